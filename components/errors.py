@@ -1,0 +1,35 @@
+"""What a run can refuse, and the exit code that each refusal ends with.
+
+    DlpipeError                  1  the run failed
+    +-- BadInputError            2  misuse, or input that cannot be read: nothing was started
+    +-- DataRefusedError         3  the data was read and is not fit to train on
+    +-- ModelRefusedError        4  the model was trained and is not fit to serve
+
+The class carries the code, so no table elsewhere has to agree with this one. A message says what
+was expected, what was received, which file or row, and what to do. Imported by components, sources
+and the command line; imports nothing.
+"""
+
+
+class DlpipeError(Exception):
+  """A failure that the user can act on; shown without a traceback."""
+
+  exit_code = 1
+
+
+class BadInputError(DlpipeError):
+  """The command or its input cannot be used as given; nothing was started."""
+
+  exit_code = 2
+
+
+class DataRefusedError(DlpipeError):
+  """The data was read, and a gate refused to train on it."""
+
+  exit_code = 3
+
+
+class ModelRefusedError(DlpipeError):
+  """The model was trained, and a gate refused to push it."""
+
+  exit_code = 4

@@ -1,0 +1,71 @@
+"""What a data source hands to `SourceExampleGen`: plain values, one type per fact.
+
+A source is two functions. `plan(path, options)` looks at the input once, cheaply, in the driver's
+process, and says what there is to read; `read(shard, options)` runs on a Beam worker and yields a
+`Record` or a `Rejected` for each picture, row or pair. Neither knows Beam or TFX. This module
+imports only the standard library.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+TRAIN, VAL, EVAL = "train", "val", "eval"
+SPLITS = (TRAIN, VAL, EVAL)
+
+FeatureValue = bytes | str | int | float | Sequence[bytes | str | int | float]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SourcePlan:
+  """What there is to read.
+
+  Attributes:
+    shards: units of work, each a JSON-serialisable mapping that `read` understands; a worker reads
+      one at a time, so a shard should hold some hundreds or thousands of records.
+    fingerprint: changes when the input changes (names, sizes, modification times); the cache key.
+    given_splits: the splits the input itself draws (a subset of `SPLITS`); empty when it draws
+      none. Where `TRAIN` is given and `VAL` is not, validation rows are taken out of train.
+    labels: the label values where they are known without reading (class folders), else empty.
+  """
+
+  shards: Sequence[Mapping[str, Any]]
+  fingerprint: str
+  given_splits: tuple[str, ...] = ()
+  labels: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Record:
+  """One usable example.
+
+  Attributes:
+    features: raw feature name to value; str is stored as UTF-8 bytes.
+    content: what the split is drawn from: records of equal content always share a split.
+    split: the split the input gave it, or None to draw one by hash of `content`.
+    origin: the file, and the row where there is one, for messages.
+  """
+
+  features: Mapping[str, FeatureValue]
+  content: bytes
+  split: str | None
+  origin: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rejected:
+  """One record that cannot be used; it goes to the quarantine, never out of sight.
+
+  Attributes:
+    origin: the file, and the row where there is one.
+    reason: what is wrong with it, in words.
+    file: the path of the file to copy to the quarantine, where the record is a file of its own.
+    data: the raw bytes to keep, where the record is a part of a file.
+  """
+
+  origin: str
+  reason: str
+  file: str | None = None
+  data: bytes | None = None

@@ -1,0 +1,125 @@
+"""`Task`: all that shared code may ask of a task. A record of functions, not a base class.
+
+A task lives in one folder, `pipeline/tasks/<name>/`, whose `task.py` defines `TASK = Task(...)`.
+Shared code calls these functions and never branches on a task's name. This module imports neither
+TensorFlow nor TFX, so that the command line can list tasks and validate input in milliseconds; a
+`task.py` names heavy functions by dotted path for the same reason.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+from components.records import Record, Rejected, SourcePlan
+
+Options = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+  """One input layout a task reads.
+
+  Attributes:
+    description: one line for help and errors, such as "one folder per class".
+    matches: whether the path has this layout; looks at names and first bytes only.
+    plan: `(path, data options) -> SourcePlan`; raises `BadInputError` on input that cannot be used.
+    read: `(shard, data options) -> records`; runs on Beam workers, must be importable by name.
+  """
+
+  description: str
+  matches: Callable[[str], bool]
+  plan: Callable[[str, Options], SourcePlan]
+  read: Callable[[Mapping[str, Any], Options], Iterator[Record | Rejected]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MetricGate:
+  """A bound that a model must keep to be pushed.
+
+  Attributes:
+    metric: a metric's name as `evaluation` computes it.
+    direction: whether higher or lower values are better.
+    bound: the worst value that passes; None checks only the change.
+    max_regression: how much worse than the latest blessed model still passes; None allows any.
+    reason: why this bound, in words a reader of the report understands.
+  """
+
+  metric: str
+  direction: Literal["higher", "lower"] = "higher"
+  bound: float | None = None
+  max_regression: float | None = None
+  reason: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Phase:
+  """One stretch of training at one learning-rate schedule.
+
+  Attributes:
+    name: shown in progress and history.
+    epochs: the most passes over the training split.
+    learning_rate: the schedule's peak.
+    frozen: names of the model's layers that keep their weights.
+  """
+
+  name: str
+  epochs: int
+  learning_rate: float
+  frozen: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task:
+  """Everything shared code asks of a task; functions by dotted path are imported when called.
+
+  Attributes:
+    name: folder, schema, pipeline name and served model name; `[a-z][a-z0-9_]*`.
+    summary: one line for the command line's help.
+    input_key: the raw feature a caller sends (`image`, `text`); also `serving_default`'s input.
+    label_key: the raw feature to predict; never renamed.
+    label_id_key: the transformed feature that holds the label as the loss wants it.
+    sources: input layouts by name, tried in this order.
+    shipped_data: writes or finds the sample data and returns its path.
+    request_value: turns one command-line argument into `input_key`'s value (file bytes, text).
+    preprocessing_fn: dotted path; TFX's own signature.
+    build_model: dotted path; `(hyperparameters, TFTransformOutput) -> keras.Model`, uncompiled,
+      from transformed features to what `loss` takes.
+    compile_args: dotted path; `(hyperparameters) -> {"loss": ..., "metrics": [...]}` for Keras.
+    training_plan: `(hyperparameters) -> phases`, run one after another.
+    serving_outputs: dotted path; in graph, `(model, tft_output) -> fn(transformed features) ->
+      {output name: tensor}` for every signature.
+    search_space: dotted path; `(keras_tuner.HyperParameters, hyperparameters) -> None` declares
+      what the Tuner may vary.
+    metrics: dotted path; `() -> list of TFMA MetricConfig` beyond those the gates need.
+    slices: raw features to slice the evaluation by.
+    monitor: the validation metric that picks the best epoch, and its mode.
+    hyperparameters: defaults; `--set model.<name>=...` may change these names and no others.
+    tiny: overrides for a run in seconds.
+    gates: bounds to be kept before a model is pushed.
+    infer_hyperparameters: looks at the data before the pipeline is drawn and returns overrides of
+      `hyperparameters` (such as a fitting picture size); values the user set win.
+  """
+
+  name: str
+  summary: str
+  input_key: str
+  label_key: str
+  label_id_key: str
+  sources: Mapping[str, Source]
+  shipped_data: Callable[[], str]
+  request_value: Callable[[str], bytes | str]
+  preprocessing_fn: str
+  build_model: str
+  compile_args: str
+  training_plan: Callable[[Options], tuple[Phase, ...]]
+  serving_outputs: str
+  search_space: str
+  metrics: str
+  slices: tuple[str, ...] = ()
+  monitor: tuple[str, Literal["max", "min"]] = ("val_loss", "min")
+  hyperparameters: Options = dataclasses.field(default_factory=dict)
+  tiny: Options = dataclasses.field(default_factory=dict)
+  gates: tuple[MetricGate, ...] = ()
+  infer_hyperparameters: Callable[[str, str, Options], Options] | None = None
