@@ -1,0 +1,26 @@
+"""The artifact types of our own; everything else is a TFX standard type.
+
+Imported by components and by the assembly. Imports only TFX's artifact base class.
+"""
+
+from tfx.types import artifact
+
+
+class Quarantine(artifact.Artifact):
+  """What a source could not use, and what was counted on the way.
+
+  The directory holds `summary.json`, `{"examples": {split: n}, "quarantined": n, "labels": {split:
+  {label: n}}}`, and `rejected.jsonl`, one rejected record a line.
+  """
+
+  TYPE_NAME = "Quarantine"
+
+
+class GateVerdict(artifact.Artifact):
+  """What `DataGate` found; exists only where the data passed.
+
+  The directory holds `verdict.json`, `{"passed": true, "checks": [{"name", "passed", "value",
+  "bound", "reason"}]}`.
+  """
+
+  TYPE_NAME = "GateVerdict"
