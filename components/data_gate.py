@@ -1,0 +1,253 @@
+"""`DataGate`: stops a run whose data is not fit to train on.
+
+ExampleValidator only records anomalies; nothing reads them, so a pipeline trains on anything. This
+gate reads them, together with what the source quarantined and counted, and raises
+`DataRefusedError`. It has no output that Transform or Trainer could take as input: whoever draws
+the pipeline puts it before them with `add_upstream_node`.
+"""
+
+# No `from __future__ import annotations` here: `@component` reads real annotations.
+import dataclasses
+import itertools
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from absl import logging
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils, standard_artifacts
+
+from components.artifacts import GateVerdict, Quarantine
+from components.errors import BadInputError, DataRefusedError
+from components.records import EVAL, SPLITS, TRAIN, VAL
+
+ANOMALIES_FILE = "SchemaDiff.pb"  # ExampleValidator's name for it, in TFX 1.16 and 1.21
+_SHOWN = 5
+_SEVERITIES = {
+  "WARNING": anomalies_pb2.AnomalyInfo.WARNING,
+  "ERROR": anomalies_pb2.AnomalyInfo.ERROR,
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Check:
+  """One condition on the data.
+
+  Attributes:
+    name: what was looked at.
+    passed: whether the condition holds.
+    value: what was found.
+    bound: the worst value that passes.
+    reason: the finding in words; warnings that do not stop stand here too.
+    remedy: what a user does about a failure.
+  """
+
+  name: str
+  passed: bool
+  value: int | float
+  bound: str
+  reason: str
+  remedy: str
+
+  def to_json(self) -> dict[str, Any]:
+    return {f: getattr(self, f) for f in ("name", "passed", "value", "bound", "reason")}
+
+
+@component
+def DataGate(  # noqa: N802 - TFX takes the component's class name from the function
+  anomalies: InputArtifact[standard_artifacts.ExampleAnomalies],
+  quarantine: InputArtifact[Quarantine],
+  verdict: OutputArtifact[GateVerdict],
+  max_bad_fraction: Parameter[float],
+  min_severity: Parameter[str] = "ERROR",
+):
+  """Raises `DataRefusedError` unless every check holds; else writes `verdict.json`.
+
+  Args:
+    anomalies: what ExampleValidator found, every split.
+    quarantine: what the source rejected and counted.
+    verdict: receives the checks. A refused run has no such artifact: TFX discards the outputs of
+      a component that raises, so the refusal's message carries everything.
+    max_bad_fraction: the largest part of all records that may have been rejected, 0 to 1.
+    min_severity: the mildest TFDV severity that stops the run, "WARNING" or "ERROR".
+  """
+  summary = json.loads(_read(os.path.join(quarantine.uri, "summary.json")))
+  checks = judge(
+    anomalies=_read_anomalies(anomalies),
+    summary=summary,
+    max_bad_fraction=max_bad_fraction,
+    min_severity=min_severity,
+  )
+  for check in checks:
+    logging.info("%s: %s", check.name, check.reason)
+  if not all(check.passed for check in checks):
+    raise DataRefusedError(refusal(checks, _read_rejected(quarantine.uri)))
+  with fileio.open(os.path.join(verdict.uri, "verdict.json"), "w") as f:
+    f.write(json.dumps({"passed": True, "checks": [c.to_json() for c in checks]}, indent=2))
+
+
+def judge(
+  *,
+  anomalies: Mapping[str, anomalies_pb2.Anomalies],
+  summary: Mapping[str, Any],
+  max_bad_fraction: float,
+  min_severity: str = "ERROR",
+) -> list[Check]:
+  """Returns every check, held or not, in the order a reader would ask.
+
+  Raises:
+    BadInputError: a parameter is out of its range.
+  """
+  if not 0 <= max_bad_fraction <= 1:
+    raise BadInputError(
+      "data.max_bad_fraction must be between 0 and 1. "
+      f"Received: max_bad_fraction={max_bad_fraction!r}"
+    )
+  if min_severity not in _SEVERITIES:
+    raise BadInputError(
+      f"min_severity must be one of {sorted(_SEVERITIES)}. Received: min_severity={min_severity!r}"
+    )
+  examples = summary["examples"]
+  checks = [_check_size(split, int(examples.get(split, 0))) for split in SPLITS]
+  checks.append(_check_rejected(examples, int(summary["quarantined"]), max_bad_fraction))
+  checks.extend(_check_labels(summary.get("labels") or {}))
+  for split in sorted({*anomalies, *(s for s in SPLITS if examples.get(s))}, key=_split_order):
+    checks.append(_check_anomalies(split, anomalies.get(split), min_severity))
+  return checks
+
+
+def refusal(checks: Sequence[Check], rejected: Iterator[Mapping[str, Any]]) -> str:
+  """Returns the message of a refusal: each failed check, some rejected records, what to do."""
+  failed = [check for check in checks if not check.passed]
+  lines = [f"The data is not fit to train on: {len(failed)} of {len(checks)} checks failed."]
+  for check in failed:
+    lines.append(f"- {check.name}: {check.value:.4g}, must be {check.bound}. {check.reason}")
+  shown = list(itertools.islice(rejected, _SHOWN))
+  if shown:
+    lines.append("The first rejected records:" if len(shown) == _SHOWN else "Rejected records:")
+    lines.extend(f"  {row.get('origin') or row.get('file')}: {row['reason']}" for row in shown)
+  lines.append("What to do:")
+  lines.extend(f"  {remedy}" for remedy in dict.fromkeys(check.remedy for check in failed))
+  return "\n".join(lines)
+
+
+def _check_size(split: str, count: int) -> Check:
+  return Check(
+    name=f"examples in {split}",
+    passed=count > 0,
+    value=count,
+    bound=">= 1",
+    reason=f"{count} usable examples." if count else "The split is empty.",
+    remedy="Add data, or put some under every split where the input draws its own splits.",
+  )
+
+
+def _check_rejected(examples: Mapping[str, int], quarantined: int, bound: float) -> Check:
+  total = sum(examples.values()) + quarantined
+  fraction = quarantined / total if total else 0.0
+  return Check(
+    name="rejected fraction",
+    passed=fraction <= bound,
+    value=fraction,
+    bound=f"<= {bound:g}",
+    reason=f"{quarantined} of {total} records could not be used.",
+    remedy="Mend or remove the rejected records, or raise data.max_bad_fraction knowingly.",
+  )
+
+
+def _check_labels(labels: Mapping[str, Mapping[str, int]]) -> Iterator[Check]:
+  """Yields nothing for tasks without labels: their sources count none."""
+  if not any(labels.values()):
+    return
+  known = {label for label, count in labels.get(TRAIN, {}).items() if count}
+  yield Check(
+    name="labels in train",
+    passed=len(known) >= 2,
+    value=len(known),
+    bound=">= 2",
+    reason=f"Found {_quoted(known)}." if known else "Found none.",
+    remedy="Give at least two labels to tell apart.",
+  )
+  for split in (VAL, EVAL):
+    unknown = {label for label, n in labels.get(split, {}).items() if n} - known
+    yield Check(
+      name=f"labels of {split} unknown to train",
+      passed=not unknown,
+      value=len(unknown),
+      bound="0",
+      reason=f"Never seen in train: {_quoted(unknown)}." if unknown else "All occur in train.",
+      remedy="Add training examples of every label, or remove the labels that have none.",
+    )
+
+
+def _check_anomalies(split: str, found: anomalies_pb2.Anomalies | None, severity: str) -> Check:
+  remedy = (
+    "Mend the data, or, if the data is right, correct the reviewed schema in schemas/<task>/."
+  )
+  name = f"schema anomalies in {split}"
+  if found is None or found.data_missing:
+    what = "has statistics of no examples" if found else "was not validated"
+    return Check(
+      name=name, passed=False, value=1, bound="0", reason=f"The split {what}.", remedy=remedy
+    )
+  infos = sorted(found.anomaly_info.items())
+  if found.HasField("dataset_anomaly_info"):
+    infos.append(("the data set", found.dataset_anomaly_info))
+  stopping = [(key, info) for key, info in infos if not _milder(info, severity)]
+  reported = [(key, info) for key, info in infos if _milder(info, severity)]
+  reason = " ".join(
+    f"{key}: {info.short_description or 'anomaly'}: {info.description}"
+    for key, info in (stopping or reported)
+  )
+  if reported and not stopping:
+    reason = f"Warnings, which do not stop the run: {reason}"
+  return Check(
+    name=name,
+    passed=not stopping,
+    value=len(stopping),
+    bound="0",
+    reason=reason or "None.",
+    remedy=remedy,
+  )
+
+
+def _milder(info: anomalies_pb2.AnomalyInfo, severity: str) -> bool:
+  # TFDV always sets a severity; one that is unknown is not known to be harmless, so it stops.
+  known = info.severity != anomalies_pb2.AnomalyInfo.UNKNOWN
+  return known and info.severity < _SEVERITIES[severity]
+
+
+def _quoted(labels: set[str]) -> str:
+  shown = ", ".join(repr(label) for label in sorted(labels)[:_SHOWN])
+  return shown + (f" and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else "")
+
+
+def _split_order(split: str) -> tuple[int, str]:
+  return (SPLITS.index(split) if split in SPLITS else len(SPLITS), split)
+
+
+def _read_anomalies(artifact) -> dict[str, anomalies_pb2.Anomalies]:
+  found = {}
+  for split in artifact_utils.decode_split_names(artifact.split_names):
+    uri = os.path.join(artifact_utils.get_split_uri([artifact], split), ANOMALIES_FILE)
+    found[split] = anomalies_pb2.Anomalies.FromString(_read(uri, "rb"))
+  return found
+
+
+def _read_rejected(uri: str) -> Iterator[Mapping[str, Any]]:
+  path = os.path.join(uri, "rejected.jsonl")
+  if not fileio.exists(path):
+    return
+  with fileio.open(path) as f:
+    for line in f:
+      if line.strip():
+        yield json.loads(line)
+
+
+def _read(path: str, mode: str = "r") -> Any:
+  with fileio.open(path, mode) as f:
+    return f.read()
