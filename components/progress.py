@@ -1,0 +1,26 @@
+"""Progress that a person watching a run wants to see, from wherever the work happens.
+
+Beam functions and training callbacks know neither the runner nor the terminal, so they log to one
+named logger; a runner attaches a handler to it, and elsewhere the lines stand in the ordinary log.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+LOGGER_NAME = "dlpipe.progress"
+FIELDS = "dlpipe"
+
+_LOGGER = logging.getLogger(LOGGER_NAME)
+
+
+def report(message: str, **fields: Any) -> None:
+  """Says where the work is.
+
+  Args:
+    message: one line for a person.
+    **fields: the same facts for a program, such as `epoch=3`, `epochs=10`, `records=5000`; a
+      handler finds them as the log record's attribute `dlpipe`.
+  """
+  _LOGGER.info(message, extra={FIELDS: fields})
