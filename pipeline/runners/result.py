@@ -1,0 +1,134 @@
+"""What a run came to: one value that the exit code, `--json`, the terminal and the report read.
+
+Built by runners. Imports only the standard library and `components.errors`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from components.errors import DataRefusedError, DlpipeError, ModelRefusedError
+
+PUSHED = "pushed"
+CACHED = "cached"
+REFUSED_DATA = "refused_data"
+REFUSED_MODEL = "refused_model"
+FAILED = "failed"
+
+_EXIT_CODES = {
+  PUSHED: 0,
+  CACHED: 0,
+  REFUSED_DATA: DataRefusedError.exit_code,
+  REFUSED_MODEL: ModelRefusedError.exit_code,
+  FAILED: DlpipeError.exit_code,
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ComponentResult:
+  """What one node of the pipeline did.
+
+  Attributes:
+    id: the node's id.
+    state: COMPLETE, CACHED, FAILED or SKIPPED, as `events.ComponentFinished` has it.
+    seconds: wall time.
+    peak_rss_mb: the most memory its process held, in MB of 10^6 bytes; 0.0 where unknown.
+  """
+
+  id: str
+  state: str
+  seconds: float
+  peak_rss_mb: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GateResult:
+  """One bound, what was measured, and whether it held.
+
+  Attributes:
+    metric: what was measured.
+    bound: what had to hold, such as ">= 0.9", or a bare number.
+    value: what was measured; None where nothing was.
+    passed: whether the bound held.
+    reason: why the bound is there, in words a reader of the report understands.
+  """
+
+  metric: str
+  bound: str | float
+  value: float | None
+  passed: bool
+  reason: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunResult:
+  """The end of a run.
+
+  Attributes:
+    run_id: the run's name in the metadata store.
+    task: the task's name.
+    state: PUSHED, CACHED, REFUSED_DATA, REFUSED_MODEL or FAILED.
+    pushed_version: the version that this run put, or found, in `serving_dir`; None if none.
+    serving_dir: the TensorFlow Serving base path.
+    metrics: the evaluation's overall metrics by name.
+    gates: every bound that was checked, in order.
+    components: every node, in the order the pipeline draws them.
+    examples: number of examples: `train`, `eval`, `quarantined`, and further splits if any.
+    report: path of the HTML report; None if none was written.
+    error: the one clear message, where the run failed or was refused.
+    hint: what to do about it.
+  """
+
+  run_id: str
+  task: str
+  state: str
+  pushed_version: int | None
+  serving_dir: str
+  metrics: dict[str, float]
+  gates: list[GateResult]
+  components: list[ComponentResult]
+  examples: dict[str, int]
+  report: str | None
+  error: str | None = None
+  hint: str | None = None
+
+  def __post_init__(self) -> None:
+    if self.state not in _EXIT_CODES:
+      raise ValueError(
+        f"`state` must be one of {', '.join(_EXIT_CODES)}. Received: state={self.state!r}"
+      )
+
+  @property
+  def exit_code(self) -> int:
+    """The process's exit code: 0 pushed or cached, 1 failed, 3 data refused, 4 model refused."""
+    return _EXIT_CODES[self.state]
+
+  def to_json(self) -> dict[str, Any]:
+    """The object `--json` prints; numbers that JSON cannot say (NaN, infinities) become None."""
+    document = {
+      "run_id": self.run_id,
+      "task": self.task,
+      "state": self.state,
+      "pushed_version": self.pushed_version,
+      "serving_dir": self.serving_dir,
+      "metrics": self.metrics,
+      "gates": [dataclasses.asdict(gate) for gate in self.gates],
+      "components": [dataclasses.asdict(component) for component in self.components],
+      "examples": self.examples,
+      "report": self.report,
+    }
+    if self.error is not None:
+      document["error"] = self.error
+    return _finite(document)
+
+
+def _finite(value: Any) -> Any:
+  if isinstance(value, dict):
+    return {key: _finite(item) for key, item in value.items()}
+  if isinstance(value, list):
+    return [_finite(item) for item in value]
+  if isinstance(value, float) and not math.isfinite(value):
+    return None
+  return value
