@@ -1,0 +1,260 @@
+"""A TensorFlow Serving base path whose every visible version is complete.
+
+A model server polls the base path and loads any child whose whole name is a number, with no check
+of its completeness. So a version is copied under a name the server ignores, flushed to the disk,
+and then renamed: it appears whole or not at all, whatever is killed when. Numbers only grow, even
+after a version was deleted, because the server takes the largest for the newest.
+
+    <base>/1/ ... <base>/7/   versions; each holds `dlpipe.json`, where it came from
+    <base>/.last_version      the largest number ever given out
+    <base>/.publish.lock      held while publishing; the kernel frees it when its holder dies
+    <base>/.staging-*         a copy in the making, or what a killed publisher left behind
+
+The executor and the command line call this module. It imports the standard library and our errors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from components.errors import BadInputError, DlpipeError
+
+RECORD_FILE = "dlpipe.json"
+_MODEL_FILE = "saved_model.pb"
+_LOCK_FILE = ".publish.lock"
+_MARK_FILE = ".last_version"
+_STAGING_PREFIX = ".staging-"
+_VERSION_NAME = re.compile(r"[0-9]+")  # what TensorFlow Serving takes for a version
+
+PathLike = str | os.PathLike[str]
+
+
+def publish(source_dir: PathLike, base_dir: PathLike, *, source: str = "") -> int:
+  """Publishes a SavedModel as the next version.
+
+  Publishing the same source with the same content again returns the version that is there, so a
+  retry after a crash neither makes a second version nor overrides a rollback made in between.
+
+  Args:
+    source_dir: the SavedModel's directory.
+    base_dir: the served directory; made where it is missing.
+    source: what the record names as the model's origin (an artifact's URI); default `source_dir`.
+
+  Returns:
+    The version's number.
+
+  Raises:
+    BadInputError: `source_dir` holds no SavedModel, or `.last_version` was damaged by hand.
+    DlpipeError: the file system refused (full, read-only, no permission).
+  """
+  model, base = pathlib.Path(source_dir), pathlib.Path(base_dir)
+  _check_model(model)
+  origin = {"pushed_from": source or str(model), "sha256": content_digest(model)}
+  with _locked(base):
+    for version, path in sorted(_version_dirs(base).items(), reverse=True):
+      if origin.items() <= _read_record(path).items():
+        return version
+    return _add_version(model, base, lambda version: {**origin, "first_version": version})
+
+
+def rollback(base_dir: PathLike, to: int | None = None) -> int:
+  """Publishes an older version again, under the next number.
+
+  Args:
+    base_dir: the served directory.
+    to: the version to go back to. Default: the newest one older than the model now served, where a
+      version that is itself a rollback counts as the version it repeats; so repeated rollbacks
+      walk back in time and never return to a model that was left.
+
+  Returns:
+    The new version's number; its record names the old one as `rollback_of`.
+
+  Raises:
+    BadInputError: there is no such version, or none to go back to.
+    DlpipeError: the file system refused.
+  """
+  base = pathlib.Path(base_dir)
+  if not list_versions(base):
+    raise BadInputError(f"Expected model versions in {base}. Found none: push a model first.")
+  with _locked(base):
+    versions = _version_dirs(base)
+    target = _previous(base, versions) if to is None else to
+    known = f"Known versions in {base}: {', '.join(map(str, sorted(versions)))}."
+    if target not in versions:
+      raise BadInputError(f"No version {target} to roll back to. {known}")
+    if target == max(versions):
+      raise BadInputError(f"Version {target} is the newest and served already. {known}")
+    _check_model(versions[target])
+    origin = {"first_version": target} | _read_record(versions[target])
+    return _add_version(versions[target], base, lambda _: {**origin, "rollback_of": target})
+
+
+def list_versions(base_dir: PathLike) -> list[int]:
+  """Numbers of the versions in `base_dir`, ascending; empty where there is no such directory."""
+  return sorted(_version_dirs(pathlib.Path(base_dir)))
+
+
+def version_record(base_dir: PathLike, version: int) -> dict[str, Any]:
+  """Where a version came from; empty for a version that something else put there.
+
+  Returns:
+    `version`, `pushed_from`, `sha256` (of the content), `first_version` (the number the same
+    model was first published as), `published_at` (UTC) and, after a rollback, `rollback_of`.
+
+  Raises:
+    BadInputError: there is no such version.
+  """
+  versions = _version_dirs(pathlib.Path(base_dir))
+  if version not in versions:
+    raise BadInputError(
+      f"No version {version} in {os.fspath(base_dir)}. Known versions: {sorted(versions)}."
+    )
+  return _read_record(versions[version])
+
+
+def content_digest(directory: PathLike) -> str:
+  """SHA-256 over names and bytes of every file below `directory`, our own record left out."""
+  root = pathlib.Path(directory)
+  digest = hashlib.sha256()
+  for path in _files(root):
+    name = path.relative_to(root).as_posix()
+    if name == RECORD_FILE:
+      continue
+    digest.update(f"{name}\0{path.stat().st_size}\0".encode())
+    with path.open("rb") as f:
+      while block := f.read(1 << 20):
+        digest.update(block)
+  return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _locked(base: pathlib.Path) -> Iterator[None]:
+  """Holds the base path for one publisher; clears what killed ones left."""
+  try:
+    base.mkdir(parents=True, exist_ok=True)
+    with (base / _LOCK_FILE).open("a") as lock:
+      fcntl.flock(lock, fcntl.LOCK_EX)
+      for left in base.glob(f"{_STAGING_PREFIX}*"):
+        shutil.rmtree(left)
+      yield
+  except OSError as err:
+    raise DlpipeError(
+      f"Cannot publish into {base}: {err}. Expected a local directory that may be written and has "
+      "room for one more copy of the model."
+    ) from err
+
+
+def _add_version(
+  model: pathlib.Path, base: pathlib.Path, record: Callable[[int], Mapping[str, Any]]
+) -> int:
+  # The directory is made by mkdir and not by mkdtemp, whose mode 0700 would be served, too: a model
+  # server in a container usually runs as another user.
+  staging = base / f"{_STAGING_PREFIX}{secrets.token_hex(4)}"
+  try:
+    _copy(model, staging)
+    version = _next_version(base)
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    values = {**record(version), "version": version, "published_at": now}
+    _write(staging / RECORD_FILE, json.dumps(values, indent=2, sort_keys=True) + "\n")
+    for directory, _, _ in os.walk(staging, topdown=False):
+      _flush(pathlib.Path(directory))
+    # Marked before the rename: a kill in between costs a number, never gives one out twice.
+    _write(base / f"{_MARK_FILE}.new", f"{version}\n")
+    os.replace(base / f"{_MARK_FILE}.new", base / _MARK_FILE)
+    _flush(base)
+    os.rename(staging, base / str(version))
+    _flush(base)
+  finally:
+    shutil.rmtree(staging, ignore_errors=True)
+  return version
+
+
+def _previous(base: pathlib.Path, versions: Mapping[int, pathlib.Path]) -> int:
+  served = max(versions)
+  model = _read_record(versions[served]).get("first_version", served)
+  older = [version for version in versions if version < min(model, served)]
+  if not older:
+    raise BadInputError(
+      f"No version in {base} is older than the model now served (version {model}). Known "
+      f"versions: {', '.join(map(str, sorted(versions)))}."
+    )
+  return max(older)
+
+
+def _next_version(base: pathlib.Path) -> int:
+  # Plain files count, too: the server takes any child with a number's name for a version.
+  taken = [int(c.name) for c in base.iterdir() if _VERSION_NAME.fullmatch(c.name)]
+  mark = base / _MARK_FILE
+  if mark.exists():
+    text = mark.read_text(encoding="utf-8").strip()
+    if not _VERSION_NAME.fullmatch(text):
+      raise BadInputError(
+        f"Expected one whole number in {mark}. Received: {text!r}. Write the largest version ever "
+        "published there, or delete the file if no version was ever deleted."
+      )
+    taken.append(int(text))
+  return max(taken, default=0) + 1
+
+
+def _version_dirs(base: pathlib.Path) -> dict[int, pathlib.Path]:
+  if not base.is_dir():
+    return {}
+  return {
+    int(child.name): child
+    for child in base.iterdir()
+    if _VERSION_NAME.fullmatch(child.name) and child.is_dir()
+  }
+
+
+def _read_record(version_dir: pathlib.Path) -> dict[str, Any]:
+  try:
+    record = json.loads((version_dir / RECORD_FILE).read_text(encoding="utf-8"))
+  except (FileNotFoundError, ValueError):
+    return {}
+  return record if isinstance(record, dict) else {}
+
+
+def _check_model(directory: pathlib.Path) -> None:
+  if not (directory / _MODEL_FILE).is_file():
+    raise BadInputError(f"Expected a SavedModel in {directory}. Found no {_MODEL_FILE} there.")
+
+
+def _files(root: pathlib.Path) -> list[pathlib.Path]:
+  found = os.walk(root, followlinks=True)
+  return sorted(pathlib.Path(folder, name) for folder, _, names in found for name in names)
+
+
+def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
+  """Copies contents and not modes; our record of the source stays behind."""
+  for directory, _, names in os.walk(source, followlinks=True):
+    folder = target / pathlib.Path(directory).relative_to(source)
+    folder.mkdir()
+    for name in names:
+      if folder == target and name == RECORD_FILE:
+        continue
+      shutil.copyfile(os.path.join(directory, name), folder / name)
+      _flush(folder / name)
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+  path.write_text(text, encoding="utf-8")
+  _flush(path)
+
+
+def _flush(path: pathlib.Path) -> None:
+  handle = os.open(path, os.O_RDONLY)
+  try:
+    os.fsync(handle)
+  finally:
+    os.close(handle)

@@ -1,0 +1,259 @@
+"""`publish`: every visible version is whole, whatever is killed and whoever else publishes."""
+
+import json
+import multiprocessing
+import os
+import pathlib
+import random
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+from components.errors import BadInputError, DlpipeError
+from components.versioned_pusher.publish import (
+  content_digest,
+  list_versions,
+  publish,
+  rollback,
+  version_record,
+)
+
+_ROOT = pathlib.Path(__file__).parents[4]
+
+
+def _model(path: pathlib.Path, text: str = "weights") -> pathlib.Path:
+  (path / "variables").mkdir(parents=True)
+  (path / "assets").mkdir()
+  (path / "saved_model.pb").write_bytes(b"graph")
+  (path / "variables" / "variables.data-00000-of-00001").write_text(text)
+  return path
+
+
+def test_first_version_is_1_and_holds_the_models_files(tmp_path):
+  model = _model(tmp_path / "model", "abc")
+  assert publish(model, tmp_path / "a" / "base") == 1
+  pushed = tmp_path / "a" / "base" / "1"
+  assert (pushed / "saved_model.pb").read_bytes() == b"graph"
+  assert (pushed / "variables" / "variables.data-00000-of-00001").read_text() == "abc"
+  assert (pushed / "assets").is_dir()
+  assert content_digest(pushed) == content_digest(model)
+  assert sorted(p.name for p in (tmp_path / "a" / "base").iterdir()) == [
+    ".last_version",
+    ".publish.lock",
+    "1",
+  ]
+
+
+def test_record_names_source_and_content(tmp_path):
+  model = _model(tmp_path / "model")
+  publish(model, tmp_path / "base", source="/root/Trainer/model/7")
+  record = json.loads((tmp_path / "base" / "1" / "dlpipe.json").read_text())
+  assert record.pop("published_at").endswith("+00:00")
+  assert record == {
+    "version": 1,
+    "first_version": 1,
+    "pushed_from": "/root/Trainer/model/7",
+    "sha256": content_digest(model),
+  }
+
+
+def test_a_retried_push_makes_no_second_version(tmp_path):
+  model = _model(tmp_path / "model")
+  assert publish(model, tmp_path / "base") == 1
+  assert publish(model, tmp_path / "base") == 1
+  assert list_versions(tmp_path / "base") == [1]
+
+
+def test_same_uri_with_other_content_is_a_new_version(tmp_path):
+  publish(_model(tmp_path / "a", "one"), tmp_path / "base", source="uri")
+  assert publish(_model(tmp_path / "b", "two"), tmp_path / "base", source="uri") == 2
+
+
+def test_a_retried_push_does_not_override_a_rollback(tmp_path):
+  base = tmp_path / "base"
+  publish(_model(tmp_path / "a", "one"), base)
+  bad = _model(tmp_path / "b", "two")
+  publish(bad, base)
+  assert rollback(base) == 3
+  assert publish(bad, base) == 2
+  assert list_versions(base) == [1, 2, 3]
+
+
+def test_numbers_grow_after_deletion(tmp_path):
+  base = tmp_path / "base"
+  for text in ("one", "two"):
+    publish(_model(tmp_path / text, text), base)
+  (base / "2").rename(tmp_path / "gone")
+  assert publish(_model(tmp_path / "three", "three"), base) == 3
+
+
+@pytest.mark.parametrize(
+  ("present", "expected"), [("1700000000", 1700000001), ("00000123", 124), ("v9", 1), ("1.5", 1)]
+)
+def test_numbers_exceed_what_a_server_takes_for_a_version(tmp_path, present, expected):
+  (tmp_path / "base" / present).mkdir(parents=True)
+  assert publish(_model(tmp_path / "model"), tmp_path / "base") == expected
+
+
+def test_damaged_mark_is_refused_and_nothing_published(tmp_path):
+  base = tmp_path / "base"
+  base.mkdir()
+  (base / ".last_version").write_text("seven")
+  with pytest.raises(BadInputError, match="one whole number in .*'seven'"):
+    publish(_model(tmp_path / "model"), base)
+  assert list_versions(base) == []
+  assert not list(base.glob(".staging-*"))
+
+
+def test_source_without_a_model_is_refused_before_anything_is_made(tmp_path):
+  (tmp_path / "empty").mkdir()
+  with pytest.raises(BadInputError, match=r"empty. Found no saved_model.pb"):
+    publish(tmp_path / "empty", tmp_path / "base")
+  assert not (tmp_path / "base").exists()
+
+
+def test_base_path_that_is_a_file_is_one_clear_error(tmp_path):
+  (tmp_path / "base").write_text("")
+  with pytest.raises(DlpipeError, match="Cannot publish into .*base"):
+    publish(_model(tmp_path / "model"), tmp_path / "base")
+
+
+def test_another_user_may_read_a_version(tmp_path):
+  model = _model(tmp_path / "model")
+  model.chmod(0o700)
+  (model / "saved_model.pb").chmod(0o600)
+  umask = os.umask(0o022)
+  try:
+    publish(model, tmp_path / "base")
+  finally:
+    os.umask(umask)
+  assert stat.S_IMODE((tmp_path / "base" / "1").stat().st_mode) == 0o755
+  assert stat.S_IMODE((tmp_path / "base" / "1" / "saved_model.pb").stat().st_mode) == 0o644
+
+
+def test_rollback_republishes_the_previous_version(tmp_path):
+  base = tmp_path / "base"
+  for text in ("one", "two"):
+    publish(_model(tmp_path / text, text), base)
+  assert rollback(base) == 3
+  assert content_digest(base / "3") == content_digest(base / "1")
+  record = version_record(base, 3)
+  assert (record["version"], record["rollback_of"], record["first_version"]) == (3, 1, 1)
+  assert record["pushed_from"] == str(tmp_path / "one")
+
+
+def test_repeated_rollbacks_walk_back(tmp_path):
+  base = tmp_path / "base"
+  for text in ("one", "two", "three"):
+    publish(_model(tmp_path / text, text), base)
+  assert [version_record(base, rollback(base))["rollback_of"] for _ in range(2)] == [2, 1]
+  with pytest.raises(BadInputError, match="older than the model now served .version 1."):
+    rollback(base)
+
+
+def test_rollback_to_a_named_version_also_goes_forward(tmp_path):
+  base = tmp_path / "base"
+  for text in ("one", "two"):
+    publish(_model(tmp_path / text, text), base)
+  rollback(base)
+  assert rollback(base, 2) == 4
+  assert content_digest(base / "4") == content_digest(base / "2")
+
+
+def test_rollback_of_versions_that_something_else_pushed(tmp_path):
+  base = tmp_path / "base"
+  _model(base / "100", "one")
+  _model(base / "200", "two")
+  assert rollback(base) == 201
+  assert content_digest(base / "201") == content_digest(base / "100")
+
+
+@pytest.mark.parametrize(
+  ("to", "message"),
+  [
+    (9, "No version 9 to roll back to. Known versions in .*: 1, 2."),
+    (2, "Version 2 is the newest and served already. Known versions in .*: 1, 2."),
+  ],
+)
+def test_rollback_to_a_useless_version_lists_the_known_ones(tmp_path, to, message):
+  for text in ("one", "two"):
+    publish(_model(tmp_path / text, text), tmp_path / "base")
+  with pytest.raises(BadInputError, match=message):
+    rollback(tmp_path / "base", to)
+  assert list_versions(tmp_path / "base") == [1, 2]
+
+
+def test_rollback_without_any_version_makes_nothing(tmp_path):
+  with pytest.raises(BadInputError, match="Expected model versions in .*base. Found none"):
+    rollback(tmp_path / "base")
+  assert not (tmp_path / "base").exists()
+
+
+def test_version_record_of_an_unknown_version(tmp_path):
+  publish(_model(tmp_path / "model"), tmp_path / "base")
+  with pytest.raises(BadInputError, match=r"No version 4 in .*Known versions: \[1\]"):
+    version_record(tmp_path / "base", 4)
+
+
+def _publish_many(base: str, models: list[str]) -> None:
+  for model in models:
+    publish(model, base)
+
+
+def test_two_processes_at_once_publish_every_model_once(tmp_path):
+  base = tmp_path / "base"
+  models = [str(_model(tmp_path / f"m{i}", f"weights {i}" * 1000)) for i in range(12)]
+  context = multiprocessing.get_context("fork")
+  workers = [
+    context.Process(target=_publish_many, args=(str(base), half))
+    for half in (models[::2], models[1::2])
+  ]
+  for worker in workers:
+    worker.start()
+  for worker in workers:
+    worker.join(60)
+  assert [worker.exitcode for worker in workers] == [0, 0]
+  assert list_versions(base) == list(range(1, 13))
+  published = sorted(content_digest(base / str(v)) for v in range(1, 13))
+  assert published == sorted(content_digest(m) for m in models)
+
+
+_PUBLISH_FOR_EVER = """
+import itertools, sys
+from components.versioned_pusher.publish import publish
+print("ready", flush=True)
+for i in itertools.count():
+  publish(sys.argv[1], sys.argv[2], source=f"{sys.argv[3]}/{i}")
+"""
+
+
+def test_killed_at_any_moment_every_visible_version_is_whole(tmp_path):
+  model = _model(tmp_path / "model")
+  for i in range(8):
+    (model / "variables" / f"part-{i}").write_bytes(random.Random(i).randbytes(400_000))
+  whole, base = content_digest(model), tmp_path / "base"
+  moments = random.Random(7)
+  killed_inside = 0
+  for attempt in range(25):
+    command = [sys.executable, "-c", _PUBLISH_FOR_EVER, str(model), str(base), str(attempt)]
+    with subprocess.Popen(
+      command, stdout=subprocess.PIPE, cwd=_ROOT, env={**os.environ, "PYTHONPATH": str(_ROOT)}
+    ) as process:
+      assert process.stdout.readline() == b"ready\n"
+      time.sleep(moments.uniform(0.0, 0.12))
+      process.send_signal(signal.SIGKILL)
+    killed_inside += bool(list(base.glob(".staging-*")))
+    versions = list_versions(base)
+    for version in versions:
+      assert content_digest(base / str(version)) == whole
+      assert version_record(base, version)["version"] == version
+    for version in versions[:-1]:
+      shutil.rmtree(base / str(version))
+  assert killed_inside >= 3, "no kill landed inside a publication: the test showed nothing"
+  last = max(list_versions(base), default=0)
+  assert publish(model, base, source="afterwards") > last
+  assert not list(base.glob(".staging-*"))
