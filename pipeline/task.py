@@ -61,13 +61,16 @@ class Phase:
     name: shown in progress and history.
     epochs: the most passes over the training split.
     learning_rate: the schedule's peak.
-    frozen: names of the model's layers that keep their weights.
+    frozen: names of the model's layers that keep their weights. Where the first layers are frozen,
+      what they compute is computed once and kept, not once an epoch.
+    min_steps: small data gets more epochs, until there are this many optimizer steps.
   """
 
   name: str
   epochs: int
   learning_rate: float
   frozen: tuple[str, ...] = ()
+  min_steps: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,8 @@ class Task:
     label_id_key: the transformed feature that holds the label as the loss wants it.
     sources: input layouts by name, tried in this order.
     shipped_data: writes or finds the sample data and returns its path.
+    data_options: defaults of the options that sources understand; `--set data.<name>=...` may change
+      these names.
     request_value: turns one command-line argument into `input_key`'s value (file bytes, text).
     preprocessing_fn: dotted path; TFX's own signature.
     build_model: dotted path; `(hyperparameters, TFTransformOutput) -> keras.Model`, uncompiled,
@@ -95,7 +100,8 @@ class Task:
     metrics: dotted path; `() -> list of TFMA MetricConfig` beyond those the gates need.
     slices: raw features to slice the evaluation by.
     monitor: the validation metric that picks the best epoch, and its mode.
-    hyperparameters: defaults; `--set model.<name>=...` may change these names and no others.
+    hyperparameters: defaults; `--set model.<name>=...` may change these names and no others, except
+      that `epochs`, `batch_size` and `learning_rate`, which every task has, are set as `train.<name>`.
     tiny: overrides for a run in seconds.
     gates: bounds to be kept before a model is pushed.
     infer_hyperparameters: looks at the data before the pipeline is drawn and returns overrides of
@@ -109,6 +115,7 @@ class Task:
   label_id_key: str
   sources: Mapping[str, Source]
   shipped_data: Callable[[], str]
+  data_options: Options = dataclasses.field(default_factory=dict)
   request_value: Callable[[str], bytes | str]
   preprocessing_fn: str
   build_model: str

@@ -1,0 +1,150 @@
+"""TFMA metrics for tasks that choose one class: the usual ones, and two that gates need.
+
+`skill` says what accuracy cannot: how much better than always guessing the commonest class.
+`calibration_error` says whether a score of 0.9 is right nine times in ten. TFMA imports the
+classes by name, so this module must be importable on Beam workers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+from tensorflow_model_analysis.metrics import metric_types, metric_util
+from tensorflow_model_analysis.proto import config_pb2
+
+BINS = 10
+BINS_NAME = "calibration_bins"
+CONFUSION_NAME = "confusion_matrix"
+
+
+def classification_metrics() -> list[config_pb2.MetricConfig]:
+  """Metrics over integer labels and `[classes]` scores."""
+  # A threshold of 0 makes every prediction count: TFMA's default of 0.5 would drop the unsure.
+  return [
+    _metric("ExampleCount", "example_count"),
+    _metric("SparseCategoricalCrossentropy", "loss"),
+    _metric("SparseCategoricalAccuracy", "accuracy"),
+    _metric("MultiClassConfusionMatrixPlot", CONFUSION_NAME, thresholds=[0.0]),
+    _metric("Skill", "skill", module=__name__),
+    _metric("CalibrationError", "calibration_error", module=__name__),
+  ]
+
+
+def _metric(class_name: str, name: str, module: str = "", **config: Any):
+  return config_pb2.MetricConfig(
+    class_name=class_name, module=module, config=json.dumps({"name": name, **config})
+  )
+
+
+class Skill(metric_types.Metric):
+  """The part of the majority guess's errors that the model avoids: (accuracy - m) / (1 - m).
+
+  m is the commonest label's share. 1 is perfect, 0 is no better than always guessing that label,
+  and less than 0 is worse. A slice of one label has no majority error to avoid: nan.
+  """
+
+  def __init__(self, name: str = "skill"):
+    super().__init__(
+      metric_util.merge_per_key_computations(_skill_computations), name=name
+    )
+
+
+class CalibrationError(metric_types.Metric):
+  """Expected calibration error over ten equal bins of the winning score.
+
+  Also emits `calibration_bins`, `[10, 3]` float64: count, summed score and right answers per bin.
+
+  Source: Guo et al. 2017, "On Calibration of Modern Neural Networks",
+  https://arxiv.org/abs/1706.04599
+  """
+
+  def __init__(self, name: str = "calibration_error"):
+    super().__init__(
+      metric_util.merge_per_key_computations(_calibration_computations), name=name
+    )
+
+
+def _skill_computations(
+  name: str = "skill", model_name: str = "", output_name: str = "", **_: Any
+) -> metric_types.MetricComputations:
+  key = metric_types.MetricKey(name=name, model_name=model_name, output_name=output_name)
+  return [
+    metric_types.MetricComputation(keys=[key], preprocessors=None, combiner=_SkillCombiner(key))
+  ]
+
+
+def _calibration_computations(
+  name: str = "calibration_error", model_name: str = "", output_name: str = "", **_: Any
+) -> metric_types.MetricComputations:
+  keys = [
+    metric_types.MetricKey(name=n, model_name=model_name, output_name=output_name)
+    for n in (name, BINS_NAME)
+  ]
+  return [
+    metric_types.MetricComputation(
+      keys=keys, preprocessors=None, combiner=_CalibrationCombiner(*keys)
+    )
+  ]
+
+
+def _label_and_scores(element: metric_types.StandardMetricInputs) -> tuple[int, np.ndarray]:
+  return int(np.ravel(element.get_labels())[0]), np.ravel(element.get_predictions())
+
+
+class _SkillCombiner(beam.CombineFn):
+  """Accumulates right answers and how often each label occurs."""
+
+  def __init__(self, key: metric_types.MetricKey):
+    self._key = key
+
+  def create_accumulator(self) -> tuple[int, dict[int, int]]:
+    return 0, {}
+
+  def add_input(self, accumulator, element):
+    right, counts = accumulator
+    label, scores = _label_and_scores(element)
+    counts[label] = counts.get(label, 0) + 1
+    return right + int(np.argmax(scores) == label), counts
+
+  def merge_accumulators(self, accumulators: Iterable):
+    total, merged = 0, {}
+    for right, counts in accumulators:
+      total += right
+      for label, count in counts.items():
+        merged[label] = merged.get(label, 0) + count
+    return total, merged
+
+  def extract_output(self, accumulator):
+    right, counts = accumulator
+    n = sum(counts.values())
+    majority = max(counts.values(), default=0)
+    return {self._key: (right - majority) / (n - majority) if n > majority else float("nan")}
+
+
+class _CalibrationCombiner(beam.CombineFn):
+  """Accumulates the bins as one small array."""
+
+  def __init__(self, error: metric_types.MetricKey, bins: metric_types.MetricKey):
+    self._error, self._bins = error, bins
+
+  def create_accumulator(self) -> np.ndarray:
+    return np.zeros((BINS, 3))
+
+  def add_input(self, accumulator, element):
+    label, scores = _label_and_scores(element)
+    winner = int(np.argmax(scores))
+    score = float(scores[winner])
+    accumulator[min(int(score * BINS), BINS - 1)] += (1, score, winner == label)
+    return accumulator
+
+  def merge_accumulators(self, accumulators: Iterable):
+    return np.sum(list(accumulators), axis=0)
+
+  def extract_output(self, accumulator):
+    count = accumulator[:, 0].sum()
+    gaps = np.abs(accumulator[:, 1] - accumulator[:, 2]).sum()
+    return {self._error: gaps / count if count else float("nan"), self._bins: accumulator}

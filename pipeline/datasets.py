@@ -1,0 +1,158 @@
+"""Raw tf.Examples and the transform graph in, batches for Keras out; every task uses these.
+
+Examples go through the very graph that is exported, so training cannot preprocess differently from
+serving. A split that fits into `cache_mb` is transformed once and kept as arrays; a larger one is
+read, shuffled and transformed anew in each epoch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components import progress
+
+_TRANSFORM_BATCH = 256
+_SHUFFLE_BUFFER = 10_000
+_REPORT_EVERY = 10_000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Split:
+  """One split, transformed.
+
+  Attributes:
+    size: number of examples.
+    batches: `(batch_size, shuffle seed or None) -> tf.data.Dataset` of `(inputs, label)`; one pass.
+    arrays: inputs and labels where the split is kept in memory, else None.
+  """
+
+  size: int
+  batches: Callable[[int, int | None], tf.data.Dataset]
+  arrays: tuple[dict[str, np.ndarray], np.ndarray] | None = None
+
+
+def load_split(
+  files: Sequence[str],
+  tft_output: tft.TFTransformOutput,
+  *,
+  label_id_key: str,
+  cache_mb: int,
+) -> Split:
+  """Reads one split of raw examples through the transform graph.
+
+  Args:
+    files: gzipped TFRecord files, or patterns of them.
+    tft_output: the transform graph; every transformed feature must be dense.
+    label_id_key: the transformed feature to predict; all others are the model's inputs.
+    cache_mb: the most MiB of transformed features to keep in memory.
+
+  Raises:
+    ValueError: the split has no examples.
+  """
+  paths = sorted(path for pattern in files for path in tf.io.gfile.glob(pattern))
+  transformed = raw_examples(paths).batch(_TRANSFORM_BATCH).map(
+    transform_fn(tft_output), num_parallel_calls=tf.data.AUTOTUNE
+  )
+  cached = _collect(transformed.prefetch(2), limit_bytes=cache_mb << 20)
+  if cached is not None:
+    labels = cached.pop(label_id_key)
+    return in_memory(cached, labels)
+  size = sum(1 for _ in raw_examples(paths))
+  if not size:
+    raise ValueError(f"The split has no examples. Received: files={list(files)!r}")
+
+  def batches(batch_size: int, seed: int | None) -> tf.data.Dataset:
+    serialized = raw_examples(paths)
+    if seed is not None:
+      serialized = serialized.shuffle(_SHUFFLE_BUFFER, seed=seed)
+    return (
+      serialized.batch(batch_size)
+      .map(transform_fn(tft_output), num_parallel_calls=tf.data.AUTOTUNE)
+      .map(lambda features: _inputs_and_label(features, label_id_key))
+      .prefetch(tf.data.AUTOTUNE)
+    )
+
+  return Split(size=size, batches=batches)
+
+
+def in_memory(inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> Split:
+  """A split over arrays: an epoch shuffles indices, not pictures."""
+  size = len(labels)
+  if not size:
+    raise ValueError("The split has no examples.")
+  inputs = dict(inputs)
+
+  def batches(batch_size: int, seed: int | None) -> tf.data.Dataset:
+    # Tensors captured by the map are shared by all epochs; from_tensor_slices would copy a row
+    # at a time.
+    tensors = {name: tf.constant(array) for name, array in inputs.items()}
+    targets = tf.constant(labels)
+    rows = tf.data.Dataset.range(size)
+    if seed is not None:
+      rows = rows.shuffle(size, seed=seed, reshuffle_each_iteration=True)
+    return (
+      rows.batch(batch_size)
+      .map(
+        lambda index: (
+          _single({name: tf.gather(tensor, index) for name, tensor in tensors.items()}),
+          tf.gather(targets, index),
+        ),
+        num_parallel_calls=1,
+      )
+      .prefetch(2)
+    )
+
+  return Split(size=size, batches=batches, arrays=(inputs, labels))
+
+
+def raw_examples(paths: Sequence[str]) -> tf.data.Dataset:
+  """Serialized tf.Examples of gzipped TFRecord files, in a fixed order."""
+  return tf.data.TFRecordDataset(list(paths), compression_type="GZIP")
+
+
+def transform_fn(
+  tft_output: tft.TFTransformOutput,
+) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+  """Returns the function from `[batch]` serialized examples to transformed features."""
+  layer = tft_output.transform_features_layer()
+  spec = tft_output.raw_feature_spec()
+
+  def transform(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    return dict(layer(tf.io.parse_example(serialized, spec)))
+
+  return transform
+
+
+def _inputs_and_label(features: dict[str, tf.Tensor], label_id_key: str) -> tuple[Any, tf.Tensor]:
+  label = features.pop(label_id_key)
+  return _single(features), label
+
+
+def _single(features: dict[str, Any]) -> Any:
+  """Keras 3 feeds a model of one input with a tensor, not with a dict of one."""
+  return next(iter(features.values())) if len(features) == 1 else features
+
+
+def _collect(batches: tf.data.Dataset, *, limit_bytes: int) -> dict[str, np.ndarray] | None:
+  """Concatenates all batches, or returns None as soon as they exceed the limit."""
+  parts: dict[str, list[np.ndarray]] = {}
+  used = rows = reported = 0
+  for batch in batches.as_numpy_iterator():
+    for name, array in batch.items():
+      parts.setdefault(name, []).append(array)
+      used += array.nbytes
+      count = len(array)
+    rows += count
+    if used > limit_bytes:
+      return None
+    if rows - reported >= _REPORT_EVERY:
+      reported = rows
+      progress.report(f"{rows:,} examples prepared", examples=rows)
+  # pop() lets each feature's parts go before the next is joined.
+  return {name: np.concatenate(parts.pop(name)) for name in list(parts)} or None

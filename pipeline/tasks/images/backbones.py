@@ -1,0 +1,85 @@
+"""Pre-trained backbones by name: our `squeezenet` and all of `keras.applications`."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from components.errors import BadInputError
+from pipeline.tasks.images import squeezenet
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Backbone:
+  """How to make one backbone.
+
+  Attributes:
+    build: `(input_shape, weights) -> keras.Model`, without top.
+    preprocess: from RGB in [0, 255] to what the weights expect.
+  """
+
+  build: Callable[[tuple[int, int, int], str | None], keras.Model]
+  preprocess: Callable[[Any], Any]
+
+
+def get_backbone(name: str) -> Backbone:
+  """The backbone called `name`, such as "squeezenet" or "MobileNetV2" (case does not matter).
+
+  Raises:
+    BadInputError: no backbone has this name.
+  """
+  known = _applications()
+  if name.lower() == "squeezenet":
+    return Backbone(
+      build=lambda shape, weights: squeezenet.squeezenet(
+        input_shape=shape, weights=_local_only(weights)
+      ),
+      preprocess=squeezenet.preprocess,
+    )
+  matching = [module_and_name for module_and_name in known if module_and_name[1] == name.lower()]
+  if not matching:
+    names = sorted({key for _, key in known} | {"squeezenet", "cnn"})
+    close = difflib.get_close_matches(name.lower(), names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise BadInputError(f"Unknown model.backbone={name!r}.{hint} Known: {', '.join(names)}.")
+  constructor, preprocess = known[matching[0]]
+
+  def build(shape: tuple[int, int, int], weights: str | None) -> keras.Model:
+    try:
+      return constructor(include_top=False, input_shape=shape, weights=weights)
+    except (OSError, ValueError) as err:  # download and file errors, shapes that do not fit
+      raise BadInputError(
+        f"Cannot build model.backbone={name!r} with model.weights={weights!r} for pictures of "
+        f"{shape[0]}x{shape[1]}: {err}"
+      ) from err
+    except Exception as err:  # keras.utils.get_file raises a bare Exception without a network
+      raise BadInputError(
+        f"Cannot fetch the weights {weights!r} of {name}: {err}. Without a network, give a local "
+        "file: --set model.weights=FILE.h5"
+      ) from err
+
+  return Backbone(build=build, preprocess=preprocess)
+
+
+def _local_only(weights: str | None) -> str | None:
+  if weights == "imagenet":
+    raise BadInputError(
+      "SqueezeNet's weights are not published by Keras. Give a local file: "
+      "--set model.weights=FILE.h5, or model.weights=null to start from random ones."
+    )
+  return weights
+
+
+def _applications() -> dict[tuple[str, str], tuple[Callable[..., keras.Model], Callable]]:
+  found = {}
+  for module_name, module in inspect.getmembers(keras.applications, inspect.ismodule):
+    preprocess = getattr(module, "preprocess_input", None)
+    for name, constructor in inspect.getmembers(module, inspect.isfunction):
+      if preprocess and name not in ("preprocess_input", "decode_predictions"):
+        found[module_name, name.lower()] = (constructor, preprocess)
+  return found

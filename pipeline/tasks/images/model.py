@@ -1,0 +1,163 @@
+"""Models of the images task: a small `cnn`, and a pre-trained backbone with a new head.
+
+Both take `[batch, image_size, image_size, 3]` uint8 and return logits `[batch, classes]` float32;
+scaling, augmentation and what a backbone expects of its input are layers of the model, so that
+serving cannot differ from training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import keras_tuner
+import tensorflow as tf
+import tensorflow_transform as tft
+from keras import layers
+
+from pipeline.tasks.images.backbones import Backbone, get_backbone
+from pipeline.tasks.images.features import PIXELS, VOCABULARY
+
+BACKBONE_LAYERS = ("augmentation", "backbone")
+
+
+def build_model(
+  hyperparameters: Mapping[str, Any], tft_output: tft.TFTransformOutput
+) -> keras.Model:
+  """Builds the model that `backbone` names; "cnn" is the one without a backbone.
+
+  Raises:
+    ValueError: a size is not positive.
+    BadInputError: an unknown backbone, or weights that do not fit it.
+  """
+  classes = tft_output.vocabulary_size_by_name(VOCABULARY)
+  if hyperparameters["backbone"] == "cnn":
+    return _cnn(hyperparameters, classes)
+  return _transfer(hyperparameters, classes)
+
+
+def _cnn(hp: Mapping[str, Any], classes: int) -> keras.Model:
+  """Convolution blocks, each half as large and wider than the one before."""
+  if not hp["widths"] or min(hp["widths"]) <= 0:
+    raise ValueError(f"model.widths must be positive. Received: widths={hp['widths']!r}")
+  blocks: list[keras.layers.Layer] = []
+  for number, width in enumerate(hp["widths"]):
+    if number:
+      blocks.append(layers.MaxPooling2D())
+    # Half of the cost of a block is its second convolution; on the full-sized picture it brings
+    # the least for the most.
+    for _ in range(2 if number else 1):
+      blocks += [
+        layers.Conv2D(width, 3, padding="same", use_bias=False),
+        # Keras' default of 0.99 needs hundreds of steps before it may be used; small data has few.
+        layers.BatchNormalization(momentum=0.9),
+        layers.ReLU(),
+      ]
+  size = hp["image_size"]
+  return keras.Sequential(
+    [
+      keras.Input((size, size, 3), dtype="uint8", name=PIXELS),
+      _augmentation(hp),
+      layers.Rescaling(1 / 255),
+      *blocks,
+      layers.GlobalAveragePooling2D(),
+      layers.Dropout(hp["dropout"], seed=hp.get("seed")),
+      # Softmax and loss stay in float32 where the rest runs in mixed precision.
+      layers.Dense(classes, dtype="float32"),
+    ],
+    name="cnn",
+  )
+
+
+def _transfer(hp: Mapping[str, Any], classes: int) -> keras.Model:
+  size = hp["image_size"]
+  return keras.Sequential(
+    [
+      keras.Input((size, size, 3), dtype="uint8", name=PIXELS),
+      _augmentation(hp),
+      _BackboneLayer(
+        get_backbone(hp["backbone"]), (size, size, 3), hp["weights"], name=BACKBONE_LAYERS[1]
+      ),
+      layers.GlobalAveragePooling2D(),
+      layers.Dropout(hp["dropout"], seed=hp.get("seed")),
+      layers.Dense(classes, dtype="float32"),
+    ],
+    name="transfer",
+  )
+
+
+def _augmentation(hp: Mapping[str, Any]) -> keras.layers.Layer:
+  """Random shifts and, where asked, flips; the identity except in training."""
+  steps: list[keras.layers.Layer] = [layers.Rescaling(1.0)]  # to float
+  if hp["shift"]:
+    steps.append(
+      layers.RandomTranslation(
+        hp["shift"], hp["shift"], fill_mode="nearest", seed=hp.get("seed", 1)
+      )
+    )
+  if hp["flip"]:
+    steps.append(layers.RandomFlip("horizontal", seed=hp.get("seed", 1)))
+  return keras.Sequential(steps, name=BACKBONE_LAYERS[0])
+
+
+class _BackboneLayer(keras.layers.Layer):
+  """A backbone that always runs as in inference, so that its batch statistics stay as trained."""
+
+  def __init__(
+    self, backbone: Backbone, input_shape: tuple[int, int, int], weights: str | None, *, name: str
+  ):
+    super().__init__(name=name)
+    self._preprocess = backbone.preprocess
+    self.model = backbone.build(input_shape, weights)
+
+  def call(self, pixels):
+    """`[batch, height, width, 3]` in [0, 255] to `[batch, h, w, channels]`."""
+    return self.model(self._preprocess(pixels), training=False)
+
+  def compute_output_shape(self, input_shape):
+    return self.model.compute_output_shape(input_shape)
+
+
+def compile_args(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+  """Loss on logits and integer labels, and the accuracy to watch."""
+  return {
+    "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    "metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+  }
+
+
+def search_space(hp: keras_tuner.HyperParameters, hyperparameters: Mapping[str, Any]) -> None:
+  """Declares what the Tuner varies, around the values of this run."""
+  rate = hyperparameters["learning_rate"]
+  hp.Float(
+    "learning_rate", min_value=rate / 10, max_value=rate * 10, sampling="log", default=rate
+  )
+  hp.Float(
+    "dropout", min_value=0.0, max_value=0.6, step=0.1, default=round(hyperparameters["dropout"], 1)
+  )
+
+
+def serving_outputs(
+  model: keras.Model, tft_output: tft.TFTransformOutput
+) -> Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]:
+  """Returns the in-graph function from transformed features to what a caller reads.
+
+  Its outputs: `label` `[batch]` string, `score` `[batch]` float32 in [0, 1], `scores`
+  `[batch, classes]` float32 and `labels` `[batch, classes]` string, in the vocabulary's order.
+  """
+  names = tf.constant(
+    [name.decode() for name in tft_output.vocabulary_by_name(VOCABULARY)], tf.string
+  )
+
+  def outputs(features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    scores = tf.nn.softmax(model(features[PIXELS], training=False))
+    return {
+      "label": tf.gather(names, tf.argmax(scores, axis=1)),
+      "score": tf.reduce_max(scores, axis=1),
+      "scores": scores,
+      "labels": tf.repeat(names[tf.newaxis], tf.shape(scores)[0], axis=0),
+    }
+
+  return outputs
+

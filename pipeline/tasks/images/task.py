@@ -1,0 +1,137 @@
+"""The images task: class folders, manifests, idx files or TFRecords to an image classifier."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pathlib
+from typing import Any
+
+from components.errors import BadInputError
+from pipeline.task import MetricGate, Options, Phase, Task
+from pipeline.tasks.images import sources
+from pipeline.tasks.images.features import IMAGE, LABEL, LABEL_ID, SIZE_BUCKET
+from pipeline.tasks.images.shipped import shipped_data
+
+_HERE = "pipeline.tasks.images"
+# What most ImageNet backbones were trained on.
+_BACKBONE_IMAGE_SIZE = 224
+
+
+def _infer(source: str, path: str, hyperparameters: Options) -> dict[str, Any]:
+  """Fits the picture size to the data or the backbone, and identifies a weights file."""
+  weights = hyperparameters["weights"]
+  inferred: dict[str, Any] = {}
+  if hyperparameters["backbone"] == "cnn":
+    inferred["image_size"] = sources.infer_image_size(source, path, hyperparameters)
+  else:
+    inferred["image_size"] = _BACKBONE_IMAGE_SIZE
+  if weights and weights != "imagenet":
+    if hyperparameters["backbone"] == "cnn":
+      raise BadInputError("model.weights needs a model.backbone; the cnn starts from nothing.")
+    if not os.path.isfile(weights):
+      raise BadInputError(
+        f"model.weights must be 'imagenet' or a file. Not found: {os.path.abspath(weights)!r}"
+      )
+    inferred["weights"] = os.path.abspath(weights)
+    inferred["weights_sha256"] = hashlib.sha256(pathlib.Path(weights).read_bytes()).hexdigest()
+  return inferred
+
+
+def _training_plan(hyperparameters: Options) -> tuple[Phase, ...]:
+  rate, epochs = hyperparameters["learning_rate"], hyperparameters["epochs"]
+  min_steps = hyperparameters["min_steps"]
+  if hyperparameters["backbone"] == "cnn":
+    return (Phase(name="train", epochs=epochs, learning_rate=rate, min_steps=min_steps),)
+  phases = [
+    Phase(
+      name="head",
+      epochs=hyperparameters["head_epochs"],
+      learning_rate=rate,
+      frozen=("augmentation", "backbone"),
+      min_steps=min_steps,
+    )
+  ]
+  if hyperparameters["fine_tune_epochs"]:
+    phases.append(
+      Phase(
+        name="fine-tune",
+        epochs=hyperparameters["fine_tune_epochs"],
+        learning_rate=rate * hyperparameters["fine_tune_factor"],
+      )
+    )
+  return tuple(phases)
+
+
+def _file_bytes(argument: str) -> bytes:
+  try:
+    return pathlib.Path(argument).read_bytes()
+  except OSError as err:
+    raise BadInputError(f"Cannot read the picture {argument!r}: {err.strerror}.") from err
+
+
+TASK = Task(
+  name="images",
+  summary="Image classification with a convolutional network.",
+  input_key=IMAGE,
+  label_key=LABEL,
+  label_id_key=LABEL_ID,
+  sources=sources.SOURCES,
+  shipped_data=shipped_data,
+  data_options={
+    "max_pixels": 50_000_000,
+    "path_column": "path",
+    "label_column": "label",
+    "split_column": None,
+    "image_feature": None,
+    "label_feature": None,
+  },
+  request_value=_file_bytes,
+  preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
+  build_model=f"{_HERE}.model.build_model",
+  compile_args=f"{_HERE}.model.compile_args",
+  training_plan=_training_plan,
+  serving_outputs=f"{_HERE}.model.serving_outputs",
+  search_space=f"{_HERE}.model.search_space",
+  metrics=f"{_HERE}.metrics.metrics",
+  slices=(LABEL, SIZE_BUCKET),
+  monitor=("val_accuracy", "max"),
+  infer_hyperparameters=_infer,
+  hyperparameters={
+    "backbone": "cnn",
+    "weights": None,
+    "image_size": 28,
+    "widths": [32, 64, 128],
+    "dropout": 0.3,
+    "shift": 0.08,
+    "flip": False,
+    "epochs": 12,
+    "head_epochs": 30,
+    "fine_tune_epochs": 2,
+    "fine_tune_factor": 0.02,
+    "min_steps": 600,
+    "batch_size": 64,
+    "learning_rate": 0.003,
+  },
+  tiny={
+    "widths": [8, 16],
+    "epochs": 2,
+    "head_epochs": 2,
+    "fine_tune_epochs": 0,
+    "min_steps": 120,
+    "learning_rate": 0.01,
+  },
+  gates=(
+    MetricGate(
+      metric="skill",
+      bound=0.3,
+      reason="a model worth serving avoids at least 30 % of the errors that always guessing the "
+      "commonest class makes",
+    ),
+    MetricGate(
+      metric="accuracy",
+      max_regression=0.01,
+      reason="a new version may not be more than one point worse than the one it replaces",
+    ),
+  ),
+)
