@@ -13,6 +13,7 @@ import sys
 import time
 
 import pytest
+
 from components.errors import BadInputError, DlpipeError
 from components.versioned_pusher.publish import (
   content_digest,
