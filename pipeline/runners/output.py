@@ -1,8 +1,8 @@
 """Keeps a run's noise off the screen: everything written to stdout and stderr goes to the log file.
 
 TensorFlow, Beam and their C++ parts write to the file descriptors 1 and 2 whatever Python's logging
-is told, so `quiet_output` redirects the descriptors themselves. Called by the command line around a
-run; `pipeline.runners.terminal` writes to the streams it yields. Imports neither TensorFlow nor TFX.
+is told, so `quiet_output` redirects the descriptors themselves. The command line puts it around a
+run; `pipeline.runners.terminal` writes to the streams it yields. Imports no TensorFlow, no TFX.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _logging_to(handler: logging.Handler) -> Iterator[None]:
     root.removeHandler(handler)
     for each in screens:
       root.addHandler(each)
-    for logger, level in zip(loggers, levels):
+    for logger, level in zip(loggers, levels, strict=True):
       logger.setLevel(level)
 
 

@@ -142,7 +142,7 @@ def _shown(path: str) -> str:
 
 def _labelled(label: str, texts: list[str]) -> list[Line]:
   labels = [label] + [""] * (len(texts) - 1)
-  return [Line(f"{name:<{_LABEL_WIDTH}}{text}") for name, text in zip(labels, texts)]
+  return [Line(f"{name:<{_LABEL_WIDTH}}{text}") for name, text in zip(labels, texts, strict=True)]
 
 
 def _flowed(items: list[str], width: int) -> list[str]:

@@ -1,0 +1,49 @@
+"""`ReportData`: everything the report of a run shows. Collected by runners, read by `render`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.runners.result import RunResult
+
+Row = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReportData:
+  """A run and what it was made of. What is empty or None is left out of the report.
+
+  Attributes:
+    result: the run's end.
+    started: when it began, ISO 8601.
+    data_path: where the data came from.
+    hyperparameters: name to value, as trained with.
+    history: a row an epoch: `phase`, `epoch`, `learning_rate`, `seconds` and metrics such as
+      `loss`, `accuracy`, each with its `val_` twin.
+    evaluation: `metrics` {name: value}; `slices` [{feature, value, metrics}]; `labels`;
+      `confusion`, counts by true label (rows) and predicted label (columns); `per_class`
+      [{label, precision, recall, count}]; `calibration` [{low, high, count, confidence,
+      accuracy}]. Any of them may be missing.
+    parity: the serving gate's proof: `passed`, `rows`, `tolerance`, `paths` [{loader, signature,
+      output, max_difference, passed}].
+    data_checks: [{name, passed, value, bound, reason}].
+    quarantine: [{origin, reason}] of records that could not be used.
+    statistics: `examples` {split: count} and `labels` {split: {label: count}}.
+    versions: package to version.
+    pictures: mistakes to look at, [{data_uri, label, predicted, score}].
+  """
+
+  result: RunResult
+  started: str
+  data_path: str
+  hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  history: Sequence[Row] = ()
+  evaluation: Mapping[str, Any] | None = None
+  parity: Mapping[str, Any] | None = None
+  data_checks: Sequence[Row] = ()
+  quarantine: Sequence[Row] = ()
+  statistics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  pictures: Sequence[Row] = ()

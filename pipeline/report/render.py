@@ -1,0 +1,240 @@
+"""Turns `ReportData` into one self-contained HTML file. Called by runners when a run ends."""
+
+from __future__ import annotations
+
+import math
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from pipeline.report import charts
+from pipeline.report.data import ReportData
+from pipeline.runners import result as results
+from pipeline.runners import summary
+from pipeline.runners.result import GateResult, RunResult
+
+_TEMPLATE = "template.html.j2"
+_NOT_METRICS = ("phase", "epoch", "learning_rate", "seconds")
+_MOST_CURVES = 4
+_MOST_CONFUSIONS = 15
+
+
+def write_report(data: ReportData, path: str | os.PathLike[str]) -> None:
+  """Writes the report; a reader sees the old file or the whole new one.
+
+  Args:
+    data: what to show.
+    path: the `.html` file; its folder is made.
+  """
+  target = pathlib.Path(path)
+  html = render(data)
+  target.parent.mkdir(parents=True, exist_ok=True)
+  partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+  try:
+    partial.write_text(html, encoding="utf-8", errors="replace")
+    partial.replace(target)
+  finally:
+    partial.unlink(missing_ok=True)
+
+
+def render(data: ReportData) -> str:
+  """The report as one HTML document that loads nothing from elsewhere and runs no script."""
+  environment = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+  )
+  environment.filters.update(
+    number=_number, duration=summary.duration, memory=summary.memory, percent=_percent
+  )
+  evaluation = data.evaluation or {}
+  return environment.get_template(_TEMPLATE).render(
+    data=data,
+    result=data.result,
+    good=data.result.exit_code == 0,
+    headline=headline(data),
+    gates=data.result.gates,
+    metrics=evaluation.get("metrics") or data.result.metrics,
+    next_step=summary.next_step(data.result),
+    bar=charts.bar,
+    curves=_curves(data.history),
+    history_columns=_columns(data.history),
+    splits=_splits(data),
+    label_rows=_label_rows(data.statistics.get("labels") or {}),
+    matrix=_matrix(evaluation),
+    confusions=_confusions(evaluation),
+    per_class=_worst_first(evaluation.get("per_class") or ()),
+    reliability=_reliability(evaluation.get("calibration") or ()),
+    slices=evaluation.get("slices") or (),
+    slice_metrics=_slice_metrics(evaluation.get("slices") or ()),
+    pictures=[p for p in data.pictures if str(p["data_uri"]).startswith("data:image/")],
+    longest=max((c.seconds for c in data.result.components), default=0.0),
+    total_seconds=sum(c.seconds for c in data.result.components),
+  )
+
+
+def headline(data: ReportData) -> str:
+  """The verdict in a line: what was pushed, or which bound was not kept, or that it failed."""
+  result = data.result
+  if result.state == results.REFUSED_MODEL:
+    broken = [gate for gate in result.gates if not gate.passed]
+    return f"Refused: {_broken_bounds(broken)}" if broken else "Refused the model"
+  if result.state == results.REFUSED_DATA:
+    failed = [check for check in data.data_checks if not check["passed"]]
+    gates = [_check_as_gate(check) for check in failed] or _failed(result)
+    return f"Refused the data: {_broken_bounds(gates)}" if gates else "Refused the data"
+  return summary.verdict(result)
+
+
+def _failed(result: RunResult) -> list[GateResult]:
+  return [gate for gate in result.gates if not gate.passed]
+
+
+def _check_as_gate(check: Mapping[str, Any]) -> GateResult:
+  return GateResult(
+    metric=check["name"], bound=check["bound"], value=check["value"], passed=False, reason=""
+  )
+
+
+def _broken_bounds(gates: Sequence[GateResult]) -> str:
+  first = summary.gate_sentence(
+    GateResult(
+      metric=gates[0].metric,
+      bound=gates[0].bound,
+      value=gates[0].value,
+      passed=False,
+      reason="",
+    )
+  )
+  more = len(gates) - 1
+  return first + (f", and {more} more" if more else "")
+
+
+def _curves(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+  """A chart for each metric, loss first, with its validation twin where there is one."""
+  names = {key for row in history for key in row if key not in _NOT_METRICS}
+  bases = sorted({name.removeprefix("val_") for name in names}, key=lambda n: (n != "loss", n))
+  curves = []
+  for base in bases:
+    series = [
+      charts.Series(label, label, [row.get(key) for row in history])
+      for label, key in (("train", base), ("val", f"val_{base}"))
+      if any(_is_number(row.get(key)) for row in history)
+    ]
+    if series:
+      svg = charts.line_chart(base, series, breaks=_phase_breaks(history))
+      curves.append({"name": base, "svg": svg, "series": [each.css_class for each in series]})
+  return curves[:_MOST_CURVES]
+
+
+def _phase_breaks(history: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
+  phases = [str(row.get("phase") or "") for row in history]
+  starts = [i for i, phase in enumerate(phases) if i == 0 or phase != phases[i - 1]]
+  return [(i, phases[i]) for i in starts] if len(starts) > 1 else []
+
+
+def _columns(history: Sequence[Mapping[str, Any]]) -> list[str]:
+  """The history's columns in the order they first occur, empty ones left out."""
+  keys = dict.fromkeys(key for row in history for key in row)
+  return [key for key in keys if any(row.get(key) is not None for row in history)]
+
+
+def _splits(data: ReportData) -> dict[str, int]:
+  """Examples by split, and the quarantine, which is no split but must not be overlooked."""
+  return {**data.result.examples, **(data.statistics.get("examples") or {})}
+
+
+def _label_rows(labels: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+  """Labels, most frequent first, with the count and the share in every split."""
+  names = dict.fromkeys(name for counts in labels.values() for name in counts)
+  ordered = sorted(names, key=lambda n: -sum(counts.get(n, 0) for counts in labels.values()))
+  totals = {split: sum(counts.values()) or 1 for split, counts in labels.items()}
+  rows = [
+    {
+      "label": name,
+      "cells": [
+        {"count": counts.get(name, 0), "share": counts.get(name, 0) / totals[split]}
+        for split, counts in labels.items()
+      ],
+    }
+    for name in ordered
+  ]
+  most = max((cell["share"] for row in rows for cell in row["cells"]), default=0.0)
+  return {"splits": list(labels), "rows": rows, "most": most}
+
+
+def _matrix(evaluation: Mapping[str, Any]) -> Markup | None:
+  labels, matrix = evaluation.get("labels"), evaluation.get("confusion")
+  if not labels or not matrix:
+    return None
+  if len(matrix) != len(labels) or any(len(row) != len(labels) for row in matrix):
+    raise ValueError(
+      f"`confusion` must be a square of the {len(labels)} labels. Received: {len(matrix)} rows of "
+      f"{sorted({len(row) for row in matrix})} columns"
+    )
+  return charts.confusion_matrix([str(label) for label in labels], matrix)
+
+
+def _confusions(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
+  """The most frequent mistakes: what was taken for what, how often, out of how many."""
+  labels, matrix = evaluation.get("labels") or (), evaluation.get("confusion") or ()
+  found = [
+    {"label": labels[i], "predicted": labels[j], "count": value, "share": value / sum(row)}
+    for i, row in enumerate(matrix)
+    for j, value in enumerate(row)
+    if i != j and value > 0
+  ]
+  return sorted(found, key=lambda each: -each["count"])[:_MOST_CONFUSIONS]
+
+
+def _worst_first(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+  def f1(row: Mapping[str, Any]) -> float:
+    precision, recall = (_or_zero(row.get(name)) for name in ("precision", "recall"))
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+  return sorted(rows, key=f1)
+
+
+def _reliability(bins: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+  """The diagram, its filled bins, and how far confidence is from accuracy on average."""
+  filled = [
+    each
+    for each in bins
+    if each["count"] and _is_number(each["accuracy"]) and _is_number(each["confidence"])
+  ]
+  if not filled:
+    return None
+  total = sum(each["count"] for each in filled)
+  gaps = sum(each["count"] * abs(each["confidence"] - each["accuracy"]) for each in filled)
+  return {"svg": charts.reliability_diagram(filled), "bins": filled, "error": gaps / total}
+
+
+def _slice_metrics(slices: Sequence[Mapping[str, Any]]) -> list[str]:
+  return list(dict.fromkeys(name for each in slices for name in each["metrics"]))
+
+
+def _number(value: Any) -> str:
+  """Numbers for a person; nothing measured is a dash; what is no number stays as it is."""
+  if value is None or (isinstance(value, float) and math.isnan(value)):
+    return "-"
+  if isinstance(value, bool) or not isinstance(value, (int, float)):
+    return str(value)
+  return summary.number(value)
+
+
+def _percent(value: float) -> str:
+  return f"{100 * value:.1f}%"
+
+
+def _is_number(value: Any) -> bool:
+  return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _or_zero(value: Any) -> float:
+  return float(value) if _is_number(value) else 0.0
