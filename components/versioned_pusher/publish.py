@@ -164,7 +164,7 @@ def _add_version(
   try:
     _copy(model, staging)
     version = _next_version(base)
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     values = {**record(version), "version": version, "published_at": now}
     _write(staging / RECORD_FILE, json.dumps(values, indent=2, sort_keys=True) + "\n")
     for directory, _, _ in os.walk(staging, topdown=False):

@@ -1,0 +1,71 @@
+"""`VersionedPusher`: publishes a model that every gate blessed; what the assembly imports."""
+
+from __future__ import annotations
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec, standard_artifacts
+
+from components.versioned_pusher import executor
+
+
+class VersionedPusherSpec(component_spec.ComponentSpec):
+  """What `VersionedPusher` reads and writes."""
+
+  INPUTS = {
+    executor.MODEL: component_spec.ChannelParameter(type=standard_artifacts.Model),
+    executor.MODEL_BLESSING: component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
+    executor.INFRA_BLESSING: component_spec.ChannelParameter(type=standard_artifacts.InfraBlessing),
+  }
+  OUTPUTS = {
+    executor.PUSHED_MODEL: component_spec.ChannelParameter(type=standard_artifacts.PushedModel)
+  }
+  PARAMETERS = {
+    executor.SERVING_DIR: component_spec.ExecutionParameter(type=str),
+    executor.CODE_FINGERPRINT: component_spec.ExecutionParameter(type=str),
+  }
+
+
+class VersionedPusher(base_component.BaseComponent):
+  """Publishes a model under the next version number, atomically, if every gate blessed it.
+
+  A refused model is no failure of this component: it records `pushed` 0 and publishes nothing.
+
+  Component `outputs` contains:
+
+  - `pushed_model`: `standard_artifacts.PushedModel` with the custom properties of TFX's own Pusher:
+    `pushed` (1 or 0), `pushed_destination` and `pushed_version`; the directory holds `pushed.json`.
+  """
+
+  SPEC_CLASS = VersionedPusherSpec
+  EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+  def __init__(
+    self,
+    *,
+    model: types.BaseChannel,
+    model_blessing: types.BaseChannel,
+    infra_blessing: types.BaseChannel,
+    serving_dir: str,
+    code_fingerprint: str = "",
+  ):
+    """Draws the component.
+
+    Args:
+      model: a `Model`, from Trainer.
+      model_blessing: a `ModelBlessing`, from Evaluator.
+      infra_blessing: an `InfraBlessing`, from `ServingGate`.
+      serving_dir: a local directory that a model server polls; made where it is missing.
+      code_fingerprint: changes when the component's code changes, so that it runs again.
+    """
+    spec = VersionedPusherSpec(
+      **{
+        executor.MODEL: model,
+        executor.MODEL_BLESSING: model_blessing,
+        executor.INFRA_BLESSING: infra_blessing,
+        executor.SERVING_DIR: serving_dir,
+        executor.CODE_FINGERPRINT: code_fingerprint,
+        executor.PUSHED_MODEL: types.Channel(type=standard_artifacts.PushedModel),
+      }
+    )
+    super().__init__(spec=spec)

@@ -1,0 +1,115 @@
+"""`VersionedPusher` on hand-made artifacts: pushes what both gates blessed and nothing else."""
+
+import json
+import logging
+
+import pytest
+from tfx import types
+from tfx.types import standard_artifacts
+
+from components.errors import BadInputError
+from components.progress import FIELDS, LOGGER_NAME
+from components.versioned_pusher.component import VersionedPusher
+from components.versioned_pusher.executor import Executor
+from components.versioned_pusher.publish import content_digest, list_versions, version_record
+
+
+def _artifact(artifact_type, path, **properties):
+  path.mkdir(parents=True, exist_ok=True)
+  artifact = artifact_type()
+  artifact.uri = str(path)
+  for name, value in properties.items():
+    artifact.set_int_custom_property(name, value)
+  return artifact
+
+
+@pytest.fixture
+def push(tmp_path):
+  """Runs `Do` on a model whose weights are `text` and returns the `PushedModel`."""
+
+  def run(text="one", *, model_blessed=1, infra_blessed=1, serving_dir=None):
+    model = _artifact(standard_artifacts.Model, tmp_path / "Trainer" / text)
+    export = tmp_path / "Trainer" / text / "Format-Serving"
+    (export / "variables").mkdir(parents=True, exist_ok=True)
+    (export / "saved_model.pb").write_text("graph")
+    (export / "variables" / "variables.index").write_text(text)
+    pushed = _artifact(standard_artifacts.PushedModel, tmp_path / "pushed" / text)
+    Executor().Do(
+      {
+        "model": [model],
+        "model_blessing": [
+          _artifact(standard_artifacts.ModelBlessing, tmp_path / "mb", blessed=model_blessed)
+        ],
+        "infra_blessing": [
+          _artifact(standard_artifacts.InfraBlessing, tmp_path / "ib", blessed=infra_blessed)
+        ],
+      },
+      {"pushed_model": [pushed]},
+      {"serving_dir": serving_dir or str(tmp_path / "serving")},
+    )
+    return pushed
+
+  return run
+
+
+def test_blessed_model_is_published(push, tmp_path):
+  pushed = push("one")
+  base = tmp_path / "serving"
+  assert content_digest(base / "1") == content_digest(tmp_path / "Trainer/one/Format-Serving")
+  assert pushed.get_int_custom_property("pushed") == 1
+  assert pushed.get_string_custom_property("pushed_destination") == str(base / "1")
+  assert pushed.get_string_custom_property("pushed_version") == "1"
+  assert json.loads((tmp_path / "pushed/one/pushed.json").read_text()) == {
+    "pushed": True,
+    "version": 1,
+    "destination": str(base / "1"),
+  }
+  assert version_record(base, 1)["pushed_from"] == str(tmp_path / "Trainer/one")
+
+
+def test_next_model_is_the_next_version_and_a_retry_is_not(push, tmp_path):
+  push("one")
+  assert push("two").get_string_custom_property("pushed_version") == "2"
+  assert push("two").get_string_custom_property("pushed_version") == "2"
+  assert list_versions(tmp_path / "serving") == [1, 2]
+
+
+@pytest.mark.parametrize(
+  ("model_blessed", "infra_blessed", "refused_by"),
+  [(0, 1, ["Evaluator"]), (1, 0, ["ServingGate"]), (0, 0, ["Evaluator", "ServingGate"])],
+)
+def test_refused_model_is_not_published(
+  push, tmp_path, caplog, model_blessed, infra_blessed, refused_by
+):
+  with caplog.at_level(logging.INFO, LOGGER_NAME):
+    pushed = push(model_blessed=model_blessed, infra_blessed=infra_blessed)
+  assert pushed.get_int_custom_property("pushed") == 0
+  assert not pushed.has_custom_property("pushed_version")
+  assert not (tmp_path / "serving").exists()
+  assert json.loads((tmp_path / "pushed/one/pushed.json").read_text()) == {
+    "pushed": False,
+    "refused_by": refused_by,
+  }
+  assert [getattr(r, FIELDS) for r in caplog.records if r.name == LOGGER_NAME] == [
+    {"refused_by": refused_by}
+  ]
+
+
+def test_a_bucket_is_refused_by_name(push):
+  with pytest.raises(BadInputError, match="local file system. Received: 'gs://b/serving'"):
+    push(serving_dir="gs://b/serving")
+
+
+def test_component_declares_its_channels_and_properties():
+  pusher = VersionedPusher(
+    model=types.Channel(type=standard_artifacts.Model),
+    model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
+    infra_blessing=types.Channel(type=standard_artifacts.InfraBlessing),
+    serving_dir="/srv/models/images",
+    code_fingerprint="abc",
+  )
+  assert pusher.outputs["pushed_model"].type is standard_artifacts.PushedModel
+  assert pusher.exec_properties == {
+    "serving_dir": "/srv/models/images",
+    "code_fingerprint": "abc",
+  }
