@@ -64,6 +64,7 @@ def DataGate(  # noqa: N802 - TFX takes the component's class name from the func
   verdict: OutputArtifact[GateVerdict],
   max_bad_fraction: Parameter[float],
   min_severity: Parameter[str] = "ERROR",
+  code_fingerprint: Parameter[str] = "",
 ):
   """Raises `DataRefusedError` unless every check holds; else writes `verdict.json`.
 
@@ -74,7 +75,9 @@ def DataGate(  # noqa: N802 - TFX takes the component's class name from the func
       a component that raises, so the refusal's message carries everything.
     max_bad_fraction: the largest part of all records that may have been rejected, 0 to 1.
     min_severity: the mildest TFDV severity that stops the run, "WARNING" or "ERROR".
+    code_fingerprint: of this module; an edited gate judges again.
   """
+  del code_fingerprint  # only a part of the cache key
   summary = json.loads(_read(os.path.join(quarantine.uri, "summary.json")))
   checks = judge(
     anomalies=_read_anomalies(anomalies),

@@ -16,6 +16,8 @@ import numpy as np
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 from tensorflow_model_analysis.proto import config_pb2
 
+from pipeline.user_functions import code_fingerprint
+
 BINS = 10
 BINS_NAME = "calibration_bins"
 CONFUSION_NAME = "confusion_matrix"
@@ -23,14 +25,15 @@ CONFUSION_NAME = "confusion_matrix"
 
 def classification_metrics() -> list[config_pb2.MetricConfig]:
   """Metrics over integer labels and `[classes]` scores."""
+  code = code_fingerprint(__name__)
   # A threshold of 0 makes every prediction count: TFMA's default of 0.5 would drop the unsure.
   return [
     _metric("ExampleCount", "example_count"),
     _metric("SparseCategoricalCrossentropy", "loss"),
     _metric("SparseCategoricalAccuracy", "accuracy"),
     _metric("MultiClassConfusionMatrixPlot", CONFUSION_NAME, thresholds=[0.0]),
-    _metric("Skill", "skill", module=__name__),
-    _metric("CalibrationError", "calibration_error", module=__name__),
+    _metric("Skill", "skill", module=__name__, code=code),
+    _metric("CalibrationError", "calibration_error", module=__name__, code=code),
   ]
 
 
@@ -47,7 +50,8 @@ class Skill(metric_types.Metric):
   and less than 0 is worse. A slice of one label has no majority error to avoid: nan.
   """
 
-  def __init__(self, name: str = "skill"):
+  def __init__(self, name: str = "skill", code: str = ""):
+    """`code` is this module's fingerprint: an edited metric is computed again."""
     super().__init__(
       metric_util.merge_per_key_computations(_skill_computations), name=name
     )
@@ -62,7 +66,8 @@ class CalibrationError(metric_types.Metric):
   https://arxiv.org/abs/1706.04599
   """
 
-  def __init__(self, name: str = "calibration_error"):
+  def __init__(self, name: str = "calibration_error", code: str = ""):
+    """`code` as for `Skill`."""
     super().__init__(
       metric_util.merge_per_key_computations(_calibration_computations), name=name
     )

@@ -88,7 +88,10 @@ class Task:
     data_options: defaults of the options that sources understand; `--set data.<name>=...` may change
       these names.
     request_value: turns one command-line argument into `input_key`'s value (file bytes, text).
-    preprocessing_fn: dotted path; TFX's own signature.
+    preprocessing_fn: dotted path; TFX's own signature, with `custom_config`, whose
+      `hyperparameters` are those of `preprocessing_hyperparameters`.
+    preprocessing_hyperparameters: which hyperparameters `preprocessing_fn` reads; a change to
+      another one does not run Transform again.
     build_model: dotted path; `(hyperparameters, TFTransformOutput) -> keras.Model`, uncompiled,
       from transformed features to what `loss` takes.
     compile_args: dotted path; `(hyperparameters) -> {"loss": ..., "metrics": [...]}` for Keras.
@@ -118,6 +121,7 @@ class Task:
   data_options: Options = dataclasses.field(default_factory=dict)
   request_value: Callable[[str], bytes | str]
   preprocessing_fn: str
+  preprocessing_hyperparameters: tuple[str, ...] = ()
   build_model: str
   compile_args: str
   training_plan: Callable[[Options], tuple[Phase, ...]]

@@ -19,8 +19,6 @@ from keras import layers
 from pipeline.tasks.images.backbones import Backbone, get_backbone
 from pipeline.tasks.images.features import PIXELS, VOCABULARY
 
-BACKBONE_LAYERS = ("augmentation", "backbone")
-
 
 def build_model(
   hyperparameters: Mapping[str, Any], tft_output: tft.TFTransformOutput
@@ -77,9 +75,9 @@ def _transfer(hp: Mapping[str, Any], classes: int) -> keras.Model:
       keras.Input((size, size, 3), dtype="uint8", name=PIXELS),
       _augmentation(hp),
       _BackboneLayer(
-        get_backbone(hp["backbone"]), (size, size, 3), hp["weights"], name=BACKBONE_LAYERS[1]
+        get_backbone(hp["backbone"]), (size, size, 3), hp["weights"], name="backbone"
       ),
-      layers.GlobalAveragePooling2D(),
+      layers.GlobalAveragePooling2D(name="pooling"),
       layers.Dropout(hp["dropout"], seed=hp.get("seed")),
       layers.Dense(classes, dtype="float32"),
     ],
@@ -98,7 +96,7 @@ def _augmentation(hp: Mapping[str, Any]) -> keras.layers.Layer:
     )
   if hp["flip"]:
     steps.append(layers.RandomFlip("horizontal", seed=hp.get("seed", 1)))
-  return keras.Sequential(steps, name=BACKBONE_LAYERS[0])
+  return keras.Sequential(steps, name="augmentation")
 
 
 class _BackboneLayer(keras.layers.Layer):

@@ -48,7 +48,7 @@ def _training_plan(hyperparameters: Options) -> tuple[Phase, ...]:
       name="head",
       epochs=hyperparameters["head_epochs"],
       learning_rate=rate,
-      frozen=("augmentation", "backbone"),
+      frozen=("augmentation", "backbone", "pooling"),
       min_steps=min_steps,
     )
   ]
@@ -88,6 +88,7 @@ TASK = Task(
   },
   request_value=_file_bytes,
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
+  preprocessing_hyperparameters=("image_size",),
   build_model=f"{_HERE}.model.build_model",
   compile_args=f"{_HERE}.model.compile_args",
   training_plan=_training_plan,

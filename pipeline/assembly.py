@@ -1,0 +1,240 @@
+"""`create_pipeline`: the only place that draws the pipeline, for every task and every runner."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from apache_beam.options.pipeline_options import StandardOptions
+from tfx.components import (
+  Evaluator,
+  ExampleValidator,
+  SchemaGen,
+  StatisticsGen,
+  Trainer,
+  Transform,
+  Tuner,
+)
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import trainer_pb2
+from tfx.types import standard_artifacts
+from tfx.types.channel import Channel
+
+from components import previous_model
+from components.data_gate import DataGate
+from components.records import EVAL, TRAIN, VAL
+from components.reviewed_schema import ReviewedSchema
+from components.serving_gate import ServingGate
+from components.source_example_gen import SourceExampleGen
+from components.versioned_pusher import VersionedPusher
+from pipeline import evaluation
+from pipeline.config import PipelineConfig
+from pipeline.task import Source, Task
+from pipeline.user_functions import code_fingerprint, udf_path
+
+_REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+_RUN_FN = "pipeline.training.run.run_fn"
+_TUNER_FN = "pipeline.training.tuning.tuner_fn"
+
+
+def create_pipeline(
+  task: Task,
+  config: PipelineConfig,
+  *,
+  source: Source,
+  hyperparameters: Mapping[str, Any],
+  train_and_push: bool = True,
+) -> Pipeline:
+  """Draws the pipeline of one task.
+
+  Args:
+    task: what is learnt.
+    config: this run's configuration.
+    source: how the input is read.
+    hyperparameters: the merged hyperparameters of this run.
+    train_and_push: False draws only the nodes that read and check the data.
+
+  Returns:
+    A pipeline with SQLite metadata in the workspace; a runner may replace that.
+  """
+  data, schema, statistics, gate = _data_stage(task, config, source)
+  nodes: list[BaseNode] = [data, schema, *statistics, gate]
+  if train_and_push:
+    transform, *tuner, trainer = _training_stage(
+      task, config, data, schema, gate, dict(hyperparameters)
+    )
+    nodes += [transform, *tuner, trainer, *_release_stage(task, config, data, trainer)]
+  return Pipeline(
+    pipeline_name=task.name.replace("_", "-"),
+    pipeline_root=str(config.root / "artifacts"),
+    components=nodes,
+    enable_cache=True,
+    beam_pipeline_args=beam_args(config),
+    metadata_connection_config=metadata.sqlite_metadata_connection_config(
+      str(config.root / "metadata.db")
+    ),
+  )
+
+
+def _data_stage(
+  task: Task, config: PipelineConfig, source: Source
+) -> tuple[BaseNode, BaseNode, list[BaseNode], BaseNode]:
+  """Reads, describes and judges the data."""
+  plan_fn, read_fn = udf_path(source.plan), udf_path(source.read)
+  data = SourceExampleGen(
+    plan_fn=plan_fn,
+    read_fn=read_fn,
+    data_path=config.data_path,
+    options=config.data_options(task),
+    label_key=task.label_key,
+    val_fraction=config.data.val_fraction,
+    eval_fraction=config.data.eval_fraction,
+    code_fingerprint=code_fingerprint(plan_fn, read_fn, "components.source_example_gen.executor"),
+  )
+  text = (_REPOSITORY / "schemas" / task.name / "schema.pbtxt").read_text(encoding="utf-8")
+  schema = ReviewedSchema(text=text)
+  examples = data.outputs["examples"]
+  # With the reviewed schema, TFDV knows encoded inputs and counts their bytes, not their values.
+  statistics = StatisticsGen(examples=examples, schema=schema.outputs["schema"])
+  inferred = SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=True)
+  validator = ExampleValidator(
+    statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+  )
+  gate = DataGate(
+    anomalies=validator.outputs["anomalies"],
+    quarantine=data.outputs["quarantine"],
+    max_bad_fraction=config.data.max_bad_fraction,
+    min_severity=config.data.min_severity,
+    code_fingerprint=code_fingerprint("components.data_gate"),
+  )
+  return data, schema, [statistics, inferred, validator], gate
+
+
+def _training_stage(
+  task: Task,
+  config: PipelineConfig,
+  data: BaseNode,
+  schema: BaseNode,
+  gate: BaseNode,
+  hyperparameters: dict[str, Any],
+) -> list[BaseNode]:
+  """Learns; what it read of the data, the gate has let through."""
+  transform = Transform(
+    examples=data.outputs["examples"],
+    schema=schema.outputs["schema"],
+    preprocessing_fn=task.preprocessing_fn,
+    # Training applies the graph itself, so that it cannot differ from serving.
+    materialize=False,
+    disable_statistics=True,
+    splits_config=None,
+    custom_config={
+      "hyperparameters": _of_transform(task, hyperparameters),
+      "code_fingerprint": code_fingerprint(task.preprocessing_fn),
+    },
+  )
+  transform.add_upstream_node(gate)
+  inputs = {
+    "examples": data.outputs["examples"],
+    "transform_graph": transform.outputs["transform_graph"],
+    "schema": schema.outputs["schema"],
+    "train_args": trainer_pb2.TrainArgs(splits=[TRAIN]),
+    "eval_args": trainer_pb2.EvalArgs(splits=[VAL]),
+  }
+  custom_config = {
+    "task": task.name,
+    "hyperparameters": hyperparameters,
+    "train": config.train.model_dump(),
+    "code_fingerprint": code_fingerprint(
+      _RUN_FN,
+      f"pipeline.tasks.{task.name}.task",
+      task.build_model,
+      task.compile_args,
+      task.serving_outputs,
+    ),
+  }
+  if not config.tune.trials:
+    tuners: list[BaseNode] = []
+    best = None
+  else:
+    tuner = Tuner(
+      tuner_fn=_TUNER_FN,
+      custom_config={
+        **custom_config,
+        "tune": config.tune.model_dump(),
+        "code_fingerprint": code_fingerprint(_TUNER_FN, task.search_space, task.build_model),
+      },
+      **inputs,
+    )
+    tuners = [tuner]
+    best = tuner.outputs["best_hyperparameters"]
+  trainer = Trainer(
+    run_fn=_RUN_FN,
+    hyperparameters=best,
+    custom_config={**custom_config, "checkpoint_root": str(config.root / "checkpoints")},
+    **inputs,
+  )
+  return [transform, *tuners, trainer]
+
+
+def _of_transform(task: Task, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+  return {name: hyperparameters[name] for name in task.preprocessing_hyperparameters}
+
+
+def _release_stage(
+  task: Task, config: PipelineConfig, data: BaseNode, trainer: BaseNode
+) -> list[BaseNode]:
+  """Evaluates, proves that serving agrees with training, and pushes what both let through."""
+  model = trainer.outputs["model"]
+  previous = Resolver(
+    strategy_class=previous_model.PreviousBlessedModel,
+    **{
+      previous_model.MODEL: Channel(type=standard_artifacts.Model),
+      previous_model.MODEL_BLESSING: Channel(type=standard_artifacts.ModelBlessing),
+      previous_model.CANDIDATE: model,
+    },
+  ).with_id("PreviousModel")
+  evaluator = Evaluator(
+    examples=data.outputs["examples"],
+    model=model,
+    baseline_model=previous.outputs[previous_model.MODEL],
+    eval_config=evaluation.eval_config(task, evaluation.task_gates(task, config.gates)),
+    example_splits=[EVAL],
+  )
+  serving_gate = ServingGate(
+    model=model,
+    model_run=trainer.outputs["model_run"],
+    tolerance=config.push.tolerance,
+    code_fingerprint=code_fingerprint("components.serving_gate.executor"),
+  )
+  pusher = VersionedPusher(
+    model=model,
+    model_blessing=evaluator.outputs["blessing"],
+    infra_blessing=serving_gate.outputs["blessing"],
+    serving_dir=str(config.serving_dir),
+    code_fingerprint=code_fingerprint("components.versioned_pusher.executor"),
+  )
+  return [previous, evaluator, serving_gate, pusher]
+
+
+def beam_args(config: PipelineConfig) -> list[str]:
+  """Beam's options for the configured runner.
+
+  Raises:
+    KeyError: `config.beam.runner` is none of ours; the configuration has checked it.
+  """
+  if config.beam.runner == "direct":
+    # Beam's newer DirectRunner first tries to download a binary; this is what it used to mean.
+    known = "FnApiRunner" in StandardOptions.KNOWN_RUNNER_NAMES
+    # One worker in this process: threads share Python's lock and were slower in every measurement.
+    return [
+      f"--runner={'FnApiRunner' if known else 'DirectRunner'}",
+      "--direct_running_mode=in_memory",
+      "--direct_num_workers=1",
+      *config.beam.options,
+    ]
+  runner = {"flink": "FlinkRunner", "spark": "SparkRunner", "dataflow": "DataflowRunner"}
+  return [f"--runner={runner[config.beam.runner]}", *config.beam.options]

@@ -1,0 +1,177 @@
+"""Keras callbacks of the training loop: the best epoch, what a person sees, what a kill leaves."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pathlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from components import progress
+from pipeline.training.strategy import is_chief
+
+_STATE_FILE = "state.npz"
+_STEP_REPORT_EVERY_S = 2.0
+
+
+class BestEpoch(keras.callbacks.Callback):
+  """Remembers the best epoch's weights; ends training when none has been better for long.
+
+  An equal later epoch replaces the weights, because its learning rate was lower, but does not
+  extend the patience.
+  """
+
+  def __init__(self, whole_model: keras.Model, *, monitor: tuple[str, str], patience: int):
+    """Args: `whole_model` keeps the weights even where a part of it is trained."""
+    super().__init__()
+    self._whole_model = whole_model
+    self._metric, mode = monitor
+    self._sign = 1 if mode == "max" else -1
+    self._patience = patience
+    self.value = -math.inf
+    self.wait = 0
+    self.weights: list[np.ndarray] | None = None
+
+  @property
+  def exhausted(self) -> bool:
+    """Whether patience has run out."""
+    return self.wait >= self._patience
+
+  def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+    """Compares this epoch with the best so far."""
+    if self._metric not in (logs or {}):
+      raise ValueError(f"No metric {self._metric!r} to monitor. Known: {sorted(logs or {})}")
+    value = self._sign * float(logs[self._metric])
+    better = value > self.value
+    self.wait = 0 if better else self.wait + 1
+    if better or value == self.value:
+      self.value = value
+      self.weights = self._whole_model.get_weights()
+    if self.exhausted:
+      self.model.stop_training = True
+
+  def restore(self) -> None:
+    """Puts the best weights into the model; without an epoch there are none."""
+    if self.weights is not None:
+      self._whole_model.set_weights(self.weights)
+
+
+class Report(keras.callbacks.Callback):
+  """Appends a row to the history each epoch, and says so."""
+
+  def __init__(self, *, phase: str, epochs: int, steps: int, history: list[dict[str, Any]]):
+    super().__init__()
+    self._phase, self._epochs, self._steps, self._history = phase, epochs, steps, history
+    self._epoch = 0
+    self._started = self._reported = 0.0
+
+  def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    """Starts the epoch's clock."""
+    self._epoch = epoch + 1
+    self._started = self._reported = time.monotonic()
+
+  def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+    """Says how far the epoch is, every few seconds."""
+    now = time.monotonic()
+    if now - self._reported > _STEP_REPORT_EVERY_S:
+      self._reported = now
+      progress.report(
+        f"{self._phase} epoch {self._epoch}/{self._epochs}  step {batch + 1}/{self._steps}"
+        + "".join(f"  {name} {value:.3f}" for name, value in (logs or {}).items()),
+        step=batch + 1,
+        steps=self._steps,
+      )
+
+  def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+    """Adds the row."""
+    values = {name: float(value) for name, value in (logs or {}).items()}
+    row = {
+      "phase": self._phase,
+      "epoch": epoch + 1,
+      "seconds": round(time.monotonic() - self._started, 3),
+      "learning_rate": float(self.model.optimizer.learning_rate),
+      **values,
+    }
+    self._history.append(row)
+    shown = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
+    progress.report(
+      f"{self._phase} epoch {epoch + 1}/{self._epochs}  {shown}", epochs=self._epochs, **row
+    )
+
+
+class Checkpoint:
+  """One file, replaced atomically after each epoch, from which a killed training goes on."""
+
+  def __init__(self, directory: pathlib.Path, model: keras.Model):
+    self._path = directory / _STATE_FILE
+    self._model = model
+    self._restored: dict[str, Any] | None = None
+    self._arrays: dict[str, np.ndarray] = {}
+
+  def restore(self) -> dict[str, Any] | None:
+    """Loads the file if there is one, and the weights of its epoch into the model."""
+    if not self._path.exists():
+      return None
+    with np.load(self._path, allow_pickle=False) as file:
+      self._arrays = {name: file[name] for name in file.files}
+    self._restored = json.loads(str(self._arrays["state"]))
+    self._model.set_weights(self._numbered("model"))
+    return self._restored
+
+  def restore_phase(self, optimizer: keras.Optimizer, best: BestEpoch) -> int:
+    """Puts back the optimizer's and the best epoch's state; returns the epochs already done."""
+    state = self._restored or {}
+    for variable, value in zip(optimizer.variables, self._numbered("optimizer"), strict=True):
+      variable.assign(value)
+    best.weights = self._numbered("best")
+    best.value, best.wait = state["best_value"], state["wait"]
+    return int(state["epoch"])
+
+  def callback(
+    self, phase: int, optimizer: keras.Optimizer, best: BestEpoch, history: list[dict[str, Any]]
+  ) -> keras.callbacks.Callback:
+    """A callback that saves after each epoch; it must come after those whose state it saves."""
+
+    def save(epoch: int, logs: Any) -> None:
+      if not is_chief():
+        return
+      state = {
+        "phase": phase,
+        "epoch": epoch + 1,
+        "best_value": best.value,
+        "wait": best.wait,
+        "history": history,
+      }
+      self._save(
+        {
+          "state": np.array(json.dumps(state)),
+          **_number("model", self._model.get_weights()),
+          **_number("optimizer", [np.asarray(v) for v in optimizer.variables]),
+          **_number("best", best.weights or []),
+        }
+      )
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=save)
+
+  def _save(self, arrays: dict[str, np.ndarray]) -> None:
+    self._path.parent.mkdir(parents=True, exist_ok=True)
+    staged = self._path.with_name(f"staged-{_STATE_FILE}")
+    with staged.open("wb") as file:
+      np.savez(file, **arrays)
+      file.flush()
+      os.fsync(file.fileno())
+    staged.replace(self._path)
+
+  def _numbered(self, kind: str) -> list[np.ndarray]:
+    names = (n for n in self._arrays if n.startswith(f"{kind}/"))
+    return [self._arrays[n] for n in sorted(names, key=lambda n: int(n.rpartition("/")[2]))]
+
+
+def _number(kind: str, arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+  return {f"{kind}/{index}": array for index, array in enumerate(arrays)}

@@ -1,0 +1,155 @@
+"""`run_fn`: trains a task's model and exports it. TFX's Trainer calls it by dotted path."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from pipeline import datasets, signatures
+from pipeline.task import Task
+from pipeline.tasks import get_task
+from pipeline.training import loop, serving_assets, strategy
+from pipeline.user_functions import load_function
+
+HISTORY_FILE = "history.json"
+_PARITY_ROWS = 32
+
+
+def run_fn(fn_args: Any) -> None:
+  """Trains, exports to `fn_args.serving_model_dir`, and leaves a record in `model_run_dir`.
+
+  The record: `history.json` (one row an epoch, and the hyperparameters), TensorBoard event files,
+  and `parity/`, what the Keras model says about some rows, for the ServingGate to hold the export
+  to.
+
+  Args:
+    fn_args: TFX's FnArgs. Its `custom_config` holds `task`, `hyperparameters`, `train` (the
+      configuration's section) and `checkpoint_root`; its `hyperparameters` are the Tuner's, if any.
+  """
+  config = fn_args.custom_config
+  task = get_task(config["task"])
+  settings = config["train"]
+  hyperparameters = {**config["hyperparameters"], **tuned_values(fn_args)}
+  keras.utils.set_random_seed(settings["seed"])
+  precision = strategy.set_precision(settings["mixed_precision"])
+  tft_output = tft.TFTransformOutput(fn_args.transform_output)
+  train, val = load_splits(fn_args, task, tft_output, cache_mb=settings["cache_mb"])
+  distribution = strategy.make_strategy()
+  with distribution.scope():
+    model = load_function(task.build_model)(hyperparameters, tft_output)
+  history = loop.train(
+    model,
+    phases=task.training_plan(hyperparameters),
+    train=train,
+    val=val,
+    compile_args=lambda: load_function(task.compile_args)(hyperparameters),
+    batch_size=hyperparameters["batch_size"],
+    monitor=task.monitor,
+    patience=settings["patience"],
+    seed=settings["seed"],
+    distribution=distribution,
+    checkpoint_dir=_checkpoint_dir(fn_args, hyperparameters),
+    log_dir=fn_args.model_run_dir,
+  )
+  if not strategy.is_chief():
+    # Every worker must save, because variables may be mirrored; only the chief's copy is kept.
+    fn_args.serving_model_dir = os.path.join(fn_args.model_run_dir, "worker_export")
+  module = signatures.export(
+    fn_args.serving_model_dir,
+    model=model,
+    outputs=load_function(task.serving_outputs)(model, tft_output),
+    tft_output=tft_output,
+    input_key=task.input_key,
+    label_id_key=task.label_id_key,
+  )
+  rows = _some_examples(fn_args.eval_files)
+  values = _input_values(rows, task.input_key, tft_output)
+  serving_assets.write(
+    pathlib.Path(fn_args.serving_model_dir), task.name, task.input_key, values.numpy()[0]
+  )
+  run_dir = pathlib.Path(fn_args.model_run_dir)
+  _write_parity(run_dir / "parity", module, rows, values, task.input_key)
+  (run_dir / HISTORY_FILE).write_text(
+    json.dumps(
+      {
+        "hyperparameters": hyperparameters,
+        "precision": precision,
+        "parameters": model.count_params(),
+        "train_examples": train.size,
+        "epochs": history,
+      },
+      indent=2,
+    )
+  )
+
+
+def load_splits(
+  fn_args: Any, task: Task, tft_output: tft.TFTransformOutput, *, cache_mb: int
+) -> tuple[datasets.Split, datasets.Split]:
+  """The training and the validation split of a Trainer or a Tuner."""
+  train, val = (
+    datasets.load_split(files, tft_output, label_id_key=task.label_id_key, cache_mb=cache_mb)
+    for files in (fn_args.train_files, fn_args.eval_files)
+  )
+  return train, val
+
+
+def tuned_values(fn_args: Any) -> dict[str, Any]:
+  """What the Tuner found best; empty without a Tuner."""
+  return dict((fn_args.hyperparameters or {}).get("values", {}))
+
+
+def _checkpoint_dir(fn_args: Any, hyperparameters: dict[str, Any]) -> pathlib.Path | None:
+  """A folder that a killed training finds again, and a different training does not."""
+  root = fn_args.custom_config.get("checkpoint_root")
+  if root is None:
+    return None
+  identity = json.dumps(
+    [fn_args.custom_config, hyperparameters, fn_args.train_files, fn_args.transform_output],
+    sort_keys=True,
+  )
+  chosen = pathlib.Path(root) / hashlib.sha256(identity.encode()).hexdigest()[:16]
+  for other in chosen.parent.glob("*"):
+    if other != chosen and strategy.is_chief():
+      shutil.rmtree(other, ignore_errors=True)
+  return chosen
+
+
+def _some_examples(patterns: list[str]) -> list[bytes]:
+  paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+  return list(datasets.raw_examples(paths).take(_PARITY_ROWS).as_numpy_iterator())
+
+
+def _input_values(
+  rows: list[bytes], input_key: str, tft_output: tft.TFTransformOutput
+) -> tf.Tensor:
+  dtype = tft_output.raw_feature_spec()[input_key].dtype
+  return tf.io.parse_example(rows, {input_key: tf.io.FixedLenFeature([], dtype)})[input_key]
+
+
+def _write_parity(
+  target: pathlib.Path,
+  module: signatures.ServingModule,
+  rows: list[bytes],
+  values: tf.Tensor,
+  input_key: str,
+) -> None:
+  target.mkdir(parents=True, exist_ok=True)
+  with tf.io.TFRecordWriter(str(target / "examples.tfrecord")) as writer:
+    for row in rows:
+      writer.write(row)
+  expected = {
+    name: np.asarray(value.numpy().tolist() if value.dtype == tf.string else value.numpy())
+    for name, value in module.predict(values).items()
+  }
+  np.savez(target / "expected.npz", **expected)
+  (target / "input.json").write_text(json.dumps({"input_key": input_key}))
