@@ -1,33 +1,66 @@
 """The distribution `dlpipe`; also what Beam ships to remote workers with `--setup_file`.
 
-Requirements are the direct ones and loose; `constraints/` holds the full, hash-checked sets that
-were tested. Python 3.10 and Python 3.11 are two worlds: see `docs/decisions/0001-two-tfx-worlds.md`.
+Requirements are the direct ones, and loose; `constraints/` holds the complete, hash-checked sets
+that were tested. Python 3.10 and 3.11 are two worlds: `docs/decisions/0001-two-tfx-worlds.md`.
 """
-
-import pathlib
 
 from setuptools import find_namespace_packages, setup
 
-PY310 = "python_version < '3.11'"
-PY311 = "python_version >= '3.11'"
+OLD = "; python_version < '3.11'"
+NEW = "; python_version >= '3.11'"
 
-# Folders without code (schemas, samples) are packages too, so that a wheel carries them.
+# Folders without code (schemas, samples) count as packages, so that a wheel carries their files.
 PACKAGES = ("components", "data", "pipeline", "schemas", "serving")
-DATA_FILES = ("csv", "gz", "html", "j2", "jpg", "json", "jsonl", "md", "pbtxt", "png", "tsv", "txt")
+FILES = ("csv", "gz", "html", "j2", "jpg", "json", "jsonl", "md", "pbtxt", "png", "tsv", "txt")
 
 setup(
   name="dlpipe",
   version="0.1.0",
-  description="From a folder of pictures, reviews or sentence pairs to a served Keras model, on TFX",
-  long_description=(pathlib.Path(__file__).parent / "setup.py").read_text(encoding="utf-8")
-  if False
-  else "",
+  description="From pictures, reviews or sentence pairs to a served Keras model, through TFX",
   license="Apache-2.0",
+  python_requires=">=3.10,<3.12",
   packages=find_namespace_packages(
     include=[pattern for name in PACKAGES for pattern in (name, f"{name}.*")],
-    exclude=["*.__pycache__", "*.__pycache__.*"],
+    exclude=["*.__pycache__"],
   ),
-  package_data={"": [f"*.{extension}" for extension in DATA_FILES]},
+  package_data={"": [f"*.{extension}" for extension in FILES]},
   entry_points={"console_scripts": ["dlpipe = pipeline.cli.main:main"]},
-  python_requires=">=3.10,<3.12",
+  install_requires=[
+    "tfx==1.16.*" + OLD,
+    "tfx==1.21.*" + NEW,
+    "absl-py",
+    "apache-beam",
+    "click>=8.1",
+    "grpcio",
+    "jinja2>=3",
+    "keras>=3.6,<4",
+    "keras-tuner>=1.4",
+    "ml-metadata",
+    "numpy",
+    "packaging>=22",
+    "pillow>=10",
+    "protobuf",
+    "psutil",
+    "pyarrow",
+    "pydantic>=2",
+    "pyyaml",
+    "rich>=13",
+    "scikit-learn",
+    # tensorboard and others import pkg_resources, which setuptools 82 removed.
+    "setuptools<82",
+    "tensorboard",
+    "tensorflow",
+    "tensorflow-data-validation",
+    "tensorflow-metadata",
+    "tensorflow-model-analysis",
+    "tensorflow-serving-api",
+    "tensorflow-transform",
+  ],
+  extras_require={
+    # Airflow may live in an environment of its own: the DAG file needs Airflow only.
+    "airflow": ["apache-airflow>=2.10"],
+    "kubeflow": ["kfp>=2", "kfp-pipeline-spec>=0.2.2"],
+    "lint": ["codespell", "import-linter", "mypy", "pre-commit", "ruff", "types-pyyaml"],
+    "test": ["hypothesis", "pytest>=8", "pytest-timeout"],
+  },
 )

@@ -1,0 +1,49 @@
+# `make` lists the targets. Everything runs from a fresh clone: each target installs what it needs.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+SHELL := /bin/sh
+
+# make install PYTHON=python3.11 chooses the Python; the environment's own PYTHON does not.
+PYTHON :=
+BIN := .venv/bin
+
+.PHONY: help install run test lint format constraints test-tfx-1.21 bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: ## Create or complete .venv; PYTHON=... chooses the Python
+	@DLPIPE_PYTHON='$(PYTHON)' scripts/install.sh
+
+run: install ## Train, gate and push the images task on its sample, then predict
+	@$(BIN)/dlpipe run images
+	@$(BIN)/dlpipe predict images --sample
+
+test: install ## Run every test; ARGS=... goes to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: install ## Check style, types, imports and spelling
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/codespell
+
+format: install ## Rewrite the sources in the house format
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+constraints: ## Resolve constraints/*.txt anew; ARGS=--upgrade takes newer versions
+	@scripts/lock.sh $(ARGS)
+
+test-tfx-1.21: ## Run unit tests and a tiny pipeline with Python 3.11 and TFX 1.21
+	@scripts/test-tfx-1.21.sh
+
+bench: install ## Measure what the pipeline costs besides its work
+	@$(BIN)/python benchmarks/pipeline_overhead.py $(ARGS)
+
+clean: ## Remove environments, tools and caches; the workspace stays
+	@rm -rf .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	  .import_linter_cache build dist dlpipe.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
