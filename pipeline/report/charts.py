@@ -87,10 +87,8 @@ def confusion_matrix(labels: Sequence[str], matrix: Sequence[Sequence[float]]) -
   margin = 12 + min(max((len(label) for label in labels), default=0), _LABEL_CHARACTERS) * 6.6
   left, top = margin + 18, margin + 18
   parts = [
-    _text(left + cell * count / 2, 12, "predicted", "middle"),
-    Markup(
-      '<text class="axis" text-anchor="middle" transform="translate(12 {}) rotate(-90)">true</text>'
-    ).format(_n(top + cell * count / 2)),
+    _text(left, 12, "predicted →", "start"),
+    _text(4, top - 8, "true ↓", "start"),
   ]
   for index, label in enumerate(labels):
     middle = cell * index + cell / 2 + 4
@@ -115,7 +113,7 @@ def confusion_matrix(labels: Sequence[str], matrix: Sequence[Sequence[float]]) -
             _n(top + row * cell),
             cell - 1,
             cell - 1,
-            max(share, 0.1),
+            0.12 + 0.88 * share,
             labels[row],
             labels[column],
             number(value),
@@ -124,7 +122,7 @@ def confusion_matrix(labels: Sequence[str], matrix: Sequence[Sequence[float]]) -
         )
         if numbered:
           x, y = left + column * cell + (cell - 1) / 2, top + row * cell + cell / 2 + 4
-          parts.append(_text(x, y, _compact(value), "middle", "on" if share > 0.55 else "in"))
+          parts.append(_text(x, y, _compact(value), "middle", "on" if share > 0.5 else "in"))
   size = cell * count
   parts.append(
     Markup('<rect class="frame" x="{}" y="{}" width="{}" height="{}"/>').format(
@@ -253,7 +251,8 @@ def _compact(value: float) -> str:
 
 
 def _shorten(label: str) -> str:
-  return label if len(label) <= _LABEL_CHARACTERS else label[: _LABEL_CHARACTERS - 1] + "…"
+  """Both ends of a long label: names often differ only in the last characters."""
+  return label if len(label) <= _LABEL_CHARACTERS else f"{label[:8]}…{label[-7:]}"
 
 
 def _n(value: float) -> str:

@@ -20,6 +20,7 @@ from pipeline.runners.result import GateResult, RunResult
 _TEMPLATE = "template.html.j2"
 _NOT_METRICS = ("phase", "epoch", "learning_rate", "seconds")
 _MOST_CURVES = 4
+_MOST_SIDE_BY_SIDE = 12
 _MOST_CONFUSIONS = 15
 
 
@@ -51,7 +52,7 @@ def render(data: ReportData) -> str:
     lstrip_blocks=True,
   )
   environment.filters.update(
-    number=_number, duration=summary.duration, memory=summary.memory, percent=_percent
+    number=_number, cell=_cell, duration=summary.duration, memory=summary.memory, percent=_percent
   )
   evaluation = data.evaluation or {}
   return environment.get_template(_TEMPLATE).render(
@@ -68,6 +69,7 @@ def render(data: ReportData) -> str:
     splits=_splits(data),
     label_rows=_label_rows(data.statistics.get("labels") or {}),
     matrix=_matrix(evaluation),
+    small_matrix=len(evaluation.get("labels") or ()) <= _MOST_SIDE_BY_SIDE,
     confusions=_confusions(evaluation),
     per_class=_worst_first(evaluation.get("per_class") or ()),
     reliability=_reliability(evaluation.get("calibration") or ()),
@@ -147,7 +149,8 @@ def _columns(history: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _splits(data: ReportData) -> dict[str, int]:
   """Examples by split, and the quarantine, which is no split but must not be overlooked."""
-  return {**data.result.examples, **(data.statistics.get("examples") or {})}
+  splits = dict(data.statistics.get("examples") or {})
+  return {**splits, **{k: v for k, v in data.result.examples.items() if k not in splits}}
 
 
 def _label_rows(labels: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
@@ -228,8 +231,15 @@ def _number(value: Any) -> str:
   return summary.number(value)
 
 
-def _percent(value: float) -> str:
-  return f"{100 * value:.1f}%"
+def _cell(value: Any) -> str:
+  """As `_number`, but shares keep four decimals so that a column lines up."""
+  if _is_number(value) and isinstance(value, float) and 0.001 <= abs(value) <= 1:
+    return f"{value:.4f}"
+  return _number(value)
+
+
+def _percent(value: Any) -> str:
+  return f"{100 * value:.1f}%" if _is_number(value) else "-"
 
 
 def _is_number(value: Any) -> bool:
