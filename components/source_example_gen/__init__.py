@@ -1,0 +1,1 @@
+"""`SourceExampleGen`: an ExampleGen over any source that plans and reads (`components.records`)."""

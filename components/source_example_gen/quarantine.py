@@ -1,0 +1,120 @@
+"""Collects what the shards counted and rejected into the `Quarantine` artifact.
+
+Each shard leaves one JSON file with its counts; `collect` merges them, copies the rejected files
+and writes `summary.json` and `rejected.jsonl`. Nothing here raises because of a bad record.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tfx.dsl.io import fileio
+
+from components.records import SPLITS, Rejected
+
+KEPT_BYTES = 64 << 20  # copies are for looking at; beyond this they are only listed
+FILES_DIR = "files"
+_MAX_REASONS = 100
+_SHOWN = 5
+
+
+@dataclasses.dataclass(kw_only=True)
+class ShardReport:
+  """What one shard counted.
+
+  Attributes:
+    examples: records written, by split.
+    labels: records written, by split and label; empty where labels are not counted.
+    rejected: rows of `rejected.jsonl`; a row's `source` is the file still to be copied.
+    draws: content key (hex) and label of the records drawn, None when there were too many.
+  """
+
+  examples: dict[str, int]
+  labels: dict[str, dict[str, int]]
+  rejected: list[dict[str, Any]]
+  draws: list[tuple[str, str | None]] | None
+
+  def to_json(self) -> str:
+    return json.dumps(dataclasses.asdict(self))
+
+  @classmethod
+  def from_json(cls, text: str) -> ShardReport:
+    return cls(**json.loads(text))
+
+
+def keep_data(rejected: Rejected, *, root: str, name: str, budget: int) -> tuple[dict, int]:
+  """The row of a rejected record, and what remains of `budget` bytes after keeping its data."""
+  row: dict[str, Any] = {"origin": rejected.origin, "reason": rejected.reason}
+  if rejected.data is not None and len(rejected.data) <= budget:
+    row["file"] = f"{FILES_DIR}/{name}"
+    fileio.makedirs(os.path.join(root, FILES_DIR))
+    with fileio.open(os.path.join(root, FILES_DIR, name), "wb") as f:
+      f.write(rejected.data)
+    budget -= len(rejected.data)
+  elif rejected.file is not None:
+    row["source"] = rejected.file
+  return row, budget
+
+
+def collect(root: str, reports: Sequence[ShardReport]) -> dict[str, Any]:
+  """Writes the artifact's files into `root`; returns the summary."""
+  rows = [row for report in reports for row in report.rejected]
+  _copy_files(root, rows)
+  reasons = collections.Counter(row["reason"] for row in rows)
+  summary = {
+    "examples": {s: sum(r.examples.get(s, 0) for r in reports) for s in SPLITS},
+    "quarantined": len(rows),
+    "labels": {s: _sum(r.labels.get(s, {}) for r in reports) for s in SPLITS},
+    "reasons": dict(reasons.most_common(_MAX_REASONS)),
+  }
+  fileio.makedirs(root)
+  with fileio.open(os.path.join(root, "summary.json"), "w") as f:
+    f.write(json.dumps(summary, indent=2, sort_keys=True))
+  with fileio.open(os.path.join(root, "rejected.jsonl"), "w") as f:
+    f.write("".join(json.dumps(row) + "\n" for row in rows))
+  return summary
+
+
+def nothing_usable(data_path: str, reports: Sequence[ShardReport]) -> str:
+  """The message of a run whose every record was rejected."""
+  rows = [row for report in reports for row in report.rejected]
+  lines = [f"None of the {len(rows)} records of {data_path} can be used."]
+  lines.extend(f"  {row['origin']}: {row['reason']}" for row in rows[:_SHOWN])
+  if len(rows) > _SHOWN:
+    lines.append(f"  and {len(rows) - _SHOWN} more")
+  lines.append("Mend these records, or point --data at others.")
+  return "\n".join(lines)
+
+
+def _copy_files(root: str, rows: Iterable[dict[str, Any]]) -> None:
+  remaining = KEPT_BYTES
+  for number, row in enumerate(rows):
+    source = row.pop("source", None)
+    if source is None:
+      continue
+    try:
+      size = os.path.getsize(source)
+      if size > remaining:
+        continue
+      safe = re.sub(r"[^\w.-]", "_", os.path.basename(source), flags=re.ASCII)[-100:]
+      target = f"{FILES_DIR}/{number:06d}-{safe}"
+      fileio.makedirs(os.path.join(root, FILES_DIR))
+      fileio.copy(source, os.path.join(root, target), overwrite=True)
+    except (OSError, ValueError) as err:
+      row["not_kept"] = f"the file could not be copied: {err}"
+      continue
+    remaining -= size
+    row["file"] = target
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+  total: collections.Counter[str] = collections.Counter()
+  for count in counts:
+    total.update(count)
+  return dict(sorted(total.items()))

@@ -1,0 +1,182 @@
+"""Finds and reads the picture and the label in a tf.Example whose feature names are not known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from components.errors import BadInputError
+from pipeline.tasks.images.sources import headers, idx
+
+_MIN_PIXELS = 16  # shorter vectors are bounding boxes, sizes and the like
+_LABEL_NAMES = ("label", "class", "target", "category")
+
+# Ranges that pixel values are stored in, tightest first: (least, greatest).
+_RANGES = ((-0.5, 0.5), (0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
+
+
+def find_layout(
+  records: Sequence[bytes], options: Mapping[str, Any], *, source: str
+) -> dict[str, Any]:
+  """Where a record keeps its picture and its label.
+
+  Args:
+    records: the first serialised tf.Examples.
+    options: `image_feature` and `label_feature` name the features; otherwise they are looked for.
+    source: the input, for messages.
+
+  Returns:
+    `image_feature` and `label_feature`, and for pixel vectors `side`, `channels` and `range`.
+
+  Raises:
+    BadInputError: no such features.
+  """
+  examples = [features for features in map(_parse, records) if features]
+  if not examples:
+    raise BadInputError(f"Expected records of tf.Example in {source!r}. Found none.")
+  for option in ("image_feature", "label_feature"):
+    name = options.get(option)
+    if name and not any(name in features for features in examples):
+      raise BadInputError(
+        f"Expected a feature {name!r} in {source!r}, as data.{option} says. The records have: "
+        f"{', '.join(sorted(examples[0]))}."
+      )
+  image = options.get("image_feature") or _find_image(examples)
+  if image is None:
+    raise BadInputError(
+      f"Expected a picture in the records of {source!r}: JPEG, PNG, GIF or BMP bytes, or the pixels "
+      f"of a square. The records have: {', '.join(sorted(examples[0]))}. Name the picture with "
+      "--set data.image_feature=..."
+    )
+  label = options.get("label_feature") or _find_label(examples, image)
+  if label is None:
+    raise BadInputError(
+      f"Expected one feature with a label in the records of {source!r}. They have: "
+      f"{', '.join(sorted(examples[0]))}. Name it with --set data.label_feature=..."
+    )
+  layout = {"image_feature": image, "label_feature": label}
+  pixels = [v for f in examples if image in f and isinstance(v := f[image], np.ndarray)]
+  if pixels:
+    layout.update(_pixel_layout(pixels, image, source))
+  return layout
+
+
+def image_and_label(data: bytes, layout: Mapping[str, Any]) -> tuple[bytes | np.ndarray, str]:
+  """The picture, encoded or as a flat uint8 vector, and the label of one serialised tf.Example.
+
+  Raises:
+    ValueError: the record has none; the message is fit for the quarantine.
+  """
+  features = _parse(data)
+  if features is None:
+    raise ValueError("the record is no tf.Example")
+  for key in ("image_feature", "label_feature"):
+    if layout[key] not in features:
+      raise ValueError(f"the record has no feature {layout[key]!r}")
+  image, label = features[layout["image_feature"]], features[layout["label_feature"]]
+  if "side" in layout:
+    image = _to_uint8(image, layout)
+  elif not (isinstance(image, list) and len(image) == 1):
+    raise ValueError("the record does not hold exactly one encoded picture")
+  else:
+    image = image[0]
+  return image, _label_text(label)
+
+
+def _label_text(values: list[bytes] | np.ndarray) -> str:
+  if len(values) != 1:
+    raise ValueError(f"expected one label, the record has {len(values)}")
+  value = values[0]
+  if isinstance(value, bytes):
+    try:
+      text = value.decode("utf-8")
+    except UnicodeDecodeError as err:
+      raise ValueError("the label is no valid UTF-8") from err
+  else:
+    text = str(int(value)) if value == int(value) else str(value)
+  if not text:
+    raise ValueError("the label is empty")
+  return text
+
+
+def _to_uint8(values: list[bytes] | np.ndarray, layout: Mapping[str, Any]) -> np.ndarray:
+  size = layout["side"] ** 2 * layout["channels"]
+  if not isinstance(values, np.ndarray) or len(values) != size:
+    raise ValueError(f"expected {size} pixels, the record has {len(values)} values")
+  least, greatest = layout["range"]
+  if not np.isfinite(values).all() or values.min() < least or values.max() > greatest:
+    raise ValueError(f"a pixel is not in the range {least:g} to {greatest:g} of the first records")
+  return np.rint((values - least) * (255.0 / (greatest - least))).astype(np.uint8)
+
+
+def _pixel_layout(pixels: Sequence[np.ndarray], image: str, source: str) -> dict[str, Any]:
+  square = idx.square_side(len(pixels[0]))
+  if square is None:
+    raise BadInputError(
+      f"Expected the pixels of a square picture, grey or RGB, in feature {image!r} of {source!r}. "
+      f"Received {len(pixels[0])} values."
+    )
+  least = min(float(p.min()) for p in pixels)
+  greatest = max(float(p.max()) for p in pixels)
+  fitting = [r for r in _RANGES if r[0] <= least and greatest <= r[1]]
+  if not fitting:
+    raise BadInputError(
+      f"Expected pixel values in one of the ranges {_RANGES}. Feature {image!r} of {source!r} "
+      f"holds {least:g} to {greatest:g}."
+    )
+  integers = all(np.issubdtype(p.dtype, np.integer) for p in pixels)
+  chosen = _RANGES[-1] if integers and least >= 0 else fitting[0]
+  return {"side": square[0], "channels": square[1], "range": list(chosen)}
+
+
+def _find_image(examples: Sequence[Mapping[str, Any]]) -> str | None:
+  for features in examples:
+    for name, values in sorted(features.items()):
+      if isinstance(values, list) and len(values) == 1 and headers.kind_of(values[0]):
+        return name
+  for features in examples:
+    for name, values in sorted(features.items()):
+      is_vector = isinstance(values, np.ndarray) and len(values) >= _MIN_PIXELS
+      if is_vector and idx.square_side(len(values)):
+        return name
+  return None
+
+
+def _find_label(examples: Sequence[Mapping[str, Any]], image: str) -> str | None:
+  """The only single value, or among several the only one whose name says so."""
+  single = [
+    name
+    for name in sorted(set().union(*examples) - {image})
+    if all(len(f[name]) == 1 for f in examples if name in f)
+    and not any(isinstance(f[name], list) and headers.kind_of(f[name][0]) for f in examples)
+  ]
+  if len(single) == 1:
+    return single[0]
+  named = [name for name in single if any(word in name.lower() for word in _LABEL_NAMES)]
+  if len(named) > 1:
+    # "class/label" and "class/text" are the same fact; the text is what a person reads.
+    named = [name for name in named if "text" in name.lower()] or named
+    named = [name for name in named if name.lower() in _LABEL_NAMES] or named
+  return named[0] if len(named) == 1 else None
+
+
+def _parse(data: bytes) -> dict[str, list[bytes] | np.ndarray] | None:
+  import tensorflow as tf
+  from google.protobuf import message
+
+  try:
+    example = tf.train.Example.FromString(data)
+  except message.DecodeError:
+    return None
+  found: dict[str, list[bytes] | np.ndarray] = {}
+  for name, feature in example.features.feature.items():
+    kind = feature.WhichOneof("kind")
+    if kind == "bytes_list":
+      found[name] = list(feature.bytes_list.value)
+    elif kind == "float_list":
+      found[name] = np.array(feature.float_list.value, np.float32)
+    elif kind == "int64_list":
+      found[name] = np.array(feature.int64_list.value, np.int64)
+  return found

@@ -1,0 +1,204 @@
+"""MNIST's idx files: `<prefix>-images-idx3-ubyte` with `<prefix>-labels-idx1-ubyte`, maybe gzipped.
+
+A pair whose prefix starts with `train` gives the train split, one with `t10k` or `test` the eval
+split; other prefixes leave the split to be drawn. A `labels.txt` beside them names the classes, one
+a line. Source of the format: yann.lecun.com/exdb/mnist.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import math
+import os
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from components.errors import BadInputError
+from components.records import EVAL, SPLITS, TRAIN, Record, Rejected, SourcePlan
+from pipeline.tasks.images.sources import headers, input_paths, pictures, png
+
+DESCRIPTION = "a folder with MNIST-style idx files, *-images-idx3-ubyte and *-labels-idx1-ubyte"
+
+_NAME = re.compile(r"(?P<prefix>.*?)-?(?P<what>images|labels)[-.]idx[13]-ubyte(\.gz)?$")
+_MAGIC = {"images": 0x00000803, "labels": 0x00000801}
+_SHARD_RECORDS = 5000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Pair:
+  images: str
+  labels: str
+  count: int
+  height: int
+  width: int
+  split: str | None
+
+
+def matches(path: str) -> bool:
+  """Whether the path is a folder that holds a file of idx pictures."""
+  try:
+    return os.path.isdir(path) and any(
+      (m := _NAME.match(e.name)) and m["what"] == "images" for e in input_paths.entries(path)
+    )
+  except BadInputError:
+    return False
+
+
+def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
+  """Reads the files' headers.
+
+  Raises:
+    BadInputError: a file of a pair is missing, damaged, or the counts differ.
+  """
+  limit = pictures.max_pixels(options)
+  pairs = _pairs(path)
+  names = _label_names(path)
+  for pair in pairs:
+    if pair.height * pair.width > limit:
+      raise BadInputError(
+        f"The pictures of {pair.images!r} have {pair.height} x {pair.width} pixels, more than "
+        f"data.max_pixels = {limit}."
+      )
+  shards = []
+  for pair in pairs:
+    for start in range(0, pair.count, _SHARD_RECORDS):
+      shard = dataclasses.asdict(pair)
+      shard.update(start=start, stop=min(start + _SHARD_RECORDS, pair.count), names=names)
+      shards.append(shard)
+  files = [file for pair in pairs for file in (pair.images, pair.labels)]
+  return SourcePlan(
+    shards=shards,
+    fingerprint=input_paths.fingerprint(path, files, names),
+    given_splits=tuple(s for s in SPLITS if any(pair.split == s for pair in pairs)),
+  )
+
+
+def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Record | Rejected]:
+  """Reads one range of one pair; the pictures become PNGs."""
+  del options
+  height, width, start, stop = (shard[k] for k in ("height", "width", "start", "stop"))
+  size = height * width
+  origin = os.path.basename(shard["images"])
+  try:
+    labels = _slice(shard["labels"], 8 + start, stop - start)
+    pixels = _slice(shard["images"], 16 + start * size, (stop - start) * size)
+  except (OSError, EOFError, zlib.error) as err:
+    for row in range(start, stop):
+      yield Rejected(origin=f"{origin}[{row}]", reason=f"the file is damaged: {err}")
+    return
+  bucket = headers.Header(headers.PNG, width, height).size_bucket
+  names = shard["names"]
+  for row in range(stop - start):
+    picture = pixels[row * size : (row + 1) * size]
+    where = f"{origin}[{start + row}]"
+    if len(picture) < size or row >= len(labels):
+      yield Rejected(origin=where, reason="the file is cut off before this record")
+    elif names and labels[row] >= len(names):
+      yield Rejected(origin=where, reason=f"labels.txt has no line for label {labels[row]}")
+    else:
+      yield pictures.record(
+        png.encode(picture, width=width, height=height, channels=1),
+        label=names[labels[row]] if names else str(labels[row]),
+        size_bucket=bucket,
+        split=shard["split"],
+        origin=where,
+      )
+
+
+def sizes(path: str, options: Mapping[str, Any], count: int) -> Iterator[tuple[int, int]]:
+  """Width and height of the pictures, once a pair, in pixels."""
+  del options, count
+  for pair in _pairs(path):
+    yield pair.width, pair.height
+
+
+def _pairs(path: str) -> list[_Pair]:
+  input_paths.require(path, expected=DESCRIPTION)
+  if not os.path.isdir(path):
+    raise BadInputError(f"Expected {DESCRIPTION}. {path!r} is a file; give its folder.")
+  found: dict[str, dict[str, str]] = {}
+  for entry in input_paths.entries(path):
+    match = _NAME.match(entry.name)
+    if match:
+      files = found.setdefault(match["prefix"], {})
+      # Beside an unpacked file its archive often remains; either will do, and one must not count
+      # twice.
+      files.setdefault(match["what"], os.path.abspath(entry.path))
+  if not found:
+    raise BadInputError(f"Expected {DESCRIPTION}. Found none in {path!r}.")
+  return [_pair(prefix, files, path) for prefix, files in sorted(found.items())]
+
+
+def _pair(prefix: str, files: Mapping[str, str], path: str) -> _Pair:
+  for what in ("images", "labels"):
+    if what not in files:
+      raise BadInputError(
+        f"Expected the files of pictures and of labels for {prefix!r} in {path!r}. The {what} are "
+        f"missing: {prefix}-{what}-idx{3 if what == 'images' else 1}-ubyte or the same with .gz."
+      )
+  count, height, width = _header(files["images"], "images")
+  (labels,) = _header(files["labels"], "labels")
+  if count != labels:
+    raise BadInputError(
+      f"Expected as many labels as pictures. {files['images']!r} holds {count} pictures, "
+      f"{files['labels']!r} {labels} labels; fetch the pair again."
+    )
+  if not height or not width:
+    raise BadInputError(f"The pictures of {files['images']!r} have no pixels: {height} x {width}.")
+  lowered = prefix.lower()
+  split = TRAIN if lowered.startswith("train") else None
+  if lowered.startswith(("t10k", "test", "eval")):
+    split = EVAL
+  return _Pair(
+    images=files["images"],
+    labels=files["labels"],
+    count=count,
+    height=height,
+    width=width,
+    split=split,
+  )
+
+
+def _header(file: str, what: str) -> tuple[int, ...]:
+  fields = 4 if what == "images" else 2
+  try:
+    data = _slice(file, 0, 4 * fields)
+  except (OSError, EOFError, zlib.error) as err:
+    raise BadInputError(f"The idx file {file!r} cannot be read: {err}. Fetch it again.") from err
+  if len(data) < 4 * fields or int.from_bytes(data[:4], "big") != _MAGIC[what]:
+    raise BadInputError(
+      f"Expected idx {what} in {file!r}, starting with the bytes {_MAGIC[what]:08x}. Received: "
+      f"{data[:4].hex() or 'nothing'}; fetch the file again."
+    )
+  return struct.unpack(f">{fields - 1}I", data[4:])
+
+
+def _slice(file: str, start: int, length: int) -> bytes:
+  opened = gzip.open(file) if file.endswith(".gz") else open(file, "rb")
+  with opened as f:
+    f.seek(start)
+    return f.read(length)
+
+
+def _label_names(path: str) -> list[str]:
+  file = os.path.join(path, "labels.txt")
+  if not os.path.isfile(file):
+    return []
+  try:
+    with open(file, encoding="utf-8-sig") as f:
+      return [line.strip() for line in f.read().rstrip().splitlines()]
+  except (OSError, UnicodeDecodeError) as err:
+    raise BadInputError(f"Expected one class name a line in {file!r}. Received: {err}") from err
+
+
+def square_side(pixels: int) -> tuple[int, int] | None:
+  """Side and channels of the square picture that this many values make; None if they make none."""
+  for channels in (1, 3):
+    side = math.isqrt(pixels // channels)
+    if side and side * side * channels == pixels:
+      return side, channels
+  return None

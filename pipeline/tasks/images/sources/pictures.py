@@ -1,0 +1,124 @@
+"""Decides whether a picture can be used: whether the Transform graph will decode it.
+
+One picture that fails in the graph kills the whole Transform, so nothing short of that decoder is
+trusted: formats, sizes and obvious faults are read from the header, and then TensorFlow's own
+decoder has the last word. Checks of the structure alone let damaged pictures through, and other
+libraries draw the line elsewhere. TensorFlow is imported at the first picture, on the worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.errors import BadInputError
+from components.records import Record, Rejected
+from pipeline.tasks.images.features import IMAGE, LABEL, SIZE_BUCKET
+from pipeline.tasks.images.sources import headers
+
+MAX_PIXELS = 50_000_000
+
+
+class UnusablePictureError(Exception):
+  """Why a picture cannot be used, in words for the quarantine."""
+
+
+def max_pixels(options: Mapping[str, Any]) -> int:
+  """The option `max_pixels`, the largest picture that is decoded.
+
+  Raises:
+    BadInputError: it is no positive number.
+  """
+  value = options.get("max_pixels")
+  value = MAX_PIXELS if value is None else value
+  if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    raise BadInputError(f"data.max_pixels must be a positive int. Received: max_pixels={value!r}")
+  return value
+
+
+def check(data: bytes, *, max_pixels: int) -> headers.Header:
+  """The header of a picture that `tf.io.decode_image(data, channels=3)` decodes.
+
+  Used as they are: one channel, alpha (dropped), 16 bits (their upper 8), CMYK JPEGs, animations
+  (their first frame).
+
+  Raises:
+    UnusablePictureError: it does not, or it has more than `max_pixels` pixels.
+  """
+  if not data:
+    raise UnusablePictureError("the file is empty (zero bytes)")
+  kind = headers.kind_of(data)
+  if kind is None:
+    raise UnusablePictureError(f"not a JPEG, PNG, GIF or BMP picture, but {headers.describe(data)}")
+  header = headers.read_header(data)
+  if header is None:
+    raise UnusablePictureError(f"damaged {kind}: no size in its header")
+  if header.width * header.height > max_pixels:
+    raise UnusablePictureError(
+      f"too large: {header.width} x {header.height} pixels, more than data.max_pixels = "
+      f"{max_pixels}"
+    )
+  fault = _decoding_fault(data)
+  if fault:
+    raise UnusablePictureError(_explain(data, kind, fault))
+  return header
+
+
+def to_record(
+  data: bytes, *, label: str, split: str | None, origin: str, file: str | None, max_pixels: int
+) -> Record | Rejected:
+  """The record of one encoded picture, or why there is none.
+
+  Args:
+    data: the encoded picture.
+    label: its class.
+    split: the split the input gave it, or None.
+    origin: where it comes from, for messages.
+    file: its file, where it is one of its own.
+    max_pixels: the largest picture that is decoded.
+  """
+  try:
+    header = check(data, max_pixels=max_pixels)
+  except UnusablePictureError as err:
+    return Rejected(origin=origin, reason=str(err), file=file, data=None if file else data)
+  return record(data, label=label, size_bucket=header.size_bucket, split=split, origin=origin)
+
+
+def record(data: bytes, *, label: str, size_bucket: str, split: str | None, origin: str) -> Record:
+  """The record of a picture that is known to decode."""
+  features = {IMAGE: data, LABEL: label, SIZE_BUCKET: size_bucket}
+  return Record(features=features, content=data, split=split, origin=origin)
+
+
+def read_file(
+  path: str, *, label: str, split: str | None, origin: str, max_pixels: int
+) -> Record | Rejected:
+  """The record of one picture file, or why there is none."""
+  try:
+    with open(path, "rb") as f:
+      data = f.read()
+  except OSError as err:
+    reason = f"the file cannot be read: {err.strerror or err}"
+    return Rejected(origin=origin, reason=reason, file=path)
+  return to_record(data, label=label, split=split, origin=origin, file=path, max_pixels=max_pixels)
+
+
+def _decoding_fault(data: bytes) -> str | None:
+  import tensorflow as tf
+
+  try:
+    with tf.device("/CPU:0"):
+      image = tf.io.decode_image(data, channels=3, expand_animations=False)
+  except tf.errors.OpError as err:
+    return err.message or type(err).__name__
+  return None if image.shape.rank == 3 and min(image.shape) > 0 else "no pixels"
+
+
+def _explain(data: bytes, kind: str, fault: str) -> str:
+  if kind == headers.PNG and b"IEND" not in data[-64:]:
+    return "cut off: the PNG has no end"
+  if kind == headers.JPEG and b"\xff\xd9" not in data[-64:]:
+    return "cut off: the JPEG has no end"
+  first = fault.removeprefix("{{function_node __wrapped__DecodeImage_device_/").splitlines()[0]
+  detail = first.partition("}} ")[2] or first
+  return f"damaged {kind}: {detail.partition(' [Op:')[0]}"

@@ -1,0 +1,41 @@
+"""Writes raw pixels as PNG: what sources use that hold pixels and no picture files.
+
+The pixels are stored, not compressed: that is three times as quick to write, equally quick to
+decode, and the TFRecord around it is compressed anyway.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+_COLOR_TYPES = {1: 0, 3: 2}  # channels to PNG's colour type: grey, RGB
+
+
+def encode(pixels: bytes, *, width: int, height: int, channels: int) -> bytes:
+  """The PNG of `[height, width, channels]` uint8 pixels, 1 or 3 channels.
+
+  Raises:
+    ValueError: the number of bytes or channels does not fit.
+  """
+  row = width * channels
+  if channels not in _COLOR_TYPES or width < 1 or len(pixels) != row * height:
+    raise ValueError(
+      f"`pixels` must hold height * width * channels bytes, channels 1 or 3. Received: "
+      f"{len(pixels)} bytes, width={width!r}, height={height!r}, channels={channels!r}"
+    )
+  header = struct.pack(">IIBBBBB", width, height, 8, _COLOR_TYPES[channels], 0, 0, 0)
+  # Each row is preceded by its filter type; 0 is none.
+  rows = b"".join(b"\0" + pixels[i : i + row] for i in range(0, len(pixels), row))
+  return b"".join(
+    (
+      b"\x89PNG\r\n\x1a\n",
+      _chunk(b"IHDR", header),
+      _chunk(b"IDAT", zlib.compress(rows, 0)),
+      _chunk(b"IEND", b""),
+    )
+  )
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+  return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
