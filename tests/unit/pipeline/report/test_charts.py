@@ -1,0 +1,114 @@
+"""The charts: well-formed SVG whose shapes stand where the numbers say."""
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from pipeline.report import charts
+
+
+def _shapes(svg, tag, css):
+  return [e for e in ET.fromstring(svg).iter(tag) if e.get("class") == css]
+
+
+def _texts(svg):
+  return [e.text for e in ET.fromstring(svg).iter("text")]
+
+
+@pytest.mark.parametrize(
+  ("low", "high", "ticks"),
+  [
+    (0.0, 1.0, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+    (0.31, 2.4, [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]),
+    (120.0, 480.0, [100.0, 200.0, 300.0, 400.0, 500.0]),
+    (-1.0, 1.0, [-1.0, -0.5, 0.0, 0.5, 1.0]),
+  ],
+)
+def test_ticks_are_round_and_enclose(low, high, ticks):
+  assert charts.nice_ticks(low, high) == pytest.approx(ticks)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, -3.0, 1e-9, 1e9])
+def test_ticks_of_a_constant_still_have_a_height(value):
+  ticks = charts.nice_ticks(value, value)
+  assert len(ticks) >= 2
+  assert ticks[0] < value < ticks[-1]
+
+
+def test_line_chart_places_points_and_leaves_gaps():
+  values = [1.0, 0.0, float("nan"), 0.5, None, 0.25]
+  svg = charts.line_chart("loss", [charts.Series("train", "train", values)], breaks=[])
+  (line,) = _shapes(svg, "polyline", "train")
+  first, second = [tuple(map(float, p.split(","))) for p in line.get("points").split()]
+  assert first[1] == charts._TOP
+  assert second[1] == charts._LINE_HEIGHT - charts._BOTTOM
+  dots = _shapes(svg, "circle", "train")
+  assert [dot[0].text for dot in dots] == [
+    "epoch 1: train 1", "epoch 2: train 0", "epoch 4: train 0.5", "epoch 6: train 0.25",
+  ]  # fmt: skip
+  assert ET.fromstring(svg).get("aria-label") == "loss by epoch. train ends at 0.25."
+
+
+def test_line_chart_of_one_epoch_is_a_dot_in_the_middle():
+  svg = charts.line_chart("loss", [charts.Series("val", "val", [0.4])], breaks=[])
+  (dot,) = _shapes(svg, "circle", "val")
+  assert float(dot.get("cx")) == (charts._LEFT + charts._LINE_WIDTH - charts._RIGHT) / 2
+  assert not _shapes(svg, "polyline", "val")
+
+
+def test_line_chart_marks_where_a_phase_begins():
+  series = [charts.Series("train", "train", [3.0, 2.0, 1.0, 0.5])]
+  svg = charts.line_chart("loss", series, breaks=[(0, "head"), (2, "fine-tune")])
+  assert len(_shapes(svg, "line", "break")) == 1
+  assert {"head", "fine-tune"} <= set(_texts(svg))
+
+
+def test_confusion_matrix_shades_by_the_share_of_the_row():
+  svg = charts.confusion_matrix(["cat", "dog"], [[8, 2], [0, 0]])
+  (hit,) = _shapes(svg, "rect", "hit")
+  (miss,) = _shapes(svg, "rect", "miss")
+  assert float(hit.get("fill-opacity")) == pytest.approx(0.82, abs=0.01)
+  assert float(miss.get("fill-opacity")) == pytest.approx(0.30, abs=0.01)
+  assert miss[0].text == "cat taken for dog: 2 of 10"
+  assert hit.get("y") == miss.get("y")
+  assert float(miss.get("x")) - float(hit.get("x")) == 36
+
+
+def test_confusion_matrix_of_a_hundred_labels_keeps_them_apart():
+  labels = [f"species number {i}" for i in range(100)]
+  matrix = [[int(i == j) for j in range(100)] for i in range(100)]
+  svg = charts.confusion_matrix(labels, matrix)
+  hits = _shapes(svg, "rect", "hit")
+  assert len(hits) == 100
+  assert float(hits[1].get("x")) - float(hits[0].get("x")) == 12
+  shown = [e.text for e in ET.fromstring(svg).iter("text") if "dense" in (e.get("class") or "")]
+  assert len(set(shown)) == 100
+  assert max(map(len, shown)) <= 16
+  assert float(ET.fromstring(svg).get("width")) < 1500
+
+
+def test_labels_cannot_inject_markup():
+  svg = charts.confusion_matrix(["<script>x</script>", 'a"b'], [[1, 1], [1, 1]])
+  assert "<script" not in svg
+  assert "<script>x</script>" in [e.text for e in ET.fromstring(svg).iter("title")]
+
+
+def test_reliability_bars_are_as_tall_as_the_accuracy():
+  bins = [
+    {"low": 0.0, "high": 0.5, "count": 10, "confidence": 0.3, "accuracy": 0.25},
+    {"low": 0.5, "high": 1.0, "count": 40, "confidence": 0.9, "accuracy": 1.0},
+  ]
+  svg = charts.reliability_diagram(bins)
+  low, high = _shapes(svg, "rect", "train")
+  few, many = _shapes(svg, "rect", "quiet")
+  assert float(high.get("height")) == pytest.approx(4 * float(low.get("height")), abs=0.1)
+  assert float(many.get("height")) == pytest.approx(4 * float(few.get("height")), abs=0.1)
+  assert high[0].text == "confidence 0.5 to 1: accuracy 1, 40 predictions"
+
+
+@pytest.mark.parametrize(
+  ("value", "most", "width"), [(1, 4, "25"), (5, 4, "100"), (0, 0, "0"), (-1, 4, "0")]
+)
+def test_bar_stays_within_its_track(value, most, width):
+  (filled,) = _shapes(charts.bar(value, most, "train"), "rect", "train")
+  assert filled.get("width") == width

@@ -1,0 +1,302 @@
+"""The report: what it says for each outcome, and that it is one safe, self-contained file."""
+
+import html.parser
+import os
+import re
+
+import pytest
+
+from pipeline.report import data as report_data
+from pipeline.report import render
+from pipeline.runners import result as results
+
+_LABELS = ["cat", "dog", "owl"]
+
+
+def _gate(**changes):
+  values = {
+    "metric": "accuracy", "bound": ">= 0.9", "value": 0.31, "passed": False,
+    "reason": "one in ten may be wrong",
+  }  # fmt: skip
+  return results.GateResult(**{**values, **changes})
+
+
+def _result(**changes):
+  values = {
+    "run_id": "r1",
+    "task": "images",
+    "state": results.PUSHED,
+    "pushed_version": 3,
+    "serving_dir": "workspace/images/serving",
+    "metrics": {"accuracy": 0.9312},
+    "gates": [_gate(value=0.9312, passed=True)],
+    "components": [
+      results.ComponentResult(id="Trainer", state="COMPLETE", seconds=133.0, peak_rss_mb=1430.0),
+      results.ComponentResult(id="Pusher", state="CACHED", seconds=0.0, peak_rss_mb=0.0),
+    ],
+    "examples": {"train": 12000, "eval": 2000, "quarantined": 2},
+    "report": None,
+  }
+  return results.RunResult(**{**values, **changes})
+
+
+def _data(result=None, **changes):
+  values = {
+    "result": result or _result(),
+    "started": "2026-11-24T02:03:04+00:00",
+    "data_path": "data/images",
+    "hyperparameters": {"width": 32, "learning_rate": 0.001},
+    "history": [
+      {"phase": "head", "epoch": 1, "loss": 2.0, "val_loss": 1.5, "accuracy": 0.4, "seconds": 3.0,
+       "learning_rate": 0.001},
+      {"phase": "tune", "epoch": 1, "loss": 0.5, "val_loss": None, "accuracy": 0.8,
+       "seconds": 3.0, "learning_rate": 0.0001},
+    ],
+    "evaluation": {
+      "metrics": {"accuracy": 0.9312, "loss": 0.25},
+      "slices": [{"feature": "source", "value": "night", "metrics": {"accuracy": 0.5}}],
+      "labels": _LABELS,
+      "confusion": [[8, 2, 0], [5, 5, 0], [0, 0, 10]],
+      "per_class": [
+        {"label": "owl", "precision": 1.0, "recall": 1.0, "count": 10},
+        {"label": "cat", "precision": 0.615, "recall": 0.8, "count": 10},
+        {"label": "dog", "precision": 0.714, "recall": 0.5, "count": 10},
+      ],
+      "calibration": [
+        {"low": 0.5, "high": 0.75, "count": 10, "confidence": 0.6, "accuracy": 0.5},
+        {"low": 0.75, "high": 1.0, "count": 30, "confidence": 0.9, "accuracy": 0.9},
+        {"low": 0.0, "high": 0.5, "count": 0, "confidence": float("nan"), "accuracy": None},
+      ],
+    },
+    "parity": {
+      "passed": True, "rows": 64, "tolerance": 0.0001,
+      "paths": [{"loader": "server, gRPC", "signature": "serving_default", "output": "scores",
+                 "max_difference": 1.2e-07, "passed": True}],
+    },
+    "data_checks": [
+      {"name": "examples in train", "passed": True, "value": 12000.0, "bound": ">= 1",
+       "reason": "12000 usable examples."},
+    ],
+    "quarantine": [{"origin": "data/images/cat/17.png", "reason": "the file is empty"}],
+    "statistics": {
+      "examples": {"train": 12000, "val": 1300, "eval": 2000},
+      "labels": {"train": {"cat": 6000, "owl": 6000}, "eval": {"cat": 500, "owl": 1500}},
+    },
+    "versions": {"tensorflow": "2.16.2"},
+    "pictures": [
+      {"data_uri": "data:image/png;base64,AAAA", "label": "cat", "predicted": "dog", "score": 0.83},
+      {"data_uri": "https://example.org/x.png", "label": "a", "predicted": "b", "score": 0.5},
+    ],
+  }  # fmt: skip
+  return report_data.ReportData(**{**values, **changes})
+
+
+class _Page(html.parser.HTMLParser):
+  """Text, tables as rows of cells, and whether every element that opens also closes."""
+
+  _VOID = frozenset({"meta", "img"})
+
+  def __init__(self, text):
+    super().__init__()
+    self.open, self.tables, self.words, self.attributes = [], {}, [], []
+    self._section, self._cell = "", None
+    self.feed(text)
+    assert self.open == []
+
+  def handle_starttag(self, tag, attrs):
+    self.attributes += attrs
+    if tag not in self._VOID:
+      self.open.append(tag)
+    if tag == "section":
+      self._section = dict(attrs)["aria-labelledby"].removeprefix("h-")
+    elif tag == "tr":
+      self.tables.setdefault(self._section, []).append([])
+    elif tag in ("td", "th"):
+      self._cell = ""
+
+  def handle_startendtag(self, tag, attrs):
+    self.attributes += attrs
+
+  def handle_endtag(self, tag):
+    assert self.open.pop() == tag
+    if tag in ("td", "th"):
+      self.tables[self._section][-1].append(self._cell.strip())
+      self._cell = None
+
+  def handle_data(self, data):
+    if "style" in self.open:
+      return
+    self.words.append(data)
+    if self._cell is not None:
+      self._cell += data
+
+  @property
+  def text(self):
+    return " ".join(" ".join(self.words).split())
+
+
+def test_a_pushed_run_shows_all_its_parts():
+  page = _Page(render.render(_data()))
+  assert "Pushed as version 3 Next: dlpipe predict images FILE" in page.text
+  assert page.tables["gates"][1] == [
+    "accuracy", "0.9312", ">= 0.9", "passed", "one in ten may be wrong",
+  ]  # fmt: skip
+  assert [row[:4] for row in page.tables["confusion"][1:]] == [
+    ["dog", "cat", "5", "50.0%"],
+    ["cat", "dog", "2", "20.0%"],
+  ]
+  assert [row[0] for row in page.tables["classes"][1:]] == ["dog", "cat", "owl"]
+  assert page.tables["slices"][1] == ["source", "night", "0.5000"]
+  assert page.tables["training"][0] == [
+    "phase", "epoch", "loss", "val_loss", "accuracy", "seconds", "learning_rate",
+  ]  # fmt: skip
+  assert page.tables["training"][2] == ["tune", "1", "0.5000", "-", "0.8000", "3", "0.0001"]
+  assert page.tables["parity"][1] == [
+    "server, gRPC", "serving_default", "scores", "1.2e-07", "passed",
+  ]  # fmt: skip
+  assert page.tables["components"][1:] == [
+    ["Trainer", "complete", "2m 13s", "", "1.4 GB"],
+    ["Pusher", "cached", "-", "", "-"],
+  ]
+  assert "train 12,000 val 1,300 eval 2,000 quarantined 2" in page.text
+  assert ["data/images/cat/17.png", "the file is empty"] in page.tables["data"]
+  assert ["learning_rate", "0.001"] in page.tables["settings"]
+
+
+def test_calibration_error_weighs_bins_by_their_predictions():
+  page = _Page(render.render(_data()))
+  assert "they miss it by 2.5% (expected calibration error)" in page.text
+  assert len(page.tables["calibration"]) == 3
+
+
+@pytest.mark.parametrize(
+  ("changes", "expected"),
+  [
+    ({}, "Pushed as version 3"),
+    ({"state": results.CACHED}, "Nothing to do: version 3 is current"),
+    ({"state": results.FAILED}, "The run failed"),
+    (
+      {"state": results.REFUSED_MODEL, "gates": [_gate()]},
+      "Refused: accuracy 0.31, must be >= 0.9",
+    ),
+    (
+      {"state": results.REFUSED_MODEL, "gates": [_gate(), _gate(metric="auc", value=None)]},
+      "Refused: accuracy 0.31, must be >= 0.9, and 1 more",
+    ),
+    (
+      {"state": results.REFUSED_MODEL, "gates": [_gate(metric="auc", value=None, bound=0.5)]},
+      "Refused: auc not measured, must be 0.5",
+    ),
+    ({"state": results.REFUSED_MODEL, "gates": []}, "Refused the model"),
+    ({"state": results.REFUSED_DATA, "gates": []}, "Refused the data"),
+  ],
+)
+def test_headline_of_each_outcome(changes, expected):
+  assert render.headline(_data(_result(**changes))) == expected
+
+
+def test_headline_of_refused_data_names_the_check():
+  checks = [
+    {"name": "quarantined share", "passed": False, "value": 0.4, "bound": "<= 0.05", "reason": ""},
+  ]
+  data = _data(_result(state=results.REFUSED_DATA, gates=[]), data_checks=checks)
+  assert render.headline(data) == "Refused the data: quarantined share 0.4, must be <= 0.05"
+
+
+def test_a_refusal_says_why_and_what_to_do():
+  result = _result(
+    state=results.REFUSED_MODEL, pushed_version=None, gates=[_gate()], hint="Train longer."
+  )
+  page = _Page(render.render(_data(result)))
+  assert "Why accuracy must be >= 0.9: one in ten may be wrong Next: Train longer." in page.text
+  assert "dlpipe predict" not in page.text
+
+
+def test_a_run_that_failed_early_needs_nothing_else():
+  result = _result(
+    state=results.FAILED, pushed_version=None, metrics={}, gates=[], components=[], examples={},
+    error="SourceExampleGen failed: 'data/images' is empty.",
+  )  # fmt: skip
+  data = report_data.ReportData(result=result, started="2026-11-24", data_path="data/images")
+  page = _Page(render.render(data))
+  assert page.text.startswith(
+    "images: The run failed images The run failed SourceExampleGen failed: 'data/images' is empty."
+  )
+  assert page.tables == {}
+
+
+def test_a_task_without_classes_shows_its_own_metrics():
+  history = [{"phase": "", "epoch": 1, "loss": 3.0, "val_masked_accuracy": 0.2}]
+  page = _Page(render.render(_data(evaluation={"metrics": {"bleu": 23.4}}, history=history)))
+  labels = [value for name, value in page.attributes if name == "aria-label"]
+  assert labels == [
+    "loss by epoch. train ends at 3.",
+    "masked_accuracy by epoch. val ends at 0.2.",
+  ]
+  assert "bleu 23.4" in page.text
+  assert not {"confusion", "classes", "calibration", "slices"} & set(page.tables)
+
+
+def test_nothing_is_loaded_and_nothing_is_run():
+  text = render.render(_data())
+  page = _Page(text)
+  loaded = [v for name, v in page.attributes if name in ("src", "href", "action", "srcset")]
+  assert loaded == ["data:image/png;base64,AAAA"]
+  assert not [name for name, _ in page.attributes if name.startswith("on")]
+  assert "<script" not in text
+  assert not re.search(r"url\(|@import|https?://", text)
+
+
+def test_what_the_data_says_is_escaped():
+  evil = "<img src=x onerror=alert(1)>"
+  text = render.render(
+    _data(
+      _result(task=evil, error=evil, gates=[_gate(reason=evil, metric=evil)]),
+      quarantine=[{"origin": evil, "reason": evil}],
+      hyperparameters={evil: evil},
+      data_path=evil,
+    )
+  )
+  assert "<img src=x" not in text
+  assert _Page(text).text.count(evil) >= 8
+
+
+def test_a_confusion_matrix_that_does_not_fit_its_labels_is_refused():
+  evaluation = {"metrics": {}, "labels": _LABELS, "confusion": [[1, 2], [3, 4]]}
+  with pytest.raises(ValueError, match=r"square of the 3 labels. Received: 2 rows of \[2\] col"):
+    render.render(_data(evaluation=evaluation))
+
+
+def test_a_hundred_labels_fold_up_and_all_are_there():
+  labels = [f"species {i}" for i in range(100)]
+  per_class = [
+    {"label": label, "precision": 0.5 + i / 250, "recall": 0.5, "count": 7}
+    for i, label in enumerate(labels)
+  ]
+  matrix = [[5 if i == j else 0 for j in range(100)] for i in range(100)]
+  evaluation = {"metrics": {}, "labels": labels, "confusion": matrix, "per_class": per_class}
+  text = render.render(_data(evaluation=evaluation))
+  page = _Page(text)
+  assert "The first 20 of 100 labels" in page.text
+  assert "No mistakes on the evaluation examples." in page.text
+  rows = [row[0] for row in page.tables["classes"] if row[0].startswith("species")]
+  assert rows == labels
+  assert len(text) < 1_000_000
+
+
+def test_write_replaces_whole_and_leaves_no_partial_file(tmp_path):
+  path = tmp_path / "reports" / "r1.html"
+  render.write_report(_data(), path)
+  render.write_report(_data(_result(pushed_version=4)), path)
+  assert "Pushed as version 4" in path.read_text(encoding="utf-8")
+  assert os.listdir(path.parent) == ["r1.html"]
+
+
+def test_a_report_that_cannot_be_drawn_keeps_the_old_one(tmp_path):
+  path = tmp_path / "r1.html"
+  path.write_text("old")
+  evaluation = {"labels": _LABELS, "confusion": [[1]]}
+  with pytest.raises(ValueError, match="square"):
+    render.write_report(_data(evaluation=evaluation), path)
+  assert path.read_text() == "old"
+  assert os.listdir(tmp_path) == ["r1.html"]

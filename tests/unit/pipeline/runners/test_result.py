@@ -1,0 +1,70 @@
+"""`RunResult`: the exit code and the JSON that other programs rely on."""
+
+import json
+
+import pytest
+
+from pipeline.runners import result as results
+
+
+def _result(**changes):
+  values = {
+    "run_id": "r1",
+    "task": "images",
+    "state": results.PUSHED,
+    "pushed_version": 3,
+    "serving_dir": "workspace/images/serving",
+    "metrics": {"accuracy": 0.93},
+    "gates": [
+      results.GateResult(metric="accuracy", bound=">= 0.9", value=0.93, passed=True, reason="why")
+    ],
+    "components": [
+      results.ComponentResult(id="Trainer", state="COMPLETE", seconds=1.5, peak_rss_mb=900.0)
+    ],
+    "examples": {"train": 10, "eval": 2, "quarantined": 0},
+    "report": "workspace/images/reports/r1.html",
+  }
+  return results.RunResult(**{**values, **changes})
+
+
+@pytest.mark.parametrize(
+  ("state", "code"),
+  [("pushed", 0), ("cached", 0), ("failed", 1), ("refused_data", 3), ("refused_model", 4)],
+)
+def test_exit_code_of_each_state(state, code):
+  assert _result(state=state).exit_code == code
+
+
+def test_json_has_the_contract_keys_and_survives_a_round_trip():
+  document = json.loads(json.dumps(_result(hint="not in the contract").to_json()))
+  assert document == {
+    "run_id": "r1",
+    "task": "images",
+    "state": "pushed",
+    "pushed_version": 3,
+    "serving_dir": "workspace/images/serving",
+    "metrics": {"accuracy": 0.93},
+    "gates": [
+      {"metric": "accuracy", "bound": ">= 0.9", "value": 0.93, "passed": True, "reason": "why"}
+    ],
+    "components": [{"id": "Trainer", "state": "COMPLETE", "seconds": 1.5, "peak_rss_mb": 900.0}],
+    "examples": {"train": 10, "eval": 2, "quarantined": 0},
+    "report": "workspace/images/reports/r1.html",
+  }
+
+
+def test_json_says_the_error_only_where_there_is_one():
+  assert _result(state="failed", error="out of memory").to_json()["error"] == "out of memory"
+  assert "error" not in _result().to_json()
+
+
+def test_json_never_holds_nan_which_strict_parsers_refuse():
+  metrics = {"loss": float("nan"), "perplexity": float("inf"), "accuracy": 0.5}
+  document = _result(metrics=metrics).to_json()
+  assert document["metrics"] == {"loss": None, "perplexity": None, "accuracy": 0.5}
+  json.dumps(document, allow_nan=False)
+
+
+def test_an_unknown_state_is_refused_with_the_known_ones():
+  with pytest.raises(ValueError, match=r"refused_model, failed\. Received: state='PUSHED'"):
+    _result(state="PUSHED")
