@@ -1,0 +1,151 @@
+"""Holds the outputs of one replayed path to the expected ones. Knows numpy and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+_LABELS, _SCORES = ("labels", "classes"), "scores"
+_TEXT_KINDS = "SUO"  # numpy's kinds of bytes, str and object (TensorFlow's strings)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PathResult:
+  """What one output of one signature under one loader came to.
+
+  Attributes:
+    loader: `TF2` or `TF1`.
+    signature: the signature's name.
+    output: the output's name, or `*` where the signature did not run at all.
+    batch: rows in one request.
+    max_difference: the largest absolute difference; None where none can be told.
+    passed: whether every row is within the tolerance.
+    reason: what is wrong, in words; empty where it passed.
+  """
+
+  loader: str
+  signature: str
+  output: str
+  batch: int
+  max_difference: float | None
+  passed: bool
+  reason: str
+
+  def to_json(self) -> dict[str, Any]:
+    """A row of `paths` in `parity.json`."""
+    return dataclasses.asdict(self)
+
+
+def compare(
+  got: Mapping[str, np.ndarray],
+  expected: Mapping[str, np.ndarray],
+  *,
+  loader: str,
+  signature: str,
+  batch: int,
+  tolerance: float,
+) -> Iterator[PathResult]:
+  """Yields a result for each output that either side names.
+
+  Strings must be equal, with one exception: where the expected `labels` (or `classes`) and `scores`
+  give both strings of a row scores within the tolerance of each other, either is a right answer.
+
+  Args:
+    got: output name to array `[rows, ...]`, as replayed.
+    expected: the same, as the training process computed it.
+    loader, signature, batch: copied into the results.
+    tolerance: the largest absolute difference of numbers that passes.
+  """
+  tables = _score_tables(expected)
+  for name in sorted({*got, *expected}):
+    if name not in got:
+      difference, reason = None, "the signature has no such output"
+    elif name not in expected:
+      difference, reason = None, "the training process recorded no expectation of this output"
+    else:
+      difference, reason = _compare_arrays(got[name], expected[name], tables, tolerance)
+    yield PathResult(
+      loader=loader,
+      signature=signature,
+      output=name,
+      batch=batch,
+      max_difference=difference,
+      passed=not reason,
+      reason=reason,
+    )
+
+
+def _compare_arrays(
+  got: np.ndarray,
+  expected: np.ndarray,
+  tables: list[dict[bytes, float]] | None,
+  tolerance: float,
+) -> tuple[float | None, str]:
+  if got.shape != expected.shape:
+    return None, f"has the shape {list(got.shape)}, expected {list(expected.shape)}"
+  if _is_text(got) != _is_text(expected):
+    return None, f"is of type {got.dtype}, expected {expected.dtype}"
+  if _is_text(got):
+    return _compare_texts(got, expected, tables, tolerance)
+  # Equal infinities differ by nan, and log-probabilities may be infinite.
+  numbers, wanted = got.astype(np.float64), expected.astype(np.float64)
+  with np.errstate(invalid="ignore"):
+    differences = np.where(numbers == wanted, 0.0, np.abs(numbers - wanted))
+  if not np.isfinite(differences).all():
+    row = np.argwhere(~np.isfinite(differences))[0][:1]
+    return None, f"is not a finite number, or is one unexpectedly{_at(row)}"
+  largest = float(differences.max(initial=0.0))
+  if largest <= tolerance:
+    return largest, ""
+  row = np.unravel_index(int(differences.argmax()), differences.shape)[:1]
+  return largest, f"differs by {largest:.3g}{_at(row)}; tolerated are {tolerance:g}"
+
+
+def _compare_texts(
+  got: np.ndarray,
+  expected: np.ndarray,
+  tables: list[dict[bytes, float]] | None,
+  tolerance: float,
+) -> tuple[float | None, str]:
+  largest = 0.0
+  for index in np.ndindex(got.shape):
+    one, other = _as_bytes(got[index]), _as_bytes(expected[index])
+    if one == other:
+      continue
+    scores = tables[index[0]] if tables and index else {}
+    gap = abs(scores[one] - scores[other]) if one in scores and other in scores else None
+    if gap is None or not gap <= tolerance:
+      return None, f"is {_shown(one)}, expected {_shown(other)}{_at(index[:1])}"
+    largest = max(largest, gap)
+  return largest, ""
+
+
+def _score_tables(expected: Mapping[str, np.ndarray]) -> list[dict[bytes, float]] | None:
+  """Label to score for each row; None for outputs that are no classification."""
+  labels = next((expected[name] for name in _LABELS if name in expected), None)
+  scores = expected.get(_SCORES)
+  if labels is None or scores is None or labels.ndim != 2 or labels.shape != scores.shape:
+    return None
+  return [
+    {_as_bytes(label): float(score) for label, score in zip(*row, strict=True)}
+    for row in zip(labels, scores, strict=True)
+  ]
+
+
+def _is_text(array: np.ndarray) -> bool:
+  return array.dtype.kind in _TEXT_KINDS
+
+
+def _as_bytes(value: Any) -> bytes:
+  return value.encode() if isinstance(value, str) else bytes(value)
+
+
+def _shown(value: bytes) -> str:
+  return repr(value[:60].decode("utf-8", errors="replace"))
+
+
+def _at(row: Any) -> str:
+  return f" in row {int(row[0])}" if len(row) else ""
