@@ -128,7 +128,8 @@ def refusal(checks: Sequence[Check], rejected: Iterator[Mapping[str, Any]]) -> s
   failed = [check for check in checks if not check.passed]
   lines = [f"The data is not fit to train on: {len(failed)} of {len(checks)} checks failed."]
   for check in failed:
-    lines.append(f"- {check.name}: {check.value:.4g}, must be {check.bound}. {check.reason}")
+    value = f"{check.value:.4g}" if isinstance(check.value, float) else check.value
+    lines.append(f"- {check.name}: {value}, must be {check.bound}. {check.reason}")
   shown = list(itertools.islice(rejected, _SHOWN))
   if shown:
     lines.append("The first rejected records:" if len(shown) == _SHOWN else "Rejected records:")
