@@ -21,7 +21,7 @@ if ! is_recent "$pinned"; then
   for python in "${1:-python3}" python3 python; do
     if "$python" -m pip --version >/dev/null 2>&1; then
       echo "Fetching uv into .tools (no uv >= $oldest on PATH)" >&2
-      "$python" -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+      PIP_ROOT_USER_ACTION=ignore "$python" -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
         --target .tools --require-hashes --requirement constraints/uv.txt >&2
       installed=yes
       break

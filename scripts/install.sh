@@ -16,8 +16,19 @@ fingerprint=$(
     echo "${DLPIPE_PYTHON:-} $PWD"
   } | sha256sum | cut -d ' ' -f 1
 )
-if [ -x "$venv/bin/python" ] && [ -x "$venv/bin/dlpipe" ] &&
-  [ "$(sed -n 1p "$stamp" 2>/dev/null)" = "$fingerprint" ]; then
+is_current() {
+  [ -x "$venv/bin/python" ] && [ -x "$venv/bin/dlpipe" ] &&
+    [ "$(sed -n 1p "$stamp" 2>/dev/null)" = "$fingerprint" ]
+}
+if is_current; then
+  exit 0
+fi
+
+# One install at a time; a second one waits, also for what a killed one left running.
+mkdir -p .cache
+exec 9>.cache/install.lock
+flock 9
+if is_current; then
   exit 0
 fi
 
@@ -71,17 +82,19 @@ else
   "$uv" venv --quiet --python "$python" --prompt dlpipe "$venv"
 fi
 
-# uv lists every package that it touched: keep the stages and the errors.
+# uv lists every package that it touched: keep the stages, the large downloads and the errors.
 run_uv() {
   rm -f "$venv/failed"
   { "$uv" pip "$@" --python "$venv/bin/python" 2>&1 || : >"$venv/failed"; } |
-    grep --line-buffered -v -e '^ [-+~] ' -e '^Audited ' -e '^Using Python ' || :
+    grep --line-buffered -v -e '^ [-+~] ' -e '^Audited ' -e '^Using Python ' -e ' 1 package in ' \
+      -e '^ *Buil' -e '^ Download' -e '^Downloading .*KiB)' -e '^Downloading .*(1\{0,1\}[0-9]\.[0-9]MiB)' || :
   [ ! -e "$venv/failed" ] || refuse \
     "The installation did not finish. Repeat it: what is already downloaded is kept."
 }
 
 # Compiled now: where PYTHONDONTWRITEBYTECODE is set, each start would compile TFX again (20 s).
-run_uv sync --require-hashes --compile-bytecode "$lock"
+# What has no wheel is built with the locked setuptools, not with whatever is newest that day.
+run_uv sync --require-hashes --build-constraints "$lock" --compile-bytecode "$lock"
 run_uv install --no-deps --no-build-isolation --editable .
 
 printf '%s\n%s\n' "$fingerprint" "$place" >"$stamp"
