@@ -28,9 +28,9 @@ from components import previous_model
 from components.data_gate import DataGate
 from components.records import EVAL, TRAIN, VAL
 from components.reviewed_schema import ReviewedSchema
-from components.serving_gate import ServingGate
-from components.source_example_gen import SourceExampleGen
-from components.versioned_pusher import VersionedPusher
+from components.serving_gate.component import ServingGate
+from components.source_example_gen.component import SourceExampleGen
+from components.versioned_pusher.component import VersionedPusher
 from pipeline import evaluation
 from pipeline.config import PipelineConfig
 from pipeline.task import Source, Task

@@ -74,16 +74,24 @@ class CalibrationError(metric_types.Metric):
 
 
 def _skill_computations(
-  name: str = "skill", model_name: str = "", output_name: str = "", **_: Any
+  eval_config: config_pb2.EvalConfig | None = None,
+  name: str = "skill",
+  model_name: str = "",
+  output_name: str = "",
 ) -> metric_types.MetricComputations:
   key = metric_types.MetricKey(name=name, model_name=model_name, output_name=output_name)
   return [
-    metric_types.MetricComputation(keys=[key], preprocessors=None, combiner=_SkillCombiner(key))
+    metric_types.MetricComputation(
+      keys=[key], preprocessors=None, combiner=_SkillCombiner(eval_config, key)
+    )
   ]
 
 
 def _calibration_computations(
-  name: str = "calibration_error", model_name: str = "", output_name: str = "", **_: Any
+  eval_config: config_pb2.EvalConfig | None = None,
+  name: str = "calibration_error",
+  model_name: str = "",
+  output_name: str = "",
 ) -> metric_types.MetricComputations:
   keys = [
     metric_types.MetricKey(name=n, model_name=model_name, output_name=output_name)
@@ -91,27 +99,40 @@ def _calibration_computations(
   ]
   return [
     metric_types.MetricComputation(
-      keys=keys, preprocessors=None, combiner=_CalibrationCombiner(*keys)
+      keys=keys, preprocessors=None, combiner=_CalibrationCombiner(eval_config, *keys)
     )
   ]
 
 
-def _label_and_scores(element: metric_types.StandardMetricInputs) -> tuple[int, np.ndarray]:
-  return int(np.ravel(element.get_labels())[0]), np.ravel(element.get_predictions())
+class _Combiner(beam.CombineFn):
+  """What both combiners know of the evaluation: where a model's label and scores are."""
+
+  def __init__(self, eval_config: config_pb2.EvalConfig | None, key: metric_types.MetricKey):
+    self._eval_config, self._key = eval_config, key
+
+  def _label_and_scores(
+    self, element: metric_types.StandardMetricInputs
+  ) -> tuple[int, np.ndarray]:
+    [(label, scores, _)] = metric_util.to_label_prediction_example_weight(
+      element,
+      eval_config=self._eval_config,
+      model_name=self._key.model_name,
+      output_name=self._key.output_name,
+      flatten=False,
+      allow_none=False,
+    )
+    return int(np.ravel(label)[0]), np.ravel(scores)
 
 
-class _SkillCombiner(beam.CombineFn):
+class _SkillCombiner(_Combiner):
   """Accumulates right answers and how often each label occurs."""
-
-  def __init__(self, key: metric_types.MetricKey):
-    self._key = key
 
   def create_accumulator(self) -> tuple[int, dict[int, int]]:
     return 0, {}
 
   def add_input(self, accumulator, element):
     right, counts = accumulator
-    label, scores = _label_and_scores(element)
+    label, scores = self._label_and_scores(element)
     counts[label] = counts.get(label, 0) + 1
     return right + int(np.argmax(scores) == label), counts
 
@@ -130,17 +151,23 @@ class _SkillCombiner(beam.CombineFn):
     return {self._key: (right - majority) / (n - majority) if n > majority else float("nan")}
 
 
-class _CalibrationCombiner(beam.CombineFn):
+class _CalibrationCombiner(_Combiner):
   """Accumulates the bins as one small array."""
 
-  def __init__(self, error: metric_types.MetricKey, bins: metric_types.MetricKey):
-    self._error, self._bins = error, bins
+  def __init__(
+    self,
+    eval_config: config_pb2.EvalConfig | None,
+    error: metric_types.MetricKey,
+    bins: metric_types.MetricKey,
+  ):
+    super().__init__(eval_config, error)
+    self._bins = bins
 
   def create_accumulator(self) -> np.ndarray:
     return np.zeros((BINS, 3))
 
   def add_input(self, accumulator, element):
-    label, scores = _label_and_scores(element)
+    label, scores = self._label_and_scores(element)
     winner = int(np.argmax(scores))
     score = float(scores[winner])
     accumulator[min(int(score * BINS), BINS - 1)] += (1, score, winner == label)
@@ -152,4 +179,4 @@ class _CalibrationCombiner(beam.CombineFn):
   def extract_output(self, accumulator):
     count = accumulator[:, 0].sum()
     gaps = np.abs(accumulator[:, 1] - accumulator[:, 2]).sum()
-    return {self._error: gaps / count if count else float("nan"), self._bins: accumulator}
+    return {self._key: gaps / count if count else float("nan"), self._bins: accumulator}

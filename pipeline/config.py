@@ -1,7 +1,6 @@
 """`PipelineConfig`: everything a run may be told, typed once at the edge.
 
-Values come, later ones winning, from the task's defaults, `--tiny`, what the task infers from the
-data, a YAML file (`--config`) and `--set section.name=value`. An unknown name is an error that
+Values come, later ones winning, from the task's defaults, `--tiny`, a YAML file (`--config`) and `--set section.name=value`. An unknown name is an error that
 names the nearest known one. Imports neither TensorFlow nor TFX; reads the environment only in
 `from_env`.
 """
@@ -110,11 +109,11 @@ class PipelineConfig(_Section):
     """Options for `plan` and `read`."""
     return {**task.data_options, **self.data.options}
 
-  def hyperparameters(self, task: Task, inferred: Mapping[str, Any]) -> dict[str, Any]:
-    """Merges the task's defaults, `tiny`, what was inferred, and what the user set."""
+  def hyperparameters(self, task: Task) -> dict[str, Any]:
+    """Merges the task's defaults, `tiny`, and what the user set."""
     train = {n: v for n in TRAIN_NAMES if (v := getattr(self.train, n)) is not None}
     tiny = task.tiny if self.tiny else {}
-    return {**task.hyperparameters, **inferred, **tiny, **self.model, **train}
+    return {**task.hyperparameters, **tiny, **self.model, **train}
 
 
 def default_workspace(environ: Mapping[str, str]) -> str:

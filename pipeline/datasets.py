@@ -43,6 +43,7 @@ def load_split(
   *,
   label_id_key: str,
   cache_mb: int,
+  cache_dtypes: Mapping[str, str],
 ) -> Split:
   """Reads one split of raw examples through the transform graph.
 
@@ -51,13 +52,19 @@ def load_split(
     tft_output: the transform graph; every transformed feature must be dense.
     label_id_key: the transformed feature to predict; all others are the model's inputs.
     cache_mb: the most MiB of transformed features to keep in memory.
+    cache_dtypes: features to smaller types that hold their values exactly.
 
   Raises:
     ValueError: the split has no examples.
   """
   paths = sorted(path for pattern in files for path in tf.io.gfile.glob(pattern))
+  transform = transform_fn(tft_output)
+
+  def compact(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    return {k: tf.cast(v, cache_dtypes.get(k, v.dtype)) for k, v in transform(serialized).items()}
+
   transformed = raw_examples(paths).batch(_TRANSFORM_BATCH).map(
-    transform_fn(tft_output), num_parallel_calls=tf.data.AUTOTUNE
+    compact, num_parallel_calls=tf.data.AUTOTUNE
   )
   cached = _collect(transformed.prefetch(2), limit_bytes=cache_mb << 20)
   if cached is not None:
@@ -73,7 +80,7 @@ def load_split(
       serialized = serialized.shuffle(_SHUFFLE_BUFFER, seed=seed)
     return (
       serialized.batch(batch_size)
-      .map(transform_fn(tft_output), num_parallel_calls=tf.data.AUTOTUNE)
+      .map(transform, num_parallel_calls=tf.data.AUTOTUNE)
       .map(lambda features: _inputs_and_label(features, label_id_key))
       .prefetch(tf.data.AUTOTUNE)
     )

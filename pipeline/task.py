@@ -83,10 +83,14 @@ class Task:
     input_key: the raw feature a caller sends (`image`, `text`); also `serving_default`'s input.
     label_key: the raw feature to predict; never renamed.
     label_id_key: the transformed feature that holds the label as the loss wants it.
+    cache_dtypes: transformed features to smaller types that hold their values exactly; what is
+      kept in memory for training is kept in these.
+    vocabulary: name of the label vocabulary in the transform graph; None without classes.
     sources: input layouts by name, tried in this order.
     shipped_data: writes or finds the sample data and returns its path.
     data_options: defaults of the options that sources understand; `--set data.<name>=...` may change
       these names.
+    sample_input: one command-line argument out of the shipped data, to try a model with.
     request_value: turns one command-line argument into `input_key`'s value (file bytes, text).
     preprocessing_fn: dotted path; TFX's own signature, with `custom_config`, whose
       `hyperparameters` are those of `preprocessing_hyperparameters`.
@@ -107,8 +111,9 @@ class Task:
       that `epochs`, `batch_size` and `learning_rate`, which every task has, are set as `train.<name>`.
     tiny: overrides for a run in seconds.
     gates: bounds to be kept before a model is pushed.
-    infer_hyperparameters: looks at the data before the pipeline is drawn and returns overrides of
-      `hyperparameters` (such as a fitting picture size); values the user set win.
+    infer_hyperparameters: `(source name, data path, merged hyperparameters) -> overrides`; looks
+      at the data before the pipeline is drawn, such as for a picture size where that is None.
+      Raises `BadInputError` on values that cannot work.
   """
 
   name: str
@@ -116,9 +121,12 @@ class Task:
   input_key: str
   label_key: str
   label_id_key: str
+  cache_dtypes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  vocabulary: str | None = None
   sources: Mapping[str, Source]
   shipped_data: Callable[[], str]
   data_options: Options = dataclasses.field(default_factory=dict)
+  sample_input: Callable[[], str]
   request_value: Callable[[str], bytes | str]
   preprocessing_fn: str
   preprocessing_hyperparameters: tuple[str, ...] = ()

@@ -119,7 +119,7 @@ def _freeze(
     leading += 1
   if not leading or not isinstance(model, keras.Sequential) or any(s.arrays is None for s in splits):
     return model, splits
-  prefix = keras.Sequential([keras.Input(batch_shape=model.inputs[0].shape, dtype=model.inputs[0].dtype), *layers[:leading]])
+  prefix = keras.Sequential([keras.Input(model.input_shape[1:]), *layers[:leading]])
   train, val = (_features(prefix, split) for split in splits)
   rest = keras.Sequential([keras.Input(prefix.output_shape[1:]), *layers[leading:]])
   return rest, (train, val)

@@ -18,9 +18,9 @@ from pipeline import datasets, signatures
 from pipeline.task import Task
 from pipeline.tasks import get_task
 from pipeline.training import loop, serving_assets, strategy
+from pipeline.training.files import HISTORY_FILE
 from pipeline.user_functions import load_function
 
-HISTORY_FILE = "history.json"
 _PARITY_ROWS = 32
 
 
@@ -97,7 +97,13 @@ def load_splits(
 ) -> tuple[datasets.Split, datasets.Split]:
   """The training and the validation split of a Trainer or a Tuner."""
   train, val = (
-    datasets.load_split(files, tft_output, label_id_key=task.label_id_key, cache_mb=cache_mb)
+    datasets.load_split(
+      files,
+      tft_output,
+      label_id_key=task.label_id_key,
+      cache_mb=cache_mb,
+      cache_dtypes=task.cache_dtypes,
+    )
     for files in (fn_args.train_files, fn_args.eval_files)
   )
   return train, val

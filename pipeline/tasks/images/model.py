@@ -1,6 +1,6 @@
 """Models of the images task: a small `cnn`, and a pre-trained backbone with a new head.
 
-Both take `[batch, image_size, image_size, 3]` uint8 and return logits `[batch, classes]` float32;
+Both take `[batch, image_size, image_size, 3]` in [0, 255] and return logits `[batch, classes]` float32;
 scaling, augmentation and what a backbone expects of its input are layers of the model, so that
 serving cannot differ from training.
 """
@@ -55,7 +55,7 @@ def _cnn(hp: Mapping[str, Any], classes: int) -> keras.Model:
   size = hp["image_size"]
   return keras.Sequential(
     [
-      keras.Input((size, size, 3), dtype="uint8", name=PIXELS),
+      keras.Input((size, size, 3), name=PIXELS),
       _augmentation(hp),
       layers.Rescaling(1 / 255),
       *blocks,
@@ -72,7 +72,7 @@ def _transfer(hp: Mapping[str, Any], classes: int) -> keras.Model:
   size = hp["image_size"]
   return keras.Sequential(
     [
-      keras.Input((size, size, 3), dtype="uint8", name=PIXELS),
+      keras.Input((size, size, 3), name=PIXELS),
       _augmentation(hp),
       _BackboneLayer(
         get_backbone(hp["backbone"]), (size, size, 3), hp["weights"], name="backbone"
@@ -87,7 +87,7 @@ def _transfer(hp: Mapping[str, Any], classes: int) -> keras.Model:
 
 def _augmentation(hp: Mapping[str, Any]) -> keras.layers.Layer:
   """Random shifts and, where asked, flips; the identity except in training."""
-  steps: list[keras.layers.Layer] = [layers.Rescaling(1.0)]  # to float
+  steps: list[keras.layers.Layer] = []
   if hp["shift"]:
     steps.append(
       layers.RandomTranslation(
@@ -96,7 +96,7 @@ def _augmentation(hp: Mapping[str, Any]) -> keras.layers.Layer:
     )
   if hp["flip"]:
     steps.append(layers.RandomFlip("horizontal", seed=hp.get("seed", 1)))
-  return keras.Sequential(steps, name="augmentation")
+  return keras.Sequential(steps or [layers.Identity()], name="augmentation")
 
 
 class _BackboneLayer(keras.layers.Layer):

@@ -22,7 +22,7 @@ def preprocessing_fn(
     custom_config: `{"hyperparameters": {"image_size": int}}`.
 
   Returns:
-    `pixels` `[batch, image_size, image_size, 3]` uint8 and `label_id` `[batch]` int64, -1 for a
+    `pixels` `[batch, image_size, image_size, 3]` float32, whole numbers in [0, 255], and `label_id` `[batch]` int64, -1 for a
     label that train does not have. Labels are numbered by frequency, ties by name.
   """
   size = custom_config["hyperparameters"]["image_size"]
@@ -33,17 +33,20 @@ def preprocessing_fn(
 
 
 def decode(encoded: tf.Tensor, size: int) -> tf.Tensor:
-  """Decodes `[batch]` string to `[batch, size, size, 3]` uint8, stretched to a square."""
+  """Decodes `[batch]` string to `[batch, size, size, 3]` float32, stretched to a square.
+
+  TFT has no uint8. Rounding makes the values whole, so that they can be kept as uint8 unharmed.
+  """
 
   def decode_one(picture: tf.Tensor) -> tf.Tensor:
     # Without expand_animations=False the rank depends on the bytes, and resize refuses it.
     pixels = tf.io.decode_image(picture, channels=3, expand_animations=False)
     # Halving with antialias keeps thin strokes that bilinear sampling would step over.
     pixels = tf.image.resize(pixels, [size, size], antialias=True)
-    return tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), tf.uint8)
+    return tf.clip_by_value(tf.round(pixels), 0, 255)
 
   return tf.map_fn(
-    decode_one, encoded, fn_output_signature=tf.TensorSpec([size, size, 3], tf.uint8)
+    decode_one, encoded, fn_output_signature=tf.TensorSpec([size, size, 3], tf.float32)
   )
 
 

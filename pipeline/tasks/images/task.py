@@ -3,38 +3,42 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import pathlib
 from typing import Any
 
 from components.errors import BadInputError
 from pipeline.task import MetricGate, Options, Phase, Task
 from pipeline.tasks.images import sources
-from pipeline.tasks.images.features import IMAGE, LABEL, LABEL_ID, SIZE_BUCKET
+from pipeline.tasks.images.features import IMAGE, LABEL, LABEL_ID, PIXELS, SIZE_BUCKET, VOCABULARY
 from pipeline.tasks.images.shipped import shipped_data
 
 _HERE = "pipeline.tasks.images"
 # What most ImageNet backbones were trained on.
-_BACKBONE_IMAGE_SIZE = 224
+_BACKBONE_SIZE = 224
+_MIN_SIZE, _MAX_SIZE = 8, 1024
 
 
 def _infer(source: str, path: str, hyperparameters: Options) -> dict[str, Any]:
   """Fits the picture size to the data or the backbone, and identifies a weights file."""
-  weights = hyperparameters["weights"]
-  inferred: dict[str, Any] = {}
-  if hyperparameters["backbone"] == "cnn":
-    inferred["image_size"] = sources.infer_image_size(source, path, hyperparameters)
-  else:
-    inferred["image_size"] = _BACKBONE_IMAGE_SIZE
+  from_nothing = hyperparameters["backbone"] == "cnn"
+  size, weights = hyperparameters["image_size"], hyperparameters["weights"]
+  if size is None:
+    size = sources.infer_image_size(source, path, hyperparameters) if from_nothing else _BACKBONE_SIZE
+  elif not isinstance(size, int) or not _MIN_SIZE <= size <= _MAX_SIZE:
+    raise BadInputError(
+      f"model.image_size must be a number of pixels from {_MIN_SIZE} to {_MAX_SIZE}. "
+      f"Received: {size!r}"
+    )
+  inferred: dict[str, Any] = {"image_size": size}
+  if weights and from_nothing:
+    raise BadInputError("model.weights needs a model.backbone; the cnn starts from nothing.")
   if weights and weights != "imagenet":
-    if hyperparameters["backbone"] == "cnn":
-      raise BadInputError("model.weights needs a model.backbone; the cnn starts from nothing.")
-    if not os.path.isfile(weights):
-      raise BadInputError(
-        f"model.weights must be 'imagenet' or a file. Not found: {os.path.abspath(weights)!r}"
-      )
-    inferred["weights"] = os.path.abspath(weights)
-    inferred["weights_sha256"] = hashlib.sha256(pathlib.Path(weights).read_bytes()).hexdigest()
+    file = pathlib.Path(weights).resolve()
+    if not file.is_file():
+      raise BadInputError(f"model.weights must be 'imagenet' or a file. Not found: {str(file)!r}")
+    inferred["weights"] = str(file)
+    # The path alone would let an exchanged file come back CACHED.
+    inferred["weights_sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
   return inferred
 
 
@@ -63,6 +67,10 @@ def _training_plan(hyperparameters: Options) -> tuple[Phase, ...]:
   return tuple(phases)
 
 
+def _sample_input() -> str:
+  return str(min(pathlib.Path(shipped_data()).glob("*/*.png")))
+
+
 def _file_bytes(argument: str) -> bytes:
   try:
     return pathlib.Path(argument).read_bytes()
@@ -76,6 +84,8 @@ TASK = Task(
   input_key=IMAGE,
   label_key=LABEL,
   label_id_key=LABEL_ID,
+  cache_dtypes={PIXELS: "uint8"},
+  vocabulary=VOCABULARY,
   sources=sources.SOURCES,
   shipped_data=shipped_data,
   data_options={
@@ -86,6 +96,7 @@ TASK = Task(
     "image_feature": None,
     "label_feature": None,
   },
+  sample_input=_sample_input,
   request_value=_file_bytes,
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
   preprocessing_hyperparameters=("image_size",),
@@ -101,7 +112,7 @@ TASK = Task(
   hyperparameters={
     "backbone": "cnn",
     "weights": None,
-    "image_size": 28,
+    "image_size": None,
     "widths": [32, 64, 128],
     "dropout": 0.3,
     "shift": 0.08,

@@ -1,0 +1,124 @@
+"""What `run` and `check` do before anything heavy is imported: options, configuration, input.
+
+Bad input must be answered in a moment, so the source looks at the data here, before TensorFlow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from components.errors import BadInputError
+from pipeline.config import PipelineConfig, from_env, make_config
+from pipeline.task import Source, Task
+from pipeline.tasks import get_task
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inputs:
+  """A run that has been looked at and can start."""
+
+  task: Task
+  config: PipelineConfig
+  source: Source
+  hyperparameters: dict[str, Any]
+
+
+def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
+  """`--workspace`, as every command has it."""
+  return click.option(
+    "--workspace",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Where runs write. Default: $DLPIPE_WORKSPACE, else ./workspace.",
+  )(command)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+  """The options that `run` and `check` share."""
+  options = (
+    click.argument("task"),
+    click.option("--data", metavar="PATH", help="The input. Default: the task's shipped data."),
+    workspace_option,
+    click.option("--config", "config_file", metavar="FILE", help="A YAML file of settings."),
+    click.option(
+      "--set",
+      "settings",
+      multiple=True,
+      metavar="KEY=VALUE",
+      help="One setting, such as train.epochs=5; repeatable, wins over --config.",
+    ),
+    click.option("--tiny", is_flag=True, help="A small model for a run in seconds."),
+    click.option(
+      "--beam",
+      type=click.Choice(["direct", "flink", "spark", "dataflow"]),
+      help="Where Beam runs. Default: direct, on this machine.",
+    ),
+    click.option(
+      "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout."
+    ),
+  )
+  for option in reversed(options):
+    command = option(command)
+  return command
+
+
+def prepare(
+  *,
+  task: str,
+  data: str | None,
+  workspace: str | None,
+  config_file: str | None,
+  settings: Sequence[str],
+  tiny: bool,
+  beam: str | None,
+) -> Inputs:
+  """Turns a command's options into a run that can start.
+
+  Raises:
+    BadInputError: anything about them, or about the input, that cannot work.
+  """
+  known = get_task(task)
+  config = make_config(
+    known,
+    data_path=data if data is not None else "",
+    workspace=workspace or from_env(),
+    tiny=tiny,
+    config_file=config_file,
+    settings=settings,
+    beam=beam,
+  )
+  path = os.path.abspath(data) if data is not None else known.shipped_data()
+  config = config.model_copy(update={"data_path": path})
+  source_name, source = choose_source(known, config)
+  source.plan(path, config.data_options(known))
+  hyperparameters = config.hyperparameters(known)
+  if known.infer_hyperparameters:
+    hyperparameters |= known.infer_hyperparameters(source_name, path, hyperparameters)
+  return Inputs(task=known, config=config, source=source, hyperparameters=hyperparameters)
+
+
+def choose_source(task: Task, config: PipelineConfig) -> tuple[str, Source]:
+  """The source that is configured, or the first whose layout the input has.
+
+  Raises:
+    BadInputError: there is no such path, no such source, or no layout fits.
+  """
+  path, name = config.data_path, config.data.source
+  layouts = "\n".join(f"  {n}: {s.description}" for n, s in task.sources.items())
+  if not os.path.exists(path):
+    raise BadInputError(f"There is no {path!r}. --data takes a path to one of:\n{layouts}")
+  if name is not None:
+    if name not in task.sources:
+      raise BadInputError(f"Unknown data.source={name!r} for task {task.name}. Known:\n{layouts}")
+    return name, task.sources[name]
+  for found, source in task.sources.items():
+    if source.matches(path):
+      return found, source
+  raise BadInputError(
+    f"Nothing in {path!r} looks like an input of the task {task.name}. It reads:\n{layouts}"
+  )

@@ -1,0 +1,80 @@
+"""`dlpipe run`: the whole pipeline, on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import sys
+from typing import Any
+
+import click
+
+from components.errors import DlpipeError
+from pipeline.cli.inputs import Inputs, prepare, run_options
+
+
+@click.command(short_help="Run the whole pipeline on this machine.")
+@run_options
+def run(as_json: bool, **options: Any) -> None:
+  """Run TASK's pipeline: read, validate, transform, train, evaluate, prove, push.
+
+  What has not changed since the last run is taken from the cache. A model is pushed only if every
+  gate lets it through; the reasons stand at the end and in the report.
+
+  \b
+  Examples:
+    dlpipe run images
+    dlpipe run images --data my_pictures/ --set train.epochs=20
+    dlpipe run images --data my_pictures/ --set model.backbone=MobileNetV2 \\
+        --set model.weights=imagenet
+  """
+  execute(prepare(**options), as_json=as_json, train_and_push=True)
+
+
+def execute(inputs: Inputs, *, as_json: bool, train_and_push: bool) -> None:
+  """Runs what was prepared, shows it, and exits with the run's code."""
+  from pipeline.runners.output import quiet_output
+  from pipeline.runners.terminal import make_terminal
+
+  # TensorFlow reads these once, at import.
+  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+  os.environ.setdefault("TEMPORARILY_DISABLE_PROTOBUF_VERSION_CHECK", "true")
+  run_id = _new_run_id()
+  log_file = inputs.config.root / "logs" / f"{run_id}.log"
+  try:
+    with quiet_output(log_file) as streams:
+      screen = streams.stderr if as_json else streams.stdout
+      screen.write("Loading TensorFlow and TFX, which takes some seconds ...\n")
+      screen.flush()
+      from pipeline.runners import local
+
+      terminal = make_terminal(screen, is_tty=screen.isatty())
+      with contextlib.closing(terminal):
+        result = local.run(
+          inputs.task,
+          inputs.config,
+          source=inputs.source,
+          hyperparameters=inputs.hyperparameters,
+          run_id=run_id,
+          log_file=str(log_file),
+          listener=terminal,
+          train_and_push=train_and_push,
+        )
+  except DlpipeError:
+    raise
+  except Exception as err:
+    raise DlpipeError(
+      f"{type(err).__name__}: {err}\nThis was not foreseen; the traceback is in {log_file}"
+    ) from err
+  if as_json:
+    click.echo(json.dumps(result.to_json()))
+  sys.stdout.flush()
+  # TensorFlow's and Beam's threads have nothing left to say, and would take seconds to end.
+  os._exit(result.exit_code)
+
+
+def _new_run_id() -> str:
+  now = datetime.datetime.now(datetime.timezone.utc)
+  return f"{now:%Y%m%d-%H%M%S}-{os.urandom(2).hex()}"

@@ -1,0 +1,151 @@
+"""Runs one node of a compiled pipeline in this process, and says what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+import time
+from collections.abc import Mapping
+
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.compiler import compiler, constants
+from tfx.orchestration import metadata
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.pipeline import Pipeline
+from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.proto.orchestration import pipeline_pb2
+
+from components.errors import DlpipeError
+from pipeline.runners import events
+
+_RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
+_STATES = {
+  metadata_store_pb2.Execution.COMPLETE: events.COMPLETE,
+  metadata_store_pb2.Execution.CACHED: events.COMPONENT_CACHED,
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NodeOutcome:
+  """What became of a node.
+
+  Attributes:
+    state: COMPLETE, CACHED, FAILED or SKIPPED, as in `events`.
+    execution_id: the execution in the metadata store; None where there is none.
+    seconds: wall time.
+    peak_rss_mb: the most memory the process held meanwhile, in MB of 10^6 bytes.
+    error: what it raised, if it failed.
+  """
+
+  state: str
+  execution_id: int | None
+  seconds: float
+  peak_rss_mb: float
+  error: BaseException | None = None
+
+
+def compile_pipeline(pipeline: Pipeline, run_id: str) -> pipeline_pb2.Pipeline:
+  """Compiles a pipeline for one run."""
+  compiled = compiler.Compiler().compile(pipeline)
+  runtime_parameter_utils.substitute_runtime_parameter(
+    compiled, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
+  )
+  return compiled
+
+
+def node_ids(compiled: pipeline_pb2.Pipeline) -> tuple[str, ...]:
+  """Ids of all nodes, each after those it depends on."""
+  return tuple(node.pipeline_node.node_info.id for node in compiled.nodes)
+
+
+def connection(compiled: pipeline_pb2.Pipeline) -> metadata_store_pb2.ConnectionConfig:
+  """Where the pipeline keeps its metadata."""
+  config = runner_utils.extract_local_deployment_config(compiled).metadata_connection_config
+  return getattr(config, config.WhichOneof("connection_config"))
+
+
+def run_node(compiled: pipeline_pb2.Pipeline, node_id: str) -> NodeOutcome:
+  """Runs a node: resolves its inputs, takes the cached result or executes, records the outcome."""
+  deployment = runner_utils.extract_local_deployment_config(compiled)
+  [node] = [n.pipeline_node for n in compiled.nodes if n.pipeline_node.node_info.id == node_id]
+  store_config = connection(compiled)
+  _reset_peak_memory()
+  started = time.monotonic()
+  error: BaseException | None = None
+  execution_id = None
+  try:
+    info = launcher.Launcher(
+      pipeline_node=node,
+      mlmd_connection=metadata.Metadata(store_config),
+      pipeline_info=compiled.pipeline_info,
+      pipeline_runtime_spec=compiled.runtime_spec,
+      executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
+      custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
+    ).launch()
+    execution_id = info.execution_id if info else None
+    state = _state(store_config, node, execution_id)
+  except Exception as err:
+    state, error = events.COMPONENT_FAILED, err
+  return NodeOutcome(
+    state=state,
+    execution_id=execution_id,
+    seconds=time.monotonic() - started,
+    peak_rss_mb=_peak_memory_mb(),
+    error=error,
+  )
+
+
+def outputs(store: MetadataStore, execution_id: int) -> Mapping[str, metadata_store_pb2.Artifact]:
+  """The first artifact of each of an execution's outputs, by output name."""
+  output_types = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INTERNAL_OUTPUT)
+  named = {}
+  for event in store.get_events_by_execution_ids([execution_id]):
+    if event.type in output_types:
+      named.setdefault(event.path.steps[0].key, event.artifact_id)
+  artifacts = {a.id: a for a in store.get_artifacts_by_id(list(named.values()))}
+  return {name: artifacts[artifact_id] for name, artifact_id in named.items()}
+
+
+def user_error(error: BaseException | None) -> DlpipeError | None:
+  """The error of ours behind an exception; Beam and TFX wrap what user functions raise."""
+  seen: set[int] = set()
+  while error is not None and id(error) not in seen:
+    if isinstance(error, DlpipeError):
+      return error
+    seen.add(id(error))
+    error = error.__cause__ or error.__context__
+  return None
+
+
+def _state(
+  store_config: metadata_store_pb2.ConnectionConfig,
+  node: pipeline_pb2.PipelineNode,
+  execution_id: int | None,
+) -> str:
+  if execution_id is None:
+    return events.SKIPPED
+  if node.node_info.type.name == _RESOLVER:
+    # A Resolver only looks up what earlier nodes made; finding nothing is not a failure, and where
+    # something needs what it did not find, that node says so.
+    return events.COMPONENT_CACHED
+  with metadata.Metadata(store_config) as handle:
+    [execution] = handle.store.get_executions_by_id([execution_id])
+  # The launcher swallows errors in input resolution: only the store knows.
+  return _STATES.get(execution.last_known_state, events.COMPONENT_FAILED)
+
+
+def _reset_peak_memory() -> None:
+  # Without this file (not Linux, or a locked-down container) the peak is that of the whole run.
+  with contextlib.suppress(OSError):
+    pathlib.Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_memory_mb() -> float:
+  try:
+    status = pathlib.Path("/proc/self/status").read_text()
+  except OSError:
+    return 0.0
+  [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+  return round(int(line.split()[1]) * 1024 / 1e6, 1)

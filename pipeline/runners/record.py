@@ -1,0 +1,254 @@
+"""What a run came to, read back from its artifacts: for the exit code, `--json` and the report."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import math
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow_transform as tft
+from ml_metadata.proto import metadata_store_pb2
+from tfx.components.evaluator import constants as evaluator_constants
+
+from components.errors import DataRefusedError
+from pipeline import evaluation
+from pipeline.config import PipelineConfig
+from pipeline.report.data import ReportData
+from pipeline.runners import events, result
+from pipeline.runners.node import user_error
+from pipeline.task import MetricGate, Task
+from pipeline.training.files import HISTORY_FILE
+
+Artifacts = Mapping[str, Mapping[str, metadata_store_pb2.Artifact]]
+_SHOWN_PACKAGES = ("dlpipe", "tfx", "tensorflow", "keras", "tensorflow-transform", "apache-beam")
+_SHOWN_REJECTED = 200
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunRecord:
+  """Everything known about a run that ended.
+
+  Attributes:
+    result: the run's end, without the report's path.
+    quarantine_dir: the quarantine artifact's directory, if the source ran.
+    report: the fields of `ReportData` beside result and start.
+  """
+
+  result: result.RunResult
+  quarantine_dir: pathlib.Path | None
+  report: Mapping[str, Any]
+
+  def report_data(self, *, report: str, started: str) -> ReportData:
+    """What the report shows."""
+    return ReportData(
+      result=dataclasses.replace(self.result, report=report), started=started, **self.report
+    )
+
+
+def collect(
+  task: Task,
+  config: PipelineConfig,
+  *,
+  artifacts: Artifacts,
+  components: list[result.ComponentResult],
+  error: BaseException | None,
+  run_id: str,
+) -> RunRecord:
+  """Reads every artifact that a run has, as far as it came.
+
+  Args:
+    task: what was learnt.
+    config: the run's configuration.
+    artifacts: node id to output name to artifact, for the nodes that ran.
+    components: what each node did.
+    error: what ended the run early, if anything.
+    run_id: the run's name.
+  """
+  quarantine = _directory(artifacts, "SourceExampleGen", "quarantine")
+  summary = _read_json(quarantine, "summary.json")
+  found = _evaluation(artifacts)
+  gates = evaluation.task_gates(task, config.gates)
+  parity = _read_json(_directory(artifacts, "ServingGate", "blessing"), "parity.json") or None
+  checked = [*(found and _gate_results(gates, found) or []), *_parity_gate(parity)]
+  state, message, hint = _state(artifacts, components, checked, error)
+  counts = summary.get("examples", {})
+  run_result = result.RunResult(
+    run_id=run_id,
+    task=task.name,
+    state=state,
+    pushed_version=_pushed_version(artifacts),
+    serving_dir=str(config.serving_dir),
+    metrics=found.metrics if found else {},
+    gates=checked,
+    components=components,
+    examples={**counts, "quarantined": summary.get("quarantined", 0)} if summary else {},
+    report=None,
+    error=message,
+    hint=hint,
+  )
+  training = _read_json(_directory(artifacts, "Trainer", "model_run"), HISTORY_FILE)
+  verdict = _read_json(_directory(artifacts, "DataGate", "verdict"), "verdict.json")
+  return RunRecord(
+    result=run_result,
+    quarantine_dir=quarantine,
+    report={
+      "data_path": config.data_path,
+      "hyperparameters": training.get("hyperparameters", {}),
+      "history": training.get("epochs", []),
+      "evaluation": _shown_evaluation(found, artifacts, task),
+      "parity": parity,
+      "data_checks": verdict.get("checks", []),
+      "quarantine": _rejected(quarantine),
+      "statistics": summary,
+      "versions": _versions(),
+    },
+  )
+
+
+def _state(
+  artifacts: Artifacts,
+  components: list[result.ComponentResult],
+  gates: list[result.GateResult],
+  error: BaseException | None,
+) -> tuple[str, str | None, str | None]:
+  """The run's state, the message where it is not well, and what to do."""
+  known = user_error(error)
+  if isinstance(known, DataRefusedError):
+    return result.REFUSED_DATA, str(known), None
+  failed = [c.id for c in components if c.state == events.COMPONENT_FAILED]
+  if failed:
+    what = str(known) if known else f"{type(error).__name__}: {error}" if error else "see the log"
+    return result.FAILED, f"{failed[0]} failed: {what}", None
+  blessings = [
+    artifacts.get(node, {}).get("blessing") for node in ("Evaluator", "ServingGate")
+  ]
+  if any(blessing is not None and not _blessed(blessing) for blessing in blessings):
+    refused = "; ".join(
+      f"{gate.metric} is {_number(gate.value)}, must be {gate.bound}: {gate.reason}"
+      for gate in gates
+      if not gate.passed
+    )
+    return result.REFUSED_MODEL, f"The model was refused. {refused}", None
+  everything_cached = all(c.state == events.COMPONENT_CACHED for c in components)
+  if everything_cached or not any(blessings):
+    return result.CACHED, None, None
+  return result.PUSHED, None, None
+
+
+def _gate_results(
+  gates: tuple[MetricGate, ...], found: evaluation.Evaluation
+) -> list[result.GateResult]:
+  checked = []
+  for gate in gates:
+    value = found.metrics.get(gate.metric, math.nan)
+    sign = 1 if gate.direction == "higher" else -1
+    compared = ">=" if gate.direction == "higher" else "<="
+    bounds = []
+    if gate.bound is not None:
+      bounds.append((gate.bound, f"{compared} {gate.bound:g}"))
+    if gate.max_regression is not None and gate.metric in found.baseline:
+      bound = found.baseline[gate.metric] - sign * gate.max_regression
+      bounds.append((bound, f"{compared} {bound:.4g} (the model before, within {gate.max_regression:g})"))
+    checked += [
+      result.GateResult(
+        metric=gate.metric,
+        bound=words,
+        value=value,
+        passed=sign * value >= sign * bound,
+        reason=gate.reason,
+      )
+      for bound, words in bounds
+    ]
+  return checked
+
+
+def _parity_gate(parity: Mapping[str, Any] | None) -> list[result.GateResult]:
+  if not parity:
+    return []
+  differences = [
+    path["max_difference"] for path in parity["paths"] if path["max_difference"] is not None
+  ]
+  return [
+    result.GateResult(
+      metric="serving_difference",
+      bound=f"<= {parity['tolerance']:g}",
+      value=max(differences, default=math.nan),
+      passed=bool(parity["passed"]),
+      reason="the exported model must answer as the trained one, in every loader and signature",
+    )
+  ]
+
+
+def _number(value: float | None) -> str:
+  return "unknown" if value is None or math.isnan(value) else f"{value:.4g}"
+
+
+def _blessed(artifact: metadata_store_pb2.Artifact) -> bool:
+  return artifact.custom_properties[evaluator_constants.ARTIFACT_PROPERTY_BLESSED_KEY].int_value == 1
+
+
+def _pushed_version(artifacts: Artifacts) -> int | None:
+  pushed = artifacts.get("VersionedPusher", {}).get("pushed_model")
+  if pushed is None or pushed.custom_properties["pushed"].int_value != 1:
+    return None
+  return int(pushed.custom_properties["pushed_version"].string_value)
+
+
+def _evaluation(artifacts: Artifacts) -> evaluation.Evaluation | None:
+  uri = artifacts.get("Evaluator", {}).get("evaluation")
+  return evaluation.read_evaluation(uri.uri) if uri is not None else None
+
+
+def _shown_evaluation(
+  found: evaluation.Evaluation | None, artifacts: Artifacts, task: Task
+) -> dict[str, Any] | None:
+  if found is None:
+    return None
+  shown: dict[str, Any] = {
+    "metrics": found.metrics,
+    "slices": found.slices,
+    "calibration": found.calibration,
+  }
+  if task.vocabulary and found.confusion:
+    graph = tft.TFTransformOutput(artifacts["Transform"]["transform_graph"].uri)
+    labels = [name.decode() for name in graph.vocabulary_by_name(task.vocabulary)]
+    confusion = evaluation.confusion_rows(found, labels)
+    shown |= {
+      "labels": labels,
+      "confusion": confusion,
+      "per_class": evaluation.per_class(confusion, labels),
+    }
+  return shown
+
+
+def _directory(artifacts: Artifacts, node: str, output: str) -> pathlib.Path | None:
+  artifact = artifacts.get(node, {}).get(output)
+  return pathlib.Path(artifact.uri) if artifact is not None else None
+
+
+def _read_json(directory: pathlib.Path | None, name: str) -> dict[str, Any]:
+  """An artifact's file; empty where a failed node left none."""
+  if directory is None or not (directory / name).exists():
+    return {}
+  return json.loads((directory / name).read_text(encoding="utf-8"))
+
+
+def _rejected(directory: pathlib.Path | None) -> list[dict[str, Any]]:
+  if directory is None or not (directory / "rejected.jsonl").exists():
+    return []
+  with (directory / "rejected.jsonl").open(encoding="utf-8") as file:
+    return [json.loads(line) for line, _ in zip(file, range(_SHOWN_REJECTED), strict=False)]
+
+
+def _versions() -> dict[str, str]:
+  found = {}
+  for name in _SHOWN_PACKAGES:
+    try:
+      found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed
+      continue
+  return found
