@@ -48,7 +48,7 @@ def line_chart(
     breaks: where phases begin: (position from 0, name); the first is not drawn as a line.
   """
   count = max(len(each.values) for each in series)
-  finite = [v for each in series for v in each.values if _is_finite(v)]
+  finite = [v for each in series for v in each.values if v is not None and math.isfinite(v)]
   ticks = nice_ticks(min(finite), max(finite))
   low, high = ticks[0], ticks[-1]
   plot_width, plot_height = _LINE_WIDTH - _LEFT - _RIGHT, _LINE_HEIGHT - _TOP - _BOTTOM
@@ -186,7 +186,7 @@ def _polyline(series: Series, x_of: Any, y_of: Any, *, dots: bool) -> list[Marku
   runs: list[list[str]] = [[]]
   parts = []
   for position, value in enumerate(series.values):
-    if not _is_finite(value):
+    if value is None or not math.isfinite(value):
       runs.append([])
       continue
     x, y = _n(x_of(position)), _n(y_of(value))
@@ -238,12 +238,9 @@ def _label_positions(count: int) -> list[int]:
   return list(range(0, count, step))
 
 
-def _is_finite(value: Any) -> bool:
-  return isinstance(value, (int, float)) and math.isfinite(value)
-
-
 def _last(values: Sequence[float | None]) -> str:
-  return next((number(v) for v in reversed(values) if _is_finite(v)), "nothing")
+  finite = [v for v in values if v is not None and math.isfinite(v)]
+  return number(finite[-1]) if finite else "nothing"
 
 
 def _compact(value: float) -> str:

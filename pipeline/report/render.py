@@ -22,6 +22,8 @@ _NOT_METRICS = ("phase", "epoch", "learning_rate", "seconds")
 _MOST_CURVES = 4
 _MOST_SIDE_BY_SIDE = 12
 _MOST_CONFUSIONS = 15
+_MOST_LABELS_IN_MATRIX = 120
+_MOST_ROWS = 200
 
 
 def write_report(data: ReportData, path: str | os.PathLike[str]) -> None:
@@ -58,6 +60,7 @@ def render(data: ReportData) -> str:
   return environment.get_template(_TEMPLATE).render(
     data=data,
     result=data.result,
+    shown_error=None if summary.gates_say_it(data.result) else data.result.error,
     good=data.result.exit_code == 0,
     headline=headline(data),
     gates=data.result.gates,
@@ -71,9 +74,9 @@ def render(data: ReportData) -> str:
     matrix=_matrix(evaluation),
     small_matrix=len(evaluation.get("labels") or ()) <= _MOST_SIDE_BY_SIDE,
     confusions=_confusions(evaluation),
-    per_class=_worst_first(evaluation.get("per_class") or ()),
+    per_class=_worst_first(evaluation.get("per_class") or ())[:_MOST_ROWS],
     reliability=_reliability(evaluation.get("calibration") or ()),
-    slices=evaluation.get("slices") or (),
+    slices=(evaluation.get("slices") or [])[:_MOST_ROWS],
     slice_metrics=_slice_metrics(evaluation.get("slices") or ()),
     pictures=[p for p in data.pictures if str(p["data_uri"]).startswith("data:image/")],
     longest=max((c.seconds for c in data.result.components), default=0.0),
@@ -142,9 +145,11 @@ def _phase_breaks(history: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]
 
 
 def _columns(history: Sequence[Mapping[str, Any]]) -> list[str]:
-  """The history's columns in the order they first occur, empty ones left out."""
+  """The history's columns, empty ones left out: where, the metrics, then rate and time."""
   keys = dict.fromkeys(key for row in history for key in row)
-  return [key for key in keys if any(row.get(key) is not None for row in history)]
+  filled = [key for key in keys if any(row.get(key) not in (None, "") for row in history)]
+  place = {"phase": 0, "epoch": 1, "learning_rate": 3, "seconds": 4}
+  return sorted(filled, key=lambda key: place.get(key, 2))
 
 
 def _splits(data: ReportData) -> dict[str, int]:
@@ -168,13 +173,14 @@ def _label_rows(labels: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
     }
     for name in ordered
   ]
-  most = max((cell["share"] for row in rows for cell in row["cells"]), default=0.0)
-  return {"splits": list(labels), "rows": rows, "most": most}
+  shares = (count / totals[s] for s, counts in labels.items() for count in counts.values())
+  most = max(shares, default=0.0)
+  return {"splits": list(labels), "rows": rows[:_MOST_ROWS], "most": most}
 
 
 def _matrix(evaluation: Mapping[str, Any]) -> Markup | None:
   labels, matrix = evaluation.get("labels"), evaluation.get("confusion")
-  if not labels or not matrix:
+  if not labels or not matrix or len(labels) > _MOST_LABELS_IN_MATRIX:
     return None
   if len(matrix) != len(labels) or any(len(row) != len(labels) for row in matrix):
     raise ValueError(
@@ -186,7 +192,8 @@ def _matrix(evaluation: Mapping[str, Any]) -> Markup | None:
 
 def _confusions(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
   """The most frequent mistakes: what was taken for what, how often, out of how many."""
-  labels, matrix = evaluation.get("labels") or (), evaluation.get("confusion") or ()
+  labels = evaluation.get("labels") or []
+  matrix = evaluation.get("confusion") or []
   found = [
     {"label": labels[i], "predicted": labels[j], "count": value, "share": value / sum(row)}
     for i, row in enumerate(matrix)

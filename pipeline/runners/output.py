@@ -16,7 +16,7 @@ import os
 import pathlib
 import sys
 from collections.abc import Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
 from components.errors import BadInputError
 
@@ -77,7 +77,7 @@ def quiet_output(log_path: str | os.PathLike[str]) -> Iterator[RealStreams]:
 
 
 @contextlib.contextmanager
-def _redirected(name: str, descriptor: int, log: TextIO) -> Iterator[TextIO]:
+def _redirected(name: str, descriptor: int, log: TextIO | Any) -> Iterator[TextIO]:
   """Points a descriptor, and the `sys` stream of that name, at the log; yields the real stream."""
   python_stream = getattr(sys, name)
   on_descriptor = _fileno(python_stream) == descriptor
@@ -90,7 +90,8 @@ def _redirected(name: str, descriptor: int, log: TextIO) -> Iterator[TextIO]:
   else:
     # Somebody captures Python's stream apart from the descriptor: click's test runner, pytest.
     real = python_stream
-    setattr(sys, name, _SwitchedStream(log, afterwards=python_stream))
+    switched = _SwitchedStream(log, afterwards=python_stream)
+    setattr(sys, name, switched)
   try:
     os.dup2(log.fileno(), descriptor)
     yield real
@@ -98,9 +99,8 @@ def _redirected(name: str, descriptor: int, log: TextIO) -> Iterator[TextIO]:
     if on_descriptor:
       _flush(python_stream)
     else:
-      switched, _ = getattr(sys, name), setattr(sys, name, python_stream)
-      if isinstance(switched, _SwitchedStream):
-        switched.switch()
+      setattr(sys, name, python_stream)
+      switched.switch()
     _flush_c_buffers()
     _flush(real)
     os.dup2(saved, descriptor)
@@ -172,7 +172,7 @@ class _SwitchedStream(io.TextIOBase):
     return True
 
   @property
-  def encoding(self) -> str:
+  def encoding(self) -> str:  # type: ignore[override]
     return self._target.encoding
 
 

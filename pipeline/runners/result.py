@@ -121,7 +121,8 @@ class RunResult:
     }
     if self.error is not None:
       document["error"] = self.error
-    return _finite(document)
+    finite: dict[str, Any] = _finite(document)
+    return finite
 
 
 def _finite(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import pathlib
 import textwrap
@@ -33,7 +34,7 @@ def summary_lines(result: RunResult, *, log_file: str, seconds: float, width: in
   """
   good = result.exit_code == 0
   lines = [Line(f"{verdict(result)} ({duration(seconds)})", GOOD if good else BAD)]
-  if result.error:
+  if result.error and not gates_say_it(result):
     lines += [Line(text, BAD) for text in _wrapped(result.error, width, indent="")]
   if result.metrics:
     pairs = [f"{name} {number(value)}" for name, value in result.metrics.items()]
@@ -55,8 +56,9 @@ def verdict(result: RunResult) -> str:
   if result.state == results.PUSHED:
     return f"Pushed as version {result.pushed_version}"
   if result.state == results.CACHED:
-    held = f": version {result.pushed_version} is current" if result.pushed_version else ""
-    return f"Nothing to do{held}"
+    if result.pushed_version is None:
+      return "Every check passed"
+    return f"Nothing to do: version {result.pushed_version} is current"
   if result.state == results.REFUSED_DATA:
     return "Refused the data; nothing was trained on it"
   if result.state == results.REFUSED_MODEL:
@@ -68,12 +70,21 @@ def next_step(result: RunResult) -> str | None:
   """The command to try, or what to do about the failure; the result's own hint wins."""
   if result.hint or result.exit_code != 0:
     return result.hint
+  if result.pushed_version is None:
+    return f"dlpipe run {result.task}"
   return f"dlpipe predict {result.task} FILE"
+
+
+def gates_say_it(result: RunResult) -> bool:
+  """Whether the failed gates, which are shown with their reasons, make the error a repetition."""
+  return result.state == results.REFUSED_MODEL and any(not gate.passed for gate in result.gates)
 
 
 def gate_sentence(gate: GateResult) -> str:
   """Such as `accuracy 0.31, must be >= 0.9: <reason>`."""
-  value = "not measured" if gate.value is None else number(gate.value)
+  value = "not measured"
+  if gate.value is not None and not math.isnan(gate.value):
+    value = number(gate.value)
   bound = gate.bound if isinstance(gate.bound, str) else number(gate.bound)
   reason = f": {gate.reason}" if gate.reason else ""
   return f"{gate.metric} {value}, must be {bound}{reason}"
@@ -127,7 +138,7 @@ def _places(result: RunResult, log_file: str) -> list[Line]:
   if result.report:
     lines += _labelled("Report", [_shown(result.report)])
   if result.examples.get("quarantined"):
-    quarantine = pathlib.Path(result.serving_dir).parent / "quarantine"
+    quarantine = pathlib.Path(result.serving_dir).parent / "quarantine" / result.run_id
     lines += _labelled("Quarantine", [_shown(str(quarantine))])
   if log_file:
     lines += _labelled("Log", [_shown(log_file)])

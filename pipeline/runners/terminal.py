@@ -227,7 +227,8 @@ class LiveTerminal:
     line.append(f"{symbol} ", style=style)
     line.append(_fit(row.id, name_width), style="" if row.state != _WAITING else "dim")
     line.append(f" {summary.duration(seconds) if timed else '':>7}  ", style="dim")
-    line.append(self._detail(row), style="red" if row.state == events.COMPONENT_FAILED else "")
+    detail = _shortened(self._detail(row), width - line.cell_len)
+    line.append(detail, style="red" if row.state == events.COMPONENT_FAILED else "")
     line.truncate(width, overflow="ellipsis" if self._fancy else "crop")
     return line
 
@@ -241,6 +242,19 @@ class LiveTerminal:
 
 def _fit(text: str, width: int) -> str:
   return text.ljust(width) if len(text) <= width else text[: width - 1] + "~"
+
+
+def _shortened(message: str, width: int) -> str:
+  """Leaves out facts, two spaces apart, until the message fits; validation metrics stay longest."""
+  parts = message.split("  ")
+  names = {part.split(" ")[0] for part in parts}
+  order = [part for part in parts[1:] if f"val_{part.split(' ')[0]}" in names]
+  order += [part for part in parts[1:] if "loss" in part and part not in order]
+  for part in order:
+    if len("  ".join(parts)) <= width:
+      break
+    parts.remove(part)
+  return "  ".join(parts)
 
 
 def _can_encode(stream: Any, text: str) -> bool:

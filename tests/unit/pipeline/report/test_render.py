@@ -1,7 +1,6 @@
 """The report: what it says for each outcome, and that it is one safe, self-contained file."""
 
 import html.parser
-import os
 import re
 
 import pytest
@@ -148,9 +147,9 @@ def test_a_pushed_run_shows_all_its_parts():
   assert [row[0] for row in page.tables["classes"][1:]] == ["dog", "cat", "owl"]
   assert page.tables["slices"][1] == ["source", "night", "0.5000"]
   assert page.tables["training"][0] == [
-    "phase", "epoch", "loss", "val_loss", "accuracy", "seconds", "learning_rate",
+    "phase", "epoch", "loss", "val_loss", "accuracy", "learning_rate", "seconds",
   ]  # fmt: skip
-  assert page.tables["training"][2] == ["tune", "1", "0.5000", "-", "0.8000", "3", "0.0001"]
+  assert page.tables["training"][2] == ["tune", "1", "0.5000", "-", "0.8000", "0.0001", "3"]
   assert page.tables["parity"][1] == [
     "server, gRPC", "serving_default", "scores", "1.2e-07", "passed",
   ]  # fmt: skip
@@ -174,6 +173,7 @@ def test_calibration_error_weighs_bins_by_their_predictions():
   [
     ({}, "Pushed as version 3"),
     ({"state": results.CACHED}, "Nothing to do: version 3 is current"),
+    ({"state": results.CACHED, "pushed_version": None}, "Every check passed"),
     ({"state": results.FAILED}, "The run failed"),
     (
       {"state": results.REFUSED_MODEL, "gates": [_gate()]},
@@ -267,36 +267,11 @@ def test_a_confusion_matrix_that_does_not_fit_its_labels_is_refused():
     render.render(_data(evaluation=evaluation))
 
 
-def test_a_hundred_labels_fold_up_and_all_are_there():
-  labels = [f"species {i}" for i in range(100)]
-  per_class = [
-    {"label": label, "precision": 0.5 + i / 250, "recall": 0.5, "count": 7}
-    for i, label in enumerate(labels)
-  ]
-  matrix = [[5 if i == j else 0 for j in range(100)] for i in range(100)]
-  evaluation = {"metrics": {}, "labels": labels, "confusion": matrix, "per_class": per_class}
-  text = render.render(_data(evaluation=evaluation))
-  page = _Page(text)
-  assert "The first 20 of 100 labels" in page.text
-  assert "No mistakes on the evaluation examples." in page.text
-  rows = [row[0] for row in page.tables["classes"] if row[0].startswith("species")]
-  assert rows == labels
-  assert len(text) < 1_000_000
-
-
-def test_write_replaces_whole_and_leaves_no_partial_file(tmp_path):
-  path = tmp_path / "reports" / "r1.html"
-  render.write_report(_data(), path)
-  render.write_report(_data(_result(pushed_version=4)), path)
-  assert "Pushed as version 4" in path.read_text(encoding="utf-8")
-  assert os.listdir(path.parent) == ["r1.html"]
-
-
-def test_a_report_that_cannot_be_drawn_keeps_the_old_one(tmp_path):
-  path = tmp_path / "r1.html"
-  path.write_text("old")
-  evaluation = {"labels": _LABELS, "confusion": [[1]]}
-  with pytest.raises(ValueError, match="square"):
-    render.write_report(_data(evaluation=evaluation), path)
-  assert path.read_text() == "old"
-  assert os.listdir(tmp_path) == ["r1.html"]
+def test_a_difference_in_serving_says_its_reason():
+  path = {
+    "loader": "server, REST", "signature": "classify", "output": "scores", "batch": 3,
+    "max_difference": None, "passed": False, "reason": "the shapes differ",
+  }  # fmt: skip
+  parity = {"passed": False, "rows": 3, "tolerance": 1e-5, "reasons": ["..."], "paths": [path]}
+  page = _Page(render.render(_data(parity=parity)))
+  assert page.tables["parity"][1][3:] == ["-", "failed the shapes differ"]

@@ -49,16 +49,36 @@ def test_a_pushed_run_says_all_of_it():
 
 def test_the_quarantine_is_shown_only_where_it_holds_something():
   lines = _lines(examples={"train": 5, "eval": 1, "quarantined": 4})
-  assert "Quarantine  /srv/workspace/images/quarantine" in lines
+  assert "Quarantine  /srv/workspace/images/quarantine/r1" in lines
 
 
 def test_a_refused_model_names_the_broken_gate_and_no_command_to_predict():
   gate = results.GateResult(metric="bleu", bound=20.0, value=None, passed=False, reason="too low")
-  lines = _lines(state=results.REFUSED_MODEL, pushed_version=None, gates=[gate], hint="Train on.")
+  lines = _lines(
+    state=results.REFUSED_MODEL,
+    pushed_version=None,
+    gates=[gate],
+    hint="Train on.",
+    error="The same in other words.",
+  )
   assert lines[0] == "Refused the model; nothing was pushed (1m 12s)"
   assert "Gates       FAILED  bleu not measured, must be 20: too low" in lines
   assert lines[-1] == "Next: Train on."
   assert not [line for line in lines if line.startswith("Model") or "predict" in line]
+  assert "The same in other words." not in lines
+
+
+def test_a_metric_that_came_out_as_nan_was_not_measured():
+  gate = results.GateResult(
+    metric="auc", bound=">= 0.5", value=float("nan"), passed=False, reason=""
+  )
+  assert summary.gate_sentence(gate) == "auc not measured, must be >= 0.5"
+
+
+def test_a_check_of_the_data_alone_leads_to_a_run():
+  lines = _lines(state=results.CACHED, pushed_version=None, metrics={}, gates=[], report=None)
+  assert lines[0] == "Every check passed (1m 12s)"
+  assert lines[-1] == "Next: dlpipe run images"
 
 
 def test_a_failed_run_says_the_error_and_the_log():

@@ -117,6 +117,20 @@ def test_make_terminal_chooses_by_tty():
   assert isinstance(terminal.make_terminal(io.StringIO(), is_tty=False), terminal.PlainTerminal)
 
 
+@pytest.mark.parametrize(
+  ("width", "shown"),
+  [
+    (90, "tune epoch 3/10  accuracy 0.870  loss 0.412  val_accuracy 0.873  val_loss 0.500"),
+    (66, "tune epoch 3/10  loss 0.412  val_accuracy 0.873  val_loss 0.500"),
+    (51, "tune epoch 3/10  val_accuracy 0.873  val_loss 0.500"),
+    (44, "tune epoch 3/10  val_accuracy 0.873"),
+  ],
+)
+def test_a_narrow_line_keeps_the_validation_metric(width, shown):
+  message = "tune epoch 3/10  accuracy 0.870  loss 0.412  val_accuracy 0.873  val_loss 0.500"
+  assert terminal._shortened(message, width) == shown
+
+
 _PLAY = """
 import sys, time
 from pipeline.runners import events as e, result as r, terminal
