@@ -13,15 +13,13 @@ from typing import Any
 
 import numpy as np
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.classification_metrics import BINS_NAME, CONFUSION_NAME
 from pipeline.signatures import SERVING_EXAMPLES, TRANSFORM_LABEL
 from pipeline.task import MetricGate, Task
 from pipeline.user_functions import load_function
-
-# TFMA's own name for the candidate where there is a baseline.
-_CANDIDATE = "candidate"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,7 +62,12 @@ def eval_config(task: Task, gates: tuple[MetricGate, ...]) -> config_pb2.EvalCon
         f"Task {task.name!r} gates on a metric it does not compute. "
         f"Received: {gate.metric!r}. Known: {sorted(by_name)}"
       )
-    by_name[gate.metric].threshold.CopyFrom(_threshold(gate))
+    # MetricConfig.threshold would hold every slice to the bound; the empty spec is the whole split.
+    by_name[gate.metric].per_slice_thresholds.append(
+      config_pb2.PerSliceMetricThreshold(
+        slicing_specs=[config_pb2.SlicingSpec()], threshold=_threshold(gate)
+      )
+    )
   return config_pb2.EvalConfig(
     model_specs=[
       config_pb2.ModelSpec(
@@ -103,9 +106,13 @@ def _threshold(gate: MetricGate) -> config_pb2.MetricThreshold:
 
 def read_evaluation(uri: str) -> Evaluation:
   """Reads a ModelEvaluation artifact."""
-  result = tfma.load_eval_results([uri], model_name=_CANDIDATE).get_results()
-  candidate = result[0] if result else tfma.load_eval_result(uri)
-  return _from_result(candidate, _baseline_metrics(uri))
+  unnamed = tfma.load_eval_result(uri)
+  # TFMA names the models only where it compared two.
+  names = [spec.name for spec in unnamed.config.model_specs]
+  if len(names) == 1:
+    return _from_result(unnamed, {})
+  baseline = tfma.load_eval_result(uri, model_name=constants.BASELINE_KEY)
+  return _from_result(tfma.load_eval_result(uri, model_name=constants.CANDIDATE_KEY), _overall(baseline))
 
 
 def _from_result(result: Any, baseline: dict[str, float]) -> Evaluation:
@@ -132,15 +139,9 @@ def _from_result(result: Any, baseline: dict[str, float]) -> Evaluation:
   )
 
 
-def _baseline_metrics(uri: str) -> dict[str, float]:
-  try:
-    result = tfma.load_eval_result(uri, model_name="baseline")
-  except ValueError:  # there was none
-    return {}
-  for key, outputs in result.slicing_metrics:
-    if not key:
-      return _scalars(outputs.get("", {}).get("", {}))
-  return {}
+def _overall(result: Any) -> dict[str, float]:
+  [values] = [outputs[""][""] for key, outputs in result.slicing_metrics if not key]
+  return _scalars(values)
 
 
 def _scalars(values: Mapping[str, Any]) -> dict[str, float]:
