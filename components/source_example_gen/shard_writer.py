@@ -1,4 +1,4 @@
-"""Writes the examples of one shard, one file for each split, as TFX's ExampleGens name and pack them.
+"""Writes one shard's examples, one file for each split, as TFX's ExampleGens name and pack them.
 
 A file is written aside and renamed when complete; its name depends on nothing but the shard, so a
 Beam worker that repeats a shard replaces the same file.

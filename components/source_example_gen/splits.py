@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Iterable, Sequence
 
 from components.records import EVAL, TRAIN, VAL
 
 _SALTS = 1000  # four records of two classes find a draw with nothing missing among these
+_MAX_DRAWS = 400_000  # about a second
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,7 @@ class SplitRule:
   eval_fraction: float = 0.1
   salt: int = 0
 
-  @property
+  @functools.cached_property
   def drawn(self) -> tuple[str, ...]:
     """The splits that records are drawn into, beside train."""
     fractions = {VAL: self.val_fraction, EVAL: self.eval_fraction}
@@ -78,7 +80,7 @@ def fill_small_splits(rule: SplitRule, draws: Sequence[tuple[bytes, str | None]]
   wanted = {TRAIN, *rule.drawn}
   labels = {label for _, label in counts}
   best, best_score = rule, (0, 0)
-  for salt in range(_SALTS):
+  for salt in range(min(_SALTS, _MAX_DRAWS // len(counts))):
     salted = dataclasses.replace(rule, salt=salt)
     placed = [(salted.split_of(key, None), label) for key, label in counts]
     score = _score(placed, wanted, labels)

@@ -15,8 +15,8 @@ from pipeline.tasks.images.sources import folder, idx, manifest, tfrecord
 
 _MODULES = {"idx": idx, "tfrecord": tfrecord, "manifest": manifest, "folder": folder}
 
-# In the order they are tried: idx files and TFRecords are told by their bytes or names, a CSV by its
-# columns, and any other folder is taken for class folders, whose plan says what is missing.
+# In the order they are tried: idx files and TFRecords are told by their bytes or names, a CSV by
+# its columns, and any other folder is taken for class folders, whose plan says what is missing.
 SOURCES: dict[str, Source] = {
   name: Source(
     description=module.DESCRIPTION, matches=module.matches, plan=module.plan, read=module.read

@@ -46,8 +46,8 @@ def find_layout(
   image = options.get("image_feature") or _find_image(examples)
   if image is None:
     raise BadInputError(
-      f"Expected a picture in the records of {source!r}: JPEG, PNG, GIF or BMP bytes, or the pixels "
-      f"of a square. The records have: {', '.join(sorted(examples[0]))}. Name the picture with "
+      f"Expected a picture in the records of {source!r}: JPEG, PNG, GIF or BMP bytes, or the "
+      f"pixels of a square. The records have: {', '.join(sorted(examples[0]))}. Name the picture with "
       "--set data.image_feature=..."
     )
   label = options.get("label_feature") or _find_label(examples, image)
@@ -134,7 +134,7 @@ def _pixel_layout(pixels: Sequence[np.ndarray], image: str, source: str) -> dict
 def _find_image(examples: Sequence[Mapping[str, Any]]) -> str | None:
   for features in examples:
     for name, values in sorted(features.items()):
-      if isinstance(values, list) and len(values) == 1 and headers.kind_of(values[0]):
+      if _is_encoded(values):
         return name
   for features in examples:
     for name, values in sorted(features.items()):
@@ -144,13 +144,17 @@ def _find_image(examples: Sequence[Mapping[str, Any]]) -> str | None:
   return None
 
 
+def _is_encoded(values: list[bytes] | np.ndarray) -> bool:
+  return isinstance(values, list) and len(values) == 1 and bool(headers.kind_of(values[0]))
+
+
 def _find_label(examples: Sequence[Mapping[str, Any]], image: str) -> str | None:
   """The only single value, or among several the only one whose name says so."""
   single = [
     name
     for name in sorted(set().union(*examples) - {image})
     if all(len(f[name]) == 1 for f in examples if name in f)
-    and not any(isinstance(f[name], list) and headers.kind_of(f[name][0]) for f in examples)
+    and not any(_is_encoded(f[name]) for f in examples if name in f)
   ]
   if len(single) == 1:
     return single[0]

@@ -35,7 +35,7 @@ _File = tuple[str, str | None, str | None]
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a folder with folders in it, or with nothing that another source reads."""
+  """Whether the path is a folder; tried last, so that `plan` can say what is missing in it."""
   return os.path.isdir(path)
 
 

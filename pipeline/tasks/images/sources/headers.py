@@ -23,6 +23,7 @@ _OTHERS = (
 )
 # Start-of-frame markers; 0xC4, 0xC8 and 0xCC are tables and an extension.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_BMP_PLAIN = (0, 3)  # none, and bit masks, which every writer gives as blue, green, red, alpha
 _JPEG_BARE = frozenset(range(0xD0, 0xD9)) | {0x01}  # markers without a length
 
 
@@ -75,6 +76,25 @@ def read_header(data: bytes) -> Header | None:
   return Header(kind, *size)
 
 
+def has_plain_bmp_pixels(data: bytes) -> bool:
+  """Whether the bytes of a BMP's pixels are its colours: no compression, no palette but grey.
+
+  TensorFlow decodes indices into a palette, and compressed rows, as if they were grey values.
+  """
+  try:
+    header_size, bits = struct.unpack_from("<I", data, 14)[0], data[28]
+    compression, colors = struct.unpack_from("<I", data, 30)[0], data[46:50]
+  except (struct.error, IndexError):
+    return False
+  if bits > 8:
+    return compression in _BMP_PLAIN
+  count = int.from_bytes(colors, "little") or 256
+  palette = data[14 + header_size : 14 + header_size + 4 * count]
+  grey = b"".join(bytes((i, i, i)) for i in range(256))
+  rgb = b"".join(palette[i : i + 3] for i in range(0, len(palette), 4))
+  return bits == 8 and compression == 0 and rgb == grey
+
+
 def _png_size(data: bytes) -> tuple[int, int] | None:
   return struct.unpack_from(">II", data, 16) if data[12:16] == b"IHDR" else None
 
@@ -114,7 +134,7 @@ _HEADER_BYTES = 256 << 10  # EXIF and colour profiles, each up to 64 KiB, preced
 
 
 def size_of_file(path: str) -> Iterator[tuple[int, int]]:
-  """Yields width and height of a picture file in pixels; nothing where it has no readable header."""
+  """Yields width and height of a picture file in pixels; nothing without a readable header."""
   try:
     with open(path, "rb") as f:
       header = read_header(f.read(_HEADER_BYTES))

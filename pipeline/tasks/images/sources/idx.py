@@ -25,7 +25,8 @@ DESCRIPTION = "a folder with MNIST-style idx files, *-images-idx3-ubyte and *-la
 
 _NAME = re.compile(r"(?P<prefix>.*?)-?(?P<what>images|labels)[-.]idx[13]-ubyte(\.gz)?$")
 _MAGIC = {"images": 0x00000803, "labels": 0x00000801}
-_SHARD_RECORDS = 5000
+_SHARD_RECORDS = 20_000
+_SHARD_BYTES = 16 << 20  # each shard unpacks its file up to its own range, so shards are few
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,9 +66,10 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
       )
   shards = []
   for pair in pairs:
-    for start in range(0, pair.count, _SHARD_RECORDS):
+    step = max(1, min(_SHARD_RECORDS, _SHARD_BYTES // (pair.height * pair.width)))
+    for start in range(0, pair.count, step):
       shard = dataclasses.asdict(pair)
-      shard.update(start=start, stop=min(start + _SHARD_RECORDS, pair.count), names=names)
+      shard.update(start=start, stop=min(start + step, pair.count), names=names)
       shards.append(shard)
   files = [file for pair in pairs for file in (pair.images, pair.labels)]
   return SourcePlan(
@@ -178,8 +180,7 @@ def _header(file: str, what: str) -> tuple[int, ...]:
 
 
 def _slice(file: str, start: int, length: int) -> bytes:
-  opened = gzip.open(file) if file.endswith(".gz") else open(file, "rb")
-  with opened as f:
+  with (gzip.open if file.endswith(".gz") else open)(file, "rb") as f:
     f.seek(start)
     return f.read(length)
 

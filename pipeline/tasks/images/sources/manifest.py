@@ -102,7 +102,7 @@ def _column_names(options: Mapping[str, Any]) -> tuple[str, str, str | None]:
   return path, label, options.get("split_column") or None
 
 
-def _open(file: str) -> csv.reader:
+def _open(file: str) -> Iterator[list[str]]:
   # utf-8-sig: spreadsheets write a byte order mark, which would stick to the first column's name.
   with open(file, encoding="utf-8-sig", newline="") as f:
     yield from csv.reader(f, delimiter="\t" if file.lower().endswith(".tsv") else ",")

@@ -8,6 +8,7 @@ libraries draw the line elsewhere. TensorFlow is imported at the first picture, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from pipeline.tasks.images.features import IMAGE, LABEL, SIZE_BUCKET
 from pipeline.tasks.images.sources import headers
 
 MAX_PIXELS = 50_000_000
+
+_NODES = re.compile(r"\{\{.*?\}\}|\[Op:.*", re.DOTALL)
 
 
 class UnusablePictureError(Exception):
@@ -58,6 +61,8 @@ def check(data: bytes, *, max_pixels: int) -> headers.Header:
       f"too large: {header.width} x {header.height} pixels, more than data.max_pixels = "
       f"{max_pixels}"
     )
+  if kind == headers.BMP and not headers.has_plain_bmp_pixels(data):
+    raise UnusablePictureError("a BMP with a colour palette or compression; save it as PNG")
   fault = _decoding_fault(data)
   if fault:
     raise UnusablePictureError(_explain(data, kind, fault))
@@ -110,7 +115,7 @@ def _decoding_fault(data: bytes) -> str | None:
     with tf.device("/CPU:0"):
       image = tf.io.decode_image(data, channels=3, expand_animations=False)
   except tf.errors.OpError as err:
-    return err.message or type(err).__name__
+    return words_of(err)
   return None if image.shape.rank == 3 and min(image.shape) > 0 else "no pixels"
 
 
@@ -119,6 +124,10 @@ def _explain(data: bytes, kind: str, fault: str) -> str:
     return "cut off: the PNG has no end"
   if kind == headers.JPEG and b"\xff\xd9" not in data[-64:]:
     return "cut off: the JPEG has no end"
-  first = fault.removeprefix("{{function_node __wrapped__DecodeImage_device_/").splitlines()[0]
-  detail = first.partition("}} ")[2] or first
-  return f"damaged {kind}: {detail.partition(' [Op:')[0]}"
+  return f"damaged {kind}: {fault}"
+
+
+def words_of(error: Exception) -> str:
+  """The first line of a TensorFlow error, without the names of graph nodes and operations."""
+  message = str(getattr(error, "message", "") or type(error).__name__)
+  return _NODES.sub("", message).strip().splitlines()[0].strip()

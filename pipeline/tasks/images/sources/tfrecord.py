@@ -154,7 +154,7 @@ def _records(file: str) -> Iterator[tuple[bytes, str | None]]:
     except StopIteration:
       return
     except tf.errors.OpError as err:
-      yield b"", (err.message or type(err).__name__).splitlines()[0]
+      yield b"", pictures.words_of(err)
       return
 
 

@@ -1,0 +1,281 @@
+"""`SourceExampleGen` on real pictures: its files, counts and quarantine, and TFX's cache."""
+
+from __future__ import annotations
+
+import collections
+import json
+import logging
+import pathlib
+
+import pytest
+import tensorflow as tf
+from tfx import v1 as tfx
+from tfx.components import StatisticsGen
+from tfx.dsl.components.base import base_beam_executor
+from tfx.types import artifact_utils, standard_artifacts
+
+from components.artifacts import Quarantine
+from components.errors import BadInputError, DataRefusedError, DlpipeError
+from components.source_example_gen import quarantine
+from components.source_example_gen.component import SourceExampleGen
+from components.source_example_gen.executor import Executor
+
+FOLDER = "pipeline.tasks.images.sources.folder"
+IN_PROCESS = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
+
+
+@pytest.fixture
+def run(tmp_path):
+  """Returns a function that runs the executor and returns both artifacts' folders."""
+
+  def run_executor(data_path, name="out", **exec_properties):
+    examples, rejected = standard_artifacts.Examples(), Quarantine()
+    for artifact, folder in ((examples, "examples"), (rejected, "quarantine")):
+      artifact.uri = str(tmp_path / name / folder)
+      (tmp_path / name / folder).mkdir(parents=True)
+    context = base_beam_executor.BaseBeamExecutor.Context(beam_pipeline_args=IN_PROCESS)
+    properties = {
+      "plan_fn": f"{FOLDER}.plan",
+      "read_fn": f"{FOLDER}.read",
+      "data_path": str(data_path),
+      "options": "{}",
+      "label_key": "label",
+      "code_fingerprint": "",
+      "val_fraction": 0.2,
+      "eval_fraction": 0.2,
+    }
+    outputs = {"examples": [examples], "quarantine": [rejected]}
+    Executor(context).Do({}, outputs, properties | exec_properties)
+    return examples, pathlib.Path(rejected.uri)
+
+  return run_executor
+
+
+def read_split(examples, split):
+  folder = pathlib.Path(artifact_utils.get_split_uri([examples], split))
+  files = sorted(str(f) for f in folder.iterdir())
+  records = tf.data.TFRecordDataset(files, compression_type="GZIP")
+  parsed = [tf.train.Example.FromString(r.numpy()).features.feature for r in records]
+  return [{k: v.bytes_list.value[0] for k, v in features.items()} for features in parsed]
+
+
+def test_every_picture_is_in_one_split_or_in_quarantine(run, class_folders):
+  root = class_folders("cat", "dog", count=40)
+  (root / "cat" / "bad picture ü.jpg").write_bytes(b"no picture")
+  (root / "dog" / "empty.png").write_bytes(b"")
+  examples, rejected = run(root)
+
+  assert artifact_utils.decode_split_names(examples.split_names) == ["train", "val", "eval"]
+  assert examples.get_string_custom_property("payload_format") == "FORMAT_TF_EXAMPLE"
+  assert examples.get_string_custom_property("file_format") == "tfrecords_gzip"
+  records = {split: read_split(examples, split) for split in ("train", "val", "eval")}
+  images = [r["image"] for split in records.values() for r in split]
+  files = [f.read_bytes() for f in root.glob("*/[0-9]*.png")]
+  assert collections.Counter(images) == collections.Counter(files)
+
+  summary = json.loads((rejected / "summary.json").read_text())
+  assert summary["examples"] == {split: len(found) for split, found in records.items()}
+  assert summary["labels"] == {
+    split: dict(collections.Counter(r["label"].decode() for r in found))
+    for split, found in records.items()
+  }
+  assert 6 <= summary["examples"]["val"] <= 32
+  assert summary["quarantined"] == 2
+  assert summary["reasons"] == {
+    "not a JPEG, PNG, GIF or BMP picture, but text": 1,
+    "the file is empty (zero bytes)": 1,
+  }
+  rows = [json.loads(line) for line in (rejected / "rejected.jsonl").read_text().splitlines()]
+  kept = {row["origin"]: (rejected / row["file"]).read_bytes() for row in rows}
+  assert kept == {"cat/bad picture ü.jpg": b"no picture", "dog/empty.png": b""}
+  assert sorted(p.name for p in pathlib.Path(examples.uri).iterdir()) == [
+    "Split-eval",
+    "Split-train",
+    "Split-val",
+  ]
+
+
+def test_the_same_input_gives_the_same_files(run, class_folders):
+  root = class_folders("cat", "dog", count=20)
+  runs = [run(root, name=name)[0] for name in ("first", "second")]
+  contents = [
+    {p.relative_to(e.uri): p.read_bytes() for p in pathlib.Path(e.uri).rglob("*.gz")} for e in runs
+  ]
+  assert len(contents[0]) == 3
+  assert contents[0] == contents[1]
+
+
+def test_classes_are_mixed_in_the_files(run, class_folders):
+  examples, _ = run(class_folders("cat", "dog", count=40))
+  labels = [r["label"] for r in read_split(examples, "train")]
+  assert sum(a != b for a, b in zip(labels, labels[1:], strict=False)) > len(labels) / 4
+
+
+def test_equal_pictures_are_on_one_side(run, class_folders):
+  root = class_folders("cat", "dog", count=30)
+  for i in range(30):
+    (root / "dog" / f"copy{i}.png").write_bytes((root / "cat" / f"{i}.png").read_bytes())
+  examples, _ = run(root)
+  sides = collections.defaultdict(set)
+  for split in ("train", "val", "eval"):
+    for record in read_split(examples, split):
+      sides[record["image"]].add(split)
+  assert len(sides) == 60
+  assert {len(splits) for splits in sides.values()} == {1}
+
+
+def test_given_splits_are_kept_and_val_comes_out_of_train(run, class_folders):
+  root = class_folders("train/cat", "train/dog", "test/cat", "test/dog", count=25)
+  examples, rejected = run(root)
+  held_out = {f.read_bytes() for f in root.glob("test/*/*")}
+  assert {r["image"] for r in read_split(examples, "eval")} == held_out
+  counts = json.loads((rejected / "summary.json").read_text())["examples"]
+  assert counts["eval"] == 50
+  assert counts["train"] + counts["val"] == 50
+  assert 3 <= counts["val"] <= 20
+
+
+def test_a_handful_of_pictures_fills_every_split(run, class_folders):
+  examples, rejected = run(class_folders("a", "b", count=3), val_fraction=0.1, eval_fraction=0.1)
+  summary = json.loads((rejected / "summary.json").read_text())
+  assert all(summary["examples"].values())
+  assert sum(summary["examples"].values()) == 6
+  assert set(summary["labels"]["train"]) == {"a", "b"}
+  assert len(read_split(examples, "val")) == summary["examples"]["val"]
+
+
+def test_a_split_of_fraction_zero_is_an_empty_file(run, class_folders):
+  examples, rejected = run(class_folders("a", "b"), val_fraction=0.0)
+  assert json.loads((rejected / "summary.json").read_text())["examples"]["val"] == 0
+  assert read_split(examples, "val") == []
+
+
+def test_without_a_label_key_nothing_is_counted(run, class_folders):
+  _, rejected = run(class_folders("a", "b"), label_key="")
+  labels = json.loads((rejected / "summary.json").read_text())["labels"]
+  assert labels == {"train": {}, "val": {}, "eval": {}}
+
+
+def test_nothing_usable_is_refused_with_the_reasons(run, class_folders):
+  root = class_folders("cat", "dog", count=4)
+  for file in root.glob("*/*"):
+    file.write_bytes(b"words")
+  with pytest.raises(DataRefusedError) as caught:
+    run(root)
+  assert f"None of the 8 records of {root} can be used." in str(caught.value)
+  assert str(caught.value).count(".png: not a JPEG, PNG, GIF or BMP picture, but text") == 5
+  assert "and 3 more" in str(caught.value)
+
+
+def test_an_input_that_changed_since_the_driver_looked_is_refused(run, class_folders):
+  with pytest.raises(DlpipeError, match="changed while the run was starting"):
+    run(class_folders("cat", "dog"), input_fingerprint="another")
+
+
+def test_copies_stop_at_the_limit_and_the_list_does_not(run, class_folders, monkeypatch):
+  monkeypatch.setattr(quarantine, "KEPT_BYTES", 250)
+  root = class_folders("cat", "dog", count=10)
+  for i in range(4):
+    (root / "cat" / f"bad{i}.png").write_bytes(b"x" * 100)
+  _, rejected = run(root)
+  rows = [json.loads(line) for line in (rejected / "rejected.jsonl").read_text().splitlines()]
+  assert len(rows) == 4
+  assert sum("file" in row for row in rows) == 2
+  assert len(list((rejected / "files").iterdir())) == 2
+
+
+def test_rejected_records_of_a_file_keep_their_bytes(run, tmp_path, make_picture):
+  path = tmp_path / "x.tfrecord"
+  with tf.io.TFRecordWriter(str(path)) as f:
+    for i in range(30):
+      example = tf.train.Example()
+      example.features.feature["image"].bytes_list.value.append(
+        make_picture(seed=i) if i else b"damaged"
+      )
+      example.features.feature["label"].int64_list.value.append(i % 2)
+      f.write(example.SerializeToString())
+  # The first record decides on the features: named here, for it holds no picture.
+  module = "pipeline.tasks.images.sources.tfrecord"
+  options = json.dumps({"image_feature": "image"})
+  _, rejected = run(path, plan_fn=f"{module}.plan", read_fn=f"{module}.read", options=options)
+  (row,) = (json.loads(line) for line in (rejected / "rejected.jsonl").read_text().splitlines())
+  assert row["origin"] == "x.tfrecord[0]"
+  assert (rejected / row["file"]).read_bytes() == b"damaged"
+
+
+def test_progress_is_reported(run, class_folders, caplog):
+  with caplog.at_level(logging.INFO, logger="dlpipe.progress"):
+    run(class_folders("cat", "dog", count=10))
+  assert caplog.records[-1].dlpipe == {"records": 20, "quarantined": 0}
+
+
+def test_fractions_that_leave_nothing_are_refused():
+  with pytest.raises(BadInputError, match="together less than 1"):
+    SourceExampleGen(
+      plan_fn="x.plan",
+      read_fn="x.read",
+      data_path="x",
+      options={},
+      label_key="label",
+      code_fingerprint="",
+      val_fraction=0.5,
+      eval_fraction=0.5,
+    )
+
+
+def test_an_unchanged_input_is_cached_and_a_changed_one_is_read_again(
+  tmp_path, class_folders, make_picture
+):
+  root = class_folders("cat", "dog", count=12)
+  metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(tmp_path / "m.db"))
+
+  def run_pipeline() -> list[int]:
+    """Runs a pipeline of two nodes; returns the count of examples of every read."""
+    source = SourceExampleGen(
+      plan_fn=f"{FOLDER}.plan",
+      read_fn=f"{FOLDER}.read",
+      data_path=str(root),
+      options={"max_pixels": 1000},
+      label_key="label",
+      code_fingerprint="1",
+    )
+    pipeline = tfx.dsl.Pipeline(
+      pipeline_name="cache",
+      pipeline_root=str(tmp_path / "root"),
+      components=[source, StatisticsGen(examples=source.outputs["examples"])],
+      metadata_connection_config=metadata,
+      beam_pipeline_args=IN_PROCESS,
+      enable_cache=True,
+    )
+    tfx.orchestration.LocalDagRunner().run(pipeline)
+    summaries = sorted((tmp_path / "root/SourceExampleGen/quarantine").glob("*/summary.json"))
+    return [sum(json.loads(s.read_text())["examples"].values()) for s in summaries]
+
+  assert run_pipeline() == [24]
+  assert run_pipeline() == [24]
+  (root / "cat" / "new.png").write_bytes(make_picture(seed=5000))
+  assert run_pipeline() == [24, 25]
+  statistics = list((tmp_path / "root/StatisticsGen/statistics").glob("*/Split-*/FeatureStats.pb"))
+  assert len(statistics) == 6
+
+
+def test_an_input_that_cannot_be_used_stops_before_anything_is_written(tmp_path):
+  source = SourceExampleGen(
+    plan_fn=f"{FOLDER}.plan",
+    read_fn=f"{FOLDER}.read",
+    data_path=str(tmp_path / "gone"),
+    options={},
+    label_key="label",
+    code_fingerprint="1",
+  )
+  pipeline = tfx.dsl.Pipeline(
+    pipeline_name="gone",
+    pipeline_root=str(tmp_path / "root"),
+    components=[source],
+    metadata_connection_config=(
+      tfx.orchestration.metadata.sqlite_metadata_connection_config(str(tmp_path / "m.db"))
+    ),
+  )
+  with pytest.raises(BadInputError, match="Nothing exists at"):
+    tfx.orchestration.LocalDagRunner().run(pipeline)
+  assert not list((tmp_path / "root").rglob("*.gz"))
