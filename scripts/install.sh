@@ -75,6 +75,9 @@ place="$PWD $("$python" -c 'import sys; print(sys.base_prefix, sys.version.split
 started=$(date +%s)
 echo "Python $version, TFX $world: installing $(grep -c '^[a-z].*==' "$lock") packages into $venv"
 
+command -v c++ >/dev/null || command -v g++ >/dev/null ||
+  echo "No C++ compiler found: pyfarmhash has no wheel and needs one (apt-get install g++)"
+
 if [ "$(sed -n 2p "$stamp" 2>/dev/null)" = "$place" ] && [ -x "$venv/bin/python" ]; then
   rm -f "$stamp"
 else

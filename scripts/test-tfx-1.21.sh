@@ -43,17 +43,31 @@ if [ ! -e "$root/made" ]; then
   echo "Making a Debian 13 root in .cache/trixie"
   rm -rf "$root"
   mkdir -p "$root"
-  # The libraries that a Python built elsewhere links to.
-  debootstrap --variant=minbase --include=ca-certificates,libbz2-1.0,libffi8,liblzma5,libncursesw6,libreadline8t64,libsqlite3-0,libssl3t64,libuuid1,zlib1g \
-    trixie "$root" >"$root.log" 2>&1 || refuse "debootstrap failed:" "$(tail -n 5 "$root.log")"
+  # A compiler for what has no wheel, and the libraries that a Python built elsewhere links to.
+  packages=ca-certificates,g++,libbz2-1.0,libexpat1,libffi8,liblzma5,libncursesw6
+  packages=$packages,libreadline8t64,libsqlite3-0,libssl3t64,libuuid1,zlib1g
+  debootstrap --variant=minbase "--include=$packages" trixie "$root" >"$root.log" 2>&1 ||
+    refuse "debootstrap failed:" "$(tail -n 5 "$root.log")"
   : >"$root/made"
 fi
 
-prefix=$("$python" -c 'import sys; print(sys.base_prefix)')
-if [ ! -x "$root$prefix/bin/python3.11" ]; then
-  mkdir -p "$root$prefix"
-  cp -a "$prefix/." "$root$prefix"
+# Only what belongs to that Python: its prefix may be /usr.
+if [ ! -e "$root/made-python" ]; then
+  "$python" -c 'import os, sys, sysconfig
+var = sysconfig.get_config_var
+include = sysconfig.get_path("include")
+paths = [os.path.realpath(sys.executable), sysconfig.get_path("stdlib"), include]
+# Debian keeps a part of the headers in a folder for the architecture.
+folder, name = os.path.split(include)
+paths.append(os.path.join(folder, var("MULTIARCH") or "", name))
+if var("Py_ENABLE_SHARED"):
+  paths.append(os.path.join(var("LIBDIR"), var("INSTSONAME")))
+print("\n".join(path.lstrip("/") for path in dict.fromkeys(paths) if os.path.exists(path)))' >"$root/made-python.list"
+  tar --create --directory / --files-from "$root/made-python.list" --exclude __pycache__ \
+    --exclude site-packages | tar --extract --directory "$root"
+  mv "$root/made-python.list" "$root/made-python"
 fi
+inside=/$(head -n 1 "$root/made-python")
 install -D "$(sh scripts/find-uv.sh)" "$root/usr/local/bin/uv"
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
 cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
@@ -62,7 +76,7 @@ cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 mkdir -p "$root/dlpipe"
 find "$root/dlpipe" -mindepth 1 -maxdepth 1 ! -name .cache -exec rm -rf {} +
 git ls-files -z --cached --others --exclude-standard |
-  while IFS= read -r -d '' name; do [ -e "$name" ] && printf '%s\0' "$name"; done |
+  xargs -0 sh -c 'for name; do if [ -e "$name" ]; then printf "%s\\0" "$name"; fi; done' sh |
   tar --null --files-from - --create | tar --extract --directory "$root/dlpipe"
 
 echo "Running in .cache/trixie: Python 3.11, TFX 1.21"
@@ -70,6 +84,6 @@ echo "Running in .cache/trixie: Python 3.11, TFX 1.21"
 unshare --mount sh -eu -c '
   mount -t proc proc "$1/proc"
   mount --rbind /dev "$1/dev"
-  exec chroot "$1" /usr/bin/env HOME=/root PATH="$2/bin:/usr/local/bin:/usr/bin:/bin" \
+  exec chroot "$1" /usr/bin/env HOME=/root PATH="${2%/*}:/usr/local/bin:/usr/bin:/bin" \
     sh /dlpipe/scripts/test-tfx-1.21.sh
-' sh "$root" "$prefix"
+' sh "$root" "$inside"
