@@ -13,14 +13,11 @@ from components.errors import BadInputError
 from components.versioned_pusher.publish import content_digest, list_versions, publish
 from pipeline.cli.rollback import rollback
 
+# The command asks a task for its name and nothing else.
 _TOY = """
-from pipeline.task import Task
+import types
 
-TASK = Task(
-  name="toy", summary="", input_key="x", label_key="y", label_id_key="y_id", sources={},
-  shipped_data=str, request_value=str, preprocessing_fn="", build_model="", compile_args="",
-  training_plan=tuple, serving_outputs="", search_space="", metrics="",
-)
+TASK = types.SimpleNamespace(name="toy")
 """
 
 
