@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import channel_utils, component_spec, standard_artifacts
@@ -21,7 +21,7 @@ from components.source_example_gen import driver, executor
 class SourceExampleGenSpec(component_spec.ComponentSpec):
   """The interface of `SourceExampleGen`; parameters as its constructor documents them."""
 
-  PARAMETERS: ClassVar[dict] = {
+  PARAMETERS = {
     "plan_fn": component_spec.ExecutionParameter(type=str),
     "read_fn": component_spec.ExecutionParameter(type=str),
     "data_path": component_spec.ExecutionParameter(type=str),
@@ -31,8 +31,8 @@ class SourceExampleGenSpec(component_spec.ComponentSpec):
     "val_fraction": component_spec.ExecutionParameter(type=float),
     "eval_fraction": component_spec.ExecutionParameter(type=float),
   }
-  INPUTS: ClassVar[dict] = {}
-  OUTPUTS: ClassVar[dict] = {
+  INPUTS: dict[str, component_spec.ChannelParameter] = {}
+  OUTPUTS = {
     "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
     "quarantine": component_spec.ChannelParameter(type=Quarantine),
   }

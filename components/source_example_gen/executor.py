@@ -175,7 +175,7 @@ class ReadShard(beam.DoFn):
     number = task["number"]
     read = sources.load_function(self._read_fn)
     writers: dict[str, shard_writer.ShardWriter] = {}
-    labels = {split: collections.Counter() for split in SPLITS}
+    labels: dict[str, collections.Counter[str]] = {s: collections.Counter() for s in SPLITS}
     report = quarantine.ShardReport(examples={}, labels={}, rejected=[], draws=[])
     budget = quarantine.KEPT_BYTES // self._shards
     for record in read(task["shard"], json.loads(self._options)):

@@ -40,7 +40,7 @@ class ShardWriter:
     self._partial_path = partial_path
     self._buffer: list[tuple[bytes, bytes]] = []
     self._buffered = 0
-    self._file = None
+    self._file: tf.io.TFRecordWriter | None = None
 
   def add(self, key: bytes, example: bytes) -> None:
     """Takes a serialised example and the key that orders it."""
@@ -51,19 +51,19 @@ class ShardWriter:
 
   def commit(self) -> None:
     """Makes the file appear under its name."""
-    self._flush()
-    self._file.close()
+    self._flush().close()
     fileio.makedirs(os.path.dirname(self._final_path))
     fileio.rename(self._partial_path, self._final_path, overwrite=True)
 
-  def _flush(self) -> None:
+  def _flush(self) -> tf.io.TFRecordWriter:
     self._buffer.sort()
-    if self._file is None:
-      self._file = open_writer(self._partial_path, [example for _, example in self._buffer])
+    file = self._file or open_writer(self._partial_path, [example for _, example in self._buffer])
     for _, example in self._buffer:
-      self._file.write(example)
+      file.write(example)
     self._buffer.clear()
     self._buffered = 0
+    self._file = file
+    return file
 
 
 def open_writer(path: str, probe: list[bytes]) -> tf.io.TFRecordWriter:

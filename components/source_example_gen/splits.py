@@ -46,7 +46,7 @@ class SplitRule:
 
   def split_of(self, key: bytes, split: str | None) -> str:
     """The split of a record with the content key `key` and the given split `split`."""
-    if not self.is_drawn(split):
+    if split is not None and not self.is_drawn(split):
       return split
     if self.salt:
       key = content_key(self.salt.to_bytes(4, "big") + key)

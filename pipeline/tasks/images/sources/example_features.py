@@ -47,8 +47,8 @@ def find_layout(
   if image is None:
     raise BadInputError(
       f"Expected a picture in the records of {source!r}: JPEG, PNG, GIF or BMP bytes, or the "
-      f"pixels of a square. The records have: {', '.join(sorted(examples[0]))}. Name the picture with "
-      "--set data.image_feature=..."
+      f"pixels of a square. The records have: {', '.join(sorted(examples[0]))}. Name the picture "
+      "with --set data.image_feature=..."
     )
   label = options.get("label_feature") or _find_label(examples, image)
   if label is None:
@@ -75,14 +75,12 @@ def image_and_label(data: bytes, layout: Mapping[str, Any]) -> tuple[bytes | np.
   for key in ("image_feature", "label_feature"):
     if layout[key] not in features:
       raise ValueError(f"the record has no feature {layout[key]!r}")
-  image, label = features[layout["image_feature"]], features[layout["label_feature"]]
+  values, label = features[layout["image_feature"]], _label_text(features[layout["label_feature"]])
   if "side" in layout:
-    image = _to_uint8(image, layout)
-  elif not (isinstance(image, list) and len(image) == 1):
+    return _to_uint8(values, layout), label
+  if not (isinstance(values, list) and len(values) == 1):
     raise ValueError("the record does not hold exactly one encoded picture")
-  else:
-    image = image[0]
-  return image, _label_text(label)
+  return values[0], label
 
 
 def _label_text(values: list[bytes] | np.ndarray) -> str:

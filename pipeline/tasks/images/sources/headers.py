@@ -67,8 +67,10 @@ def describe(data: bytes) -> str:
 def read_header(data: bytes) -> Header | None:
   """The header in the first bytes of a file; None where there is none or it is cut off."""
   kind = kind_of(data)
+  if kind is None:
+    return None
   try:
-    size = _READERS[kind](data) if kind else None
+    size = _READERS[kind](data)
   except (struct.error, IndexError):
     return None
   if size is None or size[0] <= 0 or size[1] <= 0:

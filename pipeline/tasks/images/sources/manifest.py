@@ -36,7 +36,9 @@ def matches(path: str) -> bool:
   """Whether the path is a CSV, or a folder with exactly one CSV that has the usual columns."""
   try:
     file = _find(path)
-    return bool(file) and (file == path or set(_DEFAULTS.values()) <= set(_columns(file)))
+    if file is None:
+      return False
+    return file == path or set(_DEFAULTS.values()) <= set(_columns(file))
   except (BadInputError, OSError):
     return False
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.errors import BadInputError
-from components.records import Record, Rejected
+from components.records import FeatureValue, Record, Rejected
 from pipeline.tasks.images.features import IMAGE, LABEL, SIZE_BUCKET
 from pipeline.tasks.images.sources import headers
 
@@ -91,7 +91,7 @@ def to_record(
 
 def record(data: bytes, *, label: str, size_bucket: str, split: str | None, origin: str) -> Record:
   """The record of a picture that is known to decode."""
-  features = {IMAGE: data, LABEL: label, SIZE_BUCKET: size_bucket}
+  features: dict[str, FeatureValue] = {IMAGE: data, LABEL: label, SIZE_BUCKET: size_bucket}
   return Record(features=features, content=data, split=split, origin=origin)
 
 

@@ -95,7 +95,7 @@ def sizes(path: str, options: Mapping[str, Any], count: int) -> Iterator[tuple[i
       image, _ = example_features.image_and_label(data, layout)
     except ValueError:
       continue
-    header = headers.read_header(image)
+    header = headers.read_header(image) if isinstance(image, bytes) else None
     if header:
       yield header.width, header.height
 

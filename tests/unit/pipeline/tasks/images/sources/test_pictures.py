@@ -269,7 +269,6 @@ def test_whatever_passes_is_decoded_by_the_graph(which, end, flips, originals):
   data = _damaged(originals[which], end, flips)
   try:
     pictures.check(data, max_pixels=1_000_000)
-  except pictures.UnusablePictureError as err:
-    assert str(err)
+  except pictures.UnusablePictureError:
     return
   assert graph([data]).shape == (1, 8, 8, 3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -107,9 +109,9 @@ def test_a_damaged_file_is_read_up_to_the_damage(tmp_path, make_picture):
   path = write(
     tmp_path / "x.tfrecord", [example(image=make_picture(seed=i), label=i) for i in range(3)]
   )
-  data = bytearray(open(path, "rb").read())
+  data = bytearray(pathlib.Path(path).read_bytes())
   data[len(data) // 2] ^= 1
-  open(path, "wb").write(data)
+  pathlib.Path(path).write_bytes(data)
   _, records = read_all(path)
   assert [type(r) for r in records] == [Record, Rejected]
   assert records[1].reason.startswith("the file is damaged from here on: corrupted record")
@@ -125,7 +127,6 @@ def test_records_without_a_picture_or_a_label_are_refused(tmp_path, make_picture
   path = write(tmp_path / "a.tfrecord", [example(x=1, y=2)])
   assert "Expected a picture in the records" in refusal(path)
   path = write(tmp_path / "b.tfrecord", [example(image=make_picture(), x=1, y=2)])
-  assert "The" not in refusal(path).split("They have: ")[0]
   assert "They have: image, x, y" in refusal(path)
   assert "Expected a feature 'z'" in refusal(path, label_feature="z")
 
