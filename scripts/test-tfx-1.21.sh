@@ -63,8 +63,8 @@ paths.append(os.path.join(folder, var("MULTIARCH") or "", name))
 if var("Py_ENABLE_SHARED"):
   paths.append(os.path.join(var("LIBDIR"), var("INSTSONAME")))
 print("\n".join(path.lstrip("/") for path in dict.fromkeys(paths) if os.path.exists(path)))' >"$root/made-python.list"
-  tar --create --directory / --files-from "$root/made-python.list" --exclude __pycache__ \
-    --exclude site-packages | tar --extract --directory "$root"
+  tar --create --exclude __pycache__ --exclude site-packages --directory / \
+    --files-from "$root/made-python.list" | tar --extract --directory "$root"
   mv "$root/made-python.list" "$root/made-python"
 fi
 inside=/$(head -n 1 "$root/made-python")
