@@ -111,9 +111,9 @@ class Task:
       that `epochs`, `batch_size` and `learning_rate`, which every task has, are set as `train.<name>`.
     tiny: overrides for a run in seconds.
     gates: bounds to be kept before a model is pushed.
-    infer_hyperparameters: `(source name, data path, merged hyperparameters) -> overrides`; looks
-      at the data before the pipeline is drawn, such as for a picture size where that is None.
-      Raises `BadInputError` on values that cannot work.
+    infer_hyperparameters: `(source name, data path, data options, merged hyperparameters) ->
+      overrides`; looks at the data before the pipeline is drawn, such as for a picture size where
+      that is None. Raises `BadInputError` on values that cannot work.
   """
 
   name: str
@@ -141,4 +141,4 @@ class Task:
   hyperparameters: Options = dataclasses.field(default_factory=dict)
   tiny: Options = dataclasses.field(default_factory=dict)
   gates: tuple[MetricGate, ...] = ()
-  infer_hyperparameters: Callable[[str, str, Options], Options] | None = None
+  infer_hyperparameters: Callable[[str, str, Options, Options], Options] | None = None

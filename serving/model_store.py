@@ -37,6 +37,10 @@ _CODE_NAMES = {
 }
 
 
+# What TensorFlow says around the cause: where in the graph, never why.
+_GRAPH_NOISE = ("Graph execution error", "Detected at node", "<stack traces", "[[{{", "(0)", "(1)")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TensorSpec:
   """What a signature says of one input or output.
@@ -167,4 +171,8 @@ def _specs(tensors: Mapping[str, Any]) -> dict[str, TensorSpec]:
 
 
 def _translated(error: Any) -> ServingError:
-  return error_of_code(_CODE_NAMES.get(error.error_code, "INTERNAL"), str(error.message))
+  """Our error for one of TensorFlow's, without its account of graph nodes."""
+  lines = [line.strip() for line in str(error.message).splitlines()]
+  told = [line for line in lines if line and not line.startswith(_GRAPH_NOISE)]
+  name = _CODE_NAMES.get(error.error_code, "INTERNAL")
+  return error_of_code(name, " ".join(told) or str(error.message))

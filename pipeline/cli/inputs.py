@@ -98,7 +98,9 @@ def prepare(
   source.plan(path, config.data_options(known))
   hyperparameters = config.hyperparameters(known)
   if known.infer_hyperparameters:
-    hyperparameters |= known.infer_hyperparameters(source_name, path, hyperparameters)
+    hyperparameters |= known.infer_hyperparameters(
+      source_name, path, config.data_options(known), hyperparameters
+    )
   return Inputs(task=known, config=config, source=source, hyperparameters=hyperparameters)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from components.errors import BadInputError
+from components.versioned_pusher.publish import list_versions
 from pipeline.cli.inputs import workspace_option
 from pipeline.config import PipelineConfig, from_env
 from pipeline.task import Task
@@ -51,7 +52,7 @@ def predict(
 
 def _ask(task: Task, root: pathlib.Path, values: list[Any]) -> tuple[dict[str, list[Any]], int]:
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-  if not any(p.name.isdigit() for p in root.glob("*")):
+  if not list_versions(root):
     raise BadInputError(
       f"No model is pushed in {str(root)!r}. Run `dlpipe run {task.name}` first, or name the "
       "workspace of that run with --workspace."
@@ -62,8 +63,8 @@ def _ask(task: Task, root: pathlib.Path, values: list[Any]) -> tuple[dict[str, l
 
   try:
     store = ModelStore(root)
-    predicted = Predictor(store).predict({task.input_key: values})
-    version = store.latest_version()
+    version = max(store.versions())
+    predicted = Predictor(store).predict({task.input_key: values}, version=version)
   except ServingError as err:
     raise BadInputError(f"The model could not answer: {err}") from err
   return {name: _plain(array.tolist()) for name, array in predicted.items()}, version

@@ -14,6 +14,7 @@ from typing import Any
 
 from components import progress
 from components.errors import BadInputError
+from components.versioned_pusher.publish import list_versions
 from pipeline.assembly import create_pipeline
 from pipeline.config import PipelineConfig
 from pipeline.report.render import write_report
@@ -63,6 +64,9 @@ def run(
       train_and_push=train_and_push,
     )
     compiled = node.compile_pipeline(pipeline, run_id)
+    if not list_versions(config.serving_dir):
+      # A push is cached by its inputs; what it once wrote may since have been deleted.
+      node.without_cache(compiled, "VersionedPusher")
     ids = node.node_ids(compiled)
     listener(events.RunStarted(run_id, task.name, ids, log_file))
     outcomes: dict[str, node.NodeOutcome] = {}

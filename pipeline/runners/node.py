@@ -60,6 +60,13 @@ def node_ids(compiled: pipeline_pb2.Pipeline) -> tuple[str, ...]:
   return tuple(node.pipeline_node.node_info.id for node in compiled.nodes)
 
 
+def without_cache(compiled: pipeline_pb2.Pipeline, node_id: str) -> None:
+  """Makes a node run even where a cached result fits; a pipeline without the node is left alone."""
+  for node in compiled.nodes:
+    if node.pipeline_node.node_info.id == node_id:
+      node.pipeline_node.execution_options.caching_options.enable_cache = False
+
+
 def connection(compiled: pipeline_pb2.Pipeline) -> metadata_store_pb2.ConnectionConfig:
   """Where the pipeline keeps its metadata."""
   config = runner_utils.extract_local_deployment_config(compiled).metadata_connection_config

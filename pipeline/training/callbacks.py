@@ -38,6 +38,11 @@ class BestEpoch(keras.callbacks.Callback):
     self.wait = 0
     self.weights: list[np.ndarray] | None = None
 
+  def start_from(self, value: float) -> None:
+    """Takes the model as it stands for the best so far, at this value (negated for "min")."""
+    self.value = value
+    self.weights = self._whole_model.get_weights()
+
   @property
   def exhausted(self) -> bool:
     """Whether patience has run out."""

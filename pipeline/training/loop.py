@@ -15,7 +15,7 @@ from pipeline import datasets
 from pipeline.task import Phase
 from pipeline.training.callbacks import BestEpoch, Checkpoint, Report
 
-_FEATURE_BATCH = 64
+_FEATURE_BATCH = 32
 
 
 def train(
@@ -56,6 +56,7 @@ def train(
   checkpoint = Checkpoint(checkpoint_dir, model) if checkpoint_dir else None
   state = checkpoint.restore() if checkpoint else None
   history: list[dict[str, Any]] = list(state["history"]) if state else []
+  best_value = -math.inf
   for index, phase in enumerate(phases):
     if state and index < state["phase"]:
       continue
@@ -75,6 +76,9 @@ def train(
       )
       optimizer.build(trained.trainable_variables)
     best = BestEpoch(model, monitor=monitor, patience=patience)
+    if index and not resumed:
+      # A phase starts from the best epoch so far, and is held to it.
+      best.start_from(best_value)
     first_epoch = 0
     if resumed and checkpoint:
       first_epoch = checkpoint.restore_phase(optimizer, best)
@@ -96,6 +100,7 @@ def train(
         verbose=0,
       )
     best.restore()
+    best_value = best.value
   _unfreeze(model)
   return history
 

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shutil
+import time
 from typing import Any
 
 import keras
@@ -42,7 +43,9 @@ def run_fn(fn_args: Any) -> None:
   keras.utils.set_random_seed(settings["seed"])
   precision = strategy.set_precision(settings["mixed_precision"])
   tft_output = tft.TFTransformOutput(fn_args.transform_output)
+  started = time.monotonic()
   train, val = load_splits(fn_args, task, tft_output, cache_mb=settings["cache_mb"])
+  prepare_seconds = time.monotonic() - started
   distribution = strategy.make_strategy()
   with distribution.scope():
     model = load_function(task.build_model)(hyperparameters, tft_output)
@@ -85,6 +88,7 @@ def run_fn(fn_args: Any) -> None:
         "precision": precision,
         "parameters": model.count_params(),
         "train_examples": train.size,
+        "prepare_seconds": round(prepare_seconds, 2),
         "epochs": history,
       },
       indent=2,

@@ -18,12 +18,14 @@ _BACKBONE_SIZE = 224
 _MIN_SIZE, _MAX_SIZE = 8, 1024
 
 
-def _infer(source: str, path: str, hyperparameters: Options) -> dict[str, Any]:
+def _infer(
+  source: str, path: str, data_options: Options, hyperparameters: Options
+) -> dict[str, Any]:
   """Fits the picture size to the data or the backbone, and identifies a weights file."""
   from_nothing = hyperparameters["backbone"] == "cnn"
   size, weights = hyperparameters["image_size"], hyperparameters["weights"]
   if size is None:
-    size = sources.infer_image_size(source, path, hyperparameters) if from_nothing else _BACKBONE_SIZE
+    size = sources.infer_image_size(source, path, data_options) if from_nothing else _BACKBONE_SIZE
   elif not isinstance(size, int) or not _MIN_SIZE <= size <= _MAX_SIZE:
     raise BadInputError(
       f"model.image_size must be a number of pixels from {_MIN_SIZE} to {_MAX_SIZE}. "
@@ -120,7 +122,7 @@ TASK = Task(
     "epochs": 12,
     "head_epochs": 30,
     "fine_tune_epochs": 2,
-    "fine_tune_factor": 0.02,
+    "fine_tune_factor": 0.005,
     "min_steps": 600,
     "batch_size": 64,
     "learning_rate": 0.003,

@@ -1,0 +1,147 @@
+"""The images task from files to a pushed version, in the ways that matter to a user."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import random
+import shutil
+
+import pytest
+from sklearn.datasets import load_digits
+
+pytestmark = pytest.mark.e2e
+
+_SOURCES = ("pipeline", "components", "schemas", "data", "serving")
+_REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+
+
+def test_first_run_pushes_version_1(first_run):
+  workspace, done = first_run
+  assert done.code == 0, done.stderr
+  result = done.result
+  assert result["state"] == "pushed"
+  assert result["pushed_version"] == 1
+  assert result["examples"]["quarantined"] == 0
+  assert sum(result["examples"].values()) == 1797
+  assert result["metrics"]["accuracy"] > 0.5
+  assert [gate["metric"] for gate in result["gates"]] == ["skill", "serving_difference"]
+  assert all(gate["passed"] for gate in result["gates"])
+  version = workspace / "images" / "serving" / "1"
+  assert (version / "saved_model.pb").is_file()
+  assert (version / "assets.extra" / "tf_serving_warmup_requests").stat().st_size > 0
+  assert "Pushed as version 1" in pathlib.Path(result["report"]).read_text(encoding="utf-8")
+
+
+def test_second_run_is_cached_and_pushes_nothing(first_run, run_dlpipe):
+  workspace, first = first_run
+  done = run_dlpipe("run", "images", "--tiny", "--workspace", workspace, "--json")
+  assert done.code == 0, done.stderr
+  assert set(done.states().values()) == {"CACHED"}
+  assert done.result["state"] == "cached"
+  assert done.result["pushed_version"] == 1
+  assert done.result["metrics"] == first.result["metrics"]
+  assert [p.name for p in _versions(workspace)] == ["1"]
+
+
+def test_only_what_an_edit_touches_runs_again(first_run, run_dlpipe, tmp_path):
+  workspace, _ = first_run
+  for name in _SOURCES:
+    shutil.copytree(_REPOSITORY / name, tmp_path / name)
+  sentiment = tmp_path / "pipeline" / "tasks" / "sentiment"
+  sentiment.mkdir(exist_ok=True)
+  with (sentiment / "__init__.py").open("a") as file:
+    file.write("# A comment.\n")
+
+  def run():
+    return run_dlpipe(
+      "run", "images", "--tiny", "--workspace", workspace, "--json", source=tmp_path
+    )
+
+  assert set(run().states().values()) == {"CACHED"}
+  with (tmp_path / "pipeline/tasks/images/preprocessing.py").open("a") as file:
+    file.write("# A comment.\n")
+  states = run().states()
+  assert states["SourceExampleGen"] == "CACHED"
+  assert states["StatisticsGen"] == "CACHED"
+  assert states["Transform"] == "COMPLETE"
+  assert states["Trainer"] == "COMPLETE"
+
+
+def test_predict_answers_from_the_pushed_version(first_run, run_dlpipe):
+  workspace, _ = first_run
+  done = run_dlpipe("predict", "images", "--sample", "--workspace", workspace, "--json")
+  assert done.code == 0, done.stderr
+  [prediction] = done.result["predictions"]
+  assert prediction["label"] in {str(digit) for digit in range(10)}
+  assert sum(prediction["scores"]) == pytest.approx(1, abs=1e-5)
+  assert prediction["score"] == pytest.approx(max(prediction["scores"]))
+
+
+def test_model_that_learned_nothing_is_refused(run_dlpipe, write_digits, tmp_path):
+  labels = list(load_digits().target[:400])
+  random.Random(1).shuffle(labels)
+  data = write_digits(tmp_path / "data", labels)
+  workspace = tmp_path / "workspace"
+  done = run_dlpipe(
+    "run", "images", "--tiny", "--data", data, "--workspace", workspace, "--json"
+  )
+  assert done.code == 4, done.stderr
+  assert done.result["state"] == "refused_model"
+  assert done.result["pushed_version"] is None
+  [skill] = [gate for gate in done.result["gates"] if gate["metric"] == "skill"]
+  assert not skill["passed"]
+  assert skill["value"] < 0.3
+  assert _versions(workspace) == []
+  # A refusal that is cached stays a refusal.
+  again = run_dlpipe(
+    "run", "images", "--tiny", "--data", data, "--workspace", workspace, "--json"
+  )
+  assert again.code == 4
+  assert set(again.states().values()) == {"CACHED"}
+
+
+def test_too_many_bad_pictures_are_refused_and_kept(run_dlpipe, write_digits, tmp_path):
+  data = write_digits(tmp_path / "data", load_digits().target[:200])
+  for index in range(20):
+    (data / "0" / f"bad {index}.png").write_bytes(b"" if index % 2 else b"not a picture")
+  workspace = tmp_path / "workspace"
+  done = run_dlpipe(
+    "run", "images", "--tiny", "--data", data, "--workspace", workspace, "--json"
+  )
+  assert done.code == 3, done.stderr
+  assert done.result["state"] == "refused_data"
+  assert done.result["examples"]["quarantined"] == 20
+  assert done.states()["Trainer"] == "SKIPPED"
+  kept = workspace / "images" / "quarantine" / done.result["run_id"]
+  rows = [json.loads(line) for line in (kept / "rejected.jsonl").read_text().splitlines()]
+  assert len(rows) == 20
+  assert all(row["reason"] for row in rows)
+  tolerant = run_dlpipe(
+    "check",
+    "images",
+    "--data",
+    data,
+    "--workspace",
+    workspace,
+    "--json",
+    "--set",
+    "data.max_bad_fraction=0.2",
+  )
+  assert tolerant.code == 0, tolerant.stderr
+
+
+def test_rollback_serves_the_older_version_under_a_higher_number(first_run, run_dlpipe, tmp_path):
+  workspace, _ = first_run
+  serving = tmp_path / "images" / "serving"
+  shutil.copytree(workspace / "images" / "serving", serving)
+  shutil.copytree(serving / "1", serving / "2")
+  done = run_dlpipe("rollback", "images", "--to", "1", "--workspace", tmp_path, "--json")
+  assert done.code == 0, done.stderr
+  assert done.result["version"] == 3
+  predicted = run_dlpipe("predict", "images", "--sample", "--workspace", tmp_path, "--json")
+  assert predicted.result["version"] == 3
+
+
+def _versions(workspace: pathlib.Path) -> list[pathlib.Path]:
+  return sorted(p for p in (workspace / "images" / "serving").glob("*") if p.name.isdigit())
