@@ -9,7 +9,8 @@
     are written beforehand and not counted.
 
 Each runs in a process of its own; wall seconds and peak resident memory are the process's. Only
-ratios within one invocation mean anything. Data: Fashion-MNIST, in `$DLPIPE_DATASETS/fashion_mnist`.
+ratios within one invocation mean anything. Data: Fashion-MNIST's four idx files in
+`$DLPIPE_DATASETS/fashion_mnist`.
 """
 
 from __future__ import annotations

@@ -52,9 +52,7 @@ class Skill(metric_types.Metric):
 
   def __init__(self, name: str = "skill", code: str = ""):
     """`code` is this module's fingerprint: an edited metric is computed again."""
-    super().__init__(
-      metric_util.merge_per_key_computations(_skill_computations), name=name
-    )
+    super().__init__(metric_util.merge_per_key_computations(_skill_computations), name=name)
 
 
 class CalibrationError(metric_types.Metric):
@@ -68,9 +66,7 @@ class CalibrationError(metric_types.Metric):
 
   def __init__(self, name: str = "calibration_error", code: str = ""):
     """`code` as for `Skill`."""
-    super().__init__(
-      metric_util.merge_per_key_computations(_calibration_computations), name=name
-    )
+    super().__init__(metric_util.merge_per_key_computations(_calibration_computations), name=name)
 
 
 def _skill_computations(
@@ -110,9 +106,7 @@ class _Combiner(beam.CombineFn):
   def __init__(self, eval_config: config_pb2.EvalConfig | None, key: metric_types.MetricKey):
     self._eval_config, self._key = eval_config, key
 
-  def _label_and_scores(
-    self, element: metric_types.StandardMetricInputs
-  ) -> tuple[int, np.ndarray]:
+  def _label_and_scores(self, element: metric_types.StandardMetricInputs) -> tuple[int, np.ndarray]:
     [(label, scores, _)] = metric_util.to_label_prediction_example_weight(
       element,
       eval_config=self._eval_config,
@@ -137,7 +131,8 @@ class _SkillCombiner(_Combiner):
     return right + int(np.argmax(scores) == label), counts
 
   def merge_accumulators(self, accumulators: Iterable):
-    total, merged = 0, {}
+    total = 0
+    merged: dict[int, int] = {}
     for right, counts in accumulators:
       total += right
       for label, count in counts.items():

@@ -1,8 +1,8 @@
 """`PipelineConfig`: everything a run may be told, typed once at the edge.
 
-Values come, later ones winning, from the task's defaults, `--tiny`, a YAML file (`--config`) and `--set section.name=value`. An unknown name is an error that
-names the nearest known one. Imports neither TensorFlow nor TFX; reads the environment only in
-`from_env`.
+Values come, later ones winning, from the task's defaults, `--tiny`, a YAML file (`--config`) and
+`--set section.name=value`. An unknown name is an error that names the nearest known one. Imports
+neither TensorFlow nor TFX; reads the environment only in `from_env`.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def make_config(
       data_path=os.path.abspath(data_path),
       workspace=os.path.abspath(workspace),
       tiny=tiny,
-      **sections,  # type: ignore[arg-type]  # pydantic checks and converts
+      **sections,
     )
   except pydantic.ValidationError as err:
     raise BadInputError("\n".join(_explain(e) for e in err.errors())) from err

@@ -63,8 +63,8 @@ def load_split(
   def compact(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
     return {k: tf.cast(v, cache_dtypes.get(k, v.dtype)) for k, v in transform(serialized).items()}
 
-  transformed = raw_examples(paths).batch(_TRANSFORM_BATCH).map(
-    compact, num_parallel_calls=tf.data.AUTOTUNE
+  transformed = (
+    raw_examples(paths).batch(_TRANSFORM_BATCH).map(compact, num_parallel_calls=tf.data.AUTOTUNE)
   )
   cached = _collect(transformed.prefetch(2), limit_bytes=cache_mb << 20)
   if cached is not None:

@@ -16,7 +16,7 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline.classification_metrics import BINS_NAME, CONFUSION_NAME
+from pipeline.classification_metrics import BINS_NAME
 from pipeline.signatures import SERVING_EXAMPLES, TRANSFORM_LABEL
 from pipeline.task import MetricGate, Task
 from pipeline.user_functions import load_function
@@ -90,7 +90,9 @@ def _threshold(gate: MetricGate) -> config_pb2.MetricThreshold:
   higher = gate.direction == "higher"
   threshold = config_pb2.MetricThreshold()
   if gate.bound is not None:
-    bound = threshold.value_threshold.lower_bound if higher else threshold.value_threshold.upper_bound
+    bound = (
+      threshold.value_threshold.lower_bound if higher else threshold.value_threshold.upper_bound
+    )
     bound.value = gate.bound
   if gate.max_regression is not None:
     change = threshold.change_threshold
@@ -112,7 +114,9 @@ def read_evaluation(uri: str) -> Evaluation:
   if len(names) == 1:
     return _from_result(unnamed, {})
   baseline = tfma.load_eval_result(uri, model_name=constants.BASELINE_KEY)
-  return _from_result(tfma.load_eval_result(uri, model_name=constants.CANDIDATE_KEY), _overall(baseline))
+  return _from_result(
+    tfma.load_eval_result(uri, model_name=constants.CANDIDATE_KEY), _overall(baseline)
+  )
 
 
 def _from_result(result: Any, baseline: dict[str, float]) -> Evaluation:
@@ -146,7 +150,9 @@ def _overall(result: Any) -> dict[str, float]:
 
 def _scalars(values: Mapping[str, Any]) -> dict[str, float]:
   return {
-    name: float(value["doubleValue"]) for name, value in sorted(values.items()) if "doubleValue" in value
+    name: float(value["doubleValue"])
+    for name, value in sorted(values.items())
+    if "doubleValue" in value
   }
 
 

@@ -88,8 +88,8 @@ class Task:
     vocabulary: name of the label vocabulary in the transform graph; None without classes.
     sources: input layouts by name, tried in this order.
     shipped_data: writes or finds the sample data and returns its path.
-    data_options: defaults of the options that sources understand; `--set data.<name>=...` may change
-      these names.
+    data_options: defaults of the options that sources understand; `--set data.<name>=...` may
+      change these names.
     sample_input: one command-line argument out of the shipped data, to try a model with.
     request_value: turns one command-line argument into `input_key`'s value (file bytes, text).
     preprocessing_fn: dotted path; TFX's own signature, with `custom_config`, whose
@@ -107,8 +107,8 @@ class Task:
     metrics: dotted path; `() -> list of TFMA MetricConfig` beyond those the gates need.
     slices: raw features to slice the evaluation by.
     monitor: the validation metric that picks the best epoch, and its mode.
-    hyperparameters: defaults; `--set model.<name>=...` may change these names and no others, except
-      that `epochs`, `batch_size` and `learning_rate`, which every task has, are set as `train.<name>`.
+    hyperparameters: defaults; `--set model.<name>=...` may change these names only, except
+      that `epochs`, `batch_size` and `learning_rate`, which every task has, are `train.<name>`.
     tiny: overrides for a run in seconds.
     gates: bounds to be kept before a model is pushed.
     infer_hyperparameters: `(source name, data path, data options, merged hyperparameters) ->

@@ -45,7 +45,9 @@ def main(folder: str, epochs: int) -> None:
   steps = math.ceil(kept / hp["batch_size"])
   model = build_model(hp, _Classes())
   model.compile(
-    keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(hp["learning_rate"], steps * epochs)),
+    keras.optimizers.Adam(
+      keras.optimizers.schedules.CosineDecay(hp["learning_rate"], steps * epochs)
+    ),
     **compile_args(hp),
     jit_compile=False,
   )

@@ -1,7 +1,7 @@
 """Baseline (c): the data part of the pipeline with TFX's own components at their defaults.
 
-    python stock_tfx.py write DATA_FOLDER RECORDS_FOLDER
-    python stock_tfx.py run RECORDS_FOLDER PIPELINE_ROOT
+python stock_tfx.py write DATA_FOLDER RECORDS_FOLDER
+python stock_tfx.py run RECORDS_FOLDER PIPELINE_ROOT
 """
 
 from __future__ import annotations

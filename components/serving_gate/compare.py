@@ -56,7 +56,9 @@ def compare(
   Args:
     got: output name to array `[rows, ...]`, as replayed.
     expected: the same, as the training process computed it.
-    loader, signature, batch: copied into the results.
+    loader: copied into the results, as are `signature` and `batch`.
+    signature: which signature answered.
+    batch: rows per request.
     tolerance: the largest absolute difference of numbers that passes.
   """
   tables = _score_tables(expected)

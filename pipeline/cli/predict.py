@@ -46,7 +46,9 @@ def predict(
     return
   click.echo(f"{task}, version {version}:")
   for row in rows:
-    shown = [f"{name} {_shown(row[name])}" for name in row if _is_scalar(row[name]) and name != "input"]
+    shown = [
+      f"{name} {_shown(row[name])}" for name in row if _is_scalar(row[name]) and name != "input"
+    ]
     click.echo(f"  {row['input']}: {', '.join(shown)}")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Union
+from typing import Any
 
 from pipeline.runners.result import RunResult
 
@@ -84,5 +84,5 @@ class RunFinished:
   result: RunResult
 
 
-Event = Union[RunStarted, ComponentStarted, ComponentFinished, Progress, RunFinished]
+Event = RunStarted | ComponentStarted | ComponentFinished | Progress | RunFinished
 Listener = Callable[[Event], None]

@@ -6,7 +6,6 @@ import contextlib
 import datetime
 import fcntl
 import logging
-import os
 import pathlib
 import shutil
 from collections.abc import Iterator, Mapping

@@ -107,7 +107,7 @@ def run_node(compiled: pipeline_pb2.Pipeline, node_id: str) -> NodeOutcome:
 def outputs(store: MetadataStore, execution_id: int) -> Mapping[str, metadata_store_pb2.Artifact]:
   """The first artifact of each of an execution's outputs, by output name."""
   output_types = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INTERNAL_OUTPUT)
-  named = {}
+  named: dict[str, int] = {}
   for event in store.get_events_by_execution_ids([execution_id]):
     if event.type in output_types:
       named.setdefault(event.path.steps[0].key, event.artifact_id)

@@ -73,7 +73,7 @@ def collect(
   found = _evaluation(artifacts)
   gates = evaluation.task_gates(task, config.gates)
   parity = _read_json(_directory(artifacts, "ServingGate", "blessing"), "parity.json") or None
-  checked = [*(found and _gate_results(gates, found) or []), *_parity_gate(parity)]
+  checked = [*((found and _gate_results(gates, found)) or []), *_parity_gate(parity)]
   state, message, hint = _state(artifacts, components, checked, error)
   counts = summary.get("examples", {})
   run_result = result.RunResult(
@@ -123,9 +123,7 @@ def _state(
   if failed:
     what = str(known) if known else f"{type(error).__name__}: {error}" if error else "see the log"
     return result.FAILED, f"{failed[0]} failed: {what}", None
-  blessings = [
-    artifacts.get(node, {}).get("blessing") for node in ("Evaluator", "ServingGate")
-  ]
+  blessings = [artifacts.get(node, {}).get("blessing") for node in ("Evaluator", "ServingGate")]
   if any(blessing is not None and not _blessed(blessing) for blessing in blessings):
     refused = "; ".join(
       f"{gate.metric} is {_number(gate.value)}, must be {gate.bound}: {gate.reason}"
@@ -152,7 +150,9 @@ def _gate_results(
       bounds.append((gate.bound, f"{compared} {gate.bound:g}"))
     if gate.max_regression is not None and gate.metric in found.baseline:
       bound = found.baseline[gate.metric] - sign * gate.max_regression
-      bounds.append((bound, f"{compared} {bound:.4g} (the model before, within {gate.max_regression:g})"))
+      bounds.append(
+        (bound, f"{compared} {bound:.4g} (the model before, within {gate.max_regression:g})")
+      )
     checked += [
       result.GateResult(
         metric=gate.metric,
@@ -188,7 +188,9 @@ def _number(value: float | None) -> str:
 
 
 def _blessed(artifact: metadata_store_pb2.Artifact) -> bool:
-  return artifact.custom_properties[evaluator_constants.ARTIFACT_PROPERTY_BLESSED_KEY].int_value == 1
+  return (
+    artifact.custom_properties[evaluator_constants.ARTIFACT_PROPERTY_BLESSED_KEY].int_value == 1
+  )
 
 
 def _pushed_version(artifacts: Artifacts) -> int | None:

@@ -50,9 +50,10 @@ class BestEpoch(keras.callbacks.Callback):
 
   def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
     """Compares this epoch with the best so far."""
-    if self._metric not in (logs or {}):
-      raise ValueError(f"No metric {self._metric!r} to monitor. Known: {sorted(logs or {})}")
-    value = self._sign * float(logs[self._metric])
+    known = logs or {}
+    if self._metric not in known:
+      raise ValueError(f"No metric {self._metric!r} to monitor. Known: {sorted(known)}")
+    value = self._sign * float(known[self._metric])
     better = value > self.value
     self.wait = 0 if better else self.wait + 1
     if better or value == self.value:

@@ -122,7 +122,9 @@ def _freeze(
   leading = 0
   while leading < len(layers) and layers[leading].name in phase.frozen:
     leading += 1
-  if not leading or not isinstance(model, keras.Sequential) or any(s.arrays is None for s in splits):
+  if (
+    not leading or not isinstance(model, keras.Sequential) or any(s.arrays is None for s in splits)
+  ):
     return model, splits
   prefix = keras.Sequential([keras.Input(model.input_shape[1:]), *layers[:leading]])
   train, val = (_features(prefix, split) for split in splits)

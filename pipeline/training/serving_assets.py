@@ -31,9 +31,7 @@ def write(model_dir: pathlib.Path, model_name: str, input_key: str, value: bytes
   request.model_spec.name = model_name
   request.model_spec.signature_name = SERVING_DEFAULT
   request.inputs[input_key].CopyFrom(tf.make_tensor_proto([value], dtype=tf.string))
-  log = prediction_log_pb2.PredictionLog(
-    predict_log=prediction_log_pb2.PredictLog(request=request)
-  )
+  log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
   with tf.io.TFRecordWriter(str(extra / WARMUP_FILE)) as writer:
     writer.write(log.SerializeToString())
   body = {"instances": [{input_key: _json_value(value)}]}

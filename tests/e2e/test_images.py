@@ -83,9 +83,7 @@ def test_model_that_learned_nothing_is_refused(run_dlpipe, write_digits, tmp_pat
   random.Random(1).shuffle(labels)
   data = write_digits(tmp_path / "data", labels)
   workspace = tmp_path / "workspace"
-  done = run_dlpipe(
-    "run", "images", "--tiny", "--data", data, "--workspace", workspace, "--json"
-  )
+  done = run_dlpipe("run", "images", "--tiny", "--data", data, "--workspace", workspace, "--json")
   assert done.code == 4, done.stderr
   assert done.result["state"] == "refused_model"
   assert done.result["pushed_version"] is None
@@ -94,9 +92,7 @@ def test_model_that_learned_nothing_is_refused(run_dlpipe, write_digits, tmp_pat
   assert skill["value"] < 0.3
   assert _versions(workspace) == []
   # A refusal that is cached stays a refusal.
-  again = run_dlpipe(
-    "run", "images", "--tiny", "--data", data, "--workspace", workspace, "--json"
-  )
+  again = run_dlpipe("run", "images", "--tiny", "--data", data, "--workspace", workspace, "--json")
   assert again.code == 4
   assert set(again.states().values()) == {"CACHED"}
 
@@ -106,9 +102,7 @@ def test_too_many_bad_pictures_are_refused_and_kept(run_dlpipe, write_digits, tm
   for index in range(20):
     (data / "0" / f"bad {index}.png").write_bytes(b"" if index % 2 else b"not a picture")
   workspace = tmp_path / "workspace"
-  done = run_dlpipe(
-    "run", "images", "--tiny", "--data", data, "--workspace", workspace, "--json"
-  )
+  done = run_dlpipe("run", "images", "--tiny", "--data", data, "--workspace", workspace, "--json")
   assert done.code == 3, done.stderr
   assert done.result["state"] == "refused_data"
   assert done.result["examples"]["quarantined"] == 20

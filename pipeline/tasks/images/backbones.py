@@ -76,7 +76,7 @@ def _local_only(weights: str | None) -> str | None:
 
 
 def _applications() -> dict[tuple[str, str], tuple[Callable[..., keras.Model], Callable]]:
-  found = {}
+  found: dict[tuple[str, str], tuple[Callable[..., keras.Model], Callable]] = {}
   for module_name, module in inspect.getmembers(keras.applications, inspect.ismodule):
     preprocess = getattr(module, "preprocess_input", None)
     for name, constructor in inspect.getmembers(module, inspect.isfunction):

@@ -1,8 +1,8 @@
 """Models of the images task: a small `cnn`, and a pre-trained backbone with a new head.
 
-Both take `[batch, image_size, image_size, 3]` in [0, 255] and return logits `[batch, classes]` float32;
-scaling, augmentation and what a backbone expects of its input are layers of the model, so that
-serving cannot differ from training.
+Both take `[batch, image_size, image_size, 3]` in [0, 255] and return logits `[batch, classes]`
+float32; scaling, augmentation and what a backbone expects of its input are layers of the model, so
+that serving cannot differ from training.
 """
 
 from __future__ import annotations
@@ -74,9 +74,7 @@ def _transfer(hp: Mapping[str, Any], classes: int) -> keras.Model:
     [
       keras.Input((size, size, 3), name=PIXELS),
       _augmentation(hp),
-      _BackboneLayer(
-        get_backbone(hp["backbone"]), (size, size, 3), hp["weights"], name="backbone"
-      ),
+      _BackboneLayer(get_backbone(hp["backbone"]), (size, size, 3), hp["weights"], name="backbone"),
       layers.GlobalAveragePooling2D(name="pooling"),
       layers.Dropout(hp["dropout"], seed=hp.get("seed")),
       layers.Dense(classes, dtype="float32"),
@@ -128,9 +126,7 @@ def compile_args(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
 def search_space(hp: keras_tuner.HyperParameters, hyperparameters: Mapping[str, Any]) -> None:
   """Declares what the Tuner varies, around the values of this run."""
   rate = hyperparameters["learning_rate"]
-  hp.Float(
-    "learning_rate", min_value=rate / 10, max_value=rate * 10, sampling="log", default=rate
-  )
+  hp.Float("learning_rate", min_value=rate / 10, max_value=rate * 10, sampling="log", default=rate)
   hp.Float(
     "dropout", min_value=0.0, max_value=0.6, step=0.1, default=round(hyperparameters["dropout"], 1)
   )
@@ -158,4 +154,3 @@ def serving_outputs(
     }
 
   return outputs
-

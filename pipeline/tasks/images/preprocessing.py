@@ -22,8 +22,9 @@ def preprocessing_fn(
     custom_config: `{"hyperparameters": {"image_size": int}}`.
 
   Returns:
-    `pixels` `[batch, image_size, image_size, 3]` float32, whole numbers in [0, 255], and `label_id` `[batch]` int64, -1 for a
-    label that train does not have. Labels are numbered by frequency, ties by name.
+    `pixels` `[batch, image_size, image_size, 3]` float32, whole numbers in [0, 255], and
+    `label_id` `[batch]` int64, -1 for a label that train does not have. Labels are numbered by
+    frequency, ties by name.
   """
   size = custom_config["hyperparameters"]["image_size"]
   label_id = tft.compute_and_apply_vocabulary(
