@@ -11,6 +11,8 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tfx.types import standard_artifacts
+
 from components import progress
 from components.errors import BadInputError
 from components.versioned_pusher.publish import list_versions
@@ -63,8 +65,8 @@ def run(
       train_and_push=train_and_push,
     )
     compiled = node.compile_pipeline(pipeline, run_id)
-    if not list_versions(config.serving_dir):
-      # A push is cached by its inputs; what it once wrote may since have been deleted.
+    if _last_push_is_gone(compiled, config):
+      # A push is cached by its inputs; what it once wrote has since been deleted.
       node.without_cache(compiled, "VersionedPusher")
     ids = node.node_ids(compiled)
     listener(events.RunStarted(run_id, task.name, ids, log_file))
@@ -86,6 +88,14 @@ def run(
     result = _conclude(task, config, compiled, outcomes, run_id, started)
   listener(events.RunFinished(result))
   return result
+
+
+def _last_push_is_gone(compiled: Any, config: PipelineConfig) -> bool:
+  with node.metadata.Metadata(node.connection(compiled)) as handle:
+    artifacts = handle.store.get_artifacts_by_type(standard_artifacts.PushedModel.TYPE_NAME)
+  versions = [record.pushed_version(a) for a in sorted(artifacts, key=lambda a: a.id)]
+  pushed = [version for version in versions if version is not None]
+  return bool(pushed) and pushed[-1] not in list_versions(config.serving_dir)
 
 
 def _conclude(

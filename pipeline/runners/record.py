@@ -76,11 +76,12 @@ def collect(
   checked = [*((found and _gate_results(gates, found)) or []), *_parity_gate(parity)]
   state, message, hint = _state(artifacts, components, checked, error)
   counts = summary.get("examples", {})
+  pushed = artifacts.get("VersionedPusher", {}).get("pushed_model")
   run_result = result.RunResult(
     run_id=run_id,
     task=task.name,
     state=state,
-    pushed_version=_pushed_version(artifacts),
+    pushed_version=pushed_version(pushed) if pushed is not None else None,
     serving_dir=str(config.serving_dir),
     metrics=found.metrics if found else {},
     gates=checked,
@@ -193,11 +194,11 @@ def _blessed(artifact: metadata_store_pb2.Artifact) -> bool:
   )
 
 
-def _pushed_version(artifacts: Artifacts) -> int | None:
-  pushed = artifacts.get("VersionedPusher", {}).get("pushed_model")
-  if pushed is None or pushed.custom_properties["pushed"].int_value != 1:
+def pushed_version(artifact: metadata_store_pb2.Artifact) -> int | None:
+  """The version that a PushedModel artifact stands for; None where the model was refused."""
+  if artifact.custom_properties["pushed"].int_value != 1:
     return None
-  return int(pushed.custom_properties["pushed_version"].string_value)
+  return int(artifact.custom_properties["pushed_version"].string_value)
 
 
 def _evaluation(artifacts: Artifacts) -> evaluation.Evaluation | None:

@@ -137,5 +137,19 @@ def test_rollback_serves_the_older_version_under_a_higher_number(first_run, run_
   assert predicted.result["version"] == 3
 
 
+def test_deleted_version_is_pushed_again(first_run, run_dlpipe, tmp_path):
+  # Last in this file: the others expect version 1 where this one leaves the next.
+  workspace, _ = first_run
+  version = workspace / "images" / "serving" / "1"
+  version.rename(tmp_path / "1")
+  done = run_dlpipe("run", "images", "--tiny", "--workspace", workspace, "--json")
+  assert done.code == 0, done.stderr
+  assert done.states()["VersionedPusher"] == "COMPLETE"
+  assert done.result["state"] == "pushed"
+  [pushed] = _versions(workspace)
+  assert int(pushed.name) == done.result["pushed_version"]
+  assert (pushed / "saved_model.pb").read_bytes() == (tmp_path / "1/saved_model.pb").read_bytes()
+
+
 def _versions(workspace: pathlib.Path) -> list[pathlib.Path]:
   return sorted(p for p in (workspace / "images" / "serving").glob("*") if p.name.isdigit())
