@@ -24,7 +24,8 @@ TRAIN_NAMES = ("epochs", "batch_size", "learning_rate")
 
 
 class _Section(pydantic.BaseModel):
-  model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+  # A bound of infinity or nan would be no bound.
+  model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataConfig(_Section):
@@ -158,7 +159,8 @@ def make_config(
     section, name = _known(task, section, name, origin)
     sections.setdefault(section, {})
     if section == "data" and name in task.data_options:
-      _check_type(task.data_options[name], value, f"data.{name}", origin)
+      if value is not None:  # sources take None for their default
+        _check_type(task.data_options[name], value, f"data.{name}", origin)
       sections["data"].setdefault("options", {})[name] = value
     else:
       if section == "model":
@@ -251,11 +253,16 @@ def known_names(task: Task) -> dict[str, list[str]]:
 
 def _check_type(default: Any, value: Any, name: str, origin: str) -> Any:
   """Holds a value to the type of its default; None as a default takes anything."""
-  if default is None or value is None:
+  if default is None:
     return value
   if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
     return float(value)
   if isinstance(default, (list, tuple)) and isinstance(value, (list, tuple)):
+    if default and any(type(item) is not type(default[0]) for item in value):
+      raise BadInputError(
+        f"{origin}: {name} must hold values of type {type(default[0]).__name__}, such as "
+        f"{default[0]!r}. Received: {value!r}"
+      )
     return value
   if type(value) is not type(default):
     raise BadInputError(

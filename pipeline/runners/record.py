@@ -14,7 +14,7 @@ import tensorflow_transform as tft
 from ml_metadata.proto import metadata_store_pb2
 from tfx.components.evaluator import constants as evaluator_constants
 
-from components.errors import DataRefusedError
+from components.errors import BadInputError, DataRefusedError
 from pipeline import evaluation
 from pipeline.config import PipelineConfig
 from pipeline.report.data import ReportData
@@ -90,6 +90,7 @@ def collect(
     report=None,
     error=message,
     hint=hint,
+    bad_input=isinstance(user_error(error), BadInputError),
   )
   training = _read_json(_directory(artifacts, "Trainer", "model_run"), HISTORY_FILE)
   verdict = _read_json(_directory(artifacts, "DataGate", "verdict"), "verdict.json")

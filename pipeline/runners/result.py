@@ -9,7 +9,7 @@ import dataclasses
 import math
 from typing import Any
 
-from components.errors import DataRefusedError, DlpipeError, ModelRefusedError
+from components.errors import BadInputError, DataRefusedError, DlpipeError, ModelRefusedError
 
 PUSHED = "pushed"
 CACHED = "cached"
@@ -79,6 +79,7 @@ class RunResult:
     report: path of the HTML report; None if none was written.
     error: the one clear message, where the run failed or was refused.
     hint: what to do about it.
+    bad_input: whether a FAILED run failed on what it was given; changes only the exit code.
   """
 
   run_id: str
@@ -93,6 +94,7 @@ class RunResult:
   report: str | None
   error: str | None = None
   hint: str | None = None
+  bad_input: bool = False
 
   def __post_init__(self) -> None:
     if self.state not in _EXIT_CODES:
@@ -102,7 +104,9 @@ class RunResult:
 
   @property
   def exit_code(self) -> int:
-    """The process's exit code: 0 pushed or cached, 1 failed, 3 data refused, 4 model refused."""
+    """Of the process: 0 pushed or cached, 1 failed, 2 bad input, 3 data and 4 model refused."""
+    if self.state == FAILED and self.bad_input:
+      return BadInputError.exit_code
     return _EXIT_CODES[self.state]
 
   def to_json(self) -> dict[str, Any]:
