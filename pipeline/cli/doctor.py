@@ -14,7 +14,7 @@ _WIDTH = 80
 _STATE_WIDTH, _NAME_WIDTH = 9, 17
 
 
-@click.command(short_help="Check the environment.")
+@click.command(short_help="Say what is wrong with the environment.")
 @click.option(
   "--workspace",
   type=click.Path(file_okay=False),

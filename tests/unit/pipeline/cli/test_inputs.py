@@ -1,0 +1,105 @@
+"""`prepare`: from a command's options to a run that can start, on real input."""
+
+import dataclasses
+import os
+
+import pytest
+
+from components.errors import BadInputError
+from pipeline.cli.inputs import choose_source, prepare
+from pipeline.config import make_config
+from pipeline.tasks.images.task import TASK
+
+
+def _prepare(data, **options):
+  defaults = {
+    "task": "images",
+    "data": data and str(data),
+    "workspace": None,
+    "config_file": None,
+    "settings": (),
+    "tiny": False,
+    "beam": None,
+  }
+  return prepare(**{**defaults, **options})
+
+
+def test_the_source_and_the_picture_size_come_from_the_data(class_folders, tmp_path, monkeypatch):
+  monkeypatch.setenv("DLPIPE_WORKSPACE", str(tmp_path / "w"))
+  inputs = _prepare(class_folders("cat", "dog"))
+  assert inputs.task is TASK
+  assert inputs.source is TASK.sources["folder"]
+  assert inputs.config.data_path == str(tmp_path / "pictures")
+  assert inputs.config.workspace == str(tmp_path / "w")
+  assert inputs.hyperparameters["image_size"] == 28
+  assert inputs.hyperparameters["epochs"] == 12
+  assert not (tmp_path / "w").exists()
+
+
+def test_what_the_user_sets_is_not_inferred(class_folders):
+  inputs = _prepare(class_folders("cat", "dog"), settings=("model.image_size=40",), tiny=True)
+  assert inputs.hyperparameters["image_size"] == 40
+  assert inputs.hyperparameters["widths"] == [8, 16]
+
+
+def test_a_weights_file_is_identified_by_its_content(class_folders, tmp_path):
+  folder = class_folders("cat", "dog")
+  weights = tmp_path / "weights.h5"
+  hashes = []
+  for content in (b"one", b"two"):
+    weights.write_bytes(content)
+    settings = ("model.backbone=squeezenet", f"model.weights={weights}")
+    found = _prepare(folder, settings=settings).hyperparameters
+    assert found["weights"] == str(weights)
+    assert found["image_size"] == 224
+    hashes.append(found["weights_sha256"])
+  assert len(set(hashes)) == 2
+
+
+def test_without_data_the_shipped_sample_is_taken(monkeypatch, tmp_path):
+  monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+  inputs = _prepare(None)
+  assert inputs.config.data_path == str(tmp_path / "dlpipe" / "images" / "digits")
+  assert os.path.isdir(inputs.config.data_path)
+
+
+def test_a_wrong_setting_is_refused_before_the_sample_is_written(monkeypatch, tmp_path):
+  monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+  with pytest.raises(BadInputError, match="unknown name"):
+    _prepare(None, settings=("model.nothing=1",))
+  assert not (tmp_path / "cache").exists()
+
+
+def test_input_that_a_source_cannot_use_is_refused(tmp_path, make_picture):
+  (tmp_path / "flat").mkdir()
+  (tmp_path / "flat" / "1.png").write_bytes(make_picture())
+  with pytest.raises(BadInputError):
+    _prepare(tmp_path / "flat")
+
+
+def _config(path, *settings):
+  return make_config(TASK, data_path=str(path), workspace="w", settings=settings)
+
+
+def test_a_named_source_is_taken_without_looking(tmp_path):
+  name, source = choose_source(TASK, _config(tmp_path, "data.source=idx"))
+  assert (name, source) == ("idx", TASK.sources["idx"])
+
+
+def test_sources_are_tried_in_order(tmp_path):
+  always = dataclasses.replace(TASK.sources["folder"], matches=lambda path: True)
+  never = dataclasses.replace(TASK.sources["folder"], matches=lambda path: False)
+  task = dataclasses.replace(TASK, sources={"a": never, "b": always, "c": always})
+  assert choose_source(task, _config(tmp_path)) == ("b", always)
+  task = dataclasses.replace(TASK, sources={"a": never})
+  with pytest.raises(BadInputError, match="looks like an input of the task images") as refused:
+    choose_source(task, _config(tmp_path))
+  assert f"  a: {never.description}" in str(refused.value)
+
+
+def test_a_path_that_is_not_there_names_every_layout(tmp_path):
+  with pytest.raises(BadInputError) as refused:
+    choose_source(TASK, _config(tmp_path / "absent"))
+  first, *layouts = str(refused.value).splitlines()
+  assert first.startswith(f"There is no '{tmp_path / 'absent'}'.")
+  assert [line.split(":")[0].strip() for line in layouts] == list(TASK.sources)

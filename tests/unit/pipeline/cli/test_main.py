@@ -1,0 +1,106 @@
+"""`dlpipe` itself: help, suggestions and exit codes, before anything heavy is imported."""
+
+import importlib
+
+import click
+import pytest
+
+from components.errors import BadInputError, DataRefusedError, DlpipeError, ModelRefusedError
+from pipeline.cli import main as main_module
+from pipeline.cli.main import cli, main
+
+
+def _all_commands():
+  return cli.list_commands(click.Context(cli))
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy(command):
+  done = command("--help")
+  assert done.code == 0
+  assert done.stderr == ""
+  assert done.heavy == []
+  listed = [line.split()[0] for line in done.stdout.partition("Commands:")[2].splitlines() if line]
+  assert listed == _all_commands()
+  assert {"run", "check", "predict", "rollback", "doctor"} <= set(listed)
+
+
+@pytest.mark.parametrize("name", _all_commands())
+def test_each_commands_help_imports_nothing_heavy(command, name):
+  done = command(name, "--help")
+  assert done.code == 0
+  assert done.stdout.startswith(f"Usage: dlpipe {name} ")
+  assert done.heavy == []
+
+
+@pytest.mark.parametrize("name", _all_commands())
+def test_each_command_is_called_what_it_is_listed_as(name):
+  found = cli.get_command(click.Context(cli), name)
+  assert isinstance(found, click.Command)
+  assert found.name == name
+  # A command's own short help and its line in the list of all must not drift apart.
+  listed = main_module._COMMANDS[name]
+  assert found.get_short_help_str(limit=100) == listed
+
+
+@pytest.mark.parametrize(
+  ("given", "message"),
+  [
+    ("rnu", "No such command 'rnu'. Did you mean 'run'? Commands: run, check,"),
+    ("predcit", "Did you mean 'predict'?"),
+    ("zzz", "No such command 'zzz'. Commands: run, check,"),
+  ],
+)
+def test_an_unknown_command_is_misuse_and_suggests_the_nearest(command, given, message):
+  done = command(given)
+  assert done.code == 2
+  assert message in done.stderr
+  assert done.stdout == ""
+  assert done.heavy == []
+
+
+@pytest.mark.parametrize(
+  ("error", "code"),
+  [
+    (DlpipeError("broken"), 1),
+    (BadInputError("broken"), 2),
+    (DataRefusedError("broken"), 3),
+    (ModelRefusedError("broken"), 4),
+  ],
+)
+def test_an_error_of_ours_is_one_message_and_its_exit_code(monkeypatch, capsys, error, code):
+  _replace_doctor(monkeypatch, error)
+  with pytest.raises(SystemExit) as ended:
+    main(["doctor"])
+  assert ended.value.code == code
+  assert capsys.readouterr() == ("", "Error: broken\n")
+
+
+def test_an_interrupt_ends_as_shells_have_it(monkeypatch, capsys):
+  _replace_doctor(monkeypatch, KeyboardInterrupt())
+  with pytest.raises(SystemExit) as ended:
+    main(["doctor"])
+  assert ended.value.code == 130
+  assert "Run the command again to go on from here." in capsys.readouterr().err
+
+
+def test_a_bug_is_not_hidden(monkeypatch):
+  _replace_doctor(monkeypatch, ZeroDivisionError("a bug"))
+  with pytest.raises(ZeroDivisionError, match="a bug"):
+    main(["doctor"])
+
+
+def test_a_command_that_returns_ends_well(monkeypatch):
+  _replace_doctor(monkeypatch, None)
+  with pytest.raises(SystemExit) as ended:
+    main(["doctor"])
+  assert ended.value.code == 0
+
+
+def _replace_doctor(monkeypatch, error):
+  @click.command()
+  def doctor():
+    if error is not None:
+      raise error
+
+  module = importlib.import_module("pipeline.cli.doctor")
+  monkeypatch.setattr(module, "doctor", doctor)

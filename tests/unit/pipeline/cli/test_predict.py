@@ -1,0 +1,99 @@
+"""`dlpipe predict`: real answers of a pushed model, and its refusals."""
+
+import json
+import shutil
+
+import pytest
+from click.testing import CliRunner
+
+from components.errors import BadInputError
+from pipeline.cli.predict import predict
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, graph):
+  """An untrained export of the images task."""
+  import keras
+
+  from pipeline import signatures
+  from pipeline.tasks.images.model import build_model, serving_outputs
+  from pipeline.tasks.images.task import TASK
+
+  keras.utils.set_random_seed(1)
+  hyperparameters = {**TASK.hyperparameters, "widths": [2], "image_size": 12}
+  built = build_model(hyperparameters, graph.output)
+  path = tmp_path_factory.mktemp("model") / "saved"
+  signatures.export(
+    str(path),
+    model=built,
+    outputs=serving_outputs(built, graph.output),
+    tft_output=graph.output,
+    input_key="image",
+    label_id_key="label_id",
+  )
+  return path
+
+
+@pytest.fixture
+def workspace(tmp_path, model):
+  for version in ("3", "11"):
+    shutil.copytree(model, tmp_path / "images" / "serving" / version)
+  return tmp_path
+
+
+@pytest.fixture
+def picture(tmp_path, graph):
+  path = tmp_path / "picture.png"
+  path.write_bytes(graph.pictures[0])
+  return path
+
+
+def _run(*arguments):
+  return CliRunner().invoke(predict, [str(a) for a in arguments])
+
+
+def test_json_has_every_output_of_each_input_from_the_newest_version(workspace, picture):
+  done = _run("images", picture, picture, "--workspace", workspace, "--json")
+  assert done.exit_code == 0, done.output
+  answer = json.loads(done.stdout)
+  assert (answer["task"], answer["version"]) == ("images", 11)
+  first, second = answer["predictions"]
+  assert first == second
+  assert first["input"] == str(picture)
+  assert first["labels"] == ["cat", "dog"]
+  assert sum(first["scores"]) == pytest.approx(1, abs=1e-6)
+  assert first["score"] == max(first["scores"])
+  assert first["label"] == first["labels"][first["scores"].index(first["score"])]
+
+
+def test_text_is_a_line_for_each_input(workspace, picture):
+  done = _run("images", picture, "--workspace", workspace)
+  title, line = done.stdout.splitlines()
+  assert title == "images, version 11:"
+  assert line.startswith(f"  {picture}: label ")
+  assert ", score 0." in line
+
+
+def test_a_file_that_is_no_picture_is_bad_input(workspace, tmp_path):
+  (tmp_path / "notes.txt").write_text("no picture")
+  done = _run("images", tmp_path / "notes.txt", "--workspace", workspace)
+  assert isinstance(done.exception, BadInputError)
+  assert str(done.exception).startswith("The model could not answer: ")
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    (("predict", "imagse", "a.png"), "Unknown task 'imagse'. Did you mean 'images'?"),
+    (("predict", "images"), "dlpipe predict images needs at least one INPUT, or --sample."),
+    (("predict", "images", "a.png"), "Cannot read the picture 'a.png': No such file"),
+    (("predict", "images", "--sample"), "No model is pushed in "),
+  ],
+)
+def test_refusals_come_before_tensorflow(command, tmp_path, arguments, message):
+  done = command(*arguments)
+  assert done.code == 2
+  assert done.stderr.startswith(f"Error: {message}")
+  assert done.stdout == ""
+  assert "tensorflow" not in done.heavy
+  assert not (tmp_path / "workspace").exists()

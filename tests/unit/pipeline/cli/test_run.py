@@ -1,0 +1,82 @@
+"""`dlpipe run` and `check` on what cannot work: exit 2, one message, no TensorFlow, no trace."""
+
+import pytest
+
+from pipeline.cli.check import check
+from pipeline.cli.run import _new_run_id, run
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    (("imagse",), "Unknown task 'imagse'. Did you mean 'images'? Known tasks: images"),
+    (("images", "--data", "absent"), "absent'. --data takes a path to one of:"),
+    (("images", "--data", "."), "Error: "),
+    (("images", "--data", "notes.txt"), "looks like an input of the task images. It reads:"),
+    (("images", "--data", "two", "--set", "train.epoch=5"), "Did you mean train.epochs?"),
+    (("images", "--data", "two", "--set", "train.epochs=0"), "greater than or equal to 1"),
+    (("images", "--data", "two", "--set", "epochs"), "--set takes section.name=value"),
+    (("images", "--data", "two", "--config", "absent.yaml"), "Cannot read --config absent.yaml"),
+    (("images", "--data", "two", "--set", "data.source=pdf"), "Unknown data.source='pdf'"),
+    (("images", "--data", "two", "--set", "model.image_size=4"), "from 8 to 1024. Received: 4"),
+    (("images", "--data", "two", "--set", "model.weights=a.h5"), "needs a model.backbone"),
+    (
+      ("images", "--data", "two", "--set", "model.backbone=squeezenet", "--set", "model.weights=a"),
+      "must be 'imagenet' or a file. Not found:",
+    ),
+  ],
+  ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+@pytest.mark.parametrize("name", ["run", "check"])
+def test_bad_input_is_one_message(command, tmp_path, make_picture, name, arguments, message):
+  (tmp_path / "notes.txt").write_text("no pictures here")
+  for label in ("a", "b"):
+    (tmp_path / "two" / label).mkdir(parents=True)
+    for seed in (1, 2):
+      (tmp_path / "two" / label / f"{seed}.png").write_bytes(make_picture(seed=seed))
+  done = command(name, *arguments)
+  assert done.code == 2, done.stderr
+  assert done.stderr.startswith("Error: ")
+  assert message in done.stderr
+  assert done.stderr.count("Error") == 1
+  assert "Traceback" not in done.stderr
+  assert done.stdout == ""
+  assert not {"tensorflow", "tfx", "keras", "apache_beam"} & set(done.heavy)
+  assert not (tmp_path / "workspace").exists()
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    (("images", "--beam", "slurm"), "'slurm' is not one of"),
+    (("images", "--tny"), "--tny"),
+    ((), "Missing argument 'TASK'"),
+  ],
+)
+def test_misuse_is_told_by_the_option(command, arguments, message):
+  done = command("run", *arguments)
+  assert done.code == 2
+  assert message in done.stderr
+  assert done.heavy == []
+
+
+def test_run_and_check_take_the_same_options():
+  names = [[p.name for p in c.params] for c in (run, check)]
+  assert names[0] == names[1]
+  assert names[0][0] == "task"
+  assert set(names[0][1:]) == {
+    "data",
+    "workspace",
+    "config_file",
+    "settings",
+    "tiny",
+    "beam",
+    "as_json",
+  }
+
+
+def test_run_ids_sort_by_time_and_differ():
+  first, second = _new_run_id(), _new_run_id()
+  assert first != second
+  assert first.rpartition("-")[0] <= second.rpartition("-")[0]
+  assert len(first) == len("20260101-120000-abcd")

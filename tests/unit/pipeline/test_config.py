@@ -1,0 +1,217 @@
+"""`PipelineConfig`: who wins, what is refused, and what the refusal says."""
+
+import os
+import pathlib
+
+import pydantic
+import pytest
+
+from components.errors import BadInputError
+from pipeline.config import DataConfig, PipelineConfig, default_workspace, known_names, make_config
+from pipeline.tasks.images.task import TASK
+
+
+def make(*settings, **options):
+  return make_config(TASK, **{"data_path": "d", "workspace": "w", "settings": settings, **options})
+
+
+@pytest.fixture
+def config_file(tmp_path):
+  def write(text):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    return str(path)
+
+  return write
+
+
+def test_paths_become_absolute_and_name_the_tasks_folders():
+  config = make()
+  assert config.data_path == os.path.abspath("d")
+  assert config.root == pathlib.Path(os.path.abspath("w")) / "images"
+  assert config.serving_dir == config.root / "serving"
+
+
+def test_later_origins_win(config_file):
+  path = config_file("train: {epochs: 7, batch_size: 8}\nmodel: {dropout: 0.1}\n")
+  default, tiny = make().hyperparameters(TASK), make(tiny=True).hyperparameters(TASK)
+  assert (default["epochs"], default["dropout"]) == (12, 0.3)
+  assert (tiny["epochs"], tiny["widths"], tiny["batch_size"]) == (2, [8, 16], 64)
+  from_file = make(tiny=True, config_file=path).hyperparameters(TASK)
+  assert (from_file["epochs"], from_file["batch_size"], from_file["dropout"]) == (7, 8, 0.1)
+  both = make("train.epochs=9", "train.epochs=11", tiny=True, config_file=path)
+  assert both.hyperparameters(TASK)["epochs"] == 11
+  assert both.hyperparameters(TASK)["batch_size"] == 8
+
+
+def test_data_options_of_the_task_are_set_like_fields_and_kept_apart():
+  config = make("data.label_column=class", "data.val_fraction=0.2")
+  assert config.data.options == {"label_column": "class"}
+  assert config.data.val_fraction == 0.2
+  assert config.data_options(TASK) == {**TASK.data_options, "label_column": "class"}
+  assert make("data.max_pixels=null").data_options(TASK)["max_pixels"] is None
+
+
+@pytest.mark.parametrize(
+  ("setting", "section", "name", "value"),
+  [
+    ("train.learning_rate=1e-3", "train", "learning_rate", 0.001),
+    ("train.learning_rate=2", "train", "learning_rate", 2.0),
+    ("train.mixed_precision=true", "train", "mixed_precision", True),
+    ("train.epochs=5", "train", "epochs", 5),
+    ("train.epochs=", "train", "epochs", None),
+    ("push.tolerance=0", "push", "tolerance", 0.0),
+    ("beam.options=[--a=1, --b]", "beam", "options", ("--a=1", "--b")),
+    (" data.source = folder", "data", "source", "folder"),
+  ],
+)
+def test_values_are_read_as_a_person_means_them(setting, section, name, value):
+  read = getattr(getattr(make(setting), section), name)
+  assert read == value
+  assert type(read) is type(value)
+
+
+@pytest.mark.parametrize(
+  ("setting", "value"),
+  [
+    ("model.dropout=0", 0.0),
+    ("model.widths=[4, 8]", [4, 8]),
+    ("model.image_size=48", 48),
+    ("model.image_size=null", None),
+    ("model.weights=a=b.h5", "a=b.h5"),
+    ("model.flip=yes", True),
+  ],
+)
+def test_hyperparameters_keep_their_defaults_type(setting, value):
+  name = setting.split("=")[0].removeprefix("model.")
+  read = make(setting).hyperparameters(TASK)[name]
+  assert read == value
+  assert type(read) is type(value)
+
+
+@pytest.mark.parametrize(
+  ("setting", "message"),
+  [
+    ("epochs=5", "--set takes section.name=value, such as train.epochs=5. Received: 'epochs=5'"),
+    ("train.epochs", "--set takes section.name=value"),
+    ("train.=5", "--set takes section.name=value"),
+    ("train.epoch=5", "unknown name 'train.epoch' for task images. Did you mean train.epochs?"),
+    ("model.epochs=5", "Did you mean train.epochs?"),
+    ("model.max_pixels=5", "Did you mean data.max_pixels?"),
+    ("zzz.qqq=5", "Sections: data, model, train, tune, gates, push, beam."),
+    ("gates.recall=0.5", "Names in gates: accuracy, skill."),
+    ("data.options={}", "unknown name 'data.options'"),
+    ("train.epochs=[1", "--set train.epochs: the value is not readable: '[1'"),
+    ("train.epochs=0", "train.epochs: Input should be greater than or equal to 1. Received: 0"),
+    ("train.epochs=many", "train.epochs: "),
+    ("train.learning_rate=0", "greater than 0"),
+    ("data.val_fraction=0.5", "data.val_fraction: Input should be less than 0.5"),
+    ("data.min_severity=LOW", "'WARNING' or 'ERROR'"),
+    ("gates.skill=high", "gates.skill: "),
+    ("model.dropout=high", "model.dropout must be of type float, such as 0.3. Received: 'high'"),
+    ("model.flip=1", "model.flip must be of type bool, such as False. Received: 1"),
+    ("model.head_epochs=true", "model.head_epochs must be of type int, such as 30."),
+    ("model.widths=8", "model.widths must be of type list, such as [32, 64, 128]. Received: 8"),
+    ("data.max_pixels=many", "data.max_pixels must be of type int"),
+    ("beam.runner=slurm", "beam.runner: "),
+  ],
+)
+def test_what_cannot_work_is_bad_input(setting, message):
+  with pytest.raises(BadInputError) as refused:
+    make(setting)
+  assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+  "setting",
+  [
+    "train.learning_rate=inf",
+    "train.learning_rate=.inf",
+    "gates.skill=nan",
+    "gates.skill=.nan",
+    "gates.skill=-inf",
+    "push.tolerance=inf",
+  ],
+)
+def test_numbers_that_would_make_a_bound_vacuous_are_bad_input(setting):
+  with pytest.raises(BadInputError, match=f"^{setting.split('=')[0]}: .*finite"):
+    make(setting)
+
+
+@pytest.mark.parametrize(
+  ("setting", "message"),
+  [
+    ("model.dropout=null", "model.dropout must be of type float, such as 0.3. Received: None"),
+    ("model.widths=[8, wide]", "model.widths must hold values of type int, such as 32."),
+    ("model.widths=[8, true]", "Received: [8, True]"),
+  ],
+)
+def test_values_that_would_only_fail_in_training_are_bad_input(setting, message):
+  with pytest.raises(BadInputError) as refused:
+    make(setting)
+  assert message in str(refused.value)
+
+
+def test_every_wrong_value_is_named_at_once():
+  with pytest.raises(BadInputError) as refused:
+    make("train.epochs=0", "push.tolerance=-1")
+  first, second = str(refused.value).splitlines()
+  assert first.startswith("train.epochs: ")
+  assert second.startswith("push.tolerance: ")
+
+
+@pytest.mark.parametrize(
+  ("text", "message"),
+  [
+    ("train: 5", "must map sections to names to values"),
+    ("- train", "must map sections to names to values"),
+    ("train: {epochs: [", "is not YAML"),
+    ("train: {epoch: 5}", "unknown name 'train.epoch'"),
+    ("model: {dropout: high}", "model.dropout must be of type float"),
+  ],
+)
+def test_a_bad_file_is_named(config_file, text, message):
+  path = config_file(text)
+  with pytest.raises(BadInputError) as refused:
+    make(config_file=path)
+  assert str(refused.value).startswith(f"--config {path}")
+  assert message in str(refused.value)
+
+
+def test_a_missing_or_binary_file_is_bad_input(tmp_path):
+  with pytest.raises(BadInputError, match="Cannot read --config .*absent.yaml: No such file"):
+    make(config_file=str(tmp_path / "absent.yaml"))
+  (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+  with pytest.raises(BadInputError, match="is not YAML"):
+    make(config_file=str(tmp_path / "binary"))
+
+
+def test_an_empty_file_changes_nothing(config_file):
+  assert make(config_file=config_file("# nothing\n")) == make()
+
+
+def test_the_beam_argument_wins():
+  assert make("beam.runner=spark", beam="flink").beam.runner == "flink"
+  assert make("beam.runner=spark").beam.runner == "spark"
+
+
+def test_known_names_are_what_may_be_set():
+  names = known_names(TASK)
+  assert list(names) == ["data", "model", "train", "tune", "gates", "push", "beam"]
+  assert names["gates"] == ["skill", "accuracy"]
+  assert set(names["data"]) == set(DataConfig.model_fields) - {"options"} | set(TASK.data_options)
+  assert not set(names["model"]) & {"epochs", "batch_size", "learning_rate"}
+
+
+def test_a_configuration_does_not_change_and_knows_its_names():
+  config = make()
+  with pytest.raises(pydantic.ValidationError, match="frozen"):
+    config.tiny = True
+  with pytest.raises(pydantic.ValidationError, match="colour"):
+    PipelineConfig(task="images", data_path="d", workspace="w", colour="red")
+
+
+def test_the_workspace_comes_from_the_environment_where_it_says_one():
+  assert default_workspace({}) == "workspace"
+  assert default_workspace({"DLPIPE_WORKSPACE": ""}) == "workspace"
+  assert default_workspace({"DLPIPE_WORKSPACE": "/there"}) == "/there"
