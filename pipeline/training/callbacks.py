@@ -135,7 +135,8 @@ class Checkpoint:
     state = self._restored or {}
     for variable, value in zip(optimizer.variables, self._numbered("optimizer"), strict=True):
       variable.assign(value)
-    best.weights = self._numbered("best")
+    # A kill before any usable epoch leaves none; None restores nothing.
+    best.weights = self._numbered("best") or None
     best.value, best.wait = state["best_value"], state["wait"]
     return int(state["epoch"])
 

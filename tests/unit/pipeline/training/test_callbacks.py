@@ -1,0 +1,218 @@
+"""The callbacks one by one: which epoch is best, what is reported, what a kill leaves."""
+
+import logging
+import math
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from components import progress
+from pipeline.training.callbacks import BestEpoch, Checkpoint, Report
+
+
+@pytest.fixture
+def model():
+  built = keras.Sequential([keras.Input((2,)), layers.Dense(1, kernel_initializer="zeros")])
+  built.compile(keras.optimizers.Adam(0.1), loss="mse")
+  built.optimizer.build(built.trainable_variables)
+  return built
+
+
+def _set(model, value):
+  model.set_weights([np.full_like(w, value) for w in model.get_weights()])
+
+
+def _value(model):
+  [value] = {float(v) for w in model.get_weights() for v in w.ravel()}
+  return value
+
+
+def _best(model, values, *, mode="max", patience=10):
+  """Shows a `BestEpoch` epochs of these values, with the epoch's number as weights."""
+  best = BestEpoch(model, monitor=("m", mode), patience=patience)
+  best.set_model(model)
+  model.stop_training = False
+  for epoch, value in enumerate(values):
+    _set(model, epoch)
+    best.on_epoch_end(epoch, {"m": value})
+    if model.stop_training:
+      break
+  return best
+
+
+@pytest.mark.parametrize(
+  ("values", "mode", "best_epoch"),
+  [
+    ([0.1, 0.3, 0.2], "max", 1),
+    ([0.1, 0.3, 0.2], "min", 0),
+    # Of equals, the later: its learning rate was lower.
+    ([0.3, 0.3, 0.2, 0.3], "max", 3),
+    ([math.nan, 0.5, math.nan], "max", 1),
+  ],
+)
+def test_the_best_epochs_weights_come_back(model, values, mode, best_epoch):
+  _best(model, values, mode=mode).restore()
+  assert _value(model) == best_epoch
+
+
+@pytest.mark.parametrize(
+  ("values", "wait"),
+  [([0.3, 0.2, 0.1], 2), ([0.3, 0.3, 0.3], 2), ([0.3, 0.2, 0.4], 0), ([math.nan] * 3, 3)],
+)
+def test_equal_and_worse_epochs_use_up_patience(model, values, wait):
+  best = _best(model, values)
+  assert best.wait == wait
+  assert not best.exhausted
+  assert not model.stop_training
+
+
+def test_training_stops_when_patience_is_used_up(model):
+  best = _best(model, [0.5, 0.4, 0.4, 0.9], patience=2)
+  assert best.exhausted
+  assert model.stop_training
+  assert best.value == 0.5
+
+
+def test_without_a_usable_epoch_the_model_is_left_as_it_is(model):
+  _best(model, [math.nan, math.nan]).restore()
+  assert _value(model) == 1
+
+
+def test_a_start_must_be_beaten(model):
+  _set(model, 7)
+  best = BestEpoch(model, monitor=("m", "min"), patience=5)
+  best.start_from(-0.25)
+  best.set_model(model)
+  _set(model, 8)
+  best.on_epoch_end(0, {"m": 0.3})
+  best.restore()
+  assert _value(model) == 7
+  _set(model, 9)
+  best.on_epoch_end(1, {"m": 0.2})
+  best.restore()
+  assert _value(model) == 9
+
+
+def test_a_metric_that_is_not_there_is_an_error(model):
+  best = BestEpoch(model, monitor=("val_auc", "max"), patience=1)
+  best.set_model(model)
+  with pytest.raises(ValueError, match=r"No metric 'val_auc' to monitor. Known: \['a', 'loss'\]"):
+    best.on_epoch_end(0, {"loss": 1.0, "a": 1.0})
+
+
+def test_a_report_is_a_row_and_a_line_with_the_same_facts(model, caplog):
+  history = [{"phase": "before"}]
+  report = Report(phase="head", epochs=3, steps=10, history=history)
+  report.set_model(model)
+  with caplog.at_level(logging.INFO, logger=progress.LOGGER_NAME):
+    report.on_epoch_begin(1)
+    report.on_train_batch_end(0, {"loss": 1.0})
+    report.on_epoch_end(1, {"loss": np.float32(0.5), "val_accuracy": 0.75})
+  _, row = history
+  assert row["phase"] == "head"
+  assert row["epoch"] == 2
+  assert row["learning_rate"] == pytest.approx(0.1)
+  assert (row["loss"], row["val_accuracy"]) == (0.5, 0.75)
+  assert 0 <= row["seconds"] < 5
+  # No line for a step so soon after the epoch's start.
+  [record] = caplog.records
+  assert record.getMessage() == "head epoch 2/3  loss 0.500  val_accuracy 0.750"
+  assert record.dlpipe == {"epochs": 3, **row}
+
+
+def test_a_long_epoch_reports_its_steps(model, caplog, monkeypatch):
+  now = iter([100.0, 101.0, 103.0, 104.0])
+  monkeypatch.setattr("pipeline.training.callbacks.time.monotonic", lambda: next(now))
+  report = Report(phase="head", epochs=3, steps=10, history=[])
+  report.set_model(model)
+  with caplog.at_level(logging.INFO, logger=progress.LOGGER_NAME):
+    report.on_epoch_begin(0)
+    for batch in range(3):
+      report.on_train_batch_end(batch, {"loss": 0.25})
+  [record] = caplog.records
+  assert record.getMessage() == "head epoch 1/3  step 2/10  loss 0.250"
+  assert record.dlpipe == {"step": 2, "steps": 10}
+
+
+def _saved(tmp_path, model, best=None, epoch=4, history=()):
+  checkpoint = Checkpoint(tmp_path, model)
+  best = best or _best(model, [0.1, 0.6, 0.2])
+  callback = checkpoint.callback(1, model.optimizer, best, list(history))
+  callback.on_epoch_end(epoch, {})
+  return best
+
+
+def test_nothing_is_restored_where_nothing_was_saved(tmp_path, model):
+  _set(model, 5)
+  assert Checkpoint(tmp_path / "absent", model).restore() is None
+  assert _value(model) == 5
+  assert not (tmp_path / "absent").exists()
+
+
+def test_everything_that_was_saved_comes_back(tmp_path, model):
+  model.fit(np.ones((4, 2)), np.ones(4), epochs=3, verbose=0)
+  history = [{"phase": "x", "epoch": 1, "loss": math.inf}]
+  _saved(tmp_path, model, history=history)
+  optimizer = [np.array(v) for v in model.optimizer.variables]
+  _set(model, 50)
+  for variable in model.optimizer.variables:
+    variable.assign(variable * 0)
+  checkpoint = Checkpoint(tmp_path, model)
+  state = checkpoint.restore()
+  assert (state["phase"], state["history"]) == (1, history)
+  assert _value(model) == 2
+  best = BestEpoch(model, monitor=("m", "max"), patience=10)
+  assert checkpoint.restore_phase(model.optimizer, best) == 5
+  assert (best.value, best.wait) == (0.6, 1)
+  best.restore()
+  assert _value(model) == 1
+  for variable, expected in zip(model.optimizer.variables, optimizer, strict=True):
+    np.testing.assert_array_equal(variable, expected)
+
+
+def test_a_checkpoint_before_any_usable_epoch_leaves_the_model_as_it_is(tmp_path, model):
+  _saved(tmp_path, model, best=_best(model, [math.nan, math.nan]))
+  checkpoint = Checkpoint(tmp_path, model)
+  checkpoint.restore()
+  best = BestEpoch(model, monitor=("m", "max"), patience=10)
+  checkpoint.restore_phase(model.optimizer, best)
+  assert best.value == -math.inf
+  assert best.wait == 2
+  best.restore()
+  assert _value(model) == 1
+
+
+def test_a_half_written_checkpoint_is_never_read(tmp_path, model):
+  (tmp_path / "staged-state.npz").write_bytes(b"cut short")
+  _set(model, 5)
+  assert Checkpoint(tmp_path, model).restore() is None
+  assert _value(model) == 5
+  _saved(tmp_path, model)
+  (tmp_path / "staged-state.npz").write_bytes(b"cut short")
+  assert Checkpoint(tmp_path, model).restore()["epoch"] == 5
+
+
+def test_a_kill_while_saving_leaves_the_checkpoint_before(tmp_path, model, monkeypatch):
+  _saved(tmp_path, model, epoch=4)
+
+  def die(file, **arrays):
+    file.write(b"cut short")
+    raise KeyboardInterrupt
+
+  with monkeypatch.context() as patch:
+    patch.setattr("pipeline.training.callbacks.np.savez", die)
+    with pytest.raises(KeyboardInterrupt):
+      _saved(tmp_path, model, epoch=5)
+  assert (tmp_path / "staged-state.npz").read_bytes() == b"cut short"
+  assert Checkpoint(tmp_path, model).restore()["epoch"] == 5
+  _saved(tmp_path, model, epoch=6)
+  assert [p.name for p in tmp_path.iterdir()] == ["state.npz"]
+  assert Checkpoint(tmp_path, model).restore()["epoch"] == 7
+
+
+def test_only_the_chief_writes(tmp_path, model, monkeypatch):
+  monkeypatch.setenv("TF_CONFIG", '{"task": {"type": "worker", "index": 1}}')
+  _saved(tmp_path, model)
+  assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,174 @@
+"""`run_fn` with TFX's own FnArgs on twenty pictures: the export, the record and the checkpoints."""
+
+import json
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from components.errors import BadInputError
+from pipeline.config import TrainConfig
+from pipeline.tasks.images.task import TASK
+from pipeline.training import callbacks
+from pipeline.training.run import run_fn, tuned_values
+
+_HYPERPARAMETERS = {
+  **TASK.hyperparameters,
+  **TASK.tiny,
+  "widths": [2],
+  "image_size": 12,
+  "min_steps": 0,
+  "batch_size": 10,
+}
+
+
+class Killed(BaseException):
+  """What no one catches, as a kill."""
+
+
+def _fn_args(graph, root, *, hyperparameters=(), tuned=None, checkpoints=True, **train):
+  custom_config = {
+    "task": "images",
+    "hyperparameters": {**_HYPERPARAMETERS, **dict(hyperparameters)},
+    "train": {**TrainConfig(mixed_precision=False).model_dump(), **train},
+    "code_fingerprint": "f",
+  }
+  if checkpoints:
+    custom_config["checkpoint_root"] = str(root / "checkpoints")
+  return FnArgs(
+    working_dir=None,
+    train_files=graph.files,
+    eval_files=graph.files,
+    train_steps=None,
+    eval_steps=None,
+    schema_path=None,
+    schema_file=None,
+    transform_graph_path=graph.path,
+    transform_output=graph.path,
+    data_accessor=None,
+    serving_model_dir=str(root / "model" / "Format-Serving"),
+    eval_model_dir=None,
+    model_run_dir=str(root / "run"),
+    base_model=None,
+    hyperparameters=tuned,
+    custom_config=custom_config,
+  )
+
+
+@pytest.fixture(scope="module")
+def trained(graph, tmp_path_factory):
+  root = tmp_path_factory.mktemp("trained")
+  run_fn(_fn_args(graph, root))
+  return root
+
+
+def _history(root):
+  return json.loads((root / "run" / "history.json").read_text())
+
+
+def test_the_history_says_what_was_trained_and_on_what(trained):
+  history = _history(trained)
+  assert history["hyperparameters"] == _HYPERPARAMETERS
+  assert history["precision"] == "float32"
+  assert history["train_examples"] == 20
+  assert [(r["phase"], r["epoch"]) for r in history["epochs"]] == [("train", 1), ("train", 2)]
+  # 3 x 3 x 3 x 2 weights, a norm of two channels, and a head of two classes.
+  assert history["parameters"] == 54 + 8 + 6
+  assert history["prepare_seconds"] > 0
+
+
+def test_the_export_answers_as_the_parity_files_say(trained, graph):
+  signature = tf.saved_model.load(str(trained / "model" / "Format-Serving")).signatures
+  parity = trained / "run" / "parity"
+  rows = list(tf.data.TFRecordDataset(str(parity / "examples.tfrecord")).as_numpy_iterator())
+  assert rows == graph.examples
+  assert json.loads((parity / "input.json").read_text()) == {"input_key": "image"}
+  expected = np.load(parity / "expected.npz")
+  answer = signature["serving_examples"](examples=tf.constant(rows))
+  assert set(answer) == set(expected.files) == {"label", "score", "scores", "labels"}
+  np.testing.assert_allclose(answer["scores"], expected["scores"], atol=1e-6)
+  assert answer["label"].numpy().tolist() == expected["label"].tolist()
+
+
+def test_the_request_beside_the_export_is_a_picture_of_the_validation_split(trained, graph):
+  path = trained / "model/Format-Serving/assets.extra/tf_serving_warmup_requests"
+  [record] = tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+  assert graph.pictures[0] in record
+
+
+def test_event_files_lie_in_the_run(trained):
+  assert list((trained / "run" / "train").rglob("events.out.tfevents.*"))
+
+
+def test_what_the_tuner_found_wins(graph, tmp_path):
+  run_fn(_fn_args(graph, tmp_path, tuned={"space": [], "values": {"dropout": 0.125, "epochs": 1}}))
+  found = _history(tmp_path)
+  assert found["hyperparameters"] == {**_HYPERPARAMETERS, "dropout": 0.125, "epochs": 1}
+  assert len(found["epochs"]) == 1
+
+
+@pytest.mark.parametrize(
+  ("hyperparameters", "values"), [(None, {}), ({}, {}), ({"values": {"a": 1}}, {"a": 1})]
+)
+def test_tuned_values(graph, tmp_path, hyperparameters, values):
+  assert tuned_values(_fn_args(graph, tmp_path, tuned=hyperparameters)) == values
+
+
+def test_a_killed_training_goes_on_and_a_different_one_starts_anew(graph, tmp_path, monkeypatch):
+  save = callbacks.Checkpoint._save
+
+  def save_and_die(self, arrays):
+    save(self, arrays)
+    raise Killed
+
+  with monkeypatch.context() as patch:
+    patch.setattr(callbacks.Checkpoint, "_save", save_and_die)
+    with pytest.raises(Killed):
+      run_fn(_fn_args(graph, tmp_path))
+  [kept] = (tmp_path / "checkpoints").iterdir()
+  first_row = json.loads(str(np.load(kept / "state.npz")["state"]))["history"]
+  run_fn(_fn_args(graph, tmp_path))
+  assert _history(tmp_path)["epochs"][:1] == first_row
+  assert len(_history(tmp_path)["epochs"]) == 2
+  run_fn(_fn_args(graph, tmp_path, seed=2))
+  [other] = (tmp_path / "checkpoints").iterdir()
+  assert other != kept
+  assert _history(tmp_path)["epochs"][:1] != first_row
+
+
+def test_without_a_checkpoint_folder_none_is_written(graph, tmp_path):
+  run_fn(_fn_args(graph, tmp_path, checkpoints=False, hyperparameters={"epochs": 1}))
+  assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "run"]
+
+
+def test_mixed_precision_serves_float32(graph, tmp_path):
+  before = keras.config.dtype_policy()
+  try:
+    run_fn(_fn_args(graph, tmp_path, mixed_precision=True, hyperparameters={"epochs": 1}))
+  finally:
+    keras.config.set_dtype_policy(before)
+  assert _history(tmp_path)["precision"] == "mixed_float16"
+  expected = np.load(tmp_path / "run" / "parity" / "expected.npz")
+  assert expected["scores"].dtype == np.float32
+  np.testing.assert_allclose(expected["scores"].sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_worker_that_is_not_the_chief_writes_its_copy_elsewhere(graph, tmp_path, monkeypatch):
+  # One worker of a cluster of one, so that no other has to be there to train with.
+  config = {"cluster": {"chief": ["localhost:1"]}, "task": {"type": "worker", "index": 0}}
+  monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+  run_fn(_fn_args(graph, tmp_path, hyperparameters={"epochs": 1}))
+  assert not (tmp_path / "model").exists()
+  assert (tmp_path / "run" / "worker_export" / "saved_model.pb").is_file()
+  assert not (tmp_path / "checkpoints").exists()
+
+
+def test_an_unknown_task_is_bad_input(graph, tmp_path):
+  arguments = _fn_args(graph, tmp_path)
+  arguments.custom_config["task"] = "imagse"
+  with pytest.raises(BadInputError, match="Did you mean 'images'"):
+    run_fn(arguments)
+  assert not list(pathlib.Path(tmp_path).iterdir())

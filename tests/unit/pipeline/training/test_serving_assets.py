@@ -1,0 +1,54 @@
+"""What lies beside a SavedModel: requests that a server can replay as they are."""
+
+import base64
+import json
+
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
+
+from pipeline.training import serving_assets
+
+
+def _write(tmp_path, value):
+  serving_assets.write(tmp_path, "images", "image", value)
+  return tmp_path / "assets.extra"
+
+
+def test_the_warmup_is_one_request_to_serving_default(tmp_path):
+  extra = _write(tmp_path, b"\xff\xd8picture")
+  path = str(extra / "tf_serving_warmup_requests")
+  [record] = tf.data.TFRecordDataset(path).as_numpy_iterator()
+  log = prediction_log_pb2.PredictionLog.FromString(record)
+  request = log.predict_log.request
+  assert request.model_spec.name == "images"
+  assert request.model_spec.signature_name == "serving_default"
+  assert list(request.inputs) == ["image"]
+  assert tf.make_ndarray(request.inputs["image"]).tolist() == [b"\xff\xd8picture"]
+
+
+@pytest.mark.parametrize(
+  ("value", "shown"),
+  [
+    (b"\xff\xd8picture", {"b64": base64.b64encode(b"\xff\xd8picture").decode()}),
+    ("café".encode(), "café"),
+  ],
+)
+def test_the_request_is_tensorflow_servings_json(tmp_path, value, shown):
+  text = (_write(tmp_path, value) / "examples" / "request.json").read_text("utf-8")
+  assert json.loads(text) == {"instances": [{"image": shown}]}
+
+
+def test_the_curl_line_names_the_model(tmp_path):
+  text = (_write(tmp_path, b"x") / "examples" / "curl.sh").read_text()
+  assert "/v1/models/images:predict" in text
+  assert "-d @request.json" in text
+
+
+def test_writing_again_replaces(tmp_path):
+  _write(tmp_path, b"one")
+  extra = _write(tmp_path, b"two")
+  assert json.loads((extra / "examples" / "request.json").read_text()) == {
+    "instances": [{"image": "two"}]
+  }
+  assert len(list(extra.rglob("*"))) == 4
