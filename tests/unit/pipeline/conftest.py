@@ -107,7 +107,7 @@ def evaluate(tmp_path_factory):
       tfma.default_eval_shared_model(
         _save_echo(root / name, models[name], len(scores[0])),
         eval_config=config,
-        model_name=name,
+        model_name=name if has_baseline else "",
         rubber_stamp=not has_baseline,
       )
       for name in ([*models] if has_baseline else [constants.CANDIDATE_KEY])

@@ -1,0 +1,108 @@
+"""`Skill` and `CalibrationError`, computed by TFMA itself on values worked out by hand."""
+
+import json
+import math
+
+import pytest
+from tensorflow_model_analysis.proto import config_pb2
+
+from pipeline.classification_metrics import BINS, classification_metrics
+from pipeline.evaluation import read_evaluation
+from pipeline.user_functions import code_fingerprint
+
+
+@pytest.fixture(scope="module")
+def computed(evaluate):
+  config = config_pb2.EvalConfig(
+    model_specs=[
+      config_pb2.ModelSpec(
+        signature_name="serving_examples",
+        prediction_key="scores",
+        label_key="label_id",
+        preprocessing_function_names=["transform_label"],
+      )
+    ],
+    slicing_specs=[config_pb2.SlicingSpec(), config_pb2.SlicingSpec(feature_keys=["kind"])],
+    metrics_specs=[config_pb2.MetricsSpec(metrics=classification_metrics())],
+  )
+
+  def run(label_id, scores, **more):
+    return read_evaluation(evaluate(config, label_id=label_id, scores=scores, **more))
+
+  return run
+
+
+@pytest.fixture(scope="module")
+def three_classes(computed):
+  """Labels 0, 0, 0, 1, 2: the majority guess has 3 of 5 right."""
+  return computed(
+    [0, 0, 0, 1, 2],
+    [
+      [1.0, 0.0, 0.0],  # right, and surest: the last bin, not one beyond it
+      [0.82, 0.1, 0.08],  # right
+      [0.3, 0.36, 0.34],  # wrong, and no score reaches one half
+      [0.1, 0.82, 0.08],  # right
+      [0.06, 0.88, 0.06],  # wrong
+    ],
+    old_scores=[[1.0, 0.0, 0.0]] * 5,  # always guesses the commonest label
+    slices={"kind": ["x", "x", "x", "y", "y"]},
+  )
+
+
+def test_skill_is_the_part_of_the_majority_guesss_errors_that_is_avoided(three_classes):
+  assert three_classes.metrics["accuracy"] == pytest.approx(3 / 5)
+  assert three_classes.metrics["skill"] == (3 - 3) / (5 - 3)
+
+
+def test_the_majority_guess_itself_has_no_skill(three_classes):
+  assert three_classes.baseline["accuracy"] == pytest.approx(3 / 5)
+  assert three_classes.baseline["skill"] == 0.0
+
+
+def test_skill_of_a_slice_of_one_label_is_undefined(three_classes):
+  one_label, two_labels = three_classes.slices
+  assert one_label["value"] == "x"
+  assert math.isnan(one_label["metrics"]["skill"])
+  # Labels 1 and 2: either guess has one right, and so has the model.
+  assert two_labels["metrics"]["skill"] == 0.0
+
+
+def test_calibration_error_is_the_mean_gap_between_score_and_success(three_classes):
+  # Bin 3: 0.36 said, 0 right. Bin 8: 0.82 + 0.82 + 0.88 said, 2 right. Bin 9: 1 said, 1 right.
+  gaps = [0.36, abs(0.82 + 0.82 + 0.88 - 2), 0.0]
+  assert three_classes.metrics["calibration_error"] == pytest.approx(sum(gaps) / 5, abs=1e-6)
+  assert [
+    (round(b["low"] * BINS), b["count"], b["accuracy"]) for b in three_classes.calibration
+  ] == [
+    (3, 1, 0.0),
+    (8, 3, pytest.approx(2 / 3)),
+    (9, 1, 1.0),
+  ]
+
+
+def test_each_model_has_its_own_calibration(three_classes):
+  # Sure of five, right in three.
+  assert three_classes.baseline["calibration_error"] == pytest.approx(2 / 5)
+
+
+@pytest.mark.parametrize(
+  ("scores", "skill"),
+  [
+    ([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.1, 0.9]], 1.0),
+    ([[0.1, 0.9], [0.1, 0.9], [0.9, 0.1], [0.9, 0.1]], -1.0),
+  ],
+  ids=["perfect", "worse than guessing"],
+)
+def test_skill_at_its_ends_without_a_baseline(computed, scores, skill):
+  found = computed([0, 0, 1, 1], scores, slices={"kind": ["x"] * 4})
+  assert found.metrics["skill"] == skill
+  assert found.baseline == {}
+
+
+def test_an_unsure_prediction_counts_in_the_confusion_matrix(three_classes):
+  assert three_classes.confusion == {(0, 0): 2.0, (0, 1): 1.0, (1, 1): 1.0, (2, 1): 1.0}
+
+
+def test_the_configuration_changes_with_the_code_of_the_metrics():
+  [skill] = [m for m in classification_metrics() if m.class_name == "Skill"]
+  assert json.loads(skill.config)["code"] == code_fingerprint("pipeline.classification_metrics")
