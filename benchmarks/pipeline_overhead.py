@@ -89,6 +89,8 @@ def measure(
     workspace = scratch / "workspace"
     command = [python, "-m", "pipeline.cli.main", "run", "images", "--data", str(data), "--json"]
     command += ["--workspace", str(workspace), "--set", f"train.epochs={epochs}"]
+    # Small data would get more epochs than (a) trains.
+    command += ["--set", "model.min_steps=0"]
     out, row["b_seconds"], row["b_peak_mb"] = run(command)
     result = json.loads(out.splitlines()[-1])
     seconds = {c["id"]: c["seconds"] for c in result["components"]}

@@ -234,7 +234,14 @@ def beam_args(config: PipelineConfig) -> list[str]:
       f"--runner={'FnApiRunner' if known else 'DirectRunner'}",
       "--direct_running_mode=in_memory",
       "--direct_num_workers=1",
+      # Workers in this process need no image. Naming one keeps TFX from packing its own sources
+      # for them before every node, which takes two seconds and leaves the copy in /tmp.
+      "--sdk_container_image=none",
       *config.beam.options,
     ]
   runner = {"flink": "FlinkRunner", "spark": "SparkRunner", "dataflow": "DataflowRunner"}
-  return [f"--runner={runner[config.beam.runner]}", *config.beam.options]
+  args = [f"--runner={runner[config.beam.runner]}", *config.beam.options]
+  packaged = ("--setup_file", "--sdk_container_image", "--extra_package", "--requirements_file")
+  if not any(option.startswith(packaged) for option in config.beam.options):
+    args.append(f"--setup_file={_REPOSITORY / 'setup.py'}")
+  return args
