@@ -1,0 +1,202 @@
+"""What shared code relies on, for every task that is found: a new task is tested by being there."""
+
+import importlib
+import inspect
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from components.records import SourcePlan
+from pipeline.config import TRAIN_NAMES, known_names, make_config
+from pipeline.evaluation import eval_config
+from pipeline.task import Phase
+from pipeline.tasks import get_task, task_names
+from pipeline.user_functions import code_fingerprint, load_function, udf_path
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+_DOTTED = (
+  "preprocessing_fn",
+  "build_model",
+  "compile_args",
+  "serving_outputs",
+  "search_space",
+  "metrics",
+)
+
+
+@pytest.fixture(params=task_names())
+def task(request):
+  return get_task(request.param)
+
+
+@pytest.fixture
+def schema(task):
+  text = (_ROOT / "schemas" / task.name / "schema.pbtxt").read_text("utf-8")
+  return text_format.Parse(text, schema_pb2.Schema())
+
+
+@pytest.fixture
+def shipped(task, tmp_path_factory, monkeypatch):
+  """The path of the task's sample data, and the source that reads it."""
+  monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+  path = task.shipped_data()
+  name, source = next((n, s) for n, s in task.sources.items() if s.matches(path))
+  return path, name, source
+
+
+def _merged(task, shipped, *, tiny=False):
+  path, name, _ = shipped
+  config = make_config(task, data_path=path, workspace="w", tiny=tiny)
+  values = config.hyperparameters(task)
+  if task.infer_hyperparameters:
+    values |= task.infer_hyperparameters(name, path, config.data_options(task), values)
+  return values
+
+
+def test_the_name_is_the_folders_and_fits_every_place_it_goes_to(task):
+  assert re.fullmatch(r"[a-z][a-z0-9_]*", task.name)
+  assert (_ROOT / "pipeline" / "tasks" / task.name / "task.py").is_file()
+  assert task.summary.endswith(".")
+  assert "\n" not in task.summary
+
+
+@pytest.mark.parametrize("field", _DOTTED)
+def test_functions_by_dotted_path_are_there_and_are_ours(task, field):
+  path = getattr(task, field)
+  function = load_function(path)
+  assert udf_path(function) == path
+  assert len(code_fingerprint(path)) == 64
+
+
+def test_preprocessing_takes_what_transform_gives_it(task):
+  parameters = inspect.signature(load_function(task.preprocessing_fn)).parameters
+  assert list(parameters) == ["inputs", "custom_config"]
+
+
+def test_importing_a_task_imports_no_framework(task):
+  code = (
+    f"import sys, pipeline.tasks.{task.name}.task\n"
+    "heavy = {'tensorflow', 'keras', 'tfx', 'apache_beam', 'pandas'}\n"
+    "print(sorted(heavy & set(sys.modules)))\n"
+  )
+  done = subprocess.run(
+    [sys.executable, "-c", code], cwd=_ROOT, capture_output=True, text=True, check=True
+  )
+  assert done.stdout.strip() == "[]"
+
+
+def test_gates_hold_metrics_that_are_computed(task):
+  assert task.gates
+  computed = {json.loads(m.config)["name"] for m in load_function(task.metrics)()}
+  for gate in task.gates:
+    assert gate.metric in computed
+    assert gate.bound is not None or gate.max_regression is not None
+    assert gate.direction in ("higher", "lower")
+    assert gate.max_regression is None or gate.max_regression >= 0
+    assert len(gate.reason.split()) > 3
+  names = [gate.metric for gate in task.gates]
+  assert len(set(names)) == len(names)
+  # Some bound holds for the first model too, which has none to be compared with.
+  assert any(gate.bound is not None for gate in task.gates)
+
+
+def test_the_evaluators_configuration_can_be_built(task):
+  config = eval_config(task, task.gates)
+  held = [m for spec in config.metrics_specs for m in spec.metrics if m.per_slice_thresholds]
+  assert len(held) == len(task.gates)
+
+
+def test_every_task_has_the_shared_hyperparameters_and_tiny_knows_its_names(task):
+  assert set(TRAIN_NAMES) <= set(task.hyperparameters)
+  assert task.tiny
+  assert set(task.tiny) <= set(task.hyperparameters)
+  for name, value in task.tiny.items():
+    default = task.hyperparameters[name]
+    assert default is None or type(value) is type(default), name
+  assert set(task.preprocessing_hyperparameters) <= set(task.hyperparameters)
+
+
+def test_names_to_set_do_not_collide(task):
+  names = known_names(task)
+  assert len(set(names["data"])) == len(names["data"])
+  assert not set(names["model"]) & set(TRAIN_NAMES)
+
+
+@pytest.mark.parametrize("tiny", [False, True])
+def test_hyperparameters_survive_json_and_give_a_plan(task, shipped, tiny):
+  values = _merged(task, shipped, tiny=tiny)
+  assert json.loads(json.dumps(values)) == values
+  phases = task.training_plan(values)
+  assert phases
+  assert all(isinstance(p, Phase) and p.epochs > 0 and p.learning_rate > 0 for p in phases)
+  assert len({p.name for p in phases}) == len(phases)
+  assert None not in [values[name] for name in task.preprocessing_hyperparameters]
+
+
+def test_the_schema_has_what_the_task_reads(task, schema):
+  features = {f.name: f for f in schema.feature}
+  assert {task.input_key, task.label_key, *task.slices} <= set(features)
+  for name in (task.input_key, task.label_key):
+    presence = features[name].presence
+    assert presence.min_fraction == 1.0, name
+    assert presence.min_count >= 1, name
+
+
+def test_the_monitor_is_a_metric_of_the_compiled_model(task, shipped):
+  name, mode = task.monitor
+  assert mode in ("min", "max")
+  assert name.startswith("val_")
+  if name != "val_loss":
+    compiled = load_function(task.compile_args)(_merged(task, shipped))
+    assert name.removeprefix("val_") in {metric.name for metric in compiled["metrics"]}
+    assert mode == "max"
+
+
+def test_compile_args_are_made_anew_each_time(task, shipped):
+  values = _merged(task, shipped)
+  first, second = (load_function(task.compile_args)(values) for _ in range(2))
+  assert set(first) <= {"loss", "metrics"}
+  assert all(a is not b for a, b in zip(first["metrics"], second["metrics"], strict=True))
+
+
+def test_the_search_space_varies_known_names_around_the_defaults(task, shipped):
+  keras_tuner = importlib.import_module("keras_tuner")
+  values = _merged(task, shipped)
+  space = keras_tuner.HyperParameters()
+  load_function(task.search_space)(space, values)
+  assert space.space
+  assert set(space.values) <= set(task.hyperparameters) - set(task.preprocessing_hyperparameters)
+  for name, value in space.values.items():
+    assert value == pytest.approx(values[name], rel=0.2), name
+
+
+def test_sources_describe_themselves_and_their_functions_have_paths(task):
+  assert task.sources
+  for name, source in task.sources.items():
+    assert source.description, name
+    assert load_function(udf_path(source.plan)) is source.plan
+    assert load_function(udf_path(source.read)) is source.read
+
+
+def test_the_shipped_data_is_read_into_what_the_schema_says(task, schema, shipped):
+  path, _, source = shipped
+  plan = source.plan(path, task.data_options)
+  assert isinstance(plan, SourcePlan)
+  assert plan.fingerprint == source.plan(path, task.data_options).fingerprint
+  # Shards travel as JSON.
+  shards = json.loads(json.dumps(list(plan.shards)))
+  record = next(iter(source.read(shards[0], task.data_options)))
+  assert {task.input_key, task.label_key} <= set(record.features)
+  assert set(record.features) <= {f.name for f in schema.feature}
+
+
+def test_the_sample_input_is_a_value_of_the_input(task, shipped):
+  value = task.request_value(task.sample_input())
+  assert isinstance(value, bytes | str)
+  assert value

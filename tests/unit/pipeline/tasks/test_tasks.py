@@ -1,0 +1,149 @@
+"""Tasks are found by their folders: ours, and those that `DLPIPE_TASKS` names."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import pipeline.tasks
+from components.errors import BadInputError
+from pipeline.task import Task
+from pipeline.tasks import get_task, task_names
+
+_ROOT = pathlib.Path(__file__).resolve().parents[4]
+_TOY = """
+from components.errors import BadInputError
+from components.records import SourcePlan
+from pipeline.task import MetricGate, Phase, Source, Task
+from pipeline.tasks.toy.reading import read
+
+
+def plan(path, options):
+  raise BadInputError(f"the toy was asked for {options['colour']}")
+
+
+def training_plan(hyperparameters):
+  return (Phase(name="play", epochs=1, learning_rate=0.1),)
+
+
+TASK = Task(
+  name="toy", summary="A toy.", input_key="text", label_key="label", label_id_key="label_id",
+  sources={"any": Source(description="anything", matches=lambda path: True, plan=plan, read=read)},
+  shipped_data=lambda: "", sample_input=lambda: "", request_value=str,
+  data_options={"colour": "red"},
+  preprocessing_fn="pipeline.tasks.toy.model.preprocessing_fn",
+  build_model="pipeline.tasks.toy.model.build_model",
+  compile_args="pipeline.tasks.toy.model.compile_args",
+  training_plan=training_plan,
+  serving_outputs="pipeline.tasks.toy.model.serving_outputs",
+  search_space="pipeline.tasks.toy.model.search_space",
+  metrics="pipeline.tasks.toy.model.metrics",
+  hyperparameters={"units": 3},
+)
+"""
+
+
+@pytest.fixture
+def toy(tmp_path):
+  """A folder of tasks with one in it, and beside it what is none."""
+  root = tmp_path / "my tasks"
+  (root / "toy").mkdir(parents=True)
+  (root / "toy" / "task.py").write_text(_TOY)
+  (root / "toy" / "reading.py").write_text("def read(shard, options):\n  return iter(())\n")
+  (root / "no_task").mkdir()
+  (root / "no_task" / "model.py").touch()
+  return root
+
+
+def _python(*arguments, tasks):
+  done = subprocess.run(
+    [sys.executable, *arguments],
+    env={**os.environ, "PYTHONPATH": str(_ROOT), "DLPIPE_TASKS": tasks},
+    capture_output=True,
+    text=True,
+    timeout=60,
+    check=False,
+  )
+  return done.returncode, done.stdout.strip(), done.stderr.strip()
+
+
+def test_our_tasks_are_the_folders_with_a_task():
+  folders = {p.parent.name for p in (_ROOT / "pipeline" / "tasks").glob("*/task.py")}
+  assert folders <= set(task_names())
+  assert "images" in folders
+  assert list(task_names()) == sorted(task_names())
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_a_task_is_found_by_its_name(name):
+  task = get_task(name)
+  assert isinstance(task, Task)
+  assert task.name == name
+
+
+@pytest.mark.parametrize(
+  ("name", "hint"), [("image", " Did you mean 'images'?"), ("zzzz", ""), ("sources", "")]
+)
+def test_an_unknown_task_names_the_nearest_and_all(name, hint):
+  known = ", ".join(task_names())
+  with pytest.raises(BadInputError) as refused:
+    get_task(name)
+  if hint or name == "zzzz":
+    assert str(refused.value) == f"Unknown task {name!r}.{hint} Known tasks: {known}."
+  assert refused.value.exit_code == 2
+
+
+def test_a_path_is_not_taken_for_a_name(tmp_path, monkeypatch):
+  monkeypatch.setattr(pipeline.tasks, "__path__", [str(tmp_path)])
+  (tmp_path / "task.py").touch()
+  (tmp_path / "deep" / "er").mkdir(parents=True)
+  (tmp_path / "deep" / "er" / "task.py").touch()
+  assert task_names() == ()
+  with pytest.raises(BadInputError):
+    get_task("deep.er")
+
+
+def test_a_task_of_the_users_own_is_one_of_ours_everywhere(toy, tmp_path):
+  code = (
+    "from pipeline.tasks import get_task, task_names\n"
+    "from pipeline.user_functions import code_fingerprint, load_function, udf_path\n"
+    "task = get_task('toy')\n"
+    "print(' '.join(task_names()), task.summary, udf_path(task.sources['any'].read))\n"
+    "print(len(code_fingerprint('pipeline.tasks.toy.task')))\n"
+  )
+  elsewhere = f"{tmp_path / 'absent'}{os.pathsep}{toy}"
+  status, stdout, stderr = _python("-c", code, tasks=elsewhere)
+  assert status == 0, stderr
+  names, size = stdout.splitlines()
+  assert (
+    names == f"{' '.join(sorted((*task_names(), 'toy')))} A toy. pipeline.tasks.toy.reading.read"
+  )
+  assert size == "64"
+
+
+def test_the_command_line_runs_a_task_of_the_users_own(toy, tmp_path):
+  command = ("-m", "pipeline.cli.main", "run", "toy", "--data", str(tmp_path))
+  status, _, stderr = _python(*command, "--set", "data.colour=blue", tasks=str(toy))
+  assert (status, stderr) == (2, "Error: the toy was asked for blue")
+  status, _, stderr = _python(*command, "--set", "model.unit=4", tasks=str(toy))
+  assert status == 2
+  assert "unknown name 'model.unit' for task toy. Did you mean model.units?" in stderr
+
+
+def test_an_edit_of_the_users_own_task_changes_its_fingerprint(toy):
+  code = (
+    "from pipeline.user_functions import code_fingerprint\n"
+    "print(code_fingerprint('pipeline.tasks.toy.task'))\n"
+  )
+  _, before, _ = _python("-c", code, tasks=str(toy))
+  (toy / "toy" / "reading.py").write_text("def read(shard, options):\n  return iter([1])\n")
+  _, after, _ = _python("-c", code, tasks=str(toy))
+  assert len(before) == len(after) == 64
+  assert before != after
+
+
+def test_an_empty_variable_changes_nothing():
+  code = "from pipeline.tasks import task_names, __path__; print(*task_names(), len(__path__))"
+  assert _python("-c", code, tasks="")[1] == f"{' '.join(task_names())} 1"
