@@ -67,6 +67,8 @@ def _load(model: keras.Model, path: str) -> None:
       for layer in model.layers:
         if layer.weights:
           group = file["/".join(layer.name.split("_", 1))]
+          if not isinstance(group, h5py.Group):
+            raise ValueError(f"{group.name} is not a layer")
           arrays: list[np.ndarray] = []
           group.visititems(lambda _, item, into=arrays: _collect(item, into))
           # The kernel has four dimensions, the bias one.
