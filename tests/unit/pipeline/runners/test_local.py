@@ -1,0 +1,190 @@
+"""`local.run` on a few pictures, as far as the data gate: events, quarantine, report, lock."""
+
+import fcntl
+import json
+import logging
+import os
+import pathlib
+
+import pytest
+
+from components import progress
+from components.errors import BadInputError
+from pipeline.config import make_config
+from pipeline.runners import events, local
+from pipeline.tasks.images.task import TASK
+
+_NODES = (
+  "SourceExampleGen",
+  "ReviewedSchema",
+  "StatisticsGen",
+  "SchemaGen",
+  "ExampleValidator",
+  "DataGate",
+)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory, make_picture):
+  """Two classes of twelve pictures, and one that is none."""
+  root = tmp_path_factory.mktemp("pictures")
+  for number, label in enumerate(("cat", "dog")):
+    (root / label).mkdir()
+    for i in range(12):
+      (root / label / f"{i}.png").write_bytes(make_picture(seed=100 * number + i))
+  (root / "cat" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n cut short")
+  return root
+
+
+def _run(pictures, workspace, run_id, *settings):
+  """Checks the data; returns the result and every event."""
+  config = make_config(TASK, data_path=str(pictures), workspace=str(workspace), settings=settings)
+  heard = []
+  result = local.run(
+    TASK,
+    config,
+    source=TASK.sources["folder"],
+    hyperparameters=config.hyperparameters(TASK),
+    run_id=run_id,
+    log_file="the.log",
+    listener=heard.append,
+    train_and_push=False,
+  )
+  return result, heard
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+  return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="module")
+def first(pictures, workspace):
+  return _run(pictures, workspace, "r1")
+
+
+def _states(heard):
+  return {e.id: e.state for e in heard if isinstance(e, events.ComponentFinished)}
+
+
+def test_events_come_in_order(first):
+  result, heard = first
+  assert heard[0] == events.RunStarted("r1", "images", heard[0].components, "the.log")
+  assert set(heard[0].components) == set(_NODES)
+  assert heard[-1] == events.RunFinished(result)
+  running = None
+  for event in heard[1:-1]:
+    if isinstance(event, events.ComponentStarted):
+      assert running is None
+      running = event.id
+    elif isinstance(event, events.Progress):
+      assert event.component == running
+    else:
+      assert event.id == running
+      running = None
+  assert running is None
+  assert set(_states(heard).values()) == {"COMPLETE"}
+
+
+def test_the_result_counts_what_was_read(first):
+  result, _ = first
+  assert result.exit_code == 0
+  assert result.error is None
+  assert result.examples["quarantined"] == 1
+  assert sum(result.examples[s] for s in ("train", "val", "eval")) == 24
+  assert [c.id for c in result.components] == list(_states(first[1]))
+
+
+def test_what_was_rejected_lies_where_people_look(first, workspace):
+  seen = workspace / "images" / "quarantine" / "r1"
+  [rejected] = [json.loads(line) for line in (seen / "rejected.jsonl").open()]
+  assert rejected["origin"].endswith("broken.png")
+  assert rejected["reason"]
+  copies = [p for p in seen.rglob("*") if p.is_file() and p.name.endswith("broken.png")]
+  assert [p.read_bytes() for p in copies] == [b"\x89PNG\r\n\x1a\n cut short"]
+
+
+def test_there_is_a_report(first, workspace):
+  result, _ = first
+  assert result.report == str(workspace / "images" / "reports" / "r1.html")
+  assert "broken.png" in pathlib.Path(result.report).read_text("utf-8")
+
+
+def test_a_second_check_is_cached(first, pictures, workspace):
+  result, heard = _run(pictures, workspace, "r2")
+  assert set(_states(heard).values()) == {"CACHED"}
+  assert result.state == "cached"
+  assert result.examples == first[0].examples
+
+
+def test_refused_data_ends_the_run_and_skips_the_rest(first, pictures, workspace, caplog):
+  with caplog.at_level(logging.ERROR, logger="dlpipe"):
+    result, heard = _run(pictures, workspace, "r3", "data.max_bad_fraction=0.01")
+  assert (result.state, result.exit_code) == ("refused_data", 3)
+  [finished] = [e for e in heard if getattr(e, "state", None) == "FAILED"]
+  assert finished.id == "DataGate"
+  assert result.error.startswith(finished.error)
+  assert "\n" not in finished.error
+  [logged] = [r for r in caplog.records if r.name == "dlpipe"]
+  assert logged.getMessage() == "DataGate failed."
+  assert logged.exc_info[1] is not None
+
+
+def test_a_node_that_fails_skips_those_that_come_after(pictures, tmp_path, monkeypatch):
+  original = local.node.run_node
+
+  def fail(compiled, node_id):
+    if node_id != "StatisticsGen":
+      return original(compiled, node_id)
+    error = RuntimeError("first line\nsecond line")
+    return local.node.NodeOutcome(
+      state="FAILED", execution_id=None, seconds=0.5, peak_rss_mb=1.0, error=error
+    )
+
+  monkeypatch.setattr(local.node, "run_node", fail)
+  result, heard = _run(pictures, tmp_path, "r1")
+  states = _states(heard)
+  assert states["StatisticsGen"] == "FAILED"
+  after = list(states)[list(states).index("StatisticsGen") + 1 :]
+  assert "DataGate" in after
+  assert {states[name] for name in after} == {"SKIPPED"}
+  assert result.exit_code == 1
+  assert result.error.startswith("StatisticsGen failed: RuntimeError: first line")
+  [finished] = [e for e in heard if getattr(e, "state", None) == "FAILED"]
+  assert finished.error == "RuntimeError: first line"
+
+
+def test_nothing_is_shown_where_nothing_was_rejected(pictures, tmp_path):
+  (tmp_path / "clean").mkdir()
+  for label in ("cat", "dog"):
+    (tmp_path / "clean" / label).mkdir()
+    for path in (pictures / label).glob("[0-9]*.png"):
+      os.link(path, tmp_path / "clean" / label / path.name)
+  result, _ = _run(tmp_path / "clean", tmp_path / "w", "r1")
+  assert result.examples["quarantined"] == 0
+  assert not (tmp_path / "w" / "images" / "quarantine").exists()
+
+
+def test_two_runs_do_not_share_a_workspace(pictures, tmp_path):
+  (tmp_path / "images").mkdir()
+  with (tmp_path / "images" / ".lock").open("a+") as file:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    with pytest.raises(BadInputError, match="Another run is at work in '.*images'. Wait for it"):
+      _run(pictures, tmp_path, "r1")
+  assert [p.name for p in (tmp_path / "images").iterdir()] == [".lock"]
+
+
+def test_the_lock_is_given_back(first, workspace):
+  with (workspace / "images" / ".lock").open("a+") as file:
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_progress_becomes_events_only_while_a_node_runs():
+  heard = []
+  logger = logging.getLogger(progress.LOGGER_NAME)
+  handlers, level = list(logger.handlers), logger.level
+  with local._progress_to(heard.append, "Trainer"):
+    progress.report("half", step=1, steps=2)
+  progress.report("afterwards")
+  assert heard == [events.Progress("Trainer", "half", {"step": 1, "steps": 2})]
+  assert (logger.handlers, logger.level) == (handlers, level)

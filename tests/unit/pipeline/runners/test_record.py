@@ -1,0 +1,224 @@
+"""What a run came to, collected from artifacts as the components write them."""
+
+import json
+import math
+
+import pytest
+from ml_metadata.proto import metadata_store_pb2
+
+from components.errors import BadInputError, DataRefusedError
+from pipeline.config import make_config
+from pipeline.evaluation import eval_config, read_evaluation
+from pipeline.runners import record
+from pipeline.runners.result import ComponentResult
+from pipeline.task import MetricGate
+from pipeline.tasks.images.task import TASK
+
+_LABELS = [0, 0, 1, 1]
+_GOOD = [[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.2, 0.8]]
+_BAD = [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.2, 0.8]]
+_SLICES = {"label": ["cat", "cat", "dog", "dog"], "size_bucket": ["<=32"] * 4}
+
+
+def _artifact(uri, **properties):
+  artifact = metadata_store_pb2.Artifact(uri=str(uri))
+  for name, value in properties.items():
+    field = "int_value" if isinstance(value, int) else "string_value"
+    setattr(artifact.custom_properties[name], field, value)
+  return artifact
+
+
+@pytest.fixture(scope="module")
+def evaluations(evaluate):
+  """Evaluations of a good model, of one that is worse than it, and of one that is no better."""
+  config = eval_config(TASK, TASK.gates)
+
+  def run(scores, old=None):
+    found = evaluate(config, label_id=_LABELS, scores=scores, old_scores=old, slices=_SLICES)
+    return _artifact(found)
+
+  return {"good": run(_GOOD), "bad": run(_BAD, _GOOD)}
+
+
+@pytest.fixture
+def source(tmp_path):
+  """A quarantine of 250 rejected records."""
+  path = tmp_path / "quarantine"
+  path.mkdir()
+  summary = {"examples": {"train": 80, "eval": 10}, "quarantined": 250, "labels": {}}
+  (path / "summary.json").write_text(json.dumps(summary))
+  lines = [json.dumps({"origin": f"{i}.png", "reason": "r"}) for i in range(250)]
+  (path / "rejected.jsonl").write_text("\n".join(lines) + "\n")
+  return {"SourceExampleGen": {"quarantine": _artifact(path)}}
+
+
+@pytest.fixture
+def parity(tmp_path):
+  """Returns a function that makes a ServingGate's blessing."""
+
+  def make(*differences, passed):
+    path = tmp_path / "parity"
+    path.mkdir()
+    paths = [{"path": str(i), "max_difference": d} for i, d in enumerate(differences)]
+    document = {"passed": passed, "tolerance": 1e-5, "paths": paths}
+    (path / "parity.json").write_text(json.dumps(document))
+    return {"blessing": _artifact(path, blessed=int(passed))}
+
+  return make
+
+
+def _component(name, state="COMPLETE"):
+  return ComponentResult(id=name, state=state, seconds=1.0, peak_rss_mb=2.0)
+
+
+def _collect(artifacts, *components, error=None, gates=(), workspace="/w"):
+  config = make_config(TASK, data_path="/d", workspace=str(workspace), settings=gates)
+  return record.collect(
+    TASK,
+    config,
+    artifacts=artifacts,
+    components=list(components) or [_component("A")],
+    error=error,
+    run_id="r1",
+  )
+
+
+def test_a_pushed_run(evaluations, source, parity, graph):
+  artifacts = {
+    **source,
+    "Transform": {"transform_graph": _artifact(graph.path)},
+    "Evaluator": {"evaluation": evaluations["good"], "blessing": _artifact("b", blessed=1)},
+    "ServingGate": parity(2e-7, None, 1e-8, passed=True),
+    "VersionedPusher": {"pushed_model": _artifact("p", pushed=1, pushed_version="12")},
+  }
+  found = _collect(artifacts, _component("A", "CACHED"), _component("VersionedPusher"))
+  result = found.result
+  assert (result.state, result.exit_code, result.pushed_version) == ("pushed", 0, 12)
+  assert result.error is None
+  assert result.metrics["accuracy"] == 1.0
+  assert result.examples == {"train": 80, "eval": 10, "quarantined": 250}
+  assert [(g.metric, g.bound, g.value, g.passed) for g in result.gates] == [
+    ("skill", ">= 0.3", 1.0, True),
+    ("serving_difference", "<= 1e-05", 2e-7, True),
+  ]
+  shown = found.report["evaluation"]
+  assert shown["labels"] == ["cat", "dog"]
+  assert shown["confusion"] == [[2.0, 0.0], [0.0, 2.0]]
+  assert [row["recall"] for row in shown["per_class"]] == [1.0, 1.0]
+  assert len(found.report["quarantine"]) == 200
+  assert found.report["quarantine"][0] == {"origin": "0.png", "reason": "r"}
+  assert found.report["versions"]["tensorflow"]
+  data = found.report_data(report="/w/r.html", started="now")
+  assert (data.result.report, data.started, data.data_path) == ("/w/r.html", "now", "/d")
+
+
+def test_a_model_that_is_refused_says_every_bound_it_missed(evaluations, parity, graph):
+  artifacts = {
+    "Transform": {"transform_graph": _artifact(graph.path)},
+    "Evaluator": {"evaluation": evaluations["bad"], "blessing": _artifact("b", blessed=0)},
+    "ServingGate": parity(0.5, passed=False),
+    "VersionedPusher": {"pushed_model": _artifact("p", pushed=0)},
+  }
+  result = _collect(artifacts).result
+  assert (result.state, result.exit_code, result.pushed_version) == ("refused_model", 4, None)
+  assert [(g.metric, g.bound, g.value, g.passed) for g in result.gates] == [
+    ("skill", ">= 0.3", 0.0, False),
+    ("accuracy", ">= 0.99 (the model before, within 0.01)", 0.5, False),
+    ("serving_difference", "<= 1e-05", 0.5, False),
+  ]
+  for part in ("skill is 0, must be >= 0.3: ", "accuracy is 0.5, must be >= 0.99", "is 0.5, must"):
+    assert part in result.error
+
+
+def test_a_configured_bound_is_the_one_that_is_checked(evaluations, graph):
+  artifacts = {
+    "Transform": {"transform_graph": _artifact(graph.path)},
+    "Evaluator": {"evaluation": evaluations["bad"], "blessing": _artifact("b", blessed=0)},
+  }
+  skill, _ = _collect(artifacts, gates=("gates.skill=-0.5",)).result.gates
+  assert (skill.bound, skill.passed) == (">= -0.5", True)
+
+
+def test_a_metric_that_was_not_computed_passes_no_gate(evaluations):
+  found = read_evaluation(evaluations["good"].uri)
+  for direction in ("higher", "lower"):
+    gate = MetricGate(metric="absent", direction=direction, bound=0.5, reason="r")
+    [checked] = record._gate_results((gate,), found)
+    assert math.isnan(checked.value)
+    assert checked.passed is False
+
+
+@pytest.mark.parametrize(("bound", "passed"), [(0.5, True), (0.2, False)])
+def test_lower_may_be_better(evaluations, bound, passed):
+  found = read_evaluation(evaluations["bad"].uri)
+  gate = MetricGate(metric="loss", direction="lower", bound=0.1, max_regression=bound, reason="r")
+  first, second = record._gate_results((gate,), found)
+  assert (first.bound, first.passed) == ("<= 0.1", False)
+  allowed = found.baseline["loss"] + bound
+  assert second.bound == f"<= {allowed:.4g} (the model before, within {bound:g})"
+  assert second.passed is (found.metrics["loss"] <= allowed)
+
+
+def test_refused_data_is_told_from_a_failure(source):
+  components = (_component("SourceExampleGen"), _component("DataGate", "FAILED"))
+  try:
+    raise RuntimeError("wrapped") from DataRefusedError("12 of 90 rejected")
+  except RuntimeError as err:
+    refused = _collect(source, *components, error=err).result
+  assert (refused.state, refused.exit_code) == ("refused_data", 3)
+  assert refused.error == "12 of 90 rejected"
+  assert refused.examples["quarantined"] == 250
+
+
+@pytest.mark.parametrize(
+  ("error", "code", "message"),
+  [
+    (ZeroDivisionError("by zero"), 1, "Trainer failed: ZeroDivisionError: by zero"),
+    (BadInputError("no such file"), 2, "Trainer failed: no such file"),
+    (None, 1, "Trainer failed: see the log"),
+  ],
+)
+def test_a_failed_run_names_the_node_and_the_error(error, code, message):
+  components = (_component("A"), _component("Trainer", "FAILED"), _component("B", "SKIPPED"))
+  result = _collect({}, *components, error=error).result
+  assert (result.state, result.exit_code, result.error) == ("failed", code, message)
+  assert (result.gates, result.metrics, result.examples) == ([], {}, {})
+
+
+def test_a_failure_after_a_refusal_is_a_failure(evaluations):
+  artifacts = {"Evaluator": {"blessing": _artifact("b", blessed=0)}}
+  assert _collect(artifacts, _component("X", "FAILED")).result.state == "failed"
+
+
+@pytest.mark.parametrize(("served", "version"), [(("2", "3", "10"), 10), ((), None)])
+def test_nothing_new_is_cached_and_names_what_is_served(tmp_path, served, version):
+  for name in served:
+    (tmp_path / "images" / "serving" / name).mkdir(parents=True)
+    (tmp_path / "images" / "serving" / name / "saved_model.pb").touch()
+  artifacts = {
+    "Evaluator": {"blessing": _artifact("b", blessed=1)},
+    "VersionedPusher": {"pushed_model": _artifact("p", pushed=1, pushed_version="3")},
+  }
+  components = (_component("Evaluator"), _component("VersionedPusher", "CACHED"))
+  result = _collect(artifacts, *components, workspace=tmp_path).result
+  assert (result.state, result.pushed_version, result.exit_code) == ("cached", version, 0)
+
+
+def test_a_cached_refusal_is_a_refusal():
+  artifacts = {"Evaluator": {"blessing": _artifact("b", blessed=0)}}
+  assert _collect(artifacts, _component("A", "CACHED")).result.state == "refused_model"
+
+
+def test_a_check_without_training_has_nothing_to_push(source):
+  result = _collect(source, _component("DataGate")).result
+  assert (result.state, result.pushed_version, result.error) == ("cached", None, None)
+
+
+def test_files_that_a_killed_node_left_out_are_empty(tmp_path):
+  artifacts = {
+    "SourceExampleGen": {"quarantine": _artifact(tmp_path / "absent")},
+    "Trainer": {"model_run": _artifact(tmp_path)},
+    "DataGate": {"verdict": _artifact(tmp_path)},
+  }
+  found = _collect(artifacts)
+  assert found.report["history"] == found.report["quarantine"] == found.report["data_checks"] == []
