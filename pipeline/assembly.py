@@ -34,6 +34,7 @@ from components.versioned_pusher.component import VersionedPusher
 from pipeline import evaluation
 from pipeline.config import PipelineConfig
 from pipeline.task import Source, Task
+from pipeline.tasks import schema_path
 from pipeline.user_functions import code_fingerprint, udf_path
 
 _REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
@@ -95,8 +96,7 @@ def _data_stage(
     eval_fraction=config.data.eval_fraction,
     code_fingerprint=code_fingerprint(plan_fn, read_fn, "components.source_example_gen.executor"),
   )
-  text = (_REPOSITORY / "schemas" / task.name / "schema.pbtxt").read_text(encoding="utf-8")
-  schema = ReviewedSchema(text=text)
+  schema = ReviewedSchema(text=schema_path(task.name).read_text(encoding="utf-8"))
   examples = data.outputs["examples"]
   # With the reviewed schema, TFDV knows encoded inputs and counts their bytes, not their values.
   statistics = StatisticsGen(examples=examples, schema=schema.outputs["schema"])
@@ -149,12 +149,16 @@ def _training_stage(
     "hyperparameters": hyperparameters,
     "train": config.train.model_dump(),
     "code_fingerprint": code_fingerprint(
+      # Not task.py: a gate's new bound or a source's edit must not train again. What training
+      # takes from it stands in this dictionary.
       _RUN_FN,
-      f"pipeline.tasks.{task.name}.task",
       task.build_model,
       task.compile_args,
+      task.training_plan,
       task.serving_outputs,
     ),
+    "monitor": list(task.monitor),
+    "keys": [task.input_key, task.label_id_key],
   }
   if not config.tune.trials:
     tuners: list[BaseNode] = []
@@ -165,7 +169,9 @@ def _training_stage(
       custom_config={
         **custom_config,
         "tune": config.tune.model_dump(),
-        "code_fingerprint": code_fingerprint(_TUNER_FN, task.search_space, task.build_model),
+        "code_fingerprint": code_fingerprint(
+          _TUNER_FN, task.search_space, task.build_model, task.compile_args, task.training_plan
+        ),
       },
       **inputs,
     )

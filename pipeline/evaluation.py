@@ -149,10 +149,11 @@ def _overall(result: Any) -> dict[str, float]:
 
 
 def _scalars(values: Mapping[str, Any]) -> dict[str, float]:
+  """Numbers by name, without the differences TFMA adds where there is a baseline."""
   return {
     name: float(value["doubleValue"])
     for name, value in sorted(values.items())
-    if "doubleValue" in value
+    if "doubleValue" in value and not name.endswith("_diff")
   }
 
 

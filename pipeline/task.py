@@ -99,7 +99,7 @@ class Task:
     build_model: dotted path; `(hyperparameters, TFTransformOutput) -> keras.Model`, uncompiled,
       from transformed features to what `loss` takes.
     compile_args: dotted path; `(hyperparameters) -> {"loss": ..., "metrics": [...]}` for Keras.
-    training_plan: `(hyperparameters) -> phases`, run one after another.
+    training_plan: dotted path; `(hyperparameters) -> phases`, run one after another.
     serving_outputs: dotted path; in graph, `(model, tft_output) -> fn(transformed features) ->
       {output name: tensor}` for every signature.
     search_space: dotted path; `(keras_tuner.HyperParameters, hyperparameters) -> None` declares
@@ -132,7 +132,7 @@ class Task:
   preprocessing_hyperparameters: tuple[str, ...] = ()
   build_model: str
   compile_args: str
-  training_plan: Callable[[Options], tuple[Phase, ...]]
+  training_plan: str
   serving_outputs: str
   search_space: str
   metrics: str

@@ -15,7 +15,7 @@ import click
 from components.errors import BadInputError
 from pipeline.config import PipelineConfig, from_env, make_config
 from pipeline.task import Source, Task
-from pipeline.tasks import get_task
+from pipeline.tasks import get_task, schema_path
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,6 +95,7 @@ def prepare(
   path = os.path.abspath(data) if data is not None else known.shipped_data()
   config = config.model_copy(update={"data_path": path})
   source_name, source = choose_source(known, config)
+  schema_path(known.name)
   source.plan(path, config.data_options(known))
   hyperparameters = config.hyperparameters(known)
   if known.infer_hyperparameters:

@@ -15,6 +15,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.components.evaluator import constants as evaluator_constants
 
 from components.errors import BadInputError, DataRefusedError
+from components.versioned_pusher.publish import list_versions
 from pipeline import evaluation
 from pipeline.config import PipelineConfig
 from pipeline.report.data import ReportData
@@ -81,7 +82,7 @@ def collect(
     run_id=run_id,
     task=task.name,
     state=state,
-    pushed_version=pushed_version(pushed) if pushed is not None else None,
+    pushed_version=_version(state, pushed, config),
     serving_dir=str(config.serving_dir),
     metrics=found.metrics if found else {},
     gates=checked,
@@ -133,10 +134,9 @@ def _state(
       if not gate.passed
     )
     return result.REFUSED_MODEL, f"The model was refused. {refused}", None
-  everything_cached = all(c.state == events.COMPONENT_CACHED for c in components)
-  if everything_cached or not any(blessings):
-    return result.CACHED, None, None
-  return result.PUSHED, None, None
+  # Where only checks ran again, the push of an earlier run still stands.
+  pushed = any(c.id == "VersionedPusher" and c.state == events.COMPLETE for c in components)
+  return result.PUSHED if pushed else result.CACHED, None, None
 
 
 def _gate_results(
@@ -193,6 +193,17 @@ def _blessed(artifact: metadata_store_pb2.Artifact) -> bool:
   return (
     artifact.custom_properties[evaluator_constants.ARTIFACT_PROPERTY_BLESSED_KEY].int_value == 1
   )
+
+
+def _version(
+  state: str, pushed: metadata_store_pb2.Artifact | None, config: PipelineConfig
+) -> int | None:
+  """The version this run pushed; where it had nothing to push, the one that is served."""
+  if pushed is None:
+    return None
+  if state == result.CACHED:
+    return max(list_versions(config.serving_dir), default=None)
+  return pushed_version(pushed)
 
 
 def pushed_version(artifact: metadata_store_pb2.Artifact) -> int | None:

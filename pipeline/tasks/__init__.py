@@ -17,6 +17,24 @@ from pipeline.task import Task
 __path__ += [p for p in os.environ.get("DLPIPE_TASKS", "").split(os.pathsep) if p]
 
 
+_SCHEMAS = pathlib.Path(__file__).resolve().parents[2] / "schemas"
+
+
+def schema_path(name: str) -> pathlib.Path:
+  """The task's reviewed schema: beside its `task.py`, else in `schemas/<name>/`.
+
+  Raises:
+    BadInputError: it is in neither place.
+  """
+  places = [pathlib.Path(root) / name / "schema.pbtxt" for root in __path__]
+  places.append(_SCHEMAS / name / "schema.pbtxt")
+  for place in places:
+    if place.is_file():
+      return place
+  shown = " or ".join(repr(str(p)) for p in (places[-2], places[-1]))
+  raise BadInputError(f"The task {name} has no reviewed schema. Expected {shown}.")
+
+
 def task_names() -> tuple[str, ...]:
   """Names of all tasks, sorted."""
   return tuple(

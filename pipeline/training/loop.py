@@ -122,9 +122,10 @@ def _freeze(
   leading = 0
   while leading < len(layers) and layers[leading].name in phase.frozen:
     leading += 1
-  if (
-    not leading or not isinstance(model, keras.Sequential) or any(s.arrays is None for s in splits)
-  ):
+  if not leading or not isinstance(model, keras.Sequential):
+    return model, splits
+  if any(split.arrays is None for split in splits):
+    progress.report("too much data for train.cache_mb: the frozen layers run in every epoch")
     return model, splits
   prefix = keras.Sequential([keras.Input(model.input_shape[1:]), *layers[:leading]])
   train, val = (_features(prefix, split) for split in splits)

@@ -51,7 +51,7 @@ def run_fn(fn_args: Any) -> None:
     model = load_function(task.build_model)(hyperparameters, tft_output)
   history = loop.train(
     model,
-    phases=task.training_plan(hyperparameters),
+    phases=load_function(task.training_plan)(hyperparameters),
     train=train,
     val=val,
     compile_args=lambda: load_function(task.compile_args)(hyperparameters),

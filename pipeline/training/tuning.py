@@ -34,7 +34,7 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
   def build(hp: keras_tuner.HyperParameters) -> keras.Model:
     values = {**base, **hp.values}
     model = load_function(task.build_model)(values, tft_output)
-    [first, *_] = task.training_plan(values)
+    [first, *_] = load_function(task.training_plan)(values)
     for layer in model.layers:
       layer.trainable = layer.name not in first.frozen
     model.compile(

@@ -16,7 +16,7 @@ from components.records import SourcePlan
 from pipeline.config import TRAIN_NAMES, known_names, make_config
 from pipeline.evaluation import eval_config
 from pipeline.task import Phase
-from pipeline.tasks import get_task, task_names
+from pipeline.tasks import get_task, schema_path, task_names
 from pipeline.user_functions import code_fingerprint, load_function, udf_path
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -24,6 +24,7 @@ _DOTTED = (
   "preprocessing_fn",
   "build_model",
   "compile_args",
+  "training_plan",
   "serving_outputs",
   "search_space",
   "metrics",
@@ -37,7 +38,7 @@ def task(request):
 
 @pytest.fixture
 def schema(task):
-  text = (_ROOT / "schemas" / task.name / "schema.pbtxt").read_text("utf-8")
+  text = schema_path(task.name).read_text("utf-8")
   return text_format.Parse(text, schema_pb2.Schema())
 
 
@@ -61,7 +62,8 @@ def _merged(task, shipped, *, tiny=False):
 
 def test_the_name_is_the_folders_and_fits_every_place_it_goes_to(task):
   assert re.fullmatch(r"[a-z][a-z0-9_]*", task.name)
-  assert (_ROOT / "pipeline" / "tasks" / task.name / "task.py").is_file()
+  module = importlib.import_module(f"pipeline.tasks.{task.name}.task")
+  assert module.TASK is task
   assert task.summary.endswith(".")
   assert "\n" not in task.summary
 
@@ -132,7 +134,7 @@ def test_names_to_set_do_not_collide(task):
 def test_hyperparameters_survive_json_and_give_a_plan(task, shipped, tiny):
   values = _merged(task, shipped, tiny=tiny)
   assert json.loads(json.dumps(values)) == values
-  phases = task.training_plan(values)
+  phases = load_function(task.training_plan)(values)
   assert phases
   assert all(isinstance(p, Phase) and p.epochs > 0 and p.learning_rate > 0 for p in phases)
   assert len({p.name for p in phases}) == len(phases)

@@ -60,7 +60,7 @@ def _cnn(hp: Mapping[str, Any], classes: int) -> keras.Model:
       layers.Rescaling(1 / 255),
       *blocks,
       layers.GlobalAveragePooling2D(),
-      layers.Dropout(hp["dropout"], seed=hp.get("seed")),
+      layers.Dropout(hp["dropout"]),
       # Softmax and loss stay in float32 where the rest runs in mixed precision.
       layers.Dense(classes, dtype="float32"),
     ],
@@ -76,7 +76,7 @@ def _transfer(hp: Mapping[str, Any], classes: int) -> keras.Model:
       _augmentation(hp),
       _BackboneLayer(get_backbone(hp["backbone"]), (size, size, 3), hp["weights"], name="backbone"),
       layers.GlobalAveragePooling2D(name="pooling"),
-      layers.Dropout(hp["dropout"], seed=hp.get("seed")),
+      layers.Dropout(hp["dropout"]),
       layers.Dense(classes, dtype="float32"),
     ],
     name="transfer",
@@ -87,13 +87,9 @@ def _augmentation(hp: Mapping[str, Any]) -> keras.layers.Layer:
   """Random shifts and, where asked, flips; the identity except in training."""
   steps: list[keras.layers.Layer] = []
   if hp["shift"]:
-    steps.append(
-      layers.RandomTranslation(
-        hp["shift"], hp["shift"], fill_mode="nearest", seed=hp.get("seed", 1)
-      )
-    )
+    steps.append(layers.RandomTranslation(hp["shift"], hp["shift"], fill_mode="nearest"))
   if hp["flip"]:
-    steps.append(layers.RandomFlip("horizontal", seed=hp.get("seed", 1)))
+    steps.append(layers.RandomFlip("horizontal"))
   return keras.Sequential(steps or [layers.Identity()], name="augmentation")
 
 

@@ -7,7 +7,7 @@ import pathlib
 from typing import Any
 
 from components.errors import BadInputError
-from pipeline.task import MetricGate, Options, Phase, Task
+from pipeline.task import MetricGate, Options, Task
 from pipeline.tasks.images import sources
 from pipeline.tasks.images.features import IMAGE, LABEL, LABEL_ID, PIXELS, SIZE_BUCKET, VOCABULARY
 from pipeline.tasks.images.shipped import shipped_data
@@ -42,31 +42,6 @@ def _infer(
     # The path alone would let an exchanged file come back CACHED.
     inferred["weights_sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
   return inferred
-
-
-def _training_plan(hyperparameters: Options) -> tuple[Phase, ...]:
-  rate, epochs = hyperparameters["learning_rate"], hyperparameters["epochs"]
-  min_steps = hyperparameters["min_steps"]
-  if hyperparameters["backbone"] == "cnn":
-    return (Phase(name="train", epochs=epochs, learning_rate=rate, min_steps=min_steps),)
-  phases = [
-    Phase(
-      name="head",
-      epochs=hyperparameters["head_epochs"],
-      learning_rate=rate,
-      frozen=("augmentation", "backbone", "pooling"),
-      min_steps=min_steps,
-    )
-  ]
-  if hyperparameters["fine_tune_epochs"]:
-    phases.append(
-      Phase(
-        name="fine-tune",
-        epochs=hyperparameters["fine_tune_epochs"],
-        learning_rate=rate * hyperparameters["fine_tune_factor"],
-      )
-    )
-  return tuple(phases)
 
 
 def _sample_input() -> str:
@@ -104,7 +79,7 @@ TASK = Task(
   preprocessing_hyperparameters=("image_size",),
   build_model=f"{_HERE}.model.build_model",
   compile_args=f"{_HERE}.model.compile_args",
-  training_plan=_training_plan,
+  training_plan=f"{_HERE}.plan.training_plan",
   serving_outputs=f"{_HERE}.model.serving_outputs",
   search_space=f"{_HERE}.model.search_space",
   metrics=f"{_HERE}.metrics.metrics",

@@ -10,22 +10,18 @@ import pytest
 import pipeline.tasks
 from components.errors import BadInputError
 from pipeline.task import Task
-from pipeline.tasks import get_task, task_names
+from pipeline.tasks import get_task, schema_path, task_names
 
 _ROOT = pathlib.Path(__file__).resolve().parents[4]
 _TOY = """
 from components.errors import BadInputError
 from components.records import SourcePlan
-from pipeline.task import MetricGate, Phase, Source, Task
+from pipeline.task import MetricGate, Source, Task
 from pipeline.tasks.toy.reading import read
 
 
 def plan(path, options):
   raise BadInputError(f"the toy was asked for {options['colour']}")
-
-
-def training_plan(hyperparameters):
-  return (Phase(name="play", epochs=1, learning_rate=0.1),)
 
 
 TASK = Task(
@@ -36,7 +32,7 @@ TASK = Task(
   preprocessing_fn="pipeline.tasks.toy.model.preprocessing_fn",
   build_model="pipeline.tasks.toy.model.build_model",
   compile_args="pipeline.tasks.toy.model.compile_args",
-  training_plan=training_plan,
+  training_plan="pipeline.tasks.toy.model.training_plan",
   serving_outputs="pipeline.tasks.toy.model.serving_outputs",
   search_space="pipeline.tasks.toy.model.search_space",
   metrics="pipeline.tasks.toy.model.metrics",
@@ -52,6 +48,7 @@ def toy(tmp_path):
   (root / "toy").mkdir(parents=True)
   (root / "toy" / "task.py").write_text(_TOY)
   (root / "toy" / "reading.py").write_text("def read(shard, options):\n  return iter(())\n")
+  (root / "toy" / "schema.pbtxt").write_text('feature { name: "text" }')
   (root / "no_task").mkdir()
   (root / "no_task" / "model.py").touch()
   return root
@@ -74,6 +71,15 @@ def test_our_tasks_are_the_folders_with_a_task():
   assert folders <= set(task_names())
   assert "images" in folders
   assert list(task_names()) == sorted(task_names())
+
+
+def test_a_schema_beside_the_task_wins_over_one_in_schemas(tmp_path, monkeypatch):
+  assert schema_path("images") == _ROOT / "schemas" / "images" / "schema.pbtxt"
+  monkeypatch.setattr(pipeline.tasks, "__path__", [str(tmp_path)])
+  assert schema_path("images") == _ROOT / "schemas" / "images" / "schema.pbtxt"
+  (tmp_path / "images").mkdir()
+  (tmp_path / "images" / "schema.pbtxt").touch()
+  assert schema_path("images") == tmp_path / "images" / "schema.pbtxt"
 
 
 @pytest.mark.parametrize("name", task_names())
@@ -107,7 +113,7 @@ def test_a_path_is_not_taken_for_a_name(tmp_path, monkeypatch):
 
 def test_a_task_of_the_users_own_is_one_of_ours_everywhere(toy, tmp_path):
   code = (
-    "from pipeline.tasks import get_task, task_names\n"
+    "from pipeline.tasks import get_task, schema_path, task_names\n"
     "from pipeline.user_functions import code_fingerprint, load_function, udf_path\n"
     "task = get_task('toy')\n"
     "print(' '.join(task_names()), task.summary, udf_path(task.sources['any'].read))\n"
@@ -130,6 +136,15 @@ def test_the_command_line_runs_a_task_of_the_users_own(toy, tmp_path):
   status, _, stderr = _python(*command, "--set", "model.unit=4", tasks=str(toy))
   assert status == 2
   assert "unknown name 'model.unit' for task toy. Did you mean model.units?" in stderr
+
+
+def test_a_task_without_a_reviewed_schema_is_refused_at_once(toy, tmp_path):
+  (toy / "toy" / "schema.pbtxt").unlink()
+  command = ("-m", "pipeline.cli.main", "run", "toy", "--data", str(tmp_path))
+  status, _, stderr = _python(*command, tasks=str(toy))
+  assert status == 2
+  assert stderr.startswith("Error: The task toy has no reviewed schema. Expected ")
+  assert str(toy / "toy" / "schema.pbtxt") in stderr
 
 
 def test_an_edit_of_the_users_own_task_changes_its_fingerprint(toy):

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from components.errors import BadInputError
 from pipeline.tasks.images.model import build_model, compile_args, search_space, serving_outputs
+from pipeline.tasks.images.plan import training_plan
 from pipeline.tasks.images.task import TASK
 
 _DEFAULTS = {**TASK.hyperparameters, "image_size": 12}
@@ -80,17 +81,17 @@ def test_a_backbone_runs_as_in_inference_even_in_training(graph):
 
 def test_the_plan_freezes_layers_that_the_model_starts_with(transfer):
   values = {**_DEFAULTS, "backbone": "squeezenet"}
-  head, fine_tune = TASK.training_plan(values)
+  head, fine_tune = training_plan(values)
   assert [layer.name for layer in transfer.layers[:3]] == list(head.frozen)
   assert (head.epochs, head.learning_rate, head.min_steps) == (30, 0.003, 600)
   assert fine_tune.frozen == ()
   assert (fine_tune.epochs, fine_tune.learning_rate) == (2, pytest.approx(0.003 * 0.005))
-  [only] = TASK.training_plan({**values, "fine_tune_epochs": 0})
+  [only] = training_plan({**values, "fine_tune_epochs": 0})
   assert only == head
 
 
 def test_the_cnns_plan_is_one_phase_over_all_layers():
-  [phase] = TASK.training_plan(_DEFAULTS)
+  [phase] = training_plan(_DEFAULTS)
   assert (phase.frozen, phase.epochs, phase.min_steps) == ((), 12, 600)
 
 

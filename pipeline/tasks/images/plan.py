@@ -1,0 +1,31 @@
+"""How the images task trains: one phase from nothing, or a head first and then all of a backbone."""
+
+from __future__ import annotations
+
+from pipeline.task import Options, Phase
+
+
+def training_plan(hyperparameters: Options) -> tuple[Phase, ...]:
+  """The phases; with a backbone, `head_epochs` and `fine_tune_epochs` replace `epochs`."""
+  rate, epochs = hyperparameters["learning_rate"], hyperparameters["epochs"]
+  min_steps = hyperparameters["min_steps"]
+  if hyperparameters["backbone"] == "cnn":
+    return (Phase(name="train", epochs=epochs, learning_rate=rate, min_steps=min_steps),)
+  phases = [
+    Phase(
+      name="head",
+      epochs=hyperparameters["head_epochs"],
+      learning_rate=rate,
+      frozen=("augmentation", "backbone", "pooling"),
+      min_steps=min_steps,
+    )
+  ]
+  if hyperparameters["fine_tune_epochs"]:
+    phases.append(
+      Phase(
+        name="fine-tune",
+        epochs=hyperparameters["fine_tune_epochs"],
+        learning_rate=rate * hyperparameters["fine_tune_factor"],
+      )
+    )
+  return tuple(phases)
