@@ -85,18 +85,11 @@ def test_each_model_has_its_own_calibration(three_classes):
   assert three_classes.baseline["calibration_error"] == pytest.approx(2 / 5)
 
 
-@pytest.mark.parametrize(
-  ("scores", "skill"),
-  [
-    ([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.1, 0.9]], 1.0),
-    ([[0.1, 0.9], [0.1, 0.9], [0.9, 0.1], [0.9, 0.1]], -1.0),
-  ],
-  ids=["perfect", "worse than guessing"],
-)
-def test_skill_at_its_ends_without_a_baseline(computed, scores, skill):
-  found = computed([0, 0, 1, 1], scores, slices={"kind": ["x"] * 4})
-  assert found.metrics["skill"] == skill
-  assert found.baseline == {}
+def test_skill_at_its_ends(computed):
+  right = [[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.1, 0.9]]
+  found = computed([0, 0, 1, 1], right, old_scores=right[::-1], slices={"kind": ["x"] * 4})
+  assert found.metrics["skill"] == 1.0
+  assert found.baseline["skill"] == -1.0
 
 
 def test_an_unsure_prediction_counts_in_the_confusion_matrix(three_classes):

@@ -168,7 +168,7 @@ def test_nothing_is_shown_where_nothing_was_rejected(pictures, tmp_path):
 def test_two_runs_do_not_share_a_workspace(pictures, tmp_path):
   (tmp_path / "images").mkdir()
   with (tmp_path / "images" / ".lock").open("a+") as file:
-    fcntl.flock(file, fcntl.LOCK_EX)
+    fcntl.flock(file, fcntl.LOCK_SH)  # which only an exclusive lock has to wait for
     with pytest.raises(BadInputError, match="Another run is at work in '.*images'. Wait for it"):
       _run(pictures, tmp_path, "r1")
   assert [p.name for p in (tmp_path / "images").iterdir()] == [".lock"]
