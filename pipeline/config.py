@@ -245,7 +245,9 @@ def known_names(task: Task) -> dict[str, list[str]]:
     "model": [n for n in task.hyperparameters if n not in TRAIN_NAMES],
     "train": list(TrainConfig.model_fields),
     "tune": list(TuneConfig.model_fields),
-    "gates": [gate.metric for gate in task.gates],
+    "gates": [
+      name for gate in task.gates for name in (gate.metric, f"{gate.metric}.max_regression")
+    ],
     "push": list(PushConfig.model_fields),
     "beam": list(BeamConfig.model_fields),
   }

@@ -42,9 +42,14 @@ class Evaluation:
 
 
 def task_gates(task: Task, bounds: Mapping[str, float]) -> tuple[MetricGate, ...]:
-  """The task's gates, with the bounds that the configuration replaces."""
+  """The task's gates, with what the configuration's `gates` section replaces."""
   return tuple(
-    dataclasses.replace(gate, bound=bounds.get(gate.metric, gate.bound)) for gate in task.gates
+    dataclasses.replace(
+      gate,
+      bound=bounds.get(gate.metric, gate.bound),
+      max_regression=bounds.get(f"{gate.metric}.max_regression", gate.max_regression),
+    )
+    for gate in task.gates
   )
 
 

@@ -3,3 +3,4 @@
 from __future__ import annotations
 
 HISTORY_FILE = "history.json"
+MISTAKES_FILE = "mistakes.json"

@@ -18,8 +18,8 @@ import tensorflow_transform as tft
 from pipeline import datasets, signatures
 from pipeline.task import Task
 from pipeline.tasks import get_task
-from pipeline.training import loop, serving_assets, strategy
-from pipeline.training.files import HISTORY_FILE
+from pipeline.training import loop, mistakes, serving_assets, strategy
+from pipeline.training.files import HISTORY_FILE, MISTAKES_FILE
 from pipeline.user_functions import load_function
 
 _PARITY_ROWS = 32
@@ -29,8 +29,8 @@ def run_fn(fn_args: Any) -> None:
   """Trains, exports to `fn_args.serving_model_dir`, and leaves a record in `model_run_dir`.
 
   The record: `history.json` (one row an epoch, and the hyperparameters), TensorBoard event files,
-  and `parity/`, what the Keras model says about some rows, for the ServingGate to hold the export
-  to.
+  `mistakes.json` for classifiers, and `parity/`, what the Keras model says about some rows, for
+  the ServingGate to hold the export to.
 
   Args:
     fn_args: TFX's FnArgs. Its `custom_config` holds `task`, `hyperparameters`, `train` (the
@@ -74,13 +74,22 @@ def run_fn(fn_args: Any) -> None:
     input_key=task.input_key,
     label_id_key=task.label_id_key,
   )
-  rows = _some_examples(fn_args.eval_files)
+  validation = _examples(fn_args.eval_files)
+  rows = validation[:_PARITY_ROWS]
   values = _input_values(rows, task.input_key, tft_output)
   serving_assets.write(
     pathlib.Path(fn_args.serving_model_dir), task.name, task.input_key, values.numpy()[0]
   )
   run_dir = pathlib.Path(fn_args.model_run_dir)
   _write_parity(run_dir / "parity", module, rows, values, task.input_key)
+  if task.vocabulary:
+    mistakes.write(
+      run_dir / MISTAKES_FILE,
+      validation,
+      tf.function(module.predict, reduce_retracing=True),
+      input_key=task.input_key,
+      label_key=task.label_key,
+    )
   (run_dir / HISTORY_FILE).write_text(
     json.dumps(
       {
@@ -134,9 +143,9 @@ def _checkpoint_dir(fn_args: Any, hyperparameters: dict[str, Any]) -> pathlib.Pa
   return chosen
 
 
-def _some_examples(patterns: list[str]) -> list[bytes]:
+def _examples(patterns: list[str]) -> list[bytes]:
   paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
-  return list(datasets.raw_examples(paths).take(_PARITY_ROWS).as_numpy_iterator())
+  return list(datasets.raw_examples(paths).take(mistakes.ROWS).as_numpy_iterator())
 
 
 def _input_values(

@@ -1,7 +1,7 @@
 """kill -9 at random moments: nothing half-written is ever visible, and the next run finishes.
 
-`DLPIPE_KILLS` sets how often (default 2). Each round has another training setting, one that does not
-change the model's quality, so that nothing after Transform comes from the cache.
+`DLPIPE_KILLS` sets how often (default 2). Each round has another training setting, one that does
+not change the model's quality, so that nothing after Transform comes from the cache.
 """
 
 from __future__ import annotations
@@ -24,8 +24,17 @@ _EXPECTED_FILES = ("saved_model.pb", "variables/variables.index", "fingerprint.p
 
 
 def _command(workspace: pathlib.Path, number: int) -> list[str]:
+  # A killed training goes on with other random shifts, so accuracies differ by a few points.
+  tolerant = ["--set", "gates.accuracy.max_regression=1"]
   command = [sys.executable, "-m", "pipeline.cli.main", "run", "images", "--tiny", "--json"]
-  return [*command, "--workspace", str(workspace), "--set", f"train.cache_mb={1000 + number}"]
+  return [
+    *command,
+    *tolerant,
+    "--workspace",
+    str(workspace),
+    "--set",
+    f"train.cache_mb={1000 + number}",
+  ]
 
 
 @pytest.mark.timeout(120 + 180 * _KILLS)

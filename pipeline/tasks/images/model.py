@@ -76,8 +76,12 @@ def _transfer(hp: Mapping[str, Any], classes: int) -> keras.Model:
       _augmentation(hp),
       _BackboneLayer(get_backbone(hp["backbone"]), (size, size, 3), hp["weights"], name="backbone"),
       layers.GlobalAveragePooling2D(name="pooling"),
+      # Backbones' features have any scale; on one scale, one shrinkage fits all of them.
+      layers.BatchNormalization(momentum=0.9, center=False, scale=False),
       layers.Dropout(hp["dropout"]),
-      layers.Dense(classes, dtype="float32"),
+      layers.Dense(
+        classes, kernel_regularizer=keras.regularizers.L2(hp["head_l2"]), dtype="float32"
+      ),
     ],
     name="transfer",
   )

@@ -1,4 +1,4 @@
-"""How the images task trains: one phase from nothing, or a head first and then all of a backbone."""
+"""How the images task trains: from nothing in one phase; with a backbone, its head first."""
 
 from __future__ import annotations
 

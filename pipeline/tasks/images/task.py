@@ -96,6 +96,7 @@ TASK = Task(
     "flip": False,
     "epochs": 12,
     "head_epochs": 30,
+    "head_l2": 0.01,
     "fine_tune_epochs": 2,
     "fine_tune_factor": 0.005,
     "min_steps": 600,

@@ -15,7 +15,7 @@ _DOC = pathlib.Path(__file__).resolve().parents[3] / "docs" / "configuration.md"
 _SECTIONS = re.compile(
   r"^## `(\w+)`(?: of the (\w+) task)?.*?$(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL
 )
-_ROW = re.compile(r"^\| `(\w+)` \| ([^|]*) \|(.*)\|$", re.MULTILINE)
+_ROW = re.compile(r"^\| `([\w.]+)` \| ([^|]*) \|(.*)\|$", re.MULTILINE)
 
 
 def documented(task: str) -> dict[str, dict[str, str]]:
@@ -50,7 +50,12 @@ def test_documented_defaults_are_those_of_the_code(task):
   defaults["beam"] = {**config.beam.model_dump(), "options": []}
   defaults["model"] = {n: v for n, v in known.hyperparameters.items() if n not in TRAIN_NAMES}
   defaults["gates"] = {
-    gate.metric: "none" if gate.bound is None else gate.bound for gate in known.gates
+    name: "none" if value is None else value
+    for gate in known.gates
+    for name, value in (
+      (gate.metric, gate.bound),
+      (f"{gate.metric}.max_regression", gate.max_regression),
+    )
   }
   shown = {
     section: {name: yaml.safe_load(default) for name, default in rows.items()}

@@ -99,7 +99,7 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
     ("model.epochs=5", "Did you mean train.epochs?"),
     ("model.max_pixels=5", "Did you mean data.max_pixels?"),
     ("zzz.qqq=5", "Sections: data, model, train, tune, gates, push, beam."),
-    ("gates.recall=0.5", "Names in gates: accuracy, skill."),
+    ("gates.recall=0.5", "Names in gates: accuracy, accuracy.max_regression, skill,"),
     ("data.options={}", "unknown name 'data.options'"),
     ("train.epochs=[1", "--set train.epochs: the value is not readable: '[1'"),
     ("train.epochs=0", "train.epochs: Input should be greater than or equal to 1. Received: 0"),
@@ -198,7 +198,12 @@ def test_the_beam_argument_wins():
 def test_known_names_are_what_may_be_set():
   names = known_names(TASK)
   assert list(names) == ["data", "model", "train", "tune", "gates", "push", "beam"]
-  assert names["gates"] == ["skill", "accuracy"]
+  assert names["gates"] == [
+    "skill",
+    "skill.max_regression",
+    "accuracy",
+    "accuracy.max_regression",
+  ]
   assert set(names["data"]) == set(DataConfig.model_fields) - {"options"} | set(TASK.data_options)
   assert not set(names["model"]) & {"epochs", "batch_size", "learning_rate"}
 
