@@ -1,21 +1,14 @@
 """`ServingGate` on hand-made exports: one that is right, and each way to be wrong."""
 
-import json
-
 import keras
-import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 from tfx import types
 from tfx.types import standard_artifacts
 
 from components.errors import BadInputError, DlpipeError
 from components.serving_gate.component import ServingGate
-from components.serving_gate.executor import Executor
-from components.serving_gate.loaders import first_line, unservable_ops
 
-_TEXTS = [b"a", b"bb", b"a longer one", b"", b"yes", b"no", b"\xc3\xa9", b"x", b"nine", b"ten"]
 _LABELS = [b"cat", b"dog"]
 
 
@@ -53,61 +46,6 @@ class Toy(tf.Module):
       "serving_examples": ("examples", lambda examples: self.predict(self.parse(examples))),
       "classify": ("inputs", classify),
     }
-
-
-def _export(module, path, functions, batch=None):
-  signatures = {
-    name: tf.function(function).get_concrete_function(
-      tf.TensorSpec([batch], tf.string, name=input_name)
-    )
-    for name, (input_name, function) in functions.items()
-  }
-  tf.saved_model.save(module, str(path), signatures=signatures)
-
-
-@pytest.fixture
-def gate(tmp_path):
-  """Runs `Do`; returns the blessing and what `parity.json` says."""
-
-  def run(module, functions=None, *, predict=None, tolerance=1e-5, rows=_TEXTS, damage=None):
-    export = tmp_path / "model" / "Format-Serving"
-    _export(module, export, functions or module.functions())
-    parity = tmp_path / "run" / "parity"
-    parity.mkdir(parents=True)
-    with tf.io.TFRecordWriter(str(parity / "examples.tfrecord")) as writer:
-      for text in rows:
-        example = tf.train.Example()
-        example.features.feature["text"].bytes_list.value.append(text)
-        writer.write(example.SerializeToString())
-    expected = (predict or module.predict)(tf.constant(rows, tf.string))
-    arrays = {
-      k: np.asarray(v.numpy().tolist() if v.dtype == tf.string else v.numpy())
-      for k, v in expected.items()
-    }
-    np.savez(parity / "expected.npz", **arrays)
-    (parity / "input.json").write_text('{"input_key": "text"}')
-    if damage:
-      damage(tmp_path)
-    artifacts = {}
-    for name, artifact_type in (
-      ("model", standard_artifacts.Model),
-      ("run", standard_artifacts.ModelRun),
-      ("blessing", standard_artifacts.InfraBlessing),
-    ):
-      (tmp_path / name).mkdir(exist_ok=True)
-      artifacts[name] = artifact_type()
-      artifacts[name].uri = str(tmp_path / name)
-    Executor().Do(
-      {"model": [artifacts["model"]], "model_run": [artifacts["run"]]},
-      {"blessing": [artifacts["blessing"]]},
-      {"tolerance": tolerance},
-    )
-    blessed = artifacts["blessing"].get_int_custom_property("blessed")
-    names = {p.name for p in (tmp_path / "blessing").iterdir()}
-    assert names == {"parity.json", "INFRA_BLESSED" if blessed else "INFRA_NOT_BLESSED"}
-    return blessed, json.loads((tmp_path / "blessing" / "parity.json").read_text())
-
-  return run
 
 
 def _failed_paths(parity):
@@ -305,25 +243,6 @@ def test_record_of_another_number_of_rows_proves_nothing(gate):
 def test_negative_tolerance_is_bad_input(gate):
   with pytest.raises(BadInputError, match="tolerance=-1"):
     gate(Toy(), tolerance=-1.0)
-
-
-def test_ops_of_other_libraries_are_named(tmp_path):
-  model = saved_model_pb2.SavedModel()
-  graph = model.meta_graphs.add().graph_def
-  function = graph.library.function.add()
-  function.signature.name = "__inference_call_1"
-  for op in ("MatMul", "SentencepieceTokenizeOp", "__inference_call_1"):
-    function.node_def.add().op = op
-  for op in ("Const", "StatefulPartitionedCall", "XlaCallModule", "PyFunc"):
-    graph.node.add().op = op
-  (tmp_path / "saved_model.pb").write_bytes(model.SerializeToString())
-  assert unservable_ops(str(tmp_path)) == ["PyFunc", "SentencepieceTokenizeOp"]
-
-
-def test_first_line_skips_what_says_nothing():
-  error = ValueError("Graph execution error:\n\nDetected at node x defined at\nNo such table.\n")
-  assert first_line(error) == "ValueError: No such table."
-  assert first_line(ValueError()) == "ValueError"
 
 
 def test_component_declares_its_channels_and_properties():

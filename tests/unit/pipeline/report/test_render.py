@@ -151,7 +151,7 @@ def test_a_pushed_run_shows_all_its_parts():
   ]  # fmt: skip
   assert page.tables["training"][2] == ["tune", "1", "0.5000", "-", "0.8000", "0.0001", "3"]
   assert page.tables["parity"][1] == [
-    "server, gRPC", "serving_default", "scores", "1.2e-07", "passed",
+    "server, gRPC", "serving_default", "scores", "-", "1.2e-07", "passed",
   ]  # fmt: skip
   assert page.tables["components"][1:] == [
     ["Trainer", "complete", "2m 13s", "", "1.4 GB"],
@@ -274,4 +274,4 @@ def test_a_difference_in_serving_says_its_reason():
   }  # fmt: skip
   parity = {"passed": False, "rows": 3, "tolerance": 1e-5, "reasons": ["..."], "paths": [path]}
   page = _Page(render.render(_data(parity=parity)))
-  assert page.tables["parity"][1][3:] == ["-", "failed the shapes differ"]
+  assert page.tables["parity"][1][3:] == ["3", "-", "failed the shapes differ"]
