@@ -89,6 +89,8 @@ def test_an_interrupt_restores(tmp_path):
   done = _run(
     """
 import signal
+# A shell's background job, which CI may be, starts with interrupts ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
   with quiet_output(LOG):
     print("inside")
