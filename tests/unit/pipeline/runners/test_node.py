@@ -145,3 +145,15 @@ def test_errors_in_a_circle_end():
   first, second = ValueError("a"), ValueError("b")
   first.__cause__, second.__cause__ = second, first
   assert node.user_error(first) is None
+
+
+@pytest.mark.parametrize(
+  "raised", [KeyboardInterrupt(), RuntimeError("KeyboardInterrupt [while running 'Read']")]
+)
+def test_an_interrupt_stays_one_though_beam_wraps_it(compiled, monkeypatch, raised):
+  def launch(self):
+    raise raised
+
+  monkeypatch.setattr(node.launcher.Launcher, "launch", launch)
+  with pytest.raises(KeyboardInterrupt):
+    node.run_node(compiled("r1"), "ReviewedSchema")
