@@ -130,7 +130,6 @@ def _training_stage(
     # Training applies the graph itself, so that it cannot differ from serving.
     materialize=False,
     disable_statistics=True,
-    splits_config=None,
     custom_config={
       "hyperparameters": _of_transform(task, hyperparameters),
       "code_fingerprint": code_fingerprint(task.preprocessing_fn),

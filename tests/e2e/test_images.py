@@ -68,6 +68,35 @@ def test_only_what_an_edit_touches_runs_again(first_run, run_dlpipe, tmp_path):
   assert states["Trainer"] == "COMPLETE"
 
 
+def test_tuner_runs_when_asked_and_its_best_values_are_trained_with(first_run, run_dlpipe):
+  workspace, _ = first_run
+  tuning = ["--set", "tune.trials=2", "--set", "tune.epochs=1"]
+  done = run_dlpipe(
+    "run",
+    "images",
+    "--tiny",
+    "--workspace",
+    workspace,
+    "--json",
+    "--set",
+    "gates.skill=0.99",
+    *tuning,
+  )
+  # The bound cannot be kept, so that the other tests find version 1 as it was.
+  assert done.code == 4, done.stderr
+  states = done.states()
+  assert states["Transform"] == "CACHED"
+  assert states["Tuner"] == "COMPLETE"
+  assert states["Trainer"] == "COMPLETE"
+  histories = (workspace / "images/artifacts/Trainer/model_run").glob("*/history.json")
+  newest = max(histories, key=lambda path: path.stat().st_mtime)
+  trained_with = json.loads(newest.read_text())["hyperparameters"]
+  [best] = (workspace / "images/artifacts/Tuner/best_hyperparameters").glob("*/*.txt")
+  found = json.loads(best.read_text())["values"]
+  assert set(found) == {"dropout", "learning_rate"}
+  assert {name: trained_with[name] for name in found} == found
+
+
 def test_predict_answers_from_the_pushed_version(first_run, run_dlpipe):
   workspace, _ = first_run
   done = run_dlpipe("predict", "images", "--sample", "--workspace", workspace, "--json")
