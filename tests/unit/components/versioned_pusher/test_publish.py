@@ -51,13 +51,13 @@ def test_first_version_is_1_and_holds_the_models_files(tmp_path):
 
 def test_record_names_source_and_content(tmp_path):
   model = _model(tmp_path / "model")
-  publish(model, tmp_path / "base", source="/root/Trainer/model/7")
+  publish(model, tmp_path / "base", source="runs/Trainer/model/7")
   record = json.loads((tmp_path / "base" / "1" / "dlpipe.json").read_text())
   assert record.pop("published_at").endswith("+00:00")
   assert record == {
     "version": 1,
     "first_version": 1,
-    "pushed_from": "/root/Trainer/model/7",
+    "pushed_from": "runs/Trainer/model/7",
     "sha256": content_digest(model),
   }
 
