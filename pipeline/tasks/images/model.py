@@ -40,18 +40,17 @@ def _cnn(hp: Mapping[str, Any], classes: int) -> keras.Model:
   if not hp["widths"] or min(hp["widths"]) <= 0:
     raise ValueError(f"model.widths must be positive. Received: widths={hp['widths']!r}")
   blocks: list[keras.layers.Layer] = []
+  last = len(hp["widths"]) - 1
   for number, width in enumerate(hp["widths"]):
-    if number:
-      blocks.append(layers.MaxPooling2D())
-    # Half of the cost of a block is its second convolution; on the full-sized picture it brings
-    # the least for the most.
-    for _ in range(2 if number else 1):
-      blocks += [
-        layers.Conv2D(width, 3, padding="same", use_bias=False),
-        # Keras' default of 0.99 needs hundreds of steps before it may be used; small data has few.
-        layers.BatchNormalization(momentum=0.9),
-        layers.ReLU(),
-      ]
+    # A second convolution on the full-sized picture brings the least for the most.
+    convolutions = 2 if number else 1
+    for position in range(convolutions):
+      blocks.append(layers.Conv2D(width, 3, padding="same", use_bias=False))
+      if position == convolutions - 1 and number < last:
+        # Before the normalization, which then costs a quarter; ReLU commutes with the maximum.
+        blocks.append(layers.MaxPooling2D())
+      # Keras' default of 0.99 needs hundreds of steps before it may be used; small data has few.
+      blocks += [layers.BatchNormalization(momentum=0.9), layers.ReLU()]
   size = hp["image_size"]
   return keras.Sequential(
     [
