@@ -39,7 +39,7 @@ class Split:
 
 def load_split(
   files: Sequence[str],
-  tft_output: tft.TFTransformOutput,
+  transform: Callable[[tf.Tensor], dict[str, tf.Tensor]],
   *,
   label_id_key: str,
   cache_mb: int,
@@ -49,7 +49,7 @@ def load_split(
 
   Args:
     files: gzipped TFRecord files, or patterns of them.
-    tft_output: the transform graph; every transformed feature must be dense.
+    transform: `transform_fn`'s; every transformed feature must be dense.
     label_id_key: the transformed feature to predict; all others are the model's inputs.
     cache_mb: the most MiB of transformed features to keep in memory.
     cache_dtypes: features to smaller types that hold their values exactly.
@@ -58,7 +58,6 @@ def load_split(
     ValueError: the split has no examples.
   """
   paths = sorted(path for pattern in files for path in tf.io.gfile.glob(pattern))
-  transform = transform_fn(tft_output)
 
   def compact(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
     return {k: tf.cast(v, cache_dtypes.get(k, v.dtype)) for k, v in transform(serialized).items()}
@@ -126,10 +125,14 @@ def raw_examples(paths: Sequence[str]) -> tf.data.Dataset:
 def transform_fn(
   tft_output: tft.TFTransformOutput,
 ) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-  """Returns the function from `[batch]` serialized examples to transformed features."""
+  """Returns the function from `[batch]` serialized examples to transformed features.
+
+  Traced once, however many datasets map it: loading the graph costs seconds.
+  """
   layer = tft_output.transform_features_layer()
   spec = tft_output.raw_feature_spec()
 
+  @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
   def transform(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
     return dict(layer(tf.io.parse_example(serialized, spec)))
 

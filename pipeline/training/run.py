@@ -109,10 +109,11 @@ def load_splits(
   fn_args: Any, task: Task, tft_output: tft.TFTransformOutput, *, cache_mb: int
 ) -> tuple[datasets.Split, datasets.Split]:
   """The training and the validation split of a Trainer or a Tuner."""
+  transform = datasets.transform_fn(tft_output)
   train, val = (
     datasets.load_split(
       files,
-      tft_output,
+      transform,
       label_id_key=task.label_id_key,
       cache_mb=cache_mb,
       cache_dtypes=task.cache_dtypes,

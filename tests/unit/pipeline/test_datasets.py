@@ -12,7 +12,7 @@ from pipeline.tasks.images.task import TASK
 
 def _load(graph, cache_mb, **changes):
   arguments = {"label_id_key": "label_id", "cache_mb": cache_mb, "cache_dtypes": TASK.cache_dtypes}
-  return load_split(graph.files, graph.output, **{**arguments, **changes})
+  return load_split(graph.files, transform_fn(graph.output), **{**arguments, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,11 @@ def test_an_empty_split_is_an_error_that_names_the_files(tmp_path, graph):
   tf.io.TFRecordWriter(empty, options="GZIP").close()
   with pytest.raises(ValueError, match=f"no examples.*{empty}"):
     load_split(
-      [empty], graph.output, label_id_key="label_id", cache_mb=1, cache_dtypes=TASK.cache_dtypes
+      [empty],
+      transform_fn(graph.output),
+      label_id_key="label_id",
+      cache_mb=1,
+      cache_dtypes=TASK.cache_dtypes,
     )
 
 
@@ -115,7 +119,7 @@ def test_patterns_find_every_file_once_in_a_fixed_order(tmp_path, graph):
         writer.write(row)
   found = load_split(
     [str(tmp_path / "*.gz")],
-    graph.output,
+    transform_fn(graph.output),
     label_id_key="label_id",
     cache_mb=1,
     cache_dtypes=TASK.cache_dtypes,
