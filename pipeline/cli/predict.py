@@ -69,7 +69,7 @@ def _ask(task: Task, root: pathlib.Path, values: list[Any]) -> tuple[dict[str, l
     predicted = Predictor(store).predict({task.input_key: values}, version=version)
   except ServingError as err:
     raise BadInputError(f"The model could not answer: {err}") from err
-  return {name: _plain(array.tolist()) for name, array in predicted.items()}, version
+  return {name: _plain(predicted[name].tolist()) for name in sorted(predicted)}, version
 
 
 def _plain(value: Any) -> Any:
