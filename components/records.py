@@ -14,6 +14,17 @@ from typing import Any
 
 TRAIN, VAL, EVAL = "train", "val", "eval"
 SPLITS = (TRAIN, VAL, EVAL)
+# What people call splits, in lower case. Data that knows two calls the one to judge by "test".
+SPLIT_NAMES = {
+  "train": TRAIN,
+  "training": TRAIN,
+  "val": VAL,
+  "valid": VAL,
+  "validation": VAL,
+  "eval": EVAL,
+  "test": EVAL,
+  "testing": EVAL,
+}
 
 FeatureValue = bytes | str | int | float | Sequence[bytes | str | int | float]
 

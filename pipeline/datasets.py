@@ -69,7 +69,7 @@ def load_split(
   if cached is not None:
     labels = cached.pop(label_id_key)
     return in_memory(cached, labels)
-  size = sum(1 for _ in raw_examples(paths))
+  size = int(raw_examples(paths).reduce(np.int64(0), lambda count, _: count + 1))
   if not size:
     raise ValueError(f"The split has no examples. Received: files={list(files)!r}")
 

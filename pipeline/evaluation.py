@@ -16,10 +16,10 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 
+from components.dotted_paths import load_function
 from pipeline.classification_metrics import BINS_NAME
 from pipeline.signatures import SERVING_EXAMPLES, TRANSFORM_LABEL
 from pipeline.task import MetricGate, Task
-from pipeline.user_functions import load_function
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

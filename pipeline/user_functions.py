@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib
 import importlib.util
 import pathlib
 from collections.abc import Callable, Iterator
@@ -29,13 +28,6 @@ def udf_path(function: Callable[..., Any]) -> str:
       f"A user function must stand at the top level of a module. Received: {function!r}"
     )
   return f"{function.__module__}.{function.__name__}"
-
-
-def load_function(path: str) -> Callable[..., Any]:
-  """Imports the function at a dotted path."""
-  module, _, name = path.rpartition(".")
-  function: Callable[..., Any] = getattr(importlib.import_module(module), name)
-  return function
 
 
 def code_fingerprint(*modules: str) -> str:

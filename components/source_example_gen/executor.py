@@ -23,6 +23,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
 from components import progress
+from components.dotted_paths import load_function
 from components.errors import DataRefusedError, DlpipeError
 from components.records import SPLITS, Record, Rejected, SourcePlan
 from components.source_example_gen import quarantine, shard_writer, sources
@@ -173,7 +174,7 @@ class ReadShard(beam.DoFn):
   def process(self, element: str) -> Iterator[None]:
     task = json.loads(element)
     number = task["number"]
-    read = sources.load_function(self._read_fn)
+    read = load_function(self._read_fn)
     writers: dict[str, shard_writer.ShardWriter] = {}
     labels: dict[str, collections.Counter[str]] = {s: collections.Counter() for s in SPLITS}
     report = quarantine.ShardReport(examples={}, labels={}, rejected=[], draws=[])

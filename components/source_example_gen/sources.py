@@ -1,30 +1,13 @@
-"""Calls a source's functions by dotted path, as the driver, the executor and Beam workers do."""
+"""What a source plans, as the driver and the executor ask for it."""
 
 from __future__ import annotations
 
-import importlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from components.errors import BadInputError
+from components.dotted_paths import load_function
 from components.records import SourcePlan
-
-
-def load_function(dotted_path: str) -> Callable[..., Any]:
-  """The function at `package.module.function`.
-
-  Raises:
-    BadInputError: there is no such module or function.
-  """
-  module, _, name = dotted_path.rpartition(".")
-  try:
-    return getattr(importlib.import_module(module), name)
-  except (ImportError, AttributeError, ValueError) as err:
-    raise BadInputError(
-      f"Expected the dotted path of a function, package.module.function. Received: "
-      f"{dotted_path!r} ({err})"
-    ) from err
 
 
 def make_plan(exec_properties: Mapping[str, Any]) -> SourcePlan:

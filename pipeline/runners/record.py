@@ -7,7 +7,9 @@ import dataclasses
 import importlib.metadata
 import json
 import math
+import os
 import pathlib
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +20,7 @@ from tfx.components.evaluator import constants as evaluator_constants
 from components.errors import BadInputError, DataRefusedError
 from components.versioned_pusher.publish import list_versions
 from pipeline import evaluation
-from pipeline.config import PipelineConfig
+from pipeline.config import PipelineConfig, from_env
 from pipeline.report.data import ReportData
 from pipeline.runners import events, result
 from pipeline.runners.node import user_error
@@ -77,7 +79,7 @@ def collect(
   gates = evaluation.task_gates(task, config.gates)
   parity = _read_json(_directory(artifacts, "ServingGate", "blessing"), "parity.json") or None
   checked = [*((found and _gate_results(gates, found)) or []), *_parity_gate(parity)]
-  state, message, hint = _state(artifacts, components, checked, error)
+  state, message = _state(artifacts, components, checked, error)
   counts = summary.get("examples", {})
   pushed = artifacts.get("VersionedPusher", {}).get("pushed_model")
   run_result = result.RunResult(
@@ -92,7 +94,7 @@ def collect(
     examples={**counts, "quarantined": summary.get("quarantined", 0)} if summary else {},
     report=None,
     error=message,
-    hint=hint,
+    hint=_next(task, config) if state in (result.PUSHED, result.CACHED) and pushed else None,
     bad_input=isinstance(user_error(error), BadInputError),
   )
   training = _read_json(_directory(artifacts, "Trainer", "model_run"), HISTORY_FILE)
@@ -120,15 +122,15 @@ def _state(
   components: list[result.ComponentResult],
   gates: list[result.GateResult],
   error: BaseException | None,
-) -> tuple[str, str | None, str | None]:
-  """The run's state, the message where it is not well, and what to do."""
+) -> tuple[str, str | None]:
+  """The run's state, and the message where it is not well."""
   known = user_error(error)
   if isinstance(known, DataRefusedError):
-    return result.REFUSED_DATA, str(known), None
+    return result.REFUSED_DATA, str(known)
   failed = [c.id for c in components if c.state == events.COMPONENT_FAILED]
   if failed:
     what = str(known) if known else f"{type(error).__name__}: {error}" if error else "see the log"
-    return result.FAILED, f"{failed[0]} failed: {what}", None
+    return result.FAILED, f"{failed[0]} failed: {what}"
   blessings = [artifacts.get(node, {}).get("blessing") for node in ("Evaluator", "ServingGate")]
   if any(blessing is not None and not _blessed(blessing) for blessing in blessings):
     refused = "; ".join(
@@ -136,10 +138,18 @@ def _state(
       for gate in gates
       if not gate.passed
     )
-    return result.REFUSED_MODEL, f"The model was refused. {refused}", None
+    return result.REFUSED_MODEL, f"The model was refused. {refused}"
   # Where only checks ran again, the push of an earlier run still stands.
   pushed = any(c.id == "VersionedPusher" and c.state == events.COMPLETE for c in components)
-  return result.PUSHED if pushed else result.CACHED, None, None
+  return result.PUSHED if pushed else result.CACHED, None
+
+
+def _next(task: Task, config: PipelineConfig) -> str:
+  """A command that works as it stands: the task's sample through the version that is served."""
+  command = f"dlpipe predict {task.name} --sample"
+  if config.workspace == os.path.abspath(from_env()):
+    return command
+  return f"{command} --workspace {shlex.quote(config.workspace)}"
 
 
 def _gate_results(

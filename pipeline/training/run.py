@@ -15,12 +15,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.dotted_paths import load_function
 from pipeline import datasets, signatures
 from pipeline.task import Task
 from pipeline.tasks import get_task
 from pipeline.training import loop, mistakes, serving_assets, strategy
 from pipeline.training.files import HISTORY_FILE, MISTAKES_FILE
-from pipeline.user_functions import load_function
 
 _PARITY_ROWS = 32
 

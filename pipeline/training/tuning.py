@@ -9,9 +9,9 @@ import keras_tuner
 import tensorflow_transform as tft
 from tfx.v1.components import TunerFnResult
 
+from components.dotted_paths import load_function
 from pipeline.tasks import get_task
 from pipeline.training.run import load_splits
-from pipeline.user_functions import load_function
 
 
 def tuner_fn(fn_args: Any) -> TunerFnResult:

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
+from components.dotted_paths import load_function
 from pipeline import user_functions
-from pipeline.user_functions import code_fingerprint, load_function, udf_path
+from pipeline.user_functions import code_fingerprint, udf_path
 
 
 @pytest.fixture
@@ -40,13 +41,6 @@ def test_a_path_leads_back_to_the_function():
 def test_what_no_other_process_could_import_is_an_error(function):
   with pytest.raises(ValueError, match="top level of a module. Received: "):
     udf_path(function)
-
-
-def test_a_function_that_is_not_there_is_an_error():
-  with pytest.raises(AttributeError, match="absent"):
-    load_function("pipeline.user_functions.absent")
-  with pytest.raises(ModuleNotFoundError):
-    load_function("pipeline.absent.function")
 
 
 def test_a_fingerprint_is_a_sha256_that_stays_the_same(package):

@@ -13,21 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
-from components.records import EVAL, SPLITS, TRAIN, VAL, Record, Rejected, SourcePlan
+from components.records import EVAL, SPLIT_NAMES, SPLITS, TRAIN, VAL, Record, Rejected, SourcePlan
 from pipeline.tasks.images.sources import headers, input_paths, pictures, sharding
 
 DESCRIPTION = "a folder with one folder of pictures per class, or with those under train/ and eval/"
 
-_SPLIT_FOLDERS = {
-  "train": TRAIN,
-  "training": TRAIN,
-  "val": VAL,
-  "valid": VAL,
-  "validation": VAL,
-  "eval": EVAL,
-  "test": EVAL,
-  "testing": EVAL,
-}
 _UNLABELLED = "the picture lies beside the class folders, so it has no label"
 
 # (path, label or None, split or None)
@@ -107,7 +97,7 @@ def _split_folders(folders: Sequence[os.DirEntry]) -> dict[str, list[str]]:
   """The folders of each split; empty where the folders are classes."""
   found: dict[str, list[str]] = collections.defaultdict(list)
   for entry in folders:
-    split = _SPLIT_FOLDERS.get(entry.name.lower())
+    split = SPLIT_NAMES.get(entry.name.lower())
     if split:
       found[split].append(entry.path)
   # A class may be called "train"; then pictures, not class folders, lie in it.
@@ -119,11 +109,11 @@ def _split_folders(folders: Sequence[os.DirEntry]) -> dict[str, list[str]]:
 def _require_known_splits(
   folders: Sequence[os.DirEntry], by_split: Mapping[str, Sequence[str]], root: str
 ) -> None:
-  others = [e.name for e in folders if e.name.lower() not in _SPLIT_FOLDERS]
+  others = [e.name for e in folders if e.name.lower() not in SPLIT_NAMES]
   if others:
     raise BadInputError(
       f"Beside train/ in {root!r} lie folders that are no split: {_names(others)}. Expected only "
-      f"{', '.join(sorted(_SPLIT_FOLDERS))}; move the others away."
+      f"{', '.join(sorted(SPLIT_NAMES))}; move the others away."
     )
   for split, paths in by_split.items():
     for path in paths:

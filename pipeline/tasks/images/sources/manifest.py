@@ -12,24 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
-from components.records import EVAL, SPLITS, TRAIN, VAL, Record, Rejected, SourcePlan
+from components.records import EVAL, SPLIT_NAMES, SPLITS, TRAIN, VAL, Record, Rejected, SourcePlan
 from pipeline.tasks.images.sources import headers, input_paths, pictures, sharding
 
 DESCRIPTION = "a CSV with the columns path and label, paths relative to it"
 
 _DEFAULTS = {"path_column": "path", "label_column": "label"}
 _SUFFIXES = (".csv", ".tsv")
-_SPLITS = {
-  "train": TRAIN,
-  "training": TRAIN,
-  "val": VAL,
-  "valid": VAL,
-  "validation": VAL,
-  "eval": EVAL,
-  "test": EVAL,
-  "testing": EVAL,
-  "": None,
-}
+_SPLITS = {**SPLIT_NAMES, "": None}
 
 
 def matches(path: str) -> bool:

@@ -114,7 +114,8 @@ def test_a_path_is_not_taken_for_a_name(tmp_path, monkeypatch):
 def test_a_task_of_the_users_own_is_one_of_ours_everywhere(toy, tmp_path):
   code = (
     "from pipeline.tasks import get_task, schema_path, task_names\n"
-    "from pipeline.user_functions import code_fingerprint, load_function, udf_path\n"
+    "from components.dotted_paths import load_function\n"
+    "from pipeline.user_functions import code_fingerprint, udf_path\n"
     "task = get_task('toy')\n"
     "print(' '.join(task_names()), task.summary, udf_path(task.sources['any'].read))\n"
     "print(len(code_fingerprint('pipeline.tasks.toy.task')))\n"
