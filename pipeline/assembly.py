@@ -91,7 +91,7 @@ def _data_stage(
     read_fn=read_fn,
     data_path=config.data_path,
     options=config.data_options(task),
-    label_key=task.label_key,
+    label_key=task.label_key if task.vocabulary else "",
     val_fraction=config.data.val_fraction,
     eval_fraction=config.data.eval_fraction,
     code_fingerprint=code_fingerprint(plan_fn, read_fn, "components.source_example_gen.executor"),
@@ -158,6 +158,8 @@ def _training_stage(
     ),
     "monitor": list(task.monitor),
     "keys": [task.input_key, task.label_id_key],
+    "sequence_keys": list(task.sequence_keys),
+    "transformed_slices": list(task.transformed_slices),
   }
   if not config.tune.trials:
     tuners: list[BaseNode] = []

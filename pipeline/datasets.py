@@ -2,7 +2,8 @@
 
 Examples go through the very graph that is exported, so training cannot preprocess differently from
 serving. A split that fits into `cache_mb` is transformed once and kept as arrays; a larger one is
-read, shuffled and transformed anew in each epoch.
+read, shuffled and transformed anew in each epoch. Batches of sequences hold rows of similar length
+and are cut to the longest of them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from components import progress
 
 _TRANSFORM_BATCH = 256
 _SHUFFLE_BUFFER = 10_000
+# Sequences that are streamed are sorted by length within so many batches.
+_WINDOW_BATCHES = 64
 _REPORT_EVERY = 10_000
+_LABEL = "label of the split"  # no feature's name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,8 @@ def load_split(
   label_id_key: str,
   cache_mb: int,
   cache_dtypes: Mapping[str, str],
+  sequence_keys: Sequence[str] = (),
+  left_out: Sequence[str] = (),
 ) -> Split:
   """Reads one split of raw examples through the transform graph.
 
@@ -53,14 +59,19 @@ def load_split(
     label_id_key: the transformed feature to predict; all others are the model's inputs.
     cache_mb: the most MiB of transformed features to keep in memory.
     cache_dtypes: features to smaller types that hold their values exactly.
+    sequence_keys: features of token ids, 0 after their end.
+    left_out: transformed features that are no inputs of the model.
 
   Raises:
     ValueError: the split has no examples.
   """
   paths = sorted(path for pattern in files for path in tf.io.gfile.glob(pattern))
 
+  def kept(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    return {k: v for k, v in transform(serialized).items() if k not in left_out}
+
   def compact(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-    return {k: tf.cast(v, cache_dtypes.get(k, v.dtype)) for k, v in transform(serialized).items()}
+    return {k: tf.cast(v, cache_dtypes.get(k, v.dtype)) for k, v in kept(serialized).items()}
 
   transformed = (
     raw_examples(paths).batch(_TRANSFORM_BATCH).map(compact, num_parallel_calls=tf.data.AUTOTUNE)
@@ -68,7 +79,9 @@ def load_split(
   cached = _collect(transformed.prefetch(2), limit_bytes=cache_mb << 20)
   if cached is not None:
     labels = cached.pop(label_id_key)
-    return in_memory(cached, labels)
+    return in_memory(
+      cached, labels, sequence_keys=sequence_keys, label_is_sequence=label_id_key in sequence_keys
+    )
   size = int(raw_examples(paths).reduce(np.int64(0), lambda count, _: count + 1))
   if not size:
     raise ValueError(f"The split has no examples. Received: files={list(files)!r}")
@@ -77,44 +90,120 @@ def load_split(
     serialized = raw_examples(paths)
     if seed is not None:
       serialized = serialized.shuffle(_SHUFFLE_BUFFER, seed=seed)
-    return (
-      serialized.batch(batch_size)
-      .map(transform, num_parallel_calls=tf.data.AUTOTUNE)
-      .map(lambda features: _inputs_and_label(features, label_id_key))
-      .prefetch(tf.data.AUTOTUNE)
+    if not sequence_keys:
+      rows = serialized.batch(batch_size).map(kept, num_parallel_calls=tf.data.AUTOTUNE)
+    else:
+      windows = serialized.batch(batch_size * _WINDOW_BATCHES)
+      rows = windows.map(kept, num_parallel_calls=tf.data.AUTOTUNE).flat_map(
+        lambda window: _by_length(
+          window, _lengths(window, sequence_keys), batch_size, seed, fixed_order=True
+        )
+      )
+      rows = rows.apply(tf.data.experimental.assert_cardinality(-(-size // batch_size)))
+    return rows.map(lambda features: _inputs_and_label(features, label_id_key)).prefetch(
+      tf.data.AUTOTUNE
     )
 
   return Split(size=size, batches=batches)
 
 
-def in_memory(inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> Split:
-  """A split over arrays: an epoch shuffles indices, not pictures."""
+def in_memory(
+  inputs: Mapping[str, np.ndarray],
+  labels: np.ndarray,
+  *,
+  sequence_keys: Sequence[str] = (),
+  label_is_sequence: bool = False,
+) -> Split:
+  """A split over arrays: an epoch shuffles indices, not examples.
+
+  Args:
+    inputs: `[size, ...]` each.
+    labels: `[size, ...]`.
+    sequence_keys: as for `load_split`; those that `inputs` lacks are passed over.
+    label_is_sequence: whether `labels` are token ids, too.
+  """
   size = len(labels)
   if not size:
     raise ValueError("The split has no examples.")
   inputs = dict(inputs)
+  features = {**inputs, _LABEL: labels}
+  sequences = [k for k in sequence_keys if k in inputs] + [_LABEL] * label_is_sequence
 
   def batches(batch_size: int, seed: int | None) -> tf.data.Dataset:
     # Tensors captured by the map are shared by all epochs; from_tensor_slices would copy a row
     # at a time.
-    tensors = {name: tf.constant(array) for name, array in inputs.items()}
-    targets = tf.constant(labels)
-    rows = tf.data.Dataset.range(size)
-    if seed is not None:
-      rows = rows.shuffle(size, seed=seed, reshuffle_each_iteration=True)
-    return (
-      rows.batch(batch_size)
-      .map(
-        lambda index: (
-          _single({name: tf.gather(tensor, index) for name, tensor in tensors.items()}),
-          tf.gather(targets, index),
-        ),
+    tensors = {name: tf.constant(array) for name, array in features.items()}
+    if sequences:
+      rows = _by_length(tensors, _lengths(tensors, sequences), batch_size, seed)
+    else:
+      indices = tf.data.Dataset.range(size)
+      if seed is not None:
+        indices = indices.shuffle(size, seed=seed, reshuffle_each_iteration=True)
+      rows = indices.batch(batch_size).map(
+        lambda index: {name: tf.gather(tensor, index) for name, tensor in tensors.items()},
         num_parallel_calls=1,
       )
-      .prefetch(2)
-    )
+    return rows.map(lambda batch: _inputs_and_label(batch, _LABEL)).prefetch(2)
 
   return Split(size=size, batches=batches, arrays=(inputs, labels))
+
+
+def _lengths(
+  features: Mapping[str, tf.Tensor], sequence_keys: Sequence[str]
+) -> dict[str, tf.Tensor]:
+  """`[size]` int64 each: the tokens of every row, without the zeros after them."""
+  return {
+    key: tf.reduce_max(
+      tf.where(
+        features[key] != 0, tf.range(1, tf.shape(features[key], tf.int64)[1] + 1)[tf.newaxis], 0
+      ),
+      axis=1,
+    )
+    for key in sequence_keys
+  }
+
+
+def _by_length(
+  features: Mapping[str, tf.Tensor],
+  lengths: Mapping[str, tf.Tensor],
+  batch_size: int,
+  seed: int | None,
+  *,
+  fixed_order: bool = False,
+) -> tf.data.Dataset:
+  """One pass over rows: batches of similar length, cut to their longest row.
+
+  With a seed, rows of one length are mixed and batches come in any order, another one in each
+  pass; `fixed_order` repeats the same one, for rows that were shuffled before.
+  """
+  size = tf.shape(next(iter(features.values())), tf.int64)[0]
+  starts = tf.range(0, size, batch_size, dtype=tf.int64)
+
+  def one_pass(pass_seed: tf.Tensor) -> tf.data.Dataset:
+    order, begins = tf.range(size), starts
+    if seed is not None:
+      seeds = tf.stack([pass_seed, 0])
+      order = tf.random.experimental.stateless_shuffle(order, seeds)
+      begins = tf.random.experimental.stateless_shuffle(begins, seeds)
+    # Stable sorts, the most important key last.
+    for length in reversed(list(lengths.values())):
+      order = tf.gather(order, tf.argsort(tf.gather(length, order), stable=True))
+
+    def cut(begin: tf.Tensor) -> dict[str, tf.Tensor]:
+      index = order[begin : begin + batch_size]
+      batch = {name: tf.gather(tensor, index) for name, tensor in features.items()}
+      for name, length in lengths.items():
+        # A sequence of no steps is more than some layers can take.
+        longest = tf.maximum(tf.reduce_max(tf.gather(length, index)), 1)
+        batch[name] = batch[name][:, :longest]
+      return batch
+
+    return tf.data.Dataset.from_tensor_slices(begins).map(cut, num_parallel_calls=1)
+
+  if fixed_order or seed is None:
+    return one_pass(tf.constant(seed or 0, tf.int64))
+  seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
+  return seeds.flat_map(one_pass)
 
 
 def raw_examples(paths: Sequence[str]) -> tf.data.Dataset:

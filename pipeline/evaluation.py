@@ -77,15 +77,18 @@ def eval_config(task: Task, gates: tuple[MetricGate, ...]) -> config_pb2.EvalCon
     model_specs=[
       config_pb2.ModelSpec(
         signature_name=SERVING_EXAMPLES,
-        prediction_key="scores",
-        label_key=task.label_id_key,
+        prediction_key=task.prediction_key,
+        label_key=task.label_key if task.compares_raw_label else task.label_id_key,
         # Not transform_features, which would decode every input a second time.
         preprocessing_function_names=[TRANSFORM_LABEL],
       )
     ],
     slicing_specs=[
       config_pb2.SlicingSpec(),
-      *(config_pb2.SlicingSpec(feature_keys=[name]) for name in task.slices),
+      *(
+        config_pb2.SlicingSpec(feature_keys=[name])
+        for name in (*task.slices, *task.transformed_slices)
+      ),
     ],
     metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)],
   )

@@ -7,7 +7,7 @@ fail in TF Serving.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -34,6 +34,7 @@ class ServingModule(tf.Module):
     tft_output: tft.TFTransformOutput,
     input_key: str,
     label_id_key: str,
+    transformed_slices: Sequence[str] = (),
   ):
     """Args: see `export`."""
     super().__init__()
@@ -43,6 +44,7 @@ class ServingModule(tf.Module):
     self._spec = tft_output.raw_feature_spec()
     self._input_key = input_key
     self._label_id_key = label_id_key
+    self._transformed_slices = tuple(transformed_slices)
 
   def predict(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
     """Raw values `[batch]` to outputs; TFT prunes what depends on the label."""
@@ -72,10 +74,13 @@ class ServingModule(tf.Module):
       return dict(self._transform(tf.io.parse_example(examples, self._spec)))
 
     def transform_label(examples):
-      # TFMA needs only this; without the rest of the spec nothing else is computed.
-      spec = {k: v for k, v in self._spec.items() if k != self._input_key}
+      # All that TFMA needs; without the input in the spec nothing that depends on it is computed.
+      named = (self._label_id_key, *self._transformed_slices)
+      spec = {
+        k: v for k, v in self._spec.items() if self._transformed_slices or k != self._input_key
+      }
       features = self._transform(tf.io.parse_example(examples, spec))
-      return {self._label_id_key: features[self._label_id_key]}
+      return {name: features[name] for name in named}
 
     found = {
       SERVING_DEFAULT: _concrete(serving_default, self._input_key, dtype),
@@ -101,6 +106,7 @@ def export(
   tft_output: tft.TFTransformOutput,
   input_key: str,
   label_id_key: str,
+  transformed_slices: Sequence[str] = (),
 ) -> ServingModule:
   """Writes the SavedModel.
 
@@ -111,6 +117,7 @@ def export(
     tft_output: the transform graph.
     input_key: the raw feature that a caller sends.
     label_id_key: the transformed label.
+    transformed_slices: transformed features that the evaluation is sliced by.
 
   Returns:
     What was exported; its `predict` computes in Keras what the signatures must compute.
@@ -121,6 +128,7 @@ def export(
     tft_output=tft_output,
     input_key=input_key,
     label_id_key=label_id_key,
+    transformed_slices=transformed_slices,
   )
   tf.saved_model.save(module, path, signatures=module.signatures())
   return module

@@ -83,6 +83,8 @@ class Task:
     input_key: the raw feature a caller sends (`image`, `text`); also `serving_default`'s input.
     label_key: the raw feature to predict; never renamed.
     label_id_key: the transformed feature that holds the label as the loss wants it.
+    sequence_keys: transformed features `[time]` of token ids, 0 after their end. Batches are made
+      of rows of similar length, and cut to the longest of them; the first key's length counts most.
     cache_dtypes: transformed features to smaller types that hold their values exactly; what is
       kept in memory for training is kept in these.
     vocabulary: name of the label vocabulary in the transform graph; None without classes.
@@ -106,6 +108,10 @@ class Task:
       what the Tuner may vary.
     metrics: dotted path; `() -> list of TFMA MetricConfig` beyond those the gates need.
     slices: raw features to slice the evaluation by.
+    transformed_slices: transformed features, strings, to slice the evaluation by; no inputs of the
+      model.
+    prediction_key: the output of `serving_outputs` that the metrics judge.
+    compares_raw_label: whether the metrics compare it with `label_key`, not with `label_id_key`.
     monitor: the validation metric that picks the best epoch, and its mode.
     hyperparameters: defaults; `--set model.<name>=...` may change these names only, except
       that `epochs`, `batch_size` and `learning_rate`, which every task has, are `train.<name>`.
@@ -121,6 +127,7 @@ class Task:
   input_key: str
   label_key: str
   label_id_key: str
+  sequence_keys: tuple[str, ...] = ()
   cache_dtypes: Mapping[str, str] = dataclasses.field(default_factory=dict)
   vocabulary: str | None = None
   sources: Mapping[str, Source]
@@ -137,6 +144,9 @@ class Task:
   search_space: str
   metrics: str
   slices: tuple[str, ...] = ()
+  transformed_slices: tuple[str, ...] = ()
+  prediction_key: str = "scores"
+  compares_raw_label: bool = False
   monitor: tuple[str, Literal["max", "min"]] = ("val_loss", "min")
   hyperparameters: Options = dataclasses.field(default_factory=dict)
   tiny: Options = dataclasses.field(default_factory=dict)

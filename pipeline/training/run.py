@@ -73,6 +73,7 @@ def run_fn(fn_args: Any) -> None:
     tft_output=tft_output,
     input_key=task.input_key,
     label_id_key=task.label_id_key,
+    transformed_slices=task.transformed_slices,
   )
   validation = _examples(fn_args.eval_files)
   rows = validation[:_PARITY_ROWS]
@@ -117,6 +118,8 @@ def load_splits(
       label_id_key=task.label_id_key,
       cache_mb=cache_mb,
       cache_dtypes=task.cache_dtypes,
+      sequence_keys=task.sequence_keys,
+      left_out=task.transformed_slices,
     )
     for files in (fn_args.train_files, fn_args.eval_files)
   )
