@@ -81,6 +81,7 @@ class Task:
     name: folder, schema, pipeline name and served model name; `[a-z][a-z0-9_]*`.
     summary: one line for the command line's help.
     input_key: the raw feature a caller sends (`image`, `text`); also `serving_default`'s input.
+    input_kind: whether a caller's value is `text`, or a `file` whose bytes are sent.
     label_key: the raw feature to predict; never renamed.
     label_id_key: the transformed feature that holds the label as the loss wants it.
     sequence_keys: transformed features `[time]` of token ids, 0 after their end. Batches are made
@@ -125,6 +126,7 @@ class Task:
   name: str
   summary: str
   input_key: str
+  input_kind: Literal["text", "file"] = "text"
   label_key: str
   label_id_key: str
   sequence_keys: tuple[str, ...] = ()

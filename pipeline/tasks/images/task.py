@@ -59,6 +59,7 @@ TASK = Task(
   name="images",
   summary="Image classification with a convolutional network.",
   input_key=IMAGE,
+  input_kind="file",
   label_key=LABEL,
   label_id_key=LABEL_ID,
   cache_dtypes={PIXELS: "uint8"},
