@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from apache_beam.options.pipeline_options import StandardOptions
 from tfx.components import (
   Evaluator,
   ExampleValidator,
@@ -32,12 +30,12 @@ from components.serving_gate.component import ServingGate
 from components.source_example_gen.component import SourceExampleGen
 from components.versioned_pusher.component import VersionedPusher
 from pipeline import evaluation
+from pipeline.beam_options import beam_args
 from pipeline.config import PipelineConfig
 from pipeline.task import Source, Task
 from pipeline.tasks import schema_path
 from pipeline.user_functions import code_fingerprint, udf_path
 
-_REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 _RUN_FN = "pipeline.training.run.run_fn"
 _TUNER_FN = "pipeline.training.tuning.tuner_fn"
 
@@ -225,30 +223,3 @@ def _release_stage(
     code_fingerprint=code_fingerprint("components.versioned_pusher.executor"),
   )
   return [previous, evaluator, serving_gate, pusher]
-
-
-def beam_args(config: PipelineConfig) -> list[str]:
-  """Beam's options for the configured runner.
-
-  Raises:
-    KeyError: `config.beam.runner` is none of ours; the configuration has checked it.
-  """
-  if config.beam.runner == "direct":
-    # Beam's newer DirectRunner first tries to download a binary; this is what it used to mean.
-    known = "FnApiRunner" in StandardOptions.KNOWN_RUNNER_NAMES
-    # One worker in this process: threads share Python's lock and were slower in every measurement.
-    return [
-      f"--runner={'FnApiRunner' if known else 'DirectRunner'}",
-      "--direct_running_mode=in_memory",
-      "--direct_num_workers=1",
-      # Workers in this process need no image. Naming one keeps TFX from packing its own sources
-      # for them before every node, which takes two seconds and leaves the copy in /tmp.
-      "--sdk_container_image=none",
-      *config.beam.options,
-    ]
-  runner = {"flink": "FlinkRunner", "spark": "SparkRunner", "dataflow": "DataflowRunner"}
-  args = [f"--runner={runner[config.beam.runner]}", *config.beam.options]
-  packaged = ("--setup_file", "--sdk_container_image", "--extra_package", "--requirements_file")
-  if not any(option.startswith(packaged) for option in config.beam.options):
-    args.append(f"--setup_file={_REPOSITORY / 'setup.py'}")
-  return args
