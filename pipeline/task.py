@@ -121,6 +121,8 @@ class Task:
     infer_hyperparameters: `(source name, data path, data options, merged hyperparameters) ->
       overrides`; looks at the data before the pipeline is drawn, such as for a picture size where
       that is None. Raises `BadInputError` on values that cannot work.
+    describe: dotted path; `(bytes of input_key) -> pipeline.checks.description.Description`, by
+      which `dlpipe check` measures inputs and finds near-duplicates; None finds equal ones only.
   """
 
   name: str
@@ -154,3 +156,4 @@ class Task:
   tiny: Options = dataclasses.field(default_factory=dict)
   gates: tuple[MetricGate, ...] = ()
   infer_hyperparameters: Callable[[str, str, Options, Options], Options] | None = None
+  describe: str | None = None
