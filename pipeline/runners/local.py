@@ -20,6 +20,7 @@ from pipeline.assembly import create_pipeline
 from pipeline.config import PipelineConfig
 from pipeline.report.render import write_report
 from pipeline.runners import events, node, record
+from pipeline.runners.causes import user_error
 from pipeline.runners.result import ComponentResult, RunResult
 from pipeline.task import Source, Task
 
@@ -143,7 +144,7 @@ def _show_quarantine(config: PipelineConfig, source: pathlib.Path | None, run_id
 def _finished(node_id: str, outcome: node.NodeOutcome) -> events.ComponentFinished:
   error = None
   if outcome.error is not None:
-    known = node.user_error(outcome.error)
+    known = user_error(outcome.error)
     error = str(known or f"{type(outcome.error).__name__}: {outcome.error}").split("\n", 1)[0]
   return events.ComponentFinished(
     node_id, outcome.state, outcome.seconds, outcome.peak_rss_mb, error

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import pathlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
@@ -17,8 +17,8 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from components.errors import DlpipeError
 from pipeline.runners import events
+from pipeline.runners.causes import is_interrupt
 
 _RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
 _STATES = {
@@ -94,7 +94,7 @@ def run_node(compiled: pipeline_pb2.Pipeline, node_id: str) -> NodeOutcome:
     execution_id = info.execution_id if info else None
     state = _state(store_config, node, execution_id)
   except Exception as err:
-    if any(_is_interrupt(cause) for cause in _chain(err)):
+    if is_interrupt(err):
       raise KeyboardInterrupt from err
     state, error = events.COMPONENT_FAILED, err
   return NodeOutcome(
@@ -115,25 +115,6 @@ def outputs(store: MetadataStore, execution_id: int) -> Mapping[str, metadata_st
       named.setdefault(event.path.steps[0].key, event.artifact_id)
   artifacts = {a.id: a for a in store.get_artifacts_by_id(list(named.values()))}
   return {name: artifacts[artifact_id] for name, artifact_id in named.items()}
-
-
-def user_error(error: BaseException | None) -> DlpipeError | None:
-  """The error of ours behind an exception; Beam and TFX wrap what user functions raise."""
-  return next((cause for cause in _chain(error) if isinstance(cause, DlpipeError)), None)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-  """The error and what caused it, the outermost first."""
-  seen: set[int] = set()
-  while error is not None and id(error) not in seen:
-    yield error
-    seen.add(id(error))
-    error = error.__cause__ or error.__context__
-
-
-def _is_interrupt(error: BaseException) -> bool:
-  # Beam turns any exception into a RuntimeError that names it, Ctrl-C included.
-  return isinstance(error, KeyboardInterrupt) or str(error).startswith("KeyboardInterrupt")
 
 
 def _state(

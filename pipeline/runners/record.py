@@ -23,7 +23,7 @@ from pipeline import evaluation
 from pipeline.config import PipelineConfig, from_env
 from pipeline.report.data import ReportData
 from pipeline.runners import events, result
-from pipeline.runners.node import user_error
+from pipeline.runners.causes import user_error
 from pipeline.task import MetricGate, Task
 from pipeline.training.files import HISTORY_FILE, MISTAKES_FILE
 

@@ -1,4 +1,4 @@
-"""One node of a real compiled pipeline: its states, its outputs, and the error behind an error."""
+"""One node of a real compiled pipeline: its states and its outputs."""
 
 import pathlib
 
@@ -7,9 +7,10 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 
-from components.errors import BadInputError, DataRefusedError
+from components.errors import BadInputError
 from components.reviewed_schema import ReviewedSchema
 from pipeline.runners import events, node
+from pipeline.runners.causes import user_error
 
 _SCHEMA = 'feature { name: "label" type: BYTES }'
 
@@ -93,7 +94,7 @@ def test_a_failure_is_an_outcome_with_the_error_that_a_person_can_act_on(compile
   bad = compiled("r1", text="no schema")
   outcome = node.run_node(bad, "ReviewedSchema")
   assert outcome.state == events.COMPONENT_FAILED
-  known = node.user_error(outcome.error)
+  known = user_error(outcome.error)
   assert isinstance(known, BadInputError)
   assert str(known).startswith("The reviewed schema is not a schema")
   # What failed is not taken from the cache.
@@ -103,48 +104,6 @@ def test_a_failure_is_an_outcome_with_the_error_that_a_person_can_act_on(compile
 def test_a_node_that_is_not_there_is_an_error(compiled):
   with pytest.raises(ValueError, match="not enough values"):
     node.run_node(compiled("r1"), "Absent")
-
-
-def _raised(*errors, cause):
-  """The last of these errors, each raised out of the one before."""
-  caught = None
-  for error in errors:
-    try:
-      if cause:
-        raise error from caught
-      try:
-        if caught is not None:
-          raise caught
-      finally:
-        raise error
-    except Exception as err:
-      caught = err
-  return caught
-
-
-@pytest.mark.parametrize("cause", [True, False], ids=["from", "while handling"])
-def test_the_error_of_ours_is_found_behind_what_wraps_it(cause):
-  ours = DataRefusedError("too few")
-  found = _raised(ours, RuntimeError("beam"), ValueError("tfx"), cause=cause)
-  assert isinstance(found, ValueError)
-  assert node.user_error(found) is ours
-  assert node.user_error(ours) is ours
-
-
-def test_the_outermost_of_ours_counts():
-  outer = BadInputError("outer")
-  assert node.user_error(_raised(DataRefusedError("inner"), outer, cause=True)) is outer
-
-
-def test_without_one_of_ours_there_is_none():
-  assert node.user_error(None) is None
-  assert node.user_error(_raised(KeyError("a"), ValueError("b"), cause=True)) is None
-
-
-def test_errors_in_a_circle_end():
-  first, second = ValueError("a"), ValueError("b")
-  first.__cause__, second.__cause__ = second, first
-  assert node.user_error(first) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,30 @@
+"""What lies behind an exception that Beam and TFX have wrapped. Imports neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from components.errors import DlpipeError
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+  """The error and what caused it, the outermost first."""
+  seen: set[int] = set()
+  while error is not None and id(error) not in seen:
+    yield error
+    seen.add(id(error))
+    error = error.__cause__ or error.__context__
+
+
+def user_error(error: BaseException | None) -> DlpipeError | None:
+  """The error of ours behind an exception; Beam and TFX wrap what user functions raise."""
+  return next((cause for cause in chain(error) if isinstance(cause, DlpipeError)), None)
+
+
+def is_interrupt(error: BaseException | None) -> bool:
+  """Whether Ctrl-C lies behind an exception."""
+  # Beam turns any exception into a RuntimeError that names it, Ctrl-C included.
+  return any(
+    isinstance(cause, KeyboardInterrupt) or str(cause).startswith("KeyboardInterrupt")
+    for cause in chain(error)
+  )

@@ -1,0 +1,62 @@
+"""What lies behind wrapped exceptions."""
+
+import pytest
+
+from components.errors import BadInputError, DataRefusedError
+from pipeline.runners.causes import is_interrupt, user_error
+
+
+def _raised(*errors, cause):
+  """The last of these errors, each raised out of the one before."""
+  caught = None
+  for error in errors:
+    try:
+      if cause:
+        raise error from caught
+      try:
+        if caught is not None:
+          raise caught
+      finally:
+        raise error
+    except (Exception, KeyboardInterrupt) as err:
+      caught = err
+  return caught
+
+
+@pytest.mark.parametrize("cause", [True, False], ids=["from", "while handling"])
+def test_the_error_of_ours_is_found_behind_what_wraps_it(cause):
+  ours = DataRefusedError("too few")
+  found = _raised(ours, RuntimeError("beam"), ValueError("tfx"), cause=cause)
+  assert isinstance(found, ValueError)
+  assert user_error(found) is ours
+  assert user_error(ours) is ours
+
+
+def test_the_outermost_of_ours_counts():
+  outer = BadInputError("outer")
+  assert user_error(_raised(DataRefusedError("inner"), outer, cause=True)) is outer
+
+
+def test_without_one_of_ours_there_is_none():
+  assert user_error(None) is None
+  assert user_error(_raised(KeyError("a"), ValueError("b"), cause=True)) is None
+
+
+def test_errors_in_a_circle_end():
+  first, second = ValueError("a"), ValueError("b")
+  first.__cause__, second.__cause__ = second, first
+  assert user_error(first) is None
+
+
+@pytest.mark.parametrize(
+  ("error", "expected"),
+  [
+    (KeyboardInterrupt(), True),
+    (RuntimeError("KeyboardInterrupt [while running 'Read']"), True),
+    (_raised(KeyboardInterrupt(), RuntimeError("beam"), cause=True), True),
+    (RuntimeError("a KeyboardInterrupt was not what ended it"), False),
+    (None, False),
+  ],
+)
+def test_interrupts_are_known_by_type_and_by_name(error, expected):
+  assert is_interrupt(error) is expected
