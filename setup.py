@@ -32,6 +32,7 @@ setup(
     "apache-beam",
     "click>=8.1",
     "grpcio",
+    "httptools>=0.6",
     "jinja2>=3",
     "keras>=3.6,<4",
     "keras-tuner>=1.4",
@@ -43,6 +44,7 @@ setup(
     "psutil",
     "pyarrow",
     "pydantic>=2",
+    "pysimdjson>=6",
     "pyyaml",
     "rich>=13",
     "scikit-learn",
@@ -55,6 +57,7 @@ setup(
     "tensorflow-model-analysis",
     "tensorflow-serving-api",
     "tensorflow-transform",
+    "uvloop>=0.19",
   ],
   extras_require={
     # Airflow may live in an environment of its own: the DAG file needs Airflow only.
