@@ -14,7 +14,8 @@ from typing import Any
 
 from components.errors import BadInputError
 from components.records import EVAL, SPLIT_NAMES, SPLITS, TRAIN, VAL, Record, Rejected, SourcePlan
-from pipeline.tasks.images.sources import headers, input_paths, pictures, sharding
+from pipeline.sources import input_paths
+from pipeline.tasks.images.sources import headers, pictures, sharding
 
 DESCRIPTION = "a folder with one folder of pictures per class, or with those under train/ and eval/"
 

@@ -19,7 +19,8 @@ from typing import Any
 
 from components.errors import BadInputError
 from components.records import EVAL, SPLITS, TRAIN, Record, Rejected, SourcePlan
-from pipeline.tasks.images.sources import headers, input_paths, pictures, png
+from pipeline.sources import input_paths
+from pipeline.tasks.images.sources import headers, pictures, png
 
 DESCRIPTION = "a folder with MNIST-style idx files, *-images-idx3-ubyte and *-labels-idx1-ubyte"
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from components.errors import BadInputError
 from components.records import EVAL, SPLIT_NAMES, SPLITS, TRAIN, VAL, Record, Rejected, SourcePlan
-from pipeline.tasks.images.sources import headers, input_paths, pictures, sharding
+from pipeline.sources import input_paths
+from pipeline.tasks.images.sources import headers, pictures, sharding
 
 DESCRIPTION = "a CSV with the columns path and label, paths relative to it"
 

@@ -13,13 +13,8 @@ from typing import Any
 
 from components.errors import BadInputError
 from components.records import Record, Rejected, SourcePlan
-from pipeline.tasks.images.sources import (
-  example_features,
-  headers,
-  input_paths,
-  pictures,
-  png,
-)
+from pipeline.sources import input_paths
+from pipeline.tasks.images.sources import example_features, headers, pictures, png
 
 DESCRIPTION = "a TFRecord file, or a folder of them, of tf.Example with pictures and labels"
 

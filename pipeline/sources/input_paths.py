@@ -1,4 +1,4 @@
-"""Looks at input paths: what exists, what is hidden, what changed. Shared by the image sources."""
+"""Looks at input paths: what exists, what is hidden, what changed. Shared by all sources."""
 
 from __future__ import annotations
 

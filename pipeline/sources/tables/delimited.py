@@ -1,0 +1,142 @@
+"""CSV and TSV with a header: RFC 4180 quoting in UTF-8, plain or gzipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from components.errors import BadInputError
+from pipeline.sources import line_files
+from pipeline.sources.encoding import UndecodableError, decode
+from pipeline.sources.tables.delimited_records import Record, RecordReader
+from pipeline.sources.tables.rows import BadRow, Row, origin
+
+_SHARD_ROWS = line_files.SHARD_LINES
+_SHARD_BYTES = line_files.SHARD_BYTES
+
+
+def columns(file: str, delimiter: bytes) -> list[str]:
+  """The header's names; a nameless column is called "column 3", by its place.
+
+  Raises:
+    BadInputError: there is no header, or it is no text in UTF-8.
+  """
+  header = _header(file, delimiter)
+  if header is None:
+    raise BadInputError(f"Expected a header with the names of columns in {file!r}. It is empty.")
+  if header.fault:
+    raise BadInputError(f"The header of {file!r} cannot be read: {header.fault}.")
+  try:
+    names = [decode(field).strip() for field in _fields(header, delimiter)]
+  except UndecodableError as err:
+    raise BadInputError(
+      f"Expected a header in UTF-8 in {file!r}. Received: {err}. Save the file as UTF-8."
+    ) from err
+  if any("\r" in name for name in names):
+    raise BadInputError(
+      f"Expected lines that end with LF or CRLF in {file!r}. They end with CR alone; save the file "
+      "anew, as CSV in UTF-8."
+    )
+  return [name or f"column {number}" for number, name in enumerate(names, 1)]
+
+
+def plan_file(
+  file: str, names: Sequence[str], wanted: Sequence[str] | None, delimiter: bytes
+) -> list[dict[str, Any]]:
+  """Cuts the rows of a file at the ends of records; a gzipped file is one shard.
+
+  Raises:
+    BadInputError: the file cannot be read.
+  """
+  shard = {"file": file, "names": list(names), "columns": None if wanted is None else list(wanted)}
+  if line_files.is_gzip(file):
+    return [{**shard, "start": 0, "stop": None, "number": 1}]
+  ranges: list[dict[str, Any]] = []
+  start = first = end = 0
+  try:
+    with line_files.open_bytes(file) as f:
+      for record in RecordReader(f, delimiter=delimiter, start=line_files.begin(f, 0)):
+        if record.number == 1:
+          continue
+        if not first:
+          start, first = record.start, record.number
+        elif record.number - first >= _SHARD_ROWS or record.start - start >= _SHARD_BYTES:
+          ranges.append({"start": start, "stop": record.start, "number": first})
+          start, first = record.start, record.number
+        end = record.number
+  except OSError as err:
+    raise line_files.unreadable(file, err) from err
+  if end:
+    ranges.append({"start": start, "stop": None, "number": first})
+  return [{**shard, **part} for part in ranges]
+
+
+def rows(shard: Mapping[str, Any], delimiter: bytes) -> Iterator[Row | BadRow]:
+  """The rows of one shard."""
+  file, names = shard["file"], shard["names"]
+  wanted = names if shard["columns"] is None else shard["columns"]
+  kept = [(index, name) for index, name in enumerate(names) if name in wanted]
+  number = shard["number"] - 1
+  try:
+    with line_files.open_bytes(file) as f:
+      skipped = line_files.begin(f, shard["start"])
+      reader = RecordReader(
+        f,
+        delimiter=delimiter,
+        start=shard["start"] + skipped,
+        stop=shard["stop"],
+        number=shard["number"],
+      )
+      for record in reader:
+        number = record.number
+        if number > 1 and (record.data or record.fault):
+          yield _row(record, file, names, kept, delimiter)
+  except line_files.READ_ERRORS as err:
+    number += 1
+    yield BadRow(number, origin(file, number), line_files.damaged(err), b"")
+
+
+def _row(
+  record: Record,
+  file: str,
+  names: Sequence[str],
+  kept: Sequence[tuple[int, str]],
+  delimiter: bytes,
+) -> Row | BadRow:
+  where = origin(file, record.number)
+  if record.fault:
+    return BadRow(record.number, where, record.fault, record.data)
+  fields = _fields(record, delimiter)
+  if len(fields) != len(names):
+    reason = f"expected {len(names)} fields, as in the header; the row has {len(fields)}"
+    return BadRow(record.number, where, reason, record.data)
+  try:
+    if record.fields is None:
+      text = decode(record.data).split(delimiter.decode())
+    else:
+      text = [decode(field) for field in fields]
+  except UndecodableError:
+    return BadRow(record.number, where, _undecodable(fields, names), record.data)
+  return Row(record.number, where, {name: text[index] for index, name in kept})
+
+
+def _undecodable(fields: Sequence[bytes], names: Sequence[str]) -> str:
+  for name, field in zip(names, fields, strict=True):
+    try:
+      decode(field)
+    except UndecodableError as err:
+      return f"{err} in column {name!r}"
+  raise AssertionError("every field can be decoded, the row they make up cannot")
+
+
+def _fields(record: Record, delimiter: bytes) -> list[bytes]:
+  return record.data.split(delimiter) if record.fields is None else record.fields
+
+
+def _header(file: str, delimiter: bytes) -> Record | None:
+  try:
+    with line_files.open_bytes(file) as f:
+      reader = RecordReader(f, delimiter=delimiter, start=line_files.begin(f, 0))
+      return next(iter(reader), None)
+  except line_files.READ_ERRORS as err:
+    raise line_files.unreadable(file, err) from err

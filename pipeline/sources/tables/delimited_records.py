@@ -1,0 +1,213 @@
+"""Splits the bytes of a CSV or TSV into records and fields, as RFC 4180 says.
+
+Boundaries are found and fields are parsed by the same scan, so a planner that cuts a file and a
+worker that reads a part of it agree on where records begin. A quoted field that is not closed, or
+goes on after its closing quote, costs its first line only: reading goes on with the next line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pipeline.sources.line_files import ByteFile
+
+MAX_RECORD_BYTES = 1 << 20  # a quote that is open for longer than this was not meant to be
+
+_QUOTE = b'"'
+_BLOCK = 1 << 20
+_KEPT_BYTES = 64 << 10  # of a row that is too long to hold
+
+
+class Record(NamedTuple):
+  """One record.
+
+  Attributes:
+    number: its number in the file; the header is 1, an empty line counts.
+    start: the offset of its first byte.
+    data: its bytes, without the line's end.
+    fields: its fields, or None where no quote is in it, so that splitting `data` gives them.
+    fault: why it is none, or None.
+  """
+
+  number: int
+  start: int
+  data: bytes
+  fields: list[bytes] | None = None
+  fault: str | None = None
+
+
+class _FaultyQuoteError(Exception):
+  """What is wrong with the quotes of a record."""
+
+
+class _UnfinishedError(Exception):
+  """The record goes on beyond the bytes at hand."""
+
+  def __init__(self, column: int):
+    super().__init__(column)
+    self.column = column
+
+
+class RecordReader:
+  """The records of a file that begin in a range of its bytes; iterate over it once.
+
+  Args:
+    f: the file's bytes, unpacked; stands at `start`.
+    delimiter: the byte between fields.
+    start: the offset of the first record.
+    stop: the offset that no record to be read begins at or after, or None for the file's end.
+    number: the first record's number.
+  """
+
+  def __init__(
+    self,
+    f: ByteFile,
+    *,
+    delimiter: bytes,
+    start: int = 0,
+    stop: int | None = None,
+    number: int = 1,
+  ):
+    self._file = f
+    self._delimiter = delimiter
+    self._stop = stop
+    self._number = number
+    self._data = b""
+    self._base = start  # the offset of the first byte in `_data`
+    self._position = 0  # in `_data`, of the next record
+    self._ended = False
+
+  def __iter__(self) -> Iterator[Record]:
+    quote = -1
+    while self._stop is None or self._base + self._position < self._stop:
+      newline = self._data.find(b"\n", self._position)
+      if newline < 0:
+        if self._grow():
+          quote = -1
+          continue
+        if not self._ended:
+          yield self._skip_long_line()
+          quote = -1
+          continue
+        if self._position >= len(self._data):
+          return
+        newline = len(self._data)
+      if quote < self._position:
+        quote = self._data.find(_QUOTE, self._position)
+        quote = len(self._data) if quote < 0 else quote
+      if quote >= newline:
+        yield self._take(newline)
+        continue
+      try:
+        fields, end, after = _parse(self._data, self._position, self._delimiter, self._ended)
+      except _UnfinishedError as err:
+        if self._grow():
+          quote = -1
+          continue
+        fault = f"the quote before field {err.column} is never closed"
+        yield self._take(newline, fault=fault)
+      except _FaultyQuoteError as err:
+        yield self._take(newline, fault=str(err))
+      else:
+        yield self._take(end, after=after, fields=fields)
+
+  def _take(
+    self,
+    end: int,
+    *,
+    after: int | None = None,
+    fields: list[bytes] | None = None,
+    fault: str | None = None,
+  ) -> Record:
+    start = self._position
+    self._position = min(end + 1, len(self._data)) if after is None else after
+    if fields is None and self._data.endswith(b"\r", start, end):
+      end -= 1
+    record = Record(self._number, self._base + start, self._data[start:end], fields, fault)
+    self._number += 1
+    return record
+
+  def _grow(self) -> bool:
+    """Reads on; False at the file's end, or where the record is too long already."""
+    if self._ended or len(self._data) - self._position > MAX_RECORD_BYTES:
+      return False
+    block = self._file.read1(_BLOCK)  # what precedes damage; read() would lose it
+    self._ended = not block
+    self._base += self._position
+    self._data = self._data[self._position :] + block
+    self._position = 0
+    return True
+
+  def _skip_long_line(self) -> Record:
+    start, kept = self._base + self._position, self._data[self._position :][:_KEPT_BYTES]
+    while self._data and b"\n" not in self._data:
+      self._base += len(self._data)
+      self._data = self._file.read1(_BLOCK)
+    self._ended = not self._data
+    self._position = self._data.find(b"\n") + 1
+    fault = f"the row is longer than {MAX_RECORD_BYTES >> 20} MiB"
+    record = Record(self._number, start, kept, fault=fault)
+    self._number += 1
+    return record
+
+
+def _parse(
+  data: bytes, position: int, delimiter: bytes, is_all: bool
+) -> tuple[list[bytes], int, int]:
+  """The fields of the record at `position`, its end, and where the next one begins.
+
+  Args:
+    data: bytes that hold the whole line at `position`.
+    position: where the record begins.
+    delimiter: the byte between fields.
+    is_all: whether nothing follows `data` in the file.
+
+  Raises:
+    _UnfinishedError: a quoted field is still open at the end of `data`.
+    _FaultyQuoteError: a quoted field goes on after its closing quote.
+  """
+  fields: list[bytes] = []
+  newline = -1
+  while True:
+    if not data.startswith(_QUOTE, position):
+      if newline < position:
+        newline = data.find(b"\n", position)
+        if newline < 0:
+          if not is_all:
+            raise _UnfinishedError(len(fields) + 1)
+          newline = len(data)
+      end = data.find(delimiter, position, newline)
+      if end >= 0:
+        fields.append(data[position:end])
+        position = end + 1
+        continue
+      end = newline - 1 if data.endswith(b"\r", position, newline) else newline
+      fields.append(data[position:end])
+      return fields, end, min(newline + 1, len(data))
+    close = _closing_quote(data, position + 1)
+    # What follows the last byte at hand may be the other half of a doubled quote, or a line's end.
+    if close < 0 or (close + 2 >= len(data) and not is_all):
+      raise _UnfinishedError(len(fields) + 1)
+    fields.append(data[position + 1 : close].replace(b'""', _QUOTE))
+    position = close + 1
+    if data.startswith(delimiter, position):
+      position += 1
+      continue
+    for line_end in (b"\n", b"\r\n"):
+      if data.startswith(line_end, position):
+        return fields, position, position + len(line_end)
+    if data[position:] in (b"", b"\r"):
+      return fields, position, len(data)
+    raise _FaultyQuoteError(
+      f"field {len(fields)} goes on after its closing quote; a quote inside quotes is doubled"
+    )
+
+
+def _closing_quote(data: bytes, position: int) -> int:
+  """The quote that ends the field whose text begins at `position`, or -1."""
+  while True:
+    close = data.find(_QUOTE, position)
+    if close < 0 or not data.startswith(_QUOTE, close + 1):
+      return close
+    position = close + 2

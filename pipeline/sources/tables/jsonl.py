@@ -1,0 +1,86 @@
+"""JSON Lines: one JSON object a line, in UTF-8, plain or gzipped."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pipeline.sources import line_files
+from pipeline.sources.encoding import UndecodableError, decode, is_encodable
+from pipeline.sources.tables.rows import BadRow, Row, origin
+
+_LOOKED_AT = 1000  # lines, to learn the columns
+
+_KINDS = {
+  list: "a list",
+  str: "a string",
+  int: "a number",
+  float: "a number",
+  bool: "true or false",
+}
+
+
+def columns(file: str) -> list[str]:
+  """The keys of the first objects, in the order they appear.
+
+  Raises:
+    BadInputError: the file cannot be read.
+  """
+  names: dict[str, None] = {}
+  for row in itertools.islice(rows({"file": file, "columns": None}), _LOOKED_AT):
+    if isinstance(row, Row):
+      names.update(dict.fromkeys(row.values))
+  return list(names)
+
+
+def plan_file(file: str, wanted: Sequence[str] | None) -> list[dict[str, Any]]:
+  """Cuts a file between lines; a gzipped file is one shard.
+
+  Raises:
+    BadInputError: the file cannot be read.
+  """
+  shard = {"file": file, "columns": None if wanted is None else list(wanted)}
+  return [{**shard, **part} for part in line_files.cut(file)]
+
+
+def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
+  """The rows of one shard; empty lines are none."""
+  file, wanted = shard["file"], shard["columns"]
+  lines = line_files.read_lines(
+    file,
+    start=shard.get("start", 0),
+    stop=shard.get("stop"),
+    number=shard.get("number", 1),
+  )
+  for line in lines:
+    if not line.fault and not line.data.strip():
+      continue
+    where = origin(file, line.number)
+    values = line.fault or _parse(line.data)
+    if isinstance(values, str):
+      yield BadRow(line.number, where, values, line.data)
+    elif wanted is None:
+      yield Row(line.number, where, values)
+    else:
+      yield Row(line.number, where, {name: values[name] for name in wanted if name in values})
+
+
+def _parse(data: bytes) -> dict[str, Any] | str:
+  """The object of one line, or what is wrong with it."""
+  try:
+    text = decode(data)
+    values = json.loads(text)
+  except UndecodableError as err:
+    return str(err)
+  except json.JSONDecodeError as err:
+    return f"invalid JSON at character {err.colno}: {err.msg}"
+  except (ValueError, RecursionError) as err:  # a number of thousands of digits; deep nesting
+    return f"JSON that cannot be read: {err}"
+  if not isinstance(values, dict):
+    return f"expected a JSON object; the line holds {_KINDS.get(type(values), 'null')}"
+  # \ud83d alone is valid JSON and no valid text.
+  if "\\u" in text and not is_encodable(json.dumps(values, ensure_ascii=False)):
+    return "a \\u escape stands for half a character"
+  return values

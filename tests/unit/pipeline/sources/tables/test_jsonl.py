@@ -1,0 +1,58 @@
+"""JSON Lines: objects come back, and any other line is a bad row."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+from pipeline.sources import tables
+from pipeline.sources.tables.rows import BadRow, Row
+
+
+def test_objects_come_back(tmp_path, read_table):
+  rows = [{"text": "a\u2028b\x85c", "n": 1.5, "ok": True}, {"text": "ä", "more": [1, {"x": None}]}]
+  data = "\ufeff" + "\r\n\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+  (tmp_path / "x.jsonl").write_bytes(data.encode())
+  (tmp_path / "y.ndjson.gz").write_bytes(gzip.compress(data.encode()))
+  for name in ("x.jsonl", "y.ndjson.gz"):
+    assert read_table(tmp_path / name) == [
+      Row(1, f"{name}, row 1", rows[0]),
+      Row(3, f"{name}, row 3", rows[1]),
+    ]
+  assert tables.columns(str(tmp_path / "x.jsonl")) == ["text", "n", "ok", "more"]
+
+
+def test_a_row_without_a_column_lacks_it(tmp_path, read_table):
+  (tmp_path / "x.jsonl").write_text('{"a": 1, "b": 2}\n{"b": 3}\n')
+  assert [row.values for row in read_table(tmp_path / "x.jsonl", ["a"])] == [{"a": 1}, {}]
+
+
+def test_lines_that_are_no_objects_are_bad_rows(tmp_path, read_table):
+  lines = [
+    b'{"text": "good"}',
+    b'{"text": "cut',
+    b"[1, 2]",
+    b"null",
+    b'{"text": "sch\xf6n"}',
+    b'{"text": "\\ud83d"}',
+    b'{"text": "\\ud83d\\ude00"}',
+    b"[" * 100_000,
+    b'{"n": ' + b"9" * 5000 + b"}",
+    b'{"text": "good"}'.decode().encode("utf-16"),
+  ]
+  (tmp_path / "x.jsonl").write_bytes(b"\n".join(lines))
+  rows = read_table(tmp_path / "x.jsonl")
+  assert [r.number for r in rows if isinstance(r, Row)] == [1, 7]
+  assert [r.data for r in rows if isinstance(r, BadRow)] == [
+    lines[i] for i in (1, 2, 3, 4, 5, 7, 8, 9)
+  ]
+  reasons = [r.reason for r in rows if isinstance(r, BadRow)]
+  assert reasons[:5] == [
+    "invalid JSON at character 10: Unterminated string starting at",
+    "expected a JSON object; the line holds a list",
+    "expected a JSON object; the line holds null",
+    "no valid UTF-8: byte 0xF6",
+    "a \\u escape stands for half a character",
+  ]
+  assert all(reason.startswith("JSON that cannot be read: ") for reason in reasons[5:7])
+  assert reasons[7] == "no text in UTF-8: a NUL byte, as in UTF-16"
