@@ -16,6 +16,7 @@ _COMMANDS = {
   "check": "Read and validate the data; train nothing.",
   "predict": "Predict with the pushed model.",
   "rollback": "Serve an older version of a model again.",
+  "data": "List and fetch public data sets.",
   "doctor": "Say what is wrong with the environment.",
 }
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
