@@ -138,11 +138,11 @@ def download(
     try:
       start = _transfer(url, partial, size_bytes, on_bytes or _ignore, timeout_s)
     except _Transient as err:
-      failures = 1 if partial.size > most else failures + 1
+      failures = 0 if partial.size > most else failures + 1
       most = max(most, partial.size)
       if failures >= attempts:
         raise DownloadError(_gave_up(url, partial, attempts, err)) from err
-      time.sleep(min(max(err.wait_s, first_wait_s * 2 ** (failures - 1)), _LONGEST_WAIT_S))
+      time.sleep(min(max(err.wait_s, first_wait_s * 2 ** max(failures - 1, 0)), _LONGEST_WAIT_S))
       continue
     found = checksum.of(partial.path)
     if found == checksum.digest:
