@@ -15,6 +15,7 @@ _COMMANDS = {
   "run": "Run the whole pipeline on this machine.",
   "check": "Read and validate the data; train nothing.",
   "predict": "Predict with the pushed model.",
+  "batch": "Predict every row of an input into a file.",
   "rollback": "Serve an older version of a model again.",
   "data": "List and fetch public data sets.",
   "doctor": "Say what is wrong with the environment.",

@@ -1,0 +1,269 @@
+"""What is predicted: the rows of a table, the lines of a text file, or the files of a folder.
+
+`plan_input` looks at names and columns before TensorFlow is loaded; `read_rows` runs on Beam
+workers and yields a row for each row in, whether or not the model can be asked about it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from components.errors import BadInputError
+from pipeline.sources import encoding, input_paths, line_files, tables
+from pipeline.task import Task
+
+ID, PATH = "id", "path"
+ALL_COLUMNS = "*"
+
+_SHARD_FILES = 1000
+_LINE_SUFFIXES = (".txt", ".txt.gz")
+
+
+class InputRow(NamedTuple):
+  """One row.
+
+  Attributes:
+    cells: the values of `InputPlan.columns`.
+    value: what the model is sent, or None.
+    error: why there is no value, or None.
+  """
+
+  cells: tuple[Any, ...]
+  value: bytes | None
+  error: str | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InputPlan:
+  """What there is to predict, and which of its columns come out again.
+
+  Attributes:
+    kind: how the shards are read.
+    folder: what paths in the input are relative to.
+    shards: units of work, JSON-serialisable, in the order of the rows.
+    columns: names of the columns to keep, the id first.
+    input_column: which of them is the model's input.
+    generated_id: whether the id is a number or path made here, and no column of the table.
+    several_files: whether numbers repeat, because each file counts its own rows.
+    input_kind: whether a cell is the input itself or the path of a file that holds it.
+    types: Arrow types of columns, where the input has types.
+  """
+
+  kind: Literal["table", "lines", "files"]
+  folder: str
+  shards: Sequence[Mapping[str, Any]]
+  columns: tuple[str, ...]
+  input_column: str
+  generated_id: bool = True
+  several_files: bool = False
+  input_kind: Literal["text", "file"]
+  types: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def plan_input(
+  task: Task,
+  path: str,
+  *,
+  column: str | None = None,
+  id_column: str | None = None,
+  keep: Sequence[str] = (),
+) -> InputPlan:
+  """Looks at the input and cuts it into shards.
+
+  Args:
+    task: whose inputs they are.
+    path: a table, a `.txt`, or a folder.
+    column: the table's column with the inputs; by default the one that the task's data options
+      name, or the task's `input_key`, or `path` where inputs are files.
+    id_column: the table's column with the ids; by default `id`, or else rows are numbered.
+    keep: further columns to keep; `*` keeps all.
+
+  Raises:
+    BadInputError: there is no such input, or no such column.
+  """
+  path = os.path.abspath(path)
+  input_paths.require(path, expected=_expected(task))
+  if os.path.isdir(path) and task.input_kind == "file":
+    plan = _plan_files(path)
+  elif tables.matches(path):
+    return _plan_table(task, path, column, id_column, keep)
+  elif path.lower().endswith(_LINE_SUFFIXES) and os.path.isfile(path):
+    plan = _plan_lines(task, path)
+  else:
+    raise BadInputError(f"Expected {_expected(task)}. Received: {path!r}")
+  flags = {"--column": column, "--id-column": id_column, "--keep": keep}
+  for flag, given in flags.items():
+    if given:
+      raise BadInputError(f"{flag} names a column of a table, and {path!r} is none.")
+  return plan
+
+
+def read_rows(
+  plan: InputPlan, shard: Mapping[str, Any], request_value: Callable[[str], bytes | str]
+) -> Iterator[InputRow]:
+  """The rows of one shard.
+
+  Args:
+    plan: the input.
+    shard: one of its shards.
+    request_value: the task's; turns a text or a path into what the model is sent.
+  """
+  readers = {"table": _read_table, "lines": _read_lines, "files": _read_files}
+  for cells, argument, error in readers[plan.kind](plan, shard):
+    value = None
+    if error is None:
+      if plan.input_kind == "file":
+        argument = os.path.join(plan.folder, argument)
+      value, error = _value_of(argument, request_value)
+    yield InputRow(cells, value, error)
+
+
+def _value_of(
+  argument: str, request_value: Callable[[str], bytes | str]
+) -> tuple[bytes | None, str | None]:
+  try:
+    value = request_value(argument)
+    return (value.encode("utf-8") if isinstance(value, str) else value), None
+  except BadInputError as err:
+    return None, str(err)
+  except ValueError as err:  # half a character, or a NUL in a path
+    return None, f"{argument!r} cannot be sent: {err}"
+
+
+def _expected(task: Task) -> str:
+  if task.input_kind == "file":
+    return f"a folder of files, {tables.DESCRIPTION}, or a .txt, with the path of a file a row"
+  return f"{tables.DESCRIPTION}, or a .txt with one input a line"
+
+
+def _plan_files(path: str) -> InputPlan:
+  names = [os.path.relpath(file, path) for file in _walk(path, frozenset())]
+  if not names:
+    raise BadInputError(f"Expected files in the folder {path!r}. Found none.")
+  return InputPlan(
+    kind="files",
+    folder=path,
+    shards=[
+      {"names": names[start : start + _SHARD_FILES]} for start in range(0, len(names), _SHARD_FILES)
+    ],
+    columns=(ID, PATH),
+    input_column=PATH,
+    input_kind="file",
+  )
+
+
+def _walk(folder: str, above: frozenset[str]) -> Iterator[str]:
+  real = os.path.realpath(folder)
+  if real in above:  # a link to a folder that contains it
+    return
+  for entry in input_paths.entries(folder):
+    if entry.is_dir():
+      yield from _walk(entry.path, above | {real})
+    else:
+      yield entry.path
+
+
+def _read_files(
+  plan: InputPlan, shard: Mapping[str, Any]
+) -> Iterator[tuple[tuple[Any, ...], str, str | None]]:
+  del plan
+  for name in shard["names"]:
+    shown = input_paths.printable(name)
+    yield (shown, shown), name, None
+
+
+def _plan_lines(task: Task, path: str) -> InputPlan:
+  column = PATH if task.input_kind == "file" else task.input_key
+  return InputPlan(
+    kind="lines",
+    folder=os.path.dirname(path),
+    shards=[{"file": path, **part} for part in line_files.cut(path)],
+    columns=(ID, column),
+    input_column=column,
+    input_kind=task.input_kind,
+  )
+
+
+def _read_lines(
+  plan: InputPlan, shard: Mapping[str, Any]
+) -> Iterator[tuple[tuple[Any, ...], str, str | None]]:
+  del plan
+  for line in line_files.read_lines(**shard):
+    shown = line.data.decode("utf-8", "backslashreplace")
+    error = line.fault
+    if error is None:
+      try:
+        encoding.decode(line.data)
+      except encoding.UndecodableError as err:
+        error = str(err)
+    yield (line.number, shown), shown, error and f"line {line.number}: {error}"
+
+
+def _plan_table(
+  task: Task, path: str, column: str | None, id_column: str | None, keep: Sequence[str]
+) -> InputPlan:
+  names = tables.columns(path)
+  chosen = column or _default_column(task, names)
+  if id_column is None and ID in names:
+    id_column = ID
+  kept = names if ALL_COLUMNS in keep else keep
+  read = dict.fromkeys([*([id_column] if id_column else []), chosen, *kept])
+  flags = {**dict.fromkeys(kept, "--keep"), chosen: "--column", id_column or ID: "--id-column"}
+  shards = tables.plan_shards(path, list(read), flags=flags)
+  columns = dict.fromkeys([id_column or ID, *read])
+  return InputPlan(
+    kind="table",
+    folder=path if os.path.isdir(path) else os.path.dirname(path),
+    shards=shards,
+    columns=tuple(columns),
+    input_column=chosen,
+    generated_id=id_column is None,
+    several_files=len(tables.files(path)) > 1,
+    input_kind=task.input_kind,
+    types=_arrow_types(tables.files(path)[0], read),
+  )
+
+
+def _default_column(task: Task, names: Sequence[str]) -> str:
+  """The task's own column, if the table has it; its only column; or what a message asks for."""
+  key = PATH if task.input_kind == "file" else task.input_key
+  wanted = [task.data_options.get(f"{key}_column"), key]
+  found = next((name for name in wanted if name in names), None)
+  if found is not None:
+    return found
+  return names[0] if len(names) == 1 else next(name for name in wanted if name)
+
+
+def _arrow_types(file: str, columns: Mapping[str, None]) -> dict[str, Any]:
+  if tables.kind_of(file) != tables.PARQUET:
+    return {}
+  from pyarrow import parquet
+
+  schema = parquet.read_schema(file)
+  return {name: schema.field(name).type for name in columns}
+
+
+def _read_table(
+  plan: InputPlan, shard: Mapping[str, Any]
+) -> Iterator[tuple[tuple[Any, ...], str, str | None]]:
+  names = plan.columns[1:] if plan.generated_id else plan.columns
+  for row in tables.rows(shard):
+    made = (_made_id(plan, shard, row.number),) if plan.generated_id else ()
+    if isinstance(row, tables.BadRow):
+      yield (*made, *[None] * len(names)), "", f"{row.origin}: {row.reason}"
+      continue
+    cells = (*made, *map(row.values.get, names))
+    value = row.values.get(plan.input_column)
+    if isinstance(value, str):
+      yield cells, value, None
+    else:
+      found = "nothing" if value is None else f"{type(value).__name__} {value!r:.50}"
+      yield cells, "", f"expected text in column {plan.input_column!r}, found {found}"
+
+
+def _made_id(plan: InputPlan, shard: Mapping[str, Any], number: int) -> int | str:
+  name = input_paths.printable(os.path.basename(shard["file"]))
+  return f"{name}:{number}" if plan.several_files else number

@@ -1,0 +1,141 @@
+"""One batch: from a plan of inputs to whole files, through Beam."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from components import progress
+from components.errors import DlpipeError
+from pipeline.batch.columns import make_layout
+from pipeline.batch.inputs import InputPlan
+from pipeline.batch.model import read_outputs
+from pipeline.batch.outputs import OutputPlan, publish, staging
+from pipeline.batch.predict import PredictShard, ShardReport, Work, shard_elements
+from pipeline.beam_options import beam_args
+from pipeline.config import PipelineConfig
+from pipeline.runners.causes import is_interrupt, user_error
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BatchResult:
+  """What came of a batch.
+
+  Attributes:
+    rows: how many, of the input and of the output.
+    errors: how many of them have no prediction.
+    first_error: why the first of them has none.
+    outputs: paths of the files.
+    renamed: what columns of the model are called whose names the input has.
+    seconds: wall time, without imports.
+  """
+
+  rows: int
+  errors: int
+  first_error: str | None
+  outputs: list[str]
+  renamed: Mapping[str, str]
+  seconds: float
+
+
+def run(
+  config: PipelineConfig,
+  *,
+  model_dir: str | os.PathLike[str],
+  inputs: InputPlan,
+  outputs: OutputPlan,
+  batch_size: int,
+  vectors: bool = False,
+  listener: Callable[[Mapping[str, Any]], None] = lambda fields: None,
+) -> BatchResult:
+  """Predicts every row and writes the output.
+
+  Args:
+    config: names the task and Beam's runner.
+    model_dir: the SavedModel.
+    inputs: what is read.
+    outputs: where predictions go.
+    batch_size: rows asked at once.
+    vectors: whether outputs with several values a row are written, too.
+    listener: told `rows`, `errors` and `shards` as they are done, where workers are threads of this
+      process.
+
+  Raises:
+    DlpipeError: the model cannot answer, or the file system refused.
+    KeyboardInterrupt: Ctrl-C, which Beam wraps.
+  """
+  started = time.monotonic()
+  layout = make_layout(
+    inputs.columns, read_outputs(model_dir), vectors=vectors, input_types=inputs.types
+  )
+  with staging(outputs) as parts_dir, _progress_to(listener):
+    work = Work(
+      task=config.task,
+      model_dir=os.fspath(model_dir),
+      inputs=dataclasses.replace(inputs, shards=()),
+      layout=layout,
+      outputs=outputs,
+      parts_dir=parts_dir,
+      batch_size=batch_size,
+    )
+    _predict(work, inputs, beam_args(config))
+    reports = [ShardReport.load(parts_dir, number) for number in range(len(inputs.shards))]
+    parts = [(os.path.join(parts_dir, n), rows) for report in reports for n, rows in report.parts]
+    try:
+      paths = publish(outputs, parts, layout, parts_dir)
+    except OSError as err:
+      raise DlpipeError(f"Cannot write {outputs.path!r}: {err.strerror or err}.") from err
+  return BatchResult(
+    rows=sum(rows for _, rows in parts),
+    errors=sum(report.errors for report in reports),
+    first_error=next((r.first_error for r in reports if r.first_error), None),
+    outputs=paths,
+    renamed=layout.renamed,
+    seconds=time.monotonic() - started,
+  )
+
+
+def _predict(work: Work, inputs: InputPlan, args: list[str]) -> None:
+  try:
+    with beam.Pipeline(options=PipelineOptions(args)) as pipeline:
+      _ = (
+        pipeline
+        | "Shards" >> beam.Create(shard_elements(inputs.shards))
+        # Otherwise a runner keeps the step below in the one worker that made the list.
+        | "Spread" >> beam.Reshuffle()
+        | "Predict" >> beam.ParDo(PredictShard(work))
+      )
+  except Exception as err:
+    if is_interrupt(err):
+      raise KeyboardInterrupt from err
+    known = user_error(err)
+    if known is not None:
+      raise known from err
+    raise
+
+
+@contextlib.contextmanager
+def _progress_to(listener: Callable[[Mapping[str, Any]], None]) -> Iterator[None]:
+  class Forward(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+      fields = getattr(record, progress.FIELDS, {})
+      if "shards" in fields:
+        listener(fields)
+
+  logger = logging.getLogger(progress.LOGGER_NAME)
+  handler, level = Forward(), logger.level
+  logger.addHandler(handler)
+  logger.setLevel(logging.INFO)
+  try:
+    yield
+  finally:
+    logger.removeHandler(handler)
+    logger.setLevel(level)

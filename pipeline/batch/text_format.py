@@ -1,0 +1,142 @@
+"""Writes rows as JSON Lines or CSV, and joins such parts without reading their values.
+
+JSON Lines: UTF-8, not escaped; a number that JSON has no word for is null. CSV: RFC 4180, so with
+CRLF and a header; nothing for None, JSON for lists and objects.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, BinaryIO
+
+from pipeline.batch.columns import Layout
+
+_COPIED_BYTES = 1 << 20
+
+
+def write_jsonl(path: str, layout: Layout, columns: Sequence[Sequence[Any]]) -> None:
+  """Writes one part; `columns` hold the values of `layout.names`."""
+  names = layout.names
+  rows = zip(*columns, strict=True)
+  with open(path, "wb") as f:
+    f.writelines(_json_line(dict(zip(names, row, strict=True))) for row in rows)
+
+
+def write_csv(path: str, layout: Layout, columns: Sequence[Sequence[Any]]) -> None:
+  """Writes one part, without a header."""
+  del layout
+  with _csv_file(path) as f:
+    csv.writer(f).writerows(map(_csv_cell, row) for row in zip(*columns, strict=True))
+
+
+def join_jsonl(
+  parts: Sequence[tuple[str, int]], targets: Sequence[tuple[str, int]], layout: Layout
+) -> None:
+  """Joins parts (path, rows) into files (path, rows)."""
+  del layout
+  _join(parts, targets, records=lambda f: f, header=b"")
+
+
+def join_csv(
+  parts: Sequence[tuple[str, int]], targets: Sequence[tuple[str, int]], layout: Layout
+) -> None:
+  """Joins parts (path, rows) into files (path, rows), each with a header."""
+  header = io.StringIO()
+  csv.writer(header).writerow(layout.names)
+  _join(parts, targets, records=_csv_records, header=_utf8(header.getvalue()))
+
+
+def _join(
+  parts: Iterable[tuple[str, int]],
+  targets: Iterable[tuple[str, int]],
+  *,
+  records: Callable[[BinaryIO], Iterable[bytes]],
+  header: bytes,
+) -> None:
+  waiting = iter(parts)
+  left, current = 0, iter([b""])  # of the part that the last target ended in
+  for path, rows in targets:
+    with open(path, "wb") as target:
+      target.write(header)
+      while rows:
+        if not left:
+          part, left = next(waiting)
+          if left <= rows:
+            _append(part, target)
+            rows, left = rows - left, 0
+            continue
+          current = _records(part, records)
+        taken = min(left, rows)
+        target.writelines(itertools.islice(current, taken))
+        rows, left = rows - taken, left - taken
+
+
+def _append(part: str, target: BinaryIO) -> None:
+  with open(part, "rb") as f:
+    shutil.copyfileobj(f, target, _COPIED_BYTES)
+
+
+def _records(part: str, records: Callable[[BinaryIO], Iterable[bytes]]) -> Iterator[bytes]:
+  with open(part, "rb") as f:
+    yield from records(f)
+
+
+def _csv_records(lines: Iterable[bytes]) -> Iterator[bytes]:
+  """Whole records: a line break inside of quotes does not end one."""
+  record = b""
+  for line in lines:
+    record += line
+    if record.count(b'"') % 2 == 0:
+      yield record
+      record = b""
+
+
+def _json_line(row: Any) -> bytes:
+  try:
+    text = _encode(row)
+  except ValueError:
+    text = _encode(_finite(row))
+  return _utf8(text) + b"\n"
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=lambda v: _text(v)).encode
+
+
+def _finite(value: Any) -> Any:
+  if isinstance(value, dict):
+    return {key: _finite(item) for key, item in value.items()}
+  if isinstance(value, list | tuple):
+    return [_finite(item) for item in value]
+  return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _csv_file(path: str | os.PathLike[str]) -> Any:
+  return open(path, "w", encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def _csv_cell(value: Any) -> Any:
+  if isinstance(value, bool):
+    return "true" if value else "false"
+  if isinstance(value, dict | list | tuple):
+    return _json_line(value).decode("utf-8").rstrip("\n")
+  if value is None or isinstance(value, str | int | float):
+    return value
+  return _text(value)
+
+
+def _text(value: Any) -> str:
+  """A value of a type that text formats do not have: bytes, a date, a decimal."""
+  if isinstance(value, bytes):
+    return value.decode("utf-8", "backslashreplace")
+  return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _utf8(text: str) -> bytes:
+  return text.encode("utf-8", "backslashreplace")
