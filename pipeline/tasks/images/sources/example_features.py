@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from components.errors import BadInputError
+from pipeline.sources import tf_examples
 from pipeline.tasks.images.sources import headers, idx
 
 _MIN_PIXELS = 16  # shorter vectors are bounding boxes, sizes and the like
-_LABEL_NAMES = ("label", "class", "target", "category")
 
 # Ranges that pixel values are stored in, tightest first: (least, greatest).
 _RANGES = ((-0.5, 0.5), (0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
@@ -33,16 +33,8 @@ def find_layout(
   Raises:
     BadInputError: no such features.
   """
-  examples = [features for features in map(_parse, records) if features]
-  if not examples:
-    raise BadInputError(f"Expected records of tf.Example in {source!r}. Found none.")
-  for option in ("image_feature", "label_feature"):
-    name = options.get(option)
-    if name and not any(name in features for features in examples):
-      raise BadInputError(
-        f"Expected a feature {name!r} in {source!r}, as data.{option} says. The records have: "
-        f"{', '.join(sorted(examples[0]))}."
-      )
+  named = {option: options.get(option) for option in ("image_feature", "label_feature")}
+  examples = tf_examples.parse_first(records, named, source=source)
   image = options.get("image_feature") or _find_image(examples)
   if image is None:
     raise BadInputError(
@@ -50,12 +42,9 @@ def find_layout(
       f"pixels of a square. The records have: {', '.join(sorted(examples[0]))}. Name the picture "
       "with --set data.image_feature=..."
     )
-  label = options.get("label_feature") or _find_label(examples, image)
-  if label is None:
-    raise BadInputError(
-      f"Expected one feature with a label in the records of {source!r}. They have: "
-      f"{', '.join(sorted(examples[0]))}. Name it with --set data.label_feature=..."
-    )
+  label = options.get("label_feature") or tf_examples.find_label(
+    examples, taken=image, is_other=_is_encoded, source=source
+  )
   layout = {"image_feature": image, "label_feature": label}
   pixels = [v for f in examples if image in f and isinstance(v := f[image], np.ndarray)]
   if pixels:
@@ -69,34 +58,14 @@ def image_and_label(data: bytes, layout: Mapping[str, Any]) -> tuple[bytes | np.
   Raises:
     ValueError: the record has none; the message is fit for the quarantine.
   """
-  features = _parse(data)
-  if features is None:
-    raise ValueError("the record is no tf.Example")
-  for key in ("image_feature", "label_feature"):
-    if layout[key] not in features:
-      raise ValueError(f"the record has no feature {layout[key]!r}")
-  values, label = features[layout["image_feature"]], _label_text(features[layout["label_feature"]])
+  names = (layout["image_feature"], layout["label_feature"])
+  features = tf_examples.parse_record(data, names)
+  values, label = features[names[0]], tf_examples.label_of(features[names[1]])
   if "side" in layout:
     return _to_uint8(values, layout), label
   if not (isinstance(values, list) and len(values) == 1):
     raise ValueError("the record does not hold exactly one encoded picture")
   return values[0], label
-
-
-def _label_text(values: list[bytes] | np.ndarray) -> str:
-  if len(values) != 1:
-    raise ValueError(f"expected one label, the record has {len(values)}")
-  value = values[0]
-  if isinstance(value, bytes):
-    try:
-      text = value.decode("utf-8")
-    except UnicodeDecodeError as err:
-      raise ValueError("the label is no valid UTF-8") from err
-  else:
-    text = str(int(value)) if value == int(value) else str(value)
-  if not text:
-    raise ValueError("the label is empty")
-  return text
 
 
 def _to_uint8(values: list[bytes] | np.ndarray, layout: Mapping[str, Any]) -> np.ndarray:
@@ -144,41 +113,3 @@ def _find_image(examples: Sequence[Mapping[str, Any]]) -> str | None:
 
 def _is_encoded(values: list[bytes] | np.ndarray) -> bool:
   return isinstance(values, list) and len(values) == 1 and bool(headers.kind_of(values[0]))
-
-
-def _find_label(examples: Sequence[Mapping[str, Any]], image: str) -> str | None:
-  """The only single value, or among several the only one whose name says so."""
-  single = [
-    name
-    for name in sorted(set().union(*examples) - {image})
-    if all(len(f[name]) == 1 for f in examples if name in f)
-    and not any(_is_encoded(f[name]) for f in examples if name in f)
-  ]
-  if len(single) == 1:
-    return single[0]
-  named = [name for name in single if any(word in name.lower() for word in _LABEL_NAMES)]
-  if len(named) > 1:
-    # "class/label" and "class/text" are the same fact; the text is what a person reads.
-    named = [name for name in named if "text" in name.lower()] or named
-    named = [name for name in named if name.lower() in _LABEL_NAMES] or named
-  return named[0] if len(named) == 1 else None
-
-
-def _parse(data: bytes) -> dict[str, list[bytes] | np.ndarray] | None:
-  import tensorflow as tf
-  from google.protobuf import message
-
-  try:
-    example = tf.train.Example.FromString(data)
-  except message.DecodeError:
-    return None
-  found: dict[str, list[bytes] | np.ndarray] = {}
-  for name, feature in example.features.feature.items():
-    kind = feature.WhichOneof("kind")
-    if kind == "bytes_list":
-      found[name] = list(feature.bytes_list.value)
-    elif kind == "float_list":
-      found[name] = np.array(feature.float_list.value, np.float32)
-    elif kind == "int64_list":
-      found[name] = np.array(feature.int64_list.value, np.int64)
-  return found

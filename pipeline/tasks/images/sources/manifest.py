@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
-from components.records import EVAL, SPLIT_NAMES, SPLITS, TRAIN, VAL, Record, Rejected, SourcePlan
-from pipeline.sources import input_paths
-from pipeline.tasks.images.sources import headers, pictures, sharding
+from components.records import SPLIT_NAMES, Record, Rejected, SourcePlan
+from pipeline.sources import given_splits, input_paths, sharding
+from pipeline.tasks.images.sources import headers, pictures
 
 DESCRIPTION = "a CSV with the columns path and label, paths relative to it"
 
@@ -44,10 +44,8 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   limit = pictures.max_pixels(options)
   file, rows = _rows(path, options)
   root = os.path.dirname(file)
-  given = tuple(s for s in SPLITS if any(row[2] == s for row in rows))
-  if VAL in given and EVAL not in given:
-    rows = [(name, label, EVAL if split == VAL else split) for name, label, split in rows]
-    given = tuple(s for s in (TRAIN, EVAL) if s != TRAIN or TRAIN in given)
+  settled = given_splits.settle(split for _, _, split in rows)
+  rows = [(name, label, settled[split] if split else None) for name, label, split in rows]
   _require_labels(rows, file)
   existing = [os.path.join(root, name) for name, _, _ in rows if name]
   return SourcePlan(
@@ -56,7 +54,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
       for shard in sharding.split_files(rows, root)
     ],
     fingerprint=input_paths.fingerprint(root, [file, *existing], limit, _column_names(options)),
-    given_splits=given,
+    given_splits=given_splits.given(settled),
     labels=tuple(sorted({label for _, label, _ in rows if label})),
   )
 

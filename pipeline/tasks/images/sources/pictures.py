@@ -8,18 +8,16 @@ libraries draw the line elsewhere. TensorFlow is imported at the first picture, 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from components.errors import BadInputError
 from components.records import FeatureValue, Record, Rejected
+from pipeline.sources.op_errors import words_of
 from pipeline.tasks.images.features import IMAGE, LABEL, SIZE_BUCKET
 from pipeline.tasks.images.sources import headers
 
 MAX_PIXELS = 50_000_000
-
-_NODES = re.compile(r"\{\{.*?\}\}|\[Op:.*", re.DOTALL)
 
 
 class UnusablePictureError(Exception):
@@ -125,9 +123,3 @@ def _explain(data: bytes, kind: str, fault: str) -> str:
   if kind == headers.JPEG and b"\xff\xd9" not in data[-64:]:
     return "cut off: the JPEG has no end"
   return f"damaged {kind}: {fault}"
-
-
-def words_of(error: Exception) -> str:
-  """The first line of a TensorFlow error, without the names of graph nodes and operations."""
-  message = str(getattr(error, "message", "") or type(error).__name__)
-  return _NODES.sub("", message).strip().splitlines()[0].strip()

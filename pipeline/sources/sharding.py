@@ -1,10 +1,15 @@
-"""Cuts lists of picture files into shards of mixed neighbours and bounded size."""
+"""Puts what is read into shards of bounded size whose records are of mixed origin.
+
+Inputs are often sorted, by class or by length. Where the parts of a shard come from all over the
+input, training sees mixed batches although nothing is shuffled on the way.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 _FILES = 1000
 _BYTES = 64 << 20
@@ -13,11 +18,7 @@ _BYTES = 64 << 20
 def split_files(
   files: Sequence[tuple[str, str | None, str | None]], root: str
 ) -> list[list[tuple[str, str | None, str | None]]]:
-  """Shards of up to 1,000 files and 64 MiB.
-
-  The files are put in the order of their names' hashes: every shard holds a mixture of the classes,
-  so that training sees mixed batches although nothing is shuffled later.
-  """
+  """Shards of up to 1,000 files and 64 MiB, in the order of their names' hashes."""
   mixed = sorted(files, key=lambda f: hashlib.md5(os.fsencode(f[0])).digest())
   shards: list[list[tuple[str, str | None, str | None]]] = [[]]
   size = 0
@@ -32,3 +33,9 @@ def split_files(
     shards[-1].append(file)
     size += file_size
   return shards
+
+
+def mix(parts: Sequence[Mapping[str, Any]], count: int) -> list[dict[str, Any]]:
+  """Shards of up to `count` parts each, `{"parts": [...]}`, from all over the sequence."""
+  shards = -(-len(parts) // count)
+  return [{"parts": list(parts[i::shards])} for i in range(shards)]
