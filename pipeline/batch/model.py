@@ -6,11 +6,13 @@ A SavedModel directory and the name `serving_default` are the whole contract.
 from __future__ import annotations
 
 import os
+import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf import message
 from tensorflow.core.protobuf import saved_model_pb2
 
 from components.errors import DlpipeError
@@ -36,12 +38,14 @@ def read_outputs(path: str | os.PathLike[str]) -> tuple[ModelOutput, ...]:
   """The outputs of a SavedModel's `serving_default`, words before numbers; loads no variable.
 
   Raises:
-    DlpipeError: the model has no such signature, or none that takes one input and gives at least
+    DlpipeError: it cannot be read, or has no such signature that takes one input and gives at least
       one value for each row.
   """
   saved = saved_model_pb2.SavedModel()
-  with open(os.path.join(path, "saved_model.pb"), "rb") as f:
-    saved.ParseFromString(f.read())
+  try:
+    saved.ParseFromString((pathlib.Path(path) / "saved_model.pb").read_bytes())
+  except (OSError, message.DecodeError) as err:
+    raise DlpipeError(f"The model in {os.fspath(path)!r} cannot be read: {err}") from err
   signatures = [
     graph.signature_def[SERVING_DEFAULT]
     for graph in saved.meta_graphs

@@ -97,9 +97,7 @@ def plan_output(
 def _require_free(plan: OutputPlan) -> None:
   there = [file for file in [*plan.targets, *_other_shards(plan)] if os.path.lexists(file)]
   if there and not plan.overwrite:
-    raise BadInputError(
-      f"{there[0]!r} is there already. Name another --output, or add --overwrite."
-    )
+    raise BadInputError(f"{there[0]!r} exists. Name another --output, or add --overwrite.")
 
 
 def _other_shards(plan: OutputPlan) -> list[str]:

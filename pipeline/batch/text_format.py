@@ -1,7 +1,8 @@
 """Writes rows as JSON Lines or CSV, and joins such parts without reading their values.
 
-JSON Lines: UTF-8, not escaped; a number that JSON has no word for is null. CSV: RFC 4180, so with
-CRLF and a header; nothing for None, JSON for lists and objects.
+JSON Lines: UTF-8, escaped only where many readers would see the end of a line; a number that JSON
+has no word for is null. CSV: RFC 4180, so with CRLF and a header; nothing for None, JSON for lists
+and objects.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import Any, BinaryIO
 from pipeline.batch.columns import Layout
 
 _COPIED_BYTES = 1 << 20
+# Of Unicode's line ends, JSON itself escapes those below 0x20.
+_LINE_ENDS = (("\x85", "\\u0085"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
 
 
 def write_jsonl(path: str, layout: Layout, columns: Sequence[Sequence[Any]]) -> None:
@@ -103,6 +106,8 @@ def _json_line(row: Any) -> bytes:
     text = _encode(row)
   except ValueError:
     text = _encode(_finite(row))
+  for character, escape in _LINE_ENDS:
+    text = text.replace(character, escape)
   return _utf8(text) + b"\n"
 
 

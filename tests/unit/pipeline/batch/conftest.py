@@ -9,14 +9,14 @@ import pytest
 
 import pipeline.tasks
 
-_TEXT = '''
+_TEXT = """
 import types
 
 TASK = types.SimpleNamespace(
   name="toy", input_key="text", input_kind="text", data_options={}, request_value=str
 )
-'''
-_FILES = '''
+"""
+_FILES = """
 import pathlib
 import types
 
@@ -33,7 +33,7 @@ def read(path):
 TASK = types.SimpleNamespace(
   name="blobs", input_key="blob", input_kind="file", data_options={}, request_value=read
 )
-'''
+"""
 
 
 def save_model(path: pathlib.Path, input_name: str) -> pathlib.Path:
