@@ -1,0 +1,147 @@
+"""Writes the sample reviews: made-up short texts, half of them positive.
+
+Single words say little about the label: judgements are negated ("far from dull"), outweighed
+("beautiful, but dull") or somebody else's. What decides is fixed by construction, so no label is
+wrong. The same rows come out on every machine; provenance: README.md.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from data.sentiment import vocabulary
+from data.sentiment.vocabulary import Domain
+
+HEADER = ("text", "label")
+LABELS = ("negative", "positive")
+MAX_WORDS = 60
+_MIN_WORDS = 3
+_ROWS = 6_000
+_SEED = 20
+# 1 November 2026. A fixed time makes the fingerprint of the file the same on every machine.
+_MODIFIED_S = 1_793_491_200
+
+_T = TypeVar("_T")
+
+
+def write_reviews(target: str) -> str:
+  """Writes the CSV `target`, with the columns text and label, unless it is there already.
+
+  Args:
+    target: the file to appear; it is either complete or absent.
+
+  Returns:
+    `target`.
+
+  Raises:
+    OSError: the file cannot be written.
+  """
+  if os.path.isfile(target):
+    return target
+  parent = os.path.dirname(os.path.abspath(target))
+  os.makedirs(parent, exist_ok=True)
+  handle, partial = tempfile.mkstemp(prefix=".reviews-", dir=parent)
+  try:
+    with open(handle, "w", encoding="utf-8", newline="") as file:
+      writer = csv.writer(file, lineterminator="\n")
+      writer.writerow(HEADER)
+      writer.writerows(reviews())
+    os.chmod(partial, 0o644)
+    os.utime(partial, (_MODIFIED_S, _MODIFIED_S))
+    os.replace(partial, target)
+  except BaseException:
+    os.unlink(partial)
+    raise
+  return target
+
+
+def reviews(rows: int = _ROWS, seed: int = _SEED) -> Iterator[tuple[str, str]]:
+  """Yields different texts with their labels, the two labels in turn."""
+  author = _Author(random.Random(seed))
+  seen: set[str] = set()
+  while len(seen) < rows:
+    positive = len(seen) % 2 == 1
+    text = author.review(positive)
+    if text not in seen and _MIN_WORDS <= len(text.split()) <= MAX_WORDS:
+      seen.add(text)
+      yield text, LABELS[positive]
+
+
+class _Author:
+  """Puts words together; all chance comes from one generator."""
+
+  def __init__(self, rng: random.Random):
+    self._rng = rng
+
+  def review(self, positive: bool) -> str:
+    """One review of one thing."""
+    domain = self._pick(vocabulary.DOMAINS)
+    subjects = self._shuffled((*domain.aspects, f"this {self._pick(domain.items)}"))
+    kind = self._rng.random()
+    if kind < 0.15:
+      opening = self._pick(("all in all ", "well, ", "in short: "))
+      sentences = [_sentence(opening + self._judgement(domain, positive))]
+    elif kind < 0.4:
+      sentences = [_sentence(self._opinion(domain, subjects[: self._pick((1, 1, 2))], positive))]
+    else:
+      decides = self._opinion(domain, subjects[:1], positive)
+      loses = self._opinion(domain, subjects[1 : self._pick((2, 2, 3))], not positive)
+      sentences = [_sentence(self._pick(vocabulary.CONTRASTS).format(loses, decides))]
+    if self._chance(0.1):
+      sentences.append(self._pick(vocabulary.PRAISE if positive else vocabulary.BLAME))
+    longest = self._pick((0, 0, 12, 20, 30, 45, MAX_WORDS))
+    for aside in self._asides(domain):
+      if sum(len(s.split()) for s in (*sentences, aside)) > longest:
+        break
+      sentences.insert(int(self._rng.random() * (len(sentences) + 1)), aside)
+    return " ".join(sentences)
+
+  def _opinion(self, domain: Domain, subjects: Sequence[str], positive: bool) -> str:
+    """A clause about each of the subjects, all of one opinion."""
+    return " and ".join(
+      f"{subject} {self._pick(('is', 'was', 'turned out to be'))} "
+      + self._judgement(domain, positive)
+      for subject in subjects
+    )
+
+  def _judgement(self, domain: Domain, positive: bool) -> str:
+    way = self._rng.random()
+    if way < 0.45:
+      pattern = self._pick(vocabulary.NEGATIONS)
+      return pattern.format(self._pick(domain.adjectives(not positive)))
+    adjectives = domain.adjectives(positive)
+    if way < 0.6:
+      return self._pick(vocabulary.FALSE_NEGATIONS).format(*self._shuffled(adjectives)[:2])
+    return self._pick(vocabulary.INTENSIFIERS) + self._pick(adjectives)
+
+  def _asides(self, domain: Domain) -> list[str]:
+    """Sentences that decide nothing, in any order."""
+    name = "".join(self._pick(vocabulary.SYLLABLES) for _ in range(3)).capitalize()
+    hearsay = [
+      sentence.format(self._pick(domain.adjectives(self._chance(0.5))))
+      for sentence in self._shuffled(vocabulary.HEARSAY)[:2]
+    ]
+    return self._shuffled([*hearsay, *domain.neutral, f"It is called {name}."])
+
+  def _shuffled(self, items: Sequence[_T]) -> list[_T]:
+    return [item for _, item in sorted(((self._rng.random(), i) for i in items), key=_first)]
+
+  def _pick(self, options: Sequence[_T]) -> _T:
+    # random() alone is promised to give the same numbers in every version of Python.
+    return options[int(self._rng.random() * len(options))]
+
+  def _chance(self, probability: float) -> bool:
+    return self._rng.random() < probability
+
+
+def _first(pair: tuple[float, object]) -> float:
+  return pair[0]
+
+
+def _sentence(text: str) -> str:
+  return f"{text[0].upper()}{text[1:]}."

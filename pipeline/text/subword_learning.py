@@ -1,0 +1,181 @@
+"""Learns a vocabulary of subword pieces from how often words occur: byte-pair encoding.
+
+The most frequent pair of neighbouring pieces is merged into a new piece, again and again, until the
+vocabulary has its size. The words come out of the transform graph, so that nothing but that graph
+says what a word is. `subwords` applies the vocabulary.
+
+Source: Sennrich, Haddow, Birch 2016, "Neural Machine Translation of Rare Words with Subword Units",
+https://arxiv.org/abs/1508.07909
+"""
+
+from __future__ import annotations
+
+import collections
+import heapq
+import os
+from collections.abc import Iterable, Mapping
+
+import apache_beam as beam
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+from tensorflow_transform.beam.experimental import PTransformAnalyzer
+
+MAX_PIECE_CHARS = 16
+# Rarer words hardly change what is merged, and would make learning slow.
+_MAX_WORDS = 50_000
+_MIN_CHARACTER_COUNT = 3
+
+Pair = tuple[str, str]
+
+
+def subword_vocabulary(words: tf.Tensor, *, size: int, file_name: str) -> tf.Tensor:
+  """Learns pieces from the training split, in `preprocessing_fn`.
+
+  Args:
+    words: `[n]` string, what is split into pieces.
+    size: the most pieces.
+    file_name: the asset that holds them, one a line.
+
+  Returns:
+    The asset's path, for `tft.apply_vocabulary`.
+  """
+  [path] = tft.experimental.ptransform_analyzer(
+    inputs=[words],
+    ptransform=_LearnPieces(size, file_name),
+    output_dtypes=[tf.string],
+    output_shapes=[[]],
+    output_asset_default_values=[b"a"],
+    name=file_name,
+  )
+  return path
+
+
+def learn_pieces(counts: Mapping[str, int], size: int) -> list[str]:
+  """At most `size` pieces: the characters that are not rare, then the merges, the first made first.
+
+  Args:
+    counts: how often each word occurs.
+    size: the most pieces.
+  """
+  ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+  characters: collections.Counter[str] = collections.Counter()
+  for word, count in ranked:
+    for character in word:
+      characters[character] += count
+  pieces = [
+    character
+    for character, count in sorted(characters.items(), key=lambda item: (-item[1], item[0]))
+    if count >= _MIN_CHARACTER_COUNT
+  ][:size]
+  known = set(pieces)
+  for merged in _merges([(list(word), count) for word, count in ranked[:_MAX_WORDS]]):
+    if len(pieces) >= size:
+      break
+    if merged not in known:
+      known.add(merged)
+      pieces.append(merged)
+  return pieces
+
+
+def _merges(words: list[tuple[list[str], int]]) -> Iterable[str]:
+  """Yields each new piece, and merges it in all words."""
+  pairs: collections.Counter[Pair] = collections.Counter()
+  places: dict[Pair, set[int]] = collections.defaultdict(set)
+  for index, (symbols, count) in enumerate(words):
+    for pair in zip(symbols, symbols[1:]):
+      pairs[pair] += count
+      places[pair].add(index)
+  heap = [(-count, pair) for pair, count in pairs.items()]
+  heapq.heapify(heap)
+  while heap:
+    negative, pair = heapq.heappop(heap)
+    count = pairs[pair]
+    if count != -negative:
+      # Counted again since it was pushed; a grown pair was pushed again, too.
+      if 0 < count < -negative:
+        heapq.heappush(heap, (-count, pair))
+      continue
+    if count < 2:
+      return
+    merged = pair[0] + pair[1]
+    if len(merged) > MAX_PIECE_CHARS:
+      continue
+    yield merged
+    grown: set[Pair] = set()
+    for index in places.pop(pair):
+      symbols, times = words[index]
+      joined = _join(symbols, pair, merged)
+      words[index] = (joined, times)
+      for old in zip(symbols, symbols[1:]):
+        pairs[old] -= times
+      for new in zip(joined, joined[1:]):
+        pairs[new] += times
+        places[new].add(index)
+        if merged in new:
+          grown.add(new)
+    for new in grown:
+      heapq.heappush(heap, (-pairs[new], new))
+
+
+def _join(symbols: list[str], pair: Pair, merged: str) -> list[str]:
+  joined, position = [], 0
+  while position < len(symbols):
+    if symbols[position : position + 2] == list(pair):
+      joined.append(merged)
+      position += 2
+    else:
+      joined.append(symbols[position])
+      position += 1
+  return joined
+
+
+class _LearnPieces(PTransformAnalyzer):
+  """From batches of words to the path of the vocabulary file."""
+
+  def __init__(self, size: int, file_name: str):
+    super().__init__()
+    self._size, self._file_name = size, file_name
+
+  def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
+    path = os.path.join(self.base_temp_dir, self._file_name)
+    return (
+      pcoll
+      | "CountBatch" >> beam.Map(_count_batch)
+      | "AddUp" >> beam.CombineGlobally(_AddCounts())
+      | "Learn" >> beam.Map(_write_pieces, self._size, path)
+    )
+
+
+def _count_batch(batch: tuple[np.ndarray]) -> dict[bytes, int]:
+  return dict(collections.Counter(batch[0].tolist()))
+
+
+class _AddCounts(beam.CombineFn):
+  """Adds dictionaries of counts."""
+
+  def create_accumulator(self) -> collections.Counter[bytes]:
+    return collections.Counter()
+
+  def add_input(self, accumulator, element):
+    accumulator.update(element)
+    return accumulator
+
+  def merge_accumulators(self, accumulators):
+    total: collections.Counter[bytes] = collections.Counter()
+    for accumulator in accumulators:
+      total.update(accumulator)
+    return total
+
+  def extract_output(self, accumulator):
+    return dict(accumulator)
+
+
+def _write_pieces(counts: Mapping[bytes, int], size: int, path: str) -> np.ndarray:
+  decoded = {word.decode("utf-8"): count for word, count in counts.items()}
+  pieces = learn_pieces(decoded, size)
+  # A table of nothing cannot be loaded; a replacement character is what no text keeps.
+  tf.io.gfile.makedirs(os.path.dirname(path))
+  with tf.io.gfile.GFile(path, "w") as file:
+    file.write("".join(f"{piece}\n" for piece in pieces or ["\ufffd"]))
+  return np.array(path, dtype=object)

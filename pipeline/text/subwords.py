@@ -1,0 +1,151 @@
+"""Splits text into subword pieces and back, in graph, with core TensorFlow ops only.
+
+A text is cut into words: a run of letters, a digit or one other character, each with the blank
+before it, written as U+2581. A word becomes the pieces of the vocabulary that match it from the
+left, the longest first; joined again, they are the text. A word with a character that no piece
+covers becomes one unknown piece, whose spelling the caller gets, to copy it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from pipeline.text.subword_learning import MAX_PIECE_CHARS
+
+PADDING, UNKNOWN, START, END = range(4)
+SPECIALS = 4  # a piece's id is its line in the vocabulary, after these
+
+BLANK = "\u2581"
+_MARK = "\x01"  # normalization leaves no control character, so this one is free
+# Letters beyond this are the next word, so that what a word can cost is bounded.
+_WORD = rf" ?\pL[\pL\pM]{{0,{MAX_PIECE_CHARS + 3}}}| ?\pN| ?[^\pL\pN ]"
+# Zero-width space, byte order mark, soft hyphen, word joiner: invisible, and no part of a word. The
+# joiners U+200C and U+200D are one, in some scripts and in emoji.
+_INVISIBLE = "[\u200b\ufeff\u00ad\u2060]"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pieces:
+  """Texts as pieces.
+
+  Attributes:
+    ids: `[batch, (pieces)]` int64.
+    spellings: `[batch, (pieces)]` string: the word where the id is `UNKNOWN`, else empty.
+  """
+
+  ids: tf.RaggedTensor
+  spellings: tf.RaggedTensor
+
+
+def normalize(texts: tf.Tensor) -> tf.Tensor:
+  """`[batch]` string of any bytes to clean UTF-8, with one kind of blank and never two of them.
+
+  Bytes that are no UTF-8 become U+FFFD. Case, accents and punctuation stay.
+  """
+  texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
+  texts = tf.strings.regex_replace(texts, _INVISIBLE, "")
+  texts = tf.strings.regex_replace(texts, r"[\pZ\p{Cc}]+", " ")
+  texts = tf.strings.regex_replace(texts, BLANK, "_")
+  return tf.strings.strip(texts)
+
+
+def split_words(texts: tf.Tensor) -> tf.RaggedTensor:
+  """`[batch]` string to `[batch, (words)]` string, which joined are the normalized text."""
+  marked = tf.strings.regex_replace(
+    # The first word is written as the same word is elsewhere.
+    tf.strings.join([" ", normalize(texts)]),
+    f"({_WORD})",
+    rf"{_MARK}\1",
+  )
+  # Nothing, or the blank of an empty text, stands before the first mark.
+  words = tf.strings.split(marked, sep=_MARK)[:, 1:]
+  return words.with_flat_values(tf.strings.regex_replace(words.flat_values, " ", BLANK))
+
+
+def to_pieces(words: tf.RaggedTensor, vocabulary: tf.Tensor) -> Pieces:
+  """Splits words into pieces.
+
+  Args:
+    words: `[batch, (words)]` string, of `split_words`.
+    vocabulary: path of the vocabulary's file, as `subword_vocabulary` returns it.
+  """
+  distinct, index = tf.unique(words.flat_values)
+  by_word = tf.gather(_split_distinct(distinct, vocabulary), index)
+  ids = words.with_flat_values(tf.range(tf.size(index))).with_values(by_word).merge_dims(1, 2)
+  spelling = tf.gather(words.flat_values, by_word.value_rowids())
+  return Pieces(
+    ids=ids,
+    spellings=ids.with_flat_values(tf.where(ids.flat_values == UNKNOWN, spelling, "")),
+  )
+
+
+def join_pieces(pieces: tf.Tensor) -> tf.Tensor:
+  """`[batch, length]` string, pieces or spellings or empty, to `[batch]` text."""
+  joined = tf.strings.reduce_join(pieces, axis=1)
+  return tf.strings.strip(tf.strings.regex_replace(joined, BLANK, " "))
+
+
+def _split_distinct(words: tf.Tensor, vocabulary: tf.Tensor) -> tf.RaggedTensor:
+  """`[n]` string to `[n, (pieces)]` int64 ids; one `UNKNOWN` for a word that cannot be covered."""
+  lengths = tf.strings.length(words, unit="UTF8_CHAR")
+  starts = tf.ragged.range(lengths)
+  first, end = tf.cast(starts.row_starts(), tf.int32), tf.cast(starts.row_limits(), tf.int32)
+  found, taken = _longest_matches(
+    tf.gather(words, starts.value_rowids()), starts.flat_values, vocabulary
+  )
+
+  def step(number, position, unknown, ids):
+    active = position < end
+    place = tf.where(active, position, 0)
+    chars = tf.where(active, tf.gather(taken, place), 0)
+    stuck = active & (chars == 0)
+    ids = ids.write(number, tf.where(active & ~stuck, tf.gather(found, place), -1))
+    return number + 1, tf.where(stuck, end, position + chars), unknown | stuck, ids
+
+  steps, _, unknown, ids = tf.while_loop(
+    # Once at least: nothing can be stacked out of no step.
+    lambda number, position, *_: (number == 0) | tf.reduce_any(position < end),
+    step,
+    (
+      0,
+      first,
+      tf.zeros_like(first, tf.bool),
+      tf.TensorArray(tf.int64, 1, dynamic_size=True, element_shape=[None]),
+    ),
+  )
+  by_step = tf.transpose(ids.stack())
+  only_unknown = tf.where(tf.range(steps)[tf.newaxis] == 0, tf.constant(UNKNOWN, tf.int64), -1)
+  by_step = tf.where(unknown[:, tf.newaxis], only_unknown, by_step)
+  return tf.ragged.boolean_mask(by_step, by_step >= 0)
+
+
+def _longest_matches(
+  words: tf.Tensor, starts: tf.Tensor, vocabulary: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+  """The longest piece that begins at each start.
+
+  Args:
+    words: `[n]` string.
+    starts: `[n]` int32, a character in each.
+    vocabulary: path of the vocabulary's file.
+
+  Returns:
+    `[n]` int64 ids and `[n]` int32 characters covered; 0 characters where there is none.
+  """
+  sizes = tf.range(1, MAX_PIECE_CHARS + 1)
+  shape = [tf.size(words), MAX_PIECE_CHARS]
+  candidates = tf.strings.substr(
+    tf.broadcast_to(words[:, tf.newaxis], shape),
+    tf.broadcast_to(starts[:, tf.newaxis], shape),
+    tf.broadcast_to(sizes[tf.newaxis], shape),
+    unit="UTF8_CHAR",
+  )
+  rows = tft.apply_vocabulary(candidates, vocabulary, default_value=-1)
+  remaining = tf.strings.length(words, unit="UTF8_CHAR") - starts
+  fits = (rows >= 0) & (sizes[tf.newaxis] <= remaining[:, tf.newaxis])
+  taken = tf.reduce_max(tf.where(fits, sizes[tf.newaxis], 0), axis=1)
+  found = tf.gather(rows, tf.maximum(taken - 1, 0), batch_dims=1)
+  return found + SPECIALS, taken

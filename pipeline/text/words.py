@@ -1,0 +1,67 @@
+"""Text to words, in graph: what training, evaluation and every signature split alike.
+
+Only core TensorFlow ops, so that a stock TensorFlow Serving loads the graph. Any bytes are taken:
+what is no UTF-8 becomes U+FFFD, and an empty text has no words. Called by `preprocessing_fn`s.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+# The apostrophe within a word, until the words are told apart: no text has it by then.
+_INNER = "\u2019"
+# Expressions of RE2 and what replaces their matches, one after another, in lower-cased text.
+_MARKUP = (
+  (r"(?s)<!--.*?-->|<!doctype[^<>]*>", " "),
+  # Only what looks like a tag: "<3" and "a < b" are text.
+  (r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>", " "),
+  (r"&(?:nbsp|#0*160|#x0*a0);", " "),
+  (r"&(?:apos|[lr]squo|#0*39|#0*821[67]|#x0*27|#x0*201[89]);", "'"),
+  (r"&(?:quot|[lrb]dquo|#0*34|#0*822[0-2]|#x0*22|#x0*201[c-e]);", '"'),
+  (r"&(?:lt|#0*60|#x0*3c);", "<"),
+  (r"&(?:gt|#0*62|#x0*3e);", ">"),
+  (r"&(?:amp|#0*38|#x0*26);", "&"),
+  (r"&(?:[a-z]+[0-9]*|#[0-9]+|#x[0-9a-f]+);", " "),
+)
+_WORDS = (
+  ("[\u2018\u2019\u02bc\u00b4`]", "'"),
+  ("[\\p{Z}\\p{Cc}\u200b]+", " "),
+  # Joiners, direction marks, soft hyphens and variation selectors are not seen by a reader.
+  ("[\\p{C}\ufe00-\ufe0f]", ""),
+  # "isn't" is "is n't", so that every negation shares a word; "it's" is "it 's".
+  (r"n't($|[^\p{L}\p{N}])", rf" n{_INNER}t\1"),
+  (r"([\p{L}\p{N}])'(s|re|ve|ll|d|m)($|[^\p{L}\p{N}])", rf"\1 {_INNER}\2\3"),
+  (r"(\p{L})'(\p{L})", rf"\1{_INNER}\2"),
+  # A mark that is repeated says something else, but the same however often it is.
+  (r"\.{2,}|" + "\u2026", ".."),
+  (r"!{2,}", "!!"),
+  (r"\?{2,}", "??"),
+  # Every other character is a word by itself, and so are those of scripts without spaces.
+  (
+    (
+      r"(\.\.|!!|\?\?|[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+      rf"|[^\p{{L}}\p{{M}}\p{{N}} {_INNER}])"
+    ),
+    r" \1 ",
+  ),
+  (_INNER, "'"),
+)
+
+
+def split_words(texts: tf.Tensor) -> tf.RaggedTensor:
+  """Splits texts into lower-case words and marks; markup, entities and controls are dropped.
+
+  Args:
+    texts: `[batch]` string, any bytes.
+
+  Returns:
+    `[batch, (words)]` string, UTF-8. Contractions are two words, as in GloVe's ("do", "n't"); a
+    word has no space in it.
+  """
+  texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
+  # lower() ends a text at its first NUL.
+  texts = tf.strings.regex_replace(texts, r"\x00", " ")
+  texts = tf.strings.lower(texts, encoding="utf-8")
+  for pattern, replacement in (*_MARKUP, *_WORDS):
+    texts = tf.strings.regex_replace(texts, pattern, replacement)
+  return tf.strings.split(texts)
