@@ -1,0 +1,214 @@
+"""Predict's request bodies: rows under `instances`, or columns under `inputs`.
+
+In two steps, because the signature is looked up between them: a body that is no JSON is refused
+before an unknown model is, one that is JSON but fits no signature after.
+
+Source: `FillPredictRequestFromJson` of tensorflow_serving/util/json_tensor.cc.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from serving.errors import InvalidArgument, ServingError
+from serving.tensor_json import arrays
+from serving.tensor_json.describe import describe, shown
+from serving.tensor_json.document import Numbers, read_numbers, read_values
+from serving.tensor_json.dtypes import Array, InputInfo
+from serving.tensor_json.reader import members_of
+
+DEFAULT_SIGNATURE = "serving_default"
+
+
+@dataclasses.dataclass(frozen=True)
+class ParsedPredict:
+  """A body that is a JSON object.
+
+  Attributes:
+    signature_name: the one asked for; `serving_default` where none is.
+    body: the bytes.
+    numbers: the body's one tensor of numbers, where it is just that.
+    values: the object; None where `numbers` is there.
+  """
+
+  signature_name: str
+  body: bytes
+  numbers: Numbers | None
+  values: dict[Any, Any] | None
+
+
+def parse_predict(body: bytes) -> ParsedPredict:
+  """Reads a body as far as it can be read without the signature.
+
+  Raises:
+    InvalidArgument: it is no JSON object, or `signature_name` is no string.
+  """
+  numbers = read_numbers(body)
+  if numbers is not None:
+    return ParsedPredict(numbers.signature_name or DEFAULT_SIGNATURE, body, numbers, None)
+  values = parse_object(body)
+  return ParsedPredict(signature_of(values), body, None, values)
+
+
+def parse_object(body: bytes) -> dict[Any, Any]:
+  """The JSON object that a body is.
+
+  Raises:
+    InvalidArgument: it is none.
+  """
+  if not body:
+    raise InvalidArgument("JSON Parse error: The document is empty")
+  values = read_values(body)
+  if not isinstance(values, dict):
+    raise InvalidArgument(f"JSON Value: {describe(values)} Is not object")
+  return values
+
+
+def signature_of(values: dict[Any, Any]) -> str:
+  """The signature that a request asks for.
+
+  Raises:
+    InvalidArgument: `signature_name` is no string.
+  """
+  name = values.get("signature_name", "")
+  if not isinstance(name, (str, bytes)):
+    raise InvalidArgument(
+      f"JSON Value: {describe(values)} not formatted correctly. 'signature_name' key must be a "
+      "string value."
+    )
+  return shown(name) or DEFAULT_SIGNATURE
+
+
+def to_inputs(
+  parsed: ParsedPredict, signature: Mapping[str, InputInfo]
+) -> tuple[dict[str, Array], bool]:
+  """The arrays of a request.
+
+  Args:
+    parsed: what `parse_predict` returned.
+    signature: the signature's inputs by name.
+
+  Returns:
+    Input name to array, strings as bytes in arrays of `object`; and whether the request is in the
+    row format, which its response must then be, too.
+
+  Raises:
+    InvalidArgument: the request does not fit the signature.
+    Unimplemented: JSON cannot carry an input's type.
+  """
+  if not signature:
+    raise InvalidArgument(f"Failed to get input map for signature: {parsed.signature_name}")
+  if parsed.numbers is not None and len(signature) == 1:
+    [(name, info)] = signature.items()
+    array = arrays.from_numbers(parsed.numbers.array, info.dtype)
+    if array is not None:
+      return {name: array}, parsed.numbers.key == "instances"
+  values = parse_object(parsed.body) if parsed.values is None else parsed.values
+  if "instances" in values:
+    if "inputs" in values:
+      raise InvalidArgument(
+        f"JSON Value: {describe(values)} Not formatted correctly expecting only one of 'inputs' or "
+        "'instances' keys to exist "
+      )
+    instances = values["instances"]
+    if not isinstance(instances, list):
+      raise InvalidArgument(
+        f"JSON Value: {describe(values)} Expecting 'instances' to be an list/array"
+      )
+    if not instances:
+      raise InvalidArgument(f"JSON Value: {describe(values)} No values in 'instances' array")
+    return _from_rows(instances, signature), True
+  if "inputs" in values:
+    return _from_columns(values["inputs"], signature), False
+  raise InvalidArgument("Missing 'inputs' or 'instances' key")
+
+
+def _from_columns(value: Any, signature: Mapping[str, InputInfo]) -> dict[str, Array]:
+  if not isinstance(value, dict) or arrays.is_base64(value):
+    if len(signature) > 1:
+      raise InvalidArgument(
+        "inputs is a plain value/list, but expecting an object as multiple input tensors required "
+        "as per tensorinfo_map"
+      )
+    [(name, info)] = signature.items()
+    return {name: arrays.tensor(value, info.dtype, name)}
+  found = {}
+  for name, info in signature.items():
+    if name not in value:
+      raise InvalidArgument(f"Missing named input: {name} in 'inputs' object.")
+    found[name] = arrays.tensor(value[name], info.dtype, name)
+  return found
+
+
+def _from_rows(rows: list[Any], signature: Mapping[str, InputInfo]) -> dict[str, Array]:
+  first = rows[0]
+  if not isinstance(first, dict) and len(signature) > 1:
+    raise InvalidArgument(
+      "instances is a plain list, but expecting list of objects as multiple input tensors required "
+      "as per tensorinfo_map"
+    )
+  if _is_named(first):
+    return _regular_objects(rows, signature) or _objects(rows, signature)
+  # Of several inputs, base64 rows fill one; Predict then names those that are missing.
+  name = min(signature)
+  regular = arrays.batch(rows, signature[name].dtype, name)
+  return {name: _plain(rows, name, signature[name]) if regular is None else regular}
+
+
+def _is_named(row: Any) -> bool:
+  return isinstance(row, dict) and not arrays.is_base64(row)
+
+
+def _regular_objects(
+  rows: list[Any], signature: Mapping[str, InputInfo]
+) -> dict[str, Array] | None:
+  """One array an input, where every row is an object with just these names."""
+  names = signature.keys()
+  if any(type(row) is not dict or row.keys() != names for row in rows):
+    return None
+  found = {}
+  for name, info in signature.items():
+    array = arrays.batch([row[name] for row in rows], info.dtype, name)
+    if array is None:
+      return None
+    found[name] = array
+  return found
+
+
+def _plain(rows: list[Any], name: str, info: InputInfo) -> Array:
+  batch = arrays.Batch(info.dtype, name)
+  for index, row in enumerate(rows):
+    if _is_named(row):
+      raise InvalidArgument(f"Expecting value/list but got object at item {index} of input list")
+    try:
+      batch.add(row)
+    except ServingError as err:
+      raise InvalidArgument(
+        f"Failed to process element: {index} of 'instances' list. Error: {err.grpc_code}: {err}"
+      ) from err
+  return batch.array(len(rows))
+
+
+def _objects(rows: list[Any], signature: Mapping[str, InputInfo]) -> dict[str, Array]:
+  batches = {name: arrays.Batch(info.dtype, name) for name, info in signature.items()}
+  for index, row in enumerate(rows):
+    if not _is_named(row):
+      raise InvalidArgument(f"Expecting object but got list at item {index} of input list")
+    for name, value in members_of(row):
+      try:
+        if name not in batches:
+          raise InvalidArgument(f"JSON object: does not have named input: {shown(name)}")
+        batches[str(name)].add(value)
+      except ServingError as err:
+        raise InvalidArgument(
+          f"Failed to process element: {index} key: {shown(name)} of 'instances' list. "
+          f"Error: {err.grpc_code}: {err}"
+        ) from err
+    if row.keys() != signature.keys():
+      raise InvalidArgument(
+        f"Failed to process element: {index} of 'instances' list. JSON object: {describe(row)} "
+        f"keys must be equal to: {','.join(sorted(signature))}"
+      )
+  return {name: batch.array(len(rows)) for name, batch in batches.items()}
