@@ -1,36 +1,46 @@
-"""Whether rows have classes to tell apart, as far as that is known without reading everything."""
+"""Whether records have classes to tell apart, as far as that is cheap to know."""
 
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 from components.errors import BadInputError
+from components.records import Record, Rejected
 
-_LOOKED_AT = 50_000  # rows; about a second
+_LOOKED_AT = 50_000  # records; about a second
 _SHOWN = 5
 
 
-def require_classes(labels: Iterable[str], *, source: str, advice: str) -> None:
-  """Reads labels until there are two classes of two rows, at least 50,000 where there are as many.
+def require_classes(
+  records: Iterable[Record | Rejected], label_key: str, *, source: str, advice: str
+) -> None:
+  """Reads records until there are two classes of two, 50,000 at least where there are as many.
 
   Args:
-    labels: the labels of the usable rows.
+    records: all of the input, or as many of them as shall be read.
+    label_key: the feature that holds the label.
     source: the input, for messages.
     advice: what to do about a missing class, such as to name another column.
 
   Raises:
-    BadInputError: there are fewer than two classes, or, in a small input, a class with one row.
+    BadInputError: there are fewer than two classes, or, in a small input, a class with one record.
   """
   counts: collections.Counter[str] = collections.Counter()
-  for number, label in enumerate(labels, 1):
-    counts[label] += 1
+  rejected: Rejected | None = None
+  for number, record in enumerate(records, 1):
+    if isinstance(record, Rejected):
+      rejected = rejected or record
+      continue
+    counts[str(record.features[label_key])] += 1
     if number >= _LOOKED_AT and sum(count > 1 for _, count in counts.most_common(2)) == 2:
       return
   if len(counts) < 2:
+    found = names(counts) or "none"
+    if rejected:
+      found += f"; {rejected.origin} cannot be used: {rejected.reason}"
     raise BadInputError(
-      f"Expected rows of at least two classes in {source!r}. Found: {names(counts) or 'none'}. "
-      f"{advice}"
+      f"Expected rows of at least two classes in {source!r}. Found: {found}. {advice}"
     )
   single = sorted(label for label, count in counts.items() if count < 2)
   if single:
@@ -40,7 +50,7 @@ def require_classes(labels: Iterable[str], *, source: str, advice: str) -> None:
     )
 
 
-def names(labels: Iterable[str] | Sequence[str] | Mapping[str, int]) -> str:
+def names(labels: Iterable[str]) -> str:
   """The first labels, quoted, and how many more there are."""
   quoted = [repr(label) for label in labels]
   more = f" and {len(quoted) - _SHOWN} more" if len(quoted) > _SHOWN else ""

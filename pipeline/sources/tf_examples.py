@@ -65,16 +65,16 @@ def find_label(
   examples: Sequence[Features],
   *,
   taken: str,
-  is_other: Callable[[list[bytes] | np.ndarray], bool],
   source: str,
+  is_other: Callable[[list[bytes] | np.ndarray], bool] | None = None,
 ) -> str:
   """The only single value, or among several the only one whose name says so.
 
   Args:
     examples: the features of the first records.
     taken: the feature that holds the picture or text.
-    is_other: whether values are another picture or text, and so no label.
     source: the input, for messages.
+    is_other: whether values are another picture, say, and so no label.
 
   Raises:
     BadInputError: there is none, or there are several.
@@ -83,7 +83,7 @@ def find_label(
     name
     for name in sorted(set().union(*examples) - {taken})
     if all(len(f[name]) == 1 for f in examples if name in f)
-    and not any(is_other(f[name]) for f in examples if name in f)
+    and not (is_other and any(is_other(f[name]) for f in examples if name in f))
   ]
   named = [name for name in single if any(word in name.lower() for word in _LABEL_NAMES)]
   if len(named) > 1:

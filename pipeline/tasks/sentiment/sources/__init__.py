@@ -1,0 +1,32 @@
+"""The input layouts of the sentiment task.
+
+Importing this package or its modules does not import TensorFlow: the command line lists sources and
+checks paths with it.
+"""
+
+from __future__ import annotations
+
+from pipeline.task import Source
+from pipeline.tasks.sentiment.sources import folder, lines, table, tfrecord
+from pipeline.tasks.sentiment.sources.records import MAX_CHARS
+
+_MODULES = {"tfrecord": tfrecord, "table": table, "folder": folder, "lines": lines}
+
+# In the order they are tried: TFRecords are told by their bytes or names, tables by their names,
+# class folders by being folders; whatever else lies in a folder is taken for lines.
+SOURCES: dict[str, Source] = {
+  name: Source(
+    description=module.DESCRIPTION, matches=module.matches, plan=module.plan, read=module.read
+  )
+  for name, module in _MODULES.items()
+}
+
+# The data options that the sources understand, with their defaults.
+DATA_OPTIONS = {
+  "max_chars": MAX_CHARS,
+  "text_column": "text",
+  "label_column": "label",
+  "split_column": None,
+  "text_feature": None,
+  "label_feature": None,
+}

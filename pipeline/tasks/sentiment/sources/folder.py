@@ -1,0 +1,79 @@
+"""Class folders of text files, one text a file, as IMDB has them: `train/pos/0_9.txt`.
+
+`unsup`, the texts without a label that IMDB has beside its classes, is left out, and so are files
+beside the class folders.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from components.records import Record, Rejected, SourcePlan
+from pipeline.sources import class_folders, input_paths, sharding
+from pipeline.sources.encoding import BOM
+from pipeline.tasks.sentiment.sources import records
+
+DESCRIPTION = (
+  "a folder with one folder of .txt files per class, or with those under train/ and test/"
+)
+
+_LAYOUT = class_folders.Layout(
+  description=DESCRIPTION, item="text", ignored_folders=frozenset({"unsup"})
+)
+_SUFFIXES = (".txt", "")
+_MAX_CHAR_BYTES = 4
+
+
+def matches(path: str) -> bool:
+  """Whether the path is a folder with folders in it."""
+  return os.path.isdir(path) and any(e.is_dir() for e in input_paths.entries(path))
+
+
+def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
+  """Lists the texts.
+
+  Raises:
+    BadInputError: there are no class folders, fewer than two classes, a class with one text, or a
+      class that train does not have.
+  """
+  limit = records.max_chars(options)
+  root = os.path.abspath(path)
+  files, given = class_folders.list_files(root, _LAYOUT)
+  class_folders.require_classes(files, given, root, _LAYOUT)
+  shards = sharding.split_files(
+    [(os.path.relpath(file, root), label, split) for file, label, split in files], root
+  )
+  return SourcePlan(
+    shards=[{"root": root, "files": shard} for shard in shards],
+    fingerprint=input_paths.fingerprint(root, (file for file, _, _ in files), limit),
+    given_splits=given,
+    labels=tuple(sorted({label for _, label, _ in files if label is not None})),
+  )
+
+
+def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Record | Rejected]:
+  """Reads the texts of one shard."""
+  limit = records.max_chars(options)
+  for name, label, split in shard["files"]:
+    file = os.path.join(shard["root"], name)
+    origin = input_paths.printable(name)
+    try:
+      text = _read(file, limit)
+    except (OSError, ValueError) as err:
+      reason = f"the file cannot be read: {err.strerror}" if isinstance(err, OSError) else str(err)
+      yield Rejected(origin=origin, reason=reason, file=file)
+    else:
+      yield records.to_record(text, label, split=split, origin=origin, limit=limit, file=file)
+
+
+def _read(file: str, limit: int) -> bytes:
+  if os.path.splitext(file)[1].lower() not in _SUFFIXES:
+    raise ValueError("the file is no .txt")
+  most = len(BOM) + limit * _MAX_CHAR_BYTES
+  with open(file, "rb") as f:
+    data = f.read(most + 1)
+  if len(data) > most:
+    raise ValueError(records.too_long(limit))
+  return data.removeprefix(BOM)

@@ -1,0 +1,62 @@
+"""Turns a text and its label, however an input holds them, into a record of the sentiment task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.records import Record, Rejected
+from pipeline.sources import texts
+from pipeline.sources.labels import label_text
+from pipeline.tasks.sentiment.features import LABEL, LENGTH_BUCKET, TEXT
+
+MAX_CHARS = 20_000  # the longest reviews of IMDB have 13,704 characters
+_LENGTHS = (10, 20, 50, 200)
+
+
+def max_chars(options: Mapping[str, Any]) -> int:
+  """The option `max_chars`, the most characters of a text that is used.
+
+  Raises:
+    BadInputError: it is no positive number.
+  """
+  return texts.max_chars(options, MAX_CHARS)
+
+
+def too_long(limit: int) -> str:
+  """The reason for a text that need not be read to its end to know."""
+  return texts.too_long("the text", limit)
+
+
+def to_record(
+  text: Any,
+  label: Any,
+  *,
+  split: str | None,
+  origin: str,
+  limit: int,
+  data: bytes | None = None,
+  file: str | None = None,
+) -> Record | Rejected:
+  """The record of one text, or why there is none.
+
+  Args:
+    text: str or UTF-8 bytes; anything else is rejected.
+    label: whatever names its class.
+    split: the split the input gave it, or None.
+    origin: where it comes from, for messages.
+    limit: the most characters of a text.
+    data: the bytes for the quarantine, where the text is a part of a file.
+    file: the file for the quarantine, where the text is one of its own.
+  """
+  try:
+    written = texts.usable(text, "the text", limit)
+    name = label_text(label)
+  except ValueError as err:
+    return Rejected(origin=origin, reason=str(err), data=data, file=file)
+  return Record(
+    features={TEXT: written, LABEL: name, LENGTH_BUCKET: texts.length_bucket(written, _LENGTHS)},
+    content=texts.content(written),
+    split=split,
+    origin=origin,
+  )

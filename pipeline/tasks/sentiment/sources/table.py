@@ -1,0 +1,82 @@
+"""Tables with a column of texts and a column of labels: CSV, TSV, JSON Lines or Parquet.
+
+The options `text_column`, `label_column` and `split_column` name the columns.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from components.records import Record, Rejected, SourcePlan
+from pipeline.sources import input_paths, tables, text_tables
+from pipeline.sources.class_counts import require_classes
+from pipeline.tasks.sentiment.features import LABEL
+from pipeline.tasks.sentiment.sources import records
+
+DESCRIPTION = f"{tables.DESCRIPTION}, with the columns text and label"
+
+matches = tables.matches
+
+_TEXT_COLUMN, _LABEL_COLUMN = "text", "label"
+_TEXT_NAMES = ("review", "sentence", "content", "comment", "message", "tweet", "body")
+_LABEL_NAMES = ("sentiment", "class", "target", "polarity", "category")
+
+
+def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
+  """Cuts the table into shards; up to 50,000 rows are read for their labels.
+
+  Raises:
+    BadInputError: the table or a column is missing, a split is unknown, or there are fewer than two
+      labels.
+  """
+  limit = records.max_chars(options)
+  files = tables.files(path)
+  text, label = _columns(path, options)
+  split = options.get("split_column") or None
+  flags = {text: "--set data.text_column=...", label: "--set data.label_column=..."}
+  shards, given = text_tables.plan_table(path, [text, label], split, flags)
+  shards = [{**shard, "text": text, "label": label} for shard in shards]
+  require_classes(
+    (record for shard in shards for record in read(shard, options)),
+    LABEL,
+    source=os.path.abspath(path),
+    advice="Add rows, or name the right columns with --set data.text_column=... and --set "
+    "data.label_column=...",
+  )
+  return SourcePlan(
+    shards=shards,
+    fingerprint=input_paths.fingerprint(path, files, limit, text, label, split),
+    given_splits=given,
+  )
+
+
+def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Record | Rejected]:
+  """Reads the rows of one shard."""
+  limit = records.max_chars(options)
+  for found in text_tables.read_table(shard):
+    if isinstance(found, Rejected):
+      yield found
+      continue
+    values = found.row.values
+    record = records.to_record(
+      values.get(shard["text"]),
+      values.get(shard["label"]),
+      split=found.split,
+      origin=found.row.origin,
+      limit=limit,
+    )
+    if isinstance(record, Rejected):
+      record = Rejected(origin=record.origin, reason=record.reason, data=found.data)
+    yield record
+
+
+def _columns(path: str, options: Mapping[str, Any]) -> tuple[str, str]:
+  names = tables.columns(path)
+  text = options.get("text_column") or _TEXT_COLUMN
+  label = options.get("label_column") or _LABEL_COLUMN
+  return (
+    text_tables.find_column(names, text, _TEXT_COLUMN, _TEXT_NAMES),
+    text_tables.find_column(names, label, _LABEL_COLUMN, _LABEL_NAMES),
+  )
