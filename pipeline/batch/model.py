@@ -10,13 +10,13 @@ import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from google.protobuf import message
 from tensorflow.core.protobuf import saved_model_pb2
 
 from components.errors import DlpipeError
 from pipeline.batch.columns import ModelOutput
+from pipeline.batch.values import plain_values
 
 SERVING_DEFAULT = "serving_default"
 
@@ -155,20 +155,3 @@ def explain(error: Any) -> str:
   lines = [line.strip() for line in str(error.message).splitlines()]
   told = [line for line in lines if line and not line.startswith(_GRAPH_NOISE)]
   return " ".join(told) or str(error.message)
-
-
-def plain_values(array: Any) -> list[Any]:
-  """Python's values, at any depth: str for bytes, and for float32 the shortest decimals.
-
-  Without that, 0.1 as float32 would be written as 0.10000000149011612.
-  """
-  if array.dtype == np.float32:
-    return array.astype(str).astype(np.float64).tolist()
-  values = array.tolist()
-  return _decoded(values) if array.dtype == object else values
-
-
-def _decoded(value: Any) -> Any:
-  if isinstance(value, list):
-    return [_decoded(item) for item in value]
-  return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -5,83 +5,167 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import sys
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
-from components.errors import BadInputError
+from components.errors import BadInputError, DlpipeError
 from components.versioned_pusher.publish import list_versions
 from pipeline.cli.inputs import workspace_option
 from pipeline.config import PipelineConfig, from_env
+from pipeline.runners.summary import one_line
+from pipeline.sources import encoding, line_files
 from pipeline.task import Task
 from pipeline.tasks import get_task
+
+_STDIN = "-"
+_SHOWN_CHARACTERS = 72
+
+# What the model says of one value: its outputs, or why it has none.
+_Answer = dict[str, Any] | str
 
 
 @click.command(short_help="Predict with the pushed model.")
 @click.argument("task")
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
 @workspace_option
+@click.option(
+  "--input-file", metavar="FILE", help="A file with one more INPUT a line; - reads stdin."
+)
 @click.option("--sample", is_flag=True, help="Predict one input of the task's shipped data.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def predict(
-  task: str, inputs: tuple[str, ...], workspace: str | None, sample: bool, as_json: bool
+  task: str,
+  inputs: tuple[str, ...],
+  workspace: str | None,
+  input_file: str | None,
+  sample: bool,
+  as_json: bool,
 ) -> None:
-  """Predict each INPUT (a file, or text, as TASK has it) with the newest pushed version."""
+  """Predict each INPUT (a file, or text, as TASK has it) with the newest pushed version.
+
+  An INPUT of - stands for the lines of stdin. Where the model cannot read some of the inputs, the
+  others are answered and the exit code is 1; where it can read none, it is 2.
+  """
   known = get_task(task)
+  arguments = list(_arguments(inputs))
+  if input_file is not None:
+    arguments += _lines(input_file)
   if sample:
-    inputs = (*inputs, known.sample_input())
-  if not inputs:
+    arguments.append(known.sample_input())
+  if not arguments:
     raise BadInputError(f"dlpipe predict {task} needs at least one INPUT, or --sample.")
-  values = [known.request_value(argument) for argument in inputs]
+  values = [known.request_value(argument) for argument in arguments]
   root = PipelineConfig(
     task=known.name, data_path="", workspace=os.path.abspath(workspace or from_env())
   ).serving_dir
-  outputs, version = _ask(known, root, values)
+  answers, version = _ask(known, root, values)
+  refused = [answer for answer in answers if isinstance(answer, str)]
+  if len(refused) == len(answers):
+    raise BadInputError(f"The model could not answer: {refused[0]}")
   rows = [
-    {"input": argument, **{name: column[index] for name, column in outputs.items()}}
-    for index, argument in enumerate(inputs)
+    {"input": argument, **({"error": answer} if isinstance(answer, str) else answer)}
+    for argument, answer in zip(arguments, answers, strict=True)
   ]
   if as_json:
     click.echo(json.dumps({"task": task, "version": version, "predictions": rows}))
+  else:
+    click.echo(f"{task}, version {version}:")
+    for row in rows:
+      click.echo(f"  {_shown_input(known, row)}: {', '.join(_shown_outputs(row))}")
+  if refused:
+    raise DlpipeError(f"The model could not answer {len(refused)} of {len(rows)} inputs.")
+
+
+def _arguments(inputs: Sequence[str]) -> Iterator[str]:
+  for argument in inputs:
+    if argument == _STDIN:
+      yield from _lines(_STDIN)
+    else:
+      yield argument
+
+
+def _lines(file: str) -> Iterator[str]:
+  """The lines of a file, or of stdin.
+
+  Raises:
+    BadInputError: they cannot be read, or are no text.
+  """
+  for line in _read(file):
+    try:
+      if line.fault:
+        raise encoding.UndecodableError(line.fault)
+      yield encoding.decode(line.data)
+    except encoding.UndecodableError as err:
+      name = "stdin" if file == _STDIN else repr(file)
+      raise BadInputError(f"Line {line.number} of {name} is no input: {err}.") from err
+
+
+def _read(file: str) -> Iterator[line_files.Line]:
+  if file != _STDIN:
+    if not os.path.isfile(file):
+      raise BadInputError(f"--input-file takes a file of lines. There is none at {file!r}.")
+    yield from line_files.read_lines(file)
     return
-  click.echo(f"{task}, version {version}:")
-  for row in rows:
-    shown = [
-      f"{name} {_shown(row[name])}" for name in row if _is_scalar(row[name]) and name != "input"
-    ]
-    click.echo(f"  {row['input']}: {', '.join(shown)}")
+  lines = sys.stdin.buffer.read().removeprefix(encoding.BOM).split(b"\n")
+  for number, line in enumerate(lines, 1):
+    if line or number < len(lines):
+      yield line_files.Line(number, line.removesuffix(b"\r"))
 
 
-def _ask(task: Task, root: pathlib.Path, values: list[Any]) -> tuple[dict[str, list[Any]], int]:
+def _ask(task: Task, root: pathlib.Path, values: list[Any]) -> tuple[list[_Answer], int]:
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
   if not list_versions(root):
     raise BadInputError(
       f"No model is pushed in {str(root)!r}. Run `dlpipe run {task.name}` first, or name the "
       "workspace of that run with --workspace."
     )
-  from serving.errors import ServingError
+  from pipeline.batch.values import plain_values
+  from serving.errors import InvalidArgument, ServingError
   from serving.model_store import ModelStore
   from serving.predictor import Predictor
 
+  store = ModelStore(root)
+  version = max(store.versions())
+  predictor = Predictor(store)
+
+  def ask(some: Sequence[Any]) -> list[_Answer]:
+    try:
+      found = predictor.predict({task.input_key: some}, version=version)
+    except InvalidArgument as err:
+      if len(some) == 1:
+        return [str(err)]
+      # One value that the model cannot read costs no other its answer.
+      middle = len(some) // 2
+      return ask(some[:middle]) + ask(some[middle:])
+    # Words before numbers: a translation before its score.
+    names = sorted(found, key=lambda name: (found[name].dtype != object, name))
+    plain = {name: plain_values(found[name]) for name in names}
+    return [{name: column[i] for name, column in plain.items()} for i in range(len(some))]
+
   try:
-    store = ModelStore(root)
-    version = max(store.versions())
-    predicted = Predictor(store).predict({task.input_key: values}, version=version)
+    return ask(values), version
   except ServingError as err:
-    raise BadInputError(f"The model could not answer: {err}") from err
-  return {name: _plain(predicted[name].tolist()) for name in sorted(predicted)}, version
+    raise DlpipeError(f"The model could not answer: {err}") from err
 
 
-def _plain(value: Any) -> Any:
-  """Strings for bytes, at any depth."""
-  if isinstance(value, list):
-    return [_plain(item) for item in value]
-  return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+def _shown_input(task: Task, row: dict[str, Any]) -> str:
+  """The input on one line; a text that would fill the screen is cut, a path is not."""
+  shown = one_line(row["input"])
+  if task.input_kind == "text" and len(shown) > _SHOWN_CHARACTERS:
+    return shown[: _SHOWN_CHARACTERS - 3] + "..."
+  return shown
 
 
-def _is_scalar(value: Any) -> bool:
-  return not isinstance(value, list)
+def _shown_outputs(row: dict[str, Any]) -> list[str]:
+  return [
+    f"{name} {_shown(value)}"
+    for name, value in row.items()
+    if not isinstance(value, list) and name != "input"
+  ]
 
 
 def _shown(value: Any) -> str:
-  return f"{value:.4f}" if isinstance(value, float) else str(value)
+  return f"{value:.4f}" if isinstance(value, float) else one_line(str(value))

@@ -2,11 +2,13 @@
 
 import json
 import shutil
+import types
 
 import pytest
 from click.testing import CliRunner
 
-from components.errors import BadInputError
+from components.errors import BadInputError, DlpipeError
+from pipeline.cli import predict as module
 from pipeline.cli.predict import predict
 
 
@@ -48,8 +50,8 @@ def picture(tmp_path, graph):
   return path
 
 
-def _run(*arguments):
-  return CliRunner().invoke(predict, [str(a) for a in arguments])
+def _run(*arguments, **options):
+  return CliRunner().invoke(predict, [str(a) for a in arguments], **options)
 
 
 def test_json_has_every_output_of_each_input_from_the_newest_version(workspace, picture):
@@ -81,6 +83,46 @@ def test_a_file_that_is_no_picture_is_bad_input(workspace, tmp_path):
   assert str(done.exception).startswith("The model could not answer: ")
 
 
+def test_one_that_is_no_picture_costs_the_others_nothing(workspace, picture, tmp_path):
+  (tmp_path / "notes.txt").write_text("no picture")
+  inputs = (picture, tmp_path / "notes.txt", picture)
+  done = _run("images", *inputs, "--workspace", workspace, "--json")
+  assert (type(done.exception), done.exception.exit_code) == (DlpipeError, 1)
+  assert str(done.exception) == "The model could not answer 1 of 3 inputs."
+  first, second, third = json.loads(done.stdout)["predictions"]
+  assert set(second) == {"input", "error"}
+  assert second["input"] == str(tmp_path / "notes.txt")
+  assert first == third
+  assert first["label"] in ("cat", "dog")
+  text = _run("images", *inputs, "--workspace", workspace).stdout.splitlines()
+  assert len(text) == 4
+  assert text[2].startswith(f"  {tmp_path / 'notes.txt'}: error ")
+
+
+def test_inputs_come_from_a_file_and_from_stdin(workspace, picture, tmp_path):
+  (tmp_path / "list.txt").write_bytes(f"\ufeff{picture}\r\n{picture}\n".encode())
+  options = ("--workspace", workspace, "--json")
+  from_file = _run("images", "--input-file", tmp_path / "list.txt", *options)
+  from_stdin = _run("images", "-", *options, input=(tmp_path / "list.txt").read_bytes())
+  rows = json.loads(from_file.stdout)["predictions"]
+  assert [row["input"] for row in rows] == [str(picture)] * 2
+  assert from_stdin.stdout == from_file.stdout
+
+
+def test_float32_is_written_in_the_decimals_it_has(workspace, picture):
+  row = json.loads(_run("images", picture, "--workspace", workspace, "--json").stdout)
+  score = row["predictions"][0]["score"]
+  assert len(str(score)) <= len("0.123456789")
+
+
+def test_long_texts_are_cut_on_the_screen_and_paths_are_not():
+  task = types.SimpleNamespace(input_kind="text")
+  text = "two\nlines " + "x" * 100
+  assert module._shown_input(task, {"input": text}) == "two lines " + "x" * 59 + "..."
+  task.input_kind = "file"
+  assert module._shown_input(task, {"input": text}) == text.replace("\n", " ")
+
+
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
@@ -88,9 +130,12 @@ def test_a_file_that_is_no_picture_is_bad_input(workspace, tmp_path):
     (("predict", "images"), "dlpipe predict images needs at least one INPUT, or --sample."),
     (("predict", "images", "a.png"), "Cannot read the picture 'a.png': No such file"),
     (("predict", "images", "--sample"), "No model is pushed in "),
+    (("predict", "images", "--input-file", "b.txt"), "--input-file takes a file of lines. There"),
+    (("predict", "images", "--input-file", "bad.txt"), "Line 2 of 'bad.txt' is no input: no valid"),
   ],
 )
 def test_refusals_come_before_tensorflow(command, tmp_path, arguments, message):
+  (tmp_path / "bad.txt").write_bytes(b"a.png\n\xff.png\n")
   done = command(*arguments)
   assert done.code == 2
   assert done.stderr.startswith(f"Error: {message}")

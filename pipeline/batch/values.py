@@ -1,0 +1,24 @@
+"""What a model's arrays are for people and files: Python's plain values. Imports no TensorFlow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def plain_values(array: Any) -> list[Any]:
+  """Python's values, at any depth: str for bytes, and for float32 the shortest decimals.
+
+  Without that, 0.1 as float32 would be written as 0.10000000149011612.
+  """
+  if array.dtype == np.float32:
+    return array.astype(str).astype(np.float64).tolist()
+  values = array.tolist()
+  return _decoded(values) if array.dtype == object else values
+
+
+def _decoded(value: Any) -> Any:
+  if isinstance(value, list):
+    return [_decoded(item) for item in value]
+  return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
