@@ -152,6 +152,31 @@ def cut(file: str, *, lines: int = SHARD_LINES, size: int = SHARD_BYTES) -> list
   return ranges
 
 
+def index(file: str, every: int) -> tuple[list[int], int]:
+  """The offset of every so manieth line, from the first, and the number of lines.
+
+  In a gzipped file the offsets are those of the unpacked bytes.
+
+  Raises:
+    BadInputError: the file cannot be read.
+  """
+  offsets: list[int] = []
+  position = number = 0
+  begins = True
+  try:
+    with open_bytes(file) as f:
+      while data := f.readline(_BUFFER_BYTES):
+        if begins:
+          if number % every == 0:
+            offsets.append(position)
+          number += 1
+        begins = data.endswith(b"\n")
+        position += len(data)
+  except READ_ERRORS as err:
+    raise unreadable(file, err) from err
+  return offsets, number
+
+
 def _trim(data: bytes) -> bytes:
   if data.endswith(b"\n"):
     data = data[:-2] if data.endswith(b"\r\n") else data[:-1]

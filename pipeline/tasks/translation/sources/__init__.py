@@ -1,0 +1,33 @@
+"""The input layouts of the translation task.
+
+Importing this package or its modules does not import TensorFlow: the command line lists sources and
+checks paths with it.
+"""
+
+from __future__ import annotations
+
+from pipeline.task import Source
+from pipeline.tasks.translation.sources import aligned, table, tsv
+from pipeline.tasks.translation.sources.records import MAX_CHARS
+
+_MODULES = {"table": table, "tsv": tsv, "aligned": aligned}
+
+# In the order they are tried: a TSV whose first line names the columns is a table, any other is
+# taken for pairs; files of two languages are told by their names.
+SOURCES: dict[str, Source] = {
+  name: Source(
+    description=module.DESCRIPTION, matches=module.matches, plan=module.plan, read=module.read
+  )
+  for name, module in _MODULES.items()
+}
+
+# The data options that the sources understand, with their defaults.
+DATA_OPTIONS = {
+  "max_chars": MAX_CHARS,
+  "source_column": "source",
+  "target_column": "target",
+  "split_column": None,
+  "reverse": False,
+  "source_language": None,
+  "target_language": None,
+}

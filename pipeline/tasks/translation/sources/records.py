@@ -1,0 +1,54 @@
+"""Turns a sentence and its translation into a record of the translation task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.records import Record, Rejected
+from pipeline.sources import texts
+from pipeline.tasks.translation.features import LENGTH_BUCKET, SOURCE, TARGET
+
+MAX_CHARS = 1000  # of either side
+_LENGTHS = (5, 10, 20)
+
+
+def max_chars(options: Mapping[str, Any]) -> int:
+  """The option `max_chars`, the most characters of either side.
+
+  Raises:
+    BadInputError: it is no positive number.
+  """
+  return texts.max_chars(options, MAX_CHARS)
+
+
+def to_record(
+  source: Any, target: Any, *, split: str | None, origin: str, limit: int, data: bytes
+) -> Record | Rejected:
+  """The record of one pair, or why there is none.
+
+  Its split is drawn by the source alone: a sentence with several translations is on one side.
+
+  Args:
+    source: str or UTF-8 bytes; anything else is rejected.
+    target: its translation, likewise.
+    split: the split the input gave it, or None.
+    origin: where it comes from, for messages.
+    limit: the most characters of either side.
+    data: the bytes for the quarantine.
+  """
+  try:
+    written = texts.usable(source, "the source", limit)
+    translation = texts.usable(target, "the target", limit)
+  except ValueError as err:
+    return Rejected(origin=origin, reason=str(err), data=data)
+  return Record(
+    features={
+      SOURCE: written,
+      TARGET: translation,
+      LENGTH_BUCKET: texts.length_bucket(written, _LENGTHS),
+    },
+    content=texts.content(written),
+    split=split,
+    origin=origin,
+  )
