@@ -113,7 +113,8 @@ def choose_source(task: Task, config: PipelineConfig) -> tuple[str, Source]:
   """
   path, name = config.data_path, config.data.source
   layouts = "\n".join(f"  {n}: {s.description}" for n, s in task.sources.items())
-  if not os.path.exists(path):
+  # A path may be what the names of several files begin with, as in corpus/train.en and .de.
+  if not os.path.exists(path) and not any(s.matches(path) for s in task.sources.values()):
     raise BadInputError(f"There is no {path!r}. --data takes a path to one of:\n{layouts}")
   if name is not None:
     if name not in task.sources:

@@ -22,9 +22,10 @@ DESCRIPTION = "a folder with files such as train.en and train.de, line by line t
 
 _NAME = re.compile(r"(?P<stem>.+)\.(?P<language>[A-Za-z]{2,3}([_-][A-Za-z0-9]+)*)(?:\.gz)?$")
 # What looks like a language and is not, unless an option says so.
-_NO_LANGUAGES = frozenset(
-  ("bz2", "cfg", "csv", "doc", "gz", "htm", "ini", "jpg", "log", "md", "pdf", "png", "py", "sh")
-  + ("tar", "tex", "tgz", "toml", "tsv", "txt", "vec", "xml", "xz", "yml", "zip")
+_NO_LANGUAGE = re.compile(
+  r"(bz2|cfg|csv|doc|gz|htm|ini|jpg|log|md|pdf|png|py|sh|tar|tex|tgz|toml|tsv|txt|vec|xml|xz|yml"
+  r"|zip)$",
+  re.IGNORECASE,
 )
 _PART_LINES, _PARTS = 1000, 5
 
@@ -123,7 +124,7 @@ def _cut(source: str, target: str) -> Iterator[dict[str, Any]]:
 
 
 def _find(path: str, options: Mapping[str, Any]) -> _Corpora:
-  excluded = _NO_LANGUAGES - {options.get("source_language"), options.get("target_language")}
+  named = (options.get("source_language"), options.get("target_language"))
   if os.path.isdir(path):
     folder, prefix = path, ""
   else:
@@ -133,13 +134,14 @@ def _find(path: str, options: Mapping[str, Any]) -> _Corpora:
     return corpora
   for entry in input_paths.entries(folder):
     match = _NAME.match(entry.name)
-    if not match or match["language"].lower() in excluded or not entry.is_file():
+    if not match or not entry.is_file():
+      continue
+    language = match["language"]
+    if _NO_LANGUAGE.match(language) and language not in named:
       continue
     if not prefix or match["stem"] == prefix:
       # Beside an unpacked file its archive often remains; either will do.
-      corpora.setdefault(match["stem"], {}).setdefault(
-        match["language"], os.path.abspath(entry.path)
-      )
+      corpora.setdefault(match["stem"], {}).setdefault(language, os.path.abspath(entry.path))
   return corpora
 
 
