@@ -1,4 +1,4 @@
-"""`dlpipe check`: reads and validates the data, and stops there."""
+"""`dlpipe check`: reads and validates the data, says what is odd about it, and stops there."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli.inputs import prepare, run_options
-from pipeline.cli.run import execute
+from pipeline.cli.inputs import Inputs, prepare, run_options
+from pipeline.cli.run import Afterword, execute
 
 
 @click.command(short_help="Read and validate the data; train nothing.")
@@ -15,6 +15,33 @@ from pipeline.cli.run import execute
 def check(as_json: bool, **options: Any) -> None:
   """Read TASK's data and hold it against the reviewed schema and the data gate.
 
-  A later `dlpipe run` with the same data takes all of this from the cache.
+  Then say how it is balanced and how long its inputs are, and what is repeated, nearly repeated,
+  labelled in two ways, or in two splits at once. Such findings are warnings: they do not change
+  the exit code. A later `dlpipe run` with the same data takes all it can from the cache.
   """
-  execute(prepare(**options), as_json=as_json, train_and_push=False)
+  inputs = prepare(**options)
+  execute(
+    inputs,
+    as_json=as_json,
+    train_and_push=False,
+    afterwards=lambda run_id: examine(inputs, run_id),
+  )
+
+
+def examine(inputs: Inputs, run_id: str) -> Afterword:
+  """Checks the data that a run has read; nothing is added where it did not come so far."""
+  from pipeline.checks.render import lines
+  from pipeline.checks.report import check_data
+  from pipeline.runners.data_artifacts import data_artifacts
+
+  found = data_artifacts(inputs.config, run_id)
+  if found is None:
+    return Afterword()
+  result = check_data(
+    inputs.task,
+    examples=found.examples,
+    quarantine=found.quarantine,
+    data_path=inputs.config.data_path,
+    kept=inputs.config.root / "checks",
+  )
+  return Afterword(lines=lines(result), fields={"check": result})

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import json
 import os
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
 from components.errors import DlpipeError
 from pipeline.cli.inputs import Inputs, prepare, run_options
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Afterword:
+  """What a command adds to a run: lines for a person, and fields for `--json`."""
+
+  lines: Sequence[str] = ()
+  fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @click.command(short_help="Run the whole pipeline on this machine.")
@@ -33,8 +43,21 @@ def run(as_json: bool, **options: Any) -> None:
   execute(prepare(**options), as_json=as_json, train_and_push=True)
 
 
-def execute(inputs: Inputs, *, as_json: bool, train_and_push: bool) -> None:
-  """Runs what was prepared, shows it, and exits with the run's code."""
+def execute(
+  inputs: Inputs,
+  *,
+  as_json: bool,
+  train_and_push: bool,
+  afterwards: Callable[[str], Afterword] | None = None,
+) -> None:
+  """Runs what was prepared, shows it, and exits with the run's code.
+
+  Args:
+    inputs: the run.
+    as_json: whether the last line of stdout is the result as JSON.
+    train_and_push: False runs only the nodes that read and check the data.
+    afterwards: from the run's id to what is added to its lines and its JSON.
+  """
   from pipeline.runners.output import quiet_output
   from pipeline.runners.terminal import make_terminal
 
@@ -62,6 +85,8 @@ def execute(inputs: Inputs, *, as_json: bool, train_and_push: bool) -> None:
           listener=terminal,
           train_and_push=train_and_push,
         )
+      afterword = afterwards(run_id) if afterwards else Afterword()
+      screen.writelines(f"{line}\n" for line in afterword.lines)
   except DlpipeError:
     raise
   except Exception as err:
@@ -69,7 +94,7 @@ def execute(inputs: Inputs, *, as_json: bool, train_and_push: bool) -> None:
       f"{type(err).__name__}: {err}\nThis was not foreseen; the traceback is in {log_file}"
     ) from err
   if as_json:
-    click.echo(json.dumps(result.to_json()))
+    click.echo(json.dumps({**result.to_json(), **afterword.fields}))
   sys.stdout.flush()
   # TensorFlow's and Beam's threads have nothing left to say, and would take seconds to end.
   os._exit(result.exit_code)

@@ -87,6 +87,7 @@ TASK = Task(
   slices=(LABEL, SIZE_BUCKET),
   monitor=("val_accuracy", "max"),
   infer_hyperparameters=_infer,
+  describe="pipeline.checks.pictures.describe",
   hyperparameters={
     "backbone": "cnn",
     "weights": None,

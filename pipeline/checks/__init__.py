@@ -1,0 +1,1 @@
+"""What `dlpipe check` says about data beyond its schema: balance, lengths, duplicates, leaks."""

@@ -1,0 +1,36 @@
+"""`Description`: what a task tells the data check about one input. A task names the function.
+
+Imports only the standard library.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Description:
+  """One input, measured, and what it is compared with others by.
+
+  Two inputs are near-duplicates if their keys are equal, or they share at least 0.8 of all their
+  parts (the Jaccard index), or their thumbnails look alike. What is empty is not compared.
+
+  Attributes:
+    excerpt: the input in one short line, for a person.
+    lengths: measures by name, such as `{"words": 12}`; every input has the same names.
+    key: what is left of the input when nothing but the essential is kept.
+    parts: 32-bit numbers that stand for the input's parts, such as its pairs of words; give none
+      where there are too few to compare by.
+    thumbnail: the picture in 8 rows of 9 grey values.
+  """
+
+  excerpt: str
+  lengths: Mapping[str, float]
+  key: bytes = b""
+  parts: Collection[int] = ()
+  thumbnail: bytes = b""
+
+
+class IndescribableError(Exception):
+  """An input that cannot be read as what it should be, and why."""

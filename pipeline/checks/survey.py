@@ -1,0 +1,138 @@
+"""`Survey`: one pass over the examples that keeps numbers, never the examples themselves.
+
+A row costs some 30 bytes, its measures, and 128 bytes more while near-duplicates are looked for.
+"""
+
+from __future__ import annotations
+
+import array
+import hashlib
+from collections.abc import Callable, Collection
+
+import numpy as np
+
+from components.records import SPLITS
+from pipeline.checks import near
+from pipeline.checks.description import Description, IndescribableError
+from pipeline.checks.examples import Row
+
+# Beyond this many rows memory would grow without end; the check says so.
+MAX_COMPARED = 1_000_000
+_MAX_LABELS = 10_000
+_BATCH_PARTS = 1 << 18
+
+
+class Survey:
+  """What is remembered of every row, as columns.
+
+  Args:
+    describe: the task's function; None remembers no more than what is equal to what.
+    has_classes: whether labels are few and worth counting.
+  """
+
+  def __init__(self, describe: Callable[[bytes], Description] | None, *, has_classes: bool):
+    self._describe = describe
+    self._has_classes = has_classes
+    self._splits = array.array("B")
+    self._contents, self._labels, self._keys = (array.array("Q") for _ in range(3))
+    self._lengths: dict[str, array.array] = {}
+    self._waiting: list[tuple[int, np.ndarray]] = []
+    self._waiting_parts = 0
+    self._signatures: list[np.ndarray] = []
+    self._signed = array.array("Q")
+    self._thumbnails = bytearray()
+    self._pictured = array.array("Q")
+    self.label_names: dict[int, str] = {}
+    self.unreadable: dict[int, str] = {}
+
+  def add(self, row: Row) -> None:
+    """Takes the next row."""
+    number = len(self._splits)
+    label = _hash(row.label)
+    self._splits.append(SPLITS.index(row.split))
+    self._contents.append(_hash(row.value))
+    self._labels.append(label)
+    if self._has_classes and len(self.label_names) < _MAX_LABELS:
+      self.label_names.setdefault(label, row.label.decode("utf-8", "replace"))
+    described = self._described(number, row.value)
+    self._keys.append(_hash(described.key) if described and described.key else 0)
+    if not described:
+      return
+    for name, value in described.lengths.items():
+      self._lengths.setdefault(name, array.array("f")).append(value)
+    if number >= MAX_COMPARED:
+      return
+    if len(described.parts):
+      self._waiting.append((number, _numbers(described.parts)))
+      self._waiting_parts += len(described.parts)
+      if self._waiting_parts >= _BATCH_PARTS:
+        self._sign()
+    if described.thumbnail:
+      self._thumbnails += described.thumbnail
+      self._pictured.append(number)
+
+  def _described(self, number: int, value: bytes) -> Description | None:
+    if self._describe is None:
+      return None
+    try:
+      return self._describe(value)
+    except IndescribableError as err:
+      self.unreadable[number] = str(err)
+      return None
+
+  def _sign(self) -> None:
+    self._signatures.append(near.signatures([parts for _, parts in self._waiting]))
+    self._signed.extend(number for number, _ in self._waiting)
+    self._waiting, self._waiting_parts = [], 0
+
+  @property
+  def splits(self) -> np.ndarray:
+    """`[rows]` uint8: the place of each row's split in `SPLITS`."""
+    return np.frombuffer(self._splits, np.uint8)
+
+  @property
+  def contents(self) -> np.ndarray:
+    """`[rows]` uint64: equal for equal inputs."""
+    return np.frombuffer(self._contents, np.uint64)
+
+  @property
+  def labels(self) -> np.ndarray:
+    """`[rows]` uint64: equal for equal labels."""
+    return np.frombuffer(self._labels, np.uint64)
+
+  @property
+  def lengths(self) -> dict[str, np.ndarray]:
+    """`[readable rows]` float32 by the measure's name."""
+    return {name: np.frombuffer(values, np.float32) for name, values in self._lengths.items()}
+
+  def near_groups(self) -> np.ndarray:
+    """`[rows]` numbers of groups: equal for inputs that are equal or nearly so."""
+    if self._waiting:
+      self._sign()
+    keys = np.frombuffer(self._keys, np.uint64)
+    keyed = np.flatnonzero(keys)
+    pairs = [_to_first(self.contents, np.arange(len(keys))), _to_first(keys[keyed], keyed)]
+    if self._signed:
+      rows = np.frombuffer(self._signed, np.uint64).astype(np.int64)
+      _, distinct = np.unique(keys[rows], return_index=True)
+      pairs.append(rows[distinct][near.similar_texts(np.concatenate(self._signatures)[distinct])])
+    if self._pictured:
+      rows = np.frombuffer(self._pictured, np.uint64).astype(np.int64)
+      thumbnails = np.frombuffer(self._thumbnails, np.uint8).reshape(len(rows), -1)
+      _, distinct = np.unique(self.contents[rows], return_index=True)
+      pairs.append(rows[distinct][near.similar_pictures(thumbnails[distinct])])
+    return near.groups(len(keys), np.concatenate(pairs))
+
+
+def _numbers(parts: Collection[int]) -> np.ndarray:
+  return np.fromiter(parts, np.uint32, len(parts)) if not isinstance(parts, np.ndarray) else parts
+
+
+def _hash(value: bytes) -> int:
+  return int.from_bytes(hashlib.blake2b(value, digest_size=8).digest(), "little")
+
+
+def _to_first(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+  """`[pairs, 2]`: each row with the first one of the same value."""
+  _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
+  return np.stack([rows[first][inverse], rows], axis=1)

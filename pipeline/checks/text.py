@@ -1,0 +1,76 @@
+"""Describes a text to the data check: `describe` is what a task of texts names."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zlib
+from collections.abc import Collection
+
+import numpy as np
+
+from pipeline.checks.description import Description, IndescribableError
+
+_EXCERPT_CHARACTERS = 100
+_WORD = re.compile(r"[^\W_]+")
+# With fewer parts one other word makes two texts unlike, and chance makes others alike.
+_MIN_PARTS = 4
+_RUN_CHARACTERS = 5
+_KNOWN_WORDS = 1_000_000
+# Odd, so that equal words in another order make other pairs.
+_FIRST, _SECOND = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
+
+
+class _Words(dict):
+  """Words to 32-bit numbers; a number is computed once while the memory lasts."""
+
+  def __missing__(self, word: str) -> int:
+    if len(self) >= _KNOWN_WORDS:
+      self.clear()
+    number = self[word] = zlib.crc32(word.encode("utf-8", "surrogatepass"))
+    return number
+
+
+_WORDS = _Words()
+
+
+def describe(text: bytes) -> Description:
+  """Describes a text.
+
+  The key leaves out case, width, punctuation and space; the parts are pairs of neighbouring words,
+  or runs of five characters where the script has no spaces.
+
+  Raises:
+    IndescribableError: it is not UTF-8.
+  """
+  try:
+    decoded = text.decode("utf-8")
+  except UnicodeDecodeError as err:
+    raise IndescribableError(f"not UTF-8: {err.reason} at byte {err.start}") from err
+  words = _WORD.findall(unicodedata.normalize("NFKC", decoded).casefold())
+  key = " ".join(words)
+  return Description(
+    excerpt=_excerpt(decoded),
+    lengths={"characters": len(decoded), "words": len(decoded.split())},
+    key=key.encode("utf-8"),
+    parts=_parts(words, key),
+  )
+
+
+def _excerpt(text: str) -> str:
+  short = text[: 4 * _EXCERPT_CHARACTERS]
+  line = " ".join("".join(c if c.isprintable() else " " for c in short).split())
+  if len(line) <= _EXCERPT_CHARACTERS and len(short) == len(text):
+    return line
+  return line[: _EXCERPT_CHARACTERS - 1].rstrip() + "…"
+
+
+def _parts(words: list[str], key: str) -> Collection[int]:
+  if len(words) > _MIN_PARTS:
+    numbers = np.array([_WORDS[word] for word in words], np.uint32)
+    return numbers[:-1] * _FIRST ^ numbers[1:] * _SECOND
+  # One long word: a script without spaces.
+  if len(key) >= _MIN_PARTS * _RUN_CHARACTERS * max(len(words), 1):
+    runs = range(len(key) - _RUN_CHARACTERS + 1)
+    return tuple(zlib.crc32(key[i : i + _RUN_CHARACTERS].encode("utf-8")) for i in runs)
+  return ()

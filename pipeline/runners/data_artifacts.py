@@ -1,0 +1,43 @@
+"""Where a run left the data it read: looked up in the metadata store, cached or new alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+from tfx.orchestration import metadata
+
+from pipeline.config import PipelineConfig
+from pipeline.runners import node
+
+_NODE = "SourceExampleGen"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataArtifacts:
+  """Directories of what `SourceExampleGen` wrote."""
+
+  examples: pathlib.Path
+  quarantine: pathlib.Path
+
+
+def data_artifacts(config: PipelineConfig, run_id: str) -> DataArtifacts | None:
+  """The data of a run; None where the run did not come so far.
+
+  Args:
+    config: the run's configuration.
+    run_id: the run's name.
+  """
+  connection = metadata.sqlite_metadata_connection_config(str(config.root / "metadata.db"))
+  with metadata.Metadata(connection) as handle:
+    run = handle.store.get_context_by_type_and_name("pipeline_run", run_id)
+    for execution in handle.store.get_executions_by_context(run.id) if run else ():
+      if not execution.type.endswith(_NODE):
+        continue
+      found = node.outputs(handle.store, execution.id)
+      if {"examples", "quarantine"} <= set(found):
+        examples, quarantine = (pathlib.Path(found[k].uri) for k in ("examples", "quarantine"))
+        # A failed execution names artifacts that nobody wrote.
+        if (quarantine / "summary.json").exists():
+          return DataArtifacts(examples=examples, quarantine=quarantine)
+  return None
