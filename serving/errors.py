@@ -1,17 +1,25 @@
 """Everything a request can be refused with, and what each protocol calls it.
 
     ServingError              HTTP  gRPC
+    +-- Cancelled             499   CANCELLED            the caller went away
     +-- InvalidArgument       400   INVALID_ARGUMENT     the request cannot be right for this model
     +-- FailedPrecondition    400   FAILED_PRECONDITION  this model has no such signature
+    +-- OutOfRange            400   OUT_OF_RANGE         an index or a range beyond the data
+    +-- Unauthenticated       401   UNAUTHENTICATED      no token, or not one that is known
+    +-- PermissionDenied      403   PERMISSION_DENIED    known, and not allowed
     +-- NotFound              404   NOT_FOUND            no such model or version
+    +-- AlreadyExists         409   ALREADY_EXISTS       there is one of that name
+    +-- Aborted               409   ABORTED              lost to somebody else's change
     +-- ResourceExhausted     429   RESOURCE_EXHAUSTED   too large, or waited too long in a queue
+    +-- Unknown               500   UNKNOWN              failed, nobody knows why
     +-- Internal              500   INTERNAL             the model failed, or cannot be loaded
+    +-- DataLoss              500   DATA_LOSS            a file is damaged
     +-- Unimplemented         501   UNIMPLEMENTED        a method or an op that is not there
     +-- Unavailable           503   UNAVAILABLE          not now; try again
     +-- DeadlineExceeded      504   DEADLINE_EXCEEDED    not in the time the caller gave
 
-The class carries both codes, so no two tables have to agree. The pairs are TensorFlow Serving's.
-Imports nothing.
+The class carries both codes, so no two tables have to agree. The pairs are TensorFlow Serving's
+(Source: tensorflow_serving/model_servers/http_server.cc). Imports nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +30,18 @@ class ServingError(Exception):
 
   http_status = 500
   grpc_code = "UNKNOWN"
+
+  @property
+  def message(self) -> str:
+    """What the caller is told."""
+    return str(self)
+
+
+class Cancelled(ServingError):
+  """The caller went away before the answer was ready."""
+
+  http_status = 499
+  grpc_code = "CANCELLED"
 
 
 class InvalidArgument(ServingError):
@@ -38,11 +58,46 @@ class FailedPrecondition(ServingError):
   grpc_code = "FAILED_PRECONDITION"
 
 
+class OutOfRange(ServingError):
+  """An index or a range lies beyond the data."""
+
+  http_status = 400
+  grpc_code = "OUT_OF_RANGE"
+
+
+class Unauthenticated(ServingError):
+  """The request carries no token that is known."""
+
+  http_status = 401
+  grpc_code = "UNAUTHENTICATED"
+
+
+class PermissionDenied(ServingError):
+  """The caller is known and may not do this."""
+
+  http_status = 403
+  grpc_code = "PERMISSION_DENIED"
+
+
 class NotFound(ServingError):
   """There is no such model or version."""
 
   http_status = 404
   grpc_code = "NOT_FOUND"
+
+
+class AlreadyExists(ServingError):
+  """There is one of that name already."""
+
+  http_status = 409
+  grpc_code = "ALREADY_EXISTS"
+
+
+class Aborted(ServingError):
+  """Somebody else's change came first."""
+
+  http_status = 409
+  grpc_code = "ABORTED"
 
 
 class ResourceExhausted(ServingError):
@@ -52,11 +107,25 @@ class ResourceExhausted(ServingError):
   grpc_code = "RESOURCE_EXHAUSTED"
 
 
+class Unknown(ServingError):
+  """It failed, and no code says how."""
+
+  http_status = 500
+  grpc_code = "UNKNOWN"
+
+
 class Internal(ServingError):
   """The model or the server failed; the request may well be right."""
 
   http_status = 500
   grpc_code = "INTERNAL"
+
+
+class DataLoss(ServingError):
+  """A file is damaged."""
+
+  http_status = 500
+  grpc_code = "DATA_LOSS"
 
 
 class Unimplemented(ServingError):
@@ -80,7 +149,31 @@ class DeadlineExceeded(ServingError):
   grpc_code = "DEADLINE_EXCEEDED"
 
 
-def error_of_code(grpc_code: str, message: str) -> ServingError:
-  """The error of a gRPC status; a code without a class of its own is a plain `ServingError`."""
-  classes = {c.grpc_code: c for c in ServingError.__subclasses__()}
-  return classes.get(grpc_code, ServingError)(message)
+# TensorFlow numbers its errors as gRPC numbers its statuses.
+CODE_NUMBERS = {
+  "OK": 0,
+  "CANCELLED": 1,
+  "UNKNOWN": 2,
+  "INVALID_ARGUMENT": 3,
+  "DEADLINE_EXCEEDED": 4,
+  "NOT_FOUND": 5,
+  "ALREADY_EXISTS": 6,
+  "PERMISSION_DENIED": 7,
+  "RESOURCE_EXHAUSTED": 8,
+  "FAILED_PRECONDITION": 9,
+  "ABORTED": 10,
+  "OUT_OF_RANGE": 11,
+  "UNIMPLEMENTED": 12,
+  "INTERNAL": 13,
+  "UNAVAILABLE": 14,
+  "DATA_LOSS": 15,
+  "UNAUTHENTICATED": 16,
+}
+_CLASSES = {c.grpc_code: c for c in ServingError.__subclasses__()}
+_NAMES = {number: name for name, number in CODE_NUMBERS.items()}
+
+
+def error_of_code(grpc_code: str | int, message: str) -> ServingError:
+  """The error of a gRPC status, by name or number; a plain `ServingError` for an unknown one."""
+  name = _NAMES.get(grpc_code, "") if isinstance(grpc_code, int) else grpc_code
+  return _CLASSES.get(name, ServingError)(message)

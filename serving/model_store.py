@@ -1,7 +1,7 @@
 """Finds the versions below a TensorFlow Serving base path and loads them when they are asked for.
 
-The only module here that imports TensorFlow: what loads and runs a SavedModel stands behind
-`LoadedModel`, what is on the disk behind `ModelStore`.
+For callers in this process, who want a prediction and no server. Models are loaded and run by the
+server's own `sessions`.
 """
 
 from __future__ import annotations
@@ -9,36 +9,23 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from serving.errors import Internal, NotFound, ServingError, error_of_code
+from serving.sessions import SavedModelSession
+from serving.versions import find_versions
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_VERSION_NAME = re.compile(r"[0-9]+")
 _MODEL_FILE = "saved_model.pb"
-# TensorFlow numbers its errors as gRPC numbers its statuses.
-_CODE_NAMES = {
-  tf.errors.INVALID_ARGUMENT: "INVALID_ARGUMENT",
-  # The runtime's word for an index or a range beyond the data, which came from the request.
-  tf.errors.OUT_OF_RANGE: "INVALID_ARGUMENT",
-  tf.errors.FAILED_PRECONDITION: "FAILED_PRECONDITION",
-  tf.errors.NOT_FOUND: "NOT_FOUND",
-  tf.errors.RESOURCE_EXHAUSTED: "RESOURCE_EXHAUSTED",
-  tf.errors.UNIMPLEMENTED: "UNIMPLEMENTED",
-  tf.errors.UNAVAILABLE: "UNAVAILABLE",
-  tf.errors.DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
-}
-
-
-# What TensorFlow says around the cause: where in the graph, never why.
-_GRAPH_NOISE = ("Graph execution error", "Detected at node", "<stack traces", "[[{{", "(0)", "(1)")
+_INIT_OP = "__saved_model_init_op"
+# Where in the graph something failed, which tells a caller nothing.
+_GRAPH_NOISE = ("Graph execution error", "[[{{")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,17 +62,13 @@ class LoadedModel:
     """
     self.version = version
     try:
-      # Functions hold their variables weakly: the loaded object must live as long as they run.
-      self._loaded = tf.saved_model.load(os.fspath(path))
-    except (OSError, ValueError, KeyError, tf.errors.OpError) as err:
+      self._session = SavedModelSession(path)
+    except ServingError as err:
       raise Internal(f"Version {version} in {path.parent} cannot be loaded: {err}") from err
-    self._functions: Mapping[str, Callable[..., Any]] = dict(self._loaded.signatures)
     self.signatures: Mapping[str, Signature] = {
-      name: Signature(
-        inputs=_specs(function.structured_input_signature[1]),
-        outputs=_specs(function.structured_outputs),
-      )
-      for name, function in self._loaded.signatures.items()
+      name: Signature(inputs=_specs(definition.inputs), outputs=_specs(definition.outputs))
+      for name, definition in self._session.signatures.items()
+      if name != _INIT_OP
     }
 
   def run(self, signature: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -94,12 +77,14 @@ class LoadedModel:
     Raises:
       ServingError: the graph refused the values, or failed; of the class its status asks for.
     """
-    tensors = {name: tf.constant(value) for name, value in inputs.items()}
+    definition = self._session.signatures[signature]
+    feeds = {definition.inputs[name].name: value for name, value in inputs.items()}
+    fetches = {name: tensor.name for name, tensor in definition.outputs.items()}
     try:
-      outputs = self._functions[signature](**tensors)
-    except tf.errors.OpError as err:
-      raise _translated(err) from err
-    return {name: np.asarray(tensor.numpy()) for name, tensor in outputs.items()}
+      values = self._session.run(feeds, list(fetches.values()))
+    except ServingError as err:
+      raise error_of_code(err.grpc_code, _without_noise(err.message)) from err
+    return dict(zip(fetches, values, strict=True))
 
 
 class ModelStore:
@@ -153,26 +138,25 @@ class ModelStore:
     if not self.base_path.is_dir():
       return {}
     return {
-      int(child.name): child
-      for child in self.base_path.iterdir()
-      if _VERSION_NAME.fullmatch(child.name) and (child / _MODEL_FILE).is_file()
+      number: path
+      for number, path in find_versions(self.base_path).items()
+      if (path / _MODEL_FILE).is_file()
     }
 
 
 def _specs(tensors: Mapping[str, Any]) -> dict[str, TensorSpec]:
-  return {
-    name: TensorSpec(
-      dtype=spec.dtype.name,
-      numpy_dtype=np.dtype(spec.dtype.as_numpy_dtype),
-      shape=None if spec.shape.rank is None else tuple(spec.shape.as_list()),
-    )
-    for name, spec in tensors.items()
-  }
+  return {name: _spec(info) for name, info in tensors.items()}
 
 
-def _translated(error: Any) -> ServingError:
-  """Our error for one of TensorFlow's, without its account of graph nodes."""
-  lines = [line.strip() for line in str(error.message).splitlines()]
-  told = [line for line in lines if line and not line.startswith(_GRAPH_NOISE)]
-  name = _CODE_NAMES.get(error.error_code, "INTERNAL")
-  return error_of_code(name, " ".join(told) or str(error.message))
+def _spec(info: Any) -> TensorSpec:
+  dtype, shape = tf.as_dtype(info.dtype), tf.TensorShape(info.tensor_shape)
+  return TensorSpec(
+    dtype=dtype.name,
+    numpy_dtype=np.dtype(dtype.as_numpy_dtype),
+    shape=None if shape.rank is None else tuple(shape.as_list()),
+  )
+
+
+def _without_noise(message: str) -> str:
+  lines = [line.strip() for line in message.splitlines()]
+  return " ".join(line for line in lines if line and not line.startswith(_GRAPH_NOISE)) or message

@@ -2,16 +2,24 @@
 
 import pytest
 
-from serving.errors import InvalidArgument, ServingError, error_of_code
+from serving.errors import CODE_NUMBERS, InvalidArgument, ServingError, error_of_code
 
 
 def test_every_error_has_the_pair_of_codes_that_tensorflow_serving_gives():
   found = {c.__name__: (c.http_status, c.grpc_code) for c in ServingError.__subclasses__()}
   assert found == {
+    "Cancelled": (499, "CANCELLED"),
     "InvalidArgument": (400, "INVALID_ARGUMENT"),
     "FailedPrecondition": (400, "FAILED_PRECONDITION"),
+    "OutOfRange": (400, "OUT_OF_RANGE"),
+    "Unauthenticated": (401, "UNAUTHENTICATED"),
+    "PermissionDenied": (403, "PERMISSION_DENIED"),
     "NotFound": (404, "NOT_FOUND"),
+    "AlreadyExists": (409, "ALREADY_EXISTS"),
+    "Aborted": (409, "ABORTED"),
     "ResourceExhausted": (429, "RESOURCE_EXHAUSTED"),
+    "Unknown": (500, "UNKNOWN"),
+    "DataLoss": (500, "DATA_LOSS"),
     "Internal": (500, "INTERNAL"),
     "Unimplemented": (501, "UNIMPLEMENTED"),
     "Unavailable": (503, "UNAVAILABLE"),
@@ -20,14 +28,15 @@ def test_every_error_has_the_pair_of_codes_that_tensorflow_serving_gives():
 
 
 @pytest.mark.parametrize("error", ServingError.__subclasses__(), ids=lambda e: e.__name__)
-def test_errors_are_found_by_code(error):
+def test_errors_are_found_by_name_and_by_number(error):
+  assert type(error_of_code(CODE_NUMBERS[error.grpc_code], "why")) is error
   made = error_of_code(error.grpc_code, "why")
   assert type(made) is error
   assert str(made) == "why"
 
 
 def test_a_code_without_a_class_is_a_serving_error_of_unknown_kind():
-  made = error_of_code("ABORTED", "why")
+  made = error_of_code("NO_SUCH_CODE", "why")
   assert type(made) is ServingError
   assert (made.http_status, made.grpc_code) == (500, "UNKNOWN")
 

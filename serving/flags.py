@@ -1,0 +1,175 @@
+"""The server's flags: TensorFlow Serving's, with its defaults and its way to read them, and ours.
+
+Source: tensorflow_serving/model_servers/{main.cc,server.h}. Imports nothing heavy, so that a wrong
+flag is told at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from serving.errors import InvalidArgument
+
+_CPUS = os.cpu_count() or 1
+
+
+def _flag(
+  default: Any, help_text: str, *, is_ours: bool = False, does_nothing: bool = False
+) -> Any:
+  metadata = {"help": help_text, "is_ours": is_ours, "does_nothing": does_nothing}
+  return dataclasses.field(default=default, metadata=metadata)
+
+
+def _ours(default: Any, help_text: str) -> Any:
+  return _flag(default, help_text, is_ours=True)
+
+
+def _ignored(default: Any, help_text: str) -> Any:
+  return _flag(default, help_text, does_nothing=True)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Flags:
+  """A value for each flag; the names are the flags'."""
+
+  port: int = _flag(8500, "port of the gRPC API; 0 opens none")
+  grpc_socket_path: str = _flag("", "UNIX socket that speaks the gRPC API, too")
+  rest_api_port: int = _flag(0, "port of the REST API; 0 opens none")
+  rest_api_num_threads: int = _flag(4 * _CPUS, "threads that answer REST requests")
+  rest_api_timeout_in_ms: int = _flag(30000, "after which a REST request is answered with 504")
+  rest_api_enable_cors_support: bool = _flag(False, "let browsers from other origins ask")
+  enable_batching: bool = _flag(False, "run requests that arrive together as one")
+  batching_parameters_file: str = _flag("", "BatchingParameters as text; needs --enable_batching")
+  enable_per_model_batching_parameters: bool = _flag(
+    False, "read them from batching_params.pbtxt in each version's folder instead"
+  )
+  allow_version_labels_for_unavailable_models: bool = _flag(
+    False, "let a label be given to a version before it is available"
+  )
+  model_config_file: str = _flag(
+    "", "ModelServerConfig as text: which models to serve; overrides --model_name"
+  )
+  model_config_file_poll_wait_seconds: int = _flag(
+    0, "seconds between two looks at it; 0 looks once"
+  )
+  model_name: str = _flag("default", "what requests call the one model")
+  model_base_path: str = _flag("", "absolute path of the folder of its versions")
+  num_load_threads: int = _flag(0, "versions that load at the same time; 0 means one")
+  num_unload_threads: int = _ignored(0, "each version unloads in a thread of its own")
+  max_num_load_retries: int = _flag(5, "how often a load that failed is tried again")
+  load_retry_interval_micros: int = _flag(60_000_000, "microseconds before it is tried again")
+  file_system_poll_wait_seconds: int = _flag(
+    1, "seconds between two looks for versions; 0 looks once, less never"
+  )
+  flush_filesystem_caches: bool = _ignored(True, "left to the operating system")
+  tensorflow_session_parallelism: int = _flag(0, "threads for both of the next two")
+  tensorflow_intra_op_parallelism: int = _flag(0, "threads that one op may use; 0: all CPUs")
+  tensorflow_inter_op_parallelism: int = _flag(0, "threads that run ops side by side")
+  tensorflow_session_config_file: str = _flag("", "ConfigProto as text for every session")
+  saved_model_tags: str = _flag("serve", "which graph of a SavedModel, as tags with commas")
+  ssl_config_file: str = _flag("", "SSLConfig as text: TLS, or mutual TLS, for gRPC")
+  grpc_channel_arguments: str = _flag("", "k=v,k=v for the gRPC server")
+  grpc_max_threads: int = _flag(4 * _CPUS, "threads that answer gRPC requests")
+  enable_grpc_healthcheck_service: bool = _flag(False, "serve grpc.health.v1.Health")
+  enable_model_warmup: bool = _flag(True, "send the requests that came with a version first")
+  num_request_iterations_for_warmup: int = _flag(0, "how often each of them; 0 means once")
+  monitoring_config_file: str = _flag("", "MonitoringConfig as text: Prometheus on the REST port")
+  enable_signature_method_name_check: bool = _flag(
+    False, "let Predict run only signatures that are made for it"
+  )
+  enable_serialization_as_tensor_content: bool = _flag(
+    False, "answer Predict with tensor_content instead of typed fields"
+  )
+  enable_profiler: bool = _ignored(True, "there is no profiler service")
+  version: bool = _flag(False, "print the version and exit")
+  use_alts_credentials: bool = _flag(False, "refused: only Google's platform has them")
+  platform_config_file: str = _flag("", "refused: the only platform is tensorflow")
+  prefer_tflite_model: bool = _flag(False, "refused: only SavedModels are served")
+  num_tflite_pools: int = _ignored(_CPUS, "only SavedModels are served")
+  num_tflite_interpreters_per_pool: int = _ignored(1, "only SavedModels are served")
+  per_process_gpu_memory_fraction: float = _ignored(0.0, "set it in the session's ConfigProto")
+  remove_unused_fields_from_bundle_metagraph: bool = _ignored(True, "always so")
+  xla_cpu_compilation_enabled: bool = _ignored(False, "set it in the session's ConfigProto")
+  xla_gpu_compilation_enabled: bool = _ignored(False, "set it in the session's ConfigProto")
+  thread_pool_factory_config_file: str = _ignored("", "no thread pool factory can be chosen")
+  mixed_precision: str = _ignored("", "models run as they were exported")
+  skip_initialize_tpu: bool = _ignored(False, "there is no TPU")
+
+  host: str = _ours("127.0.0.1", "address that both ports listen on; 0.0.0.0 is every one")
+  max_request_bytes: int = _ours(0, "refuse larger requests; 0 does not")
+  max_concurrent_requests: int = _ours(0, "refuse what would be one more, per protocol; 0: never")
+  auth_tokens_file: str = _ours("", "let in only who bears a token of this file, one a line")
+  request_log_dir: str = _ours("", "write a sample of requests and answers there")
+  request_log_sample: float = _ours(0.01, "the fraction of requests that are written")
+
+
+_FIELDS = {field.name: field for field in dataclasses.fields(Flags)}
+_TRUE, _FALSE = ("true", "1", "t", "yes"), ("false", "0", "f", "no")
+
+
+def parse(args: Sequence[str]) -> tuple[Flags, list[str]]:
+  """Reads `--name=value` and, for bools, `--name`; `--name value` is read, too.
+
+  Returns:
+    The flags, and the arguments that are none, which TensorFlow Serving reports and survives.
+
+  Raises:
+    InvalidArgument: a value is not of its flag's type.
+  """
+  values: dict[str, Any] = {}
+  unknown = []
+  rest = list(args)
+  while rest:
+    argument = rest.pop(0)
+    name, has_value, text = argument.removeprefix("--").partition("=")
+    field = _FIELDS.get(name) if argument.startswith("--") else None
+    if field is None:
+      unknown.append(argument)
+      continue
+    if not has_value:
+      if field.type == "bool":
+        text = "true"
+      elif rest and not rest[0].startswith("--"):
+        text = rest.pop(0)
+      else:
+        raise InvalidArgument(f"--{name} needs a value: --{name}=...")
+    values[name] = _value(field, text)
+  return Flags(**values), unknown
+
+
+def without_effect(flags: Flags) -> list[str]:
+  """Sentences on flags that were set and change nothing here."""
+  return [
+    f"--{field.name} has no effect: {field.metadata['help']}."
+    for field in _FIELDS.values()
+    if field.metadata["does_nothing"] and getattr(flags, field.name) != field.default
+  ]
+
+
+def usage() -> str:
+  """All flags, a line each."""
+  lines = ["Flags:"]
+  for field in _FIELDS.values():
+    default = str(field.default).lower() if field.type == "bool" else repr(field.default)
+    origin = " (not in TensorFlow Serving)" if field.metadata["is_ours"] else ""
+    lines.append(
+      f"  --{field.name}={default}\n      {field.type}, {field.metadata['help']}{origin}"
+    )
+  return "\n".join(lines)
+
+
+def _value(field: Any, text: str) -> Any:
+  if field.type == "str":
+    return text
+  if field.type == "bool":
+    if text.lower() in (*_TRUE, *_FALSE):
+      return text.lower() in _TRUE
+  else:
+    try:
+      return int(text) if field.type == "int" else float(text)
+    except ValueError:
+      pass
+  raise InvalidArgument(f"--{field.name} takes a value of type {field.type}. Received: {text!r}.")

@@ -1,0 +1,116 @@
+"""The gRPC port: address, credentials, limits, and which services it has.
+
+Source: tensorflow_serving/model_servers/server.cc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent import futures
+from typing import Any
+
+import grpc
+
+from serving.errors import FailedPrecondition, InvalidArgument, Unavailable
+from serving.protos import HealthCheckRequest, HealthCheckResponse, SSLConfig
+from serving.text_protos import read_text_proto
+
+_HEALTH = "grpc.health.v1.Health"
+_SERVING = 1
+# What TensorFlow Serving registers; anything else is NOT_FOUND.
+_HEALTHY_NAMES = ("", "ModelService", "PredictionService")
+
+
+def make_server(
+  *,
+  threads: int,
+  max_request_bytes: int = 0,
+  max_concurrent_requests: int = 0,
+  channel_arguments: str = "",
+  interceptors: Sequence[Any] = (),
+) -> Any:
+  """A gRPC server without services and ports."""
+  arguments: dict[str, Any] = {
+    "grpc.max_send_message_length": -1,
+    "grpc.max_receive_message_length": max_request_bytes or -1,
+    # Two servers that share a port by mistake would each get half of the requests.
+    "grpc.so_reuseport": 0,
+    **read_channel_arguments(channel_arguments),
+  }
+  return grpc.server(
+    futures.ThreadPoolExecutor(threads, "grpc worker"),
+    options=list(arguments.items()),
+    maximum_concurrent_rpcs=max_concurrent_requests or None,
+    interceptors=list(interceptors),
+  )
+
+
+def read_channel_arguments(text: str) -> dict[str, int | str]:
+  """`k=v,k=v`; a value that is a whole number is one.
+
+  Raises:
+    InvalidArgument: a part is no `k=v`.
+  """
+  found: dict[str, int | str] = {}
+  for part in filter(None, text.split(",")):
+    name, equals, value = part.partition("=")
+    if not name or not equals:
+      raise InvalidArgument(f"--grpc_channel_arguments takes k=v,k=v. Received: {part!r}.")
+    found[name] = int(value) if value.lstrip("-").isdigit() else value
+  return found
+
+
+def read_credentials(ssl_config_file: str) -> Any:
+  """Server credentials of an `SSLConfig` text file, whose fields hold the PEM texts themselves.
+
+  Raises:
+    ServingError: the file cannot be read.
+    InvalidArgument: keys are missing or are none.
+  """
+  config = read_text_proto(ssl_config_file, SSLConfig())
+  if not config.server_key or not config.server_cert:
+    raise InvalidArgument(f"{ssl_config_file} needs server_key and server_cert.")
+  if config.client_verify and not config.custom_ca:
+    raise InvalidArgument(f"{ssl_config_file} asks for client_verify and has no custom_ca.")
+  return grpc.ssl_server_credentials(
+    [(config.server_key.encode(), config.server_cert.encode())],
+    root_certificates=config.custom_ca.encode() or None,
+    require_client_auth=config.client_verify,
+  )
+
+
+def open_port(server: Any, address: str, credentials: Any = None) -> int:
+  """Listens on `host:port` or `unix:path`; returns the port.
+
+  Raises:
+    Unavailable: the address cannot be had.
+    FailedPrecondition: the credentials cannot be used.
+  """
+  try:
+    if credentials is None:
+      port = server.add_insecure_port(address)
+    else:
+      port = server.add_secure_port(address, credentials)
+  except RuntimeError as err:
+    raise Unavailable(f"Cannot listen on {address} (is another server using it?): {err}") from err
+  if not port:
+    raise FailedPrecondition(f"Cannot listen on {address}: are key and certificate a pair?")
+  return int(port)
+
+
+def add_health_service(server: Any) -> None:
+  """Registers `grpc.health.v1.Health/Check`."""
+
+  def check(request: Any, context: Any) -> Any:
+    if request.service not in _HEALTHY_NAMES:
+      context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
+    return HealthCheckResponse(status=_SERVING)
+
+  handler = grpc.unary_unary_rpc_method_handler(
+    check,
+    request_deserializer=HealthCheckRequest.FromString,
+    response_serializer=HealthCheckResponse.SerializeToString,
+  )
+  server.add_generic_rpc_handlers(
+    (grpc.method_handlers_generic_handler(_HEALTH, {"Check": handler}),)
+  )

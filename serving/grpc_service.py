@@ -1,0 +1,191 @@
+"""PredictionService and ModelService over gRPC: messages in, messages out, errors as statuses.
+
+Source: tensorflow_serving/model_servers/{prediction_service_impl,model_service_impl,
+grpc_status_util}.cc.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+from tensorflow_serving.apis import (
+  get_model_metadata_pb2,
+  get_model_status_pb2,
+  model_management_pb2,
+  model_service_pb2_grpc,
+  prediction_service_pb2_grpc,
+)
+
+from serving import proto_calls
+from serving.errors import CODE_NUMBERS, Internal, InvalidArgument, ServingError
+from serving.hooks import Hooks
+from serving.lifecycle import VersionStatus
+from serving.servable import ModelSpec, Servable
+from serving.serving_core import ServingCore
+
+_LOG = logging.getLogger(__name__)
+_STATUS_CODES = {code.name: code for code in grpc.StatusCode}
+_MAX_MESSAGE = 1024
+_SIGNATURE_DEF = "signature_def"
+
+
+class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+  """Predict, Classify, Regress, MultiInference and GetModelMetadata."""
+
+  def __init__(
+    self,
+    core: ServingCore,
+    hooks: Hooks | None = None,
+    *,
+    check_method: bool = False,
+    as_content: bool = False,
+  ):
+    """Args: what answers; who is told; two of TensorFlow Serving's flags."""
+    self._core = core
+    self._hooks = hooks or Hooks()
+    self._check_method = check_method
+    self._as_content = as_content
+
+  def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def call(servable: Servable, timeout_s: float | None) -> Any:
+      return proto_calls.predict(
+        servable,
+        request,
+        timeout_s=timeout_s,
+        check_method=self._check_method,
+        as_content=self._as_content,
+      )
+
+    return self._answer("Predict", request, context, call)
+
+  def Classify(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def call(servable: Servable, timeout_s: float | None) -> Any:
+      return proto_calls.classify(servable, request, timeout_s=timeout_s)
+
+    return self._answer("Classify", request, context, call)
+
+  def Regress(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def call(servable: Servable, timeout_s: float | None) -> Any:
+      return proto_calls.regress(servable, request, timeout_s=timeout_s)
+
+    return self._answer("Regress", request, context, call)
+
+  def MultiInference(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def call(servable: Servable, timeout_s: float | None) -> Any:
+      return proto_calls.multi_inference(servable, request, timeout_s=timeout_s)
+
+    return self._answer("MultiInference", request, context, call)
+
+  def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def call() -> Any:
+      spec = proto_calls.read_spec(request)
+      if not request.metadata_field:
+        raise InvalidArgument("GetModelMetadataRequest must specify at least one metadata_field")
+      for field in request.metadata_field:
+        if field != _SIGNATURE_DEF:
+          raise InvalidArgument(f"Metadata field {field} is not supported")
+      with self._core.acquire(spec) as servable:
+        return metadata_response(servable)
+
+    return _call(context, call)
+
+  def _answer(
+    self,
+    api: str,
+    request: Any,
+    context: Any,
+    call: Callable[[Servable, float | None], Any],
+  ) -> Any:
+    started = time.perf_counter()
+    spec = ModelSpec("")
+    try:
+      spec = _spec_of(api, request)
+      with self._core.acquire(spec) as servable:
+        response = call(servable, context.time_remaining())
+    except Exception as err:
+      error = _as_serving_error(err)
+      self._hooks.refused(api, "GRPC", spec.name, error)
+      return _abort(context, error)
+    self._hooks.answered(api, "GRPC", spec.name, time.perf_counter() - started)
+    self._hooks.log_messages(api, request, response)
+    return response
+
+
+class ModelService(model_service_pb2_grpc.ModelServiceServicer):
+  """GetModelStatus and HandleReloadConfigRequest."""
+
+  def __init__(self, core: ServingCore, hooks: Hooks | None = None):
+    """Args: what answers; who knows the metrics that a reload may ask for."""
+    self._core = core
+    self._hooks = hooks or Hooks()
+
+  def GetModelStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
+    return _call(
+      context, lambda: status_response(self._core.statuses(proto_calls.read_spec(request)))
+    )
+
+  def HandleReloadConfigRequest(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def call() -> Any:
+      before = self._hooks.totals(request.metric_names)
+      self._core.configure(request.config)
+      response = model_management_pb2.ReloadConfigResponse()
+      response.status.SetInParent()
+      for name, total in self._hooks.totals(request.metric_names).items():
+        response.metric.add(name=name, int64_value_increase=int(total - before.get(name, 0)))
+      return response
+
+    return _call(context, call)
+
+
+def metadata_response(servable: Servable) -> Any:
+  """GetModelMetadataResponse with all signatures."""
+  signatures = get_model_metadata_pb2.SignatureDefMap()
+  for name, signature in servable.signatures.items():
+    signatures.signature_def[name].CopyFrom(signature)
+  response = get_model_metadata_pb2.GetModelMetadataResponse()
+  proto_calls.fill_spec(response.model_spec, servable)
+  response.metadata[_SIGNATURE_DEF].Pack(signatures)
+  return response
+
+
+def status_response(statuses: list[VersionStatus]) -> Any:
+  """GetModelStatusResponse."""
+  response = get_model_status_pb2.GetModelStatusResponse()
+  for status in statuses:
+    entry = response.model_version_status.add(version=status.version, state=int(status.state))
+    entry.status.error_code = CODE_NUMBERS["OK"]
+    if status.error is not None:
+      entry.status.error_code = CODE_NUMBERS[status.error.grpc_code]
+      entry.status.error_message = status.error.message
+  return response
+
+
+def _spec_of(api: str, request: Any) -> ModelSpec:
+  if api != "MultiInference":
+    return proto_calls.read_spec(request)
+  return proto_calls.to_spec(request.tasks[0].model_spec) if request.tasks else ModelSpec("")
+
+
+def _call(context: Any, call: Callable[[], Any]) -> Any:
+  try:
+    return call()
+  except Exception as err:
+    return _abort(context, _as_serving_error(err))
+
+
+def _as_serving_error(error: Exception) -> ServingError:
+  if isinstance(error, ServingError):
+    return error
+  _LOG.error("A request failed", exc_info=error)
+  return Internal(f"{type(error).__name__}: {error}")
+
+
+def _abort(context: Any, error: ServingError) -> None:
+  message = error.message
+  if len(message) > _MAX_MESSAGE:
+    message = message[:_MAX_MESSAGE] + "...TRUNCATED"
+  context.abort(_STATUS_CODES[error.grpc_code], message)

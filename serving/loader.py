@@ -1,0 +1,80 @@
+"""Brings a version into memory: session, batches where they are wanted, warm-up.
+
+Source: tensorflow_serving/servables/tensorflow/saved_model_bundle_factory.cc.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import pathlib
+import time
+from collections.abc import Callable
+
+from serving.errors import ServingError
+from serving.lifecycle import Loader
+from serving.servable import Servable
+from serving.sessions import Runnable, SavedModelSession, SessionOptions
+from serving.warmup import warm_up
+
+_LOG = logging.getLogger(__name__)
+
+# Given the session and the version's folder, puts something in front of it.
+Wrap = Callable[[Runnable, pathlib.Path], Runnable]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LoadOptions:
+  """How versions are loaded.
+
+  Attributes:
+    session: how sessions are made.
+    with_warmup: whether recorded requests are sent before a version is available.
+    warmup_iterations: how often each; 0 means once.
+    wrap: puts batches in front of a session; None where there are none.
+    on_warmup: told the version's folder, the status' name and the seconds.
+  """
+
+  session: SessionOptions = dataclasses.field(default_factory=SessionOptions)
+  with_warmup: bool = True
+  warmup_iterations: int = 0
+  wrap: Wrap | None = None
+  on_warmup: Callable[[pathlib.Path, str, int, float], None] | None = None
+
+
+class SavedModelLoader(Loader):
+  """Loads SavedModels."""
+
+  def __init__(self, options: LoadOptions | None = None):
+    """Args: how."""
+    self._options = options or LoadOptions()
+
+  def load(self, name: str, version: int, path: pathlib.Path) -> Servable:
+    started = time.monotonic()
+    session = SavedModelSession(path, self._options.session)
+    runner: Runnable = session
+    try:
+      if self._options.wrap is not None:
+        runner = self._options.wrap(session, path)
+      servable = Servable(name, version, runner=runner, signatures=session.signatures)
+      if self._options.with_warmup:
+        self._warm_up(servable, path)
+    except BaseException:
+      runner.close()
+      raise
+    _LOG.info("Loaded %s version %d in %.2f s", name, version, time.monotonic() - started)
+    return servable
+
+  def unload(self, servable: Servable) -> None:
+    servable.runner.close()
+
+  def _warm_up(self, servable: Servable, path: pathlib.Path) -> None:
+    started, status, count = time.monotonic(), "OK", 0
+    try:
+      count = warm_up(servable, path, iterations=self._options.warmup_iterations)
+    except ServingError as err:
+      status = err.grpc_code
+      raise
+    finally:
+      if self._options.on_warmup is not None and (count or status != "OK"):
+        self._options.on_warmup(path, status, count, time.monotonic() - started)

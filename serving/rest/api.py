@@ -1,0 +1,156 @@
+"""Answers REST requests: routes to calls, JSON to arrays, errors to statuses.
+
+Source: tensorflow_serving/model_servers/{http_server,http_rest_api_handler}.cc,
+tensorflow_serving/util/json_tensor.cc.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable
+
+from serving import classification, inference, tensor_json
+from serving.errors import Internal, InvalidArgument, ServingError
+from serving.grpc_service import status_response
+from serving.hooks import Hooks
+from serving.rest.json_protos import metadata_body, status_body
+from serving.rest.messages import JSON, Request, Response, html
+from serving.rest.routes import METADATA, STATUS, Route, find_route, is_api
+from serving.servable import ModelSpec
+from serving.serving_core import ServingCore
+
+_LOG = logging.getLogger(__name__)
+_CORS = (
+  ("Access-Control-Allow-Origin", "*"),
+  ("Access-Control-Allow-Methods", "POST, GET"),
+  ("Access-Control-Allow-Headers", "Content-Type"),
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RestOptions:
+  """How the face behaves.
+
+  Attributes:
+    timeout_s: after which a run is given up.
+    with_cors: whether browsers from other origins may ask.
+    check_method: whether Predict asks for a signature that is meant for it.
+    metrics_path: where the metrics are; empty for nowhere.
+  """
+
+  timeout_s: float = 30.0
+  with_cors: bool = False
+  check_method: bool = False
+  metrics_path: str = ""
+
+
+class RestApi:
+  """Every request that reaches the HTTP port."""
+
+  def __init__(
+    self, core: ServingCore, hooks: Hooks | None = None, options: RestOptions | None = None
+  ):
+    """Args: what answers; who is told; how."""
+    self._core = core
+    self._hooks = hooks or Hooks()
+    self._options = options or RestOptions()
+    self._headers = _CORS if self._options.with_cors else ()
+    self._calls: dict[str, Callable[[ModelSpec, Request], bytes]] = {
+      "predict": self._predict,
+      "classify": self._classify,
+      "regress": self._regress,
+      STATUS: self._status,
+      METADATA: self._metadata,
+    }
+
+  def handle(self, request: Request) -> Response:
+    """The answer to a request; never raises."""
+    started = time.perf_counter()
+    path = request.target.partition("?")[0]
+    if self._options.metrics_path and path == self._options.metrics_path:
+      return self._metrics(request)
+    if not is_api(request.target):
+      return html(404)
+    if request.method == "OPTIONS":
+      return self._preflight(request)
+    route = Route("", ModelSpec(""))
+    try:
+      route = find_route(request.method, request.target)
+      body = self._calls[route.call](route.spec, request)
+    except Exception as err:
+      error = _as_serving_error(err)
+      self._hooks.refused(_api_name(route), "REST", route.spec.name, error)
+      return self.refusal(error)
+    self._hooks.answered(_api_name(route), "REST", route.spec.name, time.perf_counter() - started)
+    return Response(200, body, JSON, self._headers)
+
+  def refusal(self, error: ServingError) -> Response:
+    """The response that an error is."""
+    return Response(error.http_status, tensor_json.write_error(error.message), JSON, self._headers)
+
+  def _predict(self, spec: ModelSpec, request: Request) -> bytes:
+    parsed = tensor_json.parse_predict(request.content())
+    name = parsed.signature_name
+    with self._core.acquire(spec) as servable:
+      signature = servable.signatures.get(name)
+      if signature is None:
+        raise InvalidArgument(f'Serving signature name: "{name}" not found in signature def')
+      inputs, is_row = tensor_json.to_inputs(parsed, signature.inputs)
+      outputs = inference.predict(
+        servable,
+        inputs,
+        signature_name=name,
+        timeout_s=self._options.timeout_s,
+        check_method=self._options.check_method,
+      )
+      self._hooks.log_predict(servable, name, inputs, outputs)
+    return tensor_json.write_predict(outputs, row=is_row)
+
+  def _classify(self, spec: ModelSpec, request: Request) -> bytes:
+    name, examples = tensor_json.parse_classify(request.content(), "classify")
+    with self._core.acquire(spec) as servable:
+      classes = classification.classify(
+        servable, examples, signature_name=name, timeout_s=self._options.timeout_s
+      )
+      self._hooks.log_examples("Classify", servable, name, examples, classes)
+    return tensor_json.write_classify(classes.rows())
+
+  def _regress(self, spec: ModelSpec, request: Request) -> bytes:
+    name, examples = tensor_json.parse_classify(request.content(), "regress")
+    with self._core.acquire(spec) as servable:
+      values = classification.regress(
+        servable, examples, signature_name=name, timeout_s=self._options.timeout_s
+      )
+      self._hooks.log_examples("Regress", servable, name, examples, values)
+    return tensor_json.write_regress(values)
+
+  def _status(self, spec: ModelSpec, request: Request) -> bytes:
+    return status_body(status_response(self._core.statuses(spec)))
+
+  def _metadata(self, spec: ModelSpec, request: Request) -> bytes:
+    with self._core.acquire(spec) as servable:
+      return metadata_body(servable)
+
+  def _preflight(self, request: Request) -> Response:
+    origin = request.headers.get(b"origin", b"")
+    is_web = origin.startswith((b"http://", b"https://"))
+    return Response(200 if is_web else 400, b"", JSON, self._headers)
+
+  def _metrics(self, request: Request) -> Response:
+    if request.method != "GET" or request.target != self._options.metrics_path:
+      return self.refusal(InvalidArgument(f"Unexpected path: {request.target}"))
+    return Response(200, self._hooks.exposition(), "text/plain")
+
+
+def _api_name(route: Route) -> str:
+  """What the metrics call it: the method, and nothing for what is no inference."""
+  return route.call if route.call in ("predict", "classify", "regress") else ""
+
+
+def _as_serving_error(error: Exception) -> ServingError:
+  if isinstance(error, ServingError):
+    return error
+  _LOG.error("A request failed", exc_info=error)
+  return Internal(f"{type(error).__name__}: {error}")

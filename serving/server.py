@@ -1,0 +1,247 @@
+"""Puts the server together: models first, ports when every model can answer.
+
+Source: tensorflow_serving/model_servers/server.cc.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+from typing import Any
+
+import tensorflow as tf
+from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
+from tensorflow_serving.config import model_server_config_pb2
+
+from serving import grpc_server
+from serving.errors import InvalidArgument, ServingError, Unavailable
+from serving.flags import Flags, without_effect
+from serving.grpc_service import ModelService, PredictionService
+from serving.hooks import Hooks
+from serving.lifecycle import ModelManager
+from serving.loader import LoadOptions, SavedModelLoader
+from serving.model_config import TENSORFLOW
+from serving.rest.api import RestApi, RestOptions
+from serving.rest.http_server import HttpServer
+from serving.serving_core import ServingCore
+from serving.sessions import SessionOptions
+from serving.text_protos import read_text_proto
+from serving.version_source import VersionSource
+
+_LOG = logging.getLogger(__name__)
+# With TensorFlow imported a full collection takes 0.1 s and more; building the lists of one large
+# request would set off several.
+_GC_THRESHOLDS = (50_000, 50, 1000)
+_GRACE_S = 30.0
+
+
+class ModelServer:
+  """A server as its flags describe it."""
+
+  def __init__(self, flags: Flags):
+    """Checks the flags and loads nothing.
+
+    Raises:
+      ServingError: what the flags ask for cannot be.
+    """
+    _check(flags)
+    self._flags = flags
+    self._config = read_models(flags)
+    self._credentials = (
+      grpc_server.read_credentials(flags.ssl_config_file) if flags.ssl_config_file else None
+    )
+    self._hooks = Hooks()
+    self._core = make_core(flags)
+    self._grpc: Any = None
+    self._http: HttpServer | None = None
+    self._stop = threading.Event()
+
+  def start(self) -> None:
+    """Loads the models, then opens the ports.
+
+    Raises:
+      ServingError: a model has no version that can be loaded, or a port cannot be had.
+    """
+    for sentence in without_effect(self._flags):
+      _LOG.warning("%s", sentence)
+    self._core.start(self._config)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    self._start_grpc()
+    if self._flags.rest_api_port:
+      self._start_http()
+    if self._flags.model_config_file and self._flags.model_config_file_poll_wait_seconds > 0:
+      threading.Thread(target=self._poll_config, name="poll config", daemon=True).start()
+
+  def stop(self) -> None:
+    """Takes no new requests, lets those in flight end, unloads the models."""
+    self._stop.set()
+    drained = self._grpc.stop(_GRACE_S) if self._grpc is not None else None
+    if self._http is not None:
+      self._http.stop(_GRACE_S)
+    if drained is not None:
+      drained.wait(_GRACE_S)
+    self._core.stop()
+
+  def _start_grpc(self) -> None:
+    flags = self._flags
+    server = grpc_server.make_server(
+      threads=flags.grpc_max_threads,
+      max_request_bytes=flags.max_request_bytes,
+      max_concurrent_requests=flags.max_concurrent_requests,
+      channel_arguments=flags.grpc_channel_arguments,
+    )
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+      PredictionService(
+        self._core,
+        self._hooks,
+        check_method=flags.enable_signature_method_name_check,
+        as_content=flags.enable_serialization_as_tensor_content,
+      ),
+      server,
+    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(
+      ModelService(self._core, self._hooks), server
+    )
+    if flags.enable_grpc_healthcheck_service:
+      grpc_server.add_health_service(server)
+    addresses = [f"{_bracketed(flags.host)}:{flags.port}"] if flags.port else []
+    if flags.grpc_socket_path:
+      addresses.append(f"unix:{flags.grpc_socket_path}")
+    for address in addresses:
+      grpc_server.open_port(server, address, self._credentials)
+    server.start()
+    self._grpc = server
+    for address in addresses:
+      _LOG.info("Running gRPC ModelServer at %s ...", address)
+
+  def _start_http(self) -> None:
+    flags = self._flags
+    timeout_s = flags.rest_api_timeout_in_ms / 1000
+    options = RestOptions(
+      timeout_s=timeout_s,
+      with_cors=flags.rest_api_enable_cors_support,
+      check_method=flags.enable_signature_method_name_check,
+    )
+    self._http = HttpServer(
+      RestApi(self._core, self._hooks, options),
+      host=flags.host,
+      port=flags.rest_api_port,
+      threads=flags.rest_api_num_threads,
+      timeout_s=timeout_s,
+      max_request_bytes=flags.max_request_bytes,
+      max_concurrent_requests=flags.max_concurrent_requests,
+    )
+    try:
+      port = self._http.start()
+    except OSError as err:
+      raise Unavailable(
+        f"Cannot listen on {flags.host}:{flags.rest_api_port} ({err.strerror})."
+      ) from err
+    _LOG.info("Exporting HTTP/REST API at:%s:%d ...", flags.host, port)
+
+  def _poll_config(self) -> None:
+    accepted = self._config
+    while not self._stop.wait(self._flags.model_config_file_poll_wait_seconds):
+      try:
+        config = read_models(self._flags)
+        if config != accepted:
+          self._core.configure(config)
+          accepted = config
+      except ServingError as err:
+        _LOG.error("The model config file is not taken over: %s", err)
+
+
+def make_core(flags: Flags) -> ServingCore:
+  """The models' side of the server."""
+  options = LoadOptions(
+    session=_session_options(flags),
+    with_warmup=flags.enable_model_warmup,
+    warmup_iterations=flags.num_request_iterations_for_warmup,
+  )
+  manager = ModelManager(
+    SavedModelLoader(options),
+    load_threads=flags.num_load_threads,
+    max_load_retries=flags.max_num_load_retries,
+    load_retry_interval_s=flags.load_retry_interval_micros / 1e6,
+  )
+  return ServingCore(
+    manager,
+    VersionSource(manager, poll_wait_s=flags.file_system_poll_wait_seconds),
+    allow_labels_for_unavailable=flags.allow_version_labels_for_unavailable_models,
+  )
+
+
+def read_models(flags: Flags) -> Any:
+  """The `ModelServerConfig` that the flags name or stand for.
+
+  Raises:
+    ServingError: there is no such file, or it is none.
+  """
+  config = model_server_config_pb2.ModelServerConfig()
+  if flags.model_config_file:
+    return read_text_proto(flags.model_config_file, config)
+  config.model_config_list.config.add(
+    name=flags.model_name, base_path=flags.model_base_path, model_platform=TENSORFLOW
+  )
+  return config
+
+
+def _check(flags: Flags) -> None:
+  if not flags.model_base_path and not flags.model_config_file:
+    raise InvalidArgument(
+      "Both server_options.model_base_path and server_options.model_config_file are empty!"
+    )
+  if flags.batching_parameters_file and not flags.enable_batching:
+    raise InvalidArgument(
+      "server_options.batching_parameters_file is set without setting "
+      "server_options.enable_batching to true."
+    )
+  if flags.port and flags.port == flags.rest_api_port:
+    raise InvalidArgument(
+      f"--port and --rest_api_port must differ. Received: {flags.port} for both."
+    )
+  if not flags.port and not flags.grpc_socket_path and not flags.rest_api_port:
+    raise InvalidArgument(
+      "No port is asked for: set --port, --rest_api_port or --grpc_socket_path."
+    )
+  if flags.monitoring_config_file and not flags.rest_api_port:
+    raise InvalidArgument("--monitoring_config_file needs --rest_api_port.")
+  refused = {
+    "use_alts_credentials": flags.use_alts_credentials,
+    "platform_config_file": flags.platform_config_file,
+    "prefer_tflite_model": flags.prefer_tflite_model,
+  }
+  for name, value in refused.items():
+    if value:
+      raise InvalidArgument(f"--{name} is not supported by this server.")
+  if (
+    flags.tensorflow_session_parallelism
+    and flags.tensorflow_intra_op_parallelism
+    and flags.tensorflow_inter_op_parallelism
+  ):
+    raise InvalidArgument(
+      "Set --tensorflow_session_parallelism, or --tensorflow_intra_op_parallelism and "
+      "--tensorflow_inter_op_parallelism, not all three."
+    )
+
+
+def _session_options(flags: Flags) -> SessionOptions:
+  config = b""
+  if flags.tensorflow_session_config_file:
+    config = read_text_proto(
+      flags.tensorflow_session_config_file, tf.compat.v1.ConfigProto()
+    ).SerializeToString()
+  both = flags.tensorflow_session_parallelism
+  return SessionOptions(
+    tags=tuple(filter(None, flags.saved_model_tags.split(","))),
+    intra_op_parallelism=flags.tensorflow_intra_op_parallelism or both,
+    inter_op_parallelism=flags.tensorflow_inter_op_parallelism or both,
+    config=config,
+  )
+
+
+def _bracketed(host: str) -> str:
+  return f"[{host}]" if ":" in host else host
