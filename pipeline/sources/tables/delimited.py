@@ -9,7 +9,7 @@ from components.errors import BadInputError
 from pipeline.sources import line_files
 from pipeline.sources.encoding import UndecodableError, decode
 from pipeline.sources.tables.delimited_records import Record, RecordReader
-from pipeline.sources.tables.rows import BadRow, Row, origin
+from pipeline.sources.tables.rows import BadRow, Row, origin_prefix
 
 _SHARD_ROWS = line_files.SHARD_LINES
 _SHARD_BYTES = line_files.SHARD_BYTES
@@ -77,6 +77,7 @@ def rows(shard: Mapping[str, Any], delimiter: bytes) -> Iterator[Row | BadRow]:
   wanted = names if shard["columns"] is None else shard["columns"]
   kept = [(index, name) for index, name in enumerate(names) if name in wanted]
   number = shard["number"] - 1
+  prefix = origin_prefix(file)
   try:
     with line_files.open_bytes(file) as f:
       skipped = line_files.begin(f, shard["start"])
@@ -90,20 +91,20 @@ def rows(shard: Mapping[str, Any], delimiter: bytes) -> Iterator[Row | BadRow]:
       for record in reader:
         number = record.number
         if number > 1 and (record.data or record.fault):
-          yield _row(record, file, names, kept, delimiter)
+          yield _row(record, prefix, names, kept, delimiter)
   except line_files.READ_ERRORS as err:
     number += 1
-    yield BadRow(number, origin(file, number), line_files.damaged(err), b"")
+    yield BadRow(number, f"{prefix}{number}", line_files.damaged(err), b"")
 
 
 def _row(
   record: Record,
-  file: str,
+  prefix: str,
   names: Sequence[str],
   kept: Sequence[tuple[int, str]],
   delimiter: bytes,
 ) -> Row | BadRow:
-  where = origin(file, record.number)
+  where = f"{prefix}{record.number}"
   if record.fault:
     return BadRow(record.number, where, record.fault, record.data)
   fields = _fields(record, delimiter)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.sources import line_files
 from pipeline.sources.encoding import UndecodableError, decode, is_encodable
-from pipeline.sources.tables.rows import BadRow, Row, origin
+from pipeline.sources.tables.rows import BadRow, Row, origin_prefix
 
 _LOOKED_AT = 1000  # lines, to learn the columns
 
@@ -48,6 +48,7 @@ def plan_file(file: str, wanted: Sequence[str] | None) -> list[dict[str, Any]]:
 def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
   """The rows of one shard; empty lines are none."""
   file, wanted = shard["file"], shard["columns"]
+  prefix = origin_prefix(file)
   lines = line_files.read_lines(
     file,
     start=shard.get("start", 0),
@@ -57,7 +58,7 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
   for line in lines:
     if not line.fault and not line.data.strip():
       continue
-    where = origin(file, line.number)
+    where = f"{prefix}{line.number}"
     values = line.fault or _parse(line.data)
     if isinstance(values, str):
       yield BadRow(line.number, where, values, line.data)

@@ -7,7 +7,7 @@ from typing import Any
 
 from components.errors import BadInputError
 from pipeline.sources.encoding import UndecodableError, decode
-from pipeline.sources.tables.rows import BadRow, Row, origin
+from pipeline.sources.tables.rows import BadRow, Row, origin_prefix
 
 _SHARD_ROWS = 10_000
 _BATCH_ROWS = 1000
@@ -44,6 +44,7 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
 
   file, start, stop = shard["file"], shard["start"], shard["stop"]
   number = start
+  prefix = origin_prefix(file)
   try:
     with _open(file) as table:
       groups, skipped = _groups(table.metadata, start, stop)
@@ -54,14 +55,14 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
         first, skipped = skipped, max(0, skipped - len(batch))
         batch = batch.slice(first, stop - number)
         if len(batch):
-          for row in _rows(batch, file, number + 1):
+          for row in _rows(batch, prefix, number + 1):
             number = row.number
             yield row
         if number >= stop:
           return
   except (OSError, pa.ArrowException) as err:
     reason = f"the file cannot be read from here on: {err}"
-    yield BadRow(number + 1, origin(file, number + 1), reason, b"")
+    yield BadRow(number + 1, f"{prefix}{number + 1}", reason, b"")
 
 
 def _groups(metadata: Any, start: int, stop: int) -> tuple[list[int], int]:
@@ -78,17 +79,17 @@ def _groups(metadata: Any, start: int, stop: int) -> tuple[list[int], int]:
   return groups, skipped
 
 
-def _rows(batch: Any, file: str, number: int) -> Iterator[Row | BadRow]:
+def _rows(batch: Any, prefix: str, number: int) -> Iterator[Row | BadRow]:
   names = batch.schema.names
   values = [_values(column) for column in batch.columns]
   for row, cells in enumerate(zip(*values, strict=True), number):
     for name, cell in zip(names, cells, strict=True):
       if isinstance(cell, _Undecodable):
         reason = f"{cell.reason} in column {name!r}"
-        yield BadRow(row, origin(file, row), reason, cell.data)
+        yield BadRow(row, f"{prefix}{row}", reason, cell.data)
         break
     else:
-      yield Row(row, origin(file, row), dict(zip(names, cells, strict=True)))
+      yield Row(row, f"{prefix}{row}", dict(zip(names, cells, strict=True)))
 
 
 class _Undecodable:

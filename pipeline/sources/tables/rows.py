@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
+from pipeline.sources import input_paths
+
 
 class Row(NamedTuple):
   """One usable row.
@@ -36,7 +38,6 @@ class BadRow(NamedTuple):
   data: bytes
 
 
-def origin(file: str, number: int) -> str:
-  """How messages name a row."""
-  name = os.path.basename(file).encode("utf-8", "backslashreplace").decode("utf-8")
-  return f"{name}, row {number}"
+def origin_prefix(file: str) -> str:
+  """How messages name a row of the file, up to its number."""
+  return f"{input_paths.printable(os.path.basename(file))}, row "

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from components.errors import BadInputError
 from components.records import Record, Rejected, SourcePlan
 from pipeline.sources import input_paths, tables, text_tables
 from pipeline.sources.class_counts import require_classes
@@ -17,11 +18,21 @@ from pipeline.tasks.sentiment.sources import records
 
 DESCRIPTION = f"{tables.DESCRIPTION}, with the columns text and label"
 
-matches = tables.matches
-
 _TEXT_COLUMN, _LABEL_COLUMN = "text", "label"
 _TEXT_NAMES = ("review", "sentence", "content", "comment", "message", "tweet", "body")
 _LABEL_NAMES = ("sentiment", "class", "target", "polarity", "category")
+
+
+def matches(path: str) -> bool:
+  """Whether the path is a table; one beside class folders must have the usual columns."""
+  if not tables.matches(path):
+    return False
+  if os.path.isfile(path) or not any(e.is_dir() for e in input_paths.entries(path)):
+    return True
+  try:
+    return set(_columns(path, {})) <= set(tables.columns(path))
+  except BadInputError:
+    return False
 
 
 def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:

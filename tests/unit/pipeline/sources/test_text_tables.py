@@ -1,0 +1,100 @@
+"""Tables of texts: guessed columns, splits by column or file name, rows from all over."""
+
+from __future__ import annotations
+
+import pytest
+
+from components.errors import BadInputError
+from components.records import Rejected
+from pipeline.sources import text_tables
+
+
+@pytest.mark.parametrize(
+  ("names", "wanted", "found"),
+  [
+    (["id", "text"], "text", "text"),
+    (["id", "Review"], "text", "Review"),
+    (["text", "review"], "text", "text"),
+    (["review", "comment"], "text", "text"),
+    (["id", "review"], "words", "words"),
+  ],
+)
+def test_a_column_is_guessed_where_one_fits(names, wanted, found):
+  assert text_tables.find_column(names, wanted, "text", ("review", "comment")) == found
+
+
+def read(path, split_column=None):
+  shards, given = text_tables.plan_table(str(path), ["text"], split_column, {})
+  rows = [row for shard in shards for row in text_tables.read_table(shard)]
+  return given, rows
+
+
+def placed(rows):
+  return {found.row.values["text"]: found.split for found in rows}
+
+
+@pytest.fixture
+def write(tmp_path):
+  def write(name, *rows, header="text,part"):
+    (tmp_path / name).write_text("\n".join([header, *rows]) + "\n")
+    return tmp_path
+
+  return write
+
+
+def test_a_column_gives_the_splits(write):
+  path = write("x.csv", "a,Train", "b,dev", "c,test", "d,")
+  given, rows = read(path, "part")
+  assert given == ("train", "val", "eval")
+  assert placed(rows) == {"a": "train", "b": "val", "c": "eval", "d": None}
+
+
+def test_one_held_out_set_is_eval(write):
+  given, rows = read(write("x.csv", "a,train", "b,validation"), "part")
+  assert given == ("train", "eval")
+  assert placed(rows) == {"a": "train", "b": "eval"}
+
+
+def test_an_unknown_split_is_refused_with_its_row(write):
+  with pytest.raises(BadInputError, match="Received 'someday' in x.csv, row 3"):
+    read(write("x.csv", "a,train", "b,someday"), "part")
+  with pytest.raises(BadInputError, match=r"Expected a column 'fold'.*data\.split_column="):
+    read(write("x.csv", "a,train"), "fold")
+
+
+def test_file_names_give_the_splits(write):
+  write("train-1.csv", "a,")
+  write("train-2.csv", "b,")
+  given, rows = read(write("test.csv", "c,"))
+  assert given == ("train", "eval")
+  assert placed(rows) == {"a": "train", "b": "train", "c": "eval"}
+
+
+@pytest.mark.parametrize("other", ["more.csv", "dev.csv"])
+def test_other_file_names_give_none(other, write):
+  first = "train.csv" if other == "more.csv" else "test.csv"
+  write(first, "a,")
+  given, rows = read(write(other, "b,"))
+  assert given == ()
+  assert placed(rows) == {"a": None, "b": None}
+
+
+def test_bad_rows_are_rejected_with_their_bytes(write):
+  _, rows = read(write("x.csv", "a,b,c", "fine,"))
+  assert rows[0] == Rejected(
+    origin="x.csv, row 2",
+    reason="expected 2 fields, as in the header; the row has 3",
+    data=b"a,b,c",
+  )
+  assert rows[1].row.values == {"text": "fine"}
+  assert rows[1].data == b'{"text": "fine"}'
+
+
+def test_a_shard_has_rows_from_all_over(write):
+  path = write("x.csv", *(f"{n},-" for n in range(20_000)))
+  shards, _ = text_tables.plan_table(str(path), ["text"], None, {})
+  firsts = [
+    [next(text_tables.read_table({"parts": [part]})).row.number for part in shard["parts"]]
+    for shard in shards
+  ]
+  assert firsts == [[2, 10_002], [5_002, 15_002]]

@@ -1,0 +1,126 @@
+"""Tables of reviews: columns, labels, what is quarantined and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from components.errors import BadInputError
+from components.records import Record, Rejected
+
+ROWS = [("A good film, really.", "pos"), ("so\nbad", "neg"), ('"Nice"', "pos"), ("no", "neg")]
+
+
+@pytest.fixture
+def write(tmp_path):
+  def write(text, name="x.csv"):
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return tmp_path / name
+
+  return write
+
+
+def features(records):
+  return [(r.features["text"], r.features["label"]) for r in records]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_every_format_gives_the_same_records(kind, tmp_path, read_all):
+  path = tmp_path / f"x.{kind}"
+  if kind == "csv":
+    path.write_text(
+      'text,label\n"A good film, really.",pos\n"so\nbad",neg\n"""Nice""",pos\nno,neg\n'
+    )
+  elif kind == "jsonl":
+    path.write_text("".join(json.dumps({"text": t, "label": lb}) + "\n" for t, lb in ROWS))
+  else:
+    texts, labels = zip(*ROWS, strict=True)
+    parquet.write_table(pa.table({"text": texts, "label": labels}), path)
+  plan, records = read_all("table", path)
+  assert features(records) == ROWS
+  assert records[0] == Record(
+    features={
+      "text": "A good film, really.",
+      "label": "pos",
+      "length_bucket": "001-010 words",
+    },
+    content=b"a good film really",
+    split=None,
+    origin=f"x.{kind}, row {2 if kind == 'csv' else 1}",
+  )
+  assert plan.given_splits == ()
+
+
+def test_columns_are_named_or_guessed(write, read_all):
+  path = write("id,Review,Sentiment,stars\n1,a,x,5\n2,b,y,1\n3,c,x,5\n4,d,y,1\n")
+  assert features(read_all("table", path)[1])[0] == ("a", "x")
+  assert features(read_all("table", path, label_column="stars")[1])[0] == ("a", "5")
+  with pytest.raises(BadInputError) as caught:
+    read_all("table", path, text_column="words")
+  assert str(caught.value) == (
+    f"Expected a column 'words' in {str(path)!r}. Its columns are: id, Review, Sentiment, stars. "
+    "Name the right one with --set data.text_column=..."
+  )
+
+
+def test_labels_of_other_types(write, read_all):
+  rows = [(1, "a"), (1.0, "b"), (True, "c"), (True, "d"), (None, "e"), ([1], "f")]
+  text = "".join(json.dumps({"text": t, "label": lb}) + "\n" for lb, t in rows)
+  _, records = read_all("table", write(text, "x.jsonl"))
+  assert [r.features["label"] for r in records[:4]] == ["1", "1", "true", "true"]
+  assert [(r.origin, r.reason) for r in records[4:]] == [
+    ("x.jsonl, row 5", "the label is empty"),
+    ("x.jsonl, row 6", "the label is no single value, but a list"),
+  ]
+
+
+def test_what_cannot_be_used_is_rejected_with_its_row(write, read_all):
+  good = "a,pos\nb,pos\nc,neg\nd,neg\n"
+  data = ("text,label\n" + good).encode() + b"sch\xf6n,pos\n  ,pos\nx,\ny\n" + b"z" * 21 + b",neg\n"
+  _, records = read_all("table", write(data), max_chars=20)
+  rejected = [r for r in records if isinstance(r, Rejected)]
+  assert [(r.origin, r.reason, r.data) for r in rejected] == [
+    ("x.csv, row 6", "no valid UTF-8: byte 0xF6 in column 'text'", b"sch\xf6n,pos"),
+    ("x.csv, row 7", "the text is empty", b'{"text": "  ", "label": "pos"}'),
+    ("x.csv, row 8", "the label is empty", b'{"text": "x", "label": ""}'),
+    ("x.csv, row 9", "expected 2 fields, as in the header; the row has 1", b"y"),
+    (
+      "x.csv, row 10",
+      "the text has more characters than data.max_chars = 20",
+      b'{"text": "zzzzzzzzzzzzzzzzzzzzz", "label": "neg"}',
+    ),
+  ]
+  assert len(records) == 9
+
+
+@pytest.mark.parametrize(
+  ("text", "words"),
+  [
+    ("text,label\na,pos\nb,pos\n", "Found: 'pos'"),
+    ("text,label\na,pos\nb,pos\nc,neg\n", "Found one of 'neg'"),
+    ("text,label\n", "Found: none. Add rows"),
+    (b"text,label\n\xff,pos\n", "Found: none; x.csv, row 2 cannot be used: no valid UTF-8"),
+    ("a,pos\nb,neg\n", "Expected a column 'text'"),
+  ],
+)
+def test_a_table_that_cannot_be_used_is_refused(text, words, write, read_all):
+  with pytest.raises(BadInputError) as caught:
+    read_all("table", write(text))
+  assert words in str(caught.value)
+
+
+def test_near_twins_share_a_split(write, read_all):
+  _, records = read_all("table", write('text,label\n"Good, film!",a\ngood film,b\nx,a\ny,b\n'))
+  assert records[0].content == records[1].content != records[2].content
+
+
+def test_the_fingerprint_follows_file_and_options(write, read_all):
+  path = write("text,label\na,x\nb,x\nc,y\nd,y\n")
+  first = read_all("table", path)[0].fingerprint
+  assert read_all("table", path)[0].fingerprint == first
+  assert read_all("table", path, max_chars=7)[0].fingerprint != first
+  write("text,label\na,x\nb,x\nc,y\nd,y\ne,y\n")
+  assert read_all("table", path)[0].fingerprint != first
