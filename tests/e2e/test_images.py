@@ -165,6 +165,10 @@ def test_too_many_bad_pictures_are_refused_and_kept(run_dlpipe, write_digits, tm
     "data.max_bad_fraction=0.2",
   )
   assert tolerant.code == 0, tolerant.stderr
+  check = tolerant.result["check"]
+  assert sum(check["examples"].values()) == 200
+  assert {row["reason"] for row in rows} == {row["reason"] for row in check["quarantined"]}
+  assert "Data check  " in tolerant.stderr
 
 
 def test_rollback_serves_the_older_version_under_a_higher_number(first_run, run_dlpipe, tmp_path):

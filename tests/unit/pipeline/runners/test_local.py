@@ -12,6 +12,7 @@ from components import progress
 from components.errors import BadInputError
 from pipeline.config import make_config
 from pipeline.runners import events, local
+from pipeline.runners.data_artifacts import data_artifacts
 from pipeline.tasks.images.task import TASK
 
 _NODES = (
@@ -115,6 +116,21 @@ def test_a_second_check_is_cached(first, pictures, workspace):
   assert set(_states(heard).values()) == {"CACHED"}
   assert result.state == "cached"
   assert result.examples == first[0].examples
+
+
+def test_the_data_of_a_run_is_found_even_if_it_was_cached(first, pictures, workspace):
+  config = make_config(TASK, data_path=str(pictures), workspace=str(workspace))
+  found = data_artifacts(config, "r1")
+  counted = json.loads((found.quarantine / "summary.json").read_text())
+  assert counted["quarantined"] == 1
+  assert sorted(p.name for p in found.examples.iterdir()) == [
+    "Split-eval",
+    "Split-train",
+    "Split-val",
+  ]
+  _run(pictures, workspace, "r1-again")
+  assert data_artifacts(config, "r1-again") == found
+  assert data_artifacts(config, "no such run") is None
 
 
 def test_refused_data_ends_the_run_and_skips_the_rest(first, pictures, workspace, caplog):

@@ -1,0 +1,183 @@
+"""`check_data` on artifacts as `SourceExampleGen` leaves them, and its result in words."""
+
+import dataclasses
+import json
+
+import pytest
+
+from pipeline.checks import originals, render, report
+from pipeline.tasks.images.task import TASK
+
+WORDS = dataclasses.replace(
+  TASK, input_key="text", label_key="label", describe="pipeline.checks.text.describe"
+)
+
+
+@pytest.fixture
+def artifacts(tmp_path):
+  """Returns a function that writes `{split: [(input, label)]}` and rejected rows."""
+  import tensorflow as tf
+
+  def write(splits, rejected=(), input_key="text"):
+    for split, rows in splits.items():
+      folder = tmp_path / "examples" / f"Split-{split}"
+      folder.mkdir(parents=True)
+      path = str(folder / "data_tfrecord-00000-of-00001.gz")
+      with tf.io.TFRecordWriter(path, options="GZIP") as writer:
+        for value, label in rows:
+          example = tf.train.Example()
+          feature = example.features.feature
+          feature[input_key].bytes_list.value.append(value)
+          if isinstance(label, int):
+            feature["label"].int64_list.value.append(label)
+          else:
+            feature["label"].bytes_list.value.append(label)
+          writer.write(example.SerializeToString())
+    quarantine = tmp_path / "quarantine"
+    quarantine.mkdir()
+    reasons = {reason: sum(r == reason for _, r in rejected) for _, reason in rejected}
+    (quarantine / "summary.json").write_text(json.dumps({"reasons": reasons}))
+    (quarantine / "rejected.jsonl").write_text(
+      "".join(json.dumps({"origin": o, "reason": r}) + "\n" for o, r in rejected)
+    )
+    return tmp_path / "examples", quarantine
+
+  return write
+
+
+def _check(task, artifacts, tmp_path, data_path="absent"):
+  examples, quarantine = artifacts
+  return report.check_data(
+    task,
+    examples=examples,
+    quarantine=quarantine,
+    data_path=str(data_path),
+    kept=tmp_path / "kept",
+  )
+
+
+@pytest.fixture
+def planted(artifacts, tmp_path):
+  """Texts with a copy across splits, a contradiction and a near-copy; the check of them."""
+  train = [
+    (f"this is the text number {i} of many".encode(), b"ab"[i % 2 : i % 2 + 1]) for i in range(30)
+  ]
+  train += [(b"fine", b"a"), (b"fine", b"b")]
+  held_out = [(train[0][0], b"a"), (b"THIS is the text number 1 of many!", b"b"), (b"new", b"a")]
+  rejected = [("a.csv, row 7", "not UTF-8")] * 6 + [("a.csv, row 9", "no label")]
+  return _check(WORDS, artifacts({"train": train, "val": [], "eval": held_out}, rejected), tmp_path)
+
+
+def test_everything_planted_is_found(planted):
+  assert planted["examples"] == {"train": 32, "val": 0, "eval": 3}
+  assert planted["labels"] == {"train": {"a": 16, "b": 16}, "val": {}, "eval": {"a": 2, "b": 1}}
+  assert {f["name"]: f["count"] for f in planted["findings"]} == {
+    "leaks": 1,
+    "near_leaks": 1,
+    "contradictions": 2,
+  }
+  leak, near_leak, contradiction = planted["findings"]
+  text = "this is the text number 0 of many"
+  assert leak["examples"] == [
+    [
+      {"split": "train", "label": "a", "input": text},
+      {"split": "eval", "label": "a", "input": text},
+    ]
+  ]
+  assert [row["input"] for row in near_leak["examples"][0]] == [
+    "this is the text number 1 of many",
+    "THIS is the text number 1 of many!",
+  ]
+  assert {row["label"] for row in contradiction["examples"][0]} == {"a", "b"}
+  assert planted["quarantined"] == [
+    {"reason": "not UTF-8", "count": 6, "records": ["a.csv, row 7"] * 5},
+    {"reason": "no label", "count": 1, "records": ["a.csv, row 9"]},
+  ]
+  assert planted["compared"] == 35
+  assert json.loads(json.dumps(planted)) == planted
+
+
+def test_the_result_in_words(planted):
+  shown = render.lines(planted, width=90)
+  assert all(len(line) <= 90 for line in shown)
+  text = "\n".join(shown)
+  assert "Labels      train 'a' 16 (50%), 'b' 16 (50%)\n            eval  'a' 2 (67%)" in text
+  assert "Lengths     characters: 3 to 34, median 34" in text
+  assert "Warning     1 input in val or eval with an equal one in another split.\n" in text
+  assert "            - train: this is the text number 0 of many [a]\n" in text
+  assert "              eval: this is the text number 0 of many [a]\n" in text
+  assert "Bad records 6 quarantined: not UTF-8\n              a.csv, row 7\n" in text
+  assert shown[-1] == "Data check  3 warnings in 35 examples"
+
+
+def test_a_second_check_reads_what_the_first_has_kept(artifacts, tmp_path):
+  paths = artifacts({"train": [(b"one", b"a"), (b"one", b"a")], "val": [], "eval": []})
+  first = _check(WORDS, paths, tmp_path)
+  for file in paths[0].rglob("*.gz"):
+    file.unlink()
+  assert _check(WORDS, paths, tmp_path) == first
+  # Another way to describe is another question.
+  again = _check(dataclasses.replace(WORDS, describe=None), paths, tmp_path)
+  assert again["examples"] == {"train": 0, "val": 0, "eval": 0}
+  assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
+def test_a_task_without_classes_has_no_labels(artifacts, tmp_path):
+  task = dataclasses.replace(WORDS, vocabulary=None)
+  paths = artifacts({"train": [(b"one", b"un"), (b"one", b"une")], "val": [], "eval": []})
+  found = _check(task, paths, tmp_path)
+  assert found["labels"] is None
+  assert [f["name"] for f in found["findings"]] == ["several_answers"]
+  assert render.lines(found)[-1] == "Data check  0 warnings in 2 examples"
+
+
+def test_pictures_are_named_by_their_files(artifacts, class_folders, tmp_path):
+  root = class_folders("cat", "dog", count=15)
+  same = (root / "cat" / "0.png").read_bytes()
+  (root / "dog" / "copy.png").write_bytes(same)
+  rows = [(p.read_bytes(), p.parent.name.encode()) for p in sorted(root.rglob("*.png"))]
+  paths = artifacts({"train": rows, "val": [], "eval": []}, input_key="image")
+  found = _check(TASK, paths, tmp_path, root)
+  assert found["lengths"]["width"] == dict.fromkeys(("min", "p5", "median", "p95", "max"), 12)
+  assert [(f["name"], f["count"]) for f in found["findings"]] == [("contradictions", 2)]
+  [[first, second]] = found["findings"][0]["examples"]
+  assert {first["file"], second["file"]} == {"cat/0.png", "dog/copy.png"}
+  assert first["input"].startswith("PNG, 12 x 10 pixels, ")
+  assert "width: always 12" in "\n".join(render.lines(found))
+
+
+def test_labels_that_are_numbers_are_read(artifacts, tmp_path):
+  paths = artifacts({"train": [(b"one", 3), (b"two", 10)], "val": [], "eval": []})
+  assert _check(WORDS, paths, tmp_path)["labels"]["train"] == {"10": 1, "3": 1}
+
+
+def test_many_labels_are_summed_up():
+  labels = {"train": {f"l{i}": 10 + i for i in range(12)}, "val": {}, "eval": {}}
+  check = {
+    "examples": {"train": 2_000_000},
+    "labels": labels,
+    "lengths": {},
+    "findings": [],
+    "quarantined": [],
+    "compared": 1_000_000,
+  }
+  shown = render.lines(check)
+  assert shown[1] == "Labels      train 12 labels, from 'l0' 10 to 'l11' 21"
+  assert shown[2] == (
+    "Data check  0 warnings in 2,000,000 examples; near-duplicates were looked for among the first"
+  )
+
+
+def test_control_characters_of_the_data_do_not_reach_the_terminal(artifacts, tmp_path):
+  rows = [(b"red \x1b[31m text", b"a\x1b[0m")] * 2
+  found = _check(WORDS, artifacts({"train": rows, "val": [], "eval": []}), tmp_path)
+  assert "\x1b" not in "".join(render.lines(found))
+
+
+def test_originals_are_files_of_the_same_bytes(tmp_path):
+  (tmp_path / "b").mkdir()
+  for name, content in {"a.txt": b"one", "b/c.txt": b"one", "b/d.txt": b"two", "e": b"xxx"}.items():
+    (tmp_path / name).write_bytes(content)
+  found = originals.find(str(tmp_path), {4: b"one", 7: b"two", 8: b"one", 9: b"none of them"})
+  assert found == {4: "a.txt", 7: "b/d.txt", 8: "b/c.txt"}
+  assert originals.find(str(tmp_path / "a.txt"), {4: b"one"}) == {}
