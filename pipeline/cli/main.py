@@ -16,11 +16,12 @@ _COMMANDS = {
   "check": "Read and validate the data; train nothing.",
   "predict": "Predict with the pushed model.",
   "batch": "Predict every row of an input into a file.",
+  "serve": "Serve models over gRPC and REST.",
   "rollback": "Serve an older version of a model again.",
   "data": "List and fetch public data sets.",
   "doctor": "Say what is wrong with the environment.",
 }
-_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 class _LazyGroup(click.Group):
@@ -65,7 +66,7 @@ def main(args: Sequence[str] | None = None) -> None:
     code = cli.main(args, prog_name="dlpipe", standalone_mode=False)
   except click.exceptions.Abort:
     click.echo("Interrupted. Run the command again to go on from here.", err=True)
-    code = _INTERRUPTED
+    code = INTERRUPTED
   except click.ClickException as err:
     err.show()
     code = err.exit_code

@@ -1,0 +1,71 @@
+"""`dlpipe serve`: the embedded model server, for a task's pushed versions or for any models."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from components.errors import BadInputError
+from components.versioned_pusher.publish import list_versions
+from pipeline.cli.inputs import workspace_option
+from pipeline.config import PipelineConfig, from_env
+from pipeline.tasks import get_task
+from serving import flags
+
+_REST_PORT = 8501  # TensorFlow Serving's image opens it, too
+
+
+class _FlagsCommand(click.Command):
+  """Ends its help with the server's own flags."""
+
+  def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    formatter.write_paragraph()
+    formatter.write(flags.usage() + "\n")
+
+
+@click.command(
+  cls=_FlagsCommand,
+  short_help="Serve models over gRPC and REST.",
+  context_settings={"ignore_unknown_options": True},
+)
+@workspace_option
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[TASK] [--FLAG=VALUE]...")
+def serve(workspace: str | None, arguments: tuple[str, ...]) -> None:
+  """Answer TensorFlow Serving's API on this machine until Ctrl-C or SIGTERM.
+
+  \b
+  dlpipe serve TASK              the versions that `dlpipe run TASK` pushed,
+                                 gRPC on port 8500, REST on 8501
+  dlpipe serve --model_name=NAME --model_base_path=/PATH --rest_api_port=8501
+                                 any SavedModels below /PATH/<number>/
+
+  The ports open when the models can answer. New versions are found and swapped in while it serves.
+  """
+  from serving.cli import run
+
+  run([*_task_flags(arguments, workspace), *_without_task(arguments)])
+
+
+def _task_flags(arguments: tuple[str, ...], workspace: str | None) -> list[str]:
+  """The flags that TASK stands for; those of the command line come after and win."""
+  if not arguments or arguments[0].startswith("-"):
+    return []
+  task = get_task(arguments[0])
+  root = PipelineConfig(
+    task=task.name, data_path="", workspace=os.path.abspath(workspace or from_env())
+  ).serving_dir
+  if not list_versions(root):
+    raise BadInputError(
+      f"No model is pushed in {str(root)!r}. Run `dlpipe run {task.name}` first, or name the "
+      "workspace of that run with --workspace."
+    )
+  return [
+    f"--model_name={task.name}",
+    f"--model_base_path={root}",
+    f"--rest_api_port={_REST_PORT}",
+  ]
+
+
+def _without_task(arguments: tuple[str, ...]) -> tuple[str, ...]:
+  return arguments[1:] if arguments and not arguments[0].startswith("-") else arguments
