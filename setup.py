@@ -47,6 +47,7 @@ setup(
     "pysimdjson>=6",
     "pyyaml",
     "rich>=13",
+    "sacrebleu>=2.4",
     "scikit-learn",
     # tensorboard and others import pkg_resources, which setuptools 82 removed.
     "setuptools<82",
