@@ -199,6 +199,17 @@ def test_the_shipped_data_is_read_into_what_the_schema_says(task, schema, shippe
   assert set(record.features) <= {f.name for f in schema.feature}
 
 
+def test_the_sample_input_can_be_described(task, shipped):
+  if task.describe is None:
+    pytest.skip("the task describes no inputs")
+  value = task.request_value(task.sample_input())
+  described = load_function(task.describe)(value.encode() if isinstance(value, str) else value)
+  assert described.excerpt
+  assert all(length > 0 for length in described.lengths.values())
+  assert described.key or len(described.thumbnail) == 72
+  assert udf_path(load_function(task.describe)) == task.describe
+
+
 def test_the_sample_input_is_a_value_of_the_input(task, shipped):
   value = task.request_value(task.sample_input())
   assert isinstance(value, bytes | str)
