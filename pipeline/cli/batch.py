@@ -15,6 +15,7 @@ import click
 from components.errors import BadInputError, DlpipeError
 from components.versioned_pusher.publish import list_versions
 from pipeline.cli.inputs import workspace_option
+from pipeline.cli.main import INTERRUPTED
 from pipeline.config import PipelineConfig, from_env, make_config
 from pipeline.tasks import get_task
 
@@ -190,6 +191,10 @@ def _run(
         )
   except DlpipeError:
     raise
+  except KeyboardInterrupt:
+    click.echo("Interrupted. Nothing was written.", err=True)
+    # A worker's threads would go on to the end of their rows.
+    os._exit(INTERRUPTED)
   except Exception as err:
     raise DlpipeError(
       f"{type(err).__name__}: {err}\nThis was not foreseen; the traceback is in {log_file}"
