@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from serving.errors import InvalidArgument
-from serving.servable import Servable
+from serving.servable import Run, Servable
 from serving.tensors import Array, dtype_name
 
 CLASSIFY = "tensorflow/serving/classify"
@@ -46,7 +46,7 @@ def classify(
   examples: Sequence[bytes],
   *,
   signature_name: str,
-  timeout_s: float | None = None,
+  run: Run | None = None,
 ) -> Classes:
   """Labels and scores of serialized tf.Examples.
 
@@ -55,7 +55,7 @@ def classify(
     ServingError: what the runtime says.
   """
   tensor, outputs = classify_outputs(_signature(servable, signature_name))
-  return to_classes(_run(servable, tensor, outputs, examples, timeout_s), len(examples))
+  return to_classes(_run(servable, tensor, outputs, examples, run), len(examples))
 
 
 def regress(
@@ -63,7 +63,7 @@ def regress(
   examples: Sequence[bytes],
   *,
   signature_name: str,
-  timeout_s: float | None = None,
+  run: Run | None = None,
 ) -> Array:
   """`[batch]` float32 of serialized tf.Examples.
 
@@ -72,7 +72,7 @@ def regress(
     ServingError: what the runtime says.
   """
   tensor, outputs = regress_outputs(_signature(servable, signature_name))
-  return to_values(_run(servable, tensor, outputs, examples, timeout_s), len(examples))
+  return to_values(_run(servable, tensor, outputs, examples, run), len(examples))
 
 
 def to_batch(examples: Sequence[bytes]) -> Array:
@@ -166,9 +166,11 @@ def _run(
   tensor: str,
   outputs: Mapping[str, str],
   examples: Sequence[bytes],
-  timeout_s: float | None,
+  run: Run | None,
 ) -> dict[str, Array]:
-  values = servable.runner.run({tensor: to_batch(examples)}, list(outputs.values()), timeout_s)
+  run = run or Run()
+  run.examples = len(examples)
+  values = servable.execute({tensor: to_batch(examples)}, list(outputs.values()), run)
   return dict(zip(outputs, values, strict=True))
 
 

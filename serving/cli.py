@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from serving.errors import ServingError
-from serving.flags import Flags, parse, usage
+from serving.flags import Flags, check, parse, usage
 
 _FAILED = 255  # TensorFlow Serving's -1
 
@@ -53,6 +53,7 @@ def serve(flags: Flags) -> int:
     signal.signal(number, lambda *_: stopped.set())
   server: Any = None
   try:
+    check(flags)
     from serving.server import ModelServer
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

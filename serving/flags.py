@@ -140,6 +140,50 @@ def parse(args: Sequence[str]) -> tuple[Flags, list[str]]:
   return Flags(**values), unknown
 
 
+def check(flags: Flags) -> None:
+  """Refuses flags that contradict each other or ask for what there is not.
+
+  Raises:
+    InvalidArgument: the first of them.
+  """
+  if not flags.model_base_path and not flags.model_config_file:
+    raise InvalidArgument(
+      "Both server_options.model_base_path and server_options.model_config_file are empty!"
+    )
+  if flags.batching_parameters_file and not flags.enable_batching:
+    raise InvalidArgument(
+      "server_options.batching_parameters_file is set without setting "
+      "server_options.enable_batching to true."
+    )
+  if flags.port and flags.port == flags.rest_api_port:
+    raise InvalidArgument(
+      f"--port and --rest_api_port must differ. Received: {flags.port} for both."
+    )
+  if not flags.port and not flags.grpc_socket_path and not flags.rest_api_port:
+    raise InvalidArgument(
+      "No port is asked for: set --port, --rest_api_port or --grpc_socket_path."
+    )
+  if flags.monitoring_config_file and not flags.rest_api_port:
+    raise InvalidArgument("--monitoring_config_file needs --rest_api_port.")
+  refused = {
+    "use_alts_credentials": flags.use_alts_credentials,
+    "platform_config_file": flags.platform_config_file,
+    "prefer_tflite_model": flags.prefer_tflite_model,
+  }
+  for name, value in refused.items():
+    if value:
+      raise InvalidArgument(f"--{name} is not supported by this server.")
+  if (
+    flags.tensorflow_session_parallelism
+    and flags.tensorflow_intra_op_parallelism
+    and flags.tensorflow_inter_op_parallelism
+  ):
+    raise InvalidArgument(
+      "Set --tensorflow_session_parallelism, or --tensorflow_intra_op_parallelism and "
+      "--tensorflow_inter_op_parallelism, not all three."
+    )
+
+
 def without_effect(flags: Flags) -> list[str]:
   """Sentences on flags that were set and change nothing here."""
   return [

@@ -24,7 +24,7 @@ from serving import proto_calls
 from serving.errors import CODE_NUMBERS, Internal, InvalidArgument, ServingError
 from serving.hooks import Hooks
 from serving.lifecycle import VersionStatus
-from serving.servable import ModelSpec, Servable
+from serving.servable import ModelSpec, Run, Servable
 from serving.serving_core import ServingCore
 
 _LOG = logging.getLogger(__name__)
@@ -51,11 +51,11 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     self._as_content = as_content
 
   def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
-    def call(servable: Servable, timeout_s: float | None) -> Any:
+    def call(servable: Servable, run: Run) -> Any:
       return proto_calls.predict(
         servable,
         request,
-        timeout_s=timeout_s,
+        run=run,
         check_method=self._check_method,
         as_content=self._as_content,
       )
@@ -63,20 +63,20 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     return self._answer("Predict", request, context, call)
 
   def Classify(self, request: Any, context: Any) -> Any:  # noqa: N802
-    def call(servable: Servable, timeout_s: float | None) -> Any:
-      return proto_calls.classify(servable, request, timeout_s=timeout_s)
+    def call(servable: Servable, run: Run) -> Any:
+      return proto_calls.classify(servable, request, run=run)
 
     return self._answer("Classify", request, context, call)
 
   def Regress(self, request: Any, context: Any) -> Any:  # noqa: N802
-    def call(servable: Servable, timeout_s: float | None) -> Any:
-      return proto_calls.regress(servable, request, timeout_s=timeout_s)
+    def call(servable: Servable, run: Run) -> Any:
+      return proto_calls.regress(servable, request, run=run)
 
     return self._answer("Regress", request, context, call)
 
   def MultiInference(self, request: Any, context: Any) -> Any:  # noqa: N802
-    def call(servable: Servable, timeout_s: float | None) -> Any:
-      return proto_calls.multi_inference(servable, request, timeout_s=timeout_s)
+    def call(servable: Servable, run: Run) -> Any:
+      return proto_calls.multi_inference(servable, request, run=run)
 
     return self._answer("MultiInference", request, context, call)
 
@@ -98,19 +98,19 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     api: str,
     request: Any,
     context: Any,
-    call: Callable[[Servable, float | None], Any],
+    call: Callable[[Servable, Run], Any],
   ) -> Any:
     started = time.perf_counter()
-    spec = ModelSpec("")
+    spec, run = ModelSpec(""), Run(context.time_remaining())
     try:
       spec = _spec_of(api, request)
       with self._core.acquire(spec) as servable:
-        response = call(servable, context.time_remaining())
+        response = call(servable, run)
     except Exception as err:
       error = _as_serving_error(err)
       self._hooks.refused(api, "GRPC", spec.name, error)
       return _abort(context, error)
-    self._hooks.answered(api, "GRPC", spec.name, time.perf_counter() - started)
+    self._hooks.answered(api, "GRPC", spec.name, time.perf_counter() - started, run)
     self._hooks.log_messages(api, request, response)
     return response
 

@@ -7,15 +7,15 @@ from typing import Any
 
 from serving.classification import Classes
 from serving.errors import ServingError
-from serving.servable import Servable
+from serving.servable import Run, Servable
 from serving.tensors import Array
 
 
 class Hooks:
   """Does nothing; the server uses `serving.telemetry.Telemetry`."""
 
-  def answered(self, api: str, protocol: str, model: str, seconds: float) -> None:
-    """A request got its answer."""
+  def answered(self, api: str, protocol: str, model: str, seconds: float, run: Run) -> None:
+    """A request got its answer, after so many seconds."""
 
   def refused(self, api: str, protocol: str, model: str, error: ServingError) -> None:
     """A request got an error."""

@@ -20,7 +20,7 @@ from serving.classification import (
   to_values,
 )
 from serving.errors import FailedPrecondition, InvalidArgument, Unimplemented
-from serving.servable import Servable
+from serving.servable import Run, Servable
 from serving.tensors import Array, TensorParseError, array_from_proto
 
 PREDICT = "tensorflow/serving/predict"
@@ -37,7 +37,7 @@ def predict(
   *,
   signature_name: str,
   output_filter: Sequence[str] = (),
-  timeout_s: float | None = None,
+  run: Run | None = None,
   read: Callable[[Any], Array] = as_it_is,
   check_method: bool = False,
 ) -> dict[str, Array]:
@@ -48,7 +48,7 @@ def predict(
     inputs: input name to value.
     signature_name: which signature.
     output_filter: the outputs to compute; none means all.
-    timeout_s: after which the run is given up.
+    run: the run that this is.
     read: makes an array of a value, or raises `TensorParseError`.
     check_method: whether the signature must be one that Predict is for.
 
@@ -67,7 +67,7 @@ def predict(
     raise InvalidMethod(signature.method_name)
   feeds = _feeds(signature, inputs, read)
   fetches = _fetches(signature, output_filter)
-  values = servable.runner.run(feeds, list(fetches.values()), timeout_s)
+  values = servable.execute(feeds, list(fetches.values()), run or Run())
   return dict(zip(fetches, values, strict=True))
 
 
@@ -75,7 +75,7 @@ def multi_inference(
   servable: Servable,
   tasks: Sequence[tuple[str, str]],
   examples: Sequence[bytes],
-  timeout_s: float | None = None,
+  run: Run | None = None,
 ) -> list[Classes | Array]:
   """Classifies and regresses the same examples in one run of the graph.
 
@@ -83,7 +83,7 @@ def multi_inference(
     servable: the version to run.
     tasks: of each the signature's name and its method.
     examples: serialized tf.Examples.
-    timeout_s: after which the run is given up.
+    run: the run that this is.
 
   Returns:
     In the order of the tasks: `Classes`, or `[batch]` float32.
@@ -103,7 +103,9 @@ def multi_inference(
       raise Unimplemented(f"Unsupported signature method_name: {method}")
   batch = to_batch(examples)
   fetches = sorted({tensor for plan in plans for tensor in plan[3].values()})
-  values = servable.runner.run({plan[2]: batch for plan in plans}, fetches, timeout_s)
+  run = run or Run()
+  run.examples = len(examples)
+  values = servable.execute({plan[2]: batch for plan in plans}, fetches, run)
   found = dict(zip(fetches, values, strict=True))
   results: list[Classes | Array] = []
   for _, method, _, outputs in plans:

@@ -20,7 +20,7 @@ from tensorflow_serving.apis import (
 from serving import classification, inference
 from serving.classification import Classes
 from serving.errors import InvalidArgument
-from serving.servable import ModelSpec, Servable
+from serving.servable import ModelSpec, Run, Servable
 from serving.tensors import Array, array_from_proto, fill_proto
 
 
@@ -50,7 +50,7 @@ def predict(
   servable: Servable,
   request: Any,
   *,
-  timeout_s: float | None = None,
+  run: Run | None = None,
   check_method: bool = False,
   as_content: bool = False,
 ) -> Any:
@@ -61,7 +61,7 @@ def predict(
     dict(request.inputs),
     signature_name=signature_name,
     output_filter=request.output_filter,
-    timeout_s=timeout_s,
+    run=run,
     read=array_from_proto,
     check_method=check_method,
   )
@@ -72,37 +72,37 @@ def predict(
   return response
 
 
-def classify(servable: Servable, request: Any, *, timeout_s: float | None = None) -> Any:
+def classify(servable: Servable, request: Any, *, run: Run | None = None) -> Any:
   """ClassificationRequest to ClassificationResponse."""
   signature_name = to_spec(request.model_spec).signature_name
   classes = classification.classify(
     servable,
     read_examples(request.input),
     signature_name=signature_name,
-    timeout_s=timeout_s,
+    run=run,
   )
   response = classification_pb2.ClassificationResponse()
   _echo(response.model_spec, servable, signature_name)
-  _fill_classes(response.result, classes)
+  fill_classes(response.result, classes)
   return response
 
 
-def regress(servable: Servable, request: Any, *, timeout_s: float | None = None) -> Any:
+def regress(servable: Servable, request: Any, *, run: Run | None = None) -> Any:
   """RegressionRequest to RegressionResponse."""
   signature_name = to_spec(request.model_spec).signature_name
   values = classification.regress(
     servable,
     read_examples(request.input),
     signature_name=signature_name,
-    timeout_s=timeout_s,
+    run=run,
   )
   response = regression_pb2.RegressionResponse()
   _echo(response.model_spec, servable, signature_name)
-  _fill_values(response.result, values)
+  fill_values(response.result, values)
   return response
 
 
-def multi_inference(servable: Servable, request: Any, *, timeout_s: float | None = None) -> Any:
+def multi_inference(servable: Servable, request: Any, *, run: Run | None = None) -> Any:
   """MultiInferenceRequest to MultiInferenceResponse."""
   tasks = []
   for task in request.tasks:
@@ -113,15 +113,15 @@ def multi_inference(servable: Servable, request: Any, *, timeout_s: float | None
         "All ModelSpecs in a MultiInferenceRequest must access the same model name."
       )
     tasks.append((to_spec(task.model_spec).signature_name, task.method_name))
-  results = inference.multi_inference(servable, tasks, read_examples(request.input), timeout_s)
+  results = inference.multi_inference(servable, tasks, read_examples(request.input), run)
   response = inference_pb2.MultiInferenceResponse()
   for (signature_name, _), result in zip(tasks, results, strict=True):
     entry = response.results.add()
     _echo(entry.model_spec, servable, signature_name)
     if isinstance(result, Classes):
-      _fill_classes(entry.classification_result, result)
+      fill_classes(entry.classification_result, result)
     else:
-      _fill_values(entry.regression_result, result)
+      fill_values(entry.regression_result, result)
   return response
 
 
@@ -152,7 +152,8 @@ def fill_spec(proto: model_pb2.ModelSpec, servable: Servable) -> None:
   proto.version.value = servable.version
 
 
-def _fill_classes(proto: Any, classes: Classes) -> None:
+def fill_classes(proto: Any, classes: Classes) -> None:
+  """Writes a ClassificationResult."""
   for row in classes.rows():
     entry = proto.classifications.add()
     for label, score in row:
@@ -160,6 +161,7 @@ def _fill_classes(proto: Any, classes: Classes) -> None:
       entry.classes.add(label=label.decode("utf-8", "replace"), score=score)
 
 
-def _fill_values(proto: Any, values: Array) -> None:
+def fill_values(proto: Any, values: Array) -> None:
+  """Writes a RegressionResult."""
   for value in values.tolist():
     proto.regressions.add(value=value)

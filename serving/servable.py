@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from serving.sessions import Runnable
+from serving.sessions import Array, Runnable
 
 SERVING_DEFAULT = "serving_default"
 
@@ -38,6 +39,21 @@ class ModelSpec:
     return self.signature or SERVING_DEFAULT
 
 
+@dataclasses.dataclass(slots=True)
+class Run:
+  """One run of a graph for a request.
+
+  Attributes:
+    timeout_s: after which it is given up; None for never.
+    seconds: how long it took, once it is over.
+    examples: how many rows it was for, where they can be counted.
+  """
+
+  timeout_s: float | None = None
+  seconds: float = 0.0
+  examples: int = 0
+
+
 class Servable:
   """One loaded version of one model.
 
@@ -53,6 +69,14 @@ class Servable:
     self._holders = 0
     self._is_leaving = False
     self._changed = threading.Condition(threading.Lock())
+
+  def execute(self, feeds: Mapping[str, Array], fetches: Sequence[str], run: Run) -> list[Array]:
+    """Arrays for the named tensors."""
+    started = time.perf_counter()
+    try:
+      return self.runner.run(feeds, fetches, run.timeout_s)
+    finally:
+      run.seconds = time.perf_counter() - started
 
   def acquire(self) -> bool:
     """Holds it for a request; False where it is leaving and another must be looked for."""

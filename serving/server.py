@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import pathlib
 import threading
 from typing import Any
 
@@ -15,17 +16,22 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving import grpc_server
-from serving.errors import InvalidArgument, ServingError, Unavailable
+from serving.auth import TokenInterceptor, read_tokens
+from serving.batching import BatchingRunner, BatchScheduler
+from serving.batching_parameters import BatchOptions, read_options
+from serving.errors import ServingError, Unavailable
 from serving.flags import Flags, without_effect
 from serving.grpc_service import ModelService, PredictionService
-from serving.hooks import Hooks
 from serving.lifecycle import ModelManager
-from serving.loader import LoadOptions, SavedModelLoader
+from serving.loader import LoadOptions, SavedModelLoader, Wrap
 from serving.model_config import TENSORFLOW
+from serving.protos import MonitoringConfig
+from serving.request_log import RequestLog
 from serving.rest.api import RestApi, RestOptions
 from serving.rest.http_server import HttpServer
 from serving.serving_core import ServingCore
-from serving.sessions import SessionOptions
+from serving.sessions import Runnable, SessionOptions
+from serving.telemetry import Telemetry
 from serving.text_protos import read_text_proto
 from serving.version_source import VersionSource
 
@@ -34,25 +40,33 @@ _LOG = logging.getLogger(__name__)
 # request would set off several.
 _GC_THRESHOLDS = (50_000, 50, 1000)
 _GRACE_S = 30.0
+_BATCHING_FILE = "batching_params.pbtxt"
+_METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
 class ModelServer:
   """A server as its flags describe it."""
 
   def __init__(self, flags: Flags):
-    """Checks the flags and loads nothing.
+    """Reads what the flags name and loads nothing.
 
     Raises:
       ServingError: what the flags ask for cannot be.
     """
-    _check(flags)
     self._flags = flags
     self._config = read_models(flags)
     self._credentials = (
       grpc_server.read_credentials(flags.ssl_config_file) if flags.ssl_config_file else None
     )
-    self._hooks = Hooks()
-    self._core = make_core(flags)
+    self._tokens = read_tokens(flags.auth_tokens_file) if flags.auth_tokens_file else None
+    self._metrics_path = _metrics_path(flags)
+    self._log = (
+      RequestLog(flags.request_log_dir, sample=flags.request_log_sample)
+      if flags.request_log_dir
+      else None
+    )
+    self._hooks = Telemetry(self._log)
+    self._core = make_core(flags, self._hooks)
     self._grpc: Any = None
     self._http: HttpServer | None = None
     self._stop = threading.Event()
@@ -84,6 +98,8 @@ class ModelServer:
     if drained is not None:
       drained.wait(_GRACE_S)
     self._core.stop()
+    if self._log is not None:
+      self._log.close()
 
   def _start_grpc(self) -> None:
     flags = self._flags
@@ -92,6 +108,7 @@ class ModelServer:
       max_request_bytes=flags.max_request_bytes,
       max_concurrent_requests=flags.max_concurrent_requests,
       channel_arguments=flags.grpc_channel_arguments,
+      interceptors=[TokenInterceptor(self._tokens)] if self._tokens is not None else [],
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
       PredictionService(
@@ -124,9 +141,10 @@ class ModelServer:
       timeout_s=timeout_s,
       with_cors=flags.rest_api_enable_cors_support,
       check_method=flags.enable_signature_method_name_check,
+      metrics_path=self._metrics_path,
     )
     self._http = HttpServer(
-      RestApi(self._core, self._hooks, options),
+      RestApi(self._core, self._hooks, options, self._tokens),
       host=flags.host,
       port=flags.rest_api_port,
       threads=flags.rest_api_num_threads,
@@ -154,12 +172,18 @@ class ModelServer:
         _LOG.error("The model config file is not taken over: %s", err)
 
 
-def make_core(flags: Flags) -> ServingCore:
-  """The models' side of the server."""
+def make_core(flags: Flags, telemetry: Telemetry) -> ServingCore:
+  """The models' side of the server.
+
+  Raises:
+    ServingError: a file that the flags name is not there or not what it should be.
+  """
   options = LoadOptions(
     session=_session_options(flags),
     with_warmup=flags.enable_model_warmup,
     warmup_iterations=flags.num_request_iterations_for_warmup,
+    wrap=_batches(flags, telemetry) if flags.enable_batching else None,
+    on_warmup=telemetry.warmed_up,
   )
   manager = ModelManager(
     SavedModelLoader(options),
@@ -189,45 +213,6 @@ def read_models(flags: Flags) -> Any:
   return config
 
 
-def _check(flags: Flags) -> None:
-  if not flags.model_base_path and not flags.model_config_file:
-    raise InvalidArgument(
-      "Both server_options.model_base_path and server_options.model_config_file are empty!"
-    )
-  if flags.batching_parameters_file and not flags.enable_batching:
-    raise InvalidArgument(
-      "server_options.batching_parameters_file is set without setting "
-      "server_options.enable_batching to true."
-    )
-  if flags.port and flags.port == flags.rest_api_port:
-    raise InvalidArgument(
-      f"--port and --rest_api_port must differ. Received: {flags.port} for both."
-    )
-  if not flags.port and not flags.grpc_socket_path and not flags.rest_api_port:
-    raise InvalidArgument(
-      "No port is asked for: set --port, --rest_api_port or --grpc_socket_path."
-    )
-  if flags.monitoring_config_file and not flags.rest_api_port:
-    raise InvalidArgument("--monitoring_config_file needs --rest_api_port.")
-  refused = {
-    "use_alts_credentials": flags.use_alts_credentials,
-    "platform_config_file": flags.platform_config_file,
-    "prefer_tflite_model": flags.prefer_tflite_model,
-  }
-  for name, value in refused.items():
-    if value:
-      raise InvalidArgument(f"--{name} is not supported by this server.")
-  if (
-    flags.tensorflow_session_parallelism
-    and flags.tensorflow_intra_op_parallelism
-    and flags.tensorflow_inter_op_parallelism
-  ):
-    raise InvalidArgument(
-      "Set --tensorflow_session_parallelism, or --tensorflow_intra_op_parallelism and "
-      "--tensorflow_inter_op_parallelism, not all three."
-    )
-
-
 def _session_options(flags: Flags) -> SessionOptions:
   config = b""
   if flags.tensorflow_session_config_file:
@@ -245,3 +230,30 @@ def _session_options(flags: Flags) -> SessionOptions:
 
 def _bracketed(host: str) -> str:
   return f"[{host}]" if ":" in host else host
+
+
+def _batches(flags: Flags, telemetry: Telemetry) -> Wrap:
+  """What puts batches in front of each version's session."""
+  common = BatchOptions()
+  if flags.batching_parameters_file:
+    common = read_options(flags.batching_parameters_file)
+  scheduler = BatchScheduler(common.threads, telemetry.batched)
+
+  def wrap(session: Runnable, path: pathlib.Path) -> Runnable:
+    options = common
+    if flags.enable_per_model_batching_parameters:
+      file = path / _BATCHING_FILE
+      if not file.is_file():
+        return session
+      options = read_options(str(file))
+    return BatchingRunner(session, scheduler, options)
+
+  return wrap
+
+
+def _metrics_path(flags: Flags) -> str:
+  """Where Prometheus finds the metrics; empty for nowhere."""
+  if not flags.monitoring_config_file:
+    return ""
+  config = read_text_proto(flags.monitoring_config_file, MonitoringConfig()).prometheus_config
+  return (config.path or _METRICS_PATH) if config.enable else ""

@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable
 
 from serving import classification, inference, tensor_json
+from serving.auth import Tokens
 from serving.errors import Internal, InvalidArgument, ServingError
 from serving.grpc_service import status_response
 from serving.hooks import Hooks
 from serving.rest.json_protos import metadata_body, status_body
 from serving.rest.messages import JSON, Request, Response, html
 from serving.rest.routes import METADATA, STATUS, Route, find_route, is_api
-from serving.servable import ModelSpec
+from serving.servable import ModelSpec, Run
 from serving.serving_core import ServingCore
 
 _LOG = logging.getLogger(__name__)
@@ -50,14 +51,19 @@ class RestApi:
   """Every request that reaches the HTTP port."""
 
   def __init__(
-    self, core: ServingCore, hooks: Hooks | None = None, options: RestOptions | None = None
+    self,
+    core: ServingCore,
+    hooks: Hooks | None = None,
+    options: RestOptions | None = None,
+    tokens: Tokens | None = None,
   ):
-    """Args: what answers; who is told; how."""
+    """Args: what answers; who is told; how; who may ask, None for everybody."""
+    self._tokens = tokens
     self._core = core
     self._hooks = hooks or Hooks()
     self._options = options or RestOptions()
     self._headers = _CORS if self._options.with_cors else ()
-    self._calls: dict[str, Callable[[ModelSpec, Request], bytes]] = {
+    self._calls: dict[str, Callable[[ModelSpec, Request, Run], bytes]] = {
       "predict": self._predict,
       "classify": self._classify,
       "regress": self._regress,
@@ -68,6 +74,11 @@ class RestApi:
   def handle(self, request: Request) -> Response:
     """The answer to a request; never raises."""
     started = time.perf_counter()
+    if self._tokens is not None and request.method != "OPTIONS":
+      try:
+        self._tokens.check(_authorization(request))
+      except ServingError as err:
+        return self.refusal(err)
     path = request.target.partition("?")[0]
     if self._options.metrics_path and path == self._options.metrics_path:
       return self._metrics(request)
@@ -75,22 +86,24 @@ class RestApi:
       return html(404)
     if request.method == "OPTIONS":
       return self._preflight(request)
-    route = Route("", ModelSpec(""))
+    route, run = Route("", ModelSpec("")), Run(self._options.timeout_s)
     try:
       route = find_route(request.method, request.target)
-      body = self._calls[route.call](route.spec, request)
+      body = self._calls[route.call](route.spec, request, run)
     except Exception as err:
       error = _as_serving_error(err)
       self._hooks.refused(_api_name(route), "REST", route.spec.name, error)
       return self.refusal(error)
-    self._hooks.answered(_api_name(route), "REST", route.spec.name, time.perf_counter() - started)
+    self._hooks.answered(
+      _api_name(route), "REST", route.spec.name, time.perf_counter() - started, run
+    )
     return Response(200, body, JSON, self._headers)
 
   def refusal(self, error: ServingError) -> Response:
     """The response that an error is."""
     return Response(error.http_status, tensor_json.write_error(error.message), JSON, self._headers)
 
-  def _predict(self, spec: ModelSpec, request: Request) -> bytes:
+  def _predict(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
     parsed = tensor_json.parse_predict(request.content())
     name = parsed.signature_name
     with self._core.acquire(spec) as servable:
@@ -102,34 +115,30 @@ class RestApi:
         servable,
         inputs,
         signature_name=name,
-        timeout_s=self._options.timeout_s,
+        run=run,
         check_method=self._options.check_method,
       )
       self._hooks.log_predict(servable, name, inputs, outputs)
     return tensor_json.write_predict(outputs, row=is_row)
 
-  def _classify(self, spec: ModelSpec, request: Request) -> bytes:
+  def _classify(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
     name, examples = tensor_json.parse_classify(request.content(), "classify")
     with self._core.acquire(spec) as servable:
-      classes = classification.classify(
-        servable, examples, signature_name=name, timeout_s=self._options.timeout_s
-      )
+      classes = classification.classify(servable, examples, signature_name=name, run=run)
       self._hooks.log_examples("Classify", servable, name, examples, classes)
     return tensor_json.write_classify(classes.rows())
 
-  def _regress(self, spec: ModelSpec, request: Request) -> bytes:
+  def _regress(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
     name, examples = tensor_json.parse_classify(request.content(), "regress")
     with self._core.acquire(spec) as servable:
-      values = classification.regress(
-        servable, examples, signature_name=name, timeout_s=self._options.timeout_s
-      )
+      values = classification.regress(servable, examples, signature_name=name, run=run)
       self._hooks.log_examples("Regress", servable, name, examples, values)
     return tensor_json.write_regress(values)
 
-  def _status(self, spec: ModelSpec, request: Request) -> bytes:
+  def _status(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
     return status_body(status_response(self._core.statuses(spec)))
 
-  def _metadata(self, spec: ModelSpec, request: Request) -> bytes:
+  def _metadata(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
     with self._core.acquire(spec) as servable:
       return metadata_body(servable)
 
@@ -154,3 +163,8 @@ def _as_serving_error(error: Exception) -> ServingError:
     return error
   _LOG.error("A request failed", exc_info=error)
   return Internal(f"{type(error).__name__}: {error}")
+
+
+def _authorization(request: Request) -> str | None:
+  value = request.headers.get(b"authorization")
+  return None if value is None else value.decode("latin-1")
