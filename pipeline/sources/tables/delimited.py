@@ -8,7 +8,7 @@ from typing import Any
 from components.errors import BadInputError
 from pipeline.sources import line_files
 from pipeline.sources.encoding import UndecodableError, decode
-from pipeline.sources.tables.delimited_records import Record, RecordReader
+from pipeline.sources.tables.delimited_records import Record, RecordReader, split_fields
 from pipeline.sources.tables.rows import BadRow, Row, origin_prefix
 
 _SHARD_ROWS = line_files.SHARD_LINES
@@ -27,7 +27,7 @@ def columns(file: str, delimiter: bytes) -> list[str]:
   if header.fault:
     raise BadInputError(f"The header of {file!r} cannot be read: {header.fault}.")
   try:
-    names = [decode(field).strip() for field in _fields(header, delimiter)]
+    names = [decode(field).strip() for field in split_fields(header, delimiter)]
   except UndecodableError as err:
     raise BadInputError(
       f"Expected a header in UTF-8 in {file!r}. Received: {err}. Save the file as UTF-8."
@@ -107,31 +107,30 @@ def _row(
   where = f"{prefix}{record.number}"
   if record.fault:
     return BadRow(record.number, where, record.fault, record.data)
-  fields = _fields(record, delimiter)
-  if len(fields) != len(names):
-    reason = f"expected {len(names)} fields, as in the header; the row has {len(fields)}"
-    return BadRow(record.number, where, reason, record.data)
   try:
-    if record.fields is None:
-      text = decode(record.data).split(delimiter.decode())
+    if record.is_quoted:
+      text = [decode(field) for field in split_fields(record, delimiter)]
     else:
-      text = [decode(field) for field in fields]
+      text = decode(record.data).split(delimiter.decode())
+    count, reason = len(text), ""
   except UndecodableError:
-    return BadRow(record.number, where, _undecodable(fields, names), record.data)
+    fields = split_fields(record, delimiter)
+    count, reason = len(fields), _undecodable(fields, names)
+  if count != len(names):
+    reason = f"expected {len(names)} fields, as in the header; the row has {count}"
+  if reason:
+    return BadRow(record.number, where, reason, record.data)
   return Row(record.number, where, {name: text[index] for index, name in kept})
 
 
 def _undecodable(fields: Sequence[bytes], names: Sequence[str]) -> str:
-  for name, field in zip(names, fields, strict=True):
+  """Which column is no text, and why; empty if it is one that the header does not have."""
+  for name, field in zip(names, fields, strict=False):
     try:
       decode(field)
     except UndecodableError as err:
       return f"{err} in column {name!r}"
-  raise AssertionError("every field can be decoded, the row they make up cannot")
-
-
-def _fields(record: Record, delimiter: bytes) -> list[bytes]:
-  return record.data.split(delimiter) if record.fields is None else record.fields
+  return ""
 
 
 def _header(file: str, delimiter: bytes) -> Record | None:

@@ -20,10 +20,10 @@ from pipeline.tasks.translation.sources import records
 
 DESCRIPTION = "a folder with files such as train.en and train.de, line by line translations"
 
-_NAME = re.compile(r"(?P<stem>.+)\.(?P<language>[A-Za-z]{2,3}([_-][A-Za-z0-9]+)*)(?:\.gz)?$")
+_NAME = re.compile(r"(?P<stem>.+)\.(?P<language>[A-Za-z]{2,3}([_-][A-Za-z0-9]+)*)$")
 # What looks like a language and is not, unless an option says so.
 _NO_LANGUAGE = re.compile(
-  r"(bz2|cfg|csv|doc|gz|htm|ini|jpg|log|md|pdf|png|py|sh|tar|tex|tgz|toml|tsv|txt|vec|xml|xz|yml"
+  r"(bz2|cfg|csv|doc|htm|ini|jpg|log|md|pdf|png|py|sh|tar|tex|tgz|toml|tsv|txt|vec|xml|xz|yml"
   r"|zip)$",
   re.IGNORECASE,
 )
@@ -133,7 +133,7 @@ def _find(path: str, options: Mapping[str, Any]) -> _Corpora:
   if not os.path.isdir(folder):
     return corpora
   for entry in input_paths.entries(folder):
-    match = _NAME.match(entry.name)
+    match = _NAME.match(entry.name.removesuffix(".gz"))
     if not match or not entry.is_file():
       continue
     language = match["language"]

@@ -1,0 +1,56 @@
+"""Tables of pairs."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from components.errors import BadInputError
+from components.records import Rejected
+
+PAIRS = [("Hi, you", "Salut,\xa0toi"), ("two\nlines", "deux\nlignes"), ('"q"', "«\u202fq\u202f»")]
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+def test_every_format_gives_the_same_pairs(kind, tmp_path, read_all):
+  path = tmp_path / f"x.{kind}"
+  if kind in ("csv", "tsv"):
+    tab = "," if kind == "csv" else "\t"
+    rows = [tab.join('"' + s.replace('"', '""') + '"' for s in pair) for pair in PAIRS]
+    path.write_text(f"source{tab}target\n" + "\n".join(rows))
+  elif kind == "jsonl":
+    path.write_text("".join(json.dumps({"target": t, "source": s}) + "\n" for s, t in PAIRS))
+  else:
+    sources, targets = zip(*PAIRS, strict=True)
+    parquet.write_table(pa.table({"source": sources, "target": targets}), path)
+  _, records = read_all("table", path)
+  assert [(r.features["text"], r.features["target"]) for r in records] == PAIRS
+
+
+def test_columns_are_named_or_guessed(tmp_path, read_all):
+  path = tmp_path / "x.csv"
+  path.write_text("src,tgt,en,part\na,b,c,train\nd,e,f,test\n")
+  _, records = read_all("table", path)
+  assert [(r.features["text"], r.features["target"]) for r in records] == [("a", "b"), ("d", "e")]
+  plan, records = read_all("table", path, source_column="en", split_column="part")
+  assert plan.given_splits == ("train", "eval")
+  assert [(r.features["text"], r.split) for r in records] == [("c", "train"), ("f", "eval")]
+  with pytest.raises(BadInputError, match=r"Expected a column 'fr'.*data\.target_column="):
+    read_all("table", path, target_column="fr")
+
+
+def test_an_empty_side_is_rejected(tmp_path, read_all):
+  (tmp_path / "x.jsonl").write_text('{"source": "a"}\n{"source": "a", "target": "b"}\n')
+  _, records = read_all("table", tmp_path / "x.jsonl")
+  assert records[0] == Rejected(
+    origin="x.jsonl, row 1", reason="the target is empty", data=b'{"source": "a"}'
+  )
+
+
+def test_no_rows_are_refused(tmp_path, read_all):
+  (tmp_path / "x.csv").write_text("source,target\n")
+  with pytest.raises(BadInputError, match="There are none"):
+    read_all("table", tmp_path / "x.csv")
