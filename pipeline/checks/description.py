@@ -1,4 +1,4 @@
-"""`Description`: what a task tells the data check about one input. A task names the function.
+"""`Row` and `Description`: one example, and what a task tells the data check about its input.
 
 Imports only the standard library.
 """
@@ -7,6 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+  """One example: its split, the raw input, and the raw label as bytes of text."""
+
+  split: str
+  value: bytes
+  label: bytes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,6 +27,7 @@ class Description:
 
   Attributes:
     excerpt: the input in one short line, for a person.
+    suffix: how the name of a file with these bytes ends, such as `.png`; empty for what is no file.
     lengths: measures by name, such as `{"words": 12}`; every input has the same names.
     key: what is left of the input when nothing but the essential is kept.
     parts: 32-bit numbers that stand for the input's parts, such as its pairs of words; give none
@@ -26,6 +36,7 @@ class Description:
   """
 
   excerpt: str
+  suffix: str = ""
   lengths: Mapping[str, float]
   key: bytes = b""
   parts: Collection[int] = ()

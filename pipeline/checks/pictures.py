@@ -28,6 +28,7 @@ def describe(encoded: bytes) -> Description:
     raise IndescribableError(f"no picture that can be decoded: {err}") from err
   return Description(
     excerpt=f"{kind}, {width} x {height} pixels, {len(encoded):,} bytes",
+    suffix=f".{str(kind).lower()}",
     lengths={"bytes": len(encoded), "width": width, "height": height},
     thumbnail=thumbnail,
   )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Mapping
 from typing import Any
@@ -79,12 +80,17 @@ def _lengths(lengths: Mapping[str, Mapping[str, float]]) -> list[str]:
 def _example(rows: list[Mapping[str, str]], width: int) -> list[str]:
   shown = []
   for number, row in enumerate(rows):
-    where = row.get("file") or row["input"]
+    where = _place(row["file"]) if "file" in row else row["input"]
     label = f" [{_cut(row['label'], _LABEL_CHARACTERS)}]" if row["label"] else ""
     mark = "- " if number == 0 else "  "
     room = width - len(_INDENT) - len(mark) - len(label) - len(row["split"]) - 2
     shown.append(f"{_INDENT}{mark}{row['split']}: {_cut(where, room)}{label}")
   return shown
+
+
+def _place(path: str) -> str:
+  """The path from here where that is shorter."""
+  return min(path, os.path.relpath(path), key=len) if os.path.isabs(path) else path
 
 
 def _cut(text: str, room: int) -> str:

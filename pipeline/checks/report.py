@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,15 @@ import numpy as np
 from components.dotted_paths import load_function
 from components.records import SPLITS
 from pipeline.checks import findings, originals
-from pipeline.checks.description import IndescribableError
-from pipeline.checks.examples import Row, read_examples
+from pipeline.checks.description import Description, IndescribableError, Row
+from pipeline.checks.examples import read_examples
 from pipeline.checks.findings import Finding
 from pipeline.checks.survey import MAX_COMPARED, Survey
 from pipeline.task import Task
 from pipeline.user_functions import code_fingerprint
 
 _SHOWN_REASONS, _SHOWN_RECORDS = 10, 5
+_LABEL_BYTES = 200
 
 
 def check_data(
@@ -39,7 +41,8 @@ def check_data(
     examples: directory of the `Examples` artifact.
     quarantine: directory of the `Quarantine` artifact.
     data_path: the input; files of their own are named by their path in it.
-    kept: folder where results are kept by artifact and code.
+    kept: folder where results are kept by artifact and code, with the pictures that a finding
+      shows and that are no files of their own.
 
   Returns:
     `examples` {split: count}; `labels` {split: {label: count}} or None; `lengths` {measure:
@@ -47,11 +50,12 @@ def check_data(
     [[{split, label, input, file}]]}], warnings first; `quarantined` [{reason, count, records}];
     `compared`, how many inputs near-duplicates were looked for among.
   """
-  file = kept / f"{_key(task, examples, data_path)}.json"
+  folder = kept / _key(task, examples, data_path)
+  file = folder / "check.json"
   if file.exists():
     return json.loads(file.read_text(encoding="utf-8"))
-  result = _check(task, examples, quarantine, data_path)
-  kept.mkdir(parents=True, exist_ok=True)
+  folder.mkdir(parents=True, exist_ok=True)
+  result = _check(task, examples, quarantine, data_path, folder)
   partial = file.with_suffix(".part")
   partial.write_text(json.dumps(result), encoding="utf-8")
   partial.replace(file)
@@ -65,7 +69,11 @@ def _key(task: Task, examples: pathlib.Path, data_path: str) -> str:
 
 
 def _check(
-  task: Task, examples: pathlib.Path, quarantine: pathlib.Path, data_path: str
+  task: Task,
+  examples: pathlib.Path,
+  quarantine: pathlib.Path,
+  data_path: str,
+  folder: pathlib.Path,
 ) -> dict[str, Any]:
   describe = load_function(task.describe) if task.describe else None
   has_classes = task.vocabulary is not None
@@ -84,7 +92,12 @@ def _check(
   ]
   found.sort(key=lambda finding: finding.level != findings.WARNING)
   wanted = {number for finding in found for example in finding.examples for number in example}
-  shown = _shown_rows(rows(), wanted, describe, data_path)
+  shown_rows = _pick(rows(), wanted)
+  files = originals.find(data_path, shown_rows)
+  shown = {
+    number: _shown(row, describe, files.get(number) or folder / str(number))
+    for number, row in shown_rows.items()
+  }
   counts = np.bincount(survey.splits, minlength=len(SPLITS)).tolist()
   return {
     "examples": dict(zip(SPLITS, counts, strict=True)),
@@ -101,35 +114,44 @@ def _finding_json(finding: Finding, shown: Mapping[int, Mapping[str, Any]]) -> d
   return {**dataclasses.asdict(finding), "details": list(finding.details), "examples": examples}
 
 
-def _shown_rows(
-  rows: Iterable[Row], wanted: set[int], describe: Any, data_path: str
-) -> dict[int, dict[str, Any]]:
-  """What to show of the rows with these numbers; reads on only as far as the last of them."""
-  values: dict[int, bytes] = {}
-  shown: dict[int, dict[str, Any]] = {}
-  last = max(wanted, default=-1)
+def _pick(rows: Iterable[Row], wanted: set[int]) -> dict[int, Row]:
+  """The rows with these numbers; reads on only as far as the last of them."""
+  found: dict[int, Row] = {}
   for number, row in enumerate(rows if wanted else ()):
     if number in wanted:
-      values[number] = row.value
-      shown[number] = {
-        "split": row.split,
-        "label": row.label[:200].decode("utf-8", "replace"),
-        "input": _excerpt(row.value, describe),
-      }
-    if number == last:
-      break
-  for number, path in originals.find(data_path, values).items():
-    shown[number]["file"] = path
-  return shown
+      found[number] = row
+      if len(found) == len(wanted):
+        break
+  return found
 
 
-def _excerpt(value: bytes, describe: Any) -> str:
+def _shown(
+  row: Row, describe: Callable[[bytes], Description] | None, file: str | pathlib.Path
+) -> dict[str, str]:
+  """What to show of a row.
+
+  Args:
+    row: the row.
+    describe: the task's function.
+    file: the name of its file, or the path to write one to where its input is a file.
+  """
+  shown = {
+    "split": row.split,
+    "label": row.label[:_LABEL_BYTES].decode("utf-8", "replace"),
+    "input": f"{len(row.value):,} bytes",
+  }
+  suffix = ""
   if describe is not None:
-    try:
-      return describe(value).excerpt
-    except IndescribableError:
-      return f"{len(value):,} bytes"
-  return f"{len(value):,} bytes"
+    with contextlib.suppress(IndescribableError):
+      described = describe(row.value)
+      shown["input"], suffix = described.excerpt, described.suffix
+  if isinstance(file, str):
+    shown["file"] = file
+  elif suffix:
+    path = file.with_name(f"{file.name}{suffix}")
+    path.write_bytes(row.value)
+    shown["file"] = str(path)
+  return shown
 
 
 def _quarantined(directory: pathlib.Path) -> list[dict[str, Any]]:

@@ -13,8 +13,7 @@ import numpy as np
 
 from components.records import SPLITS
 from pipeline.checks import near
-from pipeline.checks.description import Description, IndescribableError
-from pipeline.checks.examples import Row
+from pipeline.checks.description import Description, IndescribableError, Row
 
 # Beyond this many rows memory would grow without end; the check says so.
 MAX_COMPARED = 1_000_000

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.checks import findings, text
-from pipeline.checks.examples import Row
+from pipeline.checks.description import Row
 from pipeline.checks.survey import Survey
 
 LONG = "the plot is thin but the two leads carry this small film with wit and an easy charm"

@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import pathlib
 
 import pytest
 
 from pipeline.checks import originals, render, report
+from pipeline.checks.description import Row
 from pipeline.tasks.images.task import TASK
 
 WORDS = dataclasses.replace(
@@ -141,9 +143,21 @@ def test_pictures_are_named_by_their_files(artifacts, class_folders, tmp_path):
   assert found["lengths"]["width"] == dict.fromkeys(("min", "p5", "median", "p95", "max"), 12)
   assert [(f["name"], f["count"]) for f in found["findings"]] == [("contradictions", 2)]
   [[first, second]] = found["findings"][0]["examples"]
-  assert {first["file"], second["file"]} == {"cat/0.png", "dog/copy.png"}
+  files = {row["label"]: row["file"] for row in (first, second)}
+  assert files == {"cat": "cat/0.png", "dog": "dog/copy.png"}
   assert first["input"].startswith("PNG, 12 x 10 pixels, ")
   assert "width: always 12" in "\n".join(render.lines(found))
+
+
+def test_pictures_that_are_no_files_are_written_to_look_at(artifacts, make_picture, tmp_path):
+  rows = [(make_picture(seed=1), b"cat"), (make_picture(seed=1), b"dog")]
+  paths = artifacts({"train": rows, "val": [], "eval": []}, input_key="image")
+  found = _check(TASK, paths, tmp_path)
+  [example] = found["findings"][0]["examples"]
+  files = [pathlib.Path(row["file"]) for row in example]
+  assert [file.read_bytes() for file in files] == [make_picture(seed=1)] * 2
+  assert {file.name for file in files} == {"0.png", "1.png"}
+  assert _check(TASK, paths, tmp_path) == found
 
 
 def test_labels_that_are_numbers_are_read(artifacts, tmp_path):
@@ -175,9 +189,22 @@ def test_control_characters_of_the_data_do_not_reach_the_terminal(artifacts, tmp
 
 
 def test_originals_are_files_of_the_same_bytes(tmp_path):
-  (tmp_path / "b").mkdir()
-  for name, content in {"a.txt": b"one", "b/c.txt": b"one", "b/d.txt": b"two", "e": b"xxx"}.items():
+  contents = {"train/a/1": b"one", "test/a/2": b"one", "train/b/3": b"one", "train/b/4": b"two"}
+  for name, content in {**contents, "train/b/5": b"xxx"}.items():
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_bytes(content)
-  found = originals.find(str(tmp_path), {4: b"one", 7: b"two", 8: b"one", 9: b"none of them"})
-  assert found == {4: "a.txt", 7: "b/d.txt", 8: "b/c.txt"}
-  assert originals.find(str(tmp_path / "a.txt"), {4: b"one"}) == {}
+  rows = {
+    4: Row("eval", b"one", b"a"),
+    5: Row("train", b"one", b"b"),
+    6: Row("val", b"two", b"b"),
+    7: Row("train", b"one", b"a"),
+    8: Row("train", b"none of them", b"a"),
+    9: Row("train", b"two", b"b"),
+  }
+  assert originals.find(str(tmp_path), rows) == {
+    4: "test/a/2",
+    5: "train/b/3",
+    6: "train/b/4",
+    7: "train/a/1",
+  }
+  assert originals.find(str(tmp_path / "train" / "a" / "1"), rows) == {}
