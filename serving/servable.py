@@ -66,6 +66,10 @@ class Servable:
     self.version = version
     self.runner = runner
     self.signatures = signatures
+    # In an order of their own, so that of several wrong inputs always the same is named.
+    self.inputs: Mapping[str, Mapping[str, Any]] = {
+      key: dict(sorted(signature.inputs.items())) for key, signature in signatures.items()
+    }
     self._holders = 0
     self._is_leaving = False
     self._changed = threading.Condition(threading.Lock())

@@ -117,7 +117,7 @@ class SavedModelSession:
     options = self._pool_options(timeout_s) if runs_in_pool else self._in_caller_thread
     started = time.monotonic()
     try:
-      return self._session._call_tf_sessionrun(options.pointer, inputs, outputs, [], None)
+      values = self._session._call_tf_sessionrun(options.pointer, inputs, outputs, [], None)
     except tf.errors.OpError as err:
       raise error_of_code(err.error_code, str(err.message)) from None
     except RuntimeError as err:
@@ -129,6 +129,7 @@ class SavedModelSession:
         self._runs_in_pool[key] = _QUICK_RUNS
       elif runs_in_pool:
         self._runs_in_pool[key] = runs_in_pool - 1
+    return [value if type(value) is np.ndarray else _scalar(value) for value in values]
 
   def close(self) -> None:
     """Frees the memory. Nothing may be running."""
@@ -156,6 +157,11 @@ class SavedModelSession:
     if timeout_ms not in self._in_pool:
       self._in_pool[timeout_ms] = _RunOptions(timeout_ms, _POOL)
     return self._in_pool[timeout_ms]
+
+
+def _scalar(value: Any) -> Array:
+  """The array of what TensorFlow returns for a tensor without dimensions."""
+  return np.array(value, object if isinstance(value, bytes) else None)
 
 
 class _RunOptions:

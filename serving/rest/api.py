@@ -107,10 +107,10 @@ class RestApi:
     parsed = tensor_json.parse_predict(request.content())
     name = parsed.signature_name
     with self._core.acquire(spec) as servable:
-      signature = servable.signatures.get(name)
-      if signature is None:
+      signature_inputs = servable.inputs.get(name)
+      if signature_inputs is None:
         raise InvalidArgument(f'Serving signature name: "{name}" not found in signature def')
-      inputs, is_row = tensor_json.to_inputs(parsed, signature.inputs)
+      inputs, is_row = tensor_json.to_inputs(parsed, signature_inputs)
       outputs = inference.predict(
         servable,
         inputs,

@@ -1,10 +1,12 @@
-"""Models to serve, each a few nodes, and servers that serve them on free loopback ports."""
+"""Models to serve, each a few nodes."""
 
 from __future__ import annotations
 
 import pathlib
 
+import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
 
 PREDICT = "tensorflow/serving/predict"
 CLASSIFY = "tensorflow/serving/classify"
@@ -17,7 +19,14 @@ v1 = tf.compat.v1
 
 
 def _info(**tensors):
-  return {name: v1.saved_model.build_tensor_info(tensor) for name, tensor in tensors.items()}
+  return {
+    name: meta_graph_pb2.TensorInfo(
+      name=tensor.name,
+      dtype=tensor.dtype.as_datatype_enum,
+      tensor_shape=tensor.shape.as_proto(),
+    )
+    for name, tensor in tensors.items()
+  }
 
 
 def _signature(inputs, outputs, method=PREDICT, defaults=None):
@@ -98,9 +107,9 @@ def many(path):
           {"a": a, "factor": factor}, {"sum": sums}, defaults={"factor": 10.0}
         ),
         "scalar": _signature({"a": a}, {"total": tf.reduce_sum(a)}),
-        "uneven": _signature({"a": a}, {"rows": a, "columns": tf.transpose(a)}),
-        "encode": _signature({"s": s}, {"image_bytes": s}),
-        "encode_two": _signature({"s": s}, {"image_bytes": s, "text": s}),
+        "uneven": _signature({"a": a}, {"rows": tf.identity(a), "columns": tf.transpose(a)}),
+        "encode": _signature({"s": s}, {"image_bytes": tf.identity(s)}),
+        "encode_two": _signature({"s": s}, {"image_bytes": tf.identity(s), "text": tf.identity(s)}),
         "matmul": _signature({"m": m}, {"product": tf.matmul(m, weights)}),
         "fill": _signature({"b": b}, {"zeros": tf.zeros(b)}),
         "all_outputs": _signature(inputs | {"factor": factor}, outputs),
@@ -156,3 +165,26 @@ def doubler(path):
     module, str(path), signatures={"serving_default": module.__call__, "words": module.look_up}
   )
   return pathlib.Path(path)
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+  """A folder of base paths, each with a version 1; half_plus has versions 1 (+2) and 2 (+3)."""
+  root = tmp_path_factory.mktemp("models")
+  half_plus(root / "half_plus" / "1")
+  half_plus(root / "half_plus" / "2", 3.0)
+  for make in (many, types, slow, doubler):
+    make(root / make.__name__ / "1")
+  return root
+
+
+@pytest.fixture(scope="session")
+def save_half_plus():
+  """The function that writes x/2 + `plus` to a path."""
+  return half_plus
+
+
+@pytest.fixture(scope="session")
+def type_names():
+  """Names of the types that the model `types` has signatures for."""
+  return TYPES

@@ -1,0 +1,219 @@
+"""Servers in processes of their own, on free loopback ports, and ways to ask them."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import grpc
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import (
+  get_model_status_pb2,
+  model_service_pb2_grpc,
+  predict_pb2,
+  prediction_service_pb2_grpc,
+)
+
+
+def free_ports(count):
+  """Ports that nobody listens on."""
+  with contextlib.ExitStack() as stack:
+    sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+    for one in sockets:
+      one.bind(("127.0.0.1", 0))
+    return [one.getsockname()[1] for one in sockets]
+
+
+class Server:
+  """A model server in a process of its own."""
+
+  def __init__(self, log, *flags, rest=True):
+    self.port, self.rest_port = free_ports(2)
+    self.log = pathlib.Path(log)
+    arguments = [f"--port={self.port}", "--max_num_load_retries=0", *flags]
+    if rest:
+      arguments.append(f"--rest_api_port={self.rest_port}")
+    with self.log.open("w") as out:
+      self.process = subprocess.Popen(
+        [sys.executable, "-m", "serving", *arguments],
+        cwd=pathlib.Path(__file__).parents[3],
+        stdout=out,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+      )
+    self.channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
+    self.prediction = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
+    self.models = model_service_pb2_grpc.ModelServiceStub(self.channel)
+
+  def wait(self, timeout_s=60.0):
+    """Returns when the ports are open."""
+    deadline = time.monotonic() + timeout_s
+    while "Running gRPC ModelServer" not in self.output() or not self._is_open():
+      assert self.process.poll() is None, self.output()
+      assert time.monotonic() < deadline, self.output()
+      time.sleep(0.05)
+    return self
+
+  def _is_open(self):
+    with socket.socket() as one:
+      return one.connect_ex(("127.0.0.1", self.rest_port)) == 0
+
+  def output(self):
+    return self.log.read_text()
+
+  def exit_code(self, timeout_s=60.0):
+    return self.process.wait(timeout_s)
+
+  def stop(self, number=signal.SIGTERM):
+    self.channel.close()
+    if self.process.poll() is None:
+      self.process.send_signal(number)
+    try:
+      return self.process.wait(20)
+    finally:
+      self.process.kill()
+
+  def http(self, method, path, body=None, **headers):
+    """Status, headers by lower-case name, body."""
+    connection = http.client.HTTPConnection("127.0.0.1", self.rest_port, timeout=30)
+    try:
+      content = json.dumps(body) if isinstance(body, dict) else body
+      given = {name.replace("_", "-"): value for name, value in headers.items()}
+      connection.request(method, path, content, given)
+      response = connection.getresponse()
+      found = {name.lower(): value for name, value in response.getheaders()}
+      return response.status, found, response.read()
+    finally:
+      connection.close()
+
+  def get(self, path):
+    """Status and parsed body."""
+    status, _, body = self.http("GET", path)
+    return status, json.loads(body)
+
+  def post(self, path, body):
+    """Status and parsed body."""
+    status, _, answer = self.http("POST", path, body)
+    return status, json.loads(answer)
+
+  def predict(self, model, inputs, *, timeout_s=20, **spec):
+    """PredictResponse to inputs that are arrays or lists."""
+    request = predict_request(model, inputs, **spec)
+    return self.prediction.Predict(request, timeout=timeout_s)
+
+  def states(self, model):
+    """Version to state's name, as GetModelStatus has them."""
+    request = get_model_status_pb2.GetModelStatusRequest()
+    request.model_spec.name = model
+    found = self.models.GetModelStatus(request, timeout=10).model_version_status
+    names = get_model_status_pb2.ModelVersionStatus.State
+    return {status.version: names.Name(status.state) for status in found}
+
+  def wait_for(self, model, **states):
+    """Returns when the versions `v1=...` are in these states."""
+    wanted = {int(name[1:]): state for name, state in states.items()}
+    deadline = time.monotonic() + 20
+    while True:
+      with contextlib.suppress(grpc.RpcError):
+        found = self.states(model)
+        if wanted.items() <= found.items():
+          return
+      assert time.monotonic() < deadline, (found, self.output())
+      time.sleep(0.05)
+
+
+def predict_request(model, inputs, *, version=None, label=None, signature="", outputs=()):
+  """A PredictRequest; a TensorProto is taken as it is."""
+  request = predict_pb2.PredictRequest()
+  request.model_spec.name = model
+  request.model_spec.signature_name = signature
+  if version is not None:
+    request.model_spec.version.value = version
+  if label is not None:
+    request.model_spec.version_label = label
+  request.output_filter.extend(outputs)
+  for name, value in inputs.items():
+    is_proto = hasattr(value, "tensor_shape")
+    request.inputs[name].CopyFrom(value if is_proto else tf.make_tensor_proto(value))
+  return request
+
+
+def refused(call):
+  """Code's name and text of the error that a gRPC call ends with."""
+  with pytest.raises(grpc.RpcError) as error:
+    call()
+  return error.value.code().name, error.value.details()
+
+
+def write_config(path, *models):
+  """A model config file of `(name, base path, further fields)`."""
+  entries = "".join(
+    f'config {{ name: "{name}" base_path: "{base}" model_platform: "tensorflow" {more} }}'
+    for name, base, more in models
+  )
+  # As `dlpipe` writes its versions: whole or not at all.
+  target = pathlib.Path(path)
+  draft = target.with_suffix(".draft")
+  draft.write_text(f"model_config_list {{ {entries} }}")
+  draft.rename(target)
+  return target
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory):
+  """Returns a function that starts a server with flags; all are stopped in the end."""
+  folder, servers = tmp_path_factory.mktemp("servers"), []
+
+  def started(*flags, wait=True, **options):
+    server = Server(folder / f"{len(servers)}.log", *flags, **options)
+    servers.append(server)
+    return server.wait() if wait else server
+
+  yield started
+  for server in servers:
+    server.stop(signal.SIGKILL)
+
+
+_LABELS = {"stable": 1, "canary": 2}
+
+
+@pytest.fixture(scope="session")
+def server(start, models, tmp_path_factory):
+  """Serves all models; of half_plus both versions, with labels."""
+  config = write_config(
+    tmp_path_factory.mktemp("config") / "models.config",
+    (
+      "half_plus",
+      models / "half_plus",
+      "model_version_policy { all {} } "
+      + "".join(f"version_labels {{ key: '{k}' value: {v} }} " for k, v in _LABELS.items()),
+    ),
+    *((name, models / name, "") for name in ("many", "types", "slow", "doubler")),
+  )
+  return start(
+    f"--model_config_file={config}",
+    "--allow_version_labels_for_unavailable_models",
+    "--rest_api_timeout_in_ms=2000",
+  )
+
+
+@pytest.fixture(scope="session")
+def tools():
+  """The functions above, for tests, which import nothing from here."""
+  return _Tools
+
+
+class _Tools:
+  predict_request = staticmethod(predict_request)
+  refused = staticmethod(refused)
+  write_config = staticmethod(write_config)
+  free_ports = staticmethod(free_ports)
