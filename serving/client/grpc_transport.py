@@ -16,7 +16,6 @@ _OPTIONS = (
   ("grpc.max_send_message_length", -1),
   # A server that starts is found within two seconds, not within two minutes.
   ("grpc.initial_reconnect_backoff_ms", 100),
-  ("grpc.min_reconnect_backoff_ms", 100),
   ("grpc.max_reconnect_backoff_ms", 2000),
 )
 

@@ -13,8 +13,6 @@ from serving.client.errors import DeadlineExceeded, InvalidInput, InvalidRespons
 from serving.client.retry import Deadline
 from serving.client.tls import Tls
 
-_CHUNK_BYTES = 1 << 20
-
 
 class RestTransport(Protocol):
   """Carries one request; a test may give a function's answer instead of a server's."""
@@ -144,12 +142,15 @@ def _exchange(
   connection.request(method, path, body, dict(headers))
   response = connection.getresponse()
   pieces = []
-  while True:
+  while not response.isclosed():
     # A response that closes the connection takes its socket over.
     if connection.sock is not None:
       connection.sock.settimeout(deadline.remaining_s())
-    piece = response.read(_CHUNK_BYTES)
-    if not piece:
+    # Looking reads from the socket once; reading more than is there would wait beyond the deadline.
+    there = len(response.peek())
+    if not there:
       break
-    pieces.append(piece)
+    pieces.append(response.read(there))
+  if response.length:
+    raise http.client.IncompleteRead(b"".join(pieces), response.length)
   return response.status, b"".join(pieces), not response.will_close

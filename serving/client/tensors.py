@@ -89,17 +89,25 @@ def as_array(name: str, value: Any, info: TensorInfo | None) -> Array:
       raise InvalidInput(f"Input {name!r} has a type that is not served: {array.dtype}.")
     return array
   array = _array_of_values(name, value)
-  if array.dtype == object or info is None or info.dtype == "string":
-    return _strings(name, array) if array.dtype.kind in "OSU" else array
+  if array.dtype == object:
+    if info is not None and info.dtype != "string":
+      raise InvalidInput(f"Input {name!r} must be of type {info.dtype}. Received: no numbers.")
+    return _strings(name, array)
+  if info is None:
+    return array
   wanted = numpy_dtype(info.dtype)
-  if wanted is None or info.dtype not in NUMBERS:
+  if wanted is None:
     raise InvalidInput(f"Input {name!r} has a type that this client does not send: {info.dtype}.")
+  if wanted.kind == "O":
+    raise InvalidInput(f"Input {name!r} must be of type string. Received: {array.dtype}.")
   return _converted(name, array, wanted)
 
 
 def _array_of_values(name: str, value: Any) -> Array:
   try:
     array: Array = np.array(value)
+  except UnicodeError:  # strings and bytes
+    return np.array(value, dtype=object)
   except (ValueError, OverflowError) as err:
     raise InvalidInput(
       f"Input {name!r} cannot be read as an array (do all rows have the same length?)."
@@ -179,9 +187,9 @@ def _values(proto: Any, name: str) -> Array:
     return _object_array(list(proto.string_val))
   stored = np.dtype(np.uint16 if name == "bfloat16" else name).newbyteorder("<")
   if proto.tensor_content:
-    values = np.frombuffer(proto.tensor_content, stored)
+    values = _from_bytes(proto.tensor_content, stored)
   elif name in _RAW_FIELDS:
-    values = np.frombuffer(b"".join(getattr(proto, _RAW_FIELDS[name])), stored)
+    values = _from_bytes(b"".join(getattr(proto, _RAW_FIELDS[name])), stored)
   elif name in ("float16", "bfloat16"):
     values = np.array(proto.half_val, np.int32).astype(np.uint16).view(stored)
   else:
@@ -191,6 +199,12 @@ def _values(proto: Any, name: str) -> Array:
     return (values.astype(np.uint32) << 16).view(np.float32)
   # A copy, which may be written to and does not keep the message.
   return values.astype(stored.newbyteorder("="), copy=True)
+
+
+def _from_bytes(content: bytes, stored: np.dtype[Any]) -> Array:
+  if len(content) % stored.itemsize:
+    raise InvalidResponse(f"The server answered with {len(content)} bytes, which is no {stored}.")
+  return np.frombuffer(content, stored)
 
 
 def _object_array(values: list[bytes]) -> Array:
