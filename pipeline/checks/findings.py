@@ -7,10 +7,9 @@ import dataclasses
 import numpy as np
 
 from components.records import SPLITS, TRAIN
-from pipeline.checks.survey import Survey
+from pipeline.checks.survey import SHOWN, Survey
 
 WARNING, NOTE = "warning", "note"
-_SHOWN = 5
 _PERCENTILES = {"min": 0, "p5": 5, "median": 50, "p95": 95, "max": 100}
 _IMBALANCE = 10
 _FEW = 10
@@ -92,21 +91,21 @@ def duplicates(survey: Survey, *, has_classes: bool) -> list[Finding]:
 def unusable(survey: Survey) -> list[Finding]:
   """Findings about inputs that are empty or cannot be read."""
   found = []
-  if survey.unreadable:
-    rows = sorted(survey.unreadable)[:_SHOWN]
+  unreadable = survey.unreadable
+  if len(unreadable):
     found.append(
       dataclasses.replace(
-        _of("unreadable", len(survey.unreadable)),
-        examples=tuple((row,) for row in rows),
-        details=tuple(sorted({survey.unreadable[row] for row in rows})),
+        _of("unreadable", len(unreadable)),
+        examples=tuple((int(row),) for row in unreadable[:SHOWN]),
+        details=tuple(sorted(set(survey.faults))),
       )
     )
   if survey.lengths:
     measures = np.stack(list(survey.lengths.values()))
-    readable = np.setdiff1d(np.arange(len(survey.splits)), list(survey.unreadable))
+    readable = np.delete(np.arange(len(survey.splits)), unreadable)
     empty = readable[(measures == 0).any(axis=0)]
     if len(empty):
-      examples = tuple((int(row),) for row in empty[:_SHOWN])
+      examples = tuple((int(row),) for row in empty[:SHOWN])
       found.append(dataclasses.replace(_of("empty", len(empty)), examples=examples))
   return found
 
@@ -218,7 +217,7 @@ def _of(name: str, count: int) -> Finding:
 
 
 def _about_labels(name: str, which: set[str], counts: dict[str, dict[str, int]]) -> Finding:
-  shown = sorted(which)[:_SHOWN]
+  shown = sorted(which)[:SHOWN]
   details = tuple(
     f"{label!r}: " + ", ".join(f"{split} {each.get(label, 0):,}" for split, each in counts.items())
     for label in shown
@@ -245,7 +244,7 @@ class _Pairs:
 def _finding(name: str, rows: np.ndarray, pairs: _Pairs) -> Finding:
   numbers = np.flatnonzero(rows)
   _, first = np.unique(pairs.group[numbers], return_index=True)
-  shown = numbers[np.sort(first)[:_SHOWN]]
+  shown = numbers[np.sort(first)[:SHOWN]]
   examples = tuple(pairs.pick(int(row)) for row in shown)
   return dataclasses.replace(_of(name, len(numbers)), examples=examples)
 

@@ -17,6 +17,7 @@ from pipeline.checks.description import Description, IndescribableError, Row
 
 # Beyond this many rows memory would grow without end; the check says so.
 MAX_COMPARED = 1_000_000
+SHOWN = 5
 _MAX_LABELS = 10_000
 _BATCH_PARTS = 1 << 18
 
@@ -42,7 +43,8 @@ class Survey:
     self._thumbnails = bytearray()
     self._pictured = array.array("Q")
     self.label_names: dict[int, str] = {}
-    self.unreadable: dict[int, str] = {}
+    self._unreadable = array.array("Q")
+    self.faults: list[str] = []
 
   def add(self, row: Row) -> None:
     """Takes the next row."""
@@ -76,7 +78,9 @@ class Survey:
     try:
       return self._describe(value)
     except IndescribableError as err:
-      self.unreadable[number] = str(err)
+      self._unreadable.append(number)
+      if len(self.faults) < SHOWN:
+        self.faults.append(str(err))
       return None
 
   def _sign(self) -> None:
@@ -98,6 +102,11 @@ class Survey:
   def labels(self) -> np.ndarray:
     """`[rows]` uint64: equal for equal labels."""
     return np.frombuffer(self._labels, np.uint64)
+
+  @property
+  def unreadable(self) -> np.ndarray:
+    """Numbers of the rows that could not be described; `faults` are those of the first."""
+    return np.frombuffer(self._unreadable, np.uint64).astype(np.int64)
 
   @property
   def lengths(self) -> dict[str, np.ndarray]:

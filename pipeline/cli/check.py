@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import click
 
 from pipeline.cli.inputs import Inputs, prepare, run_options
 from pipeline.cli.run import Afterword, execute
+
+_WIDTH = 100
 
 
 @click.command(short_help="Read and validate the data; train nothing.")
@@ -20,15 +23,17 @@ def check(as_json: bool, **options: Any) -> None:
   the exit code. A later `dlpipe run` with the same data takes all it can from the cache.
   """
   inputs = prepare(**options)
+  # Asked before the run sends stdout to its log.
+  width = max(40, min(shutil.get_terminal_size((_WIDTH, 0)).columns, _WIDTH))
   execute(
     inputs,
     as_json=as_json,
     train_and_push=False,
-    afterwards=lambda run_id: examine(inputs, run_id),
+    afterwards=lambda run_id: examine(inputs, run_id, width=width),
   )
 
 
-def examine(inputs: Inputs, run_id: str) -> Afterword:
+def examine(inputs: Inputs, run_id: str, *, width: int = _WIDTH) -> Afterword:
   """Checks the data that a run has read; nothing is added where it did not come so far."""
   from pipeline.checks.render import lines
   from pipeline.checks.report import check_data
@@ -44,4 +49,4 @@ def examine(inputs: Inputs, run_id: str) -> Afterword:
     data_path=inputs.config.data_path,
     kept=inputs.config.root / "checks",
   )
-  return Afterword(lines=lines(result), fields={"check": result})
+  return Afterword(lines=lines(result, width=width), fields={"check": result})

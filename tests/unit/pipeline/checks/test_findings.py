@@ -6,7 +6,7 @@ from pipeline.checks import findings, text
 from pipeline.checks.description import Row
 from pipeline.checks.survey import Survey
 
-LONG = "the plot is thin but the two leads carry this small film with wit and an easy charm"
+LONG = "the plot is thin but the two leads carry this small film with humour and an easy charm"
 
 
 def _survey(*rows, has_classes=True, describe=text.describe):
