@@ -1,4 +1,4 @@
-"""The pushed model: what its signature takes and gives, and rows asked in batches.
+"""The pushed model: what its signature takes and gives, and rows asked in batches on threads.
 
 A SavedModel directory and the name `serving_default` are the whole contract.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
+from concurrent import futures
 from typing import Any
 
 import tensorflow as tf
@@ -19,6 +20,9 @@ from pipeline.batch.columns import ModelOutput
 from pipeline.batch.values import plain_values
 
 SERVING_DEFAULT = "serving_default"
+
+# Each holds a batch, decoded and padded.
+_MAX_THREADS = 4
 
 # What the values of a row, or too many of them at once, may be the cause of. Anything else is wrong
 # with the model or the machine, and asking about other rows is in vain.
@@ -68,6 +72,10 @@ def read_outputs(path: str | os.PathLike[str]) -> tuple[ModelOutput, ...]:
   return tuple(sorted(found, key=lambda output: (output.dtype != "string", output.name)))
 
 
+# Values by output, and reasons by place in the batch.
+_Answer = tuple[dict[str, list[Any]], dict[int, str]]
+
+
 class Model:
   """A SavedModel in memory."""
 
@@ -84,16 +92,10 @@ class Model:
       raise DlpipeError(f"The model in {os.fspath(path)!r} cannot be loaded: {err}") from err
     self._function = self._loaded.signatures[SERVING_DEFAULT]
     [self._input] = self._function.structured_input_signature[1]
+    self._threads = futures.ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS))
 
-  def predict(
-    self,
-    values: Sequence[bytes],
-    outputs: Iterable[str],
-    *,
-    batch_size: int,
-    on_batch: Callable[[int, int], None] = lambda rows, errors: None,
-  ) -> tuple[dict[str, list[Any]], dict[int, str]]:
-    """Asks about many values; one that makes the graph fail costs no other its answer.
+  def ask(self, values: Sequence[bytes], outputs: Iterable[str], *, batch_size: int) -> Asked:
+    """Starts asking about many values, in batches on threads; they share the cores better than one.
 
     Values of like length go together, so that a model that pads its batches pads little.
 
@@ -101,53 +103,91 @@ class Model:
       values: what each row sends.
       outputs: names of the outputs wanted.
       batch_size: rows asked at once.
-      on_batch: told rows done and errors among them, after each batch.
+    """
+    names = tuple(outputs)
+    order = sorted(range(len(values)), key=lambda index: len(values[index]))
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    futures = [
+      self._threads.submit(self._answer, [values[index] for index in batch], names)
+      for batch in batches
+    ]
+    return Asked(names=names, rows=len(values), batches=batches, futures=futures)
+
+  def _answer(self, values: Sequence[bytes], names: Sequence[str]) -> _Answer:
+    """The outputs for some values, found by halves where the graph fails."""
+    try:
+      found = self._function(**{self._input: tf.constant(values)})
+    except _ROW_ERRORS as err:
+      if len(values) == 1:
+        return {name: [None] for name in names}, {0: explain(err)}
+      middle = len(values) // 2
+      return _joined(
+        self._answer(values[:middle], names), self._answer(values[middle:], names), middle
+      )
+    columns = {name: plain_values(found[name].numpy()) for name in names}
+    for name, column in columns.items():
+      if len(column) != len(values):
+        raise DlpipeError(
+          f"Expected a value of the output {name!r} for each of {len(values)} rows. The model "
+          f"gives {len(column)}."
+        )
+    return columns, {}
+
+
+class Asked:
+  """Answers that may still be on their way."""
+
+  def __init__(
+    self,
+    *,
+    names: Sequence[str],
+    rows: int,
+    batches: Sequence[Sequence[int]],
+    futures: Sequence[futures.Future[_Answer]],
+  ):
+    """Args: what `Model.ask` knows: `batches` hold the rows' indices."""
+    self._names = names
+    self._rows = rows
+    self._batches = batches
+    self._futures = futures
+
+  def result(
+    self, on_batch: Callable[[int, int], None] = lambda rows, errors: None
+  ) -> tuple[dict[str, list[Any]], dict[int, str]]:
+    """Waits for the answers; a value that makes the graph fail costs no other its answer.
+
+    Args:
+      on_batch: told the rows of a batch and the errors among them.
 
     Returns:
-      Each output's values in the order of `values`, None where there is an error; and the errors by
-      index.
+      Each output's values in the order of the rows, None where there is an error; and the errors by
+      row.
 
     Raises:
       DlpipeError: the model does not answer row by row.
       tf.errors.OpError: it fails in a way that is not the rows' fault.
     """
-    answers: dict[str, list[Any]] = {name: [None] * len(values) for name in outputs}
+    answers: dict[str, list[Any]] = {name: [None] * self._rows for name in self._names}
     errors: dict[int, str] = {}
-    order = sorted(range(len(values)), key=lambda index: len(values[index]))
-    for start in range(0, len(order), batch_size):
-      batch = order[start : start + batch_size]
-      before = len(errors)
-      self._ask(batch, values, answers, errors)
-      on_batch(len(batch), len(errors) - before)
+    for batch, future in zip(self._batches, self._futures, strict=True):
+      columns, failed = future.result()
+      for name, values in columns.items():
+        column = answers[name]
+        for index, value in zip(batch, values, strict=True):
+          column[index] = value
+      errors.update({batch[place]: reason for place, reason in failed.items()})
+      on_batch(len(batch), len(failed))
     return answers, errors
 
-  def _ask(
-    self,
-    batch: Sequence[int],
-    values: Sequence[bytes],
-    answers: dict[str, list[Any]],
-    errors: dict[int, str],
-  ) -> None:
-    """Asks about the values at some indices, by halves where that fails."""
-    try:
-      found = self._function(**{self._input: tf.constant([values[index] for index in batch])})
-    except _ROW_ERRORS as err:
-      if len(batch) == 1:
-        errors[batch[0]] = explain(err)
-        return
-      middle = len(batch) // 2
-      self._ask(batch[:middle], values, answers, errors)
-      self._ask(batch[middle:], values, answers, errors)
-      return
-    for name, column in answers.items():
-      plain = plain_values(found[name].numpy())
-      if len(plain) != len(batch):
-        raise DlpipeError(
-          f"Expected a value of the output {name!r} for each of {len(batch)} rows. The model gives "
-          f"{len(plain)}."
-        )
-      for index, value in zip(batch, plain, strict=True):
-        column[index] = value
+  def cancel(self) -> None:
+    """Gives up what has not begun."""
+    for future in self._futures:
+      future.cancel()
+
+
+def _joined(first: _Answer, second: _Answer, middle: int) -> _Answer:
+  columns = {name: column + second[0][name] for name, column in first[0].items()}
+  return columns, {**first[1], **{middle + place: why for place, why in second[1].items()}}
 
 
 def explain(error: Any) -> str:

@@ -5,6 +5,7 @@ Rows never travel through Beam: a bundle costs what reading, predicting and writ
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -20,7 +21,7 @@ from components import progress
 from components.errors import DlpipeError
 from pipeline.batch.columns import Layout
 from pipeline.batch.inputs import InputPlan, InputRow, read_rows
-from pipeline.batch.model import Model
+from pipeline.batch.model import Asked, Model
 from pipeline.batch.outputs import OutputPlan
 from pipeline.tasks import get_task
 
@@ -90,55 +91,115 @@ class ShardReport:
       ) from err
 
 
+@dataclasses.dataclass
+class _Shard:
+  """A shard at work; what its report will say."""
+
+  number: int
+  parts: list[tuple[str, int]] = dataclasses.field(default_factory=list)
+  errors: int = 0
+  first_error: str | None = None
+  is_read: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Chunk:
+  """Rows that the model is being asked about."""
+
+  shard: _Shard
+  number: int
+  rows: list[InputRow]
+  sent: list[int]
+  asked: Asked
+
+
 class PredictShard(beam.DoFn):
-  """Predicts one shard, writes its parts and its report; emits nothing."""
+  """Predicts shards, writes their parts and reports; emits nothing.
+
+  While the model answers about one chunk of rows, the next is read and the last is written, across
+  the shards of a bundle.
+  """
 
   def __init__(self, work: Work):
     self._work = work
     self._shared = Shared()
     self._model: Model | None = None
+    self._waiting: list[_Chunk] = []
     self._done = _Done()
+
+  def start_bundle(self) -> None:
+    self._waiting = []
 
   def process(self, element: str) -> Iterator[None]:
     work = self._work
-    number, shard = json.loads(element)
-    write = work.outputs.writer()
-    report = ShardReport(parts=[], errors=0, first_error=None)
-    rows = read_rows(work.inputs, shard, get_task(work.task).request_value)
-    for part, chunk in enumerate(_chunks(rows)):
-      columns, errors = self._predict(chunk)
-      name = f"{number:06d}-{part:06d}"
-      # A second attempt at the same shard may be at work elsewhere.
-      partial = os.path.join(work.parts_dir, f"{name}.{secrets.token_hex(4)}")
-      write(partial, work.layout, columns)
-      os.replace(partial, os.path.join(work.parts_dir, name))
-      report.parts.append((name, len(chunk)))
-      report = dataclasses.replace(
-        report,
-        errors=report.errors + len(errors),
-        first_error=report.first_error or next((errors[i] for i in sorted(errors)), None),
-      )
-    self._done.report(last=True)
-    report.save(work.parts_dir, number)
+    number, source = json.loads(element)
+    shard = _Shard(number)
+    with self._cancelling():
+      rows = read_rows(work.inputs, source, get_task(work.task).request_value)
+      for place, chunk in enumerate(_chunks(rows)):
+        self._waiting.append(self._ask(shard, place, chunk))
+        self._finish_all_but(1)
+    shard.is_read = True
+    if not self._waiting or self._waiting[-1].shard is not shard:
+      self._report(shard)
     yield from ()
 
-  def _predict(self, chunk: list[InputRow]) -> tuple[list[list[Any]], dict[int, str]]:
-    """The values of the layout's columns, and the errors by index."""
-    layout = self._work.layout
-    errors = {i: row.error for i, row in enumerate(chunk) if row.error is not None}
-    asked = [i for i in range(len(chunk)) if i not in errors]
-    self._done.add(len(errors), len(errors))
-    answers, refused = self._load().predict(
-      [chunk[i].value or b"" for i in asked],
-      layout.outputs,
+  def finish_bundle(self) -> None:
+    with self._cancelling():
+      self._finish_all_but(0)
+
+  def _finish_all_but(self, count: int) -> None:
+    while len(self._waiting) > count:
+      self._finish(self._waiting[0])
+      del self._waiting[0]
+
+  @contextlib.contextmanager
+  def _cancelling(self) -> Iterator[None]:
+    """Gives up what waits after an error: the process could not end before its threads."""
+    try:
+      yield
+    except BaseException:
+      for chunk in self._waiting:
+        chunk.asked.cancel()
+      raise
+
+  def _ask(self, shard: _Shard, number: int, rows: list[InputRow]) -> _Chunk:
+    sent = [index for index, row in enumerate(rows) if row.error is None]
+    asked = self._load().ask(
+      [rows[index].value or b"" for index in sent],
+      self._work.layout.outputs,
       batch_size=self._work.batch_size,
-      on_batch=self._done.add,
     )
-    errors.update({asked[i]: reason for i, reason in refused.items()})
-    columns = [list(cells) for cells in zip(*(row.cells for row in chunk), strict=True)]
-    columns += [_spread(answers[name], asked, len(chunk)) for name in layout.outputs]
-    columns.append([errors.get(i) for i in range(len(chunk))])
-    return columns, errors
+    return _Chunk(shard=shard, number=number, rows=rows, sent=sent, asked=asked)
+
+  def _finish(self, chunk: _Chunk) -> None:
+    """Waits for the answers and writes the part."""
+    rows, shard = chunk.rows, chunk.shard
+    errors = {index: row.error for index, row in enumerate(rows) if row.error is not None}
+    self._done.add(len(errors), len(errors))
+    answers, failed = chunk.asked.result(self._done.add)
+    errors.update({chunk.sent[place]: reason for place, reason in failed.items()})
+    columns = [list(cells) for cells in zip(*(row.cells for row in rows), strict=True)]
+    for column in answers.values():
+      columns.append(_spread(column, chunk.sent, len(rows)))
+    columns.append([errors.get(index) for index in range(len(rows))])
+    name = f"{shard.number:06d}-{chunk.number:06d}"
+    # A second attempt at the same shard may be at work elsewhere.
+    partial = os.path.join(self._work.parts_dir, f"{name}.{secrets.token_hex(4)}")
+    self._work.outputs.writer()(partial, self._work.layout, columns)
+    os.replace(partial, os.path.join(self._work.parts_dir, name))
+    shard.parts.append((name, len(rows)))
+    shard.errors += len(errors)
+    if errors and shard.first_error is None:
+      shard.first_error = errors[min(errors)]
+    if shard.is_read:
+      self._report(shard)
+
+  def _report(self, shard: _Shard) -> None:
+    self._done.report(last=True)
+    ShardReport(parts=shard.parts, errors=shard.errors, first_error=shard.first_error).save(
+      self._work.parts_dir, shard.number
+    )
 
   def _load(self) -> Model:
     """The model, loaded once in each worker process."""

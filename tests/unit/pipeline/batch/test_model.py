@@ -1,5 +1,7 @@
 """A model asked in batches: order, outputs, and the rows it cannot answer."""
 
+from concurrent import futures
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,6 +22,7 @@ def test_outputs_are_read_from_the_signature_words_first(text_model):
 
 def test_answers_come_in_the_order_of_the_values_and_like_lengths_together(text_model):
   model = Model(text_model)
+  model._threads = futures.ThreadPoolExecutor(1)
   sizes = []
   asked = model._function
 
@@ -29,7 +32,7 @@ def test_answers_come_in_the_order_of_the_values_and_like_lengths_together(text_
     return asked(**inputs)
 
   model._function = spy
-  answers, errors = model.predict([b"ccc", b"a", b"dddd", b"bb", b""], ["label"], batch_size=2)
+  answers, errors = model.ask([b"ccc", b"a", b"dddd", b"bb", b""], ["label"], batch_size=2).result()
   assert answers == {"label": ["CCC", "A", "DDDD", "BB", ""]}
   assert errors == {}
   assert sizes == [[0, 1], [2, 3], [4]]
@@ -38,9 +41,8 @@ def test_answers_come_in_the_order_of_the_values_and_like_lengths_together(text_
 def test_a_value_that_fails_costs_no_other_its_answer(text_model):
   done = []
   values = [b"boom", b"ok", b"x", b"boom", b"y"]
-  answers, errors = Model(text_model).predict(
-    values, ["label", "score"], batch_size=4, on_batch=lambda *counts: done.append(counts)
-  )
+  asked = Model(text_model).ask(values, ["label", "score"], batch_size=4)
+  answers, errors = asked.result(lambda *counts: done.append(counts))
   assert answers["label"] == [None, "OK", "X", None, "Y"]
   assert answers["score"] == [None, 0.33333334, 0.5, None, 0.5]
   assert sorted(errors) == [0, 3]
@@ -49,7 +51,7 @@ def test_a_value_that_fails_costs_no_other_its_answer(text_model):
 
 
 def test_nothing_asked_is_nothing_answered(text_model):
-  assert Model(text_model).predict([], ["label"], batch_size=4) == ({"label": []}, {})
+  assert Model(text_model).ask([], ["label"], batch_size=4).result() == ({"label": []}, {})
 
 
 def _save(path, function, **inputs):
@@ -65,7 +67,7 @@ def _save(path, function, **inputs):
 def test_a_model_that_does_not_answer_row_by_row_is_one_message(tmp_path):
   path = _save(tmp_path / "1", lambda text: {"label": text[:1]}, text=1)
   with pytest.raises(DlpipeError, match="a value of the output 'label' for each of 2 rows"):
-    Model(path).predict([b"a", b"b"], ["label"], batch_size=2)
+    Model(path).ask([b"a", b"b"], ["label"], batch_size=2).result()
 
 
 def test_what_is_wrong_with_the_model_is_no_rows_error(text_model):
@@ -76,7 +78,7 @@ def test_what_is_wrong_with_the_model_is_no_rows_error(text_model):
 
   model._function = fail
   with pytest.raises(tf.errors.FailedPreconditionError):
-    model.predict([b"a"], ["label"], batch_size=1)
+    model.ask([b"a"], ["label"], batch_size=1).result()
 
 
 def test_models_that_cannot_be_asked_are_refused(tmp_path, text_model):
