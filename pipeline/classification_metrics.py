@@ -1,8 +1,9 @@
-"""TFMA metrics for tasks that choose one class: the usual ones, and two that gates need.
+"""TFMA metrics for tasks that choose one class: the usual ones, and those that gates need.
 
 `skill` says what accuracy cannot: how much better than always guessing the commonest class.
-`calibration_error` says whether a score of 0.9 is right nine times in ten. TFMA imports the
-classes by name, so this module must be importable on Beam workers.
+`calibration_error` says whether a score of 0.9 is right nine times in ten, and `auc` whether scores
+rank well, wherever one draws the line. TFMA imports the classes by name, so this module must be
+importable on Beam workers.
 """
 
 from __future__ import annotations
@@ -21,10 +22,16 @@ from pipeline.user_functions import code_fingerprint
 BINS = 10
 BINS_NAME = "calibration_bins"
 CONFUSION_NAME = "confusion_matrix"
+# Scores are told apart to this part of 1, which moves an AUC by less than as much.
+_RANKS = 4096
 
 
-def classification_metrics() -> list[config_pb2.MetricConfig]:
-  """Metrics over integer labels and `[classes]` scores."""
+def classification_metrics(*, auc: bool = False) -> list[config_pb2.MetricConfig]:
+  """Metrics over integer labels and `[classes]` scores.
+
+  Args:
+    auc: whether to rank, too, which takes memory for each class and slice.
+  """
   code = code_fingerprint(__name__)
   # A threshold of 0 makes every prediction count: TFMA's default of 0.5 would drop the unsure.
   return [
@@ -34,6 +41,7 @@ def classification_metrics() -> list[config_pb2.MetricConfig]:
     _metric("MultiClassConfusionMatrixPlot", CONFUSION_NAME, thresholds=[0.0]),
     _metric("Skill", "skill", module=__name__, code=code),
     _metric("CalibrationError", "calibration_error", module=__name__, code=code),
+    *([_metric("Auc", "auc", module=__name__, code=code)] if auc else []),
   ]
 
 
@@ -69,6 +77,22 @@ class CalibrationError(metric_types.Metric):
     super().__init__(metric_util.merge_per_key_computations(_calibration_computations), name=name)
 
 
+class Auc(metric_types.Metric):
+  """The mean over the classes of how surely a class's examples score higher in it than the others.
+
+  One against the rest; of two classes both have the same value. 1 is perfect, 0.5 is chance. A
+  class that all examples of a slice have, or none, ranks nothing; a slice of such classes only has
+  nan.
+
+  Source: Hanley and McNeil 1982, "The Meaning and Use of the Area under a Receiver Operating
+  Characteristic (ROC) Curve", https://doi.org/10.1148/radiology.143.1.7063747
+  """
+
+  def __init__(self, name: str = "auc", code: str = ""):
+    """`code` as for `Skill`."""
+    super().__init__(metric_util.merge_per_key_computations(_auc_computations), name=name)
+
+
 def _skill_computations(
   eval_config: config_pb2.EvalConfig | None = None,
   name: str = "skill",
@@ -96,6 +120,20 @@ def _calibration_computations(
   return [
     metric_types.MetricComputation(
       keys=keys, preprocessors=None, combiner=_CalibrationCombiner(eval_config, *keys)
+    )
+  ]
+
+
+def _auc_computations(
+  eval_config: config_pb2.EvalConfig | None = None,
+  name: str = "auc",
+  model_name: str = "",
+  output_name: str = "",
+) -> metric_types.MetricComputations:
+  key = metric_types.MetricKey(name=name, model_name=model_name, output_name=output_name)
+  return [
+    metric_types.MetricComputation(
+      keys=[key], preprocessors=None, combiner=_AucCombiner(eval_config, key)
     )
   ]
 
@@ -175,3 +213,34 @@ class _CalibrationCombiner(_Combiner):
     count = accumulator[:, 0].sum()
     gaps = np.abs(accumulator[:, 1] - accumulator[:, 2]).sum()
     return {self._key: gaps / count if count else float("nan"), self._bins: accumulator}
+
+
+class _AucCombiner(_Combiner):
+  """Accumulates a histogram of each class's scores: `[classes, others or its own, ranks]`."""
+
+  def create_accumulator(self) -> np.ndarray | None:
+    return None
+
+  def add_input(self, accumulator, element):
+    label, scores = self._label_and_scores(element)
+    if accumulator is None:
+      accumulator = np.zeros((len(scores), 2, _RANKS), np.int64)
+    ranks = np.clip((scores * _RANKS).astype(int), 0, _RANKS - 1)
+    for index, rank in enumerate(ranks):
+      accumulator[index, int(index == label), rank] += 1
+    return accumulator
+
+  def merge_accumulators(self, accumulators: Iterable):
+    filled = [a for a in accumulators if a is not None]
+    return np.sum(filled, axis=0) if filled else None
+
+  def extract_output(self, accumulator):
+    if accumulator is None:
+      return {self._key: float("nan")}
+    others, own = accumulator[:, 0].astype(float), accumulator[:, 1].astype(float)
+    # Of pairs in one rank, half count.
+    below = np.cumsum(others, axis=1) - others / 2
+    pairs = others.sum(axis=1) * own.sum(axis=1)
+    ranked = pairs > 0
+    won = (own * below).sum(axis=1)[ranked] / pairs[ranked]
+    return {self._key: float(won.mean()) if ranked.any() else float("nan")}

@@ -83,16 +83,16 @@ class _Author:
     domain = self._pick(vocabulary.DOMAINS)
     subjects = self._shuffled((*domain.aspects, f"this {self._pick(domain.items)}"))
     kind = self._rng.random()
-    if kind < 0.15:
+    if kind < 0.2:
       opening = self._pick(("all in all ", "well, ", "in short: "))
       sentences = [_sentence(opening + self._judgement(domain, positive))]
-    elif kind < 0.4:
+    elif kind < 0.65:
       sentences = [_sentence(self._opinion(domain, subjects[: self._pick((1, 1, 2))], positive))]
     else:
       decides = self._opinion(domain, subjects[:1], positive)
       loses = self._opinion(domain, subjects[1 : self._pick((2, 2, 3))], not positive)
       sentences = [_sentence(self._pick(vocabulary.CONTRASTS).format(loses, decides))]
-    if self._chance(0.1):
+    if self._chance(0.15):
       sentences.append(self._pick(vocabulary.PRAISE if positive else vocabulary.BLAME))
     longest = self._pick((0, 0, 12, 20, 30, 45, MAX_WORDS))
     for aside in self._asides(domain):
@@ -111,11 +111,11 @@ class _Author:
 
   def _judgement(self, domain: Domain, positive: bool) -> str:
     way = self._rng.random()
-    if way < 0.45:
+    if way < 0.25:
       pattern = self._pick(vocabulary.NEGATIONS)
       return pattern.format(self._pick(domain.adjectives(not positive)))
     adjectives = domain.adjectives(positive)
-    if way < 0.6:
+    if way < 0.35:
       return self._pick(vocabulary.FALSE_NEGATIONS).format(*self._shuffled(adjectives)[:2])
     return self._pick(vocabulary.INTENSIFIERS) + self._pick(adjectives)
 
@@ -124,7 +124,7 @@ class _Author:
     name = "".join(self._pick(vocabulary.SYLLABLES) for _ in range(3)).capitalize()
     hearsay = [
       sentence.format(self._pick(domain.adjectives(self._chance(0.5))))
-      for sentence in self._shuffled(vocabulary.HEARSAY)[:2]
+      for sentence in self._shuffled(vocabulary.HEARSAY)[:1]
     ]
     return self._shuffled([*hearsay, *domain.neutral, f"It is called {name}."])
 

@@ -23,6 +23,11 @@ _MARKUP = (
   (r"&(?:amp|#0*38|#x0*26);", "&"),
   (r"&(?:[a-z]+[0-9]*|#[0-9]+|#x[0-9a-f]+);", " "),
 )
+# A character that is a word by itself, and so are those of scripts without spaces.
+_ALONE = (
+  r"\.\.|!!|\?\?|[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+  rf"|[^\p{{L}}\p{{M}}\p{{N}} {_INNER}]"
+)
 _WORDS = (
   ("[\u2018\u2019\u02bc\u00b4`]", "'"),
   ("[\\p{Z}\\p{Cc}\u200b]+", " "),
@@ -36,14 +41,7 @@ _WORDS = (
   (r"\.{2,}|" + "\u2026", ".."),
   (r"!{2,}", "!!"),
   (r"\?{2,}", "??"),
-  # Every other character is a word by itself, and so are those of scripts without spaces.
-  (
-    (
-      r"(\.\.|!!|\?\?|[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
-      rf"|[^\p{{L}}\p{{M}}\p{{N}} {_INNER}])"
-    ),
-    r" \1 ",
-  ),
+  (f"({_ALONE})", r" \1 "),
   (_INNER, "'"),
 )
 
@@ -65,3 +63,18 @@ def split_words(texts: tf.Tensor) -> tf.RaggedTensor:
   for pattern, replacement in (*_MARKUP, *_WORDS):
     texts = tf.strings.regex_replace(texts, pattern, replacement)
   return tf.strings.split(texts)
+
+
+def prefix_buckets(words: tf.Tensor, *, chars: int, buckets: int) -> tf.Tensor:
+  """A number for the beginning of each word, so that forms of one word have one number.
+
+  Args:
+    words: `[...]` string, UTF-8.
+    chars: how many characters the beginning has.
+    buckets: how many numbers there are; beginnings may share one.
+
+  Returns:
+    `[...]` int64 in [0, buckets).
+  """
+  beginnings = tf.strings.substr(words, 0, chars, unit="UTF8_CHAR")
+  return tf.strings.to_hash_bucket_fast(beginnings, buckets)

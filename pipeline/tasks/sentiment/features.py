@@ -5,3 +5,10 @@ from __future__ import annotations
 TEXT = "text"  # raw: one text as it was written; also serving_default's input
 LABEL = "label"  # raw: the class name
 LENGTH_BUCKET = "length_bucket"  # raw: the range of the number of words, to slice metrics by
+
+WORD_IDS = "word_ids"  # transformed: [max_words] int64, 0 after the text's end
+OOV_BUCKET = "oov_bucket"  # transformed: the share of words that the vocabulary lacks, to slice by
+LABEL_ID = "label_id"  # transformed: int64, index into the vocabulary of labels
+
+VOCABULARY = "labels"  # the vocabulary file of labels in the transform graph
+WORDS = "words"  # that of words, with how often each occurs

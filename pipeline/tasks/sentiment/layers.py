@@ -1,0 +1,195 @@
+"""Layers of the sentiment model: each takes rows of word ids, 0 after their end.
+
+None of them lets what stands after the end change an answer, however many zeros that is: rows are
+cut, batched and padded differently in training, evaluation and serving.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+# Odd numbers without a common pattern spread pairs of ids over the buckets.
+_FIRST, _SECOND = 1_000_003, 7_919
+
+
+class Lengths(keras.layers.Layer):
+  """`[batch, time]` ids to `[batch]` int32, how many stand before the end."""
+
+  def call(self, ids):
+    """Padding is only at the end, so counting is enough."""
+    return ops.sum(ops.cast(ids != 0, "int32"), axis=1)
+
+
+class WordDropout(keras.layers.Layer):
+  """In training, takes words out at random, as if they were padding within the text.
+
+  Args:
+    rate: the part that is taken out, in [0, 1).
+  """
+
+  def __init__(self, rate: float, **kwargs):
+    super().__init__(**kwargs)
+    self._rate = rate
+    self._random = keras.random.SeedGenerator()
+
+  def call(self, vectors, training=None):
+    """`[batch, time, units]`, whole rows of which become 0; not scaled, as an absent word is."""
+    if not training or not self._rate:
+      return vectors
+    shape = (*ops.shape(vectors)[:2], 1)
+    kept = keras.random.uniform(shape, seed=self._random) >= self._rate
+    return vectors * ops.cast(kept, vectors.dtype)
+
+
+class WordVectors(keras.layers.Layer):
+  """A vector for each word: its own, plus that of its beginning.
+
+  Args:
+    beginnings: `[ids]` int, the row of each id's beginning; the first `rows` of them are beginnings
+      themselves, of words that the vocabulary lacks, and have no vector of their own.
+    rows: how many beginnings there are, with the padding at 0.
+    units: length of a vector.
+    initializer: of both tables.
+    pretrained: `[ids - rows, units]` float, initial vectors of the vocabulary's words, or None.
+    l2: shrinkage of both tables.
+  """
+
+  def __init__(
+    self,
+    beginnings: np.ndarray,
+    rows: int,
+    units: int,
+    *,
+    initializer: str | keras.initializers.Initializer = "zeros",
+    pretrained: np.ndarray | None = None,
+    l2: float = 0.0,
+    **kwargs,
+  ):
+    super().__init__(**kwargs)
+    self._beginnings = np.asarray(beginnings, "int32")
+    self._rows, self._units, self._initializer = rows, units, initializer
+    self._pretrained, self._l2 = pretrained, l2
+
+  def build(self, input_shape):
+    """Makes the two tables."""
+    shrink = keras.regularizers.L2(self._l2) if self._l2 else None
+    words = max(len(self._beginnings) - self._rows, 1)
+    self._words = self.add_weight(
+      name="words",
+      shape=(words, self._units),
+      initializer=self._initializer,
+      regularizer=shrink,
+    )
+    self._parts = self.add_weight(
+      name="beginnings",
+      shape=(self._rows, self._units),
+      # Where words have learned vectors, beginnings start as nothing and learn what is left.
+      initializer="zeros" if self._pretrained is not None else self._initializer,
+      regularizer=shrink,
+    )
+    if self._pretrained is not None:
+      self._words.assign(self._pretrained)
+
+  def call(self, ids):
+    """`[batch, time]` to `[batch, time, units]`; 0 where the id is 0."""
+    own = ops.take(self._words, ops.maximum(ids - self._rows, 0), axis=0)
+    known = ops.cast(ids >= self._rows, own.dtype)[..., None]
+    part = ops.take(self._parts, ops.take(self._beginnings, ids, axis=0), axis=0)
+    return own * known + part * ops.cast(ids != 0, own.dtype)[..., None]
+
+  def compute_output_shape(self, input_shape):
+    return (*input_shape, self._units)
+
+
+class ReverseWithin(keras.layers.Layer):
+  """Reverses `[batch, time, units]` up to each row's length, and leaves the rest where it is."""
+
+  def call(self, sequence, lengths):
+    """`lengths` is `[batch]` int32."""
+    return tf.reverse_sequence(sequence, lengths, seq_axis=1)
+
+
+class Bidirectional(keras.layers.Layer):
+  """A recurrent layer in both directions, each starting at an end of the text.
+
+  Keras' own takes a mask, which costs a choice at every step and rules the fast kernels of GPUs
+  out. Reversing within the length needs none: what a cell makes of the padding comes after all
+  that is read from it.
+
+  Args:
+    cell: `keras.layers.GRU` or `keras.layers.LSTM`.
+    units: of each direction.
+  """
+
+  def __init__(self, cell: type[keras.layers.Layer], units: int, **kwargs):
+    super().__init__(**kwargs)
+    self._units = units
+    self.forward = cell(units, return_sequences=True, name="forward")
+    self.backward = cell(units, return_sequences=True, name="backward")
+    self._reverse = ReverseWithin()
+
+  def build(self, input_shape, *_):
+    """Builds both directions."""
+    self.forward.build(input_shape)
+    self.backward.build(input_shape)
+
+  def call(self, sequence, lengths):
+    """`[batch, time, features]` and `[batch]` to `[batch, time, 2 * units]`."""
+    backward = self.backward(self._reverse(sequence, lengths))
+    return ops.concatenate([self.forward(sequence), self._reverse(backward, lengths)], axis=-1)
+
+  def compute_output_shape(self, input_shape, *_):
+    return (*input_shape[:2], 2 * self._units)
+
+
+class Pooling(keras.layers.Layer):
+  """The largest value and the mean over each row's length; 0 for a row without words."""
+
+  def call(self, sequence, lengths):
+    """`[batch, time, units]` and `[batch]` to `[batch, 2 * units]`."""
+    within = ops.arange(ops.shape(sequence)[1])[None, :, None] < lengths[:, None, None]
+    lowest = ops.cast(-1e4, sequence.dtype)
+    largest = ops.max(ops.where(within, sequence, lowest), axis=1)
+    largest = ops.where(lengths[:, None] > 0, largest, ops.zeros_like(largest))
+    count = ops.cast(ops.maximum(lengths, 1), sequence.dtype)[:, None]
+    mean = ops.sum(ops.where(within, sequence, ops.zeros_like(sequence)), axis=1) / count
+    return ops.concatenate([largest, mean], axis=-1)
+
+  def compute_output_shape(self, input_shape, *_):
+    return (input_shape[0], 2 * input_shape[-1])
+
+
+class PairBag(keras.layers.Layer):
+  """A sum of one weight a class for each pair of neighbours; pairs share weights by their hash.
+
+  Args:
+    buckets: how many pairs have a weight of their own.
+    classes: the number of classes.
+    l2: shrinkage of the weights.
+  """
+
+  def __init__(self, buckets: int, classes: int, *, l2: float, **kwargs):
+    super().__init__(**kwargs)
+    self._buckets, self._classes, self._l2 = buckets, classes, l2
+
+  def build(self, input_shape):
+    """Makes the table; a pair that training has not seen says nothing."""
+    self._weights = self.add_weight(
+      name="pairs",
+      shape=(self._buckets, self._classes),
+      initializer="zeros",
+      regularizer=keras.regularizers.L2(self._l2) if self._l2 else None,
+    )
+
+  def call(self, ids):
+    """`[batch, time]` to `[batch, classes]`."""
+    first, second = ops.cast(ids[:, :-1], "int64"), ops.cast(ids[:, 1:], "int64")
+    bucket = ops.cast((first * _FIRST + second * _SECOND) % self._buckets, "int32")
+    weights = ops.take(self._weights, bucket, axis=0)
+    return ops.sum(weights * ops.cast(second != 0, weights.dtype)[..., None], axis=1)
+
+  def compute_output_shape(self, input_shape):
+    return (input_shape[0], self._classes)

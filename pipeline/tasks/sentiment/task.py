@@ -1,0 +1,162 @@
+"""The sentiment task: tables, folders or lines of texts to a classifier of texts."""
+
+from __future__ import annotations
+
+import csv
+import pathlib
+from typing import Any
+
+from components.errors import BadInputError
+from pipeline.task import MetricGate, Options, Task
+from pipeline.tasks.sentiment import sources
+from pipeline.tasks.sentiment.features import (
+  LABEL,
+  LABEL_ID,
+  LENGTH_BUCKET,
+  OOV_BUCKET,
+  TEXT,
+  VOCABULARY,
+  WORD_IDS,
+)
+from pipeline.tasks.sentiment.shipped import shipped_data
+
+_HERE = "pipeline.tasks.sentiment"
+# Settings that are counts, and the least of them that works.
+_LEAST = {
+  "max_words": 2,
+  "vocabulary_size": 1,
+  "min_frequency": 1,
+  "oov_buckets": 1,
+  "prefix_chars": 1,
+  "units": 1,
+  "readers": 0,
+  "pair_buckets": 1,
+  "min_steps": 0,
+}
+_PARTS = ("word_dropout", "dropout")
+_WORD_UNITS = 64
+
+
+def _infer(
+  source: str, path: str, data_options: Options, hyperparameters: Options
+) -> dict[str, Any]:
+  """Holds the settings to their ranges, and identifies a file of word vectors."""
+  hp = hyperparameters
+  for name, least in _LEAST.items():
+    if hp[name] < least:
+      raise BadInputError(f"model.{name} must be at least {least}. Received: {hp[name]!r}")
+  for name in _PARTS:
+    if not 0 <= hp[name] < 1:
+      raise BadInputError(f"model.{name} must be from 0 to less than 1. Received: {hp[name]!r}")
+  units = hp["word_units"]
+  if units is not None and (isinstance(units, bool) or not isinstance(units, int) or units < 1):
+    raise BadInputError(f"model.word_units must be a positive int. Received: {units!r}")
+  if not hp["embeddings"]:
+    return {"word_units": units or _WORD_UNITS}
+  # It imports numpy, which takes a while.
+  from pipeline.text import word_vectors
+
+  file = pathlib.Path(hp["embeddings"]).resolve()
+  found = word_vectors.dimension(file)
+  if units not in (None, found):
+    raise BadInputError(
+      f"model.word_units={units} does not fit the vectors of {str(file)!r}, which have {found} "
+      "numbers. Leave it out: the file decides."
+    )
+  return {
+    "word_units": found,
+    "embeddings": str(file),
+    # The path alone would let an exchanged file come back CACHED.
+    "embeddings_sha256": word_vectors.sha256(file),
+  }
+
+
+def _sample_input() -> str:
+  with open(shipped_data(), encoding="utf-8", newline="") as file:
+    return next(csv.DictReader(file))["text"]
+
+
+TASK = Task(
+  name="sentiment",
+  summary="Text classification with a recurrent network.",
+  input_key=TEXT,
+  label_key=LABEL,
+  label_id_key=LABEL_ID,
+  sequence_keys=(WORD_IDS,),
+  cache_dtypes={WORD_IDS: "int32"},
+  vocabulary=VOCABULARY,
+  sources=sources.SOURCES,
+  shipped_data=shipped_data,
+  data_options=sources.DATA_OPTIONS,
+  describe="pipeline.checks.text.describe",
+  sample_input=_sample_input,
+  request_value=str,
+  preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
+  preprocessing_hyperparameters=(
+    *("max_words", "vocabulary_size", "min_frequency", "oov_buckets", "prefix_chars"),
+  ),
+  build_model=f"{_HERE}.model.build_model",
+  compile_args=f"{_HERE}.model.compile_args",
+  training_plan=f"{_HERE}.plan.training_plan",
+  serving_outputs=f"{_HERE}.model.serving_outputs",
+  search_space=f"{_HERE}.model.search_space",
+  metrics=f"{_HERE}.metrics.metrics",
+  slices=(LABEL, LENGTH_BUCKET),
+  transformed_slices=(OOV_BUCKET,),
+  monitor=("val_accuracy", "max"),
+  infer_hyperparameters=_infer,
+  hyperparameters={
+    "max_words": 400,
+    "vocabulary_size": 50_000,
+    "min_frequency": 2,
+    "oov_buckets": 8_192,
+    "prefix_chars": 5,
+    "cell": "gru",
+    "units": 64,
+    "readers": 2,
+    "word_units": None,
+    "embeddings": None,
+    "word_dropout": 0.5,
+    "dropout": 0.5,
+    "pair_buckets": 262_144,
+    "bag_l2": 0.00001,
+    "epochs": 8,
+    "min_steps": 0,
+    "batch_size": 64,
+    "learning_rate": 0.003,
+  },
+  tiny={
+    "units": 16,
+    "readers": 1,
+    "pair_buckets": 4_096,
+    "oov_buckets": 512,
+    "epochs": 2,
+    "learning_rate": 0.01,
+  },
+  gates=(
+    MetricGate(
+      metric="skill",
+      bound=0.3,
+      reason="a model worth serving avoids at least 30 % of the errors that always guessing the "
+      "commonest class makes",
+    ),
+    MetricGate(
+      metric="accuracy",
+      max_regression=0.01,
+      reason="a new version may not be more than one point worse than the one it replaces",
+    ),
+    MetricGate(
+      metric="auc",
+      bound=0.65,
+      reason="two texts of different classes must be told apart more often than by chance, "
+      "wherever one draws the line",
+    ),
+    MetricGate(
+      metric="calibration_error",
+      direction="lower",
+      bound=0.15,
+      reason="a score that is on average 15 points from how often it is right misleads whoever "
+      "acts on it",
+    ),
+  ),
+)

@@ -1,0 +1,156 @@
+"""Pre-trained word vectors in the text format of GloVe and fastText, read for one vocabulary.
+
+A line holds a word and its numbers, separated by single spaces. fastText writes a header of two
+numbers, the count of words and the dimension; GloVe has none. A name that ends with .gz is
+decompressed. A file may be far larger than memory: only the rows of the vocabulary are kept.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import pathlib
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import IO
+
+import numpy as np
+
+from components.errors import BadInputError
+
+_CHUNK = 1 << 20
+_FORMAT = "one word and its numbers a line, separated by single spaces, as GloVe and fastText write"
+
+
+def dimension(path: pathlib.Path) -> int:
+  """How many numbers a word has, by the file's first lines.
+
+  Raises:
+    BadInputError: the file cannot be read, or does not start as word vectors do.
+  """
+  lines = _lines(path)
+  first = next(lines, (1, b""))[1]
+  declared = _header(first)
+  number, line = (1, first) if declared is None else next(lines, (2, b""))
+  found = line.count(b" ")
+  try:
+    values = np.array(line.split(b" ")[1:], "float32")
+  except ValueError:
+    values = np.zeros(0)
+  if not len(values) or (declared is not None and declared != found):
+    expected = _FORMAT if declared is None else f"{declared} numbers, as line 1 says"
+    raise BadInputError(
+      f"model.embeddings: line {number} of {str(path)!r} holds no word vector. Expected {expected}."
+    )
+  return found
+
+
+def read(path: pathlib.Path, words: Sequence[bytes], units: int) -> tuple[np.ndarray, np.ndarray]:
+  """Reads the vectors of some words; of several lines of one word, the first.
+
+  Args:
+    path: the file.
+    words: the vocabulary, UTF-8.
+    units: the dimension that every line must have.
+
+  Returns:
+    `[words, units]` float32, 0 where the file lacks a word, and `[words]` bool, whether it has it.
+
+  Raises:
+    BadInputError: the file cannot be read, or a line is no word with `units` finite numbers.
+  """
+  rows = {word: row for row, word in enumerate(words)}
+  vectors = np.zeros((len(words), units), "float32")
+  found = np.zeros(len(words), bool)
+  for number, line in _lines(path):
+    spaces = line.count(b" ")
+    if spaces != units:
+      if number == 1 and _header(line) == units:
+        continue
+      _check_words_with_spaces(path, number, line, spaces, units)
+      continue
+    word = line[: line.index(b" ")]
+    row = rows.get(word)
+    if row is None or found[row]:
+      continue
+    try:
+      values = np.array(line[len(word) + 1 :].split(b" "), "float32")
+    except ValueError:
+      values = np.full(units, np.nan)
+    if not np.isfinite(values).all():
+      raise BadInputError(
+        f"model.embeddings: line {number} of {str(path)!r} must hold {units} finite numbers after "
+        f"the word. Received: {_shown(line)}"
+      )
+    vectors[row], found[row] = values, True
+  return vectors, found
+
+
+def sha256(path: pathlib.Path) -> str:
+  """The file's hash, in hexadecimal.
+
+  Raises:
+    BadInputError: the file cannot be read.
+  """
+  digest = hashlib.sha256()
+  try:
+    with path.open("rb") as file:
+      while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+  except OSError as err:
+    raise _unreadable(path, err) from err
+  return digest.hexdigest()
+
+
+def _lines(path: pathlib.Path) -> Iterator[tuple[int, bytes]]:
+  """Numbers and lines, without what ends them; blank ones are left out."""
+  try:
+    with _open(path) as file:
+      for number, line in enumerate(file, 1):
+        stripped = line.rstrip(b" \r\n")
+        if stripped:
+          yield number, stripped
+  except (OSError, EOFError, zlib.error) as err:
+    raise _unreadable(path, err) from err
+
+
+def _open(path: pathlib.Path) -> IO[bytes]:
+  return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+
+
+def _header(line: bytes) -> int | None:
+  """The dimension that a fastText header declares; None where the line is none."""
+  parts = line.split(b" ")
+  return int(parts[1]) if len(parts) == 2 and all(p.isdigit() for p in parts) else None
+
+
+def _check_words_with_spaces(
+  path: pathlib.Path, number: int, line: bytes, spaces: int, units: int
+) -> None:
+  """Lets a line pass whose word has spaces in it, as GloVe's largest file has some.
+
+  No word of ours has one, so such a line is not needed; but it must not hide a wrong dimension.
+  """
+  extra = line.split(b" ")[1 : spaces - units + 1] if spaces > units else []
+  if not extra or all(_is_number(part) for part in extra):
+    raise BadInputError(
+      f"model.embeddings: line {number} of {str(path)!r} has {spaces} numbers after its word. "
+      f"Expected {units}, as the lines before it have: {_FORMAT}. Received: {_shown(line)}"
+    )
+
+
+def _is_number(part: bytes) -> bool:
+  try:
+    float(part)
+  except ValueError:
+    return False
+  return True
+
+
+def _shown(line: bytes) -> str:
+  return repr(line[:60].decode("utf-8", errors="replace"))
+
+
+def _unreadable(path: pathlib.Path, err: BaseException) -> BadInputError:
+  reason = getattr(err, "strerror", None) or str(err)
+  return BadInputError(f"model.embeddings: cannot read {str(path)!r}: {reason}.")
