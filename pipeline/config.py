@@ -82,6 +82,7 @@ class PipelineConfig(_Section):
     data, train, tune, gates, push, beam: the sections that `--set` reaches; `gates` maps a
       metric to a bound that replaces the task's own.
     model: hyperparameters the user set.
+    decode: what the user set of the task's `decoding`.
   """
 
   task: str
@@ -90,6 +91,7 @@ class PipelineConfig(_Section):
   tiny: bool = False
   data: DataConfig = DataConfig()
   model: dict[str, Any] = {}
+  decode: dict[str, Any] = {}
   train: TrainConfig = TrainConfig()
   tune: TuneConfig = TuneConfig()
   gates: dict[str, float] = {}
@@ -114,7 +116,7 @@ class PipelineConfig(_Section):
     """Merges the task's defaults, `tiny`, and what the user set."""
     train = {n: v for n in TRAIN_NAMES if (v := getattr(self.train, n)) is not None}
     tiny = task.tiny if self.tiny else {}
-    return {**task.hyperparameters, **tiny, **self.model, **train}
+    return {**task.hyperparameters, **task.decoding, **tiny, **self.model, **self.decode, **train}
 
 
 def default_workspace(environ: Mapping[str, str]) -> str:
@@ -163,8 +165,9 @@ def make_config(
         _check_type(task.data_options[name], value, f"data.{name}", origin)
       sections["data"].setdefault("options", {})[name] = value
     else:
-      if section == "model":
-        value = _check_type(task.hyperparameters[name], value, f"model.{name}", origin)
+      if section in ("model", "decode"):
+        defaults = task.hyperparameters if section == "model" else task.decoding
+        value = _check_type(defaults[name], value, f"{section}.{name}", origin)
       sections[section][name] = value
   if beam:
     sections.setdefault("beam", {})["runner"] = beam
@@ -243,6 +246,7 @@ def known_names(task: Task) -> dict[str, list[str]]:
   return {
     "data": [*(n for n in DataConfig.model_fields if n != "options"), *task.data_options],
     "model": [n for n in task.hyperparameters if n not in TRAIN_NAMES],
+    **({"decode": list(task.decoding)} if task.decoding else {}),
     "train": list(TrainConfig.model_fields),
     "tune": list(TuneConfig.model_fields),
     "gates": [

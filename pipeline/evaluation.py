@@ -174,7 +174,7 @@ def _array(value: Mapping[str, Any]) -> list[float]:
 def _confusion(plots: Any) -> dict[tuple[int, int], float]:
   counts: dict[tuple[int, int], float] = {}
   for key, outputs in plots or ():
-    if key:
+    if key or not outputs:  # TFMA has None where a task has no plots
       continue
     found = outputs.get("", {}).get("", {}).get("multiClassConfusionMatrixAtThresholds")
     for matrix in (found or {}).get("matrices", []):

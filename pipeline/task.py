@@ -111,11 +111,15 @@ class Task:
     slices: raw features to slice the evaluation by.
     transformed_slices: transformed features, strings, to slice the evaluation by; no inputs of the
       model.
+    serving_keys: transformed features that only `serving_outputs` reads; no inputs of the model.
     prediction_key: the output of `serving_outputs` that the metrics judge.
     compares_raw_label: whether the metrics compare it with `label_key`, not with `label_id_key`.
     monitor: the validation metric that picks the best epoch, and its mode.
     hyperparameters: defaults; `--set model.<name>=...` may change these names only, except
       that `epochs`, `batch_size` and `learning_rate`, which every task has, are `train.<name>`.
+    decoding: further hyperparameters, set as `decode.<name>`, that say how a trained model turns
+      what it computes into an answer. A change exports and judges the model again, and does not
+      train it again.
     tiny: overrides for a run in seconds.
     gates: bounds to be kept before a model is pushed.
     infer_hyperparameters: `(source name, data path, data options, merged hyperparameters) ->
@@ -149,10 +153,12 @@ class Task:
   metrics: str
   slices: tuple[str, ...] = ()
   transformed_slices: tuple[str, ...] = ()
+  serving_keys: tuple[str, ...] = ()
   prediction_key: str = "scores"
   compares_raw_label: bool = False
   monitor: tuple[str, Literal["max", "min"]] = ("val_loss", "min")
   hyperparameters: Options = dataclasses.field(default_factory=dict)
+  decoding: Options = dataclasses.field(default_factory=dict)
   tiny: Options = dataclasses.field(default_factory=dict)
   gates: tuple[MetricGate, ...] = ()
   infer_hyperparameters: Callable[[str, str, Options, Options], Options] | None = None

@@ -179,3 +179,13 @@ def _write_pieces(counts: Mapping[bytes, int], size: int, path: str) -> np.ndarr
   with tf.io.gfile.GFile(path, "w") as file:
     file.write("".join(f"{piece}\n" for piece in pieces or ["\ufffd"]))
   return np.array(path, dtype=object)
+
+
+def read_pieces(tft_output: tft.TFTransformOutput, file_name: str) -> list[str]:
+  """The pieces of a vocabulary of the transform graph, in the order of their ids."""
+  path = os.path.join(
+    tft_output.transform_savedmodel_dir, tf.saved_model.ASSETS_DIRECTORY, file_name
+  )
+  with tf.io.gfile.GFile(path) as file:
+    # Not splitlines: a piece may be a character that it takes for the end of a line.
+    return file.read().removesuffix("\n").split("\n")

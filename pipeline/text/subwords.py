@@ -20,8 +20,10 @@ SPECIALS = 4  # a piece's id is its line in the vocabulary, after these
 
 BLANK = "\u2581"
 _MARK = "\x01"  # normalization leaves no control character, so this one is free
-# Letters beyond this are the next word, so that what a word can cost is bounded.
-_WORD = rf" ?\pL[\pL\pM]{{0,{MAX_PIECE_CHARS + 3}}}| ?\pN| ?[^\pL\pN ]"
+_WORD = r" ?\pL[\pL\pM]*| ?\pN| ?[^\pL\pN ]"
+# What is longer becomes several words, so that what one can cost is bounded. RE2 could count, but
+# needs more memory for it than it is given.
+_MAX_WORD_CHARS = 24
 # Zero-width space, byte order mark, soft hyphen, word joiner: invisible, and no part of a word. The
 # joiners U+200C and U+200D are one, in some scripts and in emoji.
 _INVISIBLE = "[\u200b\ufeff\u00ad\u2060]"
@@ -34,10 +36,12 @@ class Pieces:
   Attributes:
     ids: `[batch, (pieces)]` int64.
     spellings: `[batch, (pieces)]` string: the word where the id is `UNKNOWN`, else empty.
+    whole_words: `[batch]` int64, words that are one piece of the vocabulary.
   """
 
   ids: tf.RaggedTensor
   spellings: tf.RaggedTensor
+  whole_words: tf.Tensor
 
 
 def normalize(texts: tf.Tensor) -> tf.Tensor:
@@ -62,7 +66,7 @@ def split_words(texts: tf.Tensor) -> tf.RaggedTensor:
   )
   # Nothing, or the blank of an empty text, stands before the first mark.
   words = tf.strings.split(marked, sep=_MARK)[:, 1:]
-  return words.with_flat_values(tf.strings.regex_replace(words.flat_values, " ", BLANK))
+  return _cut(words.with_flat_values(tf.strings.regex_replace(words.flat_values, " ", BLANK)))
 
 
 def to_pieces(words: tf.RaggedTensor, vocabulary: tf.Tensor) -> Pieces:
@@ -74,11 +78,13 @@ def to_pieces(words: tf.RaggedTensor, vocabulary: tf.Tensor) -> Pieces:
   """
   distinct, index = tf.unique(words.flat_values)
   by_word = tf.gather(_split_distinct(distinct, vocabulary), index)
-  ids = words.with_flat_values(tf.range(tf.size(index))).with_values(by_word).merge_dims(1, 2)
+  ids = words.with_values(by_word).merge_dims(1, 2)
   spelling = tf.gather(words.flat_values, by_word.value_rowids())
+  is_whole = (by_word.row_lengths() == 1) & (by_word[:, :1].flat_values != UNKNOWN)
   return Pieces(
     ids=ids,
     spellings=ids.with_flat_values(tf.where(ids.flat_values == UNKNOWN, spelling, "")),
+    whole_words=tf.reduce_sum(words.with_flat_values(tf.cast(is_whole, tf.int64)), axis=1),
   )
 
 
@@ -86,6 +92,22 @@ def join_pieces(pieces: tf.Tensor) -> tf.Tensor:
   """`[batch, length]` string, pieces or spellings or empty, to `[batch]` text."""
   joined = tf.strings.reduce_join(pieces, axis=1)
   return tf.strings.strip(tf.strings.regex_replace(joined, BLANK, " "))
+
+
+def _cut(words: tf.RaggedTensor) -> tf.RaggedTensor:
+  """Cuts words of more than `_MAX_WORD_CHARS` characters into words of that many."""
+  flat = words.flat_values
+  starts = tf.ragged.range(
+    tf.strings.length(flat, unit="UTF8_CHAR"), deltas=tf.constant(_MAX_WORD_CHARS)
+  )
+  begin = starts.flat_values
+  parts = tf.strings.substr(
+    tf.gather(flat, starts.value_rowids()),
+    begin,
+    tf.fill(tf.shape(begin), _MAX_WORD_CHARS),
+    unit="UTF8_CHAR",
+  )
+  return words.with_values(starts.with_flat_values(parts)).merge_dims(1, 2)
 
 
 def _split_distinct(words: tf.Tensor, vocabulary: tf.Tensor) -> tf.RaggedTensor:

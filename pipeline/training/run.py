@@ -60,7 +60,7 @@ def run_fn(fn_args: Any) -> None:
     patience=settings["patience"],
     seed=settings["seed"],
     distribution=distribution,
-    checkpoint_dir=_checkpoint_dir(fn_args, hyperparameters),
+    checkpoint_dir=_checkpoint_dir(fn_args, hyperparameters, task),
     log_dir=fn_args.model_run_dir,
   )
   if not strategy.is_chief():
@@ -119,7 +119,7 @@ def load_splits(
       cache_mb=cache_mb,
       cache_dtypes=task.cache_dtypes,
       sequence_keys=task.sequence_keys,
-      left_out=task.transformed_slices,
+      left_out=(*task.transformed_slices, *task.serving_keys),
     )
     for files in (fn_args.train_files, fn_args.eval_files)
   )
@@ -131,13 +131,23 @@ def tuned_values(fn_args: Any) -> dict[str, Any]:
   return dict((fn_args.hyperparameters or {}).get("values", {}))
 
 
-def _checkpoint_dir(fn_args: Any, hyperparameters: dict[str, Any]) -> pathlib.Path | None:
-  """A folder that a killed training finds again, and a different training does not."""
+def _checkpoint_dir(
+  fn_args: Any, hyperparameters: dict[str, Any], task: Task
+) -> pathlib.Path | None:
+  """A folder that a killed training finds again, and a different training does not.
+
+  Another decoding is no different training: it finds the trained model, and exports it.
+  """
   root = fn_args.custom_config.get("checkpoint_root")
   if root is None:
     return None
+  trained = {name: v for name, v in hyperparameters.items() if name not in task.decoding}
   identity = json.dumps(
-    [fn_args.custom_config, hyperparameters, fn_args.train_files, fn_args.transform_output],
+    [
+      {**fn_args.custom_config, "hyperparameters": trained},
+      fn_args.train_files,
+      fn_args.transform_output,
+    ],
     sort_keys=True,
   )
   chosen = pathlib.Path(root) / hashlib.sha256(identity.encode()).hexdigest()[:16]

@@ -151,6 +151,11 @@ def _languages(corpora: _Corpora, options: Mapping[str, Any], path: str) -> tupl
   if not found:
     raise BadInputError(f"Expected {DESCRIPTION}. Found none at {path!r}.")
   for option, language in (("source_language", source), ("target_language", target)):
+    if not isinstance(language, str | None):
+      raise BadInputError(
+        f"data.{option} must be a string. Received: {language!r}. In YAML, no is a truth value; "
+        f"""write --set 'data.{option}="no"'."""
+      )
     if language is not None and language not in found:
       raise BadInputError(
         f"Expected files that end with .{language} at {path!r}, as data.{option} says. Found: "

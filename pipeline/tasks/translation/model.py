@@ -1,0 +1,248 @@
+"""The translation task's model: a recurrent encoder and decoder with attention between them.
+
+Source: Luong, Pham, Manning 2015, "Effective Approaches to Attention-based Neural Machine
+Translation", https://arxiv.org/abs/1508.04025; the output layer shares the target's embedding as in
+Press, Wolf 2017, "Using the Output Embedding to Improve Language Models",
+https://arxiv.org/abs/1608.05859
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+from keras import layers
+
+from pipeline.task import Phase
+from pipeline.tasks.translation import decoding
+from pipeline.tasks.translation.features import (
+  SOURCE_IDS,
+  SOURCE_VOCABULARY,
+  SPELLINGS,
+  TARGET_VOCABULARY,
+)
+from pipeline.text.subword_learning import read_pieces
+from pipeline.text.subwords import BLANK, SPECIALS, START, UNKNOWN
+from pipeline.training.teacher_forcing import TeacherForcedModel
+
+_NEVER = -1e9  # a logit that softmax makes 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Memory:
+  """What the decoder sees of the sources.
+
+  Attributes:
+    keys: `[batch, source time, units]`, what queries are compared with.
+    values: `[batch, source time, units]`, what is attended to.
+    bias: `[batch, 1, source time]`, 0 at a piece and very small after the end.
+  """
+
+  keys: tf.Tensor
+  values: tf.Tensor
+  bias: tf.Tensor
+
+
+class Translator(TeacherForcedModel):
+  """From source pieces to target pieces."""
+
+  def __init__(
+    self,
+    hyperparameters: Mapping[str, Any],
+    source_pieces: list[str],
+    target_pieces: list[str],
+  ):
+    """Args: both lists of pieces begin with the special ones, as empty strings."""
+    hp = hyperparameters
+    super().__init__(
+      start_id=START,
+      label_smoothing=hp["label_smoothing"],
+      clip_norm=hp["clip_norm"],
+      name="translator",
+    )
+    self.source_pieces, self.target_pieces = source_pieces, target_pieces
+    self._unknown_rate = hp["unknown_rate"]
+    self._same_piece = _same_pieces(source_pieces, target_pieces)
+    # The target's embedding is the output layer, too, so its scale is that of a layer's weights.
+    scale = keras.initializers.RandomNormal(stddev=hp["embedding"] ** -0.5)
+    self._embed_source = layers.Embedding(len(source_pieces), hp["embedding"])
+    self._embed_target = layers.Embedding(
+      len(target_pieces), hp["embedding"], embeddings_initializer=scale
+    )
+    self._encoders = [
+      layers.Bidirectional(
+        layers.GRU(hp["encoder_units"], return_sequences=True, return_state=True)
+      )
+      for _ in range(hp["layers"])
+    ]
+    self._bridges = [
+      layers.Dense(hp["decoder_units"], activation="tanh") for _ in range(hp["layers"])
+    ]
+    self._decoders = [
+      layers.GRU(hp["decoder_units"], return_sequences=True, return_state=True)
+      for _ in range(hp["layers"])
+    ]
+    self._key = layers.Dense(hp["decoder_units"], use_bias=False)
+    self._combine = layers.Dense(hp["embedding"], activation="tanh")
+    self._dropout = layers.Dropout(hp["dropout"])
+    self._bias = self.add_weight(
+      shape=(len(target_pieces),), initializer="zeros", name="output_bias"
+    )
+    self(tf.ones([1, 1], tf.int64))
+
+  def call(self, source: tf.Tensor, training: bool = False) -> tf.Tensor:
+    """`[batch, time]` source to the logits of the first target piece, `[batch, pieces]`."""
+    first = tf.fill([tf.shape(source)[0], 1], tf.constant(START, source.dtype))
+    return self.logits(self.target_states(source, first, training=training)[:, 0])
+
+  def target_states(self, source: tf.Tensor, shifted: tf.Tensor, *, training: bool) -> tf.Tensor:
+    """`[batch, target time, embedding]`."""
+    memory, states = self.encode(source, training=training)
+    return self.decode(shifted, memory, states, training=training)[0]
+
+  def logits(self, states: tf.Tensor) -> tf.Tensor:
+    """`[n, embedding]` to `[n, pieces]` float32."""
+    output = tf.matmul(states, self._embed_target.embeddings, transpose_b=True)
+    return tf.cast(output, tf.float32) + tf.cast(self._bias, tf.float32)
+
+  def encode(self, source: tf.Tensor, *, training: bool = False) -> tuple[Memory, list[tf.Tensor]]:
+    """Reads `[batch, source time]`; returns the memory and the decoder's first states."""
+    mask = source != 0
+    hidden = self._dropout(self._embed_source(source), training=training)
+    states = []
+    for encoder, bridge in zip(self._encoders, self._bridges, strict=True):
+      hidden, forward, backward = encoder(hidden, mask=mask, training=training)
+      states.append(bridge(tf.concat([forward, backward], axis=1)))
+      hidden = self._dropout(hidden, training=training)
+    bias = tf.where(mask, tf.constant(0.0, hidden.dtype), tf.constant(_NEVER, hidden.dtype))
+    return Memory(keys=self._key(hidden), values=hidden, bias=bias[:, tf.newaxis]), states
+
+  def decode(
+    self,
+    target: tf.Tensor,
+    memory: Memory,
+    states: list[tf.Tensor],
+    *,
+    training: bool = False,
+  ) -> tuple[tf.Tensor, list[tf.Tensor], tf.Tensor]:
+    """Reads `[batch, target time]`, from the states on.
+
+    The recurrence does not see what was attended to, so that all steps attend at once.
+
+    Returns:
+      `[batch, target time, embedding]`; the states after the last step; the attention,
+      `[batch, target time, source time]`.
+    """
+    hidden = self._dropout(self._embed_target(target), training=training)
+    after = []
+    for decoder, state in zip(self._decoders, states, strict=True):
+      hidden, last = decoder(hidden, initial_state=state, training=training)
+      after.append(last)
+      hidden = self._dropout(hidden, training=training)
+    scores = tf.matmul(hidden, memory.keys, transpose_b=True) * memory.keys.shape[-1] ** -0.5
+    attention = tf.nn.softmax(scores + memory.bias)
+    context = tf.matmul(attention, memory.values)
+    combined = self._combine(tf.concat([hidden, context], axis=2))
+    return self._dropout(combined, training=training), after, attention
+
+  def prepare(self, source: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Hides some names and digits that both sides have, so that unknown words are learned.
+
+    The decoder learns to say UNKNOWN where an unknown word belongs, and to attend to it.
+    """
+    counterpart = tf.gather(tf.constant(self._same_piece, target.dtype), source)
+    pairs = target[:, :, tf.newaxis] == counterpart[:, tf.newaxis]
+    chosen = tf.random.uniform(tf.shape(target)) < self._unknown_rate
+    hidden = pairs & chosen[:, :, tf.newaxis]
+    return (
+      tf.where(tf.reduce_any(hidden, axis=1), tf.constant(UNKNOWN, source.dtype), source),
+      tf.where(tf.reduce_any(hidden, axis=2), tf.constant(UNKNOWN, target.dtype), target),
+    )
+
+
+def _same_pieces(source: list[str], target: list[str]) -> np.ndarray:
+  """`[source pieces]`: the target's id of the same word, for capitalized words and digits; or -1."""
+  ids = {piece: number for number, piece in enumerate(target) if number >= SPECIALS}
+  return np.array(
+    [
+      ids.get(piece, -1)
+      if piece.startswith(BLANK)
+      and piece[1:2].isalnum()
+      and (piece[1].isupper() or piece[1].isdigit())
+      else -1
+      for piece in source
+    ],
+    np.int64,
+  )
+
+
+def build_model(
+  hyperparameters: Mapping[str, Any], tft_output: tft.TFTransformOutput
+) -> keras.Model:
+  """Builds the `Translator` over the vocabularies of the transform graph.
+
+  Raises:
+    ValueError: a size is not positive.
+  """
+  for name in ("embedding", "encoder_units", "decoder_units", "layers", "beam_width"):
+    if hyperparameters[name] < 1:
+      raise ValueError(f"{name} must be positive. Received: {name}={hyperparameters[name]!r}")
+  specials = [""] * SPECIALS
+  model = Translator(
+    hyperparameters,
+    specials + read_pieces(tft_output, SOURCE_VOCABULARY),
+    specials + read_pieces(tft_output, TARGET_VOCABULARY),
+  )
+  model.decoding = decoding.Options(
+    beam_width=hyperparameters["beam_width"],
+    length_penalty=hyperparameters["length_penalty"],
+    max_pieces=hyperparameters["max_pieces"],
+  )
+  return model
+
+
+def compile_args(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+  """Nothing: the model's own training step has loss and metrics."""
+  return {}
+
+
+def training_plan(hyperparameters: Mapping[str, Any]) -> tuple[Phase, ...]:
+  """One phase from nothing."""
+  return (
+    Phase(
+      name="train",
+      epochs=hyperparameters["epochs"],
+      learning_rate=hyperparameters["learning_rate"],
+      min_steps=hyperparameters["min_steps"],
+    ),
+  )
+
+
+def search_space(hp: keras_tuner.HyperParameters, hyperparameters: Mapping[str, Any]) -> None:
+  """Declares what the Tuner varies, around the values of this run."""
+  rate = hyperparameters["learning_rate"]
+  hp.Float("learning_rate", min_value=rate / 5, max_value=rate * 5, sampling="log", default=rate)
+  hp.Float(
+    "dropout", min_value=0.0, max_value=0.5, step=0.1, default=round(hyperparameters["dropout"], 1)
+  )
+
+
+def serving_outputs(
+  model: Translator, tft_output: tft.TFTransformOutput
+) -> Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]:
+  """Returns the in-graph function from transformed features to `translation` and `score`.
+
+  `translation` is `[batch]` string; `score` `[batch]` float32, the length-normalised
+  log-probability, at most 0.
+  """
+
+  def outputs(features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    return decoding.translate(model, features[SOURCE_IDS], features[SPELLINGS], model.decoding)
+
+  return outputs

@@ -1,0 +1,65 @@
+"""`preprocessing_fn` of the translation task: sentences in, one graph for training and serving."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from pipeline.tasks.translation.features import (
+  OOV_BUCKET,
+  SOURCE,
+  SOURCE_IDS,
+  SOURCE_VOCABULARY,
+  SPELLINGS,
+  TARGET,
+  TARGET_IDS,
+  TARGET_VOCABULARY,
+)
+from pipeline.text.subword_learning import subword_vocabulary
+from pipeline.text.subwords import END, Pieces, split_words, to_pieces
+
+
+def preprocessing_fn(
+  inputs: Mapping[str, Any], custom_config: Mapping[str, Any]
+) -> dict[str, tf.Tensor]:
+  """Splits both sides into subword pieces of vocabularies of their own.
+
+  Args:
+    inputs: `text` and `target`, `[batch, 1]` string each, any bytes.
+    custom_config: `{"hyperparameters": {"source_pieces": int, "target_pieces": int, "max_pieces":
+      int}}`: the sizes of the vocabularies, and what is kept of a sentence.
+
+  Returns:
+    `source_ids` and `target_ids` `[batch, max_pieces]` int64, 0 after their ends, the target with
+    END; `spellings` `[batch, max_pieces]` string, the source's words that have no pieces;
+    `oov_bucket` `[batch]` string.
+  """
+  hyperparameters = custom_config["hyperparameters"]
+  length = hyperparameters["max_pieces"]
+  words = split_words(tf.reshape(inputs[SOURCE], [-1]))
+  source = _pieces(words, SOURCE_VOCABULARY, hyperparameters["source_pieces"])
+  target = _pieces(
+    split_words(tf.reshape(inputs[TARGET], [-1])),
+    TARGET_VOCABULARY,
+    hyperparameters["target_pieces"],
+  ).ids[:, : length - 1]
+  ends = tf.fill([target.nrows(), 1], tf.constant(END, tf.int64))
+  return {
+    SOURCE_IDS: source.ids.to_tensor(shape=[None, length]),
+    TARGET_IDS: tf.concat([target, ends], axis=1).to_tensor(shape=[None, length]),
+    SPELLINGS: source.spellings.to_tensor(shape=[None, length]),
+    OOV_BUCKET: _bucket(source.whole_words, words.row_lengths()),
+  }
+
+
+def _pieces(words: tf.RaggedTensor, file_name: str, size: int) -> Pieces:
+  return to_pieces(words, subword_vocabulary(words.flat_values, size=size, file_name=file_name))
+
+
+def _bucket(whole: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+  """The range of the share of words that are not one piece of the vocabulary."""
+  share = 1 - tf.cast(whole, tf.float32) / tf.cast(tf.maximum(count, 1), tf.float32)
+  share = tf.where(count == 0, 0.0, share)
+  return tf.where(share == 0, "0 %", tf.where(share <= 0.2, "1-20 %", "21-100 %"))

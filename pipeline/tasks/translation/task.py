@@ -1,0 +1,84 @@
+"""The translation task: sentence pairs to a recurrent encoder-decoder with attention."""
+
+from __future__ import annotations
+
+from pipeline.task import MetricGate, Task
+from pipeline.tasks.translation import sources
+from pipeline.tasks.translation.features import (
+  LENGTH_BUCKET,
+  OOV_BUCKET,
+  SOURCE,
+  SOURCE_IDS,
+  SPELLINGS,
+  TARGET,
+  TARGET_IDS,
+)
+from pipeline.tasks.translation.shipped import shipped_data
+
+_HERE = "pipeline.tasks.translation"
+
+
+TASK = Task(
+  name="translation",
+  summary="Translation with a recurrent encoder and decoder and attention.",
+  input_key=SOURCE,
+  label_key=TARGET,
+  label_id_key=TARGET_IDS,
+  sequence_keys=(SOURCE_IDS, TARGET_IDS),
+  cache_dtypes={SOURCE_IDS: "int32", TARGET_IDS: "int32"},
+  sources=sources.SOURCES,
+  shipped_data=shipped_data,
+  data_options=sources.DATA_OPTIONS,
+  sample_input=lambda: "My sister did not buy the red apple yesterday.",
+  request_value=str,
+  preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
+  preprocessing_hyperparameters=("source_pieces", "target_pieces", "max_pieces"),
+  build_model=f"{_HERE}.model.build_model",
+  compile_args=f"{_HERE}.model.compile_args",
+  training_plan=f"{_HERE}.model.training_plan",
+  serving_outputs=f"{_HERE}.model.serving_outputs",
+  search_space=f"{_HERE}.model.search_space",
+  metrics=f"{_HERE}.metrics.metrics",
+  slices=(LENGTH_BUCKET,),
+  transformed_slices=(OOV_BUCKET,),
+  serving_keys=(SPELLINGS,),
+  prediction_key="translation",
+  compares_raw_label=True,
+  monitor=("val_loss", "min"),
+  hyperparameters={
+    "source_pieces": 5000,
+    "target_pieces": 6000,
+    "max_pieces": 64,
+    "embedding": 256,
+    "encoder_units": 256,
+    "decoder_units": 512,
+    "layers": 1,
+    "dropout": 0.3,
+    "label_smoothing": 0.1,
+    "clip_norm": 1.0,
+    "unknown_rate": 0.05,
+    "epochs": 12,
+    "min_steps": 500,
+    "batch_size": 128,
+    "learning_rate": 0.001,
+  },
+  decoding={"beam_width": 4, "length_penalty": 0.6},
+  tiny={
+    "embedding": 64,
+    "encoder_units": 64,
+    "decoder_units": 128,
+    "dropout": 0.1,
+    "epochs": 5,
+    "min_steps": 300,
+    "learning_rate": 0.004,
+  },
+  gates=(
+    MetricGate(
+      metric="bleu",
+      bound=15.0,
+      max_regression=1.0,
+      reason="below 15 a reader hardly gets the gist; a new version may lose one point of BLEU",
+    ),
+  ),
+  describe="pipeline.checks.text.describe",
+)

@@ -1,0 +1,180 @@
+"""TFMA metrics for tasks that write text: BLEU and chrF of the whole split, as sacreBLEU has them.
+
+TFMA has a BLEU of its own, for labels that are lists of references, and no chrF. Here sacreBLEU
+counts each row's n-grams and turns the sums into BLEU. TFMA imports the classes by name, so this
+module must be importable on Beam workers.
+
+Sources: Post 2018, "A Call for Clarity in Reporting BLEU Scores", https://arxiv.org/abs/1804.08771;
+Popovic 2015, "chrF: character n-gram F-score", https://aclanthology.org/W15-3049
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import sacrebleu
+from tensorflow_model_analysis.metrics import metric_types, metric_util
+from tensorflow_model_analysis.proto import config_pb2
+
+from pipeline.user_functions import code_fingerprint
+
+_BLEU_ORDER = 4
+_CHRF_ORDER = 6
+_CHRF_BETA = 2  # recall counts twice as much as precision
+
+
+def translation_metrics() -> list[config_pb2.MetricConfig]:
+  """Metrics over a label and a prediction that are one text each, in UTF-8."""
+  code = code_fingerprint(__name__)
+  named = {"CorpusBleu": "bleu", "CorpusChrf": "chrf", "ExactMatchShare": "exact_match"}
+  return [
+    config_pb2.MetricConfig(
+      class_name="ExampleCount", config=json.dumps({"name": "example_count"})
+    ),
+    *(
+      config_pb2.MetricConfig(
+        class_name=name, module=__name__, config=json.dumps({"name": metric, "code": code})
+      )
+      for name, metric in named.items()
+    ),
+  ]
+
+
+def bleu_counts(prediction: str, reference: str) -> np.ndarray:
+  """`[10]` int64 of one row: matches and totals of each order, and both lengths."""
+  # The effective order concerns only the score of the row, which nobody looks at.
+  score = sacrebleu.BLEU(effective_order=True).sentence_score(prediction, [reference])
+  return np.array([*score.counts, *score.totals, score.sys_len, score.ref_len], np.int64)
+
+
+def bleu(counts: np.ndarray) -> float:
+  """BLEU, 0 to 100, of the sum of rows' counts."""
+  matches, totals = counts[:_BLEU_ORDER], counts[_BLEU_ORDER : 2 * _BLEU_ORDER]
+  sizes = counts[2 * _BLEU_ORDER :]
+  return sacrebleu.BLEU.compute_bleu(
+    matches.tolist(), totals.tolist(), int(sizes[0]), int(sizes[1]), smooth_method="exp"
+  ).score
+
+
+def chrf_counts(prediction: str, reference: str) -> np.ndarray:
+  """`[18]` int64 of one row: of each order, n-grams predicted, n-grams wanted, and matches."""
+  counts = []
+  texts = ["".join(text.split()) for text in (prediction, reference)]
+  for order in range(1, _CHRF_ORDER + 1):
+    said, wanted = (
+      collections.Counter(text[i : i + order] for i in range(len(text) - order + 1))
+      for text in texts
+    )
+    counts += [said.total(), wanted.total(), (said & wanted).total()]
+  return np.array(counts, np.int64)
+
+
+def chrf(counts: np.ndarray) -> float:
+  """chrF2, 0 to 100, of the sum of rows' counts."""
+  # An order that no text is long enough for says nothing.
+  orders = [row for row in counts.reshape(-1, 3).tolist() if row[0] and row[1]]
+  if not orders:
+    return 0.0
+  precision = sum(matches / said for said, _, matches in orders) / len(orders)
+  recall = sum(matches / wanted for _, wanted, matches in orders) / len(orders)
+  if not precision + recall:
+    return 0.0
+  weight = _CHRF_BETA**2
+  return 100 * (1 + weight) * precision * recall / (weight * precision + recall)
+
+
+def _match_counts(prediction: str, reference: str) -> np.ndarray:
+  return np.array([prediction.split() == reference.split(), 1], np.int64)
+
+
+def _share(counts: np.ndarray) -> float:
+  return float(counts[0] / counts[1])
+
+
+class CorpusBleu(metric_types.Metric):
+  """Corpus BLEU, cased, in sacreBLEU's default tokenization."""
+
+  def __init__(self, name: str = "bleu", code: str = ""):
+    """`code` is this module's fingerprint: an edited metric is computed again."""
+    super().__init__(_computations(bleu_counts, bleu), name=name)
+
+
+class CorpusChrf(metric_types.Metric):
+  """Corpus chrF2 over up to 6 characters; spaces do not count."""
+
+  def __init__(self, name: str = "chrf", code: str = ""):
+    """`code` as for `CorpusBleu`."""
+    super().__init__(_computations(chrf_counts, chrf), name=name)
+
+
+class ExactMatchShare(metric_types.Metric):
+  """The share of rows that are the reference to the letter; kinds of spaces do not count."""
+
+  def __init__(self, name: str = "exact_match", code: str = ""):
+    """`code` as for `CorpusBleu`."""
+    super().__init__(_computations(_match_counts, _share), name=name)
+
+
+def _computations(
+  count: Callable[[str, str], np.ndarray], score: Callable[[np.ndarray], float]
+) -> Callable[..., metric_types.MetricComputations]:
+  def computations(
+    eval_config: config_pb2.EvalConfig | None = None,
+    name: str = "",
+    model_name: str = "",
+    output_name: str = "",
+  ) -> metric_types.MetricComputations:
+    key = metric_types.MetricKey(name=name, model_name=model_name, output_name=output_name)
+    return [
+      metric_types.MetricComputation(
+        keys=[key], preprocessors=None, combiner=_SumCounts(eval_config, key, count, score)
+      )
+    ]
+
+  return metric_util.merge_per_key_computations(computations)
+
+
+class _SumCounts(beam.CombineFn):
+  """Adds up what is counted in each row, and scores the sum."""
+
+  def __init__(
+    self,
+    eval_config: config_pb2.EvalConfig | None,
+    key: metric_types.MetricKey,
+    count: Callable[[str, str], np.ndarray],
+    score: Callable[[np.ndarray], float],
+  ):
+    self._eval_config, self._key = eval_config, key
+    self._count, self._score = count, score
+
+  def create_accumulator(self) -> np.ndarray | None:
+    return None
+
+  def add_input(self, accumulator: np.ndarray | None, element: Any) -> np.ndarray:
+    [(label, prediction, _)] = metric_util.to_label_prediction_example_weight(
+      element,
+      eval_config=self._eval_config,
+      model_name=self._key.model_name,
+      output_name=self._key.output_name,
+      flatten=False,
+      allow_none=False,
+    )
+    counts = self._count(_text(prediction), _text(label))
+    return counts if accumulator is None else accumulator + counts
+
+  def merge_accumulators(self, accumulators: Iterable[np.ndarray | None]) -> np.ndarray | None:
+    found = [counts for counts in accumulators if counts is not None]
+    return sum(found[1:], found[0]) if found else None
+
+  def extract_output(self, accumulator: np.ndarray | None) -> dict[Any, float]:
+    return {self._key: float("nan") if accumulator is None else self._score(accumulator)}
+
+
+def _text(value: Any) -> str:
+  [text] = np.ravel(value).tolist()
+  return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
