@@ -1,4 +1,4 @@
-"""`Skill` and `CalibrationError`, computed by TFMA itself on values worked out by hand."""
+"""`Skill`, `CalibrationError` and `Auc`, computed by TFMA itself on values worked out by hand."""
 
 import json
 import math
@@ -23,7 +23,7 @@ def computed(evaluate):
       )
     ],
     slicing_specs=[config_pb2.SlicingSpec(), config_pb2.SlicingSpec(feature_keys=["kind"])],
-    metrics_specs=[config_pb2.MetricsSpec(metrics=classification_metrics())],
+    metrics_specs=[config_pb2.MetricsSpec(metrics=classification_metrics(auc=True))],
   )
 
   def run(label_id, scores, **more):
@@ -85,11 +85,32 @@ def test_each_model_has_its_own_calibration(three_classes):
   assert three_classes.baseline["calibration_error"] == pytest.approx(2 / 5)
 
 
+def test_auc_is_the_mean_over_the_classes_of_the_pairs_that_are_ranked_right(three_classes):
+  # Class 0: all of 3 x 2 pairs. Class 1: 3 of 1 x 4. Class 2: 1 of 1 x 4.
+  assert three_classes.metrics["auc"] == pytest.approx((1 + 3 / 4 + 1 / 4) / 3)
+  # Equal scores count half.
+  assert three_classes.baseline["auc"] == 0.5
+
+
+def test_auc_of_a_slice_is_over_the_classes_that_it_can_rank(three_classes):
+  one_label, two_labels = three_classes.slices
+  assert math.isnan(one_label["metrics"]["auc"])
+  # Class 0 is absent; 1 and 2 each score the other's example higher.
+  assert two_labels["metrics"]["auc"] == 0.0
+
+
+def test_auc_is_computed_where_it_is_asked_for():
+  names = [json.loads(m.config)["name"] for m in classification_metrics(auc=True)]
+  assert names[-1] == "auc"
+  assert names[:-1] == [json.loads(m.config)["name"] for m in classification_metrics()]
+
+
 def test_skill_at_its_ends(computed):
   right = [[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.1, 0.9]]
   found = computed([0, 0, 1, 1], right, old_scores=right[::-1], slices={"kind": ["x"] * 4})
   assert found.metrics["skill"] == 1.0
   assert found.baseline["skill"] == -1.0
+  assert (found.metrics["auc"], found.baseline["auc"]) == (1.0, 0.0)
 
 
 def test_an_unsure_prediction_counts_in_the_confusion_matrix(three_classes):
