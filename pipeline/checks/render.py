@@ -81,10 +81,10 @@ def _example(rows: list[Mapping[str, str]], width: int) -> list[str]:
   shown = []
   for number, row in enumerate(rows):
     where = _place(row["file"]) if "file" in row else row["input"]
-    label = f" [{_cut(row['label'], _LABEL_CHARACTERS)}]" if row["label"] else ""
     mark = "- " if number == 0 else "  "
-    room = width - len(_INDENT) - len(mark) - len(label) - len(row["split"]) - 2
-    shown.append(f"{_INDENT}{mark}{row['split']}: {_cut(where, room)}{label}")
+    room = width - len(f"{_INDENT}{mark}{row['split']}:  []")
+    label = _cut(row["label"], max(_LABEL_CHARACTERS, room - len(where)))
+    shown.append(f"{_INDENT}{mark}{row['split']}: {_cut(where, room - len(label))} [{label}]")
   return shown
 
 

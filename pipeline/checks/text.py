@@ -12,10 +12,12 @@ import numpy as np
 from pipeline.checks.description import Description, IndescribableError
 
 _EXCERPT_CHARACTERS = 100
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 # With fewer parts one other word makes two texts unlike, and chance makes others alike.
-_MIN_PARTS = 4
+_MIN_PARTS = 8
 _RUN_CHARACTERS = 5
+# Of texts with such long words on average, the script has no spaces.
+_LONG_WORD_CHARACTERS = _MIN_PARTS + _RUN_CHARACTERS - 1
 _KNOWN_WORDS = 1_000_000
 # Odd, so that equal words in another order make other pairs.
 _FIRST, _SECOND = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
@@ -47,7 +49,8 @@ def describe(text: bytes) -> Description:
     decoded = text.decode("utf-8")
   except UnicodeDecodeError as err:
     raise IndescribableError(f"not UTF-8: {err.reason} at byte {err.start}") from err
-  words = _WORD.findall(unicodedata.normalize("NFKC", decoded).casefold())
+  normal = unicodedata.normalize("NFKC", decoded).casefold().replace("\u2019", "'")
+  words = _WORD.findall(normal)
   key = " ".join(words)
   return Description(
     excerpt=_excerpt(decoded),
@@ -69,8 +72,7 @@ def _parts(words: list[str], key: str) -> Collection[int]:
   if len(words) > _MIN_PARTS:
     numbers = np.array([_WORDS[word] for word in words], np.uint32)
     return numbers[:-1] * _FIRST ^ numbers[1:] * _SECOND
-  # One long word: a script without spaces.
-  if len(key) >= _MIN_PARTS * _RUN_CHARACTERS * max(len(words), 1):
+  if len(key) >= _LONG_WORD_CHARACTERS * max(len(words), 1):
     runs = range(len(key) - _RUN_CHARACTERS + 1)
     return tuple(zlib.crc32(key[i : i + _RUN_CHARACTERS].encode("utf-8")) for i in runs)
   return ()

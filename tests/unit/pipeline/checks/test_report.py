@@ -112,6 +112,14 @@ def test_the_result_in_words(planted):
   assert shown[-1] == "Data check  3 warnings in 35 examples"
 
 
+def test_a_long_input_leaves_room_for_its_label():
+  rows = [{"split": "train", "label": "L" * 80, "input": text} for text in ("short", "i" * 200)]
+  short, long = render._example(rows, 90)
+  assert short.startswith("            - train: short [LLLL")
+  assert len(short) == len(long) == 90
+  assert long.count("L") == 29
+
+
 def test_a_second_check_reads_what_the_first_has_kept(artifacts, tmp_path):
   paths = artifacts({"train": [(b"one", b"a"), (b"one", b"a")], "val": [], "eval": []})
   first = _check(WORDS, paths, tmp_path)

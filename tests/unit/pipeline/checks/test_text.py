@@ -27,6 +27,7 @@ def test_lengths_are_those_of_the_text_as_it_is():
     ("well-made, dull", "well made dull"),
     ("a\u00a0b\u202fc", "a b c"),
     ("snake_case", "snake case"),
+    ("'I don\u2019t'", "I don't"),
   ],
 )
 def test_case_width_punctuation_and_space_are_not_essential(left, right):
@@ -41,6 +42,7 @@ def test_case_width_punctuation_and_space_are_not_essential(left, right):
     ("scored 10", "scored 1"),
     ("ab c", "a bc"),
     ("good film", "film good"),
+    ("we're", "were"),
   ],
 )
 def test_letters_digits_and_their_order_are(left, right):
@@ -63,8 +65,9 @@ def test_parts_are_pairs_of_neighbouring_words():
 
 
 def test_texts_of_few_words_are_compared_by_key_alone():
-  assert not len(describe(b"one two three four").parts)
-  assert len(describe(b"one two three four five").parts) == 4
+  eight = "one two three four five six seven eight"
+  assert not len(describe(eight.encode()).parts)
+  assert len(describe(f"{eight} nine".encode()).parts) == 8
 
 
 def test_a_script_without_spaces_is_compared_by_runs_of_characters():
