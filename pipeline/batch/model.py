@@ -17,7 +17,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from components.errors import DlpipeError
 from pipeline.batch.columns import ModelOutput
-from pipeline.batch.values import plain_values
+from pipeline.batch.values import explain, plain_values
 
 SERVING_DEFAULT = "serving_default"
 
@@ -34,8 +34,9 @@ _ROW_ERRORS = (
   tf.errors.ResourceExhaustedError,
   tf.errors.UnknownError,
 )
-# What TensorFlow says around the cause: where in the graph, never why.
-_GRAPH_NOISE = ("Graph execution error", "Detected at node", "<stack traces", "[[{{", "(0)", "(1)")
+
+# Values by output, and reasons by place in the batch.
+_Answer = tuple[dict[str, list[Any]], dict[int, str]]
 
 
 def read_outputs(path: str | os.PathLike[str]) -> tuple[ModelOutput, ...]:
@@ -62,18 +63,15 @@ def read_outputs(path: str | os.PathLike[str]) -> tuple[ModelOutput, ...]:
     )
   found = []
   for name, info in signatures[0].outputs.items():
-    rank = len(info.tensor_shape.dim)
-    if info.tensor_shape.unknown_rank or rank not in (1, 2):
+    # Graphs with loops or strings often lose the rank; one value a row is what is usual then.
+    rank = 1 if info.tensor_shape.unknown_rank else len(info.tensor_shape.dim)
+    if rank not in (1, 2):
       continue  # nothing that a column could hold
     dtype = tf.dtypes.as_dtype(info.dtype).name
     found.append(ModelOutput(name=name, dtype=dtype, is_vector=rank == 2))
   if not found:
     raise DlpipeError(f"The model in {os.fspath(path)!r} gives no values for each row.")
   return tuple(sorted(found, key=lambda output: (output.dtype != "string", output.name)))
-
-
-# Values by output, and reasons by place in the batch.
-_Answer = tuple[dict[str, list[Any]], dict[int, str]]
 
 
 class Model:
@@ -119,7 +117,7 @@ class Model:
       found = self._function(**{self._input: tf.constant(values)})
     except _ROW_ERRORS as err:
       if len(values) == 1:
-        return {name: [None] for name in names}, {0: explain(err)}
+        return {name: [None] for name in names}, {0: explain(str(err.message))}
       middle = len(values) // 2
       return _joined(
         self._answer(values[:middle], names), self._answer(values[middle:], names), middle
@@ -188,10 +186,3 @@ class Asked:
 def _joined(first: _Answer, second: _Answer, middle: int) -> _Answer:
   columns = {name: column + second[0][name] for name, column in first[0].items()}
   return columns, {**first[1], **{middle + place: why for place, why in second[1].items()}}
-
-
-def explain(error: Any) -> str:
-  """Why TensorFlow failed, without its account of graph nodes."""
-  lines = [line.strip() for line in str(error.message).splitlines()]
-  told = [line for line in lines if line and not line.startswith(_GRAPH_NOISE)]
-  return " ".join(told) or str(error.message)

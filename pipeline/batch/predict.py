@@ -176,7 +176,8 @@ class PredictShard(beam.DoFn):
     """Waits for the answers and writes the part."""
     rows, shard = chunk.rows, chunk.shard
     errors = {index: row.error for index, row in enumerate(rows) if row.error is not None}
-    self._done.add(len(errors), len(errors))
+    if errors:
+      self._done.add(len(errors), len(errors))
     answers, failed = chunk.asked.result(self._done.add)
     errors.update({chunk.sent[place]: reason for place, reason in failed.items()})
     columns = [list(cells) for cells in zip(*(row.cells for row in rows), strict=True)]

@@ -215,7 +215,8 @@ def _tell(task: str, version: int, result: Any, log_file: pathlib.Path, *, as_js
     facts = {"task": task, "version": version, "rows": result.rows, "errors": result.errors}
     click.echo(json.dumps({**facts, "output": result.outputs, "seconds": round(result.seconds, 2)}))
     return
-  click.echo(f"{task}, version {version}: {result.rows:,} rows in {result.seconds:.1f} s")
+  rows = f"{result.rows:,} row{'' if result.rows == 1 else 's'}"
+  click.echo(f"{task}, version {version}: {rows} in {result.seconds:.1f} s")
   for path in result.outputs:
     click.echo(f"Output  {path}")
   click.echo(f"Log     {log_file}")

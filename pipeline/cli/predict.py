@@ -122,7 +122,7 @@ def _ask(task: Task, root: pathlib.Path, values: list[Any]) -> tuple[list[_Answe
       f"No model is pushed in {str(root)!r}. Run `dlpipe run {task.name}` first, or name the "
       "workspace of that run with --workspace."
     )
-  from pipeline.batch.values import plain_values
+  from pipeline.batch.values import explain, plain_values
   from serving.errors import InvalidArgument, ServingError
   from serving.model_store import ModelStore
   from serving.predictor import Predictor
@@ -136,7 +136,7 @@ def _ask(task: Task, root: pathlib.Path, values: list[Any]) -> tuple[list[_Answe
       found = predictor.predict({task.input_key: some}, version=version)
     except InvalidArgument as err:
       if len(some) == 1:
-        return [str(err)]
+        return [explain(str(err))]
       # One value that the model cannot read costs no other its answer.
       middle = len(some) // 2
       return ask(some[:middle]) + ask(some[middle:])

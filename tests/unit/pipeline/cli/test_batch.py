@@ -102,7 +102,7 @@ def test_a_batch_without_one_prediction_has_failed(dlpipe, tmp_path):
   stdout, stderr = process.communicate(timeout=120)
   assert process.returncode == 1
   assert "1 of 1 rows have no prediction; the first: assertion failed: [boom is no text]" in stderr
-  assert stdout.splitlines()[-3].startswith("toy, version 2: 1 rows in ")
+  assert stdout.splitlines()[-3].startswith("toy, version 2: 1 row in ")
   assert (tmp_path / "out.csv").read_text().startswith("id,text,label,error\n1,boom,,")
 
 

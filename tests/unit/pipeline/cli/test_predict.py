@@ -97,6 +97,7 @@ def test_one_that_is_no_picture_costs_the_others_nothing(workspace, picture, tmp
   text = _run("images", *inputs, "--workspace", workspace).stdout.splitlines()
   assert len(text) == 4
   assert text[2].startswith(f"  {tmp_path / 'notes.txt'}: error ")
+  assert "{{" not in text[2] + second["error"]
 
 
 def test_inputs_come_from_a_file_and_from_stdin(workspace, picture, tmp_path):
