@@ -1,0 +1,4 @@
+#!/bin/sh
+# Starts the embedded server as tensorflow/serving's own entry point starts TensorFlow Serving.
+exec python -m serving --host=0.0.0.0 --port=8500 --rest_api_port=8501 \
+  --model_name="${MODEL_NAME}" --model_base_path="${MODEL_BASE_PATH}/${MODEL_NAME}" "$@"
