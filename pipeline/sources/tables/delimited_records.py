@@ -142,7 +142,9 @@ class RecordReader:
     return True
 
   def _skip_long_line(self) -> Record:
-    start, kept = self._base + self._position, self._data[self._position :][:_KEPT_BYTES]
+    self._base += self._position
+    self._data = self._data[self._position :]
+    start, kept = self._base, self._data[:_KEPT_BYTES]
     while self._data and b"\n" not in self._data:
       self._base += len(self._data)
       self._data = self._file.read1(_BLOCK)

@@ -102,6 +102,11 @@ def test_lines_that_cannot_be_used_are_rejected(write, read_all):
         ": de, en. Say it with",
       ),
     ),
+    (
+      {"x__en": "1\n", "x__no": "1\n"},
+      {"target_language": False},
+      ("must be a string. Received: False",),
+    ),
     ({"x__en": "1\n", "x__de": "1\n"}, {"source_language": "fr"}, ("end with .fr", "de, en")),
     (
       {"x__en": "1\n", "x__de": "1\n", "x__fr": "1\n"},
