@@ -23,27 +23,6 @@ class Lengths(keras.layers.Layer):
     return ops.sum(ops.cast(ids != 0, "int32"), axis=1)
 
 
-class WordDropout(keras.layers.Layer):
-  """In training, takes words out at random, as if they were padding within the text.
-
-  Args:
-    rate: the part that is taken out, in [0, 1).
-  """
-
-  def __init__(self, rate: float, **kwargs):
-    super().__init__(**kwargs)
-    self._rate = rate
-    self._random = keras.random.SeedGenerator()
-
-  def call(self, vectors, training=None):
-    """`[batch, time, units]`, whole rows of which become 0; not scaled, as an absent word is."""
-    if not training or not self._rate:
-      return vectors
-    shape = (*ops.shape(vectors)[:2], 1)
-    kept = keras.random.uniform(shape, seed=self._random) >= self._rate
-    return vectors * ops.cast(kept, vectors.dtype)
-
-
 class WordVectors(keras.layers.Layer):
   """A vector for each word: its own, plus that of its beginning.
 

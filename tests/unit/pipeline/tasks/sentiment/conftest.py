@@ -1,0 +1,64 @@
+"""A small transform graph of the sentiment task."""
+
+from __future__ import annotations
+
+import pytest
+
+HYPERPARAMETERS = {
+  "max_words": 8,
+  "vocabulary_size": 100,
+  "min_frequency": 2,
+  "oov_buckets": 5,
+  "prefix_chars": 4,
+}
+# Words by frequency: good 4, "." and bad 3, film and not 2; the others once.
+TEXTS = ("Good film.", "good, good", "Not good.", "bad film", "bad bad. not", "plot", "")
+LABELS = ("positive", "positive", "negative", "negative", "negative", "negative", "positive")
+
+
+@pytest.fixture(scope="session")
+def text_graph(tmp_path_factory):
+  """A `TFTransformOutput` of `TEXTS` and `LABELS` through the task's own preprocessing_fn."""
+  import apache_beam as beam
+  import tensorflow as tf
+  import tensorflow_transform as tft
+  import tensorflow_transform.beam as tft_beam
+  from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+  from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
+
+  from pipeline.tasks.sentiment.preprocessing import preprocessing_fn
+
+  root = tmp_path_factory.mktemp("text_graph")
+  spec = {name: tf.io.FixedLenFeature([1], tf.string) for name in ("text", "label")}
+  metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
+  rows = [
+    {"text": [text.encode()], "label": [label.encode()]}
+    for text, label in zip(TEXTS, LABELS, strict=True)
+  ]
+  metadata_io.write_metadata(metadata, str(root / "graph" / "metadata"))
+  known = "FnApiRunner" in StandardOptions.KNOWN_RUNNER_NAMES
+  options = PipelineOptions([f"--runner={'FnApiRunner' if known else 'DirectRunner'}"])
+  with (
+    beam.Pipeline(options=options) as pipeline,
+    tft_beam.Context(temp_dir=str(root / "temp")),
+  ):
+    transform_fn = (pipeline | beam.Create(rows), metadata) | tft_beam.AnalyzeDataset(
+      lambda inputs: preprocessing_fn(inputs, {"hyperparameters": HYPERPARAMETERS})
+    )
+    _ = transform_fn | tft_beam.WriteTransformFn(str(root / "graph"))
+  return tft.TFTransformOutput(str(root / "graph"))
+
+
+@pytest.fixture(scope="session")
+def hyperparameters():
+  """Small values that go with `text_graph`."""
+  from pipeline.tasks.sentiment.task import TASK
+
+  return {
+    **TASK.hyperparameters,
+    **HYPERPARAMETERS,
+    "word_units": 4,
+    "units": 3,
+    "readers": 2,
+    "pair_buckets": 50,
+  }

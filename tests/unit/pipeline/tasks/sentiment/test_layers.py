@@ -1,0 +1,82 @@
+"""The layers on numbers worked out by hand, and blind to padding."""
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline.tasks.sentiment.layers import (
+  Bidirectional,
+  Lengths,
+  PairBag,
+  Pooling,
+  ReverseWithin,
+  WordVectors,
+)
+
+
+def test_lengths_count_what_is_no_padding():
+  ids = np.array([[3, 1, 0], [0, 0, 0], [2, 2, 2]], "int32")
+  assert Lengths()(ids).numpy().tolist() == [2, 0, 3]
+
+
+def test_a_sequence_is_reversed_within_its_length():
+  sequence = np.array([[[1.0], [2.0], [9.0]], [[1.0], [2.0], [3.0]]], "float32")
+  found = ReverseWithin()(sequence, np.array([2, 3], "int32")).numpy()[..., 0]
+  assert found.tolist() == [[2, 1, 9], [3, 2, 1]]
+
+
+def test_pooling_is_over_the_words_alone():
+  sequence = np.array([[[1.0, -2.0], [3.0, -4.0], [50.0, 50.0]]] * 2, "float32")
+  found = Pooling()(sequence, np.array([2, 0], "int32")).numpy()
+  assert found.tolist() == [[3, -2, 2, -3], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("cell", [keras.layers.GRU, keras.layers.LSTM])
+def test_both_directions_are_keras_own_with_a_mask(cell):
+  keras.utils.set_random_seed(1)
+  sequence = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
+  lengths = np.array([5, 2, 1], "int32")
+  ours = Bidirectional(cell, 3)
+  found = ours(sequence, lengths).numpy()
+  theirs = keras.layers.Bidirectional(cell(3, return_sequences=True))
+  mask = np.arange(5) < lengths[:, None]
+  theirs(sequence, mask=mask)
+  theirs.set_weights(ours.forward.get_weights() + ours.backward.get_weights())
+  expected = theirs(sequence, mask=mask).numpy()
+  for row, length in enumerate(lengths):
+    np.testing.assert_allclose(found[row, :length], expected[row, :length], atol=1e-6)
+
+
+def test_a_words_vector_is_its_own_and_its_beginnings():
+  # Ids 1 and 2 are beginnings; 3, 4 and 5 words that start as 1, 2 and 1.
+  layer = WordVectors(np.array([0, 1, 2, 1, 2, 1]), 3, 1)
+  layer.build((None, None))
+  words, parts = [[10.0], [20.0], [30.0]], [[7.0], [1.0], [2.0]]
+  layer.set_weights([np.array(words), np.array(parts)])
+  found = layer(np.array([[3, 4, 5, 1, 2, 0]], "int32")).numpy()[0, :, 0]
+  assert found.tolist() == [11, 22, 31, 1, 2, 0]
+
+
+def test_pretrained_vectors_are_the_first_and_beginnings_add_nothing_yet():
+  vectors = np.array([[1.0, 2.0], [3.0, 4.0]], "float32")
+  layer = WordVectors(np.array([0, 1, 1, 1]), 2, 2, initializer="ones", pretrained=vectors)
+  assert layer(np.array([[2, 3, 1]], "int32")).numpy()[0].tolist() == [[1, 2], [3, 4], [0, 0]]
+
+
+def test_the_bag_sums_pairs_and_knows_none_at_the_end():
+  layer = PairBag(1000, 2, l2=0.0)
+  layer.build((None, None))
+  assert not layer.get_weights()[0].any()
+  weights = np.random.default_rng(0).normal(size=(1000, 2))
+  layer.set_weights([weights])
+  one, other = (layer(np.array([ids], "int32")).numpy()[0] for ids in ([5, 6], [6, 7]))
+  both = layer(np.array([[5, 6, 7], [5, 0, 0], [0, 0, 0]], "int32")).numpy()
+  np.testing.assert_allclose(both[0], one + other, rtol=1e-6)
+  assert both[1:].tolist() == [[0, 0], [0, 0]]
+  swapped = layer(np.array([[6, 5]], "int32")).numpy()[0]
+  assert not np.allclose(swapped, one)
+
+
+def test_ids_beyond_32_bits_of_product_find_a_bucket():
+  layer = PairBag(97, 2, l2=0.0)
+  assert layer(np.full((1, 4), 2**31 - 1, "int32")).numpy().tolist() == [[0, 0]]

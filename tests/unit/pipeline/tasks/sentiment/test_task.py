@@ -1,0 +1,96 @@
+"""What the sentiment task infers, refuses and reads before anything heavy is imported."""
+
+import hashlib
+import json
+
+import pytest
+
+from components.errors import BadInputError
+from pipeline.tasks.sentiment.metrics import metrics
+from pipeline.tasks.sentiment.task import TASK
+
+
+def _infer(**changes):
+  values = {**TASK.hyperparameters, **changes}
+  return TASK.infer_hyperparameters("table", "unused", TASK.data_options, values)
+
+
+@pytest.fixture
+def embeddings(tmp_path):
+  (tmp_path / "v.txt").write_text("good 1 2 3\nbad 4 5 6\n")
+  return tmp_path / "v.txt"
+
+
+def test_words_have_64_numbers_unless_told_otherwise():
+  assert _infer() == {"word_units": 64}
+  assert _infer(word_units=7) == {"word_units": 7}
+
+
+def test_a_file_of_vectors_decides_and_is_identified_by_its_content(embeddings, monkeypatch):
+  monkeypatch.chdir(embeddings.parent)
+  assert _infer(embeddings="v.txt") == {
+    "word_units": 3,
+    "embeddings": str(embeddings),
+    "embeddings_sha256": hashlib.sha256(embeddings.read_bytes()).hexdigest(),
+  }
+  assert _infer(embeddings="v.txt", word_units=3)["word_units"] == 3
+
+
+def test_a_dimension_that_the_file_does_not_have_is_bad_input(embeddings):
+  with pytest.raises(BadInputError, match="model.word_units=4 does not fit .* which have 3"):
+    _infer(embeddings=str(embeddings), word_units=4)
+
+
+@pytest.mark.parametrize("name", ["absent.txt", "folder"])
+def test_vectors_that_cannot_be_read_are_bad_input(tmp_path, name):
+  (tmp_path / "folder").mkdir()
+  with pytest.raises(BadInputError, match="model.embeddings: cannot read"):
+    _infer(embeddings=str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+  ("name", "value", "message"),
+  [
+    ("max_words", 1, "model.max_words must be at least 2. Received: 1"),
+    ("oov_buckets", 0, "model.oov_buckets must be at least 1"),
+    ("readers", -1, "model.readers must be at least 0"),
+    ("dropout", 1.0, "model.dropout must be from 0 to less than 1. Received: 1.0"),
+    ("word_dropout", -0.1, "model.word_dropout must be from 0"),
+    ("word_units", 0, "model.word_units must be a positive int. Received: 0"),
+    ("word_units", "many", "model.word_units must be a positive int. Received: 'many'"),
+    ("word_units", True, "model.word_units must be a positive int. Received: True"),
+  ],
+)
+def test_a_setting_that_cannot_work_is_bad_input(name, value, message):
+  with pytest.raises(BadInputError, match=message):
+    _infer(**{name: value})
+
+
+def test_a_request_is_the_text_as_it_is():
+  assert TASK.request_value(" Not bad. ") == " Not bad. "
+
+
+def test_the_sample_input_is_the_first_text_of_the_shipped_data(tmp_path, monkeypatch):
+  monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+  first = TASK.sample_input()
+  [path] = tmp_path.rglob("*.csv")
+  assert path.read_text("utf-8").splitlines()[1].rpartition(",")[0].strip('"') == first
+
+
+def test_a_folder_for_samples_that_cannot_be_written_is_bad_input(tmp_path, monkeypatch):
+  (tmp_path / "file").touch()
+  monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+  with pytest.raises(BadInputError, match="Set XDG_CACHE_HOME"):
+    TASK.shipped_data()
+
+
+def test_names_of_what_is_computed():
+  assert [json.loads(m.config)["name"] for m in metrics()] == [
+    "example_count",
+    "loss",
+    "accuracy",
+    "confusion_matrix",
+    "skill",
+    "calibration_error",
+    "auc",
+  ]
