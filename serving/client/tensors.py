@@ -31,7 +31,17 @@ NUMBERS = {
   "uint32": 22,
   "uint64": 23,
 }
-NAMES = {number: name for name, number in NUMBERS.items()}
+NAMES = {
+  **{number: name for name, number in NUMBERS.items()},
+  0: "invalid",
+  11: "qint8",
+  12: "quint8",
+  13: "qint32",
+  15: "qint16",
+  16: "quint16",
+  20: "resource",
+  21: "variant",
+}
 _PROTO_NAMES = {"float": "float32", "double": "float64", "half": "float16"}
 
 _RAW_FIELDS = {
@@ -49,8 +59,8 @@ _VALUE_FIELDS = {
 
 
 def name_of_number(number: int) -> str:
-  """TensorFlow's name of a type; `DT_n` for one that this client does not have."""
-  return NAMES.get(number, f"DT_{number}")
+  """TensorFlow's name of a type; the number itself where it is unknown."""
+  return NAMES.get(number, str(number))
 
 
 def name_of_proto(proto_name: str) -> str:
