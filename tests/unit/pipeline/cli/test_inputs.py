@@ -103,3 +103,14 @@ def test_a_path_that_is_not_there_names_every_layout(tmp_path):
   first, *layouts = str(refused.value).splitlines()
   assert first.startswith(f"There is no '{tmp_path / 'absent'}'.")
   assert [line.split(":")[0].strip() for line in layouts] == list(TASK.sources)
+
+
+def test_a_path_may_be_what_file_names_begin_with(tmp_path):
+  pairs = dataclasses.replace(
+    TASK.sources["idx"], matches=lambda path: os.path.exists(f"{path}.en")
+  )
+  task = dataclasses.replace(TASK, sources={"idx": TASK.sources["idx"], "pairs": pairs})
+  (tmp_path / "train.en").write_text("")
+  assert choose_source(task, _config(tmp_path / "train")) == ("pairs", pairs)
+  with pytest.raises(BadInputError, match="There is no"):
+    choose_source(task, _config(tmp_path / "test"))
