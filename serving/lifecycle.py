@@ -232,6 +232,8 @@ class ModelManager:
         self._loader.unload(servable)
       except Exception:
         _LOG.exception("Unloading %s version %d failed", record.name, record.version)
+    # Frees what is left of it here: whoever waits for the end may end the process.
+    del servable
     self._finish(record, State.END)
 
   def _finish(

@@ -3,8 +3,9 @@
     <dir>/<model>/span-<days since 1970>/requests-<time>-<number>.tfrecord
 
 is a layout that TFX's ExampleGen reads again, with the pattern `span-{SPAN}/*` and the payload
-format FORMAT_PROTO. A file gets this name when it is complete; until then it begins with a point. A thread
-of its own writes; where it cannot keep up, records are dropped and counted, and no request waits.
+format FORMAT_PROTO. A file gets this name when it is complete; until then it begins with a point.
+A thread of its own writes; where it cannot keep up, records are dropped and counted, and no request
+waits.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ Source: tensorflow_serving/model_servers/server.cc.
 
 from __future__ import annotations
 
-import gc
 import logging
 import pathlib
 import threading
@@ -36,9 +35,6 @@ from serving.text_protos import read_text_proto
 from serving.version_source import VersionSource
 
 _LOG = logging.getLogger(__name__)
-# With TensorFlow imported a full collection takes 0.1 s and more; building the lists of one large
-# request would set off several.
-_GC_THRESHOLDS = (50_000, 50, 1000)
 _GRACE_S = 30.0
 _BATCHING_FILE = "batching_params.pbtxt"
 _METRICS_PATH = "/monitoring/prometheus/metrics"
@@ -80,9 +76,6 @@ class ModelServer:
     for sentence in without_effect(self._flags):
       _LOG.warning("%s", sentence)
     self._core.start(self._config)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
     self._start_grpc()
     if self._flags.rest_api_port:
       self._start_http()
@@ -91,6 +84,8 @@ class ModelServer:
 
   def stop(self) -> None:
     """Takes no new requests, lets those in flight end, unloads the models."""
+    if self._stop.is_set():
+      return
     self._stop.set()
     drained = self._grpc.stop(_GRACE_S) if self._grpc is not None else None
     if self._http is not None:
@@ -143,7 +138,7 @@ class ModelServer:
       check_method=flags.enable_signature_method_name_check,
       metrics_path=self._metrics_path,
     )
-    self._http = HttpServer(
+    http = HttpServer(
       RestApi(self._core, self._hooks, options, self._tokens),
       host=flags.host,
       port=flags.rest_api_port,
@@ -153,11 +148,12 @@ class ModelServer:
       max_concurrent_requests=flags.max_concurrent_requests,
     )
     try:
-      port = self._http.start()
+      port = http.start()
     except OSError as err:
       raise Unavailable(
         f"Cannot listen on {flags.host}:{flags.rest_api_port} ({err.strerror})."
       ) from err
+    self._http = http
     _LOG.info("Exporting HTTP/REST API at:%s:%d ...", flags.host, port)
 
   def _poll_config(self) -> None:

@@ -110,11 +110,11 @@ class ServingCore:
   def _wait(self, names: Iterable[str]) -> None:
     failed = self._manager.wait_until_available(names)
     if failed:
-      shown = ", ".join(
-        f"{{{{name: {name} version: {status.version}}} due to error: {_text(status.error)}}}"
+      shown = "".join(
+        f"{{name: {name} version: {status.version}}} due to error: {_text(status.error)}}}, "
         for name, status in sorted(failed.items())
       )
-      raise Unknown(f"{len(failed)} servable(s) did not become available: {{{shown}, }}")
+      raise Unknown(f"{len(failed)} servable(s) did not become available: {{{shown}}}")
 
   def _checked_labels(self, models: Iterable[ModelConfig]) -> dict[tuple[str, str], int]:
     labels = {}

@@ -1,13 +1,11 @@
-"""Servers in processes of their own, on free loopback ports, and ways to ask them."""
+"""Servers on free loopback ports, and ways to ask them."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import json
-import os
 import pathlib
-import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +21,9 @@ from tensorflow_serving.apis import (
   prediction_service_pb2_grpc,
 )
 
+from serving.flags import check, parse
+from serving.server import ModelServer
+
 
 def free_ports(count):
   """Ports that nobody listens on."""
@@ -33,54 +34,14 @@ def free_ports(count):
     return [one.getsockname()[1] for one in sockets]
 
 
-class Server:
-  """A model server in a process of its own."""
+class Client:
+  """Ways to ask a server on loopback."""
 
-  def __init__(self, log, *flags, rest=True):
-    self.port, self.rest_port = free_ports(2)
-    self.log = pathlib.Path(log)
-    arguments = [f"--port={self.port}", "--max_num_load_retries=0", *flags]
-    if rest:
-      arguments.append(f"--rest_api_port={self.rest_port}")
-    with self.log.open("w") as out:
-      self.process = subprocess.Popen(
-        [sys.executable, "-m", "serving", *arguments],
-        cwd=pathlib.Path(__file__).parents[3],
-        stdout=out,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-      )
-    self.channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
+  def __init__(self, port, rest_port):
+    self.port, self.rest_port = port, rest_port
+    self.channel = grpc.insecure_channel(f"127.0.0.1:{port}")
     self.prediction = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
     self.models = model_service_pb2_grpc.ModelServiceStub(self.channel)
-
-  def wait(self, timeout_s=60.0):
-    """Returns when the ports are open."""
-    deadline = time.monotonic() + timeout_s
-    while "Running gRPC ModelServer" not in self.output() or not self._is_open():
-      assert self.process.poll() is None, self.output()
-      assert time.monotonic() < deadline, self.output()
-      time.sleep(0.05)
-    return self
-
-  def _is_open(self):
-    with socket.socket() as one:
-      return one.connect_ex(("127.0.0.1", self.rest_port)) == 0
-
-  def output(self):
-    return self.log.read_text()
-
-  def exit_code(self, timeout_s=60.0):
-    return self.process.wait(timeout_s)
-
-  def stop(self, number=signal.SIGTERM):
-    self.channel.close()
-    if self.process.poll() is None:
-      self.process.send_signal(number)
-    try:
-      return self.process.wait(20)
-    finally:
-      self.process.kill()
 
   def http(self, method, path, body=None, **headers):
     """Status, headers by lower-case name, body."""
@@ -127,8 +88,63 @@ class Server:
         found = self.states(model)
         if wanted.items() <= found.items():
           return
-      assert time.monotonic() < deadline, (found, self.output())
+      assert time.monotonic() < deadline, self.states(model)
       time.sleep(0.05)
+
+
+class Local(Client):
+  """A server in this process, which has TensorFlow already."""
+
+  def __init__(self, *flags):
+    super().__init__(*free_ports(2))
+    given, unknown = parse(
+      [
+        f"--port={self.port}",
+        f"--rest_api_port={self.rest_port}",
+        "--max_num_load_retries=0",
+        *map(str, flags),
+      ]
+    )
+    assert unknown == []
+    check(given)
+    self.server = ModelServer(given)
+
+  def stop(self):
+    self.channel.close()
+    self.server.stop()
+
+
+class Process(Client):
+  """A server as a user starts it."""
+
+  def __init__(self, log, *flags):
+    super().__init__(*free_ports(2))
+    self._log = log
+    arguments = [f"--port={self.port}", f"--rest_api_port={self.rest_port}", *map(str, flags)]
+    with log.open("w") as out:
+      self.process = subprocess.Popen(
+        [sys.executable, "-m", "serving", *arguments],
+        cwd=pathlib.Path(__file__).parents[4],
+        stdout=out,
+        stderr=subprocess.STDOUT,
+      )
+
+  def output(self):
+    return self._log.read_text()
+
+  def wait(self):
+    """Returns when both ports are open."""
+    deadline = time.monotonic() + 120
+    while "Exporting HTTP/REST API" not in self.output():
+      assert self.process.poll() is None, self.output()
+      assert time.monotonic() < deadline, self.output()
+      time.sleep(0.05)
+    return self
+
+  def stop(self):
+    self.channel.close()
+    self.process.kill()
+    self.process.wait()
 
 
 def predict_request(model, inputs, *, version=None, label=None, signature="", outputs=()):
@@ -168,26 +184,39 @@ def write_config(path, *models):
   return target
 
 
+@pytest.fixture(scope="module")
+def start():
+  """Returns a function that starts a server in this process; all stop after the module."""
+  with contextlib.ExitStack() as stack:
+
+    def started(*flags):
+      local = Local(*flags)
+      stack.callback(local.stop)
+      local.server.start()
+      return local
+
+    yield started
+
+
 @pytest.fixture(scope="session")
-def start(tmp_path_factory):
-  """Returns a function that starts a server with flags; all are stopped in the end."""
-  folder, servers = tmp_path_factory.mktemp("servers"), []
+def start_process(tmp_path_factory):
+  """Returns a function that starts a server in a process of its own."""
+  folder, started = tmp_path_factory.mktemp("processes"), []
 
-  def started(*flags, wait=True, **options):
-    server = Server(folder / f"{len(servers)}.log", *flags, **options)
-    servers.append(server)
-    return server.wait() if wait else server
+  def process(*flags):
+    started.append(Process(folder / f"{len(started)}.log", *flags))
+    return started[-1]
 
-  yield started
-  for server in servers:
-    server.stop(signal.SIGKILL)
+  yield process
+  for one in started:
+    one.stop()
 
 
 _LABELS = {"stable": 1, "canary": 2}
 
 
 @pytest.fixture(scope="session")
-def server(start, models, tmp_path_factory):
+def server(start_process, models, tmp_path_factory):
   """Serves all models; of half_plus both versions, with labels."""
   config = write_config(
     tmp_path_factory.mktemp("config") / "models.config",
@@ -199,11 +228,11 @@ def server(start, models, tmp_path_factory):
     ),
     *((name, models / name, "") for name in ("many", "types", "slow", "doubler")),
   )
-  return start(
+  return start_process(
     f"--model_config_file={config}",
     "--allow_version_labels_for_unavailable_models",
     "--rest_api_timeout_in_ms=2000",
-  )
+  ).wait()
 
 
 @pytest.fixture(scope="session")

@@ -100,7 +100,7 @@ def test_signatures_that_do_not_fit(server, tools, call, signature, message):
 
 
 @pytest.mark.parametrize(
-  ("call", "signature", "start"),
+  ("call", "signature", "beginning"),
   [
     (_regress, "no_inputs_key", "No regression inputs found in SignatureDef: inputs {"),
     (_regress, "classify_x_to_y", "No regression outputs found in SignatureDef: inputs {"),
@@ -115,10 +115,10 @@ def test_signatures_that_do_not_fit(server, tools, call, signature, message):
     ),
   ],
 )
-def test_signatures_without_the_names(server, tools, call, signature, start):
+def test_signatures_without_the_names(server, tools, call, signature, beginning):
   code, message = tools.refused(lambda: call(server, signature, [{"x": 1.0}]))
   assert code == "INVALID_ARGUMENT"
-  assert message.startswith(start)
+  assert message.startswith(beginning)
 
 
 def _multi(*tasks, rows=({"x": 2.0},)):
