@@ -70,7 +70,8 @@ def chrf_counts(prediction: str, reference: str) -> np.ndarray:
       collections.Counter(text[i : i + order] for i in range(len(text) - order + 1))
       for text in texts
     )
-    counts += [said.total(), wanted.total(), (said & wanted).total()]
+    # As in sacreBLEU, what a reference is too short to have is not held against the prediction.
+    counts += [said.total() if wanted else 0, wanted.total(), (said & wanted).total()]
   return np.array(counts, np.int64)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import collections
 import heapq
+import itertools
 import os
 from collections.abc import Iterable, Mapping
 
@@ -83,7 +84,7 @@ def _merges(words: list[tuple[list[str], int]]) -> Iterable[str]:
   pairs: collections.Counter[Pair] = collections.Counter()
   places: dict[Pair, set[int]] = collections.defaultdict(set)
   for index, (symbols, count) in enumerate(words):
-    for pair in zip(symbols, symbols[1:]):
+    for pair in itertools.pairwise(symbols):
       pairs[pair] += count
       places[pair].add(index)
   heap = [(-count, pair) for pair, count in pairs.items()]
@@ -107,9 +108,9 @@ def _merges(words: list[tuple[list[str], int]]) -> Iterable[str]:
       symbols, times = words[index]
       joined = _join(symbols, pair, merged)
       words[index] = (joined, times)
-      for old in zip(symbols, symbols[1:]):
+      for old in itertools.pairwise(symbols):
         pairs[old] -= times
-      for new in zip(joined, joined[1:]):
+      for new in itertools.pairwise(joined):
         pairs[new] += times
         places[new].add(index)
         if merged in new:
@@ -183,9 +184,7 @@ def _write_pieces(counts: Mapping[bytes, int], size: int, path: str) -> np.ndarr
 
 def read_pieces(tft_output: tft.TFTransformOutput, file_name: str) -> list[str]:
   """The pieces of a vocabulary of the transform graph, in the order of their ids."""
-  path = os.path.join(
-    tft_output.transform_savedmodel_dir, tf.saved_model.ASSETS_DIRECTORY, file_name
-  )
-  with tf.io.gfile.GFile(path) as file:
+  assets = os.path.join(tft_output.transform_savedmodel_dir, tf.saved_model.ASSETS_DIRECTORY)
+  with tf.io.gfile.GFile(os.path.join(assets, file_name)) as file:
     # Not splitlines: a piece may be a character that it takes for the end of a line.
     return file.read().removesuffix("\n").split("\n")

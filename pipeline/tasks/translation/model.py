@@ -27,9 +27,9 @@ from pipeline.tasks.translation.features import (
   SPELLINGS,
   TARGET_VOCABULARY,
 )
+from pipeline.teacher_forcing import TeacherForcedModel
 from pipeline.text.subword_learning import read_pieces
 from pipeline.text.subwords import BLANK, SPECIALS, START, UNKNOWN
-from pipeline.training.teacher_forcing import TeacherForcedModel
 
 _NEVER = -1e9  # a logit that softmax makes 0
 
@@ -167,19 +167,14 @@ class Translator(TeacherForcedModel):
 
 
 def _same_pieces(source: list[str], target: list[str]) -> np.ndarray:
-  """`[source pieces]`: the target's id of the same word, for capitalized words and digits; or -1."""
+  """`[source pieces]` int64: the target's id of the same name or digit, or -1."""
   ids = {piece: number for number, piece in enumerate(target) if number >= SPECIALS}
-  return np.array(
-    [
-      ids.get(piece, -1)
-      if piece.startswith(BLANK)
-      and piece[1:2].isalnum()
-      and (piece[1].isupper() or piece[1].isdigit())
-      else -1
-      for piece in source
-    ],
-    np.int64,
-  )
+  return np.array([ids.get(piece, -1) if _is_copied(piece) else -1 for piece in source], np.int64)
+
+
+def _is_copied(piece: str) -> bool:
+  """Whether a piece begins a word that translation keeps as it is: a name or a digit."""
+  return piece.startswith(BLANK) and (piece[1:2].isupper() or piece[1:2].isdigit())
 
 
 def build_model(

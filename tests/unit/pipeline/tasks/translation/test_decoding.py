@@ -1,0 +1,155 @@
+"""Beam search against all translations there are, and that any sentence comes to an end."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline.tasks.translation import decoding
+from pipeline.tasks.translation.model import Translator
+from pipeline.text.subwords import BLANK, END, START, UNKNOWN
+
+_SOURCE = ["", "", "", "", f"{BLANK}a", f"{BLANK}b", "c"]
+_TARGET = ["", "", "", "", f"{BLANK}x", "y"]
+_PENALTY = 0.6
+
+
+@pytest.fixture(scope="module")
+def translator():
+  """Random weights, large enough that some answers are much likelier than others."""
+  tf.keras.utils.set_random_seed(11)
+  model = Translator(
+    {
+      "embedding": 6,
+      "encoder_units": 4,
+      "decoder_units": 8,
+      "layers": 1,
+      "dropout": 0.0,
+      "label_smoothing": 0.0,
+      "clip_norm": 1.0,
+      "unknown_rate": 0.0,
+    },
+    _SOURCE,
+    _TARGET,
+  )
+  for variable in model.trainable_variables:
+    variable.assign(variable * 3)
+  return model
+
+
+def _options(**changes):
+  return decoding.Options(
+    **{"beam_width": 3, "length_penalty": _PENALTY, "max_pieces": 3, **changes}
+  )
+
+
+def _search(model, source, **changes):
+  source = tf.constant(source, tf.int64)
+  sizes = tf.reduce_sum(tf.cast(source != 0, tf.int64), axis=1)
+  pieces, origins, score = decoding.search(model, source, sizes, _options(**changes))
+  return pieces.numpy(), origins.numpy(), score.numpy()
+
+
+def _score(model, source, pieces):
+  """The length-normalised log-probability of one translation, by teacher forcing."""
+  shifted = tf.constant([[START, *pieces[:-1]]], tf.int64)
+  states = model.target_states(tf.constant([source], tf.int64), shifted, training=False)
+  logits = model.logits(states[0]).numpy().astype(np.float64)
+  logits[:, [0, START]] = -np.inf  # never said
+  # Their share is not given to the others.
+  likely = (
+    logits - np.log(np.exp(model.logits(states[0]).numpy().astype(np.float64)).sum(1))[:, None]
+  )
+  total = sum(likely[step, piece] for step, piece in enumerate(pieces))
+  return total / ((5 + len(pieces)) / 6) ** _PENALTY
+
+
+def _all_translations(max_pieces):
+  said = [UNKNOWN, 4, 5]
+  for length in range(max_pieces):
+    for begin in itertools.product(said, repeat=length):
+      yield [*begin, END]
+  yield from (list(pieces) for pieces in itertools.product(said, repeat=max_pieces))
+
+
+@pytest.mark.parametrize("source", [[4, 5, 6], [6], [5, 5, 4, 6]])
+def test_a_wide_beam_finds_the_best_of_all_translations(translator, source):
+  best = max(_all_translations(3), key=lambda pieces: _score(translator, source, pieces))
+  pieces, _, score = _search(translator, [source], beam_width=6)
+  found = [piece for piece in pieces[0].tolist() if piece]
+  assert found == best
+  assert score[0] == pytest.approx(_score(translator, source, best), abs=1e-5)
+
+
+def test_a_beam_of_one_takes_the_likeliest_piece_at_each_step(translator):
+  source, pieces = [4, 5, 6], []
+  while len(pieces) < 3 and END not in pieces:
+    shifted = tf.constant([[START, *pieces]], tf.int64)
+    states = translator.target_states(tf.constant([source], tf.int64), shifted, training=False)
+    logits = translator.logits(states[0]).numpy()[-1]
+    logits[[0, START]] = -np.inf
+    pieces.append(int(np.argmax(logits)))
+  found, _, score = _search(translator, [source], beam_width=1)
+  assert [piece for piece in found[0].tolist() if piece] == pieces
+  assert score[0] == pytest.approx(_score(translator, source, pieces), abs=1e-5)
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_an_answer_does_not_depend_on_its_batch(translator, width):
+  rows = [[4, 5, 6, 4, 5], [6, 0, 0, 0, 0], [5, 4, 0, 0, 0]]
+  together = _search(translator, rows, beam_width=width, max_pieces=20)
+  for number, row in enumerate(rows):
+    alone = _search(translator, [[p for p in row if p]], beam_width=width, max_pieces=20)
+    steps = alone[0].shape[1]
+    assert together[0][number, :steps].tolist() == alone[0][0].tolist()
+    assert not together[0][number, steps:].any()
+    assert together[2][number] == pytest.approx(alone[2][0], abs=1e-6)
+
+
+def test_every_sentence_ends_at_a_length_of_its_own(translator):
+  bias = translator._bias.numpy().copy()
+  try:
+    # END is never likely: only the bounds end a translation.
+    translator._bias.assign(np.where(np.arange(len(bias)) == END, -1e4, 0.0))
+    pieces, _, _ = _search(translator, [[4, 0, 0], [4, 5, 6]], max_pieces=14)
+    assert (pieces != 0).sum(axis=1).tolist() == [12, 14]
+  finally:
+    translator._bias.assign(bias)
+
+
+def test_unknown_pieces_are_the_source_words_they_attend_to(translator):
+  spelled = decoding._spell(
+    translator,
+    tf.constant([[4, UNKNOWN, 5, UNKNOWN, END, 0]], tf.int64),
+    tf.constant([[0, 1, 0, 2, 0, 0]], tf.int64),
+    tf.constant([[4, UNKNOWN, 5]], tf.int64),
+    tf.constant([["", f"{BLANK}日本", ""]]),
+  )
+  assert [s.decode() for s in spelled.numpy()[0]] == [
+    f"{BLANK}x", f"{BLANK}日本", "y", f"{BLANK}b", "", ""
+  ]  # fmt: skip
+
+
+def test_an_unknown_piece_prefers_an_unknown_word(translator):
+  bias = translator._bias.numpy().copy()
+  try:
+    translator._bias.assign(np.where(np.arange(len(bias)) == UNKNOWN, 1e4, 0.0))
+    _, origins, _ = _search(translator, [[4, 5, UNKNOWN, 6]], beam_width=2)
+    assert set(origins[0].tolist()) == {2}
+  finally:
+    translator._bias.assign(bias)
+
+
+def test_empty_sentences_have_empty_translations(translator):
+  answer = decoding.translate(
+    translator,
+    tf.constant([[0, 0], [4, 0]], tf.int64),
+    tf.fill([2, 2], ""),
+    _options(max_pieces=8),
+  )
+  assert answer["translation"].numpy()[0] == b""
+  assert answer["score"].numpy()[0] == 0
+  assert answer["score"].numpy()[1] < 0
+  only = decoding.translate(translator, tf.zeros([1, 2], tf.int64), tf.fill([1, 2], ""), _options())
+  assert only["translation"].numpy().tolist() == [b""]

@@ -1,0 +1,81 @@
+"""BLEU and chrF through TFMA's combiner, against sacreBLEU on the same strings."""
+
+import json
+
+import pytest
+import sacrebleu
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline import translation_metrics
+
+_PAIRS = [
+  ("The cat sat on the mat.", "The cat sat on the mat."),
+  ("The dog sits on a mat!", "The cat sat on the mat."),
+  ("J'ai mangé une pomme rouge hier.", "J'ai mangé hier une pomme rouge."),
+  ("", "Nothing was said."),
+  ("Où ça\u202f?", "Où est-ce ?"),
+  ("日本語", "日本"),
+]
+
+
+def _sum(count, pairs):
+  return sum(count(prediction, reference) for prediction, reference in pairs)
+
+
+def _bleu(pairs):
+  return translation_metrics.bleu(_sum(translation_metrics.bleu_counts, pairs))
+
+
+def _chrf(pairs):
+  return translation_metrics.chrf(_sum(translation_metrics.chrf_counts, pairs))
+
+
+def _columns(pairs):
+  predictions, references = zip(*pairs, strict=True)
+  return list(predictions), [list(references)]
+
+
+def test_known_scores():
+  assert _bleu(_PAIRS[:1]) == pytest.approx(100)
+  assert _chrf(_PAIRS[:1]) == pytest.approx(100)
+  assert _bleu(_PAIRS) == pytest.approx(sacrebleu.corpus_bleu(*_columns(_PAIRS)).score, abs=1e-9)
+  assert _chrf(_PAIRS) == pytest.approx(sacrebleu.corpus_chrf(*_columns(_PAIRS)).score, abs=1e-9)
+  assert 30 < _bleu(_PAIRS) < 60
+
+
+_TEXT = st.text(alphabet="abc de.,!?'éàß \u202f\u00a0日1", max_size=30)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(_TEXT, _TEXT), min_size=1, max_size=6))
+def test_any_strings_score_as_in_sacrebleu(pairs):
+  assert _bleu(pairs) == pytest.approx(sacrebleu.corpus_bleu(*_columns(pairs)).score, abs=1e-6)
+  assert _chrf(pairs) == pytest.approx(sacrebleu.corpus_chrf(*_columns(pairs)).score, abs=1e-6)
+
+
+def test_metrics_are_named_as_gates_name_them():
+  configs = [json.loads(metric.config) for metric in translation_metrics.translation_metrics()]
+  assert [config["name"] for config in configs] == ["example_count", "bleu", "chrf", "exact_match"]
+  assert all(len(config["code"]) == 64 for config in configs[1:])
+
+
+def test_tfma_computes_them_over_strings():
+  import pandas
+  import tensorflow_model_analysis as tfma
+  from tensorflow_model_analysis.proto import config_pb2
+
+  frame = pandas.DataFrame(
+    {"translation": [p for p, _ in _PAIRS], "target": [r for _, r in _PAIRS]}
+  )
+  config = config_pb2.EvalConfig(
+    model_specs=[config_pb2.ModelSpec(prediction_key="translation", label_key="target")],
+    slicing_specs=[config_pb2.SlicingSpec()],
+    metrics_specs=[config_pb2.MetricsSpec(metrics=translation_metrics.translation_metrics())],
+  )
+  [(_, outputs)] = tfma.analyze_raw_data(frame, config).slicing_metrics
+  values = {name: value["doubleValue"] for name, value in outputs[""][""].items()}
+  assert values["bleu"] == pytest.approx(_bleu(_PAIRS))
+  assert values["chrf"] == pytest.approx(_chrf(_PAIRS))
+  assert values["exact_match"] == pytest.approx(1 / 6)
+  assert values["example_count"] == 6
