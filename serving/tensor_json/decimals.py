@@ -10,8 +10,6 @@ computes all digits at once and leaves to `decimal` what it cannot be sure of.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from serving.tensor_json.dtypes import Array
@@ -26,6 +24,7 @@ _LEAST_NORMAL = float(np.finfo(np.float32).tiny)
 # Cells of one number: mark, sign, "0.000", nine digits each followed by a point, "0", "e-00".
 _MARK, _SIGN, _LEAD, _DIGIT, _LAST_ZERO, _EXPONENT = 0, 1, 2, 7, 25, 26
 _CELLS = 30
+_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _VALUE_MARK, _ROW_MARK, _PATCH_MARK = 1, 2, 3
 
 
@@ -33,13 +32,11 @@ def decimal(value: float | np.float32 | np.float64) -> str:
   """One number; a `np.float32` is a float, anything else a double."""
   is_float = isinstance(value, np.float32)
   number = float(value)
-  if not math.isfinite(number):
-    return "NaN" if math.isnan(number) else ("Infinity" if number > 0 else "-Infinity")
   text = f"{number:g}"
   back = float(text)
   if (np.float32(back) if is_float else back) != value:
     text = f"{number:.9g}" if is_float else f"{number:.17g}"
-  return text if "." in text or "e" in text else text + ".0"
+  return _finished(text)
 
 
 def rows(array: Array, separator: bytes) -> list[bytes]:
@@ -65,9 +62,21 @@ def rows(array: Array, separator: bytes) -> list[bytes]:
 
 
 def _one_by_one(flat: Array) -> list[bytes]:
-  if flat.dtype == np.float32:
-    return [decimal(value).encode() for value in flat]
-  return [decimal(value).encode() for value in flat.tolist()]
+  """Each number of `[n]` float32 or float64: `decimal`, but that reading back is done at once."""
+  numbers = flat.tolist()
+  texts = [f"{number:g}" for number in numbers]
+  with np.errstate(over="ignore"):
+    back = np.array([float(text) for text in texts]).astype(flat.dtype)
+  precision = ".9g" if flat.dtype == np.float32 else ".17g"
+  for index in np.flatnonzero(back != flat):
+    texts[index] = format(numbers[index], precision)
+  return [_finished(text).encode() for text in texts]
+
+
+def _finished(text: str) -> str:
+  if "." in text or "e" in text:
+    return text
+  return _NOT_FINITE.get(text) or text + ".0"
 
 
 def _many(values: Array, start: int, width: int) -> bytes:
@@ -80,41 +89,39 @@ def _many(values: Array, start: int, width: int) -> bytes:
   """
   with np.errstate(invalid="ignore"):  # signalling NaN
     size = np.abs(values).astype(np.float64)
-  by_hand = ~np.isfinite(size) | ((size < _LEAST_NORMAL) & (size != 0))
-  size[by_hand | (size == 0)] = 1.0
-  exponent = np.floor(np.log10(size)).astype(np.int64)
-  scaled = size * _POWERS[_DIGITS - 1 - exponent + _ZERO_POWER]
-  nine = np.floor(scaled)
-  rest = scaled - nine
-  by_hand |= (
-    (np.abs(rest - 0.5) < _UNSURE) | (scaled < 10 ** (_DIGITS - 1)) | (scaled >= 10**_DIGITS - 1)
-  )
-  nine = (nine + (rest > 0.5)).astype(np.int64)
+  is_zero = size == 0
+  by_hand = ~(is_zero | ((size >= _LEAST_NORMAL) & (size < np.inf)))
+  size[by_hand | is_zero] = 1.0
+  exponent = np.floor(np.log10(size)).astype(np.int32)
+  scaled = size * _POWERS[_DIGITS - 1 + _ZERO_POWER - exponent]
+  by_hand |= (scaled < 10 ** (_DIGITS - 1)) | (scaled >= 10**_DIGITS - 1)
+  whole = np.floor(scaled)
+  rest = scaled - whole
+  by_hand |= np.abs(rest - 0.5) < _UNSURE
+  nine = (whole + (rest > 0.5)).astype(np.int32)
 
-  six = (nine + 500) // 1000  # a tie reads back as the number only if it is exact, and is by hand
-  six_exponent = exponent.copy()
-  carried = six >= 10**6
+  six = (nine + 500) // 1000
+  by_hand |= six * 1000 - nine == 500  # a tie, which the seventh digit and those after it decide
+  carried = six == 10**6
   six[carried] = 10**5
-  six_exponent[carried] += 1
-  back = six * _POWERS[six_exponent - 5 + _ZERO_POWER]
+  six_exponent = exponent + carried
+  back = six * _POWERS[_ZERO_POWER - 5 + six_exponent]
   # Where `back` lies beside the middle of two floats, its own rounding may choose the wrong one.
   by_hand |= np.abs((back.view(np.int64) & 0x1FFFFFFF) - 0x10000000) < 16
   reads_back = back.astype(np.float32) == size.astype(np.float32)
-  by_hand |= (nine % 1000 == 500) & (size != 0)
-  nine[reads_back] = six[reads_back] * 1000
-  exponent[reads_back] = six_exponent[reads_back]
-  is_zero = values == 0
-  nine[is_zero], exponent[is_zero], reads_back[is_zero] = 0, 0, True
+  nine = np.where(reads_back, six * 1000, nine)
+  exponent = np.where(reads_back, six_exponent, exponent)
+  nine[is_zero], exponent[is_zero] = 0, 0
 
-  cells = _cells(nine, exponent, np.where(reads_back, 6, _DIGITS))
-  cells[_SIGN][np.signbit(values)] = ord("-")
-  index = np.arange(start, start + values.size)
-  cells[_MARK] = np.where(index % width == 0, _ROW_MARK, _VALUE_MARK)
+  cells = _cells(nine, exponent.astype(np.int8), reads_back)
+  cells[:, _SIGN] = np.signbit(values) * _character("-")
+  cells[:, _MARK] = _VALUE_MARK
+  cells[-start % width :: width, _MARK] = _ROW_MARK
   unsure = np.flatnonzero(by_hand)
   if unsure.size:
-    cells[_SIGN:, unsure] = 0
-    cells[_SIGN, unsure] = _PATCH_MARK
-  text = cells.T.tobytes().translate(None, b"\0")
+    cells[unsure, _SIGN:] = 0
+    cells[unsure, _SIGN] = _PATCH_MARK
+  text = cells.tobytes().translate(None, b"\0")
   if not unsure.size:
     return text
   pieces = text.split(bytes((_PATCH_MARK,)))
@@ -124,39 +131,55 @@ def _many(values: Array, start: int, width: int) -> bytes:
   return b"".join(patched)
 
 
-def _cells(nine: Array, exponent: Array, precision: Array) -> Array:
-  """`[cells, n]` uint8: the characters of each number, 0 where it has none."""
-  cells = np.zeros((_CELLS, nine.size), np.uint8)
-  digits = np.empty((_DIGITS, nine.size), np.uint8)
-  left = nine.astype(np.int32)
-  for place in range(_DIGITS - 1, -1, -1):
-    shorter = left // 10
-    digits[place] = left - shorter * 10
-    left = shorter
-  used = np.ones(nine.size, np.int64)  # digits up to the last that is not zero
-  for place in range(1, _DIGITS):
-    used[digits[place] != 0] = place + 1
+def _cells(nine: Array, exponent: Array, is_short: Array) -> Array:
+  """The characters of each number but for its sign, 0 where it has none.
 
-  scientific = (exponent < -4) | (exponent >= precision)
-  small = ~scientific & (exponent < 0)
-  point = np.where(scientific, 0, exponent)  # the digit that a point follows, if any does
-  shown = np.maximum(used, point + 1)
-  digits += ord("0")
-  for place in range(_DIGITS):
-    row = _DIGIT + 2 * place
-    cells[row] = np.where(place < shown, digits[place], 0)
-    cells[row + 1] = np.where((point == place) & ~(scientific & (used == 1)), ord("."), 0)
-  cells[_LAST_ZERO] = np.where(~scientific & ~small & (used <= point + 1), ord("0"), 0)
+  Args:
+    nine: `[n]` int32, nine digits.
+    exponent: `[n]` int8, of the first of them.
+    is_short: `[n]` bool, whether these are `%.6g`'s digits, else `%.9g`'s.
 
-  for place, character in enumerate(b"0.000"):
-    cells[_LEAD + place] = np.where(small & (place < 1 - exponent), character, 0)
+  Returns:
+    `[n, cells]` uint8.
+  """
+  digits = []
+  for _ in range(_DIGITS):
+    shorter = nine // 10
+    digits.append((nine - shorter * 10).astype(np.uint8))
+    nine = shorter
+  digits.reverse()
+  used = np.ones(nine.size, np.int8)  # digits up to the last that is not zero
+  for place, digit in enumerate(digits):
+    np.maximum(used, (digit != 0) * np.int8(place + 1), out=used)
+
+  scientific = (exponent < -4) | (exponent >= np.where(is_short, np.int8(6), np.int8(_DIGITS)))
+  is_fixed = ~scientific
+  point = exponent * is_fixed  # the digit that a point follows, if any does
+  shown = np.maximum(used, point + np.int8(1))
+  point[scientific & (used == 1)] = -1
+  cells = np.zeros((nine.size, _CELLS), np.uint8)
+  for place, digit in enumerate(digits):
+    cells[:, _DIGIT + 2 * place] = (digit + _character("0")) * (place < shown)
+    cells[:, _DIGIT + 2 * place + 1] = (point == place) * _character(".")
+  cells[:, _LAST_ZERO] = (is_fixed & (exponent >= 0) & (used <= exponent + 1)) * _character("0")
+
+  if exponent.min() < 0:
+    small = is_fixed & (exponent < 0)
+    for place, character in enumerate("0.000"):
+      cells[:, _LEAD + place] = (small & (place < 1 - exponent)) * _character(character)
   if scientific.any():
     power = np.abs(exponent)
-    cells[_EXPONENT] = np.where(scientific, ord("e"), 0)
-    cells[_EXPONENT + 1] = np.where(scientific, np.where(exponent < 0, ord("-"), ord("+")), 0)
-    cells[_EXPONENT + 2] = np.where(scientific, power // 10 + ord("0"), 0)
-    cells[_EXPONENT + 3] = np.where(scientific, power % 10 + ord("0"), 0)
+    tens = power // np.int8(10)
+    sign = np.where(exponent < 0, _character("-"), _character("+"))
+    for place, characters in enumerate(
+      (_character("e"), sign, tens + _character("0"), power - tens * 10 + _character("0"))
+    ):
+      cells[:, _EXPONENT + place] = scientific * characters
   return cells
+
+
+def _character(character: str) -> np.uint8:
+  return np.uint8(ord(character))
 
 
 _ZERO_POWER = 60
