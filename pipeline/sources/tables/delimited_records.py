@@ -96,28 +96,40 @@ class RecordReader:
         if self._position >= len(self._data):
           return
         newline = len(self._data)
+      if newline - self._position > MAX_RECORD_BYTES:
+        yield self._take_long_line(newline)
+        continue
       if quote < self._position:
         quote = self._data.find(_QUOTE, self._position)
         quote = len(self._data) if quote < 0 else quote
       if quote >= newline:
         yield self._take(newline, newline + 1)
         continue
-      match = self._whole.match(self._data, self._position)
-      if match:
-        yield self._take(match.end() - 1, match.end(), is_quoted=True)
-        continue
       try:
-        _, end, after = _parse(self._data, self._position, self._delimiter, self._ended)
+        end, after = self._quoted_end()
       except _UnfinishedError as err:
         if self._grow():
           quote = -1
           continue
-        fault = f"the quote before field {err.column} is never closed"
+        is_long = len(self._data) - self._position > MAX_RECORD_BYTES
+        fault = _too_long() if is_long else f"the quote before field {err.column} is never closed"
         yield self._take(newline, newline + 1, fault=fault)
       except _FaultyQuoteError as err:
         yield self._take(newline, newline + 1, fault=str(err))
       else:
         yield self._take(end, after, is_quoted=True)
+
+  def _quoted_end(self) -> tuple[int, int]:
+    """The end of the record, and where the next one begins."""
+    match = self._whole.match(self._data, self._position)
+    if match:
+      end, after = match.end() - 1, match.end()
+    else:
+      _, end, after = _parse(self._data, self._position, self._delimiter, self._ended)
+    # Whether so long a record is at hand as a whole depends on where reading began.
+    if end - self._position > MAX_RECORD_BYTES:
+      raise _FaultyQuoteError(_too_long())
+    return end, after
 
   def _take(
     self, end: int, after: int, *, is_quoted: bool = False, fault: str | None = None
@@ -150,10 +162,21 @@ class RecordReader:
       self._data = self._file.read1(_BLOCK)
     self._ended = not self._data
     self._position = self._data.find(b"\n") + 1
-    fault = f"the row is longer than {MAX_RECORD_BYTES >> 20} MiB"
-    record = Record(self._number, start, kept, fault=fault)
+    record = Record(self._number, start, kept, fault=_too_long())
     self._number += 1
     return record
+
+  def _take_long_line(self, newline: int) -> Record:
+    start = self._position
+    kept = self._data[start : min(newline, start + _KEPT_BYTES)]
+    record = Record(self._number, self._base + start, kept, fault=_too_long())
+    self._position = newline + 1
+    self._number += 1
+    return record
+
+
+def _too_long() -> str:
+  return f"the row is longer than {MAX_RECORD_BYTES >> 20} MiB; a quote may not be closed"
 
 
 def split_fields(record: Record, delimiter: bytes) -> list[bytes]:

@@ -111,14 +111,21 @@ def test_an_unclosed_quote_costs_one_row(tmp_path, read_table):
   assert len(rows) == 2998
 
 
-def test_an_unclosed_quote_up_to_the_end_costs_one_row(tmp_path, read_table, monkeypatch):
-  monkeypatch.setattr(delimited_records, "MAX_RECORD_BYTES", 100)
+@pytest.mark.parametrize(
+  ("most", "reason"),
+  [
+    (1 << 20, "the quote before field 2 is never closed"),
+    (100, "the row is longer than 0 MiB; a quote may not be closed"),
+  ],
+)
+def test_an_unclosed_quote_up_to_the_end_costs_one_row(
+  most, reason, tmp_path, read_table, monkeypatch
+):
+  monkeypatch.setattr(delimited_records, "MAX_RECORD_BYTES", most)
   monkeypatch.setattr(delimited_records, "_BLOCK", 64)
   text = 'text,label\n1,"open\n' + "".join(f"row {n},1\n" for n in range(3, 500))
   rows = read_table(write(tmp_path / "x.csv", text))
-  assert rows[0] == BadRow(
-    2, "x.csv, row 2", "the quote before field 2 is never closed", b'1,"open'
-  )
+  assert rows[0] == BadRow(2, "x.csv, row 2", reason, b'1,"open')
   assert [r.values["text"] for r in rows[1:]] == [f"row {n}" for n in range(3, 500)]
 
 
@@ -126,7 +133,11 @@ def test_a_row_that_is_too_long_costs_itself(tmp_path, read_table, monkeypatch):
   monkeypatch.setattr(delimited_records, "MAX_RECORD_BYTES", 1 << 20)
   path = write(tmp_path / "x.csv", b"text,label\n" + b"x" * (3 << 20) + b",1\nshort,2\n")
   bad, good = read_table(path)
-  assert (bad.number, bad.reason, len(bad.data)) == (2, "the row is longer than 1 MiB", 64 << 10)
+  assert (bad.number, bad.reason, len(bad.data)) == (
+    2,
+    "the row is longer than 1 MiB; a quote may not be closed",
+    64 << 10,
+  )
   assert good == Row(3, "x.csv, row 3", {"text": "short", "label": "2"})
 
 
