@@ -1,0 +1,61 @@
+"""The translation task from sentence pairs to a pushed version, and its decoding."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory, run_dlpipe):
+  """A workspace after one tiny run on the shipped sentences."""
+  workspace = tmp_path_factory.mktemp("workspace")
+  done = run_dlpipe("run", "translation", "--tiny", "--workspace", workspace, "--json")
+  return workspace, done
+
+
+def test_first_run_pushes_a_model_that_has_learned(first_run):
+  _, done = first_run
+  assert done.code == 0, done.stderr
+  assert done.result["pushed_version"] == 1
+  assert sum(done.result["examples"].values()) == 8000
+  assert done.result["metrics"]["bleu"] > 20
+  assert [gate["metric"] for gate in done.result["gates"]] == ["bleu", "serving_difference"]
+
+
+def test_another_decoding_trains_nothing_and_is_judged_anew(first_run, run_dlpipe):
+  workspace, first = first_run
+  done = run_dlpipe(
+    *("run", "translation", "--tiny", "--workspace", workspace, "--json"),
+    *("--set", "decode.beam_width=1"),
+  )
+  assert done.code == 0, done.stderr
+  states = done.states()
+  assert states["Transform"] == "CACHED"
+  assert states["Trainer"] == "COMPLETE"
+  assert "going on after epoch" in done.stderr
+  assert "step 1/" not in done.stderr
+  assert states["Evaluator"] == "COMPLETE"
+  assert done.result["metrics"]["bleu"] != first.result["metrics"]["bleu"]
+
+
+def test_any_sentence_is_answered(first_run, run_dlpipe):
+  workspace, _ = first_run
+  hostile = [
+    "My sister did not buy the red apple yesterday.",
+    "",
+    "word " * 400,
+    "\U0001f469\u200d\U0001f52c reads \u65e5\u672c\u8a9e now.",
+    "Tom\u202f!\u00a0Tom\u200b.",
+    "\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627",
+  ]
+  done = run_dlpipe("predict", "translation", *hostile, "--workspace", workspace, "--json")
+  assert done.code == 0, done.stderr
+  answers = json.loads(done.stdout.splitlines()[-1])["predictions"]
+  assert [answer["input"] for answer in answers] == hostile
+  assert answers[0]["translation"].startswith("Ma s\u0153ur")
+  assert answers[1]["translation"] == ""
+  assert all(len(answer["translation"]) < 600 for answer in answers)
