@@ -49,6 +49,8 @@ def test_documented_defaults_are_those_of_the_code(task):
   defaults["data"] = {**config.data.model_dump(exclude={"options"}), **known.data_options}
   defaults["beam"] = {**config.beam.model_dump(), "options": []}
   defaults["model"] = {n: v for n, v in known.hyperparameters.items() if n not in TRAIN_NAMES}
+  if known.decoding:
+    defaults["decode"] = dict(known.decoding)
   defaults["gates"] = {
     name: "none" if value is None else value
     for gate in known.gates
