@@ -114,6 +114,8 @@ class Task:
     serving_keys: transformed features that only `serving_outputs` reads; no inputs of the model.
     prediction_key: the output of `serving_outputs` that the metrics judge.
     compares_raw_label: whether the metrics compare it with `label_key`, not with `label_id_key`.
+    score_text: dotted path, for tasks that write text; `(predicted, label) -> float` ranks rows for
+      the report, the best highest.
     monitor: the validation metric that picks the best epoch, and its mode.
     hyperparameters: defaults; `--set model.<name>=...` may change these names only, except
       that `epochs`, `batch_size` and `learning_rate`, which every task has, are `train.<name>`.
@@ -156,6 +158,7 @@ class Task:
   serving_keys: tuple[str, ...] = ()
   prediction_key: str = "scores"
   compares_raw_label: bool = False
+  score_text: str | None = None
   monitor: tuple[str, Literal["max", "min"]] = ("val_loss", "min")
   hyperparameters: Options = dataclasses.field(default_factory=dict)
   decoding: Options = dataclasses.field(default_factory=dict)

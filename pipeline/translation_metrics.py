@@ -89,6 +89,11 @@ def chrf(counts: np.ndarray) -> float:
   return 100 * (1 + weight) * precision * recall / (weight * precision + recall)
 
 
+def row_chrf(predicted: str, label: str) -> float:
+  """chrF2 of one row, 0 to 100."""
+  return chrf(chrf_counts(predicted, label))
+
+
 def _match_counts(prediction: str, reference: str) -> np.ndarray:
   return np.array([prediction.split() == reference.split(), 1], np.int64)
 

@@ -33,6 +33,8 @@ class ReportData:
     statistics: `examples` {split: count} and `labels` {split: {label: count}}.
     versions: package to version.
     pictures: mistakes to look at, [{data_uri, label, predicted, score}].
+    texts: mistakes to read, [{input, label, predicted, score}].
+    samples: what was written for some inputs, [{input, label, predicted, score, worst}].
   """
 
   result: RunResult
@@ -47,3 +49,5 @@ class ReportData:
   statistics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
   pictures: Sequence[Row] = ()
+  texts: Sequence[Row] = ()
+  samples: Sequence[Row] = ()

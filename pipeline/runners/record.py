@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import importlib.metadata
 import json
@@ -24,13 +23,13 @@ from pipeline.config import PipelineConfig, from_env
 from pipeline.report.data import ReportData
 from pipeline.runners import events, result
 from pipeline.runners.causes import user_error
+from pipeline.runners.shown_rows import shown_rows
 from pipeline.task import MetricGate, Task
-from pipeline.training.files import HISTORY_FILE, MISTAKES_FILE
+from pipeline.training.files import HISTORY_FILE
 
 Artifacts = Mapping[str, Mapping[str, metadata_store_pb2.Artifact]]
 _SHOWN_PACKAGES = ("dlpipe", "tfx", "tensorflow", "keras", "tensorflow-transform", "apache-beam")
 _SHOWN_REJECTED = 200
-_PICTURES = {b"\x89PNG": "png", b"\xff\xd8": "jpeg", b"GIF8": "gif", b"BM": "bmp"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -112,7 +111,7 @@ def collect(
       "quarantine": _rejected(quarantine),
       "statistics": summary,
       "versions": _versions(),
-      "pictures": _pictures(_directory(artifacts, "Trainer", "model_run")),
+      **shown_rows(_directory(artifacts, "Trainer", "model_run"), input_kind=task.input_kind),
     },
   )
 
@@ -270,20 +269,6 @@ def _rejected(directory: pathlib.Path | None) -> list[dict[str, Any]]:
     return []
   with (directory / "rejected.jsonl").open(encoding="utf-8") as file:
     return [json.loads(line) for line, _ in zip(file, range(_SHOWN_REJECTED), strict=False)]
-
-
-def _pictures(model_run: pathlib.Path | None) -> list[dict[str, Any]]:
-  """Mistakes whose input is a picture that browsers show."""
-  if model_run is None or not (model_run / MISTAKES_FILE).exists():
-    return []
-  found = []
-  for row in json.loads((model_run / MISTAKES_FILE).read_text(encoding="utf-8")):
-    encoded = row.pop("input")
-    head = base64.b64decode(encoded[:16]) if encoded else b""
-    kinds = [kind for magic, kind in _PICTURES.items() if head.startswith(magic)]
-    if kinds:
-      found.append({**row, "data_uri": f"data:image/{kinds[0]};base64,{encoded}"})
-  return found
 
 
 def _versions() -> dict[str, str]:

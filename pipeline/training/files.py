@@ -4,3 +4,4 @@ from __future__ import annotations
 
 HISTORY_FILE = "history.json"
 MISTAKES_FILE = "mistakes.json"
+SAMPLES_FILE = "samples.json"

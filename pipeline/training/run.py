@@ -19,8 +19,8 @@ from components.dotted_paths import load_function
 from pipeline import datasets, signatures
 from pipeline.task import Task
 from pipeline.tasks import get_task
-from pipeline.training import loop, mistakes, serving_assets, strategy
-from pipeline.training.files import HISTORY_FILE, MISTAKES_FILE
+from pipeline.training import loop, mistakes, samples, serving_assets, strategy
+from pipeline.training.files import HISTORY_FILE, MISTAKES_FILE, SAMPLES_FILE
 
 _PARITY_ROWS = 32
 
@@ -29,8 +29,8 @@ def run_fn(fn_args: Any) -> None:
   """Trains, exports to `fn_args.serving_model_dir`, and leaves a record in `model_run_dir`.
 
   The record: `history.json` (one row an epoch, and the hyperparameters), TensorBoard event files,
-  `mistakes.json` for classifiers, and `parity/`, what the Keras model says about some rows, for
-  the ServingGate to hold the export to.
+  `mistakes.json` for classifiers, `samples.json` for tasks that write text, and `parity/`, what the
+  Keras model says about some rows, for the ServingGate to hold the export to.
 
   Args:
     fn_args: TFX's FnArgs. Its `custom_config` holds `task`, `hyperparameters`, `train` (the
@@ -83,13 +83,18 @@ def run_fn(fn_args: Any) -> None:
   )
   run_dir = pathlib.Path(fn_args.model_run_dir)
   _write_parity(run_dir / "parity", module, rows, values, task.input_key)
+  predict = tf.function(module.predict, reduce_retracing=True)
+  keys = {"input_key": task.input_key, "label_key": task.label_key}
   if task.vocabulary:
-    mistakes.write(
-      run_dir / MISTAKES_FILE,
+    mistakes.write(run_dir / MISTAKES_FILE, validation, predict, **keys)
+  if task.score_text:
+    samples.write(
+      run_dir / SAMPLES_FILE,
       validation,
-      tf.function(module.predict, reduce_retracing=True),
-      input_key=task.input_key,
-      label_key=task.label_key,
+      predict,
+      **keys,
+      prediction_key=task.prediction_key,
+      score=load_function(task.score_text),
     )
   (run_dir / HISTORY_FILE).write_text(
     json.dumps(

@@ -100,19 +100,17 @@ def search(
   def step(beam: _Beam) -> tuple[_Beam]:
     return (_extend(model, beam, memory, is_unknown, limits, options),)
 
-  none = tf.TensorShape([None, width, None])
+  growing, fixed = tf.TensorShape([None, width, None]), tf.TensorShape([None, width])
+  shapes = _Beam(
+    pieces=growing,
+    origins=growing,
+    likelihood=fixed,
+    lengths=fixed,
+    ended=fixed,
+    states=tuple(tf.TensorShape([None, state.shape[-1]]) for state in states),
+  )
   [beam] = tf.while_loop(
-    lambda beam: ~tf.reduce_all(beam.ended),
-    step,
-    (begin,),
-    shape_invariants=(
-      _Beam(
-        none,
-        none,
-        *(tf.TensorShape([None, width]) for _ in range(3)),
-        tuple(tf.TensorShape([None, state.shape[-1]]) for state in states),
-      ),
-    ),
+    lambda beam: ~tf.reduce_all(beam.ended), step, (begin,), shape_invariants=(shapes,)
   )
   scores = _normalized(beam.likelihood, beam.lengths, options)
   best = tf.argmax(scores, axis=1)

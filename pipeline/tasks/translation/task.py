@@ -44,6 +44,7 @@ TASK = Task(
   serving_keys=(SPELLINGS,),
   prediction_key="translation",
   compares_raw_label=True,
+  score_text="pipeline.translation_metrics.row_chrf",
   monitor=("val_loss", "min"),
   hyperparameters={
     "source_pieces": 5000,

@@ -275,3 +275,25 @@ def test_a_difference_in_serving_says_its_reason():
   parity = {"passed": False, "rows": 3, "tolerance": 1e-5, "reasons": ["..."], "paths": [path]}
   page = _Page(render.render(_data(parity=parity)))
   assert page.tables["parity"][1][3:] == ["3", "-", "failed the shapes differ"]
+
+
+def test_texts_and_samples_are_shown_escaped_and_shortened():
+  data = _data(
+    pictures=[],
+    texts=[{"label": "pos", "predicted": "neg", "score": 0.97, "input": "<b>" + "x" * 400}],
+    samples=[
+      {"input": "A & B", "predicted": "C", "label": "D", "score": 41.5, "worst": False},
+      {"input": "E", "predicted": "F", "label": "G", "score": 2.0, "worst": True},
+    ],
+  )
+  page = _Page(render.render(data))
+  [_, row] = page.tables["texts"]
+  assert row[:3] == ["pos", "neg", "97.0%"]
+  assert row[3].startswith("<b>xxx")
+  assert len(row[3]) <= 300
+  assert page.tables["samples"] == [
+    ["input", "written", "wanted", "score"],
+    ["A & B", "C", "D", "41.5"],
+    ["input", "written", "wanted", "score"],
+    ["E", "F", "G", "2"],
+  ]
