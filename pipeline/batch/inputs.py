@@ -76,8 +76,8 @@ def plan_input(
   Args:
     task: whose inputs they are.
     path: a table, a `.txt`, or a folder.
-    column: the table's column with the inputs; by default the one that the task's data options
-      name, or the task's `input_key`, or `path` where inputs are files.
+    column: the table's column with the inputs; by default one that the task's data options name, or
+      the task's `input_key`, or `path` where inputs are files.
     id_column: the table's column with the ids; by default `id`, or else rows are numbered.
     keep: further columns to keep; `*` keeps all.
 
@@ -229,12 +229,14 @@ def _plan_table(
 
 def _default_column(task: Task, names: Sequence[str]) -> str:
   """The task's own column, if the table has it; its only column; or what a message asks for."""
+  options = {k: v for k, v in task.data_options.items() if k.endswith("_column") and v}
+  options.pop(f"{task.label_key}_column", None)
   key = PATH if task.input_kind == "file" else task.input_key
-  wanted = [task.data_options.get(f"{key}_column"), key]
+  wanted = [options.pop(f"{key}_column", key), key, *options.values()]
   found = next((name for name in wanted if name in names), None)
   if found is not None:
     return found
-  return names[0] if len(names) == 1 else next(name for name in wanted if name)
+  return names[0] if len(names) == 1 else wanted[0]
 
 
 def _arrow_types(file: str, columns: Mapping[str, None]) -> dict[str, Any]:

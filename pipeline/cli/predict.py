@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pathlib
 import sys
@@ -122,6 +123,8 @@ def _ask(task: Task, root: pathlib.Path, values: list[Any]) -> tuple[list[_Answe
       f"No model is pushed in {str(root)!r}. Run `dlpipe run {task.name}` first, or name the "
       "workspace of that run with --workspace."
     )
+  # Its advice to programmers would stand among the answers.
+  logging.getLogger("tensorflow").setLevel(logging.ERROR)
   from pipeline.batch.values import explain, plain_values
   from serving.errors import InvalidArgument, ServingError
   from serving.model_store import ModelStore

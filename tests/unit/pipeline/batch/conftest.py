@@ -13,7 +13,8 @@ _TEXT = """
 import types
 
 TASK = types.SimpleNamespace(
-  name="toy", input_key="text", input_kind="text", data_options={}, request_value=str
+  name="toy", input_key="text", input_kind="text", label_key="label", data_options={},
+  request_value=str,
 )
 """
 _FILES = """
@@ -31,7 +32,8 @@ def read(path):
 
 
 TASK = types.SimpleNamespace(
-  name="blobs", input_key="blob", input_kind="file", data_options={}, request_value=read
+  name="blobs", input_key="blob", input_kind="file", label_key="label", data_options={},
+  request_value=read,
 )
 """
 

@@ -10,7 +10,12 @@ from components.errors import BadInputError
 from pipeline.batch.inputs import plan_input, read_rows
 
 TEXT = types.SimpleNamespace(
-  name="toy", input_key="text", input_kind="text", data_options={}, request_value=str
+  name="toy",
+  input_key="text",
+  input_kind="text",
+  label_key="label",
+  data_options={},
+  request_value=str,
 )
 
 
@@ -40,6 +45,13 @@ def test_the_column_of_the_tasks_options_comes_before_the_inputs_name(tmp_path):
   task = _task(data_options={"text_column": "source"})
   assert plan_input(task, str(tmp_path / "in.csv")).input_column == "source"
   assert plan_input(task, str(tmp_path / "in.csv"), column="text").input_column == "text"
+
+
+def test_a_column_of_another_option_is_taken_but_never_the_labels(tmp_path):
+  (tmp_path / "in.csv").write_text("label,source\na,b\n", encoding="utf-8")
+  options = {"label_column": "label", "split_column": None, "source_column": "source"}
+  plan = plan_input(_task(data_options=options), str(tmp_path / "in.csv"))
+  assert plan.input_column == "source"
 
 
 def test_the_only_column_is_the_input(tmp_path):

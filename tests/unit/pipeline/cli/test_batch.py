@@ -23,7 +23,8 @@ def value(text):
 
 
 TASK = types.SimpleNamespace(
-  name="toy", input_key="text", input_kind="text", data_options={}, request_value=value
+  name="toy", input_key="text", input_kind="text", label_key="label", data_options={},
+  request_value=value,
 )
 """
 
