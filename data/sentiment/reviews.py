@@ -8,12 +8,11 @@ wrong. The same rows come out on every machine; provenance: README.md.
 from __future__ import annotations
 
 import csv
-import os
 import random
-import tempfile
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
+from data.sample_file import write_once
 from data.sentiment import vocabulary
 from data.sentiment.vocabulary import Domain
 
@@ -23,8 +22,6 @@ MAX_WORDS = 60
 _MIN_WORDS = 3
 _ROWS = 6_000
 _SEED = 20
-# 1 November 2026. A fixed time makes the fingerprint of the file the same on every machine.
-_MODIFIED_S = 1_793_491_200
 
 _T = TypeVar("_T")
 
@@ -41,23 +38,13 @@ def write_reviews(target: str) -> str:
   Raises:
     OSError: the file cannot be written.
   """
-  if os.path.isfile(target):
-    return target
-  parent = os.path.dirname(os.path.abspath(target))
-  os.makedirs(parent, exist_ok=True)
-  handle, partial = tempfile.mkstemp(prefix=".reviews-", dir=parent)
-  try:
-    with open(handle, "w", encoding="utf-8", newline="") as file:
-      writer = csv.writer(file, lineterminator="\n")
-      writer.writerow(HEADER)
-      writer.writerows(reviews())
-    os.chmod(partial, 0o644)
-    os.utime(partial, (_MODIFIED_S, _MODIFIED_S))
-    os.replace(partial, target)
-  except BaseException:
-    os.unlink(partial)
-    raise
-  return target
+
+  def write(file: TextIO) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(HEADER)
+    writer.writerows(reviews())
+
+  return write_once(target, write)
 
 
 def reviews(rows: int = _ROWS, seed: int = _SEED) -> Iterator[tuple[str, str]]:

@@ -7,18 +7,15 @@ names are copied. The same rows come out on every machine; provenance: README.md
 
 from __future__ import annotations
 
-import os
 import random
-import tempfile
 from collections.abc import Iterator
 
+from data.sample_file import write_once
 from data.translation import lexicon
 from data.translation.lexicon import Adjective, Noun, Subject, Verb
 
 _ROWS = 8_000
 _SEED = 7
-# 1 November 2026. A fixed time makes the fingerprint of the file the same on every machine.
-_MODIFIED_S = 1_793_491_200
 _VOWELS = tuple("aeiouéèêâîôûœh")
 
 
@@ -34,21 +31,10 @@ def write_sentences(target: str) -> str:
   Raises:
     OSError: the file cannot be written.
   """
-  if os.path.isfile(target):
-    return target
-  parent = os.path.dirname(os.path.abspath(target))
-  os.makedirs(parent, exist_ok=True)
-  handle, partial = tempfile.mkstemp(prefix=".sentences-", dir=parent)
-  try:
-    with open(handle, "w", encoding="utf-8", newline="\n") as file:
-      file.writelines(f"{english}\t{french}\n" for english, french in sentences())
-    os.chmod(partial, 0o644)
-    os.utime(partial, (_MODIFIED_S, _MODIFIED_S))
-    os.replace(partial, target)
-  except BaseException:
-    os.unlink(partial)
-    raise
-  return target
+  return write_once(
+    target,
+    lambda file: file.writelines(f"{english}\t{french}\n" for english, french in sentences()),
+  )
 
 
 def sentences(rows: int = _ROWS, seed: int = _SEED) -> Iterator[tuple[str, str]]:

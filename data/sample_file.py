@@ -1,0 +1,42 @@
+"""Writes a generated sample file once, whole, and the same on every machine."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from typing import TextIO
+
+# 1 November 2026. A fixed time makes the fingerprint of a file the same on every machine, and after
+# the file was deleted and written again.
+_MODIFIED_S = 1_793_491_200
+
+
+def write_once(target: str, write: Callable[[TextIO], object]) -> str:
+  """Writes the text file `target` unless it is there already.
+
+  Args:
+    target: the file to appear; it is either complete or absent.
+    write: writes the content, UTF-8, line ends as they are.
+
+  Returns:
+    `target`.
+
+  Raises:
+    OSError: the file cannot be written.
+  """
+  if os.path.isfile(target):
+    return target
+  parent = os.path.dirname(os.path.abspath(target))
+  os.makedirs(parent, exist_ok=True)
+  handle, partial = tempfile.mkstemp(prefix=".sample-", dir=parent)
+  try:
+    with open(handle, "w", encoding="utf-8", newline="") as file:
+      write(file)
+    os.chmod(partial, 0o644)
+    os.utime(partial, (_MODIFIED_S, _MODIFIED_S))
+    os.replace(partial, target)
+  except BaseException:
+    os.unlink(partial)
+    raise
+  return target

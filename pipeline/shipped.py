@@ -1,0 +1,30 @@
+"""Where tasks' sample data stands: below the user's cache folder, written at first use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from components.errors import BadInputError
+
+
+def shipped_path(write: Callable[[str], str], task: str, name: str) -> str:
+  """Writes a task's sample data, if it is not there, and returns its path, which stays the same.
+
+  Args:
+    write: `(path) -> path`; writes whole or not at all, and raises `OSError`.
+    task: the task's name.
+    name: of the file or folder.
+
+  Raises:
+    BadInputError: the cache folder cannot be written.
+  """
+  cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+  target = os.path.join(cache, "dlpipe", task, name)
+  try:
+    return write(target)
+  except OSError as err:
+    raise BadInputError(
+      f"Cannot write the sample data to {target!r}: {err.strerror or err}. Set XDG_CACHE_HOME to a "
+      "folder that can be written, or give your own data with --data."
+    ) from err
