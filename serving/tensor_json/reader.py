@@ -14,6 +14,8 @@ Source: RapidJSON's reader.h (`IterativeParse`, with `kParseNanAndInfFlag` and
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from typing import Any
 
@@ -41,7 +43,7 @@ _SPACE = re.compile(rb"[ \t\r\n]*")
 _NUMBER = re.compile(rb"(-?(?:0|[1-9][0-9]*))(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
 _HEX = re.compile(rb"[0-9a-fA-F]{4}")
-_FLAT = re.compile(rb"\[[-+.0-9eE, \t\r\n]{200,}\]")
+_FLAT = re.compile(rb"\[[-+.0-9eENaIinfty, \t\r\n]{200,}\]")
 _ESCAPES = {
   ord('"'): b'"',
   ord("\\"): b"\\",
@@ -165,10 +167,25 @@ def _flat_numbers(text: bytes, at: int) -> tuple[list[Any], int] | None:
   if match is None:
     return None
   try:
-    numbers = simdjson.Parser().parse(match[0])
+    numbers: Any = simdjson.Parser().parse(match[0]).as_list()  # type: ignore[union-attr]
   except (ValueError, RuntimeError):
-    return None  # the reader says what is wrong with it, or reads what simdjson does not
-  return (numbers.as_list(), match.end()) if isinstance(numbers, simdjson.Array) else None
+    numbers = _with_constants(match[0])
+  return None if numbers is None else (numbers, match.end())
+
+
+def _with_constants(text: bytes) -> list[Any] | None:
+  """A list with NaN or Infinity; None where the reader must say what is wrong, or read it."""
+  if b"N" not in text and b"I" not in text:
+    return None
+  try:
+    numbers = json.loads(text)
+  except ValueError:
+    return None
+  infinite = sum(map(math.isinf, numbers))  # more than are written are too big for a double
+  whole = [number for number in numbers if isinstance(number, int)]
+  if infinite != text.count(b"Infinity") or any(not -(2**63) <= n < 2**64 for n in whole):
+    return None
+  return numbers
 
 
 def _scalar(text: bytes, at: int) -> tuple[Any, int]:

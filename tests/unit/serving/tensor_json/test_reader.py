@@ -115,6 +115,29 @@ def test_deep_nesting():
   assert found == 1
 
 
+@pytest.mark.parametrize(
+  "last", ["1", "2.5", "NaN", "-Infinity", "18446744073709551616", "Inf", "-0"]
+)
+def test_long_lists_are_read_as_short_ones(last):
+  text = f"[{'0.5, -3, ' * 50}{last}]".encode()
+  assert repr(read_document(text)) == repr([0.5, -3] * 50 + [read_document(last.encode())])
+
+
+@pytest.mark.parametrize(
+  ("last", "message"),
+  [
+    ("NaN, 1e999", "Number too big to be stored in double. at offset: 406"),
+    ("Nan", "Invalid value. at offset: 403"),
+    ("1e", "Miss exponent in number. at offset: 403"),
+    ("1 2", "Missing a comma or ] after an array element. at offset: 403"),
+  ],
+)
+def test_what_is_wrong_in_long_lists(last, message):
+  with pytest.raises(InvalidArgument) as refused:
+    read_document(f"[{'0.5, ' * 80}{last}]".encode())
+  assert str(refused.value) == f"JSON Parse error: {message}"
+
+
 _VALUES = st.recursive(
   st.none()
   | st.booleans()
