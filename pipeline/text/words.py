@@ -65,16 +65,20 @@ def split_words(texts: tf.Tensor) -> tf.RaggedTensor:
   return tf.strings.split(texts)
 
 
-def prefix_buckets(words: tf.Tensor, *, chars: int, buckets: int) -> tf.Tensor:
-  """A number for the beginning of each word, so that forms of one word have one number.
+def part_buckets(words: tf.Tensor, *, chars: int, buckets: int) -> tf.Tensor:
+  """A number for the beginning or the end of each word, so that related words share one.
 
   Args:
     words: `[...]` string, UTF-8.
-    chars: how many characters the beginning has.
-    buckets: how many numbers there are; beginnings may share one.
+    chars: how many characters the beginning has; the end, where it is negative.
+    buckets: how many numbers there are; parts may share one by chance.
 
   Returns:
     `[...]` int64 in [0, buckets).
   """
-  beginnings = tf.strings.substr(words, 0, chars, unit="UTF8_CHAR")
-  return tf.strings.to_hash_bucket_fast(beginnings, buckets)
+  start = tf.zeros(tf.shape(words), tf.int32)
+  if chars < 0:
+    start = tf.maximum(tf.strings.length(words, unit="UTF8_CHAR") + chars, 0)
+  length = tf.fill(tf.shape(words), abs(chars))
+  parts = tf.strings.substr(words, start, length, unit="UTF8_CHAR")
+  return tf.strings.to_hash_bucket_fast(parts, buckets)

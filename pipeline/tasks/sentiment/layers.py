@@ -24,21 +24,21 @@ class Lengths(keras.layers.Layer):
 
 
 class WordVectors(keras.layers.Layer):
-  """A vector for each word: its own, plus that of its beginning.
+  """A vector for each word: the sum of its own and those of its parts.
 
   Args:
-    beginnings: `[ids]` int, the row of each id's beginning; the first `rows` of them are beginnings
-      themselves, of words that the vocabulary lacks, and have no vector of their own.
-    rows: how many beginnings there are, with the padding at 0.
+    stems: `[ids]` int, the row of each id's stem; the first `rows` of them are stems themselves, of
+      words that the vocabulary lacks, and have no vector of their own.
+    rows: how many stems, starts and ends there are, each with the padding at 0.
     units: length of a vector.
-    initializer: of both tables.
-    pretrained: `[ids - rows, units]` float, initial vectors of the vocabulary's words, or None.
-    l2: shrinkage of both tables.
+    initializer: of the words' own vectors; parts start as nothing and learn what words share.
+    pretrained: `[ids - rows, units]` float, the first vectors of the vocabulary's words, or None.
+    l2: shrinkage of all tables.
   """
 
   def __init__(
     self,
-    beginnings: np.ndarray,
+    stems: np.ndarray,
     rows: int,
     units: int,
     *,
@@ -48,38 +48,35 @@ class WordVectors(keras.layers.Layer):
     **kwargs,
   ):
     super().__init__(**kwargs)
-    self._beginnings = np.asarray(beginnings, "int32")
+    self._stem_rows = np.asarray(stems, "int32")
     self._rows, self._units, self._initializer = rows, units, initializer
     self._pretrained, self._l2 = pretrained, l2
 
-  def build(self, input_shape):
-    """Makes the two tables."""
-    shrink = keras.regularizers.L2(self._l2) if self._l2 else None
-    words = max(len(self._beginnings) - self._rows, 1)
-    self._words = self.add_weight(
-      name="words",
-      shape=(words, self._units),
-      initializer=self._initializer,
-      regularizer=shrink,
-    )
-    self._parts = self.add_weight(
-      name="beginnings",
-      shape=(self._rows, self._units),
-      # Where words have learned vectors, beginnings start as nothing and learn what is left.
-      initializer="zeros" if self._pretrained is not None else self._initializer,
-      regularizer=shrink,
+  def build(self, *_):
+    """Makes the four tables."""
+    words = max(len(self._stem_rows) - self._rows, 1)
+    self._words = self._table("words", words, self._initializer)
+    self._stems, self._starts, self._ends = (
+      self._table(name, self._rows, "zeros") for name in ("stems", "starts", "ends")
     )
     if self._pretrained is not None:
       self._words.assign(self._pretrained)
 
-  def call(self, ids):
-    """`[batch, time]` to `[batch, time, units]`; 0 where the id is 0."""
-    own = ops.take(self._words, ops.maximum(ids - self._rows, 0), axis=0)
-    known = ops.cast(ids >= self._rows, own.dtype)[..., None]
-    part = ops.take(self._parts, ops.take(self._beginnings, ids, axis=0), axis=0)
-    return own * known + part * ops.cast(ids != 0, own.dtype)[..., None]
+  def _table(self, name: str, rows: int, initializer: str | keras.initializers.Initializer):
+    shrink = keras.regularizers.L2(self._l2) if self._l2 else None
+    return self.add_weight(
+      name=name, shape=(rows, self._units), initializer=initializer, regularizer=shrink
+    )
 
-  def compute_output_shape(self, input_shape):
+  def call(self, ids, starts, ends):
+    """`[batch, time]` each to `[batch, time, units]`; 0 where the id is 0."""
+    own = ops.take(self._words, ops.maximum(ids - self._rows, 0), axis=0)
+    own *= ops.cast(ids >= self._rows, own.dtype)[..., None]
+    stem = ops.take(self._stems, ops.take(self._stem_rows, ids, axis=0), axis=0)
+    parts = stem + ops.take(self._starts, starts, axis=0) + ops.take(self._ends, ends, axis=0)
+    return own + parts * ops.cast(ids != 0, own.dtype)[..., None]
+
+  def compute_output_shape(self, input_shape, *_):
     return (*input_shape, self._units)
 
 

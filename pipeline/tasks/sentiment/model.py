@@ -1,9 +1,8 @@
-"""The sentiment model: recurrent readers, and a bag of words and pairs beside them.
+"""The sentiment model: a bag of words and pairs, and recurrent readers that correct it.
 
-A reader learns what order means ("beautiful, but dull"); the bag knows what single words and pairs
-tell, which on some thousands of texts is more than any reader finds out. All learn at once, each by
-a loss of its own, and their logits are averaged: members that are wrong in different places are
-right together.
+The bag knows what single words and pairs tell, which on some thousands of texts is more than a
+recurrent network finds out. Readers add what is left to them: what the order means ("beautiful, but
+dull"). The bag is trained first and stays; the readers correct it, from no correction at all.
 """
 
 from __future__ import annotations
@@ -21,7 +20,14 @@ from keras import layers, ops
 
 from components import progress
 from components.errors import BadInputError
-from pipeline.tasks.sentiment.features import VOCABULARY, WORD_IDS, WORDS
+from pipeline.tasks.sentiment.features import (
+  END_IDS,
+  START_IDS,
+  STEM_CHARS,
+  VOCABULARY,
+  WORD_IDS,
+  WORDS,
+)
 from pipeline.tasks.sentiment.layers import (
   Bidirectional,
   Lengths,
@@ -29,16 +35,18 @@ from pipeline.tasks.sentiment.layers import (
   Pooling,
   WordVectors,
 )
+from pipeline.tasks.sentiment.plan import reader_names
 from pipeline.text import word_vectors
-from pipeline.text.words import prefix_buckets
+from pipeline.text.words import part_buckets
 
+SEQUENCES = (WORD_IDS, START_IDS, END_IDS)
 _CELLS = {"gru": layers.GRU, "lstm": layers.LSTM}
 
 
 def build_model(
   hyperparameters: Mapping[str, Any], tft_output: tft.TFTransformOutput
 ) -> keras.Model:
-  """Builds the model from `[batch, time]` word ids to `[batch, members, classes]` logits.
+  """Builds the model from `[batch, time]` ids to `[batch, classes]` logits.
 
   Raises:
     BadInputError: a setting that cannot work, or pre-trained vectors that cannot be read.
@@ -48,15 +56,18 @@ def build_model(
     raise BadInputError(f"model.cell must be one of {sorted(_CELLS)}. Received: {hp['cell']!r}")
   classes = tft_output.vocabulary_size_by_name(VOCABULARY)
   words, counts = vocabulary(tft_output)
-  beginnings = _beginnings(words, hp)
+  stems = _stems(words, hp)
   pretrained = _pretrained(words, counts, hp)
-  ids = keras.Input((None,), dtype="int32", name=WORD_IDS)
-  lengths = Lengths()(ids)
-  members = [
-    _reader(ids, lengths, beginnings, pretrained, classes, hp) for _ in range(hp["readers"])
+  inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in SEQUENCES}
+  lengths = Lengths()(inputs[WORD_IDS])
+  logits = _bag(inputs, lengths, stems, classes, hp)
+  corrections = [
+    _reader(inputs, lengths, stems, pretrained, classes, hp, name)
+    for name in reader_names(hp["readers"])
   ]
-  members.append(_bag(ids, lengths, beginnings, classes, hp))
-  return keras.Model(ids, ops.stack(members, axis=1), name="sentiment")
+  if corrections:
+    logits += sum(corrections) / len(corrections)
+  return keras.Model(inputs, logits, name="sentiment")
 
 
 def vocabulary(tft_output: tft.TFTransformOutput) -> tuple[list[bytes], np.ndarray]:
@@ -65,12 +76,11 @@ def vocabulary(tft_output: tft.TFTransformOutput) -> tuple[list[bytes], np.ndarr
   return [word for _, word in lines], np.array([int(count) for count, _ in lines], "int64")
 
 
-def _beginnings(words: list[bytes], hp: Mapping[str, Any]) -> np.ndarray:
-  """`[ids]`: the row of each id's beginning, as `preprocessing_fn` numbers unknown words by it."""
-  known = prefix_buckets(
-    tf.constant(words, tf.string), chars=hp["prefix_chars"], buckets=hp["oov_buckets"]
-  )
-  return np.concatenate([np.arange(hp["oov_buckets"] + 1), 1 + known.numpy()]).astype("int32")
+def _stems(words: list[bytes], hp: Mapping[str, Any]) -> np.ndarray:
+  """`[ids]`: the row of each id's stem, as `preprocessing_fn` numbers unknown words by theirs."""
+  buckets = hp["part_buckets"]
+  known = part_buckets(tf.constant(words, tf.string), chars=STEM_CHARS, buckets=buckets)
+  return np.concatenate([np.arange(buckets + 1), 1 + known.numpy()]).astype("int32")
 
 
 def _pretrained(words: list[bytes], counts: np.ndarray, hp: Mapping[str, Any]) -> np.ndarray | None:
@@ -96,82 +106,64 @@ def _pretrained(words: list[bytes], counts: np.ndarray, hp: Mapping[str, Any]) -
 
 
 def _reader(
-  ids: keras.KerasTensor,
+  inputs: Mapping[str, keras.KerasTensor],
   lengths: keras.KerasTensor,
-  beginnings: np.ndarray,
+  stems: np.ndarray,
   pretrained: np.ndarray | None,
   classes: int,
   hp: Mapping[str, Any],
+  name: str,
 ) -> keras.KerasTensor:
-  """A bidirectional recurrent network over word vectors; `[batch, classes]` logits."""
+  """A bidirectional recurrent network over word vectors; `[batch, classes]`, at first all 0."""
   vectors = WordVectors(
-    beginnings,
-    hp["oov_buckets"] + 1,
+    stems,
+    hp["part_buckets"] + 1,
     hp["word_units"],
     initializer=keras.initializers.RandomUniform(-0.05, 0.05),
     pretrained=pretrained,
-  )(ids)
+    name=f"{name}_words",
+  )(*(inputs[name] for name in SEQUENCES))
   vectors = layers.SpatialDropout1D(hp["word_dropout"])(vectors)
-  states = Bidirectional(_CELLS[hp["cell"]], hp["units"])(vectors, lengths)
+  states = Bidirectional(_CELLS[hp["cell"]], hp["units"], name=f"{name}_states")(vectors, lengths)
   pooled = layers.Dropout(hp["dropout"])(Pooling()(states, lengths))
   # Softmax and loss stay in float32 where the rest runs in mixed precision.
-  return layers.Dense(classes, dtype="float32")(pooled)
+  return layers.Dense(
+    classes, kernel_initializer="zeros", dtype="float32", name=f"{name}_correction"
+  )(pooled)
 
 
 def _bag(
-  ids: keras.KerasTensor,
+  inputs: Mapping[str, keras.KerasTensor],
   lengths: keras.KerasTensor,
-  beginnings: np.ndarray,
+  stems: np.ndarray,
   classes: int,
   hp: Mapping[str, Any],
 ) -> keras.KerasTensor:
-  """A linear model of words, their beginnings and pairs of neighbours; `[batch, classes]`."""
-  words = WordVectors(beginnings, hp["oov_buckets"] + 1, classes, l2=hp["bag_l2"], dtype="float32")(
-    ids
+  """A linear model of words, their parts and pairs of neighbours; `[batch, classes]` logits."""
+  settings = {"l2": hp["bag_l2"], "dtype": "float32"}
+  words = WordVectors(stems, hp["part_buckets"] + 1, classes, name="bag_words", **settings)(
+    *(inputs[name] for name in SEQUENCES)
   )
-  pairs = PairBag(hp["pair_buckets"], classes, l2=hp["bag_l2"], dtype="float32")(ids)
-  scale = ops.sqrt(ops.cast(ops.maximum(lengths, 1), "float32"))[:, None]
-  return (ops.sum(words, axis=1) + pairs) / scale
-
-
-class MeanLoss(keras.losses.Loss):
-  """Cross-entropy of every member by itself, summed: none learns to lean on another."""
-
-  def call(self, y_true, y_pred):
-    """`[batch]` class numbers and `[batch, members, classes]` logits to `[batch]`."""
-    members = ops.shape(y_pred)[1]
-    labels = ops.repeat(ops.reshape(y_true, (-1, 1)), members, axis=1)
-    losses = ops.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
-    return ops.sum(losses, axis=1)
-
-
-class MeanAccuracy(keras.metrics.SparseCategoricalAccuracy):
-  """Accuracy of the members' mean."""
-
-  def update_state(self, y_true, y_pred, sample_weight=None):
-    """Takes what `MeanLoss` takes."""
-    return super().update_state(y_true, ops.mean(y_pred, axis=1), sample_weight)
+  pairs = PairBag(hp["pair_buckets"], classes, name="bag_pairs", **settings)(inputs[WORD_IDS])
+  count = ops.cast(ops.maximum(lengths, 1), "float32")[:, None]
+  return (ops.sum(words, axis=1) + pairs) / ops.sqrt(count)
 
 
 def compile_args(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-  """Loss on every member's logits, and the accuracy of their mean to watch."""
-  return {"loss": MeanLoss(name="loss"), "metrics": [MeanAccuracy(name="accuracy")]}
+  """Loss on logits and integer labels, and the accuracy to watch."""
+  return {
+    "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    "metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+  }
 
 
 def search_space(hp: keras_tuner.HyperParameters, hyperparameters: Mapping[str, Any]) -> None:
-  """Declares what the Tuner varies, around the values of this run."""
-  rate = hyperparameters["learning_rate"]
-  hp.Float("learning_rate", min_value=rate / 4, max_value=rate * 4, sampling="log", default=rate)
-  hp.Float(
-    "dropout", min_value=0.0, max_value=0.8, step=0.1, default=round(hyperparameters["dropout"], 1)
-  )
-  hp.Float(
-    "word_dropout",
-    min_value=0.0,
-    max_value=0.8,
-    step=0.1,
-    default=round(hyperparameters["word_dropout"], 1),
-  )
+  """Declares what the Tuner varies, around the values of this run: the bag, its first phase."""
+  for name, factor in (("bag_learning_rate", 4), ("bag_l2", 10)):
+    value = hyperparameters[name]
+    hp.Float(
+      name, min_value=value / factor, max_value=value * factor, sampling="log", default=value
+    )
 
 
 def serving_outputs(
@@ -187,11 +179,11 @@ def serving_outputs(
   )
 
   def outputs(features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    ids = tf.cast(features[WORD_IDS], tf.int32)
     # As training does: what stands after the longest text of the batch costs time and says nothing.
-    longest = tf.reduce_max(tf.reduce_sum(tf.cast(ids != 0, tf.int32), axis=1))
-    logits = model(ids[:, : tf.maximum(longest, 1)], training=False)
-    scores = tf.nn.softmax(tf.reduce_mean(logits, axis=1))
+    words = tf.reduce_sum(tf.cast(features[WORD_IDS] != 0, tf.int32), axis=1)
+    longest = tf.maximum(tf.reduce_max(words), 1)
+    cut = {name: tf.cast(features[name][:, :longest], tf.int32) for name in SEQUENCES}
+    scores = tf.nn.softmax(model(cut, training=False))
     return {
       "label": tf.gather(names, tf.argmax(scores, axis=1)),
       "score": tf.reduce_max(scores, axis=1),

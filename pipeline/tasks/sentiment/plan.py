@@ -1,17 +1,40 @@
-"""How the sentiment task trains: from nothing, or from pre-trained vectors, in one phase."""
+"""How the sentiment task trains: the bag of words first, then the readers that correct it.
+
+The second phase starts from the best epoch of the first and is held to it: where no correction
+makes val better, the bag is served as it is.
+"""
 
 from __future__ import annotations
 
 from pipeline.task import Options, Phase
 
+_BAG = ("bag_words", "bag_pairs")
+_READER_PARTS = ("words", "states", "correction")
+
+
+def reader_names(readers: int) -> tuple[str, ...]:
+  """What the readers' layers start with."""
+  return tuple(f"reader{number}" for number in range(1, readers + 1))
+
 
 def training_plan(hyperparameters: Options) -> tuple[Phase, ...]:
-  """One phase; small data gets more epochs, until there are `min_steps` steps."""
+  """The phases `bag` and `readers`; without readers, the first alone."""
+  readers = reader_names(hyperparameters["readers"])
+  bag = Phase(
+    name="bag",
+    epochs=hyperparameters["bag_epochs"],
+    learning_rate=hyperparameters["bag_learning_rate"],
+    frozen=tuple(f"{reader}_{part}" for reader in readers for part in _READER_PARTS),
+  )
+  if not readers:
+    return (bag,)
   return (
+    bag,
     Phase(
-      name="train",
+      name="readers",
       epochs=hyperparameters["epochs"],
       learning_rate=hyperparameters["learning_rate"],
+      frozen=_BAG,
       min_steps=hyperparameters["min_steps"],
     ),
   )

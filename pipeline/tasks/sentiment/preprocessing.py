@@ -9,15 +9,20 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from pipeline.tasks.sentiment.features import (
+  END_CHARS,
+  END_IDS,
   LABEL,
   LABEL_ID,
   OOV_BUCKET,
+  START_CHARS,
+  START_IDS,
+  STEM_CHARS,
   TEXT,
   VOCABULARY,
   WORD_IDS,
   WORDS,
 )
-from pipeline.text.words import prefix_buckets, split_words
+from pipeline.text.words import part_buckets, split_words
 
 # Up to this share of unknown words they are called few.
 _FEW = 0.1
@@ -31,14 +36,16 @@ def preprocessing_fn(
   Args:
     inputs: `text` and `label`, `[batch, 1]` string each; dense or sparse.
     custom_config: `{"hyperparameters": {"max_words", "vocabulary_size", "min_frequency",
-      "oov_buckets", "prefix_chars"}}`, all int.
+      "part_buckets"}}`, all int.
 
   Returns:
-    `word_ids` `[batch, max_words]` int64: 0 after the end, then `oov_buckets` ids for words that
-    the vocabulary lacks, by their beginnings, then the vocabulary's words, the most frequent first.
-    A longer text keeps its beginning and its end. `oov_bucket` `[batch]` string: the share of
-    words that the vocabulary lacks. `label_id` `[batch]` int64, -1 for a label that train does not
-    have; labels are numbered by frequency, ties by name.
+    `word_ids` `[batch, max_words]` int64: 0 after the end, then `part_buckets` ids for words that
+    the vocabulary lacks, by how they begin, then the vocabulary's words, the most frequent first.
+    A longer text keeps its beginning and its end. `start_ids` and `end_ids`, of the same shape:
+    from 1 to `part_buckets`, what the words' first and last characters are.
+    `oov_bucket` `[batch]` string: the share of words that the vocabulary lacks. `label_id`
+    `[batch]` int64, -1 for a label that train does not have; labels are numbered by frequency, ties
+    by name.
   """
   hyperparameters = custom_config["hyperparameters"]
   words = split_words(_flat(inputs[TEXT]))
@@ -54,11 +61,18 @@ def preprocessing_fn(
   label_id = tft.compute_and_apply_vocabulary(
     _flat(inputs[LABEL]), vocab_filename=VOCABULARY, num_oov_buckets=0, default_value=-1
   )
-  buckets = hyperparameters["oov_buckets"]
-  hashed = prefix_buckets(words.flat_values, chars=hyperparameters["prefix_chars"], buckets=buckets)
-  ids = tf.where(ranks.flat_values < 0, 1 + hashed, 1 + buckets + ranks.flat_values)
+  buckets, length = hyperparameters["part_buckets"], hyperparameters["max_words"]
+
+  def parts(chars: int) -> tf.RaggedTensor:
+    numbers = part_buckets(words.flat_values, chars=chars, buckets=buckets)
+    return words.with_flat_values(1 + numbers)
+
+  unknown = parts(STEM_CHARS).flat_values
+  ids = tf.where(ranks.flat_values < 0, unknown, 1 + buckets + ranks.flat_values)
   return {
-    WORD_IDS: beginning_and_end(words.with_flat_values(ids), hyperparameters["max_words"]),
+    WORD_IDS: beginning_and_end(words.with_flat_values(ids), length),
+    START_IDS: beginning_and_end(parts(START_CHARS), length),
+    END_IDS: beginning_and_end(parts(END_CHARS), length),
     OOV_BUCKET: _oov_bucket(ranks),
     LABEL_ID: label_id,
   }

@@ -10,10 +10,12 @@ from components.errors import BadInputError
 from pipeline.task import MetricGate, Options, Task
 from pipeline.tasks.sentiment import sources
 from pipeline.tasks.sentiment.features import (
+  END_IDS,
   LABEL,
   LABEL_ID,
   LENGTH_BUCKET,
   OOV_BUCKET,
+  START_IDS,
   TEXT,
   VOCABULARY,
   WORD_IDS,
@@ -26,11 +28,11 @@ _LEAST = {
   "max_words": 2,
   "vocabulary_size": 1,
   "min_frequency": 1,
-  "oov_buckets": 1,
-  "prefix_chars": 1,
-  "units": 1,
-  "readers": 0,
+  "part_buckets": 1,
   "pair_buckets": 1,
+  "bag_epochs": 1,
+  "readers": 0,
+  "units": 1,
   "min_steps": 0,
 }
 _PARTS = ("word_dropout", "dropout")
@@ -48,6 +50,10 @@ def _infer(
   for name in _PARTS:
     if not 0 <= hp[name] < 1:
       raise BadInputError(f"model.{name} must be from 0 to less than 1. Received: {hp[name]!r}")
+  if not hp["bag_learning_rate"] > 0:
+    raise BadInputError(
+      f"model.bag_learning_rate must be above 0. Received: {hp['bag_learning_rate']!r}"
+    )
   units = hp["word_units"]
   if units is not None and (isinstance(units, bool) or not isinstance(units, int) or units < 1):
     raise BadInputError(f"model.word_units must be a positive int. Received: {units!r}")
@@ -82,8 +88,8 @@ TASK = Task(
   input_key=TEXT,
   label_key=LABEL,
   label_id_key=LABEL_ID,
-  sequence_keys=(WORD_IDS,),
-  cache_dtypes={WORD_IDS: "int32"},
+  sequence_keys=(WORD_IDS, START_IDS, END_IDS),
+  cache_dtypes={WORD_IDS: "int32", START_IDS: "int32", END_IDS: "int32"},
   vocabulary=VOCABULARY,
   sources=sources.SOURCES,
   shipped_data=shipped_data,
@@ -93,7 +99,7 @@ TASK = Task(
   request_value=str,
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
   preprocessing_hyperparameters=(
-    *("max_words", "vocabulary_size", "min_frequency", "oov_buckets", "prefix_chars"),
+    *("max_words", "vocabulary_size", "min_frequency", "part_buckets"),
   ),
   build_model=f"{_HERE}.model.build_model",
   compile_args=f"{_HERE}.model.compile_args",
@@ -109,28 +115,30 @@ TASK = Task(
     "max_words": 400,
     "vocabulary_size": 50_000,
     "min_frequency": 2,
-    "oov_buckets": 8_192,
-    "prefix_chars": 5,
+    "part_buckets": 8_192,
+    "pair_buckets": 262_144,
+    "bag_epochs": 6,
+    "bag_learning_rate": 0.01,
+    "bag_l2": 0.00001,
+    "readers": 1,
     "cell": "gru",
-    "units": 64,
-    "readers": 2,
+    "units": 32,
     "word_units": None,
     "embeddings": None,
-    "word_dropout": 0.5,
-    "dropout": 0.5,
-    "pair_buckets": 262_144,
-    "bag_l2": 0.00001,
+    "word_dropout": 0.3,
+    "dropout": 0.3,
     "epochs": 8,
-    "min_steps": 0,
+    "min_steps": 600,
     "batch_size": 64,
-    "learning_rate": 0.003,
+    "learning_rate": 0.005,
   },
   tiny={
-    "units": 16,
-    "readers": 1,
+    "part_buckets": 512,
     "pair_buckets": 4_096,
-    "oov_buckets": 512,
+    "bag_epochs": 2,
+    "units": 16,
     "epochs": 2,
+    "min_steps": 0,
     "learning_rate": 0.01,
   },
   gates=(

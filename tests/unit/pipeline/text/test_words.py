@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from pipeline.text.words import prefix_buckets, split_words
+from pipeline.text.words import part_buckets, split_words
 
 
 def _split(text):
@@ -60,16 +60,32 @@ def test_no_batch_is_no_words():
   assert split_words(tf.zeros([0], tf.string)).to_list() == []
 
 
+def _parts(words, chars):
+  return part_buckets(tf.constant(words), chars=chars, buckets=1 << 20).numpy().tolist()
+
+
 def test_forms_of_a_word_share_the_bucket_of_their_beginning():
   words = ["disappoint", "disappointing", "disaster", "b\u00e9b\u00e9s", "b\u00e9b\u00e9"]
-  buckets = prefix_buckets(tf.constant(words), chars=4, buckets=1 << 20).numpy().tolist()
+  buckets = _parts(words, 4)
   assert buckets[0] == buckets[1] == buckets[2]
   # Four characters, not bytes.
   assert buckets[3] == buckets[4] != buckets[0]
-  longer = prefix_buckets(tf.constant(words[:3]), chars=5, buckets=1 << 20).numpy().tolist()
+  longer = _parts(words[:3], 5)
   assert longer[0] == longer[1] != longer[2]
+
+
+def test_a_negative_number_of_characters_is_the_end():
+  buckets = _parts(["hopeless", "less", "ess", "d\u00e9j\u00e0", "j\u00e0"], -4)
+  assert buckets[0] == buckets[1] != buckets[2]
+  assert buckets[2] == _parts(["ess"], 9)[0]
+  assert buckets[3] != buckets[4]
+  assert _parts(["d\u00e9j\u00e0", "j\u00e0"], -2) == _parts(["j\u00e0"], 2) * 2
+
+
+def test_no_words_have_no_buckets():
+  assert part_buckets(tf.zeros([0], tf.string), chars=-4, buckets=3).numpy().tolist() == []
 
 
 def test_buckets_are_as_many_as_asked_for():
   words = tf.strings.as_string(tf.range(500))
-  assert set(prefix_buckets(words, chars=5, buckets=7).numpy().tolist()) == set(range(7))
+  assert set(part_buckets(words, chars=5, buckets=7).numpy().tolist()) == set(range(7))

@@ -8,8 +8,7 @@ HYPERPARAMETERS = {
   "max_words": 8,
   "vocabulary_size": 100,
   "min_frequency": 2,
-  "oov_buckets": 5,
-  "prefix_chars": 4,
+  "part_buckets": 5,
 }
 # Words by frequency: good 4, "." and bad 3, film and not 2; the others once.
 TEXTS = ("Good film.", "good, good", "Not good.", "bad film", "bad bad. not", "plot", "")

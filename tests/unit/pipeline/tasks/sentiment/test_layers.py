@@ -47,20 +47,23 @@ def test_both_directions_are_keras_own_with_a_mask(cell):
     np.testing.assert_allclose(found[row, :length], expected[row, :length], atol=1e-6)
 
 
-def test_a_words_vector_is_its_own_and_its_beginnings():
-  # Ids 1 and 2 are beginnings; 3, 4 and 5 words that start as 1, 2 and 1.
+def test_a_words_vector_is_the_sum_of_its_own_and_its_parts():
+  # Ids 1 and 2 are stems; 3, 4 and 5 words with the stems 1, 2 and 1.
   layer = WordVectors(np.array([0, 1, 2, 1, 2, 1]), 3, 1)
-  layer.build((None, None))
-  words, parts = [[10.0], [20.0], [30.0]], [[7.0], [1.0], [2.0]]
-  layer.set_weights([np.array(words), np.array(parts)])
-  found = layer(np.array([[3, 4, 5, 1, 2, 0]], "int32")).numpy()[0, :, 0]
-  assert found.tolist() == [11, 22, 31, 1, 2, 0]
+  layer.build()
+  words, stems = [[10.0], [20.0], [30.0]], [[7.0], [1.0], [2.0]]
+  starts, ends = [[7.0], [0.1], [0.2]], [[7.0], [0.01], [0.02]]
+  layer.set_weights([np.array(table) for table in (words, stems, starts, ends)])
+  rows = [[3, 4, 5, 1, 2, 0], [1, 1, 2, 2, 1, 0], [2, 1, 1, 2, 1, 0]]
+  found = layer(*(np.array([row], "int32") for row in rows)).numpy()[0, :, 0]
+  np.testing.assert_allclose(found, [11.12, 22.11, 31.21, 1.22, 2.11, 0], rtol=1e-6)
 
 
-def test_pretrained_vectors_are_the_first_and_beginnings_add_nothing_yet():
+def test_pretrained_vectors_are_the_first_and_parts_add_nothing_yet():
   vectors = np.array([[1.0, 2.0], [3.0, 4.0]], "float32")
   layer = WordVectors(np.array([0, 1, 1, 1]), 2, 2, initializer="ones", pretrained=vectors)
-  assert layer(np.array([[2, 3, 1]], "int32")).numpy()[0].tolist() == [[1, 2], [3, 4], [0, 0]]
+  ids, parts = np.array([[2, 3, 1]], "int32"), np.array([[1, 1, 1]], "int32")
+  assert layer(ids, parts, parts).numpy()[0].tolist() == [[1, 2], [3, 4], [0, 0]]
 
 
 def test_the_bag_sums_pairs_and_knows_none_at_the_end():

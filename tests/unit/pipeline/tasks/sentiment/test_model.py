@@ -1,4 +1,4 @@
-"""The sentiment model: blind to padding, each member with its own loss, and what a caller reads."""
+"""The sentiment model: blind to padding, trained in two phases, and what a caller reads."""
 
 import logging
 import re
@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from components.errors import BadInputError
 from pipeline.tasks.sentiment.model import (
+  SEQUENCES,
   build_model,
   compile_args,
   search_space,
@@ -20,6 +21,15 @@ from pipeline.tasks.sentiment.model import (
 from pipeline.tasks.sentiment.plan import training_plan
 
 _IDS = np.array([[6, 9, 3, 0, 0], [7, 0, 0, 0, 0], [0, 0, 0, 0, 0], [8, 8, 6, 10, 1]], "int32")
+
+
+def _inputs(ids, dtype="int32"):
+  """Ids with parts that go with them; the graph has 5 parts."""
+  parts = np.where(ids > 0, 1 + ids % 5, 0)
+  return {
+    name: tf.constant(values, dtype)
+    for name, values in zip(SEQUENCES, (ids, parts, parts), strict=True)
+  }
 
 
 @pytest.fixture(scope="module")
@@ -32,62 +42,82 @@ def model(text_graph, hyperparameters):
   return built
 
 
-def test_it_goes_from_ids_to_logits_of_every_member(model):
-  assert model.output_shape == (None, 3, 2)
+def test_it_goes_from_ids_to_logits(model):
+  assert model.output_shape == (None, 2)
   for dtype in ("int32", "int64"):
-    assert model(tf.constant(_IDS, dtype), training=False).shape == (4, 3, 2)
+    logits = model(_inputs(_IDS, dtype), training=False)
+    assert (logits.shape, logits.dtype) == ((4, 2), tf.float32)
 
 
 @pytest.mark.parametrize("padding", [1, 40])
 def test_padding_changes_no_answer(model, padding):
-  short = model(_IDS, training=False).numpy()
+  short = model(_inputs(_IDS), training=False).numpy()
   longer = np.pad(_IDS, ((0, 0), (0, padding)))
-  np.testing.assert_allclose(model(longer, training=False), short, atol=1e-6)
+  np.testing.assert_allclose(model(_inputs(longer), training=False), short, atol=1e-6)
 
 
 def test_rows_do_not_change_each_other(model):
-  together = model(_IDS, training=False).numpy()
+  together = model(_inputs(_IDS), training=False).numpy()
   for row in range(len(_IDS)):
     ids = _IDS[row : row + 1]
-    alone = model(ids[:, : max(1, np.count_nonzero(ids))], training=False)
+    alone = model(_inputs(ids[:, : max(1, np.count_nonzero(ids))]), training=False)
     np.testing.assert_allclose(alone[0], together[row], atol=1e-6)
 
 
-def test_order_matters_to_readers_and_neighbours_to_the_bag(model):
-  forward, backward = (model(ids, training=False).numpy()[0] for ids in (_IDS[3:], _IDS[3:, ::-1]))
-  assert np.abs(forward - backward).max(axis=1).min() > 1e-3
+def test_order_matters(model):
+  rows = (_IDS[3:], _IDS[3:, ::-1])
+  forward, backward = (model(_inputs(ids), training=False).numpy()[0] for ids in rows)
+  assert np.abs(forward - backward).min() > 1e-3
 
 
 def test_dropout_is_for_training_only(model):
-  first, again = (model(_IDS, training=False).numpy() for _ in range(2))
+  first, again = (model(_inputs(_IDS), training=False).numpy() for _ in range(2))
   np.testing.assert_array_equal(first, again)
-  assert not np.allclose(model(_IDS, training=True), first)
+  assert not np.allclose(model(_inputs(_IDS), training=True), first)
 
 
-def test_every_weight_is_trained(model):
-  compiled = compile_args({})
-  with tf.GradientTape() as tape:
-    loss = compiled["loss"](np.array([0, 1, 1, 0]), model(_IDS, training=True))
-  gradients = tape.gradient(loss, model.trainable_variables)
-  assert all(gradient is not None for gradient in gradients)
-  assert len(model.trainable_variables) == len(model.variables) - len(model.non_trainable_variables)
+def test_readers_start_without_a_correction(text_graph, hyperparameters):
+  keras.utils.set_random_seed(1)
+  built = build_model(hyperparameters, text_graph)
+  assert not built(_inputs(_IDS), training=False).numpy().any()
+  layer = built.get_layer("bag_pairs")
+  layer.set_weights([w + 1.0 for w in layer.get_weights()])
+  pairs = (_IDS[:, 1:] != 0).sum(axis=1) / np.sqrt(np.maximum((_IDS != 0).sum(axis=1), 1))
+  logits = built(_inputs(_IDS), training=False).numpy()
+  np.testing.assert_allclose(logits, np.repeat(pairs[:, None], 2, axis=1), rtol=1e-6)
+
+
+def test_the_phases_train_every_weight_once(text_graph, hyperparameters):
+  built = build_model(hyperparameters, text_graph)
+  trained = []
+  for phase in training_plan(hyperparameters):
+    names = {layer.name for layer in built.layers}
+    assert set(phase.frozen) <= names
+    trained += [
+      variable.path
+      for layer in built.layers
+      if layer.name not in phase.frozen
+      for variable in layer.trainable_variables
+    ]
+  assert sorted(trained) == sorted(variable.path for variable in built.trainable_variables)
 
 
 def test_without_readers_the_bag_is_alone(text_graph, hyperparameters):
-  bag = build_model({**hyperparameters, "readers": 0}, text_graph)
-  assert bag.output_shape == (None, 1, 2)
-  # It starts from knowing nothing.
-  assert not bag(_IDS, training=False).numpy().any()
+  values = {**hyperparameters, "readers": 0}
+  bag = build_model(values, text_graph)
+  assert {w.shape[-1] for w in bag.weights} == {2}
+  [phase] = training_plan(values)
+  assert (phase.name, phase.frozen) == ("bag", ())
 
 
-def test_the_loss_is_the_members_sum_and_the_accuracy_their_means():
+def test_the_loss_takes_logits_and_integer_labels():
   compiled = compile_args({})
-  logits = np.array([[[2.0, 0.0], [0.0, 1.0]]], "float32")
-  loss = float(compiled["loss"](np.array([0]), logits))
-  assert loss == pytest.approx(np.log1p(np.exp(-2)) + np.log1p(np.exp(1)), rel=1e-5)
+  logits = np.array([[2.0, 0.0], [0.0, 2.0]], "float32")
+  loss = float(compiled["loss"](np.array([0, 0]), logits))
+  assert loss == pytest.approx((np.log1p(np.exp(-2)) + np.log1p(np.exp(2))) / 2, rel=1e-5)
   [accuracy] = compiled["metrics"]
-  accuracy.update_state(np.array([0]), logits)
-  assert float(accuracy.result()) == 1.0
+  accuracy.update_state(np.array([0, 0]), logits)
+  assert float(accuracy.result()) == 0.5
 
 
 @pytest.mark.parametrize("cell", ["rnn", "GRU"])
@@ -138,23 +168,27 @@ def test_vectors_for_none_of_the_words_are_bad_input(text_graph, hyperparameters
     build_model(values, text_graph)
 
 
-def test_the_plan_is_one_phase(hyperparameters):
-  [phase] = training_plan({**hyperparameters, "epochs": 3, "min_steps": 70})
-  assert (phase.epochs, phase.min_steps, phase.frozen) == (3, 70, ())
-  assert phase.learning_rate == hyperparameters["learning_rate"]
+def test_the_plan_is_the_bag_and_then_the_readers(hyperparameters):
+  bag, readers = training_plan({**hyperparameters, "epochs": 3, "min_steps": 70})
+  assert (bag.name, bag.epochs, bag.learning_rate, bag.min_steps) == ("bag", 6, 0.01, 0)
+  assert (readers.name, readers.epochs, readers.min_steps) == ("readers", 3, 70)
+  assert readers.learning_rate == hyperparameters["learning_rate"]
 
 
 def test_the_search_space_is_around_this_runs_values(hyperparameters):
   space = keras_tuner.HyperParameters()
-  values = {"learning_rate": 0.02, "dropout": 0.21, "word_dropout": 0.4}
+  values = {"bag_learning_rate": 0.02, "bag_l2": 1e-4}
   search_space(space, {**hyperparameters, **values})
-  assert space.values == {"learning_rate": 0.02, "dropout": 0.2, "word_dropout": 0.4}
+  assert space.values == values
+  rate, l2 = space.space
+  assert (rate.min_value, rate.max_value, rate.sampling) == (0.005, 0.08, "log")
+  assert (l2.min_value, l2.max_value) == (pytest.approx(1e-5), pytest.approx(1e-3))
 
 
 def test_what_a_caller_reads(text_graph, model):
-  answer = serving_outputs(model, text_graph)({"word_ids": tf.constant(_IDS, tf.int64)})
+  answer = serving_outputs(model, text_graph)(_inputs(np.pad(_IDS, ((0, 0), (0, 3))), "int64"))
   scores = answer["scores"].numpy()
-  expected = tf.nn.softmax(tf.reduce_mean(model(_IDS, training=False), axis=1)).numpy()
+  expected = tf.nn.softmax(model(_inputs(_IDS), training=False)).numpy()
   np.testing.assert_allclose(scores, expected, atol=1e-6)
   assert answer["score"].numpy().tolist() == scores.max(axis=1).tolist()
   assert answer["labels"].numpy().tolist() == [[b"negative", b"positive"]] * 4
@@ -163,6 +197,6 @@ def test_what_a_caller_reads(text_graph, model):
 
 
 def test_texts_without_words_alone_are_answered(text_graph, model):
-  empty = tf.zeros([2, 8], tf.int64)
-  scores = serving_outputs(model, text_graph)({"word_ids": empty})["scores"].numpy()
+  empty = _inputs(np.zeros((2, 8), int), "int64")
+  scores = serving_outputs(model, text_graph)(empty)["scores"].numpy()
   np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-6)

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from pipeline.tasks.sentiment.model import vocabulary
 from pipeline.tasks.sentiment.preprocessing import beginning_and_end
-from pipeline.text.words import prefix_buckets
+from pipeline.text.words import part_buckets
 
 _BUCKETS = 5
 
@@ -18,8 +18,8 @@ def transform(text_graph):
   return lambda *texts: layer({"text": tf.constant(texts)[:, tf.newaxis]})
 
 
-def _bucket(word):
-  return 1 + int(prefix_buckets(tf.constant(word), chars=4, buckets=_BUCKETS))
+def _bucket(word, chars=6):
+  return 1 + int(part_buckets(tf.constant(word), chars=chars, buckets=_BUCKETS))
 
 
 def test_the_vocabulary_has_frequent_words_with_their_counts(text_graph):
@@ -46,9 +46,17 @@ def test_words_are_numbered_after_the_unknown_ones(text_graph, transform):
 
 
 def test_unknown_words_are_known_by_their_beginning(transform):
-  ids = transform("unhelpful", "unhe", "unhealthy").pop("word_ids").numpy()
-  assert ids[:, 0].tolist() == [_bucket("unhe")] * 3
+  ids = transform("unhelpful", "unhelp", "unhelped").pop("word_ids").numpy()
+  assert ids[:, 0].tolist() == [_bucket("unhelp")] * 3
   assert 1 <= ids[0, 0] <= _BUCKETS
+
+
+def test_every_word_has_the_numbers_of_its_start_and_end(transform):
+  features = transform("good unheard", "")
+  for name, chars in (("start_ids", 4), ("end_ids", -4)):
+    assert features[name].dtype == tf.int64
+    expected = [_bucket("good", chars), _bucket("unheard", chars), 0, 0, 0, 0, 0, 0]
+    assert features[name].numpy().tolist() == [expected, [0] * 8]
 
 
 def test_a_long_text_keeps_its_beginning_and_its_end(text_graph, transform):
@@ -100,7 +108,7 @@ def test_labels_are_numbered_by_frequency_and_unknown_ones_are_minus_one(text_gr
 
 
 def test_what_a_request_gets_does_not_need_the_label(transform):
-  assert set(transform("good")) == {"word_ids", "oov_bucket"}
+  assert set(transform("good")) == {"word_ids", "start_ids", "end_ids", "oov_bucket"}
 
 
 def test_a_row_is_the_same_alone_and_in_a_batch(transform):

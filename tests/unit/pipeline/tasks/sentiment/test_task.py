@@ -52,7 +52,7 @@ def test_vectors_that_cannot_be_read_are_bad_input(tmp_path, name):
   ("name", "value", "message"),
   [
     ("max_words", 1, "model.max_words must be at least 2. Received: 1"),
-    ("oov_buckets", 0, "model.oov_buckets must be at least 1"),
+    ("part_buckets", 0, "model.part_buckets must be at least 1"),
     ("readers", -1, "model.readers must be at least 0"),
     ("dropout", 1.0, "model.dropout must be from 0 to less than 1. Received: 1.0"),
     ("word_dropout", -0.1, "model.word_dropout must be from 0"),

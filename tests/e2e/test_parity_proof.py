@@ -1,0 +1,77 @@
+"""Preprocessing that differs between training and serving is refused, and named.
+
+The task is that of docs/adding-a-task.md, with the commonest mistake planted in it: what serves is
+given a preprocessing of its own, which is off by a little.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+_REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+_BLOCK = re.compile(r"^`([^`\n]+\.(?:py|pbtxt))`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_RIGHT = '    scores = tf.nn.softmax(model(features["codes"], training=False))\n'
+# The trained model is asked eagerly; signatures are traced.
+_WRONG = """\
+    codes = features["codes"]
+    if not tf.executing_eagerly():
+      codes = tf.maximum(codes - 1, 0)
+    scores = tf.nn.softmax(model(codes, training=False))
+"""
+
+
+def test_planted_difference_is_refused_with_its_path_and_size(tmp_path):
+  page = (_REPOSITORY / "docs" / "adding-a-task.md").read_text(encoding="utf-8")
+  for name, text in _BLOCK.findall(page):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text(text, encoding="utf-8")
+  model = tmp_path / "my_tasks" / "fields" / "model.py"
+  source = model.read_text(encoding="utf-8")
+  assert source.count(_RIGHT) == 1
+  model.write_text(source.replace(_RIGHT, _WRONG), encoding="utf-8")
+  done = subprocess.run(
+    [
+      *(sys.executable, "-m", "pipeline.cli.main", "run", "fields", "--tiny", "--json"),
+      *("--workspace", str(tmp_path / "workspace")),
+      # Whatever the planted difference does to the metrics, they shall not be what refuses.
+      *("--set", "gates.skill=-10"),
+    ],
+    cwd=_REPOSITORY,
+    env={
+      **os.environ,
+      "PYTHONPATH": str(_REPOSITORY),
+      "DLPIPE_TASKS": str(tmp_path / "my_tasks"),
+      "HOME": str(tmp_path),
+    },
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.returncode == 4, done.stderr[-3000:]
+  result = json.loads(done.stdout.splitlines()[-1])
+  assert (result["state"], result["pushed_version"]) == ("refused_model", None)
+  failed = {gate["metric"]: gate["value"] for gate in result["gates"] if not gate["passed"]}
+  assert list(failed) == ["serving_difference"]
+  assert failed["serving_difference"] > 1e-3
+  said = re.search(
+    r"The export is refused: (serving_\w+) \(TF2 loader, batch of 1\): \w+ differs by ([\d.e-]+)",
+    done.stderr,
+  )
+  assert said, done.stderr[-3000:]
+  assert said[1] == "serving_default"
+  assert 0 < float(said[2]) <= failed["serving_difference"] * 1.01
+  [proof] = (tmp_path / "workspace/fields/artifacts/ServingGate/blessing").glob("*/parity.json")
+  parity = json.loads(proof.read_text(encoding="utf-8"))
+  refused = {path["signature"] for path in parity["paths"] if not path["passed"]}
+  assert refused == {"serving_default", "serving_examples", "classify"}
+  largest = max(path["max_difference"] or 0 for path in parity["paths"])
+  assert largest == pytest.approx(failed["serving_difference"])
