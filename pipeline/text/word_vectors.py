@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import pathlib
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import IO
 
 import numpy as np
 
@@ -114,7 +114,7 @@ def _lines(path: pathlib.Path) -> Iterator[tuple[int, bytes]]:
     raise _unreadable(path, err) from err
 
 
-def _open(path: pathlib.Path) -> IO[bytes]:
+def _open(path: pathlib.Path) -> gzip.GzipFile | io.BufferedReader:
   return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
 
 
