@@ -129,6 +129,7 @@ class ModelManager:
           self._move(record, State.START)
       for record in records.values():
         record.is_aspired = record.version in versions
+      self._changed.notify_all()
       self._advance(name)
 
   def wait_until_available(

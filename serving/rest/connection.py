@@ -76,14 +76,9 @@ class Connection(asyncio.Protocol):
     try:
       self._parser.feed_data(data)
     except httptools.HttpParserUpgrade as upgrade:
-      # A client that offers another protocol goes on in this one, as nobody takes the offer.
-      self._parser = httptools.HttpRequestParser(self)
-      self.data_received(data[upgrade.args[0] :])
+      self._decline_upgrade(data[upgrade.args[0] :])
     except httptools.HttpParserError:
-      self._is_closing = True
-      if self._current is None:
-        self._transport.write(_BAD_REQUEST)
-        self._transport.close()
+      self._refuse_bytes()
 
   def pause_writing(self) -> None:
     self._is_paused = True
@@ -105,6 +100,8 @@ class Connection(asyncio.Protocol):
     self._count_header(len(name) + len(value))
 
   def on_headers_complete(self) -> None:
+    if self._parser.should_upgrade():
+      return
     length = self._headers.get(b"content-length", b"")
     if length.isdigit() and self._is_too_large(int(length)):
       self._refuse_size()
@@ -120,7 +117,7 @@ class Connection(asyncio.Protocol):
       self._body.append(body)
 
   def on_message_complete(self) -> None:
-    if self._is_closing:
+    if self._is_closing or self._parser.should_upgrade():
       return
     self._waiting.append(
       Request(
@@ -173,6 +170,30 @@ class Connection(asyncio.Protocol):
       self.answer(request, self._host.refusal(error))
     elif self._host.timeout_s > 0:
       self._timer = self._host.loop.call_later(self._host.timeout_s, self._expire, request)
+
+  def _decline_upgrade(self, rest: bytes) -> None:
+    """Reads the request again as if it had not offered another protocol.
+
+    Java's client offers HTTP/2 with each first request, and llhttp takes no body after an offer.
+    """
+    method = self._parser.get_method()
+    if method == b"CONNECT":
+      self._refuse_bytes()
+      return
+    headers = {k: v for k, v in self._headers.items() if k not in (b"upgrade", b"connection")}
+    if b"close" in self._headers.get(b"connection", b"").lower():
+      headers[b"connection"] = b"close"
+    lines = [b"%s %s HTTP/1.1" % (method, self._target)]
+    lines += [b"%s: %s" % header for header in headers.items()]
+    self._parser = httptools.HttpRequestParser(self)
+    self.data_received(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+
+  def _refuse_bytes(self) -> None:
+    """Answers what is no HTTP, unless another answer is on its way, and closes."""
+    self._is_closing = True
+    if self._current is None:
+      self._transport.write(_BAD_REQUEST)
+      self._transport.close()
 
   def _expire(self, request: Request) -> None:
     # The text is that of a run that TensorFlow gave up.

@@ -73,6 +73,9 @@ class HttpServer:
 
   def stop(self, grace_s: float = 30.0) -> None:
     """Takes no new connections, lets running requests end, closes."""
+    if self.is_draining:
+      return
+    self.is_draining = True
     asyncio.run_coroutine_threadsafe(self._drain(grace_s), self.loop).result()
     for _ in range(self._thread_count):
       self._work.put(None)
@@ -106,7 +109,6 @@ class HttpServer:
     connection.answer(request, response)
 
   async def _drain(self, grace_s: float) -> None:
-    self.is_draining = True
     if self._server is not None:
       self._server.close()
     for connection in list(self.connections):

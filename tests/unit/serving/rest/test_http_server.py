@@ -1,0 +1,214 @@
+"""HTTP/1 on a real socket: what a client may send, in which pieces, and what it gets back."""
+
+import contextlib
+import json
+import socket
+import threading
+import time
+
+import pytest
+
+from serving.errors import ServingError
+from serving.rest.http_server import HttpServer
+from serving.rest.messages import Response
+
+
+class Echo:
+  """Answers with the request; `/wait` waits for `gate`."""
+
+  def __init__(self):
+    self.gate = threading.Event()
+
+  def handle(self, request):
+    if request.target == "/wait":
+      assert self.gate.wait(5)
+    if request.target == "/large":
+      return Response(200, b"x" * 5_000_000)
+    found = {"method": request.method, "target": request.target, "body": request.body.decode()}
+    return Response(200, json.dumps(found).encode())
+
+  def refusal(self, error: ServingError):
+    return Response(error.http_status, str(error).encode())
+
+
+@pytest.fixture
+def api():
+  return Echo()
+
+
+@pytest.fixture
+def serve(api):
+  """Returns a function that starts a server and connects to it."""
+  with contextlib.ExitStack() as stack:
+
+    def started(**options):
+      server = HttpServer(api, port=0, threads=4, **options)
+      port = server.start()
+      stack.callback(server.stop, 5)
+      stack.callback(api.gate.set)
+
+      def connect():
+        return stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+
+      return server, connect
+
+    yield started
+
+
+def _read(connection, count=1):
+  """Status and body of so many responses; b"" for the body of the last where there is none."""
+  file, found = connection.makefile("rb"), []
+  for _ in range(count):
+    status = int(file.readline().split()[1])
+    length, line = 0, b""
+    while (line := file.readline()) != b"\r\n":
+      if line.lower().startswith(b"content-length:"):
+        length = int(line.split(b":")[1])
+    found.append((status, file.read(length)))
+  return found
+
+
+def _echoed(answers):
+  return [json.loads(body)["target"] for status, body in answers if status == 200]
+
+
+def _is_closed(connection):
+  return connection.recv(1) == b""
+
+
+def test_a_request_in_pieces(serve):
+  connection = serve()[1]()
+  text = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
+  for start in range(0, len(text), 7):
+    connection.sendall(text[start : start + 7])
+    time.sleep(0.002)
+  ((status, body),) = _read(connection)
+  assert status == 200
+  assert json.loads(body) == {"method": "POST", "target": "/a", "body": "body"}
+
+
+def test_chunks(serve):
+  connection = serve()[1]()
+  connection.sendall(
+    b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"
+  )
+  assert json.loads(_read(connection)[0][1])["body"] == "abcde"
+
+
+def test_requests_sent_at_once_are_answered_in_order(serve, api):
+  connection = serve()[1]()
+  targets = ["/wait", *(f"/{number}" for number in range(30))]
+  connection.sendall(b"".join(f"GET {t} HTTP/1.1\r\n\r\n".encode() for t in targets))
+  threading.Timer(0.1, api.gate.set).start()
+  assert _echoed(_read(connection, len(targets))) == targets
+
+
+@pytest.mark.parametrize(
+  ("request_", "is_closed"),
+  [
+    (b"GET /a HTTP/1.1\r\n\r\n", False),
+    (b"GET /a HTTP/1.1\r\nConnection: close\r\n\r\n", True),
+    (b"GET /a HTTP/1.0\r\n\r\n", True),
+    (b"GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", False),
+  ],
+)
+def test_who_keeps_the_connection(serve, request_, is_closed):
+  connection = serve()[1]()
+  connection.sendall(request_)
+  assert _echoed(_read(connection)) == ["/a"]
+  if is_closed:
+    assert _is_closed(connection)
+  else:
+    connection.sendall(request_)
+    assert _echoed(_read(connection)) == ["/a"]
+
+
+def test_a_client_that_asks_before_it_sends(serve):
+  connection = serve()[1]()
+  connection.sendall(b"POST /a HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+  assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+  connection.sendall(b"ok")
+  assert json.loads(_read(connection)[0][1])["body"] == "ok"
+
+
+def test_another_protocol_is_not_taken_up(serve):
+  connection = serve()[1]()
+  head = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+  connection.sendall(b"POST /a HTTP/1.1\r\n" + head + b"Content-Length: 2\r\n\r\nok")
+  connection.sendall(b"GET /b HTTP/1.1\r\n\r\n")
+  assert _echoed(_read(connection, 2)) == ["/a", "/b"]
+
+
+@pytest.mark.parametrize(
+  "garbage", [b"\0\0\0\0", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00"]
+)
+def test_what_is_no_http_is_refused_and_closed(serve, garbage):
+  connection = serve()[1]()
+  connection.sendall(garbage)
+  assert _read(connection) == [(400, b"")]
+  assert _is_closed(connection)
+
+
+def test_headers_without_end_are_cut_off(serve):
+  connection = serve()[1]()
+  with contextlib.suppress(ConnectionError):
+    connection.sendall(b"GET / HTTP/1.1\r\n" + b"a: " + b"b" * 100_000 + b"\r\n\r\n")
+    assert _is_closed(connection)
+
+
+@pytest.mark.parametrize(
+  "request_",
+  [
+    b"POST / HTTP/1.1\r\nContent-Length: 11\r\n\r\n",
+    b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n6\r\nabcdef\r\n",
+  ],
+)
+def test_a_body_too_large_is_refused_before_it_is_read(serve, request_):
+  connection = serve(max_request_bytes=10)[1]()
+  connection.sendall(request_)
+  ((status, body),) = _read(connection)
+  assert (status, body) == (429, b"The request is larger than 10 bytes (--max_request_bytes).")
+  assert _is_closed(connection)
+
+
+def test_one_request_too_many_is_refused_at_once(serve, api):
+  connect = serve(max_concurrent_requests=1)[1]
+  first, second = connect(), connect()
+  first.sendall(b"GET /wait HTTP/1.1\r\n\r\n")
+  time.sleep(0.05)
+  second.sendall(b"GET /a HTTP/1.1\r\n\r\n")
+  assert _read(second)[0][0] == 429
+  api.gate.set()
+  assert _echoed(_read(first)) == ["/wait"]
+  second.sendall(b"GET /a HTTP/1.1\r\n\r\n")
+  assert _echoed(_read(second)) == ["/a"]
+
+
+def test_a_request_that_takes_too_long_is_answered_and_the_connection_goes_on(serve, api):
+  connection = serve(timeout_s=0.1)[1]()
+  connection.sendall(b"GET /wait HTTP/1.1\r\n\r\nGET /a HTTP/1.1\r\n\r\n")
+  answers = _read(connection, 2)
+  assert answers[0] == (504, b"Timed out waiting for notification")
+  assert _echoed(answers) == ["/a"]
+
+
+def test_a_slow_reader_gets_everything(serve):
+  connection = serve()[1]()
+  connection.sendall(b"GET /large HTTP/1.1\r\n\r\n" * 3)
+  time.sleep(0.1)
+  assert [len(body) for _, body in _read(connection, 3)] == [5_000_000] * 3
+
+
+def test_a_stop_lets_requests_end_and_closes_what_is_idle(serve, api):
+  server, connect = serve()
+  busy, idle = connect(), connect()
+  busy.sendall(b"GET /wait HTTP/1.1\r\n\r\n")
+  time.sleep(0.05)
+  stopping = threading.Thread(target=server.stop, args=(5,))
+  stopping.start()
+  assert _is_closed(idle)
+  api.gate.set()
+  assert _echoed(_read(busy)) == ["/wait"]
+  stopping.join(5)
+  with pytest.raises(ConnectionRefusedError):
+    connect()

@@ -1,0 +1,112 @@
+"""Flags: TensorFlow Serving's names, defaults and way to read them."""
+
+import subprocess
+import sys
+
+import pytest
+
+from serving.errors import InvalidArgument
+from serving.flags import Flags, check, parse, usage, without_effect
+
+
+def test_defaults_are_tensorflow_servings_but_for_the_host():
+  flags, unknown = parse([])
+  assert unknown == []
+  assert (flags.port, flags.rest_api_port, flags.rest_api_timeout_in_ms) == (8500, 0, 30000)
+  assert (flags.model_name, flags.file_system_poll_wait_seconds) == ("default", 1)
+  assert (flags.max_num_load_retries, flags.load_retry_interval_micros) == (5, 60_000_000)
+  assert flags.enable_model_warmup is True
+  assert flags.enable_batching is False
+  assert flags.host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+  ("args", "name", "value"),
+  [
+    (["--port=9"], "port", 9),
+    (["--port", "9"], "port", 9),
+    (["--port=9", "--port=10"], "port", 10),
+    (["--enable_batching"], "enable_batching", True),
+    (["--enable_batching=1"], "enable_batching", True),
+    (["--enable_model_warmup=false"], "enable_model_warmup", False),
+    (["--model_base_path=/a=b"], "model_base_path", "/a=b"),
+    (["--model_name="], "model_name", ""),
+    (["--request_log_sample=0.5"], "request_log_sample", 0.5),
+    (["--file_system_poll_wait_seconds=-1"], "file_system_poll_wait_seconds", -1),
+  ],
+)
+def test_values(args, name, value):
+  flags, unknown = parse(args)
+  assert getattr(flags, name) == value
+  assert unknown == []
+
+
+def test_a_bool_takes_no_value_from_the_next_argument():
+  flags, unknown = parse(["--enable_batching", "false", "-port=3", "--no"])
+  assert flags.enable_batching is True
+  assert unknown == ["false", "-port=3", "--no"]
+
+
+@pytest.mark.parametrize(
+  ("args", "message"),
+  [
+    (["--port=x"], "--port takes a value of type int. Received: 'x'."),
+    (["--port=1.5"], "--port takes a value of type int. Received: '1.5'."),
+    (["--port"], "--port needs a value: --port=..."),
+    (["--port", "--enable_batching"], "--port needs a value: --port=..."),
+    (["--enable_batching=maybe"], "--enable_batching takes a value of type bool."),
+  ],
+)
+def test_values_of_another_type(args, message):
+  with pytest.raises(InvalidArgument) as refused:
+    parse(args)
+  assert str(refused.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    ({"model_base_path": ""}, "Both server_options.model_base_path and"),
+    ({"batching_parameters_file": "f"}, "server_options.batching_parameters_file is set without"),
+    ({"rest_api_port": 8500}, "--port and --rest_api_port must differ. Received: 8500 for both."),
+    ({"port": 0}, "No port is asked for"),
+    ({"monitoring_config_file": "f"}, "--monitoring_config_file needs --rest_api_port."),
+    ({"use_alts_credentials": True}, "--use_alts_credentials is not supported"),
+    ({"platform_config_file": "f"}, "--platform_config_file is not supported"),
+    (
+      {
+        "tensorflow_session_parallelism": 1,
+        "tensorflow_intra_op_parallelism": 1,
+        "tensorflow_inter_op_parallelism": 1,
+      },
+      "Set --tensorflow_session_parallelism, or",
+    ),
+  ],
+)
+def test_flags_that_cannot_be_together(changes, message):
+  check(Flags(model_base_path="/m"))
+  with pytest.raises(InvalidArgument) as refused:
+    check(Flags(**{"model_base_path": "/m", **changes}))
+  assert str(refused.value).startswith(message)
+
+
+def test_flags_that_change_nothing_are_told():
+  assert without_effect(Flags()) == []
+  assert without_effect(Flags(mixed_precision="bfloat16")) == [
+    "--mixed_precision has no effect: models run as they were exported."
+  ]
+
+
+def test_usage_says_which_flags_are_ours():
+  lines = usage().splitlines()
+  host = lines.index("  --host='127.0.0.1'")
+  assert lines[host + 1].endswith("(not in TensorFlow Serving)")
+  assert not lines[lines.index("  --port=8500") + 1].endswith(")")
+
+
+def test_flags_are_read_without_tensorflow():
+  code = (
+    "import sys, serving.cli; print(sorted({'tensorflow', 'grpc', 'numpy'} & set(sys.modules)))"
+  )
+  ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+  assert ran.stdout == "[]\n"

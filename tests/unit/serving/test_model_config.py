@@ -1,0 +1,59 @@
+"""Reads a ModelServerConfig; what is wrong with one is told by the contract tests."""
+
+import pytest
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
+
+from serving.errors import InvalidArgument
+from serving.model_config import ModelConfig, read_config
+from serving.versions import ALL, VersionPolicy
+
+
+def _read(text, current=()):
+  config = model_server_config_pb2.ModelServerConfig()
+  return read_config(text_format.Parse(text, config), current)
+
+
+def _one(more):
+  (model,) = _read(
+    f'model_config_list {{ config {{ name: "m" base_path: "/p" model_platform: "tensorflow" {more}'
+    "}}"
+  )
+  return model
+
+
+def test_a_model():
+  assert _one("") == ModelConfig(name="m", base_path="/p")
+  assert _one("version_labels { key: 'a' value: 3 }").labels == {"a": 3}
+
+
+@pytest.mark.parametrize(
+  ("policy", "read"),
+  [
+    ("latest {}", VersionPolicy(latest=1)),
+    ("latest { num_versions: 3 }", VersionPolicy(latest=3)),
+    ("all {}", ALL),
+    (
+      "specific { versions: 4 versions: 2 }",
+      VersionPolicy(latest=0, specific=frozenset({2, 4})),
+    ),
+  ],
+)
+def test_policies(policy, read):
+  assert _one(f"model_version_policy {{ {policy} }}").policy == read
+
+
+def test_specific_versions_must_be_listed():
+  with pytest.raises(InvalidArgument, match="no versions are listed"):
+    _one("model_version_policy { specific {} }")
+
+
+def test_the_deprecated_type_and_a_uri_are_taken():
+  (model,) = _read(
+    'model_config_list { config { name: "m" base_path: "gs://bucket/p" model_type: TENSORFLOW } }'
+  )
+  assert model.base_path == "gs://bucket/p"
+
+
+def test_no_models_is_a_configuration():
+  assert _read("model_config_list {}") == []

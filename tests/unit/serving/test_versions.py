@@ -1,0 +1,44 @@
+"""Which folders are versions, and which of them are chosen."""
+
+import pytest
+
+from serving.versions import ALL, LATEST, VersionPolicy, find_versions
+
+
+def test_a_version_is_a_child_whose_whole_name_is_a_number(tmp_path):
+  for name in ("1", "00000123", "v2", "1.5", "3x", "tmp-7", ".4", "-5", "\u0661", "9" * 30, "0"):
+    (tmp_path / name).mkdir()
+  (tmp_path / "12").write_text("a file is one, too")
+  found = find_versions(tmp_path)
+  assert {number: path.name for number, path in found.items()} == {
+    0: "0",
+    1: "1",
+    12: "12",
+    123: "00000123",
+  }
+
+
+def test_of_two_names_for_one_number_the_later_in_order_wins(tmp_path):
+  for name in ("07", "7"):
+    (tmp_path / name).mkdir()
+  assert find_versions(tmp_path)[7].name == "7"
+
+
+def test_a_base_path_that_is_not_there(tmp_path):
+  with pytest.raises(FileNotFoundError):
+    find_versions(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+  ("policy", "chosen"),
+  [
+    (LATEST, [10]),
+    (VersionPolicy(latest=2), [9, 10]),
+    (VersionPolicy(latest=7), [1, 9, 10]),
+    (ALL, [1, 9, 10]),
+    (VersionPolicy(latest=0, specific=frozenset({1, 10, 77})), [1, 10]),
+  ],
+)
+def test_policies_go_by_number(tmp_path, policy, chosen):
+  found = {number: tmp_path / str(number) for number in (9, 10, 1)}
+  assert list(policy.choose(found)) == chosen
