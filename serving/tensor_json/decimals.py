@@ -62,15 +62,34 @@ def rows(array: Array, separator: bytes) -> list[bytes]:
 
 
 def _one_by_one(flat: Array) -> list[bytes]:
-  """Each number of `[n]` float32 or float64: `decimal`, but that reading back is done at once."""
+  """Each number of `[n]` float32 or float64, by `decimal`'s rule."""
+  is_float = flat.dtype == np.float32
   numbers = flat.tolist()
-  texts = [f"{number:g}" for number in numbers]
+  is_long = np.zeros(flat.size, np.bool_) if is_float else _needs_more_than_six(flat)
+  texts = [
+    f"{number:.17g}" if known else f"{number:g}"
+    for number, known in zip(numbers, is_long.tolist(), strict=True)
+  ]
+  unsure = np.flatnonzero(~is_long)
   with np.errstate(over="ignore"):
-    back = np.array([float(text) for text in texts]).astype(flat.dtype)
-  precision = ".9g" if flat.dtype == np.float32 else ".17g"
-  for index in np.flatnonzero(back != flat):
-    texts[index] = format(numbers[index], precision)
+    back = np.array([float(texts[index]) for index in unsure.tolist()]).astype(flat.dtype)
+  for index in unsure[back != flat[unsure]].tolist():
+    texts[index] = format(numbers[index], ".9g" if is_float else ".17g")
   return [_finished(text).encode() for text in texts]
+
+
+def _needs_more_than_six(values: Array) -> Array:
+  """Which float64 surely do not read back from six digits; not all of them."""
+  size = np.abs(values)
+  is_usual = (size > 1e-15) & (size < 1e15)  # where the powers below are exact
+  size[~is_usual] = 1.0
+  power = 5 - np.floor(np.log10(size)).astype(np.int64)
+  up, down = (
+    _POWERS[_ZERO_POWER + np.maximum(power, 0)],
+    _POWERS[_ZERO_POWER - np.minimum(power, 0)],
+  )
+  six = np.rint(size * up / down)
+  return is_usual & (six * down / up != size)
 
 
 def _finished(text: str) -> str:

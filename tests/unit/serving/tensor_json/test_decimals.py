@@ -93,6 +93,24 @@ def test_many_are_written_as_one_by_one(values):
   assert rows(array, b", ") == expected
 
 
+@pytest.mark.parametrize(
+  "values",
+  [
+    _RANDOM.random(_N),
+    np.round(_RANDOM.random(_N), 5),
+    _RANDOM.integers(0, 2**63, _N).view(np.float64),
+    _RANDOM.integers(-(10**7), 10**7, _N).astype(float),
+    10.0 ** _RANDOM.integers(-300, 300, _N),
+    np.resize([0, -0.0, math.nan, math.inf, -math.inf, 1e22, 1e15, 1e-15, 5e-324], _N),
+  ],
+  ids=["random", "rounded", "bits", "whole", "tens", "special"],
+)
+def test_many_doubles_are_written_as_one_by_one(values):
+  assert rows(values.reshape(1, -1), b",")[0].split(b",") == [
+    decimal(value).encode() for value in values.tolist()
+  ]
+
+
 def test_rows_of_any_width_and_layout():
   array = _RANDOM.random((300, 8)).astype(np.float32)
   assert rows(array[:, :1], b",") == [decimal(value).encode() for value in array[:, 0]]
