@@ -180,14 +180,7 @@ def _is_copied(piece: str) -> bool:
 def build_model(
   hyperparameters: Mapping[str, Any], tft_output: tft.TFTransformOutput
 ) -> keras.Model:
-  """Builds the `Translator` over the vocabularies of the transform graph.
-
-  Raises:
-    ValueError: a size is not positive.
-  """
-  for name in ("embedding", "encoder_units", "decoder_units", "layers", "beam_width"):
-    if hyperparameters[name] < 1:
-      raise ValueError(f"{name} must be positive. Received: {name}={hyperparameters[name]!r}")
+  """Builds the `Translator` over the vocabularies of the transform graph."""
   specials = [""] * SPECIALS
   model = Translator(
     hyperparameters,
