@@ -14,7 +14,7 @@ from data.sample_file import write_once
 from data.translation import lexicon
 from data.translation.lexicon import Adjective, Noun, Subject, Verb
 
-_ROWS = 8_000
+_ROWS = 6_000
 _SEED = 7
 _VOWELS = tuple("aeiouéèêâîôûœh")
 

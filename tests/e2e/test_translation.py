@@ -21,7 +21,7 @@ def test_first_run_pushes_a_model_that_has_learned(first_run):
   _, done = first_run
   assert done.code == 0, done.stderr
   assert done.result["pushed_version"] == 1
-  assert sum(done.result["examples"].values()) == 8000
+  assert sum(done.result["examples"].values()) == 6000
   assert done.result["metrics"]["bleu"] > 20
   assert [gate["metric"] for gate in done.result["gates"]] == ["bleu", "serving_difference"]
 
