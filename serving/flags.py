@@ -83,7 +83,7 @@ class Flags:
   enable_serialization_as_tensor_content: bool = _flag(
     False, "answer Predict with tensor_content instead of typed fields"
   )
-  enable_profiler: bool = _ignored(True, "there is no profiler service")
+  enable_profiler: bool = _flag(True, "serve tensorflow.ProfilerService")
   version: bool = _flag(False, "print the version and exit")
   use_alts_credentials: bool = _flag(False, "refused: only Google's platform has them")
   platform_config_file: str = _flag("", "refused: the only platform is tensorflow")

@@ -24,6 +24,7 @@ from serving.grpc_service import ModelService, PredictionService
 from serving.lifecycle import ModelManager
 from serving.loader import LoadOptions, SavedModelLoader, Wrap
 from serving.model_config import TENSORFLOW
+from serving.profiler import ProfilerProxy
 from serving.protos import MonitoringConfig
 from serving.request_log import RequestLog
 from serving.rest.api import RestApi, RestOptions
@@ -117,6 +118,8 @@ class ModelServer:
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
       ModelService(self._core, self._hooks), server
     )
+    if flags.enable_profiler:
+      ProfilerProxy().add_to(server)
     if flags.enable_grpc_healthcheck_service:
       grpc_server.add_health_service(server)
     addresses = [f"{_bracketed(flags.host)}:{flags.port}"] if flags.port else []
