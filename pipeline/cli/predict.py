@@ -1,4 +1,4 @@
-"""`dlpipe predict`: asks the pushed model, in this process."""
+"""`dlpipe predict`: asks the pushed model in this process, or a model server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import os
 import pathlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -36,6 +36,21 @@ _Answer = dict[str, Any] | str
   "--input-file", metavar="FILE", help="A file with one more INPUT a line; - reads stdin."
 )
 @click.option("--sample", is_flag=True, help="Predict one input of the task's shipped data.")
+@click.option(
+  "--endpoint", metavar="URL", help="Ask a server: http://HOST:PORT or grpc://HOST:PORT."
+)
+@click.option("--token-file", metavar="FILE", help="A bearer token for the server.")
+@click.option(
+  "--ca-file", metavar="FILE", help="Who signed the certificate of an https or grpcs URL."
+)
+@click.option(
+  "--timeout",
+  "timeout_s",
+  type=click.FloatRange(min=0, min_open=True),
+  default=60.0,
+  show_default=True,
+  help="Seconds to wait for the server.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def predict(
   task: str,
@@ -43,9 +58,16 @@ def predict(
   workspace: str | None,
   input_file: str | None,
   sample: bool,
+  endpoint: str | None,
+  token_file: str | None,
+  ca_file: str | None,
+  timeout_s: float,
   as_json: bool,
 ) -> None:
   """Predict each INPUT (a file, or text, as TASK has it) with the newest pushed version.
+
+  With --endpoint a model server is asked, TensorFlow Serving or `dlpipe serve`; no workspace is
+  needed.
 
   An INPUT of - stands for the lines of stdin. Where the model cannot read some of the inputs, the
   others are answered and the exit code is 1; where it can read none, it is 2.
@@ -59,10 +81,17 @@ def predict(
   if not arguments:
     raise BadInputError(f"dlpipe predict {task} needs at least one INPUT, or --sample.")
   values = [known.request_value(argument) for argument in arguments]
-  root = PipelineConfig(
-    task=known.name, data_path="", workspace=os.path.abspath(workspace or from_env())
-  ).serving_dir
-  answers, version = _ask(known, root, values)
+  if endpoint is None:
+    if token_file is not None or ca_file is not None:
+      raise BadInputError("--token-file and --ca-file are for a server: give --endpoint, too.")
+    root = PipelineConfig(
+      task=known.name, data_path="", workspace=os.path.abspath(workspace or from_env())
+    ).serving_dir
+    answers, version = _ask(known, root, values)
+  else:
+    answers, version = _ask_server(
+      known, endpoint, values, timeout_s=timeout_s, token_file=token_file, ca_file=ca_file
+    )
   refused = [answer for answer in answers if isinstance(answer, str)]
   if len(refused) == len(answers):
     raise BadInputError(f"The model could not answer: {refused[0]}")
@@ -125,7 +154,6 @@ def _ask(task: Task, root: pathlib.Path, values: list[Any]) -> tuple[list[_Answe
     )
   # Its advice to programmers would stand among the answers.
   logging.getLogger("tensorflow").setLevel(logging.ERROR)
-  from pipeline.batch.values import explain, plain_values
   from serving.errors import InvalidArgument, ServingError
   from serving.model_store import ModelStore
   from serving.predictor import Predictor
@@ -133,25 +161,52 @@ def _ask(task: Task, root: pathlib.Path, values: list[Any]) -> tuple[list[_Answe
   store = ModelStore(root)
   version = max(store.versions())
   predictor = Predictor(store)
-
-  def ask(some: Sequence[Any]) -> list[_Answer]:
-    try:
-      found = predictor.predict({task.input_key: some}, version=version)
-    except InvalidArgument as err:
-      if len(some) == 1:
-        return [explain(str(err))]
-      # One value that the model cannot read costs no other its answer.
-      middle = len(some) // 2
-      return ask(some[:middle]) + ask(some[middle:])
-    # Words before numbers: a translation before its score.
-    names = sorted(found, key=lambda name: (found[name].dtype != object, name))
-    plain = {name: plain_values(found[name]) for name in names}
-    return [{name: column[i] for name, column in plain.items()} for i in range(len(some))]
-
   try:
-    return ask(values), version
+    return _answers(
+      lambda some: predictor.predict({task.input_key: some}, version=version),
+      values,
+      InvalidArgument,
+    ), version
   except ServingError as err:
     raise DlpipeError(f"The model could not answer: {err}") from err
+
+
+def _ask_server(
+  task: Task, endpoint: str, values: list[Any], **options: Any
+) -> tuple[list[_Answer], int]:
+  from pipeline.cli.endpoint import EndpointModel
+  from serving.client import BadRequest
+
+  model = EndpointModel(task, endpoint, **options)
+  try:
+    return _answers(model.predict, values, BadRequest), model.version
+  finally:
+    model.close()
+
+
+def _answers(
+  predict_values: Callable[[Sequence[Any]], dict[str, Any]],
+  values: Sequence[Any],
+  refusal: type[Exception],
+) -> list[_Answer]:
+  from pipeline.batch.values import explain, plain_values
+
+  try:
+    found = predict_values(values)
+  except refusal as err:
+    if len(values) == 1:
+      return [explain(str(err))]
+    # One value that the model cannot read costs no other its answer.
+    middle = len(values) // 2
+    return [
+      answer
+      for some in (values[:middle], values[middle:])
+      for answer in _answers(predict_values, some, refusal)
+    ]
+  # Words before numbers: a translation before its score.
+  names = sorted(found, key=lambda name: (found[name].dtype != object, name))
+  plain = {name: plain_values(found[name]) for name in names}
+  return [{name: column[i] for name, column in plain.items()} for i in range(len(values))]
 
 
 def _shown_input(task: Task, row: dict[str, Any]) -> str:

@@ -1,0 +1,110 @@
+"""Predictions from a model server, for `dlpipe predict --endpoint`. Imports no TensorFlow."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from components.errors import BadInputError, DlpipeError
+from pipeline.task import Task
+from serving.client import (
+  BadRequest,
+  Client,
+  InvalidInput,
+  NotFound,
+  ServingClientError,
+  Tls,
+  Unauthenticated,
+  connect,
+)
+
+
+class EndpointModel:
+  """A task's model behind a server; close it."""
+
+  def __init__(
+    self,
+    task: Task,
+    endpoint: str,
+    *,
+    timeout_s: float,
+    token_file: str | None = None,
+    ca_file: str | None = None,
+  ):
+    """Asks the server which version is its newest, and asks only that one from then on.
+
+    Args:
+      task: its name is the served model's.
+      endpoint: `http://host:port`, `https://...`, `grpc://...`, `grpcs://...` or `unix:/path`.
+      timeout_s: seconds for each call.
+      token_file: holds a bearer token.
+      ca_file: who signed the server's certificate, as PEM.
+
+    Raises:
+      BadInputError: the endpoint or a file cannot be used.
+      DlpipeError: the server has no such model, or none answers.
+    """
+    self._task, self._endpoint = task, endpoint
+    self._client: Client = self._guarded(
+      lambda: connect(
+        endpoint,
+        task.name,
+        timeout_s=timeout_s,
+        tls=None if ca_file is None else Tls(ca_path=ca_file),
+        token=None if token_file is None else _token(token_file),
+      )
+    )
+    try:
+      self.version: int = self._guarded(self._client.metadata).version
+    except (BadRequest, DlpipeError) as err:
+      self.close()
+      if isinstance(err, DlpipeError):
+        raise
+      raise DlpipeError(f"The server at {endpoint} did not answer: {err}") from err
+
+  def predict(self, values: Sequence[Any]) -> dict[str, Any]:
+    """Output name to array.
+
+    Raises:
+      BadRequest: the model cannot read a value.
+      DlpipeError: the server failed, or is gone.
+    """
+    return self._guarded(
+      lambda: self._client.predict({self._task.input_key: list(values)}, version=self.version)
+    )
+
+  def close(self) -> None:
+    """Closes the connection."""
+    self._client.close()
+
+  def _guarded(self, call: Any) -> Any:
+    try:
+      return call()
+    except InvalidInput as err:
+      raise BadInputError(str(err)) from err
+    except BadRequest:
+      raise
+    except NotFound as err:
+      raise DlpipeError(
+        f"The server at {self._endpoint} has no model {self._task.name!r} that answers: {err}"
+      ) from err
+    except Unauthenticated as err:
+      raise DlpipeError(
+        f"The server at {self._endpoint} wants a token, or another one: {err} "
+        "Name its file with --token-file."
+      ) from err
+    except ServingClientError as err:
+      raise DlpipeError(f"The server at {self._endpoint} did not answer: {err}") from err
+
+
+def _token(path: str) -> str:
+  try:
+    token = pathlib.Path(path).read_text("utf-8").strip()
+  except (OSError, UnicodeDecodeError) as err:
+    raise BadInputError(f"--token-file takes a file with a token. {path!r} is none: {err}") from err
+  if not token or not token.isascii() or any(character.isspace() for character in token):
+    raise BadInputError(
+      f"--token-file takes a file with one token. {path!r} holds none or several."
+    )
+  return token
