@@ -206,7 +206,7 @@ def containers():
       yield pytest.param(each, id=f"{folder}-{each['name']}")
 
 
-@pytest.mark.parametrize("container", containers())
+@pytest.mark.parametrize("container", list(containers()))
 def test_containers_may_do_little(container):
   assert container["securityContext"] == {
     "allowPrivilegeEscalation": False,
