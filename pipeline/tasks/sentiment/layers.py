@@ -169,3 +169,15 @@ class PairBag(keras.layers.Layer):
 
   def compute_output_shape(self, input_shape):
     return (input_shape[0], self._classes)
+
+
+class Bias(keras.layers.Layer):
+  """Adds one number a class: how common each is."""
+
+  def build(self, input_shape):
+    """Starts with none."""
+    self._bias = self.add_weight(name="bias", shape=(input_shape[-1],), initializer="zeros")
+
+  def call(self, logits):
+    """`[batch, classes]` to the same."""
+    return logits + self._bias

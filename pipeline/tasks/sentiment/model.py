@@ -29,6 +29,7 @@ from pipeline.tasks.sentiment.features import (
   WORDS,
 )
 from pipeline.tasks.sentiment.layers import (
+  Bias,
   Bidirectional,
   Lengths,
   PairBag,
@@ -146,7 +147,8 @@ def _bag(
   )
   pairs = PairBag(hp["pair_buckets"], classes, name="bag_pairs", **settings)(inputs[WORD_IDS])
   count = ops.cast(ops.maximum(lengths, 1), "float32")[:, None]
-  return (ops.sum(words, axis=1) + pairs) / ops.sqrt(count)
+  logits = (ops.sum(words, axis=1) + pairs) / ops.sqrt(count)
+  return Bias(dtype="float32", name="bag_bias")(logits)
 
 
 def compile_args(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:

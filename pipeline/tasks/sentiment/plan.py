@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pipeline.task import Options, Phase
 
-_BAG = ("bag_words", "bag_pairs")
+_BAG = ("bag_words", "bag_pairs", "bag_bias")
 _READER_PARTS = ("words", "states", "correction")
 
 
@@ -25,6 +25,8 @@ def training_plan(hyperparameters: Options) -> tuple[Phase, ...]:
     epochs=hyperparameters["bag_epochs"],
     learning_rate=hyperparameters["bag_learning_rate"],
     frozen=tuple(f"{reader}_{part}" for reader in readers for part in _READER_PARTS),
+    # A linear model needs fewer.
+    min_steps=hyperparameters["min_steps"] // 2,
   )
   if not readers:
     return (bag,)

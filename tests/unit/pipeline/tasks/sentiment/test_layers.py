@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from pipeline.tasks.sentiment.layers import (
+  Bias,
   Bidirectional,
   Lengths,
   PairBag,
@@ -78,6 +79,14 @@ def test_the_bag_sums_pairs_and_knows_none_at_the_end():
   assert both[1:].tolist() == [[0, 0], [0, 0]]
   swapped = layer(np.array([[6, 5]], "int32")).numpy()[0]
   assert not np.allclose(swapped, one)
+
+
+def test_the_bias_is_one_number_a_class():
+  layer = Bias()
+  logits = np.array([[1.0, 2.0], [3.0, 4.0]], "float32")
+  assert layer(logits).numpy().tolist() == logits.tolist()
+  layer.set_weights([np.array([10.0, 20.0])])
+  assert layer(logits).numpy().tolist() == [[11, 22], [13, 24]]
 
 
 def test_ids_beyond_32_bits_of_product_find_a_bucket():
