@@ -74,6 +74,9 @@ class Flags:
   grpc_channel_arguments: str = _flag("", "k=v,k=v for the gRPC server")
   grpc_max_threads: int = _flag(4 * _CPUS, "threads that answer gRPC requests")
   enable_grpc_healthcheck_service: bool = _flag(False, "serve grpc.health.v1.Health")
+  prefer_tflite_model: bool = _flag(False, "serve model.tflite where a version has one")
+  num_tflite_pools: int = _flag(_CPUS, "pools of TFLite interpreters for each model")
+  num_tflite_interpreters_per_pool: int = _flag(1, "TFLite runs at a time for each pool")
   enable_model_warmup: bool = _flag(True, "send the requests that came with a version first")
   num_request_iterations_for_warmup: int = _flag(0, "how often each of them; 0 means once")
   monitoring_config_file: str = _flag("", "MonitoringConfig as text: Prometheus on the REST port")
@@ -87,9 +90,6 @@ class Flags:
   version: bool = _flag(False, "print the version and exit")
   use_alts_credentials: bool = _flag(False, "refused: only Google's platform has them")
   platform_config_file: str = _flag("", "refused: the only platform is tensorflow")
-  prefer_tflite_model: bool = _flag(False, "refused: only SavedModels are served")
-  num_tflite_pools: int = _ignored(_CPUS, "only SavedModels are served")
-  num_tflite_interpreters_per_pool: int = _ignored(1, "only SavedModels are served")
   per_process_gpu_memory_fraction: float = _ignored(0.0, "set it in the session's ConfigProto")
   remove_unused_fields_from_bundle_metagraph: bool = _ignored(True, "always so")
   xla_cpu_compilation_enabled: bool = _ignored(False, "set it in the session's ConfigProto")
@@ -168,7 +168,6 @@ def check(flags: Flags) -> None:
   refused = {
     "use_alts_credentials": flags.use_alts_credentials,
     "platform_config_file": flags.platform_config_file,
-    "prefer_tflite_model": flags.prefer_tflite_model,
   }
   for name, value in refused.items():
     if value:

@@ -12,10 +12,12 @@ import pathlib
 import time
 from collections.abc import Callable
 
+from serving import tflite
 from serving.errors import ServingError
 from serving.lifecycle import Loader
 from serving.servable import Servable
 from serving.sessions import Runnable, SavedModelSession, SessionOptions
+from serving.tflite import TfliteSession
 from serving.warmup import warm_up
 
 _LOG = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ class LoadOptions:
 
   Attributes:
     session: how sessions are made.
+    tflite_interpreters: how many of each TFLite model, which is preferred; 0 where it is not.
     with_warmup: whether recorded requests are sent before a version is available.
     warmup_iterations: how often each; 0 means once.
     wrap: puts batches in front of a session; None where there are none.
@@ -37,6 +40,7 @@ class LoadOptions:
   """
 
   session: SessionOptions = dataclasses.field(default_factory=SessionOptions)
+  tflite_interpreters: int = 0
   with_warmup: bool = True
   warmup_iterations: int = 0
   wrap: Wrap | None = None
@@ -52,7 +56,7 @@ class SavedModelLoader(Loader):
 
   def load(self, name: str, version: int, path: pathlib.Path) -> Servable:
     started = time.monotonic()
-    session = SavedModelSession(path, self._options.session)
+    session = self._read(path)
     runner: Runnable = session
     try:
       if self._options.wrap is not None:
@@ -71,6 +75,11 @@ class SavedModelLoader(Loader):
     # Reading a graph leaves cycles, a quarter of a megabyte each time, and the running server's
     # collector looks at the old generation next to never. What was there at the start is frozen.
     gc.collect()
+
+  def _read(self, path: pathlib.Path) -> SavedModelSession | TfliteSession:
+    if self._options.tflite_interpreters and (path / tflite.FILE).is_file():
+      return TfliteSession(path, interpreters=self._options.tflite_interpreters)
+    return SavedModelSession(path, self._options.session)
 
   def _warm_up(self, servable: Servable, path: pathlib.Path) -> None:
     started, status, count = time.monotonic(), "OK", 0

@@ -179,6 +179,11 @@ def make_core(flags: Flags, telemetry: Telemetry) -> ServingCore:
   """
   options = LoadOptions(
     session=_session_options(flags),
+    tflite_interpreters=(
+      flags.num_tflite_pools * flags.num_tflite_interpreters_per_pool
+      if flags.prefer_tflite_model
+      else 0
+    ),
     with_warmup=flags.enable_model_warmup,
     warmup_iterations=flags.num_request_iterations_for_warmup,
     wrap=_batches(flags, telemetry) if flags.enable_batching else None,

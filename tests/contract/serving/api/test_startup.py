@@ -37,7 +37,7 @@ def _refusal(start, *flags):
         "server_options.model_config_file are empty!"
       ),
     ),
-    (["--model_base_path=/m", "--prefer_tflite_model"], "INVALID_ARGUMENT: --prefer_tflite_model"),
+    (["--model_base_path=/m", "--use_alts_credentials"], "INVALID_ARGUMENT: --use_alts_credent"),
   ],
 )
 def test_flags_that_cannot_be_are_told_without_loading_tensorflow(flags, message):
