@@ -64,7 +64,13 @@ class Executor(base_executor.BaseExecutor):
         passed=True,
       )
     else:
-      report(f"The export is refused: {parity.reasons[0]}", rows=parity.rows, passed=False)
+      size = ""
+      if worst := parity.largest:
+        size = (
+          f"; the largest difference is {worst.max_difference:.4g}, in {worst.output} of "
+          f"{worst.signature} ({worst.loader} loader, batch of {worst.batch})"
+        )
+      report(f"The export is refused: {parity.reasons[0]}{size}", rows=parity.rows, passed=False)
 
 
 def _write(blessing: types.Artifact, name: str, text: str) -> None:

@@ -61,6 +61,12 @@ class Parity:
     """Whether the export may be served."""
     return not self.reasons
 
+  @property
+  def largest(self) -> PathResult | None:
+    """The refused path that differs most; None where no difference can be told in numbers."""
+    refused = [path for path in self.paths if not path.passed and path.max_difference is not None]
+    return max(refused, key=lambda path: path.max_difference or 0, default=None)
+
   def to_json(self) -> dict[str, Any]:
     """The content of `parity.json`."""
     return {
