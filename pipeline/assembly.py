@@ -150,6 +150,7 @@ def _training_stage(
       # takes from it stands in this dictionary.
       _RUN_FN,
       task.build_model,
+      *([task.adapt] if task.adapt else []),
       task.compile_args,
       task.training_plan,
       task.serving_outputs,
@@ -169,7 +170,12 @@ def _training_stage(
         **custom_config,
         "tune": config.tune.model_dump(),
         "code_fingerprint": code_fingerprint(
-          _TUNER_FN, task.search_space, task.build_model, task.compile_args, task.training_plan
+          _TUNER_FN,
+          task.search_space,
+          task.build_model,
+          *([task.adapt] if task.adapt else []),
+          task.compile_args,
+          task.training_plan,
         ),
       },
       **inputs,

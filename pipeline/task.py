@@ -101,6 +101,8 @@ class Task:
       another one does not run Transform again.
     build_model: dotted path; `(hyperparameters, TFTransformOutput) -> keras.Model`, uncompiled,
       from transformed features to what `loss` takes.
+    adapt: dotted path; `(hyperparameters, model, batches of train) -> None` sets what a model takes
+      from the data in one pass, before it learns; None sets nothing.
     compile_args: dotted path; `(hyperparameters) -> {"loss": ..., "metrics": [...]}` for Keras.
     training_plan: dotted path; `(hyperparameters) -> phases`, run one after another.
     serving_outputs: dotted path; in graph, `(model, tft_output) -> fn(transformed features) ->
@@ -148,6 +150,7 @@ class Task:
   preprocessing_fn: str
   preprocessing_hyperparameters: tuple[str, ...] = ()
   build_model: str
+  adapt: str | None = None
   compile_args: str
   training_plan: str
   serving_outputs: str

@@ -49,6 +49,10 @@ def run_fn(fn_args: Any) -> None:
   distribution = strategy.make_strategy()
   with distribution.scope():
     model = load_function(task.build_model)(hyperparameters, tft_output)
+  if task.adapt:
+    load_function(task.adapt)(
+      hyperparameters, model, train.batches(hyperparameters["batch_size"], None)
+    )
   history = loop.train(
     model,
     phases=load_function(task.training_plan)(hyperparameters),

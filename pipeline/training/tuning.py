@@ -34,6 +34,8 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
   def build(hp: keras_tuner.HyperParameters) -> keras.Model:
     values = {**base, **hp.values}
     model = load_function(task.build_model)(values, tft_output)
+    if task.adapt:
+      load_function(task.adapt)(values, model, train.batches(base["batch_size"], None))
     [first, *_] = load_function(task.training_plan)(values)
     for layer in model.layers:
       layer.trainable = layer.name not in first.frozen

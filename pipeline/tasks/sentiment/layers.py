@@ -68,6 +68,16 @@ class WordVectors(keras.layers.Layer):
       name=name, shape=(rows, self._units), initializer=initializer, regularizer=shrink
     )
 
+  def tables(self, ids: np.ndarray, starts: np.ndarray, ends: np.ndarray):
+    """Yields each table with the rows that are read of it; -1 where none is."""
+    yield self._words, np.where(ids >= self._rows, ids - self._rows, -1)
+    for table, rows in (
+      (self._stems, self._stem_rows[ids]),
+      (self._starts, starts),
+      (self._ends, ends),
+    ):
+      yield table, np.where(ids > 0, rows, -1)
+
   def call(self, ids, starts, ends):
     """`[batch, time]` each to `[batch, time, units]`; 0 where the id is 0."""
     own = ops.take(self._words, ops.maximum(ids - self._rows, 0), axis=0)
@@ -160,12 +170,18 @@ class PairBag(keras.layers.Layer):
       regularizer=keras.regularizers.L2(self._l2) if self._l2 else None,
     )
 
+  def tables(self, ids: np.ndarray):
+    """Yields the table with the rows that are read of it; -1 after the last pair."""
+    yield self._weights, np.where(ids[:, 1:] > 0, self._bucket(ids.astype("int64")), -1)
+
+  def _bucket(self, ids):
+    return (ids[:, :-1] * _FIRST + ids[:, 1:] * _SECOND) % self._buckets
+
   def call(self, ids):
     """`[batch, time]` to `[batch, classes]`."""
-    first, second = ops.cast(ids[:, :-1], "int64"), ops.cast(ids[:, 1:], "int64")
-    bucket = ops.cast((first * _FIRST + second * _SECOND) % self._buckets, "int32")
+    bucket = ops.cast(self._bucket(ops.cast(ids, "int64")), "int32")
     weights = ops.take(self._weights, bucket, axis=0)
-    return ops.sum(weights * ops.cast(second != 0, weights.dtype)[..., None], axis=1)
+    return ops.sum(weights * ops.cast(ids[:, 1:] != 0, weights.dtype)[..., None], axis=1)
 
   def compute_output_shape(self, input_shape):
     return (input_shape[0], self._classes)

@@ -50,6 +50,8 @@ def _infer(
   for name in _PARTS:
     if not 0 <= hp[name] < 1:
       raise BadInputError(f"model.{name} must be from 0 to less than 1. Received: {hp[name]!r}")
+  if hp["bag_start"] < 0:
+    raise BadInputError(f"model.bag_start must be at least 0. Received: {hp['bag_start']!r}")
   if not hp["bag_learning_rate"] > 0:
     raise BadInputError(
       f"model.bag_learning_rate must be above 0. Received: {hp['bag_learning_rate']!r}"
@@ -102,6 +104,7 @@ TASK = Task(
     *("max_words", "vocabulary_size", "min_frequency", "part_buckets"),
   ),
   build_model=f"{_HERE}.model.build_model",
+  adapt=f"{_HERE}.naive_bayes.adapt",
   compile_args=f"{_HERE}.model.compile_args",
   training_plan=f"{_HERE}.plan.training_plan",
   serving_outputs=f"{_HERE}.model.serving_outputs",
@@ -117,8 +120,9 @@ TASK = Task(
     "min_frequency": 2,
     "part_buckets": 8_192,
     "pair_buckets": 262_144,
-    "bag_epochs": 6,
-    "bag_learning_rate": 0.01,
+    "bag_start": 0.5,
+    "bag_epochs": 4,
+    "bag_learning_rate": 0.003,
     "bag_l2": 0.00001,
     "readers": 1,
     "cell": "gru",
