@@ -61,9 +61,6 @@ def serve(flags: Flags) -> int:
     from serving.server import ModelServer
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    # A traceback for each request that is no message: the client is told, and the log would fill.
-    for name in ("grpc._common", "grpc._server"):
-      logging.getLogger(name).setLevel(logging.CRITICAL)
     server = ModelServer(flags)
     if not _start(server, stopped):
       return 0

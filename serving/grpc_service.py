@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
+  classification_pb2,
   get_model_metadata_pb2,
   get_model_status_pb2,
+  inference_pb2,
   model_management_pb2,
-  model_service_pb2_grpc,
-  prediction_service_pb2_grpc,
+  predict_pb2,
+  regression_pb2,
 )
 
 from serving import proto_calls
@@ -33,7 +36,7 @@ _MAX_MESSAGE = 1024
 _SIGNATURE_DEF = "signature_def"
 
 
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+class PredictionService:
   """Predict, Classify, Regress, MultiInference and GetModelMetadata."""
 
   def __init__(
@@ -49,6 +52,20 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     self._hooks = hooks or Hooks()
     self._check_method = check_method
     self._as_content = as_content
+
+  def add_to(self, server: Any) -> None:
+    """Registers the service."""
+    _register(
+      server,
+      "tensorflow.serving.PredictionService",
+      {
+        self.Predict: predict_pb2.PredictRequest,
+        self.Classify: classification_pb2.ClassificationRequest,
+        self.Regress: regression_pb2.RegressionRequest,
+        self.MultiInference: inference_pb2.MultiInferenceRequest,
+        self.GetModelMetadata: get_model_metadata_pb2.GetModelMetadataRequest,
+      },
+    )
 
   def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
     def call(servable: Servable, run: Run) -> Any:
@@ -115,13 +132,24 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     return response
 
 
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):
+class ModelService:
   """GetModelStatus and HandleReloadConfigRequest."""
 
   def __init__(self, core: ServingCore, hooks: Hooks | None = None):
     """Args: what answers; who knows the metrics that a reload may ask for."""
     self._core = core
     self._hooks = hooks or Hooks()
+
+  def add_to(self, server: Any) -> None:
+    """Registers the service."""
+    _register(
+      server,
+      "tensorflow.serving.ModelService",
+      {
+        self.GetModelStatus: get_model_status_pb2.GetModelStatusRequest,
+        self.HandleReloadConfigRequest: model_management_pb2.ReloadConfigRequest,
+      },
+    )
 
   def GetModelStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
     return _call(
@@ -168,6 +196,26 @@ def _spec_of(api: str, request: Any) -> ModelSpec:
   if api != "MultiInference":
     return proto_calls.read_spec(request)
   return proto_calls.to_spec(request.tasks[0].model_spec) if request.tasks else ModelSpec("")
+
+
+def _register(server: Any, service: str, methods: Mapping[Callable[..., Any], Any]) -> None:
+  handlers = {call.__name__: _handler(call, request) for call, request in methods.items()}
+  server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+
+
+def _handler(call: Callable[[Any, Any], Any], request_class: Any) -> Any:
+  """Reads the message itself: gRPC's Python keeps what it holds for a call that it cannot read."""
+
+  def handle(message: bytes, context: Any) -> Any:
+    try:
+      request = request_class.FromString(message)
+    except DecodeError:
+      return context.abort(grpc.StatusCode.INTERNAL, "Exception deserializing request!")
+    return call(request, context)
+
+  return grpc.unary_unary_rpc_method_handler(
+    handle, response_serializer=lambda response: response.SerializeToString()
+  )
 
 
 def _call(context: Any, call: Callable[[], Any]) -> Any:

@@ -11,7 +11,6 @@ import threading
 from typing import Any
 
 import tensorflow as tf
-from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving import grpc_server
@@ -106,18 +105,13 @@ class ModelServer:
       channel_arguments=flags.grpc_channel_arguments,
       interceptors=[TokenInterceptor(self._tokens)] if self._tokens is not None else [],
     )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-      PredictionService(
-        self._core,
-        self._hooks,
-        check_method=flags.enable_signature_method_name_check,
-        as_content=flags.enable_serialization_as_tensor_content,
-      ),
-      server,
-    )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-      ModelService(self._core, self._hooks), server
-    )
+    PredictionService(
+      self._core,
+      self._hooks,
+      check_method=flags.enable_signature_method_name_check,
+      as_content=flags.enable_serialization_as_tensor_content,
+    ).add_to(server)
+    ModelService(self._core, self._hooks).add_to(server)
     if flags.enable_profiler:
       ProfilerProxy().add_to(server)
     if flags.enable_grpc_healthcheck_service:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import pathlib
 from typing import Any
 
 from google.protobuf import text_format
 
 from serving.errors import InvalidArgument, NotFound
+
+_LOG = logging.getLogger(__name__)
 
 
 def read_text_proto(path: str, message: Any) -> Any:
@@ -26,6 +29,6 @@ def read_text_proto(path: str, message: Any) -> Any:
   try:
     return text_format.Parse(text, message)
   except text_format.ParseError as err:
-    raise InvalidArgument(
-      f"Error parsing text-format {message.DESCRIPTOR.full_name} in {path}: {err}"
-    ) from err
+    told = f"Error parsing text-format {message.DESCRIPTOR.full_name}: {err}"
+    _LOG.error("%s", told)  # on stderr, where TensorFlow Serving's own tests look for it
+    raise InvalidArgument(f"Invalid protobuf file: '{path}'. {told}") from err

@@ -50,7 +50,7 @@ def test_all_of_it(tmp_path):
       "max_batch_size { value: 8 } allowed_batch_sizes: [4, 6]",
       "Last entry in allowed_batch_sizes must match max_batch_size; last entry was 6; expected 8",
     ),
-    ("max_batch_size: 8", "Error parsing text-format tensorflow.serving.BatchingParameters in "),
+    ("max_batch_size: 8", "Invalid protobuf file: '"),
   ],
 )
 def test_what_cannot_be(tmp_path, text, message):

@@ -128,6 +128,12 @@ def test_a_service_that_is_not_served(server, tools):
   assert code == "UNIMPLEMENTED"
 
 
+def test_bytes_that_are_no_message(server, tools):
+  call = server.channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+  found = tools.refused(lambda: call(b"\xff\xff\xff", timeout=5))
+  assert found == ("INTERNAL", "Exception deserializing request!")
+
+
 def test_a_compressed_call(server, tools):
   channel = grpc.insecure_channel(f"127.0.0.1:{server.port}", compression=grpc.Compression.Gzip)
   with channel:

@@ -74,8 +74,8 @@ def test_a_model_that_cannot_be_loaded_ends_the_process(tmp_path, tools):
     (
       ["--model_config_file={tmp}/words"],
       (
-        "INVALID_ARGUMENT: Error parsing text-format tensorflow.serving.ModelServerConfig in "
-        "{tmp}/words: 1:1"
+        "INVALID_ARGUMENT: Invalid protobuf file: '{tmp}/words'. Error parsing text-format "
+        "tensorflow.serving.ModelServerConfig: 1:1"
       ),
     ),
     (
