@@ -140,7 +140,14 @@ def test_another_protocol_is_not_taken_up(serve):
 
 
 @pytest.mark.parametrize(
-  "garbage", [b"\0\0\0\0", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00"]
+  "garbage",
+  [
+    b"\0\0\0\0",
+    b"GET\r\n\r\n",
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"\x16\x03\x01\x02\x00",
+    b"CONNECT a:1 HTTP/1.1\r\n\r\n",
+  ],
 )
 def test_what_is_no_http_is_refused_and_closed(serve, garbage):
   connection = serve()[1]()

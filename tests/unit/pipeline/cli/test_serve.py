@@ -1,0 +1,58 @@
+"""`dlpipe serve`: what TASK stands for, and misuse; the server itself has tests of its own."""
+
+import pytest
+
+from pipeline.cli import serve as module
+from pipeline.cli.main import cli
+
+
+@pytest.fixture
+def given(monkeypatch):
+  """The arguments that the server is started with."""
+  found = []
+  monkeypatch.setattr("serving.cli.run", found.extend)
+  return found
+
+
+def _serve(*args):
+  cli.main(["serve", *args], standalone_mode=False)
+
+
+def test_a_task_stands_for_its_pushed_versions_and_flags_come_after(given, tmp_path):
+  (tmp_path / "images" / "serving" / "1").mkdir(parents=True)
+  (tmp_path / "images" / "serving" / "1" / "saved_model.pb").write_bytes(b"")
+  _serve("images", "--port=9", "--workspace", str(tmp_path), "--enable_batching")
+  assert given == [
+    "--model_name=images",
+    f"--model_base_path={tmp_path / 'images' / 'serving'}",
+    f"--rest_api_port={module._REST_PORT}",
+    "--port=9",
+    "--enable_batching",
+  ]
+
+
+def test_without_a_task_the_flags_are_handed_on_as_they_are(given):
+  _serve("--model_name", "m", "--model_base_path=/m", "--no_such_flag")
+  assert given == ["--model_name", "m", "--model_base_path=/m", "--no_such_flag"]
+
+
+def test_help_lists_the_servers_flags(command):
+  done = command("serve", "--help")
+  assert done.code == 0
+  assert "--model_config_file=''" in done.stdout
+  assert "--rest_api_port=0" in done.stdout
+
+
+def test_nothing_is_pushed(command, tmp_path):
+  done = command("serve", "images", "--workspace", str(tmp_path))
+  assert done.code == 2
+  assert (
+    f"No model is pushed in '{tmp_path}/images/serving'. Run `dlpipe run images`" in done.stderr
+  )
+  assert done.heavy == []
+
+
+def test_an_unknown_task(command):
+  done = command("serve", "imges")
+  assert done.code == 2
+  assert "Did you mean 'images'?" in done.stderr
