@@ -65,6 +65,11 @@ def _read_model(entry: Any, is_served: bool) -> ModelConfig:
       f"Expected model {entry.name} to have an absolute path or URI; got "
       f"base_path()={entry.base_path}"
     )
+  if not entry.base_path.startswith("/"):
+    raise InvalidArgument(
+      f"This server reads models from local folders. Received for model {entry.name}: "
+      f"base_path()={entry.base_path}. Mount it, or serve it with TensorFlow Serving."
+    )
   platform = entry.model_platform or _LEGACY_PLATFORMS.get(entry.model_type, "")
   if not platform:
     raise InvalidArgument(

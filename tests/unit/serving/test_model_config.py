@@ -48,11 +48,21 @@ def test_specific_versions_must_be_listed():
     _one("model_version_policy { specific {} }")
 
 
-def test_the_deprecated_type_and_a_uri_are_taken():
+def test_the_deprecated_type_is_taken():
   (model,) = _read(
-    'model_config_list { config { name: "m" base_path: "gs://bucket/p" model_type: TENSORFLOW } }'
+    'model_config_list { config { name: "m" base_path: "/p" model_type: TENSORFLOW } }'
   )
-  assert model.base_path == "gs://bucket/p"
+  assert model.base_path == "/p"
+
+
+def test_a_uri_is_refused_with_what_to_do():
+  text = (
+    'model_config_list { config { name: "m" base_path: "gs://b/p" model_platform: "tensorflow" } }'
+  )
+  with pytest.raises(
+    InvalidArgument, match="reads models from local folders. Received for model m"
+  ):
+    _read(text)
 
 
 def test_no_models_is_a_configuration():
