@@ -159,7 +159,7 @@ class ModelService:
   def HandleReloadConfigRequest(self, request: Any, context: Any) -> Any:  # noqa: N802
     def call() -> Any:
       before = self._hooks.totals(request.metric_names)
-      self._core.configure(request.config)
+      self._core.configure(request.config, context.time_remaining())
       response = model_management_pb2.ReloadConfigResponse()
       response.status.SetInParent()
       for name, total in self._hooks.totals(request.metric_names).items():

@@ -73,11 +73,12 @@ class ServingCore:
       raise NotFound(f"Could not find version {spec.version} of model {spec.name}")
     return found
 
-  def configure(self, config: Any) -> None:
+  def configure(self, config: Any, timeout_s: float | None = None) -> None:
     """Replaces what is served and returns when every new model has an available version.
 
     Args:
       config: a `ModelServerConfig`.
+      timeout_s: how long to wait for new models; None waits until they are there or have failed.
 
     Raises:
       InvalidArgument: it cannot be; nothing has changed.
@@ -91,7 +92,7 @@ class ServingCore:
       self._models = {model.name: model for model in models}
       self._labels = labels
       self._source.set_models(models)
-    self._wait(new)
+    self._wait(new, timeout_s)
 
   def start(self, config: Any) -> None:
     """The first `configure`; goes on looking for versions from then on.
@@ -107,8 +108,8 @@ class ServingCore:
     self._source.stop()
     self._manager.close()
 
-  def _wait(self, names: Iterable[str]) -> None:
-    failed = self._manager.wait_until_available(names)
+  def _wait(self, names: Iterable[str], timeout_s: float | None) -> None:
+    failed = self._manager.wait_until_available(names, timeout_s)
     if failed:
       shown = "".join(
         f"{{name: {name} version: {status.version}}} due to error: {_text(status.error)}}}, "
