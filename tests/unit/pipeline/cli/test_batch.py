@@ -47,6 +47,13 @@ def model(tmp_path_factory):
   return path
 
 
+# A shell's background job, which CI may be, starts with interrupts ignored.
+_MAIN = (
+  "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+  "from pipeline.cli.main import main; main()"
+)
+
+
 @pytest.fixture
 def dlpipe(tmp_path, model):
   """Returns a function that starts `dlpipe batch toy` in `tmp_path`."""
@@ -58,7 +65,7 @@ def dlpipe(tmp_path, model):
 
   def start(*arguments):
     return subprocess.Popen(
-      [sys.executable, "-m", "pipeline.cli.main", "batch", "toy", *arguments],
+      [sys.executable, "-c", _MAIN, "batch", "toy", *arguments],
       cwd=tmp_path,
       env={
         **{k: v for k, v in os.environ.items() if not k.startswith("DLPIPE_")},

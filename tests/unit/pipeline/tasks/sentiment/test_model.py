@@ -170,7 +170,7 @@ def test_vectors_for_none_of_the_words_are_bad_input(text_graph, hyperparameters
 
 def test_the_plan_is_the_bag_and_then_the_readers(hyperparameters):
   bag, readers = training_plan({**hyperparameters, "epochs": 3, "min_steps": 70})
-  assert (bag.name, bag.epochs, bag.learning_rate, bag.min_steps) == ("bag", 6, 0.01, 35)
+  assert (bag.name, bag.epochs, bag.learning_rate, bag.min_steps) == ("bag", 4, 0.003, 35)
   assert (readers.name, readers.epochs, readers.min_steps) == ("readers", 3, 70)
   assert readers.learning_rate == hyperparameters["learning_rate"]
 
