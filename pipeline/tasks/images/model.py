@@ -16,6 +16,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from keras import layers
 
+from pipeline.classification_outputs import class_outputs
 from pipeline.tasks.images.backbones import Backbone, get_backbone
 from pipeline.tasks.images.features import PIXELS, VOCABULARY
 
@@ -134,22 +135,10 @@ def search_space(hp: keras_tuner.HyperParameters, hyperparameters: Mapping[str, 
 def serving_outputs(
   model: keras.Model, tft_output: tft.TFTransformOutput
 ) -> Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]:
-  """Returns the in-graph function from transformed features to what a caller reads.
-
-  Its outputs: `label` `[batch]` string, `score` `[batch]` float32 in [0, 1], `scores`
-  `[batch, classes]` float32 and `labels` `[batch, classes]` string, in the vocabulary's order.
-  """
-  names = tf.constant(
-    [name.decode() for name in tft_output.vocabulary_by_name(VOCABULARY)], tf.string
-  )
+  """Returns the in-graph function from transformed features to what a caller reads."""
+  answer = class_outputs(tft_output, VOCABULARY)
 
   def outputs(features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    scores = tf.nn.softmax(model(features[PIXELS], training=False))
-    return {
-      "label": tf.gather(names, tf.argmax(scores, axis=1)),
-      "score": tf.reduce_max(scores, axis=1),
-      "scores": scores,
-      "labels": tf.repeat(names[tf.newaxis], tf.shape(scores)[0], axis=0),
-    }
+    return answer(model(features[PIXELS], training=False))
 
   return outputs

@@ -20,6 +20,7 @@ from keras import layers, ops
 
 from components import progress
 from components.errors import BadInputError
+from pipeline.classification_outputs import class_outputs
 from pipeline.tasks.sentiment.features import (
   END_IDS,
   START_IDS,
@@ -171,26 +172,14 @@ def search_space(hp: keras_tuner.HyperParameters, hyperparameters: Mapping[str, 
 def serving_outputs(
   model: keras.Model, tft_output: tft.TFTransformOutput
 ) -> Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]:
-  """Returns the in-graph function from transformed features to what a caller reads.
-
-  Its outputs: `label` `[batch]` string, `score` `[batch]` float32 in [0, 1], `scores`
-  `[batch, classes]` float32 and `labels` `[batch, classes]` string, in the vocabulary's order.
-  """
-  names = tf.constant(
-    [name.decode() for name in tft_output.vocabulary_by_name(VOCABULARY)], tf.string
-  )
+  """Returns the in-graph function from transformed features to what a caller reads."""
+  answer = class_outputs(tft_output, VOCABULARY)
 
   def outputs(features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     # As training does: what stands after the longest text of the batch costs time and says nothing.
     words = tf.reduce_sum(tf.cast(features[WORD_IDS] != 0, tf.int32), axis=1)
     longest = tf.maximum(tf.reduce_max(words), 1)
     cut = {name: tf.cast(features[name][:, :longest], tf.int32) for name in SEQUENCES}
-    scores = tf.nn.softmax(model(cut, training=False))
-    return {
-      "label": tf.gather(names, tf.argmax(scores, axis=1)),
-      "score": tf.reduce_max(scores, axis=1),
-      "scores": scores,
-      "labels": tf.repeat(names[tf.newaxis], tf.shape(scores)[0], axis=0),
-    }
+    return answer(model(cut, training=False))
 
   return outputs
