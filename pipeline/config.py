@@ -71,6 +71,34 @@ class BeamConfig(_Section):
   options: tuple[str, ...] = ()
 
 
+class MetadataConfig(_Section):
+  """Where metadata is kept; no file, SQLite in the workspace."""
+
+  connection_file: str | None = None
+
+
+class NodeResources(_Section):
+  """What one node's container is given; None leaves it to the cluster."""
+
+  cpu: float | None = pydantic.Field(None, gt=0)
+  memory_gb: float | None = pydantic.Field(None, gt=0)
+  gpu: int = pydantic.Field(0, ge=0)
+  gpu_type: str = "nvidia.com/gpu"
+
+
+class KubeflowConfig(_Section):
+  """Where and with what the nodes of a compiled pipeline run; paths are those in the containers."""
+
+  image: str | None = None
+  pipeline_root: str | None = None
+  data_path: str | None = None
+  workspace: str = "/workspace"
+  volume_claim: str | None = None
+  resources: dict[str, NodeResources] = {}
+  retries: int = pydantic.Field(0, ge=0)
+  notify_url: str | None = None
+
+
 class PipelineConfig(_Section):
   """One run's configuration.
 
@@ -79,7 +107,7 @@ class PipelineConfig(_Section):
     data_path: absolute path of the input.
     workspace: absolute path under which `<task>/` holds everything the run writes.
     tiny: whether the task's CI-sized overrides apply.
-    data, train, tune, gates, push, beam: the sections that `--set` reaches; `gates` maps a
+    data, train, tune, gates, push, beam, metadata: the sections that `--set` reaches; `gates` maps a
       metric to a bound that replaces the task's own.
     model: hyperparameters the user set.
     decode: what the user set of the task's `decoding`.
@@ -97,6 +125,7 @@ class PipelineConfig(_Section):
   gates: dict[str, float] = {}
   push: PushConfig = PushConfig()
   beam: BeamConfig = BeamConfig()
+  metadata: MetadataConfig = MetadataConfig()
 
   @property
   def root(self) -> pathlib.Path:
@@ -138,6 +167,7 @@ def make_config(
   config_file: str | None = None,
   settings: Iterable[str] = (),
   beam: str | None = None,
+  mlmd: str | None = None,
 ) -> PipelineConfig:
   """Builds the configuration of one run.
 
@@ -149,6 +179,7 @@ def make_config(
     config_file: a YAML file of sections, or None.
     settings: `section.name=value` items; values are read as YAML scalars.
     beam: replaces `beam.runner`.
+    mlmd: replaces `metadata.connection_file`.
 
   Raises:
     BadInputError: an unknown name, a value of the wrong type or out of range, an unreadable file.
@@ -171,6 +202,8 @@ def make_config(
       sections[section][name] = value
   if beam:
     sections.setdefault("beam", {})["runner"] = beam
+  if mlmd:
+    sections.setdefault("metadata", {})["connection_file"] = os.path.abspath(mlmd)
   try:
     return PipelineConfig(
       task=task.name,
@@ -254,6 +287,8 @@ def known_names(task: Task) -> dict[str, list[str]]:
     ],
     "push": list(PushConfig.model_fields),
     "beam": list(BeamConfig.model_fields),
+    "kubeflow": list(KubeflowConfig.model_fields),
+    "metadata": list(MetadataConfig.model_fields),
   }
 
 
