@@ -107,8 +107,8 @@ class PipelineConfig(_Section):
     data_path: absolute path of the input.
     workspace: absolute path under which `<task>/` holds everything the run writes.
     tiny: whether the task's CI-sized overrides apply.
-    data, train, tune, gates, push, beam, metadata: the sections that `--set` reaches; `gates` maps a
-      metric to a bound that replaces the task's own.
+    data, train, tune, gates, push, beam, metadata, kubeflow: the sections that `--set` reaches;
+      `gates` maps a metric to a bound that replaces the task's own.
     model: hyperparameters the user set.
     decode: what the user set of the task's `decoding`.
   """
@@ -126,6 +126,7 @@ class PipelineConfig(_Section):
   push: PushConfig = PushConfig()
   beam: BeamConfig = BeamConfig()
   metadata: MetadataConfig = MetadataConfig()
+  kubeflow: KubeflowConfig = KubeflowConfig()
 
   @property
   def root(self) -> pathlib.Path:
@@ -287,8 +288,8 @@ def known_names(task: Task) -> dict[str, list[str]]:
     ],
     "push": list(PushConfig.model_fields),
     "beam": list(BeamConfig.model_fields),
-    "kubeflow": list(KubeflowConfig.model_fields),
     "metadata": list(MetadataConfig.model_fields),
+    "kubeflow": list(KubeflowConfig.model_fields),
   }
 
 
