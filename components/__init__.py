@@ -1,1 +1,14 @@
-"""TFX components of our own. Imports nothing of `pipeline` or `serving`; light at import."""
+"""TFX components of our own. Imports nothing of `pipeline` or `serving`; light at import.
+
+Artifact types of our own are attributes of this package, too, imported when asked for: Kubeflow
+names a type by one dot, and finds its class by that name.
+"""
+
+import importlib
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+  if name in ("GateVerdict", "Quarantine"):
+    return getattr(importlib.import_module("components.artifacts"), name)
+  raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

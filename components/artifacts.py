@@ -1,6 +1,7 @@
 """The artifact types of our own; everything else is a TFX standard type.
 
-Imported by components and by the assembly. Imports only TFX's artifact base class.
+Imported by components and by the assembly. Imports only TFX's artifact base class. A type is named
+as the attribute of `components` that it is, which is how Kubeflow finds its class.
 """
 
 from tfx.types import artifact
@@ -13,7 +14,7 @@ class Quarantine(artifact.Artifact):
   {label: n}}}`, and `rejected.jsonl`, one rejected record a line.
   """
 
-  TYPE_NAME = "Quarantine"
+  TYPE_NAME = "components.Quarantine"
 
 
 class GateVerdict(artifact.Artifact):
@@ -23,4 +24,4 @@ class GateVerdict(artifact.Artifact):
   "bound", "reason"}]}`.
   """
 
-  TYPE_NAME = "GateVerdict"
+  TYPE_NAME = "components.GateVerdict"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,10 +25,13 @@ from tfx.types.channel import Channel
 
 from components import previous_model
 from components.data_gate import DataGate
+from components.model_history.component import ModelHistory, PreviousModel, RecordBlessing
+from components.model_history.evaluator import Evaluator as HistoryEvaluator
 from components.records import EVAL, TRAIN, VAL
 from components.reviewed_schema import ReviewedSchema
 from components.serving_gate.component import ServingGate
 from components.source_example_gen.component import SourceExampleGen
+from components.source_state import SourceState
 from components.versioned_pusher.component import VersionedPusher
 from pipeline import evaluation
 from pipeline.beam_options import beam_args
@@ -47,6 +51,7 @@ def create_pipeline(
   source: Source,
   hyperparameters: Mapping[str, Any],
   train_and_push: bool = True,
+  self_contained: bool = False,
 ) -> Pipeline:
   """Draws the pipeline of one task.
 
@@ -56,17 +61,20 @@ def create_pipeline(
     source: how the input is read.
     hyperparameters: the merged hyperparameters of this run.
     train_and_push: False draws only the nodes that read and check the data.
+    self_contained: True draws as nodes what drivers and resolvers do elsewhere, for a backend that
+      runs neither.
 
   Returns:
     A pipeline with SQLite metadata in the workspace; a runner may replace that.
   """
-  data, schema, statistics, gate = _data_stage(task, config, source)
-  nodes: list[BaseNode] = [data, schema, *statistics, gate]
+  state, data, schema, statistics, gate = _data_stage(task, config, source, self_contained)
+  nodes: list[BaseNode] = [*state, data, schema, *statistics, gate]
   if train_and_push:
     transform, *tuner, trainer = _training_stage(
       task, config, data, schema, gate, dict(hyperparameters)
     )
-    nodes += [transform, *tuner, trainer, *_release_stage(task, config, data, trainer)]
+    release = _release_stage(task, config, data, trainer, self_contained)
+    nodes += [transform, *tuner, trainer, *release]
   return Pipeline(
     pipeline_name=task.name.replace("_", "-"),
     pipeline_root=str(config.root / "artifacts"),
@@ -80,19 +88,30 @@ def create_pipeline(
 
 
 def _data_stage(
-  task: Task, config: PipelineConfig, source: Source
-) -> tuple[BaseNode, BaseNode, list[BaseNode], BaseNode]:
+  task: Task, config: PipelineConfig, source: Source, self_contained: bool
+) -> tuple[list[BaseNode], BaseNode, BaseNode, list[BaseNode], BaseNode]:
   """Reads, describes and judges the data."""
   plan_fn, read_fn = udf_path(source.plan), udf_path(source.read)
+  options = config.data_options(task)
+  state: list[BaseNode] = []
+  fingerprint = None
+  if self_contained:
+    state = [
+      SourceState(
+        plan_fn=plan_fn, data_path=config.data_path, options=json.dumps(options, sort_keys=True)
+      )
+    ]
+    fingerprint = state[0].outputs["fingerprint"].future()[0].value
   data = SourceExampleGen(
     plan_fn=plan_fn,
     read_fn=read_fn,
     data_path=config.data_path,
-    options=config.data_options(task),
+    options=options,
     label_key=task.label_key if task.vocabulary else "",
     val_fraction=config.data.val_fraction,
     eval_fraction=config.data.eval_fraction,
     code_fingerprint=code_fingerprint(plan_fn, read_fn, "components.source_example_gen.executor"),
+    input_fingerprint=fingerprint,
   )
   schema = ReviewedSchema(text=schema_path(task.name).read_text(encoding="utf-8"))
   examples = data.outputs["examples"]
@@ -109,7 +128,7 @@ def _data_stage(
     min_severity=config.data.min_severity,
     code_fingerprint=code_fingerprint("components.data_gate"),
   )
-  return data, schema, [statistics, inferred, validator], gate
+  return state, data, schema, [statistics, inferred, validator], gate
 
 
 def _training_stage(
@@ -128,6 +147,8 @@ def _training_stage(
     # Training applies the graph itself, so that it cannot differ from serving.
     materialize=False,
     disable_statistics=True,
+    # Nothing reads it: a later run with other data has other words to count.
+    disable_analyzer_cache=True,
     custom_config={
       "hyperparameters": _of_transform(task, hyperparameters),
       "code_fingerprint": code_fingerprint(task.preprocessing_fn),
@@ -196,25 +217,28 @@ def _of_transform(task: Task, hyperparameters: Mapping[str, Any]) -> dict[str, A
 
 
 def _release_stage(
-  task: Task, config: PipelineConfig, data: BaseNode, trainer: BaseNode
+  task: Task, config: PipelineConfig, data: BaseNode, trainer: BaseNode, self_contained: bool
 ) -> list[BaseNode]:
   """Evaluates, proves that serving agrees with training, and pushes what both let through."""
   model = trainer.outputs["model"]
-  previous = Resolver(
-    strategy_class=previous_model.PreviousBlessedModel,
-    **{
-      previous_model.MODEL: Channel(type=standard_artifacts.Model),
-      previous_model.MODEL_BLESSING: Channel(type=standard_artifacts.ModelBlessing),
-      previous_model.CANDIDATE: model,
-    },
-  ).with_id("PreviousModel")
-  evaluator = Evaluator(
+  asked = _ask_history(config, trainer) if self_contained else [_resolve_previous(trainer)]
+  make_evaluator = HistoryEvaluator if self_contained else Evaluator
+  evaluator = make_evaluator(
     examples=data.outputs["examples"],
     model=model,
-    baseline_model=previous.outputs[previous_model.MODEL],
+    baseline_model=asked[-1].outputs[previous_model.MODEL],
     eval_config=evaluation.eval_config(task, evaluation.task_gates(task, config.gates)),
     example_splits=[EVAL],
   )
+  recorded: list[BaseNode] = []
+  if self_contained:
+    recorded = [
+      RecordBlessing(
+        candidate=model,
+        blessing=evaluator.outputs["blessing"],
+        history_path=str(config.root / "models.json"),
+      )
+    ]
   serving_gate = ServingGate(
     model=model,
     model_run=trainer.outputs["model_run"],
@@ -228,4 +252,22 @@ def _release_stage(
     serving_dir=str(config.serving_dir),
     code_fingerprint=code_fingerprint("components.versioned_pusher.executor"),
   )
-  return [previous, evaluator, serving_gate, pusher]
+  return [*asked, evaluator, *recorded, serving_gate, pusher]
+
+
+def _resolve_previous(trainer: BaseNode) -> BaseNode:
+  return Resolver(
+    strategy_class=previous_model.PreviousBlessedModel,
+    **{
+      previous_model.MODEL: Channel(type=standard_artifacts.Model),
+      previous_model.MODEL_BLESSING: Channel(type=standard_artifacts.ModelBlessing),
+      previous_model.CANDIDATE: trainer.outputs["model"],
+    },
+  ).with_id("PreviousModel")
+
+
+def _ask_history(config: PipelineConfig, trainer: BaseNode) -> list[BaseNode]:
+  history = ModelHistory(
+    candidate=trainer.outputs["model"], history_path=str(config.root / "models.json")
+  )
+  return [history, PreviousModel(previous=history.outputs["previous"].future()[0].value)]

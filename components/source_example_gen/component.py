@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.dsl.placeholder import placeholder
 from tfx.types import channel_utils, component_spec, standard_artifacts
 
 from components.artifacts import Quarantine
@@ -30,6 +31,7 @@ class SourceExampleGenSpec(component_spec.ComponentSpec):
     "code_fingerprint": component_spec.ExecutionParameter(type=str),
     "val_fraction": component_spec.ExecutionParameter(type=float),
     "eval_fraction": component_spec.ExecutionParameter(type=float),
+    driver.FINGERPRINT_KEY: component_spec.ExecutionParameter(type=str, optional=True),
   }
   INPUTS: dict[str, component_spec.ChannelParameter] = {}
   OUTPUTS = {
@@ -62,6 +64,7 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
     code_fingerprint: str,
     val_fraction: float = 0.1,
     eval_fraction: float = 0.1,
+    input_fingerprint: str | placeholder.Placeholder | None = None,
   ):
     """Constructs the component.
 
@@ -75,6 +78,7 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
         outlive the code it came from.
       val_fraction: part of the drawn records that goes to val, 0 to 1.
       eval_fraction: part of the drawn records that goes to eval, 0 to 1.
+      input_fingerprint: the state of the input, from `SourceState`, where the driver does not run.
 
     Raises:
       BadInputError: the fractions leave nothing to train on.
@@ -94,6 +98,7 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
         code_fingerprint=code_fingerprint,
         val_fraction=float(val_fraction),
         eval_fraction=float(eval_fraction),
+        **({} if input_fingerprint is None else {driver.FINGERPRINT_KEY: input_fingerprint}),
         examples=channel_utils.as_channel([standard_artifacts.Examples()]),
         quarantine=channel_utils.as_channel([Quarantine()]),
       )
