@@ -11,7 +11,8 @@ NEW = "; python_version >= '3.11'"
 
 # Folders without code (schemas, samples) count as packages, so that a wheel carries their files.
 PACKAGES = ("components", "data", "pipeline", "schemas", "serving")
-FILES = ("csv", "gz", "html", "j2", "jpg", "json", "jsonl", "md", "pbtxt", "png", "tsv", "txt")
+WEB = ("css", "html", "js")
+FILES = (*WEB, "csv", "gz", "j2", "jpg", "json", "jsonl", "md", "pbtxt", "png", "tsv", "txt")
 
 setup(
   name="dlpipe",

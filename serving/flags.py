@@ -102,6 +102,7 @@ class Flags:
   max_request_bytes: int = _ours(0, "refuse larger requests; 0 does not")
   max_concurrent_requests: int = _ours(0, "refuse what would be one more, per protocol; 0: never")
   auth_tokens_file: str = _ours("", "let in only who bears a token of this file, one a line")
+  ui: bool = _ours(False, "serve a page to try the models in a browser, at /ui of the REST port")
   request_log_dir: str = _ours("", "write a sample of requests and answers there")
   request_log_sample: float = _ours(0.01, "the fraction of requests that are written")
 
@@ -165,6 +166,8 @@ def check(flags: Flags) -> None:
     )
   if flags.monitoring_config_file and not flags.rest_api_port:
     raise InvalidArgument("--monitoring_config_file needs --rest_api_port.")
+  if flags.ui and not flags.rest_api_port:
+    raise InvalidArgument("--ui needs --rest_api_port.")
   refused = {
     "use_alts_credentials": flags.use_alts_credentials,
     "platform_config_file": flags.platform_config_file,

@@ -61,7 +61,7 @@ class SavedModelLoader(Loader):
     try:
       if self._options.wrap is not None:
         runner = self._options.wrap(session, path)
-      servable = Servable(name, version, runner=runner, signatures=session.signatures)
+      servable = Servable(name, version, runner=runner, signatures=session.signatures, path=path)
       if self._options.with_warmup:
         self._warm_up(servable, path)
     except BaseException:

@@ -6,6 +6,7 @@ Source: tensorflow_serving/core/{servable_handle.h,loader_harness.cc}.
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -60,12 +61,21 @@ class Servable:
   A `with` block holds it: it is not freed before all blocks are left.
   """
 
-  def __init__(self, name: str, version: int, *, runner: Runnable, signatures: Mapping[str, Any]):
-    """Args: what it is called, what runs it, and name to `SignatureDef`."""
+  def __init__(
+    self,
+    name: str,
+    version: int,
+    *,
+    runner: Runnable,
+    signatures: Mapping[str, Any],
+    path: pathlib.Path | None = None,
+  ):
+    """Args: what it is called, what runs it, name to `SignatureDef`, and where it was read from."""
     self.name = name
     self.version = version
     self.runner = runner
     self.signatures = signatures
+    self.path = path
     # In an order of their own, so that of several wrong inputs always the same is named.
     self.inputs: Mapping[str, Mapping[str, Any]] = {
       key: dict(sorted(signature.inputs.items())) for key, signature in signatures.items()

@@ -28,6 +28,7 @@ from serving.protos import MonitoringConfig
 from serving.request_log import RequestLog
 from serving.rest.api import RestApi, RestOptions
 from serving.rest.http_server import HttpServer
+from serving.rest.page import Page
 from serving.serving_core import ServingCore
 from serving.sessions import Runnable, SessionOptions
 from serving.telemetry import Telemetry
@@ -37,6 +38,7 @@ from serving.version_source import VersionSource
 _LOG = logging.getLogger(__name__)
 _GRACE_S = 30.0
 _BATCHING_FILE = "batching_params.pbtxt"
+_EVERY_HOST = ("", "0.0.0.0", "::")
 _METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
@@ -135,8 +137,9 @@ class ModelServer:
       check_method=flags.enable_signature_method_name_check,
       metrics_path=self._metrics_path,
     )
+    page = Page(self._core, needs_token=self._tokens is not None) if flags.ui else None
     http = HttpServer(
-      RestApi(self._core, self._hooks, options, self._tokens),
+      RestApi(self._core, self._hooks, options, self._tokens, page),
       host=flags.host,
       port=flags.rest_api_port,
       threads=flags.rest_api_num_threads,
@@ -152,6 +155,8 @@ class ModelServer:
       ) from err
     self._http = http
     _LOG.info("Exporting HTTP/REST API at:%s:%d ...", flags.host, port)
+    if flags.ui:
+      _LOG.info("Try the models in a browser: http://%s:%d/ui", _reached_at(flags.host), port)
 
   def _poll_config(self) -> None:
     accepted = self._config
@@ -228,6 +233,11 @@ def _session_options(flags: Flags) -> SessionOptions:
 
 def _bracketed(host: str) -> str:
   return f"[{host}]" if ":" in host else host
+
+
+def _reached_at(host: str) -> str:
+  """Where this machine finds what listens on a host."""
+  return "127.0.0.1" if host in _EVERY_HOST else _bracketed(host)
 
 
 def _batches(flags: Flags, telemetry: Telemetry) -> Wrap:

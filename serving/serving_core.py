@@ -54,6 +54,10 @@ class ServingCore:
         raise InvalidArgument(f"Unrecognized servable version label: {spec.label}")
     return self._manager.acquire(spec.name, version)
 
+  def names(self) -> list[str]:
+    """The models that are configured, in alphabetical order."""
+    return sorted(self._models)
+
   def statuses(self, spec: ModelSpec) -> list[VersionStatus]:
     """What is known of one version, or of all; a label is not looked at.
 

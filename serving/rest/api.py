@@ -18,6 +18,7 @@ from serving.grpc_service import status_response
 from serving.hooks import Hooks
 from serving.rest.json_protos import metadata_body, status_body
 from serving.rest.messages import JSON, Request, Response, html
+from serving.rest.page import Page
 from serving.rest.routes import METADATA, STATUS, Route, find_route, is_api
 from serving.servable import ModelSpec, Run
 from serving.serving_core import ServingCore
@@ -56,9 +57,11 @@ class RestApi:
     hooks: Hooks | None = None,
     options: RestOptions | None = None,
     tokens: Tokens | None = None,
+    page: Page | None = None,
   ):
-    """Args: what answers; who is told; how; who may ask, None for everybody."""
+    """Args: what answers; who is told; how; who may ask, None for everybody; the page, or None."""
     self._tokens = tokens
+    self._page = page
     self._core = core
     self._hooks = hooks or Hooks()
     self._options = options or RestOptions()
@@ -74,14 +77,19 @@ class RestApi:
   def handle(self, request: Request) -> Response:
     """The answer to a request; never raises."""
     started = time.perf_counter()
-    if self._tokens is not None and request.method != "OPTIONS":
+    path = request.target.partition("?")[0]
+    is_metrics = self._options.metrics_path != "" and path == self._options.metrics_path
+    page = None if is_metrics else self._page
+    is_open = request.method == "OPTIONS" or (page is not None and page.is_open(path))
+    if self._tokens is not None and not is_open:
       try:
         self._tokens.check(_authorization(request))
       except ServingError as err:
         return self.refusal(err)
-    path = request.target.partition("?")[0]
-    if self._options.metrics_path and path == self._options.metrics_path:
+    if is_metrics:
       return self._metrics(request)
+    if page is not None and page.owns(path):
+      return self._ask_page(page, request)
     if not is_api(request.target):
       return html(404)
     if request.method == "OPTIONS":
@@ -146,6 +154,12 @@ class RestApi:
     origin = request.headers.get(b"origin", b"")
     is_web = origin.startswith((b"http://", b"https://"))
     return Response(200 if is_web else 400, b"", JSON, self._headers)
+
+  def _ask_page(self, page: Page, request: Request) -> Response:
+    try:
+      return page.answer(request)
+    except Exception as err:
+      return self.refusal(_as_serving_error(err))
 
   def _metrics(self, request: Request) -> Response:
     if request.method != "GET" or request.target != self._options.metrics_path:
