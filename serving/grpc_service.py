@@ -34,6 +34,8 @@ _LOG = logging.getLogger(__name__)
 _STATUS_CODES = {code.name: code for code in grpc.StatusCode}
 _MAX_MESSAGE = 1024
 _SIGNATURE_DEF = "signature_def"
+# gRPC has the end of time for a caller without a deadline: more than TensorFlow and locks take.
+_LONGEST_S = 1e6
 
 
 class PredictionService:
@@ -118,7 +120,7 @@ class PredictionService:
     call: Callable[[Servable, Run], Any],
   ) -> Any:
     started = time.perf_counter()
-    spec, run = ModelSpec(""), Run(context.time_remaining())
+    spec, run = ModelSpec(""), Run(seconds_left(context))
     try:
       spec = _spec_of(api, request)
       with self._core.acquire(spec) as servable:
@@ -159,7 +161,7 @@ class ModelService:
   def HandleReloadConfigRequest(self, request: Any, context: Any) -> Any:  # noqa: N802
     def call() -> Any:
       before = self._hooks.totals(request.metric_names)
-      self._core.configure(request.config, context.time_remaining())
+      self._core.configure(request.config, seconds_left(context))
       response = model_management_pb2.ReloadConfigResponse()
       response.status.SetInParent()
       for name, total in self._hooks.totals(request.metric_names).items():
@@ -190,6 +192,12 @@ def status_response(statuses: list[VersionStatus]) -> Any:
       entry.status.error_code = CODE_NUMBERS[status.error.grpc_code]
       entry.status.error_message = status.error.message
   return response
+
+
+def seconds_left(context: Any) -> float | None:
+  """Until the caller's deadline; None where there is none."""
+  left = context.time_remaining()
+  return left if left is not None and left < _LONGEST_S else None
 
 
 def _spec_of(api: str, request: Any) -> ModelSpec:

@@ -15,6 +15,8 @@ from typing import Any
 import grpc
 import tensorflow as tf
 
+from serving.grpc_service import seconds_left
+
 _SERVICE = "tensorflow.ProfilerService"
 _METHODS = ("Profile", "Terminate", "Monitor")
 _UNLIMITED = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
@@ -39,7 +41,7 @@ class ProfilerProxy:
     def call(request: bytes, context: Any) -> Any:
       try:
         return self._connected().unary_unary(f"/{_SERVICE}/{method}")(
-          request, timeout=context.time_remaining(), wait_for_ready=True
+          request, timeout=seconds_left(context), wait_for_ready=True
         )
       except grpc.RpcError as err:
         return context.abort(err.code(), err.details())

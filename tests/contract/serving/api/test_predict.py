@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
+from tensorflow_serving.apis import model_management_pb2
 
 MANY = {"a": [[1.0, 2.0]], "b": np.int32([5]), "s": [b"word"]}
 
@@ -238,6 +239,19 @@ def test_a_deadline_ends_a_long_run(server, tools):
   code, _ = tools.refused(lambda: server.predict("slow", inputs, timeout_s=0.5))
   assert code == "DEADLINE_EXCEEDED"
   assert server.predict("slow", {"rounds": np.int32([10])}).outputs["done"].int_val == [10]
+
+
+def test_callers_without_a_deadline(start, models):
+  fresh = start("--model_name=slow", f"--model_base_path={models / 'slow'}")
+  rounds = {"rounds": np.int32([3])}
+  assert fresh.predict("slow", rounds, timeout_s=None).outputs["done"].int_val == [3]
+  request = model_management_pb2.ReloadConfigRequest()
+  for name in ("slow", "half_plus"):
+    request.config.model_config_list.config.add(
+      name=name, base_path=str(models / name), model_platform="tensorflow"
+    )
+  assert fresh.models.HandleReloadConfigRequest(request).status.error_code == 0
+  assert fresh.predict("half_plus", {"x": [[1.0]]}).outputs["y"].float_val == [3.5]
 
 
 def test_functions_and_resources_of_tf2(server):
