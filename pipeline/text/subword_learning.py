@@ -22,6 +22,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform.beam.experimental import PTransformAnalyzer
 
+from pipeline.text.word_counts import NO_WORD, CountWords, asset_text, write_asset
+
 MAX_PIECE_CHARS = 16
 # Rarer words hardly change what is merged, and would make learning slow.
 _MAX_WORDS = 50_000
@@ -140,51 +142,16 @@ class _LearnPieces(PTransformAnalyzer):
 
   def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
     path = os.path.join(self.base_temp_dir, self._file_name)
-    return (
-      pcoll
-      | "CountBatch" >> beam.Map(_count_batch)
-      | "AddUp" >> beam.CombineGlobally(_AddCounts())
-      | "Learn" >> beam.Map(_write_pieces, self._size, path)
-    )
-
-
-def _count_batch(batch: tuple[np.ndarray]) -> dict[bytes, int]:
-  return dict(collections.Counter(batch[0].tolist()))
-
-
-class _AddCounts(beam.CombineFn):
-  """Adds dictionaries of counts."""
-
-  def create_accumulator(self) -> collections.Counter[bytes]:
-    return collections.Counter()
-
-  def add_input(self, accumulator, element):
-    accumulator.update(element)
-    return accumulator
-
-  def merge_accumulators(self, accumulators):
-    total: collections.Counter[bytes] = collections.Counter()
-    for accumulator in accumulators:
-      total.update(accumulator)
-    return total
-
-  def extract_output(self, accumulator):
-    return dict(accumulator)
+    return pcoll | CountWords() | "Learn" >> beam.Map(_write_pieces, self._size, path)
 
 
 def _write_pieces(counts: Mapping[bytes, int], size: int, path: str) -> np.ndarray:
   decoded = {word.decode("utf-8"): count for word, count in counts.items()}
   pieces = learn_pieces(decoded, size)
-  # A table of nothing cannot be loaded; a replacement character is what no text keeps.
-  tf.io.gfile.makedirs(os.path.dirname(path))
-  with tf.io.gfile.GFile(path, "w") as file:
-    file.write("".join(f"{piece}\n" for piece in pieces or ["\ufffd"]))
-  return np.array(path, dtype=object)
+  # No text keeps the word that stands for nothing.
+  return write_asset(path, pieces or [NO_WORD])
 
 
 def read_pieces(tft_output: tft.TFTransformOutput, file_name: str) -> list[str]:
   """The pieces of a vocabulary of the transform graph, in the order of their ids."""
-  assets = os.path.join(tft_output.transform_savedmodel_dir, tf.saved_model.ASSETS_DIRECTORY)
-  with tf.io.gfile.GFile(os.path.join(assets, file_name)) as file:
-    # Not splitlines: a piece may be a character that it takes for the end of a line.
-    return file.read().removesuffix("\n").split("\n")
+  return asset_text(tft_output, file_name).split("\n")

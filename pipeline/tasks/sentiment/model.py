@@ -39,6 +39,7 @@ from pipeline.tasks.sentiment.layers import (
 )
 from pipeline.tasks.sentiment.plan import reader_names
 from pipeline.text import word_vectors
+from pipeline.text.word_counts import read_counts
 from pipeline.text.words import part_buckets
 
 SEQUENCES = (WORD_IDS, START_IDS, END_IDS)
@@ -57,7 +58,7 @@ def build_model(
   if hp["cell"] not in _CELLS:
     raise BadInputError(f"model.cell must be one of {sorted(_CELLS)}. Received: {hp['cell']!r}")
   classes = tft_output.vocabulary_size_by_name(VOCABULARY)
-  words, counts = vocabulary(tft_output)
+  words, counts = read_counts(tft_output, WORDS)
   stems = _stems(words, hp)
   pretrained = _pretrained(words, counts, hp)
   inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in SEQUENCES}
@@ -70,12 +71,6 @@ def build_model(
   if corrections:
     logits += sum(corrections) / len(corrections)
   return keras.Model(inputs, logits, name="sentiment")
-
-
-def vocabulary(tft_output: tft.TFTransformOutput) -> tuple[list[bytes], np.ndarray]:
-  """The words of the transform graph's vocabulary, and how often train has each."""
-  lines = [line.split(b" ", 1) for line in tft_output.vocabulary_by_name(WORDS)]
-  return [word for _, word in lines], np.array([int(count) for count, _ in lines], "int64")
 
 
 def _stems(words: list[bytes], hp: Mapping[str, Any]) -> np.ndarray:

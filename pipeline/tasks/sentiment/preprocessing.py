@@ -22,6 +22,7 @@ from pipeline.tasks.sentiment.features import (
   WORD_IDS,
   WORDS,
 )
+from pipeline.text.word_counts import frequent_words, ranks
 from pipeline.text.words import part_buckets, split_words
 
 # Up to this share of unknown words they are called few.
@@ -49,48 +50,52 @@ def preprocessing_fn(
   """
   hyperparameters = custom_config["hyperparameters"]
   words = split_words(_flat(inputs[TEXT]))
-  ranks = tft.compute_and_apply_vocabulary(
-    words,
-    default_value=-1,
-    top_k=hyperparameters["vocabulary_size"],
-    frequency_threshold=hyperparameters["min_frequency"],
-    vocab_filename=WORDS,
-    # Training tells from it how many of the running words have a pre-trained vector.
-    store_frequency=True,
+  frequent = frequent_words(
+    words.flat_values,
+    top=hyperparameters["vocabulary_size"],
+    min_count=hyperparameters["min_frequency"],
+    file_name=WORDS,
   )
+  known = ranks(words.flat_values, frequent)
   label_id = tft.compute_and_apply_vocabulary(
     _flat(inputs[LABEL]), vocab_filename=VOCABULARY, num_oov_buckets=0, default_value=-1
   )
   buckets, length = hyperparameters["part_buckets"], hyperparameters["max_words"]
 
-  def parts(chars: int) -> tf.RaggedTensor:
-    numbers = part_buckets(words.flat_values, chars=chars, buckets=buckets)
-    return words.with_flat_values(1 + numbers)
+  def parts(chars: int) -> tf.Tensor:
+    return 1 + part_buckets(words.flat_values, chars=chars, buckets=buckets)
 
-  unknown = parts(STEM_CHARS).flat_values
-  ids = tf.where(ranks.flat_values < 0, unknown, 1 + buckets + ranks.flat_values)
+  places, there = beginning_and_end(words, length)
+
+  def placed(ids: tf.Tensor) -> tf.Tensor:
+    # One more id, so that there is one to take when no text of the batch has a word.
+    taken = tf.gather(tf.pad(ids, [[0, 1]]), places)
+    return tf.where(there, taken, tf.zeros_like(taken))
+
   return {
-    WORD_IDS: beginning_and_end(words.with_flat_values(ids), length),
-    START_IDS: beginning_and_end(parts(START_CHARS), length),
-    END_IDS: beginning_and_end(parts(END_CHARS), length),
-    OOV_BUCKET: _oov_bucket(ranks),
+    WORD_IDS: placed(tf.where(known < 0, parts(STEM_CHARS), 1 + buckets + known)),
+    START_IDS: placed(parts(START_CHARS)),
+    END_IDS: placed(parts(END_CHARS)),
+    OOV_BUCKET: _oov_bucket(words.with_flat_values(known)),
     LABEL_ID: label_id,
   }
 
 
-def beginning_and_end(ids: tf.RaggedTensor, length: int) -> tf.Tensor:
-  """Cuts `[batch, (words)]` to `[batch, length]`, with 0 after the end of shorter rows.
+def beginning_and_end(words: tf.RaggedTensor, length: int) -> tuple[tf.Tensor, tf.Tensor]:
+  """Where the words of `[batch, (words)]` go in `[batch, length]`.
 
   A long review says at its end what it comes to: the middle is left out.
+
+  Returns:
+    Two of shape `[batch, length]`: int64, each place's word among all words of the batch; bool,
+    whether there is one. Where there is none, the first is 0.
   """
-  head = length // 2
-  tail = length - head
-  rest = ids[:, head:]
-  excess = tf.maximum(rest.row_lengths() - tail, 0)
-  position = tf.ragged.range(rest.row_lengths()).flat_values
-  kept = position >= tf.gather(excess, rest.value_rowids())
-  rest = tf.ragged.boolean_mask(rest, rest.with_flat_values(kept))
-  return tf.concat([ids[:, :head], rest], axis=1).to_tensor(shape=[None, length])
+  column = tf.range(length, dtype=tf.int64)[tf.newaxis]
+  count = words.row_lengths()[:, tf.newaxis]
+  left_out = tf.cast(column >= length // 2, tf.int64) * tf.maximum(count - length, 0)
+  there = column < count
+  places = words.row_starts()[:, tf.newaxis] + column + left_out
+  return tf.where(there, places, tf.zeros_like(places)), there
 
 
 def _oov_bucket(ranks: tf.RaggedTensor) -> tf.Tensor:

@@ -36,7 +36,7 @@ def matches(path: str) -> bool:
 
 
 def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
-  """Cuts the table into shards; up to 50,000 rows are read for their labels.
+  """Cuts the table into shards; up to 5,000 rows are read for their labels.
 
   Raises:
     BadInputError: the table or a column is missing, a split is unknown, or there are fewer than two

@@ -26,7 +26,7 @@ _TEXT_NAMES = ("text", "review", "sentence", "content")
 
 
 def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
-  """Finds the features in the first records; up to 50,000 are read for their labels.
+  """Finds the features in the first records; up to 5,000 are read for their labels.
 
   Raises:
     BadInputError: there is no TFRecord, none of its records holds a text and a label, a named

@@ -2,7 +2,6 @@
 
 import random
 
-import numpy as np
 import pytest
 
 from pipeline.text import subword_learning
@@ -75,14 +74,6 @@ def _slowly(counts, size):
           symbols[i : i + 2] = [best[0] + best[1]]
         i += 1
   return pieces
-
-
-def test_batches_are_added_up():
-  combine = subword_learning._AddCounts()
-  batches = [(np.array([b"a", b"b", b"a"], object),), (np.array([b"b"], object),)]
-  counted = [subword_learning._count_batch(batch) for batch in batches]
-  accumulators = [combine.add_input(combine.create_accumulator(), c) for c in counted]
-  assert combine.extract_output(combine.merge_accumulators(accumulators)) == {b"a": 2, b"b": 2}
 
 
 def test_the_file_holds_a_piece_a_line(tmp_path):

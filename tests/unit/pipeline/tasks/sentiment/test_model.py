@@ -10,15 +10,16 @@ import pytest
 import tensorflow as tf
 
 from components.errors import BadInputError
+from pipeline.tasks.sentiment.features import WORDS
 from pipeline.tasks.sentiment.model import (
   SEQUENCES,
   build_model,
   compile_args,
   search_space,
   serving_outputs,
-  vocabulary,
 )
 from pipeline.tasks.sentiment.plan import training_plan
+from pipeline.text.word_counts import read_counts
 
 _IDS = np.array([[6, 9, 3, 0, 0], [7, 0, 0, 0, 0], [0, 0, 0, 0, 0], [8, 8, 6, 10, 1]], "int32")
 
@@ -146,7 +147,7 @@ def test_pretrained_vectors_are_loaded_and_their_coverage_is_said(
   caplog.set_level(logging.INFO, "dlpipe.progress")
   values = {**hyperparameters, "embeddings": str(embeddings), "readers": 1}
   built = build_model(values, text_graph)
-  words, _ = vocabulary(text_graph)
+  words, _ = read_counts(text_graph, WORDS)
   vectors = next(w for w in built.get_weights() if w.shape == (len(words), 4))
   assert vectors[words.index(b"good")].tolist() == [1, 2, 3, 4]
   assert vectors[words.index(b"film")].tolist() == [5, 6, 7, 8]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.tasks.sentiment.model import vocabulary
+from pipeline.tasks.sentiment.features import WORDS
 from pipeline.tasks.sentiment.preprocessing import beginning_and_end
+from pipeline.text.word_counts import read_counts
 from pipeline.text.words import part_buckets
 
 _BUCKETS = 5
@@ -23,7 +24,7 @@ def _bucket(word, chars=6):
 
 
 def test_the_vocabulary_has_frequent_words_with_their_counts(text_graph):
-  words, counts = vocabulary(text_graph)
+  words, counts = read_counts(text_graph, WORDS)
   assert words[0] == b"good"
   assert dict(zip(words, counts.tolist(), strict=True)) == {
     b"good": 4,
@@ -35,7 +36,7 @@ def test_the_vocabulary_has_frequent_words_with_their_counts(text_graph):
 
 
 def test_words_are_numbered_after_the_unknown_ones(text_graph, transform):
-  words, _ = vocabulary(text_graph)
+  words, _ = read_counts(text_graph, WORDS)
   number = {word.decode(): 1 + _BUCKETS + rank for rank, word in enumerate(words)}
   ids = transform("GOOD film", "unheard good").pop("word_ids")
   assert ids.dtype == tf.int64
@@ -60,7 +61,7 @@ def test_every_word_has_the_numbers_of_its_start_and_end(transform):
 
 
 def test_a_long_text_keeps_its_beginning_and_its_end(text_graph, transform):
-  words, _ = vocabulary(text_graph)
+  words, _ = read_counts(text_graph, WORDS)
   [ids] = transform("good good bad film " + "plot " * 30 + "not bad . film").pop("word_ids")
   kept = [words[i - 1 - _BUCKETS].decode() for i in ids.numpy()]
   assert kept == ["good", "good", "bad", "film", "not", "bad", ".", "film"]
@@ -68,8 +69,9 @@ def test_a_long_text_keeps_its_beginning_and_its_end(text_graph, transform):
 
 @pytest.mark.parametrize(("length", "expected"), [(5, [1, 2, 7, 8, 9]), (4, [1, 2, 8, 9])])
 def test_the_middle_is_left_out(length, expected):
-  ids = tf.ragged.constant([[*range(1, 10)], [], [1], [1, 2, 3, 4]], dtype=tf.int64)
-  cut = beginning_and_end(ids, length).numpy()
+  words = tf.ragged.constant([[*range(1, 10)], [], [1], [1, 2, 3, 4]], dtype=tf.int64)
+  places, there = beginning_and_end(words, length)
+  cut = tf.where(there, tf.gather(words.flat_values, places), 0).numpy()
   zeros = [0] * length
   assert cut.tolist() == [
     expected,
