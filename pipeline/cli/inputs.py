@@ -1,4 +1,4 @@
-"""What `run` and `check` do before anything heavy is imported: options, configuration, input.
+"""What `run`, `check` and `compile` do before anything heavy is imported: options, input.
 
 Bad input must be answered in a moment, so the source looks at the data here, before TensorFlow.
 """
@@ -39,7 +39,7 @@ def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-  """The options that `run` and `check` share."""
+  """The options that `run`, `check` and `compile` share."""
   options = (
     click.argument("task"),
     click.option("--data", metavar="PATH", help="The input. Default: the task's shipped data."),
@@ -59,6 +59,11 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
       help="Where Beam runs. Default: direct, on this machine.",
     ),
     click.option(
+      "--mlmd",
+      metavar="FILE",
+      help="The metadata store's connection file. Default: SQLite in the workspace.",
+    ),
+    click.option(
       "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout."
     ),
   )
@@ -76,6 +81,7 @@ def prepare(
   settings: Sequence[str],
   tiny: bool,
   beam: str | None,
+  mlmd: str | None = None,
 ) -> Inputs:
   """Turns a command's options into a run that can start.
 
@@ -91,6 +97,7 @@ def prepare(
     config_file=config_file,
     settings=settings,
     beam=beam,
+    mlmd=mlmd,
   )
   path = os.path.abspath(data) if data is not None else known.shipped_data()
   config = config.model_copy(update={"data_path": path})

@@ -18,6 +18,7 @@ _COMMANDS = {
   "batch": "Predict every row of an input into a file.",
   "serve": "Serve models over gRPC and REST.",
   "compile": "Write the pipeline for an orchestrator.",
+  "node": "Run one node of a compiled pipeline.",
   "rollback": "Serve an older version of a model again.",
   "data": "List and fetch public data sets.",
   "doctor": "Say what is wrong with the environment.",

@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
-from tfx.orchestration import metadata
-
 from pipeline.config import PipelineConfig
 from pipeline.runners import node
+from pipeline.runners.metadata_stores import connection, open_store
 
 _NODE = "SourceExampleGen"
 
@@ -28,8 +27,7 @@ def data_artifacts(config: PipelineConfig, run_id: str) -> DataArtifacts | None:
     config: the run's configuration.
     run_id: the run's name.
   """
-  connection = metadata.sqlite_metadata_connection_config(str(config.root / "metadata.db"))
-  with metadata.Metadata(connection) as handle:
+  with open_store(connection(config)) as handle:
     run = handle.store.get_context_by_type_and_name("pipeline_run", run_id)
     for execution in handle.store.get_executions_by_context(run.id) if run else ():
       if not execution.type.endswith(_NODE):

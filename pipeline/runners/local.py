@@ -11,16 +11,14 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tfx.types import standard_artifacts
-
 from components import progress
 from components.errors import BadInputError
-from components.versioned_pusher.publish import list_versions
 from pipeline.assembly import create_pipeline
 from pipeline.config import PipelineConfig
 from pipeline.report.render import write_report
 from pipeline.runners import events, node, record
 from pipeline.runners.causes import user_error
+from pipeline.runners.metadata_stores import ConnectionConfig, connection, open_store
 from pipeline.runners.result import ComponentResult, RunResult
 from pipeline.task import Source, Task
 
@@ -66,16 +64,14 @@ def run(
       train_and_push=train_and_push,
     )
     compiled = node.compile_pipeline(pipeline, run_id)
-    if _last_push_is_gone(compiled, config):
-      # A push is cached by its inputs; what it once wrote has since been deleted.
-      node.without_cache(compiled, "VersionedPusher")
+    store = connection(config)
     ids = node.node_ids(compiled)
     listener(events.RunStarted(run_id, task.name, ids, log_file))
     outcomes: dict[str, node.NodeOutcome] = {}
     for node_id in ids:
       listener(events.ComponentStarted(node_id))
       with _progress_to(listener, node_id):
-        outcome = node.run_node(compiled, node_id)
+        outcome = node.run_node(compiled, node_id, store)
       outcomes[node_id] = outcome
       listener(_finished(node_id, outcome))
       if outcome.state == events.COMPONENT_FAILED:
@@ -86,28 +82,20 @@ def run(
         state=events.SKIPPED, execution_id=None, seconds=0.0, peak_rss_mb=0.0
       )
       listener(_finished(node_id, outcomes[node_id]))
-    result = _conclude(task, config, compiled, outcomes, run_id, started)
+    result = _conclude(task, config, store, outcomes, run_id, started)
   listener(events.RunFinished(result))
   return result
-
-
-def _last_push_is_gone(compiled: Any, config: PipelineConfig) -> bool:
-  with node.metadata.Metadata(node.connection(compiled)) as handle:
-    artifacts = handle.store.get_artifacts_by_type(standard_artifacts.PushedModel.TYPE_NAME)
-  versions = [record.pushed_version(a) for a in sorted(artifacts, key=lambda a: a.id)]
-  pushed = [version for version in versions if version is not None]
-  return bool(pushed) and pushed[-1] not in list_versions(config.serving_dir)
 
 
 def _conclude(
   task: Task,
   config: PipelineConfig,
-  compiled: Any,
+  store: ConnectionConfig,
   outcomes: Mapping[str, node.NodeOutcome],
   run_id: str,
   started: datetime.datetime,
 ) -> RunResult:
-  with node.metadata.Metadata(node.connection(compiled)) as handle:
+  with open_store(store) as handle:
     artifacts = {
       node_id: node.outputs(handle.store, outcome.execution_id)
       for node_id, outcome in outcomes.items()

@@ -11,14 +11,16 @@ from collections.abc import Mapping
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler, constants
-from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.pipeline import Pipeline
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline.runners import events
+from components.errors import BadInputError
+from pipeline.runners import attempts, events
 from pipeline.runners.causes import is_interrupt
+from pipeline.runners.metadata_stores import ConnectionConfig, open_store
+from pipeline.runners.pushes import last_push_is_gone
 
 _RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
 _STATES = {
@@ -67,31 +69,54 @@ def without_cache(compiled: pipeline_pb2.Pipeline, node_id: str) -> None:
       node.pipeline_node.execution_options.caching_options.enable_cache = False
 
 
-def connection(compiled: pipeline_pb2.Pipeline) -> metadata_store_pb2.ConnectionConfig:
-  """Where the pipeline keeps its metadata."""
+def find_node(compiled: pipeline_pb2.Pipeline, node_id: str) -> pipeline_pb2.PipelineNode:
+  """The node with this id.
+
+  Raises:
+    BadInputError: there is none.
+  """
+  for node in compiled.nodes:
+    if node.pipeline_node.node_info.id == node_id:
+      return node.pipeline_node
+  raise BadInputError(
+    f"The pipeline has no node {node_id!r}. Its nodes: {', '.join(node_ids(compiled))}."
+  )
+
+
+def connection(compiled: pipeline_pb2.Pipeline) -> ConnectionConfig:
+  """Where the pipeline keeps its metadata by itself."""
   config = runner_utils.extract_local_deployment_config(compiled).metadata_connection_config
   return getattr(config, config.WhichOneof("connection_config"))
 
 
-def run_node(compiled: pipeline_pb2.Pipeline, node_id: str) -> NodeOutcome:
-  """Runs a node: resolves its inputs, takes the cached result or executes, records the outcome."""
-  deployment = runner_utils.extract_local_deployment_config(compiled)
-  [node] = [n.pipeline_node for n in compiled.nodes if n.pipeline_node.node_info.id == node_id]
-  store_config = connection(compiled)
+def run_node(
+  compiled: pipeline_pb2.Pipeline,
+  node_id: str,
+  store_config: ConnectionConfig | None = None,
+) -> NodeOutcome:
+  """Runs a node: resolves its inputs, takes the cached result or executes, records the outcome.
+
+  A node that has already succeeded in the same run is left alone.
+
+  Args:
+    compiled: a pipeline whose runtime parameters are bound.
+    node_id: which of its nodes.
+    store_config: where metadata is kept, if not where the pipeline says.
+
+  Raises:
+    BadInputError: there is no such node.
+    KeyboardInterrupt: Ctrl-C, however wrapped.
+  """
+  node = find_node(compiled, node_id)
+  if store_config is None:
+    store_config = connection(compiled)
   _reset_peak_memory()
   started = time.monotonic()
   error: BaseException | None = None
   execution_id = None
   try:
-    info = launcher.Launcher(
-      pipeline_node=node,
-      mlmd_connection=metadata.Metadata(store_config),
-      pipeline_info=compiled.pipeline_info,
-      pipeline_runtime_spec=compiled.runtime_spec,
-      executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
-      custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
-    ).launch()
-    execution_id = info.execution_id if info else None
+    with attempts.alone(compiled, node_id):
+      execution_id = _launch(compiled, node, store_config)
     state = _state(store_config, node, execution_id)
   except Exception as err:
     if is_interrupt(err):
@@ -106,6 +131,40 @@ def run_node(compiled: pipeline_pb2.Pipeline, node_id: str) -> NodeOutcome:
   )
 
 
+def _launch(
+  compiled: pipeline_pb2.Pipeline,
+  node: pipeline_pb2.PipelineNode,
+  store_config: ConnectionConfig,
+) -> int | None:
+  """Runs a node that has not succeeded in this run yet; returns its execution, if it has one."""
+  if node.execution_options.HasField("skip"):
+    return None
+  with open_store(store_config) as handle:
+    earlier = attempts.earlier(handle, node)
+    if earlier is not None and attempts.succeeded(earlier):
+      return earlier.id
+    if last_push_is_gone(handle, compiled.pipeline_info.id, node):
+      node.execution_options.caching_options.enable_cache = False
+  if earlier is not None:
+    attempts.clear_outputs(compiled, node, earlier)
+  deployment = runner_utils.extract_local_deployment_config(compiled)
+  node_id = node.node_info.id
+  info = launcher.Launcher(
+    pipeline_node=node,
+    mlmd_connection=open_store(store_config),
+    pipeline_info=compiled.pipeline_info,
+    pipeline_runtime_spec=compiled.runtime_spec,
+    executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
+    custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
+  ).launch()
+  if info is None or info.execution_id is None:
+    return None
+  if earlier is not None:
+    with open_store(store_config) as handle:
+      attempts.complete_inputs(handle, info)
+  return info.execution_id
+
+
 def outputs(store: MetadataStore, execution_id: int) -> Mapping[str, metadata_store_pb2.Artifact]:
   """The first artifact of each of an execution's outputs, by output name."""
   output_types = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INTERNAL_OUTPUT)
@@ -118,7 +177,7 @@ def outputs(store: MetadataStore, execution_id: int) -> Mapping[str, metadata_st
 
 
 def _state(
-  store_config: metadata_store_pb2.ConnectionConfig,
+  store_config: ConnectionConfig,
   node: pipeline_pb2.PipelineNode,
   execution_id: int | None,
 ) -> str:
@@ -128,7 +187,7 @@ def _state(
     # A Resolver only looks up what earlier nodes made; finding nothing is not a failure, and where
     # something needs what it did not find, that node says so.
     return events.COMPONENT_CACHED
-  with metadata.Metadata(store_config) as handle:
+  with open_store(store_config) as handle:
     [execution] = handle.store.get_executions_by_id([execution_id])
   # The launcher swallows errors in input resolution: only the store knows.
   return _STATES.get(execution.last_known_state, events.COMPONENT_FAILED)

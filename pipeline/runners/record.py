@@ -23,6 +23,7 @@ from pipeline.config import PipelineConfig, from_env
 from pipeline.report.data import ReportData
 from pipeline.runners import events, result
 from pipeline.runners.causes import user_error
+from pipeline.runners.pushes import pushed_version
 from pipeline.runners.shown_rows import shown_rows
 from pipeline.task import MetricGate, Task
 from pipeline.training.files import HISTORY_FILE
@@ -216,13 +217,6 @@ def _version(
   if state == result.CACHED:
     return max(list_versions(config.serving_dir), default=None)
   return pushed_version(pushed)
-
-
-def pushed_version(artifact: metadata_store_pb2.Artifact) -> int | None:
-  """The version that a PushedModel artifact stands for; None where the model was refused."""
-  if artifact.custom_properties["pushed"].int_value != 1:
-    return None
-  return int(artifact.custom_properties["pushed_version"].string_value)
 
 
 def _evaluation(artifacts: Artifacts) -> evaluation.Evaluation | None:

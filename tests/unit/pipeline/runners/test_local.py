@@ -149,9 +149,9 @@ def test_refused_data_ends_the_run_and_skips_the_rest(first, pictures, workspace
 def test_a_node_that_fails_skips_those_that_come_after(pictures, tmp_path, monkeypatch):
   original = local.node.run_node
 
-  def fail(compiled, node_id):
+  def fail(compiled, node_id, store_config):
     if node_id != "StatisticsGen":
-      return original(compiled, node_id)
+      return original(compiled, node_id, store_config)
     error = RuntimeError("first line\nsecond line")
     return local.node.NodeOutcome(
       state="FAILED", execution_id=None, seconds=0.5, peak_rss_mb=1.0, error=error

@@ -102,7 +102,7 @@ def test_a_failure_is_an_outcome_with_the_error_that_a_person_can_act_on(compile
 
 
 def test_a_node_that_is_not_there_is_an_error(compiled):
-  with pytest.raises(ValueError, match="not enough values"):
+  with pytest.raises(BadInputError, match="no node 'Absent'. Its nodes: ReviewedSchema, Second."):
     node.run_node(compiled("r1"), "Absent")
 
 

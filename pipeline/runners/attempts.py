@@ -1,0 +1,114 @@
+"""Makes it safe to run a node again under the same run id, whatever became of it before.
+
+An orchestrator repeats a node that failed, that was killed, or of which it only believes so. TFX
+takes up the execution of the earlier attempt, but leaves the half-written outputs in place, and
+registers the inputs only with an execution that is new.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import urllib.parse
+from collections.abc import Iterator
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.io import fileio
+from tfx.orchestration import metadata
+from tfx.orchestration.portable import data_types, outputs_utils
+from tfx.orchestration.portable.mlmd import event_lib, execution_lib
+from tfx.proto.orchestration import pipeline_pb2
+
+from components.errors import DlpipeError
+
+_INPUTS = (metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.INTERNAL_INPUT)
+
+
+def earlier(
+  handle: metadata.Metadata, node: pipeline_pb2.PipelineNode
+) -> metadata_store_pb2.Execution | None:
+  """A node's execution in this run: the successful one, else the last, else None."""
+  contexts = []
+  for spec in node.contexts.contexts:
+    name = spec.name.field_value.string_value
+    context = handle.store.get_context_by_type_and_name(spec.type.name, name)
+    if context is None:
+      return None
+    contexts.append(context)
+  found = execution_lib.get_executions_associated_with_all_contexts(handle, contexts)
+  done = [e for e in found if execution_lib.is_execution_successful(e)]
+  return max(done or found, key=lambda execution: execution.id, default=None)
+
+
+def succeeded(execution: metadata_store_pb2.Execution) -> bool:
+  """Whether an execution's outputs can be used."""
+  return execution_lib.is_execution_successful(execution)
+
+
+def clear_outputs(
+  compiled: pipeline_pb2.Pipeline,
+  node: pipeline_pb2.PipelineNode,
+  execution: metadata_store_pb2.Execution,
+) -> None:
+  """Deletes what an unfinished attempt has written, so that nothing of it is taken for new."""
+  directory = outputs_utils.get_node_dir(compiled.runtime_spec, node.node_info.id)
+  for artifacts in outputs_utils.generate_output_artifacts(
+    execution_id=execution.id, outputs=node.outputs.outputs, node_dir=directory
+  ).values():
+    for artifact in artifacts:
+      if not artifact.is_external and fileio.exists(artifact.uri):
+        fileio.rmtree(artifact.uri)
+
+
+def complete_inputs(handle: metadata.Metadata, info: data_types.ExecutionInfo) -> None:
+  """Adds the inputs to the lineage where the execution was registered before they were known."""
+  known = handle.store.get_events_by_execution_ids([info.execution_id])
+  if any(event.type in _INPUTS for event in known):
+    return
+  events = []
+  for key, artifacts in (info.input_dict or {}).items():
+    for index, artifact in enumerate(artifacts):
+      event = event_lib.generate_event(
+        event_type=metadata_store_pb2.Event.INPUT,
+        key=key,
+        index=index,
+        artifact_id=artifact.id,
+        execution_id=info.execution_id,
+      )
+      events.append(event)
+  if events:
+    handle.store.put_events(events)
+
+
+@contextlib.contextmanager
+def alone(compiled: pipeline_pb2.Pipeline, node_id: str) -> Iterator[None]:
+  """Holds a node of a run against a second process on this machine; dies with its process.
+
+  Raises:
+    DlpipeError: another process is at work on the same node of the same run.
+  """
+  root = compiled.runtime_spec.pipeline_root.field_value.string_value
+  if "://" in root:
+    # Object stores have no locks; there an orchestrator must not start a node twice.
+    yield
+    return
+  run_id = compiled.runtime_spec.pipeline_run_id.field_value.string_value
+  folder = pathlib.Path(root) / ".running"
+  folder.mkdir(parents=True, exist_ok=True)
+  path = folder / urllib.parse.quote(f"{run_id} {node_id}", safe=" :+")
+  with path.open("a+", encoding="utf-8") as file:
+    try:
+      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise DlpipeError(
+        f"{node_id} of the run {run_id} is at work in another process. Wait until it ends, or end "
+        "it, and run the node again."
+      ) from None
+    try:
+      yield
+    finally:
+      # Before the lock is released, so that nobody else's is removed.
+      with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)

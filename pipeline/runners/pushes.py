@@ -1,0 +1,59 @@
+"""What VersionedPusher left in the metadata store: which version, or that the model was refused."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration import metadata
+from tfx.proto.orchestration import pipeline_pb2
+from tfx.types import standard_artifacts
+
+from components.versioned_pusher.executor import SERVING_DIR
+from components.versioned_pusher.publish import list_versions
+
+_PUSHED = "pushed"
+
+
+def pushed_version(artifact: metadata_store_pb2.Artifact) -> int | None:
+  """The version that a PushedModel artifact stands for; None where the model was refused."""
+  if artifact.custom_properties[_PUSHED].int_value != 1:
+    return None
+  return int(artifact.custom_properties["pushed_version"].string_value)
+
+
+def was_refused(artifacts: Iterable[metadata_store_pb2.Artifact]) -> bool:
+  """Whether a PushedModel that was not pushed is among the artifacts."""
+  return any(
+    artifact.type == standard_artifacts.PushedModel.TYPE_NAME and pushed_version(artifact) is None
+    for artifact in artifacts
+  )
+
+
+def last_push_is_gone(
+  handle: metadata.Metadata, pipeline_id: str, node: pipeline_pb2.PipelineNode
+) -> bool:
+  """Whether a pusher's last version has since been deleted from the served directory.
+
+  A push is cached by its inputs; where its result is gone, it has to run again.
+
+  Args:
+    handle: the open store.
+    pipeline_id: the pipeline's name.
+    node: any node; only one that pushes can have lost something.
+  """
+  if SERVING_DIR not in node.parameters.parameters:
+    return False
+  served = node.parameters.parameters[SERVING_DIR].field_value.string_value
+  context = handle.store.get_context_by_type_and_name("pipeline", pipeline_id)
+  pushed = [
+    version
+    for artifact in sorted(
+      handle.store.get_artifacts_by_context(context.id) if context else (), key=lambda a: a.id
+    )
+    if artifact.type == standard_artifacts.PushedModel.TYPE_NAME
+    and os.path.dirname(artifact.custom_properties["pushed_destination"].string_value) == served
+    and (version := pushed_version(artifact)) is not None
+  ]
+  return bool(pushed) and pushed[-1] not in list_versions(served)
