@@ -1,8 +1,9 @@
-"""What every node's container starts: TFX's executor of Kubeflow nodes, with three differences.
+"""What every node's container starts: TFX's executor of Kubeflow nodes, with four differences.
 
 - Artifacts in `s3://` and `minio://` are read and written below `/s3/` and `/minio/`. Kubeflow's
   launcher has downloaded inputs there and uploads outputs from there; TensorFlow cannot open those
   addresses. `gs://` it can, and is left alone.
+- Folders of output artifacts are made: nodes expect them, the launcher makes only their parents.
 - A final status arrives as an object from one backend and as text from another; nodes get text.
 - What a user can act on is one message, and the exit code is its own; the rest is a traceback.
 
@@ -16,6 +17,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -23,6 +25,7 @@ from typing import Any
 from pipeline.runners.causes import user_error
 
 _INVOCATION = "--json_serialized_invocation_args"
+_VALUE = re.compile(r"^title: tfx\.(Boolean|Float|Integer|JsonValue|String)$", re.MULTILINE)
 MOUNTS = {"s3://": "/s3/", "minio://": "/minio/"}
 
 
@@ -66,6 +69,7 @@ def run(argv: Sequence[str], execute: Callable[[Sequence[str]], None]) -> None:
   at = arguments.index(_INVOCATION) + 1
   invocation = json.loads(arguments[at])
   moved = localise(invocation)
+  make_folders(invocation)
   arguments[at] = json.dumps(invocation)
   execute(arguments)
   if moved:
@@ -97,6 +101,15 @@ def localise(invocation: dict[str, Any], mounts: Mapping[str, str] = MOUNTS) -> 
     if isinstance(value, dict):
       parameters[name] = json.dumps(value)
   return moved
+
+
+def make_folders(invocation: Mapping[str, Any]) -> None:
+  """Makes the folders of output artifacts on the local disk; a value's artifact is a file."""
+  for artifact in _artifacts(invocation["outputs"]):
+    kind = artifact.get("type", {})
+    schema = kind.get("instanceSchema") or f"title: {kind.get('schemaTitle', '')}"
+    if artifact.get("uri", "").startswith("/") and not _VALUE.search(schema):
+      pathlib.Path(artifact["uri"]).mkdir(parents=True, exist_ok=True)
 
 
 def restore(output: dict[str, Any], mounts: Mapping[str, str] = MOUNTS) -> None:
