@@ -7,6 +7,7 @@ neither TensorFlow nor TFX; reads the environment only in `from_env`.
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import os
 import pathlib
@@ -99,6 +100,21 @@ class KubeflowConfig(_Section):
   notify_url: str | None = None
 
 
+class AirflowConfig(_Section):
+  """The DAG of a compiled pipeline; paths are those on Airflow's workers."""
+
+  dag_id: str | None = None
+  schedule: str | None = None
+  start_date: datetime.date = datetime.date(2024, 1, 1)
+  retries: int = pydantic.Field(2, ge=0)
+  retry_delay_s: float = pydantic.Field(30, ge=0)
+  timeout_s: float | None = pydantic.Field(None, gt=0)
+  pool: str | None = None
+  pool_nodes: list[str] = ["Transform", "Tuner", "Trainer", "Evaluator"]
+  python: str | None = None
+  worker: str | None = None
+
+
 class PipelineConfig(_Section):
   """One run's configuration.
 
@@ -107,8 +123,8 @@ class PipelineConfig(_Section):
     data_path: absolute path of the input.
     workspace: absolute path under which `<task>/` holds everything the run writes.
     tiny: whether the task's CI-sized overrides apply.
-    data, train, tune, gates, push, beam, metadata, kubeflow: the sections that `--set` reaches;
-      `gates` maps a metric to a bound that replaces the task's own.
+    data, train, tune, gates, push, beam, metadata, kubeflow, airflow: the sections that `--set`
+      reaches; `gates` maps a metric to a bound that replaces the task's own.
     model: hyperparameters the user set.
     decode: what the user set of the task's `decoding`.
   """
@@ -127,6 +143,7 @@ class PipelineConfig(_Section):
   beam: BeamConfig = BeamConfig()
   metadata: MetadataConfig = MetadataConfig()
   kubeflow: KubeflowConfig = KubeflowConfig()
+  airflow: AirflowConfig = AirflowConfig()
 
   @property
   def root(self) -> pathlib.Path:
@@ -290,6 +307,7 @@ def known_names(task: Task) -> dict[str, list[str]]:
     "beam": list(BeamConfig.model_fields),
     "metadata": list(MetadataConfig.model_fields),
     "kubeflow": list(KubeflowConfig.model_fields),
+    "airflow": list(AirflowConfig.model_fields),
   }
 
 

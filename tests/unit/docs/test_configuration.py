@@ -45,7 +45,7 @@ def test_documented_defaults_are_those_of_the_code(task):
   config = PipelineConfig(task=task, data_path="", workspace="")
   defaults = {
     section: getattr(config, section).model_dump()
-    for section in ("train", "tune", "push", "kubeflow", "metadata")
+    for section in ("train", "tune", "push", "kubeflow", "airflow", "metadata")
   }
   defaults["data"] = {**config.data.model_dump(exclude={"options"}), **known.data_options}
   defaults["beam"] = {**config.beam.model_dump(), "options": []}

@@ -98,7 +98,10 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
     ("train.epoch=5", "unknown name 'train.epoch' for task images. Did you mean train.epochs?"),
     ("model.epochs=5", "Did you mean train.epochs?"),
     ("model.max_pixels=5", "Did you mean data.max_pixels?"),
-    ("zzz.qqq=5", "Sections: data, model, train, tune, gates, push, beam, metadata, kubeflow."),
+    (
+      "zzz.qqq=5",
+      "Sections: data, model, train, tune, gates, push, beam, metadata, kubeflow, airflow.",
+    ),
     ("gates.recall=0.5", "Names in gates: accuracy, accuracy.max_regression, skill,"),
     ("data.options={}", "unknown name 'data.options'"),
     ("train.epochs=[1", "--set train.epochs: the value is not readable: '[1'"),
@@ -207,6 +210,7 @@ def test_known_names_are_what_may_be_set():
     "beam",
     "metadata",
     "kubeflow",
+    "airflow",
   ]
   assert names["gates"] == [
     "skill",
