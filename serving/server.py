@@ -146,6 +146,7 @@ class ModelServer:
       timeout_s=timeout_s,
       max_request_bytes=flags.max_request_bytes,
       max_concurrent_requests=flags.max_concurrent_requests,
+      answers_at_once=not flags.enable_batching,
     )
     try:
       port = http.start()

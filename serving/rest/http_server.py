@@ -1,25 +1,29 @@
-"""The HTTP port: an event loop that reads and writes, and threads that answer.
+"""The HTTP port: a thread that reads, writes and answers what is quick, and threads for the rest.
 
-An own loop on llhttp and uvloop instead of a web framework: for one image in JSON a framework costs
-as much as the parsing and the model together.
+An own loop on llhttp instead of a web framework: for one image in JSON a framework costs as much as
+the parsing and the model together, and so does handing each request from one thread to another.
 """
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
+import functools
+import os
 import queue
 import socket
 import threading
-from typing import Any
+import time
+from collections.abc import Callable
 
-import uvloop
-
-from serving.errors import ResourceExhausted, ServingError
+from serving.errors import DeadlineExceeded, ResourceExhausted, ServingError
 from serving.rest.api import RestApi
 from serving.rest.connection import Connection
+from serving.rest.durations import Durations
+from serving.rest.event_loop import READ, EventLoop
 from serving.rest.messages import Request, Response
 
 _BACKLOG = 1024
+_LOOK_S = 0.02
 
 
 class HttpServer:
@@ -35,18 +39,28 @@ class HttpServer:
     timeout_s: float = 30.0,
     max_request_bytes: int = 0,
     max_concurrent_requests: int = 0,
+    answers_at_once: bool = True,
   ):
-    """Args: what answers, where to listen, how many at once; 0 is no limit."""
+    """Args: what answers, where to listen, how many at once; 0 is no limit.
+
+    `answers_at_once` is whether a quick request may be answered by the thread that read it, one
+    after the other; batches need them side by side.
+    """
     self._api = api
     self._address = (host, port)
     self._thread_count = threads
+    self._timeout_s = timeout_s
     self._max_concurrent = max_concurrent_requests
+    self._durations = Durations() if answers_at_once else None
     self._pending = 0
+    # In the order in which they end, as all have the same time.
+    self._deadlines: dict[int, tuple[float, Connection, Request]] = {}
+    self._counting = threading.Lock()
     self._work: queue.SimpleQueue[tuple[Connection, Request] | None] = queue.SimpleQueue()
-    self._threads: list[threading.Thread] = []
-    self._server: asyncio.AbstractServer | None = None
-    self.loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    self.timeout_s = timeout_s
+    self._loop = EventLoop("http", self._expire)
+    self._listeners: list[socket.socket] = []
+    # Given up for a moment where there are no more descriptors, to refuse a connection with.
+    self._spare = os.open(os.devnull, os.O_RDONLY)
     self.max_request_bytes = max_request_bytes
     self.connections: set[Connection] = set()
     self.is_draining = False
@@ -57,70 +71,126 @@ class HttpServer:
     Raises:
       OSError: the address cannot be had.
     """
-    sockets = _listen(*self._address)
-
-    async def serve() -> None:
-      for listener in sockets:
-        self._server = await self.loop.create_server(
-          lambda: Connection(self), sock=listener, backlog=_BACKLOG
-        )
-
-    self.loop.run_until_complete(serve())
-    self._spawn("http loop", self.loop.run_forever)
+    self._listeners = _listen(*self._address)
+    for listener in self._listeners:
+      listener.setblocking(False)
+      self._loop.watch(listener, READ, functools.partial(self._accept, listener))
+    self._loop.start()
     for number in range(self._thread_count):
-      self._spawn(f"http worker {number}", self._run_worker)
-    return int(sockets[0].getsockname()[1])
+      threading.Thread(target=self._run_worker, name=f"http worker {number}", daemon=True).start()
+    return int(self._listeners[0].getsockname()[1])
 
   def stop(self, grace_s: float = 30.0) -> None:
     """Takes no new connections, lets running requests end, closes."""
     if self.is_draining:
       return
     self.is_draining = True
-    asyncio.run_coroutine_threadsafe(self._drain(grace_s), self.loop).result()
+    for listener in self._listeners:
+      self._loop.watch(listener, 0, lambda _: None)
+      listener.close()
+    for connection in list(self.connections):
+      connection.drain()
+    deadline = time.monotonic() + grace_s
+    while self.connections and time.monotonic() < deadline:
+      time.sleep(_LOOK_S)
+    for connection in list(self.connections):
+      connection.close()
     for _ in range(self._thread_count):
       self._work.put(None)
-    self.loop.call_soon_threadsafe(self.loop.stop)
-    self._threads[0].join()
-    self.loop.close()
+    self._loop.stop()
+    os.close(self._spare)
 
-  def submit(self, connection: Connection, request: Request) -> ServingError | None:
-    """Queues a request for the threads; an error where too many are queued already."""
-    if 0 < self._max_concurrent <= self._pending:
-      return ResourceExhausted(
-        f"{self._pending} requests are being answered already (--max_concurrent_requests). Try "
-        "again later."
-      )
-    self._pending += 1
-    self._work.put((connection, request))
-    return None
+  def watch(self, sock: socket.socket, events: int, callback: Callable[[int], None]) -> None:
+    """Has a connection told of these events, instead of those before."""
+    self._loop.watch(sock, events, callback)
+
+  def submit(self, connection: Connection, request: Request | None) -> None:
+    """Has a request answered, and those that wait behind it: here where they are quick."""
+    while request is not None:
+      if not self._begin(connection, request):
+        error = ResourceExhausted(
+          f"{self._max_concurrent} requests are being answered already "
+          "(--max_concurrent_requests). Try again later."
+        )
+        request = connection.answer(request, self.refusal(error))
+      elif self._is_quick(request):
+        request = self._answer(connection, request)
+      else:
+        self._work.put((connection, request))
+        return
 
   def refusal(self, error: ServingError) -> Response:
     """The response that an error is."""
     return self._api.refusal(error)
 
+  def _begin(self, connection: Connection, request: Request) -> bool:
+    """Counts a request; False where it is one too many."""
+    with self._counting:
+      if 0 < self._max_concurrent <= self._pending:
+        return False
+      self._pending += 1
+      if self._timeout_s > 0:
+        ends_at = time.monotonic() + self._timeout_s
+        self._deadlines[id(request)] = (ends_at, connection, request)
+      return True
+
+  def _is_quick(self, request: Request) -> bool:
+    # With many threads held up by what was expected to be quick, expectations are worth little.
+    return (
+      self._durations is not None
+      and self._durations.is_short(request)
+      and self._loop.held_up < self._thread_count
+    )
+
+  def _answer(self, connection: Connection, request: Request) -> Request | None:
+    """Answers a request; returns the one that waits behind it on its connection."""
+    started = time.monotonic()
+    response = self._api.handle(request)
+    if self._durations is not None:
+      self._durations.learn(request, time.monotonic() - started)
+    with self._counting:
+      self._pending -= 1
+      self._deadlines.pop(id(request), None)
+    return connection.answer(request, response)
+
   def _run_worker(self) -> None:
     while (work := self._work.get()) is not None:
       connection, request = work
-      response = self._api.handle(request)
-      self.loop.call_soon_threadsafe(self._finish, connection, request, response)
+      self.submit(connection, self._answer(connection, request))
+      del work, connection, request  # a request may be large, and the next one far
 
-  def _finish(self, connection: Connection, request: Request, response: Response) -> None:
-    self._pending -= 1
-    connection.answer(request, response)
+  def _expire(self) -> float | None:
+    """Answers the requests whose time is over; returns the seconds until the next one's is."""
+    while self._deadlines:
+      with self._counting:
+        first = next(iter(self._deadlines.values()), None)
+        if first is None:
+          return None
+        ends_at, connection, request = first
+        left = ends_at - time.monotonic()
+        if left > 0:
+          return left
+        del self._deadlines[id(request)]
+      # The text is that of a run that TensorFlow gave up.
+      error = DeadlineExceeded("Timed out waiting for notification")
+      self.submit(connection, connection.answer(request, self.refusal(error)))
+    return None
 
-  async def _drain(self, grace_s: float) -> None:
-    if self._server is not None:
-      self._server.close()
-    for connection in list(self.connections):
-      connection.drain()
-    deadline = self.loop.time() + grace_s
-    while self.connections and self.loop.time() < deadline:
-      await asyncio.sleep(0.02)
-
-  def _spawn(self, name: str, target: Any) -> None:
-    thread = threading.Thread(target=target, name=name, daemon=True)
-    thread.start()
-    self._threads.append(thread)
+  def _accept(self, listener: socket.socket, _: int) -> None:
+    try:
+      sock, _ = listener.accept()
+    except (BlockingIOError, ConnectionError):
+      return
+    except OSError:
+      os.close(self._spare)
+      with contextlib.suppress(OSError):
+        listener.accept()[0].close()
+      self._spare = os.open(os.devnull, os.O_RDONLY)
+      return
+    sock.setblocking(False)
+    if sock.family != socket.AF_UNIX:
+      sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    Connection(self, sock)
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:

@@ -76,6 +76,15 @@ class Response:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
 
+def path_of(target: bytes) -> str:
+  """Path and query; a proxy's request names scheme and host, too."""
+  text = target.decode("utf-8", "replace")
+  if text.startswith(("http://", "https://")):
+    _, slash, path = text.split("://", 1)[1].partition("/")
+    return slash + path or "/"
+  return text
+
+
 def html(status: int) -> Response:
   """What libevent's server answers to what it has no handler for."""
   reason = _REASONS[status]

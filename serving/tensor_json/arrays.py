@@ -134,7 +134,7 @@ def _leaves(values: Sequence[Any], types: set[type], dtype: int) -> Array | None
 def from_numbers(numbers: Array, dtype: int) -> Array | None:
   """An array of float64 or int64 in another type; None where values must be looked at singly."""
   if dtype in _FLOATS:
-    return _cast(numbers.astype(np.float64), dtype)
+    return _cast(numbers.astype(np.float64, copy=False), dtype)
   if dtype not in dtypes.RANGES or numbers.dtype != np.int64:
     return None
   low, high = dtypes.RANGES[dtype]

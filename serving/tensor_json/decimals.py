@@ -10,6 +10,8 @@ computes all digits at once and leaves to `decimal` what it cannot be sure of.
 
 from __future__ import annotations
 
+from array import array as packed
+
 import numpy as np
 
 from serving.tensor_json.dtypes import Array
@@ -63,19 +65,28 @@ def rows(array: Array, separator: bytes) -> list[bytes]:
 
 def _one_by_one(flat: Array) -> list[bytes]:
   """Each number of `[n]` float32 or float64, by `decimal`'s rule."""
-  is_float = flat.dtype == np.float32
+  if flat.dtype == np.float32:
+    return _floats_one_by_one(flat.tolist())
   numbers = flat.tolist()
-  is_long = np.zeros(flat.size, np.bool_) if is_float else _needs_more_than_six(flat)
+  is_long = _needs_more_than_six(flat)
   texts = [
     f"{number:.17g}" if known else f"{number:g}"
     for number, known in zip(numbers, is_long.tolist(), strict=True)
   ]
-  unsure = np.flatnonzero(~is_long)
-  with np.errstate(over="ignore"):
-    back = np.array([float(texts[index]) for index in unsure.tolist()]).astype(flat.dtype)
-  for index in unsure[back != flat[unsure]].tolist():
-    texts[index] = format(numbers[index], ".9g" if is_float else ".17g")
+  for index in np.flatnonzero(~is_long).tolist():
+    if float(texts[index]) != numbers[index]:
+      texts[index] = f"{numbers[index]:.17g}"
   return [_finished(text).encode() for text in texts]
+
+
+def _floats_one_by_one(numbers: list[float]) -> list[bytes]:
+  texts = [f"{number:g}" for number in numbers]
+  # A packed array rounds as numpy does, in a tenth of the time for a few.
+  back = packed("f", map(float, texts))
+  return [
+    _finished(text if read == number else f"{number:.9g}").encode()
+    for text, read, number in zip(texts, back, numbers, strict=True)
+  ]
 
 
 def _needs_more_than_six(values: Array) -> Array:

@@ -8,6 +8,7 @@ refuses, or would read otherwise, goes to `reader.py`.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import threading
 from typing import Any
@@ -87,7 +88,7 @@ def _numbers(root: Any, body: bytes, *, named: bool) -> Numbers | None:
     )
   except (*_REFUSALS, TypeError):
     return None
-  if not flat.size or flat.size != int(np.prod(shape, dtype=object)) or len(shape) > 32:
+  if not flat.size or flat.size != math.prod(shape) or len(shape) > 32:
     return None
   return Numbers(key, signature_name, flat.reshape(shape))
 

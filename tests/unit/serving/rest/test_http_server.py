@@ -18,8 +18,14 @@ class Echo:
 
   def __init__(self):
     self.gate = threading.Event()
+    self._threads = {}
+
+  def thread(self, target):
+    """The one that answered a request for it last, or is about to."""
+    return self._threads[target]
 
   def handle(self, request):
+    self._threads[request.target] = threading.current_thread()
     if request.target == "/wait":
       assert self.gate.wait(5)
     if request.target == "/large":
@@ -197,6 +203,69 @@ def test_a_request_that_takes_too_long_is_answered_and_the_connection_goes_on(se
   answers = _read(connection, 2)
   assert answers[0] == (504, b"Timed out waiting for notification")
   assert _echoed(answers) == ["/a"]
+
+
+def test_one_that_takes_longer_than_those_before_keeps_nobody_waiting(serve, api):
+  connect = serve()[1]
+  api.gate.set()
+  slow, quick = connect(), connect()
+  for _ in range(30):  # from which the server learns that such a request is quick
+    slow.sendall(b"GET /wait HTTP/1.1\r\n\r\n")
+    quick.sendall(b"GET /a HTTP/1.1\r\n\r\n")
+    assert _echoed(_read(slow) + _read(quick)) == ["/wait", "/a"]
+  api.gate.clear()
+  slow.sendall(b"GET /wait HTTP/1.1\r\n\r\n")
+  time.sleep(0.01)
+  started = time.monotonic()
+  for _ in range(5):
+    quick.sendall(b"GET /a HTTP/1.1\r\n\r\n")
+    assert _echoed(_read(quick)) == ["/a"]
+  assert time.monotonic() - started < 1
+  assert api.thread("/wait") != api.thread("/a")
+  api.gate.set()
+  assert _echoed(_read(slow)) == ["/wait"]
+
+
+def test_quick_requests_are_answered_by_the_thread_that_reads(serve, api):
+  connection = serve()[1]()
+  for _ in range(30):
+    connection.sendall(b"GET /a HTTP/1.1\r\n\r\n")
+    _read(connection)
+  assert api.thread("/a").name == "http loop"
+  connection.sendall(b"POST /a HTTP/1.1\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000)
+  _read(connection)
+  assert api.thread("/a").name.startswith("http worker")
+
+
+def test_where_requests_must_run_side_by_side_they_do(serve, api):
+  connection = serve(answers_at_once=False)[1]()
+  for _ in range(30):
+    connection.sendall(b"GET /a HTTP/1.1\r\n\r\n")
+    _read(connection)
+    assert api.thread("/a").name.startswith("http worker")
+
+
+def test_a_client_that_sends_no_more_still_gets_its_answer(serve, api):
+  connection = serve()[1]()
+  connection.sendall(b"GET /wait HTTP/1.1\r\n\r\n")
+  connection.shutdown(socket.SHUT_WR)
+  threading.Timer(0.05, api.gate.set).start()
+  assert _echoed(_read(connection)) == ["/wait"]
+  assert _is_closed(connection)
+
+
+def test_connections_leave_nothing_behind(serve, api):
+  server, connect = serve()
+  for number in range(20):
+    connection = connect()
+    connection.sendall(b"GET /a HTTP/1.1\r\n\r\n" if number % 2 else b"GET /a")
+    if number % 2:
+      _read(connection)
+    connection.close()
+  deadline = time.monotonic() + 5
+  while server.connections and time.monotonic() < deadline:
+    time.sleep(0.01)
+  assert server.connections == set()
 
 
 def test_a_slow_reader_gets_everything(serve):
