@@ -30,13 +30,15 @@ class _FlagsCommand(click.Command):
   context_settings={"ignore_unknown_options": True},
 )
 @workspace_option
+@click.option("--ui", is_flag=True, help="Serve a page to try the models, at /ui of the REST port.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[TASK] [--FLAG=VALUE]...")
-def serve(workspace: str | None, arguments: tuple[str, ...]) -> None:
+def serve(workspace: str | None, ui: bool, arguments: tuple[str, ...]) -> None:
   """Answer TensorFlow Serving's API on this machine until Ctrl-C or SIGTERM.
 
   \b
   dlpipe serve TASK              the versions that `dlpipe run TASK` pushed,
                                  gRPC on port 8500, REST on 8501
+  dlpipe serve TASK --ui         and a page to try them: http://127.0.0.1:8501/ui
   dlpipe serve --model_name=NAME --model_base_path=/PATH --rest_api_port=8501
                                  any SavedModels below /PATH/<number>/
 
@@ -44,7 +46,8 @@ def serve(workspace: str | None, arguments: tuple[str, ...]) -> None:
   """
   from serving.cli import run
 
-  run([*_task_flags(arguments, workspace), *_without_task(arguments)])
+  page = ["--ui"] if ui else []
+  run([*_task_flags(arguments, workspace), *page, *_without_task(arguments)])
 
 
 def _task_flags(arguments: tuple[str, ...], workspace: str | None) -> list[str]:

@@ -52,7 +52,7 @@ async function chooseModel(name) {
   byId("title").textContent = name;
   document.title = `${name} - model server`;
   clearAnswer();
-  byId("input").hidden = true;
+  byId("input").hidden = byId("example").hidden = true;
   byId("subtitle").textContent = "";
   await readVersions();
   await readMetadata();
@@ -95,7 +95,7 @@ function showInput() {
   for (const kind of Object.keys(TITLES)) byId(`${kind}-input`).hidden = kind !== state.kind;
   byId("input-title").textContent = TITLES[state.kind];
   if (state.kind === "json") {
-    const text = JSON.stringify(bodyTemplate(state.signature, signature), null, 2);
+    const text = bodyTemplate(state.signature, signature);
     const isUntouched = ["", state.template].includes(byId("json").value);
     if (isUntouched) byId("json").value = text;
     state.template = text;
@@ -208,7 +208,11 @@ function clearAnswer() {
 function showError(error) {
   byId("empty").hidden = byId("result").hidden = true;
   byId("error-title").textContent = error.message;
-  byId("error-detail").textContent = error.detail ?? "";
+  const detail = error.detail ?? "";
+  byId("error-detail").textContent = withoutGraph(detail);
+  byId("error-more").hidden = withoutGraph(detail) === detail.trim();
+  byId("error-more").open = false;
+  byId("error-raw").textContent = detail;
   byId("error").hidden = false;
   byId("answer").scrollIntoView({ block: "nearest" });
 }

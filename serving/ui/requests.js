@@ -59,6 +59,12 @@ function errorText(body) {
   }
 }
 
+/** An error of TensorFlow without the names of the graph's nodes, which say nothing to a caller. */
+function withoutGraph(detail) {
+  const bare = detail.replace(/\[\[\{\{.*?\}\}\]\]|\[\[\S*\]\]|\{\{.*?\}\}/gs, "");
+  return bare.replace(/[ \t]*\n[ \t]*(?=\n|$)/g, "").trim() || detail.trim();
+}
+
 /** Like JSON.parse; TensorFlow Serving writes NaN and Infinity as bare words, which become strings. */
 function parseAnswer(text) {
   return JSON.parse(

@@ -16,17 +16,23 @@ function inputKind(signatureName, signature) {
   return { image: "picture", text: "text" }[name] ?? "json";
 }
 
-/** A request body that names every input, with zeros and empty strings as values. */
+/** A request's text that names every input, with zeros and empty strings as values. */
 function bodyTemplate(signatureName, signature) {
   const inputs = Object.entries(signature.inputs).sort(([a], [b]) => (a < b ? -1 : 1));
-  const isByRow = inputs.every(([, info]) => sizes(info)[0] === -1);
+  // Rows need a first dimension of any size on both sides; columns always work.
+  const all = [...Object.values(signature.inputs), ...Object.values(signature.outputs)];
+  const isByRow = all.every((info) => sizes(info)[0] === -1);
   const values = inputs.map(([name, info]) => {
     const wanted = sizes(info).map((size) => (size < 0 ? 1 : size));
     return [name, filled(isByRow ? wanted.slice(1) : wanted, zero(info.dtype))];
   });
   const given = values.length === 1 ? values[0][1] : Object.fromEntries(values);
   const body = isByRow ? { instances: [given] } : { inputs: given };
-  return signatureName === "serving_default" ? body : { signature_name: signatureName, ...body };
+  const named = signatureName === "serving_default" ? body : { signature_name: signatureName, ...body };
+  // Innermost lists on one line: a row of numbers is read as a row.
+  return JSON.stringify(named, null, 2).replace(/\[[^[\]{}"]*\]/g, (list) =>
+    list.replace(/\s+/g, " ").replace("[ ", "[").replace(" ]", "]"),
+  );
 }
 
 /** "x: float32 [?, 3]" for each input. */

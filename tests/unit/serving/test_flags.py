@@ -71,6 +71,7 @@ def test_values_of_another_type(args, message):
     ({"rest_api_port": 8500}, "--port and --rest_api_port must differ. Received: 8500 for both."),
     ({"port": 0}, "No port is asked for"),
     ({"monitoring_config_file": "f"}, "--monitoring_config_file needs --rest_api_port."),
+    ({"ui": True}, "--ui needs --rest_api_port."),
     ({"use_alts_credentials": True}, "--use_alts_credentials is not supported"),
     ({"platform_config_file": "f"}, "--platform_config_file is not supported"),
     (

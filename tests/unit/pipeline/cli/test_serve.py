@@ -36,11 +36,21 @@ def test_without_a_task_the_flags_are_handed_on_as_they_are(given):
   assert given == ["--model_name", "m", "--model_base_path=/m", "--no_such_flag"]
 
 
+@pytest.mark.parametrize("args", [("images", "--ui"), ("--ui", "images")])
+def test_the_page_is_asked_for_before_or_after_the_task(given, tmp_path, args):
+  (tmp_path / "images" / "serving" / "1").mkdir(parents=True)
+  (tmp_path / "images" / "serving" / "1" / "saved_model.pb").write_bytes(b"")
+  _serve(*args, "--workspace", str(tmp_path))
+  assert given[0] == "--model_name=images"
+  assert given[3:] == ["--ui"]
+
+
 def test_help_lists_the_servers_flags(command):
   done = command("serve", "--help")
   assert done.code == 0
   assert "--model_config_file=''" in done.stdout
   assert "--rest_api_port=0" in done.stdout
+  assert "dlpipe serve TASK --ui" in done.stdout
 
 
 def test_nothing_is_pushed(command, tmp_path):
