@@ -13,6 +13,7 @@ import tensorflow as tf
 from components import progress
 from pipeline import datasets
 from pipeline.task import Phase
+from pipeline.training import workers
 from pipeline.training.callbacks import BestEpoch, Checkpoint, Report
 
 _FEATURE_BATCH = 32
@@ -91,14 +92,13 @@ def train(
     if checkpoint:
       callbacks.append(checkpoint.callback(index, optimizer, best, history))
     if first_epoch < epochs and not best.exhausted:
-      trained.fit(
-        phase_train.batches(batch_size, seed),
-        validation_data=phase_val.batches(max(batch_size, 256), None),
-        initial_epoch=first_epoch,
-        epochs=epochs,
-        callbacks=callbacks,
-        verbose=0,
-      )
+      data = phase_train.batches(batch_size, seed)
+      val_data = phase_val.batches(max(batch_size, 256), None)
+      epoch = {"initial_epoch": first_epoch, "epochs": epochs, "callbacks": callbacks}
+      if isinstance(distribution, tf.distribute.MultiWorkerMirroredStrategy):
+        workers.fit(trained, strategy=distribution, train=data, val=val_data, **epoch)
+      else:
+        trained.fit(data, validation_data=val_data, verbose=0, **epoch)
     best.restore()
     best_value = best.value
   _unfreeze(model)

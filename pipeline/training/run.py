@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
 import pathlib
+import re
 import shutil
 import time
 from typing import Any
@@ -16,10 +17,11 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.dotted_paths import load_function
+from components.errors import DlpipeError
 from pipeline import datasets, signatures
 from pipeline.task import Task
 from pipeline.tasks import get_task
-from pipeline.training import loop, mistakes, samples, serving_assets, strategy
+from pipeline.training import cluster, loop, mistakes, samples, serving_assets, strategy
 from pipeline.training.files import HISTORY_FILE, MISTAKES_FILE, SAMPLES_FILE
 
 _PARITY_ROWS = 32
@@ -36,6 +38,22 @@ def run_fn(fn_args: Any) -> None:
     fn_args: TFX's FnArgs. Its `custom_config` holds `task`, `hyperparameters`, `train` (the
       configuration's section) and `checkpoint_root`; its `hyperparameters` are the Tuner's, if any.
   """
+  leads = strategy.worker_count() > 1 and strategy.is_chief()
+  with cluster.announced(fn_args) if leads else contextlib.nullcontext():
+    try:
+      # Several workers must be told to TensorFlow before it computes anything.
+      _train_and_export(fn_args, strategy.make_strategy())
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as err:
+      if strategy.worker_count() == 1:
+        raise
+      said = re.sub(r"\{\{.*?\}\}", "", err.message).strip().split("\n", 1)[0]
+      raise DlpipeError(
+        "Lost a worker of this training. Start all of them again: it goes on after the last whole "
+        f"epoch. TensorFlow says: {said}"
+      ) from err
+
+
+def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> None:
   config = fn_args.custom_config
   task = get_task(config["task"])
   settings = config["train"]
@@ -46,7 +64,6 @@ def run_fn(fn_args: Any) -> None:
   started = time.monotonic()
   train, val = load_splits(fn_args, task, tft_output, cache_mb=settings["cache_mb"])
   prepare_seconds = time.monotonic() - started
-  distribution = strategy.make_strategy()
   with distribution.scope():
     model = load_function(task.build_model)(hyperparameters, tft_output)
   if task.adapt:
@@ -67,9 +84,6 @@ def run_fn(fn_args: Any) -> None:
     checkpoint_dir=_checkpoint_dir(fn_args, hyperparameters, task),
     log_dir=fn_args.model_run_dir,
   )
-  if not strategy.is_chief():
-    # Every worker must save, because variables may be mirrored; only the chief's copy is kept.
-    fn_args.serving_model_dir = os.path.join(fn_args.model_run_dir, "worker_export")
   module = signatures.export(
     fn_args.serving_model_dir,
     model=model,

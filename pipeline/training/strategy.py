@@ -8,15 +8,26 @@ import os
 import keras
 import tensorflow as tf
 
+from components.errors import BadInputError
+
 
 def make_strategy() -> tf.distribute.Strategy:
   """Chooses by what is there.
 
   Several workers in `TF_CONFIG`: MultiWorkerMirroredStrategy. Several GPUs: MirroredStrategy.
   Otherwise the default strategy, on the one GPU or the CPU.
+
+  Raises:
+    BadInputError: there are several workers, and this process has computed something already.
   """
   if worker_count() > 1:
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    try:
+      return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as err:
+      raise BadInputError(
+        "To train with the other workers of TF_CONFIG, Trainer needs a process of its own: run "
+        f"the pipeline with --processes, or the node with `dlpipe node`. TensorFlow says: {err}"
+      ) from err
   if len(tf.config.list_physical_devices("GPU")) > 1:
     return tf.distribute.MirroredStrategy()
   return tf.distribute.get_strategy()

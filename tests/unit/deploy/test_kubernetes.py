@@ -9,6 +9,7 @@ import pytest
 import yaml
 from kubernetes.client import models
 
+from pipeline.cli.main import cli
 from serving import flags
 
 ROOT = pathlib.Path(__file__).parents[3] / "deploy" / "kubernetes"
@@ -71,6 +72,14 @@ def documents(text):
 
 
 def check(each, where, *, is_patch=False):
+  if each["kind"] == "TFJob":  # its own schema is the operator's; the pods' is Kubernetes'
+    return [
+      problem
+      for name, replica in each["spec"]["tfReplicaSpecs"].items()
+      for problem in problems(
+        replica["template"], "V1PodTemplateSpec", f"{where}.{name}", is_patch=False
+      )
+    ]
   model = KINDS[each["apiVersion"], each["kind"]]
   return problems(each, model.__name__, where, is_patch=is_patch)
 
@@ -106,7 +115,7 @@ def test_the_check_finds_what_is_wrong():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_manifests_follow_the_schema(path):
-  is_patch = path.parent.name != "base"
+  is_patch = path.parent.name not in ("base", "training")
   for each in documents(path.read_text()):
     assert check(each, path.name, is_patch=is_patch) == []
 
@@ -233,3 +242,20 @@ def test_flags_of_the_embedded_server_are_its_own():
   assert unknown == []
   assert found.max_concurrent_requests == 256
   assert found.monitoring_config_file == "/etc/serving/monitoring.config"
+
+
+def test_the_training_job_runs_a_chief_and_a_worker_of_one_workspace():
+  [job] = documents((ROOT / "training" / "tfjob.yaml").read_text())
+  pods = {
+    name: replica["template"]["spec"] for name, replica in job["spec"]["tfReplicaSpecs"].items()
+  }
+  assert set(pods) == {"Chief", "Worker"}
+  for pod in pods.values():
+    [container] = pod["containers"]
+    assert container["name"] == "tensorflow"
+    assert {each["name"] for each in container["volumeMounts"]} == {
+      each["name"] for each in pod["volumes"]
+    }
+    command = cli.get_command(None, container["args"][0])
+    command.make_context(container["args"][0], container["args"][1:])
+  assert pods["Chief"]["volumes"] == pods["Worker"]["volumes"]
