@@ -234,10 +234,12 @@ class Tab:
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
-  """A running Chromium; skips where there is none."""
+  """A running Chromium; skips where there is none, or no curl for the lines that the page shows."""
   binary = next(filter(None, map(shutil.which, _NAMES)), None)
   if binary is None:
     pytest.skip(f"no Chromium on PATH ({', '.join(_NAMES)}); see scripts/install-test-servers.sh")
+  if shutil.which("curl") is None:
+    pytest.skip("no curl on PATH; see scripts/install-test-servers.sh")
   running = Browser(binary, tmp_path_factory.mktemp("chromium"))
   yield running
   running.close()

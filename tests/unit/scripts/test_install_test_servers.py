@@ -1,0 +1,77 @@
+"""scripts/install-test-servers.sh: asks apt for what is missing, and never fails."""
+
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+_SCRIPT = pathlib.Path(__file__).resolve().parents[3] / "scripts" / "install-test-servers.sh"
+_COMMANDS = ("chromium", "curl")
+
+
+@pytest.fixture
+def run(tmp_path):
+  """Returns a function that runs the script where only some commands are there."""
+  log = tmp_path / "apt.log"
+
+  def done(*, user=0, **commands):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("env", "timeout"):
+      (folder / name).symlink_to(shutil.which(name))
+    for name, body in {"id": f"echo {user}", **commands}.items():
+      (folder / name.replace("_", "-")).write_text(f"#!/bin/sh\n{body}\n")
+      (folder / name.replace("_", "-")).chmod(0o755)
+    result = subprocess.run(
+      [shutil.which("sh"), str(_SCRIPT)],
+      env={"PATH": str(folder), "LOG": str(log)},
+      capture_output=True,
+      text=True,
+      timeout=20,
+      check=False,
+    )
+    calls = log.read_text().splitlines() if log.exists() else []
+    return result.returncode, result.stdout, [line.split()[5:] for line in calls]
+
+  return done
+
+
+_APT = 'echo "$@" >> "$LOG"'
+
+
+def test_nothing_is_installed_where_all_is_there(run):
+  assert run(apt_get=_APT, **dict.fromkeys(_COMMANDS, "true")) == (0, "", [])
+
+
+def test_what_is_missing_is_installed(run):
+  code, said, calls = run(apt_get=_APT, curl="true")
+  assert (code, said) == (0, "Installing: chromium\n")
+  assert calls == [["update"], ["install", "-y", "--no-install-recommends", "chromium"]]
+
+
+def test_one_package_that_is_not_there_keeps_no_other_away(run):
+  code, said, calls = run(apt_get=f'{_APT}; case "$*" in *chromium*|*update*) exit 100;; esac')
+  assert code == 0
+  assert [call[-1] for call in calls] == ["update", "chromium", "curl"]
+  assert "Not installed: chromium (apt-get install failed)." in said
+
+
+@pytest.mark.parametrize(
+  ("commands", "reason"),
+  [
+    ({}, "there is no apt-get"),
+    ({"apt_get": _APT, "user": 1000}, "neither root nor sudo without a password"),
+    ({"apt_get": _APT, "user": 1000, "sudo": "exit 1"}, "neither root nor sudo without a password"),
+  ],
+)
+def test_without_apt_or_rights_the_tests_go_on_without(run, commands, reason):
+  code, said, calls = run(**commands)
+  assert (code, calls) == (0, [])
+  assert said == f"Not installed: chromium curl ({reason}). The tests that need them are skipped.\n"
+
+
+def test_sudo_is_used_where_it_asks_nothing(run):
+  code, _, calls = run(apt_get=_APT, curl="true", user=1000, sudo='shift; exec "$@"', true="exit 0")
+  assert code == 0
+  assert [call[-1] for call in calls] == ["update", "chromium"]
