@@ -18,6 +18,8 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from benchmarks.baselines import data_nodes
+
 
 def stock(folder: str, root: str) -> dict[str, Any]:
   """TFX's own components at their defaults, with the usual tokenization and vocabulary."""
@@ -44,7 +46,7 @@ def stock(folder: str, root: str) -> dict[str, Any]:
       f"{root}/metadata.db"
     ),
   )
-  return _run(pipeline)
+  return _measured(pipeline)
 
 
 def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -59,42 +61,15 @@ def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
 
 def ours(data: str, workspace: str) -> dict[str, Any]:
   """The same nodes of `dlpipe run sentiment`, up to Transform."""
-  from pipeline.assembly import create_pipeline
-  from pipeline.cli.inputs import prepare
-
-  inputs = prepare(
-    task="sentiment",
-    data=data,
-    workspace=workspace,
-    config_file=None,
-    settings=(),
-    tiny=False,
-    beam=None,
-  )
-  drawn = create_pipeline(
-    inputs.task,
-    inputs.config,
-    source=inputs.source,
-    hyperparameters=inputs.hyperparameters,
-  )
-  inputs.config.root.mkdir(parents=True, exist_ok=True)
-  return _run(drawn)
+  return _measured(data_nodes.draw("sentiment", data, workspace))
 
 
-def _run(pipeline: Any) -> dict[str, Any]:
-  """Seconds of each node up to Transform, run one after another as `dlpipe run` does."""
-  from pipeline.runners import node
-
-  compiled = node.compile_pipeline(pipeline, "measured")
-  seconds: dict[str, float] = {}
-  for node_id in node.node_ids(compiled):
-    outcome = node.run_node(compiled, node_id)
-    if outcome.error:
-      raise outcome.error
-    seconds[node_id] = round(outcome.seconds, 2)
-    if node_id == "Transform":
-      break
-  return {"seconds": round(sum(seconds.values()), 2), "nodes": seconds}
+def _measured(pipeline: Any) -> dict[str, Any]:
+  nodes = data_nodes.run(pipeline)
+  return {
+    "seconds": round(sum(node["seconds"] for node in nodes.values()), 2),
+    "nodes": {name: node["seconds"] for name, node in nodes.items()},
+  }
 
 
 def fit(workspace: str, epochs: str) -> dict[str, Any]:

@@ -94,11 +94,13 @@ def train(
     if first_epoch < epochs and not best.exhausted:
       data = phase_train.batches(batch_size, seed)
       val_data = phase_val.batches(max(batch_size, 256), None)
-      span: dict[str, Any] = {"initial_epoch": first_epoch, "epochs": epochs, "callbacks": callbacks}
+      span: dict[str, Any] = {"initial_epoch": first_epoch, "epochs": epochs}
       if isinstance(distribution, tf.distribute.MultiWorkerMirroredStrategy):
-        workers.fit(trained, strategy=distribution, train=data, val=val_data, **span)
+        workers.fit(
+          trained, strategy=distribution, train=data, val=val_data, callbacks=callbacks, **span
+        )
       else:
-        trained.fit(data, validation_data=val_data, verbose=0, **span)
+        trained.fit(data, validation_data=val_data, callbacks=callbacks, verbose=0, **span)
     best.restore()
     best_value = best.value
   _unfreeze(model)

@@ -1,7 +1,7 @@
 """One worker of a small training; `test_two_workers.py` starts two of them.
 
-python one_worker.py FOLDER: trains as TF_CONFIG says, with its checkpoint in FOLDER. Each epoch is a
-line on stderr; history and weights are JSON on stdout.
+python one_worker.py FOLDER: trains as TF_CONFIG says, with its checkpoint in FOLDER. Each epoch is
+a line on stderr; history and weights are JSON on stdout.
 """
 
 import json
