@@ -15,6 +15,7 @@ import click
 
 from components.errors import DlpipeError
 from pipeline.cli.inputs import Inputs, prepare, run_options
+from pipeline.runners.options import RunOptions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,37 @@ class Afterword:
 
 @click.command(short_help="Run the whole pipeline on this machine.")
 @run_options
-def run(as_json: bool, **options: Any) -> None:
+@click.option(
+  "--from", "from_node", metavar="NODE", help="Start there; take the rest from an earlier run."
+)
+@click.option("--until", "until_node", metavar="NODE", help="Stop after this node.")
+@click.option("--no-cache", is_flag=True, help="Run every node, whatever the cache holds.")
+@click.option(
+  "--retries",
+  type=click.IntRange(min=0),
+  default=0,
+  metavar="N",
+  help="Try a node that fails N times again, unless its message says what to do. Default: 0.",
+)
+@click.option(
+  "--processes", is_flag=True, help="Each node in a process of its own, several at a time."
+)
+@click.option(
+  "--memory-mb",
+  type=click.IntRange(min=1),
+  metavar="MB",
+  help="With --processes: what they may hold together. Default: what is free.",
+)
+def run(
+  as_json: bool,
+  from_node: str | None,
+  until_node: str | None,
+  no_cache: bool,
+  retries: int,
+  processes: bool,
+  memory_mb: int | None,
+  **options: Any,
+) -> None:
   """Run TASK's pipeline: read, validate, transform, train, evaluate, prove, push.
 
   What has not changed since the last run is taken from the cache. A model is pushed only if every
@@ -39,8 +70,21 @@ def run(as_json: bool, **options: Any) -> None:
     dlpipe run images --data my_pictures/ --set train.epochs=20
     dlpipe run images --data my_pictures/ --set model.backbone=MobileNetV2 \\
         --set model.weights=imagenet
+    dlpipe run images --from Evaluator --set gates.accuracy=0.97
   """
-  execute(prepare(**options), as_json=as_json, train_and_push=True)
+  execute(
+    prepare(**options),
+    as_json=as_json,
+    train_and_push=True,
+    how=RunOptions(
+      from_node=from_node,
+      until_node=until_node,
+      use_cache=not no_cache,
+      retries=retries,
+      processes=processes,
+      memory_mb=memory_mb,
+    ),
+  )
 
 
 def execute(
@@ -48,6 +92,7 @@ def execute(
   *,
   as_json: bool,
   train_and_push: bool,
+  how: RunOptions | None = None,
   afterwards: Callable[[str], Afterword] | None = None,
 ) -> None:
   """Runs what was prepared, shows it, and exits with the run's code.
@@ -56,6 +101,7 @@ def execute(
     inputs: the run.
     as_json: whether the last line of stdout is the result as JSON.
     train_and_push: False runs only the nodes that read and check the data.
+    how: which nodes, and how they are carried out; None for all, one by one.
     afterwards: from the run's id to what is added to its lines and its JSON.
   """
   from pipeline.runners.output import quiet_output
@@ -84,6 +130,7 @@ def execute(
           log_file=str(log_file),
           listener=terminal,
           train_and_push=train_and_push,
+          options=how or RunOptions(),
         )
       afterword = afterwards(run_id) if afterwards else Afterword()
       screen.writelines(f"{line}\n" for line in afterword.lines)

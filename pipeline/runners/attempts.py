@@ -27,12 +27,20 @@ _INPUTS = (metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.INTERNAL_INP
 
 
 def earlier(
-  handle: metadata.Metadata, node: pipeline_pb2.PipelineNode
+  handle: metadata.Metadata, node: pipeline_pb2.PipelineNode, *, run_id: str | None = None
 ) -> metadata_store_pb2.Execution | None:
-  """A node's execution in this run: the successful one, else the last, else None."""
+  """A node's execution in its run: the successful one, else the last, else None.
+
+  Args:
+    handle: the open store.
+    node: the node, with its run id.
+    run_id: another run to look in.
+  """
   contexts = []
   for spec in node.contexts.contexts:
     name = spec.name.field_value.string_value
+    if run_id is not None and spec.type.name == "pipeline_run":
+      name = run_id
     context = handle.store.get_context_by_type_and_name(spec.type.name, name)
     if context is None:
       return None

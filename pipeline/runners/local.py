@@ -1,26 +1,26 @@
-"""Runs a pipeline on this machine, node after node in this process, and tells listeners."""
+"""Runs a pipeline on this machine and tells listeners what happens."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
 import fcntl
-import logging
 import pathlib
 import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components import progress
 from components.errors import BadInputError
 from pipeline.assembly import create_pipeline
 from pipeline.config import PipelineConfig
 from pipeline.report.render import write_report
-from pipeline.runners import events, node, record
-from pipeline.runners.causes import user_error
+from pipeline.runners import events, node, partial, processes, record, sequential
 from pipeline.runners.metadata_stores import ConnectionConfig, connection, open_store
+from pipeline.runners.options import RunOptions
 from pipeline.runners.result import ComponentResult, RunResult
 from pipeline.task import Source, Task
+
+_WHOLE_RUN = RunOptions()
 
 
 def run(
@@ -33,6 +33,7 @@ def run(
   log_file: str,
   listener: events.Listener,
   train_and_push: bool = True,
+  options: RunOptions = _WHOLE_RUN,
 ) -> RunResult:
   """Runs the pipeline and writes the report.
 
@@ -47,12 +48,14 @@ def run(
     log_file: named in events, for people.
     listener: receives every event, in order.
     train_and_push: False runs only the nodes that read and check the data.
+    options: how the nodes are carried out, and which.
 
   Returns:
     What came of it; a run that fails returns too.
 
   Raises:
-    BadInputError: another run is at work in the same workspace.
+    BadInputError: another run is at work in the same workspace; the options name a node that is
+      not there, or need an earlier run that is not there.
   """
   with _locked(config.root):
     started = datetime.datetime.now(datetime.timezone.utc)
@@ -64,24 +67,18 @@ def run(
       train_and_push=train_and_push,
     )
     compiled = node.compile_pipeline(pipeline, run_id)
+    if not options.use_cache:
+      node.without_cache(compiled)
     store = connection(config)
-    ids = node.node_ids(compiled)
-    listener(events.RunStarted(run_id, task.name, ids, log_file))
-    outcomes: dict[str, node.NodeOutcome] = {}
-    for node_id in ids:
-      listener(events.ComponentStarted(node_id))
-      with _progress_to(listener, node_id):
-        outcome = node.run_node(compiled, node_id, store)
-      outcomes[node_id] = outcome
-      listener(_finished(node_id, outcome))
-      if outcome.state == events.COMPONENT_FAILED:
-        logging.getLogger("dlpipe").error("%s failed.", node_id, exc_info=outcome.error)
-        break
-    for node_id in ids[len(outcomes) :]:
-      outcomes[node_id] = node.NodeOutcome(
-        state=events.SKIPPED, execution_id=None, seconds=0.0, peak_rss_mb=0.0
+    with open_store(store) as handle:
+      partial.select(compiled, handle, options)
+    listener(events.RunStarted(run_id, task.name, node.node_ids(compiled), log_file))
+    if options.processes:
+      outcomes = processes.run_nodes(
+        compiled, store, listener=listener, options=options, root=config.root
       )
-      listener(_finished(node_id, outcomes[node_id]))
+    else:
+      outcomes = sequential.run_nodes(compiled, store, listener=listener, options=options)
     result = _conclude(task, config, store, outcomes, run_id, started)
   listener(events.RunFinished(result))
   return result
@@ -127,37 +124,6 @@ def _show_quarantine(config: PipelineConfig, source: pathlib.Path | None, run_id
     return
   if (source / "rejected.jsonl").stat().st_size:
     shutil.copytree(source, config.root / "quarantine" / run_id, dirs_exist_ok=True)
-
-
-def _finished(node_id: str, outcome: node.NodeOutcome) -> events.ComponentFinished:
-  error = None
-  if outcome.error is not None:
-    known = user_error(outcome.error)
-    error = str(known or f"{type(outcome.error).__name__}: {outcome.error}").split("\n", 1)[0]
-  return events.ComponentFinished(
-    node_id, outcome.state, outcome.seconds, outcome.peak_rss_mb, error
-  )
-
-
-@contextlib.contextmanager
-def _progress_to(listener: events.Listener, node_id: str) -> Iterator[None]:
-  """Turns what `components.progress` logs into events while a node runs."""
-
-  class Forward(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-      fields = getattr(record, progress.FIELDS, {})
-      listener(events.Progress(node_id, record.getMessage(), fields))
-
-  logger = logging.getLogger(progress.LOGGER_NAME)
-  handler = Forward()
-  level = logger.level
-  logger.addHandler(handler)
-  logger.setLevel(logging.INFO)
-  try:
-    yield
-  finally:
-    logger.removeHandler(handler)
-    logger.setLevel(level)
 
 
 @contextlib.contextmanager

@@ -62,11 +62,10 @@ def node_ids(compiled: pipeline_pb2.Pipeline) -> tuple[str, ...]:
   return tuple(node.pipeline_node.node_info.id for node in compiled.nodes)
 
 
-def without_cache(compiled: pipeline_pb2.Pipeline, node_id: str) -> None:
-  """Makes a node run even where a cached result fits; a pipeline without the node is left alone."""
+def without_cache(compiled: pipeline_pb2.Pipeline) -> None:
+  """Makes every node run even where a cached result fits."""
   for node in compiled.nodes:
-    if node.pipeline_node.node_info.id == node_id:
-      node.pipeline_node.execution_options.caching_options.enable_cache = False
+    node.pipeline_node.execution_options.caching_options.enable_cache = False
 
 
 def find_node(compiled: pipeline_pb2.Pipeline, node_id: str) -> pipeline_pb2.PipelineNode:
@@ -137,12 +136,12 @@ def _launch(
   store_config: ConnectionConfig,
 ) -> int | None:
   """Runs a node that has not succeeded in this run yet; returns its execution, if it has one."""
-  if node.execution_options.HasField("skip"):
-    return None
   with open_store(store_config) as handle:
     earlier = attempts.earlier(handle, node)
     if earlier is not None and attempts.succeeded(earlier):
       return earlier.id
+    if node.execution_options.HasField("skip"):
+      return None
     if last_push_is_gone(handle, compiled.pipeline_info.id, node):
       node.execution_options.caching_options.enable_cache = False
   if earlier is not None:

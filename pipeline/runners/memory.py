@@ -1,0 +1,67 @@
+"""How much memory nodes may hold together, and what each held when it last ran."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+
+_MB = 10**6
+# Before a node has run once: training holds its data in memory, the others stream.
+_UNKNOWN_MB = 1000.0
+_UNKNOWN_TRAINING_MB = 4000.0
+_TRAINING = ("Trainer", "Tuner")
+_FILE = "node_memory.json"
+_CGROUP = (
+  ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+  (
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+  ),
+)
+
+
+def available_mb() -> float:
+  """What this machine, or this container, has left, in MB of 10^6 bytes."""
+  page = os.sysconf("SC_PAGE_SIZE")
+  left = [os.sysconf("SC_PHYS_PAGES") * page / _MB]
+  with contextlib.suppress(OSError, StopIteration):
+    lines = pathlib.Path("/proc/meminfo").read_text().splitlines()
+    line = next(line for line in lines if line.startswith("MemAvailable:"))
+    left.append(int(line.split()[1]) * 1024 / _MB)
+  for limit, used in _CGROUP:
+    with contextlib.suppress(OSError, ValueError):  # "max" is no number
+      bound = int(pathlib.Path(limit).read_text())
+      left.append((bound - int(pathlib.Path(used).read_text())) / _MB)
+  return min(left)
+
+
+def expected_mb(root: pathlib.Path, node_id: str) -> float:
+  """The most a node is expected to hold: what it held in the workspace's last run of it.
+
+  Args:
+    root: the task's folder in the workspace.
+    node_id: the node's id.
+  """
+  known = _read(root).get(node_id)
+  if known:
+    return known
+  return _UNKNOWN_TRAINING_MB if node_id in _TRAINING else _UNKNOWN_MB
+
+
+def remember(root: pathlib.Path, peaks: Mapping[str, float]) -> None:
+  """Keeps what nodes held, in MB, for the next run."""
+  (root / _FILE).write_text(json.dumps({**_read(root), **peaks}, indent=2, sort_keys=True))
+
+
+def _read(root: pathlib.Path) -> dict[str, float]:
+  # Only a guess is lost with the file.
+  with contextlib.suppress(OSError, ValueError):
+    found = json.loads((root / _FILE).read_text(encoding="utf-8"))
+    if isinstance(found, dict):
+      return {
+        name: float(value) for name, value in found.items() if isinstance(value, (int, float))
+      }
+  return {}
