@@ -32,6 +32,7 @@ on("version", "change", () => attempt(() => {
 
 on("signature", "change", () => {
   state.signature = byId("signature").value;
+  byId("json").value = "";
   clearAnswer();
   showInput();
 });

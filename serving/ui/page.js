@@ -52,27 +52,36 @@ async function chooseModel(name) {
   byId("title").textContent = name;
   document.title = `${name} - model server`;
   clearAnswer();
-  byId("input").hidden = byId("example").hidden = true;
+  byId("input").hidden = byId("answer").hidden = byId("example").hidden = true;
+  byId("version-pick").hidden = byId("signature-pick").hidden = true;
   byId("subtitle").textContent = "";
-  await readVersions();
-  await readMetadata();
+  try {
+    await readMetadata();
+  } catch (error) {
+    // Another model may have been chosen while this one was asked.
+    if (name === state.model) throw error;
+  }
 }
 
 async function readVersions() {
+  const { model } = state;
   const status = JSON.parse((await request(modelPath(""), state.token)).text);
+  if (model !== state.model) return;
   const versions = status.model_version_status
     .filter((one) => one.state === "AVAILABLE")
     .map((one) => one.version)
     .sort((a, b) => Number(b) - Number(a));
   fillSelect("version", [["", "newest"], ...versions.map((one) => [one, one])], versions.length > 1);
+  if (!versions.includes(state.version)) state.version = "";
   byId("version").value = state.version;
 }
 
 /** Learns which version answers and what it takes; shows the input that fits. */
 async function readMetadata() {
-  const { text } = await request(`${modelPath(state.version)}/metadata`, state.token);
+  const { model, version } = state;
+  const { text } = await request(`${modelPath(version)}/metadata`, state.token);
   const { model_spec: spec, metadata } = JSON.parse(text);
-  if (spec.version === state.served) return;
+  if (model !== state.model || version !== state.version || spec.version === state.served) return;
   state.served = spec.version;
   state.signatures = metadata.signature_def.signature_def;
   const names = Object.keys(state.signatures).filter((name) => !name.startsWith("__")).sort();
@@ -83,7 +92,7 @@ async function readMetadata() {
   fillSelect("signature", names.map((name) => [name, name]));
   byId("signature").value = state.signature;
   showInput();
-  await readExamples();
+  await Promise.all([readVersions(), readExamples()]);
 }
 
 function showInput() {
@@ -106,7 +115,9 @@ function showInput() {
 }
 
 async function readExamples() {
+  const { model } = state;
   const { text } = await request(`ui/models/${encodeURIComponent(state.model)}/versions/${state.served}/example`, state.token);
+  if (model !== state.model) return;
   const name = Object.keys(state.signatures[state.signature].inputs)[0];
   state.examples = JSON.parse(text).instances.map((row) => row?.[name] ?? row);
   state.nextExample = 0;
@@ -145,11 +156,11 @@ async function ask() {
     await askOnce(turn);
   } catch (error) {
     if (turn !== state.turn) return;
-    const hasLeft = error.status === 404 && !state.version;
-    if (!hasLeft) throw error;
+    const wasNewest = !state.version;
+    if (error.status === 404) await readVersions();
+    if (error.status !== 404 || !wasNewest) throw error;
     // A newer version took over between the two requests.
     state.served = "";
-    await readVersions();
     await askOnce(turn);
   } finally {
     if (turn === state.turn) setBusy(false);
@@ -158,6 +169,7 @@ async function ask() {
 
 async function askOnce(turn) {
   if (!state.version) await readMetadata();
+  if (turn !== state.turn) return;
   const body = requestBody();
   if (!body) throw new Error(FIRST[state.kind]);
   const path = `${modelPath(state.served)}:predict`;

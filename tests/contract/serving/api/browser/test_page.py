@@ -192,6 +192,22 @@ def test_of_several_versions_one_can_be_chosen(at, tmp_path):
     assert _run(tab.text("#curl-line"), tmp_path) == {"predictions": [[expected]]}
 
 
+def test_of_models_chosen_in_haste_the_last_one_is_asked(at):
+  tab = at("images")
+  tab.js(
+    """["sentiment", "many", "half_plus", "translation"].forEach((name) => {
+      const select = document.getElementById("model");
+      select.value = name;
+      select.dispatchEvent(new Event("change"));
+    })"""
+  )
+  tab.wait("!document.getElementById('text-input').hidden")
+  tab.answered(lambda: tab.click("#example"))
+  assert tab.text("#title") == "translation"
+  assert tab.text("#headline") == "AN EXAMPLE"
+  assert tab.complaints() == []
+
+
 def test_what_is_no_number_in_json_is_shown(at):
   tab = at("types")
   tab.js(
