@@ -234,7 +234,7 @@ def _release_stage(
     examples=data.outputs["examples"],
     model=model,
     baseline_model=asked[-1].outputs[previous_model.MODEL],
-    eval_config=evaluation.eval_config(task, evaluation.task_gates(task, config.gates)),
+    eval_config=evaluation.eval_config(task, evaluation.task_gates(task, config.gates.bounds)),
     example_splits=[EVAL],
   )
   recorded: list[BaseNode] = []
@@ -249,8 +249,15 @@ def _release_stage(
   serving_gate = ServingGate(
     model=model,
     model_run=trainer.outputs["model_run"],
+    model_name=task.name,
     tolerance=config.push.tolerance,
-    code_fingerprint=code_fingerprint("components.serving_gate.executor"),
+    max_latency_ms=config.gates.max_latency_ms,
+    code_fingerprint=code_fingerprint(
+      "components.serving_gate.executor",
+      # What it starts as a process.
+      "components.serving_gate.watched_server",
+      "serving.__main__",
+    ),
   )
   pusher = VersionedPusher(
     model=model,

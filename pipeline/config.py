@@ -59,6 +59,20 @@ class TuneConfig(_Section):
   epochs: int = pydantic.Field(3, ge=1)
 
 
+class GatesConfig(_Section):
+  """What a model must keep to: the bounds of metrics, by the task's names, and of latency."""
+
+  model_config = pydantic.ConfigDict(extra="allow")
+  __pydantic_extra__: dict[str, float]
+
+  max_latency_ms: float | None = pydantic.Field(None, gt=0)
+
+  @property
+  def bounds(self) -> Mapping[str, float]:
+    """Metric to the bound that replaces the task's own."""
+    return self.__pydantic_extra__
+
+
 class PushConfig(_Section):
   """What the ServingGate tolerates between Keras and the exported signatures."""
 
@@ -124,7 +138,7 @@ class PipelineConfig(_Section):
     workspace: absolute path under which `<task>/` holds everything the run writes.
     tiny: whether the task's CI-sized overrides apply.
     data, train, tune, gates, push, beam, metadata, kubeflow, airflow: the sections that `--set`
-      reaches; `gates` maps a metric to a bound that replaces the task's own.
+      reaches.
     model: hyperparameters the user set.
     decode: what the user set of the task's `decoding`.
   """
@@ -138,7 +152,7 @@ class PipelineConfig(_Section):
   decode: dict[str, Any] = {}
   train: TrainConfig = TrainConfig()
   tune: TuneConfig = TuneConfig()
-  gates: dict[str, float] = {}
+  gates: GatesConfig = GatesConfig()
   push: PushConfig = PushConfig()
   beam: BeamConfig = BeamConfig()
   metadata: MetadataConfig = MetadataConfig()
@@ -301,7 +315,8 @@ def known_names(task: Task) -> dict[str, list[str]]:
     "train": list(TrainConfig.model_fields),
     "tune": list(TuneConfig.model_fields),
     "gates": [
-      name for gate in task.gates for name in (gate.metric, f"{gate.metric}.max_regression")
+      *(n for gate in task.gates for n in (gate.metric, f"{gate.metric}.max_regression")),
+      *GatesConfig.model_fields,
     ],
     "push": list(PushConfig.model_fields),
     "beam": list(BeamConfig.model_fields),

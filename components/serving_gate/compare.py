@@ -10,15 +10,18 @@ import numpy as np
 
 _LABELS, _SCORES = ("labels", "classes"), "scores"
 _TEXT_KINDS = "SUO"  # numpy's kinds of bytes, str and object (TensorFlow's strings)
+_LOADERS = ("TF1", "TF2")
+EVERY = "*"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PathResult:
-  """What one output of one signature under one loader came to.
+  """What one output of one signature came to, asked in one way.
 
   Attributes:
-    loader: `TF2` or `TF1`.
-    signature: the signature's name.
+    loader: what answered: `TF2` or `TF1`, the loaders in this process; `REST` or `gRPC`, the model
+      server's; `model server`, where it did not come so far; or the name of an example's file.
+    signature: the signature's name, or `*` where no signature could run.
     output: the output's name, or `*` where the signature did not run at all.
     batch: rows in one request.
     max_difference: the largest absolute difference; None where none can be told.
@@ -34,9 +37,36 @@ class PathResult:
   passed: bool
   reason: str
 
+  @property
+  def asked(self) -> str:
+    """What answered, in words."""
+    return f"{self.loader} loader" if self.loader in _LOADERS else self.loader
+
+  @property
+  def sentence(self) -> str:
+    """Why this path refuses the model."""
+    if self.signature == EVERY:
+      return f"The {self.asked} {self.reason}"
+    where = f"{self.signature} ({self.asked}, batch of {self.batch})"
+    output = "" if self.output == EVERY else f": {self.output}"
+    return f"{where}{output} {self.reason}"
+
   def to_json(self) -> dict[str, Any]:
     """A row of `paths` in `parity.json`."""
     return dataclasses.asdict(self)
+
+
+def failed(loader: str, signature: str, batch: int, reason: str) -> PathResult:
+  """A path that gave no answer; the arguments are the attributes of the result."""
+  return PathResult(
+    loader=loader,
+    signature=signature,
+    output=EVERY,
+    batch=batch,
+    max_difference=None,
+    passed=False,
+    reason=reason,
+  )
 
 
 def compare(

@@ -20,7 +20,9 @@ class ServingGateSpec(component_spec.ComponentSpec):
     executor.BLESSING: component_spec.ChannelParameter(type=standard_artifacts.InfraBlessing)
   }
   PARAMETERS = {
+    executor.MODEL_NAME: component_spec.ExecutionParameter(type=str),
     executor.TOLERANCE: component_spec.ExecutionParameter(type=float),
+    executor.MAX_LATENCY_MS: component_spec.ExecutionParameter(type=float, optional=True),
     executor.CODE_FINGERPRINT: component_spec.ExecutionParameter(type=str),
   }
 
@@ -28,9 +30,11 @@ class ServingGateSpec(component_spec.ComponentSpec):
 class ServingGate(base_component.BaseComponent):
   """Replays recorded rows through an export and refuses it where an answer differs.
 
-  The export is loaded as TensorFlow Serving does and as Python does; in each, every serving
-  signature runs with batches of one and of all rows, and is held to what the model answered in the
-  training process. Unlike TFX's InfraValidator it needs neither Docker nor Kubernetes.
+  The export is loaded as TensorFlow Serving does and as Python does, then by the embedded model
+  server, a process of its own that is asked over REST and gRPC. In each, every serving signature
+  runs with batches of one and of all rows, and is held to what the model answered in the training
+  process. The example requests beside the export are executed, and the latency of single rows is
+  measured. Unlike TFX's InfraValidator it needs neither Docker nor Kubernetes.
 
   A refused model is no failure of this component: it records `blessed` 0 with the reasons, and
   whatever pushes must ask.
@@ -38,9 +42,11 @@ class ServingGate(base_component.BaseComponent):
   Component `outputs` contains:
 
   - `blessing`: `standard_artifacts.InfraBlessing` with the custom property `blessed` (1 or 0) and
-    the file INFRA_BLESSED or INFRA_NOT_BLESSED, as InfraValidator writes them, and `parity.json`:
-    `{"passed", "rows", "tolerance", "reasons", "paths": [{"loader", "signature", "output",
-    "batch", "max_difference", "passed", "reason"}]}`.
+    the file INFRA_BLESSED or INFRA_NOT_BLESSED, as InfraValidator writes them; `parity.json`:
+    `{"passed", "rows", "tolerance", "max_latency_ms", "reasons", "latency": [{"protocol",
+    "requests", "p50_ms", "p99_ms"}], "skipped", "paths": [{"loader", "signature", "output",
+    "batch", "max_difference", "passed", "reason"}]}`; and, where the model is refused,
+    `server.log`, what the server wrote if it was started.
   """
 
   SPEC_CLASS = ServingGateSpec
@@ -51,7 +57,9 @@ class ServingGate(base_component.BaseComponent):
     *,
     model: types.BaseChannel,
     model_run: types.BaseChannel,
+    model_name: str,
     tolerance: float = 1e-5,
+    max_latency_ms: float | None = None,
     code_fingerprint: str = "",
   ):
     """Draws the component.
@@ -59,14 +67,19 @@ class ServingGate(base_component.BaseComponent):
     Args:
       model: a `Model`, from Trainer.
       model_run: the same Trainer's `ModelRun`, which holds `parity/`.
+      model_name: the name that the model is served under.
       tolerance: the largest absolute difference of an output's numbers that passes.
+      max_latency_ms: the largest p99 of requests of one row, over REST and over gRPC, that passes;
+        None for no limit.
       code_fingerprint: changes when the component's code changes, so that it runs again.
     """
     spec = ServingGateSpec(
       **{
         executor.MODEL: model,
         executor.MODEL_RUN: model_run,
+        executor.MODEL_NAME: model_name,
         executor.TOLERANCE: tolerance,
+        executor.MAX_LATENCY_MS: max_latency_ms,
         executor.CODE_FINGERPRINT: code_fingerprint,
         executor.BLESSING: types.Channel(type=standard_artifacts.InfraBlessing),
       }

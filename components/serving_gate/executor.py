@@ -1,4 +1,4 @@
-"""What `ServingGate` does when it runs: replays, writes the proof, blesses or does not."""
+"""What `ServingGate` does when it runs: asks, writes the proof, blesses or does not."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.progress import report
-from components.serving_gate.replay import read_expectations, replay
+from components.serving_gate.expectations import read_expectations
+from components.serving_gate.parity import Parity, prove
 
 MODEL = "model"
 MODEL_RUN = "model_run"
 BLESSING = "blessing"
+MODEL_NAME = "model_name"
 TOLERANCE = "tolerance"
+MAX_LATENCY_MS = "max_latency_ms"
 CODE_FINGERPRINT = "code_fingerprint"
-PARITY_FILE = "parity.json"
+PARITY_FILE, LOG_FILE = "parity.json", "server.log"
 # TFX's InfraValidator's names, so that whatever reads its blessings reads ours.
 _BLESSED_FILE, _NOT_BLESSED_FILE = "INFRA_BLESSED", "INFRA_NOT_BLESSED"
 
@@ -39,38 +42,44 @@ class Executor(base_executor.BaseExecutor):
     Args:
       input_dict: `model` and `model_run`, one artifact each, of the same training.
       output_dict: `blessing`, one artifact.
-      exec_properties: `tolerance`.
+      exec_properties: `model_name`, `tolerance`, and `max_latency_ms` where there is a limit.
 
     Raises:
-      BadInputError: `tolerance` is negative.
+      BadInputError: `tolerance` is negative, or `max_latency_ms` not positive.
       DlpipeError: the training left nothing to replay.
     """
     model = artifact_utils.get_single_instance(input_dict[MODEL])
     blessing = artifact_utils.get_single_instance(output_dict[BLESSING])
     expectations = read_expectations(artifact_utils.get_single_uri(input_dict[MODEL_RUN]))
-    parity = replay(
+    parity = prove(
       path_utils.serving_model_path(model.uri),
       expectations,
+      model_name=exec_properties[MODEL_NAME],
       tolerance=exec_properties[TOLERANCE],
+      max_latency_ms=exec_properties.get(MAX_LATENCY_MS),
     )
     _write(blessing, PARITY_FILE, json.dumps(parity.to_json(), indent=2, allow_nan=False))
+    if parity.log and not parity.passed:
+      _write(blessing, LOG_FILE, parity.log)
     _write(blessing, _BLESSED_FILE if parity.passed else _NOT_BLESSED_FILE, "")
     blessing.set_int_custom_property("blessed", int(parity.passed))
-    if parity.passed:
-      report(
-        f"The export answers as the trained model on {parity.rows} rows through "
-        f"{len(parity.paths)} paths",
-        rows=parity.rows,
-        passed=True,
-      )
-    else:
-      size = ""
-      if worst := parity.largest:
-        size = (
-          f"; the largest difference is {worst.max_difference:.4g}, in {worst.output} of "
-          f"{worst.signature} ({worst.loader} loader, batch of {worst.batch})"
-        )
-      report(f"The export is refused: {parity.reasons[0]}{size}", rows=parity.rows, passed=False)
+    report(_conclusion(parity), rows=parity.rows, passed=parity.passed)
+
+
+def _conclusion(parity: Parity) -> str:
+  if parity.passed:
+    waits = ", ".join(f"{each.p99_ms:.3g} ms over {each.protocol}" for each in parity.latency)
+    return (
+      f"The export answers as the trained model on {parity.rows} rows through "
+      f"{len(parity.paths)} paths; p99 {waits}"
+    )
+  size = ""
+  if worst := parity.largest:
+    size = (
+      f"; the largest difference is {worst.max_difference:.4g}, in {worst.output} of "
+      f"{worst.signature} ({worst.asked}, batch of {worst.batch})"
+    )
+  return f"The export is refused: {parity.reasons[0]}{size}"
 
 
 def _write(blessing: types.Artifact, name: str, text: str) -> None:

@@ -27,7 +27,8 @@ class ReportData:
       [{label, precision, recall, count}]; `calibration` [{low, high, count, confidence,
       accuracy}]. Any of them may be missing.
     parity: the serving gate's proof: `passed`, `rows`, `tolerance`, `paths` [{loader, signature,
-      output, max_difference, passed}].
+      output, max_difference, passed}], `skipped` [sentence], `latency` [{protocol, requests,
+      p50_ms, p99_ms}].
     data_checks: [{name, passed, value, bound, reason}].
     quarantine: [{origin, reason}] of records that could not be used.
     statistics: `examples` {split: count} and `labels` {split: {label: count}}.

@@ -24,6 +24,7 @@ from pipeline.report.data import ReportData
 from pipeline.runners import events, result
 from pipeline.runners.causes import user_error
 from pipeline.runners.pushes import pushed_version
+from pipeline.runners.serving_gates import serving_gates
 from pipeline.runners.shown_rows import shown_rows
 from pipeline.task import MetricGate, Task
 from pipeline.training.files import HISTORY_FILE
@@ -76,9 +77,9 @@ def collect(
   quarantine = _directory(artifacts, "SourceExampleGen", "quarantine")
   summary = _read_json(quarantine, "summary.json")
   found = _evaluation(artifacts)
-  gates = evaluation.task_gates(task, config.gates)
+  gates = evaluation.task_gates(task, config.gates.bounds)
   parity = _read_json(_directory(artifacts, "ServingGate", "blessing"), "parity.json") or None
-  checked = [*((found and _gate_results(gates, found)) or []), *_parity_gate(parity)]
+  checked = [*((found and _gate_results(gates, found)) or []), *serving_gates(parity)]
   state, message = _state(artifacts, components, checked, error)
   counts = summary.get("examples", {})
   pushed = artifacts.get("VersionedPusher", {}).get("pushed_model")
@@ -179,23 +180,6 @@ def _gate_results(
       for bound, words in bounds
     ]
   return checked
-
-
-def _parity_gate(parity: Mapping[str, Any] | None) -> list[result.GateResult]:
-  if not parity:
-    return []
-  differences = [
-    path["max_difference"] for path in parity["paths"] if path["max_difference"] is not None
-  ]
-  return [
-    result.GateResult(
-      metric="serving_difference",
-      bound=f"<= {parity['tolerance']:g}",
-      value=max(differences, default=math.nan),
-      passed=bool(parity["passed"]),
-      reason="the exported model must answer as the trained one, in every loader and signature",
-    )
-  ]
 
 
 def _number(value: float | None) -> str:

@@ -3,11 +3,13 @@
 import json
 
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 from tfx.types import standard_artifacts
 
 from components.serving_gate.executor import Executor
+from pipeline.training import serving_assets
 
 _TEXTS = [b"a", b"bb", b"a longer one", b"", b"yes", b"no", b"\xc3\xa9", b"x", b"nine", b"ten"]
 
@@ -24,11 +26,15 @@ def _export(module, path, functions, batch=None):
 
 @pytest.fixture
 def gate(tmp_path):
-  """Runs `Do`; returns the blessing and what `parity.json` says."""
+  """Runs `Do`; returns the blessing and what `parity.json` says, with no process left."""
 
-  def run(module, functions=None, *, predict=None, tolerance=1e-5, rows=_TEXTS, damage=None):
+  def run(
+    module, functions=None, *, predict=None, tolerance=1e-5, max_latency_ms=None, damage=None
+  ):
+    rows = _TEXTS
     export = tmp_path / "model" / "Format-Serving"
     _export(module, export, functions or module.functions())
+    serving_assets.write(export, "toy", "text", rows[0])
     parity = tmp_path / "run" / "parity"
     parity.mkdir(parents=True)
     with tf.io.TFRecordWriter(str(parity / "examples.tfrecord")) as writer:
@@ -57,10 +63,16 @@ def gate(tmp_path):
     Executor().Do(
       {"model": [artifacts["model"]], "model_run": [artifacts["run"]]},
       {"blessing": [artifacts["blessing"]]},
-      {"tolerance": tolerance},
+      {
+        "model_name": "toy",
+        "tolerance": tolerance,
+        # TFX leaves out what is None.
+        **({} if max_latency_ms is None else {"max_latency_ms": max_latency_ms}),
+      },
     )
+    assert psutil.Process().children() == []
     blessed = artifacts["blessing"].get_int_custom_property("blessed")
-    names = {p.name for p in (tmp_path / "blessing").iterdir()}
+    names = {p.name for p in (tmp_path / "blessing").iterdir()} - {"server.log"}
     assert names == {"parity.json", "INFRA_BLESSED" if blessed else "INFRA_NOT_BLESSED"}
     return blessed, json.loads((tmp_path / "blessing" / "parity.json").read_text())
 

@@ -12,6 +12,7 @@ from tfx.types import standard_artifacts
 from components.serving_gate.component import ServingGate
 from components.versioned_pusher.component import VersionedPusher
 from components.versioned_pusher.publish import content_digest, list_versions
+from pipeline.training import serving_assets
 
 
 def _export(root, expected):
@@ -33,7 +34,9 @@ def _export(root, expected):
       ("serving_examples", "examples", of_examples),
     )
   }
-  tf.saved_model.save(module, str(root / "model" / "Format-Serving"), signatures=signatures)
+  model = root / "model" / "Format-Serving"
+  tf.saved_model.save(module, str(model), signatures=signatures)
+  serving_assets.write(model, "lengths", "text", b"abc")
   parity = root / "run" / "parity"
   parity.mkdir(parents=True)
   example = tf.train.Example()
@@ -55,7 +58,9 @@ def _run(root):
   model = imported("model", standard_artifacts.Model)
   model_run = imported("run", standard_artifacts.ModelRun)
   verdict = imported("verdict", standard_artifacts.ModelBlessing, blessed=1)
-  gate = ServingGate(model=model.outputs["result"], model_run=model_run.outputs["result"])
+  gate = ServingGate(
+    model=model.outputs["result"], model_run=model_run.outputs["result"], model_name="lengths"
+  )
   pusher = VersionedPusher(
     model=model.outputs["result"],
     model_blessing=verdict.outputs["result"],

@@ -1,15 +1,37 @@
 """`ServingGate` on hand-made exports: one that is right, and each way to be wrong."""
 
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+
 import keras
+import psutil
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 from tfx import types
 from tfx.types import standard_artifacts
 
 from components.errors import BadInputError, DlpipeError
 from components.serving_gate.component import ServingGate
 
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
 _LABELS = [b"cat", b"dog"]
+# Starts a server, first where another program listens, and waits to be killed.
+_PARENT = """
+import pathlib, sys, time
+from components.serving_gate import server_process
+
+base, log, taken = sys.argv[1:]
+choices = iter([[int(taken), *server_process._free_ports(1)], server_process._free_ports(2)])
+server_process._free_ports = lambda count: next(choices)
+made = server_process.ServerProcess(model_name="toy", base_path=base, log=pathlib.Path(log))
+with made as server:
+  print(server.pid, server.grpc_target, flush=True)
+  time.sleep(120)
+"""
 
 
 class Toy(tf.Module):
@@ -48,20 +70,35 @@ class Toy(tf.Module):
     }
 
 
+@pytest.fixture
+def toy_base_path(tmp_path):
+  """A base path with one version."""
+  toy = Toy()
+  function = tf.function(toy.predict).get_concrete_function(
+    tf.TensorSpec([None], tf.string, "text")
+  )
+  tf.saved_model.save(toy, str(tmp_path / "models" / "1"), signatures=function)
+  return tmp_path / "models"
+
+
 def _failed_paths(parity):
   return {(p["loader"], p["signature"], p["output"]) for p in parity["paths"] if not p["passed"]}
 
 
-def test_right_export_is_blessed_through_every_path(gate):
+def test_right_export_is_blessed_through_every_path(gate, tmp_path):
   blessed, parity = gate(Toy())
   assert blessed == 1
   assert (parity["passed"], parity["rows"], parity["tolerance"]) == (True, 10, 1e-5)
   assert parity["reasons"] == []
   found = {(p["loader"], p["signature"], p["output"], p["batch"]) for p in parity["paths"]}
   outputs = ["label", "labels", "score", "scores"]
+  examples = ["predict_rest.py", "predict_grpc.py"]
+  if shutil.which("curl"):
+    examples.append("curl.sh")
+    assert parity["skipped"] == []
   assert found == {
     (loader, signature, output, batch)
-    for loader in ("TF1", "TF2")
+    for loader in ("TF1", "TF2", "REST", "gRPC")
     for signature, names in (
       ("serving_default", outputs),
       ("serving_examples", outputs),
@@ -69,9 +106,14 @@ def test_right_export_is_blessed_through_every_path(gate):
     )
     for output in names
     for batch in (1, 10)
-  }
+  } | {(name, "serving_default", output, 1) for name in examples for output in outputs}
   assert len(parity["paths"]) == len(found)
   assert all(p["passed"] and 0 <= p["max_difference"] <= 1e-5 for p in parity["paths"])
+  assert parity["max_latency_ms"] is None
+  assert [each["protocol"] for each in parity["latency"]] == ["REST", "gRPC"]
+  assert all(0 < each["p50_ms"] <= each["p99_ms"] < 5000 for each in parity["latency"])
+  assert all(20 <= each["requests"] <= 100 for each in parity["latency"])
+  assert not (tmp_path / "blessing" / "server.log").exists()
 
 
 def test_shifted_serving_default_is_refused_and_the_rest_passes(gate):
@@ -83,10 +125,109 @@ def test_shifted_serving_default_is_refused_and_the_rest_passes(gate):
   worst = max(p["max_difference"] or 0 for p in parity["paths"])
   assert worst == pytest.approx(1e-3, rel=1e-3)
   assert "serving_default (TF2 loader, batch of 1): score differs by 0.001" in parity["reasons"][0]
+  assert parity["skipped"] == [
+    "No model server was started, since the model is refused without it."
+  ]
+  assert parity["latency"] == []
 
 
-def test_the_tolerance_decides(gate):
-  assert gate(Toy(shift=1e-3), tolerance=2e-3)[0] == 1
+def test_right_answers_that_come_late_are_refused(gate):
+  blessed, parity = gate(Toy(shift=1e-3), tolerance=2e-3, max_latency_ms=1e-3)
+  assert (blessed, parity["passed"], parity["max_latency_ms"]) == (0, False, 1e-3)
+  # The shift is within the tolerance: nothing but the latency refuses.
+  assert all(p["passed"] for p in parity["paths"])
+  assert max(p["max_difference"] for p in parity["paths"]) == pytest.approx(1e-3, rel=1e-3)
+  for protocol, reason in zip(("REST", "gRPC"), parity["reasons"], strict=True):
+    assert reason.startswith(f"Over {protocol}, 99 of 100 requests of one row are answered within ")
+    assert reason.endswith("gates.max_latency_ms is 0.001.")
+
+
+def test_model_that_answers_otherwise_in_the_server_is_refused(gate, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  toy = Toy()
+
+  def elsewhere(texts):
+    # The server's working directory holds its log.
+    shift = 1e-3 * tf.cast(tf.size(tf.io.matching_files("server.lo*")), tf.float32)
+    found = toy.predict(texts)
+    return found | {"score": found["score"] + shift}
+
+  blessed, parity = gate(toy, toy.functions() | {"serving_default": ("text", elsewhere)})
+  assert blessed == 0
+  ways = ["REST", "gRPC", "predict_rest.py", "predict_grpc.py"]
+  ways += ["curl.sh"] if shutil.which("curl") else []
+  assert _failed_paths(parity) == {(way, "serving_default", "score") for way in ways}
+  assert "serving_default (REST, batch of 1): score differs by 0.001" in parity["reasons"][0]
+  assert parity["latency"] == []
+  assert "Exporting HTTP/REST API" in (tmp_path / "blessing" / "server.log").read_text()
+
+
+def test_model_that_the_server_cannot_load_is_refused_with_its_reason(gate, tmp_path):
+  def damage(root):
+    extra = root / "model" / "Format-Serving" / "assets.extra"
+    request = predict_pb2.PredictRequest()
+    request.model_spec.signature_name = "no_such_signature"
+    log = prediction_log_pb2.PredictionLog()
+    log.predict_log.request.CopyFrom(request)
+    with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as writer:
+      writer.write(log.SerializeToString())
+
+  blessed, parity = gate(Toy(), damage=damage)
+  assert blessed == 0
+  [reason] = parity["reasons"]
+  assert reason.startswith("The model server cannot serve the model: it ended with exit code 255: ")
+  assert "no_such_signature" in reason
+  assert [p["loader"] for p in parity["paths"] if not p["passed"]] == ["model server"]
+  log_text = (tmp_path / "blessing" / "server.log").read_text()
+  assert "Failed to start server. Error: " in log_text
+
+
+def test_examples_that_do_not_work_refuse_the_model(gate):
+  def damage(root):
+    examples = root / "model" / "Format-Serving" / "assets.extra" / "examples"
+    (examples / "curl.sh").write_text("echo no such address >&2; exit 3\n")
+    (examples / "predict_rest.py").write_text(
+      'print(\'{"label": ["cat"], "labels": [["cat", "dog"]], "score": [9], "scores": [[9, 8]]}\')'
+    )
+    (examples / "predict_grpc.py").unlink()
+
+  toy = Toy()
+  functions = toy.functions()
+  del functions["classify"]  # which a model need not have
+  blessed, parity = gate(toy, functions, damage=damage)
+  assert blessed == 0
+  fails = {p["loader"]: p["reason"] for p in parity["paths"] if p["output"] == "*"}
+  assert fails.pop("predict_grpc.py") == (
+    "fails: the export has no assets.extra/examples/predict_grpc.py"
+  )
+  if shutil.which("curl"):
+    assert fails.pop("curl.sh") == "fails: it ends with exit code 3: no such address"
+  assert fails == {}
+  wrong = [p for p in parity["paths"] if not p["passed"] and p["output"] != "*"]
+  assert {(p["loader"], p["output"]) for p in wrong} == {
+    ("predict_rest.py", name) for name in ("label", "score", "scores")
+  }
+
+
+def test_no_server_outlives_a_killed_gate(toy_base_path, tmp_path):
+  with socket.socket() as other:
+    other.bind(("127.0.0.1", 0))
+    other.listen()
+    taken = other.getsockname()[1]
+    parent = subprocess.Popen(
+      [sys.executable, "-c", _PARENT, str(toy_base_path), str(tmp_path / "log"), str(taken)],
+      cwd=_ROOT,
+      stdout=subprocess.PIPE,
+      text=True,
+    )
+    pid, address = parent.stdout.readline().split()
+  # The first choice was taken, so the server got another one.
+  assert int(address.rpartition(":")[2]) != taken
+  server = psutil.Process(int(pid))
+  assert server.is_running()
+  parent.kill()
+  parent.communicate()
+  server.wait(timeout=20)
 
 
 def test_keras_model_without_bare_variables_is_refused_by_the_tf1_loader_alone(gate):
@@ -148,13 +289,6 @@ def test_missing_signature_is_refused_by_name(gate):
   assert blessed == 0
   assert "the model has no such signature; it has " in parity["reasons"][0]
   assert "serving_examples (TF2 loader" in parity["reasons"][0]
-
-
-def test_missing_classify_is_no_fault(gate):
-  toy = Toy()
-  functions = toy.functions()
-  del functions["classify"]
-  assert gate(toy, functions)[0] == 1
 
 
 def test_other_input_name_is_refused(gate):
@@ -240,16 +374,23 @@ def test_record_of_another_number_of_rows_proves_nothing(gate):
     gate(Toy(), predict=twice)
 
 
-def test_negative_tolerance_is_bad_input(gate):
-  with pytest.raises(BadInputError, match="tolerance=-1"):
-    gate(Toy(), tolerance=-1.0)
+@pytest.mark.parametrize("name", ["tolerance", "max_latency_ms"])
+def test_negative_bounds_are_bad_input(gate, name):
+  with pytest.raises(BadInputError, match=f"{name}=-1"):
+    gate(Toy(), **{name: -1.0})
 
 
 def test_component_declares_its_channels_and_properties():
   made = ServingGate(
     model=types.Channel(type=standard_artifacts.Model),
     model_run=types.Channel(type=standard_artifacts.ModelRun),
+    model_name="toy",
     code_fingerprint="abc",
   )
   assert made.outputs["blessing"].type is standard_artifacts.InfraBlessing
-  assert made.exec_properties == {"tolerance": 1e-5, "code_fingerprint": "abc"}
+  assert made.exec_properties == {
+    "model_name": "toy",
+    "tolerance": 1e-5,
+    "max_latency_ms": None,
+    "code_fingerprint": "abc",
+  }

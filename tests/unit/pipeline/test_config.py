@@ -102,7 +102,10 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
       "zzz.qqq=5",
       "Sections: data, model, train, tune, gates, push, beam, metadata, kubeflow, airflow.",
     ),
-    ("gates.recall=0.5", "Names in gates: accuracy, accuracy.max_regression, skill,"),
+    (
+      "gates.recall=0.5",
+      "Names in gates: accuracy, accuracy.max_regression, max_latency_ms, skill,",
+    ),
     ("data.options={}", "unknown name 'data.options'"),
     ("train.epochs=[1", "--set train.epochs: the value is not readable: '[1'"),
     ("train.epochs=0", "train.epochs: Input should be greater than or equal to 1. Received: 0"),
@@ -111,6 +114,7 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
     ("data.val_fraction=0.5", "data.val_fraction: Input should be less than 0.5"),
     ("data.min_severity=LOW", "'WARNING' or 'ERROR'"),
     ("gates.skill=high", "gates.skill: "),
+    ("gates.max_latency_ms=0", "gates.max_latency_ms: Input should be greater than 0."),
     ("model.dropout=high", "model.dropout must be of type float, such as 0.3. Received: 'high'"),
     ("model.flip=1", "model.flip must be of type bool, such as False. Received: 1"),
     ("model.head_epochs=true", "model.head_epochs must be of type int, such as 30."),
@@ -193,6 +197,15 @@ def test_an_empty_file_changes_nothing(config_file):
   assert make(config_file=config_file("# nothing\n")) == make()
 
 
+def test_gates_are_bounds_of_metrics_and_of_latency(config_file):
+  path = config_file("gates: {skill: 0.8, max_latency_ms: 20}\n")
+  gates = make("gates.accuracy.max_regression=1", config_file=path).gates
+  assert gates.bounds == {"skill": 0.8, "accuracy.max_regression": 1.0}
+  assert gates.max_latency_ms == 20.0
+  assert make("gates.max_latency_ms=null", config_file=path).gates.max_latency_ms is None
+  assert make().gates.max_latency_ms is None
+
+
 def test_the_beam_argument_wins():
   assert make("beam.runner=spark", beam="flink").beam.runner == "flink"
   assert make("beam.runner=spark").beam.runner == "spark"
@@ -217,6 +230,7 @@ def test_known_names_are_what_may_be_set():
     "skill.max_regression",
     "accuracy",
     "accuracy.max_regression",
+    "max_latency_ms",
   ]
   assert set(names["data"]) == set(DataConfig.model_fields) - {"options"} | set(TASK.data_options)
   assert not set(names["model"]) & {"epochs", "batch_size", "learning_rate"}

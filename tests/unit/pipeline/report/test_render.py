@@ -71,6 +71,8 @@ def _data(result=None, **changes):
       "passed": True, "rows": 64, "tolerance": 0.0001,
       "paths": [{"loader": "server, gRPC", "signature": "serving_default", "output": "scores",
                  "max_difference": 1.2e-07, "passed": True}],
+      "latency": [{"protocol": "gRPC", "requests": 100, "p50_ms": 1.2512, "p99_ms": 3.5}],
+      "skipped": ["curl.sh was not executed: this machine has no curl."],
     },
     "data_checks": [
       {"name": "examples in train", "passed": True, "value": 12000.0, "bound": ">= 1",
@@ -153,6 +155,8 @@ def test_a_pushed_run_shows_all_its_parts():
   assert page.tables["parity"][1] == [
     "server, gRPC", "serving_default", "scores", "-", "1.2e-07", "passed",
   ]  # fmt: skip
+  assert page.tables["parity"][-1] == ["gRPC", "100", "1.251", "3.5"]
+  assert "curl.sh was not executed: this machine has no curl." in page.text
   assert page.tables["components"][1:] == [
     ["Trainer", "complete", "2m 13s", "", "1.4 GB"],
     ["Pusher", "cached", "-", "", "-"],

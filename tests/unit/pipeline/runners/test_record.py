@@ -59,8 +59,12 @@ def parity(tmp_path):
   def make(*differences, passed):
     path = tmp_path / "parity"
     path.mkdir()
-    paths = [{"path": str(i), "max_difference": d} for i, d in enumerate(differences)]
-    document = {"passed": passed, "tolerance": 1e-5, "paths": paths}
+    paths = [{"max_difference": d, "passed": (d or 0) <= 1e-5} for d in differences]
+    reasons = [] if passed else ["score differs by 0.5"]
+    document = {
+      "passed": passed, "tolerance": 1e-5, "paths": paths, "reasons": reasons,
+      "max_latency_ms": None, "latency": [],
+    }  # fmt: skip
     (path / "parity.json").write_text(json.dumps(document))
     return {"blessing": _artifact(path, blessed=int(passed))}
 

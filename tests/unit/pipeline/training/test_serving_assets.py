@@ -39,10 +39,23 @@ def test_the_request_is_tensorflow_servings_json(tmp_path, value, shown):
   assert json.loads(text) == {"instances": [{"image": shown}]}
 
 
-def test_the_curl_line_names_the_model(tmp_path):
-  text = (_write(tmp_path, b"x") / "examples" / "curl.sh").read_text()
-  assert "/v1/models/images:predict" in text
-  assert "-d @request.json" in text
+@pytest.mark.parametrize("name", ["curl.sh", "predict_rest.py", "predict_grpc.py"])
+def test_each_example_names_the_model_and_takes_an_address(tmp_path, name):
+  text = (_write(tmp_path, b"x") / "examples" / name).read_text()
+  address = "GRPC_ADDRESS" if name == "predict_grpc.py" else "REST_ADDRESS"
+  assert address in text
+  assert '"images"' in text or "/v1/models/images:predict" in text
+  assert "request.json" in text
+  assert "$" not in text or name == "curl.sh"
+  if name.endswith(".py"):
+    compile(text, name, "exec")
+
+
+@pytest.mark.parametrize(("value", "is_encoded"), [(b"\xff\xd8picture", True), (b"text", False)])
+def test_the_grpc_example_decodes_what_json_cannot_hold(tmp_path, value, is_encoded):
+  text = (_write(tmp_path, value) / "examples" / "predict_grpc.py").read_text()
+  assert ("import base64" in text) == is_encoded
+  assert ('b64decode(instance["image"]["b64"])' in text) == is_encoded
 
 
 def test_writing_again_replaces(tmp_path):
@@ -51,4 +64,4 @@ def test_writing_again_replaces(tmp_path):
   assert json.loads((extra / "examples" / "request.json").read_text()) == {
     "instances": [{"image": "two"}]
   }
-  assert len(list(extra.rglob("*"))) == 4
+  assert len(list(extra.rglob("*"))) == 6

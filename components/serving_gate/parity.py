@@ -1,0 +1,123 @@
+"""All that the gate asks of an export, and what that came to."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from components.errors import BadInputError
+from components.serving_gate.compare import PathResult
+from components.serving_gate.expectations import Expectations
+from components.serving_gate.latency import Latency
+from components.serving_gate.replay import op_reasons, replay_in_process
+from components.serving_gate.server_replay import Served, replay_through_server
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Parity:
+  """What the replay came to.
+
+  Attributes:
+    rows: how many were replayed.
+    tolerance: the largest absolute difference of numbers that passes.
+    max_latency_ms: the largest p99 that passes; None for no limit.
+    paths: every output of every signature, in every way that it was asked.
+    latency: of each protocol; empty where it was not measured.
+    skipped: sentences on what was not tried.
+    op_reasons: why a stock TensorFlow Serving could not run the graph.
+    log: what the model server wrote; empty where none was started.
+  """
+
+  rows: int
+  tolerance: float
+  max_latency_ms: float | None
+  paths: tuple[PathResult, ...]
+  latency: tuple[Latency, ...] = ()
+  skipped: tuple[str, ...] = ()
+  op_reasons: tuple[str, ...] = ()
+  log: str = ""
+
+  @property
+  def reasons(self) -> list[str]:
+    """Why the model is refused; empty for one that passed."""
+    slow = [latency.reason(self.max_latency_ms) for latency in self.latency]
+    return [
+      *(path.sentence for path in self.paths if not path.passed),
+      *self.op_reasons,
+      *filter(None, slow),
+    ]
+
+  @property
+  def passed(self) -> bool:
+    """Whether the export may be served."""
+    return not self.reasons
+
+  @property
+  def largest(self) -> PathResult | None:
+    """The refused path that differs most; None where no difference can be told in numbers."""
+    refused = [path for path in self.paths if not path.passed and path.max_difference is not None]
+    return max(refused, key=lambda path: path.max_difference or 0, default=None)
+
+  def to_json(self) -> dict[str, Any]:
+    """The content of `parity.json`."""
+    return {
+      "passed": self.passed,
+      "rows": self.rows,
+      "tolerance": self.tolerance,
+      "max_latency_ms": self.max_latency_ms,
+      "reasons": self.reasons,
+      "latency": [dataclasses.asdict(latency) for latency in self.latency],
+      "skipped": list(self.skipped),
+      "paths": [path.to_json() for path in self.paths],
+    }
+
+
+def prove(
+  model_dir: str,
+  expectations: Expectations,
+  *,
+  model_name: str,
+  tolerance: float,
+  max_latency_ms: float | None,
+) -> Parity:
+  """Asks the export in every way that it will be asked.
+
+  A model that does not load, or fails while it runs, is refused by that; it raises nothing here.
+  The server is started for a model that both loaders let through, and for no other.
+
+  Args:
+    model_dir: the SavedModel's directory.
+    expectations: rows and right answers.
+    model_name: the name it is served under.
+    tolerance: the largest absolute difference of numbers that passes.
+    max_latency_ms: the largest p99 of requests of one row, over each protocol; None for no limit.
+
+  Raises:
+    BadInputError: `tolerance` is negative, or `max_latency_ms` not positive.
+  """
+  if not tolerance >= 0:
+    raise BadInputError(f"push.tolerance must be 0 or more. Received: tolerance={tolerance!r}")
+  if max_latency_ms is not None and not max_latency_ms > 0:
+    raise BadInputError(
+      f"gates.max_latency_ms must be above 0. Received: max_latency_ms={max_latency_ms!r}"
+    )
+  paths = tuple(replay_in_process(model_dir, expectations, tolerance=tolerance))
+  unservable = tuple(op_reasons(model_dir))
+  if unservable or not all(path.passed for path in paths):
+    served = Served(
+      paths=(), skipped=("No model server was started, since the model is refused without it.",)
+    )
+  else:
+    served = replay_through_server(
+      model_dir, expectations, model_name=model_name, tolerance=tolerance
+    )
+  return Parity(
+    rows=len(expectations.examples),
+    tolerance=tolerance,
+    max_latency_ms=max_latency_ms,
+    paths=paths + served.paths,
+    latency=served.latency,
+    skipped=served.skipped,
+    op_reasons=unservable,
+    log=served.log,
+  )

@@ -1,0 +1,170 @@
+"""The embedded model server as a process of its own, on free ports of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+
+HOST = "127.0.0.1"
+REQUEST_TIMEOUT_S = 120.0  # a batch of translations may take longer than the server's 30 s
+_SERVER = "components.serving_gate.watched_server"
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+_START_TIMEOUT_S = 600.0
+_POLL_S = 0.05
+_ATTEMPTS = 3
+_PORT_TAKEN = "Cannot listen on"
+_REFUSAL = "Failed to start server. Error: "
+_SHOWN_BYTES = 65536
+
+
+class ServerFailed(Exception):
+  """The server did not start, or is gone; the message quotes what it said."""
+
+
+class ServerProcess:
+  """A model server; `with` starts it, and ends it whatever happens.
+
+  Attributes:
+    rest_url: `http://host:port`, once it has started.
+    grpc_target: `host:port`.
+  """
+
+  def __init__(
+    self,
+    *,
+    model_name: str,
+    base_path: str | os.PathLike[str],
+    log: pathlib.Path,
+    timeout_s: float = _START_TIMEOUT_S,
+  ):
+    """Starts nothing yet.
+
+    Args:
+      model_name: what requests call the model.
+      base_path: the folder of its versions.
+      log: where the server writes.
+      timeout_s: seconds until the model must be loaded.
+    """
+    self._model_name, self._base_path = model_name, os.fspath(base_path)
+    self._log, self._timeout_s = log, timeout_s
+    self._process: subprocess.Popen[bytes] | None = None
+    self.rest_url = self.grpc_target = ""
+
+  def __enter__(self) -> ServerProcess:
+    """Returns when the model can answer.
+
+    Raises:
+      ServerFailed: it cannot; nothing is left running.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+      try:
+        self._start()
+        break
+      except BaseException as err:
+        self._kill()
+        # Between the choice of a port and its use another program may take it.
+        if attempt == _ATTEMPTS or not isinstance(err, ServerFailed) or _PORT_TAKEN not in str(err):
+          raise
+    return self
+
+  def __exit__(self, *exc_info: object) -> None:
+    self._kill()
+
+  @property
+  def pid(self) -> int:
+    """The process's number."""
+    return self._running().pid
+
+  def log_text(self) -> str:
+    """What the server has written, of much the end."""
+    if not self._log.exists():
+      return ""
+    return self._log.read_bytes()[-_SHOWN_BYTES:].decode("utf-8", "replace")
+
+  def check(self) -> None:
+    """Does nothing where the server runs.
+
+    Raises:
+      ServerFailed: it does not.
+    """
+    code = self._running().poll()
+    if code is not None:
+      raise ServerFailed(f"ended with exit code {code}: {_reason(self.log_text())}")
+
+  def _start(self) -> None:
+    port, rest_port = _free_ports(2)
+    self.grpc_target, self.rest_url = f"{HOST}:{port}", f"http://{HOST}:{rest_port}"
+    flags = [
+      f"--port={port}",
+      f"--rest_api_port={rest_port}",
+      f"--host={HOST}",
+      f"--rest_api_timeout_in_ms={REQUEST_TIMEOUT_S * 1000:.0f}",
+      f"--model_name={self._model_name}",
+      f"--model_base_path={self._base_path}",
+      "--max_num_load_retries=0",
+      "--file_system_poll_wait_seconds=0",
+    ]
+    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    with self._log.open("wb") as log:
+      self._process = subprocess.Popen(
+        [sys.executable, "-m", _SERVER, *flags],
+        # `-m` looks in the working directory first, where the user may have a `serving` folder.
+        cwd=self._log.parent,
+        # The process that trained may hold the memory of a GPU: the server shall not want all.
+        env={"TF_FORCE_GPU_ALLOW_GROWTH": "true", **os.environ, "PYTHONPATH": path},
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+      )
+    deadline = time.monotonic() + self._timeout_s
+    while not (_is_open(port) and _is_open(rest_port)):
+      self.check()
+      if time.monotonic() > deadline:
+        raise ServerFailed(
+          f"was not ready within {self._timeout_s:g} s: {_reason(self.log_text())}"
+        )
+      time.sleep(_POLL_S)
+
+  def _running(self) -> subprocess.Popen[bytes]:
+    if self._process is None:
+      raise ServerFailed("was not started")
+    return self._process
+
+  def _kill(self) -> None:
+    if self._process is None:
+      return
+    self._process.kill()
+    self._process.wait()
+    if self._process.stdin is not None:
+      self._process.stdin.close()
+
+
+def _free_ports(count: int) -> list[int]:
+  """Different ports that nothing listens on now."""
+  with contextlib.ExitStack() as stack:
+    sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+    for each in sockets:
+      each.bind((HOST, 0))
+    return [each.getsockname()[1] for each in sockets]
+
+
+def _is_open(port: int) -> bool:
+  try:
+    socket.create_connection((HOST, port), timeout=1).close()
+  except OSError:
+    return False
+  return True
+
+
+def _reason(log: str) -> str:
+  """The server's own reason in its log, else the last line."""
+  start = log.rfind(_REFUSAL)
+  if start >= 0:
+    return log[start + len(_REFUSAL) :].split("\n", 1)[0].strip()
+  lines = [line.strip() for line in log.splitlines() if line.strip()]
+  return lines[-1] if lines else "it said nothing"
