@@ -80,9 +80,13 @@ class PushConfig(_Section):
 
 
 class BeamConfig(_Section):
-  """Where Beam runs; `options` are passed on as pipeline options."""
+  """Where Beam runs; `options` are passed on as pipeline options.
+
+  `job_server` is the jar, or the folder of jars, of Flink's or Spark's; None takes the fetched one.
+  """
 
   runner: Literal["direct", "flink", "spark", "dataflow"] = "direct"
+  job_server: str | None = None
   options: tuple[str, ...] = ()
 
 
