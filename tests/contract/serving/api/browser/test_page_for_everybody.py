@@ -162,7 +162,12 @@ def test_errors_are_words(at, tmp_path):
   broken = tmp_path / "broken.png"
   broken.write_bytes(b"no picture either")
   tab.choose(broken)
-  assert "Unknown image file format" in _error(tab, "The model cannot use this input.")
+  detail = _error(tab, "The model cannot use this input.")
+  # The server's text without the names of the graph's nodes, which are folded up.
+  assert detail.startswith("Unknown image file format.")
+  assert "{{" not in detail
+  tab.click("#error summary")
+  assert "{{node " in tab.text("#error-raw")
   assert tab.js("document.getElementById('error').getAttribute('role')") == "alert"
   # The line that fails alike is there, too.
   done = subprocess.run(
@@ -204,7 +209,8 @@ def test_limits_and_a_server_that_is_gone_are_told(start, tab, tasks_models, tmp
   large = tmp_path / "large.png"
   large.write_bytes(bytes(5000))
   opened.choose(large)
-  assert "1000 bytes" in _error(opened, "The server has reached a limit.")
+  detail = _error(opened, "The server has reached a limit.")
+  assert detail == "The request is larger than 1000 bytes (--max_request_bytes)."
   local.server.stop()
   opened.click("#ask")
   detail = _error(opened, "The server does not answer.")
