@@ -29,7 +29,8 @@ function showClasses(row) {
 function showTranslation(row) {
   showHeadline(row.translation || "(an empty translation)");
   if (row.score !== undefined) {
-    byId("score").textContent = `Score ${fixed(row.score, 3)}, a log-probability adjusted for length: the closer to 0, the surer`;
+    const meaning = "a log-probability adjusted for length: the closer to 0, the surer";
+    byId("score").textContent = `Score ${fixed(row.score, 3)}, ${meaning}`;
     byId("score").hidden = false;
   }
   return row.translation || "An empty translation.";

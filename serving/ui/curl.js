@@ -16,10 +16,9 @@ function curlForBody(url, body, hasToken) {
 
 /** A line that builds the body from a picture's file; the name is as long as it is here. */
 function curlForFile(url, fileName, hasToken) {
-  return (
-    `{ printf '{"instances":[{"b64":"'; base64 < ${quoted(fileName)} | tr -d '\\n'; printf '"}]}'; } |\n` +
-    `  curl${authorization(hasToken)} --data-binary @- ${quoted(url)}`
-  );
+  const encoded = `base64 < ${quoted(fileName)} | tr -d '\\n'`;
+  const body = `{ printf '{"instances":[{"b64":"'; ${encoded}; printf '"}]}'; }`;
+  return `${body} |\n  curl${authorization(hasToken)} --data-binary @- ${quoted(url)}`;
 }
 
 /** The token itself stays out of the line, and so of screens and the shell's history. */

@@ -1,7 +1,11 @@
 // The page's state and what its controls do.
 
 const TITLES = { picture: "Picture", text: "Text", json: "Request" };
-const FIRST = { picture: "Choose a picture first.", text: "Type a sentence first.", json: "The request is empty." };
+const FIRST = {
+  picture: "Choose a picture first.",
+  text: "Type a sentence first.",
+  json: "The request is empty.",
+};
 
 const state = {
   token: "",
@@ -18,7 +22,7 @@ const state = {
   turn: 0, // of the newest question; answers to older ones are not shown
 };
 
-/** Runs what a control started; refusals are shown, failures of this page also go to the console. */
+/** Runs what a control started; refusals are shown, bugs of this page also go to the console. */
 async function attempt(work, show) {
   try {
     await work();
@@ -71,7 +75,8 @@ async function readVersions() {
     .filter((one) => one.state === "AVAILABLE")
     .map((one) => one.version)
     .sort((a, b) => Number(b) - Number(a));
-  fillSelect("version", [["", "newest"], ...versions.map((one) => [one, one])], versions.length > 1);
+  const options = [["", "newest"], ...versions.map((one) => [one, one])];
+  fillSelect("version", options, versions.length > 1);
   if (!versions.includes(state.version)) state.version = "";
   byId("version").value = state.version;
 }
@@ -116,7 +121,8 @@ function showInput() {
 
 async function readExamples() {
   const { model } = state;
-  const { text } = await request(`ui/models/${encodeURIComponent(state.model)}/versions/${state.served}/example`, state.token);
+  const path = `ui/models/${encodeURIComponent(model)}/versions/${state.served}/example`;
+  const { text } = await request(path, state.token);
   if (model !== state.model) return;
   const name = Object.keys(state.signatures[state.signature].inputs)[0];
   state.examples = JSON.parse(text).instances.map((row) => row?.[name] ?? row);
@@ -143,7 +149,9 @@ async function takePicture(files, isFile) {
 
 /** The body to send; empty where there is nothing to ask about yet. */
 function requestBody() {
-  if (state.kind === "picture") return state.picture ? `{"instances":[{"b64":"${state.picture.base64}"}]}` : "";
+  if (state.kind === "picture") {
+    return state.picture ? `{"instances":[{"b64":"${state.picture.base64}"}]}` : "";
+  }
   if (state.kind === "json") return byId("json").value.trim();
   const text = byId("text").value.trim();
   return text ? JSON.stringify({ instances: [text] }) : "";

@@ -36,23 +36,29 @@ function showPicture(picture, note) {
   const preview = byId("preview");
   URL.revokeObjectURL(preview.src);
   preview.onload = () => {
-    preview.classList.toggle("small", Math.max(preview.naturalWidth, preview.naturalHeight) <= SMALL_PIXELS);
+    const { naturalWidth: width, naturalHeight: height } = preview;
+    preview.classList.toggle("small", Math.max(width, height) <= SMALL_PIXELS);
     preview.hidden = false;
     byId("drop-hint").hidden = true;
-    const size = `${preview.naturalWidth} x ${preview.naturalHeight}`;
-    byId("file-name").textContent = [picture.name, size, bytesInWords(picture.blob.size), note].filter(Boolean).join(", ");
+    describePicture(picture, `${width} x ${height}`, note);
   };
   preview.onerror = () => {
     preview.hidden = true;
     byId("drop-hint").hidden = false;
   };
-  byId("file-name").textContent = [picture.name, bytesInWords(picture.blob.size), note].filter(Boolean).join(", ");
+  describePicture(picture, "", note);
   preview.alt = `The picture that is asked about: ${picture.name}`;
   preview.src = URL.createObjectURL(picture.blob);
   byId("drop").classList.add("full");
 }
 
+function describePicture(picture, size, note) {
+  const parts = [picture.name, size, bytesInWords(picture.blob.size), note];
+  byId("file-name").textContent = parts.filter(Boolean).join(", ");
+}
+
 function bytesInWords(count) {
   if (count < 1000) return `${count} bytes`;
-  return count < 1_000_000 ? `${Math.round(count / 1000)} kB` : `${(count / 1_000_000).toFixed(1)} MB`;
+  if (count < 1_000_000) return `${Math.round(count / 1000)} kB`;
+  return `${(count / 1_000_000).toFixed(1)} MB`;
 }

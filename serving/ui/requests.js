@@ -28,7 +28,7 @@ function address(path) {
   return new URL(path, window.location.href).href.split("#")[0];
 }
 
-/** Asks for a path, posting `body` where there is one; resolves to the text and the milliseconds. */
+/** Asks for a path, posting `body` where there is one; resolves to text and milliseconds. */
 async function request(path, token, body) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
   const options = body === undefined ? {} : { method: "POST", body };
@@ -41,7 +41,8 @@ async function request(path, token, body) {
     response = await fetch(url, { ...options, headers, cache: "no-store" });
     text = await response.text();
   } catch {
-    throw new Refusal(0, `Is it still running at ${window.location.host}? It also hangs up on requests that are larger than it takes.`);
+    const advice = "It also hangs up on requests that are larger than it takes.";
+    throw new Refusal(0, `Is it still running at ${window.location.host}? ${advice}`);
   }
   const elapsed = performance.now() - started;
   // From the request's first byte to the answer's last, without what the browser does around it.
@@ -65,7 +66,7 @@ function withoutGraph(detail) {
   return bare.replace(/[ \t]*\n[ \t]*(?=\n|$)/g, "").trim() || detail.trim();
 }
 
-/** Like JSON.parse; TensorFlow Serving writes NaN and Infinity as bare words, which become strings. */
+/** Like JSON.parse; NaN and Infinity, which TensorFlow Serving writes bare, become strings. */
 function parseAnswer(text) {
   return JSON.parse(
     text.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:Infinity|NaN)\b/g, (found) =>

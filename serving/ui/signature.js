@@ -28,7 +28,8 @@ function bodyTemplate(signatureName, signature) {
   });
   const given = values.length === 1 ? values[0][1] : Object.fromEntries(values);
   const body = isByRow ? { instances: [given] } : { inputs: given };
-  const named = signatureName === "serving_default" ? body : { signature_name: signatureName, ...body };
+  const isDefault = signatureName === "serving_default";
+  const named = isDefault ? body : { signature_name: signatureName, ...body };
   // Innermost lists on one line: a row of numbers is read as a row.
   return JSON.stringify(named, null, 2).replace(/\[[^[\]{}"]*\]/g, (list) =>
     list.replace(/\s+/g, " ").replace("[ ", "[").replace(" ]", "]"),
