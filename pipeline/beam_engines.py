@@ -6,6 +6,7 @@ Nothing here downloads one. Imports no Beam, so that what is missing is said at 
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import os
 import pathlib
@@ -13,6 +14,7 @@ import shutil
 from collections.abc import Mapping
 
 from components.errors import BadInputError
+from pipeline.config import BeamConfig
 
 # What Flink and Spark look into by reflection, and Java has closed since version 17.
 _OPENED = (
@@ -76,6 +78,27 @@ def job_servers_dir(environ: Mapping[str, str]) -> pathlib.Path:
     return pathlib.Path(chosen)
   cache = environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
   return pathlib.Path(cache) / "dlpipe" / "job-servers"
+
+
+def check_engine(beam: BeamConfig, environ: Mapping[str, str]) -> None:
+  """Looks, before anything is loaded or written, for what this machine must have.
+
+  Raises:
+    BadInputError: Flink or Spark shall start here, and its job server or Java is missing.
+  """
+  engine = ENGINES.get(beam.runner)
+  if engine is None:
+    return
+  parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+  parser.add_argument("--job_endpoint")
+  parser.add_argument(f"--{engine.name}_submit_uber_jar", action="store_true", dest="uber_jar")
+  parser.add_argument(f"--{engine.name}_job_server_jar", dest="jar", default=beam.job_server)
+  parser.add_argument("--job_server_java_launcher", dest="java", default="java")
+  options, _ = parser.parse_known_args(list(beam.options))
+  if options.job_endpoint or options.uber_jar:
+    return
+  find_job_server(engine, options.jar, environ)
+  find_java(options.java)
 
 
 def find_job_server(

@@ -114,4 +114,11 @@ def _packages(beam: BeamConfig) -> list[str]:
   """Our sources for workers elsewhere, unless the options say how workers get them."""
   if any(option.startswith(_PACKAGED) for option in beam.options):
     return []
-  return [f"--setup_file={_REPOSITORY / 'setup.py'}"]
+  setup_file = _REPOSITORY / "setup.py"
+  if not setup_file.is_file():
+    raise BadInputError(
+      f"Beam's workers elsewhere need our sources: expected {str(setup_file)!r}, which an installed "
+      "package does not have. Run from a checkout, or name an image that holds them: "
+      "--set beam.options=[--sdk_container_image=IMAGE]."
+    )
+  return [f"--setup_file={setup_file}"]

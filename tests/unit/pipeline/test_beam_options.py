@@ -1,7 +1,9 @@
 """Beam's options by runner."""
 
+import pathlib
 import subprocess
 import sys
+import tarfile
 
 import pytest
 from apache_beam.options.pipeline_options import (
@@ -12,11 +14,15 @@ from apache_beam.options.pipeline_options import (
   SparkRunnerOptions,
   StandardOptions,
 )
+from apache_beam.portability.api import beam_runner_api_pb2
+from apache_beam.runners.portability.stager import Stager
 
 from components.errors import BadInputError
+from pipeline import beam_options
 from pipeline.beam_options import beam_args, is_embedded
 from pipeline.config import BeamConfig, PipelineConfig
 
+_REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 _CLOUD = ("--project=p", "--region=europe-west1", "--temp_location=gs://b/temp")
 
 
@@ -86,6 +92,29 @@ def test_dataflow_gets_our_sources():
   args = _args("dataflow", *_CLOUD)
   assert args[0] == "--runner=DataflowRunner"
   assert PipelineOptions(args).view_as(SetupOptions).setup_file.endswith("/setup.py")
+
+
+def test_what_beam_stages_for_workers_is_every_file_of_our_packages(tmp_path):
+  options = PipelineOptions(_args("dataflow", *_CLOUD))
+  [staged] = Stager.create_job_resources(options, str(tmp_path))
+  archive = beam_runner_api_pb2.ArtifactFilePayload.FromString(staged.type_payload).path
+  with tarfile.open(archive) as tar:
+    names = {name.partition("/")[2] for name in tar.getnames()}
+  wanted = {
+    str(path.relative_to(_REPOSITORY))
+    for package in ("components", "data", "pipeline", "schemas", "serving")
+    for path in (_REPOSITORY / package).rglob("*")
+    if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
+  }
+  assert len(wanted) > 250
+  assert wanted - names == set()
+  assert {"setup.py", "pyproject.toml"} <= names
+
+
+def test_sources_that_are_not_there_are_asked_for(monkeypatch, tmp_path):
+  monkeypatch.setattr(beam_options, "_REPOSITORY", tmp_path)
+  with pytest.raises(BadInputError, match="Run from a checkout"):
+    _args("dataflow", *_CLOUD)
 
 
 def test_dataflow_names_every_option_it_misses():
