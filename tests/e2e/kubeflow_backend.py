@@ -6,7 +6,8 @@ What a driver and a launcher pod do for a task, this does in one process: it wai
 depends on, resolves its inputs, asks the cache with the key that the backend's `cacheutils` makes,
 fills `{{$}}` in and starts the container's command as a process, again as often as the retry policy
 says. Exit handlers run at the end with the final status. Executors that the backend does not have
-(resolvers) are refused here, too. STATE_DIR holds artifacts, the cache, and a log for each task.
+(resolvers) are refused here, too. STATE_DIR holds the object store's content, the cache, and a log
+for each task.
 
 Each spec is a run, whose result is a line of JSON on stdout: `{"state", "tasks": {name: {"state",
 "seconds", "inputs", "log"}}}`. `--warm` imports TFX once and forks for each task; without it, each
@@ -68,6 +69,11 @@ class Store:
     self.run_dir = root / f"run-{self._state['runs']}"
     self.run_dir.mkdir(parents=True)
     self._save()
+
+  def local_path(self, uri: str) -> pathlib.Path:
+    """Where the launcher keeps its copy of an artifact; in a pod, below the root folder."""
+    scheme, _, rest = uri.partition("://")
+    return self.root / {"gs": "gcs"}.get(scheme, scheme) / rest
 
   def number(self, artifact: dict[str, Any]) -> dict[str, Any]:
     self._state["artifacts"] += 1
@@ -172,14 +178,17 @@ class Backend:
     """Runs a container's command; returns what it left, or None where it failed."""
     folder.mkdir()
     defined = component.get("outputDefinitions", {})
+    address = f"{self._spec['defaultPipelineRoot']}/{folder.parent.name}/{folder.name}"
     provisioned = {
       key: {
-        "uri": str(folder / key),
+        "uri": f"{address}/{key}",
         "type": spec["artifactType"],
         "metadata": spec.get("metadata", {}),
       }
       for key, spec in defined.get("artifacts", {}).items()
     }
+    for artifact in provisioned.values():
+      self._store.local_path(artifact["uri"]).parent.mkdir(parents=True, exist_ok=True)
     output_file = folder / "output_metadata.json"
     executor_input = json.dumps(
       {
@@ -195,6 +204,7 @@ class Backend:
     )
     words = [*container["command"], *container.get("args", [])]
     words = [word.replace("{{$}}", executor_input) for word in words]
+    os.environ["DLPIPE_MOUNT_ROOT"] = str(self._store.root)
     code = (_forked if self._warm else _started)(words, log)
     if code:
       return None

@@ -68,7 +68,7 @@ def runs(tmp_path_factory, hook):
       tiny=True,
       settings=[
         "kubeflow.image=dlpipe-training:1",
-        "kubeflow.pipeline_root=gs://bucket/pipelines",
+        "kubeflow.pipeline_root=minio://mlpipeline/v2/artifacts",
         "kubeflow.volume_claim=dlpipe",
         f"kubeflow.workspace={folder / 'workspace'}",
         f"kubeflow.notify_url={hook[0]}",
@@ -132,7 +132,8 @@ def test_every_container_of_the_first_run_succeeds(runs):
   served = workspace / "serving" / "1"
   assert (served / "saved_model.pb").is_file()
   [model] = first["tasks"]["Evaluator"]["inputs"]["model"]
-  assert json.loads((served / "dlpipe.json").read_text())["pushed_from"] == model
+  origin = json.loads((served / "dlpipe.json").read_text())["pushed_from"]
+  assert origin.endswith("/state/" + model.replace("://", "/", 1))
 
 
 def test_a_run_with_another_seed_trains_anew_on_cached_data(runs):
@@ -150,10 +151,11 @@ def test_it_is_compared_with_the_blessed_model_before_it(runs):
   assert baseline == old
   # The first had none, and says so.
   [none] = first["tasks"]["Evaluator"]["inputs"]["baseline_model"]
-  assert os.listdir(none) == ["NO_MODEL"]
+  store = workspace.parents[1] / "state" / "minio"
+  assert os.listdir(store / none.removeprefix("minio://")) == ["NO_MODEL"]
   history = json.loads((workspace / "models.json").read_text())
   assert [entry["blessed"] for entry in history] == [True, True]
-  assert history[0]["uri"] == old
+  assert history[0]["uri"].endswith("/state/" + old.replace("://", "/", 1))
 
 
 def test_a_run_with_nothing_new_is_cached(runs):

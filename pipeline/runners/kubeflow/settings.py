@@ -35,6 +35,11 @@ def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
       "kubeflow.pipeline_root must name a place in an object store, where the backend keeps "
       f"artifacts: {', '.join(_ROOT_SCHEMES)}. Received: {kubeflow.pipeline_root!r}"
     )
+  if config.beam.runner != "direct" and not str(kubeflow.pipeline_root).startswith("gs://"):
+    raise BadInputError(
+      f"Workers of beam.runner={config.beam.runner} read artifacts by their addresses, and can "
+      f"read gs:// only. Received: kubeflow.pipeline_root={kubeflow.pipeline_root!r}"
+    )
   if config.metadata.connection_file:
     raise BadInputError(
       "metadata.connection_file has no meaning on Kubeflow: the backend keeps its own metadata. "

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from pipeline.runners.kubeflow import container
-from pipeline.runners.kubeflow.container import localise, main, make_folders, restore, run
+from pipeline.runners.kubeflow.container import localise, main, make_folders, mounts, restore, run
+
+FOLDERS = mounts("/")
 
 
 def _artifacts(**uris):
@@ -23,28 +24,32 @@ def _uris(artifacts):
   return {key: value["artifacts"][0]["uri"] for key, value in artifacts.items()}
 
 
-def test_addresses_that_tensorflow_cannot_open_become_paths():
+def test_addresses_become_paths():
   invocation = _invocation(
-    inputs={"a": "minio://bucket/v2/a", "b": "gs://bucket/b"}, outputs={"c": "s3://bucket/c"}
+    inputs={"a": "minio://bucket/v2/a", "b": "gs://bucket/b"},
+    outputs={"c": "s3://bucket/c", "d": "/local/d"},
+    output_file="gs://bucket/output.json",
   )
-  assert localise(invocation)
+  assert localise(invocation, FOLDERS)
   assert _uris(invocation["inputs"]["artifacts"]) == {
     "a": "/minio/bucket/v2/a",
-    "b": "gs://bucket/b",
+    "b": "/gcs/bucket/b",
   }
-  assert _uris(invocation["outputs"]["artifacts"]) == {"c": "/s3/bucket/c"}
+  outputs = invocation["outputs"]
+  assert _uris(outputs["artifacts"]) == {"c": "/s3/bucket/c", "d": "/local/d"}
+  assert outputs["outputFile"] == "/gcs/bucket/output.json"
 
 
-def test_where_tensorflow_can_open_everything_nothing_moves():
-  invocation = _invocation(inputs={"a": "gs://bucket/a"}, outputs={"b": "gs://bucket/b"})
+def test_without_addresses_nothing_moves():
+  invocation = _invocation(inputs={"a": "/local/a"}, outputs={"b": "gs://bucket/b"})
   before = json.dumps(invocation)
-  assert not localise(invocation)
+  assert not localise(invocation, {"s3://": "/s3/"})
   assert json.dumps(invocation) == before
 
 
 def test_paths_become_addresses_again():
-  output = {"artifacts": _artifacts(a="/minio/bucket/a", b="/s3/bucket/b", c="gs://bucket/c")}
-  restore(output)
+  output = {"artifacts": _artifacts(a="/minio/bucket/a", b="/s3/bucket/b", c="/gcs/bucket/c")}
+  restore(output, FOLDERS)
   assert _uris(output["artifacts"]) == {
     "a": "minio://bucket/a",
     "b": "s3://bucket/b",
@@ -54,7 +59,7 @@ def test_paths_become_addresses_again():
 
 def test_an_object_among_the_parameters_becomes_text():
   invocation = _invocation(values={"final_status": {"state": "FAILED"}, "n": 1.0, "s": "x"})
-  localise(invocation)
+  localise(invocation, FOLDERS)
   values = invocation["inputs"]["parameterValues"]
   assert json.loads(values.pop("final_status")) == {"state": "FAILED"}
   assert values == {"n": 1.0, "s": "x"}
@@ -70,18 +75,22 @@ def test_folders_are_made_for_artifacts_and_not_for_values(tmp_path):
   assert not (tmp_path / "v").exists()
 
 
-def test_run_hands_on_paths_and_leaves_addresses(tmp_path, monkeypatch):
-  monkeypatch.setattr(container, "make_folders", lambda invocation: None)
+def test_run_hands_on_paths_and_leaves_addresses(tmp_path):
+  folders = mounts(str(tmp_path))
   output_file = tmp_path / "output_metadata.json"
   given = _invocation(outputs={"c": "minio://bucket/c"}, output_file=output_file)
   seen = []
 
   def execute(arguments):
     seen.extend(arguments)
-    output_file.write_text(json.dumps({"artifacts": _artifacts(c="/minio/bucket/older")}))
+    older = str(tmp_path / "minio" / "bucket" / "older")
+    output_file.write_text(json.dumps({"artifacts": _artifacts(c=older)}))
 
-  run(["--json_serialized_invocation_args", json.dumps(given), "--runner=DirectRunner"], execute)
-  assert _uris(json.loads(seen[1])["outputs"]["artifacts"]) == {"c": "/minio/bucket/c"}
+  arguments = ["--json_serialized_invocation_args", json.dumps(given), "--runner=DirectRunner"]
+  run(arguments, execute, folders)
+  folder = tmp_path / "minio" / "bucket" / "c"
+  assert _uris(json.loads(seen[1])["outputs"]["artifacts"]) == {"c": str(folder)}
+  assert folder.is_dir()
   assert seen[2] == "--runner=DirectRunner"
   assert _uris(json.loads(output_file.read_text())["artifacts"]) == {"c": "minio://bucket/older"}
 

@@ -27,12 +27,15 @@ def test_what_works_passes(configured):
     ("kubeflow.workspace=ws", r"kubeflow\.workspace is a path in the containers.*'ws'"),
     ("kubeflow.data_path=in/put", r"kubeflow\.data_path is a path in the containers.*'in/put'"),
     ("kubeflow.notify_url=ops", r"takes an http\(s\) address\. Received: 'ops'"),
+    ("beam.runner=flink", r"beam\.runner=flink read artifacts.*gs:// only.*'s3://bucket/root'"),
     ("metadata.connection_file=/m.pbtxt", r"metadata\.connection_file has no meaning on Kubeflow"),
   ],
 )
 def test_what_cannot_work_is_bad_input(configured, setting, message):
+  others = ["kubeflow.pipeline_root=s3://bucket/root"] if setting.startswith("beam") else []
+  config = configured("images", *others, setting)
   with pytest.raises(BadInputError, match=message):
-    check(configured("images", setting), "images.yaml")
+    check(config, "images.yaml")
 
 
 def test_the_file_must_be_yaml(configured):
