@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from pipeline.cli.inputs import Inputs, prepare, run_options
+from pipeline.runners.output import quieten_imports
 
 
 @click.command(name="compile", short_help="Write the pipeline for an orchestrator.")
@@ -37,9 +38,7 @@ def compile(orchestrator: str, output: str, as_json: bool, **options: Any) -> No
     dlpipe compile images --for kubeflow -o images.yaml
   """
   inputs = prepare(**options)
-  # TensorFlow reads these once, at import.
-  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-  os.environ.setdefault("TEMPORARILY_DISABLE_PROTOBUF_VERSION_CHECK", "true")
+  quieten_imports()
   path = os.path.abspath(output)
   _WRITERS[orchestrator](inputs, path)
   if as_json:

@@ -19,6 +19,7 @@ _COMMANDS = {
   "serve": "Serve models over gRPC and REST.",
   "compile": "Write the pipeline for an orchestrator.",
   "node": "Run one node of a compiled pipeline.",
+  "worker": "Stay up and start nodes warm.",
   "join": "Join a training that several workers share.",
   "rollback": "Serve an older version of a model again.",
   "data": "List and fetch public data sets.",

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import os
-import sys
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 from components.errors import BadInputError
-
-_LOG_FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
+from pipeline.runners.node_request import NodeRequest, ask_worker
+from pipeline.runners.output import quieten_imports
 
 
 @click.command(short_help="Run one node of a compiled pipeline.")
@@ -35,6 +31,7 @@ _LOG_FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
   metavar="NAME=VALUE",
   help="A runtime parameter; repeatable. Default: as compiled.",
 )
+@click.option("--worker", metavar="SOCKET", help="Where a dlpipe worker listens. Default: none.")
 @click.option(
   "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout."
 )
@@ -44,12 +41,14 @@ def node(
   run_id: str,
   mlmd: str | None,
   parameters: Sequence[str],
+  worker: str | None,
   as_json: bool,
 ) -> None:
   """Run one node of a pipeline that `dlpipe compile` wrote, in this process.
 
   It may be repeated with the same run id: a node that is done is left alone, and one that failed or
-  was killed starts anew. The log goes to stderr.
+  was killed starts anew. The log goes to stderr. With --worker, a `dlpipe worker` runs it without
+  the seconds of importing TFX; where none listens, this process does.
 
   \b
   Exit codes:  0 done or cached   99 skipped   1 failed   2 misuse or bad input
@@ -58,50 +57,24 @@ def node(
   Example:
     dlpipe node --ir images.json --node Trainer --run-id 2026-11-24
   """
-  request = {
-    "ir_file": os.path.abspath(ir_file),
-    "node_id": node_id,
-    "run_id": run_id,
-    "mlmd": os.path.abspath(mlmd) if mlmd is not None else None,
-    "parameters": _parsed(parameters),
-  }
-  code = run_here(request, as_json=as_json)
+  request = NodeRequest(
+    ir_file=os.path.abspath(ir_file),
+    node_id=node_id,
+    run_id=run_id,
+    mlmd=os.path.abspath(mlmd) if mlmd is not None else None,
+    parameters=_parsed(parameters),
+    as_json=as_json,
+  )
+  code = ask_worker(worker, request) if worker is not None else None
+  if code is None:
+    if worker is not None:
+      click.echo(f"No worker listens at {worker}; running {node_id} in this process.", err=True)
+    quieten_imports()
+    from pipeline.runners.single import carry_out
+
+    code = carry_out(request)
   # TensorFlow's and Beam's threads have nothing left to say, and would take seconds to end.
   os._exit(code)
-
-
-def run_here(request: dict[str, Any], *, as_json: bool) -> int:
-  """Runs a node in this process, says what became of it, and returns the exit code."""
-  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-  os.environ.setdefault("TEMPORARILY_DISABLE_PROTOBUF_VERSION_CHECK", "true")
-  from absl import logging as absl_logging
-
-  # absl, which TFX logs with, would otherwise put a second handler beside this one.
-  absl_logging.use_python_logging()
-  logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr, force=True)
-  # A hundred lines about type hints at import, at this level.
-  logging.getLogger("apache_beam.typehints").setLevel(logging.WARNING)
-  from pipeline.runners.single import run_single
-
-  result = run_single(
-    request["ir_file"],
-    request["node_id"],
-    request["run_id"],
-    mlmd=request["mlmd"],
-    parameters=request["parameters"],
-  )
-  if result.error is not None:
-    click.echo(f"Error: {result.error}", err=True)
-  if as_json:
-    click.echo(json.dumps(result.to_json()))
-  else:
-    click.echo(
-      f"{result.node}: {result.state} after {result.seconds:.1f} s, "
-      f"peak {result.peak_rss_mb:.0f} MB"
-    )
-  sys.stdout.flush()
-  sys.stderr.flush()
-  return result.exit_code
 
 
 def _parsed(parameters: Sequence[str]) -> dict[str, str]:

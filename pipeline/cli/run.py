@@ -104,12 +104,10 @@ def execute(
     how: which nodes, and how they are carried out; None for all, one by one.
     afterwards: from the run's id to what is added to its lines and its JSON.
   """
-  from pipeline.runners.output import quiet_output
+  from pipeline.runners.output import quiet_output, quieten_imports
   from pipeline.runners.terminal import make_terminal
 
-  # TensorFlow reads these once, at import.
-  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-  os.environ.setdefault("TEMPORARILY_DISABLE_PROTOBUF_VERSION_CHECK", "true")
+  quieten_imports()
   run_id = _new_run_id()
   log_file = inputs.config.root / "logs" / f"{run_id}.log"
   try:

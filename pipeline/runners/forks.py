@@ -17,6 +17,8 @@ import signal
 import sys
 from collections.abc import Callable
 
+from pipeline.runners.output import quieten_imports
+
 _REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 _MODULES = (
   "pipeline.assembly",
@@ -29,8 +31,7 @@ _PR_SET_PDEATHSIG = 1
 
 def warm_up() -> None:
   """Imports what nodes need: TFX, TensorFlow, Keras, and every task."""
-  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-  os.environ.setdefault("TEMPORARILY_DISABLE_PROTOBUF_VERSION_CHECK", "true")
+  quieten_imports()
   for name in _MODULES:
     importlib.import_module(name)
   tasks = importlib.import_module("pipeline.tasks")

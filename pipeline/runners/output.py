@@ -36,6 +36,12 @@ class RealStreams:
   stderr: TextIO
 
 
+def quieten_imports() -> None:
+  """Sets what TensorFlow and protobuf read once, when they are imported; a user's values stay."""
+  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+  os.environ.setdefault("TEMPORARILY_DISABLE_PROTOBUF_VERSION_CHECK", "true")
+
+
 @contextlib.contextmanager
 def quiet_output(log_path: str | os.PathLike[str]) -> Iterator[RealStreams]:
   """Sends stdout, stderr and Python's logging to a log file for the length of the block.

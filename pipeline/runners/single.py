@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
+import sys
 from collections.abc import Mapping
 from typing import Any
 
+from absl import logging as absl_logging
 from tfx.proto.orchestration import pipeline_pb2
 
 from components.errors import DlpipeError, ModelRefusedError
 from pipeline.runners import attempts, events, ir, node
 from pipeline.runners.causes import user_error
 from pipeline.runners.metadata_stores import ConnectionConfig, open_store, read_connection
+from pipeline.runners.node_request import NodeRequest
 from pipeline.runners.pushes import was_refused
 
 SKIPPED = 99
+_LOG_FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,6 +88,37 @@ def run_single(
     exit_code=code,
     error=error,
   )
+
+
+def carry_out(request: NodeRequest) -> int:
+  """Runs a node, logs to stderr, prints what became of it to stdout, and returns the exit code.
+
+  Raises:
+    BadInputError: as `run_single`.
+  """
+  # absl, which TFX logs with, would otherwise put a second handler beside this one.
+  absl_logging.use_python_logging()
+  logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr, force=True)
+  logging.getLogger("dlpipe").setLevel(logging.INFO)
+  result = run_single(
+    request.ir_file,
+    request.node_id,
+    request.run_id,
+    mlmd=request.mlmd,
+    parameters=request.parameters,
+  )
+  if result.error is not None:
+    sys.stderr.write(f"Error: {result.error}\n")
+  if request.as_json:
+    sys.stdout.write(json.dumps(result.to_json()) + "\n")
+  else:
+    sys.stdout.write(
+      f"{result.node}: {result.state} after {result.seconds:.1f} s, "
+      f"peak {result.peak_rss_mb:.0f} MB\n"
+    )
+  sys.stdout.flush()
+  sys.stderr.flush()
+  return result.exit_code
 
 
 def _judged(
