@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import runpy
-import sys
 import threading
 
 
 def _end_with_the_parent() -> None:
-  while sys.stdin.buffer.read(1):
+  # Not through sys.stdin, whose lock this thread would hold when the interpreter ends: an abort,
+  # in place of what the server has to say.
+  while os.read(0, 1):
     pass
   os._exit(1)
 
