@@ -117,8 +117,8 @@ def _packages(beam: BeamConfig) -> list[str]:
   setup_file = _REPOSITORY / "setup.py"
   if not setup_file.is_file():
     raise BadInputError(
-      f"Beam's workers elsewhere need our sources: expected {str(setup_file)!r}, which an installed "
-      "package does not have. Run from a checkout, or name an image that holds them: "
+      f"Beam's workers elsewhere need our sources: expected {str(setup_file)!r}, which an "
+      "installed package lacks. Run from a checkout, or name an image that holds them: "
       "--set beam.options=[--sdk_container_image=IMAGE]."
     )
   return [f"--setup_file={setup_file}"]
