@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow_data_validation as tfdv
+from ml_metadata.proto import metadata_store_pb2
 from tfx.components import (
   Evaluator,
   ExampleValidator,
@@ -18,7 +19,7 @@ from tfx.components import (
 )
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
-from tfx.orchestration import metadata
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2
 from tfx.types import standard_artifacts
@@ -41,6 +42,8 @@ from pipeline.task import Source, Task
 from pipeline.tasks import schema_path
 from pipeline.user_functions import code_fingerprint, udf_path
 
+# From a parameter's name and its value to what a node is given.
+_Setting = Callable[[str, Any], Any]
 _RUN_FN = "pipeline.training.run.run_fn"
 _TUNER_FN = "pipeline.training.tuning.tuner_fn"
 
@@ -53,6 +56,7 @@ def create_pipeline(
   hyperparameters: Mapping[str, Any],
   train_and_push: bool = True,
   self_contained: bool = False,
+  runtime_parameters: bool = False,
 ) -> Pipeline:
   """Draws the pipeline of one task.
 
@@ -64,11 +68,14 @@ def create_pipeline(
     train_and_push: False draws only the nodes that read and check the data.
     self_contained: True draws as nodes what drivers and resolvers do elsewhere, for a backend that
       runs neither.
+    runtime_parameters: True leaves open, with the configuration's values as defaults, what may
+      differ from run to run of a compiled pipeline: data-path, max-bad-fraction and min-severity.
 
   Returns:
     A pipeline with SQLite metadata in the workspace; a runner may replace that.
   """
-  state, data, schema, statistics, gate = _data_stage(task, config, source, self_contained)
+  setting: _Setting = _open if runtime_parameters else _fixed
+  state, data, schema, statistics, gate = _data_stage(task, config, source, self_contained, setting)
   nodes: list[BaseNode] = [*state, data, schema, *statistics, gate]
   if train_and_push:
     transform, *tuner, trainer = _training_stage(
@@ -82,14 +89,28 @@ def create_pipeline(
     components=nodes,
     enable_cache=True,
     beam_pipeline_args=beam_args(config),
-    metadata_connection_config=metadata.sqlite_metadata_connection_config(
-      str(config.root / "metadata.db")
+    metadata_connection_config=metadata_store_pb2.ConnectionConfig(
+      sqlite=metadata_store_pb2.SqliteMetadataSourceConfig(
+        filename_uri=str(config.root / "metadata.db"),
+        connection_mode=metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE,
+      )
     ),
   )
 
 
+def _fixed(name: str, value: Any) -> Any:
+  """A setting that the compiled pipeline has as it is."""
+  del name
+  return value
+
+
+def _open(name: str, value: Any) -> RuntimeParameter:
+  """A setting that a run of the compiled pipeline may be given anew."""
+  return RuntimeParameter(name=name, ptype=type(value), default=value)
+
+
 def _data_stage(
-  task: Task, config: PipelineConfig, source: Source, self_contained: bool
+  task: Task, config: PipelineConfig, source: Source, self_contained: bool, setting: _Setting
 ) -> tuple[list[BaseNode], BaseNode, BaseNode, list[BaseNode], BaseNode]:
   """Reads, describes and judges the data."""
   plan_fn, read_fn = udf_path(source.plan), udf_path(source.read)
@@ -106,7 +127,7 @@ def _data_stage(
   data = SourceExampleGen(
     plan_fn=plan_fn,
     read_fn=read_fn,
-    data_path=config.data_path,
+    data_path=setting("data-path", config.data_path),
     options=options,
     label_key=task.label_key if task.vocabulary else "",
     val_fraction=config.data.val_fraction,
@@ -131,8 +152,8 @@ def _data_stage(
   gate = DataGate(
     anomalies=validator.outputs["anomalies"],
     quarantine=data.outputs["quarantine"],
-    max_bad_fraction=config.data.max_bad_fraction,
-    min_severity=config.data.min_severity,
+    max_bad_fraction=setting("max-bad-fraction", config.data.max_bad_fraction),
+    min_severity=setting("min-severity", config.data.min_severity),
     code_fingerprint=code_fingerprint("components.data_gate"),
   )
   return state, data, schema, [statistics, inferred, validator], gate

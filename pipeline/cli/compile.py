@@ -26,7 +26,7 @@ from pipeline.runners.output import quieten_imports
 )
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where to write.")
 def compile(orchestrator: str, output: str, as_json: bool, **options: Any) -> None:  # noqa: A001
-  """Compile TASK's pipeline into FILE. Nothing is run, and nothing else is written.
+  """Compile TASK's pipeline into FILE. Nothing is run.
 
   The options are those of `dlpipe run`. What they say is fixed in the file: the data, the
   workspace, every setting. Left open are the runtime parameters, the run's id above all.
@@ -57,9 +57,14 @@ def _write_ir(inputs: Inputs, path: str) -> None:
       inputs.config,
       source=inputs.source,
       hyperparameters=inputs.hyperparameters,
+      runtime_parameters=True,
     ),
     path,
   )
+  if inputs.config.metadata.connection_file is not None:
+    click.echo(
+      "The file does not say where metadata is kept; give --mlmd to every `dlpipe node`.", err=True
+    )
 
 
 def _write_airflow(inputs: Inputs, path: str) -> None:
