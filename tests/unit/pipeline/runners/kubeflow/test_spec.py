@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from google.protobuf import json_format
 from kfp import components as kfp_components
 
 from components.errors import BadInputError
@@ -141,5 +142,26 @@ def test_the_volume_is_mounted_everywhere_in_a_document_of_its_own(compiled):
 def test_without_a_volume_there_is_one_document(compiled):
   documents = compiled("images", "kubeflow.volume_claim=null", "kubeflow.workspace=/gcs/b/ws")
   assert len(documents) == 1
-  # What Vertex AI's client reads with: it takes one document and no more.
   assert yaml.safe_load(to_yaml(documents))["schemaVersion"] == "2.1.0"
+
+
+def test_vertex_ai_makes_a_job_of_it_without_an_account(compiled, tmp_path):
+  from google.auth.credentials import AnonymousCredentials
+  from google.cloud import aiplatform
+
+  documents = compiled("images", "kubeflow.volume_claim=null", "kubeflow.workspace=/gcs/b/ws")
+  (tmp_path / "images.yaml").write_text(to_yaml(documents))
+  job = aiplatform.PipelineJob(
+    display_name="images",
+    template_path=str(tmp_path / "images.yaml"),
+    project="project",
+    location="europe-west4",
+    credentials=AnonymousCredentials(),
+  )
+  # What `submit` would send; the public attribute is there only after that.
+  made = json_format.MessageToDict(job._gca_resource._pb)
+  assert made["runtimeConfig"] == {"gcsOutputDirectory": "gs://bucket/pipelines"}
+  tasks = made["pipelineSpec"]["root"]["dag"]["tasks"]
+  assert set(tasks) == set(documents[0]["root"]["dag"]["tasks"])
+  assert tasks["Trainer"]["cachingOptions"] == {"enableCache": True}
+  assert "cachingOptions" not in tasks["SourceState"]
