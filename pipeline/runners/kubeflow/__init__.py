@@ -13,6 +13,7 @@ from typing import Any
 
 from components.errors import BadInputError
 from pipeline.config import PipelineConfig
+from pipeline.runners.kubeflow import settings
 from pipeline.task import Source, Task
 
 
@@ -42,9 +43,9 @@ def compile_spec(
       "Compiling for Kubeflow needs kfp, which is not installed. The extra `kubeflow` brings it: "
       "pip install 'dlpipe[kubeflow]', or make install, which has it."
     )
-  # Below, TFX and kfp are imported, which takes seconds.
-  from pipeline.runners.kubeflow import settings, spec
-
   settings.check(config, output)
+  # TFX and kfp take seconds to import.
+  from pipeline.runners.kubeflow import spec
+
   documents = spec.make_documents(task, config, source=source, hyperparameters=hyperparameters)
   spec.write(documents, task, output)
