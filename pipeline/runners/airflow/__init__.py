@@ -40,5 +40,11 @@ def write_dag(
   from pipeline.assembly import create_pipeline
   from pipeline.runners.airflow import dag_file
 
-  pipeline = create_pipeline(task, config, source=source, hyperparameters=hyperparameters)
+  pipeline = create_pipeline(
+    task,
+    config,
+    source=source,
+    hyperparameters=hyperparameters,
+    runtime_parameters=True,
+  )
   dag_file.write(pipeline, task, config, output)

@@ -89,7 +89,8 @@ def render(
     pooled=list(pooled),
     nodes=nodes,
     parameters={
-      name: (_JSON_TYPES[kind], default) for name, (kind, default) in open_parameters.items()
+      name: (_JSON_TYPES[kind], default)
+      for name, (kind, default) in sorted(open_parameters.items())
     },
   )
 
