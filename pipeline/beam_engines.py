@@ -84,8 +84,15 @@ def check_engine(beam: BeamConfig, environ: Mapping[str, str]) -> None:
   """Looks, before anything is loaded or written, for what this machine must have.
 
   Raises:
-    BadInputError: Flink or Spark shall start here, and its job server or Java is missing.
+    BadInputError: Flink or Spark shall start here, and its job server or Java is missing; or
+      Dataflow shall work for a run on this machine.
   """
+  if beam.runner == "dataflow":
+    raise BadInputError(
+      "Dataflow's workers see no file of this machine, neither the input nor the workspace: a run "
+      "here cannot use them. Compile the pipeline for Kubeflow or Vertex AI, with a "
+      "kubeflow.pipeline_root in a bucket: dlpipe compile TASK --for kubeflow --beam dataflow."
+    )
   engine = ENGINES.get(beam.runner)
   if engine is None:
     return

@@ -14,6 +14,7 @@ import click
 
 from components.errors import BadInputError, DlpipeError
 from components.versioned_pusher.publish import list_versions
+from pipeline.beam_engines import check_engine
 from pipeline.cli.inputs import workspace_option
 from pipeline.cli.main import INTERRUPTED
 from pipeline.config import PipelineConfig, from_env, make_config
@@ -126,6 +127,7 @@ def batch(
     settings=options["settings"],
     beam=options["beam"],
   )
+  check_engine(config.beam, os.environ)
   outputs = plan_output(output_path, input_path=input_path, shards=shards, overwrite=overwrite)
   number = _version(config, version)
   inputs = plan_input(known, input_path, column=column, id_column=id_column, keep=keep)

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from components.errors import DlpipeError
+from pipeline.beam_engines import check_engine
 from pipeline.cli.inputs import Inputs, prepare, run_options
 from pipeline.runners.options import RunOptions
 
@@ -107,6 +108,7 @@ def execute(
   from pipeline.runners.output import quiet_output, quieten_imports
   from pipeline.runners.terminal import make_terminal
 
+  check_engine(inputs.config.beam, os.environ)
   quieten_imports()
   run_id = _new_run_id()
   log_file = inputs.config.root / "logs" / f"{run_id}.log"

@@ -72,13 +72,17 @@ def test_the_check_asks_for_java_and_a_job_server(tmp_path, java):
   "beam",
   [
     BeamConfig(),
-    BeamConfig(runner="dataflow"),
     BeamConfig(runner="flink", options=("--job_endpoint=cluster:8099",)),
     BeamConfig(runner="spark", options=("--spark_submit_uber_jar",)),
   ],
 )
 def test_nothing_is_asked_where_nothing_starts_here(beam, tmp_path):
   check_engine(beam, {"DLPIPE_JOB_SERVERS": str(tmp_path)})
+
+
+def test_dataflow_is_for_compiled_pipelines():
+  with pytest.raises(BadInputError, match="dlpipe compile TASK --for kubeflow --beam dataflow"):
+    check_engine(BeamConfig(runner="dataflow"), {})
 
 
 def test_a_folder_is_a_class_path_and_a_jar_is_started(tmp_path):
