@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from components import errors
 from components.errors import DlpipeError
+
+# A worker's error comes back from Flink and Spark as the text of its traceback.
+_RAISED_ELSEWHERE = re.compile(
+  r"^components\.errors\.(\w+): (.*?)(?: \[while running |\n\n|\Z)", re.MULTILINE | re.DOTALL
+)
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -18,7 +25,13 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def user_error(error: BaseException | None) -> DlpipeError | None:
   """The error of ours behind an exception; Beam and TFX wrap what user functions raise."""
-  return next((cause for cause in chain(error) if isinstance(cause, DlpipeError)), None)
+  for cause in chain(error):
+    if isinstance(cause, DlpipeError):
+      return cause
+    if isinstance(cause, RuntimeError) and (raised := _RAISED_ELSEWHERE.search(str(cause))):
+      kind = getattr(errors, raised[1], None)
+      return kind(raised[2]) if kind is not None else DlpipeError(raised[2])
+  return None
 
 
 def is_interrupt(error: BaseException | None) -> bool:
