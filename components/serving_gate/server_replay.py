@@ -37,7 +37,7 @@ from serving.client import Client, GrpcClient, RestClient, Retry
 
 _SERVER = "model server"
 _VERSION = 1
-_READY_S = 30.0
+_READY_S = 60.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

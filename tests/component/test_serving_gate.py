@@ -1,5 +1,6 @@
 """`ServingGate` on hand-made exports: one that is right, and each way to be wrong."""
 
+import contextlib
 import pathlib
 import shutil
 import socket
@@ -114,6 +115,14 @@ def test_right_export_is_blessed_through_every_path(gate, tmp_path):
   assert all(0 < each["p50_ms"] <= each["p99_ms"] < 5000 for each in parity["latency"])
   assert all(20 <= each["requests"] <= 100 for each in parity["latency"])
   assert not (tmp_path / "blessing" / "server.log").exists()
+  # What was executed left nothing beside itself, so what is pushed is what was executed.
+  beside = tmp_path / "model" / "Format-Serving" / "assets.extra" / "examples"
+  assert sorted(path.name for path in beside.iterdir()) == [
+    "curl.sh",
+    "predict_grpc.py",
+    "predict_rest.py",
+    "request.json",
+  ]
 
 
 def test_shifted_serving_default_is_refused_and_the_rest_passes(gate):
@@ -224,10 +233,14 @@ def test_no_server_outlives_a_killed_gate(toy_base_path, tmp_path):
   # The first choice was taken, so the server got another one.
   assert int(address.rpartition(":")[2]) != taken
   server = psutil.Process(int(pid))
-  assert server.is_running()
-  parent.kill()
-  parent.communicate()
-  server.wait(timeout=20)
+  try:
+    assert server.is_running()
+    parent.kill()
+    parent.communicate()
+    server.wait(timeout=20)
+  finally:
+    with contextlib.suppress(psutil.NoSuchProcess):
+      server.kill()
 
 
 def test_keras_model_without_bare_variables_is_refused_by_the_tf1_loader_alone(gate):
