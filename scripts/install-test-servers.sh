@@ -8,6 +8,7 @@ set -u
 wanted="
 chromium chromium
 curl curl
+pg_ctlcluster postgresql
 "
 seconds=300 # for each step of apt, which would else wait for a mirror that is not there
 
