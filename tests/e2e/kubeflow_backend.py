@@ -37,6 +37,7 @@ from typing import Any
 import yaml
 
 _DONE = ("COMPLETE", "CACHED")
+_ITERATORS = {"parameterIterator", "artifactIterator"}
 _EXIT_HANDLER = "ALL_UPSTREAM_TASKS_COMPLETED"
 _WARM_MODULES = (
   "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor",
@@ -132,8 +133,8 @@ class Backend:
   def _run_task(
     self, name: str, task: dict[str, Any], done: dict[str, Outputs], status: dict[str, Any]
   ) -> tuple[str, Outputs]:
-    if task.get("triggerPolicy", {}).get("condition") or "iterator" in str(task.keys()).lower():
-      raise NotImplementedError(f"{name}: conditions and iterators")
+    if "condition" in task.get("triggerPolicy", {}) or set(task) & _ITERATORS:
+      raise NotImplementedError(f"{name}: conditions and iterators, which no pipeline of ours has")
     component = self._spec["components"][task["componentRef"]["name"]]
     if "dag" in component:
       final = self._run_dag(component["dag"]["tasks"])
