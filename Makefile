@@ -8,7 +8,7 @@ SHELL := /bin/sh
 PYTHON :=
 BIN := .venv/bin
 
-.PHONY: help install run test lint format constraints test-tfx-1.21 bench clean
+.PHONY: help install run test lint format constraints test-tfx-1.21 test-airflow bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ constraints: ## Resolve constraints/*.txt anew; ARGS=--upgrade takes newer versi
 
 test-tfx-1.21: ## Run unit tests and a tiny pipeline with Python 3.11 and TFX 1.21
 	@scripts/test-tfx-1.21.sh
+
+test-airflow: install ## Run a DAG on a real Airflow with PostgreSQL; ARGS=3 takes Airflow 3
+	@scripts/test-airflow.sh $(ARGS)
 
 bench: install ## Measure what the pipeline costs besides its work
 	@$(BIN)/python benchmarks/pipeline_overhead.py $(ARGS)

@@ -18,6 +18,19 @@ compile() { # VERSION PLATFORM NAME [OPTION...]: needs no Python of that version
 
 compile 3.10 x86_64-manylinux_2_28 py310-tfx1.16 "$@"
 compile 3.11 x86_64-manylinux_2_39 py311-tfx1.21 "$@"
+
+compile_airflow() { # NAME [OPTION...]
+  name=$1
+  shift
+  echo "Resolving constraints/airflow/$name.txt"
+  "$uv" pip compile --quiet "constraints/airflow/$name.in" --generate-hashes --universal \
+    --python-version 3.10 --output-file "constraints/airflow/$name.txt" "$@"
+}
+
+# Airflow is an application: it leaves its dependencies open and works with those of its day.
+compile_airflow 2.10 --exclude-newer 2025-02-15 "$@"
+compile_airflow 3 "$@"
+
 echo "Resolving constraints/uv.txt"
 "$uv" pip compile --quiet constraints/uv.in --generate-hashes --universal \
   --output-file constraints/uv.txt

@@ -62,7 +62,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, F
   return workspace, dlpipe("run", "images", "--tiny", "--workspace", workspace, "--json")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_digits() -> Callable[[pathlib.Path, Sequence[int]], pathlib.Path]:
   """Writes the digits into class folders, each under the label at its place in `labels`."""
   from PIL import Image

@@ -1,0 +1,240 @@
+"""An Airflow of the tests' own: real processes, LocalExecutor, a database on the tests' PostgreSQL.
+
+`DLPIPE_TEST_AIRFLOW` names Airflow's environment, as scripts/test-airflow.sh makes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import pytest
+
+_REPOSITORY = pathlib.Path(__file__).resolve().parents[4]
+_QUERY = """
+import json, os, sys
+import psycopg2
+with psycopg2.connect(os.environ["DATABASE"]) as connection, connection.cursor() as cursor:
+  cursor.execute(sys.argv[1], sys.argv[2:])
+  print(json.dumps(cursor.fetchall(), default=str))
+"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Airflow:
+  """A running Airflow.
+
+  Attributes:
+    programs: the folder of its environment's programs.
+    home: AIRFLOW_HOME.
+    environment: what its processes run with.
+  """
+
+  programs: pathlib.Path
+  home: pathlib.Path
+  environment: Mapping[str, str]
+
+  def command(self, *arguments: str) -> str:
+    """Runs `airflow` and returns what it prints."""
+    return _output([self.programs / "airflow", *arguments], self.environment)
+
+  def query(self, statement: str, *values: str) -> list[list[object]]:
+    """The rows that Airflow's database answers with."""
+    command = [self.programs / "python", "-c", _QUERY, statement, *values]
+    return json.loads(_output(command, self.environment))
+
+  def trigger(self, dag_id: str, run_id: str, **parameters: object) -> None:
+    """Starts a run, as soon as Airflow has read the DAG."""
+    _until(
+      lambda: self.query("select 1 from dag where dag_id = %s", dag_id), "the DAG was not found"
+    )
+    given = {name.replace("_", "-"): value for name, value in parameters.items()}
+    self.command("dags", "trigger", "--run-id", run_id, "--conf", json.dumps(given), dag_id)
+
+  def run_state(self, run_id: str) -> str:
+    [[state]] = self.query("select state from dag_run where run_id = %s", run_id)
+    return str(state)
+
+  def until_it_ends(self, run_id: str, timeout_s: float = 240) -> str:
+    """Waits for a run, and returns how it ended."""
+    _until(lambda: self.run_state(run_id) in ("success", "failed"), f"{run_id} runs on", timeout_s)
+    return self.run_state(run_id)
+
+  def tasks(self, run_id: str) -> dict[str, tuple[str, int]]:
+    """Task to its state and how often it was tried."""
+    rows = self.query(
+      "select task_id, state, try_number from task_instance where run_id = %s", run_id
+    )
+    return {str(task): (str(state), int(str(tries))) for task, state, tries in rows}
+
+  def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:
+    """What Airflow's UI shows of one try."""
+    folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
+    text = (folder / f"attempt={attempt}.log").read_text(encoding="utf-8")
+    return "\n".join(map(_shown, text.splitlines()))
+
+
+def _shown(line: str) -> str:
+  """A line of a log; those of Airflow 3 are JSON."""
+  if not line.startswith("{"):
+    return line
+  record = json.loads(line)
+  errors = [error["exc_value"] for error in record.get("error_detail") or ()]
+  return " ".join([str(record["event"]), *errors])
+
+
+@pytest.fixture(scope="session")
+def airflow_programs() -> pathlib.Path:
+  """The folder of Airflow's programs."""
+  named = os.environ.get("DLPIPE_TEST_AIRFLOW")
+  if not named:
+    pytest.skip("no Airflow: `make test-airflow` makes its environment and runs these tests")
+  programs = pathlib.Path(named).resolve() / "bin"
+  assert (programs / "airflow").exists(), f"DLPIPE_TEST_AIRFLOW={named} has no Airflow"
+  return programs
+
+
+@pytest.fixture(scope="session")
+def start_airflow(airflow_programs, postgresql, tmp_path_factory):
+  """Returns a context manager: an Airflow that reads the DAGs of one folder."""
+
+  @contextlib.contextmanager
+  def start(dags: pathlib.Path, **environment: str) -> Iterator[Airflow]:
+    home = tmp_path_factory.mktemp("airflow")
+    server = json.loads(postgresql(f"airflow_{os.getpid()}").read_text())["postgresql"]
+    address = "{user}:{password}@{host}:{port}/{dbname}".format(**server)
+    port = _free_port()
+    settings = {
+      "CORE__EXECUTOR": "LocalExecutor",
+      "CORE__DAGS_FOLDER": str(dags),
+      "CORE__LOAD_EXAMPLES": "False",
+      "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+      "DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{address}",
+      # Airflow 3 only: its tasks talk to its server, not to its database.
+      "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+      "API_AUTH__JWT_SECRET": "a-secret-of-the-tests-as-long-as-it-must-be",
+    }
+    airflow = Airflow(
+      programs=airflow_programs,
+      home=home,
+      environment={
+        **{k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW_")},
+        **{f"AIRFLOW__{name}": value for name, value in settings.items()},
+        "AIRFLOW_HOME": str(home),
+        "DATABASE": f"postgresql://{address}",
+        # Airflow starts its own programs by name.
+        "PATH": f"{airflow_programs}{os.pathsep}{os.environ['PATH']}",
+        **environment,
+      },
+    )
+    airflow.command("db", "migrate")
+    commands = [["scheduler"]]
+    if airflow.command("version").strip().startswith("3."):
+      commands += [["dag-processor"], ["api-server", "--port", str(port), "--workers", "1"]]
+    with contextlib.ExitStack() as stack:
+      for command in commands:
+        log = home / f"{command[0]}.log"
+        program = [str(airflow_programs / "airflow"), *command]
+        stack.enter_context(_process(program, airflow.environment, log))
+      yield airflow
+
+  return start
+
+
+@pytest.fixture(scope="session")
+def node_python(tmp_path_factory) -> pathlib.Path:
+  """A Python for nodes that imports these sources, wherever they are."""
+  path = tmp_path_factory.mktemp("python") / "python"
+  path.write_text(f'#!/bin/sh\nPYTHONPATH={_REPOSITORY} exec {sys.executable} "$@"\n')
+  path.chmod(0o755)
+  return path
+
+
+@pytest.fixture(scope="session")
+def worker(node_python, tmp_path_factory) -> Iterator[str]:
+  """The socket of a worker that keeps TFX loaded."""
+  home = tmp_path_factory.mktemp("worker")
+  address = home / "worker.sock"
+  command = [str(node_python), "-m", "pipeline.cli.main", "worker", "--address", str(address)]
+  with _process(command, os.environ, home / "worker.log"):
+    _until(address.is_socket, "the worker did not start")
+    yield str(address)
+
+
+@pytest.fixture(scope="session")
+def process_at_work() -> Callable[[pathlib.Path, str, str], int]:
+  """Returns a function that waits until a node is at work, and returns its process."""
+
+  def find(artifacts: pathlib.Path, run_id: str, node_id: str) -> int:
+    # A node holds this file open, whoever started it.
+    held = artifacts / ".running" / urllib.parse.quote(f"{run_id} {node_id}", safe=" :+")
+    found: list[int] = []
+
+    def look() -> bool:
+      found[:] = [p for p in _processes() if any(t == str(held) for t in _open_files(p))]
+      return bool(found)
+
+    _until(look, f"{node_id} did not start")
+    return found[0]
+
+  return find
+
+
+def _processes() -> list[int]:
+  return [int(entry.name) for entry in pathlib.Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _open_files(process: int) -> list[str]:
+  found = []
+  with contextlib.suppress(OSError), os.scandir(f"/proc/{process}/fd") as entries:
+    for entry in entries:
+      with contextlib.suppress(OSError):  # closed meanwhile
+        found.append(os.readlink(entry.path))
+  return found
+
+
+@contextlib.contextmanager
+def _process(
+  command: Sequence[str], environment: Mapping[str, str], log: pathlib.Path
+) -> Iterator[None]:
+  with log.open("wb") as file:
+    process = subprocess.Popen(
+      command, env=environment, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+    )
+  try:
+    yield
+  finally:
+    process.terminate()
+    try:
+      process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+      process.kill()
+      process.wait()
+
+
+def _free_port() -> int:
+  with socket.socket() as probe:
+    probe.bind(("127.0.0.1", 0))
+    return probe.getsockname()[1]
+
+
+def _output(command: Sequence[str | os.PathLike[str]], environment: Mapping[str, str]) -> str:
+  done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+  assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+  return done.stdout
+
+
+def _until(holds: Callable[[], object], otherwise: str, timeout_s: float = 120) -> None:
+  deadline = time.monotonic() + timeout_s
+  while not holds():
+    assert time.monotonic() < deadline, otherwise
+    time.sleep(0.3)
