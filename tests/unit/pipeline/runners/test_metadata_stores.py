@@ -1,0 +1,107 @@
+"""Connection files, turns at a SQLite file, and backslashes kept from PostgreSQL."""
+
+import multiprocessing
+import time
+
+import pytest
+from ml_metadata.proto import metadata_store_pb2, metadata_store_service_pb2
+
+from components.errors import BadInputError
+from pipeline.runners import metadata_stores
+
+_PASSWORD = "DLPIPE_TEST_PASSWORD"
+
+
+@pytest.mark.parametrize(
+  "text",
+  [
+    '{"mysql": {"host": "db", "port": 3306, "user": "u", "password": "${DLPIPE_TEST_PASSWORD}"}}',
+    'mysql { host: "db" port: 3306 user: "u" password: "${DLPIPE_TEST_PASSWORD}" }',
+  ],
+)
+def test_a_connection_file_is_json_or_text_and_takes_the_password_from_outside(
+  tmp_path, monkeypatch, text
+):
+  monkeypatch.setenv(_PASSWORD, "s3\\cret")
+  path = tmp_path / "db"
+  path.write_text(text)
+  found = metadata_stores.read_connection(str(path))
+  assert metadata_stores.kind_of(found) == "mysql"
+  assert (found.mysql.host, found.mysql.port, found.mysql.password) == ("db", 3306, "s3\\cret")
+
+
+def test_a_metadata_server_can_be_named_too(tmp_path):
+  path = tmp_path / "db"
+  path.write_text('{"host": "metadata-grpc-service", "port": 8080}')
+  found = metadata_stores.read_connection(str(path))
+  assert metadata_stores.kind_of(found) == "grpc"
+  assert found.port == 8080
+
+
+@pytest.mark.parametrize(
+  ("content", "message"),
+  [
+    (None, "Cannot read the connection file .*: No such file"),
+    ("{}", "must say where a metadata store is"),
+    ('{"fake_database": {}}', "must say where a metadata store is"),
+    ('{"oracle": {}}', 'must say where .*\n.*"postgresql": .*\n.*\nThe reader says: .*oracle'),
+    ('{"mysql": {"password": "${DLPIPE_TEST_UNSET}"}}', "DLPIPE_TEST_UNSET, which is not set"),
+  ],
+)
+def test_a_connection_file_that_cannot_be_used_is_bad_input(tmp_path, content, message):
+  path = tmp_path / "db"
+  if content is not None:
+    path.write_text(content)
+  with pytest.raises(BadInputError, match=message):
+    metadata_stores.read_connection(str(path))
+
+
+def _hold(path, ready, release):
+  with metadata_stores.open_store(metadata_stores.sqlite_connection(path)):
+    ready.set()
+    release.wait(30)
+
+
+def test_a_second_process_waits_for_its_turn_at_a_sqlite_file(tmp_path):
+  path = tmp_path / "new" / "metadata.db"
+  context = multiprocessing.get_context("fork")
+  ready, release = context.Event(), context.Event()
+  holder = context.Process(target=_hold, args=(path, ready, release))
+  holder.start()
+  assert ready.wait(30)
+  waiter = context.Process(target=_hold, args=(path, entered := context.Event(), release))
+  waiter.start()
+  time.sleep(0.3)
+  assert not entered.is_set()
+  release.set()
+  assert entered.wait(30)
+  for process in (holder, waiter):
+    process.join(30)
+    assert process.exitcode == 0
+
+
+def test_one_process_may_open_a_store_twice_and_lets_go_of_it_afterwards(tmp_path):
+  config = metadata_stores.sqlite_connection(tmp_path / "metadata.db")
+  first, second = metadata_stores.open_store(config), metadata_stores.open_store(config)
+  with first as handle, second, first:
+    assert handle.store.get_executions() == []
+  [turn] = [t for name, t in metadata_stores._turns.items() if name.startswith(str(tmp_path))]
+  assert (turn.holders, turn.file) == (0, None)
+
+
+def test_no_backslash_reaches_the_server_and_every_one_comes_back():
+  sent = []
+
+  def call(name, request, response):
+    sent.append(str(request))
+    response.artifacts.add().CopyFrom(request.artifacts[0])
+
+  mended = metadata_stores._without_backslashes(call)
+  text = 'a \\ in "{\\"json\\": \\"in json\\"}"'
+  artifact = metadata_store_pb2.Artifact(uri="C:\\data", id=3)
+  artifact.custom_properties["text"].string_value = text
+  response = metadata_store_service_pb2.GetArtifactsResponse()
+  mended("Put", metadata_store_service_pb2.PutArtifactsRequest(artifacts=[artifact]), response)
+  # A text proto shows a backslash as two.
+  assert "\\\\" not in sent[0]
+  assert response.artifacts[0] == artifact
