@@ -9,6 +9,7 @@ wanted="
 chromium chromium
 curl curl
 pg_ctlcluster postgresql
+mariadb-install-db mariadb-server
 "
 seconds=300 # for each step of apt, which would else wait for a mirror that is not there
 
