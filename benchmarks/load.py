@@ -1,0 +1,199 @@
+"""Servers as processes, what they cost, and load on them. Used by `serving.py`.
+
+Load comes from nghttp2's `h2load`, in C: a Python client would cost more than the server. CPU and
+memory are the server process's own, from `/proc`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import grpc
+import numpy as np
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_START_S = 120
+_GRPC = {"content-type": "application/grpc", "te": "trailers"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Load:
+  """What a period of load was answered with.
+
+  Attributes:
+    requests: how many got an answer.
+    seconds: how long it took.
+    cpu_us: the server's CPU time for each of them.
+    latencies_ms: by HTTP status, of each request.
+  """
+
+  requests: int
+  seconds: float
+  cpu_us: float
+  latencies_ms: Mapping[int, np.ndarray]
+
+  @property
+  def per_second(self) -> float:
+    """Requests answered in a second."""
+    return self.requests / self.seconds
+
+  def quantile_ms(self, quantile: float, status: int = 200) -> float:
+    """A quantile of the latencies of the answers with this status."""
+    found = self.latencies_ms.get(status)
+    return float(np.quantile(found, quantile)) if found is not None else float("nan")
+
+
+class Server:
+  """A running server."""
+
+  def __init__(self, pid: int, port: int, rest_port: int):
+    """Args: its process, and its ports, 0 for none."""
+    self.pid, self.port, self.rest_port = pid, port, rest_port
+
+  def cpu_s(self) -> float:
+    """CPU seconds of all its threads until now."""
+    fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+  def memory_mb(self) -> float:
+    """Its resident memory."""
+    return int(pathlib.Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE / 1e6
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], *, port: int = 0, rest_port: int = 0) -> Iterator[Server]:
+  """Starts a server and waits until its ports are open; ends it after the block.
+
+  Raises:
+    RuntimeError: it ended, or opened no port.
+  """
+  with tempfile.TemporaryFile("w+") as log:
+    process = subprocess.Popen(
+      command, cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    try:
+      deadline = time.monotonic() + _START_S
+      while not all(_is_open(number) for number in (port, rest_port) if number):
+        if process.poll() is not None or time.monotonic() > deadline:
+          log.seek(0)
+          raise RuntimeError(f"{' '.join(command)} did not start:\n{log.read()}")
+        time.sleep(0.1)
+      yield Server(_innermost(process.pid), port, rest_port)
+    finally:
+      os.killpg(process.pid, signal.SIGKILL)
+      process.wait()
+
+
+def ours(models: pathlib.Path, name: str, *flags: str) -> contextlib.AbstractContextManager[Server]:
+  """Our server with one model."""
+  port, rest_port = free_ports(2)
+  command = [sys.executable, "-m", "serving", f"--model_name={name}"]
+  command += [
+    f"--model_base_path={models / name}",
+    f"--port={port}",
+    f"--rest_api_port={rest_port}",
+  ]
+  return running([*command, *flags], port=port, rest_port=rest_port)
+
+
+def free_ports(count: int) -> list[int]:
+  """Ports that nobody listens on."""
+  with contextlib.ExitStack() as stack:
+    sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+    for one in sockets:
+      one.bind(("127.0.0.1", 0))
+    return [one.getsockname()[1] for one in sockets]
+
+
+def h2load_path() -> str:
+  """Where h2load is.
+
+  Raises:
+    SystemExit: nowhere.
+  """
+  found = shutil.which("h2load")
+  if found is None:
+    raise SystemExit("h2load makes the load: install it (Debian, Ubuntu: nghttp2-client).")
+  return found
+
+
+def rest_load(
+  server: Server, model: str, body: bytes, *, clients: int, seconds: float, rate: float = 0.0
+) -> Load:
+  """Predict over REST from so many connections; `rate` requests a second, 0 for all they can."""
+  url = f"http://127.0.0.1:{server.rest_port}/v1/models/{model}:predict"
+  headers = {"content-type": "application/json"}
+  return _h2load(server, ["--h1"], url, headers, body, clients, seconds, rate)
+
+
+def grpc_load(
+  server: Server, message: bytes, *, clients: int, seconds: float, rate: float = 0.0
+) -> Load:
+  """Predict over gRPC from so many connections; refusals have HTTP's status 200, too.
+
+  Raises:
+    grpc.RpcError: the message is refused, which a single call tells.
+  """
+  with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+    channel.unary_unary("/tensorflow.serving.PredictionService/Predict")(message, timeout=60)
+  url = f"http://127.0.0.1:{server.port}/tensorflow.serving.PredictionService/Predict"
+  frame = b"\0" + len(message).to_bytes(4, "big") + message
+  return _h2load(server, [], url, _GRPC, frame, clients, seconds, rate)
+
+
+def _h2load(
+  server: Server,
+  options: Sequence[str],
+  url: str,
+  headers: Mapping[str, str],
+  body: bytes,
+  clients: int,
+  seconds: float,
+  rate: float,
+) -> Load:
+  with tempfile.TemporaryDirectory(prefix="dlpipe-bench-") as scratch:
+    data, log = pathlib.Path(scratch) / "body", pathlib.Path(scratch) / "log"
+    data.write_bytes(body)
+    command = [h2load_path(), *options, f"-c{clients}", f"-D{seconds * 1000:.0f}ms", f"-d{data}"]
+    command += [f"--log-file={log}", *(f"-H{name}: {value}" for name, value in headers.items())]
+    if rate:
+      command.append(f"--rps={rate / clients:g}")
+    cpu_s = server.cpu_s()
+    done = subprocess.run([*command, url], capture_output=True, text=True, check=True)
+    cpu_s = server.cpu_s() - cpu_s
+    rows = np.loadtxt(log, np.int64, ndmin=2)
+  finished = re.search(r"finished in ([\d.]+)(m?s)", done.stdout)
+  if finished is None or not rows.size:
+    raise RuntimeError(f"h2load found no answers at {url}:\n{done.stdout}{done.stderr}")
+  statuses = {int(s): rows[rows[:, 1] == s, 2] / 1000 for s in np.unique(rows[:, 1])}
+  return Load(len(rows), seconds, cpu_s * 1e6 / len(rows), statuses)
+
+
+def _innermost(pid: int) -> int:
+  """The process that a launcher such as `uv run` waits for."""
+  while True:
+    files = pathlib.Path(f"/proc/{pid}/task").glob("*/children")
+    children = [child for file in files for child in file.read_text().split()]
+    if not children:
+      return pid
+    pid = int(children[0])
+
+
+def _is_open(port: int) -> bool:
+  with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+    return True
+  return False

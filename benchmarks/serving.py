@@ -1,0 +1,179 @@
+"""What the model server does with load, beside what a person writes with FastAPI and with gRPC.
+
+    python benchmarks/serving.py [--parts load batching quick overload] [--rounds 3] [--seconds 3]
+    python benchmarks/serving.py --soak 10
+
+load      requests a second and the server's CPU for each, REST and gRPC, at 1, 16 and 64 clients.
+batching  the time of a row with `--enable_batching`, beside that of 32 rows in one call in process.
+quick     how long quick requests take while four long ones run.
+overload  ten times what the server can do, with `--max_concurrent_requests`.
+soak      minutes at 80 % of what it can do: memory, and the slowest hundredth of each minute.
+
+Needs `h2load` (Debian, Ubuntu: nghttp2-client) and, for FastAPI, `uv`, which brings it for the run.
+The servers of a part take turns within one invocation: ratios mean something, requests a second do
+not, as the load runs on the same cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import endurance
+import load
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2
+
+_BASELINES = pathlib.Path(__file__).resolve().parent / "baselines"
+_UV = load.REPOSITORY / ".tools" / "bin" / "uv"
+_CLIENTS = (1, 16, 64)
+_ROWS = 32
+
+
+def main() -> None:
+  """Measures the chosen parts; prints a JSON line for each figure."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument("--parts", nargs="+", choices=sorted(_PARTS), default=list(_PARTS))
+  parser.add_argument("--rounds", type=int, default=3, help="of load; the median is printed")
+  parser.add_argument("--seconds", type=float, default=3.0, help="of each load")
+  parser.add_argument("--soak", type=int, metavar="MINUTES", help="this part alone")
+  options = parser.parse_args()
+  load.h2load_path()
+  with tempfile.TemporaryDirectory(prefix="dlpipe-bench-") as scratch:
+    models = pathlib.Path(scratch)
+    subprocess.run(
+      [sys.executable, _BASELINES / "served_models.py", models],
+      check=True,
+      stdout=subprocess.DEVNULL,
+    )
+    if options.soak:
+      endurance.soak(models, Bodies("small"), options.soak)
+      return
+    for part in options.parts:
+      _PARTS[part](models, options)
+
+
+class Bodies:
+  """One picture as both protocols have it.
+
+  Attributes:
+    model: the model's name.
+    rest: a request's body.
+    grpc: a request's message.
+  """
+
+  def __init__(self, model: str):
+    """Args: the model's name."""
+    self.model = model
+    image = np.random.default_rng(0).random((1, 28, 28, 1), np.float32).round(4)
+    self.rest = json.dumps({"instances": image.astype(np.float64).round(4).tolist()}).encode()
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = model
+    request.inputs["image"].CopyFrom(tf.make_tensor_proto(image))
+    self.grpc = request.SerializeToString()
+
+
+def measure_load(models: pathlib.Path, options: argparse.Namespace) -> None:
+  """Each server at each number of clients, in turn, several times."""
+  bodies = Bodies("small")
+  folder = str(models / bodies.model)
+  port, rest_port = load.free_ports(2)
+  uv = [str(_UV), "run", "--no-project", "--with", "fastapi", "--with", "uvicorn[standard]"]
+  fastapi = [*uv, "--", "python", str(_BASELINES / "fastapi_signature.py"), folder, str(rest_port)]
+  naive = [sys.executable, str(_BASELINES / "naive_grpc.py"), folder, str(port)]
+  with contextlib.ExitStack() as stack:
+    ours = stack.enter_context(load.ours(models, bodies.model, endurance.SMALL))
+    rest = {
+      "ours": ours,
+      "FastAPI": stack.enter_context(load.running(fastapi, rest_port=rest_port)),
+    }
+    grpc = {"ours": ours, "naive": stack.enter_context(load.running(naive, port=port))}
+
+    def ask(protocol: str, server: load.Server, clients: int, seconds: float) -> load.Load:
+      if protocol == "REST":
+        return load.rest_load(server, bodies.model, bodies.rest, clients=clients, seconds=seconds)
+      return load.grpc_load(server, bodies.grpc, clients=clients, seconds=seconds)
+
+    for clients in _CLIENTS:
+      for protocol, servers in (("REST", rest), ("gRPC", grpc)):
+        found: dict[str, list[load.Load]] = {name: [] for name in servers}
+        for server in servers.values():
+          ask(protocol, server, clients, 1.0)
+        for _ in range(options.rounds):
+          for name, server in servers.items():
+            found[name].append(ask(protocol, server, clients, options.seconds))
+        _print_load(protocol, clients, found)
+
+
+def _print_load(protocol: str, clients: int, found: dict[str, list[load.Load]]) -> None:
+  row: dict[str, Any] = {"protocol": protocol, "clients": clients}
+  for name, loads in found.items():
+    row[name] = {
+      "per_second": round(statistics.median(each.per_second for each in loads)),
+      "cpu_us": round(statistics.median(each.cpu_us for each in loads)),
+      "least_cpu_us": round(min(each.cpu_us for each in loads)),
+      "p50_ms": round(statistics.median(each.quantile_ms(0.5) for each in loads), 2),
+      "p99_ms": round(statistics.median(each.quantile_ms(0.99) for each in loads), 2),
+    }
+  ours, other = (row[name] for name in found)
+  row["ratio_per_second"] = round(ours["per_second"] / other["per_second"], 1)
+  row["ratio_cpu"] = round(other["cpu_us"] / ours["cpu_us"], 1)
+  print(json.dumps(row), flush=True)
+
+
+def measure_batching(models: pathlib.Path, options: argparse.Namespace) -> None:
+  """Rows one by one from 64 clients, put together by the server."""
+  bodies = Bodies("heavy")
+  command = [sys.executable, _BASELINES / "in_process.py", models / bodies.model, "1", str(_ROWS)]
+  done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=load.REPOSITORY)
+  calls = json.loads(done.stdout)
+  row_ms = calls[str(_ROWS)] / _ROWS
+  parameters = models / "batching"
+  parameters.write_text(
+    f"max_batch_size {{ value: {_ROWS} }} batch_timeout_micros {{ value: 2000 }}"
+    " max_enqueued_batches { value: 100 }"
+  )
+  flags = ["--enable_batching", f"--batching_parameters_file={parameters}"]
+  with load.ours(
+    models, bodies.model, *flags, "--rest_api_num_threads=64", "--grpc_max_threads=64"
+  ) as server:
+    seconds = max(options.seconds, 8.0)
+    rest = load.rest_load(server, bodies.model, bodies.rest, clients=64, seconds=seconds)
+    grpc = load.grpc_load(server, bodies.grpc, clients=64, seconds=seconds)
+  found = {"part": "batching", "call_ms": calls["1"], "row_in_process_ms": round(row_ms, 3)}
+  for name, each in (("rest", rest), ("grpc", grpc)):
+    found[f"{name}_row_ms"] = round(1000 / each.per_second, 3)
+    found[f"{name}_ratio"] = round(1000 / each.per_second / row_ms, 2)
+  print(json.dumps(found), flush=True)
+
+
+def measure_quick(models: pathlib.Path, options: argparse.Namespace) -> None:
+  """Quick requests beside four long ones, of another model and of the same."""
+  endurance.quick(models, Bodies("small"), seconds=max(options.seconds, 8.0))
+
+
+def measure_overload(models: pathlib.Path, options: argparse.Namespace) -> None:
+  """Ten times what the server can do."""
+  endurance.overload(models, Bodies("heavy"), seconds=max(options.seconds, 8.0))
+
+
+_PARTS = {
+  "load": measure_load,
+  "batching": measure_batching,
+  "quick": measure_quick,
+  "overload": measure_overload,
+}
+
+if __name__ == "__main__":
+  main()
