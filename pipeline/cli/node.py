@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from components.errors import BadInputError
-from pipeline.runners.node_request import NodeRequest, ask_worker
+from pipeline.runners.node_request import NodeRequest, ask_worker, check_node
 from pipeline.runners.output import quieten_imports
 
 
@@ -65,6 +65,7 @@ def node(
     parameters=_parsed(parameters),
     as_json=as_json,
   )
+  check_node(request.ir_file, node_id)
   code = ask_worker(worker, request) if worker is not None else None
   if code is None:
     if worker is not None:

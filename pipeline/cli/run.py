@@ -73,6 +73,8 @@ def run(
         --set model.weights=imagenet
     dlpipe run images --from Evaluator --set gates.accuracy=0.97
   """
+  if memory_mb is not None and not processes:
+    raise click.UsageError("--memory-mb holds for --processes, which is not given.")
   execute(
     prepare(**options),
     as_json=as_json,

@@ -148,8 +148,6 @@ def _open_parameters(message: Message) -> Iterator[pipeline_pb2.RuntimeParameter
       if field.message_type.fields_by_name["value"].message_type is not None:
         for item in value.values():
           yield from _open_parameters(item)
-    elif field.label == field.LABEL_REPEATED:
-      for item in value:
-        yield from _open_parameters(item)
     else:
-      yield from _open_parameters(value)
+      for item in [value] if isinstance(value, Message) else value:
+        yield from _open_parameters(item)

@@ -187,13 +187,13 @@ def _rewrite_texts(message: Message, rewrite: Callable[[str], str]) -> None:
         elif isinstance(value[key], str):
           value[key] = rewrite(value[key])
     elif field.message_type is not None:
-      for part in value if field.label == field.LABEL_REPEATED else [value]:
+      for part in [value] if isinstance(value, Message) else value:
         _rewrite_texts(part, rewrite)
-    elif field.cpp_type == field.CPPTYPE_STRING and field.type == field.TYPE_STRING:
-      if field.label == field.LABEL_REPEATED:
-        value[:] = [rewrite(text) for text in value]
-      else:
+    elif field.type == field.TYPE_STRING:
+      if isinstance(value, str):
         setattr(message, field.name, rewrite(value))
+      else:
+        value[:] = [rewrite(text) for text in value]
 
 
 def _expanded(text: str, path: str) -> str:

@@ -50,6 +50,8 @@ def test_bad_input_is_one_message(command, tmp_path, make_picture, name, argumen
   [
     (("images", "--beam", "slurm"), "'slurm' is not one of"),
     (("images", "--tny"), "--tny"),
+    (("images", "--memory-mb", "500"), "--memory-mb holds for --processes"),
+    (("images", "--retries", "-1"), "--retries"),
     ((), "Missing argument 'TASK'"),
   ],
 )
@@ -60,9 +62,17 @@ def test_misuse_is_told_by_the_option(command, arguments, message):
   assert done.heavy == []
 
 
-def test_run_and_check_take_the_same_options():
+def test_run_takes_the_options_of_check_and_some_of_its_own():
   names = [[p.name for p in c.params] for c in (run, check)]
-  assert names[0] == names[1]
+  assert [name for name in names[0] if name in names[1]] == names[1]
+  assert set(names[0]) - set(names[1]) == {
+    "from_node",
+    "until_node",
+    "no_cache",
+    "retries",
+    "processes",
+    "memory_mb",
+  }
   assert names[0][0] == "task"
   assert set(names[0][1:]) == {
     "data",

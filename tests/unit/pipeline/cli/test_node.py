@@ -1,0 +1,30 @@
+"""`dlpipe node` on what cannot work: one message in a moment, and the code that says misuse."""
+
+import json
+
+import pytest
+
+_NODES = [{"pipeline_node": {"node_info": {"id": name}}} for name in ("Transform", "Trainer")]
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    (("--node", "Trainer"), "Missing option '--run-id'"),
+    (
+      ("--node", "Trianer", "--run-id", "r"),
+      "Did you mean Trainer? Its nodes: Transform, Tr",
+    ),
+    (("--node", "Trainer", "--run-id", "r", "--param", "x"), "--param takes NAME=VALUE"),
+    (("--node", "Trainer", "--run-id", "r", "--ir", "absent.json"), "absent.json: No such file"),
+    (("--node", "Trainer", "--run-id", "r", "--ir", "other.json"), "holds no compiled pipeline"),
+  ],
+)
+def test_misuse_is_told_before_tfx_is_imported(command, tmp_path, arguments, message):
+  (tmp_path / "ir.json").write_text(json.dumps({"nodes": _NODES}))
+  (tmp_path / "other.json").write_text("[1]")
+  done = command("node", "--ir", "ir.json", *arguments)
+  assert done.code == 2
+  assert message in done.stderr
+  assert "Traceback" not in done.stderr
+  assert done.heavy == []
