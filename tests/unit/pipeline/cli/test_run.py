@@ -73,14 +73,15 @@ def test_run_takes_the_options_of_check_and_some_of_its_own():
     "processes",
     "memory_mb",
   }
-  assert names[0][0] == "task"
-  assert set(names[0][1:]) == {
+  assert names[1][0] == "task"
+  assert set(names[1][1:]) == {
     "data",
     "workspace",
     "config_file",
     "settings",
     "tiny",
     "beam",
+    "mlmd",
     "as_json",
   }
 
