@@ -1,5 +1,7 @@
 """Versions come and go under a running server."""
 
+import logging
+import os
 import shutil
 import threading
 import time
@@ -8,6 +10,7 @@ import grpc
 import numpy as np
 import pytest
 
+_LOG = logging.getLogger(__name__)
 FAST = "--file_system_poll_wait_seconds=1"
 
 
@@ -95,6 +98,8 @@ def test_a_process_waits_for_its_first_version_and_answers_before_it_stops(
 
 
 def test_versions_swapped_under_load_fail_no_request(start, models, base):
+  """`DLPIPE_SWAPS` is how many; a damaged version comes in the midst of them."""
+  swaps = int(os.environ.get("DLPIPE_SWAPS", "5"))
   _publish(models, base, 1)
   server = start("--model_name=m", f"--model_base_path={base}", FAST)
   stopping, failures, answered = threading.Event(), [], []
@@ -113,15 +118,23 @@ def test_versions_swapped_under_load_fail_no_request(start, models, base):
       except (AssertionError, OSError, grpc.RpcError) as err:
         failures.append(err)
 
-  threads = [threading.Thread(target=ask, args=(number % 2 == 0,)) for number in range(8)]
+  threads = [threading.Thread(target=ask, args=(number % 2 == 0,)) for number in range(16)]
   for thread in threads:
     thread.start()
-  for version in range(2, 6):
+  for version in range(2, 2 + swaps):
+    if version == 2 + swaps // 2:
+      (base / ".draft").mkdir()
+      (base / ".draft" / "saved_model.pb").write_bytes(b"garbage")
+      (base / ".draft").rename(base / "1000000")
+      server.wait_for("m", v1000000="END", **{f"v{version - 1}": "AVAILABLE"})
+      shutil.rmtree(base / "1000000")
     _publish(models, base, version, f"half_plus/{1 + version % 2}")
     server.wait_for("m", **{f"v{version}": "AVAILABLE", f"v{version - 1}": "END"})
+    shutil.rmtree(base / str(version - 1))
   stopping.set()
   for thread in threads:
     thread.join()
+  _LOG.info("%d requests, %d failed, %d swaps", len(answered), len(failures), swaps)
   assert failures == []
   assert {3.0, 4.0} == set(answered)
-  assert _answer(server) == [4.0]
+  assert _answer(server) == [3.0 + (1 + swaps) % 2]
