@@ -83,13 +83,17 @@ def kill(child: int) -> None:
       send(child, signal.SIGKILL)
 
 
-def loaded_sources() -> dict[str, tuple[int, int]]:
-  """Every file of ours that is imported, with its modification time in ns and its size."""
-  found = {}
-  for module in list(sys.modules.values()):
-    path = getattr(module, "__file__", None)
-    if path and _REPOSITORY in pathlib.Path(path).parents and "site-packages" not in path:
-      with contextlib.suppress(FileNotFoundError):
-        status = os.stat(path)
-        found[path] = (status.st_mtime_ns, status.st_size)
-  return found
+def loaded_sources() -> dict[str, tuple[int, int] | None]:
+  """Every file of ours that is imported, with its state as `file_state` has it."""
+  ours = f"{_REPOSITORY}{os.sep}"
+  paths = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
+  return {p: file_state(p) for p in paths if p.startswith(ours) and "site-packages" not in p}
+
+
+def file_state(path: str) -> tuple[int, int] | None:
+  """A file's modification time in ns and its size in bytes; None where there is none."""
+  try:
+    status = os.stat(path)
+  except FileNotFoundError:
+    return None
+  return status.st_mtime_ns, status.st_size

@@ -103,8 +103,7 @@ class Worker:
     self._stopping = True
 
   def _stale(self) -> bool:
-    now = forks.loaded_sources()
-    return any(now.get(path) != state for path, state in self._sources.items())
+    return any(forks.file_state(path) != state for path, state in self._sources.items())
 
   def _accept(self) -> None:
     connection, _ = self._listener.accept()

@@ -8,11 +8,11 @@ import pathlib
 
 import pytest
 
-from components import progress
 from components.errors import BadInputError
 from pipeline.config import make_config
 from pipeline.runners import events, local
 from pipeline.runners.data_artifacts import data_artifacts
+from pipeline.runners.options import RunOptions
 from pipeline.tasks.images.task import TASK
 
 _NODES = (
@@ -37,7 +37,7 @@ def pictures(tmp_path_factory, make_picture):
   return root
 
 
-def _run(pictures, workspace, run_id, *settings):
+def _run(pictures, workspace, run_id, *settings, **options):
   """Checks the data; returns the result and every event."""
   config = make_config(TASK, data_path=str(pictures), workspace=str(workspace), settings=settings)
   heard = []
@@ -50,6 +50,7 @@ def _run(pictures, workspace, run_id, *settings):
     log_file="the.log",
     listener=heard.append,
     train_and_push=False,
+    options=RunOptions(**options),
   )
   return result, heard
 
@@ -115,6 +116,23 @@ def test_a_second_check_is_cached(first, pictures, workspace):
   result, heard = _run(pictures, workspace, "r2")
   assert set(_states(heard).values()) == {"CACHED"}
   assert result.state == "cached"
+  assert result.examples == first[0].examples
+
+
+def test_a_part_of_a_run_has_a_result_too(first, pictures, workspace):
+  result, heard = _run(pictures, workspace, "part1", until_node="ReviewedSchema", use_cache=False)
+  states = _states(heard)
+  assert states["ReviewedSchema"] == "COMPLETE"
+  assert states["DataGate"] == "SKIPPED"
+  assert (result.exit_code, result.error) == (0, None)
+  result, heard = _run(pictures, workspace, "part2", from_node="DataGate", use_cache=False)
+  states = _states(heard)
+  assert states.pop("DataGate") == "COMPLETE"
+  # SchemaGen is nothing that DataGate needs.
+  assert {name for name, state in states.items() if state == "CACHED"} >= {
+    "SourceExampleGen",
+    "ExampleValidator",
+  }
   assert result.examples == first[0].examples
 
 
@@ -193,14 +211,3 @@ def test_two_runs_do_not_share_a_workspace(pictures, tmp_path):
 def test_the_lock_is_given_back(first, workspace):
   with (workspace / "images" / ".lock").open("a+") as file:
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def test_progress_becomes_events_only_while_a_node_runs():
-  heard = []
-  logger = logging.getLogger(progress.LOGGER_NAME)
-  handlers, level = list(logger.handlers), logger.level
-  with local._progress_to(heard.append, "Trainer"):
-    progress.report("half", step=1, steps=2)
-  progress.report("afterwards")
-  assert heard == [events.Progress("Trainer", "half", {"step": 1, "steps": 2})]
-  assert (logger.handlers, logger.level) == (handlers, level)

@@ -133,13 +133,14 @@ def test_a_worker_that_stops_takes_its_nodes_with_it_and_says_so(start, client):
   assert (again.value, os.path.exists(address)) == (False, False)
 
 
-def test_changed_sources_are_not_run_warm_and_end_the_worker(start, client, monkeypatch):
-  states = multiprocessing.get_context("fork").Value("b", 0)
-  monkeypatch.setattr(forks, "loaded_sources", lambda: {"a.py": (states.value, 1)})
+def test_changed_sources_are_not_run_warm_and_end_the_worker(start, client, monkeypatch, tmp_path):
+  source = tmp_path / "source.py"
+  source.write_text("before")
+  monkeypatch.setattr(forks, "loaded_sources", lambda: {str(source): forks.file_state(str(source))})
   address, server, again = start()
   at_work = client(address, "wait")
   assert at_work.stdout.readline().endswith("of wait\n")
-  states.value = 1
+  source.write_text("after an edit")
   assert _ended(client(address, "0"))[:2] == (0, "cold\n")
   assert server.is_alive()
   at_work.kill()
@@ -155,6 +156,14 @@ def test_where_no_worker_listens_nothing_is_run(tmp_path):
   assert ask_worker(str(tmp_path / "dead.sock"), request) is None
   with pytest.raises(DlpipeError, match="Cannot connect to the worker at"):
     ask_worker(str(tmp_path / ("x" * 200)), request)
+
+
+def test_the_sources_that_are_watched_are_ours():
+  found = forks.loaded_sources()
+  assert str(pathlib.Path(worker.__file__)) in found
+  assert all(path.startswith(str(_REPOSITORY)) for path in found)
+  assert not any("site-packages" in path for path in found)
+  assert forks.file_state(str(_REPOSITORY / "absent.py")) is None
 
 
 def test_one_worker_to_an_address(start, tmp_path):
