@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import pytest
 
 _REPOSITORY = pathlib.Path(__file__).resolve().parents[4]
+# A run takes a minute where nothing else is at work, and several where much is.
+_TIMEOUT_S = 600
 _QUERY = """
 import json, os, sys
 import psycopg2
@@ -64,9 +66,9 @@ class Airflow:
     [[state]] = self.query("select state from dag_run where run_id = %s", run_id)
     return str(state)
 
-  def until_it_ends(self, run_id: str, timeout_s: float = 240) -> str:
+  def until_it_ends(self, run_id: str) -> str:
     """Waits for a run, and returns how it ended."""
-    _until(lambda: self.run_state(run_id) in ("success", "failed"), f"{run_id} runs on", timeout_s)
+    _until(lambda: self.run_state(run_id) in ("success", "failed"), f"{run_id} runs on")
     return self.run_state(run_id)
 
   def tasks(self, run_id: str) -> dict[str, tuple[str, int]]:
@@ -180,10 +182,11 @@ def process_at_work() -> Callable[[pathlib.Path, str, str], int]:
     found: list[int] = []
 
     def look() -> bool:
-      found[:] = [p for p in _processes() if any(t == str(held) for t in _open_files(p))]
+      if held.exists():
+        found[:] = [process for process in _processes() if str(held) in _open_files(process)]
       return bool(found)
 
-    _until(look, f"{node_id} did not start")
+    _until(look, f"{node_id} did not start", pause_s=0.1)
     return found[0]
 
   return find
@@ -233,8 +236,8 @@ def _output(command: Sequence[str | os.PathLike[str]], environment: Mapping[str,
   return done.stdout
 
 
-def _until(holds: Callable[[], object], otherwise: str, timeout_s: float = 120) -> None:
-  deadline = time.monotonic() + timeout_s
+def _until(holds: Callable[[], object], otherwise: str, pause_s: float = 1) -> None:
+  deadline = time.monotonic() + _TIMEOUT_S
   while not holds():
     assert time.monotonic() < deadline, otherwise
-    time.sleep(0.3)
+    time.sleep(pause_s)

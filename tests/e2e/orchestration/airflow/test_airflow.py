@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 # Airflow's programs take seconds to start, the nodes of three runs minutes.
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 _NODES = {
   "ReviewedSchema", "SourceExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator",
