@@ -18,7 +18,7 @@ JavaJobServer([sys.argv[1]], artifacts_dir=None, port=0).start()
 """
 
 
-def _wait_for(condition, timeout_s=20):
+def _wait_for(condition, timeout_s=60):
   end = time.monotonic() + timeout_s
   while not condition() and time.monotonic() < end:
     time.sleep(0.05)
@@ -36,7 +36,7 @@ def test_one_that_ends_before_it_listens_is_told_of(tmp_path, monkeypatch):
 
 def test_it_ends_with_the_process_that_started_it_however_that_ends(tmp_path):
   launcher = tmp_path / "java"
-  launcher.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/id\nexec sleep 60\n")
+  launcher.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/id\nexec sleep 600\n")
   launcher.chmod(0o755)
   folder = tmp_path / "temporary"
   folder.mkdir()
