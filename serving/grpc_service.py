@@ -126,12 +126,17 @@ class PredictionService:
       with self._core.acquire(spec) as servable:
         response = call(servable, run)
     except Exception as err:
-      error = _as_serving_error(err)
-      self._hooks.refused(api, "GRPC", spec.name, error)
-      return _abort(context, error)
+      return self._refuse(api, spec, context, err)
     self._hooks.answered(api, "GRPC", spec.name, time.perf_counter() - started, run)
     self._hooks.log_messages(api, request, response)
     return response
+
+  def _refuse(self, api: str, spec: ModelSpec, context: Any, err: Exception) -> Any:
+    # Not where it is caught: an error in a variable of a frame that it came through is a cycle, and
+    # keeps the request until the collector comes.
+    error = _as_serving_error(err)
+    self._hooks.refused(api, "GRPC", spec.name, error)
+    return _abort(context, error)
 
 
 class ModelService:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import bisect
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 LATENCY_BUCKETS_US = tuple(10 * 1.8**i for i in range(33))
 COUNT_BUCKETS = tuple(float(2**i) for i in range(24))
+_MOST_LABELS = 1000
 _NO_NAME = re.compile(r"[^A-Za-z0-9_]")
 Labels = tuple[str, ...]
 
@@ -32,6 +33,7 @@ class Counter:
   def add(self, labels: Labels, value: int = 1) -> None:
     """Adds to the number of these labels' values."""
     with self._lock:
+      labels = _bounded(labels, self._values)
       self._values[labels] = self._values.get(labels, 0) + value
 
   def total(self) -> int:
@@ -72,6 +74,7 @@ class Histogram:
     # A value on a bound belongs to the bucket above: TensorFlow's buckets are [lower, upper).
     bucket = bisect.bisect_right(self._bounds, value)
     with self._lock:
+      labels = _bounded(labels, self._cells)
       cells = self._cells.get(labels)
       if cells is None:
         cells = self._cells[labels] = _Cells(len(self._bounds) + 1)
@@ -104,6 +107,13 @@ def exposition(metrics: Sequence[Counter | Histogram]) -> bytes:
   for metric in metrics:
     lines += [f"# TYPE {metric.name} {metric.kind}", *metric.lines()]
   return ("\n".join(lines) + "\n").encode()
+
+
+def _bounded(labels: Labels, known: Mapping[Labels, object]) -> Labels:
+  """The labels, or empty ones where there are too many: callers choose the names of models."""
+  if labels in known or len(known) < _MOST_LABELS:
+    return labels
+  return ("",) * len(labels)
 
 
 def _labels(names: Sequence[str], values: Sequence[str]) -> str:

@@ -99,9 +99,7 @@ class RestApi:
       route = find_route(request.method, request.target)
       body = self._calls[route.call](route.spec, request, run)
     except Exception as err:
-      error = _as_serving_error(err)
-      self._hooks.refused(_api_name(route), "REST", route.spec.name, error)
-      return self.refusal(error)
+      return self._refuse(route, err)
     self._hooks.answered(
       _api_name(route), "REST", route.spec.name, time.perf_counter() - started, run
     )
@@ -110,6 +108,13 @@ class RestApi:
   def refusal(self, error: ServingError) -> Response:
     """The response that an error is."""
     return Response(error.http_status, tensor_json.write_error(error.message), JSON, self._headers)
+
+  def _refuse(self, route: Route, err: Exception) -> Response:
+    # Not where it is caught: an error in a variable of a frame that it came through is a cycle, and
+    # keeps the request until the collector comes.
+    error = _as_serving_error(err)
+    self._hooks.refused(_api_name(route), "REST", route.spec.name, error)
+    return self.refusal(error)
 
   def _predict(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
     parsed = tensor_json.parse_predict(request.content())

@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 
 from serving.errors import DeadlineExceeded, ResourceExhausted, ServingError
 from serving.rest.api import RestApi
@@ -146,7 +147,8 @@ class HttpServer:
     """Answers a request; returns the one that waits behind it on its connection."""
     started = time.monotonic()
     response = self._api.handle(request)
-    if self._durations is not None:
+    # From refusals there is nothing to learn, and their paths may be anything.
+    if self._durations is not None and response.status == HTTPStatus.OK:
       self._durations.learn(request, time.monotonic() - started)
     with self._counting:
       self._pending -= 1

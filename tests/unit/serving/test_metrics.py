@@ -39,3 +39,15 @@ def test_without_labels():
 def test_the_buckets_of_latencies():
   assert len(LATENCY_BUCKETS_US) == 33
   assert LATENCY_BUCKETS_US[:3] == (10.0, 18.0, 32.400000000000006)
+
+
+def test_names_without_end_are_counted_together():
+  counter, histogram = Counter("/a", ("m",)), Histogram("/b", ("m",), (1.0,))
+  for number in range(1500):
+    counter.add((str(number),))
+    histogram.add((str(number),), 0.5)
+  counter.add(("3",))
+  assert len(counter.lines()) == 1001
+  assert ':a{m=""} 500' in counter.lines()
+  assert ':a{m="3"} 2' in counter.lines()
+  assert ':b_count{m=""} 500' in histogram.lines()
