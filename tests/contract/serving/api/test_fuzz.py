@@ -102,7 +102,7 @@ def unharmed(server):
   after = _memory_mb(pid)
   _LOG.info("%d requests: %.1f MB before, %.1f MB after", COUNT, before, after)
   # What the first unusual requests bring into memory, not more for more of them.
-  assert after - before < 64
+  assert after - before < 30
 
 
 def test_bodies(server):
