@@ -17,7 +17,8 @@ from components.versioned_pusher.publish import list_versions
 from pipeline.beam_engines import check_engine
 from pipeline.cli.inputs import workspace_option
 from pipeline.cli.main import INTERRUPTED
-from pipeline.config import PipelineConfig, from_env, make_config
+from pipeline.config import PipelineConfig, from_env
+from pipeline.settings import make_config
 from pipeline.tasks import get_task
 
 BATCH_SIZE = 128

@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from components.errors import BadInputError
-from pipeline.config import PipelineConfig, from_env, make_config
+from pipeline.config import PipelineConfig, from_env
+from pipeline.settings import make_config
 from pipeline.task import Source, Task
 from pipeline.tasks import get_task, schema_path
 

@@ -8,7 +8,8 @@ import re
 import pytest
 import yaml
 
-from pipeline.config import TRAIN_NAMES, PipelineConfig, known_names
+from pipeline.config import TRAIN_NAMES, PipelineConfig
+from pipeline.settings import known_names
 from pipeline.tasks import get_task, task_names
 
 _DOC = pathlib.Path(__file__).resolve().parents[3] / "docs" / "configuration.md"

@@ -7,7 +7,8 @@ import pydantic
 import pytest
 
 from components.errors import BadInputError
-from pipeline.config import DataConfig, PipelineConfig, default_workspace, known_names, make_config
+from pipeline.config import DataConfig, PipelineConfig, default_workspace
+from pipeline.settings import known_names, make_config
 from pipeline.tasks.images.task import TASK
 
 

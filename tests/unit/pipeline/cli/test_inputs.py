@@ -7,7 +7,7 @@ import pytest
 
 from components.errors import BadInputError
 from pipeline.cli.inputs import choose_source, prepare
-from pipeline.config import make_config
+from pipeline.settings import make_config
 from pipeline.tasks.images.task import TASK
 
 

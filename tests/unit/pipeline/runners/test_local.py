@@ -9,10 +9,10 @@ import pathlib
 import pytest
 
 from components.errors import BadInputError
-from pipeline.config import make_config
 from pipeline.runners import events, local
 from pipeline.runners.data_artifacts import data_artifacts
 from pipeline.runners.options import RunOptions
+from pipeline.settings import make_config
 from pipeline.tasks.images.task import TASK
 
 _NODES = (

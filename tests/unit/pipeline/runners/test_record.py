@@ -7,10 +7,10 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2
 
 from components.errors import BadInputError, DataRefusedError
-from pipeline.config import make_config
 from pipeline.evaluation import eval_config, read_evaluation
 from pipeline.runners import record
 from pipeline.runners.result import ComponentResult
+from pipeline.settings import make_config
 from pipeline.task import MetricGate
 from pipeline.tasks.images.task import TASK
 

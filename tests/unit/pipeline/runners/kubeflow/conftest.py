@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.config import make_config
+from pipeline.settings import make_config
 from pipeline.tasks import get_task
 
 SOURCES = {"images": "folder", "sentiment": "table", "translation": "tsv"}

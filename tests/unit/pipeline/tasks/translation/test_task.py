@@ -3,7 +3,7 @@
 import pytest
 
 from components.errors import BadInputError
-from pipeline.config import make_config
+from pipeline.settings import make_config
 from pipeline.tasks.translation.task import TASK
 
 
