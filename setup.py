@@ -59,7 +59,6 @@ setup(
     "tensorflow-model-analysis",
     "tensorflow-serving-api",
     "tensorflow-transform",
-    "uvloop>=0.19",
   ],
   extras_require={
     # Airflow may live in an environment of its own: the DAG file needs Airflow only.
