@@ -141,9 +141,9 @@ def _data_stage(
   statistics = StatisticsGen(
     examples=examples,
     schema=schema.outputs["schema"],
-    # Counting every distinct text exactly takes memory that grows with the rows. The sketches are
-    # exact for a feature of up to 1,024 distinct values, such as labels; for more, counts are off by
-    # at most a 1,024th of the rows.
+    # Counting every distinct text takes memory that grows with the rows. Sketches are exact for a
+    # feature of up to 1,024 distinct values, such as labels; beyond, counts are off by at most a
+    # 1,024th of the rows.
     stats_options=tfdv.StatsOptions(use_sketch_based_topk_uniques=True),
   )
   inferred = SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=True)
