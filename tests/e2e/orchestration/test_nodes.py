@@ -1,4 +1,7 @@
-"""A pipeline node by node, in processes of their own, against real databases."""
+"""A pipeline node by node, in processes of their own, against real databases.
+
+`DLPIPE_NODE_TASKS=all` takes every task to every database, the texts with their whole sample data.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,17 @@ _REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": str(_REPOSITORY)}
 _COMMAND = [sys.executable, "-m", "pipeline.cli.main"]
 _TIMEOUT_S = 600
-# One epoch on 400 digits learns little; what it learns must be the same everywhere.
-_SETTINGS = ("--tiny", "--set", "train.epochs=1", "--set", "gates.skill=-1")
+# One epoch learns little; what it learns must be the same everywhere.
+_SETTINGS = ("--tiny", "--set", "train.epochs=1")
+_GATES = {
+  "images": ("gates.skill=-1",),
+  "sentiment": ("gates.skill=-1", "gates.auc=0", "gates.calibration_error=1"),
+  "translation": ("gates.bleu=0",),
+}
+_STORES = ("postgresql", "mariadb")
+_CASES = [("images", "postgresql")]
+if os.environ.get("DLPIPE_NODE_TASKS") == "all":
+  _CASES = [(task, store) for store in _STORES for task in _GATES]
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +98,16 @@ def _run(*arguments: object) -> tuple[int, str, str]:
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.parametrize(("task", "store"), _CASES)
 def test_every_node_by_itself_comes_to_what_one_process_comes_to(
-  digits, worker, postgresql, tmp_path
+  task, store, digits, worker, request, tmp_path
 ):
-  database = postgresql("nodes")
-  ir = tmp_path / "images.json"
-  told = ("--data", digits, *_SETTINGS, "--workspace")
-  assert _run("compile", "images", *told, tmp_path / "apart", "--for", "ir", "-o", ir)[0] == 0
+  database = request.getfixturevalue(store)(f"nodes_{task}")
+  ir = tmp_path / f"{task}.json"
+  data = ("--data", digits) if task == "images" else ()
+  gates = (part for gate in _GATES[task] for part in ("--set", gate))
+  told = (*data, *_SETTINGS, *gates, "--workspace")
+  assert _run("compile", task, *told, tmp_path / "apart", "--for", "ir", "-o", ir)[0] == 0
   nodes = {
     spec["pipeline_node"]["node_info"]["id"]: spec["pipeline_node"].get("upstream_nodes", [])
     for spec in json.loads(ir.read_text())["nodes"]
@@ -109,7 +124,7 @@ def test_every_node_by_itself_comes_to_what_one_process_comes_to(
     wave = [name for name, upstream in left.items() if not set(upstream) & set(left)]
     for name in wave:
       if name == "Trainer":
-        _kill_at_work(_start(*common, "--node", name), tmp_path / "apart")
+        _kill_at_work(_start(*common, "--node", name), tmp_path / "apart" / task)
     started = {name: _start(*common, "--node", name) for name in wave}
     for name, process in started.items():
       code, stdout, stderr = _ended(process)
@@ -118,7 +133,7 @@ def test_every_node_by_itself_comes_to_what_one_process_comes_to(
       del left[name]
   assert _run(*common, "--node", "Trainer")[0] == 0
 
-  whole = _run("run", "images", *told, tmp_path / "whole", "--processes", "--json")
+  whole = _run("run", task, *told, tmp_path / "whole", "--processes", "--json")
   assert whole[0] == 0, whole[2][-3000:]
   expected = json.loads(whole[1].splitlines()[-1])
   code, stdout, stderr = _run("runs", "show", "r 1", "--mlmd", database, "--json")
@@ -134,7 +149,7 @@ def test_every_node_by_itself_comes_to_what_one_process_comes_to(
 
 def _kill_at_work(client: subprocess.Popen[str], workspace: pathlib.Path) -> None:
   """Kills the client, and with it the node, once the node is at work."""
-  running = workspace / "images" / "artifacts" / ".running"
+  running = workspace / "artifacts" / ".running"
   deadline = time.monotonic() + _TIMEOUT_S
   while not (running.is_dir() and any("Trainer" in p.name for p in running.iterdir())):
     assert time.monotonic() < deadline
