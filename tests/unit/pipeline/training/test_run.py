@@ -156,13 +156,12 @@ def test_mixed_precision_serves_float32(graph, tmp_path):
   np.testing.assert_allclose(expected["scores"].sum(axis=1), 1, atol=1e-5)
 
 
-def test_a_worker_that_is_not_the_chief_writes_its_copy_elsewhere(graph, tmp_path, monkeypatch):
+def test_a_worker_that_is_not_the_chief_keeps_no_checkpoint(graph, tmp_path, monkeypatch):
   # One worker of a cluster of one, so that no other has to be there to train with.
   config = {"cluster": {"chief": ["localhost:1"]}, "task": {"type": "worker", "index": 0}}
   monkeypatch.setenv("TF_CONFIG", json.dumps(config))
   run_fn(_fn_args(graph, tmp_path, hyperparameters={"epochs": 1}))
-  assert not (tmp_path / "model").exists()
-  assert (tmp_path / "run" / "worker_export" / "saved_model.pb").is_file()
+  assert (tmp_path / "model" / "Format-Serving" / "saved_model.pb").is_file()
   assert not (tmp_path / "checkpoints").exists()
 
 

@@ -26,6 +26,6 @@ def test_refused_requests_are_freed_without_the_collector(target, body, status):
   try:
     for _ in range(20):
       assert api.handle(Request("POST", target, {}, body)).status == status
-    assert gc.collect() < 20
+    assert sum(isinstance(each, Request) for each in gc.get_objects()) < 3
   finally:
     gc.enable()

@@ -178,6 +178,7 @@ def test_a_signature_can_be_chosen(at, tmp_path):
 def test_of_several_versions_one_can_be_chosen(at, tmp_path):
   tab = at("half_plus")
   options = "[...document.getElementById('version').options].map(o => o.text)"
+  tab.wait(f"{options}.length")
   assert tab.js(options) == ["newest", "2", "1"]
   assert tab.js("JSON.parse(document.getElementById('json').value)") == {"instances": [[0]]}
   for version, expected in (("", 3.0), ("1", 2.0)):
