@@ -38,7 +38,7 @@ def compile(orchestrator: str, output: str, as_json: bool, **options: Any) -> No
     dlpipe compile images --for kubeflow -o images.yaml
   """
   inputs = prepare(**options)
-  quieten_imports()
+  quieten_imports(on_screen=True)
   path = os.path.abspath(output)
   _WRITERS[orchestrator](inputs, path)
   if as_json:

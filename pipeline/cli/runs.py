@@ -49,6 +49,7 @@ def runs() -> None:
 @_store_options
 def list_(task: str | None, workspace: str | None, mlmd: str | None, as_json: bool) -> None:
   """List the runs of TASK, or of all tasks, the latest first."""
+  quieten_imports(on_screen=True)
   from pipeline.runners import lineage
   from pipeline.runners.metadata_stores import open_store
 
@@ -78,6 +79,7 @@ def show(
   run_id: str, task: str | None, workspace: str | None, mlmd: str | None, as_json: bool
 ) -> None:
   """Show the run RUN: its nodes, their artifacts, and what came of it."""
+  quieten_imports(on_screen=True)
   from pipeline.runners import lineage
   from pipeline.runners.metadata_stores import open_store
 
@@ -114,7 +116,6 @@ def _pipeline_name(task: str | None) -> str | None:
 
 def _stores(task: str | None, workspace: str | None, mlmd: str | None) -> Iterator[Any]:
   """The connections of the store that is named, or of those in the workspace."""
-  quieten_imports()
   from pipeline.runners.metadata_stores import read_connection, sqlite_connection
 
   if mlmd is not None:

@@ -36,9 +36,15 @@ class RealStreams:
   stderr: TextIO
 
 
-def quieten_imports() -> None:
-  """Sets what TensorFlow and protobuf read once, when they are imported; a user's values stay."""
-  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+def quieten_imports(*, on_screen: bool = False) -> None:
+  """Sets what TensorFlow and protobuf read once, when they are imported; a user's values stay.
+
+  Args:
+    on_screen: whether a person sees what they say, and no log takes it.
+  """
+  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if on_screen else "1")
+  if on_screen:
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
   os.environ.setdefault("TEMPORARILY_DISABLE_PROTOBUF_VERSION_CHECK", "true")
 
 
