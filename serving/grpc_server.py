@@ -11,12 +11,14 @@ from typing import Any
 
 import grpc
 
+from serving import polling_server
 from serving.errors import FailedPrecondition, InvalidArgument, Unavailable
 from serving.protos import HealthCheckRequest, HealthCheckResponse, SSLConfig
 from serving.text_protos import read_text_proto
 
 _HEALTH = "grpc.health.v1.Health"
 _SERVING = 1
+_ONE_BYTE = 0x80  # above, a length takes more
 # What TensorFlow Serving registers; anything else is NOT_FOUND.
 _HEALTHY_NAMES = ("", "ModelService", "PredictionService")
 
@@ -28,8 +30,9 @@ def make_server(
   max_concurrent_requests: int = 0,
   channel_arguments: str = "",
   interceptors: Sequence[Any] = (),
-) -> Any:
-  """A gRPC server without services and ports."""
+  answers_at_once: bool = True,
+) -> grpc.Server:
+  """A gRPC server without services and ports; the arguments are `PollingServer`'s."""
   arguments: dict[str, Any] = {
     "grpc.max_send_message_length": -1,
     "grpc.max_receive_message_length": max_request_bytes or -1,
@@ -37,12 +40,26 @@ def make_server(
     "grpc.so_reuseport": 0,
     **read_channel_arguments(channel_arguments),
   }
+  if polling_server.is_possible():
+    return polling_server.PollingServer(
+      threads=threads,
+      options=list(arguments.items()),
+      interceptors=interceptors,
+      max_concurrent_calls=max_concurrent_requests,
+      answers_at_once=answers_at_once,
+      kind_of=first_field,
+    )
   return grpc.server(
     futures.ThreadPoolExecutor(threads, "grpc worker"),
     options=list(arguments.items()),
     maximum_concurrent_rpcs=max_concurrent_requests or None,
     interceptors=list(interceptors),
   )
+
+
+def first_field(message: bytes) -> bytes:
+  """A message's first field where it is short: in our requests that is which model is meant."""
+  return message[: 2 + message[1]] if len(message) > 1 and message[1] < _ONE_BYTE else b""
 
 
 def read_channel_arguments(text: str) -> dict[str, int | str]:

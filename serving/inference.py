@@ -65,8 +65,8 @@ def predict(
     raise FailedPrecondition(f'Serving signature key "{signature_name}" not found.')
   if check_method and signature.method_name not in (PREDICT, CLASSIFY, REGRESS):
     raise InvalidMethod(signature.method_name)
-  feeds = _feeds(signature, inputs, read)
-  fetches = _fetches(signature, output_filter)
+  feeds = _feeds(servable.inputs[signature_name], signature.defaults, inputs, read)
+  fetches = _fetches(servable.outputs[signature_name], output_filter)
   values = servable.execute(feeds, list(fetches.values()), run or Run())
   return dict(zip(fetches, values, strict=True))
 
@@ -129,9 +129,12 @@ class InvalidMethod(FailedPrecondition):
 
 
 def _feeds(
-  signature: Any, inputs: Mapping[str, Any], read: Callable[[Any], Array]
+  wanted: Mapping[str, Any],
+  defaults: Mapping[str, Any],
+  inputs: Mapping[str, Any],
+  read: Callable[[Any], Array],
 ) -> dict[str, Array]:
-  wanted, defaults = signature.inputs, signature.defaults
+  """Tensor name to value."""
   if len(inputs) > len(wanted) or (len(inputs) < len(wanted) and not defaults):
     raise InvalidArgument(
       f"input size does not match signature: {len(inputs)}!={len(wanted)} len({_set(inputs)}) != "
@@ -139,8 +142,8 @@ def _feeds(
       f"{_set(set(wanted) - set(inputs) - set(defaults))}."
     )
   feeds, used = {}, 0
-  for alias in sorted(wanted):
-    tensor = wanted[alias].name
+  for alias, info in wanted.items():
+    tensor = info.name
     if alias in inputs:
       used += 1
       try:
@@ -163,18 +166,20 @@ def _feeds(
   return feeds
 
 
-def _fetches(signature: Any, output_filter: Sequence[str]) -> dict[str, str]:
+def _fetches(outputs: Mapping[str, str], output_filter: Sequence[str]) -> Mapping[str, str]:
   """Output name to tensor name."""
+  if not output_filter:
+    return outputs
   fetches: dict[str, str] = {}
-  for alias in output_filter or sorted(signature.outputs):
-    if alias not in signature.outputs:
+  for alias in output_filter:
+    if alias not in outputs:
       raise InvalidArgument(
         f"output tensor alias not found in signature: {alias} Outputs expected to be in the set "
-        f"{_set(signature.outputs)}."
+        f"{_set(outputs)}."
       )
     if alias in fetches:
       raise InvalidArgument(f"duplicate output tensor alias: {alias}")
-    fetches[alias] = signature.outputs[alias].name
+    fetches[alias] = outputs[alias]
   return fetches
 
 

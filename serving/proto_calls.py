@@ -20,7 +20,7 @@ from tensorflow_serving.apis import (
 from serving import classification, inference
 from serving.classification import Classes
 from serving.errors import InvalidArgument
-from serving.servable import ModelSpec, Run, Servable
+from serving.servable import SERVING_DEFAULT, ModelSpec, Run, Servable
 from serving.tensors import Array, array_from_proto, fill_proto
 
 
@@ -55,10 +55,10 @@ def predict(
   as_content: bool = False,
 ) -> Any:
   """PredictRequest to PredictResponse."""
-  signature_name = to_spec(request.model_spec).signature_name
+  signature_name = _signature_name(request.model_spec)
   outputs = inference.predict(
     servable,
-    dict(request.inputs),
+    request.inputs,
     signature_name=signature_name,
     output_filter=request.output_filter,
     run=run,
@@ -74,7 +74,7 @@ def predict(
 
 def classify(servable: Servable, request: Any, *, run: Run | None = None) -> Any:
   """ClassificationRequest to ClassificationResponse."""
-  signature_name = to_spec(request.model_spec).signature_name
+  signature_name = _signature_name(request.model_spec)
   classes = classification.classify(
     servable,
     read_examples(request.input),
@@ -89,7 +89,7 @@ def classify(servable: Servable, request: Any, *, run: Run | None = None) -> Any
 
 def regress(servable: Servable, request: Any, *, run: Run | None = None) -> Any:
   """RegressionRequest to RegressionResponse."""
-  signature_name = to_spec(request.model_spec).signature_name
+  signature_name = _signature_name(request.model_spec)
   values = classification.regress(
     servable,
     read_examples(request.input),
@@ -112,7 +112,7 @@ def multi_inference(servable: Servable, request: Any, *, run: Run | None = None)
       raise InvalidArgument(
         "All ModelSpecs in a MultiInferenceRequest must access the same model name."
       )
-    tasks.append((to_spec(task.model_spec).signature_name, task.method_name))
+    tasks.append((_signature_name(task.model_spec), task.method_name))
   results = inference.multi_inference(servable, tasks, read_examples(request.input), run)
   response = inference_pb2.MultiInferenceResponse()
   for (signature_name, _), result in zip(tasks, results, strict=True):
@@ -139,6 +139,11 @@ def read_examples(proto: Any) -> list[bytes]:
 
 def _serialized(examples: Sequence[Any]) -> list[bytes]:
   return [example.SerializeToString() for example in examples]
+
+
+def _signature_name(proto: Any) -> str:
+  """The signature that a `ModelSpec` message means."""
+  return proto.signature_name or SERVING_DEFAULT
 
 
 def _echo(proto: Any, servable: Servable, signature_name: str) -> None:

@@ -76,9 +76,14 @@ class Servable:
     self.runner = runner
     self.signatures = signatures
     self.path = path
-    # In an order of their own, so that of several wrong inputs always the same is named.
+    # By signature, in an order of their own: of several wrong inputs always the same is named.
     self.inputs: Mapping[str, Mapping[str, Any]] = {
       key: dict(sorted(signature.inputs.items())) for key, signature in signatures.items()
+    }
+    # The names of the tensors.
+    self.outputs: Mapping[str, Mapping[str, str]] = {
+      key: {name: signature.outputs[name].name for name in sorted(signature.outputs)}
+      for key, signature in signatures.items()
     }
     self._holders = 0
     self._is_leaving = False

@@ -106,6 +106,7 @@ class ModelServer:
       max_concurrent_requests=flags.max_concurrent_requests,
       channel_arguments=flags.grpc_channel_arguments,
       interceptors=[TokenInterceptor(self._tokens)] if self._tokens is not None else [],
+      answers_at_once=not flags.enable_batching,
     )
     PredictionService(
       self._core,

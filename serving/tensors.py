@@ -124,10 +124,10 @@ def fill_proto(proto: Any, array: Array, *, as_content: bool = False) -> None:
 def _shape(proto: Any) -> tuple[int, ...]:
   if proto.unknown_rank:
     raise TensorParseError("unknown rank")
-  shape = tuple(dim.size for dim in proto.dim)
-  if any(size < 0 for size in shape) or len(shape) > 254:
+  shape = tuple([dim.size for dim in proto.dim])
+  if min(shape, default=0) < 0 or len(shape) > 254:
     raise TensorParseError(f"shape {shape}")
-  if math.prod(size for size in shape if size) > _MAX_ELEMENTS:
+  if math.prod(filter(None, shape)) > _MAX_ELEMENTS:
     raise TensorParseError(f"shape {shape}")
   return shape
 

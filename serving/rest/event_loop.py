@@ -1,37 +1,16 @@
-"""One thread waits for sockets and does what they ask for; one that is held up is relieved.
-
-What is short is done by the thread that waits, as handing it to another costs as much as reading a
-small request. Where something takes longer than `_PATIENCE_S`, its thread stays with it, and a new
-one waits from then on: nobody else is kept waiting for more than twice that time.
-"""
+"""Watches sockets for the HTTP server, from threads that take turns."""
 
 from __future__ import annotations
 
 import logging
 import selectors
 import socket
-import threading
-import time
 from collections.abc import Callable
+
+from serving.turns import Turn, Turns
 
 _LOG = logging.getLogger(__name__)
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
-_PATIENCE_S = 0.02
-# Of nothing to do, after which nobody looks for threads that are held up, until there is.
-_REST_S = 1.0
-
-
-class _Turn:
-  """One thread's time as the one that waits.
-
-  Attributes:
-    busy_since: when it began with what it is at; 0 while it waits.
-  """
-
-  __slots__ = ("busy_since",)
-
-  def __init__(self) -> None:
-    self.busy_since = 0.0
 
 
 class EventLoop:
@@ -42,34 +21,26 @@ class EventLoop:
 
   def __init__(self, name: str, on_wait: Callable[[], float | None]):
     """Args: the threads' name; called before each wait, returns how long that may take at most."""
-    self._name = name
     self._on_wait = on_wait
     self._selector = selectors.DefaultSelector()
     self._ear, self._mouth = socket.socketpair()
-    self._turn = _Turn()
-    self._thread = threading.Thread()
-    self._is_stopped = False
-    self._rests = False
-    self._began = threading.Event()
-    self._held_up: set[_Turn] = set()
+    self._turns = Turns(name, self._run)
 
   @property
   def held_up(self) -> int:
     """How many threads are still with what they were relieved of waiting for."""
-    return len(self._held_up)
+    return self._turns.held_up
 
   def start(self) -> None:
     """Begins to watch."""
     self._selector.register(self._ear, READ, lambda _: None)
-    self._begin_turn()
-    threading.Thread(target=self._relieve, name=f"{self._name} relief", daemon=True).start()
+    self._turns.start()
 
   def stop(self) -> None:
     """Stops watching, and returns when no callback will come any more."""
-    self._is_stopped = True
-    self._began.set()
+    self._turns.stop()
     self._mouth.send(b"\0")
-    self._thread.join()
+    self._turns.join()
     self._selector.close()
     self._ear.close()
     self._mouth.close()
@@ -85,45 +56,15 @@ class EventLoop:
     else:
       self._selector.register(sock, events, callback)
 
-  def _begin_turn(self) -> None:
-    self._turn = _Turn()
-    self._thread = threading.Thread(
-      target=self._run, args=(self._turn,), name=f"{self._name} loop", daemon=True
-    )
-    self._thread.start()
-
-  def _run(self, turn: _Turn) -> None:
-    while turn is self._turn and not self._is_stopped:
+  def _run(self, turn: Turn) -> None:
+    while not self._turns.has_ended(turn):
       for key, events in self._selector.select(self._on_wait()):
-        turn.busy_since = time.monotonic()
-        if self._rests:
-          self._rests = False
-          self._began.set()
+        self._turns.begin(turn)
         try:
           key.data(events)
         except Exception:
           _LOG.exception("A connection failed")
           self.watch(key.fileobj, 0, key.data)  # type: ignore[arg-type]
-        if turn is not self._turn:
-          self._held_up.discard(turn)
+        if self._turns.has_ended(turn):
           return
-      turn.busy_since = 0.0
-    self._held_up.discard(turn)
-
-  def _relieve(self) -> None:
-    """Starts a new thread where the one that waits is held up."""
-    idle_since = time.monotonic()
-    while not self._is_stopped:
-      time.sleep(_PATIENCE_S)
-      now, since = time.monotonic(), self._turn.busy_since
-      if since:
-        idle_since = now
-        if now - since > _PATIENCE_S:
-          self._held_up.add(self._turn)
-          self._begin_turn()
-      elif now - idle_since > _REST_S:
-        self._began.clear()
-        self._rests = True
-        if not self._turn.busy_since and not self._is_stopped:
-          self._began.wait()
-        idle_since = time.monotonic()
+      self._turns.end(turn)

@@ -16,10 +16,10 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 
+from serving.durations import Durations
 from serving.errors import DeadlineExceeded, ResourceExhausted, ServingError
 from serving.rest.api import RestApi
 from serving.rest.connection import Connection
-from serving.rest.durations import Durations
 from serving.rest.event_loop import READ, EventLoop
 from serving.rest.messages import Request, Response
 
@@ -139,7 +139,7 @@ class HttpServer:
     # With many threads held up by what was expected to be quick, expectations are worth little.
     return (
       self._durations is not None
-      and self._durations.is_short(request)
+      and self._durations.is_short(request.target, len(request.body))
       and self._loop.held_up < self._thread_count
     )
 
@@ -149,7 +149,7 @@ class HttpServer:
     response = self._api.handle(request)
     # From refusals there is nothing to learn, and their paths may be anything.
     if self._durations is not None and response.status == HTTPStatus.OK:
-      self._durations.learn(request, time.monotonic() - started)
+      self._durations.learn(request.target, time.monotonic() - started)
     with self._counting:
       self._pending -= 1
       self._deadlines.pop(id(request), None)

@@ -2,8 +2,7 @@
 
 import pytest
 
-from serving.rest.durations import Durations
-from serving.rest.messages import Request
+from serving.durations import Durations
 
 PATH = "/v1/models/m:predict"
 
@@ -11,7 +10,7 @@ PATH = "/v1/models/m:predict"
 def _learned(*seconds):
   durations = Durations()
   for each in seconds:
-    durations.learn(Request("POST", PATH, {}), each)
+    durations.learn(PATH, each)
   return durations
 
 
@@ -28,17 +27,17 @@ def _learned(*seconds):
   ],
 )
 def test_a_kind_is_short_while_its_requests_are(seconds, is_short):
-  assert _learned(*seconds).is_short(Request("POST", PATH, {})) is is_short
+  assert _learned(*seconds).is_short(PATH, 10) is is_short
 
 
-def test_large_bodies_and_other_paths_are_not():
+def test_large_requests_and_other_kinds_are_not():
   durations = _learned(0.0005)
-  assert not durations.is_short(Request("POST", PATH, {}, b"x" * 100_000))
-  assert not durations.is_short(Request("POST", "/other", {}))
+  assert not durations.is_short(PATH, 100_000)
+  assert not durations.is_short("/other", 10)
 
 
-def test_paths_without_end_are_forgotten():
+def test_kinds_without_end_are_forgotten():
   durations = Durations()
   for number in range(5000):
-    durations.learn(Request("GET", f"/{number}", {}), 0.0)
-  assert sum(durations.is_short(Request("GET", f"/{n}", {})) for n in range(5000)) <= 1000
+    durations.learn(f"/{number}", 0.0)
+  assert sum(durations.is_short(f"/{n}", 10) for n in range(5000)) <= 1000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serving.rest.messages import Request
+from collections.abc import Hashable
 
 _SHORT_S = 0.001
 _SHORT_BYTES = 64 << 10
@@ -13,21 +13,19 @@ _MOST_KINDS = 1000
 
 
 class Durations:
-  """Expectations by path. May be used from several threads."""
+  """Expectations by kind, whatever a protocol takes for one. May be used from several threads."""
 
   def __init__(self) -> None:
-    """Expects nothing of any path."""
-    self._seconds: dict[str, float] = {}
+    """Expects nothing of any kind."""
+    self._seconds: dict[Hashable, float] = {}
 
-  def is_short(self, request: Request) -> bool:
-    """Whether a request will take less than it costs to have another thread do it."""
-    return (
-      self._seconds.get(request.target, _SHORT_S) < _SHORT_S and len(request.body) < _SHORT_BYTES
-    )
+  def is_short(self, kind: Hashable, size: int) -> bool:
+    """Whether a request of so many bytes takes less than it costs to have another thread do it."""
+    return size < _SHORT_BYTES and self._seconds.get(kind, _SHORT_S) < _SHORT_S
 
-  def learn(self, request: Request, seconds: float) -> None:
+  def learn(self, kind: Hashable, seconds: float) -> None:
     """Takes note of how long a request took."""
-    expected = self._seconds.get(request.target)
+    expected = self._seconds.get(kind)
     if expected is None:
       if len(self._seconds) >= _MOST_KINDS:
         self._seconds.clear()
@@ -36,4 +34,4 @@ class Durations:
       expected = max(expected, seconds)
     else:
       expected *= _RISE if seconds > expected else _FALL
-    self._seconds[request.target] = expected
+    self._seconds[kind] = expected
