@@ -9,6 +9,7 @@ import concurrent.futures
 import contextlib
 import json
 import pathlib
+import queue
 import threading
 import time
 import urllib.request
@@ -23,6 +24,9 @@ SMALL = "--tensorflow_intra_op_parallelism=1"
 _LONG_ROUNDS = 1_000_000
 _LIMIT = 8
 _TIMES = 10
+# Of the requests that are too many, those that are looked at; and how long they are there before.
+_SAMPLED = 0.05
+_MARGIN_S = 1.0
 
 
 class Bodies(Protocol):
@@ -72,6 +76,7 @@ def overload(models: pathlib.Path, bodies: Bodies, *, seconds: float) -> None:
         usual = load.rest_load(server, bodies.model, bodies.rest, clients=_LIMIT, seconds=seconds)
       else:
         usual = load.grpc_load(server, bodies.grpc, clients=_LIMIT, seconds=seconds)
+      time.sleep(_MARGIN_S)  # what the load left behind is still being answered
       before_mb = server.memory_mb()
       accepted, refused = ask(server, bodies, rate=_TIMES * usual.per_second, seconds=seconds)
       found = {"part": "overload", "protocol": protocol, "can_do": round(usual.per_second)}
@@ -167,31 +172,48 @@ def _rest_open_loop(
 def _grpc_open_loop(
   server: load.Server, bodies: Bodies, *, rate: float, seconds: float
 ) -> tuple[Any, Any]:
-  accepted: list[float] = []
-  refused: list[float] = []
+  """The same of a few requests among the many: h2load does not tell a refusal from an answer."""
+  with concurrent.futures.ThreadPoolExecutor(1) as pool:
+    many = pool.submit(
+      load.grpc_load,
+      server,
+      bodies.grpc,
+      clients=_TIMES * _LIMIT,
+      seconds=seconds + 2 * _MARGIN_S,
+      rate=rate,
+    )
+    time.sleep(_MARGIN_S)
+    asked = _asked_steadily(server, bodies, rate=rate * _SAMPLED, seconds=seconds)
+    many.result()
+  unexpected = {code for code, _ in asked} - {
+    grpc.StatusCode.OK,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+  }
+  if unexpected:
+    raise RuntimeError(f"Answers with code {sorted(map(str, unexpected))}.")
+  return (
+    [each for code, each in asked if code is grpc.StatusCode.OK],
+    [each for code, each in asked if code is not grpc.StatusCode.OK],
+  )
+
+
+def _asked_steadily(
+  server: load.Server, bodies: Bodies, *, rate: float, seconds: float
+) -> list[tuple[grpc.StatusCode, float]]:
+  """Asks at a steady rate, whatever comes back when; code and milliseconds of each answer."""
+  found: queue.SimpleQueue[tuple[grpc.StatusCode, float]] = queue.SimpleQueue()
+  sent = 0
   with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
     call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
-    started, sent, pending = time.monotonic(), 0, []
+    started = time.monotonic()
     while (now := time.monotonic() - started) < seconds:
       if sent > now * rate:
         time.sleep(0.001)
         continue
       sent += 1
-      future = call.future(bodies.grpc, timeout=30)
 
       def done(future: Any, began: float = time.monotonic()) -> None:
-        milliseconds = (time.monotonic() - began) * 1000
-        if future.code() is grpc.StatusCode.OK:
-          accepted.append(milliseconds)
-        elif future.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
-          refused.append(milliseconds)
+        found.put((future.code(), (time.monotonic() - began) * 1000))
 
-      future.add_done_callback(done)
-      pending.append(future)
-    for future in pending:
-      with contextlib.suppress(grpc.RpcError):
-        future.result()
-    time.sleep(0.1)
-  if len(accepted) + len(refused) != sent:
-    raise RuntimeError(f"{sent} requests, {len(accepted)} accepted, {len(refused)} refused.")
-  return accepted, refused
+      call.future(bodies.grpc, timeout=30).add_done_callback(done)
+    return [found.get(timeout=60) for _ in range(sent)]

@@ -15,13 +15,19 @@ from pipeline.runners.metadata_stores import sqlite_connection
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
-  """A run `r1` of images, and runs `r1` and `r2` of sentiment."""
+  """A run `r1` of images, and runs `r1`, `r2` and `r3` of sentiment, the last of another text."""
   root = tmp_path_factory.mktemp("workspace")
-  for task, run_id in (("images", "r1"), ("sentiment", "r1"), ("sentiment", "r2")):
+  for task, run_id, text in (
+    ("images", "r1", "feature {}"),
+    ("sentiment", "r1", "feature {}"),
+    ("sentiment", "r2", "feature {}"),
+    ("sentiment", "r3", 'feature { name: "a-rather-long-name-of-a-feature" }'),
+  ):
     pipeline = Pipeline(
       pipeline_name=task,
       pipeline_root=str(root / task / "artifacts"),
-      components=[ReviewedSchema(text="feature {}")],
+      components=[ReviewedSchema(text=text)],
+      enable_cache=True,
     )
     store = sqlite_connection(root / task / "metadata.db")
     node.run_node(node.compile_pipeline(pipeline, run_id), "ReviewedSchema", store)
@@ -44,6 +50,7 @@ def test_list_shows_all_tasks_or_one(invoke):
   assert {line.split()[1] for line in invoke("list").splitlines()} == {"images", "sentiment"}
   lines = [line.split() for line in invoke("list", "sentiment").splitlines()]
   assert [(line[0], line[1], line[4]) for line in lines] == [
+    ("r3", "sentiment", "done"),
     ("r2", "sentiment", "done"),
     ("r1", "sentiment", "done"),
   ]
@@ -67,10 +74,40 @@ def test_an_empty_workspace_says_what_to_do(invoke, tmp_path):
 def test_show_names_the_artifacts(invoke, workspace):
   said = invoke("show", "r2").splitlines()
   assert said[0].startswith("sentiment  run r2  started 20")
-  assert said[1].split()[:2] == ["ReviewedSchema", "COMPLETE"]
+  assert said[1].split()[:2] == ["ReviewedSchema", "CACHED"]
   assert said[2].startswith(f"  schema: {workspace}/sentiment/artifacts/ReviewedSchema/schema/")
   shown = json.loads(invoke("show", "r1", "--task", "images", "--json"))
   assert (shown["task"], shown["nodes"][0]["id"]) == ("images", "ReviewedSchema")
+
+
+def test_why_says_what_a_node_was_compared_with(invoke):
+  assert invoke("why", "r1", "--task", "sentiment").splitlines()[1:] == [
+    "ReviewedSchema      COMPLETE  for the first time"
+  ]
+  assert invoke("why", "r2").splitlines()[1:] == ["ReviewedSchema      CACHED    as in run r1"]
+  assert invoke("why", "r3").splitlines()[1:] == [
+    "ReviewedSchema      COMPLETE  differs from run r2 in",
+    '  setting text: feature {} -> feature { name: "a-rather-long-name-o...',
+  ]
+  [node_] = json.loads(invoke("why", "r3", "--json"))["nodes"]
+  assert (node_["compared_with"], node_["changes"][0]["before"]) == ("r2", "feature {}")
+
+
+def test_diff_compares_two_runs_of_a_task(invoke):
+  said = invoke("diff", "r2", "r3").splitlines()
+  assert [line.split()[2] for line in said[:2]] == ["r2", "r3"]
+  assert said[2] == "ReviewedSchema"
+  assert said[3].startswith("  setting text: feature {} -> ")
+  same = invoke("diff", "r1", "r2", "--task", "sentiment").splitlines()
+  assert same[2:] == ["Code, data, settings and inputs are the same."]
+  both = json.loads(invoke("diff", "r3", "r2", "--json"))
+  assert (both["before"]["run_id"], both["after"]["run_id"]) == ("r3", "r2")
+  assert both["nodes"]["ReviewedSchema"][0]["after"] == "feature {}"
+
+
+def test_diff_needs_two_runs_of_one_task(invoke):
+  with pytest.raises(BadInputError, match="There is no run 'r9' of sentiment beside r2."):
+    invoke("diff", "r2", "r9")
 
 
 @pytest.mark.parametrize(

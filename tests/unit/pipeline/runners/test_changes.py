@@ -1,0 +1,152 @@
+"""Why nodes ran, read back from a metadata store that two real nodes wrote."""
+
+import dataclasses
+import json
+
+import pytest
+from tfx import v1 as tfx
+from tfx.orchestration.pipeline import Pipeline
+from tfx.types import standard_artifacts
+
+from components.reviewed_schema import ReviewedSchema
+from pipeline.runners import changes, lineage, node
+from pipeline.runners.changes import Change
+from pipeline.runners.metadata_stores import open_store, sqlite_connection
+
+_NODES = ("ReviewedSchema", "Reader")
+
+
+@tfx.dsl.components.component
+def Reader(  # noqa: N802
+  schema: tfx.dsl.components.InputArtifact[standard_artifacts.Schema],
+  copy: tfx.dsl.components.OutputArtifact[standard_artifacts.Schema],
+  settings: tfx.dsl.components.Parameter[str],
+  code_fingerprint: tfx.dsl.components.Parameter[str],
+  input_fingerprint: tfx.dsl.components.Parameter[str],
+):
+  """Takes what a node of ours takes."""
+  if "broken" in settings:
+    raise ValueError("broken")
+
+
+@pytest.fixture
+def store(tmp_path):
+  return sqlite_connection(tmp_path / "metadata.db")
+
+
+@pytest.fixture
+def run(store, tmp_path):
+  """Returns a function that runs two nodes."""
+
+  def run_both(run_id, *, text="feature {}", cached=True, code="c1", data="d1", **settings):
+    schema = ReviewedSchema(text=text)
+    reader = Reader(
+      schema=schema.outputs["schema"],
+      settings=json.dumps(settings),
+      code_fingerprint=code,
+      input_fingerprint=data,
+    )
+    pipeline = Pipeline(
+      pipeline_name="test",
+      pipeline_root=str(tmp_path / "artifacts"),
+      components=[schema, reader],
+      enable_cache=cached,
+    )
+    compiled = node.compile_pipeline(pipeline, run_id)
+    for name in _NODES:
+      node.run_node(compiled, name, store)
+
+  return run_both
+
+
+@pytest.fixture
+def why(store):
+  """Returns a function that tells why a run's nodes ran."""
+
+  def told(run_id):
+    with open_store(store) as handle:
+      return changes.reasons(handle, lineage.show_run(handle, run_id).nodes)
+
+  return told
+
+
+def _facts(reason):
+  return reason.node, reason.state, reason.compared_with, [c.kind for c in reason.changes]
+
+
+def test_the_first_run_has_nothing_to_be_compared_with(run, why):
+  run("r1")
+  assert [_facts(each) for each in why("r1")] == [
+    ("ReviewedSchema", "COMPLETE", None, []),
+    ("Reader", "COMPLETE", None, []),
+  ]
+
+
+def test_a_cached_node_names_the_run_that_did_the_work(run, why):
+  run("r1")
+  run("r2")
+  run("r3")
+  assert [_facts(each) for each in why("r3")] == [(name, "CACHED", "r1", []) for name in _NODES]
+
+
+def test_what_differs_is_told_apart(run, why):
+  run("r1", units=32, kept=True, old=1)
+  run("r2", units=64, kept=True, new="x", code="c2", data="d2")
+  schema, reader = why("r2")
+  assert _facts(schema) == ("ReviewedSchema", "CACHED", "r1", [])
+  assert (reader.state, reader.compared_with) == ("COMPLETE", "r1")
+  assert list(reader.changes) == [
+    Change("code", "code_fingerprint", "c1", "c2"),
+    Change("data", "input_fingerprint", "d1", "d2"),
+    Change("setting", "settings.new", None, "x"),
+    Change("setting", "settings.old", 1, None),
+    Change("setting", "settings.units", 32, 64),
+  ]
+
+
+def test_an_input_that_is_another_is_named_with_its_places(run, why):
+  run("r1")
+  run("r2", text="feature { name: 'a' }")
+  schema, reader = why("r2")
+  assert [(c.kind, c.name) for c in schema.changes] == [("setting", "text")]
+  [change] = reader.changes
+  assert (change.kind, change.name) == ("input", "schema")
+  [before], [after] = change.before, change.after
+  assert before != after
+  assert all("/ReviewedSchema/schema/" in uri for uri in (before, after))
+
+
+def test_a_node_that_ran_without_need_has_no_changes(run, why):
+  run("r1")
+  run("r2", cached=False)
+  schema, _ = why("r2")
+  assert _facts(schema) == ("ReviewedSchema", "COMPLETE", "r1", [])
+
+
+def test_a_run_is_compared_with_the_last_that_succeeded(run, why):
+  run("r1", units=1)
+  run("r2", units=2, broken=1)
+  run("r3", units=3)
+  failed, after = why("r2")[1], why("r3")[1]
+  assert failed.state == "FAILED"
+  assert [c.name for c in failed.changes] == ["settings.broken", "settings.units"]
+  assert after.compared_with == "r1"
+  assert list(after.changes) == [Change("setting", "settings.units", 1, 3)]
+
+
+def test_runs_are_compared_node_by_node_in_either_direction(run, store):
+  run("r1", units=1)
+  run("r2", units=2)
+  with open_store(store) as handle:
+    first, second = (lineage.show_run(handle, name).nodes for name in ("r1", "r2"))
+    forth, back = changes.compare(handle, first, second), changes.compare(handle, second, first)
+    assert changes.compare(handle, first, first) == {name: [] for name in _NODES}
+  assert forth == {"ReviewedSchema": [], "Reader": [Change("setting", "settings.units", 1, 2)]}
+  assert back["Reader"] == [Change("setting", "settings.units", 2, 1)]
+
+
+def test_reasons_are_json(run, why):
+  run("r1", units=1)
+  run("r2", units=2)
+  [_, reader] = json.loads(json.dumps([each.to_json() for each in why("r2")]))
+  assert reader["changes"] == [dataclasses.asdict(Change("setting", "settings.units", 1, 2))]
