@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
+from tensorflow_model_analysis.writers import eval_config_writer
 
 from components.dotted_paths import load_function
 from pipeline.classification_metrics import BINS_NAME
@@ -116,11 +117,10 @@ def _threshold(gate: MetricGate) -> config_pb2.MetricThreshold:
 
 def read_evaluation(uri: str) -> Evaluation:
   """Reads a ModelEvaluation artifact."""
-  unnamed = tfma.load_eval_result(uri)
+  config, *_ = eval_config_writer.load_eval_run(uri)
   # TFMA names the models only where it compared two.
-  names = [spec.name for spec in unnamed.config.model_specs]
-  if len(names) == 1:
-    return _from_result(unnamed, {})
+  if len(config.model_specs) == 1:
+    return _from_result(tfma.load_eval_result(uri), {})
   baseline = tfma.load_eval_result(uri, model_name=constants.BASELINE_KEY)
   return _from_result(
     tfma.load_eval_result(uri, model_name=constants.CANDIDATE_KEY), _overall(baseline)

@@ -208,7 +208,7 @@ def _why(reason: Reason) -> str:
   if reason.compared_with is None:
     return "for the first time"
   if not reason.changes:
-    return f"again, though nothing it takes differs from run {reason.compared_with}"
+    return f"again, though all is as in run {reason.compared_with}"
   return f"differs from run {reason.compared_with} in"
 
 

@@ -15,6 +15,8 @@ from typing import Any
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
+from pipeline.runners import node
+
 CODE, DATA, SETTING, INPUT = "code", "data", "setting", "input"
 
 _KINDS = {"code_fingerprint": CODE, "input_fingerprint": DATA}
@@ -63,8 +65,8 @@ class Reason:
   Attributes:
     node: its id.
     state: COMPLETE, CACHED, FAILED or RUNNING.
-    compared_with: where it is cached, the run whose result it took; else the last run before in
-      which it succeeded, None where there is none.
+    compared_with: where it is cached, the run whose result it took, None where it only looks
+      something up; else the last run before in which it succeeded, None where there is none.
     changes: what is another than in that run; none where it is cached.
   """
 
@@ -88,8 +90,12 @@ def reasons(handle: metadata.Metadata, nodes: Sequence[Mapping[str, Any]]) -> li
   found = []
   for each in nodes:
     execution_id, state = each["execution_id"], each["state"]
+    if _is_resolver(handle, execution_id):
+      found.append(Reason(each["id"], "CACHED", None, ()))
+      continue
     if state == "CACHED":
-      found.append(Reason(each["id"], state, _maker(handle, execution_id), ()))
+      origin = _run(handle, _origin(handle, execution_id))
+      found.append(Reason(each["id"], state, origin, ()))
       continue
     earlier = _earlier(handle, execution_id)
     if earlier is None:
@@ -121,7 +127,12 @@ def compare(
 
 
 def read(handle: metadata.Metadata, execution_id: int) -> Execution:
-  """What an execution was given, by its id."""
+  """What an execution was given, by its id.
+
+  Of one that took a cached result that is what the result was made from, which has no other cache
+  key; TFX does not note all of it again.
+  """
+  execution_id = _origin(handle, execution_id)
   [execution] = handle.store.get_executions_by_id([execution_id])
   parameters: dict[str, Any] = {}
   for name, value in execution.custom_properties.items():
@@ -149,6 +160,11 @@ def between(before: Execution, after: Execution) -> list[Change]:
   ]
 
 
+def _is_resolver(handle: metadata.Metadata, execution_id: int) -> bool:
+  [execution] = handle.store.get_executions_by_id([execution_id])
+  return execution.type == node.RESOLVER
+
+
 def _earlier(handle: metadata.Metadata, execution_id: int) -> int | None:
   """The last execution before, of the same node, that succeeded in another run."""
   run = _run(handle, execution_id)
@@ -160,14 +176,14 @@ def _earlier(handle: metadata.Metadata, execution_id: int) -> int | None:
   return next((each for each in sorted(ids, reverse=True) if _run(handle, each) != run), None)
 
 
-def _maker(handle: metadata.Metadata, execution_id: int) -> str | None:
-  """The run that made the results which an execution took."""
+def _origin(handle: metadata.Metadata, execution_id: int) -> int:
+  """The execution that made what an execution has: itself, unless it took a cached result."""
   events = handle.store.get_events_by_execution_ids([execution_id])
   artifacts = [event.artifact_id for event in events if event.type in _OUTPUT_EVENTS]
   if not artifacts:
-    return None
+    return execution_id
   made = handle.store.get_events_by_artifact_ids(artifacts[:1])
-  return _run(handle, min(e.execution_id for e in made if e.type in _OUTPUT_EVENTS))
+  return min(each.execution_id for each in made if each.type in _OUTPUT_EVENTS)
 
 
 def _run(handle: metadata.Metadata, execution_id: int) -> str | None:

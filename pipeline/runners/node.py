@@ -22,7 +22,8 @@ from pipeline.runners.causes import is_interrupt
 from pipeline.runners.metadata_stores import ConnectionConfig, open_store
 from pipeline.runners.pushes import last_push_is_gone
 
-_RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
+# The type of executions that only look something up.
+RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
 _STATES = {
   metadata_store_pb2.Execution.COMPLETE: events.COMPLETE,
   metadata_store_pb2.Execution.CACHED: events.COMPONENT_CACHED,
@@ -182,7 +183,7 @@ def _state(
 ) -> str:
   if execution_id is None:
     return events.SKIPPED
-  if node.node_info.type.name == _RESOLVER:
+  if node.node_info.type.name == RESOLVER:
     # A Resolver only looks up what earlier nodes made; finding nothing is not a failure, and where
     # something needs what it did not find, that node says so.
     return events.COMPONENT_CACHED
