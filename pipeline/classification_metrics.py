@@ -17,6 +17,7 @@ import numpy as np
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 from tensorflow_model_analysis.proto import config_pb2
 
+from pipeline.metric_computations import computations
 from pipeline.user_functions import code_fingerprint
 
 BINS = 10
@@ -60,7 +61,7 @@ class Skill(metric_types.Metric):
 
   def __init__(self, name: str = "skill", code: str = ""):
     """`code` is this module's fingerprint: an edited metric is computed again."""
-    super().__init__(metric_util.merge_per_key_computations(_skill_computations), name=name)
+    super().__init__(computations(_SkillCombiner), name=name)
 
 
 class CalibrationError(metric_types.Metric):
@@ -74,7 +75,7 @@ class CalibrationError(metric_types.Metric):
 
   def __init__(self, name: str = "calibration_error", code: str = ""):
     """`code` as for `Skill`."""
-    super().__init__(metric_util.merge_per_key_computations(_calibration_computations), name=name)
+    super().__init__(computations(_CalibrationCombiner, BINS_NAME), name=name)
 
 
 class Auc(metric_types.Metric):
@@ -90,52 +91,7 @@ class Auc(metric_types.Metric):
 
   def __init__(self, name: str = "auc", code: str = ""):
     """`code` as for `Skill`."""
-    super().__init__(metric_util.merge_per_key_computations(_auc_computations), name=name)
-
-
-def _skill_computations(
-  eval_config: config_pb2.EvalConfig | None = None,
-  name: str = "skill",
-  model_name: str = "",
-  output_name: str = "",
-) -> metric_types.MetricComputations:
-  key = metric_types.MetricKey(name=name, model_name=model_name, output_name=output_name)
-  return [
-    metric_types.MetricComputation(
-      keys=[key], preprocessors=None, combiner=_SkillCombiner(eval_config, key)
-    )
-  ]
-
-
-def _calibration_computations(
-  eval_config: config_pb2.EvalConfig | None = None,
-  name: str = "calibration_error",
-  model_name: str = "",
-  output_name: str = "",
-) -> metric_types.MetricComputations:
-  keys = [
-    metric_types.MetricKey(name=n, model_name=model_name, output_name=output_name)
-    for n in (name, BINS_NAME)
-  ]
-  return [
-    metric_types.MetricComputation(
-      keys=keys, preprocessors=None, combiner=_CalibrationCombiner(eval_config, *keys)
-    )
-  ]
-
-
-def _auc_computations(
-  eval_config: config_pb2.EvalConfig | None = None,
-  name: str = "auc",
-  model_name: str = "",
-  output_name: str = "",
-) -> metric_types.MetricComputations:
-  key = metric_types.MetricKey(name=name, model_name=model_name, output_name=output_name)
-  return [
-    metric_types.MetricComputation(
-      keys=[key], preprocessors=None, combiner=_AucCombiner(eval_config, key)
-    )
-  ]
+    super().__init__(computations(_AucCombiner), name=name)
 
 
 class _Combiner(beam.CombineFn):

@@ -11,6 +11,7 @@ Popovic 2015, "chrF: character n-gram F-score", https://aclanthology.org/W15-304
 from __future__ import annotations
 
 import collections
+import functools
 import json
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -21,6 +22,7 @@ import sacrebleu
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 from tensorflow_model_analysis.proto import config_pb2
 
+from pipeline.metric_computations import computations
 from pipeline.user_functions import code_fingerprint
 
 _BLEU_ORDER = 4
@@ -107,7 +109,7 @@ class CorpusBleu(metric_types.Metric):
 
   def __init__(self, name: str = "bleu", code: str = ""):
     """`code` is this module's fingerprint: an edited metric is computed again."""
-    super().__init__(_computations(bleu_counts, bleu), name=name)
+    super().__init__(computations(functools.partial(_SumCounts, bleu_counts, bleu)), name=name)
 
 
 class CorpusChrf(metric_types.Metric):
@@ -115,7 +117,7 @@ class CorpusChrf(metric_types.Metric):
 
   def __init__(self, name: str = "chrf", code: str = ""):
     """`code` as for `CorpusBleu`."""
-    super().__init__(_computations(chrf_counts, chrf), name=name)
+    super().__init__(computations(functools.partial(_SumCounts, chrf_counts, chrf)), name=name)
 
 
 class ExactMatchShare(metric_types.Metric):
@@ -123,26 +125,7 @@ class ExactMatchShare(metric_types.Metric):
 
   def __init__(self, name: str = "exact_match", code: str = ""):
     """`code` as for `CorpusBleu`."""
-    super().__init__(_computations(_match_counts, _share), name=name)
-
-
-def _computations(
-  count: Callable[[str, str], np.ndarray], score: Callable[[np.ndarray], float]
-) -> Callable[..., metric_types.MetricComputations]:
-  def computations(
-    eval_config: config_pb2.EvalConfig | None = None,
-    name: str = "",
-    model_name: str = "",
-    output_name: str = "",
-  ) -> metric_types.MetricComputations:
-    key = metric_types.MetricKey(name=name, model_name=model_name, output_name=output_name)
-    return [
-      metric_types.MetricComputation(
-        keys=[key], preprocessors=None, combiner=_SumCounts(eval_config, key, count, score)
-      )
-    ]
-
-  return metric_util.merge_per_key_computations(computations)
+    super().__init__(computations(functools.partial(_SumCounts, _match_counts, _share)), name=name)
 
 
 class _SumCounts(beam.CombineFn):
@@ -150,10 +133,10 @@ class _SumCounts(beam.CombineFn):
 
   def __init__(
     self,
-    eval_config: config_pb2.EvalConfig | None,
-    key: metric_types.MetricKey,
     count: Callable[[str, str], np.ndarray],
     score: Callable[[np.ndarray], float],
+    eval_config: config_pb2.EvalConfig | None,
+    key: metric_types.MetricKey,
   ):
     self._eval_config, self._key = eval_config, key
     self._count, self._score = count, score

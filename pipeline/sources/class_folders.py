@@ -10,10 +10,11 @@ import dataclasses
 import os
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from components.errors import BadInputError
-from components.records import SPLIT_NAMES, TRAIN
-from pipeline.sources import given_splits, input_paths
+from components.records import SPLIT_NAMES, TRAIN, SourcePlan
+from pipeline.sources import given_splits, input_paths, sharding
 from pipeline.sources.class_counts import names
 
 # (path, label or None, split or None)
@@ -62,7 +63,33 @@ def list_files(root: str, layout: Layout) -> tuple[list[ClassFile], tuple[str, .
   return files, given_splits.given(settled)
 
 
-def require_classes(
+def plan(path: str, layout: Layout, *facts: Any) -> SourcePlan:
+  """The plan of a source of this layout; its shards are `{"root", "files"}`.
+
+  Args:
+    path: the folder.
+    layout: what lies in it.
+    facts: the options that what is read depends on.
+
+  Raises:
+    BadInputError: there are no class folders, fewer than two classes, a class with one item, or a
+      class that train does not have.
+  """
+  root = os.path.abspath(path)
+  files, given = list_files(root, layout)
+  _require_classes(files, given, root, layout)
+  shards = sharding.split_files(
+    [(os.path.relpath(file, root), label, split) for file, label, split in files], root
+  )
+  return SourcePlan(
+    shards=[{"root": root, "files": shard} for shard in shards],
+    fingerprint=input_paths.fingerprint(root, (file for file, _, _ in files), *facts),
+    given_splits=given,
+    labels=tuple(sorted({label for _, label, _ in files if label is not None})),
+  )
+
+
+def _require_classes(
   files: Sequence[ClassFile], given: tuple[str, ...], root: str, layout: Layout
 ) -> None:
   """Raises `BadInputError` unless there are classes to tell apart.

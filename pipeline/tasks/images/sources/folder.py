@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.records import Record, Rejected, SourcePlan
-from pipeline.sources import class_folders, input_paths, sharding
+from pipeline.sources import class_folders, input_paths
 from pipeline.tasks.images.sources import headers, pictures
 
 DESCRIPTION = "a folder with one folder of pictures per class, or with those under train/ and eval/"
@@ -34,19 +34,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
     BadInputError: there are no class folders, fewer than two classes, a class with one picture, or
       a class that train does not have.
   """
-  limit = pictures.max_pixels(options)
-  root = os.path.abspath(path)
-  files, given = class_folders.list_files(root, _LAYOUT)
-  class_folders.require_classes(files, given, root, _LAYOUT)
-  shards = sharding.split_files(
-    [(os.path.relpath(file, root), label, split) for file, label, split in files], root
-  )
-  return SourcePlan(
-    shards=[{"root": root, "files": shard} for shard in shards],
-    fingerprint=input_paths.fingerprint(root, (file for file, _, _ in files), limit),
-    given_splits=given,
-    labels=tuple(sorted({label for _, label, _ in files if label is not None})),
-  )
+  return class_folders.plan(path, _LAYOUT, pictures.max_pixels(options))
 
 
 def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Record | Rejected]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.records import Record, Rejected, SourcePlan
-from pipeline.sources import class_folders, input_paths, sharding
+from pipeline.sources import class_folders, input_paths
 from pipeline.sources.encoding import BOM
 from pipeline.tasks.sentiment.sources import records
 
@@ -38,19 +38,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
     BadInputError: there are no class folders, fewer than two classes, a class with one text, or a
       class that train does not have.
   """
-  limit = records.max_chars(options)
-  root = os.path.abspath(path)
-  files, given = class_folders.list_files(root, _LAYOUT)
-  class_folders.require_classes(files, given, root, _LAYOUT)
-  shards = sharding.split_files(
-    [(os.path.relpath(file, root), label, split) for file, label, split in files], root
-  )
-  return SourcePlan(
-    shards=[{"root": root, "files": shard} for shard in shards],
-    fingerprint=input_paths.fingerprint(root, (file for file, _, _ in files), limit),
-    given_splits=given,
-    labels=tuple(sorted({label for _, label, _ in files if label is not None})),
-  )
+  return class_folders.plan(path, _LAYOUT, records.max_chars(options))
 
 
 def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Record | Rejected]:
