@@ -101,7 +101,16 @@ def prepare(
     mlmd=mlmd,
   )
   path = os.path.abspath(data) if data is not None else known.shipped_data()
-  config = config.model_copy(update={"data_path": path})
+  return look_at(known, config.model_copy(update={"data_path": path}))
+
+
+def look_at(known: Task, config: PipelineConfig) -> Inputs:
+  """A run of a configuration, whose input has been looked at.
+
+  Raises:
+    BadInputError: the input cannot work.
+  """
+  path = config.data_path
   source_name, source = choose_source(known, config)
   schema_path(known.name)
   source.plan(path, config.data_options(known))

@@ -21,7 +21,7 @@ _COMMANDS = {
   "node": "Run one node of a compiled pipeline.",
   "worker": "Stay up and start nodes warm.",
   "join": "Join a training that several workers share.",
-  "runs": "List and show earlier runs.",
+  "runs": "List, show, compare and repeat earlier runs.",
   "rollback": "Serve an older version of a model again.",
   "data": "List and fetch public data sets.",
   "doctor": "Say what is wrong with the environment.",

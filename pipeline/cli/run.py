@@ -21,10 +21,17 @@ from pipeline.runners.options import RunOptions
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Afterword:
-  """What a command adds to a run: lines for a person, and fields for `--json`."""
+  """What a command adds to a run.
+
+  Attributes:
+    lines: for a person.
+    fields: for `--json`.
+    failed: whether a run that went well ends with exit code 1 all the same.
+  """
 
   lines: Sequence[str] = ()
   fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  failed: bool = False
 
 
 @click.command(short_help="Run the whole pipeline on this machine.")
@@ -146,7 +153,7 @@ def execute(
     click.echo(json.dumps({**result.to_json(), **afterword.fields}))
   sys.stdout.flush()
   # TensorFlow's and Beam's threads have nothing left to say, and would take seconds to end.
-  os._exit(result.exit_code)
+  os._exit(result.exit_code or int(afterword.failed))
 
 
 def _new_run_id() -> str:

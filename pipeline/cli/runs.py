@@ -14,6 +14,7 @@ import click
 
 from components.errors import BadInputError
 from pipeline.cli.inputs import workspace_option
+from pipeline.cli.reproduce import reproduce
 from pipeline.config import from_env
 from pipeline.runners.output import quieten_imports
 from pipeline.runners.summary import number
@@ -46,7 +47,7 @@ def _store_options(command: Callable[..., Any]) -> Callable[..., Any]:
   return command
 
 
-@click.group(short_help="List, show and compare earlier runs.")
+@click.group(short_help="List, show, compare and repeat earlier runs.")
 def runs() -> None:
   """Earlier runs, by `dlpipe run` or by an orchestrator, from any metadata store."""
 
@@ -161,6 +162,9 @@ def diff(
       _print_changes(found)
   if not any(nodes.values()):
     click.echo("Code, data, settings and inputs are the same.")
+
+
+runs.add_command(reproduce)
 
 
 @contextlib.contextmanager

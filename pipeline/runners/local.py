@@ -14,7 +14,7 @@ from components.errors import BadInputError
 from pipeline.assembly import create_pipeline
 from pipeline.config import PipelineConfig
 from pipeline.report.render import write_report
-from pipeline.runners import events, node, partial, processes, record, sequential
+from pipeline.runners import events, node, partial, processes, record, run_files, sequential
 from pipeline.runners.metadata_stores import ConnectionConfig, connection, open_store
 from pipeline.runners.options import RunOptions
 from pipeline.runners.result import ComponentResult, RunResult
@@ -35,7 +35,7 @@ def run(
   train_and_push: bool = True,
   options: RunOptions = _WHOLE_RUN,
 ) -> RunResult:
-  """Runs the pipeline and writes the report.
+  """Runs the pipeline; writes what it was told, and the report.
 
   A node that failed or was refused ends the run; what needs it is SKIPPED.
 
@@ -72,6 +72,8 @@ def run(
     store = connection(config)
     with open_store(store) as handle:
       partial.select(compiled, handle, options)
+    if train_and_push:
+      run_files.write(config, run_id)
     listener(events.RunStarted(run_id, task.name, node.node_ids(compiled), log_file))
     if options.processes:
       outcomes = processes.run_nodes(

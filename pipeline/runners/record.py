@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import json
 import math
 import os
@@ -24,13 +23,13 @@ from pipeline.report.data import ReportData
 from pipeline.runners import events, result
 from pipeline.runners.causes import user_error
 from pipeline.runners.pushes import pushed_version
+from pipeline.runners.run_files import package_versions
 from pipeline.runners.serving_gates import serving_gates
 from pipeline.runners.shown_rows import shown_rows
 from pipeline.task import MetricGate, Task
 from pipeline.training.files import HISTORY_FILE
 
 Artifacts = Mapping[str, Mapping[str, metadata_store_pb2.Artifact]]
-_SHOWN_PACKAGES = ("dlpipe", "tfx", "tensorflow", "keras", "tensorflow-transform", "apache-beam")
 _SHOWN_REJECTED = 200
 
 
@@ -112,7 +111,7 @@ def collect(
       "data_checks": verdict.get("checks", []),
       "quarantine": _rejected(quarantine),
       "statistics": summary,
-      "versions": _versions(),
+      "versions": package_versions(),
       **shown_rows(_directory(artifacts, "Trainer", "model_run"), input_kind=task.input_kind),
     },
   )
@@ -247,13 +246,3 @@ def _rejected(directory: pathlib.Path | None) -> list[dict[str, Any]]:
     return []
   with (directory / "rejected.jsonl").open(encoding="utf-8") as file:
     return [json.loads(line) for line, _ in zip(file, range(_SHOWN_REJECTED), strict=False)]
-
-
-def _versions() -> dict[str, str]:
-  found = {}
-  for name in _SHOWN_PACKAGES:
-    try:
-      found[name] = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed
-      continue
-  return found

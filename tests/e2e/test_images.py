@@ -44,6 +44,38 @@ def test_second_run_is_cached_and_pushes_nothing(first_run, run_dlpipe):
   assert [p.name for p in _versions(workspace)] == ["1"]
 
 
+def test_a_run_is_reproduced_with_what_it_was_told(first_run, run_dlpipe, tmp_path):
+  workspace, first = first_run
+  run_id = first.result["run_id"]
+
+  def reproduce(into):
+    return run_dlpipe(
+      "runs", "reproduce", run_id, "--workspace", workspace, "--into", into, "--json"
+    )
+
+  again = reproduce(tmp_path / "again")
+  assert again.code == 0, again.stderr
+  assert set(again.states().values()) == {"COMPLETE", "CACHED"}  # PreviousModel looks up
+  assert again.states()["Trainer"] == "COMPLETE"
+  found = again.result["reproduces"]
+  assert (found["is_equal"], found["nodes"], found["packages"]) == (True, {}, {})
+  assert found["metrics"]["loss"][0] == first.result["metrics"]["loss"]
+  assert "Reproduced" in again.stderr
+  assert [p.name for p in _versions(workspace)] == ["1"]
+
+  file = workspace / "images" / "runs" / f"{run_id}.json"
+  told = file.read_text()
+  file.write_text(told.replace('"seed": 1', '"seed": 2'))
+  try:
+    other = reproduce(tmp_path / "other")
+  finally:
+    file.write_text(told)
+  assert other.code == 1, other.stderr
+  assert other.result["state"] == "pushed"
+  assert not other.result["reproduces"]["is_equal"]
+  assert "Differs" in other.stderr
+
+
 def test_deleted_version_is_pushed_again(first_run, run_dlpipe, tmp_path):
   workspace, _ = first_run
   version = workspace / "images" / "serving" / "1"

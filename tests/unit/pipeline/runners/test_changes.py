@@ -4,29 +4,12 @@ import dataclasses
 import json
 
 import pytest
-from tfx import v1 as tfx
-from tfx.orchestration.pipeline import Pipeline
-from tfx.types import standard_artifacts
 
-from components.reviewed_schema import ReviewedSchema
 from pipeline.runners import changes, lineage, node
 from pipeline.runners.changes import Change
 from pipeline.runners.metadata_stores import open_store, sqlite_connection
 
 _NODES = ("ReviewedSchema", "Reader")
-
-
-@tfx.dsl.components.component
-def Reader(  # noqa: N802
-  schema: tfx.dsl.components.InputArtifact[standard_artifacts.Schema],
-  copy: tfx.dsl.components.OutputArtifact[standard_artifacts.Schema],
-  settings: tfx.dsl.components.Parameter[str],
-  code_fingerprint: tfx.dsl.components.Parameter[str],
-  input_fingerprint: tfx.dsl.components.Parameter[str],
-):
-  """Takes what a node of ours takes."""
-  if "broken" in settings:
-    raise ValueError("broken")
 
 
 @pytest.fixture
@@ -35,24 +18,11 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def run(store, tmp_path):
+def run(store, tmp_path, reader_pipeline):
   """Returns a function that runs two nodes."""
 
-  def run_both(run_id, *, text="feature {}", cached=True, code="c1", data="d1", **settings):
-    schema = ReviewedSchema(text=text)
-    reader = Reader(
-      schema=schema.outputs["schema"],
-      settings=json.dumps(settings),
-      code_fingerprint=code,
-      input_fingerprint=data,
-    )
-    pipeline = Pipeline(
-      pipeline_name="test",
-      pipeline_root=str(tmp_path / "artifacts"),
-      components=[schema, reader],
-      enable_cache=cached,
-    )
-    compiled = node.compile_pipeline(pipeline, run_id)
+  def run_both(run_id, **options):
+    compiled = node.compile_pipeline(reader_pipeline(tmp_path, **options), run_id)
     for name in _NODES:
       node.run_node(compiled, name, store)
 
