@@ -67,7 +67,7 @@ def test_a_long_run_goes_on_in_the_pool_until_it_is_quick_again(session, monkeyp
 
 def test_a_deadline_that_is_over(session):
   inputs, outputs = _names(session)
-  feeds = _feeds(inputs, np.zeros((2_000_000, 3), np.float32))
+  feeds = _feeds(inputs, np.zeros((10_000_000, 3), np.float32))
   with pytest.raises(DeadlineExceeded, match="Timed out waiting for notification"):
     session.run(feeds, [outputs["scaled"]], timeout_s=1e-9)
 
