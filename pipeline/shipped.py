@@ -19,8 +19,7 @@ def shipped_path(write: Callable[[str], str], task: str, name: str) -> str:
   Raises:
     BadInputError: the cache folder cannot be written.
   """
-  cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-  target = os.path.join(cache, "dlpipe", task, name)
+  target = os.path.join(_folder(task), name)
   try:
     return write(target)
   except OSError as err:
@@ -28,3 +27,13 @@ def shipped_path(write: Callable[[str], str], task: str, name: str) -> str:
       f"Cannot write the sample data to {target!r}: {err.strerror or err}. Set XDG_CACHE_HOME to a "
       "folder that can be written, or give your own data with --data."
     ) from err
+
+
+def is_shipped(path: str, task: str) -> bool:
+  """Whether a path is that of a task's sample data."""
+  return path.startswith(_folder(task) + os.sep)
+
+
+def _folder(task: str) -> str:
+  cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+  return os.path.join(cache, "dlpipe", task)

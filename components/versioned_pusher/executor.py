@@ -15,7 +15,7 @@ from tfx.utils import path_utils
 
 from components.errors import BadInputError
 from components.progress import report
-from components.versioned_pusher.publish import publish
+from components.versioned_pusher.publish import list_versions, publish
 
 MODEL = "model"
 MODEL_BLESSING = "model_blessing"
@@ -74,7 +74,11 @@ class Executor(base_executor.BaseExecutor):
     pushed.set_string_custom_property("pushed_destination", destination)
     pushed.set_string_custom_property("pushed_version", str(version))
     _write(pushed, {"pushed": True, "version": version, "destination": destination})
-    report(f"Pushed version {version} to {base}", version=version, serving_dir=base)
+    newest = max(list_versions(base))
+    if newest == version:
+      report(f"Pushed version {version} to {base}", version=version, serving_dir=base)
+    else:
+      report(f"Version {version} is in {base} already; version {newest} stays served")
 
 
 def _only(input_dict: dict[str, list[types.Artifact]], key: str) -> types.Artifact:

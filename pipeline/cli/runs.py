@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
   from pipeline.runners.changes import Change, Reason
   from pipeline.runners.lineage import PastRun
 
-_SHOWN_METRICS = 3
+_COLUMNS = 120  # where nobody says how wide the screen is
 _MOST_SHOWN = 40
 _task_option = click.option(
   "--task", metavar="TASK", help="Whose run, where several have that name."
@@ -73,10 +74,12 @@ def list_(task: str | None, workspace: str | None, mlmd: str | None, as_json: bo
   if not found:
     click.echo("There are no runs yet. dlpipe run TASK makes one.")
   width = max((len(run.run_id) for run in found), default=0)
+  columns = shutil.get_terminal_size((_COLUMNS, 0)).columns
   for run in found:
     version = f"version {run.pushed_version}" if run.pushed_version is not None else ""
-    line = f"{run.run_id:<{width}}  {run.task:<12}{run.started[:19].replace('T', ' ')}  "
-    click.echo(f"{line}{run.state:<14}{version:<12}{_shown_metrics(run)}".rstrip())
+    line = f"{run.run_id:<{width}}  {run.task:<12}{run.started[:16].replace('T', ' ')}Z  "
+    line += f"{run.state:<14}{version:<12}"
+    click.echo(f"{line}{_shown_metrics(run, columns - len(line))}".rstrip())
 
 
 @runs.command("show", short_help="Show one run, node by node.")
@@ -97,6 +100,11 @@ def show(
       click.echo(f"{each['id']:<20}{each['state']:<10}{each['seconds']:>8.1f} s")
       for key, uri in sorted(each["outputs"].items()):
         click.echo(f"  {key}: {uri}")
+    if mlmd is None:
+      root = pathlib.Path(os.path.abspath(workspace or from_env()), run.task)
+      for path in (root / "reports" / f"{run_id}.html", root / "logs" / f"{run_id}.log"):
+        if path.exists():
+          click.echo(f"{'Report' if path.suffix == '.html' else 'Log':<20}{path}")
 
 
 @runs.command("why", short_help="Tell why each node ran, or did not.")
@@ -251,6 +259,14 @@ def _stores(task: str | None, workspace: str | None, mlmd: str | None) -> Iterat
       yield sqlite_connection(path)
 
 
-def _shown_metrics(run: PastRun) -> str:
-  shown = [key for key in sorted(run.metrics) if key not in ("example_count", "loss")]
-  return "  ".join(f"{key} {number(run.metrics[key])}" for key in shown[:_SHOWN_METRICS])
+def _shown_metrics(run: PastRun, columns: int) -> str:
+  """The first metrics by name, as far as there is room."""
+  line = ""
+  for key in sorted(run.metrics):
+    if key in ("example_count", "loss") or key.endswith("_diff"):
+      continue
+    more = f"{key} {number(run.metrics[key])}"
+    if len(line) + len(more) + 2 > columns:
+      break
+    line += f"{more}  "
+  return line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
 
@@ -12,6 +13,8 @@ from components.errors import DlpipeError
 _RAISED_ELSEWHERE = re.compile(
   r"^components\.errors\.(\w+): (.*?)(?: \[while running |\n\n|\Z)", re.MULTILINE | re.DOTALL
 )
+# What Beam's, TensorFlow's and SQLite's C++ say where Python has ENOSPC.
+_FULL = ("No space left on device", "database or disk is full")
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -31,7 +34,16 @@ def user_error(error: BaseException | None) -> DlpipeError | None:
     if isinstance(cause, RuntimeError) and (raised := _RAISED_ELSEWHERE.search(str(cause))):
       kind = getattr(errors, raised[1], None)
       return kind(raised[2]) if kind is not None else DlpipeError(raised[2])
+  if any(_is_full(cause) for cause in chain(error)):
+    return DlpipeError(
+      "no space is left on the disk that the workspace or the temporary folder is on. Make room, "
+      "and run again: what was finished is kept."
+    )
   return None
+
+
+def _is_full(error: BaseException) -> bool:
+  return getattr(error, "errno", None) == errno.ENOSPC or any(text in str(error) for text in _FULL)
 
 
 def is_interrupt(error: BaseException | None) -> bool:

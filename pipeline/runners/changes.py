@@ -201,12 +201,12 @@ def _different(
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
   """A parameter, or each one of those that stand in it as JSON."""
-  if isinstance(value, str) and value.startswith("{"):
+  if isinstance(value, str) and value.startswith(("{", "[")):
     # Text may only look like it, such as a message in text format.
     with contextlib.suppress(ValueError):
       value = json.loads(value)
-  if isinstance(value, dict) and value:
-    for key, each in value.items():
+  if isinstance(value, (dict, list)) and value:
+    for key, each in value.items() if isinstance(value, dict) else enumerate(value):
       yield from _leaves(f"{name}.{key}", each)
   else:
     yield name, value

@@ -17,7 +17,7 @@ from tfx.types import standard_artifacts
 
 from components.errors import BadInputError
 from pipeline import evaluation
-from pipeline.runners import node, result
+from pipeline.runners import events, node, result
 from pipeline.runners.pushes import pushed_version
 
 # States that a run of ours does not end with, but that one seen from outside may be in.
@@ -144,7 +144,7 @@ def _past_run(
     spent = execution.last_update_time_since_epoch - execution.create_time_since_epoch
     shown: dict[str, Any] = {
       "id": name,
-      "state": metadata_store_pb2.Execution.State.Name(execution.last_known_state),
+      "state": _node_state(execution),
       "execution_id": execution.id,
       "started": _moment(execution.create_time_since_epoch),
       "seconds": round(spent / 1000, 1),
@@ -163,6 +163,12 @@ def _past_run(
     pushed_version=pushed_version(pushed) if pushed is not None else None,
     nodes=nodes,
   )
+
+
+def _node_state(execution: metadata_store_pb2.Execution) -> str:
+  if execution.type == node.RESOLVER:  # only looks something up
+    return events.COMPONENT_CACHED
+  return str(metadata_store_pb2.Execution.State.Name(execution.last_known_state))
 
 
 def _pushed(

@@ -22,7 +22,7 @@ from google.protobuf.message import Message
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
-from components.errors import BadInputError
+from components.errors import BadInputError, DlpipeError
 from pipeline.config import PipelineConfig
 
 ConnectionConfig: TypeAlias = (
@@ -30,6 +30,8 @@ ConnectionConfig: TypeAlias = (
 )
 # Of Unicode's private use area: no text that a pipeline stores holds it.
 _STORED_BACKSLASH = "\ue05c"
+# What SQLite says of a file whose bytes are not its own.
+_DAMAGED = ("file is not a database", "disk image is malformed")
 
 
 def connection(config: PipelineConfig) -> ConnectionConfig:
@@ -113,8 +115,13 @@ class _Metadata(metadata.Metadata):
       held.enter_context(_turn(config.sqlite.filename_uri))
     try:
       super().__enter__()
-    except BaseException:
+    except BaseException as err:
       held.close()
+      if kind == "sqlite" and any(text in str(err) for text in _DAMAGED):
+        raise DlpipeError(
+          f"{config.sqlite.filename_uri} is damaged, or no SQLite file. Move it away: the next run "
+          "makes a new one and does everything once more; what is served stays."
+        ) from err
       raise
     self._turns = [*getattr(self, "_turns", []), held]
     if kind == "postgresql":

@@ -26,6 +26,7 @@ from pipeline.runners.pushes import pushed_version
 from pipeline.runners.run_files import package_versions
 from pipeline.runners.serving_gates import serving_gates
 from pipeline.runners.shown_rows import shown_rows
+from pipeline.shipped import is_shipped
 from pipeline.task import MetricGate, Task
 from pipeline.training.files import HISTORY_FILE
 
@@ -82,11 +83,13 @@ def collect(
   state, message = _state(artifacts, components, checked, error)
   counts = summary.get("examples", {})
   pushed = artifacts.get("VersionedPusher", {}).get("pushed_model")
+  version = _version(state, pushed, config)
+  served = max(list_versions(config.serving_dir), default=version)
   run_result = result.RunResult(
     run_id=run_id,
     task=task.name,
     state=state,
-    pushed_version=_version(state, pushed, config),
+    pushed_version=version,
     serving_dir=str(config.serving_dir),
     metrics=found.metrics if found else {},
     gates=checked,
@@ -94,8 +97,9 @@ def collect(
     examples={**counts, "quarantined": summary.get("quarantined", 0)} if summary else {},
     report=None,
     error=message,
-    hint=_next(task, config) if state in (result.PUSHED, result.CACHED) and pushed else None,
+    hint=_next(task, config, version, served) if version is not None else None,
     bad_input=isinstance(user_error(error), BadInputError),
+    served_version=served if version not in (None, served) else None,
   )
   training = _read_json(_directory(artifacts, "Trainer", "model_run"), HISTORY_FILE)
   verdict = _read_json(_directory(artifacts, "DataGate", "verdict"), "verdict.json")
@@ -144,12 +148,20 @@ def _state(
   return result.PUSHED if pushed else result.CACHED, None
 
 
-def _next(task: Task, config: PipelineConfig) -> str:
-  """A command that works as it stands: the task's sample through the version that is served."""
-  command = f"dlpipe predict {task.name} --sample"
-  if config.workspace == os.path.abspath(from_env()):
-    return command
-  return f"{command} --workspace {shlex.quote(config.workspace)}"
+def _next(task: Task, config: PipelineConfig, version: int, served: int | None) -> str:
+  """The command to try: the version that is served asked, or, where it is another, this one served.
+
+  On the task's sample data it works as it stands.
+  """
+  place = ""
+  if config.workspace != os.path.abspath(from_env()):
+    place = f" --workspace {shlex.quote(config.workspace)}"
+  if served != version:
+    return f"dlpipe rollback {task.name} --to {version}{place}"
+  asked = "--sample"
+  if not is_shipped(config.data_path, task.name):
+    asked = "FILE" if task.input_kind == "file" else '"some text"'
+  return f"dlpipe predict {task.name} {asked}{place}"
 
 
 def _gate_results(

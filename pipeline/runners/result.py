@@ -80,6 +80,8 @@ class RunResult:
     error: the one clear message, where the run failed or was refused.
     hint: what to do about it.
     bad_input: whether a FAILED run failed on what it was given; changes only the exit code.
+    served_version: the newest version in `serving_dir`, where that is another: what this run came
+      to stands there since before a rollback.
   """
 
   run_id: str
@@ -95,6 +97,7 @@ class RunResult:
   error: str | None = None
   hint: str | None = None
   bad_input: bool = False
+  served_version: int | None = None
 
   def __post_init__(self) -> None:
     if self.state not in _EXIT_CODES:
@@ -123,6 +126,8 @@ class RunResult:
       "examples": self.examples,
       "report": self.report,
     }
+    if self.served_version is not None:
+      document["served_version"] = self.served_version
     if self.error is not None:
       document["error"] = self.error
     finite: dict[str, Any] = _finite(document)

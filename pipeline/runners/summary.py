@@ -53,6 +53,11 @@ def summary_lines(result: RunResult, *, log_file: str, seconds: float, width: in
 
 def verdict(result: RunResult) -> str:
   """One sentence without its full stop: pushed as which version, refused, failed."""
+  if result.served_version is not None:
+    return (
+      f"Version {result.pushed_version} stands since before; version {result.served_version}, "
+      "published later, stays served"
+    )
   if result.state == results.PUSHED:
     return f"Pushed as version {result.pushed_version}"
   if result.state == results.CACHED:
@@ -71,7 +76,7 @@ def next_step(result: RunResult) -> str | None:
   if result.hint or result.exit_code != 0:
     return result.hint
   if result.pushed_version is None:
-    return f"dlpipe run {result.task}"
+    return f"dlpipe run {result.task}, with the same options"
   return f"dlpipe predict {result.task} FILE"
 
 

@@ -11,7 +11,12 @@ from components.errors import BadInputError
 from components.progress import FIELDS, LOGGER_NAME
 from components.versioned_pusher.component import VersionedPusher
 from components.versioned_pusher.executor import Executor
-from components.versioned_pusher.publish import content_digest, list_versions, version_record
+from components.versioned_pusher.publish import (
+  content_digest,
+  list_versions,
+  rollback,
+  version_record,
+)
 
 
 def _artifact(artifact_type, path, **properties):
@@ -72,6 +77,19 @@ def test_next_model_is_the_next_version_and_a_retry_is_not(push, tmp_path):
   assert push("two").get_string_custom_property("pushed_version") == "2"
   assert push("two").get_string_custom_property("pushed_version") == "2"
   assert list_versions(tmp_path / "serving") == [1, 2]
+
+
+def test_a_model_that_was_rolled_back_from_is_not_said_to_be_served(push, tmp_path, caplog):
+  push("one")
+  push("two")
+  assert rollback(tmp_path / "serving") == 3
+  with caplog.at_level(logging.INFO, LOGGER_NAME):
+    pushed = push("two")
+  assert pushed.get_string_custom_property("pushed_version") == "2"
+  assert list_versions(tmp_path / "serving") == [1, 2, 3]
+  assert caplog.messages[-1] == (
+    f"Version 2 is in {tmp_path / 'serving'} already; version 3 stays served"
+  )
 
 
 @pytest.mark.parametrize(

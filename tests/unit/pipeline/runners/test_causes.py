@@ -1,5 +1,7 @@
 """What lies behind wrapped exceptions."""
 
+import errno
+
 import pytest
 
 from components.errors import BadInputError, DataRefusedError
@@ -68,3 +70,17 @@ def test_errors_in_a_circle_end():
 )
 def test_interrupts_are_known_by_type_and_by_name(error, expected):
   assert is_interrupt(error) is expected
+
+
+@pytest.mark.parametrize(
+  "error",
+  [
+    OSError(errno.ENOSPC, "No space left on device"),
+    RuntimeError("ResourceExhaustedError: /w/file; No space left on device [while running 'Read']"),
+    RuntimeError("mysql: database or disk is full query: INSERT INTO `Event`"),
+  ],
+)
+def test_a_full_disk_is_said_in_words(error):
+  found = user_error(_raised(error, ValueError("outer"), cause=True))
+  assert "no space is left on the disk" in str(found)
+  assert user_error(OSError(errno.EACCES, "Permission denied")) is None

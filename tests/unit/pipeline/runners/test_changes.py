@@ -74,6 +74,14 @@ def test_what_differs_is_told_apart(run, why):
   ]
 
 
+def test_lists_are_compared_leaf_by_leaf(run, why):
+  run("r1", specs=[{"name": "skill", "threshold": json.dumps({"bound": 0.3})}, {"name": "auc"}])
+  run("r2", specs=[{"name": "skill", "threshold": json.dumps({"bound": 0.1})}, {"name": "auc"}])
+  assert list(why("r2")[1].changes) == [
+    Change("setting", "settings.specs.0.threshold.bound", 0.3, 0.1)
+  ]
+
+
 def test_an_input_that_is_another_is_named_with_its_places(run, why):
   run("r1")
   run("r2", text="feature { name: 'a' }")

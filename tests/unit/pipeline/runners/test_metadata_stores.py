@@ -6,7 +6,7 @@ import time
 import pytest
 from ml_metadata.proto import metadata_store_pb2, metadata_store_service_pb2
 
-from components.errors import BadInputError
+from components.errors import BadInputError, DlpipeError
 from pipeline.runners import metadata_stores
 
 _PASSWORD = "DLPIPE_TEST_PASSWORD"
@@ -105,3 +105,10 @@ def test_no_backslash_reaches_the_server_and_every_one_comes_back():
   # A text proto shows a backslash as two.
   assert "\\\\" not in sent[0]
   assert response.artifacts[0] == artifact
+
+
+def test_a_damaged_file_is_named_with_what_to_do(tmp_path):
+  path = tmp_path / "metadata.db"
+  path.write_bytes(b"no database" * 1000)
+  with pytest.raises(DlpipeError, match=f"{path} is damaged, or no SQLite file. Move it away"):
+    metadata_stores.open_store(metadata_stores.sqlite_connection(path)).__enter__()

@@ -116,6 +116,39 @@ def test_a_pushed_run(evaluations, source, parity, graph):
   assert (data.result.report, data.started, data.data_path) == ("/w/r.html", "now", "/d")
 
 
+@pytest.mark.parametrize(
+  ("versions", "served", "hint"),
+  [
+    ([], None, "dlpipe predict images FILE"),
+    ([1, 2], None, "dlpipe predict images FILE"),
+    ([1, 2, 3], 3, "dlpipe rollback images --to 2"),
+  ],
+)
+def test_what_is_served_is_told_from_what_was_pushed(tmp_path, versions, served, hint):
+  for version in versions:
+    (tmp_path / "images" / "serving" / str(version)).mkdir(parents=True)
+  artifacts = {"VersionedPusher": {"pushed_model": _artifact("p", pushed=1, pushed_version="2")}}
+  result = _collect(artifacts, _component("VersionedPusher"), workspace=tmp_path).result
+  assert (result.state, result.pushed_version, result.served_version) == ("pushed", 2, served)
+  assert result.hint == f"{hint} --workspace {tmp_path}"
+  assert result.to_json().get("served_version") == served
+
+
+def test_the_sample_is_offered_only_to_a_model_of_the_sample_data(tmp_path, monkeypatch):
+  monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+  artifacts = {"VersionedPusher": {"pushed_model": _artifact("p", pushed=1, pushed_version="2")}}
+  config = make_config(TASK, data_path=TASK.shipped_data(), workspace=str(tmp_path))
+  found = record.collect(
+    TASK,
+    config,
+    artifacts=artifacts,
+    components=[_component("VersionedPusher")],
+    error=None,
+    run_id="r1",
+  )
+  assert found.result.hint == f"dlpipe predict images --sample --workspace {tmp_path}"
+
+
 def test_a_model_that_is_refused_says_every_bound_it_missed(evaluations, parity, graph):
   artifacts = {
     "Transform": {"transform_graph": _artifact(graph.path)},

@@ -75,10 +75,16 @@ def test_a_metric_that_came_out_as_nan_was_not_measured():
   assert summary.gate_sentence(gate) == "auc not measured, must be >= 0.5"
 
 
+def test_what_stays_served_after_a_rollback_is_said_first():
+  lines = _lines(pushed_version=6, served_version=7, hint="dlpipe rollback images --to 6")
+  assert lines[0].startswith("Version 6 stands since before; version 7, published later, stays ")
+  assert lines[-1] == "Next: dlpipe rollback images --to 6"
+
+
 def test_a_check_of_the_data_alone_leads_to_a_run():
   lines = _lines(state=results.CACHED, pushed_version=None, metrics={}, gates=[], report=None)
   assert lines[0] == "Every check passed (1m 12s)"
-  assert lines[-1] == "Next: dlpipe run images"
+  assert lines[-1] == "Next: dlpipe run images, with the same options"
 
 
 def test_a_failed_run_says_the_error_and_the_log():
