@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from serving.errors import ServingError
-from serving.flags import Flags, check, parse, usage
+from serving.flags import Flags, check, parse, refuse_misspelt, usage
 
 # With TensorFlow imported a full collection takes 0.1 s and more; building the lists of one large
 # request would set off several.
@@ -32,6 +32,7 @@ def main(args: Sequence[str] | None = None) -> int:
     return 0
   try:
     flags, unknown = parse(args)
+    refuse_misspelt(unknown)
   except ServingError as err:
     _say(f"{err}\n{usage()}")
     return _FAILED

@@ -7,8 +7,9 @@ flag is told at once.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from serving.errors import InvalidArgument
@@ -108,6 +109,8 @@ class Flags:
 
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Flags)}
+# Alike enough that no other flag, such as one of a newer TensorFlow Serving, can be meant.
+_MISSPELT_RATIO = 0.75
 _TRUE, _FALSE = ("true", "1", "t", "yes"), ("false", "0", "f", "no")
 
 
@@ -139,6 +142,36 @@ def parse(args: Sequence[str]) -> tuple[Flags, list[str]]:
         raise InvalidArgument(f"--{name} needs a value: --{name}=...")
     values[name] = _value(field, text)
   return Flags(**values), unknown
+
+
+def nearest(argument: str, *, others: Iterable[str] = (), ratio: float = 0.5) -> str | None:
+  """The flag that an unknown argument is most like; None where none is like it.
+
+  Args:
+    argument: as it was given, such as `--auth_token_file=/x`.
+    others: names that are known beside the flags'.
+    ratio: how alike they must be: 0 not at all, 1 the same.
+
+  Returns:
+    Its name, without dashes.
+  """
+  name = argument.lstrip("-").partition("=")[0].lower().replace("-", "_")
+  close = difflib.get_close_matches(name, [*_FIELDS, *others], n=1, cutoff=ratio)
+  return close[0] if close else None
+
+
+def refuse_misspelt(unknown: Iterable[str]) -> None:
+  """Refuses arguments that are nearly flags of ours: without one of them a server may stand open.
+
+  Raises:
+    InvalidArgument: the first of them.
+  """
+  for argument in unknown:
+    if not argument.startswith("-") and "=" not in argument:
+      continue
+    name = nearest(argument, ratio=_MISSPELT_RATIO)
+    if name is not None and _FIELDS[name].metadata["is_ours"]:
+      raise InvalidArgument(f"Unknown argument {argument!r}. Did you mean --{name}?")
 
 
 def check(flags: Flags) -> None:

@@ -12,6 +12,7 @@ from pipeline.cli.inputs import workspace_option
 from pipeline.config import PipelineConfig, from_env
 from pipeline.tasks import get_task
 from serving import flags
+from serving.errors import InvalidArgument
 
 _REST_PORT = 8501  # TensorFlow Serving's image opens it, too
 
@@ -43,6 +44,8 @@ def serve(workspace: str | None, ui: bool, arguments: tuple[str, ...]) -> None:
                                  any SavedModels below /PATH/<number>/
 
   The ports open when the models can answer. New versions are found and swapped in while it serves.
+  Beside a TASK an unknown argument is refused; without one it is reported, as TensorFlow Serving
+  does, and refused only where it is nearly a flag of this server's own.
   """
   from serving.cli import run
 
@@ -55,6 +58,7 @@ def _task_flags(arguments: tuple[str, ...], workspace: str | None) -> list[str]:
   if not arguments or arguments[0].startswith("-"):
     return []
   task = get_task(arguments[0])
+  _check(arguments[1:])
   root = PipelineConfig(
     task=task.name, data_path="", workspace=os.path.abspath(workspace or from_env())
   ).serving_dir
@@ -68,6 +72,17 @@ def _task_flags(arguments: tuple[str, ...], workspace: str | None) -> list[str]:
     f"--model_base_path={root}",
     f"--rest_api_port={_REST_PORT}",
   ]
+
+
+def _check(arguments: tuple[str, ...]) -> None:
+  try:
+    _, unknown = flags.parse(arguments)
+  except InvalidArgument as err:
+    raise BadInputError(str(err)) from err
+  if unknown:
+    near = flags.nearest(unknown[0], others=["workspace"])
+    hint = f"Did you mean --{near}?" if near else "`dlpipe serve --help` lists the flags."
+    raise BadInputError(f"Unknown argument {unknown[0]!r}. {hint}")
 
 
 def _without_task(arguments: tuple[str, ...]) -> tuple[str, ...]:

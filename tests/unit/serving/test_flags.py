@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from serving.errors import InvalidArgument
-from serving.flags import Flags, check, parse, usage, without_effect
+from serving.flags import Flags, check, nearest, parse, refuse_misspelt, usage, without_effect
 
 
 def test_defaults_are_tensorflow_servings_but_for_the_host():
@@ -89,6 +89,36 @@ def test_flags_that_cannot_be_together(changes, message):
   with pytest.raises(InvalidArgument) as refused:
     check(Flags(**{"model_base_path": "/m", **changes}))
   assert str(refused.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+  ("argument", "name"),
+  [
+    ("--auth_token_file=/x", "auth_tokens_file"),
+    ("--auth-tokens-file", "auth_tokens_file"),
+    ("-auth_tokens_file=/x", "auth_tokens_file"),
+    ("auth_tokens_file=/x", "auth_tokens_file"),
+    ("--hosts=::1", "host"),
+    ("--max_request_byte=9", "max_request_bytes"),
+    ("--UI", "ui"),
+  ],
+)
+def test_an_argument_that_is_nearly_a_flag_of_ours_is_refused(argument, name):
+  _, unknown = parse(["--port=9", argument])
+  with pytest.raises(InvalidArgument) as refused:
+    refuse_misspelt(unknown)
+  assert str(refused.value) == f"Unknown argument {argument!r}. Did you mean --{name}?"
+
+
+def test_other_unknown_arguments_are_survived():
+  # Among them two that are nearly TensorFlow Serving's, and a stray word.
+  refuse_misspelt(["--no_such_flag=1", "--rest_port=1", "-port=3", "--enable_batchin", "host"])
+
+
+def test_the_nearest_name():
+  assert nearest("--rest_port=1") == "rest_api_port"
+  assert nearest("--workspce", others=["workspace"]) == "workspace"
+  assert nearest("--zzz") is None
 
 
 def test_flags_that_change_nothing_are_told():

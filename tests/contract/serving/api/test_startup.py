@@ -131,6 +131,17 @@ def test_an_unknown_flag_is_reported_and_survived():
   assert "TensorFlow ModelServer" in output
 
 
+def test_a_flag_that_is_nearly_one_of_ours_opens_nothing(models, tools):
+  (port,) = tools.free_ports(1)
+  code, output = _run(
+    f"--port={port}", f"--model_base_path={models / 'half_plus'}", "--auth_token_file=/x"
+  )
+  assert code == 255
+  assert output.startswith(
+    "Unknown argument '--auth_token_file=/x'. Did you mean --auth_tokens_file?\nFlags:\n"
+  )
+
+
 def test_a_warmup_request_that_fails_keeps_the_version_away(start, models, tmp_path):
   log = prediction_log_pb2.PredictionLog()
   log.predict_log.request.inputs["x"].CopyFrom(tf.make_tensor_proto([["text"]]))

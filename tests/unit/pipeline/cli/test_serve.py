@@ -62,6 +62,26 @@ def test_nothing_is_pushed(command, tmp_path):
   assert "tensorflow" not in done.heavy
 
 
+@pytest.mark.parametrize(
+  ("argument", "message"),
+  [
+    ("--auth_token_file=/x", "Unknown argument '--auth_token_file=/x'. Did you mean --auth_tok"),
+    ("--rest_port=1", "Unknown argument '--rest_port=1'. Did you mean --rest_api_port?"),
+    ("--workspce", "Unknown argument '--workspce'. Did you mean --workspace?"),
+    ("--zzz", "Unknown argument '--zzz'. `dlpipe serve --help` lists the flags."),
+    ("false", "Unknown argument 'false'. `dlpipe serve --help` lists the flags."),
+    ("--port=x", "--port takes a value of type int. Received: 'x'."),
+  ],
+)
+def test_beside_a_task_a_wrong_argument_is_misuse(command, tmp_path, argument, message):
+  (tmp_path / "workspace" / "images" / "serving" / "1").mkdir(parents=True)
+  done = command("serve", "images", argument)
+  assert done.code == 2
+  assert done.stderr.startswith(f"Error: {message}")
+  assert len(done.stderr.splitlines()) == 1
+  assert "tensorflow" not in done.heavy
+
+
 def test_an_unknown_task(command):
   done = command("serve", "imges")
   assert done.code == 2
