@@ -7,9 +7,11 @@ from collections.abc import Iterable
 
 from components.errors import BadInputError
 from components.records import Record, Rejected
+from pipeline.sources import encoding
 
 _LOOKED_AT = 5_000  # records; a tenth of a second
 _SHOWN = 5
+_SHOWN_CHARACTERS = 40  # of each
 
 
 def require_classes(
@@ -35,23 +37,30 @@ def require_classes(
     counts[str(record.features[label_key])] += 1
     if number >= _LOOKED_AT and sum(count > 1 for _, count in counts.most_common(2)) == 2:
       return
+  unused = f"{rejected.origin} cannot be used: {rejected.reason}" if rejected else ""
+  remedy = encoding.remedy(rejected.reason) if rejected else ""
   if len(counts) < 2:
-    found = names(counts) or "none"
-    if rejected:
-      found += f"; {rejected.origin} cannot be used: {rejected.reason}"
+    if remedy:
+      advice = f"{remedy} {advice}" if counts else remedy
+    found = "; ".join(filter(None, [names(counts) or "none", unused]))
     raise BadInputError(
       f"Expected rows of at least two classes in {source!r}. Found: {found}. {advice}"
     )
   single = sorted(label for label, count in counts.items() if count < 2)
   if single:
-    raise BadInputError(
-      f"Expected at least two rows of each class in {source!r}. Found one of {names(single)}; add "
-      "rows or remove the class."
-    )
+    message = f"Expected at least two rows of each class in {source!r}. Found one of "
+    if remedy:
+      raise BadInputError(f"{message}{names(single)}; {unused}. {remedy}")
+    raise BadInputError(f"{message}{names(single)}; add rows or remove the class.")
 
 
 def names(labels: Iterable[str]) -> str:
-  """The first labels, quoted, and how many more there are."""
-  quoted = [repr(label) for label in labels]
+  """The first labels, quoted and cut where they are long, and how many more there are."""
+  quoted = [repr(_cut(label)) for label in labels]
   more = f" and {len(quoted) - _SHOWN} more" if len(quoted) > _SHOWN else ""
   return ", ".join(quoted[:_SHOWN]) + more
+
+
+def _cut(label: str) -> str:
+  short = label[:_SHOWN_CHARACTERS]
+  return label if short == label else short[:-1].rstrip() + "…"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 BOM = b"\xef\xbb\xbf"
 
+_INVALID = "no valid UTF-8"
+_NUL = "no text in UTF-8: a NUL byte, as in UTF-16"
+
 
 class UndecodableError(Exception):
   """Why bytes are no text, in words for the quarantine."""
@@ -17,11 +20,24 @@ def decode(data: bytes) -> str:
       has no use for.
   """
   if b"\0" in data:
-    raise UndecodableError("no text in UTF-8: a NUL byte, as in UTF-16")
+    raise UndecodableError(_NUL)
   try:
     return data.decode("utf-8")
   except UnicodeDecodeError as err:
-    raise UndecodableError(f"no valid UTF-8: byte 0x{data[err.start]:02X}") from err
+    raise UndecodableError(f"{_INVALID}: byte 0x{data[err.start]:02X}") from err
+
+
+def remedy(reason: str) -> str:
+  """What to do where `UndecodableError` is why a row cannot be used; empty for other reasons."""
+  if _NUL in reason:
+    used = "UTF-16"
+  elif _INVALID in reason:
+    used = "CP1252"  # what Excel and other Windows programs write; has Latin-1's letters
+  else:
+    return ""
+  return (
+    f"Save the file as UTF-8, a CSV for example with `iconv -f {used} -t UTF-8 old.csv > new.csv`."
+  )
 
 
 def is_encodable(text: str) -> bool:

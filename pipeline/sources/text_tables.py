@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from components.errors import BadInputError
 from components.records import TRAIN, Rejected
-from pipeline.sources import given_splits, sharding, tables
+from pipeline.sources import class_counts, given_splits, sharding, tables
 
 _PARTS = 2  # of 5,000 rows a shard, from all over the table
 
@@ -99,6 +99,6 @@ def _split(row: tables.Row, column: str) -> str | None:
   if name and split is None:
     raise BadInputError(
       f"Expected train, val, eval or test in column {column!r} as data.split_column. Received "
-      f"{name!r} in {row.origin}."
+      f"{class_counts.names([name])} in {row.origin}."
     )
   return split

@@ -16,10 +16,20 @@ from typing import Any
 
 from components.errors import BadInputError
 from pipeline.sources import input_paths
-from pipeline.sources.tables import delimited, jsonl, parquet
+from pipeline.sources.tables import delimited, jsonl, parquet, saved_otherwise
 from pipeline.sources.tables.rows import BadRow, Row
 
-__all__ = ["DESCRIPTION", "BadRow", "Row", "columns", "files", "matches", "plan_shards", "rows"]
+__all__ = [
+  "DESCRIPTION",
+  "BadRow",
+  "Row",
+  "columns",
+  "files",
+  "matches",
+  "plan_shards",
+  "rows",
+  "separator_advice",
+]
 
 DESCRIPTION = "a CSV, TSV, JSONL or Parquet file, or a folder of such files of one kind"
 
@@ -114,6 +124,19 @@ def kind_of(file: str) -> str | None:
   return None if kind == PARQUET and name.endswith(".gz") else kind
 
 
+def separator_advice(file: str, names: Sequence[str]) -> str:
+  """What to do where the only column is several, between other separators than the file's kind has.
+
+  Args:
+    file: one of the table's files.
+    names: its columns.
+  """
+  delimiter = _DELIMITERS.get(kind_of(file) or "")
+  if delimiter is None or len(names) != 1:
+    return ""
+  return saved_otherwise.separator_advice(names[0], delimiter)
+
+
 def _find(path: str) -> list[str]:
   if os.path.isdir(path):
     found = [e.path for e in input_paths.entries(path) if e.is_file() and kind_of(e.name)]
@@ -143,8 +166,11 @@ def _require_column(column: str, names: Sequence[str], file: str, flag: str | No
   message = (
     f"Expected a column {column!r} in {file!r}. Its columns are: {', '.join(names) or 'none'}."
   )
-  if kind_of(file) == CSV and len(names) == 1 and ";" in names[0]:
-    message += " Fields of a CSV are separated by commas, these seem to be by semicolons."
+  separators = separator_advice(file, names)
+  if separators:
+    message += separators + saved_otherwise.encoding_advice(file)
+  elif kind_of(file) == JSONL and not names:
+    message += " It has no rows, or none that can be read." + saved_otherwise.encoding_advice(file)
   elif flag:
     message += f" Name the right one with {flag}"
   raise BadInputError(message)

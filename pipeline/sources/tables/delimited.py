@@ -7,9 +7,10 @@ from typing import Any
 
 from components.errors import BadInputError
 from pipeline.sources import line_files
-from pipeline.sources.encoding import UndecodableError, decode
+from pipeline.sources.encoding import UndecodableError, decode, remedy
 from pipeline.sources.tables.delimited_records import Record, RecordReader, split_fields
 from pipeline.sources.tables.rows import BadRow, Row, origin_prefix
+from pipeline.sources.tables.saved_otherwise import separator_advice
 
 _SHARD_ROWS = line_files.SHARD_LINES
 _SHARD_BYTES = line_files.SHARD_BYTES
@@ -25,12 +26,13 @@ def columns(file: str, delimiter: bytes) -> list[str]:
   if header is None:
     raise BadInputError(f"Expected a header with the names of columns in {file!r}. It is empty.")
   if header.fault:
-    raise BadInputError(f"The header of {file!r} cannot be read: {header.fault}.")
+    advice = separator_advice(header.data.decode("utf-8", "replace"), delimiter)
+    raise BadInputError(f"The header of {file!r} cannot be read: {header.fault}.{advice}")
   try:
     names = [decode(field).strip() for field in split_fields(header, delimiter)]
   except UndecodableError as err:
     raise BadInputError(
-      f"Expected a header in UTF-8 in {file!r}. Received: {err}. Save the file as UTF-8."
+      f"Expected a header in UTF-8 in {file!r}. Received: {err}. {remedy(str(err))}"
     ) from err
   if any("\r" in name for name in names):
     raise BadInputError(

@@ -14,6 +14,7 @@ from typing import Any
 from components.errors import BadInputError
 from components.records import SPLIT_NAMES, Record, Rejected, SourcePlan
 from pipeline.sources import given_splits, input_paths, sharding
+from pipeline.sources.class_counts import names
 from pipeline.tasks.images.sources import headers, pictures
 
 DESCRIPTION = "a CSV with the columns path and label, paths relative to it"
@@ -143,7 +144,7 @@ def _row(
 def _require_labels(rows: Sequence[tuple[str, str, str | None]], file: str) -> None:
   counts = collections.Counter(label for name, label, _ in rows if name and label)
   if len(counts) < 2:
-    found = ", ".join(repr(label) for label in counts) or "none"
+    found = names(counts) or "none"
     raise BadInputError(
       f"Expected rows of at least two labels in {file!r}. Found: {found}. Add rows, or name the "
       "right column with --set data.label_column=..."
@@ -151,6 +152,6 @@ def _require_labels(rows: Sequence[tuple[str, str, str | None]], file: str) -> N
   single = sorted(label for label, count in counts.items() if count < 2)
   if single:
     raise BadInputError(
-      f"Expected at least two pictures of each label in {file!r}. Found one of "
-      f"{', '.join(repr(label) for label in single[:5])}; add pictures or remove the label."
+      f"Expected at least two pictures of each label in {file!r}. Found one of {names(single)}; "
+      "add pictures or remove the label."
     )

@@ -8,7 +8,7 @@ import pytest
 
 from components.errors import BadInputError
 from components.records import Record, Rejected
-from pipeline.sources import class_counts
+from pipeline.sources import class_counts, encoding
 
 
 def records(labels):
@@ -35,6 +35,39 @@ def test_one_class_is_refused():
 def test_no_class_is_refused_with_the_first_reason():
   with pytest.raises(BadInputError, match="Found: none; x.csv, row 2 cannot be used: too long"):
     require(iter([Rejected(origin="x.csv, row 2", reason="too long")]))
+
+
+@pytest.mark.parametrize(
+  ("data", "codec"), [(b"sch\xf6n", "CP1252"), ("schön".encode("utf-16"), "UTF-16")]
+)
+def test_where_the_encoding_is_the_reason_so_is_the_remedy(data, codec):
+  with pytest.raises(encoding.UndecodableError) as fault:
+    encoding.decode(data)
+  rejected = Rejected(origin="x.csv, row 2", reason=f"{fault.value} in column 'text'")
+  remedy = (
+    f" {fault.value} in column 'text'. Save the file as UTF-8, a CSV for example with "
+    f"`iconv -f {codec} -t UTF-8 old.csv > new.csv`."
+  )
+  with pytest.raises(BadInputError) as caught:
+    require(iter([rejected]))
+  assert str(caught.value).endswith(f"Found: none; x.csv, row 2 cannot be used:{remedy}")
+  with pytest.raises(BadInputError) as caught:
+    require(itertools.chain([rejected], records("aa")))
+  assert str(caught.value).endswith(f"'a'; x.csv, row 2 cannot be used:{remedy} Add rows.")
+  with pytest.raises(BadInputError) as caught:
+    require(itertools.chain([rejected], records("aab")))
+  assert str(caught.value).endswith(f"one of 'b'; x.csv, row 2 cannot be used:{remedy}")
+
+
+def test_long_classes_are_cut():
+  with pytest.raises(BadInputError) as caught:
+    require(records(f"{n} {'a whole review ' * 400}" for n in range(7)))
+  assert str(caught.value) == (
+    "Expected at least two rows of each class in 'x.csv'. Found one of "
+    + ", ".join(f"'{n} a whole review a whole review a whole…'" for n in range(5))
+    + " and 2 more; add rows or remove the class."
+  )
+  assert class_counts.names(["x" * 40, "x" * 41]) == f"'{'x' * 40}', '{'x' * 39}…'"
 
 
 def test_a_class_with_one_row_is_refused():

@@ -58,6 +58,9 @@ def test_one_held_out_set_is_eval(write):
 def test_an_unknown_split_is_refused_with_its_row(write):
   with pytest.raises(BadInputError, match="Received 'someday' in x.csv, row 3"):
     read(write("x.csv", "a,train", "b,someday"), "part")
+  review = "a whole review " * 400
+  with pytest.raises(BadInputError, match="Received 'a whole review a whole review a whole r…' in"):
+    read(write("x.csv", "a,train", f"b,{review}"), "part")
   with pytest.raises(BadInputError, match=r"Expected a column 'fold'.*data\.split_column="):
     read(write("x.csv", "a,train"), "fold")
 

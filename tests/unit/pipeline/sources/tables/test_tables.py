@@ -63,10 +63,57 @@ def test_a_missing_column_is_named(folder):
   )
 
 
-def test_semicolons_are_told(tmp_path):
-  (tmp_path / "x.csv").write_text("text;label\n")
-  with pytest.raises(BadInputError, match="these seem to be by semicolons"):
-    tables.plan_shards(str(tmp_path / "x.csv"), ["text"])
+_SEMICOLONS = (
+  "Fields of a CSV are separated by commas, these seem to be by semicolons. Save it with commas as "
+  "a .csv, or with tabs as a .tsv."
+)
+_TABS = (
+  "Fields of a CSV are separated by commas, these seem to be by tabs. Give it a name that ends "
+  "with .tsv."
+)
+_COMMAS = (
+  "Fields of a TSV are separated by tabs, these seem to be by commas. Give it a name that ends "
+  "with .csv."
+)
+_LATIN = (
+  "Line 2 is no valid UTF-8: byte 0xF6. Save the file as UTF-8, a CSV for example with `iconv -f "
+  "CP1252 -t UTF-8 old.csv > new.csv`."
+)
+
+
+@pytest.mark.parametrize(
+  ("name", "data", "advice"),
+  [
+    ("x.csv", b"\xef\xbb\xbftext;label\r\na;b\r\n", _SEMICOLONS),
+    ("x.csv", b'"text";"label"\r\n"a";"b"\r\n', _SEMICOLONS),
+    ("x.csv", b"text\tlabel\n", _TABS),
+    ("x.tsv", b"text,label\n", _COMMAS),
+    ("x.csv", b"text;label\nsch\xf6n;b\n", f"{_SEMICOLONS} {_LATIN}"),
+  ],
+)
+def test_other_separators_are_told_with_a_remedy(tmp_path, name, data, advice):
+  (tmp_path / name).write_bytes(data)
+  with pytest.raises(BadInputError) as caught:
+    tables.plan_shards(str(tmp_path / name), ["text"], flags={"text": "--column"})
+  assert str(caught.value).endswith(f". {advice}")
+
+
+def test_a_column_with_a_semicolon_in_its_name_can_be_named(tmp_path, read_table):
+  (tmp_path / "x.csv").write_text("a;b\n1\n")
+  assert tables.plan_shards(str(tmp_path / "x.csv"), ["a;b"])
+  assert [row.values for row in read_table(tmp_path / "x.csv")] == [{"a;b": "1"}]
+
+
+def test_objects_that_cannot_be_read_are_told_apart_from_other_columns(tmp_path):
+  path = tmp_path / "x.jsonl"
+  path.write_bytes(b'{"text": "sch\xf6n"}\n')
+  with pytest.raises(BadInputError, match="or none that can be read. Line 1 is no valid UTF-8: by"):
+    tables.plan_shards(str(path), ["text"], flags={"text": "--column"})
+  path.write_bytes(b"")
+  with pytest.raises(
+    BadInputError, match=r"are: none\. It has no rows, or none that can be read\.$"
+  ):
+    tables.plan_shards(str(path), ["text"], flags={"text": "--column"})
 
 
 def test_no_table_is_refused(tmp_path):

@@ -89,6 +89,7 @@ def test_rows_that_cannot_be_used_are_rejected(write):
     ("", "Expected a column 'path'"),
     ("path,label\na/0.png,cat\na/1.png,cat\n", "Found: 'cat'"),
     ("path,label\n" + ROWS + "a/2.png,owl\n", "Found one of 'owl'"),
+    ("path,label\n" + ROWS + f"a/2.png,{'o' * 41}\n", f"Found one of '{'o' * 39}…'; add"),
   ],
 )
 def test_a_csv_that_cannot_be_used_is_refused(text, words, write):

@@ -103,6 +103,7 @@ def test_what_cannot_be_used_is_rejected_with_its_row(write, read_all):
     ("text,label\na,pos\nb,pos\nc,neg\n", "Found one of 'neg'"),
     ("text,label\n", "Found: none. Add rows"),
     (b"text,label\n\xff,pos\n", "Found: none; x.csv, row 2 cannot be used: no valid UTF-8"),
+    (b"text,label\n\xff,pos\n", "column 'text'. Save the file as UTF-8, a CSV for example with"),
     ("a,pos\nb,neg\n", "Expected a column 'text'"),
   ],
 )
