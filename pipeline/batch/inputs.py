@@ -82,8 +82,20 @@ def plan_input(
     keep: further columns to keep; `*` keeps all.
 
   Raises:
-    BadInputError: there is no such input, or no such column.
+    BadInputError: there is no such input, no such column, or not one row.
   """
+  plan = _plan(task, path, column, id_column, keep)
+  if not any(True for shard in plan.shards for _ in _read(plan, shard)):
+    raise BadInputError(
+      f"Expected at least one row to predict in {os.path.abspath(path)!r}. It has none; check that "
+      "it is the right one."
+    )
+  return plan
+
+
+def _plan(
+  task: Task, path: str, column: str | None, id_column: str | None, keep: Sequence[str]
+) -> InputPlan:
   path = os.path.abspath(path)
   input_paths.require(path, expected=_expected(task))
   if os.path.isdir(path) and task.input_kind == "file":
@@ -111,14 +123,20 @@ def read_rows(
     shard: one of its shards.
     request_value: the task's; turns a text or a path into what the model is sent.
   """
-  readers = {"table": _read_table, "lines": _read_lines, "files": _read_files}
-  for cells, argument, error in readers[plan.kind](plan, shard):
+  for cells, argument, error in _read(plan, shard):
     value = None
     if error is None:
       if plan.input_kind == "file":
         argument = os.path.join(plan.folder, argument)
       value, error = _value_of(argument, request_value)
     yield InputRow(cells, value, error)
+
+
+def _read(
+  plan: InputPlan, shard: Mapping[str, Any]
+) -> Iterator[tuple[tuple[Any, ...], str, str | None]]:
+  readers = {"table": _read_table, "lines": _read_lines, "files": _read_files}
+  return readers[plan.kind](plan, shard)
 
 
 def _value_of(
@@ -206,7 +224,7 @@ def _plan_table(
   task: Task, path: str, column: str | None, id_column: str | None, keep: Sequence[str]
 ) -> InputPlan:
   names = tables.columns(path)
-  chosen = column or _default_column(task, names)
+  chosen = column or _default_column(task, names, tables.files(path)[0])
   if id_column is None and ID in names:
     id_column = ID
   kept = names if ALL_COLUMNS in keep else keep
@@ -227,7 +245,7 @@ def _plan_table(
   )
 
 
-def _default_column(task: Task, names: Sequence[str]) -> str:
+def _default_column(task: Task, names: Sequence[str], file: str) -> str:
   """The task's own column, if the table has it; its only column; or what a message asks for."""
   options = {k: v for k, v in task.data_options.items() if k.endswith("_column") and v}
   options.pop(f"{task.label_key}_column", None)
@@ -236,7 +254,8 @@ def _default_column(task: Task, names: Sequence[str]) -> str:
   found = next((name for name in wanted if name in names), None)
   if found is not None:
     return found
-  return names[0] if len(names) == 1 else wanted[0]
+  is_single = len(names) == 1 and not tables.separator_advice(file, names)
+  return names[0] if is_single else wanted[0]
 
 
 def _arrow_types(file: str, columns: Mapping[str, None]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What an input is cut into, and what is refused before anything heavy is loaded."""
 
 import dataclasses
+import gzip
 import pathlib
 import types
 
@@ -57,6 +58,44 @@ def test_a_column_of_another_option_is_taken_but_never_the_labels(tmp_path):
 def test_the_only_column_is_the_input(tmp_path):
   (tmp_path / "in.csv").write_text("Satz\na\n", encoding="utf-8")
   assert plan_input(TEXT, str(tmp_path / "in.csv")).columns == ("id", "Satz")
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_an_only_column_that_is_several_is_no_input_unless_named(tmp_path, separator):
+  path = tmp_path / "in.csv"
+  path.write_text(f"\ufefftext{separator}label\r\na film{separator}pos\r\n", encoding="utf-8")
+  with pytest.raises(BadInputError, match="Fields of a CSV are separated by commas"):
+    plan_input(TEXT, str(path))
+  plan = plan_input(TEXT, str(path), column=f"text{separator}label")
+  assert [row.value for row in _rows(plan)] == [f"a film{separator}pos".encode()]
+
+
+@pytest.mark.parametrize(
+  ("name", "data"),
+  [
+    ("in.csv", b"text,label\n"),
+    ("in.csv", b"text,label\n\n\n"),
+    ("in.csv.gz", gzip.compress(b"text,label\n", mtime=0)),
+    ("in.txt", b""),
+    ("in.txt.gz", gzip.compress(b"", mtime=0)),
+  ],
+)
+def test_an_input_without_rows_is_refused(tmp_path, name, data):
+  (tmp_path / name).write_bytes(data)
+  with pytest.raises(BadInputError) as caught:
+    plan_input(TEXT, str(tmp_path / name))
+  assert str(caught.value) == (
+    f"Expected at least one row to predict in {str(tmp_path / name)!r}. It has none; check that it "
+    "is the right one."
+  )
+
+
+def test_one_table_of_several_may_be_empty(tmp_path):
+  (tmp_path / "1.csv").write_text("text\n", encoding="utf-8")
+  with pytest.raises(BadInputError, match="Expected at least one row"):
+    plan_input(TEXT, str(tmp_path))
+  (tmp_path / "2.csv").write_text("text\na\n", encoding="utf-8")
+  assert [row.value for row in _rows(plan_input(TEXT, str(tmp_path)))] == [b"a"]
 
 
 def test_kept_columns_stand_once_and_in_the_order_asked_for(tmp_path):

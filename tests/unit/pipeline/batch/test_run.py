@@ -236,13 +236,14 @@ def _rows(path):
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
-def test_no_rows_make_a_file_without_rows(batch, tmp_path, suffix):
-  (tmp_path / "in.csv").write_text("id,text\n", encoding="utf-8")
-  done = batch("toy", tmp_path / "in.csv", tmp_path / f"out.{suffix}")
-  assert _rows(tmp_path / f"out.{suffix}") == []
-  assert (done.rows, done.errors, done.first_error) == (0, 0, None)
+def test_fewer_rows_than_shards_make_a_file_without_rows(batch, tmp_path, suffix):
+  (tmp_path / "in.csv").write_text("id,text\n7,a\n", encoding="utf-8")
+  done = batch("toy", tmp_path / "in.csv", tmp_path / f"out.{suffix}", shards=2)
+  assert (done.rows, done.errors, done.first_error) == (1, 0, None)
+  empty, full = (tmp_path / f"out-0000{n}-of-00002.{suffix}" for n in range(2))
+  assert (_rows(empty), [row["label"] for row in _rows(full)]) == ([], ["A"])
   if suffix == "csv":
-    assert (tmp_path / "out.csv").read_text() == "id,text,label,score,error\n"
+    assert empty.read_text() == "id,text,label,score,error\n"
 
 
 def test_a_worker_that_fails_leaves_nothing(batch, tmp_path, monkeypatch):
@@ -251,7 +252,7 @@ def test_a_worker_that_fails_leaves_nothing(batch, tmp_path, monkeypatch):
 
   monkeypatch.setattr("pipeline.batch.text_format.write_jsonl", full)
   (tmp_path / "in.csv").write_text("text\na\n", encoding="utf-8")
-  with pytest.raises(Exception, match="No space left on device"):
+  with pytest.raises(Exception, match="no space is left on the disk"):
     batch("toy", tmp_path / "in.csv", tmp_path / "out.jsonl")
   assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "tasks"]
 
