@@ -252,7 +252,7 @@ def test_a_worker_that_fails_leaves_nothing(batch, tmp_path, monkeypatch):
 
   monkeypatch.setattr("pipeline.batch.text_format.write_jsonl", full)
   (tmp_path / "in.csv").write_text("text\na\n", encoding="utf-8")
-  with pytest.raises(Exception, match="no space is left on the disk"):
+  with pytest.raises(Exception, match="no space is left on a disk"):
     batch("toy", tmp_path / "in.csv", tmp_path / "out.jsonl")
   assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "tasks"]
 

@@ -82,5 +82,5 @@ def test_interrupts_are_known_by_type_and_by_name(error, expected):
 )
 def test_a_full_disk_is_said_in_words(error):
   found = user_error(_raised(error, ValueError("outer"), cause=True))
-  assert "no space is left on the disk" in str(found)
+  assert "no space is left on a disk" in str(found)
   assert user_error(OSError(errno.EACCES, "Permission denied")) is None
