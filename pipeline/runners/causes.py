@@ -36,8 +36,8 @@ def user_error(error: BaseException | None) -> DlpipeError | None:
       return kind(raised[2]) if kind is not None else DlpipeError(raised[2])
   if any(_is_full(cause) for cause in chain(error)):
     return DlpipeError(
-      "no space is left on a disk that is written to: of the workspace, the output or the temporary "
-      "folder. Make room, and run again."
+      "no space is left on a disk that is written to: of the workspace, the output or the "
+      "temporary folder. Make room, and run again."
     )
   return None
 
