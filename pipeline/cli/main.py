@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
+import logging
+import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
@@ -65,20 +69,32 @@ def cli() -> None:
   """
 
 
-def main(args: Sequence[str] | None = None) -> None:
+def main(args: Sequence[str] | None = None) -> NoReturn:
   """Runs the command line and exits with its code."""
   try:
     code = cli.main(args, prog_name="dlpipe", standalone_mode=False)
   except click.exceptions.Abort:
     click.echo("Interrupted. Run the command again to go on from here.", err=True)
-    code = INTERRUPTED
+    _end(INTERRUPTED)
   except click.ClickException as err:
     err.show()
     code = err.exit_code
   except DlpipeError as err:
     click.echo(f"Error: {err}", err=True)
-    code = err.exit_code
+    _end(err.exit_code)
   sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end(code: int) -> NoReturn:
+  """Exits; at once where TensorFlow was stopped in its work, whose teardown prints tracebacks."""
+  if "tensorflow" not in sys.modules:
+    sys.exit(code)
+  logging.shutdown()
+  for stream in (sys.stdout, sys.stderr):
+    # A full disk or a reader that left changes nothing about the code.
+    with contextlib.suppress(OSError, ValueError):
+      stream.flush()
+  os._exit(code)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """`dlpipe` itself: help, suggestions and exit codes, before anything heavy is imported."""
 
 import importlib
+import pathlib
+import subprocess
+import sys
 
 import click
 import pytest
@@ -8,6 +11,14 @@ import pytest
 from components.errors import BadInputError, DataRefusedError, DlpipeError, ModelRefusedError
 from pipeline.cli import main as main_module
 from pipeline.cli.main import cli, main
+
+_ROOT = pathlib.Path(__file__).resolve().parents[4]
+
+
+@pytest.fixture(autouse=True)
+def _no_tensorflow(monkeypatch):
+  """Other tests import it into this process, which would then end at once."""
+  monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
 
 
 def _all_commands():
@@ -81,6 +92,48 @@ def test_an_interrupt_ends_as_shells_have_it(monkeypatch, capsys):
     main(["doctor"])
   assert ended.value.code == 130
   assert "Run the command again to go on from here." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  ("error", "code", "message"),
+  [
+    ("KeyboardInterrupt()", 130, "\nInterrupted. Run the command again to go on from here.\n"),
+    ("DlpipeError('broken')", 1, "Error: broken\n"),
+    ("BadInputError('broken')", 2, "Error: broken\n"),
+  ],
+)
+@pytest.mark.parametrize("is_imported", [True, False])
+def test_the_teardown_of_tensorflow_says_nothing_after_the_message(
+  error, code, message, is_imported
+):
+  script = f"""
+import atexit, importlib, logging, sys, types
+import click
+from components.errors import BadInputError, DlpipeError
+from pipeline.cli.main import main
+
+@click.command()
+def doctor():
+  sys.stdout.write("written before")
+  raise {error}
+
+importlib.import_module("pipeline.cli.doctor").doctor = doctor
+if {is_imported}:
+  sys.modules["tensorflow"] = types.ModuleType("tensorflow")
+atexit.register(sys.stderr.write, "teardown")
+main(["doctor"])
+"""
+  done = subprocess.run(
+    [sys.executable, "-c", script],
+    env={"PYTHONPATH": str(_ROOT)},
+    capture_output=True,
+    text=True,
+    timeout=60,
+    check=False,
+  )
+  assert done.returncode == code
+  assert done.stdout == "written before"
+  assert done.stderr == message + ("" if is_imported else "teardown")
 
 
 def test_a_bug_is_not_hidden(monkeypatch):
