@@ -15,6 +15,7 @@ import click
 from components.errors import BadInputError, DlpipeError
 from components.versioned_pusher.publish import list_versions
 from pipeline.beam_engines import check_engine
+from pipeline.cli.damaged import ways_out
 from pipeline.cli.inputs import workspace_option
 from pipeline.cli.main import INTERRUPTED
 from pipeline.config import PipelineConfig, from_env
@@ -132,15 +133,22 @@ def batch(
   outputs = plan_output(output_path, input_path=input_path, shards=shards, overwrite=overwrite)
   number = _version(config, version)
   inputs = plan_input(known, input_path, column=column, id_column=id_column, keep=keep)
-  result, log_file = _run(
-    config,
-    number,
-    as_json=as_json,
-    inputs=inputs,
-    outputs=outputs,
-    batch_size=options["batch_size"],
-    vectors=options["scores"],
-  )
+  try:
+    result, log_file = _run(
+      config,
+      number,
+      as_json=as_json,
+      inputs=inputs,
+      outputs=outputs,
+      batch_size=options["batch_size"],
+      vectors=options["scores"],
+    )
+  except DlpipeError as err:
+    # Of the errors that a worker may send, as text, only those about the model name its folder.
+    if repr(str(config.serving_dir / str(number))) not in str(err):
+      raise
+    advice = ways_out(known.name, workspace, number, can_choose=True)
+    raise DlpipeError(f"{err}\n{advice}") from err
   _tell(known.name, number, result, log_file, as_json=as_json)
   sys.stdout.flush()
   sys.stderr.flush()

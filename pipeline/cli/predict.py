@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
-import pathlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,8 +12,9 @@ import click
 
 from components.errors import BadInputError, DlpipeError
 from components.versioned_pusher.publish import list_versions
+from pipeline.cli.damaged import serving_dir, ways_out
 from pipeline.cli.inputs import workspace_option
-from pipeline.config import PipelineConfig, from_env
+from pipeline.runners.output import quieten_abseil, quieten_imports
 from pipeline.runners.summary import one_line
 from pipeline.sources import encoding, line_files
 from pipeline.task import Task
@@ -23,6 +22,7 @@ from pipeline.tasks import get_task
 
 _STDIN = "-"
 _SHOWN_CHARACTERS = 72
+_NAMED = 5
 
 # What the model says of one value: its outputs, or why it has none.
 _Answer = dict[str, Any] | str
@@ -84,17 +84,14 @@ def predict(
   if endpoint is None:
     if token_file is not None or ca_file is not None:
       raise BadInputError("--token-file and --ca-file are for a server: give --endpoint, too.")
-    root = PipelineConfig(
-      task=known.name, data_path="", workspace=os.path.abspath(workspace or from_env())
-    ).serving_dir
-    answers, version = _ask(known, root, values)
+    answers, version = _ask(known, workspace, values)
   else:
     answers, version = _ask_server(
       known, endpoint, values, timeout_s=timeout_s, token_file=token_file, ca_file=ca_file
     )
   refused = [answer for answer in answers if isinstance(answer, str)]
   if len(refused) == len(answers):
-    raise BadInputError(f"The model could not answer: {refused[0]}")
+    raise BadInputError(_none_answered(known, arguments, refused))
   rows = [
     {"input": argument, **({"error": answer} if isinstance(answer, str) else answer)}
     for argument, answer in zip(arguments, answers, strict=True)
@@ -104,7 +101,7 @@ def predict(
   else:
     click.echo(f"{task}, version {version}:")
     for row in rows:
-      click.echo(f"  {_shown_input(known, row)}: {', '.join(_shown_outputs(row))}")
+      click.echo(f"  {_shown_input(known, row['input'])}: {', '.join(_shown_outputs(row))}")
   if refused:
     raise DlpipeError(f"The model could not answer {len(refused)} of {len(rows)} inputs.")
 
@@ -145,22 +142,27 @@ def _read(file: str) -> Iterator[line_files.Line]:
       yield line_files.Line(number, line.removesuffix(b"\r"))
 
 
-def _ask(task: Task, root: pathlib.Path, values: list[Any]) -> tuple[list[_Answer], int]:
-  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+def _ask(task: Task, workspace: str | None, values: list[Any]) -> tuple[list[_Answer], int]:
+  root = serving_dir(task.name, workspace)
   if not list_versions(root):
     raise BadInputError(
       f"No model is pushed in {str(root)!r}. Run `dlpipe run {task.name}` first, or name the "
       "workspace of that run with --workspace."
     )
-  # Its advice to programmers would stand among the answers.
-  logging.getLogger("tensorflow").setLevel(logging.ERROR)
+  # TensorFlow's advice to programmers would stand among the answers.
+  quieten_imports(on_screen=True)
   from serving.errors import InvalidArgument, ServingError
   from serving.model_store import ModelStore
   from serving.predictor import Predictor
 
+  quieten_abseil()
   store = ModelStore(root)
-  version = max(store.versions())
+  version = max(store.versions(), default=max(list_versions(root)))
   predictor = Predictor(store)
+  try:
+    store.get(version)
+  except ServingError as err:
+    raise DlpipeError(f"{err.message}\n{ways_out(task.name, workspace, version)}") from err
   try:
     return _answers(
       lambda some: predictor.predict({task.input_key: some}, version=version),
@@ -209,9 +211,21 @@ def _answers(
   return [{name: column[i] for name, column in plain.items()} for i in range(len(values))]
 
 
-def _shown_input(task: Task, row: dict[str, Any]) -> str:
+def _none_answered(task: Task, arguments: Sequence[str], reasons: Sequence[str]) -> str:
+  named = [
+    f"{_shown_input(task, argument)!r}: {reason}"
+    for argument, reason in zip(arguments, reasons, strict=True)
+  ]
+  if len(named) == 1:
+    return f"The model could not answer {named[0]}"
+  more = [f"and {len(named) - _NAMED:,} more"] if len(named) > _NAMED else []
+  lines = [f"The model could answer none of {len(named):,} inputs:", *named[:_NAMED], *more]
+  return "\n  ".join(lines)
+
+
+def _shown_input(task: Task, argument: str) -> str:
   """The input on one line; a text that would fill the screen is cut, a path is not."""
-  shown = one_line(row["input"])
+  shown = one_line(argument)
   if task.input_kind == "text" and len(shown) > _SHOWN_CHARACTERS:
     return shown[: _SHOWN_CHARACTERS - 3] + "..."
   return shown

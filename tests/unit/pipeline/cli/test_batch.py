@@ -115,6 +115,35 @@ def test_a_batch_without_one_prediction_has_failed(dlpipe, tmp_path):
 
 
 @pytest.mark.parametrize(
+  ("options", "damaged", "ways"),
+  [
+    (
+      (),
+      "10",
+      "`dlpipe rollback toy --to 2` serves version 2 again; `--version 2` asks version 2.",
+    ),
+    (("--version", "2"), "2", "`--version 10` asks version 10."),
+  ],
+)
+def test_a_damaged_version_is_told_with_the_ways_out(
+  dlpipe, tmp_path, model, options, damaged, ways
+):
+  folder = tmp_path / "workspace" / "toy" / "serving" / damaged
+  folder.unlink()
+  folder.mkdir()
+  (folder / "saved_model.pb").write_bytes((model / "saved_model.pb").read_bytes())
+  (tmp_path / "in.txt").write_text("one\n", encoding="utf-8")
+  process = dlpipe("--input", "in.txt", "--output", "out.csv", *options)
+  _, stderr = process.communicate(timeout=120)
+  assert process.returncode == 1
+  lines = stderr.splitlines()
+  assert lines[0].startswith(f"Error: The model in '{folder}' cannot be loaded: ")
+  assert lines[-1] == ways
+  assert "Exception ignored" not in stderr
+  assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
   ("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)]
 )
 def test_a_batch_that_is_stopped_leaves_nothing_under_its_name(dlpipe, tmp_path, number, code):

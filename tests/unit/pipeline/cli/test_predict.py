@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from components.errors import BadInputError, DlpipeError
+from components.versioned_pusher.publish import rollback as republish
 from pipeline.cli import predict as module
 from pipeline.cli.predict import predict
 
@@ -80,7 +81,43 @@ def test_a_file_that_is_no_picture_is_bad_input(workspace, tmp_path):
   (tmp_path / "notes.txt").write_text("no picture")
   done = _run("images", tmp_path / "notes.txt", "--workspace", workspace)
   assert isinstance(done.exception, BadInputError)
-  assert str(done.exception).startswith("The model could not answer: ")
+  name = str(tmp_path / "notes.txt")
+  assert str(done.exception).startswith(f"The model could not answer {name!r}: Unknown image file")
+
+
+def test_where_none_is_a_picture_the_first_are_named(workspace, tmp_path):
+  names = [str(tmp_path / f"notes{number}.txt") for number in range(7)]
+  for name in names:
+    with open(name, "w") as f:
+      f.write("no picture")
+  done = _run("images", *names, "--workspace", workspace)
+  assert isinstance(done.exception, BadInputError)
+  title, *lines = str(done.exception).splitlines()
+  assert title == "The model could answer none of 7 inputs:"
+  assert [line.partition(": ")[0].strip() for line in lines[:5]] == [repr(n) for n in names[:5]]
+  assert lines[5:] == ["  and 2 more"]
+
+
+def test_a_damaged_version_is_told_with_the_way_back(workspace, picture):
+  serving = workspace / "images" / "serving"
+  shutil.rmtree(serving / "11" / "variables")
+  done = _run("images", picture, "--workspace", workspace)
+  assert (type(done.exception), done.exception.exit_code) == (DlpipeError, 1)
+  assert str(done.exception).startswith(f"Version 11 in {serving} cannot be loaded: ")
+  assert str(done.exception).endswith(
+    f"\n`dlpipe rollback images --to 3 --workspace {workspace}` serves version 3 again."
+  )
+  republish(serving, 3)
+  assert _run("images", picture, "--workspace", workspace).exit_code == 0
+
+
+def test_without_any_graph_nothing_can_be_gone_back_to(workspace, picture):
+  serving = workspace / "images" / "serving"
+  shutil.rmtree(serving / "3")
+  (serving / "11" / "saved_model.pb").unlink()
+  done = _run("images", picture, "--workspace", workspace)
+  assert (type(done.exception), done.exception.exit_code) == (DlpipeError, 1)
+  assert f"`dlpipe run images --no-cache --workspace {workspace}`" in str(done.exception)
 
 
 def test_one_that_is_no_picture_costs_the_others_nothing(workspace, picture, tmp_path):
@@ -119,9 +156,9 @@ def test_float32_is_written_in_the_decimals_it_has(workspace, picture):
 def test_long_texts_are_cut_on_the_screen_and_paths_are_not():
   task = types.SimpleNamespace(input_kind="text")
   text = "two\nlines " + "x" * 100
-  assert module._shown_input(task, {"input": text}) == "two lines " + "x" * 59 + "..."
+  assert module._shown_input(task, text) == "two lines " + "x" * 59 + "..."
   task.input_kind = "file"
-  assert module._shown_input(task, {"input": text}) == text.replace("\n", " ")
+  assert module._shown_input(task, text) == text.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,47 @@
+"""What `dlpipe predict` and `dlpipe batch` advise where a pushed version cannot be loaded."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shlex
+
+from components.versioned_pusher.publish import list_versions
+from pipeline.config import PipelineConfig, from_env
+
+
+def serving_dir(task: str, workspace: str | None) -> pathlib.Path:
+  """Where a task's versions are pushed.
+
+  Args:
+    task: its name.
+    workspace: as given; None takes the environment's, or the default.
+  """
+  return PipelineConfig(
+    task=task, data_path="", workspace=os.path.abspath(workspace or from_env())
+  ).serving_dir
+
+
+def ways_out(task: str, workspace: str | None, version: int, *, can_choose: bool = False) -> str:
+  """A sentence on how to get answers all the same.
+
+  Args:
+    task: its name.
+    workspace: as given, for the command to copy.
+    version: which one is damaged.
+    can_choose: whether the command at hand has `--version`.
+  """
+  where = f" --workspace {shlex.quote(workspace)}" if workspace else ""
+  others = [n for n in list_versions(serving_dir(task, workspace)) if n != version]
+  if not others:
+    return (
+      f"There is no other version to go back to: `dlpipe run {task} --no-cache{where}`, with the "
+      "data and settings of before, pushes a new one."
+    )
+  newest = max(others)
+  ways = []
+  if version > newest:
+    ways.append(f"`dlpipe rollback {task} --to {newest}{where}` serves version {newest} again")
+  if can_choose:
+    ways.append(f"`--version {newest}` asks version {newest}")
+  return f"{'; '.join(ways)}."
