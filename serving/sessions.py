@@ -211,4 +211,8 @@ def _config(options: SessionOptions) -> Any:
   if not config.session_inter_op_thread_pool:
     size = options.inter_op_parallelism or config.inter_op_parallelism_threads or _POOL_THREADS
     config.session_inter_op_thread_pool.add(num_threads=size, global_name=f"serving_{size}")
+  rewrites = config.graph_options.rewrite_options
+  if not rewrites.memory_optimization:
+    # It saves memory in training, and warns on the screen of each softmax whose rank is open.
+    rewrites.memory_optimization = rewrites.NO_MEM_OPT
   return config

@@ -14,7 +14,7 @@ from components.errors import BadInputError, DlpipeError
 from components.versioned_pusher.publish import list_versions
 from pipeline.cli.damaged import serving_dir, ways_out
 from pipeline.cli.inputs import workspace_option
-from pipeline.runners.output import quieten_abseil, quieten_imports
+from pipeline.runners.output import quieten_imports
 from pipeline.runners.summary import one_line
 from pipeline.sources import encoding, line_files
 from pipeline.task import Task
@@ -155,7 +155,6 @@ def _ask(task: Task, workspace: str | None, values: list[Any]) -> tuple[list[_An
   from serving.model_store import ModelStore
   from serving.predictor import Predictor
 
-  quieten_abseil()
   store = ModelStore(root)
   version = max(store.versions(), default=max(list_versions(root)))
   predictor = Predictor(store)

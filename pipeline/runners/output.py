@@ -12,19 +12,14 @@ import ctypes
 import dataclasses
 import io
 import logging
-import mmap
 import os
 import pathlib
-import re
 import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
 from components.errors import BadInputError
 
-# In the symbol table, where the name of Abseil's release stands between the two.
-_SET_ABSEIL_LEVEL = re.compile(rb"_ZN4absl\w*?14SetMinLogLevelE\w+")
-_ABSEIL_ERROR = 2
 _LOG_FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
 
 
@@ -51,26 +46,6 @@ def quieten_imports(*, on_screen: bool = False) -> None:
   if on_screen:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
   os.environ.setdefault("TEMPORARILY_DISABLE_PROTOBUF_VERSION_CHECK", "true")
-
-
-def quieten_abseil() -> None:
-  """Holds the C++ messages that TensorFlow logs by Abseil to TF_CPP_MIN_LOG_LEVEL; errors stay.
-
-  TensorFlow itself heeds the variable for its own logging alone. Among the others are the warnings
-  of Grappler's cost estimator about graphs with texts. Call it after TensorFlow was imported, from
-  which it takes the library; where that has no such function, nothing happens.
-  """
-  level = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "")
-  package = pathlib.Path(sys.modules["tensorflow"].__file__ or "").parent
-  library = package / "libtensorflow_framework.so.2"
-  if not level.isdecimal() or not library.is_file():
-    return
-  with library.open("rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as content:
-    found = _SET_ABSEIL_LEVEL.search(content)
-    name = found[0].decode() if found else ""
-    del found  # It holds the map open.
-  if name:
-    ctypes.CDLL(str(library))[name](min(int(level), _ABSEIL_ERROR))
 
 
 @contextlib.contextmanager

@@ -84,31 +84,6 @@ except ValueError as err:
   assert "ValueError: broken" in log.read_text()
 
 
-@pytest.mark.parametrize(("level", "is_silent"), [("3", True), ("1", False)])
-def test_abseils_warnings_go_by_tensorflows_level(tmp_path, level, is_silent):
-  done = _run(
-    f"""
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "{level}"
-import tensorflow as tf
-from pipeline.runners.output import quieten_abseil
-quieten_abseil()
-tf.compat.v1.disable_eager_execution()
-# The cost estimator warns of each softmax whose rank is open.
-x = y = tf.compat.v1.placeholder(tf.float32, shape=None)
-for _ in range(5):
-  y = tf.raw_ops.Softmax(logits=y * 2.0)
-with tf.compat.v1.Session() as session:
-  print(session.run(y, {{x: [[1.0, 1.0]]}}).tolist())
-""",
-    tmp_path / "run.log",
-  )
-  assert done.stdout == "[[0.5, 0.5]]\n"
-  if is_silent:
-    assert done.stderr == ""
-  else:
-    assert "op_level_cost_estimator" in done.stderr
-
-
 def test_an_interrupt_restores(tmp_path):
   log = tmp_path / "run.log"
   done = _run(
