@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from serving import sessions
 from serving.errors import DataLoss, DeadlineExceeded, InvalidArgument, NotFound
@@ -82,3 +83,14 @@ def test_what_cannot_be_loaded(saved_model, tmp_path):
   (broken / "saved_model.pb").write_bytes(b"garbage")
   with pytest.raises(DataLoss, match="Can't parse .*saved_model.pb as binary proto"):
     SavedModelSession(broken)
+
+
+@pytest.mark.parametrize("chosen", [None, "HEURISTICS"])
+def test_the_memory_optimizer_is_off_unless_it_is_asked_for(chosen):
+  given = tf.compat.v1.ConfigProto()
+  rewrites = given.graph_options.rewrite_options
+  if chosen:
+    rewrites.memory_optimization = getattr(rewrites, chosen)
+  config = sessions._config(SessionOptions(config=given.SerializeToString()))
+  expected = getattr(rewrites, chosen or "NO_MEM_OPT")
+  assert config.graph_options.rewrite_options.memory_optimization == expected
