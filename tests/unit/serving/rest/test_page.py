@@ -126,6 +126,11 @@ def test_the_page_is_only_read(ask, target, method):
 
 def test_metrics_keep_their_path_and_their_token(core):
   api = RestApi(
+    core,
+    options=RestOptions(metrics_path="/"),
+    tokens=Tokens([Token.of("t")]),
+    page=Page(core),
+  )
     core, options=RestOptions(metrics_path="/"), tokens=Tokens([Token.of("t")]), page=Page(core)
   )
   assert api.handle(Request("GET", "/", {})).status == 401
