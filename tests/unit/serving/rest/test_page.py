@@ -131,8 +131,6 @@ def test_metrics_keep_their_path_and_their_token(core):
     tokens=Tokens([Token.of("t")]),
     page=Page(core),
   )
-    core, options=RestOptions(metrics_path="/"), tokens=Tokens([Token.of("t")]), page=Page(core)
-  )
   assert api.handle(Request("GET", "/", {})).status == 401
   response = api.handle(Request("GET", "/", {b"authorization": b"Bearer t"}))
   assert (response.status, response.content_type) == (200, "text/plain")
