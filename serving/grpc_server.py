@@ -13,8 +13,8 @@ import grpc
 
 from serving import polling_server
 from serving.errors import FailedPrecondition, InvalidArgument, Unavailable
-from serving.protos import HealthCheckRequest, HealthCheckResponse, SSLConfig
-from serving.text_protos import read_text_proto
+from serving.protos import HealthCheckRequest, HealthCheckResponse
+from serving.tls import read_ssl_config
 
 _HEALTH = "grpc.health.v1.Health"
 _SERVING = 1
@@ -84,11 +84,7 @@ def read_credentials(ssl_config_file: str) -> Any:
     ServingError: the file cannot be read.
     InvalidArgument: keys are missing or are none.
   """
-  config = read_text_proto(ssl_config_file, SSLConfig())
-  if not config.server_key or not config.server_cert:
-    raise InvalidArgument(f"{ssl_config_file} needs server_key and server_cert.")
-  if config.client_verify and not config.custom_ca:
-    raise InvalidArgument(f"{ssl_config_file} asks for client_verify and has no custom_ca.")
+  config = read_ssl_config(ssl_config_file)
   return grpc.ssl_server_credentials(
     [(config.server_key.encode(), config.server_cert.encode())],
     root_certificates=config.custom_ca.encode() or None,
