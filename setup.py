@@ -44,6 +44,8 @@ setup(
     "protobuf",
     "psutil",
     "pyarrow",
+    # pyarrow before 14.0.1, which TFX 1.16 needs, runs code that lies in a Parquet file.
+    "pyarrow-hotfix>=0.7",
     "pydantic>=2",
     "pysimdjson>=6",
     "pyyaml",
