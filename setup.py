@@ -32,6 +32,7 @@ setup(
     "absl-py",
     "apache-beam",
     "click>=8.1",
+    "flatbuffers>=23.5.26",
     "grpcio",
     "httptools>=0.6",
     "jinja2>=3",
