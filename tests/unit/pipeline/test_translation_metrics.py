@@ -81,4 +81,4 @@ def test_tfma_computes_them_over_strings():
   assert values["exact_match"] == pytest.approx(1 / 6)
   assert values["example_count"] == 6
   low, high = found["bleu_interval"]["arrayValue"]["float64Values"]
-  assert 0 < low < values["bleu"] < high <= 100
+  assert 0 <= low < values["bleu"] < high <= 100
