@@ -8,7 +8,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from components.errors import BadInputError
 from components.records import SPLIT_NAMES, TRAIN, SourcePlan
 from pipeline.sources import given_splits, input_paths, sharding
 from pipeline.sources.class_counts import names
+from pipeline.sources.labels import label_text
 
 # (path, label or None, split or None)
 ClassFile = tuple[str, "str | None", "str | None"]
@@ -195,12 +195,11 @@ def _walk(folder: str, above: frozenset[str]) -> Iterator[str]:
 
 
 def _label(entry: os.DirEntry) -> str:
-  """The folder's name; composed, because macOS decomposes the accents of file names."""
+  """The class that the folder's name is the label of."""
   try:
-    entry.name.encode("utf-8")
-  except UnicodeEncodeError as err:
+    return label_text(entry.name)
+  except ValueError as err:
     raise BadInputError(
-      f"The class folder {input_paths.printable(entry.path)} has a name that is no valid UTF-8; "
-      "rename it."
+      f"The class folder {input_paths.printable(entry.path)!r} cannot name a class: {err}. "
+      "Rename it."
     ) from err
-  return unicodedata.normalize("NFC", entry.name)

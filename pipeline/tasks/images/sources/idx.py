@@ -20,6 +20,7 @@ from typing import Any
 from components.errors import BadInputError
 from components.records import EVAL, SPLITS, TRAIN, Record, Rejected, SourcePlan
 from pipeline.sources import input_paths
+from pipeline.sources.labels import label_text
 from pipeline.tasks.images.sources import headers, pictures, png
 
 DESCRIPTION = "a folder with MNIST-style idx files, *-images-idx3-ubyte and *-labels-idx1-ubyte"
@@ -192,9 +193,19 @@ def _label_names(path: str) -> list[str]:
     return []
   try:
     with open(file, encoding="utf-8-sig") as f:
-      return [line.strip() for line in f.read().rstrip().splitlines()]
+      lines = f.read().rstrip().split("\n")
   except (OSError, UnicodeDecodeError) as err:
     raise BadInputError(f"Expected one class name a line in {file!r}. Received: {err}") from err
+  return [_label_name(line, number, file) for number, line in enumerate(lines, 1)]
+
+
+def _label_name(line: str, number: int, file: str) -> str:
+  try:
+    return label_text(line)
+  except ValueError as err:
+    raise BadInputError(
+      f"Expected one class name a line in {file!r}. Received in line {number}: {err}"
+    ) from err
 
 
 def square_side(pixels: int) -> tuple[int, int] | None:

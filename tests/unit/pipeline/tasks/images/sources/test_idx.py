@@ -137,3 +137,13 @@ def test_fashion_mnist(dataset):
   assert sum(s["stop"] - s["start"] for s in plan.shards) == 70_000
   assert plan.given_splits == ("train", "eval")
   assert infer_image_size("idx", path, {}) == 28
+
+
+@pytest.mark.parametrize(
+  ("names", "line"), [("coat\n\nshoe\n", 2), ("coat\nshoe\u2028boot\n", 2), ("c\0at\nshoe\n", 1)]
+)
+def test_a_line_of_labels_txt_that_names_no_class_is_refused(tmp_path, names, line):
+  write_pair(tmp_path, "train")
+  (tmp_path / "labels.txt").write_text(names, encoding="utf-8")
+  with pytest.raises(BadInputError, match=rf"Received in line {line}: the label"):
+    idx.plan(str(tmp_path), {})

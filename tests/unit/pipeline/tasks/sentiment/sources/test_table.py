@@ -73,7 +73,10 @@ def test_labels_of_other_types(write, read_all):
   assert [r.features["label"] for r in records[:4]] == ["1", "1", "true", "true"]
   assert [(r.origin, r.reason) for r in records[4:]] == [
     ("x.jsonl, row 5", "the label is empty"),
-    ("x.jsonl, row 6", "the label is no single value, but a list"),
+    (
+      "x.jsonl, row 6",
+      "the label is no single value, but a list; cast the column to text or to a number",
+    ),
   ]
 
 
