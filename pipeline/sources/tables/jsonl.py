@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.sources import line_files
+from pipeline.sources import encoding, line_files
 from pipeline.sources.encoding import UndecodableError, decode, is_encodable
 from pipeline.sources.tables.rows import BadRow, Row, origin_prefix
 
@@ -33,6 +33,26 @@ def columns(file: str) -> list[str]:
     if isinstance(row, Row):
       names.update(dict.fromkeys(row.values))
   return list(names)
+
+
+def advice(file: str) -> str:
+  """Why there are no columns, and what to do, to end a message with; empty in an empty file."""
+  bad = next((row for row in rows({"file": file, "columns": None})), None)
+  if not isinstance(bad, BadRow):
+    return ""
+  remedy = encoding.remedy(bad.reason)
+  if remedy:
+    return f" Line {bad.number} is {bad.reason}. {remedy}"
+  line = bad.data.strip()
+  if line.startswith(b"["):
+    remedy = "It is a JSON array: write one object a line, as `jq -c '.[]' old > new.jsonl` does."
+  elif line.startswith(b"{'"):
+    remedy = "It is a dict of Python, and JSON has double quotes: write it with json.dumps."
+  elif line == b"{":
+    remedy = "The object has several lines: write it in one, as `jq -c . old > new.jsonl` does."
+  else:
+    remedy = "Write one JSON object a line."
+  return f" Line {bad.number} is no JSON object: {bad.reason}. {remedy}"
 
 
 def plan_file(file: str, wanted: Sequence[str] | None) -> list[dict[str, Any]]:
