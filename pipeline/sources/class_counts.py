@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from components.errors import BadInputError
 from components.records import Record, Rejected
@@ -37,6 +37,20 @@ def require_classes(
     counts[str(record.features[label_key])] += 1
     if number >= _LOOKED_AT and sum(count > 1 for _, count in counts.most_common(2)) == 2:
       return
+  require_counts(counts, rejected, source=source, advice=advice)
+
+
+def require_counts(
+  counts: Mapping[str, int], rejected: Rejected | None, *, source: str, advice: str
+) -> None:
+  """Raises `BadInputError` unless there are two classes, and two records of each.
+
+  Args:
+    counts: label to number of records.
+    rejected: the first record that cannot be used, if there is one.
+    source: the input, for messages.
+    advice: what to do about a missing class, such as to name another column.
+  """
   unused = f"{rejected.origin} cannot be used: {rejected.reason}" if rejected else ""
   remedy = encoding.remedy(rejected.reason) if rejected else ""
   if len(counts) < 2:

@@ -47,7 +47,7 @@ def fingerprint(root: str, paths: Iterable[str], *facts: Any) -> str:
     try:
       state = os.stat(path)
       size, changed = state.st_size, state.st_mtime_ns
-    except OSError:  # a broken link, for instance: its record will be rejected
+    except (OSError, ValueError):  # a broken link, a NUL: its record will be rejected
       size, changed = -1, -1
     name = os.path.relpath(path, root)
     digest.update(f"{name}\0{size}\0{changed}\n".encode("utf-8", "surrogateescape"))

@@ -1,4 +1,7 @@
-"""Tables of texts: which columns, which splits, and rows with their splits."""
+"""Tables of examples: which columns, which splits, and rows with their splits.
+
+The data options of every task that reads tables are here, too: `TABLE_OPTIONS`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,12 @@ from typing import Any, NamedTuple
 from components.errors import BadInputError
 from components.records import TRAIN, Rejected
 from pipeline.sources import class_counts, given_splits, sharding, tables
+from pipeline.sources.tables import dialect as dialects
 
+# The data options that say how a table is written and split, with their defaults.
+TABLE_OPTIONS: Mapping[str, Any] = {"separator": None, "header": None, "split_column": None}
+
+_SET_WITH = "--set data."
 _PARTS = 2  # of 5,000 rows a shard, from all over the table
 
 
@@ -28,6 +36,46 @@ class SplitRow(NamedTuple):
     )
 
 
+class Columns(NamedTuple):
+  """What a task reads of a table.
+
+  Attributes:
+    names: the columns by what the task calls them, such as `{"text": "review"}`.
+    split: the column that names the split, or None.
+    dialect: what is said of the files.
+    usual: names in lower case that only a header has.
+  """
+
+  names: Mapping[str, str]
+  split: str | None
+  dialect: tables.Dialect
+  usual: frozenset[str] = frozenset()
+
+
+def find_columns(
+  path: str, options: Mapping[str, Any], usual: Mapping[str, Sequence[str]]
+) -> Columns:
+  """The columns that options such as `text_column` name, or that have the usual names.
+
+  Args:
+    path: the table.
+    options: the data options.
+    usual: what the task calls a column, which is also its default, to its other usual names.
+
+  Raises:
+    BadInputError: there is no table, its columns cannot be read, or an option is no column's name.
+  """
+  dialect = dialects.from_options(options)
+  names = tables.columns(path, dialect)
+  wanted = {role: _name(options, f"{role}_column") or role for role in usual}
+  return Columns(
+    {role: find_column(names, name, role, usual[role]) for role, name in wanted.items()},
+    _name(options, "split_column"),
+    dialect,
+    frozenset(name for role, others in usual.items() for name in (role, *others)),
+  )
+
+
 def find_column(names: Sequence[str], wanted: str, default: str, others: Sequence[str]) -> str:
   """The wanted column; where that is the default and absent, the only one of other usual names.
 
@@ -43,9 +91,7 @@ def find_column(names: Sequence[str], wanted: str, default: str, others: Sequenc
   return found[0] if len(found) == 1 else wanted
 
 
-def plan_table(
-  path: str, columns: Sequence[str], split_column: str | None, flags: Mapping[str, str]
-) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+def plan_table(path: str, columns: Columns) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
   """The shards of a table for `read_table`, and the splits it draws itself.
 
   They are those of the column `split_column`, if that is given; otherwise those of the files'
@@ -54,12 +100,21 @@ def plan_table(
   Raises:
     BadInputError: a column is missing, or a row names no known split.
   """
-  flags = {**flags, **({split_column: "--set data.split_column=..."} if split_column else {})}
-  wanted = list(dict.fromkeys([*columns, *([split_column] if split_column else [])]))
-  parts = tables.plan_shards(path, wanted, flags=flags)
-  if split_column:
-    settled = given_splits.settle(_splits_of_rows(parts, split_column))
-    parts = [{**part, "split_column": split_column, "splits": settled} for part in parts]
+  split = columns.split
+  flags = {name: f"{_SET_WITH}{role}_column=..." for role, name in columns.names.items()}
+  if split:
+    flags.setdefault(split, f"{_SET_WITH}split_column=...")
+  parts = tables.plan_shards(
+    path,
+    list(flags),
+    flags=flags,
+    dialect=columns.dialect,
+    set_with=_SET_WITH,
+    usual=columns.usual,
+  )
+  if split:
+    settled = given_splits.settle(_splits_of_rows(parts, split))
+    parts = [{**part, "split_column": split, "splits": settled} for part in parts]
   else:
     by_file = {part["file"]: given_splits.of_text(os.path.basename(part["file"])) for part in parts}
     if TRAIN not in by_file.values() or None in by_file.values():
@@ -81,6 +136,16 @@ def read_table(shard: Mapping[str, Any]) -> Iterator[SplitRow | Rejected]:
         yield SplitRow(row, part["splits"][split] if split else None)
       else:
         yield SplitRow(row, part["split"])
+
+
+def _name(options: Mapping[str, Any], option: str) -> str | None:
+  """The column that an option names; a number names one of a table without a header."""
+  value = options.get(option)
+  if isinstance(value, int) and not isinstance(value, bool):
+    return str(value)
+  if value is not None and not isinstance(value, str):
+    raise BadInputError(f"data.{option} must be the name of a column. Received: {option}={value!r}")
+  return value or None
 
 
 def _splits_of_rows(parts: Sequence[Mapping[str, Any]], column: str) -> set[str | None]:

@@ -117,7 +117,7 @@ def plan_shards(
   shards: list[dict[str, Any]] = []
   expected: list[str] | None = None
   for name in files(path, dialect):
-    file = TableFile(name, dialect, set_with, flags)
+    file = TableFile(name, dialect, set_with, flags, usual)
     if columns is not None:
       for column in columns:
         file.require_column(column)
@@ -125,7 +125,7 @@ def plan_shards(
       expected = file.names if expected is None else expected
       _require_same(file.names, expected, name)
     file.require_single(columns)
-    file.require_header(columns or (), usual)
+    file.require_header(columns or ())
     shards.extend({"kind": file.kind, **shard} for shard in file.plan(columns))
   return shards
 

@@ -20,6 +20,7 @@ class TableFile:
     dialect: what is said of it.
     set_with: as in `plan_shards`.
     flags: as in `plan_shards`.
+    usual: as in `plan_shards`.
 
   Raises:
     BadInputError: it is no such file, or its columns cannot be read.
@@ -31,12 +32,14 @@ class TableFile:
     dialect: Dialect,
     set_with: str | None = None,
     flags: Mapping[str, str] | None = None,
+    usual: Collection[str] = (),
   ):
     self.path = path
     self.kind = kind_of(path) or CSV
     self._dialect = dialect
     self._set_with = set_with
     self._flags = flags or {}
+    self._usual = usual
     self._separator = dialect.separator or SEPARATORS.get(self.kind, "")
     self._first: list[str] = []
     _require_format(path, self.kind)
@@ -62,6 +65,11 @@ class TableFile:
       )
     return (jsonl if self.kind == JSONL else parquet).plan_file(self.path, columns)
 
+  def _may_be_data(self, names: Collection[str]) -> bool:
+    """Whether the first row may be one of data: nothing is said of it, and no usual name in it."""
+    is_open = bool(self._separator) and self._dialect.header is None
+    return is_open and not {name.lower() for name in names} & set(self._usual)
+
   def require_column(self, column: str) -> None:
     """Raises `BadInputError` unless the column is there."""
     if column in self.names:
@@ -83,7 +91,7 @@ class TableFile:
     separators = saved_otherwise.separator_advice(self._first, self._separator, self._set_with)
     if separators:
       return separators + saved_otherwise.encoding_advice(self.path)
-    if not self._set_with or self._dialect.header is not None:
+    if not self._set_with or not self._may_be_data(self.names):
       return right_one
     without = header_rows.commands(self._set_with, self._flags.values())
     data = header_rows.data_in(self.path, self._first, self._separator)
@@ -94,12 +102,9 @@ class TableFile:
       )
     return f"{right_one}; or where the first row is data, {without}" if right_one else ""
 
-  def require_header(self, columns: Sequence[str], usual: Collection[str]) -> None:
+  def require_header(self, columns: Sequence[str]) -> None:
     """Raises `BadInputError` if columns are named by a first row that looks like data."""
-    named = {name.lower() for name in columns}
-    if not self._set_with or not self._separator or self._dialect.header is not None:
-      return
-    if named & set(usual):
+    if not self._set_with or not self._may_be_data(columns):
       return
     data = header_rows.data_in(self.path, self._first, self._separator, columns)
     if data:

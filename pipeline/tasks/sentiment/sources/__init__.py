@@ -6,6 +6,7 @@ checks paths with it.
 
 from __future__ import annotations
 
+from pipeline.sources.text_tables import TABLE_OPTIONS
 from pipeline.task import Source
 from pipeline.tasks.sentiment.sources import folder, lines, table, tfrecord
 from pipeline.tasks.sentiment.sources.records import MAX_CHARS
@@ -26,7 +27,7 @@ DATA_OPTIONS = {
   "max_chars": MAX_CHARS,
   "text_column": "text",
   "label_column": "label",
-  "split_column": None,
+  **TABLE_OPTIONS,
   "text_feature": None,
   "label_feature": None,
 }

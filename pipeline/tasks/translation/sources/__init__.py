@@ -6,6 +6,7 @@ checks paths with it.
 
 from __future__ import annotations
 
+from pipeline.sources.text_tables import TABLE_OPTIONS
 from pipeline.task import Source
 from pipeline.tasks.translation.sources import aligned, table, tsv
 from pipeline.tasks.translation.sources.records import MAX_CHARS
@@ -26,7 +27,7 @@ DATA_OPTIONS = {
   "max_chars": MAX_CHARS,
   "source_column": "source",
   "target_column": "target",
-  "split_column": None,
+  **TABLE_OPTIONS,
   "reverse": False,
   "source_language": None,
   "target_language": None,

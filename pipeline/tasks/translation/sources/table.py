@@ -1,6 +1,7 @@
 """Tables with a column of sentences and one of translations: CSV, TSV, JSON Lines or Parquet.
 
-The options `source_column`, `target_column` and `split_column` name the columns.
+The options `source_column`, `target_column` and `split_column` name the columns; `separator` and
+`header` say how a CSV or TSV is written.
 """
 
 from __future__ import annotations
@@ -15,8 +16,7 @@ from pipeline.tasks.translation.sources import records
 
 DESCRIPTION = f"{tables.DESCRIPTION}, with the columns source and target"
 
-_SOURCE_COLUMN, _TARGET_COLUMN = "source", "target"
-_SOURCE_NAMES, _TARGET_NAMES = ("src",), ("tgt", "trg")
+_USUAL_NAMES = {"source": ("src",), "target": ("tgt", "trg")}
 
 
 def matches(path: str) -> bool:
@@ -27,8 +27,8 @@ def matches(path: str) -> bool:
     file = tables.files(path)[0]
     if tables.kind_of(file) != tables.TSV:
       return True
-    names = tables.columns(file)
-    return set(_columns(names, {})) <= set(names)
+    names = text_tables.find_columns(file, {}, _USUAL_NAMES).names
+    return set(names.values()) <= set(tables.columns(file))
   except BadInputError:
     return False
 
@@ -40,16 +40,20 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
     BadInputError: the table or a column is missing, it has no rows, or a split is unknown.
   """
   limit = records.max_chars(options)
-  files = tables.files(path)
-  source, target = _columns(tables.columns(path), options)
-  split = options.get("split_column") or None
-  flags = {source: "--set data.source_column=...", target: "--set data.target_column=..."}
-  shards, given = text_tables.plan_table(path, [source, target], split, flags)
+  columns = text_tables.find_columns(path, options, _USUAL_NAMES)
+  shards, given = text_tables.plan_table(path, columns)
   if not shards:
     raise BadInputError(f"Expected rows with a source and a target in {path!r}. There are none.")
   return SourcePlan(
-    shards=[{**shard, "source": source, "target": target} for shard in shards],
-    fingerprint=input_paths.fingerprint(path, files, limit, source, target, split),
+    shards=[{**shard, **columns.names} for shard in shards],
+    fingerprint=input_paths.fingerprint(
+      path,
+      tables.files(path, columns.dialect),
+      limit,
+      sorted(columns.names.items()),
+      columns.split,
+      columns.dialect,
+    ),
     given_splits=given,
   )
 
@@ -70,12 +74,3 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
       limit=limit,
       data=found.data,
     )
-
-
-def _columns(names: list[str], options: Mapping[str, Any]) -> tuple[str, str]:
-  source = options.get("source_column") or _SOURCE_COLUMN
-  target = options.get("target_column") or _TARGET_COLUMN
-  return (
-    text_tables.find_column(names, source, _SOURCE_COLUMN, _SOURCE_NAMES),
-    text_tables.find_column(names, target, _TARGET_COLUMN, _TARGET_NAMES),
-  )

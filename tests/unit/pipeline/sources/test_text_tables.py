@@ -24,7 +24,9 @@ def test_a_column_is_guessed_where_one_fits(names, wanted, found):
 
 
 def read(path, split_column=None):
-  shards, given = text_tables.plan_table(str(path), ["text"], split_column, {})
+  options = {"split_column": split_column}
+  columns = text_tables.find_columns(str(path), options, {"text": ()})
+  shards, given = text_tables.plan_table(str(path), columns)
   rows = [row for shard in shards for row in text_tables.read_table(shard)]
   return given, rows
 
@@ -95,7 +97,8 @@ def test_bad_rows_are_rejected_with_their_bytes(write):
 
 def test_a_shard_has_rows_from_all_over(write):
   path = write("x.csv", *(f"{n},-" for n in range(20_000)))
-  shards, _ = text_tables.plan_table(str(path), ["text"], None, {})
+  columns = text_tables.find_columns(str(path), {}, {"text": ()})
+  shards, _ = text_tables.plan_table(str(path), columns)
   firsts = [
     [next(text_tables.read_table({"parts": [part]})).row.number for part in shard["parts"]]
     for shard in shards
