@@ -6,8 +6,8 @@ import re
 
 HEAD_BYTES = 4096  # what `describe` looks at
 
+_LFS_POINTER = b"version https://git-lfs"
 _FORMATS = (
-  (0, b"version https://git-lfs", "a Git LFS pointer; fetch the file with `git lfs pull`"),
   (0, b"PAR1", "a Parquet file; give it a name that ends with .parquet"),
   (0, b"ARROW1", "an Arrow file; save it as Parquet"),
   (
@@ -38,12 +38,18 @@ _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 def describe(head: bytes) -> str | None:
   """What the first bytes of a file announce, in words, with what to do; None for anything else.
 
-      >>> describe(b"SQLite format 3\\0...")
+      >>> describe(b"SQLite format 3\\0\\x10")
       'an SQLite database; export the table as CSV'
 
   Args:
     head: up to `HEAD_BYTES` bytes.
   """
+  if head.startswith(_LFS_POINTER):
+    return "a Git LFS pointer; fetch the file with `git lfs pull`"
+  if _WEB_PAGE.match(head):
+    return "a web page (HTML); fetch the file itself"
+  if _is_text(head):  # a column may be called PAR1
+    return None
   for offset, magic, words in _FORMATS:
     if head.startswith(magic, offset):
       return words
@@ -51,6 +57,13 @@ def describe(head: bytes) -> str | None:
     if _WORKBOOK.search(head):
       return "an Excel or OpenDocument workbook; save the sheet as CSV in UTF-8"
     return "a ZIP archive; unpack it with `unzip`"
-  if _PICKLE.match(head):
-    return "a pickle of Python; save the table as CSV or Parquet"
-  return "a web page (HTML); fetch the file itself" if _WEB_PAGE.match(head) else None
+  return "a pickle of Python; save the table as CSV or Parquet" if _PICKLE.match(head) else None
+
+
+def _is_text(head: bytes) -> bool:
+  """Whether the bytes are UTF-8 without a NUL, but for a character that is cut at their end."""
+  try:
+    head.decode("utf-8")
+  except UnicodeDecodeError as err:
+    return err.start > len(head) - 4 and b"\0" not in head
+  return b"\0" not in head

@@ -66,7 +66,8 @@ def files(path: str, dialect: Dialect = _BY_NAME) -> list[str]:
   found = _find(path)
   kinds = sorted({str(kind_of(file)) for file in found})
   if not found:
-    raise BadInputError(f"Expected {DESCRIPTION}. Found none at {path!r}.")
+    other = "; one of another name needs data.separator" if os.path.isfile(path) else ""
+    raise BadInputError(f"Expected {DESCRIPTION}. Found none at {path!r}{other}.")
   if len(kinds) > 1:
     raise BadInputError(
       f"Expected files of one kind in {path!r}. Found {' and '.join(kinds)}; name one file, or "

@@ -10,24 +10,23 @@ from pipeline.sources.tables import delimited
 from pipeline.sources.tables.rows import Row
 
 _LOOKED_AT = 1000  # rows
+_SHOWN = 20  # columns
 
 
-def data_in(
-  file: str, first: Sequence[str], separator: str, columns: Collection[str] | None = None
-) -> str:
+def data_in(file: str, first: Sequence[str], separator: str, names: Collection[str]) -> str:
   """Why the first row looks like data: one of its fields stands in a later row, too; or nothing.
 
   Args:
     file: the path.
     first: the first row's fields.
     separator: the character between them.
-    columns: which fields to look at; all where None.
+    names: the fields to look at.
   """
   named = [name for name in first if name]
   if any(named == [str(start + n) for n in range(len(named))] for start in (0, 1)):
     return ""  # as pandas numbers columns
   places = {name: place for place, name in enumerate(first) if name}
-  looked_at = [name for name in places if columns is None or name in columns]
+  looked_at = [name for name in places if name in names]
   shard = {
     "file": file,
     "names": delimited.names_of(first, has_header=False),
@@ -52,7 +51,9 @@ def data_in(
 
 def numbered(first: Sequence[str]) -> str:
   """The columns of a table without a header, as messages list them."""
-  return ", ".join(f"{number} ({shown([field])})" for number, field in enumerate(first, 1))
+  listed = [f"{number} ({shown([field])})" for number, field in enumerate(first[:_SHOWN], 1)]
+  more = len(first) - len(listed)
+  return ", ".join(listed) + (f" and {more} more" if more else "")
 
 
 def commands(set_with: str, flags: Collection[str]) -> str:

@@ -65,54 +65,62 @@ class TableFile:
       )
     return (jsonl if self.kind == JSONL else parquet).plan_file(self.path, columns)
 
-  def _may_be_data(self, names: Collection[str]) -> bool:
-    """Whether the first row may be one of data: nothing is said of it, and no usual name in it."""
-    is_open = bool(self._separator) and self._dialect.header is None
-    return is_open and not {name.lower() for name in names} & set(self._usual)
-
   def require_column(self, column: str) -> None:
     """Raises `BadInputError` unless the column is there."""
     if column in self.names:
       return
-    found = ", ".join(self.names) or "none"
-    if self._separator:
-      found = ", ".join(self.names) if self._has_header else header_rows.numbered(self._first)
+    expected = f"Expected a column {column!r} in {self.path!r}."
+    data = self._data_in_header(self.names)
+    if data:
+      raise BadInputError(
+        f"{expected} Its first row looks like data and no header: {data}. Say what it is: "
+        f"{self._set_with}header=true, or {self._without_header()}"
+      )
+    found = ", ".join(self.names) if self._has_header else header_rows.numbered(self._first)
     raise BadInputError(
-      f"Expected a column {column!r} in {self.path!r}. Its columns are: {found}."
-      + self._advice(self._flags.get(column))
+      f"{expected} Its columns are: {found or 'none'}." + self._advice(self._flags.get(column))
     )
 
   def _advice(self, flag: str | None) -> str:
     if self.kind == JSONL and not self.names:
       return " It has no rows, or none that can be read." + jsonl.advice(self.path)
-    right_one = f" Name the right one with {flag}" if flag else ""
-    if not self._separator:
-      return right_one
-    separators = saved_otherwise.separator_advice(self._first, self._separator, self._set_with)
+    separators = self._separator_advice()
     if separators:
       return separators + saved_otherwise.encoding_advice(self.path)
-    if not self._set_with or not self._may_be_data(self.names):
-      return right_one
-    without = header_rows.commands(self._set_with, self._flags.values())
-    data = header_rows.data_in(self.path, self._first, self._separator)
-    if data:
-      return (
-        f" The first row looks like data and no header: {data}. To read it as data, {without}, "
-        f"where the columns are {header_rows.numbered(self._first)}"
-      )
-    return f"{right_one}; or where the first row is data, {without}" if right_one else ""
+    if not flag:
+      return ""
+    other = ""
+    if self._may_be_data(self.names):
+      other = f"; or, where the first row is data: {self._without_header()}"
+    return f" Name the right one with {flag}{other}"
+
+  def _separator_advice(self) -> str:
+    if not self._separator:
+      return ""
+    return saved_otherwise.separator_advice(self._first, self._separator, self._set_with)
+
+  def _may_be_data(self, names: Collection[str]) -> bool:
+    """Whether the first row may be one of data: nothing is said of it, and no usual name in it."""
+    is_open = self._separator and self._set_with and self._dialect.header is None
+    return bool(is_open) and not {name.lower() for name in names} & set(self._usual)
+
+  def _data_in_header(self, names: Collection[str]) -> str:
+    """Why these names look like data, or nothing."""
+    if not self._may_be_data(names) or self._separator_advice():
+      return ""
+    return header_rows.data_in(self.path, self._first, self._separator, names)
+
+  def _without_header(self) -> str:
+    commands = header_rows.commands(self._set_with or "", self._flags.values())
+    return f"{commands}, where the columns are {header_rows.numbered(self._first)}"
 
   def require_header(self, columns: Sequence[str]) -> None:
     """Raises `BadInputError` if columns are named by a first row that looks like data."""
-    if not self._set_with or not self._may_be_data(columns):
-      return
-    data = header_rows.data_in(self.path, self._first, self._separator, columns)
+    data = self._data_in_header(columns)
     if data:
-      without = header_rows.commands(self._set_with, self._flags.values())
       raise BadInputError(
         f"The first row of {self.path!r} looks like data and no header: {data}. Say what it is: "
-        f"{self._set_with}header=true, or {without}, where the columns are "
-        f"{header_rows.numbered(self._first)}"
+        f"{self._set_with}header=true, or {self._without_header()}"
       )
 
   def require_single(self, columns: Sequence[str] | None) -> None:
