@@ -17,6 +17,7 @@ from components.errors import BadInputError
 from components.records import TRAIN, Record, Rejected, SourcePlan
 from pipeline.sources import given_splits, input_paths, line_files, sharding
 from pipeline.sources.class_counts import names, require_classes
+from pipeline.sources.labels import label_text
 from pipeline.tasks.sentiment.features import LABEL
 from pipeline.tasks.sentiment.sources import records
 
@@ -145,7 +146,8 @@ def _names(files: Sequence[str]) -> tuple[list[str], list[str | None]]:
     while all(len(w) > 1 for w in words) and len({w[place].group() for w in words}) == 1:
       words = [w[1:] if place == 0 else w[:-1] for w in words]
   labels = [
-    base[w[0].start() : w[-1].end()] if w else base for base, w in zip(bases, words, strict=True)
+    _label(base[w[0].start() : w[-1].end()] if w else base, file)
+    for base, w, file in zip(bases, words, files, strict=True)
   ]
   first: dict[tuple[str, str | None], str] = {}
   for key, base in zip(zip(labels, splits, strict=True), bases, strict=True):
@@ -161,3 +163,12 @@ def _names(files: Sequence[str]) -> tuple[list[str], list[str | None]]:
       f"of {names(untrained)}."
     )
   return labels, splits
+
+
+def _label(name: str, file: str) -> str:
+  try:
+    return label_text(name)
+  except ValueError as err:
+    raise BadInputError(
+      f"The name of {input_paths.printable(file)!r} cannot name a class: {err}. Rename it."
+    ) from err
