@@ -166,8 +166,8 @@ def _require_several(files: Sequence[str], path: str) -> None:
   found = names(os.path.basename(file) for file in files)
   if os.path.isfile(path):
     raise BadInputError(
-      f"Expected {DESCRIPTION}. {path!r} is one file, and its lines show no labels. Give the folder "
-      "of all classes' files, or put a label into each line."
+      f"Expected {DESCRIPTION}. {path!r} is one file, and its lines show no labels. Give the "
+      "folder of all classes' files, or put a label into each line."
     )
   if len(files) < 2:
     raise BadInputError(f"Expected {DESCRIPTION}. Found in {path!r}: {found}.")

@@ -1,4 +1,4 @@
-"""Public corpora of lines with labels are read as what they are, or refused with what settles it."""
+"""Public corpora of lines with labels are read as such, or refused with what settles it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from components.errors import BadInputError
 from components.records import Record, Rejected
 from pipeline.tasks.sentiment.sources import SOURCES
 
-WORDS = "phone film lunch battery actor waiter screen plot table sound scene bill".split()
+WORDS = ("phone", "film", "lunch", "battery", "actor", "waiter", "screen", "plot", "table", "bill")
 
 
 def sentences(count, start=0):
   return [
-    f"The {WORDS[n % 12]} was {n} times as good, he said." for n in range(start, start + count)
+    f"The {WORDS[n % 10]} was {n} times as good, he said." for n in range(start, start + count)
   ]
 
 
@@ -52,11 +52,13 @@ def test_the_sentiment_labelled_sentences_of_uci(write, read_all):
   plan, records = read_all("lines", root)
   assert labels_of(records) == {"0": 60, "1": 60}
   assert not any("\t" in r.features["text"] for r in records)
-  assert plan.given_splits == () and plan.classes == {}
+  assert (plan.given_splits, plan.classes) == ((), {})
   assert plan.recognized.rows == 120
   assert plan.sentences() == [
-    "Read as lines: text = what is before the last tab, label = what follows it; 120 rows; 3 "
-    "files: amazon_cells_labelled.txt, imdb_labelled.txt, yelp_labelled.txt.",
+    (
+      "Read as lines: text = what is before the last tab, label = what follows it; 120 rows; 3 "
+      "files: amazon_cells_labelled.txt, imdb_labelled.txt, yelp_labelled.txt."
+    ),
     "Not read: readme.txt (by its name, it is no data).",
   ]
 
