@@ -55,11 +55,12 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
     raise BadInputError(f"Expected {DESCRIPTION}. Found none at {path!r}.")
   place = line_labels.find(files, options)
   in_names = place == line_labels.NAME
+  labels: Sequence[str | None] = [None] * len(files)
   if in_names:
     _require_several(files, path)
     labels, splits = file_names.labels_and_splits(files, told=bool(options.get("label_from")))
   else:
-    labels, splits = [None] * len(files), file_names.splits(files)
+    splits = file_names.splits(files)
   settled = given_splits.settle(splits)
   ranges = [line_files.cut(file, lines=_PART_LINES, size=_PART_BYTES) for file in files]
   by_file = []
