@@ -45,6 +45,8 @@ class Recognized:
       rows elsewhere; a class folder without a file has 0. Empty where classes are known only when
       everything has been read, as in a table, and for tasks without classes.
     unread: what else lies there, and why it is not read.
+    certain: whether the input says by itself what it is. False where any input of this kind would
+      be taken so, such as files of lines.
     warnings: what is odd and may mean a wrong guess, each a sentence without its full stop.
   """
 
@@ -56,6 +58,7 @@ class Recognized:
   classes: Mapping[str, int] = dataclasses.field(default_factory=dict)
   unread: Sequence[Unread] = ()
   warnings: Sequence[str] = ()
+  certain: bool = True
 
   def sentences(self, splits: Sequence[str] = ()) -> list[str]:
     """What was recognized, for a person: two sentences at the most, and the warnings.
@@ -90,7 +93,7 @@ class Recognized:
     """`warnings`, and one for each class without a file and each loss of labelled examples."""
     lost = [f"{shortened(u.name)} is not read: {u.reason}" for u in self.unread if u.labelled]
     empty = [label for label, count in sorted(self.classes.items()) if not count]
-    return [*lost, *(f"the class {shortened(e)} has no file" for e in empty), *self.warnings]
+    return [*lost, *(f"the class {shortened(e)} is empty" for e in empty), *self.warnings]
 
   def to_json(self, splits: Sequence[str] = ()) -> dict[str, Any]:
     """The same for a program.

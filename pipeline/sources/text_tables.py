@@ -68,16 +68,7 @@ def unread(
   """
   left = [name for name in names if name not in set(taken)]
   found = [Unread(name=f"column {name!r}", reason="not used") for name in left]
-  if os.path.isdir(path):
-    found += [
-      Unread(
-        name=input_paths.printable(entry.name) + ("/" if entry.is_dir() else ""),
-        reason="beside the table",
-      )
-      for entry in input_paths.entries(path)
-      if os.path.abspath(entry.path) not in files
-    ]
-  return found
+  return found + input_paths.unread(path, files, "beside the table")
 
 
 def plan_table(

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
-from components.recognition import Recognized, Unread
+from components.recognition import Recognized
 from components.records import Record, Rejected, SourcePlan
 from pipeline.sources import given_splits, input_paths, line_files, sharding
 from pipeline.sources.class_counts import names, require_classes
@@ -96,7 +96,8 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
       file_count=len(files),
       rows=sum(rows),
       classes=classes,
-      unread=_unread(path, files),
+      unread=input_paths.unread(path, files, "by its name, it is no data"),
+      certain=not in_names,
     ),
   )
 
@@ -147,19 +148,6 @@ def _find(path: str) -> list[str]:
     os.path.abspath(e.path)
     for e in input_paths.entries(path)
     if e.is_file() and not file_names.is_about_the_data(e.name)
-  ]
-
-
-def _unread(path: str, files: Sequence[str]) -> list[Unread]:
-  if not os.path.isdir(path):
-    return []
-  return [
-    Unread(
-      name=input_paths.printable(entry.name) + ("/" if entry.is_dir() else ""),
-      reason="a folder beside the files" if entry.is_dir() else "by its name, it is no data",
-    )
-    for entry in input_paths.entries(path)
-    if os.path.abspath(entry.path) not in files
   ]
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
-from components.recognition import Recognized, Unread
+from components.recognition import Recognized
 from components.records import TRAIN, Record, Rejected, SourcePlan
 from pipeline.sources import given_splits, input_paths, line_files, sharding
 from pipeline.sources.class_counts import names
@@ -91,7 +91,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
       files=[input_paths.printable(os.path.basename(file)) for file in files],
       file_count=len(files),
       rows=sum(part["lines"] for part in parts),
-      unread=_unread(path, files),
+      unread=input_paths.unread(path, files, "no file of these languages"),
       warnings=sides.warnings(pairs),
     ),
   )
@@ -136,19 +136,6 @@ def _lines(part: Mapping[str, Any]) -> Iterator[tuple[line_files.Line, line_file
     for file, start in zip(part["files"], part["starts"], strict=True)
   )
   return zip(source, target, strict=False)
-
-
-def _unread(path: str, files: Sequence[str]) -> list[Unread]:
-  if not os.path.isdir(path):
-    return []
-  return [
-    Unread(
-      name=input_paths.printable(entry.name) + ("/" if entry.is_dir() else ""),
-      reason="no file of these languages",
-    )
-    for entry in input_paths.entries(path)
-    if os.path.abspath(entry.path) not in files
-  ]
 
 
 def _cut(source: str, target: str) -> Iterator[dict[str, Any]]:

@@ -26,7 +26,7 @@ _HEADER_WORDS = frozenset(
     *("vietnamese", "indonesian", "malay", "japanese", "korean", "chinese", "mandarin", "latin"),
     *("esperanto", "en", "fr", "de", "es", "it", "pt", "nl", "ru", "pl", "cs", "tr", "ar", "hi"),
     *("ja", "ko", "zh", "vi", "id", "uk", "sv", "eng", "fra", "fre", "deu", "ger", "spa", "ita"),
-    *("por", "nld", "rus", "pol", "ces", "tur", "ara", "hin", "jpn", "kor", "zho", "cmn", "vie"),
+    *("por", "nld", "rus", "pol", "ces", "tur", "ara", "hin", "jpn", "kor", "zho", "cmn"),
     *("sentence_source", "sentence_target", "source_text", "target_text", "source_sentence"),
     *("target_sentence", "english_sentence", "french_sentence"),
   }

@@ -170,10 +170,4 @@ def _unread(path: str, file: str, found: columns.Columns) -> list[Unread]:
   unread = [Unread(name=other, reason="no side of the pairs") for other in found.others]
   if found.header:
     unread.append(Unread(name="line 1", reason=f"a header: {', '.join(found.header)}"))
-  if os.path.isdir(path):
-    unread += [
-      Unread(name=input_paths.printable(entry.name), reason="beside the file of pairs")
-      for entry in input_paths.entries(path)
-      if os.path.abspath(entry.path) != file
-    ]
-  return unread
+  return unread + input_paths.unread(path, [file], "beside the file of pairs")
