@@ -27,6 +27,8 @@ DESCRIPTION = (
   "lines with labels, such as `__label__pos A good film` or `A good film<TAB>pos`"
 )
 
+# Files of other names may be anything, such as a corpus in two languages.
+_SURE_NAMES = ({"pos", "neg"}, {"positive", "negative"})
 _PART_LINES, _PART_BYTES, _PARTS = 1000, 2 << 20, 5
 
 
@@ -97,7 +99,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
       rows=sum(rows),
       classes=classes,
       unread=input_paths.unread(path, files, "by its name, it is no data"),
-      certain=not in_names,
+      certain=not in_names or any(sure <= set(classes) for sure in _SURE_NAMES),
     ),
   )
 

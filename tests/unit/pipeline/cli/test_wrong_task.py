@@ -66,6 +66,13 @@ def test_pairs_and_reviews_are_told_apart(refusal, tmp_path):
   assert "an input of the task sentiment" in refusal("translation", _table(tmp_path / "x.csv"))
 
 
+def test_files_called_pos_and_neg_are_not_two_languages(refusal, tmp_path):
+  for name in ("rt-polarity.pos", "rt-polarity.neg"):
+    (tmp_path / name).write_text("".join(f"{name} words {n}\n" for n in range(9)))
+  assert "an input of the task sentiment" in refusal("translation", tmp_path)
+  assert "an input of the task sentiment" in refusal("images", tmp_path)
+
+
 def test_a_fault_of_the_right_task_is_not_blamed_on_the_task(refusal, tmp_path):
   # Files of lines might be classes called en and de: that is no reason to send somebody there.
   for name in ("train.en", "train.de"):

@@ -98,7 +98,7 @@ def test_what_lies_beside_the_classes_is_said(write):
   root = write("a", "b", "unsup")
   (root / "labels.csv").write_text("x")
   assert plan(root).sentences() == [
-    "Read as folder: label = the folder's name; 6 files; 2 classes: a 3, b 3.",
+    "Read as folder: label = the folder's name; 6 files; 2 classes: a (3), b (3).",
     "Not read: labels.csv (beside the class folders), unsup/ (texts without a label).",
   ]
   for name in ("a", "b"):

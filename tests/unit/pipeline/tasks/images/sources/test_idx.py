@@ -69,7 +69,7 @@ def test_the_plan_counts_the_classes(tmp_path):
   assert plan.sentences() == [
     (
       "Read as idx: image = the -images- files, label = the -labels- files, named by labels.txt; "
-      "7 rows; 2 files; 4 classes: bag 2, coat 3, hat 0, shoe 2; splits of its own: train."
+      "7 rows; 2 files; 4 classes: bag (2), coat (3), hat (0), shoe (2); splits of its own: train."
     ),
     "Warning: the class hat is empty.",
     "Not read: readme.md (not a file of these pairs).",
