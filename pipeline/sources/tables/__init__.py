@@ -37,6 +37,7 @@ __all__ = [
   "matches",
   "plan_shards",
   "rows",
+  "says_its_columns",
   "separator_advice",
 ]
 
@@ -137,6 +138,11 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
   if kind in SEPARATORS:
     return delimited.rows(shard)
   return (jsonl if kind == JSONL else parquet).rows(shard)
+
+
+def says_its_columns(file: str) -> bool:
+  """Whether the kind of file has names for its columns that are no row of it."""
+  return kind_of(file) in (JSONL, PARQUET)
 
 
 def separator_advice(file: str, names: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from components.errors import BadInputError
+from components.recognition import Recognized
 from components.records import Record, Rejected, SourcePlan
 from pipeline.sources import input_paths, sharding, tables, text_tables
 from pipeline.sources.class_counts import require_counts
@@ -63,8 +64,9 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   limit = pictures.max_pixels(options)
   manifest = _read(path, options)
   found, root = manifest.pictures, manifest.root
+  counts = collections.Counter(label for _, label, _, _ in found)
   require_counts(
-    collections.Counter(label for _, label, _, _ in found),
+    counts,
     manifest.rejected[0] if manifest.rejected else None,
     source=manifest.files[0],
     advice="Add rows, or name the right columns with --set data.path_column=... and --set "
@@ -88,12 +90,18 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
       root,
       [*manifest.files, *(os.path.join(root, name) for name, _, _, _ in found)],
       limit,
-      sorted(columns.names.items()),
-      columns.split,
-      columns.dialect,
+      *columns.facts,
     ),
     given_splits=manifest.given,
-    labels=tuple(sorted({label for _, label, _, _ in found})),
+    recognized=Recognized(
+      layout="manifest",
+      fields=columns.fields,
+      files=[input_paths.printable(os.path.basename(file)) for file in manifest.files],
+      file_count=len(manifest.files),
+      rows=len(found) + len(manifest.rejected),
+      classes=counts,
+      unread=text_tables.unread(manifest.files[0], columns),
+    ),
   )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.errors import BadInputError
+from components.recognition import Recognized
 from components.records import Record, Rejected, SourcePlan
 from pipeline.sources import input_paths, tables, text_tables
 from pipeline.sources.class_counts import require_classes
@@ -56,17 +57,18 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
     advice="Add rows, or name the right columns with --set data.text_column=... and --set "
     "data.label_column=...",
   )
+  files = tables.files(path, columns.dialect)
   return SourcePlan(
     shards=shards,
-    fingerprint=input_paths.fingerprint(
-      path,
-      tables.files(path, columns.dialect),
-      limit,
-      sorted(columns.names.items()),
-      columns.split,
-      columns.dialect,
-    ),
+    fingerprint=input_paths.fingerprint(path, files, limit, *columns.facts),
     given_splits=given,
+    recognized=Recognized(
+      layout="table",
+      fields=columns.fields,
+      files=[input_paths.printable(os.path.basename(file)) for file in files],
+      file_count=len(files),
+      unread=text_tables.unread(path, columns),
+    ),
   )
 
 

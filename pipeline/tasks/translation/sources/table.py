@@ -6,17 +6,25 @@ The options `source_column`, `target_column` and `split_column` name the columns
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
+from components.recognition import Recognized
 from components.records import Record, Rejected, SourcePlan
 from pipeline.sources import input_paths, tables, text_tables
-from pipeline.tasks.translation.sources import records
+from pipeline.tasks.translation.sources import records, sides
 
 DESCRIPTION = f"{tables.DESCRIPTION}, with the columns source and target"
 
 _USUAL_NAMES = {"source": ("src",), "target": ("tgt", "trg")}
+_SPREAD = 10  # shards to look at
+_ADVICE = (
+  "Name the columns of sentences and translations with --set data.source_column=... --set "
+  "data.target_column=...; what you name is taken as it is."
+)
 
 
 def matches(path: str) -> bool:
@@ -37,24 +45,32 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   """Cuts the table into shards.
 
   Raises:
-    BadInputError: the table or a column is missing, it has no rows, or a split is unknown.
+    BadInputError: the table or a column is missing, it has no rows, a split is unknown, or what the
+      columns hold is no language.
   """
   limit = records.max_chars(options)
   columns = text_tables.find_columns(path, options, _USUAL_NAMES)
   shards, given = text_tables.plan_table(path, columns)
   if not shards:
     raise BadInputError(f"Expected rows with a source and a target in {path!r}. There are none.")
+  source, target = columns.names["source"], columns.names["target"]
+  places = (f"column {source!r}", f"column {target!r}")
+  pairs = _sample(shards, source, target)
+  if options.get("source_column") is None:
+    sides.require(pairs, places, source=os.path.abspath(path), advice=_ADVICE)
+  files = tables.files(path, columns.dialect)
   return SourcePlan(
     shards=[{**shard, **columns.names} for shard in shards],
-    fingerprint=input_paths.fingerprint(
-      path,
-      tables.files(path, columns.dialect),
-      limit,
-      sorted(columns.names.items()),
-      columns.split,
-      columns.dialect,
-    ),
+    fingerprint=input_paths.fingerprint(path, files, limit, *columns.facts),
     given_splits=given,
+    recognized=Recognized(
+      layout="table",
+      fields=columns.fields,
+      files=[input_paths.printable(os.path.basename(file)) for file in files],
+      file_count=len(files),
+      unread=text_tables.unread(path, columns),
+      warnings=sides.warnings(pairs),
+    ),
   )
 
 
@@ -74,3 +90,19 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
       limit=limit,
       data=found.data,
     )
+
+
+def _sample(shards: Sequence[Mapping[str, Any]], source: str, target: str) -> list[sides.Pair]:
+  """The texts of pairs from all over the table; other values are left out."""
+  spread = input_paths.spread(shards, _SPREAD)
+  each = sides.LOOKED_AT // len(spread)
+  found = [
+    (row.row.values.get(source), row.row.values.get(target))
+    for shard in spread
+    for row in itertools.islice(text_tables.read_table(shard), each)
+    if not isinstance(row, Rejected)
+  ]
+  # A number is an id as much as its digits are.
+  return [
+    (str(s), str(t)) for s, t in found if isinstance(s, str | int) and isinstance(t, str | int)
+  ]
