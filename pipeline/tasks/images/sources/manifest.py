@@ -38,6 +38,7 @@ class _Manifest(NamedTuple):
     root: what paths are relative to.
     pictures: path, label, split and origin of each row that names them.
     rejected: why the other rows cannot be used.
+    labels: every label to the number of its rows, usable or not.
     given: the splits that the table draws.
   """
 
@@ -46,6 +47,7 @@ class _Manifest(NamedTuple):
   root: str
   pictures: list[tuple[str, str, str | None, str]]
   rejected: list[Rejected]
+  labels: Mapping[str, int]
   given: tuple[str, ...]
 
 
@@ -64,9 +66,8 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   limit = pictures.max_pixels(options)
   manifest = _read(path, options)
   found, root = manifest.pictures, manifest.root
-  counts = collections.Counter(label for _, label, _, _ in found)
   require_counts(
-    counts,
+    collections.Counter(label for _, label, _, _ in found),
     manifest.rejected[0] if manifest.rejected else None,
     source=manifest.files[0],
     advice="Add rows, or name the right columns with --set data.path_column=... and --set "
@@ -99,7 +100,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
       files=[input_paths.printable(os.path.basename(file)) for file in manifest.files],
       file_count=len(manifest.files),
       rows=len(found) + len(manifest.rejected),
-      classes=counts,
+      classes=manifest.labels,
       unread=text_tables.unread(manifest.files[0], columns),
     ),
   )
@@ -133,34 +134,45 @@ def _read(path: str, options: Mapping[str, Any]) -> _Manifest:
   shards, given = text_tables.plan_table(table, columns)
   found: list[tuple[str, str, str | None, str]] = []
   rejected: list[Rejected] = []
+  labels: collections.Counter[str] = collections.Counter()
   for shard in shards:
     for row in text_tables.read_table(shard):
       if isinstance(row, Rejected):
         rejected.append(row)
         continue
-      picture = _picture(row, columns, root)
+      picture = _picture(row, columns, root, labels)
       if isinstance(picture, Rejected):
         rejected.append(picture)
       else:
         found.append(picture)
   files = tables.files(table, columns.dialect)
-  return _Manifest(columns, files, root, found, rejected, given)
+  return _Manifest(columns, files, root, found, rejected, labels, given)
 
 
 def _picture(
-  found: text_tables.SplitRow, columns: text_tables.Columns, root: str
+  found: text_tables.SplitRow,
+  columns: text_tables.Columns,
+  root: str,
+  labels: collections.Counter[str],
 ) -> tuple[str, str, str | None, str] | Rejected:
+  """Path, label, split and origin of a row's picture, whose label is counted, or why not."""
   values, origin = found.row.values, found.row.origin
-  name = None
+  label, name, reasons = "", None, []
+  try:
+    label = label_text(values.get(columns.names["label"]))
+    labels[label] += 1
+  except ValueError as err:
+    reasons.append(str(err))
   try:
     written = picture_paths.written_path(values.get(columns.names["path"]))
     origin = f"{origin}: {written}"
     name = picture_paths.find(root, written)
-    label = label_text(values.get(columns.names["label"]))
   except ValueError as err:
-    file = name and os.path.join(root, name)
-    return Rejected(origin=origin, reason=str(err), data=None if file else found.data, file=file)
-  return name, label, found.split, origin
+    reasons.insert(0, str(err))
+  if name and not reasons:
+    return name, label, found.split, origin
+  file = name and os.path.join(root, name)
+  return Rejected(origin=origin, reason=reasons[0], data=None if file else found.data, file=file)
 
 
 def _usual_tables(folder: str) -> list[str]:

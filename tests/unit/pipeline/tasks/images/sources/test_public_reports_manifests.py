@@ -144,6 +144,12 @@ def test_a_path_that_is_no_file_is_told(root, path, words):
   assert words in record.reason
 
 
+def test_a_class_without_a_usable_row_is_named_by_the_plan(root):
+  rows = [*ROWS, ("https://example.org/1.png", "owl"), ("https://example.org/2.png", "owl")]
+  plan = manifest.plan(write(root, "path,label\n" + lines(rows)), {})
+  assert plan.classes == {"cat": 3, "dog": 3, "owl": 2}
+
+
 def test_a_table_beside_none_of_its_pictures_is_refused(root, tmp_path):
   path = write(tmp_path, "path,label\n" + lines(ROWS))
   assert f"relative to {str(tmp_path)!r}. The first, m.csv, row 2: cat/0.png, does not exist" in (
