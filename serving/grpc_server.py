@@ -5,6 +5,7 @@ Source: tensorflow_serving/model_servers/server.cc.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from concurrent import futures
 from typing import Any
@@ -109,10 +110,28 @@ def open_port(server: Any, address: str, credentials: Any = None) -> int:
     else:
       port = server.add_secure_port(address, credentials)
   except RuntimeError as err:
+    # gRPC says the same of an address in use and of keys that it cannot use.
+    if credentials is not None and _is_free(address):
+      raise FailedPrecondition(
+        f"Cannot listen on {address} with these TLS keys: are server_key and server_cert a pair, "
+        "and they and custom_ca PEM texts?"
+      ) from err
     raise Unavailable(f"Cannot listen on {address} (is another server using it?): {err}") from err
-  if not port:
-    raise FailedPrecondition(f"Cannot listen on {address}: are key and certificate a pair?")
   return int(port)
+
+
+def _is_free(address: str) -> bool:
+  """Whether somebody may listen on `host:port`."""
+  host, _, port = address.rpartition(":")
+  try:
+    found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    for family, kind, protocol, _, target in found:
+      with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(target)
+  except OSError:
+    return False
+  return True
 
 
 def add_health_service(server: Any) -> None:
