@@ -118,6 +118,7 @@ def look_at(known: Task, config: PipelineConfig) -> Inputs:
     plan = source.plan(path, config.data_options(known))
   except BadInputError as err:
     raise (err if config.data.source else wrong_task.explain(err, known, path)) from err
+  _require_table_for_dialect(known, config, source_name)
   schema_path(known.name)
   hyperparameters = config.hyperparameters(known)
   if known.infer_hyperparameters:
@@ -131,6 +132,17 @@ def look_at(known: Task, config: PipelineConfig) -> Inputs:
     recognized=plan.sentences(),
     hyperparameters=hyperparameters,
   )
+
+
+def _require_table_for_dialect(task: Task, config: PipelineConfig, source_name: str) -> None:
+  """Raises `BadInputError` where a separator or a header is said of what is read as no table."""
+  said = [f"data.{name}" for name in ("separator", "header") if name in config.data.options]
+  if said and not task.sources[source_name].reads_tables:
+    layouts = " or ".join(name for name, source in task.sources.items() if source.reads_tables)
+    raise BadInputError(
+      f"{' and '.join(said)} can be said of a table only, and {config.data_path!r} is read as "
+      f"{source_name}. Leave it out, or name the layout with --set data.source={layouts}"
+    )
 
 
 def choose_source(task: Task, config: PipelineConfig) -> tuple[str, Source]:

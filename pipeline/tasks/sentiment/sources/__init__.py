@@ -18,7 +18,11 @@ _MODULES = {"tfrecord": tfrecord, "table": table, "folder": folder, "lines": lin
 # file of lines with labels.
 SOURCES: dict[str, Source] = {
   name: Source(
-    description=module.DESCRIPTION, matches=module.matches, plan=module.plan, read=module.read
+    description=module.DESCRIPTION,
+    matches=module.matches,
+    plan=module.plan,
+    read=module.read,
+    reads_tables=module is table,
   )
   for name, module in _MODULES.items()
 }

@@ -17,7 +17,11 @@ _MODULES = {"table": table, "tsv": tsv, "aligned": aligned}
 # taken for pairs; files of two languages are told by their names.
 SOURCES: dict[str, Source] = {
   name: Source(
-    description=module.DESCRIPTION, matches=module.matches, plan=module.plan, read=module.read
+    description=module.DESCRIPTION,
+    matches=module.matches,
+    plan=module.plan,
+    read=module.read,
+    reads_tables=module is table,
   )
   for name, module in _MODULES.items()
 }
