@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _SHOWN = 5
+_KEPT = 50  # of what is not read, for programs
 _SHOWN_CHARACTERS = 60  # of each
 
 
@@ -103,7 +104,8 @@ class Recognized:
 
     Returns:
       `layout`, `fields`, `files` (the first), `file_count`, `rows`, `classes` {label: inputs},
-      `splits`, `unread` [{name, reason, labelled}], `warnings` and `sentences`.
+      `splits`, `unread` [{name, reason, labelled}] (the first), `unread_count`, `warnings` and
+      `sentences`.
     """
     return {
       "layout": self.layout,
@@ -113,7 +115,8 @@ class Recognized:
       "rows": self.rows,
       "classes": dict(self.classes),
       "splits": list(splits),
-      "unread": [dataclasses.asdict(each) for each in self.unread],
+      "unread": [dataclasses.asdict(each) for each in self.unread[:_KEPT]],
+      "unread_count": len(self.unread),
       "warnings": self.all_warnings(),
       "sentences": self.sentences(splits),
     }

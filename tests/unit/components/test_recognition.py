@@ -16,7 +16,8 @@ def test_the_sentences_of_many_classes_are_short():
   read, empty = found.sentences(["train", "eval"])
   assert read == (
     "Read as folder: label = the folder's name; 448,500 files; 300 classes: class 000 (0), "
-    "class 001 (10), class 002 (20), class 003 (30), class 004 (40) and 295 more; splits of its own: train, eval."
+    "class 001 (10), class 002 (20), class 003 (30), class 004 (40) and 295 more; splits of its "
+    "own: train, eval."
   )
   assert empty == "Warning: the class class 000 is empty."
 

@@ -34,6 +34,11 @@ _LABELS = 50  # classes at the most, where the label stands beside a tab
 _LABEL_BYTES = 50
 _LEAST_LINES = 4
 _PREFIX = re.compile(rb"\s*((?:__label__\S+\s+)*__label__\S+)(?:\s+|$)")
+# JPEG, PNG, GIF, TIFF, RIFF (WebP, WAV), PDF, ZIP (DOCX, XLSX), 7z, RAR, ELF, Parquet.
+_MAGIC = (
+  *(b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"RIFF", b"%PDF-", b"PK\x03\x04"),
+  *(b"7z\xbc\xaf", b"Rar!", b"\x7fELF", b"PAR1"),
+)
 _LABEL_FILES = re.compile(r"(.*[._\- ])?(labels?|targets?|classes|y)$", re.IGNORECASE)
 
 
@@ -208,10 +213,13 @@ def _repeats(sample: _Sample) -> bool:
 
 
 def _is_binary(sample: _Sample) -> bool:
-  """Whether NUL bytes stand here and there; in UTF-16, every second byte of most texts is one."""
+  """Whether it is a picture, an archive or the like: by its first bytes, or by NULs here and there.
+
+  In UTF-16, for which there is better advice, every second byte of most texts is a NUL.
+  """
   data = b"\n".join(sample.lines[:50])[:4096]
-  return (
+  return data.startswith(_MAGIC) or (
     b"\0" in data
     and not data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    and (data.count(0) < len(data) // 4)
+    and data.count(0) < len(data) // 4
   )

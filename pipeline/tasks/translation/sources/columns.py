@@ -7,6 +7,7 @@ id, translation; other files have language codes in between, or an id in front.
 from __future__ import annotations
 
 import collections
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -27,8 +28,6 @@ _HEADER_WORDS = frozenset(
     *("esperanto", "en", "fr", "de", "es", "it", "pt", "nl", "ru", "pl", "cs", "tr", "ar", "hi"),
     *("ja", "ko", "zh", "vi", "id", "uk", "sv", "eng", "fra", "fre", "deu", "ger", "spa", "ita"),
     *("por", "nld", "rus", "pol", "ces", "tur", "ara", "hin", "jpn", "kor", "zho", "cmn"),
-    *("sentence_source", "sentence_target", "source_text", "target_text", "source_sentence"),
-    *("target_sentence", "english_sentence", "french_sentence"),
   }
 )
 
@@ -140,6 +139,12 @@ def _example(rows: Sequence[Sequence[str]], column: int) -> list[str]:
   return [row[column] for row in rows if column < len(row)][:1]
 
 
+def _names_a_column(field: str) -> bool:
+  """Whether there are only words as in `English`, `source_text` and `Sentence 2`."""
+  words = re.findall(r"[^\W\d_]+", field.lower())
+  return bool(words) and set(words) <= _HEADER_WORDS
+
+
 def _is_header(
   head: Sequence[str],
   rows: Sequence[Sequence[str]],
@@ -150,7 +155,7 @@ def _is_header(
   """Whether the first line names the columns: both as headers do, or one of numbers by a word."""
   if max(source, target) >= len(head):
     return False
-  if all(head[i].lower() in _HEADER_WORDS for i in (source, target)):
+  if all(_names_a_column(head[i]) for i in (source, target)):
     # In a dictionary, "it" and "es" may be a pair, and no codes of languages.
     words = [len(row[i].split()) for row in rows for i in (source, target) if i < len(row)]
     return len(head[source]) > _CODE_LETTERS or sum(words) >= 2 * len(words)

@@ -160,6 +160,13 @@ def test_what_is_probably_no_class_is_refused(files, words, write):
   assert words in refusal(write(files))
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF"])
+def test_pictures_are_no_lines(kind, tmp_path, make_picture):
+  for n in range(3):
+    (tmp_path / f"cat{n}").write_bytes(make_picture(kind, seed=n))
+  assert "holds bytes that no text has" in refusal(tmp_path)
+
+
 def test_what_a_person_says_holds(write, read_all):
   files = {"part-000": [f"{n}\t{s}" for n, s in enumerate(sentences(9))], "part-001": sentences(9)}
   _, records = read_all("lines", write(files), label_from="name")

@@ -153,6 +153,7 @@ def test_a_line_with_too_few_columns_is_rejected(write, read_all):
     ("English\tFrench", PAIRS),
     ("en\tfr", PAIRS),
     ("Source\tTranslation", PAIRS),
+    ("English sentence\tSentence 2", PAIRS),
     ("id\tsentence_1\tsentence_2", [(n, en, fr) for n, (en, fr) in enumerate(PAIRS)]),
   ],
 )
