@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from pipeline.sources.tables.delimited_records import Record, RecordReader, spli
 from pipeline.sources.tables.rows import BadRow, Row, origin_prefix
 from pipeline.sources.tables.saved_otherwise import separator_advice
 
+_SEPARATOR_LINE = re.compile(rb"sep=[,;|\t]", re.IGNORECASE)
 _SHARD_ROWS = line_files.SHARD_LINES
 _SHARD_BYTES = line_files.SHARD_BYTES
 
@@ -34,6 +36,12 @@ def first_row(file: str, separator: str, set_with: str | None = None) -> list[st
     names = record.data.decode("utf-8", "replace").split(separator)
     advice = separator_advice(names, separator, set_with)
     raise BadInputError(f"The header of {file!r} cannot be read: {record.fault}.{advice}")
+  if _SEPARATOR_LINE.fullmatch(record.data):
+    said = record.data.decode()
+    raise BadInputError(
+      f"Expected a header in the first line of {file!r}. Received Excel's note of the separator, "
+      f"{said!r}; delete that line, for example with `tail -n +2 old.csv > new.csv`."
+    )
   try:
     fields = [decode(field).strip() for field in split_fields(record, separator.encode())]
   except UndecodableError as err:

@@ -16,7 +16,7 @@ from typing import Any
 from components.errors import BadInputError
 from components.recognition import Recognized
 from components.records import TRAIN, Record, Rejected, SourcePlan
-from pipeline.sources import given_splits, input_paths, line_files, sharding
+from pipeline.sources import first_records, given_splits, input_paths, line_files, sharding
 from pipeline.sources.class_counts import names
 from pipeline.tasks.translation.sources import records, sides
 
@@ -81,8 +81,12 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   pairs = _sample(parts)
   places = (f"the .{source} files", f"the .{target} files")
   sides.require(pairs, places, source=path, advice=_ADVICE)
+  shards = sharding.mix(parts, _PARTS)
+  first_records.require_one(
+    (record for shard in shards for record in read(shard, options)), source=path
+  )
   return SourcePlan(
-    shards=sharding.mix(parts, _PARTS),
+    shards=shards,
     fingerprint=input_paths.fingerprint(os.path.dirname(path), files, limit, source, target),
     given_splits=given_splits.given(settled),
     recognized=Recognized(

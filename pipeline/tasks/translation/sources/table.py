@@ -14,7 +14,7 @@ from typing import Any
 from components.errors import BadInputError
 from components.recognition import Recognized
 from components.records import Record, Rejected, SourcePlan
-from pipeline.sources import input_paths, tables, text_tables
+from pipeline.sources import first_records, input_paths, tables, text_tables
 from pipeline.tasks.translation.sources import records, sides
 
 DESCRIPTION = f"{tables.DESCRIPTION}, with the columns source and target"
@@ -58,9 +58,13 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   pairs = _sample(shards, source, target)
   if options.get("source_column") is None:
     sides.require(pairs, places, source=os.path.abspath(path), advice=_ADVICE)
+  shards = [{**shard, **columns.names} for shard in shards]
+  first_records.require_one(
+    (record for shard in shards for record in read(shard, options)), source=os.path.abspath(path)
+  )
   files = tables.files(path, columns.dialect)
   return SourcePlan(
-    shards=[{**shard, **columns.names} for shard in shards],
+    shards=shards,
     fingerprint=input_paths.fingerprint(path, files, limit, *columns.facts),
     given_splits=given,
     recognized=Recognized(

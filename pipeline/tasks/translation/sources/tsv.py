@@ -15,7 +15,7 @@ from typing import Any
 from components.errors import BadInputError
 from components.recognition import Recognized, Unread
 from components.records import Record, Rejected, SourcePlan
-from pipeline.sources import input_paths, line_files, sharding
+from pipeline.sources import first_records, input_paths, line_files, sharding
 from pipeline.tasks.translation.sources import columns, records, sides
 
 DESCRIPTION = "a .tsv or .txt file, or a folder with one, of lines of source<TAB>target"
@@ -70,8 +70,12 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
     {"file": file, "source": found.source, "target": found.target, **r, **skipped} for r in ranges
   ]
   source, target = places[::-1] if reverse else places
+  shards = sharding.mix(parts, _PARTS)
+  first_records.require_one(
+    (record for shard in shards for record in read(shard, options)), source=file
+  )
   return SourcePlan(
-    shards=sharding.mix(parts, _PARTS),
+    shards=shards,
     fingerprint=input_paths.fingerprint(path, [file], limit, reverse, *found[:2], found.header),
     recognized=Recognized(
       layout="tsv",

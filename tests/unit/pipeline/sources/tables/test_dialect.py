@@ -148,3 +148,10 @@ def test_files_that_say_it_themselves_take_no_dialect(option, tmp_path):
   (tmp_path / "x.jsonl").write_text('{"a": 1}\n')
   with pytest.raises(BadInputError, match="are for CSV and TSV. .* is JSONL"):
     read(tmp_path / "x.jsonl", **option)
+
+
+@pytest.mark.parametrize("options", [{}, {"separator": ";"}])
+def test_excels_note_of_the_separator_is_no_header(options, tmp_path):
+  (tmp_path / "x.csv").write_text("\ufeffsep=;\r\ntext;label\r\na;1\r\n", encoding="utf-8")
+  with pytest.raises(BadInputError, match="'sep=;'; delete that line"):
+    read(tmp_path / "x.csv", **options)
