@@ -163,19 +163,22 @@ def test_lines_of_paths_are_relative_to_the_file(tmp_path):
 
 
 def test_values_that_cannot_be_sent_are_errors_of_their_rows(tmp_path):
-  (tmp_path / "in.txt").write_text("fine\nrefused\nhalf\n", encoding="utf-8")
+  (tmp_path / "in.txt").write_text("fine\nrefused\nnumber\nhalf\n", encoding="utf-8")
 
   def request_value(text):
     if text == "refused":
       raise BadInputError("no such thing")
+    if text == "number":
+      raise ValueError("the text is no string, but a int")
     return text if text == "fine" else "\ud800"
 
   plan = plan_input(TEXT, str(tmp_path / "in.txt"))
-  first, second, third = _rows(plan, request_value)
+  first, second, third, fourth = _rows(plan, request_value)
   assert (first.value, first.error) == (b"fine", None)
   assert (second.value, second.error) == (None, "no such thing")
-  assert third.value is None
-  assert third.error.startswith("'half' cannot be sent: ")
+  assert (third.value, third.error) == (None, "the text is no string, but a int")
+  # The model refuses it, in the words that the sources have for it.
+  assert (fourth.value, fourth.error) == (b"\xed\xa0\x80", None)
 
 
 def test_a_plan_without_shards_still_reads_them(tmp_path):
