@@ -95,8 +95,8 @@ class Task:
       change these names.
     sample_input: one command-line argument out of the shipped data, to try a model with.
     request_value: turns one command-line argument, or one cell of a table, into `input_key`'s
-      value (file bytes, text); what is missing becomes empty, which `input_rule` refuses. Raises `BadInputError` on a
-      file that cannot be read, `ValueError` on what is no input at all.
+      value (file bytes, text); what is missing becomes empty, which `input_rule` refuses. Raises
+      `BadInputError` on a file that cannot be read, `ValueError` on what is no input at all.
     input_rule: dotted path; in graph, `([batch] string, {name of input_bounds: value}) -> [batch]
       string` says why inputs are not answered, empty where they are. The sources ask it or agree
       with it, and every signature refuses by it.

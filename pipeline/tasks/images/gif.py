@@ -24,7 +24,7 @@ class Frame(NamedTuple):
   """A first frame.
 
   Attributes:
-    data: `[]` string, a GIF of this frame alone, at the upper left corner; meaningless if not whole.
+    data: `[]` string, a GIF of this frame alone, at the upper left; meaningless if not whole.
     is_whole: `[]` bool, whether the file holds all of it.
     top_left: `[2]` int32, the row and the column of the canvas where the frame begins.
     size: `[2]` int32, its height and width in pixels.

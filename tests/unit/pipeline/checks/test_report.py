@@ -179,10 +179,12 @@ def test_many_labels_are_summed_up():
     "examples": {"train": 2_000_000},
     "labels": labels,
     "lengths": {},
+    "met": {"turned by EXIF": 1_200, "in CMYK": 3},
     "findings": [],
     "quarantined": [],
     "compared": 1_000_000,
   }
+  assert "Met         1,200 turned by EXIF, 3 in CMYK" in render.lines(check)
   shown = render.lines(check)
   assert shown[1] == "Labels      train 12 labels, from 'l0' 10 to 'l11' 21"
   assert shown[2] == (

@@ -6,6 +6,10 @@ import tensorflow as tf
 from pipeline.sources.op_errors import words_of
 
 _FRAMES = 'Detected at node X defined at (most recent call last):\n  File "a.py", line 3, in f\n\n'
+_TWO_ROOTS = (
+  "2 root error(s) found.\n  (0) INVALID_ARGUMENT: assertion failed: [too large]\n\t "
+  "[[{{node a}}]]\n\t [[b/_3]]\n  (1) INVALID_ARGUMENT: assertion failed: [too large]\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -18,8 +22,7 @@ _FRAMES = 'Detected at node X defined at (most recent call last):\n  File "a.py"
     ("assertion failed: [too large]\n\t [[{{node Assert/Assert}}]]", "too large"),
     ("assertion failed: [x must be] [x = ] [1 2]", "assertion failed: [x must be] [x = ] [1 2]"),
     (
-      "2 root error(s) found.\n  (0) INVALID_ARGUMENT: assertion failed: [too large]\n\t "
-      "[[{{node a}}]]\n\t [[b/_3]]\n  (1) INVALID_ARGUMENT: assertion failed: [too large]\n",
+      _TWO_ROOTS,
       "too large",
     ),
     ("[[{{node X}}]]", "[[{{node X}}]]"),
