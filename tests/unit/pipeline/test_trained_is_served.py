@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 from components.dotted_paths import load_function
 from pipeline import signatures
 from pipeline.batch.model import Model
-from pipeline.cli.predict import _ask
+from pipeline.cli.predict import _answers
 from pipeline.sources import texts
 from pipeline.sources.op_errors import words_of
 from pipeline.tasks import get_task
@@ -30,6 +30,9 @@ from pipeline.tasks.images.decoding import decode
 from pipeline.tasks.images.sources import pictures
 from serving import flags
 from serving.client import BadRequest, GrpcClient, RestClient
+from serving.errors import InvalidArgument
+from serving.model_store import ModelStore
+from serving.predictor import Predictor
 from serving.server import ModelServer
 
 _SIDE = 12
@@ -74,8 +77,9 @@ class Everywhere:
   """One task's model, behind everything that answers. Answers are the values; refusals, strings."""
 
   def __init__(self, task, workspace, clients):
-    self.task, self._workspace, self.clients = task, workspace, clients
+    self.task, self.clients = task, clients
     path = workspace / task.name / "serving" / "1"
+    self._predictor = Predictor(ModelStore(path.parent))
     self._loaded = tf.saved_model.load(str(path))
     self._batch = Model(path)
     rule = load_function(task.input_rule)
@@ -96,7 +100,7 @@ class Everywhere:
     """What each of them says of each value: `{name: [answer]}`."""
     key = self.task.input_key
     found = {"loader": [self._of_loader(key, value) for value in values]}
-    predicted, _ = _ask(self.task, str(self._workspace), values)
+    predicted = _answers(lambda some: self._predictor.predict({key: some}), values, InvalidArgument)
     found["predict"] = [a if isinstance(a, str) else a["seen"] for a in predicted]
     columns, errors = self._batch.ask(values, ["seen"], batch_size=4).result()
     found["batch"] = [errors.get(i, answer) for i, answer in enumerate(columns["seen"])]
@@ -252,7 +256,7 @@ def _trained(encoded):
   return decode(encoded, _SIDE)
 
 
-@settings(_SETTINGS, max_examples=60)
+@settings(_SETTINGS, max_examples=40)
 @given(values=st.lists(_pictures(), min_size=1, max_size=3))
 def test_a_picture(everywhere, values):
   expected = []
@@ -284,7 +288,7 @@ _TEXTS = st.one_of(
 )
 
 
-@settings(_SETTINGS, max_examples=80)
+@settings(_SETTINGS, max_examples=50)
 @given(given_values=st.lists(_TEXTS, min_size=1, max_size=3))
 def test_a_text(everywhere, given_values):
   expected = []
