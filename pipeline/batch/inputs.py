@@ -128,7 +128,7 @@ def read_rows(
     if error is None:
       if plan.input_kind == "file" and isinstance(argument, str):
         argument = os.path.join(plan.folder, argument)
-      value, error = _value_of(argument, request_value)
+      value, error = _value_of(argument, plan.input_column, request_value)
     yield InputRow(cells, value, error)
 
 
@@ -140,10 +140,20 @@ def _read(
 
 
 def _value_of(
-  argument: Any, request_value: Callable[[Any], bytes | str]
+  argument: Any, column: str, request_value: Callable[[Any], bytes | str]
 ) -> tuple[bytes | None, str | None]:
   try:
-    return texts.as_bytes(request_value(argument), "the input"), None
+    value = request_value(argument)
+    if isinstance(value, bytes):
+      return value, None
+    if not isinstance(argument, str):  # a task that knows text alone has made some of it
+      found = "nothing" if argument is None else f"{type(argument).__name__} {argument!r:.50}"
+      return None, f"expected text in column {column!r}, found {found}"
+    data = texts.as_bytes(value, "the input")
+    encoding.decode(data)
+    return data, None
+  except encoding.UndecodableError as err:
+    return None, f"the input is {err}"
   except (BadInputError, ValueError) as err:  # as of no text at all, or a NUL in a path
     return None, str(err)
 

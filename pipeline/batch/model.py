@@ -116,7 +116,7 @@ class Model:
     """The outputs for some values, found by halves where the graph fails."""
     try:
       found = self._function(**{self._input: tf.constant(values)})
-    except _ROW_ERRORS as err:
+    except (*_ROW_ERRORS, UnicodeDecodeError) as err:  # TensorFlow's for a message with such bytes
       if len(values) == 1:
         return {name: [None] for name in names}, {0: words_of(err)}
       middle = len(values) // 2

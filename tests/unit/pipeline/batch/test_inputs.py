@@ -1,6 +1,7 @@
 """What an input is cut into, and what is refused before anything heavy is loaded."""
 
 import dataclasses
+import functools
 import gzip
 import pathlib
 import types
@@ -9,6 +10,7 @@ import pytest
 
 from components.errors import BadInputError
 from pipeline.batch.inputs import plan_input, read_rows
+from pipeline.sources import texts
 
 TEXT = types.SimpleNamespace(
   name="toy",
@@ -177,8 +179,15 @@ def test_values_that_cannot_be_sent_are_errors_of_their_rows(tmp_path):
   assert (first.value, first.error) == (b"fine", None)
   assert (second.value, second.error) == (None, "no such thing")
   assert (third.value, third.error) == (None, "the text is no string, but a int")
-  # The model refuses it, in the words that the sources have for it.
-  assert (fourth.value, fourth.error) == (b"\xed\xa0\x80", None)
+  assert (fourth.value, fourth.error) == (None, "the input is no valid UTF-8: byte 0xED")
+
+
+def test_bytes_are_the_models_to_refuse(tmp_path):
+  (tmp_path / "in.txt").write_bytes(b"sch\xf6n\n\n")
+  plan = plan_input(TEXT, str(tmp_path / "in.txt"))
+  first, second = _rows(plan, functools.partial(texts.as_bytes, what="the text"))
+  assert first == ((1, "sch\\xf6n"), b"sch\xf6n", None)
+  assert second == ((2, ""), b"", None)
 
 
 def test_a_plan_without_shards_still_reads_them(tmp_path):
