@@ -47,7 +47,8 @@ def check_data(
 
   Returns:
     `examples` {split: count}; `labels` {split: {label: count}} or None; `lengths` {measure:
-    {min, p5, median, p95, max}}; `findings` [{name, level, count, what, advice, details, examples
+    {min, p5, median, p95, max}}; `met` {what is out of the ordinary and used as it is seen: count};
+    `findings` [{name, level, count, what, advice, details, examples
     [[{split, label, input, file}]]}], warnings first; `quarantined` [{reason, count, records}];
     `compared`, how many inputs near-duplicates were looked for among.
   """
@@ -105,6 +106,7 @@ def _check(
     "examples": dict(zip(SPLITS, counts, strict=True)),
     "labels": labels,
     "lengths": findings.lengths(survey),
+    "met": dict(survey.met.most_common()),
     "findings": [_finding_json(finding, shown) for finding in found],
     "quarantined": _quarantined(quarantine),
     "compared": min(sum(counts), MAX_COMPARED),

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 JPEG, PNG, GIF, BMP = "JPEG", "PNG", "GIF", "BMP"
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib")
 
-_MAGIC = ((b"\xff\xd8\xff", JPEG), (b"\x89PNG\r\n\x1a\n", PNG), (b"GIF8", GIF), (b"BM", BMP))
-_OTHERS = (
+MAGIC = ((b"\xff\xd8\xff", JPEG), (b"\x89PNG\r\n\x1a\n", PNG), (b"GIF8", GIF), (b"BM", BMP))
+# Bytes at a place that tell what a file is instead of a picture.
+OTHERS = (
   (0, b"II*\0", "a TIFF picture"),
   (0, b"MM\0*", "a TIFF picture"),
   (8, b"WEBP", "a WebP picture"),
+  (4, b"jP  ", "a JPEG 2000 picture"),
   (4, b"ftyp", "a HEIF or AVIF picture, or a video"),
   (0, b"8BPS", "a Photoshop file"),
   (0, b"%PDF", "a PDF document"),
@@ -23,7 +25,6 @@ _OTHERS = (
 )
 # Start-of-frame markers; 0xC4, 0xC8 and 0xCC are tables and an extension.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_BMP_PLAIN = (0, 3)  # none, and bit masks, which every writer gives as blue, green, red, alpha
 _START_BYTES = 512
 _JPEG_BARE = frozenset(range(0xD0, 0xD9)) | {0x01}  # markers without a length
 
@@ -48,12 +49,12 @@ class Header:
 
 def kind_of(data: bytes) -> str | None:
   """The format that the first bytes announce, None for anything but the four."""
-  return next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
+  return next((kind for magic, kind in MAGIC if data.startswith(magic)), None)
 
 
 def describe(data: bytes) -> str:
   """What the bytes seem to be instead of a picture, in words."""
-  for offset, magic, words in _OTHERS:
+  for offset, magic, words in OTHERS:
     if data[offset : offset + len(magic)] == magic:
       return words
   start = data[:200]
@@ -89,25 +90,6 @@ def read_header(data: bytes) -> Header | None:
   if size is None or size[0] <= 0 or size[1] <= 0:
     return None
   return Header(kind, *size)
-
-
-def has_plain_bmp_pixels(data: bytes) -> bool:
-  """Whether the bytes of a BMP's pixels are its colours: no compression, no palette but grey.
-
-  TensorFlow decodes indices into a palette, and compressed rows, as if they were grey values.
-  """
-  try:
-    header_size, bits = struct.unpack_from("<I", data, 14)[0], data[28]
-    compression, colors = struct.unpack_from("<I", data, 30)[0], data[46:50]
-  except (struct.error, IndexError):
-    return False
-  if bits > 8:
-    return compression in _BMP_PLAIN
-  count = int.from_bytes(colors, "little") or 256
-  palette = data[14 + header_size : 14 + header_size + 4 * count]
-  grey = b"".join(bytes((i, i, i)) for i in range(256))
-  rgb = b"".join(palette[i : i + 3] for i in range(0, len(palette), 4))
-  return bits == 8 and compression == 0 and rgb == grey
 
 
 def _png_size(data: bytes) -> tuple[int, int] | None:
