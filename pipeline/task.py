@@ -9,10 +9,11 @@ TensorFlow nor TFX, so that the command line can list tasks and validate input i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from components.records import Record, Rejected, SourcePlan
+from pipeline.sources import input_paths
 
 Options = Mapping[str, Any]
 
@@ -27,6 +28,8 @@ class Source:
     plan: `(path, data options) -> SourcePlan`; raises `BadInputError` on input that cannot be used.
     read: `(shard, data options) -> records`; runs on Beam workers, must be importable by name.
     reads_tables: whether the data options `separator` and `header` are for it.
+    usual_columns: what else columns of a table are called, in lower case, by the task's name for
+      them, such as `{"text": ("review",)}`; `dlpipe batch` finds its inputs by them, too.
   """
 
   description: str
@@ -34,6 +37,7 @@ class Source:
   plan: Callable[[str, Options], SourcePlan]
   read: Callable[[Mapping[str, Any], Options], Iterator[Record | Rejected]]
   reads_tables: bool = False
+  usual_columns: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,6 +103,10 @@ class Task:
     request_value: turns one command-line argument, or one cell of a table, into `input_key`'s
       value (file bytes, text); what is missing becomes empty, which `input_rule` refuses. Raises
       `BadInputError` on a file that cannot be read, `ValueError` on what is no input at all.
+    input_column: what the sources call the column of inputs: the data option `<name>_column` names
+      it, and `usual_columns` its other names; by default `input_key`, or `path` for files.
+    find_file: the path of the file that a cell of a table or a line names, where inputs are files:
+      `(folder of the table, cell) -> path`; raises `ValueError` on what names none.
     input_rule: dotted path; in graph, `([batch] string, {name of input_bounds: value}) -> [batch]
       string` says why inputs are not answered, empty where they are. The sources ask it or agree
       with it, and every signature refuses by it.
@@ -155,6 +163,8 @@ class Task:
   data_options: Options = dataclasses.field(default_factory=dict)
   sample_input: Callable[[], str]
   request_value: Callable[[Any], bytes | str]
+  input_column: str | None = None
+  find_file: Callable[[str, Any], str] = input_paths.beside
   input_rule: str | None = None
   input_bounds: tuple[str, ...] = ()
   preprocessing_fn: str

@@ -132,7 +132,14 @@ def batch(
   check_engine(config.beam, os.environ)
   outputs = plan_output(output_path, input_path=input_path, shards=shards, overwrite=overwrite)
   number = _version(config, version)
-  inputs = plan_input(known, input_path, column=column, id_column=id_column, keep=keep)
+  inputs = plan_input(
+    known,
+    input_path,
+    options=config.data_options(known),
+    column=column,
+    id_column=id_column,
+    keep=keep,
+  )
   try:
     result, log_file = _run(
       config,

@@ -14,7 +14,8 @@ import types
 
 TASK = types.SimpleNamespace(
   name="toy", input_key="text", input_kind="text", label_key="label", data_options={},
-  request_value=str,
+  sources={}, input_column=None,
+  request_value=str, find_file=None,
 )
 """
 _FILES = """
@@ -22,6 +23,7 @@ import pathlib
 import types
 
 from components.errors import BadInputError
+from pipeline.sources.input_paths import beside
 
 
 def read(path):
@@ -33,7 +35,8 @@ def read(path):
 
 TASK = types.SimpleNamespace(
   name="blobs", input_key="blob", input_kind="file", label_key="label", data_options={},
-  request_value=read,
+  sources={}, input_column=None,
+  request_value=read, find_file=beside,
 )
 """
 

@@ -24,7 +24,8 @@ def value(text):
 
 TASK = types.SimpleNamespace(
   name="toy", input_key="text", input_kind="text", label_key="label", data_options={},
-  request_value=value,
+  sources={}, input_column=None,
+  request_value=value, find_file=None,
 )
 """
 
