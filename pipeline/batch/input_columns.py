@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from components.errors import BadInputError
@@ -15,7 +15,7 @@ PATH = "path"
 
 _LONGEST_NAME = 60  # characters
 _SENTENCE_WORDS = 6
-_SENTENCE_END = re.compile(r"[.!?…。！？]\W*$")
+_SENTENCE_END = re.compile("[.!?\u2026\u3002\uff01\uff1f]\\W*$")
 
 
 class InputColumn(NamedTuple):

@@ -124,15 +124,16 @@ def _plan(
     plan = _plan_lines(task, path)
   else:
     raise BadInputError(f"Expected {_expected(task)}. Received: {path!r}")
-  said = {name: options.get(name) is not None for name in ("separator", "header")}
   flags = {
-    **{"--column": column, "--id-column": id_column, "--keep": keep},
-    **{f"data.{name}": is_said for name, is_said in said.items()},
+    "--column names a column": column,
+    "--id-column names a column": id_column,
+    "--keep names a column": keep or None,
+    "data.separator is said": options.get("separator"),
+    "data.header is said": options.get("header"),
   }
   for flag, given in flags.items():
-    if given:
-      what = "is said" if flag.startswith("data.") else "names a column"
-      raise BadInputError(f"{flag} {what} of a table, and {path!r} is none.")
+    if given is not None:
+      raise BadInputError(f"{flag} of a table, and {path!r} is none.")
   return plan
 
 
