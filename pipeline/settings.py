@@ -55,7 +55,10 @@ def make_config(
     sections.setdefault(section, {})
     if section == "data" and name in task.data_options:
       if value is not None:  # sources take None for their default
-        _check_type(task.data_options[name], value, f"data.{name}", origin)
+        default = task.data_options[name]
+        if isinstance(default, str) and type(value) is int:
+          value = str(value)  # a column may be called by a number
+        _check_type(default, value, f"data.{name}", origin)
       sections["data"].setdefault("options", {})[name] = value
     else:
       if section in ("model", "decode"):
@@ -104,9 +107,16 @@ def _parse_setting(setting: str) -> tuple[str, str, str, Any]:
       f"--set takes section.name=value, such as train.epochs=5. Received: {setting!r}"
     )
   try:
-    return "--set", section, name, yaml.safe_load(_as_float(value))
+    return "--set", section, name, _scalar(value)
   except yaml.YAMLError as err:
     raise BadInputError(f"--set {key}: the value is not readable: {value!r}") from err
+
+
+def _scalar(value: str) -> Any:
+  # Most marks mean something in YAML; alone, one is itself, such as a separator. ~ is null.
+  if len(value) == 1 and not value.isalnum() and value != "~":
+    return value
+  return yaml.safe_load(_as_float(value))
 
 
 def _as_float(value: str) -> str:

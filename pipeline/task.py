@@ -26,12 +26,14 @@ class Source:
     matches: whether the path has this layout; looks at names and first bytes only.
     plan: `(path, data options) -> SourcePlan`; raises `BadInputError` on input that cannot be used.
     read: `(shard, data options) -> records`; runs on Beam workers, must be importable by name.
+    reads_tables: whether the data options `separator` and `header` are for it.
   """
 
   description: str
   matches: Callable[[str], bool]
   plan: Callable[[str, Options], SourcePlan]
   read: Callable[[Mapping[str, Any], Options], Iterator[Record | Rejected]]
+  reads_tables: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

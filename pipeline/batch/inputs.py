@@ -248,7 +248,12 @@ def _plan_table(
 
 def _default_column(task: Task, names: Sequence[str], file: str) -> str:
   """The task's own column, if the table has it; its only column; or what a message asks for."""
-  options = {k: v for k, v in task.data_options.items() if k.endswith("_column") and v}
+  # An option without a default, such as source_column, looks for a column that is called so.
+  options = {
+    name: value or name.removesuffix("_column")
+    for name, value in task.data_options.items()
+    if name.endswith("_column") and name != "split_column"
+  }
   options.pop(f"{task.label_key}_column", None)
   key = PATH if task.input_kind == "file" else task.input_key
   wanted = [options.pop(f"{key}_column", key), key, *options.values()]

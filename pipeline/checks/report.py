@@ -18,6 +18,7 @@ from pipeline.checks import findings, originals
 from pipeline.checks.description import Description, IndescribableError, Row
 from pipeline.checks.examples import read_examples
 from pipeline.checks.findings import Finding
+from pipeline.checks.recognized import recognized
 from pipeline.checks.survey import MAX_COMPARED, Survey
 from pipeline.task import Task
 from pipeline.user_functions import code_fingerprint
@@ -86,6 +87,7 @@ def _check(
     survey.add(row)
   labels = findings.labels(survey) if has_classes else None
   found = [
+    *recognized(quarantine),
     *findings.duplicates(survey, has_classes=has_classes),
     *findings.unusable(survey),
     *(findings.balance(labels) if labels else []),

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from components.errors import BadInputError
+from pipeline.cli import wrong_task
 from pipeline.config import PipelineConfig, from_env
 from pipeline.settings import make_config
 from pipeline.task import Source, Task
@@ -21,11 +22,12 @@ from pipeline.tasks import get_task, schema_path
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inputs:
-  """A run that has been looked at and can start."""
+  """A run that was looked at and can start; `recognized` says what its input was taken for."""
 
   task: Task
   config: PipelineConfig
   source: Source
+  recognized: Sequence[str]
   hyperparameters: dict[str, Any]
 
 
@@ -111,15 +113,36 @@ def look_at(known: Task, config: PipelineConfig) -> Inputs:
     BadInputError: the input cannot work.
   """
   path = config.data_path
-  source_name, source = choose_source(known, config)
+  try:
+    source_name, source = choose_source(known, config)
+    plan = source.plan(path, config.data_options(known))
+  except BadInputError as err:
+    raise (err if config.data.source else wrong_task.explain(err, known, path)) from err
+  _require_table_for_dialect(known, config, source_name)
   schema_path(known.name)
-  source.plan(path, config.data_options(known))
   hyperparameters = config.hyperparameters(known)
   if known.infer_hyperparameters:
     hyperparameters |= known.infer_hyperparameters(
       source_name, path, config.data_options(known), hyperparameters
     )
-  return Inputs(task=known, config=config, source=source, hyperparameters=hyperparameters)
+  return Inputs(
+    task=known,
+    config=config,
+    source=source,
+    recognized=plan.sentences(),
+    hyperparameters=hyperparameters,
+  )
+
+
+def _require_table_for_dialect(task: Task, config: PipelineConfig, source_name: str) -> None:
+  """Raises `BadInputError` where a separator or a header is said of what is read as no table."""
+  said = [f"data.{name}" for name in ("separator", "header") if name in config.data.options]
+  if said and not task.sources[source_name].reads_tables:
+    layouts = " or ".join(name for name, source in task.sources.items() if source.reads_tables)
+    raise BadInputError(
+      f"{' and '.join(said)} can be said of a table only, and {config.data_path!r} is read as "
+      f"{source_name}. Leave it out, or name the layout with --set data.source={layouts}"
+    )
 
 
 def choose_source(task: Task, config: PipelineConfig) -> tuple[str, Source]:

@@ -97,6 +97,7 @@ def collect(
     warnings=verdict.get("warnings", []),
     components=components,
     examples={**counts, "quarantined": summary.get("quarantined", 0)} if summary else {},
+    recognized=summary.get("recognized", {}),
     report=None,
     error=message,
     hint=_next(task, config, version, served) if version is not None else None,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from components.errors import BadInputError
-from components.records import Record, Rejected
+from components.records import SPLIT_NAMES, Record, Rejected
 from pipeline.sources import encoding
 
 _LOOKED_AT = 5_000  # records; a tenth of a second
@@ -37,6 +37,20 @@ def require_classes(
     counts[str(record.features[label_key])] += 1
     if number >= _LOOKED_AT and sum(count > 1 for _, count in counts.most_common(2)) == 2:
       return
+  require_counts(counts, rejected, source=source, advice=advice)
+
+
+def require_counts(
+  counts: Mapping[str, int], rejected: Rejected | None, *, source: str, advice: str
+) -> None:
+  """Raises `BadInputError` unless there are two classes, and two records of each.
+
+  Args:
+    counts: label to number of records.
+    rejected: the first record that cannot be used, if there is one.
+    source: the input, for messages.
+    advice: what to do about a missing class, such as to name another column.
+  """
   unused = f"{rejected.origin} cannot be used: {rejected.reason}" if rejected else ""
   remedy = encoding.remedy(rejected.reason) if rejected else ""
   if len(counts) < 2:
@@ -45,6 +59,10 @@ def require_classes(
     found = "; ".join(filter(None, [names(counts) or "none", unused]))
     raise BadInputError(
       f"Expected rows of at least two classes in {source!r}. Found: {found}. {advice}"
+    )
+  if all(label.lower() in SPLIT_NAMES for label in counts):
+    raise BadInputError(
+      f"Expected classes in {source!r}. Found {names(counts)}, which are names of splits. {advice}"
     )
   single = sorted(label for label, count in counts.items() if count < 2)
   if single:

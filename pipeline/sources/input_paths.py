@@ -8,8 +8,22 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from components.errors import BadInputError
+from components.recognition import Unread
 
-_IGNORED = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "__macosx"})
+# What systems and tools leave beside data, in lower case.
+_IGNORED = frozenset(
+  {
+    *("thumbs.db", "desktop.ini", "ehthumbs.db", "__macosx", "@eadir", "#recycle"),
+    *("$recycle.bin", "system volume information", "lost+found", "__pycache__"),
+  }
+)
+_HIDDEN_TOOLS = frozenset(
+  {
+    *(".git", ".svn", ".hg", ".dvc", ".ipynb_checkpoints", ".cache", ".huggingface", ".idea"),
+    *(".vscode", ".venv", ".thumbnails", ".appledouble", ".spotlight-v100", ".fseventsd"),
+    *(".temporaryitems", ".documentrevisions-v100", ".trashes", ".stfolder", ".stversions"),
+  }
+)
 
 _T = TypeVar("_T")
 
@@ -25,13 +39,55 @@ def entries(path: str) -> list[os.DirEntry]:
   Raises:
     BadInputError: the folder cannot be read.
   """
+  return [entry for entry in _scan(path) if not is_ignored(entry.name)]
+
+
+def _scan(path: str) -> list[os.DirEntry]:
   try:
     with os.scandir(path) as found:
-      return sorted((e for e in found if not is_ignored(e.name)), key=lambda e: e.name)
+      return sorted(found, key=lambda e: e.name)
   except OSError as err:
     raise BadInputError(
       f"The folder {path} cannot be read: {err.strerror or err}. Check its permissions."
     ) from err
+
+
+def _is_of_a_tool(name: str) -> bool:
+  return name in _HIDDEN_TOOLS or name.startswith((".trash", "._"))
+
+
+def hidden_folders(path: str) -> list[os.DirEntry]:
+  """The folders whose names begin with a dot, by name, but for those of systems and tools.
+
+  Raises:
+    BadInputError: the folder cannot be read.
+  """
+  return [
+    entry
+    for entry in _scan(path)
+    if entry.name.startswith(".") and entry.is_dir() and not _is_of_a_tool(entry.name.lower())
+  ]
+
+
+def unread(path: str, files: Iterable[str], reason: str) -> list[Unread]:
+  """What lies in a folder beside the files that are read; nothing where the path is a file.
+
+  Args:
+    path: the input.
+    files: the absolute paths of the files that are read.
+    reason: why another file is not.
+  """
+  if not os.path.isdir(path):
+    return []
+  taken = set(files)
+  return [
+    Unread(
+      name=printable(entry.name) + ("/" if entry.is_dir() else ""),
+      reason="a folder" if entry.is_dir() else reason,
+    )
+    for entry in entries(path)
+    if os.path.abspath(entry.path) not in taken
+  ]
 
 
 def require(path: str, *, expected: str) -> None:
@@ -47,7 +103,7 @@ def fingerprint(root: str, paths: Iterable[str], *facts: Any) -> str:
     try:
       state = os.stat(path)
       size, changed = state.st_size, state.st_mtime_ns
-    except OSError:  # a broken link, for instance: its record will be rejected
+    except (OSError, ValueError):  # a broken link, a NUL: its record will be rejected
       size, changed = -1, -1
     name = os.path.relpath(path, root)
     digest.update(f"{name}\0{size}\0{changed}\n".encode("utf-8", "surrogateescape"))

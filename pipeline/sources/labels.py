@@ -2,35 +2,152 @@
 
 from __future__ import annotations
 
+import collections
+import datetime
+import decimal
+import functools
 import math
+import re
+import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 from pipeline.sources.encoding import UndecodableError, decode
 
+# Characters that format others, and that nobody sees or means: soft hyphens, zero-width spaces and
+# byte order marks, marks of direction. Joiners stay: scripts and emoji are written with them.
+_DROPPED = dict.fromkeys(
+  (
+    0xAD,
+    0x61C,
+    0x180E,
+    0x200B,
+    0x200E,
+    0x200F,
+    *range(0x202A, 0x202F),
+    *range(0x2060, 0x2070),
+    0xFEFF,
+  )
+)
+_BLANKS = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + "\u200c\u200d"
+_TRUTH_VALUES = ("true", "false")
+_WHOLE_NUMBER = re.compile(r"(-?(?:0|[1-9]\d*))\.0+", re.ASCII)
+
+# A bound on the exponent, because nobody means 1e999999999 as a number.
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII)
+# Blanks, control characters, and characters such as U+200B and U+00AD that format others.
+_UNSEEN_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+# Further ones that Unicode calls default ignorable: joiners, Hangul fillers, variation selectors.
+_UNSEEN = re.compile(
+  "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
+
 
 def label_text(value: Any) -> str:
-  """The label as text: 3 and 3.0 are "3", a truth value is "true" or "false".
+  """The label as text, by rules that look at nothing but this value.
+
+  A number without a fraction is written without a point, a truth value in lower case, whether the
+  input holds it as a value or as text; accents are composed, and characters that only format others
+  are dropped, as are blanks at either end. Everything else stays as it was written.
+
+      >>> [label_text(v) for v in (3, 3.0, "3.0", True, "TRUE", "007", " NaN ")]
+      ['3', '3', '3', 'true', 'true', '007', 'NaN']
 
   Raises:
-    ValueError: it is empty or no single value; the message is fit for the quarantine.
+    ValueError: it is empty, no single value, or no line of text; the message is fit for the
+      quarantine.
   """
   if isinstance(value, bytes):
     try:
       value = decode(value)
     except UndecodableError as err:
       raise ValueError(f"the label is {err}") from err
-  if isinstance(value, bool):
-    return "true" if value else "false"
-  if isinstance(value, float):
-    # Tables of numbers and missing values hold the numbers as floats, and nan for what is missing.
-    value = None if math.isnan(value) else int(value) if value.is_integer() else value
-  if value is None or value == "":
-    raise ValueError("the label is empty")
-  if isinstance(value, (int, float)):
-    return str(value)
-  if not isinstance(value, str):
-    raise ValueError(f"the label is no single value, but a {type(value).__name__}")
-  text = value.strip()
+  return _class_name(value if isinstance(value, str) else _written(value))
+
+
+def alike_labels(labels: Iterable[str]) -> list[tuple[str, ...]]:
+  """The labels that a person takes for one another, in groups of two or more.
+
+  They are the same but for case, blanks, characters that are not seen, composed or decomposed
+  accents, full or half width, or how a number is written.
+
+      >>> alike_labels(["cat", "Cat ", "dog", "1", "1.0", "2"])
+      [('1', '1.0'), ('Cat ', 'cat')]
+  """
+  groups: dict[Any, set[str]] = collections.defaultdict(set)
+  for label in labels:
+    groups[_likeness(label)].add(label)
+  return sorted(tuple(sorted(group)) for group in groups.values() if len(group) > 1)
+
+
+@functools.lru_cache(maxsize=4096)  # a table has few labels and many rows
+def _class_name(written: str) -> str:
+  text = unicodedata.normalize("NFC", written.translate(_DROPPED)).strip(_BLANKS)
   if not text:
     raise ValueError("the label is empty")
+  fault = next((c for c in text if _is_fault(c)), None)
+  if fault:
+    raise ValueError(f"the label holds {_name(fault)}; a class is called by one line of text")
+  if text.lower() in _TRUTH_VALUES:
+    return text.lower()
+  whole = _WHOLE_NUMBER.fullmatch(text)
+  if whole:
+    return "0" if whole[1] == "-0" else whole[1]
   return text
+
+
+def _written(value: Any) -> str:
+  """The text of a value that is none; empty where it stands for what is missing."""
+  if value is None or (isinstance(value, float) and math.isnan(value)):
+    return ""  # tables of numbers hold nan for what is missing
+  if isinstance(value, bool):
+    return str(value)
+  if isinstance(value, float):
+    if math.isinf(value):
+      raise ValueError(f"the label is {value}, no finite number")
+    # Not in 1e+16, in which other tables do not write an integer.
+    return str(int(value)) if value.is_integer() else str(value)
+  if isinstance(value, decimal.Decimal) and value.is_finite():
+    written = format(value or abs(value), "f")  # without the sign of -0.00
+    return written.rstrip("0").rstrip(".") if "." in written else written
+  if isinstance(value, (int, datetime.date, datetime.time)):
+    return str(value)
+  raise ValueError(
+    f"the label is no single value, but a {type(value).__name__}; cast the column to text or to a "
+    "number"
+  )
+
+
+def _is_fault(character: str) -> bool:
+  """Whether a label may not hold it: what ends a line somewhere, a control, half a character.
+
+  TensorFlow Transform's vocabularies drop what holds LF or CR.
+  """
+  return character != "\t" and unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+
+
+def _name(character: str) -> str:
+  if len(("." + character + ".").splitlines()) > 1:
+    what = "a line break"
+  elif unicodedata.category(character) == "Cs":
+    what = "half a surrogate pair"
+  else:
+    what = "a control character" if ord(character) else "a NUL"
+  return f"{what} (U+{ord(character):04X})"
+
+
+def _likeness(label: str) -> Any:
+  """What alike labels have in common: their number, or their text without what is not seen."""
+  # Folding the case can decompose, and composing can give what folds: twice is enough.
+  folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold()).casefold()
+  seen = "".join(
+    c for c in _UNSEEN.sub("", folded) if unicodedata.category(c) not in _UNSEEN_CATEGORIES
+  )
+  if _NUMBER.fullmatch(seen):
+    # Exact, whatever the number of digits; an int would refuse thousands of them.
+    sign, digits, exponent = decimal.Decimal(seen).as_tuple()
+    text = "".join(map(str, digits)).lstrip("0")
+    cut = text.rstrip("0")
+    return (sign, cut, int(exponent) + len(text) - len(cut)) if cut else (0, "", 0)
+  # A label of nothing but unseen characters is only like itself.
+  return seen or label

@@ -9,23 +9,28 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+_File = TypeVar("_File", bound="tuple[Any, ...]")
 
 _FILES = 1000
 _BYTES = 64 << 20
 
 
-def split_files(
-  files: Sequence[tuple[str, str | None, str | None]], root: str
-) -> list[list[tuple[str, str | None, str | None]]]:
-  """Shards of up to 1,000 files and 64 MiB, in the order of their names' hashes."""
+def split_files(files: Sequence[_File], root: str) -> list[list[_File]]:
+  """Shards of up to 1,000 files and 64 MiB, in the order of their names' hashes.
+
+  Args:
+    files: tuples that begin with the file's name.
+    root: what the names are relative to.
+  """
   mixed = sorted(files, key=lambda f: hashlib.md5(os.fsencode(f[0])).digest())
-  shards: list[list[tuple[str, str | None, str | None]]] = [[]]
+  shards: list[list[_File]] = [[]]
   size = 0
   for file in mixed:
     try:
       file_size = os.path.getsize(os.path.join(root, file[0]))
-    except OSError:
+    except (OSError, ValueError):  # since Python 3.11 a NUL in a name is a ValueError
       file_size = 0
     if shards[-1] and (len(shards[-1]) >= _FILES or size + file_size > _BYTES):
       shards.append([])

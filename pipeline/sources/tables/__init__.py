@@ -11,37 +11,39 @@ gzipped; then a file is one shard.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
 from pipeline.sources import input_paths
 from pipeline.sources.tables import delimited, jsonl, parquet, saved_otherwise
+from pipeline.sources.tables.dialect import Dialect
+from pipeline.sources.tables.kinds import CSV, JSONL, PARQUET, SEPARATORS, TSV, kind_of
 from pipeline.sources.tables.rows import BadRow, Row
+from pipeline.sources.tables.table_file import TableFile
 
 __all__ = [
+  "CSV",
   "DESCRIPTION",
+  "JSONL",
+  "PARQUET",
+  "TSV",
   "BadRow",
+  "Dialect",
   "Row",
   "columns",
   "files",
+  "kind_of",
   "matches",
   "plan_shards",
   "rows",
+  "says_its_columns",
   "separator_advice",
 ]
 
 DESCRIPTION = "a CSV, TSV, JSONL or Parquet file, or a folder of such files of one kind"
 
-CSV, TSV, JSONL, PARQUET = "CSV", "TSV", "JSONL", "Parquet"
-_SUFFIXES = {
-  ".csv": CSV,
-  ".tsv": TSV,
-  ".jsonl": JSONL,
-  ".ndjson": JSONL,
-  ".parquet": PARQUET,
-}
-_DELIMITERS = {CSV: b",", TSV: b"\t"}
+_BY_NAME = Dialect()
 
 
 def matches(path: str) -> bool:
@@ -52,36 +54,51 @@ def matches(path: str) -> bool:
     return False
 
 
-def files(path: str) -> list[str]:
-  """The absolute paths of the table's files, by name.
+def files(path: str, dialect: Dialect = _BY_NAME) -> list[str]:
+  """The absolute paths of the table's files, by name; with a separator, a file of any name.
 
   Raises:
-    BadInputError: there are none, or they are of several kinds.
+    BadInputError: there are none, they are of several kinds, or a dialect is said of files that
+      have none.
   """
   input_paths.require(path, expected=DESCRIPTION)
+  if dialect.separator and os.path.isfile(path) and kind_of(path) is None:
+    return [os.path.abspath(path)]
   found = _find(path)
   kinds = sorted({str(kind_of(file)) for file in found})
   if not found:
-    raise BadInputError(f"Expected {DESCRIPTION}. Found none at {path!r}.")
+    other = "; one of another name needs data.separator" if os.path.isfile(path) else ""
+    raise BadInputError(f"Expected {DESCRIPTION}. Found none at {path!r}{other}.")
   if len(kinds) > 1:
     raise BadInputError(
       f"Expected files of one kind in {path!r}. Found {' and '.join(kinds)}; name one file, or "
       "move the others away."
     )
+  if dialect != _BY_NAME and kinds[0] not in SEPARATORS:
+    raise BadInputError(
+      f"data.separator and data.header are for CSV and TSV. {found[0]!r} is {kinds[0]}, which says "
+      "itself what its columns are; leave them out."
+    )
   return found
 
 
-def columns(path: str) -> list[str]:
+def columns(path: str, dialect: Dialect = _BY_NAME) -> list[str]:
   """The names of the columns, those of the first file where there are several.
 
   Raises:
     BadInputError: there is no table, or its columns cannot be read.
   """
-  return _columns(files(path)[0])
+  return TableFile(files(path, dialect)[0], dialect).names
 
 
 def plan_shards(
-  path: str, columns: Sequence[str] | None = None, *, flags: Mapping[str, str] | None = None
+  path: str,
+  columns: Sequence[str] | None = None,
+  *,
+  flags: Mapping[str, str] | None = None,
+  dialect: Dialect = _BY_NAME,
+  set_with: str | None = None,
+  usual: Collection[str] = (),
 ) -> list[dict[str, Any]]:
   """Cuts a table into units of work for `rows`, JSON-serialisable, in the order of the rows.
 
@@ -90,38 +107,42 @@ def plan_shards(
     columns: what to read; None reads all columns.
     flags: column to what names another one on the command line, such as
       `--set data.text_column=...`; for messages.
+    dialect: what is said of the files.
+    set_with: what a setting begins with on the command line, such as `--set data.`; None where the
+      dialect cannot be set.
+    usual: names in lower case that only a header has.
 
   Raises:
-    BadInputError: a file or a column is missing, or its name stands twice in a header.
+    BadInputError: a file or a column is missing, its name stands twice in a header, or the header
+      is a row of data.
   """
   shards: list[dict[str, Any]] = []
   expected: list[str] | None = None
-  for file in files(path):
-    names = _columns(file)
+  for name in files(path, dialect):
+    file = TableFile(name, dialect, set_with, flags, usual)
     if columns is not None:
       for column in columns:
-        _require_column(column, names, file, (flags or {}).get(column))
-    elif kind_of(file) != JSONL:
-      expected = names if expected is None else expected
-      _require_same(names, expected, file)
-    _require_single(names, columns, file)
-    shards.extend({"kind": kind_of(file), **shard} for shard in _plan_file(file, names, columns))
+        file.require_column(column)
+    elif file.kind != JSONL:
+      expected = file.names if expected is None else expected
+      _require_same(file.names, expected, name)
+    file.require_single(columns)
+    file.require_header(columns or ())
+    shards.extend({"kind": file.kind, **shard} for shard in file.plan(columns))
   return shards
 
 
 def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
   """The rows of one shard."""
   kind = shard["kind"]
-  if kind in _DELIMITERS:
-    return delimited.rows(shard, _DELIMITERS[kind])
+  if kind in SEPARATORS:
+    return delimited.rows(shard)
   return (jsonl if kind == JSONL else parquet).rows(shard)
 
 
-def kind_of(file: str) -> str | None:
-  """The kind of a file by its name; None for other files."""
-  name = file.lower()
-  kind = _SUFFIXES.get(os.path.splitext(name.removesuffix(".gz"))[1])
-  return None if kind == PARQUET and name.endswith(".gz") else kind
+def says_its_columns(file: str) -> bool:
+  """Whether the kind of file has names for its columns that are no row of it."""
+  return kind_of(file) in (JSONL, PARQUET)
 
 
 def separator_advice(file: str, names: Sequence[str]) -> str:
@@ -131,10 +152,10 @@ def separator_advice(file: str, names: Sequence[str]) -> str:
     file: one of the table's files.
     names: its columns.
   """
-  delimiter = _DELIMITERS.get(kind_of(file) or "")
-  if delimiter is None or len(names) != 1:
+  separator = SEPARATORS.get(kind_of(file) or "")
+  if separator is None or len(names) != 1:
     return ""
-  return saved_otherwise.separator_advice(names[0], delimiter)
+  return saved_otherwise.separator_advice(names, separator)
 
 
 def _find(path: str) -> list[str]:
@@ -144,50 +165,9 @@ def _find(path: str) -> list[str]:
   return [os.path.abspath(path)] if os.path.isfile(path) and kind_of(path) else []
 
 
-def _columns(file: str) -> list[str]:
-  kind = kind_of(file)
-  if kind in _DELIMITERS:
-    return delimited.columns(file, _DELIMITERS[kind])
-  return (jsonl if kind == JSONL else parquet).columns(file)
-
-
-def _plan_file(
-  file: str, names: Sequence[str], columns: Sequence[str] | None
-) -> list[dict[str, Any]]:
-  kind = kind_of(file)
-  if kind in _DELIMITERS:
-    return delimited.plan_file(file, names, columns, _DELIMITERS[kind])
-  return (jsonl if kind == JSONL else parquet).plan_file(file, columns)
-
-
-def _require_column(column: str, names: Sequence[str], file: str, flag: str | None) -> None:
-  if column in names:
-    return
-  message = (
-    f"Expected a column {column!r} in {file!r}. Its columns are: {', '.join(names) or 'none'}."
-  )
-  separators = separator_advice(file, names)
-  if separators:
-    message += separators + saved_otherwise.encoding_advice(file)
-  elif kind_of(file) == JSONL and not names:
-    message += " It has no rows, or none that can be read." + saved_otherwise.encoding_advice(file)
-  elif flag:
-    message += f" Name the right one with {flag}"
-  raise BadInputError(message)
-
-
 def _require_same(names: Sequence[str], expected: Sequence[str], file: str) -> None:
   if sorted(names) != sorted(expected):
     raise BadInputError(
       f"Expected the columns {', '.join(expected)} in {file!r}, as in the first file. Received: "
       f"{', '.join(names)}."
-    )
-
-
-def _require_single(names: Sequence[str], columns: Sequence[str] | None, file: str) -> None:
-  twice = sorted({n for n in names if names.count(n) > 1 and (columns is None or n in columns)})
-  if twice:
-    raise BadInputError(
-      f"Expected each column once in {file!r}. The header has {twice[0]!r} more than once; rename "
-      "one."
     )

@@ -1,7 +1,8 @@
-"""CSV and TSV with a header: RFC 4180 quoting in UTF-8, plain or gzipped."""
+"""CSV and TSV with a header or without: RFC 4180 quoting in UTF-8, plain or gzipped."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,53 +13,85 @@ from pipeline.sources.tables.delimited_records import Record, RecordReader, spli
 from pipeline.sources.tables.rows import BadRow, Row, origin_prefix
 from pipeline.sources.tables.saved_otherwise import separator_advice
 
+_SEPARATOR_LINE = re.compile(rb"sep=[,;|\t]", re.IGNORECASE)
 _SHARD_ROWS = line_files.SHARD_LINES
 _SHARD_BYTES = line_files.SHARD_BYTES
 
 
-def columns(file: str, delimiter: bytes) -> list[str]:
-  """The header's names; a nameless column is called "column 3", by its place.
+def first_row(file: str, separator: str, set_with: str | None = None) -> list[str]:
+  """The fields of the first row, which is the header where there is one.
+
+  Args:
+    file: the path.
+    separator: the character between fields.
+    set_with: what a setting begins with on the command line, for messages.
 
   Raises:
-    BadInputError: there is no header, or it is no text in UTF-8.
+    BadInputError: there is none, or it is no text in UTF-8.
   """
-  header = _header(file, delimiter)
-  if header is None:
+  record = _first_record(file, separator)
+  if record is None:
     raise BadInputError(f"Expected a header with the names of columns in {file!r}. It is empty.")
-  if header.fault:
-    advice = separator_advice(header.data.decode("utf-8", "replace"), delimiter)
-    raise BadInputError(f"The header of {file!r} cannot be read: {header.fault}.{advice}")
+  if record.fault:
+    names = record.data.decode("utf-8", "replace").split(separator)
+    advice = separator_advice(names, separator, set_with)
+    raise BadInputError(f"The header of {file!r} cannot be read: {record.fault}.{advice}")
+  if _SEPARATOR_LINE.fullmatch(record.data):
+    said = record.data.decode()
+    raise BadInputError(
+      f"Expected a header in the first line of {file!r}. Received Excel's note of the separator, "
+      f"{said!r}; delete that line, for example with `tail -n +2 old.csv > new.csv`."
+    )
   try:
-    names = [decode(field).strip() for field in split_fields(header, delimiter)]
+    fields = [decode(field).strip() for field in split_fields(record, separator.encode())]
   except UndecodableError as err:
     raise BadInputError(
       f"Expected a header in UTF-8 in {file!r}. Received: {err}. {remedy(str(err))}"
     ) from err
-  if any("\r" in name for name in names):
+  if any("\r" in field for field in fields):
     raise BadInputError(
       f"Expected lines that end with LF or CRLF in {file!r}. They end with CR alone; save the file "
       "anew, as CSV in UTF-8."
     )
-  return [name or f"column {number}" for number, name in enumerate(names, 1)]
+  return fields
+
+
+def names_of(fields: Sequence[str], has_header: bool) -> list[str]:
+  """What the columns are called: a nameless one "column 3", by its place, and "3" without a header.
+
+  Args:
+    fields: those of the first row.
+    has_header: whether they are names.
+  """
+  if not has_header:
+    return [str(number) for number, _ in enumerate(fields, 1)]
+  return [name or f"column {number}" for number, name in enumerate(fields, 1)]
 
 
 def plan_file(
-  file: str, names: Sequence[str], wanted: Sequence[str] | None, delimiter: bytes
+  file: str, names: Sequence[str], wanted: Sequence[str] | None, *, separator: str, has_header: bool
 ) -> list[dict[str, Any]]:
   """Cuts the rows of a file at the ends of records; a gzipped file is one shard.
 
   Raises:
     BadInputError: the file cannot be read.
   """
-  shard = {"file": file, "names": list(names), "columns": None if wanted is None else list(wanted)}
+  shard = {
+    "file": file,
+    "names": list(names),
+    "columns": None if wanted is None else list(wanted),
+    "separator": separator,
+    "has_header": has_header,
+  }
   if line_files.is_gzip(file):
     return [{**shard, "start": 0, "stop": None, "number": 1}]
   ranges: list[dict[str, Any]] = []
   start = first = end = 0
   try:
     with line_files.open_bytes(file) as f:
-      for record in RecordReader(f, delimiter=delimiter, start=line_files.begin(f, 0)):
-        if record.number == 1:
+      begin = line_files.begin(f, 0)
+      for record in RecordReader(f, delimiter=separator.encode(), start=begin):
+        if has_header and record.number == 1:
           continue
         if not first:
           start, first = record.start, record.number
@@ -73,13 +106,15 @@ def plan_file(
   return [{**shard, **part} for part in ranges]
 
 
-def rows(shard: Mapping[str, Any], delimiter: bytes) -> Iterator[Row | BadRow]:
+def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
   """The rows of one shard."""
   file, names = shard["file"], shard["names"]
   wanted = names if shard["columns"] is None else shard["columns"]
   kept = [(index, name) for index, name in enumerate(names) if name in wanted]
+  headers, like = (1, "the header") if shard["has_header"] else (0, "the first row")
   number = shard["number"] - 1
   prefix = origin_prefix(file)
+  delimiter = shard["separator"].encode()
   try:
     with line_files.open_bytes(file) as f:
       skipped = line_files.begin(f, shard["start"])
@@ -92,8 +127,8 @@ def rows(shard: Mapping[str, Any], delimiter: bytes) -> Iterator[Row | BadRow]:
       )
       for record in reader:
         number = record.number
-        if number > 1 and (record.data or record.fault):
-          yield _row(record, prefix, names, kept, delimiter)
+        if number > headers and (record.data or record.fault):
+          yield _row(record, prefix, names, kept, delimiter, like)
   except line_files.READ_ERRORS as err:
     number += 1
     yield BadRow(number, f"{prefix}{number}", line_files.damaged(err), b"")
@@ -105,6 +140,7 @@ def _row(
   names: Sequence[str],
   kept: Sequence[tuple[int, str]],
   delimiter: bytes,
+  like: str,
 ) -> Row | BadRow:
   where = f"{prefix}{record.number}"
   if record.fault:
@@ -119,7 +155,7 @@ def _row(
     fields = split_fields(record, delimiter)
     count, reason = len(fields), _undecodable(fields, names)
   if count != len(names):
-    reason = f"expected {len(names)} fields, as in the header; the row has {count}"
+    reason = f"expected {len(names)} fields, as in {like}; the row has {count}"
   if reason:
     return BadRow(record.number, where, reason, record.data)
   return Row(record.number, where, {name: text[index] for index, name in kept})
@@ -135,10 +171,10 @@ def _undecodable(fields: Sequence[bytes], names: Sequence[str]) -> str:
   return ""
 
 
-def _header(file: str, delimiter: bytes) -> Record | None:
+def _first_record(file: str, separator: str) -> Record | None:
   try:
     with line_files.open_bytes(file) as f:
-      reader = RecordReader(f, delimiter=delimiter, start=line_files.begin(f, 0))
+      reader = RecordReader(f, delimiter=separator.encode(), start=line_files.begin(f, 0))
       return next(iter(reader), None)
   except line_files.READ_ERRORS as err:
     raise line_files.unreadable(file, err) from err

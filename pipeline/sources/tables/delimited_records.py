@@ -192,6 +192,7 @@ def _whole_record(delimiter: bytes) -> re.Pattern[bytes]:
 
   No two alternatives begin alike, so a record that does not match is given up soon.
   """
+  delimiter = re.escape(delimiter)
   field = rb'(?:"[^"]*(?:""[^"]*)*"|[^"%b\n][^%b\n]*|)' % (delimiter, delimiter)
   return re.compile(rb"%b(?:%b%b)*\r?\n" % (field, delimiter, field))
 

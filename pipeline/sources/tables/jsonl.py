@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.sources import line_files
+from components.errors import BadInputError
+from pipeline.sources import encoding, line_files
 from pipeline.sources.encoding import UndecodableError, decode, is_encodable
 from pipeline.sources.tables.rows import BadRow, Row, origin_prefix
 
@@ -26,13 +27,37 @@ def columns(file: str) -> list[str]:
   """The keys of the first objects, in the order they appear.
 
   Raises:
-    BadInputError: the file cannot be read.
+    BadInputError: the file cannot be read, or it is one array or object of several lines.
   """
   names: dict[str, None] = {}
   for row in itertools.islice(rows({"file": file, "columns": None}), _LOOKED_AT):
     if isinstance(row, Row):
       names.update(dict.fromkeys(row.values))
+    elif not names and row.data.strip() in (b"[", b"{", b"[{"):
+      raise BadInputError(f"Expected one JSON object a line in {file!r}.{_told(row)}")
   return list(names)
+
+
+def advice(file: str) -> str:
+  """Why there are no columns, and what to do, to end a message with; empty in an empty file."""
+  first = next((row for row in rows({"file": file, "columns": None})), None)
+  return _told(first) if isinstance(first, BadRow) else ""
+
+
+def _told(bad: BadRow) -> str:
+  remedy = encoding.remedy(bad.reason)
+  if remedy:
+    return f" Line {bad.number} is {bad.reason}. {remedy}"
+  line = bad.data.strip()
+  if line.startswith(b"["):
+    remedy = "It is a JSON array: write one object a line, as `jq -c '.[]' old > new.jsonl` does."
+  elif line.startswith(b"{'"):
+    remedy = "It is a dict of Python, and JSON has double quotes: write it with json.dumps."
+  elif line == b"{":
+    remedy = "The object has several lines: write it in one, as `jq -c . old > new.jsonl` does."
+  else:
+    remedy = "Write one JSON object a line."
+  return f" Line {bad.number} is no JSON object: {bad.reason}. {remedy}"
 
 
 def plan_file(file: str, wanted: Sequence[str] | None) -> list[dict[str, Any]]:

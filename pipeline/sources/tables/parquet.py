@@ -11,6 +11,8 @@ from pipeline.sources.tables.rows import BadRow, Row, origin_prefix
 
 _SHARD_ROWS = 10_000
 _BATCH_ROWS = 1000
+# What Arrow's conversions raise, for years beyond 9999 and time zones that nobody knows.
+_CONVERSION_ERRORS = (ValueError, OverflowError, KeyError)
 
 
 def columns(file: str) -> list[str]:
@@ -84,7 +86,7 @@ def _rows(batch: Any, prefix: str, number: int) -> Iterator[Row | BadRow]:
   values = [_values(column) for column in batch.columns]
   for row, cells in enumerate(zip(*values, strict=True), number):
     for name, cell in zip(names, cells, strict=True):
-      if isinstance(cell, _Undecodable):
+      if isinstance(cell, _Unusable):
         reason = f"{cell.reason} in column {name!r}"
         yield BadRow(row, f"{prefix}{row}", reason, cell.data)
         break
@@ -92,27 +94,60 @@ def _rows(batch: Any, prefix: str, number: int) -> Iterator[Row | BadRow]:
       yield Row(row, f"{prefix}{row}", dict(zip(names, cells, strict=True)))
 
 
-class _Undecodable:
+class _Unusable:
+  """A cell that has no value."""
+
   def __init__(self, data: bytes, reason: str):
     self.data = data
     self.reason = reason
 
 
 def _values(column: Any) -> list[Any]:
-  """The column's cells as Python's values; Arrow does not check that its strings are UTF-8."""
+  """The column's cells as Python's values: text where bytes are UTF-8, 0.1 where a float32 is."""
   import pyarrow as pa
 
   if pa.types.is_dictionary(column.type):
     column = column.dictionary_decode()
-  if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+  kind = column.type
+  if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    # Arrow does not check that its strings are UTF-8.
+    wide = pa.types.is_large_string(kind)
+    data = column.cast(pa.large_binary() if wide else pa.binary()).to_pylist()
+    return [None if cell is None else _text(cell) for cell in data]
+  if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    # Hive, Impala and TensorFlow write text so; other bytes may be what a column is about.
+    return [_text_or_bytes(cell) for cell in column.to_pylist()]
+  if pa.types.is_float32(kind):
+    return [None if cell is None else _shortest(cell) for cell in column.to_pylist()]
+  try:
     return column.to_pylist()
-  wide = pa.types.is_large_string(column.type)
-  data = column.cast(pa.large_binary() if wide else pa.binary()).to_pylist()
-  return [None if cell is None else _text(cell) for cell in data]
+  except _CONVERSION_ERRORS:
+    return [_value(cell) for cell in column]
 
 
-def _text(data: bytes) -> str | _Undecodable:
+def _text(data: bytes) -> str | _Unusable:
   try:
     return decode(data)
   except UndecodableError as err:
-    return _Undecodable(data, str(err))
+    return _Unusable(data, str(err))
+
+
+def _text_or_bytes(data: bytes | None) -> str | bytes | None:
+  try:
+    return None if data is None else decode(data)
+  except UndecodableError:
+    return data
+
+
+def _shortest(value: float) -> float:
+  """The float that is written as the float32 is: 0.1, and not 0.10000000149011612."""
+  import numpy as np
+
+  return float(str(np.float32(value)))
+
+
+def _value(cell: Any) -> Any:
+  try:
+    return cell.as_py()
+  except _CONVERSION_ERRORS as err:
+    return _Unusable(b"", f"a value that Python has no {cell.type} for, {err},")

@@ -6,28 +6,39 @@ What is returned are sentences to end a message with, each with a blank before i
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 from pipeline.sources import encoding, line_files
+from pipeline.sources.tables import dialect
 
 _LOOKED_AT = 1000  # lines
-_PLURALS = {",": "commas", "\t": "tabs", ";": "semicolons"}
+_PLURALS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "pipes"}
 _REMEDIES = {
   ",": "Give it a name that ends with .csv.",
   "\t": "Give it a name that ends with .tsv.",
-  ";": "Save it with commas as a .csv, or with tabs as a .tsv.",
 }
 
 
-def separator_advice(header: str, delimiter: bytes) -> str:
-  """What to do where the header of a CSV or TSV has another separator and not its own."""
-  own = delimiter.decode()
-  other = next((separator for separator in _PLURALS if separator in header), None)
-  if own in header or other is None:
+def separator_advice(names: Sequence[str], separator: str, set_with: str | None = None) -> str:
+  """What to do where the first row has more fields between other separators than between its own.
+
+  Args:
+    names: the first row's fields.
+    separator: the character between them.
+    set_with: what a setting begins with on the command line; None where there are no settings.
+  """
+  header = "".join(names)
+  other = max((s for s in _PLURALS if s != separator), key=header.count)
+  if header.count(other) < len(names):
     return ""
-  kind = "CSV" if own == "," else "TSV"
+  own = _PLURALS.get(separator, repr(separator))
+  what = {",": "a CSV", "\t": "a TSV"}.get(separator, "the file")
+  if set_with:
+    remedy = f"Read it with {set_with}separator={dialect.name_of(other)}"
+  else:
+    remedy = _REMEDIES.get(other, "Save it with commas as a .csv, or with tabs as a .tsv.")
   return (
-    f" Fields of a {kind} are separated by {_PLURALS[own]}, these seem to be by {_PLURALS[other]}. "
-    + _REMEDIES[other]
+    f" Fields of {what} are separated by {own}, these seem to be by {_PLURALS[other]}. {remedy}"
   )
 
 

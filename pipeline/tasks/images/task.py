@@ -7,6 +7,7 @@ import pathlib
 from typing import Any
 
 from components.errors import BadInputError
+from pipeline.sources.text_tables import TABLE_OPTIONS
 from pipeline.task import MetricGate, Options, Task
 from pipeline.tasks.images import sources
 from pipeline.tasks.images.features import IMAGE, LABEL, LABEL_ID, PIXELS, SIZE_BUCKET, VOCABULARY
@@ -70,7 +71,7 @@ TASK = Task(
     "max_pixels": 50_000_000,
     "path_column": "path",
     "label_column": "label",
-    "split_column": None,
+    **TABLE_OPTIONS,
     "image_feature": None,
     "label_feature": None,
   },

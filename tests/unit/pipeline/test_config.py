@@ -54,6 +54,27 @@ def test_data_options_of_the_task_are_set_like_fields_and_kept_apart():
 
 
 @pytest.mark.parametrize(
+  ("written", "value"),
+  [
+    *((mark, mark) for mark in ";|,:^#&*-\t "),  # YAML has other plans for most of them
+    ("semicolon", "semicolon"),
+    ("'|'", "|"),
+    ("~", None),
+  ],
+)
+def test_a_separator_is_the_mark_that_was_written(written, value):
+  assert make(f"data.separator={written}").data.options == {"separator": value}
+
+
+def test_a_column_may_be_called_by_a_number(config_file):
+  assert make("data.label_column=2").data.options == {"label_column": "2"}
+  path = config_file("data: {label_column: 2, header: false}\n")
+  assert make(config_file=path).data.options == {"label_column": "2", "header": False}
+  with pytest.raises(BadInputError, match="data.label_column must be of type str"):
+    make("data.label_column=true")
+
+
+@pytest.mark.parametrize(
   ("setting", "section", "name", "value"),
   [
     ("train.learning_rate=1e-3", "train", "learning_rate", 0.001),

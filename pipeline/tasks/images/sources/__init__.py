@@ -19,7 +19,11 @@ _MODULES = {"idx": idx, "tfrecord": tfrecord, "manifest": manifest, "folder": fo
 # its columns, and any other folder is taken for class folders, whose plan says what is missing.
 SOURCES: dict[str, Source] = {
   name: Source(
-    description=module.DESCRIPTION, matches=module.matches, plan=module.plan, read=module.read
+    description=module.DESCRIPTION,
+    matches=module.matches,
+    plan=module.plan,
+    read=module.read,
+    reads_tables=module is manifest,
   )
   for name, module in _MODULES.items()
 }

@@ -1,157 +1,203 @@
-"""A CSV that names a picture and its label in each row; paths are relative to the CSV.
+"""A table that names a picture and its label in each row; paths are relative to the table.
 
-The options `path_column`, `label_column` and `split_column` name the columns.
+The options `path_column`, `label_column` and `split_column` name the columns; `separator` and
+`header` say how a CSV or TSV is written.
 """
 
 from __future__ import annotations
 
 import collections
-import csv
+import dataclasses
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from components.errors import BadInputError
-from components.records import SPLIT_NAMES, Record, Rejected, SourcePlan
-from pipeline.sources import given_splits, input_paths, sharding
-from pipeline.sources.class_counts import names
-from pipeline.tasks.images.sources import headers, pictures
+from components.recognition import Recognized
+from components.records import Record, Rejected, SourcePlan
+from pipeline.sources import input_paths, sharding, tables, text_tables
+from pipeline.sources.class_counts import require_counts
+from pipeline.sources.labels import label_text
+from pipeline.tasks.images.sources import headers, picture_paths, pictures
 
-DESCRIPTION = "a CSV with the columns path and label, paths relative to it"
+DESCRIPTION = "a CSV, TSV, JSONL or Parquet file with the columns path and label"
 
-_DEFAULTS = {"path_column": "path", "label_column": "label"}
-_SUFFIXES = (".csv", ".tsv")
-_SPLITS = {**SPLIT_NAMES, "": None}
+_USUAL_NAMES = {
+  "path": ("file", "filename", "file_name", "filepath", "image", "image_path"),
+  "label": ("class", "category", "target"),
+}
+_SHARD_REJECTED = 1000
+
+
+class _Manifest(NamedTuple):
+  """What a table says of pictures.
+
+  Attributes:
+    columns: which columns were read, and how.
+    files: the table's files.
+    root: what paths are relative to.
+    pictures: path, label, split and origin of each row that names them.
+    rejected: why the other rows cannot be used.
+    labels: every label to the number of its rows, usable or not.
+    given: the splits that the table draws.
+  """
+
+  columns: text_tables.Columns
+  files: list[str]
+  root: str
+  pictures: list[tuple[str, str, str | None, str]]
+  rejected: list[Rejected]
+  labels: Mapping[str, int]
+  given: tuple[str, ...]
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a CSV, or a folder with exactly one CSV that has the usual columns."""
-  try:
-    file = _find(path)
-    if file is None:
-      return False
-    return file == path or set(_DEFAULTS.values()) <= set(_columns(file))
-  except (BadInputError, OSError):
-    return False
+  """Whether the path is a table, or a folder with tables that have the usual columns."""
+  return tables.matches(path) if os.path.isfile(path) else bool(_usual_tables(path))
 
 
 def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
-  """Reads the CSV and cuts it into shards; the pictures are not looked at.
+  """Reads the table and cuts it into shards; the pictures are not looked at.
 
   Raises:
-    BadInputError: the file or a column is missing, a split is unknown, or there are fewer than two
-      labels.
+    BadInputError: the table or a column is missing, a split is unknown, there are fewer than two
+      labels, or none of the pictures exists.
   """
   limit = pictures.max_pixels(options)
-  file, rows = _rows(path, options)
-  root = os.path.dirname(file)
-  settled = given_splits.settle(split for _, _, split in rows)
-  rows = [(name, label, settled[split] if split else None) for name, label, split in rows]
-  _require_labels(rows, file)
-  existing = [os.path.join(root, name) for name, _, _ in rows if name]
+  manifest = _read(path, options)
+  found, root = manifest.pictures, manifest.root
+  require_counts(
+    collections.Counter(label for _, label, _, _ in found),
+    manifest.rejected[0] if manifest.rejected else None,
+    source=manifest.files[0],
+    advice="Add rows, or name the right columns with --set data.path_column=... and --set "
+    "data.label_column=...",
+  )
+  if not any(os.path.lexists(os.path.join(root, name)) for name, _, _, _ in found):
+    raise BadInputError(
+      f"Expected pictures at the paths in {manifest.files[0]!r}, relative to {root!r}. The first, "
+      f"{found[0][3]}, does not exist, nor does any other. Move the table, or write other paths."
+    )
+  shards: list[dict[str, Any]] = [
+    {"root": root, "files": files} for files in sharding.split_files(found, root)
+  ]
+  for start in range(0, len(manifest.rejected), _SHARD_REJECTED):
+    rejected = manifest.rejected[start : start + _SHARD_REJECTED]
+    shards.append({"root": root, "files": [], "rejected": [_to_json(r) for r in rejected]})
+  columns = manifest.columns
   return SourcePlan(
-    shards=[
-      {"root": root, "file": os.path.basename(file), "files": shard}
-      for shard in sharding.split_files(rows, root)
-    ],
-    fingerprint=input_paths.fingerprint(root, [file, *existing], limit, _column_names(options)),
-    given_splits=given_splits.given(settled),
-    labels=tuple(sorted({label for _, label, _ in rows if label})),
+    shards=shards,
+    fingerprint=input_paths.fingerprint(
+      root,
+      [*manifest.files, *(os.path.join(root, name) for name, _, _, _ in found)],
+      limit,
+      *columns.facts,
+    ),
+    given_splits=manifest.given,
+    recognized=Recognized(
+      layout="manifest",
+      fields=columns.fields,
+      files=[input_paths.printable(os.path.basename(file)) for file in manifest.files],
+      file_count=len(manifest.files),
+      rows=len(found) + len(manifest.rejected),
+      classes=manifest.labels,
+      unread=text_tables.unread(manifest.files[0], columns),
+    ),
   )
 
 
 def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Record | Rejected]:
   """Reads the pictures of one shard."""
   limit = pictures.max_pixels(options)
-  for name, label, split in shard["files"]:
-    origin = f"{shard['file']}: {input_paths.printable(name)}"
+  for name, label, split, origin in shard["files"]:
     file = os.path.join(shard["root"], name)
-    if not name:
-      yield Rejected(origin=origin, reason="the row names no picture")
-    elif not label:
-      yield Rejected(origin=origin, reason="the row has no label", file=file)
-    else:
-      yield pictures.read_file(file, label=label, split=split, origin=origin, max_pixels=limit)
+    yield pictures.read_file(file, label=label, split=split, origin=origin, max_pixels=limit)
+  for rejected in shard.get("rejected", ()):
+    data = rejected["data"]
+    yield Rejected(**{**rejected, "data": data and data.encode("latin-1")})
 
 
 def sizes(path: str, options: Mapping[str, Any], count: int) -> Iterator[tuple[int, int]]:
   """Width and height of up to `count` pictures, in pixels."""
-  file, rows = _rows(path, options)
-  for name, _, _ in input_paths.spread([row for row in rows if row[0]], count):
-    yield from headers.size_of_file(os.path.join(os.path.dirname(file), name))
+  manifest = _read(path, options)
+  for name, _, _, _ in input_paths.spread(manifest.pictures, count):
+    yield from headers.size_of_file(os.path.join(manifest.root, name))
 
 
-def _find(path: str) -> str | None:
-  if os.path.isdir(path):
-    found = [e.path for e in input_paths.entries(path) if e.name.lower().endswith(_SUFFIXES)]
-    return found[0] if len(found) == 1 else None
-  return path if path.lower().endswith(_SUFFIXES) and os.path.isfile(path) else None
-
-
-def _column_names(options: Mapping[str, Any]) -> tuple[str, str, str | None]:
-  path = options.get("path_column") or _DEFAULTS["path_column"]
-  label = options.get("label_column") or _DEFAULTS["label_column"]
-  return path, label, options.get("split_column") or None
-
-
-def _open(file: str) -> Iterator[list[str]]:
-  # utf-8-sig: spreadsheets write a byte order mark, which would stick to the first column's name.
-  with open(file, encoding="utf-8-sig", newline="") as f:
-    yield from csv.reader(f, delimiter="\t" if file.lower().endswith(".tsv") else ",")
-
-
-def _columns(file: str) -> list[str]:
-  try:
-    return [name.strip() for name in next(_open(file), [])]
-  except (UnicodeDecodeError, csv.Error) as err:
-    raise BadInputError(f"Expected UTF-8 CSV in {file!r}. Received: {err}") from err
-
-
-def _rows(path: str, options: Mapping[str, Any]) -> tuple[str, list[tuple[str, str, str | None]]]:
-  """The CSV's path and its (picture, label, split) rows."""
+def _read(path: str, options: Mapping[str, Any]) -> _Manifest:
   input_paths.require(path, expected=DESCRIPTION)
-  file = _find(path)
-  if file is None:
-    raise BadInputError(f"Expected {DESCRIPTION}. {path!r} is no .csv or .tsv file.")
-  file = os.path.abspath(file)
-  header = _columns(file)
-  wanted = _column_names(options)
-  for option, column in zip(("path_column", "label_column", "split_column"), wanted, strict=True):
-    if column is not None and column not in header:
-      raise BadInputError(
-        f"Expected a column {column!r} in {file!r}. Its columns are: {', '.join(header)}. Name "
-        f"the right one with --set data.{option}=..."
-      )
-  indices = [None if column is None else header.index(column) for column in wanted]
+  path = os.path.abspath(path)
+  root = path if os.path.isdir(path) else os.path.dirname(path)
+  usual = [] if os.path.isfile(path) else _usual_tables(path)
+  table = usual[0] if len(usual) == 1 else path
+  columns = text_tables.find_columns(table, options, _USUAL_NAMES)
+  shards, given = text_tables.plan_table(table, columns)
+  found: list[tuple[str, str, str | None, str]] = []
+  rejected: list[Rejected] = []
+  labels: collections.Counter[str] = collections.Counter()
+  for shard in shards:
+    for row in text_tables.read_table(shard):
+      if isinstance(row, Rejected):
+        rejected.append(row)
+        continue
+      picture = _picture(row, columns, root, labels)
+      if isinstance(picture, Rejected):
+        rejected.append(picture)
+      else:
+        found.append(picture)
+  files = tables.files(table, columns.dialect)
+  return _Manifest(columns, files, root, found, rejected, labels, given)
+
+
+def _picture(
+  found: text_tables.SplitRow,
+  columns: text_tables.Columns,
+  root: str,
+  labels: collections.Counter[str],
+) -> tuple[str, str, str | None, str] | Rejected:
+  """Path, label, split and origin of a row's picture, whose label is counted, or why not."""
+  values, origin = found.row.values, found.row.origin
+  label, name, reasons = "", None, []
   try:
-    lines = list(_open(file))[1:]
-  except (UnicodeDecodeError, csv.Error) as err:
-    raise BadInputError(f"Expected UTF-8 CSV in {file!r}. Received: {err}") from err
-  return file, [_row(line, indices, number, file) for number, line in enumerate(lines, 2) if line]
+    label = label_text(values.get(columns.names["label"]))
+    labels[label] += 1
+  except ValueError as err:
+    reasons.append(str(err))
+  try:
+    written = picture_paths.written_path(values.get(columns.names["path"]))
+    origin = f"{origin}: {written}"
+    name = picture_paths.find(root, written)
+  except ValueError as err:
+    reasons.insert(0, str(err))
+  if name and not reasons:
+    return name, label, found.split, origin
+  file = name and os.path.join(root, name)
+  return Rejected(origin=origin, reason=reasons[0], data=None if file else found.data, file=file)
 
 
-def _row(
-  line: Sequence[str], indices: Sequence[int | None], number: int, file: str
-) -> tuple[str, str, str | None]:
-  name, label, split = (line[i].strip() if i is not None and i < len(line) else "" for i in indices)
-  if split.lower() not in _SPLITS:
-    raise BadInputError(
-      f"Expected train, val, eval or test as split. Received {split!r} in row {number} of {file!r}."
-    )
-  return name, label, _SPLITS[split.lower()]
+def _usual_tables(folder: str) -> list[str]:
+  """The tables of a folder, where they are of one kind and each has the usual columns."""
+  try:
+    by_kind = collections.defaultdict(list)
+    for entry in input_paths.entries(folder):
+      kind = tables.kind_of(entry.name)
+      if kind and entry.is_file():
+        by_kind[kind].append(entry.path)
+    usual = [files for files in by_kind.values() if all(map(_has_usual_columns, files))]
+  except BadInputError:
+    return []
+  is_only = len(by_kind) == 1
+  return usual[0] if len(usual) == 1 and (is_only or len(usual[0]) == 1) else []
 
 
-def _require_labels(rows: Sequence[tuple[str, str, str | None]], file: str) -> None:
-  counts = collections.Counter(label for name, label, _ in rows if name and label)
-  if len(counts) < 2:
-    found = names(counts) or "none"
-    raise BadInputError(
-      f"Expected rows of at least two labels in {file!r}. Found: {found}. Add rows, or name the "
-      "right column with --set data.label_column=..."
-    )
-  single = sorted(label for label, count in counts.items() if count < 2)
-  if single:
-    raise BadInputError(
-      f"Expected at least two pictures of each label in {file!r}. Found one of {names(single)}; "
-      "add pictures or remove the label."
-    )
+def _has_usual_columns(file: str) -> bool:
+  try:
+    return set(_USUAL_NAMES) <= set(tables.columns(file))
+  except BadInputError:
+    return False
+
+
+def _to_json(rejected: Rejected) -> dict[str, Any]:
+  """What `read` makes a `Rejected` of; latin-1 holds any bytes."""
+  data = rejected.data
+  return {**dataclasses.asdict(rejected), "data": data and data.decode("latin-1")}

@@ -100,8 +100,8 @@ def read_file(
   try:
     with open(path, "rb") as f:
       data = f.read()
-  except OSError as err:
-    reason = f"the file cannot be read: {err.strerror or err}"
+  except (OSError, ValueError) as err:  # a ValueError where the path holds a NUL
+    reason = f"the file cannot be read: {getattr(err, 'strerror', None) or err}"
     return Rejected(origin=origin, reason=reason, file=path)
   return to_record(data, label=label, split=split, origin=origin, file=path, max_pixels=max_pixels)
 

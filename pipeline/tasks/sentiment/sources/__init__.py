@@ -6,6 +6,7 @@ checks paths with it.
 
 from __future__ import annotations
 
+from pipeline.sources.text_tables import TABLE_OPTIONS
 from pipeline.task import Source
 from pipeline.tasks.sentiment.sources import folder, lines, table, tfrecord
 from pipeline.tasks.sentiment.sources.records import MAX_CHARS
@@ -13,10 +14,15 @@ from pipeline.tasks.sentiment.sources.records import MAX_CHARS
 _MODULES = {"tfrecord": tfrecord, "table": table, "folder": folder, "lines": lines}
 
 # In the order they are tried: TFRecords are told by their bytes or names, tables by their names,
-# class folders by being folders; whatever else lies in a folder is taken for lines.
+# class folders by being folders; whatever else lies in a folder is taken for lines, and so is a
+# file of lines with labels.
 SOURCES: dict[str, Source] = {
   name: Source(
-    description=module.DESCRIPTION, matches=module.matches, plan=module.plan, read=module.read
+    description=module.DESCRIPTION,
+    matches=module.matches,
+    plan=module.plan,
+    read=module.read,
+    reads_tables=module is table,
   )
   for name, module in _MODULES.items()
 }
@@ -26,7 +32,8 @@ DATA_OPTIONS = {
   "max_chars": MAX_CHARS,
   "text_column": "text",
   "label_column": "label",
-  "split_column": None,
+  **TABLE_OPTIONS,
   "text_feature": None,
   "label_feature": None,
+  "label_from": None,
 }

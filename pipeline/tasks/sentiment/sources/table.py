@@ -1,6 +1,7 @@
 """Tables with a column of texts and a column of labels: CSV, TSV, JSON Lines or Parquet.
 
-The options `text_column`, `label_column` and `split_column` name the columns.
+The options `text_column`, `label_column` and `split_column` name the columns; `separator` and
+`header` say how a CSV or TSV is written.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.errors import BadInputError
+from components.recognition import Recognized
 from components.records import Record, Rejected, SourcePlan
 from pipeline.sources import input_paths, tables, text_tables
 from pipeline.sources.class_counts import require_classes
@@ -18,9 +20,10 @@ from pipeline.tasks.sentiment.sources import records
 
 DESCRIPTION = f"{tables.DESCRIPTION}, with the columns text and label"
 
-_TEXT_COLUMN, _LABEL_COLUMN = "text", "label"
-_TEXT_NAMES = ("review", "sentence", "content", "comment", "message", "tweet", "body")
-_LABEL_NAMES = ("sentiment", "class", "target", "polarity", "category")
+_USUAL_NAMES = {
+  "text": ("review", "sentence", "content", "comment", "message", "tweet", "body"),
+  "label": ("sentiment", "class", "target", "polarity", "category"),
+}
 
 
 def matches(path: str) -> bool:
@@ -30,7 +33,8 @@ def matches(path: str) -> bool:
   if os.path.isfile(path) or not any(e.is_dir() for e in input_paths.entries(path)):
     return True
   try:
-    return set(_columns(path, {})) <= set(tables.columns(path))
+    names = text_tables.find_columns(path, {}, _USUAL_NAMES).names
+    return set(names.values()) <= set(tables.columns(path))
   except BadInputError:
     return False
 
@@ -43,12 +47,9 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
       labels.
   """
   limit = records.max_chars(options)
-  files = tables.files(path)
-  text, label = _columns(path, options)
-  split = options.get("split_column") or None
-  flags = {text: "--set data.text_column=...", label: "--set data.label_column=..."}
-  shards, given = text_tables.plan_table(path, [text, label], split, flags)
-  shards = [{**shard, "text": text, "label": label} for shard in shards]
+  columns = text_tables.find_columns(path, options, _USUAL_NAMES)
+  shards, given = text_tables.plan_table(path, columns)
+  shards = [{**shard, **columns.names} for shard in shards]
   require_classes(
     (record for shard in shards for record in read(shard, options)),
     LABEL,
@@ -56,10 +57,18 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
     advice="Add rows, or name the right columns with --set data.text_column=... and --set "
     "data.label_column=...",
   )
+  files = tables.files(path, columns.dialect)
   return SourcePlan(
     shards=shards,
-    fingerprint=input_paths.fingerprint(path, files, limit, text, label, split),
+    fingerprint=input_paths.fingerprint(path, files, limit, *columns.facts),
     given_splits=given,
+    recognized=Recognized(
+      layout="table",
+      fields=columns.fields,
+      files=[input_paths.printable(os.path.basename(file)) for file in files],
+      file_count=len(files),
+      unread=text_tables.unread(path, columns),
+    ),
   )
 
 
@@ -81,13 +90,3 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
     if isinstance(record, Rejected):
       record = Rejected(origin=record.origin, reason=record.reason, data=found.data)
     yield record
-
-
-def _columns(path: str, options: Mapping[str, Any]) -> tuple[str, str]:
-  names = tables.columns(path)
-  text = options.get("text_column") or _TEXT_COLUMN
-  label = options.get("label_column") or _LABEL_COLUMN
-  return (
-    text_tables.find_column(names, text, _TEXT_COLUMN, _TEXT_NAMES),
-    text_tables.find_column(names, label, _LABEL_COLUMN, _LABEL_NAMES),
-  )

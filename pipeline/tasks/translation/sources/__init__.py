@@ -6,6 +6,7 @@ checks paths with it.
 
 from __future__ import annotations
 
+from pipeline.sources.text_tables import TABLE_OPTIONS
 from pipeline.task import Source
 from pipeline.tasks.translation.sources import aligned, table, tsv
 from pipeline.tasks.translation.sources.records import MAX_CHARS
@@ -16,7 +17,11 @@ _MODULES = {"table": table, "tsv": tsv, "aligned": aligned}
 # taken for pairs; files of two languages are told by their names.
 SOURCES: dict[str, Source] = {
   name: Source(
-    description=module.DESCRIPTION, matches=module.matches, plan=module.plan, read=module.read
+    description=module.DESCRIPTION,
+    matches=module.matches,
+    plan=module.plan,
+    read=module.read,
+    reads_tables=module is table,
   )
   for name, module in _MODULES.items()
 }
@@ -24,9 +29,9 @@ SOURCES: dict[str, Source] = {
 # The data options that the sources understand, with their defaults.
 DATA_OPTIONS = {
   "max_chars": MAX_CHARS,
-  "source_column": "source",
-  "target_column": "target",
-  "split_column": None,
+  "source_column": None,
+  "target_column": None,
+  **TABLE_OPTIONS,
   "reverse": False,
   "source_language": None,
   "target_language": None,

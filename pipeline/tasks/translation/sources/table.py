@@ -1,22 +1,30 @@
 """Tables with a column of sentences and one of translations: CSV, TSV, JSON Lines or Parquet.
 
-The options `source_column`, `target_column` and `split_column` name the columns.
+The options `source_column`, `target_column` and `split_column` name the columns; `separator` and
+`header` say how a CSV or TSV is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
+from components.recognition import Recognized
 from components.records import Record, Rejected, SourcePlan
-from pipeline.sources import input_paths, tables, text_tables
-from pipeline.tasks.translation.sources import records
+from pipeline.sources import first_records, input_paths, tables, text_tables
+from pipeline.tasks.translation.sources import records, sides
 
 DESCRIPTION = f"{tables.DESCRIPTION}, with the columns source and target"
 
-_SOURCE_COLUMN, _TARGET_COLUMN = "source", "target"
-_SOURCE_NAMES, _TARGET_NAMES = ("src",), ("tgt", "trg")
+_USUAL_NAMES = {"source": ("src",), "target": ("tgt", "trg")}
+_SPREAD = 10  # shards to look at
+_ADVICE = (
+  "Name the columns of sentences and translations with --set data.source_column=... --set "
+  "data.target_column=...; what you name is taken as it is."
+)
 
 
 def matches(path: str) -> bool:
@@ -27,8 +35,8 @@ def matches(path: str) -> bool:
     file = tables.files(path)[0]
     if tables.kind_of(file) != tables.TSV:
       return True
-    names = tables.columns(file)
-    return set(_columns(names, {})) <= set(names)
+    names = text_tables.find_columns(file, {}, _USUAL_NAMES).names
+    return set(names.values()) <= set(tables.columns(file))
   except BadInputError:
     return False
 
@@ -37,20 +45,36 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   """Cuts the table into shards.
 
   Raises:
-    BadInputError: the table or a column is missing, it has no rows, or a split is unknown.
+    BadInputError: the table or a column is missing, it has no rows, a split is unknown, or what the
+      columns hold is no language.
   """
   limit = records.max_chars(options)
-  files = tables.files(path)
-  source, target = _columns(tables.columns(path), options)
-  split = options.get("split_column") or None
-  flags = {source: "--set data.source_column=...", target: "--set data.target_column=..."}
-  shards, given = text_tables.plan_table(path, [source, target], split, flags)
+  columns = text_tables.find_columns(path, options, _USUAL_NAMES)
+  shards, given = text_tables.plan_table(path, columns)
   if not shards:
     raise BadInputError(f"Expected rows with a source and a target in {path!r}. There are none.")
+  source, target = columns.names["source"], columns.names["target"]
+  places = (f"column {source!r}", f"column {target!r}")
+  pairs = _sample(shards, source, target)
+  if options.get("source_column") is None:
+    sides.require(pairs, places, source=os.path.abspath(path), advice=_ADVICE)
+  shards = [{**shard, **columns.names} for shard in shards]
+  first_records.require_one(
+    (record for shard in shards for record in read(shard, options)), source=os.path.abspath(path)
+  )
+  files = tables.files(path, columns.dialect)
   return SourcePlan(
-    shards=[{**shard, "source": source, "target": target} for shard in shards],
-    fingerprint=input_paths.fingerprint(path, files, limit, source, target, split),
+    shards=shards,
+    fingerprint=input_paths.fingerprint(path, files, limit, *columns.facts),
     given_splits=given,
+    recognized=Recognized(
+      layout="table",
+      fields=columns.fields,
+      files=[input_paths.printable(os.path.basename(file)) for file in files],
+      file_count=len(files),
+      unread=text_tables.unread(path, columns),
+      warnings=sides.warnings(pairs),
+    ),
   )
 
 
@@ -72,10 +96,17 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
     )
 
 
-def _columns(names: list[str], options: Mapping[str, Any]) -> tuple[str, str]:
-  source = options.get("source_column") or _SOURCE_COLUMN
-  target = options.get("target_column") or _TARGET_COLUMN
-  return (
-    text_tables.find_column(names, source, _SOURCE_COLUMN, _SOURCE_NAMES),
-    text_tables.find_column(names, target, _TARGET_COLUMN, _TARGET_NAMES),
-  )
+def _sample(shards: Sequence[Mapping[str, Any]], source: str, target: str) -> list[sides.Pair]:
+  """The texts of pairs from all over the table; other values are left out."""
+  spread = input_paths.spread(shards, _SPREAD)
+  each = sides.LOOKED_AT // len(spread)
+  found = [
+    (row.row.values.get(source), row.row.values.get(target))
+    for shard in spread
+    for row in itertools.islice(text_tables.read_table(shard), each)
+    if not isinstance(row, Rejected)
+  ]
+  # A number is an id as much as its digits are.
+  return [
+    (str(s), str(t)) for s, t in found if isinstance(s, str | int) and isinstance(t, str | int)
+  ]

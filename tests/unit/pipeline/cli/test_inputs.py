@@ -114,3 +114,22 @@ def test_a_path_may_be_what_file_names_begin_with(tmp_path):
   assert choose_source(task, _config(tmp_path / "train")) == ("pairs", pairs)
   with pytest.raises(BadInputError, match="There is no"):
     choose_source(task, _config(tmp_path / "test"))
+
+
+@pytest.mark.parametrize("setting", ["data.separator=semicolon", "data.header=false"])
+def test_what_is_said_of_tables_is_refused_for_other_layouts(class_folders, setting):
+  name = setting.split("=")[0]
+  with pytest.raises(BadInputError) as refused:
+    _prepare(class_folders("cat", "dog"), settings=(setting,))
+  assert str(refused.value).startswith(f"{name} can be said of a table only, and ")
+  assert str(refused.value).endswith("or name the layout with --set data.source=manifest")
+
+
+def test_separator_and_header_reach_the_table(tmp_path):
+  rows = "".join(f"{n % 2};a film {n}\n" for n in range(20))
+  (tmp_path / "x.csv").write_text(rows)
+  settings = ("data.separator=;", "data.header=false", "data.text_column=2", "data.label_column=1")
+  inputs = _prepare(tmp_path / "x.csv", task="sentiment", settings=settings)
+  assert inputs.recognized == (
+    ["Read as table: text = column '2', label = column '1'; 1 file: x.csv."]
+  )

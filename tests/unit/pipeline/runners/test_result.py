@@ -22,6 +22,7 @@ def _result(**changes):
       results.ComponentResult(id="Trainer", state="COMPLETE", seconds=1.5, peak_rss_mb=900.0)
     ],
     "examples": {"train": 10, "eval": 2, "quarantined": 0},
+    "recognized": {"layout": "folder", "sentences": ["Read as folder."]},
     "report": "workspace/images/reports/r1.html",
   }
   return results.RunResult(**{**values, **changes})
@@ -56,6 +57,7 @@ def test_json_has_the_contract_keys_and_survives_a_round_trip():
     ],
     "components": [{"id": "Trainer", "state": "COMPLETE", "seconds": 1.5, "peak_rss_mb": 900.0}],
     "examples": {"train": 10, "eval": 2, "quarantined": 0},
+    "recognized": {"layout": "folder", "sentences": ["Read as folder."]},
     "report": "workspace/images/reports/r1.html",
     "warnings": [],
   }

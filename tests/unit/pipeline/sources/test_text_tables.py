@@ -24,7 +24,9 @@ def test_a_column_is_guessed_where_one_fits(names, wanted, found):
 
 
 def read(path, split_column=None):
-  shards, given = text_tables.plan_table(str(path), ["text"], split_column, {})
+  options = {"split_column": split_column}
+  columns = text_tables.find_columns(str(path), options, {"text": ()})
+  shards, given = text_tables.plan_table(str(path), columns)
   rows = [row for shard in shards for row in text_tables.read_table(shard)]
   return given, rows
 
@@ -73,11 +75,31 @@ def test_file_names_give_the_splits(write):
   assert placed(rows) == {"a": "train", "b": "train", "c": "eval"}
 
 
-@pytest.mark.parametrize("other", ["more.csv", "dev.csv"])
-def test_other_file_names_give_none(other, write):
-  first = "train.csv" if other == "more.csv" else "test.csv"
-  write(first, "a,")
-  given, rows = read(write(other, "b,"))
+def test_a_third_table_beside_train_and_test_is_refused(write):
+  # Dropping the splits would draw the rows of test into train.
+  write("train.csv", "a,")
+  write("test.csv", "b,")
+  root = write("more.csv", "c,")
+  with pytest.raises(BadInputError) as caught:
+    read(root)
+  assert str(caught.value) == (
+    f"Beside 'train.csv' in {str(root)!r} lie tables of no split: 'more.csv'. Let their names "
+    "begin with train, val or test, or move them away."
+  )
+  (root / "more.csv").rename(root / "train-more.csv")
+  assert placed(read(root)[1]) == {"a": "train", "b": "eval", "c": "train"}
+
+
+def test_a_column_of_splits_counts_more_than_names(write):
+  write("train.csv", "a,train")
+  given, rows = read(write("more.csv", "b,test"), split_column="part")
+  assert given == ("train", "eval")
+  assert placed(rows) == {"a": "train", "b": "eval"}
+
+
+def test_names_without_train_give_no_splits(write):
+  write("test.csv", "a,")
+  given, rows = read(write("dev.csv", "b,"))
   assert given == ()
   assert placed(rows) == {"a": None, "b": None}
 
@@ -95,7 +117,8 @@ def test_bad_rows_are_rejected_with_their_bytes(write):
 
 def test_a_shard_has_rows_from_all_over(write):
   path = write("x.csv", *(f"{n},-" for n in range(20_000)))
-  shards, _ = text_tables.plan_table(str(path), ["text"], None, {})
+  columns = text_tables.find_columns(str(path), {}, {"text": ()})
+  shards, _ = text_tables.plan_table(str(path), columns)
   firsts = [
     [next(text_tables.read_table({"parts": [part]})).row.number for part in shard["parts"]]
     for shard in shards

@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 
+import pytest
+
+from components.errors import BadInputError
 from pipeline.sources import tables
 from pipeline.sources.tables.rows import BadRow, Row
 
@@ -56,3 +59,23 @@ def test_lines_that_are_no_objects_are_bad_rows(tmp_path, read_table):
   ]
   assert all(reason.startswith("JSON that cannot be read: ") for reason in reasons[5:7])
   assert reasons[7] == "no text in UTF-8: a NUL byte, as in UTF-16"
+
+
+@pytest.mark.parametrize(
+  ("data", "words"),
+  [
+    # huggingface/datasets#4150: one array of all objects, on one line or on many.
+    ('[{"text": "a"}]', "the line holds a list. It is a JSON array: write one object a line"),
+    ('[\n  {"text": "a"}\n]', "invalid JSON at character 2: Expecting value. It is a JSON array"),
+    ("{'text': 'a'}", "It is a dict of Python, and JSON has double quotes"),
+    ('{\n  "text": "a"\n}', "The object has several lines: write it in one"),
+    ('{"text": "a",}\n{"text": "b",}\n', "double quotes. Write one JSON object a line."),
+    ("text,label\na,1\n", "invalid JSON at character 1: Expecting value. Write one JSON object a"),
+  ],
+)
+def test_a_file_without_an_object_is_told_with_the_reason(data, words, tmp_path):
+  (tmp_path / "x.jsonl").write_text(data)
+  with pytest.raises(BadInputError) as caught:
+    tables.plan_shards(str(tmp_path / "x.jsonl"), ["text"])
+  assert "Line 1 is no JSON object: " in str(caught.value)
+  assert words in str(caught.value)

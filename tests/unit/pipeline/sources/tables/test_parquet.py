@@ -34,7 +34,7 @@ def test_types_become_those_of_python(tmp_path, read_table):
       "category": pa.array(["x", "y"]).dictionary_encode(),
       "truth": [True, False],
       "list": [[1, 2], []],
-      "bytes": [b"\xff", b""],
+      "bytes": [b"\xff", b"\xfe"],
     }
   )
   parquet.write_table(table, tmp_path / "x.parquet")
@@ -72,3 +72,37 @@ def test_a_damaged_file_is_read_up_to_the_damage(tmp_path, read_table):
   assert rows[0].values["text"] == "row 0 0"
   assert isinstance(rows[-1], BadRow)
   assert rows[-1].reason.startswith("the file cannot be read from here on: ")
+
+
+def test_cells_are_what_other_tables_would_hold(tmp_path, read_table):
+  table = pa.table(
+    {
+      "float32": pa.array([0.1, 3.0, None], pa.float32()),
+      "binary": pa.array(["Bär".encode(), b"\xff\xd8", None], pa.binary()),
+      "large_binary": pa.array([b"a", b"b", None], pa.large_binary()),
+      "large_string": pa.array(["a", "b", None], pa.large_string()),
+      "dictionary": pa.array(["a", "b", None]).dictionary_encode(),
+      "bytes_dictionary": pa.array([b"a", b"b", None]).dictionary_encode(),
+    }
+  )
+  parquet.write_table(table, tmp_path / "x.parquet")
+  assert [list(row.values.values()) for row in read_table(tmp_path / "x.parquet")] == [
+    [0.1, "Bär", "a", "a", "a", "a"],
+    [3.0, b"\xff\xd8", "b", "b", "b", "b"],
+    [None] * 6,
+  ]
+
+
+@pytest.mark.parametrize(
+  "column",
+  [
+    pa.array([1 << 30, 0], pa.date32()),
+    pa.array([1 << 62, 0], pa.timestamp("us")),
+  ],
+)
+def test_a_value_that_python_does_not_have_costs_its_row(column, tmp_path, read_table):
+  parquet.write_table(pa.table({"when": column}), tmp_path / "x.parquet")
+  bad, good = read_table(tmp_path / "x.parquet")
+  assert bad.origin == "x.parquet, row 1"
+  assert bad.reason.endswith("in column 'when'")
+  assert str(good.values["when"]).startswith("1970-01-01")

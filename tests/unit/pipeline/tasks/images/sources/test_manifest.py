@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from components.errors import BadInputError
@@ -26,17 +28,18 @@ ROWS = "a/0.png,cat\na/1.png,cat\nb/0.png,dog\nb/1.png,dog\n"
 
 def read_all(path, **options):
   plan = manifest.plan(path, options)
-  return plan, [r for shard in plan.shards for r in manifest.read(shard, options)]
+  shards = json.loads(json.dumps(list(plan.shards)))
+  return plan, [r for shard in shards for r in manifest.read(shard, options)]
 
 
 def test_rows_become_records(write):
   plan, records = read_all(write("path,label\n" + ROWS))
   assert plan.labels == ("cat", "dog")
   assert sorted((r.origin, r.features["label"], r.split) for r in records) == [
-    ("list.csv: a/0.png", "cat", None),
-    ("list.csv: a/1.png", "cat", None),
-    ("list.csv: b/0.png", "dog", None),
-    ("list.csv: b/1.png", "dog", None),
+    ("list.csv, row 2: a/0.png", "cat", None),
+    ("list.csv, row 3: a/1.png", "cat", None),
+    ("list.csv, row 4: b/0.png", "dog", None),
+    ("list.csv, row 5: b/1.png", "dog", None),
   ]
 
 
@@ -50,10 +53,10 @@ def test_columns_are_named_by_options(write):
   plan, records = read_all(path, **options)
   assert plan.given_splits == ("train", "val", "eval")
   assert {r.origin: r.split for r in records} == {
-    "list.tsv: a/0.png": "train",
-    "list.tsv: a/1.png": "eval",
-    "list.tsv: b/0.png": "train",
-    "list.tsv: b/1.png": "val",
+    "list.tsv, row 2: a/0.png": "train",
+    "list.tsv, row 3: a/1.png": "eval",
+    "list.tsv, row 4: b/0.png": "train",
+    "list.tsv, row 5: b/1.png": "val",
   }
 
 
@@ -74,9 +77,9 @@ def test_rows_that_cannot_be_used_are_rejected(write):
   _, records = read_all(write(text))
   rejected = sorted((r.origin, r.reason) for r in records if isinstance(r, Rejected))
   assert rejected == [
-    ("list.csv: ", "the row names no picture"),
-    ("list.csv: a/2.png", "the row has no label"),
-    ("list.csv: a/gone.png", "the file cannot be read: No such file or directory"),
+    ("list.csv, row 6: a/gone.png", "the file cannot be read: No such file or directory"),
+    ("list.csv, row 7: a/2.png", "the label is empty"),
+    ("list.csv, row 8", "the row names no picture"),
   ]
   assert len(records) == 7
 
@@ -84,9 +87,9 @@ def test_rows_that_cannot_be_used_are_rejected(write):
 @pytest.mark.parametrize(
   ("text", "words"),
   [
-    ("file,label\n" + ROWS, "Expected a column 'path'"),
+    ("where,label\n" + ROWS, "Expected a column 'path'"),
     ("path,kind\n" + ROWS, "--set data.label_column="),
-    ("", "Expected a column 'path'"),
+    ("", "It is empty"),
     ("path,label\na/0.png,cat\na/1.png,cat\n", "Found: 'cat'"),
     ("path,label\n" + ROWS + "a/2.png,owl\n", "Found one of 'owl'"),
     ("path,label\n" + ROWS + f"a/2.png,{'o' * 41}\n", f"Found one of '{'o' * 39}…'; add"),
@@ -100,12 +103,12 @@ def test_a_csv_that_cannot_be_used_is_refused(text, words, write):
 
 def test_an_unknown_split_is_refused_with_its_row(write):
   path = write("path,label,s\na/0.png,x,train\na/1.png,x,someday\n")
-  with pytest.raises(BadInputError, match="Received 'someday' in row 3"):
+  with pytest.raises(BadInputError, match="Received 'someday' in list.csv, row 3"):
     manifest.plan(path, {"split_column": "s"})
 
 
 def test_a_csv_that_is_no_utf8_is_refused(write):
-  with pytest.raises(BadInputError, match="Expected UTF-8 CSV"):
+  with pytest.raises(BadInputError, match="0xE4 in column 'path'. Save the file as UTF-8.*iconv"):
     manifest.plan(write("path,label\nä.png,x\n", encoding="latin-1"), {})
 
 

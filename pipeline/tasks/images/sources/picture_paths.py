@@ -1,0 +1,61 @@
+"""Finds the picture that a table names, however its path was written."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from typing import Any
+
+from pipeline.sources.encoding import UndecodableError, decode, is_encodable
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_DRIVE = re.compile(r"[a-z]:[\\/]|\\\\", re.IGNORECASE)
+
+
+def written_path(value: Any) -> str:
+  """The path in a table's cell.
+
+  Raises:
+    ValueError: it is empty or no path; the message is fit for the quarantine.
+  """
+  if isinstance(value, bytes):
+    try:
+      value = decode(value)
+    except UndecodableError as err:
+      raise ValueError(f"the path is {err}") from err
+  if value is None or (isinstance(value, float) and value != value):
+    raise ValueError("the row names no picture")
+  if not isinstance(value, str):
+    raise ValueError(f"the path is no string, but a {type(value).__name__}")
+  path = value.strip()
+  if not path:
+    raise ValueError("the row names no picture")
+  if "\0" in path or not is_encodable(path):
+    raise ValueError("the path holds a character that is none: NUL or half a surrogate pair")
+  return path
+
+
+def find(root: str, path: str) -> str:
+  """The path of the file, relative to `root` where it was written so; as written where none exists.
+
+  Windows separates folders by backslashes, macOS decomposes the accents of file names.
+
+  Raises:
+    ValueError: nothing exists there, and it is no path of this computer; the message is fit for the
+      quarantine.
+  """
+  slashed = path.replace("\\", "/")
+  for name in (
+    path,
+    slashed,
+    unicodedata.normalize("NFC", slashed),
+    unicodedata.normalize("NFD", slashed),
+  ):
+    if os.path.lexists(os.path.join(root, name)):
+      return name
+  if _URL.match(path):
+    raise ValueError("the path is a URL; fetch the picture and name its file")
+  if _DRIVE.match(path):
+    raise ValueError("the path is one of Windows; write it relative to the table")
+  return path
