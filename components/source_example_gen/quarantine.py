@@ -32,13 +32,11 @@ class ShardReport:
     examples: records written, by split.
     labels: records written, by split and label; empty where labels are not counted.
     rejected: rows of `rejected.jsonl`; a row's `source` is the file still to be copied.
-    draws: content key (hex) and label of the records drawn, None when there were too many.
   """
 
   examples: dict[str, int]
   labels: dict[str, dict[str, int]]
   rejected: list[dict[str, Any]]
-  draws: list[tuple[str, str | None]] | None
 
   def to_json(self) -> str:
     return json.dumps(dataclasses.asdict(self))
