@@ -11,7 +11,10 @@ class Quarantine(artifact.Artifact):
   """What a source could not use, and what was counted on the way.
 
   The directory holds `summary.json`, `{"examples": {split: n}, "quarantined": n, "labels": {split:
-  {label: n}}}`, and `rejected.jsonl`, one rejected record a line.
+  {label: n}}, "reasons": {reason: n}, "recognized": {...}}`, and `rejected.jsonl`, one rejected
+  record a line. `recognized` is what the source took the input for, as `Recognized.to_json` writes
+  it: its `classes` {label: inputs} are those that the input names, read or not. It is empty where a
+  source does not say.
   """
 
   TYPE_NAME = "components.Quarantine"

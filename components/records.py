@@ -3,7 +3,7 @@
 A source is two functions. `plan(path, options)` looks at the input once, cheaply, in the driver's
 process, and says what there is to read; `read(shard, options)` runs on a Beam worker and yields a
 `Record` or a `Rejected` for each picture, row or pair. Neither knows Beam or TFX. This module
-imports only the standard library.
+and `components.recognition` import only the standard library.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from components.recognition import Recognized
 
 TRAIN, VAL, EVAL = "train", "val", "eval"
 SPLITS = (TRAIN, VAL, EVAL)
@@ -39,13 +41,32 @@ class SourcePlan:
     fingerprint: changes when the input changes (names, sizes, modification times); the cache key.
     given_splits: the splits the input itself draws (a subset of `SPLITS`); empty when it draws
       none. Where `TRAIN` is given and `VAL` is not, validation rows are taken out of train.
-    labels: the label values where they are known without reading (class folders), else empty.
+    recognized: what the source takes the input for: its files, columns, classes and what is not
+      read. A source that leaves it out says nothing about its guess.
   """
 
   shards: Sequence[Mapping[str, Any]]
   fingerprint: str
   given_splits: tuple[str, ...] = ()
-  labels: tuple[str, ...] = ()
+  recognized: Recognized | None = None
+
+  @property
+  def classes(self) -> Mapping[str, int]:
+    """Every class that the layout names, to the number of its inputs, as `Recognized` has it."""
+    return self.recognized.classes if self.recognized else {}
+
+  @property
+  def labels(self) -> tuple[str, ...]:
+    """The classes that have inputs, where classes are known without reading."""
+    return tuple(sorted(label for label, count in self.classes.items() if count))
+
+  def sentences(self) -> list[str]:
+    """What was recognized, for a person; empty where the source does not say."""
+    return self.recognized.sentences(self.given_splits) if self.recognized else []
+
+  def recognition(self) -> dict[str, Any]:
+    """What was recognized, for a program, as `Recognized.to_json` has it; else empty."""
+    return self.recognized.to_json(self.given_splits) if self.recognized else {}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -106,7 +106,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     reports = self._read_all(plan, rule, targets, exec_properties)
     if not any(n for report in reports for n in report.examples.values()):
       raise DataRefusedError(quarantine.nothing_usable(exec_properties["data_path"], reports))
-    summary = quarantine.collect(quarantine_uri, reports)
+    summary = quarantine.collect(quarantine_uri, reports, plan.recognition())
     total = sum(summary["examples"].values()) + summary["quarantined"]
     progress.report(
       f"{total:,} records read, {summary['quarantined']:,} of them quarantined",

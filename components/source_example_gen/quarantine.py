@@ -60,8 +60,16 @@ def keep_data(rejected: Rejected, *, root: str, name: str, budget: int) -> tuple
   return row, budget
 
 
-def collect(root: str, reports: Sequence[ShardReport]) -> dict[str, Any]:
-  """Writes the artifact's files into `root`; returns the summary."""
+def collect(
+  root: str, reports: Sequence[ShardReport], recognized: Mapping[str, Any]
+) -> dict[str, Any]:
+  """Writes the artifact's files; returns the summary.
+
+  Args:
+    root: the artifact's directory.
+    reports: what the shards counted.
+    recognized: what the source took the input for, as `SourcePlan.recognition` says it.
+  """
   rows = [row for report in reports for row in report.rejected]
   _copy_files(root, rows)
   reasons = collections.Counter(row["reason"] for row in rows)
@@ -70,6 +78,7 @@ def collect(root: str, reports: Sequence[ShardReport]) -> dict[str, Any]:
     "quarantined": len(rows),
     "labels": {s: _sum(r.labels.get(s, {}) for r in reports) for s in SPLITS},
     "reasons": dict(reasons.most_common(_MAX_REASONS)),
+    "recognized": dict(recognized),
   }
   fileio.makedirs(root)
   with fileio.open(os.path.join(root, "summary.json"), "w") as f:

@@ -21,11 +21,12 @@ from pipeline.tasks import get_task, schema_path
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inputs:
-  """A run that has been looked at and can start."""
+  """A run that was looked at and can start; `recognized` says what its input was taken for."""
 
   task: Task
   config: PipelineConfig
   source: Source
+  recognized: Sequence[str]
   hyperparameters: dict[str, Any]
 
 
@@ -113,13 +114,19 @@ def look_at(known: Task, config: PipelineConfig) -> Inputs:
   path = config.data_path
   source_name, source = choose_source(known, config)
   schema_path(known.name)
-  source.plan(path, config.data_options(known))
+  plan = source.plan(path, config.data_options(known))
   hyperparameters = config.hyperparameters(known)
   if known.infer_hyperparameters:
     hyperparameters |= known.infer_hyperparameters(
       source_name, path, config.data_options(known), hyperparameters
     )
-  return Inputs(task=known, config=config, source=source, hyperparameters=hyperparameters)
+  return Inputs(
+    task=known,
+    config=config,
+    source=source,
+    recognized=plan.sentences(),
+    hyperparameters=hyperparameters,
+  )
 
 
 def choose_source(task: Task, config: PipelineConfig) -> tuple[str, Source]:

@@ -124,6 +124,7 @@ def execute(
   try:
     with quiet_output(log_file) as streams:
       screen = streams.stderr if as_json else streams.stdout
+      screen.writelines(f"{sentence}\n" for sentence in inputs.recognized)
       screen.write("Loading TensorFlow and TFX, which takes some seconds ...\n")
       screen.flush()
       from pipeline.runners import local

@@ -95,6 +95,7 @@ def collect(
     gates=checked,
     components=components,
     examples={**counts, "quarantined": summary.get("quarantined", 0)} if summary else {},
+    recognized=summary.get("recognized", {}),
     report=None,
     error=message,
     hint=_next(task, config, version, served) if version is not None else None,

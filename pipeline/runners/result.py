@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from components.errors import BadInputError, DataRefusedError, DlpipeError, ModelRefusedError
@@ -76,6 +77,8 @@ class RunResult:
     gates: every bound that was checked, in order.
     components: every node, in the order the pipeline draws them.
     examples: number of examples: `train`, `eval`, `quarantined`, and further splits if any.
+    recognized: what the input was taken for, as `Recognized.to_json` writes it; empty where the
+      source does not say, or the run did not come so far.
     report: path of the HTML report; None if none was written.
     error: the one clear message, where the run failed or was refused.
     hint: what to do about it.
@@ -98,6 +101,7 @@ class RunResult:
   hint: str | None = None
   bad_input: bool = False
   served_version: int | None = None
+  recognized: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self) -> None:
     if self.state not in _EXIT_CODES:
@@ -124,6 +128,7 @@ class RunResult:
       "gates": [dataclasses.asdict(gate) for gate in self.gates],
       "components": [dataclasses.asdict(component) for component in self.components],
       "examples": self.examples,
+      "recognized": dict(self.recognized),
       "report": self.report,
     }
     if self.served_version is not None:

@@ -9,13 +9,15 @@ import collections
 import dataclasses
 import os
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
+from components.recognition import Recognized, Unread
 from components.records import SPLIT_NAMES, TRAIN, SourcePlan
 from pipeline.sources import given_splits, input_paths, sharding
 from pipeline.sources.class_counts import names
+from pipeline.sources.class_folder_checks import require_classes, require_usable
 
 # (path, label or None, split or None)
 ClassFile = tuple[str, "str | None", "str | None"]
@@ -28,19 +30,65 @@ class Layout:
   Attributes:
     description: the whole layout, for messages.
     item: what one file is called, such as "picture"; its plural ends with "s".
-    stray_suffixes: what a file beside the class folders must end with to count as one without a
-      label; others are ignored.
-    ignored_folders: lower-case names of folders that are no classes.
+    suffixes: what the files' names usually end with, in lower case.
+    fault: `path -> why the file is surely no such item`, None if it may be one; looks at its name
+      and first bytes.
+    keeps_stray: whether a file of these suffixes beside the class folders counts as one without a
+      label; others are not read.
+    ignored_folders: lower-case names of folders that are no classes, and why.
   """
 
   description: str
   item: str
-  stray_suffixes: tuple[str, ...] = ()
-  ignored_folders: frozenset[str] = frozenset()
+  suffixes: tuple[str, ...]
+  fault: Callable[[str], str | None]
+  keeps_stray: bool = False
+  ignored_folders: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
-def list_files(root: str, layout: Layout) -> tuple[list[ClassFile], tuple[str, ...]]:
-  """All files under the classes, and the splits that the folders draw.
+@dataclasses.dataclass(kw_only=True)
+class Listing:
+  """What lies in a folder of class folders.
+
+  Attributes:
+    files: all files under the classes, and stray ones.
+    given: the splits that the folders draw.
+    labels: every class that has a folder, with files or without.
+    unread: what else lies there.
+  """
+
+  files: list[ClassFile] = dataclasses.field(default_factory=list)
+  given: tuple[str, ...] = ()
+  labels: set[str] = dataclasses.field(default_factory=set)
+  unread: list[Unread] = dataclasses.field(default_factory=list)
+
+  def add(self, folder: str, split: str | None, root: str, layout: Layout) -> None:
+    """Lists the class folders in a folder: the whole input's, or a split's."""
+    for entry in input_paths.entries(folder):
+      name = input_paths.printable(os.path.relpath(entry.path, root))
+      if entry.is_dir():
+        ignored = layout.ignored_folders.get(entry.name.lower())
+        if ignored:
+          self.unread.append(Unread(name=f"{name}/", reason=ignored))
+          continue
+        label = _label(entry)
+        self.labels.add(label)
+        self.files += [(path, label, split) for path in _walk(entry.path, frozenset())]
+      elif layout.keeps_stray and entry.name.lower().endswith(layout.suffixes):
+        self.files.append((entry.path, None, split))
+      else:
+        self.unread.append(Unread(name=name, reason="beside the class folders"))
+    for entry in input_paths.hidden_folders(folder):
+      lost = sum(path.lower().endswith(layout.suffixes) for path in _walk(entry.path, frozenset()))
+      if lost:
+        name = input_paths.printable(os.path.relpath(entry.path, root))
+        what = f"{lost:,} {layout.item}{'s' if lost > 1 else ''}"
+        reason = f"a name with a dot in front is hidden; rename the folder to use its {what}"
+        self.unread.append(Unread(name=f"{name}/", reason=reason, labelled=True))
+
+
+def list_files(root: str, layout: Layout) -> Listing:
+  """All files under the classes, the splits that the folders draw, and what is not read.
 
   Raises:
     BadInputError: the path is no folder, or folders lie beside train/ that are no splits.
@@ -51,82 +99,63 @@ def list_files(root: str, layout: Layout) -> tuple[list[ClassFile], tuple[str, .
   folders = _folders(root, layout)
   by_split = _split_folders(folders, layout)
   if not by_split:
-    return list(_class_files(root, None, layout)), ()
+    listing = Listing()
+    listing.add(root, None, root, layout)
+    return listing
   _require_known_splits(folders, by_split, root, layout)
   settled = given_splits.settle(by_split)
-  files = [
-    file
-    for split, split_folders in by_split.items()
-    for folder in split_folders
-    for file in _class_files(folder, settled[split], layout)
+  listing = Listing(given=given_splits.given(settled))
+  for split, split_folders in by_split.items():
+    for folder in split_folders:
+      listing.add(folder, settled[split], root, layout)
+  listing.unread += [
+    Unread(name=input_paths.printable(entry.name), reason="beside the splits")
+    for entry in input_paths.entries(root)
+    if not entry.is_dir()
   ]
-  return files, given_splits.given(settled)
+  return listing
 
 
-def plan(path: str, layout: Layout, *facts: Any) -> SourcePlan:
+def plan(path: str, layout: Layout, *facts: Any, source: str = "folder") -> SourcePlan:
   """The plan of a source of this layout; its shards are `{"root", "files"}`.
 
   Args:
     path: the folder.
     layout: what lies in it.
     facts: the options that what is read depends on.
+    source: the source's name.
 
   Raises:
-    BadInputError: there are no class folders, fewer than two classes, a class with one item, or a
-      class that train does not have.
+    BadInputError: there are no class folders, fewer than two classes, a class with one item, a
+      class that train does not have or that is called as a split is, or not one usable file.
   """
   root = os.path.abspath(path)
-  files, given = list_files(root, layout)
-  _require_classes(files, given, root, layout)
+  listing = list_files(root, layout)
+  files = listing.files
+  counts = collections.Counter((split, label) for _, label, split in files if label is not None)
+  require_classes(counts, listing.given, root=root, item=layout.item, expected=layout.description)
+  labelled = [file for file, label, _ in files if label is not None]
+  require_usable(labelled, layout.fault, root=root, expected=layout.description)
+  classes = dict.fromkeys(sorted(listing.labels), 0)
+  for (_, label), count in counts.items():
+    classes[label] += count
+  empty = [label for label, count in classes.items() if not count]
   shards = sharding.split_files(
     [(os.path.relpath(file, root), label, split) for file, label, split in files], root
   )
   return SourcePlan(
     shards=[{"root": root, "files": shard} for shard in shards],
-    fingerprint=input_paths.fingerprint(root, (file for file, _, _ in files), *facts),
-    given_splits=given,
-    labels=tuple(sorted({label for _, label, _ in files if label is not None})),
+    fingerprint=input_paths.fingerprint(root, (file for file, _, _ in files), *facts, *empty),
+    given_splits=listing.given,
+    recognized=Recognized(
+      layout=source,
+      fields={"label": "the folder's name"},
+      files=[input_paths.printable(os.path.relpath(file, root)) for file in labelled[:5]],
+      file_count=len(labelled),
+      classes=classes,
+      unread=listing.unread,
+    ),
   )
-
-
-def _require_classes(
-  files: Sequence[ClassFile], given: tuple[str, ...], root: str, layout: Layout
-) -> None:
-  """Raises `BadInputError` unless there are classes to tell apart.
-
-  Raises:
-    BadInputError: there are fewer than two classes, a class with one file, or a class that train
-      does not have.
-  """
-  item = layout.item
-  counts = {
-    split: collections.Counter(f[1] for f in files if f[2] == split and f[1] is not None)
-    for split in (given or (None,))
-  }
-  train = counts.get(TRAIN if given else None, collections.Counter())
-  if not train:
-    raise BadInputError(
-      f"Expected {layout.description}. Found no {item} in a class folder of {root!r}; the layout "
-      f"is <class>/<{item}>."
-    )
-  if len(train) < 2:
-    raise BadInputError(
-      f"Expected at least two classes to tell apart. Found only {names(train)} in {root!r}; add "
-      "a folder for each further class."
-    )
-  single = sorted(label for label, count in train.items() if count < 2)
-  if single:
-    raise BadInputError(
-      f"Expected at least two {item}s of each class. Found one of {names(single)} in {root!r}; "
-      f"add {item}s or remove the class."
-    )
-  for split, count in counts.items():
-    unknown = sorted(set(count) - set(train))
-    if unknown:
-      raise BadInputError(
-        f"Expected every class of {split} in train too. Found {names(unknown)} only in {split} of "
-        f"{root!r}; add training {item}s or remove the class."
-      )
 
 
 def _folders(path: str, layout: Layout) -> list[os.DirEntry]:
@@ -169,18 +198,6 @@ def _require_known_splits(
           f"Expected one folder per class in {path!r}, as in train/. Found none, so the {split} "
           f"split would have no labels; sort its {layout.item}s into class folders or move it away."
         )
-
-
-def _class_files(root: str, split: str | None, layout: Layout) -> Iterator[ClassFile]:
-  for entry in input_paths.entries(root):
-    if entry.is_dir():
-      if entry.name.lower() in layout.ignored_folders:
-        continue
-      label = _label(entry)
-      for path in _walk(entry.path, frozenset()):
-        yield path, label, split
-    elif layout.stray_suffixes and entry.name.lower().endswith(layout.stray_suffixes):
-      yield entry.path, None, split
 
 
 def _walk(folder: str, above: frozenset[str]) -> Iterator[str]:

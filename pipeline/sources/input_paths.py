@@ -9,7 +9,20 @@ from typing import Any, TypeVar
 
 from components.errors import BadInputError
 
-_IGNORED = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "__macosx"})
+# What systems and tools leave beside data, in lower case.
+_IGNORED = frozenset(
+  {
+    *("thumbs.db", "desktop.ini", "ehthumbs.db", "__macosx", "@eadir", "#recycle"),
+    *("$recycle.bin", "system volume information", "lost+found", "__pycache__"),
+  }
+)
+_HIDDEN_TOOLS = frozenset(
+  {
+    *(".git", ".svn", ".hg", ".dvc", ".ipynb_checkpoints", ".cache", ".huggingface", ".idea"),
+    *(".vscode", ".venv", ".thumbnails", ".appledouble", ".spotlight-v100", ".fseventsd"),
+    *(".temporaryitems", ".documentrevisions-v100", ".trashes", ".stfolder", ".stversions"),
+  }
+)
 
 _T = TypeVar("_T")
 
@@ -25,13 +38,34 @@ def entries(path: str) -> list[os.DirEntry]:
   Raises:
     BadInputError: the folder cannot be read.
   """
+  return [entry for entry in _scan(path) if not is_ignored(entry.name)]
+
+
+def _scan(path: str) -> list[os.DirEntry]:
   try:
     with os.scandir(path) as found:
-      return sorted((e for e in found if not is_ignored(e.name)), key=lambda e: e.name)
+      return sorted(found, key=lambda e: e.name)
   except OSError as err:
     raise BadInputError(
       f"The folder {path} cannot be read: {err.strerror or err}. Check its permissions."
     ) from err
+
+
+def _is_of_a_tool(name: str) -> bool:
+  return name in _HIDDEN_TOOLS or name.startswith((".trash", "._"))
+
+
+def hidden_folders(path: str) -> list[os.DirEntry]:
+  """The folders whose names begin with a dot, by name, but for those of systems and tools.
+
+  Raises:
+    BadInputError: the folder cannot be read.
+  """
+  return [
+    entry
+    for entry in _scan(path)
+    if entry.name.startswith(".") and entry.is_dir() and not _is_of_a_tool(entry.name.lower())
+  ]
 
 
 def require(path: str, *, expected: str) -> None:

@@ -157,14 +157,29 @@ def test_without_a_label_key_nothing_is_counted(run, class_folders):
   assert labels == {"train": {}, "val": {}, "eval": {}}
 
 
+def test_the_summary_says_what_was_recognized_and_names_classes_that_were_not_read(
+  run, class_folders
+):
+  root = class_folders("cat", "dog", "owl", count=4)
+  for file in (root / "owl").iterdir():
+    file.write_bytes(b"words")
+  (root / "newt").mkdir()
+  _, rejected = run(root)
+  summary = json.loads((rejected / "summary.json").read_text())
+  assert set().union(*summary["labels"].values()) == {"cat", "dog"}
+  assert summary["recognized"]["layout"] == "folder"
+  assert summary["recognized"]["classes"] == {"cat": 4, "dog": 4, "newt": 0, "owl": 4}
+  assert "Warning: the class newt has no file." in summary["recognized"]["sentences"]
+
+
 def test_nothing_usable_is_refused_with_the_reasons(run, class_folders):
   root = class_folders("cat", "dog", count=4)
   for file in root.glob("*/*"):
-    file.write_bytes(b"words")
+    file.write_bytes(b"\x89PNG\r\n\x1a\nwords")
   with pytest.raises(DataRefusedError) as caught:
     run(root)
   assert f"None of the 8 records of {root} can be used." in str(caught.value)
-  assert str(caught.value).count(".png: not a JPEG, PNG, GIF or BMP picture, but text") == 5
+  assert str(caught.value).count(".png: damaged PNG: no size in its header") == 5
   assert "and 3 more" in str(caught.value)
 
 

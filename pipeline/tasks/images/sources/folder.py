@@ -18,7 +18,11 @@ DESCRIPTION = "a folder with one folder of pictures per class, or with those und
 _UNLABELLED = "the picture lies beside the class folders, so it has no label"
 
 _LAYOUT = class_folders.Layout(
-  description=DESCRIPTION, item="picture", stray_suffixes=headers.SUFFIXES
+  description=DESCRIPTION,
+  item="picture",
+  suffixes=headers.SUFFIXES,
+  fault=headers.fault_of_file,
+  keeps_stray=True,
 )
 
 
@@ -32,7 +36,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
 
   Raises:
     BadInputError: there are no class folders, fewer than two classes, a class with one picture, or
-      a class that train does not have.
+      a class that train does not have or that is called as a split is, or not one picture.
   """
   return class_folders.plan(path, _LAYOUT, pictures.max_pixels(options))
 
@@ -52,6 +56,6 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
 def sizes(path: str, options: Mapping[str, Any], count: int) -> Iterator[tuple[int, int]]:
   """Width and height of up to `count` pictures, in pixels."""
   del options
-  files, _ = class_folders.list_files(os.path.abspath(path), _LAYOUT)
+  files = class_folders.list_files(os.path.abspath(path), _LAYOUT).files
   for file, _, _ in input_paths.spread([f for f in files if f[1] is not None], count):
     yield from headers.size_of_file(file)

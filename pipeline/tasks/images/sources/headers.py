@@ -24,6 +24,7 @@ _OTHERS = (
 # Start-of-frame markers; 0xC4, 0xC8 and 0xCC are tables and an extension.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _BMP_PLAIN = (0, 3)  # none, and bit masks, which every writer gives as blue, green, red, alpha
+_START_BYTES = 512
 _JPEG_BARE = frozenset(range(0xD0, 0xD9)) | {0x01}  # markers without a length
 
 
@@ -62,6 +63,18 @@ def describe(data: bytes) -> str:
     return "an unknown format"
   printable = all(c.isprintable() or c.isspace() for c in text)
   return "text" if printable else "an unknown format"
+
+
+def fault_of_file(path: str) -> str | None:
+  """What a file is instead of a picture, by its first bytes; None for one that may be a picture."""
+  try:
+    with open(path, "rb") as f:
+      data = f.read(_START_BYTES)
+  except OSError as err:
+    return f"a file that cannot be read ({err.strerror or err})"
+  if not data:
+    return "an empty file"
+  return None if kind_of(data) else f"not a JPEG, PNG, GIF or BMP picture, but {describe(data)}"
 
 
 def read_header(data: bytes) -> Header | None:

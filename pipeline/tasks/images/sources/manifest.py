@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
+from components.recognition import Recognized
 from components.records import SPLIT_NAMES, Record, Rejected, SourcePlan
 from pipeline.sources import given_splits, input_paths, sharding
 from pipeline.sources.class_counts import names
@@ -44,6 +45,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   """
   limit = pictures.max_pixels(options)
   file, rows = _rows(path, options)
+  wanted = _column_names(options)
   root = os.path.dirname(file)
   settled = given_splits.settle(split for _, _, split in rows)
   rows = [(name, label, settled[split] if split else None) for name, label, split in rows]
@@ -54,9 +56,16 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
       {"root": root, "file": os.path.basename(file), "files": shard}
       for shard in sharding.split_files(rows, root)
     ],
-    fingerprint=input_paths.fingerprint(root, [file, *existing], limit, _column_names(options)),
+    fingerprint=input_paths.fingerprint(root, [file, *existing], limit, wanted),
     given_splits=given_splits.given(settled),
-    labels=tuple(sorted({label for _, label, _ in rows if label})),
+    recognized=Recognized(
+      layout="manifest",
+      fields={"path": f"column {wanted[0]!r}", "label": f"column {wanted[1]!r}"},
+      files=[os.path.basename(file)],
+      file_count=1,
+      rows=len(rows),
+      classes=collections.Counter(label for name, label, _ in rows if name and label),
+    ),
   )
 
 

@@ -19,10 +19,21 @@ DESCRIPTION = (
   "a folder with one folder of .txt files per class, or with those under train/ and test/"
 )
 
-_LAYOUT = class_folders.Layout(
-  description=DESCRIPTION, item="text", ignored_folders=frozenset({"unsup"})
-)
 _SUFFIXES = (".txt", "")
+
+
+def _fault(path: str) -> str | None:
+  suffix = os.path.splitext(path)[1].lower()
+  return None if suffix in _SUFFIXES else f"a {suffix} file, and texts are .txt files"
+
+
+_LAYOUT = class_folders.Layout(
+  description=DESCRIPTION,
+  item="text",
+  suffixes=(".txt",),
+  fault=_fault,
+  ignored_folders={"unsup": "texts without a label"},
+)
 _MAX_CHAR_BYTES = 4
 
 
@@ -36,7 +47,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
 
   Raises:
     BadInputError: there are no class folders, fewer than two classes, a class with one text, or a
-      class that train does not have.
+      class that train does not have or that is called as a split is, or not one .txt.
   """
   return class_folders.plan(path, _LAYOUT, records.max_chars(options))
 

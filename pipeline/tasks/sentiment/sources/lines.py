@@ -6,6 +6,7 @@ The label is what the files' names do not have in common: `rt-polarity.pos` is `
 
 from __future__ import annotations
 
+import collections
 import itertools
 import os
 import re
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
+from components.recognition import Recognized
 from components.records import TRAIN, Record, Rejected, SourcePlan
 from pipeline.sources import given_splits, input_paths, line_files, sharding
 from pipeline.sources.class_counts import names, require_classes
@@ -64,7 +66,13 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
     shards=sharding.mix(in_turn, _PARTS),
     fingerprint=input_paths.fingerprint(path, files, limit),
     given_splits=given_splits.given(settled),
-    labels=tuple(sorted(set(labels))),
+    recognized=Recognized(
+      layout="lines",
+      fields={"text": "a line", "label": "the file's name"},
+      files=[os.path.basename(file) for file in files],
+      file_count=len(files),
+      classes=collections.Counter(labels),
+    ),
   )
 
 

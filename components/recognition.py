@@ -1,0 +1,134 @@
+"""What a source took an input for: one value that the screen, reports, `--json` and DataGate read.
+
+A source puts a `Recognized` into its plan. `SourceExampleGen` writes `Recognized.to_json` into the
+quarantine's `summary.json`, under the key `recognized`, so that a cached run says it, too. Imports
+only the standard library.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+_SHOWN = 5
+_SHOWN_CHARACTERS = 60  # of each
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Unread:
+  """What lies in the input and is not read.
+
+  Attributes:
+    name: its path relative to the input.
+    reason: why, in words that follow the name in brackets, such as "hidden, holds 8 texts".
+    labelled: whether examples with a label are lost by it, so that a person must hear of it.
+  """
+
+  name: str
+  reason: str
+  labelled: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recognized:
+  """What an input was taken for.
+
+  Attributes:
+    layout: the source's name, as `data.source` takes it.
+    fields: what an example is made of to where it comes from, such as `{"source": "column 2",
+      "target": "column 4"}` or `{"label": "the folder's name"}`.
+    files: the files that are read, relative to the input; the first where there are many.
+    file_count: how many they are.
+    rows: how many rows, where that was counted; else None.
+    classes: every class that the layout names, to the number of its inputs: files in class folders,
+      rows elsewhere; a class folder without a file has 0. Empty where classes are known only when
+      everything has been read, as in a table, and for tasks without classes.
+    unread: what else lies there, and why it is not read.
+  """
+
+  layout: str
+  fields: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  files: Sequence[str] = ()
+  file_count: int = 0
+  rows: int | None = None
+  classes: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  unread: Sequence[Unread] = ()
+
+  def sentences(self, splits: Sequence[str] = ()) -> list[str]:
+    """What was recognized, for a person: two sentences and one for each class or loss to hear of.
+
+    Args:
+      splits: the splits that the input draws itself.
+
+    >>> pairs = Recognized(layout="tsv", fields={"source": "column 1", "target": "column 2"},
+    ...                    files=["fra.txt"], file_count=1, rows=1234)
+    >>> pairs.sentences()
+    ['Read as tsv: source = column 1, target = column 2; 1,234 rows; 1 file: fra.txt.']
+    """
+    facts = [", ".join(f"{name} = {place}" for name, place in self.fields.items())]
+    if self.rows is not None:
+      facts.append(_count(self.rows, "row"))
+    if self.file_count:
+      shown = "" if self.classes else f": {listed(self.files, self.file_count)}"
+      facts.append(_count(self.file_count, "file") + shown)
+    if self.classes:
+      counted = [f"{label} {count:,}" for label, count in sorted(self.classes.items())]
+      facts.append(f"{_count(len(counted), 'class')}: {listed(counted, len(counted))}")
+    if splits:
+      facts.append(f"splits of its own: {', '.join(splits)}")
+    said = [f"Read as {self.layout}: {'; '.join(filter(None, facts))}."]
+    said += [f"Warning: {shortened(each.name)} is not read: {each.reason}." for each in self._lost]
+    said += [
+      f"Warning: the class {shortened(label)} has no file."
+      for label, count in sorted(self.classes.items())
+      if not count
+    ]
+    others = [f"{each.name} ({each.reason})" for each in self.unread if not each.labelled]
+    if others:
+      said.append(f"Not read: {listed(others, len(others))}.")
+    return said
+
+  def to_json(self, splits: Sequence[str] = ()) -> dict[str, Any]:
+    """The same for a program.
+
+    Args:
+      splits: the splits that the input draws itself.
+
+    Returns:
+      `layout`, `fields`, `files` (the first), `file_count`, `rows`, `classes` {label: inputs},
+      `splits`, `unread` [{name, reason, labelled}] and `sentences`.
+    """
+    return {
+      "layout": self.layout,
+      "fields": dict(self.fields),
+      "files": list(self.files[:_SHOWN]),
+      "file_count": self.file_count,
+      "rows": self.rows,
+      "classes": dict(self.classes),
+      "splits": list(splits),
+      "unread": [dataclasses.asdict(each) for each in self.unread],
+      "sentences": self.sentences(splits),
+    }
+
+  @property
+  def _lost(self) -> list[Unread]:
+    return [each for each in self.unread if each.labelled]
+
+
+def listed(names: Iterable[str], count: int) -> str:
+  """The first names, cut where they are long, and how many of `count` are left."""
+  shown = [shortened(name) for name, _ in zip(names, range(_SHOWN), strict=False)]
+  more = f" and {count - len(shown):,} more" if count > len(shown) else ""
+  return ", ".join(shown) + more
+
+
+def shortened(name: str) -> str:
+  """A name for one line: printable, and cut where it is long."""
+  line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
+  return line if len(line) <= _SHOWN_CHARACTERS else line[: _SHOWN_CHARACTERS - 1].rstrip() + "…"
+
+
+def _count(count: int, noun: str) -> str:
+  plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+  return f"{count:,} {noun if count == 1 else plural}"
