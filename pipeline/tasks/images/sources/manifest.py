@@ -159,8 +159,8 @@ def _require_labels(rows: Sequence[tuple[str, str, str | None]], file: str) -> N
       "right column with --set data.label_column=..."
     )
   single = sorted(label for label, count in counts.items() if count < 2)
-  if single:
+  if len(counts) - len(single) < 2:
     raise BadInputError(
-      f"Expected at least two pictures of each label in {file!r}. Found one of {names(single)}; "
-      "add pictures or remove the label."
+      f"Expected at least two labels with two pictures or more in {file!r}. Found one of "
+      f"{names(single)}; add pictures."
     )

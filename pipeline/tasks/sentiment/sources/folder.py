@@ -46,7 +46,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   """Lists the texts.
 
   Raises:
-    BadInputError: there are no class folders, fewer than two classes, a class with one text, or a
+    BadInputError: there are no class folders, fewer than two classes with two texts, or a
       class that train does not have or that is called as a split is, or not one .txt.
   """
   return class_folders.plan(path, _LAYOUT, records.max_chars(options))
