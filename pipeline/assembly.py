@@ -45,6 +45,7 @@ from pipeline.user_functions import code_fingerprint, udf_path
 # From a parameter's name and its value to what a node is given.
 _Setting = Callable[[str, Any], Any]
 _RUN_FN = "pipeline.training.run.run_fn"
+_FINDINGS_FN = "pipeline.checks.gate_findings.findings"
 _TUNER_FN = "pipeline.training.tuning.tuner_fn"
 
 
@@ -155,7 +156,10 @@ def _data_stage(
     quarantine=data.outputs["quarantine"],
     max_bad_fraction=setting("max-bad-fraction", config.data.max_bad_fraction),
     min_severity=setting("min-severity", config.data.min_severity),
-    code_fingerprint=code_fingerprint("components.data_gate"),
+    allow_lost_classes=int(config.data.allow_lost_classes),
+    findings_fn=_FINDINGS_FN,
+    gates=json.dumps(evaluation.gate_facts(task, config.gates.bounds)),
+    code_fingerprint=code_fingerprint("components.data_gate", _FINDINGS_FN),
   )
   return state, data, schema, [statistics, inferred, validator], gate
 

@@ -54,6 +54,12 @@ def task_gates(task: Task, bounds: Mapping[str, float]) -> tuple[MetricGate, ...
   )
 
 
+def gate_facts(task: Task, bounds: Mapping[str, float]) -> list[dict[str, Any]]:
+  """The gates without their reasons, as JSON: `metric`, `direction`, `bound`, `max_regression`."""
+  names = ("metric", "direction", "bound", "max_regression")
+  return [{name: getattr(gate, name) for name in names} for gate in task_gates(task, bounds)]
+
+
 def eval_config(task: Task, gates: tuple[MetricGate, ...]) -> config_pb2.EvalConfig:
   """Builds the Evaluator's configuration: the task's metrics, each gate as a threshold.
 

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.checks.findings import WARNING
+from pipeline.checks.finding import WARNING
 
 _INDENT = " " * 12
 _SHOWN_LABELS = 8

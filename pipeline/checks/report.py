@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import pathlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from components.dotted_paths import load_function
 from components.records import SPLITS
-from pipeline.checks import findings, originals
+from pipeline.checks import findings, gate_findings, originals
 from pipeline.checks.description import Description, IndescribableError, Row
 from pipeline.checks.examples import read_examples
-from pipeline.checks.findings import Finding
+from pipeline.checks.finding import WARNING, Finding
 from pipeline.checks.survey import MAX_COMPARED, Survey
 from pipeline.task import Task
 from pipeline.user_functions import code_fingerprint
@@ -32,6 +31,7 @@ def check_data(
   examples: pathlib.Path,
   quarantine: pathlib.Path,
   data_path: str,
+  gates: Sequence[Mapping[str, Any]],
   kept: pathlib.Path,
 ) -> dict[str, Any]:
   """Says what there is to know about the examples of a run.
@@ -41,6 +41,7 @@ def check_data(
     examples: directory of the `Examples` artifact.
     quarantine: directory of the `Quarantine` artifact.
     data_path: the input; files of their own are named by their path in it.
+    gates: the model's gates, as DataGate is given them.
     kept: folder where results are kept by artifact and code, with the pictures that a finding
       shows and that are no files of their own.
 
@@ -50,21 +51,23 @@ def check_data(
     [[{split, label, input, file}]]}], warnings first; `quarantined` [{reason, count, records}];
     `compared`, how many inputs near-duplicates were looked for among.
   """
-  folder = kept / _key(task, examples, data_path)
+  folder = kept / _key(task, examples, data_path, gates)
   file = folder / "check.json"
   if file.exists():
     return json.loads(file.read_text(encoding="utf-8"))
   folder.mkdir(parents=True, exist_ok=True)
-  result = _check(task, examples, quarantine, data_path, folder)
+  result = _check(task, examples, quarantine, data_path, gates, folder)
   partial = file.with_suffix(".part")
   partial.write_text(json.dumps(result), encoding="utf-8")
   partial.replace(file)
   return result
 
 
-def _key(task: Task, examples: pathlib.Path, data_path: str) -> str:
+def _key(
+  task: Task, examples: pathlib.Path, data_path: str, gates: Sequence[Mapping[str, Any]]
+) -> str:
   code = code_fingerprint(__name__, *([task.describe] if task.describe else []))
-  facts = (str(examples), data_path, task.describe, task.input_key, task.label_key, code)
+  facts = (str(examples), data_path, task.describe, task.input_key, task.label_key, gates, code)
   return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
@@ -73,6 +76,7 @@ def _check(
   examples: pathlib.Path,
   quarantine: pathlib.Path,
   data_path: str,
+  gates: Sequence[Mapping[str, Any]],
   folder: pathlib.Path,
 ) -> dict[str, Any]:
   describe = load_function(task.describe) if task.describe else None
@@ -81,16 +85,16 @@ def _check(
   def rows() -> Iterable[Row]:
     return read_examples(examples, input_key=task.input_key, label_key=task.label_key)
 
-  survey = Survey(describe, has_classes=has_classes)
+  survey = Survey(describe)
   for row in rows():
     survey.add(row)
-  labels = findings.labels(survey) if has_classes else None
+  summary = json.loads((quarantine / "summary.json").read_text(encoding="utf-8"))
   found = [
     *findings.duplicates(survey, has_classes=has_classes),
     *findings.unusable(survey),
-    *(findings.balance(labels) if labels else []),
+    *gate_findings.from_counts(summary, gates),
   ]
-  found.sort(key=lambda finding: finding.level != findings.WARNING)
+  found.sort(key=lambda finding: finding.level != WARNING)
   wanted = {number for finding in found for example in finding.examples for number in example}
   shown_rows = _pick(rows(), wanted)
   files = originals.find(data_path, shown_rows)
@@ -101,17 +105,17 @@ def _check(
   counts = np.bincount(survey.splits, minlength=len(SPLITS)).tolist()
   return {
     "examples": dict(zip(SPLITS, counts, strict=True)),
-    "labels": labels,
+    "labels": summary["labels"] if has_classes else None,
     "lengths": findings.lengths(survey),
     "findings": [_finding_json(finding, shown) for finding in found],
-    "quarantined": _quarantined(quarantine),
+    "quarantined": _quarantined(quarantine, summary["reasons"]),
     "compared": min(sum(counts), MAX_COMPARED),
   }
 
 
 def _finding_json(finding: Finding, shown: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
   examples = [[shown[number] for number in example] for example in finding.examples]
-  return {**dataclasses.asdict(finding), "details": list(finding.details), "examples": examples}
+  return {**gate_findings.finding_json(finding), "examples": examples}
 
 
 def _pick(rows: Iterable[Row], wanted: set[int]) -> dict[int, Row]:
@@ -154,10 +158,9 @@ def _shown(
   return shown
 
 
-def _quarantined(directory: pathlib.Path) -> list[dict[str, Any]]:
+def _quarantined(directory: pathlib.Path, counts: Mapping[str, int]) -> list[dict[str, Any]]:
   """Reasons, the commonest first, each with some of its records."""
-  summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
-  reasons = sorted(summary["reasons"].items(), key=lambda item: (-item[1], item[0]))
+  reasons = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
   records: dict[str, list[str]] = {reason: [] for reason, _ in reasons[:_SHOWN_REASONS]}
   with (directory / "rejected.jsonl").open(encoding="utf-8") as file:
     for line in file:

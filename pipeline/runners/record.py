@@ -48,11 +48,12 @@ class RunRecord:
   quarantine_dir: pathlib.Path | None
   report: Mapping[str, Any]
 
-  def report_data(self, *, report: str, started: str) -> ReportData:
-    """What the report shows."""
-    return ReportData(
-      result=dataclasses.replace(self.result, report=report), started=started, **self.report
-    )
+  def report_data(
+    self, *, report: str, started: str, check: Mapping[str, Any] | None = None
+  ) -> ReportData:
+    """What the report shows; `check` is what `dlpipe check` found beside the run's own checks."""
+    ended = dataclasses.replace(self.result, report=report, check=check)
+    return ReportData(result=ended, started=started, **self.report)
 
 
 def collect(
@@ -82,6 +83,7 @@ def collect(
   checked = [*((found and _gate_results(gates, found)) or []), *serving_gates(parity)]
   state, message = _state(artifacts, components, checked, error)
   counts = summary.get("examples", {})
+  verdict = _read_json(_directory(artifacts, "DataGate", "verdict"), "verdict.json")
   pushed = artifacts.get("VersionedPusher", {}).get("pushed_model")
   version = _version(state, pushed, config)
   served = max(list_versions(config.serving_dir), default=version)
@@ -96,6 +98,7 @@ def collect(
     components=components,
     examples={**counts, "quarantined": summary.get("quarantined", 0)} if summary else {},
     recognized=summary.get("recognized", {}),
+    data_findings=verdict.get("findings", []),
     report=None,
     error=message,
     hint=_next(task, config, version, served) if version is not None else None,
@@ -103,7 +106,6 @@ def collect(
     served_version=served if version not in (None, served) else None,
   )
   training = _read_json(_directory(artifacts, "Trainer", "model_run"), HISTORY_FILE)
-  verdict = _read_json(_directory(artifacts, "DataGate", "verdict"), "verdict.json")
   return RunRecord(
     result=run_result,
     quarantine_dir=quarantine,

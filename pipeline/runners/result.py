@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError, DataRefusedError, DlpipeError, ModelRefusedError
@@ -85,6 +85,9 @@ class RunResult:
     bad_input: whether a FAILED run failed on what it was given; changes only the exit code.
     served_version: the newest version in `serving_dir`, where that is another: what this run came
       to stands there since before a rollback.
+    data_findings: what DataGate found beside its checks, [{name, level, count, what, advice,
+      details}].
+    check: what `dlpipe check` found, as `check_data` returns it; None for other commands.
   """
 
   run_id: str
@@ -102,6 +105,8 @@ class RunResult:
   bad_input: bool = False
   served_version: int | None = None
   recognized: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  data_findings: Sequence[Mapping[str, Any]] = ()
+  check: Mapping[str, Any] | None = None
 
   def __post_init__(self) -> None:
     if self.state not in _EXIT_CODES:
@@ -116,6 +121,12 @@ class RunResult:
       return BadInputError.exit_code
     return _EXIT_CODES[self.state]
 
+  @property
+  def warnings(self) -> list[Mapping[str, Any]]:
+    """The findings about the data that a person must hear of; of `check`, all it found."""
+    findings = self.check["findings"] if self.check is not None else self.data_findings
+    return [finding for finding in findings if finding["level"] == "warning"]
+
   def to_json(self) -> dict[str, Any]:
     """The object `--json` prints; numbers that JSON cannot say (NaN, infinities) become None."""
     document = {
@@ -128,6 +139,7 @@ class RunResult:
       "gates": [dataclasses.asdict(gate) for gate in self.gates],
       "components": [dataclasses.asdict(component) for component in self.components],
       "examples": self.examples,
+      "warnings": [dict(finding) for finding in self.warnings],
       "recognized": dict(self.recognized),
       "report": self.report,
     }
@@ -135,6 +147,8 @@ class RunResult:
       document["served_version"] = self.served_version
     if self.error is not None:
       document["error"] = self.error
+    if self.check is not None:
+      document["check"] = dict(self.check)
     finite: dict[str, Any] = _finite(document)
     return finite
 

@@ -62,7 +62,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
       text = _read(file, limit)
     except (OSError, ValueError) as err:
       reason = f"the file cannot be read: {err.strerror}" if isinstance(err, OSError) else str(err)
-      yield Rejected(origin=origin, reason=reason, file=file)
+      yield Rejected(origin=origin, reason=reason, file=file, label=label)
     else:
       yield records.to_record(text, label, split=split, origin=origin, limit=limit, file=file)
 

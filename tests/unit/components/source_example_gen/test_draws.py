@@ -70,7 +70,7 @@ def test_only_what_was_moved_can_move_when_records_are_added(old, new):
   before, after = place(old)[0], place(old + new)[0]
   moved = draw(old).splits
   relabelled = {c for c, label in new if c in before and (c, label) not in old}
-  filled = {key for key in draw(old + new).held_out}
+  filled = set(draw(old + new).held_out)
   for content, split in before.items():
     if after[content] != split:
       assert key_of(content) in moved or key_of(content) in filled or content in relabelled

@@ -1,5 +1,6 @@
 """`check_data` on artifacts as `SourceExampleGen` leaves them, and its result in words."""
 
+import collections
 import dataclasses
 import json
 import pathlib
@@ -20,7 +21,7 @@ def artifacts(tmp_path):
   """Returns a function that writes `{split: [(input, label)]}` and rejected rows."""
   import tensorflow as tf
 
-  def write(splits, rejected=(), input_key="text"):
+  def write(splits, rejected=(), input_key="text", counted=True):
     for split, rows in splits.items():
       folder = tmp_path / "examples" / f"Split-{split}"
       folder.mkdir(parents=True)
@@ -38,13 +39,23 @@ def artifacts(tmp_path):
     quarantine = tmp_path / "quarantine"
     quarantine.mkdir()
     reasons = {reason: sum(r == reason for _, r in rejected) for _, reason in rejected}
-    (quarantine / "summary.json").write_text(json.dumps({"reasons": reasons}))
+    summary = {
+      "examples": {split: len(rows) for split, rows in splits.items()},
+      "labels": {split: _counts(rows) if counted else {} for split, rows in splits.items()},
+      "reasons": reasons,
+    }
+    (quarantine / "summary.json").write_text(json.dumps(summary))
     (quarantine / "rejected.jsonl").write_text(
       "".join(json.dumps({"origin": o, "reason": r}) + "\n" for o, r in rejected)
     )
     return tmp_path / "examples", quarantine
 
   return write
+
+
+def _counts(rows):
+  labels = [label if isinstance(label, int) else label.decode() for _, label in rows]
+  return dict(sorted(collections.Counter(map(str, labels)).items()))
 
 
 def _check(task, artifacts, tmp_path, data_path="absent"):
@@ -54,6 +65,7 @@ def _check(task, artifacts, tmp_path, data_path="absent"):
     examples=examples,
     quarantine=quarantine,
     data_path=str(data_path),
+    gates=[],
     kept=tmp_path / "kept",
   )
 
@@ -134,7 +146,8 @@ def test_a_second_check_reads_what_the_first_has_kept(artifacts, tmp_path):
 
 def test_a_task_without_classes_has_no_labels(artifacts, tmp_path):
   task = dataclasses.replace(WORDS, vocabulary=None)
-  paths = artifacts({"train": [(b"one", b"un"), (b"one", b"une")], "val": [], "eval": []})
+  splits = {"train": [(b"one", b"un"), (b"one", b"une")], "val": [], "eval": []}
+  paths = artifacts(splits, counted=False)
   found = _check(task, paths, tmp_path)
   assert found["labels"] is None
   assert [f["name"] for f in found["findings"]] == ["several_answers"]

@@ -1,0 +1,83 @@
+"""`findings`: what DataGate writes beside its verdict, from the counts of a run's data alone.
+
+`dlpipe check` shows the same, and what it finds in the examples. DataGate calls it by its dotted
+path, because components know no pipeline.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.checks.finding import WARNING, Finding
+from pipeline.checks.judging import about_judging
+from pipeline.checks.label_findings import about_labels
+
+_SHOWN = 5
+
+
+def findings(
+  summary: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+  """Findings as JSON, without examples: `name`, `level`, `count`, `what`, `advice`, `details`.
+
+  Args:
+    summary: the quarantine's `summary.json`.
+    gates: the model's gates, as `about_judging` takes them.
+  """
+  return [finding_json(finding) for finding in from_counts(summary, gates)]
+
+
+def from_counts(summary: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]) -> list[Finding]:
+  """The same as values, warnings first."""
+  labels = summary.get("labels") or {}
+  found = [
+    *about_judging(summary.get("examples") or {}, labels, gates),
+    *_lost_labels(summary.get("lost") or {}),
+    *_empty_classes((summary.get("recognized") or {}).get("classes") or {}),
+    *about_labels(labels),
+  ]
+  return sorted(found, key=lambda finding: finding.level != WARNING)
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+  """A finding without its examples."""
+  found = dataclasses.asdict(finding)
+  del found["examples"]
+  return {**found, "details": list(finding.details)}
+
+
+def _lost_labels(lost: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+  if not lost:
+    return []
+  details = []
+  for label, facts in lost.items():
+    reasons = "; ".join(f"{count:,} {reason}" for reason, count in facts["reasons"].items())
+    details.append(f"{label!r}: {facts['inputs']:,} quarantined ({reasons})")
+  return [
+    Finding(
+      name="lost_labels",
+      level=WARNING,
+      count=len(lost),
+      what=f"{len(lost):,} label{'s' if len(lost) != 1 else ''} without one usable example.",
+      advice="No model of this data will ever answer so. Mend their inputs, or remove them.",
+      details=tuple(details[:_SHOWN]),
+    )
+  ]
+
+
+def _empty_classes(classes: Mapping[str, int]) -> list[Finding]:
+  empty = sorted(label for label, count in classes.items() if not count)
+  if not empty:
+    return []
+  return [
+    Finding(
+      name="empty_classes",
+      level=WARNING,
+      count=len(empty),
+      what=f"{len(empty):,} class{'es' if len(empty) != 1 else ''} without a file.",
+      advice="No model of this data will ever answer so. Add files, or remove the folder.",
+      details=tuple(repr(label) for label in empty[:_SHOWN]),
+    )
+  ]
