@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from components.records import SPLITS
 from pipeline.checks.finding import WARNING, Finding
 from pipeline.checks.judging import about_judging
 from pipeline.checks.label_findings import about_labels
@@ -31,7 +32,7 @@ def findings(
 
 def from_counts(summary: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]) -> list[Finding]:
   """The same as values, warnings first."""
-  labels = summary.get("labels") or {}
+  labels = labels_by_split(summary)
   found = [
     *about_judging(summary.get("examples") or {}, labels, gates),
     *_lost_labels(summary.get("lost") or {}),
@@ -39,6 +40,12 @@ def from_counts(summary: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]) 
     *about_labels(labels),
   ]
   return sorted(found, key=lambda finding: finding.level != WARNING)
+
+
+def labels_by_split(summary: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+  """Examples by split and label, the splits in their usual order; empty without classes."""
+  labels = summary.get("labels") or {}
+  return {s: labels.get(s, {}) for s in SPLITS} if any(labels.values()) else {}
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:

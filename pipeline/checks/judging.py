@@ -124,7 +124,7 @@ def _of_gate(gate: Mapping[str, Any], total: int, counts: Mapping[str, int]) -> 
 
 
 def _known_to(width: float) -> str:
-  return f"known to within {width:.2g}, the 95 % interval"
+  return f"95 % interval: ±{width:.2g}"
 
 
 def _by_chance(metric: str, counts: Mapping[str, int]) -> float:

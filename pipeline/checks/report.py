@@ -18,11 +18,13 @@ from pipeline.checks.description import Description, IndescribableError, Row
 from pipeline.checks.examples import read_examples
 from pipeline.checks.finding import WARNING, Finding
 from pipeline.checks.survey import MAX_COMPARED, Survey
+from pipeline.checks.text import excerpt
 from pipeline.task import Task
 from pipeline.user_functions import code_fingerprint
 
 _SHOWN_REASONS, _SHOWN_RECORDS = 10, 5
 _LABEL_BYTES = 200
+_TEXT_BYTES = 2000
 
 
 def check_data(
@@ -99,13 +101,18 @@ def _check(
   shown_rows = _pick(rows(), wanted)
   files = originals.find(data_path, shown_rows)
   shown = {
-    number: _shown(row, describe, files.get(number) or folder / str(number))
+    number: _shown(
+      row,
+      describe,
+      files.get(number) or folder / str(number),
+      is_text=task.input_kind == "text",
+    )
     for number, row in shown_rows.items()
   }
   counts = np.bincount(survey.splits, minlength=len(SPLITS)).tolist()
   return {
     "examples": dict(zip(SPLITS, counts, strict=True)),
-    "labels": summary["labels"] if has_classes else None,
+    "labels": gate_findings.labels_by_split(summary) if has_classes else None,
     "lengths": findings.lengths(survey),
     "findings": [_finding_json(finding, shown) for finding in found],
     "quarantined": _quarantined(quarantine, summary["reasons"]),
@@ -130,7 +137,11 @@ def _pick(rows: Iterable[Row], wanted: set[int]) -> dict[int, Row]:
 
 
 def _shown(
-  row: Row, describe: Callable[[bytes], Description] | None, file: str | pathlib.Path
+  row: Row,
+  describe: Callable[[bytes], Description] | None,
+  file: str | pathlib.Path,
+  *,
+  is_text: bool,
 ) -> dict[str, str]:
   """What to show of a row.
 
@@ -138,6 +149,7 @@ def _shown(
     row: the row.
     describe: the task's function.
     file: the name of its file, or the path to write one to where its input is a file.
+    is_text: whether the input can be shown although nothing describes it.
   """
   shown = {
     "split": row.split,
@@ -145,6 +157,8 @@ def _shown(
     "input": f"{len(row.value):,} bytes",
   }
   suffix = ""
+  if is_text:
+    shown["input"] = excerpt(row.value[:_TEXT_BYTES].decode("utf-8", "replace"))
   if describe is not None:
     with contextlib.suppress(IndescribableError):
       described = describe(row.value)

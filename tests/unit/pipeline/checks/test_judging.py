@@ -46,7 +46,7 @@ def test_a_dozen_examples_cannot_tell_skill_from_chance():
   assert finding.level == "warning"
   assert finding.what == "eval holds 12 examples: too few to judge a model by."
   assert finding.details == (
-    "the bound 0.3 of skill cannot be told from chance (known to within 0.48, the 95 % interval)",
+    "the bound 0.3 of skill cannot be told from chance (95 % interval: ±0.48)",
   )
 
 
@@ -54,7 +54,7 @@ def test_thirty_five_examples_of_five_classes_leave_the_bound_uncertain():
   five = dict.fromkeys("abcde", 7)
   finding = found(five, SKILL, ACCURACY, train=dict.fromkeys("abcde", 48))["few_examples"]
   assert finding.details == (
-    "the bound 0.3 of skill is uncertain (known to within 0.2, the 95 % interval)",
+    "the bound 0.3 of skill is uncertain (95 % interval: ±0.2)",
     "accuracy may fall by 0.01; one example more or less is 0.029",
   )
 
