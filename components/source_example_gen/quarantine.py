@@ -76,7 +76,7 @@ def collect(
   rows = [row for report in reports for row in report.rejected]
   _copy_files(root, rows)
   reasons = collections.Counter(row["reason"] for row in rows)
-  summary = {
+  summary: dict[str, Any] = {
     "examples": {s: sum(r.examples.get(s, 0) for r in reports) for s in SPLITS},
     "quarantined": len(rows),
     "labels": {s: _sum(r.labels.get(s, {}) for r in reports) for s in SPLITS},

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from components.dotted_paths import load_function
-from components.records import SPLITS
-from pipeline.checks import findings, gate_findings, originals
+from components.records import SPLITS, Record, Rejected
+from pipeline.checks import findings, gate_findings, originals, origins
 from pipeline.checks.description import Description, IndescribableError, Row
 from pipeline.checks.examples import read_examples
 from pipeline.checks.finding import WARNING, Finding
@@ -33,6 +33,7 @@ def check_data(
   examples: pathlib.Path,
   quarantine: pathlib.Path,
   data_path: str,
+  records: Callable[[], Iterable[Record | Rejected]],
   gates: Sequence[Mapping[str, Any]],
   kept: pathlib.Path,
 ) -> dict[str, Any]:
@@ -43,6 +44,7 @@ def check_data(
     examples: directory of the `Examples` artifact.
     quarantine: directory of the `Quarantine` artifact.
     data_path: the input; files of their own are named by their path in it.
+    records: reads the input again, to name the rows that a finding shows.
     gates: the model's gates, as DataGate is given them.
     kept: folder where results are kept by artifact and code, with the pictures that a finding
       shows and that are no files of their own.
@@ -50,15 +52,15 @@ def check_data(
   Returns:
     `examples` {split: count}; `labels` {split: {label: count}} or None; `lengths` {measure:
     {min, p5, median, p95, max}}; `findings` [{name, level, count, what, advice, details, examples
-    [[{split, label, input, file}]]}], warnings first; `quarantined` [{reason, count, records}];
-    `compared`, how many inputs near-duplicates were looked for among.
+    [[{split, label, input, file, origin}]]}], warnings first; `quarantined` [{reason, count,
+    records}]; `compared`, how many inputs near-duplicates were looked for among.
   """
   folder = kept / _key(task, examples, data_path, gates)
   file = folder / "check.json"
   if file.exists():
     return json.loads(file.read_text(encoding="utf-8"))
   folder.mkdir(parents=True, exist_ok=True)
-  result = _check(task, examples, quarantine, data_path, gates, folder)
+  result = _check(task, examples, quarantine, data_path, records, gates, folder)
   partial = file.with_suffix(".part")
   partial.write_text(json.dumps(result), encoding="utf-8")
   partial.replace(file)
@@ -78,6 +80,7 @@ def _check(
   examples: pathlib.Path,
   quarantine: pathlib.Path,
   data_path: str,
+  records: Callable[[], Iterable[Record | Rejected]],
   gates: Sequence[Mapping[str, Any]],
   folder: pathlib.Path,
 ) -> dict[str, Any]:
@@ -100,12 +103,17 @@ def _check(
   wanted = {number for finding in found for example in finding.examples for number in example}
   shown_rows = _pick(rows(), wanted)
   files = originals.find(data_path, shown_rows)
+  in_files = {number: row for number, row in shown_rows.items() if number not in files}
+  places = origins.find(
+    records() if in_files else (), in_files, input_key=task.input_key, label_key=task.label_key
+  )
   shown = {
     number: _shown(
       row,
       describe,
       files.get(number) or folder / str(number),
       is_text=task.input_kind == "text",
+      origin=places.get(number),
     )
     for number, row in shown_rows.items()
   }
@@ -142,6 +150,7 @@ def _shown(
   file: str | pathlib.Path,
   *,
   is_text: bool,
+  origin: str | None,
 ) -> dict[str, str]:
   """What to show of a row.
 
@@ -150,12 +159,15 @@ def _shown(
     describe: the task's function.
     file: the name of its file, or the path to write one to where its input is a file.
     is_text: whether the input can be shown although nothing describes it.
+    origin: the row of the input, where it is a part of a file and was found.
   """
   shown = {
     "split": row.split,
     "label": row.label[:_LABEL_BYTES].decode("utf-8", "replace"),
     "input": f"{len(row.value):,} bytes",
   }
+  if origin is not None:
+    shown["origin"] = origin
   suffix = ""
   if is_text:
     shown["input"] = excerpt(row.value[:_TEXT_BYTES].decode("utf-8", "replace"))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
+from components.records import Record, Rejected
 from pipeline.cli.inputs import Inputs, prepare, run_options
 from pipeline.cli.run import Afterword, execute
 
@@ -54,9 +56,16 @@ def examine(inputs: Inputs, run_id: str) -> dict[str, Any] | None:
     examples=found.examples,
     quarantine=found.quarantine,
     data_path=inputs.config.data_path,
+    records=lambda: _records(inputs),
     gates=gate_facts(inputs.task, inputs.config.gates.bounds),
     kept=inputs.config.root / "checks",
   )
+
+
+def _records(inputs: Inputs) -> Iterator[Record | Rejected]:
+  options = inputs.config.data_options(inputs.task)
+  for shard in inputs.source.plan(inputs.config.data_path, options).shards:
+    yield from inputs.source.read(shard, options)
 
 
 def _lines(found: dict[str, Any], width: int) -> list[str]:

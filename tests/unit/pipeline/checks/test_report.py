@@ -7,7 +7,8 @@ import pathlib
 
 import pytest
 
-from pipeline.checks import originals, render, report
+from components.records import Record
+from pipeline.checks import originals, origins, render, report
 from pipeline.checks.description import Row
 from pipeline.tasks.images.task import TASK
 
@@ -58,13 +59,14 @@ def _counts(rows):
   return dict(sorted(collections.Counter(map(str, labels)).items()))
 
 
-def _check(task, artifacts, tmp_path, data_path="absent"):
+def _check(task, artifacts, tmp_path, data_path="absent", records=()):
   examples, quarantine = artifacts
   return report.check_data(
     task,
     examples=examples,
     quarantine=quarantine,
     data_path=str(data_path),
+    records=lambda: records,
     gates=[],
     kept=tmp_path / "kept",
   )
@@ -229,3 +231,42 @@ def test_originals_are_files_of_the_same_bytes(tmp_path):
     7: "train/a/1",
   }
   assert originals.find(str(tmp_path / "train" / "a" / "1"), rows) == {}
+
+
+def test_rows_of_a_file_are_named_even_where_nothing_describes_them(artifacts, tmp_path):
+  rows = [(b"10.5", b"a"), (b"10.5", b"b"), (b"other", b"a")]
+  features = [{"text": value, "label": label.decode()} for value, label in [(b"x", b"a"), *rows]]
+  records = [
+    Record(features=each, content=b"", split=None, origin=f"x.csv, row {n}")
+    for n, each in enumerate(features, 2)
+  ]
+  task = dataclasses.replace(WORDS, describe=None, input_kind="text")
+  paths = artifacts({"train": rows, "val": [], "eval": []})
+  found = _check(task, paths, tmp_path, records=records)
+  [example] = found["findings"][0]["examples"]
+  assert sorted((row["label"], row["input"], row["origin"]) for row in example) == [
+    ("a", "10.5", "x.csv, row 3"),
+    ("b", "10.5", "x.csv, row 4"),
+  ]
+  assert "              train: x.csv, row 3: 10.5 [a]" in render.lines(found)
+
+
+def test_equal_rows_are_named_apart_and_by_their_split():
+  rows = {
+    1: Row("train", b"same", b"a"),
+    2: Row("eval", b"same", b"a"),
+    3: Row("train", b"same", b"a"),
+    4: Row("train", b"gone", b"a"),
+  }
+
+  def records():
+    for number, split in enumerate(["eval", "eval", "train", "train"]):
+      yield Record(
+        features={"t": "same", "l": "a"}, content=b"", split=split, origin=f"row {number}"
+      )
+
+  assert origins.find(records(), rows, input_key="t", label_key="l") == {
+    1: "row 2",
+    2: "row 0",
+    3: "row 3",
+  }
