@@ -223,8 +223,8 @@ def _check_lost(lost: Mapping[str, Mapping[str, Any]], allowed: bool) -> Iterato
 
 
 def _why_lost(facts: Mapping[str, Any]) -> str:
-  reasons = "; ".join(f"{count:,} {reason}" for reason, count in facts["reasons"].items())
-  return f"{facts['inputs']:,} inputs ({reasons})" if reasons else f"{facts['inputs']:,} inputs"
+  reasons = "; ".join(f"{reason} ({count:,})" for reason, count in facts["reasons"].items())
+  return f"{facts['inputs']:,} inputs: {reasons}" if reasons else f"{facts['inputs']:,} inputs"
 
 
 def _check_labels(labels: Mapping[str, Mapping[str, int]]) -> Iterator[Check]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _SHOWN = 5
+_KEPT = 50  # of what is not read, for programs
 _SHOWN_CHARACTERS = 60  # of each
 
 
@@ -45,6 +46,9 @@ class Recognized:
       rows elsewhere; a class folder without a file has 0. Empty where classes are known only when
       everything has been read, as in a table, and for tasks without classes.
     unread: what else lies there, and why it is not read.
+    certain: whether the input says by itself what it is. False where any input of this kind would
+      be taken so, such as files of lines.
+    warnings: what is odd and may mean a wrong guess, each a sentence without its full stop.
   """
 
   layout: str
@@ -54,9 +58,11 @@ class Recognized:
   rows: int | None = None
   classes: Mapping[str, int] = dataclasses.field(default_factory=dict)
   unread: Sequence[Unread] = ()
+  warnings: Sequence[str] = ()
+  certain: bool = True
 
   def sentences(self, splits: Sequence[str] = ()) -> list[str]:
-    """What was recognized, for a person: two sentences and one for each class or loss to hear of.
+    """What was recognized, for a person: two sentences at the most, and the warnings.
 
     Args:
       splits: the splits that the input draws itself.
@@ -73,21 +79,22 @@ class Recognized:
       shown = "" if self.classes else f": {listed(self.files, self.file_count)}"
       facts.append(_count(self.file_count, "file") + shown)
     if self.classes:
-      counted = [f"{label} {count:,}" for label, count in sorted(self.classes.items())]
+      counted = [f"{label} ({count:,})" for label, count in sorted(self.classes.items())]
       facts.append(f"{_count(len(counted), 'class')}: {listed(counted, len(counted))}")
     if splits:
       facts.append(f"splits of its own: {', '.join(splits)}")
     said = [f"Read as {self.layout}: {'; '.join(filter(None, facts))}."]
-    said += [f"Warning: {shortened(each.name)} is not read: {each.reason}." for each in self._lost]
-    said += [
-      f"Warning: the class {shortened(label)} has no file."
-      for label, count in sorted(self.classes.items())
-      if not count
-    ]
+    said += [f"Warning: {warning}." for warning in self.all_warnings()]
     others = [f"{each.name} ({each.reason})" for each in self.unread if not each.labelled]
     if others:
       said.append(f"Not read: {listed(others, len(others))}.")
     return said
+
+  def all_warnings(self) -> list[str]:
+    """`warnings`, and one for each class without a file and each loss of labelled examples."""
+    lost = [f"{shortened(u.name)} is not read: {u.reason}" for u in self.unread if u.labelled]
+    empty = [label for label, count in sorted(self.classes.items()) if not count]
+    return [*lost, *(f"the class {shortened(e)} is empty" for e in empty), *self.warnings]
 
   def to_json(self, splits: Sequence[str] = ()) -> dict[str, Any]:
     """The same for a program.
@@ -97,7 +104,8 @@ class Recognized:
 
     Returns:
       `layout`, `fields`, `files` (the first), `file_count`, `rows`, `classes` {label: inputs},
-      `splits`, `unread` [{name, reason, labelled}] and `sentences`.
+      `splits`, `unread` [{name, reason, labelled}] (the first), `unread_count`, `warnings` and
+      `sentences`.
     """
     return {
       "layout": self.layout,
@@ -107,13 +115,11 @@ class Recognized:
       "rows": self.rows,
       "classes": dict(self.classes),
       "splits": list(splits),
-      "unread": [dataclasses.asdict(each) for each in self.unread],
+      "unread": [dataclasses.asdict(each) for each in self.unread[:_KEPT]],
+      "unread_count": len(self.unread),
+      "warnings": self.all_warnings(),
       "sentences": self.sentences(splits),
     }
-
-  @property
-  def _lost(self) -> list[Unread]:
-    return [each for each in self.unread if each.labelled]
 
 
 def listed(names: Iterable[str], count: int) -> str:

@@ -14,6 +14,7 @@ from components.records import SPLITS
 from pipeline.checks.finding import WARNING, Finding
 from pipeline.checks.judging import about_judging
 from pipeline.checks.label_findings import about_labels
+from pipeline.checks.recognized import recognized
 
 _SHOWN = 5
 
@@ -36,7 +37,7 @@ def from_counts(summary: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]) 
   found = [
     *about_judging(summary.get("examples") or {}, labels, gates),
     *_lost_labels(summary.get("lost") or {}),
-    *_empty_classes((summary.get("recognized") or {}).get("classes") or {}),
+    *recognized(summary),
     *about_labels(labels),
   ]
   return sorted(found, key=lambda finding: finding.level != WARNING)
@@ -60,8 +61,8 @@ def _lost_labels(lost: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
     return []
   details = []
   for label, facts in lost.items():
-    reasons = "; ".join(f"{count:,} {reason}" for reason, count in facts["reasons"].items())
-    details.append(f"{label!r}: {facts['inputs']:,} quarantined ({reasons})")
+    reasons = "; ".join(f"{why} ({count:,})" for why, count in facts["reasons"].items())
+    details.append(f"{label!r}: {facts['inputs']:,} quarantined: {reasons}")
   return [
     Finding(
       name="lost_labels",
@@ -70,21 +71,5 @@ def _lost_labels(lost: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
       what=f"{len(lost):,} label{'s' if len(lost) != 1 else ''} without one usable example.",
       advice="No model of this data will ever answer so. Mend their inputs, or remove them.",
       details=tuple(details[:_SHOWN]),
-    )
-  ]
-
-
-def _empty_classes(classes: Mapping[str, int]) -> list[Finding]:
-  empty = sorted(label for label, count in classes.items() if not count)
-  if not empty:
-    return []
-  return [
-    Finding(
-      name="empty_classes",
-      level=WARNING,
-      count=len(empty),
-      what=f"{len(empty):,} class{'es' if len(empty) != 1 else ''} without a file.",
-      advice="No model of this data will ever answer so. Add files, or remove the folder.",
-      details=tuple(repr(label) for label in empty[:_SHOWN]),
     )
   ]

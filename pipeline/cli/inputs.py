@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from components.errors import BadInputError
+from pipeline.cli import wrong_task
 from pipeline.config import PipelineConfig, from_env
 from pipeline.settings import make_config
 from pipeline.task import Source, Task
@@ -112,9 +113,12 @@ def look_at(known: Task, config: PipelineConfig) -> Inputs:
     BadInputError: the input cannot work.
   """
   path = config.data_path
-  source_name, source = choose_source(known, config)
+  try:
+    source_name, source = choose_source(known, config)
+    plan = source.plan(path, config.data_options(known))
+  except BadInputError as err:
+    raise (err if config.data.source else wrong_task.explain(err, known, path)) from err
   schema_path(known.name)
-  plan = source.plan(path, config.data_options(known))
   hyperparameters = config.hyperparameters(known)
   if known.infer_hyperparameters:
     hyperparameters |= known.infer_hyperparameters(

@@ -8,6 +8,7 @@ import datetime
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from components.errors import DlpipeError
 from pipeline.beam_engines import check_engine
 from pipeline.cli.inputs import Inputs, prepare, run_options
 from pipeline.runners.options import RunOptions
+
+_WIDTH = 100
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -126,7 +129,7 @@ def execute(
   try:
     with quiet_output(log_file) as streams:
       screen = streams.stderr if as_json else streams.stdout
-      screen.writelines(f"{sentence}\n" for sentence in inputs.recognized)
+      screen.writelines(f"{line}\n" for said in inputs.recognized for line in _wrapped(said))
       screen.write("Loading TensorFlow and TFX, which takes some seconds ...\n")
       screen.flush()
       from pipeline.runners import local
@@ -158,6 +161,12 @@ def execute(
   sys.stdout.flush()
   # TensorFlow's and Beam's threads have nothing left to say, and would take seconds to end.
   os._exit(result.exit_code or int(afterword.failed))
+
+
+def _wrapped(sentence: str) -> list[str]:
+  return textwrap.wrap(
+    sentence, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+  )
 
 
 def _new_run_id() -> str:

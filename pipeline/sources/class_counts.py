@@ -6,7 +6,7 @@ import collections
 from collections.abc import Iterable
 
 from components.errors import BadInputError
-from components.records import Record, Rejected
+from components.records import SPLIT_NAMES, Record, Rejected
 from pipeline.sources import encoding
 
 _LOOKED_AT = 5_000  # records; a tenth of a second
@@ -45,6 +45,10 @@ def require_classes(
     found = "; ".join(filter(None, [names(counts) or "none", unused]))
     raise BadInputError(
       f"Expected rows of at least two classes in {source!r}. Found: {found}. {advice}"
+    )
+  if all(label.lower() in SPLIT_NAMES for label in counts):
+    raise BadInputError(
+      f"Expected classes in {source!r}. Found {names(counts)}, which are names of splits. {advice}"
     )
   single = sorted(label for label, count in counts.items() if count < 2)
   if len(counts) - len(single) < 2:

@@ -18,6 +18,11 @@ def of_text(name: str) -> str | None:
   return _TEXT_NAMES.get(word.group()) if word else None
 
 
+def is_split_name(name: str) -> bool:
+  """Whether nothing but a split and perhaps a number is named, as by "Test" or `train-00001`."""
+  return re.sub(r"[\d._\- ]", "", name.lower()) in _TEXT_NAMES
+
+
 def settle(found: Iterable[str | None]) -> dict[str, str]:
   """What each of the splits that occur in the input is here.
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from components.errors import BadInputError
+from components.recognition import Unread
 
 # What systems and tools leave beside data, in lower case.
 _IGNORED = frozenset(
@@ -65,6 +66,27 @@ def hidden_folders(path: str) -> list[os.DirEntry]:
     entry
     for entry in _scan(path)
     if entry.name.startswith(".") and entry.is_dir() and not _is_of_a_tool(entry.name.lower())
+  ]
+
+
+def unread(path: str, files: Iterable[str], reason: str) -> list[Unread]:
+  """What lies in a folder beside the files that are read; nothing where the path is a file.
+
+  Args:
+    path: the input.
+    files: the absolute paths of the files that are read.
+    reason: why another file is not.
+  """
+  if not os.path.isdir(path):
+    return []
+  taken = set(files)
+  return [
+    Unread(
+      name=printable(entry.name) + ("/" if entry.is_dir() else ""),
+      reason="a folder" if entry.is_dir() else reason,
+    )
+    for entry in entries(path)
+    if os.path.abspath(entry.path) not in taken
   ]
 
 

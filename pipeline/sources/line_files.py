@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypedDict
 
 from components.errors import BadInputError
@@ -150,6 +150,19 @@ def cut(file: str, *, lines: int = SHARD_LINES, size: int = SHARD_BYTES) -> list
   if position > start:
     ranges.append(Range(start=start, stop=position, number=first))
   return ranges
+
+
+def count(file: str, ranges: Sequence[Range]) -> int:
+  """The number of lines of a file that `cut` cut; reads the last range, or all of a gzipped file.
+
+  Raises:
+    BadInputError: the file cannot be read.
+  """
+  if not ranges:
+    return 0
+  if ranges[-1]["stop"] is None:
+    return index(file, SHARD_LINES)[1]
+  return ranges[-1]["number"] - 1 + sum(1 for _ in read_lines(file, **ranges[-1]))
 
 
 def index(file: str, every: int) -> tuple[list[int], int]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from components.errors import BadInputError
+from components.recognition import Unread
 from components.records import TRAIN, Rejected
-from pipeline.sources import class_counts, given_splits, sharding, tables
+from pipeline.sources import class_counts, given_splits, input_paths, sharding, tables
 
 _PARTS = 2  # of 5,000 rows a shard, from all over the table
 
@@ -43,6 +44,33 @@ def find_column(names: Sequence[str], wanted: str, default: str, others: Sequenc
   return found[0] if len(found) == 1 else wanted
 
 
+def columns(path: str) -> list[str]:
+  """The columns of a table; where files are named by splits, those of train.
+
+  Raises:
+    BadInputError: there is no table, or its columns cannot be read.
+  """
+  files = tables.files(path)
+  of_train = [f for f in files if given_splits.of_text(os.path.basename(f)) == TRAIN]
+  return tables.columns((of_train or files)[0])
+
+
+def unread(
+  path: str, files: Sequence[str], names: Sequence[str], taken: Iterable[str | None]
+) -> list[Unread]:
+  """What lies in a table or beside it and is not read: columns, files, folders.
+
+  Args:
+    path: the input.
+    files: the table's files, absolute.
+    names: its columns.
+    taken: the columns that are read.
+  """
+  left = [name for name in names if name not in set(taken)]
+  found = [Unread(name=f"column {name!r}", reason="not used") for name in left]
+  return found + input_paths.unread(path, files, "beside the table")
+
+
 def plan_table(
   path: str, columns: Sequence[str], split_column: str | None, flags: Mapping[str, str]
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
@@ -52,8 +80,10 @@ def plan_table(
   names, where each starts with one, such as `train.csv` beside `test.csv`.
 
   Raises:
-    BadInputError: a column is missing, or a row names no known split.
+    BadInputError: a column is missing, a row names no known split, or a file is of no split beside
+      those that are.
   """
+  by_file = {} if split_column else _splits_of_files(path, columns)
   flags = {**flags, **({split_column: "--set data.split_column=..."} if split_column else {})}
   wanted = list(dict.fromkeys([*columns, *([split_column] if split_column else [])]))
   parts = tables.plan_shards(path, wanted, flags=flags)
@@ -61,9 +91,6 @@ def plan_table(
     settled = given_splits.settle(_splits_of_rows(parts, split_column))
     parts = [{**part, "split_column": split_column, "splits": settled} for part in parts]
   else:
-    by_file = {part["file"]: given_splits.of_text(os.path.basename(part["file"])) for part in parts}
-    if TRAIN not in by_file.values() or None in by_file.values():
-      by_file = dict.fromkeys(by_file)
     settled = given_splits.settle(by_file.values())
     parts = [{**part, "split": settled.get(by_file[part["file"]] or "")} for part in parts]
   return sharding.mix(parts, _PARTS), given_splits.given(settled)
@@ -81,6 +108,36 @@ def read_table(shard: Mapping[str, Any]) -> Iterator[SplitRow | Rejected]:
         yield SplitRow(row, part["splits"][split] if split else None)
       else:
         yield SplitRow(row, part["split"])
+
+
+def _splits_of_files(path: str, columns: Sequence[str]) -> dict[str, str | None]:
+  """The split that each file's name says; None for all where none says train.
+
+  Raises:
+    BadInputError: beside train lies a file without the columns, or one that is of no split.
+  """
+  files = tables.files(path)
+  found = {file: given_splits.of_text(os.path.basename(file)) for file in files}
+  if TRAIN not in found.values():
+    return dict.fromkeys(files)
+  has_columns = {file: set(columns) <= set(tables.columns(file)) for file in files}
+  train = next(file for file, split in found.items() if split == TRAIN)
+  lacking = [os.path.basename(file) for file in files if not has_columns[file]]
+  if has_columns[train] and lacking:
+    does = "does" if len(lacking) == 1 else "do"
+    raise BadInputError(
+      f"Expected the columns {' and '.join(columns)} in every table of {path!r}, as in "
+      f"{os.path.basename(train)!r}. {class_counts.names(lacking)} {does} not have them; what has "
+      f"no answers cannot be learnt from: move it away, or give --data {train}"
+    )
+  others = [os.path.basename(file) for file, split in found.items() if split is None]
+  if others:
+    raise BadInputError(
+      f"Beside {os.path.basename(train)!r} in {path!r} lie tables of no split: "
+      f"{class_counts.names(others)}. Let their names begin with train, val or test, or move them "
+      "away."
+    )
+  return found
 
 
 def _splits_of_rows(parts: Sequence[Mapping[str, Any]], column: str) -> set[str | None]:

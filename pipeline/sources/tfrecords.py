@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from components.errors import BadInputError
+from components.recognition import Recognized
 from pipeline.sources import input_paths
 from pipeline.sources.op_errors import words_of
 
@@ -32,6 +33,23 @@ def files(path: str, *, expected: str) -> list[str]:
   if not found:
     raise BadInputError(f"Expected {expected}. Found none at {path!r}.")
   return found
+
+
+def recognized(path: str, files: Sequence[str], fields: Mapping[str, str]) -> Recognized:
+  """What was recognized, and what lies beside the files.
+
+  Args:
+    path: the input.
+    files: the TFRecord files that are read, absolute.
+    fields: what an example is made of, to the feature it comes from.
+  """
+  return Recognized(
+    layout="tfrecord",
+    fields={name: f"feature {feature!r}" for name, feature in fields.items()},
+    files=[input_paths.printable(os.path.basename(file)) for file in files],
+    file_count=len(files),
+    unread=input_paths.unread(path, files, "no TFRecord"),
+  )
 
 
 def read_records(file: str) -> Iterator[tuple[bytes, str | None]]:

@@ -169,7 +169,7 @@ def test_the_summary_says_what_was_recognized_and_names_classes_that_were_not_re
   assert set().union(*summary["labels"].values()) == {"cat", "dog"}
   assert summary["recognized"]["layout"] == "folder"
   assert summary["recognized"]["classes"] == {"cat": 4, "dog": 4, "newt": 0, "owl": 4}
-  assert "Warning: the class newt has no file." in summary["recognized"]["sentences"]
+  assert "Warning: the class newt is empty." in summary["recognized"]["sentences"]
 
 
 def test_nothing_usable_is_refused_with_the_reasons(run, class_folders):

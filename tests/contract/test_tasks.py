@@ -191,9 +191,11 @@ def test_sources_describe_themselves_and_their_functions_have_paths(task):
 
 
 def test_the_shipped_data_is_read_into_what_the_schema_says(task, schema, shipped):
-  path, _, source = shipped
+  path, name, source = shipped
   plan = source.plan(path, task.data_options)
   assert isinstance(plan, SourcePlan)
+  # The name that --set data.source=... takes.
+  assert plan.recognized is None or plan.recognized.layout == name
   assert plan.fingerprint == source.plan(path, task.data_options).fingerprint
   # Shards travel as JSON.
   shards = json.loads(json.dumps(list(plan.shards)))

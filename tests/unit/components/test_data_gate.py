@@ -314,7 +314,7 @@ def test_a_class_of_which_nothing_could_be_used_stops_the_run_by_name():
   checks = _judge_lost(_LOST)
   assert _failed(checks) == ["classes without a usable example"]
   lost = checks["classes without a usable example"]
-  assert lost.reason == "'owl': 4 inputs (3 a WebP picture; 1 empty)."
+  assert lost.reason == "'owl': 4 inputs: a WebP picture (3); empty (1)."
   assert "--set data.allow_lost_classes=true" in lost.remedy
 
 

@@ -7,6 +7,8 @@ a line. Source of the format: yann.lecun.com/exdb/mnist.
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import dataclasses
 import gzip
 import math
@@ -14,10 +16,11 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
+from components.recognition import Recognized
 from components.records import EVAL, SPLITS, TRAIN, Record, Rejected, SourcePlan
 from pipeline.sources import input_paths
 from pipeline.tasks.images.sources import headers, pictures, png
@@ -25,6 +28,7 @@ from pipeline.tasks.images.sources import headers, pictures, png
 DESCRIPTION = "a folder with MNIST-style idx files, *-images-idx3-ubyte and *-labels-idx1-ubyte"
 
 _NAME = re.compile(r"(?P<prefix>.*?)-?(?P<what>images|labels)[-.]idx[13]-ubyte(\.gz)?$")
+_NAMES_FILE = "labels.txt"
 _MAGIC = {"images": 0x00000803, "labels": 0x00000801}
 _SHARD_RECORDS = 20_000
 _SHARD_BYTES = 16 << 20  # each shard unpacks its file up to its own range, so shards are few
@@ -73,10 +77,23 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
       shard.update(start=start, stop=min(start + step, pair.count), names=names)
       shards.append(shard)
   files = [file for pair in pairs for file in (pair.images, pair.labels)]
+  known = [*files, os.path.join(os.path.abspath(path), _NAMES_FILE)] if names else files
   return SourcePlan(
     shards=shards,
     fingerprint=input_paths.fingerprint(path, files, names),
     given_splits=tuple(s for s in SPLITS if any(pair.split == s for pair in pairs)),
+    recognized=Recognized(
+      layout="idx",
+      fields={
+        "image": "the -images- files",
+        "label": f"the -labels- files, named by {_NAMES_FILE}" if names else "the -labels- files",
+      },
+      files=[input_paths.printable(os.path.basename(file)) for file in files],
+      file_count=len(files),
+      rows=sum(pair.count for pair in pairs),
+      classes=_classes(pairs, names),
+      unread=input_paths.unread(path, known, "not a file of these pairs"),
+    ),
   )
 
 
@@ -186,8 +203,23 @@ def _slice(file: str, start: int, length: int) -> bytes:
     return f.read(length)
 
 
+def _classes(pairs: Sequence[_Pair], names: Sequence[str]) -> dict[str, int]:
+  """Every class that the labels or `labels.txt` name, and how many pictures it has."""
+  counts: collections.Counter[int] = collections.Counter()
+  for pair in pairs:
+    with contextlib.suppress(OSError, EOFError, zlib.error):  # its rows are rejected when read
+      counts.update(_slice(pair.labels, 8, pair.count))
+  if not names:
+    return {str(label): counts[label] for label in sorted(counts)}
+  classes = dict.fromkeys(names, 0)
+  for label, count in counts.items():
+    if label < len(names):
+      classes[names[label]] += count
+  return classes
+
+
 def _label_names(path: str) -> list[str]:
-  file = os.path.join(path, "labels.txt")
+  file = os.path.join(path, _NAMES_FILE)
   if not os.path.isfile(file):
     return []
   try:

@@ -37,6 +37,9 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   return SourcePlan(
     shards=[{"file": file, **layout} for file in files],
     fingerprint=input_paths.fingerprint(path, files, limit, sorted(layout.items())),
+    recognized=tfrecords.recognized(
+      path, files, {"image": layout["image_feature"], "label": layout["label_feature"]}
+    ),
   )
 
 

@@ -13,7 +13,8 @@ from pipeline.tasks.sentiment.sources.records import MAX_CHARS
 _MODULES = {"tfrecord": tfrecord, "table": table, "folder": folder, "lines": lines}
 
 # In the order they are tried: TFRecords are told by their bytes or names, tables by their names,
-# class folders by being folders; whatever else lies in a folder is taken for lines.
+# class folders by being folders; whatever else lies in a folder is taken for lines, and so is a
+# file of lines with labels.
 SOURCES: dict[str, Source] = {
   name: Source(
     description=module.DESCRIPTION, matches=module.matches, plan=module.plan, read=module.read
@@ -29,4 +30,5 @@ DATA_OPTIONS = {
   "split_column": None,
   "text_feature": None,
   "label_feature": None,
+  "label_from": None,
 }

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.errors import BadInputError
+from components.recognition import Recognized
 from components.records import Record, Rejected, SourcePlan
 from pipeline.sources import input_paths, tables, text_tables
 from pipeline.sources.class_counts import require_classes
@@ -61,6 +62,14 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
     shards=shards,
     fingerprint=input_paths.fingerprint(path, files, limit, text, label, split),
     given_splits=given,
+    recognized=Recognized(
+      layout="table",
+      fields={"text": f"column {text!r}", "label": f"column {label!r}"}
+      | ({"split": f"column {split!r}"} if split else {}),
+      files=[input_paths.printable(os.path.basename(file)) for file in files],
+      file_count=len(files),
+      unread=text_tables.unread(path, files, text_tables.columns(path), (text, label, split)),
+    ),
   )
 
 
@@ -85,7 +94,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
 
 
 def _columns(path: str, options: Mapping[str, Any]) -> tuple[str, str]:
-  names = tables.columns(path)
+  names = text_tables.columns(path)
   text = options.get("text_column") or _TEXT_COLUMN
   label = options.get("label_column") or _LABEL_COLUMN
   return (

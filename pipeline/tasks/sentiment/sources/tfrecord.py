@@ -43,8 +43,11 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
     source=source,
     advice="Add records, or name the right feature with --set data.label_feature=...",
   )
+  fields = {"text": layout["text_feature"], "label": layout["label_feature"]}
   return SourcePlan(
-    shards=shards, fingerprint=input_paths.fingerprint(path, files, limit, sorted(layout.items()))
+    shards=shards,
+    fingerprint=input_paths.fingerprint(path, files, limit, sorted(layout.items())),
+    recognized=tfrecords.recognized(path, files, fields),
   )
 
 

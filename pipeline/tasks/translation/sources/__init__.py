@@ -24,8 +24,8 @@ SOURCES: dict[str, Source] = {
 # The data options that the sources understand, with their defaults.
 DATA_OPTIONS = {
   "max_chars": MAX_CHARS,
-  "source_column": "source",
-  "target_column": "target",
+  "source_column": None,
+  "target_column": None,
   "split_column": None,
   "reverse": False,
   "source_language": None,

@@ -7,16 +7,18 @@ options `source_language` and `target_language`. Where the names in a folder sta
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
+from components.recognition import Recognized
 from components.records import TRAIN, Record, Rejected, SourcePlan
 from pipeline.sources import given_splits, input_paths, line_files, sharding
 from pipeline.sources.class_counts import names
-from pipeline.tasks.translation.sources import records
+from pipeline.tasks.translation.sources import records, sides
 
 DESCRIPTION = "a folder with files such as train.en and train.de, line by line translations"
 
@@ -28,6 +30,11 @@ _NO_LANGUAGE = re.compile(
   re.IGNORECASE,
 )
 _PART_LINES, _PARTS = 1000, 5
+_SPREAD = 20  # places of the files to look at
+_ADVICE = (
+  "Check the files. To take them all the same, join them with `paste train.en train.fr > "
+  "pairs.tsv` and name the columns with --set data.source_column=1 --set data.target_column=2"
+)
 
 # Stem to language to path.
 _Corpora = dict[str, dict[str, str]]
@@ -45,7 +52,8 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   """Counts the lines and cuts both files at the same ones.
 
   Raises:
-    BadInputError: a language is not named or has no file, or two files have not as many lines.
+    BadInputError: a language is not named or has no file, two files have not as many lines, or the
+      lines are no language.
   """
   limit = records.max_chars(options)
   corpora = _find(path, options)
@@ -70,10 +78,22 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
     parts.extend({**part, "split": settled[split] if split else None} for part in _cut(*pair))
   if not parts:
     raise BadInputError(f"Expected lines in {files[0]!r} and {files[1]!r}. There are none.")
+  pairs = _sample(parts)
+  places = (f"the .{source} files", f"the .{target} files")
+  sides.require(pairs, places, source=path, advice=_ADVICE)
   return SourcePlan(
     shards=sharding.mix(parts, _PARTS),
     fingerprint=input_paths.fingerprint(os.path.dirname(path), files, limit, source, target),
     given_splits=given_splits.given(settled),
+    recognized=Recognized(
+      layout="aligned",
+      fields={"source": places[0], "target": places[1]},
+      files=[input_paths.printable(os.path.basename(file)) for file in files],
+      file_count=len(files),
+      rows=sum(part["lines"] for part in parts),
+      unread=input_paths.unread(path, files, "no file of these languages"),
+      warnings=sides.warnings(pairs),
+    ),
   )
 
 
@@ -82,11 +102,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
   limit = records.max_chars(options)
   for part in shard["parts"]:
     names_of = [input_paths.printable(os.path.basename(file)) for file in part["files"]]
-    sides = [
-      line_files.read_lines(file, start=start, number=part["number"])
-      for file, start in zip(part["files"], part["starts"], strict=True)
-    ]
-    for _, source, target in zip(range(part["lines"]), *sides, strict=False):
+    for source, target in itertools.islice(_lines(part), part["lines"]):
       origin = f"{' and '.join(names_of)}, row {source.number}"
       data = source.data + b"\n" + target.data
       if source.fault or target.fault:
@@ -100,6 +116,26 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
           limit=limit,
           data=data,
         )
+
+
+def _sample(parts: Sequence[Mapping[str, Any]]) -> list[sides.Pair]:
+  """Pairs from all over the files, decoded as far as possible."""
+  spread = input_paths.spread(parts, _SPREAD)
+  each = sides.LOOKED_AT // len(spread)
+  return [
+    (source.data.decode("utf-8", "replace"), target.data.decode("utf-8", "replace"))
+    for part in spread
+    for source, target in itertools.islice(_lines(part), min(each, part["lines"]))
+  ]
+
+
+def _lines(part: Mapping[str, Any]) -> Iterator[tuple[line_files.Line, line_files.Line]]:
+  """The lines of both sides from where a part starts, beyond its end, too."""
+  source, target = (
+    line_files.read_lines(file, start=start, number=part["number"])
+    for file, start in zip(part["files"], part["starts"], strict=True)
+  )
+  return zip(source, target, strict=False)
 
 
 def _cut(source: str, target: str) -> Iterator[dict[str, Any]]:

@@ -5,17 +5,25 @@ The options `source_column`, `target_column` and `split_column` name the columns
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
+from components.recognition import Recognized
 from components.records import Record, Rejected, SourcePlan
 from pipeline.sources import input_paths, tables, text_tables
-from pipeline.tasks.translation.sources import records
+from pipeline.tasks.translation.sources import records, sides
 
 DESCRIPTION = f"{tables.DESCRIPTION}, with the columns source and target"
 
 _SOURCE_COLUMN, _TARGET_COLUMN = "source", "target"
+_SPREAD = 10  # shards to look at
+_ADVICE = (
+  "Name the columns of sentences and translations with --set data.source_column=... --set "
+  "data.target_column=...; what you name is taken as it is."
+)
 _SOURCE_NAMES, _TARGET_NAMES = ("src",), ("tgt", "trg")
 
 
@@ -37,20 +45,35 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   """Cuts the table into shards.
 
   Raises:
-    BadInputError: the table or a column is missing, it has no rows, or a split is unknown.
+    BadInputError: the table or a column is missing, it has no rows, a split is unknown, or what the
+      columns hold is no language.
   """
   limit = records.max_chars(options)
   files = tables.files(path)
-  source, target = _columns(tables.columns(path), options)
+  names = text_tables.columns(path)
+  source, target = _columns(names, options)
   split = options.get("split_column") or None
   flags = {source: "--set data.source_column=...", target: "--set data.target_column=..."}
   shards, given = text_tables.plan_table(path, [source, target], split, flags)
   if not shards:
     raise BadInputError(f"Expected rows with a source and a target in {path!r}. There are none.")
+  places = (f"column {source!r}", f"column {target!r}")
+  pairs = _sample(shards, source, target)
+  if options.get("source_column") is None:
+    sides.require(pairs, places, source=os.path.abspath(path), advice=_ADVICE)
   return SourcePlan(
     shards=[{**shard, "source": source, "target": target} for shard in shards],
     fingerprint=input_paths.fingerprint(path, files, limit, source, target, split),
     given_splits=given,
+    recognized=Recognized(
+      layout="table",
+      fields=dict(zip(("source", "target"), places, strict=True))
+      | ({"split": f"column {split!r}"} if split else {}),
+      files=[input_paths.printable(os.path.basename(file)) for file in files],
+      file_count=len(files),
+      unread=text_tables.unread(path, files, names, (source, target, split)),
+      warnings=sides.warnings(pairs),
+    ),
   )
 
 
@@ -72,10 +95,32 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
     )
 
 
-def _columns(names: list[str], options: Mapping[str, Any]) -> tuple[str, str]:
+def _sample(shards: Sequence[Mapping[str, Any]], source: str, target: str) -> list[sides.Pair]:
+  """The texts of pairs from all over the table; other values are left out."""
+  spread = input_paths.spread(shards, _SPREAD)
+  each = sides.LOOKED_AT // len(spread)
+  found = [
+    (row.row.values.get(source), row.row.values.get(target))
+    for shard in spread
+    for row in itertools.islice(text_tables.read_table(shard), each)
+    if not isinstance(row, Rejected)
+  ]
+  # A number is an id as much as its digits are.
+  return [
+    (str(s), str(t)) for s, t in found if isinstance(s, str | int) and isinstance(t, str | int)
+  ]
+
+
+def _columns(names: Sequence[str], options: Mapping[str, Any]) -> tuple[str, str]:
   source = options.get("source_column") or _SOURCE_COLUMN
   target = options.get("target_column") or _TARGET_COLUMN
   return (
-    text_tables.find_column(names, source, _SOURCE_COLUMN, _SOURCE_NAMES),
-    text_tables.find_column(names, target, _TARGET_COLUMN, _TARGET_NAMES),
+    text_tables.find_column(names, _name(source, names), _SOURCE_COLUMN, _SOURCE_NAMES),
+    text_tables.find_column(names, _name(target, names), _TARGET_COLUMN, _TARGET_NAMES),
   )
+
+
+def _name(column: Any, names: Sequence[str]) -> str:
+  """The name of a column that is named, or counted from 1."""
+  is_number = isinstance(column, int) and 1 <= column <= len(names)
+  return names[column - 1] if is_number and str(column) not in names else str(column)

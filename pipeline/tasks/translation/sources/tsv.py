@@ -1,25 +1,33 @@
 """Pairs as manythings.org/anki has them: `source<TAB>target[<TAB>attribution]`, a pair a line.
 
-There is no header, and a quote is a quote. The option `reverse` swaps the sides.
+The columns are found by what they hold (`columns`), or named by their numbers with the options
+`source_column` and `target_column`. A quote is a quote. The option `reverse` swaps the sides.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
+from components.recognition import Recognized, Unread
 from components.records import Record, Rejected, SourcePlan
 from pipeline.sources import input_paths, line_files, sharding
-from pipeline.tasks.translation.sources import records
+from pipeline.tasks.translation.sources import columns, records, sides
 
 DESCRIPTION = "a .tsv or .txt file, or a folder with one, of lines of source<TAB>target"
 
 _SUFFIXES = (".tsv", ".txt", ".tsv.gz", ".txt.gz")
 _NO_PAIRS = re.compile(r"[._-]*(readme|license|licence|copying|about)\b", re.IGNORECASE)
 _LOOKED_AT = 20  # lines, to find a pair
+_ADVICE = (
+  "Name the columns by their numbers, such as with --set data.source_column=2 --set "
+  "data.target_column=4; what you name is taken as it is."
+)
+_SPREAD = 20  # places of the file to look at
 _PART_LINES, _PART_BYTES, _PARTS = 1000, 2 << 20, 5
 
 
@@ -36,7 +44,8 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   """Cuts the file into shards.
 
   Raises:
-    BadInputError: there is no such file, or no pair in its first lines.
+    BadInputError: there is no such file, no pair in its first lines, or it is unsure which columns
+      are meant.
   """
   limit = records.max_chars(options)
   reverse = _is_reversed(options)
@@ -49,10 +58,30 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
       f"Expected {DESCRIPTION}. None of the first {_LOOKED_AT} lines of {file!r} has a tab."
     )
   _require_no_header(file, options)
-  parts = [{"file": file, **r} for r in line_files.cut(file, lines=_PART_LINES, size=_PART_BYTES)]
+  ranges = line_files.cut(file, lines=_PART_LINES, size=_PART_BYTES)
+  first, rows = _sample(file, ranges)
+  found = columns.choose(first, rows, options, file=file)
+  pairs = [(r[found.source], r[found.target]) for r in rows if max(found[:2]) < len(r)]
+  places = [f"column {i + 1}" for i in found[:2]]
+  if options.get("source_column") is None:
+    sides.require(pairs, places, source=file, advice=_ADVICE)
+  skipped = {"header": True} if found.header else {}
+  parts = [
+    {"file": file, "source": found.source, "target": found.target, **r, **skipped} for r in ranges
+  ]
+  source, target = places[::-1] if reverse else places
   return SourcePlan(
     shards=sharding.mix(parts, _PARTS),
-    fingerprint=input_paths.fingerprint(path, [file], limit, reverse),
+    fingerprint=input_paths.fingerprint(path, [file], limit, reverse, *found[:2], found.header),
+    recognized=Recognized(
+      layout="tsv",
+      fields={"source": source, "target": target},
+      files=[input_paths.printable(os.path.basename(file))],
+      file_count=1,
+      rows=line_files.count(file, ranges) - bool(found.header),
+      unread=_unread(path, file, found),
+      warnings=sides.warnings(pairs),
+    ),
   )
 
 
@@ -65,17 +94,26 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
       part["file"], start=part["start"], stop=part["stop"], number=part["number"]
     )
     for line in lines:
+      if part.get("header") and line.number == 1:
+        continue
       origin = f"{name}, row {line.number}"
-      sides = line.data.split(b"\t", 2)
+      fields = line.data.split(b"\t")
       if line.fault:
         yield Rejected(origin=origin, reason=line.fault, data=line.data)
-      elif len(sides) > 1:
-        source, target = (sides[1], sides[0]) if reverse else (sides[0], sides[1])
+      elif len(fields) > max(part["source"], part["target"]):
+        source, target = fields[part["source"]], fields[part["target"]]
+        if reverse:
+          source, target = target, source
         yield records.to_record(
           source, target, split=None, origin=origin, limit=limit, data=line.data
         )
       elif line.data.strip():
         reason = "expected source<TAB>target; the line has no tab"
+        if len(fields) > 1:
+          reason = (
+            f"expected at least {max(part['source'], part['target']) + 1} columns; the line has "
+            f"{len(fields)}"
+          )
         yield Rejected(origin=origin, reason=reason, data=line.data)
 
 
@@ -105,9 +143,31 @@ def _has_pair(file: str) -> bool:
 
 def _require_no_header(file: str, options: Mapping[str, Any]) -> None:
   first = next(line_files.read_lines(file)).data.decode("utf-8", "replace").split("\t")
-  columns = [options.get("source_column"), options.get("target_column")]
-  if set(columns) <= {name.strip() for name in first}:
+  named = [options.get("source_column") or "source", options.get("target_column") or "target"]
+  if set(named) <= {name.strip() for name in first}:
     raise BadInputError(
-      f"The first line of {file!r} is a header with the columns {columns[0]} and {columns[1]}, so "
-      "it is a table. Name its layout with --set data.source=table"
+      f"The first line of {file!r} is a header with the columns {named[0]} and {named[1]}, so it "
+      "is a table. Name its layout with --set data.source=table"
     )
+
+
+def _sample(file: str, ranges: Sequence[line_files.Range]) -> tuple[str, list[list[str]]]:
+  """The first line, and the fields of lines with a tab from all over the rest of the file."""
+  spread = input_paths.spread(ranges, _SPREAD)
+  each = sides.LOOKED_AT // max(len(spread), 1)
+  first, rows = "", []
+  for part in spread:
+    for line in itertools.islice(line_files.read_lines(file, **part), each):
+      text = line.data.decode("utf-8", "replace")
+      if line.number == 1:
+        first = text
+      elif "\t" in text and not line.fault:
+        rows.append(text.split("\t"))
+  return first, rows
+
+
+def _unread(path: str, file: str, found: columns.Columns) -> list[Unread]:
+  unread = [Unread(name=other, reason="no side of the pairs") for other in found.others]
+  if found.header:
+    unread.append(Unread(name="line 1", reason=f"a header: {', '.join(found.header)}"))
+  return unread + input_paths.unread(path, [file], "beside the file of pairs")

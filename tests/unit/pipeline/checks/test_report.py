@@ -113,6 +113,19 @@ def test_everything_planted_is_found(planted):
   assert json.loads(json.dumps(planted)) == planted
 
 
+def test_what_the_source_warned_of_is_a_finding(artifacts, tmp_path):
+  rows = [(f"text number {i}".encode(), b"ab"[i % 2 : i % 2 + 1]) for i in range(30)]
+  examples, quarantine = artifacts({"train": rows, "val": [], "eval": rows[:0]})
+  warnings = ["the class c is empty", "column 3 is odd"]
+  summary = {"reasons": {}, "recognized": {"warnings": warnings}}
+  (quarantine / "summary.json").write_text(json.dumps(summary))
+  found = _check(WORDS, (examples, quarantine), tmp_path)
+  of_source = [f for f in found["findings"] if f["name"] == "recognized"]
+  assert [f["what"] for f in of_source] == ["The class c is empty.", "Column 3 is odd."]
+  assert all(f["level"] == "warning" for f in of_source)
+  assert "Warning     The class c is empty.\n" in "\n".join(render.lines(found))
+
+
 def test_the_result_in_words(planted):
   shown = render.lines(planted, width=90)
   assert all(len(line) <= 90 for line in shown)

@@ -258,14 +258,25 @@ def test_what_the_data_says_is_escaped():
   evil = "<img src=x onerror=alert(1)>"
   text = render.render(
     _data(
-      _result(task=evil, error=evil, gates=[_gate(reason=evil, metric=evil)]),
+      _result(
+        task=evil,
+        error=evil,
+        gates=[_gate(reason=evil, metric=evil)],
+        recognized={"sentences": [evil]},
+      ),
       quarantine=[{"origin": evil, "reason": evil}],
       hyperparameters={evil: evil},
       data_path=evil,
     )
   )
   assert "<img src=x" not in text
-  assert _Page(text).text.count(evil) >= 8
+  assert _Page(text).text.count(evil) >= 9
+
+
+def test_what_the_input_was_taken_for_is_shown():
+  sentences = ["Read as tsv: source = column 2, target = column 4.", "Warning: equal sides."]
+  page = _Page(render.render(_data(_result(recognized={"sentences": sentences}))))
+  assert all(sentence in page.text for sentence in sentences)
 
 
 def test_a_confusion_matrix_that_does_not_fit_its_labels_is_refused():

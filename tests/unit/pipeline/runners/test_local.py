@@ -117,6 +117,11 @@ def test_a_second_check_is_cached(first, pictures, workspace):
   assert set(_states(heard).values()) == {"CACHED"}
   assert result.state == "cached"
   assert result.examples == first[0].examples
+  # What the input was taken for is said by a run from the cache, too.
+  assert result.recognized == first[0].recognized
+  assert result.recognized["classes"] == {"cat": 13, "dog": 12}
+  said = "Read as folder: label = the folder&#39;s name; 25 files; 2 classes: cat (13), dog (12)."
+  assert said in pathlib.Path(result.report).read_text(encoding="utf-8")
 
 
 def test_a_part_of_a_run_has_a_result_too(first, pictures, workspace):

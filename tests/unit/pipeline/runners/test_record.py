@@ -46,6 +46,7 @@ def source(tmp_path):
   path = tmp_path / "quarantine"
   path.mkdir()
   summary = {"examples": {"train": 80, "eval": 10}, "quarantined": 250, "labels": {}}
+  summary["recognized"] = {"layout": "folder", "sentences": ["Read as folder."]}
   (path / "summary.json").write_text(json.dumps(summary))
   lines = [json.dumps({"origin": f"{i}.png", "reason": "r"}) for i in range(250)]
   (path / "rejected.jsonl").write_text("\n".join(lines) + "\n")
@@ -101,6 +102,7 @@ def test_a_pushed_run(evaluations, source, parity, graph):
   assert result.error is None
   assert result.metrics["accuracy"] == 1.0
   assert result.examples == {"train": 80, "eval": 10, "quarantined": 250}
+  assert result.recognized["sentences"] == ["Read as folder."]
   assert [(g.metric, g.bound, g.value, g.passed) for g in result.gates] == [
     ("skill", ">= 0.3", 1.0, True),
     ("serving_difference", "<= 1e-05", 2e-7, True),

@@ -73,11 +73,31 @@ def test_file_names_give_the_splits(write):
   assert placed(rows) == {"a": "train", "b": "train", "c": "eval"}
 
 
-@pytest.mark.parametrize("other", ["more.csv", "dev.csv"])
-def test_other_file_names_give_none(other, write):
-  first = "train.csv" if other == "more.csv" else "test.csv"
-  write(first, "a,")
-  given, rows = read(write(other, "b,"))
+def test_a_third_table_beside_train_and_test_is_refused(write):
+  # Dropping the splits would draw the rows of test into train.
+  write("train.csv", "a,")
+  write("test.csv", "b,")
+  root = write("more.csv", "c,")
+  with pytest.raises(BadInputError) as caught:
+    read(root)
+  assert str(caught.value) == (
+    f"Beside 'train.csv' in {str(root)!r} lie tables of no split: 'more.csv'. Let their names "
+    "begin with train, val or test, or move them away."
+  )
+  (root / "more.csv").rename(root / "train-more.csv")
+  assert placed(read(root)[1]) == {"a": "train", "b": "eval", "c": "train"}
+
+
+def test_a_column_of_splits_counts_more_than_names(write):
+  write("train.csv", "a,train")
+  given, rows = read(write("more.csv", "b,test"), split_column="part")
+  assert given == ("train", "eval")
+  assert placed(rows) == {"a": "train", "b": "eval"}
+
+
+def test_names_without_train_give_no_splits(write):
+  write("test.csv", "a,")
+  given, rows = read(write("dev.csv", "b,"))
   assert given == ()
   assert placed(rows) == {"a": None, "b": None}
 

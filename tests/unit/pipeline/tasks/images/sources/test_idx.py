@@ -59,6 +59,23 @@ def test_labels_txt_names_the_classes(tmp_path):
   assert reasons == {"labels.txt has no line for label 2"}
 
 
+def test_the_plan_counts_the_classes(tmp_path):
+  write_pair(tmp_path, "train", 7)
+  assert idx.plan(str(tmp_path), {}).classes == {"0": 3, "1": 2, "2": 2}
+  (tmp_path / "labels.txt").write_text("coat\nshoe\nbag\nhat\n", encoding="utf-8")
+  (tmp_path / "readme.md").write_text("x")
+  plan = idx.plan(str(tmp_path), {})
+  assert plan.classes == {"coat": 3, "shoe": 2, "bag": 2, "hat": 0}
+  assert plan.sentences() == [
+    (
+      "Read as idx: image = the -images- files, label = the -labels- files, named by labels.txt; "
+      "7 rows; 2 files; 4 classes: bag (2), coat (3), hat (0), shoe (2); splits of its own: train."
+    ),
+    "Warning: the class hat is empty.",
+    "Not read: readme.md (not a file of these pairs).",
+  ]
+
+
 def test_other_prefixes_leave_the_split_to_be_drawn(tmp_path):
   write_pair(tmp_path, "letters")
   plan, records = read_all(tmp_path)

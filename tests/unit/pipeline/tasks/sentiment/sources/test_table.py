@@ -125,3 +125,24 @@ def test_the_fingerprint_follows_file_and_options(write, read_all):
   assert read_all("table", path, max_chars=7)[0].fingerprint != first
   write("text,label\na,x\nb,x\nc,y\nd,y\ne,y\n")
   assert read_all("table", path)[0].fingerprint != first
+
+
+def test_the_three_tables_of_a_competition_are_refused_with_what_helps(tmp_path, read_all):
+  # tensorflow/datasets#349: train.csv, test.csv without labels, sample_submission.csv.
+  rows = "".join(f"{n},text {n},{n % 2}\n" for n in range(20))
+  (tmp_path / "train.csv").write_text(f"id,review,sentiment\n{rows}")
+  (tmp_path / "test.csv").write_text("id,review\n20,text 20\n")
+  (tmp_path / "sample_submission.csv").write_text("id,sentiment\n20,0\n")
+  with pytest.raises(BadInputError) as caught:
+    read_all("table", tmp_path)
+  message = str(caught.value)
+  assert "'sample_submission.csv', 'test.csv' do not have them" in message
+  assert message.endswith(f"move it away, or give --data {tmp_path / 'train.csv'}")
+  plan, _ = read_all("table", message.rsplit(" ", 1)[1])
+  assert plan.sentences() == [
+    (
+      "Read as table: text = column 'review', label = column 'sentiment'; 1 file: train.csv; "
+      "splits of its own: train."
+    ),
+    "Not read: column 'id' (not used).",
+  ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 
 import pytest
 
@@ -137,3 +138,29 @@ def test_files_that_cannot_be_used_are_refused(files, options, words, write, rea
     read_all("aligned", write(**files), **options)
   for expected in words:
     assert expected in str(caught.value)
+
+
+def test_files_of_ids_and_equal_files_are_refused(tmp_path, read_all):
+  (tmp_path / "train.en").write_text("".join(f"Hello {n}\n" for n in range(20)))
+  (tmp_path / "train.ids").write_text("".join(f"{n}\n" for n in range(20)))
+  with pytest.raises(BadInputError, match=r"Found numbers in the \.ids files"):
+    read_all("aligned", tmp_path, source_language="ids")
+  (tmp_path / "train.ids").rename(tmp_path / "train.fr")
+  shutil.copy(tmp_path / "train.en", tmp_path / "train.fr")
+  with pytest.raises(BadInputError, match=r"the \.en files and the \.fr files are equal"):
+    read_all("aligned", tmp_path, source_language="en")
+
+
+def test_what_was_recognized_is_said(tmp_path, read_all):
+  for name in ("train.en", "test.en", "train.fr", "test.fr"):
+    (tmp_path / name).write_text("".join(f"{name[-2:]} words {n}\n" for n in range(2000)))
+  (tmp_path / "notes.md").write_text("x")
+  plan, records = read_all("aligned", tmp_path, target_language="fr")
+  assert len(records) == 4000
+  assert plan.sentences() == [
+    (
+      "Read as aligned: source = the .en files, target = the .fr files; 4,000 rows; 4 files: "
+      "test.en, test.fr, train.en, train.fr; splits of its own: train, eval."
+    ),
+    "Not read: notes.md (no file of these languages).",
+  ]

@@ -54,3 +54,26 @@ def test_no_rows_are_refused(tmp_path, read_all):
   (tmp_path / "x.csv").write_text("source,target\n")
   with pytest.raises(BadInputError, match="There are none"):
     read_all("table", tmp_path / "x.csv")
+
+
+def test_ids_and_equal_sides_are_refused(tmp_path, read_all):
+  path = tmp_path / "x.csv"
+  path.write_text("source,target,en\n" + "".join(f"{n},Bonjour {n},Hello {n}\n" for n in range(9)))
+  with pytest.raises(BadInputError, match=r"Found numbers in column 'source'.*data.source_column="):
+    read_all("table", path)
+  plan, _ = read_all("table", path, source_column="en")
+  assert plan.recognized.fields == {"source": "column 'en'", "target": "column 'target'"}
+  # What is named is taken as it is.
+  assert len(read_all("table", path, source_column="source", target_column="en")[1]) == 9
+  path.write_text("source,target\n" + "".join(f"Hello {n},Hello {n}\n" for n in range(9)))
+  with pytest.raises(BadInputError, match="column 'source' and column 'target' are equal"):
+    read_all("table", path)
+
+
+def test_columns_may_be_counted(tmp_path, read_all):
+  (tmp_path / "x.csv").write_text("id,en,fr\n1,Hello,Salut\n2,Bye,Adieu\n")
+  _, records = read_all("table", tmp_path / "x.csv", source_column=2, target_column=3)
+  assert [(r.features["text"], r.features["target"]) for r in records] == [
+    ("Hello", "Salut"),
+    ("Bye", "Adieu"),
+  ]

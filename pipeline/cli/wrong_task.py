@@ -1,0 +1,42 @@
+"""Names the task that fits an input which another task cannot use."""
+
+from __future__ import annotations
+
+import shlex
+
+from components.errors import BadInputError
+from pipeline.task import Task
+from pipeline.tasks import get_task, task_names
+
+
+def explain(err: BadInputError, task: Task, path: str) -> BadInputError:
+  """The error to raise: that the input is one of another task, where one reads it; else the same.
+
+  Args:
+    err: why the task cannot use the input.
+    task: the task.
+    path: the input.
+  """
+  for name in task_names():
+    if name == task.name:
+      continue
+    words = _read_as(name, path)
+    if words:
+      return BadInputError(
+        f"{path!r} looks like an input of the task {name}, not of {task.name}. Try: dlpipe check "
+        f"{name} --data {shlex.quote(path)}\nAs {name}: {words}\nAs {task.name}: {err}"
+      )
+  return err
+
+
+def _read_as(name: str, path: str) -> str:
+  """What the task takes the input for, in a sentence; empty where it cannot use it."""
+  try:
+    task = get_task(name)
+    source = next((s for s in task.sources.values() if s.matches(path)), None)
+    plan = source.plan(path, task.data_options) if source else None
+  except (BadInputError, ImportError):
+    return ""
+  if plan is None or plan.recognized is None or not plan.recognized.certain:
+    return ""
+  return plan.sentences()[0]

@@ -1,0 +1,118 @@
+"""Whether two sides are sentences and their translations, by a sample of the input.
+
+Ids, numbers, language codes and a value that never changes are no language. A model learns from
+them all the same, so they are refused unless a person named the column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from components.errors import BadInputError
+from pipeline.sources.class_counts import names
+
+LOOKED_AT = 2000  # pairs, from all over the input
+_MOST = 0.95  # of the values must be so
+_LEAST = 8  # values; fewer may well be equal
+_LEAST_CODES = 3
+_EQUAL = 0.5  # of the pairs; more are no translations
+_SENTENCE_WORDS = 3  # on average, beside a side of single words
+_NUMBER = re.compile(r"[\d\s.,:/+-]*\d[\d\s.,:/+TZ-]*$")
+_ID = re.compile(r"(?=[^\d]*\d)[A-Za-z0-9_.:/#?&=%-]+$|https?://\S+$")
+_CODE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")
+_CODES = 20
+
+Pair = tuple[str, str]
+
+
+def fault(values: Sequence[str]) -> str | None:
+  """What a column holds instead of sentences, in words; None where it may hold sentences.
+
+  >>> fault(["1276", "1277", "1278"])
+  'numbers'
+  """
+  filled = [value.strip() for value in values if value.strip()]
+  if not filled:
+    return "nothing"
+  if _are(filled, _NUMBER):
+    return "numbers"
+  if _are(filled, _ID):
+    return "ids"
+  different = set(filled)
+  if len(filled) >= _LEAST and len(different) == 1:
+    return f"nothing but {names(different)}"
+  few = len(different) <= min(_CODES, max(1, len(filled) // 4))
+  if few and len(filled) >= _LEAST_CODES and _are(filled, _CODE):
+    return f"codes such as {names(sorted(different)[:2])}"
+  if len(different) <= len(filled) // _LEAST and not any(" " in value for value in different):
+    return f"few different words such as {names(sorted(different)[:2])}"
+  return None
+
+
+def require(pairs: Sequence[Pair], places: Sequence[str], *, source: str, advice: str) -> None:
+  """Refuses pairs of which a side is no language, or whose sides are equal.
+
+  Args:
+    pairs: a sample, source and target.
+    places: where the sides come from, such as "column 1" and "column 2".
+    source: the input, for messages.
+    advice: what to do about it.
+
+  Raises:
+    BadInputError: a side is no language, or most sides are equal.
+  """
+  for place, values in zip(places, zip(*pairs, strict=True), strict=False):
+    found = fault(values)
+    if found:
+      raise BadInputError(
+        f"Expected sentences and their translations in {source!r}. Found {found} in {place}. "
+        f"{advice}"
+      )
+  for place, single, other in ((places[0], 0, 1), (places[1], 1, 0)):
+    if len(pairs) >= _LEAST and _are_names([p[single] for p in pairs], [p[other] for p in pairs]):
+      raise BadInputError(
+        f"Expected sentences and their translations in {source!r}. {place[0].upper()}{place[1:]} "
+        f"holds single words, such as {names([pairs[0][single]])}, beside sentences. {advice}"
+      )
+  equal = sum(first.strip() == second.strip() for first, second in pairs)
+  if len(pairs) >= _LEAST and equal > _EQUAL * len(pairs):
+    raise BadInputError(
+      f"Expected sentences and their translations in {source!r}. In {equal:,} of the "
+      f"{len(pairs):,} pairs looked at, {places[0]} and {places[1]} are equal. {advice}"
+    )
+
+
+def warnings(pairs: Sequence[Pair]) -> list[str]:
+  """What is odd about pairs that are used all the same: equal and swapped sides.
+
+  Args:
+    pairs: a sample, source and target.
+  """
+  stripped = [(first.strip(), second.strip()) for first, second in pairs]
+  different = {pair for pair in stripped if pair[0] != pair[1]}
+  swapped = [pair for pair in different if pair[::-1] in different and pair[0] < pair[1]]
+  equal = [pair for pair in stripped if pair[0] == pair[1]]
+  found = []
+  if len(equal) > 0.05 * len(stripped):
+    found.append(
+      f"{len(equal):,} of the {len(stripped):,} pairs looked at have equal sides, such as "
+      f"{names(equal[0][:1])}"
+    )
+  if swapped:
+    found.append(
+      f"{len(swapped):,} of the {len(stripped):,} pairs looked at stand there a second time with "
+      f"their sides swapped, such as {names(min(swapped))}"
+    )
+  return found
+
+
+def _are(values: Sequence[str], pattern: re.Pattern[str]) -> bool:
+  return sum(bool(pattern.match(value)) for value in values) >= _MOST * len(values)
+
+
+def _are_names(values: Sequence[str], others: Sequence[str]) -> bool:
+  """Whether ASCII words, such as names of users, stand beside whole sentences."""
+  words = sum(len(other.split()) for other in others) / len(others)
+  single = sum(value.isascii() and len(value.split()) == 1 for value in values)
+  return words >= _SENTENCE_WORDS and single >= _MOST * len(values)
