@@ -6,6 +6,7 @@ are met. Imports nothing heavy.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -41,11 +42,11 @@ def find(
     if isinstance(record, Rejected):
       continue
     numbers = waiting.get((_bytes(record, input_key), _bytes(record, label_key)), ())
-    number = next((n for n in numbers if n not in found and _fits(record.split, rows[n])), None)
-    if number is not None:
+    fitting = (n for n in numbers if n not in found and _fits(record.split, rows[n]))
+    for number in itertools.islice(fitting, 1):
       found[number] = record.origin
-      if len(found) == len(rows):
-        break
+    if len(found) == len(rows):
+      break
   return found
 
 

@@ -67,6 +67,7 @@ def render(data: ReportData) -> str:
     data_findings=(data.result.check or {}).get("findings") or data.result.data_findings,
     check=data.result.check,
     lengths=_lengths(data.result.check),
+    met=(data.result.check or {}).get("met") or {},
     reasons=_reasons(data.statistics.get("reasons") or {}),
     headline=headline(data),
     gates=data.result.gates,

@@ -337,6 +337,7 @@ CHECK = {
       "details": [], "examples": [],
     },
   ],
+  "met": {"turned by EXIF": 1200},
   "quarantined": [],
   "compared": 1_000_000,
 }  # fmt: skip
@@ -358,6 +359,7 @@ def test_the_report_of_a_check_shows_all_that_the_check_found():
   assert "note Far commoner." in page.text
   assert ["words", "1", "3", "12", "60", "400"] in page.tables["data"]
   assert "among the first 1,000,000 examples" in page.text
+  assert "1,200 turned by EXIF" in page.text
   assert "20: empty 6: not UTF-8" in page.text
   assert "6,000 (50.0%)" in page.text
   assert '<div class="verdict warned">' in text
