@@ -14,8 +14,9 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.artifacts import Quarantine
-from components.records import SPLITS
+from components.records import SPLITS, Record, SourcePlan
 from components.source_example_gen.executor import Executor
+from pipeline.tasks.sentiment.sources import table
 
 TABLE = "pipeline.tasks.sentiment.sources.table"
 IN_PROCESS = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
@@ -114,3 +115,22 @@ def test_a_tenth_more_rows_move_none_of_the_old_ones(drawn):
   old, new = rows_of(30, 20), [(f"new {i}", f"class {i % 30}") for i in range(60)]
   before, after = drawn(old)[0], drawn(old + new, files=2)[0]
   assert {key: after[key] for key in before} == before
+
+
+def test_a_shard_that_gives_up_its_only_held_out_row_leaves_no_file_behind(drawn, monkeypatch):
+  rows = [*rows_of(2, 10), *((f"the only one {i}", f"single {i}") for i in range(12))]
+
+  def plan(path, options):
+    del path, options
+    return SourcePlan(shards=[{"row": row} for row in rows], fingerprint="one shard a row")
+
+  def read(shard, options):
+    del options
+    text, label = shard["row"]
+    features = {"text": text, "label": label}
+    yield Record(features=features, content=text.encode(), split=None, origin=text)
+
+  monkeypatch.setattr(table, "plan", plan)
+  monkeypatch.setattr(table, "read", read)
+  _, counts = drawn(rows)  # which counts what lies in all files
+  assert set(counts["train"]) == {label for _, label in rows}
