@@ -33,6 +33,7 @@ class DataConfig(_Section):
   val_fraction: float = pydantic.Field(0.1, gt=0, lt=0.5)
   eval_fraction: float = pydantic.Field(0.1, gt=0, lt=0.5)
   min_severity: Literal["WARNING", "ERROR"] = "ERROR"
+  allow_lost_classes: bool = False
   options: dict[str, Any] = {}
 
 

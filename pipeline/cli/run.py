@@ -107,6 +107,7 @@ def execute(
   train_and_push: bool,
   how: RunOptions | None = None,
   afterwards: Callable[[str], Afterword] | None = None,
+  examine: Callable[[str], Mapping[str, Any] | None] | None = None,
 ) -> None:
   """Runs what was prepared, shows it, and exits with the run's code.
 
@@ -116,6 +117,7 @@ def execute(
     train_and_push: False runs only the nodes that read and check the data.
     how: which nodes, and how they are carried out; None for all, one by one.
     afterwards: from the run's id to what is added to its lines and its JSON.
+    examine: from the run's id to what is found in its data; shown on the screen and in the report.
   """
   from pipeline.runners.output import quiet_output, quieten_imports
   from pipeline.runners.terminal import make_terminal
@@ -144,6 +146,7 @@ def execute(
           listener=terminal,
           train_and_push=train_and_push,
           options=how or RunOptions(),
+          examine=examine,
         )
       afterword = afterwards(run_id) if afterwards else Afterword()
       screen.writelines(f"{line}\n" for line in afterword.lines)
