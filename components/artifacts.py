@@ -6,6 +6,10 @@ as the attribute of `components` that it is, which is how Kubeflow finds its cla
 
 from tfx.types import artifact
 
+# A custom property: 1 says that the node which made the artifact runs again in the next run,
+# whatever the cache holds.
+TRY_AGAIN = "try_again"
+
 
 class Quarantine(artifact.Artifact):
   """What a source could not use, and what was counted on the way.

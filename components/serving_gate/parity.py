@@ -12,6 +12,7 @@ from components.serving_gate.latency import Latency
 from components.serving_gate.replay import op_reasons, replay_in_process
 from components.serving_gate.server_replay import Served, replay_through_server
 
+_LATENCY = "serving_p99_ms"
 _SAME_ANSWERS = (
   "the exported model must answer as the trained one, in every loader, protocol and signature"
 )
@@ -56,6 +57,11 @@ class Parity:
   def passed(self) -> bool:
     """Whether the export may be served."""
     return all(gate["passed"] for gate in self.gates())
+
+  @property
+  def is_only_slow(self) -> bool:
+    """Whether nothing but the latency refuses."""
+    return [gate["metric"] for gate in self.gates() if not gate["passed"]] == [_LATENCY]
 
   @property
   def largest(self) -> PathResult | None:
@@ -103,7 +109,7 @@ class Parity:
     if self.max_latency_ms is not None and self.latency:
       gates.append(
         {
-          "metric": "serving_p99_ms",
+          "metric": _LATENCY,
           "bound": f"<= {self.max_latency_ms:g}",
           "value": slowest,
           "passed": not any(slow),

@@ -11,17 +11,20 @@ from collections.abc import Mapping
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler, constants
+from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.pipeline import Pipeline
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
+from components.artifacts import TRY_AGAIN
 from components.errors import BadInputError
 from pipeline.runners import attempts, events
 from pipeline.runners.causes import is_interrupt
 from pipeline.runners.metadata_stores import ConnectionConfig, open_store
 from pipeline.runners.pushes import last_push_is_gone
 
+_NODE_CONTEXT = "node"
 # The type of executions that only look something up.
 RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
 _STATES = {
@@ -143,7 +146,9 @@ def _launch(
       return earlier.id
     if node.execution_options.HasField("skip"):
       return None
-    if last_push_is_gone(handle, compiled.pipeline_info.id, node):
+    if last_push_is_gone(handle, compiled.pipeline_info.id, node) or _asks_for_another_try(
+      handle, node
+    ):
       node.execution_options.caching_options.enable_cache = False
   if earlier is not None:
     attempts.clear_outputs(compiled, node, earlier)
@@ -163,6 +168,19 @@ def _launch(
     with open_store(store_config) as handle:
       attempts.complete_inputs(handle, info)
   return info.execution_id
+
+
+def _asks_for_another_try(handle: metadata.Metadata, node: pipeline_pb2.PipelineNode) -> bool:
+  """Whether the node's last result says that it is none to keep."""
+  for named in node.contexts.contexts:
+    if named.type.name != _NODE_CONTEXT:
+      continue
+    name = named.name.field_value.string_value
+    context = handle.store.get_context_by_type_and_name(_NODE_CONTEXT, name)
+    made = handle.store.get_artifacts_by_context(context.id) if context else []
+    last = max(made, key=lambda artifact: artifact.id, default=None)
+    return last is not None and last.custom_properties[TRY_AGAIN].int_value == 1
+  return False
 
 
 def outputs(store: MetadataStore, execution_id: int) -> Mapping[str, metadata_store_pb2.Artifact]:

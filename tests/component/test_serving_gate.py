@@ -16,6 +16,7 @@ from tfx import types
 from tfx.types import standard_artifacts
 
 from components.errors import BadInputError, DlpipeError
+from components.serving_gate import server_process, server_replay
 from components.serving_gate.component import ServingGate
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -241,6 +242,43 @@ def test_no_server_outlives_a_killed_gate(toy_base_path, tmp_path):
   finally:
     with contextlib.suppress(psutil.NoSuchProcess):
       server.kill()
+
+
+@pytest.mark.parametrize("when", ["started", "replaying"])
+def test_a_server_that_is_killed_is_no_verdict_about_the_model(gate, monkeypatch, tmp_path, when):
+  class Killed(server_process.ServerProcess):
+    checks = 0
+
+    def kill(self):
+      self._running().kill()
+      self._running().wait(timeout=20)
+
+    def __enter__(self):
+      super().__enter__()
+      if when == "started":
+        self.kill()
+      return self
+
+    def check(self):
+      # The first check after the start is the one after the replay over REST.
+      if when == "replaying" and self.rest_url and self.checks == 0 and _is_open(self.rest_url):
+        self.checks += 1
+        self.kill()
+      super().check()
+
+  monkeypatch.setattr(server_replay, "ServerProcess", Killed)
+  with pytest.raises(DlpipeError, match="could not be judged.*SIGKILL.*run again"):
+    gate(Toy())
+  assert not list((tmp_path / "blessing").glob("INFRA_*"))
+
+
+def _is_open(url):
+  host, port = url.removeprefix("http://").split(":")
+  try:
+    socket.create_connection((host, int(port)), timeout=1).close()
+  except OSError:
+    return False
+  return True
 
 
 def test_keras_model_without_bare_variables_is_refused_by_the_tf1_loader_alone(gate):
