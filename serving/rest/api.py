@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 from serving import classification, inference, tensor_json
 from serving.auth import Tokens
@@ -22,6 +24,8 @@ from serving.rest.page import Page
 from serving.rest.routes import METADATA, STATUS, Route, find_route, is_api
 from serving.servable import ModelSpec, Run
 from serving.serving_core import ServingCore
+from serving.tensor_json.budget import Budget, Pool
+from serving.tensor_json.dtypes import Array
 
 _LOG = logging.getLogger(__name__)
 _CORS = (
@@ -40,12 +44,16 @@ class RestOptions:
     with_cors: whether browsers from other origins may ask.
     check_method: whether Predict asks for a signature that is meant for it.
     metrics_path: where the metrics are; empty for nowhere.
+    max_request_bytes: what a body may inflate to; 0 for TensorFlow Serving's limit.
+    max_bytes_in_flight: memory for all requests, half of it for reading them; 0 is no limit.
   """
 
   timeout_s: float = 30.0
   with_cors: bool = False
   check_method: bool = False
   metrics_path: str = ""
+  max_request_bytes: int = 0
+  max_bytes_in_flight: int = 0
 
 
 class RestApi:
@@ -65,6 +73,7 @@ class RestApi:
     self._core = core
     self._hooks = hooks or Hooks()
     self._options = options or RestOptions()
+    self._reading = Pool(self._options.max_bytes_in_flight // 2)
     self._headers = _CORS if self._options.with_cors else ()
     self._calls: dict[str, Callable[[ModelSpec, Request, Run], bytes]] = {
       "predict": self._predict,
@@ -74,18 +83,28 @@ class RestApi:
       METADATA: self._metadata,
     }
 
+  def admit(self, request: Request) -> ServingError | None:
+    """Looks at a request's headers, before its body is read; returns what it is refused with."""
+    if self._tokens is None or request.method == "OPTIONS":
+      return None
+    path = request.target.partition("?")[0]
+    if not self._is_metrics(path) and self._page is not None and self._page.is_open(path):
+      return None
+    try:
+      self._tokens.check(_authorization(request))
+    except ServingError as err:
+      return err
+    return None
+
   def handle(self, request: Request) -> Response:
     """The answer to a request; never raises."""
     started = time.perf_counter()
+    error = None if request.is_admitted else self.admit(request)
+    if error is not None:
+      return self.refusal(error)
     path = request.target.partition("?")[0]
-    is_metrics = self._options.metrics_path != "" and path == self._options.metrics_path
+    is_metrics = self._is_metrics(path)
     page = None if is_metrics else self._page
-    is_open = request.method == "OPTIONS" or (page is not None and page.is_open(path))
-    if self._tokens is not None and not is_open:
-      try:
-        self._tokens.check(_authorization(request))
-      except ServingError as err:
-        return self.refusal(err)
     if is_metrics:
       return self._metrics(request)
     if page is not None and page.owns(path):
@@ -94,7 +113,7 @@ class RestApi:
       return html(404)
     if request.method == "OPTIONS":
       return self._preflight(request)
-    route, run = Route("", ModelSpec("")), Run(self._options.timeout_s)
+    route, run = Route("", ModelSpec("")), Run(self._time_left_s(request))
     try:
       route = find_route(request.method, request.target)
       body = self._calls[route.call](route.spec, request, run)
@@ -104,6 +123,9 @@ class RestApi:
       _api_name(route), "REST", route.spec.name, time.perf_counter() - started, run
     )
     return Response(200, body, JSON, self._headers)
+
+  def _is_metrics(self, path: str) -> bool:
+    return self._options.metrics_path != "" and path == self._options.metrics_path
 
   def refusal(self, error: ServingError) -> Response:
     """The response that an error is."""
@@ -117,36 +139,59 @@ class RestApi:
     return self.refusal(error)
 
   def _predict(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
-    parsed = tensor_json.parse_predict(request.content())
-    name = parsed.signature_name
-    with self._core.acquire(spec) as servable:
-      signature_inputs = servable.inputs.get(name)
-      if signature_inputs is None:
-        raise InvalidArgument(f'Serving signature name: "{name}" not found in signature def')
-      inputs, is_row = tensor_json.to_inputs(parsed, signature_inputs)
-      outputs = inference.predict(
-        servable,
-        inputs,
-        signature_name=name,
-        run=run,
-        check_method=self._options.check_method,
-      )
-      self._hooks.log_predict(servable, name, inputs, outputs)
+    with self._budget(request) as budget:
+      content = request.content(budget)
+      parsed = tensor_json.parse_predict(content, budget)
+      name = parsed.signature_name
+      with self._core.acquire(spec) as servable:
+        signature_inputs = servable.inputs.get(name)
+        if signature_inputs is None:
+          raise InvalidArgument(f'Serving signature name: "{name}" not found in signature def')
+        inputs, is_row = tensor_json.to_inputs(parsed, signature_inputs)
+        budget.keep(_held_bytes(inputs, len(content)))
+        del parsed, content
+        outputs = inference.predict(
+          servable,
+          inputs,
+          signature_name=name,
+          run=run,
+          check_method=self._options.check_method,
+        )
+        self._hooks.log_predict(servable, name, inputs, outputs)
     return tensor_json.write_predict(outputs, row=is_row)
 
   def _classify(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
-    name, examples = tensor_json.parse_classify(request.content(), "classify")
-    with self._core.acquire(spec) as servable:
-      classes = classification.classify(servable, examples, signature_name=name, run=run)
-      self._hooks.log_examples("Classify", servable, name, examples, classes)
+    with self._budget(request) as budget:
+      name, examples = self._read_examples(request, "classify", budget)
+      with self._core.acquire(spec) as servable:
+        classes = classification.classify(servable, examples, signature_name=name, run=run)
+        self._hooks.log_examples("Classify", servable, name, examples, classes)
     return tensor_json.write_classify(classes.rows())
 
   def _regress(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
-    name, examples = tensor_json.parse_classify(request.content(), "regress")
-    with self._core.acquire(spec) as servable:
-      values = classification.regress(servable, examples, signature_name=name, run=run)
-      self._hooks.log_examples("Regress", servable, name, examples, values)
+    with self._budget(request) as budget:
+      name, examples = self._read_examples(request, "regress", budget)
+      with self._core.acquire(spec) as servable:
+        values = classification.regress(servable, examples, signature_name=name, run=run)
+        self._hooks.log_examples("Regress", servable, name, examples, values)
     return tensor_json.write_regress(values)
+
+  def _read_examples(
+    self, request: Request, method: Literal["classify", "regress"], budget: Budget
+  ) -> tuple[str, list[bytes]]:
+    name, examples = tensor_json.parse_classify(request.content(budget), method, budget)
+    budget.keep(sum(map(len, examples)))
+    return name, examples
+
+  def _time_left_s(self, request: Request) -> float:
+    """Of the time since the request came, in whole seconds where there is one."""
+    left = request.ends_at - time.monotonic()
+    return min(self._options.timeout_s, math.ceil(left) if 1 < left < math.inf else max(left, 0))
+
+  def _budget(self, request: Request) -> Budget:
+    return Budget(
+      self._reading, max_bytes=self._options.max_request_bytes, ends_at=request.ends_at
+    )
 
   def _status(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
     return status_body(status_response(self._core.statuses(spec)))
@@ -170,6 +215,12 @@ class RestApi:
     if request.method != "GET" or request.target != self._options.metrics_path:
       return self.refusal(InvalidArgument(f"Unexpected path: {request.target}"))
     return Response(200, self._hooks.exposition(), "text/plain")
+
+
+def _held_bytes(inputs: Mapping[str, Array], body_bytes: int) -> int:
+  """What a request's arrays keep in memory; strings are no longer than the body they came in."""
+  has_strings = any(array.dtype == object for array in inputs.values())
+  return sum(array.nbytes for array in inputs.values()) + (body_bytes if has_strings else 0)
 
 
 def _api_name(route: Route) -> str:

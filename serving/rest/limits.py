@@ -1,0 +1,96 @@
+"""What the HTTP port takes from its callers: sizes, times, connections, and memory for all of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import resource
+import threading
+
+_LOG = logging.getLogger(__name__)
+# Descriptors for models, logs and what TensorFlow opens; of the others gRPC gets half.
+_OTHER_DESCRIPTORS = 256
+_FEWEST_CONNECTIONS = 16
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limits:
+  """0 is no limit.
+
+  Attributes:
+    max_request_bytes: of a body, as it is sent and as it is inflated.
+    max_bytes_in_flight: of all requests, half for bodies and half for what is read from them.
+    max_connections: at a time.
+    header_timeout_s: for the headers of a request, from its first byte.
+    body_timeout_s: for its body, beside the time that it takes at `SLOWEST_RATE`; and for reading
+      the answer.
+    idle_timeout_s: between two requests.
+  """
+
+  max_request_bytes: int = 0
+  max_bytes_in_flight: int = 0
+  max_connections: int = 0
+  header_timeout_s: float = 0.0
+  body_timeout_s: float = 0.0
+  idle_timeout_s: float = 0.0
+
+
+# Bytes a second that a caller must send and take on average, once its time is over.
+SLOWEST_RATE = 4 << 10
+# Of a request's first line and headers together, and of its path and query.
+MAX_HEADER_BYTES = 32 << 10
+MAX_TARGET_BYTES = 8 << 10
+MAX_HEADERS = 256
+# Of chunk sizes, chunk extensions and trailers, beside a sixteenth of the body.
+MAX_FRAMING_BYTES = 64 << 10
+# Of a body, below which it is not counted among the bytes in flight: who sends little gets in.
+FREE_BODY_BYTES = 64 << 10
+# After a refusal: how long, and how much of what the caller still sends is read, for it to see why.
+LINGER_S = 5.0
+LINGER_BYTES = 1 << 30
+
+
+class BytesInFlight:
+  """Bytes of bodies that are being received or answered."""
+
+  def __init__(self, total: int):
+    """Args: how many there may be; 0 is no limit."""
+    self._total = total
+    self._used = 0
+    self._lock = threading.Lock()
+
+  def take(self, size: int) -> bool:
+    """Counts `size` bytes more; False where they are too many."""
+    with self._lock:
+      if 0 < self._total < self._used + size:
+        return False
+      self._used += size
+      return True
+
+  def give(self, size: int) -> None:
+    """Counts `size` bytes less."""
+    with self._lock:
+      self._used -= size
+
+
+def connections_that_fit(wanted: int) -> int:
+  """How many of `wanted` connections the process has descriptors for, which it asks for first.
+
+  Returns:
+    `wanted`, or fewer; 0, no limit, stays.
+  """
+  soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+  needed = 2 * wanted + _OTHER_DESCRIPTORS
+  unlimited = resource.RLIM_INFINITY
+  if soft not in (unlimited,) and soft < needed:
+    raised = needed if hard == unlimited else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+    soft = raised
+  if not wanted or soft == unlimited or soft >= needed:
+    return wanted
+  fitting = max(_FEWEST_CONNECTIONS, (soft - _OTHER_DESCRIPTORS) // 2)
+  _LOG.warning(
+    "%d connections instead of %d (--max_connections): the limit of open files is %d.",
+    fitting, wanted, soft,
+  )  # fmt: skip
+  return fitting
