@@ -107,11 +107,11 @@ class Flags:
     "memory for REST requests together, half for bodies, half for reading them; 0: no limit",
   )
   max_connections: int = _ours(1000, "REST connections; the idlest leaves for one more; 0: no limit")
-  header_timeout_in_ms: int = _ours(20_000, "for a REST request's headers; 0: no limit")
+  header_timeout_in_ms: int = _ours(20_000, "for a REST request's headers, a gRPC handshake; 0: no limit")
   body_timeout_in_ms: int = _ours(
     30_000, "for its body, or for reading the answer, beyond a second for 4 KiB; 0: no limit"
   )
-  idle_timeout_in_ms: int = _ours(75_000, "between two REST requests; 0: no limit")
+  idle_timeout_in_ms: int = _ours(75_000, "between two requests of a connection; 0: no limit")
   max_concurrent_requests: int = _ours(0, "refuse what would be one more, per protocol; 0: never")
   auth_tokens_file: str = _ours("", "let in only who bears a token of this file, one a line")
   ui: bool = _ours(False, "serve a page to try the models in a browser, at /ui of the REST port")

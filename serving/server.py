@@ -105,6 +105,8 @@ class ModelServer:
       threads=flags.grpc_max_threads,
       max_request_bytes=flags.max_request_bytes,
       max_concurrent_requests=flags.max_concurrent_requests,
+      header_timeout_s=flags.header_timeout_in_ms / 1000,
+      idle_timeout_s=flags.idle_timeout_in_ms / 1000,
       channel_arguments=flags.grpc_channel_arguments,
       interceptors=[TokenInterceptor(self._tokens)] if self._tokens is not None else [],
       answers_at_once=not flags.enable_batching,

@@ -18,12 +18,13 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 
+from serving.descriptors import connections_that_fit
 from serving.durations import Durations
 from serving.errors import DeadlineExceeded, ResourceExhausted, ServingError
 from serving.rest.api import RestApi
 from serving.rest.connection import Connection
 from serving.rest.event_loop import READ, EventLoop
-from serving.rest.limits import BytesInFlight, Limits, connections_that_fit
+from serving.rest.limits import BytesInFlight, Limits
 from serving.rest.messages import Request, Response
 
 _BACKLOG = 1024

@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
-import resource
 import threading
-
-_LOG = logging.getLogger(__name__)
-# Descriptors for models, logs and what TensorFlow opens; of the others gRPC gets half.
-_OTHER_DESCRIPTORS = 256
-_FEWEST_CONNECTIONS = 16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,26 +64,3 @@ class BytesInFlight:
     """Counts `size` bytes less."""
     with self._lock:
       self._used -= size
-
-
-def connections_that_fit(wanted: int) -> int:
-  """How many of `wanted` connections the process has descriptors for, which it asks for first.
-
-  Returns:
-    `wanted`, or fewer; 0, no limit, stays.
-  """
-  soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-  needed = 2 * wanted + _OTHER_DESCRIPTORS
-  unlimited = resource.RLIM_INFINITY
-  if soft not in (unlimited,) and soft < needed:
-    raised = needed if hard == unlimited else min(needed, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
-    soft = raised
-  if not wanted or soft == unlimited or soft >= needed:
-    return wanted
-  fitting = max(_FEWEST_CONNECTIONS, (soft - _OTHER_DESCRIPTORS) // 2)
-  _LOG.warning(
-    "%d connections instead of %d (--max_connections): the limit of open files is %d.",
-    fitting, wanted, soft,
-  )  # fmt: skip
-  return fitting
