@@ -28,6 +28,7 @@ from serving.tensor_json.budget import Budget, Pool
 from serving.tensor_json.dtypes import Array
 
 _LOG = logging.getLogger(__name__)
+_MAX_MESSAGE = 128 << 10  # characters; a caller's own words may be in it
 _CORS = (
   ("Access-Control-Allow-Origin", "*"),
   ("Access-Control-Allow-Methods", "POST, GET"),
@@ -129,7 +130,10 @@ class RestApi:
 
   def refusal(self, error: ServingError) -> Response:
     """The response that an error is."""
-    return Response(error.http_status, tensor_json.write_error(error.message), JSON, self._headers)
+    message = error.message
+    if len(message) > _MAX_MESSAGE:
+      message = message[:_MAX_MESSAGE] + "..."
+    return Response(error.http_status, tensor_json.write_error(message), JSON, self._headers)
 
   def _refuse(self, route: Route, err: Exception) -> Response:
     # Not where it is caught: an error in a variable of a frame that it came through is a cycle, and
