@@ -21,6 +21,7 @@ from serving.rest.limits import LINGER_BYTES, LINGER_S, SLOWEST_RATE, BytesInFli
 from serving.rest.messages import Request, Response
 
 _READ_BYTES = 64 << 10
+_SMALL_BYTES = 64 << 10
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 # What lingering connections read into, and nobody reads.
@@ -104,7 +105,7 @@ class Connection:
       if self._host.is_draining or is_last:
         request.keeps_connection = False
       self._has_answered = True
-      self._write(_encoded(request, response))
+      self._write_response(request, response)
       if not request.keeps_connection:
         self._end()
       return self._take()
@@ -196,14 +197,24 @@ class Connection:
     request = self._intake.refused or Request("", "", {})
     request.keeps_connection = False
     if self._intake.is_http:
-      self._write(_encoded(request, self._host.refusal(error)))
+      self._write_response(request, self._host.refusal(error))
     else:
       self._write(_BAD_REQUEST)
     self._end()
 
-  def _write(self, data: bytes) -> None:
+  def _write_response(self, request: Request, response: Response) -> None:
+    head = response.head(request, _date())
+    if request.method == "HEAD":
+      self._write(head)
+    elif len(response.body) < _SMALL_BYTES:
+      self._write(head + response.body)
+    else:  # without another copy of it
+      self._write(head, response.body)
+
+  def _write(self, *data: bytes) -> None:
     """Sends what can be sent now, and the rest when the client has read."""
-    self._unsent += data
+    for piece in data:
+      self._unsent += piece
     self._send()
     self._since, self._sent = time.monotonic(), 0
 
@@ -273,11 +284,6 @@ class Connection:
     if events != self._events:
       self._events = events
       self._host.watch(self._socket, events, self.on_ready)
-
-
-def _encoded(request: Request, response: Response) -> bytes:
-  head = response.head(request, _date())
-  return head if request.method == "HEAD" else head + response.body
 
 
 def _is_over(seconds: float, timeout_s: float, size: int) -> bool:
