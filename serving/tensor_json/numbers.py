@@ -130,7 +130,8 @@ def _regular_shape(brackets: bytes) -> tuple[int, ...] | None:
     count = (end - level) // (len(block) + 1)
     if count < 1 or count * len(block) > len(brackets):
       return None
-    block = b"[" + b",".join([block] * count) + b"]"
+    # `join` takes eighty bytes more for each block.
+    block = b"".join((b"[", (block + b",") * (count - 1), block, b"]"))
     sizes.append(count)
   return tuple(reversed(sizes)) if block == brackets else None
 
