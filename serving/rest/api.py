@@ -152,7 +152,8 @@ class RestApi:
         if signature_inputs is None:
           raise InvalidArgument(f'Serving signature name: "{name}" not found in signature def')
         inputs, is_row = tensor_json.to_inputs(parsed, signature_inputs)
-        budget.keep(_held_bytes(inputs, len(content)))
+        if budget.holds_memory:
+          budget.keep(_held_bytes(inputs, len(content)))
         del parsed, content
         outputs = inference.predict(
           servable,

@@ -32,8 +32,8 @@ from serving.rest.limits import (
 )
 from serving.rest.messages import Request, path_of
 
-# What the next byte belongs to.
-BETWEEN, HEAD, BODY = range(3)
+# What the next byte belongs to; nothing after a refusal.
+BETWEEN, HEAD, BODY, NOTHING = range(4)
 # Requests that may wait on one connection before it is no longer read from.
 MAX_PIPELINED = 8
 _REQUEST_BYTES = 2 << 10  # that one which waits takes, beside its body
@@ -75,7 +75,7 @@ class Intake:
     self._messages = 0
     self._target = b""
     self._headers: dict[bytes, bytes] = {}
-    self._head_bytes = self._header_count = self._framing_bytes = 0
+    self._head_bytes = self._framing_bytes = 0
     self._is_long = False
     self._request: Request | None = None
     self._piece = b""
@@ -89,8 +89,6 @@ class Intake:
     phase, messages, body_bytes = self.phase, self._messages, self.body_bytes
     self._is_long = phase == HEAD or len(data) > MAX_HEADER_BYTES
     self._parse(data)
-    if self.refusal is not None or self.phase == BETWEEN:
-      return
     if self.phase == HEAD:
       # Exact where nothing else was in it; what came behind another request is counted from the
       # next read on.
@@ -98,7 +96,7 @@ class Intake:
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEADER_BYTES:
           self._refuse_head()
-    elif phase == BODY and messages == self._messages:
+    elif self.phase == BODY == phase and messages == self._messages:
       self._framing_bytes += len(data) - (self.body_bytes - body_bytes)
       if self._framing_bytes > MAX_FRAMING_BYTES + self.body_bytes // _FRAMING_SHARE:
         self._refuse(HeadersTooLarge("The request's chunks or trailers are too large."))
@@ -122,37 +120,32 @@ class Intake:
     self._refuse(error)
 
   def on_message_begin(self) -> None:
-    if self.refusal is None:
+    if self.phase != NOTHING:
       self.phase, self.since = HEAD, self._now
       self._target, self._headers = b"", {}
-      self._head_bytes = self._header_count = self._framing_bytes = 0
+      self._head_bytes = self._framing_bytes = 0
 
   def on_url(self, url: bytes) -> None:
-    if self.refusal is None:
+    if self.phase == HEAD:
       self._target += url
       if len(self._target) > MAX_TARGET_BYTES:
         self._refuse(TargetTooLong(f"Path and query are longer than {MAX_TARGET_BYTES} bytes."))
 
   def on_header(self, name: bytes, value: bytes) -> None:
     # Trailers replace nothing: the headers have been acted on (RFC 9110, 6.5.1).
-    if self.phase != HEAD or self.refusal is not None:
-      return
-    name = name.lower()
-    self._header_count += 1
-    if self._header_count > MAX_HEADERS:
-      self._refuse_head()
-    elif name == _AUTHORIZATION and name in self._headers:
-      self._refuse(InvalidArgument("The request has more than one Authorization header."))
-    else:
+    if self.phase == HEAD:
+      name = name.lower()
+      if name == _AUTHORIZATION and name in self._headers:
+        self._refuse(InvalidArgument("The request has more than one Authorization header."))
       self._headers[name] = value
 
   def on_headers_complete(self) -> None:
-    if self.refusal is not None or self._parser.should_upgrade():
+    if self.phase != HEAD or self._parser.should_upgrade():
       return
     self.phase, self.since = BODY, self._now
     self._piece, self._pieces, self.body_bytes = b"", None, 0
     headers = self._headers
-    if self._is_long and _size(headers) > MAX_HEADER_BYTES:
+    if len(headers) > MAX_HEADERS or (self._is_long and _size(headers) > MAX_HEADER_BYTES):
       self._refuse_head()
       return
     request = self._request = Request(
@@ -172,7 +165,7 @@ class Intake:
       self.asks_to_go_on = True
 
   def on_body(self, piece: bytes) -> None:
-    if self.refusal is not None:
+    if self.phase != BODY:
       return
     self.body_bytes += len(piece)
     if self._is_too_large(self.body_bytes):
@@ -189,7 +182,7 @@ class Intake:
 
   def on_message_complete(self) -> None:
     request = self._request
-    if self.refusal is not None or request is None or self._parser.should_upgrade():
+    if self.phase != BODY or request is None:
       return
     if len(self.waiting) >= MAX_PIPELINED and not self._count(_REQUEST_BYTES):
       self._refuse_now()
@@ -268,7 +261,7 @@ class Intake:
 
   def _refuse(self, error: ServingError) -> None:
     if self.refusal is None:
-      self.refusal, self.refused = error, self._request
+      self.refusal, self.refused, self.phase = error, self._request, NOTHING
       self._forget()
 
   def _forget(self) -> None:

@@ -64,6 +64,9 @@ class Pool:
       self._changed.notify_all()
 
 
+_WITHOUT_LIMIT = Pool()
+
+
 class Budget:
   """One request's share; a `with` block gives it back.
 
@@ -71,13 +74,22 @@ class Budget:
   ...   budget.read(3 << 20)
   """
 
+  __slots__ = (
+    "_content", "_ends_at", "_is_inflating", "_pool", "_steps", "_taken", "max_bytes",
+  )  # fmt: skip
+
   def __init__(self, pool: Pool | None = None, *, max_bytes: int = 0, ends_at: float = math.inf):
     """Args: whose memory; what a body may inflate to; when to stop. 0 and None are no limit."""
     self.max_bytes = max_bytes
-    self._pool = pool or Pool()
+    self._pool = pool or _WITHOUT_LIMIT
     self._ends_at = ends_at
     self._content = self._taken = self._steps = 0
     self._is_inflating = False
+
+  @property
+  def holds_memory(self) -> bool:
+    """Whether there is anything to give back."""
+    return self._taken > 0 or self._is_inflating
 
   def inflate(self, size: int) -> None:
     """Asks for `size` bytes more of an inflated body.
@@ -186,4 +198,5 @@ class Budget:
     error: BaseException | None,
     trace: TracebackType | None,
   ) -> None:
-    self.keep(0)
+    if self.holds_memory:
+      self.keep(0)

@@ -120,8 +120,8 @@ def _rows(outputs: Mapping[str, Array]) -> bytes:
   layout = _Layout(level=2 if len(outputs) == 1 else 3, one_line=True)
   if len(outputs) == 1:
     [(name, array)] = outputs.items()
-    pieces = _pieces(name, array, layout, b", ")
-    return b"".join((b'{\n    "predictions": [', *pieces, b"\n    ]\n}"))
+    rows = _all_rows(name, array, layout, b", ")
+    return b'{\n    "predictions": [' + rows + b"\n    ]\n}"
   members = b",\n".join(
     b" " * 12 + _string(name).replace(b"%", b"%%") + b": %s" for name in outputs
   )
@@ -192,15 +192,19 @@ def _whole(name: str, array: Array, layout: _Layout) -> bytes:
     [text] = _texts(name, array[np.newaxis], layout)
     return text
   within = layout.within(1)
-  return within.in_brackets(b"".join(_pieces(name, array, within, within.separator())))
+  return within.in_brackets(_all_rows(name, array, within, within.separator()))
 
 
-def _pieces(name: str, array: Array, layout: _Layout, separator: bytes) -> Iterator[bytes]:
+def _all_rows(name: str, array: Array, layout: _Layout, separator: bytes) -> bytes:
   """The JSON of the rows with separators between, many rows at a time."""
-  for block in _blocks(len(array), array.size):
-    if block.start:
-      yield separator
-    yield separator.join(_texts(name, array[block], layout))
+  if array.size <= _BLOCK_VALUES >= len(array):
+    return separator.join(_texts(name, array, layout))
+  return separator.join(
+    [
+      separator.join(_texts(name, array[block], layout))
+      for block in _blocks(len(array), array.size)
+    ]
+  )
 
 
 def _blocks(count: int, size: int) -> Iterator[slice]:
