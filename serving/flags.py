@@ -106,8 +106,12 @@ class Flags:
     200 << 20,
     "memory for REST requests together, half for bodies, half for reading them; 0: no limit",
   )
-  max_connections: int = _ours(1000, "REST connections; the idlest leaves for one more; 0: no limit")
-  header_timeout_in_ms: int = _ours(20_000, "for a REST request's headers, a gRPC handshake; 0: no limit")
+  max_connections: int = _ours(
+    1000, "REST connections; the idlest leaves for one more; 0: no limit"
+  )
+  header_timeout_in_ms: int = _ours(
+    20_000, "for a REST request's headers, a gRPC handshake; 0: no limit"
+  )
   body_timeout_in_ms: int = _ours(
     30_000, "for its body, or for reading the answer, beyond a second for 4 KiB; 0: no limit"
   )

@@ -43,11 +43,13 @@ def make_server(
   """A gRPC server without services and ports.
 
   Args:
-    threads, interceptors, answers_at_once: `PollingServer`'s.
+    threads: that answer what takes long.
+    interceptors: gRPC's.
+    answers_at_once: whether a quick call may be answered by the thread that read it.
     max_request_bytes: of a message, as it is sent and as it is inflated. Here and below, 0 is no
       limit.
     max_concurrent_requests: more are refused.
-    header_timeout_s: for a connection's handshake, and for a call's message.
+    header_timeout_s: for a connection's handshake.
     idle_timeout_s: between two calls of a connection, which then closes.
     channel_arguments: `k=v,k=v`; they override all of these.
   """

@@ -194,9 +194,7 @@ class RestApi:
     return min(self._options.timeout_s, math.ceil(left) if 1 < left < math.inf else max(left, 0))
 
   def _budget(self, request: Request) -> Budget:
-    return Budget(
-      self._reading, max_bytes=self._options.max_request_bytes, ends_at=request.ends_at
-    )
+    return Budget(self._reading, max_bytes=self._options.max_request_bytes, ends_at=request.ends_at)
 
   def _status(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
     return status_body(status_response(self._core.statuses(spec)))

@@ -263,9 +263,7 @@ class HttpServer:
     """Closes the connections that would be missed least; whether there were any."""
     ranks = [(connection.idle_since(), connection) for connection in list(self.connections)]
     idle = [(rank, connection) for rank, connection in ranks if rank is not None]
-    leaving = heapq.nsmallest(
-      max(1, len(ranks) // _LEAVING_SHARE), idle, key=lambda each: each[0]
-    )
+    leaving = heapq.nsmallest(max(1, len(ranks) // _LEAVING_SHARE), idle, key=lambda each: each[0])
     for _, connection in leaving:
       connection.close()
     return bool(leaving)

@@ -250,7 +250,7 @@ class Intake:
   def _refuse_head(self) -> None:
     self._refuse(
       HeadersTooLarge(
-        f"The request's headers are more than {MAX_HEADERS} or larger than {MAX_HEADER_BYTES} bytes."
+        f"The headers are more than {MAX_HEADERS}, or larger than {MAX_HEADER_BYTES} bytes."
       )
     )
 

@@ -1,4 +1,4 @@
-"""What the HTTP port takes from its callers: sizes, times, connections, and memory for all of them."""
+"""What the HTTP port takes from its callers: sizes, times, connections, memory for all of them."""
 
 from __future__ import annotations
 

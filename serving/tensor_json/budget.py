@@ -140,7 +140,9 @@ class Budget:
       return
     self._refuse_beyond(wanted)
     if not self._pool.is_taken(size):
-      raise ResourceExhausted("Other requests take the memory that this one needs. Try again later.")
+      raise ResourceExhausted(
+        "Other requests take the memory that this one needs. Try again later."
+      )
     self._taken = wanted
 
   def keep(self, size: int) -> None:

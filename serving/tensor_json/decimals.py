@@ -159,8 +159,8 @@ def _many(values: Array, start: int, width: int) -> bytes:
   rest = values[unsure]
   is_finite = np.isfinite(rest).tolist()
   for value, finite, piece in zip(rest, is_finite, pieces[1:], strict=True):
-    text = decimal(value) if finite else _NOT_FINITE[f"{value:g}"]
-    patched += (text.encode(), piece)
+    written = decimal(value) if finite else _NOT_FINITE[f"{value:g}"]
+    patched += (written.encode(), piece)
   return b"".join(patched)
 
 

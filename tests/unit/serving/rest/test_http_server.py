@@ -13,7 +13,6 @@ from serving.rest.http_server import HttpServer
 from serving.rest.limits import Limits
 from serving.rest.messages import Response
 
-
 CHUNKED = b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 

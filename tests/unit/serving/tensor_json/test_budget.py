@@ -1,4 +1,4 @@
-"""What reading a request may cost: who waits for whom, and whether the estimates are upper bounds."""
+"""What reading a request may cost: who waits for whom, and whether the estimates hold."""
 
 import subprocess
 import sys
@@ -114,7 +114,7 @@ def test_steps_have_an_end(monkeypatch):
 
 def test_a_context_is_counted_for_each_example():
   context = '"context":{"x":"' + "a" * 100_000 + '"}'
-  body = f'{{{context},"examples":[{"{},"*2000}{{}}]}}'.encode()
+  body = f'{{{context},"examples":[{"{}," * 2000}{{}}]}}'.encode()
   with Budget(Pool(100 * MIB)) as budget, pytest.raises(TooLarge):
     parse_classify(body, "classify", budget)
 

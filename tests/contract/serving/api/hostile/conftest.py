@@ -1,10 +1,11 @@
-"""A server as it is by default, one that wants tokens and is short of time, and what attacks cost."""
+"""A server as it is by default, one with tokens and little time, and what attacks cost them."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import json
+import logging
 import os
 import pathlib
 import socket
@@ -13,6 +14,7 @@ import time
 
 import pytest
 
+_LOG = logging.getLogger(__name__)
 MOST_CPU_S = 2.0
 MOST_BYTES = 200_000_000
 PREDICT = "/v1/models/half_plus:predict"
@@ -52,7 +54,7 @@ class Watch:
     assert self._answers >= before + 2, "others are kept waiting"
     assert grown < MOST_BYTES, f"{grown / 1e6:.0f} MB"
     assert cpu_s < MOST_CPU_S, f"{cpu_s:.2f} s of CPU"
-    print(f"{grown / 1e6:.0f} MB, {cpu_s:.2f} s of CPU, {self._answers} answers to others")
+    _LOG.info("%.0f MB, %.2f s of CPU, %d answers to others", grown / 1e6, cpu_s, self._answers)
 
   def _ask(self):
     """A client that does what it should: over REST on new connections, and over gRPC."""
@@ -109,8 +111,9 @@ def guarded(start_process, models, tools, tmp_path_factory):
       "--header_timeout_in_ms=1000",
       "--body_timeout_in_ms=1000",
       "--idle_timeout_in_ms=3000",
-    )
-  , {"Authorization": f"Bearer {TOKEN}"})
+    ),
+    {"Authorization": f"Bearer {TOKEN}"},
+  )
 
 
 def _warm(server, headers=()):

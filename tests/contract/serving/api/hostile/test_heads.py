@@ -125,7 +125,7 @@ SLOW = {
 
 
 def test_slow_senders_are_cut_off(guarded, wire):
-  """Fifty of each kind, with a few bytes now and then: all are gone, with an answer if they asked."""
+  """Fifty of each kind, with a few bytes now and then: all go, and those who asked know why."""
   with guarded.watch(), contextlib.ExitStack() as stack:
     senders = []
     for name, (first, piece) in SLOW.items():
