@@ -28,6 +28,8 @@ from serving.tensor_json.budget import Budget, Pool
 from serving.tensor_json.dtypes import Array
 
 _LOG = logging.getLogger(__name__)
+# Of a request's arrays: as they are, in the runtime, as outputs of about their size, as text.
+_COPIES = 4
 _MAX_MESSAGE = 128 << 10  # characters; a caller's own words may be in it
 _CORS = (
   ("Access-Control-Allow-Origin", "*"),
@@ -221,9 +223,10 @@ class RestApi:
 
 
 def _held_bytes(inputs: Mapping[str, Array], body_bytes: int) -> int:
-  """What a request's arrays keep in memory; strings are no longer than the body they came in."""
+  """What a request takes until it is answered; strings are no longer than the body they came in."""
   has_strings = any(array.dtype == object for array in inputs.values())
-  return sum(array.nbytes for array in inputs.values()) + (body_bytes if has_strings else 0)
+  size = sum(array.nbytes for array in inputs.values()) + (body_bytes if has_strings else 0)
+  return _COPIES * size
 
 
 def _api_name(route: Route) -> str:
