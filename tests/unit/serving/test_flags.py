@@ -72,6 +72,12 @@ def test_values_of_another_type(args, message):
     ({"port": 0}, "No port is asked for"),
     ({"monitoring_config_file": "f"}, "--monitoring_config_file needs --rest_api_port."),
     ({"ui": True}, "--ui needs --rest_api_port."),
+    ({"max_connections": -1}, "--max_connections must be 0, for no limit, or more."),
+    (
+      {"max_request_bytes": 200 << 20},
+      "--max_bytes_in_flight must be at least twice --max_request_bytes",
+    ),
+    ({"max_request_bytes": 0}, "--max_bytes_in_flight must be at least twice"),
     ({"use_alts_credentials": True}, "--use_alts_credentials is not supported"),
     ({"platform_config_file": "f"}, "--platform_config_file is not supported"),
     (
@@ -119,6 +125,11 @@ def test_the_nearest_name():
   assert nearest("--rest_port=1") == "rest_api_port"
   assert nearest("--workspce", others=["workspace"]) == "workspace"
   assert nearest("--zzz") is None
+
+
+def test_limits_can_be_lifted():
+  check(Flags(model_base_path="/m", max_request_bytes=0, max_bytes_in_flight=0))
+  check(Flags(model_base_path="/m", max_request_bytes=1 << 40, max_bytes_in_flight=0))
 
 
 def test_flags_that_change_nothing_are_told():
