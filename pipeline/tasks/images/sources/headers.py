@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import struct
 from collections.abc import Iterator
 
@@ -10,6 +11,24 @@ JPEG, PNG, GIF, BMP = "JPEG", "PNG", "GIF", "BMP"
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib")
 
 MAGIC = ((b"\xff\xd8\xff", JPEG), (b"\x89PNG\r\n\x1a\n", PNG), (b"GIF8", GIF), (b"BM", BMP))
+# Bytes at a place that tell what a file is instead of a picture.
+OTHERS = (
+  (0, b"II*\0", "a TIFF picture"),
+  (0, b"MM\0*", "a TIFF picture"),
+  (8, b"WEBP", "a WebP picture"),
+  (4, b"jP  ", "a JPEG 2000 picture"),
+  (4, b"ftyp", "a HEIF or AVIF picture, or a video"),
+  (0, b"8BPS", "a Photoshop file"),
+  (0, b"%PDF", "a PDF document"),
+  (0, b"PK\x03\x04", "a ZIP archive"),
+  (0, b"<svg", "an SVG drawing"),
+  (0, b"version https://git-lfs", "a Git LFS pointer; fetch the file with `git lfs pull`"),
+)
+TEXT, UNKNOWN = "text", "an unknown format"
+# Text begins with so many bytes without a control character; the last character may be cut.
+TEXT_BYTES = 200
+LONGEST_CHARACTER = 4
+NO_CONTROL = r"[^\x00-\x08\x0e-\x1f\x7f]*"
 # Start-of-frame markers; 0xC4, 0xC8 and 0xCC are tables and an extension.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE = frozenset(range(0xD0, 0xD9)) | {0x01}  # markers without a length
@@ -36,6 +55,17 @@ class Header:
 def kind_of(data: bytes) -> str | None:
   """The format that the first bytes announce, None for anything but the four."""
   return next((kind for magic, kind in MAGIC if data.startswith(magic)), None)
+
+
+def describe(data: bytes) -> str:
+  """What the bytes seem to be instead of a picture, in words; the graph says the same."""
+  for offset, magic, words in OTHERS:
+    if data[offset : offset + len(magic)] == magic:
+      return words
+  start = data[:TEXT_BYTES]
+  text = start.decode("utf-8", "ignore")
+  is_utf8 = len(start) - len(text.encode("utf-8")) < LONGEST_CHARACTER
+  return TEXT if is_utf8 and re.fullmatch(NO_CONTROL, text) else UNKNOWN
 
 
 def read_header(data: bytes) -> Header | None:
