@@ -8,7 +8,7 @@ SHELL := /bin/sh
 PYTHON :=
 BIN := .venv/bin
 
-.PHONY: help install run test lint format constraints test-tfx-1.21 test-airflow bench clean
+.PHONY: help install run test lint format audit sbom constraints test-tfx-1.21 test-airflow bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ lint: install ## Check style, types, imports and spelling
 format: install ## Rewrite the sources in the house format
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+audit: install ## Hold the locks against known vulnerabilities; ARGS=--refresh asks OSV first
+	@$(BIN)/python scripts/audit.py $(ARGS)
+
+sbom: install ## Write a CycloneDX bill of materials for each lock to build/sbom/
+	@$(BIN)/python scripts/sbom.py $(ARGS)
 
 constraints: ## Resolve constraints/*.txt anew; ARGS=--upgrade takes newer versions
 	@scripts/lock.sh $(ARGS)

@@ -32,6 +32,7 @@ setup(
     "absl-py",
     "apache-beam",
     "click>=8.1",
+    "flatbuffers>=23.5.26",
     "grpcio",
     "httptools>=0.6",
     "jinja2>=3",
@@ -44,6 +45,8 @@ setup(
     "protobuf",
     "psutil",
     "pyarrow",
+    # pyarrow before 14.0.1, which TFX 1.16 needs, runs code that lies in a Parquet file.
+    "pyarrow-hotfix>=0.7",
     "pydantic>=2",
     "pysimdjson>=6",
     "pyyaml",

@@ -9,6 +9,6 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-  if name in ("GateVerdict", "Quarantine"):
+  if name in ("GateVerdict", "ModelVerdict", "Quarantine"):
     return getattr(importlib.import_module("components.artifacts"), name)
   raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

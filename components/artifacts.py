@@ -25,3 +25,14 @@ class GateVerdict(artifact.Artifact):
   """
 
   TYPE_NAME = "components.GateVerdict"
+
+
+class ModelVerdict(artifact.Artifact):
+  """What the gates on a model's metrics said, judged once.
+
+  The directory holds `verdict.json`, `{"passed": bool, "gates": [{"metric", "bound", "value",
+  "passed", "reason", "interval"}], "warnings": [sentence]}`; what was not measured is null. The
+  model passed where every gate did.
+  """
+
+  TYPE_NAME = "components.ModelVerdict"

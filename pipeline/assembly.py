@@ -9,7 +9,6 @@ from typing import Any
 import tensorflow_data_validation as tfdv
 from ml_metadata.proto import metadata_store_pb2
 from tfx.components import (
-  Evaluator,
   ExampleValidator,
   SchemaGen,
   StatisticsGen,
@@ -27,8 +26,8 @@ from tfx.types.channel import Channel
 
 from components import previous_model
 from components.data_gate import DataGate
+from components.judged_evaluator.component import Evaluator
 from components.model_history.component import ModelHistory, PreviousModel, RecordBlessing
-from components.model_history.evaluator import Evaluator as HistoryEvaluator
 from components.records import EVAL, TRAIN, VAL
 from components.reviewed_schema import ReviewedSchema
 from components.serving_gate.component import ServingGate
@@ -38,6 +37,8 @@ from components.versioned_pusher.component import VersionedPusher
 from pipeline import evaluation
 from pipeline.beam_options import beam_args
 from pipeline.config import PipelineConfig
+from pipeline.gates import parameters as gate_parameters
+from pipeline.gates import task_gates
 from pipeline.task import Source, Task
 from pipeline.tasks import schema_path
 from pipeline.user_functions import code_fingerprint, udf_path
@@ -45,6 +46,7 @@ from pipeline.user_functions import code_fingerprint, udf_path
 # From a parameter's name and its value to what a node is given.
 _Setting = Callable[[str, Any], Any]
 _RUN_FN = "pipeline.training.run.run_fn"
+_JUDGE = "pipeline.gates.judge"
 _TUNER_FN = "pipeline.training.tuning.tuner_fn"
 
 
@@ -253,13 +255,16 @@ def _release_stage(
   """Evaluates, proves that serving agrees with training, and pushes what both let through."""
   model = trainer.outputs["model"]
   asked = _ask_history(config, trainer) if self_contained else [_resolve_previous(trainer)]
-  make_evaluator = HistoryEvaluator if self_contained else Evaluator
-  evaluator = make_evaluator(
+  gates = task_gates(task, config.gates.bounds)
+  evaluator = Evaluator(
     examples=data.outputs["examples"],
     model=model,
     baseline_model=asked[-1].outputs[previous_model.MODEL],
-    eval_config=evaluation.eval_config(task, evaluation.task_gates(task, config.gates.bounds)),
+    eval_config=evaluation.eval_config(task),
     example_splits=[EVAL],
+    judge=_JUDGE,
+    gates=gate_parameters(task, gates, min_examples=config.gates.min_examples),
+    code_fingerprint=code_fingerprint(_JUDGE, "components.judged_evaluator.executor"),
   )
   recorded: list[BaseNode] = []
   if self_contained:

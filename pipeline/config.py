@@ -62,6 +62,7 @@ class GatesConfig(_Section):
   __pydantic_extra__: dict[str, float]
 
   max_latency_ms: float | None = pydantic.Field(None, gt=0)
+  min_examples: int | None = pydantic.Field(None, ge=1)
 
   @property
   def bounds(self) -> Mapping[str, float]:

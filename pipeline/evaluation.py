@@ -1,4 +1,4 @@
-"""The Evaluator's configuration out of a task's gates, and its results as plain values.
+"""The Evaluator's configuration for a task, and its results as plain values.
 
 The report, `--json` and the terminal read `Evaluation`; none of them knows TFMA.
 """
@@ -18,9 +18,11 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.writers import eval_config_writer
 
 from components.dotted_paths import load_function
-from pipeline.classification_metrics import BINS_NAME
+from pipeline.classification_metrics import BINS_NAME, COMMON_NAME
+from pipeline.intervals import Interval
+from pipeline.paired_metrics import CHANGE, INTERVAL
 from pipeline.signatures import SERVING_EXAMPLES, TRANSFORM_LABEL
-from pipeline.task import MetricGate, Task
+from pipeline.task import Task
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,10 @@ class Evaluation:
     slices: `{"feature", "value", "metrics"}` of each slice.
     confusion: `{(label id, predicted id): count}`; empty for tasks without classes.
     calibration: `{"low", "high", "count", "confidence", "accuracy"}` of each bin of scores.
+    intervals: what 95 % of splits of this size would find, of the metrics that say so.
+    changes: the same of what the candidate has more than the model it was compared with.
+    common: where two models were compared, the rows whose class both know, the accuracy on them,
+      and the other model's.
   """
 
   metrics: dict[str, float]
@@ -40,40 +46,25 @@ class Evaluation:
   slices: list[dict[str, Any]]
   confusion: dict[tuple[int, int], float]
   calibration: list[dict[str, float]]
+  intervals: dict[str, Interval] = dataclasses.field(default_factory=dict)
+  changes: dict[str, Interval] = dataclasses.field(default_factory=dict)
+  common: tuple[float, float, float] | None = None
 
 
-def task_gates(task: Task, bounds: Mapping[str, float]) -> tuple[MetricGate, ...]:
-  """The task's gates, with what the configuration's `gates` section replaces."""
-  return tuple(
-    dataclasses.replace(
-      gate,
-      bound=bounds.get(gate.metric, gate.bound),
-      max_regression=bounds.get(f"{gate.metric}.max_regression", gate.max_regression),
-    )
-    for gate in task.gates
-  )
-
-
-def eval_config(task: Task, gates: tuple[MetricGate, ...]) -> config_pb2.EvalConfig:
-  """Builds the Evaluator's configuration: the task's metrics, each gate as a threshold.
+def eval_config(task: Task) -> config_pb2.EvalConfig:
+  """Builds the Evaluator's configuration: the task's metrics, without thresholds.
 
   Raises:
     ValueError: a gate names a metric that the task does not compute.
   """
   metrics = load_function(task.metrics)()
-  by_name = {json.loads(metric.config)["name"]: metric for metric in metrics}
-  for gate in gates:
-    if gate.metric not in by_name:
+  names = [json.loads(metric.config)["name"] for metric in metrics]
+  for gate in task.gates:
+    if gate.metric not in names:
       raise ValueError(
         f"Task {task.name!r} gates on a metric it does not compute. "
-        f"Received: {gate.metric!r}. Known: {sorted(by_name)}"
+        f"Received: {gate.metric!r}. Known: {sorted(names)}"
       )
-    # MetricConfig.threshold would hold every slice to the bound; the empty spec is the whole split.
-    by_name[gate.metric].per_slice_thresholds.append(
-      config_pb2.PerSliceMetricThreshold(
-        slicing_specs=[config_pb2.SlicingSpec()], threshold=_threshold(gate)
-      )
-    )
   return config_pb2.EvalConfig(
     model_specs=[
       config_pb2.ModelSpec(
@@ -95,26 +86,6 @@ def eval_config(task: Task, gates: tuple[MetricGate, ...]) -> config_pb2.EvalCon
   )
 
 
-def _threshold(gate: MetricGate) -> config_pb2.MetricThreshold:
-  higher = gate.direction == "higher"
-  threshold = config_pb2.MetricThreshold()
-  if gate.bound is not None:
-    bound = (
-      threshold.value_threshold.lower_bound if higher else threshold.value_threshold.upper_bound
-    )
-    bound.value = gate.bound
-  if gate.max_regression is not None:
-    change = threshold.change_threshold
-    change.direction = (
-      config_pb2.MetricDirection.HIGHER_IS_BETTER
-      if higher
-      else config_pb2.MetricDirection.LOWER_IS_BETTER
-    )
-    # TFMA asks the change to exceed this, in the direction that is better.
-    change.absolute.value = -gate.max_regression if higher else gate.max_regression
-  return threshold
-
-
 def read_evaluation(uri: str) -> Evaluation:
   """Reads a ModelEvaluation artifact."""
   config, *_ = eval_config_writer.load_eval_run(uri)
@@ -130,6 +101,9 @@ def read_evaluation(uri: str) -> Evaluation:
 def _from_result(result: Any, baseline: dict[str, float]) -> Evaluation:
   overall: dict[str, float] = {}
   bins: np.ndarray | None = None
+  intervals: dict[str, Interval] = {}
+  changes: dict[str, Interval] = {}
+  common = None
   slices = []
   for key, outputs in result.slicing_metrics:
     values = outputs.get("", {}).get("", {})
@@ -141,6 +115,10 @@ def _from_result(result: Any, baseline: dict[str, float]) -> Evaluation:
       overall = scalars
       if BINS_NAME in values:
         bins = np.asarray(_array(values[BINS_NAME]), float).reshape(-1, 3)
+      intervals, changes = _pairs(values, INTERVAL), _pairs(values, CHANGE)
+      if COMMON_NAME in values:
+        known, now, before = _array(values[COMMON_NAME])
+        common = (known, now, before) if known == known else None
   slices.sort(key=lambda s: (s["feature"], s["value"]))
   return Evaluation(
     metrics=overall,
@@ -148,6 +126,9 @@ def _from_result(result: Any, baseline: dict[str, float]) -> Evaluation:
     slices=slices,
     confusion=_confusion(result.plots),
     calibration=_calibration(bins),
+    intervals=intervals,
+    changes=changes,
+    common=common,
   )
 
 
@@ -163,6 +144,17 @@ def _scalars(values: Mapping[str, Any]) -> dict[str, float]:
     for name, value in sorted(values.items())
     if "doubleValue" in value and not name.endswith("_diff")
   }
+
+
+def _pairs(values: Mapping[str, Any], suffix: str) -> dict[str, Interval]:
+  """Metric to what stands under its name with the suffix, where that is numbers."""
+  found = {}
+  for name, value in values.items():
+    if name.endswith(suffix) and "arrayValue" in value:
+      low, high = _array(value)
+      if math.isfinite(low) and math.isfinite(high):
+        found[name.removesuffix(suffix)] = (low, high)
+  return found
 
 
 def _array(value: Mapping[str, Any]) -> list[float]:

@@ -16,13 +16,13 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
 import sacrebleu
-from tensorflow_model_analysis.metrics import metric_types, metric_util
+from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline.metric_computations import computations
+from pipeline import intervals
+from pipeline.paired_metrics import PairedCombiner, Scored, paired_metric
 from pipeline.user_functions import code_fingerprint
 
 _BLEU_ORDER = 4
@@ -101,7 +101,7 @@ def _match_counts(prediction: str, reference: str) -> np.ndarray:
 
 
 def _share(counts: np.ndarray) -> float:
-  return float(counts[0] / counts[1])
+  return float(counts[0] / counts[1]) if counts[1] else float("nan")
 
 
 class CorpusBleu(metric_types.Metric):
@@ -109,7 +109,7 @@ class CorpusBleu(metric_types.Metric):
 
   def __init__(self, name: str = "bleu", code: str = ""):
     """`code` is this module's fingerprint: an edited metric is computed again."""
-    super().__init__(computations(functools.partial(_SumCounts, bleu_counts, bleu)), name=name)
+    super().__init__(paired_metric(functools.partial(_SumCounts, bleu_counts, bleu)), name=name)
 
 
 class CorpusChrf(metric_types.Metric):
@@ -117,7 +117,7 @@ class CorpusChrf(metric_types.Metric):
 
   def __init__(self, name: str = "chrf", code: str = ""):
     """`code` as for `CorpusBleu`."""
-    super().__init__(computations(functools.partial(_SumCounts, chrf_counts, chrf)), name=name)
+    super().__init__(paired_metric(functools.partial(_SumCounts, chrf_counts, chrf)), name=name)
 
 
 class ExactMatchShare(metric_types.Metric):
@@ -125,43 +125,45 @@ class ExactMatchShare(metric_types.Metric):
 
   def __init__(self, name: str = "exact_match", code: str = ""):
     """`code` as for `CorpusBleu`."""
-    super().__init__(computations(functools.partial(_SumCounts, _match_counts, _share)), name=name)
+    super().__init__(paired_metric(functools.partial(_SumCounts, _match_counts, _share)), name=name)
 
 
-class _SumCounts(beam.CombineFn):
-  """Adds up what is counted in each row, and scores the sum."""
+class _SumCounts(PairedCombiner):
+  """Adds up what each row counts, for both models and each replicate, and scores the sums."""
 
-  def __init__(
-    self,
-    count: Callable[[str, str], np.ndarray],
-    score: Callable[[np.ndarray], float],
-    eval_config: config_pb2.EvalConfig | None,
-    key: metric_types.MetricKey,
-  ):
-    self._eval_config, self._key = eval_config, key
+  def __init__(self, count: Callable[[str, str], np.ndarray], score: Callable[[Any], float], *keys):
+    """Args: what one row counts; what a sum of such counts is worth; as for `PairedCombiner`."""
+    super().__init__(*keys)
     self._count, self._score = count, score
+
+  def read(self, label: Any, prediction: Any) -> Scored:
+    right, said = _text(label), _text(prediction)
+    return Scored(right, said, f"{right}\0{said}".encode("utf-8", "surrogatepass"))
 
   def create_accumulator(self) -> np.ndarray | None:
     return None
 
   def add_input(self, accumulator: np.ndarray | None, element: Any) -> np.ndarray:
-    [(label, prediction, _)] = metric_util.to_label_prediction_example_weight(
-      element,
-      eval_config=self._eval_config,
-      model_name=self._key.model_name,
-      output_name=self._key.output_name,
-      flatten=False,
-      allow_none=False,
-    )
-    counts = self._count(_text(prediction), _text(label))
-    return counts if accumulator is None else accumulator + counts
+    row, old = self.rows(element)
+    weights = np.concatenate([[1], intervals.bootstrap_weights(row.content)])[:, np.newaxis]
+    counts = self._count(row.prediction, row.label)
+    before = np.zeros_like(counts) if old is None else self._count(old.prediction, old.label)
+    counted = np.stack([weights * counts, weights * before])
+    return counted if accumulator is None else accumulator + counted
 
   def merge_accumulators(self, accumulators: Iterable[np.ndarray | None]) -> np.ndarray | None:
     found = [counts for counts in accumulators if counts is not None]
     return sum(found[1:], found[0]) if found else None
 
-  def extract_output(self, accumulator: np.ndarray | None) -> dict[Any, float]:
-    return {self._key: float("nan") if accumulator is None else self._score(accumulator)}
+  def extract_output(self, accumulator: np.ndarray | None) -> dict[Any, Any]:
+    if accumulator is None:
+      return self.output(float("nan"), intervals.NONE, intervals.NONE)
+    scores = np.array([self._score(counts) for counts in accumulator[0]])
+    change = intervals.NONE
+    if accumulator[1].any():
+      before = np.array([self._score(counts) for counts in accumulator[1, 1:]])
+      change = intervals.percentiles(scores[1:] - before)
+    return self.output(float(scores[0]), intervals.percentiles(scores[1:]), change)
 
 
 def _text(value: Any) -> str:

@@ -1,79 +1,237 @@
-"""Bearer tokens: who may ask, over both protocols. Not in TensorFlow Serving; off by default."""
+"""Bearer tokens: who may ask what, over both protocols. Not in TensorFlow Serving; off by default.
+
+A token has a role. `predict` asks models: PredictionService, GetModelStatus, the REST API. `admin`
+may do everything else as well, such as reload the configuration or profile the server.
+Source of the header and of its answers: RFC 6750.
+"""
 
 from __future__ import annotations
 
+import enum
+import functools
+import hashlib
 import hmac
+import logging
 import pathlib
-from collections.abc import Callable
-from typing import Any
+import re
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import grpc
 
-from serving.errors import InvalidArgument, NotFound, Unauthenticated
+from serving.errors import (
+  InvalidArgument,
+  NotFound,
+  PermissionDenied,
+  ServingError,
+  Unauthenticated,
+)
 
-_SCHEME = "bearer "
+_LOG = logging.getLogger(__name__)
+_SCHEME = "bearer"
+_TOKEN = re.compile(r"[!-~]+")  # what a header can carry
 _OPEN_SERVICE = "/grpc.health.v1.Health/"  # probes carry no token
+# All that the role predict may call: what is added later is closed to it until it stands here.
+_PREDICT_METHODS = (
+  "/tensorflow.serving.PredictionService/",
+  "/tensorflow.serving.ModelService/GetModelStatus",
+)
+_QUIET_S = 10.0
+
+
+class Role(enum.IntEnum):
+  """What the bearer of a token may do; each role includes those before."""
+
+  PREDICT = 1
+  ADMIN = 2
+
+
+class Token(NamedTuple):
+  """One token of a file.
+
+  Attributes:
+    digest: its SHA-256; the token itself is not kept.
+    role: what its bearer may do.
+    line: where it stands in the file, by which the log names it.
+  """
+
+  digest: bytes
+  role: Role
+  line: int
+
+  @classmethod
+  def of(cls, token: str, role: Role = Role.PREDICT, line: int = 0) -> Token:
+    """What is kept of a token."""
+    return cls(_digest(token), role, line)
 
 
 class Tokens:
-  """The tokens that let a request in."""
+  """The tokens that let a request in, and the account of those that were refused."""
 
-  def __init__(self, tokens: list[str]):
-    """Args: the tokens."""
-    self._tokens = [token.encode() for token in tokens]
+  def __init__(
+    self,
+    tokens: Sequence[Token],
+    on_refused: Callable[[str, ServingError], None] = lambda protocol, error: None,
+  ):
+    """Args: the tokens; told of each refusal, with `REST` or `GRPC`."""
+    self._tokens = tuple(tokens)
+    self.on_refused = on_refused
+    self._refusals = _Refusals()
 
-  def check(self, authorization: str | None) -> None:
-    """Looks at an `Authorization` header.
+  def check(self, authorization: str | None, needs: Role = Role.PREDICT) -> Token:
+    """Looks at an `Authorization` header; whoever refuses the request for it says so by `refused`.
+
+    Args:
+      authorization: the header; None where there is none.
+      needs: the role that the request needs.
+
+    Returns:
+      The token.
 
     Raises:
-      Unauthenticated: it is missing, or bears no known token.
+      Unauthenticated: the header is missing, or bears no known token.
+      PermissionDenied: the token's role does not allow it.
     """
     if authorization is None:
       raise Unauthenticated(
         "This server needs a token: send the header 'Authorization: Bearer <token>'."
       )
-    token = authorization[len(_SCHEME) :].strip().encode("utf-8", "replace")
+    scheme, _, token = authorization.partition(" ")
+    digest = _digest(token.strip(" "))
     # Every token is compared, in a time that does not depend on how much of it is right.
-    matches = [hmac.compare_digest(token, known) for known in self._tokens]
-    if not authorization.lower().startswith(_SCHEME) or not any(matches):
+    found = [known for known in self._tokens if hmac.compare_digest(digest, known.digest)]
+    if scheme.lower() != _SCHEME or not found:
       raise Unauthenticated("The token is not one that this server knows.")
+    if found[0].role < needs:
+      raise PermissionDenied(
+        f"This needs a token with the role {needs.name.lower()}. "
+        f"The request's has the role {found[0].role.name.lower()}."
+      )
+    return found[0]
+
+  def refused(self, error: ServingError, *, protocol: str, peer: str) -> None:
+    """Counts a request that was refused for its token, and writes it to the log.
+
+    Args:
+      error: why.
+      protocol: `REST` or `GRPC`.
+      peer: who asked; empty where that is not known.
+    """
+    self._refusals.add(protocol, peer, error)
+    self.on_refused(protocol, error)
+
+
+class _Refusals:
+  """Writes refusals to the log: the first at once, then their number now and then."""
+
+  def __init__(self) -> None:
+    self._lock = threading.Lock()
+    self._count = 0
+    self._quiet_until = 0.0
+
+  def add(self, protocol: str, peer: str, error: ServingError) -> None:
+    with self._lock:
+      self._count += 1
+      now = time.monotonic()
+      if now < self._quiet_until:
+        return
+      count, self._count = self._count, 0
+      self._quiet_until = now + _QUIET_S
+    asked_by = f" from {peer}" if peer else ""
+    more = f" ({count - 1} more since the last such line)" if count > 1 else ""
+    _LOG.warning("Refused a request over %s%s: %s%s", protocol, asked_by, error, more)
 
 
 def read_tokens(path: str) -> Tokens:
-  """The tokens of a file, one a line; empty lines and lines that begin with `#` are none.
+  """The tokens of a file: `TOKEN` or `TOKEN ROLE` a line, the role `predict` where there is none.
+
+  Empty lines and lines that begin with `#` are none.
 
   Raises:
     NotFound: the file cannot be read.
-    InvalidArgument: it holds no token.
+    InvalidArgument: it is no text, has a line that is something else, or no token.
   """
   try:
-    lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
+    text = pathlib.Path(path).read_text(encoding="utf-8-sig")
   except OSError as err:
     raise NotFound(f"{path}; {err.strerror}") from err
-  tokens = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+  except UnicodeDecodeError as err:
+    raise InvalidArgument(f"{path} is no UTF-8 text: {err.reason} at byte {err.start}.") from err
+  tokens: dict[bytes, Token] = {}
+  for number, line in enumerate(text.splitlines(), 1):
+    words = line.split()
+    if not words or words[0].startswith("#"):
+      continue
+    token = Token.of(words[0], _role(path, number, words), number)
+    other = tokens.setdefault(token.digest, token)
+    if other.role != token.role:
+      raise InvalidArgument(f"{path}: lines {other.line} and {number} give a token two roles.")
   if not tokens:
     raise InvalidArgument(f"{path} holds no token.")
-  return Tokens(tokens)
+  return Tokens(list(tokens.values()))
+
+
+def _role(path: str, number: int, words: Sequence[str]) -> Role:
+  """The role that a line gives; messages never show what may be a token."""
+  roles = {role.name.lower(): role for role in Role}
+  if not _TOKEN.fullmatch(words[0]):
+    raise InvalidArgument(
+      f"{path}, line {number}: a token may hold visible ASCII characters only, as a header does."
+    )
+  if len(words) == 1:
+    return Role.PREDICT
+  if len(words) > 2 or words[1] not in roles:
+    raise InvalidArgument(
+      f"{path}, line {number}: expected a token, and behind it nothing, {' or '.join(roles)}. "
+      f"Received {len(words)} words{'' if len(words) > 2 else ', the second of which is no role'}."
+    )
+  return roles[words[1]]
+
+
+def _digest(token: str) -> bytes:
+  return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 class TokenInterceptor(grpc.ServerInterceptor):
-  """Refuses gRPC calls without a token, whatever the method; health checks need none."""
+  """Refuses gRPC calls whose token does not allow them; health checks need none."""
 
   def __init__(self, tokens: Tokens):
     """Args: the tokens."""
     self._tokens = tokens
 
   def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
+    handler = continuation(details)
     if details.method.startswith(_OPEN_SERVICE):
-      return continuation(details)
-    given = dict(details.invocation_metadata).get("authorization")
+      return handler
+    is_known = handler is not None
+    needs = Role.ADMIN if is_known and not _is_for_predict(details.method) else Role.PREDICT
     try:
-      self._tokens.check(given)
-    except Unauthenticated as err:
-      message = err.message
+      token = self._tokens.check(_authorization(details.invocation_metadata), needs)
+    except ServingError as err:
+      return self._refusing(err)
+    if needs is Role.ADMIN:
+      _LOG.info("%s is called with the token of line %d", details.method, token.line)
+    return handler
 
-      def refuse(request: Any, context: Any) -> None:
-        context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
+  def _refusing(self, error: ServingError) -> Any:
+    code, message = getattr(grpc.StatusCode, error.grpc_code), error.message
+    tell = functools.partial(self._tokens.refused, error.with_traceback(None), protocol="GRPC")
 
-      return grpc.unary_unary_rpc_method_handler(refuse)
-    return continuation(details)
+    def refuse(request: Any, context: Any) -> None:
+      tell(peer=context.peer())
+      context.abort(code, message)
+
+    return grpc.unary_unary_rpc_method_handler(refuse)
+
+
+def _is_for_predict(method: str) -> bool:
+  service, one_method = _PREDICT_METHODS
+  return method.startswith(service) or method == one_method
+
+
+def _authorization(metadata: Sequence[tuple[str, Any]]) -> str | None:
+  """The header; one that can be no token where it is given twice, so that neither counts."""
+  values = [value for name, value in metadata if name == "authorization"]
+  return ", ".join(values) if values else None

@@ -17,6 +17,7 @@ from typing import Any
 
 from serving.errors import ServingError
 from serving.flags import Flags, check, parse, refuse_misspelt, usage
+from serving.log_lines import LineFormatter
 
 # With TensorFlow imported a full collection takes 0.1 s and more; building the lists of one large
 # request would set off several.
@@ -49,9 +50,9 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def serve(flags: Flags) -> int:
   """Runs a server with these flags until a signal; returns the exit code."""
-  logging.basicConfig(
-    level=logging.INFO, format="%(asctime)s %(levelname).1s %(message)s", stream=sys.stderr
-  )
+  lines = logging.StreamHandler()
+  lines.setFormatter(LineFormatter("%(asctime)s %(levelname).1s %(message)s"))
+  logging.basicConfig(level=logging.INFO, handlers=[lines])
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
   stopped = threading.Event()
   for number in (signal.SIGTERM, signal.SIGINT):

@@ -102,7 +102,13 @@ class Flags:
   host: str = _ours("127.0.0.1", "address that both ports listen on; 0.0.0.0 is every one")
   max_request_bytes: int = _ours(0, "refuse larger requests; 0 does not")
   max_concurrent_requests: int = _ours(0, "refuse what would be one more, per protocol; 0: never")
-  auth_tokens_file: str = _ours("", "let in only who bears a token of this file, one a line")
+  auth_tokens_file: str = _ours(
+    "", "let in only who bears a token of this file: TOKEN or TOKEN ROLE a line, predict or admin"
+  )
+  enable_config_reload: bool = _ours(True, "answer HandleReloadConfigRequest")
+  rest_ssl_config_file: str = _ours(
+    "", "the same for REST, as --ssl_config_file is for gRPC; it may be the same file"
+  )
   ui: bool = _ours(False, "serve a page to try the models in a browser, at /ui of the REST port")
   request_log_dir: str = _ours("", "write a sample of requests and answers there")
   request_log_sample: float = _ours(0.01, "the fraction of requests that are written")
@@ -201,6 +207,8 @@ def check(flags: Flags) -> None:
     raise InvalidArgument("--monitoring_config_file needs --rest_api_port.")
   if flags.ui and not flags.rest_api_port:
     raise InvalidArgument("--ui needs --rest_api_port.")
+  if flags.rest_ssl_config_file and not flags.rest_api_port:
+    raise InvalidArgument("--rest_ssl_config_file needs --rest_api_port.")
   refused = {
     "use_alts_credentials": flags.use_alts_credentials,
     "platform_config_file": flags.platform_config_file,

@@ -5,6 +5,7 @@ Source: tensorflow_serving/model_servers/server.cc.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from concurrent import futures
 from typing import Any
@@ -13,8 +14,8 @@ import grpc
 
 from serving import polling_server
 from serving.errors import FailedPrecondition, InvalidArgument, Unavailable
-from serving.protos import HealthCheckRequest, HealthCheckResponse, SSLConfig
-from serving.text_protos import read_text_proto
+from serving.protos import HealthCheckRequest, HealthCheckResponse
+from serving.tls import read_ssl_config
 
 _HEALTH = "grpc.health.v1.Health"
 _SERVING = 1
@@ -84,11 +85,7 @@ def read_credentials(ssl_config_file: str) -> Any:
     ServingError: the file cannot be read.
     InvalidArgument: keys are missing or are none.
   """
-  config = read_text_proto(ssl_config_file, SSLConfig())
-  if not config.server_key or not config.server_cert:
-    raise InvalidArgument(f"{ssl_config_file} needs server_key and server_cert.")
-  if config.client_verify and not config.custom_ca:
-    raise InvalidArgument(f"{ssl_config_file} asks for client_verify and has no custom_ca.")
+  config = read_ssl_config(ssl_config_file)
   return grpc.ssl_server_credentials(
     [(config.server_key.encode(), config.server_cert.encode())],
     root_certificates=config.custom_ca.encode() or None,
@@ -109,10 +106,28 @@ def open_port(server: Any, address: str, credentials: Any = None) -> int:
     else:
       port = server.add_secure_port(address, credentials)
   except RuntimeError as err:
+    # gRPC says the same of an address in use and of keys that it cannot use.
+    if credentials is not None and _is_free(address):
+      raise FailedPrecondition(
+        f"Cannot listen on {address} with these TLS keys: are server_key and server_cert a pair, "
+        "and they and custom_ca PEM texts?"
+      ) from err
     raise Unavailable(f"Cannot listen on {address} (is another server using it?): {err}") from err
-  if not port:
-    raise FailedPrecondition(f"Cannot listen on {address}: are key and certificate a pair?")
   return int(port)
+
+
+def _is_free(address: str) -> bool:
+  """Whether somebody may listen on `host:port`."""
+  host, _, port = address.rpartition(":")
+  try:
+    found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    for family, kind, protocol, _, target in found:
+      with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(target)
+  except OSError:
+    return False
+  return True
 
 
 def add_health_service(server: Any) -> None:

@@ -24,7 +24,13 @@ from tensorflow_serving.apis import (
 )
 
 from serving import proto_calls
-from serving.errors import CODE_NUMBERS, Internal, InvalidArgument, ServingError
+from serving.errors import (
+  CODE_NUMBERS,
+  Internal,
+  InvalidArgument,
+  PermissionDenied,
+  ServingError,
+)
 from serving.hooks import Hooks
 from serving.lifecycle import VersionStatus
 from serving.servable import ModelSpec, Run, Servable
@@ -142,9 +148,10 @@ class PredictionService:
 class ModelService:
   """GetModelStatus and HandleReloadConfigRequest."""
 
-  def __init__(self, core: ServingCore, hooks: Hooks | None = None):
-    """Args: what answers; who knows the metrics that a reload may ask for."""
+  def __init__(self, core: ServingCore, hooks: Hooks | None = None, *, with_reload: bool = True):
+    """Args: what answers; who knows the metrics that a reload may ask for; whether one may."""
     self._core = core
+    self._with_reload = with_reload
     self._hooks = hooks or Hooks()
 
   def add_to(self, server: Any) -> None:
@@ -165,6 +172,10 @@ class ModelService:
 
   def HandleReloadConfigRequest(self, request: Any, context: Any) -> Any:  # noqa: N802
     def call() -> Any:
+      count = len(request.config.model_config_list.config)
+      _LOG.info("%s asks for another configuration, of %d models", context.peer(), count)
+      if not self._with_reload:
+        raise PermissionDenied("This server is not reconfigured (--enable_config_reload=false).")
       before = self._hooks.totals(request.metric_names)
       self._core.configure(request.config, seconds_left(context))
       response = model_management_pb2.ReloadConfigResponse()

@@ -16,6 +16,7 @@ from serving.versions import ALL, VersionPolicy
 
 TENSORFLOW = "tensorflow"
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_MOST_NAME = 255
 _LEGACY_PLATFORMS = {1: TENSORFLOW}  # ModelType.TENSORFLOW
 
 
@@ -59,7 +60,23 @@ def read_config(config: Any, current: Collection[str] = ()) -> list[ModelConfig]
   return list(models.values())
 
 
+def _check_name(what: str, name: str) -> None:
+  """Refuses a name that no request can ask for, or that shows as something else in a log.
+
+  Not in TensorFlow Serving, which takes any.
+  """
+  if len(name) > _MOST_NAME:
+    raise InvalidArgument(
+      f"{what} may have {_MOST_NAME} characters. Received {len(name)}: {name[:40]!r}..."
+    )
+  if not name.isprintable() or name in (".", ".."):
+    raise InvalidArgument(f"{what} must be printable, and not . or .. . Received: {name!a}")
+
+
 def _read_model(entry: Any, is_served: bool) -> ModelConfig:
+  _check_name("A model's name", entry.name)
+  for label in entry.version_labels:
+    _check_name("A version's label", label)
   if not entry.base_path.startswith("/") and not _URI.match(entry.base_path):
     raise InvalidArgument(
       f"Expected model {entry.name} to have an absolute path or URI; got "

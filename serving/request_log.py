@@ -4,8 +4,8 @@
 
 is a layout that TFX's ExampleGen reads again, with the pattern `span-{SPAN}/*` and the payload
 format FORMAT_PROTO. A file gets this name when it is complete; until then it begins with a point.
-A thread of its own writes; where it cannot keep up, records are dropped and counted, and no request
-waits.
+A thread of its own writes; where it cannot keep up or the disk takes no more, records are dropped
+and counted, and no request waits. What an earlier server left unfinished is completed at the start.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import tensorflow as tf
 from tensorflow_serving.apis import model_pb2, prediction_log_pb2
 
 from serving.classification import Classes
+from serving.errors import FailedPrecondition
 from serving.proto_calls import fill_classes, fill_spec, fill_values
+from serving.record_files import ERRORS, RecordFile, recover
 from serving.servable import Servable
 from serving.tensors import Array, fill_proto
 
 _LOG = logging.getLogger(__name__)
 _DAY_S = 86400
 _QUEUED = 1000
+_REPORTED_EVERY_S = 10.0
 _FIELDS = {
   "Predict": "predict_log",
   "Classify": "classify_log",
@@ -50,15 +52,25 @@ class RequestLog:
     max_file_bytes: int = 64 << 20,
     max_file_age_s: float = 600.0,
   ):
-    """Args: the folder, the fraction to write, and when a file is complete."""
+    """Args: the folder, the fraction to write, and when a file is complete.
+
+    Raises:
+      FailedPrecondition: the folder cannot be made.
+    """
     self._root = pathlib.Path(root)
-    self._root.mkdir(parents=True, exist_ok=True)
+    try:
+      self._root.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+      raise FailedPrecondition(f"--request_log_dir={root}: {err.strerror}") from err
     self._sample = sample
     self._max_bytes = max_file_bytes
     self._max_age_s = max_file_age_s
     self._records: queue.Queue[_Make | None] = queue.Queue(_QUEUED)
-    self._files: dict[pathlib.Path, _File] = {}
+    self._files: dict[pathlib.Path, RecordFile] = {}
     self._dropped = 0
+    self._lost = 0
+    self._lost_why: Exception | None = None
+    self._reported_at = -_REPORTED_EVERY_S
     self._thread = threading.Thread(target=self._write_all, name="request log", daemon=True)
     self._thread.start()
 
@@ -134,6 +146,7 @@ class RequestLog:
       self._dropped += 1
 
   def _write_all(self) -> None:
+    recover(self._root)
     while True:
       try:
         make = self._records.get(timeout=1.0)
@@ -143,12 +156,16 @@ class RequestLog:
       if make is None:
         break
       try:
-        self._write(make())
+        record = make()
       except Exception:
         _LOG.exception("A request could not be logged")
+      else:
+        self._write(record)
       self._complete_old()
     for folder in list(self._files):
-      self._files.pop(folder).complete()
+      self._complete(folder)
+    self._reported_at = -_REPORTED_EVERY_S
+    self._report()
 
   def _write(self, record: Any) -> None:
     now = time.time()
@@ -156,39 +173,42 @@ class RequestLog:
     # A model's name may hold what a file's name must not.
     model = record.log_metadata.model_spec.name.replace("/", "_").lstrip(".") or "_"
     folder = self._root / model / f"span-{int(now) // _DAY_S}"
-    if folder not in self._files:
-      self._files[folder] = _File(folder)
-    self._files[folder].write(record.SerializeToString())
+    try:
+      if folder not in self._files:
+        self._files[folder] = RecordFile(folder)
+      self._files[folder].write(record.SerializeToString())
+    except ERRORS as err:
+      self._lost += 1
+      self._lost_why = err
+      self._complete(folder)
+
+  def _complete(self, folder: pathlib.Path) -> None:
+    file = self._files.pop(folder, None)
+    if file is None:
+      return
+    try:
+      file.complete()
+    except OSError as err:
+      _LOG.warning("A file of logged requests in %s cannot be completed: %s", folder, err)
 
   def _complete_old(self) -> None:
     for folder, file in list(self._files.items()):
       is_old = time.monotonic() - file.opened_at > self._max_age_s
       if is_old or file.size > self._max_bytes:
-        self._files.pop(folder).complete()
+        self._complete(folder)
+    self._report()
+
+  def _report(self) -> None:
+    """Says what is lost, at once and then now and then: a full disk loses every request."""
+    if time.monotonic() - self._reported_at < _REPORTED_EVERY_S:
+      return
+    if self._lost:
+      _LOG.warning("%d requests were not logged: %s", self._lost, self._lost_why)
     if self._dropped:
       _LOG.warning("%d requests were not logged: the disk is too slow", self._dropped)
-      self._dropped = 0
-
-
-class _File:
-  _number = 0
-
-  def __init__(self, folder: pathlib.Path):
-    folder.mkdir(parents=True, exist_ok=True)
-    _File._number += 1
-    self._path = folder / f"requests-{int(time.time() * 1000)}-{_File._number}.tfrecord"
-    self._hidden = folder / f".{self._path.name}"
-    self._writer = tf.io.TFRecordWriter(str(self._hidden))
-    self.opened_at = time.monotonic()
-    self.size = 0
-
-  def write(self, record: bytes) -> None:
-    self._writer.write(record)
-    self.size += len(record)
-
-  def complete(self) -> None:
-    self._writer.close()
-    self._hidden.rename(self._path)
+    if self._lost or self._dropped:
+      self._lost = self._dropped = 0
+      self._reported_at = time.monotonic()
 
 
 def _record(servable: Servable, signature: str) -> Any:

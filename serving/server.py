@@ -17,7 +17,7 @@ from serving import grpc_server
 from serving.auth import TokenInterceptor, read_tokens
 from serving.batching import BatchingRunner, BatchScheduler
 from serving.batching_parameters import BatchOptions, read_options
-from serving.errors import ServingError, Unavailable
+from serving.errors import InvalidArgument, ServingError, Unavailable
 from serving.flags import Flags, without_effect
 from serving.grpc_service import ModelService, PredictionService
 from serving.lifecycle import ModelManager
@@ -33,6 +33,7 @@ from serving.serving_core import ServingCore
 from serving.sessions import Runnable, SessionOptions
 from serving.telemetry import Telemetry
 from serving.text_protos import read_text_proto
+from serving.tls import http_context, read_ssl_config
 from serving.version_source import VersionSource
 
 _LOG = logging.getLogger(__name__)
@@ -57,6 +58,8 @@ class ModelServer:
       grpc_server.read_credentials(flags.ssl_config_file) if flags.ssl_config_file else None
     )
     self._tokens = read_tokens(flags.auth_tokens_file) if flags.auth_tokens_file else None
+    self._tls = http_context(flags.rest_ssl_config_file) if flags.rest_ssl_config_file else None
+    _refuse_open_rest(flags)
     self._metrics_path = _metrics_path(flags)
     self._log = (
       RequestLog(flags.request_log_dir, sample=flags.request_log_sample)
@@ -64,6 +67,9 @@ class ModelServer:
       else None
     )
     self._hooks = Telemetry(self._log)
+    if self._tokens is not None:
+      # No model is named: whose name it bears is not looked at before the token.
+      self._tokens.on_refused = lambda protocol, error: self._hooks.refused("", protocol, "", error)
     self._core = make_core(flags, self._hooks)
     self._grpc: Any = None
     self._http: HttpServer | None = None
@@ -114,7 +120,7 @@ class ModelServer:
       check_method=flags.enable_signature_method_name_check,
       as_content=flags.enable_serialization_as_tensor_content,
     ).add_to(server)
-    ModelService(self._core, self._hooks).add_to(server)
+    ModelService(self._core, self._hooks, with_reload=flags.enable_config_reload).add_to(server)
     if flags.enable_profiler:
       ProfilerProxy().add_to(server)
     if flags.enable_grpc_healthcheck_service:
@@ -148,6 +154,7 @@ class ModelServer:
       max_request_bytes=flags.max_request_bytes,
       max_concurrent_requests=flags.max_concurrent_requests,
       answers_at_once=not flags.enable_batching,
+      tls=self._tls,
     )
     try:
       port = http.start()
@@ -158,7 +165,9 @@ class ModelServer:
     self._http = http
     _LOG.info("Exporting HTTP/REST API at:%s:%d ...", flags.host, port)
     if flags.ui:
-      _LOG.info("Try the models in a browser: http://%s:%d/ui", _reached_at(flags.host), port)
+      scheme = "http" if self._tls is None else "https"
+      at = _reached_at(flags.host)
+      _LOG.info("Try the models in a browser: %s://%s:%d/ui", scheme, at, port)
 
   def _poll_config(self) -> None:
     accepted = self._config
@@ -216,6 +225,25 @@ def read_models(flags: Flags) -> Any:
     name=flags.model_name, base_path=flags.model_base_path, model_platform=TENSORFLOW
   )
   return config
+
+
+def _refuse_open_rest(flags: Flags) -> None:
+  """Refuses to leave the REST port open to everybody where gRPC asks for client certificates.
+
+  TensorFlow Serving does so without a word: its REST port has no TLS.
+
+  Raises:
+    InvalidArgument: it would be.
+  """
+  is_open = not flags.rest_ssl_config_file and not flags.auth_tokens_file
+  if not flags.rest_api_port or not flags.ssl_config_file or not is_open:
+    return
+  if read_ssl_config(flags.ssl_config_file).client_verify:
+    raise InvalidArgument(
+      "--ssl_config_file asks for client certificates (client_verify), and the REST port would "
+      f"answer everybody. Add --rest_ssl_config_file={flags.ssl_config_file}, or "
+      "--auth_tokens_file, or close the port with --rest_api_port=0."
+    )
 
 
 def _session_options(flags: Flags) -> SessionOptions:

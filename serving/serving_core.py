@@ -89,6 +89,9 @@ class ServingCore:
       FailedPrecondition: a label is for a version that is not available; nothing has changed.
       Unknown: new models cannot be loaded; the rest has changed.
     """
+    self._configure(config, timeout_s, "model(s)")
+
+  def _configure(self, config: Any, timeout_s: float | None, what: str) -> None:
     with self._reloading:
       models = read_config(config, self._models.keys())
       labels = self._checked_labels(models)
@@ -96,7 +99,7 @@ class ServingCore:
       self._models = {model.name: model for model in models}
       self._labels = labels
       self._source.set_models(models)
-    self._wait(new, timeout_s)
+    self._wait(new, timeout_s, what)
 
   def start(self, config: Any) -> None:
     """The first `configure`; goes on looking for versions from then on.
@@ -105,21 +108,21 @@ class ServingCore:
       ServingError: as `configure`.
     """
     self._source.start()
-    self.configure(config)
+    self._configure(config, None, "servable(s)")
 
   def stop(self) -> None:
     """Unloads everything; requests in flight end first."""
     self._source.stop()
     self._manager.close()
 
-  def _wait(self, names: Iterable[str], timeout_s: float | None) -> None:
+  def _wait(self, names: Iterable[str], timeout_s: float | None, what: str) -> None:
     failed = self._manager.wait_until_available(names, timeout_s)
     if failed:
       shown = "".join(
         f"{{name: {name} version: {status.version}}} due to error: {_text(status.error)}}}, "
         for name, status in sorted(failed.items())
       )
-      raise Unknown(f"{len(failed)} servable(s) did not become available: {{{shown}}}")
+      raise Unknown(f"{len(failed)} {what} did not become available: {{{shown}}}")
 
   def _checked_labels(self, models: Iterable[ModelConfig]) -> dict[tuple[str, str], int]:
     labels = {}

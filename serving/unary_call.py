@@ -38,15 +38,20 @@ class _AbortError(Exception):
 class Context:
   """As much of `grpc.ServicerContext` as our services use."""
 
-  __slots__ = ("_deadline", "_metadata")
+  __slots__ = ("_call", "_deadline", "_metadata")
 
   def __init__(self, event: Any):
+    self._call = event.call
     self._deadline: float = event.call_details.deadline
     self._metadata = event.invocation_metadata
 
   def invocation_metadata(self) -> Any:
     """The caller's headers."""
     return self._metadata
+
+  def peer(self) -> str:
+    """Who calls, such as `ipv4:127.0.0.1:51744`."""
+    return str(self._call.peer().decode("utf-8", "replace"))
 
   def time_remaining(self) -> float:
     """Seconds until the caller's deadline."""

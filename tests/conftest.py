@@ -54,6 +54,38 @@ def make_picture():
   return make
 
 
+@pytest.fixture(scope="session")
+def with_signatures():
+  """Returns a function that gives a TFLite model a map of signatures, as TensorFlow Serving reads.
+
+  Values are `SignatureDef`s, or bytes. Written by TFLite's `SetSignatureDefMap` in C++, which
+  Python does not have.
+  """
+  import flatbuffers
+  from flatbuffers import flexbuffers
+  from tensorflow.lite.python import schema_py_generated as schema
+
+  def add(model: bytes, signatures) -> bytes:
+    messages = flexbuffers.Builder()
+    with messages.Map():
+      for name, signature in signatures.items():
+        data = signature if isinstance(signature, bytes) else signature.SerializeToString()
+        messages.Key(name)
+        # `String` takes text alone.
+        messages._WriteBlob(data, append_zero=True, type_=flexbuffers.Type.STRING)
+    changed = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
+    metadata, buffer = schema.MetadataT(), schema.BufferT()
+    metadata.name, metadata.buffer = b"signature_defs_metadata", len(changed.buffers)
+    buffer.data = list(bytes(messages.Finish()))
+    changed.buffers.append(buffer)
+    changed.metadata = [*(changed.metadata or ()), metadata]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(changed.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+  return add
+
+
 @pytest.fixture
 def class_folders(tmp_path, make_picture):
   """Returns a function that writes `count` PNGs for each class folder and returns their root."""

@@ -1,6 +1,6 @@
 """Which model a candidate is compared with, where no node may ask a metadata store.
 
-`history` keeps the models of a task in a file; `component` has the nodes that ask and write it, and
-`evaluator` the Evaluator that can do without a baseline. They find what the resolver strategy of
-`components.previous_model` finds: docs/decisions/0003-previous-model.md.
+`history` keeps the models of a task in a file; `component` has the nodes that ask and write it.
+They find what the resolver strategy of `components.previous_model` finds:
+docs/decisions/0003-previous-model.md.
 """

@@ -17,7 +17,7 @@ from tfx.dsl.io import fileio
 from tfx.types import standard_artifacts
 
 from components.model_history import history
-from components.model_history.evaluator import NO_MODEL_FILE
+from components.model_history.history import NO_MODEL_FILE
 
 
 class Answer(TypedDict):

@@ -16,6 +16,9 @@ from typing import Any
 
 from components.errors import BadInputError, DlpipeError
 
+# Stands for no model: a node that looked for one and found none has an output all the same.
+NO_MODEL_FILE = "NO_MODEL"
+
 
 def previous_blessed(path: str | os.PathLike[str], candidate: str) -> str | None:
   """The latest blessed model that is older than the candidate.

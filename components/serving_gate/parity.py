@@ -12,6 +12,11 @@ from components.serving_gate.latency import Latency
 from components.serving_gate.replay import op_reasons, replay_in_process
 from components.serving_gate.server_replay import Served, replay_through_server
 
+_SAME_ANSWERS = (
+  "the exported model must answer as the trained one, in every loader, protocol and signature"
+)
+_IN_TIME = "99 of 100 requests of one row must be answered in this time, over REST and gRPC"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Parity:
@@ -50,7 +55,7 @@ class Parity:
   @property
   def passed(self) -> bool:
     """Whether the export may be served."""
-    return not self.reasons
+    return all(gate["passed"] for gate in self.gates())
 
   @property
   def largest(self) -> PathResult | None:
@@ -69,7 +74,43 @@ class Parity:
       "latency": [dataclasses.asdict(latency) for latency in self.latency],
       "skipped": list(self.skipped),
       "paths": [path.to_json() for path in self.paths],
+      "gates": self.gates(),
     }
+
+  def gates(self) -> list[dict[str, Any]]:
+    """What was held to a bound, each with its value, whether it passed, and why it is there.
+
+    Together they pass where the export does.
+    """
+    slowest = max((each.p99_ms for each in self.latency), default=None)
+    slow = [each.reason(self.max_latency_ms) for each in self.latency]
+    wrong = [path for path in self.paths if not path.passed]
+    reasons = [*(path.sentence for path in wrong), *self.op_reasons]
+    compared = [path.max_difference for path in self.paths if path.max_difference is not None]
+    largest = max(compared, default=None)
+    if reasons and largest is not None and largest <= self.tolerance:
+      largest = None  # what refuses is no number
+    why = _SAME_ANSWERS
+    gates = [
+      {
+        "metric": "serving_difference",
+        "bound": f"<= {self.tolerance:g}",
+        "value": largest,
+        "passed": not reasons,
+        "reason": f"{why}. {reasons[0]}" if reasons else why,
+      }
+    ]
+    if self.max_latency_ms is not None and self.latency:
+      gates.append(
+        {
+          "metric": "serving_p99_ms",
+          "bound": f"<= {self.max_latency_ms:g}",
+          "value": slowest,
+          "passed": not any(slow),
+          "reason": _IN_TIME,
+        }
+      )
+    return gates
 
 
 def prove(

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from components.errors import BadInputError
 from pipeline.sources import encoding, input_paths, line_files, tables, texts
+from pipeline.sources.tables.parquet_files import open_parquet
 from pipeline.task import Task
 
 ID, PATH = "id", "path"
@@ -269,9 +270,8 @@ def _default_column(task: Task, names: Sequence[str], file: str) -> str:
 def _arrow_types(file: str, columns: Mapping[str, None]) -> dict[str, Any]:
   if tables.kind_of(file) != tables.PARQUET:
     return {}
-  from pyarrow import parquet
-
-  schema = parquet.read_schema(file)
+  with open_parquet(file) as table:
+    schema = table.schema_arrow
   return {name: schema.field(name).type for name in columns}
 
 

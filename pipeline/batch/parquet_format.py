@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from pipeline.batch.columns import Layout
+from pipeline.sources.tables.parquet_files import open_parquet
 
 _GROUP_ROWS = 100_000
 _GROUP_BYTES = 64 << 20
@@ -32,7 +33,7 @@ def join(
   parts: Sequence[tuple[str, int]], targets: Sequence[tuple[str, int]], layout: Layout
 ) -> None:
   """Joins parts (path, rows) into files (path, rows); in memory is one group of rows."""
-  schema = _common_schema((parquet.read_schema(part) for part, _ in parts), layout)
+  schema = _common_schema((_schema(part) for part, _ in parts), layout)
   tables = _tables([part for part, _ in parts], schema)
   rest = schema.empty_table()
   for path, rows in targets:
@@ -68,6 +69,11 @@ def _json(value: Any) -> str:
   return json.dumps(value, ensure_ascii=False, default=str)
 
 
+def _schema(part: str) -> Any:
+  with open_parquet(part) as file:
+    return file.schema_arrow
+
+
 def _common_schema(schemas: Iterable[Any], layout: Layout) -> Any:
   found: dict[str, list[Any]] = {name: [] for name in layout.names}
   for schema in schemas:
@@ -92,7 +98,8 @@ def _tables(parts: Iterable[str], schema: Any) -> Iterator[Any]:
   """Tables of the size of a row group."""
   waiting: list[Any] = []
   for part in parts:
-    columns = parquet.read_table(part, use_threads=False).columns
+    with open_parquet(part) as file:
+      columns = file.read(use_threads=False).columns
     cast = [column.cast(type_) for column, type_ in zip(columns, schema.types, strict=True)]
     waiting.append(pa.Table.from_arrays(cast, schema=schema))
     rows, size = sum(map(len, waiting)), sum(table.nbytes for table in waiting)

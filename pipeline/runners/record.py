@@ -16,6 +16,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.components.evaluator import constants as evaluator_constants
 
 from components.errors import BadInputError, DataRefusedError
+from components.judged_evaluator.executor import VERDICT_FILE
 from components.versioned_pusher.publish import list_versions
 from pipeline import evaluation
 from pipeline.config import PipelineConfig, from_env
@@ -24,10 +25,9 @@ from pipeline.runners import events, result
 from pipeline.runners.causes import user_error
 from pipeline.runners.pushes import pushed_version
 from pipeline.runners.run_files import package_versions
-from pipeline.runners.serving_gates import serving_gates
 from pipeline.runners.shown_rows import shown_rows
 from pipeline.shipped import is_shipped
-from pipeline.task import MetricGate, Task
+from pipeline.task import Task
 from pipeline.training.files import HISTORY_FILE
 
 Artifacts = Mapping[str, Mapping[str, metadata_store_pb2.Artifact]]
@@ -77,9 +77,10 @@ def collect(
   quarantine = _directory(artifacts, "SourceExampleGen", "quarantine")
   summary = _read_json(quarantine, "summary.json")
   found = _evaluation(artifacts)
-  gates = evaluation.task_gates(task, config.gates.bounds)
   parity = _read_json(_directory(artifacts, "ServingGate", "blessing"), "parity.json") or None
-  checked = [*((found and _gate_results(gates, found)) or []), *serving_gates(parity)]
+  verdict = _read_json(_directory(artifacts, "Evaluator", "verdict"), VERDICT_FILE)
+  rows = [*verdict.get("gates", []), *(parity or {}).get("gates", [])]
+  checked = [result.GateResult.of(row) for row in rows]
   state, message = _state(artifacts, components, checked, error)
   counts = summary.get("examples", {})
   pushed = artifacts.get("VersionedPusher", {}).get("pushed_model")
@@ -93,6 +94,7 @@ def collect(
     serving_dir=str(config.serving_dir),
     metrics=found.metrics if found else {},
     gates=checked,
+    warnings=verdict.get("warnings", []),
     components=components,
     examples={**counts, "quarantined": summary.get("quarantined", 0)} if summary else {},
     report=None,
@@ -102,7 +104,7 @@ def collect(
     served_version=served if version not in (None, served) else None,
   )
   training = _read_json(_directory(artifacts, "Trainer", "model_run"), HISTORY_FILE)
-  verdict = _read_json(_directory(artifacts, "DataGate", "verdict"), "verdict.json")
+  data_verdict = _read_json(_directory(artifacts, "DataGate", "verdict"), "verdict.json")
   return RunRecord(
     result=run_result,
     quarantine_dir=quarantine,
@@ -112,7 +114,7 @@ def collect(
       "history": training.get("epochs", []),
       "evaluation": _shown_evaluation(found, artifacts, task),
       "parity": parity,
-      "data_checks": verdict.get("checks", []),
+      "data_checks": data_verdict.get("checks", []),
       "quarantine": _rejected(quarantine),
       "statistics": summary,
       "versions": package_versions(),
@@ -162,35 +164,6 @@ def _next(task: Task, config: PipelineConfig, version: int, served: int | None) 
   if not is_shipped(config.data_path, task.name):
     asked = "FILE" if task.input_kind == "file" else '"some text"'
   return f"dlpipe predict {task.name} {asked}{place}"
-
-
-def _gate_results(
-  gates: tuple[MetricGate, ...], found: evaluation.Evaluation
-) -> list[result.GateResult]:
-  checked = []
-  for gate in gates:
-    value = found.metrics.get(gate.metric, math.nan)
-    sign = 1 if gate.direction == "higher" else -1
-    compared = ">=" if gate.direction == "higher" else "<="
-    bounds = []
-    if gate.bound is not None:
-      bounds.append((gate.bound, f"{compared} {gate.bound:g}"))
-    if gate.max_regression is not None and gate.metric in found.baseline:
-      bound = found.baseline[gate.metric] - sign * gate.max_regression
-      bounds.append(
-        (bound, f"{compared} {bound:.4g} (the model before, within {gate.max_regression:g})")
-      )
-    checked += [
-      result.GateResult(
-        metric=gate.metric,
-        bound=words,
-        value=value,
-        passed=sign * value >= sign * bound,
-        reason=gate.reason,
-      )
-      for bound, words in bounds
-    ]
-  return checked
 
 
 def _number(value: float | None) -> str:

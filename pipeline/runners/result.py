@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from components.errors import BadInputError, DataRefusedError, DlpipeError, ModelRefusedError
@@ -53,6 +54,7 @@ class GateResult:
     value: what was measured; None where nothing was.
     passed: whether the bound held.
     reason: why the bound is there, in words a reader of the report understands.
+    interval: what 95 % of eval splits of this size would find, `[low, high]`; None where unknown.
   """
 
   metric: str
@@ -60,6 +62,12 @@ class GateResult:
   value: float | None
   passed: bool
   reason: str
+  interval: list[float] | None = None
+
+  @classmethod
+  def of(cls, gate: Mapping[str, Any]) -> GateResult:
+    """What a judge wrote down."""
+    return cls(**gate)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,6 +88,7 @@ class RunResult:
     error: the one clear message, where the run failed or was refused.
     hint: what to do about it.
     bad_input: whether a FAILED run failed on what it was given; changes only the exit code.
+    warnings: sentences on what a person must know before believing the model.
     served_version: the newest version in `serving_dir`, where that is another: what this run came
       to stands there since before a rollback.
   """
@@ -98,6 +107,7 @@ class RunResult:
   hint: str | None = None
   bad_input: bool = False
   served_version: int | None = None
+  warnings: list[str] = dataclasses.field(default_factory=list)
 
   def __post_init__(self) -> None:
     if self.state not in _EXIT_CODES:
@@ -125,6 +135,7 @@ class RunResult:
       "components": [dataclasses.asdict(component) for component in self.components],
       "examples": self.examples,
       "report": self.report,
+      "warnings": self.warnings,
     }
     if self.served_version is not None:
       document["served_version"] = self.served_version

@@ -44,6 +44,8 @@ def summary_lines(result: RunResult, *, log_file: str, seconds: float, width: in
     lines += _labelled("Examples", _flowed(pairs, width - _LABEL_WIDTH))
   for index, gate in enumerate(result.gates):
     lines += _gate_lines(gate, width, first=index == 0)
+  for warning in result.warnings:
+    lines += _labelled("Warning", _wrapped(warning, width - _LABEL_WIDTH, indent=""))
   lines += _places(result, log_file)
   command = next_step(result)
   if command:
@@ -86,10 +88,12 @@ def gates_say_it(result: RunResult) -> bool:
 
 
 def gate_sentence(gate: GateResult) -> str:
-  """Such as `accuracy 0.31, must be >= 0.9: <reason>`."""
+  """Such as `accuracy 0.31 (0.2 to 0.44), must be >= 0.9: <reason>`."""
   value = "not measured"
   if gate.value is not None and not math.isnan(gate.value):
     value = number(gate.value)
+    if gate.interval is not None:
+      value += " ({} to {})".format(*map(number, gate.interval))
   bound = gate.bound if isinstance(gate.bound, str) else number(gate.bound)
   reason = f": {gate.reason}" if gate.reason else ""
   return f"{gate.metric} {value}, must be {bound}{reason}"

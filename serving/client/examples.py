@@ -27,7 +27,9 @@ def example_to_proto(example: Mapping[str, Any]) -> Any:
   for name, values in _features(example).items():
     feature = proto.features.feature[name]
     if values:
-      getattr(feature, _KINDS[type(values[0])]).value.extend(values)
+      # protobuf will not take a truth value for a number for ever, and warns from 6.32 on.
+      plain = [int(value) if isinstance(value, bool) else value for value in values]
+      getattr(feature, _KINDS[type(values[0])]).value.extend(plain)
   return proto
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from serving import classification, inference, tensor_json
 from serving.auth import Tokens
-from serving.errors import Internal, InvalidArgument, ServingError
+from serving.errors import Internal, InvalidArgument, ServingError, Unauthenticated
 from serving.grpc_service import status_response
 from serving.hooks import Hooks
 from serving.rest.json_protos import metadata_body, status_body
@@ -24,11 +24,9 @@ from serving.servable import ModelSpec, Run
 from serving.serving_core import ServingCore
 
 _LOG = logging.getLogger(__name__)
-_CORS = (
-  ("Access-Control-Allow-Origin", "*"),
-  ("Access-Control-Allow-Methods", "POST, GET"),
-  ("Access-Control-Allow-Headers", "Content-Type"),
-)
+_CORS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Allow-Methods", "POST, GET"))
+_ALLOWED_HEADERS = "Access-Control-Allow-Headers"
+_CHALLENGE = ("WWW-Authenticate", 'Bearer realm="models"')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,7 +63,9 @@ class RestApi:
     self._core = core
     self._hooks = hooks or Hooks()
     self._options = options or RestOptions()
-    self._headers = _CORS if self._options.with_cors else ()
+    # A browser sends a token to another origin only where the server says that it may.
+    allowed = "Content-Type" if tokens is None else "Content-Type, Authorization"
+    self._headers = (*_CORS, (_ALLOWED_HEADERS, allowed)) if self._options.with_cors else ()
     self._calls: dict[str, Callable[[ModelSpec, Request, Run], bytes]] = {
       "predict": self._predict,
       "classify": self._classify,
@@ -85,6 +85,7 @@ class RestApi:
       try:
         self._tokens.check(_authorization(request))
       except ServingError as err:
+        self._tokens.refused(err, protocol="REST", peer=request.peer)
         return self.refusal(err)
     if is_metrics:
       return self._metrics(request)
@@ -107,7 +108,9 @@ class RestApi:
 
   def refusal(self, error: ServingError) -> Response:
     """The response that an error is."""
-    return Response(error.http_status, tensor_json.write_error(error.message), JSON, self._headers)
+    challenge = (_CHALLENGE,) if isinstance(error, Unauthenticated) else ()
+    body = tensor_json.write_error(error.message)
+    return Response(error.http_status, body, JSON, self._headers + challenge)
 
   def _refuse(self, route: Route, err: Exception) -> Response:
     # Not where it is caught: an error in a variable of a frame that it came through is a cycle, and

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import email.utils
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ import httptools
 from serving.errors import ResourceExhausted, ServingError
 from serving.rest.event_loop import READ, WRITE
 from serving.rest.messages import Request, Response, path_of
+from serving.tls import AnySocket
 
 _READ_BYTES = 64 << 10
 # Requests that may wait on one connection before it is no longer read from.
@@ -35,7 +35,7 @@ class Host(Protocol):
   connections: set[Connection]
   is_draining: bool
 
-  def watch(self, sock: socket.socket, events: int, callback: Callable[[int], None]) -> None:
+  def watch(self, sock: AnySocket, events: int, callback: Callable[[int], None]) -> None:
     """Has the connection told of these events, instead of those before."""
 
   def submit(self, connection: Connection, request: Request) -> None:
@@ -48,10 +48,11 @@ class Host(Protocol):
 class Connection:
   """A client's connection. Its methods may be called from any thread."""
 
-  def __init__(self, host: Host, sock: socket.socket):
+  def __init__(self, host: Host, sock: AnySocket):
     """Args: the server it belongs to; the socket, which does not block."""
     self._host = host
     self._socket = sock
+    self._peer = _peer(sock)
     self._lock = threading.Lock()
     self._parser: Any = httptools.HttpRequestParser(self)
     self._waiting: collections.deque[Request] = collections.deque()
@@ -153,6 +154,7 @@ class Connection:
         body=self._body[0] if len(self._body) == 1 else b"".join(self._body),
         is_http_1_0=self._parser.get_http_version() == "1.0",
         keeps_connection=self._parser.should_keep_alive(),
+        peer=self._peer,
       )
     )
     self._body = []
@@ -280,6 +282,14 @@ class Connection:
       request = Request("POST", "", {}, keeps_connection=False)
       self._write(response.head(request, _date()) + response.body)
       self._end()
+
+
+def _peer(sock: AnySocket) -> str:
+  try:
+    address = sock.getpeername()
+  except OSError:  # it has left already
+    return ""
+  return str(address[0]) if isinstance(address, tuple) else ""
 
 
 _DATE = [0, ""]

@@ -7,6 +7,7 @@ import selectors
 import socket
 from collections.abc import Callable
 
+from serving.tls import AnySocket
 from serving.turns import Turn, Turns
 
 _LOG = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class EventLoop:
     self._ear.close()
     self._mouth.close()
 
-  def watch(self, sock: socket.socket, events: int, callback: Callable[[int], None]) -> None:
+  def watch(self, sock: AnySocket, events: int, callback: Callable[[int], None]) -> None:
     """Calls back with the events that happened, again and again while they last; 0 forgets it."""
     is_known = sock in self._selector.get_map()
     if not events:

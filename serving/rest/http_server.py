@@ -11,6 +11,7 @@ import functools
 import os
 import queue
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from serving.rest.api import RestApi
 from serving.rest.connection import Connection
 from serving.rest.event_loop import READ, EventLoop
 from serving.rest.messages import Request, Response
+from serving.tls import AnySocket, TlsSocket
 
 _BACKLOG = 1024
 _LOOK_S = 0.02
@@ -41,14 +43,16 @@ class HttpServer:
     max_request_bytes: int = 0,
     max_concurrent_requests: int = 0,
     answers_at_once: bool = True,
+    tls: ssl.SSLContext | None = None,
   ):
-    """Args: what answers, where to listen, how many at once; 0 is no limit.
+    """Args: what answers, where to listen, how many at once; 0 is no limit; certificates, or None.
 
     `answers_at_once` is whether a quick request may be answered by the thread that read it, one
     after the other; batches need them side by side.
     """
     self._api = api
     self._address = (host, port)
+    self._tls = tls
     self._thread_count = threads
     self._timeout_s = timeout_s
     self._max_concurrent = max_concurrent_requests
@@ -101,7 +105,7 @@ class HttpServer:
     self._loop.stop()
     os.close(self._spare)
 
-  def watch(self, sock: socket.socket, events: int, callback: Callable[[int], None]) -> None:
+  def watch(self, sock: AnySocket, events: int, callback: Callable[[int], None]) -> None:
     """Has a connection told of these events, instead of those before."""
     self._loop.watch(sock, events, callback)
 
@@ -192,7 +196,10 @@ class HttpServer:
     sock.setblocking(False)
     if sock.family != socket.AF_UNIX:
       sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    Connection(self, sock)
+    try:
+      Connection(self, sock if self._tls is None else TlsSocket(sock, self._tls))
+    except OSError:  # it went away before its handshake began
+      sock.close()
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:

@@ -26,6 +26,7 @@ class Request:
     body: as it was sent.
     is_http_1_0: whether the caller speaks the older version.
     keeps_connection: whether the connection stays open after the answer.
+    peer: who asks, such as `127.0.0.1`; empty where that is not known.
   """
 
   method: str
@@ -34,6 +35,7 @@ class Request:
   body: bytes = b""
   is_http_1_0: bool = False
   keeps_connection: bool = True
+  peer: str = ""
 
   def content(self) -> bytes:
     """The body, inflated where it is gzip.

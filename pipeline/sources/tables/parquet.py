@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from components.errors import BadInputError
 from pipeline.sources.encoding import UndecodableError, decode
+from pipeline.sources.tables.parquet_files import open_parquet
 from pipeline.sources.tables.rows import BadRow, Row, origin_prefix
 
 _SHARD_ROWS = 10_000
@@ -19,7 +19,7 @@ def columns(file: str) -> list[str]:
   Raises:
     BadInputError: the file is no Parquet file.
   """
-  with _open(file) as table:
+  with open_parquet(file) as table:
     return list(table.schema_arrow.names)
 
 
@@ -29,7 +29,7 @@ def plan_file(file: str, wanted: Sequence[str] | None) -> list[dict[str, Any]]:
   Raises:
     BadInputError: the file is no Parquet file.
   """
-  with _open(file) as table:
+  with open_parquet(file) as table:
     count = table.metadata.num_rows
   shard = {"file": file, "columns": None if wanted is None else list(wanted)}
   return [
@@ -46,7 +46,7 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
   number = start
   prefix = origin_prefix(file)
   try:
-    with _open(file) as table:
+    with open_parquet(file) as table:
       groups, skipped = _groups(table.metadata, start, stop)
       batches = table.iter_batches(
         batch_size=_BATCH_ROWS, row_groups=groups, columns=shard["columns"], use_threads=False
@@ -116,13 +116,3 @@ def _text(data: bytes) -> str | _Undecodable:
     return decode(data)
   except UndecodableError as err:
     return _Undecodable(data, str(err))
-
-
-def _open(file: str) -> Any:
-  import pyarrow as pa
-  from pyarrow import parquet
-
-  try:
-    return parquet.ParquetFile(file)
-  except (OSError, pa.ArrowException) as err:
-    raise BadInputError(f"Expected a Parquet file at {file!r}. Received: {err}") from err

@@ -12,6 +12,9 @@ import keras
 
 from components.errors import BadInputError
 from pipeline.tasks.images import squeezenet
+from pipeline.tasks.images.weights_files import check_weights_file
+
+_PUBLISHED = "imagenet"  # Keras downloads it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,8 @@ def get_backbone(name: str) -> Backbone:
 
   def build(shape: tuple[int, int, int], weights: str | None) -> keras.Model:
     try:
+      if weights not in (None, _PUBLISHED):
+        check_weights_file(weights)
       return constructor(include_top=False, input_shape=shape, weights=weights)
     except (OSError, ValueError) as err:  # download and file errors, shapes that do not fit
       raise BadInputError(
@@ -67,7 +72,7 @@ def get_backbone(name: str) -> Backbone:
 
 
 def _local_only(weights: str | None) -> str | None:
-  if weights == "imagenet":
+  if weights == _PUBLISHED:
     raise BadInputError(
       "SqueezeNet's weights are not published by Keras. Give a local file: "
       "--set model.weights=FILE.h5, or model.weights=null to start from random ones."

@@ -13,6 +13,7 @@ import numpy as np
 from keras import layers
 
 from components.errors import BadInputError
+from pipeline.tasks.images.weights_files import check_weights_file
 
 # Means of ImageNet's blue, green and red, which the published weights were trained with.
 _MEAN_BGR = (104.006, 116.669, 122.679)
@@ -63,6 +64,7 @@ def _fire(x, name: str, squeeze: int, expand: int):
 def _load(model: keras.Model, path: str) -> None:
   """Assigns kernels and biases by layer name; the datasets' own names vary between exports."""
   try:
+    check_weights_file(path)
     with h5py.File(path) as file:
       for layer in model.layers:
         if layer.weights:

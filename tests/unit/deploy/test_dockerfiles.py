@@ -103,3 +103,5 @@ def test_the_entry_point_starts_the_server_with_its_flags(tmp_path):
   assert (found.host, found.port, found.rest_api_port) == ("0.0.0.0", 8500, 8501)
   assert (found.model_name, found.model_base_path) == ("images", "/models/images")
   assert found.enable_batching is True
+  # On every interface and without tokens: not by whoever comes along.
+  assert (found.enable_config_reload, found.enable_profiler) == (False, False)

@@ -85,8 +85,9 @@ def evaluate(tmp_path_factory):
   """Returns a function that runs TFMA over hand-made values and returns the result's path.
 
   Arguments: an `EvalConfig` of the images task; `label_id`, a list of integers; `scores`, a list of
-  lists; `old_scores`, the same of a model to compare with, or None; `slices`, feature name to
-  strings. The models are SavedModels that answer with the scores they are sent.
+  lists; `old_scores`, the same of a model to compare with, or None; `old_label_id`, its numbers of
+  the labels where they are others; `slices`, feature name to strings. The models are SavedModels
+  that answer with the scores they are sent.
   """
   import apache_beam as beam
   import tensorflow_model_analysis as tfma
@@ -94,7 +95,7 @@ def evaluate(tmp_path_factory):
   from tensorflow_model_analysis.utils import config_util
   from tfx_bsl.tfxio import tf_example_record
 
-  def run(config, *, label_id, scores, old_scores=None, slices=None) -> str:
+  def run(config, *, label_id, scores, old_scores=None, old_label_id=None, slices=None) -> str:
     has_baseline = old_scores is not None
     # As TFX's Evaluator does; the first time there is nothing to compare with.
     config = config_util.update_eval_config_with_defaults(
@@ -102,10 +103,13 @@ def evaluate(tmp_path_factory):
     )
     root = tmp_path_factory.mktemp("evaluation")
     columns = {"scores": scores, "old_scores": old_scores or scores}
-    models = {constants.CANDIDATE_KEY: "scores", constants.BASELINE_KEY: "old_scores"}
+    models = {
+      constants.CANDIDATE_KEY: ("scores", "label_id"),
+      constants.BASELINE_KEY: ("old_scores", "old_label_id"),
+    }
     shared = [
       tfma.default_eval_shared_model(
-        _save_echo(root / name, models[name], len(scores[0])),
+        _save_echo(root / name, *models[name], len(columns[models[name][0]][0])),
         eval_config=config,
         model_name=name if has_baseline else "",
         rubber_stamp=not has_baseline,
@@ -115,6 +119,7 @@ def evaluate(tmp_path_factory):
     rows = [
       _example(
         label_id=label,
+        old_label_id=(old_label_id or label_id)[index],
         **{name: column[index] for name, column in columns.items()},
         **{name: values[index] for name, values in (slices or {}).items()},
       )
@@ -141,7 +146,7 @@ def evaluate(tmp_path_factory):
   return run
 
 
-def _save_echo(path: pathlib.Path, feature: str, classes: int) -> str:
+def _save_echo(path: pathlib.Path, feature: str, label_feature: str, classes: int) -> str:
   """Saves a model that answers with the feature's values, under the names our exports have."""
   import tensorflow as tf
 
@@ -150,7 +155,8 @@ def _save_echo(path: pathlib.Path, feature: str, classes: int) -> str:
     return {"scores": tf.io.parse_example(examples, spec)[feature]}
 
   def label(examples):
-    return tf.io.parse_example(examples, {"label_id": tf.io.FixedLenFeature([], tf.int64)})
+    spec = {label_feature: tf.io.FixedLenFeature([], tf.int64)}
+    return {"label_id": tf.io.parse_example(examples, spec)[label_feature]}
 
   module = tf.Module()
   examples = tf.TensorSpec([None], tf.string, name="examples")

@@ -74,8 +74,11 @@ def test_tfma_computes_them_over_strings():
     metrics_specs=[config_pb2.MetricsSpec(metrics=translation_metrics.translation_metrics())],
   )
   [(_, outputs)] = tfma.analyze_raw_data(frame, config).slicing_metrics
-  values = {name: value["doubleValue"] for name, value in outputs[""][""].items()}
+  found = outputs[""][""]
+  values = {n: value["doubleValue"] for n, value in found.items() if "doubleValue" in value}
   assert values["bleu"] == pytest.approx(_bleu(_PAIRS))
   assert values["chrf"] == pytest.approx(_chrf(_PAIRS))
   assert values["exact_match"] == pytest.approx(1 / 6)
   assert values["example_count"] == 6
+  low, high = found["bleu_interval"]["arrayValue"]["float64Values"]
+  assert 0 <= low < values["bleu"] < high <= 100

@@ -67,3 +67,23 @@ def test_a_uri_is_refused_with_what_to_do():
 
 def test_no_models_is_a_configuration():
   assert _read("model_config_list {}") == []
+
+
+@pytest.mark.parametrize(
+  "name",
+  ["a\\nI ADMIN: all is well", "\\033[31m", "\\000", "..", ".", "x\\342\\200\\250y", "x" * 256],
+)
+def test_names_that_are_refused(name):
+  with pytest.raises(InvalidArgument, match="^A model's name ") as refused:
+    _read(f'model_config_list {{ config {{ name: "{name}" base_path: "/p" }} }}')
+  assert str(refused.value).isprintable()
+  assert len(str(refused.value)) < 200
+  with pytest.raises(InvalidArgument, match="^A version's label "):
+    _one(f'version_labels {{ key: "{name}" value: 1 }}')
+
+
+@pytest.mark.parametrize("name", ["team/model", "größer.v2", "猫 %2F", "x" * 255])
+def test_names_that_are_taken(name):
+  config = f'config {{ name: "{name}" base_path: "/p" model_platform: "tensorflow" }}'
+  (model,) = _read(f"model_config_list {{ {config} }}")
+  assert model.name == name

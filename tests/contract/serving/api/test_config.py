@@ -133,7 +133,7 @@ def test_a_new_model_that_cannot_be_loaded(reloaded, tools, base, tmp_path):
   code, message = tools.refused(lambda: _reload(reloaded, _entry(base), _entry(tmp_path, "b")))
   assert code == "UNKNOWN"
   assert message.startswith(
-    "1 servable(s) did not become available: {{name: b version: 1} due to error: NOT_FOUND: Could "
+    "1 model(s) did not become available: {{name: b version: 1} due to error: NOT_FOUND: Could "
     "not find SavedModel .pb or .pbtxt at supplied export directory path: "
   )
   assert _answer(reloaded) == [4.0]

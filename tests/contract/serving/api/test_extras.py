@@ -9,7 +9,11 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import prediction_log_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import (
+  model_management_pb2,
+  prediction_log_pb2,
+  prediction_service_pb2_grpc,
+)
 
 X = {"x": [[2.0]]}
 
@@ -37,7 +41,7 @@ def full(start, models, tmp_path_factory):
   _warm(models, folder / "m", _predict_log([[1.0]]), _predict_log([[2.0]]))
   (folder / "monitoring").write_text('prometheus_config { enable: true path: "/metrics" }')
   (folder / "batching").write_text("max_batch_size { value: 8 } allowed_batch_sizes: [4, 8]")
-  (folder / "tokens").write_text("# one a line\nfirst\nsecond\n")
+  (folder / "tokens").write_text("# one a line\nfirst\nsecond\nchief admin\n")
   return start(
     "--model_name=m",
     f"--model_base_path={folder / 'm'}",
@@ -64,9 +68,18 @@ def test_cors(full):
   assert status == 200
   assert headers["access-control-allow-origin"] == "*"
   assert headers["access-control-allow-methods"] == "POST, GET"
-  assert headers["access-control-allow-headers"] == "Content-Type"
-  status, headers, _ = full[0].http("OPTIONS", "/v1/models/m", Origin="http://a.example")
+  assert headers["access-control-allow-headers"] == "Content-Type, Authorization"
+  status, headers, _ = full[0].http(
+    "OPTIONS",
+    "/v1/models/m",
+    Origin="http://a.example",
+    Access_Control_Request_Headers="authorization",
+  )
   assert (status, headers["access-control-allow-origin"]) == (200, "*")
+  assert headers["access-control-allow-headers"] == "Content-Type, Authorization"
+  # A browser shows the page that asks only what has these, an error too.
+  status, headers, _ = full[0].http("GET", "/v1/models/m")
+  assert (status, headers["access-control-allow-origin"]) == (401, "*")
 
 
 @pytest.mark.parametrize(
@@ -75,8 +88,9 @@ def test_cors(full):
 )
 def test_without_a_token_nobody_gets_in(full, tools, given, message):
   server = full[0]
-  status, _, body = server.http("GET", "/v1/models/m", **given)
+  status, headers, body = server.http("GET", "/v1/models/m", **given)
   assert status == 401
+  assert headers["www-authenticate"] == 'Bearer realm="models"'
   assert json.loads(body)["error"].startswith(message)
   metadata = [(name.lower(), value) for name, value in given.items()]
   call = tools.refused(
@@ -84,6 +98,55 @@ def test_without_a_token_nobody_gets_in(full, tools, given, message):
   )
   assert call[0] == "UNAUTHENTICATED"
   assert call[1].startswith(message)
+
+
+def test_only_an_admin_reconfigures_and_profiles(full, tools):
+  server = full[0]
+  request = model_management_pb2.ReloadConfigRequest()
+  request.config.model_config_list.config.add(
+    name="m", base_path=str(full[1] / "m"), model_platform="tensorflow"
+  )
+
+  def reload(token):
+    metadata = [("authorization", f"Bearer {token}")]
+    return server.models.HandleReloadConfigRequest(request, metadata=metadata, timeout=20)
+
+  code, message = tools.refused(lambda: reload("first"))
+  assert code == "PERMISSION_DENIED"
+  assert message == "This needs a token with the role admin. The request's has the role predict."
+  assert reload("chief").status.error_code == 0
+  profile = server.channel.unary_unary("/tensorflow.ProfilerService/Profile")
+  call = tools.refused(lambda: profile(b"", metadata=METADATA, timeout=5))
+  assert call[0] == "PERMISSION_DENIED"
+
+
+def test_refused_tokens_are_counted(full, tools):
+  server = full[0]
+  count = ':tensorflow:serving:request_count{model_name="",status="UNAUTHENTICATED"} '
+
+  def refused():
+    lines = server.http("GET", "/metrics", **BEARER)[2].decode().splitlines()
+    return sum(int(line.split()[-1]) for line in lines if line.startswith(count))
+
+  before = refused()
+  assert server.http("GET", "/v1/models/m", Authorization="Bearer guess")[0] == 401
+  request = tools.predict_request("m", X)
+  metadata = [("authorization", "Bearer guess")]
+  call = tools.refused(lambda: server.prediction.Predict(request, metadata=metadata, timeout=5))
+  assert call[0] == "UNAUTHENTICATED"
+  assert refused() == before + 2
+
+
+def test_reloading_can_be_switched_off(start, tools, models):
+  server = start(
+    "--model_name=m", f"--model_base_path={models / 'half_plus'}", "--enable_config_reload=false"
+  )
+  request = model_management_pb2.ReloadConfigRequest()
+  request.config.model_config_list.SetInParent()
+  call = tools.refused(lambda: server.models.HandleReloadConfigRequest(request, timeout=5))
+  assert call[0] == "PERMISSION_DENIED"
+  assert "--enable_config_reload=false" in call[1]
+  assert server.states("m")[2] == "AVAILABLE"
 
 
 def test_the_answer_is_tensor_content_where_it_is_asked_for(full, tools):

@@ -11,7 +11,7 @@ from tfx.orchestration.kubeflow.v2.container.kubeflow_v2_entrypoint_utils import
 from tfx.types import standard_artifacts
 
 from components.model_history.component import ModelHistory, PreviousModel, RecordBlessing
-from components.model_history.evaluator import NO_MODEL_FILE
+from components.model_history.history import NO_MODEL_FILE
 
 
 def _artifact(artifact_type, uri):

@@ -1,17 +1,18 @@
 """What a run came to, collected from artifacts as the components write them."""
 
 import json
-import math
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
 from components.errors import BadInputError, DataRefusedError
-from pipeline.evaluation import eval_config, read_evaluation
+from components.serving_gate.compare import PathResult
+from components.serving_gate.parity import Parity
+from pipeline.evaluation import eval_config
+from pipeline.gates import judge, parameters
 from pipeline.runners import record
 from pipeline.runners.result import ComponentResult
 from pipeline.settings import make_config
-from pipeline.task import MetricGate
 from pipeline.tasks.images.task import TASK
 
 _LABELS = [0, 0, 1, 1]
@@ -29,13 +30,22 @@ def _artifact(uri, **properties):
 
 
 @pytest.fixture(scope="module")
-def evaluations(evaluate):
-  """Evaluations of a good model, of one that is worse than it, and of one that is no better."""
-  config = eval_config(TASK, TASK.gates)
+def evaluations(evaluate, tmp_path_factory):
+  """What the Evaluator leaves of a good model, and of one that is worse than it."""
+  told = parameters(TASK, TASK.gates, min_examples=None)
 
   def run(scores, old=None):
-    found = evaluate(config, label_id=_LABELS, scores=scores, old_scores=old, slices=_SLICES)
-    return _artifact(found)
+    found = evaluate(
+      eval_config(TASK), label_id=_LABELS, scores=scores, old_scores=old, slices=_SLICES
+    )
+    verdict = judge(found, told, "/none", None)
+    folder = tmp_path_factory.mktemp("verdict")
+    (folder / "verdict.json").write_text(json.dumps(verdict))
+    return {
+      "evaluation": _artifact(found),
+      "verdict": _artifact(folder),
+      "blessing": _artifact("b", blessed=int(verdict["passed"])),
+    }
 
   return {"good": run(_GOOD), "bad": run(_BAD, _GOOD)}
 
@@ -59,12 +69,21 @@ def parity(tmp_path):
   def make(*differences, passed):
     path = tmp_path / "parity"
     path.mkdir()
-    paths = [{"max_difference": d, "passed": (d or 0) <= 1e-5} for d in differences]
-    reasons = [] if passed else ["score differs by 0.5"]
-    document = {
-      "passed": passed, "tolerance": 1e-5, "paths": paths, "reasons": reasons,
-      "max_latency_ms": None, "latency": [],
-    }  # fmt: skip
+    paths = [
+      PathResult(
+        loader="TF2",
+        signature="s",
+        output="o",
+        batch=1,
+        max_difference=difference,
+        passed=(difference or 0) <= 1e-5,
+        reason="" if (difference or 0) <= 1e-5 else "score differs by 0.5",
+      )
+      for difference in differences
+    ]
+    proof = Parity(rows=1, tolerance=1e-5, max_latency_ms=None, paths=tuple(paths))
+    assert proof.passed is passed
+    document = proof.to_json()
     (path / "parity.json").write_text(json.dumps(document))
     return {"blessing": _artifact(path, blessed=int(passed))}
 
@@ -91,7 +110,7 @@ def test_a_pushed_run(evaluations, source, parity, graph):
   artifacts = {
     **source,
     "Transform": {"transform_graph": _artifact(graph.path)},
-    "Evaluator": {"evaluation": evaluations["good"], "blessing": _artifact("b", blessed=1)},
+    "Evaluator": evaluations["good"],
     "ServingGate": parity(2e-7, None, 1e-8, passed=True),
     "VersionedPusher": {"pushed_model": _artifact("p", pushed=1, pushed_version="12")},
   }
@@ -152,7 +171,7 @@ def test_the_sample_is_offered_only_to_a_model_of_the_sample_data(tmp_path, monk
 def test_a_model_that_is_refused_says_every_bound_it_missed(evaluations, parity, graph):
   artifacts = {
     "Transform": {"transform_graph": _artifact(graph.path)},
-    "Evaluator": {"evaluation": evaluations["bad"], "blessing": _artifact("b", blessed=0)},
+    "Evaluator": evaluations["bad"],
     "ServingGate": parity(0.5, passed=False),
     "VersionedPusher": {"pushed_model": _artifact("p", pushed=0)},
   }
@@ -165,35 +184,6 @@ def test_a_model_that_is_refused_says_every_bound_it_missed(evaluations, parity,
   ]
   for part in ("skill is 0, must be >= 0.3: ", "accuracy is 0.5, must be >= 0.99", "is 0.5, must"):
     assert part in result.error
-
-
-def test_a_configured_bound_is_the_one_that_is_checked(evaluations, graph):
-  artifacts = {
-    "Transform": {"transform_graph": _artifact(graph.path)},
-    "Evaluator": {"evaluation": evaluations["bad"], "blessing": _artifact("b", blessed=0)},
-  }
-  skill, _ = _collect(artifacts, gates=("gates.skill=-0.5",)).result.gates
-  assert (skill.bound, skill.passed) == (">= -0.5", True)
-
-
-def test_a_metric_that_was_not_computed_passes_no_gate(evaluations):
-  found = read_evaluation(evaluations["good"].uri)
-  for direction in ("higher", "lower"):
-    gate = MetricGate(metric="absent", direction=direction, bound=0.5, reason="r")
-    [checked] = record._gate_results((gate,), found)
-    assert math.isnan(checked.value)
-    assert checked.passed is False
-
-
-@pytest.mark.parametrize(("bound", "passed"), [(0.5, True), (0.2, False)])
-def test_lower_may_be_better(evaluations, bound, passed):
-  found = read_evaluation(evaluations["bad"].uri)
-  gate = MetricGate(metric="loss", direction="lower", bound=0.1, max_regression=bound, reason="r")
-  first, second = record._gate_results((gate,), found)
-  assert (first.bound, first.passed) == ("<= 0.1", False)
-  allowed = found.baseline["loss"] + bound
-  assert second.bound == f"<= {allowed:.4g} (the model before, within {bound:g})"
-  assert second.passed is (found.metrics["loss"] <= allowed)
 
 
 def test_refused_data_is_told_from_a_failure(source):

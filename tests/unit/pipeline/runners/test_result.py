@@ -45,11 +45,19 @@ def test_json_has_the_contract_keys_and_survives_a_round_trip():
     "serving_dir": "workspace/images/serving",
     "metrics": {"accuracy": 0.93},
     "gates": [
-      {"metric": "accuracy", "bound": ">= 0.9", "value": 0.93, "passed": True, "reason": "why"}
+      {
+        "metric": "accuracy",
+        "bound": ">= 0.9",
+        "value": 0.93,
+        "passed": True,
+        "reason": "why",
+        "interval": None,
+      }
     ],
     "components": [{"id": "Trainer", "state": "COMPLETE", "seconds": 1.5, "peak_rss_mb": 900.0}],
     "examples": {"train": 10, "eval": 2, "quarantined": 0},
     "report": "workspace/images/reports/r1.html",
+    "warnings": [],
   }
 
 

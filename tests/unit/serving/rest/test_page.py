@@ -8,7 +8,7 @@ import re
 import pytest
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.auth import Tokens
+from serving.auth import Token, Tokens
 from serving.lifecycle import Loader, ModelManager
 from serving.rest.api import RestApi, RestOptions
 from serving.rest.messages import Request
@@ -55,7 +55,7 @@ def core(version):
 @pytest.fixture
 def ask(core):
   """Returns a function that asks a server with the page and a token."""
-  api = RestApi(core, tokens=Tokens(["t"]), page=Page(core, needs_token=True))
+  api = RestApi(core, tokens=Tokens([Token.of("t")]), page=Page(core, needs_token=True))
 
   def answer(target, method="GET", **headers):
     given = {name.encode(): value.encode() for name, value in headers.items()}
@@ -125,7 +125,12 @@ def test_the_page_is_only_read(ask, target, method):
 
 
 def test_metrics_keep_their_path_and_their_token(core):
-  api = RestApi(core, options=RestOptions(metrics_path="/"), tokens=Tokens(["t"]), page=Page(core))
+  api = RestApi(
+    core,
+    options=RestOptions(metrics_path="/"),
+    tokens=Tokens([Token.of("t")]),
+    page=Page(core),
+  )
   assert api.handle(Request("GET", "/", {})).status == 401
   response = api.handle(Request("GET", "/", {b"authorization": b"Bearer t"}))
   assert (response.status, response.content_type) == (200, "text/plain")
