@@ -41,7 +41,7 @@ setup(
     "ml-metadata",
     "numpy",
     "packaging>=22",
-    "pillow>=10",
+    "pillow>=10.1",
     "protobuf",
     "psutil",
     "pyarrow",

@@ -20,7 +20,12 @@ CLASSIFY = "classify"
 TRANSFORM_FEATURES = "transform_features"
 TRANSFORM_LABEL = "transform_label"
 
+# The server knows by this name in an error's place that the error's sentence is for the caller.
+REFUSAL_SCOPE = "servable_input"
+
 Outputs = Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
+# `[batch]` string to `[batch]` string: why each is not answered, empty where it is.
+Rule = Callable[[tf.Tensor], tf.Tensor]
 
 
 class ServingModule(tf.Module):
@@ -35,6 +40,7 @@ class ServingModule(tf.Module):
     input_key: str,
     label_id_key: str,
     transformed_slices: Sequence[str] = (),
+    rule: Rule | None = None,
   ):
     """Args: see `export`."""
     super().__init__()
@@ -45,10 +51,34 @@ class ServingModule(tf.Module):
     self._input_key = input_key
     self._label_id_key = label_id_key
     self._transformed_slices = tuple(transformed_slices)
+    self._rule = rule
 
   def predict(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Raw values `[batch]` to outputs; TFT prunes what depends on the label."""
+    """Raw values `[batch]` to outputs; TFT prunes what depends on the label.
+
+    Raises:
+      tf.errors.InvalidArgumentError: one of them breaks the task's rule; the message is its reason,
+        and which of several it is.
+    """
+    values = self._held_to_rule(values)
     return self._outputs(self._transform({self._input_key: self._raw(values)}))
+
+  def _held_to_rule(self, values: tf.Tensor, then: tf.Tensor | None = None) -> tf.Tensor:
+    """The values, or `then`, which no op can have before the rule has let every value through."""
+    then = values if then is None else then
+    if self._rule is None:
+      return then
+    with tf.name_scope(REFUSAL_SCOPE):
+      reasons = self._rule(tf.reshape(values, [-1]))
+      are_refused, count = reasons != "", tf.size(reasons)
+      first = tf.argmax(tf.concat([are_refused, [True]], 0), output_type=tf.int32)
+      which = tf.strings.format(" (input {} of {})", (first + 1, count))
+      reason = tf.concat([reasons, [""]], 0)[first]
+      sentence = tf.strings.join([reason, tf.where(count > 1, which, "")])
+      assertion = tf.debugging.Assert(~tf.reduce_any(are_refused), [sentence])
+      # An assertion by itself may be pruned; what follows reads the values through it.
+      with tf.control_dependencies([assertion] if assertion is not None else []):
+        return tf.identity(then)
 
   def _raw(self, values: tf.Tensor) -> Any:
     spec = self._spec[self._input_key]
@@ -57,7 +87,9 @@ class ServingModule(tf.Module):
     return tf.reshape(values, [-1, *spec.shape])
 
   def _parse_input(self, examples: tf.Tensor) -> tf.Tensor:
-    spec = tf.io.FixedLenFeature([], self._spec[self._input_key].dtype)
+    # The rule says better than the parser that it is missing.
+    default = None if self._rule is None else ""
+    spec = tf.io.FixedLenFeature([], self._spec[self._input_key].dtype, default)
     return tf.io.parse_example(examples, {self._input_key: spec})[self._input_key]
 
   def signatures(self) -> dict[str, Any]:
@@ -71,6 +103,7 @@ class ServingModule(tf.Module):
       return self.predict(self._parse_input(examples))
 
     def transform_features(examples):
+      examples = self._held_to_rule(self._parse_input(examples), then=examples)
       return dict(self._transform(tf.io.parse_example(examples, self._spec)))
 
     def transform_label(examples):
@@ -107,6 +140,7 @@ def export(
   input_key: str,
   label_id_key: str,
   transformed_slices: Sequence[str] = (),
+  rule: Rule | None = None,
 ) -> ServingModule:
   """Writes the SavedModel.
 
@@ -118,6 +152,7 @@ def export(
     input_key: the raw feature that a caller sends.
     label_id_key: the transformed label.
     transformed_slices: transformed features that the evaluation is sliced by.
+    rule: what an input may be, with the bounds that the sources held the examples to; in graph.
 
   Returns:
     What was exported; its `predict` computes in Keras what the signatures must compute.
@@ -129,6 +164,7 @@ def export(
     input_key=input_key,
     label_id_key=label_id_key,
     transformed_slices=transformed_slices,
+    rule=rule,
   )
   tf.saved_model.save(module, path, signatures=module.signatures())
   return module

@@ -96,7 +96,13 @@ class Task:
     data_options: defaults of the options that sources understand; `--set data.<name>=...` may
       change these names.
     sample_input: one command-line argument out of the shipped data, to try a model with.
-    request_value: turns one command-line argument into `input_key`'s value (file bytes, text).
+    request_value: turns one command-line argument, or one cell of a table, into `input_key`'s
+      value (file bytes, text); what is missing becomes empty, which `input_rule` refuses. Raises
+      `BadInputError` on a file that cannot be read, `ValueError` on what is no input at all.
+    input_rule: dotted path; in graph, `([batch] string, {name of input_bounds: value}) -> [batch]
+      string` says why inputs are not answered, empty where they are. The sources ask it or agree
+      with it, and every signature refuses by it.
+    input_bounds: which data options it reads; a model is exported with those of its training.
     preprocessing_fn: dotted path; TFX's own signature, with `custom_config`, whose
       `hyperparameters` are those of `preprocessing_hyperparameters`.
     preprocessing_hyperparameters: which hyperparameters `preprocessing_fn` reads; a change to
@@ -148,7 +154,9 @@ class Task:
   shipped_data: Callable[[], str]
   data_options: Options = dataclasses.field(default_factory=dict)
   sample_input: Callable[[], str]
-  request_value: Callable[[str], bytes | str]
+  request_value: Callable[[Any], bytes | str]
+  input_rule: str | None = None
+  input_bounds: tuple[str, ...] = ()
   preprocessing_fn: str
   preprocessing_hyperparameters: tuple[str, ...] = ()
   build_model: str

@@ -23,6 +23,7 @@ from tensorflow.python.client import pywrap_tf_session
 from tensorflow.python.framework import ops
 
 from serving.errors import DataLoss, Internal, InvalidArgument, NotFound, error_of_code
+from serving.graph_errors import for_caller
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -119,7 +120,7 @@ class SavedModelSession:
     try:
       values = self._session._call_tf_sessionrun(options.pointer, inputs, outputs, [], None)
     except tf.errors.OpError as err:
-      raise error_of_code(err.error_code, str(err.message)) from None
+      raise error_of_code(err.error_code, for_caller(str(err.message))) from None
     except RuntimeError as err:
       raise Internal(str(err)) from err
     except (TypeError, ValueError, SystemError) as err:

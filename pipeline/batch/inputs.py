@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from components.errors import BadInputError
-from pipeline.sources import encoding, input_paths, line_files, tables
+from pipeline.sources import encoding, input_paths, line_files, tables, texts
 from pipeline.sources.tables.parquet_files import open_parquet
 from pipeline.task import Task
 
@@ -115,41 +115,48 @@ def _plan(
 
 
 def read_rows(
-  plan: InputPlan, shard: Mapping[str, Any], request_value: Callable[[str], bytes | str]
+  plan: InputPlan, shard: Mapping[str, Any], request_value: Callable[[Any], bytes | str]
 ) -> Iterator[InputRow]:
   """The rows of one shard.
 
   Args:
     plan: the input.
     shard: one of its shards.
-    request_value: the task's; turns a text or a path into what the model is sent.
+    request_value: the task's; turns a cell, a line or a path into what the model is sent.
   """
   for cells, argument, error in _read(plan, shard):
     value = None
     if error is None:
-      if plan.input_kind == "file":
+      if plan.input_kind == "file" and isinstance(argument, str):
         argument = os.path.join(plan.folder, argument)
-      value, error = _value_of(argument, request_value)
+      value, error = _value_of(argument, plan.input_column, request_value)
     yield InputRow(cells, value, error)
 
 
 def _read(
   plan: InputPlan, shard: Mapping[str, Any]
-) -> Iterator[tuple[tuple[Any, ...], str, str | None]]:
+) -> Iterator[tuple[tuple[Any, ...], Any, str | None]]:
   readers = {"table": _read_table, "lines": _read_lines, "files": _read_files}
   return readers[plan.kind](plan, shard)
 
 
 def _value_of(
-  argument: str, request_value: Callable[[str], bytes | str]
+  argument: Any, column: str, request_value: Callable[[Any], bytes | str]
 ) -> tuple[bytes | None, str | None]:
   try:
     value = request_value(argument)
-    return (value.encode("utf-8") if isinstance(value, str) else value), None
-  except BadInputError as err:
+    if isinstance(value, bytes):
+      return value, None
+    if not isinstance(argument, str):  # a task that knows text alone has made some of it
+      found = "nothing" if argument is None else f"{type(argument).__name__} {argument!r:.50}"
+      return None, f"expected text in column {column!r}, found {found}"
+    data = texts.as_bytes(value, "the input")
+    encoding.decode(data)
+    return data, None
+  except encoding.UndecodableError as err:
+    return None, f"the input is {err}"
+  except (BadInputError, ValueError) as err:  # as of no text at all, or a NUL in a path
     return None, str(err)
-  except ValueError as err:  # half a character, or a NUL in a path
-    return None, f"{argument!r} cannot be sent: {err}"
 
 
 def _expected(task: Task) -> str:
@@ -187,7 +194,7 @@ def _walk(folder: str, above: frozenset[str]) -> Iterator[str]:
 
 def _read_files(
   plan: InputPlan, shard: Mapping[str, Any]
-) -> Iterator[tuple[tuple[Any, ...], str, str | None]]:
+) -> Iterator[tuple[tuple[Any, ...], Any, str | None]]:
   del plan
   for name in shard["names"]:
     shown = input_paths.printable(name)
@@ -208,17 +215,18 @@ def _plan_lines(task: Task, path: str) -> InputPlan:
 
 def _read_lines(
   plan: InputPlan, shard: Mapping[str, Any]
-) -> Iterator[tuple[tuple[Any, ...], str, str | None]]:
-  del plan
+) -> Iterator[tuple[tuple[Any, ...], Any, str | None]]:
   for line in line_files.read_lines(**shard):
     shown = line.data.decode("utf-8", "backslashreplace")
+    # A text is the model's to refuse: bytes that are no UTF-8 come through as they are.
+    argument = line.data.decode("utf-8", "surrogateescape")
     error = line.fault
-    if error is None:
+    if error is None and plan.input_kind == "file":
       try:
         encoding.decode(line.data)
       except encoding.UndecodableError as err:
         error = str(err)
-    yield (line.number, shown), shown, error and f"line {line.number}: {error}"
+    yield (line.number, shown), argument, error and f"line {line.number}: {error}"
 
 
 def _plan_table(
@@ -274,7 +282,7 @@ def _arrow_types(file: str, columns: Mapping[str, None]) -> dict[str, Any]:
 
 def _read_table(
   plan: InputPlan, shard: Mapping[str, Any]
-) -> Iterator[tuple[tuple[Any, ...], str, str | None]]:
+) -> Iterator[tuple[tuple[Any, ...], Any, str | None]]:
   names = plan.columns[1:] if plan.generated_id else plan.columns
   for row in tables.rows(shard):
     made = (_made_id(plan, shard, row.number),) if plan.generated_id else ()
@@ -282,12 +290,7 @@ def _read_table(
       yield (*made, *[None] * len(names)), "", f"{row.origin}: {row.reason}"
       continue
     cells = (*made, *map(row.values.get, names))
-    value = row.values.get(plan.input_column)
-    if isinstance(value, str):
-      yield cells, value, None
-    else:
-      found = "nothing" if value is None else f"{type(value).__name__} {value!r:.50}"
-      yield cells, "", f"expected text in column {plan.input_column!r}, found {found}"
+    yield cells, row.values.get(plan.input_column), None
 
 
 def _made_id(plan: InputPlan, shard: Mapping[str, Any], number: int) -> int | str:

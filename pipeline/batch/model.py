@@ -17,7 +17,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from components.errors import DlpipeError
 from pipeline.batch.columns import ModelOutput
-from pipeline.batch.values import explain, plain_values
+from pipeline.batch.values import plain_values
+from pipeline.sources.op_errors import words_of
 
 SERVING_DEFAULT = "serving_default"
 
@@ -115,9 +116,9 @@ class Model:
     """The outputs for some values, found by halves where the graph fails."""
     try:
       found = self._function(**{self._input: tf.constant(values)})
-    except _ROW_ERRORS as err:
+    except (*_ROW_ERRORS, UnicodeDecodeError) as err:  # TensorFlow's for a message with such bytes
       if len(values) == 1:
-        return {name: [None] for name in names}, {0: explain(str(err.message))}
+        return {name: [None] for name in names}, {0: words_of(err)}
       middle = len(values) // 2
       return _joined(
         self._answer(values[:middle], names), self._answer(values[middle:], names), middle

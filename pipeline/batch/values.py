@@ -1,22 +1,10 @@
-"""What a model's arrays and errors are for people and files. Imports no TensorFlow."""
+"""What a model's arrays are for people and files. Imports no TensorFlow."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
-
-# What TensorFlow says around the cause: where in the graph, never why.
-_GRAPH_LINES = ("Graph execution error", "Detected at node", "<stack traces", "(0)", "(1)")
-_GRAPH_NAMES = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]")
-
-
-def explain(message: str) -> str:
-  """TensorFlow's message without its account of graph nodes, on one line."""
-  lines = [" ".join(_GRAPH_NAMES.sub(" ", line).split()) for line in message.splitlines()]
-  told = [line for line in lines if line and not line.startswith(_GRAPH_LINES)]
-  return " ".join(told) or " ".join(message.split())
 
 
 def plain_values(array: Any) -> list[Any]:

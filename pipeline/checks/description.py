@@ -33,6 +33,7 @@ class Description:
     parts: 32-bit numbers that stand for the input's parts, such as its pairs of words; give none
       where there are too few to compare by.
     thumbnail: the picture in 8 rows of 9 grey values.
+    met: in a few words, what is out of the ordinary and no fault, such as `turned by EXIF`.
   """
 
   excerpt: str
@@ -41,6 +42,7 @@ class Description:
   key: bytes = b""
   parts: Collection[int] = ()
   thumbnail: bytes = b""
+  met: Collection[str] = ()
 
 
 class IndescribableError(Exception):

@@ -15,11 +15,14 @@ _LABEL_CHARACTERS = 30
 
 
 def lines(check: Mapping[str, Any], *, width: int = 100) -> list[str]:
-  """Balance, lengths, findings with examples and advice, and bad records, in that order."""
+  """Balance, lengths, what was met, findings with their examples and advice, and bad records."""
   shown = [""]
   if check["labels"]:
     shown += _labelled("Labels", _balance(check["labels"]), width)
   shown += _labelled("Lengths", _lengths(check["lengths"]), width)
+  if check["met"]:
+    met = ", ".join(f"{count:,} {name}" for name, count in check["met"].items())
+    shown += _labelled("Met", [met], width)
   for finding in check["findings"]:
     head = "Warning" if finding["level"] == WARNING else "Note"
     shown += _labelled(head, [finding["what"]], width)

@@ -51,7 +51,8 @@ def check_data(
 
   Returns:
     `examples` {split: count}; `labels` {split: {label: count}} or None; `lengths` {measure:
-    {min, p5, median, p95, max}}; `findings` [{name, level, count, what, advice, details, examples
+    {min, p5, median, p95, max}}; `met` {what is out of the ordinary and used as it is seen: count};
+    `findings` [{name, level, count, what, advice, details, examples
     [[{split, label, input, file, origin}]]}], warnings first; `quarantined` [{reason, count,
     records}]; `compared`, how many inputs near-duplicates were looked for among.
   """
@@ -122,6 +123,7 @@ def _check(
     "examples": dict(zip(SPLITS, counts, strict=True)),
     "labels": gate_findings.labels_by_split(summary) if has_classes else None,
     "lengths": findings.lengths(survey),
+    "met": dict(survey.met.most_common()),
     "findings": [_finding_json(finding, shown) for finding in found],
     "quarantined": _quarantined(quarantine, summary["reasons"]),
     "compared": min(sum(counts), MAX_COMPARED),

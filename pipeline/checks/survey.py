@@ -6,6 +6,7 @@ A row costs some 30 bytes, its measures, and 128 bytes more while near-duplicate
 from __future__ import annotations
 
 import array
+import collections
 import hashlib
 from collections.abc import Callable, Collection
 
@@ -26,6 +27,10 @@ class Survey:
 
   Args:
     describe: the task's function; None remembers no more than what is equal to what.
+
+  Attributes:
+    faults: why the first inputs that cannot be described cannot.
+    met: how often what is out of the ordinary was met.
   """
 
   def __init__(self, describe: Callable[[bytes], Description] | None):
@@ -41,6 +46,7 @@ class Survey:
     self._pictured = array.array("Q")
     self._unreadable = array.array("Q")
     self.faults: list[str] = []
+    self.met: collections.Counter[str] = collections.Counter()
 
   def add(self, row: Row) -> None:
     """Takes the next row."""
@@ -52,6 +58,7 @@ class Survey:
     self._keys.append(_hash(described.key) if described and described.key else 0)
     if not described:
       return
+    self.met.update(described.met)
     for name, value in described.lengths.items():
       self._lengths.setdefault(name, array.array("f")).append(value)
     if number >= MAX_COMPARED:

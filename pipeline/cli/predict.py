@@ -16,7 +16,8 @@ from pipeline.cli.damaged import serving_dir, ways_out
 from pipeline.cli.inputs import workspace_option
 from pipeline.runners.output import quieten_imports
 from pipeline.runners.summary import one_line
-from pipeline.sources import encoding, line_files
+from pipeline.sources import encoding, line_files, texts
+from pipeline.sources.op_errors import words_of
 from pipeline.task import Task
 from pipeline.tasks import get_task
 
@@ -73,14 +74,14 @@ def predict(
   others are answered and the exit code is 1; where it can read none, it is 2.
   """
   known = get_task(task)
-  arguments = list(_arguments(inputs))
+  arguments = list(_arguments(known, inputs))
   if input_file is not None:
-    arguments += _lines(input_file)
+    arguments += _lines(known, input_file)
   if sample:
     arguments.append(known.sample_input())
   if not arguments:
     raise BadInputError(f"dlpipe predict {task} needs at least one INPUT, or --sample.")
-  values = [known.request_value(argument) for argument in arguments]
+  values = [texts.as_bytes(known.request_value(a), "the input") for a in arguments]
   if endpoint is None:
     if token_file is not None or ca_file is not None:
       raise BadInputError("--token-file and --ca-file are for a server: give --endpoint, too.")
@@ -106,25 +107,28 @@ def predict(
     raise DlpipeError(f"The model could not answer {len(refused)} of {len(rows)} inputs.")
 
 
-def _arguments(inputs: Sequence[str]) -> Iterator[str]:
+def _arguments(task: Task, inputs: Sequence[str]) -> Iterator[str]:
   for argument in inputs:
     if argument == _STDIN:
-      yield from _lines(_STDIN)
+      yield from _lines(task, _STDIN)
     else:
       yield argument
 
 
-def _lines(file: str) -> Iterator[str]:
-  """The lines of a file, or of stdin.
+def _lines(task: Task, file: str) -> Iterator[str]:
+  """The lines of a file, or of stdin; bytes of a text that are no UTF-8 as an argument has them.
 
   Raises:
-    BadInputError: they cannot be read, or are no text.
+    BadInputError: they cannot be read, or should be paths and are no text.
   """
   for line in _read(file):
     try:
       if line.fault:
         raise encoding.UndecodableError(line.fault)
-      yield encoding.decode(line.data)
+      if task.input_kind == "text":  # the model says what it refuses, of this line alone
+        yield line.data.decode("utf-8", "surrogateescape")
+      else:
+        yield encoding.decode(line.data)
     except encoding.UndecodableError as err:
       name = "stdin" if file == _STDIN else repr(file)
       raise BadInputError(f"Line {line.number} of {name} is no input: {err}.") from err
@@ -190,13 +194,13 @@ def _answers(
   values: Sequence[Any],
   refusal: type[Exception],
 ) -> list[_Answer]:
-  from pipeline.batch.values import explain, plain_values
+  from pipeline.batch.values import plain_values
 
   try:
     found = predict_values(values)
   except refusal as err:
     if len(values) == 1:
-      return [explain(str(err))]
+      return [words_of(str(err))]
     # One value that the model cannot read costs no other its answer.
     middle = len(values) // 2
     return [

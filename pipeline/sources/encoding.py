@@ -4,8 +4,8 @@ from __future__ import annotations
 
 BOM = b"\xef\xbb\xbf"
 
+NUL = "no text in UTF-8: a NUL byte, as in UTF-16"
 _INVALID = "no valid UTF-8"
-_NUL = "no text in UTF-8: a NUL byte, as in UTF-16"
 
 
 class UndecodableError(Exception):
@@ -20,16 +20,21 @@ def decode(data: bytes) -> str:
       has no use for.
   """
   if b"\0" in data:
-    raise UndecodableError(_NUL)
+    raise UndecodableError(NUL)
   try:
     return data.decode("utf-8")
   except UnicodeDecodeError as err:
-    raise UndecodableError(f"{_INVALID}: byte 0x{data[err.start]:02X}") from err
+    raise UndecodableError(invalid(data[err.start])) from err
+
+
+def invalid(byte: int) -> str:
+  """Why bytes that are no UTF-8 from this one on are no text."""
+  return f"{_INVALID}: byte 0x{byte:02X}"
 
 
 def remedy(reason: str) -> str:
   """What to do where `UndecodableError` is why a row cannot be used; empty for other reasons."""
-  if _NUL in reason:
+  if NUL in reason:
     used = "UTF-16"
   elif _INVALID in reason:
     used = "CP1252"  # what Excel and other Windows programs write; has Latin-1's letters

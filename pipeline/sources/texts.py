@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import bisect
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
-from pipeline.sources.encoding import UndecodableError, decode, is_encodable
+from pipeline.sources.encoding import UndecodableError, decode
 
 
 def max_chars(options: Mapping[str, Any], default: int) -> int:
@@ -25,7 +26,10 @@ def max_chars(options: Mapping[str, Any], default: int) -> int:
 
 
 def usable(value: Any, what: str, limit: int) -> str:
-  """The text as it was written.
+  """The text as it was written, if models answer it.
+
+  What a text may be is the same in the graph of every exported model (`pipeline.text.servable`),
+  which is made of the same words and characters; a test holds the two together.
 
   Args:
     value: str, UTF-8 bytes, or what else an input may hold instead.
@@ -35,22 +39,39 @@ def usable(value: Any, what: str, limit: int) -> str:
   Raises:
     ValueError: it is empty, too long or no text; the message is fit for the quarantine.
   """
-  if isinstance(value, bytes):
-    try:
-      value = decode(value)
-    except UndecodableError as err:
-      raise ValueError(f"{what} is {err}") from err
-  if value is None or (isinstance(value, float) and value != value):
-    raise ValueError(f"{what} is empty")
-  if not isinstance(value, str):
-    raise ValueError(f"{what} is no string, but a {type(value).__name__}")
-  if len(value) > limit:
+  try:
+    written = decode(as_bytes(value, what))
+  except UndecodableError as err:
+    raise ValueError(f"{what} is {err}") from err
+  if is_blank(written):
+    raise ValueError(empty(what))
+  if len(written) > limit:
     raise ValueError(too_long(what, limit))
-  if is_blank(value):
-    raise ValueError(f"{what} is empty")
-  if "\0" in value or not is_encodable(value):
-    raise ValueError(f"{what} holds a character that is none: NUL or half a surrogate pair")
-  return value
+  return written
+
+
+def as_bytes(value: Any, what: str) -> bytes:
+  """What a model is sent for a cell of a table, a line or an argument: what is missing is empty.
+
+  Raises:
+    ValueError: it is no text at all, such as a number; the message says so.
+  """
+  if isinstance(value, bytes):
+    return value
+  if isinstance(value, str):
+    try:
+      # Bytes of an argument that are no UTF-8 come as the halves that this turns back.
+      return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+      return value.encode("utf-8", "surrogatepass")
+  if value is None or (isinstance(value, float) and value != value):
+    return b""
+  raise ValueError(f"{what} is no string, but a {type(value).__name__}")
+
+
+def empty(what: str) -> str:
+  """Why a text of which nothing is seen is not used."""
+  return f"{what} is empty"
 
 
 def too_long(what: str, limit: int) -> str:
@@ -58,9 +79,21 @@ def too_long(what: str, limit: int) -> str:
   return f"{what} has more characters than data.max_chars = {limit}"
 
 
+# The characters of which nothing is seen: spaces, controls, format marks and private ones. Written
+# out, because Python's and the graph's tables of Unicode are of different years; a character that
+# is newer than this list is one that is seen.
+INVISIBLE = (
+  "\\x00-\\x20\\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u1680\u180e"
+  "\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ue000-\uf8ff\ufeff\ufff9-\ufffb"
+  "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+  "\U000e0001\U000e0020-\U000e007f\U000f0000-\U000ffffd\U00100000-\U0010fffd"
+)
+_VISIBLE = re.compile(f"[^{INVISIBLE}]")
+
+
 def is_blank(text: str) -> bool:
   """Whether nothing of the text is seen: blanks, controls and zero-width characters alone."""
-  return not any(c.isprintable() and not c.isspace() for c in text)
+  return _VISIBLE.search(text) is None
 
 
 def content(text: str) -> bytes:

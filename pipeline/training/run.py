@@ -9,6 +9,7 @@ import pathlib
 import re
 import shutil
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -92,6 +93,7 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     input_key=task.input_key,
     label_id_key=task.label_id_key,
     transformed_slices=task.transformed_slices,
+    rule=_rule(task, config["input_bounds"]),
   )
   validation = _examples(fn_args.eval_files)
   rows = validation[:_PARITY_ROWS]
@@ -152,6 +154,14 @@ def load_splits(
 def tuned_values(fn_args: Any) -> dict[str, Any]:
   """What the Tuner found best; empty without a Tuner."""
   return dict((fn_args.hyperparameters or {}).get("values", {}))
+
+
+def _rule(task: Task, bounds: Mapping[str, Any]) -> signatures.Rule | None:
+  """What an input may be, with the bounds that the data was read with."""
+  if task.input_rule is None:
+    return None
+  rule = load_function(task.input_rule)
+  return lambda values: rule(values, bounds)
 
 
 def _checkpoint_dir(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
@@ -208,15 +209,18 @@ def test_the_sample_input_can_be_described(task, shipped):
   if task.describe is None:
     pytest.skip("the task describes no inputs")
   value = task.request_value(task.sample_input())
-  described = load_function(task.describe)(value.encode() if isinstance(value, str) else value)
+  described = load_function(task.describe)(value)
   assert described.excerpt
   assert all(length > 0 for length in described.lengths.values())
   assert described.key or len(described.thumbnail) == 72
   assert udf_path(load_function(task.describe)) == task.describe
 
 
-def test_the_sample_input_is_a_value_of_the_input(task, shipped):
+def test_the_rule_lets_the_sample_input_through_and_refuses_what_is_missing(task, shipped):
+  rule = load_function(task.input_rule)
+  bounds = {name: task.data_options[name] for name in task.input_bounds}
   value = task.request_value(task.sample_input())
-  # What dlpipe batch goes by, to take a cell for the input or for a path.
-  assert type(value) is {"file": bytes, "text": str}[task.input_kind]
-  assert value
+  fine, missing = rule(tf.constant([value, b""]), bounds).numpy().tolist()
+  assert fine == b""
+  assert b"empty" in missing
+  assert rule(tf.constant([], tf.string), bounds).shape == [0]

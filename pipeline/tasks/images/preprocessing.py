@@ -8,13 +8,14 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from pipeline.tasks.images.decoding import decode
 from pipeline.tasks.images.features import IMAGE, LABEL, LABEL_ID, PIXELS, VOCABULARY
 
 
 def preprocessing_fn(
   inputs: Mapping[str, Any], custom_config: Mapping[str, Any]
 ) -> dict[str, tf.Tensor]:
-  """Decodes and resizes pictures, and numbers the labels.
+  """Decodes pictures as viewers show them, resizes them, and numbers the labels.
 
   Args:
     inputs: `image` `[batch, 1]` string (JPEG, PNG, BMP or GIF; the first frame of an animation)
@@ -31,24 +32,6 @@ def preprocessing_fn(
     _flat(inputs[LABEL]), vocab_filename=VOCABULARY, num_oov_buckets=0, default_value=-1
   )
   return {PIXELS: decode(_flat(inputs[IMAGE]), size), LABEL_ID: label_id}
-
-
-def decode(encoded: tf.Tensor, size: int) -> tf.Tensor:
-  """Decodes `[batch]` string to `[batch, size, size, 3]` float32, stretched to a square.
-
-  TFT has no uint8. Rounding makes the values whole, so that they can be kept as uint8 unharmed.
-  """
-
-  def decode_one(picture: tf.Tensor) -> tf.Tensor:
-    # Without expand_animations=False the rank depends on the bytes, and resize refuses it.
-    pixels = tf.io.decode_image(picture, channels=3, expand_animations=False)
-    # Halving with antialias keeps thin strokes that bilinear sampling would step over.
-    pixels = tf.image.resize(pixels, [size, size], antialias=True)
-    return tf.clip_by_value(tf.round(pixels), 0, 255)
-
-  return tf.map_fn(
-    decode_one, encoded, fn_output_signature=tf.TensorSpec([size, size, 3], tf.float32)
-  )
 
 
 def _flat(value: tf.Tensor | tf.SparseTensor) -> tf.Tensor:

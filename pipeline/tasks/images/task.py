@@ -49,11 +49,13 @@ def _sample_input() -> str:
   return str(min(pathlib.Path(shipped_data()).glob("*/*.png")))
 
 
-def _file_bytes(argument: str) -> bytes:
+def _file_bytes(path: Any) -> bytes:
+  if not isinstance(path, str):
+    raise ValueError(f"the path is no string, but a {type(path).__name__}")
   try:
-    return pathlib.Path(argument).read_bytes()
+    return pathlib.Path(path).read_bytes()
   except OSError as err:
-    raise BadInputError(f"Cannot read the picture {argument!r}: {err.strerror}.") from err
+    raise BadInputError(f"Cannot read the picture {path!r}: {err.strerror}.") from err
 
 
 TASK = Task(
@@ -77,6 +79,8 @@ TASK = Task(
   },
   sample_input=_sample_input,
   request_value=_file_bytes,
+  input_rule=f"{_HERE}.servable.faults",
+  input_bounds=("max_pixels",),
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
   preprocessing_hyperparameters=("image_size",),
   build_model=f"{_HERE}.model.build_model",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import functools
 import pathlib
 from typing import Any
 
 from components.errors import BadInputError
+from pipeline.sources import texts
 from pipeline.task import MetricGate, Options, Task
 from pipeline.tasks.sentiment import sources
 from pipeline.tasks.sentiment.features import (
@@ -21,6 +23,7 @@ from pipeline.tasks.sentiment.features import (
   WORD_IDS,
 )
 from pipeline.tasks.sentiment.shipped import shipped_data
+from pipeline.tasks.sentiment.sources import records
 
 _HERE = "pipeline.tasks.sentiment"
 # Settings that are counts, and the least of them that works.
@@ -98,7 +101,9 @@ TASK = Task(
   data_options=sources.DATA_OPTIONS,
   describe="pipeline.checks.text.describe",
   sample_input=_sample_input,
-  request_value=str,
+  request_value=functools.partial(texts.as_bytes, what=records.INPUT),
+  input_rule=f"{_HERE}.servable.faults",
+  input_bounds=("max_chars",),
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
   preprocessing_hyperparameters=(
     *("max_words", "vocabulary_size", "min_frequency", "part_buckets"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from components.errors import BadInputError
+from pipeline.sources import texts
 from pipeline.task import MetricGate, Options, Task
 from pipeline.tasks.translation import sources
 from pipeline.tasks.translation.features import (
@@ -17,6 +19,7 @@ from pipeline.tasks.translation.features import (
   TARGET_IDS,
 )
 from pipeline.tasks.translation.shipped import shipped_data
+from pipeline.tasks.translation.sources import records
 
 _HERE = "pipeline.tasks.translation"
 # The least and the greatest value of each setting that has bounds.
@@ -66,7 +69,9 @@ TASK = Task(
   shipped_data=shipped_data,
   data_options=sources.DATA_OPTIONS,
   sample_input=lambda: "My sister did not buy the red apple yesterday.",
-  request_value=str,
+  request_value=functools.partial(texts.as_bytes, what=records.INPUT),
+  input_rule=f"{_HERE}.servable.faults",
+  input_bounds=("max_chars",),
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
   preprocessing_hyperparameters=("source_pieces", "target_pieces", "max_pieces"),
   build_model=f"{_HERE}.model.build_model",

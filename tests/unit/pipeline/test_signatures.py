@@ -1,10 +1,13 @@
 """The export: every signature through both loaders, against the model it was made of."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pipeline import signatures
+from pipeline.sources.op_errors import words_of
 from pipeline.tasks.images.model import build_model, serving_outputs
 from pipeline.tasks.images.task import TASK
 
@@ -30,7 +33,7 @@ def exported(tmp_path_factory, graph, model):
   return path, _export(path, graph, model, serving_outputs(model, graph.output))
 
 
-def _export(path, graph, model, outputs):
+def _export(path, graph, model, outputs, **options):
   return signatures.export(
     path,
     model=model,
@@ -38,6 +41,7 @@ def _export(path, graph, model, outputs):
     tft_output=graph.output,
     input_key="image",
     label_id_key="label_id",
+    **options,
   )
 
 
@@ -140,3 +144,52 @@ def test_without_classes_there_is_no_classify(tmp_path, graph, model):
   found = tf.saved_model.load(str(tmp_path / "model")).signatures
   assert set(found) == _NAMES - {"classify"}
   assert set(found["serving_default"].structured_outputs) == {"brightness"}
+
+
+def _rule(values):
+  return tf.where(values == b"", "the picture is missing", "")
+
+
+@pytest.fixture(scope="module")
+def ruled(tmp_path_factory, graph, model):
+  """The path of an export that refuses an empty input."""
+  path = str(tmp_path_factory.mktemp("ruled") / "model")
+  _export(path, graph, model, serving_outputs(model, graph.output), rule=_rule)
+  return path
+
+
+def _refusal(call):
+  with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+    call()
+  return words_of(caught.value)
+
+
+def test_every_signature_of_a_caller_refuses_by_the_rule(ruled, graph):
+  found = tf.saved_model.load(ruled).signatures
+  fine = graph.pictures[0]
+  three = tf.constant([fine, b"", b""])
+  assert _refusal(lambda: found["serving_default"](image=three)) == (
+    "the picture is missing (input 2 of 3)"
+  )
+  alone = tf.constant([_example(image=b"", label=b"cat")])
+  missing = tf.constant([_example(label=b"cat")])
+  for name, argument in (
+    ("serving_examples", "examples"),
+    ("classify", "inputs"),
+    ("transform_features", "examples"),
+  ):
+    for rows in (alone, missing):
+      call = functools.partial(found[name], **{argument: rows})
+      assert _refusal(call) == "the picture is missing"
+  assert found["transform_label"](examples=missing)["label_id"].numpy().tolist() == [0]
+  assert found["serving_default"](image=tf.constant([fine]))["label"].shape == [1]
+
+
+def test_the_tf1_loader_refuses_too_whatever_is_fetched(ruled, graph):
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    signature = tf.compat.v1.saved_model.load(session, ["serve"], ruled).signature_def
+    definition = signature["serving_default"]
+    feed = {definition.inputs["image"].name: [graph.pictures[0], b""]}
+    for output in definition.outputs.values():
+      reason = _refusal(lambda output=output: session.run(output.name, feed))
+      assert reason == "the picture is missing (input 2 of 2)"

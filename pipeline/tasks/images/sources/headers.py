@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import struct
 from collections.abc import Iterator
 
 JPEG, PNG, GIF, BMP = "JPEG", "PNG", "GIF", "BMP"
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib")
 
-_MAGIC = ((b"\xff\xd8\xff", JPEG), (b"\x89PNG\r\n\x1a\n", PNG), (b"GIF8", GIF), (b"BM", BMP))
-_OTHERS = (
+MAGIC = ((b"\xff\xd8\xff", JPEG), (b"\x89PNG\r\n\x1a\n", PNG), (b"GIF8", GIF), (b"BM", BMP))
+# Bytes at a place that tell what a file is instead of a picture.
+OTHERS = (
   (0, b"II*\0", "a TIFF picture"),
   (0, b"MM\0*", "a TIFF picture"),
   (8, b"WEBP", "a WebP picture"),
+  (4, b"jP  ", "a JPEG 2000 picture"),
   (4, b"ftyp", "a HEIF or AVIF picture, or a video"),
   (0, b"8BPS", "a Photoshop file"),
   (0, b"%PDF", "a PDF document"),
@@ -21,9 +24,13 @@ _OTHERS = (
   (0, b"<svg", "an SVG drawing"),
   (0, b"version https://git-lfs", "a Git LFS pointer; fetch the file with `git lfs pull`"),
 )
+TEXT, UNKNOWN = "text", "an unknown format"
+# Text begins with so many bytes without a control character; the last character may be cut.
+TEXT_BYTES = 200
+LONGEST_CHARACTER = 4
+NO_CONTROL = r"[^\x00-\x08\x0e-\x1f\x7f]*"
 # Start-of-frame markers; 0xC4, 0xC8 and 0xCC are tables and an extension.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_BMP_PLAIN = (0, 3)  # none, and bit masks, which every writer gives as blue, green, red, alpha
 _START_BYTES = 512
 _JPEG_BARE = frozenset(range(0xD0, 0xD9)) | {0x01}  # markers without a length
 
@@ -48,21 +55,18 @@ class Header:
 
 def kind_of(data: bytes) -> str | None:
   """The format that the first bytes announce, None for anything but the four."""
-  return next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
+  return next((kind for magic, kind in MAGIC if data.startswith(magic)), None)
 
 
 def describe(data: bytes) -> str:
-  """What the bytes seem to be instead of a picture, in words."""
-  for offset, magic, words in _OTHERS:
+  """What the bytes seem to be instead of a picture, in words; the graph says the same."""
+  for offset, magic, words in OTHERS:
     if data[offset : offset + len(magic)] == magic:
       return words
-  start = data[:200]
-  try:
-    text = start[:-3].decode("utf-8") if len(start) > 3 else start.decode("utf-8")
-  except UnicodeDecodeError:
-    return "an unknown format"
-  printable = all(c.isprintable() or c.isspace() for c in text)
-  return "text" if printable else "an unknown format"
+  start = data[:TEXT_BYTES]
+  text = start.decode("utf-8", "ignore")
+  is_utf8 = len(start) - len(text.encode("utf-8")) < LONGEST_CHARACTER
+  return TEXT if is_utf8 and re.fullmatch(NO_CONTROL, text) else UNKNOWN
 
 
 def fault_of_file(path: str) -> str | None:
@@ -89,25 +93,6 @@ def read_header(data: bytes) -> Header | None:
   if size is None or size[0] <= 0 or size[1] <= 0:
     return None
   return Header(kind, *size)
-
-
-def has_plain_bmp_pixels(data: bytes) -> bool:
-  """Whether the bytes of a BMP's pixels are its colours: no compression, no palette but grey.
-
-  TensorFlow decodes indices into a palette, and compressed rows, as if they were grey values.
-  """
-  try:
-    header_size, bits = struct.unpack_from("<I", data, 14)[0], data[28]
-    compression, colors = struct.unpack_from("<I", data, 30)[0], data[46:50]
-  except (struct.error, IndexError):
-    return False
-  if bits > 8:
-    return compression in _BMP_PLAIN
-  count = int.from_bytes(colors, "little") or 256
-  palette = data[14 + header_size : 14 + header_size + 4 * count]
-  grey = b"".join(bytes((i, i, i)) for i in range(256))
-  rgb = b"".join(palette[i : i + 3] for i in range(0, len(palette), 4))
-  return bits == 8 and compression == 0 and rgb == grey
 
 
 def _png_size(data: bytes) -> tuple[int, int] | None:

@@ -1,9 +1,9 @@
-"""Decides whether a picture can be used: whether the Transform graph will decode it.
+"""Decides whether a picture can be used: whether every signature of a model will answer it.
 
-One picture that fails in the graph kills the whole Transform, so nothing short of that decoder is
-trusted: formats, sizes and obvious faults are read from the header, and then TensorFlow's own
-decoder has the last word. Checks of the structure alone let damaged pictures through, and other
-libraries draw the line elsewhere. TensorFlow is imported at the first picture, on the worker.
+One picture that fails in the graph kills the whole Transform, so nothing short of that graph is
+trusted: `servable`, which is exported with the model, is asked here, too. Checks of the structure
+alone let damaged pictures through, and other libraries draw the line elsewhere. TensorFlow is
+imported at the first picture, on the worker.
 """
 
 from __future__ import annotations
@@ -38,33 +38,24 @@ def max_pixels(options: Mapping[str, Any]) -> int:
 
 
 def check(data: bytes, *, max_pixels: int) -> headers.Header:
-  """The header of a picture that `tf.io.decode_image(data, channels=3)` decodes.
-
-  Used as they are: one channel, alpha (dropped), 16 bits (their upper 8), CMYK JPEGs, animations
-  (their first frame).
+  """The format and the size, as it is shown, of a picture that every signature answers.
 
   Raises:
-    UnusablePictureError: it does not, or it has more than `max_pixels` pixels.
+    UnusablePictureError: none does: the picture breaks the rule, or the decoder refuses it.
   """
-  if not data:
-    raise UnusablePictureError("the file is empty (zero bytes)")
-  kind = headers.kind_of(data)
-  if kind is None:
-    raise UnusablePictureError(f"not a JPEG, PNG, GIF or BMP picture, but {headers.describe(data)}")
-  header = headers.read_header(data)
-  if header is None:
-    raise UnusablePictureError(f"damaged {kind}: no size in its header")
-  if header.width * header.height > max_pixels:
-    raise UnusablePictureError(
-      f"too large: {header.width} x {header.height} pixels, more than data.max_pixels = "
-      f"{max_pixels}"
-    )
-  if kind == headers.BMP and not headers.has_plain_bmp_pixels(data):
-    raise UnusablePictureError("a BMP with a colour palette or compression; save it as PNG")
-  fault = _decoding_fault(data)
-  if fault:
-    raise UnusablePictureError(_explain(data, kind, fault))
-  return header
+  import tensorflow as tf
+
+  from pipeline.tasks.images.servable import inspect
+
+  try:
+    with tf.device("/CPU:0"):
+      fault, size = inspect(data, max_pixels)
+  except tf.errors.OpError as err:
+    raise UnusablePictureError(words_of(err)) from err
+  if reason := fault.numpy():
+    raise UnusablePictureError(reason.decode("ascii"))
+  height, width = size.numpy().tolist()
+  return headers.Header(headers.kind_of(data) or "", width, height)
 
 
 def to_record(
@@ -105,22 +96,3 @@ def read_file(
     reason = f"the file cannot be read: {getattr(err, 'strerror', None) or err}"
     return Rejected(origin=origin, reason=reason, file=path, label=label)
   return to_record(data, label=label, split=split, origin=origin, file=path, max_pixels=max_pixels)
-
-
-def _decoding_fault(data: bytes) -> str | None:
-  import tensorflow as tf
-
-  try:
-    with tf.device("/CPU:0"):
-      image = tf.io.decode_image(data, channels=3, expand_animations=False)
-  except tf.errors.OpError as err:
-    return words_of(err)
-  return None if image.shape.rank == 3 and min(image.shape) > 0 else "no pixels"
-
-
-def _explain(data: bytes, kind: str, fault: str) -> str:
-  if kind == headers.PNG and b"IEND" not in data[-64:]:
-    return "cut off: the PNG has no end"
-  if kind == headers.JPEG and b"\xff\xd9" not in data[-64:]:
-    return "cut off: the JPEG has no end"
-  return f"damaged {kind}: {fault}"

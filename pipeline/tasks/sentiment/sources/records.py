@@ -11,6 +11,7 @@ from pipeline.sources import texts
 from pipeline.sources.labels import label_text
 from pipeline.tasks.sentiment.features import LABEL, LENGTH_BUCKET, TEXT
 
+INPUT = "the text"  # what messages call the input
 MAX_CHARS = 20_000  # the longest reviews of IMDB have 13,704 characters
 _LENGTHS = (10, 20, 50, 200)
 
@@ -26,7 +27,7 @@ def max_chars(options: Mapping[str, Any]) -> int:
 
 def too_long(limit: int) -> str:
   """The reason for a text that need not be read to its end to know."""
-  return texts.too_long("the text", limit)
+  return texts.too_long(INPUT, limit)
 
 
 def to_record(
@@ -51,7 +52,7 @@ def to_record(
     file: the file for the quarantine, where the text is one of its own.
   """
   try:
-    written = texts.usable(text, "the text", limit)
+    written = texts.usable(text, INPUT, limit)
     name = label_text(label)
   except ValueError as err:
     known = _known(label)

@@ -9,6 +9,7 @@ from components.records import Record, Rejected
 from pipeline.sources import texts
 from pipeline.tasks.translation.features import LENGTH_BUCKET, SOURCE, TARGET
 
+INPUT = "the source"  # what messages call the input
 MAX_CHARS = 1000  # of either side
 _LENGTHS = (5, 10, 20)
 
@@ -38,7 +39,7 @@ def to_record(
     data: the bytes for the quarantine.
   """
   try:
-    written = texts.usable(source, "the source", limit)
+    written = texts.usable(source, INPUT, limit)
     translation = texts.usable(target, "the target", limit)
   except ValueError as err:
     return Rejected(origin=origin, reason=str(err), data=data)

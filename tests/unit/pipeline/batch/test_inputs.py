@@ -1,6 +1,7 @@
 """What an input is cut into, and what is refused before anything heavy is loaded."""
 
 import dataclasses
+import functools
 import gzip
 import pathlib
 import types
@@ -9,6 +10,7 @@ import pytest
 
 from components.errors import BadInputError
 from pipeline.batch.inputs import plan_input, read_rows
+from pipeline.sources import texts
 
 TEXT = types.SimpleNamespace(
   name="toy",
@@ -164,19 +166,29 @@ def test_lines_of_paths_are_relative_to_the_file(tmp_path):
 
 
 def test_values_that_cannot_be_sent_are_errors_of_their_rows(tmp_path):
-  (tmp_path / "in.txt").write_text("fine\nrefused\nhalf\n", encoding="utf-8")
+  (tmp_path / "in.txt").write_text("fine\nrefused\nnumber\nhalf\n", encoding="utf-8")
 
   def request_value(text):
     if text == "refused":
       raise BadInputError("no such thing")
+    if text == "number":
+      raise ValueError("the text is no string, but a int")
     return text if text == "fine" else "\ud800"
 
   plan = plan_input(TEXT, str(tmp_path / "in.txt"))
-  first, second, third = _rows(plan, request_value)
+  first, second, third, fourth = _rows(plan, request_value)
   assert (first.value, first.error) == (b"fine", None)
   assert (second.value, second.error) == (None, "no such thing")
-  assert third.value is None
-  assert third.error.startswith("'half' cannot be sent: ")
+  assert (third.value, third.error) == (None, "the text is no string, but a int")
+  assert (fourth.value, fourth.error) == (None, "the input is no valid UTF-8: byte 0xED")
+
+
+def test_bytes_are_the_models_to_refuse(tmp_path):
+  (tmp_path / "in.txt").write_bytes(b"sch\xf6n\n\n")
+  plan = plan_input(TEXT, str(tmp_path / "in.txt"))
+  first, second = _rows(plan, functools.partial(texts.as_bytes, what="the text"))
+  assert first == ((1, "sch\\xf6n"), b"sch\xf6n", None)
+  assert second == ((2, ""), b"", None)
 
 
 def test_a_plan_without_shards_still_reads_them(tmp_path):

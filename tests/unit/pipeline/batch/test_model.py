@@ -9,7 +9,7 @@ import tensorflow as tf
 from components.errors import DlpipeError
 from pipeline.batch.columns import ModelOutput
 from pipeline.batch.model import Model, read_outputs
-from pipeline.batch.values import explain, plain_values
+from pipeline.batch.values import plain_values
 
 
 def test_outputs_are_read_from_the_signature_words_first(text_model):
@@ -110,15 +110,3 @@ def test_plain_values(array, expected):
   found = plain_values(array)
   assert found == expected
   assert type(np.ravel(np.array(found, object))[0]) is type(np.ravel(np.array(expected, object))[0])
-
-
-@pytest.mark.parametrize(
-  ("message", "expected"),
-  [
-    ("Graph execution error:\n\nDetected at node X\n[[{{node X}}]]\nno  picture", "no picture"),
-    ("{{function_node a_b}} no picture [[a/b]]\n (0) [[c]]", "no picture"),
-    ("[[{{node X}}]]", "[[{{node X}}]]"),
-  ],
-)
-def test_explain_says_why_and_not_where(message, expected):
-  assert explain(message) == expected

@@ -158,7 +158,7 @@ def test_lines_are_numbered_and_none_is_lost(batch, tmp_path):
     (4, "boom", None),
     (5, "la\u2028st", "LA\u2028ST"),
   ]
-  assert rows[2]["error"] == "line 3: no valid UTF-8: byte 0xFF"
+  assert rows[2]["error"] == "the input is no valid UTF-8: byte 0xFF"
   assert done.errors == 2
 
 

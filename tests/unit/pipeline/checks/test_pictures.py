@@ -57,3 +57,42 @@ def test_sixteen_bits_keep_their_upper_eight(slope):
 def test_what_is_no_picture_is_told(make_picture, cut):
   with pytest.raises(IndescribableError, match="no picture that can be decoded"):
     describe(make_picture("PNG", width=50, height=50)[:cut])
+
+
+def test_the_thumbnail_is_of_what_is_seen(slope):
+  plain = describe(_encoded(slope))
+  exif = Image.Exif()
+  exif[0x0112] = 6
+  turned = describe(_encoded(np.rot90(slope), exif=exif))
+  assert turned.lengths["width"] == 90
+  assert turned.thumbnail == plain.thumbnail
+  icon = np.zeros((80, 90, 4), np.uint8)
+  icon[..., 3] = slope
+  on_white = np.frombuffer(describe(_encoded(icon)).thumbnail, np.uint8)
+  np.testing.assert_allclose(on_white.reshape(8, 9)[0], 255 - np.arange(9, 180, 20), atol=4)
+  twelve_bits = describe(_encoded(slope.astype(np.uint16) * 16))
+  difference = np.frombuffer(twelve_bits.thumbnail, np.uint8).astype(int) - np.frombuffer(
+    plain.thumbnail, np.uint8
+  )
+  assert np.abs(difference).max() <= 1
+
+
+def test_what_was_met_is_told(slope, make_picture):
+  exif = Image.Exif()
+  exif[0x0112] = 3
+  frames = [Image.fromarray(slope), Image.fromarray(slope[:, ::-1])]
+  animation = io.BytesIO()
+  frames[0].save(animation, "GIF", save_all=True, append_images=frames[1:])
+  opaque = np.full((8, 8, 4), 255, np.uint8)
+  for encoded, met in (
+    (_encoded(slope), ()),
+    (_encoded(slope, "JPEG", exif=exif), ("turned by EXIF",)),
+    (_encoded(slope, exif=exif), ("turned by EXIF",)),
+    (make_picture("PNG", mode="RGBA"), ("transparent, on white",)),
+    (_encoded(opaque), ()),
+    (make_picture("PNG", mode="I;16"), ("of 16 bits",)),
+    (make_picture("JPEG", mode="CMYK"), ("in CMYK",)),
+    (animation.getvalue(), ("animated, by the first frame",)),
+    (make_picture("JPEG", exif=b"Exif\0\0II*\0\xff\xff"), ()),
+  ):
+    assert describe(encoded).met == met

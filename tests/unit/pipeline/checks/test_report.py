@@ -207,13 +207,15 @@ def test_many_labels_are_summed_up():
     "examples": {"train": 2_000_000},
     "labels": labels,
     "lengths": {},
+    "met": {"turned by EXIF": 1_200, "in CMYK": 3},
     "findings": [],
     "quarantined": [],
     "compared": 1_000_000,
   }
   shown = render.lines(check)
   assert shown[1] == "Labels      train 12 labels, from 'l0' 10 to 'l11' 21"
-  assert shown[2] == (
+  assert shown[2] == "Met         1,200 turned by EXIF, 3 in CMYK"
+  assert shown[3] == (
     "Data check  0 warnings in 2,000,000 examples; near-duplicates were looked for among the first"
   )
 

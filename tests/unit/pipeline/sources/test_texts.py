@@ -63,8 +63,8 @@ def test_anything_else_is_not_blank_and_kept_as_it_is(text):
     (7, "the text is no string, but a int"),
     (b"sch\xf6n", "the text is no valid UTF-8: byte 0xF6"),
     ("x" * 11, "the text has more characters than data.max_chars = 10"),
-    ("a\0b", "the text holds a character that is none: NUL or half a surrogate pair"),
-    ("a\ud83d", "the text holds a character that is none: NUL or half a surrogate pair"),
+    ("a\0b", "the text is no text in UTF-8: a NUL byte, as in UTF-16"),
+    ("a\ud83d", "the text is no valid UTF-8: byte 0xED"),
   ],
 )
 def test_what_cannot_be_used_is_refused_with_a_reason(value, reason):

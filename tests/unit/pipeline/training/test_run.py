@@ -31,6 +31,7 @@ class Killed(BaseException):
 
 def _fn_args(graph, root, *, hyperparameters=(), tuned=None, checkpoints=True, **train):
   custom_config = {
+    "input_bounds": {"max_pixels": 1_000},
     "task": "images",
     "hyperparameters": {**_HYPERPARAMETERS, **dict(hyperparameters)},
     "train": {**TrainConfig(mixed_precision=False).model_dump(), **train},

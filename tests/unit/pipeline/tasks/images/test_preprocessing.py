@@ -59,19 +59,6 @@ def test_grey_becomes_three_equal_channels(smooth, kind):
   np.testing.assert_allclose(pixels[..., 0], smooth[..., 0], atol=4)
 
 
-def test_alpha_is_dropped(smooth):
-  transparent = np.dstack([smooth, np.full((16, 16), 7, "uint8")])
-  [pixels] = _decode(_save(Image.fromarray(transparent), "PNG"))
-  np.testing.assert_array_equal(pixels, smooth)
-
-
-def test_sixteen_bits_keep_their_upper_eight(smooth):
-  deep = smooth[..., 0].astype("uint16") * 256 + 255
-  picture = Image.frombytes("I;16", (16, 16), deep.tobytes())
-  [pixels] = _decode(_save(picture, "PNG"))
-  np.testing.assert_allclose(pixels[..., 0], smooth[..., 0], atol=1)
-
-
 def test_a_batch_of_many_sizes_and_kinds_becomes_one_shape_of_whole_numbers(make_picture):
   batch = [
     make_picture("PNG", width=30, height=7),

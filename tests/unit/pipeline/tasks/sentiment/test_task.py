@@ -67,7 +67,13 @@ def test_a_setting_that_cannot_work_is_bad_input(name, value, message):
 
 
 def test_a_request_is_the_text_as_it_is():
-  assert TASK.request_value(" Not bad. ") == " Not bad. "
+  assert TASK.request_value(" Not bad. ") == b" Not bad. "
+  assert TASK.request_value(None) == TASK.request_value(float("nan")) == b""
+  # An argument whose bytes are no UTF-8, and half a character out of JSON: the model refuses them.
+  assert TASK.request_value("sch\udcf6n") == b"sch\xf6n"
+  assert TASK.request_value("\ud83d") == b"\xed\xa0\xbd"
+  with pytest.raises(ValueError, match="the text is no string, but a int"):
+    TASK.request_value(7)
 
 
 def test_the_sample_input_is_the_first_text_of_the_shipped_data(tmp_path, monkeypatch):

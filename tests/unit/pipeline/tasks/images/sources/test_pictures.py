@@ -65,12 +65,24 @@ def test_zero_bytes_are_refused():
     (b"RIFF\x24\0\0\0WEBPVP8 ", "a WebP picture"),
     (b"II*\0\x08\0\0\0", "a TIFF picture"),
     (b"\0\0\0\x18ftypheic", "a HEIF or AVIF picture, or a video"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 picture"),
+    (
+      b"version https://git-lfs.github.com/spec/v1\n",
+      "a Git LFS pointer; fetch the file with `git lfs pull`",
+    ),
     (b"<svg xmlns=''/>", "an SVG drawing"),
     (b"\x00\x01\x02\x03\xff\xfe", "an unknown format"),
   ],
 )
 def test_what_is_no_picture_is_refused_by_name(data, words):
   assert refused(data) == f"not a JPEG, PNG, GIF or BMP picture, but {words}"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.binary(min_size=1), st.text(min_size=1).map(lambda text: text.encode("utf-8"))))
+def test_what_is_no_picture_is_called_alike_before_tensorflow_is_loaded(data):
+  if headers.kind_of(data) is None:
+    assert refused(data).endswith(f", but {headers.describe(data)}")
 
 
 @pytest.mark.parametrize(
@@ -84,11 +96,14 @@ def test_a_truncated_picture_is_refused(kind, reason, make_picture):
 
 def test_a_truncated_bmp_is_refused(make_picture):
   data = make_picture("BMP", width=64, height=64)
-  assert refused(data[: len(data) // 2]).startswith("damaged BMP: ")
+  assert refused(data[: len(data) // 2]) == "cut off: the BMP has no end"
 
 
 def test_a_picture_cut_inside_its_header_is_refused(make_picture):
-  assert refused(make_picture("PNG")[:14]) == "damaged PNG: no size in its header"
+  assert refused(make_picture("PNG")[:14]) == "cut off: the PNG has no end"
+  bmp, gif = make_picture("BMP")[:30], make_picture("GIF", mode="L")
+  assert refused(bmp) == "cut off: the BMP has no end"
+  assert refused(gif[:-20]) == "cut off or damaged: the GIF has no whole frame"
 
 
 def test_a_16_bit_png_is_used_by_its_upper_bits(make_picture):
@@ -137,7 +152,10 @@ def test_a_grey_bmp_is_used(make_picture):
 def test_a_bmp_with_a_palette_is_refused_because_its_colours_would_be_wrong(make_picture):
   buffer = io.BytesIO()
   Image.open(io.BytesIO(make_picture("PNG"))).convert("P").save(buffer, "BMP")
-  assert refused(buffer.getvalue()) == "a BMP with a colour palette or compression; save it as PNG"
+  assert (
+    refused(buffer.getvalue())
+    == "a BMP with a colour palette, compression or 16-bit colours; save it as PNG"
+  )
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP"])
@@ -193,6 +211,7 @@ def test_a_missing_file_is_rejected(tmp_path):
 
 _READ_AS_NOBODY = """
 import os, sys
+import tensorflow  # before the user changes: its folder may be closed to others
 from pipeline.tasks.images.sources import pictures
 if os.getuid() == 0:  # root may read anything, so another user asks
   os.setgid(65534)

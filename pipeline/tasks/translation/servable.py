@@ -1,0 +1,21 @@
+"""What an input of the translation task may be, in graph: the rule of every signature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from pipeline.tasks.translation.sources import records
+from pipeline.text import servable
+
+
+def faults(values: tf.Tensor, options: Mapping[str, Any]) -> tf.Tensor:
+  """Why texts are not answered: `[batch]` string to `[batch]` string, empty where they are.
+
+  Args:
+    values: any bytes.
+    options: the data option `max_chars`.
+  """
+  return servable.faults(values, what=records.INPUT, max_chars=records.max_chars(options))
