@@ -18,6 +18,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from components.errors import DlpipeError
 from pipeline.batch.columns import ModelOutput
 from pipeline.batch.values import explain, plain_values
+from serving.op_libraries import register_ops
 
 SERVING_DEFAULT = "serving_default"
 
@@ -83,6 +84,7 @@ class Model:
     Raises:
       DlpipeError: it cannot be loaded.
     """
+    register_ops()
     try:
       # Functions hold their variables weakly: the loaded object must live as long as they run.
       self._loaded = tf.saved_model.load(os.fspath(path))
