@@ -285,6 +285,7 @@ def _release_stage(
     model_name=task.name,
     tolerance=config.push.tolerance,
     max_latency_ms=config.gates.max_latency_ms,
+    serving_release=config.push.serving_release,
     code_fingerprint=code_fingerprint(
       "components.serving_gate.executor",
       # What it starts as a process.

@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import pydantic
+import pydantic_core
 
+from components.serving_gate.serving_ops import release_of_tag
 from pipeline.task import Task
 
 # Hyperparameters that every task has; a user sets them as train.<name>.
@@ -72,9 +74,26 @@ class GatesConfig(_Section):
 
 
 class PushConfig(_Section):
-  """What the ServingGate tolerates between Keras and the exported signatures."""
+  """What ServingGate holds an export to.
+
+  `tolerance` is what Keras and the exported signatures may differ by; `serving_release` the tag of
+  the image `tensorflow/serving` that must be able to run the graph, None for the newest that goes
+  with the TensorFlow of the run.
+  """
 
   tolerance: float = pydantic.Field(1e-5, ge=0)
+  serving_release: str | None = None
+
+  @pydantic.field_validator("serving_release", mode="before")
+  @classmethod
+  def _is_known(cls, tag: object) -> str | None:
+    if tag is None:
+      return None
+    try:
+      release_of_tag(str(tag))  # YAML takes "2.20" for the number 2.2
+    except ValueError as err:
+      raise pydantic_core.PydanticCustomError("tag", "{reason}", {"reason": str(err)}) from err
+    return str(tag)
 
 
 class BeamConfig(_Section):

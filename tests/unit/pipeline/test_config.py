@@ -143,6 +143,10 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
     ("model.widths=8", "model.widths must be of type list, such as [32, 64, 128]. Received: 8"),
     ("data.max_pixels=many", "data.max_pixels must be of type int"),
     ("beam.runner=slurm", "beam.runner: "),
+    (
+      "push.serving_release=2.20",
+      "push.serving_release: expected a tag of the image tensorflow/serving, such as 2.16.1",
+    ),
   ],
 )
 def test_what_cannot_work_is_bad_input(setting, message):
@@ -226,6 +230,11 @@ def test_gates_are_bounds_of_metrics_and_of_latency(config_file):
   assert gates.max_latency_ms == 20.0
   assert make("gates.max_latency_ms=null", config_file=path).gates.max_latency_ms is None
   assert make().gates.max_latency_ms is None
+
+
+def test_a_serving_release_is_an_images_tag():
+  assert make("push.serving_release=2.20.0-gpu").push.serving_release == "2.20.0-gpu"
+  assert make("push.serving_release=null").push.serving_release is None
 
 
 def test_the_beam_argument_wins():
