@@ -121,6 +121,10 @@ class Task:
     monitor: the validation metric that picks the best epoch, and its mode.
     hyperparameters: defaults; `--set model.<name>=...` may change these names only, except
       that `epochs`, `batch_size` and `learning_rate`, which every task has, are `train.<name>`.
+    settings: what `--set` may change, by its full name such as `model.dropout`: a type that allows
+      for bounds and a meaning, `Annotated[float, pydantic.Field(ge=0, lt=1, description="...")]`.
+      `dlpipe settings` shows it and a value outside is refused; a name that is not here takes any
+      value of its default's type.
     decoding: further hyperparameters, set as `decode.<name>`, that say how a trained model turns
       what it computes into an answer. A change exports and judges the model again, and does not
       train it again.
@@ -164,6 +168,7 @@ class Task:
   score_text: str | None = None
   monitor: tuple[str, Literal["max", "min"]] = ("val_loss", "min")
   hyperparameters: Options = dataclasses.field(default_factory=dict)
+  settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   decoding: Options = dataclasses.field(default_factory=dict)
   tiny: Options = dataclasses.field(default_factory=dict)
   gates: tuple[MetricGate, ...] = ()

@@ -18,6 +18,7 @@ from pipeline.beam_engines import check_engine
 from pipeline.cli.damaged import ways_out
 from pipeline.cli.inputs import workspace_option
 from pipeline.cli.main import INTERRUPTED
+from pipeline.cli.task_argument import task_argument
 from pipeline.config import PipelineConfig, from_env
 from pipeline.settings import make_config
 from pipeline.tasks import get_task
@@ -26,7 +27,7 @@ BATCH_SIZE = 128
 
 
 @click.command(short_help="Predict every row of an input into a file.")
-@click.argument("task")
+@task_argument
 @click.option(
   "--input", "input_path", required=True, metavar="PATH", help="A table, a .txt, or a folder."
 )

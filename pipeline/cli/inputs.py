@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from components.errors import BadInputError
+from pipeline.cli.task_argument import task_argument
 from pipeline.config import PipelineConfig, from_env
 from pipeline.settings import make_config
 from pipeline.task import Source, Task
@@ -42,7 +43,7 @@ def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
   """The options that `run`, `check` and `compile` share."""
   options = (
-    click.argument("task"),
+    task_argument,
     click.option("--data", metavar="PATH", help="The input. Default: the task's shipped data."),
     workspace_option,
     click.option("--config", "config_file", metavar="FILE", help="A YAML file of settings."),

@@ -9,12 +9,13 @@ import click
 
 from components.versioned_pusher.publish import rollback as republish
 from components.versioned_pusher.publish import version_record
+from pipeline.cli.task_argument import task_argument
 from pipeline.config import PipelineConfig, from_env
 from pipeline.tasks import get_task
 
 
 @click.command(short_help="Serve an older version of a model again.")
-@click.argument("task")
+@task_argument
 @click.option(
   "--to",
   type=click.IntRange(min=1),
