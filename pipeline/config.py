@@ -14,10 +14,7 @@ from typing import Any, Literal
 
 import pydantic
 
-from pipeline.task import Task
-
-# Hyperparameters that every task has; a user sets them as train.<name>.
-TRAIN_NAMES = ("epochs", "batch_size", "learning_rate")
+from pipeline.task import TRAIN_NAMES, Task
 
 
 class _Section(pydantic.BaseModel):

@@ -15,8 +15,8 @@ import pydantic_core
 from pydantic.fields import FieldInfo
 
 from pipeline import value_kinds
-from pipeline.config import TRAIN_NAMES, PipelineConfig
-from pipeline.task import MetricGate, Task
+from pipeline.config import PipelineConfig
+from pipeline.task import TRAIN_NAMES, MetricGate, Task
 
 _SHARED_PAGE = "docs/configuration.md"
 

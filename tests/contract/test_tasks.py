@@ -15,11 +15,10 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from components.dotted_paths import load_function
 from components.records import SourcePlan
 from pipeline import value_kinds
-from pipeline.config import TRAIN_NAMES
 from pipeline.evaluation import eval_config
 from pipeline.known_settings import known_settings
 from pipeline.settings import make_config
-from pipeline.task import Phase
+from pipeline.task import TRAIN_NAMES, Phase
 from pipeline.tasks import get_task, schema_path, task_names
 from pipeline.user_functions import code_fingerprint, udf_path
 
