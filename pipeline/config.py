@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import pydantic
 
+from pipeline.local_paths import require_local
 from pipeline.task import TRAIN_NAMES, Task
 
 
@@ -294,5 +295,11 @@ def default_workspace(environ: Mapping[str, str]) -> str:
 
 
 def from_env() -> str:
-  """The default workspace by the process's environment."""
-  return default_workspace(os.environ)
+  """The default workspace by the process's environment.
+
+  Raises:
+    BadInputError: it is not on this machine.
+  """
+  workspace = default_workspace(os.environ)
+  require_local("DLPIPE_WORKSPACE", workspace)
+  return workspace

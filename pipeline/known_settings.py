@@ -89,6 +89,18 @@ def known_settings(task: Task) -> list[Setting]:
   return found
 
 
+def value_of(setting: Setting, task: Task, config: PipelineConfig) -> Any:
+  """What a run with a configuration has, the task's defaults included."""
+  if setting.section in ("model", "decode", "train"):
+    values = config.hyperparameters(task)
+    if setting.name in values:
+      return values[setting.name]
+  if setting.section == "data" and setting.name in task.data_options:
+    return config.data_options(task)[setting.name]
+  section = getattr(config, setting.section).model_dump(mode="json")
+  return section.get(setting.name, setting.default)
+
+
 def _shared(task: Task, section: str, model: type[pydantic.BaseModel]) -> list[Setting]:
   return [
     _of_field(task, section, name, field)

@@ -17,6 +17,7 @@ from components.versioned_pusher.publish import list_versions
 from pipeline.beam_engines import check_engine
 from pipeline.cli.damaged import ways_out
 from pipeline.cli.inputs import workspace_option
+from pipeline.cli.local_path import LocalPath
 from pipeline.cli.main import INTERRUPTED
 from pipeline.cli.task_argument import task_argument
 from pipeline.config import PipelineConfig, from_env
@@ -29,11 +30,17 @@ BATCH_SIZE = 128
 @click.command(short_help="Predict every row of an input into a file.")
 @task_argument
 @click.option(
-  "--input", "input_path", required=True, metavar="PATH", help="A table, a .txt, or a folder."
+  "--input",
+  "input_path",
+  type=LocalPath(),
+  required=True,
+  metavar="PATH",
+  help="A table, a .txt, or a folder.",
 )
 @click.option(
   "--output",
   "output_path",
+  type=LocalPath(),
   required=True,
   metavar="FILE",
   help="The file to write: .jsonl, .csv or .parquet.",

@@ -13,14 +13,12 @@ import click
 
 from components.errors import BadInputError
 from pipeline.cli.task_argument import task_argument
-from pipeline.config import PipelineConfig
-from pipeline.known_settings import Setting, in_yaml, known_settings
+from pipeline.known_settings import Setting, in_yaml, known_settings, value_of
 from pipeline.settings import make_config, nearest
 from pipeline.task import Task
 from pipeline.tasks import get_task
 
 _WIDTH = 100
-_NOTHING = object()
 
 
 @click.command(short_help="List what can be set, with values and bounds.")
@@ -61,7 +59,7 @@ def settings(
     known, data_path="", workspace="", tiny=tiny, config_file=config_file, settings=settings
   )
   found = _named(known_settings(known), names, known)
-  values = {each.key: _value(each, known, config) for each in found}
+  values = {each.key: value_of(each, known, config) for each in found}
   if as_json:
     rows = [
       {
@@ -97,18 +95,6 @@ def _named(found: list[Setting], names: Sequence[str], task: Task) -> list[Setti
       )
     chosen.update(matching)
   return [each for each in found if not names or each.key in chosen]
-
-
-def _value(setting: Setting, task: Task, config: PipelineConfig) -> Any:
-  """What a run with this configuration has."""
-  if setting.section in ("model", "decode", "train"):
-    value = config.hyperparameters(task).get(setting.name, _NOTHING)
-    if value is not _NOTHING:
-      return value
-  if setting.section == "data" and setting.name in task.data_options:
-    return config.data_options(task)[setting.name]
-  section = getattr(config, setting.section).model_dump(mode="json")
-  return section.get(setting.name, setting.default)
 
 
 def _lines(found: Sequence[Setting], values: dict[str, Any], width: int) -> list[str]:

@@ -87,6 +87,28 @@ def test_a_check_of_the_data_alone_leads_to_a_run():
   assert lines[-1] == "Next: dlpipe run images, with the same options"
 
 
+def test_a_part_of_a_run_says_what_ran_and_what_did_not_and_claims_no_check():
+  states = {"Reader": "COMPLETE", "Schema": "CACHED", "DataGate": "SKIPPED", "Trainer": "SKIPPED"}
+  lines = _lines(
+    state=results.CACHED,
+    pushed_version=None,
+    metrics={},
+    gates=[],
+    report=None,
+    components=[
+      results.ComponentResult(id=name, state=state, seconds=0.0, peak_rss_mb=0.0)
+      for name, state in states.items()
+    ],
+  )
+  assert lines[:2] == [
+    "Went as far as asked: ran Reader; took Schema from before; left out DataGate,",
+    "Trainer. Nothing was pushed (1m 12s)",
+  ]
+  assert lines[-1] == (
+    "Next: dlpipe run images, with the same options but without --from and --until"
+  )
+
+
 def test_a_failed_run_says_the_error_and_the_log():
   error = "Trainer failed: 9 outputs for 10 labels.\nMake the last layer wider."
   lines = _lines(
