@@ -7,6 +7,7 @@ these objects. Imports neither TensorFlow nor TFX.
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 import typing
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from pipeline.config import PipelineConfig
 from pipeline.task import TRAIN_NAMES, MetricGate, Task
 
 _SHARED_PAGE = "docs/configuration.md"
+_TASKS = pathlib.Path(__file__).resolve().parent / "tasks"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -161,4 +163,5 @@ def _of_gate(task: Task, gate: MetricGate) -> list[Setting]:
 
 def _page(task: Task) -> str:
   """Where the task's own settings are described: those of a task of one's own in its module."""
-  return _SHARED_PAGE if task.settings else f"the module pipeline.tasks.{task.name}.task"
+  shipped = (_TASKS / task.name / "task.py").is_file()
+  return _SHARED_PAGE if shipped else f"the module pipeline.tasks.{task.name}.task"

@@ -242,8 +242,15 @@ _TUPLES = (
   "transformed_slices",
   "serving_keys",
 )
-_MAPPINGS = ("cache_dtypes", "sources", "data_options", "hyperparameters", "settings")
-_MAPPINGS += ("decoding", "tiny")
+_MAPPINGS = (
+  "cache_dtypes",
+  "sources",
+  "data_options",
+  "hyperparameters",
+  "settings",
+  "decoding",
+  "tiny",
+)
 
 
 def _faults(task: Task) -> Iterator[str]:

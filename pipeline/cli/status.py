@@ -59,8 +59,8 @@ def status(task: str | None, workspace: str | None, mlmd: str | None, as_json: b
   if not found:
     click.echo(f"Nothing has run in {root_of(workspace)}. dlpipe run TASK makes a model.")
   place = f" --workspace {shlex.quote(workspace)}" if workspace else ""
-  for each in found:
-    for line in _lines(each, place):
+  for facts in found:
+    for line in _lines(facts, place):
       click.echo(line)
 
 
