@@ -79,7 +79,7 @@ def fetch(name: str, parent: pathlib.Path | None, mirror: str | None, as_json: b
   \b
   Examples:
     dlpipe data fetch fashion_mnist
-    dlpipe data fetch imdb --to my_data/ --mirror https://files.example.org/public
+    dlpipe data fetch imdb --to my_data/ --mirror https://example.org/public
   """
   data_set = _known(name)
   parent = (parent or _default_parent()).absolute()

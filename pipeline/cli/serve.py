@@ -41,7 +41,7 @@ def serve(workspace: str | None, ui: bool, arguments: tuple[str, ...]) -> None:
   \b
   dlpipe serve TASK              the versions that `dlpipe run TASK` pushed,
                                  gRPC on port 8500, REST on 8501
-  dlpipe serve TASK --ui         and a page to try them: http://127.0.0.1:8501/ui
+  dlpipe serve TASK --ui         and a page to try them, at /ui of port 8501
   dlpipe serve --model_name=NAME --model_base_path=/PATH --rest_api_port=8501
                                  any SavedModels below /PATH/<number>/
 

@@ -70,9 +70,9 @@ def _write_data(root: pathlib.Path) -> None:
     for label, some in words.items()
     for number, (first, second) in enumerate((a, b) for a in some.split() for b in some.split() * 4)
   ]
-  for name, columns, some in (
-    ("reviews.csv", ["text", "label"], rows),
-    ("more.csv", ["text"], rows),
+  for name, columns in (
+    ("reviews.csv", ["text", "label"]),
+    ("more.csv", ["text"]),
   ):
     with (root / name).open("w", encoding="utf-8", newline="") as file:
       writer = csv.writer(file)
