@@ -16,6 +16,7 @@ from typing import Any
 
 from components.errors import BadInputError
 from pipeline.sources import input_paths
+from pipeline.sources.column_names import meant
 from pipeline.sources.tables import delimited, jsonl, parquet, saved_otherwise
 from pipeline.sources.tables.rows import BadRow, Row
 
@@ -164,7 +165,8 @@ def _require_column(column: str, names: Sequence[str], file: str, flag: str | No
   if column in names:
     return
   message = (
-    f"Expected a column {column!r} in {file!r}. Its columns are: {', '.join(names) or 'none'}."
+    f"Expected a column {column!r} in {file!r}.{meant(column, names)} Its columns are: "
+    f"{', '.join(names) or 'none'}."
   )
   separators = separator_advice(file, names)
   if separators:

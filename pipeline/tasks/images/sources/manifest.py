@@ -15,6 +15,7 @@ from components.errors import BadInputError
 from components.records import SPLIT_NAMES, Record, Rejected, SourcePlan
 from pipeline.sources import given_splits, input_paths, sharding
 from pipeline.sources.class_counts import names
+from pipeline.sources.column_names import meant
 from pipeline.tasks.images.sources import headers, pictures
 
 DESCRIPTION = "a CSV with the columns path and label, paths relative to it"
@@ -119,8 +120,8 @@ def _rows(path: str, options: Mapping[str, Any]) -> tuple[str, list[tuple[str, s
   for option, column in zip(("path_column", "label_column", "split_column"), wanted, strict=True):
     if column is not None and column not in header:
       raise BadInputError(
-        f"Expected a column {column!r} in {file!r}. Its columns are: {', '.join(header)}. Name "
-        f"the right one with --set data.{option}=..."
+        f"Expected a column {column!r} in {file!r}.{meant(column, header)} Its columns are: "
+        f"{', '.join(header)}. Name the right one with --set data.{option}=..."
       )
   indices = [None if column is None else header.index(column) for column in wanted]
   try:
