@@ -21,6 +21,23 @@ from pipeline.config import PipelineConfig
 from pipeline.known_settings import Setting, known_settings
 from pipeline.task import Task
 
+# Pydantic's kinds of errors, in words.
+_BOUNDS = {
+  "greater_than_equal": "at least",
+  "greater_than": "above",
+  "less_than_equal": "at most",
+  "less_than": "below",
+}
+_KINDS = {
+  "int": "a whole number",
+  "float": "a number",
+  "finite": "a number",
+  "string": "text",
+  "bool": "true or false",
+  "dict": "a mapping",
+  "model": "a mapping",
+}
+
 
 def make_config(
   task: Task,
@@ -59,7 +76,9 @@ def make_config(
     is_unset = value is None and setting.section == "data"  # sources take None for their default
     value = _as_meant(value, setting)
     refusals.pop(key, None)
-    if not is_unset and not value_kinds.fits(setting.kind, value):
+    # What is wrong inside a mapping, such as one node's resources, PipelineConfig says best.
+    inside = isinstance(value, dict) and value_kinds.is_mapping(setting.kind)
+    if not (is_unset or inside) and not value_kinds.fits(setting.kind, value):
       refusals[key] = f"{origin}: {setting.refusal(value)}"
     if setting.section == "data" and setting.name in task.data_options:
       sections.setdefault("data", {}).setdefault("options", {})[setting.name] = value
@@ -160,6 +179,15 @@ def _as_meant(value: Any, setting: Setting) -> Any:
 
 
 def _explain(error: Any) -> str:
-  """Pydantic's word on a value inside another, such as one of `kubeflow.resources`."""
+  """What is wrong with a value inside another, such as one of `kubeflow.resources`."""
   where = ".".join(str(part) for part in error["loc"])
+  if error["type"] == "extra_forbidden":
+    return f"{where}: there is no such name"
+  words = _BOUNDS.get(error["type"])
+  if words is not None:
+    [bound] = error["ctx"].values()
+    return f"{where} must be {words} {bound:g}. Received: {error['input']!r}"
+  expected = next((word for kind, word in _KINDS.items() if error["type"].startswith(kind)), None)
+  if expected is not None:
+    return f"{where} must be {expected}. Received: {error['input']!r}"
   return f"{where}: {error['msg']}. Received: {error['input']!r}"

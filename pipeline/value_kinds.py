@@ -33,7 +33,7 @@ def in_words(kind: Any) -> str:
     return f"{', '.join(most)} or {last}" if most else last
   if origin in (list, tuple):
     return f"a list of {_many(parts[0])}"
-  if kind in (dict, Mapping) or origin in (dict, Mapping):
+  if is_mapping(kind):
     return "a mapping"
   if kind not in _ONE and kind not in _OTHER:
     return "any value"
@@ -65,6 +65,12 @@ def is_any_number(kind: Any) -> bool:
   """Whether a kind's numbers may have a fraction."""
   kind, _ = _split(kind)
   return kind is float or any(_split(part)[0] is float for part in typing.get_args(kind))
+
+
+def is_mapping(kind: Any) -> bool:
+  """Whether values of a kind hold others by name."""
+  kind, _ = _split(kind)
+  return bool({kind, typing.get_origin(kind)} & {dict, Mapping})
 
 
 def _split(kind: Any) -> tuple[Any, list[Any]]:

@@ -148,6 +148,23 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
     ),
     ("model.widths=8", "of at least 1, such as [32, 64, 128]. Received: 8"),
     ("data.max_pixels=many", "data.max_pixels must be a whole number of at least 1"),
+    (
+      "kubeflow.resources={Trainer: {cpu: 0}}",
+      "kubeflow.resources.Trainer.cpu must be above 0. Received: 0",
+    ),
+    (
+      "kubeflow.resources={Trainer: {gpu: -1}}",
+      "resources.Trainer.gpu must be at least 0",
+    ),
+    ("kubeflow.resources={Trainer: {gpus: 1}}", "Trainer.gpus: there is no such name"),
+    (
+      "kubeflow.resources={Trainer: 4}",
+      "resources.Trainer must be a mapping. Received: 4",
+    ),
+    ("kubeflow.resources={Trainer: {gpu: a}}", "Trainer.gpu must be a whole number. Received: 'a'"),
+    ("kubeflow.resources=4", "kubeflow.resources must be a mapping. Received: 4"),
+    ("train.epochs={a: 1}", "must be null or a whole number of at least 1, such as 12. Received"),
+    ("model.dropout={a: 1}", "model.dropout must be a number of at least 0 and below 1"),
     ("beam.runner=slurm", "beam.runner must be direct, flink, spark or dataflow, such as 'direct'"),
   ],
 )
