@@ -175,7 +175,11 @@ def test_a_task_without_a_reviewed_schema_is_refused_at_once(toy, tmp_path):
     ('name="toy"', 'name="fields"', "says name='fields', and its folder is called 'toy'"),
     ('"text", label', '("text", "age"), label', "input_key must be one name: a task has one input"),
     ("model.build_model", "model.buld_model", "model.py has no buld_model. Did you mean 'build"),
-    ("model.metrics", "modle.metrics", "no module pipeline.tasks.toy.modle. Did you mean 'model'?"),
+    (
+      "model.metrics",
+      "models.metrics",
+      "no module pipeline.tasks.toy.models. Did you mean 'model'?",
+    ),
     ('"epochs": 1, ', "", "hyperparameters must have epochs, batch_size, learning_rate. Missing:"),
   ],
   ids=lambda value: value[:30],
