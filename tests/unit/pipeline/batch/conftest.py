@@ -85,7 +85,8 @@ def task_folder(tmp_path) -> pathlib.Path:
 @pytest.fixture
 def tasks(task_folder, monkeypatch):
   """Returns a function from the name of one of these tasks to its record."""
-  monkeypatch.setattr(pipeline.tasks, "__path__", [str(task_folder)])
+  places = [*pipeline.tasks.__path__, str(task_folder)]
+  monkeypatch.setattr(pipeline.tasks, "__path__", places)
   for name in ("toy", "blobs"):
     monkeypatch.delitem(sys.modules, f"pipeline.tasks.{name}.task", raising=False)
     monkeypatch.delitem(sys.modules, f"pipeline.tasks.{name}", raising=False)
