@@ -10,8 +10,8 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
 pytestmark = pytest.mark.e2e
 
@@ -57,13 +57,14 @@ def clone(tmp_path):
 def _write_data(root: pathlib.Path) -> None:
   from PIL import Image
 
-  digits = load_digits()
-  for index in range(600):
-    if digits.target[index] < 3:
-      folder = root / "my_pictures" / f"class {digits.target[index]}"
-      folder.mkdir(parents=True, exist_ok=True)
-      picture = Image.fromarray((digits.images[index] * 255 / 16).astype("uint8"))
-      picture.save(folder / f"{index}.png")
+  # So easy that no gate is in question: what is tried here are the commands.
+  random = np.random.default_rng(1)
+  for channel, name in enumerate(("red", "green", "blue")):
+    (root / "my_pictures" / name).mkdir(parents=True)
+    for number in range(200):
+      pixels = random.integers(0, 60, (16, 16, 3), "uint8")
+      pixels[..., channel] += 150
+      Image.fromarray(pixels).save(root / "my_pictures" / name / f"{number}.png")
   words = {"good": "kind warm funny bright", "bad": "dull cold slow empty"}
   rows = [
     (f"A {first} and {second} film, number {number}.", label)
