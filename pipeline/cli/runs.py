@@ -85,15 +85,19 @@ def list_(task: str | None, workspace: str | None, mlmd: str | None, as_json: bo
 def _listed(found: Sequence[PastRun], rollbacks: Sequence[dict[str, Any]]) -> list[str]:
   """A line for each run and each rollback, the latest first."""
   width = max((len(run.run_id) for run in found), default=0)
+  tasks = [run.task for run in found] + [each["task"] for each in rollbacks]
+  task_width = max([10, *map(len, tasks)]) + 2
   columns = shutil.get_terminal_size((_COLUMNS, 0)).columns
   lines = []
   for each in rollbacks:
-    line = f"{'-':<{width}}  {each['task']:<12}{_minute(each['since'])}  {'rolled_back':<14}"
+    line = (
+      f"{'-':<{width}}  {each['task']:<{task_width}}{_minute(each['since'])}  {'rolled_back':<14}"
+    )
     line += f"{'version ' + str(each['version']):<12}is version {each['rollback_of']} again"
     lines.append((each["since"], line))
   for run in found:
     version = f"version {run.pushed_version}" if run.pushed_version is not None else ""
-    line = f"{run.run_id:<{width}}  {run.task:<12}{_minute(run.started)}  "
+    line = f"{run.run_id:<{width}}  {run.task:<{task_width}}{_minute(run.started)}  "
     line += f"{run.state:<14}{version:<12}"
     lines.append((run.started, f"{line}{_shown_metrics(run, columns - len(line))}".rstrip()))
   return [line for _, line in sorted(lines, key=lambda each: each[0], reverse=True)]

@@ -66,10 +66,10 @@ def status(task: str | None, workspace: str | None, mlmd: str | None, as_json: b
 
 def _runs(task: str, workspace: str | None, mlmd: str | None) -> Mapping[int, Any]:
   """By version the run that pushed it, as far as the metadata store knows it."""
+  quieten_imports(on_screen=True)
   connections = list(stores(task, workspace, mlmd))
   if not connections:
     return {}
-  quieten_imports(on_screen=True)
   from pipeline.runners import lineage, result
   from pipeline.runners.metadata_stores import open_store
 

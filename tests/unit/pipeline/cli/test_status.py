@@ -90,3 +90,13 @@ def test_an_empty_workspace_says_what_to_do(tmp_path):
 def test_a_task_that_is_neither_here_nor_there_is_bad_input(invoke):
   with pytest.raises(BadInputError, match="Unknown task 'imges'. Did you mean 'images'?"):
     invoke("imges")
+
+
+def test_a_store_that_is_damaged_keeps_nobody_from_knowing_what_is_served(command, workspace):
+  (workspace / "images" / "metadata.db").write_text("no database, but a longer text than a header")
+  done = command("status", "images", "--workspace", workspace)
+  assert done.code == 0
+  assert done.stdout.startswith("images  version 3 is served since 20")
+  # One line, and none of the frameworks' own.
+  assert done.stderr.startswith("Which run pushed what is not known: ")
+  assert len(done.stderr.splitlines()) == 1
