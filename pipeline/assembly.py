@@ -87,7 +87,7 @@ def create_pipeline(
     release = _release_stage(task, config, data, trainer, self_contained)
     nodes += [transform, *tuner, trainer, *release]
   return Pipeline(
-    pipeline_name=task.name.replace("_", "-"),
+    pipeline_name=task.pipeline_name,
     pipeline_root=str(config.root / "artifacts"),
     components=nodes,
     enable_cache=True,

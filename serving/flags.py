@@ -10,12 +10,14 @@ import dataclasses
 import difflib
 import os
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from serving.errors import InvalidArgument
 
 _CPUS = os.cpu_count() or 1
+_WIDTH = 80  # columns of the usage
 
 
 def _flag(
@@ -270,13 +272,18 @@ def without_effect(flags: Flags) -> list[str]:
 
 
 def usage() -> str:
-  """All flags, a line each."""
+  """All flags, with what they take; no line is wider than 80 columns."""
   lines = ["Flags:"]
   for field in _FIELDS.values():
     default = str(field.default).lower() if field.type == "bool" else repr(field.default)
     origin = " (not in TensorFlow Serving)" if field.metadata["is_ours"] else ""
-    lines.append(
-      f"  --{field.name}={default}\n      {field.type}, {field.metadata['help']}{origin}"
+    lines.append(f"  --{field.name}={default}")
+    lines += textwrap.wrap(
+      f"{field.type}, {field.metadata['help']}{origin}",
+      _WIDTH,
+      initial_indent=" " * 6,
+      subsequent_indent=" " * 6,
+      break_on_hyphens=False,
     )
   return "\n".join(lines)
 

@@ -17,7 +17,9 @@ from components.versioned_pusher.publish import list_versions
 from pipeline.beam_engines import check_engine
 from pipeline.cli.damaged import ways_out
 from pipeline.cli.inputs import workspace_option
+from pipeline.cli.local_path import LocalPath
 from pipeline.cli.main import INTERRUPTED
+from pipeline.cli.task_argument import task_argument
 from pipeline.config import PipelineConfig, from_env
 from pipeline.settings import make_config
 from pipeline.tasks import get_task
@@ -26,13 +28,19 @@ BATCH_SIZE = 128
 
 
 @click.command(short_help="Predict every row of an input into a file.")
-@click.argument("task")
+@task_argument
 @click.option(
-  "--input", "input_path", required=True, metavar="PATH", help="A table, a .txt, or a folder."
+  "--input",
+  "input_path",
+  type=LocalPath(),
+  required=True,
+  metavar="PATH",
+  help="A table, a .txt, or a folder.",
 )
 @click.option(
   "--output",
   "output_path",
+  type=LocalPath(),
   required=True,
   metavar="FILE",
   help="The file to write: .jsonl, .csv or .parquet.",

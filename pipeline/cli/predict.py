@@ -14,6 +14,7 @@ from components.errors import BadInputError, DlpipeError
 from components.versioned_pusher.publish import list_versions
 from pipeline.cli.damaged import serving_dir, ways_out
 from pipeline.cli.inputs import workspace_option
+from pipeline.cli.task_argument import task_argument
 from pipeline.runners.output import quieten_imports
 from pipeline.runners.summary import one_line
 from pipeline.sources import encoding, line_files, texts
@@ -30,7 +31,7 @@ _Answer = dict[str, Any] | str
 
 
 @click.command(short_help="Predict with the pushed model.")
-@click.argument("task")
+@task_argument
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
 @workspace_option
 @click.option(

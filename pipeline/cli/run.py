@@ -17,6 +17,7 @@ import click
 from components.errors import DlpipeError
 from pipeline.beam_engines import check_engine
 from pipeline.cli.inputs import Inputs, prepare, run_options
+from pipeline.runners.node_names import check_node
 from pipeline.runners.options import RunOptions
 
 _WIDTH = 100
@@ -85,8 +86,11 @@ def run(
   """
   if memory_mb is not None and not processes:
     raise click.UsageError("--memory-mb holds for --processes, which is not given.")
+  inputs = prepare(**options)
+  for option, name in (("--from", from_node), ("--until", until_node)):
+    check_node(option, name, trials=inputs.config.tune.trials)
   execute(
-    prepare(**options),
+    inputs,
     as_json=as_json,
     train_and_push=True,
     how=RunOptions(

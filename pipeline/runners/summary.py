@@ -37,7 +37,8 @@ def summary_lines(result: RunResult, *, log_file: str, seconds: float, width: in
     seconds: wall time of the whole run.
     width: columns to wrap sentences at; paths and commands are never broken.
   """
-  lines = [Line(f"{verdict(result)} ({duration(seconds)})", _tone(result))]
+  head = _wrapped(f"{verdict(result)} ({duration(seconds)})", width, indent="")
+  lines = [Line(text, _tone(result)) for text in head]
   if result.error and not gates_say_it(result):
     lines += [Line(text, BAD) for text in _wrapped(result.error, width, indent="")]
   if result.metrics:
@@ -69,7 +70,7 @@ def verdict(result: RunResult) -> str:
     return f"Pushed as version {result.pushed_version}"
   if result.state == results.CACHED:
     if result.pushed_version is None:
-      return _checked(result)
+      return _as_far_as_asked(result) if left_out(result) else _checked(result)
     return f"Nothing to do: version {result.pushed_version} is current"
   if result.state == results.REFUSED_DATA:
     return "Refused the data; nothing was trained on it"
@@ -109,8 +110,24 @@ def next_step(result: RunResult) -> str | None:
   if result.hint or result.exit_code != 0:
     return result.hint
   if result.pushed_version is None:
-    return f"dlpipe run {result.task}, with the same options"
+    but = " but without --from and --until" if left_out(result) else ""
+    return f"dlpipe run {result.task}, with the same options{but}"
   return f"dlpipe predict {result.task} FILE"
+
+
+def left_out(result: RunResult) -> list[str]:
+  """The nodes that did not run, which in a run that went well were not asked for."""
+  return [c.id for c in result.components if c.state == events.SKIPPED]
+
+
+def _as_far_as_asked(result: RunResult) -> str:
+  ran = [c.id for c in result.components if c.state == events.COMPLETE]
+  cached = [c.id for c in result.components if c.state == events.COMPONENT_CACHED]
+  parts = [f"ran {', '.join(ran)}"] if ran else []
+  parts += [f"took {', '.join(cached)} from before"] if cached else []
+  parts.append(f"left out {', '.join(left_out(result))}")
+  done = "; ".join(parts)
+  return f"Went as far as asked: {done}. Nothing was pushed"
 
 
 def gates_say_it(result: RunResult) -> bool:

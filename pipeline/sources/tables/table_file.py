@@ -7,6 +7,7 @@ from typing import Any
 
 from components.errors import BadInputError
 from pipeline.sources import file_formats, line_files
+from pipeline.sources.column_names import meant
 from pipeline.sources.tables import delimited, header_rows, jsonl, parquet, saved_otherwise
 from pipeline.sources.tables.dialect import Dialect
 from pipeline.sources.tables.kinds import CSV, JSONL, PARQUET, SEPARATORS, kind_of
@@ -78,7 +79,8 @@ class TableFile:
       )
     found = ", ".join(self.names) if self._has_header else header_rows.numbered(self._first)
     raise BadInputError(
-      f"{expected} Its columns are: {found or 'none'}." + self._advice(self._flags.get(column))
+      f"{expected}{meant(column, self.names)} Its columns are: {found or 'none'}."
+      + self._advice(self._flags.get(column))
     )
 
   def _advice(self, flag: str | None) -> str:

@@ -142,7 +142,9 @@ def test_flags_that_change_nothing_are_told():
 def test_usage_says_which_flags_are_ours():
   lines = usage().splitlines()
   host = lines.index("  --host='127.0.0.1'")
-  assert lines[host + 1].endswith("(not in TensorFlow Serving)")
+  said = " ".join(line.strip() for line in lines[host + 1 : host + 3])
+  assert said.endswith("(not in TensorFlow Serving)")
+  assert max(map(len, lines)) <= 80
   assert not lines[lines.index("  --port=8500") + 1].endswith(")")
 
 

@@ -135,10 +135,26 @@ def test_a_run_repeats_what_data_gate_found():
   assert summary.is_good(_result(data_findings=[WARNING]))
 
 
-def test_what_stopped_before_the_checks_passed_none():
-  stopped = {**CHECKED, "components": [_component("SourceExampleGen"), _component(state="SKIPPED")]}
-  assert _lines(**stopped)[0] == "Stopped before DataGate: the data was not checked (1m 12s)"
-  assert not summary.is_good(_result(**stopped))
+def test_a_part_of_a_run_says_what_ran_and_what_did_not_and_claims_no_check():
+  states = {"Reader": "COMPLETE", "Schema": "CACHED", "DataGate": "SKIPPED", "Trainer": "SKIPPED"}
+  lines = _lines(
+    state=results.CACHED,
+    pushed_version=None,
+    metrics={},
+    gates=[],
+    report=None,
+    components=[
+      results.ComponentResult(id=name, state=state, seconds=0.0, peak_rss_mb=0.0)
+      for name, state in states.items()
+    ],
+  )
+  assert lines[:2] == [
+    "Went as far as asked: ran Reader; took Schema from before; left out DataGate,",
+    "Trainer. Nothing was pushed (1m 12s)",
+  ]
+  assert lines[-1] == (
+    "Next: dlpipe run images, with the same options but without --from and --until"
+  )
 
 
 def test_a_failed_run_says_the_error_and_the_log():
