@@ -19,6 +19,7 @@ install: ## Create or complete .venv; PYTHON=... chooses the Python
 run: install ## Train, gate and push the images task on its sample, then predict
 	@$(BIN)/dlpipe run images
 	@$(BIN)/dlpipe predict images --sample
+	@echo 'Next, with your own data:  . $(BIN)/activate; dlpipe run images --data my_pictures/'
 
 test: install ## Run every test; ARGS=... goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)

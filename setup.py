@@ -61,6 +61,8 @@ setup(
     "tensorflow-metadata",
     "tensorflow-model-analysis",
     "tensorflow-serving-api",
+    # TensorFlow Serving's binary has its ops built in; our graphs need none of them.
+    "tensorflow-text",
     "tensorflow-transform",
   ],
   extras_require={

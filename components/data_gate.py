@@ -22,6 +22,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.artifacts import GateVerdict, Quarantine
+from components.dotted_paths import load_function
 from components.errors import BadInputError, DataRefusedError
 from components.records import EVAL, SPLITS, TRAIN, VAL
 
@@ -64,6 +65,9 @@ def DataGate(  # noqa: N802 - TFX takes the component's class name from the func
   verdict: OutputArtifact[GateVerdict],
   max_bad_fraction: Parameter[float],
   min_severity: Parameter[str] = "ERROR",
+  allow_lost_classes: Parameter[int] = 0,
+  findings_fn: Parameter[str] = "",
+  gates: Parameter[str] = "[]",
   code_fingerprint: Parameter[str] = "",
 ):
   """Raises `DataRefusedError` unless every check holds; else writes `verdict.json`.
@@ -75,7 +79,11 @@ def DataGate(  # noqa: N802 - TFX takes the component's class name from the func
       a component that raises, so the refusal's message carries everything.
     max_bad_fraction: the largest part of all records that may have been rejected, 0 to 1.
     min_severity: the mildest TFDV severity that stops the run, "WARNING" or "ERROR".
-    code_fingerprint: of this module; an edited gate judges again.
+    allow_lost_classes: 1 lets pass a class of which nothing could be used.
+    findings_fn: dotted path; `(summary, gates) -> findings`, what is worth knowing before hours of
+      training and stops nothing. Empty finds nothing.
+    gates: the model's gates as JSON, for `findings_fn`.
+    code_fingerprint: of this module and of `findings_fn`; an edited gate judges again.
   """
   del code_fingerprint  # only a part of the cache key
   summary = json.loads(_read(os.path.join(quarantine.uri, "summary.json")))
@@ -84,13 +92,18 @@ def DataGate(  # noqa: N802 - TFX takes the component's class name from the func
     summary=summary,
     max_bad_fraction=max_bad_fraction,
     min_severity=min_severity,
+    allow_lost_classes=bool(allow_lost_classes),
   )
+  found = load_function(findings_fn)(summary, json.loads(gates)) if findings_fn else []
   for check in checks:
     logging.info("%s: %s", check.name, check.reason)
+  for finding in found:
+    logging.info("%s: %s", finding["name"], finding["what"])
   if not all(check.passed for check in checks):
-    raise DataRefusedError(refusal(checks, _read_rejected(quarantine.uri)))
+    raise DataRefusedError(refusal(checks, _read_rejected(quarantine.uri), found))
+  document = {"passed": True, "checks": [c.to_json() for c in checks], "findings": found}
   with fileio.open(os.path.join(verdict.uri, "verdict.json"), "w") as f:
-    f.write(json.dumps({"passed": True, "checks": [c.to_json() for c in checks]}, indent=2))
+    f.write(json.dumps(document, indent=2))
 
 
 def judge(
@@ -99,8 +112,16 @@ def judge(
   summary: Mapping[str, Any],
   max_bad_fraction: float,
   min_severity: str = "ERROR",
+  allow_lost_classes: bool = False,
 ) -> list[Check]:
   """Returns every check, held or not, in the order a reader would ask.
+
+  Args:
+    anomalies: what ExampleValidator found, by split.
+    summary: the quarantine's `summary.json`.
+    max_bad_fraction: the largest part of all records that may have been rejected, 0 to 1.
+    min_severity: the mildest TFDV severity that stops the run.
+    allow_lost_classes: whether classes pass of which nothing could be used.
 
   Raises:
     BadInputError: a parameter is out of its range.
@@ -117,14 +138,25 @@ def judge(
   examples = summary["examples"]
   checks = [_check_size(split, int(examples.get(split, 0))) for split in SPLITS]
   checks.append(_check_rejected(examples, int(summary["quarantined"]), max_bad_fraction))
+  checks.extend(_check_lost(summary.get("lost") or {}, allow_lost_classes))
   checks.extend(_check_labels(summary.get("labels") or {}))
   for split in sorted({*anomalies, *(s for s in SPLITS if examples.get(s))}, key=_split_order):
     checks.append(_check_anomalies(split, anomalies.get(split), min_severity))
   return checks
 
 
-def refusal(checks: Sequence[Check], rejected: Iterator[Mapping[str, Any]]) -> str:
-  """Returns the message of a refusal: each failed check, some rejected records, what to do."""
+def refusal(
+  checks: Sequence[Check],
+  rejected: Iterator[Mapping[str, Any]],
+  found: Sequence[Mapping[str, Any]] = (),
+) -> str:
+  """Returns the message of a refusal: each failed check, some rejected records, what to do.
+
+  Args:
+    checks: every check.
+    rejected: the rows of `rejected.jsonl`.
+    found: findings that stop nothing and are worth knowing all the same.
+  """
   failed = [check for check in checks if not check.passed]
   lines = [f"The data is not fit to train on: {len(failed)} of {len(checks)} checks failed."]
   for check in failed:
@@ -134,6 +166,8 @@ def refusal(checks: Sequence[Check], rejected: Iterator[Mapping[str, Any]]) -> s
   if shown:
     lines.append("The first rejected records:" if len(shown) == _SHOWN else "Rejected records:")
     lines.extend(f"  {row.get('origin') or row.get('file')}: {row['reason']}" for row in shown)
+  warnings = [finding["what"] for finding in found if finding["level"] == "warning"]
+  lines.extend(f"Warning: {what}" for what in warnings)
   lines.append("What to do:")
   lines.extend(f"  {remedy}" for remedy in dict.fromkeys(check.remedy for check in failed))
   return "\n".join(lines)
@@ -161,6 +195,36 @@ def _check_rejected(examples: Mapping[str, int], quarantined: int, bound: float)
     reason=f"{quarantined} of {total} records could not be used.",
     remedy="Mend or remove the rejected records, or raise data.max_bad_fraction knowingly.",
   )
+
+
+def _check_lost(lost: Mapping[str, Mapping[str, Any]], allowed: bool) -> Iterator[Check]:
+  """Yields nothing where every class that the input names is there.
+
+  A label that only rejected rows of a table have may be a slip of that row, so it is a finding.
+  """
+  named = {label: facts for label, facts in lost.items() if facts["named"]}
+  if not named:
+    return
+  shown = [
+    f"{label!r}: {_why_lost(facts)}" for label, facts in itertools.islice(named.items(), _SHOWN)
+  ]
+  more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
+  yield Check(
+    name="classes without a usable example",
+    passed=allowed,
+    value=len(named),
+    bound="any, by data.allow_lost_classes" if allowed else "0",
+    reason=f"{'; '.join(shown)}{more}.",
+    remedy=(
+      "Mend or remove the inputs of these classes, or train without them: "
+      "--set data.allow_lost_classes=true"
+    ),
+  )
+
+
+def _why_lost(facts: Mapping[str, Any]) -> str:
+  reasons = "; ".join(f"{reason} ({count:,})" for reason, count in facts["reasons"].items())
+  return f"{facts['inputs']:,} inputs: {reasons}" if reasons else f"{facts['inputs']:,} inputs"
 
 
 def _check_labels(labels: Mapping[str, Mapping[str, int]]) -> Iterator[Check]:

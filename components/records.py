@@ -95,9 +95,12 @@ class Rejected:
     reason: what is wrong with it, in words.
     file: the path of the file to copy to the quarantine, where the record is a file of its own.
     data: the raw bytes to keep, where the record is a part of a file.
+    label: its class, where that is known all the same, so that a class of which nothing can be used
+      is told by name. It says nothing about what is wrong, so it is not compared.
   """
 
   origin: str
   reason: str
   file: str | None = None
   data: bytes | None = None
+  label: str | None = dataclasses.field(default=None, compare=False)

@@ -37,8 +37,8 @@ from components.versioned_pusher.component import VersionedPusher
 from pipeline import evaluation
 from pipeline.beam_options import beam_args
 from pipeline.config import PipelineConfig
+from pipeline.gates import gate_facts, task_gates
 from pipeline.gates import parameters as gate_parameters
-from pipeline.gates import task_gates
 from pipeline.task import Source, Task
 from pipeline.tasks import schema_path
 from pipeline.user_functions import code_fingerprint, udf_path
@@ -47,6 +47,7 @@ from pipeline.user_functions import code_fingerprint, udf_path
 _Setting = Callable[[str, Any], Any]
 _RUN_FN = "pipeline.training.run.run_fn"
 _JUDGE = "pipeline.gates.judge"
+_FINDINGS_FN = "pipeline.checks.gate_findings.findings"
 _TUNER_FN = "pipeline.training.tuning.tuner_fn"
 
 
@@ -86,7 +87,7 @@ def create_pipeline(
     release = _release_stage(task, config, data, trainer, self_contained)
     nodes += [transform, *tuner, trainer, *release]
   return Pipeline(
-    pipeline_name=task.name.replace("_", "-"),
+    pipeline_name=task.pipeline_name,
     pipeline_root=str(config.root / "artifacts"),
     components=nodes,
     enable_cache=True,
@@ -157,7 +158,10 @@ def _data_stage(
     quarantine=data.outputs["quarantine"],
     max_bad_fraction=setting("max-bad-fraction", config.data.max_bad_fraction),
     min_severity=setting("min-severity", config.data.min_severity),
-    code_fingerprint=code_fingerprint("components.data_gate"),
+    allow_lost_classes=int(config.data.allow_lost_classes),
+    findings_fn=_FINDINGS_FN,
+    gates=json.dumps(gate_facts(task, config.gates.bounds)),
+    code_fingerprint=code_fingerprint("components.data_gate", _FINDINGS_FN),
   )
   return state, data, schema, [statistics, inferred, validator], gate
 
@@ -281,6 +285,7 @@ def _release_stage(
     model_name=task.name,
     tolerance=config.push.tolerance,
     max_latency_ms=config.gates.max_latency_ms,
+    serving_release=config.push.serving_release,
     code_fingerprint=code_fingerprint(
       "components.serving_gate.executor",
       # What it starts as a process.

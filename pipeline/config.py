@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import pydantic
+import pydantic_core
 
-from pipeline.task import Task
-
-# Hyperparameters that every task has; a user sets them as train.<name>.
-TRAIN_NAMES = ("epochs", "batch_size", "learning_rate")
+from components.serving_gate.serving_ops import release_of_tag
+from pipeline.local_paths import require_local
+from pipeline.task import TRAIN_NAMES, Task
 
 
 class _Section(pydantic.BaseModel):
@@ -28,31 +28,74 @@ class _Section(pydantic.BaseModel):
 class DataConfig(_Section):
   """What is read, and how much of it may be bad."""
 
-  source: str | None = None
-  max_bad_fraction: float = pydantic.Field(0.05, ge=0, le=1)
-  val_fraction: float = pydantic.Field(0.1, gt=0, lt=0.5)
-  eval_fraction: float = pydantic.Field(0.1, gt=0, lt=0.5)
-  min_severity: Literal["WARNING", "ERROR"] = "ERROR"
+  source: str | None = pydantic.Field(
+    None, description="the layout to read, by name; null takes the first that fits"
+  )
+  max_bad_fraction: float = pydantic.Field(
+    0.05,
+    ge=0,
+    le=1,
+    description="the largest part of all records that may be quarantined; more, and "
+    "DataGate refuses (exit 3)",
+  )
+  val_fraction: float = pydantic.Field(
+    0.1,
+    gt=0,
+    lt=0.5,
+    description="part of the drawn records that goes to val, above 0 and below 0.5",
+  )
+  eval_fraction: float = pydantic.Field(0.1, gt=0, lt=0.5, description="the same for eval")
+  min_severity: Literal["WARNING", "ERROR"] = pydantic.Field(
+    "ERROR", description="the mildest schema anomaly that stops the run: `ERROR` or `WARNING`"
+  )
+  allow_lost_classes: bool = pydantic.Field(
+    False,
+    description=(
+      "whether a class may be missing because none of its inputs can be used; else "
+      "DataGate refuses (exit 3)"
+    ),
+  )
   options: dict[str, Any] = {}
 
 
 class TrainConfig(_Section):
   """How the shared training loop runs; None leaves the task's own default."""
 
-  epochs: int | None = pydantic.Field(None, ge=1)
-  batch_size: int | None = pydantic.Field(None, ge=1)
-  learning_rate: float | None = pydantic.Field(None, gt=0)
-  patience: int = pydantic.Field(10, ge=1)
-  seed: int = 1
-  cache_mb: int = pydantic.Field(1024, ge=0)
-  mixed_precision: bool | None = None
+  epochs: int | None = pydantic.Field(
+    None, ge=1, description="passes over the training split; null is the task's own value"
+  )
+  batch_size: int | None = pydantic.Field(
+    None,
+    ge=1,
+    description="examples a step, over all devices together; null is the task's own value",
+  )
+  learning_rate: float | None = pydantic.Field(
+    None, gt=0, description="peak of the cosine schedule; null is the task's own value"
+  )
+  patience: int = pydantic.Field(
+    10, ge=1, description="a phase ends after so many epochs without a better one"
+  )
+  seed: int = pydantic.Field(
+    1, description="of the first weights, dropout and the order of examples"
+  )
+  cache_mb: int = pydantic.Field(
+    1024,
+    ge=0,
+    description="a split whose transformed features fit into so many MiB is kept in memory;"
+    " a larger one is read and transformed in each epoch; 0 always reads",
+  )
+  mixed_precision: bool | None = pydantic.Field(
+    None, description="float16 where it pays; null means: on a GPU"
+  )
 
 
 class TuneConfig(_Section):
   """KerasTuner; no trials, no Tuner node."""
 
-  trials: int = pydantic.Field(0, ge=0)
-  epochs: int = pydantic.Field(3, ge=1)
+  trials: int = pydantic.Field(
+    0, ge=0, description="settings to try at random; 0 leaves the Tuner out of the pipeline"
+  )
+  epochs: int = pydantic.Field(3, ge=1, description="epochs of each trial")
 
 
 class GatesConfig(_Section):
@@ -61,8 +104,20 @@ class GatesConfig(_Section):
   model_config = pydantic.ConfigDict(extra="allow")
   __pydantic_extra__: dict[str, float]
 
-  max_latency_ms: float | None = pydantic.Field(None, gt=0)
-  min_examples: int | None = pydantic.Field(None, ge=1)
+  max_latency_ms: float | None = pydantic.Field(
+    None,
+    gt=0,
+    description="the longest that 99 of 100 requests of one row may take, in milliseconds, "
+    "over REST and over gRPC; null only measures it",
+  )
+  min_examples: int | None = pydantic.Field(
+    None,
+    ge=1,
+    description=(
+      "the fewest eval rows that may judge a model; fewer refuse it; null takes any "
+      "number, and warns where they cannot tell"
+    ),
+  )
 
   @property
   def bounds(self) -> Mapping[str, float]:
@@ -71,9 +126,40 @@ class GatesConfig(_Section):
 
 
 class PushConfig(_Section):
-  """What the ServingGate tolerates between Keras and the exported signatures."""
+  """What ServingGate holds an export to.
 
-  tolerance: float = pydantic.Field(1e-5, ge=0)
+  `tolerance` is what Keras and the exported signatures may differ by; `serving_release` the tag of
+  the image `tensorflow/serving` that must be able to run the graph, None for the newest that goes
+  with the TensorFlow of the run.
+  """
+
+  tolerance: float = pydantic.Field(
+    1e-5,
+    ge=0,
+    description="the largest absolute difference between the trained and the exported model"
+    " that ServingGate lets pass",
+  )
+  serving_release: str | None = pydantic.Field(
+    None,
+    description=(
+      "the tag of the image `tensorflow/serving` that will serve, such as `2.16.1`, "
+      "or `2.16.1-gpu` where every server has a GPU. ServingGate refuses ops that "
+      "this release lacks, or has no kernel for. 2.16 to 2.20 are known; null is the "
+      "newest that is no newer than the TensorFlow of the run: 2.16 with Python "
+      "3.10, 2.20 with 3.11"
+    ),
+  )
+
+  @pydantic.field_validator("serving_release", mode="before")
+  @classmethod
+  def _is_known(cls, tag: object) -> str | None:
+    if tag is None:
+      return None
+    try:
+      release_of_tag(str(tag))  # YAML takes "2.20" for the number 2.2
+    except ValueError as err:
+      raise pydantic_core.PydanticCustomError("tag", "{reason}", {"reason": str(err)}) from err
+    return str(tag)
 
 
 class BeamConfig(_Section):
@@ -82,15 +168,27 @@ class BeamConfig(_Section):
   `job_server` is the jar, or the folder of jars, of Flink's or Spark's; None takes the fetched one.
   """
 
-  runner: Literal["direct", "flink", "spark", "dataflow"] = "direct"
-  job_server: str | None = None
-  options: tuple[str, ...] = ()
+  runner: Literal["direct", "flink", "spark", "dataflow"] = pydantic.Field(
+    "direct", description="`direct` on this machine in one process, or `flink`, `spark`, `dataflow`"
+  )
+  job_server: str | None = pydantic.Field(
+    None,
+    description="Flink's or Spark's job server, a jar or a folder of jars; null takes the "
+    "one that `scripts/fetch-beam-job-servers.sh` put into the cache",
+  )
+  options: tuple[str, ...] = pydantic.Field(
+    (), description='passed to Beam as they are, such as `["--parallelism=4"]`'
+  )
 
 
 class MetadataConfig(_Section):
   """Where metadata is kept; no file, SQLite in the workspace."""
 
-  connection_file: str | None = None
+  connection_file: str | None = pydantic.Field(
+    None,
+    description="the metadata store's connection file, as docs/orchestration.md has it; "
+    "null for SQLite in the workspace",
+  )
 
 
 class NodeResources(_Section):
@@ -105,29 +203,82 @@ class NodeResources(_Section):
 class KubeflowConfig(_Section):
   """Where and with what the nodes of a compiled pipeline run; paths are those in the containers."""
 
-  image: str | None = None
-  pipeline_root: str | None = None
-  data_path: str | None = None
-  workspace: str = "/workspace"
-  volume_claim: str | None = None
-  resources: dict[str, NodeResources] = {}
-  retries: int = pydantic.Field(0, ge=0)
-  notify_url: str | None = None
+  image: str | None = pydantic.Field(
+    None, description="the image that every node runs in; must be set"
+  )
+  pipeline_root: str | None = pydantic.Field(
+    None,
+    description="where the backend keeps artifacts: `gs://`, `s3://` or `minio://`; must be set",
+  )
+  data_path: str | None = pydantic.Field(
+    None, description="the input; null takes the path of `--data`"
+  )
+  workspace: str = pydantic.Field(
+    "/workspace",
+    description="a folder that outlives the containers: served versions, checkpoints, the "
+    "history of models",
+  )
+  volume_claim: str | None = pydantic.Field(
+    None,
+    description="the PersistentVolumeClaim mounted there; must be set unless `workspace` is"
+    " a mounted bucket, below `/gcs/`",
+  )
+  resources: dict[str, NodeResources] = pydantic.Field(
+    {},
+    description="node to `cpu`, `memory_gb`, `gpu` and `gpu_type`, as in `{Trainer: {cpu: "
+    "4, memory_gb: 16, gpu: 1}}`; `default` stands for every node not named",
+  )
+  retries: int = pydantic.Field(
+    0, ge=0, description="how often a failed node is tried again; DataGate never is"
+  )
+  notify_url: str | None = pydantic.Field(
+    None, description="an http(s) address that is told how a run ended"
+  )
 
 
 class AirflowConfig(_Section):
   """The DAG of a compiled pipeline; paths are those on Airflow's workers."""
 
-  dag_id: str | None = None
-  schedule: str | None = None
-  start_date: datetime.date = datetime.date(2024, 1, 1)
-  retries: int = pydantic.Field(2, ge=0)
-  retry_delay_s: float = pydantic.Field(30, ge=0)
-  timeout_s: float | None = pydantic.Field(None, gt=0)
-  pool: str | None = None
-  pool_nodes: list[str] = ["Transform", "Tuner", "Trainer", "Evaluator"]
-  python: str | None = None
-  worker: str | None = None
+  dag_id: str | None = pydantic.Field(
+    None,
+    description="the DAG's name; null takes the name of the file, `images` for `dags/images.py`",
+  )
+  schedule: str | None = pydantic.Field(
+    None,
+    description="`@daily` and the like, or five fields of cron; null starts a run only when"
+    " told to",
+  )
+  start_date: datetime.date = pydantic.Field(
+    datetime.date(2024, 1, 1),
+    description="what the schedule counts from; what is past is not caught up",
+  )
+  retries: int = pydantic.Field(
+    2,
+    ge=0,
+    description="how often a failed node is tried again; refused data, a refused model and "
+    "bad input never are",
+  )
+  retry_delay_s: float = pydantic.Field(30, ge=0, description="seconds before it is")
+  timeout_s: float | None = pydantic.Field(
+    None,
+    gt=0,
+    description="seconds after which a node is ended and counts as failed; null for no end",
+  )
+  pool: str | None = pydantic.Field(
+    None,
+    description="the pool of the nodes in `pool_nodes`, which must exist in Airflow; null "
+    "takes Airflow's `default_pool`",
+  )
+  pool_nodes: list[str] = pydantic.Field(
+    ["Transform", "Tuner", "Trainer", "Evaluator"], description="the heavy nodes"
+  )
+  python: str | None = pydantic.Field(
+    None, description="the Python that dlpipe is installed in; null takes the one that compiles"
+  )
+  worker: str | None = pydantic.Field(
+    None,
+    description="the socket of a `dlpipe worker` that keeps TFX loaded; null starts each node cold",
+  )
 
 
 class PipelineConfig(_Section):
@@ -187,5 +338,11 @@ def default_workspace(environ: Mapping[str, str]) -> str:
 
 
 def from_env() -> str:
-  """The default workspace by the process's environment."""
-  return default_workspace(os.environ)
+  """The default workspace by the process's environment.
+
+  Raises:
+    BadInputError: it is not on this machine.
+  """
+  workspace = default_workspace(os.environ)
+  require_local("DLPIPE_WORKSPACE", workspace)
+  return workspace

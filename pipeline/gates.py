@@ -81,6 +81,12 @@ def task_gates(task: Task, bounds: Mapping[str, float]) -> tuple[MetricGate, ...
   )
 
 
+def gate_facts(task: Task, bounds: Mapping[str, float]) -> list[dict[str, Any]]:
+  """The gates without their reasons, as JSON: `metric`, `direction`, `bound`, `max_regression`."""
+  names = ("metric", "direction", "bound", "max_regression")
+  return [{name: getattr(gate, name) for name in names} for gate in task_gates(task, bounds)]
+
+
 def parameters(
   task: Task, gates: Sequence[MetricGate], *, min_examples: int | None
 ) -> dict[str, Any]:

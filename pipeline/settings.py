@@ -9,15 +9,34 @@ from __future__ import annotations
 import difflib
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pydantic
 import yaml
 
 from components.errors import BadInputError
-from pipeline.config import TRAIN_NAMES, PipelineConfig
+from pipeline import value_kinds
+from pipeline.config import PipelineConfig
+from pipeline.known_settings import Setting, known_settings
 from pipeline.task import Task
+
+# Pydantic's kinds of errors, in words.
+_BOUNDS = {
+  "greater_than_equal": "at least",
+  "greater_than": "above",
+  "less_than_equal": "at most",
+  "less_than": "below",
+}
+_KINDS = {
+  "int": "a whole number",
+  "float": "a number",
+  "finite": "a number",
+  "string": "text",
+  "bool": "true or false",
+  "dict": "a mapping",
+  "model": "a mapping",
+}
 
 
 def make_config(
@@ -46,25 +65,27 @@ def make_config(
   Raises:
     BadInputError: an unknown name, a value of the wrong type or out of range, an unreadable file.
   """
+  known = {setting.key: setting for setting in known_settings(task)}
   sections: dict[str, dict[str, Any]] = {}
-  for origin, section, name, value in (
+  refusals: dict[str, str] = {}
+  for origin, key, value in (
     *_file_items(config_file),
-    *map(_parse_setting, settings),
+    *(_parse_setting(each, known) for each in settings),
   ):
-    section, name = _known(task, section, name, origin)
-    sections.setdefault(section, {})
-    if section == "data" and name in task.data_options:
-      if value is not None:  # sources take None for their default
-        default = task.data_options[name]
-        if isinstance(default, str) and type(value) is int:
-          value = str(value)  # a column may be called by a number
-        _check_type(default, value, f"data.{name}", origin)
-      sections["data"].setdefault("options", {})[name] = value
+    setting = _find(key, known, task, origin)
+    is_unset = value is None and setting.section == "data"  # sources take None for their default
+    value = _as_meant(value, setting)
+    refusals.pop(key, None)
+    # What is wrong inside a mapping, such as one node's resources, PipelineConfig says best.
+    inside = isinstance(value, dict) and value_kinds.is_mapping(setting.kind)
+    if not (is_unset or inside) and not value_kinds.fits(setting.kind, value):
+      refusals[key] = f"{origin}: {setting.refusal(value)}"
+    if setting.section == "data" and setting.name in task.data_options:
+      sections.setdefault("data", {}).setdefault("options", {})[setting.name] = value
     else:
-      if section in ("model", "decode"):
-        defaults = task.hyperparameters if section == "model" else task.decoding
-        value = _check_type(defaults[name], value, f"{section}.{name}", origin)
-      sections[section][name] = value
+      sections.setdefault(setting.section, {})[setting.name] = value
+  if refusals:
+    raise BadInputError("\n".join(refusals.values()))
   if beam:
     sections.setdefault("beam", {})["runner"] = beam
   if mlmd:
@@ -81,7 +102,7 @@ def make_config(
     raise BadInputError("\n".join(_explain(e) for e in err.errors())) from err
 
 
-def _file_items(path: str | None) -> Iterable[tuple[str, str, str, Any]]:
+def _file_items(path: str | None) -> Iterable[tuple[str, str, Any]]:
   if path is None:
     return
   try:
@@ -96,18 +117,21 @@ def _file_items(path: str | None) -> Iterable[tuple[str, str, str, Any]]:
     )
   for section, names in content.items():
     for name, value in names.items():
-      yield f"--config {path}", str(section), str(name), value
+      yield f"--config {path}", f"{section}.{name}", value
 
 
-def _parse_setting(setting: str) -> tuple[str, str, str, Any]:
+def _parse_setting(setting: str, known: Mapping[str, Setting]) -> tuple[str, str, Any]:
   key, equals, value = setting.partition("=")
-  section, dot, name = key.strip().partition(".")
+  key = key.strip()
+  section, dot, name = key.partition(".")
   if not (equals and dot and section and name):
+    near = nearest(key, known)
+    hint = f" Did you mean {near[0]}={value}?" if near and equals else ""
     raise BadInputError(
-      f"--set takes section.name=value, such as train.epochs=5. Received: {setting!r}"
+      f"--set takes section.name=value, such as train.epochs=5. Received: {setting!r}.{hint}"
     )
   try:
-    return "--set", section, name, _scalar(value)
+    return "--set", key, _scalar(value)
   except yaml.YAMLError as err:
     raise BadInputError(f"--set {key}: the value is not readable: {value!r}") from err
 
@@ -128,62 +152,52 @@ def _as_float(value: str) -> str:
   return value if value.strip().lstrip("+-").isdigit() else repr(float(value))
 
 
-def _known(task: Task, section: str, name: str, origin: str) -> tuple[str, str]:
-  names = known_names(task)
-  if section in names and name in names[section]:
-    return section, name
-  full = f"{section}.{name}"
-  every = [f"{s}.{n}" for s, ns in names.items() for n in ns]
-  close = difflib.get_close_matches(full, every, n=1, cutoff=0.5)
-  same_name = [e for e in every if e.split(".", 1)[1] == name]
-  hint = f" Did you mean {(same_name or close)[0]}?" if same_name or close else ""
-  within = names.get(section)
-  known = (
-    f"Names in {section}: {', '.join(sorted(within))}."
-    if within
-    else f"Sections: {', '.join(names)}."
+def _find(key: str, known: Mapping[str, Setting], task: Task, origin: str) -> Setting:
+  if key in known:
+    return known[key]
+  near = nearest(key, known)
+  hint = f" Did you mean {near[0]}?" if near else ""
+  section = key.partition(".")[0]
+  within = sorted(each.name for each in known.values() if each.section == section)
+  sections = dict.fromkeys(each.section for each in known.values())
+  names = (
+    f"Names in {section}: {', '.join(within)}." if within else f"Sections: {', '.join(sections)}."
   )
-  raise BadInputError(f"{origin}: unknown name {full!r} for task {task.name}.{hint} {known}")
+  raise BadInputError(f"{origin}: unknown name {key!r} for task {task.name}.{hint} {names}")
 
 
-def known_names(task: Task) -> dict[str, list[str]]:
-  """Every section and the names that may be set in it."""
-  sections = {
-    name: list(field.annotation.model_fields)
-    for name, field in PipelineConfig.model_fields.items()
-    if isinstance(field.annotation, type) and issubclass(field.annotation, pydantic.BaseModel)
-  }
-  gates = [n for gate in task.gates for n in (gate.metric, f"{gate.metric}.max_regression")]
-  return {
-    "data": [*(n for n in sections.pop("data") if n != "options"), *task.data_options],
-    "model": [n for n in task.hyperparameters if n not in TRAIN_NAMES],
-    **({"decode": list(task.decoding)} if task.decoding else {}),
-    **sections,
-    "gates": [*gates, *sections["gates"]],
-  }
+def nearest(key: str, known: Iterable[str]) -> list[str]:
+  """The settings that somebody may have meant who wrote `key`, with or without its section."""
+  known = list(known)
+  name = key.rpartition(".")[2].replace("-", "_")
+  same_name = [each for each in known if each.partition(".")[2] == name]
+  if same_name:
+    return same_name
+  if "." in key:
+    return difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+  names = {each.partition(".")[2]: each for each in reversed(known)}
+  return [names[each] for each in difflib.get_close_matches(name, names, n=1, cutoff=0.7)]
 
 
-def _check_type(default: Any, value: Any, name: str, origin: str) -> Any:
-  """Holds a value to the type of its default; None as a default takes anything."""
-  if default is None:
+def _as_meant(value: Any, setting: Setting) -> Any:
+  """A whole number where any number or a text may be becomes that: a column may be called 2."""
+  if isinstance(value, bool) or not isinstance(value, int):
     return value
-  if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+  if value_kinds.is_any_number(setting.kind):
     return float(value)
-  if isinstance(default, (list, tuple)) and isinstance(value, (list, tuple)):
-    if default and any(type(item) is not type(default[0]) for item in value):
-      raise BadInputError(
-        f"{origin}: {name} must hold values of type {type(default[0]).__name__}, such as "
-        f"{default[0]!r}. Received: {value!r}"
-      )
-    return value
-  if type(value) is not type(default):
-    raise BadInputError(
-      f"{origin}: {name} must be of type {type(default).__name__}, such as {default!r}. "
-      f"Received: {value!r}"
-    )
-  return value
+  return str(value) if value_kinds.is_text(setting.kind) else value
 
 
 def _explain(error: Any) -> str:
+  """What is wrong with a value inside another, such as one of `kubeflow.resources`."""
   where = ".".join(str(part) for part in error["loc"])
+  if error["type"] == "extra_forbidden":
+    return f"{where}: there is no such name"
+  words = _BOUNDS.get(error["type"])
+  if words is not None:
+    [bound] = error["ctx"].values()
+    return f"{where} must be {words} {bound:g}. Received: {error['input']!r}"
+  expected = next((word for kind, word in _KINDS.items() if error["type"].startswith(kind)), None)
+  if expected is not None:
+    return f"{where} must be {expected}. Received: {error['input']!r}"
   return f"{where}: {error['msg']}. Received: {error['input']!r}"

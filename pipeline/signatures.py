@@ -157,6 +157,7 @@ def export(
   Returns:
     What was exported; its `predict` computes in Keras what the signatures must compute.
   """
+  _without_cudnn(model)
   module = ServingModule(
     model=model,
     outputs=outputs,
@@ -168,6 +169,17 @@ def export(
   )
   tf.saved_model.save(module, path, signatures=module.signatures())
   return module
+
+
+def _without_cudnn(model: keras.Model) -> None:
+  """Has recurrent layers traced with ops that run everywhere.
+
+  Keras writes cuDNN's op into what is traced where it sees a GPU, and a server without one has no
+  kernel for it (keras#18504). The weights are the same.
+  """
+  for layer in model._flatten_layers():
+    if hasattr(layer, "use_cudnn"):
+      layer.use_cudnn = False
 
 
 def _concrete(function: Callable[[tf.Tensor], Any], name: str, dtype: tf.DType = tf.string) -> Any:

@@ -9,13 +9,19 @@ TensorFlow nor TFX, so that the command line can list tasks and validate input i
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from components.errors import BadInputError
 from components.records import Record, Rejected, SourcePlan
 from pipeline.sources import input_paths
 
 Options = Mapping[str, Any]
+# Hyperparameters that every task has; a user sets them as train.<name>.
+TRAIN_NAMES = ("epochs", "batch_size", "learning_rate")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,6 +44,23 @@ class Source:
   read: Callable[[Mapping[str, Any], Options], Iterator[Record | Rejected]]
   reads_tables: bool = False
   usual_columns: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+
+  def __post_init__(self) -> None:
+    """Holds the functions to what Beam's workers can import.
+
+    Raises:
+      BadInputError: naming the one that they cannot.
+    """
+    for field in ("matches", "plan", "read"):
+      if not callable(getattr(self, field)):
+        raise BadInputError(f"Source: {_fault(self, field, 'a function')}")
+    for field in ("plan", "read"):
+      name = getattr(getattr(self, field), "__qualname__", ".")
+      if "." in name or name == "<lambda>":
+        raise BadInputError(
+          f"Source: {field} must be a function at the top level of a module, which other processes "
+          f"can import. Received: {field}={getattr(self, field)!r}"
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -137,6 +160,10 @@ class Task:
     monitor: the validation metric that picks the best epoch, and its mode.
     hyperparameters: defaults; `--set model.<name>=...` may change these names only, except
       that `epochs`, `batch_size` and `learning_rate`, which every task has, are `train.<name>`.
+    settings: what `--set` may change, by its full name such as `model.dropout`: a type that allows
+      for bounds and a meaning, `Annotated[float, pydantic.Field(ge=0, lt=1, description="...")]`.
+      `dlpipe settings` shows it and a value outside is refused; a name that is not here takes any
+      value of its default's type.
     decoding: further hyperparameters, set as `decode.<name>`, that say how a trained model turns
       what it computes into an answer. A change exports and judges the model again, and does not
       train it again.
@@ -184,8 +211,173 @@ class Task:
   score_text: str | None = None
   monitor: tuple[str, Literal["max", "min"]] = ("val_loss", "min")
   hyperparameters: Options = dataclasses.field(default_factory=dict)
+  settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   decoding: Options = dataclasses.field(default_factory=dict)
   tiny: Options = dataclasses.field(default_factory=dict)
   gates: tuple[MetricGate, ...] = ()
   infer_hyperparameters: Callable[[str, str, Options, Options], Options] | None = None
   describe: str | None = None
+
+  def __post_init__(self) -> None:
+    """Holds the fields to their forms.
+
+    Raises:
+      BadInputError: naming the field, what it must be and what it is.
+    """
+    for fault in _faults(self):
+      raise BadInputError(fault)
+
+  @property
+  def pipeline_name(self) -> str:
+    """What the pipeline is called in a metadata store, where names have no underscores."""
+    return self.name.replace("_", "-")
+
+  def dotted_paths(self) -> dict[str, str]:
+    """The functions that are named by dotted path, by field."""
+    paths = {field: getattr(self, field) for field in (*_PATHS, *_OPTIONAL_PATHS)}
+    return {field: path for field, path in paths.items() if path is not None}
+
+
+def task_of(pipeline_name: str) -> str:
+  """The name of the task whose pipeline is called so."""
+  return pipeline_name.replace("-", "_")
+
+
+_NAMES = ("name", "input_key", "label_key", "label_id_key", "prediction_key")
+_PATHS = (
+  "preprocessing_fn",
+  "build_model",
+  "compile_args",
+  "training_plan",
+  "serving_outputs",
+  "search_space",
+  "metrics",
+)
+_OPTIONAL_PATHS = ("adapt", "score_text", "describe")
+_FUNCTIONS = ("shipped_data", "sample_input", "request_value")
+_TUPLES = (
+  "sequence_keys",
+  "preprocessing_hyperparameters",
+  "slices",
+  "transformed_slices",
+  "serving_keys",
+)
+_MAPPINGS = (
+  "cache_dtypes",
+  "sources",
+  "data_options",
+  "hyperparameters",
+  "settings",
+  "decoding",
+  "tiny",
+)
+
+
+def _faults(task: Task) -> Iterator[str]:
+  """What is wrong with a task's fields, each as a sentence."""
+  if isinstance(task.input_key, (list, tuple)):
+    yield (
+      f"input_key must be one name: a task has one input, a text or a file's bytes. Received: "
+      f"{task.input_key!r}. Join several into one text in the source, or train on one of them."
+    )
+  for field in _NAMES:
+    if not (isinstance(getattr(task, field), str) and getattr(task, field)):
+      yield _fault(task, field, "a name, such as 'text'")
+  if not _NAME.fullmatch(task.name):
+    yield _fault(task, "name", "lower-case letters, digits and _, the first a letter")
+  if not isinstance(task.summary, str):
+    yield _fault(task, "summary", "a line of text")
+  if task.input_kind not in ("text", "file"):
+    yield _fault(task, "input_kind", "'text' or 'file'")
+  if task.vocabulary is not None and not isinstance(task.vocabulary, str):
+    yield _fault(task, "vocabulary", "the name of a vocabulary, or None")
+  for field in _MAPPINGS:
+    if not isinstance(getattr(task, field), Mapping):
+      yield _fault(task, field, "a dictionary")
+  for field in _TUPLES:
+    value = getattr(task, field)
+    if not isinstance(value, tuple) or not all(isinstance(each, str) for each in value):
+      yield _fault(task, field, "a tuple of names, such as ('text',)")
+  for field in _FUNCTIONS:
+    if not callable(getattr(task, field)):
+      yield _fault(task, field, "a function")
+  if task.infer_hyperparameters is not None and not callable(task.infer_hyperparameters):
+    yield _fault(task, "infer_hyperparameters", "a function, or None")
+  yield from _path_faults(task)
+  yield from _value_faults(task)
+  yield from _gate_faults(task)
+
+
+def _path_faults(task: Task) -> Iterator[str]:
+  for field in (*_PATHS, *_OPTIONAL_PATHS):
+    value = getattr(task, field)
+    if value is None and field in _OPTIONAL_PATHS:
+      continue
+    if not isinstance(value, str) or not _DOTTED_PATH.fullmatch(value):
+      yield _fault(
+        task,
+        field,
+        f"a function's dotted path, such as 'pipeline.tasks.{task.name}.model.f'",
+      )
+
+
+def _value_faults(task: Task) -> Iterator[str]:
+  if not task.sources or not all(isinstance(each, Source) for each in task.sources.values()):
+    yield _fault(task, "sources", "a dictionary of at least one Source")
+  missing = [name for name in TRAIN_NAMES if name not in task.hyperparameters]
+  if missing:
+    yield (f"hyperparameters must have {', '.join(TRAIN_NAMES)}. Missing: {', '.join(missing)}")
+  both = sorted(set(task.hyperparameters) & set(task.decoding))
+  if both:
+    yield f"decoding must have names of its own. In hyperparameters, too: {', '.join(both)}"
+  known = {*task.hyperparameters, *task.decoding}
+  for field, names, among in (
+    ("tiny", task.tiny, known),
+    ("preprocessing_hyperparameters", task.preprocessing_hyperparameters, known),
+    ("settings", task.settings, _settable(task)),
+  ):
+    strangers = sorted(set(names) - among)
+    if strangers:
+      yield (
+        f"{field} must hold names that the task has: {', '.join(sorted(among))}. Received: "
+        f"{', '.join(strangers)}"
+      )
+
+
+def _settable(task: Task) -> set[str]:
+  return {
+    *(f"data.{name}" for name in task.data_options),
+    *(f"model.{name}" for name in task.hyperparameters),
+    *(f"decode.{name}" for name in task.decoding),
+  }
+
+
+def _gate_faults(task: Task) -> Iterator[str]:
+  monitor = task.monitor
+  if (
+    not isinstance(monitor, tuple)
+    or len(monitor) != 2
+    or not str(monitor[0]).startswith("val_")
+    or monitor[1] not in ("max", "min")
+  ):
+    yield _fault(task, "monitor", "a validation metric and its mode, ('val_accuracy', 'max')")
+  if not isinstance(task.gates, tuple) or not all(isinstance(g, MetricGate) for g in task.gates):
+    yield _fault(task, "gates", "a tuple of MetricGate; one gate needs a comma behind it")
+    return
+  metrics = [gate.metric for gate in task.gates]
+  for gate in task.gates:
+    if not (isinstance(gate.metric, str) and gate.metric):
+      yield f"gates: metric must be a metric's name. Received: metric={gate.metric!r}"
+    if metrics.count(gate.metric) > 1:
+      yield f"gates: {gate.metric} must have one gate, with bound and max_regression in it"
+    if gate.direction not in ("higher", "lower"):
+      yield (
+        f"gates: direction of {gate.metric} must be 'higher' or 'lower'. Received: "
+        f"direction={gate.direction!r}"
+      )
+    if gate.bound is None and gate.max_regression is None:
+      yield f"gates: {gate.metric} must have a bound or a max_regression; it holds nothing"
+
+
+def _fault(task: Task | Source, field: str, expected: str) -> str:
+  return f"{field} must be {expected}. Received: {field}={getattr(task, field)!r}"

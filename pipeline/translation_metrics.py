@@ -13,6 +13,7 @@ from __future__ import annotations
 import collections
 import functools
 import json
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -93,7 +94,7 @@ def chrf(counts: np.ndarray) -> float:
 
 def row_chrf(predicted: str, label: str) -> float:
   """chrF2 of one row, 0 to 100."""
-  return chrf(chrf_counts(predicted, label))
+  return chrf(chrf_counts(_composed(predicted), _composed(label)))
 
 
 def _match_counts(prediction: str, reference: str) -> np.ndarray:
@@ -168,4 +169,9 @@ class _SumCounts(PairedCombiner):
 
 def _text(value: Any) -> str:
   [text] = np.ravel(value).tolist()
-  return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+  return _composed(text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text))
+
+
+def _composed(text: str) -> str:
+  # As the graph composes what it reads and learns from: how a reference is encoded is no fault.
+  return unicodedata.normalize("NFC", text)

@@ -33,6 +33,8 @@ def udf_path(function: Callable[..., Any]) -> str:
 def code_fingerprint(*modules: str) -> str:
   """Hashes the sources of modules and of every module of ours that they import.
 
+  A table that a module reads, a .tsv of its name beside it, counts as its source.
+
   Args:
     *modules: dotted names of modules, or dotted paths of functions in them.
 
@@ -49,6 +51,8 @@ def code_fingerprint(*modules: str) -> str:
     if path is None:
       continue
     sources[name] = path.read_bytes()
+    if (table := path.with_suffix(".tsv")).is_file():
+      sources[f"{name}.tsv"] = table.read_bytes()
     pending.extend(_imported(name, sources[name], is_package=path.name == "__init__.py"))
   digest = hashlib.sha256()
   for name in sorted(sources):

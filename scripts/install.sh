@@ -102,3 +102,4 @@ run_uv install --no-deps --no-build-isolation --editable .
 
 printf '%s\n%s\n' "$fingerprint" "$place" >"$stamp"
 echo "Ready in $(($(date +%s) - started)) s. Check it with: $venv/bin/dlpipe doctor"
+echo "To call dlpipe by its name in this shell:  . $venv/bin/activate"

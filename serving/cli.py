@@ -18,6 +18,7 @@ from typing import Any
 from serving.errors import ServingError
 from serving.flags import Flags, check, parse, refuse_misspelt, usage
 from serving.log_lines import LineFormatter
+from serving.ports import require_free
 
 # With TensorFlow imported a full collection takes 0.1 s and more; building the lists of one large
 # request would set off several.
@@ -60,6 +61,8 @@ def serve(flags: Flags) -> int:
   server: Any = None
   try:
     check(flags)
+    for port in (flags.port, flags.rest_api_port):
+      require_free(flags.host, port)
     from serving.server import ModelServer
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -10,16 +10,21 @@
     +-- NotFound              404   NOT_FOUND            no such model or version
     +-- AlreadyExists         409   ALREADY_EXISTS       there is one of that name
     +-- Aborted               409   ABORTED              lost to somebody else's change
-    +-- ResourceExhausted     429   RESOURCE_EXHAUSTED   too large, or waited too long in a queue
+    +-- ResourceExhausted     429   RESOURCE_EXHAUSTED   no room now, or waited too long in a queue
+    |   +-- TooLarge          413   RESOURCE_EXHAUSTED   the request or what it becomes
+    |   +-- TargetTooLong     414   RESOURCE_EXHAUSTED   path and query
+    |   +-- HeadersTooLarge   431   RESOURCE_EXHAUSTED   headers or trailers
     +-- Unknown               500   UNKNOWN              failed, nobody knows why
     +-- Internal              500   INTERNAL             the model failed, or cannot be loaded
     +-- DataLoss              500   DATA_LOSS            a file is damaged
     +-- Unimplemented         501   UNIMPLEMENTED        a method or an op that is not there
     +-- Unavailable           503   UNAVAILABLE          not now; try again
     +-- DeadlineExceeded      504   DEADLINE_EXCEEDED    not in the time the caller gave
+        +-- TooSlow           408   DEADLINE_EXCEEDED    the caller did not send it in time
 
 The class carries both codes, so no two tables have to agree. The pairs are TensorFlow Serving's
-(Source: tensorflow_serving/model_servers/http_server.cc). Imports nothing.
+(Source: tensorflow_serving/model_servers/http_server.cc), but for the four that stand below
+another: HTTP has statuses of its own for what is refused before it is read. Imports nothing.
 """
 
 from __future__ import annotations
@@ -107,6 +112,24 @@ class ResourceExhausted(ServingError):
   grpc_code = "RESOURCE_EXHAUSTED"
 
 
+class TooLarge(ResourceExhausted):
+  """The request is larger than the server takes, as sent or inflated or parsed."""
+
+  http_status = 413
+
+
+class TargetTooLong(ResourceExhausted):
+  """Path and query are longer than the server takes."""
+
+  http_status = 414
+
+
+class HeadersTooLarge(ResourceExhausted):
+  """Headers or trailers are larger than the server takes."""
+
+  http_status = 431
+
+
 class Unknown(ServingError):
   """It failed, and no code says how."""
 
@@ -147,6 +170,12 @@ class DeadlineExceeded(ServingError):
 
   http_status = 504
   grpc_code = "DEADLINE_EXCEEDED"
+
+
+class TooSlow(DeadlineExceeded):
+  """The caller did not send the request in the time that the server gives it."""
+
+  http_status = 408
 
 
 # TensorFlow numbers its errors as gRPC numbers its statuses.

@@ -9,12 +9,15 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
+import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from serving.errors import InvalidArgument
 
 _CPUS = os.cpu_count() or 1
+_WIDTH = 80  # columns of the usage
 
 
 def _flag(
@@ -100,7 +103,21 @@ class Flags:
   skip_initialize_tpu: bool = _ignored(False, "there is no TPU")
 
   host: str = _ours("127.0.0.1", "address that both ports listen on; 0.0.0.0 is every one")
-  max_request_bytes: int = _ours(0, "refuse larger requests; 0 does not")
+  max_request_bytes: int = _ours(100 << 20, "refuse larger requests, inflated too; 0 does not")
+  max_bytes_in_flight: int = _ours(
+    200 << 20,
+    "memory for REST requests together, half for bodies, half for reading them; 0: no limit",
+  )
+  max_connections: int = _ours(
+    1000, "REST connections; the idlest leaves for one more; 0: no limit"
+  )
+  header_timeout_in_ms: int = _ours(
+    20_000, "for a REST request's headers, a gRPC handshake; 0: no limit"
+  )
+  body_timeout_in_ms: int = _ours(
+    30_000, "for its body, or for reading the answer, beyond a second for 4 KiB; 0: no limit"
+  )
+  idle_timeout_in_ms: int = _ours(75_000, "between two requests of a connection; 0: no limit")
   max_concurrent_requests: int = _ours(0, "refuse what would be one more, per protocol; 0: never")
   auth_tokens_file: str = _ours(
     "", "let in only who bears a token of this file: TOKEN or TOKEN ROLE a line, predict or admin"
@@ -117,6 +134,15 @@ class Flags:
 _FIELDS = {field.name: field for field in dataclasses.fields(Flags)}
 # Alike enough that no other flag, such as one of a newer TensorFlow Serving, can be meant.
 _MISSPELT_RATIO = 0.75
+_LIMITS = (
+  "max_request_bytes",
+  "max_bytes_in_flight",
+  "max_connections",
+  "max_concurrent_requests",
+  "header_timeout_in_ms",
+  "body_timeout_in_ms",
+  "idle_timeout_in_ms",
+)
 _TRUE, _FALSE = ("true", "1", "t", "yes"), ("false", "0", "f", "no")
 
 
@@ -203,6 +229,15 @@ def check(flags: Flags) -> None:
     raise InvalidArgument(
       "No port is asked for: set --port, --rest_api_port or --grpc_socket_path."
     )
+  for name in _LIMITS:
+    if getattr(flags, name) < 0:
+      raise InvalidArgument(f"--{name} must be 0, for no limit, or more.")
+  if 0 < flags.max_bytes_in_flight < 2 * (flags.max_request_bytes or sys.maxsize):
+    raise InvalidArgument(
+      "--max_bytes_in_flight must be at least twice --max_request_bytes, for the body and for "
+      f"reading it. Received: {flags.max_bytes_in_flight} and {flags.max_request_bytes}; 0 is no "
+      "limit for either."
+    )
   if flags.monitoring_config_file and not flags.rest_api_port:
     raise InvalidArgument("--monitoring_config_file needs --rest_api_port.")
   if flags.ui and not flags.rest_api_port:
@@ -237,13 +272,18 @@ def without_effect(flags: Flags) -> list[str]:
 
 
 def usage() -> str:
-  """All flags, a line each."""
+  """All flags, with what they take; no line is wider than 80 columns."""
   lines = ["Flags:"]
   for field in _FIELDS.values():
     default = str(field.default).lower() if field.type == "bool" else repr(field.default)
     origin = " (not in TensorFlow Serving)" if field.metadata["is_ours"] else ""
-    lines.append(
-      f"  --{field.name}={default}\n      {field.type}, {field.metadata['help']}{origin}"
+    lines.append(f"  --{field.name}={default}")
+    lines += textwrap.wrap(
+      f"{field.type}, {field.metadata['help']}{origin}",
+      _WIDTH,
+      initial_indent=" " * 6,
+      subsequent_indent=" " * 6,
+      break_on_hyphens=False,
     )
   return "\n".join(lines)
 

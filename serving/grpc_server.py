@@ -13,12 +13,18 @@ from typing import Any
 import grpc
 
 from serving import polling_server
+from serving.descriptors import connection_share
 from serving.errors import FailedPrecondition, InvalidArgument, Unavailable
 from serving.protos import HealthCheckRequest, HealthCheckResponse
 from serving.tls import read_ssl_config
 
 _HEALTH = "grpc.health.v1.Health"
 _SERVING = 1
+# A call's headers; beyond half of it gRPC refuses some at random.
+_MAX_METADATA_BYTES = 32 << 10
+# Calls at a time, of each connection.
+_MAX_STREAMS = 1024
+_KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS = 120_000, 20_000
 _ONE_BYTE = 0x80  # above, a length takes more
 # What TensorFlow Serving registers; anything else is NOT_FOUND.
 _HEALTHY_NAMES = ("", "ModelService", "PredictionService")
@@ -29,14 +35,35 @@ def make_server(
   threads: int,
   max_request_bytes: int = 0,
   max_concurrent_requests: int = 0,
+  header_timeout_s: float = 0.0,
+  idle_timeout_s: float = 0.0,
   channel_arguments: str = "",
   interceptors: Sequence[Any] = (),
   answers_at_once: bool = True,
 ) -> grpc.Server:
-  """A gRPC server without services and ports; the arguments are `PollingServer`'s."""
+  """A gRPC server without services and ports.
+
+  Args:
+    threads: that answer what takes long.
+    interceptors: gRPC's.
+    answers_at_once: whether a quick call may be answered by the thread that read it.
+    max_request_bytes: of a message, as it is sent and as it is inflated. Here and below, 0 is no
+      limit.
+    max_concurrent_requests: more are refused.
+    header_timeout_s: for a connection's handshake.
+    idle_timeout_s: between two calls of a connection, which then closes.
+    channel_arguments: `k=v,k=v`; they override all of these.
+  """
   arguments: dict[str, Any] = {
     "grpc.max_send_message_length": -1,
     "grpc.max_receive_message_length": max_request_bytes or -1,
+    "grpc.absolute_max_metadata_size": _MAX_METADATA_BYTES,
+    "grpc.max_concurrent_streams": _MAX_STREAMS,
+    "grpc.max_allowed_incoming_connections": connection_share(),
+    # A peer that is gone without a word.
+    "grpc.keepalive_time_ms": _KEEPALIVE_MS,
+    "grpc.keepalive_timeout_ms": _KEEPALIVE_TIMEOUT_MS,
+    **_timeouts(header_timeout_s, idle_timeout_s),
     # Two servers that share a port by mistake would each get half of the requests.
     "grpc.so_reuseport": 0,
     **read_channel_arguments(channel_arguments),
@@ -56,6 +83,14 @@ def make_server(
     maximum_concurrent_rpcs=max_concurrent_requests or None,
     interceptors=list(interceptors),
   )
+
+
+def _timeouts(header_timeout_s: float, idle_timeout_s: float) -> dict[str, Any]:
+  found = {
+    "grpc.server_handshake_timeout_ms": int(header_timeout_s * 1000),
+    "grpc.max_connection_idle_ms": int(idle_timeout_s * 1000),
+  }
+  return {name: milliseconds for name, milliseconds in found.items() if milliseconds > 0}
 
 
 def first_field(message: bytes) -> bytes:

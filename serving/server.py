@@ -28,6 +28,7 @@ from serving.protos import MonitoringConfig
 from serving.request_log import RequestLog
 from serving.rest.api import RestApi, RestOptions
 from serving.rest.http_server import HttpServer
+from serving.rest.limits import Limits
 from serving.rest.page import Page
 from serving.serving_core import ServingCore
 from serving.sessions import Runnable, SessionOptions
@@ -110,6 +111,8 @@ class ModelServer:
       threads=flags.grpc_max_threads,
       max_request_bytes=flags.max_request_bytes,
       max_concurrent_requests=flags.max_concurrent_requests,
+      header_timeout_s=flags.header_timeout_in_ms / 1000,
+      idle_timeout_s=flags.idle_timeout_in_ms / 1000,
       channel_arguments=flags.grpc_channel_arguments,
       interceptors=[TokenInterceptor(self._tokens)] if self._tokens is not None else [],
       answers_at_once=not flags.enable_batching,
@@ -143,6 +146,8 @@ class ModelServer:
       with_cors=flags.rest_api_enable_cors_support,
       check_method=flags.enable_signature_method_name_check,
       metrics_path=self._metrics_path,
+      max_request_bytes=flags.max_request_bytes,
+      max_bytes_in_flight=flags.max_bytes_in_flight,
     )
     page = Page(self._core, needs_token=self._tokens is not None) if flags.ui else None
     http = HttpServer(
@@ -151,7 +156,14 @@ class ModelServer:
       port=flags.rest_api_port,
       threads=flags.rest_api_num_threads,
       timeout_s=timeout_s,
-      max_request_bytes=flags.max_request_bytes,
+      limits=Limits(
+        max_request_bytes=flags.max_request_bytes,
+        max_bytes_in_flight=flags.max_bytes_in_flight,
+        max_connections=flags.max_connections,
+        header_timeout_s=flags.header_timeout_in_ms / 1000,
+        body_timeout_s=flags.body_timeout_in_ms / 1000,
+        idle_timeout_s=flags.idle_timeout_in_ms / 1000,
+      ),
       max_concurrent_requests=flags.max_concurrent_requests,
       answers_at_once=not flags.enable_batching,
       tls=self._tls,

@@ -24,6 +24,7 @@ from tensorflow.python.framework import ops
 
 from serving.errors import DataLoss, Internal, InvalidArgument, NotFound, error_of_code
 from serving.graph_errors import for_caller
+from serving.op_libraries import register_ops
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -189,6 +190,7 @@ def _load(session: Any, path: pathlib.Path, tags: Sequence[str]) -> Any:
     )
   try:
     with _LOADING, session.graph.as_default():
+      register_ops()
       return tf.compat.v1.saved_model.loader.load(session, list(tags), os.fspath(path))
   except tf.errors.OpError as err:
     raise error_of_code(err.error_code, str(err.message)) from err

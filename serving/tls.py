@@ -90,6 +90,17 @@ class TlsSocket:
       self._shake()
       return self._socket.recv(size)
 
+  def recv_into(self, buffer: bytearray) -> int:
+    """Reads into a buffer what can be read now; returns how much; 0 at the end.
+
+    Raises:
+      BlockingIOError: nothing yet.
+      OSError: the connection or the other side's TLS is broken.
+    """
+    with _as_blocking():
+      self._shake()
+      return self._socket.recv_into(buffer)
+
   def send(self, data: bytes | bytearray) -> int:
     """Sends what can be sent now; returns how much that was.
 

@@ -23,6 +23,7 @@ class ServingGateSpec(component_spec.ComponentSpec):
     executor.MODEL_NAME: component_spec.ExecutionParameter(type=str),
     executor.TOLERANCE: component_spec.ExecutionParameter(type=float),
     executor.MAX_LATENCY_MS: component_spec.ExecutionParameter(type=float, optional=True),
+    executor.SERVING_RELEASE: component_spec.ExecutionParameter(type=str, optional=True),
     executor.CODE_FINGERPRINT: component_spec.ExecutionParameter(type=str),
   }
 
@@ -34,7 +35,8 @@ class ServingGate(base_component.BaseComponent):
   server, a process of its own that is asked over REST and gRPC. In each, every serving signature
   runs with batches of one and of all rows, and is held to what the model answered in the training
   process. The example requests beside the export are executed, and the latency of single rows is
-  measured. Unlike TFX's InfraValidator it needs neither Docker nor Kubernetes.
+  measured. The graph's ops are held to what a release of TensorFlow Serving has. Unlike TFX's
+  InfraValidator it needs neither Docker nor Kubernetes.
 
   A refused model is no failure of this component: it records `blessed` 0 with the reasons, and
   whatever pushes must ask.
@@ -43,9 +45,9 @@ class ServingGate(base_component.BaseComponent):
 
   - `blessing`: `standard_artifacts.InfraBlessing` with the custom property `blessed` (1 or 0) and
     the file INFRA_BLESSED or INFRA_NOT_BLESSED, as InfraValidator writes them; `parity.json`:
-    `{"passed", "rows", "tolerance", "max_latency_ms", "reasons", "latency": [{"protocol",
-    "requests", "p50_ms", "p99_ms"}], "skipped", "paths": [{"loader", "signature", "output",
-    "batch", "max_difference", "passed", "reason"}]}`; and, where the model is refused,
+    `{"passed", "rows", "tolerance", "max_latency_ms", "serving_release", "reasons", "latency":
+    [{"protocol", "requests", "p50_ms", "p99_ms"}], "skipped", "paths": [{"loader", "signature",
+    "output", "batch", "max_difference", "passed", "reason"}]}`; and, where the model is refused,
     `server.log`, what the server wrote if it was started.
   """
 
@@ -60,6 +62,7 @@ class ServingGate(base_component.BaseComponent):
     model_name: str,
     tolerance: float = 1e-5,
     max_latency_ms: float | None = None,
+    serving_release: str | None = None,
     code_fingerprint: str = "",
   ):
     """Draws the component.
@@ -71,6 +74,8 @@ class ServingGate(base_component.BaseComponent):
       tolerance: the largest absolute difference of an output's numbers that passes.
       max_latency_ms: the largest p99 of requests of one row, over REST and over gRPC, that passes;
         None for no limit.
+      serving_release: the tag of the image `tensorflow/serving` that will serve, such as 2.16.1 or
+        2.16.1-gpu; None for the newest that is no newer than the TensorFlow of the run.
       code_fingerprint: changes when the component's code changes, so that it runs again.
     """
     spec = ServingGateSpec(
@@ -80,6 +85,7 @@ class ServingGate(base_component.BaseComponent):
         executor.MODEL_NAME: model_name,
         executor.TOLERANCE: tolerance,
         executor.MAX_LATENCY_MS: max_latency_ms,
+        executor.SERVING_RELEASE: serving_release,
         executor.CODE_FINGERPRINT: code_fingerprint,
         executor.BLESSING: types.Channel(type=standard_artifacts.InfraBlessing),
       }

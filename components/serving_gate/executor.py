@@ -6,15 +6,19 @@ import json
 import os
 from typing import Any
 
+import tensorflow as tf
 from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from components.artifacts import TRY_AGAIN
+from components.errors import BadInputError
 from components.progress import report
 from components.serving_gate.expectations import read_expectations
 from components.serving_gate.parity import Parity, prove
+from components.serving_gate.serving_ops import ServingRelease, default_release, release_of_tag
 
 MODEL = "model"
 MODEL_RUN = "model_run"
@@ -22,6 +26,7 @@ BLESSING = "blessing"
 MODEL_NAME = "model_name"
 TOLERANCE = "tolerance"
 MAX_LATENCY_MS = "max_latency_ms"
+SERVING_RELEASE = "serving_release"
 CODE_FINGERPRINT = "code_fingerprint"
 PARITY_FILE, LOG_FILE = "parity.json", "server.log"
 # TFX's InfraValidator's names, so that whatever reads its blessings reads ours.
@@ -42,12 +47,15 @@ class Executor(base_executor.BaseExecutor):
     Args:
       input_dict: `model` and `model_run`, one artifact each, of the same training.
       output_dict: `blessing`, one artifact.
-      exec_properties: `model_name`, `tolerance`, and `max_latency_ms` where there is a limit.
+      exec_properties: `model_name`, `tolerance`, `max_latency_ms` where there is a limit, and
+        `serving_release` where it is not the one that goes with this TensorFlow.
 
     Raises:
-      BadInputError: `tolerance` is negative, or `max_latency_ms` not positive.
+      BadInputError: `tolerance` is negative, `max_latency_ms` not positive, or `serving_release` no
+        tag that is known.
       DlpipeError: the training left nothing to replay.
     """
+    release = _release(exec_properties.get(SERVING_RELEASE))
     model = artifact_utils.get_single_instance(input_dict[MODEL])
     blessing = artifact_utils.get_single_instance(output_dict[BLESSING])
     expectations = read_expectations(artifact_utils.get_single_uri(input_dict[MODEL_RUN]))
@@ -57,13 +65,26 @@ class Executor(base_executor.BaseExecutor):
       model_name=exec_properties[MODEL_NAME],
       tolerance=exec_properties[TOLERANCE],
       max_latency_ms=exec_properties.get(MAX_LATENCY_MS),
+      release=release,
     )
     _write(blessing, PARITY_FILE, json.dumps(parity.to_json(), indent=2, allow_nan=False))
     if parity.log and not parity.passed:
       _write(blessing, LOG_FILE, parity.log)
     _write(blessing, _BLESSED_FILE if parity.passed else _NOT_BLESSED_FILE, "")
     blessing.set_int_custom_property("blessed", int(parity.passed))
+    if parity.is_only_slow:
+      # The machine may have been busy: the next run measures again.
+      blessing.set_int_custom_property(TRY_AGAIN, 1)
     report(_conclusion(parity), rows=parity.rows, passed=parity.passed)
+
+
+def _release(tag: str | None) -> ServingRelease:
+  if not tag:
+    return default_release(tf.__version__)
+  try:
+    return release_of_tag(tag)
+  except ValueError as err:
+    raise BadInputError(f"push.serving_release: {err}. Received: {tag!r}") from err
 
 
 def _conclusion(parity: Parity) -> str:

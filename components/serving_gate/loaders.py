@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tfx.dsl.io import fileio
 
+from components.serving_gate.serving_ops import UsedOp
+from serving.op_libraries import register_ops
+
 # (signature, input name, values) -> output name to array.
 Run = Callable[[str, str, np.ndarray], dict[str, np.ndarray]]
 
-# These call back into the Python process that built the graph; a model server has none.
-_PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
+_COMPILED = "_XlaMustCompile"  # on functions: jit_compile=True
 # What TensorFlow may print before it says what happened.
 _PREAMBLE = ("Graph execution error:", "Detected at node", "root error(s) found.")
 
@@ -23,6 +26,7 @@ _PREAMBLE = ("Graph execution error:", "Detected at node", "root error(s) found.
 @contextlib.contextmanager
 def load_tf2(model_dir: str) -> Iterator[tuple[Run, frozenset[str]]]:
   """Loads as Python and TFMA do; gives a function that runs signatures, and their names."""
+  register_ops()
   functions = tf.saved_model.load(model_dir).signatures
 
   def run(signature: str, input_name: str, values: np.ndarray) -> dict[str, np.ndarray]:
@@ -37,6 +41,7 @@ def load_tf2(model_dir: str) -> Iterator[tuple[Run, frozenset[str]]]:
 @contextlib.contextmanager
 def load_tf1(model_dir: str) -> Iterator[tuple[Run, frozenset[str]]]:
   """Loads as TensorFlow Serving and BulkInferrer do, into a graph and session of its own."""
+  register_ops()
   with tf.compat.v1.Session(graph=tf.Graph()) as session:
     meta_graph = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], model_dir)
     definitions = meta_graph.signature_def
@@ -51,21 +56,31 @@ def load_tf1(model_dir: str) -> Iterator[tuple[Run, frozenset[str]]]:
     yield run, frozenset(definitions)
 
 
-def unservable_ops(model_dir: str) -> list[str]:
-  """Names of the ops that a stock TensorFlow Serving cannot run, sorted.
-
-  Here they may well run: a library that some import loaded registers its ops for the whole process,
-  and a Python function is still there in the process that exported it.
-  """
+def used_ops(model_dir: str) -> set[UsedOp]:
+  """The ops of a SavedModel, those within its functions included."""
   with fileio.open(os.path.join(model_dir, "saved_model.pb"), "rb") as f:
     model = saved_model_pb2.SavedModel.FromString(f.read())
-  found: set[str] = set()
+  found: set[UsedOp] = set()
   for meta_graph in model.meta_graphs:
     library = meta_graph.graph_def.library.function
     functions = {function.signature.name for function in library}
-    nodes = [meta_graph.graph_def.node, *(function.node_def for function in library)]
-    found |= {node.op for group in nodes for node in group} - functions
-  return sorted(op for op in found if op in _PYTHON_OPS or not _is_core_op(op))
+    found |= _ops_of(meta_graph.graph_def.node, functions, by_xla=False)
+    for function in library:
+      by_xla = _COMPILED in function.attr and function.attr[_COMPILED].b
+      found |= _ops_of(function.node_def, functions, by_xla=by_xla)
+  return found
+
+
+def _ops_of(nodes: Iterable[Any], functions: Collection[str], *, by_xla: bool) -> set[UsedOp]:
+  return {
+    UsedOp(
+      name=node.op,
+      attributes=frozenset(name for name in node.attr if not name.startswith("_")),
+      by_xla=by_xla,
+    )
+    for node in nodes
+    if node.op not in functions
+  }
 
 
 def first_line(error: BaseException) -> str:
@@ -73,12 +88,6 @@ def first_line(error: BaseException) -> str:
   lines = [line.strip() for line in str(error).splitlines()]
   telling = [line for line in lines if line and not any(p in line for p in _PREAMBLE)]
   return f"{type(error).__name__}: {telling[0]}" if telling else type(error).__name__
-
-
-def _is_core_op(name: str) -> bool:
-  # `raw_ops` is generated when TensorFlow is built, so no library adds to it later. It leaves out
-  # what is TensorFlow's own under these prefixes.
-  return hasattr(tf.raw_ops, name) or name.startswith(("_", "Xla"))
 
 
 def _check(signature: str, known: Collection[str]) -> None:

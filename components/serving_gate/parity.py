@@ -11,7 +11,9 @@ from components.serving_gate.expectations import Expectations
 from components.serving_gate.latency import Latency
 from components.serving_gate.replay import op_reasons, replay_in_process
 from components.serving_gate.server_replay import Served, replay_through_server
+from components.serving_gate.serving_ops import ServingRelease
 
+_LATENCY = "serving_p99_ms"
 _SAME_ANSWERS = (
   "the exported model must answer as the trained one, in every loader, protocol and signature"
 )
@@ -29,7 +31,8 @@ class Parity:
     paths: every output of every signature, in every way that it was asked.
     latency: of each protocol; empty where it was not measured.
     skipped: sentences on what was not tried.
-    op_reasons: why a stock TensorFlow Serving could not run the graph.
+    release: the TensorFlow Serving whose ops the graph was held to.
+    op_reasons: why it could not run the graph.
     log: what the model server wrote; empty where none was started.
   """
 
@@ -37,6 +40,7 @@ class Parity:
   tolerance: float
   max_latency_ms: float | None
   paths: tuple[PathResult, ...]
+  release: ServingRelease
   latency: tuple[Latency, ...] = ()
   skipped: tuple[str, ...] = ()
   op_reasons: tuple[str, ...] = ()
@@ -47,8 +51,9 @@ class Parity:
     """Why the model is refused; empty for one that passed."""
     slow = [latency.reason(self.max_latency_ms) for latency in self.latency]
     return [
-      *(path.sentence for path in self.paths if not path.passed),
+      # First, since a path that fails may fail for that.
       *self.op_reasons,
+      *(path.sentence for path in self.paths if not path.passed),
       *filter(None, slow),
     ]
 
@@ -56,6 +61,11 @@ class Parity:
   def passed(self) -> bool:
     """Whether the export may be served."""
     return all(gate["passed"] for gate in self.gates())
+
+  @property
+  def is_only_slow(self) -> bool:
+    """Whether nothing but the latency refuses."""
+    return [gate["metric"] for gate in self.gates() if not gate["passed"]] == [_LATENCY]
 
   @property
   def largest(self) -> PathResult | None:
@@ -70,6 +80,7 @@ class Parity:
       "rows": self.rows,
       "tolerance": self.tolerance,
       "max_latency_ms": self.max_latency_ms,
+      "serving_release": str(self.release),
       "reasons": self.reasons,
       "latency": [dataclasses.asdict(latency) for latency in self.latency],
       "skipped": list(self.skipped),
@@ -103,7 +114,7 @@ class Parity:
     if self.max_latency_ms is not None and self.latency:
       gates.append(
         {
-          "metric": "serving_p99_ms",
+          "metric": _LATENCY,
           "bound": f"<= {self.max_latency_ms:g}",
           "value": slowest,
           "passed": not any(slow),
@@ -120,6 +131,7 @@ def prove(
   model_name: str,
   tolerance: float,
   max_latency_ms: float | None,
+  release: ServingRelease,
 ) -> Parity:
   """Asks the export in every way that it will be asked.
 
@@ -132,6 +144,7 @@ def prove(
     model_name: the name it is served under.
     tolerance: the largest absolute difference of numbers that passes.
     max_latency_ms: the largest p99 of requests of one row, over each protocol; None for no limit.
+    release: the TensorFlow Serving that must be able to run the graph.
 
   Raises:
     BadInputError: `tolerance` is negative, or `max_latency_ms` not positive.
@@ -143,7 +156,7 @@ def prove(
       f"gates.max_latency_ms must be above 0. Received: max_latency_ms={max_latency_ms!r}"
     )
   paths = tuple(replay_in_process(model_dir, expectations, tolerance=tolerance))
-  unservable = tuple(op_reasons(model_dir))
+  unservable = tuple(op_reasons(model_dir, release))
   if unservable or not all(path.passed for path in paths):
     served = Served(
       paths=(), skipped=("No model server was started, since the model is refused without it.",)
@@ -156,6 +169,7 @@ def prove(
     rows=len(expectations.examples),
     tolerance=tolerance,
     max_latency_ms=max_latency_ms,
+    release=release,
     paths=paths + served.paths,
     latency=served.latency,
     skipped=served.skipped,

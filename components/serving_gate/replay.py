@@ -16,7 +16,9 @@ import numpy as np
 from components.progress import report
 from components.serving_gate.compare import EVERY, PathResult, compare, failed
 from components.serving_gate.expectations import Expectations
-from components.serving_gate.loaders import Run, first_line, load_tf1, load_tf2, unservable_ops
+from components.serving_gate.loaders import Run, first_line, load_tf1, load_tf2, used_ops
+from components.serving_gate.server_process import NoAnswer, ServerFailed
+from components.serving_gate.serving_ops import ServingRelease, refusals
 
 SERVING_DEFAULT, SERVING_EXAMPLES, CLASSIFY = "serving_default", "serving_examples", "classify"
 # TensorFlow Serving's Classify calls these two what the other signatures call labels and scores.
@@ -59,6 +61,8 @@ def replay_in_process(
       with load(model_dir) as (run, signatures):
         for request in requests(expectations, signatures):
           yield from replay_request(run, request, loader, tolerance)
+    except MemoryError:
+      raise  # the machine's, and no verdict
     except Exception as err:  # a broken model can raise anything, and all of it refuses the model
       yield failed(loader, EVERY, rows, f"cannot load the model: {first_line(err)}")
 
@@ -92,6 +96,8 @@ def replay_request(
         for start in range(0, count, batch)
       ]
       got = {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}
+    except (MemoryError, ServerFailed, NoAnswer):
+      raise  # the machine's, and no verdict
     except Exception as err:  # see `replay_in_process`
       yield failed(loader, request.signature, batch, f"fails: {first_line(err)}")
       continue
@@ -105,12 +111,9 @@ def replay_request(
     )
 
 
-def op_reasons(model_dir: str) -> list[str]:
-  """Why a stock TensorFlow Serving could not run the graph; empty where it can."""
+def op_reasons(model_dir: str, release: ServingRelease) -> list[str]:
+  """Why the release of TensorFlow Serving could not run the graph; empty where it can."""
   try:
-    ops = unservable_ops(model_dir)
+    return refusals(used_ops(model_dir), release)
   except Exception as err:  # see `replay_in_process`
     return [f"saved_model.pb cannot be read: {first_line(err)}"]
-  if not ops:
-    return []
-  return [f"The model uses ops that TensorFlow Serving cannot run: {', '.join(ops)}."]

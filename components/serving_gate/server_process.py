@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -20,10 +21,20 @@ _ATTEMPTS = 3
 _PORT_TAKEN = "Cannot listen on"
 _REFUSAL = "Failed to start server. Error: "
 _SHOWN_BYTES = 65536
+# What code that a model runs ends a process with; other signals come from outside.
+_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 
 
 class ServerFailed(Exception):
   """The server did not start, or is gone; the message quotes what it said."""
+
+
+class NoAnswer(Exception):
+  """The server runs and does not answer."""
+
+
+class ServerRefused(ServerFailed):
+  """The server says that it cannot load the model, or the model crashed it."""
 
 
 class ServerProcess:
@@ -94,7 +105,9 @@ class ServerProcess:
     """
     code = self._running().poll()
     if code is not None:
-      raise ServerFailed(f"ended with exit code {code}: {_reason(self.log_text())}")
+      log = self.log_text()
+      kind = ServerRefused if _is_about_the_model(code, log) else ServerFailed
+      raise kind(f"ended with {_shown(code)}: {_reason(log)}")
 
   def _start(self) -> None:
     port, rest_port = _free_ports(2)
@@ -159,6 +172,23 @@ def _is_open(port: int) -> bool:
   except OSError:
     return False
   return True
+
+
+def _is_about_the_model(code: int, log: str) -> bool:
+  """Whether the end of a server says something of the model, and not of the machine.
+
+  Out of memory, a stop of the machine, a port that is taken: the same model may do well next time.
+  """
+  said = log[log.rfind(_REFUSAL) :] if _REFUSAL in log else ""
+  return -code in _CRASHES or (bool(said) and _PORT_TAKEN not in said)
+
+
+def _shown(code: int) -> str:
+  if code >= 0:
+    return f"exit code {code}"
+  with contextlib.suppress(ValueError):
+    return f"signal {signal.Signals(-code).name}"
+  return f"signal {-code}"
 
 
 def _reason(log: str) -> str:

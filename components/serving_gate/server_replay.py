@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from tfx.utils import io_utils
 
+from components.errors import DlpipeError
 from components.progress import report
 from components.serving_gate import example_files
 from components.serving_gate.compare import EVERY, PathResult, failed
@@ -29,15 +30,25 @@ from components.serving_gate.replay import (
 )
 from components.serving_gate.server_process import (
   REQUEST_TIMEOUT_S,
+  NoAnswer,
   ServerFailed,
   ServerProcess,
+  ServerRefused,
 )
 from components.serving_gate.snippets import Snippets
-from serving.client import Client, GrpcClient, RestClient, Retry
+from serving.client import (
+  Client,
+  DeadlineExceeded,
+  GrpcClient,
+  RestClient,
+  Retry,
+  Unavailable,
+)
 
 _SERVER = "model server"
 _VERSION = 1
 _READY_S = 60.0
+_LAST_LINES = 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,13 +73,17 @@ def replay_through_server(
 ) -> Served:
   """Serves the export, replays the rows over REST and gRPC, and executes its examples.
 
-  A model that the server cannot load is refused by that; it raises nothing here.
+  A model that the server cannot load is refused by that. What happened to the machine is no verdict
+  about the model.
 
   Args:
     model_dir: the SavedModel's directory.
     expectations: rows and right answers.
     model_name: the name it is served under, which the examples have.
     tolerance: the largest absolute difference of numbers that passes.
+
+  Raises:
+    DlpipeError: the server was killed, had no port, or did not answer in time.
   """
   with tempfile.TemporaryDirectory(prefix="dlpipe-gate-") as folder:
     base = pathlib.Path(folder, "models")
@@ -81,10 +96,16 @@ def replay_through_server(
       with server:
         served = _ask(server, base / str(_VERSION), expectations, model_name, tolerance)
         server.check()
-    except ServerFailed as err:
+    except ServerRefused as err:
       reason = f"cannot serve the model: it {err}"
       paths = (failed(_SERVER, EVERY, len(expectations.examples), reason),)
       served = Served(paths=paths)
+    except (ServerFailed, NoAnswer) as err:
+      raise DlpipeError(
+        f"The model could not be judged: the model server {err}. That says nothing of the model: "
+        "run again. Where it comes back, look for what ends processes on this machine, such as too "
+        f"little memory. The server's log ends with:\n{_last_lines(server.log_text())}"
+      ) from err
     return dataclasses.replace(served, log=server.log_text())
 
 
@@ -111,7 +132,7 @@ def _ask(
     }
     for protocol, client in clients.items():
       report(f"Replaying {rows} rows over {protocol}", protocol=protocol, rows=rows)
-      paths += _replay(client, protocol, expectations, tolerance)
+      paths += _replay(client, protocol, expectations, tolerance, server)
       server.check()
     report("Executing the example requests")
     paths += snippets.results(first, tolerance=tolerance)
@@ -122,6 +143,7 @@ def _ask(
         try:
           latencies.append(_measure(client, protocol, expectations))
         except Exception as err:  # see `_replay`
+          _raise_if_unanswered(err, server)
           paths.append(failed(protocol, SERVING_DEFAULT, 1, f"fails: {first_line(err)}"))
   return Served(paths=tuple(paths), latency=tuple(latencies), skipped=snippets.skipped)
 
@@ -141,22 +163,50 @@ def _clients(server: ServerProcess, model_name: str) -> dict[str, Client]:
 
 
 def _replay(
-  client: Client, protocol: str, expectations: Expectations, tolerance: float
+  client: Client,
+  protocol: str,
+  expectations: Expectations,
+  tolerance: float,
+  server: ServerProcess,
 ) -> Iterator[PathResult]:
   try:
     client.wait_until_ready(timeout_s=_READY_S, version=_VERSION)
     signatures = client.metadata().signatures.keys()
   except Exception as err:  # whatever a server or a model does wrong refuses the model
+    _raise_if_unanswered(err, server)
     rows = len(expectations.examples)
     yield failed(protocol, EVERY, rows, f"API gives no answer: {first_line(err)}")
     return
-  run = _run(client, expectations)
+  run = _run(client, expectations, server)
   for request in requests(expectations, signatures):
     yield from replay_request(run, request, protocol, tolerance)
 
 
-def _run(client: Client, expectations: Expectations) -> Run:
+def _raise_if_unanswered(err: Exception, server: ServerProcess) -> None:
+  """Raises where a call failed for want of a server or of time, and not for what the model did.
+
+  Raises:
+    ServerFailed: the server is gone.
+    NoAnswer: it is there, and did not answer.
+  """
+  if isinstance(err, (Unavailable, DeadlineExceeded)):
+    server.check()
+    raise NoAnswer(f"did not answer: {first_line(err)}") from err
+
+
+def _last_lines(log: str) -> str:
+  return "\n".join(log.strip().splitlines()[-_LAST_LINES:])
+
+
+def _run(client: Client, expectations: Expectations, server: ServerProcess) -> Run:
   def run(signature: str, input_name: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    try:
+      return ask(signature, input_name, values)
+    except (Unavailable, DeadlineExceeded) as err:
+      _raise_if_unanswered(err, server)
+      raise
+
+  def ask(signature: str, input_name: str, values: np.ndarray) -> dict[str, np.ndarray]:
     if signature != CLASSIFY:
       return client.predict({input_name: values}, signature_name=signature)
     answer = client.classify([_features(value) for value in values], signature_name=CLASSIFY)

@@ -11,10 +11,11 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 from absl import logging
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
@@ -27,12 +28,12 @@ from components.dotted_paths import load_function
 from components.errors import DataRefusedError, DlpipeError
 from components.records import SPLITS, Record, Rejected, SourcePlan
 from components.source_example_gen import quarantine, shard_writer, sources
+from components.source_example_gen.draws import Draw, Moves
 from components.source_example_gen.driver import FINGERPRINT_KEY
-from components.source_example_gen.splits import SplitRule, content_key, fill_small_splits
+from components.source_example_gen.splits import SplitRule, content_key
 
 _REPORT_RECORDS = 5000
 _REPORT_S = 5.0
-_SMALL = 2000  # records; below this a draw by hash may leave a split empty
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,10 +52,20 @@ class Targets:
   def report_path(self, shard: int) -> str:
     return os.path.join(self.work_uri, f"report-{shard:05d}.json")
 
+  def draw_path(self, shard: int) -> str:
+    return os.path.join(self.work_uri, f"draw-{shard:05d}.json")
+
+  def keys_path(self, shard: int) -> str:
+    """The content keys that a shard drew, eight bytes each."""
+    return os.path.join(self.work_uri, f"keys-{shard:05d}")
+
+  def final_path(self, split: str, shard: int, shards: int) -> str:
+    return os.path.join(self.split_uris[split], shard_writer.file_name(shard, shards))
+
   def writer(self, split: str, shard: int, shards: int) -> shard_writer.ShardWriter:
     name = shard_writer.file_name(shard, shards)
     return shard_writer.ShardWriter(
-      final_path=os.path.join(self.split_uris[split], name),
+      final_path=self.final_path(split, shard, shards),
       partial_path=os.path.join(self.work_uri, f"{split}-{name}"),
     )
 
@@ -93,10 +104,6 @@ class Executor(base_beam_executor.BaseBeamExecutor):
       examples_uri=examples.uri, split_uris=split_uris, quarantine_uri=quarantine_uri
     )
     reports = self._read_all(plan, rule, targets, exec_properties)
-    salted = _refill(rule, reports)
-    if salted != rule:
-      logging.info("A split came out empty: drawing again with salt %d.", salted.salt)
-      reports = self._read_all(plan, salted, targets, exec_properties)
     if not any(n for report in reports for n in report.examples.values()):
       raise DataRefusedError(quarantine.nothing_usable(exec_properties["data_path"], reports))
     summary = quarantine.collect(quarantine_uri, reports, plan.recognition())
@@ -114,12 +121,42 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     targets: Targets,
     exec_properties: dict[str, Any],
   ) -> list[quarantine.ShardReport]:
-    """Runs the Beam pipeline; returns the reports in the order of the shards."""
+    """Reads every shard, and those again of which a record goes elsewhere than its hash says.
+
+    Returns:
+      The reports in the order of the shards.
+    """
     for uri in (targets.examples_uri, targets.quarantine_uri):
-      if fileio.exists(uri):  # what an attempt with another plan or salt left
+      if fileio.exists(uri):  # what an attempt with another plan left
         fileio.rmtree(uri)
       fileio.makedirs(uri)
-    shards = [json.dumps({"number": n, "shard": dict(s)}) for n, s in enumerate(plan.shards)]
+    shards = len(plan.shards)
+    self._read(plan, range(shards), rule, targets, exec_properties)
+    moves = _merged_draw(targets, shards).moves(rule)
+    if moves:
+      affected = [n for n in range(shards) if _draws_any(targets.keys_path(n), moves.splits)]
+      logging.info("Reading %d of %d shards again: %s.", len(affected), shards, _words(moves))
+      moving = dataclasses.replace(rule, moved=moves.splits)
+      self._read(plan, affected, moving, targets, exec_properties)
+    reports = [_read_report(targets, number) for number in range(shards)]
+    for split in SPLITS:
+      # A reader that finds no file at all fails with a message about file patterns; an empty split
+      # is for DataGate to name.
+      if not any(report.examples.get(split) for report in reports):
+        targets.writer(split, 0, 1).commit()
+    fileio.rmtree(targets.work_uri)
+    return reports
+
+  def _read(
+    self,
+    plan: SourcePlan,
+    numbers: Sequence[int],
+    rule: SplitRule,
+    targets: Targets,
+    exec_properties: dict[str, Any],
+  ) -> None:
+    """Runs the Beam pipeline over some of the shards; each leaves its files and its report."""
+    shards = [json.dumps({"number": n, "shard": dict(plan.shards[n])}) for n in numbers]
     with self._make_beam_pipeline() as pipeline:
       _ = (
         pipeline
@@ -131,22 +168,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             options=exec_properties["options"],
             label_key=exec_properties["label_key"],
             rule=rule,
-            shards=len(shards),
+            shards=len(plan.shards),
             targets=targets,
           )
         )
       )
-    reports = []
-    for number in range(len(shards)):
-      with fileio.open(targets.report_path(number)) as f:
-        reports.append(quarantine.ShardReport.from_json(f.read()))
-    for split in SPLITS:
-      # A reader that finds no file at all fails with a message about file patterns; an empty split
-      # is for DataGate to name.
-      if not any(report.examples.get(split) for report in reports):
-        targets.writer(split, 0, 1).commit()
-    fileio.rmtree(targets.work_uri)
-    return reports
 
 
 class ReadShard(beam.DoFn):
@@ -177,7 +203,8 @@ class ReadShard(beam.DoFn):
     read = load_function(self._read_fn)
     writers: dict[str, shard_writer.ShardWriter] = {}
     labels: dict[str, collections.Counter[str]] = {s: collections.Counter() for s in SPLITS}
-    report = quarantine.ShardReport(examples={}, labels={}, rejected=[], draws=[])
+    report = quarantine.ShardReport(examples={}, labels={}, rejected=[])
+    draw, drawn_keys = Draw(), bytearray()
     budget = quarantine.KEPT_BYTES // self._shards
     for record in read(task["shard"], json.loads(self._options)):
       self._count()
@@ -197,28 +224,30 @@ class ReadShard(beam.DoFn):
       label = self._label(record)
       if label is not None:
         labels[split][label] += 1
-      self._note_draw(report, record, key, label)
-    for writer in writers.values():
-      writer.commit()
+      if self._rule.is_drawn(record.split):
+        draw.add(label, split, key)
+        drawn_keys += key
+    for split in SPLITS:
+      if split in writers:
+        writers[split].commit()
+      else:
+        _remove(self._targets.final_path(split, number, self._shards))  # of the first reading
     report.labels = {split: dict(count) for split, count in labels.items()}
-    fileio.makedirs(self._targets.work_uri)
-    with fileio.open(self._targets.report_path(number), "w") as f:
-      f.write(report.to_json())
+    self._leave(self._targets.report_path(number), report.to_json().encode())
+    self._leave(self._targets.draw_path(number), json.dumps(draw.to_json()).encode())
+    self._leave(self._targets.keys_path(number), bytes(drawn_keys))
     yield from ()
+
+  def _leave(self, path: str, content: bytes) -> None:
+    fileio.makedirs(self._targets.work_uri)
+    with fileio.open(path, "wb") as f:
+      f.write(content)
 
   def _label(self, record: Record) -> str | None:
     value = record.features.get(self._label_key) if self._label_key else None
     if value is None:
       return None
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-  def _note_draw(
-    self, report: quarantine.ShardReport, record: Record, key: bytes, label: str | None
-  ) -> None:
-    if report.draws is not None and self._rule.is_drawn(record.split):
-      report.draws.append((key.hex(), label))
-      if len(report.draws) > _SMALL:
-        report.draws = None
 
   def _count(self) -> None:
     self._seen += 1
@@ -231,11 +260,34 @@ class ReadShard(beam.DoFn):
       self._reported = (0, now)
 
 
-def _refill(rule: SplitRule, reports: list[quarantine.ShardReport]) -> SplitRule:
-  """The rule to read with again where the data is so small that a split may be empty."""
-  draws: list[tuple[bytes, str | None]] = []
-  for report in reports:
-    if report.draws is None or len(draws) > _SMALL:
-      return rule
-    draws.extend((bytes.fromhex(key), label) for key, label in report.draws)
-  return fill_small_splits(rule, draws) if draws and len(draws) <= _SMALL else rule
+def _read_report(targets: Targets, shard: int) -> quarantine.ShardReport:
+  with fileio.open(targets.report_path(shard)) as f:
+    return quarantine.ShardReport.from_json(f.read())
+
+
+def _merged_draw(targets: Targets, shards: int) -> Draw:
+  draw = Draw()
+  for shard in range(shards):
+    with fileio.open(targets.draw_path(shard)) as f:
+      draw.add_json(json.loads(f.read()))
+  return draw
+
+
+def _draws_any(keys_path: str, wanted: Collection[bytes]) -> bool:
+  """Whether a shard drew one of these content keys."""
+  with fileio.open(keys_path, "rb") as f:
+    keys = np.frombuffer(f.read(), ">u8")
+  return bool(np.isin(keys, np.frombuffer(b"".join(wanted), ">u8")).any())
+
+
+def _words(moves: Moves) -> str:
+  """What was moved, for the log."""
+  filled = collections.Counter(moves.held_out.values())
+  parts = [f"{len(moves.to_train)} contents of labels that train did not have go to train"]
+  parts += [f"{count} contents go to {split}" for split, count in sorted(filled.items())]
+  return ", ".join(parts)
+
+
+def _remove(path: str) -> None:
+  if fileio.exists(path):
+    fileio.remove(path)

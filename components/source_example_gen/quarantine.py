@@ -11,6 +11,7 @@ import dataclasses
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -32,13 +33,11 @@ class ShardReport:
     examples: records written, by split.
     labels: records written, by split and label; empty where labels are not counted.
     rejected: rows of `rejected.jsonl`; a row's `source` is the file still to be copied.
-    draws: content key (hex) and label of the records drawn, None when there were too many.
   """
 
   examples: dict[str, int]
   labels: dict[str, dict[str, int]]
   rejected: list[dict[str, Any]]
-  draws: list[tuple[str, str | None]] | None
 
   def to_json(self) -> str:
     return json.dumps(dataclasses.asdict(self))
@@ -51,6 +50,8 @@ class ShardReport:
 def keep_data(rejected: Rejected, *, root: str, name: str, budget: int) -> tuple[dict, int]:
   """The row of a rejected record, and what remains of `budget` bytes after keeping its data."""
   row: dict[str, Any] = {"origin": rejected.origin, "reason": rejected.reason}
+  if rejected.label is not None:
+    row["label"] = rejected.label
   if rejected.data is not None and len(rejected.data) <= budget:
     row["file"] = f"{FILES_DIR}/{name}"
     fileio.makedirs(os.path.join(root, FILES_DIR))
@@ -75,19 +76,61 @@ def collect(
   rows = [row for report in reports for row in report.rejected]
   _copy_files(root, rows)
   reasons = collections.Counter(row["reason"] for row in rows)
-  summary = {
+  summary: dict[str, Any] = {
     "examples": {s: sum(r.examples.get(s, 0) for r in reports) for s in SPLITS},
     "quarantined": len(rows),
     "labels": {s: _sum(r.labels.get(s, {}) for r in reports) for s in SPLITS},
     "reasons": dict(reasons.most_common(_MAX_REASONS)),
     "recognized": dict(recognized),
   }
+  summary["lost"] = lost_classes(summary["labels"], recognized.get("classes") or {}, rows)
   fileio.makedirs(root)
   with fileio.open(os.path.join(root, "summary.json"), "w") as f:
     f.write(json.dumps(summary, indent=2, sort_keys=True))
   with fileio.open(os.path.join(root, "rejected.jsonl"), "w") as f:
     f.write("".join(json.dumps(row) + "\n" for row in rows))
   return summary
+
+
+def lost_classes(
+  labels: Mapping[str, Mapping[str, int]],
+  named: Mapping[str, int],
+  rejected: Iterable[Mapping[str, Any]],
+) -> dict[str, dict[str, Any]]:
+  """The classes that the input has and of which no example could be used.
+
+  Args:
+    labels: records written, by split and label; without any, there is nothing to compare with.
+    named: classes that the source named before reading, such as class folders, to their inputs.
+    rejected: rows of `rejected.jsonl`; some have a `label`.
+
+  Returns:
+    Label to `inputs`, their number; `named`, whether the source named it before; `reasons`, the
+    commonest three with counts.
+  """
+  read = {_plain(label) for counts in labels.values() for label, n in counts.items() if n}
+  if not read:
+    return {}
+  reasons: dict[str, collections.Counter[str]] = {
+    label: collections.Counter() for label, n in named.items() if n and _plain(label) not in read
+  }
+  for row in rejected:
+    label = row.get("label")
+    if label is not None and _plain(label) not in read:
+      reasons.setdefault(label, collections.Counter())[row["reason"]] += 1
+  return {
+    label: {
+      "inputs": named.get(label) or sum(count.values()),
+      "named": label in named,
+      "reasons": dict(count.most_common(3)),
+    }
+    for label, count in sorted(reasons.items())
+  }
+
+
+def _plain(label: str) -> str:
+  """The label as any source writes it: composed, without blanks around it."""
+  return unicodedata.normalize("NFC", label).strip()
 
 
 def nothing_usable(data_path: str, reports: Sequence[ShardReport]) -> str:

@@ -16,7 +16,8 @@ RUN python -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir --require-h
 RUN python -m venv --without-pip /opt/venv && /opt/uv/bin/uv pip install --no-cache \
     --python /opt/venv/bin/python --compile-bytecode --only-binary :all: \
     --constraints py310-tfx1.16.txt \
-    flatbuffers grpcio httptools numpy protobuf pysimdjson tensorflow tensorflow-serving-api
+    flatbuffers grpcio httptools numpy protobuf pysimdjson tensorflow tensorflow-serving-api \
+    tensorflow-text
 COPY serving /opt/app/serving
 RUN /opt/venv/bin/python -m compileall -q /opt/app
 

@@ -71,9 +71,14 @@ def choose(task: Task, path: str, options: Mapping[str, Any], column: str | None
   if name in names:
     guess = "" if name == wanted else "its name is one that inputs have"
     return InputColumn(name, found.dialect, found.usual, guess)
-  for other, value in task.data_options.items():
-    if other.endswith("_column") and other != f"{task.label_key}_column" and value in names:
-      return InputColumn(value, found.dialect, found.usual)
+  others = [
+    value or option.removesuffix("_column")
+    for option, value in task.data_options.items()
+    if option.endswith("_column") and option not in (f"{task.label_key}_column", "split_column")
+  ]
+  for other in others:
+    if other in names:
+      return InputColumn(other, found.dialect, found.usual)
   likely = [n for n in names if n.strip().lower() in (wanted, *usual)]
   if len(likely) > 1:
     raise BadInputError(

@@ -19,6 +19,7 @@ from components.errors import DlpipeError
 from pipeline.batch.columns import ModelOutput
 from pipeline.batch.values import plain_values
 from pipeline.sources.op_errors import words_of
+from serving.op_libraries import register_ops
 
 SERVING_DEFAULT = "serving_default"
 
@@ -84,6 +85,7 @@ class Model:
     Raises:
       DlpipeError: it cannot be loaded.
     """
+    register_ops()
     try:
       # Functions hold their variables weakly: the loaded object must live as long as they run.
       self._loaded = tf.saved_model.load(os.fspath(path))

@@ -1,4 +1,4 @@
-"""Draws findings from a survey: what repeats or contradicts itself, leaks, is out of balance."""
+"""Draws findings from a survey: what repeats or contradicts itself, leaks or cannot be read."""
 
 from __future__ import annotations
 
@@ -6,36 +6,11 @@ import dataclasses
 
 import numpy as np
 
-from components.records import SPLITS, TRAIN
+from components.records import SPLITS
+from pipeline.checks.finding import NOTE, WARNING, Finding
 from pipeline.checks.survey import SHOWN, Survey
 
-WARNING, NOTE = "warning", "note"
 _PERCENTILES = {"min": 0, "p5": 5, "median": 50, "p95": 95, "max": 100}
-_IMBALANCE = 10
-_FEW = 10
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Finding:
-  """One thing to know about the data.
-
-  Attributes:
-    name: for programs.
-    level: WARNING, or NOTE where it may well be as it should.
-    count: how many rows or labels it is about.
-    what: a sentence that begins with the count.
-    advice: what to do.
-    examples: rows to look at, each example one or two that belong together.
-    details: lines to show as they are, where rows say nothing.
-  """
-
-  name: str
-  level: str
-  count: int
-  what: str
-  advice: str
-  examples: tuple[tuple[int, ...], ...] = ()
-  details: tuple[str, ...] = ()
 
 
 def lengths(survey: Survey) -> dict[str, dict[str, float]]:
@@ -44,19 +19,6 @@ def lengths(survey: Survey) -> dict[str, dict[str, float]]:
     name: {key: float(np.percentile(values, part)) for key, part in _PERCENTILES.items()}
     for name, values in survey.lengths.items()
   }
-
-
-def labels(survey: Survey) -> dict[str, dict[str, int]]:
-  """Examples by split and label."""
-  found: dict[str, dict[str, int]] = {}
-  for code, split in enumerate(SPLITS):
-    values, counts = np.unique(survey.labels[survey.splits == code], return_counts=True)
-    names = {
-      survey.label_names.get(value, "?"): count
-      for value, count in zip(values.tolist(), counts.tolist(), strict=True)
-    }
-    found[split] = dict(sorted(names.items()))
-  return found
 
 
 def duplicates(survey: Survey, *, has_classes: bool) -> list[Finding]:
@@ -110,28 +72,6 @@ def unusable(survey: Survey) -> list[Finding]:
   return found
 
 
-def balance(counts: dict[str, dict[str, int]]) -> list[Finding]:
-  """Findings about labels that are rare, missing or unknown."""
-  train = counts.get(TRAIN, {})
-  if not train:
-    return []
-  held_out = {split: each for split, each in counts.items() if split != TRAIN and each}
-  unknown = {name for each in held_out.values() for name in each} - set(train)
-  missing = {name for each in held_out.values() for name in set(train) - set(each)}
-  rare = {name for name, count in train.items() if count < _FEW}
-  found = [
-    _about_labels("unknown_labels", unknown, counts),
-    _about_labels("missing_labels", missing, counts),
-    _about_labels("rare_labels", rare, counts),
-  ]
-  ratio = max(train.values()) / min(train.values())
-  if ratio >= _IMBALANCE and not rare:
-    finding = _about_labels("imbalance", {max(train, key=train.__getitem__)}, counts)
-    what = f"The commonest label has {ratio:,.0f} times the examples of the rarest."
-    found.append(dataclasses.replace(finding, what=what))
-  return [finding for finding in found if finding.count]
-
-
 # name: level, what (after the count; for one and for many), advice
 _WORDS: dict[str, tuple[str, str, str]] = {
   "leaks": (
@@ -183,46 +123,13 @@ _WORDS: dict[str, tuple[str, str, str]] = {
   ),
   "unreadable": (WARNING, "that cannot be read", "Mend or remove them."),
   "empty": (WARNING, "without content", "Remove them; there is nothing to learn from."),
-  "unknown_labels": (
-    WARNING,
-    "in val or eval that train does not have",
-    "The model can never answer so. Add training examples or remove the label.",
-  ),
-  "missing_labels": (
-    WARNING,
-    "that val or eval has no example of",
-    (
-      "Nothing is known about how well they are predicted. Add examples, or raise "
-      "data.val_fraction and data.eval_fraction."
-    ),
-  ),
-  "rare_labels": (
-    WARNING,
-    f"with fewer than {_FEW} training examples",
-    "Hardly anything can be learnt from so few. Add examples, or merge labels.",
-  ),
-  "imbalance": (
-    NOTE,
-    "far commoner than the rarest",
-    "Accuracy hides how the rare labels fare; watch the metrics by label in the report.",
-  ),
 }
 
 
 def _of(name: str, count: int) -> Finding:
   level, what, advice = _WORDS[name]
-  noun = "label" if name.endswith("labels") or name == "imbalance" else "input"
-  sentence = f"{count:,} {noun}{'s' if count != 1 else ''} {what}."
+  sentence = f"{count:,} input{'s' if count != 1 else ''} {what}."
   return Finding(name=name, level=level, count=count, what=sentence, advice=advice)
-
-
-def _about_labels(name: str, which: set[str], counts: dict[str, dict[str, int]]) -> Finding:
-  shown = sorted(which)[:SHOWN]
-  details = tuple(
-    f"{label!r}: " + ", ".join(f"{split} {each.get(label, 0):,}" for split, each in counts.items())
-    for label in shown
-  )
-  return dataclasses.replace(_of(name, len(which)), details=details)
 
 
 class _Pairs:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import pathlib
+from collections.abc import Mapping
+from typing import Any
 
-from pipeline.checks.findings import WARNING, Finding
+from pipeline.checks.finding import WARNING, Finding
 
 _ADVICE = (
   "The source saw this before it read anything; the first lines of the run say what it took the "
@@ -13,13 +13,12 @@ _ADVICE = (
 )
 
 
-def recognized(quarantine: pathlib.Path) -> list[Finding]:
+def recognized(summary: Mapping[str, Any]) -> list[Finding]:
   """The source's warnings, in its words.
 
   Args:
-    quarantine: directory of the `Quarantine` artifact.
+    summary: the quarantine's `summary.json`.
   """
-  summary = json.loads((quarantine / "summary.json").read_text(encoding="utf-8"))
   return [
     Finding(
       name="recognized",
@@ -28,5 +27,5 @@ def recognized(quarantine: pathlib.Path) -> list[Finding]:
       what=f"{warning[0].upper()}{warning[1:]}.",
       advice=_ADVICE,
     )
-    for warning in summary.get("recognized", {}).get("warnings", ())
+    for warning in (summary.get("recognized") or {}).get("warnings", ())
   ]

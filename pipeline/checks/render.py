@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.checks.findings import WARNING
+from pipeline.checks.finding import WARNING
 
 _INDENT = " " * 12
 _SHOWN_LABELS = 8
@@ -84,6 +84,8 @@ def _example(rows: list[Mapping[str, str]], width: int) -> list[str]:
   shown = []
   for number, row in enumerate(rows):
     where = _place(row["file"]) if "file" in row else row["input"]
+    if "origin" in row:
+      where = f"{row['origin']}: {where}"
     mark = "- " if number == 0 else "  "
     room = width - len(f"{_INDENT}{mark}{row['split']}:  []")
     label = _cut(row["label"], max(_LABEL_CHARACTERS, room - len(where)))

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import pathlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from components.dotted_paths import load_function
-from components.records import SPLITS
-from pipeline.checks import findings, originals
+from components.records import SPLITS, Record, Rejected
+from pipeline.checks import findings, gate_findings, originals, origins
 from pipeline.checks.description import Description, IndescribableError, Row
 from pipeline.checks.examples import read_examples
-from pipeline.checks.findings import Finding
-from pipeline.checks.recognized import recognized
+from pipeline.checks.finding import WARNING, Finding
 from pipeline.checks.survey import MAX_COMPARED, Survey
+from pipeline.checks.text import excerpt
 from pipeline.task import Task
 from pipeline.user_functions import code_fingerprint
 
 _SHOWN_REASONS, _SHOWN_RECORDS = 10, 5
 _LABEL_BYTES = 200
+_TEXT_BYTES = 2000
 
 
 def check_data(
@@ -33,6 +33,8 @@ def check_data(
   examples: pathlib.Path,
   quarantine: pathlib.Path,
   data_path: str,
+  records: Callable[[], Iterable[Record | Rejected]],
+  gates: Sequence[Mapping[str, Any]],
   kept: pathlib.Path,
 ) -> dict[str, Any]:
   """Says what there is to know about the examples of a run.
@@ -42,6 +44,8 @@ def check_data(
     examples: directory of the `Examples` artifact.
     quarantine: directory of the `Quarantine` artifact.
     data_path: the input; files of their own are named by their path in it.
+    records: reads the input again, to name the rows that a finding shows.
+    gates: the model's gates, as DataGate is given them.
     kept: folder where results are kept by artifact and code, with the pictures that a finding
       shows and that are no files of their own.
 
@@ -49,24 +53,26 @@ def check_data(
     `examples` {split: count}; `labels` {split: {label: count}} or None; `lengths` {measure:
     {min, p5, median, p95, max}}; `met` {what is out of the ordinary and used as it is seen: count};
     `findings` [{name, level, count, what, advice, details, examples
-    [[{split, label, input, file}]]}], warnings first; `quarantined` [{reason, count, records}];
-    `compared`, how many inputs near-duplicates were looked for among.
+    [[{split, label, input, file, origin}]]}], warnings first; `quarantined` [{reason, count,
+    records}]; `compared`, how many inputs near-duplicates were looked for among.
   """
-  folder = kept / _key(task, examples, data_path)
+  folder = kept / _key(task, examples, data_path, gates)
   file = folder / "check.json"
   if file.exists():
     return json.loads(file.read_text(encoding="utf-8"))
   folder.mkdir(parents=True, exist_ok=True)
-  result = _check(task, examples, quarantine, data_path, folder)
+  result = _check(task, examples, quarantine, data_path, records, gates, folder)
   partial = file.with_suffix(".part")
   partial.write_text(json.dumps(result), encoding="utf-8")
   partial.replace(file)
   return result
 
 
-def _key(task: Task, examples: pathlib.Path, data_path: str) -> str:
+def _key(
+  task: Task, examples: pathlib.Path, data_path: str, gates: Sequence[Mapping[str, Any]]
+) -> str:
   code = code_fingerprint(__name__, *([task.describe] if task.describe else []))
-  facts = (str(examples), data_path, task.describe, task.input_key, task.label_key, code)
+  facts = (str(examples), data_path, task.describe, task.input_key, task.label_key, gates, code)
   return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
@@ -75,6 +81,8 @@ def _check(
   examples: pathlib.Path,
   quarantine: pathlib.Path,
   data_path: str,
+  records: Callable[[], Iterable[Record | Rejected]],
+  gates: Sequence[Mapping[str, Any]],
   folder: pathlib.Path,
 ) -> dict[str, Any]:
   describe = load_function(task.describe) if task.describe else None
@@ -83,39 +91,48 @@ def _check(
   def rows() -> Iterable[Row]:
     return read_examples(examples, input_key=task.input_key, label_key=task.label_key)
 
-  survey = Survey(describe, has_classes=has_classes)
+  survey = Survey(describe)
   for row in rows():
     survey.add(row)
-  labels = findings.labels(survey) if has_classes else None
+  summary = json.loads((quarantine / "summary.json").read_text(encoding="utf-8"))
   found = [
-    *recognized(quarantine),
     *findings.duplicates(survey, has_classes=has_classes),
     *findings.unusable(survey),
-    *(findings.balance(labels) if labels else []),
+    *gate_findings.from_counts(summary, gates),
   ]
-  found.sort(key=lambda finding: finding.level != findings.WARNING)
+  found.sort(key=lambda finding: finding.level != WARNING)
   wanted = {number for finding in found for example in finding.examples for number in example}
   shown_rows = _pick(rows(), wanted)
   files = originals.find(data_path, shown_rows)
+  in_files = {number: row for number, row in shown_rows.items() if number not in files}
+  places = origins.find(
+    records() if in_files else (), in_files, input_key=task.input_key, label_key=task.label_key
+  )
   shown = {
-    number: _shown(row, describe, files.get(number) or folder / str(number))
+    number: _shown(
+      row,
+      describe,
+      files.get(number) or folder / str(number),
+      is_text=task.input_kind == "text",
+      origin=places.get(number),
+    )
     for number, row in shown_rows.items()
   }
   counts = np.bincount(survey.splits, minlength=len(SPLITS)).tolist()
   return {
     "examples": dict(zip(SPLITS, counts, strict=True)),
-    "labels": labels,
+    "labels": gate_findings.labels_by_split(summary) if has_classes else None,
     "lengths": findings.lengths(survey),
     "met": dict(survey.met.most_common()),
     "findings": [_finding_json(finding, shown) for finding in found],
-    "quarantined": _quarantined(quarantine),
+    "quarantined": _quarantined(quarantine, summary["reasons"]),
     "compared": min(sum(counts), MAX_COMPARED),
   }
 
 
 def _finding_json(finding: Finding, shown: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
   examples = [[shown[number] for number in example] for example in finding.examples]
-  return {**dataclasses.asdict(finding), "details": list(finding.details), "examples": examples}
+  return {**gate_findings.finding_json(finding), "examples": examples}
 
 
 def _pick(rows: Iterable[Row], wanted: set[int]) -> dict[int, Row]:
@@ -130,7 +147,12 @@ def _pick(rows: Iterable[Row], wanted: set[int]) -> dict[int, Row]:
 
 
 def _shown(
-  row: Row, describe: Callable[[bytes], Description] | None, file: str | pathlib.Path
+  row: Row,
+  describe: Callable[[bytes], Description] | None,
+  file: str | pathlib.Path,
+  *,
+  is_text: bool,
+  origin: str | None,
 ) -> dict[str, str]:
   """What to show of a row.
 
@@ -138,13 +160,19 @@ def _shown(
     row: the row.
     describe: the task's function.
     file: the name of its file, or the path to write one to where its input is a file.
+    is_text: whether the input can be shown although nothing describes it.
+    origin: the row of the input, where it is a part of a file and was found.
   """
   shown = {
     "split": row.split,
     "label": row.label[:_LABEL_BYTES].decode("utf-8", "replace"),
     "input": f"{len(row.value):,} bytes",
   }
+  if origin is not None:
+    shown["origin"] = origin
   suffix = ""
+  if is_text:
+    shown["input"] = excerpt(row.value[:_TEXT_BYTES].decode("utf-8", "replace"))
   if describe is not None:
     with contextlib.suppress(IndescribableError):
       described = describe(row.value)
@@ -158,10 +186,9 @@ def _shown(
   return shown
 
 
-def _quarantined(directory: pathlib.Path) -> list[dict[str, Any]]:
+def _quarantined(directory: pathlib.Path, counts: Mapping[str, int]) -> list[dict[str, Any]]:
   """Reasons, the commonest first, each with some of its records."""
-  summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
-  reasons = sorted(summary["reasons"].items(), key=lambda item: (-item[1], item[0]))
+  reasons = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
   records: dict[str, list[str]] = {reason: [] for reason, _ in reasons[:_SHOWN_REASONS]}
   with (directory / "rejected.jsonl").open(encoding="utf-8") as file:
     for line in file:

@@ -19,7 +19,6 @@ from pipeline.checks.description import Description, IndescribableError, Row
 # Beyond this many rows memory would grow without end; the check says so.
 MAX_COMPARED = 1_000_000
 SHOWN = 5
-_MAX_LABELS = 10_000
 _BATCH_PARTS = 1 << 18
 
 
@@ -28,17 +27,14 @@ class Survey:
 
   Args:
     describe: the task's function; None remembers no more than what is equal to what.
-    has_classes: whether labels are few and worth counting.
 
   Attributes:
-    label_names: the labels by the number that stands for them.
     faults: why the first inputs that cannot be described cannot.
     met: how often what is out of the ordinary was met.
   """
 
-  def __init__(self, describe: Callable[[bytes], Description] | None, *, has_classes: bool):
+  def __init__(self, describe: Callable[[bytes], Description] | None):
     self._describe = describe
-    self._has_classes = has_classes
     self._splits = array.array("B")
     self._contents, self._labels, self._keys = (array.array("Q") for _ in range(3))
     self._lengths: dict[str, array.array] = {}
@@ -48,7 +44,6 @@ class Survey:
     self._signed = array.array("Q")
     self._thumbnails = bytearray()
     self._pictured = array.array("Q")
-    self.label_names: dict[int, str] = {}
     self._unreadable = array.array("Q")
     self.faults: list[str] = []
     self.met: collections.Counter[str] = collections.Counter()
@@ -56,12 +51,9 @@ class Survey:
   def add(self, row: Row) -> None:
     """Takes the next row."""
     number = len(self._splits)
-    label = _hash(row.label)
     self._splits.append(SPLITS.index(row.split))
     self._contents.append(_hash(row.value))
-    self._labels.append(label)
-    if self._has_classes and len(self.label_names) < _MAX_LABELS:
-      self.label_names.setdefault(label, row.label.decode("utf-8", "replace"))
+    self._labels.append(_hash(row.label))
     described = self._described(number, row.value)
     self._keys.append(_hash(described.key) if described and described.key else 0)
     if not described:

@@ -53,14 +53,15 @@ def describe(text: bytes) -> Description:
   words = _WORD.findall(normal)
   key = " ".join(words)
   return Description(
-    excerpt=_excerpt(decoded),
+    excerpt=excerpt(decoded),
     lengths={"characters": len(decoded), "words": len(decoded.split())},
     key=key.encode("utf-8"),
     parts=_parts(words, key),
   )
 
 
-def _excerpt(text: str) -> str:
+def excerpt(text: str) -> str:
+  """The text in one printable line of up to 100 characters."""
   short = text[: 4 * _EXCERPT_CHARACTERS]
   line = " ".join("".join(c if c.isprintable() else " " for c in short).split())
   if len(line) <= _EXCERPT_CHARACTERS and len(short) == len(text):

@@ -19,7 +19,9 @@ from pipeline.batch import input_columns
 from pipeline.beam_engines import check_engine
 from pipeline.cli.damaged import ways_out
 from pipeline.cli.inputs import workspace_option
+from pipeline.cli.local_path import LocalPath
 from pipeline.cli.main import INTERRUPTED
+from pipeline.cli.task_argument import task_argument
 from pipeline.config import PipelineConfig, from_env
 from pipeline.settings import make_config
 from pipeline.task import Task
@@ -29,13 +31,19 @@ BATCH_SIZE = 128
 
 
 @click.command(short_help="Predict every row of an input into a file.")
-@click.argument("task")
+@task_argument
 @click.option(
-  "--input", "input_path", required=True, metavar="PATH", help="A table, a .txt, or a folder."
+  "--input",
+  "input_path",
+  type=LocalPath(),
+  required=True,
+  metavar="PATH",
+  help="A table, a .txt, or a folder.",
 )
 @click.option(
   "--output",
   "output_path",
+  type=LocalPath(),
   required=True,
   metavar="FILE",
   help="The file to write: .jsonl, .csv or .parquet.",

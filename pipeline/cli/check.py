@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
+from components.records import Record, Rejected
 from pipeline.cli.inputs import Inputs, prepare, run_options
 from pipeline.cli.run import Afterword, execute
 
@@ -25,28 +27,48 @@ def check(as_json: bool, **options: Any) -> None:
   inputs = prepare(**options)
   # Asked before the run sends stdout to its log.
   width = max(40, min(shutil.get_terminal_size((_WIDTH, 0)).columns, _WIDTH))
+  found: dict[str, Any] = {}
+
+  def look(run_id: str) -> dict[str, Any] | None:
+    found.update(examine(inputs, run_id) or {})
+    return found or None
+
   execute(
     inputs,
     as_json=as_json,
     train_and_push=False,
-    afterwards=lambda run_id: examine(inputs, run_id, width=width),
+    examine=look,
+    afterwards=lambda _: Afterword(lines=_lines(found, width)),
   )
 
 
-def examine(inputs: Inputs, run_id: str, *, width: int = _WIDTH) -> Afterword:
-  """Checks the data that a run has read; nothing is added where it did not come so far."""
-  from pipeline.checks.render import lines
+def examine(inputs: Inputs, run_id: str) -> dict[str, Any] | None:
+  """What there is to know about the data that a run has read; None where it did not come so far."""
   from pipeline.checks.report import check_data
+  from pipeline.gates import gate_facts
   from pipeline.runners.data_artifacts import data_artifacts
 
   found = data_artifacts(inputs.config, run_id)
   if found is None:
-    return Afterword()
-  result = check_data(
+    return None
+  return check_data(
     inputs.task,
     examples=found.examples,
     quarantine=found.quarantine,
     data_path=inputs.config.data_path,
+    records=lambda: _records(inputs),
+    gates=gate_facts(inputs.task, inputs.config.gates.bounds),
     kept=inputs.config.root / "checks",
   )
-  return Afterword(lines=lines(result, width=width), fields={"check": result})
+
+
+def _records(inputs: Inputs) -> Iterator[Record | Rejected]:
+  options = inputs.config.data_options(inputs.task)
+  for shard in inputs.source.plan(inputs.config.data_path, options).shards:
+    yield from inputs.source.read(shard, options)
+
+
+def _lines(found: dict[str, Any], width: int) -> list[str]:
+  from pipeline.checks.render import lines
+
+  return lines(found, width=width) if found else []

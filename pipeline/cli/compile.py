@@ -34,7 +34,7 @@ def compile(orchestrator: str, output: str, as_json: bool, **options: Any) -> No
   \b
   Examples:
     dlpipe compile images --for ir -o images.json
-    dlpipe compile images --for airflow --workspace /srv/dlpipe -o dags/images.py
+    dlpipe compile images --for airflow --workspace /srv/ws -o dags/images.py
     dlpipe compile images --for kubeflow -o images.yaml
   """
   inputs = prepare(**options)

@@ -19,6 +19,7 @@ from data import fetch as fetching
 from data.catalog import DATA_SETS, DataSet
 from data.download import DownloadError
 from data.fetch import Fetched, Step
+from pipeline.cli.local_path import LocalPath
 
 _MIRROR = "DLPIPE_DATA_MIRROR"
 _PLAIN_INTERVAL_S = 5.0
@@ -26,7 +27,7 @@ _PLAIN_INTERVAL_S = 5.0
 _to_option = click.option(
   "--to",
   "parent",
-  type=click.Path(file_okay=False, path_type=pathlib.Path),
+  type=LocalPath(pathlib.Path),
   metavar="DIR",
   help="The folder that holds them, each in a folder of its name. Default: "
   "$XDG_CACHE_HOME/dlpipe/datasets, else ~/.cache/dlpipe/datasets.",
@@ -78,7 +79,7 @@ def fetch(name: str, parent: pathlib.Path | None, mirror: str | None, as_json: b
   \b
   Examples:
     dlpipe data fetch fashion_mnist
-    dlpipe data fetch imdb --to my_data/ --mirror https://files.example.org/public
+    dlpipe data fetch imdb --to my_data/ --mirror https://example.org/public
   """
   data_set = _known(name)
   parent = (parent or _default_parent()).absolute()

@@ -7,6 +7,7 @@ import textwrap
 
 import click
 
+from pipeline.cli.local_path import LocalPath
 from pipeline.environment import Finding, judge
 from pipeline.environment_facts import gather
 
@@ -17,7 +18,7 @@ _STATE_WIDTH, _NAME_WIDTH = 9, 17
 @click.command(short_help="Say what is wrong with the environment.")
 @click.option(
   "--workspace",
-  type=click.Path(file_okay=False),
+  type=LocalPath(),
   metavar="DIR",
   help="Where runs will write. Default: $DLPIPE_WORKSPACE, else ./workspace.",
 )

@@ -14,6 +14,8 @@ import click
 
 from components.errors import BadInputError
 from pipeline.cli import wrong_task
+from pipeline.cli.local_path import LocalPath
+from pipeline.cli.task_argument import task_argument
 from pipeline.config import PipelineConfig, from_env
 from pipeline.settings import make_config
 from pipeline.task import Source, Task
@@ -35,7 +37,7 @@ def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
   """`--workspace`, as every command has it."""
   return click.option(
     "--workspace",
-    type=click.Path(file_okay=False),
+    type=LocalPath(),
     metavar="DIR",
     help="Where runs write. Default: $DLPIPE_WORKSPACE, else ./workspace.",
   )(command)
@@ -44,8 +46,13 @@ def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
   """The options that `run`, `check` and `compile` share."""
   options = (
-    click.argument("task"),
-    click.option("--data", metavar="PATH", help="The input. Default: the task's shipped data."),
+    task_argument,
+    click.option(
+      "--data",
+      type=LocalPath(),
+      metavar="PATH",
+      help="The input. Default: the task's shipped data.",
+    ),
     workspace_option,
     click.option("--config", "config_file", metavar="FILE", help="A YAML file of settings."),
     click.option(

@@ -11,12 +11,13 @@ import click
 
 from components.errors import BadInputError
 from pipeline.cli.inputs import workspace_option
+from pipeline.cli.task_argument import task_argument
 from pipeline.config import PipelineConfig, from_env
 from pipeline.tasks import get_task
 
 
 @click.command(short_help="Join a training that several workers share.")
-@click.argument("task")
+@task_argument
 @workspace_option
 def join(task: str, workspace: str | None) -> None:
   """Train beside the worker that runs the pipeline of TASK, in the same workspace.

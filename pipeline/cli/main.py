@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from components.errors import DlpipeError
+from components.errors import BadInputError, DlpipeError
 
 _COMMANDS = {
   "run": "Run the whole pipeline on this machine.",
@@ -28,6 +28,9 @@ _COMMANDS = {
   "runs": "List, show, compare and repeat earlier runs.",
   "rollback": "Serve an older version of a model again.",
   "data": "List and fetch public data sets.",
+  "settings": "List what can be set, with values and bounds.",
+  "status": "Say what is served, since when, and from which run.",
+  "new-task": "Write a task of your own, to start from.",
   "doctor": "Say what is wrong with the environment.",
 }
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -42,7 +45,8 @@ class _LazyGroup(click.Group):
   def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
     if cmd_name not in _COMMANDS:
       return None
-    return getattr(importlib.import_module(f"pipeline.cli.{cmd_name}"), cmd_name)
+    name = cmd_name.replace("-", "_")
+    return getattr(importlib.import_module(f"pipeline.cli.{name}"), name)
 
   def resolve_command(self, ctx: click.Context, args: list[str]):
     name = args[0] if args else ""
@@ -53,6 +57,14 @@ class _LazyGroup(click.Group):
     return super().resolve_command(ctx, args)
 
   def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    # Reading the commands needs no tasks; a folder of tasks that is not there must not stop help.
+    from pipeline.tasks import task_names
+
+    with formatter.section("Tasks"):
+      try:
+        formatter.write_text(", ".join(task_names()))
+      except BadInputError as err:
+        formatter.write_text(str(err))
     with formatter.section("Commands"):
       formatter.write_dl(list(_COMMANDS.items()))
 
@@ -76,6 +88,9 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
   except click.exceptions.Abort:
     click.echo("Interrupted. Run the command again to go on from here.", err=True)
     _end(INTERRUPTED)
+  except click.NoSuchOption as err:
+    _with_setting(err, sys.argv[1:] if args is None else args).show()
+    code = err.exit_code
   except click.ClickException as err:
     err.show()
     code = err.exit_code
@@ -83,6 +98,16 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     click.echo(f"Error: {err}", err=True)
     _end(err.exit_code)
   sys.exit(code if isinstance(code, int) else 0)
+
+
+def _with_setting(err: click.NoSuchOption, args: Sequence[str]) -> click.UsageError:
+  """The error, which names the setting that was meant if the option is called like one."""
+  from pipeline.cli.suggestions import of_option
+
+  meant = of_option(err, args)
+  if meant is None:
+    return err
+  return click.UsageError(f"No such option '{err.option_name}'. Did you mean {meant}?", err.ctx)
 
 
 def _end(code: int) -> NoReturn:

@@ -13,6 +13,7 @@ from components.versioned_pusher.publish import list_versions
 from pipeline.cli.damaged import serving_dir, ways_out
 from pipeline.cli.inputs import workspace_option
 from pipeline.cli.predict_inputs import Input, InputsCommand, read_inputs
+from pipeline.cli.task_argument import task_argument
 from pipeline.runners.output import quieten_imports
 from pipeline.runners.summary import one_line
 from pipeline.sources.op_errors import words_of
@@ -28,7 +29,7 @@ _Answer = dict[str, Any] | str
 
 
 @click.command(cls=InputsCommand, short_help="Predict with the pushed model.")
-@click.argument("task")
+@task_argument
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
 @workspace_option
 @click.option(

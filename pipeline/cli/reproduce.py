@@ -9,12 +9,14 @@ import click
 
 from components.errors import BadInputError
 from pipeline.cli.inputs import look_at, workspace_option
+from pipeline.cli.local_path import LocalPath
 from pipeline.cli.run import Afterword, execute
+from pipeline.cli.stores import checked, tasks_in
 from pipeline.config import MetadataConfig, from_env
 from pipeline.runners import run_files
 from pipeline.runners.options import RunOptions
 from pipeline.runners.summary import number
-from pipeline.tasks import get_task, task_names
+from pipeline.tasks import get_task
 
 if TYPE_CHECKING:
   from pipeline.runners.reproduction import Reproduction
@@ -28,7 +30,7 @@ _FOLDER = "reproduced"
 @workspace_option
 @click.option(
   "--into",
-  type=click.Path(file_okay=False),
+  type=LocalPath(),
   metavar="DIR",
   help="The workspace of the repetition. Default: <task>/reproduced/RUN in the run's own.",
 )
@@ -56,7 +58,8 @@ def reproduce(
   every metric is the same, and with 1 where one is not. Nothing is pushed to where RUN pushed.
   """
   root = workspace or from_env()
-  tasks = [get_task(task).name] if task is not None else list(task_names())
+  name = checked(task, workspace)
+  tasks = [name] if name is not None else tasks_in(workspace)
   told = run_files.find(root, run_id, tasks)
   # Where it is found, should the workspace have been moved.
   original = told.config.model_copy(update={"workspace": os.path.abspath(root)})

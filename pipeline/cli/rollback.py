@@ -9,24 +9,21 @@ import click
 
 from components.versioned_pusher.publish import rollback as republish
 from components.versioned_pusher.publish import version_record
+from pipeline.cli.inputs import workspace_option
+from pipeline.cli.task_argument import task_argument
 from pipeline.config import PipelineConfig, from_env
 from pipeline.tasks import get_task
 
 
 @click.command(short_help="Serve an older version of a model again.")
-@click.argument("task")
+@task_argument
 @click.option(
   "--to",
   type=click.IntRange(min=1),
   metavar="VERSION",
   help="The version to go back to. Default: the one before the model served now.",
 )
-@click.option(
-  "--workspace",
-  type=click.Path(file_okay=False),
-  metavar="DIR",
-  help="Where runs write. Default: $DLPIPE_WORKSPACE, else ./workspace.",
-)
+@workspace_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def rollback(task: str, to: int | None, workspace: str | None, as_json: bool) -> None:
   """Serve an older version of TASK's model again.

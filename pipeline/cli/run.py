@@ -17,6 +17,7 @@ import click
 from components.errors import DlpipeError
 from pipeline.beam_engines import check_engine
 from pipeline.cli.inputs import Inputs, prepare, run_options
+from pipeline.runners.node_names import check_node
 from pipeline.runners.options import RunOptions
 
 _WIDTH = 100
@@ -85,8 +86,11 @@ def run(
   """
   if memory_mb is not None and not processes:
     raise click.UsageError("--memory-mb holds for --processes, which is not given.")
+  inputs = prepare(**options)
+  for option, name in (("--from", from_node), ("--until", until_node)):
+    check_node(option, name, trials=inputs.config.tune.trials)
   execute(
-    prepare(**options),
+    inputs,
     as_json=as_json,
     train_and_push=True,
     how=RunOptions(
@@ -107,6 +111,7 @@ def execute(
   train_and_push: bool,
   how: RunOptions | None = None,
   afterwards: Callable[[str], Afterword] | None = None,
+  examine: Callable[[str], Mapping[str, Any] | None] | None = None,
 ) -> None:
   """Runs what was prepared, shows it, and exits with the run's code.
 
@@ -116,6 +121,7 @@ def execute(
     train_and_push: False runs only the nodes that read and check the data.
     how: which nodes, and how they are carried out; None for all, one by one.
     afterwards: from the run's id to what is added to its lines and its JSON.
+    examine: from the run's id to what is found in its data; shown on the screen and in the report.
   """
   from pipeline.runners.output import quiet_output, quieten_imports
   from pipeline.runners.terminal import make_terminal
@@ -144,6 +150,7 @@ def execute(
           listener=terminal,
           train_and_push=train_and_push,
           options=how or RunOptions(),
+          examine=examine,
         )
       afterword = afterwards(run_id) if afterwards else Afterword()
       screen.writelines(f"{line}\n" for line in afterword.lines)

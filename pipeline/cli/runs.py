@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
-import pathlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from components.errors import BadInputError
-from pipeline.cli.inputs import workspace_option
 from pipeline.cli.reproduce import reproduce
-from pipeline.config import from_env
+from pipeline.cli.stores import checked, root_of, store_options, stores, strangers_in, tasks_in
+from pipeline.runners import run_files, served
 from pipeline.runners.output import quieten_imports
 from pipeline.runners.summary import number
 from pipeline.tasks import get_task, task_names
@@ -32,22 +30,6 @@ _task_option = click.option(
 )
 
 
-def _store_options(command: Callable[..., Any]) -> Callable[..., Any]:
-  """Where the runs are looked for, and how they are printed."""
-  options = (
-    workspace_option,
-    click.option(
-      "--mlmd",
-      metavar="FILE",
-      help="A metadata store's connection file. Default: the SQLite files of the workspace.",
-    ),
-    click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
-  )
-  for option in reversed(options):
-    command = option(command)
-  return command
-
-
 @click.group(short_help="List, show, compare and repeat earlier runs.")
 def runs() -> None:
   """Earlier runs, by `dlpipe run` or by an orchestrator, from any metadata store."""
@@ -55,37 +37,85 @@ def runs() -> None:
 
 @runs.command("list", short_help="List the runs, the latest first.")
 @click.argument("task", required=False)
-@_store_options
+@store_options
 def list_(task: str | None, workspace: str | None, mlmd: str | None, as_json: bool) -> None:
-  """List the runs of TASK, or of all tasks, the latest first."""
+  """List the runs of TASK, or of all tasks, the latest first, with what is served now.
+
+  A rollback stands among them, at its time.
+  """
   quieten_imports(on_screen=True)
   from pipeline.runners import lineage
   from pipeline.runners.metadata_stores import open_store
 
-  name = _pipeline_name(task)
-  found = []
-  for config in _stores(task, workspace, mlmd):
+  name = checked(task, workspace)
+  found: list[PastRun] = []
+  for config in stores(name, workspace, mlmd):
     with open_store(config) as handle:
       found += lineage.list_runs(handle, name)
   found.sort(key=lambda run: (run.started, run.run_id), reverse=True)
+  # What another store holds need not be served from this workspace.
+  places = ([name] if name is not None else tasks_in(workspace)) if mlmd is None else []
+  versions = {each: served.versions(root_of(workspace) / each / "serving") for each in places}
+  rollbacks = [
+    {"task": each, **version.to_json()}
+    for each, some in versions.items()
+    for version in some
+    if version.how == served.ROLLED_BACK
+  ]
   if as_json:
-    click.echo(json.dumps({"runs": [run.to_json(with_nodes=False) for run in found]}))
+    now = {each: some[0].to_json() for each, some in versions.items() if some}
+    listed = [run.to_json(with_nodes=False) for run in found]
+    click.echo(json.dumps({"runs": listed, "rollbacks": rollbacks, "served": now}))
     return
   if not found:
     click.echo("There are no runs yet. dlpipe run TASK makes one.")
+  for line in _listed(found, rollbacks):
+    click.echo(line)
+  for each, some in versions.items():
+    if some:
+      click.echo(f"Served now: {each} version {some[0].version}{_again(some[0])}")
+  if mlmd is None and name is None and (strangers := strangers_in(workspace)):
+    click.echo(
+      f"No task of this name is known here: {', '.join(strangers)}. DLPIPE_TASKS names folders of "
+      "further tasks.",
+      err=True,
+    )
+
+
+def _listed(found: Sequence[PastRun], rollbacks: Sequence[dict[str, Any]]) -> list[str]:
+  """A line for each run and each rollback, the latest first."""
   width = max((len(run.run_id) for run in found), default=0)
+  tasks = [run.task for run in found] + [each["task"] for each in rollbacks]
+  task_width = max([10, *map(len, tasks)]) + 2
   columns = shutil.get_terminal_size((_COLUMNS, 0)).columns
+  lines = []
+  for each in rollbacks:
+    line = (
+      f"{'-':<{width}}  {each['task']:<{task_width}}{_minute(each['since'])}  {'rolled_back':<14}"
+    )
+    line += f"{'version ' + str(each['version']):<12}is version {each['rollback_of']} again"
+    lines.append((each["since"], line))
   for run in found:
     version = f"version {run.pushed_version}" if run.pushed_version is not None else ""
-    line = f"{run.run_id:<{width}}  {run.task:<12}{run.started[:16].replace('T', ' ')}Z  "
+    line = f"{run.run_id:<{width}}  {run.task:<{task_width}}{_minute(run.started)}  "
     line += f"{run.state:<14}{version:<12}"
-    click.echo(f"{line}{_shown_metrics(run, columns - len(line))}".rstrip())
+    lines.append((run.started, f"{line}{_shown_metrics(run, columns - len(line))}".rstrip()))
+  return [line for _, line in sorted(lines, key=lambda each: each[0], reverse=True)]
+
+
+def _minute(moment: str) -> str:
+  return f"{moment[:16].replace('T', ' ')}Z"
+
+
+def _again(version: served.Version) -> str:
+  again = f", which is version {version.rollback_of} again" if version.rollback_of else ""
+  return again + (f", since {_minute(version.since)}" if version.since else "")
 
 
 @runs.command("show", short_help="Show one run, node by node.")
 @click.argument("run_id", metavar="RUN")
 @_task_option
-@_store_options
+@store_options
 def show(
   run_id: str, task: str | None, workspace: str | None, mlmd: str | None, as_json: bool
 ) -> None:
@@ -101,7 +131,7 @@ def show(
       for key, uri in sorted(each["outputs"].items()):
         click.echo(f"  {key}: {uri}")
     if mlmd is None:
-      root = pathlib.Path(os.path.abspath(workspace or from_env()), run.task)
+      root = root_of(workspace) / run.task
       for path in (root / "reports" / f"{run_id}.html", root / "logs" / f"{run_id}.log"):
         if path.exists():
           click.echo(f"{'Report' if path.suffix == '.html' else 'Log':<20}{path}")
@@ -110,31 +140,39 @@ def show(
 @runs.command("why", short_help="Tell why each node ran, or did not.")
 @click.argument("run_id", metavar="RUN")
 @_task_option
-@_store_options
+@store_options
 def why(
   run_id: str, task: str | None, workspace: str | None, mlmd: str | None, as_json: bool
 ) -> None:
   """Tell why each node of the run RUN ran: what is another than when it last succeeded."""
   quieten_imports(on_screen=True)
   from pipeline.runners import changes
+  from pipeline.runners.said import in_users_words
 
   with _opened(run_id, task, workspace, mlmd) as (handle, run):
     found = changes.reasons(handle, run.nodes)
+    told = {
+      each.compared_with: _said(run.task, each.compared_with, run.run_id, workspace, mlmd)
+      for each in found
+    }
     if as_json:
-      values = run.to_json(with_nodes=False) | {"nodes": [each.to_json() for each in found]}
-      click.echo(json.dumps(values))
+      nodes = [
+        each.to_json() | {"said": [dataclasses.asdict(word) for word in told[each.compared_with]]}
+        for each in found
+      ]
+      click.echo(json.dumps(run.to_json(with_nodes=False) | {"nodes": nodes}))
       return
     _print_head(run)
     for each in found:
       click.echo(f"{each.node:<20}{each.state:<10}{_why(each)}")
-      _print_changes(each.changes)
+      _print_changes(in_users_words(each.changes, told[each.compared_with]))
 
 
 @runs.command("diff", short_help="Compare two runs of a task.")
 @click.argument("before", metavar="RUN")
 @click.argument("after", metavar="OTHER")
 @_task_option
-@_store_options
+@store_options
 def diff(
   before: str,
   after: str,
@@ -146,6 +184,7 @@ def diff(
   """Compare the run RUN with the run OTHER: what went in, and what came out."""
   quieten_imports(on_screen=True)
   from pipeline.runners import changes, lineage
+  from pipeline.runners.said import in_users_words
 
   with _opened(before, task, workspace, mlmd) as (handle, first):
     second = lineage.show_run(handle, after, first.task)
@@ -155,20 +194,27 @@ def diff(
         "there is."
       )
     nodes = changes.compare(handle, first.nodes, second.nodes)
+  said = _said(first.task, before, after, workspace, mlmd)
   if as_json:
     both = {"before": first.to_json(with_nodes=False), "after": second.to_json(with_nodes=False)}
     shown = {name: [dataclasses.asdict(each) for each in found] for name, found in nodes.items()}
-    click.echo(json.dumps(both | {"nodes": shown}))
+    words = [dataclasses.asdict(each) for each in said]
+    click.echo(json.dumps(both | {"said": words, "nodes": shown}))
     return
   for run in (first, second):
     _print_head(run, with_metrics=False)
   for name in sorted({*first.metrics, *second.metrics}):
     click.echo(_metric_line(name, first.metrics.get(name), second.metrics.get(name)))
+  if said:
+    click.echo("Told differently")
+    _print_changes(said)
   for name, found in nodes.items():
-    if found:
+    # What was said stands above, once.
+    rest = [each for each in in_users_words(found, said) if each not in said]
+    if rest:
       click.echo(name)
-      _print_changes(found)
-  if not any(nodes.values()):
+      _print_changes(rest)
+  if not said and not any(nodes.values()):
     click.echo("Code, data, settings and inputs are the same.")
 
 
@@ -183,10 +229,10 @@ def _opened(
   from pipeline.runners import lineage
   from pipeline.runners.metadata_stores import open_store
 
-  name = _pipeline_name(task)
+  name = checked(task, workspace)
   found = []
   with contextlib.ExitStack() as stack:
-    for config in _stores(task, workspace, mlmd):
+    for config in stores(name, workspace, mlmd):
       handle = stack.enter_context(open_store(config))
       run = lineage.show_run(handle, run_id, name)
       found += [(handle, run)] if run is not None else []
@@ -196,6 +242,19 @@ def _opened(
       tasks = ", ".join(run.task for _, run in found)
       raise BadInputError(f"Several tasks have a run {run_id!r}: {tasks}. Choose one with --task.")
     yield found[0]
+
+
+def _said(
+  task: str, before: str | None, after: str, workspace: str | None, mlmd: str | None
+) -> list[Change]:
+  """What two runs were told differently; nothing where that is not known."""
+  from pipeline.runners import said
+
+  root = root_of(workspace) / task
+  first, second = run_files.told(root, before), run_files.told(root, after)
+  if mlmd is not None or first is None or second is None or task not in task_names():
+    return []
+  return said.differences(first, second, get_task(task))
 
 
 def _print_head(run: PastRun, *, with_metrics: bool = True) -> None:
@@ -239,24 +298,6 @@ def _short(value: Any) -> str:
     return ", ".join("/".join(str(uri).split("/")[-3:]) for uri in value)
   text = value if isinstance(value, str) else json.dumps(value)
   return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
-
-
-def _pipeline_name(task: str | None) -> str | None:
-  return get_task(task).name.replace("_", "-") if task is not None else None
-
-
-def _stores(task: str | None, workspace: str | None, mlmd: str | None) -> Iterator[Any]:
-  """The connections of the store that is named, or of those in the workspace."""
-  from pipeline.runners.metadata_stores import read_connection, sqlite_connection
-
-  if mlmd is not None:
-    yield read_connection(mlmd)
-    return
-  root = pathlib.Path(os.path.abspath(workspace or from_env()))
-  for name in [task] if task is not None else task_names():
-    path = root / name / "metadata.db"
-    if path.exists():
-      yield sqlite_connection(path)
 
 
 def _shown_metrics(run: PastRun, columns: int) -> str:

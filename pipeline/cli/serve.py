@@ -8,12 +8,14 @@ import click
 
 from components.errors import BadInputError
 from components.versioned_pusher.publish import list_versions
+from pipeline.cli.damaged import ways_out
 from pipeline.cli.inputs import workspace_option
 from pipeline.config import PipelineConfig, from_env
 from pipeline.tasks import get_task
 from serving import flags
 from serving.errors import InvalidArgument
 
+_MODEL_FILE = "saved_model.pb"
 _REST_PORT = 8501  # TensorFlow Serving's image opens it, too
 
 
@@ -39,7 +41,7 @@ def serve(workspace: str | None, ui: bool, arguments: tuple[str, ...]) -> None:
   \b
   dlpipe serve TASK              the versions that `dlpipe run TASK` pushed,
                                  gRPC on port 8500, REST on 8501
-  dlpipe serve TASK --ui         and a page to try them: http://127.0.0.1:8501/ui
+  dlpipe serve TASK --ui         and a page to try them, at /ui of port 8501
   dlpipe serve --model_name=NAME --model_base_path=/PATH --rest_api_port=8501
                                  any SavedModels below /PATH/<number>/
 
@@ -62,10 +64,17 @@ def _task_flags(arguments: tuple[str, ...], workspace: str | None) -> list[str]:
   root = PipelineConfig(
     task=task.name, data_path="", workspace=os.path.abspath(workspace or from_env())
   ).serving_dir
-  if not list_versions(root):
+  versions = list_versions(root)
+  if not versions:
     raise BadInputError(
       f"No model is pushed in {str(root)!r}. Run `dlpipe run {task.name}` first, or name the "
       "workspace of that run with --workspace."
+    )
+  newest = max(versions)
+  if not (root / str(newest) / _MODEL_FILE).is_file():
+    raise BadInputError(
+      f"Version {newest} in {str(root)!r} holds no {_MODEL_FILE}, and a model server takes the "
+      f"newest. {ways_out(task.name, workspace, newest)}"
     )
   return [
     f"--model_name={task.name}",

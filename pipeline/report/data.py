@@ -31,7 +31,8 @@ class ReportData:
       p50_ms, p99_ms}].
     data_checks: [{name, passed, value, bound, reason}].
     quarantine: [{origin, reason}] of records that could not be used.
-    statistics: `examples` {split: count} and `labels` {split: {label: count}}.
+    statistics: `examples` {split: count}, `labels` {split: {label: count}} and `reasons` {reason:
+      count} of the quarantine.
     versions: package to version.
     pictures: mistakes to look at, [{data_uri, label, predicted, score}].
     texts: mistakes to read, [{input, label, predicted, score}].

@@ -24,6 +24,7 @@ _MOST_SIDE_BY_SIDE = 12
 _MOST_CONFUSIONS = 15
 _MOST_LABELS_IN_MATRIX = 120
 _MOST_ROWS = 200
+_MOST_REASONS = 20
 
 
 def write_report(data: ReportData, path: str | os.PathLike[str]) -> None:
@@ -61,7 +62,13 @@ def render(data: ReportData) -> str:
     data=data,
     result=data.result,
     shown_error=None if summary.gates_say_it(data.result) else data.result.error,
-    good=data.result.exit_code == 0,
+    good=summary.is_good(data.result),
+    warned=data.result.exit_code == 0 and not summary.is_good(data.result),
+    data_findings=(data.result.check or {}).get("findings") or data.result.data_findings,
+    check=data.result.check,
+    lengths=_lengths(data.result.check),
+    met=(data.result.check or {}).get("met") or {},
+    reasons=_reasons(data.statistics.get("reasons") or {}),
     headline=headline(data),
     gates=data.result.gates,
     metrics=evaluation.get("metrics") or data.result.metrics,
@@ -176,6 +183,16 @@ def _label_rows(labels: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
   shares = (count / totals[s] for s, counts in labels.items() for count in counts.values())
   most = max(shares, default=0.0)
   return {"splits": list(labels), "rows": rows[:_MOST_ROWS], "most": most}
+
+
+def _lengths(check: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+  """A row a measure of the inputs, such as their words, with its percentiles."""
+  return [{"name": name, **values} for name, values in ((check or {}).get("lengths") or {}).items()]
+
+
+def _reasons(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+  """Why records could not be used, the commonest reason first."""
+  return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_MOST_REASONS]
 
 
 def _matrix(evaluation: Mapping[str, Any]) -> Markup | None:

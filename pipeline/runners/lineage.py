@@ -15,10 +15,11 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.types import standard_artifacts
 
-from components.errors import BadInputError
+from components.errors import BadInputError, DataRefusedError
 from pipeline import evaluation
 from pipeline.runners import events, node, result
 from pipeline.runners.pushes import pushed_version
+from pipeline.task import task_of
 
 # States that a run of ours does not end with, but that one seen from outside may be in.
 UNFINISHED = "unfinished"
@@ -34,7 +35,7 @@ class PastRun:
 
   Attributes:
     run_id: the run's name.
-    task: the pipeline's name.
+    task: the task's name.
     started: when its first node began, ISO 8601 in UTC.
     state: pushed, cached, refused_data, refused_model or failed, as `dlpipe run` has them; done
       where nothing was to be pushed, unfinished where a node is at work, was killed or is missing.
@@ -64,11 +65,11 @@ def list_runs(handle: metadata.Metadata, task: str | None = None) -> list[PastRu
 
   Args:
     handle: the open store.
-    task: the pipeline's name; None for all that the store holds.
+    task: the task's name; None for all that the store holds.
   """
   found = []
   for pipeline in _contexts(handle, "pipeline"):
-    if task is None or pipeline.name == task:
+    if task is None or task_of(pipeline.name) == task:
       found += _runs_of(handle, pipeline, None)
   return sorted(found, key=lambda run: (run.started, run.run_id), reverse=True)
 
@@ -79,14 +80,14 @@ def show_run(handle: metadata.Metadata, run_id: str, task: str | None = None) ->
   Args:
     handle: the open store.
     run_id: the run's name.
-    task: the pipeline's name, where runs of several may have the same name.
+    task: the task's name, where runs of several may have the same name.
 
   Raises:
-    BadInputError: runs of several pipelines have this name.
+    BadInputError: runs of several tasks have this name.
   """
   found = []
   for pipeline in _contexts(handle, "pipeline"):
-    if task is None or pipeline.name == task:
+    if task is None or task_of(pipeline.name) == task:
       found += _runs_of(handle, pipeline, run_id)
   if len(found) > 1:
     tasks = ", ".join(run.task for run in found)
@@ -122,7 +123,9 @@ def _runs_of(
       if e.id in executions and e.id in names
     ]
     if own:
-      runs.append(_past_run(handle, pipeline.name, context.name, own, names, run_id is not None))
+      runs.append(
+        _past_run(handle, task_of(pipeline.name), context.name, own, names, run_id is not None)
+      )
   return runs
 
 
@@ -188,7 +191,8 @@ def _state(
     name for name, e in last.items() if e.last_known_state == metadata_store_pb2.Execution.FAILED
   ]
   if failed:
-    return result.REFUSED_DATA if "DataGate" in failed else result.FAILED
+    refused = any(_refused_data(name, last[name]) for name in failed)
+    return result.REFUSED_DATA if refused else result.FAILED
   if any(e.last_known_state not in _ENDED for e in last.values()):
     return UNFINISHED
   if pushed is None:
@@ -197,6 +201,13 @@ def _state(
     return result.REFUSED_MODEL
   cached = last["VersionedPusher"].last_known_state == metadata_store_pb2.Execution.CACHED
   return result.CACHED if cached else result.PUSHED
+
+
+def _refused_data(name: str, execution: metadata_store_pb2.Execution) -> bool:
+  if node.EXIT_CODE in execution.custom_properties:
+    code = execution.custom_properties[node.EXIT_CODE].int_value
+    return bool(code == DataRefusedError.exit_code)
+  return name == "DataGate"  # of an older release, which kept no code
 
 
 def _metrics(

@@ -7,7 +7,7 @@ import datetime
 import fcntl
 import pathlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from components.errors import BadInputError
@@ -20,6 +20,7 @@ from pipeline.runners.options import RunOptions
 from pipeline.runners.result import ComponentResult, RunResult
 from pipeline.task import Source, Task
 
+Examine = Callable[[str], "Mapping[str, Any] | None"]
 _WHOLE_RUN = RunOptions()
 
 
@@ -34,6 +35,7 @@ def run(
   listener: events.Listener,
   train_and_push: bool = True,
   options: RunOptions = _WHOLE_RUN,
+  examine: Examine | None = None,
 ) -> RunResult:
   """Runs the pipeline; writes what it was told, and the report.
 
@@ -49,6 +51,7 @@ def run(
     listener: receives every event, in order.
     train_and_push: False runs only the nodes that read and check the data.
     options: how the nodes are carried out, and which.
+    examine: from the run's id to what `dlpipe check` finds in its data, None where it has none.
 
   Returns:
     What came of it; a run that fails returns too.
@@ -81,7 +84,7 @@ def run(
       )
     else:
       outcomes = sequential.run_nodes(compiled, store, listener=listener, options=options)
-    result = _conclude(task, config, store, outcomes, run_id, started)
+    result = _conclude(task, config, store, outcomes, run_id, started, examine)
   listener(events.RunFinished(result))
   return result
 
@@ -93,6 +96,7 @@ def _conclude(
   outcomes: Mapping[str, node.NodeOutcome],
   run_id: str,
   started: datetime.datetime,
+  examine: Examine | None,
 ) -> RunResult:
   with open_store(store) as handle:
     artifacts = {
@@ -110,12 +114,15 @@ def _conclude(
     for node_id, outcome in outcomes.items()
   ]
   error = next((o.error for o in outcomes.values() if o.error is not None), None)
+  check = examine(run_id) if examine else None
   found = record.collect(
     task, config, artifacts=artifacts, components=components, error=error, run_id=run_id
   )
   _show_quarantine(config, found.quarantine_dir, run_id)
   report = config.root / "reports" / f"{run_id}.html"
-  data = found.report_data(report=str(report), started=started.isoformat(timespec="seconds"))
+  data = found.report_data(
+    report=str(report), started=started.isoformat(timespec="seconds"), check=check
+  )
   write_report(data, report)
   return data.result
 

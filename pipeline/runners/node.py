@@ -11,17 +11,22 @@ from collections.abc import Mapping
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler, constants
+from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.pipeline import Pipeline
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from components.errors import BadInputError
+from components.artifacts import TRY_AGAIN
+from components.errors import BadInputError, DlpipeError
 from pipeline.runners import attempts, events
-from pipeline.runners.causes import is_interrupt
+from pipeline.runners.causes import is_interrupt, user_error
 from pipeline.runners.metadata_stores import ConnectionConfig, open_store
 from pipeline.runners.pushes import last_push_is_gone
 
+_NODE_CONTEXT = "node"
+# What a failed execution keeps its exit code as; TFX's own notes begin so, too.
+EXIT_CODE = "__dlpipe_exit_code__"
 # The type of executions that only look something up.
 RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
 _STATES = {
@@ -83,6 +88,11 @@ def find_node(compiled: pipeline_pb2.Pipeline, node_id: str) -> pipeline_pb2.Pip
   )
 
 
+def is_asked_for(compiled: pipeline_pb2.Pipeline, node_id: str) -> bool:
+  """Whether a node is to run; a partial run leaves some out, or takes them from before."""
+  return not find_node(compiled, node_id).execution_options.HasField("skip")
+
+
 def connection(compiled: pipeline_pb2.Pipeline) -> ConnectionConfig:
   """Where the pipeline keeps its metadata by itself."""
   config = runner_utils.extract_local_deployment_config(compiled).metadata_connection_config
@@ -122,6 +132,7 @@ def run_node(
     if is_interrupt(err):
       raise KeyboardInterrupt from err
     state, error = events.COMPONENT_FAILED, err
+    _note_failure(store_config, node, err)
   return NodeOutcome(
     state=state,
     execution_id=execution_id,
@@ -143,7 +154,9 @@ def _launch(
       return earlier.id
     if node.execution_options.HasField("skip"):
       return None
-    if last_push_is_gone(handle, compiled.pipeline_info.id, node):
+    if last_push_is_gone(handle, compiled.pipeline_info.id, node) or _asks_for_another_try(
+      handle, node
+    ):
       node.execution_options.caching_options.enable_cache = False
   if earlier is not None:
     attempts.clear_outputs(compiled, node, earlier)
@@ -163,6 +176,33 @@ def _launch(
     with open_store(store_config) as handle:
       attempts.complete_inputs(handle, info)
   return info.execution_id
+
+
+def _asks_for_another_try(handle: metadata.Metadata, node: pipeline_pb2.PipelineNode) -> bool:
+  """Whether the node's last result says that it is none to keep."""
+  for named in node.contexts.contexts:
+    if named.type.name != _NODE_CONTEXT:
+      continue
+    name = named.name.field_value.string_value
+    context = handle.store.get_context_by_type_and_name(_NODE_CONTEXT, name)
+    made = handle.store.get_artifacts_by_context(context.id) if context else []
+    last = max(made, key=lambda artifact: artifact.id, default=None)
+    return last is not None and last.custom_properties[TRY_AGAIN].int_value == 1
+  return False
+
+
+def _note_failure(
+  store_config: ConnectionConfig, node: pipeline_pb2.PipelineNode, error: Exception
+) -> None:
+  """Keeps with a failed execution the code that its process ends with: a refusal is no crash."""
+  known = user_error(error)
+  # Where the store itself is what failed, there is nothing to keep it in.
+  with contextlib.suppress(Exception), open_store(store_config) as handle:
+    execution = attempts.earlier(handle, node)
+    if execution is not None and execution.last_known_state == metadata_store_pb2.Execution.FAILED:
+      code = known.exit_code if known is not None else DlpipeError.exit_code
+      execution.custom_properties[EXIT_CODE].int_value = code
+      handle.store.put_executions([execution])
 
 
 def outputs(store: MetadataStore, execution_id: int) -> Mapping[str, metadata_store_pb2.Artifact]:

@@ -138,7 +138,8 @@ class _Schedule:
         len(self._running) >= self._processors or held + expected > self._budget_mb
       ):
         break
-      self._listener(events.ComponentStarted(node_id))
+      if node.is_asked_for(self._compiled, node_id):
+        self._listener(events.ComponentStarted(node_id))
       self._start(node_id, attempt=0, expected_mb=expected)
       started = True
     return started

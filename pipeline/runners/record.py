@@ -48,11 +48,12 @@ class RunRecord:
   quarantine_dir: pathlib.Path | None
   report: Mapping[str, Any]
 
-  def report_data(self, *, report: str, started: str) -> ReportData:
-    """What the report shows."""
-    return ReportData(
-      result=dataclasses.replace(self.result, report=report), started=started, **self.report
-    )
+  def report_data(
+    self, *, report: str, started: str, check: Mapping[str, Any] | None = None
+  ) -> ReportData:
+    """What the report shows; `check` is what `dlpipe check` found beside the run's own checks."""
+    ended = dataclasses.replace(self.result, report=report, check=check)
+    return ReportData(result=ended, started=started, **self.report)
 
 
 def collect(
@@ -78,11 +79,12 @@ def collect(
   summary = _read_json(quarantine, "summary.json")
   found = _evaluation(artifacts)
   parity = _read_json(_directory(artifacts, "ServingGate", "blessing"), "parity.json") or None
-  verdict = _read_json(_directory(artifacts, "Evaluator", "verdict"), VERDICT_FILE)
-  rows = [*verdict.get("gates", []), *(parity or {}).get("gates", [])]
+  ruled = _read_json(_directory(artifacts, "Evaluator", "verdict"), VERDICT_FILE)
+  rows = [*ruled.get("gates", []), *(parity or {}).get("gates", [])]
   checked = [result.GateResult.of(row) for row in rows]
   state, message = _state(artifacts, components, checked, error)
   counts = summary.get("examples", {})
+  verdict = _read_json(_directory(artifacts, "DataGate", "verdict"), "verdict.json")
   pushed = artifacts.get("VersionedPusher", {}).get("pushed_model")
   version = _version(state, pushed, config)
   served = max(list_versions(config.serving_dir), default=version)
@@ -94,10 +96,11 @@ def collect(
     serving_dir=str(config.serving_dir),
     metrics=found.metrics if found else {},
     gates=checked,
-    warnings=verdict.get("warnings", []),
+    model_warnings=ruled.get("warnings", []),
     components=components,
     examples={**counts, "quarantined": summary.get("quarantined", 0)} if summary else {},
     recognized=summary.get("recognized", {}),
+    data_findings=verdict.get("findings", []),
     report=None,
     error=message,
     hint=_next(task, config, version, served) if version is not None else None,
@@ -105,7 +108,6 @@ def collect(
     served_version=served if version not in (None, served) else None,
   )
   training = _read_json(_directory(artifacts, "Trainer", "model_run"), HISTORY_FILE)
-  data_verdict = _read_json(_directory(artifacts, "DataGate", "verdict"), "verdict.json")
   return RunRecord(
     result=run_result,
     quarantine_dir=quarantine,
@@ -115,7 +117,7 @@ def collect(
       "history": training.get("epochs", []),
       "evaluation": _shown_evaluation(found, artifacts, task),
       "parity": parity,
-      "data_checks": data_verdict.get("checks", []),
+      "data_checks": verdict.get("checks", []),
       "quarantine": _rejected(quarantine),
       "statistics": summary,
       "versions": package_versions(),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError, DataRefusedError, DlpipeError, ModelRefusedError
@@ -25,6 +25,9 @@ _EXIT_CODES = {
   REFUSED_MODEL: ModelRefusedError.exit_code,
   FAILED: DlpipeError.exit_code,
 }
+
+# What a sentence about the model is among findings, which have these fields.
+_MODEL_WARNING = {"name": "model", "level": "warning", "count": 1, "advice": "", "details": []}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,9 +93,12 @@ class RunResult:
     error: the one clear message, where the run failed or was refused.
     hint: what to do about it.
     bad_input: whether a FAILED run failed on what it was given; changes only the exit code.
-    warnings: sentences on what a person must know before believing the model.
+    model_warnings: sentences on what a person must know before believing the model.
     served_version: the newest version in `serving_dir`, where that is another: what this run came
       to stands there since before a rollback.
+    data_findings: what DataGate found beside its checks, [{name, level, count, what, advice,
+      details}].
+    check: what `dlpipe check` found, as `check_data` returns it; None for other commands.
   """
 
   run_id: str
@@ -109,8 +115,10 @@ class RunResult:
   hint: str | None = None
   bad_input: bool = False
   served_version: int | None = None
-  warnings: list[str] = dataclasses.field(default_factory=list)
+  model_warnings: Sequence[str] = ()
   recognized: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  data_findings: Sequence[Mapping[str, Any]] = ()
+  check: Mapping[str, Any] | None = None
 
   def __post_init__(self) -> None:
     if self.state not in _EXIT_CODES:
@@ -125,6 +133,15 @@ class RunResult:
       return BadInputError.exit_code
     return _EXIT_CODES[self.state]
 
+  @property
+  def warnings(self) -> list[Mapping[str, Any]]:
+    """What a person must hear of the data, of `check` all it found, and then of the model."""
+    findings = self.check["findings"] if self.check is not None else self.data_findings
+    return [
+      *(finding for finding in findings if finding["level"] == "warning"),
+      *({**_MODEL_WARNING, "what": sentence} for sentence in self.model_warnings),
+    ]
+
   def to_json(self) -> dict[str, Any]:
     """The object `--json` prints; numbers that JSON cannot say (NaN, infinities) become None."""
     document = {
@@ -137,14 +154,16 @@ class RunResult:
       "gates": [dataclasses.asdict(gate) for gate in self.gates],
       "components": [dataclasses.asdict(component) for component in self.components],
       "examples": self.examples,
+      "warnings": [dict(finding) for finding in self.warnings],
       "recognized": dict(self.recognized),
       "report": self.report,
-      "warnings": self.warnings,
     }
     if self.served_version is not None:
       document["served_version"] = self.served_version
     if self.error is not None:
       document["error"] = self.error
+    if self.check is not None:
+      document["check"] = dict(self.check)
     finite: dict[str, Any] = _finite(document)
     return finite
 

@@ -58,6 +58,20 @@ def write(config: PipelineConfig, run_id: str) -> pathlib.Path:
   return path
 
 
+def told(root: pathlib.Path, run_id: str | None) -> RunFile | None:
+  """What a run was told; None where it left no file, or one of another release.
+
+  Args:
+    root: its task's folder in the workspace.
+    run_id: the run's name.
+  """
+  try:
+    text = (root / _FOLDER / f"{run_id}.json").read_text(encoding="utf-8")
+    return RunFile.model_validate_json(text)
+  except (OSError, ValueError):
+    return None
+
+
 def find(workspace: str, run_id: str, tasks: Iterable[str]) -> RunFile:
   """The file of a run.
 

@@ -7,12 +7,17 @@ import math
 import os
 import pathlib
 import textwrap
+from collections.abc import Mapping
+from typing import Any
 
+from pipeline.runners import events
 from pipeline.runners import result as results
 from pipeline.runners.result import GateResult, RunResult
 
 PLAIN, GOOD, BAD, FAINT = "plain", "good", "bad", "faint"
 _LABEL_WIDTH = 12
+_DATA_GATE = "DataGate"
+_DONE = (events.COMPLETE, events.COMPONENT_CACHED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +37,8 @@ def summary_lines(result: RunResult, *, log_file: str, seconds: float, width: in
     seconds: wall time of the whole run.
     width: columns to wrap sentences at; paths and commands are never broken.
   """
-  good = result.exit_code == 0
-  lines = [Line(f"{verdict(result)} ({duration(seconds)})", GOOD if good else BAD)]
+  head = _wrapped(f"{verdict(result)} ({duration(seconds)})", width, indent="")
+  lines = [Line(text, _tone(result)) for text in head]
   if result.error and not gates_say_it(result):
     lines += [Line(text, BAD) for text in _wrapped(result.error, width, indent="")]
   if result.metrics:
@@ -44,8 +49,9 @@ def summary_lines(result: RunResult, *, log_file: str, seconds: float, width: in
     lines += _labelled("Examples", _flowed(pairs, width - _LABEL_WIDTH))
   for index, gate in enumerate(result.gates):
     lines += _gate_lines(gate, width, first=index == 0)
-  for warning in result.warnings:
-    lines += _labelled("Warning", _wrapped(warning, width - _LABEL_WIDTH, indent=""))
+  if result.check is None:  # whose findings follow with their examples
+    for finding in result.warnings:
+      lines += _warning_lines(finding, width)
   lines += _places(result, log_file)
   command = next_step(result)
   if command:
@@ -64,7 +70,7 @@ def verdict(result: RunResult) -> str:
     return f"Pushed as version {result.pushed_version}"
   if result.state == results.CACHED:
     if result.pushed_version is None:
-      return "Every check passed"
+      return _as_far_as_asked(result) if left_out(result) else _checked(result)
     return f"Nothing to do: version {result.pushed_version} is current"
   if result.state == results.REFUSED_DATA:
     return "Refused the data; nothing was trained on it"
@@ -73,13 +79,55 @@ def verdict(result: RunResult) -> str:
   return "The run failed"
 
 
+def is_good(result: RunResult) -> bool:
+  """Whether all went well: a check that found something worth a warning did not quite."""
+  only_checked = result.state == results.CACHED and result.pushed_version is None
+  return result.exit_code == 0 and not (only_checked and (result.warnings or not _judged(result)))
+
+
+def _tone(result: RunResult) -> str:
+  if result.exit_code:
+    return BAD
+  return GOOD if is_good(result) else PLAIN
+
+
+def _checked(result: RunResult) -> str:
+  """The verdict on data that nothing was trained on."""
+  if not _judged(result):
+    return f"Stopped before {_DATA_GATE}: the data was not checked"
+  count = len(result.warnings)
+  if count:
+    return f"The data can be trained on, with {count} warning{'s' if count != 1 else ''}"
+  return "Every check passed"
+
+
+def _judged(result: RunResult) -> bool:
+  return any(each.id == _DATA_GATE and each.state in _DONE for each in result.components)
+
+
 def next_step(result: RunResult) -> str | None:
   """The command to try, or what to do about the failure; the result's own hint wins."""
   if result.hint or result.exit_code != 0:
     return result.hint
   if result.pushed_version is None:
-    return f"dlpipe run {result.task}, with the same options"
+    but = " but without --from and --until" if left_out(result) else ""
+    return f"dlpipe run {result.task}, with the same options{but}"
   return f"dlpipe predict {result.task} FILE"
+
+
+def left_out(result: RunResult) -> list[str]:
+  """The nodes that did not run, which in a run that went well were not asked for."""
+  return [c.id for c in result.components if c.state == events.SKIPPED]
+
+
+def _as_far_as_asked(result: RunResult) -> str:
+  ran = [c.id for c in result.components if c.state == events.COMPLETE]
+  cached = [c.id for c in result.components if c.state == events.COMPONENT_CACHED]
+  parts = [f"ran {', '.join(ran)}"] if ran else []
+  parts += [f"took {', '.join(cached)} from before"] if cached else []
+  parts.append(f"left out {', '.join(left_out(result))}")
+  done = "; ".join(parts)
+  return f"Went as far as asked: {done}. Nothing was pushed"
 
 
 def gates_say_it(result: RunResult) -> bool:
@@ -136,6 +184,17 @@ def _gate_lines(gate: GateResult, width: int, *, first: bool) -> list[Line]:
   wrapped = _wrapped(one_line(gate_sentence(gate)), width, indent=hanging)
   head = f"{label}{word}  {wrapped[0].strip()}"
   return [Line(text, PLAIN if gate.passed else BAD) for text in [head, *wrapped[1:]]]
+
+
+def _warning_lines(finding: Mapping[str, Any], width: int) -> list[Line]:
+  indent = " " * _LABEL_WIDTH
+  lines = _wrapped(one_line(finding["what"]), width, indent=indent)
+  lines[0] = f"{'Warning':<{_LABEL_WIDTH}}{lines[0].strip()}"
+  for detail in finding["details"]:
+    lines += _wrapped(f"- {one_line(detail)}", width, indent=indent)
+  if finding["advice"]:
+    lines += _wrapped(finding["advice"], width, indent=indent)
+  return [Line(text) for text in lines]
 
 
 def _places(result: RunResult, log_file: str) -> list[Line]:

@@ -94,7 +94,10 @@ class _Board:
 
 
 class PlainTerminal:
-  """One line for each change of state; progress at most every five seconds, epochs always."""
+  """One line for each change of state; progress at most every five seconds, epochs always.
+
+  Nodes in a row that do not run have one line together.
+  """
 
   def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic):
     self._stream = stream
@@ -102,10 +105,15 @@ class PlainTerminal:
     self._lock = threading.Lock()
     self._last_progress: dict[str, float] = {}
     self._unsaid: dict[str, str] = {}
+    self._skipped: list[str] = []
 
   def __call__(self, event: Event) -> None:
     with self._lock:
       self._board.apply(event)
+      if isinstance(event, events.ComponentFinished) and event.state == events.SKIPPED:
+        self._skipped.append(event.id)
+        return
+      self._tell_skipped()
       if isinstance(event, events.RunStarted):
         count = len(event.components)
         self._print(f"{event.task}: run {event.run_id}, {count} components, log {event.log_file}")
@@ -124,6 +132,12 @@ class PlainTerminal:
   def close(self) -> None:
     """Flushes; plain lines leave nothing to restore."""
     self._stream.flush()
+
+  def _tell_skipped(self) -> None:
+    """One line for nodes in a row that did not run."""
+    names, self._skipped = self._skipped, []
+    if names:
+      self._say("skipped", ", ".join(names))
 
   def _progress(self, event: events.Progress) -> None:
     message, now = self._board.row(event.component).message, self._board.clock()

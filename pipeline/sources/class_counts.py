@@ -26,7 +26,7 @@ def require_classes(
     advice: what to do about a missing class, such as to name another column.
 
   Raises:
-    BadInputError: there are fewer than two classes, or, in a small input, a class with one record.
+    BadInputError: there are fewer than two classes, or fewer than two with two records.
   """
   counts: collections.Counter[str] = collections.Counter()
   rejected: Rejected | None = None
@@ -65,11 +65,11 @@ def require_counts(
       f"Expected classes in {source!r}. Found {names(counts)}, which are names of splits. {advice}"
     )
   single = sorted(label for label, count in counts.items() if count < 2)
-  if single:
-    message = f"Expected at least two rows of each class in {source!r}. Found one of "
+  if len(counts) - len(single) < 2:
+    message = f"Expected at least two classes with two rows or more in {source!r}. Found one of "
     if remedy:
       raise BadInputError(f"{message}{names(single)}; {unused}. {remedy}")
-    raise BadInputError(f"{message}{names(single)}; add rows or remove the class.")
+    raise BadInputError(f"{message}{names(single)}; add rows.")
 
 
 def names(labels: Iterable[str]) -> str:

@@ -32,8 +32,8 @@ def require_classes(
     expected: the whole layout, for messages.
 
   Raises:
-    BadInputError: there are fewer than two classes, a class with one file, a class that train does
-      not have, or one that is called as a split is.
+    BadInputError: there are fewer than two classes with two files, a class that train does not
+      have, or one that is called as a split is.
   """
   by_split: dict[str | None, dict[str, int]] = collections.defaultdict(dict)
   for (split, label), count in counts.items():
@@ -58,10 +58,10 @@ def require_classes(
       f"a folder for each further class.{deeper}"
     )
   single = sorted(label for label, count in train.items() if count < 2)
-  if single:
+  if len(train) - len(single) < 2:
     raise BadInputError(
-      f"Expected at least two {item}s of each class. Found one of {names(single)} in {root!r}; "
-      f"add {item}s or remove the class."
+      f"Expected at least two classes with two {item}s or more. Found one of {names(single)} in "
+      f"{root!r}; add {item}s."
     )
   for split, labels in by_split.items():
     unknown = sorted(set(labels) - set(train))

@@ -7,14 +7,17 @@ this package's `__path__`, so a task of the user's own is `pipeline.tasks.<name>
 from __future__ import annotations
 
 import difflib
-import importlib
+import functools
 import os
 import pathlib
 
 from components.errors import BadInputError
 from pipeline.task import Task
+from pipeline.task_loading import load_task
 
-__path__ += [p for p in os.environ.get("DLPIPE_TASKS", "").split(os.pathsep) if p]
+VARIABLE = "DLPIPE_TASKS"
+_OWN = [os.path.abspath(p) for p in os.environ.get(VARIABLE, "").split(os.pathsep) if p]
+__path__ += _OWN
 
 
 _SCHEMAS = pathlib.Path(__file__).resolve().parents[2] / "schemas"
@@ -36,21 +39,50 @@ def schema_path(name: str) -> pathlib.Path:
 
 
 def task_names() -> tuple[str, ...]:
-  """Names of all tasks, sorted."""
-  return tuple(
-    sorted({t.parent.name for root in __path__ for t in pathlib.Path(root).glob("*/task.py")})
-  )
+  """Names of all tasks, sorted.
+
+  Raises:
+    BadInputError: `DLPIPE_TASKS` names something that holds no task folders.
+  """
+  return tuple(sorted(_folders()))
 
 
 def get_task(name: str) -> Task:
   """The task called `name`.
 
   Raises:
-    BadInputError: no folder of that name holds a `task.py`.
+    BadInputError: no folder of that name holds a `task.py`, or it cannot be used; with the place.
   """
-  known = task_names()
-  if name not in known:
-    close = difflib.get_close_matches(name, known, n=1)
+  folders = _folders()
+  if name not in folders:
+    close = difflib.get_close_matches(name, folders, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise BadInputError(f"Unknown task {name!r}.{hint} Known tasks: {', '.join(known)}.")
-  return importlib.import_module(f"pipeline.tasks.{name}.task").TASK
+    raise BadInputError(f"Unknown task {name!r}.{hint} Known tasks: {', '.join(sorted(folders))}.")
+  places = folders[name]
+  if len(places) > 1:
+    shown = " and ".join(repr(str(place)) for place in places)
+    raise BadInputError(f"Two tasks are called {name!r}: in {shown}. Rename one of the folders.")
+  return _loaded(name, places[0])
+
+
+_loaded = functools.cache(load_task)
+
+
+def _folders() -> dict[str, list[pathlib.Path]]:
+  """Task to the folders that hold one of this name."""
+  for root in map(pathlib.Path, _OWN):
+    if not root.is_dir():
+      raise BadInputError(
+        f"{VARIABLE} must name folders that hold task folders. There is no folder {str(root)!r}."
+      )
+    if (root / "task.py").is_file():
+      raise BadInputError(
+        f"{VARIABLE} must name the folder that holds task folders: {str(root.parent)!r}. Received "
+        f"a task's own folder: {str(root)!r}."
+      )
+  found: dict[str, list[pathlib.Path]] = {}
+  # A folder that is named twice, or by a link, is one.
+  for root in dict.fromkeys(pathlib.Path(path).resolve() for path in __path__):
+    for file in root.glob("*/task.py"):
+      found.setdefault(file.parent.name, []).append(file.parent)
+  return found

@@ -13,6 +13,7 @@ import dataclasses
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from pipeline.text.composition import compose
 from pipeline.text.subword_learning import MAX_PIECE_CHARS
 
 PADDING, UNKNOWN, START, END = range(4)
@@ -47,10 +48,11 @@ class Pieces:
 def normalize(texts: tf.Tensor) -> tf.Tensor:
   """`[batch]` string of any bytes to clean UTF-8, with one kind of blank and never two of them.
 
-  Bytes that are no UTF-8 become U+FFFD. Case, accents and punctuation stay.
+  Bytes that are no UTF-8 become U+FFFD, and characters are composed (NFC): what is one text to
+  Unicode is one text here. Case, accents and punctuation stay.
   """
   texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
-  texts = tf.strings.regex_replace(texts, _INVISIBLE, "")
+  texts = compose(tf.strings.regex_replace(texts, _INVISIBLE, ""))
   texts = tf.strings.regex_replace(texts, r"[\pZ\p{Cc}]+", " ")
   texts = tf.strings.regex_replace(texts, BLANK, "_")
   return tf.strings.strip(texts)

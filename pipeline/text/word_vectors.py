@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import io
 import pathlib
+import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
 
@@ -50,7 +51,7 @@ def read(path: pathlib.Path, words: Sequence[bytes], units: int) -> tuple[np.nda
 
   Args:
     path: the file.
-    words: the vocabulary, UTF-8.
+    words: the vocabulary, UTF-8 in normal form C, whatever form the file is in.
     units: the dimension that every line must have.
 
   Returns:
@@ -70,7 +71,7 @@ def read(path: pathlib.Path, words: Sequence[bytes], units: int) -> tuple[np.nda
       _check_words_with_spaces(path, number, line, spaces, units)
       continue
     word = line[: line.index(b" ")]
-    row = rows.get(word)
+    row = rows.get(word if word.isascii() else _composed(word))
     if row is None or found[row]:
       continue
     try:
@@ -137,6 +138,11 @@ def _check_words_with_spaces(
       f"model.embeddings: line {number} of {str(path)!r} has {spaces} numbers after its word. "
       f"Expected {units}, as the lines before it have: {_FORMAT}. Received: {_shown(line)}"
     )
+
+
+def _composed(word: bytes) -> bytes:
+  decoded = word.decode("utf-8", errors="surrogateescape")
+  return unicodedata.normalize("NFC", decoded).encode("utf-8", errors="surrogateescape")
 
 
 def _is_number(part: bytes) -> bool:

@@ -1,12 +1,15 @@
 """Text to words, in graph: what training, evaluation and every signature split alike.
 
-Only core TensorFlow ops, so that a stock TensorFlow Serving loads the graph. Any bytes are taken:
-what is no UTF-8 becomes U+FFFD, and an empty text has no words. Called by `preprocessing_fn`s.
+Only core TensorFlow ops, so that any TensorFlow loads the graph. Any bytes are taken: what is no
+UTF-8 becomes U+FFFD, and an empty text has no words. Texts that Unicode calls the same have the
+same words. Called by `preprocessing_fn`s.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
+
+from pipeline.text.composition import compose
 
 # The apostrophe within a word, until the words are told apart: no text has it by then.
 _INNER = "\u2019"
@@ -53,13 +56,14 @@ def split_words(texts: tf.Tensor) -> tf.RaggedTensor:
     texts: `[batch]` string, any bytes.
 
   Returns:
-    `[batch, (words)]` string, UTF-8. Contractions are two words, as in GloVe's ("do", "n't"); a
-    word has no space in it.
+    `[batch, (words)]` string, UTF-8 in normal form C. Contractions are two words, as in GloVe's
+    ("do", "n't"); a word has no space in it.
   """
   texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
   # lower() ends a text at its first NUL.
   texts = tf.strings.regex_replace(texts, r"\x00", " ")
-  texts = tf.strings.lower(texts, encoding="utf-8")
+  # Composed after lower(), which takes some characters apart: "\u0130" becomes "i\u0307".
+  texts = compose(tf.strings.lower(texts, encoding="utf-8"))
   for pattern, replacement in (*_MARKUP, *_WORDS):
     texts = tf.strings.regex_replace(texts, pattern, replacement)
   return tf.strings.split(texts)

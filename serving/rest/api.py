@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 from serving import classification, inference, tensor_json
 from serving.auth import Tokens
@@ -22,8 +24,13 @@ from serving.rest.page import Page
 from serving.rest.routes import METADATA, STATUS, Route, find_route, is_api
 from serving.servable import ModelSpec, Run
 from serving.serving_core import ServingCore
+from serving.tensor_json.budget import Budget, Pool
+from serving.tensor_json.dtypes import Array
 
 _LOG = logging.getLogger(__name__)
+# Of a request's arrays: as they are, in the runtime, as outputs of about their size, as text.
+_COPIES = 4
+_MAX_MESSAGE = 128 << 10  # characters; a caller's own words may be in it
 _CORS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Allow-Methods", "POST, GET"))
 _ALLOWED_HEADERS = "Access-Control-Allow-Headers"
 _CHALLENGE = ("WWW-Authenticate", 'Bearer realm="models"')
@@ -38,12 +45,16 @@ class RestOptions:
     with_cors: whether browsers from other origins may ask.
     check_method: whether Predict asks for a signature that is meant for it.
     metrics_path: where the metrics are; empty for nowhere.
+    max_request_bytes: what a body may inflate to; 0 for TensorFlow Serving's limit.
+    max_bytes_in_flight: memory for all requests, half of it for reading them; 0 is no limit.
   """
 
   timeout_s: float = 30.0
   with_cors: bool = False
   check_method: bool = False
   metrics_path: str = ""
+  max_request_bytes: int = 0
+  max_bytes_in_flight: int = 0
 
 
 class RestApi:
@@ -63,6 +74,7 @@ class RestApi:
     self._core = core
     self._hooks = hooks or Hooks()
     self._options = options or RestOptions()
+    self._reading = Pool(self._options.max_bytes_in_flight // 2)
     # A browser sends a token to another origin only where the server says that it may.
     allowed = "Content-Type" if tokens is None else "Content-Type, Authorization"
     self._headers = (*_CORS, (_ALLOWED_HEADERS, allowed)) if self._options.with_cors else ()
@@ -74,19 +86,29 @@ class RestApi:
       METADATA: self._metadata,
     }
 
+  def admit(self, request: Request) -> ServingError | None:
+    """Looks at a request's headers, before its body is read; returns what it is refused with."""
+    if self._tokens is None or request.method == "OPTIONS":
+      return None
+    path = request.target.partition("?")[0]
+    if not self._is_metrics(path) and self._page is not None and self._page.is_open(path):
+      return None
+    try:
+      self._tokens.check(_authorization(request))
+    except ServingError as err:
+      self._tokens.refused(err, protocol="REST", peer=request.peer)
+      return err
+    return None
+
   def handle(self, request: Request) -> Response:
     """The answer to a request; never raises."""
     started = time.perf_counter()
+    error = None if request.is_admitted else self.admit(request)
+    if error is not None:
+      return self.refusal(error)
     path = request.target.partition("?")[0]
-    is_metrics = self._options.metrics_path != "" and path == self._options.metrics_path
+    is_metrics = self._is_metrics(path)
     page = None if is_metrics else self._page
-    is_open = request.method == "OPTIONS" or (page is not None and page.is_open(path))
-    if self._tokens is not None and not is_open:
-      try:
-        self._tokens.check(_authorization(request))
-      except ServingError as err:
-        self._tokens.refused(err, protocol="REST", peer=request.peer)
-        return self.refusal(err)
     if is_metrics:
       return self._metrics(request)
     if page is not None and page.owns(path):
@@ -95,7 +117,7 @@ class RestApi:
       return html(404)
     if request.method == "OPTIONS":
       return self._preflight(request)
-    route, run = Route("", ModelSpec("")), Run(self._options.timeout_s)
+    route, run = Route("", ModelSpec("")), Run(self._time_left_s(request))
     try:
       route = find_route(request.method, request.target)
       body = self._calls[route.call](route.spec, request, run)
@@ -106,10 +128,16 @@ class RestApi:
     )
     return Response(200, body, JSON, self._headers)
 
+  def _is_metrics(self, path: str) -> bool:
+    return self._options.metrics_path != "" and path == self._options.metrics_path
+
   def refusal(self, error: ServingError) -> Response:
     """The response that an error is."""
+    message = error.message
+    if len(message) > _MAX_MESSAGE:
+      message = message[:_MAX_MESSAGE] + "..."
     challenge = (_CHALLENGE,) if isinstance(error, Unauthenticated) else ()
-    body = tensor_json.write_error(error.message)
+    body = tensor_json.write_error(message)
     return Response(error.http_status, body, JSON, self._headers + challenge)
 
   def _refuse(self, route: Route, err: Exception) -> Response:
@@ -120,36 +148,58 @@ class RestApi:
     return self.refusal(error)
 
   def _predict(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
-    parsed = tensor_json.parse_predict(request.content())
-    name = parsed.signature_name
-    with self._core.acquire(spec) as servable:
-      signature_inputs = servable.inputs.get(name)
-      if signature_inputs is None:
-        raise InvalidArgument(f'Serving signature name: "{name}" not found in signature def')
-      inputs, is_row = tensor_json.to_inputs(parsed, signature_inputs)
-      outputs = inference.predict(
-        servable,
-        inputs,
-        signature_name=name,
-        run=run,
-        check_method=self._options.check_method,
-      )
-      self._hooks.log_predict(servable, name, inputs, outputs)
+    with self._budget(request) as budget:
+      content = request.content(budget)
+      parsed = tensor_json.parse_predict(content, budget)
+      name = parsed.signature_name
+      with self._core.acquire(spec) as servable:
+        signature_inputs = servable.inputs.get(name)
+        if signature_inputs is None:
+          raise InvalidArgument(f'Serving signature name: "{name}" not found in signature def')
+        inputs, is_row = tensor_json.to_inputs(parsed, signature_inputs)
+        if budget.holds_memory:
+          budget.keep(_held_bytes(inputs, len(content)))
+        del parsed, content
+        outputs = inference.predict(
+          servable,
+          inputs,
+          signature_name=name,
+          run=run,
+          check_method=self._options.check_method,
+        )
+        self._hooks.log_predict(servable, name, inputs, outputs)
     return tensor_json.write_predict(outputs, row=is_row)
 
   def _classify(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
-    name, examples = tensor_json.parse_classify(request.content(), "classify")
-    with self._core.acquire(spec) as servable:
-      classes = classification.classify(servable, examples, signature_name=name, run=run)
-      self._hooks.log_examples("Classify", servable, name, examples, classes)
+    with self._budget(request) as budget:
+      name, examples = self._read_examples(request, "classify", budget)
+      with self._core.acquire(spec) as servable:
+        classes = classification.classify(servable, examples, signature_name=name, run=run)
+        self._hooks.log_examples("Classify", servable, name, examples, classes)
     return tensor_json.write_classify(classes.rows())
 
   def _regress(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
-    name, examples = tensor_json.parse_classify(request.content(), "regress")
-    with self._core.acquire(spec) as servable:
-      values = classification.regress(servable, examples, signature_name=name, run=run)
-      self._hooks.log_examples("Regress", servable, name, examples, values)
+    with self._budget(request) as budget:
+      name, examples = self._read_examples(request, "regress", budget)
+      with self._core.acquire(spec) as servable:
+        values = classification.regress(servable, examples, signature_name=name, run=run)
+        self._hooks.log_examples("Regress", servable, name, examples, values)
     return tensor_json.write_regress(values)
+
+  def _read_examples(
+    self, request: Request, method: Literal["classify", "regress"], budget: Budget
+  ) -> tuple[str, list[bytes]]:
+    name, examples = tensor_json.parse_classify(request.content(budget), method, budget)
+    budget.keep(sum(map(len, examples)))
+    return name, examples
+
+  def _time_left_s(self, request: Request) -> float:
+    """Of the time since the request came, in whole seconds where there is one."""
+    left = request.ends_at - time.monotonic()
+    return min(self._options.timeout_s, math.ceil(left) if 1 < left < math.inf else max(left, 0))
+
+  def _budget(self, request: Request) -> Budget:
+    return Budget(self._reading, max_bytes=self._options.max_request_bytes, ends_at=request.ends_at)
 
   def _status(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
     return status_body(status_response(self._core.statuses(spec)))
@@ -173,6 +223,13 @@ class RestApi:
     if request.method != "GET" or request.target != self._options.metrics_path:
       return self.refusal(InvalidArgument(f"Unexpected path: {request.target}"))
     return Response(200, self._hooks.exposition(), "text/plain")
+
+
+def _held_bytes(inputs: Mapping[str, Array], body_bytes: int) -> int:
+  """What a request takes until it is answered; strings are no longer than the body they came in."""
+  has_strings = any(array.dtype == object for array in inputs.values())
+  size = sum(array.nbytes for array in inputs.values()) + (body_bytes if has_strings else 0)
+  return _COPIES * size
 
 
 def _api_name(route: Route) -> str:

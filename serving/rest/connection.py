@@ -1,42 +1,47 @@
-"""One HTTP/1 connection: bytes to requests, responses to bytes, one after the other.
+"""One HTTP/1 connection: a socket that is read, and answers written to it, one after the other.
 
-Keep-alive, pipelining, chunked bodies, HTTP/1.0 and `Expect: 100-continue` are here; the parsing is
-that of llhttp, through httptools. Whatever thread has an answer writes it.
+What is read goes through `intake.py`, which makes requests of it. Whatever thread has an answer
+writes it. After a refusal the connection lingers: what the caller still sends is read and thrown
+away for a while, as closing at once could take the answer from it.
 """
 
 from __future__ import annotations
 
-import collections
 import email.utils
+import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
-import httptools
-
-from serving.errors import ResourceExhausted, ServingError
+from serving.errors import ServingError, TooSlow
 from serving.rest.event_loop import READ, WRITE
-from serving.rest.messages import Request, Response, path_of
+from serving.rest.intake import BETWEEN, BODY, HEAD, MAX_PIPELINED, Intake
+from serving.rest.limits import LINGER_BYTES, LINGER_S, SLOWEST_RATE, BytesInFlight, Limits
+from serving.rest.messages import Request, Response
 from serving.tls import AnySocket
 
 _READ_BYTES = 64 << 10
-# Requests that may wait on one connection before it is no longer read from.
-_MAX_PIPELINED = 8
-_MAX_HEADER_BYTES = 64 << 10
+_SMALL_BYTES = 64 << 10
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+# What lingering connections read into, and nobody reads.
+_NOWHERE = bytearray(256 << 10)
 
 
 class Host(Protocol):
   """What a connection asks of the server."""
 
-  max_request_bytes: int
+  limits: Limits
+  in_flight: BytesInFlight
   connections: set[Connection]
   is_draining: bool
 
   def watch(self, sock: AnySocket, events: int, callback: Callable[[int], None]) -> None:
     """Has the connection told of these events, instead of those before."""
+
+  def admit(self, request: Request) -> ServingError | None:
+    """Looks at the headers of a request; returns what it is refused with."""
 
   def submit(self, connection: Connection, request: Request) -> None:
     """Has the request answered by `Connection.answer`, now or later."""
@@ -54,19 +59,18 @@ class Connection:
     self._socket = sock
     self._peer = _peer(sock)
     self._lock = threading.Lock()
-    self._parser: Any = httptools.HttpRequestParser(self)
-    self._waiting: collections.deque[Request] = collections.deque()
+    self._since = time.monotonic()  # of the last answer, or of the beginning
+    self._intake = Intake(host.limits, host.in_flight, self._admit, self._since)
     self._current: Request | None = None
     self._unsent = bytearray()
+    self._sent = 0  # of what did not go out at once
     self._events = 0
+    self._has_answered = False
     self._is_closing = False  # after what is being answered
     self._is_ending = False  # as soon as everything is sent
+    self._lingers = False  # reads what nobody will see
+    self._drained = 0
     self._is_closed = False
-    self._target = b""
-    self._headers: dict[bytes, bytes] = {}
-    self._header_bytes = 0
-    self._body: list[bytes] = []
-    self._body_bytes = 0
     host.connections.add(self)
     self._watch()
 
@@ -77,8 +81,11 @@ class Connection:
         return
       if events & WRITE:
         self._send()
-      if events & READ and not self._is_closing:
-        self._receive()
+      if events & READ:
+        if self._lingers:
+          self._drain()
+        elif not self._is_closing:
+          self._receive()
       request = self._take()
     if request is not None:
       self._host.submit(self, request)
@@ -90,15 +97,17 @@ class Connection:
       The request that is to be answered next, where one waits.
     """
     with self._lock:
+      self._intake.release(request)
       if request is not self._current:
         return None
       self._current = None
       if self._is_closed:
         return None
-      if self._host.is_draining or self._is_closing:
+      is_last = self._is_closing and not self._intake.waiting and self._intake.refusal is None
+      if self._host.is_draining or is_last:
         request.keeps_connection = False
-      head = response.head(request, _date())
-      self._write(head if request.method == "HEAD" else head + response.body)
+      self._has_answered = True
+      self._write_response(request, response)
       if not request.keeps_connection:
         self._end()
       return self._take()
@@ -114,61 +123,56 @@ class Connection:
     with self._lock:
       self._close()
 
-  def on_message_begin(self) -> None:
-    self._target, self._headers, self._header_bytes = b"", {}, 0
-    self._body, self._body_bytes = [], 0
+  def idle_since(self) -> tuple[bool, bool, float] | None:
+    """How little it would be missed, the least first; None where something is being answered."""
+    if self._is_closed or not self._is_idle() or (self._unsent and not self._lingers):
+      return None
+    intake = self._intake
+    return self._has_answered, intake.phase == BODY, max(self._since, intake.since)
 
-  def on_url(self, url: bytes) -> None:
-    self._target += url
-    self._count_header(len(url))
+  def _admit(self, request: Request) -> ServingError | None:
+    request.peer = self._peer
+    return self._host.admit(request)
 
-  def on_header(self, name: bytes, value: bytes) -> None:
-    self._headers[name.lower()] = value
-    self._count_header(len(name) + len(value))
-
-  def on_headers_complete(self) -> None:
-    if self._is_closing or self._parser.should_upgrade():
-      return
-    length = self._headers.get(b"content-length", b"")
-    if length.isdigit() and self._is_too_large(int(length)):
-      self._refuse_size()
-    is_asked = self._headers.get(b"expect", b"").lower() == b"100-continue"
-    if is_asked and self._is_idle() and not self._is_closing:
-      self._write(_CONTINUE)
-
-  def on_body(self, body: bytes) -> None:
-    self._body_bytes += len(body)
-    if self._is_too_large(self._body_bytes):
-      self._refuse_size()
-    elif not self._is_closing:
-      self._body.append(body)
-
-  def on_message_complete(self) -> None:
-    if self._is_closing or self._parser.should_upgrade():
-      return
-    self._waiting.append(
-      Request(
-        method=self._parser.get_method().decode("latin-1"),
-        target=path_of(self._target),
-        headers=self._headers,
-        body=self._body[0] if len(self._body) == 1 else b"".join(self._body),
-        is_http_1_0=self._parser.get_http_version() == "1.0",
-        keeps_connection=self._parser.should_keep_alive(),
-        peer=self._peer,
-      )
-    )
-    self._body = []
+  def expire(self, now: float) -> None:
+    """Ends what the caller takes too long for."""
+    limits, intake = self._host.limits, self._intake
+    with self._lock:
+      if self._is_closed:
+        return
+      if self._lingers:
+        if now - self._since > LINGER_S:
+          self._close()
+      elif self._unsent:
+        if _is_over(now - self._since, limits.body_timeout_s, self._sent):
+          self._close()
+      elif not self._is_idle() or self._is_ending:
+        return
+      elif intake.phase == BETWEEN:
+        if 0 < limits.idle_timeout_s < now - self._since:
+          self._end()
+      else:
+        seconds = now - max(self._since, intake.since)
+        if intake.phase == HEAD and 0 < limits.header_timeout_s < seconds:
+          self._refuse(TooSlow(f"No headers within {limits.header_timeout_s:g} s."))
+        elif intake.phase == BODY and _is_over(seconds, limits.body_timeout_s, intake.body_bytes):
+          self._refuse(TooSlow(f"{intake.body_bytes} bytes of the body within {seconds:.1f} s."))
 
   def _take(self) -> Request | None:
     """The request to answer next, once the answer before is on its way."""
     request = None
-    if self._waiting and self._current is None and not self._unsent:
-      request = self._current = self._waiting.popleft()
+    if self._current is None and not self._unsent and not self._is_ending:
+      if self._intake.waiting:
+        request = self._current = self._intake.waiting.popleft()
+      elif self._intake.refusal is not None:
+        self._answer_refusal(self._intake.refusal)
+      elif self._is_closing:
+        self._end()
     self._watch()
     return request
 
   def _is_idle(self) -> bool:
-    return self._current is None and not self._waiting
+    return self._current is None and not self._intake.waiting
 
   def _receive(self) -> None:
     try:
@@ -178,25 +182,47 @@ class Connection:
     except OSError:
       self._close()
       return
-    if data:
-      self._feed(data)
-    else:
+    if not data:
       self._is_closing = True
-      if self._is_idle():
-        self._end()
+      return
+    intake = self._intake
+    intake.feed(data, time.monotonic())
+    if intake.refusal is not None:
+      self._is_closing = True
+    elif intake.asks_to_go_on:
+      intake.asks_to_go_on = False
+      if intake.phase == BODY and self._is_idle() and not self._unsent:
+        self._write(_CONTINUE)
 
-  def _feed(self, data: bytes) -> None:
-    try:
-      self._parser.feed_data(data)
-    except httptools.HttpParserUpgrade as upgrade:
-      self._decline_upgrade(data[upgrade.args[0] :])
-    except httptools.HttpParserError:
-      self._refuse_bytes()
+  def _refuse(self, error: ServingError) -> None:
+    self._intake.give_up(error)
+    self._is_closing = True
+    self._take()
 
-  def _write(self, data: bytes) -> None:
+  def _answer_refusal(self, error: ServingError) -> None:
+    request = self._intake.refused or Request("", "", {})
+    request.keeps_connection = False
+    if self._intake.is_http:
+      self._write_response(request, self._host.refusal(error))
+    else:
+      self._write(_BAD_REQUEST)
+    self._end()
+
+  def _write_response(self, request: Request, response: Response) -> None:
+    head = response.head(request, _date())
+    if request.method == "HEAD":
+      self._write(head)
+    elif len(response.body) < _SMALL_BYTES:
+      self._write(head + response.body)
+    else:  # without another copy of it
+      self._write(head, response.body)
+
+  def _write(self, *data: bytes) -> None:
     """Sends what can be sent now, and the rest when the client has read."""
-    self._unsent += data
+    for piece in data:
+      self._unsent += piece
     self._send()
+    self._since, self._sent = time.monotonic(), 0
 
   def _send(self) -> None:
     try:
@@ -207,81 +233,68 @@ class Connection:
       self._close()
       return
     del self._unsent[:sent]
-    if self._is_ending and not self._unsent:
-      self._close()
+    self._sent += sent
+    if not self._unsent and self._is_ending and not self._lingers:
+      self._finish()
 
   def _end(self) -> None:
     """Closes when everything is sent."""
     self._is_closing = self._is_ending = True
-    if not self._unsent:
+    if not self._unsent and not self._lingers:
+      self._finish()
+
+  def _finish(self) -> None:
+    """Closes, or waits for the caller to do so where it may still be sending."""
+    if self._is_closed:
+      return
+    if self._intake.refusal is None and self._intake.phase == BETWEEN:
+      self._close()
+      return
+    try:
+      self._socket.shutdown(socket.SHUT_WR)
+    except OSError:
+      self._close()
+      return
+    self._lingers, self._since = True, time.monotonic()
+    self._watch()
+
+  def _drain(self) -> None:
+    try:
+      size = self._socket.recv_into(_NOWHERE)
+    except BlockingIOError:
+      return
+    except OSError:
+      size = 0
+    self._drained += size
+    if not size or self._drained > LINGER_BYTES:
       self._close()
 
   def _close(self) -> None:
     if self._is_closed:
       return
-    self._is_closed = self._is_closing = True
+    self._is_closed = self._is_closing = self._is_ending = True
     self._host.watch(self._socket, 0, self.on_ready)
     self._socket.close()
     self._host.connections.discard(self)
-    self._waiting.clear()
     self._unsent.clear()
-    self._parser = None  # which refers to the connection as the connection does to it
+    self._intake.close()
 
   def _watch(self) -> None:
     """Asks for the events that there is a use for."""
     if self._is_closed:
       return
-    is_reading = not self._is_closing and len(self._waiting) < _MAX_PIPELINED
+    is_reading = self._lingers or (
+      not self._is_closing and len(self._intake.waiting) < MAX_PIPELINED
+    )
     events = (READ if is_reading else 0) | (WRITE if self._unsent else 0)
     if events != self._events:
       self._events = events
       self._host.watch(self._socket, events, self.on_ready)
 
-  def _decline_upgrade(self, rest: bytes) -> None:
-    """Reads the request again as if it had not offered another protocol.
 
-    Java's client offers HTTP/2 with each first request, and llhttp takes no body after an offer.
-    """
-    method = self._parser.get_method()
-    if method == b"CONNECT":
-      self._refuse_bytes()
-      return
-    headers = {k: v for k, v in self._headers.items() if k not in (b"upgrade", b"connection")}
-    if b"close" in self._headers.get(b"connection", b"").lower():
-      headers[b"connection"] = b"close"
-    lines = [b"%s %s HTTP/1.1" % (method, self._target)]
-    lines += [b"%s: %s" % header for header in headers.items()]
-    self._parser = httptools.HttpRequestParser(self)
-    self._feed(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
-
-  def _refuse_bytes(self) -> None:
-    """Answers what is no HTTP, unless another answer is on its way, and closes."""
-    self._is_closing = True
-    if self._is_idle() and not self._is_closed:
-      self._write(_BAD_REQUEST)
-      self._end()
-
-  def _count_header(self, size: int) -> None:
-    self._header_bytes += size
-    if self._header_bytes > _MAX_HEADER_BYTES:
-      self._close()
-
-  def _is_too_large(self, size: int) -> bool:
-    return 0 < self._host.max_request_bytes < size
-
-  def _refuse_size(self) -> None:
-    """Answers without waiting for the rest, which nobody would read."""
-    if self._is_closing:
-      return
-    self._is_closing = True
-    if self._is_idle():
-      error = ResourceExhausted(
-        f"The request is larger than {self._host.max_request_bytes} bytes (--max_request_bytes)."
-      )
-      response = self._host.refusal(error)
-      request = Request("POST", "", {}, keeps_connection=False)
-      self._write(response.head(request, _date()) + response.body)
-      self._end()
+def _is_over(seconds: float, timeout_s: float, size: int) -> bool:
+  """Whether `size` bytes took longer than they may."""
+  return 0 < timeout_s < seconds - size / SLOWEST_RATE
 
 
 def _peer(sock: AnySocket) -> str:

@@ -6,8 +6,10 @@ the parsing and the model together, and so does handing each request from one th
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import functools
+import heapq
 import os
 import queue
 import socket
@@ -17,16 +19,26 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 
+from serving.descriptors import connections_that_fit
 from serving.durations import Durations
 from serving.errors import DeadlineExceeded, ResourceExhausted, ServingError
 from serving.rest.api import RestApi
 from serving.rest.connection import Connection
 from serving.rest.event_loop import READ, EventLoop
+from serving.rest.limits import BytesInFlight, Limits
 from serving.rest.messages import Request, Response
 from serving.tls import AnySocket, TlsSocket
 
 _BACKLOG = 1024
 _LOOK_S = 0.02
+# Between two looks for connections whose time is over.
+_LONGEST_SWEEP_S, _SHORTEST_SWEEP_S = 1.0, 0.02
+# The part of the idlest connections that leaves at once where there is no room: looking costs more
+# than closing.
+_LEAVING_SHARE = 32
+# Of a body, above which reading it may take long: of these, half of the threads stay free.
+_LARGE_BYTES = 256 << 10
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class HttpServer:
@@ -40,12 +52,12 @@ class HttpServer:
     port: int,
     threads: int = 8,
     timeout_s: float = 30.0,
-    max_request_bytes: int = 0,
+    limits: Limits | None = None,
     max_concurrent_requests: int = 0,
     answers_at_once: bool = True,
     tls: ssl.SSLContext | None = None,
   ):
-    """Args: what answers, where to listen, how many at once; 0 is no limit; certificates, or None.
+    """Args: what answers, where to listen, how many at once, what is taken in, 0 is no limit; TLS.
 
     `answers_at_once` is whether a quick request may be answered by the thread that read it, one
     after the other; batches need them side by side.
@@ -66,7 +78,13 @@ class HttpServer:
     self._listeners: list[socket.socket] = []
     # Given up for a moment where there are no more descriptors, to refuse a connection with.
     self._spare = os.open(os.devnull, os.O_RDONLY)
-    self.max_request_bytes = max_request_bytes
+    self._large: collections.deque[tuple[Connection, Request]] = collections.deque()
+    self._large_running = 0
+    self.limits = limits or Limits()
+    self.in_flight = BytesInFlight(self.limits.max_bytes_in_flight // 2)
+    self._max_connections = self.limits.max_connections
+    self._sweep_s = _sweep_s(self.limits)
+    self._sweeps_at = 0.0
     self.connections: set[Connection] = set()
     self.is_draining = False
 
@@ -76,6 +94,7 @@ class HttpServer:
     Raises:
       OSError: the address cannot be had.
     """
+    self._max_connections = connections_that_fit(self._max_connections)
     self._listeners = _listen(*self._address)
     for listener in self._listeners:
       listener.setblocking(False)
@@ -121,8 +140,14 @@ class HttpServer:
       elif self._is_quick(request):
         request = self._answer(connection, request)
       else:
-        self._work.put((connection, request))
+        self._hand_over(connection, request)
         return
+
+  def admit(self, request: Request) -> ServingError | None:
+    """Looks at the headers of a request; returns what it is refused with."""
+    error = self._api.admit(request)
+    request.is_admitted = error is None
+    return error
 
   def refusal(self, error: ServingError) -> Response:
     """The response that an error is."""
@@ -135,15 +160,25 @@ class HttpServer:
         return False
       self._pending += 1
       if self._timeout_s > 0:
-        ends_at = time.monotonic() + self._timeout_s
-        self._deadlines[id(request)] = (ends_at, connection, request)
+        request.ends_at = time.monotonic() + self._timeout_s
+        self._deadlines[id(request)] = (request.ends_at, connection, request)
       return True
+
+  def _hand_over(self, connection: Connection, request: Request) -> None:
+    """Has a worker answer a request; a large one only where others have workers left."""
+    with self._counting:
+      if _is_large(request):
+        if self._large_running >= max(1, self._thread_count // 2):
+          self._large.append((connection, request))
+          return
+        self._large_running += 1
+    self._work.put((connection, request))
 
   def _is_quick(self, request: Request) -> bool:
     # With many threads held up by what was expected to be quick, expectations are worth little.
     return (
       self._durations is not None
-      and self._durations.is_short(request.target, len(request.body))
+      and self._durations.is_short(request.target, request.declared_bytes())
       and self._loop.held_up < self._thread_count
     )
 
@@ -162,10 +197,33 @@ class HttpServer:
   def _run_worker(self) -> None:
     while (work := self._work.get()) is not None:
       connection, request = work
+      is_large = _is_large(request)
       self.submit(connection, self._answer(connection, request))
+      if is_large:
+        self._let_the_next_large_in()
       del work, connection, request  # a request may be large, and the next one far
 
+  def _let_the_next_large_in(self) -> None:
+    with self._counting:
+      if self._large:
+        self._work.put(self._large.popleft())
+      else:
+        self._large_running -= 1
+
   def _expire(self) -> float | None:
+    """Ends what takes too long; returns the seconds until the next look."""
+    left = self._expire_requests()
+    if not self.connections:
+      return left
+    now = time.monotonic()
+    if now >= self._sweeps_at:
+      self._sweeps_at = now + self._sweep_s
+      for connection in list(self.connections):
+        connection.expire(now)
+    until_sweep = max(self._sweeps_at - now, 0.0)
+    return until_sweep if left is None else min(left, until_sweep)
+
+  def _expire_requests(self) -> float | None:
     """Answers the requests whose time is over; returns the seconds until the next one's is."""
     while self._deadlines:
       with self._counting:
@@ -188,18 +246,44 @@ class HttpServer:
     except (BlockingIOError, ConnectionError):
       return
     except OSError:
+      if self._make_room():
+        return
       os.close(self._spare)
       with contextlib.suppress(OSError):
         listener.accept()[0].close()
       self._spare = os.open(os.devnull, os.O_RDONLY)
       return
     sock.setblocking(False)
+    if 0 < self._max_connections <= len(self.connections) and not self._make_room():
+      with contextlib.suppress(OSError):
+        sock.send(_FULL)
+      sock.close()
+      return
     if sock.family != socket.AF_UNIX:
       sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
       Connection(self, sock if self._tls is None else TlsSocket(sock, self._tls))
     except OSError:  # it went away before its handshake began
       sock.close()
+
+  def _make_room(self) -> bool:
+    """Closes the connections that would be missed least; whether there were any."""
+    ranks = [(connection.idle_since(), connection) for connection in list(self.connections)]
+    idle = [(rank, connection) for rank, connection in ranks if rank is not None]
+    leaving = heapq.nsmallest(max(1, len(ranks) // _LEAVING_SHARE), idle, key=lambda each: each[0])
+    for _, connection in leaving:
+      connection.close()
+    return bool(leaving)
+
+
+def _is_large(request: Request) -> bool:
+  return request.declared_bytes() > _LARGE_BYTES
+
+
+def _sweep_s(limits: Limits) -> float:
+  times = (limits.header_timeout_s, limits.body_timeout_s, limits.idle_timeout_s)
+  shortest = min((each for each in times if each > 0), default=_LONGEST_SWEEP_S)
+  return min(max(shortest / 4, _SHORTEST_SWEEP_S), _LONGEST_SWEEP_S)
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:

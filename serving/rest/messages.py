@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import math
 import zlib
 from collections.abc import Mapping
 from http import HTTPStatus
+
+from serving.errors import TooLarge
+from serving.tensor_json.budget import Budget
 
 JSON = "application/json"
 HTML = "text/html; charset=ISO-8859-1"
 _MAX_INFLATED_BYTES = 100 << 20
 _GZIP = 16 + zlib.MAX_WBITS
+_SMALLEST_GZIP = 18
+# Of a gzip body, taken in and put out at once: the inflater copies what it has not taken yet.
+_TAKEN_BYTES, _INFLATED_BYTES = 64 << 10, 1 << 20
 # The one that HTTP does not know: the caller went away.
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request"}
 
@@ -27,6 +35,9 @@ class Request:
     is_http_1_0: whether the caller speaks the older version.
     keeps_connection: whether the connection stays open after the answer.
     peer: who asks, such as `127.0.0.1`; empty where that is not known.
+    is_admitted: whether its headers were looked at already, before its body came.
+    ends_at: when nobody waits for the answer any more, as `time.monotonic` counts.
+    counted: the bytes that it counts for among those in flight.
   """
 
   method: str
@@ -35,22 +46,58 @@ class Request:
   body: bytes = b""
   is_http_1_0: bool = False
   keeps_connection: bool = True
+  is_admitted: bool = False
+  ends_at: float = math.inf
+  counted: int = 0
   peer: str = ""
 
-  def content(self) -> bytes:
+  @property
+  def is_gzip(self) -> bool:
+    """Whether the body is to be inflated."""
+    return b"gzip" in self.headers.get(b"content-encoding", b"").lower()
+
+  def declared_bytes(self) -> int:
+    """How large the body says that it is when it is inflated; it may be wrong."""
+    if self.is_gzip and len(self.body) >= _SMALLEST_GZIP:
+      return int.from_bytes(self.body[-4:], "little")
+    return len(self.body)
+
+  def content(self, budget: Budget | None = None) -> bytes:
     """The body, inflated where it is gzip.
 
     One that does not inflate, or to more than 100 MiB, is empty. Source: tensorflow_serving/util/
     net_http/server/internal/evhttp_request.cc.
+
+    Args:
+      budget: what that may cost; None is no limit.
+
+    Raises:
+      TooLarge: it inflates to more than the budget has.
+      DeadlineExceeded: the request's time is over.
     """
-    if b"gzip" not in self.headers.get(b"content-encoding", b"").lower():
-      return self.body
-    inflater = zlib.decompressobj(_GZIP)
-    try:
-      content = inflater.decompress(self.body, _MAX_INFLATED_BYTES)
-    except zlib.error:
-      return b""
-    return content if inflater.eof else b""
+    return _inflated(self.body, budget or Budget()) if self.is_gzip else self.body
+
+
+def _inflated(body: bytes, budget: Budget) -> bytes:
+  """The first gzip member; b"" where it is none, not whole, or too large for TensorFlow Serving."""
+  inflater, content, size = zlib.decompressobj(_GZIP), io.BytesIO(), 0
+  limit = budget.max_bytes or _MAX_INFLATED_BYTES + 1
+  for start in range(0, len(body), _TAKEN_BYTES):
+    rest = body[start : start + _TAKEN_BYTES]
+    while rest and not inflater.eof:
+      try:
+        piece = inflater.decompress(rest, _INFLATED_BYTES)
+      except zlib.error:
+        return b""
+      size += len(piece)
+      if size > min(limit, _MAX_INFLATED_BYTES):
+        if limit > _MAX_INFLATED_BYTES:
+          return b""
+        raise TooLarge(f"The request inflates to more than {limit} bytes (--max_request_bytes).")
+      budget.inflate(len(piece))
+      content.write(piece)
+      rest = inflater.unconsumed_tail
+  return content.getvalue() if inflater.eof else b""
 
 
 @dataclasses.dataclass(slots=True)

@@ -156,8 +156,11 @@ def _many(values: Array, start: int, width: int) -> bytes:
     return text
   pieces = text.split(bytes((_PATCH_MARK,)))
   patched = [pieces[0]]
-  for at, piece in zip(unsure, pieces[1:], strict=True):
-    patched += (decimal(values[at]).encode(), piece)
+  rest = values[unsure]
+  is_finite = np.isfinite(rest).tolist()
+  for value, finite, piece in zip(rest, is_finite, pieces[1:], strict=True):
+    written = decimal(value) if finite else _NOT_FINITE[f"{value:g}"]
+    patched += (written.encode(), piece)
   return b"".join(patched)
 
 

@@ -17,6 +17,7 @@ from serving.tensor_json.decimals import decimal
 from serving.tensor_json.reader import members_of
 
 _MAX_BYTES = 256
+_MAX_STRING = 64 << 10  # characters of one string; TensorFlow Serving shows all of it
 _FLOAT_MAX = float(np.finfo(np.float32).max)
 
 
@@ -57,6 +58,8 @@ def shown(text: str | bytes) -> str:
 
 def _scalar(value: Any) -> str:
   if isinstance(value, (str, bytes)):
+    if len(value) > _MAX_STRING:
+      return json.dumps(shown(value[:_MAX_STRING]), ensure_ascii=False) + "..."
     return json.dumps(shown(value), ensure_ascii=False)
   if isinstance(value, float):
     if math.isfinite(value):

@@ -13,6 +13,7 @@ import numpy as np
 
 from serving.errors import InvalidArgument
 from serving.tensor_json.arrays import decode_base64, is_base64
+from serving.tensor_json.budget import Budget
 from serving.tensor_json.describe import describe, shown, type_name
 from serving.tensor_json.predict import parse_object, signature_of
 from serving.tensor_json.reader import members_of
@@ -22,21 +23,26 @@ _BYTES, _FLOAT, _INT64 = 1, 2, 3
 _KIND_NAMES = {_BYTES: "bytes", _FLOAT: "float", _INT64: "int64"}
 
 
-def parse_classify(body: bytes, method: Literal["classify", "regress"]) -> tuple[str, list[bytes]]:
+def parse_classify(
+  body: bytes, method: Literal["classify", "regress"], budget: Budget | None = None
+) -> tuple[str, list[bytes]]:
   """The signature's name and the examples, each merged with the context if there is one.
 
   Args:
     body: the request.
     method: which of the two asks. TensorFlow Serving says "classify" in its messages for both.
+    budget: what reading may cost; None is no limit.
 
   Raises:
     InvalidArgument: it is no JSON object of the form that the method takes.
+    TooLarge, DeadlineExceeded: reading costs more.
   """
   if method not in ("classify", "regress"):
     raise ValueError(f"`method` must be classify or regress. Received: method={method!r}")
-  values = parse_object(body)
+  budget = budget or Budget()
+  values = parse_object(body, budget)
   signature_name = signature_of(values)
-  context = _example(values["context"]) if "context" in values else b""
+  context = _example(values["context"], budget) if "context" in values else b""
   if "examples" not in values:
     raise InvalidArgument(
       f"JSON Value: {describe(values)} When method is classify, key 'examples' is expected and was "
@@ -49,23 +55,27 @@ def parse_classify(body: bytes, method: Literal["classify", "regress"]) -> tuple
     )
   if not examples:
     raise InvalidArgument(f"JSON Value: {describe(values)} 'examples' value is an empty array")
+  budget.grow(len(context) * len(examples))
   # Protocol buffers merge when they are concatenated.
-  return signature_name, [context + _example(example) for example in examples]
+  return signature_name, [context + _example(example, budget) for example in examples]
 
 
-def _example(value: Any) -> bytes:
+def _example(value: Any, budget: Budget) -> bytes:
   if not isinstance(value, dict):
     raise InvalidArgument(f"Example must be JSON object but got JSON {type_name(value)}")
   features = b"".join(
     _field(1, _field(1, name.encode() if isinstance(name, str) else name) + _field(2, feature))
-    for name, feature in ((name, _feature(shown(name), item)) for name, item in members_of(value))
+    for name, feature in (
+      (name, _feature(shown(name), item, budget)) for name, item in members_of(value)
+    )
   )
   return _field(1, features)
 
 
-def _feature(name: str, value: Any) -> bytes:
+def _feature(name: str, value: Any, budget: Budget) -> bytes:
   kind, values = 0, []
   for item in value if isinstance(value, list) else [value]:
+    budget.step()
     its_kind, its_value = _element(name, item, kind)
     if kind and its_kind != kind:
       raise InvalidArgument(

@@ -14,9 +14,11 @@ from typing import Any
 
 from serving.errors import InvalidArgument, ServingError
 from serving.tensor_json import arrays
+from serving.tensor_json.budget import Budget
 from serving.tensor_json.describe import describe, shown
-from serving.tensor_json.document import Numbers, read_numbers, read_values
+from serving.tensor_json.document import read_values
 from serving.tensor_json.dtypes import Array, InputInfo
+from serving.tensor_json.numbers import Numbers, read_numbers
 from serving.tensor_json.reader import members_of
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -31,36 +33,46 @@ class ParsedPredict:
     body: the bytes.
     numbers: the body's one tensor of numbers, where it is just that.
     values: the object; None where `numbers` is there.
+    budget: what reading may cost.
   """
 
   signature_name: str
   body: bytes
   numbers: Numbers | None
   values: dict[Any, Any] | None
+  budget: Budget
 
 
-def parse_predict(body: bytes) -> ParsedPredict:
+def parse_predict(body: bytes, budget: Budget | None = None) -> ParsedPredict:
   """Reads a body as far as it can be read without the signature.
+
+  Args:
+    body: the request's.
+    budget: what that may cost; None is no limit.
 
   Raises:
     InvalidArgument: it is no JSON object, or `signature_name` is no string.
+    TooLarge, DeadlineExceeded: reading costs more.
   """
-  numbers = read_numbers(body)
+  budget = budget or Budget()
+  numbers = read_numbers(body, budget)
   if numbers is not None:
-    return ParsedPredict(numbers.signature_name or DEFAULT_SIGNATURE, body, numbers, None)
-  values = parse_object(body)
-  return ParsedPredict(signature_of(values), body, None, values)
+    name = numbers.signature_name or DEFAULT_SIGNATURE
+    return ParsedPredict(name, body, numbers, None, budget)
+  values = parse_object(body, budget)
+  return ParsedPredict(signature_of(values), body, None, values, budget)
 
 
-def parse_object(body: bytes) -> dict[Any, Any]:
+def parse_object(body: bytes, budget: Budget) -> dict[Any, Any]:
   """The JSON object that a body is.
 
   Raises:
     InvalidArgument: it is none.
+    TooLarge, DeadlineExceeded: reading costs more.
   """
   if not body:
     raise InvalidArgument("JSON Parse error: The document is empty")
-  values = read_values(body)
+  values = read_values(body, budget)
   if not isinstance(values, dict):
     raise InvalidArgument(f"JSON Value: {describe(values)} Is not object")
   return values
@@ -97,6 +109,7 @@ def to_inputs(
   Raises:
     InvalidArgument: the request does not fit the signature.
     Unimplemented: JSON cannot carry an input's type.
+    TooLarge, DeadlineExceeded: it costs more than the request may.
   """
   if not signature:
     raise InvalidArgument(f"Failed to get input map for signature: {parsed.signature_name}")
@@ -105,7 +118,8 @@ def to_inputs(
     array = arrays.from_numbers(parsed.numbers.array, info.dtype)
     if array is not None:
       return {name: array}, parsed.numbers.key == "instances"
-  values = parse_object(parsed.body) if parsed.values is None else parsed.values
+  budget = parsed.budget
+  values = parse_object(parsed.body, budget) if parsed.values is None else parsed.values
   if "instances" in values:
     if "inputs" in values:
       raise InvalidArgument(
@@ -119,7 +133,7 @@ def to_inputs(
       )
     if not instances:
       raise InvalidArgument(f"JSON Value: {describe(values)} No values in 'instances' array")
-    return _from_rows(instances, signature), True
+    return _from_rows(instances, signature, budget), True
   if "inputs" in values:
     return _from_columns(values["inputs"], signature), False
   raise InvalidArgument("Missing 'inputs' or 'instances' key")
@@ -142,7 +156,9 @@ def _from_columns(value: Any, signature: Mapping[str, InputInfo]) -> dict[str, A
   return found
 
 
-def _from_rows(rows: list[Any], signature: Mapping[str, InputInfo]) -> dict[str, Array]:
+def _from_rows(
+  rows: list[Any], signature: Mapping[str, InputInfo], budget: Budget
+) -> dict[str, Array]:
   first = rows[0]
   if not isinstance(first, dict) and len(signature) > 1:
     raise InvalidArgument(
@@ -150,11 +166,11 @@ def _from_rows(rows: list[Any], signature: Mapping[str, InputInfo]) -> dict[str,
       "as per tensorinfo_map"
     )
   if _is_named(first):
-    return _regular_objects(rows, signature) or _objects(rows, signature)
+    return _regular_objects(rows, signature) or _objects(rows, signature, budget)
   # Of several inputs, base64 rows fill one; Predict then names those that are missing.
   name = min(signature)
   regular = arrays.batch(rows, signature[name].dtype, name)
-  return {name: _plain(rows, name, signature[name]) if regular is None else regular}
+  return {name: _plain(rows, name, signature[name], budget) if regular is None else regular}
 
 
 def _is_named(row: Any) -> bool:
@@ -177,9 +193,10 @@ def _regular_objects(
   return found
 
 
-def _plain(rows: list[Any], name: str, info: InputInfo) -> Array:
+def _plain(rows: list[Any], name: str, info: InputInfo, budget: Budget) -> Array:
   batch = arrays.Batch(info.dtype, name)
   for index, row in enumerate(rows):
+    budget.step()
     if _is_named(row):
       raise InvalidArgument(f"Expecting value/list but got object at item {index} of input list")
     try:
@@ -191,12 +208,15 @@ def _plain(rows: list[Any], name: str, info: InputInfo) -> Array:
   return batch.array(len(rows))
 
 
-def _objects(rows: list[Any], signature: Mapping[str, InputInfo]) -> dict[str, Array]:
+def _objects(
+  rows: list[Any], signature: Mapping[str, InputInfo], budget: Budget
+) -> dict[str, Array]:
   batches = {name: arrays.Batch(info.dtype, name) for name, info in signature.items()}
   for index, row in enumerate(rows):
     if not _is_named(row):
       raise InvalidArgument(f"Expecting object but got list at item {index} of input list")
     for name, value in members_of(row):
+      budget.step()
       try:
         if name not in batches:
           raise InvalidArgument(f"JSON object: does not have named input: {shown(name)}")

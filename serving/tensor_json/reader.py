@@ -22,6 +22,7 @@ from typing import Any
 import simdjson
 
 from serving.errors import InvalidArgument
+from serving.tensor_json.budget import Budget
 
 EMPTY = "The document is empty."
 INVALID = "Invalid value."
@@ -72,12 +73,18 @@ def members_of(value: dict[Any, Any]) -> list[tuple[str | bytes, Any]]:
   return value.members if isinstance(value, Repeated) else list(value.items())
 
 
-def read_document(body: bytes) -> Any:
+def read_document(body: bytes, budget: Budget | None = None) -> Any:
   """The first JSON value of `body`; what follows it is ignored.
+
+  Args:
+    body: the request's.
+    budget: what that may cost in time; None is no limit. Who calls has asked for the memory.
 
   Raises:
     InvalidArgument: it is not JSON; `JSON Parse error: <what> at offset: <byte>`.
+    TooLarge, DeadlineExceeded: it costs more.
   """
+  budget = budget or Budget()
   # The zero byte is RapidJSON's end of the document, and spares every look ahead its bound.
   text = body + b"\0"
   at = _after_space(text, len(_BOM) if body.startswith(_BOM) else 0)
@@ -87,11 +94,12 @@ def read_document(body: bytes) -> Any:
   names: list[str | bytes | None] = []  # of the member being read; None within a list
   value: Any
   while True:
+    budget.step()
     first = text[at]
     if first == 0x7B:  # {
       at = _after_space(text, at + 1)
       if text[at] != 0x7D:
-        name, at = _name(text, at)
+        name, at = _name(text, at, budget)
         containers.append([])
         names.append(name)
         continue
@@ -108,7 +116,7 @@ def read_document(body: bytes) -> Any:
           continue
         value, at = [], at + 1
     else:
-      value, at = _scalar(text, at)
+      value, at = _scalar(text, at, budget)
     while True:
       if not containers:
         return value
@@ -125,7 +133,7 @@ def read_document(body: bytes) -> Any:
       else:
         container.append((member, value))
         if after == 0x2C:
-          names[-1], at = _name(text, _after_space(text, at + 1))
+          names[-1], at = _name(text, _after_space(text, at + 1), budget)
           break
         if after != 0x7D:
           raise _error(MISSING_COMMA_IN_OBJECT, at)
@@ -151,10 +159,10 @@ def _object(members: list[tuple[str | bytes, Any]]) -> dict[Any, Any]:
   return found if len(found) == len(members) else Repeated(members)
 
 
-def _name(text: bytes, at: int) -> tuple[str | bytes, int]:
+def _name(text: bytes, at: int, budget: Budget) -> tuple[str | bytes, int]:
   if text[at] != 0x22:
     raise _error(MISSING_NAME, at)
-  name, at = _string(text, at)
+  name, at = _string(text, at, budget)
   at = _after_space(text, at)
   if text[at] != 0x3A:
     raise _error(MISSING_COLON, at)
@@ -188,10 +196,10 @@ def _with_constants(text: bytes) -> list[Any] | None:
   return numbers
 
 
-def _scalar(text: bytes, at: int) -> tuple[Any, int]:
+def _scalar(text: bytes, at: int, budget: Budget) -> tuple[Any, int]:
   first = text[at]
   if first == 0x22:
-    return _string(text, at)
+    return _string(text, at, budget)
   if first in _LITERALS:
     word, value = _LITERALS[first]
     return value, _consumed(text, at, word)
@@ -239,26 +247,27 @@ def _not_finite(text: bytes, at: int) -> tuple[float, int]:
   return float("-inf" if minus else "inf"), at
 
 
-def _string(text: bytes, at: int) -> tuple[str | bytes, int]:
-  pieces = []
+def _string(text: bytes, at: int, budget: Budget) -> tuple[str | bytes, int]:
+  found = bytearray()
   at += 1
   while True:
     match = _PLAIN.match(text, at)
     if match is not None:
-      pieces.append(match[0])
+      found += match[0]
       at = match.end()
     byte = text[at]
     if byte == 0x22:
-      return _decoded(b"".join(pieces)), at + 1
+      return _decoded(found), at + 1
     if byte != 0x5C:
       raise _error(BAD_ENCODING if byte else MISSING_QUOTE, at)
+    budget.step()
     escape = text[at + 1]
     if escape in _ESCAPES:
-      pieces.append(_ESCAPES[escape])
+      found += _ESCAPES[escape]
       at += 2
     elif escape == 0x75:
       piece, at = _unicode(text, at)
-      pieces.append(piece)
+      found += piece
     else:
       raise _error(BAD_ESCAPE, at)
 
@@ -283,8 +292,8 @@ def _hex(text: bytes, at: int, escape_at: int) -> int:
   return int(match[0], 16)
 
 
-def _decoded(raw: bytes) -> str | bytes:
+def _decoded(raw: bytearray) -> str | bytes:
   try:
     return raw.decode("utf-8")
   except UnicodeDecodeError:
-    return raw
+    return bytes(raw)

@@ -10,7 +10,7 @@ import base64
 import dataclasses
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -22,6 +22,8 @@ _INDENT = 4
 _BYTES_SUFFIX = "_bytes"
 _STRING_KINDS = "OS"
 _FLOATS = (np.float32, np.float64)
+# Values that are text at a time, before they are joined: each is an object of its own.
+_BLOCK_VALUES = 64 << 10
 _WRITTEN_BY_PYTHON = (
   np.bool_,
   np.int8,
@@ -116,20 +118,19 @@ def _rows(outputs: Mapping[str, Array]) -> bytes:
   if not size:
     return b'{\n    "predictions": []\n}'
   layout = _Layout(level=2 if len(outputs) == 1 else 3, one_line=True)
-  columns = {name: _texts(name, array, layout, each_row=True) for name, array in outputs.items()}
-  if len(columns) == 1:
-    [rows] = columns.values()
-    return b'{\n    "predictions": [' + b", ".join(rows) + b"\n    ]\n}"
+  if len(outputs) == 1:
+    [(name, array)] = outputs.items()
+    rows = _all_rows(name, array, layout, b", ")
+    return b'{\n    "predictions": [' + rows + b"\n    ]\n}"
   members = b",\n".join(
-    b" " * 12 + _string(name).replace(b"%", b"%%") + b": %s" for name in columns
+    b" " * 12 + _string(name).replace(b"%", b"%%") + b": %s" for name in outputs
   )
-  return (
-    b'{\n    "predictions": [\n        {\n'
-    + b"\n        },\n        {\n".join(
-      members % values for values in zip(*columns.values(), strict=True)
-    )
-    + b"\n        }\n    ]\n}"
-  )
+  between, pieces = b"\n        },\n        {\n", []
+  for block in _blocks(size, sum(array.size for array in outputs.values())):
+    columns = [_texts(name, array[block], layout) for name, array in outputs.items()]
+    pieces.append(between.join(members % values for values in zip(*columns, strict=True)))
+  start, end = b'{\n    "predictions": [\n        {\n', b"\n        }\n    ]\n}"
+  return start + between.join(pieces) + end
 
 
 def _columns(outputs: Mapping[str, Array]) -> bytes:
@@ -137,8 +138,7 @@ def _columns(outputs: Mapping[str, Array]) -> bytes:
   members = []
   for name, array in outputs.items():
     _check_type(array)
-    [text] = _texts(name, array, layout, each_row=False)
-    members.append((name, text))
+    members.append((name, _whole(name, array, layout)))
   if len(members) == 1:
     return b'{\n    "outputs": ' + members[0][1] + b"\n}"
   lines = (b" " * 8 + _string(name) + b": " + text for name, text in members)
@@ -186,13 +186,39 @@ class _Layout:
     return b"{" + line + b'"b64": "' + base64.b64encode(value) + b'"' + self.break_line() + b"}"
 
 
-def _texts(name: str, array: Array, layout: _Layout, *, each_row: bool) -> list[bytes]:
-  """The JSON of each row, or of the whole array as the only element."""
-  shape = array.shape[1:] if each_row else array.shape
-  count = len(array) if each_row else 1
+def _whole(name: str, array: Array, layout: _Layout) -> bytes:
+  """The JSON of the whole array."""
+  if array.ndim < 2 or not array.size:
+    [text] = _texts(name, array[np.newaxis], layout)
+    return text
+  within = layout.within(1)
+  return within.in_brackets(_all_rows(name, array, within, within.separator()))
+
+
+def _all_rows(name: str, array: Array, layout: _Layout, separator: bytes) -> bytes:
+  """The JSON of the rows with separators between, many rows at a time."""
+  if array.size <= _BLOCK_VALUES >= len(array):
+    return separator.join(_texts(name, array, layout))
+  return separator.join(
+    [
+      separator.join(_texts(name, array[block], layout))
+      for block in _blocks(len(array), array.size)
+    ]
+  )
+
+
+def _blocks(count: int, size: int) -> Iterator[slice]:
+  """Slices of `count` rows, which together have `size` values."""
+  rows = max(1, count * _BLOCK_VALUES // max(size, count))
+  return (slice(start, start + rows) for start in range(0, count, rows))
+
+
+def _texts(name: str, array: Array, layout: _Layout) -> list[bytes]:
+  """The JSON of each row of `[rows, ...]`."""
+  shape = array.shape[1:]
   if 0 in shape:
     shape = shape[: shape.index(0)]
-    texts = [b"[]"] * (count * math.prod(shape))
+    texts = [b"[]"] * (len(array) * math.prod(shape))
   else:
     width = shape[-1] if shape else 1
     within = layout.within(len(shape))

@@ -29,7 +29,14 @@ def gate(tmp_path):
   """Runs `Do`; returns the blessing and what `parity.json` says, with no process left."""
 
   def run(
-    module, functions=None, *, predict=None, tolerance=1e-5, max_latency_ms=None, damage=None
+    module,
+    functions=None,
+    *,
+    predict=None,
+    tolerance=1e-5,
+    max_latency_ms=None,
+    serving_release=None,
+    damage=None,
   ):
     rows = _TEXTS
     export = tmp_path / "model" / "Format-Serving"
@@ -69,6 +76,7 @@ def gate(tmp_path):
         "tolerance": tolerance,
         # TFX leaves out what is None.
         **({} if max_latency_ms is None else {"max_latency_ms": max_latency_ms}),
+        **({} if serving_release is None else {"serving_release": serving_release}),
       },
     )
     assert psutil.Process().children() == others

@@ -16,6 +16,7 @@ from tfx import types
 from tfx.types import standard_artifacts
 
 from components.errors import BadInputError, DlpipeError
+from components.serving_gate import server_process, server_replay
 from components.serving_gate.component import ServingGate
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -243,6 +244,43 @@ def test_no_server_outlives_a_killed_gate(toy_base_path, tmp_path):
       server.kill()
 
 
+@pytest.mark.parametrize("when", ["started", "replaying"])
+def test_a_server_that_is_killed_is_no_verdict_about_the_model(gate, monkeypatch, tmp_path, when):
+  class Killed(server_process.ServerProcess):
+    checks = 0
+
+    def kill(self):
+      self._running().kill()
+      self._running().wait(timeout=20)
+
+    def __enter__(self):
+      super().__enter__()
+      if when == "started":
+        self.kill()
+      return self
+
+    def check(self):
+      # The first check after the start is the one after the replay over REST.
+      if when == "replaying" and self.rest_url and self.checks == 0 and _is_open(self.rest_url):
+        self.checks += 1
+        self.kill()
+      super().check()
+
+  monkeypatch.setattr(server_replay, "ServerProcess", Killed)
+  with pytest.raises(DlpipeError, match="could not be judged.*SIGKILL.*run again"):
+    gate(Toy())
+  assert not list((tmp_path / "blessing").glob("INFRA_*"))
+
+
+def _is_open(url):
+  host, port = url.removeprefix("http://").split(":")
+  try:
+    socket.create_connection((host, int(port)), timeout=1).close()
+  except OSError:
+    return False
+  return True
+
+
 def test_keras_model_without_bare_variables_is_refused_by_the_tf1_loader_alone(gate):
   class Held(tf.Module):
     def __init__(self):
@@ -335,9 +373,48 @@ def test_python_inside_the_graph_is_refused_though_it_runs_here(gate):
 
   blessed, parity = gate(toy, toy.functions() | {"serving_default": ("text", with_python)})
   assert blessed == 0
-  assert parity["reasons"][-1] == (
-    "The model uses ops that TensorFlow Serving cannot run: EagerPyFunc."
+  assert parity["reasons"][0] == (
+    "EagerPyFunc calls back into the Python process that exported the model, which a server has "
+    "not. Write it with TensorFlow's ops."
   )
+
+
+def test_ops_that_the_binary_links_beside_tensorflows_are_served(gate):
+  import tensorflow_text
+
+  toy = Toy()
+
+  def composed(texts):
+    return toy.predict(tensorflow_text.normalize_utf8(texts, "NFC"))
+
+  blessed, parity = gate(toy, toy.functions() | {"serving_default": ("text", composed)})
+  assert (blessed, parity["reasons"]) == (1, [])
+  # The embedded server is a process of its own: it has them, too.
+  assert {p["loader"] for p in parity["paths"]} >= {"TF1", "TF2", "REST", "gRPC"}
+
+
+def test_ops_are_held_to_the_release_that_will_serve(gate):
+  toy = Toy()
+
+  def with_sobol(texts):
+    # Runs here: up to TensorFlow 2.18 its kernel is in Python's module, and since in the library.
+    drawn = tf.raw_ops.SobolSample(dim=1, num_results=1, skip=0)
+    return toy.predict(texts + tf.strings.substr("x", 0, tf.cast(drawn[0, 0] * 0, tf.int32)))
+
+  functions = toy.functions() | {"serving_default": ("text", with_sobol)}
+  blessed, parity = gate(toy, functions, serving_release="2.16.1")
+  assert (blessed, parity["serving_release"]) == (0, "TensorFlow Serving 2.16")
+  assert all(path["passed"] for path in parity["paths"])
+  [reason] = parity["reasons"]
+  assert reason == (
+    "TensorFlow Serving 2.16 cannot run SobolSample; 2.19, 2.20 can. Serve with that, and say so "
+    "with push.serving_release, or build the model without it."
+  )
+
+
+def test_a_release_that_is_not_known_is_bad_input(gate):
+  with pytest.raises(BadInputError, match=r"push\.serving_release: .* Received: '2\.15\.1'"):
+    gate(Toy(), serving_release="2.15.1")
 
 
 def test_unloadable_model_is_refused_with_the_errors_of_both_loaders(gate):

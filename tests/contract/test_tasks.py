@@ -15,10 +15,11 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.dotted_paths import load_function
 from components.records import SourcePlan
-from pipeline.config import TRAIN_NAMES
+from pipeline import value_kinds
 from pipeline.evaluation import eval_config
-from pipeline.settings import known_names, make_config
-from pipeline.task import Phase
+from pipeline.known_settings import known_settings
+from pipeline.settings import make_config
+from pipeline.task import TRAIN_NAMES, Phase
 from pipeline.tasks import get_task, schema_path, task_names
 from pipeline.user_functions import code_fingerprint, udf_path
 
@@ -127,10 +128,16 @@ def test_every_task_has_the_shared_hyperparameters_and_tiny_knows_its_names(task
   assert set(task.preprocessing_hyperparameters) <= set(task.hyperparameters)
 
 
-def test_names_to_set_do_not_collide(task):
-  names = known_names(task)
-  assert len(set(names["data"])) == len(names["data"])
-  assert not set(names["model"]) & set(TRAIN_NAMES)
+def test_what_may_be_set_does_not_collide_and_is_described(task):
+  settings = known_settings(task)
+  keys = [setting.key for setting in settings]
+  assert len(set(keys)) == len(keys)
+  assert set(task.settings) <= set(keys)
+  for setting in settings:
+    assert setting.meaning, setting.key
+    assert setting.takes != "any value", setting.key
+    if setting.tiny is not None:
+      assert value_kinds.fits(setting.kind, setting.tiny), setting.key
 
 
 @pytest.mark.parametrize("tiny", [False, True])

@@ -203,6 +203,15 @@ def test_too_many_bad_pictures_are_refused_and_kept(run_dlpipe, write_digits, tm
   assert "Data check  " in tolerant.stderr
 
 
+def test_status_names_the_run_that_pushed_each_version_and_its_metrics(first_run, run_dlpipe):
+  workspace, first = first_run
+  [found] = run_dlpipe("status", "images", "--workspace", workspace, "--json").result["tasks"]
+  oldest = found["versions"][-1]
+  assert (oldest["version"], oldest["how"], oldest["files"]) == (1, "pushed", "whole")
+  assert oldest["run_id"] == first.result["run_id"]
+  assert oldest["metrics"] == first.result["metrics"]
+
+
 def test_rollback_serves_the_older_version_under_a_higher_number(first_run, run_dlpipe, tmp_path):
   workspace, _ = first_run
   serving = tmp_path / "images" / "serving"

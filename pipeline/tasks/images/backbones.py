@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -12,9 +11,8 @@ import keras
 
 from components.errors import BadInputError
 from pipeline.tasks.images import squeezenet
+from pipeline.tasks.images.backbone_names import NO_CONSTRUCTORS, PUBLISHED, SQUEEZENET, check_known
 from pipeline.tasks.images.weights_files import check_weights_file
-
-_PUBLISHED = "imagenet"  # Keras downloads it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,24 +35,18 @@ def get_backbone(name: str) -> Backbone:
     BadInputError: no backbone has this name.
   """
   known = _applications()
-  if name.lower() == "squeezenet":
+  check_known(name, {SQUEEZENET, *(key for _, key in known)})
+  if name.lower() == SQUEEZENET:
     return Backbone(
-      build=lambda shape, weights: squeezenet.squeezenet(
-        input_shape=shape, weights=_local_only(weights)
-      ),
+      build=lambda shape, weights: squeezenet.squeezenet(input_shape=shape, weights=weights),
       preprocess=squeezenet.preprocess,
     )
   matching = [module_and_name for module_and_name in known if module_and_name[1] == name.lower()]
-  if not matching:
-    names = sorted({key for _, key in known} | {"squeezenet", "cnn"})
-    close = difflib.get_close_matches(name.lower(), names, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise BadInputError(f"Unknown model.backbone={name!r}.{hint} Known: {', '.join(names)}.")
   constructor, preprocess = known[matching[0]]
 
   def build(shape: tuple[int, int, int], weights: str | None) -> keras.Model:
     try:
-      if weights not in (None, _PUBLISHED):
+      if weights not in (None, PUBLISHED):
         check_weights_file(weights)
       return constructor(include_top=False, input_shape=shape, weights=weights)
     except (OSError, ValueError) as err:  # download and file errors, shapes that do not fit
@@ -71,20 +63,11 @@ def get_backbone(name: str) -> Backbone:
   return Backbone(build=build, preprocess=preprocess)
 
 
-def _local_only(weights: str | None) -> str | None:
-  if weights == _PUBLISHED:
-    raise BadInputError(
-      "SqueezeNet's weights are not published by Keras. Give a local file: "
-      "--set model.weights=FILE.h5, or model.weights=null to start from random ones."
-    )
-  return weights
-
-
 def _applications() -> dict[tuple[str, str], tuple[Callable[..., keras.Model], Callable]]:
   found: dict[tuple[str, str], tuple[Callable[..., keras.Model], Callable]] = {}
   for module_name, module in inspect.getmembers(keras.applications, inspect.ismodule):
     preprocess = getattr(module, "preprocess_input", None)
     for name, constructor in inspect.getmembers(module, inspect.isfunction):
-      if preprocess and name not in ("preprocess_input", "decode_predictions"):
+      if preprocess and name not in NO_CONSTRUCTORS:
         found[module_name, name.lower()] = (constructor, preprocess)
   return found

@@ -49,12 +49,7 @@ def plans(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     otherwise than the decoder gives it.
   """
   kinds = formats.kinds(encoded)
-  png = (
-    _is_16_bits(encoded)
-    | _has_alpha_channel(encoded)
-    | formats.contains(encoded, _TRANSPARENT_COLORS)
-    | orientation.may_be_in_png(encoded)
-  )
+  png = _is_16_bits(encoded) | _may_be_transparent(encoded) | orientation.may_be_in_png(encoded)
   return kinds, (
     ((kinds == formats.JPEG) & orientation.may_be_in_jpeg(encoded))
     | ((kinds == formats.PNG) & png)
@@ -106,6 +101,10 @@ def _has_alpha_channel(png: tf.Tensor) -> tf.Tensor:
   return formats.starts_with(png, b"\4", 25) | formats.starts_with(png, b"\6", 25)
 
 
+def _may_be_transparent(png: tf.Tensor) -> tf.Tensor:
+  return _has_alpha_channel(png) | formats.contains(png, _TRANSPARENT_COLORS)
+
+
 def _as_stored() -> tf.Tensor:
   return tf.constant(_AS_STORED)
 
@@ -120,8 +119,13 @@ def _png(data: tf.Tensor, then: _Then) -> tf.Tensor:
   return tf.cond(
     _is_16_bits(data),
     lambda: then(_of_16_bits(tf.io.decode_png(data, 4, tf.uint16)), turn),
-    # The decoder knows which colours are transparent; opaque ones are not changed.
-    lambda: then(_on_white(tf.io.decode_png(data, 4)), turn),
+    lambda: tf.cond(
+      _may_be_transparent(data),
+      # The decoder knows which colours are transparent.
+      lambda: then(_on_white(tf.io.decode_png(data, 4)), turn),
+      # Asked for an opacity that is not there, it gives 1 instead of 255 in a PNG of 1 bit.
+      lambda: then(tf.io.decode_png(data, 3), turn),
+    ),
   )
 
 

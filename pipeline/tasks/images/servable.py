@@ -15,9 +15,6 @@ import tensorflow as tf
 from pipeline.tasks.images import decoding, formats, gif
 from pipeline.tasks.images.sources import headers, pictures
 
-_TEXT_BYTES = 200
-_LONGEST_CHARACTER = 4
-_NO_CONTROL = r"[^\x00-\x08\x0e-\x1f\x7f]*"
 _TAIL_BYTES = 64
 # Bytes up to the size of each format, except a JPEG's, which stands anywhere.
 _NOT_PLAIN = "a BMP with a colour palette, compression or 16-bit colours; save it as PNG"
@@ -160,12 +157,12 @@ def _is_bmp_cut_off(encoded: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
 
 def _described(encoded: tf.Tensor) -> tf.Tensor:
   """What files seem to be instead of pictures, in words."""
-  start = tf.strings.substr(encoded, 0, _TEXT_BYTES)
+  start = tf.strings.substr(encoded, 0, headers.TEXT_BYTES)
   # The last character may be cut.
   valid = tf.strings.unicode_transcode(start, "UTF-8", "UTF-8", errors="ignore")
-  is_utf8 = tf.strings.length(start) - tf.strings.length(valid) < _LONGEST_CHARACTER
-  is_text = is_utf8 & tf.strings.regex_full_match(valid, _NO_CONTROL)
-  words = tf.where(is_text, "text", "an unknown format")
+  is_utf8 = tf.strings.length(start) - tf.strings.length(valid) < headers.LONGEST_CHARACTER
+  is_text = is_utf8 & tf.strings.regex_full_match(valid, headers.NO_CONTROL)
+  words = tf.where(is_text, headers.TEXT, headers.UNKNOWN)
   for offset, magic, other in reversed(headers.OTHERS):
     words = tf.where(formats.starts_with(encoded, magic, offset), other, words)
   return words

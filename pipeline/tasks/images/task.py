@@ -11,36 +11,34 @@ from components.errors import BadInputError
 from pipeline.sources.text_tables import TABLE_OPTIONS
 from pipeline.task import MetricGate, Options, Task
 from pipeline.tasks.images import sources
+from pipeline.tasks.images.backbone_names import CNN, check_backbone, check_weights
 from pipeline.tasks.images.features import IMAGE, LABEL, LABEL_ID, PIXELS, SIZE_BUCKET, VOCABULARY
+from pipeline.tasks.images.settings import SETTINGS
 from pipeline.tasks.images.shipped import shipped_data
 from pipeline.tasks.images.sources import picture_paths
 
 _HERE = "pipeline.tasks.images"
 # What most ImageNet backbones were trained on.
 _BACKBONE_SIZE = 224
-_MIN_SIZE, _MAX_SIZE = 8, 1024
 
 
 def _infer(
   source: str, path: str, data_options: Options, hyperparameters: Options
 ) -> dict[str, Any]:
   """Fits the picture size to the data or the backbone, and identifies a weights file."""
-  from_nothing = hyperparameters["backbone"] == "cnn"
+  backbone = hyperparameters["backbone"]
+  check_backbone(backbone)
+  from_nothing = backbone.lower() == CNN
   size, weights = hyperparameters["image_size"], hyperparameters["weights"]
   if size is None:
     size = sources.infer_image_size(source, path, data_options) if from_nothing else _BACKBONE_SIZE
-  elif not isinstance(size, int) or not _MIN_SIZE <= size <= _MAX_SIZE:
-    raise BadInputError(
-      f"model.image_size must be a number of pixels from {_MIN_SIZE} to {_MAX_SIZE}. "
-      f"Received: {size!r}"
-    )
-  inferred: dict[str, Any] = {"image_size": size}
+  inferred: dict[str, Any] = {"image_size": size, **({"backbone": CNN} if from_nothing else {})}
   if weights and from_nothing:
     raise BadInputError("model.weights needs a model.backbone; the cnn starts from nothing.")
+  if weights:
+    check_weights(backbone, weights)
   if weights and weights != "imagenet":
     file = pathlib.Path(weights).resolve()
-    if not file.is_file():
-      raise BadInputError(f"model.weights must be 'imagenet' or a file. Not found: {str(file)!r}")
     inferred["weights"] = str(file)
     # The path alone would let an exchanged file come back CACHED.
     inferred["weights_sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -100,6 +98,7 @@ TASK = Task(
   monitor=("val_accuracy", "max"),
   infer_hyperparameters=_infer,
   describe="pipeline.checks.pictures.describe",
+  settings=SETTINGS,
   hyperparameters={
     "backbone": "cnn",
     "weights": None,

@@ -22,46 +22,20 @@ from pipeline.tasks.sentiment.features import (
   VOCABULARY,
   WORD_IDS,
 )
+from pipeline.tasks.sentiment.settings import SETTINGS
 from pipeline.tasks.sentiment.shipped import shipped_data
 from pipeline.tasks.sentiment.sources import records
 
 _HERE = "pipeline.tasks.sentiment"
-# Settings that are counts, and the least of them that works.
-_LEAST = {
-  "max_words": 2,
-  "vocabulary_size": 1,
-  "min_frequency": 1,
-  "part_buckets": 1,
-  "pair_buckets": 1,
-  "bag_epochs": 1,
-  "readers": 0,
-  "units": 1,
-  "min_steps": 0,
-}
-_PARTS = ("word_dropout", "dropout")
 _WORD_UNITS = 64
 
 
 def _infer(
   source: str, path: str, data_options: Options, hyperparameters: Options
 ) -> dict[str, Any]:
-  """Holds the settings to their ranges, and identifies a file of word vectors."""
+  """Identifies a file of word vectors."""
   hp = hyperparameters
-  for name, least in _LEAST.items():
-    if hp[name] < least:
-      raise BadInputError(f"model.{name} must be at least {least}. Received: {hp[name]!r}")
-  for name in _PARTS:
-    if not 0 <= hp[name] < 1:
-      raise BadInputError(f"model.{name} must be from 0 to less than 1. Received: {hp[name]!r}")
-  if hp["bag_start"] < 0:
-    raise BadInputError(f"model.bag_start must be at least 0. Received: {hp['bag_start']!r}")
-  if not hp["bag_learning_rate"] > 0:
-    raise BadInputError(
-      f"model.bag_learning_rate must be above 0. Received: {hp['bag_learning_rate']!r}"
-    )
   units = hp["word_units"]
-  if units is not None and (isinstance(units, bool) or not isinstance(units, int) or units < 1):
-    raise BadInputError(f"model.word_units must be a positive int. Received: {units!r}")
   if not hp["embeddings"]:
     return {"word_units": units or _WORD_UNITS}
   # It imports numpy, which takes a while.
@@ -119,6 +93,7 @@ TASK = Task(
   transformed_slices=(OOV_BUCKET,),
   monitor=("val_accuracy", "max"),
   infer_hyperparameters=_infer,
+  settings=SETTINGS,
   hyperparameters={
     "max_words": 400,
     "vocabulary_size": 50_000,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
 
-from components.errors import BadInputError
 from pipeline.sources import texts
-from pipeline.task import MetricGate, Options, Task
+from pipeline.task import MetricGate, Task
 from pipeline.tasks.translation import sources
 from pipeline.tasks.translation.features import (
   LENGTH_BUCKET,
@@ -18,43 +16,11 @@ from pipeline.tasks.translation.features import (
   TARGET,
   TARGET_IDS,
 )
+from pipeline.tasks.translation.settings import SETTINGS
 from pipeline.tasks.translation.shipped import shipped_data
 from pipeline.tasks.translation.sources import records
 
 _HERE = "pipeline.tasks.translation"
-# The least and the greatest value of each setting that has bounds.
-_BOUNDS = {
-  "source_pieces": (1, 1_000_000),
-  "target_pieces": (1, 1_000_000),
-  "max_pieces": (2, 1_000),
-  "embedding": (1, 10_000),
-  "encoder_units": (1, 10_000),
-  "decoder_units": (1, 10_000),
-  "layers": (1, 10),
-  "dropout": (0, 0.9),
-  "label_smoothing": (0, 0.9),
-  "unknown_rate": (0, 1),
-  "beam_width": (1, 100),
-  "length_penalty": (0, 10),
-}
-
-
-def _infer(
-  source: str, path: str, data_options: Options, hyperparameters: Options
-) -> dict[str, Any]:
-  """Holds the settings to their bounds; infers nothing."""
-  for name, (least, greatest) in _BOUNDS.items():
-    value = hyperparameters[name]
-    if not least <= value <= greatest:
-      section = "decode" if name in TASK.decoding else "model"
-      raise BadInputError(
-        f"{section}.{name} must be from {least:,} to {greatest:,}. Received: {value!r}"
-      )
-  if not hyperparameters["clip_norm"] > 0:
-    raise BadInputError(
-      f"model.clip_norm must be above 0. Received: {hyperparameters['clip_norm']!r}"
-    )
-  return {}
 
 
 TASK = Task(
@@ -88,6 +54,7 @@ TASK = Task(
   compares_raw_label=True,
   score_text="pipeline.translation_metrics.row_chrf",
   monitor=("val_loss", "min"),
+  settings=SETTINGS,
   hyperparameters={
     "source_pieces": 5000,
     "target_pieces": 5000,
@@ -123,6 +90,5 @@ TASK = Task(
       reason="below 15 a reader hardly gets the gist; a new version may lose one point of BLEU",
     ),
   ),
-  infer_hyperparameters=_infer,
   describe="pipeline.checks.text.describe",
 )

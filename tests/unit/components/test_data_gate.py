@@ -295,3 +295,55 @@ def test_component_needs_no_list_of_rejected_records(tmp_path):
       max_bad_fraction=0.0,
     )
   assert "ejected records:" not in str(refused.value)
+
+
+_LOST = {
+  "owl": {"inputs": 4, "named": True, "reasons": {"a WebP picture": 3, "empty": 1}},
+  "slip": {"inputs": 1, "named": False, "reasons": {"the text is empty": 1}},
+}
+
+
+def _judge_lost(lost, **options):
+  clean = {split: anomalies_pb2.Anomalies() for split in _COUNTS}
+  summary = {"examples": _COUNTS, "quarantined": 0, "labels": _LABELS, "lost": lost}
+  checks = judge(anomalies=clean, summary=summary, max_bad_fraction=0.05, **options)
+  return {check.name: check for check in checks}
+
+
+def test_a_class_of_which_nothing_could_be_used_stops_the_run_by_name():
+  checks = _judge_lost(_LOST)
+  assert _failed(checks) == ["classes without a usable example"]
+  lost = checks["classes without a usable example"]
+  assert lost.reason == "'owl': 4 inputs: a WebP picture (3); empty (1)."
+  assert "--set data.allow_lost_classes=true" in lost.remedy
+
+
+def test_a_class_may_be_lost_knowingly():
+  checks = _judge_lost(_LOST, allow_lost_classes=True)
+  assert _failed(checks) == []
+  assert checks["classes without a usable example"].bound == "any, by data.allow_lost_classes"
+
+
+def test_a_label_that_only_a_rejected_row_has_stops_nothing():
+  assert "classes without a usable example" not in _judge_lost({"slip": _LOST["slip"]})
+
+
+def test_component_writes_what_is_worth_knowing_and_says_it_in_a_refusal(tmp_path):
+  gates = [{"metric": "skill", "direction": "higher", "bound": 0.3, "max_regression": None}]
+
+  def run(name, sizes):
+    DataGate.test_call(
+      anomalies=_validated(tmp_path / name, sizes),
+      quarantine=_quarantine(tmp_path / name),
+      verdict=_artifact(GateVerdict, tmp_path / name / "verdict"),
+      max_bad_fraction=0.0,
+      findings_fn="pipeline.checks.gate_findings.findings",
+      gates=json.dumps(gates),
+    )
+
+  run("good", {"train": 10, "val": 10, "eval": 10})
+  found = json.loads((tmp_path / "good" / "verdict" / "verdict.json").read_text())["findings"]
+  assert [finding["name"] for finding in found] == ["one_class", "missing_labels"]
+  assert found[0]["what"] == "All 10 examples of eval are of one class, 'cat'."
+  with pytest.raises(DataRefusedError, match="Warning: All 10 examples of eval are of one class"):
+    run("bad", {"train": 9, "val": 10, "eval": 10})

@@ -194,8 +194,6 @@ def _made(kind, mode, width, height, seed, transparency):
     pixels = random.integers(0, 256, (height, width, 4), dtype=np.uint8)
     whole = Image.frombytes("RGBA", (width, height), pixels.tobytes())
     picture = whole.quantize(16) if mode in ("P", "PA") else whole.convert(mode)
-    if mode == "PA":
-      picture = picture.convert("PA")
   options = {}
   if transparency is not None and kind in ("PNG", "GIF") and picture.mode in ("P", "L", "RGB"):
     options["transparency"] = (transparency,) * 3 if picture.mode == "RGB" else transparency

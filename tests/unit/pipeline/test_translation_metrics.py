@@ -1,6 +1,7 @@
 """BLEU and chrF through TFMA's combiner, against sacreBLEU on the same strings."""
 
 import json
+import unicodedata
 
 import pytest
 import sacrebleu
@@ -54,6 +55,10 @@ def test_any_strings_score_as_in_sacrebleu(pairs):
   assert _chrf(pairs) == pytest.approx(sacrebleu.corpus_chrf(*_columns(pairs)).score, abs=1e-6)
 
 
+def test_a_reference_may_be_spelled_decomposed():
+  assert translation_metrics.row_chrf("\u00e9t\u00e9", "e\u0301te\u0301") == 100
+
+
 def test_metrics_are_named_as_gates_name_them():
   configs = [json.loads(metric.config) for metric in translation_metrics.translation_metrics()]
   assert [config["name"] for config in configs] == ["example_count", "bleu", "chrf", "exact_match"]
@@ -66,7 +71,11 @@ def test_tfma_computes_them_over_strings():
   from tensorflow_model_analysis.proto import config_pb2
 
   frame = pandas.DataFrame(
-    {"translation": [p for p, _ in _PAIRS], "target": [r for _, r in _PAIRS]}
+    {
+      "translation": [p for p, _ in _PAIRS],
+      # However a reference is encoded.
+      "target": [unicodedata.normalize("NFD", r) for _, r in _PAIRS],
+    }
   )
   config = config_pb2.EvalConfig(
     model_specs=[config_pb2.ModelSpec(prediction_key="translation", label_key="target")],

@@ -123,3 +123,15 @@ def test_libraries_do_not_count(package, monkeypatch):
   monkeypatch.setattr(user_functions, "_source_path", spy)
   code_fingerprint("ours.a")
   assert {name for name, path in read if path} == {"ours.a"}
+
+
+def test_a_table_beside_a_module_counts_as_its_source(package, tmp_path):
+  package(a="from ours import b\n", b="x = 1\n", c="x = 1\n")
+  before = code_fingerprint("ours.a")
+  folder = tmp_path / "ours"
+  (folder / "c.tsv").write_text("1\n")
+  assert code_fingerprint("ours.a") == before
+  (folder / "b.tsv").write_text("1\n")
+  changed = code_fingerprint("ours.a")
+  (folder / "b.tsv").write_text("2\n")
+  assert len({before, changed, code_fingerprint("ours.a")}) == 3

@@ -72,6 +72,12 @@ def test_values_of_another_type(args, message):
     ({"port": 0}, "No port is asked for"),
     ({"monitoring_config_file": "f"}, "--monitoring_config_file needs --rest_api_port."),
     ({"ui": True}, "--ui needs --rest_api_port."),
+    ({"max_connections": -1}, "--max_connections must be 0, for no limit, or more."),
+    (
+      {"max_request_bytes": 200 << 20},
+      "--max_bytes_in_flight must be at least twice --max_request_bytes",
+    ),
+    ({"max_request_bytes": 0}, "--max_bytes_in_flight must be at least twice"),
     ({"use_alts_credentials": True}, "--use_alts_credentials is not supported"),
     ({"platform_config_file": "f"}, "--platform_config_file is not supported"),
     (
@@ -121,6 +127,11 @@ def test_the_nearest_name():
   assert nearest("--zzz") is None
 
 
+def test_limits_can_be_lifted():
+  check(Flags(model_base_path="/m", max_request_bytes=0, max_bytes_in_flight=0))
+  check(Flags(model_base_path="/m", max_request_bytes=1 << 40, max_bytes_in_flight=0))
+
+
 def test_flags_that_change_nothing_are_told():
   assert without_effect(Flags()) == []
   assert without_effect(Flags(mixed_precision="bfloat16")) == [
@@ -131,7 +142,9 @@ def test_flags_that_change_nothing_are_told():
 def test_usage_says_which_flags_are_ours():
   lines = usage().splitlines()
   host = lines.index("  --host='127.0.0.1'")
-  assert lines[host + 1].endswith("(not in TensorFlow Serving)")
+  said = " ".join(line.strip() for line in lines[host + 1 : host + 3])
+  assert said.endswith("(not in TensorFlow Serving)")
+  assert max(map(len, lines)) <= 80
   assert not lines[lines.index("  --port=8500") + 1].endswith(")")
 
 

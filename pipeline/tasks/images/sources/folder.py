@@ -35,8 +35,8 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   """Lists the pictures.
 
   Raises:
-    BadInputError: there are no class folders, fewer than two classes, a class with one picture, or
-      a class that train does not have or that is called as a split is, or not one picture.
+    BadInputError: there are no class folders, fewer than two classes with two pictures, or a
+      class that train does not have or that is called as a split is, or not one picture.
   """
   return class_folders.plan(path, _LAYOUT, pictures.max_pixels(options))
 

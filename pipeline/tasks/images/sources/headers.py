@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import struct
 from collections.abc import Iterator
 
@@ -23,6 +24,11 @@ OTHERS = (
   (0, b"<svg", "an SVG drawing"),
   (0, b"version https://git-lfs", "a Git LFS pointer; fetch the file with `git lfs pull`"),
 )
+TEXT, UNKNOWN = "text", "an unknown format"
+# Text begins with so many bytes without a control character; the last character may be cut.
+TEXT_BYTES = 200
+LONGEST_CHARACTER = 4
+NO_CONTROL = r"[^\x00-\x08\x0e-\x1f\x7f]*"
 # Start-of-frame markers; 0xC4, 0xC8 and 0xCC are tables and an extension.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_BYTES = 512
@@ -53,17 +59,14 @@ def kind_of(data: bytes) -> str | None:
 
 
 def describe(data: bytes) -> str:
-  """What the bytes seem to be instead of a picture, in words."""
+  """What the bytes seem to be instead of a picture, in words; the graph says the same."""
   for offset, magic, words in OTHERS:
     if data[offset : offset + len(magic)] == magic:
       return words
-  start = data[:200]
-  try:
-    text = start[:-3].decode("utf-8") if len(start) > 3 else start.decode("utf-8")
-  except UnicodeDecodeError:
-    return "an unknown format"
-  printable = all(c.isprintable() or c.isspace() for c in text)
-  return "text" if printable else "an unknown format"
+  start = data[:TEXT_BYTES]
+  text = start.decode("utf-8", "ignore")
+  is_utf8 = len(start) - len(text.encode("utf-8")) < LONGEST_CHARACTER
+  return TEXT if is_utf8 and re.fullmatch(NO_CONTROL, text) else UNKNOWN
 
 
 def fault_of_file(path: str) -> str | None:

@@ -172,7 +172,13 @@ def _picture(
   if name and not reasons:
     return name, label, found.split, origin
   file = name and os.path.join(root, name)
-  return Rejected(origin=origin, reason=reasons[0], data=None if file else found.data, file=file)
+  return Rejected(
+    origin=origin,
+    reason=reasons[0],
+    data=None if file else found.data,
+    file=file,
+    label=label or None,
+  )
 
 
 def _usual_tables(folder: str) -> list[str]:

@@ -74,7 +74,8 @@ def to_record(
   try:
     header = check(data, max_pixels=max_pixels)
   except UnusablePictureError as err:
-    return Rejected(origin=origin, reason=str(err), file=file, data=None if file else data)
+    kept = None if file else data
+    return Rejected(origin=origin, reason=str(err), file=file, data=kept, label=label)
   return record(data, label=label, size_bucket=header.size_bucket, split=split, origin=origin)
 
 
@@ -93,5 +94,5 @@ def read_file(
       data = f.read()
   except (OSError, ValueError) as err:  # a ValueError where the path holds a NUL
     reason = f"the file cannot be read: {getattr(err, 'strerror', None) or err}"
-    return Rejected(origin=origin, reason=reason, file=path)
+    return Rejected(origin=origin, reason=reason, file=path, label=label)
   return to_record(data, label=label, split=split, origin=origin, file=path, max_pixels=max_pixels)

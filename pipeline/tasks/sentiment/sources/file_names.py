@@ -72,6 +72,7 @@ def labels_and_splits(files: Sequence[str], *, told: bool) -> tuple[list[str], l
   ]
   if not told:
     _require_class_names(labels, folder)
+    _require_several(labels, found, folder)
   first: dict[tuple[str, str | None], str] = {}
   for key, base in zip(zip(labels, found, strict=True), bases, strict=True):
     if first.setdefault(key, base) != base:
@@ -108,6 +109,16 @@ def _without_splits(
     if TRAIN in found and None not in found:
       return [w[1:] if place == 0 else w[:-1] for w in words], found
   return words, [None] * len(words)
+
+
+def _require_several(labels: Sequence[str], found: Sequence[str | None], folder: str) -> None:
+  """Raises `BadInputError` where files of several splits name one class between them."""
+  if len(set(labels)) == 1 and len(set(found)) > 1:
+    raise BadInputError(
+      f"Expected files named by their classes in {folder!r}. Beside their splits, all are called "
+      f"{labels[0]!r}. Put the label into each line, as in `__label__pos A good film`, or name the "
+      "files by split and class, such as train.pos, train.neg, test.pos and test.neg."
+    )
 
 
 def _require_class_names(labels: Sequence[str], folder: str) -> None:

@@ -46,7 +46,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   """Lists the texts.
 
   Raises:
-    BadInputError: there are no class folders, fewer than two classes, a class with one text, or a
+    BadInputError: there are no class folders, fewer than two classes with two texts, or a
       class that train does not have or that is called as a split is, or not one .txt.
   """
   return class_folders.plan(path, _LAYOUT, records.max_chars(options))
@@ -62,7 +62,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
       text = _read(file, limit)
     except (OSError, ValueError) as err:
       reason = f"the file cannot be read: {err.strerror}" if isinstance(err, OSError) else str(err)
-      yield Rejected(origin=origin, reason=reason, file=file)
+      yield Rejected(origin=origin, reason=reason, file=file, label=label)
     else:
       yield records.to_record(text, label, split=split, origin=origin, limit=limit, file=file)
 

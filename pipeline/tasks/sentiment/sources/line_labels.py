@@ -70,6 +70,8 @@ def find(files: Sequence[str], options: Mapping[str, Any]) -> str:
       f"data.label_from must be one of {', '.join(FIELDS)}. Received: label_from={told!r}"
     )
   samples = _samples(files)
+  if not told:
+    _require_no_binary(samples)
   place = told or _guess(samples)
   if place == PREFIX:
     _require_single_labels(samples)
@@ -171,8 +173,17 @@ def _require_single_labels(samples: Sequence[_Sample]) -> None:
     )
 
 
+def _require_no_binary(samples: Sequence[_Sample]) -> None:
+  for sample in samples:
+    if _is_binary(sample):
+      raise BadInputError(
+        f"Expected files of lines of text. {sample.file!r} is none: it holds bytes that no text "
+        "has. Move it away."
+      )
+
+
 def _require_texts(samples: Sequence[_Sample]) -> None:
-  """Refuses files whose names are no classes, because their lines are labels, numbers or no text.
+  """Refuses files whose names are no classes, because their lines are labels or numbers.
 
   Raises:
     BadInputError: there is such a file.
@@ -180,12 +191,7 @@ def _require_texts(samples: Sequence[_Sample]) -> None:
   for sample in samples:
     name = os.path.basename(sample.file)
     stem = re.sub(r"(\.(txt|text))?(\.gz)?$", "", name, flags=re.IGNORECASE)
-    if _is_binary(sample):
-      raise BadInputError(
-        f"Expected files of lines of text. {sample.file!r} is none: it holds bytes that no text "
-        "has. Move it away."
-      )
-    if _LABEL_FILES.match(stem) or _repeats(sample):
+    if (_LABEL_FILES.match(stem) and sample.part(_is_short) >= _MOST) or _repeats(sample):
       others = [s.file for s in samples if s is not sample]
       text = os.path.basename(others[0]) if others else "texts.txt"
       raise BadInputError(
@@ -208,8 +214,13 @@ def _repeats(sample: _Sample) -> bool:
   return (
     len(sample.lines) >= 2 * _LEAST_LINES
     and 2 <= len(counts) <= min(_LABELS, len(sample.lines) // _LEAST_LINES)
-    and all(len(value) <= _LABEL_BYTES and len(value.split()) <= 2 for value in counts)
+    and all(map(_is_short, counts))
   )
+
+
+def _is_short(value: bytes) -> bool:
+  """Whether it may be a label."""
+  return len(value) <= _LABEL_BYTES and len(value.split()) <= 2
 
 
 def _is_binary(sample: _Sample) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,10 +55,17 @@ def to_record(
     written = texts.usable(text, INPUT, limit)
     name = label_text(label)
   except ValueError as err:
-    return Rejected(origin=origin, reason=str(err), data=data, file=file)
+    known = _known(label)
+    return Rejected(origin=origin, reason=str(err), data=data, file=file, label=known)
   return Record(
     features={TEXT: written, LABEL: name, LENGTH_BUCKET: texts.length_bucket(written, _LENGTHS)},
     content=texts.content(written),
     split=split,
     origin=origin,
   )
+
+
+def _known(label: Any) -> str | None:
+  with contextlib.suppress(ValueError):
+    return label_text(label)
+  return None

@@ -6,6 +6,7 @@ The options `text_column`, `label_column` and `split_column` name the columns; `
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -88,5 +89,5 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
       limit=limit,
     )
     if isinstance(record, Rejected):
-      record = Rejected(origin=record.origin, reason=record.reason, data=found.data)
+      record = dataclasses.replace(record, data=found.data)
     yield record

@@ -6,6 +6,8 @@ them all the same, so they are refused unless a person named the column.
 
 from __future__ import annotations
 
+import collections
+import math
 import re
 from collections.abc import Sequence
 
@@ -17,6 +19,8 @@ _MOST = 0.95  # of the values must be so
 _LEAST = 8  # values; fewer may well be equal
 _LEAST_CODES = 3
 _EQUAL = 0.5  # of the pairs; more are no translations
+_TURNED = -8.0  # natural logarithm of the odds that the sides are the right way round
+_LEAST_TURNED = 3
 _SENTENCE_WORDS = 3  # on average, beside a side of single words
 _NUMBER = re.compile(r"[\d\s.,:/+-]*\d[\d\s.,:/+TZ-]*$")
 _ID = re.compile(r"(?=[^\d]*\d)[A-Za-z0-9_.:/#?&=%-]+$|https?://\S+$")
@@ -104,6 +108,30 @@ def warnings(pairs: Sequence[Pair]) -> list[str]:
       f"{len(swapped):,} of the {len(stripped):,} pairs looked at stand there a second time with "
       f"their sides swapped, such as {names(min(swapped))}"
     )
+  turned = _turned(stripped)
+  if len(turned) >= max(_LEAST_TURNED, 0.01 * len(stripped)):
+    found.append(
+      f"{len(turned):,} of the {len(stripped):,} pairs looked at seem to have their sides swapped, "
+      f"such as {names(turned[0])}"
+    )
+  return found
+
+
+def _turned(pairs: Sequence[Pair]) -> list[Pair]:
+  """The pairs whose words stand elsewhere on the other side, as far as they are words that tell."""
+  counts: tuple[collections.Counter[str], ...] = (collections.Counter(), collections.Counter())
+  words = [tuple(set(side.casefold().split()) for side in pair) for pair in pairs]
+  for both in words:
+    for side, count in zip(both, counts, strict=True):
+      count.update(side)
+  found = []
+  for pair, sides in zip(pairs, words, strict=True):
+    score = 0.0
+    for own, other, side in ((counts[0], counts[1], sides[0]), (counts[1], counts[0], sides[1])):
+      # Without this pair itself, whose words would speak for where they stand.
+      score += sum(math.log((own[word] - 0.5) / (other[word] + 0.5)) for word in side)
+    if score < _TURNED:
+      found.append(pair)
   return found
 
 

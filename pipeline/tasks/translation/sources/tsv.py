@@ -61,6 +61,8 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   ranges = line_files.cut(file, lines=_PART_LINES, size=_PART_BYTES)
   first, rows = _sample(file, ranges)
   found = columns.choose(first, rows, options, file=file)
+  if not found.header:
+    rows.insert(0, first.split("\t"))
   pairs = [(r[found.source], r[found.target]) for r in rows if max(found[:2]) < len(r)]
   places = [f"column {i + 1}" for i in found[:2]]
   if options.get("source_column") is None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import pathlib
+import resource
 import socket
 import subprocess
 import sys
@@ -117,7 +119,7 @@ class Local(Client):
 class Process(Client):
   """A server as a user starts it."""
 
-  def __init__(self, log, *flags):
+  def __init__(self, log, *flags, limit_of_descriptors=None):
     super().__init__(*free_ports(2))
     self._log = log
     arguments = [f"--port={self.port}", f"--rest_api_port={self.rest_port}", *map(str, flags)]
@@ -125,6 +127,7 @@ class Process(Client):
       self.process = subprocess.Popen(
         [sys.executable, "-m", "serving", *arguments],
         cwd=pathlib.Path(__file__).parents[4],
+        preexec_fn=functools.partial(_limit_descriptors, limit_of_descriptors),
         stdout=out,
         stderr=subprocess.STDOUT,
       )
@@ -145,6 +148,11 @@ class Process(Client):
     self.channel.close()
     self.process.kill()
     self.process.wait()
+
+
+def _limit_descriptors(most):
+  if most is not None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def predict_request(model, inputs, *, version=None, label=None, signature="", outputs=()):
@@ -203,8 +211,8 @@ def start_process(tmp_path_factory):
   """Returns a function that starts a server in a process of its own."""
   folder, started = tmp_path_factory.mktemp("processes"), []
 
-  def process(*flags):
-    started.append(Process(folder / f"{len(started)}.log", *flags))
+  def process(*flags, **options):
+    started.append(Process(folder / f"{len(started)}.log", *flags, **options))
     return started[-1]
 
   yield process

@@ -176,7 +176,7 @@ def test_requests_that_are_too_large(full, tools):
   server = full[0]
   body = b'{"instances": [' + b"1," * 60_000 + b"1]}"
   status, _, answer = server.http("POST", "/v1/models/m:predict", body, **BEARER)
-  assert status == 429
+  assert status == 413
   assert "--max_request_bytes" in json.loads(answer)["error"]
   request = tools.predict_request("m", {"x": np.zeros((60_000, 1), np.float32)})
   call = tools.refused(lambda: server.prediction.Predict(request, metadata=METADATA, timeout=5))

@@ -21,7 +21,7 @@ from tensorflow_serving.apis import classification_pb2, predict_pb2
 
 _LOG = logging.getLogger(__name__)
 COUNT = int(os.environ.get("DLPIPE_FUZZ", "0")) or 2000
-STATUSES = {200, 400, 404, 429, 499, 501, 503, 504}
+STATUSES = {200, 400, 404, 413, 414, 429, 431, 499, 501, 503, 504}
 CODES = {"INVALID_ARGUMENT", "FAILED_PRECONDITION", "NOT_FOUND", "UNIMPLEMENTED", "OUT_OF_RANGE"}
 # gRPC's own answer to bytes that are no message at all.
 NO_MESSAGE = ("INTERNAL", "Exception deserializing request!")

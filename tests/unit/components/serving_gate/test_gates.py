@@ -52,6 +52,13 @@ def test_a_difference_and_slowness_refuse_each_by_its_row():
   ]
 
 
+def test_only_a_refusal_for_the_latency_alone_is_measured_again():
+  assert _parity(max_latency_ms=3.5).is_only_slow
+  assert not _parity(max_latency_ms=3.5, paths=(_PATH, _FAR)).is_only_slow
+  assert not _parity(max_latency_ms=4.5).is_only_slow
+  assert not _parity(paths=(_FAR,)).is_only_slow
+
+
 def test_what_was_not_measured_is_no_row():
   [row] = _parity(max_latency_ms=1.0, latency=(), paths=(_BROKEN,)).gates()
   assert (row["metric"], row["value"], row["passed"]) == ("serving_difference", None, False)

@@ -1,13 +1,10 @@
-"""The draw of splits: fractions, stability, and data so small that a split may stay empty."""
+"""The draw of splits by hash: fractions, given splits, and where contents have always gone."""
 
 from __future__ import annotations
 
 import collections
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from components.source_example_gen.splits import SplitRule, content_key, fill_small_splits
+from components.source_example_gen.splits import SplitRule, content_key
 
 KEYS = [content_key(f"record {i}".encode()) for i in range(20_000)]
 
@@ -38,28 +35,23 @@ def test_nothing_is_drawn_into_a_given_split():
   assert share(SplitRule(given=("train", "eval"))) == {"train": 0.9, "val": 0.1}
 
 
-def test_a_record_stays_where_it_is_when_others_are_added():
-  rule = SplitRule()
-  before = [rule.split_of(key, None) for key in KEYS[:50]]
-  assert [rule.split_of(key, None) for key in KEYS][:50] == before
-  assert len(set(before)) == 3
+def test_a_record_stays_where_every_release_has_put_it():
+  drawn = [SplitRule().split_of(key, None) for key in KEYS[:24]]
+  assert [i for i, split in enumerate(drawn) if split == "eval"] == [7]
+  assert [i for i, split in enumerate(drawn) if split == "val"] == [5, 16, 20, 21, 22]
+  wide = SplitRule(given=("eval",), val_fraction=0.3)
+  assert [i for i, key in enumerate(KEYS[:24]) if wide.split_of(key, None) == "val"] == [
+    1,
+    5,
+    7,
+    16,
+    20,
+    21,
+    22,
+  ]
 
 
-@given(st.integers(2, 40), st.integers(2, 5))
-def test_small_data_fills_every_split_and_keeps_every_label_in_train(seed, labels):
-  draws = [(content_key(f"{seed} {i}".encode()), str(i % labels)) for i in range(3 * labels)]
-  rule = fill_small_splits(SplitRule(), draws)
-  placed = [(rule.split_of(key, None), label) for key, label in draws]
-  assert {split for split, _ in placed} == {"train", "val", "eval"}
-  assert {label for split, label in placed if split == "train"} == {label for _, label in draws}
-
-
-def test_a_draw_that_is_fine_is_not_changed():
-  draws = [(key, "x") for key in KEYS[:500]]
-  assert fill_small_splits(SplitRule(), draws) == SplitRule()
-
-
-def test_equal_contents_cannot_be_told_apart():
-  draws = [(KEYS[0], "x")] * 30
-  rule = fill_small_splits(SplitRule(), draws)
-  assert {rule.split_of(key, None) for key, _ in draws} == {"train"}
+def test_what_is_moved_goes_elsewhere_unless_its_split_is_given():
+  rule = SplitRule(given=("eval",), moved={KEYS[0]: "val", KEYS[1]: "train"})
+  assert [rule.split_of(key, None) for key in KEYS[:2]] == ["val", "train"]
+  assert rule.split_of(KEYS[0], "eval") == "eval"

@@ -10,20 +10,18 @@ import pytest
 import pipeline.tasks
 
 _TEXT = """
-import types
+import dataclasses
 
-TASK = types.SimpleNamespace(
-  name="toy", input_key="text", input_kind="text", label_key="label", data_options={},
-  sources={}, input_column=None,
-  request_value=str, find_file=None,
-)
+from pipeline.tasks.sentiment.task import TASK as SENTIMENT
+
+TASK = dataclasses.replace(SENTIMENT, name="toy", data_options={}, settings={})
 """
 _FILES = """
+import dataclasses
 import pathlib
-import types
 
 from components.errors import BadInputError
-from pipeline.sources.input_paths import beside
+from pipeline.tasks.images.task import TASK as IMAGES
 
 
 def read(path):
@@ -33,10 +31,8 @@ def read(path):
     raise BadInputError(f"Cannot read {path!r}: {err.strerror}.") from err
 
 
-TASK = types.SimpleNamespace(
-  name="blobs", input_key="blob", input_kind="file", label_key="label", data_options={},
-  sources={}, input_column=None,
-  request_value=read, find_file=beside,
+TASK = dataclasses.replace(
+  IMAGES, name="blobs", input_key="blob", data_options={}, settings={}, request_value=read
 )
 """
 
@@ -89,7 +85,8 @@ def task_folder(tmp_path) -> pathlib.Path:
 @pytest.fixture
 def tasks(task_folder, monkeypatch):
   """Returns a function from the name of one of these tasks to its record."""
-  monkeypatch.setattr(pipeline.tasks, "__path__", [str(task_folder)])
+  places = [*pipeline.tasks.__path__, str(task_folder)]
+  monkeypatch.setattr(pipeline.tasks, "__path__", places)
   for name in ("toy", "blobs"):
     monkeypatch.delitem(sys.modules, f"pipeline.tasks.{name}.task", raising=False)
     monkeypatch.delitem(sys.modules, f"pipeline.tasks.{name}", raising=False)

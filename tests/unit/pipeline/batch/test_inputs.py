@@ -58,9 +58,10 @@ def test_the_column_of_the_tasks_options_comes_before_the_inputs_name(tmp_path):
 
 def test_a_column_of_another_option_is_taken_but_never_the_labels(tmp_path):
   (tmp_path / "in.csv").write_text("label,source\na,b\n", encoding="utf-8")
-  options = {"label_column": "label", "split_column": None, "source_column": "source"}
-  plan = plan_input(_task(data_options=options), str(tmp_path / "in.csv"))
-  assert plan.input_column == "source"
+  for default in ("source", None):
+    options = {"label_column": "label", "split_column": None, "source_column": default}
+    plan = plan_input(_task(data_options=options), str(tmp_path / "in.csv"))
+    assert plan.input_column == "source"
 
 
 def test_the_only_column_is_the_input(tmp_path):

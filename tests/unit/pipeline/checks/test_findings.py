@@ -9,15 +9,15 @@ from pipeline.checks.survey import Survey
 LONG = "the plot is thin but the two leads carry this small film with humour and an easy charm"
 
 
-def _survey(*rows, has_classes=True, describe=text.describe):
-  survey = Survey(describe, has_classes=has_classes)
+def _survey(*rows, describe=text.describe):
+  survey = Survey(describe)
   for split, value, label in rows:
     survey.add(Row(split, value.encode(), label.encode()))
   return survey
 
 
 def _found(*rows, has_classes=True, **options):
-  survey = _survey(*rows, has_classes=has_classes, **options)
+  survey = _survey(*rows, **options)
   return {f.name: f for f in findings.duplicates(survey, has_classes=has_classes)}
 
 
@@ -114,7 +114,7 @@ def test_lengths_are_percentiles():
 
 
 def test_empty_and_unreadable_inputs_are_told():
-  survey = Survey(text.describe, has_classes=True)
+  survey = Survey(text.describe)
   for value in (b"fine", b"caf\xe9", b"  ", b"caf\xe9", b""):
     survey.add(Row("train", value, b"a"))
   unreadable, empty = findings.unusable(survey)
@@ -122,39 +122,3 @@ def test_empty_and_unreadable_inputs_are_told():
   assert unreadable.examples == ((1,), (3,))
   assert unreadable.details == ("not UTF-8: unexpected end of data at byte 3",)
   assert (empty.name, empty.count, empty.examples) == ("empty", 2, ((2,), (4,)))
-
-
-def test_labels_are_counted_by_split():
-  survey = _survey(
-    ("train", "1", "b"), ("train", "2", "a"), ("train", "3", "a"), ("eval", "4", "b")
-  )
-  assert findings.labels(survey) == {"train": {"a": 2, "b": 1}, "val": {}, "eval": {"b": 1}}
-
-
-def _balance(**counts):
-  return {f.name: f for f in findings.balance(counts)}
-
-
-def test_balanced_labels_are_no_finding():
-  assert _balance(train={"a": 100, "b": 90}, val={"a": 10, "b": 9}, eval={"a": 9, "b": 10}) == {}
-  assert _balance(train={"a": 100, "b": 90}, val={}, eval={}) == {}
-  assert _balance(train={}, val={}, eval={}) == {}
-
-
-def test_labels_rare_missing_and_unknown_are_told_by_name():
-  found = _balance(train={"a": 100, "b": 9, "c": 50}, val={"a": 1, "b": 1, "c": 1}, eval={"d": 3})
-  assert {n: f.count for n, f in found.items()} == {
-    "unknown_labels": 1,
-    "missing_labels": 3,
-    "rare_labels": 1,
-  }
-  assert found["rare_labels"].details == ("'b': train 9, val 1, eval 0",)
-  assert found["unknown_labels"].details == ("'d': train 0, val 0, eval 3",)
-  assert found["rare_labels"].what == "1 label with fewer than 10 training examples."
-
-
-def test_a_label_ten_times_as_common_is_noted():
-  found = _balance(train={"a": 1000, "b": 100}, eval={"a": 10, "b": 10})
-  assert list(found) == ["imbalance"]
-  assert found["imbalance"].what == ("The commonest label has 10 times the examples of the rarest.")
-  assert _balance(train={"a": 999, "b": 100}, eval={"a": 10, "b": 10}) == {}

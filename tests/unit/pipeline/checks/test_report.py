@@ -1,12 +1,14 @@
 """`check_data` on artifacts as `SourceExampleGen` leaves them, and its result in words."""
 
+import collections
 import dataclasses
 import json
 import pathlib
 
 import pytest
 
-from pipeline.checks import originals, render, report
+from components.records import Record
+from pipeline.checks import originals, origins, render, report
 from pipeline.checks.description import Row
 from pipeline.tasks.images.task import TASK
 
@@ -20,7 +22,7 @@ def artifacts(tmp_path):
   """Returns a function that writes `{split: [(input, label)]}` and rejected rows."""
   import tensorflow as tf
 
-  def write(splits, rejected=(), input_key="text"):
+  def write(splits, rejected=(), input_key="text", counted=True):
     for split, rows in splits.items():
       folder = tmp_path / "examples" / f"Split-{split}"
       folder.mkdir(parents=True)
@@ -38,7 +40,12 @@ def artifacts(tmp_path):
     quarantine = tmp_path / "quarantine"
     quarantine.mkdir()
     reasons = {reason: sum(r == reason for _, r in rejected) for _, reason in rejected}
-    (quarantine / "summary.json").write_text(json.dumps({"reasons": reasons}))
+    summary = {
+      "examples": {split: len(rows) for split, rows in splits.items()},
+      "labels": {split: _counts(rows) if counted else {} for split, rows in splits.items()},
+      "reasons": reasons,
+    }
+    (quarantine / "summary.json").write_text(json.dumps(summary))
     (quarantine / "rejected.jsonl").write_text(
       "".join(json.dumps({"origin": o, "reason": r}) + "\n" for o, r in rejected)
     )
@@ -47,13 +54,20 @@ def artifacts(tmp_path):
   return write
 
 
-def _check(task, artifacts, tmp_path, data_path="absent"):
+def _counts(rows):
+  labels = [label if isinstance(label, int) else label.decode() for _, label in rows]
+  return dict(sorted(collections.Counter(map(str, labels)).items()))
+
+
+def _check(task, artifacts, tmp_path, data_path="absent", records=()):
   examples, quarantine = artifacts
   return report.check_data(
     task,
     examples=examples,
     quarantine=quarantine,
     data_path=str(data_path),
+    records=lambda: records,
+    gates=[],
     kept=tmp_path / "kept",
   )
 
@@ -147,7 +161,8 @@ def test_a_second_check_reads_what_the_first_has_kept(artifacts, tmp_path):
 
 def test_a_task_without_classes_has_no_labels(artifacts, tmp_path):
   task = dataclasses.replace(WORDS, vocabulary=None)
-  paths = artifacts({"train": [(b"one", b"un"), (b"one", b"une")], "val": [], "eval": []})
+  splits = {"train": [(b"one", b"un"), (b"one", b"une")], "val": [], "eval": []}
+  paths = artifacts(splits, counted=False)
   found = _check(task, paths, tmp_path)
   assert found["labels"] is None
   assert [f["name"] for f in found["findings"]] == ["several_answers"]
@@ -231,3 +246,42 @@ def test_originals_are_files_of_the_same_bytes(tmp_path):
     7: "train/a/1",
   }
   assert originals.find(str(tmp_path / "train" / "a" / "1"), rows) == {}
+
+
+def test_rows_of_a_file_are_named_even_where_nothing_describes_them(artifacts, tmp_path):
+  rows = [(b"10.5", b"a"), (b"10.5", b"b"), (b"other", b"a")]
+  features = [{"text": value, "label": label.decode()} for value, label in [(b"x", b"a"), *rows]]
+  records = [
+    Record(features=each, content=b"", split=None, origin=f"x.csv, row {n}")
+    for n, each in enumerate(features, 2)
+  ]
+  task = dataclasses.replace(WORDS, describe=None, input_kind="text")
+  paths = artifacts({"train": rows, "val": [], "eval": []})
+  found = _check(task, paths, tmp_path, records=records)
+  [example] = found["findings"][0]["examples"]
+  assert sorted((row["label"], row["input"], row["origin"]) for row in example) == [
+    ("a", "10.5", "x.csv, row 3"),
+    ("b", "10.5", "x.csv, row 4"),
+  ]
+  assert "              train: x.csv, row 3: 10.5 [a]" in render.lines(found)
+
+
+def test_equal_rows_are_named_apart_and_by_their_split():
+  rows = {
+    1: Row("train", b"same", b"a"),
+    2: Row("eval", b"same", b"a"),
+    3: Row("train", b"same", b"a"),
+    4: Row("train", b"gone", b"a"),
+  }
+
+  def records():
+    for number, split in enumerate(["eval", "eval", "train", "train"]):
+      yield Record(
+        features={"t": "same", "l": "a"}, content=b"", split=split, origin=f"row {number}"
+      )
+
+  assert origins.find(records(), rows, input_key="t", label_key="l") == {
+    1: "row 2",
+    2: "row 0",
+    3: "row 3",
+  }

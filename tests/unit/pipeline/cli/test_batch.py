@@ -13,8 +13,10 @@ import pytest
 _ROOT = pathlib.Path(__file__).resolve().parents[4]
 # Slow enough to be caught at work.
 _TASK = """
+import dataclasses
 import time
-import types
+
+from pipeline.tasks.sentiment.task import TASK as SENTIMENT
 
 
 def value(text):
@@ -22,10 +24,8 @@ def value(text):
   return text
 
 
-TASK = types.SimpleNamespace(
-  name="toy", input_key="text", input_kind="text", label_key="label", data_options={},
-  sources={}, input_column=None,
-  request_value=value, find_file=None,
+TASK = dataclasses.replace(
+  SENTIMENT, name="toy", data_options={}, settings={}, request_value=value
 )
 """
 

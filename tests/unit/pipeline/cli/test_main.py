@@ -7,6 +7,7 @@ import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from components.errors import BadInputError, DataRefusedError, DlpipeError, ModelRefusedError
 from pipeline.cli import main as main_module
@@ -33,6 +34,24 @@ def test_help_lists_every_command_and_imports_nothing_heavy(command):
   listed = [line.split()[0] for line in done.stdout.partition("Commands:")[2].splitlines() if line]
   assert listed == _all_commands()
   assert {"run", "check", "predict", "rollback", "doctor"} <= set(listed)
+
+
+def _with_subcommands():
+  for name in _all_commands():
+    found = cli.get_command(click.Context(cli), name)
+    yield (name,)
+    if isinstance(found, click.Group):
+      yield from ((name, each) for each in found.list_commands(click.Context(found)))
+
+
+@pytest.mark.parametrize("words", _with_subcommands(), ids=" ".join)
+def test_no_line_of_help_is_wider_than_80_columns(words):
+  help_ = CliRunner().invoke(cli, [*words, "--help"], terminal_width=80).output
+  assert [line for line in help_.splitlines() if len(line) > 80] == []
+
+
+def test_help_names_the_tasks(command):
+  assert "Tasks:\n  images, sentiment, translation\n" in command("--help").stdout
 
 
 @pytest.mark.parametrize("name", _all_commands())

@@ -15,9 +15,11 @@ from pipeline.cli.rollback import rollback
 
 # The command asks a task for its name and nothing else.
 _TOY = """
-import types
+import dataclasses
 
-TASK = types.SimpleNamespace(name="toy")
+from pipeline.tasks.sentiment.task import TASK as SENTIMENT
+
+TASK = dataclasses.replace(SENTIMENT, name="toy")
 """
 
 
@@ -26,7 +28,8 @@ def serving_dir(tmp_path, monkeypatch):
   """Two versions of a model of the task `toy`, in the workspace `tmp_path`."""
   (tmp_path / "tasks" / "toy").mkdir(parents=True)
   (tmp_path / "tasks" / "toy" / "task.py").write_text(_TOY)
-  monkeypatch.setattr(pipeline.tasks, "__path__", [str(tmp_path / "tasks")])
+  places = [*pipeline.tasks.__path__, str(tmp_path / "tasks")]
+  monkeypatch.setattr(pipeline.tasks, "__path__", places)
   monkeypatch.delitem(sys.modules, "pipeline.tasks.toy.task", raising=False)
   monkeypatch.delitem(sys.modules, "pipeline.tasks.toy", raising=False)
   base = tmp_path / "toy" / "serving"
@@ -79,7 +82,7 @@ def test_relative_workspace_is_reported_absolute(serving_dir, tmp_path, monkeypa
   ("arguments", "message"),
   [
     (("toy", "--to", 9), "No version 9 to roll back to. Known versions in "),
-    (("tyo",), "Unknown task 'tyo'. Did you mean 'toy'? Known tasks: toy."),
+    (("tyo",), "Unknown task 'tyo'. Did you mean 'toy'? Known tasks: images, sentiment, toy"),
   ],
 )
 def test_refusals_are_bad_input(serving_dir, tmp_path, arguments, message):

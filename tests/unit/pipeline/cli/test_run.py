@@ -5,6 +5,8 @@ import pytest
 from pipeline.cli.check import check
 from pipeline.cli.run import _new_run_id, run
 
+_FRAMEWORKS = {"tensorflow", "tfx", "keras", "apache_beam"}
+
 
 @pytest.mark.parametrize(
   ("arguments", "message"),
@@ -14,11 +16,14 @@ from pipeline.cli.run import _new_run_id, run
     (("images", "--data", "."), "Error: "),
     (("images", "--data", "notes.txt"), "looks like an input of the task images. It reads:"),
     (("images", "--data", "two", "--set", "train.epoch=5"), "Did you mean train.epochs?"),
-    (("images", "--data", "two", "--set", "train.epochs=0"), "greater than or equal to 1"),
+    (
+      ("images", "--data", "two", "--set", "train.epochs=0"),
+      "of at least 1, such as 12. Received: 0",
+    ),
     (("images", "--data", "two", "--set", "epochs"), "--set takes section.name=value"),
     (("images", "--data", "two", "--config", "absent.yaml"), "Cannot read --config absent.yaml"),
     (("images", "--data", "two", "--set", "data.source=pdf"), "Unknown data.source='pdf'"),
-    (("images", "--data", "two", "--set", "model.image_size=4"), "from 8 to 1024. Received: 4"),
+    (("images", "--data", "two", "--set", "model.image_size=4"), "from 8 to 1,024. Received: 4"),
     (("images", "--data", "two", "--set", "model.weights=a.h5"), "needs a model.backbone"),
     (
       ("images", "--data", "two", "--set", "model.backbone=squeezenet", "--set", "model.weights=a"),
@@ -41,7 +46,7 @@ def test_bad_input_is_one_message(command, tmp_path, make_picture, name, argumen
   assert done.stderr.count("Error") == 1
   assert "Traceback" not in done.stderr
   assert done.stdout == ""
-  assert not {"tensorflow", "tfx", "keras", "apache_beam"} & set(done.heavy)
+  assert not _FRAMEWORKS & set(done.heavy)
   assert not (tmp_path / "workspace").exists()
 
 
@@ -52,14 +57,39 @@ def test_bad_input_is_one_message(command, tmp_path, make_picture, name, argumen
     (("images", "--tny"), "--tny"),
     (("images", "--memory-mb", "500"), "--memory-mb holds for --processes"),
     (("images", "--retries", "-1"), "--retries"),
-    ((), "Missing argument 'TASK'"),
+    ((), "Missing argument 'TASK'. Known tasks: images, sentiment, translation."),
+    (("images", "--epochs", "3"), "'--epochs'. Did you mean --set train.epochs=3?"),
+    (("images", "--learning-rate=0.1"), "Did you mean --set train.learning_rate=0.1?"),
+    (("--drpout", "0.1", "images"), "Did you mean --set model.dropout=0.1?"),
   ],
 )
 def test_misuse_is_told_by_the_option(command, arguments, message):
   done = command("run", *arguments)
   assert done.code == 2
   assert message in done.stderr
-  assert done.heavy == []
+  assert not _FRAMEWORKS & set(done.heavy)
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    (("--from", "Trianer"), "--from Trianer: the pipeline has no such node. Did you mean Trainer?"),
+    (("--until", "trainer"), "Did you mean Trainer? Its nodes: SourceExampleGen, ReviewedSchema,"),
+    (("--until", "Tuner"), "this run has no Tuner. --set tune.trials=10 gives it one."),
+    (("--set", "model.backbone=MobilNetV2"), "Did you mean 'mobilenetv2'?"),
+    (("--set", "model.dropout=1.5"), "model.dropout must be a number of at least 0 and below 1"),
+    (("--set", "model.backbone=VGG16", "--set", "model.weights=w.h5"), "as HDF5 does: b'nothing'"),
+  ],
+  ids=lambda value: value[-1] if isinstance(value, tuple) else "",
+)
+def test_what_is_known_beforehand_is_told_before_tfx_is_loaded(
+  command, tmp_path, arguments, message
+):
+  (tmp_path / "w.h5").write_text("nothing")
+  done = command("run", "images", *arguments)
+  assert done.code == 2
+  assert message in done.stderr
+  assert not _FRAMEWORKS & set(done.heavy)
 
 
 def test_run_takes_the_options_of_check_and_some_of_its_own():

@@ -1,6 +1,7 @@
 """`dlpipe runs`: what a person and a program are shown of the runs in a workspace."""
 
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -8,9 +9,12 @@ from tfx.orchestration.pipeline import Pipeline
 
 from components.errors import BadInputError
 from components.reviewed_schema import ReviewedSchema
+from components.versioned_pusher.publish import publish, rollback
 from pipeline.cli.runs import runs
-from pipeline.runners import node
+from pipeline.runners import node, run_files
 from pipeline.runners.metadata_stores import sqlite_connection
+from pipeline.settings import make_config
+from pipeline.tasks import get_task
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +35,19 @@ def workspace(tmp_path_factory):
     )
     store = sqlite_connection(root / task / "metadata.db")
     node.run_node(node.compile_pipeline(pipeline, run_id), "ReviewedSchema", store)
+  for run_id, epochs in (("r2", 12), ("r3", 3)):
+    config = make_config(
+      get_task("sentiment"),
+      data_path="d",
+      workspace=str(root),
+      settings=[f"train.epochs={epochs}"],
+    )
+    run_files.write(config, run_id)
+  for number in (1, 2):
+    (root / f"model{number}").mkdir()
+    (root / f"model{number}" / "saved_model.pb").write_text(f"graph {number}")
+    publish(root / f"model{number}", root / "images" / "serving")
+  rollback(root / "images" / "serving")
   return root
 
 
@@ -46,8 +63,52 @@ def invoke(workspace):
   return run
 
 
+def test_list_shows_a_rollback_at_its_time_and_what_is_served(invoke):
+  lines = invoke("list", "images").splitlines()
+  assert lines[0].split()[:2] == ["-", "images"]
+  assert lines[0].split()[4:] == ["rolled_back", "version", "3", "is", "version", "1", "again"]
+  assert lines[1].startswith("r1 ")
+  assert lines[2].startswith("Served now: images version 3, which is version 1 again, since 20")
+  listed = json.loads(invoke("list", "--json"))
+  assert [(each["task"], each["version"]) for each in listed["rollbacks"]] == [("images", 3)]
+  assert listed["served"]["images"]["rollback_of"] == 1
+  assert len(listed["runs"]) == 4
+
+
+def test_runs_of_a_task_that_is_not_known_here_are_listed_with_a_word_about_it(workspace, tmp_path):
+  shutil.copytree(workspace / "sentiment", tmp_path / "my_task")
+  done = CliRunner().invoke(runs, ["list", "--workspace", str(tmp_path)], catch_exceptions=False)
+  assert len(done.stdout.splitlines()) == 3
+  assert "No task of this name is known here: my_task. DLPIPE_TASKS names folders" in done.stderr
+
+
+def test_a_task_with_an_underscore_has_its_report_and_log(tmp_path):
+  pipeline = Pipeline(
+    pipeline_name="value-kinds",
+    pipeline_root=str(tmp_path / "value_kinds" / "artifacts"),
+    components=[ReviewedSchema(text="feature {}")],
+  )
+  store = sqlite_connection(tmp_path / "value_kinds" / "metadata.db")
+  node.run_node(node.compile_pipeline(pipeline, "r1"), "ReviewedSchema", store)
+  for name in ("reports/r1.html", "logs/r1.log"):
+    (tmp_path / "value_kinds" / name).parent.mkdir()
+    (tmp_path / "value_kinds" / name).touch()
+  done = CliRunner().invoke(
+    runs,
+    ["show", "r1", "--task", "value_kinds", "--workspace", str(tmp_path)],
+    catch_exceptions=False,
+  )
+  lines = done.stdout.splitlines()
+  assert lines[0].startswith("value_kinds  run r1 ")
+  assert [line.split() for line in lines[-2:]] == [
+    ["Report", str(tmp_path / "value_kinds" / "reports" / "r1.html")],
+    ["Log", str(tmp_path / "value_kinds" / "logs" / "r1.log")],
+  ]
+
+
 def test_list_shows_all_tasks_or_one(invoke):
-  assert {line.split()[1] for line in invoke("list").splitlines()} == {"images", "sentiment"}
+  shown = {line.split()[1] for line in invoke("list").splitlines() if line.startswith("r")}
+  assert shown == {"images", "sentiment"}
   lines = [line.split() for line in invoke("list", "sentiment").splitlines()]
   assert [(line[0], line[1], line[4]) for line in lines] == [
     ("r3", "sentiment", "done"),
@@ -96,12 +157,13 @@ def test_why_says_what_a_node_was_compared_with(invoke):
 def test_diff_compares_two_runs_of_a_task(invoke):
   said = invoke("diff", "r2", "r3").splitlines()
   assert [line.split()[2] for line in said[:2]] == ["r2", "r3"]
-  assert said[2] == "ReviewedSchema"
-  assert said[3].startswith("  setting text: feature {} -> ")
+  assert said[2:5] == ["Told differently", "  setting train.epochs: 12 -> 3", "ReviewedSchema"]
+  assert said[5].startswith("  setting text: feature {} -> ")
   same = invoke("diff", "r1", "r2", "--task", "sentiment").splitlines()
   assert same[2:] == ["Code, data, settings and inputs are the same."]
   both = json.loads(invoke("diff", "r3", "r2", "--json"))
   assert (both["before"]["run_id"], both["after"]["run_id"]) == ("r3", "r2")
+  assert [(each["name"], each["after"]) for each in both["said"]] == [("train.epochs", 12)]
   assert both["nodes"]["ReviewedSchema"][0]["after"] == "feature {}"
 
 

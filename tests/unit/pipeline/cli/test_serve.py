@@ -45,6 +45,19 @@ def test_the_page_is_asked_for_before_or_after_the_task(given, tmp_path, args):
   assert given[3:] == ["--ui"]
 
 
+def test_a_newest_version_that_holds_no_model_is_told_before_tensorflow_is_loaded(
+  command, tmp_path
+):
+  for number in ("1", "2"):
+    (tmp_path / "images" / "serving" / number).mkdir(parents=True)
+  (tmp_path / "images" / "serving" / "1" / "saved_model.pb").write_bytes(b"")
+  done = command("serve", "images", "--workspace", str(tmp_path))
+  assert done.code == 2
+  assert "Version 2 in " in done.stderr
+  assert f"`dlpipe rollback images --to 1 --workspace {tmp_path}`" in done.stderr
+  assert "tensorflow" not in done.heavy
+
+
 def test_help_lists_the_servers_flags(command):
   done = command("serve", "--help")
   assert done.code == 0

@@ -39,6 +39,9 @@ def _result(**changes):
   return results.RunResult(**{**values, **changes})
 
 
+GATE = results.ComponentResult(id="DataGate", state="COMPLETE", seconds=1.0, peak_rss_mb=0.0)
+
+
 def _data(result=None, **changes):
   values = {
     "result": result or _result(),
@@ -177,7 +180,7 @@ def test_calibration_error_weighs_bins_by_their_predictions():
   [
     ({}, "Pushed as version 3"),
     ({"state": results.CACHED}, "Nothing to do: version 3 is current"),
-    ({"state": results.CACHED, "pushed_version": None}, "Every check passed"),
+    ({"state": results.CACHED, "pushed_version": None, "components": [GATE]}, "Every check passed"),
     ({"state": results.FAILED}, "The run failed"),
     (
       {"state": results.REFUSED_MODEL, "gates": [_gate()]},
@@ -312,3 +315,66 @@ def test_texts_and_samples_are_shown_escaped_and_shortened():
     ["input", "written", "wanted", "score"],
     ["E", "F", "G", "2"],
   ]
+
+
+CHECK = {
+  "examples": {"train": 2_000_000, "val": 10, "eval": 10},
+  "labels": {"train": {"cat": 2_000_000}},
+  "lengths": {"words": {"min": 1, "p5": 3, "median": 12, "p95": 60, "max": 400}},
+  "findings": [
+    {
+      "name": "leaks", "level": "warning", "count": 1, "what": "1 input in val with a copy.",
+      "advice": "Remove it from one side.", "details": ["a <b>detail</b>"],
+      "examples": [
+        [
+          {"split": "train", "label": "cat", "input": "PNG, 3 x 4", "file": "train/cat/1.png"},
+          {"split": "eval", "label": "cat", "input": "a text <i>"},
+        ]
+      ],
+    },
+    {
+      "name": "imbalance", "level": "note", "count": 1, "what": "Far commoner.", "advice": "Watch.",
+      "details": [], "examples": [],
+    },
+  ],
+  "met": {"turned by EXIF": 1200},
+  "quarantined": [],
+  "compared": 1_000_000,
+}  # fmt: skip
+
+
+def _checked(**changes):
+  return _result(state=results.CACHED, pushed_version=None, components=[GATE], **changes)
+
+
+def test_the_report_of_a_check_shows_all_that_the_check_found():
+  statistics = {**_data().statistics, "reasons": {"not UTF-8": 6, "empty": 20}}
+  text = render.render(_data(_checked(check=CHECK), statistics=statistics))
+  page = _Page(text)
+  assert "The data can be trained on, with 1 warning" in page.text
+  assert "1 input in val with a copy." in page.text
+  assert "Remove it from one side. a <b>detail</b>" in page.text
+  assert ["train", "cat", "train/cat/1.png PNG, 3 x 4"] in page.tables["data"]
+  assert ["eval", "cat", "a text <i>"] in page.tables["data"]
+  assert "note Far commoner." in page.text
+  assert ["words", "1", "3", "12", "60", "400"] in page.tables["data"]
+  assert "among the first 1,000,000 examples" in page.text
+  assert "1,200 turned by EXIF" in page.text
+  assert "20: empty 6: not UTF-8" in page.text
+  assert "6,000 (50.0%)" in page.text
+  assert '<div class="verdict warned">' in text
+
+
+def test_only_a_check_without_a_warning_is_green():
+  notes = {**CHECK, "findings": CHECK["findings"][1:]}
+  text = render.render(_data(_checked(check=notes)))
+  assert '<div class="verdict good">' in text
+  assert "Every check passed" in _Page(text).text
+
+
+def test_a_run_shows_what_data_gate_found():
+  [finding, _] = CHECK["findings"]
+  found = {name: value for name, value in finding.items() if name != "examples"}
+  text = render.render(_data(_result(data_findings=[found])))
+  assert _Page(text).text.count("1 input in val with a copy.") == 2
+  assert '<div class="verdict good">' in text

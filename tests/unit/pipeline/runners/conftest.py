@@ -7,6 +7,7 @@ from tfx import v1 as tfx
 from tfx.orchestration.pipeline import Pipeline
 from tfx.types import standard_artifacts
 
+from components.errors import DataRefusedError
 from components.reviewed_schema import ReviewedSchema
 
 
@@ -18,7 +19,9 @@ def Reader(  # noqa: N802
   code_fingerprint: tfx.dsl.components.Parameter[str],
   input_fingerprint: tfx.dsl.components.Parameter[str],
 ):
-  """Reads nothing, and fails where its settings say so."""
+  """Reads nothing, and fails or refuses where its settings say so."""
+  if "refused" in settings:
+    raise DataRefusedError("not fit to train on")
   if "broken" in settings:
     raise ValueError("broken")
 

@@ -64,14 +64,38 @@ def test_runs_of_one_name_in_two_pipelines_stay_apart(store, run):
   assert "nodes" not in shown.to_json(with_nodes=False)
 
 
-@pytest.mark.parametrize(
-  ("name", "state"),
-  [("ReviewedSchema", "failed"), ("DataGate", "refused_data")],
-)
-def test_a_failure_is_told_from_a_refusal(store, run, name, state):
-  assert run("images", "r1", name=name, text="no schema").state == "FAILED"
+@pytest.mark.parametrize(("settings", "state"), [("refused", "refused_data"), ("broken", "failed")])
+def test_a_refusal_is_told_from_a_failure_whichever_node_refused(
+  store, reader_pipeline, tmp_path, settings, state
+):
+  pipeline = reader_pipeline(tmp_path, **{settings: True})
+  for name in ("ReviewedSchema", "Reader"):
+    outcome = node.run_node(node.compile_pipeline(pipeline, "r1"), name, store)
+  assert outcome.state == "FAILED"
   with open_store(store) as handle:
     assert [r.state for r in lineage.list_runs(handle)] == [state]
+
+
+def test_a_data_gate_that_crashed_is_no_refusal_but_for_runs_that_kept_no_code(store, run):
+  outcome = run("images", "r1", name="DataGate", text="no schema")
+  with open_store(store) as handle:
+    assert [r.state for r in lineage.list_runs(handle)] == ["failed"]
+    [execution] = handle.store.get_executions_by_context(
+      handle.store.get_context_by_type_and_name("pipeline_run", "r1").id
+    )
+    assert outcome.error is not None
+    del execution.custom_properties[node.EXIT_CODE]
+    handle.store.put_executions([execution])
+    assert [r.state for r in lineage.list_runs(handle)] == ["refused_data"]
+
+
+def test_a_task_with_an_underscore_is_found_by_its_own_name(store, run):
+  run("value-kinds", "r1")
+  with open_store(store) as handle:
+    assert [r.task for r in lineage.list_runs(handle, "value_kinds")] == ["value_kinds"]
+    found = lineage.show_run(handle, "r1", "value_kinds")
+  assert found is not None
+  assert found.task == "value_kinds"
 
 
 def test_a_node_at_work_or_a_pusher_that_is_missing_leaves_a_run_unfinished(store, run):

@@ -9,7 +9,7 @@ import pathlib
 import pytest
 
 from components.errors import BadInputError
-from pipeline.runners import events, local
+from pipeline.runners import events, local, summary
 from pipeline.runners.data_artifacts import data_artifacts
 from pipeline.runners.options import RunOptions
 from pipeline.settings import make_config
@@ -130,6 +130,8 @@ def test_a_part_of_a_run_has_a_result_too(first, pictures, workspace):
   assert states["ReviewedSchema"] == "COMPLETE"
   assert states["DataGate"] == "SKIPPED"
   assert (result.exit_code, result.error) == (0, None)
+  assert "ran ReviewedSchema; " in summary.verdict(result)
+  assert "left out " in summary.verdict(result)
   result, heard = _run(pictures, workspace, "part2", from_node="DataGate", use_cache=False)
   states = _states(heard)
   assert states.pop("DataGate") == "COMPLETE"

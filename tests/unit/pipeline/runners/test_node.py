@@ -3,10 +3,12 @@
 import pathlib
 
 import pytest
+from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 
+from components.artifacts import TRY_AGAIN
 from components.errors import BadInputError
 from components.reviewed_schema import ReviewedSchema
 from pipeline.runners import events, node
@@ -50,6 +52,18 @@ def test_the_connection_is_the_pipelines(compiled, tmp_path):
   config = node.connection(compiled("r1"))
   assert isinstance(config, metadata_store_pb2.ConnectionConfig)
   assert config.sqlite.filename_uri == str(tmp_path / "metadata.db")
+
+
+def test_a_result_that_asks_for_another_try_is_not_taken_from_the_cache(compiled, tmp_path):
+  first = node.run_node(compiled("r1"), "ReviewedSchema")
+  store = MetadataStore(node.connection(compiled("r1")))
+  [schema] = node.outputs(store, first.execution_id).values()
+  schema.custom_properties[TRY_AGAIN].int_value = 1
+  store.put_artifacts([schema])
+  again = node.run_node(compiled("r2"), "ReviewedSchema")
+  assert again.state == events.COMPLETE
+  # The next result asks for nothing.
+  assert node.run_node(compiled("r3"), "ReviewedSchema").state == events.COMPONENT_CACHED
 
 
 def test_a_node_completes_and_is_then_cached(compiled):

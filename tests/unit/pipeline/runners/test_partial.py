@@ -37,6 +37,9 @@ def run(tmp_path):
     outcomes = sequential.run_nodes(compiled, store, listener=heard.append, options=chosen)
     states = {name: outcome.state for name, outcome in outcomes.items()}
     assert {e.id: e.state for e in heard if isinstance(e, events.ComponentFinished)} == states
+    # What was not asked for is not said to have begun.
+    asked = {each for each in states if node.is_asked_for(compiled, each)}
+    assert {e.id for e in heard if isinstance(e, events.ComponentStarted)} <= asked
     return outcomes, states
 
   run_with.store = store

@@ -6,6 +6,15 @@ import pytest
 
 from pipeline.runners import result as results
 
+FINDING = {
+  "name": "few_examples",
+  "level": "warning",
+  "count": 12,
+  "what": "eval holds 12 examples: too few to judge a model by.",
+  "advice": "Add examples.",
+  "details": ["the bound 0.3 of skill cannot be told from chance"],
+}
+
 
 def _result(**changes):
   values = {
@@ -23,6 +32,7 @@ def _result(**changes):
     ],
     "examples": {"train": 10, "eval": 2, "quarantined": 0},
     "recognized": {"layout": "folder", "sentences": ["Read as folder."]},
+    "data_findings": [FINDING, {**FINDING, "level": "note"}],
     "report": "workspace/images/reports/r1.html",
   }
   return results.RunResult(**{**values, **changes})
@@ -57,9 +67,9 @@ def test_json_has_the_contract_keys_and_survives_a_round_trip():
     ],
     "components": [{"id": "Trainer", "state": "COMPLETE", "seconds": 1.5, "peak_rss_mb": 900.0}],
     "examples": {"train": 10, "eval": 2, "quarantined": 0},
+    "warnings": [FINDING],
     "recognized": {"layout": "folder", "sentences": ["Read as folder."]},
     "report": "workspace/images/reports/r1.html",
-    "warnings": [],
   }
 
 
@@ -78,3 +88,10 @@ def test_json_never_holds_nan_which_strict_parsers_refuse():
 def test_an_unknown_state_is_refused_with_the_known_ones():
   with pytest.raises(ValueError, match=r"refused_model, failed\. Received: state='PUSHED'"):
     _result(state="PUSHED")
+
+
+def test_a_check_says_all_it_found_and_its_warnings_apart():
+  check = {"findings": [{**FINDING, "name": "leaks"}, {**FINDING, "level": "note"}]}
+  document = _result(check=check).to_json()
+  assert document["check"] == check
+  assert [finding["name"] for finding in document["warnings"]] == ["leaks"]

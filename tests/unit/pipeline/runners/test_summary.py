@@ -5,8 +5,31 @@ import pytest
 from pipeline.runners import result as results
 from pipeline.runners import summary
 
+WARNING = {
+  "name": "few_examples",
+  "level": "warning",
+  "count": 12,
+  "what": "eval holds 12 examples: too few to judge a model by.",
+  "advice": "Add examples.",
+  "details": ["the bound 0.3 of skill cannot be told from chance"],
+}
 
-def _lines(width=80, log_file="run.log", **changes):
+
+def _component(name="DataGate", state="COMPLETE"):
+  return results.ComponentResult(id=name, state=state, seconds=1.0, peak_rss_mb=0.0)
+
+
+CHECKED = {
+  "state": results.CACHED,
+  "pushed_version": None,
+  "metrics": {},
+  "gates": [],
+  "report": None,
+  "components": [_component()],
+}
+
+
+def _result(**changes):
   values = {
     "run_id": "r1",
     "task": "images",
@@ -27,7 +50,11 @@ def _lines(width=80, log_file="run.log", **changes):
     "examples": {"train": 12000, "eval": 2000, "quarantined": 0},
     "report": "/srv/workspace/images/reports/r1.html",
   }
-  result = results.RunResult(**{**values, **changes})
+  return results.RunResult(**{**values, **changes})
+
+
+def _lines(width=80, log_file="run.log", **changes):
+  result = _result(**changes)
   lines = summary.summary_lines(result, log_file=log_file, seconds=72.4, width=width)
   return [line.text for line in lines]
 
@@ -82,9 +109,52 @@ def test_what_stays_served_after_a_rollback_is_said_first():
 
 
 def test_a_check_of_the_data_alone_leads_to_a_run():
-  lines = _lines(state=results.CACHED, pushed_version=None, metrics={}, gates=[], report=None)
+  lines = _lines(**CHECKED)
   assert lines[0] == "Every check passed (1m 12s)"
   assert lines[-1] == "Next: dlpipe run images, with the same options"
+
+
+def test_a_check_that_found_something_is_no_success_without_a_word():
+  result = _result(**CHECKED, check={"findings": [WARNING, {**WARNING, "level": "note"}]})
+  first = summary.summary_lines(result, log_file="run.log", seconds=72, width=90)[0]
+  assert first.text == "The data can be trained on, with 1 warning (1m 12s)"
+  assert first.tone == summary.PLAIN
+  assert not summary.is_good(result)
+  # The findings follow with their examples.
+  assert not any(line.startswith("Warning") for line in _lines(**CHECKED, check=result.check))
+
+
+def test_a_run_repeats_what_data_gate_found():
+  lines = _lines(data_findings=[WARNING, {**WARNING, "level": "note", "what": "A note."}])
+  at = lines.index("Warning     eval holds 12 examples: too few to judge a model by.")
+  assert lines[at + 1 : at + 3] == [
+    "            - the bound 0.3 of skill cannot be told from chance",
+    "            Add examples.",
+  ]
+  assert not any("A note." in line for line in lines)
+  assert summary.is_good(_result(data_findings=[WARNING]))
+
+
+def test_a_part_of_a_run_says_what_ran_and_what_did_not_and_claims_no_check():
+  states = {"Reader": "COMPLETE", "Schema": "CACHED", "DataGate": "SKIPPED", "Trainer": "SKIPPED"}
+  lines = _lines(
+    state=results.CACHED,
+    pushed_version=None,
+    metrics={},
+    gates=[],
+    report=None,
+    components=[
+      results.ComponentResult(id=name, state=state, seconds=0.0, peak_rss_mb=0.0)
+      for name, state in states.items()
+    ],
+  )
+  assert lines[:2] == [
+    "Went as far as asked: ran Reader; took Schema from before; left out DataGate,",
+    "Trainer. Nothing was pushed (1m 12s)",
+  ]
+  assert lines[-1] == (
+    "Next: dlpipe run images, with the same options but without --from and --until"
+  )
 
 
 def test_a_failed_run_says_the_error_and_the_log():

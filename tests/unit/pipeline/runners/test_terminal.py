@@ -62,13 +62,16 @@ def test_plain_says_each_change_of_state(plain):
   listener(events.ComponentStarted("Trainer"))
   clock.now += 72
   listener(events.ComponentFinished("Trainer", events.COMPLETE, 72.0, 1430.0))
-  listener(events.ComponentFinished("Pusher", events.SKIPPED, 0.0, 0.0))
+  for name in ("Evaluator", "Pusher"):
+    listener(events.ComponentFinished(name, events.SKIPPED, 0.0, 0.0))
+  listener(events.ComponentStarted("Last"))
   assert _said(stream) == [
     "images: run r1, 4 components, log run.log",
     "   0.0s  StatisticsGen  cached",
     "   0.0s  Trainer  started",
     " 1m 12s  Trainer  complete after 1m 12s, peak 1.4 GB",
-    " 1m 12s  Pusher  skipped",
+    " 1m 12s  skipped  Evaluator, Pusher",
+    " 1m 12s  Last  started",
   ]
 
 

@@ -36,9 +36,18 @@ TASK = Task(
   serving_outputs="pipeline.tasks.toy.model.serving_outputs",
   search_space="pipeline.tasks.toy.model.search_space",
   metrics="pipeline.tasks.toy.model.metrics",
-  hyperparameters={"units": 3},
+  hyperparameters={"units": 3, "epochs": 1, "batch_size": 8, "learning_rate": 0.1},
 )
 """
+_FUNCTIONS = (
+  "preprocessing_fn",
+  "build_model",
+  "compile_args",
+  "training_plan",
+  "serving_outputs",
+  "search_space",
+  "metrics",
+)
 
 
 @pytest.fixture
@@ -48,6 +57,8 @@ def toy(tmp_path):
   (root / "toy").mkdir(parents=True)
   (root / "toy" / "task.py").write_text(_TOY)
   (root / "toy" / "reading.py").write_text("def read(shard, options):\n  return iter(())\n")
+  model = "\n".join(f"def {name}(*given):\n  return None\n" for name in _FUNCTIONS)
+  (root / "toy" / "model.py").write_text(model)
   (root / "toy" / "schema.pbtxt").write_text('feature { name: "text" }')
   (root / "no_task").mkdir()
   (root / "no_task" / "model.py").touch()
@@ -120,7 +131,8 @@ def test_a_task_of_the_users_own_is_one_of_ours_everywhere(toy, tmp_path):
     "print(' '.join(task_names()), task.summary, udf_path(task.sources['any'].read))\n"
     "print(len(code_fingerprint('pipeline.tasks.toy.task')))\n"
   )
-  elsewhere = f"{tmp_path / 'absent'}{os.pathsep}{toy}"
+  (tmp_path / "empty").mkdir()
+  elsewhere = f"{tmp_path / 'empty'}{os.pathsep}{toy}"
   status, stdout, stderr = _python("-c", code, tasks=elsewhere)
   assert status == 0, stderr
   names, size = stdout.splitlines()
@@ -146,6 +158,74 @@ def test_a_task_without_a_reviewed_schema_is_refused_at_once(toy, tmp_path):
   assert status == 2
   assert stderr.startswith("Error: The task toy has no reviewed schema. Expected ")
   assert str(toy / "toy" / "schema.pbtxt") in stderr
+
+
+@pytest.mark.parametrize(
+  ("before", "after", "message"),
+  [
+    ("TASK = Task(", "TASK = Task((", "toy/task.py, line 12: "),
+    ("TASK = Task(", "TASKS = Task(", "toy/task.py must define TASK = Task(...). Found none."),
+    ("TASK = Task(", "TASK = dict(", "must define TASK = Task(...). Received: a dict."),
+    ("input_key=", "input_kee=", "toy/task.py, line 12: Task has no field 'input_kee'. Did you"),
+    ('summary="A toy.", ', "", "toy/task.py, line 12: Task needs 'summary', too."),
+    ("Task(\n", "Task(\n  vocabulary=read.names,\n", "line 13: AttributeError: 'function' object"),
+    ("tasks.toy.reading", "tasks.toy.redding", "line 5: ModuleNotFoundError: No module named"),
+    ("plan=plan, ", "plans=plan, ", "Source has no field 'plans'. Did you mean 'plan'?"),
+    ("read=read", "read=lambda s, o: ()", "read must be a function at the top level of a module"),
+    ('name="toy"', 'name="fields"', "says name='fields', and its folder is called 'toy'"),
+    ('"text", label', '("text", "age"), label', "input_key must be one name: a task has one input"),
+    ("model.build_model", "model.buld_model", "model.py has no buld_model. Did you mean 'build"),
+    (
+      "model.metrics",
+      "models.metrics",
+      "no module pipeline.tasks.toy.models. Did you mean 'model'?",
+    ),
+    ('"epochs": 1, ', "", "hyperparameters must have epochs, batch_size, learning_rate. Missing:"),
+  ],
+  ids=lambda value: value[:30],
+)
+def test_a_task_with_a_fault_is_told_in_one_sentence_with_its_place(toy, before, after, message):
+  file = toy / "toy" / "task.py"
+  assert before in file.read_text()
+  file.write_text(file.read_text().replace(before, after, 1))
+  for command in (("run", "toy"), ("check", "toy", "--json"), ("predict", "toy", "a")):
+    status, _, stderr = _python("-m", "pipeline.cli.main", *command, tasks=str(toy))
+    assert status == 2
+    assert stderr.startswith("Error: The task toy cannot be used: ")
+    assert message in stderr
+    assert "Traceback" not in stderr
+    assert len(stderr.splitlines()) == 1
+  # What needs no task goes on.
+  status, stdout, _ = _python("-m", "pipeline.cli.main", "--help", tasks=str(toy))
+  assert status == 0
+  assert "toy" in stdout
+
+
+def test_an_error_in_the_model_is_told_with_its_line(toy):
+  (toy / "toy" / "model.py").write_text("def build_model(:\n")
+  status, _, stderr = _python("-m", "pipeline.cli.main", "run", "toy", tasks=str(toy))
+  assert status == 2
+  assert "toy/model.py, line 1: " in stderr
+
+
+@pytest.mark.parametrize("kind", ["absent", "file", "task"])
+def test_a_variable_that_names_no_folder_of_tasks_is_bad_input(toy, tmp_path, kind):
+  (tmp_path / "file").touch()
+  tasks = {"absent": tmp_path / "absent", "file": tmp_path / "file", "task": toy / "toy"}[kind]
+  status, _, stderr = _python("-m", "pipeline.cli.main", "run", "toy", tasks=str(tasks))
+  assert status == 2
+  assert stderr.startswith("Error: DLPIPE_TASKS must name ")
+  assert (str(toy) if kind == "task" else str(tasks)) in stderr
+  status, stdout, _ = _python("-m", "pipeline.cli.main", "--help", tasks=str(tasks))
+  assert status == 0
+  assert "DLPIPE_TASKS must name" in stdout
+
+
+def test_a_second_task_of_a_name_is_refused_and_not_left_out(toy):
+  (toy / "toy").rename(toy / "images")
+  status, _, stderr = _python("-m", "pipeline.cli.main", "run", "images", tasks=str(toy))
+  assert status == 2
+  assert stderr.startswith("Error: Two tasks are called 'images': in ")
 
 
 def test_an_edit_of_the_users_own_task_changes_its_fingerprint(toy):

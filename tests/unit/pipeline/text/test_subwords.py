@@ -45,6 +45,14 @@ def test_the_longest_piece_from_the_left_is_taken(to_pieces):
   assert row == [f"{BLANK}Tom", f"{BLANK}th", "ere"]
 
 
+def test_composed_and_decomposed_texts_are_the_same_pieces(to_pieces):
+  composed, decomposed = "Tom \u00e9\u1ead", "Tom e\u0301a\u0323\u0302"
+  rows, ids, whole = to_pieces(composed, decomposed)
+  assert rows[0] == rows[1] == [f"{BLANK}Tom", f"{BLANK}\u00e9\u1ead"]
+  assert ids[0] == ids[1]
+  assert whole == [1, 1]
+
+
 def test_ids_are_lines_after_the_special_ones(to_pieces):
   _, [[only]], _ = to_pieces("Tom")
   assert only == _PIECES.index(f"{BLANK}Tom") + 4

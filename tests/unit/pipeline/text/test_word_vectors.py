@@ -39,6 +39,13 @@ def test_rows_of_the_vocabulary_are_read(write, kind):
   np.testing.assert_allclose(vectors, [[0, 0.2, 0], [-1, 0, 0.5], [0, 0, 0]])
 
 
+def test_a_word_is_found_whichever_way_the_file_spells_it(write):
+  path = write("e\u0301te\u0301 1\n\u00e9t\u00e9 2\nd\u00e9j\u00e0 3\n".encode() + b"caf\xe9 4\n")
+  vectors, found = word_vectors.read(path, ["\u00e9t\u00e9".encode(), "d\u00e9j\u00e0".encode()], 1)
+  assert found.all()
+  assert vectors.tolist() == [[1], [3]]
+
+
 def test_the_first_of_two_lines_of_a_word_counts(write):
   vectors, _ = word_vectors.read(write(b"film 1 1\nfilm 2 2\n"), _WORDS, 2)
   assert vectors[0].tolist() == [1, 1]

@@ -8,9 +8,12 @@ import time
 
 import pytest
 
-from serving.errors import ServingError
+from serving.errors import ServingError, Unauthenticated
 from serving.rest.http_server import HttpServer
+from serving.rest.limits import Limits
 from serving.rest.messages import Response
+
+CHUNKED = b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Echo:
@@ -33,6 +36,9 @@ class Echo:
     found = {"method": request.method, "target": request.target, "body": request.body.decode()}
     return Response(200, json.dumps(found).encode())
 
+  def admit(self, request):
+    return Unauthenticated("no") if request.headers.get(b"authorization") == b"bad" else None
+
   def refusal(self, error: ServingError):
     return Response(error.http_status, str(error).encode())
 
@@ -47,8 +53,16 @@ def serve(api):
   """Returns a function that starts a server and connects to it."""
   with contextlib.ExitStack() as stack:
 
-    def started(**options):
-      server = HttpServer(api, port=0, threads=4, **options)
+    def started(*, timeout_s=30.0, max_concurrent_requests=0, answers_at_once=True, **limits):
+      server = HttpServer(
+        api,
+        port=0,
+        threads=4,
+        timeout_s=timeout_s,
+        max_concurrent_requests=max_concurrent_requests,
+        answers_at_once=answers_at_once,
+        limits=Limits(**limits),
+      )
       port = server.start()
       stack.callback(server.stop, 5)
       stack.callback(api.gate.set)
@@ -162,11 +176,198 @@ def test_what_is_no_http_is_refused_and_closed(serve, garbage):
   assert _is_closed(connection)
 
 
-def test_headers_without_end_are_cut_off(serve):
+KIB = 1 << 10
+
+
+@pytest.mark.parametrize(
+  ("head", "piece", "status"),
+  [
+    (b"GET /", b"a" * KIB, 414),
+    (b"GET / HTTP/1.1\r\na: ", b"b" * KIB, 431),
+    (b"GET / HTTP/1.1\r\n", b"b" * KIB, 431),
+    (b"GET / HTTP/1.1\r\n", b"a: b\r\n", 431),
+    (CHUNKED + b"0\r\na: ", b"b" * KIB, 431),
+    (CHUNKED + b"0\r\n", b"a: b\r\n", 431),
+    (CHUNKED + b"3;", b"x" * KIB, 431),
+    (CHUNKED, b"1\r\nx\r\n", 431),
+    (CHUNKED, b"0" * KIB, 431),
+  ],
+)
+@pytest.mark.parametrize("together", [1, 60, 1000])
+def test_what_has_no_end_is_refused_while_it_grows(serve, head, piece, status, together):
+  """However little is sent at a time."""
   connection = serve()[1]()
-  with contextlib.suppress(ConnectionError):
-    connection.sendall(b"GET / HTTP/1.1\r\n" + b"a: " + b"b" * 100_000 + b"\r\n\r\n")
-    assert _is_closed(connection)
+  connection.settimeout(10)
+  # Behind another request, too.
+  connection.sendall(b"GET /a HTTP/1.1\r\n\r\n" + head)
+  writer = threading.Thread(target=_send_on, args=(connection, piece * together, 300_000))
+  writer.start()
+  answers = _read(connection, 2)
+  assert [answer[0] for answer in answers] == [200, status]
+  assert _is_closed(connection)
+  writer.join()
+
+
+def _send_on(connection, piece, size):
+  with contextlib.suppress(OSError):
+    for _ in range(max(1, size // len(piece))):
+      connection.sendall(piece)
+
+
+def test_a_head_of_the_largest_size_is_taken(serve):
+  connection = serve()[1]()
+  lines = b"".join(b"h%d: %s\r\n" % (number, b"v" * 3000) for number in range(10))
+  connection.sendall((b"GET /%s HTTP/1.1\r\n%s\r\n" % (b"a" * 8000, lines)) * 3)
+  assert [status for status, _ in _read(connection, 3)] == [200] * 3
+
+
+def test_who_is_not_let_in_hears_it_before_the_body(serve):
+  connection = serve()[1]()
+  connection.sendall(CHUNKED[:-2] + b"Authorization: bad\r\nExpect: 100-continue\r\n\r\n")
+  assert _read(connection) == [(401, b"no")]
+  # The answer is there for one who sends all before it reads, too.
+  connection = serve()[1]()
+  connection.sendall(CHUNKED[:-2] + b"Authorization: bad\r\n\r\n")
+  for _ in range(200):
+    connection.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+  assert _read(connection) == [(401, b"no")]
+  assert _is_closed(connection)
+
+
+def test_trailers_replace_no_headers(serve):
+  connection = serve()[1]()
+  connection.sendall(
+    CHUNKED[:-2] + b"Authorization: good\r\n\r\n3\r\nabc\r\n0\r\nAuthorization: bad\r\n"
+    b"Content-Encoding: gzip\r\n\r\n"
+  )
+  assert json.loads(_read(connection)[0][1])["body"] == "abc"
+
+
+def test_of_two_tokens_none_counts(serve):
+  connection = serve()[1]()
+  connection.sendall(b"GET /a HTTP/1.1\r\nAuthorization: a\r\nauthorization: a\r\n\r\n")
+  assert _read(connection) == [(400, b"The request has more than one Authorization header.")]
+
+
+@pytest.mark.parametrize(
+  ("sent", "status"),
+  [
+    (b"GET /a", 408),
+    (b"GET /a HTTP/1.1\r\na: b\r\n", 408),
+    (b"POST /a HTTP/1.1\r\nContent-Length: 9\r\n\r\n", 408),
+    (CHUNKED, 408),
+    (b"", None),
+    (b"\r\n", None),
+    (b"GET /a HTTP/1.1\r\n\r\n", 200),
+  ],
+)
+def test_who_takes_too_long_is_told_so(serve, sent, status):
+  """With a byte now and then, where there is something that goes on; after an answer, too."""
+  times = {"header_timeout_s": 0.2, "body_timeout_s": 0.2, "idle_timeout_s": 0.2}
+  server, connect = serve(**times)
+  connection = connect()
+  connection.sendall(sent)
+  if status == 200:
+    assert _read(connection)[0][0] == 200
+  trickle = threading.Thread(target=_trickle, args=(connection,)) if status == 408 else None
+  if trickle:
+    trickle.start()
+    assert _read(connection)[0][0] == 408
+  assert _is_closed(connection)
+  connection.close()
+  if trickle:
+    trickle.join()
+  _until(lambda: not server.connections)
+
+
+def _trickle(connection):
+  with contextlib.suppress(OSError):
+    while True:
+      connection.sendall(b"1")
+      time.sleep(0.05)
+
+
+def _until(is_so):
+  deadline = time.monotonic() + 10
+  while not is_so():
+    assert time.monotonic() < deadline
+    time.sleep(0.01)
+
+
+def test_who_reads_too_slowly_is_cut_off(serve):
+  server, connect = serve(body_timeout_s=0.2)
+  connection = connect()
+  connection.sendall(b"GET /large HTTP/1.1\r\n\r\n" * 3)
+  assert connection.recv(8) == b"HTTP/1.1"
+  _until(lambda: not server.connections)
+
+
+def test_silent_connections_leave_where_others_come(serve):
+  server, connect = serve(max_connections=8)
+  kept = connect()
+  kept.sendall(b"GET /a HTTP/1.1\r\n\r\n")
+  assert _echoed(_read(kept)) == ["/a"]
+  silent = [connect() for _ in range(50)]
+  for number, one in enumerate(silent[:25]):
+    with contextlib.suppress(OSError):
+      one.sendall(b"POST /a HTTP/1.1\r\nContent-Length: 9\r\n\r\n" if number % 2 else b"GET /")
+  fresh = connect()
+  for client in (fresh, kept):  # who was answered before stays
+    client.sendall(b"GET /b HTTP/1.1\r\n\r\n")
+    assert _echoed(_read(client)) == ["/b"]
+  assert len(server.connections) <= 8
+
+
+def test_where_all_are_busy_the_newest_is_refused(serve, api):
+  server, connect = serve(max_connections=2)
+  busy = [connect(), connect()]
+  for one in busy:
+    one.sendall(b"GET /wait HTTP/1.1\r\n\r\n")
+  _until(lambda: [one.idle_since() for one in list(server.connections)] == [None, None])
+  assert _read(connect()) == [(503, b"")]
+  api.gate.set()
+  assert [_echoed(_read(one)) for one in busy] == [["/wait"]] * 2
+
+
+def test_bodies_of_all_connections_have_one_limit(serve):
+  """Who sends little gets in beside those who fill it, and it is free again when they leave."""
+  server, connect = serve(max_bytes_in_flight=2_000_000)
+  head = b"POST /a HTTP/1.1\r\nContent-Length: 600000\r\n\r\n"
+  first, second = connect(), connect()
+  first.sendall(head + b"x" * 599_999)
+  _until(lambda: server.in_flight._used > 500_000)
+  second.sendall(head + b"x" * 600_000)
+  ((status, body),) = _read(second)
+  assert status == 429
+  assert b"--max_bytes_in_flight" in body
+  third = connect()
+  third.sendall(b"POST /b HTTP/1.1\r\nContent-Length: 2\r\n\r\nok")
+  assert _echoed(_read(third)) == ["/b"]
+  first.sendall(b"x")
+  assert _echoed(_read(first)) == ["/a"]
+  first.sendall(head + b"x" * 600_000)
+  assert _echoed(_read(first)) == ["/a"]
+  first.sendall(head + b"x" * 300_000)
+  _until(lambda: server.in_flight._used > 200_000)
+  first.close()
+  _until(lambda: server.in_flight._used == 0)
+
+
+def test_earlier_requests_are_answered_before_a_refusal(serve, api):
+  connection = serve(max_request_bytes=10)[1]()
+  connection.sendall(
+    b"GET /wait HTTP/1.1\r\n\r\nGET /a HTTP/1.1\r\n\r\n"
+    b"POST /b HTTP/1.1\r\nContent-Length: 11\r\n\r\n"
+  )
+  threading.Timer(0.05, api.gate.set).start()
+  assert [status for status, _ in _read(connection, 3)] == [200, 200, 413]
+
+
+def test_many_offers_of_another_protocol_in_one_read(serve):
+  connection = serve()[1]()
+  offer = b"GET /a HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+  connection.sendall(offer * 1000)
+  assert len(_echoed(_read(connection, 1000))) == 1000
 
 
 @pytest.mark.parametrize(
@@ -180,7 +381,7 @@ def test_a_body_too_large_is_refused_before_it_is_read(serve, request_):
   connection = serve(max_request_bytes=10)[1]()
   connection.sendall(request_)
   ((status, body),) = _read(connection)
-  assert (status, body) == (429, b"The request is larger than 10 bytes (--max_request_bytes).")
+  assert (status, body) == (413, b"The request is larger than 10 bytes (--max_request_bytes).")
   assert _is_closed(connection)
 
 

@@ -44,7 +44,7 @@ def test_the_file_must_be_yaml(configured):
 
 
 def test_a_resource_must_be_one(configured):
-  with pytest.raises(BadInputError, match=r"kubeflow\.resources\.Trainer\.cpu: .*greater than 0"):
+  with pytest.raises(BadInputError, match=r"kubeflow\.resources\.Trainer\.cpu must be above 0"):
     configured("images", "kubeflow.resources={Trainer: {cpu: 0}}")
 
 

@@ -98,6 +98,12 @@ def test_turning_a_stretched_picture_is_stretching_a_turned_one(make_picture, or
   np.testing.assert_allclose(decoded(with_exif(data, tiff(orientation))), decoded(upright), atol=1)
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "P"])
+def test_a_turned_picture_of_few_bits_keeps_its_greys(quarters, mode):
+  data = encoded(quarters.convert("L").convert(mode))
+  np.testing.assert_array_equal(decoded(with_exif(data, tiff(3))), turned(decoded(data), 3))
+
+
 def test_exif_is_found_behind_other_segments_and_fillers(quarters):
   data = encoded(quarters, "JPEG", icc_profile=bytes(60_000), comment=b"Exif\0\0II*\0")
   exif = b"Exif\0\0" + tiff(6)

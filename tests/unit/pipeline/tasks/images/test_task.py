@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from components.errors import BadInputError
+from pipeline.settings import make_config
 from pipeline.tasks.images.task import TASK
 
 
@@ -39,7 +40,7 @@ def pictures(tmp_path, make_picture):
   ],
 )
 def test_the_cnns_picture_size_follows_the_shorter_sides(pictures, sizes, expected):
-  assert _infer(pictures(*sizes)) == {"image_size": expected}
+  assert _infer(pictures(*sizes))["image_size"] == expected
 
 
 def test_a_backbone_takes_what_it_was_trained_on():
@@ -48,21 +49,25 @@ def test_a_backbone_takes_what_it_was_trained_on():
 
 @pytest.mark.parametrize("size", [8, 100, 1024])
 def test_a_size_that_is_set_is_kept(size):
-  assert _infer("unused", image_size=size) == {"image_size": size}
+  assert _infer("unused", image_size=size)["image_size"] == size
 
 
-@pytest.mark.parametrize("size", [7, 1025, 0, -1, 28.5, "28"])
+@pytest.mark.parametrize("size", ["7", "1025", "0", "-1", "28.5", "'28'", "true"])
 def test_a_size_that_cannot_work_is_bad_input(size):
-  with pytest.raises(BadInputError, match=rf"from 8 to 1024. Received: {size!r}"):
-    _infer("unused", image_size=size)
+  with pytest.raises(BadInputError, match="null or a whole number from 8 to 1,024. Received: "):
+    make_config(TASK, data_path="x", workspace="w", settings=[f"model.image_size={size}"])
+
+
+def test_the_cnn_has_one_name_however_it_is_written():
+  assert _infer("unused", backbone="CNN", image_size=28)["backbone"] == "cnn"
 
 
 def test_weights_are_identified_by_their_content(tmp_path, monkeypatch):
-  (tmp_path / "w.h5").write_bytes(b"weights")
+  (tmp_path / "w.h5").write_bytes(b"\x89HDF\r\n\x1a\nweights")
   monkeypatch.chdir(tmp_path)
   found = _infer("unused", backbone="squeezenet", weights="w.h5")
   assert found["weights"] == str(tmp_path / "w.h5")
-  assert found["weights_sha256"] == hashlib.sha256(b"weights").hexdigest()
+  assert found["weights_sha256"] == hashlib.sha256(b"\x89HDF\r\n\x1a\nweights").hexdigest()
 
 
 def test_imagenet_is_a_name_and_no_file():
@@ -75,6 +80,10 @@ def test_imagenet_is_a_name_and_no_file():
   [
     ({"weights": "imagenet", "image_size": 28}, "model.weights needs a model.backbone"),
     ({"weights": "absent.h5", "backbone": "VGG16"}, "Not found: '.*absent.h5'"),
+    ({"weights": "imagenet", "backbone": "SqueezeNet"}, "not published by Keras"),
+    ({"weights": __file__, "backbone": "VGG16"}, "does not begin as HDF5 does"),
+    ({"backbone": "MobilNetV2"}, "Unknown model.backbone='MobilNetV2'. Did you mean 'mobilenetv2'"),
+    ({"backbone": "resnet"}, "Unknown model.backbone='resnet'."),
   ],
 )
 def test_weights_that_cannot_work_are_bad_input(changes, message):

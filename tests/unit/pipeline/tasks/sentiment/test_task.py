@@ -6,6 +6,7 @@ import json
 import pytest
 
 from components.errors import BadInputError
+from pipeline.settings import make_config
 from pipeline.tasks.sentiment.metrics import metrics
 from pipeline.tasks.sentiment.task import TASK
 
@@ -49,21 +50,23 @@ def test_vectors_that_cannot_be_read_are_bad_input(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-  ("name", "value", "message"),
+  ("setting", "message"),
   [
-    ("max_words", 1, "model.max_words must be at least 2. Received: 1"),
-    ("part_buckets", 0, "model.part_buckets must be at least 1"),
-    ("readers", -1, "model.readers must be at least 0"),
-    ("dropout", 1.0, "model.dropout must be from 0 to less than 1. Received: 1.0"),
-    ("word_dropout", -0.1, "model.word_dropout must be from 0"),
-    ("word_units", 0, "model.word_units must be a positive int. Received: 0"),
-    ("word_units", "many", "model.word_units must be a positive int. Received: 'many'"),
-    ("word_units", True, "model.word_units must be a positive int. Received: True"),
+    ("max_words=1", "model.max_words must be a whole number of at least 2, such as 400"),
+    ("part_buckets=0", "model.part_buckets must be a whole number of at least 1"),
+    ("readers=-1", "model.readers must be a whole number of at least 0"),
+    ("dropout=1", "must be a number of at least 0 and below 1, such as 0.3. Received: 1.0"),
+    ("word_dropout=-0.1", "model.word_dropout must be a number of at least 0 and below 1"),
+    ("cell=gur", "model.cell must be gru or lstm, such as 'gru'. Received: 'gur'"),
+    ("word_units=0", "must be null or a whole number of at least 1. Received: 0"),
+    ("word_units=many", "must be null or a whole number of at least 1. Received: 'many'"),
+    ("word_units=true", "must be null or a whole number of at least 1. Received: true"),
   ],
 )
-def test_a_setting_that_cannot_work_is_bad_input(name, value, message):
-  with pytest.raises(BadInputError, match=message):
-    _infer(**{name: value})
+def test_a_setting_that_cannot_work_is_bad_input(setting, message):
+  with pytest.raises(BadInputError) as refused:
+    make_config(TASK, data_path="x", workspace="w", settings=[f"model.{setting}"])
+  assert message in str(refused.value)
 
 
 def test_a_request_is_the_text_as_it_is():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 
@@ -173,11 +174,13 @@ def test_one_class_is_refused(class_folders):
   assert "Found only 'cat'" in refusal(class_folders("cat"))
 
 
-def test_a_class_with_one_picture_is_refused(class_folders, make_picture):
+def test_a_class_with_one_picture_needs_two_others_beside_it(class_folders, make_picture):
   root = class_folders("cat", "dog")
   (root / "owl").mkdir()
   (root / "owl" / "0.png").write_bytes(make_picture())
-  assert "Found one of 'owl'" in refusal(root)
+  assert folder.plan(str(root), {}).classes["owl"] == 1
+  shutil.rmtree(root / "dog")
+  assert "two classes with two pictures or more. Found one of 'owl'" in refusal(root)
 
 
 def test_a_class_that_train_lacks_is_refused(class_folders):

@@ -91,8 +91,11 @@ def test_rows_that_cannot_be_used_are_rejected(write):
     ("path,kind\n" + ROWS, "--set data.label_column="),
     ("", "It is empty"),
     ("path,label\na/0.png,cat\na/1.png,cat\n", "Found: 'cat'"),
-    ("path,label\n" + ROWS + "a/2.png,owl\n", "Found one of 'owl'"),
-    ("path,label\n" + ROWS + f"a/2.png,{'o' * 41}\n", f"Found one of '{'o' * 39}…'; add"),
+    ("path,label\na/0.png,cat\na/1.png,cat\na/2.png,owl\n", "Found one of 'owl'"),
+    (
+      f"path,label\na/0.png,cat\na/1.png,cat\na/2.png,{'o' * 41}\n",
+      f"Found one of '{'o' * 39}…'; add",
+    ),
   ],
 )
 def test_a_csv_that_cannot_be_used_is_refused(text, words, write):

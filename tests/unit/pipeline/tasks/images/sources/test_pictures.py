@@ -78,6 +78,13 @@ def test_what_is_no_picture_is_refused_by_name(data, words):
   assert refused(data) == f"not a JPEG, PNG, GIF or BMP picture, but {words}"
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.binary(min_size=1), st.text(min_size=1).map(lambda text: text.encode("utf-8"))))
+def test_what_is_no_picture_is_called_alike_before_tensorflow_is_loaded(data):
+  if headers.kind_of(data) is None:
+    assert refused(data).endswith(f", but {headers.describe(data)}")
+
+
 @pytest.mark.parametrize(
   ("kind", "reason"),
   [("JPEG", "cut off: the JPEG has no end"), ("PNG", "cut off: the PNG has no end")],

@@ -74,5 +74,5 @@ def test_unsup_alone_is_no_class(write, read_all):
 
 
 def test_words_are_those_of_texts(write, read_all):
-  with pytest.raises(BadInputError, match="Expected at least two texts of each class"):
+  with pytest.raises(BadInputError, match="Expected at least two classes with two texts or more"):
     read_all("folder", write(pos__1="a", neg__1="b", neg__2="c"))

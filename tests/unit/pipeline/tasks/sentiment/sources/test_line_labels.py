@@ -142,6 +142,15 @@ def test_files_of_labels_are_no_class(files, write):
   [
     ({"train.txt": sentences(9), "test.txt": sentences(9, 9)}, "name of a split"),
     ({"pos.txt": sentences(9), "neg.txt": sentences(9), "valid.txt": sentences(9)}, "'valid'"),
+    # Stanford Sentiment Treebank: `1 A fine film .` in stsa.binary.train; TREC: train_5500.label.
+    (
+      {
+        f"stsa.binary.{s}": [f"{n % 2} {t}" for n, t in enumerate(sentences(9))]
+        for s in ("train", "dev", "test")
+      },
+      "all are called 'binary'",
+    ),
+    ({"train_5500.label": sentences(9), "TREC_10.label": sentences(9, 9)}, "'train_5500'"),
     ({"part-00000": sentences(9), "part-00001": sentences(9, 9)}, "numbers of parts"),
     ({"pos.txt": sentences(9), "ids.txt": [str(n) for n in range(9)]}, "are numbers"),
     (

@@ -173,6 +173,13 @@ def test_a_first_pair_is_no_header(head, write, read_all):
 def test_swapped_and_equal_pairs_are_warned_of(write, read_all):
   rows = [*PAIRS, PAIRS[3][::-1], *[(f"OK {w}.", f"OK {w}.") for w in ("Tom", "Mary", "Ann")]]
   warnings = read_all("tsv", write(rows))[0].recognized.warnings
-  assert warnings[0].startswith("3 of the 43 pairs looked at have equal sides, such as 'OK Tom.'")
-  assert warnings[1].startswith("1 of the 43 pairs looked at stand there a second time with their")
+  assert warnings[0].startswith("3 of the 44 pairs looked at have equal sides, such as 'OK Tom.'")
+  assert warnings[1].startswith("1 of the 44 pairs looked at stand there a second time with their")
   assert read_all("tsv", write(PAIRS))[0].recognized.warnings == []
+  turned = [pair[::-1] if n % 10 == 3 else pair for n, pair in enumerate(PAIRS)]
+  assert read_all("tsv", write(turned))[0].recognized.warnings == [
+    (
+      "4 of the 40 pairs looked at seem to have their sides swapped, such as 'Je vois 0 maisons.', "
+      "'I see 0 houses.'"
+    )
+  ]

@@ -1,0 +1,154 @@
+"""Findings about the split that the gates judge by: one class, or too few examples for a bound.
+
+A bound is too much for a split if the 95 % interval of a model that just keeps it reaches more than
+half of the way to what guessing gets. Intervals: Wilson (1927) for accuracy, the same divided by
+the errors of the majority guess for skill, Hanley and McNeil (1982) for the area under the curve.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.records import EVAL, TRAIN, VAL
+from pipeline.checks.finding import WARNING, Finding
+
+_Z = 1.96
+_NEED_TWO_CLASSES = ("skill", "auc")
+_FEW = 100  # of a metric without a formula for its interval, such as BLEU
+
+_MORE = "Add examples, or give eval a larger part (data.eval_fraction) where it is drawn."
+
+
+def about_judging(
+  examples: Mapping[str, int],
+  labels: Mapping[str, Mapping[str, int]],
+  gates: Sequence[Mapping[str, Any]],
+) -> list[Finding]:
+  """What the counts say about val and eval before anything is trained.
+
+  Args:
+    examples: count by split.
+    labels: count by split and label; empty for tasks without classes.
+    gates: `metric`, `direction`, `bound` and `max_regression` of each gate, as `MetricGate` has.
+  """
+  found = [_one_class(split, labels, gates) for split in (VAL, EVAL)]
+  found.append(_few(examples.get(EVAL, 0), _present(labels.get(EVAL)), gates))
+  return [finding for finding in found if finding]
+
+
+def half_width(metric: str, bound: float, counts: Sequence[int]) -> float | None:
+  """Half of the 95 % interval of a model that just keeps the bound; None where none is known.
+
+  Args:
+    metric: `accuracy`, `skill` or `auc`.
+    bound: the bound.
+    counts: examples of each class.
+
+  >>> round(half_width("accuracy", 0.5, [50, 50]), 3), round(half_width("skill", 0.3, [7] * 5), 2)
+  (0.096, 0.2)
+  """
+  total = sum(counts)
+  if total < 1 or not 0 <= bound <= 1:
+    return None
+  commonest = max(counts, default=0) / total
+  if metric == "accuracy":
+    return _wilson(bound, total)
+  if metric == "skill" and commonest < 1:
+    return _wilson(commonest + bound * (1 - commonest), total) / (1 - commonest)
+  if metric == "auc" and len(counts) == 2:
+    return _hanley_mcneil(bound, *counts)
+  return None
+
+
+def _one_class(
+  split: str, labels: Mapping[str, Mapping[str, int]], gates: Sequence[Mapping[str, Any]]
+) -> Finding | None:
+  present = _present(labels.get(split))
+  if len(present) != 1 or len(_present(labels.get(TRAIN))) < 2:
+    return None
+  [(label, count)] = present.items()
+  unmeasured = [gate["metric"] for gate in gates if gate["metric"] in _NEED_TWO_CLASSES]
+  details = []
+  if split == EVAL and unmeasured:
+    details.append(
+      f"{' and '.join(unmeasured)} cannot be measured on one class, so the gate refuses the model"
+    )
+  return Finding(
+    name="one_class",
+    level=WARNING,
+    count=count,
+    what=f"All {count:,} examples of {split} are of one class, {label!r}.",
+    advice=f"Add examples of other classes to {split}, or give the data without splits.",
+    details=tuple(details),
+  )
+
+
+def _few(
+  total: int, counts: Mapping[str, int], gates: Sequence[Mapping[str, Any]]
+) -> Finding | None:
+  details = [sentence for gate in gates for sentence in _of_gate(gate, total, counts)]
+  if not total or not details:
+    return None
+  return Finding(
+    name="few_examples",
+    level=WARNING,
+    count=total,
+    what=f"eval holds {total:,} example{'s' if total != 1 else ''}: too few to judge a model by.",
+    advice=f"{_MORE} Until then, take a pass or a refusal for a hint.",
+    details=tuple(details),
+  )
+
+
+def _of_gate(gate: Mapping[str, Any], total: int, counts: Mapping[str, int]) -> list[str]:
+  metric, bound = gate["metric"], gate["bound"]
+  said = []
+  if bound is not None:
+    width = half_width(metric, bound, list(counts.values()))
+    room = abs(bound - _by_chance(metric, counts))
+    if width is not None and width >= room > 0:
+      said.append(
+        f"the bound {bound:g} of {metric} cannot be told from chance ({_known_to(width)})"
+      )
+    elif width is not None and width > room / 2:
+      said.append(f"the bound {bound:g} of {metric} is uncertain ({_known_to(width)})")
+    elif width is None and total < _FEW and not counts:
+      said.append(f"the bound {bound:g} of {metric} rests on fewer than {_FEW} examples")
+  regression = gate["max_regression"]
+  if metric == "accuracy" and regression and total * regression < 1:
+    said.append(
+      f"accuracy may fall by {regression:g}; one example more or less is {1 / max(total, 1):.2g}"
+    )
+  return said
+
+
+def _known_to(width: float) -> str:
+  return f"95 % interval: ±{width:.2g}"
+
+
+def _by_chance(metric: str, counts: Mapping[str, int]) -> float:
+  """What guessing without looking gets."""
+  if metric == "accuracy":
+    return max(counts.values(), default=0) / max(sum(counts.values()), 1)
+  return 0.5 if metric == "auc" else 0.0
+
+
+def _present(counts: Mapping[str, int] | None) -> dict[str, int]:
+  return {label: count for label, count in (counts or {}).items() if count}
+
+
+def _wilson(share: float, total: int) -> float:
+  spread = math.sqrt(share * (1 - share) / total + _Z**2 / (4 * total**2))
+  return _Z * spread / (1 + _Z**2 / total)
+
+
+def _hanley_mcneil(area: float, positives: int, negatives: int) -> float:
+  two_positives = area / (2 - area)
+  two_negatives = 2 * area**2 / (1 + area)
+  variance = (
+    area * (1 - area)
+    + (positives - 1) * (two_positives - area**2)
+    + (negatives - 1) * (two_negatives - area**2)
+  )
+  return _Z * math.sqrt(max(variance, 0.0) / (positives * negatives))

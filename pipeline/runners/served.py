@@ -1,0 +1,73 @@
+"""What stands in a served directory: which version is served, since when, how it came there.
+
+Reads the directory only; who asks adds what a metadata store knows of the runs. Imports neither
+TensorFlow nor TFX.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from typing import Any
+
+from components.versioned_pusher.publish import content_digest, list_versions, version_record
+
+PUSHED, ROLLED_BACK, UNKNOWN = "pushed", "rolled_back", "unknown"
+WHOLE, CHANGED, DAMAGED = "whole", "changed", "damaged"
+_MODEL_FILE = "saved_model.pb"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Version:
+  """One version of a model.
+
+  Attributes:
+    version: its number.
+    since: when it was published, ISO 8601 in UTC; None where nothing of ours put it there.
+    how: pushed, rolled_back, or unknown where nothing of ours put it there.
+    rollback_of: the version that a rollback repeats.
+    first_version: the number under which the same model was first published.
+    files: whole as they were published; changed since; damaged, which no server can load; unknown
+      where no record says what they were.
+  """
+
+  version: int
+  since: str | None
+  how: str
+  rollback_of: int | None
+  first_version: int
+  files: str
+
+  def to_json(self) -> dict[str, Any]:
+    """The object `--json` prints."""
+    return dataclasses.asdict(self)
+
+
+def versions(serving_dir: pathlib.Path) -> list[Version]:
+  """All versions, the newest first; that is the one that a model server takes."""
+  return [_version(serving_dir, number) for number in reversed(list_versions(serving_dir))]
+
+
+def _version(serving_dir: pathlib.Path, number: int) -> Version:
+  record = version_record(serving_dir, number)
+  rollback_of = record.get("rollback_of")
+  how = ROLLED_BACK if rollback_of is not None else PUSHED if "pushed_from" in record else UNKNOWN
+  return Version(
+    version=number,
+    since=record.get("published_at"),
+    how=how,
+    rollback_of=rollback_of,
+    first_version=record.get("first_version", number),
+    files=_files(serving_dir / str(number), record.get("sha256")),
+  )
+
+
+def _files(directory: pathlib.Path, digest: str | None) -> str:
+  try:
+    if not (directory / _MODEL_FILE).is_file():
+      return DAMAGED
+    if digest is None:
+      return UNKNOWN
+    return WHOLE if content_digest(directory) == digest else CHANGED
+  except OSError:  # a disk that fails, files that may not be read
+    return DAMAGED
