@@ -254,7 +254,7 @@ _PATHS = (
   "metrics",
 )
 _OPTIONAL_PATHS = ("adapt", "score_text", "describe")
-_FUNCTIONS = ("shipped_data", "sample_input", "request_value")
+_FUNCTIONS = ("shipped_data", "sample_input", "request_value", "find_file")
 _TUPLES = (
   "sequence_keys",
   "preprocessing_hyperparameters",

@@ -184,7 +184,10 @@ def test_long_texts_are_cut_on_the_screen_and_paths_are_not():
     (("predict", "images", "a.png"), "Cannot read the picture 'a.png': No such file"),
     (("predict", "images", "--sample"), "No model is pushed in "),
     (("predict", "images", "--input-file", "b.txt"), "--input-file takes a file of lines. There"),
-    (("predict", "images", "--input-file", "bad.txt"), "None of 2 inputs can be read:\n  'a.png': "),
+    (
+      ("predict", "images", "--input-file", "bad.txt"),
+      "None of 2 inputs can be read:\n  'a.png': ",
+    ),
   ],
 )
 def test_refusals_come_before_tensorflow(command, tmp_path, arguments, message):
