@@ -9,19 +9,32 @@ TensorFlow nor TFX, so that the command line can list tasks and validate input i
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from components.errors import BadInputError
 from components.records import Record, Rejected, SourcePlan
-from pipeline.sources import input_paths
 
 Options = Mapping[str, Any]
 # Hyperparameters that every task has; a user sets them as train.<name>.
 TRAIN_NAMES = ("epochs", "batch_size", "learning_rate")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+
+
+def beside(folder: str, name: Any) -> str:
+  """The path of a file that a table or a list in a folder names.
+
+  Raises:
+    ValueError: the name is missing, or no string.
+  """
+  if name is None or name == "":
+    raise ValueError("the row names no file")
+  if not isinstance(name, str):
+    raise ValueError(f"the path is no string, but a {type(name).__name__}")
+  return os.path.join(folder, name)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -191,7 +204,7 @@ class Task:
   sample_input: Callable[[], str]
   request_value: Callable[[Any], bytes | str]
   input_column: str | None = None
-  find_file: Callable[[str, Any], str] = input_paths.beside
+  find_file: Callable[[str, Any], str] = beside
   input_rule: str | None = None
   input_bounds: tuple[str, ...] = ()
   preprocessing_fn: str

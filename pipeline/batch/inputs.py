@@ -16,7 +16,7 @@ from pipeline.batch import input_columns
 from pipeline.batch.input_columns import PATH
 from pipeline.sources import encoding, input_paths, line_files, tables, texts
 from pipeline.sources.tables.parquet_files import open_parquet
-from pipeline.task import Task
+from pipeline.task import Task, beside
 
 ID = "id"
 ALL_COLUMNS = "*"
@@ -141,7 +141,7 @@ def read_rows(
   plan: InputPlan,
   shard: Mapping[str, Any],
   request_value: Callable[[Any], bytes | str],
-  find_file: Callable[[str, Any], str] = input_paths.beside,
+  find_file: Callable[[str, Any], str] = beside,
 ) -> Iterator[InputRow]:
   """The rows of one shard.
 

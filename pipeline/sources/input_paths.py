@@ -121,19 +121,6 @@ def require(path: str, *, expected: str) -> None:
     raise BadInputError(f"Expected {expected}. Nothing exists at {path!r}; check the path.")
 
 
-def beside(folder: str, name: Any) -> str:
-  """The path of a file that a table or a list in a folder names.
-
-  Raises:
-    ValueError: the name is missing, or no string.
-  """
-  if name is None or name == "":
-    raise ValueError("the row names no file")
-  if not isinstance(name, str):
-    raise ValueError(f"the path is no string, but a {type(name).__name__}")
-  return os.path.join(folder, name)
-
-
 def fingerprint(root: str, paths: Iterable[str], *facts: Any) -> str:
   """Changes when a name, size or modification time does, or a fact such as an option."""
   digest = hashlib.sha256(repr(facts).encode("utf-8", "backslashreplace"))
