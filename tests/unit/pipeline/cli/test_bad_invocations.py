@@ -57,17 +57,7 @@ for args in json.load(sys.stdin):
 print(json.dumps(found))
 """
 
-_VALUES = (
-  "caf\udce9",
-  "",
-  "\0",
-  "x" * 5000,
-  "[[[",
-  "file/below",
-  "loop",
-  "locked",
-  "locked_folder/x",
-)
+_VALUES = ("caf\udce9", "", "\0", "x" * 5000, "loop", "locked_folder/x")
 _FILES = (
   *("empty", "bytes", "latin.yaml", "open.yaml", "deep.yaml", "list.yaml", "utf16.yaml"),
   *("date.yaml", "object.yaml", "keys.yaml"),
@@ -147,28 +137,25 @@ def _invocations(template):
   return [[word.replace("{}", value) for word in template] for value in _values(template)]
 
 
-@pytest.fixture(scope="module")
-def answers(folder):
-  """Code and output of each invocation, by its template."""
+def _answers(folder, invocations):
+  """Code and output of each."""
   done = subprocess.run(
     [sys.executable, "-c", _SCRIPT],
-    input=json.dumps([each for template in _ALWAYS_BAD for each in _invocations(template)]),
+    input=json.dumps(invocations),
     cwd=folder,
     env={**os.environ, "PYTHONPATH": str(_ROOT)},
     capture_output=True,
     text=True,
-    timeout=900,
+    timeout=300,
     check=True,
   )
-  found = iter(json.loads(done.stdout))
-  return {
-    template: [(args, *next(found)) for args in _invocations(template)] for template in _ALWAYS_BAD
-  }
+  return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize("template", _ALWAYS_BAD, ids=" ".join)
-def test_bad_values_are_refused_with_a_message(answers, template):
-  for args, code, said in answers[template]:
+def test_bad_values_are_refused_with_a_message(folder, template):
+  invocations = _invocations(template)
+  for args, (code, said) in zip(invocations, _answers(folder, invocations), strict=True):
     shown = ([word[:60] for word in args], code, said[-2000:])
     assert "Traceback" not in said, shown
     assert "not foreseen" not in said, shown
