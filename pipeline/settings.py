@@ -182,12 +182,15 @@ def nearest(key: str, known: Iterable[str]) -> list[str]:
 
 
 def _as_meant(value: Any, setting: Setting) -> Any:
-  """A whole number where any number or a text may be becomes that: a column may be called 2."""
-  if isinstance(value, bool) or not isinstance(value, int):
+  """A whole number where any number may be, and a number where a text may be, become that.
+
+  A column may be called 2.
+  """
+  if isinstance(value, bool) or not isinstance(value, (int, float)):
     return value
-  if value_kinds.is_any_number(setting.kind):
-    return float(value)
-  return str(value) if value_kinds.is_text(setting.kind) else value
+  if value_kinds.is_text(setting.kind):
+    return str(value)
+  return float(value) if value_kinds.is_any_number(setting.kind) else value
 
 
 def _explain(error: Any) -> str:

@@ -120,13 +120,13 @@ def look_at(known: Task, config: PipelineConfig) -> Inputs:
     BadInputError: the input cannot work.
   """
   path = config.data_path
+  schema_path(known.name)
   try:
     source_name, source = choose_source(known, config)
     plan = source.plan(path, config.data_options(known))
   except BadInputError as err:
     raise (err if config.data.source else wrong_task.explain(err, known, path)) from err
   _require_table_for_dialect(known, config, source_name)
-  schema_path(known.name)
   hyperparameters = config.hyperparameters(known)
   if known.infer_hyperparameters:
     hyperparameters |= known.infer_hyperparameters(

@@ -71,7 +71,7 @@ def test_a_column_may_be_called_by_a_number(config_file):
   assert make("data.label_column=2").data.options == {"label_column": "2"}
   path = config_file("data: {label_column: 2, header: false}\n")
   assert make(config_file=path).data.options == {"label_column": "2", "header": False}
-  with pytest.raises(BadInputError, match="data.label_column must be of type str"):
+  with pytest.raises(BadInputError, match="data.label_column must be text, such as 'label'"):
     make("data.label_column=true")
 
 
@@ -132,7 +132,7 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
     ),
     (
       "gates.recall=0.5",
-      "Names in gates: accuracy, accuracy.max_regression, max_latency_ms, skill,",
+      "Names in gates: accuracy, accuracy.max_regression, max_latency_ms, min_examples, skill,",
     ),
     ("data.options={}", "unknown name 'data.options'"),
     ("train.epochs=[1", "--set train.epochs: the value is not readable: '[1'"),
@@ -308,6 +308,7 @@ def test_known_settings_are_what_may_be_set():
     "accuracy",
     "accuracy.max_regression",
     "max_latency_ms",
+    "min_examples",
   ]
   assert set(names["data"]) == set(DataConfig.model_fields) - {"options"} | set(TASK.data_options)
   assert not set(names["model"]) & {"epochs", "batch_size", "learning_rate"}

@@ -7,6 +7,7 @@ import pytest
 from components.serving_gate.compare import PathResult
 from components.serving_gate.latency import Latency
 from components.serving_gate.parity import Parity
+from components.serving_gate.serving_ops import ServingRelease
 
 _PATH = PathResult(
   loader="TF2", signature="s", output="o", batch=1, max_difference=2e-7, passed=True, reason=""
@@ -21,7 +22,13 @@ _LATENCY = (
 
 def _parity(**changes):
   near = dataclasses.replace(_PATH, max_difference=1e-7)
-  fields = {"rows": 3, "tolerance": 1e-5, "max_latency_ms": None, "latency": _LATENCY}
+  fields = {
+    "rows": 3,
+    "tolerance": 1e-5,
+    "max_latency_ms": None,
+    "latency": _LATENCY,
+    "release": ServingRelease(version="2.16"),
+  }
   return Parity(**{**fields, "paths": (_PATH, near), **changes})
 
 

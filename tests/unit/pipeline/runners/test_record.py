@@ -8,6 +8,7 @@ from ml_metadata.proto import metadata_store_pb2
 from components.errors import BadInputError, DataRefusedError
 from components.serving_gate.compare import PathResult
 from components.serving_gate.parity import Parity
+from components.serving_gate.serving_ops import ServingRelease
 from pipeline.evaluation import eval_config
 from pipeline.gates import judge, parameters
 from pipeline.runners import record
@@ -82,7 +83,13 @@ def parity(tmp_path):
       )
       for difference in differences
     ]
-    proof = Parity(rows=1, tolerance=1e-5, max_latency_ms=None, paths=tuple(paths))
+    proof = Parity(
+      rows=1,
+      tolerance=1e-5,
+      max_latency_ms=None,
+      release=ServingRelease(version="2.16"),
+      paths=tuple(paths),
+    )
     assert proof.passed is passed
     document = proof.to_json()
     (path / "parity.json").write_text(json.dumps(document))
