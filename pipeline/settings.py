@@ -21,6 +21,8 @@ from pipeline.config import PipelineConfig
 from pipeline.known_settings import Setting, known_settings
 from pipeline.task import Task
 
+# What reading a text as YAML raises: also on a day that no month has, and on deep nesting.
+_YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
 # Pydantic's kinds of errors, in words.
 _BOUNDS = {
   "greater_than_equal": "at least",
@@ -109,7 +111,7 @@ def _file_items(path: str | None) -> Iterable[tuple[str, str, Any]]:
     content = yaml.safe_load(pathlib.Path(path).read_text(encoding="utf-8")) or {}
   except OSError as err:
     raise BadInputError(f"Cannot read --config {path}: {err.strerror}.") from err
-  except (yaml.YAMLError, UnicodeDecodeError) as err:
+  except _YAML_ERRORS as err:
     raise BadInputError(f"--config {path} is not YAML: {err}") from err
   if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
     raise BadInputError(
@@ -132,7 +134,7 @@ def _parse_setting(setting: str, known: Mapping[str, Setting]) -> tuple[str, str
     )
   try:
     return "--set", key, _scalar(value)
-  except yaml.YAMLError as err:
+  except _YAML_ERRORS as err:
     raise BadInputError(f"--set {key}: the value is not readable: {value!r}") from err
 
 

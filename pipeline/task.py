@@ -9,8 +9,9 @@ TensorFlow nor TFX, so that the command line can list tasks and validate input i
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from components.errors import BadInputError
@@ -23,6 +24,19 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 
+def beside(folder: str, name: Any) -> str:
+  """The path of a file that a table or a list in a folder names.
+
+  Raises:
+    ValueError: the name is missing, or no string.
+  """
+  if name is None or name == "":
+    raise ValueError("the row names no file")
+  if not isinstance(name, str):
+    raise ValueError(f"the path is no string, but a {type(name).__name__}")
+  return os.path.join(folder, name)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
   """One input layout a task reads.
@@ -33,6 +47,8 @@ class Source:
     plan: `(path, data options) -> SourcePlan`; raises `BadInputError` on input that cannot be used.
     read: `(shard, data options) -> records`; runs on Beam workers, must be importable by name.
     reads_tables: whether the data options `separator` and `header` are for it.
+    usual_columns: what else columns of a table are called, in lower case, by the task's name for
+      them, such as `{"text": ("review",)}`; `dlpipe batch` finds its inputs by them, too.
   """
 
   description: str
@@ -40,6 +56,7 @@ class Source:
   plan: Callable[[str, Options], SourcePlan]
   read: Callable[[Mapping[str, Any], Options], Iterator[Record | Rejected]]
   reads_tables: bool = False
+  usual_columns: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self) -> None:
     """Holds the functions to what Beam's workers can import.
@@ -122,6 +139,10 @@ class Task:
     request_value: turns one command-line argument, or one cell of a table, into `input_key`'s
       value (file bytes, text); what is missing becomes empty, which `input_rule` refuses. Raises
       `BadInputError` on a file that cannot be read, `ValueError` on what is no input at all.
+    input_column: what the sources call the column of inputs: the data option `<name>_column` names
+      it, and `usual_columns` its other names; by default `input_key`, or `path` for files.
+    find_file: the path of the file that a cell of a table or a line names, where inputs are files:
+      `(folder of the table, cell) -> path`; raises `ValueError` on what names none.
     input_rule: dotted path; in graph, `([batch] string, {name of input_bounds: value}) -> [batch]
       string` says why inputs are not answered, empty where they are. The sources ask it or agree
       with it, and every signature refuses by it.
@@ -182,6 +203,8 @@ class Task:
   data_options: Options = dataclasses.field(default_factory=dict)
   sample_input: Callable[[], str]
   request_value: Callable[[Any], bytes | str]
+  input_column: str | None = None
+  find_file: Callable[[str, Any], str] = beside
   input_rule: str | None = None
   input_bounds: tuple[str, ...] = ()
   preprocessing_fn: str
@@ -244,7 +267,7 @@ _PATHS = (
   "metrics",
 )
 _OPTIONAL_PATHS = ("adapt", "score_text", "describe")
-_FUNCTIONS = ("shipped_data", "sample_input", "request_value")
+_FUNCTIONS = ("shipped_data", "sample_input", "request_value", "find_file")
 _TUPLES = (
   "sequence_keys",
   "preprocessing_hyperparameters",

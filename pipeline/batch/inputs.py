@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from components.errors import BadInputError
+from pipeline.batch import input_columns
+from pipeline.batch.input_columns import PATH
 from pipeline.sources import encoding, input_paths, line_files, tables, texts
 from pipeline.sources.tables.parquet_files import open_parquet
-from pipeline.task import Task
+from pipeline.task import Task, beside
 
-ID, PATH = "id", "path"
+ID = "id"
 ALL_COLUMNS = "*"
 
 _SHARD_FILES = 1000
@@ -51,6 +53,7 @@ class InputPlan:
     several_files: whether numbers repeat, because each file counts its own rows.
     input_kind: whether a cell is the input itself or the path of a file that holds it.
     types: Arrow types of columns, where the input has types.
+    guess: why `input_column` was taken, where nobody named it; else empty.
   """
 
   kind: Literal["table", "lines", "files"]
@@ -62,12 +65,14 @@ class InputPlan:
   several_files: bool = False
   input_kind: Literal["text", "file"]
   types: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  guess: str = ""
 
 
 def plan_input(
   task: Task,
   path: str,
   *,
+  options: Mapping[str, Any] | None = None,
   column: str | None = None,
   id_column: str | None = None,
   keep: Sequence[str] = (),
@@ -77,15 +82,18 @@ def plan_input(
   Args:
     task: whose inputs they are.
     path: a table, a `.txt`, or a folder.
-    column: the table's column with the inputs; by default one that the task's data options name, or
-      the task's `input_key`, or `path` where inputs are files.
+    options: the data options, of which `separator`, `header` and the column of inputs count; by
+      default the task's.
+    column: the table's column with the inputs; by default the one that the options name, that the
+      task's sources find, or that is the only one.
     id_column: the table's column with the ids; by default `id`, or else rows are numbered.
     keep: further columns to keep; `*` keeps all.
 
   Raises:
     BadInputError: there is no such input, no such column, or not one row.
   """
-  plan = _plan(task, path, column, id_column, keep)
+  options = {**task.data_options, **(options or {})}
+  plan = _plan(task, path, options, column, id_column, keep)
   if not any(True for shard in plan.shards for _ in _read(plan, shard)):
     raise BadInputError(
       f"Expected at least one row to predict in {os.path.abspath(path)!r}. It has none; check that "
@@ -95,27 +103,45 @@ def plan_input(
 
 
 def _plan(
-  task: Task, path: str, column: str | None, id_column: str | None, keep: Sequence[str]
+  task: Task,
+  path: str,
+  options: Mapping[str, Any],
+  column: str | None,
+  id_column: str | None,
+  keep: Sequence[str],
 ) -> InputPlan:
   path = os.path.abspath(path)
   input_paths.require(path, expected=_expected(task))
-  if os.path.isdir(path) and task.input_kind == "file":
+  is_files = os.path.isdir(path) and task.input_kind == "file"
+  is_table = not is_files and (
+    tables.matches(path) or (os.path.isfile(path) and options.get("separator") is not None)
+  )
+  if is_table:
+    return _plan_table(task, path, options, column, id_column, keep)
+  if is_files:
     plan = _plan_files(path)
-  elif tables.matches(path):
-    return _plan_table(task, path, column, id_column, keep)
   elif path.lower().endswith(_LINE_SUFFIXES) and os.path.isfile(path):
     plan = _plan_lines(task, path)
   else:
     raise BadInputError(f"Expected {_expected(task)}. Received: {path!r}")
-  flags = {"--column": column, "--id-column": id_column, "--keep": keep}
+  flags = {
+    "--column names a column": column,
+    "--id-column names a column": id_column,
+    "--keep names a column": keep or None,
+    "data.separator is said": options.get("separator"),
+    "data.header is said": options.get("header"),
+  }
   for flag, given in flags.items():
-    if given:
-      raise BadInputError(f"{flag} names a column of a table, and {path!r} is none.")
+    if given is not None:
+      raise BadInputError(f"{flag} of a table, and {path!r} is none.")
   return plan
 
 
 def read_rows(
-  plan: InputPlan, shard: Mapping[str, Any], request_value: Callable[[Any], bytes | str]
+  plan: InputPlan,
+  shard: Mapping[str, Any],
+  request_value: Callable[[Any], bytes | str],
+  find_file: Callable[[str, Any], str] = beside,
 ) -> Iterator[InputRow]:
   """The rows of one shard.
 
@@ -123,12 +149,18 @@ def read_rows(
     plan: the input.
     shard: one of its shards.
     request_value: the task's; turns a cell, a line or a path into what the model is sent.
+    find_file: the task's; turns the folder and a cell or a line into the path of a file.
   """
   for cells, argument, error in _read(plan, shard):
     value = None
+    if error is None and plan.kind == "files":
+      argument = os.path.join(plan.folder, argument)
+    elif error is None and plan.input_kind == "file":
+      try:
+        argument = find_file(plan.folder, argument)
+      except ValueError as err:
+        error = str(err)
     if error is None:
-      if plan.input_kind == "file" and isinstance(argument, str):
-        argument = os.path.join(plan.folder, argument)
       value, error = _value_of(argument, plan.input_column, request_value)
     yield InputRow(cells, value, error)
 
@@ -217,7 +249,7 @@ def _read_lines(
   plan: InputPlan, shard: Mapping[str, Any]
 ) -> Iterator[tuple[tuple[Any, ...], Any, str | None]]:
   for line in line_files.read_lines(**shard):
-    shown = line.data.decode("utf-8", "backslashreplace")
+    shown = encoding.escaped(line.data)
     # A text is the model's to refuse: bytes that are no UTF-8 come through as they are.
     argument = line.data.decode("utf-8", "surrogateescape")
     error = line.fault
@@ -230,46 +262,43 @@ def _read_lines(
 
 
 def _plan_table(
-  task: Task, path: str, column: str | None, id_column: str | None, keep: Sequence[str]
+  task: Task,
+  path: str,
+  options: Mapping[str, Any],
+  column: str | None,
+  id_column: str | None,
+  keep: Sequence[str],
 ) -> InputPlan:
-  names = tables.columns(path)
-  chosen = column or _default_column(task, names, tables.files(path)[0])
+  chosen = input_columns.choose(task, path, options, column)
+  names, files = tables.columns(path, chosen.dialect), tables.files(path, chosen.dialect)
+  # What was named says what the header holds.
+  usual = chosen.usual | {name.lower() for name in (ID, id_column or ID, *keep)}
   if id_column is None and ID in names:
     id_column = ID
   kept = names if ALL_COLUMNS in keep else keep
-  read = dict.fromkeys([*([id_column] if id_column else []), chosen, *kept])
-  flags = {**dict.fromkeys(kept, "--keep"), chosen: "--column", id_column or ID: "--id-column"}
-  shards = tables.plan_shards(path, list(read), flags=flags)
+  read = dict.fromkeys([*([id_column] if id_column else []), chosen.name, *kept])
+  flags = {**dict.fromkeys(kept, "--keep"), id_column or ID: "--id-column", chosen.name: "--column"}
+  shards = tables.plan_shards(
+    path,
+    list(read),
+    flags={name: f"{flag}=..." for name, flag in flags.items()},
+    dialect=chosen.dialect,
+    set_with="--set data.",
+    usual=usual,
+  )
   columns = dict.fromkeys([id_column or ID, *read])
   return InputPlan(
     kind="table",
     folder=path if os.path.isdir(path) else os.path.dirname(path),
     shards=shards,
     columns=tuple(columns),
-    input_column=chosen,
+    input_column=chosen.name,
     generated_id=id_column is None,
-    several_files=len(tables.files(path)) > 1,
+    several_files=len(files) > 1,
     input_kind=task.input_kind,
-    types=_arrow_types(tables.files(path)[0], read),
+    types=_arrow_types(files[0], read),
+    guess=chosen.guess,
   )
-
-
-def _default_column(task: Task, names: Sequence[str], file: str) -> str:
-  """The task's own column, if the table has it; its only column; or what a message asks for."""
-  # An option without a default, such as source_column, looks for a column that is called so.
-  options = {
-    name: value or name.removesuffix("_column")
-    for name, value in task.data_options.items()
-    if name.endswith("_column") and name != "split_column"
-  }
-  options.pop(f"{task.label_key}_column", None)
-  key = PATH if task.input_kind == "file" else task.input_key
-  wanted = [options.pop(f"{key}_column", key), key, *options.values()]
-  found = next((name for name in wanted if name in names), None)
-  if found is not None:
-    return found
-  is_single = len(names) == 1 and not tables.separator_advice(file, names)
-  return names[0] if is_single else wanted[0]
 
 
 def _arrow_types(file: str, columns: Mapping[str, None]) -> dict[str, Any]:
@@ -285,12 +314,15 @@ def _read_table(
 ) -> Iterator[tuple[tuple[Any, ...], Any, str | None]]:
   names = plan.columns[1:] if plan.generated_id else plan.columns
   for row in tables.rows(shard):
-    made = (_made_id(plan, shard, row.number),) if plan.generated_id else ()
-    if isinstance(row, tables.BadRow):
-      yield (*made, *[None] * len(names)), "", f"{row.origin}: {row.reason}"
+    cells = [row.values.get(name) for name in names]
+    if plan.generated_id:
+      cells.insert(0, _made_id(plan, shard, row.number))
+    if not isinstance(row, tables.BadRow):
+      yield tuple(cells), row.values.get(plan.input_column), None
       continue
-    cells = (*made, *map(row.values.get, names))
-    yield cells, row.values.get(plan.input_column), None
+    if not plan.generated_id and names[0] not in row.values and names[0] not in plan.types:
+      cells[0] = row.origin  # a number alone might be another row's id
+    yield tuple(cells), "", f"{row.origin}: {row.reason}"
 
 
 def _made_id(plan: InputPlan, shard: Mapping[str, Any], number: int) -> int | str:

@@ -135,7 +135,8 @@ class PredictShard(beam.DoFn):
     number, source = json.loads(element)
     shard = _Shard(number)
     with self._cancelling():
-      rows = read_rows(work.inputs, source, get_task(work.task).request_value)
+      task = get_task(work.task)
+      rows = read_rows(work.inputs, source, task.request_value, task.find_file)
       for place, chunk in enumerate(_chunks(rows)):
         self._waiting.append(self._ask(shard, place, chunk))
         self._finish_all_but(1)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 from pipeline.batch.columns import Layout
+from pipeline.sources import encoding
 
 _COPIED_BYTES = 1 << 20
 # Of Unicode's line ends, JSON itself escapes those below 0x20.
@@ -131,15 +132,17 @@ def _csv_cell(value: Any) -> Any:
     return "true" if value else "false"
   if isinstance(value, dict | list | tuple):
     return _json_line(value).decode("utf-8").rstrip("\n")
-  if value is None or isinstance(value, str | int | float):
+  if value is None or isinstance(value, int | float):
     return value
-  return _text(value)
+  text = value if isinstance(value, str) else _text(value)
+  # No reader of CSV takes a NUL, nor does Python 3.10 write one.
+  return text.replace("\0", "\\x00")
 
 
 def _text(value: Any) -> str:
   """A value of a type that text formats do not have: bytes, a date, a decimal."""
   if isinstance(value, bytes):
-    return value.decode("utf-8", "backslashreplace")
+    return encoding.escaped(value)
   return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 

@@ -8,12 +8,14 @@ import json
 import os
 import pathlib
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from components.errors import BadInputError, DlpipeError
 from components.versioned_pusher.publish import list_versions
+from pipeline.batch import input_columns
 from pipeline.beam_engines import check_engine
 from pipeline.cli.damaged import ways_out
 from pipeline.cli.inputs import workspace_option
@@ -22,6 +24,7 @@ from pipeline.cli.main import INTERRUPTED
 from pipeline.cli.task_argument import task_argument
 from pipeline.config import PipelineConfig, from_env
 from pipeline.settings import make_config
+from pipeline.task import Task
 from pipeline.tasks import get_task
 
 BATCH_SIZE = 128
@@ -90,7 +93,7 @@ BATCH_SIZE = 128
   "settings",
   multiple=True,
   metavar="KEY=VALUE",
-  help="One setting, such as beam.options=[--parallelism=4]; repeatable.",
+  help="One setting, such as data.separator=semicolon or beam.options=[...]; repeatable.",
 )
 @click.option(
   "--beam",
@@ -137,10 +140,23 @@ def batch(
     settings=options["settings"],
     beam=options["beam"],
   )
+  _require_used(known, options["settings"])
   check_engine(config.beam, os.environ)
   outputs = plan_output(output_path, input_path=input_path, shards=shards, overwrite=overwrite)
   number = _version(config, version)
-  inputs = plan_input(known, input_path, column=column, id_column=id_column, keep=keep)
+  inputs = plan_input(
+    known,
+    input_path,
+    options=config.data_options(known),
+    column=column,
+    id_column=id_column,
+    keep=keep,
+  )
+  if inputs.guess:
+    click.echo(
+      f"Inputs are in the column {inputs.input_column!r}: {inputs.guess}. --column names another.",
+      err=True,
+    )
   try:
     result, log_file = _run(
       config,
@@ -162,6 +178,18 @@ def batch(
   sys.stderr.flush()
   # TensorFlow's and Beam's threads have nothing left to say, and would take seconds to end.
   os._exit(1 if result.rows and result.errors == result.rows else 0)
+
+
+def _require_used(task: Task, settings: Sequence[str]) -> None:
+  """Raises `BadInputError` on a setting of trainings alone, which would change nothing here."""
+  used = ("data.separator", "data.header", f"data.{input_columns.role(task)}_column")
+  for setting in settings:
+    key = setting.partition("=")[0].strip()
+    if key not in used and not key.startswith("beam."):
+      raise BadInputError(
+        f"--set {key} changes how a model is trained, and batch asks one that is. It takes "
+        f"{', '.join(used)} and what begins with beam."
+      )
 
 
 def _version(config: PipelineConfig, version: int | None) -> int:

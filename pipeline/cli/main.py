@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import importlib
+import io
 import logging
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -33,6 +37,14 @@ _COMMANDS = {
   "new-task": "Write a task of your own, to start from.",
   "doctor": "Say what is wrong with the environment.",
 }
+_SHOWN = 200  # characters
+# What a path may be the cause of that a command was given.
+_OF_PATHS = frozenset(
+  {
+    *(errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR),
+    *(errno.EEXIST, errno.EPERM, errno.EROFS),
+  }
+)
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
@@ -82,14 +94,20 @@ def cli() -> None:
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
-  """Runs the command line and exits with its code."""
+  """Runs the command line and exits with its code; no error leaves it as a traceback."""
+  args = sys.argv[1:] if args is None else args
+  for stream in (sys.stdout, sys.stderr):
+    # Names that are no text, or a terminal of few characters, must not end the command.
+    if isinstance(stream, io.TextIOWrapper):
+      stream.reconfigure(errors="backslashreplace")
   try:
+    _require_passable(args)
     code = cli.main(args, prog_name="dlpipe", standalone_mode=False)
   except click.exceptions.Abort:
     click.echo("Interrupted. Run the command again to go on from here.", err=True)
     _end(INTERRUPTED)
   except click.NoSuchOption as err:
-    _with_setting(err, sys.argv[1:] if args is None else args).show()
+    _with_setting(err, args).show()
     code = err.exit_code
   except click.ClickException as err:
     err.show()
@@ -97,7 +115,48 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
   except DlpipeError as err:
     click.echo(f"Error: {err}", err=True)
     _end(err.exit_code)
+  except Exception as err:
+    if isinstance(err, OSError) and err.errno in _OF_PATHS:
+      path = os.fsdecode(err.filename) if isinstance(err.filename, (str, bytes)) else ""
+      click.echo(f"Error: {err.strerror}: {path[:_SHOWN]!r}. Check the path.", err=True)
+      _end(BadInputError.exit_code)
+    click.echo(
+      f"Error: {type(err).__name__}: {err}\nThis was not foreseen; the traceback is in "
+      f"{_keep_traceback()}",
+      err=True,
+    )
+    _end(DlpipeError.exit_code)
   sys.exit(code if isinstance(code, int) else 0)
+
+
+def _require_passable(args: Sequence[str]) -> None:
+  """Raises `BadInputError` on what no shell can give; opening a file of such a name would raise."""
+  for arg in args:
+    try:
+      is_passable = b"\0" not in os.fsencode(arg)
+    except UnicodeEncodeError:
+      is_passable = False
+    if not is_passable:
+      raise BadInputError(
+        f"No argument, path or text may hold a NUL or half a character. Received: {arg[:_SHOWN]!r}"
+      )
+
+
+def _keep_traceback() -> str:
+  """Writes the traceback of the error at hand to a file; returns the path, or why there is none."""
+  try:
+    with tempfile.NamedTemporaryFile(
+      "w",
+      encoding="utf-8",
+      errors="backslashreplace",
+      prefix="dlpipe-",
+      suffix=".log",
+      delete=False,
+    ) as f:
+      f.write(traceback.format_exc())
+  except OSError as err:
+    return f"no file: {err.strerror}"
+  return f.name
 
 
 def _with_setting(err: click.NoSuchOption, args: Sequence[str]) -> click.UsageError:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -14,23 +12,23 @@ from components.errors import BadInputError, DlpipeError
 from components.versioned_pusher.publish import list_versions
 from pipeline.cli.damaged import serving_dir, ways_out
 from pipeline.cli.inputs import workspace_option
+from pipeline.cli.predict_inputs import Input, InputsCommand, read_inputs
 from pipeline.cli.task_argument import task_argument
 from pipeline.runners.output import quieten_imports
 from pipeline.runners.summary import one_line
-from pipeline.sources import encoding, line_files, texts
 from pipeline.sources.op_errors import words_of
 from pipeline.task import Task
 from pipeline.tasks import get_task
 
-_STDIN = "-"
 _SHOWN_CHARACTERS = 72
 _NAMED = 5
+_BATCH = 128  # inputs asked at once
 
 # What the model says of one value: its outputs, or why it has none.
 _Answer = dict[str, Any] | str
 
 
-@click.command(short_help="Predict with the pushed model.")
+@click.command(cls=InputsCommand, short_help="Predict with the pushed model.")
 @task_argument
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
 @workspace_option
@@ -71,32 +69,31 @@ def predict(
   With --endpoint a model server is asked, TensorFlow Serving or `dlpipe serve`; no workspace is
   needed.
 
-  An INPUT of - stands for the lines of stdin. Where the model cannot read some of the inputs, the
-  others are answered and the exit code is 1; where it can read none, it is 2.
+  An INPUT of - stands for the lines of stdin; one that may be taken for an option goes behind --.
+  Where the model cannot read some of the inputs, the others are answered and the exit code is 1;
+  where it can read none, it is 2.
   """
   known = get_task(task)
-  arguments = list(_arguments(known, inputs))
-  if input_file is not None:
-    arguments += _lines(known, input_file)
-  if sample:
-    arguments.append(known.sample_input())
-  if not arguments:
-    raise BadInputError(f"dlpipe predict {task} needs at least one INPUT, or --sample.")
-  values = [texts.as_bytes(known.request_value(a), "the input") for a in arguments]
+  asked = read_inputs(known, inputs, input_file, sample=sample)
+  values = [each.value for each in asked if each.value is not None]
+  if endpoint is None and (token_file is not None or ca_file is not None):
+    raise BadInputError("--token-file and --ca-file are for a server: give --endpoint, too.")
+  if not values:
+    raise BadInputError(_none_read(known, asked))
   if endpoint is None:
-    if token_file is not None or ca_file is not None:
-      raise BadInputError("--token-file and --ca-file are for a server: give --endpoint, too.")
-    answers, version = _ask(known, workspace, values)
+    found, version = _ask(known, workspace, values)
   else:
-    answers, version = _ask_server(
+    found, version = _ask_server(
       known, endpoint, values, timeout_s=timeout_s, token_file=token_file, ca_file=ca_file
     )
+  answered = iter(found)
+  answers = [next(answered) if each.value is not None else each.error or "" for each in asked]
   refused = [answer for answer in answers if isinstance(answer, str)]
   if len(refused) == len(answers):
-    raise BadInputError(_none_answered(known, arguments, refused))
+    raise BadInputError(_none_answered(known, asked, refused))
   rows = [
-    {"input": argument, **({"error": answer} if isinstance(answer, str) else answer)}
-    for argument, answer in zip(arguments, answers, strict=True)
+    {"input": each.shown, **({"error": answer} if isinstance(answer, str) else answer)}
+    for each, answer in zip(asked, answers, strict=True)
   ]
   if as_json:
     click.echo(json.dumps({"task": task, "version": version, "predictions": rows}))
@@ -106,45 +103,6 @@ def predict(
       click.echo(f"  {_shown_input(known, row['input'])}: {', '.join(_shown_outputs(row))}")
   if refused:
     raise DlpipeError(f"The model could not answer {len(refused)} of {len(rows)} inputs.")
-
-
-def _arguments(task: Task, inputs: Sequence[str]) -> Iterator[str]:
-  for argument in inputs:
-    if argument == _STDIN:
-      yield from _lines(task, _STDIN)
-    else:
-      yield argument
-
-
-def _lines(task: Task, file: str) -> Iterator[str]:
-  """The lines of a file, or of stdin; bytes of a text that are no UTF-8 as an argument has them.
-
-  Raises:
-    BadInputError: they cannot be read, or should be paths and are no text.
-  """
-  for line in _read(file):
-    try:
-      if line.fault:
-        raise encoding.UndecodableError(line.fault)
-      if task.input_kind == "text":  # the model says what it refuses, of this line alone
-        yield line.data.decode("utf-8", "surrogateescape")
-      else:
-        yield encoding.decode(line.data)
-    except encoding.UndecodableError as err:
-      name = "stdin" if file == _STDIN else repr(file)
-      raise BadInputError(f"Line {line.number} of {name} is no input: {err}.") from err
-
-
-def _read(file: str) -> Iterator[line_files.Line]:
-  if file != _STDIN:
-    if not os.path.isfile(file):
-      raise BadInputError(f"--input-file takes a file of lines. There is none at {file!r}.")
-    yield from line_files.read_lines(file)
-    return
-  lines = sys.stdin.buffer.read().removeprefix(encoding.BOM).split(b"\n")
-  for number, line in enumerate(lines, 1):
-    if line or number < len(lines):
-      yield line_files.Line(number, line.removesuffix(b"\r"))
 
 
 def _ask(task: Task, workspace: str | None, values: list[Any]) -> tuple[list[_Answer], int]:
@@ -197,6 +155,12 @@ def _answers(
 ) -> list[_Answer]:
   from pipeline.batch.values import plain_values
 
+  if len(values) > _BATCH:
+    return [
+      answer
+      for start in range(0, len(values), _BATCH)
+      for answer in _answers(predict_values, values[start : start + _BATCH], refusal)
+    ]
   try:
     found = predict_values(values)
   except refusal as err:
@@ -215,16 +179,27 @@ def _answers(
   return [{name: column[i] for name, column in plain.items()} for i in range(len(values))]
 
 
-def _none_answered(task: Task, arguments: Sequence[str], reasons: Sequence[str]) -> str:
+def _none_read(task: Task, asked: Sequence[Input]) -> str:
+  if len(asked) == 1:
+    return asked[0].error or ""
+  title = f"None of {len(asked):,} inputs can be read:"
+  return _listed(title, task, asked, [each.error or "" for each in asked])
+
+
+def _none_answered(task: Task, asked: Sequence[Input], reasons: Sequence[str]) -> str:
+  if len(asked) == 1:
+    return f"The model could not answer {_shown_input(task, asked[0].shown)!r}: {reasons[0]}"
+  title = f"The model could answer none of {len(asked):,} inputs:"
+  return _listed(title, task, asked, reasons)
+
+
+def _listed(title: str, task: Task, asked: Sequence[Input], reasons: Sequence[str]) -> str:
   named = [
-    f"{_shown_input(task, argument)!r}: {reason}"
-    for argument, reason in zip(arguments, reasons, strict=True)
+    f"{_shown_input(task, each.shown)!r}: {reason}"
+    for each, reason in zip(asked[:_NAMED], reasons, strict=False)
   ]
-  if len(named) == 1:
-    return f"The model could not answer {named[0]}"
-  more = [f"and {len(named) - _NAMED:,} more"] if len(named) > _NAMED else []
-  lines = [f"The model could answer none of {len(named):,} inputs:", *named[:_NAMED], *more]
-  return "\n  ".join(lines)
+  more = [f"and {len(asked) - _NAMED:,} more"] if len(asked) > _NAMED else []
+  return "\n  ".join([title, *named, *more])
 
 
 def _shown_input(task: Task, argument: str) -> str:

@@ -158,7 +158,7 @@ def plan(path: str, layout: Layout, *facts: Any, source: str = "folder") -> Sour
   )
 
 
-def _folders(path: str, layout: Layout) -> list[os.DirEntry]:
+def _folders(path: str, layout: Layout) -> list[input_paths.Entry]:
   return [
     entry
     for entry in input_paths.entries(path)
@@ -166,7 +166,7 @@ def _folders(path: str, layout: Layout) -> list[os.DirEntry]:
   ]
 
 
-def _split_folders(folders: Sequence[os.DirEntry], layout: Layout) -> dict[str, list[str]]:
+def _split_folders(folders: Sequence[input_paths.Entry], layout: Layout) -> dict[str, list[str]]:
   """The folders of each split; empty where the folders are classes."""
   found: dict[str, list[str]] = collections.defaultdict(list)
   for entry in folders:
@@ -180,7 +180,7 @@ def _split_folders(folders: Sequence[os.DirEntry], layout: Layout) -> dict[str, 
 
 
 def _require_known_splits(
-  folders: Sequence[os.DirEntry],
+  folders: Sequence[input_paths.Entry],
   by_split: Mapping[str, Sequence[str]],
   root: str,
   layout: Layout,
@@ -211,7 +211,7 @@ def _walk(folder: str, above: frozenset[str]) -> Iterator[str]:
       yield entry.path
 
 
-def _label(entry: os.DirEntry) -> str:
+def _label(entry: input_paths.Entry) -> str:
   """The class that the folder's name is the label of."""
   try:
     return label_text(entry.name)

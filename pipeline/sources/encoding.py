@@ -27,6 +27,11 @@ def decode(data: bytes) -> str:
     raise UndecodableError(invalid(data[err.start])) from err
 
 
+def escaped(data: bytes) -> str:
+  r"""Bytes that are no text, as people may read them: `b"caf\xe9"` is `caf\xe9`, in letters."""
+  return data.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+
+
 def invalid(byte: int) -> str:
   """Why bytes that are no UTF-8 from this one on are no text."""
   return f"{_INVALID}: byte 0x{byte:02X}"

@@ -33,7 +33,32 @@ def is_ignored(name: str) -> bool:
   return name.startswith(".") or name.lower() in _IGNORED
 
 
-def entries(path: str) -> list[os.DirEntry]:
+class Entry:
+  """What lies in a folder; a link to itself, which has no end, is neither file nor folder."""
+
+  __slots__ = ("_entry", "name", "path")
+
+  def __init__(self, entry: os.DirEntry[str]):
+    self._entry = entry
+    self.name = entry.name
+    self.path = entry.path
+
+  def is_file(self) -> bool:
+    """Whether it is a file, or a link to one."""
+    try:
+      return self._entry.is_file()
+    except OSError:
+      return False
+
+  def is_dir(self) -> bool:
+    """Whether it is a folder, or a link to one."""
+    try:
+      return self._entry.is_dir()
+    except OSError:
+      return False
+
+
+def entries(path: str) -> list[Entry]:
   """The visible entries of a folder, by name.
 
   Raises:
@@ -42,10 +67,10 @@ def entries(path: str) -> list[os.DirEntry]:
   return [entry for entry in _scan(path) if not is_ignored(entry.name)]
 
 
-def _scan(path: str) -> list[os.DirEntry]:
+def _scan(path: str) -> list[Entry]:
   try:
     with os.scandir(path) as found:
-      return sorted(found, key=lambda e: e.name)
+      return sorted(map(Entry, found), key=lambda e: e.name)
   except OSError as err:
     raise BadInputError(
       f"The folder {path} cannot be read: {err.strerror or err}. Check its permissions."
@@ -56,7 +81,7 @@ def _is_of_a_tool(name: str) -> bool:
   return name in _HIDDEN_TOOLS or name.startswith((".trash", "._"))
 
 
-def hidden_folders(path: str) -> list[os.DirEntry]:
+def hidden_folders(path: str) -> list[Entry]:
   """The folders whose names begin with a dot, by name, but for those of systems and tools.
 
   Raises:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
-from pipeline.sources.encoding import UndecodableError, decode
+from pipeline.sources.encoding import UndecodableError, decode, escaped
 
 
 def max_chars(options: Mapping[str, Any], default: int) -> int:
@@ -67,6 +67,11 @@ def as_bytes(value: Any, what: str) -> bytes:
   if value is None or (isinstance(value, float) and value != value):
     return b""
   raise ValueError(f"{what} is no string, but a {type(value).__name__}")
+
+
+def shown(text: str) -> str:
+  """The text for people and files: bytes and characters that are no text are escaped."""
+  return escaped(as_bytes(text, "the text"))
 
 
 def empty(what: str) -> str:

@@ -8,8 +8,13 @@ from typing import Any
 
 from components.errors import BadInputError
 from pipeline.sources import line_files
-from pipeline.sources.encoding import UndecodableError, decode, remedy
-from pipeline.sources.tables.delimited_records import Record, RecordReader, split_fields
+from pipeline.sources.encoding import UndecodableError, decode, escaped, remedy
+from pipeline.sources.tables.delimited_records import (
+  Record,
+  RecordReader,
+  split_fields,
+  sure_fields,
+)
 from pipeline.sources.tables.rows import BadRow, Row, origin_prefix
 from pipeline.sources.tables.saved_otherwise import separator_advice
 
@@ -127,7 +132,8 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
       )
       for record in reader:
         number = record.number
-        if number > headers and (record.data or record.fault):
+        # In a table of one column, nothing between two line ends is an empty value.
+        if number > headers and (record.data or record.fault or len(names) == 1):
           yield _row(record, prefix, names, kept, delimiter, like)
   except line_files.READ_ERRORS as err:
     number += 1
@@ -144,7 +150,9 @@ def _row(
 ) -> Row | BadRow:
   where = f"{prefix}{record.number}"
   if record.fault:
-    return BadRow(record.number, where, record.fault, record.data)
+    values = _cells(sure_fields(record, delimiter), kept)
+    return BadRow(record.number, where, record.fault, record.data, values)
+  fields: Sequence[bytes] = ()
   try:
     if record.is_quoted:
       text = [decode(field) for field in split_fields(record, delimiter)]
@@ -156,9 +164,16 @@ def _row(
     count, reason = len(fields), _undecodable(fields, names)
   if count != len(names):
     reason = f"expected {len(names)} fields, as in {like}; the row has {count}"
+    # Where there is one too many, nobody knows which; before all of them stands the first.
+    fields = split_fields(record, delimiter)[: int(count > len(names))]
   if reason:
-    return BadRow(record.number, where, reason, record.data)
+    return BadRow(record.number, where, reason, record.data, _cells(fields, kept))
   return Row(record.number, where, {name: text[index] for index, name in kept})
+
+
+def _cells(fields: Sequence[bytes], kept: Sequence[tuple[int, str]]) -> dict[str, str]:
+  """The cells of a bad row's first fields."""
+  return {name: escaped(fields[index]) for index, name in kept if index < len(fields)}
 
 
 def _undecodable(fields: Sequence[bytes], names: Sequence[str]) -> str:

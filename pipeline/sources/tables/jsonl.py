@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import BadInputError
-from pipeline.sources import encoding, line_files
+from pipeline.sources import encoding, line_files, texts
 from pipeline.sources.encoding import UndecodableError, decode, is_encodable
 from pipeline.sources.tables.rows import BadRow, Row, origin_prefix
 
@@ -84,29 +84,49 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
     if not line.fault and not line.data.strip():
       continue
     where = f"{prefix}{line.number}"
-    values = line.fault or _parse(line.data)
-    if isinstance(values, str):
-      yield BadRow(line.number, where, values, line.data)
-    elif wanted is None:
-      yield Row(line.number, where, values)
+    values, reason = ({}, line.fault) if line.fault else _parse(line.data)
+    if wanted is not None:
+      values = {name: values[name] for name in wanted if name in values}
+    if reason:
+      yield BadRow(line.number, where, reason, line.data, values)
     else:
-      yield Row(line.number, where, {name: values[name] for name in wanted if name in values})
+      yield Row(line.number, where, values)
 
 
-def _parse(data: bytes) -> dict[str, Any] | str:
-  """The object of one line, or what is wrong with it."""
+def _parse(data: bytes) -> tuple[dict[str, Any], str]:
+  """The object of one line, and what is wrong with it, or nothing."""
   try:
     text = decode(data)
     values = json.loads(text)
   except UndecodableError as err:
-    return str(err)
+    return _readable(data), str(err)
   except json.JSONDecodeError as err:
-    return f"invalid JSON at character {err.colno}: {err.msg}"
+    return {}, f"invalid JSON at character {err.colno}: {err.msg}"
   except (ValueError, RecursionError) as err:  # a number of thousands of digits; deep nesting
-    return f"JSON that cannot be read: {err}"
+    return {}, f"JSON that cannot be read: {err}"
   if not isinstance(values, dict):
-    return f"expected a JSON object; the line holds {_KINDS.get(type(values), 'null')}"
+    return {}, f"expected a JSON object; the line holds {_KINDS.get(type(values), 'null')}"
   # \ud83d alone is valid JSON and no valid text.
   if "\\u" in text and not is_encodable(json.dumps(values, ensure_ascii=False)):
-    return "a \\u escape stands for half a character"
-  return values
+    return _readable(data), "a \\u escape stands for half a character"
+  return values, ""
+
+
+def _readable(data: bytes) -> dict[str, Any]:
+  """The object of a line with bytes or characters that are no text, those escaped; or nothing."""
+  try:
+    # NUL is a control, which strings of JSON may not hold unless told otherwise.
+    values = _without_halves(json.loads(data.decode("utf-8", "surrogateescape"), strict=False))
+  except (ValueError, RecursionError):
+    return {}
+  return values if isinstance(values, dict) else {}
+
+
+def _without_halves(value: Any) -> Any:
+  if isinstance(value, str):
+    return texts.shown(value)
+  if isinstance(value, list):
+    return [_without_halves(item) for item in value]
+  if isinstance(value, dict):
+    return {_without_halves(key): _without_halves(item) for key, item in value.items()}
+  return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.sources.encoding import UndecodableError, decode
+from pipeline.sources.encoding import UndecodableError, decode, escaped
 from pipeline.sources.tables.parquet_files import open_parquet
 from pipeline.sources.tables.rows import BadRow, Row, origin_prefix
 
@@ -85,13 +85,15 @@ def _rows(batch: Any, prefix: str, number: int) -> Iterator[Row | BadRow]:
   names = batch.schema.names
   values = [_values(column) for column in batch.columns]
   for row, cells in enumerate(zip(*values, strict=True), number):
-    for name, cell in zip(names, cells, strict=True):
-      if isinstance(cell, _Unusable):
-        reason = f"{cell.reason} in column {name!r}"
-        yield BadRow(row, f"{prefix}{row}", reason, cell.data)
-        break
+    found = dict(zip(names, cells, strict=True))
+    bad = [(name, cell) for name, cell in found.items() if isinstance(cell, _Unusable)]
+    if bad:
+      name, cell = bad[0]
+      sure = found | {name: escaped(cell.data) if cell.data else None for name, cell in bad}
+      reason = f"{cell.reason} in column {name!r}"
+      yield BadRow(row, f"{prefix}{row}", reason, cell.data, sure)
     else:
-      yield Row(row, f"{prefix}{row}", dict(zip(names, cells, strict=True)))
+      yield Row(row, f"{prefix}{row}", found)
 
 
 class _Unusable:

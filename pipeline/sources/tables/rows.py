@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pipeline.sources import input_paths
@@ -30,12 +32,15 @@ class BadRow(NamedTuple):
     origin: as in `Row`.
     reason: what is wrong with it, in words.
     data: the row's raw bytes.
+    values: the cells that are sure all the same, of the columns asked for; what is no UTF-8 in
+      them has its bytes escaped.
   """
 
   number: int
   origin: str
   reason: str
   data: bytes
+  values: Mapping[str, Any] = MappingProxyType({})
 
 
 def origin_prefix(file: str) -> str:

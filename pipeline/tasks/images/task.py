@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pathlib
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipeline.tasks.images.backbone_names import CNN, check_backbone, check_weig
 from pipeline.tasks.images.features import IMAGE, LABEL, LABEL_ID, PIXELS, SIZE_BUCKET, VOCABULARY
 from pipeline.tasks.images.settings import SETTINGS
 from pipeline.tasks.images.shipped import shipped_data
+from pipeline.tasks.images.sources import picture_paths
 
 _HERE = "pipeline.tasks.images"
 # What most ImageNet backbones were trained on.
@@ -47,6 +49,10 @@ def _sample_input() -> str:
   return str(min(pathlib.Path(shipped_data()).glob("*/*.png")))
 
 
+def _find_file(folder: str, cell: Any) -> str:
+  return os.path.join(folder, picture_paths.find(folder, picture_paths.written_path(cell)))
+
+
 def _file_bytes(path: Any) -> bytes:
   if not isinstance(path, str):
     raise ValueError(f"the path is no string, but a {type(path).__name__}")
@@ -77,6 +83,7 @@ TASK = Task(
   },
   sample_input=_sample_input,
   request_value=_file_bytes,
+  find_file=_find_file,
   input_rule=f"{_HERE}.servable.faults",
   input_bounds=("max_pixels",),
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",

@@ -36,6 +36,7 @@ TASK = Task(
   data_options=sources.DATA_OPTIONS,
   sample_input=lambda: "My sister did not buy the red apple yesterday.",
   request_value=functools.partial(texts.as_bytes, what=records.INPUT),
+  input_column="source",
   input_rule=f"{_HERE}.servable.faults",
   input_bounds=("max_chars",),
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",

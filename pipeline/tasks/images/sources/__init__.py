@@ -24,6 +24,7 @@ SOURCES: dict[str, Source] = {
     plan=module.plan,
     read=module.read,
     reads_tables=module is manifest,
+    usual_columns=manifest.USUAL_NAMES if module is manifest else {},
   )
   for name, module in _MODULES.items()
 }

@@ -22,7 +22,7 @@ from pipeline.tasks.images.sources import headers, picture_paths, pictures
 
 DESCRIPTION = "a CSV, TSV, JSONL or Parquet file with the columns path and label"
 
-_USUAL_NAMES = {
+USUAL_NAMES = {
   "path": ("file", "filename", "file_name", "filepath", "image", "image_path"),
   "label": ("class", "category", "target"),
 }
@@ -130,7 +130,7 @@ def _read(path: str, options: Mapping[str, Any]) -> _Manifest:
   root = path if os.path.isdir(path) else os.path.dirname(path)
   usual = [] if os.path.isfile(path) else _usual_tables(path)
   table = usual[0] if len(usual) == 1 else path
-  columns = text_tables.find_columns(table, options, _USUAL_NAMES)
+  columns = text_tables.find_columns(table, options, USUAL_NAMES)
   shards, given = text_tables.plan_table(table, columns)
   found: list[tuple[str, str, str | None, str]] = []
   rejected: list[Rejected] = []
@@ -198,7 +198,7 @@ def _usual_tables(folder: str) -> list[str]:
 
 def _has_usual_columns(file: str) -> bool:
   try:
-    return set(_USUAL_NAMES) <= set(tables.columns(file))
+    return set(USUAL_NAMES) <= set(tables.columns(file))
   except BadInputError:
     return False
 

@@ -21,7 +21,7 @@ from pipeline.tasks.sentiment.sources import records
 
 DESCRIPTION = f"{tables.DESCRIPTION}, with the columns text and label"
 
-_USUAL_NAMES = {
+USUAL_NAMES = {
   "text": ("review", "sentence", "content", "comment", "message", "tweet", "body"),
   "label": ("sentiment", "class", "target", "polarity", "category"),
 }
@@ -34,7 +34,7 @@ def matches(path: str) -> bool:
   if os.path.isfile(path) or not any(e.is_dir() for e in input_paths.entries(path)):
     return True
   try:
-    names = text_tables.find_columns(path, {}, _USUAL_NAMES).names
+    names = text_tables.find_columns(path, {}, USUAL_NAMES).names
     return set(names.values()) <= set(tables.columns(path))
   except BadInputError:
     return False
@@ -48,7 +48,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
       labels.
   """
   limit = records.max_chars(options)
-  columns = text_tables.find_columns(path, options, _USUAL_NAMES)
+  columns = text_tables.find_columns(path, options, USUAL_NAMES)
   shards, given = text_tables.plan_table(path, columns)
   shards = [{**shard, **columns.names} for shard in shards]
   require_classes(

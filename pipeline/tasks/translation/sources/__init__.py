@@ -22,6 +22,7 @@ SOURCES: dict[str, Source] = {
     plan=module.plan,
     read=module.read,
     reads_tables=module is table,
+    usual_columns=table.USUAL_NAMES if module is table else {},
   )
   for name, module in _MODULES.items()
 }

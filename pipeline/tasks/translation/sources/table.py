@@ -19,7 +19,7 @@ from pipeline.tasks.translation.sources import records, sides
 
 DESCRIPTION = f"{tables.DESCRIPTION}, with the columns source and target"
 
-_USUAL_NAMES = {"source": ("src",), "target": ("tgt", "trg")}
+USUAL_NAMES = {"source": ("src",), "target": ("tgt", "trg")}
 _SPREAD = 10  # shards to look at
 _ADVICE = (
   "Name the columns of sentences and translations with --set data.source_column=... --set "
@@ -35,7 +35,7 @@ def matches(path: str) -> bool:
     file = tables.files(path)[0]
     if tables.kind_of(file) != tables.TSV:
       return True
-    names = text_tables.find_columns(file, {}, _USUAL_NAMES).names
+    names = text_tables.find_columns(file, {}, USUAL_NAMES).names
     return set(names.values()) <= set(tables.columns(file))
   except BadInputError:
     return False
@@ -49,7 +49,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
       columns hold is no language.
   """
   limit = records.max_chars(options)
-  columns = text_tables.find_columns(path, options, _USUAL_NAMES)
+  columns = text_tables.find_columns(path, options, USUAL_NAMES)
   shards, given = text_tables.plan_table(path, columns)
   if not shards:
     raise BadInputError(f"Expected rows with a source and a target in {path!r}. There are none.")

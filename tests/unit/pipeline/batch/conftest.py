@@ -14,7 +14,9 @@ import dataclasses
 
 from pipeline.tasks.sentiment.task import TASK as SENTIMENT
 
-TASK = dataclasses.replace(SENTIMENT, name="toy", data_options={}, settings={})
+TASK = dataclasses.replace(
+  SENTIMENT, name="toy", data_options={}, settings={}, request_value=str
+)
 """
 _FILES = """
 import dataclasses

@@ -3,14 +3,18 @@
 import dataclasses
 import functools
 import gzip
+import json
 import pathlib
 import types
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from components.errors import BadInputError
 from pipeline.batch.inputs import plan_input, read_rows
 from pipeline.sources import texts
+from pipeline.tasks import get_task
 
 TEXT = types.SimpleNamespace(
   name="toy",
@@ -18,6 +22,8 @@ TEXT = types.SimpleNamespace(
   input_kind="text",
   label_key="label",
   data_options={},
+  sources={},
+  input_column=None,
   request_value=str,
 )
 
@@ -197,3 +203,147 @@ def test_a_plan_without_shards_still_reads_them(tmp_path):
   plan = plan_input(TEXT, str(tmp_path / "in.txt"))
   slim = dataclasses.replace(plan, shards=())
   assert list(read_rows(slim, plan.shards[0], str)) == [((1, "a"), b"a", None)]
+
+
+def _bytes(value):
+  return texts.as_bytes(value, "the text")
+
+
+@pytest.mark.parametrize(
+  ("task", "header", "column"),
+  [
+    ("sentiment", "stars,review", "review"),
+    ("sentiment", "Review ,stars", "Review"),
+    ("sentiment", "comment,text", "text"),
+    ("translation", "id,src,target", "src"),
+    ("images", "file_name,width", "file_name"),
+  ],
+)
+def test_a_column_that_run_finds_by_itself_is_found(tmp_path, task, header, column):
+  (tmp_path / "in.csv").write_text(f"{header}\n{','.join('abc'[: header.count(',') + 1])}\n")
+  plan = plan_input(get_task(task), str(tmp_path / "in.csv"))
+  assert plan.input_column == column
+  assert bool(plan.guess) == (column != "text")
+
+
+def test_two_columns_that_may_be_meant_are_refused_by_name(tmp_path):
+  (tmp_path / "in.csv").write_text("review,comment,stars\na,b,1\n")
+  path = str(tmp_path / "in.csv")
+  with pytest.raises(BadInputError, match="Several columns .* 'review', 'comment'.* --column"):
+    plan_input(get_task("sentiment"), path)
+  assert plan_input(get_task("sentiment"), path, column="comment").input_column == "comment"
+
+
+def test_a_column_nearly_named_is_pointed_out(tmp_path):
+  (tmp_path / "in.csv").write_text("Review Text,stars\na,1\n")
+  path = str(tmp_path / "in.csv")
+  with pytest.raises(BadInputError, match="Did you mean 'Review Text'"):
+    plan_input(TEXT, path, column="review_text")
+  with pytest.raises(BadInputError, match="'star' .* Did you mean 'stars'"):
+    plan_input(TEXT, path, column="stars", keep=["star"])
+
+
+def test_a_named_column_is_taken_at_its_word(tmp_path):
+  (tmp_path / "in.csv").write_text("review,stars\na,1\n")
+  with pytest.raises(BadInputError, match="Expected a column 'text'"):
+    plan_input(get_task("sentiment"), str(tmp_path / "in.csv"), column="text")
+
+
+def test_tables_are_read_with_the_separator_and_without_the_header_that_are_said(tmp_path):
+  (tmp_path / "in.csv").write_text("7;a film\n8;a, b\n")
+  (tmp_path / "in.dat").write_text("review|stars\na film|1\n")
+  options = {"separator": "semicolon", "header": False}
+  plan = plan_input(TEXT, str(tmp_path / "in.csv"), options=options, column="2", id_column="1")
+  assert _rows(plan) == [(("7", "a film"), b"a film", None), (("8", "a, b"), b"a, b", None)]
+  sentiment = get_task("sentiment")
+  plan = plan_input(sentiment, str(tmp_path / "in.dat"), options={"separator": "pipe"})
+  assert _rows(plan, _bytes) == [((2, "a film"), b"a film", None)]
+  counted = plan_input(
+    sentiment, str(tmp_path / "in.dat"), options={"separator": "|", "header": True}, column="1"
+  )
+  assert counted.input_column == "review"
+
+
+@pytest.mark.parametrize("option", [{"separator": ";"}, {"header": False}])
+def test_a_dialect_of_what_has_none_is_refused(tmp_path, option):
+  (tmp_path / "in.txt").write_text("a\n")
+  (tmp_path / "in.jsonl").write_text('{"text": "a"}\n')
+  if "header" in option:
+    with pytest.raises(BadInputError, match="data.header is said of a table"):
+      plan_input(TEXT, str(tmp_path / "in.txt"), options=option)
+  with pytest.raises(BadInputError, match="data.separator and data.header are for CSV and TSV"):
+    plan_input(TEXT, str(tmp_path / "in.jsonl"), options=option)
+
+
+def test_the_column_of_the_settings_is_the_input(tmp_path):
+  (tmp_path / "in.csv").write_text("text,body of it\na,b\n")
+  options = {"text_column": "body of it"}
+  plan = plan_input(get_task("sentiment"), str(tmp_path / "in.csv"), options=options)
+  assert plan.input_column == "body of it"
+
+
+def test_a_first_row_that_is_an_input_is_no_header(tmp_path):
+  path = tmp_path / "in.csv"
+  path.write_text("A film that I loved.\nA film that I hated.\n")
+  with pytest.raises(BadInputError, match="looks like an input and no header.*data.header=false"):
+    plan_input(TEXT, str(path))
+  assert len(_rows(plan_input(TEXT, str(path), options={"header": False}))) == 2
+  assert len(_rows(plan_input(TEXT, str(path), options={"header": True}))) == 1
+
+
+def test_rows_with_an_error_keep_what_can_be_read(tmp_path):
+  path = tmp_path / "in.csv"
+  path.write_bytes(
+    b'id,text,stars\n007,fine,5\n008,Caf\xe9,4\n009,one, more,5\n010\n011,"open,5\n012,fine,1\n'
+  )
+  rows = _rows(plan_input(TEXT, str(path), keep=["stars"]), _bytes)
+  assert [row.cells for row in rows] == [
+    ("007", "fine", "5"),
+    ("008", "Caf\\xe9", "4"),
+    ("009", None, None),
+    ("in.csv, row 5", None, None),
+    ("011", None, None),
+    ("012", "fine", "1"),
+  ]
+  assert [row.error and row.error.partition(":")[0] for row in rows] == [
+    None, "in.csv, row 3", "in.csv, row 4", "in.csv, row 5", "in.csv, row 6", None,
+  ]  # fmt: skip
+
+
+def test_binary_and_dictionary_columns_are_text_as_in_training(tmp_path):
+  table = pa.table(
+    {
+      "id": pa.array([1, 2, 3]),
+      "text": pa.array([b"gut", b"sch\xf6n", None], pa.binary()),
+      "kind": pa.array(["a", None, "a"]).dictionary_encode(),
+    }
+  )
+  parquet.write_table(table, tmp_path / "in.parquet")
+  plan = plan_input(TEXT, str(tmp_path / "in.parquet"), keep=["*"])
+  rows = _rows(plan, _bytes)
+  assert [row.value for row in rows] == [b"gut", b"sch\xf6n", b""]
+  assert [row.cells[2] for row in rows] == ["a", None, "a"]
+  plan = plan_input(TEXT, str(tmp_path / "in.parquet"), column="kind")
+  assert [row.value for row in _rows(plan, _bytes)] == [b"a", b"", b"a"]
+
+
+def test_paths_are_found_as_the_sources_find_them(tmp_path):
+  (tmp_path / "pictures").mkdir()
+  (tmp_path / "pictures" / "a.png").write_bytes(b"content")
+  images = get_task("images")
+  cells = ["pictures\\a.png", " pictures/a.png ", "", None, 7, "https://a.b/c.png"]
+  (tmp_path / "in.jsonl").write_text("".join(json.dumps({"path": c}) + "\n" for c in cells))
+  plan = plan_input(images, str(tmp_path / "in.jsonl"))
+  rows = [
+    row
+    for shard in plan.shards
+    for row in read_rows(plan, shard, images.request_value, images.find_file)
+  ]
+  assert [(row.value, row.error) for row in rows] == [
+    (b"content", None),
+    (b"content", None),
+    (None, "the row names no picture"),
+    (None, "the row names no picture"),
+    (None, "the path is no string, but a int"),
+    (None, "the path is a URL; fetch the picture and name its file"),
+  ]

@@ -156,3 +156,9 @@ def test_joining_cuts_between_records_and_nowhere_else(tmp_path, targets):
     expected = "id,error\r\n" + "".join(records[start : start + rows])
     assert pathlib.Path(path).read_bytes().decode() == expected
     start += rows
+
+
+def test_csv_holds_no_nul(tmp_path):
+  layout = Layout(inputs=("id",), outputs={}, error="error", types={})
+  text_format.write_csv(str(tmp_path / "x"), layout, [["a\0b", b"\0\xe9"], [None, None]])
+  assert (tmp_path / "x").read_text() == "a\\x00b,\n\\x00\\xe9,\n"

@@ -79,7 +79,7 @@ def test_jsonl_is_not_escaped_and_a_bad_row_is_a_row(batch, tmp_path):
     "error": None,
   }
   assert "ü🙂" in output.read_text(encoding="utf-8")
-  assert second["id"] is None
+  assert second["id"] == "in.jsonl, row 2"
   assert second["error"].startswith("in.jsonl, row 2: invalid JSON")
   assert (third["id"], third["error"]) == (3, "expected text in column 'text', found nothing")
   assert (fourth["id"], fourth["text"]) == ("x", 5)

@@ -9,6 +9,10 @@ import sys
 import time
 
 import pytest
+from click.testing import CliRunner
+
+from components.errors import BadInputError
+from pipeline.cli.batch import batch
 
 _ROOT = pathlib.Path(__file__).resolve().parents[4]
 # Slow enough to be caught at work.
@@ -208,3 +212,13 @@ def test_bad_input_is_one_message_and_leaves_no_trace(command, tmp_path, options
   assert "tensorflow" not in done.heavy
   assert _visible(tmp_path) == ["in.csv", "workspace"]
   assert _visible(tmp_path / "workspace" / "images") == ["serving"]
+
+
+@pytest.mark.parametrize("setting", ["train.epochs=5", "data.max_chars=5", "gates.accuracy=0.5"])
+def test_settings_of_trainings_are_refused(tmp_path, setting):
+  arguments = ["--input", "in.csv", "--output", "out.csv", "--workspace", str(tmp_path)]
+  done = CliRunner().invoke(batch, ["sentiment", *arguments, "--set", setting])
+  assert isinstance(done.exception, BadInputError)
+  assert str(done.exception).startswith(f"--set {setting.partition('=')[0]} changes how a model is")
+  used = CliRunner().invoke(batch, ["sentiment", *arguments, "--set", "data.separator=tab"])
+  assert str(used.exception).startswith("No model is pushed in ")

@@ -4,6 +4,7 @@ import importlib
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 import click
 import pytest
@@ -155,10 +156,19 @@ main(["doctor"])
   assert done.stderr == message + ("" if is_imported else "teardown")
 
 
-def test_a_bug_is_not_hidden(monkeypatch):
+def test_a_bug_is_one_message_and_its_traceback_is_kept(monkeypatch, capsys, tmp_path):
+  monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
   _replace_doctor(monkeypatch, ZeroDivisionError("a bug"))
-  with pytest.raises(ZeroDivisionError, match="a bug"):
+  with pytest.raises(SystemExit) as ended:
     main(["doctor"])
+  assert ended.value.code == 1
+  [kept] = tmp_path.iterdir()
+  assert capsys.readouterr() == (
+    "",
+    f"Error: ZeroDivisionError: a bug\nThis was not foreseen; the traceback is in {kept}\n",
+  )
+  assert "ZeroDivisionError: a bug" in kept.read_text()
+  assert "in doctor" in kept.read_text()
 
 
 def test_a_command_that_returns_ends_well(monkeypatch):

@@ -137,6 +137,21 @@ def test_one_that_is_no_picture_costs_the_others_nothing(workspace, picture, tmp
   assert "{{" not in text[2] + second["error"]
 
 
+def test_files_that_cannot_be_read_cost_the_others_nothing(workspace, picture, tmp_path):
+  odd = tmp_path / "caf\udce9.png"
+  odd.write_bytes(picture.read_bytes())
+  inputs = (tmp_path / "absent.png", odd, tmp_path, *[picture] * 300)
+  done = _run("images", *inputs, "--workspace", workspace, "--json")
+  assert str(done.exception) == "The model could not answer 2 of 303 inputs."
+  first, second, third, *others = json.loads(done.stdout)["predictions"]
+  assert "No such file" in first["error"]
+  assert second["input"].endswith("caf\\xe9.png")
+  assert "Is a directory" in third["error"]
+  assert {json.dumps(row) for row in others} == {json.dumps(others[0])}
+  assert second["label"] == others[0]["label"]
+  assert "caf\\xe9.png: label" in _run("images", odd, "--workspace", workspace).stdout
+
+
 def test_inputs_come_from_a_file_and_from_stdin(workspace, picture, tmp_path):
   (tmp_path / "list.txt").write_bytes(f"\ufeff{picture}\r\n{picture}\n".encode())
   options = ("--workspace", workspace, "--json")
@@ -169,7 +184,10 @@ def test_long_texts_are_cut_on_the_screen_and_paths_are_not():
     (("predict", "images", "a.png"), "Cannot read the picture 'a.png': No such file"),
     (("predict", "images", "--sample"), "No model is pushed in "),
     (("predict", "images", "--input-file", "b.txt"), "--input-file takes a file of lines. There"),
-    (("predict", "images", "--input-file", "bad.txt"), "Line 2 of 'bad.txt' is no input: no valid"),
+    (
+      ("predict", "images", "--input-file", "bad.txt"),
+      "None of 2 inputs can be read:\n  'a.png': ",
+    ),
   ],
 )
 def test_refusals_come_before_tensorflow(command, tmp_path, arguments, message):

@@ -125,7 +125,7 @@ def test_an_unclosed_quote_up_to_the_end_costs_one_row(
   monkeypatch.setattr(delimited_records, "_BLOCK", 64)
   text = 'text,label\n1,"open\n' + "".join(f"row {n},1\n" for n in range(3, 500))
   rows = read_table(write(tmp_path / "x.csv", text))
-  assert rows[0] == BadRow(2, "x.csv, row 2", reason, b'1,"open')
+  assert rows[0] == BadRow(2, "x.csv, row 2", reason, b'1,"open', {"text": "1"})
   assert [r.values["text"] for r in rows[1:]] == [f"row {n}" for n in range(3, 500)]
 
 
@@ -173,3 +173,40 @@ def test_a_header_that_cannot_be_used_is_refused(data, words, tmp_path):
 
 def test_a_header_alone_has_no_rows(tmp_path):
   assert tables.plan_shards(str(write(tmp_path / "x.csv", "text,label\n"))) == []
+
+
+def test_a_bad_row_keeps_the_cells_that_are_sure(tmp_path, read_table):
+  path = tmp_path / "x.csv"
+  path.write_bytes(
+    b"id,text,stars\n"
+    b"1,Caf\xe9,5\n"
+    b"2,nul\0,5\n"
+    b'3,"goes" on,5\n'
+    b"4,one, too many,5\n"
+    b"short\n"
+    b"Caf\xe9, short\n"
+    b'5,"open,5\n'
+  )
+  rows = read_table(path, ["id", "text"])
+  assert [(row.number, row.values) for row in rows] == [
+    (2, {"id": "1", "text": "Caf\\xe9"}),
+    (3, {"id": "2", "text": "nul\\x00"}),
+    (4, {"id": "3"}),
+    (5, {"id": "4"}),
+    (6, {}),
+    (7, {}),
+    (8, {"id": "5"}),
+  ]
+  assert {type(row) for row in rows} == {BadRow}
+
+
+def test_a_blank_line_is_a_row_where_there_is_one_column(tmp_path, read_table):
+  rows = read_table(write(tmp_path / "one.csv", "text\na\n\nb\r\n\r\n"))
+  assert [(row.number, row.values["text"]) for row in rows] == [
+    (2, "a"),
+    (3, ""),
+    (4, "b"),
+    (5, ""),
+  ]
+  rows = read_table(write(tmp_path / "two.csv", "text,label\na,1\n\nb,1\n"))
+  assert [(row.number, row.values["text"]) for row in rows] == [(2, "a"), (4, "b")]

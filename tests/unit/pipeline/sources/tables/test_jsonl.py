@@ -79,3 +79,26 @@ def test_a_file_without_an_object_is_told_with_the_reason(data, words, tmp_path)
     tables.plan_shards(str(tmp_path / "x.jsonl"), ["text"])
   assert "Line 1 is no JSON object: " in str(caught.value)
   assert words in str(caught.value)
+
+
+def test_a_bad_row_keeps_what_can_be_read(tmp_path, read_table):
+  path = tmp_path / "x.jsonl"
+  path.write_bytes(
+    b'{"id": 1, "text": "Caf\xe9", "tags": ["\xe9"], "left": 1}\n'
+    b'{"id": 2, "text": "nul\0", "tags": {"a": null}}\n'
+    b'{"id": 3, "text": "half \\ud83d"}\n'
+    b'{"id": 4, "text": "Caf\xe9"\n'
+    b'{"id": 5\n'
+    b"[6]\n"
+    b'["\xe9"]\n'
+    b'{"id": 6, "text": "", "tags": null}\n'
+  )
+  *rows, last = read_table(path, ["id", "text", "tags"])
+  assert isinstance(last, Row)
+  assert {type(row) for row in rows} == {BadRow}
+  assert [row.values for row in rows] == [
+    {"id": 1, "text": "Caf\\xe9", "tags": ["\\xe9"]},
+    {"id": 2, "text": "nul\\x00", "tags": {"a": None}},
+    {"id": 3, "text": "half \\xed\\xa0\\xbd"},
+    *[{}] * 4,
+  ]

@@ -47,11 +47,15 @@ def test_types_become_those_of_python(tmp_path, read_table):
 def test_strings_that_are_no_utf8_are_bad_rows(tmp_path, read_table):
   data = pa.array([b"good", b"sch\xf6n", b"good"])
   text = pa.Array.from_buffers(pa.string(), 3, data.buffers())
-  parquet.write_table(pa.table({"text": text}), tmp_path / "x.parquet")
+  parquet.write_table(pa.table({"id": [7, 8, 9], "text": text}), tmp_path / "x.parquet")
   rows = read_table(tmp_path / "x.parquet")
   assert [type(row) for row in rows] == [Row, BadRow, Row]
   assert rows[1] == BadRow(
-    2, "x.parquet, row 2", "no valid UTF-8: byte 0xF6 in column 'text'", b"sch\xf6n"
+    2,
+    "x.parquet, row 2",
+    "no valid UTF-8: byte 0xF6 in column 'text'",
+    b"sch\xf6n",
+    {"id": 8, "text": "sch\\xf6n"},
   )
 
 

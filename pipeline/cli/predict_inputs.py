@@ -1,0 +1,135 @@
+"""The inputs of `dlpipe predict`: arguments that may begin with a dash, lines, and their values."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import click
+
+from components.errors import BadInputError
+from pipeline.sources import encoding, line_files, texts
+from pipeline.task import Task
+
+STDIN = "-"
+_DASH_ADVICE = "An INPUT that begins with a dash goes behind --, or into a file: --input-file."
+# No option begins so: a dash and a digit, a blank, a bullet or other mark.
+_NO_OPTION = re.compile(r"-+[^-A-Za-z]")
+
+
+class Input(NamedTuple):
+  """One input.
+
+  Attributes:
+    shown: the argument or line, with bytes that are no text escaped.
+    value: what the model is sent, or None.
+    error: why there is no value, or None.
+  """
+
+  shown: str
+  value: bytes | None
+  error: str | None
+
+
+class InputsCommand(click.Command):
+  """Takes arguments such as "-5 stars, awful", which no option is called like, for inputs."""
+
+  def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    """Puts what is no option behind `--`, in its order.
+
+    Raises:
+      click.UsageError: an option is unknown.
+    """
+    known = {name: option for option in self.get_params(ctx) for name in option.opts}
+    options: list[str] = []
+    others: list[str] = []
+    waiting = iter(args)
+    for arg in waiting:
+      if arg == "--":
+        others += waiting
+      elif arg == STDIN or not arg.startswith("-") or _is_input(arg, known):
+        others.append(arg)
+      else:
+        options.append(arg)
+        option = known.get(arg)
+        if isinstance(option, click.Option) and not (option.is_flag or option.count):
+          options += [value for value in [next(waiting, None)] if value is not None]
+    try:
+      return super().parse_args(ctx, [*options, "--", *others])
+    except click.NoSuchOption as err:
+      raise click.UsageError(f"{err.format_message()} {_DASH_ADVICE}", ctx) from err
+
+
+def _is_input(arg: str, known: dict[str, click.Parameter]) -> bool:
+  words = arg.partition("=")[0].split()
+  if words and words[0] in known:  # an option and its value in one argument
+    return False
+  return len(words) != 1 or words[0] != arg.partition("=")[0] or bool(_NO_OPTION.match(arg))
+
+
+def read_inputs(
+  task: Task, arguments: Sequence[str], input_file: str | None, *, sample: bool
+) -> list[Input]:
+  """All inputs, in their order, each with its value or an error of its own.
+
+  Args:
+    task: whose inputs they are.
+    arguments: `-` stands for the lines of stdin.
+    input_file: a file of lines, `-` for stdin, or None.
+    sample: whether the task's own sample is one more.
+
+  Raises:
+    BadInputError: there is no such file, or not one input.
+  """
+  found: list[Input] = []
+  for argument in arguments:
+    if argument == STDIN:
+      found += _lines(task, STDIN)
+    else:
+      found.append(_input(task, argument))
+  if input_file is not None:
+    found += _lines(task, input_file)
+  if sample:
+    found.append(_input(task, task.sample_input()))
+  if not found:
+    raise BadInputError(f"dlpipe predict {task.name} needs at least one INPUT, or --sample.")
+  return found
+
+
+def _input(task: Task, argument: str) -> Input:
+  shown = texts.shown(argument)
+  try:
+    return Input(shown, texts.as_bytes(task.request_value(argument), "the input"), None)
+  except (BadInputError, ValueError) as err:  # a ValueError where a path holds a NUL
+    return Input(shown, None, str(err))
+
+
+def _lines(task: Task, file: str) -> Iterator[Input]:
+  name = "stdin" if file == STDIN else repr(file)
+  for line in _read(file):
+    fault = line.fault
+    if fault is None and task.input_kind == "file":
+      try:
+        encoding.decode(line.data)
+      except encoding.UndecodableError as err:
+        fault = str(err)
+    if fault is None:  # the model says of a text what it refuses
+      yield _input(task, line.data.decode("utf-8", "surrogateescape"))
+    else:
+      error = f"Line {line.number} of {name} is no input: {fault}."
+      yield Input(encoding.escaped(line.data), None, error)
+
+
+def _read(file: str) -> Iterator[line_files.Line]:
+  if file != STDIN:
+    if not os.path.isfile(file):
+      raise BadInputError(f"--input-file takes a file of lines. There is none at {file!r}.")
+    yield from line_files.read_lines(file)
+    return
+  lines = sys.stdin.buffer.read().removeprefix(encoding.BOM).split(b"\n")
+  for number, line in enumerate(lines, 1):
+    if line or number < len(lines):
+      yield line_files.Line(number, line.removesuffix(b"\r"))
