@@ -72,6 +72,9 @@ def run(
     store = connection(config)
     with open_store(store) as handle:
       partial.select(compiled, handle, options)
+    if not options.use_cache and node.is_to_run(compiled, "Trainer"):
+      # What a killed training has learned is a result of an earlier run, too.
+      shutil.rmtree(config.checkpoint_dir, ignore_errors=True)
     if train_and_push:
       run_files.write(config, run_id)
     listener(events.RunStarted(run_id, task.name, node.node_ids(compiled), log_file))

@@ -83,6 +83,13 @@ def find_node(compiled: pipeline_pb2.Pipeline, node_id: str) -> pipeline_pb2.Pip
   )
 
 
+def is_to_run(compiled: pipeline_pb2.Pipeline, node_id: str) -> bool:
+  """Whether the pipeline has this node, and no partial run leaves it out."""
+  return node_id in node_ids(compiled) and not find_node(
+    compiled, node_id
+  ).execution_options.HasField("skip")
+
+
 def connection(compiled: pipeline_pb2.Pipeline) -> ConnectionConfig:
   """Where the pipeline keeps its metadata by itself."""
   config = runner_utils.extract_local_deployment_config(compiled).metadata_connection_config
