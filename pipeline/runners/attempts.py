@@ -1,7 +1,7 @@
 """Makes it safe to run a node again under the same run id, whatever became of it before.
 
 An orchestrator repeats a node that failed, that was killed, or of which it only believes so. TFX
-takes up the execution of the earlier attempt, but leaves the half-written outputs in place, and
+takes up the execution of the earlier attempt, but leaves what lies in its folders in place, and
 registers the inputs only with an execution that is new.
 """
 
@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.io import fileio
 from tfx.orchestration import metadata
-from tfx.orchestration.portable import data_types, outputs_utils
+from tfx.orchestration.portable import data_types, launcher
 from tfx.orchestration.portable.mlmd import event_lib, execution_lib
-from tfx.proto.orchestration import pipeline_pb2
+from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from components.errors import DlpipeError
 
@@ -55,19 +55,31 @@ def succeeded(execution: metadata_store_pb2.Execution) -> bool:
   return execution_lib.is_execution_successful(execution)
 
 
-def clear_outputs(
-  compiled: pipeline_pb2.Pipeline,
-  node: pipeline_pb2.PipelineNode,
-  execution: metadata_store_pb2.Execution,
-) -> None:
-  """Deletes what an unfinished attempt has written, so that nothing of it is taken for new."""
-  directory = outputs_utils.get_node_dir(compiled.runtime_spec, node.node_info.id)
-  for artifacts in outputs_utils.generate_output_artifacts(
-    execution_id=execution.id, outputs=node.outputs.outputs, node_dir=directory
-  ).values():
-    for artifact in artifacts:
-      if not artifact.is_external and fileio.exists(artifact.uri):
-        fileio.rmtree(artifact.uri)
+class CleanLauncher(launcher.Launcher):
+  """Empties an execution's folders before its executor writes into them.
+
+  They are named by the execution's number. An earlier attempt has the same, and so has an execution
+  of a metadata store that is there no longer, because a new one counts from 1 again.
+  """
+
+  def _run_executor(
+    self, execution_info: data_types.ExecutionInfo
+  ) -> execution_result_pb2.ExecutorOutput:
+    for artifacts in execution_info.output_dict.values():
+      for artifact in artifacts:
+        if not artifact.is_external:
+          _remove(artifact.uri)
+    if execution_info.tmp_dir:
+      _remove(execution_info.tmp_dir)
+      fileio.makedirs(execution_info.tmp_dir)
+    return super()._run_executor(execution_info)
+
+
+def _remove(uri: str) -> None:
+  if fileio.isdir(uri):
+    fileio.rmtree(uri)
+  elif fileio.exists(uri):  # a value's file
+    fileio.remove(uri)
 
 
 def complete_inputs(handle: metadata.Metadata, info: data_types.ExecutionInfo) -> None:

@@ -13,7 +13,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.pipeline import Pipeline
-from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.orchestration.portable import runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
 from components.errors import BadInputError
@@ -152,11 +152,9 @@ def _launch(
       return None
     if last_push_is_gone(handle, compiled.pipeline_info.id, node):
       node.execution_options.caching_options.enable_cache = False
-  if earlier is not None:
-    attempts.clear_outputs(compiled, node, earlier)
   deployment = runner_utils.extract_local_deployment_config(compiled)
   node_id = node.node_info.id
-  info = launcher.Launcher(
+  info = attempts.CleanLauncher(
     pipeline_node=node,
     mlmd_connection=open_store(store_config),
     pipeline_info=compiled.pipeline_info,

@@ -98,6 +98,23 @@ def test_after_a_kill_a_node_starts_anew_in_an_empty_folder(reviewed, store):
   assert [p.name for p in folder.iterdir()] == ["schema.pbtxt"]
 
 
+def test_a_new_metadata_store_meets_no_files_of_the_one_before(reviewed, store, tmp_path):
+  _, folder = _killed(reviewed("r1"), store)
+  (folder / "of-before").write_text("x")
+  temporary = folder.parents[1] / ".system" / "executor_execution" / "1" / ".temp" / "1"
+  temporary.mkdir(parents=True, exist_ok=True)
+  (temporary / "of-before").write_text("x")
+  for file in tmp_path.glob("metadata.db*"):
+    file.unlink()
+  again = node.run_node(reviewed("r2"), "ReviewedSchema", store)
+  assert (again.state, again.execution_id) == (events.COMPLETE, 1)
+  with open_store(store) as handle:
+    [made] = node.outputs(handle.store, 1).values()
+  assert pathlib.Path(made.uri) == folder
+  assert [p.name for p in folder.iterdir()] == ["schema.pbtxt"]
+  assert not list(tmp_path.rglob("of-before"))
+
+
 def test_lineage_is_whole_where_the_first_attempt_had_no_inputs_yet(compiled, store):
   assert node.run_node(compiled("r1"), "SchemaGen", store).state == events.COMPONENT_FAILED
   assert node.run_node(compiled("r1"), "Statistics", store).state == events.COMPLETE
