@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ import tensorflow as tf
 from tfx.utils import io_utils
 
 from components.progress import report
-from components.serving_gate import example_files
+from components.serving_gate import example_files, scratch
 from components.serving_gate.compare import EVERY, PathResult, failed
 from components.serving_gate.expectations import Expectations
 from components.serving_gate.latency import Latency, measure
@@ -70,7 +69,7 @@ def replay_through_server(
     model_name: the name it is served under, which the examples have.
     tolerance: the largest absolute difference of numbers that passes.
   """
-  with tempfile.TemporaryDirectory(prefix="dlpipe-gate-") as folder:
+  with scratch.folder() as folder:
     base = pathlib.Path(folder, "models")
     _place(model_dir, base / str(_VERSION))
     server = ServerProcess(

@@ -7,6 +7,7 @@ import difflib
 import importlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -31,6 +32,7 @@ _COMMANDS = {
   "doctor": "Say what is wrong with the environment.",
 }
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+TERMINATED = 143  # 128 + SIGTERM
 
 
 class _LazyGroup(click.Group):
@@ -65,23 +67,34 @@ def cli() -> None:
   \b
   Start with:  dlpipe run images
   Exit codes:  0 pushed or nothing to do   1 failed   2 misuse or bad input
-               3 data refused              4 model refused
+               3 data refused              4 model refused   75 busy: try again
   """
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
   """Runs the command line and exits with its code."""
+  ended_by: list[int] = []
+
+  def end(number: int, _: object) -> None:
+    # As Ctrl-C: whoever started processes or made temporary files ends them on the way out.
+    ended_by.append(number)
+    raise KeyboardInterrupt
+
+  before = signal.signal(signal.SIGTERM, end)
   try:
     code = cli.main(args, prog_name="dlpipe", standalone_mode=False)
   except click.exceptions.Abort:
-    click.echo("Interrupted. Run the command again to go on from here.", err=True)
-    _end(INTERRUPTED)
+    what = "Ended by SIGTERM" if ended_by else "Interrupted"
+    click.echo(f"{what}. Run the command again to go on from here.", err=True)
+    _end(TERMINATED if ended_by else INTERRUPTED)
   except click.ClickException as err:
     err.show()
     code = err.exit_code
   except DlpipeError as err:
     click.echo(f"Error: {err}", err=True)
     _end(err.exit_code)
+  finally:
+    signal.signal(signal.SIGTERM, before)
   sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -67,6 +67,7 @@ def list_(task: str | None, workspace: str | None, mlmd: str | None, as_json: bo
   for config in _stores(task, workspace, mlmd):
     with open_store(config) as handle:
       found += lineage.list_runs(handle, name)
+  found = [_told_apart(run, workspace) for run in found]
   found.sort(key=lambda run: (run.started, run.run_id), reverse=True)
   if as_json:
     click.echo(json.dumps({"runs": [run.to_json(with_nodes=False) for run in found]}))
@@ -189,13 +190,21 @@ def _opened(
     for config in _stores(task, workspace, mlmd):
       handle = stack.enter_context(open_store(config))
       run = lineage.show_run(handle, run_id, name)
-      found += [(handle, run)] if run is not None else []
+      found += [(handle, _told_apart(run, workspace))] if run is not None else []
     if not found:
       raise BadInputError(f"There is no run {run_id!r}. `dlpipe runs list` lists what there is.")
     if len(found) > 1:
       tasks = ", ".join(run.task for _, run in found)
       raise BadInputError(f"Several tasks have a run {run_id!r}: {tasks}. Choose one with --task.")
     yield found[0]
+
+
+def _told_apart(run: PastRun, workspace: str | None) -> PastRun:
+  """The run, with what the locks of its workspace say of it."""
+  from pipeline.runners import at_work, lineage
+
+  root = pathlib.Path(os.path.abspath(workspace or from_env()), run.task.replace("-", "_"))
+  return lineage.told_apart(run, at_work.run_ids(root))
 
 
 def _print_head(run: PastRun, *, with_metrics: bool = True) -> None:

@@ -8,10 +8,8 @@ registers the inputs only with an execution that is new.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import pathlib
-import urllib.parse
 from collections.abc import Iterator
 
 from ml_metadata.proto import metadata_store_pb2
@@ -21,7 +19,8 @@ from tfx.orchestration.portable import data_types, launcher
 from tfx.orchestration.portable.mlmd import event_lib, execution_lib
 from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
-from components.errors import DlpipeError
+from components.errors import BusyError
+from pipeline.runners import at_work
 
 _INPUTS = (metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.INTERNAL_INPUT)
 
@@ -107,7 +106,7 @@ def alone(compiled: pipeline_pb2.Pipeline, node_id: str) -> Iterator[None]:
   """Holds a node of a run against a second process on this machine; dies with its process.
 
   Raises:
-    DlpipeError: another process is at work on the same node of the same run.
+    BusyError: another process is at work on the same node of the same run.
   """
   root = compiled.runtime_spec.pipeline_root.field_value.string_value
   if "://" in root:
@@ -115,17 +114,13 @@ def alone(compiled: pipeline_pb2.Pipeline, node_id: str) -> Iterator[None]:
     yield
     return
   run_id = compiled.runtime_spec.pipeline_run_id.field_value.string_value
-  folder = pathlib.Path(root) / ".running"
-  folder.mkdir(parents=True, exist_ok=True)
-  path = folder / urllib.parse.quote(f"{run_id} {node_id}", safe=" :+")
+  path = at_work.node_file(pathlib.Path(root), run_id, node_id)
   with path.open("a+", encoding="utf-8") as file:
-    try:
-      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      raise DlpipeError(
+    if not at_work.take(file):
+      raise BusyError(
         f"{node_id} of the run {run_id} is at work in another process. Wait until it ends, or end "
         "it, and run the node again."
-      ) from None
+      )
     try:
       yield
     finally:

@@ -30,6 +30,7 @@ _KNOWN_ERRORS = {
     errors.BadInputError,
     errors.DataRefusedError,
     errors.ModelRefusedError,
+    errors.BusyError,
   )
 }
 

@@ -15,7 +15,7 @@ import tensorflow_transform as tft
 from ml_metadata.proto import metadata_store_pb2
 from tfx.components.evaluator import constants as evaluator_constants
 
-from components.errors import BadInputError, DataRefusedError
+from components.errors import BadInputError, BusyError, DataRefusedError
 from components.judged_evaluator.executor import VERDICT_FILE
 from components.versioned_pusher.publish import is_damaged, list_versions
 from pipeline import evaluation
@@ -105,6 +105,7 @@ def collect(
     error=message,
     hint=_next(task, config, version, served) if version is not None else None,
     bad_input=isinstance(user_error(error), BadInputError),
+    busy=isinstance(user_error(error), BusyError),
     served_version=served if version not in (None, served) else None,
   )
   training = _read_json(_directory(artifacts, "Trainer", "model_run"), HISTORY_FILE)

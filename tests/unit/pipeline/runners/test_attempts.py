@@ -11,9 +11,9 @@ from tfx.dsl.components.common.importer import Importer
 from tfx.orchestration.pipeline import Pipeline
 from tfx.types import standard_artifacts
 
-from components.errors import DlpipeError
+from components.errors import BusyError
 from components.reviewed_schema import ReviewedSchema
-from pipeline.runners import attempts, events, node
+from pipeline.runners import at_work, attempts, events, node
 from pipeline.runners.metadata_stores import open_store, sqlite_connection
 
 _STATISTICS = statistics_pb2.DatasetFeatureStatisticsList(
@@ -140,8 +140,9 @@ def test_the_same_node_of_the_same_run_runs_once_at_a_time(reviewed, store, tmp_
   holder = context.Process(target=_hold, args=(reviewed("r/1"), ready, release))
   holder.start()
   assert ready.wait(30)
+  assert at_work.run_ids(tmp_path) == {"r/1"}
   outcome = node.run_node(reviewed("r/1"), "ReviewedSchema", store)
-  assert isinstance(outcome.error, DlpipeError)
+  assert isinstance(outcome.error, BusyError)
   assert str(outcome.error).startswith(
     "ReviewedSchema of the run r/1 is at work in another process"
   )
@@ -150,3 +151,4 @@ def test_the_same_node_of_the_same_run_runs_once_at_a_time(reviewed, store, tmp_
   holder.join(30)
   assert node.run_node(reviewed("r/1"), "ReviewedSchema", store).state == events.COMPLETE
   assert list((tmp_path / "artifacts" / ".running").iterdir()) == []
+  assert at_work.run_ids(tmp_path) == set()

@@ -8,8 +8,8 @@ import pathlib
 
 import pytest
 
-from components.errors import BadInputError
-from pipeline.runners import events, local, node_events
+from components.errors import BusyError
+from pipeline.runners import at_work, events, local, node_events
 from pipeline.runners.data_artifacts import data_artifacts
 from pipeline.runners.options import RunOptions
 from pipeline.settings import make_config
@@ -238,9 +238,27 @@ def test_two_runs_do_not_share_a_workspace(pictures, tmp_path):
   (tmp_path / "images").mkdir()
   with (tmp_path / "images" / ".lock").open("a+") as file:
     fcntl.flock(file, fcntl.LOCK_SH)  # which only an exclusive lock has to wait for
-    with pytest.raises(BadInputError, match="Another run is at work in '.*images'. Wait for it"):
+    file.write("run-7\n")
+    file.flush()
+    message = "Another run is at work in '.*images': run-7, .*Run again when it is done"
+    with pytest.raises(BusyError, match=message) as caught:
       _run(pictures, tmp_path, "r1")
+  assert caught.value.exit_code == 75
   assert [p.name for p in (tmp_path / "images").iterdir()] == [".lock"]
+
+
+def test_a_run_is_known_to_be_at_work_while_it_is(pictures, tmp_path, monkeypatch):
+  seen = []
+  run_nodes = local.sequential.run_nodes
+
+  def look(*args, **kwargs):
+    seen.append(at_work.run_ids(tmp_path / "images"))
+    return run_nodes(*args, **kwargs)
+
+  monkeypatch.setattr(local.sequential, "run_nodes", look)
+  _run(pictures, tmp_path, "r1", until_node="ReviewedSchema")
+  assert seen == [{"r1"}]
+  assert at_work.run_ids(tmp_path / "images") == set()
 
 
 def test_the_lock_is_given_back(first, workspace):

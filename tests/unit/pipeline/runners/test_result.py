@@ -78,3 +78,7 @@ def test_json_never_holds_nan_which_strict_parsers_refuse():
 def test_an_unknown_state_is_refused_with_the_known_ones():
   with pytest.raises(ValueError, match=r"refused_model, failed\. Received: state='PUSHED'"):
     _result(state="PUSHED")
+
+
+def test_a_failure_that_was_busy_elsewhere_is_worth_trying_again():
+  assert _result(state="failed", busy=True).exit_code == 75
