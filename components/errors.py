@@ -4,6 +4,7 @@
     +-- BadInputError            2  misuse, or input that cannot be read: nothing was started
     +-- DataRefusedError         3  the data was read and is not fit to train on
     +-- ModelRefusedError        4  the model was trained and is not fit to serve
+    +-- BusyError               75  somebody else is at work there: trying again helps
 
 The class carries the code, so no table elsewhere has to agree with this one. A message says what
 was expected, what was received, which file or row, and what to do. Imported by components, sources
@@ -33,3 +34,9 @@ class ModelRefusedError(DlpipeError):
   """The model was trained, and a gate refused to push it."""
 
   exit_code = 4
+
+
+class BusyError(DlpipeError):
+  """Somebody else holds what is needed; the same command goes through when they are done."""
+
+  exit_code = 75  # EX_TEMPFAIL of sysexits.h

@@ -243,7 +243,7 @@ def _training_stage(
   trainer = Trainer(
     run_fn=_RUN_FN,
     hyperparameters=best,
-    custom_config={**custom_config, "checkpoint_root": str(config.root / "checkpoints")},
+    custom_config={**custom_config, "checkpoint_root": str(config.checkpoint_dir)},
     **inputs,
   )
   return [transform, *tuners, trainer]

@@ -321,6 +321,11 @@ class PipelineConfig(_Section):
     """The TensorFlow Serving base path."""
     return self.root / "serving"
 
+  @property
+  def checkpoint_dir(self) -> pathlib.Path:
+    """From where a killed training goes on."""
+    return self.root / "checkpoints"
+
   def data_options(self, task: Task) -> dict[str, Any]:
     """Options for `plan` and `read`."""
     return {**task.data_options, **self.data.options}

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from tfx.utils import io_utils
 
 from components.errors import DlpipeError
 from components.progress import report
-from components.serving_gate import example_files
+from components.serving_gate import example_files, scratch
 from components.serving_gate.compare import EVERY, PathResult, failed
 from components.serving_gate.expectations import Expectations
 from components.serving_gate.latency import Latency, measure
@@ -85,7 +84,7 @@ def replay_through_server(
   Raises:
     DlpipeError: the server was killed, had no port, or did not answer in time.
   """
-  with tempfile.TemporaryDirectory(prefix="dlpipe-gate-") as folder:
+  with scratch.folder() as folder:
     base = pathlib.Path(folder, "models")
     _place(model_dir, base / str(_VERSION))
     server = ServerProcess(

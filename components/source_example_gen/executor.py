@@ -17,6 +17,7 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 from absl import logging
+from tfx import types
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
@@ -79,7 +80,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     Raises:
       BadInputError: the source cannot use the input.
       DataRefusedError: not one record can be used.
-      DlpipeError: the input changed since the driver looked at it.
+      DlpipeError: the input changed since the driver looked at it, or while it was read.
     """
     self._log_startup(input_dict, output_dict, exec_properties)
     plan = sources.make_plan(exec_properties)
@@ -88,6 +89,20 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         f"The input {exec_properties['data_path']} changed while the run was starting. "
         "Run again when nothing writes to it any more."
       )
+    try:
+      self._write(plan, output_dict, exec_properties)
+    except Exception as err:
+      # What a writer left half done may fail in any way; then that is not what has to be said.
+      _check_unchanged(plan, exec_properties, err)
+      raise
+
+  def _write(
+    self,
+    plan: SourcePlan,
+    output_dict: dict[str, list[types.Artifact]],
+    exec_properties: dict[str, Any],
+  ) -> None:
+    """Reads the whole input, and writes both artifacts."""
     examples = artifact_utils.get_single_instance(output_dict["examples"])
     quarantine_uri = artifact_utils.get_single_uri(output_dict["quarantine"])
     examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
@@ -106,6 +121,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     reports = self._read_all(plan, rule, targets, exec_properties)
     if not any(n for report in reports for n in report.examples.values()):
       raise DataRefusedError(quarantine.nothing_usable(exec_properties["data_path"], reports))
+    _check_unchanged(plan, exec_properties)
     summary = quarantine.collect(quarantine_uri, reports, plan.recognition())
     total = sum(summary["examples"].values()) + summary["quarantined"]
     progress.report(
@@ -291,3 +307,23 @@ def _words(moves: Moves) -> str:
 def _remove(path: str) -> None:
   if fileio.exists(path):
     fileio.remove(path)
+
+
+def _check_unchanged(
+  plan: SourcePlan, exec_properties: Mapping[str, Any], cause: Exception | None = None
+) -> None:
+  """Looks at the input once more.
+
+  Raises:
+    DlpipeError: it is not what the plan was made of; so what was read is of no one state.
+  """
+  try:
+    after = sources.make_plan(exec_properties).fingerprint
+  except DlpipeError:  # a file is gone, or cut short
+    after = ""
+  if after != plan.fingerprint:
+    raise DlpipeError(
+      f"The input {exec_properties['data_path']} changed while it was read. What was read is not "
+      "used. Run again when nothing writes to it any more, or let the writer put a finished copy "
+      "in its place."
+    ) from cause

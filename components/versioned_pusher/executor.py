@@ -15,7 +15,12 @@ from tfx.utils import path_utils
 
 from components.errors import BadInputError
 from components.progress import report
-from components.versioned_pusher.publish import list_versions, publish
+from components.versioned_pusher.publish import (
+  is_damaged,
+  list_versions,
+  publish,
+  version_record,
+)
 
 MODEL = "model"
 MODEL_BLESSING = "model_blessing"
@@ -73,10 +78,22 @@ class Executor(base_executor.BaseExecutor):
     pushed.set_int_custom_property("pushed", 1)
     pushed.set_string_custom_property("pushed_destination", destination)
     pushed.set_string_custom_property("pushed_version", str(version))
-    _write(pushed, {"pushed": True, "version": version, "destination": destination})
     newest = max(list_versions(base))
-    if newest == version:
+    values = {"pushed": True, "version": version, "destination": destination}
+    repairs = version_record(base, version).get("repairs")
+    if repairs is not None:
+      values["repairs"] = repairs
+    _write(pushed, values)
+    if repairs is not None:
+      report(
+        f"Version {repairs} in {base} is damaged; pushed the model again as version {version}",
+        version=version,
+        serving_dir=base,
+      )
+    elif newest == version:
       report(f"Pushed version {version} to {base}", version=version, serving_dir=base)
+    elif is_damaged(base, version):
+      report(f"Version {version} in {base} is damaged; version {newest} stays served")
     else:
       report(f"Version {version} is in {base} already; version {newest} stays served")
 

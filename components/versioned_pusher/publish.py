@@ -35,6 +35,8 @@ _MODEL_FILE = "saved_model.pb"
 _LOCK_FILE = ".publish.lock"
 _MARK_FILE = ".last_version"
 _STAGING_PREFIX = ".staging-"
+# Whatever the umask: a model server in a container usually runs as another user.
+_DIRECTORY_MODE, _FILE_MODE = 0o755, 0o644
 _VERSION_NAME = re.compile(r"[0-9]+")  # what TensorFlow Serving takes for a version
 
 PathLike = str | os.PathLike[str]
@@ -44,7 +46,9 @@ def publish(source_dir: PathLike, base_dir: PathLike, *, source: str = "") -> in
   """Publishes a SavedModel as the next version.
 
   Publishing the same source with the same content again returns the version that is there, so a
-  retry after a crash neither makes a second version nor overrides a rollback made in between.
+  retry after a crash neither makes a second version nor overrides a rollback made in between. A
+  version whose files are no longer those of its record is left as it is, and the model published
+  again; its record then names the damaged one as `repairs`.
 
   Args:
     source_dir: the SavedModel's directory.
@@ -62,10 +66,19 @@ def publish(source_dir: PathLike, base_dir: PathLike, *, source: str = "") -> in
   _check_model(model)
   origin = {"pushed_from": source or str(model), "sha256": content_digest(model)}
   with _locked(base):
-    for version, path in sorted(_version_dirs(base).items(), reverse=True):
-      if origin.items() <= _read_record(path).items():
+    versions = _version_dirs(base)
+    found = [
+      version
+      for version, path in sorted(versions.items(), reverse=True)
+      if origin.items() <= _read_record(path).items()
+    ]
+    for version in found:
+      if is_whole(base, version) or _was_left(versions, version):
         return version
-    return _add_version(model, base, lambda version: {**origin, "first_version": version})
+    repairs = {"repairs": found[0]} if found else {}
+    return _add_version(
+      model, base, lambda version: {**origin, **repairs, "first_version": version}
+    )
 
 
 def rollback(base_dir: PathLike, to: int | None = None) -> int:
@@ -96,7 +109,14 @@ def rollback(base_dir: PathLike, to: int | None = None) -> int:
     if target == max(versions):
       raise BadInputError(f"Version {target} is the newest and served already. {known}")
     _check_model(versions[target])
+    if is_damaged(base, target):
+      others = [n for n in sorted(versions) if n != max(versions) and not is_damaged(base, n)]
+      raise BadInputError(
+        f"Version {target} is damaged: its files are not those that its {RECORD_FILE} names. It is "
+        f"not served again. Versions to roll back to: {', '.join(map(str, others)) or 'none'}."
+      )
     origin = {"first_version": target} | _read_record(versions[target])
+    origin.pop("repairs", None)
     return _add_version(versions[target], base, lambda _: {**origin, "rollback_of": target})
 
 
@@ -110,7 +130,8 @@ def version_record(base_dir: PathLike, version: int) -> dict[str, Any]:
 
   Returns:
     `version`, `pushed_from`, `sha256` (of the content), `first_version` (the number the same
-    model was first published as), `published_at` (UTC) and, after a rollback, `rollback_of`.
+    model was first published as), `published_at` (UTC), after a rollback `rollback_of`, and
+    `repairs`, the damaged version in whose place it was published.
 
   Raises:
     BadInputError: there is no such version.
@@ -121,6 +142,27 @@ def version_record(base_dir: PathLike, version: int) -> dict[str, Any]:
       f"No version {version} in {os.fspath(base_dir)}. Known versions: {sorted(versions)}."
     )
   return _read_record(versions[version])
+
+
+def is_whole(base_dir: PathLike, version: int) -> bool:
+  """Whether a version is there with a record, and its files are those that the record names."""
+  path = pathlib.Path(base_dir, str(version))
+  recorded = _read_record(path).get("sha256")
+  try:
+    return recorded is not None and content_digest(path) == recorded
+  except OSError:  # a file that cannot be read
+    return False
+
+
+def is_damaged(base_dir: PathLike, version: int) -> bool:
+  """Whether a version's files are not those that its record names.
+
+  A version without a record was put there by something else, and nothing is known of it.
+  """
+  path = _version_dirs(pathlib.Path(base_dir)).get(version)
+  if path is None or "sha256" not in _read_record(path):
+    return False
+  return not is_whole(base_dir, version)
 
 
 def content_digest(directory: PathLike) -> str:
@@ -142,7 +184,9 @@ def content_digest(directory: PathLike) -> str:
 def _locked(base: pathlib.Path) -> Iterator[None]:
   """Holds the base path for one publisher; clears what killed ones left."""
   try:
-    base.mkdir(parents=True, exist_ok=True)
+    if not base.is_dir():
+      base.mkdir(parents=True, exist_ok=True)
+      base.chmod(_DIRECTORY_MODE)
     with (base / _LOCK_FILE).open("a") as lock:
       fcntl.flock(lock, fcntl.LOCK_EX)
       for left in base.glob(f"{_STAGING_PREFIX}*"):
@@ -158,8 +202,6 @@ def _locked(base: pathlib.Path) -> Iterator[None]:
 def _add_version(
   model: pathlib.Path, base: pathlib.Path, record: Callable[[int], Mapping[str, Any]]
 ) -> int:
-  # The directory is made by mkdir and not by mkdtemp, whose mode 0700 would be served, too: a model
-  # server in a container usually runs as another user.
   staging = base / f"{_STAGING_PREFIX}{secrets.token_hex(4)}"
   try:
     _copy(model, staging)
@@ -167,6 +209,7 @@ def _add_version(
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     values = {**record(version), "version": version, "published_at": now}
     _write(staging / RECORD_FILE, json.dumps(values, indent=2, sort_keys=True) + "\n")
+    (staging / RECORD_FILE).chmod(_FILE_MODE)
     for directory, _, _ in os.walk(staging, topdown=False):
       _flush(pathlib.Path(directory))
     # Marked before the rename: a kill in between costs a number, never gives one out twice.
@@ -178,6 +221,12 @@ def _add_version(
   finally:
     shutil.rmtree(staging, ignore_errors=True)
   return version
+
+
+def _was_left(versions: Mapping[int, pathlib.Path], version: int) -> bool:
+  """Whether a rollback was made since: publishing the version again would override it."""
+  newest = max(versions)
+  return newest > version and "rollback_of" in _read_record(versions[newest])
 
 
 def _previous(base: pathlib.Path, versions: Mapping[int, pathlib.Path]) -> int:
@@ -240,10 +289,12 @@ def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
   for directory, _, names in os.walk(source, followlinks=True):
     folder = target / pathlib.Path(directory).relative_to(source)
     folder.mkdir()
+    folder.chmod(_DIRECTORY_MODE)
     for name in names:
       if folder == target and name == RECORD_FILE:
         continue
       shutil.copyfile(os.path.join(directory, name), folder / name)
+      (folder / name).chmod(_FILE_MODE)
       _flush(folder / name)
 
 

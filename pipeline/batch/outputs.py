@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from components.errors import BadInputError, DlpipeError
+from components.errors import BadInputError, BusyError, DlpipeError
 from pipeline.batch.columns import Layout
 
 _FORMATS = {
@@ -119,7 +119,7 @@ def staging(plan: OutputPlan) -> Iterator[str]:
   """A folder for parts, held by this process alone and gone when the block ends.
 
   Raises:
-    BadInputError: another batch is writing the same output.
+    BusyError: another batch is writing the same output.
     DlpipeError: the file system refused.
   """
   work = pathlib.Path(plan.work_dir)
@@ -132,7 +132,7 @@ def staging(plan: OutputPlan) -> Iterator[str]:
     try:
       fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-      raise BadInputError(f"Another batch is writing {plan.path!r}. Wait for it.") from None
+      raise BusyError(f"Another batch is writing {plan.path!r}. Wait for it.") from None
     try:
       parts = work / "parts"
       if parts.exists():

@@ -10,6 +10,7 @@ import click
 from pipeline.cli.local_path import LocalPath
 from pipeline.environment import Finding, judge
 from pipeline.environment_facts import gather
+from pipeline.workspace_findings import look
 
 _WIDTH = 80
 _STATE_WIDTH, _NAME_WIDTH = 9, 17
@@ -27,13 +28,15 @@ def doctor(workspace: str | None, as_json: bool) -> None:
   """Say what is wrong with this environment and how to mend it.
 
   Looks at Python, the C library, installed versions, memory, disk and GPU, and loads neither
-  TensorFlow nor TFX. Exits with 1 where something is broken; a warning does not fail.
+  TensorFlow nor TFX. Where the workspace has runs, it holds what is served to its digests, and
+  looks at the metadata store, artifacts, checkpoints and leftovers. Exits with 1 where something
+  is broken; a warning does not fail.
   """
   if workspace is None:
     from pipeline.config import from_env  # pydantic may be what is broken
 
     workspace = from_env()
-  findings = judge(gather(workspace))
+  findings = [*judge(gather(workspace)), *look(workspace)]
   ok = not any(finding.state == "broken" for finding in findings)
   if as_json:
     click.echo(json.dumps({"ok": ok, "checks": [finding.to_json() for finding in findings]}))
@@ -65,7 +68,7 @@ def summary(findings: list[Finding]) -> str:
   broken = sum(finding.state == "broken" for finding in findings)
   warnings = sum(finding.state == "warning" for finding in findings)
   if broken:
-    return f"Broken: {broken}. Mend what is marked so; pipelines will not run before."
+    return f"Broken: {broken}. Mend what is marked so first."
   if warnings:
     return f"Fine, with warnings: {warnings}."
   return "Fine."

@@ -9,6 +9,7 @@ import importlib
 import io
 import logging
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -46,6 +47,7 @@ _OF_PATHS = frozenset(
   }
 )
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+TERMINATED = 143  # 128 + SIGTERM
 
 
 class _LazyGroup(click.Group):
@@ -89,7 +91,7 @@ def cli() -> None:
   \b
   Start with:  dlpipe run images
   Exit codes:  0 pushed or nothing to do   1 failed   2 misuse or bad input
-               3 data refused              4 model refused
+               3 data refused              4 model refused   75 busy: try again
   """
 
 
@@ -100,12 +102,21 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     # Names that are no text, or a terminal of few characters, must not end the command.
     if isinstance(stream, io.TextIOWrapper):
       stream.reconfigure(errors="backslashreplace")
+  ended_by: list[int] = []
+
+  def end(number: int, _: object) -> None:
+    # As Ctrl-C: whoever started processes or made temporary files ends them on the way out.
+    ended_by.append(number)
+    raise KeyboardInterrupt
+
+  before = signal.signal(signal.SIGTERM, end)
   try:
     _require_passable(args)
     code = cli.main(args, prog_name="dlpipe", standalone_mode=False)
   except click.exceptions.Abort:
-    click.echo("Interrupted. Run the command again to go on from here.", err=True)
-    _end(INTERRUPTED)
+    what = "Ended by SIGTERM" if ended_by else "Interrupted"
+    click.echo(f"{what}. Run the command again to go on from here.", err=True)
+    _end(TERMINATED if ended_by else INTERRUPTED)
   except click.NoSuchOption as err:
     _with_setting(err, args).show()
     code = err.exit_code
@@ -126,6 +137,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
       err=True,
     )
     _end(DlpipeError.exit_code)
+  finally:
+    signal.signal(signal.SIGTERM, before)
   sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -52,7 +52,7 @@ def node(
 
   \b
   Exit codes:  0 done or cached   99 skipped   1 failed   2 misuse or bad input
-               3 data refused     4 model refused
+               3 data refused     4 model refused   75 busy: try again
   \b
   Example:
     dlpipe node --ir images.json --node Trainer --run-id 2026-11-24

@@ -52,6 +52,7 @@ def list_(task: str | None, workspace: str | None, mlmd: str | None, as_json: bo
   for config in stores(name, workspace, mlmd):
     with open_store(config) as handle:
       found += lineage.list_runs(handle, name)
+  found = [_told_apart(run, workspace) for run in found]
   found.sort(key=lambda run: (run.started, run.run_id), reverse=True)
   # What another store holds need not be served from this workspace.
   places = ([name] if name is not None else tasks_in(workspace)) if mlmd is None else []
@@ -235,7 +236,7 @@ def _opened(
     for config in stores(name, workspace, mlmd):
       handle = stack.enter_context(open_store(config))
       run = lineage.show_run(handle, run_id, name)
-      found += [(handle, run)] if run is not None else []
+      found += [(handle, _told_apart(run, workspace))] if run is not None else []
     if not found:
       raise BadInputError(f"There is no run {run_id!r}. `dlpipe runs list` lists what there is.")
     if len(found) > 1:
@@ -255,6 +256,13 @@ def _said(
   if mlmd is not None or first is None or second is None or task not in task_names():
     return []
   return said.differences(first, second, get_task(task))
+
+
+def _told_apart(run: PastRun, workspace: str | None) -> PastRun:
+  """The run, with what the locks of its workspace say of it."""
+  from pipeline.runners import at_work, lineage
+
+  return lineage.told_apart(run, at_work.run_ids(root_of(workspace) / run.task))
 
 
 def _print_head(run: PastRun, *, with_metrics: bool = True) -> None:

@@ -1,27 +1,26 @@
 """Makes it safe to run a node again under the same run id, whatever became of it before.
 
 An orchestrator repeats a node that failed, that was killed, or of which it only believes so. TFX
-takes up the execution of the earlier attempt, but leaves the half-written outputs in place, and
+takes up the execution of the earlier attempt, but leaves what lies in its folders in place, and
 registers the inputs only with an execution that is new.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import pathlib
-import urllib.parse
 from collections.abc import Iterator
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.io import fileio
 from tfx.orchestration import metadata
-from tfx.orchestration.portable import data_types, outputs_utils
+from tfx.orchestration.portable import data_types, launcher
 from tfx.orchestration.portable.mlmd import event_lib, execution_lib
-from tfx.proto.orchestration import pipeline_pb2
+from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
-from components.errors import DlpipeError
+from components.errors import BusyError
+from pipeline.runners import at_work
 
 _INPUTS = (metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.INTERNAL_INPUT)
 
@@ -55,19 +54,31 @@ def succeeded(execution: metadata_store_pb2.Execution) -> bool:
   return execution_lib.is_execution_successful(execution)
 
 
-def clear_outputs(
-  compiled: pipeline_pb2.Pipeline,
-  node: pipeline_pb2.PipelineNode,
-  execution: metadata_store_pb2.Execution,
-) -> None:
-  """Deletes what an unfinished attempt has written, so that nothing of it is taken for new."""
-  directory = outputs_utils.get_node_dir(compiled.runtime_spec, node.node_info.id)
-  for artifacts in outputs_utils.generate_output_artifacts(
-    execution_id=execution.id, outputs=node.outputs.outputs, node_dir=directory
-  ).values():
-    for artifact in artifacts:
-      if not artifact.is_external and fileio.exists(artifact.uri):
-        fileio.rmtree(artifact.uri)
+class CleanLauncher(launcher.Launcher):
+  """Empties an execution's folders before its executor writes into them.
+
+  They are named by the execution's number. An earlier attempt has the same, and so has an execution
+  of a metadata store that is there no longer, because a new one counts from 1 again.
+  """
+
+  def _run_executor(
+    self, execution_info: data_types.ExecutionInfo
+  ) -> execution_result_pb2.ExecutorOutput:
+    for artifacts in execution_info.output_dict.values():
+      for artifact in artifacts:
+        if not artifact.is_external:
+          _remove(artifact.uri)
+    if execution_info.tmp_dir:
+      _remove(execution_info.tmp_dir)
+      fileio.makedirs(execution_info.tmp_dir)
+    return super()._run_executor(execution_info)
+
+
+def _remove(uri: str) -> None:
+  if fileio.isdir(uri):
+    fileio.rmtree(uri)
+  elif fileio.exists(uri):  # a value's file
+    fileio.remove(uri)
 
 
 def complete_inputs(handle: metadata.Metadata, info: data_types.ExecutionInfo) -> None:
@@ -95,7 +106,7 @@ def alone(compiled: pipeline_pb2.Pipeline, node_id: str) -> Iterator[None]:
   """Holds a node of a run against a second process on this machine; dies with its process.
 
   Raises:
-    DlpipeError: another process is at work on the same node of the same run.
+    BusyError: another process is at work on the same node of the same run.
   """
   root = compiled.runtime_spec.pipeline_root.field_value.string_value
   if "://" in root:
@@ -103,17 +114,13 @@ def alone(compiled: pipeline_pb2.Pipeline, node_id: str) -> Iterator[None]:
     yield
     return
   run_id = compiled.runtime_spec.pipeline_run_id.field_value.string_value
-  folder = pathlib.Path(root) / ".running"
-  folder.mkdir(parents=True, exist_ok=True)
-  path = folder / urllib.parse.quote(f"{run_id} {node_id}", safe=" :+")
+  path = at_work.node_file(pathlib.Path(root), run_id, node_id)
   with path.open("a+", encoding="utf-8") as file:
-    try:
-      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      raise DlpipeError(
+    if not at_work.take(file):
+      raise BusyError(
         f"{node_id} of the run {run_id} is at work in another process. Wait until it ends, or end "
         "it, and run the node again."
-      ) from None
+      )
     try:
       yield
     finally:

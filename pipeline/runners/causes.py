@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from components import errors
-from components.errors import DlpipeError
+from components.errors import BusyError, DlpipeError
 
 # A worker's error comes back from Flink and Spark as the text of its traceback.
 _RAISED_ELSEWHERE = re.compile(
@@ -15,6 +15,9 @@ _RAISED_ELSEWHERE = re.compile(
 )
 # What Beam's, TensorFlow's and SQLite's C++ say where Python has ENOSPC.
 _FULL = ("No space left on device", "database or disk is full")
+
+# What SQLite says of a file that another program writes to.
+LOCKED = "database is locked"
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -38,6 +41,10 @@ def user_error(error: BaseException | None) -> DlpipeError | None:
     return DlpipeError(
       "no space is left on a disk that is written to: of the workspace, the output or the "
       "temporary folder. Make room, and run again."
+    )
+  if any(LOCKED in str(cause) for cause in chain(error)):
+    return BusyError(
+      "the metadata store is locked by another program. Run again when it is done with it."
     )
   return None
 

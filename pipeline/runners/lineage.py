@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
@@ -23,6 +23,7 @@ from pipeline.task import task_of
 
 # States that a run of ours does not end with, but that one seen from outside may be in.
 UNFINISHED = "unfinished"
+AT_WORK = "at_work"
 DONE = "done"
 
 _ENDED = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
@@ -38,7 +39,8 @@ class PastRun:
     task: the task's name.
     started: when its first node began, ISO 8601 in UTC.
     state: pushed, cached, refused_data, refused_model or failed, as `dlpipe run` has them; done
-      where nothing was to be pushed, unfinished where a node is at work, was killed or is missing.
+      where nothing was to be pushed, unfinished where a node was killed or is missing, and at_work
+      where a process on this machine is at it.
     metrics: the evaluation's overall metrics; empty where there is none or its files are gone.
     pushed_version: the version that the run pushed, or found to be pushed; None if none.
     nodes: each node that has an execution, in the order of their beginning.
@@ -58,6 +60,13 @@ class PastRun:
     if not with_nodes:
       del values["nodes"]
     return values
+
+
+def told_apart(run: PastRun, at_work: Collection[str]) -> PastRun:
+  """The run, at work and not unfinished if its name is among those at work."""
+  if run.state == UNFINISHED and run.run_id in at_work:
+    return dataclasses.replace(run, state=AT_WORK)
+  return run
 
 
 def list_runs(handle: metadata.Metadata, task: str | None = None) -> list[PastRun]:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import fcntl
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from components.errors import BadInputError
 from pipeline.assembly import create_pipeline
 from pipeline.config import PipelineConfig
 from pipeline.report.render import write_report
-from pipeline.runners import events, node, partial, processes, record, run_files, sequential
+from pipeline.runners import (
+  at_work,
+  events,
+  node,
+  node_events,
+  partial,
+  processes,
+  record,
+  run_files,
+  sequential,
+)
 from pipeline.runners.metadata_stores import ConnectionConfig, connection, open_store
 from pipeline.runners.options import RunOptions
 from pipeline.runners.result import ComponentResult, RunResult
@@ -22,6 +29,8 @@ from pipeline.task import Source, Task
 
 Examine = Callable[[str], "Mapping[str, Any] | None"]
 _WHOLE_RUN = RunOptions()
+# What a run waits for between nodes, as it is called on the screen.
+_STORE = "metadata store"
 
 
 def run(
@@ -57,10 +66,12 @@ def run(
     What came of it; a run that fails returns too.
 
   Raises:
-    BadInputError: another run is at work in the same workspace; the options name a node that is
-      not there, or need an earlier run that is not there.
+    BadInputError: the options name a node that is not there, or need an earlier run that is not
+      there.
+    BusyError: another run is at work in the same workspace, or another program locks the metadata
+      store.
   """
-  with _locked(config.root):
+  with at_work.alone(config.root, run_id):
     started = datetime.datetime.now(datetime.timezone.utc)
     pipeline = create_pipeline(
       task,
@@ -73,8 +84,11 @@ def run(
     if not options.use_cache:
       node.without_cache(compiled)
     store = connection(config)
-    with open_store(store) as handle:
+    with node_events.progress_to(listener, _STORE), open_store(store) as handle:
       partial.select(compiled, handle, options)
+    if not options.use_cache and node.is_to_run(compiled, "Trainer"):
+      # What a killed training has learned is a result of an earlier run, too.
+      shutil.rmtree(config.checkpoint_dir, ignore_errors=True)
     if train_and_push:
       run_files.write(config, run_id)
     listener(events.RunStarted(run_id, task.name, node.node_ids(compiled), log_file))
@@ -84,7 +98,7 @@ def run(
       )
     else:
       outcomes = sequential.run_nodes(compiled, store, listener=listener, options=options)
-    result = _conclude(task, config, store, outcomes, run_id, started, examine)
+    result = _conclude(task, config, store, outcomes, run_id, started, listener, examine)
   listener(events.RunFinished(result))
   return result
 
@@ -96,9 +110,10 @@ def _conclude(
   outcomes: Mapping[str, node.NodeOutcome],
   run_id: str,
   started: datetime.datetime,
+  listener: events.Listener,
   examine: Examine | None,
 ) -> RunResult:
-  with open_store(store) as handle:
+  with node_events.progress_to(listener, _STORE), open_store(store) as handle:
     artifacts = {
       node_id: node.outputs(handle.store, outcome.execution_id)
       for node_id, outcome in outcomes.items()
@@ -133,17 +148,3 @@ def _show_quarantine(config: PipelineConfig, source: pathlib.Path | None, run_id
     return
   if (source / "rejected.jsonl").stat().st_size:
     shutil.copytree(source, config.root / "quarantine" / run_id, dirs_exist_ok=True)
-
-
-@contextlib.contextmanager
-def _locked(root: pathlib.Path) -> Iterator[None]:
-  """Holds the workspace of a task; the lock dies with the process."""
-  root.mkdir(parents=True, exist_ok=True)
-  with (root / ".lock").open("a+") as file:
-    try:
-      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      raise BadInputError(
-        f"Another run is at work in {str(root)!r}. Wait for it, or choose another --workspace."
-      ) from None
-    yield

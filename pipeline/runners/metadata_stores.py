@@ -13,7 +13,9 @@ import fcntl
 import os
 import pathlib
 import re
+import sqlite3
 import threading
+import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO, TypeAlias
 
@@ -24,10 +26,15 @@ from tfx.orchestration import metadata
 
 from components.errors import BadInputError, DlpipeError
 from pipeline.config import PipelineConfig
+from pipeline.runners import file_locks
+from pipeline.runners.causes import LOCKED
 
 ConnectionConfig: TypeAlias = (
   metadata_store_pb2.ConnectionConfig | metadata_store_pb2.MetadataStoreClientConfig
 )
+# How long to wait for a SQLite file, in seconds. A node of ours may plan its input meanwhile.
+_OURS_AFTER_S = 600.0
+_OTHERS_AFTER_S = 120.0
 # Of Unicode's private use area: no text that a pipeline stores holds it.
 _STORED_BACKSLASH = "\ue05c"
 # What SQLite says of a file whose bytes are not its own.
@@ -158,7 +165,13 @@ def _turn(database: str) -> Iterator[None]:
     if turn.holders == 0:
       pathlib.Path(database).parent.mkdir(parents=True, exist_ok=True)
       file = open(f"{database}.lock", "a+", encoding="utf-8")  # noqa: SIM115 - closed by the last
-      fcntl.flock(file, fcntl.LOCK_EX)
+      try:
+        file_locks.wait(lambda: _locked(file), file.name, give_up_after_s=_OURS_AFTER_S)
+        # Another program's lock would hold up ml-metadata without end and without a word.
+        file_locks.wait(lambda: _is_free(database), database, give_up_after_s=_OTHERS_AFTER_S)
+      except BaseException:
+        file.close()
+        raise
       turn.file = file
     turn.holders += 1
   try:
@@ -169,6 +182,34 @@ def _turn(database: str) -> Iterator[None]:
       if turn.holders == 0 and turn.file is not None:
         turn.file.close()
         turn.file = None
+
+
+def _locked(file: TextIO) -> bool:
+  try:
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except BlockingIOError:
+    return False
+  return True
+
+
+def _is_free(database: str) -> bool:
+  """Whether nobody writes to a SQLite file; only while this process has no handle of it.
+
+  Closing a file ends all locks that a process has on it, those of ml-metadata's SQLite, too.
+  """
+  if not os.path.exists(database):
+    return True
+  address = f"file:{urllib.parse.quote(os.path.abspath(database))}?mode=rw"
+  try:
+    with contextlib.closing(
+      sqlite3.connect(address, uri=True, timeout=0, isolation_level=None)
+    ) as connection:
+      connection.execute("BEGIN IMMEDIATE")
+      connection.execute("ROLLBACK")
+  except sqlite3.Error as err:
+    # Whatever else is wrong with it, ml-metadata finds, too.
+    return LOCKED not in str(err)
+  return True
 
 
 def _without_backslashes(call: Callable[..., Any]) -> Callable[..., Any]:

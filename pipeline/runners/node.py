@@ -14,7 +14,7 @@ from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.pipeline import Pipeline
-from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.orchestration.portable import runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
 from components.artifacts import TRY_AGAIN
@@ -88,9 +88,11 @@ def find_node(compiled: pipeline_pb2.Pipeline, node_id: str) -> pipeline_pb2.Pip
   )
 
 
-def is_asked_for(compiled: pipeline_pb2.Pipeline, node_id: str) -> bool:
-  """Whether a node is to run; a partial run leaves some out, or takes them from before."""
-  return not find_node(compiled, node_id).execution_options.HasField("skip")
+def is_to_run(compiled: pipeline_pb2.Pipeline, node_id: str) -> bool:
+  """Whether the pipeline has this node, and no partial run leaves it out."""
+  return node_id in node_ids(compiled) and not find_node(
+    compiled, node_id
+  ).execution_options.HasField("skip")
 
 
 def connection(compiled: pipeline_pb2.Pipeline) -> ConnectionConfig:
@@ -158,11 +160,9 @@ def _launch(
       handle, node
     ):
       node.execution_options.caching_options.enable_cache = False
-  if earlier is not None:
-    attempts.clear_outputs(compiled, node, earlier)
   deployment = runner_utils.extract_local_deployment_config(compiled)
   node_id = node.node_info.id
-  info = launcher.Launcher(
+  info = attempts.CleanLauncher(
     pipeline_node=node,
     mlmd_connection=open_store(store_config),
     pipeline_info=compiled.pipeline_info,

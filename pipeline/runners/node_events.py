@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 
 from components import progress
+from components.errors import BusyError
 from pipeline.runners import events, node
 from pipeline.runners.causes import user_error
 
@@ -29,7 +30,10 @@ def finished(node_id: str, outcome: node.NodeOutcome) -> events.ComponentFinishe
 
 def is_retriable(outcome: node.NodeOutcome) -> bool:
   """Whether a second attempt may fare better: not where a user has to mend something first."""
-  return outcome.state == events.COMPONENT_FAILED and user_error(outcome.error) is None
+  if outcome.state != events.COMPONENT_FAILED:
+    return False
+  known = user_error(outcome.error)
+  return known is None or isinstance(known, BusyError)
 
 
 def retrying(

@@ -30,6 +30,7 @@ _KNOWN_ERRORS = {
     errors.BadInputError,
     errors.DataRefusedError,
     errors.ModelRefusedError,
+    errors.BusyError,
   )
 }
 
@@ -138,7 +139,7 @@ class _Schedule:
         len(self._running) >= self._processors or held + expected > self._budget_mb
       ):
         break
-      if node.is_asked_for(self._compiled, node_id):
+      if node.is_to_run(self._compiled, node_id):
         self._listener(events.ComponentStarted(node_id))
       self._start(node_id, attempt=0, expected_mb=expected)
       started = True

@@ -11,7 +11,7 @@ from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import standard_artifacts
 
 from components.versioned_pusher.executor import SERVING_DIR
-from components.versioned_pusher.publish import list_versions
+from components.versioned_pusher.publish import is_whole
 
 _PUSHED = "pushed"
 
@@ -34,7 +34,7 @@ def was_refused(artifacts: Iterable[metadata_store_pb2.Artifact]) -> bool:
 def last_push_is_gone(
   handle: metadata.Metadata, pipeline_id: str, node: pipeline_pb2.PipelineNode
 ) -> bool:
-  """Whether a pusher's last version has since been deleted from the served directory.
+  """Whether a pusher's last version was since deleted from the served directory, or damaged there.
 
   A push is cached by its inputs; where its result is gone, it has to run again.
 
@@ -56,4 +56,4 @@ def last_push_is_gone(
     and os.path.dirname(artifact.custom_properties["pushed_destination"].string_value) == served
     and (version := pushed_version(artifact)) is not None
   ]
-  return bool(pushed) and pushed[-1] not in list_versions(served)
+  return bool(pushed) and not is_whole(served, pushed[-1])

@@ -15,9 +15,9 @@ import tensorflow_transform as tft
 from ml_metadata.proto import metadata_store_pb2
 from tfx.components.evaluator import constants as evaluator_constants
 
-from components.errors import BadInputError, DataRefusedError
+from components.errors import BadInputError, BusyError, DataRefusedError
 from components.judged_evaluator.executor import VERDICT_FILE
-from components.versioned_pusher.publish import list_versions
+from components.versioned_pusher.publish import is_damaged, list_versions
 from pipeline import evaluation
 from pipeline.config import PipelineConfig, from_env
 from pipeline.report.data import ReportData
@@ -96,7 +96,10 @@ def collect(
     serving_dir=str(config.serving_dir),
     metrics=found.metrics if found else {},
     gates=checked,
-    model_warnings=ruled.get("warnings", []),
+    model_warnings=[
+      *ruled.get("warnings", []),
+      *_damaged_versions(artifacts, config, version, served, task.name),
+    ],
     components=components,
     examples={**counts, "quarantined": summary.get("quarantined", 0)} if summary else {},
     recognized=summary.get("recognized", {}),
@@ -105,6 +108,7 @@ def collect(
     error=message,
     hint=_next(task, config, version, served) if version is not None else None,
     bad_input=isinstance(user_error(error), BadInputError),
+    busy=isinstance(user_error(error), BusyError),
     served_version=served if version not in (None, served) else None,
   )
   training = _read_json(_directory(artifacts, "Trainer", "model_run"), HISTORY_FILE)
@@ -188,6 +192,32 @@ def _version(
   if state == result.CACHED:
     return max(list_versions(config.serving_dir), default=None)
   return pushed_version(pushed)
+
+
+def _damaged_versions(
+  artifacts: Artifacts, config: PipelineConfig, version: int | None, served: int | None, task: str
+) -> list[str]:
+  """What a run that says which version stands has to say of the files that it found there."""
+  if version is None:
+    return []
+  said = []
+  repairs = _read_json(_directory(artifacts, "VersionedPusher", "pushed_model"), "pushed.json").get(
+    "repairs"
+  )
+  place = config.serving_dir
+  if repairs is not None and is_damaged(place, repairs):
+    said.append(
+      f"Version {repairs} in {place} is damaged: its files are not those that were pushed. Delete "
+      "it when no server holds it."
+    )
+  if served is not None and is_damaged(place, served):
+    whole = [n for n in list_versions(place) if n != served and not is_damaged(place, n)]
+    way = f"`dlpipe rollback {task} --to {whole[-1]}`" if whole else f"`dlpipe run {task}`"
+    said.append(
+      f"Version {served}, which servers take for the newest, is damaged: its files are not those "
+      f"that were published. {way} serves a whole one under the next number."
+    )
+  return said
 
 
 def _evaluation(artifacts: Artifacts) -> evaluation.Evaluation | None:

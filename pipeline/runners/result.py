@@ -10,7 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.errors import BadInputError, DataRefusedError, DlpipeError, ModelRefusedError
+from components.errors import (
+  BadInputError,
+  BusyError,
+  DataRefusedError,
+  DlpipeError,
+  ModelRefusedError,
+)
 
 PUSHED = "pushed"
 CACHED = "cached"
@@ -93,6 +99,7 @@ class RunResult:
     error: the one clear message, where the run failed or was refused.
     hint: what to do about it.
     bad_input: whether a FAILED run failed on what it was given; changes only the exit code.
+    busy: whether a FAILED run found somebody else at work; changes only the exit code.
     model_warnings: sentences on what a person must know before believing the model.
     served_version: the newest version in `serving_dir`, where that is another: what this run came
       to stands there since before a rollback.
@@ -114,6 +121,7 @@ class RunResult:
   error: str | None = None
   hint: str | None = None
   bad_input: bool = False
+  busy: bool = False
   served_version: int | None = None
   model_warnings: Sequence[str] = ()
   recognized: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -128,9 +136,11 @@ class RunResult:
 
   @property
   def exit_code(self) -> int:
-    """Of the process: 0 pushed or cached, 1 failed, 2 bad input, 3 data and 4 model refused."""
+    """Of the process: 0 pushed or cached, 1 failed, 2 bad input, 3, 4 refused, 75 busy."""
     if self.state == FAILED and self.bad_input:
       return BadInputError.exit_code
+    if self.state == FAILED and self.busy:
+      return BusyError.exit_code
     return _EXIT_CODES[self.state]
 
   @property

@@ -32,7 +32,7 @@ def run_nodes(
   ids = node.node_ids(compiled)
   outcomes: dict[str, node.NodeOutcome] = {}
   for node_id in ids:
-    if node.is_asked_for(compiled, node_id):
+    if node.is_to_run(compiled, node_id):
       listener(events.ComponentStarted(node_id))
     with node_events.progress_to(listener, node_id):
       outcome = node.run_node(compiled, node_id, store)

@@ -34,7 +34,8 @@ class SingleResult:
     execution_id: the execution in the metadata store; None where there is none.
     seconds: wall time, without what was imported.
     peak_rss_mb: the most memory its process held, in MB of 10^6 bytes; 0.0 where unknown.
-    exit_code: 0 done or cached, 1 failed, 2 bad input, 3 data and 4 model refused, 99 skipped.
+    exit_code: 0 done or cached, 1 failed, 2 bad input, 3 data and 4 model refused, 75 busy, 99
+      skipped.
     error: the message, where the exit code is neither 0 nor 99.
   """
 

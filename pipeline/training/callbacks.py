@@ -7,6 +7,8 @@ import math
 import os
 import pathlib
 import time
+import zipfile
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +18,11 @@ import numpy as np
 from components import progress
 from pipeline.training.strategy import is_chief
 
-_STATE_FILE = "state.npz"
+STATE_FILE = "state.npz"
 _STEP_REPORT_EVERY_S = 2.0
+_STATE_KEYS = {"phase", "epoch", "best_value", "wait", "history"}
+# What numpy, zip and JSON say of a file that was cut short or written over.
+_UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
 
 
 class BestEpoch(keras.callbacks.Callback):
@@ -115,26 +120,54 @@ class Checkpoint:
   """One file, replaced atomically after each epoch, from which a killed training goes on."""
 
   def __init__(self, directory: pathlib.Path, model: keras.Model):
-    self._path = directory / _STATE_FILE
+    self._path = directory / STATE_FILE
     self._model = model
     self._restored: dict[str, Any] | None = None
     self._arrays: dict[str, np.ndarray] = {}
 
   def restore(self) -> dict[str, Any] | None:
-    """Loads the file if there is one, and the weights of its epoch into the model."""
+    """Loads the file if there is one, and the weights of its epoch into the model.
+
+    A file that is damaged or of another model is set aside, and training begins anew.
+    """
     if not self._path.exists():
       return None
-    with np.load(self._path, allow_pickle=False) as file:
-      self._arrays = {name: file[name] for name in file.files}
-    self._restored = json.loads(str(self._arrays["state"]))
+    try:
+      # Opened here, because numpy leaves a file open in which it finds no archive.
+      with self._path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        self._arrays = {name: file[name] for name in file.files}
+      state = json.loads(str(self._arrays["state"]))
+      if missing := _STATE_KEYS - set(state):
+        raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+      weights = self._model.get_weights()
+      _check_shapes("model", weights, self._numbered("model"))
+      if best := self._numbered("best"):
+        _check_shapes("best epoch", weights, best)
+    except _UNREADABLE as err:
+      self._set_aside(str(err) or type(err).__name__)
+      return None
+    self._restored = state
     self._model.set_weights(self._numbered("model"))
     return self._restored
 
   def restore_phase(self, optimizer: keras.Optimizer, best: BestEpoch) -> int:
-    """Puts back the optimizer's and the best epoch's state; returns the epochs already done."""
+    """Puts back the optimizer's and the best epoch's state; returns the epochs already done.
+
+    An optimizer's state that does not fit is left out.
+    """
     state = self._restored or {}
-    for variable, value in zip(optimizer.variables, self._numbered("optimizer"), strict=True):
-      variable.assign(value)
+    values = self._numbered("optimizer")
+    try:
+      _check_shapes("optimizer", optimizer.variables, values)
+    except ValueError as err:
+      progress.report(
+        f"the checkpoint's optimizer does not fit ({err}): the weights are kept, and the optimizer "
+        "begins anew",
+        epoch=state["epoch"],
+      )
+    else:
+      for variable, value in zip(optimizer.variables, values, strict=True):
+        variable.assign(value)
     # A kill before any usable epoch leaves none; None restores nothing.
     best.weights = self._numbered("best") or None
     best.value, best.wait = state["best_value"], state["wait"]
@@ -168,12 +201,26 @@ class Checkpoint:
 
   def _save(self, arrays: dict[str, np.ndarray]) -> None:
     self._path.parent.mkdir(parents=True, exist_ok=True)
-    staged = self._path.with_name(f"staged-{_STATE_FILE}")
+    staged = self._path.with_name(f"staged-{STATE_FILE}")
     with staged.open("wb") as file:
       np.savez(file, **arrays)
       file.flush()
       os.fsync(file.fileno())
     staged.replace(self._path)
+
+  def _set_aside(self, reason: str) -> None:
+    """Renames the file, so that nothing stumbles over it again and somebody can look at it."""
+    self._arrays = {}
+    if not is_chief():
+      return
+    folder = self._path.parent
+    kept = folder.with_name(f"{folder.name}-set-aside.npz")
+    self._path.replace(kept)
+    # With an epoch's number every kind of screen shows it.
+    progress.report(
+      f"the checkpoint cannot be used ({reason}): it is now {kept}, and training begins anew",
+      epoch=0,
+    )
 
   def _numbered(self, kind: str) -> list[np.ndarray]:
     names = (n for n in self._arrays if n.startswith(f"{kind}/"))
@@ -182,3 +229,9 @@ class Checkpoint:
 
 def _number(kind: str, arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
   return {f"{kind}/{index}": array for index, array in enumerate(arrays)}
+
+
+def _check_shapes(kind: str, expected: Sequence[Any], found: Sequence[np.ndarray]) -> None:
+  wanted, given = ([tuple(each.shape) for each in arrays] for arrays in (expected, found))
+  if wanted != given:
+    raise ValueError(f"{kind}: expected arrays of shape {wanted}, received {given}")

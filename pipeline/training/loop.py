@@ -83,7 +83,9 @@ def train(
     first_epoch = 0
     if resumed and checkpoint:
       first_epoch = checkpoint.restore_phase(optimizer, best)
-      progress.report(f"{phase.name}: going on after epoch {first_epoch}", epoch=first_epoch)
+      progress.report(
+        f"{phase.name}: going on after epoch {first_epoch} of {epochs}", epoch=first_epoch
+      )
     callbacks: list[keras.callbacks.Callback] = [
       keras.callbacks.TensorBoard(f"{log_dir}/{phase.name}", write_graph=False),
       Report(phase=phase.name, epochs=epochs, steps=steps, history=history),

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import pathlib
 import re
-import shutil
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +20,15 @@ from components.errors import DlpipeError
 from pipeline import datasets, signatures
 from pipeline.task import Task
 from pipeline.tasks import get_task
-from pipeline.training import cluster, loop, mistakes, samples, serving_assets, strategy
+from pipeline.training import (
+  checkpoints,
+  cluster,
+  loop,
+  mistakes,
+  samples,
+  serving_assets,
+  strategy,
+)
 from pipeline.training.files import HISTORY_FILE, MISTAKES_FILE, SAMPLES_FILE
 
 _PARITY_ROWS = 32
@@ -71,6 +77,9 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     load_function(task.adapt)(
       hyperparameters, model, train.batches(hyperparameters["batch_size"], None)
     )
+  folder = checkpoints.folder_of(fn_args, hyperparameters, task)
+  if folder:
+    folder.open()
   history = loop.train(
     model,
     phases=load_function(task.training_plan)(hyperparameters),
@@ -82,7 +91,7 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     patience=settings["patience"],
     seed=settings["seed"],
     distribution=distribution,
-    checkpoint_dir=_checkpoint_dir(fn_args, hyperparameters, task),
+    checkpoint_dir=folder.path if folder else None,
     log_dir=fn_args.model_run_dir,
   )
   module = signatures.export(
@@ -129,6 +138,8 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
       indent=2,
     )
   )
+  if folder:
+    folder.close()
 
 
 def load_splits(
@@ -162,32 +173,6 @@ def _rule(task: Task, bounds: Mapping[str, Any]) -> signatures.Rule | None:
     return None
   rule = load_function(task.input_rule)
   return lambda values: rule(values, bounds)
-
-
-def _checkpoint_dir(
-  fn_args: Any, hyperparameters: dict[str, Any], task: Task
-) -> pathlib.Path | None:
-  """A folder that a killed training finds again, and a different training does not.
-
-  Another decoding is no different training: it finds the trained model, and exports it.
-  """
-  root = fn_args.custom_config.get("checkpoint_root")
-  if root is None:
-    return None
-  trained = {name: v for name, v in hyperparameters.items() if name not in task.decoding}
-  identity = json.dumps(
-    [
-      {**fn_args.custom_config, "hyperparameters": trained},
-      fn_args.train_files,
-      fn_args.transform_output,
-    ],
-    sort_keys=True,
-  )
-  chosen = pathlib.Path(root) / hashlib.sha256(identity.encode()).hexdigest()[:16]
-  for other in chosen.parent.glob("*"):
-    if other != chosen and strategy.is_chief():
-      shutil.rmtree(other, ignore_errors=True)
-  return chosen
 
 
 def _examples(patterns: list[str]) -> list[bytes]:

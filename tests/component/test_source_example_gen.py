@@ -6,6 +6,7 @@ import collections
 import json
 import logging
 import pathlib
+import shutil
 
 import pytest
 import tensorflow as tf
@@ -186,6 +187,50 @@ def test_nothing_usable_is_refused_with_the_reasons(run, class_folders):
 def test_an_input_that_changed_since_the_driver_looked_is_refused(run, class_folders):
   with pytest.raises(DlpipeError, match="changed while the run was starting"):
     run(class_folders("cat", "dog"), input_fingerprint="another")
+
+
+def _edit(root):
+  (root / "cat" / "0.png").write_bytes(b"\x89PNG other bytes")
+
+
+def _add(root):
+  (root / "cat" / "new.png").write_bytes((root / "cat" / "0.png").read_bytes())
+
+
+@pytest.mark.parametrize(
+  "change", [_edit, _add, lambda root: (root / "dog" / "1.png").unlink(), shutil.rmtree]
+)
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_an_input_that_changes_while_it_is_read_is_refused(
+  run, class_folders, monkeypatch, change, moment
+):
+  root = class_folders("cat", "dog", count=6)
+  (root / "cat" / "0.png").write_bytes(b"\x89PNG")
+  read_all = Executor._read_all
+
+  def read_and_change(self, *args):
+    if moment == "before":
+      change(root)
+    reports = read_all(self, *args)
+    if moment == "after":
+      change(root)
+    return reports
+
+  monkeypatch.setattr(Executor, "_read_all", read_and_change)
+  with pytest.raises(DlpipeError, match="changed while it was read.*Run again") as caught:
+    run(root)
+  assert caught.value.exit_code == 1
+
+
+def test_a_failure_of_an_input_that_did_not_change_is_said_as_it_is(
+  run, class_folders, monkeypatch
+):
+  def fail(self, *args):
+    raise ValueError("of another kind")
+
+  monkeypatch.setattr(Executor, "_read_all", fail)
+  with pytest.raises(ValueError, match="of another kind"):
+    run(class_folders("cat", "dog"))
 
 
 def test_copies_stop_at_the_limit_and_the_list_does_not(run, class_folders, monkeypatch):

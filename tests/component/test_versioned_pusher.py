@@ -72,6 +72,16 @@ def test_blessed_model_is_published(push, tmp_path):
   assert version_record(base, 1)["pushed_from"] == str(tmp_path / "Trainer/one")
 
 
+def test_a_damaged_version_is_pushed_again_and_named(push, tmp_path, caplog):
+  push("one")
+  (tmp_path / "serving" / "1" / "saved_model.pb").write_text("")
+  with caplog.at_level(logging.INFO, logger=LOGGER_NAME):
+    assert push("one").get_string_custom_property("pushed_version") == "2"
+  assert "is damaged; pushed the model again as version 2" in caplog.text
+  written = json.loads((tmp_path / "pushed/one/pushed.json").read_text())
+  assert (written["version"], written["repairs"]) == (2, 1)
+
+
 def test_next_model_is_the_next_version_and_a_retry_is_not(push, tmp_path):
   push("one")
   assert push("two").get_string_custom_property("pushed_version") == "2"

@@ -17,6 +17,8 @@ import pytest
 from components.errors import BadInputError, DlpipeError
 from components.versioned_pusher.publish import (
   content_digest,
+  is_damaged,
+  is_whole,
   list_versions,
   publish,
   rollback,
@@ -134,6 +136,85 @@ def test_another_user_may_read_a_version(tmp_path):
     os.umask(umask)
   assert stat.S_IMODE((tmp_path / "base" / "1").stat().st_mode) == 0o755
   assert stat.S_IMODE((tmp_path / "base" / "1" / "saved_model.pb").stat().st_mode) == 0o644
+
+
+def test_another_user_may_read_a_version_whatever_the_umask(tmp_path):
+  umask = os.umask(0o077)
+  try:
+    publish(_model(tmp_path / "a", "one"), tmp_path / "base")
+    publish(_model(tmp_path / "b", "two"), tmp_path / "base")
+    rollback(tmp_path / "base")
+  finally:
+    os.umask(umask)
+  assert stat.S_IMODE((tmp_path / "base").stat().st_mode) == 0o755
+  for version in ("1", "2", "3"):
+    for path in [tmp_path / "base" / version, *(tmp_path / "base" / version).rglob("*")]:
+      assert stat.S_IMODE(path.stat().st_mode) == (0o755 if path.is_dir() else 0o644), path
+
+
+def _truncate(version):
+  (version / "saved_model.pb").write_bytes(b"")
+
+
+def _lose_a_file(version):
+  (version / "variables" / "variables.data-00000-of-00001").unlink()
+
+
+def _edit(version):
+  (version / "variables" / "variables.data-00000-of-00001").write_text("WEIGHTS")
+
+
+def _lose_the_record(version):
+  (version / "dlpipe.json").unlink()
+
+
+def _cut_the_record(version):
+  (version / "dlpipe.json").write_text('{"sha256": "')
+
+
+@pytest.mark.parametrize(
+  ("damage", "known"),
+  [
+    (_truncate, True),
+    (_lose_a_file, True),
+    (_edit, True),
+    (_lose_the_record, False),
+    (_cut_the_record, False),
+  ],
+)
+def test_a_damaged_version_is_published_again_under_the_next_number(tmp_path, damage, known):
+  model, base = _model(tmp_path / "model"), tmp_path / "base"
+  publish(model, base)
+  assert is_whole(base, 1)
+  damage(base / "1")
+  assert not is_whole(base, 1)
+  assert is_damaged(base, 1) == known
+  assert publish(model, base) == 2
+  assert content_digest(base / "2") == content_digest(model)
+  assert version_record(base, 2).get("repairs") == (1 if known else None)
+  assert publish(model, base) == 2
+
+
+def test_a_damaged_version_does_not_override_a_rollback(tmp_path):
+  base, bad = tmp_path / "base", _model(tmp_path / "b", "two")
+  publish(_model(tmp_path / "a", "one"), base)
+  publish(bad, base)
+  rollback(base)
+  _truncate(base / "2")
+  assert publish(bad, base) == 2
+  assert list_versions(base) == [1, 2, 3]
+
+
+def test_a_damaged_version_is_not_rolled_back_to(tmp_path):
+  base = tmp_path / "base"
+  for text in ("one", "two", "three"):
+    publish(_model(tmp_path / text, text), base)
+  _edit(base / "2")
+  for to in (2, None):
+    with pytest.raises(BadInputError, match=r"Version 2 is damaged.* roll back to: 1\."):
+      rollback(base, to)
+  assert rollback(base, 1) == 4
+  assert is_whole(base, 4)
 
 
 def test_rollback_republishes_the_previous_version(tmp_path):

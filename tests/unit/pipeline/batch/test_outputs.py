@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from components.errors import BadInputError
+from components.errors import BadInputError, BusyError
 from pipeline.batch import text_format
 from pipeline.batch.columns import Layout, ModelOutput, make_layout
 from pipeline.batch.outputs import OutputPlan, plan_output, publish, staging
@@ -75,7 +75,7 @@ def test_staging_clears_what_a_killed_batch_left(tmp_path):
 def test_one_output_is_written_by_one_batch(tmp_path):
   plan = OutputPlan(path=str(tmp_path / "out.jsonl"))
   with staging(plan) as work:
-    with pytest.raises(BadInputError, match="Another batch is writing"), staging(plan):
+    with pytest.raises(BusyError, match="Another batch is writing"), staging(plan):
       pass
     assert pathlib.Path(work).is_dir()
 

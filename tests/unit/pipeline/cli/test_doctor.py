@@ -39,7 +39,7 @@ def test_a_finding_without_remedy_is_one_line():
   [
     ([OK], "Fine."),
     ([OK, WARNING], "Fine, with warnings: 1."),
-    ([BROKEN, WARNING], "Broken: 1. Mend what is marked so; pipelines will not run before."),
+    ([BROKEN, WARNING], "Broken: 1. Mend what is marked so first."),
   ],
 )
 def test_summary(findings, expected):

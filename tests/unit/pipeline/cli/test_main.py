@@ -2,6 +2,7 @@
 
 import importlib
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -112,6 +113,41 @@ def test_an_interrupt_ends_as_shells_have_it(monkeypatch, capsys):
     main(["doctor"])
   assert ended.value.code == 130
   assert "Run the command again to go on from here." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_command_on_its_way_out_and_with_a_message(number, code):
+  script = """
+import importlib, signal, sys, time
+import click
+from pipeline.cli.main import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+@click.command()
+def doctor():
+  try:
+    print("ready", flush=True)
+    time.sleep(600)
+  finally:
+    print("cleaned up", flush=True)
+
+importlib.import_module("pipeline.cli.doctor").doctor = doctor
+main(["doctor"])
+"""
+  with subprocess.Popen(
+    [sys.executable, "-c", script],
+    env={"PYTHONPATH": str(_ROOT)},
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  ) as process:
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=60)
+  assert process.returncode == code
+  assert stdout == "cleaned up\n"
+  assert "Run the command again to go on from here." in stderr
+  assert ("SIGTERM" in stderr) == (number == signal.SIGTERM)
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,15 @@ import shutil
 
 import pytest
 from click.testing import CliRunner
+from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration.pipeline import Pipeline
 
 from components.errors import BadInputError
 from components.reviewed_schema import ReviewedSchema
 from components.versioned_pusher.publish import publish, rollback
 from pipeline.cli.runs import runs
-from pipeline.runners import node, run_files
-from pipeline.runners.metadata_stores import sqlite_connection
+from pipeline.runners import at_work, node, run_files
+from pipeline.runners.metadata_stores import open_store, sqlite_connection
 from pipeline.settings import make_config
 from pipeline.tasks import get_task
 
@@ -115,6 +116,35 @@ def test_list_shows_all_tasks_or_one(invoke):
     ("r2", "sentiment", "done"),
     ("r1", "sentiment", "done"),
   ]
+
+
+def test_a_run_that_was_killed_is_told_from_one_at_work(invoke, workspace):
+  store = sqlite_connection(workspace / "sentiment" / "metadata.db")
+  with open_store(store) as handle:
+    [execution] = [
+      e
+      for context in handle.store.get_contexts_by_type("pipeline_run")
+      if context.name == "r3"
+      for e in handle.store.get_executions_by_context(context.id)
+    ]
+    state = execution.last_known_state
+    execution.last_known_state = metadata_store_pb2.Execution.RUNNING
+    handle.store.put_executions([execution])
+
+  def said():
+    listed = [line.split()[4] for line in invoke("list", "sentiment").splitlines()]
+    return listed, json.loads(invoke("show", "r3", "--json"))["state"]
+
+  try:
+    assert said() == (["unfinished", "done", "done"], "unfinished")
+    with at_work.alone(workspace / "sentiment", "r3"):
+      assert said() == (["at_work", "done", "done"], "at_work")
+    with at_work.alone(workspace / "sentiment", "r2"):
+      assert said() == (["unfinished", "done", "done"], "unfinished")
+  finally:
+    execution.last_known_state = state
+    with open_store(store) as handle:
+      handle.store.put_executions([execution])
 
 
 def test_list_reads_a_connection_file(invoke, workspace, tmp_path):

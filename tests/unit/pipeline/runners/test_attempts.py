@@ -11,9 +11,9 @@ from tfx.dsl.components.common.importer import Importer
 from tfx.orchestration.pipeline import Pipeline
 from tfx.types import standard_artifacts
 
-from components.errors import DlpipeError
+from components.errors import BusyError
 from components.reviewed_schema import ReviewedSchema
-from pipeline.runners import attempts, events, node
+from pipeline.runners import at_work, attempts, events, node
 from pipeline.runners.metadata_stores import open_store, sqlite_connection
 
 _STATISTICS = statistics_pb2.DatasetFeatureStatisticsList(
@@ -98,6 +98,23 @@ def test_after_a_kill_a_node_starts_anew_in_an_empty_folder(reviewed, store):
   assert [p.name for p in folder.iterdir()] == ["schema.pbtxt"]
 
 
+def test_a_new_metadata_store_meets_no_files_of_the_one_before(reviewed, store, tmp_path):
+  _, folder = _killed(reviewed("r1"), store)
+  (folder / "of-before").write_text("x")
+  temporary = folder.parents[1] / ".system" / "executor_execution" / "1" / ".temp" / "1"
+  temporary.mkdir(parents=True, exist_ok=True)
+  (temporary / "of-before").write_text("x")
+  for file in tmp_path.glob("metadata.db*"):
+    file.unlink()
+  again = node.run_node(reviewed("r2"), "ReviewedSchema", store)
+  assert (again.state, again.execution_id) == (events.COMPLETE, 1)
+  with open_store(store) as handle:
+    [made] = node.outputs(handle.store, 1).values()
+  assert pathlib.Path(made.uri) == folder
+  assert [p.name for p in folder.iterdir()] == ["schema.pbtxt"]
+  assert not list(tmp_path.rglob("of-before"))
+
+
 def test_lineage_is_whole_where_the_first_attempt_had_no_inputs_yet(compiled, store):
   assert node.run_node(compiled("r1"), "SchemaGen", store).state == events.COMPONENT_FAILED
   assert node.run_node(compiled("r1"), "Statistics", store).state == events.COMPLETE
@@ -123,8 +140,9 @@ def test_the_same_node_of_the_same_run_runs_once_at_a_time(reviewed, store, tmp_
   holder = context.Process(target=_hold, args=(reviewed("r/1"), ready, release))
   holder.start()
   assert ready.wait(30)
+  assert at_work.run_ids(tmp_path) == {"r/1"}
   outcome = node.run_node(reviewed("r/1"), "ReviewedSchema", store)
-  assert isinstance(outcome.error, DlpipeError)
+  assert isinstance(outcome.error, BusyError)
   assert str(outcome.error).startswith(
     "ReviewedSchema of the run r/1 is at work in another process"
   )
@@ -133,3 +151,4 @@ def test_the_same_node_of_the_same_run_runs_once_at_a_time(reviewed, store, tmp_
   holder.join(30)
   assert node.run_node(reviewed("r/1"), "ReviewedSchema", store).state == events.COMPLETE
   assert list((tmp_path / "artifacts" / ".running").iterdir()) == []
+  assert at_work.run_ids(tmp_path) == set()

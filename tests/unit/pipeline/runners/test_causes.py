@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from components.errors import BadInputError, DataRefusedError
+from components.errors import BadInputError, BusyError, DataRefusedError
 from pipeline.runners.causes import is_interrupt, user_error
 
 
@@ -32,6 +32,12 @@ def test_the_error_of_ours_is_found_behind_what_wraps_it(cause):
   assert isinstance(found, ValueError)
   assert user_error(found) is ours
   assert user_error(ours) is ours
+
+
+def test_a_locked_metadata_store_is_worth_trying_again():
+  found = user_error(_raised(RuntimeError("Error: database is locked"), ValueError(), cause=True))
+  assert isinstance(found, BusyError)
+  assert found.exit_code == 75
 
 
 def test_the_outermost_of_ours_counts():

@@ -8,8 +8,8 @@ import pathlib
 
 import pytest
 
-from components.errors import BadInputError
-from pipeline.runners import events, local, summary
+from components.errors import BusyError
+from pipeline.runners import at_work, events, local, node_events, summary
 from pipeline.runners.data_artifacts import data_artifacts
 from pipeline.runners.options import RunOptions
 from pipeline.settings import make_config
@@ -37,7 +37,7 @@ def pictures(tmp_path_factory, make_picture):
   return root
 
 
-def _run(pictures, workspace, run_id, *settings, **options):
+def _run(pictures, workspace, run_id, *settings, train_and_push=False, **options):
   """Checks the data; returns the result and every event."""
   config = make_config(TASK, data_path=str(pictures), workspace=str(workspace), settings=settings)
   heard = []
@@ -49,7 +49,7 @@ def _run(pictures, workspace, run_id, *settings, **options):
     run_id=run_id,
     log_file="the.log",
     listener=heard.append,
-    train_and_push=False,
+    train_and_push=train_and_push,
     options=RunOptions(**options),
   )
   return result, heard
@@ -143,6 +143,36 @@ def test_a_part_of_a_run_has_a_result_too(first, pictures, workspace):
   assert result.examples == first[0].examples
 
 
+@pytest.mark.parametrize(
+  ("options", "kept"),
+  [
+    ({"from_node": "Trainer", "use_cache": False}, False),
+    ({"use_cache": False}, False),
+    ({"from_node": "Trainer"}, True),
+    ({"from_node": "Evaluator", "use_cache": False}, True),
+    ({"until_node": "SchemaGen", "use_cache": False}, True),
+  ],
+)
+def test_without_the_cache_a_training_starts_from_nothing(
+  pictures, tmp_path, monkeypatch, options, kept
+):
+  # What is done with the nodes that are left is shown elsewhere.
+  monkeypatch.setattr(local.partial.partial_run_utils, "snapshot", lambda *args, **kwargs: None)
+  monkeypatch.setattr(local.partial, "_base_run", lambda *args: "earlier")
+  monkeypatch.setattr(
+    local.sequential,
+    "run_nodes",
+    lambda compiled, *args, **kwargs: {
+      name: node_events.skipped() for name in local.node.node_ids(compiled)
+    },
+  )
+  state = tmp_path / "images" / "checkpoints" / "abc" / "state.npz"
+  state.parent.mkdir(parents=True)
+  state.write_bytes(b"state")
+  _run(pictures, tmp_path, "r1", train_and_push=True, **options)
+  assert state.exists() == kept
+
+
 def test_the_data_of_a_run_is_found_even_if_it_was_cached(first, pictures, workspace):
   config = make_config(TASK, data_path=str(pictures), workspace=str(workspace))
   found = data_artifacts(config, "r1")
@@ -210,9 +240,27 @@ def test_two_runs_do_not_share_a_workspace(pictures, tmp_path):
   (tmp_path / "images").mkdir()
   with (tmp_path / "images" / ".lock").open("a+") as file:
     fcntl.flock(file, fcntl.LOCK_SH)  # which only an exclusive lock has to wait for
-    with pytest.raises(BadInputError, match="Another run is at work in '.*images'. Wait for it"):
+    file.write("run-7\n")
+    file.flush()
+    message = "Another run is at work in '.*images': run-7, .*Run again when it is done"
+    with pytest.raises(BusyError, match=message) as caught:
       _run(pictures, tmp_path, "r1")
+  assert caught.value.exit_code == 75
   assert [p.name for p in (tmp_path / "images").iterdir()] == [".lock"]
+
+
+def test_a_run_is_known_to_be_at_work_while_it_is(pictures, tmp_path, monkeypatch):
+  seen = []
+  run_nodes = local.sequential.run_nodes
+
+  def look(*args, **kwargs):
+    seen.append(at_work.run_ids(tmp_path / "images"))
+    return run_nodes(*args, **kwargs)
+
+  monkeypatch.setattr(local.sequential, "run_nodes", look)
+  _run(pictures, tmp_path, "r1", until_node="ReviewedSchema")
+  assert seen == [{"r1"}]
+  assert at_work.run_ids(tmp_path / "images") == set()
 
 
 def test_the_lock_is_given_back(first, workspace):

@@ -1,13 +1,17 @@
 """Connection files, turns at a SQLite file, and backslashes kept from PostgreSQL."""
 
+import contextlib
 import multiprocessing
+import re
+import subprocess
+import sys
 import time
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2, metadata_store_service_pb2
 
-from components.errors import BadInputError, DlpipeError
-from pipeline.runners import metadata_stores
+from components.errors import BadInputError, BusyError, DlpipeError
+from pipeline.runners import file_locks, metadata_stores
 
 _PASSWORD = "DLPIPE_TEST_PASSWORD"
 
@@ -112,3 +116,57 @@ def test_a_damaged_file_is_named_with_what_to_do(tmp_path):
   path.write_bytes(b"no database" * 1000)
   with pytest.raises(DlpipeError, match=f"{path} is damaged, or no SQLite file. Move it away"):
     metadata_stores.open_store(metadata_stores.sqlite_connection(path)).__enter__()
+
+
+_HOLD_LOCK = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN EXCLUSIVE")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def _locked_by_another_program(path):
+  """Yields its process; ends it afterwards."""
+  command = [sys.executable, "-c", _HOLD_LOCK, str(path)]
+  with subprocess.Popen(
+    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+  ) as process:
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.stdin.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+  monkeypatch.setattr(file_locks, "NOTICE_AFTER_S", 0.0)
+  monkeypatch.setattr(metadata_stores, "_OTHERS_AFTER_S", 0.3)
+
+
+def test_who_locks_the_store_is_said_and_that_it_is_worth_trying_again(tmp_path, impatient, capsys):
+  path = tmp_path / "metadata.db"
+  config = metadata_stores.sqlite_connection(path)
+  with _locked_by_another_program(path) as process:
+    who = f"{path}.* locked by process {process.pid} \\(.*python"
+    with pytest.raises(BusyError, match=f"(?s){who}.*Run again") as caught:
+      metadata_stores.open_store(config).__enter__()
+    assert caught.value.exit_code == 75
+    assert re.search(f"(?s)Waiting for {who}", capsys.readouterr().err)
+  with metadata_stores.open_store(config) as handle:
+    assert handle.store.get_executions() == []
+
+
+def test_a_lock_that_ends_in_time_costs_nothing_but_time(tmp_path, monkeypatch, capsys):
+  path = tmp_path / "metadata.db"
+  with _locked_by_another_program(path) as process:
+
+    def release(*_):
+      process.stdin.close()
+      process.wait()
+
+    monkeypatch.setattr(file_locks.time, "sleep", release)
+    with metadata_stores.open_store(metadata_stores.sqlite_connection(path)) as handle:
+      assert handle.store.get_executions() == []
+  assert capsys.readouterr().err == ""

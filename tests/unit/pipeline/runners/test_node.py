@@ -126,6 +126,6 @@ def test_an_interrupt_stays_one_though_beam_wraps_it(compiled, monkeypatch, rais
   def launch(self):
     raise raised
 
-  monkeypatch.setattr(node.launcher.Launcher, "launch", launch)
+  monkeypatch.setattr(node.attempts.CleanLauncher, "launch", launch)
   with pytest.raises(KeyboardInterrupt):
     node.run_node(compiled("r1"), "ReviewedSchema")

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from components import progress
-from components.errors import BadInputError
+from components.errors import BadInputError, BusyError
 from pipeline.runners import events, node, node_events
 
 
@@ -27,6 +27,7 @@ def test_progress_becomes_events_only_while_a_node_runs():
     # The store alone knows why.
     (events.COMPONENT_FAILED, None, True),
     (events.COMPONENT_FAILED, BadInputError("row 3"), False),
+    (events.COMPONENT_FAILED, BusyError("locked"), True),
     (events.COMPLETE, None, False),
     (events.SKIPPED, None, False),
   ],

@@ -38,7 +38,7 @@ def run(tmp_path):
     states = {name: outcome.state for name, outcome in outcomes.items()}
     assert {e.id: e.state for e in heard if isinstance(e, events.ComponentFinished)} == states
     # What was not asked for is not said to have begun.
-    asked = {each for each in states if node.is_asked_for(compiled, each)}
+    asked = {each for each in states if node.is_to_run(compiled, each)}
     assert {e.id for e in heard if isinstance(e, events.ComponentStarted)} <= asked
     return outcomes, states
 

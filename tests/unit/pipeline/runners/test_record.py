@@ -9,6 +9,7 @@ from components.errors import BadInputError, DataRefusedError
 from components.serving_gate.compare import PathResult
 from components.serving_gate.parity import Parity
 from components.serving_gate.serving_ops import ServingRelease
+from components.versioned_pusher.publish import publish
 from pipeline.evaluation import eval_config
 from pipeline.gates import judge, parameters
 from pipeline.runners import record
@@ -238,6 +239,42 @@ def test_nothing_new_is_cached_and_names_what_is_served(tmp_path, served, versio
   components = (_component("Evaluator"), _component("VersionedPusher", "CACHED"))
   result = _collect(artifacts, *components, workspace=tmp_path).result
   assert (result.state, result.pushed_version, result.exit_code) == ("cached", version, 0)
+
+
+def test_a_damaged_version_is_not_called_current_without_a_word(tmp_path):
+  serving = tmp_path / "images" / "serving"
+  model = tmp_path / "model"
+  model.mkdir()
+  for text in ("one", "two"):
+    (model / "saved_model.pb").write_text(text)
+    publish(model, serving)
+  pushed = tmp_path / "pushed"
+  pushed.mkdir()
+  (pushed / "pushed.json").write_text(json.dumps({"pushed": True, "version": 2}))
+  artifacts = {"VersionedPusher": {"pushed_model": _artifact(pushed, pushed=1, pushed_version="2")}}
+  arguments = (artifacts, _component("VersionedPusher", "CACHED"))
+  assert _collect(*arguments, workspace=tmp_path).result.warnings == []
+  (serving / "2" / "saved_model.pb").write_text("")
+  [said] = _collect(*arguments, workspace=tmp_path).result.warnings
+  assert said.startswith("Version 2, which servers take for the newest, is damaged")
+  assert "`dlpipe rollback images --to 1`" in said
+
+
+def test_the_version_that_a_push_repairs_is_named(tmp_path):
+  serving = tmp_path / "images" / "serving"
+  model = tmp_path / "model"
+  model.mkdir()
+  (model / "saved_model.pb").write_text("one")
+  publish(model, serving)
+  (serving / "1" / "saved_model.pb").write_text("")
+  assert publish(model, serving) == 2
+  pushed = tmp_path / "pushed"
+  pushed.mkdir()
+  values = {"pushed": True, "version": 2, "repairs": 1}
+  (pushed / "pushed.json").write_text(json.dumps(values))
+  artifacts = {"VersionedPusher": {"pushed_model": _artifact(pushed, pushed=1, pushed_version="2")}}
+  [said] = _collect(artifacts, _component("VersionedPusher"), workspace=tmp_path).result.warnings
+  assert said.startswith(f"Version 1 in {serving} is damaged")
 
 
 def test_a_cached_refusal_is_a_refusal():

@@ -95,3 +95,7 @@ def test_a_check_says_all_it_found_and_its_warnings_apart():
   document = _result(check=check).to_json()
   assert document["check"] == check
   assert [finding["name"] for finding in document["warnings"]] == ["leaks"]
+
+
+def test_a_failure_that_was_busy_elsewhere_is_worth_trying_again():
+  assert _result(state="failed", busy=True).exit_code == 75

@@ -1,5 +1,6 @@
 """The callbacks one by one: which epoch is best, what is reported, what a kill leaves."""
 
+import json
 import logging
 import math
 
@@ -210,6 +211,76 @@ def test_a_kill_while_saving_leaves_the_checkpoint_before(tmp_path, model, monke
   _saved(tmp_path, model, epoch=6)
   assert [p.name for p in tmp_path.iterdir()] == ["state.npz"]
   assert Checkpoint(tmp_path, model).restore()["epoch"] == 7
+
+
+def _cut_short(path):
+  path.write_bytes(path.read_bytes()[:200])
+
+
+def _overwrite_a_byte(path):
+  # In the middle of an array: only the archive's checksum tells.
+  whole = bytearray(path.read_bytes())
+  at = whole.index(b"model/0.npy") + 150
+  whole[at] ^= 0xFF
+  path.write_bytes(whole)
+
+
+def _without_state(path):
+  np.savez(path, **{"model/0": np.ones((2, 1))})
+
+
+def _with_half_a_state(path):
+  np.savez(path, state=np.array(json.dumps({"phase": 0})))
+
+
+def _of_a_larger_model(path):
+  state = {"phase": 0, "epoch": 1, "best_value": 0.0, "wait": 0, "history": []}
+  arrays = {"model/0": np.ones((3, 1)), "model/1": np.ones(1)}
+  np.savez(path, state=np.array(json.dumps(state)), **arrays)
+
+
+@pytest.mark.parametrize(
+  "damage",
+  [
+    _cut_short,
+    lambda path: path.write_bytes(b""),
+    lambda path: path.write_bytes(b"no archive at all"),
+    _overwrite_a_byte,
+    _without_state,
+    _with_half_a_state,
+    _of_a_larger_model,
+  ],
+)
+def test_a_checkpoint_that_cannot_be_used_is_set_aside(tmp_path, model, damage, caplog):
+  folder = tmp_path / "abc"
+  _saved(folder, model)
+  damage(folder / "state.npz")
+  damaged = (folder / "state.npz").read_bytes()
+  _set(model, 5)
+  with caplog.at_level(logging.INFO, logger=progress.LOGGER_NAME):
+    assert Checkpoint(folder, model).restore() is None
+  assert _value(model) == 5
+  kept = tmp_path / "abc-set-aside.npz"
+  assert kept.read_bytes() == damaged
+  assert not (folder / "state.npz").exists()
+  [record] = caplog.records
+  assert str(kept) in record.getMessage()
+  assert "begins anew" in record.getMessage()
+
+
+def test_an_optimizer_that_does_not_fit_begins_anew_with_the_weights(tmp_path, model, caplog):
+  model.fit(np.ones((4, 2)), np.ones(4), epochs=1, verbose=0)
+  _saved(tmp_path, model)
+  other = keras.optimizers.SGD(0.1)
+  other.build(model.trainable_variables)
+  checkpoint = Checkpoint(tmp_path, model)
+  checkpoint.restore()
+  best = BestEpoch(model, monitor=("m", "max"), patience=10)
+  with caplog.at_level(logging.INFO, logger=progress.LOGGER_NAME):
+    assert checkpoint.restore_phase(other, best) == 5
+  assert "optimizer begins anew" in caplog.text
+  assert best.value == 0.6
+  assert int(other.iterations.numpy()) == 0
 
 
 def test_only_the_chief_writes(tmp_path, model, monkeypatch):

@@ -1,7 +1,10 @@
 """`run_fn` with TFX's own FnArgs on twenty pictures: the export, the record and the checkpoints."""
 
+import dataclasses
 import json
+import logging
 import pathlib
+import shutil
 
 import keras
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from components import progress
 from components.errors import BadInputError
 from pipeline.config import TrainConfig
 from pipeline.tasks.images.task import TASK
@@ -118,7 +122,8 @@ def test_tuned_values(graph, tmp_path, hyperparameters, values):
   assert tuned_values(_fn_args(graph, tmp_path, tuned=hyperparameters)) == values
 
 
-def test_a_killed_training_goes_on_and_a_different_one_starts_anew(graph, tmp_path, monkeypatch):
+def _kill_after_the_first_epoch(graph, root, monkeypatch, **arguments):
+  """Leaves a checkpoint; returns its folder and the rows of the history that it has."""
   save = callbacks.Checkpoint._save
 
   def save_and_die(self, arrays):
@@ -128,16 +133,85 @@ def test_a_killed_training_goes_on_and_a_different_one_starts_anew(graph, tmp_pa
   with monkeypatch.context() as patch:
     patch.setattr(callbacks.Checkpoint, "_save", save_and_die)
     with pytest.raises(Killed):
-      run_fn(_fn_args(graph, tmp_path))
-  [kept] = (tmp_path / "checkpoints").iterdir()
-  first_row = json.loads(str(np.load(kept / "state.npz")["state"]))["history"]
-  run_fn(_fn_args(graph, tmp_path))
+      run_fn(_fn_args(graph, root, **arguments))
+  [kept] = (root / "checkpoints").iterdir()
+  return kept, json.loads(str(np.load(kept / "state.npz")["state"]))["history"]
+
+
+def test_a_killed_training_goes_on_and_a_different_one_starts_anew(
+  graph, tmp_path, monkeypatch, caplog
+):
+  _, first_row = _kill_after_the_first_epoch(graph, tmp_path, monkeypatch)
+  with caplog.at_level(logging.INFO, logger=progress.LOGGER_NAME):
+    run_fn(_fn_args(graph, tmp_path))
+  assert "train: going on after epoch 1 of 2" in caplog.messages
   assert _history(tmp_path)["epochs"][:1] == first_row
   assert len(_history(tmp_path)["epochs"]) == 2
+  _kill_after_the_first_epoch(graph, tmp_path, monkeypatch)
   run_fn(_fn_args(graph, tmp_path, seed=2))
-  [other] = (tmp_path / "checkpoints").iterdir()
-  assert other != kept
   assert _history(tmp_path)["epochs"][:1] != first_row
+  assert not list((tmp_path / "checkpoints").iterdir())
+
+
+def test_a_complete_training_leaves_nothing_to_go_on_from(graph, tmp_path):
+  run_fn(_fn_args(graph, tmp_path))
+  assert not list((tmp_path / "checkpoints").iterdir())
+  first = _history(tmp_path)["epochs"]
+  run_fn(_fn_args(graph, tmp_path))
+  # Seconds differ from training to training.
+  assert _history(tmp_path)["epochs"] != first
+
+
+def _copied(graph, root):
+  """The same files elsewhere."""
+  shutil.copytree(graph.path, root / "graph")
+  files = []
+  for number, file in enumerate(path for each in graph.files for path in tf.io.gfile.glob(each)):
+    files.append(str(root / f"{number}-{pathlib.Path(file).name}"))
+    shutil.copyfile(file, files[-1])
+  return dataclasses.replace(graph, path=str(root / "graph"), files=files)
+
+
+def test_other_content_under_the_same_paths_is_another_training(graph, tmp_path, monkeypatch):
+  data = _copied(graph, tmp_path)
+  _, first_row = _kill_after_the_first_epoch(data, tmp_path, monkeypatch)
+  rows = list(tf.data.TFRecordDataset(data.files, "GZIP").as_numpy_iterator())
+  for file in data.files[1:]:
+    pathlib.Path(file).unlink()
+  with tf.io.TFRecordWriter(data.files[0], "GZIP") as writer:
+    for row in reversed(rows):
+      writer.write(row)
+  data = dataclasses.replace(data, files=data.files[:1])
+  run_fn(_fn_args(data, tmp_path))
+  assert _history(tmp_path)["epochs"][:1] != first_row
+  assert len(_history(tmp_path)["epochs"]) == 2
+
+
+def test_another_transform_graph_under_the_same_path_is_another_training(
+  graph, tmp_path, monkeypatch
+):
+  data = _copied(graph, tmp_path)
+  kept, _ = _kill_after_the_first_epoch(data, tmp_path, monkeypatch)
+  (tmp_path / "graph" / "more").write_text("as another vocabulary would be")
+  other, _ = _kill_after_the_first_epoch(data, tmp_path, monkeypatch)
+  assert other != kept
+
+
+def test_the_same_content_under_other_paths_is_the_same_training(graph, tmp_path, monkeypatch):
+  _, first_row = _kill_after_the_first_epoch(graph, tmp_path, monkeypatch)
+  (tmp_path / "elsewhere").mkdir()
+  shutil.copytree(graph.path, tmp_path / "elsewhere" / "graph")
+  run_fn(_fn_args(dataclasses.replace(graph, path=str(tmp_path / "elsewhere" / "graph")), tmp_path))
+  assert _history(tmp_path)["epochs"][:1] == first_row
+
+
+def test_a_damaged_checkpoint_does_not_end_a_training(graph, tmp_path, monkeypatch):
+  kept, first_row = _kill_after_the_first_epoch(graph, tmp_path, monkeypatch)
+  (kept / "state.npz").write_bytes(b"PK\x03\x04 cut short")
+  run_fn(_fn_args(graph, tmp_path))
+  assert len(_history(tmp_path)["epochs"]) == 2
+  assert _history(tmp_path)["epochs"][:1] != first_row
+  assert (tmp_path / "checkpoints" / f"{kept.name}-set-aside.npz").is_file()
 
 
 def test_without_a_checkpoint_folder_none_is_written(graph, tmp_path):

@@ -1,0 +1,73 @@
+"""Which finished trainings are taken up again: those of which only the decoding is other."""
+
+import json
+import types
+
+import pytest
+
+from pipeline.tasks.images.task import TASK as IMAGES
+from pipeline.tasks.translation.task import TASK as TRANSLATION
+from pipeline.training.callbacks import STATE_FILE
+from pipeline.training.checkpoints import folder_of
+
+
+@pytest.fixture
+def fn_args(tmp_path):
+  (tmp_path / "graph").mkdir()
+  (tmp_path / "rows").write_bytes(b"rows")
+  return types.SimpleNamespace(
+    custom_config={"task": "t", "checkpoint_root": str(tmp_path / "checkpoints")},
+    train_files=[str(tmp_path / "rows")],
+    eval_files=[str(tmp_path / "rows")],
+    transform_output=str(tmp_path / "graph"),
+  )
+
+
+def _trained(fn_args, task, **hyperparameters):
+  """A training's folder with a checkpoint, as after the last epoch."""
+  folder = folder_of(fn_args, {**task.hyperparameters, **hyperparameters}, task)
+  folder.open()
+  folder.path.mkdir(parents=True, exist_ok=True)
+  (folder.path / STATE_FILE).write_bytes(b"state")
+  return folder
+
+
+def _is_kept(fn_args, task, **hyperparameters):
+  folder = folder_of(fn_args, {**task.hyperparameters, **hyperparameters}, task)
+  folder.open()
+  return (folder.path / STATE_FILE).exists()
+
+
+def test_an_unfinished_training_is_kept(fn_args):
+  _trained(fn_args, TRANSLATION)
+  assert _is_kept(fn_args, TRANSLATION)
+
+
+def test_a_finished_training_is_taken_up_for_another_decoding_alone(fn_args):
+  _trained(fn_args, TRANSLATION, beam_width=2).close()
+  assert _is_kept(fn_args, TRANSLATION, beam_width=1)
+  _trained(fn_args, TRANSLATION, beam_width=2).close()
+  assert not _is_kept(fn_args, TRANSLATION, beam_width=2)
+
+
+def test_a_task_without_decoding_keeps_no_finished_training(fn_args):
+  folder = _trained(fn_args, IMAGES)
+  folder.close()
+  assert not folder.path.exists()
+
+
+def test_workers_that_share_a_training_keep_none_that_is_finished(fn_args, monkeypatch):
+  cluster = {"worker": ["a:1", "b:1"]}
+  config = {"cluster": cluster, "task": {"type": "worker", "index": 0}}
+  monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+  folder = _trained(fn_args, TRANSLATION)
+  folder.close()
+  assert not folder.path.exists()
+
+
+def test_other_trainings_folders_go_and_what_was_set_aside_stays(fn_args, tmp_path):
+  (tmp_path / "checkpoints" / "other").mkdir(parents=True)
+  (tmp_path / "checkpoints" / "other-set-aside.npz").write_bytes(b"")
+  _trained(fn_args, IMAGES)
+  assert not (tmp_path / "checkpoints" / "other").exists()
+  assert (tmp_path / "checkpoints" / "other-set-aside.npz").exists()
