@@ -180,6 +180,16 @@ class PipelineConfig(_Section):
     tiny = task.tiny if self.tiny else {}
     return {**task.hyperparameters, **task.decoding, **tiny, **self.model, **self.decode, **train}
 
+  @property
+  def said(self) -> frozenset[str]:
+    """Hyperparameters that the user set, even to their defaults; null sets no `train` name."""
+    train = (name for name in TRAIN_NAMES if getattr(self.train, name) is not None)
+    return frozenset((*self.model, *self.decode, *train))
+
+  def fixed_epochs(self, task: Task) -> list[str]:
+    """The numbers of epochs that `min_steps` must not lift, because the user said them."""
+    return sorted(self.said & set(task.lifted_epochs))
+
 
 def default_workspace(environ: Mapping[str, str]) -> str:
   """The workspace where none is named: `$DLPIPE_WORKSPACE`, else `./workspace`."""

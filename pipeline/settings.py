@@ -44,7 +44,8 @@ def make_config(
     mlmd: replaces `metadata.connection_file`.
 
   Raises:
-    BadInputError: an unknown name, a value of the wrong type or out of range, an unreadable file.
+    BadInputError: an unknown name, a value of the wrong type or out of range, one that nothing
+      reads beside the others, an unreadable file.
   """
   sections: dict[str, dict[str, Any]] = {}
   for origin, section, name, value in (
@@ -70,7 +71,7 @@ def make_config(
   if mlmd:
     sections.setdefault("metadata", {})["connection_file"] = os.path.abspath(mlmd)
   try:
-    return PipelineConfig(
+    config = PipelineConfig(
       task=task.name,
       data_path=os.path.abspath(data_path),
       workspace=os.path.abspath(workspace),
@@ -79,6 +80,29 @@ def make_config(
     )
   except pydantic.ValidationError as err:
     raise BadInputError("\n".join(_explain(e) for e in err.errors())) from err
+  _require_read(task, config)
+  return config
+
+
+def _require_read(task: Task, config: PipelineConfig) -> None:
+  """Refuses what the user said of the model and the chosen model has no use for.
+
+  Raises:
+    BadInputError: one line a name, with what to do instead.
+  """
+  unread = dict(task.unread(config.hyperparameters(task))) if task.unread else {}
+  lifted = set(task.lifted_epochs) - config.said - set(unread)
+  if config.model.get("min_steps") and not lifted:
+    unread["min_steps"] = (
+      "lifts only epochs that are not set, and all that count here are. Leave it out"
+    )
+  if refused := sorted(config.said & set(unread)):
+    raise BadInputError("\n".join(f"{_full_name(task, n)} {unread[n]}." for n in refused))
+
+
+def _full_name(task: Task, name: str) -> str:
+  section = "train" if name in TRAIN_NAMES else "decode" if name in task.decoding else "model"
+  return f"{section}.{name}"
 
 
 def _file_items(path: str | None) -> Iterable[tuple[str, str, str, Any]]:

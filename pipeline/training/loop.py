@@ -65,6 +65,12 @@ def train(
     trained, (phase_train, phase_val) = _freeze(model, phase, (train, val))
     steps = math.ceil(phase_train.size / batch_size)
     epochs = max(phase.epochs, math.ceil(phase.min_steps / steps))
+    if epochs > phase.epochs and not resumed:
+      progress.report(
+        f"{phase.name}: {phase.epochs} epochs are {phase.epochs * steps} steps; trained for "
+        f"{epochs} (model.min_steps)",
+        epochs=epochs,
+      )
     with distribution.scope():
       optimizer = keras.optimizers.Adam(
         keras.optimizers.schedules.CosineDecay(phase.learning_rate, decay_steps=steps * epochs)

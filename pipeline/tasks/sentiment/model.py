@@ -82,7 +82,7 @@ def _stems(words: list[bytes], hp: Mapping[str, Any]) -> np.ndarray:
 
 def _pretrained(words: list[bytes], counts: np.ndarray, hp: Mapping[str, Any]) -> np.ndarray | None:
   """First vectors of the vocabulary's words, and says how many of them the file has."""
-  if not hp["embeddings"]:
+  if not (hp["readers"] and hp["embeddings"]):
     return None
   vectors, found = word_vectors.read(pathlib.Path(hp["embeddings"]), words, hp["word_units"])
   running = counts[found].sum() / max(counts.sum(), 1)
