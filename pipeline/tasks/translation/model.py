@@ -41,7 +41,7 @@ class Memory:
   Attributes:
     keys: `[batch, source time, units]`, what queries are compared with.
     values: `[batch, source time, units]`, what is attended to.
-    bias: `[batch, 1, source time]`, 0 at a piece and very small after the end.
+    bias: `[batch, 1, source time]` float32, 0 at a piece and very small after the end.
   """
 
   keys: tf.Tensor
@@ -108,7 +108,9 @@ class Translator(TeacherForcedModel):
 
   def logits(self, states: tf.Tensor) -> tf.Tensor:
     """`[n, embedding]` to `[n, pieces]` float32."""
-    output = tf.matmul(states, self._embed_target.embeddings, transpose_b=True)
+    # Read outside of its layer, where Keras does not cast what a layer reads.
+    pieces = tf.cast(self._embed_target.embeddings, states.dtype)
+    output = tf.matmul(states, pieces, transpose_b=True)
     return tf.cast(output, tf.float32) + tf.cast(self._bias, tf.float32)
 
   def encode(self, source: tf.Tensor, *, training: bool = False) -> tuple[Memory, list[tf.Tensor]]:
@@ -120,7 +122,7 @@ class Translator(TeacherForcedModel):
       hidden, forward, backward = encoder(hidden, mask=mask, training=training)
       states.append(bridge(tf.concat([forward, backward], axis=1)))
       hidden = self._dropout(hidden, training=training)
-    bias = tf.where(mask, tf.constant(0.0, hidden.dtype), tf.constant(_NEVER, hidden.dtype))
+    bias = tf.where(mask, 0.0, _NEVER)
     return Memory(keys=self._key(hidden), values=hidden, bias=bias[:, tf.newaxis]), states
 
   def decode(
@@ -137,7 +139,7 @@ class Translator(TeacherForcedModel):
 
     Returns:
       `[batch, target time, embedding]`; the states after the last step; the attention,
-      `[batch, target time, source time]`.
+      `[batch, target time, source time]` float32.
     """
     hidden = self._dropout(self._embed_target(target), training=training)
     after = []
@@ -146,8 +148,9 @@ class Translator(TeacherForcedModel):
       after.append(last)
       hidden = self._dropout(hidden, training=training)
     scores = tf.matmul(hidden, memory.keys, transpose_b=True) * memory.keys.shape[-1] ** -0.5
-    attention = tf.nn.softmax(scores + memory.bias)
-    context = tf.matmul(attention, memory.values)
+    # In float16 what is very small would be minus infinity, and an empty source nan.
+    attention = tf.nn.softmax(tf.cast(scores, tf.float32) + memory.bias)
+    context = tf.matmul(tf.cast(attention, memory.values.dtype), memory.values)
     combined = self._combine(tf.concat([hidden, context], axis=2))
     return self._dropout(combined, training=training), after, attention
 
