@@ -17,6 +17,9 @@ from pipeline.training import workers
 from pipeline.training.callbacks import BestEpoch, Checkpoint, Report
 
 _FEATURE_BATCH = 32
+# Patience counts in the part of the schedule whose rate is below a sixth of its peak. Before that,
+# what an epoch is worth goes up and down, and a stop leaves weights that have not settled.
+_ANNEALED = 0.75
 
 
 def train(
@@ -44,7 +47,8 @@ def train(
     compile_args: makes loss and metrics; called once a phase.
     batch_size: examples a step, over all replicas together.
     monitor: the metric that picks the best epoch, and "max" or "min".
-    patience: a phase ends after so many epochs without a better one.
+    patience: a phase ends after so many epochs without a better one, of the last quarter of its
+      schedule.
     seed: of the order of examples.
     distribution: where variables live.
     checkpoint_dir: where each epoch is saved and from where a killed training goes on; None
@@ -82,7 +86,9 @@ def train(
         jit_compile=bool(tf.config.list_physical_devices("GPU")),
       )
       optimizer.build(trained.trainable_variables)
-    best = BestEpoch(model, monitor=monitor, patience=patience)
+    best = BestEpoch(
+      model, monitor=monitor, patience=patience, counts_from=int(_ANNEALED * epochs)
+    )
     if index and not resumed:
       # A phase starts from the best epoch so far, and is held to it.
       best.start_from(best_value)
