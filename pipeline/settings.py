@@ -20,6 +20,14 @@ from pipeline.config import TRAIN_NAMES, PipelineConfig
 from pipeline.task import Task
 
 
+class _Loader(yaml.SafeLoader):
+  """YAML, in which a value may begin with @, as Airflow's schedules do."""
+
+  def check_plain(self) -> bool:
+    """Whether an unquoted text begins here; YAML reserves @ and gives it no meaning."""
+    return self.peek() == "@" or bool(super().check_plain())
+
+
 def make_config(
   task: Task,
   *,
@@ -109,7 +117,7 @@ def _file_items(path: str | None) -> Iterable[tuple[str, str, str, Any]]:
   if path is None:
     return
   try:
-    content = yaml.safe_load(pathlib.Path(path).read_text(encoding="utf-8")) or {}
+    content = yaml.load(pathlib.Path(path).read_text(encoding="utf-8"), _Loader) or {}
   except OSError as err:
     raise BadInputError(f"Cannot read --config {path}: {err.strerror}.") from err
   except (yaml.YAMLError, UnicodeDecodeError) as err:
@@ -140,7 +148,7 @@ def _scalar(value: str) -> Any:
   # Most marks mean something in YAML; alone, one is itself, such as a separator. ~ is null.
   if len(value) == 1 and not value.isalnum() and value != "~":
     return value
-  return yaml.safe_load(_as_float(value))
+  return yaml.load(_as_float(value), _Loader)
 
 
 def _as_float(value: str) -> str:

@@ -46,6 +46,13 @@ def test_later_origins_win(config_file):
   assert both.hyperparameters(TASK)["batch_size"] == 8
 
 
+def test_a_schedule_is_written_as_airflow_has_it(config_file):
+  assert make("airflow.schedule=@daily").airflow.schedule == "@daily"
+  path = config_file("airflow:\n  schedule: @hourly\n  pool: 'a@b'\n")
+  read = make(config_file=path).airflow
+  assert (read.schedule, read.pool) == ("@hourly", "a@b")
+
+
 def test_what_was_said_is_told_from_what_is_a_default(config_file):
   assert make().fixed_epochs(TASK) == make(tiny=True).fixed_epochs(TASK) == []
   # Said is said, even where it is the default.
