@@ -86,9 +86,7 @@ def train(
         jit_compile=bool(tf.config.list_physical_devices("GPU")),
       )
       optimizer.build(trained.trainable_variables)
-    best = BestEpoch(
-      model, monitor=monitor, patience=patience, counts_from=int(_ANNEALED * epochs)
-    )
+    best = BestEpoch(model, monitor=monitor, patience=patience, counts_from=int(_ANNEALED * epochs))
     if index and not resumed:
       # A phase starts from the best epoch so far, and is held to it.
       best.start_from(best_value)
