@@ -122,6 +122,7 @@ def export(
   Returns:
     What was exported; its `predict` computes in Keras what the signatures must compute.
   """
+  _leave_out_cudnn(model)
   module = ServingModule(
     model=model,
     outputs=outputs,
@@ -132,6 +133,17 @@ def export(
   )
   tf.saved_model.save(module, path, signatures=module.signatures())
   return module
+
+
+def _leave_out_cudnn(model: keras.Model) -> None:
+  """Has recurrent layers traced as what every machine computes, with the same variables.
+
+  Where it sees a GPU, Keras 3 writes cuDNN's own operation into the graph, which a server without
+  one cannot run: https://github.com/keras-team/keras/issues/18504.
+  """
+  for layer in model._flatten_layers():
+    if hasattr(layer, "use_cudnn"):
+      layer.use_cudnn = False
 
 
 def _concrete(function: Callable[[tf.Tensor], Any], name: str, dtype: tf.DType = tf.string) -> Any:

@@ -31,7 +31,6 @@ from pipeline.tasks.sentiment.features import (
 )
 from pipeline.tasks.sentiment.layers import (
   Bias,
-  Bidirectional,
   Lengths,
   PairBag,
   Pooling,
@@ -39,6 +38,7 @@ from pipeline.tasks.sentiment.layers import (
 )
 from pipeline.tasks.sentiment.plan import reader_names
 from pipeline.text import word_vectors
+from pipeline.text.recurrent import Bidirectional
 from pipeline.text.word_counts import read_counts
 from pipeline.text.words import part_buckets
 

@@ -28,6 +28,7 @@ from pipeline.tasks.translation.features import (
   TARGET_VOCABULARY,
 )
 from pipeline.teacher_forcing import TeacherForcedModel
+from pipeline.text.recurrent import Bidirectional, ends
 from pipeline.text.subword_learning import read_pieces
 from pipeline.text.subwords import BLANK, SPECIALS, START, UNKNOWN
 
@@ -75,12 +76,7 @@ class Translator(TeacherForcedModel):
     self._embed_target = layers.Embedding(
       len(target_pieces), hp["embedding"], embeddings_initializer=scale
     )
-    self._encoders = [
-      layers.Bidirectional(
-        layers.GRU(hp["encoder_units"], return_sequences=True, return_state=True)
-      )
-      for _ in range(hp["layers"])
-    ]
+    self._encoders = [Bidirectional(layers.GRU, hp["encoder_units"]) for _ in range(hp["layers"])]
     self._bridges = [
       layers.Dense(hp["decoder_units"], activation="tanh") for _ in range(hp["layers"])
     ]
@@ -116,11 +112,12 @@ class Translator(TeacherForcedModel):
   def encode(self, source: tf.Tensor, *, training: bool = False) -> tuple[Memory, list[tf.Tensor]]:
     """Reads `[batch, source time]`; returns the memory and the decoder's first states."""
     mask = source != 0
+    lengths = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
     hidden = self._dropout(self._embed_source(source), training=training)
     states = []
     for encoder, bridge in zip(self._encoders, self._bridges, strict=True):
-      hidden, forward, backward = encoder(hidden, mask=mask, training=training)
-      states.append(bridge(tf.concat([forward, backward], axis=1)))
+      hidden = encoder(hidden, lengths)
+      states.append(bridge(ends(hidden, lengths)))
       hidden = self._dropout(hidden, training=training)
     bias = tf.where(mask, 0.0, _NEVER)
     return Memory(keys=self._key(hidden), values=hidden, bias=bias[:, tf.newaxis]), states
