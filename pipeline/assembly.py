@@ -200,6 +200,7 @@ def _training_stage(
   custom_config = {
     "task": task.name,
     "hyperparameters": hyperparameters,
+    "fixed_epochs": config.fixed_epochs(task),
     "train": config.train.model_dump(),
     "code_fingerprint": code_fingerprint(
       # Not task.py: a gate's new bound or a source's edit must not train again. What training

@@ -73,7 +73,10 @@ class TrainConfig(_Section):
     None, gt=0, description="peak of the cosine schedule; null is the task's own value"
   )
   patience: int = pydantic.Field(
-    10, ge=1, description="a phase ends after so many epochs without a better one"
+    10,
+    ge=1,
+    description="a phase ends after so many epochs without a better one; they count in "
+    "the last quarter of its schedule, where the rate has come down",
   )
   seed: int = pydantic.Field(
     1, description="of the first weights, dropout and the order of examples"
@@ -335,6 +338,16 @@ class PipelineConfig(_Section):
     train = {n: v for n in TRAIN_NAMES if (v := getattr(self.train, n)) is not None}
     tiny = task.tiny if self.tiny else {}
     return {**task.hyperparameters, **task.decoding, **tiny, **self.model, **self.decode, **train}
+
+  @property
+  def said(self) -> frozenset[str]:
+    """Hyperparameters that the user set, even to their defaults; null sets no `train` name."""
+    train = (name for name in TRAIN_NAMES if getattr(self.train, name) is not None)
+    return frozenset((*self.model, *self.decode, *train))
+
+  def fixed_epochs(self, task: Task) -> list[str]:
+    """The numbers of epochs that `min_steps` must not lift, because the user said them."""
+    return sorted(self.said & set(task.lifted_epochs))
 
 
 def default_workspace(environ: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ from components.errors import BadInputError
 from pipeline import value_kinds
 from pipeline.config import PipelineConfig
 from pipeline.known_settings import Setting, known_settings
-from pipeline.task import Task
+from pipeline.task import TRAIN_NAMES, Task
 
 # What reading a text as YAML raises: also on a day that no month has, and on deep nesting.
 _YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
@@ -39,6 +39,14 @@ _KINDS = {
   "dict": "a mapping",
   "model": "a mapping",
 }
+
+
+class _Loader(yaml.SafeLoader):
+  """YAML, in which a value may begin with @, as Airflow's schedules do."""
+
+  def check_plain(self) -> bool:
+    """Whether an unquoted text begins here; YAML reserves @ and gives it no meaning."""
+    return self.peek() == "@" or bool(super().check_plain())
 
 
 def make_config(
@@ -65,7 +73,8 @@ def make_config(
     mlmd: replaces `metadata.connection_file`.
 
   Raises:
-    BadInputError: an unknown name, a value of the wrong type or out of range, an unreadable file.
+    BadInputError: an unknown name, a value of the wrong type or out of range, one that nothing
+      reads beside the others, an unreadable file.
   """
   known = {setting.key: setting for setting in known_settings(task)}
   sections: dict[str, dict[str, Any]] = {}
@@ -93,7 +102,7 @@ def make_config(
   if mlmd:
     sections.setdefault("metadata", {})["connection_file"] = os.path.abspath(mlmd)
   try:
-    return PipelineConfig(
+    config = PipelineConfig(
       task=task.name,
       data_path=os.path.abspath(data_path),
       workspace=os.path.abspath(workspace),
@@ -102,13 +111,36 @@ def make_config(
     )
   except pydantic.ValidationError as err:
     raise BadInputError("\n".join(_explain(e) for e in err.errors())) from err
+  _require_read(task, config)
+  return config
+
+
+def _require_read(task: Task, config: PipelineConfig) -> None:
+  """Refuses what the user said of the model and the chosen model has no use for.
+
+  Raises:
+    BadInputError: one line a name, with what to do instead.
+  """
+  unread = dict(task.unread(config.hyperparameters(task))) if task.unread else {}
+  lifted = set(task.lifted_epochs) - config.said - set(unread)
+  if config.model.get("min_steps") and not lifted:
+    unread["min_steps"] = (
+      "lifts only epochs that are not set, and all that count here are. Leave it out"
+    )
+  if refused := sorted(config.said & set(unread)):
+    raise BadInputError("\n".join(f"{_full_name(task, n)} {unread[n]}." for n in refused))
+
+
+def _full_name(task: Task, name: str) -> str:
+  section = "train" if name in TRAIN_NAMES else "decode" if name in task.decoding else "model"
+  return f"{section}.{name}"
 
 
 def _file_items(path: str | None) -> Iterable[tuple[str, str, Any]]:
   if path is None:
     return
   try:
-    content = yaml.safe_load(pathlib.Path(path).read_text(encoding="utf-8")) or {}
+    content = yaml.load(pathlib.Path(path).read_text(encoding="utf-8"), _Loader) or {}
   except OSError as err:
     raise BadInputError(f"Cannot read --config {path}: {err.strerror}.") from err
   except _YAML_ERRORS as err:
@@ -142,7 +174,7 @@ def _scalar(value: str) -> Any:
   # Most marks mean something in YAML; alone, one is itself, such as a separator. ~ is null.
   if len(value) == 1 and not value.isalnum() and value != "~":
     return value
-  return yaml.safe_load(_as_float(value))
+  return yaml.load(_as_float(value), _Loader)
 
 
 def _as_float(value: str) -> str:

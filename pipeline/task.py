@@ -105,7 +105,9 @@ class Phase:
     learning_rate: the schedule's peak.
     frozen: names of the model's layers that keep their weights. Where the first layers are frozen,
       what they compute is computed once and kept, not once an epoch.
-    min_steps: small data gets more epochs, until there are this many optimizer steps.
+    min_steps: small data gets more epochs, until there are this many optimizer steps, unless the
+      user set how many epochs there are.
+    epochs_setting: the hyperparameter that `epochs` comes from.
   """
 
   name: str
@@ -113,6 +115,7 @@ class Phase:
   learning_rate: float
   frozen: tuple[str, ...] = ()
   min_steps: int = 0
+  epochs_setting: str = "epochs"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -181,6 +184,10 @@ class Task:
       what it computes into an answer. A change exports and judges the model again, and does not
       train it again.
     tiny: overrides for a run in seconds.
+    lifted_epochs: the hyperparameters that count a phase's epochs and that its `min_steps` lifts
+      where the user does not set them.
+    unread: `(merged hyperparameters) -> {name: what to do instead}`, those that the chosen model
+      has no use for; a user who sets one is refused in these words. None where all are read.
     gates: bounds to be kept before a model is pushed.
     infer_hyperparameters: `(source name, data path, data options, merged hyperparameters) ->
       overrides`; looks at the data before the pipeline is drawn, such as for a picture size where
@@ -227,6 +234,8 @@ class Task:
   settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   decoding: Options = dataclasses.field(default_factory=dict)
   tiny: Options = dataclasses.field(default_factory=dict)
+  lifted_epochs: tuple[str, ...] = ("epochs",)
+  unread: Callable[[Options], Mapping[str, str]] | None = None
   gates: tuple[MetricGate, ...] = ()
   infer_hyperparameters: Callable[[str, str, Options, Options], Options] | None = None
   describe: str | None = None

@@ -20,7 +20,10 @@ class TeacherForcedModel(keras.Model):
   """
 
   def __init__(self, *, start_id: int, label_smoothing: float, clip_norm: float, name: str):
-    """Args: `clip_norm` is the largest norm of all gradients together; larger ones are scaled."""
+    """Args: `clip_norm` is the largest norm of all gradients together; larger ones are scaled.
+
+    Of several replicas, whose gradients are added up, each may have its part of it.
+    """
     super().__init__(name=name)
     self._start_id, self._smoothing, self._clip_norm = start_id, label_smoothing, clip_norm
     self._loss = keras.metrics.Mean(name="loss")
@@ -48,7 +51,7 @@ class TeacherForcedModel(keras.Model):
       loss = self.optimizer.scale_loss(tf.reduce_mean(smoothed) / replicas)
     variables = [variable.value for variable in self.trainable_variables]
     gradients, _ = tf.clip_by_global_norm(
-      tape.gradient(loss, variables), self.optimizer.scale_loss(self._clip_norm)
+      tape.gradient(loss, variables), self.optimizer.scale_loss(self._clip_norm / replicas)
     )
     self.optimizer.apply(gradients, self.trainable_variables)
     return self._update(likelihood, right)

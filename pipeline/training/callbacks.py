@@ -30,15 +30,27 @@ class BestEpoch(keras.callbacks.Callback):
 
   An equal later epoch replaces the weights, because its learning rate was lower, but does not
   extend the patience.
+
+  Args:
+    whole_model: keeps the weights even where a part of it is trained.
+    monitor: the metric, and "max" or "min".
+    patience: how many epochs without a better one end training.
+    counts_from: patience counts epochs from this one on, from 0.
   """
 
-  def __init__(self, whole_model: keras.Model, *, monitor: tuple[str, str], patience: int):
-    """Args: `whole_model` keeps the weights even where a part of it is trained."""
+  def __init__(
+    self,
+    whole_model: keras.Model,
+    *,
+    monitor: tuple[str, str],
+    patience: int,
+    counts_from: int = 0,
+  ):
     super().__init__()
     self._whole_model = whole_model
     self._metric, mode = monitor
     self._sign = 1 if mode == "max" else -1
-    self._patience = patience
+    self._patience, self._counts_from = patience, counts_from
     self.value = -math.inf
     self.wait = 0
     self.weights: list[np.ndarray] | None = None
@@ -60,7 +72,7 @@ class BestEpoch(keras.callbacks.Callback):
       raise ValueError(f"No metric {self._metric!r} to monitor. Known: {sorted(known)}")
     value = self._sign * float(known[self._metric])
     better = value > self.value
-    self.wait = 0 if better else self.wait + 1
+    self.wait = 0 if better or epoch < self._counts_from else self.wait + 1
     if better or value == self.value:
       self.value = value
       self.weights = self._whole_model.get_weights()

@@ -17,6 +17,9 @@ from pipeline.training import workers
 from pipeline.training.callbacks import BestEpoch, Checkpoint, Report
 
 _FEATURE_BATCH = 32
+# Patience counts in the part of the schedule whose rate is below a sixth of its peak. Before that,
+# what an epoch is worth goes up and down, and a stop leaves weights that have not settled.
+_ANNEALED = 0.75
 
 
 def train(
@@ -44,7 +47,8 @@ def train(
     compile_args: makes loss and metrics; called once a phase.
     batch_size: examples a step, over all replicas together.
     monitor: the metric that picks the best epoch, and "max" or "min".
-    patience: a phase ends after so many epochs without a better one.
+    patience: a phase ends after so many epochs without a better one, of the last quarter of its
+      schedule.
     seed: of the order of examples.
     distribution: where variables live.
     checkpoint_dir: where each epoch is saved and from where a killed training goes on; None
@@ -65,6 +69,12 @@ def train(
     trained, (phase_train, phase_val) = _freeze(model, phase, (train, val))
     steps = math.ceil(phase_train.size / batch_size)
     epochs = max(phase.epochs, math.ceil(phase.min_steps / steps))
+    if epochs > phase.epochs and not resumed:
+      progress.report(
+        f"{phase.name}: {phase.epochs} epochs are {phase.epochs * steps} steps; trained for "
+        f"{epochs} (model.min_steps)",
+        epochs=epochs,
+      )
     with distribution.scope():
       optimizer = keras.optimizers.Adam(
         keras.optimizers.schedules.CosineDecay(phase.learning_rate, decay_steps=steps * epochs)
@@ -76,7 +86,7 @@ def train(
         jit_compile=bool(tf.config.list_physical_devices("GPU")),
       )
       optimizer.build(trained.trainable_variables)
-    best = BestEpoch(model, monitor=monitor, patience=patience)
+    best = BestEpoch(model, monitor=monitor, patience=patience, counts_from=int(_ANNEALED * epochs))
     if index and not resumed:
       # A phase starts from the best epoch so far, and is held to it.
       best.start_from(best_value)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import pathlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import keras
@@ -18,7 +19,7 @@ import tensorflow_transform as tft
 from components.dotted_paths import load_function
 from components.errors import DlpipeError
 from pipeline import datasets, signatures
-from pipeline.task import Task
+from pipeline.task import Phase, Task
 from pipeline.tasks import get_task
 from pipeline.training import (
   checkpoints,
@@ -43,7 +44,8 @@ def run_fn(fn_args: Any) -> None:
 
   Args:
     fn_args: TFX's FnArgs. Its `custom_config` holds `task`, `hyperparameters`, `train` (the
-      configuration's section) and `checkpoint_root`; its `hyperparameters` are the Tuner's, if any.
+      configuration's section), `fixed_epochs` (what `min_steps` must not lift) and
+      `checkpoint_root`; its `hyperparameters` are the Tuner's, if any.
   """
   leads = strategy.worker_count() > 1 and strategy.is_chief()
   with cluster.announced(fn_args) if leads else contextlib.nullcontext():
@@ -82,7 +84,7 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     folder.open()
   history = loop.train(
     model,
-    phases=load_function(task.training_plan)(hyperparameters),
+    phases=_phases(task, hyperparameters, config["fixed_epochs"]),
     train=train,
     val=val,
     compile_args=lambda: load_function(task.compile_args)(hyperparameters),
@@ -140,6 +142,16 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   )
   if folder:
     folder.close()
+
+
+def _phases(
+  task: Task, hyperparameters: dict[str, Any], fixed_epochs: Collection[str]
+) -> list[Phase]:
+  """The task's plan, in which the epochs that the user set are not lifted."""
+  return [
+    dataclasses.replace(phase, min_steps=0) if phase.epochs_setting in fixed_epochs else phase
+    for phase in load_function(task.training_plan)(hyperparameters)
+  ]
 
 
 def load_splits(

@@ -180,7 +180,7 @@ def test_nothing_usable_is_refused_with_the_reasons(run, class_folders):
   with pytest.raises(DataRefusedError) as caught:
     run(root)
   assert f"None of the 8 records of {root} can be used." in str(caught.value)
-  assert str(caught.value).count(".png: damaged PNG: no size in its header") == 5
+  assert str(caught.value).count(".png: cut off: the PNG has no end") == 5
   assert "and 3 more" in str(caught.value)
 
 

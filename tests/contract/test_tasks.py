@@ -151,6 +151,28 @@ def test_hyperparameters_survive_json_and_give_a_plan(task, shipped, tiny):
   assert None not in [values[name] for name in task.preprocessing_hyperparameters]
 
 
+def test_tiny_trains_as_many_epochs_as_it_says(task, shipped):
+  values = _merged(task, shipped, tiny=True)
+  for phase in load_function(task.training_plan)(values):
+    assert phase.min_steps == 0
+    assert phase.epochs == values[phase.epochs_setting] == task.tiny[phase.epochs_setting]
+
+
+def test_every_number_of_epochs_can_be_set_or_is_refused(task, shipped):
+  values = _merged(task, shipped)
+  unread = task.unread(values) if task.unread else {}
+  phases = load_function(task.training_plan)(values)
+  assert set(unread) <= set(values)
+  lifted = {phase.epochs_setting for phase in phases if phase.min_steps}
+  assert lifted == set(task.lifted_epochs) - set(unread)
+  for phase in phases:
+    changed = {**values, phase.epochs_setting: 17}
+    [same] = [p for p in load_function(task.training_plan)(changed) if p.name == phase.name]
+    assert same.epochs == 17
+  for name in {"epochs", *task.lifted_epochs} & set(unread):
+    assert load_function(task.training_plan)({**values, name: 17}) == phases
+
+
 def test_the_schema_has_what_the_task_reads(task, schema):
   features = {f.name: f for f in schema.feature}
   assert {task.input_key, task.label_key, *task.slices} <= set(features)

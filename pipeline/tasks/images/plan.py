@@ -7,9 +7,9 @@ from pipeline.task import Options, Phase
 
 def training_plan(hyperparameters: Options) -> tuple[Phase, ...]:
   """The phases; with a backbone, `head_epochs` and `fine_tune_epochs` replace `epochs`."""
-  rate, epochs = hyperparameters["learning_rate"], hyperparameters["epochs"]
-  min_steps = hyperparameters["min_steps"]
+  rate, min_steps = hyperparameters["learning_rate"], hyperparameters["min_steps"]
   if hyperparameters["backbone"] == "cnn":
+    epochs = hyperparameters["epochs"]
     return (Phase(name="train", epochs=epochs, learning_rate=rate, min_steps=min_steps),)
   phases = [
     Phase(
@@ -18,6 +18,7 @@ def training_plan(hyperparameters: Options) -> tuple[Phase, ...]:
       learning_rate=rate,
       frozen=("augmentation", "backbone", "pooling"),
       min_steps=min_steps,
+      epochs_setting="head_epochs",
     )
   ]
   if hyperparameters["fine_tune_epochs"]:
@@ -25,6 +26,7 @@ def training_plan(hyperparameters: Options) -> tuple[Phase, ...]:
       Phase(
         name="fine-tune",
         epochs=hyperparameters["fine_tune_epochs"],
+        epochs_setting="fine_tune_epochs",
         learning_rate=rate * hyperparameters["fine_tune_factor"],
       )
     )

@@ -90,7 +90,8 @@ SETTINGS: Mapping[str, Any] = {
     int,
     Field(
       ge=0,
-      description="small data gets more epochs until there are so many steps; fine-tuning does not",
+      description="small data gets more epochs until there are so many steps, unless you set them; "
+      "fine-tuning does not",
     ),
   ],
 }

@@ -45,6 +45,23 @@ def _infer(
   return inferred
 
 
+def _unread(hyperparameters: Options) -> dict[str, str]:
+  """The `cnn` has no head and no fine-tuning; a backbone has no widths and epochs of its own."""
+  if hyperparameters["backbone"].lower() == "cnn":
+    of_backbone = "is a backbone's, and the cnn has none. Set model.backbone, or leave it out"
+    return {
+      **dict.fromkeys(("head_epochs", "head_l2", "fine_tune_epochs"), of_backbone),
+      "fine_tune_factor": of_backbone,
+    }
+  unread = {
+    "epochs": "is the cnn's. A backbone's epochs are model.head_epochs and model.fine_tune_epochs",
+    "widths": "is the cnn's, and a backbone has its own. Leave it out",
+  }
+  if not hyperparameters["fine_tune_epochs"]:
+    unread["fine_tune_factor"] = "needs fine-tuning. Set model.fine_tune_epochs to more than 0"
+  return unread
+
+
 def _sample_input() -> str:
   return str(min(pathlib.Path(shipped_data()).glob("*/*.png")))
 
@@ -97,6 +114,8 @@ TASK = Task(
   slices=(LABEL, SIZE_BUCKET),
   monitor=("val_accuracy", "max"),
   infer_hyperparameters=_infer,
+  unread=_unread,
+  lifted_epochs=("epochs", "head_epochs"),
   describe="pipeline.checks.pictures.describe",
   settings=SETTINGS,
   hyperparameters={
@@ -118,10 +137,10 @@ TASK = Task(
   },
   tiny={
     "widths": [8, 16],
-    "epochs": 2,
-    "head_epochs": 2,
+    "epochs": 6,
+    "head_epochs": 6,
     "fine_tune_epochs": 0,
-    "min_steps": 120,
+    "min_steps": 0,
     "learning_rate": 0.01,
   },
   gates=(

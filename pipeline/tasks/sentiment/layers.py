@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 # Odd numbers without a common pattern spread pairs of ids over the buckets.
@@ -88,47 +87,6 @@ class WordVectors(keras.layers.Layer):
 
   def compute_output_shape(self, input_shape, *_):
     return (*input_shape, self._units)
-
-
-class ReverseWithin(keras.layers.Layer):
-  """Reverses `[batch, time, units]` up to each row's length, and leaves the rest where it is."""
-
-  def call(self, sequence, lengths):
-    """`lengths` is `[batch]` int32."""
-    return tf.reverse_sequence(sequence, lengths, seq_axis=1)
-
-
-class Bidirectional(keras.layers.Layer):
-  """A recurrent layer in both directions, each starting at an end of the text.
-
-  Keras' own takes a mask, which costs a choice at every step and rules the fast kernels of GPUs
-  out. Reversing within the length needs none: what a cell makes of the padding comes after all
-  that is read from it.
-
-  Args:
-    cell: `keras.layers.GRU` or `keras.layers.LSTM`.
-    units: of each direction.
-  """
-
-  def __init__(self, cell: type[keras.layers.Layer], units: int, **kwargs):
-    super().__init__(**kwargs)
-    self._units = units
-    self.forward = cell(units, return_sequences=True, name="forward")
-    self.backward = cell(units, return_sequences=True, name="backward")
-    self._reverse = ReverseWithin()
-
-  def build(self, input_shape, *_):
-    """Builds both directions."""
-    self.forward.build(input_shape)
-    self.backward.build(input_shape)
-
-  def call(self, sequence, lengths):
-    """`[batch, time, features]` and `[batch]` to `[batch, time, 2 * units]`."""
-    backward = self.backward(self._reverse(sequence, lengths))
-    return ops.concatenate([self.forward(sequence), self._reverse(backward, lengths)], axis=-1)
-
-  def compute_output_shape(self, input_shape, *_):
-    return (*input_shape[:2], 2 * self._units)
 
 
 class Pooling(keras.layers.Layer):

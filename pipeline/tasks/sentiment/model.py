@@ -31,7 +31,6 @@ from pipeline.tasks.sentiment.features import (
 )
 from pipeline.tasks.sentiment.layers import (
   Bias,
-  Bidirectional,
   Lengths,
   PairBag,
   Pooling,
@@ -39,6 +38,7 @@ from pipeline.tasks.sentiment.layers import (
 )
 from pipeline.tasks.sentiment.plan import reader_names
 from pipeline.text import word_vectors
+from pipeline.text.recurrent import Bidirectional
 from pipeline.text.word_counts import read_counts
 from pipeline.text.words import part_buckets
 
@@ -82,7 +82,7 @@ def _stems(words: list[bytes], hp: Mapping[str, Any]) -> np.ndarray:
 
 def _pretrained(words: list[bytes], counts: np.ndarray, hp: Mapping[str, Any]) -> np.ndarray | None:
   """First vectors of the vocabulary's words, and says how many of them the file has."""
-  if not hp["embeddings"]:
+  if not (hp["readers"] and hp["embeddings"]):
     return None
   vectors, found = word_vectors.read(pathlib.Path(hp["embeddings"]), words, hp["word_units"])
   running = counts[found].sum() / max(counts.sum(), 1)

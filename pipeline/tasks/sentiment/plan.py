@@ -27,6 +27,7 @@ def training_plan(hyperparameters: Options) -> tuple[Phase, ...]:
     frozen=tuple(f"{reader}_{part}" for reader in readers for part in _READER_PARTS),
     # A linear model needs fewer.
     min_steps=hyperparameters["min_steps"] // 2,
+    epochs_setting="bag_epochs",
   )
   if not readers:
     return (bag,)

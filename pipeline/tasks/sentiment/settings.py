@@ -116,7 +116,7 @@ SETTINGS: Mapping[str, Any] = {
     Field(
       ge=0,
       description="small data gets more epochs of the readers until there are so many "
-      "steps, and of the bag until there are half as many",
+      "steps, and of the bag until there are half as many, unless you set them",
     ),
   ],
 }

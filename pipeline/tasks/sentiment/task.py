@@ -56,6 +56,21 @@ def _infer(
   }
 
 
+def _unread(hyperparameters: Options) -> dict[str, str]:
+  """Without readers, what is theirs."""
+  if hyperparameters["readers"]:
+    return {}
+  of_readers = (
+    "is the readers', and there are none. Set model.readers to 1 or more, or leave it out"
+  )
+  names = ("cell", "units", "word_units", "embeddings", "word_dropout", "dropout")
+  return {
+    **dict.fromkeys(names, of_readers),
+    "epochs": "is the readers', and there are none. The bag's epochs are model.bag_epochs",
+    "learning_rate": "is the readers', and there are none. The bag's is model.bag_learning_rate",
+  }
+
+
 def _sample_input() -> str:
   with open(shipped_data(), encoding="utf-8", newline="") as file:
     return next(csv.DictReader(file))["text"]
@@ -94,6 +109,8 @@ TASK = Task(
   monitor=("val_accuracy", "max"),
   infer_hyperparameters=_infer,
   settings=SETTINGS,
+  unread=_unread,
+  lifted_epochs=("epochs", "bag_epochs"),
   hyperparameters={
     "max_words": 400,
     "vocabulary_size": 50_000,

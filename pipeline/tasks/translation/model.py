@@ -28,6 +28,7 @@ from pipeline.tasks.translation.features import (
   TARGET_VOCABULARY,
 )
 from pipeline.teacher_forcing import TeacherForcedModel
+from pipeline.text.recurrent import Bidirectional, ends
 from pipeline.text.subword_learning import read_pieces
 from pipeline.text.subwords import BLANK, SPECIALS, START, UNKNOWN
 
@@ -41,7 +42,7 @@ class Memory:
   Attributes:
     keys: `[batch, source time, units]`, what queries are compared with.
     values: `[batch, source time, units]`, what is attended to.
-    bias: `[batch, 1, source time]`, 0 at a piece and very small after the end.
+    bias: `[batch, 1, source time]` float32, 0 at a piece and very small after the end.
   """
 
   keys: tf.Tensor
@@ -75,12 +76,7 @@ class Translator(TeacherForcedModel):
     self._embed_target = layers.Embedding(
       len(target_pieces), hp["embedding"], embeddings_initializer=scale
     )
-    self._encoders = [
-      layers.Bidirectional(
-        layers.GRU(hp["encoder_units"], return_sequences=True, return_state=True)
-      )
-      for _ in range(hp["layers"])
-    ]
+    self._encoders = [Bidirectional(layers.GRU, hp["encoder_units"]) for _ in range(hp["layers"])]
     self._bridges = [
       layers.Dense(hp["decoder_units"], activation="tanh") for _ in range(hp["layers"])
     ]
@@ -108,19 +104,22 @@ class Translator(TeacherForcedModel):
 
   def logits(self, states: tf.Tensor) -> tf.Tensor:
     """`[n, embedding]` to `[n, pieces]` float32."""
-    output = tf.matmul(states, self._embed_target.embeddings, transpose_b=True)
+    # Read outside of its layer, where Keras does not cast what a layer reads.
+    pieces = tf.cast(self._embed_target.embeddings, states.dtype)
+    output = tf.matmul(states, pieces, transpose_b=True)
     return tf.cast(output, tf.float32) + tf.cast(self._bias, tf.float32)
 
   def encode(self, source: tf.Tensor, *, training: bool = False) -> tuple[Memory, list[tf.Tensor]]:
     """Reads `[batch, source time]`; returns the memory and the decoder's first states."""
     mask = source != 0
+    lengths = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
     hidden = self._dropout(self._embed_source(source), training=training)
     states = []
     for encoder, bridge in zip(self._encoders, self._bridges, strict=True):
-      hidden, forward, backward = encoder(hidden, mask=mask, training=training)
-      states.append(bridge(tf.concat([forward, backward], axis=1)))
+      hidden = encoder(hidden, lengths)
+      states.append(bridge(ends(hidden, lengths)))
       hidden = self._dropout(hidden, training=training)
-    bias = tf.where(mask, tf.constant(0.0, hidden.dtype), tf.constant(_NEVER, hidden.dtype))
+    bias = tf.where(mask, 0.0, _NEVER)
     return Memory(keys=self._key(hidden), values=hidden, bias=bias[:, tf.newaxis]), states
 
   def decode(
@@ -137,7 +136,7 @@ class Translator(TeacherForcedModel):
 
     Returns:
       `[batch, target time, embedding]`; the states after the last step; the attention,
-      `[batch, target time, source time]`.
+      `[batch, target time, source time]` float32.
     """
     hidden = self._dropout(self._embed_target(target), training=training)
     after = []
@@ -146,8 +145,9 @@ class Translator(TeacherForcedModel):
       after.append(last)
       hidden = self._dropout(hidden, training=training)
     scores = tf.matmul(hidden, memory.keys, transpose_b=True) * memory.keys.shape[-1] ** -0.5
-    attention = tf.nn.softmax(scores + memory.bias)
-    context = tf.matmul(attention, memory.values)
+    # In float16 what is very small would be minus infinity, and an empty source nan.
+    attention = tf.nn.softmax(tf.cast(scores, tf.float32) + memory.bias)
+    context = tf.matmul(tf.cast(attention, memory.values.dtype), memory.values)
     combined = self._combine(tf.concat([hidden, context], axis=2))
     return self._dropout(combined, training=training), after, attention
 

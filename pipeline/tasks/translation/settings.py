@@ -85,7 +85,11 @@ SETTINGS: Mapping[str, Any] = {
     ),
   ],
   "model.min_steps": Annotated[
-    int, Field(ge=0, description="small data gets more epochs until there are so many steps")
+    int,
+    Field(
+      ge=0,
+      description="small data gets more epochs until there are so many steps, unless you set them",
+    ),
   ],
   "decode.beam_width": Annotated[
     int, Field(ge=1, le=100, description="hypotheses kept for each sentence; 1 is greedy")

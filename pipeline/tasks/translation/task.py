@@ -78,8 +78,8 @@ TASK = Task(
     "encoder_units": 64,
     "decoder_units": 128,
     "dropout": 0.1,
-    "epochs": 5,
-    "min_steps": 300,
+    "epochs": 8,
+    "min_steps": 0,
     "learning_rate": 0.004,
   },
   gates=(

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 
 import pydantic
 import pytest
@@ -38,12 +39,76 @@ def test_later_origins_win(config_file):
   path = config_file("train: {epochs: 7, batch_size: 8}\nmodel: {dropout: 0.1}\n")
   default, tiny = make().hyperparameters(TASK), make(tiny=True).hyperparameters(TASK)
   assert (default["epochs"], default["dropout"]) == (12, 0.3)
-  assert (tiny["epochs"], tiny["widths"], tiny["batch_size"]) == (2, [8, 16], 64)
+  assert (tiny["epochs"], tiny["widths"], tiny["batch_size"]) == (6, [8, 16], 64)
   from_file = make(tiny=True, config_file=path).hyperparameters(TASK)
   assert (from_file["epochs"], from_file["batch_size"], from_file["dropout"]) == (7, 8, 0.1)
   both = make("train.epochs=9", "train.epochs=11", tiny=True, config_file=path)
   assert both.hyperparameters(TASK)["epochs"] == 11
   assert both.hyperparameters(TASK)["batch_size"] == 8
+
+
+def test_a_schedule_is_written_as_airflow_has_it(config_file):
+  assert make("airflow.schedule=@daily").airflow.schedule == "@daily"
+  path = config_file("airflow:\n  schedule: @hourly\n  pool: 'a@b'\n")
+  read = make(config_file=path).airflow
+  assert (read.schedule, read.pool) == ("@hourly", "a@b")
+
+
+def test_what_was_said_is_told_from_what_is_a_default(config_file):
+  assert make().fixed_epochs(TASK) == make(tiny=True).fixed_epochs(TASK) == []
+  # Said is said, even where it is the default.
+  assert make("train.epochs=12").fixed_epochs(TASK) == ["epochs"]
+  assert make("train.epochs=12", "train.epochs=null").fixed_epochs(TASK) == []
+  path = config_file("train: {epochs: 7}\nmodel: {dropout: 0.1}\n")
+  from_file = make("train.batch_size=8", config_file=path)
+  assert from_file.fixed_epochs(TASK) == ["epochs"]
+  assert from_file.said == {"epochs", "dropout", "batch_size"}
+  # As `runs reproduce` reads it.
+  again = PipelineConfig.model_validate_json(from_file.model_dump_json())
+  assert again.fixed_epochs(TASK) == ["epochs"]
+  head = make("model.backbone=squeezenet", "model.head_epochs=3")
+  assert head.fixed_epochs(TASK) == ["head_epochs"]
+
+
+_BACKBONE = "model.backbone=squeezenet"
+
+
+@pytest.mark.parametrize(
+  ("settings", "message"),
+  [
+    (
+      [_BACKBONE, "train.epochs=3"],
+      "train.epochs is the cnn's. A backbone's epochs are model.head_epochs",
+    ),
+    ([_BACKBONE, "model.widths=[8]"], "model.widths is the cnn's, and a backbone has its own."),
+    (["model.head_epochs=3"], "model.head_epochs is a backbone's, and the cnn has none."),
+    (
+      [_BACKBONE, "model.fine_tune_epochs=0", "model.fine_tune_factor=0.1"],
+      "model.fine_tune_factor needs fine-tuning. Set model.fine_tune_epochs to more than 0.",
+    ),
+    (
+      ["train.epochs=3", "model.min_steps=50"],
+      "model.min_steps lifts only epochs that are not set, and all that count here are.",
+    ),
+    ([_BACKBONE, "model.head_epochs=3", "model.min_steps=50"], "model.min_steps lifts only"),
+  ],
+)
+def test_what_the_chosen_model_does_not_read_is_refused(settings, message):
+  with pytest.raises(BadInputError, match=f"^{re.escape(message)}"):
+    make(*settings)
+
+
+@pytest.mark.parametrize(
+  "settings",
+  [
+    ["train.epochs=3", "model.min_steps=0"],
+    ["model.min_steps=50"],
+    [_BACKBONE, "train.epochs=null", "model.min_steps=50"],
+    [_BACKBONE, "model.fine_tune_epochs=1", "model.fine_tune_factor=0.1"],
+  ],
+)
+def test_what_the_chosen_model_reads_is_taken(settings):
+  assert make(*settings, tiny=True).hyperparameters(TASK)["learning_rate"] == 0.01
 
 
 def test_data_options_of_the_task_are_set_like_fields_and_kept_apart():

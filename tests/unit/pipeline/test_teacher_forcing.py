@@ -78,6 +78,21 @@ def test_gradients_are_clipped_to_the_norm():
   assert np.linalg.norm(model.table.numpy()) == pytest.approx(0.01, rel=1e-4)
 
 
+def test_replicas_clip_to_a_norm_that_their_sum_keeps_to(monkeypatch):
+  one = tf.distribute.get_strategy()
+
+  class Four:
+    num_replicas_in_sync = 4
+
+    def __getattr__(self, name):
+      return getattr(one, name)
+
+  monkeypatch.setattr(tf.distribute, "get_strategy", Four)
+  model = _compiled(rate=1.0, clip_norm=0.01)
+  model.train_step((tf.constant([[1]]), tf.constant([[4, 3]])))
+  assert np.linalg.norm(model.table.numpy()) == pytest.approx(0.01 / 4, rel=1e-4)
+
+
 def test_loss_and_accuracy_are_of_tokens_without_padding():
   model = _compiled(rate=0.0)
   model.table.assign(np.eye(_TOKENS, k=1) * 50)  # 2 -> 3 -> 4

@@ -253,9 +253,9 @@ def test_a_damaged_version_is_not_called_current_without_a_word(tmp_path):
   (pushed / "pushed.json").write_text(json.dumps({"pushed": True, "version": 2}))
   artifacts = {"VersionedPusher": {"pushed_model": _artifact(pushed, pushed=1, pushed_version="2")}}
   arguments = (artifacts, _component("VersionedPusher", "CACHED"))
-  assert _collect(*arguments, workspace=tmp_path).result.warnings == []
+  assert _collect(*arguments, workspace=tmp_path).result.model_warnings == []
   (serving / "2" / "saved_model.pb").write_text("")
-  [said] = _collect(*arguments, workspace=tmp_path).result.warnings
+  [said] = _collect(*arguments, workspace=tmp_path).result.model_warnings
   assert said.startswith("Version 2, which servers take for the newest, is damaged")
   assert "`dlpipe rollback images --to 1`" in said
 
@@ -273,7 +273,8 @@ def test_the_version_that_a_push_repairs_is_named(tmp_path):
   values = {"pushed": True, "version": 2, "repairs": 1}
   (pushed / "pushed.json").write_text(json.dumps(values))
   artifacts = {"VersionedPusher": {"pushed_model": _artifact(pushed, pushed=1, pushed_version="2")}}
-  [said] = _collect(artifacts, _component("VersionedPusher"), workspace=tmp_path).result.warnings
+  found = _collect(artifacts, _component("VersionedPusher"), workspace=tmp_path)
+  [said] = found.result.model_warnings
   assert said.startswith(f"Version 1 in {serving} is damaged")
 
 

@@ -30,9 +30,9 @@ def _value(model):
   return value
 
 
-def _best(model, values, *, mode="max", patience=10):
+def _best(model, values, *, mode="max", patience=10, counts_from=0):
   """Shows a `BestEpoch` epochs of these values, with the epoch's number as weights."""
-  best = BestEpoch(model, monitor=("m", mode), patience=patience)
+  best = BestEpoch(model, monitor=("m", mode), patience=patience, counts_from=counts_from)
   best.set_model(model)
   model.stop_training = False
   for epoch, value in enumerate(values):
@@ -74,6 +74,14 @@ def test_training_stops_when_patience_is_used_up(model):
   assert best.exhausted
   assert model.stop_training
   assert best.value == 0.5
+
+
+def test_patience_counts_from_an_epoch_on_and_the_best_epoch_may_come_before(model):
+  best = _best(model, [0.5, 0.4, 0.4, 0.4, 0.4, 0.9], patience=2, counts_from=3)
+  assert best.exhausted
+  assert best.wait == 2
+  best.restore()
+  assert _value(model) == 0
 
 
 def test_without_a_usable_epoch_the_model_is_left_as_it_is(model):

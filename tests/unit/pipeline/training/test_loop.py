@@ -146,7 +146,15 @@ def test_patience_ends_a_phase_and_not_the_training(splits, tmp_path):
   # The first epoch is the best; the moving averages of the norm change nothing that accuracy sees.
   names = [r["phase"] for r in history]
   assert names.count("next") == 1
-  assert 3 <= names.count("still") < 9
+  # Patience counts from the seventh epoch on.
+  assert names.count("still") == 8
+
+
+def test_a_phase_that_ends_early_has_come_down_with_its_rate(splits, tmp_path):
+  # Ruined at once, so that no epoch is better than the first.
+  history = _train(_model(), splits, tmp_path, _phase(epochs=40, learning_rate=1000.0), patience=2)
+  assert len(history) == 32
+  assert 0 < history[-1]["learning_rate"] < 1000 / 6
 
 
 @pytest.mark.parametrize(("min_steps", "epochs"), [(0, 2), (6, 2), (7, 3), (30, 10)])
@@ -257,7 +265,7 @@ def test_a_finished_training_is_not_trained_again(splits, tmp_path):
 
 
 def test_a_resumed_phase_remembers_its_patience(splits, tmp_path, monkeypatch):
-  ruin = _phase(epochs=9, learning_rate=1000.0)
+  ruin = _phase(epochs=16, learning_rate=1000.0)
   whole = _train(_model(), splits, tmp_path, ruin, batch_size=48, patience=3)
   with monkeypatch.context() as patch:
     _kill_after(patch, len(whole) - 1)
@@ -268,7 +276,7 @@ def test_a_resumed_phase_remembers_its_patience(splits, tmp_path, monkeypatch):
   resumed = _train(
     _model(99), splits, tmp_path, ruin, batch_size=48, patience=3, checkpoint_dir=tmp_path / "c"
   )
-  assert len(resumed) == len(whole) < 9
+  assert len(resumed) == len(whole) == 15
 
 
 def test_only_the_log_folder_is_written_without_a_checkpoint_folder(splits, tmp_path):

@@ -24,7 +24,7 @@ _HYPERPARAMETERS = {
   **TASK.tiny,
   "widths": [2],
   "image_size": 12,
-  "min_steps": 0,
+  "epochs": 2,
   "batch_size": 10,
 }
 
@@ -33,11 +33,12 @@ class Killed(BaseException):
   """What no one catches, as a kill."""
 
 
-def _fn_args(graph, root, *, hyperparameters=(), tuned=None, checkpoints=True, **train):
+def _fn_args(graph, root, *, hyperparameters=(), tuned=None, checkpoints=True, fixed=(), **train):
   custom_config = {
     "input_bounds": {"max_pixels": 1_000},
     "task": "images",
     "hyperparameters": {**_HYPERPARAMETERS, **dict(hyperparameters)},
+    "fixed_epochs": list(fixed),
     "train": {**TrainConfig(mixed_precision=False).model_dump(), **train},
     "code_fingerprint": "f",
   }
@@ -106,6 +107,24 @@ def test_the_request_beside_the_export_is_a_picture_of_the_validation_split(trai
 
 def test_event_files_lie_in_the_run(trained):
   assert list((trained / "run" / "train").rglob("events.out.tfevents.*"))
+
+
+@pytest.mark.parametrize(
+  ("fixed", "epochs", "said"),
+  [
+    ((), 4, ["train: 1 epochs are 2 steps; trained for 4 (model.min_steps)"]),
+    (("epochs",), 1, []),
+    (("head_epochs",), 4, ["train: 1 epochs are 2 steps; trained for 4 (model.min_steps)"]),
+  ],
+)
+def test_a_floor_lifts_a_default_and_not_what_the_user_said(
+  graph, tmp_path, caplog, fixed, epochs, said
+):
+  caplog.set_level(logging.INFO, logger=progress.LOGGER_NAME)
+  changes = {"epochs": 1, "min_steps": 8}
+  run_fn(_fn_args(graph, tmp_path, hyperparameters=changes, fixed=fixed))
+  assert len(_history(tmp_path)["epochs"]) == epochs
+  assert [line for line in caplog.messages if "min_steps" in line] == said
 
 
 def test_what_the_tuner_found_wins(graph, tmp_path):

@@ -90,6 +90,7 @@ def test_the_plan_freezes_layers_that_the_model_starts_with(transfer):
   assert (head.epochs, head.learning_rate, head.min_steps) == (30, 0.003, 600)
   assert fine_tune.frozen == ()
   assert (fine_tune.epochs, fine_tune.learning_rate) == (2, pytest.approx(0.003 * 0.005))
+  assert (head.epochs_setting, fine_tune.epochs_setting) == ("head_epochs", "fine_tune_epochs")
   [only] = training_plan({**values, "fine_tune_epochs": 0})
   assert only == head
 
@@ -97,6 +98,31 @@ def test_the_plan_freezes_layers_that_the_model_starts_with(transfer):
 def test_the_cnns_plan_is_one_phase_over_all_layers():
   [phase] = training_plan(_DEFAULTS)
   assert (phase.frozen, phase.epochs, phase.min_steps) == ((), 12, 600)
+
+
+class _Recorded(dict):
+  """Remembers which names were asked for."""
+
+  def __init__(self, values):
+    super().__init__(values)
+    self.read = set()
+
+  def __getitem__(self, name):
+    self.read.add(name)
+    return super().__getitem__(name)
+
+
+@pytest.mark.parametrize(
+  "changes",
+  [{}, {"backbone": "squeezenet"}, {"backbone": "squeezenet", "fine_tune_epochs": 0}],
+)
+def test_what_is_refused_as_unread_is_what_is_not_read(graph, changes):
+  values = _Recorded({**_DEFAULTS, "image_size": 64, **changes})
+  build_model(values, graph.output)
+  training_plan(values)
+  compile_args(values)
+  # What is said of the weights of a cnn is refused beside the check of the file.
+  assert set(_DEFAULTS) - values.read - {"batch_size", "weights"} == set(TASK.unread(values))
 
 
 @pytest.mark.parametrize("widths", [[], [8, 0], [-1]])

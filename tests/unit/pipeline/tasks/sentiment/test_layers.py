@@ -1,16 +1,12 @@
 """The layers on numbers worked out by hand, and blind to padding."""
 
-import keras
 import numpy as np
-import pytest
 
 from pipeline.tasks.sentiment.layers import (
   Bias,
-  Bidirectional,
   Lengths,
   PairBag,
   Pooling,
-  ReverseWithin,
   WordVectors,
 )
 
@@ -20,32 +16,10 @@ def test_lengths_count_what_is_no_padding():
   assert Lengths()(ids).numpy().tolist() == [2, 0, 3]
 
 
-def test_a_sequence_is_reversed_within_its_length():
-  sequence = np.array([[[1.0], [2.0], [9.0]], [[1.0], [2.0], [3.0]]], "float32")
-  found = ReverseWithin()(sequence, np.array([2, 3], "int32")).numpy()[..., 0]
-  assert found.tolist() == [[2, 1, 9], [3, 2, 1]]
-
-
 def test_pooling_is_over_the_words_alone():
   sequence = np.array([[[1.0, -2.0], [3.0, -4.0], [50.0, 50.0]]] * 2, "float32")
   found = Pooling()(sequence, np.array([2, 0], "int32")).numpy()
   assert found.tolist() == [[3, -2, 2, -3], [0, 0, 0, 0]]
-
-
-@pytest.mark.parametrize("cell", [keras.layers.GRU, keras.layers.LSTM])
-def test_both_directions_are_keras_own_with_a_mask(cell):
-  keras.utils.set_random_seed(1)
-  sequence = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
-  lengths = np.array([5, 2, 1], "int32")
-  ours = Bidirectional(cell, 3)
-  found = ours(sequence, lengths).numpy()
-  theirs = keras.layers.Bidirectional(cell(3, return_sequences=True))
-  mask = np.arange(5) < lengths[:, None]
-  theirs(sequence, mask=mask)
-  theirs.set_weights(ours.forward.get_weights() + ours.backward.get_weights())
-  expected = theirs(sequence, mask=mask).numpy()
-  for row, length in enumerate(lengths):
-    np.testing.assert_allclose(found[row, :length], expected[row, :length], atol=1e-6)
 
 
 def test_a_words_vector_is_the_sum_of_its_own_and_its_parts():

@@ -19,6 +19,7 @@ from pipeline.tasks.sentiment.model import (
   serving_outputs,
 )
 from pipeline.tasks.sentiment.plan import training_plan
+from pipeline.tasks.sentiment.task import TASK
 from pipeline.text.word_counts import read_counts
 
 _IDS = np.array([[6, 9, 3, 0, 0], [7, 0, 0, 0, 0], [0, 0, 0, 0, 0], [8, 8, 6, 10, 1]], "int32")
@@ -174,6 +175,32 @@ def test_the_plan_is_the_bag_and_then_the_readers(hyperparameters):
   assert (bag.name, bag.epochs, bag.learning_rate, bag.min_steps) == ("bag", 4, 0.003, 35)
   assert (readers.name, readers.epochs, readers.min_steps) == ("readers", 3, 70)
   assert readers.learning_rate == hyperparameters["learning_rate"]
+  assert (bag.epochs_setting, readers.epochs_setting) == ("bag_epochs", "epochs")
+
+
+class _Recorded(dict):
+  """Remembers which names were asked for."""
+
+  def __init__(self, values):
+    super().__init__(values)
+    self.read = set()
+
+  def __getitem__(self, name):
+    self.read.add(name)
+    return super().__getitem__(name)
+
+
+@pytest.mark.parametrize("readers", [0, 1])
+def test_what_is_refused_as_unread_is_what_is_not_read(text_graph, hyperparameters, readers):
+  values = _Recorded({**hyperparameters, "readers": readers})
+  build_model(values, text_graph)
+  phases = training_plan(values)
+  compile_args(values)
+  of_model = set(TASK.hyperparameters) - {"batch_size", *TASK.preprocessing_hyperparameters}
+  unread = set(TASK.unread(values))
+  # Naive Bayes reads bag_start, when the model is adapted to the data; cell is held to its names.
+  assert of_model - values.read - {"bag_start"} == unread - {"cell"}
+  assert {phase.epochs_setting for phase in phases} == {"bag_epochs", "epochs"} - unread
 
 
 def test_the_search_space_is_around_this_runs_values(hyperparameters):

@@ -16,6 +16,21 @@ def _infer(**changes):
   return TASK.infer_hyperparameters("table", "unused", TASK.data_options, values)
 
 
+@pytest.mark.parametrize(
+  ("setting", "message"),
+  [
+    ("train.epochs=3", "train.epochs is the readers', .* The bag's epochs are model.bag_epochs."),
+    ("train.learning_rate=0.1", "train.learning_rate is .* The bag's is model.bag_learning_rate."),
+    ("model.units=8", "model.units is the readers', and there are none. Set model.readers to 1"),
+  ],
+)
+def test_without_readers_what_is_theirs_is_refused(setting, message):
+  paths = {"data_path": "d", "workspace": "w"}
+  assert make_config(TASK, settings=[setting], **paths).said
+  with pytest.raises(BadInputError, match=message):
+    make_config(TASK, settings=["model.readers=0", setting], **paths)
+
+
 @pytest.fixture
 def embeddings(tmp_path):
   (tmp_path / "v.txt").write_text("good 1 2 3\nbad 4 5 6\n")

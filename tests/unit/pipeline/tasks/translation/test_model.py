@@ -1,5 +1,7 @@
 """The translator: padding, the two ways to run the decoder, and what it learns of unknown words."""
 
+import importlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -47,6 +49,18 @@ def test_padding_changes_no_answer(translator):
   alone = translator.target_states(source, shifted, training=False)
   together = translator.target_states(padded, tf.repeat(shifted, 2, axis=0), training=False)
   np.testing.assert_allclose(alone[0], together[0], atol=1e-6)
+
+
+def test_an_empty_sentence_passes_where_a_gpu_reads(translator, monkeypatch):
+  # `keras.src.backend.tensorflow.rnn` is a function, too.
+  of_keras = importlib.import_module("keras.src.backend.tensorflow.rnn")
+  monkeypatch.setattr(of_keras, "_is_gpu_available", lambda: True)
+  read = tf.function(lambda source: translator.encode(source)[0].values)
+  operations = read.get_concrete_function(tf.TensorSpec([None, None], tf.int64)).graph
+  kinds = {operation.type for operation in operations.get_operations()}
+  assert any(kind.startswith("CudnnRNN") for kind in kinds)
+  # cuDNN's rule about masks would fail the whole batch.
+  assert "Assert" not in kinds
 
 
 def test_all_steps_at_once_are_one_step_after_another(translator):

@@ -1,0 +1,158 @@
+"""What training must do for every task: `run_fn` on sixty rows of each one's sample data."""
+
+import dataclasses
+import importlib
+import itertools
+import json
+
+import apache_beam as beam
+import attr
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from components.dotted_paths import load_function
+from components.records import Record
+from components.source_example_gen.shard_writer import serialize
+from pipeline.config import TrainConfig
+from pipeline.settings import make_config
+from pipeline.tasks import get_task, schema_path, task_names
+from pipeline.training import loop
+from pipeline.training.run import run_fn
+
+_ROWS = 60
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Prepared:
+  """A task's `hyperparameters` for three steps, its transform `graph` and the rows in a `file`."""
+
+  task: str
+  hyperparameters: dict
+  graph: str
+  file: str
+
+
+@pytest.fixture(scope="module", params=task_names())
+def prepared(request, tmp_path_factory):
+  root = tmp_path_factory.mktemp(request.param)
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
+    task = get_task(request.param)
+    path = task.shipped_data()
+  config = make_config(task, data_path=path, workspace="w", tiny=True)
+  name, source = next((n, s) for n, s in task.sources.items() if s.matches(path))
+  options = config.data_options(task)
+  values = config.hyperparameters(task)
+  if task.infer_hyperparameters:
+    values |= task.infer_hyperparameters(name, path, options, values)
+  rows = [
+    serialize(each.features)
+    for shard in source.plan(path, options).shards
+    for each in itertools.islice(source.read(shard, options), 2000)
+    if isinstance(each, Record)
+  ]
+  rows = rows[:: len(rows) // _ROWS][:_ROWS]
+  with tf.io.TFRecordWriter(str(root / "rows.gz"), options="GZIP") as writer:
+    for row in rows:
+      writer.write(row)
+  _transform(task, values, rows, root)
+  return Prepared(
+    task=task.name,
+    # Three steps, of each phase.
+    hyperparameters={
+      **values,
+      **dict.fromkeys(("epochs", *task.lifted_epochs), 1),
+      "batch_size": _ROWS // 3,
+    },
+    graph=str(root / "graph"),
+    file=str(root / "rows.gz"),
+  )
+
+
+def _transform(task, values, rows, root):
+  schema = text_format.Parse(schema_path(task.name).read_text("utf-8"), schema_pb2.Schema())
+  metadata = dataset_metadata.DatasetMetadata(schema)
+  metadata_io.write_metadata(metadata, str(root / "graph" / "metadata"))
+  spec = tft.tf_metadata.schema_utils.schema_as_feature_spec(schema).feature_spec
+  parsed = [
+    {name: value.numpy() for name, value in tf.io.parse_single_example(row, spec).items()}
+    for row in rows
+  ]
+  known = "FnApiRunner" in StandardOptions.KNOWN_RUNNER_NAMES
+  options = PipelineOptions([f"--runner={'FnApiRunner' if known else 'DirectRunner'}"])
+  own = {"hyperparameters": values}
+  with beam.Pipeline(options=options) as pipeline, tft_beam.Context(temp_dir=str(root / "temp")):
+    graph = (pipeline | beam.Create(parsed), metadata) | tft_beam.AnalyzeDataset(
+      lambda inputs: load_function(task.preprocessing_fn)(inputs, own)
+    )
+    _ = graph | tft_beam.WriteTransformFn(str(root / "graph"))
+
+
+@pytest.fixture(scope="module")
+def trained(prepared, tmp_path_factory):
+  """What the Trainer's function wrote in mixed precision, where Keras saw a GPU at the end.
+
+  Learning itself would need the GPU.
+  """
+  root = tmp_path_factory.mktemp("trained")
+  before = keras.config.dtype_policy()
+  arguments = {field.name: None for field in attr.fields(FnArgs)} | {
+    "train_files": [prepared.file],
+    "eval_files": [prepared.file],
+    "transform_graph_path": prepared.graph,
+    "transform_output": prepared.graph,
+    "serving_model_dir": str(root / "export"),
+    "model_run_dir": str(root / "run"),
+    "custom_config": {
+      "task": prepared.task,
+      "hyperparameters": prepared.hyperparameters,
+      "fixed_epochs": [],
+      "train": TrainConfig(mixed_precision=True).model_dump(),
+    },
+  }
+  of_keras = importlib.import_module("keras.src.backend.tensorflow.rnn")  # also a function's name
+  learn = loop.train
+  with pytest.MonkeyPatch.context() as patch:
+
+    def learn_and_see_a_gpu(*args, **kwargs):
+      history = learn(*args, **kwargs)
+      patch.setattr(of_keras, "_is_gpu_available", lambda: True)
+      return history
+
+    patch.setattr(loop, "train", learn_and_see_a_gpu)
+    try:
+      run_fn(FnArgs(**arguments))
+    finally:
+      keras.config.set_dtype_policy(before)
+  return root
+
+
+def test_a_task_learns_in_mixed_precision(trained):
+  history = json.loads((trained / "run/history.json").read_text())
+  assert history["precision"] == "mixed_float16"
+  assert all(np.isfinite(row["loss"]) for row in history["epochs"])
+
+
+def test_what_is_exported_where_a_gpu_is_answers_without(trained):
+  assert b"Cudnn" not in (trained / "export" / "saved_model.pb").read_bytes()
+  rows = list(tf.data.TFRecordDataset(str(trained / "run/parity/examples.tfrecord")))
+  signature = tf.saved_model.load(str(trained / "export")).signatures["serving_examples"]
+  answer = signature(examples=tf.stack(rows))
+  expected = np.load(trained / "run/parity/expected.npz")
+  assert set(answer) == set(expected.files)
+  for name, value in answer.items():
+    if value.dtype == tf.string:
+      assert (value.numpy() == expected[name].astype(bytes)).all(), name
+    else:
+      assert value.dtype == tf.float32, name
+      assert np.isfinite(value).all(), name
+      np.testing.assert_allclose(value, expected[name], atol=1e-5)
