@@ -6,6 +6,7 @@ Values come, later ones winning, from the task's defaults, `--tiny`, a YAML file
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import os
 import pathlib
@@ -131,7 +132,11 @@ def _parse_setting(setting: str, known: Mapping[str, Setting]) -> tuple[str, str
       f"--set takes section.name=value, such as train.epochs=5. Received: {setting!r}.{hint}"
     )
   try:
-    return "--set", key, _scalar(value)
+    read = _scalar(value)
+    is_number = isinstance(read, (int, float, datetime.date)) and not isinstance(read, bool)
+    if is_number and key in known and value_kinds.is_text(known[key].kind):
+      read = value.strip()  # a text is what was written: 2.20 is not 2.2, nor 007 seven
+    return "--set", key, read
   except yaml.YAMLError as err:
     raise BadInputError(f"--set {key}: the value is not readable: {value!r}") from err
 

@@ -120,12 +120,14 @@ TASK = Task(
   gates=(
     MetricGate(
       metric="skill",
+      best=1,
       bound=0.3,
       reason="a model worth serving avoids a good part of the errors that always guessing the "
       "commonest class makes",
     ),
     MetricGate(
       metric="accuracy",
+      best=1,
       max_regression=0.01,
       reason="a new version may not be worse than the one it replaces, but for chance",
     ),

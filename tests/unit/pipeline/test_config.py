@@ -10,6 +10,7 @@ from components.errors import BadInputError
 from pipeline.config import DataConfig, PipelineConfig, default_workspace
 from pipeline.known_settings import known_settings
 from pipeline.settings import make_config
+from pipeline.tasks import get_task
 from pipeline.tasks.images.task import TASK
 
 
@@ -67,11 +68,16 @@ def test_a_separator_is_the_mark_that_was_written(written, value):
   assert make(f"data.separator={written}").data.options == {"separator": value}
 
 
+@pytest.mark.parametrize("written", ["2", "007", "2.20", "1e3", "2024-01-31"])
+def test_a_text_is_what_was_written(written):
+  assert make(f"data.label_column={written}").data.options == {"label_column": written}
+
+
 def test_a_column_may_be_called_by_a_number(config_file):
   assert make("data.label_column=2").data.options == {"label_column": "2"}
   path = config_file("data: {label_column: 2, header: false}\n")
   assert make(config_file=path).data.options == {"label_column": "2", "header": False}
-  with pytest.raises(BadInputError, match="data.label_column must be of type str"):
+  with pytest.raises(BadInputError, match="data.label_column must be text"):
     make("data.label_column=true")
 
 
@@ -132,7 +138,7 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
     ),
     (
       "gates.recall=0.5",
-      "Names in gates: accuracy, accuracy.max_regression, max_latency_ms, skill,",
+      "Names in gates: accuracy, accuracy.max_regression, max_latency_ms, min_examples,",
     ),
     ("data.options={}", "unknown name 'data.options'"),
     ("train.epochs=[1", "--set train.epochs: the value is not readable: '[1'"),
@@ -150,7 +156,10 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
       "data.min_severity=LOW",
       "data.min_severity must be WARNING or ERROR, such as 'ERROR'. Received: 'LOW'",
     ),
-    ("gates.skill=high", "gates.skill must be a number, such as 0.3. Received: 'high'"),
+    (
+      "gates.skill=high",
+      "gates.skill must be a number of at most 1, such as 0.3. Received: 'high'",
+    ),
     (
       "gates.max_latency_ms=0",
       "gates.max_latency_ms must be null or a number above 0. Received: 0.0",
@@ -227,6 +236,19 @@ def test_values_that_would_only_fail_in_training_are_bad_input(setting, message)
   with pytest.raises(BadInputError) as refused:
     make(setting)
   assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+  ("task", "setting", "message"),
+  [
+    ("sentiment", "gates.accuracy=99", "a number of at most 1"),
+    ("sentiment", "gates.calibration_error=-0.1", "a number of at least 0"),
+    ("translation", "gates.bleu=101", "a number of at most 100"),
+  ],
+)
+def test_a_bound_that_no_model_can_keep_is_bad_input(task, setting, message):
+  with pytest.raises(BadInputError, match=message):
+    make_config(get_task(task), data_path="d", workspace="w", settings=[setting])
 
 
 def test_every_wrong_value_is_named_at_once():
@@ -308,6 +330,7 @@ def test_known_settings_are_what_may_be_set():
     "accuracy",
     "accuracy.max_regression",
     "max_latency_ms",
+    "min_examples",
   ]
   assert set(names["data"]) == set(DataConfig.model_fields) - {"options"} | set(TASK.data_options)
   assert not set(names["model"]) & {"epochs", "batch_size", "learning_rate"}
