@@ -148,13 +148,12 @@ def _of_gate(task: Task, gate: MetricGate) -> list[Setting]:
     "before; null compares nothing",
   }
   values = (gate.bound, gate.max_regression)
-  limits = (
-    {"le" if gate.direction == "higher" else "ge": gate.best} if gate.best is not None else {}
-  )
-  kinds = (
-    Annotated[float, pydantic.Field(**limits)] if limits else float,
-    Annotated[float, pydantic.Field(ge=0)],
-  )
+  kind: Any = float
+  if gate.best is not None and gate.direction == "higher":
+    kind = Annotated[float, pydantic.Field(le=gate.best)]
+  elif gate.best is not None:
+    kind = Annotated[float, pydantic.Field(ge=gate.best)]
+  kinds = (kind, Annotated[float, pydantic.Field(ge=0)])
   return [
     Setting(
       section="gates",

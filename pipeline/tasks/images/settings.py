@@ -18,12 +18,14 @@ SETTINGS: Mapping[str, Any] = {
       description="a picture with more pixels, width times height, is quarantined and not decoded",
     ),
   ],
-  "data.path_column": Annotated[str, Field(description="CSV: the column that names the picture")],
-  "data.label_column": Annotated[str, Field(description="CSV: the column that names the class")],
+  "data.path_column": Annotated[
+    str, Field(description="tables: the column that names the picture")
+  ],
+  "data.label_column": Annotated[str, Field(description="tables: the column that names the class")],
   "data.split_column": Annotated[
     str | None,
     Field(
-      description="CSV: the column that names the split (`train`, `val`, `eval`, `test` or "
+      description="tables: the column that names the split (`train`, `val`, `eval`, `test` or "
       "empty); null draws the splits",
     ),
   ],

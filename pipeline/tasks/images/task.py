@@ -49,7 +49,7 @@ def _sample_input() -> str:
 
 def _file_bytes(path: Any) -> bytes:
   if not isinstance(path, str):
-    raise ValueError(f"the path is no string, but a {type(path).__name__}")
+    raise ValueError(f"the path is no string, but of type {type(path).__name__}")
   try:
     return pathlib.Path(path).read_bytes()
   except OSError as err:
