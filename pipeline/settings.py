@@ -103,11 +103,25 @@ def make_config(
     raise BadInputError("\n".join(_explain(e) for e in err.errors())) from err
 
 
+class _Once(yaml.SafeLoader):
+  """YAML whose mappings have each key once: of two, the first would be lost in silence."""
+
+  def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    seen: set[str] = set()
+    for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+      if key.value in seen:
+        raise yaml.constructor.ConstructorError(
+          problem=f"{key.value!r} stands there twice", problem_mark=key.start_mark
+        )
+      seen.add(key.value)
+    return super().construct_mapping(node, deep)
+
+
 def _file_items(path: str | None) -> Iterable[tuple[str, str, Any]]:
   if path is None:
     return
   try:
-    content = yaml.safe_load(pathlib.Path(path).read_text(encoding="utf-8")) or {}
+    content = yaml.load(pathlib.Path(path).read_text(encoding="utf-8"), _Once) or {}
   except OSError as err:
     raise BadInputError(f"Cannot read --config {path}: {err.strerror}.") from err
   except (yaml.YAMLError, UnicodeDecodeError) as err:

@@ -265,6 +265,8 @@ def test_every_wrong_value_is_named_at_once():
     ("train: 5", "must map sections to names to values"),
     ("- train", "must map sections to names to values"),
     ("train: {epochs: [", "is not YAML"),
+    ("train: {epochs: 3}\ntrain: {seed: 1}", "'train' stands there twice"),
+    ("train: {epochs: 3, epochs: 5}", "'epochs' stands there twice"),
     ("train: {epoch: 5}", "unknown name 'train.epoch'"),
     ("model: {dropout: high}", "model.dropout must be a number"),
   ],
