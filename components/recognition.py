@@ -91,10 +91,20 @@ class Recognized:
     return said
 
   def all_warnings(self) -> list[str]:
-    """`warnings`, and one for each class without a file and each loss of labelled examples."""
-    lost = [f"{shortened(u.name)} is not read: {u.reason}" for u in self.unread if u.labelled]
+    """`warnings`, and what classes without a file and losses of labelled examples say.
+
+    Thousands of folders are told as a few are: the first by name, and how many more there are.
+    """
+    lost = [each for each in self.unread if each.labelled]
+    said = [f"{shortened(each.name)} is not read: {each.reason}" for each in lost[:_SHOWN]]
+    if len(lost) > _SHOWN:
+      said.append(f"{len(lost) - _SHOWN:,} more like these are not read")
     empty = [label for label, count in sorted(self.classes.items()) if not count]
-    return [*lost, *(f"the class {shortened(e)} is empty" for e in empty), *self.warnings]
+    if len(empty) == 1:
+      said.append(f"the class {shortened(empty[0])} is empty")
+    elif empty:
+      said.append(f"{len(empty):,} classes are empty: {listed(empty, len(empty))}")
+    return [*said, *self.warnings]
 
   def to_json(self, splits: Sequence[str] = ()) -> dict[str, Any]:
     """The same for a program.

@@ -23,6 +23,7 @@ _SLACK = 1e-9
 # A loss of so many times that of guessing is no bad model, but a training that came apart.
 _DIVERGED = 5
 _COUNT = "example_count"
+_MORE = "Until eval has more of them, take a pass or a refusal for a hint."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,13 +72,21 @@ class Verdict:
 
 def task_gates(task: Task, bounds: Mapping[str, float]) -> tuple[MetricGate, ...]:
   """The task's gates, with what the configuration's `gates` section replaces."""
-  return tuple(
-    dataclasses.replace(
-      gate,
-      bound=bounds.get(gate.metric, gate.bound),
-      max_regression=bounds.get(f"{gate.metric}.max_regression", gate.max_regression),
-    )
-    for gate in task.gates
+  return tuple(_configured(gate, bounds) for gate in task.gates)
+
+
+def _configured(gate: MetricGate, bounds: Mapping[str, float]) -> MetricGate:
+  """The gate with a configuration's bounds; the task's reason is not one for another bound."""
+  bound = bounds.get(gate.metric, gate.bound)
+  reason = gate.reason
+  if bound != gate.bound:
+    own = "has no bound" if gate.bound is None else f"has {gate.bound:g}"
+    reason = f"the configuration says {bound:g}, the task {own}: {reason}"
+  return dataclasses.replace(
+    gate,
+    bound=bound,
+    max_regression=bounds.get(f"{gate.metric}.max_regression", gate.max_regression),
+    reason=reason,
   )
 
 
@@ -92,10 +101,17 @@ def parameters(
 ) -> dict[str, Any]:
   """What `judge` is told, as JSON holds it."""
   return {
-    "gates": [dataclasses.asdict(gate) for gate in gates],
+    "gates": [_told(gate) for gate in gates],
     "min_examples": min_examples,
     "vocabulary": task.vocabulary,
   }
+
+
+def _told(gate: MetricGate) -> dict[str, Any]:
+  """A gate without what only settings are held to."""
+  told = dataclasses.asdict(gate)
+  del told["best"]
+  return told
 
 
 def judge(
@@ -232,14 +248,15 @@ def _unsure(gates: Sequence[MetricGate], found: Evaluation) -> Iterator[str]:
     if gate.bound is not None and interval and interval[0] < gate.bound < interval[1]:
       yield (
         f"{rows} cannot tell whether {gate.metric} keeps its bound of {gate.bound:g}: it is "
-        f"between {interval[0]:.3g} and {interval[1]:.3g}."
+        f"between {interval[0]:.3g} and {interval[1]:.3g}. {_MORE}"
       )
     change = found.changes.get(gate.metric)
     allowed = gate.max_regression
     if allowed is not None and change and change[0] < -better * allowed < change[1]:
       yield (
         f"{rows} cannot tell whether {gate.metric} is at most {allowed:g} worse than the model "
-        f"before's: the same rows make the change {change[0]:+.3g} to {change[1]:+.3g}."
+        f"before's: the same rows make the change {change[0]:+.3g} to {change[1]:+.3g}. "
+        f"{_MORE}"
       )
 
 

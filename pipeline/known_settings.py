@@ -148,16 +148,22 @@ def _of_gate(task: Task, gate: MetricGate) -> list[Setting]:
     "before; null compares nothing",
   }
   values = (gate.bound, gate.max_regression)
+  kind: Any = float
+  if gate.best is not None and gate.direction == "higher":
+    kind = Annotated[float, pydantic.Field(le=gate.best)]
+  elif gate.best is not None:
+    kind = Annotated[float, pydantic.Field(ge=gate.best)]
+  kinds = (kind, Annotated[float, pydantic.Field(ge=0)])
   return [
     Setting(
       section="gates",
       name=name,
       default=value,
-      kind=Annotated[float, pydantic.Field(ge=0)] if name.endswith("_regression") else float,
+      kind=kind,
       meaning=meaning,
       documented=_page(task),
     )
-    for (name, meaning), value in zip(texts.items(), values, strict=True)
+    for (name, meaning), value, kind in zip(texts.items(), values, kinds, strict=True)
   ]
 
 

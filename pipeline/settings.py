@@ -6,6 +6,7 @@ Values come, later ones winning, from the task's defaults, `--tiny`, a YAML file
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import os
 import pathlib
@@ -42,11 +43,24 @@ _KINDS = {
 
 
 class _Loader(yaml.SafeLoader):
-  """YAML, in which a value may begin with @, as Airflow's schedules do."""
+  """YAML, in which a value may begin with @, as Airflow's schedules do, and each key stands once.
+
+  Of two, the first would be lost in silence.
+  """
 
   def check_plain(self) -> bool:
     """Whether an unquoted text begins here; YAML reserves @ and gives it no meaning."""
     return self.peek() == "@" or bool(super().check_plain())
+
+  def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    seen: set[str] = set()
+    for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+      if key.value in seen:
+        raise yaml.constructor.ConstructorError(
+          problem=f"{key.value!r} stands there twice", problem_mark=key.start_mark
+        )
+      seen.add(key.value)
+    return super().construct_mapping(node, deep)
 
 
 def make_config(
@@ -165,7 +179,11 @@ def _parse_setting(setting: str, known: Mapping[str, Setting]) -> tuple[str, str
       f"--set takes section.name=value, such as train.epochs=5. Received: {setting!r}.{hint}"
     )
   try:
-    return "--set", key, _scalar(value)
+    read = _scalar(value)
+    is_number = isinstance(read, (int, float, datetime.date)) and not isinstance(read, bool)
+    if is_number and key in known and value_kinds.is_text(known[key].kind):
+      read = value.strip()  # a text is what was written: 2.20 is not 2.2, nor 007 seven
+    return "--set", key, read
   except _YAML_ERRORS as err:
     raise BadInputError(f"--set {key}: the value is not readable: {value!r}") from err
 

@@ -86,6 +86,8 @@ class MetricGate:
     bound: the worst value that passes; None checks only the change.
     max_regression: how much worse than the latest blessed model still passes; None allows any.
     reason: why this bound, in words a reader of the report understands.
+    best: the best value there can be, such as 1 for a share; a setting beyond it, such as 99 for
+      99 %, is refused, because no model would ever pass. None where there is none.
   """
 
   metric: str
@@ -93,6 +95,7 @@ class MetricGate:
   bound: float | None = None
   max_regression: float | None = None
   reason: str
+  best: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

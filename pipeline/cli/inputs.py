@@ -18,6 +18,7 @@ from pipeline.cli.local_path import LocalPath
 from pipeline.cli.task_argument import task_argument
 from pipeline.config import PipelineConfig, from_env
 from pipeline.settings import make_config
+from pipeline.sources import file_formats
 from pipeline.task import Source, Task
 from pipeline.tasks import get_task, schema_path
 
@@ -171,5 +172,23 @@ def choose_source(task: Task, config: PipelineConfig) -> tuple[str, Source]:
     if source.matches(path):
       return found, source
   raise BadInputError(
-    f"Nothing in {path!r} looks like an input of the task {task.name}. It reads:\n{layouts}"
+    f"Nothing in {path!r} looks like an input of the task {task.name}.{_told(path)} The task "
+    f"reads:\n{layouts}"
   )
+
+
+def _told(path: str) -> str:
+  """A sentence on what a file is that nothing reads; empty where its first bytes do not tell."""
+  if not os.path.isfile(path):
+    return ""
+  try:
+    with open(path, "rb") as f:
+      head = f.read(file_formats.HEAD_BYTES)
+  except OSError as err:
+    return f" The file cannot be read: {err.strerror}."
+  found = file_formats.describe(head)
+  if found is None and head.lstrip().startswith(b"[") and path.lower().endswith(".json"):
+    found = "a JSON array; write one object a line, as `jq -c '.[]' old.json > new.jsonl` does"
+  elif found is None and head.lstrip().startswith(b"{"):
+    found = "JSON by its first character; one object a line belongs into a file named .jsonl"
+  return f" It is {found}." if found else ""

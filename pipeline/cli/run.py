@@ -14,11 +14,12 @@ from typing import Any
 
 import click
 
-from components.errors import DlpipeError
+from components.errors import BadInputError, DlpipeError
 from pipeline.beam_engines import check_engine
 from pipeline.cli.inputs import Inputs, prepare, run_options
 from pipeline.runners.node_names import check_node
 from pipeline.runners.options import RunOptions
+from pipeline.runners.result import FAILED, RunResult
 
 _WIDTH = 100
 
@@ -154,17 +155,40 @@ def execute(
         )
       afterword = afterwards(run_id) if afterwards else Afterword()
       screen.writelines(f"{line}\n" for line in afterword.lines)
-  except DlpipeError:
+  except DlpipeError as err:
+    _tell_failure(err, inputs, run_id, as_json=as_json)
     raise
   except Exception as err:
-    raise DlpipeError(
+    unforeseen = DlpipeError(
       f"{type(err).__name__}: {err}\nThis was not foreseen; the traceback is in {log_file}"
-    ) from err
+    )
+    _tell_failure(unforeseen, inputs, run_id, as_json=as_json)
+    raise unforeseen from err
   if as_json:
     click.echo(json.dumps({**result.to_json(), **afterword.fields}))
   sys.stdout.flush()
   # TensorFlow's and Beam's threads have nothing left to say, and would take seconds to end.
   os._exit(result.exit_code or int(afterword.failed))
+
+
+def _tell_failure(err: DlpipeError, inputs: Inputs, run_id: str, *, as_json: bool) -> None:
+  """Prints the object of a run that came to no result of its own; bad input has none."""
+  if not as_json or err.exit_code == BadInputError.exit_code:
+    return
+  failed = RunResult(
+    run_id=run_id,
+    task=inputs.task.name,
+    state=FAILED,
+    pushed_version=None,
+    serving_dir=str(inputs.config.root / "serving"),
+    metrics={},
+    gates=[],
+    components=[],
+    examples={},
+    report=None,
+    error=str(err),
+  )
+  click.echo(json.dumps(failed.to_json()))
 
 
 def _wrapped(sentence: str) -> list[str]:

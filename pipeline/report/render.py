@@ -64,7 +64,7 @@ def render(data: ReportData) -> str:
     shown_error=None if summary.gates_say_it(data.result) else data.result.error,
     good=summary.is_good(data.result),
     warned=data.result.exit_code == 0 and not summary.is_good(data.result),
-    data_findings=(data.result.check or {}).get("findings") or data.result.data_findings,
+    data_findings=data.result.findings,
     check=data.result.check,
     lengths=_lengths(data.result.check),
     met=(data.result.check or {}).get("met") or {},

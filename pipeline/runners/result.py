@@ -32,6 +32,9 @@ _EXIT_CODES = {
   FAILED: DlpipeError.exit_code,
 }
 
+# What is found before training, and told after it by the intervals of what was measured.
+_FEW_EXAMPLES = "few_examples"
+
 # What a sentence about the model is among findings, which have these fields.
 _MODEL_WARNING = {"name": "model", "level": "warning", "count": 1, "advice": "", "details": []}
 
@@ -144,11 +147,20 @@ class RunResult:
     return _EXIT_CODES[self.state]
 
   @property
+  def findings(self) -> list[Mapping[str, Any]]:
+    """What there is to know about the data; of `check`, all it found.
+
+    Whether eval is too small to judge by, the judge knows best once it has measured.
+    """
+    found = self.check["findings"] if self.check is not None else self.data_findings
+    is_measured = any(gate.interval for gate in self.gates)
+    return [each for each in found if not (is_measured and each["name"] == _FEW_EXAMPLES)]
+
+  @property
   def warnings(self) -> list[Mapping[str, Any]]:
-    """What a person must hear of the data, of `check` all it found, and then of the model."""
-    findings = self.check["findings"] if self.check is not None else self.data_findings
+    """What a person must hear of the data, and then of the model."""
     return [
-      *(finding for finding in findings if finding["level"] == "warning"),
+      *(finding for finding in self.findings if finding["level"] == "warning"),
       *({**_MODEL_WARNING, "what": sentence} for sentence in self.model_warnings),
     ]
 

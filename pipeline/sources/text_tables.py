@@ -84,12 +84,27 @@ def find_columns(
   is_counted = bool(dialect.header) or tables.says_its_columns(first)
   counted = names if is_counted else []
   wanted = {role: _name(options, f"{role}_column", counted) or role for role in usual}
+  found = {role: find_column(names, name, role, usual[role]) for role, name in wanted.items()}
+  split = _name(options, "split_column", counted)
+  _require_apart({**found, **({"split": split} if split else {})})
   return Columns(
-    {role: find_column(names, name, role, usual[role]) for role, name in wanted.items()},
-    _name(options, "split_column", counted),
+    found,
+    split,
     dialect,
     frozenset(name for role, others in usual.items() for name in (role, *others)),
   )
+
+
+def _require_apart(found: Mapping[str, str]) -> None:
+  """Raises `BadInputError` where one column is to be two things, such as text and label."""
+  by_column: dict[str, str] = {}
+  for role, column in found.items():
+    other = by_column.setdefault(column, role)
+    if other != role:
+      raise BadInputError(
+        f"Expected a column for the {other} and another one for the {role}. Received {column!r} "
+        f"for both; name them with --set data.{other}_column=... and --set data.{role}_column=..."
+      )
 
 
 def find_column(names: Sequence[str], wanted: str, default: str, others: Sequence[str]) -> str:

@@ -66,7 +66,7 @@ def as_bytes(value: Any, what: str) -> bytes:
       return value.encode("utf-8", "surrogatepass")
   if value is None or (isinstance(value, float) and value != value):
     return b""
-  raise ValueError(f"{what} is no string, but a {type(value).__name__}")
+  raise ValueError(f"{what} is no string, but of type {type(value).__name__}")
 
 
 def shown(text: str) -> str:

@@ -116,7 +116,7 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
   file, names = shard["file"], shard["names"]
   wanted = names if shard["columns"] is None else shard["columns"]
   kept = [(index, name) for index, name in enumerate(names) if name in wanted]
-  headers, like = (1, "the header") if shard["has_header"] else (0, "the first row")
+  has_header = shard["has_header"]
   number = shard["number"] - 1
   prefix = origin_prefix(file)
   delimiter = shard["separator"].encode()
@@ -133,8 +133,8 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
       for record in reader:
         number = record.number
         # In a table of one column, nothing between two line ends is an empty value.
-        if number > headers and (record.data or record.fault or len(names) == 1):
-          yield _row(record, prefix, names, kept, delimiter, like)
+        if number > has_header and (record.data or record.fault or len(names) == 1):
+          yield _row(record, prefix, names, kept, delimiter, has_header)
   except line_files.READ_ERRORS as err:
     number += 1
     yield BadRow(number, f"{prefix}{number}", line_files.damaged(err), b"")
@@ -146,7 +146,7 @@ def _row(
   names: Sequence[str],
   kept: Sequence[tuple[int, str]],
   delimiter: bytes,
-  like: str,
+  has_header: bool,
 ) -> Row | BadRow:
   where = f"{prefix}{record.number}"
   if record.fault:
@@ -163,9 +163,12 @@ def _row(
     fields = split_fields(record, delimiter)
     count, reason = len(fields), _undecodable(fields, names)
   if count != len(names):
+    like = "the header" if has_header else "the first row"
     reason = f"expected {len(names)} fields, as in {like}; the row has {count}"
     # Where there is one too many, nobody knows which; before all of them stands the first.
     fields = split_fields(record, delimiter)[: int(count > len(names))]
+  elif not reason and has_header and _is_header(text, names):
+    reason = "the header again, as where files were put one after another"
   if reason:
     return BadRow(record.number, where, reason, record.data, _cells(fields, kept))
   return Row(record.number, where, {name: text[index] for index, name in kept})
@@ -174,6 +177,16 @@ def _row(
 def _cells(fields: Sequence[bytes], kept: Sequence[tuple[int, str]]) -> dict[str, str]:
   """The cells of a bad row's first fields."""
   return {name: escaped(fields[index]) for index, name in kept if index < len(fields)}
+
+
+def _is_header(fields: Sequence[str], names: Sequence[str]) -> bool:
+  """Whether a row is the header again, with the byte order mark of a file that was put behind."""
+  if len(names) < 2 or fields[-1].strip() not in (names[-1], ""):
+    return False
+  first, *others = fields
+  if first.startswith("\ufeff"):  # behind which a quote is none
+    first = first[1:].strip('"')
+  return names_of([first.strip(), *(field.strip() for field in others)], True) == list(names)
 
 
 def _undecodable(fields: Sequence[bytes], names: Sequence[str]) -> str:

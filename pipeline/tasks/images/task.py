@@ -72,7 +72,7 @@ def _find_file(folder: str, cell: Any) -> str:
 
 def _file_bytes(path: Any) -> bytes:
   if not isinstance(path, str):
-    raise ValueError(f"the path is no string, but a {type(path).__name__}")
+    raise ValueError(f"the path is no string, but of type {type(path).__name__}")
   try:
     return pathlib.Path(path).read_bytes()
   except OSError as err:
@@ -146,12 +146,14 @@ TASK = Task(
   gates=(
     MetricGate(
       metric="skill",
+      best=1,
       bound=0.3,
       reason="a model worth serving avoids a good part of the errors that always guessing the "
       "commonest class makes",
     ),
     MetricGate(
       metric="accuracy",
+      best=1,
       max_regression=0.01,
       reason="a new version may not be worse than the one it replaces, but for chance",
     ),

@@ -145,17 +145,20 @@ TASK = Task(
   gates=(
     MetricGate(
       metric="skill",
+      best=1,
       bound=0.3,
       reason="a model worth serving avoids a good part of the errors that always guessing the "
       "commonest class makes",
     ),
     MetricGate(
       metric="accuracy",
+      best=1,
       max_regression=0.01,
       reason="a new version may not be worse than the one it replaces, but for chance",
     ),
     MetricGate(
       metric="auc",
+      best=1,
       bound=0.65,
       reason="two texts of different classes must be told apart more often than by chance, "
       "wherever one draws the line",
@@ -163,6 +166,7 @@ TASK = Task(
     MetricGate(
       metric="calibration_error",
       direction="lower",
+      best=0,
       bound=0.15,
       reason="a score that is on average 15 points from how often it is right misleads whoever "
       "acts on it",

@@ -39,6 +39,17 @@ def test_losses_are_warnings_and_the_rest_is_one_sentence():
   ]
 
 
+def test_thousands_of_losses_are_told_as_a_few_are():
+  classes = {"a": 3, "b": 3, **{f"c{n:04d}": 0 for n in range(3000)}}
+  hidden = [Unread(name=f".{n:04d}/", reason="hidden", labelled=True) for n in range(2000)]
+  said = Recognized(layout="folder", classes=classes, unread=hidden).all_warnings()
+  assert said[4:] == [
+    ".0004/ is not read: hidden",
+    "1,995 more like these are not read",
+    "3,000 classes are empty: c0000, c0001, c0002, c0003, c0004 and 2,995 more",
+  ]
+
+
 def test_a_program_gets_the_same_facts():
   found = Recognized(
     layout="lines", rows=7, file_count=2, files=["a", "b"], classes={"a": 4, "b": 3}

@@ -11,6 +11,7 @@ from components.errors import BadInputError
 from pipeline.config import DataConfig, PipelineConfig, default_workspace
 from pipeline.known_settings import known_settings
 from pipeline.settings import make_config
+from pipeline.tasks import get_task
 from pipeline.tasks.images.task import TASK
 
 
@@ -132,6 +133,11 @@ def test_a_separator_is_the_mark_that_was_written(written, value):
   assert make(f"data.separator={written}").data.options == {"separator": value}
 
 
+@pytest.mark.parametrize("written", ["2", "007", "2.20", "1e3", "2024-01-31"])
+def test_a_text_is_what_was_written(written):
+  assert make(f"data.label_column={written}").data.options == {"label_column": written}
+
+
 def test_a_column_may_be_called_by_a_number(config_file):
   assert make("data.label_column=2").data.options == {"label_column": "2"}
   path = config_file("data: {label_column: 2, header: false}\n")
@@ -197,7 +203,7 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
     ),
     (
       "gates.recall=0.5",
-      "Names in gates: accuracy, accuracy.max_regression, max_latency_ms, min_examples, skill,",
+      "Names in gates: accuracy, accuracy.max_regression, max_latency_ms, min_examples,",
     ),
     ("data.options={}", "unknown name 'data.options'"),
     ("train.epochs=[1", "--set train.epochs: the value is not readable: '[1'"),
@@ -215,7 +221,10 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
       "data.min_severity=LOW",
       "data.min_severity must be WARNING or ERROR, such as 'ERROR'. Received: 'LOW'",
     ),
-    ("gates.skill=high", "gates.skill must be a number, such as 0.3. Received: 'high'"),
+    (
+      "gates.skill=high",
+      "gates.skill must be a number of at most 1, such as 0.3. Received: 'high'",
+    ),
     (
       "gates.max_latency_ms=0",
       "gates.max_latency_ms must be null or a number above 0. Received: 0.0",
@@ -294,6 +303,19 @@ def test_values_that_would_only_fail_in_training_are_bad_input(setting, message)
   assert message in str(refused.value)
 
 
+@pytest.mark.parametrize(
+  ("task", "setting", "message"),
+  [
+    ("sentiment", "gates.accuracy=99", "a number of at most 1"),
+    ("sentiment", "gates.calibration_error=-0.1", "a number of at least 0"),
+    ("translation", "gates.bleu=101", "a number of at most 100"),
+  ],
+)
+def test_a_bound_that_no_model_can_keep_is_bad_input(task, setting, message):
+  with pytest.raises(BadInputError, match=message):
+    make_config(get_task(task), data_path="d", workspace="w", settings=[setting])
+
+
 def test_every_wrong_value_is_named_at_once():
   with pytest.raises(BadInputError) as refused:
     make("train.epochs=0", "push.tolerance=-1")
@@ -308,6 +330,8 @@ def test_every_wrong_value_is_named_at_once():
     ("train: 5", "must map sections to names to values"),
     ("- train", "must map sections to names to values"),
     ("train: {epochs: [", "is not YAML"),
+    ("train: {epochs: 3}\ntrain: {seed: 1}", "'train' stands there twice"),
+    ("train: {epochs: 3, epochs: 5}", "'epochs' stands there twice"),
     ("train: {epoch: 5}", "unknown name 'train.epoch'"),
     ("model: {dropout: high}", "model.dropout must be a number"),
   ],

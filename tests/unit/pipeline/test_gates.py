@@ -124,7 +124,7 @@ def test_a_bound_within_the_interval_is_in_doubt():
   ).warnings
   assert warning == (
     "100 eval rows cannot tell whether accuracy keeps its bound of 0.6: it is between 0.55 and "
-    "0.74."
+    "0.74. Until eval has more of them, take a pass or a refusal for a hint."
   )
   sure = _found(accuracy=0.9, intervals={"accuracy": (0.83, 0.94)})
   assert gates.verdict(sure, [_UP]).warnings == ()
@@ -172,7 +172,16 @@ def test_configured_bounds_replace_the_tasks_own():
   task = dataclasses.replace(TASK, gates=(_UP, _DOWN))
   first, second = gates.task_gates(task, {"loss": 1.5, "loss.max_regression": 0.0})
   assert first == _UP
-  assert second == dataclasses.replace(_DOWN, bound=1.5, max_regression=0.0)
+  assert (second.bound, second.max_regression) == (1.5, 0.0)
+
+
+def test_the_tasks_reason_is_not_that_of_another_bound():
+  task = dataclasses.replace(TASK, gates=(_UP, dataclasses.replace(_DOWN, bound=None)))
+  first, second = gates.task_gates(task, {"accuracy": 0.9, "loss": 1.5})
+  assert first.reason == "the configuration says 0.9, the task has 0.6: r"
+  assert second.reason == "the configuration says 1.5, the task has no bound: r"
+  same, _ = gates.task_gates(task, {"accuracy": 0.6, "accuracy.max_regression": 0.5})
+  assert same.reason == "r"
 
 
 @pytest.mark.parametrize("old", [None, [[0.1, 0.9]] * 2 + [[0.9, 0.1]] * 2])

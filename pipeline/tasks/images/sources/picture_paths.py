@@ -27,7 +27,7 @@ def written_path(value: Any) -> str:
   if value is None or (isinstance(value, float) and value != value):
     raise ValueError("the row names no picture")
   if not isinstance(value, str):
-    raise ValueError(f"the path is no string, but a {type(value).__name__}")
+    raise ValueError(f"the path is no string, but of type {type(value).__name__}")
   path = value.strip()
   if not path:
     raise ValueError("the row names no picture")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 
 import pytest
 
@@ -95,6 +96,29 @@ def test_sources_are_tried_in_order(tmp_path):
   with pytest.raises(BadInputError, match="looks like an input of the task images") as refused:
     choose_source(task, _config(tmp_path))
   assert f"  a: {never.description}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+  ("name", "data", "words"),
+  [
+    ("reviews.csv.bz2", b"BZh91AY&SY\x00", "an archive by bzip2; unpack it with `bunzip2`"),
+    ("reviews.xlsx", b"PK\x03\x04\xff\x00[Content_Types].xml", "save the sheet as CSV in UTF-8"),
+    ("reviews.json", b'[{"text": "a"}]', "a JSON array; write one object a line"),
+    ("reviews.json", b'{"rows": []}', "JSON by its first character"),
+  ],
+)
+def test_a_file_that_nothing_reads_is_called_what_it_is(name, data, words, tmp_path):
+  (tmp_path / name).write_bytes(data)
+  with pytest.raises(BadInputError, match=re.escape(words)):
+    prepare(
+      task="sentiment",
+      data=str(tmp_path / name),
+      workspace=str(tmp_path),
+      config_file=None,
+      settings=[],
+      tiny=True,
+      beam=None,
+    )
 
 
 def test_a_path_that_is_not_there_names_every_layout(tmp_path):

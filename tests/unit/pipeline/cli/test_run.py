@@ -1,5 +1,9 @@
 """`dlpipe run` and `check` on what cannot work: exit 2, one message, no TensorFlow, no trace."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 
 from pipeline.cli.check import check
@@ -14,7 +18,7 @@ _FRAMEWORKS = {"tensorflow", "tfx", "keras", "apache_beam"}
     (("imagse",), "Unknown task 'imagse'. Did you mean 'images'? Known tasks: images"),
     (("images", "--data", "absent"), "absent'. --data takes a path to one of:"),
     (("images", "--data", "."), "Error: "),
-    (("images", "--data", "notes.txt"), "looks like an input of the task images. It reads:"),
+    (("images", "--data", "notes.txt"), "looks like an input of the task images. The task reads:"),
     (("images", "--data", "two", "--set", "train.epoch=5"), "Did you mean train.epochs?"),
     (
       ("images", "--data", "two", "--set", "train.epochs=0"),
@@ -48,6 +52,27 @@ def test_bad_input_is_one_message(command, tmp_path, make_picture, name, argumen
   assert done.stdout == ""
   assert not _FRAMEWORKS & set(done.heavy)
   assert not (tmp_path / "workspace").exists()
+
+
+def test_a_run_that_cannot_go_on_has_its_object_too(tmp_path):
+  (tmp_path / "x.jsonl").write_text(
+    "".join(f'{{"text": "a {n}", "label": {n % 2}}}\n' for n in range(8))
+  )
+  (tmp_path / "kept" / "sentiment").mkdir(parents=True)
+  (tmp_path / "kept" / "sentiment" / "metadata.db").write_text("no database")
+  options = ("--data", tmp_path / "x.jsonl", "--workspace", tmp_path / "kept", "--json")
+  done = subprocess.run(
+    [sys.executable, "-m", "pipeline.cli.main", "check", "sentiment", *map(str, options)],
+    capture_output=True,
+    text=True,
+    timeout=120,
+    check=False,
+  )
+  assert done.returncode == 1, done.stderr
+  document = json.loads(done.stdout.splitlines()[-1])
+  assert (document["state"], document["task"]) == ("failed", "sentiment")
+  assert "metadata.db is damaged" in document["error"]
+  assert {"run_id", "pushed_version", "metrics", "gates", "components", "report"} <= set(document)
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,18 @@ def test_json_has_the_contract_keys_and_survives_a_round_trip():
   }
 
 
+def test_what_eval_can_tell_is_said_once_and_by_the_judge_where_it_measured():
+  doubt = "12 eval rows cannot tell whether accuracy keeps its bound."
+  gate = results.GateResult(
+    metric="accuracy", bound=">= 0.9", value=0.93, passed=True, reason="why", interval=[0.7, 0.99]
+  )
+  judged = _result(gates=[gate], model_warnings=[doubt])
+  assert [warning["what"] for warning in judged.warnings] == [doubt]
+  other = {**FINDING, "name": "leaks"}
+  assert _result(gates=[gate], data_findings=[FINDING, other]).findings == [other]
+  assert _result(gates=[]).warnings == [FINDING]
+
+
 def test_json_says_the_error_only_where_there_is_one():
   assert _result(state="failed", error="out of memory").to_json()["error"] == "out of memory"
   assert "error" not in _result().to_json()

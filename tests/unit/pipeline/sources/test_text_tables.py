@@ -23,6 +23,15 @@ def test_a_column_is_guessed_where_one_fits(names, wanted, found):
   assert text_tables.find_column(names, wanted, "text", ("review", "comment")) == found
 
 
+@pytest.mark.parametrize(
+  "options", [{"text_column": "label"}, {"label_column": "text"}, {"split_column": "label"}]
+)
+def test_a_column_is_one_thing(options, tmp_path):
+  (tmp_path / "x.csv").write_text("text,label\na,1\nb,2\n")
+  with pytest.raises(BadInputError, match="for both"):
+    text_tables.find_columns(str(tmp_path / "x.csv"), options, {"text": (), "label": ()})
+
+
 def read(path, split_column=None):
   options = {"split_column": split_column}
   columns = text_tables.find_columns(str(path), options, {"text": ()})

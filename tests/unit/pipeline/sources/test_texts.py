@@ -60,7 +60,7 @@ def test_anything_else_is_not_blank_and_kept_as_it_is(text):
   [
     (None, "the text is empty"),
     (math.nan, "the text is empty"),
-    (7, "the text is no string, but a int"),
+    (7, "the text is no string, but of type int"),
     (b"sch\xf6n", "the text is no valid UTF-8: byte 0xF6"),
     ("x" * 11, "the text has more characters than data.max_chars = 10"),
     ("a\0b", "the text is no text in UTF-8: a NUL byte, as in UTF-16"),

@@ -90,7 +90,7 @@ def test_a_request_is_the_text_as_it_is():
   # An argument whose bytes are no UTF-8, and half a character out of JSON: the model refuses them.
   assert TASK.request_value("sch\udcf6n") == b"sch\xf6n"
   assert TASK.request_value("\ud83d") == b"\xed\xa0\xbd"
-  with pytest.raises(ValueError, match="the text is no string, but a int"):
+  with pytest.raises(ValueError, match="the text is no string, but of type int"):
     TASK.request_value(7)
 
 
