@@ -17,7 +17,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import grpc
 
@@ -28,6 +28,7 @@ from serving.errors import (
   ServingError,
   Unauthenticated,
 )
+from serving.unary_call import Refusing
 
 _LOG = logging.getLogger(__name__)
 _SCHEME = "bearer"
@@ -219,11 +220,11 @@ class TokenInterceptor(grpc.ServerInterceptor):
     code, message = getattr(grpc.StatusCode, error.grpc_code), error.message
     tell = functools.partial(self._tokens.refused, error.with_traceback(None), protocol="GRPC")
 
-    def refuse(request: Any, context: Any) -> None:
+    def refuse(request: Any, context: Any) -> NoReturn:
       tell(peer=context.peer())
       context.abort(code, message)
 
-    return grpc.unary_unary_rpc_method_handler(refuse)
+    return Refusing(refuse)
 
 
 def _is_for_predict(method: str) -> bool:
