@@ -17,7 +17,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import grpc
 
@@ -220,7 +220,7 @@ class TokenInterceptor(grpc.ServerInterceptor):
     code, message = getattr(grpc.StatusCode, error.grpc_code), error.message
     tell = functools.partial(self._tokens.refused, error.with_traceback(None), protocol="GRPC")
 
-    def refuse(request: Any, context: Any) -> NoReturn:
+    def refuse(request: Any, context: Any) -> None:
       tell(peer=context.peer())
       context.abort(code, message)
 

@@ -62,14 +62,14 @@ class Context:
     raise _AbortError(code, details)
 
 
-class Refusing(grpc.RpcMethodHandler):  # type: ignore[misc]
+class Refusing(grpc.RpcMethodHandler):
   """The method of a call that is refused whatever it asks: its message is not waited for."""
 
   request_streaming = response_streaming = False
   request_deserializer = response_serializer = None
   unary_stream = stream_unary = stream_stream = None
 
-  def __init__(self, refuse: Callable[[Any, Any], NoReturn]):
+  def __init__(self, refuse: Callable[[Any, Any], None]):
     """Args: aborts the context that it is given beside a message."""
     self.unary_unary = refuse
 
