@@ -28,6 +28,7 @@ from serving.errors import (
   ServingError,
   Unauthenticated,
 )
+from serving.unary_call import Refusing
 
 _LOG = logging.getLogger(__name__)
 _SCHEME = "bearer"
@@ -223,7 +224,7 @@ class TokenInterceptor(grpc.ServerInterceptor):
       tell(peer=context.peer())
       context.abort(code, message)
 
-    return grpc.unary_unary_rpc_method_handler(refuse)
+    return Refusing(refuse)
 
 
 def _is_for_predict(method: str) -> bool:

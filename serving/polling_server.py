@@ -22,11 +22,12 @@ from grpc._cython import cygrpc
 
 from serving.durations import Durations
 from serving.turns import Turn, Turns
-from serving.unary_call import Answer, CallDetails, UnaryCall, ending, refuse
+from serving.unary_call import Answer, CallDetails, Refusing, UnaryCall, ending, refuse
 
 _LOG = logging.getLogger(__name__)
 # Calls that the network may hand over before the next one is asked for.
 _ASKED_AHEAD = 4
+_TOO_MANY = Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "Concurrent RPC limit exceeded!")
 
 
 def is_possible() -> bool:
@@ -115,9 +116,18 @@ class PollingServer(grpc.Server):
     return not self._stopped.wait(timeout)
 
   def _take(self, call: UnaryCall, message: bytes | None) -> None:
-    """Has a call answered: here where it is quick."""
+    """Has a call answered: here where it is quick.
+
+    It counts from here on: one whose message never comes keeps nobody else out.
+    """
     if message is None:
-      self._end(call, call.no_message())
+      self._send(call, call.no_message())
+      return
+    with self._lock:
+      has_room = not 0 < self._limit <= self._open
+      self._open += has_room
+    if not has_room:
+      self._send(call, _TOO_MANY)
       return
     kind = call.method, self._kind_of(message)
     if self._is_quick(kind, len(message)):
@@ -137,6 +147,9 @@ class PollingServer(grpc.Server):
   def _end(self, call: UnaryCall, answer: Answer) -> None:
     with self._lock:
       self._open -= 1  # before its caller, who may count on it, can know
+    self._send(call, answer)
+
+  def _send(self, call: UnaryCall, answer: Answer) -> None:
     try:
       call.send(answer)
     finally:
@@ -192,11 +205,12 @@ class PollingServer(grpc.Server):
       return Answer(grpc.StatusCode.UNKNOWN, "Error in service handler!")
     if handler is None or handler.unary_unary is None:
       return Answer(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
-    with self._lock:
-      if 0 < self._limit <= self._open:
-        return Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "Concurrent RPC limit exceeded!")
-      self._open += 1
-    UnaryCall(event, handler, self._take).begin()
+    call = UnaryCall(event, handler, self._take)
+    if isinstance(handler, Refusing):
+      return call.handle(b"")
+    if 0 < self._limit <= self._open:
+      return _TOO_MANY
+    call.begin()
     return None
 
   def _leave(self) -> None:

@@ -40,6 +40,7 @@ def http_context(path: str) -> ssl.SSLContext:
   config = read_ssl_config(path)
   context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
   context.minimum_version = ssl.TLSVersion.TLSv1_2
+  context.options |= ssl.OP_NO_RENEGOTIATION
   context.set_alpn_protocols(["http/1.1"])
   try:
     _load_pair(context, config.server_cert, config.server_key)
@@ -72,12 +73,15 @@ class TlsSocket:
 
   The handshake is part of the first reads. A read takes a whole TLS record (16 KiB at most), so
   that nothing waits in here that the operating system does not tell of.
+
+  Attributes:
+    is_shaken: whether the handshake is over.
   """
 
   def __init__(self, sock: socket.socket, context: ssl.SSLContext):
     """Args: a connected socket that does not block; the server's certificates."""
     self._socket = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-    self._is_shaken = False
+    self.is_shaken = False
 
   def recv(self, size: int) -> bytes:
     """What can be read now; empty at the end.
@@ -119,22 +123,34 @@ class TlsSocket:
     return self._socket.getpeername()
 
   def shutdown(self, how: int) -> None:
+    """Says that this is the end. What still comes is read as it is, and is no text any more."""
+    self._say_goodbye()
+    self.is_shaken = True  # there is nobody left to shake hands with
     self._socket.shutdown(how)
 
   def close(self) -> None:
     """Says that this is the end, as far as that can be said without waiting, and closes."""
-    if self._is_shaken:
-      with contextlib.suppress(OSError, ValueError):
-        self._socket.unwrap()
+    self._say_goodbye()
     self._socket.close()
 
+  def _say_goodbye(self) -> None:
+    if self.is_shaken:
+      # It raises where the other side has not said the same yet: nobody waits for that.
+      with contextlib.suppress(OSError, ValueError):
+        self._socket.unwrap()
+
   def _shake(self) -> None:
-    if not self._is_shaken:
+    if not self.is_shaken:
       self._socket.do_handshake()
-      self._is_shaken = True
+      self.is_shaken = True
 
 
 AnySocket = socket.socket | TlsSocket
+
+
+def is_shaking(sock: AnySocket) -> bool:
+  """Whether its TLS handshake is not over yet."""
+  return isinstance(sock, TlsSocket) and not sock.is_shaken
 
 
 @contextlib.contextmanager

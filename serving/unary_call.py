@@ -62,6 +62,18 @@ class Context:
     raise _AbortError(code, details)
 
 
+class Refusing(grpc.RpcMethodHandler):
+  """The method of a call that is refused whatever it asks: its message is not waited for."""
+
+  request_streaming = response_streaming = False
+  request_deserializer = response_serializer = None
+  unary_stream = stream_unary = stream_stream = None
+
+  def __init__(self, refuse: Callable[[Any, Any], None]):
+    """Args: aborts the context that it is given beside a message."""
+    self.unary_unary = refuse
+
+
 class Answer(NamedTuple):
   """What a call ends with: a status, and the response where it is good."""
 

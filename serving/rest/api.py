@@ -88,10 +88,7 @@ class RestApi:
 
   def admit(self, request: Request) -> ServingError | None:
     """Looks at a request's headers, before its body is read; returns what it is refused with."""
-    if self._tokens is None or request.method == "OPTIONS":
-      return None
-    path = request.target.partition("?")[0]
-    if not self._is_metrics(path) and self._page is not None and self._page.is_open(path):
+    if self._tokens is None or (self._is_open(request) and not request.announces_body):
       return None
     try:
       self._tokens.check(_authorization(request))
@@ -99,6 +96,13 @@ class RestApi:
       self._tokens.refused(err, protocol="REST", peer=request.peer)
       return err
     return None
+
+  def _is_open(self, request: Request) -> bool:
+    """Whether it is answered to those without a token, too."""
+    path = request.target.partition("?")[0]
+    if self._page is None or self._is_metrics(path) or not self._page.is_open(path):
+      return request.method == "OPTIONS"
+    return True
 
   def handle(self, request: Request) -> Response:
     """The answer to a request; never raises."""

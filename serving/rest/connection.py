@@ -19,7 +19,7 @@ from serving.rest.event_loop import READ, WRITE
 from serving.rest.intake import BETWEEN, BODY, HEAD, MAX_PIPELINED, Intake
 from serving.rest.limits import LINGER_BYTES, LINGER_S, SLOWEST_RATE, BytesInFlight, Limits
 from serving.rest.messages import Request, Response
-from serving.tls import AnySocket
+from serving.tls import AnySocket, is_shaking
 
 _READ_BYTES = 64 << 10
 _SMALL_BYTES = 64 << 10
@@ -149,7 +149,9 @@ class Connection:
       elif not self._is_idle() or self._is_ending:
         return
       elif intake.phase == BETWEEN:
-        if 0 < limits.idle_timeout_s < now - self._since:
+        # Who has not shaken hands has not asked before, and there is no way to tell it why.
+        is_new = is_shaking(self._socket)
+        if 0 < (limits.header_timeout_s if is_new else limits.idle_timeout_s) < now - self._since:
           self._end()
       else:
         seconds = now - max(self._since, intake.since)

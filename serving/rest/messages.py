@@ -56,6 +56,12 @@ class Request:
     """Whether the body is to be inflated."""
     return b"gzip" in self.headers.get(b"content-encoding", b"").lower()
 
+  @property
+  def announces_body(self) -> bool:
+    """Whether the headers say that a body comes."""
+    length = self.headers.get(b"content-length", b"0")
+    return b"transfer-encoding" in self.headers or length.strip(b"0") != b""
+
   def declared_bytes(self) -> int:
     """How large the body says that it is when it is inflated; it may be wrong."""
     if self.is_gzip and len(self.body) >= _SMALLEST_GZIP:

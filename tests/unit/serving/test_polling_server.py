@@ -10,6 +10,7 @@ import pytest
 
 from serving import grpc_server
 from serving.polling_server import PollingServer, is_possible
+from serving.unary_call import Refusing
 
 SERVICE = "test.Service"
 PATIENCE_S = 10
@@ -191,6 +192,45 @@ def test_every_call_gives_its_place_back(started):
     assert "larger" in client.code("Echo", b"x" * 1001)[1]
     for method in ("Echo", "Thread"):
       assert client(method, b"on")
+
+
+class _Refuses(grpc.ServerInterceptor):
+  """Lets nobody call `Thread`."""
+
+  def intercept_service(self, continuation, details):
+    if not details.method.endswith("/Thread"):
+      return continuation(details)
+    return Refusing(lambda _, context: context.abort(grpc.StatusCode.UNAUTHENTICATED, "no"))
+
+
+def test_a_refused_call_ends_before_its_message_comes(started):
+  client = started(PollingServer(threads=4, interceptors=[_Refuses()], max_concurrent_calls=1))
+  silent = threading.Event()
+  with pytest.raises(grpc.RpcError) as caught:
+    client.channel.stream_unary(f"/{SERVICE}/Thread")(_says_nothing(silent), timeout=PATIENCE_S)
+  silent.set()
+  assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+  assert client.code("Thread", b"x" * 1000) == (grpc.StatusCode.UNAUTHENTICATED, "no")
+  assert client("Echo", b"on") == b"on"
+
+
+def test_calls_whose_messages_never_come_keep_nobody_out(started):
+  client = started(PollingServer(threads=4, max_concurrent_calls=1))
+  silent = threading.Event()
+  calls = [
+    client.channel.stream_unary(f"/{SERVICE}/Echo").future(_says_nothing(silent)) for _ in range(3)
+  ]
+  for _ in range(20):
+    assert client("Echo", b"on") == b"on"
+  silent.set()
+  codes = {call.code() for call in calls}
+  assert codes == {grpc.StatusCode.UNIMPLEMENTED}
+
+
+def _says_nothing(silent):
+  """The messages of a call that sends none, until it is over."""
+  assert silent.wait(PATIENCE_S)
+  yield from ()
 
 
 def test_what_a_handler_is_told_of_its_caller(client):

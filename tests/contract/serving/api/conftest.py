@@ -37,7 +37,13 @@ def free_ports(count):
 
 
 class Client:
-  """Ways to ask a server on loopback."""
+  """Ways to ask a server on loopback.
+
+  Attributes:
+    tls: what its REST port is asked with; None where it speaks plain text.
+  """
+
+  tls = None
 
   def __init__(self, port, rest_port):
     self.port, self.rest_port = port, rest_port
@@ -48,6 +54,10 @@ class Client:
   def http(self, method, path, body=None, **headers):
     """Status, headers by lower-case name, body."""
     connection = http.client.HTTPConnection("127.0.0.1", self.rest_port, timeout=30)
+    if self.tls is not None:
+      connection = http.client.HTTPSConnection(
+        "localhost", self.rest_port, timeout=30, context=self.tls
+      )
     try:
       content = json.dumps(body) if isinstance(body, dict) else body
       given = {name.replace("_", "-"): value for name, value in headers.items()}

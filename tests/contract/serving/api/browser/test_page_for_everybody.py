@@ -209,7 +209,7 @@ def test_limits_and_a_server_that_is_gone_are_told(start, tab, tasks_models, tmp
   large = tmp_path / "large.png"
   large.write_bytes(bytes(5000))
   opened.choose(large)
-  detail = _error(opened, "The server has reached a limit.")
+  detail = _error(opened, "This is larger than what the server takes.")
   assert detail == "The request is larger than 1000 bytes (--max_request_bytes)."
   local.server.stop()
   opened.click("#ask")

@@ -9,6 +9,8 @@ import logging
 import os
 import pathlib
 import socket
+import ssl
+import subprocess
 import threading
 import time
 
@@ -116,6 +118,38 @@ def guarded(start_process, models, tools, tmp_path_factory):
   )
 
 
+@pytest.fixture(scope="session")
+def secured(start_process, models, tools, tmp_path_factory):
+  """One that wants tokens, and speaks TLS over REST; connections may be idle for longer."""
+  path = tmp_path_factory.mktemp("secured")
+  (path / "1").symlink_to(models / "half_plus" / "1")
+  (path / "tokens").write_text(f"{TOKEN}\n")
+  key = ["-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem"]
+  names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+  command = ["openssl", "req", "-x509", *key, "-out", "cert.pem", *names]
+  subprocess.run(command, cwd=path, check=True, capture_output=True)
+  pair = {"server_key": path / "key.pem", "server_cert": path / "cert.pem"}
+  (path / "ssl").write_text("".join(f"{k}: {json.dumps(v.read_text())}\n" for k, v in pair.items()))
+  server = _started(
+    start_process,
+    tools,
+    path,
+    f"--auth_tokens_file={path / 'tokens'}",
+    f"--rest_ssl_config_file={path / 'ssl'}",
+    "--header_timeout_in_ms=1000",
+    "--body_timeout_in_ms=1000",
+    "--idle_timeout_in_ms=20000",
+  )
+  server.tls = ssl.create_default_context(cafile=path / "cert.pem")
+  return _warm(server, {"Authorization": f"Bearer {TOKEN}"})
+
+
+@pytest.fixture(params=["guarded", "secured"])
+def closed(request):
+  """The servers that want tokens."""
+  return request.getfixturevalue(request.param)
+
+
 def _warm(server, headers=()):
   """The first requests of a process take memory that has nothing to do with an attack."""
   with contextlib.suppress(AssertionError), Watch(server, headers):
@@ -135,6 +169,11 @@ class Wire:
 
   def __init__(self, server, timeout_s=60):
     self.socket = socket.create_connection(("127.0.0.1", server.rest_port), timeout=timeout_s)
+    if server.tls is not None:
+      # To be cut off without TLS's own end is an error.
+      self.socket = server.tls.wrap_socket(
+        self.socket, server_hostname="localhost", suppress_ragged_eofs=False
+      )
 
   def __enter__(self):
     return self

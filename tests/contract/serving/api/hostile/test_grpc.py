@@ -24,10 +24,13 @@ def test_messages_that_are_too_large(usual, compression):
     assert _call(usual, b"\0" * 300_000_000, compression=compression) == "RESOURCE_EXHAUSTED"
 
 
-def test_messages_without_a_token(guarded):
-  """The network keeps up to three times a message before the token counts."""
+@pytest.mark.parametrize("metadata", [(), (("authorization", "Bearer wrong"),)])
+def test_messages_without_a_token(guarded, metadata):
+  """They are refused before they come: the network does not keep them."""
+  message = b"\0" * 100_000_000  # as large as one may be
   with guarded.watch():
-    assert _call(guarded, b"\0" * 50_000_000) == "UNAUTHENTICATED"
+    for _ in range(3):
+      assert _call(guarded, message, metadata=metadata) == "UNAUTHENTICATED"
 
 
 def test_metadata_that_is_too_large(guarded):

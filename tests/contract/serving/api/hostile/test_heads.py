@@ -60,15 +60,16 @@ def test_bodies_without_end(usual, wire, name):
 
 
 @pytest.mark.parametrize("name", ENDLESS)
-def test_heads_without_end_and_without_a_token(guarded, wire, name):
-  _without_end(guarded, wire, *ENDLESS[name])
+def test_heads_without_end_and_without_a_token(closed, wire, name):
+  _without_end(closed, wire, *ENDLESS[name])
 
 
 @pytest.mark.parametrize("token", ["", "Authorization: Bearer wrong\r\n"])
-def test_without_a_token_no_body_is_taken(guarded, wire, token):
+@pytest.mark.parametrize("method", [b"POST", b"OPTIONS"])
+def test_without_a_token_no_body_is_taken(closed, wire, token, method):
   """300 MB, of which the sender sees the answer after it has sent them all."""
-  with guarded.watch(), wire(guarded) as connection:
-    connection.send(CHUNKED + token.encode() + b"\r\n")
+  with closed.watch(), wire(closed) as connection:
+    connection.send(CHUNKED.replace(b"POST", method) + token.encode() + b"\r\n")
     connection.send_on(b"100000\r\n" + b"1" * (1 << 20) + b"\r\n", 300_000_000)
     assert connection.answer()[0] == 401
     assert connection.is_closed()
