@@ -424,8 +424,10 @@ def test_unloadable_model_is_refused_with_the_errors_of_both_loaders(gate):
   blessed, parity = gate(Toy(), damage=damage)
   assert blessed == 0
   assert [(p["loader"], p["signature"]) for p in parity["paths"]] == [("TF2", "*"), ("TF1", "*")]
-  assert parity["reasons"][0].startswith("The TF2 loader cannot load the model: ")
-  assert parity["reasons"][1].startswith("The TF1 loader cannot load the model: ")
+  first, second, third = parity["reasons"]
+  assert first.startswith("saved_model.pb cannot be read: ")
+  assert second.startswith("The TF2 loader cannot load the model: ")
+  assert third.startswith("The TF1 loader cannot load the model: ")
 
 
 def test_lost_variables_are_refused(gate):
@@ -482,5 +484,6 @@ def test_component_declares_its_channels_and_properties():
     "model_name": "toy",
     "tolerance": 1e-5,
     "max_latency_ms": None,
+    "serving_release": None,
     "code_fingerprint": "abc",
   }
