@@ -57,6 +57,14 @@ def test_only_a_newline_ends_a_line(tmp_path):
   ]
 
 
+def test_several_gzip_members_are_one_file(tmp_path):
+  # As `cat a.gz b.gz`, pigz and log rotation write them (tensorflow#45137).
+  members = [b"one\ntw", b"", b"o\nthree", b"\nfour"]
+  (tmp_path / "x").write_bytes(b"".join(map(gzip.compress, members)))
+  found = [line.data for line in lines_of(tmp_path / "x")]
+  assert found == [b"one", b"two", b"three", b"four"]
+
+
 def test_a_line_that_is_too_long_is_not_held(tmp_path, monkeypatch):
   monkeypatch.setattr(line_files, "MAX_LINE_BYTES", 1 << 20)
   (tmp_path / "x").write_bytes(b"a\n" + b"b" * (3 << 20) + b"\nc\n")
