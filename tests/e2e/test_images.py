@@ -33,6 +33,15 @@ def test_first_run_pushes_version_1(first_run):
   assert "Pushed as version 1" in pathlib.Path(result["report"]).read_text(encoding="utf-8")
 
 
+def test_status_names_the_run_that_pushed_each_version_and_its_metrics(first_run, run_dlpipe):
+  workspace, first = first_run
+  [found] = run_dlpipe("status", "images", "--workspace", workspace, "--json").result["tasks"]
+  oldest = found["versions"][-1]
+  assert (oldest["version"], oldest["how"], oldest["files"]) == (1, "pushed", "whole")
+  assert oldest["run_id"] == first.result["run_id"]
+  assert oldest["metrics"] == first.result["metrics"]
+
+
 def test_second_run_is_cached_and_pushes_nothing(first_run, run_dlpipe):
   workspace, first = first_run
   done = run_dlpipe("run", "images", "--tiny", "--workspace", workspace, "--json")
@@ -201,15 +210,6 @@ def test_too_many_bad_pictures_are_refused_and_kept(run_dlpipe, write_digits, tm
   assert sum(check["examples"].values()) == 200
   assert {row["reason"] for row in rows} == {row["reason"] for row in check["quarantined"]}
   assert "Data check  " in tolerant.stderr
-
-
-def test_status_names_the_run_that_pushed_each_version_and_its_metrics(first_run, run_dlpipe):
-  workspace, first = first_run
-  [found] = run_dlpipe("status", "images", "--workspace", workspace, "--json").result["tasks"]
-  oldest = found["versions"][-1]
-  assert (oldest["version"], oldest["how"], oldest["files"]) == (1, "pushed", "whole")
-  assert oldest["run_id"] == first.result["run_id"]
-  assert oldest["metrics"] == first.result["metrics"]
 
 
 def test_rollback_serves_the_older_version_under_a_higher_number(first_run, run_dlpipe, tmp_path):
