@@ -248,8 +248,8 @@ class AirflowConfig(_Section):
   )
   schedule: str | None = pydantic.Field(
     None,
-    description="`@daily` and the like, or five fields of cron; null starts a run only when"
-    " told to",
+    description="`@daily` and the like, in YAML with or without quotes, or five fields of cron; "
+    "null starts a run only when told to",
   )
   start_date: datetime.date = pydantic.Field(
     datetime.date(2024, 1, 1),

@@ -59,9 +59,11 @@ def test_any_text_is_answered(first_run, run_dlpipe):
     "<br />it isn\u2019t\u00a0bad & <b>not</b> dull\u200b",
   ]
   done = run_dlpipe("predict", "sentiment", *hostile, "--workspace", workspace, "--json")
-  assert done.code == 0, done.stderr
+  assert done.code == 1, done.stderr
   answers = json.loads(done.stdout.splitlines()[-1])["predictions"]
   assert [answer["input"] for answer in answers] == hostile
+  # What training refuses is not answered; the others are.
+  assert answers.pop(2) == {"input": "", "error": "the text is empty"}
   assert [answer["label"] for answer in answers[:2]] == ["positive", "negative"]
   assert all(sum(answer["scores"]) == pytest.approx(1, abs=1e-5) for answer in answers)
 

@@ -48,14 +48,18 @@ def test_any_sentence_is_answered(first_run, run_dlpipe):
     "My sister did not buy the red apple yesterday.",
     "",
     "word " * 400,
+    "word " * 150,
     "\U0001f469\u200d\U0001f52c reads \u65e5\u672c\u8a9e now.",
     "Tom\u202f!\u00a0Tom\u200b.",
     "\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627",
   ]
   done = run_dlpipe("predict", "translation", *hostile, "--workspace", workspace, "--json")
-  assert done.code == 0, done.stderr
+  assert done.code == 1, done.stderr
   answers = json.loads(done.stdout.splitlines()[-1])["predictions"]
   assert [answer["input"] for answer in answers] == hostile
+  # What training refuses is not answered; the others are.
+  empty, long = answers.pop(1), answers.pop(1)
+  assert empty["error"].endswith("is empty")
+  assert long["error"].endswith("has more characters than data.max_chars = 1000")
   assert answers[0]["translation"].startswith("Ma s\u0153ur")
-  assert answers[1]["translation"] == ""
   assert all(len(answer["translation"]) < 600 for answer in answers)
