@@ -33,10 +33,11 @@ _ROWS = 60
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Prepared:
-  """A task's `hyperparameters` for three steps, its transform `graph` and the rows in a `file`."""
+  """A task's `hyperparameters` for three steps, its inputs' `bounds`, transform `graph`, and `file`."""
 
   task: str
   hyperparameters: dict
+  bounds: dict
   graph: str
   file: str
 
@@ -73,6 +74,7 @@ def prepared(request, tmp_path_factory):
       **dict.fromkeys(("epochs", *task.lifted_epochs), 1),
       "batch_size": _ROWS // 3,
     },
+    bounds={name: options[name] for name in task.input_bounds},
     graph=str(root / "graph"),
     file=str(root / "rows.gz"),
   )
@@ -116,6 +118,7 @@ def trained(prepared, tmp_path_factory):
       "task": prepared.task,
       "hyperparameters": prepared.hyperparameters,
       "fixed_epochs": [],
+      "input_bounds": prepared.bounds,
       "train": TrainConfig(mixed_precision=True).model_dump(),
     },
   }
