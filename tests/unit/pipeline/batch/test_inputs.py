@@ -344,6 +344,6 @@ def test_paths_are_found_as_the_sources_find_them(tmp_path):
     (b"content", None),
     (None, "the row names no picture"),
     (None, "the row names no picture"),
-    (None, "the path is no string, but a int"),
+    (None, "the path is no string, but of type int"),
     (None, "the path is a URL; fetch the picture and name its file"),
   ]

@@ -36,7 +36,7 @@ def test_all_are_listed_as_json_with_the_facts_of_the_code(invoke):
     "meaning": "before the last layer",
     "documented": "docs/configuration.md",
   }
-  assert (found["train.epochs"]["value"], found["train.epochs"]["tiny"]) == (12, 2)
+  assert (found["train.epochs"]["value"], found["train.epochs"]["tiny"]) == (12, 6)
   assert found["gates.skill"]["value"] == 0.3
 
 
@@ -45,7 +45,7 @@ def test_values_are_those_of_a_run_with_the_same_options(invoke, tmp_path):
   file.write_text("data: {max_pixels: 100}\ngates: {skill: 0.8}\n")
   options = ("--tiny", "--config", str(file), "--set", "model.dropout=0.1", "--json")
   values = {e["name"]: e["value"] for e in json.loads(invoke("images", *options))["settings"]}
-  assert values["train.epochs"] == 2
+  assert values["train.epochs"] == 6
   assert values["model.widths"] == [8, 16]
   assert values["model.dropout"] == 0.1
   assert values["data.max_pixels"] == 100

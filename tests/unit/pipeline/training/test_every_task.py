@@ -33,7 +33,7 @@ _ROWS = 60
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Prepared:
-  """A task's `hyperparameters` for three steps, its inputs' `bounds`, transform `graph`, and `file`."""
+  """A task's `hyperparameters` for three steps, inputs' `bounds`, transform `graph`, and `file`."""
 
   task: str
   hyperparameters: dict
