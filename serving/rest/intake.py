@@ -81,6 +81,7 @@ class Intake:
     self._piece = b""
     self._pieces: io.BytesIO | None = None
     self.body_bytes = 0
+    self._announced = 0
     self._counted = 0
 
   def feed(self, data: bytes, now: float) -> None:
@@ -159,7 +160,9 @@ class Intake:
       self._refuse(error)
       return
     length = headers.get(b"content-length", b"")
-    if length.isdigit() and self._is_too_large(int(length)):
+    # Who cannot be taken in to the end is refused early, before many of them fill the memory.
+    self._announced = int(length) if length.isdigit() else 0
+    if self._is_too_large(self._announced):
       self._refuse_size()
     elif headers.get(b"expect", b"").lower() == b"100-continue":
       self.asks_to_go_on = True
@@ -170,7 +173,9 @@ class Intake:
     self.body_bytes += len(piece)
     if self._is_too_large(self.body_bytes):
       self._refuse_size()
-    elif self.body_bytes > FREE_BODY_BYTES and not self._count(self.body_bytes - self._counted):
+    elif self.body_bytes > FREE_BODY_BYTES and not self._count(
+      self.body_bytes - self._counted, to_come=max(self._announced - self.body_bytes, 0)
+    ):
       self._refuse_now()
     elif not self._piece:
       self._piece = piece
@@ -226,8 +231,8 @@ class Intake:
     self._parser = httptools.HttpRequestParser(self)
     return b"\r\n".join(lines) + b"\r\n\r\n" + rest
 
-  def _count(self, size: int) -> bool:
-    if not self._in_flight.take(size):
+  def _count(self, size: int, *, to_come: int = 0) -> bool:
+    if not self._in_flight.take(size, to_come=to_come):
       return False
     self._counted += size
     return True

@@ -52,10 +52,13 @@ class BytesInFlight:
     self._used = 0
     self._lock = threading.Lock()
 
-  def take(self, size: int) -> bool:
-    """Counts `size` bytes more; False where they are too many."""
+  def take(self, size: int, *, to_come: int = 0) -> bool:
+    """Counts `size` bytes more; False where they, or those that are to come behind, are too many.
+
+    What is to come is not counted: who only announces much takes nothing from others.
+    """
     with self._lock:
-      if 0 < self._total < self._used + size:
+      if 0 < self._total < self._used + size + to_come:
         return False
       self._used += size
       return True
