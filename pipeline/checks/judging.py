@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.records import EVAL, TRAIN, VAL
+from pipeline import intervals
 from pipeline.checks.finding import WARNING, Finding
 
 _Z = 1.96
@@ -54,9 +55,9 @@ def half_width(metric: str, bound: float, counts: Sequence[int]) -> float | None
     return None
   commonest = max(counts, default=0) / total
   if metric == "accuracy":
-    return _wilson(bound, total)
+    return _of_share(bound, total)
   if metric == "skill" and commonest < 1:
-    return _wilson(commonest + bound * (1 - commonest), total) / (1 - commonest)
+    return _of_share(commonest + bound * (1 - commonest), total) / (1 - commonest)
   if metric == "auc" and len(counts) == 2:
     return _hanley_mcneil(bound, *counts)
   return None
@@ -138,9 +139,9 @@ def _present(counts: Mapping[str, int] | None) -> dict[str, int]:
   return {label: count for label, count in (counts or {}).items() if count}
 
 
-def _wilson(share: float, total: int) -> float:
-  spread = math.sqrt(share * (1 - share) / total + _Z**2 / (4 * total**2))
-  return _Z * spread / (1 + _Z**2 / total)
+def _of_share(share: float, total: int) -> float:
+  low, high = intervals.share(share * total, total)
+  return (high - low) / 2
 
 
 def _hanley_mcneil(area: float, positives: int, negatives: int) -> float:
