@@ -1,13 +1,14 @@
 """Servers as processes, what they cost, and load on them. Used by `serving.py`.
 
-Load comes from nghttp2's `h2load`, in C: a Python client would cost more than the server. CPU and
-memory are the server process's own, from `/proc`.
+Load comes from nghttp2's `h2load`, in C: a Python client would cost more than the server. CPU is
+that of the server's process and of those it starts, memory the process's own, from `/proc`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import pathlib
 import re
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 
 import grpc
@@ -61,29 +63,48 @@ class Server:
   """A running server."""
 
   def __init__(self, pid: int, port: int, rest_port: int):
-    """Args: its process, and its ports, 0 for none."""
+    """Args: the process that began it, and its ports, 0 for none."""
     self.pid, self.port, self.rest_port = pid, port, rest_port
 
   def cpu_s(self) -> float:
-    """CPU seconds of all its threads until now."""
-    fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    """CPU seconds until now, of all its threads and of the processes it has started."""
+    return sum(_cpu_s(pid) for pid in _family(self.pid))
 
   def memory_mb(self) -> float:
     """Its resident memory."""
     return int(pathlib.Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE / 1e6
 
+  def pause(self) -> None:
+    """Stops its processes: an idle server may poll, and take from the one that is measured."""
+    os.killpg(self.pid, signal.SIGSTOP)
+
+  def resume(self) -> None:
+    """Lets them go on."""
+    os.killpg(self.pid, signal.SIGCONT)
+
 
 @contextlib.contextmanager
-def running(command: Sequence[str], *, port: int = 0, rest_port: int = 0) -> Iterator[Server]:
-  """Starts a server and waits until its ports are open; ends it after the block.
+def running(
+  command: Sequence[str],
+  *,
+  port: int = 0,
+  rest_port: int = 0,
+  folder: pathlib.Path = REPOSITORY,
+  environment: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
+  """Starts a server in a folder and waits until its ports are open; ends it after the block.
 
   Raises:
     RuntimeError: it ended, or opened no port.
   """
   with tempfile.TemporaryFile("w+") as log:
     process = subprocess.Popen(
-      command, cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+      command,
+      cwd=folder,
+      env={**os.environ, **(environment or {})},
+      stdout=log,
+      stderr=subprocess.STDOUT,
+      start_new_session=True,
     )
     try:
       deadline = time.monotonic() + _START_S
@@ -92,22 +113,26 @@ def running(command: Sequence[str], *, port: int = 0, rest_port: int = 0) -> Ite
           log.seek(0)
           raise RuntimeError(f"{' '.join(command)} did not start:\n{log.read()}")
         time.sleep(0.1)
-      yield Server(_innermost(process.pid), port, rest_port)
+      yield Server(process.pid, port, rest_port)
     finally:
       os.killpg(process.pid, signal.SIGKILL)
       process.wait()
 
 
-def ours(models: pathlib.Path, name: str, *flags: str) -> contextlib.AbstractContextManager[Server]:
-  """Our server with one model."""
+def ours(
+  models: pathlib.Path, name: str, *flags: str, checkout: pathlib.Path | None = None
+) -> contextlib.AbstractContextManager[Server]:
+  """Our server with one model; that of another checkout, with its own `.venv`, if one is given."""
   port, rest_port = free_ports(2)
-  command = [sys.executable, "-m", "serving", f"--model_name={name}"]
+  python = str(checkout / ".venv" / "bin" / "python") if checkout else sys.executable
+  command = [python, "-m", "serving", f"--model_name={name}"]
   command += [
     f"--model_base_path={models / name}",
     f"--port={port}",
     f"--rest_api_port={rest_port}",
   ]
-  return running([*command, *flags], port=port, rest_port=rest_port)
+  folder = checkout or REPOSITORY
+  return running([*command, *flags], port=port, rest_port=rest_port, folder=folder)
 
 
 def free_ports(count: int) -> list[int]:
@@ -155,6 +180,23 @@ def grpc_load(
   return _h2load(server, [], url, _GRPC, frame, clients, seconds, rate)
 
 
+def check_answer(server: Server, model: str, body: bytes) -> None:
+  """Asks once: what is refused quickly would look like a fast server.
+
+  Raises:
+    RuntimeError: the answer is not one prediction of ten numbers.
+  """
+  url = f"http://127.0.0.1:{server.rest_port}/v1/models/{model}:predict"
+  request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+  try:
+    with urllib.request.urlopen(request, timeout=60) as response:
+      rows = json.load(response)["predictions"]
+  except (OSError, ValueError, KeyError) as err:
+    raise RuntimeError(f"{url} does not answer: {err}") from err
+  if len(rows) != 1 or len(rows[0]) != 10:
+    raise RuntimeError(f"{url} answers {rows}")
+
+
 def _h2load(
   server: Server,
   options: Sequence[str],
@@ -183,14 +225,16 @@ def _h2load(
   return Load(len(rows), seconds, cpu_s * 1e6 / len(rows), statuses)
 
 
-def _innermost(pid: int) -> int:
-  """The process that a launcher such as `uv run` waits for."""
-  while True:
-    files = pathlib.Path(f"/proc/{pid}/task").glob("*/children")
-    children = [child for file in files for child in file.read_text().split()]
-    if not children:
-      return pid
-    pid = int(children[0])
+def _family(pid: int) -> list[int]:
+  """A process and all that come from it."""
+  files = pathlib.Path(f"/proc/{pid}/task").glob("*/children")
+  children = [int(child) for file in files for child in file.read_text().split()]
+  return [pid, *(member for child in children for member in _family(child))]
+
+
+def _cpu_s(pid: int) -> float:
+  fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+  return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def _is_open(port: int) -> bool:

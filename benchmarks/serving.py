@@ -1,6 +1,7 @@
-"""What the model server does with load, beside what a person writes with FastAPI and with gRPC.
+"""What the model server does with load, beside what people write with other libraries and gRPC.
 
     python benchmarks/serving.py [--parts load batching quick overload] [--rounds 3] [--seconds 3]
+    python benchmarks/serving.py --parts load --rounds 8 --beside ../before
     python benchmarks/serving.py --soak 10
 
 load      requests a second and the server's CPU for each, REST and gRPC, at 1, 16 and 64 clients.
@@ -9,7 +10,11 @@ quick     how long quick requests take while four long ones run.
 overload  ten times what the server can do, with `--max_concurrent_requests`.
 soak      minutes at 80 % of what it can do: memory, and the slowest hundredth of each minute.
 
-Needs `h2load` (Debian, Ubuntu: nghttp2-client) and, for FastAPI, `uv`, which brings it for the run.
+`--beside` takes another checkout of this repository (after `make install` there), such as a
+worktree of an older commit, and puts its server in the place of what others write.
+
+Needs `h2load` (Debian, Ubuntu: nghttp2-client) and, for FastAPI, LitServe and
+BentoML, `uv`, which brings them for the run.
 The servers of a part take turns within one invocation: ratios mean something, requests a second do
 not, as the load runs on the same cores.
 """
@@ -25,6 +30,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -48,6 +54,9 @@ def main() -> None:
   parser.add_argument("--rounds", type=int, default=3, help="of load; the median is printed")
   parser.add_argument("--seconds", type=float, default=3.0, help="of each load")
   parser.add_argument("--soak", type=int, metavar="MINUTES", help="this part alone")
+  parser.add_argument(
+    "--beside", type=pathlib.Path, metavar="CHECKOUT", help="of our server, to compare"
+  )
   options = parser.parse_args()
   load.h2load_path()
   with tempfile.TemporaryDirectory(prefix="dlpipe-bench-") as scratch:
@@ -87,33 +96,88 @@ class Bodies:
 def measure_load(models: pathlib.Path, options: argparse.Namespace) -> None:
   """Each server at each number of clients, in turn, several times."""
   bodies = Bodies("small")
-  folder = str(models / bodies.model)
-  port, rest_port = load.free_ports(2)
-  uv = [str(_UV), "run", "--no-project", "--with", "fastapi", "--with", "uvicorn[standard]"]
-  fastapi = [*uv, "--", "python", str(_BASELINES / "fastapi_signature.py"), folder, str(rest_port)]
-  naive = [sys.executable, str(_BASELINES / "naive_grpc.py"), folder, str(port)]
   with contextlib.ExitStack() as stack:
     ours = stack.enter_context(load.ours(models, bodies.model, endurance.SMALL))
-    rest = {
-      "ours": ours,
-      "FastAPI": stack.enter_context(load.running(fastapi, rest_port=rest_port)),
-    }
-    grpc = {"ours": ours, "naive": stack.enter_context(load.running(naive, port=port))}
+    if options.beside:
+      checkout = options.beside.resolve()
+      beside = load.ours(models, bodies.model, endurance.SMALL, checkout=checkout)
+      other = stack.enter_context(beside)
+      rest, grpc = {"ours": ours, "other": other}, {"ours": ours, "other": other}
+    else:
+      folder = models / bodies.model
+      rest, grpc = {"ours": ours}, {"ours": ours}
+      for name, server in _rest_baselines(folder).items():
+        rest[name] = stack.enter_context(server)
+      for name, server in _grpc_baselines(folder).items():
+        grpc[name] = stack.enter_context(server)
+    for server in rest.values():
+      load.check_answer(server, bodies.model, bodies.rest)
+    for server in {*rest.values(), *grpc.values()}:
+      server.pause()
 
     def ask(protocol: str, server: load.Server, clients: int, seconds: float) -> load.Load:
-      if protocol == "REST":
-        return load.rest_load(server, bodies.model, bodies.rest, clients=clients, seconds=seconds)
-      return load.grpc_load(server, bodies.grpc, clients=clients, seconds=seconds)
+      server.resume()
+      try:
+        if protocol == "REST":
+          return load.rest_load(server, bodies.model, bodies.rest, clients=clients, seconds=seconds)
+        return load.grpc_load(server, bodies.grpc, clients=clients, seconds=seconds)
+      finally:
+        server.pause()
 
     for clients in _CLIENTS:
       for protocol, servers in (("REST", rest), ("gRPC", grpc)):
         found: dict[str, list[load.Load]] = {name: [] for name in servers}
         for server in servers.values():
           ask(protocol, server, clients, 1.0)
-        for _ in range(options.rounds):
-          for name, server in servers.items():
+        for number in range(options.rounds):
+          # Who comes second finds a warmer machine: they swap places.
+          for name, server in list(servers.items())[:: -1 if number % 2 else 1]:
             found[name].append(ask(protocol, server, clients, options.seconds))
         _print_load(protocol, clients, found)
+
+
+def _rest_baselines(
+  folder: pathlib.Path,
+) -> dict[str, contextlib.AbstractContextManager[load.Server]]:
+  """What people serve a signature with, by name; `uv` brings each library for the run."""
+
+  def server(
+    packages: Sequence[str], *command: str
+  ) -> contextlib.AbstractContextManager[load.Server]:
+    with_ = [option for package in packages for option in ("--with", package)]
+    return load.running(
+      [str(_UV), "run", "--no-project", *with_, "--", *command],
+      rest_port=int(command[-1]),
+      environment={"MODEL_FOLDER": str(folder)},
+    )
+
+  def script(name: str, port: int) -> tuple[str, ...]:
+    return "python", str(_BASELINES / name), str(folder), str(port)
+
+  ports = load.free_ports(4)
+  bento = ["bentoml", "serve", "benchmarks.baselines.bentoml_signature:Signature", "--port"]
+  uvicorn = "uvicorn[standard]"
+  return {
+    "FastAPI": server(["fastapi", uvicorn], *script("fastapi_signature.py", ports[0])),
+    "FastAPI, async": server(["fastapi", uvicorn, "orjson"], *script("fastapi_async.py", ports[1])),
+    "LitServe": server(["litserve"], *script("litserve_signature.py", ports[2])),
+    "BentoML": server(["bentoml"], *bento, str(ports[3])),
+  }
+
+
+def _grpc_baselines(
+  folder: pathlib.Path,
+) -> dict[str, contextlib.AbstractContextManager[load.Server]]:
+  """What people write with gRPC's Python library, by name."""
+
+  def script(name: str, port: int) -> contextlib.AbstractContextManager[load.Server]:
+    return load.running([sys.executable, str(_BASELINES / name), str(folder), str(port)], port=port)
+
+  ports = load.free_ports(2)
+  return {
+    "threads": script("naive_grpc.py", ports[0]),
+    "asyncio, one TensorFlow thread": script("aio_grpc.py", ports[1]),
+  }
 
 
 def _print_load(protocol: str, clients: int, found: dict[str, list[load.Load]]) -> None:
@@ -126,9 +190,10 @@ def _print_load(protocol: str, clients: int, found: dict[str, list[load.Load]]) 
       "p50_ms": round(statistics.median(each.quantile_ms(0.5) for each in loads), 2),
       "p99_ms": round(statistics.median(each.quantile_ms(0.99) for each in loads), 2),
     }
-  ours, other = (row[name] for name in found)
-  row["ratio_per_second"] = round(ours["per_second"] / other["per_second"], 1)
-  row["ratio_cpu"] = round(other["cpu_us"] / ours["cpu_us"], 1)
+  for name in list(found)[1:]:
+    ours, other = row["ours"], row[name]
+    other["ratio_per_second"] = round(ours["per_second"] / other["per_second"], 2)
+    other["ratio_cpu"] = round(other["cpu_us"] / ours["cpu_us"], 2)
   print(json.dumps(row), flush=True)
 
 

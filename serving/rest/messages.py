@@ -54,7 +54,8 @@ class Request:
   @property
   def is_gzip(self) -> bool:
     """Whether the body is to be inflated."""
-    return b"gzip" in self.headers.get(b"content-encoding", b"").lower()
+    encoding = self.headers.get(b"content-encoding")
+    return encoding is not None and b"gzip" in encoding.lower()
 
   @property
   def announces_body(self) -> bool:

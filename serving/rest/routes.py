@@ -6,6 +6,7 @@ Source: tensorflow_serving/model_servers/{http_server,http_rest_api_util,http_re
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from urllib.parse import unquote
 
@@ -35,6 +36,8 @@ def is_api(target: str) -> bool:
   return _API.fullmatch(target) is not None
 
 
+# Callers ask for the same few paths again and again; what is refused is not kept.
+@functools.lru_cache(maxsize=256)
 def find_route(method: str, target: str) -> Route:
   """The call that a request makes.
 

@@ -45,7 +45,7 @@ def parser_for(body: bytes) -> Any:
   return _parsers.parser if len(body) <= _KEPT_BYTES else simdjson.Parser()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(slots=True)
 class Numbers:
   """A body that is one tensor of numbers.
 

@@ -24,7 +24,7 @@ from serving.tensor_json.reader import members_of
 DEFAULT_SIGNATURE = "serving_default"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(slots=True)
 class ParsedPredict:
   """A body that is a JSON object.
 
