@@ -7,6 +7,8 @@ SHELL := /bin/sh
 # make install PYTHON=python3.11 chooses the Python; the environment's own PYTHON does not.
 PYTHON :=
 BIN := .venv/bin
+# A worker imports TensorFlow and takes up to 2 GB; ARGS='-n 0' takes none.
+SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadgroup
 
 .PHONY: help install run test lint format audit sbom constraints test-tfx-1.21 test-airflow bench clean
 
@@ -21,8 +23,8 @@ run: install ## Train, gate and push the images task on its sample, then predict
 	@$(BIN)/dlpipe predict images --sample
 	@echo 'Next, with your own data:  . $(BIN)/activate; dlpipe run images --data my_pictures/'
 
-test: install ## Run every test; ARGS=... goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+test: install ## Run every test, several side by side; ARGS=... goes to pytest
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 lint: install ## Check style, types, imports and spelling
 	@$(BIN)/ruff check .

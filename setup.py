@@ -70,6 +70,13 @@ setup(
     "airflow": ["apache-airflow>=2.10"],
     "kubeflow": ["kfp>=2", "kfp-pipeline-spec>=0.2.2"],
     "lint": ["codespell", "import-linter", "mypy", "pre-commit", "ruff", "types-pyyaml"],
-    "test": ["cryptography", "hypothesis", "kubernetes", "pytest>=8", "pytest-timeout"],
+    "test": [
+      "cryptography",
+      "hypothesis",
+      "kubernetes",
+      "pytest>=8",
+      "pytest-timeout",
+      "pytest-xdist",
+    ],
   },
 )

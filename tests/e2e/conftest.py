@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-_TIMEOUT_S = 600
+_TIMEOUT_S = 1800
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-_START_TIMEOUT_S = 60
+_START_TIMEOUT_S = 600
 # The factory of a fixture: from a database's name to the path of its connection file.
 Databases = Callable[[str], pathlib.Path]
 

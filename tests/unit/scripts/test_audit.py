@@ -51,7 +51,7 @@ def _run(*options):
     cwd=_ROOT,
     capture_output=True,
     text=True,
-    timeout=60,
+    timeout=120,
     check=False,
   )
   assert "Traceback" not in done.stderr

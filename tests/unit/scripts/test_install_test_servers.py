@@ -34,7 +34,7 @@ def run(tmp_path):
       env={"PATH": str(folder), "LOG": str(log)},
       capture_output=True,
       text=True,
-      timeout=20,
+      timeout=120,
       check=False,
     )
     calls = log.read_text().splitlines() if log.exists() else []

@@ -20,7 +20,7 @@ def _write(output, *options):
     cwd=_ROOT,
     check=True,
     capture_output=True,
-    timeout=60,
+    timeout=120,
   )
   return {path.name: path.read_bytes() for path in output.iterdir()}
 

@@ -77,7 +77,7 @@ def _hold(runner, graph):
   """A first request that keeps the only thread busy until the gate opens."""
   graph.gate.clear()
   first = Call(runner, 0)
-  assert graph.started.acquire(timeout=5)
+  assert graph.started.acquire(timeout=120)
   return first
 
 

@@ -37,7 +37,7 @@ def _ask(port, message, **options):
   given = [("grpc.max_send_message_length", -1)]
   with grpc.insecure_channel(f"127.0.0.1:{port}", options=given) as channel:
     try:
-      return channel.unary_unary(METHOD)(message, timeout=20, **options)
+      return channel.unary_unary(METHOD)(message, timeout=120, **options)
     except grpc.RpcError as err:
       return err.code().name
 
@@ -59,7 +59,7 @@ def test_metadata_is_limited(serve):
 @pytest.mark.parametrize("sent", [b"", HTTP2[:10], HTTP2])
 def test_who_says_nothing_is_cut_off(serve, sent):
   port = serve(header_timeout_s=0.3, idle_timeout_s=0.3)
-  with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+  with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
     connection.sendall(sent)
     with contextlib.suppress(ConnectionError):
       while connection.recv(1000):

@@ -46,7 +46,7 @@ def test_the_server_says_so_in_one_line_and_loads_no_framework(taken, tmp_path, 
     cwd=_ROOT,
     capture_output=True,
     text=True,
-    timeout=60,
+    timeout=120,
     check=True,
   )
   said, code = done.stdout.splitlines()

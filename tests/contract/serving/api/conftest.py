@@ -6,6 +6,7 @@ import contextlib
 import functools
 import http.client
 import json
+import os
 import pathlib
 import resource
 import socket
@@ -25,6 +26,8 @@ from tensorflow_serving.apis import (
 
 from serving.flags import check, parse
 from serving.server import ModelServer
+
+_STANDSTILL_S = 120
 
 
 def free_ports(count):
@@ -53,10 +56,10 @@ class Client:
 
   def http(self, method, path, body=None, **headers):
     """Status, headers by lower-case name, body."""
-    connection = http.client.HTTPConnection("127.0.0.1", self.rest_port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", self.rest_port, timeout=120)
     if self.tls is not None:
       connection = http.client.HTTPSConnection(
-        "localhost", self.rest_port, timeout=30, context=self.tls
+        "localhost", self.rest_port, timeout=120, context=self.tls
       )
     try:
       content = json.dumps(body) if isinstance(body, dict) else body
@@ -78,7 +81,7 @@ class Client:
     status, _, answer = self.http("POST", path, body)
     return status, json.loads(answer)
 
-  def predict(self, model, inputs, *, timeout_s=20, **spec):
+  def predict(self, model, inputs, *, timeout_s=120, **spec):
     """PredictResponse to inputs that are arrays or lists."""
     request = predict_request(model, inputs, **spec)
     return self.prediction.Predict(request, timeout=timeout_s)
@@ -87,14 +90,14 @@ class Client:
     """Version to state's name, as GetModelStatus has them."""
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = model
-    found = self.models.GetModelStatus(request, timeout=10).model_version_status
+    found = self.models.GetModelStatus(request, timeout=120).model_version_status
     names = get_model_status_pb2.ModelVersionStatus.State
     return {status.version: names.Name(status.state) for status in found}
 
   def wait_for(self, model, **states):
     """Returns when the versions `v1=...` are in these states."""
     wanted = {int(name[1:]): state for name, state in states.items()}
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while True:
       with contextlib.suppress(grpc.RpcError):
         found = self.states(model)
@@ -146,13 +149,24 @@ class Process(Client):
     return self._log.read_text()
 
   def wait(self):
-    """Returns when both ports are open."""
-    deadline = time.monotonic() + 120
+    """Returns when both ports are open; waits as long as the process gets on with it."""
+    spent_s, since = 0.0, time.monotonic()
     while "Exporting HTTP/REST API" not in self.output():
       assert self.process.poll() is None, self.output()
-      assert time.monotonic() < deadline, self.output()
+      if self.cpu_s() > spent_s:
+        spent_s, since = self.cpu_s(), time.monotonic()
+      assert time.monotonic() - since < _STANDSTILL_S, self.output()
       time.sleep(0.05)
     return self
+
+  def cpu_s(self):
+    """What the process has used; nothing any more where it has ended."""
+    try:
+      stat = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text()
+    except OSError:
+      return 0.0
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
   def stop(self):
     self.channel.close()

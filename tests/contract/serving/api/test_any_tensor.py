@@ -90,7 +90,7 @@ def test_grpc(server, session, given_, as_content):
     request.inputs["x"].CopyFrom(_typed(array))
   else:
     request.inputs["x"].CopyFrom(tf.make_tensor_proto(array))
-  answer = server.prediction.Predict(request, timeout=20).outputs["y"]
+  answer = server.prediction.Predict(request, timeout=120).outputs["y"]
   assert answer.tensor_content == b""
   found = tf.make_ndarray(answer)
   _assert_same(found, _expected(session, name, array))

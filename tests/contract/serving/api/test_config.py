@@ -35,7 +35,7 @@ def _reload(server, *entries, metrics=()):
   request = model_management_pb2.ReloadConfigRequest(metric_names=metrics)
   if entries:
     text_format.Parse(f"model_config_list {{ {' '.join(entries)} }}", request.config)
-  return server.models.HandleReloadConfigRequest(request, timeout=30)
+  return server.models.HandleReloadConfigRequest(request, timeout=120)
 
 
 def _answer(server, **spec):

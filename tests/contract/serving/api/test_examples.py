@@ -33,12 +33,12 @@ def _fill_input(proto, rows, context=None):
 
 def _classify(server, signature, rows, **more):
   request = _fill(classification_pb2.ClassificationRequest(), signature, rows, **more)
-  return server.prediction.Classify(request, timeout=10)
+  return server.prediction.Classify(request, timeout=120)
 
 
 def _regress(server, signature, rows, **more):
   request = _fill(regression_pb2.RegressionRequest(), signature, rows, **more)
-  return server.prediction.Regress(request, timeout=10)
+  return server.prediction.Regress(request, timeout=120)
 
 
 def test_classify_with_labels(server):
@@ -135,7 +135,7 @@ def test_multi_inference_answers_in_the_order_of_its_tasks(server):
   request = _multi(
     ("half_plus", "regress_x_to_y2", REGRESS), ("half_plus", "classify_labels", CLASSIFY)
   )
-  response = server.prediction.MultiInference(request, timeout=10)
+  response = server.prediction.MultiInference(request, timeout=120)
   first, second = response.results
   assert [r.value for r in first.regression_result.regressions] == [4.0]
   classes = second.classification_result.classifications[0].classes
@@ -174,7 +174,7 @@ def test_multi_inference_answers_in_the_order_of_its_tasks(server):
   ],
 )
 def test_multi_inference_refuses(server, tools, tasks, error):
-  found = tools.refused(lambda: server.prediction.MultiInference(_multi(*tasks), timeout=10))
+  found = tools.refused(lambda: server.prediction.MultiInference(_multi(*tasks), timeout=120))
   assert found == error
 
 

@@ -137,7 +137,7 @@ def test_http(server):
 
 def _exchange(port, raw, leaves):
   """Sends and says no more; whether an answer came. It must be HTTP, and the end must come."""
-  with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+  with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
     connection.sendall(raw)
     if leaves:  # with a reset
       linger = struct.pack("ii", 1, 0)
@@ -167,7 +167,7 @@ def test_messages(server):
     message = _mutated(draw, draw.choice(seeds))
     name = draw.choice(["Predict", "Predict", *calls])
     try:
-      calls[name](message, timeout=30)
+      calls[name](message, timeout=120)
       codes.add("OK")
     except grpc.RpcError as err:
       code = (err.code().name, err.details())

@@ -77,12 +77,12 @@ def test_no_such_model(server, tools, spec, error):
 )
 def test_no_spec_at_all(server, tools, method, request_class):
   stub = server.models if method == "GetModelStatus" else server.prediction
-  found = tools.refused(lambda: getattr(stub, method)(request_class(), timeout=5))
+  found = tools.refused(lambda: getattr(stub, method)(request_class(), timeout=120))
   assert found == ("INVALID_ARGUMENT", "Missing ModelSpec")
 
 
 def test_metadata_has_every_signature(server):
-  response = server.prediction.GetModelMetadata(_metadata(server), timeout=5)
+  response = server.prediction.GetModelMetadata(_metadata(server), timeout=120)
   assert response.model_spec.name == "half_plus"
   assert response.model_spec.version.value == 2
   assert response.model_spec.signature_name == ""
@@ -96,7 +96,7 @@ def test_metadata_has_every_signature(server):
 
 def test_metadata_has_defaults_and_the_init_op(server):
   for name, signature in (("many", "with_default"), ("doubler", "__saved_model_init_op")):
-    response = server.prediction.GetModelMetadata(_metadata(server, name=name), timeout=5)
+    response = server.prediction.GetModelMetadata(_metadata(server, name=name), timeout=120)
     found = get_model_metadata_pb2.SignatureDefMap()
     response.metadata["signature_def"].Unpack(found)
     assert signature in found.signature_def
@@ -114,7 +114,7 @@ def test_metadata_has_defaults_and_the_init_op(server):
 def test_metadata_of_another_kind(server, tools, fields, message):
   request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=fields)
   request.model_spec.name = "half_plus"
-  found = tools.refused(lambda: server.prediction.GetModelMetadata(request, timeout=5))
+  found = tools.refused(lambda: server.prediction.GetModelMetadata(request, timeout=120))
   assert found == ("INVALID_ARGUMENT", message)
 
 
@@ -124,13 +124,13 @@ def test_a_service_that_is_not_served(server, tools):
     request_serializer=session_service_pb2.SessionRunRequest.SerializeToString,
     response_deserializer=session_service_pb2.SessionRunResponse.FromString,
   )
-  code, _ = tools.refused(lambda: call(session_service_pb2.SessionRunRequest(), timeout=5))
+  code, _ = tools.refused(lambda: call(session_service_pb2.SessionRunRequest(), timeout=120))
   assert code == "UNIMPLEMENTED"
 
 
 def test_bytes_that_are_no_message(server, tools):
   call = server.channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
-  found = tools.refused(lambda: call(b"\xff\xff\xff", timeout=5))
+  found = tools.refused(lambda: call(b"\xff\xff\xff", timeout=120))
   assert found == ("INTERNAL", "Exception deserializing request!")
 
 
@@ -138,7 +138,7 @@ def test_a_compressed_call(server, tools):
   channel = grpc.insecure_channel(f"127.0.0.1:{server.port}", compression=grpc.Compression.Gzip)
   with channel:
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-    response = stub.Predict(tools.predict_request("half_plus", {"x": [[1.0]] * 500}), timeout=5)
+    response = stub.Predict(tools.predict_request("half_plus", {"x": [[1.0]] * 500}), timeout=120)
   assert response.outputs["y"].float_val == [3.5] * 500
 
 

@@ -63,7 +63,7 @@ def test_tls(start, tools, models, certificates, ssl_config, is_mutual):
     credentials = grpc.ssl_channel_credentials(certificates["ca.pem"].encode(), **client)
     with grpc.secure_channel(f"localhost:{server.port}", credentials) as channel:
       stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-      return stub.Predict(tools.predict_request("m", X), timeout=5).outputs["y"].float_val[0]
+      return stub.Predict(tools.predict_request("m", X), timeout=120).outputs["y"].float_val[0]
 
   pair = {
     "private_key": certificates["server.key"].encode(),
@@ -84,7 +84,7 @@ def _https(server, folder, *, certificate=False, version=None):
     context.load_cert_chain(folder / "server.pem", folder / "server.key")
   if version is not None:
     context.minimum_version = context.maximum_version = version
-  return http.client.HTTPSConnection("localhost", server.rest_port, timeout=10, context=context)
+  return http.client.HTTPSConnection("localhost", server.rest_port, timeout=120, context=context)
 
 
 def _status(connection):

@@ -69,7 +69,7 @@ def test_a_process_waits_for_its_first_version_and_answers_before_it_stops(
   start_process, models, base
 ):
   process = start_process("--model_name=slow", f"--model_base_path={base}")
-  deadline = time.monotonic() + 60
+  deadline = time.monotonic() + 120
   while "Did you forget to name your leaf directory" not in process.output():
     assert time.monotonic() < deadline
     time.sleep(0.05)

@@ -94,7 +94,7 @@ def test_they_are_what_they_seem(both):
 
 def test_versions_and_labels(ask):
   client = ask("half_plus")
-  assert client.wait_until_ready(timeout_s=20).version == 2
+  assert client.wait_until_ready(timeout_s=120).version == 2
   assert client.predict([[2.0]])["y"].tolist() == [[4]]
   assert client.predict([[2.0]], version=1)["y"].tolist() == [[3]]
   assert client.predict([[2.0]], label="old")["y"].tolist() == [[3]]
@@ -260,7 +260,7 @@ def test_a_swap_is_not_seen_by_those_who_ask_for_the_newest(models, tmp_path, ki
       thread.start()
     shutil.copytree(models / "half_plus" / "2", tmp_path / "new")
     (tmp_path / "new").rename(base / "2")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while client.status()[-1].state != "END" and time.monotonic() < deadline:
       time.sleep(0.05)
     stop.set()

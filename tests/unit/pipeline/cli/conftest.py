@@ -62,7 +62,7 @@ def command(tmp_path):
       },
       capture_output=True,
       text=True,
-      timeout=60,
+      timeout=120,
       check=False,
     )
     assert done.stdout, done.stderr

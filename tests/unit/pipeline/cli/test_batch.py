@@ -161,7 +161,7 @@ def test_a_batch_that_is_stopped_leaves_nothing_under_its_name(dlpipe, tmp_path,
     assert time.monotonic() < deadline
     time.sleep(0.01)
   process.send_signal(number)
-  _, stderr = process.communicate(timeout=60)
+  _, stderr = process.communicate(timeout=120)
   assert process.returncode == code, stderr
   assert not (tmp_path / "out.jsonl").exists()
   if number == signal.SIGINT:

@@ -143,7 +143,7 @@ main(["doctor"])
   ) as process:
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=120)
   assert process.returncode == code
   assert stdout == "cleaned up\n"
   assert "Run the command again to go on from here." in stderr
@@ -184,7 +184,7 @@ main(["doctor"])
     env={"PYTHONPATH": str(_ROOT)},
     capture_output=True,
     text=True,
-    timeout=60,
+    timeout=120,
     check=False,
   )
   assert done.returncode == code

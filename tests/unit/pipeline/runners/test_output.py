@@ -25,7 +25,7 @@ LOG = {str(log)!r}
     capture_output=True,
     text=True,
     env={"PYTHONPATH": str(_ROOT), "PATH": "/usr/bin:/bin"},
-    timeout=60,
+    timeout=120,
   )
   if check:
     assert done.returncode == 0, done.stderr

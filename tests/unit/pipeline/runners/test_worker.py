@@ -16,7 +16,7 @@ from pipeline.runners import forks, worker
 from pipeline.runners.node_request import NodeRequest, ask_worker
 
 _REPOSITORY = pathlib.Path(__file__).resolve().parents[4]
-_TIMEOUT_S = 30
+_TIMEOUT_S = 120
 _CLIENT = """
 import json, os, sys
 from pipeline.runners.node_request import NodeRequest, ask_worker

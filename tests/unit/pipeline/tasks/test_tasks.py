@@ -71,7 +71,7 @@ def _python(*arguments, tasks):
     env={**os.environ, "PYTHONPATH": str(_ROOT), "DLPIPE_TASKS": tasks},
     capture_output=True,
     text=True,
-    timeout=60,
+    timeout=120,
     check=False,
   )
   return done.returncode, done.stdout.strip(), done.stderr.strip()

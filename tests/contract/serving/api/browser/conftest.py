@@ -39,7 +39,7 @@ _LAUNCH = (
   "import fcntl, os, sys; a, b = (fcntl.fcntl(int(n), fcntl.F_DUPFD, 10) for n in sys.argv[1:3]);"
   " os.dup2(a, 3); os.dup2(b, 4); os.execvp(sys.argv[3], sys.argv[3:])"
 )
-_TIMEOUT_S = 20
+_TIMEOUT_S = 120
 _KEYS = {"Tab": 9, "Enter": 13, " ": 32, "v": 86}
 _SHIFT, _CONTROL = 8, 2
 

@@ -16,7 +16,7 @@ def _run(line, folder, **environment):
     cwd=folder,
     env={"PATH": "/usr/bin:/bin", **environment},
     capture_output=True,
-    timeout=30,
+    timeout=120,
     check=True,
   )
   return json.loads(done.stdout)
@@ -27,7 +27,7 @@ def _bars(tab):
 
 
 def _wait_for(path):
-  deadline = time.monotonic() + 10
+  deadline = time.monotonic() + 120
   while not path.exists():
     assert time.monotonic() < deadline, path
     time.sleep(0.02)

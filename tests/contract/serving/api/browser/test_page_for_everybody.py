@@ -174,7 +174,7 @@ def test_errors_are_words(at, tmp_path):
     ["sh", "-c", tab.text("#curl-line").replace("curl ", "curl -s ", 1)],
     cwd=tmp_path,
     capture_output=True,
-    timeout=30,
+    timeout=120,
     check=True,
   )
   assert "Unknown image file format" in json.loads(done.stdout)["error"]

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import pathlib
+import select
 import socket
 import ssl
 import subprocess
@@ -22,6 +23,8 @@ MOST_BYTES = 200_000_000
 PREDICT = "/v1/models/half_plus:predict"
 TOKEN = "right"
 _TICKS = os.sysconf("SC_CLK_TCK")
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_PATIENCE_S = 60
 
 
 class Watch:
@@ -42,7 +45,7 @@ class Watch:
     return self
 
   def __exit__(self, kind, error, trace):
-    before, deadline = self._answers, time.monotonic() + 30
+    before, deadline = self._answers, time.monotonic() + 120
     while self._answers < before + 2 and not self._failures and time.monotonic() < deadline:
       time.sleep(0.01)
     self._is_over.set()
@@ -67,7 +70,7 @@ class Watch:
         status, _, answer = self._server.http("POST", PREDICT, body, **self._headers)
         assert (status, json.loads(answer)) == (200, {"predictions": [3.0]}), (status, answer)
         request = self._server.tools.predict_request("half_plus", {"x": [[2.0]]})
-        found = self._server.prediction.Predict(request, metadata=metadata, timeout=30)
+        found = self._server.prediction.Predict(request, metadata=metadata, timeout=120)
         assert found.outputs["y"].float_val == [3.0]
         self._answers += 1
       except Exception as err:
@@ -194,6 +197,40 @@ class Wire:
     for _ in range(size // len(piece)):
       if not self.send(piece):
         return
+
+  def status_while_sending(self, piece, size):
+    """The status of the answer, before which `size` bytes are sent as far as they are taken.
+
+    One thread does both, as two may not use a TLS connection at once. None where no answer comes.
+    """
+    self.socket.settimeout(0)
+    received, unsent = b"", b""
+    while b"\r\n\r\n" not in received:
+      try:
+        data = self.socket.recv(64 << 10)
+      except _NOT_NOW:
+        data = None
+      except OSError:  # it was cut off
+        break
+      if data is not None:
+        received += data
+        if not data:
+          break
+        continue
+      if not unsent and size > 0:
+        unsent, size = piece, size - len(piece)
+      is_waiting = not unsent
+      try:
+        unsent = unsent[self.socket.send(unsent) :] if unsent else b""
+      except _NOT_NOW:
+        is_waiting = True
+      except OSError:  # nothing more is taken
+        unsent, size = b"", 0
+      if is_waiting:
+        writing = [self.socket] if unsent else []
+        if not any(select.select([self.socket], writing, [], _PATIENCE_S)):
+          break
+    return int(received.split()[1]) if received else None
 
   def answer(self):
     """The status and body of the answer that comes."""

@@ -12,7 +12,7 @@ def _call(server, message, *, metadata=(), compression=None, method=CALL):
   address = f"127.0.0.1:{server.port}"
   with grpc.insecure_channel(address, options=options, compression=compression) as channel:
     try:
-      channel.unary_unary(method)(message, metadata=metadata, timeout=60)
+      channel.unary_unary(method)(message, metadata=metadata, timeout=120)
     except grpc.RpcError as err:
       return err.code().name
   return "OK"

@@ -37,13 +37,7 @@ ENDLESS_BODIES = {
 def _without_end(server, wire, first, piece, statuses, size=MANY):
   with server.watch(), wire(server) as connection:
     connection.send(first)
-    writer = threading.Thread(target=connection.send_on, args=(piece, size))
-    writer.start()
-    found = None
-    with contextlib.suppress(ConnectionError):
-      found = connection.answer()[0]
-    connection.socket.close()
-    writer.join()
+    found = connection.status_while_sending(piece, size)
   assert found in statuses
 
 
