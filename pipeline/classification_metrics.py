@@ -118,8 +118,7 @@ class Auc(metric_types.Metric):
   class that all examples of a slice have, or none, ranks nothing; a slice of such classes only has
   nan.
 
-  Its interval is Wilson's, as if each row of a class's rarer side were one trial: wider than need
-  be, and sound where every pair is ranked right.
+  Its interval is that of the class that tells least (`intervals.area`).
 
   Source: Hanley and McNeil 1982, "The Meaning and Use of the Area under a Receiver Operating
   Characteristic (ROC) Curve", https://doi.org/10.1148/radiology.143.1.7063747
@@ -317,5 +316,6 @@ class _AucCombiner(PairedCombiner):
     if not ranked.any():
       return self.output(math.nan, intervals.NONE, intervals.NONE)
     value = float(((own * below).sum(axis=1)[ranked] / pairs[ranked]).mean())
-    trials = float(np.minimum(others.sum(axis=1), own.sum(axis=1))[ranked].min())
-    return self.output(value, intervals.share(value * trials, trials), intervals.NONE)
+    least = np.argmin(np.where(ranked, np.minimum(others.sum(axis=1), own.sum(axis=1)), np.inf))
+    interval = intervals.area(value, own[least].sum(), others[least].sum())
+    return self.output(value, interval, intervals.NONE)

@@ -32,6 +32,23 @@ def share(right: float, count: float) -> Interval:
   return max(0.0, middle - half), min(1.0, middle + half)
 
 
+def area(value: float, positives: float, negatives: float) -> Interval:
+  """Of the area under a ROC curve: Wilson's, of as many trials as give the variance of the area.
+
+  That variance is Hanley and McNeil's, who take scores for exponentially distributed. Where every
+  pair is ranked right it is zero, and the number of trials is not.
+
+  Source: Hanley and McNeil 1982, "The Meaning and Use of the Area under a Receiver Operating
+  Characteristic (ROC) Curve", https://doi.org/10.1148/radiology.143.1.7063747
+  """
+  if min(positives, negatives) <= 0:
+    return NONE
+  more_positives = (positives - 1) * (1 - value) / (2 - value)
+  more_negatives = (negatives - 1) * value / (1 + value)
+  trials = positives * negatives / (1 + more_positives + more_negatives)
+  return share(value * trials, trials)
+
+
 def paired_shares(gained: float, lost: float, count: float) -> Interval:
   """Of how much larger one share is than another of the same rows.
 

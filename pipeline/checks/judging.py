@@ -1,13 +1,12 @@
 """Findings about the split that the gates judge by: one class, or too few examples for a bound.
 
 A bound is too much for a split if the 95 % interval of a model that just keeps it reaches more than
-half of the way to what guessing gets. Intervals: Wilson (1927) for accuracy, the same divided by
-the errors of the majority guess for skill, Hanley and McNeil (1982) for the area under the curve.
+half of the way to what guessing gets. The intervals are those that the metrics themselves get
+(`pipeline/intervals.py`), that of skill divided by the errors of the majority guess.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,6 @@ from components.records import EVAL, TRAIN, VAL
 from pipeline import intervals
 from pipeline.checks.finding import WARNING, Finding
 
-_Z = 1.96
 _NEED_TWO_CLASSES = ("skill", "auc")
 _FEW = 100  # of a metric without a formula for its interval, such as BLEU
 
@@ -55,11 +53,12 @@ def half_width(metric: str, bound: float, counts: Sequence[int]) -> float | None
     return None
   commonest = max(counts, default=0) / total
   if metric == "accuracy":
-    return _of_share(bound, total)
+    return _half(intervals.share(bound * total, total))
   if metric == "skill" and commonest < 1:
-    return _of_share(commonest + bound * (1 - commonest), total) / (1 - commonest)
+    right = (commonest + bound * (1 - commonest)) * total
+    return _half(intervals.share(right, total)) / (1 - commonest)
   if metric == "auc" and len(counts) == 2:
-    return _hanley_mcneil(bound, *counts)
+    return _half(intervals.area(bound, *counts))
   return None
 
 
@@ -139,17 +138,6 @@ def _present(counts: Mapping[str, int] | None) -> dict[str, int]:
   return {label: count for label, count in (counts or {}).items() if count}
 
 
-def _of_share(share: float, total: int) -> float:
-  low, high = intervals.share(share * total, total)
+def _half(interval: intervals.Interval) -> float:
+  low, high = interval
   return (high - low) / 2
-
-
-def _hanley_mcneil(area: float, positives: int, negatives: int) -> float:
-  two_positives = area / (2 - area)
-  two_negatives = 2 * area**2 / (1 + area)
-  variance = (
-    area * (1 - area)
-    + (positives - 1) * (two_positives - area**2)
-    + (negatives - 1) * (two_negatives - area**2)
-  )
-  return _Z * math.sqrt(max(variance, 0.0) / (positives * negatives))

@@ -26,6 +26,7 @@ def test_the_paired_interval_of_the_approval_ratings():
 def test_without_rows_there_is_no_interval():
   for found in (
     intervals.share(0, 0),
+    intervals.area(1, 0, 3),
     intervals.paired_shares(0, 0, 0),
     intervals.mean(0, 0, 0),
     intervals.mean(1, 1, 1),
@@ -54,3 +55,16 @@ def test_bootstrapped_sums_spread_as_sums_of_drawn_rows_do():
   # The sum of n rows of weight Poisson(1) has the standard deviation of n draws: 30.
   assert weights.sum(axis=0).std() == pytest.approx(30, rel=0.15)
   assert (weights[0] == intervals.bootstrap_weights(b"row 0")).all()
+
+
+@pytest.mark.parametrize(("area", "positives", "negatives"), [(0.8, 40, 40), (0.95, 15, 60)])
+def test_the_interval_of_an_area_holds_it_as_often_as_it_says(area, positives, negatives):
+  random = np.random.default_rng(5)
+  shift = {0.8: 1.1902, 0.95: 2.3262}[area]  # of two normal distributions with this area
+  held = 0
+  for _ in range(1000):
+    own, others = random.normal(shift, size=positives), random.normal(size=negatives)
+    value = (own[:, np.newaxis] > others).mean()
+    low, high = intervals.area(value, positives, negatives)
+    held += low <= area <= high
+  assert 0.93 <= held / 1000 <= 0.99
