@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pathlib
+import socket
 
 import pytest
 
@@ -27,6 +29,25 @@ def dataset():
     return str(path)
 
   return find
+
+
+@pytest.fixture(scope="session")
+def free_ports():
+  """Returns a function from a count to loopback ports that are free, and kept so for a server.
+
+  A port is held by a socket that does not listen: the system gives it to nobody who takes just any
+  (thousands of a test's own connections may), and a server that asks for it by number gets it.
+  """
+  with contextlib.ExitStack() as stack:
+
+    def find(count: int) -> list[int]:
+      sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+      for one in sockets:
+        one.bind(("127.0.0.1", 0))
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+      return [one.getsockname()[1] for one in sockets]
+
+    yield find
 
 
 @pytest.fixture(scope="session")

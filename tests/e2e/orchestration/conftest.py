@@ -14,7 +14,6 @@ import pathlib
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -29,7 +28,7 @@ Databases = Callable[[str], pathlib.Path]
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[Databases]:
+def postgresql(free_ports) -> Iterator[Databases]:
   """A PostgreSQL server; makes empty databases."""
   found = [shutil.which("initdb"), *sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))]
   initdb = next((path for path in reversed(found) if path), None)
@@ -37,7 +36,7 @@ def postgresql() -> Iterator[Databases]:
     pytest.skip("there is no PostgreSQL here; scripts/install-test-servers.sh installs it")
   programs = pathlib.Path(initdb).parent
   with _folder("postgres") as (home, user):
-    data, port = home / "data", _free_port()
+    data, port = home / "data", free_ports(1)[0]
     _run([initdb, "-D", data, "-U", "dlpipe", "-A", "trust", "--no-sync"], user)
     server = [programs / "postgres", "-D", data, "-k", home, "-p", port, "-c", "fsync=off"]
     options = ["-c", "listen_addresses=127.0.0.1"]
@@ -66,14 +65,14 @@ def postgresql() -> Iterator[Databases]:
 
 
 @pytest.fixture(scope="session")
-def mariadb() -> Iterator[Databases]:
+def mariadb(free_ports) -> Iterator[Databases]:
   """A MariaDB server; makes empty databases."""
   server = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin")
   install = shutil.which("mariadb-install-db")
   if server is None or install is None:
     pytest.skip("there is no MariaDB here; scripts/install-test-servers.sh installs it")
   with _folder("mysql") as (home, user):
-    data, port, address = home / "data", _free_port(), home / "server.sock"
+    data, port, address = home / "data", free_ports(1)[0], home / "server.sock"
     _run(
       [install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"],
       user,
@@ -160,9 +159,3 @@ def _until_it_answers(command: list[Any], user: str | None) -> None:
       return
     assert time.monotonic() < deadline, f"the server did not answer: {done.stderr}"
     time.sleep(0.1)
-
-
-def _free_port() -> int:
-  with socket.socket() as probe:
-    probe.bind(("127.0.0.1", 0))
-    return probe.getsockname()[1]

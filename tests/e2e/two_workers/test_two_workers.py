@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,12 +19,12 @@ _ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
-def together(tmp_path):
+def together(free_ports, tmp_path):
   """Starts one worker, or two that know each other; kills what is left of them."""
   with contextlib.ExitStack() as stack:
 
     def start(folder, count):
-      cluster = {"worker": [f"127.0.0.1:{_free_port()}" for _ in range(count)]}
+      cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(count)]}
       started = []
       for index in range(count):
         config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
@@ -48,11 +47,6 @@ def together(tmp_path):
       return started
 
     yield start
-
-
-def _free_port():
-  with socket.create_server(("127.0.0.1", 0)) as server:
-    return server.getsockname()[1]
 
 
 def _results(started):

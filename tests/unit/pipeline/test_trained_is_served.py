@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import socket
 import struct
 import zlib
 
@@ -124,7 +123,7 @@ class Everywhere:
 
 
 @pytest.fixture(scope="module")
-def everywhere(tmp_path_factory, graph):
+def everywhere(free_ports, tmp_path_factory, graph):
   """`Everywhere` by task's name; `seen` is the pixels, or the codes of the characters."""
   workspace = tmp_path_factory.mktemp("workspace")
   _export(
@@ -151,9 +150,7 @@ def everywhere(tmp_path_factory, graph):
     )
     + "}"
   )
-  with contextlib.ExitStack() as stack:
-    sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
-    rpc, rest = (each.getsockname()[1] for each in sockets)
+  rpc, rest = free_ports(2)
   found, _ = flags.parse(
     [f"--port={rpc}", f"--rest_api_port={rest}", f"--model_config_file={config}"]
   )

@@ -9,7 +9,6 @@ import json
 import os
 import pathlib
 import resource
-import socket
 import subprocess
 import sys
 import time
@@ -28,15 +27,6 @@ from serving.flags import check, parse
 from serving.server import ModelServer
 
 _STANDSTILL_S = 120
-
-
-def free_ports(count):
-  """Ports that nobody listens on."""
-  with contextlib.ExitStack() as stack:
-    sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-    for one in sockets:
-      one.bind(("127.0.0.1", 0))
-    return [one.getsockname()[1] for one in sockets]
 
 
 class Client:
@@ -110,8 +100,8 @@ class Client:
 class Local(Client):
   """A server in this process, which has TensorFlow already."""
 
-  def __init__(self, *flags):
-    super().__init__(*free_ports(2))
+  def __init__(self, ports, *flags):
+    super().__init__(*ports)
     given, unknown = parse(
       [
         f"--port={self.port}",
@@ -132,8 +122,8 @@ class Local(Client):
 class Process(Client):
   """A server as a user starts it."""
 
-  def __init__(self, log, *flags, limit_of_descriptors=None):
-    super().__init__(*free_ports(2))
+  def __init__(self, log, ports, *flags, limit_of_descriptors=None):
+    super().__init__(*ports)
     self._log = log
     arguments = [f"--port={self.port}", f"--rest_api_port={self.rest_port}", *map(str, flags)]
     with log.open("w") as out:
@@ -217,12 +207,12 @@ def write_config(path, *models):
 
 
 @pytest.fixture(scope="module")
-def start():
+def start(free_ports):
   """Returns a function that starts a server in this process; all stop after the module."""
   with contextlib.ExitStack() as stack:
 
     def started(*flags):
-      local = Local(*flags)
+      local = Local(free_ports(2), *flags)
       stack.callback(local.stop)
       local.server.start()
       return local
@@ -231,12 +221,12 @@ def start():
 
 
 @pytest.fixture(scope="session")
-def start_process(tmp_path_factory):
+def start_process(free_ports, tmp_path_factory):
   """Returns a function that starts a server in a process of its own."""
   folder, started = tmp_path_factory.mktemp("processes"), []
 
   def process(*flags, **options):
-    started.append(Process(folder / f"{len(started)}.log", *flags, **options))
+    started.append(Process(folder / f"{len(started)}.log", free_ports(2), *flags, **options))
     return started[-1]
 
   yield process
@@ -277,4 +267,3 @@ class _Tools:
   predict_request = staticmethod(predict_request)
   refused = staticmethod(refused)
   write_config = staticmethod(write_config)
-  free_ports = staticmethod(free_ports)

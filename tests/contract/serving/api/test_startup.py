@@ -54,9 +54,9 @@ def test_a_value_of_another_type_shows_all_flags():
   )
 
 
-def test_a_model_that_cannot_be_loaded_ends_the_process(tmp_path, tools):
+def test_a_model_that_cannot_be_loaded_ends_the_process(tmp_path, free_ports):
   (tmp_path / "1").mkdir()
-  (port,) = tools.free_ports(1)
+  (port,) = free_ports(1)
   code, output = _run(f"--port={port}", f"--model_base_path={tmp_path}", "--max_num_load_retries=0")
   assert code == 255
   assert output == (
@@ -131,8 +131,8 @@ def test_an_unknown_flag_is_reported_and_survived():
   assert "TensorFlow ModelServer" in output
 
 
-def test_a_flag_that_is_nearly_one_of_ours_opens_nothing(models, tools):
-  (port,) = tools.free_ports(1)
+def test_a_flag_that_is_nearly_one_of_ours_opens_nothing(models, free_ports):
+  (port,) = free_ports(1)
   code, output = _run(
     f"--port={port}", f"--model_base_path={models / 'half_plus'}", "--auth_token_file=/x"
   )

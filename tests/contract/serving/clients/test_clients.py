@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-import socket
 import threading
 import time
 
@@ -35,11 +34,8 @@ KINDS = ["rest", "grpc"]
 
 
 @contextlib.contextmanager
-def serve(*flags):
+def serve(ports, *flags):
   """Yields the endpoints of a server, (REST, gRPC)."""
-  with contextlib.ExitStack() as stack:
-    sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
-    ports = [each.getsockname()[1] for each in sockets]
   found, unknown = server_flags.parse([
     f"--port={ports[0]}", f"--rest_api_port={ports[1]}", "--max_num_load_retries=0", *flags,
   ])  # fmt: skip
@@ -53,7 +49,7 @@ def serve(*flags):
 
 
 @pytest.fixture(scope="module")
-def endpoints(models, tmp_path_factory):
+def endpoints(models, free_ports, tmp_path_factory):
   config = tmp_path_factory.mktemp("config") / "models.config"
   entries = [
     f'config {{ name: "{name}" base_path: "{models / name}" model_platform: "tensorflow" '
@@ -67,7 +63,9 @@ def endpoints(models, tmp_path_factory):
   ]
   config.write_text(f"model_config_list {{ {' '.join(entries)} }}")
   with serve(
-    f"--model_config_file={config}", "--allow_version_labels_for_unavailable_models"
+    free_ports(2),
+    f"--model_config_file={config}",
+    "--allow_version_labels_for_unavailable_models",
   ) as found:
     yield found
 
@@ -240,12 +238,15 @@ def test_rest_and_grpc_agree_on_strings(both, array):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_swap_is_not_seen_by_those_who_ask_for_the_newest(models, tmp_path, kind):
+def test_a_swap_is_not_seen_by_those_who_ask_for_the_newest(models, free_ports, tmp_path, kind):
   base = tmp_path / "m"
   shutil.copytree(models / "half_plus" / "1", base / "1")
   with (
     serve(
-      "--model_name=m", f"--model_base_path={base}", "--file_system_poll_wait_seconds=1"
+      free_ports(2),
+      "--model_name=m",
+      f"--model_base_path={base}",
+      "--file_system_poll_wait_seconds=1",
     ) as found,
     connect(found[kind], "m") as client,
   ):
@@ -272,11 +273,14 @@ def test_a_swap_is_not_seen_by_those_who_ask_for_the_newest(models, tmp_path, ki
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_tokens(models, tmp_path, kind):
+def test_tokens(models, free_ports, tmp_path, kind):
   tokens = tmp_path / "tokens"
   tokens.write_text("letmein\n")
   with serve(
-    "--model_name=m", f"--model_base_path={models / 'doubler'}", f"--auth_tokens_file={tokens}"
+    free_ports(2),
+    "--model_name=m",
+    f"--model_base_path={models / 'doubler'}",
+    f"--auth_tokens_file={tokens}",
   ) as found:
     with connect(found[kind], "m", token="letmein") as client:
       assert client.predict([[1, 2, 3]])["doubled"].tolist() == [[2, 4, 6]]

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 import time
@@ -106,7 +105,7 @@ def airflow_programs() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def start_airflow(airflow_programs, postgresql, tmp_path_factory):
+def start_airflow(airflow_programs, postgresql, free_ports, tmp_path_factory):
   """Returns a context manager: an Airflow that reads the DAGs of one folder."""
 
   @contextlib.contextmanager
@@ -114,7 +113,7 @@ def start_airflow(airflow_programs, postgresql, tmp_path_factory):
     home = tmp_path_factory.mktemp("airflow")
     server = json.loads(postgresql(f"airflow_{os.getpid()}").read_text())["postgresql"]
     address = "{user}:{password}@{host}:{port}/{dbname}".format(**server)
-    port = _free_port()
+    [port] = free_ports(1)
     settings = {
       "CORE__EXECUTOR": "LocalExecutor",
       "CORE__DAGS_FOLDER": str(dags),
@@ -222,12 +221,6 @@ def _process(
     except subprocess.TimeoutExpired:
       process.kill()
       process.wait()
-
-
-def _free_port() -> int:
-  with socket.socket() as probe:
-    probe.bind(("127.0.0.1", 0))
-    return probe.getsockname()[1]
 
 
 def _output(command: Sequence[str | os.PathLike[str]], environment: Mapping[str, str]) -> str:

@@ -1,9 +1,7 @@
 """`dlpipe predict --endpoint`: a real server of a small model, over both protocols."""
 
-import contextlib
 import json
 import pathlib
-import socket
 import subprocess
 import sys
 
@@ -30,14 +28,12 @@ class Shout(tf.Module):
 
 
 @pytest.fixture(scope="module")
-def endpoints(tmp_path_factory):
+def endpoints(free_ports, tmp_path_factory):
   """URLs of a server with version 4 of a model `sentiment`, by scheme."""
   base = tmp_path_factory.mktemp("base")
   module = Shout()
   tf.saved_model.save(module, str(base / "4"), signatures=module.__call__)
-  with contextlib.ExitStack() as stack:
-    sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
-    rpc, rest = (each.getsockname()[1] for each in sockets)
+  rpc, rest = free_ports(2)
   found, _ = flags.parse([
     f"--port={rpc}", f"--rest_api_port={rest}", "--model_name=sentiment",
     f"--model_base_path={base}",
@@ -106,9 +102,8 @@ def _refusal(*arguments):
   return type(done.exception), str(done.exception)
 
 
-def test_no_server():
-  with socket.create_server(("127.0.0.1", 0)) as listener:
-    port = listener.getsockname()[1]
+def test_no_server(free_ports):
+  [port] = free_ports(1)
   for scheme in ("http", "grpc"):
     kind, message = _refusal("--endpoint", f"{scheme}://127.0.0.1:{port}", "--timeout", "0.5")
     assert kind is DlpipeError
