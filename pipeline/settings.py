@@ -20,7 +20,8 @@ from components.errors import BadInputError
 from pipeline import value_kinds
 from pipeline.config import PipelineConfig
 from pipeline.known_settings import Setting, known_settings
-from pipeline.task import TRAIN_NAMES, Task
+from pipeline.task import Task
+from pipeline.unread_settings import require_read
 
 # What reading a text as YAML raises: also on a day that no month has, and on deep nesting.
 _YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
@@ -125,29 +126,8 @@ def make_config(
     )
   except pydantic.ValidationError as err:
     raise BadInputError("\n".join(_explain(e) for e in err.errors())) from err
-  _require_read(task, config)
+  require_read(task, config)
   return config
-
-
-def _require_read(task: Task, config: PipelineConfig) -> None:
-  """Refuses what the user said of the model and the chosen model has no use for.
-
-  Raises:
-    BadInputError: one line a name, with what to do instead.
-  """
-  unread = dict(task.unread(config.hyperparameters(task))) if task.unread else {}
-  lifted = set(task.lifted_epochs) - config.said - set(unread)
-  if config.model.get("min_steps") and not lifted:
-    unread["min_steps"] = (
-      "lifts only epochs that are not set, and all that count here are. Leave it out"
-    )
-  if refused := sorted(config.said & set(unread)):
-    raise BadInputError("\n".join(f"{_full_name(task, n)} {unread[n]}." for n in refused))
-
-
-def _full_name(task: Task, name: str) -> str:
-  section = "train" if name in TRAIN_NAMES else "decode" if name in task.decoding else "model"
-  return f"{section}.{name}"
 
 
 def _file_items(path: str | None) -> Iterable[tuple[str, str, Any]]:

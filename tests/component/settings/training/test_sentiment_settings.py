@@ -1,0 +1,166 @@
+"""What every setting of `model` of the sentiment task does to its model and to what it is trained on."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from components.errors import BadInputError
+
+TASKS = ("sentiment",)
+SECTIONS = ("model",)
+
+
+def _vocabulary(prepared) -> list[str]:
+  return [word.decode() for word in prepared.output.vocabulary_by_name("words")]
+
+
+def _check_max_words(desk) -> None:
+  usual = desk.prepared().values["word_ids"]
+  cut = desk.prepared("model.max_words=6").values["word_ids"]
+  assert (usual != 0).sum(axis=1).max() > 6
+  assert (cut != 0).sum(axis=1).max() == 6
+
+
+def _check_vocabulary_size(desk) -> None:
+  assert len(_vocabulary(desk.prepared("model.vocabulary_size=30"))) == 30
+
+
+def _check_min_frequency(desk) -> None:
+  often, once = (_vocabulary(desk.prepared(f"model.min_frequency={number}")) for number in (4, 1))
+  assert 0 < len(often) < len(_vocabulary(desk.prepared())) < len(once)
+
+
+def _table_rows(seen, layer: str) -> list[int]:
+  return [weight.shape[0] for weight in seen.model.get_layer(layer).weights]
+
+
+def _check_part_buckets(desk) -> None:
+  seen = desk.seen("model.part_buckets=64")
+  assert 65 in _table_rows(seen, "bag_words")
+  assert 65 in _table_rows(seen, "reader1_words")
+  assert desk.prepared("model.part_buckets=64").values["start_ids"].max() <= 64
+
+
+def _check_pair_buckets(desk) -> None:
+  assert 77 in _table_rows(desk.seen("model.pair_buckets=77"), "bag_pairs")
+
+
+def _bag_weights(seen) -> np.ndarray:
+  return np.concatenate([np.ravel(w) for w in seen.model.get_layer("bag_words").get_weights()])
+
+
+def _check_bag_start(desk) -> None:
+  nothing, half, whole = (
+    _bag_weights(desk.seen(f"model.bag_start={part}")) for part in (0, 0.5, 1)
+  )
+  assert not nothing.any()
+  assert half.any()
+  np.testing.assert_allclose(2 * half, whole, rtol=1e-5)
+
+
+def _check_bag_epochs(desk) -> None:
+  assert desk.seen("model.bag_epochs=5").fits[0].epochs == 5
+
+
+def _check_bag_learning_rate(desk) -> None:
+  assert desk.seen("model.bag_learning_rate=0.02").fits[0].rate == pytest.approx(0.02)
+
+
+def _check_bag_l2(desk) -> None:
+  def shrinkage(value: float) -> float:
+    model = desk.seen(f"model.bag_l2={value}").model
+    return float(sum(model.losses))
+
+  assert shrinkage(0) == 0
+  assert shrinkage(0.5) == pytest.approx(5 * shrinkage(0.1), rel=1e-4)
+
+
+def _readers(seen) -> list[str]:
+  names = {layer.name.split("_")[0] for layer in seen.model.layers}
+  return sorted(name for name in names if name.startswith("reader"))
+
+
+def _check_readers(desk) -> None:
+  two, none = desk.seen("model.readers=2"), desk.seen("model.readers=0")
+  assert (_readers(two), _readers(none)) == (["reader1", "reader2"], [])
+  assert (len(two.fits), len(none.fits)) == (2, 1)
+  theirs = [
+    *("model.cell=gru", "model.units=4", "model.word_units=4", "model.word_dropout=0.1"),
+    *("model.dropout=0.1", "train.epochs=2", "train.learning_rate=0.1", "model.embeddings=x"),
+  ]
+  for setting in theirs:
+    with pytest.raises(BadInputError, match=f"^{setting.split('=')[0]} is the readers', and there"):
+      desk.run(desk.task, "model.readers=0", setting)
+
+
+def _check_cell(desk) -> None:
+  assert len(desk.seen("model.cell=gru").layers(keras.layers.GRU)) == 2
+  assert len(desk.seen("model.cell=lstm").layers(keras.layers.LSTM)) == 2
+
+
+def _check_units(desk) -> None:
+  assert [each.units for each in desk.seen("model.units=5").layers(keras.layers.GRU)] == [5, 5]
+
+
+def _word_units(seen) -> set[int]:
+  return {weight.shape[1] for weight in seen.model.get_layer("reader1_words").weights}
+
+
+def _check_word_units(desk) -> None:
+  assert _word_units(desk.seen("model.word_units=9")) == {9}
+  assert _word_units(desk.seen("model.word_units=null")) == {64}
+
+
+def _check_embeddings(desk) -> None:
+  words = _vocabulary(desk.prepared())[:5]
+  path = desk.folder / "vectors.txt"
+  path.write_text("".join(f"{word} 1.5 -2 0.25\n" for word in words), encoding="utf-8")
+  seen = desk.seen(f"model.embeddings={path}")
+  assert _word_units(seen) == {3}
+  tables = seen.model.get_layer("reader1_words").get_weights()
+  assert sum((table == [1.5, -2, 0.25]).all(axis=1).sum() for table in tables) == 5
+  with pytest.raises(BadInputError, match=r"model\.word_units=9 does not fit the vectors of"):
+    desk.run(desk.task, f"model.embeddings={path}", "model.word_units=9")
+
+
+def _check_word_dropout(desk) -> None:
+  [dropout] = desk.seen("model.word_dropout=0.45").layers(keras.layers.SpatialDropout1D)
+  assert dropout.rate == 0.45
+
+
+def _check_reader_dropout(desk) -> None:
+  rates = [
+    each.rate
+    for each in desk.seen("model.dropout=0.45").layers(keras.layers.Dropout)
+    if not isinstance(each, keras.layers.SpatialDropout1D)
+  ]
+  assert rates == [0.45]
+
+
+_CHECKS = {
+  "max_words": _check_max_words,
+  "vocabulary_size": _check_vocabulary_size,
+  "min_frequency": _check_min_frequency,
+  "part_buckets": _check_part_buckets,
+  "pair_buckets": _check_pair_buckets,
+  "bag_start": _check_bag_start,
+  "bag_epochs": _check_bag_epochs,
+  "bag_learning_rate": _check_bag_learning_rate,
+  "bag_l2": _check_bag_l2,
+  "readers": _check_readers,
+  "cell": _check_cell,
+  "units": _check_units,
+  "word_units": _check_word_units,
+  "embeddings": _check_embeddings,
+  "word_dropout": _check_word_dropout,
+  "dropout": _check_reader_dropout,
+}
+
+
+def test_it_changes_what_is_built_or_how_it_is_trained(setting, desk):
+  if setting.name == "min_steps":
+    desk.check_min_steps()
+  else:
+    _CHECKS[setting.name](desk)

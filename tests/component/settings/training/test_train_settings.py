@@ -1,0 +1,67 @@
+"""What every setting of `train` does to how each task is trained.
+
+The phase that `train.epochs` and `train.learning_rate` are of comes last.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from components.errors import BadInputError
+
+SECTIONS = ("train",)
+
+
+def _check_epochs(desk) -> None:
+  assert desk.seen("train.epochs=3").fits[-1].epochs == 3
+
+
+def _check_batch_size(desk) -> None:
+  assert desk.seen("train.batch_size=25").fits[-1].sizes == [10, 25, 25]
+
+
+def _check_learning_rate(desk) -> None:
+  assert desk.seen("train.learning_rate=7e-3").fits[-1].rate == pytest.approx(7e-3)
+
+
+def _check_patience(desk) -> None:
+  asked = ["train.epochs=16", "train.patience=2"]
+  # It counts from the thirteenth epoch on.
+  assert desk.seen(*asked).fits[-1].ends_after == 14
+  for settings in (["train.epochs=16", "train.patience=12"], ["train.epochs=4"] + asked[1:]):
+    with pytest.raises(BadInputError, match=r"^train\.patience changes nothing here"):
+      desk.run(desk.task, *settings)
+
+
+def _check_seed(desk) -> None:
+  first, again, other = (
+    desk.seen(f"train.seed={n}", "train.batch_size=10").fits for n in (5, 5, 6)
+  )
+  assert (first[0].weights, first[0].first) == (again[0].weights, again[0].first)
+  assert first[-1].weights != other[-1].weights
+  assert first[0].first != other[0].first
+
+
+def _check_cache_mb(desk) -> None:
+  assert desk.seen().in_memory
+  assert not desk.seen("train.cache_mb=0").in_memory
+
+
+def _check_mixed_precision(desk) -> None:
+  assert desk.seen("train.mixed_precision=false").fits[0].policy == "float32"
+  assert desk.seen("train.mixed_precision=true").fits[0].policy == "mixed_float16"
+
+
+_CHECKS = {
+  "epochs": _check_epochs,
+  "batch_size": _check_batch_size,
+  "learning_rate": _check_learning_rate,
+  "patience": _check_patience,
+  "seed": _check_seed,
+  "cache_mb": _check_cache_mb,
+  "mixed_precision": _check_mixed_precision,
+}
+
+
+def test_it_changes_how_a_task_is_trained(task_name, setting, desk):
+  _CHECKS[setting.name](desk)
