@@ -52,7 +52,7 @@ def require_read(task: Task, config: PipelineConfig) -> None:
 
 
 def require_read_by_layout(
-  task: Task, names: AbstractSet[str], *, layout: str, given_splits: Sequence[str], path: str
+  task: Task, names: AbstractSet[str], *, layout: str, path: str
 ) -> None:
   """Refuses what the user said of the data and the layout that is read has no use for.
 
@@ -60,22 +60,35 @@ def require_read_by_layout(
     task: whose data it is.
     names: what the user said, of `said`.
     layout: the source that reads.
+    path: the input.
+
+  Raises:
+    BadInputError: naming the setting, and the layouts that read it.
+  """
+  reads = task.sources[layout].options
+  for option in task.data_options:
+    name = f"data.{option}"
+    if name not in names or reads is None or option in (*reads, *task.input_bounds):
+      continue
+    others = [n for n, s in task.sources.items() if s.options is None or option in s.options]
+    way = f", or name the layout with --set data.source={others[0]}" if others else ""
+    raise BadInputError(
+      f"{name} is for {' or '.join(others) or 'no layout'}, and {path!r} is read as {layout}. "
+      f"Leave it out{way}"
+    )
+
+
+def require_drawn(names: AbstractSet[str], *, given_splits: Sequence[str], path: str) -> None:
+  """Refuses the fraction of a split that is not drawn, because the input has it.
+
+  Args:
+    names: what the user said, of `said`.
     given_splits: the splits that the input draws itself.
     path: the input.
 
   Raises:
-    BadInputError: naming the settings, and the layouts that read them.
+    BadInputError: naming the setting.
   """
-  reads = task.sources[layout].options
-  for name in sorted(names & {f"data.{option}" for option in task.data_options}):
-    option = name.removeprefix("data.")
-    if reads is None or option in (*reads, *task.input_bounds):
-      continue
-    others = [n for n, s in task.sources.items() if s.options is None or option in s.options]
-    raise BadInputError(
-      f"{name} is for {' or '.join(others) or 'no layout'}, and {path!r} is read as {layout}. "
-      + (f"Leave it out, or name the layout with --set data.source={others[0]}" if others else "")
-    )
   for split, name in ((VAL, "data.val_fraction"), (EVAL, "data.eval_fraction")):
     if name in names and split in given_splits:
       raise BadInputError(

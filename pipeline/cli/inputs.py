@@ -144,12 +144,11 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
   schema_path(known.name)
   try:
     source_name, source = choose_source(known, config)
+    unread_settings.require_read_by_layout(known, said, layout=source_name, path=path)
     plan = source.plan(path, config.data_options(known))
   except BadInputError as err:
     raise (err if config.data.source else wrong_task.explain(err, known, path)) from err
-  unread_settings.require_read_by_layout(
-    known, said, layout=source_name, given_splits=plan.given_splits, path=path
-  )
+  unread_settings.require_drawn(said, given_splits=plan.given_splits, path=path)
   hyperparameters = config.hyperparameters(known)
   if known.infer_hyperparameters:
     hyperparameters |= known.infer_hyperparameters(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 from typing import Any
@@ -33,6 +34,16 @@ def pytest_generate_tests(metafunc):
   metafunc.parametrize(
     ("task_name", "setting"), rows, ids=[f"{name}-{each.key}" for name, each in rows]
   )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fingerprints_once():
+  """Reads the code, which stays as it is, once and not for each pipeline that is drawn."""
+  from pipeline import assembly
+
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(assembly, "code_fingerprint", functools.cache(assembly.code_fingerprint))
+    yield
 
 
 @pytest.fixture(scope="session")

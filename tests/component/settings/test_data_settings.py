@@ -121,7 +121,11 @@ def _records_of_pictures(desk: Desk) -> pathlib.Path:
   )
 
 
-_TEXTS = [f"the film number {number} was {_CLASSES[number % 2]} to see" for number in range(8)]
+_MORE = " and it went on for hours and hours until the very end"  # of the last two
+_TEXTS = [
+  f"the film number {number} was {_CLASSES[number % 2]} to see{_MORE if number > 5 else ''}"
+  for number in range(8)
+]
 
 
 def _table_of_texts(desk: Desk, mark: str = ",", header: bool = True) -> pathlib.Path:
@@ -140,8 +144,8 @@ def _folder_of_texts(desk: Desk) -> pathlib.Path:
 
 
 def _lines_of_texts(desk: Desk) -> pathlib.Path:
-  lines = [f"{_CLASSES[n % 2]}\t{text}\t{'ab'[n // 4]}" for n, text in enumerate(_TEXTS)]
-  return desk.write("lines.txt", "\n".join(lines) + "\n")
+  lines = [f"__label__{_CLASSES[number % 2]} {text}\n" for number, text in enumerate(_TEXTS)]
+  return desk.write("lines.txt", "".join(lines))
 
 
 def _records_of_texts(desk: Desk) -> pathlib.Path:
@@ -160,8 +164,12 @@ def _records_of_texts(desk: Desk) -> pathlib.Path:
 
 
 _PAIRS = [
-  (f"I have seen {n} old houses today.", f"Ich habe heute {n} alte Häuser gesehen.")
-  for n in ("two", "three", "four", "five", "six", "seven", "eight", "nine")
+  (f"I have seen {n} old houses today{more}.", f"Ich habe heute {n} alte Häuser gesehen{more}.")
+  for n, more in zip(
+    ("two", "three", "four", "five", "six", "seven", "eight", "nine"),
+    [""] * 6 + [_MORE] * 2,
+    strict=True,
+  )
 ]
 
 
@@ -202,10 +210,10 @@ _INPUTS: Mapping[tuple[str, str], Callable[[Desk], pathlib.Path]] = {
   ("translation", "tsv"): _two_columns,
   ("translation", "aligned"): _aligned,
 }
-_TABLES = {
-  "images": ("manifest", _table_of_pictures),
-  "sentiment": ("table", _table_of_texts),
-  "translation": ("table", _table_of_pairs),
+_TABLES: Mapping[str, Callable[..., pathlib.Path]] = {
+  "images": _table_of_pictures,
+  "sentiment": _table_of_texts,
+  "translation": _table_of_pairs,
 }
 
 
@@ -214,7 +222,7 @@ _TABLES = {
 
 def _check_source(desk: Desk) -> None:
   task = get_task(desk.task)
-  path = _TABLES[desk.task][1](desk)
+  path = _TABLES[desk.task](desk)
   for name in task.sources:
     config = make_config(task, data_path=str(path), workspace="w", settings=[f"data.source={name}"])
     assert choose_source(task, config) == (name, task.sources[name])
@@ -229,9 +237,12 @@ def _verdict(desk: Desk, *settings: str) -> bool:
   given = desk.given_to("DataGate", *settings)
   anomaly = anomalies_pb2.Anomalies()
   anomaly.anomaly_info["label"].severity = anomalies_pb2.AnomalyInfo.WARNING
-  lost = {"odd": {"count": 2, "reason": "cannot be decoded"}}
+  lost = {"odd": {"named": True, "reasons": {"cannot be decoded": 2}}}
   checks = judge(
-    anomalies={"train": anomaly if "min_severity" in str(settings) else anomalies_pb2.Anomalies()},
+    anomalies={
+      "train": anomaly if "min_severity" in str(settings) else anomalies_pb2.Anomalies(),
+      **dict.fromkeys(("val", "eval"), anomalies_pb2.Anomalies()),
+    },
     summary={
       "examples": {"train": 8, "val": 1, "eval": 1},
       "quarantined": 2 if "max_bad_fraction" in str(settings) else 0,
@@ -270,7 +281,7 @@ def _check_fraction(split: str) -> Callable[[Desk], None]:
     drawn = [rule.split_of(content_key(bytes([n % 256, n // 256])), None) for n in range(2000)]
     assert drawn.count(split) / 2000 == pytest.approx(0.4, abs=0.04)
     # Where the input has that split, nothing is drawn into it.
-    _, write = _TABLES[desk.task]
+    write = _TABLES[desk.task]
     with pytest.raises(BadInputError, match=f"^data.{split}_fraction is for splits that are drawn"):
       desk.run(
         desk.task,
@@ -282,15 +293,13 @@ def _check_fraction(split: str) -> Callable[[Desk], None]:
   return check
 
 
-def _check_bound(name: str, feature: str) -> Callable[[Desk], None]:
+def _check_bound(name: str, most: int) -> Callable[[Desk], None]:
   def check(desk: Desk) -> None:
-    layout, write = _TABLES[desk.task]
-    data, usual = write(desk), desk.read(write(desk))
-    assert not usual[1]
-    sizes = {"max_pixels": 100, "max_chars": max(map(len, _texts(usual[0], feature))) - 1}
-    records, rejected = desk.read(data, f"data.{name}={sizes[name]}")
-    assert 0 < len(rejected) < len(usual[0])
-    assert len(records) + len(rejected) == len(usual[0])
+    data = _TABLES[desk.task](desk)
+    assert desk.read(data)[1] == []
+    records, rejected = desk.read(data, f"data.{name}={most}")
+    assert (len(records), len(rejected)) == (6, 2)
+    assert all(f"data.{name} = {most}" in each.reason for each in rejected)
 
   return check
 
@@ -318,7 +327,7 @@ def _values(records: Sequence[Record], feature: str) -> list[Any]:
 
 
 def _check_split_column(desk: Desk) -> None:
-  data = _TABLES[desk.task][1](desk)
+  data = _TABLES[desk.task](desk)
   assert {record.split for record in desk.read(data)[0]} == {None}
   records, _ = desk.read(data, "data.split_column=part")
   counts = [sum(r.split == name for r in records) for name in ("train", "val", "eval")]
@@ -326,7 +335,7 @@ def _check_split_column(desk: Desk) -> None:
 
 
 def _check_separator(desk: Desk) -> None:
-  write = _TABLES[desk.task][1]
+  write = _TABLES[desk.task]
   data = write(desk, mark=";")
   with pytest.raises(BadInputError):
     desk.run(desk.task, data=data)
@@ -335,7 +344,7 @@ def _check_separator(desk: Desk) -> None:
 
 
 def _check_header(desk: Desk) -> None:
-  write = _TABLES[desk.task][1]
+  write = _TABLES[desk.task]
   data = write(desk, header=False)
   first, second = {
     "images": ("path", "label"),
@@ -349,9 +358,11 @@ def _check_header(desk: Desk) -> None:
 
 
 def _check_label_from(desk: Desk) -> None:
-  data = _lines_of_texts(desk)
-  assert set(_texts(desk.read(data, "data.label_from=first")[0], "label")) == {*_CLASSES}
-  assert set(_texts(desk.read(data, "data.label_from=last")[0], "label")) == {"a", "b"}
+  lines = [f"{_CLASSES[n % 2]}\t{text}\t{'ab'[n // 4]}\n" for n, text in enumerate(_TEXTS)]
+  data = desk.write("lines.txt", "".join(lines))
+  for place, labels in (("first", {*_CLASSES}), ("last", {"a", "b"})):
+    records, _ = desk.read(data, f"data.label_from={place}", "data.source=lines")
+    assert set(_texts(records, "label")) == labels
   away = dataclasses.replace(desk, folder=desk.folder / "folders")
   with pytest.raises(BadInputError, match="^data.label_from is for lines, and "):
     desk.run(desk.task, "data.label_from=first", data=_folder_of_texts(away))
@@ -382,10 +393,13 @@ def _check_columns(option: str, column: str, feature: str) -> Callable[[Desk], N
 
 def _check_languages(desk: Desk) -> None:
   data = _aligned(desk)
-  english = ["data.source_language=en", "data.target_language=de"]
-  usual, named = desk.read(data)[0], desk.read(data, *english)[0]
-  assert _texts(usual, "text") == _texts(named, "target")
-  assert _texts(usual, "target") == _texts(named, "text")
+  english, german = (
+    [f"data.source_language={source}", f"data.target_language={target}"]
+    for source, target in (("en", "de"), ("de", "en"))
+  )
+  first, second = desk.read(data, *english)[0], desk.read(data, *german)[0]
+  assert _texts(first, "text") == _texts(second, "target")
+  assert _texts(first, "target") == _texts(second, "text")
   away = dataclasses.replace(desk, folder=desk.folder / "table")
   for setting in english:
     with pytest.raises(BadInputError, match=r"^data\.\w+_language is for aligned, and "):
@@ -404,18 +418,18 @@ _SHARED: Mapping[str, Callable[[Desk], None]] = {
   "header": _check_header,
 }
 _OWN: Mapping[tuple[str, str], Callable[[Desk], None]] = {
-  ("images", "max_pixels"): _check_bound("max_pixels", "image"),
+  ("images", "max_pixels"): _check_bound("max_pixels", 100),
   ("images", "path_column"): _check_named("path_column", "file", "image", ["manifest"]),
   ("images", "label_column"): _check_named("label_column", "kind", "label", ["manifest"]),
   ("images", "image_feature"): _check_named("image_feature", "other", "image", ["tfrecord"]),
   ("images", "label_feature"): _check_named("label_feature", "kind", "label", ["tfrecord"]),
-  ("sentiment", "max_chars"): _check_bound("max_chars", "text"),
+  ("sentiment", "max_chars"): _check_bound("max_chars", 60),
   ("sentiment", "text_column"): _check_named("text_column", "title", "text", ["table"]),
   ("sentiment", "label_column"): _check_named("label_column", "kind", "label", ["table"]),
   ("sentiment", "text_feature"): _check_named("text_feature", "title", "text", ["tfrecord"]),
   ("sentiment", "label_feature"): _check_named("label_feature", "kind", "label", ["tfrecord"]),
   ("sentiment", "label_from"): _check_label_from,
-  ("translation", "max_chars"): _check_bound("max_chars", "text"),
+  ("translation", "max_chars"): _check_bound("max_chars", 60),
   ("translation", "source_column"): _check_columns("source_column", "english", "text"),
   ("translation", "target_column"): _check_columns("target_column", "german", "target"),
   ("translation", "reverse"): _check_reverse,
@@ -427,6 +441,10 @@ _OWN: Mapping[tuple[str, str], Callable[[Desk], None]] = {
 def test_it_changes_what_is_read(task_name, setting, desk):
   check = _OWN.get((task_name, setting.name)) or _SHARED[setting.name]
   check(desk)
+
+
+# What cannot be guessed.
+_TOLD = {("translation", "aligned"): ("data.source_language=en", "data.target_language=de")}
 
 
 class _Recording(dict):
@@ -447,7 +465,8 @@ class _Recording(dict):
 
 @pytest.mark.parametrize(("task_name", "layout"), list(_INPUTS))
 def test_a_layout_reads_what_it_says_that_it_reads(task_name, layout, desk):
-  inputs = desk.run(task_name, data=_INPUTS[task_name, layout](desk))
+  data = _INPUTS[task_name, layout](desk)
+  inputs = desk.run(task_name, *_TOLD.get((task_name, layout), ()), data=data)
   assert inputs.source is inputs.task.sources[layout]
   options = _Recording(inputs.config.data_options(inputs.task))
   records, _ = _read(inputs, options)
