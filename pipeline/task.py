@@ -46,8 +46,8 @@ class Source:
     matches: whether the path has this layout; looks at names and first bytes only.
     plan: `(path, data options) -> SourcePlan`; raises `BadInputError` on input that cannot be used.
     read: `(shard, data options) -> records`; runs on Beam workers, must be importable by name.
-    options: which data options it reads beside the task's `input_bounds`; a user who sets another is
-      refused. None for all.
+    options: which data options it reads beside the task's `input_bounds`; None for all. A user who
+      sets another is refused.
     usual_columns: what else columns of a table are called, in lower case, by the task's name for
       them, such as `{"text": ("review",)}`; `dlpipe batch` finds its inputs by them, too.
   """

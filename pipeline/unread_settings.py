@@ -51,9 +51,7 @@ def require_read(task: Task, config: PipelineConfig) -> None:
     raise BadInputError("\n".join(f"{name} {unread[name]}." for name in refused))
 
 
-def require_read_by_layout(
-  task: Task, names: AbstractSet[str], *, layout: str, path: str
-) -> None:
+def require_read_by_layout(task: Task, names: AbstractSet[str], *, layout: str, path: str) -> None:
   """Refuses what the user said of the data and the layout that is read has no use for.
 
   Args:
@@ -154,12 +152,10 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
   epochs = _fixed_epochs(task, config)
   told, usual = config.train.patience, TrainConfig().patience
   if epochs and not any(patience.can_end(each, epochs) for each in (told, usual)):
-    yield (
-      "train.patience",
-      f"changes nothing here: it counts in the last quarter of a schedule, and that is "
-      f"{epochs - patience.counts_from(epochs)} of {epochs} epochs. Set it below that, train more "
-      "epochs, or leave it out",
-    )
+    quarter = epochs - patience.counts_from(epochs)
+    what = f"it counts in the last quarter of a schedule, and that is {quarter} of {epochs} epochs"
+    way = "Set it below that, train more epochs, or leave it out"
+    yield "train.patience", f"changes nothing here: {what}. {way}"
 
 
 def _fixed_epochs(task: Task, config: PipelineConfig) -> int | None:

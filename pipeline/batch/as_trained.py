@@ -1,12 +1,12 @@
 """Reads the input of a batch as the data was read that its model learned from.
 
-What a user said of the data at training, such as `data.text_column`, stands in the version's record.
-It need not be said again; where the input is another kind of table, it does not hold.
+What a user said of the data at training, such as `data.text_column`, stands in the version's
+record. It need not be said again; where the input is another kind of table, it does not hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from components.errors import BadInputError
@@ -52,16 +52,13 @@ def plan(
       # What held for the training data is the likelier thing to be right.
       raise as_trained from None
     return found, [
-      f"Not read as in the training of version {version}, with {_told(learned)}: that does not fit.",
+      f"Not read as in the training of version {version}, {_told(learned)}: that does not fit.",
       *_guessed(found),
     ]
   if found.kind != "table":
     return found, _guessed(found)
-  return found, [
-    f"Read as in the training of version {version}: {_told(learned)}. --set or --column says "
-    "otherwise.",
-    *_guessed(found),
-  ]
+  said = f"Read as in the training of version {version}: {_told(learned)}."
+  return found, [f"{said} --set or --column says otherwise.", *_guessed(found)]
 
 
 def _learned(
@@ -84,7 +81,7 @@ def _told(learned: Mapping[str, Any]) -> str:
   )
 
 
-def _guessed(found: InputPlan) -> Sequence[str]:
+def _guessed(found: InputPlan) -> list[str]:
   if not found.guess:
     return []
   return [

@@ -133,8 +133,8 @@ def show(
       click.echo(json.dumps(run.to_json(with_nodes=True) | more))
       return
     _print_head(run)
-    for each in told:
-      click.echo(f"Told     {each.name}={in_yaml(each.after)}")
+    for change in told:
+      click.echo(f"Told     {change.name}={in_yaml(change.after)}")
     for phase in phases:
       click.echo(f"Trained  {trained.sentence(phase)}")
     for each in run.nodes:

@@ -21,7 +21,8 @@ class ReportData:
     data_path: where the data came from.
     hyperparameters: name to value, as trained with.
     phases: a row a phase: `phase`, `setting`, and epochs `asked`, `scheduled` and `trained`.
-    history: a row an epoch: `phase`, `epoch`, `epochs`, `learning_rate`, `seconds` and metrics such as
+    history: a row an epoch: `phase`, `epoch`, `epochs`, `learning_rate`, `seconds` and metrics such
+      as
       `loss`, `accuracy`, each with its `val_` twin.
     evaluation: `metrics` {name: value}; `slices` [{feature, value, metrics}]; `labels`;
       `confusion`, counts by true label (rows) and predicted label (columns); `per_class`

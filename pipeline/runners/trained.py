@@ -1,4 +1,4 @@
-"""What the training of an earlier run says of itself: the epochs that were asked for, and trained."""
+"""What the training of an earlier run says of itself: epochs that were asked for, and trained."""
 
 from __future__ import annotations
 

@@ -54,7 +54,8 @@ def train(
     log_dir: receives TensorBoard event files.
 
   Returns:
-    One row an epoch: `phase`, `epoch`, `epochs` of its schedule, `seconds`, `learning_rate` and Keras' own logs.
+    One row an epoch: `phase`, `epoch`, `epochs` of its schedule, `seconds`, `learning_rate` and
+    Keras' own logs.
   """
   checkpoint = Checkpoint(checkpoint_dir, model) if checkpoint_dir else None
   state = checkpoint.restore() if checkpoint else None

@@ -1,4 +1,4 @@
-"""What a training's record says of its phases: the epochs that were asked for, and what was done."""
+"""What a training's record says of its phases: the epochs that were asked for, and done."""
 
 from __future__ import annotations
 

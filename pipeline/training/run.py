@@ -39,9 +39,9 @@ _PARITY_ROWS = 32
 def run_fn(fn_args: Any) -> None:
   """Trains, exports to `fn_args.serving_model_dir`, and leaves a record in `model_run_dir`.
 
-  The record: `history.json` (one row an epoch, one a phase, and the hyperparameters), TensorBoard event files,
-  `mistakes.json` for classifiers, `samples.json` for tasks that write text, and `parity/`, what the
-  Keras model says about some rows, for the ServingGate to hold the export to.
+  The record: `history.json` (one row an epoch, one a phase, and the hyperparameters), TensorBoard
+  event files, `mistakes.json` for classifiers, `samples.json` for tasks that write text, and
+  `parity/`, what the Keras model says about some rows, for the ServingGate to hold the export to.
 
   Args:
     fn_args: TFX's FnArgs. Its `custom_config` holds `task`, `hyperparameters`, `train` (the

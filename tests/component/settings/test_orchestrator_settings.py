@@ -50,7 +50,9 @@ _KUBEFLOW = {
   "data_path": "/mnt/input",
   "workspace": "/mnt/ws",
   "volume_claim": "models",
-  "resources": "{Trainer: {cpu: 4, memory_gb: 16, gpu: 1, gpu_type: amd.com/gpu}, default: {cpu: 2}}",
+  "resources": (
+    "{Trainer: {cpu: 4, memory_gb: 16, gpu: 1, gpu_type: amd.com/gpu}, default: {cpu: 2}}"
+  ),
   "retries": "3",
   "notify_url": "https://ops.example.com/hook",
 }

@@ -25,10 +25,9 @@ _NEEDS = {
   "beam.job_server": ["beam.runner=flink"],
   "airflow.pool_nodes": ["airflow.pool=heavy"],
   "tune.epochs": ["tune.trials=2"],
-  **dict.fromkeys(
-    (f"images model.{n}" for n in ("head_epochs", "head_l2", "fine_tune_epochs")),
-    ["model.backbone=squeezenet"],
-  ),
+  "images model.head_epochs": ["model.backbone=squeezenet"],
+  "images model.head_l2": ["model.backbone=squeezenet"],
+  "images model.fine_tune_epochs": ["model.backbone=squeezenet"],
   "images model.fine_tune_factor": ["model.backbone=squeezenet", "model.fine_tune_epochs=2"],
 }
 _NOT_FOR_EVERY_TASK = {("translation", "data.allow_lost_classes")}
@@ -77,11 +76,13 @@ def test_a_typo_names_what_was_meant(task_name, setting):
 def test_a_number_that_cannot_be_is_refused(task_name, setting):
   if "number" not in setting.takes or setting.takes.startswith("a list"):
     return
-  refused = 0
-  for number in ("-1", "1000000000000"):
-    try:
-      _make(task_name, *_needs(task_name, setting.key), f"{setting.key}={number}")
-    except BadInputError as err:
-      assert setting.key in str(err)
-      refused += 1
-  assert refused
+  # Some numbers have a bound on one side only.
+  assert any(_refuses(task_name, setting.key, number) for number in ("-1", "1000000000000"))
+
+
+def _refuses(task_name, key, number):
+  try:
+    _make(task_name, *_needs(task_name, key), f"{key}={number}")
+  except BadInputError as err:
+    return key in str(err)
+  return False

@@ -149,7 +149,10 @@ def _check_beam_options(desk: Desk) -> None:
   assert workers in desk.beam_args(f"beam.options=[{workers}]")
   for settings, message in (
     ([asked], r"--parallelism is for beam\.runner=flink"),
-    (["beam.options=[--direct_num_wrokers=2]"], "--direct_num_wrokers. Did you mean --direct_num_wo"),
+    (
+      ["beam.options=[--direct_num_wrokers=2]"],
+      "--direct_num_wrokers. Did you mean --direct_num_wo",
+    ),
   ):
     with pytest.raises(BadInputError, match=message):
       desk.beam_args(*settings)

@@ -243,7 +243,10 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
     ("model.flip=1", "model.flip must be true or false, such as false. Received: 1"),
     ("model.dropout=1.5", "model.dropout must be a number of at least 0 and below 1"),
     ("model.shift=-1", "model.shift must be a number from 0 to 1, such as 0.08. Received: -1.0"),
-    ("model.widths=[8, 0]", "must be a list of whole numbers from 1 to 10,000, such as [32, 64, 128]"),
+    (
+      "model.widths=[8, 0]",
+      "must be a list of whole numbers from 1 to 10,000, such as [32, 64, 128]",
+    ),
     (
       "model.head_epochs=true",
       "model.head_epochs must be a whole number of at least 1, such as 30.",

@@ -171,9 +171,15 @@ def loaded():
   return load
 
 
+@pytest.fixture(scope="session")
+def known():
+  """The trainings that were seen, by task and settings."""
+  return {}
+
+
 @pytest.fixture
-def train(run, drawn, transformed, loaded, monkeypatch, tmp_path):
-  """Returns a function from a task and its settings to what training would be."""
+def train(run, drawn, transformed, loaded, known, monkeypatch, tmp_path):
+  """Returns a function from a task and its settings to what training would be; seen once."""
   fits: list[Fit] = []
   found: dict[str, Any] = {}
 
@@ -201,9 +207,11 @@ def train(run, drawn, transformed, loaded, monkeypatch, tmp_path):
   monkeypatch.setattr(signatures, "export", export)
   monkeypatch.setattr(trainer, "load_splits", loaded)
 
-  def trained(task: str, *settings: str, tiny: bool = True) -> Seen:
+  def trained(task: str, *settings: str, anew: bool = False) -> Seen:
+    if (task, settings) in known and not anew:
+      return known[task, settings]
     fits.clear()
-    inputs = run(task, *settings, tiny=tiny)
+    inputs = run(task, *settings, tiny=True)
     given = drawn(inputs)
     prepared = transformed(inputs, given["Transform"])
     config = dict(given["Trainer"]["custom_config"])
@@ -216,7 +224,10 @@ def train(run, drawn, transformed, loaded, monkeypatch, tmp_path):
       prepared.output,
       cache_mb=config["train"]["cache_mb"],
     )
-    return Seen(model=found["model"], fits=list(fits), in_memory=train_split.arrays is not None)
+    known[task, settings] = Seen(
+      model=found["model"], fits=list(fits), in_memory=train_split.arrays is not None
+    )
+    return known[task, settings]
 
   return trained
 
@@ -267,8 +278,8 @@ class Desk:
   transformed: Callable[..., Prepared]
   folder: Any
 
-  def seen(self, *settings: str, **options: Any) -> Seen:
-    return self.train(self.task, *settings, **options)
+  def seen(self, *settings: str, anew: bool = False) -> Seen:
+    return self.train(self.task, *settings, anew=anew)
 
   def prepared(self, *settings: str) -> Prepared:
     inputs = self.run(self.task, *settings, tiny=True)

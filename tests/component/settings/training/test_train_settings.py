@@ -12,31 +12,37 @@ from components.errors import BadInputError
 SECTIONS = ("train",)
 
 
+# Trainings are dear; these do not depend on each other.
+_TOGETHER = (
+  *("train.epochs=16", "train.batch_size=25", "train.learning_rate=7e-3", "train.patience=2"),
+)
+_OTHERWISE = ("train.cache_mb=0", "train.mixed_precision=true")
+
+
 def _check_epochs(desk) -> None:
-  assert desk.seen("train.epochs=3").fits[-1].epochs == 3
+  assert desk.seen(*_TOGETHER).fits[-1].epochs == 16
 
 
 def _check_batch_size(desk) -> None:
-  assert desk.seen("train.batch_size=25").fits[-1].sizes == [10, 25, 25]
+  assert desk.seen(*_TOGETHER).fits[-1].sizes == [10, 25, 25]
 
 
 def _check_learning_rate(desk) -> None:
-  assert desk.seen("train.learning_rate=7e-3").fits[-1].rate == pytest.approx(7e-3)
+  assert desk.seen(*_TOGETHER).fits[-1].rate == pytest.approx(7e-3)
 
 
 def _check_patience(desk) -> None:
-  asked = ["train.epochs=16", "train.patience=2"]
   # It counts from the thirteenth epoch on.
-  assert desk.seen(*asked).fits[-1].ends_after == 14
-  for settings in (["train.epochs=16", "train.patience=12"], ["train.epochs=4"] + asked[1:]):
+  assert desk.seen(*_TOGETHER).fits[-1].ends_after == 14
+  for epochs, patience in ((16, 12), (4, 2)):
     with pytest.raises(BadInputError, match=r"^train\.patience changes nothing here"):
-      desk.run(desk.task, *settings)
+      desk.run(desk.task, f"train.epochs={epochs}", f"train.patience={patience}")
 
 
 def _check_seed(desk) -> None:
-  first, again, other = (
-    desk.seen(f"train.seed={n}", "train.batch_size=10").fits for n in (5, 5, 6)
-  )
+  asked = ("train.seed=5", "train.batch_size=10")
+  first, again = (desk.seen(*asked, anew=True).fits for _ in range(2))
+  other = desk.seen("train.seed=6", "train.batch_size=10").fits
   assert (first[0].weights, first[0].first) == (again[0].weights, again[0].first)
   assert first[-1].weights != other[-1].weights
   assert first[0].first != other[0].first
@@ -44,12 +50,12 @@ def _check_seed(desk) -> None:
 
 def _check_cache_mb(desk) -> None:
   assert desk.seen().in_memory
-  assert not desk.seen("train.cache_mb=0").in_memory
+  assert not desk.seen(*_OTHERWISE).in_memory
 
 
 def _check_mixed_precision(desk) -> None:
-  assert desk.seen("train.mixed_precision=false").fits[0].policy == "float32"
-  assert desk.seen("train.mixed_precision=true").fits[0].policy == "mixed_float16"
+  assert desk.seen().fits[0].policy == "float32"
+  assert desk.seen(*_OTHERWISE).fits[0].policy == "mixed_float16"
 
 
 _CHECKS = {

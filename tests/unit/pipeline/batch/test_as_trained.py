@@ -36,8 +36,10 @@ def test_the_column_need_not_be_named_again(planned):
   found, said = planned("in.csv", "text,opinion\na,b\n", {"text_column": "opinion"})
   assert found.input_column == "opinion"
   assert said == [
-    "Read as in the training of version 1: data.text_column=opinion. --set or --column says "
-    "otherwise."
+    (
+      "Read as in the training of version 1: data.text_column=opinion. --set or --column says "
+      "otherwise."
+    )
   ]
 
 
@@ -63,7 +65,7 @@ def test_a_table_of_another_kind_is_read_as_if_nothing_had_been_said(planned):
   found, said = planned("in.jsonl", '{"text": "a"}\n', {"text_column": "opinion"})
   assert found.input_column == "text"
   assert said == [
-    "Not read as in the training of version 1, with data.text_column=opinion: that does not fit."
+    "Not read as in the training of version 1, data.text_column=opinion: that does not fit."
   ]
 
 
