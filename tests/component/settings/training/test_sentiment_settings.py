@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from components.errors import BadInputError
+from pipeline.tasks.sentiment.features import WORDS
+from pipeline.text.word_counts import read_counts
 
 TASKS = ("sentiment",)
 SECTIONS = ("model",)
@@ -19,7 +21,8 @@ _TRANSFORM = ("model.max_words=6", "model.vocabulary_size=30", "model.part_bucke
 
 
 def _vocabulary(prepared) -> list[str]:
-  return [word.decode() for word in prepared.output.vocabulary_by_name("words")]
+  words, _ = read_counts(prepared.output, WORDS)
+  return [word.decode() for word in words]
 
 
 def _check_max_words(desk) -> None:
