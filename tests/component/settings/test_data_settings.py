@@ -237,7 +237,7 @@ def _verdict(desk: Desk, *settings: str) -> bool:
   given = desk.given_to("DataGate", *settings)
   anomaly = anomalies_pb2.Anomalies()
   anomaly.anomaly_info["label"].severity = anomalies_pb2.AnomalyInfo.WARNING
-  lost = {"odd": {"named": True, "reasons": {"cannot be decoded": 2}}}
+  lost = {"odd": {"named": True, "inputs": 2, "reasons": {"cannot be decoded": 2}}}
   checks = judge(
     anomalies={
       "train": anomaly if "min_severity" in str(settings) else anomalies_pb2.Anomalies(),

@@ -36,7 +36,7 @@ def _check_patience(desk) -> None:
   assert desk.seen(*_TOGETHER).fits[-1].ends_after == 14
   for epochs, patience in ((16, 12), (4, 2)):
     with pytest.raises(BadInputError, match=r"^train\.patience changes nothing here"):
-      desk.run(desk.task, f"train.epochs={epochs}", f"train.patience={patience}")
+      desk.run(desk.task, f"train.epochs={epochs}", f"train.patience={patience}", tiny=True)
 
 
 def _check_seed(desk) -> None:
