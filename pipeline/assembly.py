@@ -299,6 +299,11 @@ def _release_stage(
     model_blessing=evaluator.outputs["blessing"],
     infra_blessing=serving_gate.outputs["blessing"],
     serving_dir=str(config.serving_dir),
+    # `dlpipe batch` reads tables as they were read for training.
+    data_options=json.dumps(
+      {name: value for name, value in config.data.options.items() if value is not None},
+      sort_keys=True,
+    ),
     code_fingerprint=code_fingerprint("components.versioned_pusher.executor"),
   )
   return [*asked, evaluator, *recorded, serving_gate, pusher]

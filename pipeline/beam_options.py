@@ -5,8 +5,11 @@ Imports Beam and no TFX, whose import takes longer than most batches.
 
 from __future__ import annotations
 
+import argparse
+import difflib
 import pathlib
 import re
+from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import (
   FlinkRunnerOptions,
@@ -44,6 +47,7 @@ def beam_args(config: PipelineConfig) -> list[str]:
 
 
 def _direct(beam: BeamConfig) -> list[str]:
+  _require_read_here(beam.options)
   # Beam's newer DirectRunner first tries to download a binary; this is what it used to mean.
   known = "FnApiRunner" in StandardOptions.KNOWN_RUNNER_NAMES
   # One worker in this process: threads share Python's lock and were slower in every measurement.
@@ -54,6 +58,32 @@ def _direct(beam: BeamConfig) -> list[str]:
     _NO_IMAGE,
     *beam.options,
   ]
+
+
+def _require_read_here(options: Sequence[str]) -> None:
+  """Refuses what Beam would pass over on this machine: options of engines, and misspelt ones.
+
+  Of an engine everything is passed on, for its job server has options of its own.
+
+  Raises:
+    BadInputError: naming the first of them.
+  """
+  for runner, of_engine in (("flink", FlinkRunnerOptions), ("spark", SparkRunnerOptions)):
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    of_engine._add_argparse_args(parser)
+    said, _ = parser.parse_known_args(list(options))
+    for name, value in vars(said).items():
+      if value != parser.get_default(name):
+        raise BadInputError(
+          f"beam.options: --{name} is for beam.runner={runner}, and beam.runner is direct."
+        )
+  parsed = PipelineOptions(list(options))
+  known = parsed.get_all_options()
+  for name in parsed.get_all_options(retain_unknown_options=True):
+    if name not in known:
+      near = difflib.get_close_matches(name, known, n=1)
+      hint = f" Did you mean --{near[0]}?" if near else ""
+      raise BadInputError(f"beam.options: Beam knows no option --{name}.{hint}")
 
 
 def is_embedded(beam: BeamConfig) -> bool:

@@ -6,7 +6,6 @@ environment only in `from_env`.
 
 from __future__ import annotations
 
-import datetime
 import os
 import pathlib
 from collections.abc import Mapping
@@ -16,16 +15,13 @@ import pydantic
 import pydantic_core
 
 from components.serving_gate.serving_ops import release_of_tag
+from pipeline.config_section import Section
 from pipeline.local_paths import require_local
+from pipeline.orchestrator_config import AirflowConfig, KubeflowConfig
 from pipeline.task import TRAIN_NAMES, Task
 
 
-class _Section(pydantic.BaseModel):
-  # A bound of infinity or nan would be no bound.
-  model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class DataConfig(_Section):
+class DataConfig(Section):
   """What is read, and how much of it may be bad."""
 
   source: str | None = pydantic.Field(
@@ -58,7 +54,7 @@ class DataConfig(_Section):
   options: dict[str, Any] = {}
 
 
-class TrainConfig(_Section):
+class TrainConfig(Section):
   """How the shared training loop runs; None leaves the task's own default."""
 
   epochs: int | None = pydantic.Field(
@@ -79,7 +75,7 @@ class TrainConfig(_Section):
     "the last quarter of its schedule, where the rate has come down",
   )
   seed: int = pydantic.Field(
-    1, description="of the first weights, dropout and the order of examples"
+    1, ge=0, le=2**32 - 1, description="of the first weights, dropout and the order of examples"
   )
   cache_mb: int = pydantic.Field(
     1024,
@@ -92,7 +88,7 @@ class TrainConfig(_Section):
   )
 
 
-class TuneConfig(_Section):
+class TuneConfig(Section):
   """KerasTuner; no trials, no Tuner node."""
 
   trials: int = pydantic.Field(
@@ -101,11 +97,11 @@ class TuneConfig(_Section):
   epochs: int = pydantic.Field(3, ge=1, description="epochs of each trial")
 
 
-class GatesConfig(_Section):
+class GatesConfig(Section):
   """What a model must keep to: the bounds of metrics, by the task's names, and of latency."""
 
   model_config = pydantic.ConfigDict(extra="allow")
-  __pydantic_extra__: dict[str, float]
+  __pydantic_extra__: dict[str, float | None]
 
   max_latency_ms: float | None = pydantic.Field(
     None,
@@ -123,12 +119,12 @@ class GatesConfig(_Section):
   )
 
   @property
-  def bounds(self) -> Mapping[str, float]:
-    """Metric to the bound that replaces the task's own."""
+  def bounds(self) -> Mapping[str, float | None]:
+    """Metric to the bound that replaces the task's own; None for no bound."""
     return self.__pydantic_extra__
 
 
-class PushConfig(_Section):
+class PushConfig(Section):
   """What ServingGate holds an export to.
 
   `tolerance` is what Keras and the exported signatures may differ by; `serving_release` the tag of
@@ -165,7 +161,7 @@ class PushConfig(_Section):
     return str(tag)
 
 
-class BeamConfig(_Section):
+class BeamConfig(Section):
   """Where Beam runs; `options` are passed on as pipeline options.
 
   `job_server` is the jar, or the folder of jars, of Flink's or Spark's; None takes the fetched one.
@@ -184,7 +180,7 @@ class BeamConfig(_Section):
   )
 
 
-class MetadataConfig(_Section):
+class MetadataConfig(Section):
   """Where metadata is kept; no file, SQLite in the workspace."""
 
   connection_file: str | None = pydantic.Field(
@@ -194,97 +190,7 @@ class MetadataConfig(_Section):
   )
 
 
-class NodeResources(_Section):
-  """What one node's container is given; None leaves it to the cluster."""
-
-  cpu: float | None = pydantic.Field(None, gt=0)
-  memory_gb: float | None = pydantic.Field(None, gt=0)
-  gpu: int = pydantic.Field(0, ge=0)
-  gpu_type: str = "nvidia.com/gpu"
-
-
-class KubeflowConfig(_Section):
-  """Where and with what the nodes of a compiled pipeline run; paths are those in the containers."""
-
-  image: str | None = pydantic.Field(
-    None, description="the image that every node runs in; must be set"
-  )
-  pipeline_root: str | None = pydantic.Field(
-    None,
-    description="where the backend keeps artifacts: `gs://`, `s3://` or `minio://`; must be set",
-  )
-  data_path: str | None = pydantic.Field(
-    None, description="the input; null takes the path of `--data`"
-  )
-  workspace: str = pydantic.Field(
-    "/workspace",
-    description="a folder that outlives the containers: served versions, checkpoints, the "
-    "history of models",
-  )
-  volume_claim: str | None = pydantic.Field(
-    None,
-    description="the PersistentVolumeClaim mounted there; must be set unless `workspace` is"
-    " a mounted bucket, below `/gcs/`",
-  )
-  resources: dict[str, NodeResources] = pydantic.Field(
-    {},
-    description="node to `cpu`, `memory_gb`, `gpu` and `gpu_type`, as in `{Trainer: {cpu: "
-    "4, memory_gb: 16, gpu: 1}}`; `default` stands for every node not named",
-  )
-  retries: int = pydantic.Field(
-    0, ge=0, description="how often a failed node is tried again; DataGate never is"
-  )
-  notify_url: str | None = pydantic.Field(
-    None, description="an http(s) address that is told how a run ended"
-  )
-
-
-class AirflowConfig(_Section):
-  """The DAG of a compiled pipeline; paths are those on Airflow's workers."""
-
-  dag_id: str | None = pydantic.Field(
-    None,
-    description="the DAG's name; null takes the name of the file, `images` for `dags/images.py`",
-  )
-  schedule: str | None = pydantic.Field(
-    None,
-    description="`@daily` and the like, in YAML with or without quotes, or five fields of cron; "
-    "null starts a run only when told to",
-  )
-  start_date: datetime.date = pydantic.Field(
-    datetime.date(2024, 1, 1),
-    description="what the schedule counts from; what is past is not caught up",
-  )
-  retries: int = pydantic.Field(
-    2,
-    ge=0,
-    description="how often a failed node is tried again; refused data, a refused model and "
-    "bad input never are",
-  )
-  retry_delay_s: float = pydantic.Field(30, ge=0, description="seconds before it is")
-  timeout_s: float | None = pydantic.Field(
-    None,
-    gt=0,
-    description="seconds after which a node is ended and counts as failed; null for no end",
-  )
-  pool: str | None = pydantic.Field(
-    None,
-    description="the pool of the nodes in `pool_nodes`, which must exist in Airflow; null "
-    "takes Airflow's `default_pool`",
-  )
-  pool_nodes: list[str] = pydantic.Field(
-    ["Transform", "Tuner", "Trainer", "Evaluator"], description="the heavy nodes"
-  )
-  python: str | None = pydantic.Field(
-    None, description="the Python that dlpipe is installed in; null takes the one that compiles"
-  )
-  worker: str | None = pydantic.Field(
-    None,
-    description="the socket of a `dlpipe worker` that keeps TFX loaded; null starts each node cold",
-  )
-
-
-class PipelineConfig(_Section):
+class PipelineConfig(Section):
   """One run's configuration.
 
   Attributes:

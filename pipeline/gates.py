@@ -70,16 +70,16 @@ class Verdict:
     return {"passed": self.passed, "gates": gates, "warnings": list(self.warnings)}
 
 
-def task_gates(task: Task, bounds: Mapping[str, float]) -> tuple[MetricGate, ...]:
+def task_gates(task: Task, bounds: Mapping[str, float | None]) -> tuple[MetricGate, ...]:
   """The task's gates, with what the configuration's `gates` section replaces."""
   return tuple(_configured(gate, bounds) for gate in task.gates)
 
 
-def _configured(gate: MetricGate, bounds: Mapping[str, float]) -> MetricGate:
+def _configured(gate: MetricGate, bounds: Mapping[str, float | None]) -> MetricGate:
   """The gate with a configuration's bounds; the task's reason is not one for another bound."""
   bound = bounds.get(gate.metric, gate.bound)
   reason = gate.reason
-  if bound != gate.bound:
+  if bound is not None and bound != gate.bound:
     own = "has no bound" if gate.bound is None else f"has {gate.bound:g}"
     reason = f"the configuration says {bound:g}, the task {own}: {reason}"
   return dataclasses.replace(
@@ -90,7 +90,7 @@ def _configured(gate: MetricGate, bounds: Mapping[str, float]) -> MetricGate:
   )
 
 
-def gate_facts(task: Task, bounds: Mapping[str, float]) -> list[dict[str, Any]]:
+def gate_facts(task: Task, bounds: Mapping[str, float | None]) -> list[dict[str, Any]]:
   """The gates without their reasons, as JSON: `metric`, `direction`, `bound`, `max_regression`."""
   names = ("metric", "direction", "bound", "max_regression")
   return [{name: getattr(gate, name) for name in names} for gate in task_gates(task, bounds)]

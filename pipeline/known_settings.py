@@ -148,12 +148,12 @@ def _of_gate(task: Task, gate: MetricGate) -> list[Setting]:
     "before; null compares nothing",
   }
   values = (gate.bound, gate.max_regression)
-  kind: Any = float
+  kind: Any = float | None
   if gate.best is not None and gate.direction == "higher":
-    kind = Annotated[float, pydantic.Field(le=gate.best)]
+    kind = Annotated[float | None, pydantic.Field(le=gate.best)]
   elif gate.best is not None:
-    kind = Annotated[float, pydantic.Field(ge=gate.best)]
-  kinds = (kind, Annotated[float, pydantic.Field(ge=0)])
+    kind = Annotated[float | None, pydantic.Field(ge=gate.best)]
+  kinds = (kind, Annotated[float | None, pydantic.Field(ge=0)])
   return [
     Setting(
       section="gates",

@@ -22,8 +22,14 @@ def require_local(option: str, path: str) -> str:
     path: as it was given.
 
   Raises:
-    BadInputError: it is the address of something elsewhere, such as `gs://bucket/pictures`.
+    BadInputError: it is empty, or the address of something elsewhere, such as
+      `gs://bucket/pictures`.
   """
+  if not path:
+    # As of a variable that is not set: what was meant is not what holds without the option.
+    raise BadInputError(
+      f"{option} takes a path. Received an empty text; give one, or leave it out."
+    )
   scheme = _SCHEME.match(path)
   if scheme is None:
     return os.path.abspath(path)

@@ -6,10 +6,12 @@ Values come, later ones winning, from the task's defaults, `--tiny`, a YAML file
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import difflib
 import os
 import pathlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,7 +22,8 @@ from components.errors import BadInputError
 from pipeline import value_kinds
 from pipeline.config import PipelineConfig
 from pipeline.known_settings import Setting, known_settings
-from pipeline.task import TRAIN_NAMES, Task
+from pipeline.task import Task
+from pipeline.unread_settings import require_read
 
 # What reading a text as YAML raises: also on a day that no month has, and on deep nesting.
 _YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
@@ -61,6 +64,14 @@ class _Loader(yaml.SafeLoader):
         )
       seen.add(key.value)
     return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 wants a point and the sign of the exponent; a person writes 1e-5, and so does Python.
+_Loader.add_implicit_resolver(
+  "tag:yaml.org,2002:float",
+  re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+$"),
+  list("-+.0123456789"),
+)
 
 
 def make_config(
@@ -125,29 +136,8 @@ def make_config(
     )
   except pydantic.ValidationError as err:
     raise BadInputError("\n".join(_explain(e) for e in err.errors())) from err
-  _require_read(task, config)
+  require_read(task, config)
   return config
-
-
-def _require_read(task: Task, config: PipelineConfig) -> None:
-  """Refuses what the user said of the model and the chosen model has no use for.
-
-  Raises:
-    BadInputError: one line a name, with what to do instead.
-  """
-  unread = dict(task.unread(config.hyperparameters(task))) if task.unread else {}
-  lifted = set(task.lifted_epochs) - config.said - set(unread)
-  if config.model.get("min_steps") and not lifted:
-    unread["min_steps"] = (
-      "lifts only epochs that are not set, and all that count here are. Leave it out"
-    )
-  if refused := sorted(config.said & set(unread)):
-    raise BadInputError("\n".join(f"{_full_name(task, n)} {unread[n]}." for n in refused))
-
-
-def _full_name(task: Task, name: str) -> str:
-  section = "train" if name in TRAIN_NAMES else "decode" if name in task.decoding else "model"
-  return f"{section}.{name}"
 
 
 def _file_items(path: str | None) -> Iterable[tuple[str, str, Any]]:
@@ -192,16 +182,7 @@ def _scalar(value: str) -> Any:
   # Most marks mean something in YAML; alone, one is itself, such as a separator. ~ is null.
   if len(value) == 1 and not value.isalnum() and value != "~":
     return value
-  return yaml.load(_as_float(value), _Loader)
-
-
-def _as_float(value: str) -> str:
-  """YAML 1.1 reads 1e-3 as a string; a person means a number."""
-  try:
-    float(value)
-  except ValueError:
-    return value
-  return value if value.strip().lstrip("+-").isdigit() else repr(float(value))
+  return yaml.load(value, _Loader)
 
 
 def _find(key: str, known: Mapping[str, Setting], task: Task, origin: str) -> Setting:
@@ -234,8 +215,11 @@ def nearest(key: str, known: Iterable[str]) -> list[str]:
 def _as_meant(value: Any, setting: Setting) -> Any:
   """A whole number where any number may be, and a number where a text may be, become that.
 
-  A column may be called 2.
+  A column may be called 2. A date may stand in quotes.
   """
+  if isinstance(value, str) and value_kinds.is_date(setting.kind):
+    with contextlib.suppress(ValueError):
+      return datetime.date.fromisoformat(value)
   if isinstance(value, bool) or not isinstance(value, (int, float)):
     return value
   if value_kinds.is_text(setting.kind):

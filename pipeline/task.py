@@ -46,7 +46,8 @@ class Source:
     matches: whether the path has this layout; looks at names and first bytes only.
     plan: `(path, data options) -> SourcePlan`; raises `BadInputError` on input that cannot be used.
     read: `(shard, data options) -> records`; runs on Beam workers, must be importable by name.
-    reads_tables: whether the data options `separator` and `header` are for it.
+    options: which data options it reads beside the task's `input_bounds`; None for all. A user who
+      sets another is refused.
     usual_columns: what else columns of a table are called, in lower case, by the task's name for
       them, such as `{"text": ("review",)}`; `dlpipe batch` finds its inputs by them, too.
   """
@@ -55,7 +56,7 @@ class Source:
   matches: Callable[[str], bool]
   plan: Callable[[str, Options], SourcePlan]
   read: Callable[[Mapping[str, Any], Options], Iterator[Record | Rejected]]
-  reads_tables: bool = False
+  options: tuple[str, ...] | None = None
   usual_columns: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self) -> None:

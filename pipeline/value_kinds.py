@@ -73,6 +73,11 @@ def is_text(kind: Any) -> bool:
   return kind is str or {_split(part)[0] for part in typing.get_args(kind)} == {str, types.NoneType}
 
 
+def is_date(kind: Any) -> bool:
+  """Whether a kind's values are dates."""
+  return _split(kind)[0] is datetime.date
+
+
 def is_mapping(kind: Any) -> bool:
   """Whether values of a kind hold others by name."""
   kind, _ = _split(kind)

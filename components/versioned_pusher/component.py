@@ -22,6 +22,7 @@ class VersionedPusherSpec(component_spec.ComponentSpec):
   }
   PARAMETERS = {
     executor.SERVING_DIR: component_spec.ExecutionParameter(type=str),
+    executor.DATA_OPTIONS: component_spec.ExecutionParameter(type=str),
     executor.CODE_FINGERPRINT: component_spec.ExecutionParameter(type=str),
   }
 
@@ -47,6 +48,7 @@ class VersionedPusher(base_component.BaseComponent):
     model_blessing: types.BaseChannel,
     infra_blessing: types.BaseChannel,
     serving_dir: str,
+    data_options: str = "{}",
     code_fingerprint: str = "",
   ):
     """Draws the component.
@@ -56,6 +58,7 @@ class VersionedPusher(base_component.BaseComponent):
       model_blessing: a `ModelBlessing`, from Evaluator.
       infra_blessing: an `InfraBlessing`, from `ServingGate`.
       serving_dir: a local directory that a model server polls; made where it is missing.
+      data_options: what was said of the data, as JSON; kept in the version's record.
       code_fingerprint: changes when the component's code changes, so that it runs again.
     """
     spec = VersionedPusherSpec(
@@ -64,6 +67,7 @@ class VersionedPusher(base_component.BaseComponent):
         executor.MODEL_BLESSING: model_blessing,
         executor.INFRA_BLESSING: infra_blessing,
         executor.SERVING_DIR: serving_dir,
+        executor.DATA_OPTIONS: data_options,
         executor.CODE_FINGERPRINT: code_fingerprint,
         executor.PUSHED_MODEL: types.Channel(type=standard_artifacts.PushedModel),
       }

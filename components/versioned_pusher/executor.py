@@ -27,6 +27,7 @@ MODEL_BLESSING = "model_blessing"
 INFRA_BLESSING = "infra_blessing"
 PUSHED_MODEL = "pushed_model"
 SERVING_DIR = "serving_dir"
+DATA_OPTIONS = "data_options"
 CODE_FINGERPRINT = "code_fingerprint"
 
 
@@ -44,7 +45,7 @@ class Executor(base_executor.BaseExecutor):
     Args:
       input_dict: `model`, `model_blessing` and `infra_blessing`, one artifact each.
       output_dict: `pushed_model`, one artifact.
-      exec_properties: `serving_dir`.
+      exec_properties: `serving_dir` and `data_options`.
 
     Raises:
       BadInputError: the model or the served directory is not on a local file system.
@@ -73,7 +74,13 @@ class Executor(base_executor.BaseExecutor):
           f"VersionedPusher publishes by rename on a local file system. Received: {path!r}. Mount "
           "the bucket, or push with a component made for that store."
         )
-    version = publish(source, base, source=model.uri)
+    version = publish(
+      source,
+      base,
+      source=model.uri,
+      # What an older release compiled has none.
+      data_options=json.loads(exec_properties.get(DATA_OPTIONS) or "{}"),
+    )
     destination = os.path.join(base, str(version))
     pushed.set_int_custom_property("pushed", 1)
     pushed.set_string_custom_property("pushed_destination", destination)

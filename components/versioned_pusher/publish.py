@@ -42,7 +42,13 @@ _VERSION_NAME = re.compile(r"[0-9]+")  # what TensorFlow Serving takes for a ver
 PathLike = str | os.PathLike[str]
 
 
-def publish(source_dir: PathLike, base_dir: PathLike, *, source: str = "") -> int:
+def publish(
+  source_dir: PathLike,
+  base_dir: PathLike,
+  *,
+  source: str = "",
+  data_options: Mapping[str, Any] | None = None,
+) -> int:
   """Publishes a SavedModel as the next version.
 
   Publishing the same source with the same content again returns the version that is there, so a
@@ -54,6 +60,8 @@ def publish(source_dir: PathLike, base_dir: PathLike, *, source: str = "") -> in
     source_dir: the SavedModel's directory.
     base_dir: the served directory; made where it is missing.
     source: what the record names as the model's origin (an artifact's URI); default `source_dir`.
+    data_options: what was said of the data that it learned from, such as the name of a column; kept
+      in the record.
 
   Returns:
     The version's number.
@@ -76,8 +84,9 @@ def publish(source_dir: PathLike, base_dir: PathLike, *, source: str = "") -> in
       if is_whole(base, version) or _was_left(versions, version):
         return version
     repairs = {"repairs": found[0]} if found else {}
+    told = {"data_options": dict(data_options)} if data_options else {}
     return _add_version(
-      model, base, lambda version: {**origin, **repairs, "first_version": version}
+      model, base, lambda version: {**origin, **repairs, **told, "first_version": version}
     )
 
 
@@ -130,8 +139,9 @@ def version_record(base_dir: PathLike, version: int) -> dict[str, Any]:
 
   Returns:
     `version`, `pushed_from`, `sha256` (of the content), `first_version` (the number the same
-    model was first published as), `published_at` (UTC), after a rollback `rollback_of`, and
-    `repairs`, the damaged version in whose place it was published.
+    model was first published as), `published_at` (UTC), after a rollback `rollback_of`, `repairs`,
+    the damaged version in whose place it was published, and `data_options`, what was said of the
+    data that it learned from.
 
   Raises:
     BadInputError: there is no such version.

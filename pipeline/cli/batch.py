@@ -15,7 +15,6 @@ import click
 
 from components.errors import BadInputError, DlpipeError
 from components.versioned_pusher.publish import list_versions
-from pipeline.batch import input_columns
 from pipeline.beam_engines import check_engine
 from pipeline.cli.damaged import ways_out
 from pipeline.cli.inputs import workspace_option
@@ -24,7 +23,6 @@ from pipeline.cli.main import INTERRUPTED
 from pipeline.cli.task_argument import task_argument
 from pipeline.config import PipelineConfig, from_env
 from pipeline.settings import make_config
-from pipeline.task import Task
 from pipeline.tasks import get_task
 
 BATCH_SIZE = 128
@@ -87,7 +85,13 @@ BATCH_SIZE = 128
   show_default=True,
   help="Rows that the model is asked about at once.",
 )
-@click.option("--config", "config_file", metavar="FILE", help="A YAML file of settings.")
+@click.option(
+  "--config",
+  "config_file",
+  type=LocalPath(),
+  metavar="FILE",
+  help="A YAML file of settings.",
+)
 @click.option(
   "--set",
   "settings",
@@ -128,7 +132,7 @@ def batch(
     dlpipe batch sentiment --input reviews.csv --output labels.csv --keep '*'
     dlpipe batch images --input pictures/ --output labels.jsonl
   """
-  from pipeline.batch.inputs import plan_input
+  from pipeline.batch import as_trained
   from pipeline.batch.outputs import plan_output
 
   known = get_task(task)
@@ -140,23 +144,15 @@ def batch(
     settings=options["settings"],
     beam=options["beam"],
   )
-  _require_used(known, options["settings"])
+  _require_used(as_trained.read_options(known), options["settings"])
   check_engine(config.beam, os.environ)
   outputs = plan_output(output_path, input_path=input_path, shards=shards, overwrite=overwrite)
   number = _version(config, version)
-  inputs = plan_input(
-    known,
-    input_path,
-    options=config.data_options(known),
-    column=column,
-    id_column=id_column,
-    keep=keep,
+  inputs, sentences = as_trained.plan(
+    known, config, number, column=column, id_column=id_column, keep=keep
   )
-  if inputs.guess:
-    click.echo(
-      f"Inputs are in the column {inputs.input_column!r}: {inputs.guess}. --column names another.",
-      err=True,
-    )
+  for sentence in sentences:
+    click.echo(sentence, err=True)
   try:
     result, log_file = _run(
       config,
@@ -180,9 +176,9 @@ def batch(
   os._exit(1 if result.rows and result.errors == result.rows else 0)
 
 
-def _require_used(task: Task, settings: Sequence[str]) -> None:
+def _require_used(used: Sequence[str], settings: Sequence[str]) -> None:
   """Raises `BadInputError` on a setting of trainings alone, which would change nothing here."""
-  used = ("data.separator", "data.header", f"data.{input_columns.role(task)}_column")
+  used = [f"data.{name}" for name in used]
   for setting in settings:
     key = setting.partition("=")[0].strip()
     if key not in used and not key.startswith("beam."):

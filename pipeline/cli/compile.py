@@ -37,7 +37,7 @@ def compile(orchestrator: str, output: str, as_json: bool, **options: Any) -> No
     dlpipe compile images --for airflow --workspace /srv/ws -o dags/images.py
     dlpipe compile images --for kubeflow -o images.yaml
   """
-  inputs = prepare(**options)
+  inputs = prepare(**options, orchestrator=orchestrator)
   quieten_imports(on_screen=True)
   path = os.path.abspath(output)
   _WRITERS[orchestrator](inputs, path)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import click
 
 from components.errors import BadInputError
+from pipeline import unread_settings
 from pipeline.cli import wrong_task
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.task_argument import task_argument
@@ -55,7 +57,13 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
       help="The input. Default: the task's shipped data.",
     ),
     workspace_option,
-    click.option("--config", "config_file", metavar="FILE", help="A YAML file of settings."),
+    click.option(
+      "--config",
+      "config_file",
+      type=LocalPath(),
+      metavar="FILE",
+      help="A YAML file of settings.",
+    ),
     click.option(
       "--set",
       "settings",
@@ -71,6 +79,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ),
     click.option(
       "--mlmd",
+      type=LocalPath(),
       metavar="FILE",
       help="The metadata store's connection file. Default: SQLite in the workspace.",
     ),
@@ -93,13 +102,15 @@ def prepare(
   tiny: bool,
   beam: str | None,
   mlmd: str | None = None,
+  orchestrator: str | None = None,
 ) -> Inputs:
-  """Turns a command's options into a run that can start.
+  """Turns a command's options, and what `compile` compiles for, into a run that can start.
 
   Raises:
     BadInputError: anything about them, or about the input, that cannot work.
   """
   known = get_task(task)
+  unread_settings.require_read_by_command(settings, orchestrator=orchestrator)
   config = make_config(
     known,
     data_path=data if data is not None else "",
@@ -111,11 +122,20 @@ def prepare(
     mlmd=mlmd,
   )
   path = os.path.abspath(data) if data is not None else known.shipped_data()
-  return look_at(known, config.model_copy(update={"data_path": path}))
+  return look_at(
+    known,
+    config.model_copy(update={"data_path": path}),
+    said=unread_settings.said(known, config),
+  )
 
 
-def look_at(known: Task, config: PipelineConfig) -> Inputs:
+def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = frozenset()) -> Inputs:
   """A run of a configuration, whose input has been looked at.
+
+  Args:
+    known: the task.
+    config: the configuration.
+    said: full names of what the user set of it just now, which must be read.
 
   Raises:
     BadInputError: the input cannot work.
@@ -124,10 +144,11 @@ def look_at(known: Task, config: PipelineConfig) -> Inputs:
   schema_path(known.name)
   try:
     source_name, source = choose_source(known, config)
+    unread_settings.require_read_by_layout(known, said, layout=source_name, path=path)
     plan = source.plan(path, config.data_options(known))
   except BadInputError as err:
     raise (err if config.data.source else wrong_task.explain(err, known, path)) from err
-  _require_table_for_dialect(known, config, source_name)
+  unread_settings.require_drawn(said, given_splits=plan.given_splits, path=path)
   hyperparameters = config.hyperparameters(known)
   if known.infer_hyperparameters:
     hyperparameters |= known.infer_hyperparameters(
@@ -140,17 +161,6 @@ def look_at(known: Task, config: PipelineConfig) -> Inputs:
     recognized=plan.sentences(),
     hyperparameters=hyperparameters,
   )
-
-
-def _require_table_for_dialect(task: Task, config: PipelineConfig, source_name: str) -> None:
-  """Raises `BadInputError` where a separator or a header is said of what is read as no table."""
-  said = [f"data.{name}" for name in ("separator", "header") if name in config.data.options]
-  if said and not task.sources[source_name].reads_tables:
-    layouts = " or ".join(name for name, source in task.sources.items() if source.reads_tables)
-    raise BadInputError(
-      f"{' and '.join(said)} can be said of a table only, and {config.data_path!r} is read as "
-      f"{source_name}. Leave it out, or name the layout with --set data.source={layouts}"
-    )
 
 
 def choose_source(task: Task, config: PipelineConfig) -> tuple[str, Source]:

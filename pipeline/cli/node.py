@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from components.errors import BadInputError
+from pipeline.cli.local_path import LocalPath
 from pipeline.runners.node_request import NodeRequest, ask_worker, check_node
 from pipeline.runners.output import quieten_imports
 
@@ -22,7 +23,10 @@ from pipeline.runners.output import quieten_imports
   help="The run's name: the same for all its nodes and for every attempt.",
 )
 @click.option(
-  "--mlmd", metavar="FILE", help="The metadata store's connection file. Default: as compiled."
+  "--mlmd",
+  type=LocalPath(),
+  metavar="FILE",
+  help="The metadata store's connection file. Default: as compiled.",
 )
 @click.option(
   "--param",

@@ -14,6 +14,7 @@ import click
 from components.errors import BadInputError
 from pipeline.cli.reproduce import reproduce
 from pipeline.cli.stores import checked, root_of, store_options, stores, strangers_in, tasks_in
+from pipeline.known_settings import in_yaml
 from pipeline.runners import run_files, served
 from pipeline.runners.output import quieten_imports
 from pipeline.runners.summary import number
@@ -120,13 +121,22 @@ def _again(version: served.Version) -> str:
 def show(
   run_id: str, task: str | None, workspace: str | None, mlmd: str | None, as_json: bool
 ) -> None:
-  """Show the run RUN: its nodes, their artifacts, and what came of it."""
+  """Show the run RUN: what it was told, its nodes, their artifacts, and what came of it."""
   quieten_imports(on_screen=True)
+  from pipeline.runners import trained
+
   with _opened(run_id, task, workspace, mlmd) as (_, run):
+    told = _told(run.task, run.run_id, workspace, mlmd)
+    phases = trained.phases(run.nodes)
     if as_json:
-      click.echo(json.dumps(run.to_json(with_nodes=True)))
+      more = {"told": {each.name: each.after for each in told}, "phases": phases}
+      click.echo(json.dumps(run.to_json(with_nodes=True) | more))
       return
     _print_head(run)
+    for change in told:
+      click.echo(f"Told     {change.name}={in_yaml(change.after)}")
+    for phase in phases:
+      click.echo(f"Trained  {trained.sentence(phase)}")
     for each in run.nodes:
       click.echo(f"{each['id']:<20}{each['state']:<10}{each['seconds']:>8.1f} s")
       for key, uri in sorted(each["outputs"].items()):
@@ -256,6 +266,16 @@ def _said(
   if mlmd is not None or first is None or second is None or task not in task_names():
     return []
   return said.differences(first, second, get_task(task))
+
+
+def _told(task: str, run_id: str, workspace: str | None, mlmd: str | None) -> list[Change]:
+  """The settings of a run that are no defaults; nothing where that is not known."""
+  from pipeline.runners import said
+
+  run = run_files.told(root_of(workspace) / task, run_id)
+  if mlmd is not None or run is None or task not in task_names():
+    return []
+  return said.told(run, get_task(task))
 
 
 def _told_apart(run: PastRun, workspace: str | None) -> PastRun:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import click
@@ -52,18 +53,23 @@ def serve(workspace: str | None, ui: bool, arguments: tuple[str, ...]) -> None:
   from serving.cli import run
 
   page = ["--ui"] if ui else []
-  run([*_task_flags(arguments, workspace), *page, *_without_task(arguments)])
+  run([*_task_flags(arguments, workspace, page), *page, *_without_task(arguments)])
 
 
-def _task_flags(arguments: tuple[str, ...], workspace: str | None) -> list[str]:
+def _task_flags(arguments: tuple[str, ...], workspace: str | None, page: list[str]) -> list[str]:
   """The flags that TASK stands for; those of the command line come after and win."""
   if not arguments or arguments[0].startswith("-"):
     return []
   task = get_task(arguments[0])
-  _check(arguments[1:])
   root = PipelineConfig(
     task=task.name, data_path="", workspace=os.path.abspath(workspace or from_env())
   ).serving_dir
+  stands_for = [
+    f"--model_name={task.name}",
+    f"--model_base_path={root}",
+    f"--rest_api_port={_REST_PORT}",
+  ]
+  _check(stands_for, (*page, *arguments[1:]))
   versions = list_versions(root)
   if not versions:
     raise BadInputError(
@@ -76,22 +82,27 @@ def _task_flags(arguments: tuple[str, ...], workspace: str | None) -> list[str]:
       f"Version {newest} in {str(root)!r} holds no {_MODEL_FILE}, and a model server takes the "
       f"newest. {ways_out(task.name, workspace, newest)}"
     )
-  return [
-    f"--model_name={task.name}",
-    f"--model_base_path={root}",
-    f"--rest_api_port={_REST_PORT}",
-  ]
+  return stands_for
 
 
-def _check(arguments: tuple[str, ...]) -> None:
+def _check(stands_for: list[str], arguments: tuple[str, ...]) -> None:
+  """Refuses what the server would refuse, before it is loaded, and what would replace TASK."""
   try:
-    _, unknown = flags.parse(arguments)
+    found, unknown = flags.parse([*stands_for, *arguments])
+    flags.check(found)
   except InvalidArgument as err:
     raise BadInputError(str(err)) from err
   if unknown:
     near = flags.nearest(unknown[0], others=["workspace"])
     hint = f"Did you mean --{near}?" if near else "`dlpipe serve --help` lists the flags."
     raise BadInputError(f"Unknown argument {unknown[0]!r}. {hint}")
+  if found.model_config_file:
+    raise BadInputError(
+      "--model_config_file says which models to serve, and so does TASK. Leave one of them out."
+    )
+  for name, value in dataclasses.asdict(found).items():
+    if name.endswith("_file") and value and not os.access(value, os.R_OK):
+      raise BadInputError(f"--{name}: there is no file {value!r} that can be read.")
 
 
 def _without_task(arguments: tuple[str, ...]) -> tuple[str, ...]:

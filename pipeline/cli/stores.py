@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from pipeline.cli.inputs import workspace_option
+from pipeline.cli.local_path import LocalPath
 from pipeline.config import from_env
 from pipeline.tasks import get_task, task_names
 
@@ -20,6 +21,7 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
     workspace_option,
     click.option(
       "--mlmd",
+      type=LocalPath(),
       metavar="FILE",
       help="A metadata store's connection file. Default: the SQLite files of the workspace.",
     ),

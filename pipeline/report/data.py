@@ -20,7 +20,9 @@ class ReportData:
     started: when it began, ISO 8601.
     data_path: where the data came from.
     hyperparameters: name to value, as trained with.
-    history: a row an epoch: `phase`, `epoch`, `learning_rate`, `seconds` and metrics such as
+    phases: a row a phase: `phase`, `setting`, and epochs `asked`, `scheduled` and `trained`.
+    history: a row an epoch: `phase`, `epoch`, `epochs`, `learning_rate`, `seconds` and metrics such
+      as
       `loss`, `accuracy`, each with its `val_` twin.
     evaluation: `metrics` {name: value}; `slices` [{feature, value, metrics}]; `labels`;
       `confusion`, counts by true label (rows) and predicted label (columns); `per_class`
@@ -43,6 +45,7 @@ class ReportData:
   started: str
   data_path: str
   hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  phases: Sequence[Row] = ()
   history: Sequence[Row] = ()
   evaluation: Mapping[str, Any] | None = None
   parity: Mapping[str, Any] | None = None

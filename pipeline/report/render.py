@@ -18,7 +18,7 @@ from pipeline.runners import summary
 from pipeline.runners.result import GateResult, RunResult
 
 _TEMPLATE = "template.html.j2"
-_NOT_METRICS = ("phase", "epoch", "learning_rate", "seconds")
+_NOT_METRICS = ("phase", "epoch", "epochs", "learning_rate", "seconds")
 _MOST_CURVES = 4
 _MOST_SIDE_BY_SIDE = 12
 _MOST_CONFUSIONS = 15
@@ -153,7 +153,7 @@ def _phase_breaks(history: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]
 
 def _columns(history: Sequence[Mapping[str, Any]]) -> list[str]:
   """The history's columns, empty ones left out: where, the metrics, then rate and time."""
-  keys = dict.fromkeys(key for row in history for key in row)
+  keys = dict.fromkeys(key for row in history for key in row if key != "epochs")
   filled = [key for key in keys if any(row.get(key) not in (None, "") for row in history)]
   place = {"phase": 0, "epoch": 1, "learning_rate": 3, "seconds": 4}
   return sorted(filled, key=lambda key: place.get(key, 2))

@@ -118,6 +118,7 @@ def collect(
     report={
       "data_path": config.data_path,
       "hyperparameters": training.get("hyperparameters", {}),
+      "phases": training.get("phases", []),
       "history": training.get("epochs", []),
       "evaluation": _shown_evaluation(found, artifacts, task),
       "parity": parity,

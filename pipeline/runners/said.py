@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pipeline.config import PipelineConfig
 from pipeline.known_settings import known_settings, value_of
 from pipeline.runners.changes import CODE, DATA, INPUT, SETTING, Change
 from pipeline.runners.run_files import RunFile
@@ -34,6 +35,15 @@ def differences(before: RunFile, after: RunFile, task: Task) -> list[Change]:
     if was != now:
       found.append(Change(SETTING, setting.key, was, now))
   return found
+
+
+def told(run: RunFile, task: Task) -> list[Change]:
+  """What a run was told beside its data and its workspace: the settings that are no defaults."""
+  config = run.config
+  usual = PipelineConfig(
+    task=config.task, data_path=config.data_path, workspace=config.workspace, tiny=config.tiny
+  )
+  return differences(run.model_copy(update={"config": usual}), run, task)
 
 
 def in_users_words(changes: Iterable[Change], said: Sequence[Change]) -> list[Change]:

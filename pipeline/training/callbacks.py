@@ -117,15 +117,14 @@ class Report(keras.callbacks.Callback):
     row = {
       "phase": self._phase,
       "epoch": epoch + 1,
+      "epochs": self._epochs,
       "seconds": round(time.monotonic() - self._started, 3),
       "learning_rate": float(self.model.optimizer.learning_rate),
       **values,
     }
     self._history.append(row)
     shown = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
-    progress.report(
-      f"{self._phase} epoch {epoch + 1}/{self._epochs}  {shown}", epochs=self._epochs, **row
-    )
+    progress.report(f"{self._phase} epoch {epoch + 1}/{self._epochs}  {shown}", **row)
 
 
 class Checkpoint:

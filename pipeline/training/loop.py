@@ -12,14 +12,12 @@ import tensorflow as tf
 
 from components import progress
 from pipeline import datasets
+from pipeline.patience import counts_from
 from pipeline.task import Phase
 from pipeline.training import workers
 from pipeline.training.callbacks import BestEpoch, Checkpoint, Report
 
 _FEATURE_BATCH = 32
-# Patience counts in the part of the schedule whose rate is below a sixth of its peak. Before that,
-# what an epoch is worth goes up and down, and a stop leaves weights that have not settled.
-_ANNEALED = 0.75
 
 
 def train(
@@ -56,7 +54,8 @@ def train(
     log_dir: receives TensorBoard event files.
 
   Returns:
-    One row an epoch: `phase`, `epoch`, `seconds`, `learning_rate` and Keras' own logs.
+    One row an epoch: `phase`, `epoch`, `epochs` of its schedule, `seconds`, `learning_rate` and
+    Keras' own logs.
   """
   checkpoint = Checkpoint(checkpoint_dir, model) if checkpoint_dir else None
   state = checkpoint.restore() if checkpoint else None
@@ -86,7 +85,7 @@ def train(
         jit_compile=bool(tf.config.list_physical_devices("GPU")),
       )
       optimizer.build(trained.trainable_variables)
-    best = BestEpoch(model, monitor=monitor, patience=patience, counts_from=int(_ANNEALED * epochs))
+    best = BestEpoch(model, monitor=monitor, patience=patience, counts_from=counts_from(epochs))
     if index and not resumed:
       # A phase starts from the best epoch so far, and is held to it.
       best.start_from(best_value)

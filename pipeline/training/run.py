@@ -26,6 +26,7 @@ from pipeline.training import (
   cluster,
   loop,
   mistakes,
+  phase_record,
   samples,
   serving_assets,
   strategy,
@@ -38,9 +39,9 @@ _PARITY_ROWS = 32
 def run_fn(fn_args: Any) -> None:
   """Trains, exports to `fn_args.serving_model_dir`, and leaves a record in `model_run_dir`.
 
-  The record: `history.json` (one row an epoch, and the hyperparameters), TensorBoard event files,
-  `mistakes.json` for classifiers, `samples.json` for tasks that write text, and `parity/`, what the
-  Keras model says about some rows, for the ServingGate to hold the export to.
+  The record: `history.json` (one row an epoch, one a phase, and the hyperparameters), TensorBoard
+  event files, `mistakes.json` for classifiers, `samples.json` for tasks that write text, and
+  `parity/`, what the Keras model says about some rows, for the ServingGate to hold the export to.
 
   Args:
     fn_args: TFX's FnArgs. Its `custom_config` holds `task`, `hyperparameters`, `train` (the
@@ -82,9 +83,10 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   folder = checkpoints.folder_of(fn_args, hyperparameters, task)
   if folder:
     folder.open()
+  phases = _phases(task, hyperparameters, config["fixed_epochs"])
   history = loop.train(
     model,
-    phases=_phases(task, hyperparameters, config["fixed_epochs"]),
+    phases=phases,
     train=train,
     val=val,
     compile_args=lambda: load_function(task.compile_args)(hyperparameters),
@@ -135,6 +137,7 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
         "parameters": model.count_params(),
         "train_examples": train.size,
         "prepare_seconds": round(prepare_seconds, 2),
+        "phases": phase_record.phase_rows(phases, history),
         "epochs": history,
       },
       indent=2,

@@ -14,7 +14,8 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto.orchestration import pipeline_pb2
 
 from components.errors import BadInputError
-from pipeline.config import AirflowConfig, PipelineConfig
+from pipeline.config import PipelineConfig
+from pipeline.orchestrator_config import AirflowConfig
 from pipeline.runners import ir
 from pipeline.runners.airflow import settings
 from pipeline.task import Task

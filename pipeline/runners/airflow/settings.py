@@ -7,12 +7,11 @@ import pathlib
 import re
 
 from components.errors import BadInputError
-from pipeline.config import AirflowConfig, PipelineConfig
+from pipeline.config import PipelineConfig
+from pipeline.orchestrator_config import AirflowConfig
 
 # What Airflow allows in the name of a DAG, and of a pool in practice.
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,250}")
-_PRESETS = ("@once", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
-_CRON = re.compile(r"[0-9A-Za-z*/,#?-]+( [0-9A-Za-z*/,#?-]+){4}")
 
 
 def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
@@ -34,12 +33,6 @@ def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
     )
   if airflow.pool is not None and not airflow.pool.strip():
     raise BadInputError(f"airflow.pool takes the name of a pool. Received: {airflow.pool!r}")
-  schedule = airflow.schedule
-  if schedule is not None and schedule not in _PRESETS and not _CRON.fullmatch(schedule):
-    raise BadInputError(
-      f"airflow.schedule takes {', '.join(_PRESETS)}, or the five fields of cron, such as "
-      f"'0 3 * * 1'. Received: {schedule!r}"
-    )
   for field in ("python", "worker"):
     path = getattr(airflow, field)
     if path is not None and not path.startswith("/"):

@@ -23,7 +23,8 @@ from tfx.orchestration.pipeline import Pipeline
 from components.errors import BadInputError
 from components.run_notice import RunNotice
 from pipeline.assembly import create_pipeline
-from pipeline.config import NodeResources, PipelineConfig
+from pipeline.config import PipelineConfig
+from pipeline.orchestrator_config import NodeResources
 from pipeline.runners.ir import write_whole
 from pipeline.task import Source, Task
 

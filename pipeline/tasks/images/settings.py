@@ -55,7 +55,7 @@ SETTINGS: Mapping[str, Any] = {
     ),
   ],
   "model.widths": Annotated[
-    list[Annotated[int, Field(ge=1)]],
+    list[Annotated[int, Field(ge=1, le=10_000)]],
     Field(
       min_length=1,
       description="`cnn`: filters of each block; each block after the first halves the picture",

@@ -30,7 +30,7 @@ SETTINGS: Mapping[str, Any] = {
     str | None, Field(description="TFRecord: the feature that holds the label; null looks for it")
   ],
   "data.label_from": Annotated[
-    str | None,
+    Literal["name", "prefix", "first", "last"] | None,
     Field(
       description=(
         "files of lines: where the label stands: `name` (of the file), `prefix` "
@@ -55,12 +55,13 @@ SETTINGS: Mapping[str, Any] = {
     int,
     Field(
       ge=1,
+      le=100_000_000,
       description="numbers for the beginnings and the ends of words; words that the "
       "vocabulary lacks are known by them",
     ),
   ],
   "model.pair_buckets": Annotated[
-    int, Field(ge=1, description="bag: numbers for pairs of neighbouring words")
+    int, Field(ge=1, le=100_000_000, description="bag: numbers for pairs of neighbouring words")
   ],
   "model.bag_start": Annotated[
     float,
@@ -78,17 +79,20 @@ SETTINGS: Mapping[str, Any] = {
   "model.readers": Annotated[
     int,
     Field(
-      ge=0, description="recurrent networks that correct the bag of words; 0 leaves the bag alone"
+      ge=0,
+      le=100,
+      description="recurrent networks that correct the bag of words; 0 leaves the bag alone",
     ),
   ],
   "model.cell": Annotated[
     Literal["gru", "lstm"], Field(description="of the readers: `gru` or `lstm`")
   ],
-  "model.units": Annotated[int, Field(ge=1, description="of each reader and direction")],
+  "model.units": Annotated[int, Field(ge=1, le=10_000, description="of each reader and direction")],
   "model.word_units": Annotated[
     int | None,
     Field(
       ge=1,
+      le=10_000,
       description="readers: length of a word's vector; null is 64, or what the file of "
       "`embeddings` has",
     ),

@@ -1,5 +1,6 @@
 """`PipelineConfig`: who wins, what is refused, and what the refusal says."""
 
+import datetime
 import os
 import pathlib
 import re
@@ -150,6 +151,12 @@ def test_a_column_may_be_called_by_a_number(config_file):
   ("setting", "section", "name", "value"),
   [
     ("train.learning_rate=1e-3", "train", "learning_rate", 0.001),
+    ("push.tolerance=1e-5", "push", "tolerance", 0.00001),
+    ("push.tolerance=1.5e+3", "push", "tolerance", 1500.0),
+    ("push.tolerance=.5E3", "push", "tolerance", 500.0),
+    ("train.batch_size=1_000", "train", "batch_size", 1000),
+    ("airflow.start_date=2025-02-03", "airflow", "start_date", datetime.date(2025, 2, 3)),
+    ("airflow.start_date='2025-02-03'", "airflow", "start_date", datetime.date(2025, 2, 3)),
     ("train.learning_rate=2", "train", "learning_rate", 2.0),
     ("train.mixed_precision=true", "train", "mixed_precision", True),
     ("train.epochs=5", "train", "epochs", 5),
@@ -223,7 +230,7 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
     ),
     (
       "gates.skill=high",
-      "gates.skill must be a number of at most 1, such as 0.3. Received: 'high'",
+      "gates.skill must be null or a number of at most 1, such as 0.3. Received: 'high'",
     ),
     (
       "gates.max_latency_ms=0",
@@ -236,12 +243,15 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
     ("model.flip=1", "model.flip must be true or false, such as false. Received: 1"),
     ("model.dropout=1.5", "model.dropout must be a number of at least 0 and below 1"),
     ("model.shift=-1", "model.shift must be a number from 0 to 1, such as 0.08. Received: -1.0"),
-    ("model.widths=[8, 0]", "must be a list of whole numbers of at least 1, such as [32, 64, 128]"),
+    (
+      "model.widths=[8, 0]",
+      "must be a list of whole numbers from 1 to 10,000, such as [32, 64, 128]",
+    ),
     (
       "model.head_epochs=true",
       "model.head_epochs must be a whole number of at least 1, such as 30.",
     ),
-    ("model.widths=8", "of at least 1, such as [32, 64, 128]. Received: 8"),
+    ("model.widths=8", "from 1 to 10,000, such as [32, 64, 128]. Received: 8"),
     ("data.max_pixels=many", "data.max_pixels must be a whole number of at least 1"),
     (
       "kubeflow.resources={Trainer: {cpu: 0}}",
@@ -350,6 +360,10 @@ def test_a_missing_or_binary_file_is_bad_input(tmp_path):
   (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
   with pytest.raises(BadInputError, match="is not YAML"):
     make(config_file=str(tmp_path / "binary"))
+
+
+def test_a_file_may_have_small_numbers_as_python_writes_them(config_file):
+  assert make(config_file=config_file("push: {tolerance: 1e-05}\n")).push.tolerance == 1e-5
 
 
 def test_an_empty_file_changes_nothing(config_file):

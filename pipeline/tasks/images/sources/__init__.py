@@ -10,10 +10,15 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.sources.text_tables import TABLE_OPTIONS
 from pipeline.task import Source
 from pipeline.tasks.images.sources import folder, idx, manifest, tfrecord
 
 _MODULES = {"idx": idx, "tfrecord": tfrecord, "manifest": manifest, "folder": folder}
+_OPTIONS = {
+  "tfrecord": ("image_feature", "label_feature"),
+  "manifest": ("path_column", "label_column", *TABLE_OPTIONS),
+}
 
 # In the order they are tried: idx files and TFRecords are told by their bytes or names, a CSV by
 # its columns, and any other folder is taken for class folders, whose plan says what is missing.
@@ -23,7 +28,7 @@ SOURCES: dict[str, Source] = {
     matches=module.matches,
     plan=module.plan,
     read=module.read,
-    reads_tables=module is manifest,
+    options=_OPTIONS.get(name, ()),
     usual_columns=manifest.USUAL_NAMES if module is manifest else {},
   )
   for name, module in _MODULES.items()

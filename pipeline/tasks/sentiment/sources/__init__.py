@@ -12,6 +12,11 @@ from pipeline.tasks.sentiment.sources import folder, lines, table, tfrecord
 from pipeline.tasks.sentiment.sources.records import MAX_CHARS
 
 _MODULES = {"tfrecord": tfrecord, "table": table, "folder": folder, "lines": lines}
+_OPTIONS = {
+  "tfrecord": ("text_feature", "label_feature"),
+  "table": ("text_column", "label_column", *TABLE_OPTIONS),
+  "lines": ("label_from",),
+}
 
 # In the order they are tried: TFRecords are told by their bytes or names, tables by their names,
 # class folders by being folders; whatever else lies in a folder is taken for lines, and so is a
@@ -22,7 +27,7 @@ SOURCES: dict[str, Source] = {
     matches=module.matches,
     plan=module.plan,
     read=module.read,
-    reads_tables=module is table,
+    options=_OPTIONS.get(name, ()),
     usual_columns=table.USUAL_NAMES if module is table else {},
   )
   for name, module in _MODULES.items()

@@ -12,6 +12,11 @@ from pipeline.tasks.translation.sources import aligned, table, tsv
 from pipeline.tasks.translation.sources.records import MAX_CHARS
 
 _MODULES = {"table": table, "tsv": tsv, "aligned": aligned}
+_OPTIONS = {
+  "table": ("source_column", "target_column", *TABLE_OPTIONS),
+  "tsv": ("source_column", "target_column", "reverse"),
+  "aligned": ("source_language", "target_language"),
+}
 
 # In the order they are tried: a TSV whose first line names the columns is a table, any other is
 # taken for pairs; files of two languages are told by their names.
@@ -21,7 +26,7 @@ SOURCES: dict[str, Source] = {
     matches=module.matches,
     plan=module.plan,
     read=module.read,
-    reads_tables=module is table,
+    options=_OPTIONS[name],
     usual_columns=table.USUAL_NAMES if module is table else {},
   )
   for name, module in _MODULES.items()

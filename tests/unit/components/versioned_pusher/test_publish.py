@@ -64,6 +64,16 @@ def test_record_names_source_and_content(tmp_path):
   }
 
 
+def test_record_keeps_what_was_said_of_the_data_through_a_rollback(tmp_path):
+  base = tmp_path / "base"
+  publish(_model(tmp_path / "a", "one"), base, data_options={"text_column": "review"})
+  publish(_model(tmp_path / "b", "two"), base)
+  assert "data_options" not in version_record(base, 2)
+  rollback(base)
+  for version in (1, 3):
+    assert version_record(base, version)["data_options"] == {"text_column": "review"}
+
+
 def test_a_retried_push_makes_no_second_version(tmp_path):
   model = _model(tmp_path / "model")
   assert publish(model, tmp_path / "base") == 1

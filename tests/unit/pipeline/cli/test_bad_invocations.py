@@ -137,8 +137,7 @@ def folder(tmp_path_factory) -> pathlib.Path:
 def _values(template):
   if "--config" in template:
     return (*_VALUES, *_FILES)
-  # No workspace stands for the usual one.
-  return [value for value in _VALUES if value or "--workspace {}" not in " ".join(template)]
+  return _VALUES
 
 
 def _invocations(template):

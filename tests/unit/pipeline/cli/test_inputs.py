@@ -145,7 +145,7 @@ def test_what_is_said_of_tables_is_refused_for_other_layouts(class_folders, sett
   name = setting.split("=")[0]
   with pytest.raises(BadInputError) as refused:
     _prepare(class_folders("cat", "dog"), settings=(setting,))
-  assert str(refused.value).startswith(f"{name} can be said of a table only, and ")
+  assert str(refused.value).startswith(f"{name} is for manifest, and ")
   assert str(refused.value).endswith("or name the layout with --set data.source=manifest")
 
 
@@ -167,6 +167,10 @@ def test_separator_and_header_reach_the_table(tmp_path):
       {},
       "--workspace takes a path on this machine.",
     ),
+    (("run", "images", "--workspace", ""), {}, "--workspace takes a path. Received an empty text;"),
+    (("run", "images", "--data", ""), {}, "--data takes a path. Received an empty text;"),
+    (("run", "images", "--mlmd", ""), {}, "--mlmd takes a path. Received an empty text;"),
+    (("settings", "images", "--config", ""), {}, "--config takes a path. Received an empty text;"),
     (("run", "images", "--data", "s3://b/pics"), {}, "--data takes a path on this machine. Rece"),
     (("check", "images", "--data", "https://a.org/x.zip"), {}, "'https://a.org/x.zip'; copy it"),
     (("check", "sentiment", "--data", "file:///x.csv"), {}, "leave file:// out"),

@@ -162,13 +162,16 @@ def test_an_empty_workspace_says_what_to_do(invoke, tmp_path):
   assert said == "There are no runs yet. dlpipe run TASK makes one.\n"
 
 
-def test_show_names_the_artifacts(invoke, workspace):
+def test_show_names_what_was_told_and_the_artifacts(invoke, workspace):
   said = invoke("show", "r2").splitlines()
   assert said[0].startswith("sentiment  run r2  started 20")
-  assert said[1].split()[:2] == ["ReviewedSchema", "CACHED"]
-  assert said[2].startswith(f"  schema: {workspace}/sentiment/artifacts/ReviewedSchema/schema/")
+  assert said[1] == "Told     train.epochs=12"
+  assert said[2].split()[:2] == ["ReviewedSchema", "CACHED"]
+  assert said[3].startswith(f"  schema: {workspace}/sentiment/artifacts/ReviewedSchema/schema/")
   shown = json.loads(invoke("show", "r1", "--task", "images", "--json"))
   assert (shown["task"], shown["nodes"][0]["id"]) == ("images", "ReviewedSchema")
+  assert (shown["told"], shown["phases"]) == ({}, [])
+  assert json.loads(invoke("show", "r2", "--json"))["told"] == {"train.epochs": 12}
 
 
 def test_why_says_what_a_node_was_compared_with(invoke):

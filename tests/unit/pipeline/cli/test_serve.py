@@ -83,6 +83,13 @@ def test_nothing_is_pushed(command, tmp_path):
     ("--workspce", "Unknown argument '--workspce'. Did you mean --workspace?"),
     ("--zzz", "Unknown argument '--zzz'. `dlpipe serve --help` lists the flags."),
     ("false", "Unknown argument 'false'. `dlpipe serve --help` lists the flags."),
+    (
+      "--ssl_config_file=/absent",
+      "--ssl_config_file: there is no file '/absent' that can be read.",
+    ),
+    ("--model_config_file=x", "--model_config_file says which models to serve, and so does TASK."),
+    ("--batching_parameters_file=x", "server_options.batching_parameters_file is set without"),
+    ("--rest_api_port=8500", "--port and --rest_api_port must differ."),
     ("--port=x", "--port takes a value of type int. Received: 'x'."),
   ],
 )

@@ -15,7 +15,8 @@ from tfx.orchestration.pipeline import Pipeline
 
 from components.errors import BadInputError
 from components.reviewed_schema import ReviewedSchema
-from pipeline.config import AirflowConfig, MetadataConfig, PipelineConfig
+from pipeline.config import MetadataConfig, PipelineConfig
+from pipeline.orchestrator_config import AirflowConfig
 from pipeline.runners import ir
 from pipeline.runners.airflow import dag_file
 from pipeline.tasks import get_task

@@ -1,0 +1,207 @@
+"""What every setting of `tune`, `gates`, `push`, `beam` and `metadata` does to a drawn pipeline."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from components.errors import BadInputError
+from pipeline import gates
+from pipeline.cli.inputs import Inputs
+from pipeline.evaluation import Evaluation
+from pipeline.runners import metadata_stores
+from pipeline.settings import make_config
+from pipeline.task import MetricGate
+from pipeline.tasks import get_task
+
+SECTIONS = ("tune", "gates", "push", "beam", "metadata")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Desk:
+  """What a check has."""
+
+  task: str
+  folder: Any
+  run: Callable[..., Inputs]
+  drawn: Callable[[Inputs], dict[str, dict[str, Any]]]
+
+  def given_to(self, node: str, *settings: str) -> Mapping[str, Any]:
+    return self.drawn(self.run(self.task, *settings))[node]
+
+  def beam_args(self, *settings: str) -> list[str]:
+    from pipeline.beam_options import beam_args
+
+    return beam_args(self.run(self.task, *settings).config)
+
+
+@pytest.fixture
+def desk(task_name, run, drawn, tmp_path):
+  return Desk(task=task_name, run=run, drawn=drawn, folder=tmp_path)
+
+
+def _verdict(desk: Desk, *settings: str, before: float | None = None, **metrics: float):
+  """What the judge, told as the drawn Evaluator is, says of metrics and of the model before."""
+  told = desk.given_to("Evaluator", *settings)["gates"]
+  told = json.loads(told) if isinstance(told, str) else told
+  found = Evaluation(
+    metrics={"example_count": 100.0, **metrics},
+    baseline=dict.fromkeys(metrics, before) if before is not None else {},
+    slices=[],
+    confusion={},
+    calibration=[],
+  )
+  return gates.verdict(
+    found,
+    [MetricGate(**gate) for gate in told["gates"]],
+    min_examples=told["min_examples"],
+  )
+
+
+def _check_metric(desk: Desk, name: str) -> None:
+  metric, _, change = name.partition(".")
+  [gate] = [each for each in get_task(desk.task).gates if each.metric == metric]
+  scale = gate.best or 1
+  better = 1 if gate.direction == "higher" else -1
+
+  def rulings(setting: str, **found: Any) -> list[tuple[str, bool]]:
+    verdict = _verdict(desk, f"gates.{name}={setting}", **found)
+    return [(r.bound, r.passed) for r in verdict.rulings if r.metric == metric]
+
+  if change:
+    # Worse by 0.2 of the scale, where 0.1 and then 0.3 are allowed.
+    values = {metric: (0.5 - better * 0.2) * scale, "before": 0.5 * scale}
+    assert not rulings(str(0.1 * scale), **values)[-1][1]
+    assert rulings(str(0.3 * scale), **values)[-1][1]
+    assert not any("the model before" in bound for bound, _ in rulings("null", **values))
+    return
+  values = {metric: 0.5 * scale}
+  assert rulings(str(0.4 * scale), **values)[0][1] is (better > 0)
+  assert rulings(str(0.6 * scale), **values)[0][1] is (better < 0)
+  assert rulings("null", **values) == []
+
+
+def _check_min_examples(desk: Desk) -> None:
+  for asked, passes in ((100, True), (101, False)):
+    verdict = _verdict(desk, f"gates.min_examples={asked}")
+    assert (verdict.rulings[0].metric, verdict.rulings[0].passed) == ("example_count", passes)
+
+
+def _check_max_latency_ms(desk: Desk) -> None:
+  assert desk.given_to("ServingGate", "gates.max_latency_ms=12.5")["max_latency_ms"] == 12.5
+  assert desk.given_to("ServingGate")["max_latency_ms"] is None
+
+
+def _check_trials(desk: Desk) -> None:
+  assert "Tuner" not in desk.drawn(desk.run(desk.task))
+  given = desk.given_to("Tuner", "tune.trials=4", "tune.epochs=2")
+  assert given["custom_config"]["tune"] == {"trials": 4, "epochs": 2}
+
+
+def _check_tune_epochs(desk: Desk) -> None:
+  _check_trials(desk)
+  with pytest.raises(BadInputError, match=r"^tune\.epochs is for trials, and there are none\."):
+    desk.run(desk.task, "tune.epochs=2")
+
+
+def _check_tolerance(desk: Desk) -> None:
+  assert desk.given_to("ServingGate", "push.tolerance=0.001")["tolerance"] == 0.001
+
+
+def _check_serving_release(desk: Desk) -> None:
+  for tag in ("2.16.1", "2.16.1-gpu"):
+    given = desk.given_to("ServingGate", f"push.serving_release={tag}")
+    assert given["serving_release"] == tag
+  with pytest.raises(BadInputError, match=r"^push\.serving_release: .* Received: '1\.0'"):
+    desk.run(desk.task, "push.serving_release=1.0")
+
+
+def _check_runner(desk: Desk) -> None:
+  for runner, name in (("flink", "FlinkRunner"), ("spark", "SparkRunner")):
+    assert desk.beam_args(f"beam.runner={runner}")[0].endswith(f".{name}")
+  assert desk.beam_args("beam.runner=direct")[0] in (
+    "--runner=DirectRunner",
+    "--runner=FnApiRunner",
+  )
+  cloud = "[--project=p, --region=r, --temp_location=gs://b/t, --sdk_container_image=i]"
+  args = desk.beam_args("beam.runner=dataflow", f"beam.options={cloud}")
+  assert args[0] == "--runner=DataflowRunner"
+  with pytest.raises(BadInputError, match="needs --project, --region, --temp_location"):
+    desk.beam_args("beam.runner=dataflow")
+
+
+def _check_job_server(desk: Desk) -> None:
+  for runner in ("flink", "spark"):
+    args = desk.beam_args(f"beam.runner={runner}", "beam.job_server=/jars/one.jar")
+    assert f"--{runner}_job_server_jar=/jars/one.jar" in args
+  with pytest.raises(BadInputError, match=r"^beam\.job_server is for flink and spark, and beam\."):
+    desk.run(desk.task, "beam.job_server=/jars/one.jar")
+
+
+def _check_beam_options(desk: Desk) -> None:
+  asked = 'beam.options=["--parallelism=4"]'
+  assert "--parallelism=4" in desk.beam_args("beam.runner=flink", asked)
+  workers = "--direct_num_workers=2"
+  assert workers in desk.beam_args(f"beam.options=[{workers}]")
+  for settings, message in (
+    ([asked], r"--parallelism is for beam\.runner=flink"),
+    (
+      ["beam.options=[--direct_num_wrokers=2]"],
+      "--direct_num_wrokers. Did you mean --direct_num_wo",
+    ),
+  ):
+    with pytest.raises(BadInputError, match=message):
+      desk.beam_args(*settings)
+
+
+def _check_connection_file(desk: Desk) -> None:
+  file = desk.folder / "mlmd.json"
+  file.write_text('{"sqlite": {"filename_uri": "/there/metadata.db"}}')
+  config = desk.run(desk.task, f"metadata.connection_file={file}").config
+  assert metadata_stores.connection(config).sqlite.filename_uri == "/there/metadata.db"
+  usual = metadata_stores.connection(desk.run(desk.task).config).sqlite.filename_uri
+  assert usual == str(config.root / "metadata.db")
+
+
+_CHECKS: Mapping[str, Callable[[Desk], None]] = {
+  "tune.trials": _check_trials,
+  "tune.epochs": _check_tune_epochs,
+  "gates.min_examples": _check_min_examples,
+  "gates.max_latency_ms": _check_max_latency_ms,
+  "push.tolerance": _check_tolerance,
+  "push.serving_release": _check_serving_release,
+  "beam.runner": _check_runner,
+  "beam.job_server": _check_job_server,
+  "beam.options": _check_beam_options,
+  "metadata.connection_file": _check_connection_file,
+}
+
+
+def test_it_changes_the_pipeline(task_name, setting, desk):
+  metrics = {gate.metric for gate in get_task(task_name).gates}
+  if setting.section == "gates" and setting.name.partition(".")[0] in metrics:
+    _check_metric(desk, setting.name)
+  else:
+    _CHECKS[setting.key](desk)
+
+
+@pytest.mark.parametrize(
+  ("name", "refused", "message"),
+  [
+    ("images", "gates.auc=0.8", "unknown name 'gates.auc' for task images"),
+    ("translation", "gates.accuracy=0.8", "unknown name 'gates.accuracy' for task translation"),
+    ("sentiment", "gates.accuracy=1.5", "gates.accuracy must be null or a number of at most 1."),
+    ("sentiment", "gates.calibration_error=-1", "must be null or a number of at least 0, "),
+    ("translation", "gates.bleu=101", "gates.bleu must be null or a number of at most 100, "),
+    ("images", "gates.min_examples=0", "gates.min_examples must be null or a whole number of at"),
+    ("images", "gates.skill=.inf", "gates.skill must be null or a number of at most 1, "),
+  ],
+)
+def test_bounds_that_mean_nothing_are_refused(name, refused, message):
+  with pytest.raises(BadInputError) as raised:
+    make_config(get_task(name), data_path="d", workspace="w", settings=[refused])
+  assert message in str(raised.value)

@@ -1,0 +1,73 @@
+"""What every setting of `train` does to how each task is trained.
+
+The phase that `train.epochs` and `train.learning_rate` are of comes last.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from components.errors import BadInputError
+
+SECTIONS = ("train",)
+
+
+# Trainings are dear; these do not depend on each other.
+_TOGETHER = (
+  *("train.epochs=16", "train.batch_size=25", "train.learning_rate=7e-3", "train.patience=2"),
+)
+_OTHERWISE = ("train.cache_mb=0", "train.mixed_precision=true")
+
+
+def _check_epochs(desk) -> None:
+  assert desk.seen(*_TOGETHER).fits[-1].epochs == 16
+
+
+def _check_batch_size(desk) -> None:
+  assert desk.seen(*_TOGETHER).fits[-1].sizes == [10, 25, 25]
+
+
+def _check_learning_rate(desk) -> None:
+  assert desk.seen(*_TOGETHER).fits[-1].rate == pytest.approx(7e-3)
+
+
+def _check_patience(desk) -> None:
+  # It counts from the thirteenth epoch on.
+  assert desk.seen(*_TOGETHER).fits[-1].ends_after == 14
+  for epochs, patience in ((16, 12), (4, 2)):
+    with pytest.raises(BadInputError, match=r"^train\.patience changes nothing here"):
+      desk.run(desk.task, f"train.epochs={epochs}", f"train.patience={patience}", tiny=True)
+
+
+def _check_seed(desk) -> None:
+  asked = ("train.seed=5", "train.batch_size=10")
+  first, again = (desk.seen(*asked, anew=True).fits for _ in range(2))
+  other = desk.seen("train.seed=6", "train.batch_size=10").fits
+  assert (first[0].weights, first[0].first) == (again[0].weights, again[0].first)
+  assert first[-1].weights != other[-1].weights
+  assert first[0].first != other[0].first
+
+
+def _check_cache_mb(desk) -> None:
+  assert desk.seen().in_memory
+  assert not desk.seen(*_OTHERWISE).in_memory
+
+
+def _check_mixed_precision(desk) -> None:
+  assert desk.seen().fits[0].policy == "float32"
+  assert desk.seen(*_OTHERWISE).fits[0].policy == "mixed_float16"
+
+
+_CHECKS = {
+  "epochs": _check_epochs,
+  "batch_size": _check_batch_size,
+  "learning_rate": _check_learning_rate,
+  "patience": _check_patience,
+  "seed": _check_seed,
+  "cache_mb": _check_cache_mb,
+  "mixed_precision": _check_mixed_precision,
+}
+
+
+def test_it_changes_how_a_task_is_trained(task_name, setting, desk):
+  _CHECKS[setting.name](desk)
