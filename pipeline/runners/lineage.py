@@ -44,8 +44,8 @@ class PastRun:
     metrics: the evaluation's overall metrics; empty where there is none or its files are gone.
     pushed_version: the version that the run pushed, or found to be pushed; None if none.
     nodes: each node that has an execution, in the order of their beginning.
-    tuning: the trials of its Tuner, as `trials.read` has them; None where it had none, or where only
-      the list of runs was asked for.
+    tuning: the trials of its Tuner, as `trials.read` has them; None where it had none, and in a
+      list of runs.
   """
 
   run_id: str

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,6 +28,7 @@ from pipeline.training.learning import best_value, learn, load_splits
 _LEAST_EPOCHS = 3
 _SHARE_OF_EPOCHS = 0.25
 _LONGEST_REASON = 300
+_BOLD = re.compile(r"\x1b\[\d*m")
 
 # From a trial's own values and what stands before all it says to the history of its training.
 _Train = Callable[[Mapping[str, Any], str], list[dict[str, Any]]]
@@ -200,10 +202,11 @@ class Search(keras_tuner.Tuner):
 
 
 def _reason(err: Exception) -> str:
-  """An error in a line."""
-  lines = [line.strip() for line in str(err).splitlines() if line.strip()] or ["it says nothing"]
-  said = lines[0] if isinstance(err, DlpipeError) else f"{type(err).__name__}: {lines[0]}"
-  return said[:_LONGEST_REASON]
+  """An error in a line; Keras sets parts of its own in bold."""
+  said = " ".join(_BOLD.sub("", str(err)).split())
+  return (said if isinstance(err, DlpipeError) else f"{type(err).__name__}: {said}")[
+    :_LONGEST_REASON
+  ]
 
 
 def _short(value: Any) -> str:

@@ -1,52 +1,49 @@
 """`Tuner` in a pipeline of its own: what it leaves, and what `dlpipe runs show` says of it."""
 
 import json
-import sys
-import types
 
-import keras_tuner
 import pytest
 from click.testing import CliRunner
 from tfx.dsl.components.common.importer import Importer
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2
 from tfx.types import standard_artifacts
-from tfx.v1.components import TunerFnResult
 
 from components.recorded_tuner import Tuner
 from pipeline.cli.runs import runs
 from pipeline.runners import node
 from pipeline.runners.metadata_stores import sqlite_connection
+
+_MODULE = """
+import keras_tuner
+from tfx.v1.components import TunerFnResult
+
 from pipeline.training.tuning import Search
 
-_SCORES = {0: 0.5, 1: None, 2: 0.25}
+SCORES = {0: 0.5, 1: None, 2: 0.25}
 
 
-def _tuner_fn(fn_args):
+def train(values, of):
+  if SCORES[values["width"]] is None:
+    raise ValueError("too wide")
+  return [{"val_loss": SCORES[values["width"]]}, {"val_loss": 9.0}]
+
+
+def tuner_fn(fn_args):
   space = keras_tuner.HyperParameters()
-  space.Choice("width", list(_SCORES), default=0)
-
-  def train(values, of):
-    score = _SCORES[values["width"]]
-    if score is None:
-      raise ValueError("too wide")
-    return [{"val_loss": score}, {"val_loss": 9.0}]
-
+  space.Choice("width", list(SCORES), default=0)
   search = Search(
-    train,
-    space,
-    monitor=("val_loss", "min"),
-    trials=3,
-    seed=1,
-    directory=fn_args.working_dir,
+    train, space, monitor=("val_loss", "min"), trials=3, seed=1, directory=fn_args.working_dir
   )
   return TunerFnResult(tuner=search, fit_kwargs={})
+"""
 
 
 @pytest.fixture
 def shown(tmp_path, monkeypatch):
   """Runs the Tuner as run `r1` of the task images; returns what `runs show` prints."""
-  monkeypatch.setitem(sys.modules, "my_tuner", types.SimpleNamespace(tuner_fn=_tuner_fn))
+  (tmp_path / "own_tuner.py").write_text(_MODULE)
+  monkeypatch.syspath_prepend(tmp_path)
   examples = Importer(
     source_uri=str(tmp_path / "examples"),
     artifact_type=standard_artifacts.Examples,
@@ -54,7 +51,7 @@ def shown(tmp_path, monkeypatch):
   ).with_id("Examples")
   tuner = Tuner(
     examples=examples.outputs["result"],
-    tuner_fn="my_tuner.tuner_fn",
+    tuner_fn="own_tuner.tuner_fn",
     train_args=trainer_pb2.TrainArgs(splits=["train"]),
     eval_args=trainer_pb2.EvalArgs(splits=["val"]),
     custom_config={},
@@ -71,7 +68,8 @@ def shown(tmp_path, monkeypatch):
     "r1",
   )
   for name in ("Examples", "Tuner"):
-    node.run_node(pipeline, name, sqlite_connection(root / "metadata.db"))
+    outcome = node.run_node(pipeline, name, sqlite_connection(root / "metadata.db"))
+    assert outcome.error is None
 
   def show(*options):
     arguments = ["show", "r1", "--workspace", str(tmp_path), *options]

@@ -1,7 +1,5 @@
 """What a Tuner may vary, refused before anything is read."""
 
-import dataclasses
-
 import pytest
 
 from components.errors import BadInputError
@@ -11,17 +9,17 @@ from pipeline.tasks import get_task
 from pipeline.training import search_space
 
 
-def _declaring(*names, task="images", **changes):
-  """The task's own values, and a task whose search space has these names."""
+def _declaring(task="images", **changes):
+  """A task and its values."""
   found = get_task(task)
   values = {**found.hyperparameters, **found.decoding, **changes}
-  return dataclasses.replace(found, search_space=f"{__name__}.{'_'.join(names)}"), values
+  return found, values
 
 
 @pytest.fixture
 def declare(monkeypatch):
   def of(*names, **changes):
-    task, values = _declaring(*names, **changes)
+    task, values = _declaring(**changes)
 
     def space(hp, hyperparameters):
       for name in names:

@@ -1,18 +1,27 @@
 """The Tuner: trials that train as the Trainer does, and what is kept of each."""
 
+import dataclasses
+import itertools
 import json
 import logging
+import sys
+import types
 
+import keras
 import keras_tuner
+import numpy as np
 import pytest
+from keras import layers
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components import progress
 from components.errors import BadInputError, DlpipeError
 from components.recorded_tuner import TRIALS_FILE
+from pipeline import datasets
 from pipeline.config import TrainConfig
+from pipeline.task import Phase
 from pipeline.tasks.images.task import TASK
-from pipeline.training import freezing
+from pipeline.training import freezing, tuning
 from pipeline.training.learning import best_value
 from pipeline.training.run import run_fn
 from pipeline.training.tuning import Search, trial_epochs, tuner_fn
@@ -69,23 +78,38 @@ def test_a_trial_ends_as_the_trainer_does_with_its_values(graph, tmp_path):
   assert record["monitor"] == TASK.monitor[0]
 
 
-def test_the_first_trial_has_the_runs_own_values(graph, tmp_path):
-  _, record = _search(graph, tmp_path, trials=1, dropout=0.2, learning_rate=0.02)
-  [trial] = record["trials"]
-  assert trial["hyperparameters"] == {"dropout": 0.2, "learning_rate": 0.02}
-  assert trial["seconds"] > 0
+def test_frozen_layers_run_once_for_all_trials_that_share_them(
+  graph, tmp_path, monkeypatch, caplog
+):
+  def build_model(hyperparameters, tft_output):
+    return keras.Sequential(
+      [
+        keras.Input((12, 12, 3)),
+        # Of the last trial alone it is another.
+        layers.Rescaling(1 / 255 if next(built) < 3 else 1 / 128, name="scale"),
+        layers.Flatten(name="body"),
+        layers.Dense(2, dtype="float32"),
+      ]
+    )
 
+  def training_plan(hyperparameters):
+    return (Phase(name="head", epochs=9, learning_rate=0.1, frozen=("scale", "body")),)
 
-def test_frozen_layers_run_once_for_all_trials(graph, tmp_path, monkeypatch, caplog):
-  computed = []
+  built, computed = itertools.count(), []
+  functions = {"build_model": build_model, "training_plan": training_plan}
+  monkeypatch.setitem(sys.modules, "my_model", types.SimpleNamespace(**functions))
+  task = dataclasses.replace(TASK, **{name: f"my_model.{name}" for name in functions})
+  monkeypatch.setattr(tuning, "get_task", lambda name: task)
+  split = datasets.in_memory({"x": np.ones((20, 12, 12, 3), "uint8")}, np.arange(20) % 2)
+  monkeypatch.setattr(tuning, "load_splits", lambda *args, **kwargs: (split, split))
   features = freezing._features
   monkeypatch.setattr(freezing, "_features", lambda *args: computed.append(1) or features(*args))
   caplog.set_level(logging.INFO, logger=progress.LOGGER_NAME)
-  backbone = {"backbone": "squeezenet", "weights": None, "image_size": 12, "fine_tune_epochs": 0}
-  _, record = _search(graph, tmp_path, trials=3, epochs=1, **backbone)
-  assert [trial["epochs"] for trial in record["trials"]] == [1, 1, 1]
-  assert len(computed) == 2  # train and val
-  assert any(line.startswith("trial 3/3: head epoch 1/1") for line in caplog.messages)
+  _, record = _search(graph, tmp_path, trials=4, epochs=1)
+  assert [trial["epochs"] for trial in record["trials"]] == [1, 1, 1, 1]
+  # Train and val, for the first three trials together and for the last.
+  assert len(computed) == 4
+  assert any(line.startswith("trial 3/4: head epoch 1/1") for line in caplog.messages)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +135,7 @@ def test_a_failed_trial_says_why_and_ends_nothing(tmp_path, caplog):
 
   def train(values, of):
     if of.startswith("trial 1/"):
-      raise ValueError("widths must be positive\nand more")
+      raise ValueError("widths must be \x1b[1mpositive\x1b[0m\n\nand more")
     if of.startswith("trial 2/"):
       return [{"val_loss": float("nan")}]
     if of.startswith("trial 3/"):
@@ -123,7 +147,7 @@ def test_a_failed_trial_says_why_and_ends_nothing(tmp_path, caplog):
   trials = _record(tmp_path)["trials"]
   assert [trial["state"] for trial in trials] == ["failed"] * 3 + ["complete"] * 2
   assert [trial["error"] for trial in trials] == [
-    "ValueError: widths must be positive",
+    "ValueError: widths must be positive and more",
     "val_loss was no finite number in any epoch: training diverged",
     "model.cell must be one of these",
     None,
@@ -131,8 +155,25 @@ def test_a_failed_trial_says_why_and_ends_nothing(tmp_path, caplog):
   ]
   assert [trial["score"] for trial in trials] == [None, None, None, 2.0, 2.0]
   assert [trial["epochs"] for trial in trials] == [0, 1, 0, 4, 4]
-  assert "trial 1/5 failed with width 0: ValueError: widths must be positive" in caplog.messages
+  assert (
+    "trial 1/5 failed with width 0: ValueError: widths must be positive and more" in caplog.messages
+  )
   assert search.get_best_hyperparameters()[0].values == trials[3]["hyperparameters"]
+
+
+def test_the_first_trial_has_the_runs_own_values(tmp_path):
+  space = keras_tuner.HyperParameters()
+  space.Float("rate", 0.0, 1.0, default=0.125)
+  seen = []
+
+  def train(values, of):
+    seen.append(values["rate"])
+    return [{"val_loss": values["rate"]}]
+
+  monitor = ("val_loss", "min")
+  Search(train, space, monitor=monitor, trials=3, seed=1, directory=str(tmp_path)).search()
+  assert seen[0] == 0.125
+  assert len(set(seen)) == 3
 
 
 def test_a_search_without_a_result_fails_with_all_reasons(tmp_path):
