@@ -165,7 +165,7 @@ def test_what_is_exported_where_a_gpu_is_answers_without(trained):
 
 
 def test_xla_compiles_a_task_or_says_what_speaks_against_it(prepared, monkeypatch, caplog):
-  """Where a GPU is seen; what is compiled runs on the CPU, and the rest is trained by tests above."""
+  """Where a GPU is seen; what is compiled runs on the CPU; tests above train the rest."""
   monkeypatch.setattr(strategy, "sees_gpu", lambda: True)
   caplog.set_level(logging.INFO, logger=progress.LOGGER_NAME)
   decided, fit = [], xla.fit
