@@ -14,7 +14,6 @@ from tfx.components import (
   StatisticsGen,
   Trainer,
   Transform,
-  Tuner,
 )
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
@@ -28,6 +27,7 @@ from components import previous_model
 from components.data_gate import DataGate
 from components.judged_evaluator.component import Evaluator
 from components.model_history.component import ModelHistory, PreviousModel, RecordBlessing
+from components.recorded_tuner import Tuner
 from components.records import EVAL, TRAIN, VAL
 from components.reviewed_schema import ReviewedSchema
 from components.serving_gate.component import ServingGate
@@ -76,7 +76,15 @@ def create_pipeline(
 
   Returns:
     A pipeline with SQLite metadata in the workspace; a runner may replace that.
+
+  Raises:
+    BadInputError: the Tuner would vary what no training reads.
   """
+  if train_and_push and config.tune.trials:
+    # Before anything is read; KerasTuner is imported only by who tunes.
+    from pipeline.training import search_space
+
+    search_space.declared(task, hyperparameters)
   setting: _Setting = _open if runtime_parameters else _fixed
   state, data, schema, statistics, gate = _data_stage(task, config, source, self_contained, setting)
   nodes: list[BaseNode] = [*state, data, schema, *statistics, gate]
@@ -207,7 +215,7 @@ def _training_stage(
       # takes from it stands in this dictionary.
       _RUN_FN,
       task.build_model,
-      *([task.adapt] if task.adapt else []),
+      *(path for path in (task.adapt, task.callbacks) if path),
       task.compile_args,
       task.training_plan,
       task.serving_outputs,
@@ -232,7 +240,7 @@ def _training_stage(
           _TUNER_FN,
           task.search_space,
           task.build_model,
-          *([task.adapt] if task.adapt else []),
+          *(path for path in (task.adapt, task.callbacks) if path),
           task.compile_args,
           task.training_plan,
         ),

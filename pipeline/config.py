@@ -86,15 +86,28 @@ class TrainConfig(Section):
   mixed_precision: bool | None = pydantic.Field(
     None, description="float16 where it pays; null means: on a GPU"
   )
+  jit_compile: bool | None = pydantic.Field(
+    None,
+    description="whether XLA compiles the training steps; null means: on a GPU, where the model "
+    "and the shapes of its batches allow it",
+  )
 
 
 class TuneConfig(Section):
   """KerasTuner; no trials, no Tuner node."""
 
   trials: int = pydantic.Field(
-    0, ge=0, description="settings to try at random; 0 leaves the Tuner out of the pipeline"
+    0,
+    ge=0,
+    description="settings to try, the first those of the run, the others at random; 0 leaves the "
+    "Tuner out of the pipeline",
   )
-  epochs: int = pydantic.Field(3, ge=1, description="epochs of each trial")
+  epochs: int | None = pydantic.Field(
+    None,
+    ge=1,
+    description="the most epochs of each phase in a trial; null is a quarter of those that the "
+    "Trainer gives it, and at least 3",
+  )
 
 
 class GatesConfig(Section):

@@ -131,19 +131,20 @@ def in_memory(
 
   def batches(batch_size: int, seed: int | None) -> tf.data.Dataset:
     # Tensors captured by the map are shared by all epochs; from_tensor_slices would copy a row
-    # at a time.
-    tensors = {name: tf.constant(array) for name, array in features.items()}
-    if sequences:
-      rows = _by_length(tensors, _lengths(tensors, sequences), batch_size, seed)
-    else:
-      indices = tf.data.Dataset.range(size)
-      if seed is not None:
-        indices = indices.shuffle(size, seed=seed, reshuffle_each_iteration=True)
-      rows = indices.batch(batch_size).map(
-        lambda index: {name: tf.gather(tensor, index) for name, tensor in tensors.items()},
-        num_parallel_calls=1,
-      )
-    return rows.map(lambda batch: _inputs_and_label(batch, _LABEL)).prefetch(2)
+    # at a time. Where a GPU is, they would lie there, and tf.data would fetch the whole split back.
+    with tf.device("CPU:0"):
+      tensors = {name: tf.constant(array) for name, array in features.items()}
+      if sequences:
+        rows = _by_length(tensors, _lengths(tensors, sequences), batch_size, seed)
+      else:
+        indices = tf.data.Dataset.range(size)
+        if seed is not None:
+          indices = indices.shuffle(size, seed=seed, reshuffle_each_iteration=True)
+        rows = indices.batch(batch_size).map(
+          lambda index: {name: tf.gather(tensor, index) for name, tensor in tensors.items()},
+          num_parallel_calls=1,
+        )
+      return rows.map(lambda batch: _inputs_and_label(batch, _LABEL)).prefetch(2)
 
   return Split(size=size, batches=batches, arrays=(inputs, labels))
 

@@ -164,6 +164,8 @@ class Task:
       from the data in one pass, before it learns; None sets nothing.
     compile_args: dotted path; `(hyperparameters) -> {"loss": ..., "metrics": [...]}` for Keras.
     training_plan: dotted path; `(hyperparameters) -> phases`, run one after another.
+    callbacks: dotted path; `(hyperparameters) -> list of keras.callbacks.Callback`, made for each
+      phase; None adds none to those of the shared loop.
     serving_outputs: dotted path; in graph, `(model, tft_output) -> fn(transformed features) ->
       {output name: tensor}` for every signature.
     search_space: dotted path; `(keras_tuner.HyperParameters, hyperparameters) -> None` declares
@@ -224,6 +226,7 @@ class Task:
   adapt: str | None = None
   compile_args: str
   training_plan: str
+  callbacks: str | None = None
   serving_outputs: str
   search_space: str
   metrics: str
@@ -279,7 +282,7 @@ _PATHS = (
   "search_space",
   "metrics",
 )
-_OPTIONAL_PATHS = ("adapt", "score_text", "describe")
+_OPTIONAL_PATHS = ("adapt", "callbacks", "score_text", "describe")
 _FUNCTIONS = ("shipped_data", "sample_input", "request_value", "find_file")
 _TUPLES = (
   "sequence_keys",

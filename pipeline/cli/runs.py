@@ -123,7 +123,7 @@ def show(
 ) -> None:
   """Show the run RUN: what it was told, its nodes, their artifacts, and what came of it."""
   quieten_imports(on_screen=True)
-  from pipeline.runners import trained
+  from pipeline.runners import trained, trials
 
   with _opened(run_id, task, workspace, mlmd) as (_, run):
     told = _told(run.task, run.run_id, workspace, mlmd)
@@ -141,6 +141,8 @@ def show(
       click.echo(f"{each['id']:<20}{each['state']:<10}{each['seconds']:>8.1f} s")
       for key, uri in sorted(each["outputs"].items()):
         click.echo(f"  {key}: {uri}")
+    for line in trials.lines(run.tuning) if run.tuning else ():
+      click.echo(line)
     if mlmd is None:
       root = root_of(workspace) / run.task
       for path in (root / "reports" / f"{run_id}.html", root / "logs" / f"{run_id}.log"):

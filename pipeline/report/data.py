@@ -24,6 +24,8 @@ class ReportData:
     history: a row an epoch: `phase`, `epoch`, `epochs`, `learning_rate`, `seconds` and metrics such
       as
       `loss`, `accuracy`, each with its `val_` twin.
+    tuning: the Tuner's trials: `monitor`, `asked`, `best`, `used` {name: value} by the Trainer and
+      `trials` [{trial, hyperparameters, state, score, epochs, seconds, error}], the best first.
     evaluation: `metrics` {name: value}; `slices` [{feature, value, metrics}]; `labels`;
       `confusion`, counts by true label (rows) and predicted label (columns); `per_class`
       [{label, precision, recall, count}]; `calibration` [{low, high, count, confidence,
@@ -47,6 +49,7 @@ class ReportData:
   hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   phases: Sequence[Row] = ()
   history: Sequence[Row] = ()
+  tuning: Mapping[str, Any] | None = None
   evaluation: Mapping[str, Any] | None = None
   parity: Mapping[str, Any] | None = None
   data_checks: Sequence[Row] = ()

@@ -76,6 +76,7 @@ def render(data: ReportData) -> str:
     bar=charts.bar,
     curves=_curves(data.history),
     history_columns=_columns(data.history),
+    trial_columns=_trial_columns(data.tuning),
     splits=_splits(data),
     label_rows=_label_rows(data.statistics.get("labels") or {}),
     matrix=_matrix(evaluation),
@@ -157,6 +158,12 @@ def _columns(history: Sequence[Mapping[str, Any]]) -> list[str]:
   filled = [key for key in keys if any(row.get(key) not in (None, "") for row in history)]
   place = {"phase": 0, "epoch": 1, "learning_rate": 3, "seconds": 4}
   return sorted(filled, key=lambda key: place.get(key, 2))
+
+
+def _trial_columns(tuning: Mapping[str, Any] | None) -> list[str]:
+  """The hyperparameters that any trial had; one that stands under a condition, some lack."""
+  trials = (tuning or {}).get("trials", ())
+  return list(dict.fromkeys(name for trial in trials for name in trial["hyperparameters"]))
 
 
 def _splits(data: ReportData) -> dict[str, int]:

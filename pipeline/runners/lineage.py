@@ -17,7 +17,7 @@ from tfx.types import standard_artifacts
 
 from components.errors import BadInputError, DataRefusedError
 from pipeline import evaluation
-from pipeline.runners import events, node, result
+from pipeline.runners import events, node, result, trials
 from pipeline.runners.pushes import pushed_version
 from pipeline.task import task_of
 
@@ -44,6 +44,8 @@ class PastRun:
     metrics: the evaluation's overall metrics; empty where there is none or its files are gone.
     pushed_version: the version that the run pushed, or found to be pushed; None if none.
     nodes: each node that has an execution, in the order of their beginning.
+    tuning: the trials of its Tuner, as `trials.read` has them; None where it had none, and in a
+      list of runs.
   """
 
   run_id: str
@@ -53,12 +55,13 @@ class PastRun:
   metrics: Mapping[str, float]
   pushed_version: int | None
   nodes: Sequence[Mapping[str, Any]]
+  tuning: Mapping[str, Any] | None = None
 
   def to_json(self, *, with_nodes: bool) -> dict[str, Any]:
     """The object `--json` prints."""
     values = dataclasses.asdict(self)
     if not with_nodes:
-      del values["nodes"]
+      del values["nodes"], values["tuning"]
     return values
 
 
@@ -174,6 +177,7 @@ def _past_run(
     metrics=_metrics(outputs),
     pushed_version=pushed_version(pushed) if pushed is not None else None,
     nodes=nodes,
+    tuning=_tuning(outputs) if with_artifacts else None,
   )
 
 
@@ -226,6 +230,13 @@ def _metrics(
   if artifact is None or not pathlib.Path(artifact.uri).is_dir():
     return {}
   return evaluation.read_evaluation(artifact.uri).metrics
+
+
+def _tuning(
+  outputs: Mapping[str, Mapping[str, metadata_store_pb2.Artifact]],
+) -> dict[str, Any] | None:
+  artifact = outputs.get("Tuner", {}).get("tuner_results")
+  return trials.read(pathlib.Path(artifact.uri)) if artifact is not None else None
 
 
 def _inputs(handle: metadata.Metadata, execution_id: int) -> dict[str, str]:

@@ -21,7 +21,7 @@ from components.versioned_pusher.publish import is_damaged, list_versions
 from pipeline import evaluation
 from pipeline.config import PipelineConfig, from_env
 from pipeline.report.data import ReportData
-from pipeline.runners import events, result
+from pipeline.runners import events, result, trials
 from pipeline.runners.causes import user_error
 from pipeline.runners.pushes import pushed_version
 from pipeline.runners.run_files import package_versions
@@ -120,6 +120,7 @@ def collect(
       "hyperparameters": training.get("hyperparameters", {}),
       "phases": training.get("phases", []),
       "history": training.get("epochs", []),
+      "tuning": _tuning(artifacts, training),
       "evaluation": _shown_evaluation(found, artifacts, task),
       "parity": parity,
       "data_checks": verdict.get("checks", []),
@@ -246,6 +247,14 @@ def _shown_evaluation(
       "per_class": evaluation.per_class(confusion, labels),
     }
   return shown
+
+
+def _tuning(artifacts: Artifacts, training: Mapping[str, Any]) -> dict[str, Any] | None:
+  """The Tuner's trials, and `used`, the values of theirs that the Trainer had."""
+  record = trials.read(_directory(artifacts, "Tuner", "tuner_results"))
+  if record is None:
+    return None
+  return {**record, "trials": trials.ranked(record), "used": training.get("tuned", {})}
 
 
 def _directory(artifacts: Artifacts, node: str, output: str) -> pathlib.Path | None:

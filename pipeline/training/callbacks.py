@@ -10,7 +10,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -23,6 +23,14 @@ _STEP_REPORT_EVERY_S = 2.0
 _STATE_KEYS = {"phase", "epoch", "best_value", "wait", "history"}
 # What numpy, zip and JSON say of a file that was cut short or written over.
 _UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
+
+
+class Stateful(Protocol):
+  """What remembers something from step to step, as an optimizer does."""
+
+  @property
+  def variables(self) -> Sequence[keras.Variable]:
+    """All that it remembers, in the same order each time."""
 
 
 class BestEpoch(keras.callbacks.Callback):
@@ -86,11 +94,22 @@ class BestEpoch(keras.callbacks.Callback):
 
 
 class Report(keras.callbacks.Callback):
-  """Appends a row to the history each epoch, and says so."""
+  """Appends a row to the history each epoch, and says so.
 
-  def __init__(self, *, phase: str, epochs: int, steps: int, history: list[dict[str, Any]]):
+  Args:
+    phase: its name.
+    epochs: how many the phase is given.
+    steps: how many an epoch has.
+    history: receives the rows.
+    of: what stands before all that is said, such as the trial that the phase is of.
+  """
+
+  def __init__(
+    self, *, phase: str, epochs: int, steps: int, history: list[dict[str, Any]], of: str = ""
+  ):
     super().__init__()
     self._phase, self._epochs, self._steps, self._history = phase, epochs, steps, history
+    self._shown = f"{of}{phase}"
     self._epoch = 0
     self._started = self._reported = 0.0
 
@@ -105,7 +124,7 @@ class Report(keras.callbacks.Callback):
     if now - self._reported > _STEP_REPORT_EVERY_S:
       self._reported = now
       progress.report(
-        f"{self._phase} epoch {self._epoch}/{self._epochs}  step {batch + 1}/{self._steps}"
+        f"{self._shown} epoch {self._epoch}/{self._epochs}  step {batch + 1}/{self._steps}"
         + "".join(f"  {name} {value:.3f}" for name, value in (logs or {}).items()),
         step=batch + 1,
         steps=self._steps,
@@ -124,7 +143,7 @@ class Report(keras.callbacks.Callback):
     }
     self._history.append(row)
     shown = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
-    progress.report(f"{self._phase} epoch {epoch + 1}/{self._epochs}  {shown}", **row)
+    progress.report(f"{self._shown} epoch {epoch + 1}/{self._epochs}  {shown}", **row)
 
 
 class Checkpoint:
@@ -161,10 +180,14 @@ class Checkpoint:
     self._model.set_weights(self._numbered("model"))
     return self._restored
 
-  def restore_phase(self, optimizer: keras.Optimizer, best: BestEpoch) -> int:
+  def restore_phase(self, optimizer: Stateful, best: BestEpoch) -> int:
     """Puts back the optimizer's and the best epoch's state; returns the epochs already done.
 
     An optimizer's state that does not fit is left out.
+
+    Args:
+      optimizer: the phase's, or all of them together.
+      best: the phase's.
     """
     state = self._restored or {}
     values = self._numbered("optimizer")
@@ -185,7 +208,11 @@ class Checkpoint:
     return int(state["epoch"])
 
   def callback(
-    self, phase: int, optimizer: keras.Optimizer, best: BestEpoch, history: list[dict[str, Any]]
+    self,
+    phase: int,
+    optimizer: Stateful,
+    best: BestEpoch,
+    history: list[dict[str, Any]],
   ) -> keras.callbacks.Callback:
     """A callback that saves after each epoch; it must come after those whose state it saves."""
 

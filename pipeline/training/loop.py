@@ -11,13 +11,13 @@ import keras
 import tensorflow as tf
 
 from components import progress
+from components.errors import BadInputError
 from pipeline import datasets
 from pipeline.patience import counts_from
 from pipeline.task import Phase
-from pipeline.training import workers
+from pipeline.training import compiling, workers, xla
 from pipeline.training.callbacks import BestEpoch, Checkpoint, Report
-
-_FEATURE_BATCH = 32
+from pipeline.training.freezing import FrozenFeatures, frozen
 
 
 def train(
@@ -33,16 +33,21 @@ def train(
   seed: int,
   distribution: tf.distribute.Strategy,
   checkpoint_dir: pathlib.Path | None,
-  log_dir: str,
+  log_dir: str | None,
+  own_callbacks: Callable[[], Sequence[keras.callbacks.Callback]] = tuple,
+  jit_compile: bool | None = None,
+  features: FrozenFeatures | None = None,
+  shorten: Callable[[int], int] = int,
+  of: str = "",
 ) -> list[dict[str, Any]]:
   """Trains `model` in place and leaves the best epoch's weights in it.
 
   Args:
-    model: uncompiled, built within `distribution`'s scope.
+    model: built within `distribution`'s scope; compiled only where that holds for all of training.
     phases: run one after another, each with an optimizer of its own.
     train: what to train on.
     val: what picks the best epoch.
-    compile_args: makes loss and metrics; called once a phase.
+    compile_args: makes what `compile` takes; called once a phase.
     batch_size: examples a step, over all replicas together.
     monitor: the metric that picks the best epoch, and "max" or "min".
     patience: a phase ends after so many epochs without a better one, of the last quarter of its
@@ -51,111 +56,112 @@ def train(
     distribution: where variables live.
     checkpoint_dir: where each epoch is saved and from where a killed training goes on; None
       saves nothing.
-    log_dir: receives TensorBoard event files.
+    log_dir: receives TensorBoard event files; None writes none.
+    own_callbacks: makes the task's callbacks; called once a phase.
+    jit_compile: whether XLA compiles the steps; None leaves it to the task, and then to what the
+      machine and the model are.
+    features: what frozen layers computed in trainings before; None where there were none.
+    shorten: from the epochs that a phase has to those that it is given here.
+    of: what stands before all that is said, such as the trial that this is.
 
   Returns:
     One row an epoch: `phase`, `epoch`, `epochs` of its schedule, `seconds`, `learning_rate` and
     Keras' own logs.
+
+  Raises:
+    BadInputError: what the task says of compiling cannot hold.
   """
+  is_compiled = model.compiled
+  if is_compiled:
+    compiling.require_no_other(model, phases, compile_args())
   checkpoint = Checkpoint(checkpoint_dir, model) if checkpoint_dir else None
   state = checkpoint.restore() if checkpoint else None
   history: list[dict[str, Any]] = list(state["history"]) if state else []
   best_value = -math.inf
+  features = features or FrozenFeatures()
   for index, phase in enumerate(phases):
     if state and index < state["phase"]:
       continue
     resumed = state if state and index == state["phase"] else None
-    trained, (phase_train, phase_val) = _freeze(model, phase, (train, val))
-    steps = math.ceil(phase_train.size / batch_size)
-    epochs = max(phase.epochs, math.ceil(phase.min_steps / steps))
-    if epochs > phase.epochs and not resumed:
-      progress.report(
-        f"{phase.name}: {phase.epochs} epochs are {phase.epochs * steps} steps; trained for "
-        f"{epochs} (model.min_steps)",
-        epochs=epochs,
-      )
-    with distribution.scope():
-      optimizer = keras.optimizers.Adam(
-        keras.optimizers.schedules.CosineDecay(phase.learning_rate, decay_steps=steps * epochs)
-      )
-      trained.compile(
-        optimizer,
-        **compile_args(),
-        # XLA pays on GPUs; on CPUs it made these convolutions twice as slow.
-        jit_compile=bool(tf.config.list_physical_devices("GPU")),
-      )
-      optimizer.build(trained.trainable_variables)
-    best = BestEpoch(model, monitor=monitor, patience=patience, counts_from=counts_from(epochs))
-    if index and not resumed:
-      # A phase starts from the best epoch so far, and is held to it.
-      best.start_from(best_value)
-    first_epoch = 0
-    if resumed and checkpoint:
-      first_epoch = checkpoint.restore_phase(optimizer, best)
-      progress.report(
-        f"{phase.name}: going on after epoch {first_epoch} of {epochs}", epoch=first_epoch
-      )
-    callbacks: list[keras.callbacks.Callback] = [
-      keras.callbacks.TensorBoard(f"{log_dir}/{phase.name}", write_graph=False),
-      Report(phase=phase.name, epochs=epochs, steps=steps, history=history),
-      best,
-    ]
-    if checkpoint:
-      callbacks.append(checkpoint.callback(index, optimizer, best, history))
-    if first_epoch < epochs and not best.exhausted:
-      data = phase_train.batches(batch_size, seed)
-      val_data = phase_val.batches(max(batch_size, 256), None)
-      span: dict[str, Any] = {"initial_epoch": first_epoch, "epochs": epochs}
-      if isinstance(distribution, tf.distribute.MultiWorkerMirroredStrategy):
-        workers.fit(
-          trained, strategy=distribution, train=data, val=val_data, callbacks=callbacks, **span
+    with frozen(model, phase, (train, val), features) as (trained, (phase_train, phase_val)):
+      steps = math.ceil(phase_train.size / batch_size)
+      epochs = shorten(max(phase.epochs, math.ceil(phase.min_steps / steps)))
+      if epochs > phase.epochs and not resumed:
+        progress.report(
+          f"{of}{phase.name}: {phase.epochs} epochs are {phase.epochs * steps} steps; trained "
+          f"for {epochs} (model.min_steps)",
+          epochs=epochs,
         )
-      else:
-        trained.fit(data, validation_data=val_data, callbacks=callbacks, verbose=0, **span)
-    best.restore()
-    best_value = best.value
-  _unfreeze(model)
+      arguments = dict(compile_args())
+      asked = trained.jit_compile if is_compiled else arguments.pop("jit_compile", None)
+      with distribution.scope():
+        if not is_compiled:
+          schedule = keras.optimizers.schedules.CosineDecay(
+            phase.learning_rate, decay_steps=steps * epochs
+          )
+          compiling.compile_phase(trained, arguments, schedule=schedule, of=of)
+        if trained.optimizer is not None and not trained.optimizer.built:
+          trained.optimizer.build(trained.trainable_variables)
+      optimizers = compiling.Optimizers(trained)
+      best = BestEpoch(
+        model,
+        monitor=monitor,
+        patience=patience,
+        counts_from=counts_from(epochs),
+      )
+      if index and not resumed:
+        # A phase starts from the best epoch so far, and is held to it.
+        best.start_from(best_value)
+      first_epoch = 0
+      if resumed and checkpoint:
+        first_epoch = checkpoint.restore_phase(optimizers, best)
+        progress.report(
+          f"{phase.name}: going on after epoch {first_epoch} of {epochs}", epoch=first_epoch
+        )
+      # The task's come first: what they add to the logs, all others see.
+      callbacks = [
+        *own_callbacks(),
+        Report(phase=phase.name, epochs=epochs, steps=steps, history=history, of=of),
+        best,
+      ]
+      if log_dir:
+        events = keras.callbacks.TensorBoard(f"{log_dir}/{phase.name}", write_graph=False)
+        callbacks.insert(-2, events)
+      if checkpoint:
+        callbacks.append(checkpoint.callback(index, optimizers, best, history))
+      if first_epoch < epochs and not best.exhausted:
+        label = compiling.labelled(trained)
+        _fit(
+          trained,
+          distribution,
+          asked=asked if jit_compile is None else jit_compile,
+          train=label(phase_train.batches(batch_size, seed)),
+          val=label(phase_val.batches(max(batch_size, 256), None)),
+          initial_epoch=first_epoch,
+          epochs=epochs,
+          callbacks=callbacks,
+        )
+      best.restore()
+      best_value = best.value
   return history
 
 
-def _freeze(
-  model: keras.Model, phase: Phase, splits: tuple[datasets.Split, datasets.Split]
-) -> tuple[keras.Model, tuple[datasets.Split, datasets.Split]]:
-  """Freezes the phase's layers, and runs them once where they are the model's first.
+def _fit(
+  model: keras.Model,
+  distribution: tf.distribute.Strategy,
+  *,
+  asked: bool | str | None,
+  **arguments: Any,
+) -> None:
+  """Trains a compiled model; `asked` says whether XLA compiles its steps.
 
-  Returns:
-    The model to train, which shares its weights with `model`, and the splits that feed it.
+  Raises:
+    BadInputError: XLA is asked for, and cannot be had.
   """
-  layers = model.layers
-  unknown = set(phase.frozen) - {layer.name for layer in layers}
-  if unknown:
-    raise ValueError(f"Phase {phase.name!r} freezes layers the model lacks: {sorted(unknown)}.")
-  for layer in layers:
-    layer.trainable = layer.name not in phase.frozen
-  leading = 0
-  while leading < len(layers) and layers[leading].name in phase.frozen:
-    leading += 1
-  if not leading or not isinstance(model, keras.Sequential):
-    return model, splits
-  if any(split.arrays is None for split in splits):
-    progress.report("too much data for train.cache_mb: the frozen layers run in every epoch")
-    return model, splits
-  prefix = keras.Sequential([keras.Input(model.input_shape[1:]), *layers[:leading]])
-  train, val = (_features(prefix, split) for split in splits)
-  rest = keras.Sequential([keras.Input(prefix.output_shape[1:]), *layers[leading:]])
-  return rest, (train, val)
-
-
-def _features(prefix: keras.Model, split: datasets.Split) -> datasets.Split:
-  assert split.arrays is not None
-  inputs, labels = split.arrays
-  [values] = inputs.values()
-  progress.report(f"computing the frozen layers' features of {split.size:,} examples")
-  return datasets.in_memory(
-    {"features": prefix.predict(values, batch_size=_FEATURE_BATCH, verbose=0)}, labels
-  )
-
-
-def _unfreeze(model: keras.Model) -> None:
-  for layer in model.layers:
-    layer.trainable = True
+  with compiling.watched(model):
+    if not isinstance(distribution, tf.distribute.MultiWorkerMirroredStrategy):
+      xla.fit(model, asked=asked, replicas=distribution.num_replicas_in_sync, **arguments)
+    elif asked is True:
+      raise BadInputError("Several workers train without XLA. Leave train.jit_compile out.")
+    else:
+      workers.fit(model, strategy=distribution, **arguments)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import pathlib
 import re
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -19,12 +17,11 @@ import tensorflow_transform as tft
 from components.dotted_paths import load_function
 from components.errors import DlpipeError
 from pipeline import datasets, signatures
-from pipeline.task import Phase, Task
+from pipeline.task import Task
 from pipeline.tasks import get_task
 from pipeline.training import (
   checkpoints,
   cluster,
-  loop,
   mistakes,
   phase_record,
   samples,
@@ -32,6 +29,7 @@ from pipeline.training import (
   strategy,
 )
 from pipeline.training.files import HISTORY_FILE, MISTAKES_FILE, SAMPLES_FILE
+from pipeline.training.learning import learn, load_splits
 
 _PARITY_ROWS = 32
 
@@ -39,9 +37,10 @@ _PARITY_ROWS = 32
 def run_fn(fn_args: Any) -> None:
   """Trains, exports to `fn_args.serving_model_dir`, and leaves a record in `model_run_dir`.
 
-  The record: `history.json` (one row an epoch, one a phase, and the hyperparameters), TensorBoard
-  event files, `mistakes.json` for classifiers, `samples.json` for tasks that write text, and
-  `parity/`, what the Keras model says about some rows, for the ServingGate to hold the export to.
+  The record: `history.json` (one row an epoch, one a phase, the hyperparameters, and which of them
+  are the Tuner's), TensorBoard event files, `mistakes.json` for classifiers, `samples.json` for
+  tasks that write text, and `parity/`, what the Keras model says about some rows, for the
+  ServingGate to hold the export to.
 
   Args:
     fn_args: TFX's FnArgs. Its `custom_config` holds `task`, `hyperparameters`, `train` (the
@@ -67,37 +66,26 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   config = fn_args.custom_config
   task = get_task(config["task"])
   settings = config["train"]
-  hyperparameters = {**config["hyperparameters"], **tuned_values(fn_args)}
-  keras.utils.set_random_seed(settings["seed"])
-  precision = strategy.set_precision(settings["mixed_precision"])
+  tuned = tuned_values(fn_args)
+  hyperparameters = {**config["hyperparameters"], **tuned}
   tft_output = tft.TFTransformOutput(fn_args.transform_output)
   started = time.monotonic()
   train, val = load_splits(fn_args, task, tft_output, cache_mb=settings["cache_mb"])
   prepare_seconds = time.monotonic() - started
-  with distribution.scope():
-    model = load_function(task.build_model)(hyperparameters, tft_output)
-  if task.adapt:
-    load_function(task.adapt)(
-      hyperparameters, model, train.batches(hyperparameters["batch_size"], None)
-    )
   folder = checkpoints.folder_of(fn_args, hyperparameters, task)
   if folder:
     folder.open()
-  phases = _phases(task, hyperparameters, config["fixed_epochs"])
-  history = loop.train(
-    model,
-    phases=phases,
-    train=train,
-    val=val,
-    compile_args=lambda: load_function(task.compile_args)(hyperparameters),
-    batch_size=hyperparameters["batch_size"],
-    monitor=task.monitor,
-    patience=settings["patience"],
-    seed=settings["seed"],
+  learned = learn(
+    task,
+    config,
+    hyperparameters,
+    tft_output,
+    (train, val),
     distribution=distribution,
     checkpoint_dir=folder.path if folder else None,
     log_dir=fn_args.model_run_dir,
   )
+  model = learned.model
   module = signatures.export(
     fn_args.serving_model_dir,
     model=model,
@@ -133,48 +121,19 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     json.dumps(
       {
         "hyperparameters": hyperparameters,
-        "precision": precision,
+        "tuned": tuned,
+        "precision": learned.precision,
         "parameters": model.count_params(),
         "train_examples": train.size,
         "prepare_seconds": round(prepare_seconds, 2),
-        "phases": phase_record.phase_rows(phases, history),
-        "epochs": history,
+        "phases": phase_record.phase_rows(learned.phases, learned.history),
+        "epochs": learned.history,
       },
       indent=2,
     )
   )
   if folder:
     folder.close()
-
-
-def _phases(
-  task: Task, hyperparameters: dict[str, Any], fixed_epochs: Collection[str]
-) -> list[Phase]:
-  """The task's plan, in which the epochs that the user set are not lifted."""
-  return [
-    dataclasses.replace(phase, min_steps=0) if phase.epochs_setting in fixed_epochs else phase
-    for phase in load_function(task.training_plan)(hyperparameters)
-  ]
-
-
-def load_splits(
-  fn_args: Any, task: Task, tft_output: tft.TFTransformOutput, *, cache_mb: int
-) -> tuple[datasets.Split, datasets.Split]:
-  """The training and the validation split of a Trainer or a Tuner."""
-  transform = datasets.transform_fn(tft_output)
-  train, val = (
-    datasets.load_split(
-      files,
-      transform,
-      label_id_key=task.label_id_key,
-      cache_mb=cache_mb,
-      cache_dtypes=task.cache_dtypes,
-      sequence_keys=task.sequence_keys,
-      left_out=(*task.transformed_slices, *task.serving_keys),
-    )
-    for files in (fn_args.train_files, fn_args.eval_files)
-  )
-  return train, val
 
 
 def tuned_values(fn_args: Any) -> dict[str, Any]:

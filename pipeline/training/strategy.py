@@ -11,6 +11,11 @@ import tensorflow as tf
 from components.errors import BadInputError
 
 
+def sees_gpu() -> bool:
+  """Whether TensorFlow sees one."""
+  return bool(tf.config.list_physical_devices("GPU"))
+
+
 def make_strategy() -> tf.distribute.Strategy:
   """Chooses by what is there.
 
@@ -28,6 +33,11 @@ def make_strategy() -> tf.distribute.Strategy:
         "To train with the other workers of TF_CONFIG, Trainer needs a process of its own: run "
         f"the pipeline with --processes, or the node with `dlpipe node`. TensorFlow says: {err}"
       ) from err
+  return of_this_machine()
+
+
+def of_this_machine() -> tf.distribute.Strategy:
+  """That of this process alone, whatever `TF_CONFIG` says of others."""
   if len(tf.config.list_physical_devices("GPU")) > 1:
     return tf.distribute.MirroredStrategy()
   return tf.distribute.get_strategy()
@@ -54,7 +64,7 @@ def _has_chief() -> bool:
 def set_precision(mixed: bool | None) -> str:
   """Sets Keras' dtype policy: mixed where asked, or by default where there is a GPU."""
   if mixed is None:
-    mixed = bool(tf.config.list_physical_devices("GPU"))
+    mixed = sees_gpu()
   policy = "mixed_float16" if mixed else "float32"
   keras.config.set_dtype_policy(policy)
   return policy

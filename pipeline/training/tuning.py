@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import json
+import math
+import os
+import pathlib
+import re
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -9,13 +17,27 @@ import keras_tuner
 import tensorflow_transform as tft
 from tfx.v1.components import TunerFnResult
 
-from components.dotted_paths import load_function
+from components import progress
+from components.errors import DlpipeError
+from components.recorded_tuner import TRIALS_FILE
 from pipeline.tasks import get_task
-from pipeline.training.run import load_splits
+from pipeline.training import search_space, strategy
+from pipeline.training.freezing import FrozenFeatures
+from pipeline.training.learning import best_value, learn, load_splits
+
+_LEAST_EPOCHS = 3
+_SHARE_OF_EPOCHS = 0.25
+_LONGEST_REASON = 300
+_BOLD = re.compile(r"\x1b\[\d*m")
+
+# From a trial's own values and what stands before all it says to the history of its training.
+_Train = Callable[[Mapping[str, Any], str], list[dict[str, Any]]]
 
 
 def tuner_fn(fn_args: Any) -> TunerFnResult:
-  """Draws `tune.trials` settings at random and trains each for `tune.epochs` epochs.
+  """Trains `tune.trials` times as the Trainer does, for fewer epochs, with values drawn at random.
+
+  The first trial has the run's own values, so that what is chosen is no worse than they are.
 
   Args:
     fn_args: TFX's FnArgs; `custom_config` as for `run_fn`, with the section `tune` besides.
@@ -25,43 +47,167 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
   """
   config = fn_args.custom_config
   task = get_task(config["task"])
-  base, seed = config["hyperparameters"], config["train"]["seed"]
+  base = config["hyperparameters"]
+  space = search_space.declared(task, base)
   tft_output = tft.TFTransformOutput(fn_args.transform_graph_path)
-  train, val = load_splits(fn_args, task, tft_output, cache_mb=config["train"]["cache_mb"])
-  space = keras_tuner.HyperParameters()
-  load_function(task.search_space)(space, base)
+  splits = load_splits(fn_args, task, tft_output, cache_mb=config["train"]["cache_mb"])
+  distribution = strategy.of_this_machine()
+  features = FrozenFeatures()
 
-  def build(hp: keras_tuner.HyperParameters) -> keras.Model:
-    values = {**base, **hp.values}
-    model = load_function(task.build_model)(values, tft_output)
-    if task.adapt:
-      load_function(task.adapt)(values, model, train.batches(base["batch_size"], None))
-    [first, *_] = load_function(task.training_plan)(values)
-    for layer in model.layers:
-      layer.trainable = layer.name not in first.frozen
-    model.compile(
-      keras.optimizers.Adam(first.learning_rate),
-      **load_function(task.compile_args)(values),
-      jit_compile=False,
-    )
-    return model
+  def train(values: Mapping[str, Any], of: str) -> list[dict[str, Any]]:
+    keras.backend.clear_session()
+    return learn(
+      task,
+      config,
+      {**base, **values},
+      tft_output,
+      splits,
+      distribution=distribution,
+      features=features,
+      shorten=functools.partial(trial_epochs, most=config["tune"]["epochs"]),
+      of=of,
+    ).history
 
-  metric, direction = task.monitor
-  return TunerFnResult(
-    tuner=keras_tuner.RandomSearch(
-      build,
-      objective=keras_tuner.Objective(metric, direction),
-      max_trials=config["tune"]["trials"],
+  search = Search(
+    train,
+    space,
+    monitor=task.monitor,
+    trials=config["tune"]["trials"],
+    seed=config["train"]["seed"],
+    directory=fn_args.working_dir,
+  )
+  return TunerFnResult(tuner=search, fit_kwargs={})
+
+
+def trial_epochs(epochs: int, *, most: int | None) -> int:
+  """How many epochs a trial gives to a phase to which the Trainer gives `epochs`."""
+  if most is None:
+    most = max(_LEAST_EPOCHS, math.ceil(_SHARE_OF_EPOCHS * epochs))
+  return min(epochs, most)
+
+
+class _OwnValuesFirst(keras_tuner.oracles.RandomSearchOracle):
+  """Draws at random, after the values that the space was declared around."""
+
+  def populate_space(self, trial_id: str) -> dict[str, Any]:
+    """What the trial is to have, as KerasTuner asks for it."""
+    if self.trials:
+      return dict(super().populate_space(trial_id))
+    return {
+      "status": keras_tuner.engine.trial.TrialStatus.RUNNING,
+      "values": dict(self.hyperparameters.values),
+    }
+
+
+class Search(keras_tuner.Tuner):
+  """Runs trials, and writes down of each what it had, what came of it, and why if nothing."""
+
+  def __init__(
+    self,
+    train: _Train,
+    space: keras_tuner.HyperParameters,
+    *,
+    monitor: tuple[str, str],
+    trials: int,
+    seed: int,
+    directory: str,
+  ):
+    """Args: `directory` receives KerasTuner's files, and `trials.json` after each trial."""
+    oracle = _OwnValuesFirst(
+      objective=keras_tuner.Objective(*monitor),
+      max_trials=trials,
       hyperparameters=space,
       allow_new_entries=False,
       seed=seed,
-      directory=fn_args.working_dir,
-      project_name=task.name,
-    ),
-    fit_kwargs={
-      "x": train.batches(base["batch_size"], seed),
-      "validation_data": val.batches(base["batch_size"], None),
-      "epochs": config["tune"]["epochs"],
-      "verbose": 2,
-    },
-  )
+      # One that diverges says nothing of the next.
+      max_consecutive_failed_trials=trials + 1,
+    )
+    super().__init__(oracle=oracle, directory=directory, project_name="search")
+    self.oracle.verbose = 0
+    self._train, self._monitor, self._asked = train, monitor, trials
+    self._path = pathlib.Path(directory) / TRIALS_FILE
+    self._rows: list[dict[str, Any]] = []
+
+  def run_trial(self, trial: keras_tuner.engine.trial.Trial) -> dict[str, float]:
+    """Trains once; returns the monitored metric of the epoch that a model would be served with.
+
+    Raises:
+      keras_tuner.errors.FailedTrialError: training failed, or the metric was never a number.
+    """
+    number = len(self._rows) + 1
+    values = dict(trial.hyperparameters.values)
+    row: dict[str, Any] = {"trial": number, "hyperparameters": values}
+    started = time.monotonic()
+    history: list[dict[str, Any]] = []
+    reason = None
+    try:
+      history = self._train(values, f"trial {number}/{self._asked}: ")
+      score = best_value(history, self._monitor)
+      if not math.isfinite(score):
+        reason = f"{self._monitor[0]} was no finite number in any epoch: training diverged"
+    except Exception as err:
+      reason = _reason(err)
+    self._rows.append(
+      {
+        **row,
+        "state": "failed" if reason else "complete",
+        "score": None if reason else score,
+        "epochs": len(history),
+        "seconds": round(time.monotonic() - started, 2),
+        "error": reason,
+      }
+    )
+    self._write()
+    shown = ", ".join(f"{name} {_short(value)}" for name, value in values.items())
+    if reason:
+      progress.report(f"trial {number}/{self._asked} failed with {shown}: {reason}", epoch=0)
+      raise keras_tuner.errors.FailedTrialError(reason)
+    progress.report(
+      f"trial {number}/{self._asked}: {self._monitor[0]} {score:.4g} with {shown}", epoch=0
+    )
+    return {self._monitor[0]: score}
+
+  def on_search_end(self) -> None:
+    """Holds the search to a result.
+
+    Raises:
+      DlpipeError: no trial has any.
+    """
+    if all(row["error"] for row in self._rows):
+      raise DlpipeError(
+        "No trial of the Tuner came to an end: "
+        + "; ".join(f"trial {row['trial']}: {row['error']}" for row in self._rows)
+      )
+    if len(self._rows) < self._asked:
+      progress.report(
+        f"the search space has no more than {len(self._rows)} settings to try of the "
+        f"{self._asked} that tune.trials asks for",
+        epoch=0,
+      )
+
+  def _write(self) -> None:
+    metric, mode = self._monitor
+    scored = [row for row in self._rows if row["score"] is not None]
+    best = (max if mode == "max" else min)(scored, key=lambda r: r["score"], default=None)
+    record = {
+      "monitor": metric,
+      "mode": mode,
+      "asked": self._asked,
+      "best": best["trial"] if best else None,
+      "trials": self._rows,
+    }
+    staged = self._path.with_suffix(".staged")
+    staged.write_text(json.dumps(record, indent=2), encoding="utf-8")
+    os.replace(staged, self._path)
+
+
+def _reason(err: Exception) -> str:
+  """An error in a line; Keras sets parts of its own in bold."""
+  said = " ".join(_BOLD.sub("", str(err)).split())
+  return (said if isinstance(err, DlpipeError) else f"{type(err).__name__}: {said}")[
+    :_LONGEST_REASON
+  ]
+
+
+def _short(value: Any) -> str:
+  return f"{value:.4g}" if isinstance(value, float) else str(value)

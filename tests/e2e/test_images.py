@@ -149,6 +149,12 @@ def test_tuner_runs_when_asked_and_its_best_values_are_trained_with(first_run, r
   found = json.loads(best.read_text())["values"]
   assert set(found) == {"dropout", "learning_rate"}
   assert {name: trained_with[name] for name in found} == found
+  listed = run_dlpipe("runs", "show", done.result["run_id"], "--workspace", workspace, "--json")
+  tuning = json.loads(listed.stdout)["tuning"]
+  assert [(trial["state"], trial["epochs"]) for trial in tuning["trials"]] == [("complete", 1)] * 2
+  assert tuning["trials"][tuning["best"] - 1]["hyperparameters"] == found
+  report = pathlib.Path(done.result["report"]).read_text()
+  assert f"The Trainer took the values of trial {tuning['best']}" in report
 
 
 def test_predict_answers_from_the_pushed_version(first_run, run_dlpipe):

@@ -60,7 +60,7 @@ def test_a_person_reads_value_bounds_and_meaning(invoke):
     "",
     "Set one with --set section.name=value. More in docs/configuration.md",
   ]
-  assert "  epochs = 3  (a whole number of at least 1)" in invoke("images", "tune")
+  assert "  trials = 0  (a whole number of at least 0)" in invoke("images", "tune")
   assert max(len(line) for line in invoke("sentiment").splitlines()) <= 100
 
 

@@ -378,3 +378,42 @@ def test_a_run_shows_what_data_gate_found():
   text = render.render(_data(_result(data_findings=[found])))
   assert _Page(text).text.count("1 input in val with a copy.") == 2
   assert '<div class="verdict good">' in text
+
+
+def _tuning(**changes):
+  return {
+    "monitor": "val_loss",
+    "mode": "min",
+    "asked": 3,
+    "best": 2,
+    "used": {"width": 64, "learning_rate": 0.01},
+    "trials": [
+      {"trial": 2, "hyperparameters": {"width": 64, "learning_rate": 0.01}, "state": "complete",
+       "score": 0.25, "epochs": 3, "seconds": 12.0, "error": None},
+      {"trial": 1, "hyperparameters": {"width": 32, "learning_rate": 0.001, "more": 7},
+       "state": "complete", "score": 0.5, "epochs": 3, "seconds": 9.0, "error": None},
+      {"trial": 3, "hyperparameters": {"width": -1, "learning_rate": 0.1}, "state": "failed",
+       "score": None, "epochs": 0, "seconds": 0.5, "error": "ValueError: a <width> below 0"},
+    ],
+    **changes,
+  }  # fmt: skip
+
+
+def test_trials_are_listed_and_the_best_ones_values_are_said_to_be_the_trainers():
+  page = _Page(render.render(_data(tuning=_tuning())))
+  assert page.tables["tuning"] == [
+    ["trial", "width", "learning_rate", "more", "val_loss", "epochs", "time", "what came of it"],
+    ["2", "64", "0.0100", "-", "0.2500", "3", "12s", "best"],
+    ["1", "32", "0.0010", "7", "0.5000", "3", "9.0s", "complete"],
+    ["3", "-1", "0.1000", "-", "-", "0", "0.5s", "failed ValueError: a <width> below 0"],
+  ]
+  said = page.text
+  assert "The Trainer took the values of trial 2: width 64, learning_rate 0.01." in said
+  assert "were asked for" not in said
+
+
+def test_a_search_that_ran_out_of_settings_and_one_before_the_trainer_say_so():
+  said = _Page(render.render(_data(tuning=_tuning(asked=9, used={})))).text
+  assert "9 were asked for; the search space has no more settings." in said
+  assert "The Trainer took" not in said
+  assert "tuning" not in _Page(render.render(_data())).tables

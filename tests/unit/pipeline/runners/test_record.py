@@ -296,3 +296,21 @@ def test_files_that_a_killed_node_left_out_are_empty(tmp_path):
   }
   found = _collect(artifacts)
   assert found.report["history"] == found.report["quarantine"] == found.report["data_checks"] == []
+
+
+def test_the_trials_stand_in_the_report_the_best_first(tmp_path):
+  trials = [
+    {"trial": 1, "score": 0.5, "hyperparameters": {"dropout": 0.3}},
+    {"trial": 2, "score": None, "hyperparameters": {"dropout": 0.9}},
+    {"trial": 3, "score": 0.7, "hyperparameters": {"dropout": 0.1}},
+  ]
+  record_of = {"monitor": "val_accuracy", "mode": "max", "asked": 3, "best": 3, "trials": trials}
+  (tmp_path / "trials.json").write_text(json.dumps(record_of))
+  (tmp_path / "history.json").write_text(json.dumps({"tuned": {"dropout": 0.1}}))
+  tuner = {"tuner_results": _artifact(tmp_path)}
+  trainer = {"model_run": _artifact(tmp_path)}
+  tuning = _collect({"Tuner": tuner, "Trainer": trainer}).report["tuning"]
+  assert [trial["trial"] for trial in tuning["trials"]] == [3, 1, 2]
+  assert (tuning["best"], tuning["used"]) == (3, {"dropout": 0.1})
+  assert _collect({"Tuner": tuner}).report["tuning"]["used"] == {}
+  assert _collect({}).report["tuning"] is None

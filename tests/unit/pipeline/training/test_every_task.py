@@ -4,6 +4,8 @@ import dataclasses
 import importlib
 import itertools
 import json
+import logging
+import types
 
 import apache_beam as beam
 import attr
@@ -19,13 +21,14 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from components import progress
 from components.dotted_paths import load_function
 from components.records import Record
 from components.source_example_gen.shard_writer import serialize
 from pipeline.config import TrainConfig
 from pipeline.settings import make_config
 from pipeline.tasks import get_task, schema_path, task_names
-from pipeline.training import loop
+from pipeline.training import learning, loop, strategy, xla
 from pipeline.training.run import run_fn
 
 _ROWS = 60
@@ -159,3 +162,31 @@ def test_what_is_exported_where_a_gpu_is_answers_without(trained):
       assert value.dtype == tf.float32, name
       assert np.isfinite(value).all(), name
       np.testing.assert_allclose(value, expected[name], atol=1e-5)
+
+
+def test_xla_compiles_a_task_or_says_what_speaks_against_it(prepared, monkeypatch, caplog):
+  """Where a GPU is seen; what is compiled runs on the CPU; tests above train the rest."""
+  monkeypatch.setattr(strategy, "sees_gpu", lambda: True)
+  caplog.set_level(logging.INFO, logger=progress.LOGGER_NAME)
+  decided, fit = [], xla.fit
+
+  def fit_what_is_compiled(model, *, train, **arguments):
+    decided.append(xla.decide(model, train, asked=None, replicas=1))
+    if decided[-1]:
+      fit(model, train=train, **arguments)
+
+  monkeypatch.setattr(xla, "fit", fit_what_is_compiled)
+  task, graph = get_task(prepared.task), tft.TFTransformOutput(prepared.graph)
+  files = types.SimpleNamespace(train_files=[prepared.file], eval_files=[prepared.file])
+  learning.learn(
+    task,
+    {"train": TrainConfig(mixed_precision=False).model_dump(), "fixed_epochs": []},
+    prepared.hyperparameters | {"min_steps": 0},
+    graph,
+    learning.load_splits(files, task, graph, cache_mb=100),
+    distribution=tf.distribute.get_strategy(),
+  )
+  reasons = [line for line in caplog.messages if line.startswith("not compiled by XLA: ")]
+  phases = load_function(task.training_plan)(prepared.hyperparameters)
+  assert len(decided) == len(phases)
+  assert len(reasons) == decided.count(False)

@@ -279,6 +279,60 @@ def test_a_resumed_phase_remembers_its_patience(splits, tmp_path, monkeypatch):
   assert len(resumed) == len(whole) == 15
 
 
+def test_a_resumed_training_keeps_the_scale_of_the_loss(splits, tmp_path, monkeypatch):
+  def compile_args():
+    return {
+      **_compile_args(),
+      # Doubled at every second step.
+      "optimizer": lambda rate: keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.Adam(rate), initial_scale=8.0, dynamic_growth_steps=2
+      ),
+    }
+
+  scales = {}
+
+  def train(name, folder, seed=3):
+    model = _model(seed)
+    _train(
+      model, splits, tmp_path, _phase(), batch_size=48, compile_args=compile_args,
+      checkpoint_dir=tmp_path / folder,
+    )  # fmt: skip
+    found = model.optimizer
+    scales[name] = (float(found.dynamic_scale), int(found.step_counter))
+    return model
+
+  before = keras.config.dtype_policy()
+  keras.config.set_dtype_policy("mixed_float16")
+  try:
+    whole = train("whole", "a")
+    with monkeypatch.context() as patch:
+      _kill_after(patch, 3)
+      with pytest.raises(Killed):
+        train("killed", "b")
+    resumed = train("resumed", "b", seed=99)
+  finally:
+    keras.config.set_dtype_policy(before)
+  # Four steps doubled it twice.
+  assert scales["resumed"] == scales["whole"] == (32.0, 0)
+  for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+    np.testing.assert_allclose(one, other, rtol=1e-2, atol=1e-3)
+
+
+def test_the_scale_of_the_loss_is_in_the_checkpoint_by_default(splits, tmp_path):
+  before = keras.config.dtype_policy()
+  keras.config.set_dtype_policy("mixed_float16")
+  try:
+    model = _model()
+    _train(model, splits, tmp_path, _phase(epochs=1), checkpoint_dir=tmp_path / "c")
+  finally:
+    keras.config.set_dtype_policy(before)
+  kept = np.load(tmp_path / "c" / "state.npz")
+  saved = [kept[name] for name in kept.files if name.startswith("optimizer/")]
+  assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+  assert len(saved) == len(model.optimizer.variables)
+  assert any(float(value) == 2.0**15 for value in saved if value.ndim == 0)
+
+
 def test_only_the_log_folder_is_written_without_a_checkpoint_folder(splits, tmp_path):
   _train(_model(), splits, tmp_path, _phase(epochs=1))
   assert [p.name for p in pathlib.Path(tmp_path).iterdir()] == ["logs"]

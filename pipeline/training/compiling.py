@@ -1,0 +1,162 @@
+"""How a phase's model is compiled, and by whose optimizer it is trained.
+
+What a task says in `compile_args`, or by compiling its model itself, holds. Where something that
+Keras would do in silence takes it away, it is said or refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components import progress
+from components.errors import BadInputError
+from pipeline.task import Phase
+from pipeline.training.logs import flat
+
+
+def compile_phase(
+  model: keras.Model,
+  arguments: Mapping[str, Any],
+  *,
+  schedule: keras.optimizers.schedules.LearningRateSchedule,
+  of: str = "",
+) -> None:
+  """Compiles a model, with the phase's schedule unless it brings an optimizer of its own.
+
+  Args:
+    model: not compiled, or by a phase before.
+    arguments: what `compile` takes. `optimizer` may be left out for Adam; a class or a function is
+      called with the schedule; an optimizer, or its name, keeps its own rate.
+    schedule: the phase's.
+    of: what stands before all that is said.
+  """
+  rest = dict(arguments)
+  optimizer = rest.pop("optimizer", keras.optimizers.Adam)
+  if callable(optimizer) and not isinstance(optimizer, keras.Optimizer):
+    optimizer = optimizer(schedule)
+  else:
+    optimizer = keras.optimizers.get(optimizer)
+    progress.report(
+      f"{of}trained by the task's own {type(optimizer).__name__} at its own rate: the phase's rate "
+      "and schedule are not used",
+      epoch=0,
+    )
+  # XLA is decided on where the data is known.
+  model.compile(optimizer, **rest, jit_compile=False)
+
+
+def require_no_other(
+  model: keras.Model, phases: Sequence[Phase], arguments: Mapping[str, Any]
+) -> None:
+  """Lets a model that `build_model` compiled be trained as it is, where one compile is enough.
+
+  Raises:
+    BadInputError: another one would have to replace it.
+  """
+  reasons = []
+  if len(phases) > 1:
+    reasons.append(f"training has {len(phases)} phases, each compiled anew")
+  if any(phase.frozen for phase in phases):
+    reasons.append("the phase freezes layers")
+  if arguments:
+    reasons.append(f"compile_args gives {', '.join(sorted(arguments))} besides")
+  if reasons:
+    raise BadInputError(
+      f"build_model returned a model that is compiled, but {' and '.join(reasons)}. What it was "
+      "compiled with would be lost: leave compile() out of build_model, and return its arguments "
+      "from compile_args."
+    )
+
+
+def optimizers_of(model: keras.Model) -> list[keras.Optimizer]:
+  """The model's optimizers; one that trains in parts of its own may have several."""
+  named = {n: v for n, v in vars(model).items() if isinstance(v, keras.Optimizer)}
+  return [named[name] for name in sorted(named)]
+
+
+class Optimizers:
+  """All optimizers of a model as one, a scale of the loss among what they remember."""
+
+  def __init__(self, model: keras.Model):
+    """Args: `model` is compiled."""
+    self._model = model
+
+  @property
+  def variables(self) -> list[keras.Variable]:
+    """As they are now; an optimizer that was not used yet may have none."""
+    return [variable for each in optimizers_of(self._model) for variable in each.variables]
+
+
+def labelled(model: keras.Model) -> Callable[[tf.data.Dataset], tf.data.Dataset]:
+  """What gives each of a model's losses the label, where it has several by output.
+
+  Args:
+    model: compiled; its loss is one, or a dictionary or a list of such.
+  """
+  loss = getattr(model, "loss", None)
+  if isinstance(loss, Mapping):
+    names = list(loss)
+    return lambda data: data.map(lambda x, y: (x, dict.fromkeys(names, y)))
+  if isinstance(loss, (list, tuple)):
+    count = len(loss)
+    return lambda data: data.map(lambda x, y: (x, (y,) * count))
+  return lambda data: data
+
+
+@contextlib.contextmanager
+def watched(model: keras.Model) -> Iterator[None]:
+  """While a model is trained, its steps' logs are flat and its loss is scaled where it must be.
+
+  Keras takes nested logs apart for its own training steps only.
+
+  Raises:
+    BadInputError: in mixed precision, a training step that does not scale its loss: its gradients
+      would be divided by a scale that they never had.
+  """
+  steps = ("train_step", "test_step")
+  scaled = [o for o in optimizers_of(model) if isinstance(o, keras.optimizers.LossScaleOptimizer)]
+  for name in steps:
+    setattr(model, name, _with_flat_logs(getattr(model, name), name))
+  for optimizer in scaled:
+    _require_scaled_loss(optimizer)
+  try:
+    yield
+  finally:
+    for name in steps:
+      delattr(model, name)
+    for optimizer in scaled:
+      del optimizer.scale_loss, optimizer.apply
+
+
+def _with_flat_logs(step: Callable[[Any], Any], name: str) -> Callable[[Any], dict[str, Any]]:
+  def flat_step(data: Any) -> dict[str, Any]:
+    return flat(step(data), name)
+
+  return flat_step
+
+
+def _require_scaled_loss(optimizer: keras.optimizers.LossScaleOptimizer) -> None:
+  scale_loss, apply = optimizer.scale_loss, optimizer.apply
+  is_scaled = False
+
+  def scale(loss: Any) -> Any:
+    nonlocal is_scaled
+    is_scaled = True
+    return scale_loss(loss)
+
+  def apply_scaled(*args: Any, **kwargs: Any) -> Any:
+    # Asked when the step is traced.
+    if not is_scaled:
+      raise BadInputError(
+        "In mixed precision a training step of one's own must scale its loss before it asks for "
+        "gradients: loss = self.optimizer.scale_loss(loss). Received: a train_step that applies "
+        "the gradients of a loss as it is. Or train without: --set train.mixed_precision=false."
+      )
+    return apply(*args, **kwargs)
+
+  optimizer.scale_loss, optimizer.apply = scale, apply_scaled

@@ -1,0 +1,111 @@
+"""Layers that keep their weights in a phase, and what they compute, once for all who ask."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+
+from components import progress
+from pipeline import datasets
+from pipeline.task import Phase
+
+_FEATURE_BATCH = 32
+_Splits = tuple[datasets.Split, datasets.Split]
+
+
+class FrozenFeatures:
+  """What frozen first layers make of the splits, kept for the next training that freezes the same.
+
+  The trials of a Tuner differ in what comes behind a backbone, and mostly not in the backbone. Two
+  stacks of layers count as the same where their weights are, and what they say of the first batch.
+  """
+
+  def __init__(self) -> None:
+    """Starts with nothing computed."""
+    self._weights = ""
+    self._given: tuple[datasets.Split, ...] = ()
+    self._kept: _Splits | None = None
+
+  def of(self, layers: keras.Model, splits: _Splits) -> _Splits:
+    """The splits with the layers' output `[size, ...]` in place of their one input.
+
+    Args:
+      layers: the frozen ones, as a model.
+      splits: train and val, both in memory.
+    """
+    weights = hashlib.sha256(b"".join(w.tobytes() for w in layers.get_weights())).hexdigest()
+    given = [id(split) for split in self._given] == [id(split) for split in splits]
+    if self._kept and given and self._weights == weights and self._agrees(layers):
+      progress.report("the frozen layers are those of the training before: features are kept")
+      return self._kept
+    train, val = (_features(layers, split) for split in splits)
+    self._weights, self._given, self._kept = weights, splits, (train, val)
+    return self._kept
+
+  def _agrees(self, layers: keras.Model) -> bool:
+    assert self._kept
+    [values], [kept] = (
+      [array[:_FEATURE_BATCH] for array in inputs.values()]
+      for inputs, _ in (each[0].arrays for each in (self._given, self._kept) if each[0].arrays)
+    )
+    found = layers.predict(values, batch_size=_FEATURE_BATCH, verbose=0)
+    return found.shape == kept.shape and bool(np.allclose(found, kept, rtol=1e-5, atol=1e-6))
+
+
+@contextlib.contextmanager
+def frozen(
+  model: keras.Model, phase: Phase, splits: _Splits, features: FrozenFeatures
+) -> Iterator[tuple[keras.Model, _Splits]]:
+  """Freezes the phase's layers, and runs them once where they are the model's first.
+
+  Layers that were frozen before stay so, within and after.
+
+  Yields:
+    The model to train, which shares its weights with `model`, and the splits that feed it.
+  """
+  layers = model.layers
+  unknown = set(phase.frozen) - {layer.name for layer in layers}
+  if unknown:
+    raise ValueError(f"Phase {phase.name!r} freezes layers the model lacks: {sorted(unknown)}.")
+  # From the outside in, because a layer passes on to those within it what it is set to.
+  before = [(layer, layer.trainable) for layer in model._flatten_layers(include_self=False)]
+  try:
+    for layer in layers:
+      if layer.name in phase.frozen:
+        layer.trainable = False
+    yield _without_prefix(model, phase, splits, features)
+  finally:
+    for layer, trainable in before:
+      layer.trainable = trainable
+
+
+def _without_prefix(
+  model: keras.Model, phase: Phase, splits: _Splits, features: FrozenFeatures
+) -> tuple[keras.Model, _Splits]:
+  layers = model.layers
+  leading = 0
+  while leading < len(layers) and layers[leading].name in phase.frozen:
+    leading += 1
+  # A subclass may have a training step of its own, which what is cut off would not have.
+  if not leading or type(model) is not keras.Sequential:
+    return model, splits
+  if any(split.arrays is None for split in splits):
+    progress.report("too much data for train.cache_mb: the frozen layers run in every epoch")
+    return model, splits
+  prefix = keras.Sequential([keras.Input(model.input_shape[1:]), *layers[:leading]])
+  rest = keras.Sequential([keras.Input(prefix.output_shape[1:]), *layers[leading:]])
+  return rest, features.of(prefix, splits)
+
+
+def _features(prefix: keras.Model, split: datasets.Split) -> datasets.Split:
+  assert split.arrays is not None
+  inputs, labels = split.arrays
+  [values] = inputs.values()
+  progress.report(f"computing the frozen layers' features of {split.size:,} examples")
+  return datasets.in_memory(
+    {"features": prefix.predict(values, batch_size=_FEATURE_BATCH, verbose=0)}, labels
+  )

@@ -1,0 +1,155 @@
+"""One way to train: the Trainer's training and each of the Tuner's trials are calls of `learn`."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.dotted_paths import load_function
+from components.errors import BadInputError
+from pipeline import datasets
+from pipeline.task import Phase, Task
+from pipeline.training import loop, strategy
+from pipeline.training.freezing import FrozenFeatures
+
+_ROWS_TO_BUILD_BY = 2
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Learned:
+  """A model that was trained.
+
+  Attributes:
+    model: with the best epoch's weights.
+    precision: Keras' dtype policy, such as `float32`.
+    phases: as they were asked for.
+    history: one row an epoch.
+  """
+
+  model: keras.Model
+  precision: str
+  phases: list[Phase]
+  history: list[dict[str, Any]]
+
+
+def learn(
+  task: Task,
+  config: Mapping[str, Any],
+  hyperparameters: Mapping[str, Any],
+  tft_output: tft.TFTransformOutput,
+  splits: tuple[datasets.Split, datasets.Split],
+  *,
+  distribution: tf.distribute.Strategy,
+  checkpoint_dir: pathlib.Path | None = None,
+  log_dir: str | None = None,
+  features: FrozenFeatures | None = None,
+  shorten: Callable[[int], int] = int,
+  of: str = "",
+) -> Learned:
+  """Builds a task's model and trains it.
+
+  Args:
+    task: whose functions are called.
+    config: a Trainer's `custom_config`.
+    hyperparameters: the values to train with.
+    tft_output: the transform graph.
+    splits: train and val.
+    distribution: where variables live.
+    checkpoint_dir: as `loop.train` takes it.
+    log_dir: likewise.
+    features: likewise.
+    shorten: from the epochs that a phase has to those that it is given here.
+    of: what stands before all that is said.
+  """
+  settings = config["train"]
+  values = dict(hyperparameters)
+  precision = strategy.set_precision(settings["mixed_precision"])
+  # Here, so that nothing before has a part in the first weights.
+  keras.utils.set_random_seed(settings["seed"])
+  train, val = splits
+  with distribution.scope():
+    model = load_function(task.build_model)(values, tft_output)
+    _build(model, train)
+  if task.adapt:
+    load_function(task.adapt)(values, model, train.batches(values["batch_size"], None))
+  callbacks = load_function(task.callbacks) if task.callbacks else None
+  phases = _phases(task, values, config["fixed_epochs"])
+  history = loop.train(
+    model,
+    compile_args=lambda: load_function(task.compile_args)(values),
+    batch_size=values["batch_size"],
+    monitor=task.monitor,
+    patience=settings["patience"],
+    seed=settings["seed"],
+    own_callbacks=lambda: callbacks(values) if callbacks else (),
+    jit_compile=settings["jit_compile"],
+    shorten=shorten,
+    of=of,
+    phases=phases,
+    train=train,
+    val=val,
+    distribution=distribution,
+    checkpoint_dir=checkpoint_dir,
+    log_dir=log_dir,
+    features=features,
+  )
+  return Learned(model=model, precision=precision, phases=phases, history=history)
+
+
+def best_value(history: list[dict[str, Any]], monitor: tuple[str, str]) -> float:
+  """The monitored metric of the epoch whose weights a trained model has; nan where none has any."""
+  metric, mode = monitor
+  values = [row[metric] for row in history if row[metric] == row[metric]]
+  return (max if mode == "max" else min)(values, default=float("nan"))
+
+
+def load_splits(
+  fn_args: Any, task: Task, tft_output: tft.TFTransformOutput, *, cache_mb: int
+) -> tuple[datasets.Split, datasets.Split]:
+  """The training and the validation split of a Trainer or a Tuner."""
+  transform = datasets.transform_fn(tft_output)
+  train, val = (
+    datasets.load_split(
+      files,
+      transform,
+      label_id_key=task.label_id_key,
+      cache_mb=cache_mb,
+      cache_dtypes=task.cache_dtypes,
+      sequence_keys=task.sequence_keys,
+      left_out=(*task.transformed_slices, *task.serving_keys),
+    )
+    for files in (fn_args.train_files, fn_args.eval_files)
+  )
+  return train, val
+
+
+def _build(model: Any, train: datasets.Split) -> None:
+  """Gives a model its weights that makes them when it sees its first input.
+
+  Raises:
+    BadInputError: `build_model` returned no model.
+  """
+  if not isinstance(model, keras.Model):
+    raise BadInputError(
+      f"build_model must return a keras.Model. Received: {type(model).__module__}."
+      f"{type(model).__qualname__}"
+    )
+  if not model.built or not model.weights:
+    [(inputs, _)] = train.batches(_ROWS_TO_BUILD_BY, None).take(1)
+    model(inputs)
+
+
+def _phases(
+  task: Task, hyperparameters: dict[str, Any], fixed_epochs: Collection[str]
+) -> list[Phase]:
+  """The task's plan, in which the epochs that the user set are not lifted."""
+  return [
+    dataclasses.replace(phase, min_steps=0) if phase.epochs_setting in fixed_epochs else phase
+    for phase in load_function(task.training_plan)(hyperparameters)
+  ]

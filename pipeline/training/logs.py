@@ -1,0 +1,52 @@
+"""What a training step says of itself, as one flat dictionary of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components.errors import BadInputError
+
+
+def flat(logs: Any, step: str) -> dict[str, tf.Tensor]:
+  """Takes nested logs apart, as Keras does, and asks metrics for their result.
+
+  A name that stands in several groups has its group's before it, as in `head_accuracy`.
+
+  Args:
+    logs: what the step returned: numbers, metrics and dictionaries of such, by name.
+    step: what returned them, for errors.
+
+  Raises:
+    BadInputError: it is no dictionary, or a value is no single number.
+  """
+  if not isinstance(logs, Mapping):
+    raise BadInputError(
+      f"{step} must return a dictionary of metrics by name, such as {{'loss': loss}}. Received: "
+      f"{type(logs).__name__}"
+    )
+  found = list(_leaves(logs, ()))
+  names = [path[-1] for path, _ in found]
+  values = {}
+  for path, value in found:
+    name = path[-1] if names.count(path[-1]) == 1 else "_".join(path)
+    tensor = tf.convert_to_tensor(value)
+    if tensor.shape.rank:
+      raise BadInputError(
+        f"{step} must return single numbers. Received: {name!r} of shape {tuple(tensor.shape)}"
+      )
+    values[name] = tensor
+  return values
+
+
+def _leaves(logs: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
+  for name, value in logs.items():
+    if isinstance(value, keras.Metric):
+      value = value.result()
+    if isinstance(value, Mapping):
+      yield from _leaves(value, (*above, str(name)))
+    else:
+      yield (*above, str(name)), value
