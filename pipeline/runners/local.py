@@ -14,6 +14,7 @@ from pipeline.report.render import write_report
 from pipeline.runners import (
   at_work,
   events,
+  gone_artifacts,
   node,
   node_events,
   partial,
@@ -119,6 +120,7 @@ def _conclude(
       for node_id, outcome in outcomes.items()
       if outcome.execution_id is not None
     }
+    gone_artifacts.mark(handle, task.pipeline_name, config.root / "artifacts")
   components = [
     ComponentResult(
       id=node_id,

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from components.errors import BadInputError
+from pipeline.runners.causes import is_full
 
 _LOG_FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
 
@@ -63,12 +64,15 @@ def quiet_output(log_path: str | os.PathLike[str]) -> Iterator[RealStreams]:
 
   Raises:
     BadInputError: the log file cannot be written.
+    OSError: no space is left for it.
   """
   path = pathlib.Path(log_path)
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, mode="a", encoding="utf-8")
   except OSError as err:
+    if is_full(err):
+      raise
     raise BadInputError(
       f"The log file {str(path)!r} cannot be written: {err.strerror or err}. "
       "Free the path or choose another --workspace."

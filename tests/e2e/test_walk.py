@@ -1,0 +1,428 @@
+"""One workspace in a world that changes: after each run all that can be asked tells one story.
+
+Every step does something to the data, the workspace or the run itself, and `Walk.check` then asks
+the exit code, the JSON, the screen, `runs list`, `status`, `doctor` and TensorFlow. What `doctor`
+advises is done, and must help. `DLPIPE_WALK_SEED` repeats the moment of the kill.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+_REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+_COLORS = {
+  "red": (200, 30, 30),
+  "green": (30, 200, 30),
+  "blue": (30, 30, 200),
+  "white": (230, 230, 230),
+}
+_EACH = 20
+# Enough steps to tell plain colors apart; one mislabelled picture is no regression to speak of.
+_SETTINGS = ("train.epochs=12", "train.batch_size=8", "gates.accuracy.max_regression=1")
+_OF_WORKSPACES = {"served versions", "metadata store", "artifacts", "checkpoints", "leftovers"}
+_KILLED = -signal.SIGKILL
+# In a file system of its own with this much room: the workspace in $1, dlpipe's command after it.
+# Then room is made, and the command is given again.
+_ON_A_FULL_DISK = """
+set -e
+from=$1 disk=$2 room_kb=$3; shift 3
+size_kb=$(($(du -sk "$from" | cut -f1) + room_kb))
+mount -t tmpfs -o size=${size_kb}k tmpfs "$disk"
+cp -a "$from/." "$disk/"
+"$@" && code=0 || code=$?
+mount -o remount,size=1g "$disk"
+rm -rf "$from"
+cp -a "$disk" "$from"
+exit $code
+"""
+
+
+class Pictures:
+  """Class folders of plain pictures, each a little different."""
+
+  def __init__(self, root: pathlib.Path):
+    self.root = root
+    self._count = 0
+
+  def add(self, label: str, count: int = _EACH) -> None:
+    (self.root / label).mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+      self.write(self.root / label / f"{number:02d}.png", _COLORS[label])
+
+  def write(self, path: pathlib.Path, color: Sequence[int]) -> None:
+    """Writes a picture of which there is no other."""
+    from PIL import Image
+
+    self._count += 1
+    picture = Image.new("RGB", (8, 8), tuple(color))
+    picture.putpixel((self._count % 8, self._count // 8 % 8), (self._count % 251, 0, 0))
+    picture.save(path, "PNG")
+
+  def labelled(self) -> list[tuple[str, bytes]]:
+    return sorted((path.parent.name, path.read_bytes()) for path in self.root.glob("*/*.png"))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ended:
+  """A command that ended, by itself or killed."""
+
+  code: int
+  stdout: str
+  stderr: str
+
+  @property
+  def result(self) -> dict[str, Any]:
+    return json.loads(self.stdout.splitlines()[-1])
+
+  def states(self) -> dict[str, str]:
+    return {c["id"]: c["state"] for c in self.result["components"]}
+
+
+class Walk:
+  """A workspace, what is read into it, and what is known of its versions."""
+
+  def __init__(self, place: pathlib.Path):
+    self.workspace = place / "workspace"
+    self.pictures = Pictures(place / "pictures")
+    self.temporary = place / "tmp"
+    self.temporary.mkdir()
+    self._labels: dict[str, set[str]] = {}  # by the digest of a version's files
+
+  @property
+  def root(self) -> pathlib.Path:
+    return self.workspace / "images"
+
+  def run(
+    self,
+    *,
+    when: str | None = None,
+    then: Callable[[subprocess.Popen[str]], None] = subprocess.Popen.kill,
+    around: Sequence[str] = (),
+    workspace: pathlib.Path | None = None,
+  ) -> Ended:
+    """Runs the pipeline; does `then` once, as soon as a line of the screen matches `when`."""
+    command = [*around, sys.executable, "-m", "pipeline.cli.main", "run", "images", "--tiny"]
+    command += ["--data", str(self.pictures.root), "--json"]
+    command += ["--workspace", str(workspace or self.workspace)]
+    command += [part for setting in _SETTINGS for part in ("--set", setting)]
+    environment = {**os.environ, "PYTHONPATH": str(_REPOSITORY), "TMPDIR": str(self.temporary)}
+    with subprocess.Popen(
+      command,
+      cwd=_REPOSITORY,
+      env=environment,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE,
+      text=True,
+    ) as process:
+      assert process.stderr is not None
+      lines = []
+      for line in process.stderr:
+        lines.append(line)
+        if when is not None and re.search(when, line):
+          when = None
+          then(process)
+      assert process.stdout is not None
+      stdout = process.stdout.read()
+    assert when is None, f"no line matched {when!r}:\n{''.join(lines)}"
+    return Ended(code=process.returncode, stdout=stdout, stderr="".join(lines))
+
+  def ask(self, *arguments: str) -> Any:
+    """The JSON that another command prints; in this process, which has imported TFX already."""
+    from click.testing import CliRunner
+
+    from pipeline.cli.main import cli
+
+    done = CliRunner().invoke(cli, [*arguments, "--workspace", str(self.workspace), "--json"])
+    assert done.stdout, (arguments, done.exception, done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+  def check(
+    self,
+    ended: Ended,
+    *,
+    versions: Sequence[int],
+    code: int = 0,
+    state: str | None = None,
+    says: str | None = None,
+    doctor: Sequence[str] = (),
+    damaged: Sequence[int] = (),
+  ) -> None:
+    """Asks everybody.
+
+    Args:
+      ended: what the run came to.
+      versions: that are there.
+      code: the exit code.
+      state: of the run; None where it was killed.
+      says: what the screen says, white space aside.
+      doctor: `name: state` of each of its findings in the workspace that is not ok.
+      damaged: versions whose files the walk has damaged.
+    """
+    screen = " ".join((ended.stdout + ended.stderr).split())
+    assert ended.code == code, screen[-3000:]
+    assert "Traceback" not in screen
+    if says is not None:
+      assert re.search(says, screen), screen[-3000:]
+    newest = self.ask("runs", "list", "images")["runs"][0]
+    if state is None:
+      assert ended.stdout == ""
+      assert newest["state"] == "unfinished"
+    else:
+      result = ended.result
+      assert (result["state"], newest["state"]) == (state, state), screen[-3000:]
+      assert newest["run_id"] == result["run_id"]
+      assert newest["pushed_version"] == (result["pushed_version"] if state == "pushed" else None)
+      assert pathlib.Path(result["report"]).is_file()
+      if code != 0:
+        self._check_sentence(result["error"], screen)
+      else:
+        assert result["pushed_version"] == versions[-1]
+        assert self.read(result["run_id"]) == self.pictures.labelled()
+    self._check_served(versions, damaged)
+    assert self.findings() == sorted(doctor)
+
+  def _check_sentence(self, error: str, screen: str) -> None:
+    assert "\n" not in error
+    assert " ".join(error.split()) in screen
+    assert "not foreseen" not in error
+
+  def _check_served(self, versions: Sequence[int], damaged: Sequence[int]) -> None:
+    import tensorflow as tf
+
+    from components.versioned_pusher.publish import is_whole, list_versions, version_record
+
+    serving = self.root / "serving"
+    [facts] = self.ask("status", "images")["tasks"]
+    assert list_versions(serving) == list(versions) == [v["version"] for v in facts["versions"]][::-1]
+    assert facts["served"]["version"] == versions[-1]
+    for version in versions:
+      is_damaged = version in damaged
+      assert is_whole(serving, version) is not is_damaged
+      digest = version_record(serving, version)["sha256"]
+      if is_damaged:
+        continue
+      new = digest not in self._labels
+      # Each is loaded again only where it is the newest, or new.
+      if not new and version != versions[-1]:
+        continue
+      asked = self.pictures.labelled()[::_EACH // 4] if new else []
+      model = tf.saved_model.load(str(serving / str(version)))
+      answer = model.signatures["serving_default"](
+        image=tf.constant([data for _, data in asked] or [self.pictures.labelled()[0][1]])
+      )
+      labels = {label.decode() for label in answer["labels"].numpy()[0]}
+      given = [label.decode() for label in answer["label"].numpy()]
+      assert set(given) <= labels
+      if new:
+        self._labels[digest] = labels
+        right = sum(one == label for one, (label, _) in zip(given, asked, strict=True))
+        assert right >= len(asked) - 2, list(zip(given, asked, strict=True))
+      assert labels == self._labels[digest]
+
+  def labels(self, version: int) -> set[str]:
+    """Those that a version answers with."""
+    from components.versioned_pusher.publish import version_record
+
+    return self._labels[version_record(self.root / "serving", version)["sha256"]]
+
+  def findings(self) -> list[str]:
+    """What `doctor` finds wrong in the workspace."""
+    found = [check for check in self.ask("doctor")["checks"] if check["name"] in _OF_WORKSPACES]
+    assert found
+    wrong = [check for check in found if check["state"] != "ok"]
+    assert all(check["remedy"] for check in wrong)
+    return sorted(f"{check['name']}: {check['state']}" for check in wrong)
+
+  def read(self, run_id: str) -> list[tuple[str, bytes]]:
+    """Label and bytes of all that a run has read."""
+    import tensorflow as tf
+
+    nodes = {node["id"]: node for node in self.ask("runs", "show", run_id)["nodes"]}
+    examples = pathlib.Path(nodes["SourceExampleGen"]["outputs"]["examples"])
+    assert examples.is_relative_to(self.root)
+    found = []
+    files = [str(path) for path in examples.glob("*/*.gz")]
+    for row in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
+      feature = tf.train.Example.FromString(row).features.feature
+      found.append(
+        (
+          feature["label"].bytes_list.value[0].decode(),
+          feature["image"].bytes_list.value[0],
+        )
+      )
+    return sorted(found)
+
+
+def _kill_the_gates_server(run: subprocess.Popen[str]) -> None:
+  """Kills the server that ServingGate starts, as soon as it is there."""
+  deadline = time.monotonic() + 120
+  while run.poll() is None and time.monotonic() < deadline:
+    found = pathlib.Path(f"/proc/{run.pid}/task").glob("*/children")
+    for child in (pid for file in found for pid in file.read_text().split()):
+      if b"watched_server" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
+        os.kill(int(child), signal.SIGKILL)
+        return
+    time.sleep(0.01)
+  raise AssertionError("ServingGate started no server")
+
+
+def _a_random_moment(first: dict[str, Any]) -> tuple[str, float]:
+  """A node, and seconds after its start, of a run that takes as long as the first."""
+  seed = int(os.environ.get("DLPIPE_WALK_SEED") or random.SystemRandom().randrange(10**6))
+  components = [each for each in first["components"] if each["id"] != "ReviewedSchema"]
+  at = random.Random(seed).uniform(0, 0.9 * sum(each["seconds"] for each in components))
+  for each in components:
+    if at < each["seconds"]:
+      break
+    at -= each["seconds"]
+  print(f"DLPIPE_WALK_SEED={seed}: killed {at:.2f} s after the start of {each['id']}")
+  return each["id"], at
+
+
+def _namespace() -> list[str]:
+  """The command that may mount a file system here; empty where nothing may."""
+  for command in (["unshare", "-Urm"], ["sudo", "-n", "-E", "unshare", "-m"]):
+    tried = [*command, "mount", "-t", "tmpfs", "tmpfs", tempfile.gettempdir()]
+    if shutil.which(command[0]) and subprocess.run(tried, capture_output=True, check=False).returncode == 0:
+      return command
+  return []
+
+
+@pytest.fixture
+def walk(tmp_path, monkeypatch):
+  walk = Walk(tmp_path)
+  monkeypatch.setattr(tempfile, "tempdir", str(walk.temporary))
+  for label in ("red", "green", "blue"):
+    walk.pictures.add(label)
+  return walk
+
+
+@pytest.mark.timeout(1500)
+def test_a_workspace_in_a_world_that_changes(walk, tmp_path):
+  pictures = walk.pictures
+  first = walk.run()
+  walk.check(first, state="pushed", versions=[1])
+  assert walk.labels(1) == {"red", "green", "blue"}
+
+  # A class is added.
+  pictures.add("white")
+  walk.check(walk.run(), state="pushed", versions=[1, 2])
+  assert walk.labels(2) == {"red", "green", "blue", "white"}
+
+  # Rows are edited in place, at first while they are read.
+  done = threading.Event()
+
+  def edit() -> None:
+    while not done.is_set():
+      for path in sorted((pictures.root / "green").glob("*.png")):
+        pictures.write(path, (60, 160, 90))
+
+  writer = threading.Thread(target=edit)
+  try:
+    ended = walk.run(when="SourceExampleGen +started", then=lambda _: writer.start())
+  finally:
+    done.set()
+    writer.join()
+  walk.check(ended, code=1, state="failed", says="changed while.*Run again", versions=[1, 2])
+  walk.check(walk.run(), state="pushed", versions=[1, 2, 3])
+
+  # A label is flipped; the run is killed at a random moment.
+  (pictures.root / "red" / "03.png").rename(pictures.root / "green" / "was-red.png")
+  node, after_s = _a_random_moment(first.result)
+
+  def kill_later(process: subprocess.Popen[str]) -> None:
+    threading.Timer(after_s, process.kill).start()
+
+  ended = walk.run(when=f"{node} +started", then=kill_later)
+  assert ended.code == _KILLED, ended.stderr
+  walk.check(walk.run(), state="pushed", versions=[1, 2, 3, 4])
+
+  # A class is gone; the training is killed, and its checkpoint cut.
+  shutil.rmtree(pictures.root / "blue")
+  ended = walk.run(when="Trainer .*epoch 3/")
+  [state] = (walk.root / "checkpoints").glob("*/state.npz")
+  os.truncate(state, state.stat().st_size // 2)
+  walk.check(ended, code=_KILLED, versions=[1, 2, 3, 4], doctor=["checkpoints: warning"])
+  walk.check(
+    walk.run(),
+    state="pushed",
+    says="set aside",
+    versions=[1, 2, 3, 4, 5],
+    doctor=["checkpoints: warning"],
+  )
+  assert walk.labels(5) == {"red", "green", "white"}
+  [aside] = (walk.root / "checkpoints").glob("*-set-aside.npz")
+  aside.unlink()
+  assert walk.findings() == []
+
+  # The store is moved away; in the run that makes a new one, the gate's server is killed.
+  (walk.root / "metadata.db").rename(tmp_path / "metadata.db")
+  ended = walk.run(when="Starting the model server", then=_kill_the_gates_server)
+  walk.check(ended, code=1, state="failed", says="SIGKILL", versions=[1, 2, 3, 4, 5])
+  assert ended.states()["Trainer"] == "COMPLETE"
+  ended = walk.run()
+  walk.check(ended, state="pushed", versions=[1, 2, 3, 4, 5, 6])
+  assert ended.states()["Trainer"] == "CACHED"
+
+  # What is served is cut; when it is to be published again, the disk is full.
+  weights = next((walk.root / "serving" / "6" / "variables").glob("*.data*"))
+  os.truncate(weights, weights.stat().st_size // 2)
+  assert walk.findings() == ["served versions: broken"]
+  if namespace := _namespace():
+    full = tmp_path / "full"
+    full.mkdir()
+    ended = walk.run(
+      around=[*namespace, "sh", "-c", _ON_A_FULL_DISK, "sh", str(walk.workspace), str(full), "64"],
+      workspace=full,
+    )
+    walk.check(
+      ended,
+      code=1,
+      state="failed",
+      says="no space is left",
+      versions=[1, 2, 3, 4, 5, 6],
+      damaged=[6],
+      doctor=["served versions: broken"],
+    )
+  else:
+    warnings.warn("Nothing can be mounted here: the step of the full disk is left out", stacklevel=1)
+  walk.check(
+    walk.run(),
+    state="pushed",
+    says="Version 6 .* is damaged",
+    versions=[1, 2, 3, 4, 5, 6, 7],
+    damaged=[6],
+    doctor=["served versions: warning"],
+  )
+  shutil.rmtree(walk.root / "serving" / "6")
+  assert walk.findings() == []
+
+  # It is copied elsewhere, and the original deleted.
+  old, walk.workspace = walk.workspace, tmp_path / "else where" / "workspace"
+  shutil.copytree(old, walk.workspace)
+  for _ in ("with the original", "without"):
+    ended = walk.run()
+    walk.check(ended, state="cached", versions=[1, 2, 3, 4, 5, 7])
+    assert set(ended.states().values()) == {"CACHED"}
+    assert str(old) not in ended.stdout
+    shutil.rmtree(old, ignore_errors=True)
