@@ -37,8 +37,8 @@ def get_cache_context(
     input_artifacts = copy.deepcopy(dict(input_artifacts or {}))
     for artifacts in input_artifacts.values():
       for artifact in artifacts:
-        rewrite_texts(artifact.mlmd_artifact, paths.stored)
-    parameters = {name: paths.stored(str(value)) for name, value in (parameters or {}).items()}
+        rewrite_texts(artifact.mlmd_artifact, paths.key)
+    parameters = {name: paths.key(str(value)) for name, value in (parameters or {}).items()}
   return _context_of(
     metadata_handle=metadata_handle,
     input_artifacts=input_artifacts,

@@ -1,4 +1,4 @@
-"""Artifacts whose files are no longer there: the metadata store is told, once it did without them."""
+"""Artifacts whose files are gone: the metadata store is told, once a run did without them."""
 
 from __future__ import annotations
 

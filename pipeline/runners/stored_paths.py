@@ -26,20 +26,18 @@ class StoredPaths:
 
   def __init__(self, root: str | os.PathLike[str]):
     folder = os.path.abspath(root)
-    names = {ROOT: folder, _ROOT_IN_JSON: json.dumps(folder)[1:-1]}
-    if names[_ROOT_IN_JSON] == folder:
-      del names[_ROOT_IN_JSON]
-    self._names = {} if folder == os.sep else names
-    self._patterns = {
-      name: re.compile(_NOT_BEFORE + re.escape(path) + _NOT_AFTER)
-      for name, path in self._names.items()
-    }
+    self._names = {ROOT: folder, _ROOT_IN_JSON: json.dumps(folder)[1:-1]}
+    # Where both are the same, the first stands for it. In the root of all, every path would.
+    stored = {path: name for name, path in reversed(self._names.items()) if path != os.sep}
+    self._patterns = [
+      (re.compile(_NOT_BEFORE + re.escape(path) + _NOT_AFTER), name)
+      for path, name in stored.items()
+    ]
 
   def stored(self, text: str) -> str:
     """A text as the store has it: the same wherever the folder lies."""
-    for name, pattern in self._patterns.items():
-      # A function, because a replacement would be read as a template.
-      text = pattern.sub(lambda _, name=name: name, text)  # type: ignore[misc]
+    for pattern, name in self._patterns:
+      text = pattern.sub(name, text)
     return text
 
   def found(self, text: str) -> str:
@@ -47,3 +45,7 @@ class StoredPaths:
     for name, path in self._names.items():
       text = text.replace(name, path)
     return text
+
+  def key(self, text: str) -> str:
+    """What a text is known by: the same whatever the folder is called."""
+    return self.stored(text).replace(_ROOT_IN_JSON, ROOT)

@@ -12,7 +12,10 @@ from pipeline.runners.stored_paths import ROOT, StoredPaths
   [
     ("/ws/images", ROOT),
     ("/ws/images/artifacts/Trainer/model/8", f"{ROOT}/artifacts/Trainer/model/8"),
-    ('{"checkpoint_root": "/ws/images/checkpoints"}', f'{{"checkpoint_root": "{ROOT}/checkpoints"}}'),
+    (
+      '{"checkpoint_root": "/ws/images/checkpoints"}',
+      f'{{"checkpoint_root": "{ROOT}/checkpoints"}}',
+    ),
     ('["/ws/images", "/ws/images"]', f'["{ROOT}", "{ROOT}"]'),
     # Longer names, of which ours is a part.
     ("/ws/images-new/data", "/ws/images-new/data"),
