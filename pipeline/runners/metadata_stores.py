@@ -114,9 +114,9 @@ def open_store(config: ConnectionConfig) -> metadata.Metadata:
 
 
 def stored_paths(handle: metadata.Metadata) -> StoredPaths | None:
-  """How a store names what lies beside it; None for one that lies in no folder."""
+  """How a store names what lies beside it; None for one in no folder, or not opened by us."""
   config = handle.connection_config
-  if kind_of(config) != "sqlite" or not config.sqlite.filename_uri:
+  if not isinstance(handle, _Metadata) or kind_of(config) != "sqlite":
     return None
   return StoredPaths(os.path.dirname(os.path.abspath(config.sqlite.filename_uri)))
 
