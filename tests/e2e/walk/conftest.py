@@ -129,10 +129,19 @@ class Walk:
     *,
     when: str | None = None,
     then: Callable[[subprocess.Popen[str]], None] = subprocess.Popen.kill,
+    killed_at: str | None = None,
     around: Sequence[str] = (),
     workspace: pathlib.Path | None = None,
   ) -> Ended:
-    """Runs the pipeline; does `then` once, as soon as a line of the screen matches `when`."""
+    """Runs the pipeline.
+
+    Args:
+      when: as soon as a line of the screen matches, `then` is done, once.
+      then: takes the process.
+      killed_at: a later line at which the run is killed.
+      around: what the command is started by.
+      workspace: another one.
+    """
     command = [*around, sys.executable, "-m", "pipeline.cli.main", "run", "images", "--tiny"]
     command += ["--data", str(self.pictures.root), "--json"]
     command += ["--workspace", str(workspace or self.workspace)]
@@ -153,6 +162,8 @@ class Walk:
         if when is not None and re.search(when, line):
           when = None
           then(process)
+        elif when is None and killed_at is not None and re.search(killed_at, line):
+          process.kill()
       assert process.stdout is not None
       stdout = process.stdout.read()
     assert when is None, f"no line matched {when!r}:\n{''.join(lines)}"
