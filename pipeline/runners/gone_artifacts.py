@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 
+from ml_metadata import errors
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
@@ -29,4 +31,6 @@ def mark(handle: metadata.Metadata, pipeline_id: str, artifacts: pathlib.Path) -
   for artifact in gone:
     artifact.state = metadata_store_pb2.Artifact.DELETED
   if gone:
-    handle.store.put_artifacts(gone)
+    # Of a store that cannot be written now, the next run tells it.
+    with contextlib.suppress(errors.StatusError):
+      handle.store.put_artifacts(gone)

@@ -79,7 +79,7 @@ def quiet_output(log_path: str | os.PathLike[str]) -> Iterator[RealStreams]:
     ) from err
   handler.setFormatter(logging.Formatter(_LOG_FORMAT))
   with contextlib.ExitStack() as stack:
-    stack.callback(handler.close)
+    stack.callback(_close, handler)
     real = RealStreams(
       stdout=stack.enter_context(_redirected("stdout", 1, handler.stream)),
       stderr=stack.enter_context(_redirected("stderr", 2, handler.stream)),
@@ -204,6 +204,12 @@ def _flush(stream: TextIO | None) -> None:
   with contextlib.suppress(OSError, ValueError):
     if stream is not None:
       stream.flush()
+
+
+def _close(handler: logging.Handler) -> None:
+  # Of a log that found no room, the rest is lost; what the run came to is not.
+  with contextlib.suppress(OSError):
+    handler.close()
 
 
 def _flush_c_buffers() -> None:

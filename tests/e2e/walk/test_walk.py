@@ -110,7 +110,7 @@ def test_a_workspace_in_a_world_that_changes(walk, tmp_path):
   _cut(checkpoint)
   walk.check(ended, code=_KILLED, versions=[1, 2, 3], doctor=["checkpoints: warning"])
   ended = walk.run(when="Starting the model server", then=_kill_the_gates_server)
-  assert "set aside" in ended.stderr
+  assert "the checkpoint cannot be used" in ended.stderr
   walk.check(
     ended,
     code=1,
