@@ -11,6 +11,9 @@ from ml_metadata import MetadataStore
 from tfx import types
 from tfx.components.evaluator import constants
 from tfx.dsl.components.common import resolver
+from tfx.dsl.io import fileio
+
+from components.progress import report
 
 MODEL = "model"
 MODEL_BLESSING = "model_blessing"
@@ -18,7 +21,7 @@ CANDIDATE = "candidate"
 
 
 class PreviousBlessedModel(resolver.ResolverStrategy):
-  """Resolves the latest blessed model that is older than the candidate.
+  """Resolves the latest blessed model that is older than the candidate, and still there.
 
   The Resolver's channels are `model`, every Model; `model_blessing`, every ModelBlessing; and
   `candidate`, the Trainer's output.
@@ -40,7 +43,11 @@ class PreviousBlessedModel(resolver.ResolverStrategy):
       for model in input_dict[MODEL]
       if model.id in blessings and (first is None or model.id < first)
     ]
-    latest = sorted(older, key=lambda model: model.id)[-1:]
+    older.sort(key=lambda model: model.id)
+    latest = [model for model in older if fileio.exists(model.uri)][-1:]
+    if older[-1:] != latest:
+      then = f"compared with {latest[0].uri}" if latest else "compared with none"
+      report(f"The model before, {older[-1].uri}, is gone: {then}")
     return {
       MODEL: latest,
       MODEL_BLESSING: [blessings[model.id] for model in latest],

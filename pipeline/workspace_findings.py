@@ -16,26 +16,34 @@ import zlib
 from collections.abc import Iterator
 
 from components.versioned_pusher.publish import is_damaged, list_versions
+from components.versioned_pusher.repair import repair_of
 from pipeline.environment import Finding
+from pipeline.runners.stored_paths import StoredPaths
 
 _LIVE = 2  # ml-metadata's Artifact.State
 _SHOWN = 3
 _WAIT_S = 2.0
 
 
-def look(workspace: str) -> list[Finding]:
-  """Findings on every task's folder in a workspace; none where there is no workspace yet."""
+def look(workspace: str, *, place: str = "") -> list[Finding]:
+  """Findings on every task's folder in a workspace; none where there is no workspace yet.
+
+  Args:
+    workspace: where it is.
+    place: ` --workspace DIR`, where it is not the default, for the commands to copy.
+  """
   found: list[Finding] = []
   root = pathlib.Path(workspace)
   folders = sorted(root.iterdir()) if root.is_dir() else []
   for folder in folders:
     if not ((folder / "metadata.db").exists() or (folder / "serving").is_dir()):
       continue
-    found += [*_served(folder), *_store(folder), *_checkpoints(folder), *_leftovers(folder)]
+    found += [*_served(folder, place), *_store(folder, place)]
+    found += [*_checkpoints(folder), *_leftovers(folder)]
   return [*found, *_temporary()] if found else []
 
 
-def _served(folder: pathlib.Path) -> Iterator[Finding]:
+def _served(folder: pathlib.Path, place: str) -> Iterator[Finding]:
   serving = folder / "serving"
   versions = list_versions(serving)
   if not versions:
@@ -49,20 +57,18 @@ def _served(folder: pathlib.Path) -> Iterator[Finding]:
   said = (
     f"{folder.name}: damaged: {', '.join(map(str, damaged))}; their files are not those published"
   )
-  whole = [n for n in versions if n not in damaged]
   if newest not in damaged:
     remedy = "Delete them when no server holds them; none can be rolled back to."
     yield Finding(name=name, state="warning", found=said, remedy=remedy)
     return
-  remedy = (
-    f"dlpipe run {folder.name}, with the data and settings of before, publishes the model again"
-  )
-  if whole:
-    remedy += f"; or: dlpipe rollback {folder.name} --to {whole[-1]}"
+  commands = repair_of(serving).commands(folder.name, place)
+  remedy = "; or: ".join(commands)
+  if commands[0].startswith("dlpipe run"):
+    remedy += ". A run with the data and settings of before publishes the model again"
   yield Finding(name=name, state="broken", found=said, remedy=f"{remedy}.")
 
 
-def _store(folder: pathlib.Path) -> Iterator[Finding]:
+def _store(folder: pathlib.Path, place: str) -> Iterator[Finding]:
   name, path = "metadata store", folder / "metadata.db"
   if not path.exists():
     return
@@ -86,14 +92,15 @@ def _store(folder: pathlib.Path) -> Iterator[Finding]:
     )
     return
   yield Finding(name=name, state="ok", found=f"{path}, {len(rows):,} artifacts")
-  gone = sorted(uri for (uri,) in rows if uri.startswith("/") and not pathlib.Path(uri).exists())
+  uris = map(StoredPaths(folder).found, (uri for (uri,) in rows))
+  gone = sorted(uri for uri in uris if uri.startswith("/") and not pathlib.Path(uri).exists())
   if gone:
     shown = ", ".join(gone[:_SHOWN]) + (", ..." if len(gone) > _SHOWN else "")
     yield Finding(
       name="artifacts",
       state="warning",
       found=f"{folder.name}: {len(gone):,} of {len(rows):,} are gone: {shown}",
-      remedy=f"dlpipe run {folder.name} makes again what it needs.",
+      remedy=f"dlpipe run {folder.name}{place} makes again what it needs.",
     )
 
 

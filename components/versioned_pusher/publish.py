@@ -72,16 +72,16 @@ def publish(
   """
   model, base = pathlib.Path(source_dir), pathlib.Path(base_dir)
   _check_model(model)
-  origin = {"pushed_from": source or str(model), "sha256": content_digest(model)}
+  origin = {"pushed_from": _beside(base, source or str(model)), "sha256": content_digest(model)}
   with _locked(base):
     versions = _version_dirs(base)
     found = [
       version
       for version, path in sorted(versions.items(), reverse=True)
-      if origin.items() <= _read_record(path).items()
+      if origin.items() <= _origin(base, path).items()
     ]
     for version in found:
-      if is_whole(base, version) or _was_left(versions, version):
+      if is_whole(base, version) or _was_left(base, versions, version):
         return version
     repairs = {"repairs": found[0]} if found else {}
     told = {"data_options": dict(data_options)} if data_options else {}
@@ -138,10 +138,11 @@ def version_record(base_dir: PathLike, version: int) -> dict[str, Any]:
   """Where a version came from; empty for a version that something else put there.
 
   Returns:
-    `version`, `pushed_from`, `sha256` (of the content), `first_version` (the number the same
-    model was first published as), `published_at` (UTC), after a rollback `rollback_of`, `repairs`,
-    the damaged version in whose place it was published, and `data_options`, what was said of the
-    data that it learned from.
+    `version`; `pushed_from`, relative to the folder that `base_dir` lies in where it lies there,
+    too; `sha256` (of the content); `first_version` (the number the same model was first published
+    as); `published_at` (UTC); after a rollback `rollback_of`; `repairs`, the damaged version in
+    whose place it was published; and `data_options`, what was said of the data that it learned
+    from.
 
   Raises:
     BadInputError: there is no such version.
@@ -233,10 +234,15 @@ def _add_version(
   return version
 
 
-def _was_left(versions: Mapping[int, pathlib.Path], version: int) -> bool:
-  """Whether a rollback was made since: publishing the version again would override it."""
+def _was_left(base: pathlib.Path, versions: Mapping[int, pathlib.Path], version: int) -> bool:
+  """Whether a rollback was made since: publishing the version again would override it.
+
+  Where nothing whole is left to roll back to, there is no choice to keep to.
+  """
   newest = max(versions)
-  return newest > version and "rollback_of" in _read_record(versions[newest])
+  if newest <= version or "rollback_of" not in _read_record(versions[newest]):
+    return False
+  return any(not is_damaged(base, each) for each in versions)
 
 
 def _previous(base: pathlib.Path, versions: Mapping[int, pathlib.Path]) -> int:
@@ -274,6 +280,20 @@ def _version_dirs(base: pathlib.Path) -> dict[int, pathlib.Path]:
     for child in base.iterdir()
     if _VERSION_NAME.fullmatch(child.name) and child.is_dir()
   }
+
+
+def _beside(base: pathlib.Path, path: str) -> str:
+  """A path relative to the folder that the served directory is in, if it lies there.
+
+  So a record holds, too, where a workspace was moved to.
+  """
+  return path.removeprefix(os.path.join(os.path.dirname(os.path.abspath(base)), ""))
+
+
+def _origin(base: pathlib.Path, version_dir: pathlib.Path) -> dict[str, Any]:
+  """A version's record; an older release wrote whole paths."""
+  record = _read_record(version_dir)
+  return record | {"pushed_from": _beside(base, str(record.get("pushed_from")))}
 
 
 def _read_record(version_dir: pathlib.Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from pipeline.cli.local_path import LocalPath
 from pipeline.cli.main import INTERRUPTED
 from pipeline.cli.task_argument import task_argument
 from pipeline.config import PipelineConfig, from_env
+from pipeline.runners.causes import user_error
 from pipeline.settings import make_config
 from pipeline.tasks import get_task
 
@@ -239,7 +240,7 @@ def _run(
     # A worker's threads would go on to the end of their rows.
     os._exit(INTERRUPTED)
   except Exception as err:
-    raise DlpipeError(
+    raise user_error(err) or DlpipeError(
       f"{type(err).__name__}: {err}\nThis was not foreseen; the traceback is in {log_file}"
     ) from err
   return result, log_file

@@ -6,7 +6,7 @@ import os
 import pathlib
 import shlex
 
-from components.versioned_pusher.publish import list_versions
+from components.versioned_pusher.publish import is_damaged, list_versions
 from pipeline.config import PipelineConfig, from_env
 
 
@@ -32,11 +32,12 @@ def ways_out(task: str, workspace: str | None, version: int, *, can_choose: bool
     can_choose: whether the command at hand has `--version`.
   """
   where = f" --workspace {shlex.quote(workspace)}" if workspace else ""
-  others = [n for n in list_versions(serving_dir(task, workspace)) if n != version]
+  base = serving_dir(task, workspace)
+  others = [n for n in list_versions(base) if n != version and not is_damaged(base, n)]
   if not others:
     return (
-      f"There is no other version to go back to: `dlpipe run {task} --no-cache{where}`, with the "
-      "data and settings of before, pushes a new one."
+      f"There is no other whole version to go back to: `dlpipe run {task} --no-cache{where}`, with "
+      "the data and settings of before, pushes a new one."
     )
   newest = max(others)
   ways = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import textwrap
 
 import click
@@ -32,11 +33,12 @@ def doctor(workspace: str | None, as_json: bool) -> None:
   looks at the metadata store, artifacts, checkpoints and leftovers. Exits with 1 where something
   is broken; a warning does not fail.
   """
+  place = f" --workspace {shlex.quote(workspace)}" if workspace else ""
   if workspace is None:
     from pipeline.config import from_env  # pydantic may be what is broken
 
     workspace = from_env()
-  findings = [*judge(gather(workspace)), *look(workspace)]
+  findings = [*judge(gather(workspace)), *look(workspace, place=place)]
   ok = not any(finding.state == "broken" for finding in findings)
   if as_json:
     click.echo(json.dumps({"ok": ok, "checks": [finding.to_json() for finding in findings]}))

@@ -19,6 +19,7 @@ from typing import NoReturn
 import click
 
 from components.errors import BadInputError, DlpipeError
+from pipeline.runners.causes import user_error
 
 _COMMANDS = {
   "run": "Run the whole pipeline on this machine.",
@@ -131,6 +132,9 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
       path = os.fsdecode(err.filename) if isinstance(err.filename, (str, bytes)) else ""
       click.echo(f"Error: {err.strerror}: {path[:_SHOWN]!r}. Check the path.", err=True)
       _end(BadInputError.exit_code)
+    if (known := user_error(err)) is not None:
+      click.echo(f"Error: {known}", err=True)
+      _end(known.exit_code)
     click.echo(
       f"Error: {type(err).__name__}: {err}\nThis was not foreseen; the traceback is in "
       f"{_keep_traceback()}",

@@ -17,6 +17,7 @@ import click
 from components.errors import BadInputError, DlpipeError
 from pipeline.beam_engines import check_engine
 from pipeline.cli.inputs import Inputs, prepare, run_options
+from pipeline.runners.causes import user_error
 from pipeline.runners.node_names import check_node
 from pipeline.runners.options import RunOptions
 from pipeline.runners.result import FAILED, RunResult
@@ -159,11 +160,11 @@ def execute(
     _tell_failure(err, inputs, run_id, as_json=as_json)
     raise
   except Exception as err:
-    unforeseen = DlpipeError(
+    failure = user_error(err) or DlpipeError(
       f"{type(err).__name__}: {err}\nThis was not foreseen; the traceback is in {log_file}"
     )
-    _tell_failure(unforeseen, inputs, run_id, as_json=as_json)
-    raise unforeseen from err
+    _tell_failure(failure, inputs, run_id, as_json=as_json)
+    raise failure from err
   if as_json:
     click.echo(json.dumps({**result.to_json(), **afterword.fields}))
   sys.stdout.flush()

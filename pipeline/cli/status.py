@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from components.errors import DlpipeError
+from components.versioned_pusher.repair import repair_of
 from pipeline.cli.stores import checked, root_of, store_options, stores, tasks_in
 from pipeline.runners import served
 from pipeline.runners.output import quieten_imports
@@ -18,7 +19,7 @@ from pipeline.runners.summary import number
 
 _FILES = {
   served.WHOLE: "as they were published",
-  served.CHANGED: "changed since they were published; push or roll back to put whole ones there",
+  served.CHANGED: "changed since they were published",
   served.DAMAGED: "damaged: no model server can load them",
   served.UNKNOWN: "not known to be whole: nothing says what they were",
 }
@@ -107,6 +108,9 @@ def _lines(found: Mapping[str, Any], place: str) -> list[str]:
     shown = "   ".join(f"{key} {number(value)}" for key, value in sorted(now["metrics"].items()))
     lines += [f"  {'Metrics':<9}{shown}"]
   lines += [f"  {'Files':<9}{_FILES[now['files']]}", f"  {'Where':<9}{found['serving_dir']}"]
+  if now["files"] in (served.CHANGED, served.DAMAGED):
+    ways = repair_of(found["serving_dir"]).commands(found["task"], place)
+    lines += [f"  {word:<9}{way}" for word, way in zip(("Mend", "or"), ways, strict=False)]
   older = found["versions"][1:]
   for each in older:
     note = "" if each["files"] in (served.WHOLE, served.UNKNOWN) else f", {each['files']}"
@@ -115,7 +119,8 @@ def _lines(found: Mapping[str, Any], place: str) -> list[str]:
   other = [
     each["version"]
     for each in older
-    if each["files"] != served.DAMAGED and each["first_version"] != now["first_version"]
+    if each["files"] in (served.WHOLE, served.UNKNOWN)
+    and each["first_version"] != now["first_version"]
   ]
   if other:
     lines += [f"  {'Back':<9}dlpipe rollback {found['task']} --to {other[0]}{place}"]

@@ -21,7 +21,9 @@ from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from components.errors import BusyError
 from pipeline.runners import at_work
+from pipeline.runners.cache_keys import install as install_cache_keys
 
+install_cache_keys()
 _INPUTS = (metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.INTERNAL_INPUT)
 
 

@@ -14,7 +14,7 @@ _RAISED_ELSEWHERE = re.compile(
   r"^components\.errors\.(\w+): (.*?)(?: \[while running |\n\n|\Z)", re.MULTILINE | re.DOTALL
 )
 # What Beam's, TensorFlow's and SQLite's C++ say where Python has ENOSPC.
-_FULL = ("No space left on device", "database or disk is full")
+_FULL = ("No space left on device", "database or disk is full", "Disk quota exceeded")
 
 # What SQLite says of a file that another program writes to.
 LOCKED = "database is locked"
@@ -37,10 +37,10 @@ def user_error(error: BaseException | None) -> DlpipeError | None:
     if isinstance(cause, RuntimeError) and (raised := _RAISED_ELSEWHERE.search(str(cause))):
       kind = getattr(errors, raised[1], None)
       return kind(raised[2]) if kind is not None else DlpipeError(raised[2])
-  if any(_is_full(cause) for cause in chain(error)):
+  if any(is_full(cause) for cause in chain(error)):
     return DlpipeError(
-      "no space is left on a disk that is written to: of the workspace, the output or the "
-      "temporary folder. Make room, and run again."
+      "no space is left on a disk that is written to, or a quota is used up: of the workspace, the "
+      "output or the temporary folder. Make room, and run again."
     )
   if any(LOCKED in str(cause) for cause in chain(error)):
     return BusyError(
@@ -49,8 +49,11 @@ def user_error(error: BaseException | None) -> DlpipeError | None:
   return None
 
 
-def _is_full(error: BaseException) -> bool:
-  return getattr(error, "errno", None) == errno.ENOSPC or any(text in str(error) for text in _FULL)
+def is_full(error: BaseException) -> bool:
+  """Whether an error says that nothing more can be written, for want of space or by a quota."""
+  if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+    return True
+  return any(text in str(error) for text in _FULL)
 
 
 def is_interrupt(error: BaseException | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import pathlib
 import shutil
@@ -14,6 +15,7 @@ from pipeline.report.render import write_report
 from pipeline.runners import (
   at_work,
   events,
+  gone_artifacts,
   node,
   node_events,
   partial,
@@ -119,6 +121,7 @@ def _conclude(
       for node_id, outcome in outcomes.items()
       if outcome.execution_id is not None
     }
+    gone_artifacts.mark(handle, task.pipeline_name, config.root / "artifacts")
   components = [
     ComponentResult(
       id=node_id,
@@ -133,12 +136,18 @@ def _conclude(
   found = record.collect(
     task, config, artifacts=artifacts, components=components, error=error, run_id=run_id
   )
-  _show_quarantine(config, found.quarantine_dir, run_id)
   report = config.root / "reports" / f"{run_id}.html"
   data = found.report_data(
     report=str(report), started=started.isoformat(timespec="seconds"), check=check
   )
-  write_report(data, report)
+  try:
+    _show_quarantine(config, found.quarantine_dir, run_id)
+    write_report(data, report)
+  except OSError as err:
+    # What was pushed, or refused, is so all the same.
+    said = f"The report could not be written: {err.strerror or err}. What the run came to stands."
+    warned = [*data.result.model_warnings, said]
+    return dataclasses.replace(data.result, report=None, model_warnings=warned)
   return data.result
 
 

@@ -1,9 +1,10 @@
 """Where a pipeline keeps its metadata: SQLite in the workspace, or a server that a file names.
 
-Whatever of ours reads or writes ML Metadata opens it here, because two things are mended on the
-way. Processes that share a SQLite file take turns. And to PostgreSQL, ml-metadata 1.16 sends broken
-SQL for every text that holds a backslash, as all JSON in JSON does: backslashes are stored as
-another character and read back as backslashes.
+Whatever of ours reads or writes ML Metadata opens it here, because three things are mended on
+the way. Processes that share a SQLite file take turns. A SQLite file names what lies beside it as
+`stored_paths` says, so that a workspace can be moved. And to PostgreSQL, ml-metadata 1.16 sends
+broken SQL for every text that holds a backslash, as all JSON in JSON does: backslashes are stored
+as another character and read back as backslashes.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from components.errors import BadInputError, DlpipeError
 from pipeline.config import PipelineConfig
 from pipeline.runners import file_locks
 from pipeline.runners.causes import LOCKED
+from pipeline.runners.stored_paths import StoredPaths
 
 ConnectionConfig: TypeAlias = (
   metadata_store_pb2.ConnectionConfig | metadata_store_pb2.MetadataStoreClientConfig
@@ -88,7 +90,7 @@ def read_connection(path: str) -> ConnectionConfig:
       continue
     if kind_of(found) not in ("sqlite", "mysql", "postgresql", "grpc"):
       break
-    _rewrite_texts(found, lambda value: _expanded(value, path))
+    rewrite_texts(found, lambda value: _expanded(value, path))
     return found
   raise BadInputError(
     f"The connection file {path} must say where a metadata store is, such as\n"
@@ -111,8 +113,36 @@ def open_store(config: ConnectionConfig) -> metadata.Metadata:
   return _Metadata(config)
 
 
+def stored_paths(handle: metadata.Metadata) -> StoredPaths | None:
+  """How a store names what lies beside it; None for one in no folder, or not opened by us."""
+  config = handle.connection_config
+  if not isinstance(handle, _Metadata) or kind_of(config) != "sqlite":
+    return None
+  return StoredPaths(os.path.dirname(os.path.abspath(config.sqlite.filename_uri)))
+
+
+def rewrite_texts(message: Message, rewrite: Callable[[str], str]) -> None:
+  """Replaces every string in a message, in place; keys of maps stay."""
+  for field, value in message.ListFields():
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+      item = field.message_type.fields_by_name["value"]
+      for key in list(value):
+        if item.message_type is not None:
+          rewrite_texts(value[key], rewrite)
+        elif isinstance(value[key], str):
+          value[key] = rewrite(value[key])
+    elif field.message_type is not None:
+      for part in [value] if isinstance(value, Message) else value:
+        rewrite_texts(part, rewrite)
+    elif field.type == field.TYPE_STRING:
+      if isinstance(value, str):
+        setattr(message, field.name, rewrite(value))
+      else:
+        value[:] = [rewrite(text) for text in value]
+
+
 class _Metadata(metadata.Metadata):
-  """A handle that holds a SQLite file's lock while it is open, and mends what PostgreSQL gets."""
+  """A handle that holds a SQLite file's lock while it is open, and mends what is stored."""
 
   def __enter__(self) -> metadata.Metadata:
     config = self.connection_config
@@ -131,9 +161,11 @@ class _Metadata(metadata.Metadata):
         ) from err
       raise
     self._turns = [*getattr(self, "_turns", []), held]
+    store: Any = self._store
     if kind == "postgresql":
-      store: Any = self._store
-      store._call = _without_backslashes(store._call)
+      store._call = _translated(store._call, _without_backslashes, _with_backslashes)
+    elif (paths := stored_paths(self)) is not None:
+      store._call = _translated(store._call, paths.stored, paths.found)
     return self
 
   def __exit__(self, *error: Any) -> None:
@@ -212,36 +244,26 @@ def _is_free(database: str) -> bool:
   return True
 
 
-def _without_backslashes(call: Callable[..., Any]) -> Callable[..., Any]:
-  """Wraps `MetadataStore._call` so that no backslash reaches the server."""
+def _translated(
+  call: Callable[..., Any], stored: Callable[[str], str], found: Callable[[str], str]
+) -> Callable[..., Any]:
+  """Wraps `MetadataStore._call`: texts are stored in one way and given back in another."""
 
-  def mended(method_name: str, request: Message, response: Message, *rest: Any) -> Any:
-    _rewrite_texts(request, lambda text: text.replace("\\", _STORED_BACKSLASH))
+  def translated(method_name: str, request: Message, response: Message, *rest: Any) -> Any:
+    rewrite_texts(request, stored)
     result = call(method_name, request, response, *rest)
-    _rewrite_texts(response, lambda text: text.replace(_STORED_BACKSLASH, "\\"))
+    rewrite_texts(response, found)
     return result
 
-  return mended
+  return translated
 
 
-def _rewrite_texts(message: Message, rewrite: Callable[[str], str]) -> None:
-  """Replaces every string in a message, in place; keys of maps stay."""
-  for field, value in message.ListFields():
-    if field.message_type is not None and field.message_type.GetOptions().map_entry:
-      item = field.message_type.fields_by_name["value"]
-      for key in list(value):
-        if item.message_type is not None:
-          _rewrite_texts(value[key], rewrite)
-        elif isinstance(value[key], str):
-          value[key] = rewrite(value[key])
-    elif field.message_type is not None:
-      for part in [value] if isinstance(value, Message) else value:
-        _rewrite_texts(part, rewrite)
-    elif field.type == field.TYPE_STRING:
-      if isinstance(value, str):
-        setattr(message, field.name, rewrite(value))
-      else:
-        value[:] = [rewrite(text) for text in value]
+def _without_backslashes(text: str) -> str:
+  return text.replace("\\", _STORED_BACKSLASH)
+
+
+def _with_backslashes(text: str) -> str:
+  return text.replace(_STORED_BACKSLASH, "\\")
 
 
 def _expanded(text: str, path: str) -> str:

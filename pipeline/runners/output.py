@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from components.errors import BadInputError
+from pipeline.runners.causes import is_full
 
 _LOG_FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
 
@@ -63,19 +64,22 @@ def quiet_output(log_path: str | os.PathLike[str]) -> Iterator[RealStreams]:
 
   Raises:
     BadInputError: the log file cannot be written.
+    OSError: no space is left for it.
   """
   path = pathlib.Path(log_path)
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, mode="a", encoding="utf-8")
   except OSError as err:
+    if is_full(err):
+      raise
     raise BadInputError(
       f"The log file {str(path)!r} cannot be written: {err.strerror or err}. "
       "Free the path or choose another --workspace."
     ) from err
   handler.setFormatter(logging.Formatter(_LOG_FORMAT))
   with contextlib.ExitStack() as stack:
-    stack.callback(handler.close)
+    stack.callback(_close, handler)
     real = RealStreams(
       stdout=stack.enter_context(_redirected("stdout", 1, handler.stream)),
       stderr=stack.enter_context(_redirected("stderr", 2, handler.stream)),
@@ -200,6 +204,12 @@ def _flush(stream: TextIO | None) -> None:
   with contextlib.suppress(OSError, ValueError):
     if stream is not None:
       stream.flush()
+
+
+def _close(handler: logging.Handler) -> None:
+  # Of a log that found no room, the rest is lost; what the run came to is not.
+  with contextlib.suppress(OSError):
+    handler.close()
 
 
 def _flush_c_buffers() -> None:

@@ -18,6 +18,7 @@ from tfx.components.evaluator import constants as evaluator_constants
 from components.errors import BadInputError, BusyError, DataRefusedError
 from components.judged_evaluator.executor import VERDICT_FILE
 from components.versioned_pusher.publish import is_damaged, list_versions
+from components.versioned_pusher.repair import repair_of
 from pipeline import evaluation
 from pipeline.config import PipelineConfig, from_env
 from pipeline.report.data import ReportData
@@ -164,15 +165,20 @@ def _next(task: Task, config: PipelineConfig, version: int, served: int | None) 
 
   On the task's sample data it works as it stands.
   """
-  place = ""
-  if config.workspace != os.path.abspath(from_env()):
-    place = f" --workspace {shlex.quote(config.workspace)}"
+  place = _place(config)
   if served != version:
     return f"dlpipe rollback {task.name} --to {version}{place}"
   asked = "--sample"
   if not is_shipped(config.data_path, task.name):
     asked = "FILE" if task.input_kind == "file" else '"some text"'
   return f"dlpipe predict {task.name} {asked}{place}"
+
+
+def _place(config: PipelineConfig) -> str:
+  """What a command to copy needs, where the workspace is not the default one."""
+  if config.workspace == os.path.abspath(from_env()):
+    return ""
+  return f" --workspace {shlex.quote(config.workspace)}"
 
 
 def _number(value: float | None) -> str:
@@ -213,11 +219,10 @@ def _damaged_versions(
       "it when no server holds it."
     )
   if served is not None and is_damaged(place, served):
-    whole = [n for n in list_versions(place) if n != served and not is_damaged(place, n)]
-    way = f"`dlpipe rollback {task} --to {whole[-1]}`" if whole else f"`dlpipe run {task}`"
+    ways = repair_of(place).commands(task, _place(config))
     said.append(
       f"Version {served}, which servers take for the newest, is damaged: its files are not those "
-      f"that were published. {way} serves a whole one under the next number."
+      f"that were published. `{ways[-1]}` serves a whole one under the next number."
     )
   return said
 

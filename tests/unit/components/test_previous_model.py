@@ -1,16 +1,28 @@
 """`PreviousBlessedModel` on artifacts as TFX's Evaluator and Trainer leave them."""
 
+import logging
+import os
+import re
+
 import pytest
 from tfx.components.evaluator import constants
 from tfx.types import standard_artifacts
 
+from components import progress
 from components.previous_model import PreviousBlessedModel
 
 
-def _model(artifact_id):
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_models(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+
+
+def _model(artifact_id, *, is_there=True):
   model = standard_artifacts.Model()
   model.id = artifact_id
-  model.uri = f"/models/{artifact_id}"
+  model.uri = os.path.abspath(str(artifact_id))
+  if is_there:
+    os.makedirs(model.uri, exist_ok=True)
   return model
 
 
@@ -22,11 +34,11 @@ def _blessing(artifact_id, model_id, *, blessed):
   return blessing
 
 
-def _resolve(models, blessings, candidates):
+def _resolve(models, blessings, candidates, gone=()):
   found = PreviousBlessedModel().resolve_artifacts(
     None,
     {
-      "model": [_model(i) for i in models],
+      "model": [_model(i, is_there=i not in gone) for i in models],
       "model_blessing": [
         _blessing(100 + n, model, blessed=blessed) for n, (model, blessed) in enumerate(blessings)
       ],
@@ -63,3 +75,23 @@ def _resolve(models, blessings, candidates):
 )
 def test_the_latest_blessed_model_before_the_candidate(models, blessings, candidates, expected):
   assert _resolve(models, blessings, candidates) == expected
+
+
+@pytest.mark.parametrize(
+  ("gone", "expected", "said"),
+  [
+    ((5,), [3], "5, is gone: compared with .*3$"),
+    ((1, 3, 5), [], "5, is gone: compared with none$"),
+    # Nobody asks for an older one.
+    ((1, 3), [5], None),
+  ],
+)
+def test_a_model_whose_files_are_gone_is_passed_over_and_named(gone, expected, said, caplog):
+  caplog.set_level(logging.INFO, progress.LOGGER_NAME)
+  blessed = [(1, True), (3, True), (5, True)]
+  assert _resolve([1, 3, 5, 7], blessed, [7], gone=gone) == expected
+  if said is None:
+    assert caplog.messages == []
+  else:
+    [message] = caplog.messages
+    assert re.search(said, message)

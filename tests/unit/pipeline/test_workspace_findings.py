@@ -1,18 +1,23 @@
 """A workspace's files held to their records: what is damaged, gone or left behind is named."""
 
 import json
+import shlex
+import shutil
 import sqlite3
 import tempfile
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from ml_metadata.proto import metadata_store_pb2
 
 from components.reviewed_schema import ReviewedSchema
-from components.versioned_pusher.publish import publish
+from components.serving_gate import scratch
+from components.versioned_pusher.publish import list_versions, publish, rollback
 from pipeline.cli.doctor import doctor
-from pipeline.runners import node
-from pipeline.runners.metadata_stores import sqlite_connection
+from pipeline.cli.main import cli
+from pipeline.runners import events, gone_artifacts, node
+from pipeline.runners.metadata_stores import open_store, sqlite_connection
 from pipeline.workspace_findings import look
 
 
@@ -39,6 +44,7 @@ def task(tmp_path):
     pipeline_name="images",
     pipeline_root=str(root / "artifacts"),
     components=[ReviewedSchema(text="feature {}")],
+    enable_cache=True,
   )
   store = sqlite_connection(root / "metadata.db")
   node.run_node(node.compile_pipeline(pipeline, "r1"), "ReviewedSchema", store)
@@ -115,3 +121,98 @@ def test_doctor_says_it_and_ends_with_1(task):
   assert done.exit_code == 1
   checks = json.loads(done.output)["checks"]
   assert [c["name"] for c in checks if c["state"] == "broken"] == ["served versions"]
+
+
+def _run(task, run_id):
+  """The state of the node in a run of the task's pipeline, which then marks what is gone."""
+  from tfx.orchestration.pipeline import Pipeline
+
+  pipeline = Pipeline(
+    pipeline_name="images",
+    pipeline_root=str(task / "artifacts"),
+    components=[ReviewedSchema(text="feature {}")],
+    enable_cache=True,
+  )
+  store = sqlite_connection(task / "metadata.db")
+  outcome = node.run_node(node.compile_pipeline(pipeline, run_id), "ReviewedSchema", store)
+  with open_store(store) as handle:
+    gone_artifacts.mark(handle, "images", task / "artifacts")
+  return outcome.state
+
+
+# What `doctor` advises, done.
+
+
+def test_artifacts_that_are_gone_are_made_again_and_named_no_more(task):
+  shutil.rmtree(task / "artifacts")
+  assert "dlpipe run images makes again" in _not_ok(task)[("artifacts", "warning")].remedy
+  assert _run(task, "r2") == events.COMPLETE
+  assert _not_ok(task) == {}
+  assert _run(task, "r3") == events.COMPONENT_CACHED
+
+
+def test_an_artifact_elsewhere_is_not_taken_for_gone(task, tmp_path):
+  """A store may be shared with machines that have other disks."""
+  store = sqlite_connection(task / "metadata.db")
+  with open_store(store) as handle:
+    [artifact] = handle.store.get_artifacts()
+    artifact.uri = str(tmp_path / "on another machine")
+    handle.store.put_artifacts([artifact])
+    gone_artifacts.mark(handle, "images", task / "artifacts")
+    [artifact] = handle.store.get_artifacts()
+  assert artifact.state == metadata_store_pb2.Artifact.LIVE
+
+
+@pytest.mark.parametrize("journal", [False, True])
+def test_a_damaged_store_is_moved_away_and_a_new_one_made(task, tmp_path, journal):
+  if journal:  # of a process that was killed in the middle of a change
+    (task / "metadata.db-journal").write_bytes((task / "metadata.db").read_bytes())
+  (task / "metadata.db").write_bytes(b"no database" * 1000)
+  assert "Move it away" in _not_ok(task)[("metadata store", "broken")].remedy
+  (task / "metadata.db").rename(tmp_path / "away")
+  assert _not_ok(task) == {}
+  assert _run(task, "r2") == events.COMPLETE
+  assert _not_ok(task) == {}
+  assert list_versions(task / "serving") == [1, 2]
+
+
+def test_a_damaged_older_version_is_deleted_and_numbers_go_on(task, tmp_path):
+  (task / "serving" / "1" / "saved_model.pb").write_text("")
+  assert "Delete them" in _not_ok(task)[("served versions", "warning")].remedy
+  shutil.rmtree(task / "serving" / "1")
+  assert _not_ok(task) == {}
+  (tmp_path / "model" / "saved_model.pb").write_text("three")
+  assert publish(tmp_path / "model", task / "serving") == 3
+
+
+def test_the_next_push_and_the_next_rollback_clear_what_a_killed_one_left(task, tmp_path):
+  (tmp_path / "model" / "saved_model.pb").write_text("three")
+  for clear in (
+    lambda: publish(tmp_path / "model", task / "serving"),
+    lambda: rollback(task / "serving", 1),
+  ):
+    (task / "serving" / ".staging-abc").mkdir()
+    assert "the next push or rollback" in _not_ok(task)[("leftovers", "warning")].remedy
+    clear()
+    assert _not_ok(task) == {}
+
+
+def test_the_next_serving_gate_clears_what_a_killed_one_left(task, temporary):
+  (temporary / "dlpipe-gate-abc").mkdir()
+  assert "the next ServingGate" in _not_ok(task)[("leftovers", "warning")].remedy
+  with scratch.folder():
+    pass
+  assert _not_ok(task) == {}
+
+
+def test_commands_to_copy_name_the_workspace_that_was_looked_at(task):
+  (task / "serving" / "2" / "saved_model.pb").write_text("")
+  done = CliRunner().invoke(doctor, ["--workspace", str(task.parent), "--json"])
+  [check] = [c for c in json.loads(done.output)["checks"] if c["state"] == "broken"]
+  place = f" --workspace {task.parent}"
+  assert check["remedy"].startswith(
+    f"dlpipe run images{place}; or: dlpipe rollback images --to 1{place}. "
+  )
+  command = shlex.split(check["remedy"].partition("or: dlpipe ")[2].partition(". ")[0])
+  assert CliRunner().invoke(cli, command).exit_code == 0
+  assert {state for _, state in _not_ok(task)} == {"warning"}

@@ -67,6 +67,10 @@ def test_a_damaged_file_is_named_and_left_alone(path, text):
   with pytest.raises(BadInputError, match=r"models\.json\. Mend it, or delete it"):
     previous_blessed(path, "gs://b/1")
   assert path.read_text() == text
+  path.unlink()
+  assert previous_blessed(path, "gs://b/1") is None
+  record_blessing(path, "gs://b/1", blessed=True)
+  assert previous_blessed(path, "gs://b/2") == "gs://b/1"
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

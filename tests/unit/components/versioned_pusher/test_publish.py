@@ -120,6 +120,11 @@ def test_damaged_mark_is_refused_and_nothing_published(tmp_path):
     publish(_model(tmp_path / "model"), base)
   assert list_versions(base) == []
   assert not list(base.glob(".staging-*"))
+  (base / ".last_version").write_text("7")
+  assert publish(tmp_path / "model", base) == 8
+  (base / ".last_version").write_text("seven")
+  (base / ".last_version").unlink()
+  assert publish(_model(tmp_path / "other", "other"), base) == 9
 
 
 def test_source_without_a_model_is_refused_before_anything_is_made(tmp_path):
@@ -235,7 +240,7 @@ def test_rollback_republishes_the_previous_version(tmp_path):
   assert content_digest(base / "3") == content_digest(base / "1")
   record = version_record(base, 3)
   assert (record["version"], record["rollback_of"], record["first_version"]) == (3, 1, 1)
-  assert record["pushed_from"] == str(tmp_path / "one")
+  assert record["pushed_from"] == "one"
 
 
 def test_repeated_rollbacks_walk_back(tmp_path):
@@ -349,3 +354,19 @@ def test_killed_at_any_moment_every_visible_version_is_whole(tmp_path):
   last = max(list_versions(base), default=0)
   assert publish(model, base, source="afterwards") > last
   assert not list(base.glob(".staging-*"))
+
+
+def test_a_retried_push_makes_no_second_version_where_all_was_moved(tmp_path):
+  publish(_model(tmp_path / "old" / "model"), tmp_path / "old" / "base")
+  (tmp_path / "old").rename(tmp_path / "new")
+  assert publish(tmp_path / "new" / "model", tmp_path / "new" / "base") == 1
+  assert list_versions(tmp_path / "new" / "base") == [1]
+
+
+def test_a_record_of_an_older_release_which_has_a_whole_path_is_the_same_push(tmp_path):
+  model, base = _model(tmp_path / "model"), tmp_path / "base"
+  publish(model, base)
+  record = base / "1" / "dlpipe.json"
+  record.write_text(json.dumps(json.loads(record.read_text()) | {"pushed_from": str(model)}))
+  assert publish(model, base) == 1
+  assert list_versions(base) == [1]

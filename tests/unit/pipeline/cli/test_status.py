@@ -71,6 +71,14 @@ def test_files_that_are_not_whole_are_said_so(invoke, workspace):
   assert "Files    changed since they were published" in said
   assert ", damaged" in said
   assert "Back " not in said
+  assert f"  Mend     dlpipe rollback images --to 1 --workspace {workspace}\n" in said
+  rollback(workspace / "images" / "serving", 1)
+  assert "Files    as they were published" in invoke("images")
+
+
+def test_one_does_not_go_back_to_files_that_a_rollback_would_refuse(invoke, workspace):
+  (workspace / "images" / "serving" / "2" / "saved_model.pb").write_text("half")
+  assert "Back " not in invoke("images")
 
 
 def test_all_tasks_of_a_workspace_are_shown_known_here_or_not(invoke):

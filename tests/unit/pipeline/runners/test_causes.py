@@ -82,6 +82,8 @@ def test_interrupts_are_known_by_type_and_by_name(error, expected):
   "error",
   [
     OSError(errno.ENOSPC, "No space left on device"),
+    OSError(errno.EDQUOT, "Disk quota exceeded"),
+    RuntimeError("UnknownError: /w/file; Disk quota exceeded"),
     RuntimeError("ResourceExhaustedError: /w/file; No space left on device [while running 'Read']"),
     RuntimeError("mysql: database or disk is full query: INSERT INTO `Event`"),
   ],

@@ -112,6 +112,22 @@ def test_there_is_a_report(first, workspace):
   assert "broken.png" in pathlib.Path(result.report).read_text("utf-8")
 
 
+def test_a_report_that_cannot_be_written_changes_nothing_about_the_run(first, pictures, workspace):
+  reports = workspace / "images" / "reports"
+  reports.rename(workspace / "images" / "kept")
+  reports.write_text("in the way")
+  try:
+    result, heard = _run(pictures, workspace, "r-without-report")
+  finally:
+    reports.unlink()
+    (workspace / "images" / "kept").rename(reports)
+  assert (result.state, result.exit_code, result.report) == ("cached", 0, None)
+  assert result.examples == first[0].examples
+  [warning] = [each["what"] for each in result.warnings if "report" in each["what"]]
+  assert warning.startswith("The report could not be written: ")
+  assert heard[-1] == events.RunFinished(result)
+
+
 def test_a_second_check_is_cached(first, pictures, workspace):
   result, heard = _run(pictures, workspace, "r2")
   assert set(_states(heard).values()) == {"CACHED"}

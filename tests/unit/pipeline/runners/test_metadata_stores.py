@@ -100,7 +100,9 @@ def test_no_backslash_reaches_the_server_and_every_one_comes_back():
     sent.append(str(request))
     response.artifacts.add().CopyFrom(request.artifacts[0])
 
-  mended = metadata_stores._without_backslashes(call)
+  mended = metadata_stores._translated(
+    call, metadata_stores._without_backslashes, metadata_stores._with_backslashes
+  )
   text = 'a \\ in "{\\"json\\": \\"in json\\"}"'
   artifact = metadata_store_pb2.Artifact(uri="C:\\data", id=3)
   artifact.custom_properties["text"].string_value = text

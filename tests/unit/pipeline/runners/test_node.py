@@ -13,6 +13,7 @@ from components.errors import BadInputError
 from components.reviewed_schema import ReviewedSchema
 from pipeline.runners import events, node
 from pipeline.runners.causes import user_error
+from pipeline.runners.metadata_stores import open_store
 
 _SCHEMA = 'feature { name: "label" type: BYTES }'
 
@@ -95,7 +96,7 @@ def test_without_the_cache_every_node_runs_again(compiled):
 def test_outputs_of_a_run_and_of_a_cached_run_are_the_same_artifact(compiled):
   first = node.run_node(compiled("r1"), "ReviewedSchema")
   second = node.run_node(compiled("r2"), "ReviewedSchema")
-  with metadata.Metadata(node.connection(compiled("r3"))) as handle:
+  with open_store(node.connection(compiled("r3"))) as handle:
     made = node.outputs(handle.store, first.execution_id)
     found = node.outputs(handle.store, second.execution_id)
   assert list(made) == list(found) == ["schema"]

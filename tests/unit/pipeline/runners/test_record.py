@@ -1,15 +1,19 @@
 """What a run came to, collected from artifacts as the components write them."""
 
 import json
+import re
+import shlex
 
 import pytest
+from click.testing import CliRunner
 from ml_metadata.proto import metadata_store_pb2
 
 from components.errors import BadInputError, DataRefusedError
 from components.serving_gate.compare import PathResult
 from components.serving_gate.parity import Parity
 from components.serving_gate.serving_ops import ServingRelease
-from components.versioned_pusher.publish import publish
+from components.versioned_pusher.publish import is_whole, publish
+from pipeline.cli.main import cli
 from pipeline.evaluation import eval_config
 from pipeline.gates import judge, parameters
 from pipeline.runners import record
@@ -257,7 +261,10 @@ def test_a_damaged_version_is_not_called_current_without_a_word(tmp_path):
   (serving / "2" / "saved_model.pb").write_text("")
   [said] = _collect(*arguments, workspace=tmp_path).result.model_warnings
   assert said.startswith("Version 2, which servers take for the newest, is damaged")
-  assert "`dlpipe rollback images --to 1`" in said
+  command = re.search("`dlpipe (rollback images --to 1 .*)` serves a whole one", said)
+  assert CliRunner().invoke(cli, shlex.split(command[1])).exit_code == 0
+  assert is_whole(serving, 3)
+  assert _collect(*arguments, workspace=tmp_path).result.model_warnings == []
 
 
 def test_the_version_that_a_push_repairs_is_named(tmp_path):

@@ -1,0 +1,61 @@
+"""What helps where the version that servers take, the newest, is damaged.
+
+Whoever names a way out asks here, so that none is named that would be refused or change nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from components.versioned_pusher.publish import (
+  PathLike,
+  is_damaged,
+  list_versions,
+  version_record,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Repair:
+  """The ways to a whole version under the next number.
+
+  Attributes:
+    by_run: whether a run with the data and settings of before publishes the model again.
+    rollback_to: the version to roll back to; None where none is whole.
+  """
+
+  by_run: bool
+  rollback_to: int | None
+
+  def commands(self, task: str, place: str) -> list[str]:
+    """The commands, the better one first; at least one.
+
+    Args:
+      task: its name.
+      place: ` --workspace DIR`, where it is not the default.
+    """
+    found = []
+    if self.by_run:
+      found.append(f"dlpipe run {task}{place}")
+    if self.rollback_to is not None:
+      found.append(f"dlpipe rollback {task} --to {self.rollback_to}{place}")
+    return found
+
+
+def repair_of(base_dir: PathLike, version: int | None = None) -> Repair:
+  """How to get a whole version in place of one that is damaged.
+
+  Args:
+    base_dir: the served directory, which has versions.
+    version: the damaged one; None for the newest.
+  """
+  versions = list_versions(base_dir)
+  damaged = version if version is not None else versions[-1]
+  record = version_record(base_dir, damaged)
+  whole = [n for n in versions if n != damaged and not is_damaged(base_dir, n)]
+  same = [n for n in whole if version_record(base_dir, n).get("sha256") == record.get("sha256")]
+  return Repair(
+    # A run leaves alone what was rolled back to, and what others put there, as long as it can.
+    by_run=("sha256" in record and "rollback_of" not in record) or not whole,
+    rollback_to=max(same or whole, default=None),
+  )

@@ -1,0 +1,51 @@
+"""How a metadata store in a workspace names what lies beside it, so that both can be moved.
+
+In the file, `${DLPIPE_ROOT}` stands for the folder that the file lies in. Whoever opens it is given
+the paths where they are now. Imports only the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+
+ROOT = "${DLPIPE_ROOT}"
+# The same within JSON, where a folder's name may be escaped.
+_ROOT_IN_JSON = "${DLPIPE_ROOT:json}"
+# Part of a longer path is no path of ours: neither /mnt/ws of /ws, nor /ws-old.
+_NOT_BEFORE, _NOT_AFTER = r"(?<![\w./~+@%-])", r"(?![^/\"'\\,;:\s)\]}])"
+
+
+class StoredPaths:
+  """Translates texts between a process and the store in a folder.
+
+  Args:
+    root: the folder, where it is now.
+  """
+
+  def __init__(self, root: str | os.PathLike[str]):
+    folder = os.path.abspath(root)
+    self._names = {ROOT: folder, _ROOT_IN_JSON: json.dumps(folder)[1:-1]}
+    # Where both are the same, the first stands for it. In the root of all, every path would.
+    stored = {path: name for name, path in reversed(self._names.items()) if path != os.sep}
+    self._patterns = [
+      (re.compile(_NOT_BEFORE + re.escape(path) + _NOT_AFTER), name)
+      for path, name in stored.items()
+    ]
+
+  def stored(self, text: str) -> str:
+    """A text as the store has it: the same wherever the folder lies."""
+    for pattern, name in self._patterns:
+      text = pattern.sub(name, text)
+    return text
+
+  def found(self, text: str) -> str:
+    """A stored text with the paths where they are now."""
+    for name, path in self._names.items():
+      text = text.replace(name, path)
+    return text
+
+  def key(self, text: str) -> str:
+    """What a text is known by: the same whatever the folder is called."""
+    return self.stored(text).replace(_ROOT_IN_JSON, ROOT)
