@@ -23,6 +23,17 @@ def test_the_paired_interval_of_the_approval_ratings():
   assert (low, high) == pytest.approx((-0.0589, -0.0211), abs=2e-3)
 
 
+def test_rows_on_which_two_models_agree_do_not_make_them_equal():
+  # Half a row in each cell: 1.96 / 12 either way of 10 rows.
+  assert intervals.paired_shares(0, 0, 10) == pytest.approx((-0.16333, 0.16333), abs=1e-5)
+  low, high = intervals.paired_shares(3, 1, 4)
+  assert (low, high) == (pytest.approx(-0.23205, abs=1e-5), pytest.approx(0.89872, abs=1e-5))
+
+
+def test_of_replicates_the_middle_95_percent_count():
+  assert intervals.percentiles(np.arange(201.0)[::-1]) == (5.0, 195.0)
+
+
 def test_without_rows_there_is_no_interval():
   for found in (
     intervals.share(0, 0),

@@ -24,13 +24,14 @@ class Doubles:
     self.gate = threading.Event()
     self.gate.set()
     self.started = threading.Semaphore(0)
-    self.sizes = []
+    self.sizes, self.timeouts_s = [], []
     self.error = None
 
   def run(self, feeds, fetches, timeout_s=None):
     self.started.release()
     assert self.gate.wait(5)
     self.sizes.append(len(feeds["x"]))
+    self.timeouts_s.append(timeout_s)
     if self.error is not None:
       raise self.error
     return [feeds["x"] * 2 for _ in fetches]
@@ -179,6 +180,20 @@ def test_whose_time_is_over_in_the_queue_is_told_and_the_others_run(graph):
   assert patient.answer()[0].tolist() == [[4, 4]]
   first.answer()
   assert graph.sizes == [1, 1]
+
+
+@pytest.mark.parametrize(("others", "is_limited"), [((50, 1000), True), ((50, None), False)])
+def test_a_batch_has_the_time_of_its_most_patient_request(graph, others, is_limited):
+  runner = _runner(graph)
+  first = _hold(runner, graph)
+  calls = [Call(runner, 1, timeout_s=timeout_s) for timeout_s in others]
+  _queued(runner, 2)
+  graph.gate.set()
+  for call in (first, *calls):
+    call.answer()
+  [_, given_s] = graph.timeouts_s
+  assert (given_s is not None) == is_limited
+  assert not is_limited or 500 < given_s <= 1000
 
 
 @pytest.mark.parametrize(

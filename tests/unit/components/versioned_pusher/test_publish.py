@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import stat
@@ -110,6 +111,39 @@ def test_damaged_mark_is_refused_and_nothing_published(tmp_path):
     publish(_model(tmp_path / "model"), base)
   assert list_versions(base) == []
   assert not list(base.glob(".staging-*"))
+
+
+def test_all_is_on_the_disk_before_a_version_appears(tmp_path, monkeypatch):
+  """What a power cut leaves: what was not flushed may be lost, though its rename is not."""
+  base, done = tmp_path / "base", []
+
+  def shown(path):
+    return re.sub(r"\.staging-\w+", "new", os.path.relpath(path, base))
+
+  def note(module, name):
+    call = getattr(module, name)
+
+    def noted(*arguments):
+      call(*arguments)
+      opened = isinstance(arguments[0], int)
+      paths = [os.readlink(f"/proc/self/fd/{arguments[0]}")] if opened else arguments
+      done.append((name, *map(shown, paths)))
+
+    monkeypatch.setattr(module, name, noted)
+
+  for name in ("fsync", "rename", "replace"):
+    note(os, name)
+  publish(_model(tmp_path / "model"), base)
+  copied = ["new/saved_model.pb", "new/variables/variables.data-00000-of-00001", "new/dlpipe.json"]
+  folders = ["new", "new/assets", "new/variables"]
+  assert sorted(done[:6]) == sorted(("fsync", path) for path in (*copied, *folders))
+  assert done[6:] == [
+    ("fsync", ".last_version.new"),
+    ("replace", ".last_version.new", ".last_version"),
+    ("fsync", "."),
+    ("rename", "new", "1"),
+    ("fsync", "."),
+  ]
 
 
 def test_source_without_a_model_is_refused_before_anything_is_made(tmp_path):
@@ -234,6 +268,19 @@ def test_repeated_rollbacks_walk_back(tmp_path):
     publish(_model(tmp_path / text, text), base)
   assert [version_record(base, rollback(base))["rollback_of"] for _ in range(2)] == [2, 1]
   with pytest.raises(BadInputError, match="older than the model now served .version 1."):
+    rollback(base)
+
+
+def test_a_model_keeps_its_first_number_through_a_rollback_to_a_rollback(tmp_path):
+  base = tmp_path / "base"
+  for text in ("one", "two"):
+    publish(_model(tmp_path / text, text), base)
+  assert rollback(base) == 3
+  publish(_model(tmp_path / "four", "four"), base)
+  assert rollback(base, 3) == 5
+  record = version_record(base, 5)
+  assert (record["first_version"], record["rollback_of"]) == (1, 3)
+  with pytest.raises(BadInputError, match=r"older than the model now served \(version 1\)"):
     rollback(base)
 
 

@@ -9,7 +9,9 @@ import time
 import pytest
 
 from serving.errors import ServingError, Unauthenticated
+from serving.rest.event_loop import READ
 from serving.rest.http_server import HttpServer
+from serving.rest.intake import MAX_PIPELINED
 from serving.rest.limits import Limits
 from serving.rest.messages import Response
 
@@ -383,6 +385,34 @@ def test_a_body_too_large_is_refused_before_it_is_read(serve, request_):
   ((status, body),) = _read(connection)
   assert (status, body) == (413, b"The request is larger than 10 bytes (--max_request_bytes).")
   assert _is_closed(connection)
+
+
+@pytest.mark.parametrize(
+  "request_",
+  [
+    b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n0123456789",
+    b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n012345\r\n4\r\n6789\r\n0\r\n\r\n",
+  ],
+)
+def test_a_body_of_the_largest_size_is_taken(serve, request_):
+  connection = serve(max_request_bytes=10)[1]()
+  connection.sendall(request_)
+  assert json.loads(_read(connection)[0][1])["body"] == "0123456789"
+
+
+def test_a_connection_with_enough_waiting_requests_is_not_read_from(serve, api):
+  server, connect = serve()
+  connection = connect()
+  connection.sendall(b"GET /wait HTTP/1.1\r\n\r\n")
+  _until(lambda: [one.idle_since() for one in list(server.connections)] == [None])
+  [served] = server.connections
+  for number in range(1, MAX_PIPELINED + 1):
+    connection.sendall(b"GET /a HTTP/1.1\r\n\r\n")
+    _until(lambda count=number: len(served._intake.waiting) == count)
+    _until(lambda count=number: served._events == (READ if count < MAX_PIPELINED else 0))
+  connection.sendall(b"GET /b HTTP/1.1\r\n\r\n")
+  api.gate.set()
+  assert _echoed(_read(connection, 10)) == ["/wait", *["/a"] * 8, "/b"]
 
 
 def test_one_request_too_many_is_refused_at_once(serve, api):

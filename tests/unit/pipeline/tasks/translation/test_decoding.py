@@ -141,6 +141,26 @@ def test_an_unknown_piece_prefers_an_unknown_word(translator):
     translator._bias.assign(bias)
 
 
+def _attended(model, source, pieces):
+  """The source position that each piece of one translation attends to, said one by one."""
+  memory, states = model.encode(tf.constant([source], tf.int64))
+  positions, said = [], START
+  for piece in pieces:
+    last = tf.constant([[said]], tf.int64)
+    _, states, attention = model.decode(last, memory, list(states))
+    positions.append(int(np.argmax(attention[0, 0])))
+    said = piece
+  return positions
+
+
+@pytest.mark.parametrize("source", [[4, 5, 6, 4, 5], [6, 5], [5, 5, 4, 6]])
+@pytest.mark.parametrize("width", [2, 4])
+def test_the_positions_are_those_that_its_own_pieces_attend_to(translator, source, width):
+  pieces, origins, _ = _search(translator, [source], beam_width=width, max_pieces=8)
+  said = [piece for piece in pieces[0].tolist() if piece]
+  assert origins[0, : len(said)].tolist() == _attended(translator, source, said)
+
+
 def test_empty_sentences_have_empty_translations(translator):
   answer = decoding.translate(
     translator,
