@@ -361,7 +361,7 @@ def _check_copy(bench: Bench, copy: Copy, mutant: Mutant) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
   """The command; returns its exit code."""
   parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-  parser.add_argument("-k", metavar="TEXT", default="", help="only edits with this in their id")
+  parser.add_argument("-k", metavar="REGEX", default="", help="only edits whose id it finds")
   parser.add_argument("-j", type=int, default=2, help="edits at a time")
   parser.add_argument("--check", action="store_true", help="only hold the list to the sources")
   parser.add_argument("--cold", action="store_true", help="import no heavy library beforehand")
@@ -370,11 +370,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
   try:
     mutants = read_mutants(_ROOT)
     listed = len(mutants)
-    mutants = [each for each in mutants if options.k in each.id]
+    mutants = [each for each in mutants if re.search(options.k, each.id)]
     if options.check:
       return 0
     if not mutants:
-      raise ValueError(f"No edit has {options.k!r} in its id.")
+      raise ValueError(f"No edit has an id that {options.k!r} finds.")
     with tempfile.TemporaryDirectory(prefix="mutants-") as work:
       folder = pathlib.Path(work)
       copies = [Copy(_ROOT, folder / f"copy{number}") for number in range(options.j)]

@@ -111,4 +111,4 @@ def test_tests_that_do_not_import_what_is_edited_are_an_error(mutants, tmp_path)
 
 
 def test_a_choice_of_none_is_an_error(mutants):
-  assert mutants("-k", "plus", minus=_MINUS) == (2, "No edit has 'plus' in its id.\n")
+  assert mutants("-k", "plus", minus=_MINUS) == (2, "No edit has an id that 'plus' finds.\n")
