@@ -72,6 +72,34 @@ def test_a_retried_push_makes_no_second_version(tmp_path):
   assert list_versions(tmp_path / "base") == [1]
 
 
+def test_the_digest_of_a_content_stays_what_it_is(tmp_path):
+  """Another one would call every version damaged that is served."""
+  model = _model(tmp_path / "model", "weights")
+  assert content_digest(model) == (
+    "34c2edf522cc8b4427a7aeec3b971a285b444fa7c2aaf583ce41a86550ad2cea"
+  )
+
+
+def test_the_digest_is_of_names_and_of_every_byte(tmp_path):
+  large = bytes(3 << 20)
+  found = set()
+  for number, (name, data) in enumerate(
+    [("a", large), ("b", large), ("a", large[:-1] + b"x"), ("a", large[:-1])]
+  ):
+    model = _model(tmp_path / str(number))
+    (model / "assets" / name).write_bytes(data)
+    found.add(content_digest(model))
+  assert len(found) == 4
+
+
+def test_a_file_of_the_models_own_that_is_called_like_the_record_is_published(tmp_path):
+  model = _model(tmp_path / "model")
+  (model / "assets" / "dlpipe.json").write_text("{}")
+  publish(model, tmp_path / "base")
+  assert (tmp_path / "base" / "1" / "assets" / "dlpipe.json").read_text() == "{}"
+  assert is_whole(tmp_path / "base", 1)
+
+
 def test_same_uri_with_other_content_is_a_new_version(tmp_path):
   publish(_model(tmp_path / "a", "one"), tmp_path / "base", source="uri")
   assert publish(_model(tmp_path / "b", "two"), tmp_path / "base", source="uri") == 2
@@ -299,6 +327,17 @@ def test_rollback_of_versions_that_something_else_pushed(tmp_path):
   _model(base / "200", "two")
   assert rollback(base) == 201
   assert content_digest(base / "201") == content_digest(base / "100")
+
+
+def test_a_rollback_repairs_nothing(tmp_path):
+  model, base = _model(tmp_path / "one", "one"), tmp_path / "base"
+  publish(model, base)
+  _truncate(base / "1")
+  publish(model, base)
+  publish(_model(tmp_path / "three", "three"), base)
+  assert version_record(base, 2)["repairs"] == 1
+  assert rollback(base, 2) == 4
+  assert "repairs" not in version_record(base, 4)
 
 
 @pytest.mark.parametrize(
