@@ -14,6 +14,7 @@ import argparse
 import ast
 import contextlib
 import dataclasses
+import gc
 import importlib
 import importlib.util
 import os
@@ -127,6 +128,7 @@ class Copy:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / name, target / name, follow_symlinks=False)
     self.path = target
+    self._edits = 0
 
   @contextlib.contextmanager
   def edited(self, mutant: Mutant | None) -> Iterator[None]:
@@ -138,8 +140,9 @@ class Copy:
     before, times = file.read_bytes(), file.stat()
     edited = mutant.applied(before.decode()).encode()
     file.write_bytes(edited)
-    # Python takes compiled code for current by size and whole seconds.
-    os.utime(file, (times.st_atime, times.st_mtime + 10))
+    # Python takes compiled code for current by size and whole seconds: no two edits may agree.
+    self._edits += 1
+    os.utime(file, (times.st_atime, times.st_mtime + 10 * self._edits))
     try:
       yield
     finally:
@@ -261,8 +264,6 @@ def _fork(copy: pathlib.Path, tests: Sequence[str], folder: pathlib.Path) -> int
     os.chdir(copy)
     # Before the environment's packages, where ours are installed from the working tree.
     sys.path[0] = os.environ["PYTHONPATH"] = str(copy)
-    sys.dont_write_bytecode = True
-    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     import pytest
 
     options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={folder}/t"]
@@ -284,6 +285,9 @@ def _warm_up() -> None:
   for name in _HEAVY:
     with contextlib.suppress(ImportError):
       importlib.import_module(name)
+  # Else each collection in a child looks at all of these objects, and copies their pages: a second.
+  gc.collect()
+  gc.freeze()
 
 
 def _limits(bench: Bench, tests: Sequence[str]) -> dict[str, float]:

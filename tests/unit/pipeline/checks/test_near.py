@@ -100,7 +100,22 @@ def test_the_same_hash_is_not_yet_the_same_picture():
   assert _pairs(near.similar_pictures(np.stack([_thumbnail(values)] * 2))) == {(0, 1)}
 
 
-def test_each_of_a_crowd_is_compared_with_the_next_eight():
+@pytest.mark.parametrize("row", range(8))
+def test_two_bits_may_differ_wherever_they_stand(row):
+  values = np.tile(20 * np.arange(9), (8, 1))
+  changed = values.copy()
+  changed[row, [2, 6]] = changed[row, [1, 5]] - 1  # darker than the neighbour, and no other
+  # Pictures of one shade before them do not count.
+  flat = np.full((2, 72), 90)
+  thumbnails = _thumbnail(np.concatenate([flat, values.reshape(1, -1), changed.reshape(1, -1)]))
+  assert _pairs(near.similar_pictures(thumbnails)) == {(2, 3)}
+  changed[row, 4] = changed[row, 3] - 1
+  assert _pairs(near.similar_pictures(_thumbnail(np.stack([values, changed]).reshape(2, -1)))) == set()
+
+
+@pytest.mark.parametrize("chunk", [4, 1000])
+def test_each_of_a_crowd_is_compared_with_the_next_eight(chunk, monkeypatch):
+  monkeypatch.setattr(near, "_CHUNK_PAIRS", chunk)
   found = _pairs(near.similar_texts(np.zeros((12, 64), np.uint16)))
   assert found == {(i, j) for i in range(12) for j in range(i + 1, min(i + 9, 12))}
 

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from serving.errors import ServingError, Unauthenticated
+from serving.rest.connection import _is_over
 from serving.rest.event_loop import READ
 from serving.rest.http_server import HttpServer
 from serving.rest.intake import MAX_PIPELINED
@@ -519,3 +520,61 @@ def test_a_stop_lets_requests_end_and_closes_what_is_idle(serve, api):
   stopping.join(5)
   with pytest.raises(ConnectionRefusedError):
     connect()
+
+
+def test_to_head_only_the_head_is_answered(serve):
+  connection = serve()[1]()
+  connection.sendall(b"HEAD /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\nConnection: close\r\n\r\n")
+  head, answer, body = connection.makefile("rb").read().split(b"\r\n\r\n")
+  assert b"Content-Length: 46" in head
+  assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+  assert json.loads(body)["target"] == "/b"
+
+
+def test_who_offers_another_protocol_may_close(serve):
+  connection = serve()[1]()
+  connection.sendall(b"GET /a HTTP/1.1\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n")
+  assert _echoed(_read(connection)) == ["/a"]
+  assert _is_closed(connection)
+
+
+@pytest.mark.parametrize(("count", "size"), [(300, 1), (40, 1000)])
+def test_a_head_too_large_is_refused_though_it_comes_at_once(serve, count, size):
+  connection = serve()[1]()
+  lines = b"".join(b"h%d: %s\r\n" % (number, b"v" * size) for number in range(count))
+  connection.sendall(b"GET /a HTTP/1.1\r\n%s\r\n" % lines)
+  assert _read(connection)[0][0] == 431
+
+
+def test_small_bodies_count_for_nothing_and_large_ones_as_announced(serve):
+  server, connect = serve(max_bytes_in_flight=100_000)
+  small, large = connect(), connect()
+  head = b"POST /a HTTP/1.1\r\nContent-Length: %d\r\n\r\n"
+  small.sendall(head % 60_000 + b"x" * 50_000)
+  _until(lambda: [one._intake.body_bytes for one in server.connections if one] != [])
+  # Refused when it begins to count, not when what was announced has come.
+  large.sendall(head % 100_001 + b"x" * 70_000)
+  assert _read(large)[0][0] == 429
+  assert server.in_flight._used == 0
+  small.sendall(b"x" * 10_000)
+  assert _echoed(_read(small)) == ["/a"]
+
+
+def test_what_waits_behind_a_request_is_given_back_when_its_caller_leaves(serve, api):
+  server, connect = serve(max_bytes_in_flight=2_000_000)
+  connection = connect()
+  connection.sendall(b"GET /wait HTTP/1.1\r\n\r\n")
+  connection.sendall(b"POST /a HTTP/1.1\r\nContent-Length: 600000\r\n\r\n" + b"x" * 600_000)
+  _until(lambda: [len(one._intake.waiting) for one in list(server.connections)] == [1])
+  assert server.in_flight._used == 600_000
+  server.stop(0)
+  _until(lambda: server.in_flight._used == 0)
+
+
+@pytest.mark.parametrize(
+  ("seconds", "size", "is_over"),
+  [(4.9, 0, False), (5.1, 0, True), (10, 6 * 4096, False), (10, 4 * 4096, True)],
+)
+def test_who_sends_four_kib_a_second_may_take_its_time(seconds, size, is_over):
+  assert _is_over(seconds, 5.0, size) is is_over
+  assert not _is_over(seconds, 0.0, size)
