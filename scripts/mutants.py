@@ -44,7 +44,7 @@ _HEAVY = (
   "scipy.sparse.csgraph", "PIL.Image", "hypothesis",
 )  # fmt: skip
 # Without an edit's own time: an endless loop must end some time, a slow machine must not end it.
-_LEAST_LIMIT_S, _SLOWER = 120.0, 10.0
+_LEAST_LIMIT_S, _SLOWER = 60.0, 10.0
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 
 
