@@ -132,6 +132,13 @@ def test_a_batch_waits_for_more_until_its_time_is_over_or_it_is_full(graph):
     assert call.answer()[0].tolist() == (call.array * 2).tolist()
 
 
+def test_a_batch_of_an_allowed_size_is_not_padded(graph):
+  runner = _runner(graph, max_batch_size=4, max_execution_size=4, allowed_sizes=(2, 4))
+  for rows, size in ((1, 2), (2, 2), (3, 4), (4, 4)):
+    Call(runner, 1, rows=rows).answer()
+    assert graph.sizes[-1] == size
+
+
 def test_other_outputs_are_another_batch(graph):
   runner = _runner(graph)
   first = _hold(runner, graph)
@@ -210,5 +217,6 @@ def test_an_error_is_told_to_all_and_the_thread_goes_on(graph, error, told):
   for call in (first, *calls):
     call.answer()
   assert [type(call.error) for call in calls] == [told, told]
+  assert calls[0].error is not calls[1].error  # raising adds a traceback to it
   graph.error = None
   assert runner.run({"x": np.float32([[1, 2]])}, ["y"])[0].tolist() == [[2, 4]]
