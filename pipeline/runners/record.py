@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 import pathlib
 import shlex
@@ -174,7 +173,7 @@ def _next(task: Task, config: PipelineConfig, version: int, served: int | None) 
 
 
 def _number(value: float | None) -> str:
-  return "unknown" if value is None or math.isnan(value) else f"{value:.4g}"
+  return "unknown" if value is None else f"{value:.4g}"
 
 
 def _blessed(artifact: metadata_store_pb2.Artifact) -> bool:

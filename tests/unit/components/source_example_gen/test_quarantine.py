@@ -88,4 +88,4 @@ def test_a_message_shows_the_first_five(count, more):
   rows = [{"origin": f"{number}.png", "reason": "r"} for number in range(count)]
   said = quarantine.nothing_usable("/d", [ShardReport(examples={}, labels={}, rejected=rows)])
   assert said.startswith(f"None of the {count} records of /d can be used.")
-  assert ("4.png: r" in said, "and 1 more" in said) == (True, more)
+  assert ("4.png: r" in said, "and 1 more" in said, "more" in said) == (True, more, more)
