@@ -10,7 +10,7 @@ BIN := .venv/bin
 # A worker imports TensorFlow and takes up to 2 GB; ARGS='-n 0' takes none.
 SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadgroup
 
-.PHONY: help install run test lint format audit sbom constraints test-tfx-1.21 test-airflow bench clean
+.PHONY: help install run test lint format audit sbom constraints test-tfx-1.21 test-airflow bench mutants clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ test-tfx-1.21: ## Run unit tests and a tiny pipeline with Python 3.11 and TFX 1.
 
 test-airflow: install ## Run a DAG on a real Airflow with PostgreSQL; ARGS=3 takes Airflow 3
 	@scripts/test-airflow.sh $(ARGS)
+
+mutants: install ## Try edits that tests must notice; ARGS="-k gates" chooses
+	@$(BIN)/python scripts/mutants.py $(ARGS)
 
 bench: install ## Measure what the pipeline costs besides its work
 	@$(BIN)/python benchmarks/pipeline_overhead.py $(ARGS)

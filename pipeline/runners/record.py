@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 import pathlib
 import shlex
@@ -182,7 +181,7 @@ def _place(config: PipelineConfig) -> str:
 
 
 def _number(value: float | None) -> str:
-  return "unknown" if value is None or math.isnan(value) else f"{value:.4g}"
+  return "unknown" if value is None else f"{value:.4g}"
 
 
 def _blessed(artifact: metadata_store_pb2.Artifact) -> bool:

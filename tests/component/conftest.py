@@ -80,7 +80,8 @@ def gate(tmp_path):
       },
     )
     assert psutil.Process().children() == others
-    blessed = artifacts["blessing"].get_int_custom_property("blessed")
+    run.blessing = artifacts["blessing"]
+    blessed = run.blessing.get_int_custom_property("blessed")
     names = {p.name for p in (tmp_path / "blessing").iterdir()} - {"server.log"}
     assert names == {"parity.json", "INFRA_BLESSED" if blessed else "INFRA_NOT_BLESSED"}
     return blessed, json.loads((tmp_path / "blessing" / "parity.json").read_text())

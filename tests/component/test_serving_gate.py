@@ -15,6 +15,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 from tfx import types
 from tfx.types import standard_artifacts
 
+from components.artifacts import TRY_AGAIN
 from components.errors import BadInputError, DlpipeError
 from components.serving_gate import server_process, server_replay
 from components.serving_gate.component import ServingGate
@@ -128,6 +129,7 @@ def test_right_export_is_blessed_through_every_path(gate, tmp_path):
 
 def test_shifted_serving_default_is_refused_and_the_rest_passes(gate):
   blessed, parity = gate(Toy(shift=1e-3))
+  assert gate.blessing.get_int_custom_property(TRY_AGAIN) == 0
   assert (blessed, parity["passed"]) == (0, False)
   failed = _failed_paths(parity)
   assert {f[:2] for f in failed} == {("TF1", "serving_default"), ("TF2", "serving_default")}
@@ -144,6 +146,8 @@ def test_shifted_serving_default_is_refused_and_the_rest_passes(gate):
 def test_right_answers_that_come_late_are_refused(gate):
   blessed, parity = gate(Toy(shift=1e-3), tolerance=2e-3, max_latency_ms=1e-3)
   assert (blessed, parity["passed"], parity["max_latency_ms"]) == (0, False, 1e-3)
+  # The machine may have been busy.
+  assert gate.blessing.get_int_custom_property(TRY_AGAIN) == 1
   # The shift is within the tolerance: nothing but the latency refuses.
   assert all(p["passed"] for p in parity["paths"])
   assert max(p["max_difference"] for p in parity["paths"]) == pytest.approx(1e-3, rel=1e-3)
@@ -316,6 +320,19 @@ def test_model_that_takes_one_row_only_is_refused(gate):
   }
 
 
+def test_model_that_is_wrong_about_a_row_alone_is_refused(gate):
+  toy = Toy()
+
+  def lonely(texts):
+    return toy.predict(texts, tf.where(tf.equal(tf.size(texts), 1), 0.1, 0.0))
+
+  blessed, parity = gate(toy, toy.functions() | {"serving_default": ("text", lonely)})
+  assert blessed == 0
+  assert {(p["signature"], p["batch"]) for p in parity["paths"] if not p["passed"]} == {
+    ("serving_default", 1)
+  }
+
+
 def test_answer_that_depends_on_the_other_rows_is_refused(gate):
   toy = Toy()
 
@@ -466,10 +483,12 @@ def test_record_of_another_number_of_rows_proves_nothing(gate):
     gate(Toy(), predict=twice)
 
 
-@pytest.mark.parametrize("name", ["tolerance", "max_latency_ms"])
-def test_negative_bounds_are_bad_input(gate, name):
-  with pytest.raises(BadInputError, match=f"{name}=-1"):
-    gate(Toy(), **{name: -1.0})
+@pytest.mark.parametrize(
+  ("name", "value"), [("tolerance", -1.0), ("max_latency_ms", -1.0), ("max_latency_ms", 0.0)]
+)
+def test_negative_bounds_are_bad_input(gate, name, value):
+  with pytest.raises(BadInputError, match=f"{name}={value}"):
+    gate(Toy(), **{name: value})
 
 
 def test_component_declares_its_channels_and_properties():

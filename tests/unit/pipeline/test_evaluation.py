@@ -88,6 +88,7 @@ def test_confusion_and_per_class_of_a_result(single):
 def test_calibration_of_a_result_leaves_empty_bins_out(single):
   bins = read_evaluation(single).calibration
   assert [round(b["low"], 1) for b in bins] == [0.5, 0.6, 0.7, 0.9]
+  assert [round(b["high"], 1) for b in bins] == [0.6, 0.7, 0.8, 1.0]
   assert [b["count"] for b in bins] == [1, 1, 1, 1]
   assert [b["accuracy"] for b in bins] == [0, 1, 1, 1]
   assert [b["confidence"] for b in bins] == pytest.approx([0.55, 0.65, 0.75, 0.95])
@@ -100,6 +101,7 @@ def test_a_comparison_has_both_models_metrics(compared):
   assert found.metrics["skill"] == 0.0
   assert found.baseline["skill"] == 0.5
   assert confusion_rows(found, ["a", "b"]) == [[1.0, 1.0], [1.0, 1.0]]
+  assert set(found.metrics) == set(found.baseline)
 
 
 def test_a_comparison_says_how_sure_it_is(compared):

@@ -129,6 +129,8 @@ def test_a_bound_within_the_interval_is_in_doubt():
   sure = _found(accuracy=0.9, intervals={"accuracy": (0.83, 0.94)})
   assert gates.verdict(sure, [_UP]).warnings == ()
   assert gates.verdict(sure, [_UP]).rulings[0].interval == (0.83, 0.94)
+  bad = _found(accuracy=0.4, intervals={"accuracy": (0.31, 0.5)})
+  assert gates.verdict(bad, [_UP]).warnings == ()
 
 
 @pytest.mark.parametrize(

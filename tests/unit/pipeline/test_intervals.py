@@ -17,10 +17,27 @@ def test_wilsons_interval(right, count, low, high):
   assert intervals.share(right, count) == pytest.approx((low, high), abs=2e-4)
 
 
+def test_no_share_is_less_than_none_or_more_than_all():
+  ends = [intervals.share(right, n) for n in range(1, 300) for right in (0, n)]
+  assert all(0 <= low < high <= 1 for low, high in ends)
+
+
 def test_the_paired_interval_of_the_approval_ratings():
   # Agresti's two surveys of 1,600 voters: 150 turned away, 86 turned to; -0.0589 to -0.0201.
   low, high = intervals.paired_shares(86, 150, 1600)
   assert (low, high) == pytest.approx((-0.0589, -0.0211), abs=2e-3)
+
+
+def test_rows_on_which_two_models_agree_do_not_make_them_equal():
+  # Half a row in each cell: 1.96 / 12 either way of 10 rows.
+  assert intervals.paired_shares(0, 0, 10) == pytest.approx((-0.16333, 0.16333), abs=1e-5)
+  low, high = intervals.paired_shares(3, 1, 4)
+  # No share is larger than another by more than all.
+  assert (low, high) == (pytest.approx(-0.34667, abs=1e-5), 1.0)
+
+
+def test_of_replicates_the_middle_95_percent_count():
+  assert intervals.percentiles(np.arange(201.0)[::-1]) == (5.0, 195.0)
 
 
 def test_without_rows_there_is_no_interval():
@@ -31,6 +48,7 @@ def test_without_rows_there_is_no_interval():
     intervals.mean(0, 0, 0),
     intervals.mean(1, 1, 1),
     intervals.percentiles(np.array([1.0, math.nan])),
+    intervals.percentiles(np.array([0.0] * 199 + [math.inf])),
   ):
     assert all(math.isnan(end) for end in found)
 

@@ -135,3 +135,14 @@ def test_a_table_beside_a_module_counts_as_its_source(package, tmp_path):
   changed = code_fingerprint("ours.a")
   (folder / "b.tsv").write_text("2\n")
   assert len({before, changed, code_fingerprint("ours.a")}) == 3
+
+
+@pytest.mark.parametrize("name", ["pipeline.gates", "components.records", "serving.op_libraries"])
+def test_each_of_our_packages_counts(name):
+  assert len(code_fingerprint(name)) == 64
+
+
+def test_a_fingerprint_stays_the_same_from_release_to_release(package):
+  """Another one for the same sources would let every node of every workspace run again."""
+  package(a="import ours.b\n", b="x = 1\n")
+  assert code_fingerprint("ours.a")[:16] == "c155f17e0635af15"

@@ -1,11 +1,12 @@
 """Bearer tokens and their roles."""
 
 import collections
+import hmac
 import logging
 
 import pytest
 
-from serving.auth import Role, TokenInterceptor, Tokens, read_tokens
+from serving.auth import Role, Token, TokenInterceptor, Tokens, read_tokens
 from serving.errors import InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 
 UNKNOWN = "The token is not one that this server knows."
@@ -49,6 +50,14 @@ def test_others(tmp_path, header, message):
   with pytest.raises(Unauthenticated) as refused:
     tokens_of(tmp_path, "one").check(header)
   assert str(refused.value) == message
+
+
+def test_every_token_is_compared_in_a_time_that_tells_nothing(tmp_path, monkeypatch):
+  compared, compare = [], hmac.compare_digest
+  monkeypatch.setattr(hmac, "compare_digest", lambda a, b: compared.append(b) or compare(a, b))
+  tokens = tokens_of(tmp_path, "one\ntwo\nthree")
+  assert tokens.check("Bearer one").line == 1
+  assert compared == [Token.of(name).digest for name in ("one", "two", "three")]
 
 
 def test_a_file(tmp_path):

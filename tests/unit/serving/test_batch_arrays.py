@@ -55,14 +55,19 @@ def test_other_types_and_ranks(other, message):
 
 def test_each_request_gets_its_rows():
   outputs = [np.arange(5), np.arange(10).reshape(5, 2)]
-  first, second = split(outputs, [1, 2], 5)
+  first, second, third = split(outputs, [1, 2, 1], 5)
   assert [part.tolist() for part in first] == [[0], [[0, 1]]]
   assert [part.tolist() for part in second] == [[1, 2], [[2, 3], [4, 5]]]
+  assert [part.tolist() for part in third] == [[3], [[6, 7]]]
 
 
 @pytest.mark.parametrize(
   ("output", "message"),
-  [(np.float32(1), "has 0 dimensions"), (np.zeros(2), "0th dimension does not equal the sum")],
+  [
+    (np.float32(1), "has 0 dimensions"),
+    (np.zeros(2), "0th dimension does not equal the sum"),
+    (np.zeros(4), "0th dimension does not equal the sum"),
+  ],
 )
 def test_outputs_that_are_no_rows(output, message):
   with pytest.raises(FailedPrecondition, match=message):

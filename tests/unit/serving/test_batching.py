@@ -24,13 +24,14 @@ class Doubles:
     self.gate = threading.Event()
     self.gate.set()
     self.started = threading.Semaphore(0)
-    self.sizes = []
+    self.sizes, self.timeouts_s = [], []
     self.error = None
 
   def run(self, feeds, fetches, timeout_s=None):
     self.started.release()
     assert self.gate.wait(5)
     self.sizes.append(len(feeds["x"]))
+    self.timeouts_s.append(timeout_s)
     if self.error is not None:
       raise self.error
     return [feeds["x"] * 2 for _ in fetches]
@@ -131,6 +132,13 @@ def test_a_batch_waits_for_more_until_its_time_is_over_or_it_is_full(graph):
     assert call.answer()[0].tolist() == (call.array * 2).tolist()
 
 
+def test_a_batch_of_an_allowed_size_is_not_padded(graph):
+  runner = _runner(graph, max_batch_size=4, max_execution_size=4, allowed_sizes=(2, 4))
+  for rows, size in ((1, 2), (2, 2), (3, 4), (4, 4)):
+    Call(runner, 1, rows=rows).answer()
+    assert graph.sizes[-1] == size
+
+
 def test_other_outputs_are_another_batch(graph):
   runner = _runner(graph)
   first = _hold(runner, graph)
@@ -181,6 +189,20 @@ def test_whose_time_is_over_in_the_queue_is_told_and_the_others_run(graph):
   assert graph.sizes == [1, 1]
 
 
+@pytest.mark.parametrize(("others", "is_limited"), [((50, 1000), True), ((50, None), False)])
+def test_a_batch_has_the_time_of_its_most_patient_request(graph, others, is_limited):
+  runner = _runner(graph)
+  first = _hold(runner, graph)
+  calls = [Call(runner, 1, timeout_s=timeout_s) for timeout_s in others]
+  _queued(runner, 2)
+  graph.gate.set()
+  for call in (first, *calls):
+    call.answer()
+  [_, given_s] = graph.timeouts_s
+  assert (given_s is not None) == is_limited
+  assert not is_limited or 500 < given_s <= 1000
+
+
 @pytest.mark.parametrize(
   ("error", "told"),
   [(FailedPrecondition("no"), FailedPrecondition), (ZeroDivisionError("no"), Internal)],
@@ -195,5 +217,6 @@ def test_an_error_is_told_to_all_and_the_thread_goes_on(graph, error, told):
   for call in (first, *calls):
     call.answer()
   assert [type(call.error) for call in calls] == [told, told]
+  assert calls[0].error is not calls[1].error  # raising adds a traceback to it
   graph.error = None
   assert runner.run({"x": np.float32([[1, 2]])}, ["y"])[0].tolist() == [[2, 4]]

@@ -57,3 +57,15 @@ def test_what_cannot_be(tmp_path, text, message):
   with pytest.raises(InvalidArgument) as refused:
     _read(tmp_path, text)
   assert str(refused.value).startswith(message)
+
+
+def test_sizes_grow(tmp_path):
+  with pytest.raises(InvalidArgument, match="must be monotonically increasing"):
+    _read(tmp_path, "max_batch_size { value: 8 } allowed_batch_sizes: [4, 4, 8]")
+
+
+def test_the_size_of_a_run_counts_where_requests_are_split(tmp_path):
+  text = "max_batch_size { value: 8 } max_execution_batch_size { value: 4 }"
+  assert _read(tmp_path, text).max_execution_size == 8
+  split = _read(tmp_path, f"{text} enable_large_batch_splitting {{ value: true }}")
+  assert split.max_execution_size == 4

@@ -1,8 +1,18 @@
 """The error table: TensorFlow Serving's pairs of HTTP and gRPC codes."""
 
+import grpc
 import pytest
 
-from serving.errors import CODE_NUMBERS, InvalidArgument, ServingError, error_of_code
+from serving.errors import (
+  CODE_NUMBERS,
+  HeadersTooLarge,
+  InvalidArgument,
+  ServingError,
+  TargetTooLong,
+  TooLarge,
+  TooSlow,
+  error_of_code,
+)
 
 
 def test_every_error_has_the_pair_of_codes_that_tensorflow_serving_gives():
@@ -44,3 +54,17 @@ def test_a_code_without_a_class_is_a_serving_error_of_unknown_kind():
 def test_all_are_caught_as_one():
   with pytest.raises(ServingError, match="no"):
     raise InvalidArgument("no")
+
+
+def test_what_http_alone_tells_apart_has_a_status_of_its_own():
+  found = {c: (c.http_status, c.grpc_code) for c in (TooLarge, TargetTooLong, HeadersTooLarge)}
+  assert found == {
+    TooLarge: (413, "RESOURCE_EXHAUSTED"),
+    TargetTooLong: (414, "RESOURCE_EXHAUSTED"),
+    HeadersTooLarge: (431, "RESOURCE_EXHAUSTED"),
+  }
+  assert (TooSlow.http_status, TooSlow.grpc_code) == (408, "DEADLINE_EXCEEDED")
+
+
+def test_codes_have_the_numbers_that_grpc_gives_them():
+  assert {code.name: code.value[0] for code in grpc.StatusCode} == CODE_NUMBERS

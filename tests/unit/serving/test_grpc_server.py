@@ -9,7 +9,7 @@ from concurrent import futures
 import grpc
 import pytest
 
-from serving import grpc_server
+from serving import grpc_server, polling_server, protos
 from serving.errors import FailedPrecondition, Unavailable
 
 
@@ -74,3 +74,69 @@ def test_an_address_in_use_is_one(server, pems, taken):
 def test_a_pair_is_taken(server, pems):
   credentials = _credentials(pems["a.key"], pems["a.pem"])
   assert grpc_server.open_port(server, "127.0.0.1:0", credentials) > 0
+
+
+@pytest.mark.parametrize("with_own_loop", [True, False])
+def test_what_grpc_is_told_of_the_limits(monkeypatch, with_own_loop):
+  told = []
+  monkeypatch.setattr(polling_server, "is_possible", lambda: with_own_loop)
+  monkeypatch.setattr(polling_server, "PollingServer", lambda **given: told.append(given))
+  monkeypatch.setattr(grpc, "server", lambda pool, **given: told.append(given))
+  grpc_server.make_server(threads=1)
+  grpc_server.make_server(
+    threads=1,
+    max_request_bytes=7,
+    max_concurrent_requests=3,
+    header_timeout_s=1.5,
+    idle_timeout_s=0.25,
+    channel_arguments="grpc.so_reuseport=1,a=b,c=-2",
+  )
+  calls = "max_concurrent_calls" if with_own_loop else "maximum_concurrent_rpcs"
+  assert [given[calls] or 0 for given in told] == [0, 3]
+  before, after = (dict(given["options"]) for given in told)
+  assert before.pop("grpc.max_allowed_incoming_connections") > 0
+  assert before == {
+    "grpc.max_send_message_length": -1,
+    "grpc.max_receive_message_length": -1,
+    "grpc.absolute_max_metadata_size": 32_768,
+    "grpc.max_concurrent_streams": 1024,
+    "grpc.keepalive_time_ms": 120_000,
+    "grpc.keepalive_timeout_ms": 20_000,
+    "grpc.so_reuseport": 0,
+  }
+  assert {name: value for name, value in after.items() if value != before.get(name)} == {
+    "grpc.max_receive_message_length": 7,
+    "grpc.max_allowed_incoming_connections": after["grpc.max_allowed_incoming_connections"],
+    "grpc.server_handshake_timeout_ms": 1500,
+    "grpc.max_connection_idle_ms": 250,
+    "grpc.so_reuseport": 1,
+    "a": "b",
+    "c": -2,
+  }
+
+
+@pytest.mark.parametrize(
+  ("service", "code"),
+  [("", None), ("PredictionService", None), ("ModelService", None), ("x", "NOT_FOUND")],
+)
+def test_the_health_of_a_service_that_there_is(server, service, code):
+  grpc_server.add_health_service(server)
+  port = server.add_insecure_port("127.0.0.1:0")
+  server.start()
+  with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    check = channel.unary_unary("/grpc.health.v1.Health/Check")
+    request = protos.HealthCheckRequest(service=service).SerializeToString()
+    try:
+      assert check(request, timeout=20) == b"\x08\x01"  # the field 1 is SERVING
+      found = None
+    except grpc.RpcError as err:
+      found = err.code().name
+  assert found == code
+
+
+@pytest.mark.parametrize(
+  ("message", "field"),
+  [(b"\n\x03abcd", b"\n\x03abc"), (b"\n\x00", b"\n\x00"), (b"\n", b""), (b"\n\x80\x01", b"")],
+)
+def test_the_first_field_of_a_message(message, field):
+  assert grpc_server.first_field(message) == field

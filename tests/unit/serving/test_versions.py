@@ -6,15 +6,17 @@ from serving.versions import ALL, LATEST, VersionPolicy, find_versions
 
 
 def test_a_version_is_a_child_whose_whole_name_is_a_number(tmp_path):
-  for name in ("1", "00000123", "v2", "1.5", "3x", "tmp-7", ".4", "-5", "\u0661", "9" * 30, "0"):
+  for name in ("1", "00000123", "v2", "1.5", "3x", "tmp-7", ".4", "-5", "\u0661", "9" * 30, "0", str(2**63)):
     (tmp_path / name).mkdir()
   (tmp_path / "12").write_text("a file is one, too")
+  (tmp_path / str(2**63 - 1)).mkdir()
   found = find_versions(tmp_path)
   assert {number: path.name for number, path in found.items()} == {
     0: "0",
     1: "1",
     12: "12",
     123: "00000123",
+    2**63 - 1: "9223372036854775807",
   }
 
 
@@ -37,6 +39,7 @@ def test_a_base_path_that_is_not_there(tmp_path):
     (VersionPolicy(latest=7), [1, 9, 10]),
     (ALL, [1, 9, 10]),
     (VersionPolicy(latest=0, specific=frozenset({1, 10, 77})), [1, 10]),
+    (VersionPolicy(specific=frozenset({1, 9})), [1, 9]),
   ],
 )
 def test_policies_go_by_number(tmp_path, policy, chosen):

@@ -1,6 +1,7 @@
 """TFX computes, the judge judges, and the blessing is what the verdict says."""
 
 import json
+import logging
 import pathlib
 
 import pytest
@@ -93,3 +94,12 @@ def test_without_a_baseline_there_is_none(evaluate):
 def test_the_node_is_called_as_tfxs_and_runs_our_executor():
   assert Evaluator.EXECUTOR_SPEC.executor_class is Executor
   assert Evaluator.__name__ == "Evaluator"
+
+
+@pytest.mark.parametrize(
+  ("passes", "said"), [(True, "Every gate is passed"), (False, "Refused by m")]
+)
+def test_the_gates_that_refuse_are_reported(evaluate, caplog, passes, said):
+  with caplog.at_level(logging.INFO):
+    evaluate(passes=passes)
+  assert said in caplog.messages

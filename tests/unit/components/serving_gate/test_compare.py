@@ -113,6 +113,17 @@ def test_a_label_may_flip_only_where_its_scores_tie(gap, passed):
   assert found[1] == (pytest.approx(gap) if passed else None)
 
 
+def test_a_score_that_is_no_number_ties_with_none():
+  scores = [0.4, math.nan, 0.2]
+  assert _compare(_classified(b"dog", scores), _classified(b"cat", scores))["label"][0] is False
+
+
+def test_labels_without_a_score_each_never_tie():
+  expected = {**_classified(b"cat", [0.4, 0.4]), "labels": [[b"cat", b"dog", b"owl"]]}
+  found = _compare({**expected, "label": [b"dog"]}, expected)["label"]
+  assert found == (False, None, "is 'dog', expected 'cat' in row 0")
+
+
 def test_a_label_outside_the_vocabulary_never_ties():
   scores = [0.4, 0.4, 0.2]
   found = _compare(_classified(b"fox", scores), _classified(b"cat", scores))["label"]

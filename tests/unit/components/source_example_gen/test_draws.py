@@ -147,3 +147,32 @@ def test_equal_contents_cannot_be_told_apart():
   split_of, labels = place([(0, "x"), (0, "y")] * 30)
   assert split_of == {0: "train"}
   assert labels == {"train": {"x", "y"}}
+
+
+def _key(number):
+  return bytes([number] * 8)
+
+
+def _moves(rows):
+  """What is moved of labels' contents in train (T) and eval (E), which begin with these bytes."""
+  drawn = Draw()
+  for label, split, *numbers in rows:
+    for number in numbers:
+      drawn.add(label, {"T": "train", "E": "eval"}[split], _key(number))
+  moves = drawn.moves(SplitRule(val_fraction=0.0))
+  return set(moves.to_train), dict(moves.held_out)
+
+
+def test_of_a_class_that_is_held_out_the_content_nearest_to_train_goes_there():
+  rows = [("a", "T", 200, 201), ("a", "E", 10), ("b", "E", 3, 7, 5), ("c", "T", 150), ("c", "E", 9)]
+  assert _moves(rows) == ({_key(7)}, {})
+
+
+def test_what_goes_to_train_is_no_class_to_judge_by():
+  rows = [("a", "E", 10), ("b", "T", 101, 100), ("c", "T", 110, 111)]
+  assert _moves(rows) == ({_key(10)}, {_key(100): "eval", _key(110): "eval"})
+
+
+def test_a_content_that_is_there_three_times_is_one():
+  rows = [("a", "T", 120, 121), ("b", "T", 100, 100, 100, 101), ("c", "T", 110, 111)]
+  assert _moves(rows) == (set(), {_key(100): "eval", _key(110): "eval"})

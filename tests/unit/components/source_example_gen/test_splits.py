@@ -51,6 +51,10 @@ def test_a_record_stays_where_every_release_has_put_it():
   ]
 
 
+def test_the_key_of_a_content_stays_what_it_is():
+  assert content_key(b"a review").hex() == "4d28febf284876ce"
+
+
 def test_what_is_moved_goes_elsewhere_unless_its_split_is_given():
   rule = SplitRule(given=("eval",), moved={KEYS[0]: "val", KEYS[1]: "train"})
   assert [rule.split_of(key, None) for key in KEYS[:2]] == ["val", "train"]

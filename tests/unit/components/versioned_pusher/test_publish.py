@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import stat
@@ -81,6 +82,34 @@ def test_a_retried_push_makes_no_second_version(tmp_path):
   assert list_versions(tmp_path / "base") == [1]
 
 
+def test_the_digest_of_a_content_stays_what_it_is(tmp_path):
+  """Another one would call every version damaged that is served."""
+  model = _model(tmp_path / "model", "weights")
+  assert content_digest(model) == (
+    "34c2edf522cc8b4427a7aeec3b971a285b444fa7c2aaf583ce41a86550ad2cea"
+  )
+
+
+def test_the_digest_is_of_names_and_of_every_byte(tmp_path):
+  large = bytes(3 << 20)
+  found = set()
+  for number, (name, data) in enumerate(
+    [("a", large), ("b", large), ("a", large[:-1] + b"x"), ("a", large[:-1])]
+  ):
+    model = _model(tmp_path / str(number))
+    (model / "assets" / name).write_bytes(data)
+    found.add(content_digest(model))
+  assert len(found) == 4
+
+
+def test_a_file_of_the_models_own_that_is_called_like_the_record_is_published(tmp_path):
+  model = _model(tmp_path / "model")
+  (model / "assets" / "dlpipe.json").write_text("{}")
+  publish(model, tmp_path / "base")
+  assert (tmp_path / "base" / "1" / "assets" / "dlpipe.json").read_text() == "{}"
+  assert is_whole(tmp_path / "base", 1)
+
+
 def test_same_uri_with_other_content_is_a_new_version(tmp_path):
   publish(_model(tmp_path / "a", "one"), tmp_path / "base", source="uri")
   assert publish(_model(tmp_path / "b", "two"), tmp_path / "base", source="uri") == 2
@@ -125,6 +154,39 @@ def test_damaged_mark_is_refused_and_nothing_published(tmp_path):
   (base / ".last_version").write_text("seven")
   (base / ".last_version").unlink()
   assert publish(_model(tmp_path / "other", "other"), base) == 9
+
+
+def test_all_is_on_the_disk_before_a_version_appears(tmp_path, monkeypatch):
+  """What a power cut leaves: what was not flushed may be lost, though its rename is not."""
+  base, done = tmp_path / "base", []
+
+  def shown(path):
+    return re.sub(r"\.staging-\w+", "new", os.path.relpath(path, base))
+
+  def note(module, name):
+    call = getattr(module, name)
+
+    def noted(*arguments):
+      call(*arguments)
+      opened = isinstance(arguments[0], int)
+      paths = [os.readlink(f"/proc/self/fd/{arguments[0]}")] if opened else arguments
+      done.append((name, *map(shown, paths)))
+
+    monkeypatch.setattr(module, name, noted)
+
+  for name in ("fsync", "rename", "replace"):
+    note(os, name)
+  publish(_model(tmp_path / "model"), base)
+  copied = ["new/saved_model.pb", "new/variables/variables.data-00000-of-00001", "new/dlpipe.json"]
+  folders = ["new", "new/assets", "new/variables"]
+  assert sorted(done[:6]) == sorted(("fsync", path) for path in (*copied, *folders))
+  assert done[6:] == [
+    ("fsync", ".last_version.new"),
+    ("replace", ".last_version.new", ".last_version"),
+    ("fsync", "."),
+    ("rename", "new", "1"),
+    ("fsync", "."),
+  ]
 
 
 def test_source_without_a_model_is_refused_before_anything_is_made(tmp_path):
@@ -252,6 +314,19 @@ def test_repeated_rollbacks_walk_back(tmp_path):
     rollback(base)
 
 
+def test_a_model_keeps_its_first_number_through_a_rollback_to_a_rollback(tmp_path):
+  base = tmp_path / "base"
+  for text in ("one", "two"):
+    publish(_model(tmp_path / text, text), base)
+  assert rollback(base) == 3
+  publish(_model(tmp_path / "four", "four"), base)
+  assert rollback(base, 3) == 5
+  record = version_record(base, 5)
+  assert (record["first_version"], record["rollback_of"]) == (1, 3)
+  with pytest.raises(BadInputError, match=r"older than the model now served \(version 1\)"):
+    rollback(base)
+
+
 def test_rollback_to_a_named_version_also_goes_forward(tmp_path):
   base = tmp_path / "base"
   for text in ("one", "two"):
@@ -267,6 +342,17 @@ def test_rollback_of_versions_that_something_else_pushed(tmp_path):
   _model(base / "200", "two")
   assert rollback(base) == 201
   assert content_digest(base / "201") == content_digest(base / "100")
+
+
+def test_a_rollback_repairs_nothing(tmp_path):
+  model, base = _model(tmp_path / "one", "one"), tmp_path / "base"
+  publish(model, base)
+  _truncate(base / "1")
+  publish(model, base)
+  publish(_model(tmp_path / "three", "three"), base)
+  assert version_record(base, 2)["repairs"] == 1
+  assert rollback(base, 2) == 4
+  assert "repairs" not in version_record(base, 4)
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,48 @@ def test_flat_pictures_are_not_taken_for_each_other():
   assert _pairs(near.similar_pictures(_thumbnails(flat))) == set()
 
 
+def _thumbnail(values):
+  return np.clip(values, 0, 255).astype(np.uint8)
+
+
+def test_a_shade_that_nobody_sees_is_no_likeness():
+  """The same slope in two pictures; of 2.6 grey levels its hash says nothing, of 5.2 it does."""
+  slope = np.tile(np.arange(9), 8)
+  faint = np.stack([_thumbnail(100 + slope), _thumbnail(200 + slope)])
+  assert _pairs(near.similar_pictures(faint)) == set()
+  plain = np.stack([_thumbnail(100 + 2 * slope), _thumbnail(200 + 2 * slope)])
+  assert _pairs(near.similar_pictures(plain)) == {(0, 1)}
+
+
+def test_the_same_hash_is_not_yet_the_same_picture():
+  """Squared, every neighbour is still the brighter or the darker one."""
+  values = np.random.default_rng(4).integers(0, 256, 72)
+  squared = values**2 / 255
+  assert 0.95 < np.corrcoef(values, squared)[0, 1] < 0.98
+  assert _pairs(near.similar_pictures(np.stack([_thumbnail(values), _thumbnail(squared)]))) == set()
+  assert _pairs(near.similar_pictures(np.stack([_thumbnail(values)] * 2))) == {(0, 1)}
+
+
+@pytest.mark.parametrize("row", range(8))
+def test_two_bits_may_differ_wherever_they_stand(row):
+  values = np.tile(20 * np.arange(9), (8, 1))
+  changed = values.copy()
+  changed[row, [2, 6]] = changed[row, [1, 5]] - 1  # darker than the neighbour, and no other
+  # Pictures of one shade before them do not count.
+  flat = np.full((2, 72), 90)
+  thumbnails = _thumbnail(np.concatenate([flat, values.reshape(1, -1), changed.reshape(1, -1)]))
+  assert _pairs(near.similar_pictures(thumbnails)) == {(2, 3)}
+  changed[row, 4] = changed[row, 3] - 1
+  assert _pairs(near.similar_pictures(_thumbnail(np.stack([values, changed]).reshape(2, -1)))) == set()
+
+
+@pytest.mark.parametrize("chunk", [4, 1000])
+def test_each_of_a_crowd_is_compared_with_the_next_eight(chunk, monkeypatch):
+  monkeypatch.setattr(near, "_CHUNK_PAIRS", chunk)
+  found = _pairs(near.similar_texts(np.zeros((12, 64), np.uint16)))
+  assert found == {(i, j) for i in range(12) for j in range(i + 1, min(i + 9, 12))}
+
+
 def test_nothing_has_no_duplicates():
   assert near.similar_pictures(np.empty((0, 72), np.uint8)).shape == (0, 2)
   assert near.similar_texts(np.empty((0, 64), np.uint16)).shape == (0, 2)

@@ -142,3 +142,26 @@ def test_reasons_are_json(run, why):
   run("r2", units=2)
   [_, reader] = json.loads(json.dumps([each.to_json() for each in why("r2")]))
   assert reader["changes"] == [dataclasses.asdict(Change("setting", "settings.units", 1, 2))]
+
+
+def test_of_two_runs_before_the_later_one_counts(run, why):
+  for number in (1, 2, 3):
+    run(f"r{number}", units=number)
+  reader = why("r3")[1]
+  assert (reader.state, reader.compared_with) == ("COMPLETE", "r2")
+  assert list(reader.changes) == [Change("setting", "settings.units", 2, 3)]
+
+
+def test_a_run_is_never_compared_with_itself(run, store):
+  """Though a node be executed twice in it, as other orchestrators than ours may do."""
+  run("r1", units=1)
+  run("r2", units=2)
+  with open_store(store) as handle:
+    reader = lineage.show_run(handle, "r2").nodes[1]
+    [execution] = handle.store.get_executions_by_id([reader["execution_id"]])
+    contexts = handle.store.get_contexts_by_execution(execution.id)
+    execution.ClearField("id")
+    execution.ClearField("name")
+    again, _, _ = handle.store.put_execution(execution, [], contexts)
+    [reason] = changes.reasons(handle, [{**reader, "execution_id": again}])
+  assert reason.compared_with == "r1"

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.components.common.importer import Importer
 from tfx.orchestration.pipeline import Pipeline
 from tfx.types import standard_artifacts
@@ -11,6 +12,7 @@ from components.versioned_pusher.component import VersionedPusher
 from components.versioned_pusher.publish import is_whole, list_versions
 from pipeline.runners import events, node
 from pipeline.runners.metadata_stores import sqlite_connection
+from pipeline.runners.pushes import pushed_version, was_refused
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def push(tmp_path):
   export.mkdir(parents=True)
   (export / "saved_model.pb").write_bytes(b"graph")
 
-  def run(run_id):
+  def run(run_id, served="serving"):
     imported = {}
     for name, kind, properties in (
       ("model", standard_artifacts.Model, {}),
@@ -35,7 +37,7 @@ def push(tmp_path):
       model=imported["model"].outputs["result"],
       model_blessing=imported["verdict"].outputs["result"],
       infra_blessing=imported["gate"].outputs["result"],
-      serving_dir=str(tmp_path / "serving"),
+      serving_dir=str(tmp_path / served),
     )
     pipeline = Pipeline(
       pipeline_name="test",
@@ -66,3 +68,21 @@ def test_what_is_gone_or_damaged_is_pushed_again(push, tmp_path, damage):
   assert max(list_versions(tmp_path / "serving")) == 2
   assert is_whole(tmp_path / "serving", 2)
   assert push("r4") == events.COMPONENT_CACHED
+
+
+def test_a_push_to_another_folder_says_nothing_of_this_one(push, tmp_path):
+  (tmp_path / "elsewhere" / "5").mkdir(parents=True)
+  assert push("r1") == events.COMPLETE
+  assert push("r2", "elsewhere") == events.COMPLETE
+  assert list_versions(tmp_path / "elsewhere") == [5, 6]
+  assert push("r3") == events.COMPONENT_CACHED
+
+
+@pytest.mark.parametrize(("pushed", "version"), [(1, 12), (0, None), (None, None)])
+def test_a_model_that_was_refused_has_no_version(pushed, version):
+  artifact = metadata_store_pb2.Artifact(type="PushedModel")
+  artifact.custom_properties["pushed_version"].string_value = "12"
+  if pushed is not None:
+    artifact.custom_properties["pushed"].int_value = pushed
+  assert pushed_version(artifact) == version
+  assert was_refused([artifact]) == (version is None)

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from ml_metadata.proto import metadata_store_pb2
 
-from components.errors import BadInputError, DataRefusedError
+from components.errors import BadInputError, BusyError, DataRefusedError
 from components.serving_gate.compare import PathResult
 from components.serving_gate.parity import Parity
 from components.serving_gate.serving_ops import ServingRelease
@@ -216,6 +216,7 @@ def test_refused_data_is_told_from_a_failure(source):
   [
     (ZeroDivisionError("by zero"), 1, "Trainer failed: ZeroDivisionError: by zero"),
     (BadInputError("no such file"), 2, "Trainer failed: no such file"),
+    (BusyError("somebody else runs it"), 75, "Trainer failed: somebody else runs it"),
     (None, 1, "Trainer failed: see the log"),
   ],
 )
@@ -283,6 +284,30 @@ def test_the_version_that_a_push_repairs_is_named(tmp_path):
   found = _collect(artifacts, _component("VersionedPusher"), workspace=tmp_path)
   [said] = found.result.model_warnings
   assert said.startswith(f"Version 1 in {serving} is damaged")
+
+
+def test_a_damaged_version_is_left_for_the_newest_whole_one(tmp_path):
+  serving, model = tmp_path / "images" / "serving", tmp_path / "model"
+  model.mkdir()
+  for number in range(1, 5):
+    (model / "saved_model.pb").write_text(str(number))
+    publish(model, serving)
+  for number in (3, 4):
+    (serving / str(number) / "saved_model.pb").write_text("")
+  artifacts = {"VersionedPusher": {"pushed_model": _artifact("p", pushed=1, pushed_version="4")}}
+  found = _collect(artifacts, _component("VersionedPusher", "CACHED"), workspace=tmp_path)
+  [said] = found.result.model_warnings
+  assert "`dlpipe rollback images --to 2`" in said
+
+
+@pytest.mark.parametrize("refuses", ["Evaluator", "ServingGate"])
+def test_one_gate_that_refuses_is_enough(refuses):
+  artifacts = {
+    node: {"blessing": _artifact("b", blessed=int(node != refuses))}
+    for node in ("Evaluator", "ServingGate")
+  }
+  result = _collect(artifacts).result
+  assert (result.state, result.exit_code) == ("refused_model", 4)
 
 
 def test_a_cached_refusal_is_a_refusal():

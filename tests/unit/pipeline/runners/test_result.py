@@ -111,3 +111,8 @@ def test_a_check_says_all_it_found_and_its_warnings_apart():
 
 def test_a_failure_that_was_busy_elsewhere_is_worth_trying_again():
   assert _result(state="failed", busy=True).exit_code == 75
+
+
+def test_bad_input_is_one_only_where_the_run_failed_on_it():
+  assert _result(state="failed", bad_input=True).exit_code == 2
+  assert _result(state="refused_model", bad_input=True, busy=True).exit_code == 4

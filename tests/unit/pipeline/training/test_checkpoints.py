@@ -71,3 +71,57 @@ def test_other_trainings_folders_go_and_what_was_set_aside_stays(fn_args, tmp_pa
   _trained(fn_args, IMAGES)
   assert not (tmp_path / "checkpoints" / "other").exists()
   assert (tmp_path / "checkpoints" / "other-set-aside.npz").exists()
+
+
+def _name(fn_args, task=IMAGES, **hyperparameters):
+  return folder_of(fn_args, {**task.hyperparameters, **hyperparameters}, task).path.name
+
+
+def _given(folder, train=b"rows", val=b"rows", graph=b"graph", **config):
+  """What a Trainer is given: these bytes, wherever they lie."""
+  (folder / "graph" / "assets").mkdir(parents=True)
+  (folder / "graph" / "assets" / "words").write_bytes(graph)
+  for name, content in (("train", train), ("val", val)):
+    (folder / f"{name}-of-1").write_bytes(content)
+  return types.SimpleNamespace(
+    custom_config={"task": "t", "checkpoint_root": "/c", **config},
+    train_files=[str(folder / "train-*")],
+    eval_files=[str(folder / "val-*")],
+    transform_output=str(folder / "graph"),
+  )
+
+
+@pytest.mark.parametrize(
+  "changed",
+  [{"train": b"Rows"}, {"val": b"Rows"}, {"graph": b"Graph"}, {"seed": 2}],
+  ids=lambda changed: next(iter(changed)),
+)
+def test_another_content_is_another_training(tmp_path, changed):
+  assert _name(_given(tmp_path / "a")) == _name(_given(tmp_path / "b"))
+  assert _name(_given(tmp_path / "a" / "c", **changed)) != _name(_given(tmp_path / "d"))
+
+
+def test_another_setting_or_keras_is_another_training_and_another_decoding_is_not(
+  fn_args, monkeypatch
+):
+  assert _name(fn_args, dropout=0.1) != _name(fn_args, dropout=0.2)
+  decoded = {_name(fn_args, TRANSLATION, beam_width=width) for width in (1, 2)}
+  assert len(decoded) == 1
+  before = _name(fn_args)
+  monkeypatch.setattr("keras.__version__", "99.0.0")
+  assert _name(fn_args) != before
+
+
+def test_a_finished_training_without_its_checkpoint_is_trained_again(fn_args):
+  folder = _trained(fn_args, TRANSLATION, beam_width=2)
+  folder.close()
+  (folder.path / STATE_FILE).unlink()
+  folder_of(fn_args, {**TRANSLATION.hyperparameters, "beam_width": 1}, TRANSLATION).open()
+  assert not folder.path.exists()
+
+
+def test_a_damaged_note_of_what_was_finished_ends_no_run(fn_args):
+  folder = _trained(fn_args, TRANSLATION, beam_width=2)
+  folder.close()
+  (folder.path / "finished.json").write_text('{"beam')
+  assert not _is_kept(fn_args, TRANSLATION, beam_width=1)

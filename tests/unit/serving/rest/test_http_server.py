@@ -9,7 +9,10 @@ import time
 import pytest
 
 from serving.errors import ServingError, Unauthenticated
+from serving.rest.connection import _is_over
+from serving.rest.event_loop import READ
 from serving.rest.http_server import HttpServer
+from serving.rest.intake import MAX_PIPELINED
 from serving.rest.limits import Limits
 from serving.rest.messages import Response
 
@@ -385,6 +388,34 @@ def test_a_body_too_large_is_refused_before_it_is_read(serve, request_):
   assert _is_closed(connection)
 
 
+@pytest.mark.parametrize(
+  "request_",
+  [
+    b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n0123456789",
+    b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n012345\r\n4\r\n6789\r\n0\r\n\r\n",
+  ],
+)
+def test_a_body_of_the_largest_size_is_taken(serve, request_):
+  connection = serve(max_request_bytes=10)[1]()
+  connection.sendall(request_)
+  assert json.loads(_read(connection)[0][1])["body"] == "0123456789"
+
+
+def test_a_connection_with_enough_waiting_requests_is_not_read_from(serve, api):
+  server, connect = serve()
+  connection = connect()
+  connection.sendall(b"GET /wait HTTP/1.1\r\n\r\n")
+  _until(lambda: [one.idle_since() for one in list(server.connections)] == [None])
+  [served] = server.connections
+  for number in range(1, MAX_PIPELINED + 1):
+    connection.sendall(b"GET /a HTTP/1.1\r\n\r\n")
+    _until(lambda count=number: len(served._intake.waiting) == count)
+    _until(lambda count=number: served._events == (READ if count < MAX_PIPELINED else 0))
+  connection.sendall(b"GET /b HTTP/1.1\r\n\r\n")
+  api.gate.set()
+  assert _echoed(_read(connection, 10)) == ["/wait", *["/a"] * 8, "/b"]
+
+
 def test_one_request_too_many_is_refused_at_once(serve, api):
   connect = serve(max_concurrent_requests=1)[1]
   first, second = connect(), connect()
@@ -489,3 +520,65 @@ def test_a_stop_lets_requests_end_and_closes_what_is_idle(serve, api):
   stopping.join(5)
   with pytest.raises(ConnectionRefusedError):
     connect()
+
+
+def test_to_head_only_the_head_is_answered(serve):
+  connection = serve()[1]()
+  connection.sendall(b"HEAD /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\nConnection: close\r\n\r\n")
+  head, answer, body = connection.makefile("rb").read().split(b"\r\n\r\n")
+  assert b"Content-Length: 46" in head
+  assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+  assert json.loads(body)["target"] == "/b"
+
+
+def test_who_offers_another_protocol_may_close(serve):
+  connection = serve()[1]()
+  connection.sendall(b"GET /a HTTP/1.1\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n")
+  assert _echoed(_read(connection)) == ["/a"]
+  assert _is_closed(connection)
+
+
+@pytest.mark.parametrize(("count", "size"), [(300, 1), (40, 1000)])
+def test_a_head_too_large_is_refused_though_it_comes_at_once(serve, count, size):
+  connection = serve()[1]()
+  lines = b"".join(b"h%d: %s\r\n" % (number, b"v" * size) for number in range(count))
+  connection.sendall(b"GET /a HTTP/1.1\r\n%s\r\n" % lines)
+  assert _read(connection)[0][0] == 431
+
+
+def test_small_bodies_count_for_nothing(serve):
+  connection = serve(max_bytes_in_flight=1000)[1]()
+  connection.sendall(b"POST /a HTTP/1.1\r\nContent-Length: 60000\r\n\r\n" + b"x" * 60_000)
+  assert _echoed(_read(connection)) == ["/a"]
+
+
+def test_what_is_announced_and_has_no_room_is_refused_before_it_has_come(serve):
+  server, connect = serve(max_bytes_in_flight=200_000)  # half of it for bodies
+  for announced, status in ((100_000, 200), (100_001, 429)):
+    connection = connect()
+    connection.sendall(b"POST /a HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % announced)
+    connection.sendall(b"x" * 70_000)
+    if status == 200:
+      connection.sendall(b"x" * 30_000)
+    assert _read(connection)[0][0] == status
+  assert server.in_flight._used == 0
+
+
+def test_what_waits_behind_a_request_is_given_back_when_its_caller_leaves(serve, api):
+  server, connect = serve(max_bytes_in_flight=2_000_000)
+  connection = connect()
+  connection.sendall(b"GET /wait HTTP/1.1\r\n\r\n")
+  connection.sendall(b"POST /a HTTP/1.1\r\nContent-Length: 600000\r\n\r\n" + b"x" * 600_000)
+  _until(lambda: [len(one._intake.waiting) for one in list(server.connections)] == [1])
+  assert server.in_flight._used == 600_000
+  server.stop(0)
+  _until(lambda: server.in_flight._used == 0)
+
+
+@pytest.mark.parametrize(
+  ("seconds", "size", "is_over"),
+  [(4.9, 0, False), (5.1, 0, True), (10, 6 * 4096, False), (10, 4 * 4096, True)],
+)
+def test_who_sends_four_kib_a_second_may_take_its_time(seconds, size, is_over):
+  assert _is_over(seconds, 5.0, size) is is_over
+  assert not _is_over(seconds, 0.0, size)

@@ -53,3 +53,9 @@ def test_what_is_no_call(target):
 )
 def test_what_belongs_to_the_api(target, is_one):
   assert is_api(target) is is_one
+
+
+def test_a_version_that_no_number_of_64_bits_holds():
+  with pytest.raises(InvalidArgument) as refused:
+    find_route("GET", f"/v1/models/m/versions/{2**63}")
+  assert str(refused.value) == "Failed to convert version: 9223372036854775808 to numeric."

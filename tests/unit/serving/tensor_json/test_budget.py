@@ -1,5 +1,6 @@
 """What reading a request may cost: who waits for whom, and whether the estimates hold."""
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -22,10 +23,35 @@ def test_what_is_small_is_free():
 
 
 def test_more_than_there_ever_is():
-  with Budget(Pool(MIB)) as budget, pytest.raises(TooLarge, match="more than 1048576 bytes"):
+  ends_at = time.monotonic() + 20  # for what would wait for it
+  with (
+    Budget(Pool(MIB), ends_at=ends_at) as budget,
+    pytest.raises(TooLarge, match="more than 1048576 bytes"),
+  ):
     budget.read(MIB + 1)
   with Budget(Pool()) as budget:
     budget.read(1 << 60)
+
+
+def test_what_is_free_to_the_last_byte_is_had_at_once():
+  """Nobody looks at the time for it, which is over."""
+  pool = Pool(MIB)
+  pool.take(MIB, ends_at=0.0)
+  assert not pool.is_taken(1)
+  pool.give(MIB)
+  assert pool.is_taken(MIB)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_request_gives_all_back_however_it_ends(fails):
+  pool = Pool(MIB)
+  with contextlib.suppress(ZeroDivisionError), Budget(pool) as budget:
+    budget.inflate(MIB // 2)
+    budget.read(MIB // 2)
+    if fails:
+      raise ZeroDivisionError
+  assert pool.is_taken(MIB)
+  assert pool.inflating.acquire(blocking=False)
 
 
 def test_who_needs_more_than_is_left_waits_for_the_others():
@@ -78,7 +104,7 @@ def test_of_those_that_inflate_one_is_read_at_a_time():
       second.inflate(MIB)
     first.read(MIB)
     first.keep(MIB)
-    with Budget(pool) as third:
+    with Budget(pool, ends_at=time.monotonic() + 20) as third:
       third.inflate(MIB)
       third.read(MIB)
       with pytest.raises(TooLarge):

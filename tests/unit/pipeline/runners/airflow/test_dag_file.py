@@ -139,6 +139,7 @@ def test_a_node_is_a_task_with_its_dependencies(load, version):
     "Second": ["ReviewedSchema"],
   }
   given = dag.given
+  assert (given["catchup"], given["max_active_runs"]) == (False, 1)
   assert (given["dag_id"], given["schedule"]) == ("two", "@daily")
   assert given["start_date"] == datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)
   assert given["default_args"] == {
@@ -244,3 +245,17 @@ def test_a_task_that_ends_early_ends_what_the_node_started(run, tmp_path):
     execute()
   assert mark.exists()
   assert task._process.returncode in (0, -signal.SIGTERM)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has it")
+def test_the_kernel_kills_a_node_whose_parent_dies(run):
+  program = "import ctypes; n = ctypes.c_int(); ctypes.CDLL(None).prctl(2, ctypes.byref(n))"
+  task, execute = run(f"exec {sys.executable} -c '{program}; print(n.value)'")
+  execute()
+  assert task.lines[-1] == str(int(signal.SIGKILL))
+
+
+def test_a_node_runs_in_a_group_of_its_own_at_the_root(run):
+  task, execute = run('[ "$(ps -o pgid= -p $$ | tr -d " ")" = $$ ] && echo "leads from $(pwd)"')
+  execute()
+  assert task.lines[-1] == "leads from /"

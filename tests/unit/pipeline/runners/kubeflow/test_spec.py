@@ -87,12 +87,13 @@ def test_parameters_come_from_tasks_that_exist(spec):
 def test_resources_reach_the_nodes_they_name(compiled):
   spec = compiled(
     "images",
-    "kubeflow.resources={Trainer: {cpu: 4, memory_gb: 16, gpu: 1}, default: {memory_gb: 2}}",
+    "kubeflow.resources={Trainer: {cpu: 4, memory_gb: 16, gpu: 2, gpu_type: acme.com/gpu}, "
+    "default: {memory_gb: 2}}",
   )[0]
   assert _container(spec, "Trainer")["resources"] == {
     "cpuLimit": 4.0,
     "memoryLimit": 16.0,
-    "accelerator": {"type": "nvidia.com/gpu", "count": "1"},
+    "accelerator": {"type": "acme.com/gpu", "count": "2"},
   }
   assert _container(spec, "DataGate")["resources"] == {"memoryLimit": 2.0}
 

@@ -33,6 +33,8 @@ def places(records):
 
 
 @hypothesis.given(_BYTES, st.integers(1, 30), st.sampled_from([1, 3, 8, 20, 1 << 20]))
+@hypothesis.example(b"aaaaa\nb\n", 1, 3)
+@hypothesis.example(b'"aaaaa",b\nc\n', 2, 3)
 @hypothesis.settings(max_examples=200, deadline=None)
 def test_records_do_not_depend_on_where_reading_begins_or_pauses(data, block, most):
   records = places(read(data, most=most))

@@ -18,7 +18,11 @@ _PENALTY = 0.6
 @pytest.fixture(scope="module")
 def translator():
   """Random weights, large enough that some answers are much likelier than others."""
-  tf.keras.utils.set_random_seed(11)
+  return _random(11, 3, _TARGET)
+
+
+def _random(seed, scale, target):
+  tf.keras.utils.set_random_seed(seed)
   model = Translator(
     {
       "embedding": 6,
@@ -31,10 +35,10 @@ def translator():
       "unknown_rate": 0.0,
     },
     _SOURCE,
-    _TARGET,
+    target,
   )
   for variable in model.trainable_variables:
-    variable.assign(variable * 3)
+    variable.assign(variable * scale)
   return model
 
 
@@ -139,6 +143,62 @@ def test_an_unknown_piece_prefers_an_unknown_word(translator):
     assert set(origins[0].tolist()) == {2}
   finally:
     translator._bias.assign(bias)
+
+
+def _attended(model, source, pieces):
+  """The source position that each piece of one translation attends to, said one by one."""
+  memory, states = model.encode(tf.constant([source], tf.int64))
+  positions, said = [], START
+  for piece in pieces:
+    last = tf.constant([[said]], tf.int64)
+    _, states, attention = model.decode(last, memory, list(states))
+    positions.append(int(np.argmax(attention[0, 0])))
+    said = piece
+  return positions
+
+
+@pytest.fixture(scope="module", params=[(6, 3, -1), (5, 6, -2)])
+def talker(request):
+  """Random weights with which the best translation begins with a piece that is not the likeliest."""
+  seed, scale, end = request.param
+  target = [*_TARGET, *"abcdef"]
+  model = _random(seed, scale, target)
+  model._bias.assign(np.where(np.arange(len(target)) == END, end, 0.0))
+  return model
+
+
+@pytest.mark.parametrize("width", [2, 4])
+def test_a_hypothesis_is_one_translation_with_its_score_and_positions(talker, width):
+  """Whatever else is in the beam and in the batch: pieces, scores and states keep together."""
+  sources = [[4, 5, 6, 4, 5], [6, 5, 0, 0, 0], [5, 5, 4, 6, 0]]
+  pieces, origins, scores = _search(talker, sources, beam_width=width, max_pieces=7)
+  greedy, _, _ = _search(talker, sources, beam_width=1, max_pieces=7)
+  assert (greedy != pieces).any()
+  for source, found, positions, score in zip(sources, pieces, origins, scores, strict=True):
+    said, read = ([piece for piece in row if piece] for row in (found.tolist(), source))
+    assert score == pytest.approx(_score(talker, read, said), abs=1e-4)
+    assert positions[: len(said)].tolist() == _attended(talker, read, said)
+    assert END not in said[:-1]
+
+
+def test_a_second_start_is_never_said(translator):
+  bias = translator._bias.numpy().copy()
+  try:
+    translator._bias.assign(np.where(np.isin(np.arange(len(bias)), (0, START)), 1e4, 0.0))
+    pieces, _, _ = _search(translator, [[4, 5]])
+    assert START not in pieces
+    assert (pieces != 0).any()
+  finally:
+    translator._bias.assign(bias)
+
+
+def test_of_nothing_nothing_is_said_however_talkative(talker):
+  source, spelled = tf.constant([[0, 0], [4, 0]], tf.int64), tf.fill([2, 2], "")
+  nothing, something = decoding.translate(talker, source, spelled, _options(max_pieces=8))[
+    "translation"
+  ].numpy()
+  assert nothing == b""
+  assert something != b""
 
 
 def test_empty_sentences_have_empty_translations(translator):
