@@ -48,6 +48,7 @@ class Fit:
     frozen: names of the layers that keep their weights.
     ends_after: the epochs after which training ends where none is better than the first.
     policy: Keras' policy of dtypes.
+    compiled: whether XLA compiles its steps.
     weights: the sum of the weights' absolute values.
   """
 
@@ -58,6 +59,7 @@ class Fit:
   frozen: set[str]
   ends_after: int
   policy: str
+  compiled: bool
   weights: float
 
 
@@ -195,6 +197,7 @@ def train(run, drawn, transformed, loaded, known, monkeypatch, tmp_path):
         frozen={layer.name for layer in model.layers if not layer.trainable},
         ends_after=_epochs_without_a_better_one(best, model, epochs),
         policy=keras.config.dtype_policy().name,
+        compiled=bool(model.jit_compile),
         weights=float(sum(np.abs(each).sum() for each in model.get_weights())),
       )
     )

@@ -58,6 +58,17 @@ def _check_mixed_precision(desk) -> None:
   assert desk.seen(*_OTHERWISE).fits[0].policy == "mixed_float16"
 
 
+def _check_jit_compile(desk) -> None:
+  asked = "train.jit_compile=true"
+  assert not desk.seen(*_TOGETHER).fits[0].compiled  # no GPU is seen here
+  if desk.task == "images":  # of the task's models, one has what XLA does not compile
+    with pytest.raises(BadInputError, match=r"^XLA is asked for, but it does not compile the"):
+      desk.seen(asked)
+    assert desk.seen(asked, "model.shift=0").fits[0].compiled
+  else:
+    assert desk.seen(asked).fits[0].compiled
+
+
 _CHECKS = {
   "epochs": _check_epochs,
   "batch_size": _check_batch_size,
@@ -66,6 +77,7 @@ _CHECKS = {
   "seed": _check_seed,
   "cache_mb": _check_cache_mb,
   "mixed_precision": _check_mixed_precision,
+  "jit_compile": _check_jit_compile,
 }
 
 
