@@ -4,7 +4,7 @@ Called by `make mutants`. tests/mutants/*.yaml lists the edits, each with the te
 it; docs/decisions/0031 says why the list is written by hand. Exit 1: too many edits survive, or one
 does without a reason; 2: the list is wrong, tests fail without an edit, or they do not test the copy.
 
-The heavy libraries are imported once; each edit is tried in a process forked from there, which then
+The heavy libraries are imported once; each edit is tried in a process forked from there, which
 imports our own code from the copy.
 """
 
@@ -213,9 +213,7 @@ class Bench:
         _kill_group(child)
         each.edit.close()
 
-  def _start(
-    self, place: int, mutant: Mutant | None, tests: Sequence[str]
-  ) -> tuple[int, _Running]:
+  def _start(self, place: int, mutant: Mutant | None, tests: Sequence[str]) -> tuple[int, _Running]:
     copy, edit = self._free.pop(), contextlib.ExitStack()
     edit.enter_context(copy.edited(mutant))
     self._count += 1
@@ -308,9 +306,7 @@ def _limits(bench: Bench, tests: Sequence[str]) -> dict[str, float]:
   return limits
 
 
-def _try_all(
-  bench: Bench, mutants: Sequence[Mutant], limits: Mapping[str, float]
-) -> list[Mutant]:
+def _try_all(bench: Bench, mutants: Sequence[Mutant], limits: Mapping[str, float]) -> list[Mutant]:
   """Tries each edit, and says what came of it; returns those that no test noticed."""
   jobs = [(each, each.tests, sum(limits[test] for test in each.tests)) for each in mutants]
   surviving = []

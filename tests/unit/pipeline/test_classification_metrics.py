@@ -26,7 +26,9 @@ def computed(evaluate):
       )
     ],
     slicing_specs=[config_pb2.SlicingSpec(), config_pb2.SlicingSpec(feature_keys=["kind"])],
-    metrics_specs=[config_pb2.MetricsSpec(metrics=classification_metrics.classification_metrics(auc=True))],
+    metrics_specs=[
+      config_pb2.MetricsSpec(metrics=classification_metrics.classification_metrics(auc=True))
+    ],
   )
 
   def run(label_id, scores, **more):
@@ -103,9 +105,13 @@ def test_auc_of_a_slice_is_over_the_classes_that_it_can_rank(three_classes):
 
 
 def test_auc_is_computed_where_it_is_asked_for():
-  names = [json.loads(m.config)["name"] for m in classification_metrics.classification_metrics(auc=True)]
+  names = [
+    json.loads(m.config)["name"] for m in classification_metrics.classification_metrics(auc=True)
+  ]
   assert names[-1] == "auc"
-  assert names[:-1] == [json.loads(m.config)["name"] for m in classification_metrics.classification_metrics()]
+  assert names[:-1] == [
+    json.loads(m.config)["name"] for m in classification_metrics.classification_metrics()
+  ]
 
 
 def test_skill_at_its_ends(computed):
