@@ -2,16 +2,15 @@
 
 Called by `make mutants`. tests/mutants/*.yaml lists the edits, each with the tests that must notice
 it; docs/decisions/0031 says why the list is written by hand. Exit 1: too many edits survive, or one
-does without a reason; 2: the list is wrong, tests fail without an edit, or they do not test the copy.
+does without a reason; 2: the list is wrong, or tests fail without an edit or do not test the copy.
 
-The heavy libraries are imported once; each edit is tried in a process forked from there, which then
+The heavy libraries are imported once; each edit is tried in a process forked from there, which
 imports our own code from the copy.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
 import contextlib
 import dataclasses
 import gc
@@ -30,10 +29,9 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-import yaml
+from mutant_list import Mutant, read_mutants
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
-_LIST = "tests/mutants"
 _MOST_SURVIVING = 0.05
 # What our tests import and what costs seconds. None of it starts threads or TensorFlow's runtime,
 # which a fork would lose. In another environment some of them may be missing.
@@ -46,74 +44,6 @@ _HEAVY = (
 # Without an edit's own time: an endless loop must end some time, a slow machine must not end it.
 _LEAST_LIMIT_S, _SLOWER = 60.0, 10.0
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Mutant:
-  """One edit.
-
-  Attributes:
-    id: the list's name and its own, such as `gates/bound-of-zero`.
-    file: the source, from the repository's root.
-    old: text that stands there once.
-    new: what stands there instead.
-    tests: files or node ids, one of which must fail.
-    survives: why none can; empty where one must.
-  """
-
-  id: str
-  file: str
-  old: str
-  new: str
-  tests: tuple[str, ...]
-  survives: str = ""
-
-  def applied(self, source: str) -> str:
-    """The edited source.
-
-    Raises:
-      ValueError: the edit does not fit.
-    """
-    count = source.count(self.old)
-    if count != 1 or self.old == self.new:
-      what = "says the same as before" if count == 1 else f"stands there {count} times, not once"
-      raise ValueError(f"{self.id}: in {self.file}, this {what}:\n{self.old}")
-    edited = source.replace(self.old, self.new)
-    if self.file.endswith(".py"):
-      try:
-        ast.parse(edited)
-      except SyntaxError as err:
-        raise ValueError(f"{self.id}: the edited {self.file} is no Python: {err}") from err
-    return edited
-
-
-def read_mutants(root: pathlib.Path) -> list[Mutant]:
-  """All edits of the list, held to the sources.
-
-  Raises:
-    ValueError: some do not fit; the message names each.
-  """
-  found, faults = [], []
-  for path in sorted((root / _LIST).glob("*.yaml")):
-    for group in yaml.safe_load(path.read_text(encoding="utf-8")):
-      for name, edit in group["edits"].items():
-        fields = {"file": group["file"], "tests": group["tests"], **edit}
-        fields["tests"] = tuple(fields["tests"])
-        found.append(Mutant(id=f"{path.stem}/{name}", **fields))
-  ids = [each.id for each in found]
-  faults += [f"{name}: there are two of that name" for name in {n for n in ids if ids.count(n) > 1}]
-  for each in found:
-    try:
-      each.applied((root / each.file).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as err:
-      faults.append(str(err))
-    missing = [test for test in each.tests if not (root / test.split("::")[0]).is_file()]
-    faults += [f"{each.id}: there is no {test}" for test in missing]
-    if not each.tests:
-      faults.append(f"{each.id}: it names no test")
-  if faults:
-    raise ValueError("\n".join(faults))
-  return found
 
 
 class Copy:
@@ -213,9 +143,7 @@ class Bench:
         _kill_group(child)
         each.edit.close()
 
-  def _start(
-    self, place: int, mutant: Mutant | None, tests: Sequence[str]
-  ) -> tuple[int, _Running]:
+  def _start(self, place: int, mutant: Mutant | None, tests: Sequence[str]) -> tuple[int, _Running]:
     copy, edit = self._free.pop(), contextlib.ExitStack()
     edit.enter_context(copy.edited(mutant))
     self._count += 1
@@ -308,9 +236,7 @@ def _limits(bench: Bench, tests: Sequence[str]) -> dict[str, float]:
   return limits
 
 
-def _try_all(
-  bench: Bench, mutants: Sequence[Mutant], limits: Mapping[str, float]
-) -> list[Mutant]:
+def _try_all(bench: Bench, mutants: Sequence[Mutant], limits: Mapping[str, float]) -> list[Mutant]:
   """Tries each edit, and says what came of it; returns those that no test noticed."""
   jobs = [(each, each.tests, sum(limits[test] for test in each.tests)) for each in mutants]
   surviving = []

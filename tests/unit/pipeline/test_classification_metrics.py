@@ -3,11 +3,14 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline.classification_metrics import BINS, classification_metrics
+from pipeline import classification_metrics
+from pipeline.classification_metrics import BINS
 from pipeline.evaluation import read_evaluation
+from pipeline.paired_metrics import Scored
 from pipeline.user_functions import code_fingerprint
 
 
@@ -23,7 +26,9 @@ def computed(evaluate):
       )
     ],
     slicing_specs=[config_pb2.SlicingSpec(), config_pb2.SlicingSpec(feature_keys=["kind"])],
-    metrics_specs=[config_pb2.MetricsSpec(metrics=classification_metrics(auc=True))],
+    metrics_specs=[
+      config_pb2.MetricsSpec(metrics=classification_metrics.classification_metrics(auc=True))
+    ],
   )
 
   def run(label_id, scores, **more):
@@ -100,9 +105,13 @@ def test_auc_of_a_slice_is_over_the_classes_that_it_can_rank(three_classes):
 
 
 def test_auc_is_computed_where_it_is_asked_for():
-  names = [json.loads(m.config)["name"] for m in classification_metrics(auc=True)]
+  names = [
+    json.loads(m.config)["name"] for m in classification_metrics.classification_metrics(auc=True)
+  ]
   assert names[-1] == "auc"
-  assert names[:-1] == [json.loads(m.config)["name"] for m in classification_metrics()]
+  assert names[:-1] == [
+    json.loads(m.config)["name"] for m in classification_metrics.classification_metrics()
+  ]
 
 
 def test_skill_at_its_ends(computed):
@@ -111,6 +120,28 @@ def test_skill_at_its_ends(computed):
   assert found.metrics["skill"] == 1.0
   assert found.baseline["skill"] == -1.0
   assert (found.metrics["auc"], found.baseline["auc"]) == (1.0, 0.0)
+  # Four rows were gained, none lost.
+  assert found.changes["accuracy"] == pytest.approx((0.1677, 1.0), abs=1e-3)
+
+
+def test_a_class_that_cannot_be_ranked_lowers_no_auc(computed):
+  found = computed([1, 2], [[0.1, 0.8, 0.1], [0.1, 0.1, 0.8]], slices={"kind": ["x"] * 2})
+  assert found.metrics["auc"] == 1.0
+
+
+def test_a_loss_of_no_number_is_none():
+  row = Scored(0, np.array([math.nan, 1.0]), b"")
+  assert math.isnan(classification_metrics._loss(row))
+
+
+def test_too_sure_in_one_bin_and_not_sure_enough_in_another_is_no_calibration():
+  bins = np.zeros((BINS, 3))
+  bins[1], bins[9] = (1, 0.1, 1), (1, 0.9, 0)
+  assert classification_metrics._calibration_errors(bins) == pytest.approx(0.9)
+
+
+def test_labels_of_several_workers_add_up():
+  assert classification_metrics._merged([{0: 1, 2: 1}, {0: 2, 1: 1}]) == {0: 3, 1: 1, 2: 1}
 
 
 def test_an_unsure_prediction_counts_in_the_confusion_matrix(three_classes):
@@ -118,5 +149,5 @@ def test_an_unsure_prediction_counts_in_the_confusion_matrix(three_classes):
 
 
 def test_the_configuration_changes_with_the_code_of_the_metrics():
-  [skill] = [m for m in classification_metrics() if m.class_name == "Skill"]
+  [skill] = [m for m in classification_metrics.classification_metrics() if m.class_name == "Skill"]
   assert json.loads(skill.config)["code"] == code_fingerprint("pipeline.classification_metrics")

@@ -3,12 +3,14 @@
 import json
 import unicodedata
 
+import numpy as np
 import pytest
 import sacrebleu
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tensorflow_model_analysis.metrics import metric_types
 
-from pipeline import translation_metrics
+from pipeline import intervals, translation_metrics
 
 _PAIRS = [
   ("The cat sat on the mat.", "The cat sat on the mat."),
@@ -91,3 +93,18 @@ def test_tfma_computes_them_over_strings():
   assert values["example_count"] == 6
   low, high = found["bleu_interval"]["arrayValue"]["float64Values"]
   assert 0 <= low < values["bleu"] < high <= 100
+
+
+def test_a_model_is_no_better_than_itself_in_any_replicate():
+  names = ("bleu", "bleu_interval", "bleu_change")
+  keys = [metric_types.MetricKey(name=name) for name in names]
+  combiner = translation_metrics._SumCounts(
+    translation_metrics.bleu_counts, translation_metrics.bleu, None, *keys
+  )
+  total = np.zeros((1 + intervals.REPLICATES, 10), np.int64)
+  for prediction, reference in _PAIRS:
+    weights = np.concatenate([[1], intervals.bootstrap_weights(prediction.encode())])
+    total += weights[:, np.newaxis] * translation_metrics.bleu_counts(prediction, reference)
+  value, interval, change = combiner.extract_output(np.stack([total, total])).values()
+  assert interval[0] < value < interval[1]
+  assert change.tolist() == [0.0, 0.0]

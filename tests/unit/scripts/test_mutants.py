@@ -10,6 +10,7 @@ import yaml
 
 _ROOT = pathlib.Path(__file__).resolve().parents[3]
 _SCRIPT = "scripts/mutants.py"
+_LIST = "scripts/mutant_list.py"
 _SOURCE = '"""Sums."""\n\n\ndef add(a, b):\n  return a + b\n\n\ndef scale(a):\n  return a * 2\n'
 _TESTS = "from ham.sums import add, scale\n\n\ndef test_add():\n  assert add(2, 3) == 5\n"
 _TESTS += "\n\ndef test_scale():\n  assert scale(2) == 4\n"
@@ -32,7 +33,8 @@ def mutants(tmp_path):
     (root / name).parent.mkdir(parents=True, exist_ok=True)
     (root / name).write_text(text)
   (root / "scripts").mkdir()
-  shutil.copy(_ROOT / _SCRIPT, root / _SCRIPT)
+  for name in (_SCRIPT, _LIST):
+    shutil.copy(_ROOT / name, root / name)
   subprocess.run(["git", "init", "-q"], cwd=root, check=True)
 
   def run(*options, tests=("test_sums.py",), **edits):

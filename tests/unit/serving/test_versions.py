@@ -6,7 +6,20 @@ from serving.versions import ALL, LATEST, VersionPolicy, find_versions
 
 
 def test_a_version_is_a_child_whose_whole_name_is_a_number(tmp_path):
-  for name in ("1", "00000123", "v2", "1.5", "3x", "tmp-7", ".4", "-5", "\u0661", "9" * 30, "0", str(2**63)):
+  for name in (
+    "1",
+    "00000123",
+    "v2",
+    "1.5",
+    "3x",
+    "tmp-7",
+    ".4",
+    "-5",
+    "\u0661",
+    "9" * 30,
+    "0",
+    str(2**63),
+  ):
     (tmp_path / name).mkdir()
   (tmp_path / "12").write_text("a file is one, too")
   (tmp_path / str(2**63 - 1)).mkdir()

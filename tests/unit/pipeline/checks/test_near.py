@@ -110,7 +110,9 @@ def test_two_bits_may_differ_wherever_they_stand(row):
   thumbnails = _thumbnail(np.concatenate([flat, values.reshape(1, -1), changed.reshape(1, -1)]))
   assert _pairs(near.similar_pictures(thumbnails)) == {(2, 3)}
   changed[row, 4] = changed[row, 3] - 1
-  assert _pairs(near.similar_pictures(_thumbnail(np.stack([values, changed]).reshape(2, -1)))) == set()
+  assert (
+    _pairs(near.similar_pictures(_thumbnail(np.stack([values, changed]).reshape(2, -1)))) == set()
+  )
 
 
 @pytest.mark.parametrize("chunk", [4, 1000])

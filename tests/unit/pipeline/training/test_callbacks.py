@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 
 import keras
 import numpy as np
@@ -80,6 +81,7 @@ def test_patience_counts_from_an_epoch_on_and_the_best_epoch_may_come_before(mod
   best = _best(model, [0.5, 0.4, 0.4, 0.4, 0.4, 0.9], patience=2, counts_from=3)
   assert best.exhausted
   assert best.wait == 2
+  assert _value(model) == 4  # the epoch after which it stopped
   best.restore()
   assert _value(model) == 0
 
@@ -191,6 +193,28 @@ def test_a_checkpoint_before_any_usable_epoch_leaves_the_model_as_it_is(tmp_path
   assert best.wait == 2
   best.restore()
   assert _value(model) == 1
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_replaces_another(tmp_path, model, monkeypatch):
+  synced, fsync = [], os.fsync
+  monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle)) or fsync(handle))
+  _saved(tmp_path, model)
+  [status], kept = synced, (tmp_path / "state.npz").stat()
+  assert (status.st_ino, status.st_size) == (kept.st_ino, kept.st_size)
+
+
+def test_of_many_arrays_each_comes_back_to_its_place(tmp_path):
+  deep = keras.Sequential([keras.Input((1,)), *(layers.Dense(1) for _ in range(6))])
+  deep.compile(keras.optimizers.Adam(0.1), loss="mse")
+  deep.optimizer.build(deep.trainable_variables)
+  weights = [np.full_like(w, number) for number, w in enumerate(deep.get_weights())]
+  assert len(weights) == 12
+  deep.set_weights(weights)
+  best = BestEpoch(deep, monitor=("m", "max"), patience=1)
+  Checkpoint(tmp_path, deep).callback(0, deep.optimizer, best, []).on_epoch_end(0, {})
+  _set(deep, 50)
+  assert Checkpoint(tmp_path, deep).restore()["epoch"] == 1
+  assert [float(w.ravel()[0]) for w in deep.get_weights()] == list(range(12))
 
 
 def test_a_half_written_checkpoint_is_never_read(tmp_path, model):

@@ -60,7 +60,7 @@ def test_workers_that_share_a_training_keep_none_that_is_finished(fn_args, monke
   cluster = {"worker": ["a:1", "b:1"]}
   config = {"cluster": cluster, "task": {"type": "worker", "index": 0}}
   monkeypatch.setenv("TF_CONFIG", json.dumps(config))
-  folder = _trained(fn_args, TRANSLATION)
+  folder = _trained(fn_args, TRANSLATION, beam_width=2)
   folder.close()
   assert not folder.path.exists()
 

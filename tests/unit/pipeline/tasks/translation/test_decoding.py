@@ -159,7 +159,7 @@ def _attended(model, source, pieces):
 
 @pytest.fixture(scope="module", params=[(6, 3, -1), (5, 6, -2)])
 def talker(request):
-  """Random weights with which the best translation begins with a piece that is not the likeliest."""
+  """Random weights: the best translation begins with a piece that is not the likeliest."""
   seed, scale, end = request.param
   target = [*_TARGET, *"abcdef"]
   model = _random(seed, scale, target)
