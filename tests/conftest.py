@@ -126,6 +126,7 @@ def class_folders(tmp_path, make_picture):
   return write
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist itself, which reads the marks
 def pytest_collection_modifyitems(items):
   """Which tests share a process where several work side by side (pytest-xdist's loadgroup).
 
