@@ -11,10 +11,6 @@ import socket
 import pytest
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
-# What takes long to make and is made once a process: servers that are attacked, a browser and its
-# models, the run of a pipeline.
-_SHARED_IN_FOLDERS = ("hostile", "browser")
-_SHARED_FIXTURE = "first_run"
 
 
 @pytest.fixture(scope="session")
@@ -124,18 +120,3 @@ def class_folders(tmp_path, make_picture):
     return tmp_path / root
 
   return write
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist itself, which reads the marks
-def pytest_collection_modifyitems(items):
-  """Which tests share a process where several work side by side (pytest-xdist's loadgroup).
-
-  A file stays together, as its fixtures are dear; so do tests that share a dearer one.
-  """
-  for item in items:
-    group = item.nodeid.partition("::")[0]
-    if item.path.parent.name in _SHARED_IN_FOLDERS:
-      group = str(item.path.parent)
-    elif _SHARED_FIXTURE in getattr(item, "fixturenames", ()):
-      group = _SHARED_FIXTURE
-    item.add_marker(pytest.mark.xdist_group(group))
