@@ -120,3 +120,14 @@ def class_folders(tmp_path, make_picture):
     return tmp_path / root
 
   return write
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+  """Escapes what is no Unicode in captured output: reports go from process to process as UTF-8."""
+  outcome = yield
+  report = outcome.get_result()
+  report.sections = [
+    (name, text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    for name, text in report.sections
+  ]

@@ -297,7 +297,7 @@ def test_a_damaged_version_is_left_for_the_newest_whole_one(tmp_path):
   artifacts = {"VersionedPusher": {"pushed_model": _artifact("p", pushed=1, pushed_version="4")}}
   found = _collect(artifacts, _component("VersionedPusher", "CACHED"), workspace=tmp_path)
   [said] = found.result.model_warnings
-  assert "`dlpipe rollback images --to 2`" in said
+  assert f"`dlpipe rollback images --to 2 --workspace {tmp_path}`" in said
 
 
 @pytest.mark.parametrize("refuses", ["Evaluator", "ServingGate"])

@@ -68,14 +68,14 @@ def test_vectors_that_cannot_be_read_are_bad_input(tmp_path, name):
   ("setting", "message"),
   [
     ("max_words=1", "model.max_words must be a whole number of at least 2, such as 400"),
-    ("part_buckets=0", "model.part_buckets must be a whole number of at least 1"),
-    ("readers=-1", "model.readers must be a whole number of at least 0"),
+    ("part_buckets=0", "model.part_buckets must be a whole number from 1 to 100,000,000"),
+    ("readers=-1", "model.readers must be a whole number from 0 to 100"),
     ("dropout=1", "must be a number of at least 0 and below 1, such as 0.3. Received: 1.0"),
     ("word_dropout=-0.1", "model.word_dropout must be a number of at least 0 and below 1"),
     ("cell=gur", "model.cell must be gru or lstm, such as 'gru'. Received: 'gur'"),
-    ("word_units=0", "must be null or a whole number of at least 1. Received: 0"),
-    ("word_units=many", "must be null or a whole number of at least 1. Received: 'many'"),
-    ("word_units=true", "must be null or a whole number of at least 1. Received: true"),
+    ("word_units=0", "must be null or a whole number from 1 to 10,000. Received: 0"),
+    ("word_units=many", "must be null or a whole number from 1 to 10,000. Received: 'many'"),
+    ("word_units=true", "must be null or a whole number from 1 to 10,000. Received: true"),
   ],
 )
 def test_a_setting_that_cannot_work_is_bad_input(setting, message):
