@@ -103,7 +103,7 @@ def replay_through_server(
       raise DlpipeError(
         f"The model could not be judged: the model server {err}. That says nothing of the model: "
         "run again. Where it comes back, look for what ends processes on this machine, such as too "
-        f"little memory. The server's log ends with:\n{_last_lines(server.log_text())}"
+        f"little memory.{_end_of(server.log_text())}"
       ) from err
     return dataclasses.replace(served, log=server.log_text())
 
@@ -193,8 +193,10 @@ def _raise_if_unanswered(err: Exception, server: ServerProcess) -> None:
     raise NoAnswer(f"did not answer: {first_line(err)}") from err
 
 
-def _last_lines(log: str) -> str:
-  return "\n".join(log.strip().splitlines()[-_LAST_LINES:])
+def _end_of(log: str) -> str:
+  """The last lines of a log, introduced; nothing where the server wrote nothing."""
+  lines = log.strip().splitlines()[-_LAST_LINES:]
+  return "\n".join([" The server's log ends with:", *lines]) if lines else ""
 
 
 def _run(client: Client, expectations: Expectations, server: ServerProcess) -> Run:

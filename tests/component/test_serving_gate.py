@@ -248,7 +248,7 @@ def test_no_server_outlives_a_killed_gate(toy_base_path, tmp_path):
       server.kill()
 
 
-@pytest.mark.parametrize("when", ["started", "replaying"])
+@pytest.mark.parametrize("when", ["silent", "started", "replaying"])
 def test_a_server_that_is_killed_is_no_verdict_about_the_model(gate, monkeypatch, tmp_path, when):
   class Killed(server_process.ServerProcess):
     checks = 0
@@ -259,9 +259,12 @@ def test_a_server_that_is_killed_is_no_verdict_about_the_model(gate, monkeypatch
 
     def __enter__(self):
       super().__enter__()
-      if when == "started":
+      if when != "replaying":
         self.kill()
       return self
+
+    def log_text(self):
+      return "" if when == "silent" else super().log_text()
 
     def check(self):
       # The first check after the start is the one after the replay over REST.
@@ -271,8 +274,9 @@ def test_a_server_that_is_killed_is_no_verdict_about_the_model(gate, monkeypatch
       super().check()
 
   monkeypatch.setattr(server_replay, "ServerProcess", Killed)
-  with pytest.raises(DlpipeError, match="could not be judged.*SIGKILL.*run again"):
+  with pytest.raises(DlpipeError, match="could not be judged.*SIGKILL.*run again") as error:
     gate(Toy())
+  assert ("log ends with:\n" in str(error.value)) == (when != "silent")
   assert not list((tmp_path / "blessing").glob("INFRA_*"))
 
 
