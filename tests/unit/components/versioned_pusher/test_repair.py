@@ -89,3 +89,8 @@ def test_what_somebody_else_put_there_is_rolled_back_from(served):
   assert repair_of(base).commands("images", "") == ["dlpipe rollback images --to 1"]
   assert push() == 1
   assert rollback(base, 1) == 3
+
+
+def test_one_goes_back_to_the_newest_of_the_whole_versions(served):
+  base, _ = served(["one", "two", "three", "four"], damaged=[3, 4])
+  assert repair_of(base).rollback_to == 2
