@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -46,7 +47,7 @@ from serving.client import (
 
 _SERVER = "model server"
 _VERSION = 1
-_READY_S = 60.0
+_READY_S, _LOOK_S = 60.0, 2.0
 _LAST_LINES = 3
 
 
@@ -169,7 +170,7 @@ def _replay(
   server: ServerProcess,
 ) -> Iterator[PathResult]:
   try:
-    client.wait_until_ready(timeout_s=_READY_S, version=_VERSION)
+    _wait_until_ready(client, server)
     signatures = client.metadata().signatures.keys()
   except Exception as err:  # whatever a server or a model does wrong refuses the model
     _raise_if_unanswered(err, server)
@@ -179,6 +180,19 @@ def _replay(
   run = _run(client, expectations, server)
   for request in requests(expectations, signatures):
     yield from replay_request(run, request, protocol, tolerance)
+
+
+def _wait_until_ready(client: Client, server: ServerProcess) -> None:
+  """Returns when the version answers; one whose server is gone is not waited for."""
+  deadline = time.monotonic() + _READY_S
+  while True:
+    try:
+      client.wait_until_ready(timeout_s=_LOOK_S, version=_VERSION)
+      return
+    except DeadlineExceeded:
+      server.check()
+      if time.monotonic() > deadline:
+        raise
 
 
 def _raise_if_unanswered(err: Exception, server: ServerProcess) -> None:
