@@ -17,7 +17,7 @@ from components.errors import BadInputError, DlpipeError
 from components.versioned_pusher.publish import list_versions
 from pipeline.beam_engines import check_engine
 from pipeline.cli.damaged import ways_out
-from pipeline.cli.inputs import workspace_option
+from pipeline.cli.inputs import config_option, workspace_option
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.main import INTERRUPTED
 from pipeline.cli.task_argument import task_argument
@@ -86,13 +86,7 @@ BATCH_SIZE = 128
   show_default=True,
   help="Rows that the model is asked about at once.",
 )
-@click.option(
-  "--config",
-  "config_file",
-  type=LocalPath(),
-  metavar="FILE",
-  help="A YAML file of settings.",
-)
+@config_option
 @click.option(
   "--set",
   "settings",

@@ -36,6 +36,17 @@ class Inputs:
   hyperparameters: dict[str, Any]
 
 
+def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
+  """Adds `--config`."""
+  return click.option(
+    "--config",
+    "config_file",
+    type=LocalPath(),
+    metavar="FILE",
+    help="A YAML file of settings.",
+  )(command)
+
+
 def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
   """`--workspace`, as every command has it."""
   return click.option(
@@ -57,13 +68,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
       help="The input. Default: the task's shipped data.",
     ),
     workspace_option,
-    click.option(
-      "--config",
-      "config_file",
-      type=LocalPath(),
-      metavar="FILE",
-      help="A YAML file of settings.",
-    ),
+    config_option,
     click.option(
       "--set",
       "settings",

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from components.errors import BadInputError
-from pipeline.cli.local_path import LocalPath
+from pipeline.cli.inputs import config_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.known_settings import Setting, in_yaml, known_settings, value_of
 from pipeline.settings import make_config, nearest
@@ -25,13 +25,7 @@ _WIDTH = 100
 @click.command(short_help="List what can be set, with values and bounds.")
 @task_argument
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option(
-  "--config",
-  "config_file",
-  type=LocalPath(),
-  metavar="FILE",
-  help="A YAML file of settings.",
-)
+@config_option
 @click.option(
   "--set",
   "settings",

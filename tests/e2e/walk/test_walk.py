@@ -2,7 +2,7 @@
 
 Every step does something to the data, the workspace or the run itself, and `Walk.check` then asks
 the exit code, the JSON, the screen, `runs list`, `status`, `doctor` and TensorFlow. What `doctor`
-advises is done, and must help. `DLPIPE_WALK_SEED` repeats the moment of the kill.
+advises is done, and must help. `DLPIPE_WALK_SEED` chooses another moment of the kill.
 """
 
 from __future__ import annotations
