@@ -116,7 +116,7 @@ def make_config(
     inside = isinstance(value, dict) and value_kinds.is_mapping(setting.kind)
     if not (is_unset or inside) and not value_kinds.fits(setting.kind, value):
       refusals[key] = f"{origin}: {setting.refusal(value)}"
-    if setting.section == "data" and setting.name in task.data_options:
+    if setting.section == "data" and setting.name in task.data_options.model_fields:
       sections.setdefault("data", {}).setdefault("options", {})[setting.name] = value
     else:
       sections.setdefault(setting.section, {})[setting.name] = value

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.assembly import create_pipeline
 from pipeline.config import PipelineConfig
+from pipeline.params import Params
 from pipeline.report.render import write_report
 from pipeline.runners import (
   at_work,
@@ -40,7 +41,7 @@ def run(
   config: PipelineConfig,
   *,
   source: Source,
-  hyperparameters: Mapping[str, Any],
+  params: Params,
   run_id: str,
   log_file: str,
   listener: events.Listener,
@@ -56,7 +57,7 @@ def run(
     task: what is learnt.
     config: this run's configuration.
     source: how the input is read.
-    hyperparameters: the merged hyperparameters.
+    params: the settings of the run's model.
     run_id: the run's name in the metadata store.
     log_file: named in events, for people.
     listener: receives every event, in order.
@@ -79,7 +80,7 @@ def run(
       task,
       config,
       source=source,
-      hyperparameters=hyperparameters,
+      params=params,
       train_and_push=train_and_push,
     )
     compiled = node.compile_pipeline(pipeline, run_id)

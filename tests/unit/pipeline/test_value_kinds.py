@@ -39,16 +39,3 @@ def test_words_and_check_agree(kind, words, good, bad):
   assert value_kinds.in_words(kind) == words
   assert [value for value in good if not value_kinds.fits(kind, value)] == []
   assert [value for value in bad if value_kinds.fits(kind, value)] == []
-
-
-@pytest.mark.parametrize(
-  ("default", "kind"),
-  [(1, int), (0.5, float), ("a", str), (True, bool), ([1, 2], list[int]), (None, Any)],
-)
-def test_a_default_stands_for_its_kind(default, kind):
-  assert value_kinds.kind_of(default) == kind
-
-
-def test_a_meaning_is_the_fields():
-  assert value_kinds.meaning(Annotated[int, Field(ge=1, description="how many")]) == "how many"
-  assert value_kinds.meaning(int) == ""

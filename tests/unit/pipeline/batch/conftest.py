@@ -12,10 +12,11 @@ import pipeline.tasks
 _TEXT = """
 import dataclasses
 
+from pipeline.params import DataOptions
 from pipeline.tasks.sentiment.task import TASK as SENTIMENT
 
 TASK = dataclasses.replace(
-  SENTIMENT, name="toy", data_options={}, settings={}, request_value=str
+  SENTIMENT, name="toy", data_options=DataOptions, request_value=str
 )
 """
 _FILES = """
@@ -23,6 +24,7 @@ import dataclasses
 import pathlib
 
 from components.errors import BadInputError
+from pipeline.params import DataOptions
 from pipeline.tasks.images.task import TASK as IMAGES
 
 
@@ -34,7 +36,7 @@ def read(path):
 
 
 TASK = dataclasses.replace(
-  IMAGES, name="blobs", input_key="blob", data_options={}, settings={}, request_value=read
+  IMAGES, name="blobs", input_key="blob", data_options=DataOptions, request_value=read
 )
 """
 
