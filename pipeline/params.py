@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import pydantic
 import pydantic_core
 
-from components.errors import BadInputError
-from pipeline import value_kinds
-from pipeline.config_section import Section
+from dlpipe.errors import BadInputError
+from pipeline.settings import value_kinds
+from pipeline.settings.config_section import Section
 
 if TYPE_CHECKING:
   from typing_extensions import Self

@@ -8,10 +8,10 @@ from typing import Any
 
 import keras_tuner
 
-from components.dotted_paths import load_function
-from components.errors import BadInputError
-from pipeline import value_kinds
+from dlpipe.dotted_paths import load_function
+from dlpipe.errors import BadInputError
 from pipeline.params import Params, Role
+from pipeline.settings import value_kinds
 from pipeline.task import Task
 
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from pipeline.params import inferred
-from pipeline.tasks.images.decoding import decode
 from pipeline.tasks.images.features import IMAGE, LABEL, LABEL_ID, PIXELS, VOCABULARY
+from pipeline.tasks.images.pictures.decoding import decode
 
 if TYPE_CHECKING:
   from pipeline.tasks.images.params import ImageParams

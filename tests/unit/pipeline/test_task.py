@@ -5,7 +5,7 @@ import dataclasses
 import pydantic
 import pytest
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.params import DataOptions, Params
 from pipeline.task import MetricGate, task_of
 from pipeline.tasks import get_task

@@ -23,7 +23,7 @@ _FILES = """
 import dataclasses
 import pathlib
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.params import DataOptions
 from pipeline.tasks.images.task import TASK as IMAGES
 

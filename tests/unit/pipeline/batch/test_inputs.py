@@ -12,10 +12,10 @@ import pydantic
 import pytest
 from pyarrow import parquet
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.batch.inputs import plan_input, read_rows
 from pipeline.params import DataOptions
-from pipeline.sources import texts
+from pipeline.sources.text_files import texts
 from pipeline.tasks import get_task
 
 
