@@ -18,8 +18,8 @@ from typing import NoReturn
 
 import click
 
-from components.errors import BadInputError, DlpipeError
-from pipeline.runners.causes import user_error
+from dlpipe.causes import user_error
+from dlpipe.errors import BadInputError, DlpipeError
 
 _COMMANDS = {
   "run": "Run the whole pipeline on this machine.",
@@ -39,6 +39,7 @@ _COMMANDS = {
   "new-task": "Write a task of your own, to start from.",
   "doctor": "Say what is wrong with the environment.",
 }
+_FOR_ORCHESTRATORS = frozenset({"compile", "node", "worker", "join"})
 _SHOWN = 200  # characters
 # What a path may be the cause of that a command was given.
 _OF_PATHS = frozenset(
@@ -61,7 +62,8 @@ class _LazyGroup(click.Group):
     if cmd_name not in _COMMANDS:
       return None
     name = cmd_name.replace("-", "_")
-    return getattr(importlib.import_module(f"pipeline.cli.{name}"), name)
+    room = "for_orchestrators" if cmd_name in _FOR_ORCHESTRATORS else "commands"
+    return getattr(importlib.import_module(f"pipeline.cli.{room}.{name}"), name)
 
   def resolve_command(self, ctx: click.Context, args: list[str]):
     name = args[0] if args else ""

@@ -1,0 +1,92 @@
+"""Dotted paths of user functions, and fingerprints of the code behind them.
+
+TFX caches a node by its inputs and parameters and does not look into functions given by path, so
+an edited function would come back CACHED. A hash of the sources goes into the node's parameters
+instead. Imports only the standard library.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+FIRST_PARTY = ("components", "dlpipe", "pipeline", "serving")
+
+
+def udf_path(function: Callable[..., Any]) -> str:
+  """The dotted path of a module-level function, as TFX takes it.
+
+  Raises:
+    ValueError: a lambda, a method or a nested function, which no other process could import.
+  """
+  if "." in function.__qualname__ or function.__name__ == "<lambda>":
+    raise ValueError(
+      f"A user function must stand at the top level of a module. Received: {function!r}"
+    )
+  return f"{function.__module__}.{function.__name__}"
+
+
+def code_fingerprint(*modules: str) -> str:
+  """Hashes the sources of modules and of every module of ours that they import.
+
+  A table that a module reads, a .tsv of its name beside it, counts as its source.
+
+  Args:
+    *modules: dotted names of modules, or dotted paths of functions in them.
+
+  Returns:
+    A hexadecimal SHA-256; it changes with any edit to a source, comments included.
+  """
+  sources: dict[str, bytes] = {}
+  pending = [_module_of(name) for name in modules]
+  while pending:
+    name = pending.pop()
+    if name in sources:
+      continue
+    path = _source_path(name)
+    if path is None:
+      continue
+    sources[name] = path.read_bytes()
+    if (table := path.with_suffix(".tsv")).is_file():
+      sources[f"{name}.tsv"] = table.read_bytes()
+    pending.extend(_imported(name, sources[name], is_package=path.name == "__init__.py"))
+  digest = hashlib.sha256()
+  for name in sorted(sources):
+    digest.update(name.encode() + b"\0" + hashlib.sha256(sources[name]).digest())
+  return digest.hexdigest()
+
+
+def _module_of(name: str) -> str:
+  if _source_path(name):
+    return name
+  parent = name.rpartition(".")[0]
+  if not parent or not _source_path(parent):
+    raise ValueError(f"No module of ours at {name!r}.")
+  return parent
+
+
+def _source_path(name: str) -> pathlib.Path | None:
+  if name.split(".")[0] not in FIRST_PARTY:
+    return None
+  try:
+    spec = importlib.util.find_spec(name)
+  except ModuleNotFoundError:  # `name` is an attribute of a module, not a module
+    return None
+  return pathlib.Path(spec.origin) if spec and spec.origin else None
+
+
+def _imported(name: str, source: bytes, *, is_package: bool) -> Iterator[str]:
+  package = name if is_package else name.rpartition(".")[0]
+  for node in ast.walk(ast.parse(source)):
+    if isinstance(node, ast.Import):
+      yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+      base = node.module or ""
+      if node.level:
+        base = importlib.util.resolve_name("." * node.level + base, package)
+      yield base
+      yield from (f"{base}.{alias.name}" for alias in node.names)
