@@ -52,6 +52,13 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 TERMINATED = 143  # 128 + SIGTERM
 
 
+def _load(command: str) -> click.Command:
+  name = command.replace("-", "_")
+  room = "for_orchestrators" if command in _FOR_ORCHESTRATORS else "commands"
+  loaded: click.Command = getattr(importlib.import_module(f"pipeline.cli.{room}.{name}"), name)
+  return loaded
+
+
 class _LazyGroup(click.Group):
   """Lists commands without importing them; suggests the nearest name."""
 
@@ -61,9 +68,7 @@ class _LazyGroup(click.Group):
   def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
     if cmd_name not in _COMMANDS:
       return None
-    name = cmd_name.replace("-", "_")
-    room = "for_orchestrators" if cmd_name in _FOR_ORCHESTRATORS else "commands"
-    return getattr(importlib.import_module(f"pipeline.cli.{room}.{name}"), name)
+    return _load(cmd_name)
 
   def resolve_command(self, ctx: click.Context, args: list[str]):
     name = args[0] if args else ""
