@@ -138,7 +138,7 @@ def test_a_narrow_line_keeps_the_validation_metric(width, shown):
 
 _PLAY = """
 import sys, time
-from pipeline.cli.screen import terminal
+from pipeline.cli import terminal
 from pipeline.execution import events as e
 from pipeline.runs import result as r
 t = terminal.make_terminal(sys.stdout, is_tty=sys.stdout.isatty())
