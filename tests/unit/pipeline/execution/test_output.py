@@ -229,8 +229,8 @@ def test_no_module_here_imports_a_heavy_library():
     """
 from pipeline.cli import terminal
 from pipeline.execution import events, output
-from pipeline.runs import result, summary
-from pipeline.report import charts, data, render
+from pipeline.runs import report_data, result, summary
+from pipeline.report import charts, render
 heavy = {"tensorflow", "tfx", "apache_beam", "keras", "numpy"} & set(sys.modules)
 print(sorted(heavy))
 """,
