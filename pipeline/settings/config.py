@@ -19,7 +19,7 @@ from dlpipe.local_paths import require_local
 from pipeline.params import TRAIN_NAMES, Params, Role
 from pipeline.settings.config_section import Section
 from pipeline.settings.orchestrator_config import AirflowConfig, KubeflowConfig
-from pipeline.task import Task
+from pipeline.task import TRAIN_NAMES, Task
 
 
 class DataConfig(Section):

@@ -18,10 +18,10 @@ from pydantic.fields import FieldInfo
 from pipeline.params import TRAIN_NAMES, DataOptions, Params, Role
 from pipeline.settings import value_kinds
 from pipeline.settings.config import PipelineConfig
-from pipeline.task import MetricGate, Task
+from pipeline.task import TRAIN_NAMES, MetricGate, Task
 
 _SHARED_PAGE = "docs/configuration.md"
-_TASKS = pathlib.Path(__file__).resolve().parent / "tasks"
+_TASKS = pathlib.Path(__file__).resolve().parents[1] / "tasks"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

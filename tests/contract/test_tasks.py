@@ -21,7 +21,7 @@ from pipeline.params import TRAIN_NAMES, Role
 from pipeline.settings import value_kinds
 from pipeline.settings.known_settings import known_settings
 from pipeline.settings.reading import make_config
-from pipeline.task import Phase
+from pipeline.task import TRAIN_NAMES, Phase
 from pipeline.tasks import get_task, schema_path, task_names
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
