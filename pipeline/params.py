@@ -31,8 +31,7 @@ import pydantic
 import pydantic_core
 
 from dlpipe.errors import BadInputError
-from pipeline.settings import value_kinds
-from pipeline.settings.config_section import Section
+from pipeline import kinds
 
 if TYPE_CHECKING:
   from typing_extensions import Self
@@ -61,6 +60,13 @@ class Role(Enum):
   INFERRED = "inferred"
 
 
+class Section(pydantic.BaseModel):
+  """Values by name; unknown names are refused, and what stands there stays."""
+
+  # A bound of infinity or nan would be no bound.
+  model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
 class _Settings(Section):
   """Settings by name, each with a type, a default, bounds and a meaning."""
 
@@ -73,7 +79,7 @@ class _Settings(Section):
 
   @classmethod
   def kind_of(cls, name: str) -> Any:
-    """The type and the bounds of a setting, as `value_kinds` reads them."""
+    """The type and the bounds of a setting, as `kinds` reads them."""
     field = cls.model_fields[name]
     return Annotated[typing.cast(Any, field.annotation), field]
 
@@ -227,7 +233,7 @@ class Params(_Settings):
     if error["type"] in ("value_error", "assertion_error"):  # a validator of the task's own
       return f"{cls.full_name(name) if name else cls.__name__}: {error['msg']}"
     if name in cls.model_fields:
-      expected = value_kinds.in_words(cls.kind_of(name))
+      expected = kinds.in_words(cls.kind_of(name))
       return f"{cls.full_name(name)} must be {expected}. Received: {json.dumps(values.get(name))}"
     near = difflib.get_close_matches(name, cls.model_fields, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -16,10 +16,9 @@ import pydantic_core
 
 from components.serving_gate.serving_ops import release_of_tag
 from dlpipe.local_paths import require_local
-from pipeline.params import TRAIN_NAMES, Params, Role
-from pipeline.settings.config_section import Section
+from pipeline.params import TRAIN_NAMES, Params, Role, Section
 from pipeline.settings.orchestrator_config import AirflowConfig, KubeflowConfig
-from pipeline.task import TRAIN_NAMES, Task
+from pipeline.task import Task
 
 
 class DataConfig(Section):

@@ -15,10 +15,10 @@ import pydantic
 import pydantic_core
 from pydantic.fields import FieldInfo
 
+from pipeline import kinds
 from pipeline.params import TRAIN_NAMES, DataOptions, Params, Role
-from pipeline.settings import value_kinds
 from pipeline.settings.config import PipelineConfig
-from pipeline.task import TRAIN_NAMES, MetricGate, Task
+from pipeline.task import MetricGate, Task
 
 _SHARED_PAGE = "docs/configuration.md"
 _TASKS = pathlib.Path(__file__).resolve().parents[1] / "tasks"
@@ -33,7 +33,7 @@ class Setting:
     name: within its section, such as `epochs`; of a gate it may hold a dot.
     default: the value where nobody sets it; null for what is inferred or left out.
     tiny: the value with `--tiny`; None where that changes nothing.
-    kind: the type and the bounds of its values, as `value_kinds` reads them.
+    kind: the type and the bounds of its values, as `kinds` reads them.
     meaning: what it does; empty where the task does not say.
     documented: the page, or the task's module, that says more.
   """
@@ -54,7 +54,7 @@ class Setting:
   @property
   def takes(self) -> str:
     """What its value may be, in words: `a whole number of at least 1`."""
-    return value_kinds.in_words(self.kind)
+    return kinds.in_words(self.kind)
 
   def refusal(self, value: Any) -> str:
     """The sentence about a value that it cannot have."""

@@ -10,8 +10,8 @@ import keras_tuner
 
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
+from pipeline import kinds
 from pipeline.params import Params, Role
-from pipeline.settings import value_kinds
 from pipeline.task import Task
 
 
@@ -59,13 +59,13 @@ def _fault(
     return f"{name!r}, which the chosen model does not read: it {unread[name]}."
   kind = params.kind_of(name)
   for value in _extremes(varied):
-    if not value_kinds.fits(kind, value):
-      return f"{name!r} up to {value!r}, and it must be {value_kinds.in_words(kind)}."
+    if not kinds.fits(kind, value):
+      return f"{name!r} up to {value!r}, and it must be {kinds.in_words(kind)}."
   return ""
 
 
 def _extremes(varied: keras_tuner.engine.hyperparameters.HyperParameter) -> list[Any]:
-  """The values of a choice, or the ends of a range."""
-  if hasattr(varied, "values"):
-    return list(varied.values)
-  return [getattr(varied, end) for end in ("min_value", "max_value") if hasattr(varied, end)]
+  """The ends of a range, or the values of a choice."""
+  if hasattr(varied, "min_value"):
+    return [varied.min_value, varied.max_value]
+  return list(varied.values)

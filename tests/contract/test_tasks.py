@@ -16,12 +16,12 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from dlpipe.dotted_paths import load_function
 from dlpipe.fingerprint import code_fingerprint, udf_path
 from dlpipe.records import SourcePlan
+from pipeline import kinds
 from pipeline.evaluation import eval_config
 from pipeline.params import TRAIN_NAMES, Role
-from pipeline.settings import value_kinds
 from pipeline.settings.known_settings import known_settings
 from pipeline.settings.reading import make_config
-from pipeline.task import TRAIN_NAMES, Phase
+from pipeline.task import Phase
 from pipeline.tasks import get_task, schema_path, task_names
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -146,7 +146,7 @@ def test_what_may_be_set_does_not_collide_and_is_described(task):
     assert setting.meaning, setting.key
     assert setting.takes != "any value", setting.key
     if setting.tiny is not None:
-      assert value_kinds.fits(setting.kind, setting.tiny), setting.key
+      assert kinds.fits(setting.kind, setting.tiny), setting.key
 
 
 @pytest.mark.parametrize("tiny", [False, True])

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from pipeline.settings import value_kinds
+from pipeline import kinds
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,6 @@ from pipeline.settings import value_kinds
   ],
 )
 def test_words_and_check_agree(kind, words, good, bad):
-  assert value_kinds.in_words(kind) == words
-  assert [value for value in good if not value_kinds.fits(kind, value)] == []
-  assert [value for value in bad if value_kinds.fits(kind, value)] == []
+  assert kinds.in_words(kind) == words
+  assert [value for value in good if not kinds.fits(kind, value)] == []
+  assert [value for value in bad if kinds.fits(kind, value)] == []

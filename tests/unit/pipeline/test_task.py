@@ -77,7 +77,7 @@ with pytest.warns(UserWarning, match="shadows"):
     (
       "params",
       _Incomplete,
-      "must give every setting a default. Missing: batch_size, learning_rate",
+      "a default. Missing: batch_size, learning_rate",
     ),
     ("params", _OutOfBounds, "params: units: Input should be greater than or equal to 1."),
     ("params", _TinyOutOfBounds, "params: units: Input should be greater than or equal to 1."),

@@ -195,7 +195,7 @@ def test_a_task_without_a_reviewed_schema_is_refused_at_once(toy, tmp_path):
     ("params=ToyParams", "hyperparameters={}", "A model's settings are a class, `class MyParams"),
     ("params=ToyParams", "infer_hyperparameters=min", "It is called infer, and returns params"),
     ("units: int = 3", "units: int = None", "params: units: Input should be a valid integer"),
-    ("  units: int = 3", "  units = 3", "line 14: PydanticUserError: A non-annotated attribute"),
+    ("  units: int = 3", "  units = 3", "line 13: PydanticUserError: A non-annotated attribute"),
     ("params=ToyParams", "params=ToyParams()", "params must be a class of pipeline.params.Params"),
   ],
   ids=lambda value: value[:30],
