@@ -8,7 +8,7 @@ import pathlib
 from typing import Any
 
 from dlpipe.errors import BadInputError
-from pipeline.task import MetricGate, Options, Task
+from pipeline.task import Input, MetricGate, Options, Task
 from pipeline.tasks.images import sources
 from pipeline.tasks.images.backbone_names import CNN, check_backbone, check_weights
 from pipeline.tasks.images.features import IMAGE, LABEL, LABEL_ID, PIXELS, SIZE_BUCKET, VOCABULARY
@@ -63,8 +63,16 @@ def _file_bytes(path: Any) -> bytes:
 TASK = Task(
   name="images",
   summary="Image classification with a convolutional network.",
-  input_key=IMAGE,
-  input_kind="file",
+  input=Input(
+    key=IMAGE,
+    kind="file",
+    value=_file_bytes,
+    sample=_sample_input,
+    find_file=_find_file,
+    rule=f"{_HERE}.pictures.servable.faults",
+    bounds=("max_pixels",),
+    describe="pipeline.checks.pictures.describe",
+  ),
   label_key=LABEL,
   label_id_key=LABEL_ID,
   cache_dtypes={PIXELS: "uint8"},
@@ -72,11 +80,6 @@ TASK = Task(
   sources=sources.SOURCES,
   shipped_data=shipped_data,
   data_options=ImageOptions,
-  sample_input=_sample_input,
-  request_value=_file_bytes,
-  find_file=_find_file,
-  input_rule=f"{_HERE}.pictures.servable.faults",
-  input_bounds=("max_pixels",),
   params=ImageParams,
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
   build_model=f"{_HERE}.model.build_model",
@@ -88,7 +91,6 @@ TASK = Task(
   slices=(LABEL, SIZE_BUCKET),
   monitor=("val_accuracy", "max"),
   infer=_infer,
-  describe="pipeline.checks.pictures.describe",
   gates=(
     MetricGate(
       metric="skill",

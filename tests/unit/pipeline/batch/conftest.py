@@ -16,7 +16,10 @@ from pipeline.params import DataOptions
 from pipeline.tasks.sentiment.task import TASK as SENTIMENT
 
 TASK = dataclasses.replace(
-  SENTIMENT, name="toy", data_options=DataOptions, request_value=str
+  SENTIMENT,
+  name="toy",
+  input=dataclasses.replace(SENTIMENT.input, value=str),
+  data_options=DataOptions,
 )
 """
 _FILES = """
@@ -36,7 +39,10 @@ def read(path):
 
 
 TASK = dataclasses.replace(
-  IMAGES, name="blobs", input_key="blob", data_options=DataOptions, request_value=read
+  IMAGES,
+  name="blobs",
+  input=dataclasses.replace(IMAGES.input, key="blob", value=read),
+  data_options=DataOptions,
 )
 """
 

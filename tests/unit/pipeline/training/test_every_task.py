@@ -77,7 +77,7 @@ def prepared(request, tmp_path_factory):
     params=params.replace(
       **dict.fromkeys(params.names_with(Role.EPOCHS), 1), batch_size=_ROWS // 3
     ),
-    bounds={name: options[name] for name in task.input_bounds},
+    bounds={name: options[name] for name in task.input.bounds},
     graph=str(root / "graph"),
     file=str(root / "rows.gz"),
   )

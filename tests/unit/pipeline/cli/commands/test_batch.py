@@ -30,7 +30,10 @@ def value(text):
 
 
 TASK = dataclasses.replace(
-  SENTIMENT, name="toy", data_options=DataOptions, request_value=value
+  SENTIMENT,
+  name="toy",
+  input=dataclasses.replace(SENTIMENT.input, value=value),
+  data_options=DataOptions,
 )
 """
 
