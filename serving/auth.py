@@ -8,7 +8,6 @@ Source of the header and of its answers: RFC 6750.
 from __future__ import annotations
 
 import enum
-import functools
 import hashlib
 import hmac
 import logging
@@ -17,9 +16,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
-
-import grpc
+from typing import NamedTuple
 
 from serving.errors import (
   InvalidArgument,
@@ -28,17 +25,10 @@ from serving.errors import (
   ServingError,
   Unauthenticated,
 )
-from serving.unary_call import Refusing
 
 _LOG = logging.getLogger(__name__)
 _SCHEME = "bearer"
 _TOKEN = re.compile(r"[!-~]+")  # what a header can carry
-_OPEN_SERVICE = "/grpc.health.v1.Health/"  # probes carry no token
-# All that the role predict may call: what is added later is closed to it until it stands here.
-_PREDICT_METHODS = (
-  "/tensorflow.serving.PredictionService/",
-  "/tensorflow.serving.ModelService/GetModelStatus",
-)
 _QUIET_S = 10.0
 
 
@@ -193,46 +183,3 @@ def _role(path: str, number: int, words: Sequence[str]) -> Role:
 
 def _digest(token: str) -> bytes:
   return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-
-class TokenInterceptor(grpc.ServerInterceptor):
-  """Refuses gRPC calls whose token does not allow them; health checks need none."""
-
-  def __init__(self, tokens: Tokens):
-    """Args: the tokens."""
-    self._tokens = tokens
-
-  def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
-    handler = continuation(details)
-    if details.method.startswith(_OPEN_SERVICE):
-      return handler
-    is_known = handler is not None
-    needs = Role.ADMIN if is_known and not _is_for_predict(details.method) else Role.PREDICT
-    try:
-      token = self._tokens.check(_authorization(details.invocation_metadata), needs)
-    except ServingError as err:
-      return self._refusing(err)
-    if needs is Role.ADMIN:
-      _LOG.info("%s is called with the token of line %d", details.method, token.line)
-    return handler
-
-  def _refusing(self, error: ServingError) -> Any:
-    code, message = getattr(grpc.StatusCode, error.grpc_code), error.message
-    tell = functools.partial(self._tokens.refused, error.with_traceback(None), protocol="GRPC")
-
-    def refuse(request: Any, context: Any) -> None:
-      tell(peer=context.peer())
-      context.abort(code, message)
-
-    return Refusing(refuse)
-
-
-def _is_for_predict(method: str) -> bool:
-  service, one_method = _PREDICT_METHODS
-  return method.startswith(service) or method == one_method
-
-
-def _authorization(metadata: Sequence[tuple[str, Any]]) -> str | None:
-  """The header; one that can be no token where it is given twice, so that neither counts."""
-  values = [value for name, value in metadata if name == "authorization"]
-  return ", ".join(values) if values else None

@@ -13,29 +13,29 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving import grpc_server
-from serving.auth import TokenInterceptor, read_tokens
-from serving.batching import BatchingRunner, BatchScheduler
-from serving.batching_parameters import BatchOptions, read_options
+from serving.auth import read_tokens
+from serving.batching.parameters import BatchOptions, read_options
+from serving.batching.scheduler import BatchingRunner, BatchScheduler
 from serving.errors import InvalidArgument, ServingError, Unavailable
 from serving.flags import Flags, without_effect
-from serving.grpc_service import ModelService, PredictionService
-from serving.lifecycle import ModelManager
-from serving.loader import LoadOptions, SavedModelLoader, Wrap
-from serving.model_config import TENSORFLOW
-from serving.profiler import ProfilerProxy
-from serving.protos import MonitoringConfig
-from serving.request_log import RequestLog
+from serving.grpc import grpc_server
+from serving.grpc.profiler import ProfilerProxy
+from serving.grpc.services import ModelService, PredictionService
+from serving.grpc.token_interceptor import TokenInterceptor
+from serving.models.lifecycle import ModelManager
+from serving.models.loader import LoadOptions, SavedModelLoader, Wrap
+from serving.models.model_config import TENSORFLOW
+from serving.models.serving_core import ServingCore
+from serving.models.sessions import Runnable, SessionOptions
+from serving.models.version_source import VersionSource
+from serving.network.tls import http_context, read_ssl_config
+from serving.protos import MonitoringConfig, read_text_proto
 from serving.rest.api import RestApi, RestOptions
 from serving.rest.http_server import HttpServer
 from serving.rest.limits import Limits
 from serving.rest.page import Page
-from serving.serving_core import ServingCore
-from serving.sessions import Runnable, SessionOptions
-from serving.telemetry import Telemetry
-from serving.text_protos import read_text_proto
-from serving.tls import http_context, read_ssl_config
-from serving.version_source import VersionSource
+from serving.telemetry.request_log import RequestLog
+from serving.telemetry.telemetry import Telemetry
 
 _LOG = logging.getLogger(__name__)
 _GRACE_S = 30.0

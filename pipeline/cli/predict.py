@@ -115,19 +115,16 @@ def _ask(task: Task, workspace: str | None, values: list[Any]) -> tuple[list[_An
   # TensorFlow's advice to programmers would stand among the answers.
   quieten_imports(on_screen=True)
   from serving.errors import InvalidArgument, ServingError
-  from serving.model_store import ModelStore
-  from serving.predictor import Predictor
+  from serving.models.local_model import LocalModel, list_models
 
-  store = ModelStore(root)
-  version = max(store.versions(), default=max(list_versions(root)))
-  predictor = Predictor(store)
+  version = max(list_models(root), default=max(list_versions(root)))
   try:
-    store.get(version)
+    model = LocalModel.load(root, version)
   except ServingError as err:
     raise DlpipeError(f"{err.message}\n{ways_out(task.name, workspace, version)}") from err
   try:
     return _answers(
-      lambda some: predictor.predict({task.input_key: some}, version=version),
+      lambda some: model.predict("serving_default", {task.input_key: some}),
       values,
       InvalidArgument,
     ), version

@@ -13,17 +13,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from serving import classification, inference, tensor_json
+from serving import tensor_json
 from serving.auth import Tokens
 from serving.errors import Internal, InvalidArgument, ServingError, Unauthenticated
-from serving.grpc_service import status_response
-from serving.hooks import Hooks
+from serving.models import classification, inference, proto_calls
+from serving.models.servable import ModelSpec, Run
+from serving.models.serving_core import ServingCore
 from serving.rest.json_protos import metadata_body, status_body
 from serving.rest.messages import JSON, Request, Response, html
 from serving.rest.page import Page
 from serving.rest.routes import METADATA, STATUS, Route, find_route, is_api
-from serving.servable import ModelSpec, Run
-from serving.serving_core import ServingCore
+from serving.telemetry.hooks import Hooks
 from serving.tensor_json.budget import Budget, Pool
 from serving.tensor_json.dtypes import Array
 
@@ -206,7 +206,7 @@ class RestApi:
     return Budget(self._reading, max_bytes=self._options.max_request_bytes, ends_at=request.ends_at)
 
   def _status(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
-    return status_body(status_response(self._core.statuses(spec)))
+    return status_body(proto_calls.status_response(self._core.statuses(spec)))
 
   def _metadata(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
     with self._core.acquire(spec) as servable:

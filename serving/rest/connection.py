@@ -15,11 +15,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from serving.errors import ServingError, TooSlow
+from serving.network.tls import AnySocket, is_shaking
 from serving.rest.event_loop import READ, WRITE
 from serving.rest.intake import BETWEEN, BODY, HEAD, MAX_PIPELINED, Intake
 from serving.rest.limits import LINGER_BYTES, LINGER_S, SLOWEST_RATE, BytesInFlight, Limits
 from serving.rest.messages import Request, Response
-from serving.tls import AnySocket, is_shaking
 
 _READ_BYTES = 64 << 10
 _SMALL_BYTES = 64 << 10

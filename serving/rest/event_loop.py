@@ -7,8 +7,8 @@ import selectors
 import socket
 from collections.abc import Callable
 
-from serving.tls import AnySocket
-from serving.turns import Turn, Turns
+from serving.network.tls import AnySocket
+from serving.network.turns import Turn, Turns
 
 _LOG = logging.getLogger(__name__)
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE

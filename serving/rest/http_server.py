@@ -19,15 +19,15 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 
-from serving.descriptors import connections_that_fit
-from serving.durations import Durations
 from serving.errors import DeadlineExceeded, ResourceExhausted, ServingError
+from serving.network.sockets import connections_that_fit
+from serving.network.tls import AnySocket, TlsSocket
+from serving.network.turns import Durations
 from serving.rest.api import RestApi
 from serving.rest.connection import Connection
 from serving.rest.event_loop import READ, EventLoop
 from serving.rest.limits import BytesInFlight, Limits
 from serving.rest.messages import Request, Response
-from serving.tls import AnySocket, TlsSocket
 
 _BACKLOG = 1024
 _LOOK_S = 0.02

@@ -21,9 +21,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from serving.errors import InvalidArgument
+from serving.models.servable import ModelSpec
+from serving.models.serving_core import ServingCore
 from serving.rest.messages import JSON, Request, Response, html
-from serving.servable import ModelSpec
-from serving.serving_core import ServingCore
 
 _LOG = logging.getLogger(__name__)
 _PATH = "/ui"

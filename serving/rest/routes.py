@@ -11,7 +11,7 @@ import re
 from urllib.parse import unquote
 
 from serving.errors import InvalidArgument
-from serving.servable import ModelSpec
+from serving.models.servable import ModelSpec
 
 _API = re.compile(r"(?i)/v1/.*", re.ASCII | re.DOTALL)
 _WHICH = r"(?:(?:/versions/([0-9]+))|(?:/labels/([^/:]+)))?"
