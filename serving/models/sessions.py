@@ -15,13 +15,14 @@ import pathlib
 import re
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.client import pywrap_tf_session
 from tensorflow.python.framework import ops
+from tensorflow.python.saved_model import loader_impl
 
 from serving.errors import DataLoss, Internal, InvalidArgument, NotFound, error_of_code
 from serving.models.op_libraries import register_ops
@@ -176,8 +177,9 @@ class _RunOptions:
     message = tf.compat.v1.RunOptions(timeout_in_ms=timeout_ms, inter_op_thread_pool=pool)
     self.pointer = pywrap_tf_session.TF_NewBufferFromString(message.SerializeToString())
 
-  def __del__(self) -> None:
-    pywrap_tf_session.TF_DeleteBuffer(self.pointer)
+  # A default argument, because at the interpreter's end the module's names are gone before this.
+  def __del__(self, delete: Callable[[Any], None] = pywrap_tf_session.TF_DeleteBuffer) -> None:
+    delete(self.pointer)
 
 
 # Building a graph in Python is not safe from two threads at once: some state is the process's.
@@ -194,7 +196,8 @@ def _load(session: Any, path: pathlib.Path, tags: Sequence[str]) -> Any:
   try:
     with _LOADING, session.graph.as_default():
       register_ops()
-      return tf.compat.v1.saved_model.loader.load(session, list(tags), os.fspath(path))
+      # What `tf.compat.v1.saved_model.load` calls after a warning that it is deprecated.
+      return loader_impl.SavedModelLoader(os.fspath(path)).load(session, list(tags))
   except tf.errors.OpError as err:
     raise error_of_code(err.error_code, str(err.message)) from err
   except RuntimeError as err:  # TensorFlow's for tags that no graph has
