@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from components.errors import DlpipeError
+from dlpipe.errors import DlpipeError
 from pipeline.batch.columns import ModelOutput
 from pipeline.batch.values import plain_values
-from pipeline.sources.op_errors import words_of
+from pipeline.sources.tfrecord.op_errors import words_of
 from serving.errors import (
   DataLoss,
   Internal,

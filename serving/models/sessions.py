@@ -233,7 +233,7 @@ def for_caller(message: str) -> str:
   TensorFlow Serving passes the graph's message through, and so does this server, every word of it,
   with two differences. The names of functions, which fill some hundred characters before the
   sentence, follow it. And if a model refuses an input in words that are for its caller, by an
-  assertion in the scope `servable_input` as `pipeline.signatures` exports it, only these words are
+  assertion in the scope `servable_input` as `pipeline.training.export.signatures` exports it, only these words are
   quoted.
 
   ```python
