@@ -233,8 +233,8 @@ def for_caller(message: str) -> str:
   TensorFlow Serving passes the graph's message through, and so does this server, every word of it,
   with two differences. The names of functions, which fill some hundred characters before the
   sentence, follow it. And if a model refuses an input in words that are for its caller, by an
-  assertion in the scope `servable_input` as `pipeline.training.export.signatures` exports it, only these words are
-  quoted.
+  assertion in the scope `servable_input` (as `pipeline.training.export.signatures` exports it), the
+  caller gets only these words.
 
   ```python
   for_caller("{{function_node f}} In[0] is [1,3]\n\t [[{{node MatMul}}]]")
