@@ -1,4 +1,7 @@
-"""Both of TensorFlow's SavedModel loaders behind one function type, and what neither reports."""
+"""Both of TensorFlow's SavedModel loaders behind one function type, and what neither reports.
+
+Not `serving.models.local_model`: the gate proves that TensorFlow's own loaders can read the model.
+"""
 
 from __future__ import annotations
 
