@@ -12,7 +12,7 @@ from tensorflow_serving.apis import model_pb2
 from serving.models.proto_calls import fill_spec, signature_map
 from serving.models.servable import Servable
 
-# protobuf 5 renamed it.
+# protobuf 5 renamed the option.
 _WITH_DEFAULTS = (
   "always_print_fields_with_no_presence"
   if "always_print_fields_with_no_presence"

@@ -1,4 +1,4 @@
-"""Which call a verb and a path stand for.
+"""Finds the call that a verb and a path stand for.
 
 Source: tensorflow_serving/model_servers/{http_server,http_rest_api_util,http_rest_api_handler}.cc.
 """
@@ -36,7 +36,7 @@ def is_api(target: str) -> bool:
   return _API.fullmatch(target) is not None
 
 
-# Callers ask for the same few paths again and again; what is refused is not kept.
+# Callers ask for the same few paths again and again; refusals are not cached.
 @functools.lru_cache(maxsize=256)
 def find_route(method: str, target: str) -> Route:
   """The call that a request makes.
