@@ -1,4 +1,4 @@
-"""Arrays of several requests to arrays of one batch, and back.
+"""Joins the arrays of several requests to one batch, and splits them again.
 
 Source: tensorflow_serving/batching/{batching_session.cc,batching_util.h}.
 """
@@ -14,10 +14,10 @@ from serving.models.tensors import Array
 
 
 def batch_size(feeds: Mapping[str, Array]) -> int:
-  """The rows of a request.
+  """The number of rows of a request.
 
   Raises:
-    InvalidArgument: an input has none, or not all have as many.
+    InvalidArgument: an input has no rows, or inputs have different numbers of them.
   """
   sizes = set()
   for array in feeds.values():
@@ -30,11 +30,11 @@ def batch_size(feeds: Mapping[str, Array]) -> int:
 
 
 def join(requests: Sequence[Mapping[str, Array]], *, size: int, pads: bool) -> dict[str, Array]:
-  """One set of feeds of the feeds of all requests.
+  """Joins the feeds of all requests.
 
   Args:
-    requests: tensor name to value, of each request; all have the same names.
-    size: the rows to fill up to, with the first row of the last request.
+    requests: for each request tensor name to value; all have the same names.
+    size: the number of rows to fill up to, with the first row of the last request.
     pads: whether requests of different shapes are padded to the largest.
 
   Raises:
@@ -62,12 +62,12 @@ def join(requests: Sequence[Mapping[str, Array]], *, size: int, pads: bool) -> d
 
 
 def split(outputs: Sequence[Array], sizes: Sequence[int], total: int) -> list[list[Array]]:
-  """Of each request its rows of every output.
+  """Splits every output into the rows of each request.
 
   Args:
-    outputs: what the batch gave.
-    sizes: the rows of each request, in order.
-    total: the rows that were fed, with those that filled up.
+    outputs: the outputs of the batch.
+    sizes: number of rows of each request, in order.
+    total: number of rows that were fed, filling rows included.
 
   Raises:
     FailedPrecondition: an output has another number of rows.
@@ -88,7 +88,7 @@ def split(outputs: Sequence[Array], sizes: Sequence[int], total: int) -> list[li
 
 
 def _padded(name: str, arrays: Sequence[Array]) -> list[Array]:
-  """Arrays of one shape but for their rows; each is filled up with its own first value."""
+  """Pads arrays to one shape but for their rows, each with its own first value."""
   if len({array.ndim for array in arrays}) > 1:
     raise InvalidArgument(f"Tensors with name '{name}' from different tasks have different ranks")
   shape = [max(sizes) for sizes in zip(*(array.shape[1:] for array in arrays), strict=True)]

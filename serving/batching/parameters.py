@@ -1,4 +1,4 @@
-"""How requests are put together to batches: reads and checks `BatchingParameters`.
+"""How batches are put together: reads and checks `BatchingParameters`.
 
 Source: session_bundle_config.proto and bundle_factory_util.cc of
 tensorflow_serving/servables/tensorflow.
@@ -19,14 +19,14 @@ class BatchOptions:
   """TensorFlow Serving's parameters with its defaults.
 
   Attributes:
-    max_batch_size: rows of one batch at most.
-    timeout_s: how long a batch waits for more rows after its first.
-    max_enqueued_batches: of one queue, before requests are refused.
+    max_batch_size: most rows of one batch.
+    timeout_s: seconds that a batch waits for more rows after its first.
+    max_enqueued_batches: batches of one queue; beyond them requests are refused.
     threads: batches that run at the same time, over all models.
     allowed_sizes: sizes that batches are padded to; none means any.
     pads_inputs: whether requests of different shapes are padded to one.
     splits_large: whether a request may be larger than a batch.
-    max_execution_size: rows of one run where requests are split.
+    max_execution_size: most rows of one run if requests are split.
   """
 
   max_batch_size: int = 1000

@@ -1,7 +1,7 @@
 """Runs requests that arrive together as one.
 
-One queue for each set of inputs and outputs of each version; a batch goes when it is full, or when
-its first request has waited long enough. Threads for all queues together run the batches.
+Each set of inputs and outputs of each version has a queue. A batch runs when it is full, or when
+its first request has waited long enough. The same threads run the batches of all queues.
 Source: tensorflow_serving/batching/batching_session.cc, tensorflow/core/kernels/batching_util/
 shared_batch_scheduler.h.
 """
@@ -85,7 +85,12 @@ class BatchScheduler:
   """The threads that run the batches of all models."""
 
   def __init__(self, threads: int, on_batch: Callable[[float], None] | None = None):
-    """Args: how many; told the seconds that each batch's first request waited."""
+    """Starts the threads.
+
+    Args:
+      threads: how many batches run side by side.
+      on_batch: told how many seconds the first request of each batch waited.
+    """
     self._queues: collections.deque[_Queue] = collections.deque()
     self._changed = threading.Condition()
     self._on_batch = on_batch
@@ -93,12 +98,12 @@ class BatchScheduler:
       threading.Thread(target=self._work, name=f"batch {number}", daemon=True).start()
 
   def open(self, queue: _Queue) -> None:
-    """Serves a queue from now on."""
+    """Adds a queue."""
     with self._changed:
       self._queues.append(queue)
 
   def close(self, queue: _Queue) -> None:
-    """Forgets an empty queue."""
+    """Removes a queue if it is empty."""
     with self._changed:
       self._queues.remove(queue)
 
@@ -142,10 +147,16 @@ class BatchScheduler:
 
 
 class BatchingRunner(Runnable):
-  """Something that runs graphs, with batches in front of it."""
+  """Runs requests in batches on another `Runnable`."""
 
   def __init__(self, runner: Runnable, scheduler: BatchScheduler, options: BatchOptions):
-    """Args: what runs a batch, the threads to do it in, how to put batches together."""
+    """Waits for requests.
+
+    Args:
+      runner: runs a batch.
+      scheduler: the threads that do so.
+      options: how batches are put together.
+    """
     self._runner = runner
     self._scheduler = scheduler
     self._options = options
@@ -199,14 +210,14 @@ class BatchingRunner(Runnable):
     results = []
     for task in tasks:
       if task.error is not None:
-        # An error of its own for each caller: raising adds a traceback to it.
+        # Each caller gets its own error, because raising adds a traceback to it.
         raise error_of_code(task.error.grpc_code, task.error.message)
       results.append(task.outputs or [])
     return results
 
 
 def _run(queue: _Queue, batch: _Batch) -> None:
-  """Runs a batch and tells every task; nobody's error or absence may stop the thread."""
+  """Runs a batch and finishes every task; no error and no caller that left stops the thread."""
   now = time.monotonic()
   tasks = []
   for task in batch.tasks:

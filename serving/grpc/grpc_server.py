@@ -1,4 +1,4 @@
-"""The gRPC port: address, credentials, limits, and which services it has.
+"""The gRPC port: address, credentials, limits and the health service.
 
 Source: tensorflow_serving/model_servers/server.cc.
 """
@@ -20,12 +20,12 @@ from serving.protos import HealthCheckRequest, HealthCheckResponse
 
 _HEALTH = "grpc.health.v1.Health"
 _SERVING = 1
-# A call's headers; beyond half of it gRPC refuses some at random.
+# Headers of a call; gRPC refuses some at random beyond half of it.
 _MAX_METADATA_BYTES = 32 << 10
-# Calls at a time, of each connection.
+# Calls at a time on each connection.
 _MAX_STREAMS = 1024
 _KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS = 120_000, 20_000
-_ONE_BYTE = 0x80  # above, a length takes more
+_ONE_BYTE = 0x80  # lengths from here on take more bytes
 # What TensorFlow Serving registers; anything else is NOT_FOUND.
 _HEALTHY_NAMES = ("", "ModelService", "PredictionService")
 
@@ -44,14 +44,13 @@ def make_server(
   """A gRPC server without services and ports.
 
   Args:
-    threads: that answer what takes long.
-    interceptors: gRPC's.
-    answers_at_once: whether a quick call may be answered by the thread that read it.
-    max_request_bytes: of a message, as it is sent and as it is inflated. Here and below, 0 is no
-      limit.
+    threads: threads for calls that take long.
+    interceptors: gRPC's interceptors.
+    answers_at_once: whether the thread that read a quick call may answer it.
+    max_request_bytes: size of a message, as sent and as inflated. Here and below, 0 means no limit.
     max_concurrent_requests: more are refused.
-    header_timeout_s: for a connection's handshake.
-    idle_timeout_s: between two calls of a connection, which then closes.
+    header_timeout_s: seconds for a connection's handshake.
+    idle_timeout_s: seconds between two calls, after which a connection closes.
     channel_arguments: `k=v,k=v`; they override all of these.
   """
   arguments: dict[str, Any] = {
@@ -60,7 +59,7 @@ def make_server(
     "grpc.absolute_max_metadata_size": _MAX_METADATA_BYTES,
     "grpc.max_concurrent_streams": _MAX_STREAMS,
     "grpc.max_allowed_incoming_connections": connection_share(),
-    # A peer that is gone without a word.
+    # For a peer that is gone without a word.
     "grpc.keepalive_time_ms": _KEEPALIVE_MS,
     "grpc.keepalive_timeout_ms": _KEEPALIVE_TIMEOUT_MS,
     **_timeouts(header_timeout_s, idle_timeout_s),
@@ -94,15 +93,15 @@ def _timeouts(header_timeout_s: float, idle_timeout_s: float) -> dict[str, Any]:
 
 
 def first_field(message: bytes) -> bytes:
-  """A message's first field where it is short: in our requests that is which model is meant."""
+  """The first field of a message if it is short: in our requests it names the model."""
   return message[: 2 + message[1]] if len(message) > 1 and message[1] < _ONE_BYTE else b""
 
 
 def read_channel_arguments(text: str) -> dict[str, int | str]:
-  """`k=v,k=v`; a value that is a whole number is one.
+  """Reads `k=v,k=v`; whole numbers become int.
 
   Raises:
-    InvalidArgument: a part is no `k=v`.
+    InvalidArgument: a part is not of the form `k=v`.
   """
   found: dict[str, int | str] = {}
   for part in filter(None, text.split(",")):
@@ -118,7 +117,7 @@ def read_credentials(ssl_config_file: str) -> Any:
 
   Raises:
     ServingError: the file cannot be read.
-    InvalidArgument: keys are missing or are none.
+    InvalidArgument: keys are missing or cannot be used.
   """
   config = read_ssl_config(ssl_config_file)
   return grpc.ssl_server_credentials(
@@ -132,7 +131,7 @@ def open_port(server: Any, address: str, credentials: Any = None) -> int:
   """Listens on `host:port` or `unix:path`; returns the port.
 
   Raises:
-    Unavailable: the address cannot be had.
+    Unavailable: the server cannot listen there.
     FailedPrecondition: the credentials cannot be used.
   """
   try:

@@ -1,9 +1,9 @@
 """A gRPC server for unary methods that answers quick calls in the thread that reads them.
 
 gRPC's own Python server reads all events in one thread, and each call goes from it to a thread of a
-pool and back several times, which costs more than a small model does. This one stands on
-`grpc._cython.cygrpc`, as gRPC's own does, and gRPC does not promise to keep that: `is_possible`
-tells whether the release at hand has what is used here. See
+pool and back several times, which costs more than a small model does. This server uses
+`grpc._cython.cygrpc`, as gRPC's own does, and gRPC does not promise to keep it: `is_possible` tells
+whether the installed release has the parts used here. See
 docs/decisions/0016-own-loop-for-grpc.md.
 """
 
@@ -24,13 +24,13 @@ from serving.grpc.unary_call import Answer, CallDetails, Refusing, UnaryCall, en
 from serving.network.turns import Durations, Turn, Turns
 
 _LOG = logging.getLogger(__name__)
-# Calls that the network may hand over before the next one is asked for.
+# Calls that the network may hand over before the server asks for more.
 _ASKED_AHEAD = 4
 _TOO_MANY = Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "Concurrent RPC limit exceeded!")
 
 
 def is_possible() -> bool:
-  """Whether this release of gRPC has the parts that the server is made of, in the shapes used."""
+  """Whether this release of gRPC has the parts that the server uses, in the same shapes."""
   try:
     cygrpc.Server([], False).register_completion_queue(cygrpc.CompletionQueue())
     ending(Answer(grpc.StatusCode.OK, response=b""))
@@ -55,13 +55,13 @@ class PollingServer(grpc.Server):
     """Makes a server without services and ports.
 
     Args:
-      threads: for what takes long.
+      threads: threads for calls that take long.
       options: gRPC's channel arguments.
       interceptors: gRPC's.
-      max_concurrent_calls: more are refused; 0 is no limit.
-      answers_at_once: whether a quick call may be answered by the thread that read it, one after
-        the other; batches need them side by side.
-      kind_of: messages of one method for which it returns the same are expected to take as long.
+      max_concurrent_calls: more are refused; 0 means no limit.
+      answers_at_once: whether the thread that read a quick call may answer it, one after the other;
+        batches need calls side by side.
+      kind_of: messages of one method with the same kind are expected to take the same time.
     """
     self._queue = cygrpc.CompletionQueue()
     self._server = cygrpc.Server([(key.encode(), _encoded(of)) for key, of in options], False)
@@ -76,7 +76,7 @@ class PollingServer(grpc.Server):
     self._durations = Durations() if answers_at_once else None
     self._kind_of = kind_of
     self._limit = max_concurrent_calls
-    # How many count towards the limit, and how many may still ask something of the queue.
+    # How many calls count towards the limit, and how many still use the queue.
     self._open = self._calls = 0
     self._lock = threading.Lock()
     self._is_started = self._is_stopping = self._is_shut = self._is_closed = False
@@ -115,9 +115,9 @@ class PollingServer(grpc.Server):
     return not self._stopped.wait(timeout)
 
   def _take(self, call: UnaryCall, message: bytes | None) -> None:
-    """Has a call answered: here where it is quick.
+    """Answers a call: in this thread if it is quick.
 
-    It counts from here on: one whose message never comes keeps nobody else out.
+    The call counts from here on, so that a call without a message keeps no other out.
     """
     if message is None:
       self._send(call, call.no_message())
@@ -138,14 +138,14 @@ class PollingServer(grpc.Server):
   def _answer(self, call: UnaryCall, message: bytes, kind: Hashable) -> None:
     started = time.monotonic()
     answer = call.handle(message)
-    # From refusals there is nothing to learn, and their kinds may be anything.
+    # Refusals teach nothing, and their kinds may be anything.
     if answer.response is not None and self._durations is not None:
       self._durations.learn(kind, time.monotonic() - started)
     self._end(call, answer)
 
   def _end(self, call: UnaryCall, answer: Answer) -> None:
     with self._lock:
-      self._open -= 1  # before its caller, who may count on it, can know
+      self._open -= 1  # before its caller knows, who may count on it
     self._send(call, answer)
 
   def _send(self, call: UnaryCall, answer: Answer) -> None:
@@ -155,7 +155,7 @@ class PollingServer(grpc.Server):
       self._leave()
 
   def _is_quick(self, kind: Hashable, size: int) -> bool:
-    # With many threads held up by what was expected to be quick, expectations are worth little.
+    # If many threads are held up by calls that seemed quick, the expectations are worth little.
     return (
       self._durations is not None
       and self._durations.is_short(kind, size)
@@ -176,7 +176,7 @@ class PollingServer(grpc.Server):
       except Exception:
         _LOG.exception("A gRPC call failed")
       self._turns.end(turn)
-      del event  # it keeps its call in memory, and the next one may be far
+      del event  # it keeps its call in memory, and the next event may be far away
 
   def _ask(self) -> None:
     with self._lock:
@@ -195,7 +195,7 @@ class PollingServer(grpc.Server):
       self._leave()
 
   def _begin(self, event: Any) -> Answer | None:
-    """Begins a call; returns what it is refused with instead."""
+    """Begins a call, or returns its refusal."""
     method = event.call_details.method.decode("utf-8", "replace")
     try:
       handler = self._find(CallDetails(method, event.invocation_metadata))
@@ -213,14 +213,14 @@ class PollingServer(grpc.Server):
     return None
 
   def _leave(self) -> None:
-    """A call asks nothing more of the queue."""
+    """Notes that a call no longer uses the queue."""
     with self._lock:
       self._calls -= 1
     if self._is_shut:
       self._close_if_over()
 
   def _on_shutdown(self, _: Any) -> None:
-    """For the network no call is left; cancelled ones may still be with their handlers."""
+    """Notes that the network has no call left; handlers of cancelled calls may still run."""
     with self._lock:
       self._is_shut = True
     self._close_if_over()

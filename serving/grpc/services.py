@@ -37,7 +37,7 @@ from serving.telemetry.hooks import Hooks
 _LOG = logging.getLogger(__name__)
 _STATUS_CODES = {code.name: code for code in grpc.StatusCode}
 _MAX_MESSAGE = 1024
-# gRPC has the end of time for a caller without a deadline: more than TensorFlow and locks take.
+# Without a deadline gRPC gives the end of time, a number too large for TensorFlow and locks.
 _LONGEST_S = 1e6
 
 
@@ -52,7 +52,14 @@ class PredictionService:
     check_method: bool = False,
     as_content: bool = False,
   ):
-    """Args: what answers; who is told; two of TensorFlow Serving's flags."""
+    """Registers nothing yet.
+
+    Args:
+      core: the models.
+      hooks: told of every request and its outcome.
+      check_method: whether Predict refuses signatures of other methods.
+      as_content: whether answers use `tensor_content`.
+    """
     self._core = core
     self._hooks = hooks or Hooks()
     self._check_method = check_method
@@ -135,8 +142,8 @@ class PredictionService:
     return response
 
   def _refuse(self, api: str, spec: ModelSpec, context: Any, err: Exception) -> Any:
-    # Not where it is caught: an error in a variable of a frame that it came through is a cycle, and
-    # keeps the request until the collector comes.
+    # In a function of its own: an error that a variable of its own traceback's frame refers to is a
+    # cycle, which keeps the request in memory until the garbage collector runs.
     error = _as_serving_error(err)
     self._hooks.refused(api, "GRPC", spec.name, error)
     return _abort(context, error)
@@ -146,7 +153,13 @@ class ModelService:
   """GetModelStatus and HandleReloadConfigRequest."""
 
   def __init__(self, core: ServingCore, hooks: Hooks | None = None, *, with_reload: bool = True):
-    """Args: what answers; who knows the metrics that a reload may ask for; whether one may."""
+    """Registers nothing yet.
+
+    Args:
+      core: the models.
+      hooks: knows the metrics that a reload may ask for.
+      with_reload: whether the configuration may be replaced.
+    """
     self._core = core
     self._with_reload = with_reload
     self._hooks = hooks or Hooks()
@@ -186,7 +199,7 @@ class ModelService:
 
 
 def seconds_left(context: Any) -> float | None:
-  """Until the caller's deadline; None where there is none."""
+  """Seconds until the caller's deadline; None if there is none."""
   left = context.time_remaining()
   return left if left is not None and left < _LONGEST_S else None
 
@@ -203,7 +216,7 @@ def _register(server: Any, service: str, methods: Mapping[Callable[..., Any], An
 
 
 def _handler(call: Callable[[Any, Any], Any], request_class: Any) -> Any:
-  """Reads the message itself: gRPC's Python keeps what it holds for a call that it cannot read."""
+  """Parses the message here: gRPC's Python leaks the message of a call that it cannot parse."""
 
   def handle(message: bytes, context: Any) -> Any:
     try:

@@ -1,4 +1,4 @@
-"""One call of a unary gRPC method, on `grpc._cython.cygrpc`: its message in, its answer out.
+"""One call of a unary gRPC method, on `grpc._cython.cygrpc`: takes its message, sends its answer.
 
 Used by `serving.grpc.polling_server`. Each event of a call is handed to the function that asked for
 it.
@@ -21,7 +21,7 @@ _NO_FLAGS = 0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CallDetails(grpc.HandlerCallDetails):
-  """What interceptors and services are shown of a call."""
+  """What interceptors and services see of a call."""
 
   method: str
   invocation_metadata: Sequence[tuple[str, str | bytes]]
@@ -63,19 +63,23 @@ class Context:
 
 
 class Refusing(grpc.RpcMethodHandler):
-  """The method of a call that is refused whatever it asks: its message is not waited for."""
+  """The method of a call that is refused in any case: nobody waits for its message."""
 
   request_streaming = response_streaming = False
   request_deserializer = response_serializer = None
   unary_stream = stream_unary = stream_stream = None
 
   def __init__(self, refuse: Callable[[Any, Any], None]):
-    """Args: aborts the context that it is given beside a message."""
+    """Takes the function that refuses.
+
+    Args:
+      refuse: called with a message and a context, which it aborts.
+    """
     self.unary_unary = refuse
 
 
 class Answer(NamedTuple):
-  """What a call ends with: a status, and the response where it is good."""
+  """The end of a call: a status, and a response if the status is OK."""
 
   code: grpc.StatusCode
   details: str = ""
@@ -95,7 +99,13 @@ class UnaryCall:
     handler: grpc.RpcMethodHandler,
     on_message: Callable[[UnaryCall, bytes | None], None],
   ):
-    """Args: the call's first event; its method's; told of the message, None where there is none."""
+    """Asks for nothing yet.
+
+    Args:
+      event: the call's first event.
+      handler: the method's handler.
+      on_message: called with this call and its message, None if the caller sent none.
+    """
     self._handler, self._on_message = handler, on_message
     self._rpc = event.call
     self._context = Context(event)
@@ -107,7 +117,7 @@ class UnaryCall:
     self._rpc.start_server_batch((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), self._receive)
 
   def watch(self) -> None:
-    """Asks to be told when the caller leaves, where the call will not be answered at once."""
+    """Asks to be told when the caller leaves, for a call that is not answered at once."""
     self._is_watched = True
     self._rpc.start_server_batch((cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS),), self._close)
 
@@ -130,7 +140,7 @@ class UnaryCall:
       return Answer(grpc.StatusCode.UNKNOWN, f"Exception calling application: {err}")
 
   def no_message(self) -> Answer:
-    """What a call without a message is refused with."""
+    """The refusal of a call without a message."""
     method = self.method.decode("utf-8", "replace")
     return Answer(
       grpc.StatusCode.UNIMPLEMENTED, f'"{method}" requires exactly one request message.'
@@ -168,4 +178,4 @@ def ending(answer: Answer) -> list[Any]:
 
 
 def _ended(_: Any) -> None:
-  """There is nothing to do when the last has gone out."""
+  """Does nothing: the last message has gone out."""

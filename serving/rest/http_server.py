@@ -57,10 +57,19 @@ class HttpServer:
     answers_at_once: bool = True,
     tls: ssl.SSLContext | None = None,
   ):
-    """Args: what answers, where to listen, how many at once, what is taken in, 0 is no limit; TLS.
+    """Opens no port yet.
 
-    `answers_at_once` is whether a quick request may be answered by the thread that read it, one
-    after the other; batches need them side by side.
+    Args:
+      api: answers the requests.
+      host: the address to listen on.
+      port: the port to listen on; 0 takes a free one.
+      threads: workers, for requests that take long.
+      timeout_s: seconds after which a request is answered with an error.
+      limits: what is read of a caller.
+      max_concurrent_requests: more are refused; 0 means no limit.
+      answers_at_once: whether the thread that read a quick request may answer it, one after the
+        other; batches need requests side by side.
+      tls: the certificates; None for plain HTTP.
     """
     self._api = api
     self._address = (host, port)

@@ -1,4 +1,4 @@
-"""What is told about requests: metrics and the request log. Each may be absent."""
+"""What both faces report of requests; the metrics and the request log listen."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from serving.models.tensors import Array
 
 
 class Hooks:
-  """Does nothing; the server uses `serving.telemetry.telemetry.Telemetry`."""
+  """Ignores every report. The server uses the subclass `Telemetry`."""
 
   def answered(self, api: str, protocol: str, model: str, seconds: float, run: Run) -> None:
-    """A request got its answer, after so many seconds."""
+    """A request got its answer after so many seconds."""
 
   def refused(self, api: str, protocol: str, model: str, error: ServingError) -> None:
     """A request got an error."""
@@ -43,7 +43,7 @@ class Hooks:
     """Serialized tf.Examples of a REST Classify or Regress that got its answer."""
 
   def totals(self, names: Iterable[str]) -> dict[str, float]:
-    """The sums over all labels of the named counters, where they are known."""
+    """The sums over all labels of those named counters that exist."""
     return {}
 
   def exposition(self) -> bytes:

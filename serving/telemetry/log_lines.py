@@ -1,4 +1,4 @@
-"""Log lines that cannot be forged: what a request or a file brings stays within its line."""
+"""Log lines that cannot be forged: text of a request or a file stays within its line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LineFormatter(logging.Formatter):
 
 
 def escaped(text: str) -> str:
-  """The text with Python's escapes for what would not be seen, or would end the line."""
+  """The text with Python's escapes for characters that are invisible or end the line."""
   if text.isprintable():
     return text
   return "".join(

@@ -1,4 +1,4 @@
-"""Counters and histograms, and Prometheus' text format of them.
+"""Counters and histograms in Prometheus' text format.
 
 Names are TensorFlow's with each character but letters, digits and `_` replaced by `:`.
 Source: tensorflow_serving/util/prometheus_exporter.cc.
@@ -24,7 +24,12 @@ class Counter:
   kind = "counter"
 
   def __init__(self, name: str, labels: Sequence[str]):
-    """Args: TensorFlow's name, such as `/tensorflow/serving/request_count`; its labels' names."""
+    """Starts without values.
+
+    Args:
+      name: TensorFlow's name, such as `/tensorflow/serving/request_count`.
+      labels: names of the labels.
+    """
     self.name = _NO_NAME.sub(":", name)
     self.labels = tuple(labels)
     self._values: dict[Labels, int] = {}
@@ -62,7 +67,13 @@ class Histogram:
   kind = "histogram"
 
   def __init__(self, name: str, labels: Sequence[str], bounds: Sequence[float]):
-    """Args: as of a `Counter`; the upper bounds, ascending."""
+    """Starts without values.
+
+    Args:
+      name: as for `Counter`.
+      labels: as for `Counter`.
+      bounds: upper bounds of the buckets, ascending.
+    """
     self.name = _NO_NAME.sub(":", name)
     self.labels = tuple(labels)
     self._bounds = tuple(bounds)
@@ -110,7 +121,7 @@ def exposition(metrics: Sequence[Counter | Histogram]) -> bytes:
 
 
 def _bounded(labels: Labels, known: Mapping[Labels, object]) -> Labels:
-  """The labels, or empty ones where there are too many: callers choose the names of models."""
+  """The labels, or empty ones if there are too many: callers choose the names of models."""
   if labels in known or len(known) < _MOST_LABELS:
     return labels
   return ("",) * len(labels)

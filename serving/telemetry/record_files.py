@@ -1,7 +1,7 @@
-"""TFRecord files that have their name when they are complete, and hold whole records alone.
+"""TFRecord files that get their name when they are complete and hold only whole records.
 
-Until then a file's name begins with a point, and its writer holds a lock on it. The kernel gives
-the lock back when the writer ends, however it ends; what it leaves, `recover` completes.
+Until then a file's name begins with a point, and its writer holds a lock on it. The kernel releases
+the lock when the writer ends in any way; `recover` completes the file that is left.
 
 Source of the format: tensorflow/core/lib/io/record_writer.h.
 """
@@ -20,7 +20,7 @@ import tensorflow as tf
 
 _LOG = logging.getLogger(__name__)
 _FRAME_BYTES = 16  # length and two checksums, around each record
-# What a full or a lost disk makes of writing, reading and renaming.
+# Errors of writing, reading and renaming on a disk that is full or lost.
 ERRORS = (OSError, tf.errors.OpError)
 _numbers = itertools.count(1)
 
@@ -29,12 +29,15 @@ class RecordFile:
   """A file that is being written.
 
   Attributes:
-    opened_at: on the monotonic clock, in seconds.
+    opened_at: seconds on the monotonic clock.
     size: bytes of the whole records in it.
   """
 
   def __init__(self, folder: pathlib.Path):
-    """Args: where to; it is made if need be.
+    """Opens a new file.
+
+    Args:
+      folder: where to write; it is made if it is missing.
 
     Raises:
       OSError, tf.errors.OpError: it cannot be made.
@@ -59,13 +62,13 @@ class RecordFile:
     self.size += len(record) + _FRAME_BYTES
 
   def complete(self) -> None:
-    """Gives the file its name; a file without a whole record goes.
+    """Gives the file its name, or deletes it if it has no whole record.
 
     Raises:
       OSError: it cannot be cut or renamed.
     """
     try:
-      with contextlib.suppress(*ERRORS):  # it tries once more what it could not write
+      with contextlib.suppress(*ERRORS):  # closing tries once more to write the rest
         self._writer.close()
       _finish(self._hidden, self.size)
     finally:
@@ -73,7 +76,7 @@ class RecordFile:
 
 
 def recover(root: pathlib.Path) -> None:
-  """Completes the files below `root` whose writers are no more, and logs it."""
+  """Completes the files below `root` whose writers have ended, and logs it."""
   for hidden in sorted(root.glob("*/*/.requests-*.tfrecord")):
     try:
       lock = os.open(hidden, os.O_RDWR)
@@ -92,7 +95,7 @@ def recover(root: pathlib.Path) -> None:
         lost,
       )
     except BlockingIOError:
-      pass  # another server writes it
+      pass  # another server is writing it
     except ERRORS as err:
       _LOG.warning("%s was left unfinished and cannot be completed: %s", hidden, err)
     finally:
@@ -108,7 +111,7 @@ def _finish(hidden: pathlib.Path, size: int) -> None:
 
 
 def _whole_records(path: pathlib.Path) -> tuple[int, int]:
-  """How many sound records a file begins with, and their bytes."""
+  """Number and bytes of the undamaged records at the start of a file."""
   count = size = 0
   with contextlib.suppress(tf.errors.DataLossError):
     for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():

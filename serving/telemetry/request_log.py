@@ -2,10 +2,10 @@
 
     <dir>/<model>/span-<days since 1970>/requests-<time>-<number>.tfrecord
 
-is a layout that TFX's ExampleGen reads again, with the pattern `span-{SPAN}/*` and the payload
-format FORMAT_PROTO. A file gets this name when it is complete; until then it begins with a point.
-A thread of its own writes; where it cannot keep up or the disk takes no more, records are dropped
-and counted, and no request waits. What an earlier server left unfinished is completed at the start.
+is a layout that TFX's ExampleGen reads, with the pattern `span-{SPAN}/*` and the payload format
+FORMAT_PROTO. A file gets this name when it is complete; until then its name begins with a point. A
+separate thread writes. If it cannot keep up, or the disk is full, records are dropped and counted,
+and no request waits. Files that an earlier server left unfinished are completed at the start.
 """
 
 from __future__ import annotations
@@ -52,7 +52,13 @@ class RequestLog:
     max_file_bytes: int = 64 << 20,
     max_file_age_s: float = 600.0,
   ):
-    """Args: the folder, the fraction to write, and when a file is complete.
+    """Starts the thread that writes.
+
+    Args:
+      root: the folder; it is made if it is missing.
+      sample: the fraction of requests to write.
+      max_file_bytes: size at which a file is complete.
+      max_file_age_s: seconds after which a file is complete.
 
     Raises:
       FailedPrecondition: the folder cannot be made.
@@ -170,7 +176,7 @@ class RequestLog:
   def _write(self, record: Any) -> None:
     now = time.time()
     record.log_metadata.timestamp_secs = int(now)
-    # A model's name may hold what a file's name must not.
+    # A model's name may have characters that a file's name must not have.
     model = record.log_metadata.model_spec.name.replace("/", "_").lstrip(".") or "_"
     folder = self._root / model / f"span-{int(now) // _DAY_S}"
     try:
@@ -199,7 +205,7 @@ class RequestLog:
     self._report()
 
   def _report(self) -> None:
-    """Says what is lost, at once and then now and then: a full disk loses every request."""
+    """Logs lost records, at once and then at intervals: a full disk loses every request."""
     if time.monotonic() - self._reported_at < _REPORTED_EVERY_S:
       return
     if self._lost:

@@ -1,4 +1,4 @@
-"""The hooks of a running server: counts, times, and hands requests to the log.
+"""The hooks of a running server: counts and times requests, and hands them to the log.
 
 Names and labels of the metrics: tensorflow_serving/servables/tensorflow/util.cc,
 tensorflow_serving/batching/batching_session.cc.
@@ -29,10 +29,14 @@ _US = 1e6
 
 
 class Telemetry(Hooks):
-  """Metrics always; the request log where there is one."""
+  """Keeps metrics, and logs requests if there is a log."""
 
   def __init__(self, log: RequestLog | None = None):
-    """Args: the log."""
+    """Starts all counters at 0.
+
+    Args:
+      log: the request log; None if there is none.
+    """
     self._log = log
     self._requests = Counter(_PREFIX + "request_count", ("model_name", "status"))
     self._latency = Histogram(
@@ -67,12 +71,12 @@ class Telemetry(Hooks):
     self._requests.add((model, error.grpc_code))
 
   def warmed_up(self, path: pathlib.Path, status: str, count: int, seconds: float) -> None:
-    """A version's recorded requests have been sent."""
+    """Counts the recorded requests that a version answered before it was available."""
     self._warmup.add((str(path), status), seconds * _US)
     self._warmup_records.add((str(path), status), count)
 
   def batched(self, seconds: float) -> None:
-    """A batch starts to run; its first request waited so long."""
+    """Counts a batch that starts to run, and how many seconds its first request waited."""
     self._queued.add((), seconds * _US)
     self._batches.add(())
 
