@@ -1,4 +1,4 @@
-"""The command line of the model server: TensorFlow Serving's flags in, a running server out.
+"""The command line of the model server: reads TensorFlow Serving's flags and runs a server.
 
 Imports TensorFlow only when the flags are right.
 """

@@ -22,18 +22,18 @@ _INPUTS, _CLASSES, _SCORES, _OUTPUTS = "inputs", "classes", "scores", "outputs"
 
 @dataclasses.dataclass(frozen=True)
 class Classes:
-  """What Classify answers.
+  """The answer of Classify.
 
   Attributes:
-    labels: `[batch, classes]` bytes; None where the model gives none.
-    scores: `[batch, classes]` float32; None where the model gives none.
+    labels: `[batch, classes]` bytes; None if the model gives no labels.
+    scores: `[batch, classes]` float32; None if the model gives no scores.
   """
 
   labels: Array | None
   scores: Array | None
 
   def rows(self) -> list[list[tuple[bytes, float]]]:
-    """Of each example the (label, score) pairs; what is missing is `b""` and 0."""
+    """(label, score) pairs of each example; missing ones are `b""` and 0."""
     given = self.labels if self.labels is not None else self.scores
     shape = given.shape if given is not None else (0, 0)
     labels = self.labels.tolist() if self.labels is not None else [[b""] * shape[1]] * shape[0]
@@ -76,7 +76,7 @@ def regress(
 
 
 def to_batch(examples: Sequence[bytes]) -> Array:
-  """`[batch]` strings of serialized tf.Examples; refuses none at all."""
+  """`[batch]` strings of serialized tf.Examples; refuses an empty batch."""
   if not examples:
     raise InvalidArgument("Input is empty.")
   batch = np.empty(len(examples), object)

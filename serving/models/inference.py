@@ -1,6 +1,6 @@
 """Predict and MultiInference on a loaded version: checks in TensorFlow Serving's order and words.
 
-Knows arrays, signatures and sessions; neither HTTP nor gRPC. Source of all rules and texts:
+It knows arrays, signatures and sessions, but neither HTTP nor gRPC. Source of all rules and texts:
 tensorflow_serving/servables/tensorflow/{predict_util,multi_inference}.cc.
 """
 
@@ -27,7 +27,7 @@ PREDICT = "tensorflow/serving/predict"
 
 
 def as_it_is(array: Array) -> Array:
-  """For inputs that are arrays already."""
+  """Returns an input that is an array already."""
   return array
 
 
@@ -41,24 +41,24 @@ def predict(
   read: Callable[[Any], Array] = as_it_is,
   check_method: bool = False,
 ) -> dict[str, Array]:
-  """Runs a signature. Only types are checked against it: shapes are the graph's to accept.
+  """Runs a signature. Checks names and leaves types and shapes to the graph.
 
   Args:
     servable: the version to run.
     inputs: input name to value.
-    signature_name: which signature.
+    signature_name: the signature to run.
     output_filter: the outputs to compute; none means all.
-    run: the run that this is.
+    run: takes the time limit, and the seconds that the run took.
     read: makes an array of a value, or raises `TensorParseError`.
-    check_method: whether the signature must be one that Predict is for.
+    check_method: whether signatures of other methods are refused.
 
   Returns:
-    Output name to array, in the names' order; strings are bytes.
+    Output name to array, sorted by name; strings are bytes.
 
   Raises:
-    FailedPrecondition: there is no such signature.
+    NoSignature: the model has no such signature.
     InvalidArgument: inputs or outputs are not the signature's.
-    ServingError: what the runtime says.
+    ServingError: the runtime's error.
   """
   signature = servable.signatures.get(signature_name)
   if signature is None:
@@ -81,12 +81,12 @@ def multi_inference(
 
   Args:
     servable: the version to run.
-    tasks: of each the signature's name and its method.
+    tasks: pairs of a signature's name and its method.
     examples: serialized tf.Examples.
-    run: the run that this is.
+    run: takes the time limit, and the seconds that the run took.
 
   Returns:
-    In the order of the tasks: `Classes`, or `[batch]` float32.
+    For each task in order `Classes`, or `[batch]` float32.
   """
   plans: list[tuple[str, str, str, dict[str, str]]] = []
   for signature_name, method in tasks:

@@ -1,8 +1,8 @@
 """Loads and unloads versions so that a model never stops answering while it changes.
 
-The rules, per model: while a new version loads the old one serves; the old one goes when the new
-one is available, so a version that fails to load changes nothing; an unload waits for the requests
-that hold the version. Source: tensorflow_serving/core/{aspired_versions_manager,
+The rules for each model: While a new version loads, the old one serves. The old one is unloaded
+when the new one is available, so a version that fails to load changes nothing. An unload waits for
+the requests that hold the version. Source: tensorflow_serving/core/{aspired_versions_manager,
 availability_preserving_policy,loader_harness,servable_state_monitor}.
 """
 
@@ -34,7 +34,7 @@ class State(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True)
 class VersionStatus:
-  """What is known of one version; the error says why it ended."""
+  """The state of one version; the error says why it ended."""
 
   version: int
   state: State
@@ -42,14 +42,14 @@ class VersionStatus:
 
 
 class Loader:
-  """How a version gets into memory and out of it."""
+  """Loads and unloads versions."""
 
   def load(self, name: str, version: int, path: pathlib.Path) -> Servable:
-    """Returns it ready to answer; raises `ServingError`."""
+    """Returns a version that is ready to answer; raises `ServingError`."""
     raise NotImplementedError
 
   def unload(self, servable: Servable) -> None:
-    """Frees it; nobody holds it any more."""
+    """Frees a version that no request holds any more."""
     raise NotImplementedError
 
 
@@ -76,15 +76,22 @@ class ModelManager:
     max_load_retries: int = 5,
     load_retry_interval_s: float = 60.0,
   ):
-    """Args: how to load, how many at once, how often again and how long to wait in between."""
+    """Loads nothing yet.
+
+    Args:
+      loader: loads and unloads versions.
+      load_threads: how many versions load at the same time.
+      max_load_retries: how often a load that failed is tried again.
+      load_retry_interval_s: seconds before each of these tries.
+    """
     self._loader = loader
     self._slots = threading.Semaphore(max(1, load_threads))
     self._max_retries = max_load_retries
     self._retry_interval_s = load_retry_interval_s
     self._changed = threading.Condition()
     self._records: dict[str, dict[int, _Record]] = {}
-    # What requests read, without a lock: replaced as a whole, never changed. The largest version
-    # that is available stands under None.
+    # Requests read this without a lock: it is replaced as a whole and never changed. The key None
+    # has the largest version that is available.
     self._serving: Mapping[str, Mapping[int | None, Servable]] = {}
     self._is_closing = False
 
@@ -92,7 +99,7 @@ class ModelManager:
     """A version to use in a `with` block; None takes the largest that is available.
 
     Raises:
-      NotFound: it is not loaded.
+      NotFound: the version is not loaded.
     """
     while True:
       servable = self._serving.get(name, {}).get(version)
@@ -103,7 +110,7 @@ class ModelManager:
         return servable
 
   def statuses(self, name: str) -> list[VersionStatus]:
-    """Every version that there ever was, the highest first."""
+    """The statuses of all versions so far, the highest first."""
     with self._changed:
       records = self._records.get(name, {})
       return [
@@ -112,11 +119,11 @@ class ModelManager:
       ]
 
   def is_available(self, name: str, version: int) -> bool:
-    """Whether a version can be asked now."""
+    """Whether a version can answer now."""
     return version in self._serving.get(name, {})
 
   def aspire(self, name: str, versions: Mapping[int, pathlib.Path]) -> None:
-    """Says which versions of a model should be served from now on."""
+    """Sets the versions of a model that should be served from now on."""
     with self._changed:
       if self._is_closing:
         return
@@ -171,7 +178,7 @@ class ModelManager:
       )
 
   def _advance(self, name: str) -> None:
-    """Starts what the policy wants next; called with the lock after each change."""
+    """Starts the next loads and unloads; called with the lock after each change."""
     records = sorted(self._records[name].values(), key=lambda r: r.version)
     ready = [r for r in records if r.state is State.AVAILABLE]
     dropped = [r for r in ready if not r.is_aspired]
@@ -233,7 +240,7 @@ class ModelManager:
         self._loader.unload(servable)
       except Exception:
         _LOG.exception("Unloading %s version %d failed", record.name, record.version)
-    # Frees what is left of it here: whoever waits for the end may end the process.
+    # Frees the rest here: whoever waits for the end may end the process.
     del servable
     self._finish(record, State.END)
 
@@ -249,7 +256,7 @@ class ModelManager:
       record.has_thread = False
       record.servable = servable
       self._move(record, state, error)
-      # Dropped and wanted again while it was on its way out: once more from the start.
+      # Dropped and wanted again while it was being unloaded: it starts once more.
       if state is State.END and record.is_aspired and error is None and not self._is_closing:
         self._move(record, State.START)
       self._advance(record.name)

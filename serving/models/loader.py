@@ -1,4 +1,4 @@
-"""Brings a version into memory: session, batches where they are wanted, warm-up.
+"""Loads a version: session, batches if they are wanted, warm-up.
 
 Source: tensorflow_serving/servables/tensorflow/saved_model_bundle_factory.cc.
 """
@@ -22,7 +22,7 @@ from serving.models.warmup import warm_up
 
 _LOG = logging.getLogger(__name__)
 
-# Given the session and the version's folder, puts something in front of it.
+# Given a session and the version's folder, returns what runs in its place.
 Wrap = Callable[[Runnable, pathlib.Path], Runnable]
 
 
@@ -32,11 +32,11 @@ class LoadOptions:
 
   Attributes:
     session: how sessions are made.
-    tflite_interpreters: how many of each TFLite model, which is preferred; 0 where it is not.
+    tflite_interpreters: interpreters of each TFLite model; 0 if TFLite models are not preferred.
     with_warmup: whether recorded requests are sent before a version is available.
-    warmup_iterations: how often each; 0 means once.
-    wrap: puts batches in front of a session; None where there are none.
-    on_warmup: told the version's folder, the status' name and the seconds.
+    warmup_iterations: how often each of them is sent; 0 means once.
+    wrap: puts batches in front of a session; None if there are no batches.
+    on_warmup: told the version's folder, the status' name, the number of requests and the seconds.
   """
 
   session: SessionOptions = dataclasses.field(default_factory=SessionOptions)
@@ -51,7 +51,11 @@ class SavedModelLoader(Loader):
   """Loads SavedModels."""
 
   def __init__(self, options: LoadOptions | None = None):
-    """Args: how."""
+    """Loads nothing yet.
+
+    Args:
+      options: how to load; None takes the defaults.
+    """
     self._options = options or LoadOptions()
 
   def load(self, name: str, version: int, path: pathlib.Path) -> Servable:
@@ -72,8 +76,9 @@ class SavedModelLoader(Loader):
 
   def unload(self, servable: Servable) -> None:
     servable.runner.close()
-    # Reading a graph leaves cycles, a quarter of a megabyte each time, and the running server's
-    # collector looks at the old generation next to never. What was there at the start is frozen.
+    # Reading a graph leaves reference cycles, a quarter of a megabyte each time, and the running
+    # server hardly ever collects the old generation. Objects from the start are frozen, so this is
+    # quick.
     gc.collect()
 
   def _read(self, path: pathlib.Path) -> SavedModelSession | TfliteSession:

@@ -1,4 +1,4 @@
-"""Which models are served, from where, under which labels: reads and checks a ModelServerConfig.
+"""Reads and checks a ModelServerConfig: the models, their base paths, versions and labels.
 
 Source: tensorflow_serving/model_servers/server_core.cc, tensorflow_serving/config/
 model_server_config.proto.
@@ -22,18 +22,18 @@ _LEGACY_PLATFORMS = {1: TENSORFLOW}  # ModelType.TENSORFLOW
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VersionPolicy:
-  """Which versions should be served: the newest ones, some by number, or all.
+  """The versions to serve: the newest ones, some by number, or all.
 
   Attributes:
-    latest: how many of the newest; 0 where another rule holds.
-    specific: numbers; empty where another rule holds.
+    latest: how many of the newest; 0 if another rule holds.
+    specific: numbers of versions; empty if another rule holds.
   """
 
   latest: int = 1
   specific: frozenset[int] = frozenset()
 
   def choose(self, found: Mapping[int, pathlib.Path]) -> dict[int, pathlib.Path]:
-    """The versions of `found` that should be served, ascending."""
+    """The versions of `found` to serve, ascending."""
     numbers = sorted(found)
     if self.specific:
       numbers = [number for number in numbers if number in self.specific]
@@ -51,7 +51,7 @@ class ModelConfig:
   """One served model.
 
   Attributes:
-    name: what requests call it.
+    name: the name that requests use.
     base_path: the folder of its versions.
     policy: which versions to serve.
     labels: label to version.
@@ -71,7 +71,8 @@ def read_config(config: Any, current: Collection[str] = ()) -> list[ModelConfig]
     current: names of the models that are served now.
 
   Raises:
-    InvalidArgument: what is wrong with the first wrong model, in TensorFlow Serving's words.
+    InvalidArgument: a model is wrong; says what is wrong with the first one, in TensorFlow
+      Serving's words.
   """
   if config.WhichOneof("config") != "model_config_list":
     raise InvalidArgument(
@@ -87,7 +88,7 @@ def read_config(config: Any, current: Collection[str] = ()) -> list[ModelConfig]
 
 
 def _check_name(what: str, name: str) -> None:
-  """Refuses a name that no request can ask for, or that shows as something else in a log.
+  """Refuses a name that no request can use, or that a log would show as something else.
 
   Not in TensorFlow Serving, which takes any.
   """

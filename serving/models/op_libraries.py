@@ -1,4 +1,4 @@
-"""The libraries whose ops TensorFlow Serving's binary has besides TensorFlow's own.
+"""The libraries whose ops TensorFlow Serving's binary has in addition to TensorFlow's own.
 
 Source: SUPPORTED_TENSORFLOW_OPS in tensorflow_serving/model_servers/BUILD.
 """
@@ -17,11 +17,11 @@ _LIBRARIES = ("tensorflow_text", "tensorflow_decision_forests")
 
 @functools.cache
 def register_ops() -> None:
-  """Adds the ops of those libraries that are installed; before a SavedModel is read."""
+  """Loads those of the libraries that are installed. Call it before a SavedModel is read."""
   for name in _LIBRARIES:
     if importlib.util.find_spec(name) is None:
       continue
     try:
       importlib.import_module(name)
-    except Exception as err:  # of another TensorFlow, which each says in its own way
+    except Exception as err:  # built for another TensorFlow; each library raises another error
       _LOG.warning("Models with ops of %s will not load: %s", name, err)

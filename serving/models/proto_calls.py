@@ -33,7 +33,7 @@ def read_spec(message: Any) -> ModelSpec:
   """The model that a request is for.
 
   Raises:
-    InvalidArgument: it names none.
+    InvalidArgument: the request names no model.
   """
   if not message.HasField("model_spec"):
     raise InvalidArgument("Missing ModelSpec")
@@ -131,12 +131,12 @@ def multi_inference(servable: Servable, request: Any, *, run: Run | None = None)
 
 
 def read_examples(proto: Any) -> list[bytes]:
-  """Serialized tf.Examples of an `Input`; what is common to all is put before each."""
+  """Serialized tf.Examples of an `Input`, each with the context before it if there is one."""
   kind = proto.WhichOneof("kind")
   if kind == "example_list":
     return _serialized(proto.example_list.examples)
   if kind == "example_list_with_context":
-    # Messages one after the other are read as one: the example's features join the context's.
+    # Concatenated messages are parsed as one: the example's features join the context's.
     context = proto.example_list_with_context.context.SerializeToString()
     return [context + row for row in _serialized(proto.example_list_with_context.examples)]
   return []
@@ -167,7 +167,7 @@ def fill_classes(proto: Any, classes: Classes) -> None:
   for row in classes.rows():
     entry = proto.classifications.add()
     for label, score in row:
-      # The field is text: bytes that are none would make the whole answer unreadable.
+      # The field is text: bytes that are no UTF-8 would make the whole answer unreadable.
       entry.classes.add(label=label.decode("utf-8", "replace"), score=score)
 
 

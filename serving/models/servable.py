@@ -1,4 +1,4 @@
-"""A version in memory that requests hold on to while they use it, and how a request names one.
+"""A version in memory, which requests hold while they use it, and how a request names one.
 
 Source: tensorflow_serving/core/{servable_handle.h,loader_harness.cc}.
 """
@@ -20,13 +20,13 @@ SERVING_DEFAULT = "serving_default"
 
 @dataclasses.dataclass(frozen=True)
 class ModelSpec:
-  """Which model a request is for.
+  """The model that a request is for.
 
   Attributes:
-    name: the model's.
-    version: a number, or None.
+    name: the model's name.
+    version: a version's number, or None.
     label: a name that the configuration gives to a version, or None.
-    signature: as asked for; empty means `serving_default`.
+    signature: the signature's name as the request has it; empty means `serving_default`.
   """
 
   name: str
@@ -36,7 +36,7 @@ class ModelSpec:
 
   @property
   def signature_name(self) -> str:
-    """The signature that is meant."""
+    """The signature's name, `serving_default` if the request has none."""
     return self.signature or SERVING_DEFAULT
 
 
@@ -45,9 +45,9 @@ class Run:
   """One run of a graph for a request.
 
   Attributes:
-    timeout_s: after which it is given up; None for never.
-    seconds: how long it took, once it is over.
-    examples: how many rows it was for, where they can be counted.
+    timeout_s: seconds after which the run is given up; None for never.
+    seconds: how long the run took, once it is over.
+    examples: number of rows, if they can be counted; else 0.
   """
 
   timeout_s: float | None = None
@@ -58,7 +58,7 @@ class Run:
 class Servable:
   """One loaded version of one model.
 
-  A `with` block holds it: it is not freed before all blocks are left.
+  A `with` block holds the version: it is not freed before all blocks are left.
   """
 
   def __init__(
@@ -70,17 +70,25 @@ class Servable:
     signatures: Mapping[str, Any],
     path: pathlib.Path | None = None,
   ):
-    """Args: what it is called, what runs it, name to `SignatureDef`, and where it was read from."""
+    """Takes over a loaded version.
+
+    Args:
+      name: the model's name.
+      version: the version's number.
+      runner: runs the graph.
+      signatures: name to `SignatureDef`.
+      path: the folder that the version was read from, if there is one.
+    """
     self.name = name
     self.version = version
     self.runner = runner
     self.signatures = signatures
     self.path = path
-    # By signature, in an order of their own: of several wrong inputs always the same is named.
+    # By signature, sorted by name, so that of several wrong inputs always the same one is named.
     self.inputs: Mapping[str, Mapping[str, Any]] = {
       key: dict(sorted(signature.inputs.items())) for key, signature in signatures.items()
     }
-    # The names of the tensors.
+    # By signature, output name to tensor name.
     self.outputs: Mapping[str, Mapping[str, str]] = {
       key: {name: signature.outputs[name].name for name in sorted(signature.outputs)}
       for key, signature in signatures.items()
@@ -90,7 +98,7 @@ class Servable:
     self._changed = threading.Condition(threading.Lock())
 
   def execute(self, feeds: Mapping[str, Array], fetches: Sequence[str], run: Run) -> list[Array]:
-    """Arrays for the named tensors."""
+    """Runs the graph; returns arrays of the tensors named by `fetches`."""
     started = time.perf_counter()
     try:
       return self.runner.run(feeds, fetches, run.timeout_s)
@@ -98,7 +106,7 @@ class Servable:
       run.seconds = time.perf_counter() - started
 
   def acquire(self) -> bool:
-    """Holds it for a request; False where it is leaving and another must be looked for."""
+    """Holds the version for a request; returns False if it is being unloaded."""
     with self._changed:
       if self._is_leaving:
         return False
@@ -106,7 +114,7 @@ class Servable:
       return True
 
   def release(self) -> None:
-    """Gives back what `acquire` took."""
+    """Ends what `acquire` began."""
     with self._changed:
       self._holders -= 1
       if self._is_leaving and not self._holders:

@@ -1,6 +1,6 @@
-"""The server without a protocol: which models there are, which version a request means.
+"""The server without a protocol: the models that are configured, and the version a request means.
 
-Both faces call it; it knows neither. Source: tensorflow_serving/model_servers/{server_core,
+Both faces call it; it knows neither of them. Source: tensorflow_serving/model_servers/{server_core,
 get_model_status_impl,model_service_impl}.cc.
 """
 
@@ -21,7 +21,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class ServingCore:
-  """Models, their labels, and what the configuration says of them."""
+  """The configured models and their labels."""
 
   def __init__(
     self,
@@ -30,7 +30,13 @@ class ServingCore:
     *,
     allow_labels_for_unavailable: bool = False,
   ):
-    """Args: what holds the versions, what finds them, whether a label may precede its version."""
+    """Serves nothing yet.
+
+    Args:
+      manager: loads and holds the versions.
+      source: finds the versions.
+      allow_labels_for_unavailable: whether a label may be given before its version is available.
+    """
     self._manager = manager
     self._source = source
     self._allow_labels_for_unavailable = allow_labels_for_unavailable
@@ -42,8 +48,8 @@ class ServingCore:
     """The version that a request means, to use in a `with` block.
 
     Raises:
-      InvalidArgument: no name, or a label that nothing has.
-      NotFound: it is not loaded.
+      InvalidArgument: the request has no name, or a label that no version has.
+      NotFound: the version is not loaded.
     """
     if not spec.name:
       raise InvalidArgument("ModelSpec has no name specified.")
@@ -59,11 +65,11 @@ class ServingCore:
     return sorted(self._models)
 
   def statuses(self, spec: ModelSpec) -> list[VersionStatus]:
-    """What is known of one version, or of all; a label is not looked at.
+    """The status of one version, or of all; ignores a label.
 
     Raises:
-      InvalidArgument: no name.
-      NotFound: nothing is known of it.
+      InvalidArgument: the request has no name.
+      NotFound: there is no such model or version.
     """
     if not spec.name:
       raise InvalidArgument("ModelSpec has no name specified.")
@@ -82,10 +88,10 @@ class ServingCore:
 
     Args:
       config: a `ModelServerConfig`.
-      timeout_s: how long to wait for new models; None waits until they are there or have failed.
+      timeout_s: seconds to wait for new models; None waits until they are available or have failed.
 
     Raises:
-      InvalidArgument: it cannot be; nothing has changed.
+      InvalidArgument: the configuration is wrong; nothing has changed.
       FailedPrecondition: a label is for a version that is not available; nothing has changed.
       Unknown: new models cannot be loaded; the rest has changed.
     """

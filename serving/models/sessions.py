@@ -1,8 +1,8 @@
 """Loads SavedModels and runs them as TensorFlow Serving does: by tensor names, in a TF1 Session.
 
-`tf.saved_model.load` would be the usual way in Python. It costs four times as much for each call,
-cannot load every model that TensorFlow Serving loads, and says other things when it refuses.
-The only module besides `tensors` that runs TensorFlow. Source: tensorflow_serving/servables/
+`tf.saved_model.load` is the usual way in Python. It costs four times as much for each call, cannot
+load every model that TensorFlow Serving loads, and refuses in other words. Besides `tensors` and
+`tflite`, only this module runs TensorFlow. Source: tensorflow_serving/servables/
 tensorflow/{saved_model_bundle_factory,predict_util}.cc.
 """
 
@@ -29,13 +29,13 @@ from serving.models.op_libraries import register_ops
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# A run in the caller's thread costs a third of one in a pool, but nothing can cancel it. What took
-# this long runs in a pool, with its deadline, until it has been quick so many times.
+# A run in the caller's thread costs a third of one in a pool, but nothing can cancel it. After a
+# run that took this long, runs go to a pool, with their deadline, until so many were quick.
 _LONG_RUN_S = 0.25
 _QUICK_RUNS = 100
 _CALLER_THREAD = -1
 _POOL = 0
-# A thread for each request: with fewer, a quick request waits until a long one is done.
+# Each request needs a thread: with fewer, a quick request waits until a long one is done.
 _POOL_THREADS = 64
 
 _FUNCTIONS = re.compile(r"\s*(?:\{\{function_node [^{}]*\}\}\s*)+")
@@ -43,15 +43,15 @@ _REFUSAL = re.compile(r"assertion failed: \[([^\[\]]*)\]\s*\[\[[^\[\]]*\bservabl
 
 
 class Runnable(Protocol):
-  """Something that runs a graph: a session, or batches in front of one."""
+  """Runs a graph: a session, or batches in front of one."""
 
   def run(
     self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_s: float | None = None
   ) -> list[Array]:
-    """Arrays for the named tensors."""
+    """Returns arrays of the tensors that `fetches` names."""
 
   def close(self) -> None:
-    """Frees it."""
+    """Frees the memory."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,10 +59,10 @@ class SessionOptions:
   """How models are loaded and run; the names and defaults of TensorFlow Serving's flags.
 
   Attributes:
-    tags: which graph of the SavedModel.
+    tags: the tags of the graph to load.
     intra_op_parallelism: threads that one op may use; 0 leaves it to TensorFlow.
     inter_op_parallelism: threads that run ops side by side; 0 leaves it to TensorFlow.
-    config: a serialized `ConfigProto` that the rest is laid over.
+    config: a serialized `ConfigProto`, which the other options override.
   """
 
   tags: tuple[str, ...] = ("serve",)
@@ -79,14 +79,15 @@ class SavedModelSession:
   """
 
   def __init__(self, path: str | os.PathLike[str], options: SessionOptions | None = None):
-    """Loads it.
+    """Loads the SavedModel.
 
     Args:
       path: the folder of `saved_model.pb`.
       options: how to load and run it.
 
     Raises:
-      ServingError: it is not there, damaged, or needs what this TensorFlow does not have.
+      ServingError: the model is missing or damaged, or this TensorFlow lacks something that it
+        needs.
     """
     options = options or SessionOptions()
     self._graph = tf.Graph()
@@ -111,10 +112,10 @@ class SavedModelSession:
     Args:
       feeds: tensor name to value.
       fetches: names of the tensors to compute.
-      timeout_s: after which a long run is given up.
+      timeout_s: seconds after which a long run is given up.
 
     Raises:
-      ServingError: what the runtime says, with its code and text.
+      ServingError: the runtime's error, with its code and text.
     """
     outputs = [self._tensor(name) for name in fetches]
     inputs = {self._tensor(name): value for name, value in feeds.items()}
@@ -138,9 +139,10 @@ class SavedModelSession:
     return [value if type(value) is np.ndarray else _scalar(value) for value in values]
 
   def close(self) -> None:
-    """Frees the memory. Nothing may be running."""
+    """Frees the memory. No thread may be in `run`."""
     self._session.close()
-    # Graph and operations refer to each other; without this they stay until a full collection.
+    # Graph and operations refer to each other: without this they stay until a full garbage
+    # collection.
     ops.dismantle_graph(self._graph)
 
   def _tensor(self, name: str) -> Any:
@@ -166,12 +168,12 @@ class SavedModelSession:
 
 
 def _scalar(value: Any) -> Array:
-  """The array of what TensorFlow returns for a tensor without dimensions."""
+  """An array of the scalar that TensorFlow returns for a tensor without dimensions."""
   return np.array(value, object if isinstance(value, bytes) else None)
 
 
 class _RunOptions:
-  """A `RunOptions` message in the memory of TensorFlow's C interface; freed with this object."""
+  """A `RunOptions` message in the memory of TensorFlow's C API; freed with this object."""
 
   def __init__(self, timeout_ms: int, pool: int):
     message = tf.compat.v1.RunOptions(timeout_in_ms=timeout_ms, inter_op_thread_pool=pool)
@@ -182,7 +184,7 @@ class _RunOptions:
     delete(self.pointer)
 
 
-# Building a graph in Python is not safe from two threads at once: some state is the process's.
+# Two threads must not build graphs in Python at once: some of the state belongs to the process.
 _LOADING = threading.Lock()
 
 
@@ -200,7 +202,7 @@ def _load(session: Any, path: pathlib.Path, tags: Sequence[str]) -> Any:
       return loader_impl.SavedModelLoader(os.fspath(path)).load(session, list(tags))
   except tf.errors.OpError as err:
     raise error_of_code(err.error_code, str(err.message)) from err
-  except RuntimeError as err:  # TensorFlow's for tags that no graph has
+  except RuntimeError as err:  # TensorFlow's error for tags that no graph has
     raise NotFound(
       f"Could not find meta graph def matching supplied tags: {{ {' '.join(tags)} }}. To inspect "
       "available tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`"
@@ -222,7 +224,8 @@ def _config(options: SessionOptions) -> Any:
     config.session_inter_op_thread_pool.add(num_threads=size, global_name=f"serving_{size}")
   rewrites = config.graph_options.rewrite_options
   if not rewrites.memory_optimization:
-    # It saves memory in training, and warns on the screen of each softmax whose rank is open.
+    # This optimization saves memory in training only, and prints a warning for each softmax whose
+    # rank is unknown.
     rewrites.memory_optimization = rewrites.NO_MEM_OPT
   return config
 

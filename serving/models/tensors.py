@@ -18,7 +18,7 @@ from serving.errors import Unimplemented
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _MAX_ELEMENTS = 2**62
-# A few bytes may ask for any size, as missing values repeat the last one. This is where it ends.
+# Missing values repeat the last one, so a few bytes could ask for any size. This is the limit.
 _MAX_FILLED_BYTES = 2**30
 
 _FIELDS = {
@@ -44,8 +44,8 @@ _NUMPY = {enum: np.dtype(tf.as_dtype(enum).as_numpy_dtype) for enum in _FIELDS}
 _ENUMS = {dtype: enum for enum, dtype in _NUMPY.items() if enum != _STRING}
 _TENSOR_PROTO = tf.make_tensor_proto(0).DESCRIPTOR
 _DATA_TYPE = _TENSOR_PROTO.fields_by_name["dtype"].enum_type
-# Fields whose packed form is the array's memory: the key of the field, and the memory's type. A
-# packed field grows by appending, so 32,000 floats cost 20 us and not 6 ms.
+# The packed form of these fields is the array's memory: the field's key, and the memory's type.
+# Packed bytes are appended as a whole, so 32,000 floats cost 20 us and not 6 ms.
 _SPLICED = {
   name: (bytes([_TENSOR_PROTO.fields_by_name[name].number << 3 | 2]), view)
   for name, view in {
@@ -169,7 +169,7 @@ def _strings_from_content(content: bytes, count: int) -> Array:
 
 
 def _from_field(enum: int, values: Any, count: int) -> Array:
-  """The values of a typed field: too many are cut, too few repeat the last, none are zeros."""
+  """The values of a typed field: cuts too many, repeats the last for too few, zeros for none."""
   dtype = _NUMPY[enum]
   if enum in (tf.complex64.as_datatype_enum, tf.complex128.as_datatype_enum):
     pairs = np.array(values, dtype=dtype.type(0).real.dtype)

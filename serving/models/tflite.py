@@ -40,11 +40,15 @@ class TfliteSession(Runnable):
   """
 
   def __init__(self, path: str | os.PathLike[str], *, interpreters: int = 1):
-    """Args: the folder of `model.tflite`, and how many runs may go on at the same time.
+    """Loads the model.
+
+    Args:
+      path: the folder of `model.tflite`.
+      interpreters: how many runs may go on at the same time.
 
     Raises:
       DataLoss: the file is no TFLite model.
-      InvalidArgument: the signatures in its metadata are none.
+      InvalidArgument: the metadata hold no valid signatures.
       Internal: a signature does not fit the model.
       Unimplemented: this TensorFlow cannot run one.
     """
@@ -76,13 +80,13 @@ class TfliteSession(Runnable):
     try:
       return self._run(interpreter, feeds, fetches)
     except (ValueError, RuntimeError) as err:
-      # The interpreter's words for a shape that an op cannot take.
+      # The interpreter raises these for a shape that an op cannot take.
       raise InvalidArgument(str(err)) from err
     finally:
       self._idle.put(interpreter)
 
   def close(self) -> None:
-    """Nothing to do: interpreters go with the last reference."""
+    """Does nothing: interpreters are freed with the last reference."""
 
   def _run(
     self, interpreter: Any, feeds: Mapping[str, Array], fetches: Sequence[str]
@@ -104,7 +108,7 @@ def _by_name(details: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any
 
 
 def tensor_type(details: Mapping[str, Any]) -> Any:
-  """The type of a tensor of which the interpreter gives these details; it calls strings bytes."""
+  """The type of a tensor with these details; the interpreter calls strings bytes."""
   return tf.as_dtype(object if details["dtype"] is bytes else details["dtype"])
 
 
@@ -130,7 +134,7 @@ def _check_type(alias: str, value: Array, detail: Mapping[str, Any]) -> None:
 
 
 def read_signatures(model: bytes, inputs: Details, outputs: Details) -> dict[str, Any]:
-  """Name to `SignatureDef`, whose tensors are all among the model's.
+  """Name to `SignatureDef`; all of their tensors are the model's.
 
   Args:
     model: a valid TFLite model.
@@ -138,7 +142,7 @@ def read_signatures(model: bytes, inputs: Details, outputs: Details) -> dict[str
     outputs: the same of its outputs.
 
   Raises:
-    InvalidArgument: what the metadata hold are no signatures.
+    InvalidArgument: the metadata hold no valid signatures.
     Internal: a signature names a tensor that the model does not have.
   """
   signatures = _written(model)

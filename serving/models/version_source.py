@@ -1,4 +1,4 @@
-"""Looks at the base paths again and again and tells the manager which versions should be served.
+"""Polls the base paths and tells the manager which versions should be served.
 
 Source: tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc.
 """
@@ -16,7 +16,7 @@ from serving.models.lifecycle import ModelManager
 from serving.models.model_config import ModelConfig
 
 _LOG = logging.getLogger(__name__)
-# What absl::SimpleAtoi takes, without the white space and the sign that no one names a folder with.
+# The numbers of absl::SimpleAtoi, without white space and minus, which no folder's name has.
 _NUMBER = re.compile(r"\+?[0-9]+", re.ASCII)
 _INT64_MAX = 2**63 - 1
 
@@ -25,7 +25,12 @@ class VersionSource:
   """Polls the base paths of the configured models in a thread of its own."""
 
   def __init__(self, manager: ModelManager, *, poll_wait_s: float = 1.0):
-    """Args: whom to tell; seconds between two looks, 0 looks once, less never."""
+    """Polls nothing yet.
+
+    Args:
+      manager: told of the versions.
+      poll_wait_s: seconds between two polls; 0 polls once, a negative number never.
+    """
     self._manager = manager
     self._poll_wait_s = poll_wait_s
     self._models: Sequence[ModelConfig] = ()
@@ -34,7 +39,7 @@ class VersionSource:
     self._told: dict[str, str] = {}
 
   def set_models(self, models: Sequence[ModelConfig]) -> None:
-    """Replaces what is looked at. Models that are gone are unloaded; the rest is looked at now."""
+    """Replaces the models. Those that are gone are unloaded; the others are polled now."""
     with self._polling:
       gone = {model.name for model in self._models} - {model.name for model in models}
       self._models = models
@@ -44,7 +49,7 @@ class VersionSource:
       self.poll()
 
   def start(self) -> None:
-    """Starts polling, if there is anything to repeat."""
+    """Starts to poll, unless it polls once or never."""
     if self._poll_wait_s > 0:
       threading.Thread(target=self._run, name="poll base paths", daemon=True).start()
 
@@ -53,7 +58,7 @@ class VersionSource:
     self._stop.set()
 
   def poll(self) -> None:
-    """Looks once. A base path that cannot be listed ends the round: the models after it wait."""
+    """Polls once. A base path that cannot be listed ends the round: the models after it wait."""
     with self._polling:
       for model in self._models:
         try:
@@ -91,7 +96,7 @@ class VersionSource:
       self.poll()
 
   def _tell(self, model: ModelConfig, level: int, message: str) -> None:
-    """Logs what changed, not what is the same as a second ago."""
+    """Logs a message, unless it is the last one of this model."""
     if self._told.get(model.name) != message:
       self._told[model.name] = message
       _LOG.log(level, "%s", message)
@@ -100,7 +105,8 @@ class VersionSource:
 def find_versions(base_path: str | os.PathLike[str]) -> dict[int, pathlib.Path]:
   """Number to path of every version below a base path.
 
-  A version is a child whose whole name is a number, whatever is in it: who publishes renames.
+  A version is a child whose whole name is a number, whatever it holds: publishers write elsewhere
+  and rename.
 
   Raises:
     OSError: the base path cannot be listed.

@@ -1,4 +1,4 @@
-"""Answers the requests that came with a version before anybody else may ask.
+"""Warm-up: runs the requests that came with a version before others may ask it.
 
 Source: tensorflow_serving/servables/tensorflow/saved_model_warmup*.cc.
 """
@@ -25,15 +25,15 @@ _CALLS = {
 
 
 def warm_up(servable: Servable, path: pathlib.Path, *, iterations: int = 1) -> int:
-  """Sends every recorded request to the version; returns how many there were.
+  """Runs every recorded request on a version; returns how many there were.
 
   Args:
     servable: the version.
-    path: its folder.
-    iterations: how often to send each.
+    path: the version's folder.
+    iterations: how often to run each.
 
   Raises:
-    ServingError: a request failed, or the file is not one of requests; the version must not serve.
+    ServingError: a request failed, or the file is no file of requests; the version must not serve.
   """
   file = path / _FILE
   if not file.is_file():

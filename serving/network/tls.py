@@ -1,4 +1,4 @@
-"""Certificates of the server: one `SSLConfig` file, read for gRPC and for HTTP alike."""
+"""TLS of both ports: reads their `SSLConfig` file, and speaks TLS on HTTP connections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from serving.protos import SSLConfig, read_text_proto
 
 
 def read_ssl_config(path: str) -> Any:
-  """An `SSLConfig` text file, whose fields hold the PEM texts themselves.
+  """Reads an `SSLConfig` text file, whose fields hold the PEM texts themselves.
 
   Raises:
     ServingError: the file cannot be read.
@@ -30,11 +30,11 @@ def read_ssl_config(path: str) -> Any:
 
 
 def http_context(path: str) -> ssl.SSLContext:
-  """What an HTTP port needs to speak TLS 1.2 or later, mutual TLS with `client_verify`.
+  """The context of an HTTP port for TLS 1.2 or later, mutual TLS with `client_verify`.
 
   Raises:
     ServingError: the file cannot be read.
-    InvalidArgument: it holds no key and certificate that belong together, or no authority.
+    InvalidArgument: key and certificate do not belong together, or the authority is missing.
   """
   config = read_ssl_config(path)
   context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -56,7 +56,7 @@ def http_context(path: str) -> ssl.SSLContext:
 
 
 def _load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
-  """The module `ssl` reads keys from files only: one that nobody else can open, for a moment."""
+  """Loads a pair by a short-lived private file, because `ssl` reads keys from files only."""
   descriptor, path = tempfile.mkstemp(prefix="dlpipe-tls-")
   try:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -71,19 +71,24 @@ class TlsSocket:
   """A connection that speaks TLS, as `serving.rest.connection` uses a socket that does not block.
 
   The handshake is part of the first reads. A read takes a whole TLS record (16 KiB at most), so
-  that nothing waits in here that the operating system does not tell of.
+  that no data waits here that the operating system does not report.
 
   Attributes:
     is_shaken: whether the handshake is over.
   """
 
   def __init__(self, sock: socket.socket, context: ssl.SSLContext):
-    """Args: a connected socket that does not block; the server's certificates."""
+    """Wraps a socket; the handshake comes later.
+
+    Args:
+      sock: a connected socket that does not block.
+      context: the server's certificates.
+    """
     self._socket = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
     self.is_shaken = False
 
   def recv(self, size: int) -> bytes:
-    """What can be read now; empty at the end.
+    """Returns what can be read now; empty at the end.
 
     Raises:
       BlockingIOError: nothing yet.
@@ -122,19 +127,19 @@ class TlsSocket:
     return self._socket.getpeername()
 
   def shutdown(self, how: int) -> None:
-    """Says that this is the end. What still comes is read as it is, and is no text any more."""
+    """Sends the end of TLS. Later reads return raw bytes, which are no text any more."""
     self._say_goodbye()
-    self.is_shaken = True  # there is nobody left to shake hands with
+    self.is_shaken = True  # no handshake can follow
     self._socket.shutdown(how)
 
   def close(self) -> None:
-    """Says that this is the end, as far as that can be said without waiting, and closes."""
+    """Sends the end of TLS if that does not block, and closes."""
     self._say_goodbye()
     self._socket.close()
 
   def _say_goodbye(self) -> None:
     if self.is_shaken:
-      # It raises where the other side has not said the same yet: nobody waits for that.
+      # It raises if the other side has not sent its end yet, for which nobody waits.
       with contextlib.suppress(OSError, ValueError):
         self._socket.unwrap()
 
@@ -148,7 +153,7 @@ AnySocket = socket.socket | TlsSocket
 
 
 def is_shaking(sock: AnySocket) -> bool:
-  """Whether its TLS handshake is not over yet."""
+  """Whether the TLS handshake of a socket is still going on."""
   return isinstance(sock, TlsSocket) and not sock.is_shaken
 
 
