@@ -1,7 +1,7 @@
 """`tensorflow.ProfilerService` on the server's own port: TensorBoard's traces of a running server.
 
-TensorFlow's profiler in this process speaks the service itself, but only on a port of its own. It
-is started by the first call, and the messages go through as bytes.
+TensorFlow's profiler offers the service itself, but only on a separate port of this process. The
+first call starts it, and messages are passed on as bytes.
 Source: tensorflow_serving/model_servers/server.cc.
 """
 

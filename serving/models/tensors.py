@@ -78,7 +78,7 @@ def dtype_name(array: Array) -> str:
 
 
 def array_from_proto(proto: Any) -> Array:
-  """The array that a TensorProto stands for; strings are bytes in an array of objects.
+  """The array of a TensorProto; strings are bytes in an array of objects.
 
   Raises:
     TensorParseError: unknown type, impossible shape, or content of another length.

@@ -22,7 +22,7 @@ _INT64_MAX = 2**63 - 1
 
 
 class VersionSource:
-  """Polls the base paths of the configured models in a thread of its own."""
+  """Polls the base paths of the configured models in a separate thread."""
 
   def __init__(self, manager: ModelManager, *, poll_wait_s: float = 1.0):
     """Polls nothing yet.

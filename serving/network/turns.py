@@ -28,7 +28,7 @@ _MOST_KINDS = 1000
 class Durations:
   """How long requests of a kind are expected to take, learnt from those before.
 
-  What a kind is, the protocol decides. May be used from several threads.
+  The protocol decides what a kind is. Threads may use it side by side.
   """
 
   def __init__(self) -> None:

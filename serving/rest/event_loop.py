@@ -15,7 +15,7 @@ READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class EventLoop:
-  """Watches sockets. Any thread may call its methods; its callbacks are in a thread of its own.
+  """Watches sockets. Any thread may call its methods; callbacks come in separate threads.
 
   A callback may come once too often, and in two threads at once if one was just relieved.
   """

@@ -19,7 +19,7 @@ from serving.tensor_json.dtypes import Array
 _FEWEST = 200  # below this count, one number after the other is faster
 _MOST = 1 << 12  # numbers in one step, so that their cells stay in the processor's cache
 _DIGITS = 9
-# Beside a tie of the ninth digit, where double arithmetic (error below 5e-7) cannot decide.
+# So near to a tie of the ninth digit double arithmetic (error below 5e-7) cannot decide.
 _UNSURE = 1e-6
 _LEAST_NORMAL = float(np.finfo(np.float32).tiny)
 

@@ -41,7 +41,7 @@ _parsers = _Parsers()
 
 
 def parser_for(body: bytes) -> Any:
-  """A parser: this thread's, or for a large body one of its own."""
+  """This thread's parser, or a new one for a large body."""
   return _parsers.parser if len(body) <= _KEPT_BYTES else simdjson.Parser()
 
 

@@ -82,7 +82,7 @@ def read_document(body: bytes, budget: Budget | None = None) -> Any:
 
   Args:
     body: the request's.
-    budget: what that may cost in time; None is no limit. Who calls has asked for the memory.
+    budget: what that may cost in time; None means no limit. The caller has asked for the memory.
 
   Raises:
     InvalidArgument: it is not JSON; `JSON Parse error: <what> at offset: <byte>`.
