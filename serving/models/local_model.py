@@ -17,11 +17,15 @@ from typing import Any
 from serving.errors import Internal, InvalidArgument, NotFound, ServingError
 from serving.models import inference
 from serving.models.loader import LoadOptions, SavedModelLoader
+from serving.models.sessions import SessionOptions
 from serving.models.signatures import MODEL_FILE, Signature, as_array, from_definitions
 from serving.models.tensors import Array
 from serving.models.version_source import find_versions
 
-_LOADER = SavedModelLoader(LoadOptions(with_warmup=False))
+# The server has a thread for each request that may wait. Callers in this process are few, and more
+# threads than CPUs make a batch cost more.
+_SESSION = SessionOptions(inter_op_parallelism=os.cpu_count() or 1)
+_LOADER = SavedModelLoader(LoadOptions(session=_SESSION, with_warmup=False))
 
 
 class LocalModel:
@@ -97,8 +101,8 @@ class LocalModel:
     Args:
       signature: its name, one of `signatures`.
       inputs: input name to values, all rows at once. Arrays are taken as they are, strings as
-        bytes in an array of `object`. Nested lists become arrays of the signature's type if nothing
-        is lost: whole numbers as floats, str as UTF-8.
+        bytes in an array of `object`. Nested lists become arrays of the signature's type without a
+        loss, such as whole numbers to floats and str to UTF-8.
       outputs: names of the outputs to compute; none means all.
 
     Returns:
