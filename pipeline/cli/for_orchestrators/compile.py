@@ -56,7 +56,7 @@ def _write_ir(inputs: Inputs, path: str) -> None:
       inputs.task,
       inputs.config,
       source=inputs.source,
-      hyperparameters=inputs.hyperparameters,
+      params=inputs.params,
       runtime_parameters=True,
     ),
     path,
@@ -72,7 +72,7 @@ def _write_airflow(inputs: Inputs, path: str) -> None:
     inputs.task,
     inputs.config,
     source=inputs.source,
-    hyperparameters=inputs.hyperparameters,
+    params=inputs.params,
     output=path,
   )
 
@@ -82,7 +82,7 @@ def _write_kubeflow(inputs: Inputs, path: str) -> None:
     inputs.task,
     inputs.config,
     source=inputs.source,
-    hyperparameters=inputs.hyperparameters,
+    params=inputs.params,
     output=path,
   )
 

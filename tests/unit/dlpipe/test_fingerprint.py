@@ -146,3 +146,15 @@ def test_a_fingerprint_stays_the_same_from_release_to_release(package):
   """Another one for the same sources would let every node of every workspace run again."""
   package(a="import ours.b\n", b="x = 1\n")
   assert code_fingerprint("ours.a")[:16] == "c155f17e0635af15"
+
+
+@pytest.mark.parametrize("test", ["TYPE_CHECKING", "typing.TYPE_CHECKING"])
+def test_what_is_imported_for_types_alone_does_not_count(package, test):
+  package(
+    a=f"import typing\nif {test}:\n  from ours.b import T\nelse:\n  import ours.c\n", b="", c=""
+  )
+  before = code_fingerprint("ours.a")
+  package(b="T = int\n")
+  assert code_fingerprint("ours.a") == before
+  package(c="x = 1\n")
+  assert code_fingerprint("ours.a") != before

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from pipeline.settings import value_kinds
+from pipeline import kinds
 
 
 @pytest.mark.parametrize(
@@ -36,19 +36,6 @@ from pipeline.settings import value_kinds
   ],
 )
 def test_words_and_check_agree(kind, words, good, bad):
-  assert value_kinds.in_words(kind) == words
-  assert [value for value in good if not value_kinds.fits(kind, value)] == []
-  assert [value for value in bad if value_kinds.fits(kind, value)] == []
-
-
-@pytest.mark.parametrize(
-  ("default", "kind"),
-  [(1, int), (0.5, float), ("a", str), (True, bool), ([1, 2], list[int]), (None, Any)],
-)
-def test_a_default_stands_for_its_kind(default, kind):
-  assert value_kinds.kind_of(default) == kind
-
-
-def test_a_meaning_is_the_fields():
-  assert value_kinds.meaning(Annotated[int, Field(ge=1, description="how many")]) == "how many"
-  assert value_kinds.meaning(int) == ""
+  assert kinds.in_words(kind) == words
+  assert [value for value in good if not kinds.fits(kind, value)] == []
+  assert [value for value in bad if kinds.fits(kind, value)] == []

@@ -40,15 +40,6 @@ def in_words(kind: Any) -> str:
   return _word(kind, bounds)
 
 
-def kind_of(default: Any) -> Any:
-  """The kind of values that stand in for a default; None as a default takes any."""
-  if default is None:
-    return Any
-  if isinstance(default, (list, tuple)):
-    return list[type(default[0])] if default else list[Any]  # type: ignore[misc]
-  return type(default)
-
-
 def fits(kind: Any, value: Any) -> bool:
   """Whether a value is of a kind; a whole number is a number, and nothing else is converted."""
   adapter = pydantic.TypeAdapter(kind, config=pydantic.ConfigDict(allow_inf_nan=False))
@@ -118,13 +109,3 @@ def _bounded(bounds: list[Any]) -> str:
   ]
   # "a number above 0", but "a number of at least 1".
   return (" " if above is not None else " of ") + " and ".join(words) if words else ""
-
-
-def meaning(kind: Any) -> str:
-  """What a kind's `Field` says it is for; empty where it has none."""
-  texts = [mark.description for mark in typing.get_args(kind)[1:] if isinstance(mark, FieldInfo)]
-  return next((text for text in texts if text), "") if _is_annotated(kind) else ""
-
-
-def _is_annotated(kind: Any) -> bool:
-  return typing.get_origin(kind) is Annotated
