@@ -36,7 +36,7 @@ from components.serving_gate.server_process import (
   ServerRefused,
 )
 from components.serving_gate.snippets import Snippets
-from serving.client import (
+from dlpipe_client import (
   Client,
   DeadlineExceeded,
   GrpcClient,

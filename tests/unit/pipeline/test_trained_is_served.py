@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from components.dotted_paths import load_function
+from dlpipe_client import BadRequest, GrpcClient, RestClient
 from pipeline import signatures
 from pipeline.batch.model import Model
 from pipeline.cli.predict import _answers
@@ -28,7 +29,6 @@ from pipeline.tasks import get_task
 from pipeline.tasks.images.decoding import decode
 from pipeline.tasks.images.sources import pictures
 from serving import flags
-from serving.client import BadRequest, GrpcClient, RestClient
 from serving.errors import InvalidArgument
 from serving.model_store import ModelStore
 from serving.predictor import Predictor

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from serving import flags as server_flags
-from serving.client import (
+from dlpipe_client import (
   BadRequest,
   GrpcClient,
   NotFound,
@@ -24,6 +23,7 @@ from serving.client import (
   Unauthenticated,
   connect,
 )
+from serving import flags as server_flags
 from serving.server import ModelServer
 
 # What JSON carries; the other types go over gRPC only.

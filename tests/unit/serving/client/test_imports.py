@@ -16,7 +16,7 @@ def _run(code):
 def test_what_is_imported():
   code = """
 import sys
-from serving.client import connect
+from dlpipe_client import connect
 connect("grpc://localhost:1", "m").close()
 connect("http://localhost:1", "m").close()
 heavy = {"tensorflow", "tensorflow_serving", "tfx", "apache_beam", "pipeline", "simdjson"}
@@ -27,9 +27,9 @@ print(sorted(heavy & set(sys.modules)), [name for name in ours if "client" not i
 
 
 def test_messages_stand_beside_the_generated_ones(the_model):
-  from serving.client import protos
+  from dlpipe_client import protos
 
-  assert protos.PredictRequest.DESCRIPTOR.full_name == "dlpipe.serving.client.PredictRequest"
+  assert protos.PredictRequest.DESCRIPTOR.full_name == "dlpipe_client.PredictRequest"
   request = protos.PredictRequest()
   request.model_spec.name = "m"
   from tensorflow_serving.apis import predict_pb2
