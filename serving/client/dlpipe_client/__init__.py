@@ -5,8 +5,8 @@
       client.predict({"text": ["well made"]})["label"]
 
 `RestClient` and `GrpcClient` have the same methods: predict, classify, regress, metadata, status,
-wait_until_ready. They work against any server with this API. Imports numpy, grpcio and protobuf;
-neither TensorFlow nor anything else of this project.
+wait_until_ready. They work against any server with this API. A distribution of its own,
+`dlpipe-client`: imports numpy, grpcio and protobuf, neither TensorFlow nor anything else of dlpipe.
 
 Every failure is a `ServingClientError`, the same ones for both protocols:
 
@@ -51,7 +51,9 @@ from dlpipe_client.rest_client import RestClient
 from dlpipe_client.rest_transport import HttpTransport, RestTransport
 from dlpipe_client.retry import Retry
 from dlpipe_client.tls import Tls
+from dlpipe_client.version import VERSION
 
+__version__ = VERSION
 __all__ = [
   "BadRequest",
   "Cancelled",
