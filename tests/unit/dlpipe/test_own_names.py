@@ -15,7 +15,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 # How each name may be taken, and what a user has besides.
 FILES = [
   *(f"{name}.py" for name in ("pipeline", "dlpipe")),
-  *(f"{name}/__init__.py" for name in ("components", "data", "dlpipe_client", "schemas", "serving")),
+  *(
+    f"{name}/__init__.py" for name in ("components", "data", "dlpipe_client", "schemas", "serving")
+  ),
 ]
 
 
@@ -97,7 +99,9 @@ def test_what_is_installed_is_the_module_as_it_stands():
   installed = importlib.util.find_spec("_dlpipe_own_names")
   assert installed is not None, "Run `make install`: this environment was made by older sources."
   there = pathlib.Path(installed.origin)
-  assert there.read_bytes() == (ROOT / "dlpipe" / "own_names.py").read_bytes(), "Run `make install`."
+  assert there.read_bytes() == (ROOT / "dlpipe" / "own_names.py").read_bytes(), (
+    "Run `make install`."
+  )
 
 
 def test_it_is_put_in_once(monkeypatch):
