@@ -47,12 +47,8 @@ class InstallOwnNames(Command):
     folder = pathlib.Path(self.get_finalized_command("install").install_lib)
     self.mkpath(str(folder))
     is_editable = self.get_finalized_command("build_py").editable_mode
-    root = ascii(str(ROOT)) if is_editable else "os.path.dirname(own.__file__)"
-    line = f"import os, _dlpipe_own_names as own; own.install({root})\n"
-    own_names = (ROOT / OWN_NAMES).read_text(encoding="utf-8")
-    for name, text in (("_dlpipe_own_names.py", own_names), ("dlpipe_own_names.pth", line)):
-      (folder / name).write_text(text, encoding="utf-8")
-      self.written.append(str(folder / name))
+    write = runpy.run_path(str(ROOT / OWN_NAMES))["write_start"]
+    self.written = write(str(folder), str(ROOT) if is_editable else None)
 
 
 setup(

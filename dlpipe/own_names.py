@@ -4,7 +4,8 @@ Many a project has a `pipeline.py`, a `data/` or a `serving/` of its own. Where 
 first on Python's path (`python -m`, PYTHONPATH=., an IDE), those would be imported instead of ours.
 `setup.py` installs a copy of this file into the environment, and a `.pth` file that has each of its
 interpreters call `install` at its start: commands, Beam's workers, nodes, servers. A finder then
-answers for our names before the path is searched, and for no others.
+answers for our names before the path is searched, and for no others. The image of the server, which
+has no `setup.py`, does the same with `python dlpipe/own_names.py FOLDER`.
 
 A folder on the path that holds the whole application, such as another checkout, is taken for it.
 Imports only the standard library, and little of it.
@@ -54,6 +55,29 @@ def is_application(folder: str) -> bool:
   return os.path.isfile(os.path.join(folder, _MARK))
 
 
+def write_start(folder: str, root: str | None) -> list[str]:
+  """Has the interpreters of an environment call `install` when they start.
+
+  Args:
+    folder: the environment's site-packages.
+    root: the folder that holds the application; None for `folder` itself, wherever it will be.
+
+  Returns:
+    The files written.
+  """
+  there = "os.path.dirname(own.__file__)" if root is None else ascii(os.path.abspath(root))
+  with open(__file__, encoding="utf-8") as source:
+    texts = {
+      "_dlpipe_own_names.py": source.read(),
+      "dlpipe_own_names.pth": f"import os, _dlpipe_own_names as own; own.install({there})\n",
+    }
+  paths = [os.path.join(folder, name) for name in texts]
+  for path, text in zip(paths, texts.values(), strict=True):
+    with open(path, "w", encoding="utf-8") as file:
+      file.write(text)
+  return paths
+
+
 def hidden_by_ours(name: str | None) -> str | None:
   """Where a module lies that cannot be imported, because its name is one of ours.
 
@@ -76,3 +100,9 @@ def hidden_by_ours(name: str | None) -> str | None:
 
 def _folders() -> Iterator[str]:
   return (folder for folder in sys.path if isinstance(folder, str))
+
+
+if __name__ == "__main__":
+  import sysconfig
+
+  write_start(sysconfig.get_path("purelib"), sys.argv[1])

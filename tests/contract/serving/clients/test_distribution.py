@@ -1,4 +1,4 @@
-"""`dlpipe-client` by itself: the wheel and what it requires, in an environment with nothing else."""
+"""`dlpipe-client` alone: the wheel and what it requires, in an environment with nothing else."""
 
 from __future__ import annotations
 
