@@ -4,8 +4,10 @@ import importlib.metadata
 import importlib.util
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -102,6 +104,36 @@ def test_what_is_installed_is_the_module_as_it_stands():
   assert there.read_bytes() == (ROOT / "dlpipe" / "own_names.py").read_bytes(), (
     "Run `make install`."
   )
+
+
+@pytest.fixture(scope="module")
+def wheel_environment(tmp_path_factory):
+  """The Python of an environment that has the wheel and nothing that it requires."""
+  folder = tmp_path_factory.mktemp("wheel")
+  ignored = shutil.ignore_patterns("__pycache__", "downloads", "build", "*.egg-info")
+  for name in (*(own_names.NAMES - {"dlpipe_client"}), "setup.py", "pyproject.toml"):
+    copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+    copy(ROOT / name, folder / name, **({"ignore": ignored} if copy is shutil.copytree else {}))
+  code = "from setuptools.build_meta import build_wheel; build_wheel('dist')"
+  python("-c", code, cwd=folder, env=os.environ)
+  subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+  [packages] = folder.glob("venv/lib/python3.*/site-packages")
+  [wheel] = (folder / "dist").glob("*.whl")
+  with zipfile.ZipFile(wheel) as archive:
+    archive.extractall(packages)
+  return folder / "venv" / "bin" / "python"
+
+
+def test_a_wheel_brings_it_too(wheel_environment, theirs, environment):
+  environment["PYTHONPATH"] = "."
+  code = f"from importlib.util import find_spec\nfor name in {sorted(own_names.NAMES)}:\n"
+  code += "  print(find_spec(name).origin)"
+  found = subprocess.run(
+    [wheel_environment, "-c", code], cwd=theirs, env=environment, capture_output=True, text=True
+  )
+  assert found.returncode == 0, found.stderr
+  for place in found.stdout.split():
+    assert pathlib.Path(place).is_relative_to(wheel_environment.parents[1])
 
 
 def test_it_is_put_in_once(monkeypatch):
