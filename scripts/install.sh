@@ -12,7 +12,7 @@ export UV_PYTHON_DOWNLOADS=never
 
 fingerprint=$(
   {
-    cat setup.py pyproject.toml constraints/*.txt scripts/install.sh
+    cat setup.py pyproject.toml constraints/*.txt scripts/install.sh dlpipe/own_names.py
     echo "${DLPIPE_PYTHON:-} $PWD"
   } | sha256sum | cut -d ' ' -f 1
 )

@@ -34,3 +34,5 @@ compile_airflow 3 "$@"
 echo "Resolving constraints/uv.txt"
 "$uv" pip compile --quiet constraints/uv.in --generate-hashes --universal \
   --output-file constraints/uv.txt
+
+scripts/lock-roles.sh

@@ -135,8 +135,8 @@ def _ask(task: Task, workspace: str | None, values: list[Any]) -> tuple[list[_An
 def _ask_server(
   task: Task, endpoint: str, values: list[Any], **options: Any
 ) -> tuple[list[_Answer], int]:
+  from dlpipe_client import BadRequest
   from pipeline.cli.endpoint import EndpointModel
-  from serving.client import BadRequest
 
   model = EndpointModel(task, endpoint, **options)
   try:

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import grpc
 
-from serving.client.errors import InvalidInput, error_of_grpc
-from serving.client.tls import Tls
+from dlpipe_client.errors import InvalidInput, error_of_grpc
+from dlpipe_client.tls import Tls
 
 _OPTIONS = (
   # The default for answers is 4 MiB, which a batch of pictures exceeds.

@@ -9,9 +9,9 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Protocol
 
-from serving.client.errors import DeadlineExceeded, InvalidInput, InvalidResponse, Unavailable
-from serving.client.retry import Deadline
-from serving.client.tls import Tls
+from dlpipe_client.errors import DeadlineExceeded, InvalidInput, InvalidResponse, Unavailable
+from dlpipe_client.retry import Deadline
+from dlpipe_client.tls import Tls
 
 
 class RestTransport(Protocol):

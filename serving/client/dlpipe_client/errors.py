@@ -1,4 +1,4 @@
-"""What a call can fail with; the same for REST and gRPC. The tree is drawn in `serving.client`.
+"""What a call can fail with; the same for REST and gRPC. The tree is drawn in `dlpipe_client`.
 
 A server's message is kept as it is. Imports nothing.
 """

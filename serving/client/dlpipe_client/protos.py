@@ -19,7 +19,7 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-_PACKAGE = "dlpipe.serving.client"
+_PACKAGE = "dlpipe_client"
 _Field = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
   "bool": _Field.TYPE_BOOL,
@@ -128,7 +128,7 @@ def _declare(message: Any, name: str, number: int, type_name: str) -> None:
 
 def _build() -> dict[str, Any]:
   file = descriptor_pb2.FileDescriptorProto(
-    name="dlpipe/serving/client.proto", package=_PACKAGE, syntax="proto3"
+    name="dlpipe_client/messages.proto", package=_PACKAGE, syntax="proto3"
   )
   for name, fields in _MESSAGES.items():
     message = file.message_type.add(name=name)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from serving.client.answers import TensorInfo
-from serving.client.errors import InvalidInput, InvalidResponse
-from serving.client.protos import TensorProto
+from dlpipe_client.answers import TensorInfo
+from dlpipe_client.errors import InvalidInput, InvalidResponse
+from dlpipe_client.protos import TensorProto
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -5,8 +5,8 @@
       client.predict({"text": ["well made"]})["label"]
 
 `RestClient` and `GrpcClient` have the same methods: predict, classify, regress, metadata, status,
-wait_until_ready. They work against any server with this API. Imports numpy, grpcio and protobuf;
-neither TensorFlow nor anything else of this project.
+wait_until_ready. They work against any server with this API. A distribution of its own,
+`dlpipe-client`: imports numpy, grpcio and protobuf, neither TensorFlow nor anything else of dlpipe.
 
 Every failure is a `ServingClientError`, the same ones for both protocols:
 
@@ -26,10 +26,10 @@ Every failure is a `ServingClientError`, the same ones for both protocols:
     +-- DeadlineExceeded  504, 408  DEADLINE_EXCEEDED     the client's own time, too
 """
 
-from serving.client.answers import ModelMetadata, Signature, TensorInfo, VersionStatus
-from serving.client.client import Client
-from serving.client.connect import connect
-from serving.client.errors import (
+from dlpipe_client.answers import ModelMetadata, Signature, TensorInfo, VersionStatus
+from dlpipe_client.client import Client
+from dlpipe_client.connect import connect
+from dlpipe_client.errors import (
   BadRequest,
   Cancelled,
   Conflict,
@@ -45,13 +45,15 @@ from serving.client.errors import (
   Unavailable,
   Unimplemented,
 )
-from serving.client.grpc_client import GrpcClient
-from serving.client.grpc_transport import ChannelTransport, GrpcTransport
-from serving.client.rest_client import RestClient
-from serving.client.rest_transport import HttpTransport, RestTransport
-from serving.client.retry import Retry
-from serving.client.tls import Tls
+from dlpipe_client.grpc_client import GrpcClient
+from dlpipe_client.grpc_transport import ChannelTransport, GrpcTransport
+from dlpipe_client.rest_client import RestClient
+from dlpipe_client.rest_transport import HttpTransport, RestTransport
+from dlpipe_client.retry import Retry
+from dlpipe_client.tls import Tls
+from dlpipe_client.version import VERSION
 
+__version__ = VERSION
 __all__ = [
   "BadRequest",
   "Cancelled",

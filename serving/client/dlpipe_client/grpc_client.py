@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from serving.client import protos
-from serving.client.answers import (
+from dlpipe_client import protos
+from dlpipe_client.answers import (
   ModelMetadata,
   ModelSpec,
   Signature,
   TensorInfo,
   VersionStatus,
 )
-from serving.client.client import Client
-from serving.client.errors import InvalidResponse
-from serving.client.examples import example_to_proto
-from serving.client.grpc_transport import ChannelTransport, GrpcTransport
-from serving.client.retry import Deadline, Retry
-from serving.client.tensors import Array, from_proto, name_of_number, to_proto
-from serving.client.tls import Tls
+from dlpipe_client.client import Client
+from dlpipe_client.errors import InvalidResponse
+from dlpipe_client.examples import example_to_proto
+from dlpipe_client.grpc_transport import ChannelTransport, GrpcTransport
+from dlpipe_client.retry import Deadline, Retry
+from dlpipe_client.tensors import Array, from_proto, name_of_number, to_proto
+from dlpipe_client.tls import Tls
 
 _PREDICTION = "/tensorflow.serving.PredictionService/"
 _MODEL = "/tensorflow.serving.ModelService/"

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from serving.client.answers import ModelMetadata, Signature, TensorInfo, VersionStatus
-from serving.client.errors import InvalidInput, InvalidResponse
-from serving.client.tensors import Array, name_of_proto, numpy_dtype
+from dlpipe_client.answers import ModelMetadata, Signature, TensorInfo, VersionStatus
+from dlpipe_client.errors import InvalidInput, InvalidResponse
+from dlpipe_client.tensors import Array, name_of_proto, numpy_dtype
 
 # Source: tensorflow_serving/util/json_tensor.cc, `AddValueToTensor`.
 _SENT = "biufO"

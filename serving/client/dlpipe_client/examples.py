@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from serving.client.errors import InvalidInput
-from serving.client.protos import Example
+from dlpipe_client.errors import InvalidInput
+from dlpipe_client.protos import Example
 
 _KINDS = {bool: "int64_list", int: "int64_list", float: "float_list", bytes: "bytes_list"}
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from serving.client.errors import DeadlineExceeded, NotFound, Unavailable
+from dlpipe_client.errors import DeadlineExceeded, NotFound, Unavailable
 
 _T = TypeVar("_T")
 

@@ -8,7 +8,7 @@ import ssl
 
 import grpc
 
-from serving.client.errors import InvalidInput
+from dlpipe_client.errors import InvalidInput
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

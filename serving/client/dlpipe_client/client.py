@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from serving.client.answers import ModelMetadata, ModelSpec, Signature, VersionStatus
-from serving.client.errors import (
+from dlpipe_client.answers import ModelMetadata, ModelSpec, Signature, VersionStatus
+from dlpipe_client.errors import (
   BadRequest,
   DeadlineExceeded,
   InvalidInput,
   NotFound,
   Unavailable,
 )
-from serving.client.retry import Deadline, Retry
-from serving.client.tensors import Array, as_array
+from dlpipe_client.retry import Deadline, Retry
+from dlpipe_client.tensors import Array, as_array
 
 SERVING_DEFAULT = "serving_default"
 _POLL_S = 0.1
@@ -62,7 +62,7 @@ class Client(abc.ABC):
       Output name to array; strings are `bytes` in an array of `object`.
 
     Raises:
-      ServingClientError: as `serving.client` lists.
+      ServingClientError: as `dlpipe_client` lists.
     """
     spec = self._spec(version, label, signature_name)
 
@@ -94,7 +94,7 @@ class Client(abc.ABC):
       timeout_s: as for `predict`.
 
     Raises:
-      ServingClientError: as `serving.client` lists.
+      ServingClientError: as `dlpipe_client` lists.
     """
     spec = self._spec(version, label, signature_name)
     return self._call(lambda left_s: self._classify(spec, examples, context, left_s), timeout_s)
@@ -112,7 +112,7 @@ class Client(abc.ABC):
     """The value of each example, `[examples]` float32; the arguments are those of `classify`.
 
     Raises:
-      ServingClientError: as `serving.client` lists.
+      ServingClientError: as `dlpipe_client` lists.
     """
     spec = self._spec(version, label, signature_name)
     return self._call(lambda left_s: self._regress(spec, examples, context, left_s), timeout_s)
@@ -123,7 +123,7 @@ class Client(abc.ABC):
     """The signatures of a version, asked of the server each time.
 
     Raises:
-      ServingClientError: as `serving.client` lists.
+      ServingClientError: as `dlpipe_client` lists.
     """
     spec = self._spec(version, label)
     found = self._call(lambda left_s: self._get_metadata(spec, left_s), timeout_s)
@@ -137,7 +137,7 @@ class Client(abc.ABC):
 
     Raises:
       NotFound: the server knows none.
-      ServingClientError: as `serving.client` lists.
+      ServingClientError: as `dlpipe_client` lists.
     """
     spec = self._spec(version, None)
     return self._call(

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from serving.client import rest_json
-from serving.client.answers import ModelMetadata, ModelSpec, VersionStatus
-from serving.client.client import Client
-from serving.client.errors import BadRequest, InvalidResponse, error_of_http
-from serving.client.examples import example_to_json
-from serving.client.rest_transport import HttpTransport, RestTransport
-from serving.client.retry import Deadline, Retry
-from serving.client.tensors import Array
-from serving.client.tls import Tls
+from dlpipe_client import rest_json
+from dlpipe_client.answers import ModelMetadata, ModelSpec, VersionStatus
+from dlpipe_client.client import Client
+from dlpipe_client.errors import BadRequest, InvalidResponse, error_of_http
+from dlpipe_client.examples import example_to_json
+from dlpipe_client.rest_transport import HttpTransport, RestTransport
+from dlpipe_client.retry import Deadline, Retry
+from dlpipe_client.tensors import Array
+from dlpipe_client.tls import Tls
 
 
 class RestClient(Client):

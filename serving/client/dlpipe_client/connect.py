@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import urllib.parse
 
-from serving.client.client import Client
-from serving.client.errors import InvalidInput
-from serving.client.grpc_client import GrpcClient
-from serving.client.rest_client import RestClient
-from serving.client.retry import Retry
-from serving.client.tls import Tls
+from dlpipe_client.client import Client
+from dlpipe_client.errors import InvalidInput
+from dlpipe_client.grpc_client import GrpcClient
+from dlpipe_client.rest_client import RestClient
+from dlpipe_client.retry import Retry
+from dlpipe_client.tls import Tls
 
 
 def connect(
