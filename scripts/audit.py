@@ -131,7 +131,7 @@ def find_faults(
           fixed = ", ".join(advisory.fixed) or "no release yet"
           yield (
             f"{lock}: {pin} has {advisory.id}: {advisory.summary} Fixed in: {fixed}. "
-            f"Upgrade it in constraints/{lock}.in, or say in constraints/accepted.yaml why not. "
+            f"Upgrade it in constraints/{lock.rpartition('-')[2]}.in, or say in constraints/accepted.yaml why not. "
             f"({advisory.source})"
           )
   for entry in accepted:

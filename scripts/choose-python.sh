@@ -59,10 +59,9 @@ esac
 if [ -n "$given" ]; then
   version=$(ask_version "$given") ||
     refuse "Expected a Python interpreter, or $known. Received: PYTHON=$given"
-  world=$(find_world "$version") ||
+  find_world "$version" >/dev/null ||
     refuse "Expected Python $known. Received: PYTHON=$given, which is $version."
-  set -- $world
-  reason=$(explain_not_loadable "$2" "$3" "$4")
+  reason=$(explain_not_loadable "$version")
   [ -z "$reason" ] || refuse "Python $version cannot be used here: $reason." \
     "Leave PYTHON out, and make install takes what this machine can load."
   settle "$given" "$version" "PYTHON=$given says so"
@@ -71,8 +70,7 @@ fi
 
 loadable= reason=
 for version in $wanted; do
-  set -- $(find_world "$version")
-  no=$(explain_not_loadable "$2" "$3" "$4")
+  no=$(explain_not_loadable "$version")
   if [ -z "$no" ]; then
     loadable="$loadable $version"
   else

@@ -28,16 +28,19 @@ is_at_least() {
   }'
 }
 
-# Says why this machine cannot load a world, nothing where it can: explain_not_loadable TFX GLIBC MACOS_ARM64
-explain_not_loadable() {
+# Says why this machine cannot load the world of a Python, and nothing where it can.
+explain_not_loadable() { # PYTHON
+  read -r _ tfx oldest macos _ <<END
+$(find_world "$1")
+END
   machine=$(uname -sm)
   case $machine in
     'Linux x86_64')
-      glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | awk '{print $2}') || glibc=
-      is_at_least "$2" "$glibc" ||
-        echo "TFX $1 needs glibc >= $2; this machine has ${glibc:-another C library}"
+      glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | awk '{ print $2 }') || glibc=
+      is_at_least "$oldest" "$glibc" ||
+        echo "TFX $tfx needs glibc >= $oldest; this machine has ${glibc:-another C library}"
       ;;
-    'Darwin arm64') [ "$3" = yes ] || echo "TFX $1 has no wheels for Apple silicon" ;;
+    'Darwin arm64') [ "$macos" = yes ] || echo "TFX $tfx has no wheels for Apple silicon" ;;
     *) echo "TFX has no wheels for $machine" ;;
   esac
 }
