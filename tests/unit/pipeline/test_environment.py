@@ -46,7 +46,7 @@ def test_a_fine_environment_has_nothing_to_mend():
   ("python", "state", "words"),
   [
     ((3, 9, 18), "broken", "3.9.18; expected 3.13, 3.12, 3.11 or 3.10"),
-    ((3, 10, 13), "ok", "3.10.13, which goes with TFX 1.16; past its end of life, and kept until 20"),
+    ((3, 10, 13), "ok", "3.10.13, which goes with TFX 1.16; past its end of life, and kept"),
     ((3, 11, 7), "ok", "3.11.7, which goes with TFX 1.21"),
     ((3, 12, 1), "ok", "3.12.1, which goes with TFX 1.21"),
     ((3, 13, 5), "ok", "3.13.5, which goes with TFX 1.21"),

@@ -48,9 +48,10 @@ def find(tmp_path):
 
 _PIP = f"""case $* in
 "-m pip --version") exit 0;;
-"-m pip install"*) echo "$*" >>"$LOG"; mkdir -p .tools/bin; UV_UNMANAGED_INSTALL=.tools/bin; {_INSTALLER};;
+"-m pip install"*) echo "$*" >>"$LOG";;
 *) exit 1;;
-esac"""
+esac
+mkdir -p .tools/bin; UV_UNMANAGED_INSTALL=.tools/bin; {_INSTALLER}"""
 _NO_PIP = "exit 1"
 _CURL = f"""echo "$*" >>"$LOG"; cat <<'END'
 {_INSTALLER}
