@@ -14,22 +14,15 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.dotted_paths import load_function
-from components.errors import DlpipeError
-from pipeline import datasets, signatures
+from dlpipe.dotted_paths import load_function
+from dlpipe.errors import DlpipeError
 from pipeline.task import Task
 from pipeline.tasks import get_task
-from pipeline.training import (
-  checkpoints,
-  cluster,
-  mistakes,
-  phase_record,
-  samples,
-  serving_assets,
-  strategy,
-)
+from pipeline.training import checkpoints, datasets, phase_record
+from pipeline.training.export import mistakes, samples, serving_assets, signatures
 from pipeline.training.files import HISTORY_FILE, MISTAKES_FILE, SAMPLES_FILE
 from pipeline.training.learning import learn, load_splits
+from pipeline.training.machines import cluster, strategy
 
 _PARITY_ROWS = 32
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from keras import layers
 
-from pipeline.classification_outputs import class_outputs
+from pipeline.problems.classification_outputs import class_outputs
 from pipeline.tasks.images.backbones import Backbone, get_backbone
 from pipeline.tasks.images.features import PIXELS, VOCABULARY
 

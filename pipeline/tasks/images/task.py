@@ -7,8 +7,8 @@ import os
 import pathlib
 from typing import Any
 
-from components.errors import BadInputError
-from pipeline.sources.text_tables import TABLE_OPTIONS
+from dlpipe.errors import BadInputError
+from pipeline.sources.text_files.text_tables import TABLE_OPTIONS
 from pipeline.task import MetricGate, Options, Task
 from pipeline.tasks.images import sources
 from pipeline.tasks.images.backbone_names import CNN, check_backbone, check_weights

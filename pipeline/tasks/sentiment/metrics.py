@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline.classification_metrics import classification_metrics
+from pipeline.problems.classification_metrics import classification_metrics
 
 
 def metrics() -> list[config_pb2.MetricConfig]:

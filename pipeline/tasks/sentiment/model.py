@@ -18,9 +18,9 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from keras import layers, ops
 
-from components import progress
-from components.errors import BadInputError
-from pipeline.classification_outputs import class_outputs
+from dlpipe import progress
+from dlpipe.errors import BadInputError
+from pipeline.problems.classification_outputs import class_outputs
 from pipeline.tasks.sentiment.features import (
   END_IDS,
   START_IDS,

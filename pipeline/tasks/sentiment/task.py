@@ -7,8 +7,8 @@ import functools
 import pathlib
 from typing import Any
 
-from components.errors import BadInputError
-from pipeline.sources import texts
+from dlpipe.errors import BadInputError
+from pipeline.sources.text_files import texts
 from pipeline.task import MetricGate, Options, Task
 from pipeline.tasks.sentiment import sources
 from pipeline.tasks.sentiment.features import (

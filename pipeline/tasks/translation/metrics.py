@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline.translation_metrics import translation_metrics
+from pipeline.problems.translation_metrics import translation_metrics
 
 
 def metrics() -> list[config_pb2.MetricConfig]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from pipeline.sources import texts
+from pipeline.sources.text_files import texts
 from pipeline.task import MetricGate, Task
 from pipeline.tasks.translation import sources
 from pipeline.tasks.translation.features import (
@@ -52,7 +52,7 @@ TASK = Task(
   serving_keys=(SPELLINGS,),
   prediction_key="translation",
   compares_raw_label=True,
-  score_text="pipeline.translation_metrics.row_chrf",
+  score_text="pipeline.problems.translation_metrics.row_chrf",
   monitor=("val_loss", "min"),
   settings=SETTINGS,
   hyperparameters={

@@ -12,12 +12,13 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from components.errors import BadInputError
-from components.recognition import Recognized
-from components.records import Record, Rejected, SourcePlan
-from pipeline.sources import input_paths, sharding, tables, text_tables
+from dlpipe.errors import BadInputError
+from dlpipe.recognition import Recognized
+from dlpipe.records import Record, Rejected, SourcePlan
+from pipeline.sources import input_paths, sharding, tables
 from pipeline.sources.class_counts import require_counts
 from pipeline.sources.labels import label_text
+from pipeline.sources.text_files import text_tables
 from pipeline.tasks.images.sources import headers, picture_paths, pictures
 
 DESCRIPTION = "a CSV, TSV, JSONL or Parquet file with the columns path and label"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.tasks.images.model import build_model, compile_args, search_space, serving_outputs
 from pipeline.tasks.images.plan import training_plan
 from pipeline.tasks.images.task import TASK

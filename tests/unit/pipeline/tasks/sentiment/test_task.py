@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from components.errors import BadInputError
-from pipeline.settings import make_config
+from dlpipe.errors import BadInputError
+from pipeline.settings.reading import make_config
 from pipeline.tasks.sentiment.metrics import metrics
 from pipeline.tasks.sentiment.task import TASK
 

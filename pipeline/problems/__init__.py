@@ -1,0 +1,1 @@
+"""Kinds of answers: their metrics, and what a served model says."""
