@@ -10,7 +10,7 @@ import functools
 import pathlib
 
 # Beside the sources in a checkout; an installed wheel has none.
-CONSTRAINTS = pathlib.Path(__file__).parents[2] / "constraints"
+CONSTRAINTS = pathlib.Path(__file__).resolve().parents[2] / "constraints"
 LINUX, APPLE_SILICON = "Linux x86_64", "Darwin arm64"
 
 

@@ -13,7 +13,7 @@ from dlpipe.errors import BadInputError
 from pipeline.cli.local_path import LocalPath
 from pipeline.tasks import VARIABLE, get_task, schema_path, task_names
 
-_TEMPLATES = pathlib.Path(__file__).resolve().parents[1] / "templates"
+_TEMPLATES = pathlib.Path(__file__).resolve().parents[2] / "templates"
 _KINDS = ("images", "sentiment", "translation")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _FOLDER = "my_tasks"

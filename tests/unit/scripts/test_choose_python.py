@@ -110,10 +110,7 @@ def test_an_older_glibc_takes_the_older_world_and_says_why(machine, glibc):
   machine.python("3.13.5")
   code, path, said = machine.choose()
   assert (code, path) == (0, str(old))
-  assert (
-    f"Python 3.10.13 with TFX 1.16: TFX 1.21 needs glibc >= 2.39; this machine has {glibc}.\n"
-    in said
-  )
+  assert f"with TFX 1.16: TFX 1.21 needs glibc >= 2.39; this machine has {glibc}.\n" in said
   assert "past its end of life; dlpipe keeps it until 20" in said
 
 

@@ -1,4 +1,4 @@
-"""scripts/find-uv.sh: where uv comes from on machines with and without pip, and when it does not."""
+"""scripts/find-uv.sh: where uv comes from, on machines with pip and without."""
 
 import pathlib
 import shutil
