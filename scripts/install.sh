@@ -34,7 +34,7 @@ exec 9>.cache/install.lock
 if command -v flock >/dev/null; then
   flock 9
 else # macOS has none; the lock is that of the open file, which this shell keeps
-  perl -MFcntl=:flock -e 'open(my $lock, ">&=", 9) && flock($lock, LOCK_EX) or die "flock: $!\n"'
+  perl -MFcntl=:flock -e 'open(LOCK, ">&=", 9) or die; flock(LOCK, LOCK_EX) or die "flock: $!\n"'
 fi
 if is_current; then
   exit 0

@@ -114,6 +114,9 @@ def _ask(task: Task, workspace: str | None, values: list[Any]) -> tuple[list[_An
     )
   # TensorFlow's advice to programmers would stand among the answers.
   quieten_imports(on_screen=True)
+  from serving.quiet_import import import_tensorflow
+
+  import_tensorflow()
   from serving.errors import InvalidArgument, ServingError
   from serving.model_store import ModelStore
   from serving.predictor import Predictor
