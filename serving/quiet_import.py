@@ -13,8 +13,8 @@ from collections.abc import Iterator
 def import_tensorflow() -> None:
   """Imports TensorFlow and keeps what it writes to stderr meanwhile, unless the import fails.
 
-  TensorFlow 2.21 says there that it uses oneDNN and found no GPU, at any `TF_CPP_MIN_LOG_LEVEL`: its
-  logging is not set up yet. Who sets that variable below 3 sees the lines.
+  TensorFlow 2.21 says there that it uses oneDNN and found no GPU, at any `TF_CPP_MIN_LOG_LEVEL`:
+  its logging is not set up yet. Who sets that variable below 3 sees the lines.
   """
   if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") < "3" or "tensorflow" in sys.modules:
     importlib.import_module("tensorflow")
