@@ -19,7 +19,7 @@ from serving.errors import ServingError
 from serving.flags import Flags, check, parse, refuse_misspelt, usage
 from serving.log_lines import LineFormatter
 from serving.ports import require_free
-from serving.quiet_import import import_tensorflow
+from serving.quiet_import import quieten_tensorflow
 
 # With TensorFlow imported a full collection takes 0.1 s and more; building the lists of one large
 # request would set off several.
@@ -63,7 +63,7 @@ def serve(flags: Flags) -> int:
     check(flags)
     for port in (flags.port, flags.rest_api_port):
       require_free(flags.host, port)
-    import_tensorflow()
+    quieten_tensorflow()
     from serving.server import ModelServer
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

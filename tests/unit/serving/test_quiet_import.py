@@ -8,8 +8,9 @@ import pytest
 
 _CODE = """
 import os
-from serving.quiet_import import import_tensorflow
-import_tensorflow()
+from serving.quiet_import import quieten_tensorflow
+quieten_tensorflow()
+import tensorflow
 os.write(2, b"after")
 """
 
@@ -53,7 +54,9 @@ def test_it_is_shown_to_whom_asks_for_it(tmp_path, level):
 
 
 def test_tensorflow_itself_writes_nothing(tmp_path):
-  code = "from serving.quiet_import import import_tensorflow; import_tensorflow()"
+  code = (
+    "from serving.quiet_import import quieten_tensorflow; quieten_tensorflow(); import tensorflow"
+  )
   inherited = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
   done = subprocess.run(
     [sys.executable, "-c", code],
