@@ -56,7 +56,7 @@ setup(
   version=runpy.run_path(str(ROOT / CLIENT / "version.py"))["VERSION"],
   description="From pictures, reviews or sentence pairs to a served Keras model, through TFX",
   license="Apache-2.0",
-  python_requires=">=3.10,<3.12",
+  python_requires=">=3.10,<3.14",
   packages=[
     *find_namespace_packages(
       include=[pattern for name in PACKAGES for pattern in (name, f"{name}.*")],
