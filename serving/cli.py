@@ -18,8 +18,8 @@ from typing import Any
 from serving.errors import ServingError
 from serving.flags import Flags, check, parse, refuse_misspelt, usage
 from serving.network.sockets import require_free
-from serving.telemetry.log_lines import LineFormatter
 from serving.quiet_import import quieten_tensorflow
+from serving.telemetry.log_lines import LineFormatter
 
 # With TensorFlow imported a full collection takes 0.1 s and more; building the lists of one large
 # request would set off several.
