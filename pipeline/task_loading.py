@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Iterable
 
 from dlpipe.errors import BadInputError
+from dlpipe.own_names import hidden_by_ours
 from pipeline.task import Input, MetricGate, Phase, Source, Task
 
 _RECORDS = {record.__name__: record for record in (Task, Input, Source, MetricGate, Phase)}
@@ -108,6 +109,12 @@ def _what(err: Exception) -> str:
     return f"{record} has no field {field!r}.{_nearest(field, fields)}"
   if missing := _MISSING_FIELDS.match(text):
     return f"{missing[1]} needs {missing[2]}, too."
+  if isinstance(err, ImportError) and (hidden := hidden_by_ours(err.name)):
+    name = str(err.name).partition(".")[0]
+    return (
+      f"{type(err).__name__}: {text}. `{name}` is a package of dlpipe, which hides yours "
+      f"({_shown(pathlib.Path(hidden))}): give yours another name."
+    )
   # Pydantic's ends in an address of its manual.
   text = " ".join(text.split("\n\n")[0].split())
   return f"{type(err).__name__}: {text}" if text else type(err).__name__

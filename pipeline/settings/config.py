@@ -158,7 +158,7 @@ class PushConfig(Section):
       "or `2.16.1-gpu` where every server has a GPU. ServingGate refuses ops that "
       "this release lacks, or has no kernel for. 2.16 to 2.20 are known; null is the "
       "newest that is no newer than the TensorFlow of the run: 2.16 with Python "
-      "3.10, 2.20 with 3.11"
+      "3.10, 2.20 with later ones"
     ),
   )
 

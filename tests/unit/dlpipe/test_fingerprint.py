@@ -137,7 +137,13 @@ def test_a_table_beside_a_module_counts_as_its_source(package, tmp_path):
   assert len({before, changed, code_fingerprint("ours.a")}) == 3
 
 
-@pytest.mark.parametrize("name", ["pipeline.gates", "dlpipe.records", "serving.op_libraries"])
+@pytest.mark.parametrize(
+  "name",
+  [
+    *("components.reviewed_schema", "dlpipe.records", "dlpipe_client.retry", "pipeline.gates"),
+    "serving.models.op_libraries",
+  ],
+)
 def test_each_of_our_packages_counts(name):
   assert len(code_fingerprint(name)) == 64
 

@@ -77,10 +77,10 @@ def toy(tmp_path):
   return root
 
 
-def _python(*arguments, tasks):
+def _python(*arguments, tasks, path=str(_ROOT)):
   done = subprocess.run(
     [sys.executable, *arguments],
-    env={**os.environ, "PYTHONPATH": str(_ROOT), "DLPIPE_TASKS": tasks},
+    env={**os.environ, "PYTHONPATH": path, "DLPIPE_TASKS": tasks},
     capture_output=True,
     text=True,
     timeout=120,
@@ -224,6 +224,21 @@ def test_an_error_in_the_model_is_told_with_its_line(toy):
   status, _, stderr = _python("-m", "pipeline.cli.main", "run", "toy", tasks=str(toy))
   assert status == 2
   assert "toy/model.py, line 1: " in stderr
+
+
+def test_a_module_of_the_user_that_a_name_of_ours_hides_is_told(toy, tmp_path):
+  (tmp_path / "data").mkdir()
+  (tmp_path / "data" / "loaders.py").write_text("def load():\n  return 0\n")
+  task = toy / "toy" / "task.py"
+  task.write_text("from data.loaders import load\n" + task.read_text())
+  code, _, stderr = _python(
+    "-m", "pipeline.cli.main", "settings", "toy", tasks=str(toy), path=str(tmp_path)
+  )
+  assert code == 2
+  assert stderr.endswith(
+    "toy/task.py, line 1: ModuleNotFoundError: No module named 'data.loaders'. `data` is a package "
+    f"of dlpipe, which hides yours ({tmp_path / 'data'}): give yours another name."
+  )
 
 
 @pytest.mark.parametrize("kind", ["absent", "file", "task"])
