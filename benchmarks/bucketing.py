@@ -28,8 +28,9 @@ import tensorflow as tf
 
 from data.sentiment import reviews, vocabulary
 from pipeline import datasets
+from pipeline.problems.classes import compile_args
 from pipeline.tasks.sentiment.features import END_CHARS, START_CHARS, STEM_CHARS
-from pipeline.tasks.sentiment.model import SEQUENCES, build_model, compile_args
+from pipeline.tasks.sentiment.model import SEQUENCES, build_model
 from pipeline.tasks.sentiment.task import TASK
 from pipeline.text.words import part_buckets, split_words
 

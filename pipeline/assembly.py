@@ -47,7 +47,6 @@ from pipeline.user_functions import code_fingerprint, udf_path
 _Setting = Callable[[str, Any], Any]
 _RUN_FN = "pipeline.training.run.run_fn"
 _JUDGE = "pipeline.gates.judge"
-_FINDINGS_FN = "pipeline.checks.gate_findings.findings"
 _TUNER_FN = "pipeline.training.tuning.tuner_fn"
 
 
@@ -140,7 +139,7 @@ def _data_stage(
     read_fn=read_fn,
     data_path=setting("data-path", config.data_path),
     options=options,
-    label_key=task.label_key if task.vocabulary else "",
+    label_key=task.label_key if task.problem.has_classes else "",
     val_fraction=config.data.val_fraction,
     eval_fraction=config.data.eval_fraction,
     code_fingerprint=code_fingerprint(plan_fn, read_fn, "components.source_example_gen.executor"),
@@ -167,9 +166,9 @@ def _data_stage(
     max_bad_fraction=setting("max-bad-fraction", config.data.max_bad_fraction),
     min_severity=setting("min-severity", config.data.min_severity),
     allow_lost_classes=int(config.data.allow_lost_classes),
-    findings_fn=_FINDINGS_FN,
+    findings_fn=task.problem.findings,
     gates=json.dumps(gate_facts(task, config.gates.bounds)),
-    code_fingerprint=code_fingerprint("components.data_gate", _FINDINGS_FN),
+    code_fingerprint=code_fingerprint("components.data_gate", task.problem.findings),
   )
   return state, data, schema, [statistics, inferred, validator], gate
 
@@ -183,6 +182,7 @@ def _training_stage(
   hyperparameters: dict[str, Any],
 ) -> list[BaseNode]:
   """Learns; what it read of the data, the gate has let through."""
+  problem = task.problem
   transform = Transform(
     examples=data.outputs["examples"],
     schema=schema.outputs["schema"],
@@ -216,14 +216,17 @@ def _training_stage(
       _RUN_FN,
       task.build_model,
       *(path for path in (task.adapt, task.callbacks) if path),
-      task.compile_args,
+      problem.compile_args,
       task.training_plan,
-      task.serving_outputs,
+      problem.serving_outputs or problem.answer,
+      problem.rows,
       *([task.input_rule] if task.input_rule else []),
     ),
-    "input_bounds": {name: config.data_options(task)[name] for name in task.input_bounds},
-    "monitor": list(task.monitor),
-    "keys": [task.input_key, task.label_id_key],
+    "input_bounds": {
+      name: config.data_options(task)[name] for name in (*task.input_bounds, *problem.options)
+    },
+    "monitor": list(problem.monitor),
+    "keys": [task.input_key, task.label_key, problem.label_id_key, problem.vocabulary or ""],
     "sequence_keys": list(task.sequence_keys),
     "transformed_slices": list(task.transformed_slices),
   }
@@ -241,7 +244,7 @@ def _training_stage(
           task.search_space,
           task.build_model,
           *(path for path in (task.adapt, task.callbacks) if path),
-          task.compile_args,
+          problem.compile_args,
           task.training_plan,
         ),
       },

@@ -18,9 +18,10 @@ import traceback
 from collections.abc import Iterable
 
 from components.errors import BadInputError
+from pipeline.problems.problem import Problem
 from pipeline.task import MetricGate, Phase, Source, Task
 
-_RECORDS = {record.__name__: record for record in (Task, Source, MetricGate, Phase)}
+_RECORDS = {record.__name__: record for record in (Task, Problem, Source, MetricGate, Phase)}
 _UNKNOWN_FIELD = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 _MISSING_FIELDS = re.compile(
   r"(\w+)\.__init__\(\) missing \d+ required keyword-only arguments?: (.*)"

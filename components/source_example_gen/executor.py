@@ -27,7 +27,7 @@ from tfx.types import artifact_utils
 from components import progress
 from components.dotted_paths import load_function
 from components.errors import DataRefusedError, DlpipeError
-from components.records import SPLITS, Record, Rejected, SourcePlan
+from components.records import SPLITS, Record, Rejected, SourcePlan, class_names
 from components.source_example_gen import quarantine, shard_writer, sources
 from components.source_example_gen.draws import Draw, Moves
 from components.source_example_gen.driver import FINGERPRINT_KEY
@@ -237,11 +237,11 @@ class ReadShard(beam.DoFn):
         writers[split] = self._targets.writer(split, number, self._shards)
       writers[split].add(key, shard_writer.serialize(record.features))
       report.examples[split] = report.examples.get(split, 0) + 1
-      label = self._label(record)
-      if label is not None:
-        labels[split][label] += 1
+      found = self._labels(record)
+      labels[split].update(found)
       if self._rule.is_drawn(record.split):
-        draw.add(label, split, key)
+        for label in found or (None,):
+          draw.add(label, split, key)
         drawn_keys += key
     for split in SPLITS:
       if split in writers:
@@ -259,11 +259,12 @@ class ReadShard(beam.DoFn):
     with fileio.open(path, "wb") as f:
       f.write(content)
 
-  def _label(self, record: Record) -> str | None:
+  def _labels(self, record: Record) -> tuple[str, ...]:
+    """The classes of a record; none where labels name no classes."""
     value = record.features.get(self._label_key) if self._label_key else None
-    if value is None:
-      return None
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    if isinstance(value, (int, float)):
+      return (str(value),)
+    return class_names(value)
 
   def _count(self) -> None:
     self._seen += 1

@@ -6,7 +6,7 @@ Imports only the standard library.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -16,6 +16,18 @@ class Row(NamedTuple):
   split: str
   value: bytes
   label: bytes
+
+
+def label_bytes(values: Sequence[bytes | str | int | float]) -> bytes:
+  """A label's values as bytes of text, several of them with `|` between; empty without any."""
+  return b"|".join(map(_bytes, values))
+
+
+def _bytes(value: bytes | str | int | float) -> bytes:
+  if isinstance(value, bytes):
+    return value
+  # Nine digits tell apart what float32 can hold.
+  return (f"{value:.9g}" if isinstance(value, float) else str(value)).encode("utf-8")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

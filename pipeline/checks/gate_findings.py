@@ -20,27 +20,28 @@ _SHOWN = 5
 
 
 def findings(
-  summary: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]
+  summary: Mapping[str, Any],
+  gates: Sequence[Mapping[str, Any]],
+  *,
+  one_class_a_row: bool = True,
 ) -> list[dict[str, Any]]:
   """Findings as JSON, without examples: `name`, `level`, `count`, `what`, `advice`, `details`.
 
   Args:
     summary: the quarantine's `summary.json`.
     gates: the model's gates, as `about_judging` takes them.
+    one_class_a_row: whether counts of labels add up to rows; else bounds are held against the
+      number of rows alone.
   """
-  return [finding_json(finding) for finding in from_counts(summary, gates)]
-
-
-def from_counts(summary: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]) -> list[Finding]:
-  """The same as values, warnings first."""
   labels = labels_by_split(summary)
   found = [
-    *about_judging(summary.get("examples") or {}, labels, gates),
+    *about_judging(summary.get("examples") or {}, labels if one_class_a_row else {}, gates),
     *_lost_labels(summary.get("lost") or {}),
     *recognized(summary),
     *about_labels(labels),
   ]
-  return sorted(found, key=lambda finding: finding.level != WARNING)
+  found.sort(key=lambda finding: finding.level != WARNING)
+  return [finding_json(finding) for finding in found]
 
 
 def labels_by_split(summary: Mapping[str, Any]) -> dict[str, dict[str, int]]:

@@ -8,8 +8,9 @@ import pathlib
 from typing import Any
 
 from components.errors import BadInputError
+from pipeline.problems.classes import GATES, PROBLEM
 from pipeline.sources.text_tables import TABLE_OPTIONS
-from pipeline.task import MetricGate, Options, Task
+from pipeline.task import Options, Task
 from pipeline.tasks.images import sources
 from pipeline.tasks.images.backbone_names import CNN, check_backbone, check_weights
 from pipeline.tasks.images.features import IMAGE, LABEL, LABEL_ID, PIXELS, SIZE_BUCKET, VOCABULARY
@@ -85,9 +86,8 @@ TASK = Task(
   input_key=IMAGE,
   input_kind="file",
   label_key=LABEL,
-  label_id_key=LABEL_ID,
+  problem=PROBLEM.but(label_id_key=LABEL_ID, vocabulary=VOCABULARY),
   cache_dtypes={PIXELS: "uint8"},
-  vocabulary=VOCABULARY,
   sources=sources.SOURCES,
   shipped_data=shipped_data,
   data_options={
@@ -106,13 +106,9 @@ TASK = Task(
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
   preprocessing_hyperparameters=("image_size",),
   build_model=f"{_HERE}.model.build_model",
-  compile_args=f"{_HERE}.model.compile_args",
   training_plan=f"{_HERE}.plan.training_plan",
-  serving_outputs=f"{_HERE}.model.serving_outputs",
   search_space=f"{_HERE}.model.search_space",
-  metrics=f"{_HERE}.metrics.metrics",
   slices=(LABEL, SIZE_BUCKET),
-  monitor=("val_accuracy", "max"),
   infer_hyperparameters=_infer,
   unread=_unread,
   lifted_epochs=("epochs", "head_epochs"),
@@ -143,19 +139,5 @@ TASK = Task(
     "min_steps": 0,
     "learning_rate": 0.01,
   },
-  gates=(
-    MetricGate(
-      metric="skill",
-      best=1,
-      bound=0.3,
-      reason="a model worth serving avoids a good part of the errors that always guessing the "
-      "commonest class makes",
-    ),
-    MetricGate(
-      metric="accuracy",
-      best=1,
-      max_regression=0.01,
-      reason="a new version may not be worse than the one it replaces, but for chance",
-    ),
-  ),
+  gates=GATES,
 )

@@ -195,11 +195,6 @@ def build_model(
   return model
 
 
-def compile_args(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-  """Nothing: the model's own training step has loss and metrics."""
-  return {}
-
-
 def training_plan(hyperparameters: Mapping[str, Any]) -> tuple[Phase, ...]:
   """One phase from nothing."""
   return (

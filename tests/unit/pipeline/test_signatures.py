@@ -8,8 +8,9 @@ import tensorflow as tf
 
 from pipeline import signatures
 from pipeline.sources.op_errors import words_of
-from pipeline.tasks.images.model import build_model, serving_outputs
+from pipeline.tasks.images.model import build_model
 from pipeline.tasks.images.task import TASK
+from pipeline.training.answering import answering
 
 _NAMES = {
   "serving_default",
@@ -30,7 +31,7 @@ def model(graph):
 def exported(tmp_path_factory, graph, model):
   """The export's path and what `export` returned."""
   path = str(tmp_path_factory.mktemp("export") / "model")
-  return path, _export(path, graph, model, serving_outputs(model, graph.output))
+  return path, _export(path, graph, model, answering(TASK, model, graph.output, {}))
 
 
 def _export(path, graph, model, outputs, **options):
@@ -154,7 +155,7 @@ def _rule(values):
 def ruled(tmp_path_factory, graph, model):
   """The path of an export that refuses an empty input."""
   path = str(tmp_path_factory.mktemp("ruled") / "model")
-  _export(path, graph, model, serving_outputs(model, graph.output), rule=_rule)
+  _export(path, graph, model, answering(TASK, model, graph.output, {}), rule=_rule)
   return path
 
 

@@ -19,8 +19,9 @@ def model(tmp_path_factory, graph):
   import keras
 
   from pipeline import signatures
-  from pipeline.tasks.images.model import build_model, serving_outputs
+  from pipeline.tasks.images.model import build_model
   from pipeline.tasks.images.task import TASK
+  from pipeline.training.answering import answering
 
   keras.utils.set_random_seed(1)
   hyperparameters = {**TASK.hyperparameters, "widths": [2], "image_size": 12}
@@ -29,7 +30,7 @@ def model(tmp_path_factory, graph):
   signatures.export(
     str(path),
     model=built,
-    outputs=serving_outputs(built, graph.output),
+    outputs=answering(TASK, built, graph.output, {}),
     tft_output=graph.output,
     input_key="image",
     label_id_key="label_id",

@@ -16,6 +16,7 @@ _ROOT = pathlib.Path(__file__).resolve().parents[4]
 _TOY = """
 from components.errors import BadInputError
 from components.records import SourcePlan
+from pipeline.problems.classes import PROBLEM
 from pipeline.task import MetricGate, Source, Task
 from pipeline.tasks.toy.reading import read
 
@@ -25,17 +26,19 @@ def plan(path, options):
 
 
 TASK = Task(
-  name="toy", summary="A toy.", input_key="text", label_key="label", label_id_key="label_id",
+  name="toy", summary="A toy.", input_key="text", label_key="label",
+  problem=PROBLEM.but(
+    compile_args="pipeline.tasks.toy.model.compile_args",
+    serving_outputs="pipeline.tasks.toy.model.serving_outputs",
+    metrics="pipeline.tasks.toy.model.metrics",
+  ),
   sources={"any": Source(description="anything", matches=lambda path: True, plan=plan, read=read)},
   shipped_data=lambda: "", sample_input=lambda: "", request_value=str,
   data_options={"colour": "red"},
   preprocessing_fn="pipeline.tasks.toy.model.preprocessing_fn",
   build_model="pipeline.tasks.toy.model.build_model",
-  compile_args="pipeline.tasks.toy.model.compile_args",
   training_plan="pipeline.tasks.toy.model.training_plan",
-  serving_outputs="pipeline.tasks.toy.model.serving_outputs",
   search_space="pipeline.tasks.toy.model.search_space",
-  metrics="pipeline.tasks.toy.model.metrics",
   hyperparameters={"units": 3, "epochs": 1, "batch_size": 8, "learning_rate": 0.1},
 )
 """
@@ -163,14 +166,15 @@ def test_a_task_without_a_reviewed_schema_is_refused_at_once(toy, tmp_path):
 @pytest.mark.parametrize(
   ("before", "after", "message"),
   [
-    ("TASK = Task(", "TASK = Task((", "toy/task.py, line 12: "),
+    ("TASK = Task(", "TASK = Task((", "toy/task.py, line 13: "),
     ("TASK = Task(", "TASKS = Task(", "toy/task.py must define TASK = Task(...). Found none."),
     ("TASK = Task(", "TASK = dict(", "must define TASK = Task(...). Received: a dict."),
-    ("input_key=", "input_kee=", "toy/task.py, line 12: Task has no field 'input_kee'. Did you"),
-    ('summary="A toy.", ', "", "toy/task.py, line 12: Task needs 'summary', too."),
-    ("Task(\n", "Task(\n  vocabulary=read.names,\n", "line 13: AttributeError: 'function' object"),
-    ("tasks.toy.reading", "tasks.toy.redding", "line 5: ModuleNotFoundError: No module named"),
+    ("input_key=", "input_kee=", "toy/task.py, line 13: Task has no field 'input_kee'. Did you"),
+    ('summary="A toy.", ', "", "toy/task.py, line 13: Task needs 'summary', too."),
+    ("Task(\n", "Task(\n  slices=read.names,\n", "line 14: AttributeError: 'function' object"),
+    ("tasks.toy.reading", "tasks.toy.redding", "line 6: ModuleNotFoundError: No module named"),
     ("plan=plan, ", "plans=plan, ", "Source has no field 'plans'. Did you mean 'plan'?"),
+    ("PROBLEM.but(", "PROBLEM.but(metric=1, ", "line 15: A Problem has no field 'metric'"),
     ("read=read", "read=lambda s, o: ()", "read must be a function at the top level of a module"),
     ('name="toy"', 'name="fields"', "says name='fields', and its folder is called 'toy'"),
     ('"text", label', '("text", "age"), label', "input_key must be one name: a task has one input"),
