@@ -223,7 +223,7 @@ def _training_stage(
       *([task.input_rule] if task.input_rule else []),
     ),
     "input_bounds": {
-      name: config.data_options(task)[name] for name in (*task.input_bounds, *problem.options)
+      name: config.data_options(task)[name] for name in (*task.input_bounds, *problem.data_options)
     },
     "monitor": list(problem.monitor),
     "keys": [task.input_key, task.label_key, problem.label_id_key, problem.vocabulary or ""],

@@ -6,6 +6,7 @@ Imports only the standard library.
 from __future__ import annotations
 
 import dataclasses
+import struct
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
@@ -26,8 +27,18 @@ def label_bytes(values: Sequence[bytes | str | int | float]) -> bytes:
 def _bytes(value: bytes | str | int | float) -> bytes:
   if isinstance(value, bytes):
     return value
-  # Nine digits tell apart what float32 can hold.
-  return (f"{value:.9g}" if isinstance(value, float) else str(value)).encode("utf-8")
+  return (shortest(value) if isinstance(value, float) else str(value)).encode("utf-8")
+
+
+def shortest(number: float) -> str:
+  """The fewest digits by which float32 tells the number from all others.
+
+  >>> shortest(928.0200195312), shortest(1e-30), shortest(16777217.0)
+  ('928.02', '1e-30', '16777216')
+  """
+  [narrow] = struct.unpack("f", struct.pack("f", number))
+  written = (f"{narrow:.{digits}g}" for digits in range(6, 10))
+  return next((w for w in written if struct.pack("f", float(w)) == struct.pack("f", narrow)), "nan")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

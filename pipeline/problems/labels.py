@@ -10,7 +10,9 @@ import collections
 import math
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from components.errors import BadInputError
 from components.records import FeatureValue, Rejected, class_names
@@ -284,9 +286,15 @@ PROBLEM = Problem(
   has_classes=True,
   label_id_key=LABEL_IDS,
   vocabulary=VOCABULARY,
-  options=("label_separator",),
+  data_options={"label_separator": SEPARATOR},
+  settings={
+    "data.label_separator": Annotated[
+      str, Field(min_length=1, description="tables: what stands between two labels of a row")
+    ]
+  },
   compile_args=f"{__name__}.compile_args",
   answer=f"{__name__}.answer",
+  cache_dtypes={LABEL_IDS: "int32"},
   prediction_key="scores",
   metrics="pipeline.problems.label_metrics.label_metrics",
   rows=f"{__name__}.rows",

@@ -14,7 +14,7 @@ from typing import Any
 
 from components.errors import BadInputError
 from components.records import TRAIN, FeatureValue, Rejected
-from pipeline.checks.description import Row
+from pipeline.checks.description import Row, shortest
 from pipeline.checks.finding import NOTE, WARNING, Finding
 from pipeline.problems.problem import MISTAKES_FILE, Problem
 from pipeline.sources import encoding
@@ -96,7 +96,7 @@ def require(
       return
   unused = f"; {rejected.origin} cannot be used: {rejected.reason}" if rejected else ""
   remedy = encoding.remedy(rejected.reason) if rejected else ""
-  found = "none" if first is None else f"{first:.9g} alone"
+  found = "none" if first is None else f"{shortest(first)} alone"
   raise BadInputError(
     f"Expected at least two different numbers in {source!r}. Found: {found}{unused}. "
     f"{remedy or advice}"
@@ -177,7 +177,7 @@ def rows(
   for values, labels, outputs in mistakes.asked(examples, predict, input_key, label_key, spec):
     pairs = zip(labels.numpy().tolist(), outputs[prediction_key].numpy().tolist(), strict=True)
     for value, (label, said) in zip(values, pairs, strict=True):
-      row = {"label": f"{label:.6g}", "predicted": f"{said:.6g}", "off": abs(said - label)}
+      row = {"label": shortest(label), "predicted": f"{said:.6g}", "off": abs(said - label)}
       found.append({**row, "input": value})
   found.sort(key=lambda row: -row["off"] if math.isfinite(row["off"]) else -math.inf)
   mistakes.keep(directory / MISTAKES_FILE, found)
@@ -212,12 +212,12 @@ class Survey:
       return []
     least, most = min(train), max(train)
     if least == most:
-      what = f"All {len(train):,} training examples have the number {least:.9g}."
+      what = f"All {len(train):,} training examples have the number {shortest(least)}."
       return [_finding("constant", WARNING, len(train), what, _CONSTANT)]
     held_out = [n for split, each in self._numbers.items() if split != TRAIN for n in each]
     outside = [n for n in held_out if not least <= n <= most]
     far = _far(sorted([*train, *held_out]))
-    of_train = f"outside of {least:.9g} to {most:.9g}, the range of train"
+    of_train = f"outside of {shortest(least)} to {shortest(most)}, the range of train"
     found = [
       _finding("far_values", WARNING, len(far), f"{_count(far)} far from all others.", _CODE, far),
       _finding(
@@ -251,7 +251,7 @@ def _far(numbers: Sequence[float]) -> list[float]:
 def _finding(
   name: str, level: str, count: int, what: str, advice: str, values: Sequence[float] = ()
 ) -> Finding:
-  commonest = collections.Counter(f"{value:.9g}" for value in sorted(values)).most_common(_SHOWN)
+  commonest = collections.Counter(shortest(value) for value in sorted(values)).most_common(_SHOWN)
   details = tuple(f"{value}: {times:,}" for value, times in commonest)
   return Finding(name=name, level=level, count=count, what=what, advice=advice, details=details)
 

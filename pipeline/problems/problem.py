@@ -48,12 +48,15 @@ class Problem:
       are rare.
     label_id_key: the transformed feature that holds the answer as the loss takes it.
     vocabulary: name of the vocabulary of labels in the transform graph; None without one.
-    options: which data options `answer` reads; a model is exported with those of its training.
+    data_options: defaults of the data options that `read_label` and `answer` read; a model is
+      exported with those of its training.
+    settings: of these, what their values may be and what they mean, as `Task.settings` has it.
     compile_args: `(hyperparameters) -> {"loss": ..., "metrics": [...]}` for Keras.
     monitor: the validation metric that picks the best epoch, and its mode.
     answer: `(tft_output, vocabulary, data options) -> fn(the model's output, transformed features)
       -> {output name: tensor}`, in graph; what every signature answers.
     serving_keys: transformed features that only `answer` reads; no inputs of the model.
+    cache_dtypes: as `Task.cache_dtypes`, of `label_id_key`.
     serving_outputs: `(model, tft_output) -> fn(transformed features) -> {output name: tensor}`;
       replaces `answer` where a model is not simply called. None calls it.
     prediction_key: the output that the metrics judge.
@@ -79,11 +82,13 @@ class Problem:
   has_classes: bool
   label_id_key: str
   vocabulary: str | None = None
-  options: tuple[str, ...] = ()
+  data_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   compile_args: str
   monitor: tuple[str, Literal["max", "min"]] = ("val_loss", "min")
   answer: str
   serving_keys: tuple[str, ...] = ()
+  cache_dtypes: Mapping[str, str] = dataclasses.field(default_factory=dict)
   serving_outputs: str | None = None
   prediction_key: str
   compares_raw_label: bool = False

@@ -120,7 +120,7 @@ def load_splits(
       transform,
       label_id_key=task.problem.label_id_key,
       cache_mb=cache_mb,
-      cache_dtypes=task.cache_dtypes,
+      cache_dtypes={**task.cache_dtypes, **task.problem.cache_dtypes},
       sequence_keys=task.sequence_keys,
       left_out=task.left_out(),
     )

@@ -27,11 +27,15 @@ def preprocessing_fn(
     `label_id` `[batch]` int64, -1 for a label that train does not have. Labels are numbered by
     frequency, ties by name.
   """
-  size = custom_config["hyperparameters"]["image_size"]
   label_id = tft.compute_and_apply_vocabulary(
     _flat(inputs[LABEL]), vocab_filename=VOCABULARY, num_oov_buckets=0, default_value=-1
   )
-  return {PIXELS: decode(_flat(inputs[IMAGE]), size), LABEL_ID: label_id}
+  return {**picture_features(inputs[IMAGE], custom_config["hyperparameters"]), LABEL_ID: label_id}
+
+
+def picture_features(image: Any, hyperparameters: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+  """`pixels` of pictures alone: what a task with other labels keeps."""
+  return {PIXELS: decode(_flat(image), hyperparameters["image_size"])}
 
 
 def _flat(value: tf.Tensor | tf.SparseTensor) -> tf.Tensor:

@@ -21,7 +21,7 @@ SETTINGS: Mapping[str, Any] = {
   "data.path_column": Annotated[
     str, Field(description="tables: the column that names the picture")
   ],
-  "data.label_column": Annotated[str, Field(description="tables: the column that names the class")],
+  "data.label_column": Annotated[str, Field(description="tables: the column that holds the label")],
   "data.split_column": Annotated[
     str | None,
     Field(

@@ -48,8 +48,15 @@ def preprocessing_fn(
     `[batch]` int64, -1 for a label that train does not have; labels are numbered by frequency, ties
     by name.
   """
-  hyperparameters = custom_config["hyperparameters"]
-  words = split_words(_flat(inputs[TEXT]))
+  label_id = tft.compute_and_apply_vocabulary(
+    _flat(inputs[LABEL]), vocab_filename=VOCABULARY, num_oov_buckets=0, default_value=-1
+  )
+  return {**text_features(inputs[TEXT], custom_config["hyperparameters"]), LABEL_ID: label_id}
+
+
+def text_features(text: Any, hyperparameters: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+  """The features of texts alone: what a task with other labels keeps."""
+  words = split_words(_flat(text))
   frequent = frequent_words(
     words.flat_values,
     top=hyperparameters["vocabulary_size"],
@@ -57,9 +64,6 @@ def preprocessing_fn(
     file_name=WORDS,
   )
   known = ranks(words.flat_values, frequent)
-  label_id = tft.compute_and_apply_vocabulary(
-    _flat(inputs[LABEL]), vocab_filename=VOCABULARY, num_oov_buckets=0, default_value=-1
-  )
   buckets, length = hyperparameters["part_buckets"], hyperparameters["max_words"]
 
   def parts(chars: int) -> tf.Tensor:
@@ -77,7 +81,6 @@ def preprocessing_fn(
     START_IDS: placed(parts(START_CHARS)),
     END_IDS: placed(parts(END_CHARS)),
     OOV_BUCKET: _oov_bucket(words.with_flat_values(known)),
-    LABEL_ID: label_id,
   }
 
 

@@ -15,7 +15,7 @@ SETTINGS: Mapping[str, Any] = {
     int, Field(ge=1, description="a text of more characters is quarantined")
   ],
   "data.text_column": Annotated[str, Field(description="tables: the column that holds the text")],
-  "data.label_column": Annotated[str, Field(description="tables: the column that names the class")],
+  "data.label_column": Annotated[str, Field(description="tables: the column that holds the label")],
   "data.split_column": Annotated[
     str | None,
     Field(
