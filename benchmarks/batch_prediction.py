@@ -47,8 +47,8 @@ def measure(options: argparse.Namespace, scratch: pathlib.Path) -> dict[str, Any
   """Alternates the loop and the batch; rows per second of each, and their ratio."""
   from components.versioned_pusher.publish import list_versions
   from pipeline.batch.inputs import plan_input, read_rows
-  from pipeline.cli.batch import BATCH_SIZE
-  from pipeline.config import PipelineConfig
+  from pipeline.cli.commands.batch import BATCH_SIZE
+  from pipeline.settings.config import PipelineConfig
   from pipeline.tasks import get_task
 
   task = get_task(options.task)

@@ -4,7 +4,7 @@
     DLPIPE_DATASETS=... python benchmarks/bucketing.py --lengths mr
 
 Both ways train the sentiment task's model on the same arrays for as many epochs. One gets its
-batches from `pipeline.datasets`, rows of similar length cut to the longest of them; the other draws
+batches from `pipeline.training.datasets`, rows of similar length cut to the longest of them; the other draws
 rows at random and pads each batch to the longest text of all. Texts are the sample reviews; for
 `imdb` sentences without a judgement are added until the lengths are log-normal with the median and
 the spread of IMDB's (174 words; a quarter has over 280), cut at 400.
@@ -27,12 +27,12 @@ import numpy as np
 import tensorflow as tf
 
 from data.sentiment import reviews, vocabulary
-from pipeline import datasets
 from pipeline.problems.classes import compile_args
 from pipeline.tasks.sentiment.features import END_CHARS, START_CHARS, STEM_CHARS
 from pipeline.tasks.sentiment.model import SEQUENCES, build_model
 from pipeline.tasks.sentiment.task import TASK
 from pipeline.text.words import part_buckets, split_words
+from pipeline.training import datasets
 
 _MEDIAN, _SPREAD, _LONGEST = 174, 0.75, 400
 

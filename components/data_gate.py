@@ -22,9 +22,9 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.artifacts import GateVerdict, Quarantine
-from components.dotted_paths import load_function
-from components.errors import BadInputError, DataRefusedError
-from components.records import EVAL, SPLITS, TRAIN, VAL
+from dlpipe.dotted_paths import load_function
+from dlpipe.errors import BadInputError, DataRefusedError
+from dlpipe.records import EVAL, SPLITS, TRAIN, VAL
 
 ANOMALIES_FILE = "SchemaDiff.pb"  # ExampleValidator's name for it, in TFX 1.16 and 1.21
 _SHOWN = 5

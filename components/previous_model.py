@@ -13,7 +13,7 @@ from tfx.components.evaluator import constants
 from tfx.dsl.components.common import resolver
 from tfx.dsl.io import fileio
 
-from components.progress import report
+from dlpipe.progress import report
 
 MODEL = "model"
 MODEL_BLESSING = "model_blessing"

@@ -14,7 +14,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types import standard_artifacts
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 
 SCHEMA_FILE = "schema.pbtxt"  # the name SchemaGen gives it
 

@@ -8,7 +8,7 @@ import urllib.request
 from tfx.dsl.component.experimental.annotations import Parameter
 from tfx.dsl.component.experimental.decorators import component
 
-from components.errors import BadInputError, DlpipeError
+from dlpipe.errors import BadInputError, DlpipeError
 
 _TIMEOUT_S = 30
 

@@ -28,20 +28,20 @@ from components.data_gate import DataGate
 from components.judged_evaluator.component import Evaluator
 from components.model_history.component import ModelHistory, PreviousModel, RecordBlessing
 from components.recorded_tuner import Tuner
-from components.records import EVAL, TRAIN, VAL
 from components.reviewed_schema import ReviewedSchema
 from components.serving_gate.component import ServingGate
 from components.source_example_gen.component import SourceExampleGen
 from components.source_state import SourceState
 from components.versioned_pusher.component import VersionedPusher
+from dlpipe.fingerprint import code_fingerprint, udf_path
+from dlpipe.records import EVAL, TRAIN, VAL
 from pipeline import evaluation
-from pipeline.beam_options import beam_args
-from pipeline.config import PipelineConfig
+from pipeline.beam.options import beam_args
 from pipeline.gates import gate_facts, task_gates
 from pipeline.gates import parameters as gate_parameters
+from pipeline.settings.config import PipelineConfig
 from pipeline.task import Source, Task
 from pipeline.tasks import schema_path
-from pipeline.user_functions import code_fingerprint, udf_path
 
 # From a parameter's name and its value to what a node is given.
 _Setting = Callable[[str, Any], Any]

@@ -17,12 +17,12 @@ from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.writers import eval_config_writer
 
-from components.dotted_paths import load_function
-from pipeline.classification_metrics import BINS_NAME, COMMON_NAME
-from pipeline.intervals import Interval
-from pipeline.paired_metrics import CHANGE, INTERVAL
-from pipeline.signatures import SERVING_EXAMPLES, TRANSFORM_LABEL
+from dlpipe.dotted_paths import load_function
+from pipeline.problems.classification_metrics import BINS_NAME, COMMON_NAME
+from pipeline.problems.intervals import Interval
+from pipeline.problems.paired_metrics import CHANGE, INTERVAL
 from pipeline.task import Task
+from pipeline.training.export.signatures import SERVING_EXAMPLES, TRANSFORM_LABEL
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,9 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.classification_metrics import GUESSING_LOSS
 from pipeline.evaluation import Evaluation, read_evaluation
-from pipeline.intervals import Interval
+from pipeline.problems.classification_metrics import GUESSING_LOSS
+from pipeline.problems.intervals import Interval
 from pipeline.task import MetricGate, Task
 
 # Metrics are sums and quotients in floating point: 0.97 - 0.96 is not 0.01. Two models of any

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 
 
 def shipped_path(write: Callable[[str], str], task: str, name: str) -> str:

@@ -14,8 +14,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from components.errors import BadInputError
-from components.records import Record, Rejected, SourcePlan
+from dlpipe.errors import BadInputError
+from dlpipe.records import Record, Rejected, SourcePlan
 from pipeline.problems.problem import Problem
 
 Options = Mapping[str, Any]

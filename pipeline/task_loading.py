@@ -17,7 +17,7 @@ import re
 import traceback
 from collections.abc import Iterable
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.problems.problem import Problem
 from pipeline.task import MetricGate, Phase, Source, Task
 

@@ -17,7 +17,7 @@ def run(pipeline: Any) -> dict[str, dict[str, float]]:
 
   Nodes run one after another, as `dlpipe run` runs them.
   """
-  from pipeline.runners import node
+  from pipeline.execution import node
 
   compiled = node.compile_pipeline(pipeline, "measured")
   measured: dict[str, dict[str, float]] = {}

@@ -79,9 +79,9 @@ def fit(workspace: str, epochs: str) -> dict[str, Any]:
   """
   import keras
 
-  from components.dotted_paths import load_function
-  from pipeline import datasets
+  from dlpipe.dotted_paths import load_function
   from pipeline.tasks import get_task
+  from pipeline.training import datasets
 
   task = get_task("sentiment")
   root = pathlib.Path(workspace) / "sentiment" / "artifacts"

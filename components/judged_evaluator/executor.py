@@ -16,9 +16,9 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, path_utils
 
-from components.dotted_paths import load_function
 from components.model_history.history import NO_MODEL_FILE
-from components.progress import report
+from dlpipe.dotted_paths import load_function
+from dlpipe.progress import report
 
 VERDICT = "verdict"
 JUDGE, GATES, CODE_FINGERPRINT = "judge", "gates", "code_fingerprint"

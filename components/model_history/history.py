@@ -14,7 +14,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from components.errors import BadInputError, DlpipeError
+from dlpipe.errors import BadInputError, DlpipeError
 
 # Stands for no model: a node that looked for one and found none has an output all the same.
 NO_MODEL_FILE = "NO_MODEL"

@@ -14,11 +14,11 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.artifacts import TRY_AGAIN
-from components.errors import BadInputError
-from components.progress import report
 from components.serving_gate.expectations import read_expectations
 from components.serving_gate.parity import Parity, prove
 from components.serving_gate.serving_ops import ServingRelease, default_release, release_of_tag
+from dlpipe.errors import BadInputError
+from dlpipe.progress import report
 
 MODEL = "model"
 MODEL_RUN = "model_run"

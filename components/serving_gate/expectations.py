@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
-from components.errors import DlpipeError
 from components.serving_gate.loaders import first_line
+from dlpipe.errors import DlpipeError
 
 _DTYPES = {bytes: np.object_, float: np.float32, int: np.int64}  # of a tf.Example's values
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from components.errors import BadInputError
 from components.serving_gate.compare import PathResult
 from components.serving_gate.expectations import Expectations
 from components.serving_gate.latency import Latency
 from components.serving_gate.replay import op_reasons, replay_in_process
 from components.serving_gate.server_replay import Served, replay_through_server
 from components.serving_gate.serving_ops import ServingRelease
+from dlpipe.errors import BadInputError
 
 _LATENCY = "serving_p99_ms"
 _SAME_ANSWERS = (

@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.progress import report
 from components.serving_gate.compare import EVERY, PathResult, compare, failed
 from components.serving_gate.expectations import Expectations
 from components.serving_gate.loaders import Run, first_line, load_tf1, load_tf2, used_ops
 from components.serving_gate.server_process import NoAnswer, ServerFailed
 from components.serving_gate.serving_ops import ServingRelease, refusals
+from dlpipe.progress import report
 
 SERVING_DEFAULT, SERVING_EXAMPLES, CLASSIFY = "serving_default", "serving_examples", "classify"
 # TensorFlow Serving's Classify calls these two what the other signatures call labels and scores.

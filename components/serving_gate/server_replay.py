@@ -14,8 +14,6 @@ import numpy as np
 import tensorflow as tf
 from tfx.utils import io_utils
 
-from components.errors import DlpipeError
-from components.progress import report
 from components.serving_gate import example_files, scratch
 from components.serving_gate.compare import EVERY, PathResult, failed
 from components.serving_gate.expectations import Expectations
@@ -36,6 +34,8 @@ from components.serving_gate.server_process import (
   ServerRefused,
 )
 from components.serving_gate.snippets import Snippets
+from dlpipe.errors import DlpipeError
+from dlpipe.progress import report
 from serving.client import (
   Client,
   DeadlineExceeded,

@@ -1,1 +1,1 @@
-"""`SourceExampleGen`: an ExampleGen over any source that plans and reads (`components.records`)."""
+"""`SourceExampleGen`: an ExampleGen over any source that plans and reads (`dlpipe.records`)."""

@@ -15,8 +15,8 @@ from tfx.dsl.placeholder import placeholder
 from tfx.types import channel_utils, component_spec, standard_artifacts
 
 from components.artifacts import Quarantine
-from components.errors import BadInputError
 from components.source_example_gen import driver, executor
+from dlpipe.errors import BadInputError
 
 
 class SourceExampleGenSpec(component_spec.ComponentSpec):

@@ -15,8 +15,8 @@ import collections
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 
-from components.records import TRAIN
 from components.source_example_gen.splits import SplitRule
+from dlpipe.records import TRAIN
 
 # At most two contents are moved into each of two splits; of a class that has a third one known,
 # one always stays.

@@ -24,14 +24,14 @@ from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
-from components import progress
-from components.dotted_paths import load_function
-from components.errors import DataRefusedError, DlpipeError
-from components.records import SPLITS, Record, Rejected, SourcePlan, class_names
 from components.source_example_gen import quarantine, shard_writer, sources
 from components.source_example_gen.draws import Draw, Moves
 from components.source_example_gen.driver import FINGERPRINT_KEY
 from components.source_example_gen.splits import SplitRule, content_key
+from dlpipe import progress
+from dlpipe.dotted_paths import load_function
+from dlpipe.errors import DataRefusedError, DlpipeError
+from dlpipe.records import SPLITS, Record, Rejected, SourcePlan, class_names
 
 _REPORT_RECORDS = 5000
 _REPORT_S = 5.0

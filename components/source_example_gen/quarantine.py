@@ -17,7 +17,7 @@ from typing import Any
 
 from tfx.dsl.io import fileio
 
-from components.records import SPLITS, Rejected, class_names
+from dlpipe.records import SPLITS, Rejected, class_names
 
 KEPT_BYTES = 64 << 20  # copies are for looking at; beyond this they are only listed
 FILES_DIR = "files"

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
-from components.records import FeatureValue
+from dlpipe.records import FeatureValue
 
 # Examples are held back to this size and written in the order of their content keys: neighbours in
 # the input, such as the pictures of one class, are no neighbours in the file.

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from components.dotted_paths import load_function
-from components.records import SourcePlan
+from dlpipe.dotted_paths import load_function
+from dlpipe.records import SourcePlan
 
 
 def make_plan(exec_properties: Mapping[str, Any]) -> SourcePlan:

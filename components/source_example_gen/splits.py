@@ -11,7 +11,7 @@ import functools
 import hashlib
 from collections.abc import Mapping
 
-from components.records import EVAL, TRAIN, VAL
+from dlpipe.records import EVAL, TRAIN, VAL
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -13,14 +13,14 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from components.errors import BadInputError
-from components.progress import report
 from components.versioned_pusher.publish import (
   is_damaged,
   list_versions,
   publish,
   version_record,
 )
+from dlpipe.errors import BadInputError
+from dlpipe.progress import report
 
 MODEL = "model"
 MODEL_BLESSING = "model_blessing"

@@ -28,7 +28,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from components.errors import BadInputError, DlpipeError
+from dlpipe.errors import BadInputError, DlpipeError
 
 RECORD_FILE = "dlpipe.json"
 _MODEL_FILE = "saved_model.pb"

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.errors import BadInputError
 from components.versioned_pusher.publish import version_record
+from dlpipe.errors import BadInputError
 from pipeline.batch import input_columns
 from pipeline.batch.inputs import InputPlan, plan_input
-from pipeline.config import PipelineConfig
-from pipeline.known_settings import in_yaml
+from pipeline.settings.config import PipelineConfig
+from pipeline.settings.known_settings import in_yaml
 from pipeline.task import Task
 
 

@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from components.errors import BadInputError
-from pipeline.sources import class_counts, input_paths, tables, text_tables
+from dlpipe.errors import BadInputError
+from pipeline.sources import class_counts, input_paths, tables
+from pipeline.sources.text_files import text_tables
 from pipeline.task import Task
 
 PATH = "path"

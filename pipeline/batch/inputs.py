@@ -11,11 +11,12 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.batch import input_columns
 from pipeline.batch.input_columns import PATH
-from pipeline.sources import encoding, input_paths, line_files, tables, texts
+from pipeline.sources import encoding, input_paths, tables
 from pipeline.sources.tables.parquet_files import open_parquet
+from pipeline.sources.text_files import line_files, texts
 from pipeline.task import Task, beside
 
 ID = "id"

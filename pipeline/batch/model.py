@@ -15,10 +15,10 @@ import tensorflow as tf
 from google.protobuf import message
 from tensorflow.core.protobuf import saved_model_pb2
 
-from components.errors import DlpipeError
+from dlpipe.errors import DlpipeError
 from pipeline.batch.columns import ModelOutput
 from pipeline.batch.values import plain_values
-from pipeline.sources.op_errors import words_of
+from pipeline.sources.tfrecord.op_errors import words_of
 from serving.op_libraries import register_ops
 
 SERVING_DEFAULT = "serving_default"

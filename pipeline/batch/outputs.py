@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from components.errors import BadInputError, BusyError, DlpipeError
+from dlpipe.errors import BadInputError, BusyError, DlpipeError
 from pipeline.batch.columns import Layout
 
 _FORMATS = {

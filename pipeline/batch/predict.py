@@ -17,8 +17,8 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.utils.shared import Shared
 
-from components import progress
-from components.errors import DlpipeError
+from dlpipe import progress
+from dlpipe.errors import DlpipeError
 from pipeline.batch.columns import Layout
 from pipeline.batch.inputs import InputPlan, InputRow, read_rows
 from pipeline.batch.model import Asked, Model

@@ -13,16 +13,16 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components import progress
-from components.errors import DlpipeError
+from dlpipe import progress
+from dlpipe.causes import is_interrupt, user_error
+from dlpipe.errors import DlpipeError
 from pipeline.batch.columns import make_layout
 from pipeline.batch.inputs import InputPlan
 from pipeline.batch.model import read_outputs
 from pipeline.batch.outputs import OutputPlan, publish, staging
 from pipeline.batch.predict import PredictShard, ShardReport, Work, shard_elements
-from pipeline.beam_options import beam_args
-from pipeline.config import PipelineConfig
-from pipeline.runners.causes import is_interrupt, user_error
+from pipeline.beam.options import beam_args
+from pipeline.settings.config import PipelineConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

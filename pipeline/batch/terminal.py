@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from rich import console as rich_console
 from rich import progress as rich_progress
 
-from pipeline.runners import summary
+from pipeline.runs import summary
 
 _PLAIN_INTERVAL_S = 5.0
 

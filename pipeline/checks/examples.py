@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from tensorflow.core.example import example_pb2, feature_pb2
 
-from components.records import SPLITS
+from dlpipe.records import SPLITS
 from pipeline.checks.description import Row, label_bytes
 
 # A TFRecord: eight bytes that count the record's, four of their checksum; the record; four of its

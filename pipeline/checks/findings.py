@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from components.records import SPLITS
+from dlpipe.records import SPLITS
 from pipeline.checks.finding import NOTE, WARNING, Finding
 from pipeline.checks.survey import SHOWN, Survey
 

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.records import SPLITS
+from dlpipe.records import SPLITS
 from pipeline.checks.finding import WARNING, Finding
 from pipeline.checks.judging import about_judging
 from pipeline.checks.label_findings import about_labels

@@ -2,7 +2,7 @@
 
 A bound is too much for a split if the 95 % interval of a model that just keeps it reaches more than
 half of the way to what guessing gets. The intervals are those that the metrics themselves get
-(`pipeline/intervals.py`), that of skill divided by the errors of the majority guess.
+(`pipeline/problems/intervals.py`), that of skill divided by the errors of the majority guess.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.records import EVAL, TRAIN, VAL
-from pipeline import intervals
+from dlpipe.records import EVAL, TRAIN, VAL
 from pipeline.checks.finding import WARNING, Finding
+from pipeline.problems import intervals
 
 _NEED_TWO_CLASSES = ("skill", "auc")
 _FEW = 100  # of a metric without a formula for its interval, such as BLEU

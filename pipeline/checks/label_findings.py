@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Mapping
 
-from components.records import TRAIN
+from dlpipe.records import TRAIN
 from pipeline.checks.finding import NOTE, WARNING, Finding
 from pipeline.sources.labels import alike_labels
 

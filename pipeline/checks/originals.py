@@ -10,7 +10,7 @@ import os
 import pathlib
 from collections.abc import Iterator, Mapping
 
-from components.records import SPLIT_NAMES
+from dlpipe.records import SPLIT_NAMES
 from pipeline.checks.description import Row
 
 _MAX_FILES = 500_000

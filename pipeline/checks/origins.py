@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from components.records import TRAIN, VAL, Record, Rejected
+from dlpipe.records import TRAIN, VAL, Record, Rejected
 from pipeline.checks.description import Row, label_bytes
 
 _MAX_RECORDS = 1_000_000  # some ten seconds of texts

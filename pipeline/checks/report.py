@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from components.dotted_paths import load_function
-from components.records import SPLITS, Record, Rejected
+from dlpipe.dotted_paths import load_function
+from dlpipe.fingerprint import code_fingerprint
+from dlpipe.records import SPLITS, Record, Rejected
 from pipeline.checks import findings, gate_findings, originals, origins
 from pipeline.checks.description import Description, IndescribableError, Row
 from pipeline.checks.examples import read_examples
@@ -20,7 +21,6 @@ from pipeline.checks.finding import WARNING, Finding
 from pipeline.checks.survey import MAX_COMPARED, Survey
 from pipeline.checks.text import excerpt
 from pipeline.task import Task
-from pipeline.user_functions import code_fingerprint
 
 _SHOWN_REASONS, _SHOWN_RECORDS = 10, 5
 _LABEL_BYTES = 200

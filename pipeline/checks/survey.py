@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 
 import numpy as np
 
-from components.records import SPLITS
+from dlpipe.records import SPLITS
 from pipeline.checks import near
 from pipeline.checks.description import Description, IndescribableError, Row
 

@@ -7,7 +7,7 @@ import pathlib
 import shlex
 
 from components.versioned_pusher.publish import is_damaged, list_versions
-from pipeline.config import PipelineConfig, from_env
+from pipeline.settings.config import PipelineConfig, from_env
 
 
 def serving_dir(task: str, workspace: str | None) -> pathlib.Path:

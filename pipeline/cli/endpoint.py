@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from components.errors import BadInputError, DlpipeError
+from dlpipe.errors import BadInputError, DlpipeError
 from pipeline.task import Task
 from serving.client import (
   BadRequest,

@@ -13,13 +13,13 @@ from typing import Any
 
 import click
 
-from components.errors import BadInputError
-from pipeline import unread_settings
+from dlpipe.errors import BadInputError
 from pipeline.cli import wrong_task
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.task_argument import task_argument
-from pipeline.config import PipelineConfig, from_env
-from pipeline.settings import make_config
+from pipeline.settings import unread_settings
+from pipeline.settings.config import PipelineConfig, from_env
+from pipeline.settings.reading import make_config
 from pipeline.sources import file_formats
 from pipeline.task import Source, Task
 from pipeline.tasks import get_task, schema_path

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipeline.local_paths import require_local
+from dlpipe.local_paths import require_local
 
 
 class LocalPath(click.ParamType):

@@ -18,8 +18,8 @@ from typing import NoReturn
 
 import click
 
-from components.errors import BadInputError, DlpipeError
-from pipeline.runners.causes import user_error
+from dlpipe.causes import user_error
+from dlpipe.errors import BadInputError, DlpipeError
 
 _COMMANDS = {
   "run": "Run the whole pipeline on this machine.",

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import click
 
-from components.errors import BadInputError
-from pipeline.sources import encoding, line_files, texts
+from dlpipe.errors import BadInputError
+from pipeline.sources import encoding
+from pipeline.sources.text_files import line_files, texts
 from pipeline.task import Task
 
 STDIN = "-"

@@ -11,7 +11,7 @@ import click
 
 from pipeline.cli.inputs import workspace_option
 from pipeline.cli.local_path import LocalPath
-from pipeline.config import from_env
+from pipeline.settings.config import from_env
 from pipeline.tasks import get_task, task_names
 
 
@@ -63,7 +63,7 @@ def checked(task: str | None, workspace: str | None) -> str | None:
 
 def stores(task: str | None, workspace: str | None, mlmd: str | None) -> Iterator[Any]:
   """The connections of the store that is named, or of those in the workspace."""
-  from pipeline.runners.metadata_stores import read_connection, sqlite_connection
+  from pipeline.runs.store.metadata_stores import read_connection, sqlite_connection
 
   if mlmd is not None:
     yield read_connection(mlmd)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.tasks import get_task, task_names
 
 
@@ -31,7 +31,7 @@ def settings_of(args: Sequence[str]) -> list[str]:
   Args:
     args: the command line, which need not be readable otherwise.
   """
-  from pipeline.known_settings import known_settings
+  from pipeline.settings.known_settings import known_settings
 
   try:
     named = [arg for arg in args if arg in task_names()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.task import Task
 from pipeline.tasks import get_task, task_names
 

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from components.records import FeatureValue, Rejected
+from dlpipe.records import FeatureValue, Rejected
 from pipeline.problems.problem import MISTAKES_FILE, Problem
 from pipeline.sources.class_counts import require_labels
 from pipeline.sources.labels import label_text
@@ -61,7 +61,7 @@ def answer(
   tft_output: Any, vocabulary: str, options: Mapping[str, Any]
 ) -> Callable[[Any, Mapping[str, Any]], dict[str, Any]]:
   """From `[batch, classes]` logits to `label`, `score`, `scores` and `labels`, in graph."""
-  from pipeline.classification_outputs import class_outputs
+  from pipeline.problems.classification_outputs import class_outputs
 
   del options
   outputs = class_outputs(tft_output, vocabulary)
@@ -133,7 +133,7 @@ PROBLEM = Problem(
   monitor=("val_accuracy", "max"),
   answer=f"{__name__}.answer",
   prediction_key="scores",
-  metrics="pipeline.classification_metrics.classification_metrics",
+  metrics="pipeline.problems.classification_metrics.classification_metrics",
   rows=f"{__name__}.rows",
   shown=f"{__name__}.shown",
   contradicts=True,

@@ -3,7 +3,7 @@
 A row's label is `[most]` int64: the ids of its labels, then `NONE`; `UNKNOWN` stands for one that
 the model does not know and is simply wrong on. A prediction is `[labels]` float32, a probability
 for each label. Each metric has its interval beside it where one is known, as in
-`pipeline.paired_metrics`. TFMA imports the classes by name, so this module must be importable on
+`pipeline.problems.paired_metrics`. TFMA imports the classes by name, so this module must be importable on
 Beam workers.
 """
 
@@ -18,11 +18,11 @@ import numpy as np
 from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline import intervals
-from pipeline.classification_metrics import GUESSING_LOSS
-from pipeline.paired_metrics import PairedCombiner, Scored, paired_metric
+from dlpipe.fingerprint import code_fingerprint
+from pipeline.problems import intervals
+from pipeline.problems.classification_metrics import GUESSING_LOSS
 from pipeline.problems.labels import COUNTS_NAME, NONE, THRESHOLD, UNKNOWN
-from pipeline.user_functions import code_fingerprint
+from pipeline.problems.paired_metrics import PairedCombiner, Scored, paired_metric
 
 _LEAST_SCORE = 1e-7  # Keras' bound for a probability, so that a loss is a number
 _RANKS = 512

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from components.errors import BadInputError
-from components.records import FeatureValue, Rejected, class_names
+from dlpipe.errors import BadInputError
+from dlpipe.records import FeatureValue, Rejected, class_names
 from pipeline.problems.problem import MISTAKES_FILE, Problem, usual_words
 from pipeline.sources import encoding
 from pipeline.sources.class_counts import names

@@ -12,8 +12,8 @@ import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from components.errors import BadInputError
-from components.records import TRAIN, FeatureValue, Rejected
+from dlpipe.errors import BadInputError
+from dlpipe.records import TRAIN, FeatureValue, Rejected
 from pipeline.checks.description import Row, shortest
 from pipeline.checks.finding import NOTE, WARNING, Finding
 from pipeline.problems.problem import MISTAKES_FILE, Problem

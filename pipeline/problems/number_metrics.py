@@ -2,7 +2,7 @@
 
 `skill` says what an error in some unit cannot: how much of the variance a model explains, which is
 how much better it is than always answering the mean. Each metric has its interval beside it, as in
-`pipeline.paired_metrics`. TFMA imports the classes by name, so this module must be importable on
+`pipeline.problems.paired_metrics`. TFMA imports the classes by name, so this module must be importable on
 Beam workers.
 """
 
@@ -18,10 +18,10 @@ import numpy as np
 from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline import intervals
-from pipeline.paired_metrics import PairedCombiner, Scored, paired_metric
+from dlpipe.fingerprint import code_fingerprint
+from pipeline.problems import intervals
 from pipeline.problems.number import POINTS_NAME
-from pipeline.user_functions import code_fingerprint
+from pipeline.problems.paired_metrics import PairedCombiner, Scored, paired_metric
 
 _MOST_POINTS = 500
 

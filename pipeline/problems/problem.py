@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
-from components.errors import BadInputError
-from components.records import FeatureValue
+from dlpipe.errors import BadInputError
+from dlpipe.records import FeatureValue
 
 # Names of the files of `rows`, in the Trainer's `model_run`.
 MISTAKES_FILE = "mistakes.json"

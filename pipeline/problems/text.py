@@ -6,9 +6,9 @@ import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from components.records import FeatureValue, Rejected
+from dlpipe.records import FeatureValue, Rejected
 from pipeline.problems.problem import SAMPLES_FILE, Problem
-from pipeline.sources import texts
+from pipeline.sources.text_files import texts
 
 
 def read_label(cell: Any, options: Mapping[str, Any]) -> bytes:
@@ -51,7 +51,7 @@ def rows(
 ) -> None:
   """Leaves what the model writes for some rows, and the worst of it by chrF."""
   from pipeline.problems import samples
-  from pipeline.translation_metrics import row_chrf
+  from pipeline.problems.translation_metrics import row_chrf
 
   samples.write(
     directory / SAMPLES_FILE,
@@ -72,7 +72,7 @@ PROBLEM = Problem(
   answer=f"{__name__}.answer",
   prediction_key="translation",
   compares_raw_label=True,
-  metrics="pipeline.translation_metrics.translation_metrics",
+  metrics="pipeline.problems.translation_metrics.translation_metrics",
   rows=f"{__name__}.rows",
   contradicts=False,
   unread={"data.allow_lost_classes": "is for tasks with classes, and this one has none"},

@@ -12,10 +12,10 @@ import jinja2
 from markupsafe import Markup
 
 from pipeline.report import charts
-from pipeline.report.data import ReportData
-from pipeline.runners import result as results
-from pipeline.runners import summary
-from pipeline.runners.result import GateResult, RunResult
+from pipeline.runs import result as results
+from pipeline.runs import summary
+from pipeline.runs.report_data import ReportData
+from pipeline.runs.result import GateResult, RunResult
 
 _TEMPLATE = "template.html.j2"
 _NOT_METRICS = ("phase", "epoch", "epochs", "learning_rate", "seconds")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import collections
 from collections.abc import Iterable, Mapping
 
-from components.errors import BadInputError
-from components.records import SPLIT_NAMES, Record, Rejected
+from dlpipe.errors import BadInputError
+from dlpipe.records import SPLIT_NAMES, Record, Rejected
 from pipeline.sources import encoding
 
 _LOOKED_AT = 5_000  # records; a tenth of a second

@@ -6,8 +6,8 @@ import collections
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from components.errors import BadInputError
-from components.records import SPLIT_NAMES, TRAIN
+from dlpipe.errors import BadInputError
+from dlpipe.records import SPLIT_NAMES, TRAIN
 from pipeline.sources import input_paths
 from pipeline.sources.class_counts import names
 

@@ -11,9 +11,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from components.errors import BadInputError
-from components.recognition import Recognized, Unread
-from components.records import SPLIT_NAMES, TRAIN, SourcePlan
+from dlpipe.errors import BadInputError
+from dlpipe.recognition import Recognized, Unread
+from dlpipe.records import SPLIT_NAMES, TRAIN, SourcePlan
 from pipeline.sources import given_splits, input_paths, sharding
 from pipeline.sources.class_counts import names
 from pipeline.sources.class_folder_checks import require_classes, require_usable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from components.records import EVAL, SPLIT_NAMES, SPLITS, VAL
+from dlpipe.records import EVAL, SPLIT_NAMES, SPLITS, VAL
 
 _WORD = re.compile(r"[a-z]+")
 # Corpora of text know "dev", too; among folders of pictures it is a class like any other.

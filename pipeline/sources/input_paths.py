@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from components.errors import BadInputError
-from components.recognition import Unread
+from dlpipe.errors import BadInputError
+from dlpipe.recognition import Unread
 
 # What systems and tools leave beside data, in lower case.
 _IGNORED = frozenset(

@@ -11,7 +11,7 @@ import functools
 import os
 import pathlib
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.task import Task
 from pipeline.task_loading import load_task
 

@@ -1,4 +1,4 @@
-"""What a text may be, in graph: the rule of `pipeline.sources.texts.usable` for every signature.
+"""What a text may be, in graph: the rule of `pipeline.sources.text_files.texts.usable` for every signature.
 
 Core ops only, so that a stock TensorFlow Serving refuses what training set aside.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from pipeline.sources import encoding, texts
+from pipeline.sources import encoding
+from pipeline.sources.text_files import texts
 
 # In no text, so that the first byte that is no UTF-8 is where a repaired text differs.
 _REPAIRED = 0x01

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 
 _CHUNK = 1 << 20
 _FORMAT = "one word and its numbers a line, separated by single spaces, as GloVe and fastText write"

@@ -9,9 +9,10 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.dotted_paths import load_function
-from pipeline import datasets, signatures
+from dlpipe.dotted_paths import load_function
 from pipeline.task import Task
+from pipeline.training import datasets
+from pipeline.training.export import signatures
 
 
 def answering(

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from components import progress
-from pipeline.training.strategy import is_chief
+from dlpipe import progress
+from pipeline.training.machines.strategy import is_chief
 
 STATE_FILE = "state.npz"
 _STEP_REPORT_EVERY_S = 2.0

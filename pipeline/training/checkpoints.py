@@ -16,10 +16,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components import progress
+from dlpipe import progress
 from pipeline.task import Task
-from pipeline.training import strategy
 from pipeline.training.callbacks import STATE_FILE
+from pipeline.training.machines import strategy
 
 _FINISHED_FILE = "finished.json"
 _BLOCK = 1 << 20

@@ -13,8 +13,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components import progress
-from components.errors import BadInputError
+from dlpipe import progress
+from dlpipe.errors import BadInputError
 from pipeline.task import Phase
 from pipeline.training.logs import flat
 

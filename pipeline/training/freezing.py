@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
-from components import progress
-from pipeline import datasets
+from dlpipe import progress
 from pipeline.task import Phase
+from pipeline.training import datasets
 
 _FEATURE_BATCH = 32
 _Splits = tuple[datasets.Split, datasets.Split]

@@ -11,12 +11,12 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.dotted_paths import load_function
-from components.errors import BadInputError
-from pipeline import datasets
+from dlpipe.dotted_paths import load_function
+from dlpipe.errors import BadInputError
 from pipeline.task import Phase, Task
-from pipeline.training import loop, strategy
+from pipeline.training import datasets, loop
 from pipeline.training.freezing import FrozenFeatures
+from pipeline.training.machines import strategy
 
 _ROWS_TO_BUILD_BY = 2
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 
 
 def flat(logs: Any, step: str) -> dict[str, tf.Tensor]:

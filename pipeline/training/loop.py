@@ -10,14 +10,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components import progress
-from components.errors import BadInputError
-from pipeline import datasets
-from pipeline.patience import counts_from
+from dlpipe import progress
+from dlpipe.errors import BadInputError
+from pipeline.settings.patience import counts_from
 from pipeline.task import Phase
-from pipeline.training import compiling, workers, xla
+from pipeline.training import compiling, datasets
 from pipeline.training.callbacks import BestEpoch, Checkpoint, Report
 from pipeline.training.freezing import FrozenFeatures, frozen
+from pipeline.training.machines import workers, xla
 
 
 def train(

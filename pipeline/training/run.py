@@ -14,15 +14,16 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.dotted_paths import load_function
-from components.errors import DlpipeError
-from pipeline import datasets, signatures
+from dlpipe.dotted_paths import load_function
+from dlpipe.errors import DlpipeError
 from pipeline.task import Task
 from pipeline.tasks import get_task
-from pipeline.training import checkpoints, cluster, phase_record, serving_assets, strategy
+from pipeline.training import checkpoints, datasets, phase_record
 from pipeline.training.answering import answering
+from pipeline.training.export import serving_assets, signatures
 from pipeline.training.files import HISTORY_FILE
 from pipeline.training.learning import learn, load_splits
+from pipeline.training.machines import cluster, strategy
 
 _PARITY_ROWS = 32
 _LOOKED_AT = 2_000  # validation rows, of which some are shown to a person

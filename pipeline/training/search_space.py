@@ -8,8 +8,8 @@ from typing import Any
 
 import keras_tuner
 
-from components.dotted_paths import load_function
-from components.errors import BadInputError
+from dlpipe.dotted_paths import load_function
+from dlpipe.errors import BadInputError
 from pipeline.task import Task
 
 

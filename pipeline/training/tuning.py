@@ -17,13 +17,14 @@ import keras_tuner
 import tensorflow_transform as tft
 from tfx.v1.components import TunerFnResult
 
-from components import progress
-from components.errors import DlpipeError
 from components.recorded_tuner import TRIALS_FILE
+from dlpipe import progress
+from dlpipe.errors import DlpipeError
 from pipeline.tasks import get_task
-from pipeline.training import search_space, strategy
+from pipeline.training import search_space
 from pipeline.training.freezing import FrozenFeatures
 from pipeline.training.learning import best_value, learn, load_splits
+from pipeline.training.machines import strategy
 
 _LEAST_EPOCHS = 3
 _SHARE_OF_EPOCHS = 0.25

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfx.types import standard_artifacts
 
 from components.serving_gate.executor import Executor
-from pipeline.training import serving_assets
+from pipeline.training.export import serving_assets
 
 _TEXTS = [b"a", b"bb", b"a longer one", b"", b"yes", b"no", b"\xc3\xa9", b"x", b"nine", b"ten"]
 

@@ -12,7 +12,7 @@ from tfx.types import standard_artifacts
 from components.serving_gate.component import ServingGate
 from components.versioned_pusher.component import VersionedPusher
 from components.versioned_pusher.publish import content_digest, list_versions
-from pipeline.training import serving_assets
+from pipeline.training.export import serving_assets
 
 
 def _export(root, expected):

@@ -10,9 +10,9 @@ from tfx.proto import trainer_pb2
 from tfx.types import standard_artifacts
 
 from components.recorded_tuner import Tuner
-from pipeline.cli.runs import runs
-from pipeline.runners import node
-from pipeline.runners.metadata_stores import sqlite_connection
+from pipeline.cli.commands.runs import runs
+from pipeline.execution import node
+from pipeline.runs.store.metadata_stores import sqlite_connection
 
 _MODULE = """
 import keras_tuner

@@ -16,9 +16,9 @@ from tfx import types
 from tfx.types import standard_artifacts
 
 from components.artifacts import TRY_AGAIN
-from components.errors import BadInputError, DlpipeError
 from components.serving_gate import server_process, server_replay
 from components.serving_gate.component import ServingGate
+from dlpipe.errors import BadInputError, DlpipeError
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _LABELS = [b"cat", b"dog"]

@@ -16,10 +16,10 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.artifacts import Quarantine
-from components.errors import BadInputError, DataRefusedError, DlpipeError
 from components.source_example_gen import quarantine
 from components.source_example_gen.component import SourceExampleGen
 from components.source_example_gen.executor import Executor
+from dlpipe.errors import BadInputError, DataRefusedError, DlpipeError
 
 FOLDER = "pipeline.tasks.images.sources.folder"
 IN_PROCESS = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]

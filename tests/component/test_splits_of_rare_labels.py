@@ -14,8 +14,8 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.artifacts import Quarantine
-from components.records import SPLITS, Record, SourcePlan
 from components.source_example_gen.executor import Executor
+from dlpipe.records import SPLITS, Record, SourcePlan
 from pipeline.tasks.sentiment.sources import table
 
 TABLE = "pipeline.tasks.sentiment.sources.table"

@@ -7,8 +7,6 @@ import pytest
 from tfx import types
 from tfx.types import standard_artifacts
 
-from components.errors import BadInputError
-from components.progress import FIELDS, LOGGER_NAME
 from components.versioned_pusher.component import VersionedPusher
 from components.versioned_pusher.executor import Executor
 from components.versioned_pusher.publish import (
@@ -17,6 +15,8 @@ from components.versioned_pusher.publish import (
   rollback,
   version_record,
 )
+from dlpipe.errors import BadInputError
+from dlpipe.progress import FIELDS, LOGGER_NAME
 
 
 def _artifact(artifact_type, path, **properties):

@@ -13,15 +13,15 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.dotted_paths import load_function
-from components.records import SourcePlan
-from pipeline import value_kinds
+from dlpipe.dotted_paths import load_function
+from dlpipe.fingerprint import code_fingerprint, udf_path
+from dlpipe.records import SourcePlan
 from pipeline.evaluation import eval_config
-from pipeline.known_settings import known_settings
-from pipeline.settings import make_config
+from pipeline.settings import value_kinds
+from pipeline.settings.known_settings import known_settings
+from pipeline.settings.reading import make_config
 from pipeline.task import TRAIN_NAMES, Phase
 from pipeline.tasks import get_task, schema_path, task_names
-from pipeline.user_functions import code_fingerprint, udf_path
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _DOTTED = (

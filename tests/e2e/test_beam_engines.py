@@ -13,11 +13,11 @@ import pathlib
 
 import pytest
 
-from components.errors import BadInputError
-from components.records import SPLITS
 from data.sentiment.reviews import reviews
-from pipeline.beam_engines import check_engine
-from pipeline.config import BeamConfig
+from dlpipe.errors import BadInputError
+from dlpipe.records import SPLITS
+from pipeline.beam.engines import check_engine
+from pipeline.settings.config import BeamConfig
 from pipeline.tasks import task_names
 
 pytestmark = pytest.mark.e2e

@@ -49,8 +49,8 @@ def hook():
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, hook):
   """The workspace and four runs: first, trained anew, the same again, data that is refused."""
-  from pipeline.runners.kubeflow import compile_spec
-  from pipeline.settings import make_config
+  from pipeline.orchestrators.kubeflow import compile_spec
+  from pipeline.settings.reading import make_config
   from pipeline.tasks import get_task
 
   folder = tmp_path_factory.mktemp("kubeflow")

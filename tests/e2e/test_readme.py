@@ -38,7 +38,7 @@ _ELSEWHERE = {
   "dlpipe run images --data my_pictures/ --set tune": "minutes: tests/e2e/test_images.py",
   "dlpipe run images --processes": "minutes: tests/e2e/orchestration",
   "dlpipe run sentiment --data reviews.csv --beam flink": "needs Flink's job server",
-  "dlpipe runs why RUN": "RUN stands for a run: tests/unit/pipeline/cli/test_runs.py",
+  "dlpipe runs why RUN": "RUN stands for a run: tests/unit/pipeline/cli/commands/test_runs.py",
 }
 
 

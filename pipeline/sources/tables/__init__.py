@@ -14,7 +14,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.sources import input_paths
 from pipeline.sources.tables import delimited, jsonl, parquet, saved_otherwise
 from pipeline.sources.tables.dialect import Dialect

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from components.errors import BadInputError
-from pipeline.sources import line_files
+from dlpipe.errors import BadInputError
 from pipeline.sources.encoding import UndecodableError, decode, escaped, remedy
 from pipeline.sources.tables.delimited_records import (
   Record,
@@ -17,6 +16,7 @@ from pipeline.sources.tables.delimited_records import (
 )
 from pipeline.sources.tables.rows import BadRow, Row, origin_prefix
 from pipeline.sources.tables.saved_otherwise import separator_advice
+from pipeline.sources.text_files import line_files
 
 _SEPARATOR_LINE = re.compile(rb"sep=[,;|\t]", re.IGNORECASE)
 _SHARD_ROWS = line_files.SHARD_LINES

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pipeline.sources.line_files import ByteFile
+from pipeline.sources.text_files.line_files import ByteFile
 
 MAX_RECORD_BYTES = 1 << 20  # a quote that is open for longer than this was not meant to be
 

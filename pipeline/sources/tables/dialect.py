@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 
 NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "space"}
 _CHARACTERS = {name: character for character, name in NAMES.items()} | {"\\t": "\t"}

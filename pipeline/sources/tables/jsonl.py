@@ -7,10 +7,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from components.errors import BadInputError
-from pipeline.sources import encoding, line_files, texts
+from dlpipe.errors import BadInputError
+from pipeline.sources import encoding
 from pipeline.sources.encoding import UndecodableError, decode, is_encodable
 from pipeline.sources.tables.rows import BadRow, Row, origin_prefix
+from pipeline.sources.text_files import line_files, texts
 
 _LOOKED_AT = 1000  # lines, to learn the columns
 

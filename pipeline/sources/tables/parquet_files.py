@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 
 _PICKLED_TYPE = "arrow.py_extension_type"
 

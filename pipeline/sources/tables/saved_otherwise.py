@@ -8,8 +8,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from pipeline.sources import encoding, line_files
+from pipeline.sources import encoding
 from pipeline.sources.tables import dialect
+from pipeline.sources.text_files import line_files
 
 _LOOKED_AT = 1000  # lines
 _PLURALS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "pipes"}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from components.errors import BadInputError
-from pipeline.sources import file_formats, line_files
+from dlpipe.errors import BadInputError
+from pipeline.sources import file_formats
 from pipeline.sources.column_names import meant
 from pipeline.sources.tables import delimited, header_rows, jsonl, parquet, saved_otherwise
 from pipeline.sources.tables.dialect import Dialect
 from pipeline.sources.tables.kinds import CSV, JSONL, PARQUET, SEPARATORS, kind_of
+from pipeline.sources.text_files import line_files
 
 
 class TableFile:

@@ -12,7 +12,7 @@ import importlib.util
 import pathlib
 from collections.abc import Iterable
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 
 CNN, SQUEEZENET = "cnn", "squeezenet"
 PUBLISHED = "imagenet"  # weights that Keras downloads

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.tasks.images import squeezenet
 from pipeline.tasks.images.backbone_names import NO_CONSTRUCTORS, PUBLISHED, SQUEEZENET, check_known
 from pipeline.tasks.images.weights_files import check_weights_file

@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from pipeline.tasks.images.decoding import decode
 from pipeline.tasks.images.features import IMAGE, LABEL, LABEL_ID, PIXELS, VOCABULARY
+from pipeline.tasks.images.pictures.decoding import decode
 
 
 def preprocessing_fn(

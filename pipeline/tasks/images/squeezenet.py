@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.tasks.images.weights_files import check_weights_file
 
 # Means of ImageNet's blue, green and red, which the published weights were trained with.

@@ -7,9 +7,9 @@ import os
 import pathlib
 from typing import Any
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.problems.classes import GATES, PROBLEM
-from pipeline.sources.text_tables import TABLE_OPTIONS
+from pipeline.sources.text_files.text_tables import TABLE_OPTIONS
 from pipeline.task import Options, Task
 from pipeline.tasks.images import sources
 from pipeline.tasks.images.backbone_names import CNN, check_backbone, check_weights

@@ -18,8 +18,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from keras import layers, ops
 
-from components import progress
-from components.errors import BadInputError
+from dlpipe import progress
+from dlpipe.errors import BadInputError
 from pipeline.tasks.sentiment.features import (
   END_IDS,
   START_IDS,

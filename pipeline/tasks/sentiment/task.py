@@ -7,9 +7,9 @@ import functools
 import pathlib
 from typing import Any
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.problems.classes import GATES, PROBLEM
-from pipeline.sources import texts
+from pipeline.sources.text_files import texts
 from pipeline.task import MetricGate, Options, Task
 from pipeline.tasks.sentiment import sources
 from pipeline.tasks.sentiment.features import (
@@ -85,7 +85,7 @@ TASK = Task(
   problem=PROBLEM.but(
     label_id_key=LABEL_ID,
     vocabulary=VOCABULARY,
-    metrics="pipeline.classification_metrics.ranked_metrics",
+    metrics="pipeline.problems.classification_metrics.ranked_metrics",
   ),
   sequence_keys=(WORD_IDS, START_IDS, END_IDS),
   cache_dtypes={WORD_IDS: "int32", START_IDS: "int32", END_IDS: "int32"},

@@ -27,10 +27,10 @@ from pipeline.tasks.translation.features import (
   SPELLINGS,
   TARGET_VOCABULARY,
 )
-from pipeline.teacher_forcing import TeacherForcedModel
 from pipeline.text.recurrent import Bidirectional, ends
 from pipeline.text.subword_learning import read_pieces
 from pipeline.text.subwords import BLANK, SPECIALS, START, UNKNOWN
+from pipeline.text.teacher_forcing import TeacherForcedModel
 
 _NEVER = -1e9  # a logit that softmax makes 0
 

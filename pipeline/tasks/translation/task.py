@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from pipeline.problems.text import PROBLEM
-from pipeline.sources import texts
+from pipeline.sources.text_files import texts
 from pipeline.task import MetricGate, Task
 from pipeline.tasks.translation import sources
 from pipeline.tasks.translation.features import (

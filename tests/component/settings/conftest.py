@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.cli.inputs import Inputs, prepare
-from pipeline.known_settings import known_settings
+from pipeline.settings.known_settings import known_settings
 from pipeline.tasks import get_task
 
 SHIPPED = ("images", "sentiment", "translation")

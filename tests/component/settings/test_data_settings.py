@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from components.data_gate import judge
-from components.errors import BadInputError
-from components.records import Record, Rejected
 from components.source_example_gen.splits import SplitRule, content_key
+from dlpipe.errors import BadInputError
+from dlpipe.records import Record, Rejected
 from pipeline.cli.inputs import Inputs, choose_source
-from pipeline.settings import make_config
+from pipeline.settings.reading import make_config
 from pipeline.tasks import get_task
 
 SECTIONS = ("data",)

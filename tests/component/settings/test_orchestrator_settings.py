@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.cli.inputs import prepare
 
 SECTIONS = ("airflow", "kubeflow")
@@ -89,7 +89,7 @@ def _prepare(task, data, folder, *settings, orchestrator):
 
 
 def _dag(inputs, folder: pathlib.Path) -> dict[str, str]:
-  from pipeline.runners.airflow import write_dag
+  from pipeline.orchestrators.airflow import write_dag
 
   write_dag(
     inputs.task,
@@ -104,7 +104,7 @@ def _dag(inputs, folder: pathlib.Path) -> dict[str, str]:
 
 
 def _spec(inputs, folder: pathlib.Path) -> list[dict[str, Any]]:
-  from pipeline.runners.kubeflow import compile_spec
+  from pipeline.orchestrators.kubeflow import compile_spec
 
   compile_spec(
     inputs.task,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from pydantic_core import to_jsonable_python
 
-from components.errors import BadInputError
-from pipeline import value_kinds
-from pipeline.known_settings import in_yaml, value_of
-from pipeline.settings import make_config
+from dlpipe.errors import BadInputError
+from pipeline.settings import value_kinds
+from pipeline.settings.known_settings import in_yaml, value_of
+from pipeline.settings.reading import make_config
 from pipeline.tasks import get_task
 
 SECTIONS = None  # all

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline import gates
 from pipeline.cli.inputs import Inputs
 from pipeline.evaluation import Evaluation
-from pipeline.runners import metadata_stores
-from pipeline.settings import make_config
+from pipeline.runs.store import metadata_stores
+from pipeline.settings.reading import make_config
 from pipeline.task import MetricGate
 from pipeline.tasks import get_task
 
@@ -34,7 +34,7 @@ class Desk:
     return self.drawn(self.run(self.task, *settings))[node]
 
   def beam_args(self, *settings: str) -> list[str]:
-    from pipeline.beam_options import beam_args
+    from pipeline.beam.options import beam_args
 
     return beam_args(self.run(self.task, *settings).config)
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.runners import lineage
-from pipeline.runners.metadata_stores import open_store, read_connection
+from pipeline.runs import lineage
+from pipeline.runs.store.metadata_stores import open_store, read_connection
 
 pytestmark = pytest.mark.e2e
 

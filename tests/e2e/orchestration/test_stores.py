@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.runners.metadata_stores import open_store, read_connection
+from pipeline.runs.store.metadata_stores import open_store, read_connection
 
 _TEXT = """a \\ and {"json": "{\\"in\\": \\"json\\"}"}, 'quoted' `and` é?"""
 

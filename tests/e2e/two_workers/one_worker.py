@@ -12,10 +12,10 @@ import sys
 import keras
 import numpy as np
 
-from components import progress
-from pipeline import datasets
+from dlpipe import progress
 from pipeline.task import Phase
-from pipeline.training import loop, strategy
+from pipeline.training import datasets, loop
+from pipeline.training.machines import strategy
 
 _EPOCHS = 12
 

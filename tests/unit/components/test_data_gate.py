@@ -10,7 +10,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from components.artifacts import GateVerdict, Quarantine
 from components.data_gate import DataGate, judge, refusal
-from components.errors import BadInputError, DataRefusedError
+from dlpipe.errors import BadInputError, DataRefusedError
 
 _COUNTS = {"train": 80, "val": 10, "eval": 10}
 _LABELS = {"train": {"cat": 40, "dog": 40}, "val": {"cat": 5, "dog": 5}, "eval": {"cat": 10}}

@@ -8,8 +8,8 @@ import pytest
 from tfx.components.evaluator import constants
 from tfx.types import standard_artifacts
 
-from components import progress
 from components.previous_model import PreviousBlessedModel
+from dlpipe import progress
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.types import standard_artifacts
 from tfx.utils import io_utils
 
-from components.errors import BadInputError
 from components.reviewed_schema import ReviewedSchema
+from dlpipe.errors import BadInputError
 
 _TEXT = """
 # A comment that is for people.

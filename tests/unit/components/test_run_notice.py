@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from components.errors import BadInputError, DlpipeError
 from components.run_notice import RunNotice
+from dlpipe.errors import BadInputError, DlpipeError
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from components.errors import BadInputError
 from components.source_state import SourceState
+from dlpipe.errors import BadInputError
 
 _PLAN_FN = "pipeline.tasks.images.sources.folder.plan"
 

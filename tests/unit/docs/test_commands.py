@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import click
 import pytest
 
+from dlpipe.nodes import check_node
 from pipeline.cli.main import cli
-from pipeline.runners.node_names import check_node
-from pipeline.settings import make_config
+from pipeline.settings.reading import make_config
 from pipeline.tasks import get_task, task_names
 from serving import flags
 

@@ -8,7 +8,7 @@ import re
 import pytest
 import yaml
 
-from pipeline.known_settings import known_settings
+from pipeline.settings.known_settings import known_settings
 from pipeline.tasks import get_task, task_names
 
 _DOC = pathlib.Path(__file__).resolve().parents[3] / "docs" / "configuration.md"

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.task import MetricGate, task_of
 from pipeline.tasks import get_task
 

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.sources.text_tables import TABLE_OPTIONS
+from pipeline.sources.text_files.text_tables import TABLE_OPTIONS
 from pipeline.task import Source
 from pipeline.tasks.images.sources import folder, idx, manifest, tfrecord
 

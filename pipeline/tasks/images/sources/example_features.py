@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from components.errors import BadInputError
-from pipeline.sources import tf_examples
+from dlpipe.errors import BadInputError
+from pipeline.sources.tfrecord import tf_examples
 from pipeline.tasks.images.sources import headers, idx
 
 _MIN_PIXELS = 16  # shorter vectors are bounding boxes, sizes and the like

@@ -19,9 +19,9 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from components.errors import BadInputError
-from components.recognition import Recognized
-from components.records import EVAL, SPLITS, TRAIN, Record, Rejected, SourcePlan
+from dlpipe.errors import BadInputError
+from dlpipe.recognition import Recognized
+from dlpipe.records import EVAL, SPLITS, TRAIN, Record, Rejected, SourcePlan
 from pipeline.sources import input_paths
 from pipeline.sources.labels import label_text
 from pipeline.tasks.images.sources import headers, pictures, png

@@ -12,12 +12,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from components.errors import BadInputError
-from components.recognition import Recognized
-from components.records import FeatureValue, Record, Rejected, SourcePlan, class_names
+from dlpipe.errors import BadInputError
+from dlpipe.recognition import Recognized
+from dlpipe.records import FeatureValue, Record, Rejected, SourcePlan, class_names
 from pipeline.problems import classes
 from pipeline.problems.problem import Problem
-from pipeline.sources import input_paths, sharding, tables, text_tables
+from pipeline.sources import input_paths, sharding, tables
+from pipeline.sources.text_files import text_tables
 from pipeline.tasks.images.sources import headers, picture_paths, pictures
 
 DESCRIPTION = "a CSV, TSV, JSONL or Parquet file with the columns path and label"

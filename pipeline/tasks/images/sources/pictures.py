@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.errors import BadInputError
-from components.records import FeatureValue, Record, Rejected
-from pipeline.sources.op_errors import words_of
+from dlpipe.errors import BadInputError
+from dlpipe.records import FeatureValue, Record, Rejected
+from pipeline.sources.tfrecord.op_errors import words_of
 from pipeline.tasks.images.features import IMAGE, LABEL, SIZE_BUCKET
 from pipeline.tasks.images.sources import headers
 
@@ -45,7 +45,7 @@ def check(data: bytes, *, max_pixels: int) -> headers.Header:
   """
   import tensorflow as tf
 
-  from pipeline.tasks.images.servable import inspect
+  from pipeline.tasks.images.pictures.servable import inspect
 
   try:
     with tf.device("/CPU:0"):

@@ -10,8 +10,9 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.records import Record, Rejected, SourcePlan
-from pipeline.sources import input_paths, tfrecords
+from dlpipe.records import Record, Rejected, SourcePlan
+from pipeline.sources import input_paths
+from pipeline.sources.tfrecord import tfrecords
 from pipeline.tasks.images.sources import example_features, headers, pictures, png
 
 DESCRIPTION = "a TFRecord file, or a folder of them, of tf.Example with pictures and labels"

@@ -6,7 +6,7 @@ checks paths with it.
 
 from __future__ import annotations
 
-from pipeline.sources.text_tables import TABLE_OPTIONS
+from pipeline.sources.text_files.text_tables import TABLE_OPTIONS
 from pipeline.task import Source
 from pipeline.tasks.sentiment.sources import folder, lines, table, tfrecord
 from pipeline.tasks.sentiment.sources.records import MAX_CHARS

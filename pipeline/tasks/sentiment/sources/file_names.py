@@ -7,8 +7,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from components.errors import BadInputError
-from components.records import TRAIN
+from dlpipe.errors import BadInputError
+from dlpipe.records import TRAIN
 from pipeline.sources import given_splits, input_paths
 from pipeline.sources.class_counts import names
 from pipeline.sources.labels import label_text

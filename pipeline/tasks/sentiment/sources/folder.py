@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.records import Record, Rejected, SourcePlan
+from dlpipe.records import Record, Rejected, SourcePlan
 from pipeline.sources import class_folders, input_paths
 from pipeline.sources.encoding import BOM
 from pipeline.tasks.sentiment.sources import records

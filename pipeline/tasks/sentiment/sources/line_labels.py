@@ -14,9 +14,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from components.errors import BadInputError
-from pipeline.sources import line_files
+from dlpipe.errors import BadInputError
 from pipeline.sources.class_counts import names
+from pipeline.sources.text_files import line_files
 
 NAME, PREFIX, FIRST, LAST = "name", "prefix", "first", "last"
 # What an example is made of, by the place of its label.

@@ -14,11 +14,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from components.errors import BadInputError
-from components.recognition import Recognized
-from components.records import Record, Rejected, SourcePlan
-from pipeline.sources import given_splits, input_paths, line_files, sharding
+from dlpipe.errors import BadInputError
+from dlpipe.recognition import Recognized
+from dlpipe.records import Record, Rejected, SourcePlan
+from pipeline.sources import given_splits, input_paths, sharding
 from pipeline.sources.class_counts import names, require_classes
+from pipeline.sources.text_files import line_files
 from pipeline.tasks.sentiment.features import LABEL
 from pipeline.tasks.sentiment.sources import file_names, line_labels, records
 

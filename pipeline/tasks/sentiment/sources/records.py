@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from components.records import FeatureValue, Record, Rejected
-from pipeline.sources import texts
+from dlpipe.records import FeatureValue, Record, Rejected
 from pipeline.sources.labels import label_text
+from pipeline.sources.text_files import texts
 from pipeline.tasks.sentiment.features import LABEL, LENGTH_BUCKET, TEXT
 
 INPUT = "the text"  # what messages call the input

@@ -11,12 +11,13 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.errors import BadInputError
-from components.recognition import Recognized
-from components.records import Record, Rejected, SourcePlan
+from dlpipe.errors import BadInputError
+from dlpipe.recognition import Recognized
+from dlpipe.records import Record, Rejected, SourcePlan
 from pipeline.problems import classes
 from pipeline.problems.problem import Problem
-from pipeline.sources import input_paths, tables, text_tables
+from pipeline.sources import input_paths, tables
+from pipeline.sources.text_files import text_tables
 from pipeline.tasks.sentiment.features import LABEL
 from pipeline.tasks.sentiment.sources import records
 

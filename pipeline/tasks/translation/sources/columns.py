@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.sources.class_counts import names
 from pipeline.tasks.translation.sources import sides
 

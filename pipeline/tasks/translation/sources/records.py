@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.records import Record, Rejected
-from pipeline.sources import texts
+from dlpipe.records import Record, Rejected
+from pipeline.sources.text_files import texts
 from pipeline.tasks.translation.features import LENGTH_BUCKET, SOURCE, TARGET
 
 INPUT = "the source"  # what messages call the input

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.sources.class_counts import names
 
 LOOKED_AT = 2000  # pairs, from all over the input

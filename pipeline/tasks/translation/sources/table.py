@@ -11,10 +11,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from components.errors import BadInputError
-from components.recognition import Recognized
-from components.records import Record, Rejected, SourcePlan
-from pipeline.sources import first_records, input_paths, tables, text_tables
+from dlpipe.errors import BadInputError
+from dlpipe.recognition import Recognized
+from dlpipe.records import Record, Rejected, SourcePlan
+from pipeline.sources import first_records, input_paths, tables
+from pipeline.sources.text_files import text_tables
 from pipeline.tasks.translation.sources import records, sides
 
 DESCRIPTION = f"{tables.DESCRIPTION}, with the columns source and target"

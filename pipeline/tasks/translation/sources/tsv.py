@@ -12,10 +12,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from components.errors import BadInputError
-from components.recognition import Recognized, Unread
-from components.records import Record, Rejected, SourcePlan
-from pipeline.sources import first_records, input_paths, line_files, sharding
+from dlpipe.errors import BadInputError
+from dlpipe.recognition import Recognized, Unread
+from dlpipe.records import Record, Rejected, SourcePlan
+from pipeline.sources import first_records, input_paths, sharding
+from pipeline.sources.text_files import line_files
 from pipeline.tasks.translation.sources import columns, records, sides
 
 DESCRIPTION = "a .tsv or .txt file, or a folder with one, of lines of source<TAB>target"

@@ -23,14 +23,14 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.dotted_paths import load_function
-from components.errors import BadInputError
-from components.records import Record
 from components.source_example_gen.shard_writer import serialize
-from pipeline import signatures
+from dlpipe.dotted_paths import load_function
+from dlpipe.errors import BadInputError
+from dlpipe.records import Record
 from pipeline.cli.inputs import Inputs
 from pipeline.training import run as trainer
 from pipeline.training.callbacks import BestEpoch
+from pipeline.training.export import signatures
 
 _ROWS = 60
 _MOST_EPOCHS = 40  # that patience is counted in
@@ -139,7 +139,7 @@ def _transform(inputs, config, rows, root):
   from tensorflow_metadata.proto.v0 import schema_pb2
   from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
 
-  from pipeline.beam_options import beam_args
+  from pipeline.beam.options import beam_args
   from pipeline.tasks import schema_path
 
   schema = text_format.Parse(schema_path(inputs.task.name).read_text("utf-8"), schema_pb2.Schema())

@@ -6,7 +6,7 @@ import h5py
 import keras
 import pytest
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 
 TASKS = ("images",)
 SECTIONS = ("model",)

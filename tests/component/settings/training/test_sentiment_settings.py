@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.tasks.sentiment.features import WORDS
 from pipeline.text.word_counts import read_counts
 

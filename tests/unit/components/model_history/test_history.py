@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from components.errors import BadInputError, DlpipeError
 from components.model_history.history import previous_blessed, record_blessing
+from dlpipe.errors import BadInputError, DlpipeError
 
 
 @pytest.fixture

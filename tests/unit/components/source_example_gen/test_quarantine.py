@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from components.records import Rejected
 from components.source_example_gen import quarantine
 from components.source_example_gen.quarantine import ShardReport, lost_classes
+from dlpipe.records import Rejected
 
 LABELS = {"train": {"a": 5, "caf\u00e9": 3}, "val": {"b": 1}, "eval": {"a": 0}}
 

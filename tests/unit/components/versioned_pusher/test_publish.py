@@ -15,7 +15,6 @@ import time
 
 import pytest
 
-from components.errors import BadInputError, DlpipeError
 from components.versioned_pusher.publish import (
   content_digest,
   is_damaged,
@@ -25,6 +24,7 @@ from components.versioned_pusher.publish import (
   rollback,
   version_record,
 )
+from dlpipe.errors import BadInputError, DlpipeError
 
 _ROOT = pathlib.Path(__file__).parents[4]
 

@@ -22,7 +22,7 @@ _FILES = """
 import dataclasses
 import pathlib
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.tasks.images.task import TASK as IMAGES
 
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from components.errors import BadInputError
 from components.versioned_pusher.publish import publish
+from dlpipe.errors import BadInputError
 from pipeline.batch.as_trained import plan
-from pipeline.settings import make_config
+from pipeline.settings.reading import make_config
 from pipeline.tasks import get_task
 
 _TASK = get_task("sentiment")

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.batch.inputs import plan_input, read_rows
-from pipeline.sources import texts
+from pipeline.sources.text_files import texts
 from pipeline.tasks import get_task
 
 TEXT = types.SimpleNamespace(

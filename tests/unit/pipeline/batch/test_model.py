@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.errors import DlpipeError
+from dlpipe.errors import DlpipeError
 from pipeline.batch.columns import ModelOutput
 from pipeline.batch.model import Model, read_outputs
 from pipeline.batch.values import plain_values

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from components.errors import BadInputError, BusyError
+from dlpipe.errors import BadInputError, BusyError
 from pipeline.batch import text_format
 from pipeline.batch.columns import Layout, ModelOutput, make_layout
 from pipeline.batch.outputs import OutputPlan, plan_output, publish, staging

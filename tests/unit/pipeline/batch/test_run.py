@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from components.errors import BadInputError, DlpipeError
+from dlpipe.errors import BadInputError, DlpipeError
 from pipeline.batch import predict
 from pipeline.batch.inputs import plan_input
 from pipeline.batch.outputs import plan_output
 from pipeline.batch.run import run
-from pipeline.config import PipelineConfig
+from pipeline.settings.config import PipelineConfig
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from components.records import Record
+from dlpipe.records import Record
 from pipeline.checks import originals, origins, render, report
 from pipeline.checks.description import Row
 from pipeline.tasks.images.task import TASK

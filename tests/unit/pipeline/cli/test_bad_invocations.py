@@ -62,8 +62,8 @@ print(json.dumps(found))
 
 # What these commands import only when they need it: once here, instead of once a child.
 _LATE = {
-  "runs": ("pipeline.runners.changes", "pipeline.runners.lineage", "pipeline.runners.said"),
-  "join": ("pipeline.training.strategy",),
+  "runs": ("pipeline.runs.changes", "pipeline.runs.lineage", "pipeline.runs.said"),
+  "join": ("pipeline.training.machines.strategy",),
 }
 _VALUES = ("caf\udce9", "", "\0", "x" * 5000, "loop", "locked_folder/x")
 _FILES = (

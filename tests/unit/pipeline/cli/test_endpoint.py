@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 
-from components.errors import BadInputError, DlpipeError
-from pipeline.cli.predict import predict
+from dlpipe.errors import BadInputError, DlpipeError
+from pipeline.cli.commands.predict import predict
 from serving import flags
 from serving.server import ModelServer
 
@@ -84,7 +84,7 @@ def test_neither_a_workspace_nor_tensorflow_is_needed(endpoints, tmp_path):
   code = (
     "import sys\n"
     "from click.testing import CliRunner\n"
-    "from pipeline.cli.predict import predict\n"
+    "from pipeline.cli.commands.predict import predict\n"
     "done = CliRunner().invoke(predict, sys.argv[1:])\n"
     "print(done.output, sorted({'tensorflow', 'tfx', 'apache_beam', 'keras'} & set(sys.modules)))\n"
   )

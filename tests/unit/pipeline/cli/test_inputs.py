@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.cli.inputs import choose_source, prepare
-from pipeline.settings import make_config
+from pipeline.settings.reading import make_config
 from pipeline.tasks.images.task import TASK
 
 

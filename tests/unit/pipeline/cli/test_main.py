@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from components.errors import BadInputError, DataRefusedError, DlpipeError, ModelRefusedError
+from dlpipe.errors import BadInputError, DataRefusedError, DlpipeError, ModelRefusedError
 from pipeline.cli import main as main_module
 from pipeline.cli.main import cli, main
 
@@ -131,7 +131,7 @@ def doctor():
   finally:
     print("cleaned up", flush=True)
 
-importlib.import_module("pipeline.cli.doctor").doctor = doctor
+importlib.import_module("pipeline.cli.commands.doctor").doctor = doctor
 main(["doctor"])
 """
   with subprocess.Popen(
@@ -165,7 +165,7 @@ def test_the_teardown_of_tensorflow_says_nothing_after_the_message(
   script = f"""
 import atexit, importlib, logging, sys, types
 import click
-from components.errors import BadInputError, DlpipeError
+from dlpipe.errors import BadInputError, DlpipeError
 from pipeline.cli.main import main
 
 @click.command()
@@ -173,7 +173,7 @@ def doctor():
   sys.stdout.write("written before")
   raise {error}
 
-importlib.import_module("pipeline.cli.doctor").doctor = doctor
+importlib.import_module("pipeline.cli.commands.doctor").doctor = doctor
 if {is_imported}:
   sys.modules["tensorflow"] = types.ModuleType("tensorflow")
 atexit.register(sys.stderr.write, "teardown")
@@ -220,5 +220,5 @@ def _replace_doctor(monkeypatch, error):
     if error is not None:
       raise error
 
-  module = importlib.import_module("pipeline.cli.doctor")
+  module = importlib.import_module("pipeline.cli.commands.doctor")
   monkeypatch.setattr(module, "doctor", doctor)

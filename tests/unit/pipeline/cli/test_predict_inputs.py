@@ -3,8 +3,8 @@
 import click
 import pytest
 
-from components.errors import BadInputError
-from pipeline.cli.predict import predict
+from dlpipe.errors import BadInputError
+from pipeline.cli.commands.predict import predict
 from pipeline.cli.predict_inputs import read_inputs
 from pipeline.tasks import get_task
 

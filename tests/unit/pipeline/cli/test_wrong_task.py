@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.cli.inputs import prepare
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-from components.dotted_paths import load_function
+from dlpipe.dotted_paths import load_function
 from pipeline.problems.classes import GATES, PROBLEM
 
 metrics = load_function(PROBLEM.metrics)

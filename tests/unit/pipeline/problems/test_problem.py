@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from components.dotted_paths import load_function
-from components.errors import BadInputError
+from dlpipe.dotted_paths import load_function
+from dlpipe.errors import BadInputError
+from dlpipe.fingerprint import code_fingerprint
 from pipeline.problems.classes import PROBLEM
 from pipeline.task_loading import _fault_of_path
-from pipeline.user_functions import code_fingerprint
 
 _ROOT = pathlib.Path(__file__).resolve().parents[4]
 KINDS = ("classes", "labels", "number", "text")

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from pipeline.report import data as report_data
 from pipeline.report import render
-from pipeline.runners import result as results
+from pipeline.runs import report_data
+from pipeline.runs import result as results
 
 
 def _data(version=3, **evaluation):

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from components.errors import BadInputError
-from components.records import Record, Rejected
+from dlpipe.errors import BadInputError
+from dlpipe.records import Record, Rejected
 from pipeline.sources import class_counts, encoding
 
 

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from components.errors import BadInputError
-from components.recognition import Unread
+from dlpipe.errors import BadInputError
+from dlpipe.recognition import Unread
 from pipeline.sources import class_folders as folders
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.sources.column_names import meant
 from pipeline.tasks import get_task
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.sources import file_formats, tables
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from components.errors import BadInputError
-from components.records import Record, Rejected
+from dlpipe.errors import BadInputError
+from dlpipe.records import Record, Rejected
 from pipeline.sources import first_records
 from pipeline.tasks.translation.sources import DATA_OPTIONS, SOURCES
 

@@ -15,8 +15,8 @@ import pytest
 import tensorflow as tf
 from pyarrow import parquet
 
-from components.errors import BadInputError
-from components.records import Record, Rejected
+from dlpipe.errors import BadInputError
+from dlpipe.records import Record, Rejected
 from pipeline.tasks import get_task
 
 DISTINCT = ("007", "7", "None", "null", "NaN", "NA", "1.10", "1.1")

@@ -8,14 +8,14 @@ import sys
 import pytest
 
 import pipeline.tasks
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.task import Task
 from pipeline.tasks import get_task, schema_path, task_names
 
 _ROOT = pathlib.Path(__file__).resolve().parents[4]
 _TOY = """
-from components.errors import BadInputError
-from components.records import SourcePlan
+from dlpipe.errors import BadInputError
+from dlpipe.records import SourcePlan
 from pipeline.problems.classes import PROBLEM
 from pipeline.task import MetricGate, Source, Task
 from pipeline.tasks.toy.reading import read
@@ -128,8 +128,8 @@ def test_a_path_is_not_taken_for_a_name(tmp_path, monkeypatch):
 def test_a_task_of_the_users_own_is_one_of_ours_everywhere(toy, tmp_path):
   code = (
     "from pipeline.tasks import get_task, schema_path, task_names\n"
-    "from components.dotted_paths import load_function\n"
-    "from pipeline.user_functions import code_fingerprint, udf_path\n"
+    "from dlpipe.dotted_paths import load_function\n"
+    "from dlpipe.fingerprint import code_fingerprint, udf_path\n"
     "task = get_task('toy')\n"
     "print(' '.join(task_names()), task.summary, udf_path(task.sources['any'].read))\n"
     "print(len(code_fingerprint('pipeline.tasks.toy.task')))\n"
@@ -234,7 +234,7 @@ def test_a_second_task_of_a_name_is_refused_and_not_left_out(toy):
 
 def test_an_edit_of_the_users_own_task_changes_its_fingerprint(toy):
   code = (
-    "from pipeline.user_functions import code_fingerprint\n"
+    "from dlpipe.fingerprint import code_fingerprint\n"
     "print(code_fingerprint('pipeline.tasks.toy.task'))\n"
   )
   _, before, _ = _python("-c", code, tasks=str(toy))

@@ -6,7 +6,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.text import word_vectors
 
 _GLOVE = b"good 1 0 -0.5\nbad -1 0 0.5\nfilm 0 2e-1 0\n"

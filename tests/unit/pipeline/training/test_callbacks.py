@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from components import progress
+from dlpipe import progress
 from pipeline.training.callbacks import BestEpoch, Checkpoint, Report
 
 

@@ -21,14 +21,15 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components import progress
-from components.dotted_paths import load_function
-from components.records import Record
 from components.source_example_gen.shard_writer import serialize
-from pipeline.config import TrainConfig
-from pipeline.settings import make_config
+from dlpipe import progress
+from dlpipe.dotted_paths import load_function
+from dlpipe.records import Record
+from pipeline.settings.config import TrainConfig
+from pipeline.settings.reading import make_config
 from pipeline.tasks import get_task, schema_path, task_names
-from pipeline.training import learning, loop, strategy, xla
+from pipeline.training import learning, loop
+from pipeline.training.machines import strategy, xla
 from pipeline.training.run import run_fn
 
 _ROWS = 60

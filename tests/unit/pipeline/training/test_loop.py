@@ -9,9 +9,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from pipeline import datasets
 from pipeline.task import Phase
-from pipeline.training import callbacks, loop
+from pipeline.training import callbacks, datasets, loop
 
 
 class Killed(BaseException):

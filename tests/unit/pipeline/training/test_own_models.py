@@ -17,13 +17,12 @@ import tensorflow as tf
 from keras import layers, ops
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components import progress
-from components.errors import BadInputError
-from pipeline import datasets
-from pipeline.config import TrainConfig
+from dlpipe import progress
+from dlpipe.errors import BadInputError
+from pipeline.settings.config import TrainConfig
 from pipeline.task import Phase
 from pipeline.tasks.images.task import TASK
-from pipeline.training import learning, run
+from pipeline.training import datasets, learning, run
 
 _EPOCHS = 3
 _CROSS_ENTROPY = keras.losses.SparseCategoricalCrossentropy

@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components import progress
-from components.errors import BadInputError
-from pipeline.config import TrainConfig
+from dlpipe import progress
+from dlpipe.errors import BadInputError
+from pipeline.settings.config import TrainConfig
 from pipeline.tasks.images.task import TASK
 from pipeline.training import callbacks
 from pipeline.training.run import run_fn, tuned_values

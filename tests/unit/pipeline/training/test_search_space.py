@@ -2,9 +2,9 @@
 
 import pytest
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.assembly import create_pipeline
-from pipeline.settings import make_config
+from pipeline.settings.reading import make_config
 from pipeline.tasks import get_task
 from pipeline.training import search_space
 

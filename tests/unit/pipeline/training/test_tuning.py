@@ -14,14 +14,13 @@ import pytest
 from keras import layers
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components import progress
-from components.errors import BadInputError, DlpipeError
 from components.recorded_tuner import TRIALS_FILE
-from pipeline import datasets
-from pipeline.config import TrainConfig
+from dlpipe import progress
+from dlpipe.errors import BadInputError, DlpipeError
+from pipeline.settings.config import TrainConfig
 from pipeline.task import Phase
 from pipeline.tasks.images.task import TASK
-from pipeline.training import freezing, tuning
+from pipeline.training import datasets, freezing, tuning
 from pipeline.training.learning import best_value
 from pipeline.training.run import run_fn
 from pipeline.training.tuning import Search, trial_epochs, tuner_fn

@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.sources import tables
 from pipeline.sources.tables import delimited, delimited_records
 from pipeline.sources.tables.rows import BadRow, Row

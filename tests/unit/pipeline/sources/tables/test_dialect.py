@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.sources import tables
 from pipeline.sources.tables import dialect
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.sources import tables
 from pipeline.sources.tables.rows import BadRow, Row
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.sources import tables
 from pipeline.sources.tables import parquet as source
 from pipeline.sources.tables.rows import BadRow, Row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.sources import tables
 
 

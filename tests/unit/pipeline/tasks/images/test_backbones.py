@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.tasks.images import squeezenet
 from pipeline.tasks.images.backbone_names import application_names
 from pipeline.tasks.images.backbones import _applications, get_backbone

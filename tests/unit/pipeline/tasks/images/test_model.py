@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.problems.classes import compile_args
 from pipeline.tasks.images.model import build_model, search_space
 from pipeline.tasks.images.plan import training_plan

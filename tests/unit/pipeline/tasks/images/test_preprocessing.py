@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pipeline.datasets import transform_fn
 from pipeline.tasks.images.preprocessing import decode
+from pipeline.training.datasets import transform_fn
 
 
 def _decode(*encoded, size=16):

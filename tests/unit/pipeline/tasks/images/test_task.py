@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from components.errors import BadInputError
-from pipeline.settings import make_config
+from dlpipe.errors import BadInputError
+from pipeline.settings.reading import make_config
 from pipeline.tasks.images.task import TASK
 
 

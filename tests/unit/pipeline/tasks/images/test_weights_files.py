@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.tasks.images.backbones import get_backbone
 
 _SHAPE = (32, 32, 3)

@@ -10,10 +10,10 @@ import tensorflow as tf
 from components.serving_gate.loaders import load_tf1, load_tf2, used_ops
 from components.serving_gate.replay import op_reasons
 from components.serving_gate.serving_ops import release_of_tag
-from pipeline import signatures
 from pipeline.tasks.sentiment.model import build_model
 from pipeline.tasks.sentiment.task import TASK
 from pipeline.training.answering import answering
+from pipeline.training.export import signatures
 
 _TEXTS = (
   "Le film 950 g\u00e9nial r\u00e9ussi ici",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.errors import BadInputError
+from dlpipe.errors import BadInputError
 from pipeline.problems.classes import compile_args
 from pipeline.tasks.sentiment.features import WORDS
 from pipeline.tasks.sentiment.model import (

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from components.dotted_paths import load_function
-from components.errors import BadInputError
-from pipeline.settings import make_config
+from dlpipe.dotted_paths import load_function
+from dlpipe.errors import BadInputError
+from pipeline.settings.reading import make_config
 from pipeline.tasks.sentiment.task import TASK
 
 

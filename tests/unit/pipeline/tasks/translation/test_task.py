@@ -2,8 +2,8 @@
 
 import pytest
 
-from components.errors import BadInputError
-from pipeline.settings import make_config
+from dlpipe.errors import BadInputError
+from pipeline.settings.reading import make_config
 from pipeline.tasks.translation.task import TASK
 
 

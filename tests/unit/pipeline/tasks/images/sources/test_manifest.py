@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from components.errors import BadInputError
-from components.records import Rejected
+from dlpipe.errors import BadInputError
+from dlpipe.records import Rejected
 from pipeline.tasks.images.sources import manifest
 
 

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from components.errors import BadInputError
-from components.records import Record, Rejected
+from dlpipe.errors import BadInputError
+from dlpipe.records import Record, Rejected
 from pipeline.tasks.images.sources import headers, pictures
 
 KINDS = ("JPEG", "PNG", "BMP", "GIF")

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from components.errors import BadInputError
-from components.records import Rejected
+from dlpipe.errors import BadInputError
+from dlpipe.records import Rejected
 from pipeline.tasks.images.sources import SOURCES, infer_image_size, manifest
 
 ROWS = [(f"{label}/{n}.png", label) for n in range(3) for label in ("cat", "dog")]

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from components.errors import BadInputError
 from data.images import digits
+from dlpipe.errors import BadInputError
 from pipeline.tasks.images import shipped
 from pipeline.tasks.images.sources import SOURCES, folder, infer_image_size
 

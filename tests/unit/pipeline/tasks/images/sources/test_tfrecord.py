@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.errors import BadInputError
-from components.records import Record, Rejected
+from dlpipe.errors import BadInputError
+from dlpipe.records import Record, Rejected
 from pipeline.tasks.images.sources import infer_image_size, tfrecord
 
 

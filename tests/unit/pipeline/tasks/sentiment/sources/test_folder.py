@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from components.errors import BadInputError
-from components.records import Rejected
+from dlpipe.errors import BadInputError
+from dlpipe.records import Rejected
 
 
 @pytest.fixture

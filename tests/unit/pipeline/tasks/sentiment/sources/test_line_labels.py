@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from components.errors import BadInputError
-from components.records import Record, Rejected
+from dlpipe.errors import BadInputError
+from dlpipe.records import Record, Rejected
 from pipeline.tasks.sentiment.sources import SOURCES
 
 WORDS = ("phone", "film", "lunch", "battery", "actor", "waiter", "screen", "plot", "table", "bill")

@@ -7,8 +7,8 @@ import gzip
 
 import pytest
 
-from components.errors import BadInputError
-from components.records import Record, Rejected
+from dlpipe.errors import BadInputError
+from dlpipe.records import Record, Rejected
 
 
 @pytest.fixture

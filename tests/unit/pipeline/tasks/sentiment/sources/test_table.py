@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from components.errors import BadInputError
-from components.records import Record, Rejected
+from dlpipe.errors import BadInputError
+from dlpipe.records import Record, Rejected
 
 ROWS = [("A good film, really.", "pos"), ("so\nbad", "neg"), ('"Nice"', "pos"), ("no", "neg")]
 

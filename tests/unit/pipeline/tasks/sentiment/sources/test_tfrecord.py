@@ -7,8 +7,8 @@ import pathlib
 import pytest
 import tensorflow as tf
 
-from components.errors import BadInputError
-from components.records import Record, Rejected
+from dlpipe.errors import BadInputError
+from dlpipe.records import Record, Rejected
 
 
 def example(**features) -> bytes:

@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from components.errors import BadInputError
-from components.records import Rejected
+from dlpipe.errors import BadInputError
+from dlpipe.records import Rejected
 
 EN_DE = {"source_language": "en", "target_language": "de"}
 

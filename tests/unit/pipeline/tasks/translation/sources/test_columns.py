@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from components.errors import BadInputError
-from components.records import Record, Rejected
+from dlpipe.errors import BadInputError
+from dlpipe.records import Record, Rejected
 from pipeline.tasks.translation.sources import DATA_OPTIONS, SOURCES
 
 NOUNS = [

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from components.errors import BadInputError
-from components.records import Rejected
+from dlpipe.errors import BadInputError
+from dlpipe.records import Rejected
 
 PAIRS = [("Hi, you", "Salut,\xa0toi"), ("two\nlines", "deux\nlignes"), ('"q"', "«\u202fq\u202f»")]
 

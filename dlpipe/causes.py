@@ -1,0 +1,65 @@
+"""What lies behind an exception that Beam and TFX have wrapped. Imports neither."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+
+from dlpipe import errors
+from dlpipe.errors import BusyError, DlpipeError
+
+# A worker's error comes back from Flink and Spark as the text of its traceback.
+_RAISED_ELSEWHERE = re.compile(
+  r"^components\.errors\.(\w+): (.*?)(?: \[while running |\n\n|\Z)", re.MULTILINE | re.DOTALL
+)
+# What Beam's, TensorFlow's and SQLite's C++ say where Python has ENOSPC.
+_FULL = ("No space left on device", "database or disk is full", "Disk quota exceeded")
+
+# What SQLite says of a file that another program writes to.
+LOCKED = "database is locked"
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+  """The error and what caused it, the outermost first."""
+  seen: set[int] = set()
+  while error is not None and id(error) not in seen:
+    yield error
+    seen.add(id(error))
+    error = error.__cause__ or error.__context__
+
+
+def user_error(error: BaseException | None) -> DlpipeError | None:
+  """The error of ours behind an exception; Beam and TFX wrap what user functions raise."""
+  for cause in chain(error):
+    if isinstance(cause, DlpipeError):
+      return cause
+    if isinstance(cause, RuntimeError) and (raised := _RAISED_ELSEWHERE.search(str(cause))):
+      kind = getattr(errors, raised[1], None)
+      return kind(raised[2]) if kind is not None else DlpipeError(raised[2])
+  if any(is_full(cause) for cause in chain(error)):
+    return DlpipeError(
+      "no space is left on a disk that is written to, or a quota is used up: of the workspace, the "
+      "output or the temporary folder. Make room, and run again."
+    )
+  if any(LOCKED in str(cause) for cause in chain(error)):
+    return BusyError(
+      "the metadata store is locked by another program. Run again when it is done with it."
+    )
+  return None
+
+
+def is_full(error: BaseException) -> bool:
+  """Whether an error says that nothing more can be written, for want of space or by a quota."""
+  if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+    return True
+  return any(text in str(error) for text in _FULL)
+
+
+def is_interrupt(error: BaseException | None) -> bool:
+  """Whether Ctrl-C lies behind an exception."""
+  # Beam turns any exception into a RuntimeError that names it, Ctrl-C included.
+  return any(
+    isinstance(cause, KeyboardInterrupt) or str(cause).startswith("KeyboardInterrupt")
+    for cause in chain(error)
+  )

@@ -1,0 +1,31 @@
+"""Functions by dotted path, as components, Beam workers and the pipeline are given them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from dlpipe.errors import BadInputError
+
+
+def load_function(dotted_path: str) -> Callable[..., Any]:
+  """The function at `package.module.function`.
+
+  An error within the module is not hidden: it leaves as it is.
+
+  Raises:
+    BadInputError: there is no such module or function.
+  """
+  module, _, name = dotted_path.rpartition(".")
+  try:
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+  except (AttributeError, ModuleNotFoundError, ValueError) as err:
+    missing = err.name if isinstance(err, ModuleNotFoundError) else module
+    if missing and not f"{module}.".startswith(f"{missing}."):
+      raise
+    raise BadInputError(
+      f"Expected the dotted path of a function, package.module.function. Received: "
+      f"{dotted_path!r} ({err})"
+    ) from err
+  return found

@@ -1,0 +1,1 @@
+"""The commands of a person; each module is imported when its command is called."""

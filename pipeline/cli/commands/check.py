@@ -1,0 +1,74 @@
+"""`dlpipe check`: reads and validates the data, says what is odd about it, and stops there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from dlpipe.records import Record, Rejected
+from pipeline.cli.commands.run import Afterword, execute
+from pipeline.cli.inputs import Inputs, prepare, run_options
+
+_WIDTH = 100
+
+
+@click.command(short_help="Read and validate the data; train nothing.")
+@run_options
+def check(as_json: bool, **options: Any) -> None:
+  """Read TASK's data and hold it against the reviewed schema and the data gate.
+
+  Then say how it is balanced and how long its inputs are, and what is repeated, nearly repeated,
+  labelled in two ways, or in two splits at once. Such findings are warnings: they do not change
+  the exit code. A later `dlpipe run` with the same data takes all it can from the cache.
+  """
+  inputs = prepare(**options)
+  # Asked before the run sends stdout to its log.
+  width = max(40, min(shutil.get_terminal_size((_WIDTH, 0)).columns, _WIDTH))
+  found: dict[str, Any] = {}
+
+  def look(run_id: str) -> dict[str, Any] | None:
+    found.update(examine(inputs, run_id) or {})
+    return found or None
+
+  execute(
+    inputs,
+    as_json=as_json,
+    train_and_push=False,
+    examine=look,
+    afterwards=lambda _: Afterword(lines=_lines(found, width)),
+  )
+
+
+def examine(inputs: Inputs, run_id: str) -> dict[str, Any] | None:
+  """What there is to know about the data that a run has read; None where it did not come so far."""
+  from pipeline.checks.report import check_data
+  from pipeline.gates import gate_facts
+  from pipeline.runs.data_artifacts import data_artifacts
+
+  found = data_artifacts(inputs.config, run_id)
+  if found is None:
+    return None
+  return check_data(
+    inputs.task,
+    examples=found.examples,
+    quarantine=found.quarantine,
+    data_path=inputs.config.data_path,
+    records=lambda: _records(inputs),
+    gates=gate_facts(inputs.task, inputs.config.gates.bounds),
+    kept=inputs.config.root / "checks",
+  )
+
+
+def _records(inputs: Inputs) -> Iterator[Record | Rejected]:
+  options = inputs.config.data_options(inputs.task)
+  for shard in inputs.source.plan(inputs.config.data_path, options).shards:
+    yield from inputs.source.read(shard, options)
+
+
+def _lines(found: dict[str, Any], width: int) -> list[str]:
+  from pipeline.checks.render import lines
+
+  return lines(found, width=width) if found else []

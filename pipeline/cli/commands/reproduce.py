@@ -1,0 +1,120 @@
+"""`dlpipe runs reproduce`: repeats a run elsewhere and says whether it comes to the same."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from dlpipe.errors import BadInputError
+from pipeline.cli.commands.run import Afterword, execute
+from pipeline.cli.inputs import look_at, workspace_option
+from pipeline.cli.local_path import LocalPath
+from pipeline.cli.stores import checked, tasks_in
+from pipeline.execution.options import RunOptions
+from pipeline.runs import run_files
+from pipeline.runs.summary import number
+from pipeline.settings.config import MetadataConfig, from_env
+from pipeline.tasks import get_task
+
+if TYPE_CHECKING:
+  from pipeline.runs.reproduction import Reproduction
+
+_FOLDER = "reproduced"
+
+
+@click.command(short_help="Repeat a run, and compare.")
+@click.argument("run_id", metavar="RUN")
+@click.option("--task", metavar="TASK", help="Whose run, where several have that name.")
+@workspace_option
+@click.option(
+  "--into",
+  type=LocalPath(),
+  metavar="DIR",
+  help="The workspace of the repetition. Default: <task>/reproduced/RUN in the run's own.",
+)
+@click.option(
+  "--tolerance",
+  type=click.FloatRange(min=0),
+  default=1e-6,
+  show_default=True,
+  help="What two values of a metric may differ by.",
+)
+@click.option(
+  "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout."
+)
+def reproduce(
+  run_id: str,
+  task: str | None,
+  workspace: str | None,
+  into: str | None,
+  tolerance: float,
+  as_json: bool,
+) -> None:
+  """Repeat the run RUN with all that it was told, from nothing, in a workspace of its own.
+
+  Then compare the metrics, and say which code, data and packages are others. Exits with 0 where
+  every metric is the same, and with 1 where one is not. Nothing is pushed to where RUN pushed.
+  """
+  root = workspace or from_env()
+  name = checked(task, workspace)
+  tasks = [name] if name is not None else tasks_in(workspace)
+  told = run_files.find(root, run_id, tasks)
+  # Where it is found, should the workspace have been moved.
+  original = told.config.model_copy(update={"workspace": os.path.abspath(root)})
+  place = os.path.abspath(into) if into is not None else str(original.root / _FOLDER / run_id)
+  if os.path.isdir(place) and os.listdir(place):
+    raise BadInputError(
+      f"{place!r} is not empty: a repetition starts from nothing. Delete it, or name another "
+      "folder with --into."
+    )
+  config = original.model_copy(update={"workspace": place, "metadata": MetadataConfig()})
+
+  def compare(repeated_id: str) -> Afterword:
+    from pipeline.runs import lineage, reproduction
+    from pipeline.runs.store.metadata_stores import connection, open_store
+
+    with (
+      open_store(connection(original)) as first,
+      open_store(connection(config)) as second,
+    ):
+      before = lineage.show_run(first, run_id, original.task)
+      after = lineage.show_run(second, repeated_id, config.task)
+      if before is None or after is None:
+        raise BadInputError(f"The metadata store of {original.root} does not know {run_id!r}.")
+      found = reproduction.compare(
+        (first, before),
+        (second, after),
+        packages=(told.versions, run_files.package_versions()),
+        tolerance=tolerance,
+      )
+    return Afterword(
+      lines=_lines(run_id, found),
+      fields={"reproduces": {"run_id": run_id, **found.to_json()}},
+      failed=not found.is_equal,
+    )
+
+  execute(
+    look_at(get_task(original.task), config),
+    as_json=as_json,
+    train_and_push=True,
+    how=RunOptions(use_cache=False),
+    afterwards=compare,
+  )
+
+
+def _lines(run_id: str, found: Reproduction) -> list[str]:
+  if not found.metrics:
+    return [f"Not comparable: neither {run_id} nor this run came to metrics"]
+  lines = [f"Reproduced  {run_id}" if found.is_equal else f"Differs     from {run_id}"]
+  for name, values in found.metrics.items():
+    # Where four digits would look the same, more are shown.
+    write = number if found.has_same(name) else repr
+    shown = [write(each) if each is not None else "none" for each in values]
+    lines.append(f"            {name} {' -> '.join(shown)}")
+  for node, kinds in found.nodes.items():
+    lines.append(f"            {node}: {' and '.join(kinds)} changed since")
+  for name, versions in found.packages.items():
+    lines.append(f"            {name} {' -> '.join(each or 'none' for each in versions)}")
+  return lines

@@ -1,0 +1,203 @@
+"""`dlpipe run`: the whole pipeline, on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from dlpipe.causes import user_error
+from dlpipe.errors import BadInputError, DlpipeError
+from dlpipe.nodes import check_node
+from pipeline.beam.engines import check_engine
+from pipeline.cli.inputs import Inputs, prepare, run_options
+from pipeline.execution.options import RunOptions
+from pipeline.runs.result import FAILED, RunResult
+
+_WIDTH = 100
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Afterword:
+  """What a command adds to a run.
+
+  Attributes:
+    lines: for a person.
+    fields: for `--json`.
+    failed: whether a run that went well ends with exit code 1 all the same.
+  """
+
+  lines: Sequence[str] = ()
+  fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  failed: bool = False
+
+
+@click.command(short_help="Run the whole pipeline on this machine.")
+@run_options
+@click.option(
+  "--from", "from_node", metavar="NODE", help="Start there; take the rest from an earlier run."
+)
+@click.option("--until", "until_node", metavar="NODE", help="Stop after this node.")
+@click.option("--no-cache", is_flag=True, help="Run every node, whatever the cache holds.")
+@click.option(
+  "--retries",
+  type=click.IntRange(min=0),
+  default=0,
+  metavar="N",
+  help="Try a node that fails N times again, unless its message says what to do. Default: 0.",
+)
+@click.option(
+  "--processes", is_flag=True, help="Each node in a process of its own, several at a time."
+)
+@click.option(
+  "--memory-mb",
+  type=click.IntRange(min=1),
+  metavar="MB",
+  help="With --processes: what they may hold together. Default: what is free.",
+)
+def run(
+  as_json: bool,
+  from_node: str | None,
+  until_node: str | None,
+  no_cache: bool,
+  retries: int,
+  processes: bool,
+  memory_mb: int | None,
+  **options: Any,
+) -> None:
+  """Run TASK's pipeline: read, validate, transform, train, evaluate, prove, push.
+
+  What has not changed since the last run is taken from the cache. A model is pushed only if every
+  gate lets it through; the reasons stand at the end and in the report.
+
+  \b
+  Examples:
+    dlpipe run images
+    dlpipe run images --data my_pictures/ --set train.epochs=20
+    dlpipe run images --data my_pictures/ --set model.backbone=MobileNetV2 \\
+        --set model.weights=imagenet
+    dlpipe run images --from Evaluator --set gates.accuracy=0.97
+  """
+  if memory_mb is not None and not processes:
+    raise click.UsageError("--memory-mb holds for --processes, which is not given.")
+  inputs = prepare(**options)
+  for option, name in (("--from", from_node), ("--until", until_node)):
+    check_node(option, name, trials=inputs.config.tune.trials)
+  execute(
+    inputs,
+    as_json=as_json,
+    train_and_push=True,
+    how=RunOptions(
+      from_node=from_node,
+      until_node=until_node,
+      use_cache=not no_cache,
+      retries=retries,
+      processes=processes,
+      memory_mb=memory_mb,
+    ),
+  )
+
+
+def execute(
+  inputs: Inputs,
+  *,
+  as_json: bool,
+  train_and_push: bool,
+  how: RunOptions | None = None,
+  afterwards: Callable[[str], Afterword] | None = None,
+  examine: Callable[[str], Mapping[str, Any] | None] | None = None,
+) -> None:
+  """Runs what was prepared, shows it, and exits with the run's code.
+
+  Args:
+    inputs: the run.
+    as_json: whether the last line of stdout is the result as JSON.
+    train_and_push: False runs only the nodes that read and check the data.
+    how: which nodes, and how they are carried out; None for all, one by one.
+    afterwards: from the run's id to what is added to its lines and its JSON.
+    examine: from the run's id to what is found in its data; shown on the screen and in the report.
+  """
+  from pipeline.cli.terminal import make_terminal
+  from pipeline.execution.output import quiet_output, quieten_imports
+
+  check_engine(inputs.config.beam, os.environ)
+  quieten_imports()
+  run_id = _new_run_id()
+  log_file = inputs.config.root / "logs" / f"{run_id}.log"
+  try:
+    with quiet_output(log_file) as streams:
+      screen = streams.stderr if as_json else streams.stdout
+      screen.writelines(f"{line}\n" for said in inputs.recognized for line in _wrapped(said))
+      screen.write("Loading TensorFlow and TFX, which takes some seconds ...\n")
+      screen.flush()
+      from pipeline.execution import local
+
+      terminal = make_terminal(screen, is_tty=screen.isatty())
+      with contextlib.closing(terminal):
+        result = local.run(
+          inputs.task,
+          inputs.config,
+          source=inputs.source,
+          hyperparameters=inputs.hyperparameters,
+          run_id=run_id,
+          log_file=str(log_file),
+          listener=terminal,
+          train_and_push=train_and_push,
+          options=how or RunOptions(),
+          examine=examine,
+        )
+      afterword = afterwards(run_id) if afterwards else Afterword()
+      screen.writelines(f"{line}\n" for line in afterword.lines)
+  except DlpipeError as err:
+    _tell_failure(err, inputs, run_id, as_json=as_json)
+    raise
+  except Exception as err:
+    failure = user_error(err) or DlpipeError(
+      f"{type(err).__name__}: {err}\nThis was not foreseen; the traceback is in {log_file}"
+    )
+    _tell_failure(failure, inputs, run_id, as_json=as_json)
+    raise failure from err
+  if as_json:
+    click.echo(json.dumps({**result.to_json(), **afterword.fields}))
+  sys.stdout.flush()
+  # TensorFlow's and Beam's threads have nothing left to say, and would take seconds to end.
+  os._exit(result.exit_code or int(afterword.failed))
+
+
+def _tell_failure(err: DlpipeError, inputs: Inputs, run_id: str, *, as_json: bool) -> None:
+  """Prints the object of a run that came to no result of its own; bad input has none."""
+  if not as_json or err.exit_code == BadInputError.exit_code:
+    return
+  failed = RunResult(
+    run_id=run_id,
+    task=inputs.task.name,
+    state=FAILED,
+    pushed_version=None,
+    serving_dir=str(inputs.config.root / "serving"),
+    metrics={},
+    gates=[],
+    components=[],
+    examples={},
+    report=None,
+    error=str(err),
+  )
+  click.echo(json.dumps(failed.to_json()))
+
+
+def _wrapped(sentence: str) -> list[str]:
+  return textwrap.wrap(
+    sentence, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+  )
+
+
+def _new_run_id() -> str:
+  now = datetime.datetime.now(datetime.timezone.utc)
+  return f"{now:%Y%m%d-%H%M%S}-{os.urandom(2).hex()}"

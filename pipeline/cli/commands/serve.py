@@ -1,0 +1,109 @@
+"""`dlpipe serve`: the embedded model server, for a task's pushed versions or for any models."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import click
+
+from components.versioned_pusher.publish import list_versions
+from dlpipe.errors import BadInputError
+from pipeline.cli.damaged import ways_out
+from pipeline.cli.inputs import workspace_option
+from pipeline.settings.config import PipelineConfig, from_env
+from pipeline.tasks import get_task
+from serving import flags
+from serving.errors import InvalidArgument
+
+_MODEL_FILE = "saved_model.pb"
+_REST_PORT = 8501  # TensorFlow Serving's image opens it, too
+
+
+class _FlagsCommand(click.Command):
+  """Ends its help with the server's own flags."""
+
+  def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    formatter.write_paragraph()
+    formatter.write(flags.usage() + "\n")
+
+
+@click.command(
+  cls=_FlagsCommand,
+  short_help="Serve models over gRPC and REST.",
+  context_settings={"ignore_unknown_options": True},
+)
+@workspace_option
+@click.option("--ui", is_flag=True, help="Serve a page to try the models, at /ui of the REST port.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[TASK] [--FLAG=VALUE]...")
+def serve(workspace: str | None, ui: bool, arguments: tuple[str, ...]) -> None:
+  """Answer TensorFlow Serving's API on this machine until Ctrl-C or SIGTERM.
+
+  \b
+  dlpipe serve TASK              the versions that `dlpipe run TASK` pushed,
+                                 gRPC on port 8500, REST on 8501
+  dlpipe serve TASK --ui         and a page to try them, at /ui of port 8501
+  dlpipe serve --model_name=NAME --model_base_path=/PATH --rest_api_port=8501
+                                 any SavedModels below /PATH/<number>/
+
+  The ports open when the models can answer. New versions are found and swapped in while it serves.
+  Beside a TASK an unknown argument is refused; without one it is reported, as TensorFlow Serving
+  does, and refused only where it is nearly a flag of this server's own.
+  """
+  from serving.cli import run
+
+  page = ["--ui"] if ui else []
+  run([*_task_flags(arguments, workspace, page), *page, *_without_task(arguments)])
+
+
+def _task_flags(arguments: tuple[str, ...], workspace: str | None, page: list[str]) -> list[str]:
+  """The flags that TASK stands for; those of the command line come after and win."""
+  if not arguments or arguments[0].startswith("-"):
+    return []
+  task = get_task(arguments[0])
+  root = PipelineConfig(
+    task=task.name, data_path="", workspace=os.path.abspath(workspace or from_env())
+  ).serving_dir
+  stands_for = [
+    f"--model_name={task.name}",
+    f"--model_base_path={root}",
+    f"--rest_api_port={_REST_PORT}",
+  ]
+  _check(stands_for, (*page, *arguments[1:]))
+  versions = list_versions(root)
+  if not versions:
+    raise BadInputError(
+      f"No model is pushed in {str(root)!r}. Run `dlpipe run {task.name}` first, or name the "
+      "workspace of that run with --workspace."
+    )
+  newest = max(versions)
+  if not (root / str(newest) / _MODEL_FILE).is_file():
+    raise BadInputError(
+      f"Version {newest} in {str(root)!r} holds no {_MODEL_FILE}, and a model server takes the "
+      f"newest. {ways_out(task.name, workspace, newest)}"
+    )
+  return stands_for
+
+
+def _check(stands_for: list[str], arguments: tuple[str, ...]) -> None:
+  """Refuses what the server would refuse, before it is loaded, and what would replace TASK."""
+  try:
+    found, unknown = flags.parse([*stands_for, *arguments])
+    flags.check(found)
+  except InvalidArgument as err:
+    raise BadInputError(str(err)) from err
+  if unknown:
+    near = flags.nearest(unknown[0], others=["workspace"])
+    hint = f"Did you mean --{near}?" if near else "`dlpipe serve --help` lists the flags."
+    raise BadInputError(f"Unknown argument {unknown[0]!r}. {hint}")
+  if found.model_config_file:
+    raise BadInputError(
+      "--model_config_file says which models to serve, and so does TASK. Leave one of them out."
+    )
+  for name, value in dataclasses.asdict(found).items():
+    if name.endswith("_file") and value and not os.access(value, os.R_OK):
+      raise BadInputError(f"--{name}: there is no file {value!r} that can be read.")
+
+
+def _without_task(arguments: tuple[str, ...]) -> tuple[str, ...]:
+  return arguments[1:] if arguments and not arguments[0].startswith("-") else arguments

@@ -1,0 +1,1 @@
+"""The commands that other programs call, and that write what those read."""

@@ -1,0 +1,92 @@
+"""`dlpipe node`: one node of a compiled pipeline, for whatever orchestrates it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import click
+
+from dlpipe.errors import BadInputError
+from pipeline.cli.local_path import LocalPath
+from pipeline.execution.output import quieten_imports
+from pipeline.execution.single_node.node_request import NodeRequest, ask_worker, check_node
+
+
+@click.command(short_help="Run one node of a compiled pipeline.")
+@click.option("--ir", "ir_file", required=True, metavar="FILE", help="From dlpipe compile.")
+@click.option("--node", "node_id", required=True, metavar="ID", help="Which node.")
+@click.option(
+  "--run-id",
+  required=True,
+  metavar="RUN",
+  help="The run's name: the same for all its nodes and for every attempt.",
+)
+@click.option(
+  "--mlmd",
+  type=LocalPath(),
+  metavar="FILE",
+  help="The metadata store's connection file. Default: as compiled.",
+)
+@click.option(
+  "--param",
+  "parameters",
+  multiple=True,
+  metavar="NAME=VALUE",
+  help="A runtime parameter; repeatable. Default: as compiled.",
+)
+@click.option("--worker", metavar="SOCKET", help="Where a dlpipe worker listens. Default: none.")
+@click.option(
+  "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout."
+)
+def node(
+  ir_file: str,
+  node_id: str,
+  run_id: str,
+  mlmd: str | None,
+  parameters: Sequence[str],
+  worker: str | None,
+  as_json: bool,
+) -> None:
+  """Run one node of a pipeline that `dlpipe compile` wrote, in this process.
+
+  It may be repeated with the same run id: a node that is done is left alone, and one that failed or
+  was killed starts anew. The log goes to stderr. With --worker, a `dlpipe worker` runs it without
+  the seconds of importing TFX; where none listens, this process does.
+
+  \b
+  Exit codes:  0 done or cached   99 skipped   1 failed   2 misuse or bad input
+               3 data refused     4 model refused   75 busy: try again
+  \b
+  Example:
+    dlpipe node --ir images.json --node Trainer --run-id 2026-11-24
+  """
+  request = NodeRequest(
+    ir_file=os.path.abspath(ir_file),
+    node_id=node_id,
+    run_id=run_id,
+    mlmd=os.path.abspath(mlmd) if mlmd is not None else None,
+    parameters=_parsed(parameters),
+    as_json=as_json,
+  )
+  check_node(request.ir_file, node_id)
+  code = ask_worker(worker, request) if worker is not None else None
+  if code is None:
+    if worker is not None:
+      click.echo(f"No worker listens at {worker}; running {node_id} in this process.", err=True)
+    quieten_imports()
+    from pipeline.execution.single_node.single import carry_out
+
+    code = carry_out(request)
+  # TensorFlow's and Beam's threads have nothing left to say, and would take seconds to end.
+  os._exit(code)
+
+
+def _parsed(parameters: Sequence[str]) -> dict[str, str]:
+  values = {}
+  for item in parameters:
+    name, equals, value = item.partition("=")
+    if not (name and equals):
+      raise BadInputError(f"--param takes NAME=VALUE. Received: {item!r}")
+    values[name] = value
+  return values

@@ -1,0 +1,1 @@
+"""What `dlpipe doctor` looks at: the environment, and what a workspace holds."""

@@ -1,0 +1,150 @@
+"""What lies in a workspace, held to what was written down about it; for `dlpipe doctor`.
+
+Reads and changes nothing. Imports neither TensorFlow, TFX nor ml-metadata, of whose store it reads
+one table.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import sqlite3
+import tempfile
+import urllib.parse
+import zipfile
+import zlib
+from collections.abc import Iterator
+
+from components.versioned_pusher.publish import is_damaged, list_versions
+from components.versioned_pusher.repair import repair_of
+from pipeline.doctor.environment import Finding
+from pipeline.runs.store.stored_paths import StoredPaths
+
+_LIVE = 2  # ml-metadata's Artifact.State
+_SHOWN = 3
+_WAIT_S = 2.0
+
+
+def look(workspace: str, *, place: str = "") -> list[Finding]:
+  """Findings on every task's folder in a workspace; none where there is no workspace yet.
+
+  Args:
+    workspace: where it is.
+    place: ` --workspace DIR`, where it is not the default, for the commands to copy.
+  """
+  found: list[Finding] = []
+  root = pathlib.Path(workspace)
+  folders = sorted(root.iterdir()) if root.is_dir() else []
+  for folder in folders:
+    if not ((folder / "metadata.db").exists() or (folder / "serving").is_dir()):
+      continue
+    found += [*_served(folder, place), *_store(folder, place)]
+    found += [*_checkpoints(folder), *_leftovers(folder)]
+  return [*found, *_temporary()] if found else []
+
+
+def _served(folder: pathlib.Path, place: str) -> Iterator[Finding]:
+  serving = folder / "serving"
+  versions = list_versions(serving)
+  if not versions:
+    return
+  name, newest = "served versions", versions[-1]
+  damaged = [n for n in versions if is_damaged(serving, n)]
+  if not damaged:
+    found = f"{folder.name}: {len(versions)}, the newest {newest}, as they were published"
+    yield Finding(name=name, state="ok", found=found)
+    return
+  said = (
+    f"{folder.name}: damaged: {', '.join(map(str, damaged))}; their files are not those published"
+  )
+  if newest not in damaged:
+    remedy = "Delete them when no server holds them; none can be rolled back to."
+    yield Finding(name=name, state="warning", found=said, remedy=remedy)
+    return
+  commands = repair_of(serving).commands(folder.name, place)
+  remedy = "; or: ".join(commands)
+  if commands[0].startswith("dlpipe run"):
+    remedy += ". A run with the data and settings of before publishes the model again"
+  yield Finding(name=name, state="broken", found=said, remedy=f"{remedy}.")
+
+
+def _store(folder: pathlib.Path, place: str) -> Iterator[Finding]:
+  name, path = "metadata store", folder / "metadata.db"
+  if not path.exists():
+    return
+  address = f"file:{urllib.parse.quote(str(path.absolute()))}?mode=ro"
+  try:
+    with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_WAIT_S)) as store:
+      [[state]] = store.execute("PRAGMA quick_check(1)").fetchall()
+      if state != "ok":
+        raise sqlite3.DatabaseError(state)
+      rows = store.execute("SELECT uri FROM Artifact WHERE state = ?", (_LIVE,)).fetchall()
+  except sqlite3.Error as err:
+    if "locked" in str(err):
+      found = f"{path} is locked by another program"
+      yield Finding(name=name, state="warning", found=found, remedy="Ask again when it is done.")
+      return
+    yield Finding(
+      name=name,
+      state="broken",
+      found=f"{path} cannot be read: {err}",
+      remedy="Move it away: the next run makes a new one; what is served stays.",
+    )
+    return
+  yield Finding(name=name, state="ok", found=f"{path}, {len(rows):,} artifacts")
+  uris = map(StoredPaths(folder).found, (uri for (uri,) in rows))
+  gone = sorted(uri for uri in uris if uri.startswith("/") and not pathlib.Path(uri).exists())
+  if gone:
+    shown = ", ".join(gone[:_SHOWN]) + (", ..." if len(gone) > _SHOWN else "")
+    yield Finding(
+      name="artifacts",
+      state="warning",
+      found=f"{folder.name}: {len(gone):,} of {len(rows):,} are gone: {shown}",
+      remedy=f"dlpipe run {folder.name}{place} makes again what it needs.",
+    )
+
+
+def _checkpoints(folder: pathlib.Path) -> Iterator[Finding]:
+  name = "checkpoints"
+  for path in sorted((folder / "checkpoints").glob("*/state.npz")):
+    if _is_readable(path):
+      continue
+    yield Finding(
+      name=name,
+      state="warning",
+      found=f"{path} is damaged",
+      remedy="Nothing to do: the next training sets it aside and begins anew.",
+    )
+  for path in sorted((folder / "checkpoints").glob("*-set-aside.npz")):
+    found = f"{path} could not be used and was set aside"
+    yield Finding(name=name, state="warning", found=found, remedy="Delete it; nothing reads it.")
+
+
+def _is_readable(path: pathlib.Path) -> bool:
+  try:
+    with zipfile.ZipFile(path) as archive:
+      return archive.testzip() is None
+  except (OSError, EOFError, zipfile.BadZipFile, zlib.error):
+    return False
+
+
+def _leftovers(folder: pathlib.Path) -> Iterator[Finding]:
+  left = sorted((folder / "serving").glob(".staging-*"))
+  if left:
+    yield Finding(
+      name="leftovers",
+      state="warning",
+      found=f"{', '.join(map(str, left[:_SHOWN]))}: of a push at work, or of one that was killed",
+      remedy="Nothing to do: the next push or rollback clears it.",
+    )
+
+
+def _temporary() -> Iterator[Finding]:
+  left = sorted(pathlib.Path(tempfile.gettempdir()).glob("dlpipe-gate-*"))
+  if left:
+    yield Finding(
+      name="leftovers",
+      state="warning",
+      found=f"{', '.join(map(str, left[:_SHOWN]))}: of a ServingGate at work, or of a killed one",
+      remedy="Nothing to do: the next ServingGate clears what nobody uses.",
+    )

@@ -1,0 +1,1 @@
+"""Carries out a pipeline that `pipeline.assembly` drew, and tells listeners what happens."""

@@ -1,0 +1,88 @@
+"""What happens during a run, as values: runners emit them, listeners show or keep them.
+
+A run is one `RunStarted`, then for each node a `ComponentStarted`, any number of `Progress` and a
+`ComponentFinished`, then one `RunFinished`. A node that never starts may finish as SKIPPED.
+Imports neither TensorFlow nor TFX.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipeline.runs.result import RunResult
+
+COMPLETE = "COMPLETE"
+COMPONENT_CACHED = "CACHED"
+COMPONENT_FAILED = "FAILED"
+SKIPPED = "SKIPPED"
+
+
+@dataclasses.dataclass(frozen=True)
+class RunStarted:
+  """A run begins.
+
+  Attributes:
+    run_id: the run's name in the metadata store.
+    task: the task's name.
+    components: ids of all nodes, in the order the pipeline draws them.
+    log_file: where everything that is not on the screen goes.
+  """
+
+  run_id: str
+  task: str
+  components: tuple[str, ...]
+  log_file: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ComponentStarted:
+  """The node `id` begins."""
+
+  id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ComponentFinished:
+  """A node ended, or will not run.
+
+  Attributes:
+    id: the node's id.
+    state: COMPLETE, CACHED, FAILED or SKIPPED.
+    seconds: wall time.
+    peak_rss_mb: the most memory its process held, in MB; 0.0 where unknown.
+    error: the first line to show a person, where it failed.
+  """
+
+  id: str
+  state: str
+  seconds: float
+  peak_rss_mb: float
+  error: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+  """Where a running node is, as `dlpipe.progress.report` said it.
+
+  Attributes:
+    component: the node's id.
+    message: one line for a person.
+    fields: the same facts for a program, such as `epoch`, `epochs`, `records`.
+  """
+
+  component: str
+  message: str
+  fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFinished:
+  """The run ended, well or not."""
+
+  result: RunResult
+
+
+Event = RunStarted | ComponentStarted | ComponentFinished | Progress | RunFinished
+Listener = Callable[[Event], None]

@@ -1,0 +1,153 @@
+"""A compiled pipeline as a file: TFX's intermediate representation as JSON, for any orchestrator.
+
+The file says everything about a pipeline but the run: its nodes, in order, each with the ids of
+those it waits for, and what the run was told when it was compiled (data, workspace, settings). What
+is still open are its runtime parameters, the run's id first of all; `bind` fills them in.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from tfx.dsl.compiler import compiler, constants
+from tfx.orchestration.pipeline import Pipeline
+from tfx.orchestration.portable import runtime_parameter_utils
+
+# Compiled pipelines pack messages of these modules as Any; JSON knows them only once imported.
+from tfx.proto.orchestration import (  # noqa: F401
+  executable_spec_pb2,
+  metadata_pb2,
+  pipeline_pb2,
+  platform_config_pb2,
+)
+
+from dlpipe.errors import BadInputError
+
+RUN_ID = constants.PIPELINE_RUN_ID_PARAMETER_NAME
+PIPELINE_ROOT = constants.PIPELINE_ROOT_PARAMETER_NAME
+_TYPES = {
+  pipeline_pb2.RuntimeParameter.INT: int,
+  pipeline_pb2.RuntimeParameter.DOUBLE: float,
+  pipeline_pb2.RuntimeParameter.STRING: str,
+}
+
+
+def write_ir(pipeline: Pipeline, path: str | os.PathLike[str]) -> pipeline_pb2.Pipeline:
+  """Compiles a pipeline into a file, which is replaced as a whole.
+
+  Args:
+    pipeline: what `create_pipeline` drew.
+    path: the file.
+
+  Returns:
+    The compiled pipeline, its runtime parameters still open.
+
+  Raises:
+    BadInputError: the file cannot be written.
+  """
+  compiled = compiler.Compiler().compile(pipeline)
+  text = json_format.MessageToJson(compiled, preserving_proto_field_name=True, sort_keys=True)
+  write_whole(path, text + "\n")
+  return compiled
+
+
+def write_whole(path: str | os.PathLike[str], text: str) -> None:
+  """Writes a file that a reader sees whole or not at all.
+
+  Raises:
+    BadInputError: the file cannot be written.
+  """
+  target = pathlib.Path(path)
+  try:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+      "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False
+    ) as file:
+      file.write(text)
+    # Temporary files are their owner's alone; an orchestrator may be another user.
+    pathlib.Path(file.name).chmod(0o644)
+    os.replace(file.name, target)
+  except OSError as err:
+    raise BadInputError(f"Cannot write {str(target)!r}: {err.strerror or err}.") from err
+
+
+def read_ir(path: str | os.PathLike[str]) -> pipeline_pb2.Pipeline:
+  """Reads what `write_ir` wrote.
+
+  Raises:
+    BadInputError: the file cannot be read or holds no compiled pipeline.
+  """
+  compiled = pipeline_pb2.Pipeline()
+  try:
+    json_format.Parse(pathlib.Path(path).read_text(encoding="utf-8"), compiled)
+  except OSError as err:
+    raise BadInputError(f"Cannot read --ir {path}: {err.strerror or err}.") from err
+  except (json_format.ParseError, UnicodeDecodeError) as err:
+    raise BadInputError(
+      f"--ir {path} holds no compiled pipeline; `dlpipe compile TASK --for ir -o FILE` writes one. "
+      f"The reader says: {err}"
+    ) from err
+  if not compiled.nodes:
+    raise BadInputError(f"--ir {path} holds a pipeline without nodes; compile it again.")
+  return compiled
+
+
+def parameters(compiled: pipeline_pb2.Pipeline) -> dict[str, tuple[type, Any]]:
+  """The runtime parameters that are open: name to type and default; None where there is none."""
+  found: dict[str, tuple[type, Any]] = {}
+  for parameter in _open_parameters(compiled):
+    default = parameter.default_value
+    which = default.WhichOneof("value")
+    found[parameter.name] = (_TYPES[parameter.type], getattr(default, which) if which else None)
+  return found
+
+
+def bind(
+  compiled: pipeline_pb2.Pipeline, run_id: str, values: Mapping[str, str] | None = None
+) -> None:
+  """Fills in the runtime parameters, in place.
+
+  Args:
+    compiled: a compiled pipeline.
+    run_id: the run's name.
+    values: further parameters by name, as a command line has them.
+
+  Raises:
+    BadInputError: there is no such parameter, or the value is not of its type.
+  """
+  known = parameters(compiled)
+  bindings: dict[str, Any] = {RUN_ID: run_id}
+  for name, text in (values or {}).items():
+    if name not in known or name == RUN_ID:
+      names = ", ".join(sorted(set(known) - {RUN_ID}))
+      raise BadInputError(f"The pipeline has no runtime parameter {name!r}. It has: {names}.")
+    kind = known[name][0]
+    try:
+      bindings[name] = kind(text)
+    except ValueError:
+      raise BadInputError(
+        f"The runtime parameter {name} takes a value of type {kind.__name__}. Received: {text!r}"
+      ) from None
+  runtime_parameter_utils.substitute_runtime_parameter(compiled, bindings)
+
+
+def _open_parameters(message: Message) -> Iterator[pipeline_pb2.RuntimeParameter]:
+  if isinstance(message, pipeline_pb2.RuntimeParameter):
+    yield message
+    return
+  for field, value in message.ListFields():
+    if field.message_type is None:
+      continue
+    if field.message_type.GetOptions().map_entry:
+      if field.message_type.fields_by_name["value"].message_type is not None:
+        for item in value.values():
+          yield from _open_parameters(item)
+    else:
+      for item in [value] if isinstance(value, Message) else value:
+        yield from _open_parameters(item)

@@ -1,0 +1,150 @@
+"""Runs a pipeline on this machine and tells listeners what happens."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import pathlib
+import shutil
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipeline.assembly import create_pipeline
+from pipeline.execution import at_work, events, node, node_events, partial, processes, sequential
+from pipeline.execution.options import RunOptions
+from pipeline.report.render import write_report
+from pipeline.runs import record, run_files
+from pipeline.runs.result import ComponentResult, RunResult
+from pipeline.runs.store import gone_artifacts
+from pipeline.runs.store.metadata_stores import ConnectionConfig, connection, open_store
+from pipeline.settings.config import PipelineConfig
+from pipeline.task import Source, Task
+
+Examine = Callable[[str], "Mapping[str, Any] | None"]
+_WHOLE_RUN = RunOptions()
+# What a run waits for between nodes, as it is called on the screen.
+_STORE = "metadata store"
+
+
+def run(
+  task: Task,
+  config: PipelineConfig,
+  *,
+  source: Source,
+  hyperparameters: Mapping[str, Any],
+  run_id: str,
+  log_file: str,
+  listener: events.Listener,
+  train_and_push: bool = True,
+  options: RunOptions = _WHOLE_RUN,
+  examine: Examine | None = None,
+) -> RunResult:
+  """Runs the pipeline; writes what it was told, and the report.
+
+  A node that failed or was refused ends the run; what needs it is SKIPPED.
+
+  Args:
+    task: what is learnt.
+    config: this run's configuration.
+    source: how the input is read.
+    hyperparameters: the merged hyperparameters.
+    run_id: the run's name in the metadata store.
+    log_file: named in events, for people.
+    listener: receives every event, in order.
+    train_and_push: False runs only the nodes that read and check the data.
+    options: how the nodes are carried out, and which.
+    examine: from the run's id to what `dlpipe check` finds in its data, None where it has none.
+
+  Returns:
+    What came of it; a run that fails returns too.
+
+  Raises:
+    BadInputError: the options name a node that is not there, or need an earlier run that is not
+      there.
+    BusyError: another run is at work in the same workspace, or another program locks the metadata
+      store.
+  """
+  with at_work.alone(config.root, run_id):
+    started = datetime.datetime.now(datetime.timezone.utc)
+    pipeline = create_pipeline(
+      task,
+      config,
+      source=source,
+      hyperparameters=hyperparameters,
+      train_and_push=train_and_push,
+    )
+    compiled = node.compile_pipeline(pipeline, run_id)
+    if not options.use_cache:
+      node.without_cache(compiled)
+    store = connection(config)
+    with node_events.progress_to(listener, _STORE), open_store(store) as handle:
+      partial.select(compiled, handle, options)
+    if not options.use_cache and node.is_to_run(compiled, "Trainer"):
+      # What a killed training has learned is a result of an earlier run, too.
+      shutil.rmtree(config.checkpoint_dir, ignore_errors=True)
+    if train_and_push:
+      run_files.write(config, run_id)
+    listener(events.RunStarted(run_id, task.name, node.node_ids(compiled), log_file))
+    if options.processes:
+      outcomes = processes.run_nodes(
+        compiled, store, listener=listener, options=options, root=config.root
+      )
+    else:
+      outcomes = sequential.run_nodes(compiled, store, listener=listener, options=options)
+    result = _conclude(task, config, store, outcomes, run_id, started, listener, examine)
+  listener(events.RunFinished(result))
+  return result
+
+
+def _conclude(
+  task: Task,
+  config: PipelineConfig,
+  store: ConnectionConfig,
+  outcomes: Mapping[str, node.NodeOutcome],
+  run_id: str,
+  started: datetime.datetime,
+  listener: events.Listener,
+  examine: Examine | None,
+) -> RunResult:
+  with node_events.progress_to(listener, _STORE), open_store(store) as handle:
+    artifacts = {
+      node_id: node.outputs(handle.store, outcome.execution_id)
+      for node_id, outcome in outcomes.items()
+      if outcome.execution_id is not None
+    }
+    gone_artifacts.mark(handle, task.pipeline_name, config.root / "artifacts")
+  components = [
+    ComponentResult(
+      id=node_id,
+      state=outcome.state,
+      seconds=round(outcome.seconds, 2),
+      peak_rss_mb=outcome.peak_rss_mb,
+    )
+    for node_id, outcome in outcomes.items()
+  ]
+  error = next((o.error for o in outcomes.values() if o.error is not None), None)
+  check = examine(run_id) if examine else None
+  found = record.collect(
+    task, config, artifacts=artifacts, components=components, error=error, run_id=run_id
+  )
+  report = config.root / "reports" / f"{run_id}.html"
+  data = found.report_data(
+    report=str(report), started=started.isoformat(timespec="seconds"), check=check
+  )
+  try:
+    _show_quarantine(config, found.quarantine_dir, run_id)
+    write_report(data, report)
+  except OSError as err:
+    # What was pushed, or refused, is so all the same.
+    said = f"The report could not be written: {err.strerror or err}. What the run came to stands."
+    warned = [*data.result.model_warnings, said]
+    return dataclasses.replace(data.result, report=None, model_warnings=warned)
+  return data.result
+
+
+def _show_quarantine(config: PipelineConfig, source: pathlib.Path | None, run_id: str) -> None:
+  """Copies what was rejected to where people look; artifacts stay as the store knows them."""
+  if source is None or not (source / "rejected.jsonl").exists():
+    return
+  if (source / "rejected.jsonl").stat().st_size:
+    shutil.copytree(source, config.root / "quarantine" / run_id, dirs_exist_ok=True)

@@ -1,0 +1,71 @@
+"""What a running node tells listeners: its progress, its end, and that it is tried again."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+from dlpipe import progress
+from dlpipe.causes import user_error
+from dlpipe.errors import BusyError
+from pipeline.execution import events, node
+
+
+def skipped() -> node.NodeOutcome:
+  """The outcome of a node that is never run."""
+  return node.NodeOutcome(state=events.SKIPPED, execution_id=None, seconds=0.0, peak_rss_mb=0.0)
+
+
+def finished(node_id: str, outcome: node.NodeOutcome) -> events.ComponentFinished:
+  """The event for an outcome."""
+  error = None
+  if outcome.error is not None:
+    known = user_error(outcome.error)
+    error = str(known or f"{type(outcome.error).__name__}: {outcome.error}").split("\n", 1)[0]
+  return events.ComponentFinished(
+    node_id, outcome.state, outcome.seconds, outcome.peak_rss_mb, error
+  )
+
+
+def is_retriable(outcome: node.NodeOutcome) -> bool:
+  """Whether a second attempt may fare better: not where a user has to mend something first."""
+  if outcome.state != events.COMPONENT_FAILED:
+    return False
+  known = user_error(outcome.error)
+  return known is None or isinstance(known, BusyError)
+
+
+def retrying(
+  node_id: str, outcome: node.NodeOutcome, attempt: int, retries: int
+) -> events.Progress:
+  """Logs a failed attempt and says that another follows."""
+  logging.getLogger("dlpipe").warning(
+    "%s failed and is tried again (%d of %d).", node_id, attempt, retries, exc_info=outcome.error
+  )
+  return events.Progress(
+    node_id,
+    f"failed, tried again ({attempt} of {retries})",
+    {"attempt": attempt, "retries": retries},
+  )
+
+
+@contextlib.contextmanager
+def progress_to(listener: events.Listener, node_id: str) -> Iterator[None]:
+  """Turns what `dlpipe.progress` logs into events while a node runs."""
+
+  class Forward(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+      fields = getattr(record, progress.FIELDS, {})
+      listener(events.Progress(node_id, record.getMessage(), fields))
+
+  logger = logging.getLogger(progress.LOGGER_NAME)
+  handler = Forward()
+  level = logger.level
+  logger.addHandler(handler)
+  logger.setLevel(logging.INFO)
+  try:
+    yield
+  finally:
+    logger.removeHandler(handler)
+    logger.setLevel(level)

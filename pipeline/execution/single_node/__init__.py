@@ -1,0 +1,1 @@
+"""One node of a compiled pipeline, as an orchestrator has it run."""

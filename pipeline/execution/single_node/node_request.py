@@ -1,0 +1,119 @@
+"""A node that an orchestrator wants run, and how it is handed to a worker. Imports no framework.
+
+A worker listens on a UNIX socket. A client connects, sends one line of JSON together with its own
+stdout and stderr, and gets a line back when the node begins, `{"process": 4711}`, and one when it
+has ended, `{"exit_code": 0}`. What the node writes goes straight to the client's streams. A client
+that goes away takes its node with it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import os
+import pathlib
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from dlpipe.errors import BadInputError, DlpipeError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NodeRequest:
+  """What `dlpipe node` was asked to do; paths are absolute.
+
+  Attributes:
+    ir_file: the compiled pipeline.
+    node_id: which of its nodes.
+    run_id: the run's name.
+    mlmd: the metadata store's connection file; None for the store that the pipeline names.
+    parameters: runtime parameters by name.
+    as_json: whether the outcome is printed as JSON.
+  """
+
+  ir_file: str
+  node_id: str
+  run_id: str
+  mlmd: str | None = None
+  parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  as_json: bool = False
+
+  def to_json(self) -> dict[str, Any]:
+    return dataclasses.asdict(self)
+
+  def arguments(self) -> list[str]:
+    """The arguments of the command that runs this in a process of its own."""
+    found = ["node", "--ir", self.ir_file, "--node", self.node_id, "--run-id", self.run_id]
+    found += ["--mlmd", self.mlmd] if self.mlmd is not None else []
+    for name, value in self.parameters.items():
+      found += ["--param", f"{name}={value}"]
+    return found + (["--json"] if self.as_json else [])
+
+
+def check_node(ir_file: str, node_id: str) -> None:
+  """Looks into a compiled pipeline for a node, in a moment; TFX reads the file more closely.
+
+  Raises:
+    BadInputError: the file cannot be read, holds no pipeline, or has no such node.
+  """
+  try:
+    document = json.loads(pathlib.Path(ir_file).read_text(encoding="utf-8"))
+    known = [each["pipeline_node"]["node_info"]["id"] for each in document["nodes"]]
+  except OSError as err:
+    raise BadInputError(f"Cannot read --ir {ir_file}: {err.strerror or err}.") from err
+  except (ValueError, KeyError, TypeError) as err:
+    raise BadInputError(
+      f"--ir {ir_file} holds no compiled pipeline; `dlpipe compile TASK --for ir -o FILE` writes "
+      "one."
+    ) from err
+  if node_id not in known:
+    close = difflib.get_close_matches(node_id, known, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    raise BadInputError(
+      f"The pipeline has no node {node_id!r}.{hint} Its nodes: {', '.join(known)}."
+    )
+
+
+def ask_worker(address: str, request: NodeRequest) -> int | None:
+  """Has a worker run a node, and waits for its end.
+
+  Args:
+    address: path of the worker's socket.
+    request: the node.
+
+  Returns:
+    The node's exit code; None where no worker took it.
+
+  Raises:
+    DlpipeError: the worker went away while the node was at work.
+  """
+  with socket.socket(socket.AF_UNIX) as connection:
+    try:
+      connection.connect(address)
+    except (FileNotFoundError, ConnectionRefusedError):
+      return None
+    except OSError as err:
+      raise DlpipeError(f"Cannot connect to the worker at {address}: {err}.") from err
+    message = {"request": request.to_json(), "cwd": os.getcwd(), "environment": dict(os.environ)}
+    content = json.dumps(message).encode() + b"\n"
+    try:
+      sent = socket.send_fds(connection, [content], [1, 2])
+      connection.sendall(content[sent:])
+      answers = connection.makefile("rb")
+      if not answers.readline():
+        return None
+    except OSError:
+      return None
+    try:
+      answer = answers.readline()
+    except OSError:
+      answer = b""
+  if not answer:
+    raise DlpipeError(
+      f"The worker at {address} went away, and the node {request.node_id} with it. It can be run "
+      "again with the same run id."
+    )
+  code: int = json.loads(answer)["exit_code"]
+  return code

@@ -1,0 +1,1 @@
+"""Other programs that carry out a pipeline, each in a folder of its own."""

@@ -1,0 +1,117 @@
+"""Writes the DAG file of a pipeline, and the compiled pipeline beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import jinja2
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto.orchestration import pipeline_pb2
+
+from dlpipe.errors import BadInputError
+from pipeline.execution import ir
+from pipeline.orchestrators.airflow import settings
+from pipeline.settings.config import PipelineConfig
+from pipeline.settings.orchestrator_config import AirflowConfig
+from pipeline.task import Task
+
+_TEMPLATE = "dag.py.j2"
+_JSON_TYPES = {int: "integer", float: "number", str: "string"}
+
+
+def write(
+  pipeline: Pipeline, task: Task, config: PipelineConfig, output: str | os.PathLike[str]
+) -> None:
+  """Compiles a pipeline and writes both files, each as a whole.
+
+  Args:
+    pipeline: what `create_pipeline` drew.
+    task: named in the file.
+    config: the configuration, as `settings.check` lets it pass.
+    output: the DAG file.
+
+  Raises:
+    BadInputError: `airflow.pool_nodes` names a node that no pipeline has, or a file cannot be
+      written.
+  """
+  target = pathlib.Path(output)
+  pooled = _pooled(config.airflow, [component.id for component in pipeline.components])
+  # First what the DAG's tasks read: Airflow may find the DAG at any moment.
+  compiled = ir.write_ir(pipeline, target.with_suffix(".json"))
+  ir.write_whole(
+    target,
+    render(compiled, task, config, dag_id=settings.dag_id(config.airflow, target), pooled=pooled),
+  )
+
+
+def render(
+  compiled: pipeline_pb2.Pipeline,
+  task: Task,
+  config: PipelineConfig,
+  *,
+  dag_id: str,
+  pooled: Sequence[str],
+) -> str:
+  """The DAG file's text.
+
+  Args:
+    compiled: the pipeline, its runtime parameters open.
+    task: named in the file.
+    config: the configuration.
+    dag_id: the DAG's name.
+    pooled: the nodes that go to the pool.
+  """
+  nodes = {
+    spec.pipeline_node.node_info.id: list(spec.pipeline_node.upstream_nodes)
+    for spec in compiled.nodes
+  }
+  open_parameters = ir.parameters(compiled)
+  del open_parameters[ir.RUN_ID]
+  environment = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+    autoescape=False,  # Python, not HTML; every value goes through `literal`
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+  )
+  environment.filters["literal"] = _literal
+  return environment.get_template(_TEMPLATE).render(
+    task=task.name,
+    dag_id=dag_id,
+    airflow=config.airflow,
+    python=config.airflow.python or sys.executable,
+    mlmd=config.metadata.connection_file,
+    pooled=list(pooled),
+    nodes=nodes,
+    parameters={
+      name: (_JSON_TYPES[kind], default)
+      for name, (kind, default) in sorted(open_parameters.items())
+    },
+  )
+
+
+def _pooled(airflow: AirflowConfig, known: Sequence[str]) -> list[str]:
+  """The nodes that go to the pool, in the pipeline's order."""
+  # A pipeline without trials has no Tuner, which is heavy where there is one.
+  optional = AirflowConfig().pool_nodes
+  for name in airflow.pool_nodes:
+    if name not in known and name not in optional:
+      raise BadInputError(
+        f"airflow.pool_nodes: the pipeline has no node {name!r}. Its nodes: {', '.join(known)}."
+      )
+  return [name for name in known if name in airflow.pool_nodes] if airflow.pool else []
+
+
+def _literal(value: Any) -> str:
+  """A value as Python source, texts in double quotes."""
+  if isinstance(value, str):
+    return json.dumps(value, ensure_ascii=False)
+  if isinstance(value, list):
+    return f"[{', '.join(map(_literal, value))}]"
+  return repr(value)

@@ -1,0 +1,46 @@
+"""Whether the section `airflow` of a configuration can work; asked before anything is drawn."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+
+from dlpipe.errors import BadInputError
+from pipeline.settings.config import PipelineConfig
+from pipeline.settings.orchestrator_config import AirflowConfig
+
+# What Airflow allows in the name of a DAG, and of a pool in practice.
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,250}")
+
+
+def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
+  """Holds the settings to what Airflow takes.
+
+  Raises:
+    BadInputError: one cannot work.
+  """
+  airflow = config.airflow
+  if pathlib.Path(output).suffix != ".py":
+    raise BadInputError(
+      f"A DAG file is Python: -o takes a name that ends with .py. Received: {str(output)!r}"
+    )
+  name = dag_id(airflow, output)
+  if not _NAME.fullmatch(name):
+    raise BadInputError(
+      "The DAG's name takes letters, digits, '_', '-' and '.'. Received: "
+      f"{name!r}, {'as airflow.dag_id' if airflow.dag_id is not None else 'by the name of -o'}."
+    )
+  if airflow.pool is not None and not airflow.pool.strip():
+    raise BadInputError(f"airflow.pool takes the name of a pool. Received: {airflow.pool!r}")
+  for field in ("python", "worker"):
+    path = getattr(airflow, field)
+    if path is not None and not path.startswith("/"):
+      raise BadInputError(
+        f"airflow.{field} is a path on Airflow's workers, which starts with '/'. Received: {path!r}"
+      )
+
+
+def dag_id(airflow: AirflowConfig, output: str | os.PathLike[str]) -> str:
+  """The DAG's name."""
+  return airflow.dag_id if airflow.dag_id is not None else pathlib.Path(output).stem

@@ -1,0 +1,158 @@
+"""What every node's container starts: TFX's executor of Kubeflow nodes, with four differences.
+
+- Artifacts in `gs://`, `s3://` and `minio://` are read and written below `/gcs/`, `/s3/` and
+  `/minio/`: there Kubeflow's launcher has downloaded the inputs and from there it uploads the
+  outputs, and there Vertex AI mounts its buckets. Half of the nodes work on files and not on
+  addresses, and TensorFlow cannot open the last two. Where Beam's workers are on other machines,
+  its nodes keep `gs://`.
+- Folders of output artifacts are made: nodes expect them, the launcher makes only their parents.
+- A final status arrives as an object from one backend and as text from another; nodes get text.
+- What a user can act on is one message, and the exit code is its own; the rest is a traceback.
+
+    python -m pipeline.orchestrators.kubeflow.container --executor_class_path ... \\
+        --json_serialized_invocation_args '{{$}}' ...
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pathlib
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from dlpipe.causes import user_error
+
+_EXECUTOR = "--executor_class_path"
+_INVOCATION = "--json_serialized_invocation_args"
+_VALUE = re.compile(r"^title: tfx\.(Boolean|Float|Integer|JsonValue|String)$", re.MULTILINE)
+_SCHEMES = {"gs://": "gcs", "s3://": "s3", "minio://": "minio"}
+_LOCAL_BEAM = ("--runner=DirectRunner", "--runner=FnApiRunner")
+
+
+def main(argv: Sequence[str]) -> int:
+  """Runs one node.
+
+  Args:
+    argv: the command's arguments, without its name.
+
+  Returns:
+    The exit code: 0, or what the error says.
+  """
+  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+  os.environ.setdefault("TEMPORARILY_DISABLE_PROTOBUF_VERSION_CHECK", "true")
+  logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+  from tfx.dsl.components.base import base_beam_executor
+  from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
+  from tfx.utils import import_utils
+
+  def execute(arguments: Sequence[str]) -> None:
+    parsed = kubeflow_v2_run_executor._parse_flags(list(arguments))
+    kubeflow_v2_run_executor.main(parsed)
+
+  folders = mounts(os.environ.get("DLPIPE_MOUNT_ROOT") or "/")
+  try:
+    executor = import_utils.import_class_by_path(argv[argv.index(_EXECUTOR) + 1])
+    if issubclass(executor, base_beam_executor.BaseBeamExecutor):
+      folders = {s: f for s, f in folders.items() if s != "gs://" or set(argv) & set(_LOCAL_BEAM)}
+    run(argv, execute, folders)
+  except Exception as err:
+    known = user_error(err)
+    if known is None:
+      raise
+    sys.stderr.write(f"Error: {known}\n")
+    return known.exit_code
+  return 0
+
+
+def mounts(root: str) -> dict[str, str]:
+  """What stands for an address's beginning below `root`: `/` in every container."""
+  return {scheme: os.path.join(root, name, "") for scheme, name in _SCHEMES.items()}
+
+
+def run(
+  argv: Sequence[str], execute: Callable[[Sequence[str]], None], folders: Mapping[str, str]
+) -> None:
+  """Executes with local paths, and names the artifacts as the backend does when it is done.
+
+  Args:
+    argv: the command's arguments.
+    execute: takes the arguments with local paths in them.
+    folders: an address's beginning to the folder that stands for it.
+  """
+  arguments = list(argv)
+  at = arguments.index(_INVOCATION) + 1
+  invocation = json.loads(arguments[at])
+  moved = localise(invocation, folders)
+  make_folders(invocation)
+  arguments[at] = json.dumps(invocation)
+  execute(arguments)
+  if moved:
+    output = pathlib.Path(invocation["outputs"]["outputFile"])
+    result = json.loads(output.read_text(encoding="utf-8"))
+    restore(result, folders)
+    output.write_text(json.dumps(result), encoding="utf-8")
+
+
+def localise(invocation: dict[str, Any], folders: Mapping[str, str]) -> bool:
+  """Turns addresses into local paths, and objects among the parameters into text, in place.
+
+  Args:
+    invocation: an `ExecutorInput` as JSON.
+    folders: an address's beginning to the folder that stands for it.
+
+  Returns:
+    Whether there was an artifact's address to turn.
+  """
+  moved = False
+  inputs, outputs = invocation.get("inputs", {}), invocation["outputs"]
+  for artifact in (*_artifacts(inputs), *_artifacts(outputs)):
+    uri = artifact.get("uri", "")
+    artifact["uri"] = _replace_beginning(uri, folders)
+    moved = moved or artifact["uri"] != uri
+  if moved:
+    outputs["outputFile"] = _replace_beginning(outputs["outputFile"], folders)
+  parameters = inputs.get("parameterValues", {})
+  for name, value in parameters.items():
+    if isinstance(value, dict):
+      parameters[name] = json.dumps(value)
+  return moved
+
+
+def make_folders(invocation: Mapping[str, Any]) -> None:
+  """Makes the folders of output artifacts on the local disk; a value's artifact is a file."""
+  for artifact in _artifacts(invocation["outputs"]):
+    kind = artifact.get("type", {})
+    schema = kind.get("instanceSchema") or f"title: {kind.get('schemaTitle', '')}"
+    if artifact.get("uri", "").startswith("/") and not _VALUE.search(schema):
+      pathlib.Path(artifact["uri"]).mkdir(parents=True, exist_ok=True)
+
+
+def restore(output: dict[str, Any], folders: Mapping[str, str]) -> None:
+  """Turns the local paths of an `ExecutorOutput`, as JSON, into addresses, in place."""
+  for artifact in _artifacts(output):
+    schemes = {folder: scheme for scheme, folder in folders.items()}
+    artifact["uri"] = _replace_beginning(artifact.get("uri", ""), schemes)
+
+
+def _replace_beginning(text: str, beginnings: Mapping[str, str]) -> str:
+  for old, new in beginnings.items():
+    if text.startswith(old):
+      return new + text.removeprefix(old)
+  return text
+
+
+def _artifacts(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+  for named in message.get("artifacts", {}).values():
+    yield from named.get("artifacts", [])
+
+
+if __name__ == "__main__":
+  code = main(sys.argv[1:])
+  sys.stdout.flush()
+  sys.stderr.flush()
+  # TensorFlow's and Beam's threads have nothing left to say, and would take seconds to end.
+  os._exit(code)

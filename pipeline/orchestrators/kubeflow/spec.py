@@ -1,0 +1,199 @@
+"""Makes the spec: the task's pipeline, through TFX's compiler, made fit for the backends.
+
+The result is one YAML document that both Kubeflow Pipelines and Vertex AI take, and, where a volume
+is to be mounted, a second one for Kubernetes only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from google.protobuf import json_format
+from kfp import components as kfp_components
+from kfp.pipeline_spec import pipeline_spec_pb2
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.orchestration.kubeflow.decorators import FinalStatusStr
+from tfx.orchestration.kubeflow.utils import TFX_DAG_NAME
+from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
+from tfx.orchestration.pipeline import Pipeline
+
+from components.run_notice import RunNotice
+from dlpipe.errors import BadInputError
+from pipeline.assembly import create_pipeline
+from pipeline.execution.ir import write_whole
+from pipeline.settings.config import PipelineConfig
+from pipeline.settings.orchestrator_config import NodeResources
+from pipeline.task import Source, Task
+
+_COMMAND = ["python", "-m", "pipeline.orchestrators.kubeflow.container"]
+# What these find out may change while their inputs stay the same. Publishing a model that is there
+# changes nothing, and brings back one that was deleted.
+_NEVER_CACHED = ("SourceState", "ModelHistory", "VersionedPusher")
+# The data is the same the second time; what holds all nodes would hand its retries on to each.
+_NEVER_RETRIED = ("DataGate", TFX_DAG_NAME)
+_EVERY_NODE = "default"  # in kubeflow.resources
+
+
+def make_documents(
+  task: Task,
+  config: PipelineConfig,
+  *,
+  source: Source,
+  hyperparameters: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+  """Compiles the pipeline.
+
+  Args:
+    task: what is learnt.
+    config: the configuration, as `settings.check` lets it pass.
+    source: how the input is read.
+    hyperparameters: the merged hyperparameters.
+
+  Returns:
+    The spec, and a document for Kubernetes if there is a volume to mount.
+
+  Raises:
+    BadInputError: `kubeflow.resources` names a node that the pipeline does not have.
+  """
+  kubeflow = config.kubeflow
+  pipeline = create_pipeline(
+    task,
+    config.model_copy(
+      update={
+        "data_path": kubeflow.data_path or config.data_path,
+        "workspace": kubeflow.workspace,
+      }
+    ),
+    source=source,
+    hyperparameters=hyperparameters,
+    self_contained=True,
+  )
+  notice = None
+  if kubeflow.notify_url:
+    notice = RunNotice(
+      pipeline_name=task.name, url=kubeflow.notify_url, final_status=FinalStatusStr()
+    )
+  _give_resources([*pipeline.components, *([notice] if notice else [])], kubeflow.resources)
+  spec = _compile(pipeline, image=kubeflow.image or "", exit_handler=notice)
+  spec["defaultPipelineRoot"] = kubeflow.pipeline_root
+  for tasks in _all_tasks(spec):
+    _mend_tasks(tasks, retries=kubeflow.retries)
+  documents = [spec]
+  if kubeflow.volume_claim:
+    documents.append(_mounts(spec, claim=kubeflow.volume_claim, path=kubeflow.workspace))
+  validate(documents)
+  return documents
+
+
+def validate(documents: list[dict[str, Any]]) -> None:
+  """Holds the documents to kfp's own protos, and lets kfp load them as it loads any pipeline.
+
+  Raises:
+    ValueError: kfp does not take them.
+  """
+  spec, *platforms = documents
+  try:
+    json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
+    json_format.ParseDict(spec["deploymentSpec"], pipeline_spec_pb2.PipelineDeploymentConfig())
+    for platform in platforms:
+      json_format.ParseDict(platform, pipeline_spec_pb2.PlatformSpec())
+  except json_format.ParseError as err:
+    raise ValueError(f"The compiled pipeline is no spec of kfp's: {err}") from err
+  kfp_components.load_component_from_text(to_yaml(documents))
+
+
+def write(documents: list[dict[str, Any]], task: Task, output: str | os.PathLike[str]) -> None:
+  """Writes the documents into one file.
+
+  Raises:
+    BadInputError: the file cannot be written.
+  """
+  header = f"# Written by `dlpipe compile {task.name} --for kubeflow`; docs/kubeflow.md.\n"
+  write_whole(output, header + to_yaml(documents))
+
+
+def to_yaml(documents: list[dict[str, Any]]) -> str:
+  """The documents as YAML, with texts of several lines as a person would write them."""
+  return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=True, width=100)
+
+
+class _Dumper(yaml.SafeDumper):
+  """Writes a text line by line, and everything where it belongs."""
+
+  def ignore_aliases(self, data: Any) -> bool:
+    return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+  style = "|" if "\n" in text else None
+  return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def _give_resources(nodes: list[BaseNode], resources: Mapping[str, NodeResources]) -> None:
+  known = [node.id for node in nodes]
+  if unknown := sorted(set(resources) - {_EVERY_NODE, *known}):
+    raise BadInputError(
+      f"kubeflow.resources names no node of this pipeline: {', '.join(unknown)}. "
+      f"Nodes: {', '.join(sorted(known))}; {_EVERY_NODE} stands for every node not named."
+    )
+  for node in nodes:
+    given = resources.get(node.id, resources.get(_EVERY_NODE))
+    if given is not None:
+      node.with_platform_config(_resource_spec(given))
+
+
+def _resource_spec(given: NodeResources) -> Any:
+  container = pipeline_spec_pb2.PipelineDeploymentConfig.PipelineContainerSpec
+  spec = container.ResourceSpec(cpu_limit=given.cpu or 0, memory_limit=given.memory_gb or 0)
+  if given.gpu:
+    spec.accelerator.type = given.gpu_type
+    spec.accelerator.count = given.gpu
+  return spec
+
+
+def _compile(pipeline: Pipeline, *, image: str, exit_handler: BaseNode | None) -> dict[str, Any]:
+  runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
+    kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
+      default_image=image,
+      default_commands=_COMMAND,
+      # Kubeflow Pipelines knows no other; Vertex AI takes both.
+      use_pipeline_spec_2_1=True,
+    )
+  )
+  if exit_handler is not None:
+    runner.set_exit_handler(exit_handler)
+  return runner.run(pipeline, write_out=False)["pipelineSpec"]
+
+
+def _all_tasks(spec: dict[str, Any]) -> list[dict[str, Any]]:
+  """The tasks of the root and, with an exit handler, those of the DAG within it."""
+  dags = [spec["root"], *(c for c in spec["components"].values() if "dag" in c)]
+  return [dag["dag"]["tasks"] for dag in dags]
+
+
+def _mend_tasks(tasks: dict[str, Any], *, retries: int) -> None:
+  for name, task in tasks.items():
+    for parameter in task.get("inputs", {}).get("parameters", {}).values():
+      producer = parameter.get("taskOutputParameter")
+      if producer and producer["producerTask"] not in tasks:
+        # TFX 1.16 and 1.21 call the producer <id>_task here, and <id> everywhere else.
+        producer["producerTask"] = producer["producerTask"].removesuffix("_task")
+    if name in _NEVER_CACHED:
+      task.pop("cachingOptions", None)
+    if retries and name not in _NEVER_RETRIED:
+      task["retryPolicy"] = {"maxRetryCount": retries}
+
+
+def _mounts(spec: dict[str, Any], *, claim: str, path: str) -> dict[str, Any]:
+  """The document that mounts a volume into every container."""
+  mount = {"pvcMount": [{"constant": claim, "mountPath": path}]}
+  executors = spec["deploymentSpec"]["executors"]
+  return {
+    "platforms": {"kubernetes": {"deploymentSpec": {"executors": dict.fromkeys(executors, mount)}}}
+  }

@@ -1,0 +1,107 @@
+"""TFMA metrics that say how sure they are, of one model or of two that are compared.
+
+Beside its value, a metric emits `<name>_interval`, `[2]` float64, and `<name>_change`, `[2]`: the
+interval of what the candidate has more than the baseline; nan where there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import numpy as np
+from tensorflow_model_analysis import constants
+from tensorflow_model_analysis.metrics import metric_types, metric_util
+from tensorflow_model_analysis.proto import config_pb2
+
+from pipeline.problems.intervals import Interval
+
+INTERVAL, CHANGE = "_interval", "_change"
+
+
+class Scored(NamedTuple):
+  """A row as one model has it.
+
+  Attributes:
+    label: what is right: the class's id, or the text.
+    prediction: `[classes]` float scores, or the text.
+    content: bytes by which the bootstrap knows the row.
+  """
+
+  label: Any
+  prediction: Any
+  content: bytes
+
+
+class PairedCombiner(beam.CombineFn):
+  """Reads the rows of one model, and of the one that it is compared with."""
+
+  def __init__(
+    self,
+    eval_config: config_pb2.EvalConfig | None,
+    key: metric_types.MetricKey,
+    interval: metric_types.MetricKey,
+    change: metric_types.MetricKey,
+    *more: metric_types.MetricKey,
+  ):
+    self._eval_config = eval_config
+    self._keys = (key, interval, change, *more)
+    self._model = key.model_name
+    names = [] if eval_config is None else [s.name for s in eval_config.model_specs]
+    is_compared = key.model_name == constants.CANDIDATE_KEY and constants.BASELINE_KEY in names
+    self._baseline = constants.BASELINE_KEY if is_compared else None
+
+  def rows(self, element: metric_types.StandardMetricInputs) -> tuple[Scored, Scored | None]:
+    """The row as this model has it, and, for a candidate that is compared, as the other has it."""
+    row = self._row(element, self._model)
+    return row, None if self._baseline is None else self._row(element, self._baseline)
+
+  def read(self, label: Any, prediction: Any) -> Scored:
+    """A class's id and its scores; tasks that write text read texts instead."""
+    scores = np.ravel(prediction)
+    found = int(np.ravel(label)[0])
+    return Scored(found, scores, b"%d " % found + np.asarray(scores, np.float32).tobytes())
+
+  def output(self, value: float, interval: Interval, change: Interval, *more: Any) -> dict:
+    """What a combiner extracts."""
+    values = (value, np.array(interval, float), np.array(change, float), *more)
+    return dict(zip(self._keys, values, strict=True))
+
+  def _row(self, element: metric_types.StandardMetricInputs, model: str) -> Scored:
+    [(label, prediction, _)] = metric_util.to_label_prediction_example_weight(
+      element,
+      eval_config=self._eval_config,
+      model_name=model,
+      output_name=self._keys[0].output_name,
+      flatten=False,
+      allow_none=False,
+    )
+    return self.read(label, prediction)
+
+
+def paired_metric(
+  make: Callable[..., PairedCombiner], *more: str
+) -> Callable[..., metric_types.MetricComputations]:
+  """What a `tfma.metrics.Metric` is built with.
+
+  Args:
+    make: called with the `EvalConfig` and a `MetricKey` for the value, its interval, its change and
+      each of `more`; combines a slice's rows.
+    more: names of further values.
+  """
+
+  def computed(
+    eval_config: config_pb2.EvalConfig | None = None,
+    name: str = "",
+    model_name: str = "",
+    output_name: str = "",
+  ) -> metric_types.MetricComputations:
+    keys = [
+      metric_types.MetricKey(name=each, model_name=model_name, output_name=output_name)
+      for each in (name, name + INTERVAL, name + CHANGE, *more)
+    ]
+    combiner = make(eval_config, *keys)
+    return [metric_types.MetricComputation(keys=keys, preprocessors=None, combiner=combiner)]
+
+  return metric_util.merge_per_key_computations(computed)

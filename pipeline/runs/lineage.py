@@ -1,0 +1,252 @@
+"""The runs that a metadata store remembers, whoever started them: what ran, how, and to what end.
+
+Reads SQLite, PostgreSQL and MySQL alike, and only looks up what TFX itself recorded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import pathlib
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration import metadata
+from tfx.types import standard_artifacts
+
+from dlpipe.errors import BadInputError, DataRefusedError
+from pipeline import evaluation
+from pipeline.execution import events, node
+from pipeline.runs import result, trials
+from pipeline.runs.pushes import pushed_version
+from pipeline.task import task_of
+
+# States that a run of ours does not end with, but that one seen from outside may be in.
+UNFINISHED = "unfinished"
+AT_WORK = "at_work"
+DONE = "done"
+
+_ENDED = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
+_INPUTS = (metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.INTERNAL_INPUT)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PastRun:
+  """A run in a metadata store.
+
+  Attributes:
+    run_id: the run's name.
+    task: the task's name.
+    started: when its first node began, ISO 8601 in UTC.
+    state: pushed, cached, refused_data, refused_model or failed, as `dlpipe run` has them; done
+      where nothing was to be pushed, unfinished where a node was killed or is missing, and at_work
+      where a process on this machine is at it.
+    metrics: the evaluation's overall metrics; empty where there is none or its files are gone.
+    pushed_version: the version that the run pushed, or found to be pushed; None if none.
+    nodes: each node that has an execution, in the order of their beginning.
+    tuning: the trials of its Tuner, as `trials.read` has them; None where it had none, and in a
+      list of runs.
+  """
+
+  run_id: str
+  task: str
+  started: str
+  state: str
+  metrics: Mapping[str, float]
+  pushed_version: int | None
+  nodes: Sequence[Mapping[str, Any]]
+  tuning: Mapping[str, Any] | None = None
+
+  def to_json(self, *, with_nodes: bool) -> dict[str, Any]:
+    """The object `--json` prints."""
+    values = dataclasses.asdict(self)
+    if not with_nodes:
+      del values["nodes"], values["tuning"]
+    return values
+
+
+def told_apart(run: PastRun, at_work: Collection[str]) -> PastRun:
+  """The run, at work and not unfinished if its name is among those at work."""
+  if run.state == UNFINISHED and run.run_id in at_work:
+    return dataclasses.replace(run, state=AT_WORK)
+  return run
+
+
+def list_runs(handle: metadata.Metadata, task: str | None = None) -> list[PastRun]:
+  """Every run, the latest first.
+
+  Args:
+    handle: the open store.
+    task: the task's name; None for all that the store holds.
+  """
+  found = []
+  for pipeline in _contexts(handle, "pipeline"):
+    if task is None or task_of(pipeline.name) == task:
+      found += _runs_of(handle, pipeline, None)
+  return sorted(found, key=lambda run: (run.started, run.run_id), reverse=True)
+
+
+def show_run(handle: metadata.Metadata, run_id: str, task: str | None = None) -> PastRun | None:
+  """One run with the artifacts of its nodes; None where the store does not hold it.
+
+  Args:
+    handle: the open store.
+    run_id: the run's name.
+    task: the task's name, where runs of several may have the same name.
+
+  Raises:
+    BadInputError: runs of several tasks have this name.
+  """
+  found = []
+  for pipeline in _contexts(handle, "pipeline"):
+    if task is None or task_of(pipeline.name) == task:
+      found += _runs_of(handle, pipeline, run_id)
+  if len(found) > 1:
+    tasks = ", ".join(run.task for run in found)
+    raise BadInputError(f"Several tasks have a run {run_id!r}: {tasks}. Choose one with --task.")
+  return found[0] if found else None
+
+
+def _contexts(handle: metadata.Metadata, kind: str) -> list[metadata_store_pb2.Context]:
+  # A store that nothing was written to does not know the type.
+  known = {each.name for each in handle.store.get_context_types()}
+  return list(handle.store.get_contexts_by_type(kind)) if kind in known else []
+
+
+def _runs_of(
+  handle: metadata.Metadata, pipeline: metadata_store_pb2.Context, run_id: str | None
+) -> list[PastRun]:
+  """A pipeline's runs, or the one of a name, which then has its artifacts."""
+  executions = {e.id: e for e in handle.store.get_executions_by_context(pipeline.id)}
+  prefix = f"{pipeline.name}."
+  names: dict[int, str] = {}
+  for context in _contexts(handle, "node"):
+    if context.name.startswith(prefix):
+      for execution in handle.store.get_executions_by_context(context.id):
+        names[execution.id] = context.name.removeprefix(prefix)
+  runs = []
+  for context in _contexts(handle, "pipeline_run"):
+    if run_id is not None and context.name != run_id:
+      continue
+    # Pipelines that share a store may have given the same name to a run of theirs.
+    own = [
+      executions[e.id]
+      for e in handle.store.get_executions_by_context(context.id)
+      if e.id in executions and e.id in names
+    ]
+    if own:
+      runs.append(
+        _past_run(handle, task_of(pipeline.name), context.name, own, names, run_id is not None)
+      )
+  return runs
+
+
+def _past_run(
+  handle: metadata.Metadata,
+  task: str,
+  run_id: str,
+  executions: list[metadata_store_pb2.Execution],
+  names: Mapping[int, str],
+  with_artifacts: bool,
+) -> PastRun:
+  executions = sorted(executions, key=lambda e: (e.create_time_since_epoch, e.id))
+  # A node that was tried again under the same run id counts by its last execution.
+  last = {names[e.id]: e for e in executions}
+  nodes = []
+  outputs: dict[str, Mapping[str, metadata_store_pb2.Artifact]] = {}
+  for name, execution in last.items():
+    outputs[name] = node.outputs(handle.store, execution.id)
+    spent = execution.last_update_time_since_epoch - execution.create_time_since_epoch
+    shown: dict[str, Any] = {
+      "id": name,
+      "state": _node_state(execution),
+      "execution_id": execution.id,
+      "started": _moment(execution.create_time_since_epoch),
+      "seconds": round(spent / 1000, 1),
+    }
+    if with_artifacts:
+      shown["inputs"] = _inputs(handle, execution.id)
+      shown["outputs"] = {key: artifact.uri for key, artifact in outputs[name].items()}
+    nodes.append(shown)
+  pushed = _pushed(outputs)
+  return PastRun(
+    run_id=run_id,
+    task=task,
+    started=_moment(executions[0].create_time_since_epoch),
+    state=_state(last, pushed),
+    metrics=_metrics(outputs),
+    pushed_version=pushed_version(pushed) if pushed is not None else None,
+    nodes=nodes,
+    tuning=_tuning(outputs) if with_artifacts else None,
+  )
+
+
+def _node_state(execution: metadata_store_pb2.Execution) -> str:
+  if execution.type == node.RESOLVER:  # only looks something up
+    return events.COMPONENT_CACHED
+  return str(metadata_store_pb2.Execution.State.Name(execution.last_known_state))
+
+
+def _pushed(
+  outputs: Mapping[str, Mapping[str, metadata_store_pb2.Artifact]],
+) -> metadata_store_pb2.Artifact | None:
+  for artifacts in outputs.values():
+    for artifact in artifacts.values():
+      if artifact.type == standard_artifacts.PushedModel.TYPE_NAME:
+        return artifact
+  return None
+
+
+def _state(
+  last: Mapping[str, metadata_store_pb2.Execution], pushed: metadata_store_pb2.Artifact | None
+) -> str:
+  failed = [
+    name for name, e in last.items() if e.last_known_state == metadata_store_pb2.Execution.FAILED
+  ]
+  if failed:
+    refused = any(_refused_data(name, last[name]) for name in failed)
+    return result.REFUSED_DATA if refused else result.FAILED
+  if any(e.last_known_state not in _ENDED for e in last.values()):
+    return UNFINISHED
+  if pushed is None:
+    return UNFINISHED if "Trainer" in last and "VersionedPusher" not in last else DONE
+  if pushed_version(pushed) is None:
+    return result.REFUSED_MODEL
+  cached = last["VersionedPusher"].last_known_state == metadata_store_pb2.Execution.CACHED
+  return result.CACHED if cached else result.PUSHED
+
+
+def _refused_data(name: str, execution: metadata_store_pb2.Execution) -> bool:
+  if node.EXIT_CODE in execution.custom_properties:
+    code = execution.custom_properties[node.EXIT_CODE].int_value
+    return bool(code == DataRefusedError.exit_code)
+  return name == "DataGate"  # of an older release, which kept no code
+
+
+def _metrics(
+  outputs: Mapping[str, Mapping[str, metadata_store_pb2.Artifact]],
+) -> dict[str, float]:
+  artifact = outputs.get("Evaluator", {}).get("evaluation")
+  if artifact is None or not pathlib.Path(artifact.uri).is_dir():
+    return {}
+  return evaluation.read_evaluation(artifact.uri).metrics
+
+
+def _tuning(
+  outputs: Mapping[str, Mapping[str, metadata_store_pb2.Artifact]],
+) -> dict[str, Any] | None:
+  artifact = outputs.get("Tuner", {}).get("tuner_results")
+  return trials.read(pathlib.Path(artifact.uri)) if artifact is not None else None
+
+
+def _inputs(handle: metadata.Metadata, execution_id: int) -> dict[str, str]:
+  events = handle.store.get_events_by_execution_ids([execution_id])
+  ids = {e.path.steps[0].key: e.artifact_id for e in events if e.type in _INPUTS}
+  uris = {a.id: a.uri for a in handle.store.get_artifacts_by_id(list(ids.values()))}
+  return {key: uris[artifact_id] for key, artifact_id in ids.items()}
+
+
+def _moment(milliseconds: int) -> str:
+  moment = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.timezone.utc)
+  return moment.isoformat(timespec="seconds")

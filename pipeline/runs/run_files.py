@@ -1,0 +1,99 @@
+"""What a run was told, kept beside its report: `<workspace>/<task>/runs/<run>.json`.
+
+`dlpipe runs reproduce` reads it. Imports neither TensorFlow nor TFX.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import pathlib
+from collections.abc import Iterable
+
+import pydantic
+
+from dlpipe.errors import BadInputError
+from pipeline.settings.config import PipelineConfig
+
+_FOLDER = "runs"
+_PACKAGES = ("dlpipe", "tfx", "tensorflow", "keras", "tensorflow-transform", "apache-beam")
+
+
+class RunFile(pydantic.BaseModel):
+  """A run as it began.
+
+  Attributes:
+    run_id: the run's name.
+    config: its configuration, with every default that held then.
+    versions: of the packages that make a model what it is.
+  """
+
+  model_config = pydantic.ConfigDict(frozen=True)
+
+  run_id: str
+  config: PipelineConfig
+  versions: dict[str, str]
+
+
+def package_versions() -> dict[str, str]:
+  """The versions here of the packages that make a model what it is."""
+  found = {}
+  for name in _PACKAGES:
+    try:
+      found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed
+      continue
+  return found
+
+
+def write(config: PipelineConfig, run_id: str) -> pathlib.Path:
+  """Writes a run's file, whole or not at all; returns its path."""
+  folder = config.root / _FOLDER
+  folder.mkdir(parents=True, exist_ok=True)
+  path = folder / f"{run_id}.json"
+  run = RunFile(run_id=run_id, config=config, versions=package_versions())
+  half = path.with_suffix(".json.tmp")
+  half.write_text(run.model_dump_json(indent=2) + "\n", encoding="utf-8")
+  os.replace(half, path)
+  return path
+
+
+def told(root: pathlib.Path, run_id: str | None) -> RunFile | None:
+  """What a run was told; None where it left no file, or one of another release.
+
+  Args:
+    root: its task's folder in the workspace.
+    run_id: the run's name.
+  """
+  try:
+    text = (root / _FOLDER / f"{run_id}.json").read_text(encoding="utf-8")
+    return RunFile.model_validate_json(text)
+  except (OSError, ValueError):
+    return None
+
+
+def find(workspace: str, run_id: str, tasks: Iterable[str]) -> RunFile:
+  """The file of a run.
+
+  Args:
+    workspace: where it ran.
+    run_id: the run's name.
+    tasks: the tasks to look at.
+
+  Raises:
+    BadInputError: there is none, there are several, or it cannot be read.
+  """
+  root = pathlib.Path(os.path.abspath(workspace))
+  paths = [root / task / _FOLDER / f"{run_id}.json" for task in tasks]
+  found = [path for path in paths if path.is_file()]
+  if not found:
+    raise BadInputError(
+      f"{str(root)!r} does not say what the run {run_id!r} was told. `dlpipe runs list` lists the "
+      "runs; those of `dlpipe check`, of an orchestrator and of older releases cannot be repeated."
+    )
+  if len(found) > 1:
+    raise BadInputError(f"Several tasks have a run {run_id!r}. Choose one with --task.")
+  try:
+    return RunFile.model_validate_json(found[0].read_text(encoding="utf-8"))
+  except (OSError, ValueError) as err:
+    raise BadInputError(f"{found[0]} cannot be used: {err}") from err

@@ -1,0 +1,250 @@
+"""The end of a run in words: the lines that every terminal prints last. Pure text, no rich."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import pathlib
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.execution import events
+from pipeline.runs import result as results
+from pipeline.runs.result import GateResult, RunResult
+
+PLAIN, GOOD, BAD, FAINT = "plain", "good", "bad", "faint"
+_LABEL_WIDTH = 12
+_DATA_GATE = "DataGate"
+_DONE = (events.COMPLETE, events.COMPONENT_CACHED)
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+  """One line of text and the tone to show it in: PLAIN, GOOD, BAD or FAINT."""
+
+  text: str
+  tone: str = PLAIN
+
+
+def summary_lines(result: RunResult, *, log_file: str, seconds: float, width: int) -> list[Line]:
+  """What came of the run: verdict, metrics, gates, where things are, what to try next.
+
+  Args:
+    result: the run.
+    log_file: path of the run's log.
+    seconds: wall time of the whole run.
+    width: columns to wrap sentences at; paths and commands are never broken.
+  """
+  head = _wrapped(f"{verdict(result)} ({duration(seconds)})", width, indent="")
+  lines = [Line(text, _tone(result)) for text in head]
+  if result.error and not gates_say_it(result):
+    lines += [Line(text, BAD) for text in _wrapped(result.error, width, indent="")]
+  if result.metrics:
+    pairs = [f"{name} {number(value)}" for name, value in result.metrics.items()]
+    lines += _labelled("Metrics", _flowed(pairs, width - _LABEL_WIDTH))
+  if result.examples:
+    pairs = [f"{name} {count:,}" for name, count in result.examples.items()]
+    lines += _labelled("Examples", _flowed(pairs, width - _LABEL_WIDTH))
+  for index, gate in enumerate(result.gates):
+    lines += _gate_lines(gate, width, first=index == 0)
+  if result.check is None:  # whose findings follow with their examples
+    for finding in result.warnings:
+      lines += _warning_lines(finding, width)
+  lines += _places(result, log_file)
+  command = next_step(result)
+  if command:
+    lines += [Line(""), Line(f"Next: {command}")]
+  return lines
+
+
+def verdict(result: RunResult) -> str:
+  """One sentence without its full stop: pushed as which version, refused, failed."""
+  if result.served_version is not None:
+    return (
+      f"Version {result.pushed_version} stands since before; version {result.served_version}, "
+      "published later, stays served"
+    )
+  if result.state == results.PUSHED:
+    return f"Pushed as version {result.pushed_version}"
+  if result.state == results.CACHED:
+    if result.pushed_version is None:
+      return _as_far_as_asked(result) if left_out(result) else _checked(result)
+    return f"Nothing to do: version {result.pushed_version} is current"
+  if result.state == results.REFUSED_DATA:
+    return "Refused the data; nothing was trained on it"
+  if result.state == results.REFUSED_MODEL:
+    return "Refused the model; nothing was pushed"
+  return "The run failed"
+
+
+def is_good(result: RunResult) -> bool:
+  """Whether all went well: a check that found something worth a warning did not quite."""
+  only_checked = result.state == results.CACHED and result.pushed_version is None
+  return result.exit_code == 0 and not (only_checked and (result.warnings or not _judged(result)))
+
+
+def _tone(result: RunResult) -> str:
+  if result.exit_code:
+    return BAD
+  return GOOD if is_good(result) else PLAIN
+
+
+def _checked(result: RunResult) -> str:
+  """The verdict on data that nothing was trained on."""
+  if not _judged(result):
+    return f"Stopped before {_DATA_GATE}: the data was not checked"
+  count = len(result.warnings)
+  if count:
+    return f"The data can be trained on, with {count} warning{'s' if count != 1 else ''}"
+  return "Every check passed"
+
+
+def _judged(result: RunResult) -> bool:
+  return any(each.id == _DATA_GATE and each.state in _DONE for each in result.components)
+
+
+def next_step(result: RunResult) -> str | None:
+  """The command to try, or what to do about the failure; the result's own hint wins."""
+  if result.hint or result.exit_code != 0:
+    return result.hint
+  if result.pushed_version is None:
+    but = " but without --from and --until" if left_out(result) else ""
+    return f"dlpipe run {result.task}, with the same options{but}"
+  return f"dlpipe predict {result.task} FILE"
+
+
+def left_out(result: RunResult) -> list[str]:
+  """The nodes that did not run, which in a run that went well were not asked for."""
+  return [c.id for c in result.components if c.state == events.SKIPPED]
+
+
+def _as_far_as_asked(result: RunResult) -> str:
+  ran = [c.id for c in result.components if c.state == events.COMPLETE]
+  cached = [c.id for c in result.components if c.state == events.COMPONENT_CACHED]
+  parts = [f"ran {', '.join(ran)}"] if ran else []
+  parts += [f"took {', '.join(cached)} from before"] if cached else []
+  parts.append(f"left out {', '.join(left_out(result))}")
+  done = "; ".join(parts)
+  return f"Went as far as asked: {done}. Nothing was pushed"
+
+
+def gates_say_it(result: RunResult) -> bool:
+  """Whether the failed gates, which are shown with their reasons, make the error a repetition."""
+  return result.state == results.REFUSED_MODEL and any(not gate.passed for gate in result.gates)
+
+
+def gate_sentence(gate: GateResult) -> str:
+  """Such as `accuracy 0.31 (0.2 to 0.44), must be >= 0.9: <reason>`."""
+  value = "not measured"
+  if gate.value is not None and not math.isnan(gate.value):
+    value = number(gate.value)
+    if gate.interval is not None:
+      value += " ({} to {})".format(*map(number, gate.interval))
+  bound = gate.bound if isinstance(gate.bound, str) else number(gate.bound)
+  reason = f": {gate.reason}" if gate.reason else ""
+  return f"{gate.metric} {value}, must be {bound}{reason}"
+
+
+def number(value: float) -> str:
+  """A metric for a person: four significant digits, whole numbers whole and with separators."""
+  if float(value).is_integer() and abs(value) < 1e15:
+    return f"{int(value):,}"
+  return f"{value:.4g}"
+
+
+def duration(seconds: float) -> str:
+  """Such as `0.4s`, `12s`, `4m 12s`, `2h 05m`."""
+  if seconds < 9.95:
+    return f"{seconds:.1f}s"
+  whole = round(seconds)
+  if whole < 60:
+    return f"{whole}s"
+  if whole < 3600:
+    return f"{whole // 60}m {whole % 60:02d}s"
+  minutes = round(seconds / 60)
+  return f"{minutes // 60}h {minutes % 60:02d}m"
+
+
+def memory(megabytes: float) -> str:
+  """Such as `512 MB`, `1.4 GB`."""
+  return f"{megabytes / 1000:.1f} GB" if megabytes >= 999.5 else f"{megabytes:.0f} MB"
+
+
+def one_line(text: str) -> str:
+  """The text without line breaks and without control characters that could move a cursor."""
+  return " ".join("".join(c if c.isprintable() else " " for c in text).split(" ")).strip()
+
+
+def _gate_lines(gate: GateResult, width: int, *, first: bool) -> list[Line]:
+  word = "passed" if gate.passed else "FAILED"
+  label = ("Gates" if first else "").ljust(_LABEL_WIDTH)
+  hanging = " " * (_LABEL_WIDTH + 8)
+  wrapped = _wrapped(one_line(gate_sentence(gate)), width, indent=hanging)
+  head = f"{label}{word}  {wrapped[0].strip()}"
+  return [Line(text, PLAIN if gate.passed else BAD) for text in [head, *wrapped[1:]]]
+
+
+def _warning_lines(finding: Mapping[str, Any], width: int) -> list[Line]:
+  indent = " " * _LABEL_WIDTH
+  lines = _wrapped(one_line(finding["what"]), width, indent=indent)
+  lines[0] = f"{'Warning':<{_LABEL_WIDTH}}{lines[0].strip()}"
+  for detail in finding["details"]:
+    lines += _wrapped(f"- {one_line(detail)}", width, indent=indent)
+  if finding["advice"]:
+    lines += _wrapped(finding["advice"], width, indent=indent)
+  return [Line(text) for text in lines]
+
+
+def _places(result: RunResult, log_file: str) -> list[Line]:
+  lines = []
+  if result.pushed_version is not None:
+    lines += _labelled(
+      "Model", [_shown(os.path.join(result.serving_dir, str(result.pushed_version)))]
+    )
+  if result.report:
+    lines += _labelled("Report", [_shown(result.report)])
+  if result.examples.get("quarantined"):
+    quarantine = pathlib.Path(result.serving_dir).parent / "quarantine" / result.run_id
+    lines += _labelled("Quarantine", [_shown(str(quarantine))])
+  if log_file:
+    lines += _labelled("Log", [_shown(log_file)])
+  return lines
+
+
+def _shown(path: str) -> str:
+  """The path from here where that is not a way up and back down."""
+  relative = os.path.relpath(path)
+  return one_line(path if relative.startswith(os.pardir) else relative)
+
+
+def _labelled(label: str, texts: list[str]) -> list[Line]:
+  labels = [label] + [""] * (len(texts) - 1)
+  return [Line(f"{name:<{_LABEL_WIDTH}}{text}") for name, text in zip(labels, texts, strict=True)]
+
+
+def _flowed(items: list[str], width: int) -> list[str]:
+  """Items side by side, three spaces between, in lines of at most `width`."""
+  lines = [""]
+  for item in items:
+    joined = f"{lines[-1]}   {item}" if lines[-1] else item
+    if lines[-1] and len(joined) > width:
+      lines.append(item)
+    else:
+      lines[-1] = joined
+  return lines
+
+
+def _wrapped(text: str, width: int, *, indent: str) -> list[str]:
+  lines = []
+  for paragraph in text.splitlines() or [""]:
+    lines += textwrap.wrap(
+      one_line(paragraph),
+      width,
+      initial_indent=indent,
+      subsequent_indent=indent,
+      break_long_words=False,
+      break_on_hyphens=False,
+    ) or [""]
+  return lines

@@ -1,0 +1,285 @@
+"""`PipelineConfig`: everything a run may be told, typed once at the edge.
+
+`pipeline.settings` makes it from what a user writes. Imports neither TensorFlow nor TFX; reads the
+environment only in `from_env`.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import pydantic
+import pydantic_core
+
+from components.serving_gate.serving_ops import release_of_tag
+from dlpipe.local_paths import require_local
+from pipeline.settings.config_section import Section
+from pipeline.settings.orchestrator_config import AirflowConfig, KubeflowConfig
+from pipeline.task import TRAIN_NAMES, Task
+
+
+class DataConfig(Section):
+  """What is read, and how much of it may be bad."""
+
+  source: str | None = pydantic.Field(
+    None, description="the layout to read, by name; null takes the first that fits"
+  )
+  max_bad_fraction: float = pydantic.Field(
+    0.05,
+    ge=0,
+    le=1,
+    description="the largest part of all records that may be quarantined; more, and "
+    "DataGate refuses (exit 3)",
+  )
+  val_fraction: float = pydantic.Field(
+    0.1,
+    gt=0,
+    lt=0.5,
+    description="part of the drawn records that goes to val, above 0 and below 0.5",
+  )
+  eval_fraction: float = pydantic.Field(0.1, gt=0, lt=0.5, description="the same for eval")
+  min_severity: Literal["WARNING", "ERROR"] = pydantic.Field(
+    "ERROR", description="the mildest schema anomaly that stops the run: `ERROR` or `WARNING`"
+  )
+  allow_lost_classes: bool = pydantic.Field(
+    False,
+    description=(
+      "whether a class may be missing because none of its inputs can be used; else "
+      "DataGate refuses (exit 3)"
+    ),
+  )
+  options: dict[str, Any] = {}
+
+
+class TrainConfig(Section):
+  """How the shared training loop runs; None leaves the task's own default."""
+
+  epochs: int | None = pydantic.Field(
+    None, ge=1, description="passes over the training split; null is the task's own value"
+  )
+  batch_size: int | None = pydantic.Field(
+    None,
+    ge=1,
+    description="examples a step, over all devices together; null is the task's own value",
+  )
+  learning_rate: float | None = pydantic.Field(
+    None, gt=0, description="peak of the cosine schedule; null is the task's own value"
+  )
+  patience: int = pydantic.Field(
+    10,
+    ge=1,
+    description="a phase ends after so many epochs without a better one; they count in "
+    "the last quarter of its schedule, where the rate has come down",
+  )
+  seed: int = pydantic.Field(
+    1, ge=0, le=2**32 - 1, description="of the first weights, dropout and the order of examples"
+  )
+  cache_mb: int = pydantic.Field(
+    1024,
+    ge=0,
+    description="a split whose transformed features fit into so many MiB is kept in memory;"
+    " a larger one is read and transformed in each epoch; 0 always reads",
+  )
+  mixed_precision: bool | None = pydantic.Field(
+    None, description="float16 where it pays; null means: on a GPU"
+  )
+  jit_compile: bool | None = pydantic.Field(
+    None,
+    description="whether XLA compiles the training steps; null means: on a GPU, where the model "
+    "and the shapes of its batches allow it",
+  )
+
+
+class TuneConfig(Section):
+  """KerasTuner; no trials, no Tuner node."""
+
+  trials: int = pydantic.Field(
+    0,
+    ge=0,
+    description="settings to try, the first those of the run, the others at random; 0 leaves the "
+    "Tuner out of the pipeline",
+  )
+  epochs: int | None = pydantic.Field(
+    None,
+    ge=1,
+    description="the most epochs of each phase in a trial; null is a quarter of those that the "
+    "Trainer gives it, and at least 3",
+  )
+
+
+class GatesConfig(Section):
+  """What a model must keep to: the bounds of metrics, by the task's names, and of latency."""
+
+  model_config = pydantic.ConfigDict(extra="allow")
+  __pydantic_extra__: dict[str, float | None]
+
+  max_latency_ms: float | None = pydantic.Field(
+    None,
+    gt=0,
+    description="the longest that 99 of 100 requests of one row may take, in milliseconds, "
+    "over REST and over gRPC; null only measures it",
+  )
+  min_examples: int | None = pydantic.Field(
+    None,
+    ge=1,
+    description=(
+      "the fewest eval rows that may judge a model; fewer refuse it; null takes any "
+      "number, and warns where they cannot tell"
+    ),
+  )
+
+  @property
+  def bounds(self) -> Mapping[str, float | None]:
+    """Metric to the bound that replaces the task's own; None for no bound."""
+    return self.__pydantic_extra__
+
+
+class PushConfig(Section):
+  """What ServingGate holds an export to.
+
+  `tolerance` is what Keras and the exported signatures may differ by; `serving_release` the tag of
+  the image `tensorflow/serving` that must be able to run the graph, None for the newest that goes
+  with the TensorFlow of the run.
+  """
+
+  tolerance: float = pydantic.Field(
+    1e-5,
+    ge=0,
+    description="the largest absolute difference between the trained and the exported model"
+    " that ServingGate lets pass",
+  )
+  serving_release: str | None = pydantic.Field(
+    None,
+    description=(
+      "the tag of the image `tensorflow/serving` that will serve, such as `2.16.1`, "
+      "or `2.16.1-gpu` where every server has a GPU. ServingGate refuses ops that "
+      "this release lacks, or has no kernel for. 2.16 to 2.20 are known; null is the "
+      "newest that is no newer than the TensorFlow of the run: 2.16 with Python "
+      "3.10, 2.20 with 3.11"
+    ),
+  )
+
+  @pydantic.field_validator("serving_release", mode="before")
+  @classmethod
+  def _is_known(cls, tag: object) -> str | None:
+    if tag is None:
+      return None
+    try:
+      release_of_tag(str(tag))  # YAML takes "2.20" for the number 2.2
+    except ValueError as err:
+      raise pydantic_core.PydanticCustomError("tag", "{reason}", {"reason": str(err)}) from err
+    return str(tag)
+
+
+class BeamConfig(Section):
+  """Where Beam runs; `options` are passed on as pipeline options.
+
+  `job_server` is the jar, or the folder of jars, of Flink's or Spark's; None takes the fetched one.
+  """
+
+  runner: Literal["direct", "flink", "spark", "dataflow"] = pydantic.Field(
+    "direct", description="`direct` on this machine in one process, or `flink`, `spark`, `dataflow`"
+  )
+  job_server: str | None = pydantic.Field(
+    None,
+    description="Flink's or Spark's job server, a jar or a folder of jars; null takes the "
+    "one that `scripts/fetch-beam-job-servers.sh` put into the cache",
+  )
+  options: tuple[str, ...] = pydantic.Field(
+    (), description='passed to Beam as they are, such as `["--parallelism=4"]`'
+  )
+
+
+class MetadataConfig(Section):
+  """Where metadata is kept; no file, SQLite in the workspace."""
+
+  connection_file: str | None = pydantic.Field(
+    None,
+    description="the metadata store's connection file, as docs/orchestration.md has it; "
+    "null for SQLite in the workspace",
+  )
+
+
+class PipelineConfig(Section):
+  """One run's configuration.
+
+  Attributes:
+    task: the task's name.
+    data_path: absolute path of the input.
+    workspace: absolute path under which `<task>/` holds everything the run writes.
+    tiny: whether the task's CI-sized overrides apply.
+    data, train, tune, gates, push, beam, metadata, kubeflow, airflow: the sections that `--set`
+      reaches.
+    model: hyperparameters the user set.
+    decode: what the user set of the task's `decoding`.
+  """
+
+  task: str
+  data_path: str
+  workspace: str
+  tiny: bool = False
+  data: DataConfig = DataConfig()
+  model: dict[str, Any] = {}
+  decode: dict[str, Any] = {}
+  train: TrainConfig = TrainConfig()
+  tune: TuneConfig = TuneConfig()
+  gates: GatesConfig = GatesConfig()
+  push: PushConfig = PushConfig()
+  beam: BeamConfig = BeamConfig()
+  metadata: MetadataConfig = MetadataConfig()
+  kubeflow: KubeflowConfig = KubeflowConfig()
+  airflow: AirflowConfig = AirflowConfig()
+
+  @property
+  def root(self) -> pathlib.Path:
+    """The task's folder in the workspace."""
+    return pathlib.Path(self.workspace) / self.task
+
+  @property
+  def serving_dir(self) -> pathlib.Path:
+    """The TensorFlow Serving base path."""
+    return self.root / "serving"
+
+  @property
+  def checkpoint_dir(self) -> pathlib.Path:
+    """From where a killed training goes on."""
+    return self.root / "checkpoints"
+
+  def data_options(self, task: Task) -> dict[str, Any]:
+    """Options for `plan` and `read`."""
+    return {**task.data_options, **self.data.options}
+
+  def hyperparameters(self, task: Task) -> dict[str, Any]:
+    """Merges the task's defaults, `tiny`, and what the user set."""
+    train = {n: v for n in TRAIN_NAMES if (v := getattr(self.train, n)) is not None}
+    tiny = task.tiny if self.tiny else {}
+    return {**task.hyperparameters, **task.decoding, **tiny, **self.model, **self.decode, **train}
+
+  @property
+  def said(self) -> frozenset[str]:
+    """Hyperparameters that the user set, even to their defaults; null sets no `train` name."""
+    train = (name for name in TRAIN_NAMES if getattr(self.train, name) is not None)
+    return frozenset((*self.model, *self.decode, *train))
+
+  def fixed_epochs(self, task: Task) -> list[str]:
+    """The numbers of epochs that `min_steps` must not lift, because the user said them."""
+    return sorted(self.said & set(task.lifted_epochs))
+
+
+def default_workspace(environ: Mapping[str, str]) -> str:
+  """The workspace where none is named: `$DLPIPE_WORKSPACE`, else `./workspace`."""
+  return environ.get("DLPIPE_WORKSPACE") or "workspace"
+
+
+def from_env() -> str:
+  """The default workspace by the process's environment.
+
+  Raises:
+    BadInputError: it is not on this machine.
+  """
+  workspace = default_workspace(os.environ)
+  require_local("DLPIPE_WORKSPACE", workspace)
+  return workspace

@@ -1,0 +1,173 @@
+"""Every setting of a task: its default, what it may be, what it means and where that is written.
+
+`dlpipe settings`, the refusal of a wrong name or value, and the test of docs/configuration.md read
+these objects. Imports neither TensorFlow nor TFX.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import typing
+from typing import Annotated, Any
+
+import pydantic
+import pydantic_core
+from pydantic.fields import FieldInfo
+
+from pipeline.settings import value_kinds
+from pipeline.settings.config import PipelineConfig
+from pipeline.task import TRAIN_NAMES, MetricGate, Task
+
+_SHARED_PAGE = "docs/configuration.md"
+_TASKS = pathlib.Path(__file__).resolve().parent / "tasks"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Setting:
+  """One thing that `--set section.name=value` changes.
+
+  Attributes:
+    section: such as `train`.
+    name: within its section, such as `epochs`; of a gate it may hold a dot.
+    default: the value where nobody sets it; null for what is inferred or left out.
+    tiny: the value with `--tiny`; None where that changes nothing.
+    kind: the type and the bounds of its values, as `value_kinds` reads them.
+    meaning: what it does; empty where the task does not say.
+    documented: the page, or the task's module, that says more.
+  """
+
+  section: str
+  name: str
+  default: Any
+  tiny: Any = None
+  kind: Any
+  meaning: str
+  documented: str
+
+  @property
+  def key(self) -> str:
+    """What `--set` calls it."""
+    return f"{self.section}.{self.name}"
+
+  @property
+  def takes(self) -> str:
+    """What its value may be, in words: `a whole number of at least 1`."""
+    return value_kinds.in_words(self.kind)
+
+  def refusal(self, value: Any) -> str:
+    """The sentence about a value that it cannot have."""
+    such_as = "" if self.default in (None, [], {}, ()) else f", such as {in_yaml(self.default)}"
+    return f"{self.key} must be {self.takes}{such_as}. Received: {in_yaml(value)}"
+
+
+def in_yaml(value: Any) -> str:
+  """A value as one writes it after `--set name=`."""
+  if value is None or isinstance(value, bool):
+    return {None: "null", True: "true", False: "false"}[value]
+  return repr(value)
+
+
+def known_settings(task: Task) -> list[Setting]:
+  """All settings of a task, section by section."""
+  shared = {
+    name: field.annotation
+    for name, field in PipelineConfig.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, pydantic.BaseModel)
+  }
+  found = _shared(task, "data", shared.pop("data")) + [
+    _own(task, "data", name, default) for name, default in task.data_options.items()
+  ]
+  found += [
+    _own(task, "model", name, default)
+    for name, default in task.hyperparameters.items()
+    if name not in TRAIN_NAMES
+  ]
+  found += [_own(task, "decode", name, default) for name, default in task.decoding.items()]
+  for section, model in shared.items():
+    if section == "gates":
+      found += [each for gate in task.gates for each in _of_gate(task, gate)]
+    found += _shared(task, section, model)
+  return found
+
+
+def value_of(setting: Setting, task: Task, config: PipelineConfig) -> Any:
+  """What a run with a configuration has, the task's defaults included."""
+  if setting.section in ("model", "decode", "train"):
+    values = config.hyperparameters(task)
+    if setting.name in values:
+      return values[setting.name]
+  if setting.section == "data" and setting.name in task.data_options:
+    return config.data_options(task)[setting.name]
+  section = getattr(config, setting.section).model_dump(mode="json")
+  return section.get(setting.name, setting.default)
+
+
+def _shared(task: Task, section: str, model: type[pydantic.BaseModel]) -> list[Setting]:
+  return [
+    _of_field(task, section, name, field)
+    for name, field in model.model_fields.items()
+    if (section, name) != ("data", "options")
+  ]
+
+
+def _of_field(task: Task, section: str, name: str, field: FieldInfo) -> Setting:
+  own = section == "train" and name in TRAIN_NAMES
+  default = task.hyperparameters[name] if own else field.get_default(call_default_factory=True)
+  return Setting(
+    section=section,
+    name=name,
+    default=pydantic_core.to_jsonable_python(default),
+    tiny=task.tiny.get(name) if own else None,
+    kind=Annotated[typing.cast(Any, field.annotation), field],
+    meaning=field.description or "",
+    documented=_SHARED_PAGE,
+  )
+
+
+def _own(task: Task, section: str, name: str, default: Any) -> Setting:
+  kind = task.settings.get(f"{section}.{name}", value_kinds.kind_of(default))
+  return Setting(
+    section=section,
+    name=name,
+    default=default,
+    tiny=task.tiny.get(name) if section != "data" else None,
+    kind=kind,
+    meaning=value_kinds.meaning(kind),
+    documented=_page(task),
+  )
+
+
+def _of_gate(task: Task, gate: MetricGate) -> list[Setting]:
+  least, worse = ("least", "below") if gate.direction == "higher" else ("most", "above")
+  texts = {
+    gate.metric: f"the {least} that {gate.metric} may be: {gate.reason}"
+    if gate.bound is not None
+    else f"the {least} that {gate.metric} may be; null sets no bound",
+    f"{gate.metric}.max_regression": f"how far {gate.metric} may be {worse} that of the model "
+    "before; null compares nothing",
+  }
+  values = (gate.bound, gate.max_regression)
+  kind: Any = float | None
+  if gate.best is not None and gate.direction == "higher":
+    kind = Annotated[float | None, pydantic.Field(le=gate.best)]
+  elif gate.best is not None:
+    kind = Annotated[float | None, pydantic.Field(ge=gate.best)]
+  kinds = (kind, Annotated[float | None, pydantic.Field(ge=0)])
+  return [
+    Setting(
+      section="gates",
+      name=name,
+      default=value,
+      kind=kind,
+      meaning=meaning,
+      documented=_page(task),
+    )
+    for (name, meaning), value, kind in zip(texts.items(), values, kinds, strict=True)
+  ]
+
+
+def _page(task: Task) -> str:
+  """Where the task's own settings are described: those of a task of one's own in its module."""
+  shipped = (_TASKS / task.name / "task.py").is_file()
+  return _SHARED_PAGE if shipped else f"the module pipeline.tasks.{task.name}.task"

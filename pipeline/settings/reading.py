@@ -1,0 +1,242 @@
+"""From what a user writes to a `PipelineConfig`.
+
+Values come, later ones winning, from the task's defaults, `--tiny`, a YAML file (`--config`) and
+`--set section.name=value`. An unknown name is an error that names the nearest known one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import difflib
+import os
+import pathlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pydantic
+import yaml
+
+from dlpipe.errors import BadInputError
+from pipeline.settings import value_kinds
+from pipeline.settings.config import PipelineConfig
+from pipeline.settings.known_settings import Setting, known_settings
+from pipeline.settings.unread_settings import require_read
+from pipeline.task import Task
+
+# What reading a text as YAML raises: also on a day that no month has, and on deep nesting.
+_YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
+# Pydantic's kinds of errors, in words.
+_BOUNDS = {
+  "greater_than_equal": "at least",
+  "greater_than": "above",
+  "less_than_equal": "at most",
+  "less_than": "below",
+}
+_KINDS = {
+  "int": "a whole number",
+  "float": "a number",
+  "finite": "a number",
+  "string": "text",
+  "bool": "true or false",
+  "dict": "a mapping",
+  "model": "a mapping",
+}
+
+
+class _Loader(yaml.SafeLoader):
+  """YAML, in which a value may begin with @, as Airflow's schedules do, and each key stands once.
+
+  Of two, the first would be lost in silence.
+  """
+
+  def check_plain(self) -> bool:
+    """Whether an unquoted text begins here; YAML reserves @ and gives it no meaning."""
+    return self.peek() == "@" or bool(super().check_plain())
+
+  def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    seen: set[str] = set()
+    for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+      if key.value in seen:
+        raise yaml.constructor.ConstructorError(
+          problem=f"{key.value!r} stands there twice", problem_mark=key.start_mark
+        )
+      seen.add(key.value)
+    return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 wants a point and the sign of the exponent; a person writes 1e-5, and so does Python.
+_Loader.add_implicit_resolver(
+  "tag:yaml.org,2002:float",
+  re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+$"),
+  list("-+.0123456789"),
+)
+
+
+def make_config(
+  task: Task,
+  *,
+  data_path: str,
+  workspace: str,
+  tiny: bool = False,
+  config_file: str | None = None,
+  settings: Iterable[str] = (),
+  beam: str | None = None,
+  mlmd: str | None = None,
+) -> PipelineConfig:
+  """Builds the configuration of one run.
+
+  Args:
+    task: the task to run.
+    data_path: the input, absolute or relative to the working directory.
+    workspace: where the run writes.
+    tiny: applies the task's CI-sized overrides.
+    config_file: a YAML file of sections, or None.
+    settings: `section.name=value` items; values are read as YAML scalars.
+    beam: replaces `beam.runner`.
+    mlmd: replaces `metadata.connection_file`.
+
+  Raises:
+    BadInputError: an unknown name, a value of the wrong type or out of range, one that nothing
+      reads beside the others, an unreadable file.
+  """
+  known = {setting.key: setting for setting in known_settings(task)}
+  sections: dict[str, dict[str, Any]] = {}
+  refusals: dict[str, str] = {}
+  for origin, key, value in (
+    *_file_items(config_file),
+    *(_parse_setting(each, known) for each in settings),
+  ):
+    setting = _find(key, known, task, origin)
+    is_unset = value is None and setting.section == "data"  # sources take None for their default
+    value = _as_meant(value, setting)
+    refusals.pop(key, None)
+    # What is wrong inside a mapping, such as one node's resources, PipelineConfig says best.
+    inside = isinstance(value, dict) and value_kinds.is_mapping(setting.kind)
+    if not (is_unset or inside) and not value_kinds.fits(setting.kind, value):
+      refusals[key] = f"{origin}: {setting.refusal(value)}"
+    if setting.section == "data" and setting.name in task.data_options:
+      sections.setdefault("data", {}).setdefault("options", {})[setting.name] = value
+    else:
+      sections.setdefault(setting.section, {})[setting.name] = value
+  if refusals:
+    raise BadInputError("\n".join(refusals.values()))
+  if beam:
+    sections.setdefault("beam", {})["runner"] = beam
+  if mlmd:
+    sections.setdefault("metadata", {})["connection_file"] = os.path.abspath(mlmd)
+  try:
+    config = PipelineConfig(
+      task=task.name,
+      data_path=os.path.abspath(data_path),
+      workspace=os.path.abspath(workspace),
+      tiny=tiny,
+      **sections,
+    )
+  except pydantic.ValidationError as err:
+    raise BadInputError("\n".join(_explain(e) for e in err.errors())) from err
+  require_read(task, config)
+  return config
+
+
+def _file_items(path: str | None) -> Iterable[tuple[str, str, Any]]:
+  if path is None:
+    return
+  try:
+    content = yaml.load(pathlib.Path(path).read_text(encoding="utf-8"), _Loader) or {}
+  except OSError as err:
+    raise BadInputError(f"Cannot read --config {path}: {err.strerror}.") from err
+  except _YAML_ERRORS as err:
+    raise BadInputError(f"--config {path} is not YAML: {err}") from err
+  if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
+    raise BadInputError(
+      f"--config {path} must map sections to names to values, as in 'train: {{epochs: 5}}'."
+    )
+  for section, names in content.items():
+    for name, value in names.items():
+      yield f"--config {path}", f"{section}.{name}", value
+
+
+def _parse_setting(setting: str, known: Mapping[str, Setting]) -> tuple[str, str, Any]:
+  key, equals, value = setting.partition("=")
+  key = key.strip()
+  section, dot, name = key.partition(".")
+  if not (equals and dot and section and name):
+    near = nearest(key, known)
+    hint = f" Did you mean {near[0]}={value}?" if near and equals else ""
+    raise BadInputError(
+      f"--set takes section.name=value, such as train.epochs=5. Received: {setting!r}.{hint}"
+    )
+  try:
+    read = _scalar(value)
+    is_number = isinstance(read, (int, float, datetime.date)) and not isinstance(read, bool)
+    if is_number and key in known and value_kinds.is_text(known[key].kind):
+      read = value.strip()  # a text is what was written: 2.20 is not 2.2, nor 007 seven
+    return "--set", key, read
+  except _YAML_ERRORS as err:
+    raise BadInputError(f"--set {key}: the value is not readable: {value!r}") from err
+
+
+def _scalar(value: str) -> Any:
+  # Most marks mean something in YAML; alone, one is itself, such as a separator. ~ is null.
+  if len(value) == 1 and not value.isalnum() and value != "~":
+    return value
+  return yaml.load(value, _Loader)
+
+
+def _find(key: str, known: Mapping[str, Setting], task: Task, origin: str) -> Setting:
+  if key in known:
+    return known[key]
+  near = nearest(key, known)
+  hint = f" Did you mean {near[0]}?" if near else ""
+  section = key.partition(".")[0]
+  within = sorted(each.name for each in known.values() if each.section == section)
+  sections = dict.fromkeys(each.section for each in known.values())
+  names = (
+    f"Names in {section}: {', '.join(within)}." if within else f"Sections: {', '.join(sections)}."
+  )
+  raise BadInputError(f"{origin}: unknown name {key!r} for task {task.name}.{hint} {names}")
+
+
+def nearest(key: str, known: Iterable[str]) -> list[str]:
+  """The settings that somebody may have meant who wrote `key`, with or without its section."""
+  known = list(known)
+  name = key.rpartition(".")[2].replace("-", "_")
+  same_name = [each for each in known if each.partition(".")[2] == name]
+  if same_name:
+    return same_name
+  if "." in key:
+    return difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+  names = {each.partition(".")[2]: each for each in reversed(known)}
+  return [names[each] for each in difflib.get_close_matches(name, names, n=1, cutoff=0.7)]
+
+
+def _as_meant(value: Any, setting: Setting) -> Any:
+  """A whole number where any number may be, and a number where a text may be, become that.
+
+  A column may be called 2. A date may stand in quotes.
+  """
+  if isinstance(value, str) and value_kinds.is_date(setting.kind):
+    with contextlib.suppress(ValueError):
+      return datetime.date.fromisoformat(value)
+  if isinstance(value, bool) or not isinstance(value, (int, float)):
+    return value
+  if value_kinds.is_text(setting.kind):
+    return str(value)
+  return float(value) if value_kinds.is_any_number(setting.kind) else value
+
+
+def _explain(error: Any) -> str:
+  """What is wrong with a value inside another, such as one of `kubeflow.resources`."""
+  where = ".".join(str(part) for part in error["loc"])
+  if error["type"] == "extra_forbidden":
+    return f"{where}: there is no such name"
+  words = _BOUNDS.get(error["type"])
+  if words is not None:
+    [bound] = error["ctx"].values()
+    return f"{where} must be {words} {bound:g}. Received: {error['input']!r}"
+  expected = next((word for kind, word in _KINDS.items() if error["type"].startswith(kind)), None)
+  if expected is not None:
+    return f"{where} must be {expected}. Received: {error['input']!r}"
+  return f"{where}: {error['msg']}. Received: {error['input']!r}"

@@ -1,0 +1,171 @@
+"""What a user said and nothing of the run would read: refused before anything is read.
+
+A setting that is not obeyed and not refused would be a promise broken in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+import pydantic
+
+from dlpipe.errors import BadInputError
+from dlpipe.records import EVAL, VAL
+from pipeline.settings import patience
+from pipeline.settings.config import PipelineConfig, TrainConfig
+from pipeline.settings.orchestrator_config import READ_BY
+from pipeline.task import TRAIN_NAMES, Task
+
+_JOB_SERVERS = ("flink", "spark")
+
+
+def said(task: Task, config: PipelineConfig) -> frozenset[str]:
+  """Full names of the settings that the user set, even to their defaults; null sets nothing.
+
+  Only of a configuration as it was made; one that was read back from a file has every name.
+  """
+  found = {f"data.{name}" for name, value in config.data.options.items() if value is not None}
+  found |= {_full_name(task, name) for name in config.said}
+  for section in type(config).model_fields:
+    values = getattr(config, section)
+    if isinstance(values, pydantic.BaseModel):
+      found |= {
+        f"{section}.{name}"
+        for name in values.model_fields_set
+        if (section, name) != ("data", "options") and getattr(values, name) is not None
+      }
+  return frozenset(found)
+
+
+def require_read(task: Task, config: PipelineConfig) -> None:
+  """Refuses what the user said and the chosen model, Beam or orchestrator has no use for.
+
+  Raises:
+    BadInputError: one line a name, with what to do instead.
+  """
+  names = said(task, config)
+  unread = {_full_name(task, n): what for n, what in _of_model(task, config).items()}
+  unread |= dict(_shared(task, config))
+  if refused := sorted(names & set(unread)):
+    raise BadInputError("\n".join(f"{name} {unread[name]}." for name in refused))
+
+
+def require_read_by_layout(task: Task, names: AbstractSet[str], *, layout: str, path: str) -> None:
+  """Refuses what the user said of the data and the layout that is read has no use for.
+
+  Args:
+    task: whose data it is.
+    names: what the user said, of `said`.
+    layout: the source that reads.
+    path: the input.
+
+  Raises:
+    BadInputError: naming the setting, and the layouts that read it.
+  """
+  reads = task.sources[layout].options
+  for option in task.data_options:
+    name = f"data.{option}"
+    if name not in names or reads is None or option in (*reads, *task.input_bounds):
+      continue
+    others = [n for n, s in task.sources.items() if s.options is None or option in s.options]
+    way = f", or name the layout with --set data.source={others[0]}" if others else ""
+    raise BadInputError(
+      f"{name} is for {' or '.join(others) or 'no layout'}, and {path!r} is read as {layout}. "
+      f"Leave it out{way}"
+    )
+
+
+def require_drawn(names: AbstractSet[str], *, given_splits: Sequence[str], path: str) -> None:
+  """Refuses the fraction of a split that is not drawn, because the input has it.
+
+  Args:
+    names: what the user said, of `said`.
+    given_splits: the splits that the input draws itself.
+    path: the input.
+
+  Raises:
+    BadInputError: naming the setting.
+  """
+  for split, name in ((VAL, "data.val_fraction"), (EVAL, "data.eval_fraction")):
+    if name in names and split in given_splits:
+      raise BadInputError(
+        f"{name} is for splits that are drawn, and {path!r} has a split {split} of its own. Leave "
+        "it out, or take that split out of the input."
+      )
+
+
+def require_read_by_command(settings: Sequence[str], *, orchestrator: str | None) -> None:
+  """Refuses an orchestrator's settings on the command line of what does not read them.
+
+  A file may hold them, for it serves several commands.
+
+  Args:
+    settings: `section.name=value` items of `--set`.
+    orchestrator: what is compiled for; None for a run on this machine.
+
+  Raises:
+    BadInputError: naming the command that reads the setting.
+  """
+  for setting in settings:
+    key = setting.partition("=")[0].strip()
+    reader = READ_BY.get(section := key.partition(".")[0])
+    if reader is not None and section != orchestrator:
+      raise BadInputError(
+        f"--set {key}: {reader.replace(' compile', ' compile TASK')} alone reads it. Leave it out; "
+        "a file of --config may hold it."
+      )
+
+
+def _full_name(task: Task, name: str) -> str:
+  section = "train" if name in TRAIN_NAMES else "decode" if name in task.decoding else "model"
+  return f"{section}.{name}"
+
+
+def _of_model(task: Task, config: PipelineConfig) -> Mapping[str, str]:
+  """Hyperparameters that the chosen model does not read."""
+  unread = dict(task.unread(config.hyperparameters(task))) if task.unread else {}
+  lifted = set(task.lifted_epochs) - config.said - set(unread)
+  if config.model.get("min_steps") and not lifted:
+    unread["min_steps"] = (
+      "lifts only epochs that are not set, and all that count here are. Leave it out"
+    )
+  return unread
+
+
+def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
+  """Settings of every task that nothing reads beside the others."""
+  beam, airflow = config.beam, config.airflow
+  yield from task.problem.unread.items()
+  if not config.tune.trials:
+    yield "tune.epochs", "is for trials, and there are none. Set tune.trials to 1 or more"
+  if beam.runner not in _JOB_SERVERS:
+    yield (
+      "beam.job_server",
+      f"is for {' and '.join(_JOB_SERVERS)}, and beam.runner is {beam.runner}. Leave it out",
+    )
+  if airflow.pool is None:
+    yield "airflow.pool_nodes", "is for a pool, and there is none. Set airflow.pool, too"
+  if not airflow.retries:
+    yield "airflow.retry_delay_s", "is for retries, and airflow.retries is 0. Leave it out"
+  epochs = _fixed_epochs(task, config)
+  told, usual = config.train.patience, TrainConfig().patience
+  if epochs and not any(patience.can_end(each, epochs) for each in (told, usual)):
+    quarter = epochs - patience.counts_from(epochs)
+    what = f"it counts in the last quarter of a schedule, and that is {quarter} of {epochs} epochs"
+    way = "Set it below that, train more epochs, or leave it out"
+    yield "train.patience", f"changes nothing here: {what}. {way}"
+
+
+def _fixed_epochs(task: Task, config: PipelineConfig) -> int | None:
+  """The epochs of the longest phase; None where the data decides how many there are."""
+  values = config.hyperparameters(task)
+  unread = task.unread(values) if task.unread else {}
+  if values.get("min_steps") and set(task.lifted_epochs) - config.said - set(unread):
+    return None
+  epochs = [
+    values[name]
+    for name in task.hyperparameters
+    if (name == "epochs" or name.endswith("_epochs")) and name not in unread
+  ]
+  return max(epochs, default=None)

@@ -1,0 +1,1 @@
+"""Tables, folders and lines of texts."""

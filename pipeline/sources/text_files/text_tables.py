@@ -1,0 +1,253 @@
+"""Tables of examples: which columns, which splits, and rows with their splits.
+
+The data options of every task that reads tables are here, too: `TABLE_OPTIONS`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from dlpipe.errors import BadInputError
+from dlpipe.recognition import Unread
+from dlpipe.records import TRAIN, Rejected
+from pipeline.sources import class_counts, given_splits, input_paths, sharding, tables
+from pipeline.sources.tables import dialect as dialects
+
+# The data options that say how a table is written and split, with their defaults.
+TABLE_OPTIONS: Mapping[str, Any] = {"separator": None, "header": None, "split_column": None}
+
+_SET_WITH = "--set data."
+_PARTS = 2  # of 5,000 rows a shard, from all over the table
+
+
+class SplitRow(NamedTuple):
+  """A row of a table and the split that the table gave it."""
+
+  row: tables.Row
+  split: str | None
+
+  @property
+  def data(self) -> bytes:
+    """The row for the quarantine, as JSON: a table's own bytes are not kept."""
+    return json.dumps(self.row.values, ensure_ascii=False, default=str).encode(
+      "utf-8", "backslashreplace"
+    )
+
+
+class Columns(NamedTuple):
+  """What a task reads of a table.
+
+  Attributes:
+    names: the columns by what the task calls them, such as `{"text": "review"}`.
+    split: the column that names the split, or None.
+    dialect: what is said of the files.
+    usual: names in lower case that only a header has.
+  """
+
+  names: Mapping[str, str]
+  split: str | None
+  dialect: tables.Dialect
+  usual: frozenset[str] = frozenset()
+
+  @property
+  def facts(self) -> tuple[Any, ...]:
+    """What a plan depends on beside the files."""
+    return sorted(self.names.items()), self.split, tuple(self.dialect)
+
+  @property
+  def fields(self) -> dict[str, str]:
+    """What an example is made of, as `Recognized` has it."""
+    split = {"split": self.split} if self.split else {}
+    return {role: f"column {name!r}" for role, name in {**self.names, **split}.items()}
+
+
+def find_columns(
+  path: str, options: Mapping[str, Any], usual: Mapping[str, Sequence[str]]
+) -> Columns:
+  """The columns that options such as `text_column` name, or that have the usual names.
+
+  Args:
+    path: the table.
+    options: the data options.
+    usual: what the task calls a column, which is also its default, to its other usual names.
+
+  Raises:
+    BadInputError: there is no table, its columns cannot be read, or an option is no column's name.
+  """
+  dialect = dialects.from_options(options)
+  names = _names(path, dialect)
+  first = tables.files(path, dialect)[0]
+  # A first row that may be data has no names to be counted by.
+  is_counted = bool(dialect.header) or tables.says_its_columns(first)
+  counted = names if is_counted else []
+  wanted = {role: _name(options, f"{role}_column", counted) or role for role in usual}
+  found = {role: find_column(names, name, role, usual[role]) for role, name in wanted.items()}
+  split = _name(options, "split_column", counted)
+  _require_apart({**found, **({"split": split} if split else {})})
+  return Columns(
+    found,
+    split,
+    dialect,
+    frozenset(name for role, others in usual.items() for name in (role, *others)),
+  )
+
+
+def _require_apart(found: Mapping[str, str]) -> None:
+  """Raises `BadInputError` where one column is to be two things, such as text and label."""
+  by_column: dict[str, str] = {}
+  for role, column in found.items():
+    other = by_column.setdefault(column, role)
+    if other != role:
+      raise BadInputError(
+        f"Expected a column for the {other} and another one for the {role}. Received {column!r} "
+        f"for both; name them with --set data.{other}_column=... and --set data.{role}_column=..."
+      )
+
+
+def find_column(names: Sequence[str], wanted: str, default: str, others: Sequence[str]) -> str:
+  """The wanted column; where that is the default and absent, the only one of other usual names.
+
+  Args:
+    names: the table's columns.
+    wanted: the option's value.
+    default: the option's default.
+    others: what else such a column is called, in lower case.
+  """
+  if wanted != default or wanted in names:
+    return wanted
+  found = [name for name in names if name.strip().lower() in (default, *others)]
+  return found[0] if len(found) == 1 else wanted
+
+
+def unread(path: str, columns: Columns) -> list[Unread]:
+  """What lies in a table or beside it and is not read: columns, files, folders.
+
+  Args:
+    path: the input.
+    columns: what is read of it.
+  """
+  taken = {*columns.names.values(), columns.split}
+  left = [name for name in _names(path, columns.dialect) if name not in taken]
+  found = [Unread(name=f"column {name!r}", reason="not used") for name in left]
+  files = tables.files(path, columns.dialect)
+  return found + input_paths.unread(path, files, "beside the table")
+
+
+def plan_table(path: str, columns: Columns) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+  """The shards of a table for `read_table`, and the splits it draws itself.
+
+  They are those of the column `split_column`, if that is given; otherwise those of the files'
+  names, where each starts with one, such as `train.csv` beside `test.csv`.
+
+  Raises:
+    BadInputError: a column is missing, a row names no known split, or a file is of no split beside
+      those that are.
+  """
+  split = columns.split
+  by_file = {} if split else _splits_of_files(path, columns)
+  flags = {name: f"{_SET_WITH}{role}_column=..." for role, name in columns.names.items()}
+  if split:
+    flags.setdefault(split, f"{_SET_WITH}split_column=...")
+  parts = tables.plan_shards(
+    path,
+    list(flags),
+    flags=flags,
+    dialect=columns.dialect,
+    set_with=_SET_WITH,
+    usual=columns.usual,
+  )
+  if split:
+    settled = given_splits.settle(_splits_of_rows(parts, split))
+    parts = [{**part, "split_column": split, "splits": settled} for part in parts]
+  else:
+    settled = given_splits.settle(by_file.values())
+    parts = [{**part, "split": settled.get(by_file[part["file"]] or "")} for part in parts]
+  return sharding.mix(parts, _PARTS), given_splits.given(settled)
+
+
+def read_table(shard: Mapping[str, Any]) -> Iterator[SplitRow | Rejected]:
+  """The rows of one shard."""
+  for part in shard["parts"]:
+    column = part.get("split_column")
+    for row in tables.rows(part):
+      if isinstance(row, tables.BadRow):
+        yield Rejected(origin=row.origin, reason=row.reason, data=row.data)
+      elif column:
+        split = _split(row, column)
+        yield SplitRow(row, part["splits"][split] if split else None)
+      else:
+        yield SplitRow(row, part["split"])
+
+
+def _names(path: str, dialect: tables.Dialect) -> list[str]:
+  """The columns of a table; where files are named by splits, those of train."""
+  files = tables.files(path, dialect)
+  of_train = [f for f in files if given_splits.of_text(os.path.basename(f)) == TRAIN]
+  return tables.columns((of_train or files)[0], dialect)
+
+
+def _name(options: Mapping[str, Any], option: str, counted: Sequence[str]) -> str | None:
+  """The column that an option names, or counts from 1 among those that can be counted."""
+  value = options.get(option)
+  if isinstance(value, int) and not isinstance(value, bool):
+    value = str(value)
+  if value is not None and not isinstance(value, str):
+    raise BadInputError(f"data.{option} must be the name of a column. Received: {option}={value!r}")
+  if value and value not in counted and value.isdecimal() and 0 < int(value) <= len(counted):
+    return counted[int(value) - 1]
+  return value or None
+
+
+def _splits_of_files(path: str, columns: Columns) -> dict[str, str | None]:
+  """The split that each file's name says; None for all where none says train.
+
+  Raises:
+    BadInputError: beside train lies a file without the columns, or one that is of no split.
+  """
+  wanted, dialect = columns.names.values(), columns.dialect
+  files = tables.files(path, dialect)
+  found = {file: given_splits.of_text(os.path.basename(file)) for file in files}
+  if TRAIN not in found.values():
+    return dict.fromkeys(files)
+  has_columns = {file: set(wanted) <= set(tables.columns(file, dialect)) for file in files}
+  train = next(file for file, split in found.items() if split == TRAIN)
+  lacking = [os.path.basename(file) for file in files if not has_columns[file]]
+  if has_columns[train] and lacking:
+    does = "does" if len(lacking) == 1 else "do"
+    raise BadInputError(
+      f"Expected the columns {' and '.join(wanted)} in every table of {path!r}, as in "
+      f"{os.path.basename(train)!r}. {class_counts.names(lacking)} {does} not have them; what has "
+      f"no answers cannot be learnt from: move it away, or give --data {train}"
+    )
+  others = [os.path.basename(file) for file, split in found.items() if split is None]
+  if others:
+    raise BadInputError(
+      f"Beside {os.path.basename(train)!r} in {path!r} lie tables of no split: "
+      f"{class_counts.names(others)}. Let their names begin with train, val or test, or move them "
+      "away."
+    )
+  return found
+
+
+def _splits_of_rows(parts: Sequence[Mapping[str, Any]], column: str) -> set[str | None]:
+  found = set()
+  for part in parts:
+    for row in tables.rows({**part, "columns": [column]}):
+      if isinstance(row, tables.Row):
+        found.add(_split(row, column))
+  return found
+
+
+def _split(row: tables.Row, column: str) -> str | None:
+  value = row.values.get(column)
+  name = "" if value is None else str(value).strip()
+  split = given_splits.of_text(name) if name else None
+  if name and split is None:
+    raise BadInputError(
+      f"Expected train, val, eval or test in column {column!r} as data.split_column. Received "
+      f"{class_counts.names([name])} in {row.origin}."
+    )
+  return split

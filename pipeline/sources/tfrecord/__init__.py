@@ -1,0 +1,1 @@
+"""TFRecord files of examples. TensorFlow is imported when a file is read."""

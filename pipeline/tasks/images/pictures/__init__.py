@@ -1,0 +1,1 @@
+"""Encoded pictures to the pixels that viewers show, in graph."""

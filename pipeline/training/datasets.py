@@ -1,0 +1,258 @@
+"""Raw tf.Examples and the transform graph in, batches for Keras out; every task uses these.
+
+Examples go through the very graph that is exported, so training cannot preprocess differently from
+serving. A split that fits into `cache_mb` is transformed once and kept as arrays; a larger one is
+read, shuffled and transformed anew in each epoch. Batches of sequences hold rows of similar length
+and are cut to the longest of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from dlpipe import progress
+
+_TRANSFORM_BATCH = 256
+_SHUFFLE_BUFFER = 10_000
+# Sequences that are streamed are sorted by length within so many batches.
+_WINDOW_BATCHES = 64
+_REPORT_EVERY = 10_000
+_LABEL = "label of the split"  # no feature's name
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Split:
+  """One split, transformed.
+
+  Attributes:
+    size: number of examples.
+    batches: `(batch_size, shuffle seed or None) -> tf.data.Dataset` of `(inputs, label)`; one pass.
+    arrays: inputs and labels where the split is kept in memory, else None.
+  """
+
+  size: int
+  batches: Callable[[int, int | None], tf.data.Dataset]
+  arrays: tuple[dict[str, np.ndarray], np.ndarray] | None = None
+
+
+def load_split(
+  files: Sequence[str],
+  transform: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+  *,
+  label_id_key: str,
+  cache_mb: int,
+  cache_dtypes: Mapping[str, str],
+  sequence_keys: Sequence[str] = (),
+  left_out: Sequence[str] = (),
+) -> Split:
+  """Reads one split of raw examples through the transform graph.
+
+  Args:
+    files: gzipped TFRecord files, or patterns of them.
+    transform: `transform_fn`'s; every transformed feature must be dense.
+    label_id_key: the transformed feature to predict; all others are the model's inputs.
+    cache_mb: the most MiB of transformed features to keep in memory.
+    cache_dtypes: features to smaller types that hold their values exactly.
+    sequence_keys: features of token ids, 0 after their end.
+    left_out: transformed features that are no inputs of the model.
+
+  Raises:
+    ValueError: the split has no examples.
+  """
+  paths = sorted(path for pattern in files for path in tf.io.gfile.glob(pattern))
+
+  def kept(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    return {k: v for k, v in transform(serialized).items() if k not in left_out}
+
+  def compact(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    return {k: tf.cast(v, cache_dtypes.get(k, v.dtype)) for k, v in kept(serialized).items()}
+
+  transformed = (
+    raw_examples(paths).batch(_TRANSFORM_BATCH).map(compact, num_parallel_calls=tf.data.AUTOTUNE)
+  )
+  cached = _collect(transformed.prefetch(2), limit_bytes=cache_mb << 20)
+  if cached is not None:
+    labels = cached.pop(label_id_key)
+    return in_memory(
+      cached, labels, sequence_keys=sequence_keys, label_is_sequence=label_id_key in sequence_keys
+    )
+  size = int(raw_examples(paths).reduce(np.int64(0), lambda count, _: count + 1))
+  if not size:
+    raise ValueError(f"The split has no examples. Received: files={list(files)!r}")
+
+  def batches(batch_size: int, seed: int | None) -> tf.data.Dataset:
+    serialized = raw_examples(paths)
+    if seed is not None:
+      serialized = serialized.shuffle(_SHUFFLE_BUFFER, seed=seed)
+    if not sequence_keys:
+      rows = serialized.batch(batch_size).map(kept, num_parallel_calls=tf.data.AUTOTUNE)
+    else:
+      windows = serialized.batch(batch_size * _WINDOW_BATCHES)
+      rows = windows.map(kept, num_parallel_calls=tf.data.AUTOTUNE).flat_map(
+        lambda window: _by_length(
+          window, _lengths(window, sequence_keys), batch_size, seed, fixed_order=True
+        )
+      )
+      rows = rows.apply(tf.data.experimental.assert_cardinality(-(-size // batch_size)))
+    return rows.map(lambda features: _inputs_and_label(features, label_id_key)).prefetch(
+      tf.data.AUTOTUNE
+    )
+
+  return Split(size=size, batches=batches)
+
+
+def in_memory(
+  inputs: Mapping[str, np.ndarray],
+  labels: np.ndarray,
+  *,
+  sequence_keys: Sequence[str] = (),
+  label_is_sequence: bool = False,
+) -> Split:
+  """A split over arrays: an epoch shuffles indices, not examples.
+
+  Args:
+    inputs: `[size, ...]` each.
+    labels: `[size, ...]`.
+    sequence_keys: as for `load_split`; those that `inputs` lacks are passed over.
+    label_is_sequence: whether `labels` are token ids, too.
+  """
+  size = len(labels)
+  if not size:
+    raise ValueError("The split has no examples.")
+  inputs = dict(inputs)
+  features = {**inputs, _LABEL: labels}
+  sequences = [k for k in sequence_keys if k in inputs] + [_LABEL] * label_is_sequence
+
+  def batches(batch_size: int, seed: int | None) -> tf.data.Dataset:
+    # Tensors captured by the map are shared by all epochs; from_tensor_slices would copy a row
+    # at a time. Where a GPU is, they would lie there, and tf.data would fetch the whole split back.
+    with tf.device("CPU:0"):
+      tensors = {name: tf.constant(array) for name, array in features.items()}
+      if sequences:
+        rows = _by_length(tensors, _lengths(tensors, sequences), batch_size, seed)
+      else:
+        indices = tf.data.Dataset.range(size)
+        if seed is not None:
+          indices = indices.shuffle(size, seed=seed, reshuffle_each_iteration=True)
+        rows = indices.batch(batch_size).map(
+          lambda index: {name: tf.gather(tensor, index) for name, tensor in tensors.items()},
+          num_parallel_calls=1,
+        )
+      return rows.map(lambda batch: _inputs_and_label(batch, _LABEL)).prefetch(2)
+
+  return Split(size=size, batches=batches, arrays=(inputs, labels))
+
+
+def _lengths(
+  features: Mapping[str, tf.Tensor], sequence_keys: Sequence[str]
+) -> dict[str, tf.Tensor]:
+  """`[size]` int64 each: the tokens of every row, without the zeros after them."""
+  return {
+    key: tf.reduce_max(
+      tf.where(
+        features[key] != 0, tf.range(1, tf.shape(features[key], tf.int64)[1] + 1)[tf.newaxis], 0
+      ),
+      axis=1,
+    )
+    for key in sequence_keys
+  }
+
+
+def _by_length(
+  features: Mapping[str, tf.Tensor],
+  lengths: Mapping[str, tf.Tensor],
+  batch_size: int,
+  seed: int | None,
+  *,
+  fixed_order: bool = False,
+) -> tf.data.Dataset:
+  """One pass over rows: batches of similar length, cut to their longest row.
+
+  With a seed, rows of one length are mixed and batches come in any order, another one in each
+  pass; `fixed_order` repeats the same one, for rows that were shuffled before.
+  """
+  size = tf.shape(next(iter(features.values())), tf.int64)[0]
+  starts = tf.range(0, size, batch_size, dtype=tf.int64)
+
+  def one_pass(pass_seed: tf.Tensor) -> tf.data.Dataset:
+    order, begins = tf.range(size), starts
+    if seed is not None:
+      seeds = tf.stack([pass_seed, 0])
+      order = tf.random.experimental.stateless_shuffle(order, seeds)
+      begins = tf.random.experimental.stateless_shuffle(begins, seeds)
+    # Stable sorts, the most important key last.
+    for length in reversed(list(lengths.values())):
+      order = tf.gather(order, tf.argsort(tf.gather(length, order), stable=True))
+
+    def cut(begin: tf.Tensor) -> dict[str, tf.Tensor]:
+      index = order[begin : begin + batch_size]
+      batch = {name: tf.gather(tensor, index) for name, tensor in features.items()}
+      for name, length in lengths.items():
+        # A sequence of no steps is more than some layers can take.
+        longest = tf.maximum(tf.reduce_max(tf.gather(length, index)), 1)
+        batch[name] = batch[name][:, :longest]
+      return batch
+
+    return tf.data.Dataset.from_tensor_slices(begins).map(cut, num_parallel_calls=1)
+
+  if fixed_order or seed is None:
+    return one_pass(tf.constant(seed or 0, tf.int64))
+  seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
+  return seeds.flat_map(one_pass)
+
+
+def raw_examples(paths: Sequence[str]) -> tf.data.Dataset:
+  """Serialized tf.Examples of gzipped TFRecord files, in a fixed order."""
+  return tf.data.TFRecordDataset(list(paths), compression_type="GZIP")
+
+
+def transform_fn(
+  tft_output: tft.TFTransformOutput,
+) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+  """Returns the function from `[batch]` serialized examples to transformed features.
+
+  Traced once, however many datasets map it: loading the graph costs seconds.
+  """
+  layer = tft_output.transform_features_layer()
+  spec = tft_output.raw_feature_spec()
+
+  @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+  def transform(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    return dict(layer(tf.io.parse_example(serialized, spec)))
+
+  return transform
+
+
+def _inputs_and_label(features: dict[str, tf.Tensor], label_id_key: str) -> tuple[Any, tf.Tensor]:
+  label = features.pop(label_id_key)
+  return single(features), label
+
+
+def single(features: dict[str, Any]) -> Any:
+  """Keras 3 feeds a model of one input with a tensor, not with a dict of one."""
+  return next(iter(features.values())) if len(features) == 1 else features
+
+
+def _collect(batches: tf.data.Dataset, *, limit_bytes: int) -> dict[str, np.ndarray] | None:
+  """Concatenates all batches, or returns None as soon as they exceed the limit."""
+  parts: dict[str, list[np.ndarray]] = {}
+  used = rows = reported = 0
+  for batch in batches.as_numpy_iterator():
+    for name, array in batch.items():
+      parts.setdefault(name, []).append(array)
+      used += array.nbytes
+      count = len(array)
+    rows += count
+    if used > limit_bytes:
+      return None
+    if rows - reported >= _REPORT_EVERY:
+      reported = rows
+      progress.report(f"{rows:,} examples prepared", examples=rows)
+  # pop() lets each feature's parts go before the next is joined.
+  return {name: np.concatenate(parts.pop(name)) for name in list(parts)} or None

@@ -1,0 +1,1 @@
+"""What a training leaves: the SavedModel and what lies beside it."""

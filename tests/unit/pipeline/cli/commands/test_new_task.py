@@ -1,0 +1,89 @@
+"""`dlpipe new-task`: what it writes is a task at once."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.cli.commands.new_task import _KINDS
+from pipeline.tasks import task_names
+
+_ROOT = pathlib.Path(__file__).resolve().parents[4]
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_what_is_written_is_a_task_with_its_own_settings_and_tests(command, tmp_path, kind):
+  done = command("new-task", "my_own", "--like", kind)
+  assert done.code == 0, done.stderr
+  folder = tmp_path / "my_tasks" / "my_own"
+  assert {path.name for path in folder.iterdir()} == {
+    "task.py",
+    "model.py",
+    "schema.pbtxt",
+    "test_my_own.py",
+  }
+  assert f"export DLPIPE_TASKS={tmp_path / 'my_tasks'}" in done.stdout
+  assert "dlpipe run my_own --tiny" in done.stdout
+  tasks = {"DLPIPE_TASKS": str(tmp_path / "my_tasks")}
+  listed = command("settings", "my_own", "model", **tasks)
+  assert listed.code == 0, listed.stderr
+  own = {"images": "blocks = 3", "sentiment": "units = 32", "translation": "source_noise = 0.05"}
+  assert own[kind] in listed.stdout
+  assert "the task does not say" not in listed.stdout
+  tested = subprocess.run(
+    [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)],
+    cwd=_ROOT,
+    env={**os.environ, **tasks, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+    capture_output=True,
+    text=True,
+    timeout=120,
+    check=False,
+  )
+  assert tested.returncode == 0, tested.stdout
+  assert "3 passed" in tested.stdout
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_what_is_written_keeps_to_the_house_style(command, tmp_path, kind):
+  assert command("new-task", "my_own", "--like", kind).code == 0
+  for file in (tmp_path / "my_tasks" / "my_own").glob("*.py"):
+    text = file.read_text(encoding="utf-8")
+    assert "NAME" not in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_every_shipped_task_is_one_to_be_like():
+  shipped = {path.parent.name for path in (_ROOT / "pipeline" / "tasks").glob("*/task.py")}
+  assert set(_KINDS) == shipped <= set(task_names())
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    (("My-Task", "--like", "images"), "NAME must be lower-case letters, digits and _"),
+    (("images", "--like", "images"), "There is a task 'images' already."),
+    (("taken", "--like", "images"), "taken' is there already. Choose another NAME or --into."),
+    (("a", "--like", "imges"), "'imges' is not one of"),
+    (("a", "--like", "images", "--into", "file"), "Cannot write to"),
+    (("a", "--like", "images", "--into", "gs://b"), "--into takes a path on this machine"),
+    (("a",), "Missing option '--like'"),
+  ],
+)
+def test_what_cannot_be_written_is_bad_input(command, tmp_path, arguments, message):
+  (tmp_path / "file").touch()
+  (tmp_path / "my_tasks" / "taken").mkdir(parents=True)
+  done = command("new-task", *arguments)
+  assert done.code == 2
+  assert message in done.stderr
+  assert "Traceback" not in done.stderr
+  assert list((tmp_path / "my_tasks" / "taken").iterdir()) == []
+
+
+def test_it_goes_where_dlpipe_tasks_says(command, tmp_path):
+  (tmp_path / "here").mkdir()
+  done = command("new-task", "my_own", "--like", "images", DLPIPE_TASKS=str(tmp_path / "here"))
+  assert done.code == 0, done.stderr
+  assert (tmp_path / "here" / "my_own" / "task.py").is_file()
+  assert "export" not in done.stdout

@@ -1,0 +1,154 @@
+"""A node run again under the same run id: after success, failure, a kill, and beside another."""
+
+import multiprocessing
+import pathlib
+
+import pytest
+from ml_metadata.proto import metadata_store_pb2
+from tensorflow_metadata.proto.v0 import statistics_pb2
+from tfx.components import SchemaGen
+from tfx.dsl.components.common.importer import Importer
+from tfx.orchestration.pipeline import Pipeline
+from tfx.types import standard_artifacts
+
+from components.reviewed_schema import ReviewedSchema
+from dlpipe.errors import BusyError
+from pipeline.execution import at_work, attempts, events, node
+from pipeline.runs.store.metadata_stores import open_store, sqlite_connection
+
+_STATISTICS = statistics_pb2.DatasetFeatureStatisticsList(
+  datasets=[statistics_pb2.DatasetFeatureStatistics(num_examples=1)]
+)
+
+
+@pytest.fixture
+def store(tmp_path):
+  return sqlite_connection(tmp_path / "metadata.db")
+
+
+@pytest.fixture
+def compiled(tmp_path):
+  """Returns a function that compiles, for a run, statistics that are there and a SchemaGen."""
+
+  def compile_for(run_id):
+    (tmp_path / "statistics" / "Split-train").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "statistics" / "Split-train" / "FeatureStats.pb").write_bytes(
+      _STATISTICS.SerializeToString()
+    )
+    statistics = Importer(
+      source_uri=str(tmp_path / "statistics"),
+      artifact_type=standard_artifacts.ExampleStatistics,
+      properties={"split_names": '["train"]'},
+    ).with_id("Statistics")
+    pipeline = Pipeline(
+      pipeline_name="test",
+      pipeline_root=str(tmp_path / "artifacts"),
+      components=[statistics, SchemaGen(statistics=statistics.outputs["result"])],
+      enable_cache=False,
+    )
+    return node.compile_pipeline(pipeline, run_id)
+
+  return compile_for
+
+
+@pytest.fixture
+def reviewed(tmp_path):
+  """Returns a function that compiles one node for a run."""
+
+  def compile_for(run_id):
+    pipeline = Pipeline(
+      pipeline_name="test",
+      pipeline_root=str(tmp_path / "artifacts"),
+      components=[ReviewedSchema(text="feature {}")],
+      enable_cache=False,
+    )
+    return node.compile_pipeline(pipeline, run_id)
+
+  return compile_for
+
+
+def test_a_node_that_succeeded_is_left_alone(reviewed, store):
+  first = node.run_node(reviewed("r1"), "ReviewedSchema", store)
+  with open_store(store) as handle:
+    [made] = node.outputs(handle.store, first.execution_id).values()
+  file = pathlib.Path(made.uri) / "schema.pbtxt"
+  file.write_text("touched")
+  again = node.run_node(reviewed("r1"), "ReviewedSchema", store)
+  assert (again.state, again.execution_id) == (events.COMPLETE, first.execution_id)
+  assert file.read_text() == "touched"
+  assert node.run_node(reviewed("r2"), "ReviewedSchema", store).execution_id != first.execution_id
+
+
+def _killed(compiled, store):
+  """What is left of a node whose process was killed while it wrote."""
+  node.run_node(compiled, "ReviewedSchema", store)
+  with open_store(store) as handle:
+    [execution] = handle.store.get_executions()
+    execution.last_known_state = metadata_store_pb2.Execution.RUNNING
+    handle.store.put_executions([execution])
+    [made] = node.outputs(handle.store, execution.id).values()
+  return execution.id, pathlib.Path(made.uri)
+
+
+def test_after_a_kill_a_node_starts_anew_in_an_empty_folder(reviewed, store):
+  execution_id, folder = _killed(reviewed("r1"), store)
+  (folder / "half-written").write_text("x")
+  again = node.run_node(reviewed("r1"), "ReviewedSchema", store)
+  assert (again.state, again.execution_id) == (events.COMPLETE, execution_id)
+  assert [p.name for p in folder.iterdir()] == ["schema.pbtxt"]
+
+
+def test_a_new_metadata_store_meets_no_files_of_the_one_before(reviewed, store, tmp_path):
+  _, folder = _killed(reviewed("r1"), store)
+  (folder / "of-before").write_text("x")
+  temporary = folder.parents[1] / ".system" / "executor_execution" / "1" / ".temp" / "1"
+  temporary.mkdir(parents=True, exist_ok=True)
+  (temporary / "of-before").write_text("x")
+  for file in tmp_path.glob("metadata.db*"):
+    file.unlink()
+  again = node.run_node(reviewed("r2"), "ReviewedSchema", store)
+  assert (again.state, again.execution_id) == (events.COMPLETE, 1)
+  with open_store(store) as handle:
+    [made] = node.outputs(handle.store, 1).values()
+  assert pathlib.Path(made.uri) == folder
+  assert [p.name for p in folder.iterdir()] == ["schema.pbtxt"]
+  assert not list(tmp_path.rglob("of-before"))
+
+
+def test_lineage_is_whole_where_the_first_attempt_had_no_inputs_yet(compiled, store):
+  assert node.run_node(compiled("r1"), "SchemaGen", store).state == events.COMPONENT_FAILED
+  assert node.run_node(compiled("r1"), "Statistics", store).state == events.COMPLETE
+  again = node.run_node(compiled("r1"), "SchemaGen", store)
+  assert again.state == events.COMPLETE
+  with open_store(store) as handle:
+    found = handle.store.get_events_by_execution_ids([again.execution_id])
+    [given] = [e for e in found if e.type == metadata_store_pb2.Event.INPUT]
+    [artifact] = handle.store.get_artifacts_by_id([given.artifact_id])
+  assert given.path.steps[0].key == "statistics"
+  assert artifact.uri.endswith("/statistics")
+
+
+def _hold(compiled, ready, release):
+  with attempts.alone(compiled, "ReviewedSchema"):
+    ready.set()
+    release.wait(30)
+
+
+def test_the_same_node_of_the_same_run_runs_once_at_a_time(reviewed, store, tmp_path):
+  context = multiprocessing.get_context("fork")
+  ready, release = context.Event(), context.Event()
+  holder = context.Process(target=_hold, args=(reviewed("r/1"), ready, release))
+  holder.start()
+  assert ready.wait(30)
+  assert at_work.run_ids(tmp_path) == {"r/1"}
+  outcome = node.run_node(reviewed("r/1"), "ReviewedSchema", store)
+  assert isinstance(outcome.error, BusyError)
+  assert str(outcome.error).startswith(
+    "ReviewedSchema of the run r/1 is at work in another process"
+  )
+  assert node.run_node(reviewed("r2"), "ReviewedSchema", store).state == events.COMPLETE
+  release.set()
+  holder.join(30)
+  assert node.run_node(reviewed("r/1"), "ReviewedSchema", store).state == events.COMPLETE
+  assert list((tmp_path / "artifacts" / ".running").iterdir()) == []
+  assert at_work.run_ids(tmp_path) == set()

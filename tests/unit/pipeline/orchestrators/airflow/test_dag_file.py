@@ -1,0 +1,261 @@
+"""The DAG file: what is written, and what it does with Airflow's names stood in for.
+
+Airflow itself runs it in `tests/e2e/orchestration/airflow`.
+"""
+
+import datetime
+import importlib.util
+import signal
+import sys
+import types
+
+import pytest
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
+
+from components.reviewed_schema import ReviewedSchema
+from dlpipe.errors import BadInputError
+from pipeline.execution import ir
+from pipeline.orchestrators.airflow import dag_file
+from pipeline.settings.config import MetadataConfig, PipelineConfig
+from pipeline.settings.orchestrator_config import AirflowConfig
+from pipeline.tasks import get_task
+
+
+class _Raised(Exception):
+  pass
+
+
+class _Fail(_Raised):
+  pass
+
+
+class _Skip(_Raised):
+  pass
+
+
+class _Dag:
+  """Keeps what it is given, and the tasks made while it is entered."""
+
+  entered = None
+
+  def __init__(self, **given):
+    self.given, self.tasks = given, {}
+
+  def __enter__(self):
+    _Dag.entered = self
+    return self
+
+  def __exit__(self, *error):
+    _Dag.entered = None
+
+
+class _Operator:
+  def __init__(self, *, task_id, **given):
+    self.task_id, self.given, self.lines, self.upstream = task_id, given, [], []
+    self.log = types.SimpleNamespace(info=lambda text, *values: self.lines.append(text % values))
+    _Dag.entered.tasks[task_id] = self
+
+  def __rshift__(self, later):
+    later.upstream.append(self.task_id)
+
+
+def _param(*default, **schema):
+  return (schema["type"], *default)
+
+
+def _modules(version):
+  names = {"DAG": _Dag, "BaseOperator": _Operator, "Param": _param}
+  errors = {"AirflowException": _Raised, "AirflowFailException": _Fail}
+  errors["AirflowSkipException"] = _Skip
+  if version == 3:
+    return {"airflow": {}, "airflow.sdk": names, "airflow.sdk.exceptions": errors}
+  return {
+    "airflow": {},
+    "airflow.models": {},
+    "airflow.models.baseoperator": names,
+    "airflow.models.dag": names,
+    "airflow.models.param": names,
+    "airflow.exceptions": errors,
+  }
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+  """Returns a function that writes a DAG of two nodes and imports it as Airflow would."""
+
+  def load_dag(version=3, mlmd=None, **airflow):
+    first = ReviewedSchema(text="feature {}")
+    second = ReviewedSchema(text="feature {}").with_id("Second")
+    second.add_upstream_node(first)
+    pipeline = Pipeline(
+      pipeline_name="test",
+      pipeline_root=str(tmp_path / "artifacts"),
+      components=[first, second],
+      metadata_connection_config=metadata.sqlite_metadata_connection_config("unused.db"),
+    )
+    config = PipelineConfig(
+      task="images",
+      data_path="",
+      workspace="",
+      metadata=MetadataConfig(connection_file=mlmd),
+      airflow=AirflowConfig(**airflow),
+    )
+    path = tmp_path / "dags" / "two.py"
+    dag_file.write(pipeline, get_task("images"), config, path)
+    for name, content in _modules(version).items():
+      module = types.ModuleType(name)
+      vars(module).update(content)
+      monkeypatch.setitem(sys.modules, name, module)
+    spec = importlib.util.spec_from_file_location("two", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+  return load_dag
+
+
+@pytest.fixture
+def run(load, tmp_path, monkeypatch):
+  """Returns a function that runs the first node with a shell script in place of dlpipe."""
+
+  def run_first(script, **airflow):
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+    monkeypatch.setenv("DLPIPE_PYTHON", str(python))
+    task = load(**airflow).dag.tasks["ReviewedSchema"]
+    context = {"run_id": "manual__2026-11-24T00:00:00+00:00", "params": {"pipeline-root": "/a b'"}}
+    return task, lambda: task.execute(context)
+
+  return run_first
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_node_is_a_task_with_its_dependencies(load, version):
+  dag = load(version, schedule="@daily", retries=5, retry_delay_s=1.5, timeout_s=60).dag
+  assert {name: task.upstream for name, task in dag.tasks.items()} == {
+    "ReviewedSchema": [],
+    "Second": ["ReviewedSchema"],
+  }
+  given = dag.given
+  assert (given["catchup"], given["max_active_runs"]) == (False, 1)
+  assert (given["dag_id"], given["schedule"]) == ("two", "@daily")
+  assert given["start_date"] == datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)
+  assert given["default_args"] == {
+    "retries": 5,
+    "retry_delay": datetime.timedelta(seconds=1.5),
+    "execution_timeout": datetime.timedelta(minutes=1),
+  }
+
+
+def test_the_compiled_pipeline_lies_beside(load):
+  module = load()
+  assert module.IR.endswith("/dags/two.json")
+  compiled = ir.read_ir(module.IR)
+  assert compiled.pipeline_info.id == "test"
+
+
+def test_runtime_parameters_are_the_dags_parameters(load, tmp_path):
+  given = load().dag.given
+  assert given["params"] == {"pipeline-root": ("string", str(tmp_path / "artifacts"))}
+
+
+def test_only_the_heavy_nodes_go_to_the_pool_and_only_where_one_is_named(load):
+  tasks = load(pool="heavy", pool_nodes=["Second", "Tuner"]).dag.tasks
+  assert {name: task.given for name, task in tasks.items()} == {
+    "ReviewedSchema": {},
+    "Second": {"pool": "heavy"},
+  }
+  assert load(pool_nodes=["Second"]).dag.tasks["Second"].given == {}
+
+
+def test_a_pool_for_a_node_that_is_not_there_is_refused_and_nothing_is_written(load, tmp_path):
+  with pytest.raises(BadInputError, match="no node 'Train'. Its nodes: ReviewedSchema, Second"):
+    load(pool="heavy", pool_nodes=["Train"])
+  assert not (tmp_path / "dags").exists()
+
+
+def test_the_python_is_this_one_unless_named(load, monkeypatch):
+  monkeypatch.delenv("DLPIPE_PYTHON", raising=False)
+  assert sys.executable == load().PYTHON
+  assert load(python="/srv/python").PYTHON == "/srv/python"
+  monkeypatch.setenv("DLPIPE_PYTHON", "/other/python")
+  assert load(python="/srv/python").PYTHON == "/other/python"
+
+
+def test_a_node_is_started_with_its_run_and_parameters(run, monkeypatch):
+  monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "secret")
+  monkeypatch.setenv("PYTHONPATH", "/airflow")
+  monkeypatch.setenv("KEPT", "kept")
+  task, execute = run(
+    'for i in "$@"; do echo "[$i]"; done\n'
+    'echo "$KEPT $AIRFLOW__DATABASE__SQL_ALCHEMY_CONN$PYTHONPATH" >&2\n'
+    'echo \'{"state": "CACHED"}\'',
+    mlmd="/etc/mlmd.json",
+    worker="/run/w.sock",
+  )
+  assert execute() == {"state": "CACHED"}
+  arguments = [line[1:-1] for line in task.lines if line.startswith("[")]
+  assert arguments[:4] == ["-m", "pipeline.cli.main", "node", "--json"]
+  options = dict(zip(arguments[4::2], arguments[5::2], strict=True))
+  assert options.pop("--ir").endswith("/two.json")
+  assert options == {
+    "--node": "ReviewedSchema",
+    "--run-id": "two.manual__2026-11-24T00:00:00+00:00",
+    "--mlmd": "/etc/mlmd.json",
+    "--worker": "/run/w.sock",
+    "--param": "pipeline-root=/a b'",
+  }
+  assert "kept" in task.lines
+
+
+@pytest.mark.parametrize(
+  ("script", "error", "message"),
+  [
+    ("exit 99", _Skip, "ReviewedSchema is not needed in this run."),
+    ("exit 2", _Fail, "ReviewedSchema: bad input. The log says why."),
+    (
+      'echo \'{"error": "1 anomaly."}\'; exit 3',
+      _Fail,
+      "ReviewedSchema: the data was refused. 1 anomaly.",
+    ),
+    ("exit 4", _Fail, "ReviewedSchema: the model was refused. The log says why."),
+    ("echo no JSON; exit 1", _Raised, "ReviewedSchema failed with exit code 1. The log says why."),
+    ("kill -9 $$", _Raised, "ReviewedSchema was killed by SIGKILL."),
+  ],
+)
+def test_exit_codes_are_told_to_airflow(run, script, error, message):
+  _, execute = run(script)
+  with pytest.raises(_Raised) as raised:
+    execute()
+  assert (type(raised.value), str(raised.value)) == (error, message)
+
+
+def test_a_task_that_ends_early_ends_what_the_node_started(run, tmp_path):
+  mark = tmp_path / "mark"
+  task, execute = run(f"trap 'touch {mark}; exit 0' TERM\nsleep 60 & echo ready; wait")
+
+  def stop(text, *values):
+    if text % values == "ready":
+      raise KeyboardInterrupt
+
+  task.log.info = stop
+  with pytest.raises(KeyboardInterrupt):
+    execute()
+  assert mark.exists()
+  assert task._process.returncode in (0, -signal.SIGTERM)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has it")
+def test_the_kernel_kills_a_node_whose_parent_dies(run):
+  program = "import ctypes; n = ctypes.c_int(); ctypes.CDLL(None).prctl(2, ctypes.byref(n))"
+  task, execute = run(f"exec {sys.executable} -c '{program}; print(n.value)'")
+  execute()
+  assert task.lines[-1] == str(int(signal.SIGKILL))
+
+
+def test_a_node_runs_in_a_group_of_its_own_at_the_root(run):
+  task, execute = run('[ "$(ps -o pgid= -p $$ | tr -d " ")" = $$ ] && echo "leads from $(pwd)"')
+  execute()
+  assert task.lines[-1] == "leads from /"

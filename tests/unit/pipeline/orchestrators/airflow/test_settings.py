@@ -1,0 +1,48 @@
+"""What the section `airflow` refuses, before anything is drawn."""
+
+import pytest
+
+from dlpipe.errors import BadInputError
+from pipeline.orchestrators.airflow import settings
+from pipeline.settings.config import PipelineConfig
+from pipeline.settings.orchestrator_config import AirflowConfig
+
+
+def config(**airflow):
+  return PipelineConfig(
+    task="images", data_path="/data", workspace="/ws", airflow=AirflowConfig(**airflow)
+  )
+
+
+def test_the_dag_is_named_as_its_file():
+  assert settings.dag_id(AirflowConfig(), "dags/images-tiny.py") == "images-tiny"
+  assert settings.dag_id(AirflowConfig(dag_id="a.b"), "dags/images.py") == "a.b"
+
+
+@pytest.mark.parametrize(
+  "airflow",
+  [
+    {},
+    {"schedule": "@daily"},
+    {"schedule": "*/15 3-5 * JAN,MAR 1#2"},
+    {"python": "/srv/dlpipe/bin/python", "worker": "/run/dlpipe.sock", "pool": "heavy"},
+  ],
+)
+def test_what_can_work_passes(airflow):
+  settings.check(config(**airflow), "dags/images.py")
+
+
+@pytest.mark.parametrize(
+  ("airflow", "output", "message"),
+  [
+    ({}, "dags/images.yaml", "ends with .py. Received: 'dags/images.yaml'"),
+    ({}, "dags/my images.py", "'my images', by the name of -o."),
+    ({"dag_id": "a/b"}, "d.py", "'a/b', as airflow.dag_id."),
+    ({"pool": " "}, "d.py", "airflow.pool takes the name of a pool"),
+    ({"python": "bin/python"}, "d.py", "airflow.python is a path.*Received: 'bin/python'"),
+    ({"worker": "w.sock"}, "d.py", "airflow.worker is a path.*Received: 'w.sock'"),
+  ],
+)
+def test_what_cannot_work_is_bad_input(airflow, output, message):
+  with pytest.raises(BadInputError, match=message):
+    settings.check(config(**airflow), output)

@@ -1,0 +1,89 @@
+"""What is told before anything is compiled."""
+
+import builtins
+import importlib.util
+
+import pytest
+
+from dlpipe.errors import BadInputError
+from pipeline.orchestrators.kubeflow import compile_spec
+from pipeline.orchestrators.kubeflow.settings import check
+from pipeline.tasks import get_task
+
+
+def test_what_works_passes(configured):
+  check(configured("images"), "out/images.yaml")
+  check(configured("images", "kubeflow.volume_claim=null", "kubeflow.workspace=/gcs/b"), "a.yml")
+
+
+@pytest.mark.parametrize(
+  ("setting", "message"),
+  [
+    ("kubeflow.image=null", r"kubeflow\.image must name the image .*training\.Dockerfile"),
+    ("kubeflow.pipeline_root=null", r"gs://, s3://, minio://\. Received: None"),
+    ("kubeflow.pipeline_root=/data/root", r"in an object store.*Received: '/data/root'"),
+    ("kubeflow.volume_claim=null", r"Nothing would keep kubeflow\.workspace='/workspace'"),
+    ("kubeflow.volume_claim=My_Claim", r"takes the name of a claim\. Received: 'My_Claim'"),
+    ("kubeflow.workspace=ws", r"kubeflow\.workspace is a path in the containers.*'ws'"),
+    ("kubeflow.data_path=in/put", r"kubeflow\.data_path is a path in the containers.*'in/put'"),
+    ("kubeflow.notify_url=ops", r"takes an http\(s\) address\. Received: 'ops'"),
+    ("beam.runner=flink", r"beam\.runner=flink read artifacts.*gs:// only.*'s3://bucket/root'"),
+    ("metadata.connection_file=/m.pbtxt", r"metadata\.connection_file has no meaning on Kubeflow"),
+  ],
+)
+def test_what_cannot_work_is_bad_input(configured, setting, message):
+  others = ["kubeflow.pipeline_root=s3://bucket/root"] if setting.startswith("beam") else []
+  config = configured("images", *others, setting)
+  with pytest.raises(BadInputError, match=message):
+    check(config, "images.yaml")
+
+
+def test_the_file_must_be_yaml(configured):
+  with pytest.raises(BadInputError, match=r"ends with \.yaml\. Received: 'images\.json'"):
+    check(configured("images"), "images.json")
+
+
+def test_a_resource_must_be_one(configured):
+  with pytest.raises(BadInputError, match=r"kubeflow\.resources\.Trainer\.cpu must be above 0"):
+    configured("images", "kubeflow.resources={Trainer: {cpu: 0}}")
+
+
+def test_a_missing_kfp_names_the_extra(configured, monkeypatch, tmp_path):
+  find_spec, import_module = importlib.util.find_spec, builtins.__import__
+
+  def hidden(name, *args):
+    return None if name == "kfp" else find_spec(name, *args)
+
+  def unimportable(name, *args, **kwargs):
+    assert name.split(".")[0] != "kfp"
+    return import_module(name, *args, **kwargs)
+
+  monkeypatch.setattr(importlib.util, "find_spec", hidden)
+  monkeypatch.setattr(builtins, "__import__", unimportable)
+  task, config = get_task("images"), configured("images")
+  output = tmp_path / "images.yaml"
+  with pytest.raises(BadInputError, match=r"pip install 'dlpipe\[kubeflow\]'") as refused:
+    compile_spec(
+      task,
+      config,
+      source=task.sources["folder"],
+      hyperparameters=config.hyperparameters(task),
+      output=output,
+    )
+  assert refused.value.exit_code == 2
+  assert not output.exists()
+
+
+def test_compile_spec_writes_the_file(configured, tmp_path):
+  task, config = get_task("images"), configured("images")
+  output = tmp_path / "new" / "images.yaml"
+  compile_spec(
+    task,
+    config,
+    source=task.sources["folder"],
+    hyperparameters=config.hyperparameters(task),
+    output=output,
+  )
+  lines = output.read_text("utf-8").splitlines()
+  assert lines[0] == "# Written by `dlpipe compile images --for kubeflow`; docs/kubeflow.md."
+  assert "defaultPipelineRoot: gs://bucket/pipelines" in lines

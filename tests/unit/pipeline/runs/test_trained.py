@@ -1,0 +1,50 @@
+"""What an earlier run's training says of its epochs."""
+
+import json
+
+import pytest
+
+from pipeline.runs.trained import phases, sentence
+
+
+def _row(asked, scheduled, trained):
+  return {
+    "phase": "train",
+    "setting": "epochs",
+    "asked": asked,
+    "scheduled": scheduled,
+    "trained": trained,
+  }
+
+
+@pytest.mark.parametrize(
+  ("row", "said"),
+  [
+    (_row(12, 12, 12), "train: 12 epochs"),
+    (_row(12, 150, 150), "train: 150 epochs, of 12 asked for (model.min_steps)"),
+    (_row(60, 60, 55), "train: 60 epochs; ended after 55 (train.patience)"),
+    (
+      _row(12, 150, 122),
+      "train: 150 epochs, of 12 asked for (model.min_steps); ended after 122 (train.patience)",
+    ),
+  ],
+)
+def test_a_phase_in_words(row, said):
+  assert sentence(row) == said
+
+
+def test_they_are_read_from_what_the_trainer_left(tmp_path):
+  nodes = [
+    {"id": "Transform", "outputs": {}},
+    {"id": "Trainer", "outputs": {"model_run": str(tmp_path)}},
+  ]
+  assert phases(nodes) == []
+  (tmp_path / "history.json").write_text(json.dumps({"epochs": []}))
+  assert phases(nodes) == []  # of an older release
+  (tmp_path / "history.json").write_text(json.dumps({"phases": [_row(1, 2, 2)]}))
+  assert phases(nodes) == [_row(1, 2, 2)]
+
+
+def test_nothing_was_trained():
+  assert phases([{"id": "DataGate", "outputs": {}}]) == []
+  assert phases([{"id": "Trainer", "outputs": {}}]) == []

@@ -1,0 +1,75 @@
+"""How training is spread, by what the machine and `TF_CONFIG` say."""
+
+import json
+
+import keras
+import pytest
+import tensorflow as tf
+
+from pipeline.training.machines import strategy
+
+_TWO = {"worker": ["a:1", "b:1"]}
+_CHIEF = {"chief": ["c:1"], "worker": ["a:1"]}
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch):
+  monkeypatch.delenv("TF_CONFIG", raising=False)
+
+
+@pytest.fixture
+def policy():
+  """The dtype policy is the process's: put it back."""
+  before = keras.config.dtype_policy()
+  yield lambda: keras.config.dtype_policy().name
+  keras.config.set_dtype_policy(before)
+
+
+def _set(monkeypatch, cluster, kind, index):
+  config = {"cluster": cluster, "task": {"type": kind, "index": index}}
+  monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+
+
+def test_alone_there_is_one_worker_and_it_is_the_chief(monkeypatch):
+  assert strategy.worker_count() == 1
+  assert strategy.is_chief()
+  monkeypatch.setenv("TF_CONFIG", "")
+  assert strategy.worker_count() == 1
+  assert strategy.is_chief()
+
+
+@pytest.mark.parametrize(
+  ("cluster", "kind", "index", "count", "chief"),
+  [
+    (_TWO, "worker", 0, 2, True),
+    (_TWO, "worker", 1, 2, False),
+    (_TWO, "worker", "0", 2, True),
+    (_CHIEF, "chief", 0, 2, True),
+    (_CHIEF, "worker", 0, 2, False),
+    ({"worker": ["a:1"], "ps": ["p:1"]}, "ps", 0, 1, False),
+  ],
+)
+def test_one_of_several_is_the_chief(monkeypatch, cluster, kind, index, count, chief):
+  _set(monkeypatch, cluster, kind, index)
+  assert strategy.worker_count() == count
+  assert strategy.is_chief() is chief
+
+
+def test_one_machine_without_gpus_takes_the_default_strategy():
+  if len(tf.config.list_physical_devices("GPU")) > 1:
+    pytest.skip("this machine has several GPUs")
+  assert strategy.make_strategy() is tf.distribute.get_strategy()
+
+
+@pytest.mark.parametrize(("mixed", "name"), [(True, "mixed_float16"), (False, "float32")])
+def test_precision_is_what_was_asked(policy, mixed, name):
+  assert strategy.set_precision(mixed) == name
+  assert policy() == name
+
+
+def test_precision_is_full_without_a_gpu(policy):
+  if tf.config.list_physical_devices("GPU"):
+    pytest.skip("this machine has a GPU")
+  strategy.set_precision(True)
+  assert strategy.set_precision(None) == "float32"
+  assert policy() == "float32"
