@@ -10,7 +10,7 @@ OLD = "; python_version < '3.11'"
 NEW = "; python_version >= '3.11'"
 
 # Folders without code (schemas, samples) count as packages, so that a wheel carries their files.
-PACKAGES = ("components", "data", "pipeline", "schemas", "serving")
+PACKAGES = ("components", "data", "dlpipe", "pipeline", "schemas", "serving")
 WEB = ("css", "html", "js")
 FILES = (*WEB, "csv", "gz", "j2", "jpg", "json", "jsonl", "md", "pbtxt", "png", "tsv", "txt")
 

@@ -4,10 +4,10 @@
     DLPIPE_DATASETS=... python benchmarks/bucketing.py --lengths mr
 
 Both ways train the sentiment task's model on the same arrays for as many epochs. One gets its
-batches from `pipeline.training.datasets`, rows of similar length cut to the longest of them; the other draws
-rows at random and pads each batch to the longest text of all. Texts are the sample reviews; for
-`imdb` sentences without a judgement are added until the lengths are log-normal with the median and
-the spread of IMDB's (174 words; a quarter has over 280), cut at 400.
+batches from `pipeline.training.datasets`, rows of similar length cut to the longest of them; the
+other draws rows at random and pads each batch to the longest text of all. Texts are the sample
+reviews; for `imdb` sentences without a judgement are added until the lengths are log-normal with
+the median and the spread of IMDB's (174 words; a quarter has over 280), cut at 400.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from dlpipe.errors import BusyError, DlpipeError
 
 # A worker's error comes back from Flink and Spark as the text of its traceback.
 _RAISED_ELSEWHERE = re.compile(
-  r"^components\.errors\.(\w+): (.*?)(?: \[while running |\n\n|\Z)", re.MULTILINE | re.DOTALL
+  r"^dlpipe\.errors\.(\w+): (.*?)(?: \[while running |\n\n|\Z)", re.MULTILINE | re.DOTALL
 )
 # What Beam's, TensorFlow's and SQLite's C++ say where Python has ENOSPC.
 _FULL = ("No space left on device", "database or disk is full", "Disk quota exceeded")

@@ -14,7 +14,7 @@ import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-FIRST_PARTY = ("pipeline", "components", "serving")
+FIRST_PARTY = ("components", "dlpipe", "pipeline", "serving")
 
 
 def udf_path(function: Callable[..., Any]) -> str:

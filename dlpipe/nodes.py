@@ -1,4 +1,4 @@
-"""The pipeline's nodes by name, known without loading TFX, so that a typo is told at once."""
+"""The pipeline's nodes, by name and by state, known without loading TFX."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import difflib
 
 from dlpipe.errors import BadInputError
 
+# What became of a node.
+COMPLETE, CACHED, FAILED, SKIPPED = "COMPLETE", "CACHED", "FAILED", "SKIPPED"
 # In the order in which `assembly.create_pipeline` draws them.
 DATA_NODES = (
   "SourceExampleGen",

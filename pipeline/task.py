@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from dlpipe.errors import BadInputError
 from dlpipe.records import Record, Rejected, SourcePlan
-from pipeline.problems.problem import Problem
+from pipeline.problem import Problem
 
 Options = Mapping[str, Any]
 # Hyperparameters that every task has; a user sets them as train.<name>.

@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Iterable
 
 from dlpipe.errors import BadInputError
-from pipeline.problems.problem import Problem
+from pipeline.problem import Problem
 from pipeline.task import MetricGate, Phase, Source, Task
 
 _RECORDS = {record.__name__: record for record in (Task, Problem, Source, MetricGate, Phase)}

@@ -3,7 +3,8 @@
 TensorFlow Serving passes the graph's message through, and so does this server, every word of it.
 Two things differ. The names of functions, some hundred characters that stand before the sentence,
 stand after it. And a model that refuses an input in words that are for its caller, as those of
-`pipeline.training.export.signatures` do by an assertion in the scope `servable_input`, is quoted and nothing else.
+`pipeline.training.export.signatures` do by an assertion in the scope `servable_input`, is quoted
+and nothing else.
 """
 
 from __future__ import annotations

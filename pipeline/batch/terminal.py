@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from rich import console as rich_console
 from rich import progress as rich_progress
 
-from pipeline.runs import summary
+from dlpipe import words
 
 _PLAIN_INTERVAL_S = 5.0
 
@@ -54,7 +54,7 @@ class BatchTerminal:
       self._bar.update(self._task, completed=self._shards_done, description=self._words())
     elif self._clock() - self._said >= _PLAIN_INTERVAL_S:
       self._said = self._clock()
-      self._stream.write(f"{summary.duration(self._said - self._started):>7}  {self._words()}\n")
+      self._stream.write(f"{words.duration(self._said - self._started):>7}  {self._words()}\n")
       self._stream.flush()
 
   def close(self) -> None:

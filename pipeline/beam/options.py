@@ -25,7 +25,7 @@ from apache_beam.runners.portability.spark_runner import LOCAL_MASTER_PATTERN
 from dlpipe.errors import BadInputError
 from pipeline.settings.config import BeamConfig, PipelineConfig
 
-_REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+_REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 _PACKAGED = ("--setup_file", "--sdk_container_image", "--extra_package", "--requirements_file")
 # Workers in this process need no image. Naming one keeps TFX from packing its own sources for them
 # before every node, which takes two seconds and leaves the copy in /tmp.

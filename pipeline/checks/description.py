@@ -1,14 +1,15 @@
 """`Row` and `Description`: one example, and what a task tells the data check about its input.
 
-Imports only the standard library.
+Imports no framework.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import struct
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
+
+from dlpipe.words import shortest
 
 
 class Row(NamedTuple):
@@ -28,17 +29,6 @@ def _bytes(value: bytes | str | int | float) -> bytes:
   if isinstance(value, bytes):
     return value
   return (shortest(value) if isinstance(value, float) else str(value)).encode("utf-8")
-
-
-def shortest(number: float) -> str:
-  """The fewest digits by which float32 tells the number from all others.
-
-  >>> shortest(928.0200195312), shortest(1e-30), shortest(16777217.0)
-  ('928.02', '1e-30', '16777216')
-  """
-  [narrow] = struct.unpack("f", struct.pack("f", number))
-  written = (f"{narrow:.{digits}g}" for digits in range(6, 10))
-  return next((w for w in written if struct.pack("f", float(w)) == struct.pack("f", narrow)), "nan")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

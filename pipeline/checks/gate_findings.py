@@ -20,25 +20,40 @@ _SHOWN = 5
 
 
 def findings(
-  summary: Mapping[str, Any],
-  gates: Sequence[Mapping[str, Any]],
-  *,
-  one_class_a_row: bool = True,
+  summary: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
   """Findings as JSON, without examples: `name`, `level`, `count`, `what`, `advice`, `details`.
 
   Args:
     summary: the quarantine's `summary.json`.
     gates: the model's gates, as `about_judging` takes them.
-    one_class_a_row: whether counts of labels add up to rows; else bounds are held against the
-      number of rows alone.
+
+  Returns:
+    Warnings first.
   """
-  labels = labels_by_split(summary)
+  return _findings(summary, gates, labels_by_split(summary))
+
+
+def of_several_labels(
+  summary: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+  """The same where a row has any number of labels: their counts do not add up to rows.
+
+  Bounds are held against the number of rows alone.
+  """
+  return _findings(summary, gates, {})
+
+
+def _findings(
+  summary: Mapping[str, Any],
+  gates: Sequence[Mapping[str, Any]],
+  classes: Mapping[str, Mapping[str, int]],
+) -> list[dict[str, Any]]:
   found = [
-    *about_judging(summary.get("examples") or {}, labels if one_class_a_row else {}, gates),
+    *about_judging(summary.get("examples") or {}, classes, gates),
     *_lost_labels(summary.get("lost") or {}),
     *recognized(summary),
-    *about_labels(labels),
+    *about_labels(labels_by_split(summary)),
   ]
   found.sort(key=lambda finding: finding.level != WARNING)
   return [finding_json(finding) for finding in found]

@@ -39,6 +39,7 @@ _COMMANDS = {
   "new-task": "Write a task of your own, to start from.",
   "doctor": "Say what is wrong with the environment.",
 }
+_FOR_ORCHESTRATORS = frozenset({"compile", "node", "worker", "join"})
 _SHOWN = 200  # characters
 # What a path may be the cause of that a command was given.
 _OF_PATHS = frozenset(
@@ -51,6 +52,13 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 TERMINATED = 143  # 128 + SIGTERM
 
 
+def _load(command: str) -> click.Command:
+  name = command.replace("-", "_")
+  room = "for_orchestrators" if command in _FOR_ORCHESTRATORS else "commands"
+  loaded: click.Command = getattr(importlib.import_module(f"pipeline.cli.{room}.{name}"), name)
+  return loaded
+
+
 class _LazyGroup(click.Group):
   """Lists commands without importing them; suggests the nearest name."""
 
@@ -60,8 +68,7 @@ class _LazyGroup(click.Group):
   def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
     if cmd_name not in _COMMANDS:
       return None
-    name = cmd_name.replace("-", "_")
-    return getattr(importlib.import_module(f"pipeline.cli.{name}"), name)
+    return _load(cmd_name)
 
   def resolve_command(self, ctx: click.Context, args: list[str]):
     name = args[0] if args else ""

@@ -16,6 +16,7 @@ from rich import console as rich_console
 from rich import live as rich_live
 from rich.text import Text
 
+from dlpipe import nodes, words
 from pipeline.execution import events
 from pipeline.execution.events import Event
 from pipeline.runs import summary
@@ -24,10 +25,10 @@ _PLAIN_INTERVAL_S = 5.0
 _PLAIN_WIDTH = 100
 _WAITING, _RUNNING = "WAITING", "RUNNING"
 _SYMBOLS = {
-  events.COMPLETE: ("✓", "+", "green"),
-  events.COMPONENT_CACHED: ("=", "=", "cyan"),
-  events.COMPONENT_FAILED: ("✗", "x", "bold red"),
-  events.SKIPPED: ("-", "-", "dim"),
+  nodes.COMPLETE: ("✓", "+", "green"),
+  nodes.CACHED: ("=", "=", "cyan"),
+  nodes.FAILED: ("✗", "x", "bold red"),
+  nodes.SKIPPED: ("-", "-", "dim"),
   _WAITING: ("·", ".", "dim"),
 }
 _SPINNER = ("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\")
@@ -75,12 +76,12 @@ class _Board:
       row = self.row(event.id)
       row.state, row.started = _RUNNING, self.clock()
     elif isinstance(event, events.Progress):
-      self.row(event.component).message = summary.one_line(event.message)
+      self.row(event.component).message = words.one_line(event.message)
     elif isinstance(event, events.ComponentFinished):
       row = self.row(event.id)
       row.state, row.seconds, row.peak_rss_mb = event.state, event.seconds, event.peak_rss_mb
       if event.error:
-        row.message = summary.one_line(event.error.strip().split("\n")[0])
+        row.message = words.one_line(event.error.strip().split("\n")[0])
 
   def row(self, name: str) -> _Row:
     return self.rows.setdefault(name, _Row(name))
@@ -111,7 +112,7 @@ class PlainTerminal:
   def __call__(self, event: Event) -> None:
     with self._lock:
       self._board.apply(event)
-      if isinstance(event, events.ComponentFinished) and event.state == events.SKIPPED:
+      if isinstance(event, events.ComponentFinished) and event.state == nodes.SKIPPED:
         self._skipped.append(event.id)
         return
       self._tell_skipped()
@@ -153,19 +154,19 @@ class PlainTerminal:
 
   def _finished(self, event: events.ComponentFinished) -> None:
     unsaid = self._unsaid.pop(event.id, None)
-    if unsaid and event.state == events.COMPLETE:
+    if unsaid and event.state == nodes.COMPLETE:
       self._say(event.id, unsaid)
-    words = event.state.lower()
-    if event.state in (events.COMPLETE, events.COMPONENT_FAILED):
-      words += f" after {summary.duration(event.seconds)}"
-      words += f", peak {summary.memory(event.peak_rss_mb)}" if event.peak_rss_mb else ""
+    said = event.state.lower()
+    if event.state in (nodes.COMPLETE, nodes.FAILED):
+      said += f" after {words.duration(event.seconds)}"
+      said += f", peak {words.memory(event.peak_rss_mb)}" if event.peak_rss_mb else ""
     if event.error:
-      words += f": {self._board.row(event.id).message}"
-    self._say(event.id, words)
+      said += f": {self._board.row(event.id).message}"
+    self._say(event.id, said)
 
-  def _say(self, name: str, words: str) -> None:
-    elapsed = summary.duration(self._board.clock() - self._board.started)
-    self._print(f"{elapsed:>7}  {name}  {words}")
+  def _say(self, name: str, said: str) -> None:
+    elapsed = words.duration(self._board.clock() - self._board.started)
+    self._print(f"{elapsed:>7}  {name}  {said}")
 
   def _print(self, text: str) -> None:
     self._stream.write(text + "\n")
@@ -237,21 +238,21 @@ class LiveTerminal:
     else:
       fancy, ascii_symbol, style = _SYMBOLS[row.state]
       symbol, seconds = (fancy if self._fancy else ascii_symbol), row.seconds
-    timed = row.state in (_RUNNING, events.COMPLETE, events.COMPONENT_FAILED)
+    timed = row.state in (_RUNNING, nodes.COMPLETE, nodes.FAILED)
     line = Text(no_wrap=True, overflow="ellipsis" if self._fancy else "crop")
     line.append(f"{symbol} ", style=style)
     line.append(_fit(row.id, name_width), style="" if row.state != _WAITING else "dim")
-    line.append(f" {summary.duration(seconds) if timed else '':>7}  ", style="dim")
+    line.append(f" {words.duration(seconds) if timed else '':>7}  ", style="dim")
     detail = _shortened(self._detail(row), width - line.cell_len)
-    line.append(detail, style="red" if row.state == events.COMPONENT_FAILED else "")
+    line.append(detail, style="red" if row.state == nodes.FAILED else "")
     line.truncate(width, overflow="ellipsis" if self._fancy else "crop")
     return line
 
   def _detail(self, row: _Row) -> str:
-    if row.state in (events.COMPONENT_CACHED, events.SKIPPED):
+    if row.state in (nodes.CACHED, nodes.SKIPPED):
       return row.message or row.state.lower()
-    if row.state == events.COMPLETE and row.peak_rss_mb and not row.message:
-      return f"peak {summary.memory(row.peak_rss_mb)}"
+    if row.state == nodes.COMPLETE and row.peak_rss_mb and not row.message:
+      return f"peak {words.memory(row.peak_rss_mb)}"
     return row.message
 
 

@@ -114,7 +114,7 @@ def _requirements() -> tuple[str, ...] | None:
 
 
 def _read_constraints(python: tuple[int, int]) -> tuple[dict[str, str] | None, frozenset[str]]:
-  folder = pathlib.Path(__file__).parent.parent / "constraints"
+  folder = pathlib.Path(__file__).resolve().parents[2] / "constraints"
   stem = f"py{python[0]}{python[1]}-tfx{WORLDS.get(python)}"
   lock, pins = folder / f"{stem}.txt", folder / f"{stem}.in"
   if not (lock.is_file() and pins.is_file()):

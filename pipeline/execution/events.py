@@ -13,11 +13,6 @@ from typing import Any
 
 from pipeline.runs.result import RunResult
 
-COMPLETE = "COMPLETE"
-COMPONENT_CACHED = "CACHED"
-COMPONENT_FAILED = "FAILED"
-SKIPPED = "SKIPPED"
-
 
 @dataclasses.dataclass(frozen=True)
 class RunStarted:

@@ -15,7 +15,7 @@ from pipeline.execution.options import RunOptions
 from pipeline.report.render import write_report
 from pipeline.runs import record, run_files
 from pipeline.runs.result import ComponentResult, RunResult
-from pipeline.runs.store import gone_artifacts
+from pipeline.runs.store import executions, gone_artifacts
 from pipeline.runs.store.metadata_stores import ConnectionConfig, connection, open_store
 from pipeline.settings.config import PipelineConfig
 from pipeline.task import Source, Task
@@ -108,7 +108,7 @@ def _conclude(
 ) -> RunResult:
   with node_events.progress_to(listener, _STORE), open_store(store) as handle:
     artifacts = {
-      node_id: node.outputs(handle.store, outcome.execution_id)
+      node_id: executions.outputs(handle.store, outcome.execution_id)
       for node_id, outcome in outcomes.items()
       if outcome.execution_id is not None
     }

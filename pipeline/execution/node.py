@@ -6,9 +6,7 @@ import contextlib
 import dataclasses
 import pathlib
 import time
-from collections.abc import Mapping
 
-from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
@@ -18,20 +16,18 @@ from tfx.orchestration.portable import runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
 from components.artifacts import TRY_AGAIN
+from dlpipe import nodes
 from dlpipe.causes import is_interrupt, user_error
 from dlpipe.errors import BadInputError, DlpipeError
-from pipeline.execution import attempts, events
+from pipeline.execution import attempts
 from pipeline.runs.pushes import last_push_is_gone
+from pipeline.runs.store import executions
 from pipeline.runs.store.metadata_stores import ConnectionConfig, open_store
 
 _NODE_CONTEXT = "node"
-# What a failed execution keeps its exit code as; TFX's own notes begin so, too.
-EXIT_CODE = "__dlpipe_exit_code__"
-# The type of executions that only look something up.
-RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
 _STATES = {
-  metadata_store_pb2.Execution.COMPLETE: events.COMPLETE,
-  metadata_store_pb2.Execution.CACHED: events.COMPONENT_CACHED,
+  metadata_store_pb2.Execution.COMPLETE: nodes.COMPLETE,
+  metadata_store_pb2.Execution.CACHED: nodes.CACHED,
 }
 
 
@@ -133,7 +129,7 @@ def run_node(
   except Exception as err:
     if is_interrupt(err):
       raise KeyboardInterrupt from err
-    state, error = events.COMPONENT_FAILED, err
+    state, error = nodes.FAILED, err
     _note_failure(store_config, node, err)
   return NodeOutcome(
     state=state,
@@ -201,19 +197,8 @@ def _note_failure(
     execution = attempts.earlier(handle, node)
     if execution is not None and execution.last_known_state == metadata_store_pb2.Execution.FAILED:
       code = known.exit_code if known is not None else DlpipeError.exit_code
-      execution.custom_properties[EXIT_CODE].int_value = code
+      execution.custom_properties[executions.EXIT_CODE].int_value = code
       handle.store.put_executions([execution])
-
-
-def outputs(store: MetadataStore, execution_id: int) -> Mapping[str, metadata_store_pb2.Artifact]:
-  """The first artifact of each of an execution's outputs, by output name."""
-  output_types = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INTERNAL_OUTPUT)
-  named: dict[str, int] = {}
-  for event in store.get_events_by_execution_ids([execution_id]):
-    if event.type in output_types:
-      named.setdefault(event.path.steps[0].key, event.artifact_id)
-  artifacts = {a.id: a for a in store.get_artifacts_by_id(list(named.values()))}
-  return {name: artifacts[artifact_id] for name, artifact_id in named.items()}
 
 
 def _state(
@@ -222,15 +207,15 @@ def _state(
   execution_id: int | None,
 ) -> str:
   if execution_id is None:
-    return events.SKIPPED
-  if node.node_info.type.name == RESOLVER:
+    return nodes.SKIPPED
+  if node.node_info.type.name == executions.RESOLVER:
     # A Resolver only looks up what earlier nodes made; finding nothing is not a failure, and where
     # something needs what it did not find, that node says so.
-    return events.COMPONENT_CACHED
+    return nodes.CACHED
   with open_store(store_config) as handle:
     [execution] = handle.store.get_executions_by_id([execution_id])
   # The launcher swallows errors in input resolution: only the store knows.
-  return _STATES.get(execution.last_known_state, events.COMPONENT_FAILED)
+  return _STATES.get(execution.last_known_state, nodes.FAILED)
 
 
 def _reset_peak_memory() -> None:

@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from dlpipe import progress
+from dlpipe import nodes, progress
 from dlpipe.causes import user_error
 from dlpipe.errors import BusyError
 from pipeline.execution import events, node
@@ -14,7 +14,7 @@ from pipeline.execution import events, node
 
 def skipped() -> node.NodeOutcome:
   """The outcome of a node that is never run."""
-  return node.NodeOutcome(state=events.SKIPPED, execution_id=None, seconds=0.0, peak_rss_mb=0.0)
+  return node.NodeOutcome(state=nodes.SKIPPED, execution_id=None, seconds=0.0, peak_rss_mb=0.0)
 
 
 def finished(node_id: str, outcome: node.NodeOutcome) -> events.ComponentFinished:
@@ -30,7 +30,7 @@ def finished(node_id: str, outcome: node.NodeOutcome) -> events.ComponentFinishe
 
 def is_retriable(outcome: node.NodeOutcome) -> bool:
   """Whether a second attempt may fare better: not where a user has to mend something first."""
-  if outcome.state != events.COMPONENT_FAILED:
+  if outcome.state != nodes.FAILED:
     return False
   known = user_error(outcome.error)
   return known is None or isinstance(known, BusyError)

@@ -17,7 +17,7 @@ from typing import Any
 
 from tfx.proto.orchestration import pipeline_pb2
 
-from dlpipe import errors
+from dlpipe import errors, nodes
 from dlpipe.causes import user_error
 from pipeline.execution import events, forks, memory, node, node_events
 from pipeline.execution.options import RunOptions
@@ -114,7 +114,7 @@ class _Schedule:
       {
         node_id: outcome.peak_rss_mb
         for node_id, outcome in self._outcomes.items()
-        if outcome.state == events.COMPLETE and outcome.peak_rss_mb
+        if outcome.state == nodes.COMPLETE and outcome.peak_rss_mb
       },
     )
     for node_id in self._upstream:
@@ -125,7 +125,7 @@ class _Schedule:
 
   def _start_what_can(self) -> bool:
     """Starts nodes until one has to wait; returns whether any was started."""
-    if any(o.state == events.COMPONENT_FAILED for o in self._outcomes.values()):
+    if any(o.state == nodes.FAILED for o in self._outcomes.values()):
       return False
     started = False
     at_work = {each.node_id for each in self._running.values()}
@@ -182,7 +182,7 @@ class _Schedule:
       code = os.waitstatus_to_exitcode(status)
       how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
       outcome = node.NodeOutcome(
-        state=events.COMPONENT_FAILED,
+        state=nodes.FAILED,
         execution_id=None,
         seconds=time.monotonic() - running.started,
         peak_rss_mb=0.0,
@@ -199,7 +199,7 @@ class _Schedule:
       return
     self._outcomes[running.node_id] = outcome
     self._listener(node_events.finished(running.node_id, outcome))
-    if outcome.state == events.COMPONENT_FAILED:
+    if outcome.state == nodes.FAILED:
       logging.getLogger("dlpipe").error("%s failed.", running.node_id, exc_info=outcome.error)
 
 

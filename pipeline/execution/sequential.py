@@ -6,6 +6,7 @@ import logging
 
 from tfx.proto.orchestration import pipeline_pb2
 
+from dlpipe import nodes
 from pipeline.execution import events, node, node_events
 from pipeline.execution.options import RunOptions
 from pipeline.runs.store.metadata_stores import ConnectionConfig
@@ -43,7 +44,7 @@ def run_nodes(
         outcome = node.run_node(compiled, node_id, store)
     outcomes[node_id] = outcome
     listener(node_events.finished(node_id, outcome))
-    if outcome.state == events.COMPONENT_FAILED:
+    if outcome.state == nodes.FAILED:
       logging.getLogger("dlpipe").error("%s failed.", node_id, exc_info=outcome.error)
       break
   for node_id in ids[len(outcomes) :]:

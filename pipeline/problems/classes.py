@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dlpipe.records import FeatureValue, Rejected
-from pipeline.problems.problem import MISTAKES_FILE, Problem
+from pipeline.problem import MISTAKES_FILE, Problem
 from pipeline.sources.class_counts import require_labels
 from pipeline.sources.labels import label_text
 from pipeline.task import MetricGate

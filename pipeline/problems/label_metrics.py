@@ -2,9 +2,8 @@
 
 A row's label is `[most]` int64: the ids of its labels, then `NONE`; `UNKNOWN` stands for one that
 the model does not know and is simply wrong on. A prediction is `[labels]` float32, a probability
-for each label. Each metric has its interval beside it where one is known, as in
-`pipeline.problems.paired_metrics`. TFMA imports the classes by name, so this module must be importable on
-Beam workers.
+for each label. Each metric has its interval beside it where one is known, as in `paired_metrics`.
+TFMA imports the classes by name, so this module must be importable on Beam workers.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue, Rejected, class_names
-from pipeline.problems.problem import MISTAKES_FILE, Problem, usual_words
+from pipeline.problem import MISTAKES_FILE, Problem, usual_words
 from pipeline.sources import encoding
 from pipeline.sources.class_counts import names
 from pipeline.sources.labels import label_text
@@ -257,18 +257,6 @@ def shown(found: Any, names: Callable[[], list[str]]) -> dict[str, Any]:
   }
 
 
-def findings(
-  summary: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-  """What the counts of a run's data say, as `pipeline.checks.gate_findings.findings` has it.
-
-  How many rows a bound needs is another sum here: it is judged by the number of rows alone.
-  """
-  from pipeline.checks import gate_findings
-
-  return gate_findings.findings(summary, gates, one_class_a_row=False)
-
-
 def words(outputs: Mapping[str, Any]) -> list[str]:
   """The labels with their scores, the surest first; without any, the nearest to be one."""
   ranked = sorted(zip(outputs["scores"], outputs["labels"], strict=True), reverse=True)
@@ -299,7 +287,7 @@ PROBLEM = Problem(
   metrics="pipeline.problems.label_metrics.label_metrics",
   rows=f"{__name__}.rows",
   shown=f"{__name__}.shown",
-  findings=f"{__name__}.findings",
+  findings="pipeline.checks.gate_findings.of_several_labels",
   contradicts=True,
   words=words,
 )

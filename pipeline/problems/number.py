@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import collections
 import decimal
 import math
 import pathlib
 import re
-import statistics
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dlpipe.errors import BadInputError
-from dlpipe.records import TRAIN, FeatureValue, Rejected
-from pipeline.checks.description import Row, shortest
-from pipeline.checks.finding import NOTE, WARNING, Finding
-from pipeline.problems.problem import MISTAKES_FILE, Problem
+from dlpipe.records import FeatureValue, Rejected
+from dlpipe.words import shortest
+from pipeline.problem import MISTAKES_FILE, Problem
 from pipeline.sources import encoding
 from pipeline.sources.class_counts import names
 from pipeline.task import MetricGate
@@ -26,8 +23,6 @@ MEAN, DEVIATION = "target_mean", "target_deviation"  # transformed: float32, tho
 POINTS_NAME = "answers"  # what `number_metrics` emits of some rows
 
 _GROUPED = re.compile(r"[+-]?\d{1,3}([ ',.\u00a0\u202f]\d{3})+([.,]\d+)?")
-_SHOWN = 5
-_FAR = 10  # interquartile ranges
 
 
 def read_label(cell: Any, options: Mapping[str, Any]) -> float:
@@ -85,7 +80,7 @@ def require(
     BadInputError: there are no two different numbers.
   """
   del options
-  first: FeatureValue | None = None
+  first: Any = None
   rejected: Rejected | None = None
   for each in answers:
     if isinstance(each, Rejected):
@@ -194,68 +189,6 @@ def words(outputs: Mapping[str, Any]) -> list[str]:
   return [f"{name} {value:.6g}" for name, value in outputs.items()]
 
 
-class Survey:
-  """The numbers of a run's examples, eight bytes each."""
-
-  def __init__(self) -> None:
-    self._numbers: dict[str, list[float]] = {}
-
-  def add(self, row: Row) -> None:
-    """Takes the next example; one without a number is no example of it."""
-    if row.label:
-      self._numbers.setdefault(row.split, []).append(float(row.label))
-
-  def findings(self) -> list[Finding]:
-    """Numbers that are all the same, outside of what train has, or far from all others."""
-    train = self._numbers.get(TRAIN, [])
-    if not train:
-      return []
-    least, most = min(train), max(train)
-    if least == most:
-      what = f"All {len(train):,} training examples have the number {shortest(least)}."
-      return [_finding("constant", WARNING, len(train), what, _CONSTANT)]
-    held_out = [n for split, each in self._numbers.items() if split != TRAIN for n in each]
-    outside = [n for n in held_out if not least <= n <= most]
-    far = _far(sorted([*train, *held_out]))
-    of_train = f"outside of {shortest(least)} to {shortest(most)}, the range of train"
-    found = [
-      _finding("far_values", WARNING, len(far), f"{_count(far)} far from all others.", _CODE, far),
-      _finding(
-        "outside_range", NOTE, len(outside), f"{_count(outside)} {of_train}.", _NEW, outside
-      ),
-    ]
-    return [finding for finding in found if finding.count]
-
-
-_CONSTANT = "There is nothing to learn. Add rows, or name another column (data.label_column)."
-_CODE = (
-  "A number such as -999 often stands for one that is missing, and one such row outweighs many in "
-  "the squared error. Remove the rows, or correct them."
-)
-_NEW = "A model hardly answers what it has never seen. Add such examples to train."
-
-
-def _count(numbers: Sequence[float]) -> str:
-  return f"{len(numbers):,} number{'s' if len(numbers) != 1 else ''}"
-
-
-def _far(numbers: Sequence[float]) -> list[float]:
-  """Of sorted numbers, those more than ten interquartile ranges outside of the middle half."""
-  if len(numbers) < 4:
-    return []
-  low, _, high = statistics.quantiles(numbers, n=4)
-  reach = _FAR * (high - low)
-  return [n for n in numbers if reach and not low - reach <= n <= high + reach]
-
-
-def _finding(
-  name: str, level: str, count: int, what: str, advice: str, values: Sequence[float] = ()
-) -> Finding:
-  commonest = collections.Counter(shortest(value) for value in sorted(values)).most_common(_SHOWN)
-  details = tuple(f"{value}: {times:,}" for value, times in commonest)
-  return Finding(name=name, level=level, count=count, what=what, advice=advice, details=details)
-
-
 PROBLEM = Problem(
   name="number",
   read_label=read_label,
@@ -270,7 +203,7 @@ PROBLEM = Problem(
   metrics="pipeline.problems.number_metrics.number_metrics",
   rows=f"{__name__}.rows",
   shown=f"{__name__}.shown",
-  survey=f"{__name__}.Survey",
+  survey="pipeline.checks.numbers.Survey",
   contradicts=False,
   unread={"data.allow_lost_classes": "is for tasks with classes, and this one has none"},
   words=words,

@@ -2,8 +2,8 @@
 
 `skill` says what an error in some unit cannot: how much of the variance a model explains, which is
 how much better it is than always answering the mean. Each metric has its interval beside it, as in
-`pipeline.problems.paired_metrics`. TFMA imports the classes by name, so this module must be importable on
-Beam workers.
+`paired_metrics`. TFMA imports the classes by name, so this module must be importable on Beam
+workers.
 """
 
 from __future__ import annotations

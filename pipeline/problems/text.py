@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dlpipe.records import FeatureValue, Rejected
-from pipeline.problems.problem import SAMPLES_FILE, Problem
+from pipeline.problem import SAMPLES_FILE, Problem
 from pipeline.sources.text_files import texts
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline.runs.summary import number
+from dlpipe.words import number
 
 _LINE_WIDTH, _LINE_HEIGHT = 420, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 14, 36

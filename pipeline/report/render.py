@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from dlpipe import words
 from pipeline.report import charts
 from pipeline.runs import result as results
 from pipeline.runs import summary
@@ -55,7 +56,7 @@ def render(data: ReportData) -> str:
     lstrip_blocks=True,
   )
   environment.filters.update(
-    number=_number, cell=_cell, duration=summary.duration, memory=summary.memory, percent=_percent
+    number=_number, cell=_cell, duration=words.duration, memory=words.memory, percent=_percent
   )
   evaluation = data.evaluation or {}
   return environment.get_template(_TEMPLATE).render(
@@ -259,7 +260,7 @@ def _number(value: Any) -> str:
     return "-"
   if isinstance(value, bool) or not isinstance(value, (int, float)):
     return str(value)
-  return summary.number(value)
+  return words.number(value)
 
 
 def _cell(value: Any) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
-from pipeline.execution import node
+from pipeline.runs.store import executions
 
 CODE, DATA, SETTING, INPUT = "code", "data", "setting", "input"
 
@@ -162,7 +162,7 @@ def between(before: Execution, after: Execution) -> list[Change]:
 
 def _is_resolver(handle: metadata.Metadata, execution_id: int) -> bool:
   [execution] = handle.store.get_executions_by_id([execution_id])
-  return execution.type == node.RESOLVER
+  return execution.type == executions.RESOLVER
 
 
 def _earlier(handle: metadata.Metadata, execution_id: int) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
-from pipeline.execution import node
+from pipeline.runs.store import executions
 from pipeline.runs.store.metadata_stores import connection, open_store
 from pipeline.settings.config import PipelineConfig
 
@@ -32,7 +32,7 @@ def data_artifacts(config: PipelineConfig, run_id: str) -> DataArtifacts | None:
     for execution in handle.store.get_executions_by_context(run.id) if run else ():
       if not execution.type.endswith(_NODE):
         continue
-      found = node.outputs(handle.store, execution.id)
+      found = executions.outputs(handle.store, execution.id)
       if {"examples", "quarantine"} <= set(found):
         examples, quarantine = (pathlib.Path(found[k].uri) for k in ("examples", "quarantine"))
         # A failed execution names artifacts that nobody wrote.

@@ -15,11 +15,13 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.types import standard_artifacts
 
+from dlpipe import nodes
 from dlpipe.errors import BadInputError, DataRefusedError
 from pipeline import evaluation
-from pipeline.execution import events, node
 from pipeline.runs import result, trials
 from pipeline.runs.pushes import pushed_version
+from pipeline.runs.store.executions import EXIT_CODE, RESOLVER
+from pipeline.runs.store.executions import outputs as outputs_of
 from pipeline.task import task_of
 
 # States that a run of ours does not end with, but that one seen from outside may be in.
@@ -156,7 +158,7 @@ def _past_run(
   nodes = []
   outputs: dict[str, Mapping[str, metadata_store_pb2.Artifact]] = {}
   for name, execution in last.items():
-    outputs[name] = node.outputs(handle.store, execution.id)
+    outputs[name] = outputs_of(handle.store, execution.id)
     spent = execution.last_update_time_since_epoch - execution.create_time_since_epoch
     shown: dict[str, Any] = {
       "id": name,
@@ -183,8 +185,8 @@ def _past_run(
 
 
 def _node_state(execution: metadata_store_pb2.Execution) -> str:
-  if execution.type == node.RESOLVER:  # only looks something up
-    return events.COMPONENT_CACHED
+  if execution.type == RESOLVER:  # only looks something up
+    return nodes.CACHED
   return str(metadata_store_pb2.Execution.State.Name(execution.last_known_state))
 
 
@@ -218,8 +220,8 @@ def _state(
 
 
 def _refused_data(name: str, execution: metadata_store_pb2.Execution) -> bool:
-  if node.EXIT_CODE in execution.custom_properties:
-    code = execution.custom_properties[node.EXIT_CODE].int_value
+  if EXIT_CODE in execution.custom_properties:
+    code = execution.custom_properties[EXIT_CODE].int_value
     return bool(code == DataRefusedError.exit_code)
   return name == "DataGate"  # of an older release, which kept no code
 

@@ -18,11 +18,11 @@ from tfx.components.evaluator import constants as evaluator_constants
 from components.judged_evaluator.executor import VERDICT_FILE
 from components.versioned_pusher.publish import is_damaged, list_versions
 from components.versioned_pusher.repair import repair_of
+from dlpipe import nodes
 from dlpipe.causes import user_error
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError, BusyError, DataRefusedError
 from pipeline import evaluation
-from pipeline.execution import events
 from pipeline.runs import result, trials
 from pipeline.runs.pushes import pushed_version
 from pipeline.runs.report_data import ReportData
@@ -145,7 +145,7 @@ def _state(
   known = user_error(error)
   if isinstance(known, DataRefusedError):
     return result.REFUSED_DATA, str(known)
-  failed = [c.id for c in components if c.state == events.COMPONENT_FAILED]
+  failed = [c.id for c in components if c.state == nodes.FAILED]
   if failed:
     what = str(known) if known else f"{type(error).__name__}: {error}" if error else "see the log"
     return result.FAILED, f"{failed[0]} failed: {what}"
@@ -158,7 +158,7 @@ def _state(
     )
     return result.REFUSED_MODEL, f"The model was refused. {refused}"
   # Where only checks ran again, the push of an earlier run still stands.
-  pushed = any(c.id == "VersionedPusher" and c.state == events.COMPLETE for c in components)
+  pushed = any(c.id == "VersionedPusher" and c.state == nodes.COMPLETE for c in components)
   return result.PUSHED if pushed else result.CACHED, None
 
 

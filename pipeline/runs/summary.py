@@ -10,14 +10,15 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.execution import events
+from dlpipe import nodes
+from dlpipe.words import duration, number, one_line
 from pipeline.runs import result as results
 from pipeline.runs.result import GateResult, RunResult
 
 PLAIN, GOOD, BAD, FAINT = "plain", "good", "bad", "faint"
 _LABEL_WIDTH = 12
 _DATA_GATE = "DataGate"
-_DONE = (events.COMPLETE, events.COMPONENT_CACHED)
+_DONE = (nodes.COMPLETE, nodes.CACHED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,12 +118,12 @@ def next_step(result: RunResult) -> str | None:
 
 def left_out(result: RunResult) -> list[str]:
   """The nodes that did not run, which in a run that went well were not asked for."""
-  return [c.id for c in result.components if c.state == events.SKIPPED]
+  return [c.id for c in result.components if c.state == nodes.SKIPPED]
 
 
 def _as_far_as_asked(result: RunResult) -> str:
-  ran = [c.id for c in result.components if c.state == events.COMPLETE]
-  cached = [c.id for c in result.components if c.state == events.COMPONENT_CACHED]
+  ran = [c.id for c in result.components if c.state == nodes.COMPLETE]
+  cached = [c.id for c in result.components if c.state == nodes.CACHED]
   parts = [f"ran {', '.join(ran)}"] if ran else []
   parts += [f"took {', '.join(cached)} from before"] if cached else []
   parts.append(f"left out {', '.join(left_out(result))}")
@@ -145,36 +146,6 @@ def gate_sentence(gate: GateResult) -> str:
   bound = gate.bound if isinstance(gate.bound, str) else number(gate.bound)
   reason = f": {gate.reason}" if gate.reason else ""
   return f"{gate.metric} {value}, must be {bound}{reason}"
-
-
-def number(value: float) -> str:
-  """A metric for a person: four significant digits, whole numbers whole and with separators."""
-  if float(value).is_integer() and abs(value) < 1e15:
-    return f"{int(value):,}"
-  return f"{value:.4g}"
-
-
-def duration(seconds: float) -> str:
-  """Such as `0.4s`, `12s`, `4m 12s`, `2h 05m`."""
-  if seconds < 9.95:
-    return f"{seconds:.1f}s"
-  whole = round(seconds)
-  if whole < 60:
-    return f"{whole}s"
-  if whole < 3600:
-    return f"{whole // 60}m {whole % 60:02d}s"
-  minutes = round(seconds / 60)
-  return f"{minutes // 60}h {minutes % 60:02d}m"
-
-
-def memory(megabytes: float) -> str:
-  """Such as `512 MB`, `1.4 GB`."""
-  return f"{megabytes / 1000:.1f} GB" if megabytes >= 999.5 else f"{megabytes:.0f} MB"
-
-
-def one_line(text: str) -> str:
-  """The text without line breaks and without control characters that could move a cursor."""
-  return " ".join("".join(c if c.isprintable() else " " for c in text).split(" ")).strip()
 
 
 def _gate_lines(gate: GateResult, width: int, *, first: bool) -> list[Line]:

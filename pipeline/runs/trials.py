@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.recorded_tuner import TRIALS_FILE
-from pipeline.runs.summary import duration, number
+from dlpipe.words import duration, number
 
 
 def read(tuner_results: pathlib.Path | None) -> dict[str, Any] | None:

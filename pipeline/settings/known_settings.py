@@ -20,7 +20,7 @@ from pipeline.settings.config import PipelineConfig
 from pipeline.task import TRAIN_NAMES, MetricGate, Task
 
 _SHARED_PAGE = "docs/configuration.md"
-_TASKS = pathlib.Path(__file__).resolve().parent / "tasks"
+_TASKS = pathlib.Path(__file__).resolve().parents[1] / "tasks"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

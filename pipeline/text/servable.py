@@ -1,4 +1,4 @@
-"""What a text may be, in graph: the rule of `pipeline.sources.text_files.texts.usable` for every signature.
+"""What a text may be, in graph: the rule of the sources' `texts.usable` for every signature.
 
 Core ops only, so that a stock TensorFlow Serving refuses what training set aside.
 """

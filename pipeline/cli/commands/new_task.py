@@ -13,7 +13,7 @@ from dlpipe.errors import BadInputError
 from pipeline.cli.local_path import LocalPath
 from pipeline.tasks import VARIABLE, get_task, schema_path, task_names
 
-_TEMPLATES = pathlib.Path(__file__).resolve().parents[1] / "templates"
+_TEMPLATES = pathlib.Path(__file__).resolve().parents[2] / "templates"
 _KINDS = ("images", "sentiment", "translation")
 # Kinds of answers, by the modules of `pipeline.problems`, and what such a task says that it gives.
 # `classes` is what images and sentiment have themselves.

@@ -10,13 +10,13 @@ import click
 
 from components.versioned_pusher.publish import list_versions
 from dlpipe.errors import BadInputError, DlpipeError
+from dlpipe.words import one_line
 from pipeline.cli.damaged import serving_dir, ways_out
 from pipeline.cli.inputs import workspace_option
 from pipeline.cli.predict_inputs import Input, InputsCommand, read_inputs
 from pipeline.cli.task_argument import task_argument
 from pipeline.execution.output import quieten_imports
-from pipeline.problems.problem import usual_words
-from pipeline.runs.summary import one_line
+from pipeline.problem import usual_words
 from pipeline.sources.tfrecord.op_errors import words_of
 from pipeline.task import Task
 from pipeline.tasks import get_task

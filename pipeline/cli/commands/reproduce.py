@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from dlpipe.errors import BadInputError
+from dlpipe.words import number
 from pipeline.cli.commands.run import Afterword, execute
 from pipeline.cli.inputs import look_at, workspace_option
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.stores import checked, tasks_in
 from pipeline.execution.options import RunOptions
 from pipeline.runs import run_files
-from pipeline.runs.summary import number
 from pipeline.settings.config import MetadataConfig, from_env
 from pipeline.tasks import get_task
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlpipe.errors import BadInputError
+from dlpipe.words import number
 from pipeline.cli.commands.reproduce import reproduce
 from pipeline.cli.stores import checked, root_of, store_options, stores, strangers_in, tasks_in
 from pipeline.execution.output import quieten_imports
 from pipeline.runs import run_files, served
-from pipeline.runs.summary import number
 from pipeline.settings.known_settings import in_yaml
 from pipeline.tasks import get_task, task_names
 

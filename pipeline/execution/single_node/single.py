@@ -12,11 +12,13 @@ from typing import Any
 from absl import logging as absl_logging
 from tfx.proto.orchestration import pipeline_pb2
 
+from dlpipe import nodes
 from dlpipe.causes import user_error
 from dlpipe.errors import DlpipeError, ModelRefusedError
-from pipeline.execution import attempts, events, ir, node
+from pipeline.execution import attempts, ir, node
 from pipeline.execution.single_node.node_request import NodeRequest
 from pipeline.runs.pushes import was_refused
+from pipeline.runs.store import executions
 from pipeline.runs.store.metadata_stores import ConnectionConfig, open_store, read_connection
 
 SKIPPED = 99
@@ -129,7 +131,7 @@ def _judged(
   store: ConnectionConfig,
 ) -> tuple[int, str | None]:
   """The exit code, and the message that goes with it."""
-  if outcome.state == events.SKIPPED:
+  if outcome.state == nodes.SKIPPED:
     return SKIPPED, None
   if outcome.error is not None:
     logging.getLogger("dlpipe").error("%s failed.", spec.node_info.id, exc_info=outcome.error)
@@ -137,10 +139,10 @@ def _judged(
     if known is not None:
       return known.exit_code, str(known)
     return DlpipeError.exit_code, f"{type(outcome.error).__name__}: {outcome.error}"
-  if outcome.state == events.COMPONENT_FAILED:
+  if outcome.state == nodes.FAILED:
     return DlpipeError.exit_code, _unresolved(compiled, spec, store)
   with open_store(store) as handle:
-    made = node.outputs(handle.store, outcome.execution_id) if outcome.execution_id else {}
+    made = executions.outputs(handle.store, outcome.execution_id) if outcome.execution_id else {}
   if was_refused(made.values()):
     return ModelRefusedError.exit_code, "The model was refused; nothing was pushed."
   return 0, None

@@ -1,9 +1,9 @@
 """A process that stays up, has imported everything, and forks one process for each node asked for.
 
-`dlpipe node --worker` hands nodes over as `pipeline.execution.single_node.node_request` says. The worker does
-nothing in threads, uses neither TensorFlow nor the metadata store itself, and listens only to its
-own user. When a source of ours has changed since it was imported, the worker starts itself anew as
-soon as no node is at work; until then nodes run in cold processes.
+`dlpipe node --worker` hands nodes over as the module `node_request` beside this one says. The
+worker does nothing in threads, uses neither TensorFlow nor the metadata store itself, and listens
+only to its own user. When a source of ours has changed since it was imported, the worker starts
+itself anew as soon as no node is at work; until then nodes run in cold processes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pipeline.execution import forks
 from pipeline.execution.output import quieten_imports
 from pipeline.execution.single_node.node_request import NodeRequest
 
-_REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+_REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 _LOGGER = logging.getLogger("dlpipe.worker")
 _LONGEST_MESSAGE = 4 << 20
 _BACKLOG = 64

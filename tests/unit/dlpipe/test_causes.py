@@ -47,7 +47,7 @@ def test_the_outermost_of_ours_counts():
 
 @pytest.mark.parametrize("after", ["", " [while running 'Read']\n", "\n\nDuring handling of the"])
 def test_the_error_of_a_worker_elsewhere_is_read_from_its_traceback(after):
-  traceback = f"  File x, line 1\ncomponents.errors.DataRefusedError: row 3\nMend it.{after}"
+  traceback = f"  File x, line 1\ndlpipe.errors.DataRefusedError: row 3\nMend it.{after}"
   found = user_error(RuntimeError(f"Pipeline failed: java.lang.RuntimeException: {traceback}"))
   assert type(found) is DataRefusedError
   assert str(found) == "row 3\nMend it."

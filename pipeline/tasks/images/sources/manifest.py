@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized
 from dlpipe.records import FeatureValue, Record, Rejected, SourcePlan, class_names
+from pipeline.problem import Problem
 from pipeline.problems import classes
-from pipeline.problems.problem import Problem
 from pipeline.sources import input_paths, sharding, tables
 from pipeline.sources.text_files import text_tables
 from pipeline.tasks.images.sources import headers, picture_paths, pictures

@@ -14,8 +14,8 @@ from typing import Any
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized
 from dlpipe.records import Record, Rejected, SourcePlan
+from pipeline.problem import Problem
 from pipeline.problems import classes
-from pipeline.problems.problem import Problem
 from pipeline.sources import input_paths, tables
 from pipeline.sources.text_files import text_tables
 from pipeline.tasks.sentiment.features import LABEL

@@ -22,7 +22,7 @@ from pipeline.beam import options as beam_options
 from pipeline.beam.options import beam_args, is_embedded
 from pipeline.settings.config import BeamConfig, PipelineConfig
 
-_REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+_REPOSITORY = pathlib.Path(__file__).resolve().parents[4]
 _CLOUD = ("--project=p", "--region=europe-west1", "--temp_location=gs://b/temp")
 
 
@@ -102,7 +102,7 @@ def test_what_beam_stages_for_workers_is_every_file_of_our_packages(tmp_path):
     names = {name.partition("/")[2] for name in tar.getnames()}
   wanted = {
     str(path.relative_to(_REPOSITORY))
-    for package in ("components", "data", "pipeline", "schemas", "serving")
+    for package in ("components", "data", "dlpipe", "pipeline", "schemas", "serving")
     for path in (_REPOSITORY / package).rglob("*")
     if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
   }

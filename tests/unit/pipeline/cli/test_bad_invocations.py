@@ -16,11 +16,11 @@ _ROOT = pathlib.Path(__file__).resolve().parents[4]
 # right that root has to read any file.
 _SCRIPT = """
 import ctypes, importlib, json, os, signal, sys, tempfile
-from pipeline.cli.main import _COMMANDS, main
+from pipeline.cli.main import _COMMANDS, _load, main
 from pipeline.tasks import get_task, task_names
 
 for name in _COMMANDS:
-  importlib.import_module("pipeline.cli." + name.replace("-", "_"))
+  _load(name)
 for name in task_names():
   get_task(name)
 

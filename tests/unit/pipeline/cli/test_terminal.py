@@ -13,11 +13,12 @@ import termios
 
 import pytest
 
+from dlpipe import nodes
 from pipeline.cli import terminal
 from pipeline.execution import events
 from pipeline.runs import result as results
 
-_ROOT = pathlib.Path(__file__).parents[4]
+_ROOT = pathlib.Path(__file__).parents[5]
 _NAMES = ("SourceExampleGen", "StatisticsGen", "Trainer", "Pusher")
 
 
@@ -59,12 +60,12 @@ def _said(stream):
 
 def test_plain_says_each_change_of_state(plain):
   stream, clock, listener = plain
-  listener(events.ComponentFinished("StatisticsGen", events.COMPONENT_CACHED, 0.0, 0.0))
+  listener(events.ComponentFinished("StatisticsGen", nodes.CACHED, 0.0, 0.0))
   listener(events.ComponentStarted("Trainer"))
   clock.now += 72
-  listener(events.ComponentFinished("Trainer", events.COMPLETE, 72.0, 1430.0))
+  listener(events.ComponentFinished("Trainer", nodes.COMPLETE, 72.0, 1430.0))
   for name in ("Evaluator", "Pusher"):
-    listener(events.ComponentFinished(name, events.SKIPPED, 0.0, 0.0))
+    listener(events.ComponentFinished(name, nodes.SKIPPED, 0.0, 0.0))
   listener(events.ComponentStarted("Last"))
   assert _said(stream) == [
     "images: run r1, 4 components, log run.log",
@@ -82,7 +83,7 @@ def test_plain_says_progress_every_five_seconds_and_the_last_of_it(plain):
   for records in range(1000, 13000, 1000):
     clock.now += 1
     listener(events.Progress("SourceExampleGen", f"{records:,} records read", {"records": records}))
-  listener(events.ComponentFinished("SourceExampleGen", events.COMPLETE, 12.0, 0.0))
+  listener(events.ComponentFinished("SourceExampleGen", nodes.COMPLETE, 12.0, 0.0))
   assert [line.split("  ")[-1] for line in _said(stream)[2:]] == [
     "5,000 records read",
     "10,000 records read",
@@ -105,7 +106,7 @@ def test_plain_says_the_first_line_of_a_failure_and_the_error_at_the_end(plain):
   stream, _, listener = plain
   listener(events.ComponentStarted("Trainer"))
   error = "ValueError: [bold]no[/bold]\nsecond line"
-  listener(events.ComponentFinished("Trainer", events.COMPONENT_FAILED, 2.0, 0.0, error))
+  listener(events.ComponentFinished("Trainer", nodes.FAILED, 2.0, 0.0, error))
   listener(
     events.RunFinished(_result(state=results.FAILED, pushed_version=None, error="Trainer failed."))
   )
@@ -137,7 +138,9 @@ def test_a_narrow_line_keeps_the_validation_metric(width, shown):
 
 _PLAY = """
 import sys, time
-from pipeline.runners import events as e, result as r, terminal
+from pipeline.cli import terminal
+from pipeline.execution import events as e
+from pipeline.runs import result as r
 t = terminal.make_terminal(sys.stdout, is_tty=sys.stdout.isatty())
 names = [f"Component{i}" for i in range(int(sys.argv[1]))]
 t(e.RunStarted("r1", "images", (*names, "StatisticsGen", "Trainer", "Pusher"), "run.log"))

@@ -14,10 +14,11 @@ from ml_metadata.proto import metadata_store_pb2
 from components.reviewed_schema import ReviewedSchema
 from components.serving_gate import scratch
 from components.versioned_pusher.publish import list_versions, publish, rollback
+from dlpipe import nodes
 from pipeline.cli.commands.doctor import doctor
 from pipeline.cli.main import cli
 from pipeline.doctor.workspace_findings import look
-from pipeline.execution import events, node
+from pipeline.execution import node
 from pipeline.runs.store import gone_artifacts
 from pipeline.runs.store.metadata_stores import open_store, sqlite_connection
 
@@ -147,9 +148,9 @@ def _run(task, run_id):
 def test_artifacts_that_are_gone_are_made_again_and_named_no_more(task):
   shutil.rmtree(task / "artifacts")
   assert "dlpipe run images makes again" in _not_ok(task)[("artifacts", "warning")].remedy
-  assert _run(task, "r2") == events.COMPLETE
+  assert _run(task, "r2") == nodes.COMPLETE
   assert _not_ok(task) == {}
-  assert _run(task, "r3") == events.COMPONENT_CACHED
+  assert _run(task, "r3") == nodes.CACHED
 
 
 def test_an_artifact_elsewhere_is_not_taken_for_gone(task, tmp_path):
@@ -172,7 +173,7 @@ def test_a_damaged_store_is_moved_away_and_a_new_one_made(task, tmp_path, journa
   assert "Move it away" in _not_ok(task)[("metadata store", "broken")].remedy
   (task / "metadata.db").rename(tmp_path / "away")
   assert _not_ok(task) == {}
-  assert _run(task, "r2") == events.COMPLETE
+  assert _run(task, "r2") == nodes.COMPLETE
   assert _not_ok(task) == {}
   assert list_versions(task / "serving") == [1, 2]
 

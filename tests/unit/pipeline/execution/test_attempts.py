@@ -12,8 +12,10 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.types import standard_artifacts
 
 from components.reviewed_schema import ReviewedSchema
+from dlpipe import nodes
 from dlpipe.errors import BusyError
-from pipeline.execution import at_work, attempts, events, node
+from pipeline.execution import at_work, attempts, node
+from pipeline.runs.store import executions
 from pipeline.runs.store.metadata_stores import open_store, sqlite_connection
 
 _STATISTICS = statistics_pb2.DatasetFeatureStatisticsList(
@@ -70,11 +72,11 @@ def reviewed(tmp_path):
 def test_a_node_that_succeeded_is_left_alone(reviewed, store):
   first = node.run_node(reviewed("r1"), "ReviewedSchema", store)
   with open_store(store) as handle:
-    [made] = node.outputs(handle.store, first.execution_id).values()
+    [made] = executions.outputs(handle.store, first.execution_id).values()
   file = pathlib.Path(made.uri) / "schema.pbtxt"
   file.write_text("touched")
   again = node.run_node(reviewed("r1"), "ReviewedSchema", store)
-  assert (again.state, again.execution_id) == (events.COMPLETE, first.execution_id)
+  assert (again.state, again.execution_id) == (nodes.COMPLETE, first.execution_id)
   assert file.read_text() == "touched"
   assert node.run_node(reviewed("r2"), "ReviewedSchema", store).execution_id != first.execution_id
 
@@ -86,7 +88,7 @@ def _killed(compiled, store):
     [execution] = handle.store.get_executions()
     execution.last_known_state = metadata_store_pb2.Execution.RUNNING
     handle.store.put_executions([execution])
-    [made] = node.outputs(handle.store, execution.id).values()
+    [made] = executions.outputs(handle.store, execution.id).values()
   return execution.id, pathlib.Path(made.uri)
 
 
@@ -94,7 +96,7 @@ def test_after_a_kill_a_node_starts_anew_in_an_empty_folder(reviewed, store):
   execution_id, folder = _killed(reviewed("r1"), store)
   (folder / "half-written").write_text("x")
   again = node.run_node(reviewed("r1"), "ReviewedSchema", store)
-  assert (again.state, again.execution_id) == (events.COMPLETE, execution_id)
+  assert (again.state, again.execution_id) == (nodes.COMPLETE, execution_id)
   assert [p.name for p in folder.iterdir()] == ["schema.pbtxt"]
 
 
@@ -107,19 +109,19 @@ def test_a_new_metadata_store_meets_no_files_of_the_one_before(reviewed, store, 
   for file in tmp_path.glob("metadata.db*"):
     file.unlink()
   again = node.run_node(reviewed("r2"), "ReviewedSchema", store)
-  assert (again.state, again.execution_id) == (events.COMPLETE, 1)
+  assert (again.state, again.execution_id) == (nodes.COMPLETE, 1)
   with open_store(store) as handle:
-    [made] = node.outputs(handle.store, 1).values()
+    [made] = executions.outputs(handle.store, 1).values()
   assert pathlib.Path(made.uri) == folder
   assert [p.name for p in folder.iterdir()] == ["schema.pbtxt"]
   assert not list(tmp_path.rglob("of-before"))
 
 
 def test_lineage_is_whole_where_the_first_attempt_had_no_inputs_yet(compiled, store):
-  assert node.run_node(compiled("r1"), "SchemaGen", store).state == events.COMPONENT_FAILED
-  assert node.run_node(compiled("r1"), "Statistics", store).state == events.COMPLETE
+  assert node.run_node(compiled("r1"), "SchemaGen", store).state == nodes.FAILED
+  assert node.run_node(compiled("r1"), "Statistics", store).state == nodes.COMPLETE
   again = node.run_node(compiled("r1"), "SchemaGen", store)
-  assert again.state == events.COMPLETE
+  assert again.state == nodes.COMPLETE
   with open_store(store) as handle:
     found = handle.store.get_events_by_execution_ids([again.execution_id])
     [given] = [e for e in found if e.type == metadata_store_pb2.Event.INPUT]
@@ -146,9 +148,9 @@ def test_the_same_node_of_the_same_run_runs_once_at_a_time(reviewed, store, tmp_
   assert str(outcome.error).startswith(
     "ReviewedSchema of the run r/1 is at work in another process"
   )
-  assert node.run_node(reviewed("r2"), "ReviewedSchema", store).state == events.COMPLETE
+  assert node.run_node(reviewed("r2"), "ReviewedSchema", store).state == nodes.COMPLETE
   release.set()
   holder.join(30)
-  assert node.run_node(reviewed("r/1"), "ReviewedSchema", store).state == events.COMPLETE
+  assert node.run_node(reviewed("r/1"), "ReviewedSchema", store).state == nodes.COMPLETE
   assert list((tmp_path / "artifacts" / ".running").iterdir()) == []
   assert at_work.run_ids(tmp_path) == set()

@@ -10,9 +10,11 @@ from tfx.orchestration.pipeline import Pipeline
 
 from components.artifacts import TRY_AGAIN
 from components.reviewed_schema import ReviewedSchema
+from dlpipe import nodes
 from dlpipe.causes import user_error
 from dlpipe.errors import BadInputError
-from pipeline.execution import events, node
+from pipeline.execution import node
+from pipeline.runs.store import executions
 from pipeline.runs.store.metadata_stores import open_store
 
 _SCHEMA = 'feature { name: "label" type: BYTES }'
@@ -58,30 +60,30 @@ def test_the_connection_is_the_pipelines(compiled, tmp_path):
 def test_a_result_that_asks_for_another_try_is_not_taken_from_the_cache(compiled, tmp_path):
   first = node.run_node(compiled("r1"), "ReviewedSchema")
   store = MetadataStore(node.connection(compiled("r1")))
-  [schema] = node.outputs(store, first.execution_id).values()
+  [schema] = executions.outputs(store, first.execution_id).values()
   schema.custom_properties[TRY_AGAIN].int_value = 1
   store.put_artifacts([schema])
   again = node.run_node(compiled("r2"), "ReviewedSchema")
-  assert again.state == events.COMPLETE
+  assert again.state == nodes.COMPLETE
   # The next result asks for nothing.
-  assert node.run_node(compiled("r3"), "ReviewedSchema").state == events.COMPONENT_CACHED
+  assert node.run_node(compiled("r3"), "ReviewedSchema").state == nodes.CACHED
 
 
 def test_a_node_completes_and_is_then_cached(compiled):
   first = node.run_node(compiled("r1"), "ReviewedSchema")
-  assert first.state == events.COMPLETE
+  assert first.state == nodes.COMPLETE
   assert first.error is None
   assert 0 < first.seconds < 60
   assert first.peak_rss_mb > 50
   second = node.run_node(compiled("r2"), "ReviewedSchema")
-  assert second.state == events.COMPONENT_CACHED
+  assert second.state == nodes.CACHED
   assert second.execution_id != first.execution_id
 
 
 def test_other_parameters_run_again(compiled):
   node.run_node(compiled("r1"), "ReviewedSchema")
   changed = compiled("r2", text='feature { name: "other" }')
-  assert node.run_node(changed, "ReviewedSchema").state == events.COMPLETE
+  assert node.run_node(changed, "ReviewedSchema").state == nodes.COMPLETE
 
 
 def test_without_the_cache_every_node_runs_again(compiled):
@@ -89,16 +91,16 @@ def test_without_the_cache_every_node_runs_again(compiled):
     node.run_node(compiled("r1"), name)
   again = compiled("r2")
   node.without_cache(again)
-  assert node.run_node(again, "ReviewedSchema").state == events.COMPLETE
-  assert node.run_node(again, "Second").state == events.COMPLETE
+  assert node.run_node(again, "ReviewedSchema").state == nodes.COMPLETE
+  assert node.run_node(again, "Second").state == nodes.COMPLETE
 
 
 def test_outputs_of_a_run_and_of_a_cached_run_are_the_same_artifact(compiled):
   first = node.run_node(compiled("r1"), "ReviewedSchema")
   second = node.run_node(compiled("r2"), "ReviewedSchema")
   with open_store(node.connection(compiled("r3"))) as handle:
-    made = node.outputs(handle.store, first.execution_id)
-    found = node.outputs(handle.store, second.execution_id)
+    made = executions.outputs(handle.store, first.execution_id)
+    found = executions.outputs(handle.store, second.execution_id)
   assert list(made) == list(found) == ["schema"]
   assert made["schema"].id == found["schema"].id
   assert '"label"' in (pathlib.Path(made["schema"].uri) / "schema.pbtxt").read_text()
@@ -107,7 +109,7 @@ def test_outputs_of_a_run_and_of_a_cached_run_are_the_same_artifact(compiled):
 def test_a_failure_is_an_outcome_with_the_error_that_a_person_can_act_on(compiled):
   bad = compiled("r1", text="no schema")
   outcome = node.run_node(bad, "ReviewedSchema")
-  assert outcome.state == events.COMPONENT_FAILED
+  assert outcome.state == nodes.FAILED
   known = user_error(outcome.error)
   assert isinstance(known, BadInputError)
   assert str(known).startswith("The reviewed schema is not a schema")

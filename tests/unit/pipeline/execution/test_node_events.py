@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from dlpipe import progress
+from dlpipe import nodes, progress
 from dlpipe.errors import BadInputError, BusyError
 from pipeline.execution import events, node, node_events
 
@@ -23,13 +23,13 @@ def test_progress_becomes_events_only_while_a_node_runs():
 @pytest.mark.parametrize(
   ("state", "error", "expected"),
   [
-    (events.COMPONENT_FAILED, OSError("connection lost"), True),
+    (nodes.FAILED, OSError("connection lost"), True),
     # The store alone knows why.
-    (events.COMPONENT_FAILED, None, True),
-    (events.COMPONENT_FAILED, BadInputError("row 3"), False),
-    (events.COMPONENT_FAILED, BusyError("locked"), True),
-    (events.COMPLETE, None, False),
-    (events.SKIPPED, None, False),
+    (nodes.FAILED, None, True),
+    (nodes.FAILED, BadInputError("row 3"), False),
+    (nodes.FAILED, BusyError("locked"), True),
+    (nodes.COMPLETE, None, False),
+    (nodes.SKIPPED, None, False),
   ],
 )
 def test_only_what_nobody_can_mend_is_worth_a_second_attempt(state, error, expected):

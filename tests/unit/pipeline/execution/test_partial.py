@@ -4,10 +4,12 @@ import pytest
 from tfx.orchestration.pipeline import Pipeline
 
 from components.reviewed_schema import ReviewedSchema
+from dlpipe import nodes
 from dlpipe.errors import BadInputError
 from pipeline.execution import events, node, partial, sequential
 from pipeline.execution.options import RunOptions
 from pipeline.runs import lineage
+from pipeline.runs.store import executions
 from pipeline.runs.store.metadata_stores import open_store, sqlite_connection
 
 _NAMES = ("First", "Second", "Third")
@@ -60,7 +62,7 @@ def test_from_takes_the_results_before_it_from_the_latest_run_that_has_them(run)
   assert states == {"First": "CACHED", "Second": "CACHED", "Third": "COMPLETE"}
   with open_store(run.store) as handle:
     made = [
-      node.outputs(handle.store, each["Second"].execution_id)["schema"].id
+      executions.outputs(handle.store, each["Second"].execution_id)["schema"].id
       for each in (whole, outcomes)
     ]
     assert made[0] == made[1]
@@ -105,7 +107,7 @@ def test_a_crash_is_tried_again_and_bad_input_is_not(run, monkeypatch):
     calls.append(node_id)
     if calls.count("Second") == 1 and node_id == "Second":
       return node.NodeOutcome(
-        state=events.COMPONENT_FAILED,
+        state=nodes.FAILED,
         execution_id=None,
         seconds=0.1,
         peak_rss_mb=1.0,

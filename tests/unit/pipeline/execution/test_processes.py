@@ -8,7 +8,7 @@ import pytest
 from tfx.orchestration.pipeline import Pipeline
 
 from components.reviewed_schema import ReviewedSchema
-from dlpipe import progress
+from dlpipe import nodes, progress
 from dlpipe.errors import BadInputError, DataRefusedError
 from pipeline.execution import events, forks, memory, node, processes
 from pipeline.execution.options import RunOptions
@@ -49,7 +49,7 @@ def run(tmp_path, monkeypatch):
 
 def _done(seconds=0.1):
   return node.NodeOutcome(
-    state=events.COMPLETE, execution_id=None, seconds=seconds, peak_rss_mb=50.0
+    state=nodes.COMPLETE, execution_id=None, seconds=seconds, peak_rss_mb=50.0
   )
 
 
@@ -103,7 +103,7 @@ def test_progress_and_the_users_errors_come_through(run):
     raised = RuntimeError("wrapped")
     raised.__cause__ = DataRefusedError("not fit\nsecond line")
     return node.NodeOutcome(
-      state=events.COMPONENT_FAILED, execution_id=7, seconds=1.0, peak_rss_mb=2.0, error=raised
+      state=nodes.FAILED, execution_id=7, seconds=1.0, peak_rss_mb=2.0, error=raised
     )
 
   heard, outcomes = run(run_node, retries=3)
@@ -171,7 +171,7 @@ def test_what_begins_is_killed_when_the_run_is_interrupted(run, tmp_path):
 
 def test_bad_input_stays_bad_input():
   outcome = node.NodeOutcome(
-    state=events.COMPONENT_FAILED,
+    state=nodes.FAILED,
     execution_id=None,
     seconds=1.0,
     peak_rss_mb=1.0,

@@ -8,6 +8,7 @@ from components.reviewed_schema import ReviewedSchema
 from dlpipe.errors import BadInputError
 from pipeline.execution import node
 from pipeline.runs import lineage
+from pipeline.runs.store import executions
 from pipeline.runs.store.metadata_stores import open_store, sqlite_connection
 
 
@@ -85,7 +86,7 @@ def test_a_data_gate_that_crashed_is_no_refusal_but_for_runs_that_kept_no_code(s
       handle.store.get_context_by_type_and_name("pipeline_run", "r1").id
     )
     assert outcome.error is not None
-    del execution.custom_properties[node.EXIT_CODE]
+    del execution.custom_properties[executions.EXIT_CODE]
     handle.store.put_executions([execution])
     assert [r.state for r in lineage.list_runs(handle)] == ["refused_data"]
 

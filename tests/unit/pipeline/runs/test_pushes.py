@@ -10,7 +10,8 @@ from tfx.types import standard_artifacts
 
 from components.versioned_pusher.component import VersionedPusher
 from components.versioned_pusher.publish import is_whole, list_versions
-from pipeline.execution import events, node
+from dlpipe import nodes
+from pipeline.execution import node
 from pipeline.runs.pushes import pushed_version, was_refused
 from pipeline.runs.store.metadata_stores import sqlite_connection
 
@@ -61,21 +62,21 @@ def push(tmp_path):
   ],
 )
 def test_what_is_gone_or_damaged_is_pushed_again(push, tmp_path, damage):
-  assert push("r1") == events.COMPLETE
-  assert push("r2") == events.COMPONENT_CACHED
+  assert push("r1") == nodes.COMPLETE
+  assert push("r2") == nodes.CACHED
   damage(tmp_path / "serving" / "1")
-  assert push("r3") == events.COMPLETE
+  assert push("r3") == nodes.COMPLETE
   assert max(list_versions(tmp_path / "serving")) == 2
   assert is_whole(tmp_path / "serving", 2)
-  assert push("r4") == events.COMPONENT_CACHED
+  assert push("r4") == nodes.CACHED
 
 
 def test_a_push_to_another_folder_says_nothing_of_this_one(push, tmp_path):
   (tmp_path / "elsewhere" / "5").mkdir(parents=True)
-  assert push("r1") == events.COMPLETE
-  assert push("r2", "elsewhere") == events.COMPLETE
+  assert push("r1") == nodes.COMPLETE
+  assert push("r2", "elsewhere") == nodes.COMPLETE
   assert list_versions(tmp_path / "elsewhere") == [5, 6]
-  assert push("r3") == events.COMPONENT_CACHED
+  assert push("r3") == nodes.CACHED
 
 
 @pytest.mark.parametrize(("pushed", "version"), [(1, 12), (0, None), (None, None)])

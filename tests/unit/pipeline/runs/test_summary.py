@@ -2,6 +2,7 @@
 
 import pytest
 
+from dlpipe import words
 from pipeline.runs import result as results
 from pipeline.runs import summary
 
@@ -196,7 +197,7 @@ def test_a_cached_run_says_which_version_is_current():
   ],
 )  # fmt: skip
 def test_duration(seconds, text):
-  assert summary.duration(seconds) == text
+  assert words.duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -205,12 +206,12 @@ def test_duration(seconds, text):
    (float("nan"), "nan"), (float("inf"), "inf"), (-0.02, "-0.02")],
 )  # fmt: skip
 def test_number(value, text):
-  assert summary.number(value) == text
+  assert words.number(value) == text
 
 
 def test_memory():
-  assert [summary.memory(mb) for mb in (512.4, 999.6, 1430.0)] == ["512 MB", "1.0 GB", "1.4 GB"]
+  assert [words.memory(mb) for mb in (512.4, 999.6, 1430.0)] == ["512 MB", "1.0 GB", "1.4 GB"]
 
 
 def test_one_line_drops_what_could_move_a_cursor():
-  assert summary.one_line("a\nb\x1b[2Jc\rd") == "a b [2Jc d"
+  assert words.one_line("a\nb\x1b[2Jc\rd") == "a b [2Jc d"

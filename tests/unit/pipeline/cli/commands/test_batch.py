@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from dlpipe.errors import BadInputError
 from pipeline.cli.commands.batch import batch
 
-_ROOT = pathlib.Path(__file__).resolve().parents[4]
+_ROOT = pathlib.Path(__file__).resolve().parents[5]
 # Slow enough to be caught at work.
 _TASK = """
 import dataclasses

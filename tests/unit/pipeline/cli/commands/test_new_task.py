@@ -10,7 +10,7 @@ import pytest
 from pipeline.cli.commands.new_task import _KINDS
 from pipeline.tasks import task_names
 
-_ROOT = pathlib.Path(__file__).resolve().parents[4]
+_ROOT = pathlib.Path(__file__).resolve().parents[5]
 
 
 @pytest.mark.parametrize("kind", _KINDS)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-_ROOT = pathlib.Path(__file__).resolve().parents[4]
+_ROOT = pathlib.Path(__file__).resolve().parents[5]
 
 
 class _LeavesMarker:

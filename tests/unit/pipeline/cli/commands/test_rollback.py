@@ -114,7 +114,7 @@ def test_importing_it_loads_no_heavy_module():
     "heavy = {'tensorflow', 'tfx', 'keras', 'numpy', 'apache_beam', 'ml_metadata'}\n"
     "print(sorted(heavy & set(sys.modules)), resource.getrusage(resource.RUSAGE_SELF).ru_utime)\n"
   )
-  root = pathlib.Path(__file__).parents[4]
+  root = pathlib.Path(__file__).parents[5]
   ran = subprocess.run(
     [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
   )

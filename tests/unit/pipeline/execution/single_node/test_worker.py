@@ -16,7 +16,7 @@ from pipeline.execution import forks
 from pipeline.execution.single_node import worker
 from pipeline.execution.single_node.node_request import NodeRequest, ask_worker
 
-_REPOSITORY = pathlib.Path(__file__).resolve().parents[4]
+_REPOSITORY = pathlib.Path(__file__).resolve().parents[5]
 _TIMEOUT_S = 120
 _CLIENT = """
 import json, os, sys

@@ -5,7 +5,8 @@ import shutil
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.execution import events, node
+from dlpipe import nodes
+from pipeline.execution import node
 from pipeline.runs import lineage
 from pipeline.runs.store.metadata_stores import open_store, sqlite_connection
 
@@ -32,22 +33,22 @@ def _uris(root):
 @pytest.mark.parametrize("name", ["elsewhere", "sp ace ünï", 'quo"te'])
 def test_in_a_copy_everything_comes_from_the_cache_without_the_original(run, tmp_path, name):
   old, new = tmp_path / "old" / "test", tmp_path / name / "test"
-  assert run(old, "r1") == [events.COMPLETE, events.COMPLETE]
+  assert run(old, "r1") == [nodes.COMPLETE, nodes.COMPLETE]
   shutil.copytree(old, new)
-  assert run(new, "r2") == [events.COMPONENT_CACHED, events.COMPONENT_CACHED]
+  assert run(new, "r2") == [nodes.CACHED, nodes.CACHED]
   # What comes from the original would be none of the copy's.
   assert all(uri.startswith(f"{new}/") for uri in _uris(new))
   shutil.rmtree(old)
-  assert run(new, "r3") == [events.COMPONENT_CACHED, events.COMPONENT_CACHED]
-  assert run(new, "r4", other=1) == [events.COMPONENT_CACHED, events.COMPLETE]
+  assert run(new, "r3") == [nodes.CACHED, nodes.CACHED]
+  assert run(new, "r4", other=1) == [nodes.CACHED, nodes.COMPLETE]
 
 
 def test_a_copy_and_its_original_go_separate_ways(run, tmp_path):
   old, new = tmp_path / "old" / "test", tmp_path / "new" / "test"
   run(old, "r1")
   shutil.copytree(old, new)
-  assert run(new, "r2", other=1) == [events.COMPONENT_CACHED, events.COMPLETE]
-  assert run(old, "r3", other=1) == [events.COMPONENT_CACHED, events.COMPLETE]
+  assert run(new, "r2", other=1) == [nodes.CACHED, nodes.COMPLETE]
+  assert run(old, "r3", other=1) == [nodes.CACHED, nodes.COMPLETE]
   assert all(uri.startswith(f"{old}/") for uri in _uris(old))
 
 
@@ -55,7 +56,7 @@ def test_what_another_folder_holds_is_no_result_of_this_one(run, tmp_path):
   """A parameter that names a folder elsewhere is another parameter, however alike."""
   root = tmp_path / "test"
   run(root, "r1", data=f"{tmp_path}/a")
-  assert run(root, "r2", data=f"{tmp_path}/b") == [events.COMPONENT_CACHED, events.COMPLETE]
+  assert run(root, "r2", data=f"{tmp_path}/b") == [nodes.CACHED, nodes.COMPLETE]
 
 
 def test_the_runs_of_a_copy_are_told_with_the_paths_of_the_copy(run, tmp_path):

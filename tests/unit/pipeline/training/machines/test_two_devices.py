@@ -11,7 +11,7 @@ import json, sys
 import keras, numpy as np, tensorflow as tf
 [cpu] = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from pipeline import datasets
+from pipeline.training import datasets
 from pipeline.task import Phase
 from pipeline.text.teacher_forcing import TeacherForcedModel
 from pipeline.training import loop

@@ -13,7 +13,7 @@ from dlpipe.fingerprint import code_fingerprint
 from pipeline.problems.classes import PROBLEM
 from pipeline.task_loading import _fault_of_path
 
-_ROOT = pathlib.Path(__file__).resolve().parents[4]
+_ROOT = pathlib.Path(__file__).resolve().parents[3]
 KINDS = ("classes", "labels", "number", "text")
 
 

@@ -1,0 +1,24 @@
+"""What a metadata store says of one execution of a node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+
+# The property in which a failed execution keeps its exit code; TFX's own notes begin so, too.
+EXIT_CODE = "__dlpipe_exit_code__"
+# The type of executions that only look something up.
+RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
+
+
+def outputs(store: MetadataStore, execution_id: int) -> Mapping[str, metadata_store_pb2.Artifact]:
+  """The first artifact of each of an execution's outputs, by output name."""
+  output_types = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INTERNAL_OUTPUT)
+  named: dict[str, int] = {}
+  for event in store.get_events_by_execution_ids([execution_id]):
+    if event.type in output_types:
+      named.setdefault(event.path.steps[0].key, event.artifact_id)
+  artifacts = {a.id: a for a in store.get_artifacts_by_id(list(named.values()))}
+  return {name: artifacts[artifact_id] for name, artifact_id in named.items()}
