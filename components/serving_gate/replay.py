@@ -52,7 +52,8 @@ def replay_in_process(
   Args:
     model_dir: the SavedModel's directory.
     expectations: rows and right answers.
-    tolerance: the largest absolute difference of numbers that passes.
+    tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
+      than 1, as a part of the largest.
   """
   rows = len(expectations.examples)
   for loader, load in (("TF2", load_tf2), ("TF1", load_tf1)):
@@ -86,7 +87,8 @@ def replay_request(
     run: what answers.
     request: what is asked.
     loader: `PathResult.loader` of the results.
-    tolerance: the largest absolute difference of numbers that passes.
+    tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
+      than 1, as a part of the largest.
   """
   rows = len(request.values)
   for batch, count in ((1, min(rows, _SINGLE_ROWS)), (rows, rows)):

@@ -80,7 +80,8 @@ def replay_through_server(
     model_dir: the SavedModel's directory.
     expectations: rows and right answers.
     model_name: the name it is served under, which the examples have.
-    tolerance: the largest absolute difference of numbers that passes.
+    tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
+      than 1, as a part of the largest.
 
   Raises:
     DlpipeError: the server was killed, had no port, or did not answer in time.

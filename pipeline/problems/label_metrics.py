@@ -30,13 +30,14 @@ _RANKS = 512
 def label_metrics() -> list[config_pb2.MetricConfig]:
   """Metrics over ids of labels and `[labels]` scores."""
   code = code_fingerprint(__name__)
+  # Not by the names of TFMA's own, which it would take instead.
   named = {
     "Loss": "loss",
     "Skill": "skill",
     "MicroF1": "micro_f1",
     "MacroF1": "macro_f1",
     "AveragePrecision": "average_precision",
-    "ExactMatch": "exact_match",
+    "ExactLabels": "exact_match",
   }
   return [
     config_pb2.MetricConfig(
@@ -109,7 +110,7 @@ class AveragePrecision(metric_types.Metric):
     super().__init__(paired_metric(_PrecisionCombiner), name=name)
 
 
-class ExactMatch(metric_types.Metric):
+class ExactLabels(metric_types.Metric):
   """The share of rows answered with exactly their labels, none too many and none too few."""
 
   def __init__(self, name: str = "exact_match", code: str = ""):

@@ -29,9 +29,10 @@ _MOST_POINTS = 500
 def number_metrics() -> list[config_pb2.MetricConfig]:
   """Metrics over a label and a prediction that are one number each."""
   code = code_fingerprint(__name__)
+  # Not by the names of TFMA's own, which it would take instead.
   named = {
-    "MeanAbsoluteError": "mae",
-    "RootMeanSquaredError": "rmse",
+    "AbsoluteError": "mae",
+    "RootOfSquares": "rmse",
     "Skill": "skill",
   }
   return [
@@ -47,7 +48,7 @@ def number_metrics() -> list[config_pb2.MetricConfig]:
   ]
 
 
-class MeanAbsoluteError(metric_types.Metric):
+class AbsoluteError(metric_types.Metric):
   """The mean distance of the answer from what is right, in the label's unit.
 
   Also emits `answers`, `[rows, 2]` float64: what is right and what was answered of up to 500 rows,
@@ -59,11 +60,11 @@ class MeanAbsoluteError(metric_types.Metric):
     super().__init__(paired_metric(_DistanceCombiner, POINTS_NAME), name=name)
 
 
-class RootMeanSquaredError(metric_types.Metric):
+class RootOfSquares(metric_types.Metric):
   """The root of the mean squared error, in the label's unit: large misses count more."""
 
   def __init__(self, name: str = "rmse", code: str = ""):
-    """`code` as for `MeanAbsoluteError`."""
+    """`code` as for `AbsoluteError`."""
     super().__init__(paired_metric(_RootCombiner), name=name)
 
 
@@ -75,7 +76,7 @@ class Skill(metric_types.Metric):
   """
 
   def __init__(self, name: str = "skill", code: str = ""):
-    """`code` as for `MeanAbsoluteError`."""
+    """`code` as for `AbsoluteError`."""
     super().__init__(paired_metric(_SkillCombiner), name=name)
 
 
