@@ -226,7 +226,7 @@ def _training_stage(
       name: config.data_options(task)[name] for name in (*task.input_bounds, *problem.data_options)
     },
     "monitor": list(problem.monitor),
-    "keys": [task.input_key, task.label_key, problem.label_id_key, problem.vocabulary or ""],
+    "keys": [task.input_key, problem.label_id_key],
     "sequence_keys": list(task.sequence_keys),
     "transformed_slices": list(task.transformed_slices),
   }

@@ -22,6 +22,7 @@ from components.serving_gate.loaders import Run, first_line
 from components.serving_gate.replay import (
   CLASSIFY,
   CLASSIFY_OUTPUTS,
+  REGRESS,
   SERVING_DEFAULT,
   replay_request,
   requests,
@@ -223,6 +224,9 @@ def _run(client: Client, expectations: Expectations, server: ServerProcess) -> R
       raise
 
   def ask(signature: str, input_name: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    if signature == REGRESS:
+      rows = [_features(value) for value in values]
+      return {"outputs": client.regress(rows, signature_name=REGRESS)}
     if signature != CLASSIFY:
       return client.predict({input_name: values}, signature_name=signature)
     answer = client.classify([_features(value) for value in values], signature_name=CLASSIFY)
