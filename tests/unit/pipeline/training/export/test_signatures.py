@@ -147,6 +147,21 @@ def test_without_classes_there_is_no_classify(tmp_path, graph, model):
   assert set(found["serving_default"].structured_outputs) == {"brightness"}
 
 
+def test_a_number_is_answered_by_regress_too(tmp_path, graph, model):
+  def outputs(features):
+    return {"value": tf.reduce_mean(model(features["pixels"], training=False), axis=1)}
+
+  _export(str(tmp_path / "model"), graph, model, outputs)
+  # Functions hold their variables weakly.
+  loaded = tf.saved_model.load(str(tmp_path / "model"))
+  assert set(loaded.signatures) == (_NAMES - {"classify"}) | {"regress"}
+  examples = tf.constant(graph.examples[:3])
+  said = loaded.signatures["serving_examples"](examples=examples)["value"].numpy()
+  regressed = loaded.signatures["regress"](inputs=examples)["outputs"].numpy()
+  assert regressed.dtype == np.float32
+  np.testing.assert_allclose(regressed, said, rtol=1e-6)
+
+
 def _rule(values):
   return tf.where(values == b"", "the picture is missing", "")
 
