@@ -19,9 +19,10 @@ from collections.abc import Iterable
 
 from dlpipe.errors import BadInputError
 from dlpipe.own_names import hidden_by_ours
+from pipeline.problem import Problem
 from pipeline.task import Input, MetricGate, Phase, Source, Task
 
-_RECORDS = {record.__name__: record for record in (Task, Input, Source, MetricGate, Phase)}
+_RECORDS = {record.__name__: record for record in (Task, Input, Problem, Source, MetricGate, Phase)}
 # What a task gave one by one before a class of settings held it.
 _IN_PARAMS = (
   "hyperparameters",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -19,6 +20,7 @@ from components.versioned_pusher.publish import is_damaged, list_versions
 from components.versioned_pusher.repair import repair_of
 from dlpipe import nodes
 from dlpipe.causes import user_error
+from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError, BusyError, DataRefusedError
 from pipeline import evaluation
 from pipeline.runs import result, trials
@@ -242,16 +244,18 @@ def _shown_evaluation(
     "slices": found.slices,
     "calibration": found.calibration,
   }
-  if task.vocabulary and found.confusion:
-    graph = tft.TFTransformOutput(artifacts["Transform"]["transform_graph"].uri)
-    labels = [name.decode() for name in graph.vocabulary_by_name(task.vocabulary)]
-    confusion = evaluation.confusion_rows(found, labels)
-    shown |= {
-      "labels": labels,
-      "confusion": confusion,
-      "per_class": evaluation.per_class(confusion, labels),
-    }
+  if task.problem.shown:
+    names = functools.partial(_vocabulary, artifacts, task.problem.vocabulary)
+    shown |= load_function(task.problem.shown)(found, names)
   return shown
+
+
+def _vocabulary(artifacts: Artifacts, name: str | None) -> list[str]:
+  """The labels of the transform graph, in the order of their ids; none without a vocabulary."""
+  if name is None:
+    return []
+  graph = tft.TFTransformOutput(artifacts["Transform"]["transform_graph"].uri)
+  return [label.decode() for label in graph.vocabulary_by_name(name)]
 
 
 def _tuning(artifacts: Artifacts, training: Mapping[str, Any]) -> dict[str, Any] | None:

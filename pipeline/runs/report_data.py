@@ -29,7 +29,7 @@ class ReportData:
     evaluation: `metrics` {name: value}; `slices` [{feature, value, metrics}]; `labels`;
       `confusion`, counts by true label (rows) and predicted label (columns); `per_class`
       [{label, precision, recall, count}]; `calibration` [{low, high, count, confidence,
-      accuracy}]. Any of them may be missing.
+      accuracy}]; `answers` [[right, answered]], numbers. Any of them may be missing.
     parity: the serving gate's proof: `passed`, `rows`, `tolerance`, `paths` [{loader, signature,
       output, max_difference, passed}], `skipped` [sentence], `latency` [{protocol, requests,
       p50_ms, p99_ms}].
@@ -38,8 +38,9 @@ class ReportData:
     statistics: `examples` {split: count}, `labels` {split: {label: count}} and `reasons` {reason:
       count} of the quarantine.
     versions: package to version.
-    pictures: mistakes to look at, [{data_uri, label, predicted, score}].
-    texts: mistakes to read, [{input, label, predicted, score}].
+    pictures: mistakes to look at, [{data_uri, label, predicted, score}], or `off` for `score` where
+      answers are numbers.
+    texts: mistakes to read, [{input, label, predicted, score}], likewise.
     samples: what was written for some inputs, [{input, label, predicted, score, worst}].
   """
 

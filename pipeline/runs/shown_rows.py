@@ -7,7 +7,7 @@ import json
 import pathlib
 from typing import Any
 
-from pipeline.training.files import MISTAKES_FILE, SAMPLES_FILE
+from pipeline.problem import MISTAKES_FILE, SAMPLES_FILE
 
 # What browsers show, by how the bytes begin.
 _PICTURES = {b"\x89PNG": "png", b"\xff\xd8": "jpeg", b"GIF8": "gif", b"BM": "bmp"}

@@ -148,8 +148,8 @@ class PushConfig(Section):
   tolerance: float = pydantic.Field(
     1e-5,
     ge=0,
-    description="the largest absolute difference between the trained and the exported model"
-    " that ServingGate lets pass",
+    description="the largest difference between the trained and the exported model that ServingGate"
+    " lets pass; of an output whose numbers are larger than 1, as a part of the largest",
   )
   serving_release: str | None = pydantic.Field(
     None,

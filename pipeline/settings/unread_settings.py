@@ -132,8 +132,7 @@ def _of_model(task: Task, config: PipelineConfig) -> Mapping[str, str]:
 def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
   """Settings of every task that nothing reads beside the others."""
   beam, airflow = config.beam, config.airflow
-  if task.vocabulary is None:
-    yield "data.allow_lost_classes", "is for tasks with classes, and this one has none"
+  yield from task.problem.unread.items()
   if not config.tune.trials:
     yield "tune.epochs", "is for trials, and there are none. Set tune.trials to 1 or more"
   if beam.runner not in _JOB_SERVERS:

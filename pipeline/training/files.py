@@ -1,7 +1,5 @@
-"""Names of the files that training leaves in its `model_run` artifact."""
+"""Names of files that training leaves in its `model_run` artifact, beside those of a problem."""
 
 from __future__ import annotations
 
 HISTORY_FILE = "history.json"
-MISTAKES_FILE = "mistakes.json"
-SAMPLES_FILE = "samples.json"

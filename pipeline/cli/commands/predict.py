@@ -16,6 +16,7 @@ from pipeline.cli.inputs import workspace_option
 from pipeline.cli.predict_inputs import Input, InputsCommand, read_inputs
 from pipeline.cli.quiet_screen import quieten_screen
 from pipeline.cli.task_argument import task_argument
+from pipeline.problem import usual_words
 from pipeline.sources.tfrecord.op_errors import words_of
 from pipeline.task import Task
 from pipeline.tasks import get_task
@@ -100,7 +101,10 @@ def predict(
   else:
     click.echo(f"{task}, version {version}:")
     for row in rows:
-      click.echo(f"  {_shown_input(known, row['input'])}: {', '.join(_shown_outputs(row))}")
+      outputs = {name: value for name, value in row.items() if name != "input"}
+      words = usual_words if "error" in outputs else known.problem.words
+      said = ", ".join(one_line(each) for each in words(outputs))
+      click.echo(f"  {_shown_input(known, row['input'])}: {said}")
   if refused:
     raise DlpipeError(f"The model could not answer {len(refused)} of {len(rows)} inputs.")
 
@@ -205,15 +209,3 @@ def _shown_input(task: Task, argument: str) -> str:
   if task.input.kind == "text" and len(shown) > _SHOWN_CHARACTERS:
     return shown[: _SHOWN_CHARACTERS - 3] + "..."
   return shown
-
-
-def _shown_outputs(row: dict[str, Any]) -> list[str]:
-  return [
-    f"{name} {_shown(value)}"
-    for name, value in row.items()
-    if not isinstance(value, list) and name != "input"
-  ]
-
-
-def _shown(value: Any) -> str:
-  return f"{value:.4f}" if isinstance(value, float) else one_line(str(value))

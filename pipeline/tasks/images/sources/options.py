@@ -8,8 +8,8 @@ from pipeline.params import DataOptions
 from pipeline.sources.table_options import Header, Separator, SplitColumn
 
 
-class ImageOptions(DataOptions):
-  """The data options of the images task."""
+class ImageTableOptions(DataOptions):
+  """The data options of tables of pictures; a task that reads nothing else has these."""
 
   max_pixels: int = Field(
     50_000_000,
@@ -17,10 +17,15 @@ class ImageOptions(DataOptions):
     description="a picture with more pixels, width times height, is quarantined and not decoded",
   )
   path_column: str = Field("path", description="tables: the column that names the picture")
-  label_column: str = Field("label", description="tables: the column that names the class")
+  label_column: str = Field("label", description="tables: the column that holds the label")
   separator: Separator = None
   header: Header = None
   split_column: SplitColumn = None
+
+
+class ImageOptions(ImageTableOptions):
+  """The data options of the images task."""
+
   image_feature: str | None = Field(
     None, description="TFRecord: the feature that holds the picture; null looks for it"
   )

@@ -11,15 +11,20 @@ from pipeline.sources.table_options import Header, Separator, SplitColumn
 from pipeline.tasks.sentiment.sources.records import MAX_CHARS
 
 
-class TextOptions(DataOptions):
-  """The data options of the sentiment task."""
+class TextTableOptions(DataOptions):
+  """The data options of tables of texts; a task that reads nothing else has these."""
 
   max_chars: int = Field(MAX_CHARS, ge=1, description="a text of more characters is quarantined")
   text_column: str = Field("text", description="tables: the column that holds the text")
-  label_column: str = Field("label", description="tables: the column that names the class")
+  label_column: str = Field("label", description="tables: the column that holds the label")
   separator: Separator = None
   header: Header = None
   split_column: SplitColumn = None
+
+
+class TextOptions(TextTableOptions):
+  """The data options of the sentiment task."""
+
   text_feature: str | None = Field(
     None, description="TFRecord: the feature that holds the text; null looks for it"
   )
