@@ -14,8 +14,8 @@ from dlpipe.words import one_line
 from pipeline.cli.damaged import serving_dir, ways_out
 from pipeline.cli.inputs import workspace_option
 from pipeline.cli.predict_inputs import Input, InputsCommand, read_inputs
+from pipeline.cli.quiet_screen import quieten_screen
 from pipeline.cli.task_argument import task_argument
-from pipeline.execution.output import quieten_imports
 from pipeline.sources.tfrecord.op_errors import words_of
 from pipeline.task import Task
 from pipeline.tasks import get_task
@@ -113,7 +113,7 @@ def _ask(task: Task, workspace: str | None, values: list[Any]) -> tuple[list[_An
       "workspace of that run with --workspace."
     )
   # TensorFlow's advice to programmers would stand among the answers.
-  quieten_imports(on_screen=True)
+  quieten_screen()
   from serving.errors import InvalidArgument, ServingError
   from serving.models.local_model import LocalModel, list_models
 
@@ -135,8 +135,8 @@ def _ask(task: Task, workspace: str | None, values: list[Any]) -> tuple[list[_An
 def _ask_server(
   task: Task, endpoint: str, values: list[Any], **options: Any
 ) -> tuple[list[_Answer], int]:
+  from dlpipe_client import BadRequest
   from pipeline.cli.endpoint import EndpointModel
-  from serving.client import BadRequest
 
   model = EndpointModel(task, endpoint, **options)
   try:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from dlpipe.dotted_paths import load_function
+from dlpipe_client import BadRequest, GrpcClient, RestClient
 from pipeline.batch.model import Model
 from pipeline.cli.commands.predict import _answers
 from pipeline.sources.text_files import texts
@@ -28,7 +29,6 @@ from pipeline.tasks.images.pictures.decoding import decode
 from pipeline.tasks.images.sources import pictures
 from pipeline.training.export import signatures
 from serving import flags
-from serving.client import BadRequest, GrpcClient, RestClient
 from serving.errors import InvalidArgument
 from serving.models.local_model import LocalModel
 from serving.server import ModelServer
