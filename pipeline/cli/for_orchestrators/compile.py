@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
-from collections.abc import Callable
 from typing import Any
 
 import click
 
+from dlpipe.dotted_paths import load_function
 from pipeline.cli.inputs import Inputs, prepare, run_options
 from pipeline.cli.quiet_screen import quieten_screen
+from pipeline.settings.orchestrators import ORCHESTRATORS, section_of
 
 
 @click.command(name="compile", short_help="Write the pipeline for an orchestrator.")
@@ -19,10 +19,10 @@ from pipeline.cli.quiet_screen import quieten_screen
 @click.option(
   "--for",
   "orchestrator",
-  type=click.Choice(["ir", "airflow", "kubeflow"]),
+  type=click.Choice(["ir", *ORCHESTRATORS]),
   required=True,
-  help="ir: TFX's intermediate representation, for `dlpipe node`. airflow: a DAG file with the IR "
-  "beside it. kubeflow: a Kubeflow Pipelines v2 spec.",
+  help="ir: TFX's intermediate representation, for `dlpipe node`. "
+  + " ".join(f"{name}: {section_of(name).help}." for name in ORCHESTRATORS),
 )
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where to write.")
 def compile(orchestrator: str, output: str, as_json: bool, **options: Any) -> None:  # noqa: A001
@@ -40,7 +40,11 @@ def compile(orchestrator: str, output: str, as_json: bool, **options: Any) -> No
   inputs = prepare(**options, orchestrator=orchestrator)
   quieten_screen()
   path = os.path.abspath(output)
-  _WRITERS[orchestrator](inputs, path)
+  if orchestrator == "ir":
+    _write_ir(inputs, path)
+  else:
+    write = load_function(f"pipeline.orchestrators.{orchestrator}.compiling.write")
+    write(inputs.task, inputs.config, source=inputs.source, params=inputs.params, output=path)
   if as_json:
     click.echo(json.dumps({"task": inputs.task.name, "for": orchestrator, "output": path}))
   else:
@@ -65,30 +69,3 @@ def _write_ir(inputs: Inputs, path: str) -> None:
     click.echo(
       "The file does not say where metadata is kept; give --mlmd to every `dlpipe node`.", err=True
     )
-
-
-def _write_airflow(inputs: Inputs, path: str) -> None:
-  importlib.import_module("pipeline.orchestrators.airflow").write_dag(
-    inputs.task,
-    inputs.config,
-    source=inputs.source,
-    params=inputs.params,
-    output=path,
-  )
-
-
-def _write_kubeflow(inputs: Inputs, path: str) -> None:
-  importlib.import_module("pipeline.orchestrators.kubeflow").compile_spec(
-    inputs.task,
-    inputs.config,
-    source=inputs.source,
-    params=inputs.params,
-    output=path,
-  )
-
-
-_WRITERS: dict[str, Callable[[Inputs, str], None]] = {
-  "ir": _write_ir,
-  "airflow": _write_airflow,
-  "kubeflow": _write_kubeflow,
-}
