@@ -114,7 +114,7 @@ def test_a_kind_of_problem_is_a_module_and_the_line_that_names_it(changed):
   done = changed("check", "visits", "--data", table, "--json", DLPIPE_TASKS=str(tasks))
   found = json.loads(done.stdout.splitlines()[-1])
   assert found["examples"]["quarantined"] == 2
-  [rejected] = (changed.root / "ws" / "visits").glob("**/rejected.jsonl")
+  [rejected] = (changed.root / "ws" / "visits" / "quarantine").glob("*/rejected.jsonl")
   reasons = [json.loads(line)["reason"] for line in rejected.read_text("utf-8").splitlines()]
   assert sorted(reasons) == [
     "-1 is no count: a whole number from 0",
