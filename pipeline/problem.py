@@ -48,10 +48,9 @@ class Problem:
       are rare.
     label_id_key: the transformed feature that holds the answer as the loss takes it.
     vocabulary: name of the vocabulary of labels in the transform graph; None without one.
-    data_options: defaults of the data options that `read_label` and `answer` read; a model is
-      exported with those of its training.
-    settings: of these, what their values may be and what they mean, as `Task.settings` has it.
-    compile_args: `(hyperparameters) -> {"loss": ..., "metrics": [...]}` for Keras.
+    options: which data options `read_label` and `answer` read; a model is exported with those of
+      its training.
+    compile_args: `(params) -> {"loss": ..., "metrics": [...]}` for Keras.
     monitor: the validation metric that picks the best epoch, and its mode.
     answer: `(tft_output, vocabulary, data options) -> fn(the model's output, transformed features)
       -> {output name: tensor}`, in graph; what every signature answers.
@@ -82,8 +81,7 @@ class Problem:
   has_classes: bool
   label_id_key: str
   vocabulary: str | None = None
-  data_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-  settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  options: tuple[str, ...] = ()
   compile_args: str
   monitor: tuple[str, Literal["max", "min"]] = ("val_loss", "min")
   answer: str

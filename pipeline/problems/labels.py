@@ -10,12 +10,13 @@ import collections
 import math
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue, Rejected, class_names
+from pipeline.params import DataOptions, Params
 from pipeline.problem import MISTAKES_FILE, Problem, usual_words
 from pipeline.sources import encoding
 from pipeline.sources.class_counts import names
@@ -32,6 +33,14 @@ COUNTS_NAME = "label_counts"  # what `label_metrics` emits of each label
 
 _LOOKED_AT = 5_000  # rows
 _OTHER_SEPARATORS = (",", ";", "/", "|", "\t")
+
+
+class Options(DataOptions):
+  """The data options of a task with labels; its own class extends it."""
+
+  label_separator: str = Field(
+    SEPARATOR, min_length=1, description="tables: what stands between two labels of a row"
+  )
 
 
 def read_label(cell: Any, options: Mapping[str, Any]) -> list[str]:
@@ -163,7 +172,7 @@ def binary_cross_entropy(ids: Any, logits: Any) -> Any:
   return keras.losses.binary_crossentropy(truth, logits, from_logits=True)
 
 
-def compile_args(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+def compile_args(params: Params) -> dict[str, Any]:
   """The loss of each label by itself."""
   return {"loss": binary_cross_entropy, "metrics": []}
 
@@ -274,12 +283,7 @@ PROBLEM = Problem(
   has_classes=True,
   label_id_key=LABEL_IDS,
   vocabulary=VOCABULARY,
-  data_options={"label_separator": SEPARATOR},
-  settings={
-    "data.label_separator": Annotated[
-      str, Field(min_length=1, description="tables: what stands between two labels of a row")
-    ]
-  },
+  options=tuple(Options.model_fields),
   compile_args=f"{__name__}.compile_args",
   answer=f"{__name__}.answer",
   cache_dtypes={LABEL_IDS: "int32"},

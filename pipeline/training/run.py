@@ -63,18 +63,18 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   task = get_task(config["task"])
   settings = config["train"]
   tuned = tuned_values(fn_args)
-  hyperparameters = {**config["hyperparameters"], **tuned}
+  params = task.params.of({**config["hyperparameters"], **tuned})
   tft_output = tft.TFTransformOutput(fn_args.transform_output)
   started = time.monotonic()
   train, val = load_splits(fn_args, task, tft_output, cache_mb=settings["cache_mb"])
   prepare_seconds = time.monotonic() - started
-  folder = checkpoints.folder_of(fn_args, hyperparameters, task)
+  folder = checkpoints.folder_of(fn_args, params)
   if folder:
     folder.open()
   learned = learn(
     task,
     config,
-    hyperparameters,
+    params,
     tft_output,
     (train, val),
     distribution=distribution,
@@ -87,32 +87,32 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     model=model,
     outputs=answering(task, model, tft_output, config["input_bounds"]),
     tft_output=tft_output,
-    input_key=task.input_key,
+    input_key=task.input.key,
     label_id_key=task.problem.label_id_key,
     transformed_slices=task.transformed_slices,
     rule=_rule(task, config["input_bounds"]),
   )
   validation = _examples(fn_args.eval_files)
   rows = validation[:_PARITY_ROWS]
-  values = _input_values(rows, task.input_key, tft_output)
+  values = _input_values(rows, task.input.key, tft_output)
   serving_assets.write(
-    pathlib.Path(fn_args.serving_model_dir), task.name, task.input_key, values.numpy()[0]
+    pathlib.Path(fn_args.serving_model_dir), task.name, task.input.key, values.numpy()[0]
   )
   run_dir = pathlib.Path(fn_args.model_run_dir)
-  _write_parity(run_dir / "parity", module, rows, values, task.input_key)
+  _write_parity(run_dir / "parity", module, rows, values, task.input.key)
   predict = tf.function(module.predict, reduce_retracing=True)
   load_function(task.problem.rows)(
     run_dir,
     validation,
     predict,
-    input_key=task.input_key,
+    input_key=task.input.key,
     label_key=task.label_key,
     prediction_key=task.problem.prediction_key,
   )
   (run_dir / HISTORY_FILE).write_text(
     json.dumps(
       {
-        "hyperparameters": hyperparameters,
+        "hyperparameters": params.as_json(),
         "tuned": tuned,
         "precision": learned.precision,
         "parameters": model.count_params(),
@@ -135,9 +135,9 @@ def tuned_values(fn_args: Any) -> dict[str, Any]:
 
 def _rule(task: Task, bounds: Mapping[str, Any]) -> signatures.Rule | None:
   """What an input may be, with the bounds that the data was read with."""
-  if task.input_rule is None:
+  if task.input.rule is None:
     return None
-  rule = load_function(task.input_rule)
+  rule = load_function(task.input.rule)
   return lambda values: rule(values, bounds)
 
 

@@ -50,8 +50,9 @@ def new_task(name: str, like: str, problem: str | None, into: pathlib.Path | Non
   """Write the folder NAME with a task that can be checked, run and tested.
 
   It holds task.py (what the task is), model.py (the network: change it),
-  schema.pbtxt (what the data must look like) and a test. All that is not
-  written there is taken from the task that it is like.
+  params.py (the network's settings), schema.pbtxt (what the data must look
+  like) and a test. All that is not written there is taken from the task that
+  it is like.
 
   With --problem labels or number it reads tables, whose column `label` holds
   them, and brings a sample of its own.
@@ -97,13 +98,13 @@ def _write(target: pathlib.Path, name: str, like: str, problem: str) -> None:
   schema = schema_path(like).read_text(encoding="utf-8")
   if problem in _PROBLEMS:
     folder = _TEMPLATES / "of_problems"
-    for file in ("task.py", "model.py", "preprocessing.py", "source.py"):
-      files[file] = folder / like / f"{file}.txt"
+    own = ("task.py", "model.py", "params.py", "preprocessing.py", "source.py")
+    files |= {file: folder / like / f"{file}.txt" for file in own}
     files["sample.py"] = folder / like / f"sample_{problem}.py.txt"
     label = (folder / f"label_{problem}.pbtxt.txt").read_text(encoding="utf-8")
     schema = _LABEL.sub(lambda _: label.rstrip(), schema)
   else:
-    files |= {file: _TEMPLATES / like / f"{file}.txt" for file in ("task.py", "model.py")}
+    files |= {path.stem: path for path in (_TEMPLATES / like).glob("*.py.txt")}
   texts = {file: template.read_text(encoding="utf-8") for file, template in files.items()}
   filled = {file: _WORD.sub(lambda word: words[word[0]], text) for file, text in texts.items()}
   try:
