@@ -167,8 +167,12 @@ def binary_cross_entropy(ids: Any, logits: Any) -> Any:
   import keras
   from keras import ops
 
-  # -1 and -2 are no place among the labels, and their rows are zeros.
-  truth = ops.max(ops.one_hot(ops.cast(ids, "int32"), ops.shape(logits)[-1]), axis=1)
+  # Each row's ids, two columns further to the right: UNKNOWN and NONE come before the labels.
+  rows = ops.shape(ids)[0]
+  columns = ops.reshape(ops.cast(ids, "int32") - UNKNOWN, (-1,))
+  places = ops.stack([ops.repeat(ops.arange(rows), MOST), columns], axis=1)
+  hits = ops.scatter(places, ops.ones_like(columns), (rows, ops.shape(logits)[-1] - UNKNOWN))
+  truth = ops.cast(hits[:, -UNKNOWN:] > 0, logits.dtype)
   return keras.losses.binary_crossentropy(truth, logits, from_logits=True)
 
 
