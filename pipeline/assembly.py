@@ -182,8 +182,7 @@ def _training_stage(
   params: Params,
 ) -> list[BaseNode]:
   """Learns; what it read of the data, the gate has let through."""
-  problem = task.problem
-  params_code = task.params.code_modules()
+  params_code, problem = task.params.code_modules(), task.problem
   transform = Transform(
     examples=data.outputs["examples"],
     schema=schema.outputs["schema"],
@@ -227,7 +226,7 @@ def _training_stage(
       *([task.input.rule] if task.input.rule else []),
     ),
     "input_bounds": {
-      name: config.data_options(task)[name] for name in (*task.input.bounds, *problem.option_names)
+      name: config.data_options(task)[name] for name in (*task.input.bounds, *problem.options)
     },
     "monitor": list(problem.monitor),
     "keys": [task.input.key, problem.label_id_key],

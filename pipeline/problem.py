@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue
-from pipeline.params import DataOptions
 
 # Names of the files of `rows`, in the Trainer's `model_run`.
 MISTAKES_FILE = "mistakes.json"
@@ -49,8 +48,8 @@ class Problem:
       are rare.
     label_id_key: the transformed feature that holds the answer as the loss takes it.
     vocabulary: name of the vocabulary of labels in the transform graph; None without one.
-    data_options: the class of the data options that `read_label` and `answer` read, which a task's
-      own class must have, too; a model is exported with those of its training.
+    options: which data options `read_label` and `answer` read; a model is exported with those of
+      its training.
     compile_args: `(params) -> {"loss": ..., "metrics": [...]}` for Keras.
     monitor: the validation metric that picks the best epoch, and its mode.
     answer: `(tft_output, vocabulary, data options) -> fn(the model's output, transformed features)
@@ -82,7 +81,7 @@ class Problem:
   has_classes: bool
   label_id_key: str
   vocabulary: str | None = None
-  data_options: type[DataOptions] = DataOptions
+  options: tuple[str, ...] = ()
   compile_args: str
   monitor: tuple[str, Literal["max", "min"]] = ("val_loss", "min")
   answer: str
@@ -122,11 +121,6 @@ class Problem:
         f"A Problem has no field {', '.join(map(repr, strangers))}. It has: {', '.join(known)}"
       )
     return dataclasses.replace(self, **changes)
-
-  @property
-  def option_names(self) -> tuple[str, ...]:
-    """The names of `data_options`."""
-    return tuple(self.data_options.model_fields)
 
   def compared_key(self, label_key: str) -> str:
     """The feature that metrics hold the prediction to."""

@@ -262,9 +262,8 @@ class Task:
   def dotted_paths(self) -> dict[str, str]:
     """The functions that are named by dotted path, by field."""
     paths = {field: getattr(self, field) for field in (*_PATHS, *_OPTIONAL_PATHS)}
+    paths |= {"input.rule": self.input.rule, "input.describe": self.input.describe}
     own = {field: path for field, path in paths.items() if path is not None}
-    inputs = {"input.rule": self.input.rule, "input.describe": self.input.describe}
-    own |= {field: path for field, path in inputs.items() if path is not None}
     return {**own, **self.problem.dotted_paths()}
 
   def left_out(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from dlpipe.own_names import explain
 from pipeline.problem import Problem
 from pipeline.task import Input, MetricGate, Phase, Source, Task
 
-_RECORDS = {record.__name__: record for record in (Task, Input, Problem, Source, MetricGate, Phase)}
+_RECORDS = {record.__name__: record for record in (Task, Problem, Input, Source, MetricGate, Phase)}
 # What a task gave one by one before a class of settings held it.
 _IN_PARAMS = (
   "hyperparameters",
@@ -32,6 +32,17 @@ _IN_PARAMS = (
   "lifted_epochs",
   "unread",
   "preprocessing_hyperparameters",
+)
+# And what the kind of its answer holds.
+_IN_PROBLEM = (
+  "label_id_key",
+  "vocabulary",
+  "compile_args",
+  "serving_outputs",
+  "metrics",
+  "prediction_key",
+  "compares_raw_label",
+  "monitor",
 )
 _UNKNOWN_FIELD = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 _MISSING_FIELDS = re.compile(
@@ -101,6 +112,11 @@ def _what(err: Exception) -> str:
       return (
         f"Task has no field {field!r}. A model's settings are a class, `class MyParams(Params): "
         "units: int = 32`, which the task names: params=MyParams. See pipeline/params.py"
+      )
+    if record == "Task" and field in _IN_PROBLEM:
+      return (
+        f"Task has no field {field!r}. It belongs to the kind of answer: "
+        f"problem=PROBLEM.but({field}=...). See pipeline/problem.py"
       )
     if record == "Task" and field == "infer_hyperparameters":
       return "Task has no field 'infer_hyperparameters'. It is called infer, and returns params"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dlpipe.records import FeatureValue, Rejected
+from pipeline.params import Params
 from pipeline.problem import MISTAKES_FILE, Problem
 from pipeline.sources.class_counts import require_labels
 from pipeline.sources.labels import label_text
@@ -47,7 +48,7 @@ def require(
   require_labels(labels, source=source, advice=advice)
 
 
-def compile_args(params: Any) -> dict[str, Any]:
+def compile_args(params: Params) -> dict[str, Any]:
   """Loss on logits and integer labels, and the accuracy to watch."""
   import keras
 

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue, Rejected, class_names
-from pipeline.params import DataOptions
+from pipeline.params import DataOptions, Params
 from pipeline.problem import MISTAKES_FILE, Problem, usual_words
 from pipeline.sources import encoding
 from pipeline.sources.class_counts import names
@@ -35,8 +35,8 @@ _LOOKED_AT = 5_000  # rows
 _OTHER_SEPARATORS = (",", ";", "/", "|", "\t")
 
 
-class LabelOptions(DataOptions):
-  """The data options of tasks with several labels."""
+class Options(DataOptions):
+  """The data options of a task with labels; its own class extends it."""
 
   label_separator: str = Field(
     SEPARATOR, min_length=1, description="tables: what stands between two labels of a row"
@@ -167,12 +167,16 @@ def binary_cross_entropy(ids: Any, logits: Any) -> Any:
   import keras
   from keras import ops
 
-  # -1 and -2 are no place among the labels, and their rows are zeros.
-  truth = ops.max(ops.one_hot(ops.cast(ids, "int32"), ops.shape(logits)[-1]), axis=1)
+  # Each row's ids, two columns further to the right: UNKNOWN and NONE come before the labels.
+  rows = ops.shape(ids)[0]
+  columns = ops.reshape(ops.cast(ids, "int32") - UNKNOWN, (-1,))
+  places = ops.stack([ops.repeat(ops.arange(rows), MOST), columns], axis=1)
+  hits = ops.scatter(places, ops.ones_like(columns), (rows, ops.shape(logits)[-1] - UNKNOWN))
+  truth = ops.cast(hits[:, -UNKNOWN:] > 0, logits.dtype)
   return keras.losses.binary_crossentropy(truth, logits, from_logits=True)
 
 
-def compile_args(params: Any) -> dict[str, Any]:
+def compile_args(params: Params) -> dict[str, Any]:
   """The loss of each label by itself."""
   return {"loss": binary_cross_entropy, "metrics": []}
 
@@ -283,7 +287,7 @@ PROBLEM = Problem(
   has_classes=True,
   label_id_key=LABEL_IDS,
   vocabulary=VOCABULARY,
-  data_options=LabelOptions,
+  options=tuple(Options.model_fields),
   compile_args=f"{__name__}.compile_args",
   answer=f"{__name__}.answer",
   cache_dtypes={LABEL_IDS: "int32"},

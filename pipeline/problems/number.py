@@ -13,6 +13,7 @@ from typing import Any
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue, Rejected
 from dlpipe.words import shortest
+from pipeline.params import DataOptions, Params
 from pipeline.problem import MISTAKES_FILE, Problem
 from pipeline.sources import encoding
 from pipeline.sources.class_counts import names
@@ -23,6 +24,10 @@ MEAN, DEVIATION = "target_mean", "target_deviation"  # transformed: float32, tho
 POINTS_NAME = "answers"  # what `number_metrics` emits of some rows
 
 _GROUPED = re.compile(r"[+-]?\d{1,3}([ ',.\u00a0\u202f]\d{3})+([.,]\d+)?")
+
+
+class Options(DataOptions):
+  """A task with numbers has no data options beside those of its input."""
 
 
 def read_label(cell: Any, options: Mapping[str, Any]) -> float:
@@ -130,7 +135,7 @@ def units(tft_output: Any) -> int:
   return 1
 
 
-def compile_args(params: Any) -> dict[str, Any]:
+def compile_args(params: Params) -> dict[str, Any]:
   """The squared error, whose best constant is the mean that `skill` compares with."""
   import keras
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dlpipe.records import FeatureValue, Rejected
+from pipeline.params import Params
 from pipeline.problem import SAMPLES_FILE, Problem
 from pipeline.sources.text_files import texts
 
@@ -31,7 +32,7 @@ def require(
   """Nothing: any text is one to learn."""
 
 
-def compile_args(params: Any) -> dict[str, Any]:
+def compile_args(params: Params) -> dict[str, Any]:
   """Nothing: a model that writes has loss and metrics in its own training step."""
   return {}
 

@@ -98,15 +98,13 @@ def _write(target: pathlib.Path, name: str, like: str, problem: str) -> None:
   schema = schema_path(like).read_text(encoding="utf-8")
   if problem in _PROBLEMS:
     folder = _TEMPLATES / "of_problems"
-    for file in ("task.py", "model.py", "params.py", "preprocessing.py", "source.py"):
-      files[file] = folder / like / f"{file}.txt"
+    own = ("task.py", "model.py", "params.py", "preprocessing.py", "source.py")
+    files |= {file: folder / like / f"{file}.txt" for file in own}
     files["sample.py"] = folder / like / f"sample_{problem}.py.txt"
     label = (folder / f"label_{problem}.pbtxt.txt").read_text(encoding="utf-8")
     schema = _LABEL.sub(lambda _: label.rstrip(), schema)
   else:
-    files |= {
-      file: _TEMPLATES / like / f"{file}.txt" for file in ("task.py", "model.py", "params.py")
-    }
+    files |= {path.stem: path for path in (_TEMPLATES / like).glob("*.py.txt")}
   texts = {file: template.read_text(encoding="utf-8") for file, template in files.items()}
   filled = {file: _WORD.sub(lambda word: words[word[0]], text) for file, text in texts.items()}
   try:

@@ -32,17 +32,12 @@ def preprocessing_fn(inputs: Mapping[str, Any], params: ImageParams) -> dict[str
   label_id = tft.compute_and_apply_vocabulary(
     _flat(inputs[LABEL]), vocab_filename=VOCABULARY, num_oov_buckets=0, default_value=-1
   )
-  return {**picture_features(inputs[IMAGE], params), LABEL_ID: label_id}
+  return {**picture_features(inputs[IMAGE], params.image_size), LABEL_ID: label_id}
 
 
-def picture_features(image: Any, params: Any) -> dict[str, tf.Tensor]:
-  """`pixels` of pictures alone: what a task with other labels keeps.
-
-  Args:
-    image: `[batch, 1]` string, dense or sparse.
-    params: any settings with `image_size`, the side.
-  """
-  return {PIXELS: decode(_flat(image), inferred(params.image_size))}
+def picture_features(image: Any, size: int | None) -> dict[str, tf.Tensor]:
+  """`pixels` of pictures alone: what a task with other labels keeps."""
+  return {PIXELS: decode(_flat(image), inferred(size))}
 
 
 def _flat(value: tf.Tensor | tf.SparseTensor) -> tf.Tensor:

@@ -54,13 +54,8 @@ def preprocessing_fn(inputs: Mapping[str, Any], params: WordParams) -> dict[str,
   return {**text_features(inputs[TEXT], params), LABEL_ID: label_id}
 
 
-def text_features(text: Any, params: Any) -> dict[str, tf.Tensor]:
-  """The features of texts alone: what a task with other labels keeps.
-
-  Args:
-    text: `[batch, 1]` string, dense or sparse.
-    params: any settings with those of `SentimentParams` that Transform reads.
-  """
+def text_features(text: Any, params: WordParams) -> dict[str, tf.Tensor]:
+  """The features of texts alone: what a task with other labels keeps."""
   words = split_words(_flat(text))
   frequent = frequent_words(
     words.flat_values,

@@ -100,7 +100,7 @@ def plan(path: str, options: Mapping[str, Any], problem: Problem = classes.PROBL
       [*manifest.files, *(os.path.join(root, name) for name, _, _, _ in found)],
       limit,
       *columns.facts,
-      *(options.get(name) for name in problem.option_names),
+      *(options.get(name) for name in problem.options),
     ),
     given_splits=manifest.given,
     recognized=Recognized(

@@ -8,8 +8,8 @@ from pipeline.params import DataOptions
 from pipeline.sources.table_options import Header, Separator, SplitColumn
 
 
-class ImageTableOptions(DataOptions):
-  """The data options of tables of pictures; a task that reads nothing else has these."""
+class ImageOptions(DataOptions):
+  """The data options of the images task."""
 
   max_pixels: int = Field(
     50_000_000,
@@ -21,11 +21,6 @@ class ImageTableOptions(DataOptions):
   separator: Separator = None
   header: Header = None
   split_column: SplitColumn = None
-
-
-class ImageOptions(ImageTableOptions):
-  """The data options of the images task."""
-
   image_feature: str | None = Field(
     None, description="TFRecord: the feature that holds the picture; null looks for it"
   )

@@ -11,8 +11,8 @@ from pipeline.sources.table_options import Header, Separator, SplitColumn
 from pipeline.tasks.sentiment.sources.records import MAX_CHARS
 
 
-class TextTableOptions(DataOptions):
-  """The data options of tables of texts; a task that reads nothing else has these."""
+class TextOptions(DataOptions):
+  """The data options of the sentiment task."""
 
   max_chars: int = Field(MAX_CHARS, ge=1, description="a text of more characters is quarantined")
   text_column: str = Field("text", description="tables: the column that holds the text")
@@ -20,11 +20,6 @@ class TextTableOptions(DataOptions):
   separator: Separator = None
   header: Header = None
   split_column: SplitColumn = None
-
-
-class TextOptions(TextTableOptions):
-  """The data options of the sentiment task."""
-
   text_feature: str | None = Field(
     None, description="TFRecord: the feature that holds the text; null looks for it"
   )

@@ -70,7 +70,7 @@ def plan(path: str, options: Mapping[str, Any], problem: Problem = classes.PROBL
   return SourcePlan(
     shards=shards,
     fingerprint=input_paths.fingerprint(
-      path, files, limit, *columns.facts, *(options.get(name) for name in problem.option_names)
+      path, files, limit, *columns.facts, *(options.get(name) for name in problem.options)
     ),
     given_splits=given,
     recognized=Recognized(

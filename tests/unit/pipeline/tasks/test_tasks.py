@@ -39,12 +39,12 @@ def plan(path, options):
 
 TASK = Task(
   name="toy", summary="A toy.", label_key="label",
-  input=Input(key="text", value=str, sample=lambda: ""),
   problem=PROBLEM.but(
     compile_args="pipeline.tasks.toy.model.compile_args",
     serving_outputs="pipeline.tasks.toy.model.serving_outputs",
     metrics="pipeline.tasks.toy.model.metrics",
   ),
+  input=Input(key="text", value=str, sample=lambda: ""),
   sources={"any": Source(description="anything", matches=lambda path: True, plan=plan, read=read)},
   shipped_data=lambda: "",
   data_options=Options, params=ToyParams,
@@ -182,12 +182,11 @@ def test_a_task_without_a_reviewed_schema_is_refused_at_once(toy, tmp_path):
     ("TASK = Task(", "TASKS = Task(", "toy/task.py must define TASK = Task(...). Found none."),
     ("TASK = Task(", "TASK = dict(", "must define TASK = Task(...). Received: a dict."),
     ("label_key=", "label_kee=", "toy/task.py, line 25: Task has no field 'label_kee'. Did you"),
-    ('key="text"', 'kee="text"', "toy/task.py, line 27: Input has no field 'kee'. Did you"),
+    ('key="text"', 'kee="text"', "toy/task.py, line 32: Input has no field 'kee'. Did you"),
     ('summary="A toy.", ', "", "toy/task.py, line 25: Task needs 'summary', too."),
-    ("Task(\n", "Task(\n  slices=read.names,\n", "line 26: AttributeError: 'function' object"),
-    ("tasks.toy.reading", "tasks.toy.redding", "line 6: ModuleNotFoundError: No module named"),
+    ("Task(\n", "Task(\n  vocabulary=read.names,\n", "line 26: AttributeError: 'function' object"),
+    ("tasks.toy.reading", "tasks.toy.redding", "line 7: ModuleNotFoundError: No module named"),
     ("plan=plan, ", "plans=plan, ", "Source has no field 'plans'. Did you mean 'plan'?"),
-    ("PROBLEM.but(", "PROBLEM.but(metric=1, ", "line 15: A Problem has no field 'metric'"),
     ("read=read", "read=lambda s, o: ()", "read must be a function at the top level of a module"),
     ('name="toy"', 'name="fields"', "says name='fields', and its folder is called 'toy'"),
     ('"text", value', '("text", "age"), value', "key must be one name: a task has one input"),
@@ -199,9 +198,11 @@ def test_a_task_without_a_reviewed_schema_is_refused_at_once(toy, tmp_path):
     ),
     ("  epochs: int = 1\n", "", "ToyParams must give every setting a default. Missing: epochs"),
     ("params=ToyParams", "hyperparameters={}", "A model's settings are a class, `class MyParams"),
+    ("params=ToyParams", "monitor=None", "kind of answer: problem=PROBLEM.but(monitor=...)"),
+    ("PROBLEM.but(", "PROBLEM.but(metric=1, ", "A Problem has no field 'metric'. It has: name"),
     ("params=ToyParams", "infer_hyperparameters=min", "It is called infer, and returns params"),
     ("units: int = 3", "units: int = None", "params: units: Input should be a valid integer"),
-    ("  units: int = 3", "  units = 3", "line 13: PydanticUserError: A non-annotated attribute"),
+    ("  units: int = 3", "  units = 3", "line 14: PydanticUserError: A non-annotated attribute"),
     ("params=ToyParams", "params=ToyParams()", "params must be a class of pipeline.params.Params"),
   ],
   ids=lambda value: value[:30],
@@ -241,7 +242,7 @@ def test_a_module_of_the_user_that_a_name_of_ours_hides_is_told(toy, tmp_path):
   assert code == 2
   assert stderr.endswith(
     "toy/task.py, line 1: ModuleNotFoundError: No module named 'data.loaders'. `data` is a package "
-    f"of dlpipe, which hides yours ({tmp_path / 'data' / 'loaders.py'}): give yours another name."
+    f"of dlpipe, which hides yours ({tmp_path / 'data'}): give yours another name."
   )
 
 

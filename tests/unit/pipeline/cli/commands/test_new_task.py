@@ -72,7 +72,7 @@ def test_another_kind_of_answer_comes_with_its_schema_its_sample_and_its_separat
   assert done.code == 0, done.stderr
   folder = tmp_path / "tasks" / "my_own"
   assert {path.name for path in folder.iterdir()} == {
-    *("task.py", "model.py", "preprocessing.py", "source.py", "sample.py"),
+    *("task.py", "model.py", "params.py", "preprocessing.py", "source.py", "sample.py"),
     *("schema.pbtxt", "test_my_own.py"),
   }
   schema = text_format.Parse((folder / "schema.pbtxt").read_text("utf-8"), schema_pb2.Schema())
