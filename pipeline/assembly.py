@@ -96,13 +96,13 @@ def create_pipeline(
     nodes += [transform, *tuner, trainer, *release]
   return Pipeline(
     pipeline_name=task.pipeline_name,
-    pipeline_root=str(config.root / "artifacts"),
+    pipeline_root=str(config.folder.artifacts),
     components=nodes,
     enable_cache=True,
     beam_pipeline_args=beam_args(config),
     metadata_connection_config=metadata_store_pb2.ConnectionConfig(
       sqlite=metadata_store_pb2.SqliteMetadataSourceConfig(
-        filename_uri=str(config.root / "metadata.db"),
+        filename_uri=str(config.folder.metadata),
         connection_mode=metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE,
       )
     ),
@@ -252,7 +252,7 @@ def _training_stage(
   trainer = Trainer(
     run_fn=_RUN_FN,
     hyperparameters=best,
-    custom_config={**custom_config, "checkpoint_root": str(config.checkpoint_dir)},
+    custom_config={**custom_config, "checkpoint_root": str(config.folder.checkpoints)},
     **inputs,
   )
   return [transform, *tuners, trainer]
@@ -285,7 +285,7 @@ def _release_stage(
       RecordBlessing(
         candidate=model,
         blessing=evaluator.outputs["blessing"],
-        history_path=str(config.root / "models.json"),
+        history_path=str(config.folder.models),
       )
     ]
   serving_gate = ServingGate(
@@ -306,7 +306,7 @@ def _release_stage(
     model=model,
     model_blessing=evaluator.outputs["blessing"],
     infra_blessing=serving_gate.outputs["blessing"],
-    serving_dir=str(config.serving_dir),
+    serving_dir=str(config.folder.serving),
     # `dlpipe batch` reads tables as they were read for training.
     data_options=json.dumps(
       {name: value for name, value in config.data.options.items() if value is not None},
@@ -329,7 +329,5 @@ def _resolve_previous(trainer: BaseNode) -> BaseNode:
 
 
 def _ask_history(config: PipelineConfig, trainer: BaseNode) -> list[BaseNode]:
-  history = ModelHistory(
-    candidate=trainer.outputs["model"], history_path=str(config.root / "models.json")
-  )
+  history = ModelHistory(candidate=trainer.outputs["model"], history_path=str(config.folder.models))
   return [history, PreviousModel(previous=history.outputs["previous"].future()[0].value)]

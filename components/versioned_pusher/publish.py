@@ -134,6 +134,11 @@ def list_versions(base_dir: PathLike) -> list[int]:
   return sorted(_version_dirs(pathlib.Path(base_dir)))
 
 
+def leftovers(base_dir: PathLike) -> list[pathlib.Path]:
+  """Copies that are being made, or that a killed publisher left behind."""
+  return sorted(pathlib.Path(base_dir).glob(f"{_STAGING_PREFIX}*"))
+
+
 def version_record(base_dir: PathLike, version: int) -> dict[str, Any]:
   """Where a version came from; empty for a version that something else put there.
 
@@ -200,7 +205,7 @@ def _locked(base: pathlib.Path) -> Iterator[None]:
       base.chmod(_DIRECTORY_MODE)
     with (base / _LOCK_FILE).open("a") as lock:
       fcntl.flock(lock, fcntl.LOCK_EX)
-      for left in base.glob(f"{_STAGING_PREFIX}*"):
+      for left in leftovers(base):
         shutil.rmtree(left)
       yield
   except OSError as err:

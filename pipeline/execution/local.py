@@ -64,7 +64,7 @@ def run(
     BusyError: another run is at work in the same workspace, or another program locks the metadata
       store.
   """
-  with at_work.alone(config.root, run_id):
+  with at_work.alone(config.folder, run_id):
     started = datetime.datetime.now(datetime.timezone.utc)
     pipeline = create_pipeline(
       task,
@@ -81,13 +81,13 @@ def run(
       partial.select(compiled, handle, options)
     if not options.use_cache and node.is_to_run(compiled, "Trainer"):
       # What a killed training has learned is a result of an earlier run, too.
-      shutil.rmtree(config.checkpoint_dir, ignore_errors=True)
+      shutil.rmtree(config.folder.checkpoints, ignore_errors=True)
     if train_and_push:
       run_files.write(config, run_id)
     listener(events.RunStarted(run_id, task.name, node.node_ids(compiled), log_file))
     if options.processes:
       outcomes = processes.run_nodes(
-        compiled, store, listener=listener, options=options, root=config.root
+        compiled, store, listener=listener, options=options, folder=config.folder
       )
     else:
       outcomes = sequential.run_nodes(compiled, store, listener=listener, options=options)
@@ -112,7 +112,7 @@ def _conclude(
       for node_id, outcome in outcomes.items()
       if outcome.execution_id is not None
     }
-    gone_artifacts.mark(handle, task.pipeline_name, config.root / "artifacts")
+    gone_artifacts.mark(handle, task.pipeline_name, config.folder.artifacts)
   components = [
     ComponentResult(
       id=node_id,
@@ -127,7 +127,7 @@ def _conclude(
   found = record.collect(
     task, config, artifacts=artifacts, components=components, error=error, run_id=run_id
   )
-  report = config.root / "reports" / f"{run_id}.html"
+  report = config.folder.report(run_id)
   data = found.report_data(
     report=str(report), started=started.isoformat(timespec="seconds"), check=check
   )
@@ -147,4 +147,4 @@ def _show_quarantine(config: PipelineConfig, source: pathlib.Path | None, run_id
   if source is None or not (source / "rejected.jsonl").exists():
     return
   if (source / "rejected.jsonl").stat().st_size:
-    shutil.copytree(source, config.root / "quarantine" / run_id, dirs_exist_ok=True)
+    shutil.copytree(source, config.folder.quarantine(run_id), dirs_exist_ok=True)

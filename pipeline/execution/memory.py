@@ -8,12 +8,13 @@ import os
 import pathlib
 from collections.abc import Mapping
 
+from dlpipe.workspace import TaskFolder
+
 _MB = 10**6
 # Before a node has run once: training holds its data in memory, the others stream.
 _UNKNOWN_MB = 1000.0
 _UNKNOWN_TRAINING_MB = 4000.0
 _TRAINING = ("Trainer", "Tuner")
-_FILE = "node_memory.json"
 _CGROUP = (
   ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
   (
@@ -38,28 +39,28 @@ def available_mb() -> float:
   return min(left)
 
 
-def expected_mb(root: pathlib.Path, node_id: str) -> float:
+def expected_mb(folder: TaskFolder, node_id: str) -> float:
   """The most a node is expected to hold: what it held in the workspace's last run of it.
 
   Args:
-    root: the task's folder in the workspace.
+    folder: the task's folder in the workspace.
     node_id: the node's id.
   """
-  known = _read(root).get(node_id)
+  known = _read(folder).get(node_id)
   if known:
     return known
   return _UNKNOWN_TRAINING_MB if node_id in _TRAINING else _UNKNOWN_MB
 
 
-def remember(root: pathlib.Path, peaks: Mapping[str, float]) -> None:
+def remember(folder: TaskFolder, peaks: Mapping[str, float]) -> None:
   """Keeps what nodes held, in MB, for the next run."""
-  (root / _FILE).write_text(json.dumps({**_read(root), **peaks}, indent=2, sort_keys=True))
+  folder.node_memory.write_text(json.dumps({**_read(folder), **peaks}, indent=2, sort_keys=True))
 
 
-def _read(root: pathlib.Path) -> dict[str, float]:
+def _read(folder: TaskFolder) -> dict[str, float]:
   # Only a guess is lost with the file.
   with contextlib.suppress(OSError, ValueError):
-    found = json.loads((root / _FILE).read_text(encoding="utf-8"))
+    found = json.loads(folder.node_memory.read_text(encoding="utf-8"))
     if isinstance(found, dict):
       return {
         name: float(value) for name, value in found.items() if isinstance(value, (int, float))

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import logging
 import os
-import pathlib
 import selectors
 import time
 from typing import Any
@@ -19,6 +18,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from dlpipe import errors, nodes
 from dlpipe.causes import user_error
+from dlpipe.workspace import TaskFolder
 from pipeline.execution import events, forks, memory, node, node_events
 from pipeline.execution.options import RunOptions
 from pipeline.runs.store.metadata_stores import ConnectionConfig
@@ -58,7 +58,7 @@ def run_nodes(
   *,
   listener: events.Listener,
   options: RunOptions,
-  root: pathlib.Path,
+  folder: TaskFolder,
 ) -> dict[str, node.NodeOutcome]:
   """Runs every node that can run; after a failure, only those end that have begun.
 
@@ -67,13 +67,13 @@ def run_nodes(
     store: where metadata is kept.
     listener: receives the events of all nodes, mixed.
     options: memory and retries.
-    root: the task's folder in the workspace, where it is kept what nodes hold.
+    folder: the task's folder in the workspace, which keeps how much memory nodes needed.
 
   Returns:
     The outcome of every node by id, in the pipeline's order.
   """
   forks.warm_up()
-  return _Schedule(compiled, store, listener, options, root).run()
+  return _Schedule(compiled, store, listener, options, folder).run()
 
 
 class _Schedule:
@@ -85,10 +85,10 @@ class _Schedule:
     store: ConnectionConfig,
     listener: events.Listener,
     options: RunOptions,
-    root: pathlib.Path,
+    folder: TaskFolder,
   ):
     self._compiled, self._store, self._listener = compiled, store, listener
-    self._options, self._root = options, root
+    self._options, self._folder = options, folder
     self._upstream = {
       each.pipeline_node.node_info.id: set(each.pipeline_node.upstream_nodes)
       for each in compiled.nodes
@@ -110,7 +110,7 @@ class _Schedule:
         os.waitpid(each.child, 0)
       self._selector.close()
     memory.remember(
-      self._root,
+      self._folder,
       {
         node_id: outcome.peak_rss_mb
         for node_id, outcome in self._outcomes.items()
@@ -132,7 +132,7 @@ class _Schedule:
     for node_id, upstream in self._upstream.items():
       if node_id in self._outcomes or node_id in at_work or not upstream <= set(self._outcomes):
         continue
-      expected = memory.expected_mb(self._root, node_id)
+      expected = memory.expected_mb(self._folder, node_id)
       held = sum(each.expected_mb for each in self._running.values())
       # One node is always let in: less memory than it needs is the user's to see.
       if self._running and (

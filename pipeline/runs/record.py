@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import pathlib
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,13 +18,14 @@ from components.versioned_pusher.repair import repair_of
 from dlpipe import nodes
 from dlpipe.causes import user_error
 from dlpipe.errors import BadInputError, BusyError, DataRefusedError
+from dlpipe.workspace import Workspace
 from pipeline import evaluation
 from pipeline.runs import result, trials
 from pipeline.runs.pushes import pushed_version
 from pipeline.runs.report_data import ReportData
 from pipeline.runs.run_files import package_versions
 from pipeline.runs.shown_rows import shown_rows
-from pipeline.settings.config import PipelineConfig, from_env
+from pipeline.settings.config import PipelineConfig
 from pipeline.shipped import is_shipped
 from pipeline.task import Task
 from pipeline.training.files import HISTORY_FILE
@@ -88,13 +87,13 @@ def collect(
   verdict = _read_json(_directory(artifacts, "DataGate", "verdict"), "verdict.json")
   pushed = artifacts.get("VersionedPusher", {}).get("pushed_model")
   version = _version(state, pushed, config)
-  served = max(list_versions(config.serving_dir), default=version)
+  served = max(list_versions(config.folder.serving), default=version)
   run_result = result.RunResult(
     run_id=run_id,
     task=task.name,
     state=state,
     pushed_version=version,
-    serving_dir=str(config.serving_dir),
+    serving_dir=str(config.folder.serving),
     metrics=found.metrics if found else {},
     gates=checked,
     model_warnings=[
@@ -176,9 +175,7 @@ def _next(task: Task, config: PipelineConfig, version: int, served: int | None) 
 
 def _place(config: PipelineConfig) -> str:
   """What a command to copy needs, where the workspace is not the default one."""
-  if config.workspace == os.path.abspath(from_env()):
-    return ""
-  return f" --workspace {shlex.quote(config.workspace)}"
+  return Workspace.of(config.workspace).option
 
 
 def _number(value: float | None) -> str:
@@ -198,7 +195,7 @@ def _version(
   if pushed is None:
     return None
   if state == result.CACHED:
-    return max(list_versions(config.serving_dir), default=None)
+    return max(list_versions(config.folder.serving), default=None)
   return pushed_version(pushed)
 
 
@@ -212,7 +209,7 @@ def _damaged_versions(
   repairs = _read_json(_directory(artifacts, "VersionedPusher", "pushed_model"), "pushed.json").get(
     "repairs"
   )
-  place = config.serving_dir
+  place = config.folder.serving
   if repairs is not None and is_damaged(place, repairs):
     said.append(
       f"Version {repairs} in {place} is damaged: its files are not those that were pushed. Delete "

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import pathlib
 import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 from dlpipe import nodes
 from dlpipe.words import duration, number, one_line
+from dlpipe.workspace import TaskFolder
 from pipeline.runs import result as results
 from pipeline.runs.result import GateResult, RunResult
 
@@ -177,8 +177,8 @@ def _places(result: RunResult, log_file: str) -> list[Line]:
   if result.report:
     lines += _labelled("Report", [_shown(result.report)])
   if result.examples.get("quarantined"):
-    quarantine = pathlib.Path(result.serving_dir).parent / "quarantine" / result.run_id
-    lines += _labelled("Quarantine", [_shown(str(quarantine))])
+    folder = TaskFolder.of_serving(result.serving_dir)
+    lines += _labelled("Quarantine", [_shown(str(folder.quarantine(result.run_id)))])
   if log_file:
     lines += _labelled("Log", [_shown(log_file)])
   return lines

@@ -51,7 +51,7 @@ def connection(config: PipelineConfig) -> ConnectionConfig:
   """
   if config.metadata.connection_file is not None:
     return read_connection(config.metadata.connection_file)
-  return sqlite_connection(config.root / "metadata.db")
+  return sqlite_connection(config.folder.metadata)
 
 
 def sqlite_connection(path: pathlib.Path) -> metadata_store_pb2.ConnectionConfig:
