@@ -51,10 +51,6 @@ class PathResult:
     output = "" if self.output == EVERY else f": {self.output}"
     return f"{where}{output} {self.reason}"
 
-  def to_json(self) -> dict[str, Any]:
-    """A row of `paths` in `parity.json`."""
-    return dataclasses.asdict(self)
-
 
 def failed(loader: str, signature: str, batch: int, reason: str) -> PathResult:
   """A path that gave no answer; the arguments are the attributes of the result."""

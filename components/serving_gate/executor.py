@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -28,7 +27,7 @@ TOLERANCE = "tolerance"
 MAX_LATENCY_MS = "max_latency_ms"
 SERVING_RELEASE = "serving_release"
 CODE_FINGERPRINT = "code_fingerprint"
-PARITY_FILE, LOG_FILE = "parity.json", "server.log"
+LOG_FILE = "server.log"
 # TFX's InfraValidator's names, so that whatever reads its blessings reads ours.
 _BLESSED_FILE, _NOT_BLESSED_FILE = "INFRA_BLESSED", "INFRA_NOT_BLESSED"
 
@@ -67,7 +66,7 @@ class Executor(base_executor.BaseExecutor):
       max_latency_ms=exec_properties.get(MAX_LATENCY_MS),
       release=release,
     )
-    _write(blessing, PARITY_FILE, json.dumps(parity.to_json(), indent=2, allow_nan=False))
+    _write(blessing, Parity.FILE, parity.to_text(allow_nan=False))
     if parity.log and not parity.passed:
       _write(blessing, LOG_FILE, parity.log)
     _write(blessing, _BLESSED_FILE if parity.passed else _NOT_BLESSED_FILE, "")

@@ -123,11 +123,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
       raise DataRefusedError(quarantine.nothing_usable(exec_properties["data_path"], reports))
     _check_unchanged(plan, exec_properties)
     summary = quarantine.collect(quarantine_uri, reports, plan.recognition())
-    total = sum(summary["examples"].values()) + summary["quarantined"]
+    total = sum(summary.examples.values()) + summary.quarantined
     progress.report(
-      f"{total:,} records read, {summary['quarantined']:,} of them quarantined",
+      f"{total:,} records read, {summary.quarantined:,} of them quarantined",
       records=total,
-      quarantined=summary["quarantined"],
+      quarantined=summary.quarantined,
     )
 
   def _read_all(

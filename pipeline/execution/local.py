@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from components.source_example_gen.summary import REJECTED_FILE
+from dlpipe import nodes
 from pipeline.assembly import create_pipeline
 from pipeline.execution import at_work, events, node, node_events, partial, processes, sequential
 from pipeline.execution.options import RunOptions
@@ -79,7 +81,7 @@ def run(
     store = connection(config)
     with node_events.progress_to(listener, _STORE), open_store(store) as handle:
       partial.select(compiled, handle, options)
-    if not options.use_cache and node.is_to_run(compiled, "Trainer"):
+    if not options.use_cache and node.is_to_run(compiled, nodes.TRAINER.id):
       # What a killed training has learned is a result of an earlier run, too.
       shutil.rmtree(config.folder.checkpoints, ignore_errors=True)
     if train_and_push:
@@ -144,7 +146,7 @@ def _conclude(
 
 def _show_quarantine(config: PipelineConfig, source: pathlib.Path | None, run_id: str) -> None:
   """Copies what was rejected to where people look; artifacts stay as the store knows them."""
-  if source is None or not (source / "rejected.jsonl").exists():
+  if source is None or not (source / REJECTED_FILE).exists():
     return
-  if (source / "rejected.jsonl").stat().st_size:
+  if (source / REJECTED_FILE).stat().st_size:
     shutil.copytree(source, config.folder.quarantine(run_id), dirs_exist_ok=True)

@@ -8,13 +8,10 @@ import os
 import pathlib
 from collections.abc import Mapping
 
+from dlpipe import nodes
 from dlpipe.workspace import TaskFolder
 
 _MB = 10**6
-# Before a node has run once: training holds its data in memory, the others stream.
-_UNKNOWN_MB = 1000.0
-_UNKNOWN_TRAINING_MB = 4000.0
-_TRAINING = ("Trainer", "Tuner")
 _CGROUP = (
   ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
   (
@@ -46,10 +43,7 @@ def expected_mb(folder: TaskFolder, node_id: str) -> float:
     folder: the task's folder in the workspace.
     node_id: the node's id.
   """
-  known = _read(folder).get(node_id)
-  if known:
-    return known
-  return _UNKNOWN_TRAINING_MB if node_id in _TRAINING else _UNKNOWN_MB
+  return _read(folder).get(node_id) or nodes.named(node_id).memory_mb
 
 
 def remember(folder: TaskFolder, peaks: Mapping[str, float]) -> None:

@@ -15,10 +15,11 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.types import standard_artifacts
 
+from components.trials import Trials
 from dlpipe import nodes
 from dlpipe.errors import BadInputError, DataRefusedError
 from pipeline import evaluation
-from pipeline.runs import result, trials
+from pipeline.runs import result
 from pipeline.runs.pushes import pushed_version
 from pipeline.runs.store.executions import EXIT_CODE, RESOLVER
 from pipeline.runs.store.executions import outputs as outputs_of
@@ -47,8 +48,7 @@ class PastRun:
     metrics: the evaluation's overall metrics; empty where there is none or its files are gone.
     pushed_version: the version that the run pushed, or found to be pushed; None if none.
     nodes: each node that has an execution, in the order of their beginning.
-    tuning: the trials of its Tuner, as `trials.read` has them; None where it had none, and in a
-      list of runs.
+    tuning: the trials of its Tuner; None if it had none, and in a list of runs.
   """
 
   run_id: str
@@ -58,7 +58,7 @@ class PastRun:
   metrics: Mapping[str, float]
   pushed_version: int | None
   nodes: Sequence[Mapping[str, Any]]
-  tuning: Mapping[str, Any] | None = None
+  tuning: Trials | None = None
 
   def to_json(self, *, with_nodes: bool) -> dict[str, Any]:
     """The object `--json` prints."""
@@ -212,10 +212,12 @@ def _state(
   if any(e.last_known_state not in _ENDED for e in last.values()):
     return UNFINISHED
   if pushed is None:
-    return UNFINISHED if "Trainer" in last and "VersionedPusher" not in last else DONE
+    return (
+      UNFINISHED if nodes.TRAINER.id in last and nodes.VERSIONED_PUSHER.id not in last else DONE
+    )
   if pushed_version(pushed) is None:
     return result.REFUSED_MODEL
-  cached = last["VersionedPusher"].last_known_state == metadata_store_pb2.Execution.CACHED
+  cached = last[nodes.VERSIONED_PUSHER.id].last_known_state == metadata_store_pb2.Execution.CACHED
   return result.CACHED if cached else result.PUSHED
 
 
@@ -223,13 +225,13 @@ def _refused_data(name: str, execution: metadata_store_pb2.Execution) -> bool:
   if EXIT_CODE in execution.custom_properties:
     code = execution.custom_properties[EXIT_CODE].int_value
     return bool(code == DataRefusedError.exit_code)
-  return name == "DataGate"  # of an older release, which kept no code
+  return name == nodes.DATA_GATE.id  # of an older release, which kept no code
 
 
 def _metrics(
   outputs: Mapping[str, Mapping[str, metadata_store_pb2.Artifact]],
 ) -> dict[str, float]:
-  artifact = outputs.get("Evaluator", {}).get("evaluation")
+  artifact = nodes.EVALUATION.find(outputs)
   if artifact is None or not pathlib.Path(artifact.uri).is_dir():
     return {}
   return evaluation.read_evaluation(artifact.uri).metrics
@@ -237,9 +239,9 @@ def _metrics(
 
 def _tuning(
   outputs: Mapping[str, Mapping[str, metadata_store_pb2.Artifact]],
-) -> dict[str, Any] | None:
-  artifact = outputs.get("Tuner", {}).get("tuner_results")
-  return trials.read(pathlib.Path(artifact.uri)) if artifact is not None else None
+) -> Trials | None:
+  artifact = nodes.TUNER_RESULTS.find(outputs)
+  return Trials.read(pathlib.Path(artifact.uri)) if artifact is not None else None
 
 
 def _inputs(handle: metadata.Metadata, execution_id: int) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What a run came to: one value that the exit code, `--json`, the terminal and the report read.
 
-Built by runners. Imports only the standard library and `dlpipe.errors`.
+Built by `record`. Imports only the standard library and the ground.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dlpipe.errors import (
   DlpipeError,
   ModelRefusedError,
 )
+from dlpipe.verdicts import Ruling
 
 PUSHED = "pushed"
 CACHED = "cached"
@@ -57,32 +58,6 @@ class ComponentResult:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GateResult:
-  """One bound, what was measured, and whether it held.
-
-  Attributes:
-    metric: what was measured.
-    bound: what had to hold, such as ">= 0.9", or a bare number.
-    value: what was measured; None where nothing was.
-    passed: whether the bound held.
-    reason: why the bound is there, in words a reader of the report understands.
-    interval: what 95 % of eval splits of this size would find, `[low, high]`; None where unknown.
-  """
-
-  metric: str
-  bound: str | float
-  value: float | None
-  passed: bool
-  reason: str
-  interval: list[float] | None = None
-
-  @classmethod
-  def of(cls, gate: Mapping[str, Any]) -> GateResult:
-    """What a judge wrote down."""
-    return cls(**gate)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class RunResult:
   """The end of a run.
 
@@ -117,7 +92,7 @@ class RunResult:
   pushed_version: int | None
   serving_dir: str
   metrics: dict[str, float]
-  gates: list[GateResult]
+  gates: list[Ruling]
   components: list[ComponentResult]
   examples: dict[str, int]
   report: str | None
@@ -173,7 +148,7 @@ class RunResult:
       "pushed_version": self.pushed_version,
       "serving_dir": self.serving_dir,
       "metrics": self.metrics,
-      "gates": [dataclasses.asdict(gate) for gate in self.gates],
+      "gates": [ruling.to_json() for ruling in self.gates],
       "components": [dataclasses.asdict(component) for component in self.components],
       "examples": self.examples,
       "warnings": [dict(finding) for finding in self.warnings],
@@ -193,7 +168,7 @@ class RunResult:
 def _finite(value: Any) -> Any:
   if isinstance(value, dict):
     return {key: _finite(item) for key, item in value.items()}
-  if isinstance(value, list):
+  if isinstance(value, (list, tuple)):
     return [_finite(item) for item in value]
   if isinstance(value, float) and not math.isfinite(value):
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-HISTORY_FILE = "history.json"
 MISTAKES_FILE = "mistakes.json"
 SAMPLES_FILE = "samples.json"
 # In a folder of the checkpoints, and beside one whose file could not be used.

@@ -124,13 +124,16 @@ def show(
 ) -> None:
   """Show the run RUN: what it was told, its nodes, their artifacts, and what came of it."""
   quieten_imports(on_screen=True)
-  from pipeline.runs import trained, trials
+  from pipeline.runs import trained
 
   with _opened(run_id, task, workspace, mlmd) as (_, run):
     told = _told(run.task, run.run_id, workspace, mlmd)
     phases = trained.phases(run.nodes)
     if as_json:
-      more = {"told": {each.name: each.after for each in told}, "phases": phases}
+      more = {
+        "told": {each.name: each.after for each in told},
+        "phases": [phase.to_json() for phase in phases],
+      }
       click.echo(json.dumps(run.to_json(with_nodes=True) | more))
       return
     _print_head(run)
@@ -142,7 +145,7 @@ def show(
       click.echo(f"{each['id']:<20}{each['state']:<10}{each['seconds']:>8.1f} s")
       for key, uri in sorted(each["outputs"].items()):
         click.echo(f"  {key}: {uri}")
-    for line in trials.lines(run.tuning) if run.tuning else ():
+    for line in trained.trial_lines(run.tuning) if run.tuning else ():
       click.echo(line)
     if mlmd is None:
       folder = Workspace.of(workspace).task(run.task)
