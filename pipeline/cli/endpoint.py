@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dlpipe.errors import BadInputError, DlpipeError
-from pipeline.task import Task
-from serving.client import (
+from dlpipe_client import (
   BadRequest,
   Client,
   InvalidInput,
@@ -18,6 +17,7 @@ from serving.client import (
   Unauthenticated,
   connect,
 )
+from pipeline.task import Task
 
 
 class EndpointModel:
@@ -71,7 +71,7 @@ class EndpointModel:
       DlpipeError: the server failed, or is gone.
     """
     return self._guarded(
-      lambda: self._client.predict({self._task.input_key: list(values)}, version=self.version)
+      lambda: self._client.predict({self._task.input.key: list(values)}, version=self.version)
     )
 
   def close(self) -> None:

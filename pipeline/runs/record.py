@@ -132,7 +132,7 @@ def collect(
       "quarantine": _rejected(quarantine),
       "statistics": counted or Summary(),
       "versions": package_versions(),
-      **shown_rows(model_run, input_kind=task.input_kind),
+      **shown_rows(model_run, input_kind=task.input.kind),
     },
   )
 
@@ -175,7 +175,7 @@ def _next(task: Task, config: PipelineConfig, version: int, served: int | None) 
     return f"dlpipe rollback {task.name} --to {version}{place}"
   asked = "--sample"
   if not is_shipped(config.data_path, task.name):
-    asked = "FILE" if task.input_kind == "file" else '"some text"'
+    asked = "FILE" if task.input.kind == "file" else '"some text"'
   return f"dlpipe predict {task.name} {asked}{place}"
 
 

@@ -61,18 +61,18 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   task = get_task(config["task"])
   settings = config["train"]
   tuned = tuned_values(fn_args)
-  hyperparameters = {**config["hyperparameters"], **tuned}
+  params = task.params.of({**config["hyperparameters"], **tuned})
   tft_output = tft.TFTransformOutput(fn_args.transform_output)
   started = time.monotonic()
   train, val = load_splits(fn_args, task, tft_output, cache_mb=settings["cache_mb"])
   prepare_seconds = time.monotonic() - started
-  folder = checkpoints.folder_of(fn_args, hyperparameters, task)
+  folder = checkpoints.folder_of(fn_args, params)
   if folder:
     folder.open()
   learned = learn(
     task,
     config,
-    hyperparameters,
+    params,
     tft_output,
     (train, val),
     distribution=distribution,
@@ -85,21 +85,21 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     model=model,
     outputs=load_function(task.serving_outputs)(model, tft_output),
     tft_output=tft_output,
-    input_key=task.input_key,
+    input_key=task.input.key,
     label_id_key=task.label_id_key,
     transformed_slices=task.transformed_slices,
     rule=_rule(task, config["input_bounds"]),
   )
   validation = _examples(fn_args.eval_files)
   rows = validation[:_PARITY_ROWS]
-  values = _input_values(rows, task.input_key, tft_output)
+  values = _input_values(rows, task.input.key, tft_output)
   serving_assets.write(
-    pathlib.Path(fn_args.serving_model_dir), task.name, task.input_key, values.numpy()[0]
+    pathlib.Path(fn_args.serving_model_dir), task.name, task.input.key, values.numpy()[0]
   )
   run_dir = pathlib.Path(fn_args.model_run_dir)
-  _write_parity(run_dir / "parity", module, rows, values, task.input_key)
+  _write_parity(run_dir / "parity", module, rows, values, task.input.key)
   predict = tf.function(module.predict, reduce_retracing=True)
-  keys = {"input_key": task.input_key, "label_key": task.label_key}
+  keys = {"input_key": task.input.key, "label_key": task.label_key}
   if task.vocabulary:
     mistakes.write(run_dir / MISTAKES_FILE, validation, predict, **keys)
   if task.score_text:
@@ -112,7 +112,7 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
       score=load_function(task.score_text),
     )
   record = TrainingRecord(
-    hyperparameters=hyperparameters,
+    hyperparameters=params.as_json(),
     tuned=tuned,
     precision=learned.precision,
     parameters=model.count_params(),
@@ -133,9 +133,9 @@ def tuned_values(fn_args: Any) -> dict[str, Any]:
 
 def _rule(task: Task, bounds: Mapping[str, Any]) -> signatures.Rule | None:
   """What an input may be, with the bounds that the data was read with."""
-  if task.input_rule is None:
+  if task.input.rule is None:
     return None
-  rule = load_function(task.input_rule)
+  rule = load_function(task.input.rule)
   return lambda values: rule(values, bounds)
 
 

@@ -15,8 +15,8 @@ from dlpipe.workspace import Workspace
 from pipeline.cli.damaged import ways_out
 from pipeline.cli.inputs import workspace_option
 from pipeline.cli.predict_inputs import Input, InputsCommand, read_inputs
+from pipeline.cli.quiet_screen import quieten_screen
 from pipeline.cli.task_argument import task_argument
-from pipeline.execution.output import quieten_imports
 from pipeline.sources.tfrecord.op_errors import words_of
 from pipeline.task import Task
 from pipeline.tasks import get_task
@@ -114,21 +114,18 @@ def _ask(task: Task, workspace: str | None, values: list[Any]) -> tuple[list[_An
       "workspace of that run with --workspace."
     )
   # TensorFlow's advice to programmers would stand among the answers.
-  quieten_imports(on_screen=True)
+  quieten_screen()
   from serving.errors import InvalidArgument, ServingError
-  from serving.model_store import ModelStore
-  from serving.predictor import Predictor
+  from serving.models.local_model import LocalModel, list_models
 
-  store = ModelStore(root)
-  version = max(store.versions(), default=max(list_versions(root)))
-  predictor = Predictor(store)
+  version = max(list_models(root), default=max(list_versions(root)))
   try:
-    store.get(version)
+    model = LocalModel.load(root, version)
   except ServingError as err:
     raise DlpipeError(f"{err.message}\n{ways_out(task.name, workspace, version)}") from err
   try:
     return _answers(
-      lambda some: predictor.predict({task.input_key: some}, version=version),
+      lambda some: model.predict("serving_default", {task.input.key: some}),
       values,
       InvalidArgument,
     ), version
@@ -139,8 +136,8 @@ def _ask(task: Task, workspace: str | None, values: list[Any]) -> tuple[list[_An
 def _ask_server(
   task: Task, endpoint: str, values: list[Any], **options: Any
 ) -> tuple[list[_Answer], int]:
+  from dlpipe_client import BadRequest
   from pipeline.cli.endpoint import EndpointModel
-  from serving.client import BadRequest
 
   model = EndpointModel(task, endpoint, **options)
   try:
@@ -206,7 +203,7 @@ def _listed(title: str, task: Task, asked: Sequence[Input], reasons: Sequence[st
 def _shown_input(task: Task, argument: str) -> str:
   """The input on one line; a text that would fill the screen is cut, a path is not."""
   shown = one_line(argument)
-  if task.input_kind == "text" and len(shown) > _SHOWN_CHARACTERS:
+  if task.input.kind == "text" and len(shown) > _SHOWN_CHARACTERS:
     return shown[: _SHOWN_CHARACTERS - 3] + "..."
   return shown
 

@@ -146,7 +146,7 @@ def execute(
           inputs.task,
           inputs.config,
           source=inputs.source,
-          hyperparameters=inputs.hyperparameters,
+          params=inputs.params,
           run_id=run_id,
           log_file=str(log_file),
           listener=terminal,

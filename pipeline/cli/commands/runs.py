@@ -15,8 +15,8 @@ from dlpipe.errors import BadInputError
 from dlpipe.words import number
 from dlpipe.workspace import Workspace
 from pipeline.cli.commands.reproduce import reproduce
+from pipeline.cli.quiet_screen import quieten_screen
 from pipeline.cli.stores import checked, store_options, stores, strangers_in, tasks_in
-from pipeline.execution.output import quieten_imports
 from pipeline.runs import run_files, served
 from pipeline.settings.known_settings import in_yaml
 from pipeline.tasks import get_task, task_names
@@ -45,7 +45,7 @@ def list_(task: str | None, workspace: str | None, mlmd: str | None, as_json: bo
 
   A rollback stands among them, at its time.
   """
-  quieten_imports(on_screen=True)
+  quieten_screen()
   from pipeline.runs import lineage
   from pipeline.runs.store.metadata_stores import open_store
 
@@ -123,7 +123,7 @@ def show(
   run_id: str, task: str | None, workspace: str | None, mlmd: str | None, as_json: bool
 ) -> None:
   """Show the run RUN: what it was told, its nodes, their artifacts, and what came of it."""
-  quieten_imports(on_screen=True)
+  quieten_screen()
   from pipeline.runs import trained
 
   with _opened(run_id, task, workspace, mlmd) as (_, run):
@@ -162,7 +162,7 @@ def why(
   run_id: str, task: str | None, workspace: str | None, mlmd: str | None, as_json: bool
 ) -> None:
   """Tell why each node of the run RUN ran: what is another than when it last succeeded."""
-  quieten_imports(on_screen=True)
+  quieten_screen()
   from pipeline.runs import changes
   from pipeline.runs.said import in_users_words
 
@@ -199,7 +199,7 @@ def diff(
   as_json: bool,
 ) -> None:
   """Compare the run RUN with the run OTHER: what went in, and what came out."""
-  quieten_imports(on_screen=True)
+  quieten_screen()
   from pipeline.runs import changes, lineage
   from pipeline.runs.said import in_users_words
 

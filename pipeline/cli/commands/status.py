@@ -13,8 +13,8 @@ from components.versioned_pusher.repair import repair_of
 from dlpipe.errors import DlpipeError
 from dlpipe.words import number
 from dlpipe.workspace import Workspace
+from pipeline.cli.quiet_screen import quieten_screen
 from pipeline.cli.stores import checked, store_options, stores, tasks_in
-from pipeline.execution.output import quieten_imports
 from pipeline.runs import served
 from pipeline.runs.served import Version
 
@@ -68,7 +68,7 @@ def status(task: str | None, workspace: str | None, mlmd: str | None, as_json: b
 
 def _runs(task: str, workspace: str | None, mlmd: str | None) -> Mapping[int, Any]:
   """By version the run that pushed it, as far as the metadata store knows it."""
-  quieten_imports(on_screen=True)
+  quieten_screen()
   connections = list(stores(task, workspace, mlmd))
   if not connections:
     return {}

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from pipeline.cli.inputs import Inputs, prepare, run_options
-from pipeline.execution.output import quieten_imports
+from pipeline.cli.quiet_screen import quieten_screen
 
 
 @click.command(name="compile", short_help="Write the pipeline for an orchestrator.")
@@ -38,7 +38,7 @@ def compile(orchestrator: str, output: str, as_json: bool, **options: Any) -> No
     dlpipe compile images --for kubeflow -o images.yaml
   """
   inputs = prepare(**options, orchestrator=orchestrator)
-  quieten_imports(on_screen=True)
+  quieten_screen()
   path = os.path.abspath(output)
   _WRITERS[orchestrator](inputs, path)
   if as_json:
@@ -56,7 +56,7 @@ def _write_ir(inputs: Inputs, path: str) -> None:
       inputs.task,
       inputs.config,
       source=inputs.source,
-      hyperparameters=inputs.hyperparameters,
+      params=inputs.params,
       runtime_parameters=True,
     ),
     path,
@@ -72,7 +72,7 @@ def _write_airflow(inputs: Inputs, path: str) -> None:
     inputs.task,
     inputs.config,
     source=inputs.source,
-    hyperparameters=inputs.hyperparameters,
+    params=inputs.params,
     output=path,
   )
 
@@ -82,7 +82,7 @@ def _write_kubeflow(inputs: Inputs, path: str) -> None:
     inputs.task,
     inputs.config,
     source=inputs.source,
-    hyperparameters=inputs.hyperparameters,
+    params=inputs.params,
     output=path,
   )
 

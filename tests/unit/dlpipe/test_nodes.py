@@ -30,7 +30,7 @@ def test_names_and_order_are_those_of_the_pipeline(tmp_path, monkeypatch, trials
     task,
     config,
     source=task.sources["table"],
-    hyperparameters=config.hyperparameters(task),
+    params=config.params(task),
     train_and_push=train_and_push,
   )
   expected = (

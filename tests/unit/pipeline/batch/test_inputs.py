@@ -8,27 +8,34 @@ import pathlib
 import types
 
 import pyarrow as pa
+import pydantic
 import pytest
 from pyarrow import parquet
 
 from dlpipe.errors import BadInputError
 from pipeline.batch.inputs import plan_input, read_rows
+from pipeline.params import DataOptions
 from pipeline.sources.text_files import texts
+from pipeline.task import Input
 from pipeline.tasks import get_task
+
+
+def _options(**defaults):
+  fields = {name: (str | None, value) for name, value in defaults.items()}
+  return pydantic.create_model("Options", __base__=DataOptions, **fields)
+
 
 TEXT = types.SimpleNamespace(
   name="toy",
-  input_key="text",
-  input_kind="text",
   label_key="label",
-  data_options={},
+  data_options=DataOptions,
   sources={},
-  input_column=None,
-  request_value=str,
+  input=Input(key="text", value=str, sample=str),
 )
 
 
-def _task(**changes):
+def _task(*, kind="text", **changes):
+  changes["input"] = dataclasses.replace(TEXT.input, kind=kind)
   return types.SimpleNamespace(**{**vars(TEXT), **changes})
 
 
@@ -51,7 +58,7 @@ def test_rows_without_an_id_are_numbered_as_a_person_counts(tmp_path):
 
 def test_the_column_of_the_tasks_options_comes_before_the_inputs_name(tmp_path):
   (tmp_path / "in.csv").write_text("text,source\na,b\n", encoding="utf-8")
-  task = _task(data_options={"text_column": "source"})
+  task = _task(data_options=_options(text_column="source"))
   assert plan_input(task, str(tmp_path / "in.csv")).input_column == "source"
   assert plan_input(task, str(tmp_path / "in.csv"), column="text").input_column == "text"
 
@@ -59,7 +66,7 @@ def test_the_column_of_the_tasks_options_comes_before_the_inputs_name(tmp_path):
 def test_a_column_of_another_option_is_taken_but_never_the_labels(tmp_path):
   (tmp_path / "in.csv").write_text("label,source\na,b\n", encoding="utf-8")
   for default in ("source", None):
-    options = {"label_column": "label", "split_column": None, "source_column": default}
+    options = _options(label_column="label", split_column=None, source_column=default)
     plan = plan_input(_task(data_options=options), str(tmp_path / "in.csv"))
     assert plan.input_column == "source"
 
@@ -143,14 +150,14 @@ def test_what_cannot_be_read_is_refused(tmp_path, name, options, message):
 
 def test_an_empty_folder_of_files_is_refused(tmp_path):
   with pytest.raises(BadInputError, match="Expected files in the folder .* Found none"):
-    plan_input(_task(input_kind="file"), str(tmp_path))
+    plan_input(_task(kind="file"), str(tmp_path))
 
 
 def test_a_folder_that_links_to_itself_ends(tmp_path):
   (tmp_path / "a").mkdir()
   (tmp_path / "a" / "one").write_text("1")
   (tmp_path / "a" / "loop").symlink_to(tmp_path)
-  plan = plan_input(_task(input_kind="file"), str(tmp_path))
+  plan = plan_input(_task(kind="file"), str(tmp_path))
   assert plan.shards == [{"names": ["a/one"]}]
 
 
@@ -158,14 +165,14 @@ def test_names_that_are_no_text_are_shown_escaped_and_read(tmp_path):
   name = b"caf\xe9.bin"
   with open(bytes(tmp_path) + b"/" + name, "wb") as f:
     f.write(b"content")
-  plan = plan_input(_task(input_kind="file"), str(tmp_path))
+  plan = plan_input(_task(kind="file"), str(tmp_path))
   [row] = _rows(plan, lambda path: pathlib.Path(path).read_bytes())
   assert row == (("caf\\udce9.bin",) * 2, b"content", None)
 
 
 def test_lines_of_paths_are_relative_to_the_file(tmp_path):
   (tmp_path / "in.txt").write_text("a/one\n", encoding="utf-8")
-  plan = plan_input(_task(input_kind="file"), str(tmp_path / "in.txt"))
+  plan = plan_input(_task(kind="file"), str(tmp_path / "in.txt"))
   assert plan.columns == ("id", "path")
   [row] = _rows(plan, lambda path: path)
   assert row == ((1, "a/one"), str(tmp_path / "a/one").encode(), None)
@@ -337,7 +344,7 @@ def test_paths_are_found_as_the_sources_find_them(tmp_path):
   rows = [
     row
     for shard in plan.shards
-    for row in read_rows(plan, shard, images.request_value, images.find_file)
+    for row in read_rows(plan, shard, images.input.value, images.input.find_file)
   ]
   assert [(row.value, row.error) for row in rows] == [
     (b"content", None),

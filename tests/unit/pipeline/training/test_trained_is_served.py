@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from dlpipe.dotted_paths import load_function
+from dlpipe_client import BadRequest, GrpcClient, RestClient
 from pipeline.batch.model import Model
 from pipeline.cli.commands.predict import _answers
 from pipeline.sources.text_files import texts
@@ -28,10 +29,8 @@ from pipeline.tasks.images.pictures.decoding import decode
 from pipeline.tasks.images.sources import pictures
 from pipeline.training.export import signatures
 from serving import flags
-from serving.client import BadRequest, GrpcClient, RestClient
 from serving.errors import InvalidArgument
-from serving.model_store import ModelStore
-from serving.predictor import Predictor
+from serving.models.local_model import LocalModel
 from serving.server import ModelServer
 
 _SIDE = 12
@@ -60,13 +59,13 @@ class _NoTransform:
 def _export(path, task, tft_output, outputs):
   import keras
 
-  rule = load_function(task.input_rule)
+  rule = load_function(task.input.rule)
   signatures.export(
     str(path),
     model=keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)]),
     outputs=outputs,
     tft_output=tft_output,
-    input_key=task.input_key,
+    input_key=task.input.key,
     label_id_key=task.label_id_key,
     rule=lambda values: rule(values, _BOUNDS[task.name]),
   )
@@ -78,10 +77,10 @@ class Everywhere:
   def __init__(self, task, workspace, clients):
     self.task, self.clients = task, clients
     path = workspace / task.name / "serving" / "1"
-    self._predictor = Predictor(ModelStore(path.parent))
+    self._local = LocalModel.load(path.parent)
     self._loaded = tf.saved_model.load(str(path))
     self._batch = Model(path)
-    rule = load_function(task.input_rule)
+    rule = load_function(task.input.rule)
     self._rule = tf.function(
       lambda values: rule(values, _BOUNDS[task.name]),
       input_signature=[tf.TensorSpec([None], tf.string)],
@@ -97,9 +96,11 @@ class Everywhere:
 
   def answers(self, values):
     """What each of them says of each value: `{name: [answer]}`."""
-    key = self.task.input_key
+    key = self.task.input.key
     found = {"loader": [self._of_loader(key, value) for value in values]}
-    predicted = _answers(lambda some: self._predictor.predict({key: some}), values, InvalidArgument)
+    predicted = _answers(
+      lambda some: self._local.predict("serving_default", {key: some}), values, InvalidArgument
+    )
     found["predict"] = [a if isinstance(a, str) else a["seen"] for a in predicted]
     columns, errors = self._batch.ask(values, ["seen"], batch_size=4).result()
     found["batch"] = [errors.get(i, answer) for i, answer in enumerate(columns["seen"])]
@@ -293,7 +294,7 @@ def test_a_text(everywhere, given_values):
       expected.append(codes + [-1] * (40 - len(codes)))
     except ValueError as err:
       expected.append(str(err))
-  values = [everywhere["sentiment"].task.request_value(value) for value in given_values]
+  values = [everywhere["sentiment"].task.input.value(value) for value in given_values]
   for name, answers in everywhere["sentiment"].answers(values).items():
     assert answers == expected, name
 

@@ -20,6 +20,7 @@ _TASK = """
 import dataclasses
 import time
 
+from pipeline.params import DataOptions
 from pipeline.tasks.sentiment.task import TASK as SENTIMENT
 
 
@@ -29,7 +30,10 @@ def value(text):
 
 
 TASK = dataclasses.replace(
-  SENTIMENT, name="toy", data_options={}, settings={}, request_value=value
+  SENTIMENT,
+  name="toy",
+  input=dataclasses.replace(SENTIMENT.input, value=value),
+  data_options=DataOptions,
 )
 """
 
