@@ -14,6 +14,7 @@ _REPOSITORY = pathlib.Path(__file__).parents[3]
 _FOLDER = TaskFolder(pathlib.Path("/w/images"))
 # What is elsewhere called the same.
 _OTHERS = {
+  ("dlpipe/own_names.py", "serving"),
   ("pipeline/batch/outputs.py", ".lock"),
   ("pipeline/beam/job_server.py", "artifacts"),
 }

@@ -41,7 +41,7 @@ def run(tmp_path, monkeypatch):
       sqlite_connection(tmp_path / "metadata.db"),
       listener=heard.append,
       options=RunOptions(processes=True, **options),
-      root=tmp_path,
+      folder=TaskFolder(tmp_path),
     )
     return heard, outcomes
 
