@@ -45,10 +45,7 @@ class ServingGate(base_component.BaseComponent):
 
   - `blessing`: `standard_artifacts.InfraBlessing` with the custom property `blessed` (1 or 0) and
     the file INFRA_BLESSED or INFRA_NOT_BLESSED, as InfraValidator writes them; `parity.json`:
-    `{"passed", "rows", "tolerance", "max_latency_ms", "serving_release", "reasons", "latency":
-    [{"protocol", "requests", "p50_ms", "p99_ms"}], "skipped", "paths": [{"loader", "signature",
-    "output", "batch", "max_difference", "passed", "reason"}]}`; and, where the model is refused,
-    `server.log`, what the server wrote if it was started.
+    a `Parity`; and, if the model is refused, `server.log`, what the server wrote if it was started.
   """
 
   SPEC_CLASS = ServingGateSpec

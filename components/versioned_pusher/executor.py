@@ -30,6 +30,10 @@ PUSHED_MODEL = "pushed_model"
 SERVING_DIR = "serving_dir"
 DATA_OPTIONS = "data_options"
 CODE_FINGERPRINT = "code_fingerprint"
+# Custom properties of the PushedModel, as TFX's own Pusher calls them.
+IS_PUSHED = "pushed"
+DESTINATION = "pushed_destination"
+VERSION = "pushed_version"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,7 +89,7 @@ class Executor(base_executor.BaseExecutor):
       if not _is_blessed(artifact_utils.get_single_instance(input_dict[gate.pusher_input]))
     ]
     if refused_by:
-      pushed.set_int_custom_property("pushed", 0)
+      pushed.set_int_custom_property(IS_PUSHED, 0)
       _write(pushed, Pushed(pushed=False, refused_by=refused_by))
       report(f"Not pushed: refused by {' and '.join(refused_by)}", refused_by=refused_by)
       return
@@ -105,9 +109,9 @@ class Executor(base_executor.BaseExecutor):
       data_options=json.loads(exec_properties.get(DATA_OPTIONS) or "{}"),
     )
     destination = os.path.join(base, str(version))
-    pushed.set_int_custom_property("pushed", 1)
-    pushed.set_string_custom_property("pushed_destination", destination)
-    pushed.set_string_custom_property("pushed_version", str(version))
+    pushed.set_int_custom_property(IS_PUSHED, 1)
+    pushed.set_string_custom_property(DESTINATION, destination)
+    pushed.set_string_custom_property(VERSION, str(version))
     newest = max(list_versions(base))
     repairs = version_record(base, version).get("repairs")
     _write(pushed, Pushed(pushed=True, version=version, destination=destination, repairs=repairs))
