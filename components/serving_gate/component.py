@@ -44,7 +44,7 @@ class ServingGate(base_component.BaseComponent):
   Component `outputs` contains:
 
   - `blessing`: `standard_artifacts.InfraBlessing` with the custom property `blessed` (1 or 0) and
-    the file INFRA_BLESSED or INFRA_NOT_BLESSED, as InfraValidator writes them; `parity.json`:
+    the file INFRA_BLESSED or INFRA_NOT_BLESSED, as InfraValidator writes them; `parity.json`,
     a `Parity`; and, if the model is refused, `server.log`, what the server wrote if it was started.
   """
 

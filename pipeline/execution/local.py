@@ -25,7 +25,7 @@ from pipeline.task import Source, Task
 
 Examine = Callable[[str], "Mapping[str, Any] | None"]
 _WHOLE_RUN = RunOptions()
-# What a run waits for between nodes, as it is called on the screen.
+# What a run waits for between nodes, by its name on the screen.
 _STORE = "metadata store"
 
 
@@ -42,12 +42,12 @@ def run(
   options: RunOptions = _WHOLE_RUN,
   examine: Examine | None = None,
 ) -> RunResult:
-  """Runs the pipeline; writes what it was told, and the report.
+  """Runs the pipeline; writes the run's settings and its report.
 
-  A node that failed or was refused ends the run; what needs it is SKIPPED.
+  A node that fails or refuses ends the run; the nodes after it are SKIPPED.
 
   Args:
-    task: what is learnt.
+    task: the task.
     config: this run's configuration.
     source: how the input is read.
     params: the settings of the run's model.
@@ -56,10 +56,10 @@ def run(
     listener: receives every event, in order.
     train_and_push: False runs only the nodes that read and check the data.
     options: how the nodes are carried out, and which.
-    examine: from the run's id to what `dlpipe check` finds in its data, None where it has none.
+    examine: from the run's id to the findings of `dlpipe check`, None if the data was not read.
 
   Returns:
-    What came of it; a run that fails returns too.
+    The result, also of a run that failed.
 
   Raises:
     BadInputError: the options name a node that is not there, or need an earlier run that is not
@@ -83,7 +83,7 @@ def run(
     with node_events.progress_to(listener, _STORE), open_store(store) as handle:
       partial.select(compiled, handle, options)
     if not options.use_cache and node.is_to_run(compiled, nodes.TRAINER.id):
-      # What a killed training has learned is a result of an earlier run, too.
+      # A checkpoint is a result of an earlier run, too.
       shutil.rmtree(config.folder.checkpoints, ignore_errors=True)
     if train_and_push:
       run_files.write(config, run_id)
@@ -138,7 +138,7 @@ def _conclude(
     _show_quarantine(config, found.quarantine_dir, run_id)
     write_report(data, report)
   except OSError as err:
-    # What was pushed, or refused, is so all the same.
+    # The push or the refusal holds without a report, too.
     said = f"The report could not be written: {err.strerror or err}. What the run came to stands."
     warned = [*data.result.model_warnings, said]
     return dataclasses.replace(data.result, report=None, model_warnings=warned)
@@ -146,7 +146,7 @@ def _conclude(
 
 
 def _show_quarantine(config: PipelineConfig, source: pathlib.Path | None, run_id: str) -> None:
-  """Copies what was rejected to where people look; artifacts stay as the store knows them."""
+  """Copies the rejected records to the folder for people; the artifact stays in its place."""
   if source is None or not (source / REJECTED_FILE).exists():
     return
   if (source / REJECTED_FILE).stat().st_size:

@@ -1,4 +1,4 @@
-"""How much memory nodes may hold together, and what each held when it last ran."""
+"""The memory that nodes may use together, and the memory that each used when it last ran."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CGROUP = (
 
 
 def available_mb() -> float:
-  """What this machine, or this container, has left, in MB of 10^6 bytes."""
+  """The free memory of this machine or container, in MB of 10^6 bytes."""
   page = os.sysconf("SC_PAGE_SIZE")
   left = [os.sysconf("SC_PHYS_PAGES") * page / _MB]
   with contextlib.suppress(OSError, StopIteration):
@@ -37,7 +37,7 @@ def available_mb() -> float:
 
 
 def expected_mb(folder: TaskFolder, node_id: str) -> float:
-  """The most a node is expected to hold: what it held in the workspace's last run of it.
+  """The memory that a node is expected to need: the peak of its last run in this workspace.
 
   Args:
     folder: the task's folder in the workspace.
@@ -47,7 +47,7 @@ def expected_mb(folder: TaskFolder, node_id: str) -> float:
 
 
 def remember(folder: TaskFolder, peaks: Mapping[str, float]) -> None:
-  """Keeps what nodes held, in MB, for the next run."""
+  """Keeps the peak memory of nodes, in MB, for the next run."""
   folder.node_memory.write_text(json.dumps({**_read(folder), **peaks}, indent=2, sort_keys=True))
 
 

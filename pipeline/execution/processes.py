@@ -36,7 +36,7 @@ _KNOWN_ERRORS = {
 
 
 class NodeProcessError(Exception):
-  """What a node raised in its process, or how the process ended."""
+  """The error of a node in its process, or how the process ended."""
 
 
 @dataclasses.dataclass
@@ -64,7 +64,7 @@ def run_nodes(
 
   Args:
     compiled: a pipeline whose runtime parameters are bound.
-    store: where metadata is kept.
+    store: the metadata store.
     listener: receives the events of all nodes, mixed.
     options: memory and retries.
     folder: the task's folder in the workspace, which keeps how much memory nodes needed.
@@ -207,7 +207,7 @@ class _Schedule:
 def _work(
   compiled: pipeline_pb2.Pipeline, node_id: str, store: ConnectionConfig, channel: Any
 ) -> None:
-  """Runs a node in the forked process and writes to the parent what it says and comes to."""
+  """Runs a node in the forked process; writes its progress and its outcome to the parent."""
 
   def send(message: dict[str, Any]) -> None:
     channel.write(json.dumps(message, default=str) + "\n")
@@ -224,7 +224,7 @@ def _work(
 
 
 def _encoded(outcome: node.NodeOutcome) -> dict[str, Any]:
-  """An outcome as JSON; of an error, what the parent shows and judges by."""
+  """An outcome as JSON, with the kind and the message of its error."""
   values = {field.name: getattr(outcome, field.name) for field in dataclasses.fields(outcome)}
   if outcome.error is not None:
     known = user_error(outcome.error)

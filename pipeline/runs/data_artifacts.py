@@ -1,4 +1,4 @@
-"""Where a run left the data it read: looked up in the metadata store, cached or new alike."""
+"""Finds the data that a run read in the metadata store, whether it was cached or not."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pipeline.settings.config import PipelineConfig
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataArtifacts:
-  """Directories of what `SourceExampleGen` wrote."""
+  """The directories that `SourceExampleGen` wrote."""
 
   examples: pathlib.Path
   quarantine: pathlib.Path
 
 
 def data_artifacts(config: PipelineConfig, run_id: str) -> DataArtifacts | None:
-  """The data of a run; None where the run did not come so far.
+  """The data of a run; None if the run ended before it was read.
 
   Args:
     config: the run's configuration.

@@ -1,6 +1,6 @@
-"""The runs that a metadata store remembers, whoever started them: what ran, how, and to what end.
+"""Lists the runs in a metadata store, whoever started them, with their nodes and results.
 
-Reads SQLite, PostgreSQL and MySQL alike, and only looks up what TFX itself recorded.
+Reads SQLite, PostgreSQL and MySQL alike, and needs no records but those of TFX.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class PastRun:
     task: the task's name.
     started: when its first node began, ISO 8601 in UTC.
     state: pushed, cached, refused_data, refused_model or failed, as `dlpipe run` has them; done
-      where nothing was to be pushed, unfinished where a node was killed or is missing, and at_work
-      where a process on this machine is at it.
-    metrics: the evaluation's overall metrics; empty where there is none or its files are gone.
+      if nothing was to be pushed, unfinished if a node was killed or is missing, and at_work if a
+      process on this machine runs it.
+    metrics: the evaluation's overall metrics; empty without an evaluation or its files.
     pushed_version: the version that the run pushed, or found to be pushed; None if none.
     nodes: each node that has an execution, in the order of their beginning.
     tuning: the trials of its Tuner; None if it had none, and in a list of runs.
@@ -90,12 +90,12 @@ def list_runs(handle: metadata.Metadata, task: str | None = None) -> list[PastRu
 
 
 def show_run(handle: metadata.Metadata, run_id: str, task: str | None = None) -> PastRun | None:
-  """One run with the artifacts of its nodes; None where the store does not hold it.
+  """One run with the artifacts of its nodes; None if the store does not have it.
 
   Args:
     handle: the open store.
     run_id: the run's name.
-    task: the task's name, where runs of several may have the same name.
+    task: the task's name, for runs of several tasks with the same name.
 
   Raises:
     BadInputError: runs of several tasks have this name.

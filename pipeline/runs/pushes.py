@@ -1,4 +1,4 @@
-"""What VersionedPusher left in the metadata store: which version, or that the model was refused."""
+"""Reads what VersionedPusher recorded: the version it pushed, or that the model was refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from components.versioned_pusher.publish import is_whole
 
 
 def pushed_version(artifact: metadata_store_pb2.Artifact) -> int | None:
-  """The version that a PushedModel artifact stands for; None where the model was refused."""
+  """The version that a PushedModel artifact stands for; None if the model was refused."""
   if artifact.custom_properties[IS_PUSHED].int_value != 1:
     return None
   return int(artifact.custom_properties[VERSION].string_value)
@@ -34,7 +34,7 @@ def last_push_is_gone(
 ) -> bool:
   """Whether a pusher's last version was since deleted from the served directory, or damaged there.
 
-  A push is cached by its inputs; where its result is gone, it has to run again.
+  A push is cached by its inputs; if its result is gone, it has to run again.
 
   Args:
     handle: the open store.

@@ -1,4 +1,4 @@
-"""What a run came to, read back from its artifacts: for the exit code, `--json` and the report."""
+"""Reads the result of a run from its artifacts: for the exit code, `--json` and the report."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RunRecord:
   def report_data(
     self, *, report: str, started: str, check: Mapping[str, Any] | None = None
   ) -> ReportData:
-    """What the report shows; `check` is what `dlpipe check` found beside the run's own checks."""
+    """The content of the report; `check` has the findings of `dlpipe check`."""
     ended = dataclasses.replace(self.result, report=report, check=check)
     return ReportData(result=ended, started=started, **self.report)
 
@@ -73,11 +73,11 @@ def collect(
   """Reads every artifact that a run has, as far as it came.
 
   Args:
-    task: what was learnt.
+    task: the task.
     config: the run's configuration.
     artifacts: node id to output name to artifact, for the nodes that ran.
-    components: what each node did.
-    error: what ended the run early, if anything.
+    components: the result of each node.
+    error: the exception that ended the run early; None if there was none.
     run_id: the run's name.
   """
   quarantine = _directory(artifacts, nodes.QUARANTINE)
@@ -143,7 +143,7 @@ def _state(
   rulings: list[Ruling],
   error: BaseException | None,
 ) -> tuple[str, str | None]:
-  """The run's state, and the message where it is not well."""
+  """The run's state, and the message if it failed or was refused."""
   known = user_error(error)
   if isinstance(known, DataRefusedError):
     return result.REFUSED_DATA, str(known)
@@ -159,16 +159,16 @@ def _state(
       if not ruling.passed
     )
     return result.REFUSED_MODEL, f"The model was refused. {refused}"
-  # Where only checks ran again, the push of an earlier run still stands.
+  # If only checks ran again, the version of an earlier run is still served.
   pusher = nodes.VERSIONED_PUSHER.id
   pushed = any(c.id == pusher and c.state == nodes.COMPLETE for c in components)
   return result.PUSHED if pushed else result.CACHED, None
 
 
 def _next(task: Task, config: PipelineConfig, version: int, served: int | None) -> str:
-  """The command to try: the version that is served asked, or, where it is another, this one served.
+  """The command to try next: asks the served version; if that is another, serves this one.
 
-  On the task's sample data it works as it stands.
+  The command works unchanged if the run was trained on the task's sample data.
   """
   place = _place(config)
   if served != version:
@@ -180,7 +180,7 @@ def _next(task: Task, config: PipelineConfig, version: int, served: int | None) 
 
 
 def _place(config: PipelineConfig) -> str:
-  """What a command to copy needs, where the workspace is not the default one."""
+  """The option `--workspace` for a command to copy, if the workspace is not the default one."""
   return Workspace.of(config.workspace).option
 
 
@@ -197,7 +197,7 @@ def _blessed(artifact: metadata_store_pb2.Artifact) -> bool:
 def _version(
   state: str, pushed: metadata_store_pb2.Artifact | None, config: PipelineConfig
 ) -> int | None:
-  """The version this run pushed; where it had nothing to push, the one that is served."""
+  """The version this run pushed; if it had nothing to push, the one that is served."""
   if pushed is None:
     return None
   if state == result.CACHED:
@@ -208,7 +208,7 @@ def _version(
 def _damaged_versions(
   artifacts: Artifacts, config: PipelineConfig, version: int | None, served: int | None, task: str
 ) -> list[str]:
-  """What a run that says which version stands has to say of the files that it found there."""
+  """Warnings about damaged files in the served directory, for a run that names a version."""
   if version is None:
     return []
   said = []
@@ -235,7 +235,7 @@ def _evaluation(artifacts: Artifacts) -> evaluation.Evaluation | None:
 
 
 def _verdicts(artifacts: Artifacts) -> list[Verdict]:
-  """What each gate on the model ruled, as far as the run came."""
+  """The verdicts of the gates on the model that ran."""
   found = (
     Verdict.read(_directory(artifacts, nodes.Output(node, gate.verdict)), gate.verdict_file)
     for node, gate in nodes.model_gates().items()

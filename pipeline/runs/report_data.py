@@ -1,4 +1,4 @@
-"""`ReportData`: everything the report of a run shows. Collected by runners, read by `render`."""
+"""`ReportData`: everything the report of a run shows. `record` collects it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Row = Mapping[str, Any]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReportData:
-  """A run and what it was made of. What is empty or None is left out of the report.
+  """A run, its inputs and its results. The report leaves out what is empty or None.
 
   Attributes:
     result: the run's end.
     started: when it began, ISO 8601.
-    data_path: where the data came from.
+    data_path: the input.
     hyperparameters: name to value, as trained with.
     phases: a row a phase.
     history: a row an epoch: `phase`, `epoch`, `epochs`, `learning_rate`, `seconds` and metrics such
@@ -36,13 +36,13 @@ class ReportData:
       [{label, precision, recall, count}]; `calibration` [{low, high, count, confidence,
       accuracy}]. Any of them may be missing.
     parity: the serving gate's proof.
-    data_checks: what DataGate held the data to.
+    data_checks: the checks of DataGate.
     quarantine: [{origin, reason}] of records that could not be used.
-    statistics: what the source counted.
+    statistics: the counts of the source.
     versions: package to version.
     pictures: mistakes to look at, [{data_uri, label, predicted, score}].
     texts: mistakes to read, [{input, label, predicted, score}].
-    samples: what was written for some inputs, [{input, label, predicted, score, worst}].
+    samples: the model's texts for some inputs, [{input, label, predicted, score, worst}].
   """
 
   result: RunResult

@@ -1,4 +1,4 @@
-"""What a run was told, kept beside its report: `<workspace>/<task>/runs/<run>.json`.
+"""`RunFile`: the settings of a run, kept in the workspace.
 
 `dlpipe runs reproduce` reads it. Imports neither TensorFlow nor TFX.
 """
@@ -25,7 +25,7 @@ class RunFile(pydantic.BaseModel):
   Attributes:
     run_id: the run's name.
     config: its configuration, with every default that held then.
-    versions: of the packages that make a model what it is.
+    versions: of the packages that determine the model.
   """
 
   model_config = pydantic.ConfigDict(frozen=True)
@@ -36,7 +36,7 @@ class RunFile(pydantic.BaseModel):
 
 
 def package_versions() -> dict[str, str]:
-  """The versions here of the packages that make a model what it is."""
+  """The installed versions of the packages that determine the model."""
   found = {}
   for name in _PACKAGES:
     try:
@@ -58,7 +58,7 @@ def write(config: PipelineConfig, run_id: str) -> pathlib.Path:
 
 
 def told(folder: TaskFolder, run_id: str | None) -> RunFile | None:
-  """What a run was told; None where it left no file, or one of another release.
+  """The settings of a run; None if it left no file, or one of another release.
 
   Args:
     folder: that of its task.

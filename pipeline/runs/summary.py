@@ -31,7 +31,7 @@ class Line:
 
 
 def summary_lines(result: RunResult, *, log_file: str, seconds: float, width: int) -> list[Line]:
-  """What came of the run: verdict, metrics, gates, where things are, what to try next.
+  """The end of a run: verdict, metrics, gates, paths, and the next command to try.
 
   Args:
     result: the run.
@@ -108,7 +108,7 @@ def _judged(result: RunResult) -> bool:
 
 
 def next_step(result: RunResult) -> str | None:
-  """The command to try, or what to do about the failure; the result's own hint wins."""
+  """The next command to try, or how to mend the failure; the result's own hint wins."""
   if result.hint or result.exit_code != 0:
     return result.hint
   if result.pushed_version is None:
@@ -118,7 +118,7 @@ def next_step(result: RunResult) -> str | None:
 
 
 def left_out(result: RunResult) -> list[str]:
-  """The nodes that did not run, which in a run that went well were not asked for."""
+  """The nodes that did not run; in a run that succeeded, nobody asked for them."""
   return [c.id for c in result.components if c.state == nodes.SKIPPED]
 
 
@@ -186,7 +186,7 @@ def _places(result: RunResult, log_file: str) -> list[Line]:
 
 
 def _shown(path: str) -> str:
-  """The path from here where that is not a way up and back down."""
+  """The path relative to the working directory if it lies below it, else the absolute path."""
   relative = os.path.relpath(path)
   return one_line(path if relative.startswith(os.pardir) else relative)
 

@@ -1,4 +1,4 @@
-"""What the training of an earlier run says of itself: its epochs, and the trials of its Tuner."""
+"""Describes the training of an earlier run: its epochs, and the trials of its Tuner."""
 
 from __future__ import annotations
 
