@@ -22,7 +22,7 @@ class Quarantine(artifact.Artifact):
 
 
 class GateVerdict(artifact.Artifact):
-  """What `DataGate` found; exists only where the data passed.
+  """The checks and findings of `DataGate`; exists only if the data passed.
 
   The directory holds `verdict.json`, a `components.data_gate.DataVerdict`.
   """
@@ -31,7 +31,7 @@ class GateVerdict(artifact.Artifact):
 
 
 class ModelVerdict(artifact.Artifact):
-  """What the gates on a model's metrics said, judged once.
+  """The verdict of the gates on a model's metrics, judged once.
 
   The directory holds `verdict.json`, a `dlpipe.verdicts.Verdict`.
   """

@@ -41,12 +41,12 @@ class Check:
   """One condition on the data.
 
   Attributes:
-    name: what was looked at.
+    name: the subject of the check.
     passed: whether the condition holds.
-    value: what was found.
+    value: the value found.
     bound: the worst value that passes.
-    reason: the finding in words; warnings that do not stop stand here too.
-    remedy: what a user does about a failure; not in the file.
+    reason: the finding in words, with warnings that stop nothing.
+    remedy: how a user mends a failure; not in the file.
   """
 
   name: str
@@ -94,8 +94,8 @@ def DataGate(  # noqa: N802 - TFX takes the component's class name from the func
   """Raises `DataRefusedError` unless every check holds; else writes `verdict.json`.
 
   Args:
-    anomalies: what ExampleValidator found, every split.
-    quarantine: what the source rejected and counted.
+    anomalies: those that ExampleValidator found, of every split.
+    quarantine: the records that the source rejected, and its counts.
     verdict: receives the checks. A refused run has no such artifact: TFX discards the outputs of
       a component that raises, so the refusal's message carries everything.
     max_bad_fraction: the largest part of all records that may have been rejected, 0 to 1.
@@ -137,8 +137,8 @@ def judge(
   """Returns every check, held or not, in the order a reader would ask.
 
   Args:
-    anomalies: what ExampleValidator found, by split.
-    summary: what the source counted.
+    anomalies: those that ExampleValidator found, by split.
+    summary: the counts of the source.
     max_bad_fraction: the largest part of all records that may have been rejected, 0 to 1.
     min_severity: the mildest TFDV severity that stops the run.
     allow_lost_classes: whether classes pass of which nothing could be used.
@@ -170,7 +170,7 @@ def refusal(
   rejected: Iterator[Mapping[str, Any]],
   found: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-  """Returns the message of a refusal: each failed check, some rejected records, what to do.
+  """Returns the message of a refusal: each failed check, some rejected records, the remedies.
 
   Args:
     checks: every check.
@@ -218,7 +218,7 @@ def _check_rejected(examples: Mapping[str, int], quarantined: int, bound: float)
 
 
 def _check_lost(lost: Mapping[str, LostClass], allowed: bool) -> Iterator[Check]:
-  """Yields nothing where every class that the input names is there.
+  """Yields nothing if every class that the input names is there.
 
   A label that only rejected rows of a table have may be a slip of that row, so it is a finding.
   """

@@ -1,4 +1,4 @@
-"""`Tuner`: TFX's, which keeps what became of every trial, and why some failed."""
+"""`Tuner`: TFX's, which also keeps the result of every trial, and why some failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Trials`: what a Tuner tried. `tuner_fn` writes it; `recorded_tuner` keeps it in an artifact.
+"""`Trials`: the trials of a Tuner. `tuner_fn` writes it; `recorded_tuner` keeps it in an artifact.
 
 Imports no TFX.
 """

@@ -1,4 +1,4 @@
-"""What the Evaluator does when it runs: TFX's computes, the judge judges, the blessing follows.
+"""Runs the Evaluator: TFX's computes, the judge judges, the blessing follows.
 
 TFX's own judgement compares floating-point numbers without slack and knows neither intervals nor
 too few rows, so its Evaluator is given no thresholds, and blesses nothing.
@@ -35,14 +35,14 @@ class Executor(executor.Executor):
     output_dict: dict[str, list[types.Artifact]],
     exec_properties: dict[str, Any],
   ) -> None:
-    """Writes the evaluation, `verdict.json` and the blessing; a refused model is no failure.
+    """Writes the evaluation, `verdict.json` and the blessing; to refuse a model is no failure.
 
     Args:
       input_dict: as of TFX's Evaluator.
       output_dict: the same, and `verdict`, one artifact.
       exec_properties: the same, and `judge`, the dotted path of a function of the evaluation's
-        directory, what `gates` says, the candidate's and the baseline's SavedModel directory (or
-        None); it returns a `Verdict`.
+        directory, the content of `gates`, the candidate's SavedModel directory and the baseline's
+        (or None); it returns a `Verdict`.
     """
     baselines = [
       model

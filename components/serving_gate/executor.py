@@ -1,4 +1,4 @@
-"""What `ServingGate` does when it runs: asks, writes the proof, blesses or does not."""
+"""Runs `ServingGate`: asks the export, writes the proof, and blesses it or does not."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class Executor(base_executor.BaseExecutor):
     output_dict: dict[str, list[types.Artifact]],
     exec_properties: dict[str, Any],
   ) -> None:
-    """Writes `parity.json` and the blessing; a refused model is no failure of the component.
+    """Writes `parity.json` and the blessing; to refuse a model is no failure of the component.
 
     Args:
       input_dict: `model` and `model_run`, one artifact each, of the same training.
       output_dict: `blessing`, one artifact.
-      exec_properties: `model_name`, `tolerance`, `max_latency_ms` where there is a limit, and
-        `serving_release` where it is not the one that goes with this TensorFlow.
+      exec_properties: `model_name`, `tolerance`, `max_latency_ms` if there is a limit, and
+        `serving_release` if it is not the one that goes with this TensorFlow.
 
     Raises:
       BadInputError: `tolerance` is negative, `max_latency_ms` not positive, or `serving_release` no

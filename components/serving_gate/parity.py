@@ -1,4 +1,4 @@
-"""`Parity`: all that the gate asks of an export, and what the answers were."""
+"""`prove`: asks an export in every way; `Parity`: the comparison of its answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _IN_TIME = "99 of 100 requests of one row must be answered in this time, over RE
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Parity(ArtifactFile):
-  """`parity.json`: what the replay found.
+  """`parity.json`: the results of the replay.
 
   Attributes:
     rows: how many were replayed.
@@ -33,10 +33,10 @@ class Parity(ArtifactFile):
     max_latency_ms: the largest p99 that passes; None for no limit.
     serving_release: the TensorFlow Serving whose ops the graph was held to.
     latency: of each protocol; empty if it was not measured.
-    skipped: sentences on what was not tried.
+    skipped: sentences on tests that were not tried.
     paths: every output of every signature, in every way that it was asked.
     op_reasons: why the release could not run the graph.
-    log: what the model server wrote, empty if none was started; not in the file.
+    log: the model server's output, empty if none was started; not in the file.
   """
 
   FILE: ClassVar[str] = "parity.json"
@@ -64,7 +64,7 @@ class Parity(ArtifactFile):
 
   @property
   def verdict(self) -> Verdict:
-    """What was held to a bound, and whether the export may be served."""
+    """The bounds, what was measured, and whether the export may be served."""
     return Verdict(rulings=tuple(self._rulings()))
 
   @property
@@ -84,7 +84,7 @@ class Parity(ArtifactFile):
     return max(refused, key=lambda path: path.max_difference or 0, default=None)
 
   def to_json(self) -> dict[str, Any]:
-    """The content of the file: the fields, and what follows from them."""
+    """The content of the file: the fields, and the values computed from them."""
     fields = dataclasses.asdict(self)
     del fields["log"]
     gates = self.verdict.to_json()["gates"]

@@ -1,4 +1,4 @@
-"""Collects what the shards counted and rejected into the `Quarantine` artifact.
+"""Collects counts and rejected records of the shards into the `Quarantine` artifact.
 
 Each shard leaves one JSON file with its counts; `collect` merges them, copies the rejected files
 and writes `summary.json` and `rejected.jsonl`. Nothing here raises because of a bad record.
@@ -28,11 +28,11 @@ _SHOWN = 5
 
 @dataclasses.dataclass(kw_only=True)
 class ShardReport:
-  """What one shard counted.
+  """The counts and rejected records of one shard.
 
   Attributes:
     examples: records written, by split.
-    labels: records written, by split and label; empty where labels are not counted.
+    labels: records written, by split and label; empty if labels are not counted.
     rejected: rows of `rejected.jsonl`; a row's `source` is the file still to be copied.
   """
 
@@ -69,8 +69,8 @@ def collect(root: str, reports: Sequence[ShardReport], recognized: Mapping[str, 
 
   Args:
     root: the artifact's directory.
-    reports: what the shards counted.
-    recognized: what the source took the input for, as `SourcePlan.recognition` says it.
+    reports: those of the shards.
+    recognized: the layout that the source recognized, as `SourcePlan.recognition` returns it.
   """
   rows = [row for report in reports for row in report.rejected]
   _copy_files(root, rows)

@@ -1,4 +1,4 @@
-"""`Summary`: what a source counted. `quarantine.collect` writes it; DataGate and reports read it.
+"""`Summary`: the counts of a source. `quarantine.collect` writes it; DataGate and reports read it.
 
 Imports no TFX.
 """
@@ -38,7 +38,7 @@ class Summary(ArtifactFile):
     quarantined: the number of rejected records.
     labels: records written, by split and label; empty if labels are not counted.
     reasons: the commonest reasons for a rejection, with counts.
-    recognized: what the source took the input for, as `Recognized.to_json` writes it.
+    recognized: the layout that the source recognized, as `Recognized.to_json` writes it.
     lost: the classes of which nothing could be used, by label.
   """
 

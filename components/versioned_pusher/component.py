@@ -1,4 +1,4 @@
-"""`VersionedPusher`: publishes a model that every gate blessed; what the assembly imports."""
+"""`VersionedPusher`: publishes a model that every gate blessed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dlpipe import nodes
 
 
 class VersionedPusherSpec(component_spec.ComponentSpec):
-  """What `VersionedPusher` reads and writes."""
+  """The inputs, outputs and parameters of `VersionedPusher`."""
 
   INPUTS = {
     executor.MODEL: component_spec.ChannelParameter(type=standard_artifacts.Model),
@@ -35,7 +35,7 @@ class VersionedPusherSpec(component_spec.ComponentSpec):
 class VersionedPusher(base_component.BaseComponent):
   """Publishes a model under the next version number, atomically, if every gate blessed it.
 
-  A refused model is no failure of this component: it records `pushed` 0 and publishes nothing.
+  To refuse a model is no failure of this component: it records `pushed` 0 and publishes nothing.
 
   Component `outputs` contains:
 
@@ -59,8 +59,8 @@ class VersionedPusher(base_component.BaseComponent):
 
     Args:
       model: a `Model`, from Trainer.
-      serving_dir: a local directory that a model server polls; made where it is missing.
-      data_options: what was said of the data, as JSON; kept in the version's record.
+      serving_dir: a local directory that a model server polls; made if it is missing.
+      data_options: the user's settings of `data`, as JSON; kept in the version's record.
       code_fingerprint: changes when the component's code changes, so that it runs again.
       **blessings: the blessing of each gate that `dlpipe.nodes.model_gates` names, by its
         `pusher_input`: `model_blessing` from Evaluator, `infra_blessing` from ServingGate.

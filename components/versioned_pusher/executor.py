@@ -1,4 +1,4 @@
-"""What `VersionedPusher` does when it runs: asks both blessings, then publishes."""
+"""Runs `VersionedPusher`: reads the blessing of every gate, then publishes."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Executor(base_executor.BaseExecutor):
       source,
       base,
       source=model.uri,
-      # What an older release compiled has none.
+      # A pipeline that an older release compiled has none.
       data_options=json.loads(exec_properties.get(DATA_OPTIONS) or "{}"),
     )
     destination = os.path.join(base, str(version))

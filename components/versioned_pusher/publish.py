@@ -56,7 +56,7 @@ class VersionRecord(TypedDict, total=False):
     first_version: the number under which the same model was first published.
     rollback_of: the version that a rollback repeats.
     repairs: the damaged version in whose place it was published.
-    data_options: what was said of the data that it learned from.
+    data_options: the user's settings of `data` with which it was trained.
   """
 
   version: int
@@ -85,10 +85,10 @@ def publish(
 
   Args:
     source_dir: the SavedModel's directory.
-    base_dir: the served directory; made where it is missing.
+    base_dir: the served directory; made if it is missing.
     source: what the record names as the model's origin (an artifact's URI); default `source_dir`.
-    data_options: what was said of the data that it learned from, such as the name of a column; kept
-      in the record.
+    data_options: the user's settings of `data` with which it was trained, such as the name of a
+      column; kept in the record.
 
   Returns:
     The version's number.
@@ -157,7 +157,7 @@ def rollback(base_dir: PathLike, to: int | None = None) -> int:
 
 
 def list_versions(base_dir: PathLike) -> list[int]:
-  """Numbers of the versions in `base_dir`, ascending; empty where there is no such directory."""
+  """Numbers of the versions in `base_dir`, ascending; empty if there is no such directory."""
   return sorted(_version_dirs(pathlib.Path(base_dir)))
 
 
@@ -262,7 +262,7 @@ def _add_version(
 def _was_left(base: pathlib.Path, versions: Mapping[int, pathlib.Path], version: int) -> bool:
   """Whether a rollback was made since: publishing the version again would override it.
 
-  Where nothing whole is left to roll back to, there is no choice to keep to.
+  If no whole version is left to roll back to, the rollback no longer counts.
   """
   newest = max(versions)
   if newest <= version or "rollback_of" not in _read_record(versions[newest]):
@@ -310,7 +310,7 @@ def _version_dirs(base: pathlib.Path) -> dict[int, pathlib.Path]:
 def _beside(base: pathlib.Path, path: str) -> str:
   """A path relative to the folder that the served directory is in, if it lies there.
 
-  So a record holds, too, where a workspace was moved to.
+  So a record stays true in a workspace that was moved.
   """
   return path.removeprefix(os.path.join(os.path.dirname(os.path.abspath(base)), ""))
 

@@ -65,7 +65,7 @@ def verdict(result: RunResult) -> str:
   """One sentence without its full stop: pushed as which version, refused, failed."""
   if result.served_version is not None:
     return (
-      f"Version {result.pushed_version} stands since before; version {result.served_version}, "
+      f"Version {result.pushed_version} was pushed before; version {result.served_version}, "
       "published later, stays served"
     )
   if result.state == results.PUSHED:

@@ -104,7 +104,7 @@ def test_a_metric_that_came_out_as_nan_was_not_measured():
 
 def test_what_stays_served_after_a_rollback_is_said_first():
   lines = _lines(pushed_version=6, served_version=7, hint="dlpipe rollback images --to 6")
-  assert lines[0].startswith("Version 6 stands since before; version 7, published later, stays ")
+  assert lines[0].startswith("Version 6 was pushed before; version 7, published later, stays ")
   assert lines[-1] == "Next: dlpipe rollback images --to 6"
 
 
