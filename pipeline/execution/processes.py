@@ -23,17 +23,6 @@ from pipeline.execution import events, forks, memory, node, node_events
 from pipeline.execution.options import RunOptions
 from pipeline.runs.store.metadata_stores import ConnectionConfig
 
-_KNOWN_ERRORS = {
-  kind.__name__: kind
-  for kind in (
-    errors.DlpipeError,
-    errors.BadInputError,
-    errors.DataRefusedError,
-    errors.ModelRefusedError,
-    errors.BusyError,
-  )
-}
-
 
 class NodeProcessError(Exception):
   """The error of a node in its process, or how the process ended."""
@@ -239,7 +228,7 @@ def _decoded(values: dict[str, Any]) -> node.NodeOutcome:
   error = values.pop("error")
   if error is None:
     return node.NodeOutcome(**values)
-  known = _KNOWN_ERRORS.get(error["kind"])
+  known = getattr(errors, error["kind"], None)
   raised = (
     known(error["message"]) if known else NodeProcessError(f"{error['kind']}: {error['message']}")
   )
