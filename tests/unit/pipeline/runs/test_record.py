@@ -11,7 +11,9 @@ from ml_metadata.proto import metadata_store_pb2
 from components.serving_gate.compare import PathResult
 from components.serving_gate.parity import Parity
 from components.versioned_pusher.publish import is_whole, publish
+from dlpipe import nodes
 from dlpipe.errors import BadInputError, BusyError, DataRefusedError
+from dlpipe.verdicts import Ruling, Verdict
 from pipeline.cli.main import cli
 from pipeline.evaluation import eval_config
 from pipeline.gates import judge, parameters
@@ -306,6 +308,18 @@ def test_one_gate_that_refuses_is_enough(refuses):
   }
   result = _collect(artifacts).result
   assert (result.state, result.exit_code) == ("refused_model", 4)
+
+
+def test_a_gate_refuses_and_gives_its_reason_because_it_is_among_the_nodes(tmp_path, monkeypatch):
+  gate = nodes.Node(id="SizeGate", gate=nodes.ModelGate(pusher_input="size_blessing"))
+  ruling = Ruling(metric="export_mb", bound="<= 50", value=51.0, passed=False, reason="no room")
+  (tmp_path / "verdict.json").write_text(Verdict(rulings=(ruling,)).to_text())
+  artifacts = {"SizeGate": {"blessing": _artifact(tmp_path, blessed=0)}}
+  assert _collect(artifacts).result.state == "cached"
+  monkeypatch.setattr(nodes, "NODES", (*nodes.NODES, gate))
+  result = _collect(artifacts).result
+  assert (result.state, result.gates) == ("refused_model", [ruling])
+  assert result.error == "The model was refused. export_mb is 51, must be <= 50: no room"
 
 
 def test_a_cached_refusal_is_a_refusal():
