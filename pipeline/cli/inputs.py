@@ -14,12 +14,13 @@ from typing import Any
 import click
 
 from dlpipe.errors import BadInputError
+from dlpipe.workspace import Workspace
 from pipeline.cli import wrong_task
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.task_argument import task_argument
 from pipeline.params import Params
 from pipeline.settings import unread_settings
-from pipeline.settings.config import PipelineConfig, from_env
+from pipeline.settings.config import PipelineConfig
 from pipeline.settings.reading import make_config
 from pipeline.sources import file_formats
 from pipeline.task import Source, Task
@@ -120,7 +121,7 @@ def prepare(
   config = make_config(
     known,
     data_path=data if data is not None else "",
-    workspace=workspace or from_env(),
+    workspace=str(Workspace.of(workspace).path),
     tiny=tiny,
     config_file=config_file,
     settings=settings,

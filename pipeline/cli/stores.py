@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
 
+from dlpipe.workspace import Workspace
 from pipeline.cli.inputs import workspace_option
 from pipeline.cli.local_path import LocalPath
-from pipeline.settings.config import from_env
 from pipeline.tasks import get_task, task_names
 
 
@@ -32,17 +30,9 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
   return command
 
 
-def root_of(workspace: str | None) -> pathlib.Path:
-  """The workspace that is given, or the default."""
-  return pathlib.Path(os.path.abspath(workspace or from_env()))
-
-
 def tasks_in(workspace: str | None) -> list[str]:
   """Tasks that have run in a workspace, or whose models are served from it; known here or not."""
-  signs = ("metadata.db", "runs", "serving")
-  return sorted(
-    {path.parent.name for sign in signs for path in root_of(workspace).glob(f"*/{sign}")}
-  )
+  return [folder.task for folder in Workspace.of(workspace).tasks()]
 
 
 def strangers_in(workspace: str | None) -> list[str]:
@@ -69,6 +59,6 @@ def stores(task: str | None, workspace: str | None, mlmd: str | None) -> Iterato
     yield read_connection(mlmd)
     return
   for name in [task] if task is not None else tasks_in(workspace):
-    path = root_of(workspace) / name / "metadata.db"
+    path = Workspace.of(workspace).task(name).metadata
     if path.exists():
       yield sqlite_connection(path)

@@ -58,7 +58,7 @@ def examine(inputs: Inputs, run_id: str) -> dict[str, Any] | None:
     data_path=inputs.config.data_path,
     records=lambda: _records(inputs),
     gates=gate_facts(inputs.task, inputs.config.gates.bounds),
-    kept=inputs.config.root / "checks",
+    kept=inputs.config.folder.checks,
   )
 
 

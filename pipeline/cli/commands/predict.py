@@ -11,7 +11,8 @@ import click
 from components.versioned_pusher.publish import list_versions
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.words import one_line
-from pipeline.cli.damaged import serving_dir, ways_out
+from dlpipe.workspace import Workspace
+from pipeline.cli.damaged import ways_out
 from pipeline.cli.inputs import workspace_option
 from pipeline.cli.predict_inputs import Input, InputsCommand, read_inputs
 from pipeline.cli.quiet_screen import quieten_screen
@@ -110,7 +111,7 @@ def predict(
 
 
 def _ask(task: Task, workspace: str | None, values: list[Any]) -> tuple[list[_Answer], int]:
-  root = serving_dir(task.name, workspace)
+  root = Workspace.of(workspace).task(task.name).serving
   if not list_versions(root):
     raise BadInputError(
       f"No model is pushed in {str(root)!r}. Run `dlpipe run {task.name}` first, or name the "

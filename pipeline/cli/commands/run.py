@@ -131,7 +131,7 @@ def execute(
   check_engine(inputs.config.beam, os.environ)
   quieten_imports()
   run_id = _new_run_id()
-  log_file = inputs.config.root / "logs" / f"{run_id}.log"
+  log_file = inputs.config.folder.log(run_id)
   try:
     with quiet_output(log_file) as streams:
       screen = streams.stderr if as_json else streams.stdout
@@ -181,7 +181,7 @@ def _tell_failure(err: DlpipeError, inputs: Inputs, run_id: str, *, as_json: boo
     task=inputs.task.name,
     state=FAILED,
     pushed_version=None,
-    serving_dir=str(inputs.config.root / "serving"),
+    serving_dir=str(inputs.config.folder.serving),
     metrics={},
     gates=[],
     components=[],

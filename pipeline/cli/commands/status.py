@@ -12,8 +12,9 @@ import click
 from components.versioned_pusher.repair import repair_of
 from dlpipe.errors import DlpipeError
 from dlpipe.words import number
+from dlpipe.workspace import Workspace
 from pipeline.cli.quiet_screen import quieten_screen
-from pipeline.cli.stores import checked, root_of, store_options, stores, tasks_in
+from pipeline.cli.stores import checked, store_options, stores, tasks_in
 from pipeline.runs import served
 from pipeline.runs.served import Version
 
@@ -43,7 +44,7 @@ def status(task: str | None, workspace: str | None, mlmd: str | None, as_json: b
   name = checked(task, workspace)
   found = []
   for each in [name] if name is not None else tasks_in(workspace):
-    serving_dir = root_of(workspace) / each / "serving"
+    serving_dir = Workspace.of(workspace).task(each).serving
     versions = served.versions(serving_dir)
     runs = _runs(each, workspace, mlmd) if versions else {}
     found.append(
@@ -58,7 +59,7 @@ def status(task: str | None, workspace: str | None, mlmd: str | None, as_json: b
     click.echo(json.dumps({"tasks": found}))
     return
   if not found:
-    click.echo(f"Nothing has run in {root_of(workspace)}. dlpipe run TASK makes a model.")
+    click.echo(f"Nothing has run in {Workspace.of(workspace).path}. dlpipe run TASK makes a model.")
   place = f" --workspace {shlex.quote(workspace)}" if workspace else ""
   for facts in found:
     for line in _lines(facts, place):

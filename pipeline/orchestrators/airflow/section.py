@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pydantic
 import pydantic_core
 
+from dlpipe import nodes
 from pipeline.orchestrators.airflow import schedules
 from pipeline.settings.orchestrators import OrchestratorSection
 
@@ -50,7 +51,7 @@ class AirflowSection(OrchestratorSection):
     "takes Airflow's `default_pool`",
   )
   pool_nodes: list[str] = pydantic.Field(
-    ["Transform", "Tuner", "Trainer", "Evaluator"], description="the heavy nodes"
+    [node.id for node in nodes.ALL if node.is_heavy], description="the heavy nodes"
   )
   python: str | None = pydantic.Field(
     None, description="the Python that dlpipe is installed in; null takes the one that compiles"
