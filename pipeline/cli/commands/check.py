@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from dlpipe.records import Record, Rejected
+from pipeline.api.inputs import Inputs, prepare
 from pipeline.cli.commands.run import Afterword, execute
-from pipeline.cli.inputs import Inputs, prepare, run_options
+from pipeline.cli.options import run_options
 
 _WIDTH = 100
 

@@ -11,8 +11,8 @@ import click
 from components.versioned_pusher.publish import list_versions
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.words import one_line
-from pipeline.cli.damaged import serving_dir, ways_out
-from pipeline.cli.inputs import workspace_option
+from pipeline.api.damaged import serving_dir, ways_out
+from pipeline.cli.options import workspace_option
 from pipeline.cli.predict_inputs import Input, InputsCommand, read_inputs
 from pipeline.cli.task_argument import task_argument
 from pipeline.execution.output import quieten_imports

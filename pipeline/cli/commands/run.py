@@ -17,8 +17,9 @@ import click
 from dlpipe.causes import user_error
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.nodes import check_node
+from pipeline.api.inputs import Inputs, prepare
 from pipeline.beam.engines import check_engine
-from pipeline.cli.inputs import Inputs, prepare, run_options
+from pipeline.cli.options import run_options
 from pipeline.execution.options import RunOptions
 from pipeline.runs.result import FAILED, RunResult
 
@@ -125,8 +126,8 @@ def execute(
     afterwards: from the run's id to what is added to its lines and its JSON.
     examine: from the run's id to what is found in its data; shown on the screen and in the report.
   """
-  from pipeline.cli.terminal import make_terminal
   from pipeline.execution.output import quiet_output, quieten_imports
+  from pipeline.execution.terminal import make_terminal
 
   check_engine(inputs.config.beam, os.environ)
   quieten_imports()

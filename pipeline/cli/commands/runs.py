@@ -13,8 +13,9 @@ import click
 
 from dlpipe.errors import BadInputError
 from dlpipe.words import number
+from pipeline.api.stores import checked, root_of, stores, strangers_in, tasks_in
 from pipeline.cli.commands.reproduce import reproduce
-from pipeline.cli.stores import checked, root_of, store_options, stores, strangers_in, tasks_in
+from pipeline.cli.options import store_options
 from pipeline.execution.output import quieten_imports
 from pipeline.runs import run_files, served
 from pipeline.settings.known_settings import in_yaml

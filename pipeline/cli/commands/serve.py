@@ -9,8 +9,8 @@ import click
 
 from components.versioned_pusher.publish import list_versions
 from dlpipe.errors import BadInputError
-from pipeline.cli.damaged import ways_out
-from pipeline.cli.inputs import workspace_option
+from pipeline.api.damaged import ways_out
+from pipeline.cli.options import workspace_option
 from pipeline.settings.config import PipelineConfig, from_env
 from pipeline.tasks import get_task
 from serving import flags

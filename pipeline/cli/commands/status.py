@@ -12,7 +12,8 @@ import click
 from components.versioned_pusher.repair import repair_of
 from dlpipe.errors import DlpipeError
 from dlpipe.words import number
-from pipeline.cli.stores import checked, root_of, store_options, stores, tasks_in
+from pipeline.api.stores import checked, root_of, stores, tasks_in
+from pipeline.cli.options import store_options
 from pipeline.execution.output import quieten_imports
 from pipeline.runs import served
 from pipeline.runs.served import Version

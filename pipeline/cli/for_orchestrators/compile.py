@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli.inputs import Inputs, prepare, run_options
+from pipeline.api.inputs import Inputs, prepare
+from pipeline.cli.options import run_options
 from pipeline.execution.output import quieten_imports
 
 

@@ -10,7 +10,7 @@ import tempfile
 import click
 
 from dlpipe.errors import BadInputError
-from pipeline.cli.inputs import workspace_option
+from pipeline.cli.options import workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.settings.config import PipelineConfig, from_env
 from pipeline.tasks import get_task

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from dlpipe.errors import BadInputError
-from pipeline.cli.inputs import choose_source, prepare
+from pipeline.api.inputs import choose_source, prepare
 from pipeline.settings.reading import make_config
 from pipeline.tasks.images.task import TASK
 

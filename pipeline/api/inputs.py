@@ -1,4 +1,4 @@
-"""What `run`, `check` and `compile` do before anything heavy is imported: options, input.
+"""What `run`, `check` and `compile` do before anything heavy is imported: settings, input.
 
 Bad input must be answered in a moment, so the source looks at the data here, before TensorFlow.
 """
@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-import click
-
 from dlpipe.errors import BadInputError
-from pipeline.cli import wrong_task
-from pipeline.cli.local_path import LocalPath
-from pipeline.cli.task_argument import task_argument
+from pipeline.api import wrong_task
 from pipeline.settings import unread_settings
 from pipeline.settings.config import PipelineConfig, from_env
 from pipeline.settings.reading import make_config
@@ -34,67 +30,6 @@ class Inputs:
   source: Source
   recognized: Sequence[str]
   hyperparameters: dict[str, Any]
-
-
-def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
-  """Adds `--config`."""
-  return click.option(
-    "--config",
-    "config_file",
-    type=LocalPath(),
-    metavar="FILE",
-    help="A YAML file of settings.",
-  )(command)
-
-
-def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
-  """`--workspace`, as every command has it."""
-  return click.option(
-    "--workspace",
-    type=LocalPath(),
-    metavar="DIR",
-    help="Where runs write. Default: $DLPIPE_WORKSPACE, else ./workspace.",
-  )(command)
-
-
-def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-  """The options that `run`, `check` and `compile` share."""
-  options = (
-    task_argument,
-    click.option(
-      "--data",
-      type=LocalPath(),
-      metavar="PATH",
-      help="The input. Default: the task's shipped data.",
-    ),
-    workspace_option,
-    config_option,
-    click.option(
-      "--set",
-      "settings",
-      multiple=True,
-      metavar="KEY=VALUE",
-      help="One setting, such as train.epochs=5; repeatable, wins over --config.",
-    ),
-    click.option("--tiny", is_flag=True, help="A small model for a run in seconds."),
-    click.option(
-      "--beam",
-      type=click.Choice(["direct", "flink", "spark", "dataflow"]),
-      help="Where Beam runs. Default: direct, on this machine.",
-    ),
-    click.option(
-      "--mlmd",
-      type=LocalPath(),
-      metavar="FILE",
-      help="The metadata store's connection file. Default: SQLite in the workspace.",
-    ),
-    click.option(
-      "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout."
-    ),
-  )
-  for option in reversed(options):
-    command = option(command)
-  return command
 
 
 def prepare(
