@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import Any
 
 from dlpipe.errors import BadInputError
@@ -38,19 +39,32 @@ def prepare(
   data: str | None,
   workspace: str | None,
   config_file: str | None,
-  settings: Sequence[str],
+  settings: Sequence[str] = (),
+  values: Mapping[str, Any] = MappingProxyType({}),
   tiny: bool,
   beam: str | None,
   mlmd: str | None = None,
   orchestrator: str | None = None,
 ) -> Inputs:
-  """Turns a command's options, and what `compile` compiles for, into a run that can start.
+  """Turns what a user says into a run that can start.
+
+  Args:
+    task: its name.
+    data: the input; None takes the task's shipped data.
+    workspace: where the run writes; None takes the environment's, or the default.
+    config_file: a YAML file of settings.
+    settings: `section.name=value` items of a command line.
+    values: full names to values, of a caller in Python.
+    tiny: whether the task's CI-sized overrides apply.
+    beam: where Beam runs; None is for what the settings say.
+    mlmd: the metadata store's connection file.
+    orchestrator: what is compiled for; None for a run on this machine.
 
   Raises:
     BadInputError: anything about them, or about the input, that cannot work.
   """
   known = get_task(task)
-  unread_settings.require_read_by_command(settings, orchestrator=orchestrator)
+  unread_settings.require_read_by_command([*settings, *values], orchestrator=orchestrator)
   config = make_config(
     known,
     data_path=data if data is not None else "",
@@ -58,6 +72,7 @@ def prepare(
     tiny=tiny,
     config_file=config_file,
     settings=settings,
+    values=values,
     beam=beam,
     mlmd=mlmd,
   )

@@ -14,7 +14,6 @@ import tensorflow_transform as tft
 from ml_metadata.proto import metadata_store_pb2
 from tfx.components.evaluator import constants as evaluator_constants
 
-from components.judged_evaluator.executor import VERDICT_FILE
 from components.versioned_pusher.publish import is_damaged, list_versions
 from components.versioned_pusher.repair import repair_of
 from dlpipe import nodes
@@ -22,6 +21,7 @@ from dlpipe.causes import user_error
 from dlpipe.errors import BadInputError, BusyError, DataRefusedError
 from pipeline import evaluation
 from pipeline.runs import result, trials
+from pipeline.runs.facts import directory, read_facts, read_json
 from pipeline.runs.pushes import pushed_version
 from pipeline.runs.report_data import ReportData
 from pipeline.runs.run_files import package_versions
@@ -76,16 +76,12 @@ def collect(
     error: what ended the run early, if anything.
     run_id: the run's name.
   """
-  quarantine = _directory(artifacts, "SourceExampleGen", "quarantine")
-  summary = _read_json(quarantine, "summary.json")
+  outputs = {node: {k: a.uri for k, a in some.items()} for node, some in artifacts.items()}
+  facts = read_facts(outputs)
+  quarantine = directory(outputs, "SourceExampleGen", "quarantine")
   found = _evaluation(artifacts)
-  parity = _read_json(_directory(artifacts, "ServingGate", "blessing"), "parity.json") or None
-  ruled = _read_json(_directory(artifacts, "Evaluator", "verdict"), VERDICT_FILE)
-  rows = [*ruled.get("gates", []), *(parity or {}).get("gates", [])]
-  checked = [result.GateResult.of(row) for row in rows]
+  checked = facts.gates
   state, message = _state(artifacts, components, checked, error)
-  counts = summary.get("examples", {})
-  verdict = _read_json(_directory(artifacts, "DataGate", "verdict"), "verdict.json")
   pushed = artifacts.get("VersionedPusher", {}).get("pushed_model")
   version = _version(state, pushed, config)
   served = max(list_versions(config.serving_dir), default=version)
@@ -98,13 +94,13 @@ def collect(
     metrics=found.metrics if found else {},
     gates=checked,
     model_warnings=[
-      *ruled.get("warnings", []),
+      *facts.model_verdict.get("warnings", []),
       *_damaged_versions(artifacts, config, version, served, task.name),
     ],
     components=components,
-    examples={**counts, "quarantined": summary.get("quarantined", 0)} if summary else {},
-    recognized=summary.get("recognized", {}),
-    data_findings=verdict.get("findings", []),
+    examples=facts.examples,
+    recognized=facts.summary.get("recognized", {}),
+    data_findings=facts.data_verdict.get("findings", []),
     report=None,
     error=message,
     hint=_next(task, config, version, served) if version is not None else None,
@@ -112,7 +108,8 @@ def collect(
     busy=isinstance(user_error(error), BusyError),
     served_version=served if version not in (None, served) else None,
   )
-  training = _read_json(_directory(artifacts, "Trainer", "model_run"), HISTORY_FILE)
+  model_run = directory(outputs, "Trainer", "model_run")
+  training = read_json(model_run, HISTORY_FILE)
   return RunRecord(
     result=run_result,
     quarantine_dir=quarantine,
@@ -121,14 +118,14 @@ def collect(
       "hyperparameters": training.get("hyperparameters", {}),
       "phases": training.get("phases", []),
       "history": training.get("epochs", []),
-      "tuning": _tuning(artifacts, training),
+      "tuning": _tuning(directory(outputs, "Tuner", "tuner_results"), training),
       "evaluation": _shown_evaluation(found, artifacts, task),
-      "parity": parity,
-      "data_checks": verdict.get("checks", []),
+      "parity": facts.parity or None,
+      "data_checks": facts.data_verdict.get("checks", []),
       "quarantine": _rejected(quarantine),
-      "statistics": summary,
+      "statistics": facts.summary,
       "versions": package_versions(),
-      **shown_rows(_directory(artifacts, "Trainer", "model_run"), input_kind=task.input_kind),
+      **shown_rows(model_run, input_kind=task.input_kind),
     },
   )
 
@@ -209,9 +206,8 @@ def _damaged_versions(
   if version is None:
     return []
   said = []
-  repairs = _read_json(_directory(artifacts, "VersionedPusher", "pushed_model"), "pushed.json").get(
-    "repairs"
-  )
+  pushed = artifacts.get("VersionedPusher", {}).get("pushed_model")
+  repairs = (read_json(pathlib.Path(pushed.uri), "pushed.json") if pushed else {}).get("repairs")
   place = config.serving_dir
   if repairs is not None and is_damaged(place, repairs):
     said.append(
@@ -254,24 +250,12 @@ def _shown_evaluation(
   return shown
 
 
-def _tuning(artifacts: Artifacts, training: Mapping[str, Any]) -> dict[str, Any] | None:
+def _tuning(folder: pathlib.Path | None, training: Mapping[str, Any]) -> dict[str, Any] | None:
   """The Tuner's trials, and `used`, the values of theirs that the Trainer had."""
-  record = trials.read(_directory(artifacts, "Tuner", "tuner_results"))
+  record = trials.read(folder)
   if record is None:
     return None
   return {**record, "trials": trials.ranked(record), "used": training.get("tuned", {})}
-
-
-def _directory(artifacts: Artifacts, node: str, output: str) -> pathlib.Path | None:
-  artifact = artifacts.get(node, {}).get(output)
-  return pathlib.Path(artifact.uri) if artifact is not None else None
-
-
-def _read_json(directory: pathlib.Path | None, name: str) -> dict[str, Any]:
-  """An artifact's file; empty where a failed node left none."""
-  if directory is None or not (directory / name).exists():
-    return {}
-  return json.loads((directory / name).read_text(encoding="utf-8"))
 
 
 def _rejected(directory: pathlib.Path | None) -> list[dict[str, Any]]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
-from collections.abc import Callable
 from typing import Any
 
 import click
 
-from pipeline.api.inputs import Inputs, prepare
+from pipeline.api import compiling
+from pipeline.api.inputs import prepare
 from pipeline.cli.options import run_options
-from pipeline.execution.output import quieten_imports
 
 
 @click.command(name="compile", short_help="Write the pipeline for an orchestrator.")
@@ -20,7 +18,7 @@ from pipeline.execution.output import quieten_imports
 @click.option(
   "--for",
   "orchestrator",
-  type=click.Choice(["ir", "airflow", "kubeflow"]),
+  type=click.Choice(list(compiling.TARGETS)),
   required=True,
   help="ir: TFX's intermediate representation, for `dlpipe node`. airflow: a DAG file with the IR "
   "beside it. kubeflow: a Kubeflow Pipelines v2 spec.",
@@ -39,57 +37,10 @@ def compile(orchestrator: str, output: str, as_json: bool, **options: Any) -> No
     dlpipe compile images --for kubeflow -o images.yaml
   """
   inputs = prepare(**options, orchestrator=orchestrator)
-  quieten_imports(on_screen=True)
   path = os.path.abspath(output)
-  _WRITERS[orchestrator](inputs, path)
+  if (note := compiling.write(inputs, orchestrator, path)) is not None:
+    click.echo(note, err=True)
   if as_json:
     click.echo(json.dumps({"task": inputs.task.name, "for": orchestrator, "output": path}))
   else:
     click.echo(f"Wrote {output}")
-
-
-def _write_ir(inputs: Inputs, path: str) -> None:
-  from pipeline.assembly import create_pipeline
-  from pipeline.execution.ir import write_ir
-
-  write_ir(
-    create_pipeline(
-      inputs.task,
-      inputs.config,
-      source=inputs.source,
-      hyperparameters=inputs.hyperparameters,
-      runtime_parameters=True,
-    ),
-    path,
-  )
-  if inputs.config.metadata.connection_file is not None:
-    click.echo(
-      "The file does not say where metadata is kept; give --mlmd to every `dlpipe node`.", err=True
-    )
-
-
-def _write_airflow(inputs: Inputs, path: str) -> None:
-  importlib.import_module("pipeline.orchestrators.airflow").write_dag(
-    inputs.task,
-    inputs.config,
-    source=inputs.source,
-    hyperparameters=inputs.hyperparameters,
-    output=path,
-  )
-
-
-def _write_kubeflow(inputs: Inputs, path: str) -> None:
-  importlib.import_module("pipeline.orchestrators.kubeflow").compile_spec(
-    inputs.task,
-    inputs.config,
-    source=inputs.source,
-    hyperparameters=inputs.hyperparameters,
-    output=path,
-  )
-
-
-_WRITERS: dict[str, Callable[[Inputs, str], None]] = {
-  "ir": _write_ir,
-  "airflow": _write_airflow,
-  "kubeflow": _write_kubeflow,
-}
