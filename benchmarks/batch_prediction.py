@@ -62,7 +62,7 @@ def measure(options: argparse.Namespace, scratch: pathlib.Path) -> dict[str, Any
   values = [
     row.value
     for shard in inputs.shards
-    for row in read_rows(inputs, shard, task.request_value)
+    for row in read_rows(inputs, shard, task.input.value)
     if row.value is not None
   ]
   runs = {

@@ -46,7 +46,7 @@ class Source:
     matches: whether the path has this layout; looks at names and first bytes only.
     plan: `(path, data options) -> SourcePlan`; raises `BadInputError` on input that cannot be used.
     read: `(shard, data options) -> records`; runs on Beam workers, must be importable by name.
-    options: which data options it reads beside the task's `input_bounds`; None for all. A user who
+    options: which data options it reads beside the input's `bounds`; None for all. A user who
       sets another is refused.
     usual_columns: what else columns of a table are called, in lower case, by the task's name for
       them, such as `{"text": ("review",)}`; `dlpipe batch` finds its inputs by them, too.
@@ -75,6 +75,63 @@ class Source:
           f"Source: {field} must be a function at the top level of a module, which other processes "
           f"can import. Received: {field}={getattr(self, field)!r}"
         )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Input:
+  """What a model is asked about: a text or a file's bytes, and what of these can be answered.
+
+  Attributes:
+    key: the raw feature a caller sends (`image`, `text`); also `serving_default`'s input.
+    kind: whether a caller's value is `text`, or a `file` whose bytes are sent.
+    value: turns one command-line argument, or one cell of a table, into the feature's value (file
+      bytes, text); what is missing becomes empty, which `rule` refuses. Raises `BadInputError` on
+      a file that cannot be read, `ValueError` on what is no input at all.
+    sample: one command-line argument out of the shipped data, to try a model with.
+    column: what the sources call the column of inputs: the data option `<name>_column` names it,
+      and `usual_columns` its other names; by default `key`, or `path` for files.
+    find_file: the path of the file that a cell of a table or a line names, if inputs are files:
+      `(folder of the table, cell) -> path`; raises `ValueError` on what names none.
+    rule: dotted path; in graph, `([batch] string, {name of bounds: value}) -> [batch] string` says
+      why inputs are not answered, empty for those that are. The sources ask it or agree with it,
+      and every signature refuses by it.
+    bounds: which data options the rule reads; a model is exported with those of its training.
+    describe: dotted path; `(bytes of the input) -> pipeline.checks.description.Description`, by
+      which `dlpipe check` measures inputs and finds near-duplicates; None finds equal ones only.
+  """
+
+  key: str
+  kind: Literal["text", "file"] = "text"
+  value: Callable[[Any], bytes | str]
+  sample: Callable[[], str]
+  column: str | None = None
+  find_file: Callable[[str, Any], str] = beside
+  rule: str | None = None
+  bounds: tuple[str, ...] = ()
+  describe: str | None = None
+
+  def __post_init__(self) -> None:
+    """Holds the fields to their forms.
+
+    Raises:
+      BadInputError: naming the field, what it must be and what it is.
+    """
+    if isinstance(self.key, (list, tuple)):
+      raise BadInputError(
+        f"Input: key must be one name: a task has one input, a text or a file's bytes. Received: "
+        f"{self.key!r}. Join several into one text in the source, or train on one of them."
+      )
+    if not (isinstance(self.key, str) and self.key):
+      raise BadInputError("Input: " + _fault(self, "key", "a name, such as 'text'"))
+    if self.kind not in ("text", "file"):
+      raise BadInputError("Input: " + _fault(self, "kind", "'text' or 'file'"))
+    for field in ("value", "sample", "find_file"):
+      if not callable(getattr(self, field)):
+        raise BadInputError(f"Input: {_fault(self, field, 'a function')}")
+    for field in ("rule", "describe"):
+      path = getattr(self, field)
+      if path is not None and not _is_path(path):
+        raise BadInputError(f"Input: {_fault(self, field, 'a dotted path of a function, or None')}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -129,8 +186,7 @@ class Task:
   Attributes:
     name: folder, schema, pipeline name and served model name; `[a-z][a-z0-9_]*`.
     summary: one line for the command line's help.
-    input_key: the raw feature a caller sends (`image`, `text`); also `serving_default`'s input.
-    input_kind: whether a caller's value is `text`, or a `file` whose bytes are sent.
+    input: what the model is asked about.
     label_key: the raw feature to predict; never renamed.
     label_id_key: the transformed feature that holds the label as the loss wants it.
     sequence_keys: transformed features `[time]` of token ids, 0 after their end. Batches are made
@@ -142,18 +198,6 @@ class Task:
     shipped_data: writes or finds the sample data and returns its path.
     data_options: defaults of the options that sources understand; `--set data.<name>=...` may
       change these names.
-    sample_input: one command-line argument out of the shipped data, to try a model with.
-    request_value: turns one command-line argument, or one cell of a table, into `input_key`'s
-      value (file bytes, text); what is missing becomes empty, which `input_rule` refuses. Raises
-      `BadInputError` on a file that cannot be read, `ValueError` on what is no input at all.
-    input_column: what the sources call the column of inputs: the data option `<name>_column` names
-      it, and `usual_columns` its other names; by default `input_key`, or `path` for files.
-    find_file: the path of the file that a cell of a table or a line names, where inputs are files:
-      `(folder of the table, cell) -> path`; raises `ValueError` on what names none.
-    input_rule: dotted path; in graph, `([batch] string, {name of input_bounds: value}) -> [batch]
-      string` says why inputs are not answered, empty where they are. The sources ask it or agree
-      with it, and every signature refuses by it.
-    input_bounds: which data options it reads; a model is exported with those of its training.
     preprocessing_fn: dotted path; TFX's own signature, with `custom_config`, whose
       `hyperparameters` are those of `preprocessing_hyperparameters`.
     preprocessing_hyperparameters: which hyperparameters `preprocessing_fn` reads; a change to
@@ -198,14 +242,11 @@ class Task:
     infer_hyperparameters: `(source name, data path, data options, merged hyperparameters) ->
       overrides`; looks at the data before the pipeline is drawn, such as for a picture size where
       that is None. Raises `BadInputError` on values that cannot work.
-    describe: dotted path; `(bytes of input_key) -> pipeline.checks.description.Description`, by
-      which `dlpipe check` measures inputs and finds near-duplicates; None finds equal ones only.
   """
 
   name: str
   summary: str
-  input_key: str
-  input_kind: Literal["text", "file"] = "text"
+  input: Input
   label_key: str
   label_id_key: str
   sequence_keys: tuple[str, ...] = ()
@@ -214,12 +255,6 @@ class Task:
   sources: Mapping[str, Source]
   shipped_data: Callable[[], str]
   data_options: Options = dataclasses.field(default_factory=dict)
-  sample_input: Callable[[], str]
-  request_value: Callable[[Any], bytes | str]
-  input_column: str | None = None
-  find_file: Callable[[str, Any], str] = beside
-  input_rule: str | None = None
-  input_bounds: tuple[str, ...] = ()
   preprocessing_fn: str
   preprocessing_hyperparameters: tuple[str, ...] = ()
   build_model: str
@@ -245,7 +280,6 @@ class Task:
   unread: Callable[[Options], Mapping[str, str]] | None = None
   gates: tuple[MetricGate, ...] = ()
   infer_hyperparameters: Callable[[str, str, Options, Options], Options] | None = None
-  describe: str | None = None
 
   def __post_init__(self) -> None:
     """Holds the fields to their forms.
@@ -264,6 +298,7 @@ class Task:
   def dotted_paths(self) -> dict[str, str]:
     """The functions that are named by dotted path, by field."""
     paths = {field: getattr(self, field) for field in (*_PATHS, *_OPTIONAL_PATHS)}
+    paths |= {"input.rule": self.input.rule, "input.describe": self.input.describe}
     return {field: path for field, path in paths.items() if path is not None}
 
 
@@ -272,7 +307,7 @@ def task_of(pipeline_name: str) -> str:
   return pipeline_name.replace("-", "_")
 
 
-_NAMES = ("name", "input_key", "label_key", "label_id_key", "prediction_key")
+_NAMES = ("name", "label_key", "label_id_key", "prediction_key")
 _PATHS = (
   "preprocessing_fn",
   "build_model",
@@ -282,8 +317,7 @@ _PATHS = (
   "search_space",
   "metrics",
 )
-_OPTIONAL_PATHS = ("adapt", "callbacks", "score_text", "describe")
-_FUNCTIONS = ("shipped_data", "sample_input", "request_value", "find_file")
+_OPTIONAL_PATHS = ("adapt", "callbacks", "score_text")
 _TUPLES = (
   "sequence_keys",
   "preprocessing_hyperparameters",
@@ -304,11 +338,8 @@ _MAPPINGS = (
 
 def _faults(task: Task) -> Iterator[str]:
   """What is wrong with a task's fields, each as a sentence."""
-  if isinstance(task.input_key, (list, tuple)):
-    yield (
-      f"input_key must be one name: a task has one input, a text or a file's bytes. Received: "
-      f"{task.input_key!r}. Join several into one text in the source, or train on one of them."
-    )
+  if not isinstance(task.input, Input):
+    yield _fault(task, "input", "an Input")
   for field in _NAMES:
     if not (isinstance(getattr(task, field), str) and getattr(task, field)):
       yield _fault(task, field, "a name, such as 'text'")
@@ -316,8 +347,6 @@ def _faults(task: Task) -> Iterator[str]:
     yield _fault(task, "name", "lower-case letters, digits and _, the first a letter")
   if not isinstance(task.summary, str):
     yield _fault(task, "summary", "a line of text")
-  if task.input_kind not in ("text", "file"):
-    yield _fault(task, "input_kind", "'text' or 'file'")
   if task.vocabulary is not None and not isinstance(task.vocabulary, str):
     yield _fault(task, "vocabulary", "the name of a vocabulary, or None")
   for field in _MAPPINGS:
@@ -327,9 +356,8 @@ def _faults(task: Task) -> Iterator[str]:
     value = getattr(task, field)
     if not isinstance(value, tuple) or not all(isinstance(each, str) for each in value):
       yield _fault(task, field, "a tuple of names, such as ('text',)")
-  for field in _FUNCTIONS:
-    if not callable(getattr(task, field)):
-      yield _fault(task, field, "a function")
+  if not callable(task.shipped_data):
+    yield _fault(task, "shipped_data", "a function")
   if task.infer_hyperparameters is not None and not callable(task.infer_hyperparameters):
     yield _fault(task, "infer_hyperparameters", "a function, or None")
   yield from _path_faults(task)
@@ -342,7 +370,7 @@ def _path_faults(task: Task) -> Iterator[str]:
     value = getattr(task, field)
     if value is None and field in _OPTIONAL_PATHS:
       continue
-    if not isinstance(value, str) or not _DOTTED_PATH.fullmatch(value):
+    if not _is_path(value):
       yield _fault(
         task,
         field,
@@ -408,5 +436,9 @@ def _gate_faults(task: Task) -> Iterator[str]:
       yield f"gates: {gate.metric} must have a bound or a max_regression; it holds nothing"
 
 
-def _fault(task: Task | Source, field: str, expected: str) -> str:
+def _is_path(value: Any) -> bool:
+  return isinstance(value, str) and _DOTTED_PATH.fullmatch(value) is not None
+
+
+def _fault(task: Task | Source | Input, field: str, expected: str) -> str:
   return f"{field} must be {expected}. Received: {field}={getattr(task, field)!r}"

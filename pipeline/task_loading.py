@@ -18,9 +18,9 @@ import traceback
 from collections.abc import Iterable
 
 from dlpipe.errors import BadInputError
-from pipeline.task import MetricGate, Phase, Source, Task
+from pipeline.task import Input, MetricGate, Phase, Source, Task
 
-_RECORDS = {record.__name__: record for record in (Task, Source, MetricGate, Phase)}
+_RECORDS = {record.__name__: record for record in (Task, Input, Source, MetricGate, Phase)}
 _UNKNOWN_FIELD = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 _MISSING_FIELDS = re.compile(
   r"(\w+)\.__init__\(\) missing \d+ required keyword-only arguments?: (.*)"

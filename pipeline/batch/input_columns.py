@@ -37,9 +37,9 @@ class InputColumn(NamedTuple):
 
 def role(task: Task) -> str:
   """What the task's sources call the input: the option `<role>_column` names its column."""
-  if task.input_column is not None:
-    return task.input_column
-  return PATH if task.input_kind == "file" else task.input_key
+  if task.input.column is not None:
+    return task.input.column
+  return PATH if task.input.kind == "file" else task.input.key
 
 
 def choose(task: Task, path: str, options: Mapping[str, Any], column: str | None) -> InputColumn:

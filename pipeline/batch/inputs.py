@@ -113,7 +113,7 @@ def _plan(
 ) -> InputPlan:
   path = os.path.abspath(path)
   input_paths.require(path, expected=_expected(task))
-  is_files = os.path.isdir(path) and task.input_kind == "file"
+  is_files = os.path.isdir(path) and task.input.kind == "file"
   is_table = not is_files and (
     tables.matches(path) or (os.path.isfile(path) and options.get("separator") is not None)
   )
@@ -193,7 +193,7 @@ def _value_of(
 
 
 def _expected(task: Task) -> str:
-  if task.input_kind == "file":
+  if task.input.kind == "file":
     return f"a folder of files, {tables.DESCRIPTION}, or a .txt, with the path of a file a row"
   return f"{tables.DESCRIPTION}, or a .txt with one input a line"
 
@@ -235,14 +235,14 @@ def _read_files(
 
 
 def _plan_lines(task: Task, path: str) -> InputPlan:
-  column = PATH if task.input_kind == "file" else task.input_key
+  column = PATH if task.input.kind == "file" else task.input.key
   return InputPlan(
     kind="lines",
     folder=os.path.dirname(path),
     shards=[{"file": path, **part} for part in line_files.cut(path)],
     columns=(ID, column),
     input_column=column,
-    input_kind=task.input_kind,
+    input_kind=task.input.kind,
   )
 
 
@@ -296,7 +296,7 @@ def _plan_table(
     input_column=chosen.name,
     generated_id=id_column is None,
     several_files=len(files) > 1,
-    input_kind=task.input_kind,
+    input_kind=task.input.kind,
     types=_arrow_types(files[0], read),
     guess=chosen.guess,
   )

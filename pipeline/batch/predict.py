@@ -136,7 +136,7 @@ class PredictShard(beam.DoFn):
     shard = _Shard(number)
     with self._cancelling():
       task = get_task(work.task)
-      rows = read_rows(work.inputs, source, task.request_value, task.find_file)
+      rows = read_rows(work.inputs, source, task.input.value, task.input.find_file)
       for place, chunk in enumerate(_chunks(rows)):
         self._waiting.append(self._ask(shard, place, chunk))
         self._finish_all_but(1)

@@ -71,8 +71,16 @@ def check_data(
 def _key(
   task: Task, examples: pathlib.Path, data_path: str, gates: Sequence[Mapping[str, Any]]
 ) -> str:
-  code = code_fingerprint(__name__, *([task.describe] if task.describe else []))
-  facts = (str(examples), data_path, task.describe, task.input_key, task.label_key, gates, code)
+  code = code_fingerprint(__name__, *([task.input.describe] if task.input.describe else []))
+  facts = (
+    str(examples),
+    data_path,
+    task.input.describe,
+    task.input.key,
+    task.label_key,
+    gates,
+    code,
+  )
   return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
@@ -85,11 +93,11 @@ def _check(
   gates: Sequence[Mapping[str, Any]],
   folder: pathlib.Path,
 ) -> dict[str, Any]:
-  describe = load_function(task.describe) if task.describe else None
+  describe = load_function(task.input.describe) if task.input.describe else None
   has_classes = task.vocabulary is not None
 
   def rows() -> Iterable[Row]:
-    return read_examples(examples, input_key=task.input_key, label_key=task.label_key)
+    return read_examples(examples, input_key=task.input.key, label_key=task.label_key)
 
   survey = Survey(describe)
   for row in rows():
@@ -106,14 +114,14 @@ def _check(
   files = originals.find(data_path, shown_rows)
   in_files = {number: row for number, row in shown_rows.items() if number not in files}
   places = origins.find(
-    records() if in_files else (), in_files, input_key=task.input_key, label_key=task.label_key
+    records() if in_files else (), in_files, input_key=task.input.key, label_key=task.label_key
   )
   shown = {
     number: _shown(
       row,
       describe,
       files.get(number) or folder / str(number),
-      is_text=task.input_kind == "text",
+      is_text=task.input.kind == "text",
       origin=places.get(number),
     )
     for number, row in shown_rows.items()

@@ -71,7 +71,7 @@ class EndpointModel:
       DlpipeError: the server failed, or is gone.
     """
     return self._guarded(
-      lambda: self._client.predict({self._task.input_key: list(values)}, version=self.version)
+      lambda: self._client.predict({self._task.input.key: list(values)}, version=self.version)
     )
 
   def close(self) -> None:

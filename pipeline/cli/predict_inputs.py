@@ -94,7 +94,7 @@ def read_inputs(
   if input_file is not None:
     found += _lines(task, input_file)
   if sample:
-    found.append(_input(task, task.sample_input()))
+    found.append(_input(task, task.input.sample()))
   if not found:
     raise BadInputError(f"dlpipe predict {task.name} needs at least one INPUT, or --sample.")
   return found
@@ -103,7 +103,7 @@ def read_inputs(
 def _input(task: Task, argument: str) -> Input:
   shown = texts.shown(argument)
   try:
-    return Input(shown, texts.as_bytes(task.request_value(argument), "the input"), None)
+    return Input(shown, texts.as_bytes(task.input.value(argument), "the input"), None)
   except (BadInputError, ValueError) as err:  # a ValueError where a path holds a NUL
     return Input(shown, None, str(err))
 
@@ -112,7 +112,7 @@ def _lines(task: Task, file: str) -> Iterator[Input]:
   name = "stdin" if file == STDIN else repr(file)
   for line in _read(file):
     fault = line.fault
-    if fault is None and task.input_kind == "file":
+    if fault is None and task.input.kind == "file":
       try:
         encoding.decode(line.data)
       except encoding.UndecodableError as err:

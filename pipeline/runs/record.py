@@ -125,7 +125,7 @@ def collect(
       "quarantine": _rejected(quarantine),
       "statistics": facts.summary,
       "versions": package_versions(),
-      **shown_rows(model_run, input_kind=task.input_kind),
+      **shown_rows(model_run, input_kind=task.input.kind),
     },
   )
 
@@ -167,7 +167,7 @@ def _next(task: Task, config: PipelineConfig, version: int, served: int | None) 
     return f"dlpipe rollback {task.name} --to {version}{place}"
   asked = "--sample"
   if not is_shipped(config.data_path, task.name):
-    asked = "FILE" if task.input_kind == "file" else '"some text"'
+    asked = "FILE" if task.input.kind == "file" else '"some text"'
   return f"dlpipe predict {task.name} {asked}{place}"
 
 

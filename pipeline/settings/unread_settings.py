@@ -66,7 +66,7 @@ def require_read_by_layout(task: Task, names: AbstractSet[str], *, layout: str, 
   reads = task.sources[layout].options
   for option in task.data_options:
     name = f"data.{option}"
-    if name not in names or reads is None or option in (*reads, *task.input_bounds):
+    if name not in names or reads is None or option in (*reads, *task.input.bounds):
       continue
     others = [n for n, s in task.sources.items() if s.options is None or option in s.options]
     way = f", or name the layout with --set data.source={others[0]}" if others else ""

@@ -84,21 +84,21 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     model=model,
     outputs=load_function(task.serving_outputs)(model, tft_output),
     tft_output=tft_output,
-    input_key=task.input_key,
+    input_key=task.input.key,
     label_id_key=task.label_id_key,
     transformed_slices=task.transformed_slices,
     rule=_rule(task, config["input_bounds"]),
   )
   validation = _examples(fn_args.eval_files)
   rows = validation[:_PARITY_ROWS]
-  values = _input_values(rows, task.input_key, tft_output)
+  values = _input_values(rows, task.input.key, tft_output)
   serving_assets.write(
-    pathlib.Path(fn_args.serving_model_dir), task.name, task.input_key, values.numpy()[0]
+    pathlib.Path(fn_args.serving_model_dir), task.name, task.input.key, values.numpy()[0]
   )
   run_dir = pathlib.Path(fn_args.model_run_dir)
-  _write_parity(run_dir / "parity", module, rows, values, task.input_key)
+  _write_parity(run_dir / "parity", module, rows, values, task.input.key)
   predict = tf.function(module.predict, reduce_retracing=True)
-  keys = {"input_key": task.input_key, "label_key": task.label_key}
+  keys = {"input_key": task.input.key, "label_key": task.label_key}
   if task.vocabulary:
     mistakes.write(run_dir / MISTAKES_FILE, validation, predict, **keys)
   if task.score_text:
@@ -136,9 +136,9 @@ def tuned_values(fn_args: Any) -> dict[str, Any]:
 
 def _rule(task: Task, bounds: Mapping[str, Any]) -> signatures.Rule | None:
   """What an input may be, with the bounds that the data was read with."""
-  if task.input_rule is None:
+  if task.input.rule is None:
     return None
-  rule = load_function(task.input_rule)
+  rule = load_function(task.input.rule)
   return lambda values: rule(values, bounds)
 
 

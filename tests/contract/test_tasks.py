@@ -175,8 +175,8 @@ def test_every_number_of_epochs_can_be_set_or_is_refused(task, shipped):
 
 def test_the_schema_has_what_the_task_reads(task, schema):
   features = {f.name: f for f in schema.feature}
-  assert {task.input_key, task.label_key, *task.slices} <= set(features)
-  for name in (task.input_key, task.label_key):
+  assert {task.input.key, task.label_key, *task.slices} <= set(features)
+  for name in (task.input.key, task.label_key):
     presence = features[name].presence
     assert presence.min_fraction == 1.0, name
     assert presence.min_count >= 1, name
@@ -230,25 +230,25 @@ def test_the_shipped_data_is_read_into_what_the_schema_says(task, schema, shippe
   # Shards travel as JSON.
   shards = json.loads(json.dumps(list(plan.shards)))
   record = next(iter(source.read(shards[0], task.data_options)))
-  assert {task.input_key, task.label_key} <= set(record.features)
+  assert {task.input.key, task.label_key} <= set(record.features)
   assert set(record.features) <= {f.name for f in schema.feature}
 
 
 def test_the_sample_input_can_be_described(task, shipped):
-  if task.describe is None:
+  if task.input.describe is None:
     pytest.skip("the task describes no inputs")
-  value = task.request_value(task.sample_input())
-  described = load_function(task.describe)(value)
+  value = task.input.value(task.input.sample())
+  described = load_function(task.input.describe)(value)
   assert described.excerpt
   assert all(length > 0 for length in described.lengths.values())
   assert described.key or len(described.thumbnail) == 72
-  assert udf_path(load_function(task.describe)) == task.describe
+  assert udf_path(load_function(task.input.describe)) == task.input.describe
 
 
 def test_the_rule_lets_the_sample_input_through_and_refuses_what_is_missing(task, shipped):
-  rule = load_function(task.input_rule)
-  bounds = {name: task.data_options[name] for name in task.input_bounds}
-  value = task.request_value(task.sample_input())
+  rule = load_function(task.input.rule)
+  bounds = {name: task.data_options[name] for name in task.input.bounds}
+  value = task.input.value(task.input.sample())
   fine, missing = rule(tf.constant([value, b""]), bounds).numpy().tolist()
   assert fine == b""
   assert b"empty" in missing

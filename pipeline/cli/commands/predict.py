@@ -127,7 +127,7 @@ def _ask(task: Task, workspace: str | None, values: list[Any]) -> tuple[list[_An
     raise DlpipeError(f"{err.message}\n{ways_out(task.name, workspace, version)}") from err
   try:
     return _answers(
-      lambda some: predictor.predict({task.input_key: some}, version=version),
+      lambda some: predictor.predict({task.input.key: some}, version=version),
       values,
       InvalidArgument,
     ), version
@@ -205,7 +205,7 @@ def _listed(title: str, task: Task, asked: Sequence[Input], reasons: Sequence[st
 def _shown_input(task: Task, argument: str) -> str:
   """The input on one line; a text that would fill the screen is cut, a path is not."""
   shown = one_line(argument)
-  if task.input_kind == "text" and len(shown) > _SHOWN_CHARACTERS:
+  if task.input.kind == "text" and len(shown) > _SHOWN_CHARACTERS:
     return shown[: _SHOWN_CHARACTERS - 3] + "..."
   return shown
 

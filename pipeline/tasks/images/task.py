@@ -9,7 +9,7 @@ from typing import Any
 
 from dlpipe.errors import BadInputError
 from pipeline.sources.text_files.text_tables import TABLE_OPTIONS
-from pipeline.task import MetricGate, Options, Task
+from pipeline.task import Input, MetricGate, Options, Task
 from pipeline.tasks.images import sources
 from pipeline.tasks.images.backbone_names import CNN, check_backbone, check_weights
 from pipeline.tasks.images.features import IMAGE, LABEL, LABEL_ID, PIXELS, SIZE_BUCKET, VOCABULARY
@@ -82,8 +82,16 @@ def _file_bytes(path: Any) -> bytes:
 TASK = Task(
   name="images",
   summary="Image classification with a convolutional network.",
-  input_key=IMAGE,
-  input_kind="file",
+  input=Input(
+    key=IMAGE,
+    kind="file",
+    value=_file_bytes,
+    sample=_sample_input,
+    find_file=_find_file,
+    rule=f"{_HERE}.pictures.servable.faults",
+    bounds=("max_pixels",),
+    describe="pipeline.checks.pictures.describe",
+  ),
   label_key=LABEL,
   label_id_key=LABEL_ID,
   cache_dtypes={PIXELS: "uint8"},
@@ -98,11 +106,6 @@ TASK = Task(
     "image_feature": None,
     "label_feature": None,
   },
-  sample_input=_sample_input,
-  request_value=_file_bytes,
-  find_file=_find_file,
-  input_rule=f"{_HERE}.pictures.servable.faults",
-  input_bounds=("max_pixels",),
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
   preprocessing_hyperparameters=("image_size",),
   build_model=f"{_HERE}.model.build_model",
@@ -116,7 +119,6 @@ TASK = Task(
   infer_hyperparameters=_infer,
   unread=_unread,
   lifted_epochs=("epochs", "head_epochs"),
-  describe="pipeline.checks.pictures.describe",
   settings=SETTINGS,
   hyperparameters={
     "backbone": "cnn",

@@ -9,7 +9,7 @@ from typing import Any
 
 from dlpipe.errors import BadInputError
 from pipeline.sources.text_files import texts
-from pipeline.task import MetricGate, Options, Task
+from pipeline.task import Input, MetricGate, Options, Task
 from pipeline.tasks.sentiment import sources
 from pipeline.tasks.sentiment.features import (
   END_IDS,
@@ -79,7 +79,14 @@ def _sample_input() -> str:
 TASK = Task(
   name="sentiment",
   summary="Text classification with a recurrent network.",
-  input_key=TEXT,
+  input=Input(
+    key=TEXT,
+    value=functools.partial(texts.as_bytes, what=records.INPUT),
+    sample=_sample_input,
+    rule=f"{_HERE}.servable.faults",
+    bounds=("max_chars",),
+    describe="pipeline.checks.text.describe",
+  ),
   label_key=LABEL,
   label_id_key=LABEL_ID,
   sequence_keys=(WORD_IDS, START_IDS, END_IDS),
@@ -88,11 +95,6 @@ TASK = Task(
   sources=sources.SOURCES,
   shipped_data=shipped_data,
   data_options=sources.DATA_OPTIONS,
-  describe="pipeline.checks.text.describe",
-  sample_input=_sample_input,
-  request_value=functools.partial(texts.as_bytes, what=records.INPUT),
-  input_rule=f"{_HERE}.servable.faults",
-  input_bounds=("max_chars",),
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
   preprocessing_hyperparameters=(
     *("max_words", "vocabulary_size", "min_frequency", "part_buckets"),

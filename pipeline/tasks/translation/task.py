@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from pipeline.sources.text_files import texts
-from pipeline.task import MetricGate, Task
+from pipeline.task import Input, MetricGate, Task
 from pipeline.tasks.translation import sources
 from pipeline.tasks.translation.features import (
   LENGTH_BUCKET,
@@ -26,7 +26,15 @@ _HERE = "pipeline.tasks.translation"
 TASK = Task(
   name="translation",
   summary="Translation with a recurrent encoder and decoder and attention.",
-  input_key=SOURCE,
+  input=Input(
+    key=SOURCE,
+    value=functools.partial(texts.as_bytes, what=records.INPUT),
+    sample=lambda: "My sister did not buy the red apple yesterday.",
+    column="source",
+    rule=f"{_HERE}.servable.faults",
+    bounds=("max_chars",),
+    describe="pipeline.checks.text.describe",
+  ),
   label_key=TARGET,
   label_id_key=TARGET_IDS,
   sequence_keys=(SOURCE_IDS, TARGET_IDS),
@@ -34,11 +42,6 @@ TASK = Task(
   sources=sources.SOURCES,
   shipped_data=shipped_data,
   data_options=sources.DATA_OPTIONS,
-  sample_input=lambda: "My sister did not buy the red apple yesterday.",
-  request_value=functools.partial(texts.as_bytes, what=records.INPUT),
-  input_column="source",
-  input_rule=f"{_HERE}.servable.faults",
-  input_bounds=("max_chars",),
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
   preprocessing_hyperparameters=("source_pieces", "target_pieces", "max_pieces"),
   build_model=f"{_HERE}.model.build_model",
@@ -91,5 +94,4 @@ TASK = Task(
       reason="below 15 a reader hardly gets the gist; a new version may lose one point of BLEU",
     ),
   ),
-  describe="pipeline.checks.text.describe",
 )

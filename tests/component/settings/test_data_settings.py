@@ -471,7 +471,7 @@ def test_a_layout_reads_what_it_says_that_it_reads(task_name, layout, desk):
   options = _Recording(inputs.config.data_options(inputs.task))
   records, _ = _read(inputs, options)
   assert len(records) == 8
-  assert options.asked == {*inputs.source.options, *inputs.task.input_bounds}
+  assert options.asked == {*inputs.source.options, *inputs.task.input.bounds}
 
 
 def test_every_layout_is_among_those_that_were_tried():

@@ -17,16 +17,11 @@ _GATE = MetricGate(metric="skill", bound=0.3, reason="because it is so")
   [
     ("name", "My-Task", "name must be lower-case letters, digits and _, the first a letter."),
     ("name", 5, "name must be a name, such as 'text'. Received: name=5"),
-    (
-      "input_key",
-      ("text", "age"),
-      "a task has one input, a text or a file's bytes. Received: (",
-    ),
+    ("input", "text", "input must be an Input. Received: input='text'"),
     ("label_key", None, "label_key must be a name"),
-    ("input_kind", "image", "input_kind must be 'text' or 'file'. Received: input_kind='image'"),
     ("sources", {}, "sources must be a dictionary of at least one Source"),
     ("sources", {"a": 1}, "sources must be a dictionary of at least one Source"),
-    ("request_value", "str", "request_value must be a function"),
+    ("shipped_data", "str", "shipped_data must be a function"),
     ("build_model", len, "build_model must be a function's dotted path, such as 'pipeline.tasks."),
     ("metrics", "metrics", "metrics must be a function's dotted path"),
     ("slices", "label", "slices must be a tuple of names, such as ('text',). Received: slices="),
@@ -58,6 +53,25 @@ _GATE = MetricGate(metric="skill", bound=0.3, reason="because it is so")
 def test_a_field_of_a_wrong_form_is_bad_input(field, value, message):
   with pytest.raises(BadInputError) as refused:
     dataclasses.replace(TASK, **{field: value})
+  assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+  ("field", "value", "message"),
+  [
+    ("key", ("text", "age"), "a task has one input, a text or a file's bytes. Received: ("),
+    ("key", "", "Input: key must be a name, such as 'text'. Received: key=''"),
+    ("kind", "image", "Input: kind must be 'text' or 'file'. Received: kind='image'"),
+    ("value", "str", "Input: value must be a function"),
+    ("sample", None, "Input: sample must be a function"),
+    ("find_file", "path", "Input: find_file must be a function"),
+    ("rule", "faults", "Input: rule must be a dotted path of a function, or None"),
+    ("describe", len, "Input: describe must be a dotted path of a function, or None"),
+  ],
+)
+def test_a_field_of_an_input_of_a_wrong_form_is_bad_input(field, value, message):
+  with pytest.raises(BadInputError) as refused:
+    dataclasses.replace(TASK.input, **{field: value})
   assert message in str(refused.value)
 
 

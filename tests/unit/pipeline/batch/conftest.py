@@ -15,7 +15,11 @@ import dataclasses
 from pipeline.tasks.sentiment.task import TASK as SENTIMENT
 
 TASK = dataclasses.replace(
-  SENTIMENT, name="toy", data_options={}, settings={}, request_value=str
+  SENTIMENT,
+  name="toy",
+  input=dataclasses.replace(SENTIMENT.input, value=str),
+  data_options={},
+  settings={},
 )
 """
 _FILES = """
@@ -34,7 +38,11 @@ def read(path):
 
 
 TASK = dataclasses.replace(
-  IMAGES, name="blobs", input_key="blob", data_options={}, settings={}, request_value=read
+  IMAGES,
+  name="blobs",
+  input=dataclasses.replace(IMAGES.input, key="blob", value=read),
+  data_options={},
+  settings={},
 )
 """
 

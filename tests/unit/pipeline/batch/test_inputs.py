@@ -14,21 +14,20 @@ from pyarrow import parquet
 from dlpipe.errors import BadInputError
 from pipeline.batch.inputs import plan_input, read_rows
 from pipeline.sources.text_files import texts
+from pipeline.task import Input
 from pipeline.tasks import get_task
 
 TEXT = types.SimpleNamespace(
   name="toy",
-  input_key="text",
-  input_kind="text",
   label_key="label",
   data_options={},
   sources={},
-  input_column=None,
-  request_value=str,
+  input=Input(key="text", value=str, sample=str),
 )
 
 
-def _task(**changes):
+def _task(*, kind="text", **changes):
+  changes["input"] = dataclasses.replace(TEXT.input, kind=kind)
   return types.SimpleNamespace(**{**vars(TEXT), **changes})
 
 
@@ -143,14 +142,14 @@ def test_what_cannot_be_read_is_refused(tmp_path, name, options, message):
 
 def test_an_empty_folder_of_files_is_refused(tmp_path):
   with pytest.raises(BadInputError, match="Expected files in the folder .* Found none"):
-    plan_input(_task(input_kind="file"), str(tmp_path))
+    plan_input(_task(kind="file"), str(tmp_path))
 
 
 def test_a_folder_that_links_to_itself_ends(tmp_path):
   (tmp_path / "a").mkdir()
   (tmp_path / "a" / "one").write_text("1")
   (tmp_path / "a" / "loop").symlink_to(tmp_path)
-  plan = plan_input(_task(input_kind="file"), str(tmp_path))
+  plan = plan_input(_task(kind="file"), str(tmp_path))
   assert plan.shards == [{"names": ["a/one"]}]
 
 
@@ -158,14 +157,14 @@ def test_names_that_are_no_text_are_shown_escaped_and_read(tmp_path):
   name = b"caf\xe9.bin"
   with open(bytes(tmp_path) + b"/" + name, "wb") as f:
     f.write(b"content")
-  plan = plan_input(_task(input_kind="file"), str(tmp_path))
+  plan = plan_input(_task(kind="file"), str(tmp_path))
   [row] = _rows(plan, lambda path: pathlib.Path(path).read_bytes())
   assert row == (("caf\\udce9.bin",) * 2, b"content", None)
 
 
 def test_lines_of_paths_are_relative_to_the_file(tmp_path):
   (tmp_path / "in.txt").write_text("a/one\n", encoding="utf-8")
-  plan = plan_input(_task(input_kind="file"), str(tmp_path / "in.txt"))
+  plan = plan_input(_task(kind="file"), str(tmp_path / "in.txt"))
   assert plan.columns == ("id", "path")
   [row] = _rows(plan, lambda path: path)
   assert row == ((1, "a/one"), str(tmp_path / "a/one").encode(), None)
@@ -337,7 +336,7 @@ def test_paths_are_found_as_the_sources_find_them(tmp_path):
   rows = [
     row
     for shard in plan.shards
-    for row in read_rows(plan, shard, images.request_value, images.find_file)
+    for row in read_rows(plan, shard, images.input.value, images.input.find_file)
   ]
   assert [(row.value, row.error) for row in rows] == [
     (b"content", None),

@@ -13,8 +13,11 @@ from pipeline.checks.description import Row
 from pipeline.tasks.images.task import TASK
 
 WORDS = dataclasses.replace(
-  TASK, input_key="text", label_key="label", describe="pipeline.checks.text.describe"
+  TASK,
+  input=dataclasses.replace(TASK.input, key="text", describe="pipeline.checks.text.describe"),
+  label_key="label",
 )
+UNMEASURED = dataclasses.replace(WORDS, input=dataclasses.replace(WORDS.input, describe=None))
 
 
 @pytest.fixture
@@ -154,7 +157,7 @@ def test_a_second_check_reads_what_the_first_has_kept(artifacts, tmp_path):
     file.unlink()
   assert _check(WORDS, paths, tmp_path) == first
   # Another way to describe is another question.
-  again = _check(dataclasses.replace(WORDS, describe=None), paths, tmp_path)
+  again = _check(UNMEASURED, paths, tmp_path)
   assert again["examples"] == {"train": 0, "val": 0, "eval": 0}
   assert len(list((tmp_path / "kept").iterdir())) == 2
 
@@ -255,7 +258,7 @@ def test_rows_of_a_file_are_named_even_where_nothing_describes_them(artifacts, t
     Record(features=each, content=b"", split=None, origin=f"x.csv, row {n}")
     for n, each in enumerate(features, 2)
   ]
-  task = dataclasses.replace(WORDS, describe=None, input_kind="text")
+  task = dataclasses.replace(UNMEASURED, input=dataclasses.replace(UNMEASURED.input, kind="text"))
   paths = artifacts({"train": rows, "val": [], "eval": []})
   found = _check(task, paths, tmp_path, records=records)
   [example] = found["findings"][0]["examples"]

@@ -16,7 +16,7 @@ _ROOT = pathlib.Path(__file__).resolve().parents[4]
 _TOY = """
 from dlpipe.errors import BadInputError
 from dlpipe.records import SourcePlan
-from pipeline.task import MetricGate, Source, Task
+from pipeline.task import Input, MetricGate, Source, Task
 from pipeline.tasks.toy.reading import read
 
 
@@ -25,9 +25,10 @@ def plan(path, options):
 
 
 TASK = Task(
-  name="toy", summary="A toy.", input_key="text", label_key="label", label_id_key="label_id",
+  name="toy", summary="A toy.", label_key="label", label_id_key="label_id",
+  input=Input(key="text", value=str, sample=lambda: ""),
   sources={"any": Source(description="anything", matches=lambda path: True, plan=plan, read=read)},
-  shipped_data=lambda: "", sample_input=lambda: "", request_value=str,
+  shipped_data=lambda: "",
   data_options={"colour": "red"},
   preprocessing_fn="pipeline.tasks.toy.model.preprocessing_fn",
   build_model="pipeline.tasks.toy.model.build_model",
@@ -166,14 +167,15 @@ def test_a_task_without_a_reviewed_schema_is_refused_at_once(toy, tmp_path):
     ("TASK = Task(", "TASK = Task((", "toy/task.py, line 12: "),
     ("TASK = Task(", "TASKS = Task(", "toy/task.py must define TASK = Task(...). Found none."),
     ("TASK = Task(", "TASK = dict(", "must define TASK = Task(...). Received: a dict."),
-    ("input_key=", "input_kee=", "toy/task.py, line 12: Task has no field 'input_kee'. Did you"),
+    ("label_key=", "label_kee=", "toy/task.py, line 12: Task has no field 'label_kee'. Did you"),
+    ('key="text"', 'kee="text"', "toy/task.py, line 14: Input has no field 'kee'. Did you"),
     ('summary="A toy.", ', "", "toy/task.py, line 12: Task needs 'summary', too."),
     ("Task(\n", "Task(\n  vocabulary=read.names,\n", "line 13: AttributeError: 'function' object"),
     ("tasks.toy.reading", "tasks.toy.redding", "line 5: ModuleNotFoundError: No module named"),
     ("plan=plan, ", "plans=plan, ", "Source has no field 'plans'. Did you mean 'plan'?"),
     ("read=read", "read=lambda s, o: ()", "read must be a function at the top level of a module"),
     ('name="toy"', 'name="fields"', "says name='fields', and its folder is called 'toy'"),
-    ('"text", label', '("text", "age"), label', "input_key must be one name: a task has one input"),
+    ('"text", value', '("text", "age"), value', "key must be one name: a task has one input"),
     ("model.build_model", "model.buld_model", "model.py has no buld_model. Did you mean 'build"),
     (
       "model.metrics",

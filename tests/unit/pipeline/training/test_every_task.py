@@ -78,7 +78,7 @@ def prepared(request, tmp_path_factory):
       **dict.fromkeys(("epochs", *task.lifted_epochs), 1),
       "batch_size": _ROWS // 3,
     },
-    bounds={name: options[name] for name in task.input_bounds},
+    bounds={name: options[name] for name in task.input.bounds},
     graph=str(root / "graph"),
     file=str(root / "rows.gz"),
   )

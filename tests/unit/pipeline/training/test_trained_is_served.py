@@ -60,13 +60,13 @@ class _NoTransform:
 def _export(path, task, tft_output, outputs):
   import keras
 
-  rule = load_function(task.input_rule)
+  rule = load_function(task.input.rule)
   signatures.export(
     str(path),
     model=keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)]),
     outputs=outputs,
     tft_output=tft_output,
-    input_key=task.input_key,
+    input_key=task.input.key,
     label_id_key=task.label_id_key,
     rule=lambda values: rule(values, _BOUNDS[task.name]),
   )
@@ -81,7 +81,7 @@ class Everywhere:
     self._predictor = Predictor(ModelStore(path.parent))
     self._loaded = tf.saved_model.load(str(path))
     self._batch = Model(path)
-    rule = load_function(task.input_rule)
+    rule = load_function(task.input.rule)
     self._rule = tf.function(
       lambda values: rule(values, _BOUNDS[task.name]),
       input_signature=[tf.TensorSpec([None], tf.string)],
@@ -97,7 +97,7 @@ class Everywhere:
 
   def answers(self, values):
     """What each of them says of each value: `{name: [answer]}`."""
-    key = self.task.input_key
+    key = self.task.input.key
     found = {"loader": [self._of_loader(key, value) for value in values]}
     predicted = _answers(lambda some: self._predictor.predict({key: some}), values, InvalidArgument)
     found["predict"] = [a if isinstance(a, str) else a["seen"] for a in predicted]
@@ -293,7 +293,7 @@ def test_a_text(everywhere, given_values):
       expected.append(codes + [-1] * (40 - len(codes)))
     except ValueError as err:
       expected.append(str(err))
-  values = [everywhere["sentiment"].task.request_value(value) for value in given_values]
+  values = [everywhere["sentiment"].task.input.value(value) for value in given_values]
   for name, answers in everywhere["sentiment"].answers(values).items():
     assert answers == expected, name
 

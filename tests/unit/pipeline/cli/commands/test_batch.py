@@ -29,7 +29,11 @@ def value(text):
 
 
 TASK = dataclasses.replace(
-  SENTIMENT, name="toy", data_options={}, settings={}, request_value=value
+  SENTIMENT,
+  name="toy",
+  input=dataclasses.replace(SENTIMENT.input, value=value),
+  data_options={},
+  settings={},
 )
 """
 

@@ -169,10 +169,10 @@ def test_float32_is_written_in_the_decimals_it_has(workspace, picture):
 
 
 def test_long_texts_are_cut_on_the_screen_and_paths_are_not():
-  task = types.SimpleNamespace(input_kind="text")
+  task = types.SimpleNamespace(input=types.SimpleNamespace(kind="text"))
   text = "two\nlines " + "x" * 100
   assert module._shown_input(task, text) == "two lines " + "x" * 59 + "..."
-  task.input_kind = "file"
+  task.input.kind = "file"
   assert module._shown_input(task, text) == text.replace("\n", " ")
 
 

@@ -93,16 +93,16 @@ def test_weights_that_cannot_work_are_bad_input(changes, message):
 
 def test_a_request_is_the_files_bytes(tmp_path):
   (tmp_path / "a.png").write_bytes(b"\x89PNG")
-  assert TASK.request_value(str(tmp_path / "a.png")) == b"\x89PNG"
+  assert TASK.input.value(str(tmp_path / "a.png")) == b"\x89PNG"
   with pytest.raises(BadInputError, match="Cannot read the picture 'absent.png': No such file"):
-    TASK.request_value("absent.png")
+    TASK.input.value("absent.png")
   with pytest.raises(BadInputError, match="Is a directory"):
-    TASK.request_value(str(tmp_path))
+    TASK.input.value(str(tmp_path))
 
 
 def test_the_sample_input_is_the_first_picture_of_the_shipped_data(tmp_path, monkeypatch):
   monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-  assert TASK.sample_input() == min(str(p) for p in tmp_path.rglob("*.png"))
+  assert TASK.input.sample() == min(str(p) for p in tmp_path.rglob("*.png"))
 
 
 def test_a_folder_for_samples_that_cannot_be_written_is_bad_input(tmp_path, monkeypatch):

@@ -85,18 +85,18 @@ def test_a_setting_that_cannot_work_is_bad_input(setting, message):
 
 
 def test_a_request_is_the_text_as_it_is():
-  assert TASK.request_value(" Not bad. ") == b" Not bad. "
-  assert TASK.request_value(None) == TASK.request_value(float("nan")) == b""
+  assert TASK.input.value(" Not bad. ") == b" Not bad. "
+  assert TASK.input.value(None) == TASK.input.value(float("nan")) == b""
   # An argument whose bytes are no UTF-8, and half a character out of JSON: the model refuses them.
-  assert TASK.request_value("sch\udcf6n") == b"sch\xf6n"
-  assert TASK.request_value("\ud83d") == b"\xed\xa0\xbd"
+  assert TASK.input.value("sch\udcf6n") == b"sch\xf6n"
+  assert TASK.input.value("\ud83d") == b"\xed\xa0\xbd"
   with pytest.raises(ValueError, match="the text is no string, but of type int"):
-    TASK.request_value(7)
+    TASK.input.value(7)
 
 
 def test_the_sample_input_is_the_first_text_of_the_shipped_data(tmp_path, monkeypatch):
   monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-  first = TASK.sample_input()
+  first = TASK.input.sample()
   [path] = tmp_path.rglob("*.csv")
   assert path.read_text("utf-8").splitlines()[1].rpartition(",")[0].strip('"') == first
 
