@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dlpipe.errors import BadInputError, DlpipeError
+from pipeline.api.asking import Answer, answers
 from pipeline.task import Task
 from serving.client import (
   BadRequest,
@@ -73,6 +74,14 @@ class EndpointModel:
     return self._guarded(
       lambda: self._client.predict({self._task.input.key: list(values)}, version=self.version)
     )
+
+  def answers(self, values: Sequence[bytes]) -> list[Answer]:
+    """The answer to each value, or why the model has none.
+
+    Raises:
+      DlpipeError: the server failed, or is gone.
+    """
+    return answers(self.predict, values, BadRequest)
 
   def close(self) -> None:
     """Closes the connection."""

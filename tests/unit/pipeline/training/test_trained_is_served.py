@@ -20,7 +20,7 @@ from PIL import Image, ImageOps
 
 from dlpipe.dotted_paths import load_function
 from pipeline.batch.model import Model
-from pipeline.cli.commands.predict import _answers
+from pipeline.api.asking import answers
 from pipeline.sources.text_files import texts
 from pipeline.sources.tfrecord.op_errors import words_of
 from pipeline.tasks import get_task
@@ -99,7 +99,7 @@ class Everywhere:
     """What each of them says of each value: `{name: [answer]}`."""
     key = self.task.input.key
     found = {"loader": [self._of_loader(key, value) for value in values]}
-    predicted = _answers(lambda some: self._predictor.predict({key: some}), values, InvalidArgument)
+    predicted = answers(lambda some: self._predictor.predict({key: some}), values, InvalidArgument)
     found["predict"] = [a if isinstance(a, str) else a["seen"] for a in predicted]
     columns, errors = self._batch.ask(values, ["seen"], batch_size=4).result()
     found["batch"] = [errors.get(i, answer) for i, answer in enumerate(columns["seen"])]

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from components.versioned_pusher.publish import rollback as republish
 from dlpipe.errors import BadInputError, DlpipeError
-from pipeline.cli.commands import predict as module
+from pipeline.api import asking
 from pipeline.cli.commands.predict import predict
 
 
@@ -171,9 +171,9 @@ def test_float32_is_written_in_the_decimals_it_has(workspace, picture):
 def test_long_texts_are_cut_on_the_screen_and_paths_are_not():
   task = types.SimpleNamespace(input=types.SimpleNamespace(kind="text"))
   text = "two\nlines " + "x" * 100
-  assert module._shown_input(task, text) == "two lines " + "x" * 59 + "..."
+  assert asking.shown_input(task, text) == "two lines " + "x" * 59 + "..."
   task.input.kind = "file"
-  assert module._shown_input(task, text) == text.replace("\n", " ")
+  assert asking.shown_input(task, text) == text.replace("\n", " ")
 
 
 @pytest.mark.parametrize(
