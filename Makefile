@@ -4,7 +4,7 @@
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/sh
 
-# make install PYTHON=python3.11 chooses the Python; the environment's own PYTHON does not.
+# make install PYTHON=3.12 chooses the Python; the environment's own PYTHON does not.
 PYTHON :=
 BIN := .venv/bin
 # A worker imports TensorFlow and takes up to 2 GB; ARGS='-n 0' takes none. The tests of a file share
@@ -47,8 +47,8 @@ sbom: install ## Write a CycloneDX bill of materials for each lock to build/sbom
 constraints: ## Resolve constraints/*.txt anew; ARGS=--upgrade takes newer versions
 	@scripts/lock.sh $(ARGS)
 
-test-tfx-1.21: ## Run unit tests and a tiny pipeline with Python 3.11 and TFX 1.21
-	@scripts/test-tfx-1.21.sh
+test-tfx-1.21: ## Run every test with TFX 1.21, on Python 3.11 and 3.13; PYTHON=3.12 on that one
+	@PYTHONS='$(PYTHON)' SIDE_BY_SIDE='$(SIDE_BY_SIDE)' scripts/test-tfx-1.21.sh $(ARGS)
 
 test-airflow: install ## Run a DAG on a real Airflow with PostgreSQL; ARGS=3 takes Airflow 3
 	@scripts/test-airflow.sh $(ARGS)

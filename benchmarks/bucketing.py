@@ -29,7 +29,7 @@ import tensorflow as tf
 from data.sentiment import reviews, vocabulary
 from pipeline.tasks.sentiment.features import END_CHARS, START_CHARS, STEM_CHARS
 from pipeline.tasks.sentiment.model import SEQUENCES, build_model, compile_args
-from pipeline.tasks.sentiment.task import TASK
+from pipeline.tasks.sentiment.params import SentimentParams
 from pipeline.text.words import part_buckets, split_words
 from pipeline.training import datasets
 
@@ -57,12 +57,12 @@ def main() -> None:
   parser.add_argument("--epochs", type=int, default=3)
   options = parser.parse_args()
   texts, labels = (imdb_like if options.lengths == "imdb" else mr_polarity)(options.rows)
-  inputs, words, hp = encode(texts)
+  inputs, words, params = encode(texts)
   held_out = len(labels) // 5
   rows = []
   for way in ("bucketed", "padded"):
     row = train(
-      way, inputs, labels, words, {**hp, "epochs": options.epochs}, held_out, options.epochs
+      way, inputs, labels, words, params.replace(epochs=options.epochs), held_out, options.epochs
     )
     rows.append(row)
     print(json.dumps(row), flush=True)
@@ -95,12 +95,12 @@ def mr_polarity(rows: int) -> tuple[list[str], np.ndarray]:
   return [text for pair in pairs for text in pair], np.tile([0, 1], len(pairs)).astype("int64")
 
 
-def encode(texts: list[str]) -> tuple[dict[str, np.ndarray], list[bytes], dict[str, Any]]:
-  """`[rows, time]` int32 by name, the words, and hyperparameters; every word is known."""
-  hp = {**TASK.hyperparameters, "word_units": 64}
+def encode(texts: list[str]) -> tuple[dict[str, np.ndarray], list[bytes], SentimentParams]:
+  """`[rows, time]` int32 by name, the words, and the model's settings; every word is known."""
+  params = SentimentParams(word_units=64)
   split = split_words(tf.constant(texts))
   words, numbers = np.unique(split.flat_values.numpy(), return_inverse=True)
-  buckets = hp["part_buckets"]
+  buckets = params.part_buckets
   parts = {
     chars: 1 + part_buckets(tf.constant(words), chars=chars, buckets=buckets).numpy()
     for chars in (STEM_CHARS, START_CHARS, END_CHARS)
@@ -110,7 +110,7 @@ def encode(texts: list[str]) -> tuple[dict[str, np.ndarray], list[bytes], dict[s
     name: split.with_flat_values(tf.constant(array, tf.int32))[:, :_LONGEST].to_tensor().numpy()
     for name, array in zip(SEQUENCES, values, strict=True)
   }
-  return inputs, list(words), hp
+  return inputs, list(words), params
 
 
 def train(
@@ -118,17 +118,17 @@ def train(
   inputs: dict[str, np.ndarray],
   labels: np.ndarray,
   words: list[bytes],
-  hp: dict[str, Any],
+  params: SentimentParams,
   held_out: int,
   epochs: int,
 ) -> dict[str, Any]:
   """Trains on all but the last `held_out` rows; times all epochs but the first, which traces."""
   keras.utils.set_random_seed(1)
-  model = build_model(hp, _Vocabularies(words))
-  batch_size = hp["batch_size"]
+  model = build_model(params, _Vocabularies(words))
+  batch_size = params.batch_size
   steps = math.ceil((len(labels) - held_out) / batch_size)
-  schedule = keras.optimizers.schedules.CosineDecay(hp["learning_rate"], steps * (epochs + 1))
-  model.compile(keras.optimizers.Adam(schedule), **compile_args(hp), jit_compile=False)
+  schedule = keras.optimizers.schedules.CosineDecay(params.learning_rate, steps * (epochs + 1))
+  model.compile(keras.optimizers.Adam(schedule), **compile_args(params), jit_compile=False)
 
   def split(rows: slice, sequence_keys: Sequence[str]) -> datasets.Split:
     chosen = {name: array[rows] for name, array in inputs.items()}

@@ -14,7 +14,7 @@ import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-FIRST_PARTY = ("components", "dlpipe", "pipeline", "serving")
+FIRST_PARTY = ("components", "dlpipe", "dlpipe_client", "pipeline", "serving")
 
 
 def udf_path(function: Callable[..., Any]) -> str:
@@ -79,9 +79,19 @@ def _source_path(name: str) -> pathlib.Path | None:
   return pathlib.Path(spec.origin) if spec and spec.origin else None
 
 
+def _executed(node: ast.AST) -> Iterator[ast.AST]:
+  """Everything below a node but what stands below `if TYPE_CHECKING:`, which never runs."""
+  yield node
+  children = ast.iter_child_nodes(node)
+  if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+    children = iter(node.orelse)
+  for child in children:
+    yield from _executed(child)
+
+
 def _imported(name: str, source: bytes, *, is_package: bool) -> Iterator[str]:
   package = name if is_package else name.rpartition(".")[0]
-  for node in ast.walk(ast.parse(source)):
+  for node in _executed(ast.parse(source)):
     if isinstance(node, ast.Import):
       yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow_data_validation as tfdv
@@ -39,12 +39,14 @@ from pipeline import evaluation
 from pipeline.beam.options import beam_args
 from pipeline.gates import gate_facts, task_gates
 from pipeline.gates import parameters as gate_parameters
+from pipeline.params import Params, Role
 from pipeline.settings.config import PipelineConfig
 from pipeline.task import Source, Task
 from pipeline.tasks import schema_path
 
 # From a parameter's name and its value to what a node is given.
 _Setting = Callable[[str, Any], Any]
+_PREPROCESSING_FN = "pipeline.training.transform.preprocessing_fn"
 _RUN_FN = "pipeline.training.run.run_fn"
 _JUDGE = "pipeline.gates.judge"
 _FINDINGS_FN = "pipeline.checks.gate_findings.findings"
@@ -56,7 +58,7 @@ def create_pipeline(
   config: PipelineConfig,
   *,
   source: Source,
-  hyperparameters: Mapping[str, Any],
+  params: Params,
   train_and_push: bool = True,
   self_contained: bool = False,
   runtime_parameters: bool = False,
@@ -67,7 +69,7 @@ def create_pipeline(
     task: what is learnt.
     config: this run's configuration.
     source: how the input is read.
-    hyperparameters: the merged hyperparameters of this run.
+    params: the settings of this run's model.
     train_and_push: False draws only the nodes that read and check the data.
     self_contained: True draws as nodes what drivers and resolvers do elsewhere, for a backend that
       runs neither.
@@ -84,14 +86,12 @@ def create_pipeline(
     # Before anything is read; KerasTuner is imported only by who tunes.
     from pipeline.training import search_space
 
-    search_space.declared(task, hyperparameters)
+    search_space.declared(task, params)
   setting: _Setting = _open if runtime_parameters else _fixed
   state, data, schema, statistics, gate = _data_stage(task, config, source, self_contained, setting)
   nodes: list[BaseNode] = [*state, data, schema, *statistics, gate]
   if train_and_push:
-    transform, *tuner, trainer = _training_stage(
-      task, config, data, schema, gate, dict(hyperparameters)
-    )
+    transform, *tuner, trainer = _training_stage(task, config, data, schema, gate, params)
     release = _release_stage(task, config, data, trainer, self_contained)
     nodes += [transform, *tuner, trainer, *release]
   return Pipeline(
@@ -180,21 +180,24 @@ def _training_stage(
   data: BaseNode,
   schema: BaseNode,
   gate: BaseNode,
-  hyperparameters: dict[str, Any],
+  params: Params,
 ) -> list[BaseNode]:
   """Learns; what it read of the data, the gate has let through."""
+  params_code = task.params.code_modules()
   transform = Transform(
     examples=data.outputs["examples"],
     schema=schema.outputs["schema"],
-    preprocessing_fn=task.preprocessing_fn,
+    preprocessing_fn=_PREPROCESSING_FN,
     # Training applies the graph itself, so that it cannot differ from serving.
     materialize=False,
     disable_statistics=True,
     # Nothing reads it: a later run with other data has other words to count.
     disable_analyzer_cache=True,
     custom_config={
-      "hyperparameters": _of_transform(task, hyperparameters),
-      "code_fingerprint": code_fingerprint(task.preprocessing_fn),
+      "preprocessing_fn": task.preprocessing_fn,
+      "params": f"{task.params.__module__}.{task.params.__name__}",
+      "hyperparameters": params.as_json(Role.TRANSFORM),
+      "code_fingerprint": code_fingerprint(_PREPROCESSING_FN, task.preprocessing_fn, *params_code),
     },
   )
   transform.add_upstream_node(gate)
@@ -207,13 +210,14 @@ def _training_stage(
   }
   custom_config = {
     "task": task.name,
-    "hyperparameters": hyperparameters,
+    "hyperparameters": params.as_json(),
     "fixed_epochs": config.fixed_epochs(task),
     "train": config.train.model_dump(),
     "code_fingerprint": code_fingerprint(
       # Not task.py: a gate's new bound or a source's edit must not train again. What training
-      # takes from it stands in this dictionary.
+      # takes from it stands in this dictionary. Nor the params that only declare settings.
       _RUN_FN,
+      *params_code,
       task.build_model,
       *(path for path in (task.adapt, task.callbacks) if path),
       task.compile_args,
@@ -238,6 +242,7 @@ def _training_stage(
         "tune": config.tune.model_dump(),
         "code_fingerprint": code_fingerprint(
           _TUNER_FN,
+          *params_code,
           task.search_space,
           task.build_model,
           *(path for path in (task.adapt, task.callbacks) if path),
@@ -256,10 +261,6 @@ def _training_stage(
     **inputs,
   )
   return [transform, *tuners, trainer]
-
-
-def _of_transform(task: Task, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-  return {name: hyperparameters[name] for name in task.preprocessing_hyperparameters}
 
 
 def _release_stage(

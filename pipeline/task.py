@@ -16,10 +16,9 @@ from typing import Any, Literal
 
 from dlpipe.errors import BadInputError
 from dlpipe.records import Record, Rejected, SourcePlan
+from pipeline.params import DataOptions, Params
 
 Options = Mapping[str, Any]
-# Hyperparameters that every task has; a user sets them as train.<name>.
-TRAIN_NAMES = ("epochs", "batch_size", "learning_rate")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
@@ -168,7 +167,7 @@ class Phase:
       what they compute is computed once and kept, not once an epoch.
     min_steps: small data gets more epochs, until there are this many optimizer steps, unless the
       user set how many epochs there are.
-    epochs_setting: the hyperparameter that `epochs` comes from.
+    epochs_setting: the setting of `Params` that `epochs` comes from.
   """
 
   name: str
@@ -196,24 +195,24 @@ class Task:
     vocabulary: name of the label vocabulary in the transform graph; None without classes.
     sources: input layouts by name, tried in this order.
     shipped_data: writes or finds the sample data and returns its path.
-    data_options: defaults of the options that sources understand; `--set data.<name>=...` may
-      change these names.
-    preprocessing_fn: dotted path; TFX's own signature, with `custom_config`, whose
-      `hyperparameters` are those of `preprocessing_hyperparameters`.
-    preprocessing_hyperparameters: which hyperparameters `preprocessing_fn` reads; a change to
-      another one does not run Transform again.
-    build_model: dotted path; `(hyperparameters, TFTransformOutput) -> keras.Model`, uncompiled,
-      from transformed features to what `loss` takes.
-    adapt: dotted path; `(hyperparameters, model, batches of train) -> None` sets what a model takes
-      from the data in one pass, before it learns; None sets nothing.
-    compile_args: dotted path; `(hyperparameters) -> {"loss": ..., "metrics": [...]}` for Keras.
-    training_plan: dotted path; `(hyperparameters) -> phases`, run one after another.
-    callbacks: dotted path; `(hyperparameters) -> list of keras.callbacks.Callback`, made for each
-      phase; None adds none to those of the shared loop.
+    data_options: the class of the options that sources understand, with defaults, types, bounds
+      and meanings; `--set data.<name>=...` may change these names.
+    params: the class of the model's settings: their types, defaults, bounds, meanings and values
+      with `--tiny`; see `pipeline.params`. The functions below are given one of its objects.
+    preprocessing_fn: dotted path; `(raw features, params) -> transformed features`, in graph;
+      `params` has those with `Role.TRANSFORM`.
+    build_model: dotted path; `(params, TFTransformOutput) -> keras.Model`, uncompiled, from
+      transformed features to what `loss` takes.
+    adapt: dotted path; `(params, model, batches of train) -> None` sets what a model takes from the
+      data in one pass, before it learns; None sets nothing.
+    compile_args: dotted path; `(params) -> {"loss": ..., "metrics": [...]}` for Keras.
+    training_plan: dotted path; `(params) -> phases`, run one after another.
+    callbacks: dotted path; `(params) -> list of keras.callbacks.Callback`, made for each phase;
+      None adds none to those of the shared loop.
     serving_outputs: dotted path; in graph, `(model, tft_output) -> fn(transformed features) ->
       {output name: tensor}` for every signature.
-    search_space: dotted path; `(keras_tuner.HyperParameters, hyperparameters) -> None` declares
-      what the Tuner may vary.
+    search_space: dotted path; `(keras_tuner.HyperParameters, params) -> None` declares what the
+      Tuner may vary.
     metrics: dotted path; `() -> list of TFMA MetricConfig` beyond those the gates need.
     slices: raw features to slice the evaluation by.
     transformed_slices: transformed features, strings, to slice the evaluation by; no inputs of the
@@ -224,24 +223,10 @@ class Task:
     score_text: dotted path, for tasks that write text; `(predicted, label) -> float` ranks rows for
       the report, the best highest.
     monitor: the validation metric that picks the best epoch, and its mode.
-    hyperparameters: defaults; `--set model.<name>=...` may change these names only, except
-      that `epochs`, `batch_size` and `learning_rate`, which every task has, are `train.<name>`.
-    settings: what `--set` may change, by its full name such as `model.dropout`: a type that allows
-      for bounds and a meaning, `Annotated[float, pydantic.Field(ge=0, lt=1, description="...")]`.
-      `dlpipe settings` shows it and a value outside is refused; a name that is not here takes any
-      value of its default's type.
-    decoding: further hyperparameters, set as `decode.<name>`, that say how a trained model turns
-      what it computes into an answer. A change exports and judges the model again, and does not
-      train it again.
-    tiny: overrides for a run in seconds.
-    lifted_epochs: the hyperparameters that count a phase's epochs and that its `min_steps` lifts
-      where the user does not set them.
-    unread: `(merged hyperparameters) -> {name: what to do instead}`, those that the chosen model
-      has no use for; a user who sets one is refused in these words. None where all are read.
     gates: bounds to be kept before a model is pushed.
-    infer_hyperparameters: `(source name, data path, data options, merged hyperparameters) ->
-      overrides`; looks at the data before the pipeline is drawn, such as for a picture size where
-      that is None. Raises `BadInputError` on values that cannot work.
+    infer: `(source name, data path, data options, params) -> params`; looks at the data before the
+      pipeline is drawn, such as for a picture size where that is None. Raises `BadInputError` on
+      values that cannot work.
   """
 
   name: str
@@ -254,9 +239,9 @@ class Task:
   vocabulary: str | None = None
   sources: Mapping[str, Source]
   shipped_data: Callable[[], str]
-  data_options: Options = dataclasses.field(default_factory=dict)
+  data_options: type[DataOptions] = DataOptions
+  params: type[Params]
   preprocessing_fn: str
-  preprocessing_hyperparameters: tuple[str, ...] = ()
   build_model: str
   adapt: str | None = None
   compile_args: str
@@ -272,14 +257,8 @@ class Task:
   compares_raw_label: bool = False
   score_text: str | None = None
   monitor: tuple[str, Literal["max", "min"]] = ("val_loss", "min")
-  hyperparameters: Options = dataclasses.field(default_factory=dict)
-  settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-  decoding: Options = dataclasses.field(default_factory=dict)
-  tiny: Options = dataclasses.field(default_factory=dict)
-  lifted_epochs: tuple[str, ...] = ("epochs",)
-  unread: Callable[[Options], Mapping[str, str]] | None = None
   gates: tuple[MetricGate, ...] = ()
-  infer_hyperparameters: Callable[[str, str, Options, Options], Options] | None = None
+  infer: Callable[[str, str, Options, Any], Params] | None = None
 
   def __post_init__(self) -> None:
     """Holds the fields to their forms.
@@ -320,20 +299,11 @@ _PATHS = (
 _OPTIONAL_PATHS = ("adapt", "callbacks", "score_text")
 _TUPLES = (
   "sequence_keys",
-  "preprocessing_hyperparameters",
   "slices",
   "transformed_slices",
   "serving_keys",
 )
-_MAPPINGS = (
-  "cache_dtypes",
-  "sources",
-  "data_options",
-  "hyperparameters",
-  "settings",
-  "decoding",
-  "tiny",
-)
+_MAPPINGS = ("cache_dtypes", "sources")
 
 
 def _faults(task: Task) -> Iterator[str]:
@@ -358,10 +328,10 @@ def _faults(task: Task) -> Iterator[str]:
       yield _fault(task, field, "a tuple of names, such as ('text',)")
   if not callable(task.shipped_data):
     yield _fault(task, "shipped_data", "a function")
-  if task.infer_hyperparameters is not None and not callable(task.infer_hyperparameters):
-    yield _fault(task, "infer_hyperparameters", "a function, or None")
+  if task.infer is not None and not callable(task.infer):
+    yield _fault(task, "infer", "a function, or None")
   yield from _path_faults(task)
-  yield from _value_faults(task)
+  yield from _settings_faults(task)
   yield from _gate_faults(task)
 
 
@@ -378,35 +348,16 @@ def _path_faults(task: Task) -> Iterator[str]:
       )
 
 
-def _value_faults(task: Task) -> Iterator[str]:
+def _settings_faults(task: Task) -> Iterator[str]:
   if not task.sources or not all(isinstance(each, Source) for each in task.sources.values()):
     yield _fault(task, "sources", "a dictionary of at least one Source")
-  missing = [name for name in TRAIN_NAMES if name not in task.hyperparameters]
-  if missing:
-    yield (f"hyperparameters must have {', '.join(TRAIN_NAMES)}. Missing: {', '.join(missing)}")
-  both = sorted(set(task.hyperparameters) & set(task.decoding))
-  if both:
-    yield f"decoding must have names of its own. In hyperparameters, too: {', '.join(both)}"
-  known = {*task.hyperparameters, *task.decoding}
-  for field, names, among in (
-    ("tiny", task.tiny, known),
-    ("preprocessing_hyperparameters", task.preprocessing_hyperparameters, known),
-    ("settings", task.settings, _settable(task)),
-  ):
-    strangers = sorted(set(names) - among)
-    if strangers:
-      yield (
-        f"{field} must hold names that the task has: {', '.join(sorted(among))}. Received: "
-        f"{', '.join(strangers)}"
-      )
-
-
-def _settable(task: Task) -> set[str]:
-  return {
-    *(f"data.{name}" for name in task.data_options),
-    *(f"model.{name}" for name in task.hyperparameters),
-    *(f"decode.{name}" for name in task.decoding),
-  }
+  for field, base in (("data_options", DataOptions), ("params", Params)):
+    given = getattr(task, field)
+    if not (isinstance(given, type) and issubclass(given, base)):
+      such_as = f"class Mine({base.__name__}): size: int = 8"
+      yield _fault(task, field, f"a class of pipeline.params.{base.__name__}, such as `{such_as}`")
+    else:
+      yield from (f"{field}: {fault}" for fault in given.faults())
 
 
 def _gate_faults(task: Task) -> Iterator[str]:

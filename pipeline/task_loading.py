@@ -18,9 +18,20 @@ import traceback
 from collections.abc import Iterable
 
 from dlpipe.errors import BadInputError
+from dlpipe.own_names import hidden_by_ours
 from pipeline.task import Input, MetricGate, Phase, Source, Task
 
 _RECORDS = {record.__name__: record for record in (Task, Input, Source, MetricGate, Phase)}
+# What a task gave one by one before a class of settings held it.
+_IN_PARAMS = (
+  "hyperparameters",
+  "settings",
+  "decoding",
+  "tiny",
+  "lifted_epochs",
+  "unread",
+  "preprocessing_hyperparameters",
+)
 _UNKNOWN_FIELD = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 _MISSING_FIELDS = re.compile(
   r"(\w+)\.__init__\(\) missing \d+ required keyword-only arguments?: (.*)"
@@ -85,12 +96,27 @@ def _what(err: Exception) -> str:
     return f"{err.msg}: {(err.text or '').strip()}" if err.text else str(err.msg)
   if unknown := _UNKNOWN_FIELD.match(text):
     record, field = unknown.groups()
+    if record == "Task" and field in _IN_PARAMS:
+      return (
+        f"Task has no field {field!r}. A model's settings are a class, `class MyParams(Params): "
+        "units: int = 32`, which the task names: params=MyParams. See pipeline/params.py"
+      )
+    if record == "Task" and field == "infer_hyperparameters":
+      return "Task has no field 'infer_hyperparameters'. It is called infer, and returns params"
     fields = (
       [each.name for each in dataclasses.fields(_RECORDS[record])] if record in _RECORDS else []
     )
     return f"{record} has no field {field!r}.{_nearest(field, fields)}"
   if missing := _MISSING_FIELDS.match(text):
     return f"{missing[1]} needs {missing[2]}, too."
+  if isinstance(err, ImportError) and (hidden := hidden_by_ours(err.name)):
+    name = str(err.name).partition(".")[0]
+    return (
+      f"{type(err).__name__}: {text}. `{name}` is a package of dlpipe, which hides yours "
+      f"({_shown(pathlib.Path(hidden))}): give yours another name."
+    )
+  # Pydantic's ends in an address of its manual.
+  text = " ".join(text.split("\n\n")[0].split())
   return f"{type(err).__name__}: {text}" if text else type(err).__name__
 
 

@@ -129,9 +129,10 @@ def find_faults(
         used.update(matching)
         if not matching:
           fixed = ", ".join(advisory.fixed) or "no release yet"
+          pins_file = f"constraints/{lock.rpartition('-')[2]}.in"
           yield (
             f"{lock}: {pin} has {advisory.id}: {advisory.summary} Fixed in: {fixed}. "
-            f"Upgrade it in constraints/{lock}.in, or say in constraints/accepted.yaml why not. "
+            f"Upgrade it in {pins_file}, or say in constraints/accepted.yaml why not. "
             f"({advisory.source})"
           )
   for entry in accepted:

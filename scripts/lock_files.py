@@ -36,7 +36,7 @@ class Pin:
 
 
 def find_locks(folder: pathlib.Path = FOLDER) -> list[pathlib.Path]:
-  """What users install; the folder's subfolders hold environments of tests."""
+  """What users install; its subfolders hold parts of it, and environments of tests."""
   return sorted(folder.glob("*.txt"))
 
 

@@ -1,14 +1,14 @@
-"""Bearer tokens: who may ask what, over both protocols. Not in TensorFlow Serving; off by default.
+"""Bearer tokens of both protocols: which requests a caller may make. Off by default.
 
-A token has a role. `predict` asks models: PredictionService, GetModelStatus, the REST API. `admin`
-may do everything else as well, such as reload the configuration or profile the server.
+TensorFlow Serving has no tokens. Each token has a role. `predict` allows to ask models:
+PredictionService, GetModelStatus, the REST API. `admin` allows everything else as well, such as to
+reload the configuration or to profile the server.
 Source of the header and of its answers: RFC 6750.
 """
 
 from __future__ import annotations
 
 import enum
-import functools
 import hashlib
 import hmac
 import logging
@@ -17,9 +17,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
-
-import grpc
+from typing import NamedTuple
 
 from serving.errors import (
   InvalidArgument,
@@ -28,22 +26,15 @@ from serving.errors import (
   ServingError,
   Unauthenticated,
 )
-from serving.unary_call import Refusing
 
 _LOG = logging.getLogger(__name__)
 _SCHEME = "bearer"
-_TOKEN = re.compile(r"[!-~]+")  # what a header can carry
-_OPEN_SERVICE = "/grpc.health.v1.Health/"  # probes carry no token
-# All that the role predict may call: what is added later is closed to it until it stands here.
-_PREDICT_METHODS = (
-  "/tensorflow.serving.PredictionService/",
-  "/tensorflow.serving.ModelService/GetModelStatus",
-)
+_TOKEN = re.compile(r"[!-~]+")  # the characters that a header can hold
 _QUIET_S = 10.0
 
 
 class Role(enum.IntEnum):
-  """What the bearer of a token may do; each role includes those before."""
+  """What a token allows; each role includes those before it."""
 
   PREDICT = 1
   ADMIN = 2
@@ -53,9 +44,9 @@ class Token(NamedTuple):
   """One token of a file.
 
   Attributes:
-    digest: its SHA-256; the token itself is not kept.
-    role: what its bearer may do.
-    line: where it stands in the file, by which the log names it.
+    digest: the token's SHA-256; the token itself is not kept.
+    role: what the token allows.
+    line: its line in the file, by which the log names it.
   """
 
   digest: bytes
@@ -64,35 +55,40 @@ class Token(NamedTuple):
 
   @classmethod
   def of(cls, token: str, role: Role = Role.PREDICT, line: int = 0) -> Token:
-    """What is kept of a token."""
+    """The record that is kept of a token."""
     return cls(_digest(token), role, line)
 
 
 class Tokens:
-  """The tokens that let a request in, and the account of those that were refused."""
+  """The known tokens, and the count of refused requests."""
 
   def __init__(
     self,
     tokens: Sequence[Token],
     on_refused: Callable[[str, ServingError], None] = lambda protocol, error: None,
   ):
-    """Args: the tokens; told of each refusal, with `REST` or `GRPC`."""
+    """Takes over the tokens.
+
+    Args:
+      tokens: those that let a request in.
+      on_refused: told of each refusal: `REST` or `GRPC`, and the error.
+    """
     self._tokens = tuple(tokens)
     self.on_refused = on_refused
     self._refusals = _Refusals()
 
   def check(self, authorization: str | None, needs: Role = Role.PREDICT) -> Token:
-    """Looks at an `Authorization` header; whoever refuses the request for it says so by `refused`.
+    """Checks an `Authorization` header. A caller that refuses the request then calls `refused`.
 
     Args:
-      authorization: the header; None where there is none.
+      authorization: the header; None if there is none.
       needs: the role that the request needs.
 
     Returns:
       The token.
 
     Raises:
-      Unauthenticated: the header is missing, or bears no known token.
+      Unauthenticated: the header is missing or has no known token.
       PermissionDenied: the token's role does not allow it.
     """
     if authorization is None:
@@ -101,7 +97,7 @@ class Tokens:
       )
     scheme, _, token = authorization.partition(" ")
     digest = _digest(token.strip(" "))
-    # Every token is compared, in a time that does not depend on how much of it is right.
+    # Every token is compared, and the time does not tell how much of it is right.
     found = [known for known in self._tokens if hmac.compare_digest(digest, known.digest)]
     if scheme.lower() != _SCHEME or not found:
       raise Unauthenticated("The token is not one that this server knows.")
@@ -116,16 +112,16 @@ class Tokens:
     """Counts a request that was refused for its token, and writes it to the log.
 
     Args:
-      error: why.
+      error: the reason.
       protocol: `REST` or `GRPC`.
-      peer: who asked; empty where that is not known.
+      peer: the caller's address; empty if unknown.
     """
     self._refusals.add(protocol, peer, error)
     self.on_refused(protocol, error)
 
 
 class _Refusals:
-  """Writes refusals to the log: the first at once, then their number now and then."""
+  """Logs refusals: the first one at once, later ones as a number at intervals."""
 
   def __init__(self) -> None:
     self._lock = threading.Lock()
@@ -146,13 +142,13 @@ class _Refusals:
 
 
 def read_tokens(path: str) -> Tokens:
-  """The tokens of a file: `TOKEN` or `TOKEN ROLE` a line, the role `predict` where there is none.
+  """Reads a file of tokens: `TOKEN` or `TOKEN ROLE` in each line; the default role is `predict`.
 
-  Empty lines and lines that begin with `#` are none.
+  Empty lines and lines that begin with `#` are skipped.
 
   Raises:
     NotFound: the file cannot be read.
-    InvalidArgument: it is no text, has a line that is something else, or no token.
+    InvalidArgument: the file is no text, has another kind of line, or has no token.
   """
   try:
     text = pathlib.Path(path).read_text(encoding="utf-8-sig")
@@ -175,7 +171,7 @@ def read_tokens(path: str) -> Tokens:
 
 
 def _role(path: str, number: int, words: Sequence[str]) -> Role:
-  """The role that a line gives; messages never show what may be a token."""
+  """The role of a line. Messages never show words that may be a token."""
   roles = {role.name.lower(): role for role in Role}
   if not _TOKEN.fullmatch(words[0]):
     raise InvalidArgument(
@@ -193,46 +189,3 @@ def _role(path: str, number: int, words: Sequence[str]) -> Role:
 
 def _digest(token: str) -> bytes:
   return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-
-class TokenInterceptor(grpc.ServerInterceptor):
-  """Refuses gRPC calls whose token does not allow them; health checks need none."""
-
-  def __init__(self, tokens: Tokens):
-    """Args: the tokens."""
-    self._tokens = tokens
-
-  def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
-    handler = continuation(details)
-    if details.method.startswith(_OPEN_SERVICE):
-      return handler
-    is_known = handler is not None
-    needs = Role.ADMIN if is_known and not _is_for_predict(details.method) else Role.PREDICT
-    try:
-      token = self._tokens.check(_authorization(details.invocation_metadata), needs)
-    except ServingError as err:
-      return self._refusing(err)
-    if needs is Role.ADMIN:
-      _LOG.info("%s is called with the token of line %d", details.method, token.line)
-    return handler
-
-  def _refusing(self, error: ServingError) -> Any:
-    code, message = getattr(grpc.StatusCode, error.grpc_code), error.message
-    tell = functools.partial(self._tokens.refused, error.with_traceback(None), protocol="GRPC")
-
-    def refuse(request: Any, context: Any) -> None:
-      tell(peer=context.peer())
-      context.abort(code, message)
-
-    return Refusing(refuse)
-
-
-def _is_for_predict(method: str) -> bool:
-  service, one_method = _PREDICT_METHODS
-  return method.startswith(service) or method == one_method
-
-
-def _authorization(metadata: Sequence[tuple[str, Any]]) -> str | None:
-  """The header; one that can be no token where it is given twice, so that neither counts."""
-  values = [value for name, value in metadata if name == "authorization"]
-  return ", ".join(values) if values else None

@@ -1,4 +1,4 @@
-"""The command line of the model server: TensorFlow Serving's flags in, a running server out.
+"""The command line of the model server: reads TensorFlow Serving's flags and runs a server.
 
 Imports TensorFlow only when the flags are right.
 """
@@ -17,8 +17,9 @@ from typing import Any
 
 from serving.errors import ServingError
 from serving.flags import Flags, check, parse, refuse_misspelt, usage
-from serving.log_lines import LineFormatter
-from serving.ports import require_free
+from serving.network.sockets import require_free
+from serving.quiet_import import quieten_tensorflow
+from serving.telemetry.log_lines import LineFormatter
 
 # With TensorFlow imported a full collection takes 0.1 s and more; building the lists of one large
 # request would set off several.
@@ -54,7 +55,6 @@ def serve(flags: Flags) -> int:
   lines = logging.StreamHandler()
   lines.setFormatter(LineFormatter("%(asctime)s %(levelname).1s %(message)s"))
   logging.basicConfig(level=logging.INFO, handlers=[lines])
-  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
   stopped = threading.Event()
   for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda *_: stopped.set())
@@ -63,6 +63,7 @@ def serve(flags: Flags) -> int:
     check(flags)
     for port in (flags.port, flags.rest_api_port):
       require_free(flags.host, port)
+    quieten_tensorflow()
     from serving.server import ModelServer
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

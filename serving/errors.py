@@ -1,4 +1,4 @@
-"""Everything a request can be refused with, and what each protocol calls it.
+"""The errors that refuse a request, with their codes in both protocols.
 
     ServingError              HTTP  gRPC
     +-- Cancelled             499   CANCELLED            the caller went away
@@ -22,23 +22,24 @@
     +-- DeadlineExceeded      504   DEADLINE_EXCEEDED    not in the time the caller gave
         +-- TooSlow           408   DEADLINE_EXCEEDED    the caller did not send it in time
 
-The class carries both codes, so no two tables have to agree. The pairs are TensorFlow Serving's
-(Source: tensorflow_serving/model_servers/http_server.cc), but for the four that stand below
-another: HTTP has statuses of its own for what is refused before it is read. Imports nothing.
+Each class has both codes, so that no two tables have to agree. The pairs are TensorFlow Serving's
+(Source: tensorflow_serving/model_servers/http_server.cc), but for the four that are subclasses of
+another error: HTTP has separate statuses for requests that are refused before they are read.
+Imports nothing.
 """
 
 from __future__ import annotations
 
 
 class ServingError(Exception):
-  """A request that gets no prediction; the message is for the caller."""
+  """A request was refused or failed; the message is for the caller."""
 
   http_status = 500
   grpc_code = "UNKNOWN"
 
   @property
   def message(self) -> str:
-    """What the caller is told."""
+    """The text for the caller."""
     return str(self)
 
 
@@ -50,14 +51,14 @@ class Cancelled(ServingError):
 
 
 class InvalidArgument(ServingError):
-  """The request names, shapes or types its inputs as the model does not take them."""
+  """The inputs have names, shapes or types that the model does not take."""
 
   http_status = 400
   grpc_code = "INVALID_ARGUMENT"
 
 
 class FailedPrecondition(ServingError):
-  """The request is sound but not for this model."""
+  """The request is valid, but not for this model."""
 
   http_status = 400
   grpc_code = "FAILED_PRECONDITION"
@@ -71,7 +72,7 @@ class OutOfRange(ServingError):
 
 
 class Unauthenticated(ServingError):
-  """The request carries no token that is known."""
+  """The request has no known token."""
 
   http_status = 401
   grpc_code = "UNAUTHENTICATED"
@@ -92,21 +93,21 @@ class NotFound(ServingError):
 
 
 class AlreadyExists(ServingError):
-  """There is one of that name already."""
+  """Something of that name exists already."""
 
   http_status = 409
   grpc_code = "ALREADY_EXISTS"
 
 
 class Aborted(ServingError):
-  """Somebody else's change came first."""
+  """Another change came first."""
 
   http_status = 409
   grpc_code = "ABORTED"
 
 
 class ResourceExhausted(ServingError):
-  """The request needs more memory or queue than there is."""
+  """The request needs more memory, or more room in a queue, than there is."""
 
   http_status = 429
   grpc_code = "RESOURCE_EXHAUSTED"
@@ -131,7 +132,7 @@ class HeadersTooLarge(ResourceExhausted):
 
 
 class Unknown(ServingError):
-  """It failed, and no code says how."""
+  """The request failed, and no code says how."""
 
   http_status = 500
   grpc_code = "UNKNOWN"
@@ -166,7 +167,7 @@ class Unavailable(ServingError):
 
 
 class DeadlineExceeded(ServingError):
-  """The caller's time was over before the answer was ready."""
+  """The caller's deadline passed before the answer was ready."""
 
   http_status = 504
   grpc_code = "DEADLINE_EXCEEDED"

@@ -1,7 +1,7 @@
-"""The server's flags: TensorFlow Serving's, with its defaults and its way to read them, and ours.
+"""The server's flags: TensorFlow Serving's, with its defaults and its syntax, and our own.
 
 Source: tensorflow_serving/model_servers/{main.cc,server.h}. Imports nothing heavy, so that a wrong
-flag is told at once.
+flag is refused at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from serving.errors import InvalidArgument
 
 _CPUS = os.cpu_count() or 1
-_WIDTH = 80  # columns of the usage
+_WIDTH = 80  # columns of the usage text
 
 
 def _flag(
@@ -37,7 +37,7 @@ def _ignored(default: Any, help_text: str) -> Any:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Flags:
-  """A value for each flag; the names are the flags'."""
+  """A value for each flag; fields are called as the flags are."""
 
   port: int = _flag(8500, "port of the gRPC API; 0 opens none")
   grpc_socket_path: str = _flag("", "UNIX socket that speaks the gRPC API, too")
@@ -132,7 +132,7 @@ class Flags:
 
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Flags)}
-# Alike enough that no other flag, such as one of a newer TensorFlow Serving, can be meant.
+# So alike that the user cannot mean another flag, such as one of a newer TensorFlow Serving.
 _MISSPELT_RATIO = 0.75
 _LIMITS = (
   "max_request_bytes",
@@ -147,10 +147,10 @@ _TRUE, _FALSE = ("true", "1", "t", "yes"), ("false", "0", "f", "no")
 
 
 def parse(args: Sequence[str]) -> tuple[Flags, list[str]]:
-  """Reads `--name=value` and, for bools, `--name`; `--name value` is read, too.
+  """Reads `--name=value`, `--name value` and, for bools, `--name`.
 
   Returns:
-    The flags, and the arguments that are none, which TensorFlow Serving reports and survives.
+    The flags, and the arguments that are no flags, which TensorFlow Serving reports and ignores.
 
   Raises:
     InvalidArgument: a value is not of its flag's type.
@@ -177,12 +177,12 @@ def parse(args: Sequence[str]) -> tuple[Flags, list[str]]:
 
 
 def nearest(argument: str, *, others: Iterable[str] = (), ratio: float = 0.5) -> str | None:
-  """The flag that an unknown argument is most like; None where none is like it.
+  """The flag that an unknown argument is most like; None if it is like none.
 
   Args:
     argument: as it was given, such as `--auth_token_file=/x`.
-    others: names that are known beside the flags'.
-    ratio: how alike they must be: 0 not at all, 1 the same.
+    others: names that are known in addition to the flags'.
+    ratio: how alike they must be, from 0 for not at all to 1 for the same.
 
   Returns:
     Its name, without dashes.
@@ -193,10 +193,10 @@ def nearest(argument: str, *, others: Iterable[str] = (), ratio: float = 0.5) ->
 
 
 def refuse_misspelt(unknown: Iterable[str]) -> None:
-  """Refuses arguments that are nearly flags of ours: without one of them a server may stand open.
+  """Refuses arguments that are nearly flags of ours: without the flag a server may be open.
 
   Raises:
-    InvalidArgument: the first of them.
+    InvalidArgument: there is one; names the first.
   """
   for argument in unknown:
     if not argument.startswith("-") and "=" not in argument:
@@ -207,7 +207,7 @@ def refuse_misspelt(unknown: Iterable[str]) -> None:
 
 
 def check(flags: Flags) -> None:
-  """Refuses flags that contradict each other or ask for what there is not.
+  """Refuses flags that contradict each other or ask for something that does not exist.
 
   Raises:
     InvalidArgument: the first of them.
@@ -263,7 +263,7 @@ def check(flags: Flags) -> None:
 
 
 def without_effect(flags: Flags) -> list[str]:
-  """Sentences on flags that were set and change nothing here."""
+  """A sentence for each flag that was set and has no effect here."""
   return [
     f"--{field.name} has no effect: {field.metadata['help']}."
     for field in _FIELDS.values()
@@ -272,7 +272,7 @@ def without_effect(flags: Flags) -> list[str]:
 
 
 def usage() -> str:
-  """All flags, with what they take; no line is wider than 80 columns."""
+  """The usage text of all flags; no line is wider than 80 columns."""
   lines = ["Flags:"]
   for field in _FIELDS.values():
     default = str(field.default).lower() if field.type == "bool" else repr(field.default)

@@ -1,7 +1,8 @@
-"""Messages that TensorFlow Serving reads from files, and gRPC's health check: no wheel has them.
+"""Text-format files that flags name, and the messages in them that no wheel has.
 
-Built from descriptors when this is imported, so that they work with protobuf 3.20 and 6 alike; in
-a pool of their own, lest another package that declares them clashes. Field numbers are those of
+gRPC's health check is here as well, for the same reason. The classes are built from descriptors
+when this is imported, so that they work with protobuf 3.20 and 6 alike. They are in a pool of their
+own, so that they do not clash with another package that declares them. Field numbers are those of
 tensorflow_serving/config/{monitoring_config,ssl_config}.proto and
 tensorflow_serving/servables/tensorflow/session_bundle_config.proto; for the health check those of
 grpc/health/v1/health.proto, whose status is an enum: on the wire the same as the int32 here.
@@ -9,11 +10,22 @@ grpc/health/v1/health.proto, whose status is an enum: on the wire the same as th
 
 from __future__ import annotations
 
+import logging
+import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, wrappers_pb2
+from google.protobuf import (
+  descriptor_pb2,
+  descriptor_pool,
+  message_factory,
+  text_format,
+  wrappers_pb2,
+)
 
+from serving.errors import InvalidArgument, NotFound
+
+_LOG = logging.getLogger(__name__)
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
   "string": _FIELD.TYPE_STRING,
@@ -85,3 +97,24 @@ SSLConfig: Any = _CLASSES["SSLConfig"]
 BatchingParameters: Any = _CLASSES["BatchingParameters"]
 HealthCheckRequest: Any = _CLASSES["HealthCheckRequest"]
 HealthCheckResponse: Any = _CLASSES["HealthCheckResponse"]
+
+
+def read_text_proto(path: str, message: Any) -> Any:
+  """Fills a message from a file and returns it.
+
+  Raises:
+    NotFound: there is no such file, or it cannot be read.
+    InvalidArgument: it is not the message's text format; names the place.
+  """
+  try:
+    text = pathlib.Path(path).read_text(encoding="utf-8")
+  except OSError as err:
+    raise NotFound(f"{path}; {err.strerror}") from err
+  except UnicodeDecodeError as err:
+    raise InvalidArgument(f"{path} is not UTF-8 text: {err}") from err
+  try:
+    return text_format.Parse(text, message)
+  except text_format.ParseError as err:
+    told = f"Error parsing text-format {message.DESCRIPTOR.full_name}: {err}"
+    _LOG.error("%s", told)  # on stderr, where TensorFlow Serving's own tests look for it
+    raise InvalidArgument(f"Invalid protobuf file: '{path}'. {told}") from err

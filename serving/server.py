@@ -1,4 +1,4 @@
-"""Puts the server together: models first, ports when every model can answer.
+"""Puts the server together: loads the models, then opens the ports.
 
 Source: tensorflow_serving/model_servers/server.cc.
 """
@@ -13,29 +13,29 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving import grpc_server
-from serving.auth import TokenInterceptor, read_tokens
-from serving.batching import BatchingRunner, BatchScheduler
-from serving.batching_parameters import BatchOptions, read_options
+from serving.auth import read_tokens
+from serving.batching.parameters import BatchOptions, read_options
+from serving.batching.scheduler import BatchingRunner, BatchScheduler
 from serving.errors import InvalidArgument, ServingError, Unavailable
 from serving.flags import Flags, without_effect
-from serving.grpc_service import ModelService, PredictionService
-from serving.lifecycle import ModelManager
-from serving.loader import LoadOptions, SavedModelLoader, Wrap
-from serving.model_config import TENSORFLOW
-from serving.profiler import ProfilerProxy
-from serving.protos import MonitoringConfig
-from serving.request_log import RequestLog
+from serving.grpc import grpc_server
+from serving.grpc.profiler import ProfilerProxy
+from serving.grpc.services import ModelService, PredictionService
+from serving.grpc.token_interceptor import TokenInterceptor
+from serving.models.lifecycle import ModelManager
+from serving.models.loader import LoadOptions, SavedModelLoader, Wrap
+from serving.models.model_config import TENSORFLOW
+from serving.models.serving_core import ServingCore
+from serving.models.sessions import Runnable, SessionOptions
+from serving.models.version_source import VersionSource
+from serving.network.tls import http_context, read_ssl_config
+from serving.protos import MonitoringConfig, read_text_proto
 from serving.rest.api import RestApi, RestOptions
 from serving.rest.http_server import HttpServer
 from serving.rest.limits import Limits
 from serving.rest.page import Page
-from serving.serving_core import ServingCore
-from serving.sessions import Runnable, SessionOptions
-from serving.telemetry import Telemetry
-from serving.text_protos import read_text_proto
-from serving.tls import http_context, read_ssl_config
-from serving.version_source import VersionSource
+from serving.telemetry.request_log import RequestLog
+from serving.telemetry.telemetry import Telemetry
 
 _LOG = logging.getLogger(__name__)
 _GRACE_S = 30.0
@@ -45,13 +45,13 @@ _METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
 class ModelServer:
-  """A server as its flags describe it."""
+  """A server, as described by its flags."""
 
   def __init__(self, flags: Flags):
     """Reads what the flags name and loads nothing.
 
     Raises:
-      ServingError: what the flags ask for cannot be.
+      ServingError: the flags ask for something that is not possible.
     """
     self._flags = flags
     self._config = read_models(flags)
@@ -69,7 +69,7 @@ class ModelServer:
     )
     self._hooks = Telemetry(self._log)
     if self._tokens is not None:
-      # No model is named: whose name it bears is not looked at before the token.
+      # No model is named, because the request's path is not read before its token.
       self._tokens.on_refused = lambda protocol, error: self._hooks.refused("", protocol, "", error)
     self._core = make_core(flags, self._hooks)
     self._grpc: Any = None
@@ -80,7 +80,7 @@ class ModelServer:
     """Loads the models, then opens the ports.
 
     Raises:
-      ServingError: a model has no version that can be loaded, or a port cannot be had.
+      ServingError: a model has no version that can be loaded, or a port cannot be opened.
     """
     for sentence in without_effect(self._flags):
       _LOG.warning("%s", sentence)
@@ -194,10 +194,10 @@ class ModelServer:
 
 
 def make_core(flags: Flags, telemetry: Telemetry) -> ServingCore:
-  """The models' side of the server.
+  """Makes the core, which has no models yet.
 
   Raises:
-    ServingError: a file that the flags name is not there or not what it should be.
+    ServingError: a file that the flags name is missing or wrong.
   """
   options = LoadOptions(
     session=_session_options(flags),
@@ -228,7 +228,7 @@ def read_models(flags: Flags) -> Any:
   """The `ModelServerConfig` that the flags name or stand for.
 
   Raises:
-    ServingError: there is no such file, or it is none.
+    ServingError: the file is missing or wrong.
   """
   config = model_server_config_pb2.ModelServerConfig()
   if flags.model_config_file:
@@ -240,12 +240,12 @@ def read_models(flags: Flags) -> Any:
 
 
 def _refuse_open_rest(flags: Flags) -> None:
-  """Refuses to leave the REST port open to everybody where gRPC asks for client certificates.
+  """Refuses an open REST port beside a gRPC port that asks for client certificates.
 
-  TensorFlow Serving does so without a word: its REST port has no TLS.
+  TensorFlow Serving opens it without a word: its REST port has no TLS.
 
   Raises:
-    InvalidArgument: it would be.
+    InvalidArgument: the REST port would be open to everybody.
   """
   is_open = not flags.rest_ssl_config_file and not flags.auth_tokens_file
   if not flags.rest_api_port or not flags.ssl_config_file or not is_open:
@@ -278,12 +278,12 @@ def _bracketed(host: str) -> str:
 
 
 def _reached_at(host: str) -> str:
-  """Where this machine finds what listens on a host."""
+  """The address by which this machine reaches a server on `host`."""
   return "127.0.0.1" if host in _EVERY_HOST else _bracketed(host)
 
 
 def _batches(flags: Flags, telemetry: Telemetry) -> Wrap:
-  """What puts batches in front of each version's session."""
+  """The function that puts batches in front of each version's session."""
   common = BatchOptions()
   if flags.batching_parameters_file:
     common = read_options(flags.batching_parameters_file)
@@ -302,7 +302,7 @@ def _batches(flags: Flags, telemetry: Telemetry) -> Wrap:
 
 
 def _metrics_path(flags: Flags) -> str:
-  """Where Prometheus finds the metrics; empty for nowhere."""
+  """The path of the metrics for Prometheus; empty if there are none."""
   if not flags.monitoring_config_file:
     return ""
   config = read_text_proto(flags.monitoring_config_file, MonitoringConfig()).prometheus_config

@@ -53,7 +53,7 @@ def draw(task: str, data: str, workspace: str) -> Any:
     inputs.task,
     inputs.config,
     source=inputs.source,
-    hyperparameters=inputs.hyperparameters,
+    params=inputs.params,
   )
 
 

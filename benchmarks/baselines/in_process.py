@@ -15,7 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from serving.sessions import SavedModelSession
+from serving.models.sessions import SavedModelSession
 
 _SECONDS = 4.0
 

@@ -39,22 +39,22 @@ def read(folder: pathlib.Path, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 def main(folder: str, epochs: int) -> None:
   """Trains and reports the test accuracy on stdout and the peak memory on stderr."""
-  hp = {**TASK.hyperparameters, "image_size": 28, "epochs": epochs}
+  params = TASK.params.usual().replace(image_size=28, epochs=epochs)
   pixels, labels = read(pathlib.Path(folder), "train")
   kept = len(labels) * 9 // 10  # the pipeline validates on a tenth, too
-  steps = math.ceil(kept / hp["batch_size"])
-  model = build_model(hp, _Classes())
+  steps = math.ceil(kept / params.batch_size)
+  model = build_model(params, _Classes())
   model.compile(
     keras.optimizers.Adam(
-      keras.optimizers.schedules.CosineDecay(hp["learning_rate"], steps * epochs)
+      keras.optimizers.schedules.CosineDecay(params.learning_rate, steps * epochs)
     ),
-    **compile_args(hp),
+    **compile_args(params),
     jit_compile=False,
   )
   train = (
     tf.data.Dataset.from_tensor_slices((pixels[:kept], labels[:kept]))
     .shuffle(kept, seed=1)
-    .batch(hp["batch_size"])
+    .batch(params.batch_size)
     .prefetch(tf.data.AUTOTUNE)
   )
   val = tf.data.Dataset.from_tensor_slices((pixels[kept:], labels[kept:])).batch(256)

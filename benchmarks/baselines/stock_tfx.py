@@ -53,8 +53,12 @@ def run(records: str, root: str) -> None:
   transform = tfx.components.Transform(
     examples=examples.outputs["examples"],
     schema=schema.outputs["schema"],
-    preprocessing_fn="pipeline.tasks.images.preprocessing.preprocessing_fn",
-    custom_config={"hyperparameters": {"image_size": 28}},
+    preprocessing_fn="pipeline.training.transform.preprocessing_fn",
+    custom_config={
+      "preprocessing_fn": "pipeline.tasks.images.preprocessing.preprocessing_fn",
+      "params": "pipeline.tasks.images.params.ImageParams",
+      "hyperparameters": {"image_size": 28},
+    },
   )
   pipeline = tfx.dsl.Pipeline(
     pipeline_name="stock",

@@ -86,7 +86,7 @@ def fit(workspace: str, epochs: str) -> dict[str, Any]:
   task = get_task("sentiment")
   root = pathlib.Path(workspace) / "sentiment" / "artifacts"
   [history] = glob.glob(f"{root}/Trainer/model_run/*/history.json")
-  hyperparameters = json.loads(pathlib.Path(history).read_text())["hyperparameters"]
+  params = task.params.of(json.loads(pathlib.Path(history).read_text())["hyperparameters"])
   [graph] = glob.glob(f"{root}/Transform/transform_graph/*")
   output = tft.TFTransformOutput(graph)
   transform = datasets.transform_fn(output)
@@ -102,15 +102,15 @@ def fit(workspace: str, epochs: str) -> dict[str, Any]:
     )
     for split in ("train", "val")
   ]
-  size = hyperparameters["batch_size"]
+  size = params.batch_size
   steps = -(-splits[0].size // size)
 
   def seconds(**data: Any) -> list[float]:
     keras.utils.set_random_seed(1)
-    model = load_function(task.build_model)(hyperparameters, output)
+    model = load_function(task.build_model)(params, output)
     model.compile(
-      keras.optimizers.Adam(hyperparameters["learning_rate"]),
-      **load_function(task.compile_args)(hyperparameters),
+      keras.optimizers.Adam(params.learning_rate),
+      **load_function(task.compile_args)(params),
       jit_compile=False,
     )
     clock = _Clock()

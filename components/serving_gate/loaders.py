@@ -1,4 +1,7 @@
-"""Both of TensorFlow's SavedModel loaders behind one function type, and what neither reports."""
+"""Both of TensorFlow's SavedModel loaders behind one function type, and what neither reports.
+
+Not `serving.models.local_model`: the gate proves that TensorFlow's own loaders can read the model.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tfx.dsl.io import fileio
 
 from components.serving_gate.serving_ops import UsedOp
-from serving.op_libraries import register_ops
+from serving.models.op_libraries import register_ops
 
 # (signature, input name, values) -> output name to array.
 Run = Callable[[str, str, np.ndarray], dict[str, np.ndarray]]

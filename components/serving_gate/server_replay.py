@@ -36,7 +36,7 @@ from components.serving_gate.server_process import (
 from components.serving_gate.snippets import Snippets
 from dlpipe.errors import DlpipeError
 from dlpipe.progress import report
-from serving.client import (
+from dlpipe_client import (
   Client,
   DeadlineExceeded,
   GrpcClient,

@@ -7,19 +7,23 @@
 #
 # MODEL_NAME and MODEL_BASE_PATH are those of the tensorflow/serving image; arguments are flags.
 ARG PYTHON_IMAGE=python:3.10-slim-bookworm
+# The lock that goes with that Python.
+ARG WORLD=py310-tfx1.16
 
 FROM ${PYTHON_IMAGE} AS build
+ARG WORLD
 WORKDIR /build
-COPY constraints/uv.txt constraints/py310-tfx1.16.txt ./
+COPY constraints/uv.txt constraints/roles/server-${WORLD}.txt ./
 RUN python -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir --require-hashes -r uv.txt
-# The versions are those that the tests ran with; setup.py lists what training needs beside them.
-RUN python -m venv --without-pip /opt/venv && /opt/uv/bin/uv pip install --no-cache \
-    --python /opt/venv/bin/python --compile-bytecode --only-binary :all: \
-    --constraints py310-tfx1.16.txt \
-    flatbuffers grpcio httptools numpy protobuf pysimdjson tensorflow tensorflow-serving-api \
-    tensorflow-text
+# The versions are those that the tests ran with. What is pinned is whole: TensorFlow for the CPU
+# stands in for the one that tensorflow-serving-api and tensorflow-text ask for.
+RUN python -m venv --without-pip /opt/venv && /opt/uv/bin/uv pip sync --no-cache \
+    --python /opt/venv/bin/python --require-hashes --compile-bytecode --only-binary :all: \
+    server-${WORLD}.txt
 COPY serving /opt/app/serving
-RUN /opt/venv/bin/python -m compileall -q /opt/app
+COPY dlpipe/own_names.py /opt/app/dlpipe/own_names.py
+RUN /opt/venv/bin/python /opt/app/dlpipe/own_names.py /opt/app \
+    && /opt/venv/bin/python -m compileall -q /opt/app
 
 FROM ${PYTHON_IMAGE}
 COPY --from=build /opt/venv /opt/venv

@@ -1,21 +1,25 @@
 # syntax=docker/dockerfile:1
-# The whole pipeline: what a scheduler runs to train, gate and push.
+# The whole pipeline, without what only its developers need: what a scheduler runs to train, gate
+# and push.
 #
 #   docker build -f deploy/docker/training.Dockerfile -t dlpipe-training .
 #   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD/workspace:/workspace" \
 #     -v /my/pictures:/data:ro dlpipe-training run images --data /data
 ARG PYTHON_IMAGE=python:3.10-slim-bookworm
+# The lock that goes with that Python.
+ARG WORLD=py310-tfx1.16
 
 FROM ${PYTHON_IMAGE} AS build
 # pyfarmhash has no wheel.
 RUN apt-get update && apt-get install -y --no-install-recommends g++ \
     && rm -rf /var/lib/apt/lists/*
+ARG WORLD
 WORKDIR /build
-COPY constraints/uv.txt constraints/py310-tfx1.16.txt ./
+COPY constraints/uv.txt constraints/roles/training-${WORLD}.txt ./
 RUN python -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir --require-hashes -r uv.txt
 RUN python -m venv --without-pip /opt/venv && /opt/uv/bin/uv pip sync --no-cache \
     --python /opt/venv/bin/python --require-hashes --compile-bytecode \
-    --build-constraints py310-tfx1.16.txt py310-tfx1.16.txt
+    --build-constraints training-${WORLD}.txt training-${WORLD}.txt
 WORKDIR /opt/dlpipe
 COPY . .
 # Editable: the pipeline's cache keys are fingerprints of these sources.

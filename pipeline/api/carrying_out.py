@@ -57,7 +57,7 @@ def carry_out(
         inputs.task,
         inputs.config,
         source=inputs.source,
-        hyperparameters=inputs.hyperparameters,
+        params=inputs.params,
         run_id=run_id,
         log_file=str(log),
         listener=listener,

@@ -11,8 +11,8 @@ from typing import Any
 
 from dlpipe.errors import BadInputError
 from pipeline.api.inputs import Inputs
+from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.values import Path, local_path, prepared
-from pipeline.execution.output import quieten_imports
 from pipeline.task import Task
 
 
@@ -90,7 +90,7 @@ def write(inputs: Inputs, target: str, path: str) -> str | None:
     target: one of `TARGETS`.
     path: the file, absolute.
   """
-  quieten_imports(on_screen=True)
+  quieten_screen()
   return _WRITERS[target](inputs, path)
 
 
@@ -103,7 +103,7 @@ def _write_ir(inputs: Inputs, path: str) -> str | None:
       inputs.task,
       inputs.config,
       source=inputs.source,
-      hyperparameters=inputs.hyperparameters,
+      params=inputs.params,
       runtime_parameters=True,
     ),
     path,
@@ -118,7 +118,7 @@ def _write_airflow(inputs: Inputs, path: str) -> None:
     inputs.task,
     inputs.config,
     source=inputs.source,
-    hyperparameters=inputs.hyperparameters,
+    params=inputs.params,
     output=path,
   )
 
@@ -128,7 +128,7 @@ def _write_kubeflow(inputs: Inputs, path: str) -> None:
     inputs.task,
     inputs.config,
     source=inputs.source,
-    hyperparameters=inputs.hyperparameters,
+    params=inputs.params,
     output=path,
   )
 

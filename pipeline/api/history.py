@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dlpipe.errors import BadInputError, DlpipeError
+from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.run import Run, as_run
 from pipeline.api.stores import checked, root_of, stores
 from pipeline.api.values import Path, local_path, task_name
-from pipeline.execution.output import quieten_imports
 from pipeline.runs import served
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def past_runs(task: str | None, workspace: str | None, mlmd: str | None) -> list
   connections = list(stores(name, workspace, mlmd))
   if not connections:
     return []
-  quieten_imports(on_screen=True)
+  quieten_screen()
   from pipeline.runs import lineage
   from pipeline.runs.store.metadata_stores import open_store
 
@@ -84,7 +84,7 @@ def opened(
   Raises:
     BadInputError: there is none, or several tasks have one.
   """
-  quieten_imports(on_screen=True)
+  quieten_screen()
   from pipeline.runs import lineage
   from pipeline.runs.store.metadata_stores import open_store
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from dlpipe.errors import BadInputError
 from pipeline.api import wrong_task
+from pipeline.params import Params
 from pipeline.settings import unread_settings
 from pipeline.settings.config import PipelineConfig, from_env
 from pipeline.settings.reading import make_config
@@ -30,7 +31,7 @@ class Inputs:
   config: PipelineConfig
   source: Source
   recognized: Sequence[str]
-  hyperparameters: dict[str, Any]
+  params: Params
 
 
 def prepare(
@@ -104,17 +105,15 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
   except BadInputError as err:
     raise (err if config.data.source else wrong_task.explain(err, known, path)) from err
   unread_settings.require_drawn(said, given_splits=plan.given_splits, path=path)
-  hyperparameters = config.hyperparameters(known)
-  if known.infer_hyperparameters:
-    hyperparameters |= known.infer_hyperparameters(
-      source_name, path, config.data_options(known), hyperparameters
-    )
+  params = config.params(known)
+  if known.infer:
+    params = known.infer(source_name, path, config.data_options(known), params)
   return Inputs(
     task=known,
     config=config,
     source=source,
     recognized=plan.sentences(),
-    hyperparameters=hyperparameters,
+    params=params,
   )
 
 

@@ -13,8 +13,8 @@ from dlpipe.errors import BadInputError, DlpipeError
 from pipeline.api import asking
 from pipeline.api.asking import Answer, Input
 from pipeline.api.damaged import serving_dir, ways_out
+from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.values import Path, local_path, task_named
-from pipeline.execution.output import quieten_imports
 from pipeline.task import Task
 
 _SIGNATURE = "serving_default"
@@ -154,23 +154,23 @@ def loaded(
       raise BadInputError("path names a model by itself. Leave version and workspace out.")
     if not os.path.isfile(os.path.join(folder, _MODEL_FILE)):
       raise BadInputError(f"path takes a folder with a {_MODEL_FILE}. There is none in {folder!r}.")
-    return Loaded(task, folder, None)
+    return Loaded(task, os.path.abspath(folder))
   base = serving_dir(task.name, place)
-  known_versions = list_versions(base)
-  if not known_versions:
+  pushed = list_versions(base)
+  if not pushed:
     raise BadInputError(
       f"No model is pushed in {str(base)!r}. Run `dlpipe run {task.name}` first, or name the "
       "workspace of that run with --workspace."
     )
-  if version is not None and version not in known_versions:
+  if version is not None and version not in pushed:
     raise BadInputError(
-      f"No version {version} in {str(base)!r}. Known versions: "
-      f"{', '.join(map(str, known_versions))}."
+      f"No version {version} in {str(base)!r}. Known versions: {', '.join(map(str, pushed))}."
     )
+  quieten_screen()
+  from serving.models.local_model import list_models
+
   if version is None:
-    # A model server passes over what is no model.
-    whole = [each for each in known_versions if (base / str(each) / _MODEL_FILE).is_file()]
-    version = max(whole or known_versions)
+    version = max(list_models(base), default=max(pushed))
   try:
     return Loaded(task, base, version)
   except DlpipeError as err:
@@ -180,28 +180,23 @@ def loaded(
 class Loaded:
   """A SavedModel in memory that answers what it is sent."""
 
-  def __init__(self, task: Task, path: str | os.PathLike[str], version: int | None):
+  def __init__(self, task: Task, path: str | os.PathLike[str], version: int | None = None):
     """Loads a version below a base path, or, without a version, the SavedModel of a folder.
 
     Raises:
       DlpipeError: it cannot be loaded.
     """
     # TensorFlow's advice to programmers would stand among the answers.
-    quieten_imports(on_screen=True)
+    quieten_screen()
     from serving.errors import ServingError
-    from serving.model_store import ModelStore
-    from serving.predictor import Predictor
+    from serving.models.local_model import LocalModel
 
-    base = pathlib.Path(os.path.abspath(path))
-    if version is None:
-      base, version = base.parent, int(base.name)
-    store = ModelStore(base)
+    self._key = task.input.key
     try:
-      store.get(version)
+      self._model = LocalModel.load(path, version)
     except ServingError as err:
       raise DlpipeError(err.message) from err
-    self._task, self._predictor = task, Predictor(store)
-    self.version, self.path = version, base / str(version)
+    self.version, self.path = self._model.version, self._model.path
 
   def answers(self, values: Sequence[bytes]) -> list[Answer]:
     """The answer to each value as the model is sent it, or why the model has none.
@@ -211,16 +206,13 @@ class Loaded:
     """
     from serving.errors import InvalidArgument, ServingError
 
-    key = self._task.input.key
     try:
       return asking.answers(
-        lambda some: self._predictor.predict({key: some}, _SIGNATURE, self.version),
-        values,
-        InvalidArgument,
+        lambda some: self._model.predict(_SIGNATURE, {self._key: some}), values, InvalidArgument
       )
     except ServingError as err:
       raise DlpipeError(f"The model could not answer: {err}") from err
 
   def close(self) -> None:
     """Frees the memory. No thread may be asking."""
-    del self._predictor
+    self._model.close()

@@ -34,7 +34,7 @@ def _read_as(name: str, path: str) -> str:
   try:
     task = get_task(name)
     source = next((s for s in task.sources.values() if s.matches(path)), None)
-    plan = source.plan(path, task.data_options) if source else None
+    plan = source.plan(path, task.data_options.defaults()) if source else None
   except (BadInputError, ImportError):
     return ""
   if plan is None or plan.recognized is None or not plan.recognized.certain:

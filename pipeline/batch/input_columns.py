@@ -74,7 +74,7 @@ def choose(task: Task, path: str, options: Mapping[str, Any], column: str | None
     return InputColumn(name, found.dialect, found.usual, guess)
   others = [
     value or option.removesuffix("_column")
-    for option, value in task.data_options.items()
+    for option, value in task.data_options.defaults().items()
     if option.endswith("_column") and option not in (f"{task.label_key}_column", "split_column")
   ]
   for other in others:

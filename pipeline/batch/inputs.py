@@ -93,7 +93,7 @@ def plan_input(
   Raises:
     BadInputError: there is no such input, no such column, or not one row.
   """
-  options = {**task.data_options, **(options or {})}
+  options = {**task.data_options.defaults(), **(options or {})}
   plan = _plan(task, path, options, column, id_column, keep)
   if not any(True for shard in plan.shards for _ in _read(plan, shard)):
     raise BadInputError(

@@ -6,36 +6,36 @@ A SavedModel directory and the name `serving_default` are the whole contract.
 from __future__ import annotations
 
 import os
-import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent import futures
 from typing import Any
 
-import tensorflow as tf
-from google.protobuf import message
-from tensorflow.core.protobuf import saved_model_pb2
+import numpy as np
 
 from dlpipe.errors import DlpipeError
 from pipeline.batch.columns import ModelOutput
 from pipeline.batch.values import plain_values
 from pipeline.sources.tfrecord.op_errors import words_of
-from serving.op_libraries import register_ops
+from serving.errors import (
+  DataLoss,
+  Internal,
+  InvalidArgument,
+  OutOfRange,
+  ResourceExhausted,
+  ServingError,
+  Unknown,
+)
+from serving.models.local_model import LocalModel
+from serving.models.signatures import read_signatures
 
 SERVING_DEFAULT = "serving_default"
 
 # Each holds a batch, decoded and padded.
 _MAX_THREADS = 4
 
-# What the values of a row, or too many of them at once, may be the cause of. Anything else is wrong
-# with the model or the machine, and asking about other rows is in vain.
-_ROW_ERRORS = (
-  tf.errors.DataLossError,
-  tf.errors.InternalError,
-  tf.errors.InvalidArgumentError,
-  tf.errors.OutOfRangeError,
-  tf.errors.ResourceExhaustedError,
-  tf.errors.UnknownError,
-)
+# Errors that the values of a row, or too many of them at once, may cause. With any other error the
+# model or the machine is wrong, and asking about other rows is in vain.
+_ROW_ERRORS = (DataLoss, Internal, InvalidArgument, OutOfRange, ResourceExhausted, Unknown)
 
 # Values by output, and reasons by place in the batch.
 _Answer = tuple[dict[str, list[Any]], dict[int, str]]
@@ -48,29 +48,21 @@ def read_outputs(path: str | os.PathLike[str]) -> tuple[ModelOutput, ...]:
     DlpipeError: it cannot be read, or has no such signature that takes one input and gives at least
       one value for each row.
   """
-  saved = saved_model_pb2.SavedModel()
   try:
-    saved.ParseFromString((pathlib.Path(path) / "saved_model.pb").read_bytes())
-  except (OSError, message.DecodeError) as err:
+    signature = read_signatures(path).get(SERVING_DEFAULT)
+  except ServingError as err:
     raise DlpipeError(f"The model in {os.fspath(path)!r} cannot be read: {err}") from err
-  signatures = [
-    graph.signature_def[SERVING_DEFAULT]
-    for graph in saved.meta_graphs
-    if "serve" in graph.meta_info_def.tags and SERVING_DEFAULT in graph.signature_def
-  ]
-  if not signatures or len(signatures[0].inputs) != 1:
+  if signature is None or len(signature.inputs) != 1:
     raise DlpipeError(
       f"Expected a model whose signature {SERVING_DEFAULT!r} takes one input. {os.fspath(path)!r} "
-      f"{'takes ' + str(sorted(signatures[0].inputs)) if signatures else 'has no such signature'}."
+      f"{'has no such signature' if signature is None else f'takes {sorted(signature.inputs)}'}."
     )
   found = []
-  for name, info in signatures[0].outputs.items():
+  for name, spec in signature.outputs.items():
     # Graphs with loops or strings often lose the rank; one value a row is what is usual then.
-    rank = 1 if info.tensor_shape.unknown_rank else len(info.tensor_shape.dim)
-    if rank not in (1, 2):
-      continue  # nothing that a column could hold
-    dtype = tf.dtypes.as_dtype(info.dtype).name
-    found.append(ModelOutput(name=name, dtype=dtype, is_vector=rank == 2))
+    rank = 1 if spec.shape is None else len(spec.shape)
+    if rank in (1, 2):  # no column could hold another
+      found.append(ModelOutput(name=name, dtype=spec.dtype, is_vector=rank == 2))
   if not found:
     raise DlpipeError(f"The model in {os.fspath(path)!r} gives no values for each row.")
   return tuple(sorted(found, key=lambda output: (output.dtype != "string", output.name)))
@@ -85,14 +77,11 @@ class Model:
     Raises:
       DlpipeError: it cannot be loaded.
     """
-    register_ops()
     try:
-      # Functions hold their variables weakly: the loaded object must live as long as they run.
-      self._loaded = tf.saved_model.load(os.fspath(path))
-    except (OSError, ValueError, KeyError, tf.errors.OpError) as err:
+      self._model = LocalModel(path)
+    except ServingError as err:
       raise DlpipeError(f"The model in {os.fspath(path)!r} cannot be loaded: {err}") from err
-    self._function = self._loaded.signatures[SERVING_DEFAULT]
-    [self._input] = self._function.structured_input_signature[1]
+    [self._input] = self._model.signatures[SERVING_DEFAULT].inputs
     self._threads = futures.ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS))
 
   def ask(self, values: Sequence[bytes], outputs: Iterable[str], *, batch_size: int) -> Asked:
@@ -116,16 +105,20 @@ class Model:
 
   def _answer(self, values: Sequence[bytes], names: Sequence[str]) -> _Answer:
     """The outputs for some values, found by halves where the graph fails."""
+    rows = np.empty(len(values), object)
+    rows[:] = values
     try:
-      found = self._function(**{self._input: tf.constant(values)})
-    except (*_ROW_ERRORS, UnicodeDecodeError) as err:  # TensorFlow's for a message with such bytes
+      found = self._model.predict(SERVING_DEFAULT, {self._input: rows}, names)
+    except _ROW_ERRORS as err:
       if len(values) == 1:
         return {name: [None] for name in names}, {0: words_of(err)}
       middle = len(values) // 2
       return _joined(
         self._answer(values[:middle], names), self._answer(values[middle:], names), middle
       )
-    columns = {name: plain_values(found[name].numpy()) for name in names}
+    except ServingError as err:
+      raise DlpipeError(f"The model could not answer: {err}") from err
+    columns = {name: plain_values(found[name]) for name in names}
     for name, column in columns.items():
       if len(column) != len(values):
         raise DlpipeError(
@@ -165,8 +158,8 @@ class Asked:
       row.
 
     Raises:
-      DlpipeError: the model does not answer row by row.
-      tf.errors.OpError: it fails in a way that is not the rows' fault.
+      DlpipeError: the model does not answer row by row, or fails in a way that is not the rows'
+        fault.
     """
     answers: dict[str, list[Any]] = {name: [None] * self._rows for name in self._names}
     errors: dict[int, str] = {}

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dlpipe.errors import BadInputError, DlpipeError
-from pipeline.api.asking import Answer, answers
-from pipeline.task import Task
-from serving.client import (
+from dlpipe_client import (
   BadRequest,
   Client,
   InvalidInput,
@@ -19,6 +17,8 @@ from serving.client import (
   Unauthenticated,
   connect,
 )
+from pipeline.api.asking import Answer, answers
+from pipeline.task import Task
 
 
 class EndpointModel:

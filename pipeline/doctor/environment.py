@@ -12,10 +12,10 @@ from typing import Literal
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pipeline.doctor.environment_facts import WORLDS, Facts
+from pipeline.doctor.environment_facts import Facts
+from pipeline.doctor.worlds import APPLE_SILICON, LINUX, dotted, find_world, worlds
 
 GIB = 1024**3
-NEW_GLIBC = (2, 38)  # TFX 1.21's wheels of tensorflow-data-validation and ml-metadata ask for it
 # A run of a shipped sample peaks near 2 GiB; bigger data and two workers want more.
 MIN_MEMORY, ENOUGH_MEMORY = 2 * GIB, 4 * GIB
 # A first run writes examples, transformed examples and models a few times over.
@@ -62,36 +62,53 @@ def judge(facts: Facts) -> list[Finding]:
 
 
 def _check_python(facts: Facts) -> Finding:
-  version = ".".join(map(str, facts.python))
-  world = WORLDS.get(facts.python[:2])
-  if world:
-    return Finding(name="Python", state="ok", found=f"{version}, which goes with TFX {world}")
-  return Finding(
-    name="Python",
-    state="broken",
-    found=f"{version}; expected 3.10 (TFX 1.16) or 3.11 (TFX 1.21)",
-    remedy="Install one of them, then: make install PYTHON=/path/to/python3.10",
-  )
+  version = dotted(facts.python)
+  world = find_world(facts.python)
+  if world is None:
+    *others, last = [dotted(known.python) for known in worlds()]
+    return Finding(
+      name="Python",
+      state="broken",
+      found=f"{version}; expected {', '.join(others)} or {last}",
+      remedy="make install, which takes a Python that fits, or has uv fetch one",
+    )
+  found = f"{version}, which goes with TFX {world.tfx}"
+  if world.kept_until:
+    found += f"; past its end of life, and kept until {world.kept_until}"
+  return Finding(name="Python", state="ok", found=found)
 
 
 def _check_platform(facts: Facts) -> Finding:
-  glibc = f"glibc {facts.glibc[0]}.{facts.glibc[1]}" if facts.glibc else "no glibc"
-  found = f"{facts.platform}, {glibc}"
-  if facts.platform != "Linux x86_64" or facts.glibc is None:
+  name, world = "platform", find_world(facts.python)
+  if facts.platform == APPLE_SILICON:
+    if world and not world.apple_silicon:
+      return Finding(
+        name=name,
+        state="broken",
+        found=f"{facts.platform}; TFX {world.tfx} has no wheels for it",
+        remedy=f"make install PYTHON={dotted(worlds()[0].python)}",
+      )
     return Finding(
-      name="platform",
+      name=name,
+      state="warning",
+      found=f"{facts.platform}; TFX has wheels for it, and dlpipe has not been tried there",
+    )
+  found = f"{facts.platform}, {f'glibc {dotted(facts.glibc)}' if facts.glibc else 'no glibc'}"
+  if facts.platform != LINUX or facts.glibc is None:
+    return Finding(
+      name=name,
       state="broken",
-      found=f"{found}; TFX has wheels for Linux x86_64 with glibc only",
+      found=f"{found}; TFX has wheels for Linux x86_64 with glibc and for Apple silicon only",
       remedy="Use such a machine, or a container with --platform linux/amd64.",
     )
-  if WORLDS.get(facts.python[:2]) == "1.21" and facts.glibc < NEW_GLIBC:
+  if world and facts.glibc < world.glibc:
     return Finding(
-      name="platform",
+      name=name,
       state="broken",
-      found=f"{found}; TFX 1.21 needs glibc >= 2.38",
-      remedy="Use Python 3.10 (TFX 1.16) here, or Debian 13, Ubuntu 24.04 or later.",
+      found=f"{found}; TFX {world.tfx} needs glibc >= {dotted(world.glibc)}",
+      remedy="make install, which takes a Python that fits this machine",
     )
-  return Finding(name="platform", state="ok", found=found)
+  return Finding(name=name, state="ok", found=found)
 
 
 def _check_requirements(facts: Facts) -> Finding:

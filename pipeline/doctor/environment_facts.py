@@ -19,7 +19,8 @@ from collections.abc import Iterator, Mapping
 
 from packaging.utils import canonicalize_name
 
-WORLDS = {(3, 10): "1.16", (3, 11): "1.21"}  # Python to TFX
+from pipeline.doctor.worlds import CONSTRAINTS, find_world
+
 _HEAVY = ("tensorflow", "tfx", "apache_beam")
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s\\;#]+)", re.MULTILINE)
 _UNLIMITED = 1 << 60  # cgroup v1 writes "no limit" as a number just below 2**63
@@ -69,7 +70,7 @@ def gather(workspace: str) -> Facts:
     workspace: where runs will write; it need not exist.
   """
   python = sys.version_info[:3]
-  lock, pinned = _read_constraints((python[0], python[1]))
+  lock, pinned = _read_constraints(python)
   system = os.uname()
   return Facts(
     python=(python[0], python[1], python[2]),
@@ -113,10 +114,11 @@ def _requirements() -> tuple[str, ...] | None:
     return None
 
 
-def _read_constraints(python: tuple[int, int]) -> tuple[dict[str, str] | None, frozenset[str]]:
-  folder = pathlib.Path(__file__).resolve().parents[2] / "constraints"
-  stem = f"py{python[0]}{python[1]}-tfx{WORLDS.get(python)}"
-  lock, pins = folder / f"{stem}.txt", folder / f"{stem}.in"
+def _read_constraints(python: tuple[int, ...]) -> tuple[dict[str, str] | None, frozenset[str]]:
+  world = find_world(python)
+  if world is None:
+    return None, frozenset()
+  lock, pins = CONSTRAINTS / f"{world.lock}.txt", CONSTRAINTS / f"{world.pins}.in"
   if not (lock.is_file() and pins.is_file()):
     return None, frozenset()
   return parse_pins(lock.read_text("utf-8")), frozenset(parse_pins(pins.read_text("utf-8")))

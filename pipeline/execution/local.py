@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.assembly import create_pipeline
 from pipeline.execution import at_work, events, node, node_events, partial, processes, sequential
 from pipeline.execution.options import RunOptions
+from pipeline.params import Params
 from pipeline.report.render import write_report
 from pipeline.runs import record, run_files
 from pipeline.runs.result import ComponentResult, RunResult
@@ -31,7 +32,7 @@ def run(
   config: PipelineConfig,
   *,
   source: Source,
-  hyperparameters: Mapping[str, Any],
+  params: Params,
   run_id: str,
   log_file: str,
   listener: events.Listener,
@@ -47,7 +48,7 @@ def run(
     task: what is learnt.
     config: this run's configuration.
     source: how the input is read.
-    hyperparameters: the merged hyperparameters.
+    params: the settings of the run's model.
     run_id: the run's name in the metadata store.
     log_file: named in events, for people.
     listener: receives every event, in order.
@@ -70,7 +71,7 @@ def run(
       task,
       config,
       source=source,
-      hyperparameters=hyperparameters,
+      params=params,
       train_and_push=train_and_push,
     )
     compiled = node.compile_pipeline(pipeline, run_id)

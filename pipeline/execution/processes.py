@@ -97,7 +97,8 @@ class _Schedule:
     self._running: dict[int, _Running] = {}  # by the pipe's file descriptor
     self._selector = selectors.DefaultSelector()
     self._budget_mb = options.memory_mb or memory.available_mb()
-    self._processors = len(os.sched_getaffinity(0))
+    has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS
+    self._processors = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
   def run(self) -> dict[str, node.NodeOutcome]:
     try:

@@ -16,9 +16,9 @@ import pydantic_core
 
 from components.serving_gate.serving_ops import release_of_tag
 from dlpipe.local_paths import require_local
-from pipeline.settings.config_section import Section
+from pipeline.params import TRAIN_NAMES, Params, Role, Section
 from pipeline.settings.orchestrator_config import AirflowConfig, KubeflowConfig
-from pipeline.task import TRAIN_NAMES, Task
+from pipeline.task import Task
 
 
 class DataConfig(Section):
@@ -158,7 +158,7 @@ class PushConfig(Section):
       "or `2.16.1-gpu` where every server has a GPU. ServingGate refuses ops that "
       "this release lacks, or has no kernel for. 2.16 to 2.20 are known; null is the "
       "newest that is no newer than the TensorFlow of the run: 2.16 with Python "
-      "3.10, 2.20 with 3.11"
+      "3.10, 2.20 with later ones"
     ),
   )
 
@@ -213,8 +213,8 @@ class PipelineConfig(Section):
     tiny: whether the task's CI-sized overrides apply.
     data, train, tune, gates, push, beam, metadata, kubeflow, airflow: the sections that `--set`
       reaches.
-    model: hyperparameters the user set.
-    decode: what the user set of the task's `decoding`.
+    model: what the user set of the task's `Params`.
+    decode: what the user set of those with `Role.DECODE`.
   """
 
   task: str
@@ -250,23 +250,27 @@ class PipelineConfig(Section):
 
   def data_options(self, task: Task) -> dict[str, Any]:
     """Options for `plan` and `read`."""
-    return {**task.data_options, **self.data.options}
+    return {**task.data_options.defaults(), **self.data.options}
 
-  def hyperparameters(self, task: Task) -> dict[str, Any]:
-    """Merges the task's defaults, `tiny`, and what the user set."""
+  def params(self, task: Task) -> Params:
+    """The task's defaults, or its `tiny` values, with what the user set.
+
+    Raises:
+      BadInputError: a value that the task does not take, such as one of a file of another release.
+    """
     train = {n: v for n in TRAIN_NAMES if (v := getattr(self.train, n)) is not None}
-    tiny = task.tiny if self.tiny else {}
-    return {**task.hyperparameters, **task.decoding, **tiny, **self.model, **self.decode, **train}
+    usual = task.params.tiny() if self.tiny else task.params.usual()
+    return usual.replace(**self.model, **self.decode, **train)
 
   @property
   def said(self) -> frozenset[str]:
-    """Hyperparameters that the user set, even to their defaults; null sets no `train` name."""
+    """Names in `Params` that the user set, even to their defaults; null sets no `train` name."""
     train = (name for name in TRAIN_NAMES if getattr(self.train, name) is not None)
     return frozenset((*self.model, *self.decode, *train))
 
   def fixed_epochs(self, task: Task) -> list[str]:
     """The numbers of epochs that `min_steps` must not lift, because the user said them."""
-    return sorted(self.said & set(task.lifted_epochs))
+    return sorted(self.said & set(task.params.names_with(Role.EPOCHS)))
 
 
 def default_workspace(environ: Mapping[str, str]) -> str:

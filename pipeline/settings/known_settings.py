@@ -15,9 +15,10 @@ import pydantic
 import pydantic_core
 from pydantic.fields import FieldInfo
 
-from pipeline.settings import value_kinds
+from pipeline import kinds
+from pipeline.params import TRAIN_NAMES, DataOptions, Params, Role
 from pipeline.settings.config import PipelineConfig
-from pipeline.task import TRAIN_NAMES, MetricGate, Task
+from pipeline.task import MetricGate, Task
 
 _SHARED_PAGE = "docs/configuration.md"
 _TASKS = pathlib.Path(__file__).resolve().parents[1] / "tasks"
@@ -32,7 +33,7 @@ class Setting:
     name: within its section, such as `epochs`; of a gate it may hold a dot.
     default: the value where nobody sets it; null for what is inferred or left out.
     tiny: the value with `--tiny`; None where that changes nothing.
-    kind: the type and the bounds of its values, as `value_kinds` reads them.
+    kind: the type and the bounds of its values, as `kinds` reads them.
     meaning: what it does; empty where the task does not say.
     documented: the page, or the task's module, that says more.
   """
@@ -53,7 +54,7 @@ class Setting:
   @property
   def takes(self) -> str:
     """What its value may be, in words: `a whole number of at least 1`."""
-    return value_kinds.in_words(self.kind)
+    return kinds.in_words(self.kind)
 
   def refusal(self, value: Any) -> str:
     """The sentence about a value that it cannot have."""
@@ -76,14 +77,14 @@ def known_settings(task: Task) -> list[Setting]:
     if isinstance(field.annotation, type) and issubclass(field.annotation, pydantic.BaseModel)
   }
   found = _shared(task, "data", shared.pop("data")) + [
-    _own(task, "data", name, default) for name, default in task.data_options.items()
+    _own(task, task.data_options, "data", name) for name in task.data_options.model_fields
   ]
+  decoding = task.params.names_with(Role.DECODE)
+  others = {*TRAIN_NAMES, *decoding, *task.params.names_with(Role.INFERRED)}
   found += [
-    _own(task, "model", name, default)
-    for name, default in task.hyperparameters.items()
-    if name not in TRAIN_NAMES
+    _own(task, task.params, "model", n) for n in task.params.model_fields if n not in others
   ]
-  found += [_own(task, "decode", name, default) for name, default in task.decoding.items()]
+  found += [_own(task, task.params, "decode", name) for name in decoding]
   for section, model in shared.items():
     if section == "gates":
       found += [each for gate in task.gates for each in _of_gate(task, gate)]
@@ -94,10 +95,10 @@ def known_settings(task: Task) -> list[Setting]:
 def value_of(setting: Setting, task: Task, config: PipelineConfig) -> Any:
   """What a run with a configuration has, the task's defaults included."""
   if setting.section in ("model", "decode", "train"):
-    values = config.hyperparameters(task)
+    values = config.params(task).as_json()
     if setting.name in values:
       return values[setting.name]
-  if setting.section == "data" and setting.name in task.data_options:
+  if setting.section == "data" and setting.name in task.data_options.model_fields:
     return config.data_options(task)[setting.name]
   section = getattr(config, setting.section).model_dump(mode="json")
   return section.get(setting.name, setting.default)
@@ -113,29 +114,39 @@ def _shared(task: Task, section: str, model: type[pydantic.BaseModel]) -> list[S
 
 def _of_field(task: Task, section: str, name: str, field: FieldInfo) -> Setting:
   own = section == "train" and name in TRAIN_NAMES
-  default = task.hyperparameters[name] if own else field.get_default(call_default_factory=True)
   return Setting(
     section=section,
     name=name,
-    default=pydantic_core.to_jsonable_python(default),
-    tiny=task.tiny.get(name) if own else None,
+    default=_default(task.params.model_fields[name] if own else field),
+    tiny=_tiny(task, name) if own else None,
     kind=Annotated[typing.cast(Any, field.annotation), field],
     meaning=field.description or "",
     documented=_SHARED_PAGE,
   )
 
 
-def _own(task: Task, section: str, name: str, default: Any) -> Setting:
-  kind = task.settings.get(f"{section}.{name}", value_kinds.kind_of(default))
+def _own(
+  task: Task, settings: type[DataOptions] | type[Params], section: str, name: str
+) -> Setting:
+  field = settings.model_fields[name]
   return Setting(
     section=section,
     name=name,
-    default=default,
-    tiny=task.tiny.get(name) if section != "data" else None,
-    kind=kind,
-    meaning=value_kinds.meaning(kind),
-    documented=_page(task),
+    default=_default(field),
+    tiny=_tiny(task, name) if section != "data" else None,
+    kind=settings.kind_of(name),
+    meaning=field.description or "",
+    documented=_page(task, settings.__module__),
   )
+
+
+def _default(field: FieldInfo) -> Any:
+  return pydantic_core.to_jsonable_python(field.get_default(call_default_factory=True))
+
+
+def _tiny(task: Task, name: str) -> Any:
+  usual, tiny = (each.as_json()[name] for each in (task.params.usual(), task.params.tiny()))
+  return None if tiny == usual else tiny
 
 
 def _of_gate(task: Task, gate: MetricGate) -> list[Setting]:
@@ -161,13 +172,13 @@ def _of_gate(task: Task, gate: MetricGate) -> list[Setting]:
       default=value,
       kind=kind,
       meaning=meaning,
-      documented=_page(task),
+      documented=_page(task, f"pipeline.tasks.{task.name}.task"),
     )
     for (name, meaning), value, kind in zip(texts.items(), values, kinds, strict=True)
   ]
 
 
-def _page(task: Task) -> str:
-  """Where the task's own settings are described: those of a task of one's own in its module."""
+def _page(task: Task, module: str) -> str:
+  """Where the task's own settings are described: those of a task of one's own in their module."""
   shipped = (_TASKS / task.name / "task.py").is_file()
-  return _SHARED_PAGE if shipped else f"the module pipeline.tasks.{task.name}.task"
+  return _SHARED_PAGE if shipped else f"the module {module}"

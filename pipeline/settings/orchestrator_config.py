@@ -7,8 +7,8 @@ import datetime
 import pydantic
 import pydantic_core
 
+from pipeline.params import Section
 from pipeline.settings import schedules
-from pipeline.settings.config_section import Section
 
 # From a section to the command that reads it; no run on this machine does.
 READ_BY = {

@@ -20,7 +20,7 @@ import pydantic
 import yaml
 
 from dlpipe.errors import BadInputError
-from pipeline.settings import value_kinds
+from pipeline import kinds
 from pipeline.settings.config import PipelineConfig
 from pipeline.settings.known_settings import Setting, known_settings
 from pipeline.settings.unread_settings import require_read
@@ -117,10 +117,10 @@ def make_config(
     value = _as_meant(value, setting)
     refusals.pop(key, None)
     # What is wrong inside a mapping, such as one node's resources, PipelineConfig says best.
-    inside = isinstance(value, dict) and value_kinds.is_mapping(setting.kind)
-    if not (is_unset or inside) and not value_kinds.fits(setting.kind, value):
+    inside = isinstance(value, dict) and kinds.is_mapping(setting.kind)
+    if not (is_unset or inside) and not kinds.fits(setting.kind, value):
       refusals[key] = f"{origin}: {setting.refusal(value)}"
-    if setting.section == "data" and setting.name in task.data_options:
+    if setting.section == "data" and setting.name in task.data_options.model_fields:
       sections.setdefault("data", {}).setdefault("options", {})[setting.name] = value
     else:
       sections.setdefault(setting.section, {})[setting.name] = value
@@ -175,7 +175,7 @@ def _parse_setting(setting: str, known: Mapping[str, Setting]) -> tuple[str, str
   try:
     read = _scalar(value)
     is_number = isinstance(read, (int, float, datetime.date)) and not isinstance(read, bool)
-    if is_number and key in known and value_kinds.is_text(known[key].kind):
+    if is_number and key in known and kinds.is_text(known[key].kind):
       read = value.strip()  # a text is what was written: 2.20 is not 2.2, nor 007 seven
     return "--set", key, read
   except _YAML_ERRORS as err:
@@ -221,14 +221,14 @@ def _as_meant(value: Any, setting: Setting) -> Any:
 
   A column may be called 2. A date may stand in quotes.
   """
-  if isinstance(value, str) and value_kinds.is_date(setting.kind):
+  if isinstance(value, str) and kinds.is_date(setting.kind):
     with contextlib.suppress(ValueError):
       return datetime.date.fromisoformat(value)
   if isinstance(value, bool) or not isinstance(value, (int, float)):
     return value
-  if value_kinds.is_text(setting.kind):
+  if kinds.is_text(setting.kind):
     return str(value)
-  return float(value) if value_kinds.is_any_number(setting.kind) else value
+  return float(value) if kinds.is_any_number(setting.kind) else value
 
 
 def _explain(error: Any) -> str:

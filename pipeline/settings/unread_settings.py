@@ -12,10 +12,11 @@ import pydantic
 
 from dlpipe.errors import BadInputError
 from dlpipe.records import EVAL, VAL
+from pipeline.params import Role
 from pipeline.settings import patience
 from pipeline.settings.config import PipelineConfig, TrainConfig
 from pipeline.settings.orchestrator_config import READ_BY
-from pipeline.task import TRAIN_NAMES, Task
+from pipeline.task import Task
 
 _JOB_SERVERS = ("flink", "spark")
 
@@ -26,7 +27,7 @@ def said(task: Task, config: PipelineConfig) -> frozenset[str]:
   Only of a configuration as it was made; one that was read back from a file has every name.
   """
   found = {f"data.{name}" for name, value in config.data.options.items() if value is not None}
-  found |= {_full_name(task, name) for name in config.said}
+  found |= {task.params.full_name(name) for name in config.said}
   for section in type(config).model_fields:
     values = getattr(config, section)
     if isinstance(values, pydantic.BaseModel):
@@ -45,7 +46,7 @@ def require_read(task: Task, config: PipelineConfig) -> None:
     BadInputError: one line a name, with what to do instead.
   """
   names = said(task, config)
-  unread = {_full_name(task, n): what for n, what in _of_model(task, config).items()}
+  unread = {task.params.full_name(n): what for n, what in _of_model(task, config).items()}
   unread |= dict(_shared(task, config))
   if refused := sorted(names & set(unread)):
     raise BadInputError("\n".join(f"{name} {unread[name]}." for name in refused))
@@ -64,7 +65,7 @@ def require_read_by_layout(task: Task, names: AbstractSet[str], *, layout: str, 
     BadInputError: naming the setting, and the layouts that read it.
   """
   reads = task.sources[layout].options
-  for option in task.data_options:
+  for option in task.data_options.model_fields:
     name = f"data.{option}"
     if name not in names or reads is None or option in (*reads, *task.input.bounds):
       continue
@@ -117,15 +118,10 @@ def require_read_by_command(settings: Sequence[str], *, orchestrator: str | None
       )
 
 
-def _full_name(task: Task, name: str) -> str:
-  section = "train" if name in TRAIN_NAMES else "decode" if name in task.decoding else "model"
-  return f"{section}.{name}"
-
-
 def _of_model(task: Task, config: PipelineConfig) -> Mapping[str, str]:
-  """Hyperparameters that the chosen model does not read."""
-  unread = dict(task.unread(config.hyperparameters(task))) if task.unread else {}
-  lifted = set(task.lifted_epochs) - config.said - set(unread)
+  """Settings that the chosen model does not read."""
+  unread = dict(config.params(task).unread())
+  lifted = set(task.params.names_with(Role.EPOCHS)) - config.said - set(unread)
   if config.model.get("min_steps") and not lifted:
     unread["min_steps"] = (
       "lifts only epochs that are not set, and all that count here are. Leave it out"
@@ -160,13 +156,14 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
 
 def _fixed_epochs(task: Task, config: PipelineConfig) -> int | None:
   """The epochs of the longest phase; None where the data decides how many there are."""
-  values = config.hyperparameters(task)
-  unread = task.unread(values) if task.unread else {}
-  if values.get("min_steps") and set(task.lifted_epochs) - config.said - set(unread):
+  params = config.params(task)
+  values, unread = params.as_json(), params.unread()
+  lifted = set(params.names_with(Role.EPOCHS)) - config.said - set(unread)
+  if values.get("min_steps") and lifted:
     return None
   epochs = [
-    values[name]
-    for name in task.hyperparameters
+    value
+    for name, value in values.items()
     if (name == "epochs" or name.endswith("_epochs")) and name not in unread
   ]
   return max(epochs, default=None)

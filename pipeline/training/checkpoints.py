@@ -17,7 +17,7 @@ import keras
 import tensorflow as tf
 
 from dlpipe import progress
-from pipeline.task import Task
+from pipeline.params import Params, Role
 from pipeline.training.callbacks import STATE_FILE
 from pipeline.training.machines import strategy
 
@@ -72,7 +72,7 @@ class TrainingFolder:
     return bool(before != json.loads(json.dumps(self._decoding)))
 
 
-def folder_of(fn_args: Any, hyperparameters: dict[str, Any], task: Task) -> TrainingFolder | None:
+def folder_of(fn_args: Any, params: Params) -> TrainingFolder | None:
   """The folder of the training that these arguments describe; None where none is kept.
 
   Two trainings share a folder where the code, the settings and every byte of the examples and of
@@ -82,7 +82,8 @@ def folder_of(fn_args: Any, hyperparameters: dict[str, Any], task: Task) -> Trai
   root = config.pop("checkpoint_root", None)
   if root is None:
     return None
-  trained = {name: v for name, v in hyperparameters.items() if name not in task.decoding}
+  decoding = params.as_json(Role.DECODE)
+  trained = {name: v for name, v in params.as_json().items() if name not in decoding}
   identity = [
     {**config, "hyperparameters": trained},
     [keras.__version__, tf.__version__],
@@ -90,7 +91,6 @@ def folder_of(fn_args: Any, hyperparameters: dict[str, Any], task: Task) -> Trai
     _content(_below(fn_args.transform_output)),
   ]
   name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-  decoding = {name: v for name, v in hyperparameters.items() if name in task.decoding}
   return TrainingFolder(pathlib.Path(root) / name, decoding)
 
 

@@ -13,6 +13,7 @@ import tensorflow_transform as tft
 
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
+from pipeline.params import Params
 from pipeline.task import Phase, Task
 from pipeline.training import datasets, loop
 from pipeline.training.freezing import FrozenFeatures
@@ -41,7 +42,7 @@ class Learned:
 def learn(
   task: Task,
   config: Mapping[str, Any],
-  hyperparameters: Mapping[str, Any],
+  params: Params,
   tft_output: tft.TFTransformOutput,
   splits: tuple[datasets.Split, datasets.Split],
   *,
@@ -57,7 +58,7 @@ def learn(
   Args:
     task: whose functions are called.
     config: a Trainer's `custom_config`.
-    hyperparameters: the values to train with.
+    params: the settings to train with.
     tft_output: the transform graph.
     splits: train and val.
     distribution: where variables live.
@@ -68,26 +69,25 @@ def learn(
     of: what stands before all that is said.
   """
   settings = config["train"]
-  values = dict(hyperparameters)
   precision = strategy.set_precision(settings["mixed_precision"])
   # Here, so that nothing before has a part in the first weights.
   keras.utils.set_random_seed(settings["seed"])
   train, val = splits
   with distribution.scope():
-    model = load_function(task.build_model)(values, tft_output)
+    model = load_function(task.build_model)(params, tft_output)
     _build(model, train)
   if task.adapt:
-    load_function(task.adapt)(values, model, train.batches(values["batch_size"], None))
+    load_function(task.adapt)(params, model, train.batches(params.batch_size, None))
   callbacks = load_function(task.callbacks) if task.callbacks else None
-  phases = _phases(task, values, config["fixed_epochs"])
+  phases = _phases(task, params, config["fixed_epochs"])
   history = loop.train(
     model,
-    compile_args=lambda: load_function(task.compile_args)(values),
-    batch_size=values["batch_size"],
+    compile_args=lambda: load_function(task.compile_args)(params),
+    batch_size=params.batch_size,
     monitor=task.monitor,
     patience=settings["patience"],
     seed=settings["seed"],
-    own_callbacks=lambda: callbacks(values) if callbacks else (),
+    own_callbacks=lambda: callbacks(params) if callbacks else (),
     jit_compile=settings["jit_compile"],
     shorten=shorten,
     of=of,
@@ -145,11 +145,9 @@ def _build(model: Any, train: datasets.Split) -> None:
     model(inputs)
 
 
-def _phases(
-  task: Task, hyperparameters: dict[str, Any], fixed_epochs: Collection[str]
-) -> list[Phase]:
+def _phases(task: Task, params: Params, fixed_epochs: Collection[str]) -> list[Phase]:
   """The task's plan, in which the epochs that the user set are not lifted."""
   return [
     dataclasses.replace(phase, min_steps=0) if phase.epochs_setting in fixed_epochs else phase
-    for phase in load_function(task.training_plan)(hyperparameters)
+    for phase in load_function(task.training_plan)(params)
   ]

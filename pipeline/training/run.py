@@ -60,18 +60,18 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   task = get_task(config["task"])
   settings = config["train"]
   tuned = tuned_values(fn_args)
-  hyperparameters = {**config["hyperparameters"], **tuned}
+  params = task.params.of({**config["hyperparameters"], **tuned})
   tft_output = tft.TFTransformOutput(fn_args.transform_output)
   started = time.monotonic()
   train, val = load_splits(fn_args, task, tft_output, cache_mb=settings["cache_mb"])
   prepare_seconds = time.monotonic() - started
-  folder = checkpoints.folder_of(fn_args, hyperparameters, task)
+  folder = checkpoints.folder_of(fn_args, params)
   if folder:
     folder.open()
   learned = learn(
     task,
     config,
-    hyperparameters,
+    params,
     tft_output,
     (train, val),
     distribution=distribution,
@@ -113,7 +113,7 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   (run_dir / HISTORY_FILE).write_text(
     json.dumps(
       {
-        "hyperparameters": hyperparameters,
+        "hyperparameters": params.as_json(),
         "tuned": tuned,
         "precision": learned.precision,
         "parameters": model.count_params(),

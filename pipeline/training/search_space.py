@@ -10,46 +10,62 @@ import keras_tuner
 
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
+from pipeline import kinds
+from pipeline.params import Params, Role
 from pipeline.task import Task
 
 
-def declared(task: Task, hyperparameters: Mapping[str, Any]) -> keras_tuner.HyperParameters:
+def declared(task: Task, params: Params) -> keras_tuner.HyperParameters:
   """The task's search space, around the values of this run.
 
   Raises:
-    BadInputError: it is empty, or varies what no training of these values reads: trials would
-      differ by chance alone.
+    BadInputError: it is empty, tries values that the setting does not take, or varies what no
+      training of these values reads: trials would differ by chance alone.
   """
   space = keras_tuner.HyperParameters()
-  load_function(task.search_space)(space, dict(hyperparameters))
-  names = list(dict.fromkeys(each.name for each in space.space))
-  if not names:
+  load_function(task.search_space)(space, params)
+  if not space.space:
     raise BadInputError(
       f"{task.search_space} declares nothing to vary, so that tune.trials would train the same "
       "model again and again. Set tune.trials to 0."
     )
-  unread = dict(task.unread(hyperparameters)) if task.unread else {}
-  faults = [fault for name in names if (fault := _fault(task, hyperparameters, unread, name))]
+  unread = params.unread()
+  faults = [fault for each in space.space if (fault := _fault(task, params, unread, each))]
   if faults:
     raise BadInputError(
-      "\n".join(f"{task.search_space} varies {each}" for each in faults)
+      "\n".join(f"{task.search_space} varies {each}" for each in dict.fromkeys(faults))
       + "\nDeclare hyperparameters that the model reads, or set tune.trials to 0."
     )
   return space
 
 
 def _fault(
-  task: Task, hyperparameters: Mapping[str, Any], unread: Mapping[str, str], name: str
+  task: Task,
+  params: Params,
+  unread: Mapping[str, str],
+  varied: keras_tuner.engine.hyperparameters.HyperParameter,
 ) -> str:
-  """What is wrong with a name; empty if nothing."""
-  if name not in hyperparameters:
-    near = difflib.get_close_matches(name, hyperparameters, n=1, cutoff=0.5)
+  """What is wrong with a name or its values; empty if nothing."""
+  name = varied.name
+  if name not in type(params).model_fields:
+    near = difflib.get_close_matches(name, type(params).model_fields, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"{name!r}, which is no hyperparameter of {task.name}, so that no model reads it.{hint}"
-  if name in task.preprocessing_hyperparameters:
+  if name in params.names_with(Role.TRANSFORM):
     return f"{name!r}, which Transform reads, and that has run with one value before all trials."
-  if name in task.decoding:
+  if name in params.names_with(Role.DECODE):
     return f"{name!r}, which decoding reads, and no training."
   if name in unread:
     return f"{name!r}, which the chosen model does not read: it {unread[name]}."
+  kind = params.kind_of(name)
+  for value in _extremes(varied):
+    if not kinds.fits(kind, value):
+      return f"{name!r} up to {value!r}, and it must be {kinds.in_words(kind)}."
   return ""
+
+
+def _extremes(varied: keras_tuner.engine.hyperparameters.HyperParameter) -> list[Any]:
+  """The ends of a range, or the values of a choice."""
+  if hasattr(varied, "min_value"):
+    return [varied.min_value, varied.max_value]
+  return list(varied.values)

@@ -48,7 +48,7 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
   """
   config = fn_args.custom_config
   task = get_task(config["task"])
-  base = config["hyperparameters"]
+  base = task.params.of(config["hyperparameters"])
   space = search_space.declared(task, base)
   tft_output = tft.TFTransformOutput(fn_args.transform_graph_path)
   splits = load_splits(fn_args, task, tft_output, cache_mb=config["train"]["cache_mb"])
@@ -60,7 +60,7 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
     return learn(
       task,
       config,
-      {**base, **values},
+      base.replace(**values),
       tft_output,
       splits,
       distribution=distribution,

@@ -1,1 +1,1 @@
-"""TensorFlow Serving's REST face: HTTP, routes, JSON bodies; everything else is the core's."""
+"""TensorFlow Serving's REST face: HTTP, routes, JSON bodies. Imports no gRPC."""

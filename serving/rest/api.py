@@ -13,24 +13,24 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from serving import classification, inference, tensor_json
+from serving import tensor_json
 from serving.auth import Tokens
 from serving.errors import Internal, InvalidArgument, ServingError, Unauthenticated
-from serving.grpc_service import status_response
-from serving.hooks import Hooks
+from serving.models import classification, inference, proto_calls
+from serving.models.servable import ModelSpec, Run
+from serving.models.serving_core import ServingCore
 from serving.rest.json_protos import metadata_body, status_body
 from serving.rest.messages import JSON, Request, Response, html
 from serving.rest.page import Page
 from serving.rest.routes import METADATA, STATUS, Route, find_route, is_api
-from serving.servable import ModelSpec, Run
-from serving.serving_core import ServingCore
+from serving.telemetry.hooks import Hooks
 from serving.tensor_json.budget import Budget, Pool
 from serving.tensor_json.dtypes import Array
 
 _LOG = logging.getLogger(__name__)
-# Of a request's arrays: as they are, in the runtime, as outputs of about their size, as text.
+# A request's arrays are in memory as read, in the runtime, as outputs of like size, and as text.
 _COPIES = 4
-_MAX_MESSAGE = 128 << 10  # characters; a caller's own words may be in it
+_MAX_MESSAGE = 128 << 10  # characters; it may quote the caller
 _CORS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Allow-Methods", "POST, GET"))
 _ALLOWED_HEADERS = "Access-Control-Allow-Headers"
 _CHALLENGE = ("WWW-Authenticate", 'Bearer realm="models"')
@@ -38,15 +38,15 @@ _CHALLENGE = ("WWW-Authenticate", 'Bearer realm="models"')
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RestOptions:
-  """How the face behaves.
+  """How the REST API behaves.
 
   Attributes:
-    timeout_s: after which a run is given up.
+    timeout_s: after how many seconds a run is given up.
     with_cors: whether browsers from other origins may ask.
-    check_method: whether Predict asks for a signature that is meant for it.
-    metrics_path: where the metrics are; empty for nowhere.
+    check_method: whether Predict refuses signatures of other methods.
+    metrics_path: path of the metrics; empty if there are none.
     max_request_bytes: what a body may inflate to; 0 for TensorFlow Serving's limit.
-    max_bytes_in_flight: memory for all requests, half of it for reading them; 0 is no limit.
+    max_bytes_in_flight: memory for all requests, half of it for reading them; 0 means no limit.
   """
 
   timeout_s: float = 30.0
@@ -58,7 +58,7 @@ class RestOptions:
 
 
 class RestApi:
-  """Every request that reaches the HTTP port."""
+  """Answers every request that reaches the HTTP port."""
 
   def __init__(
     self,
@@ -68,14 +68,22 @@ class RestApi:
     tokens: Tokens | None = None,
     page: Page | None = None,
   ):
-    """Args: what answers; who is told; how; who may ask, None for everybody; the page, or None."""
+    """Starts nothing.
+
+    Args:
+      core: the models.
+      hooks: told of every request and its outcome.
+      options: how the API behaves.
+      tokens: those that let a request in; None lets everybody in.
+      page: the page to try models; None if there is none.
+    """
     self._tokens = tokens
     self._page = page
     self._core = core
     self._hooks = hooks or Hooks()
     self._options = options or RestOptions()
     self._reading = Pool(self._options.max_bytes_in_flight // 2)
-    # A browser sends a token to another origin only where the server says that it may.
+    # A browser sends a token to another origin only if the server allows it.
     allowed = "Content-Type" if tokens is None else "Content-Type, Authorization"
     self._headers = (*_CORS, (_ALLOWED_HEADERS, allowed)) if self._options.with_cors else ()
     self._calls: dict[str, Callable[[ModelSpec, Request, Run], bytes]] = {
@@ -87,7 +95,7 @@ class RestApi:
     }
 
   def admit(self, request: Request) -> ServingError | None:
-    """Looks at a request's headers, before its body is read; returns what it is refused with."""
+    """Checks a request's headers before its body is read; returns the refusal, or None."""
     if self._tokens is None or (self._is_open(request) and not request.announces_body):
       return None
     try:
@@ -98,14 +106,14 @@ class RestApi:
     return None
 
   def _is_open(self, request: Request) -> bool:
-    """Whether it is answered to those without a token, too."""
+    """Whether the request needs no token."""
     path = request.target.partition("?")[0]
     if self._page is None or self._is_metrics(path) or not self._page.is_open(path):
       return request.method == "OPTIONS"
     return True
 
   def handle(self, request: Request) -> Response:
-    """The answer to a request; never raises."""
+    """Answers a request; never raises."""
     started = time.perf_counter()
     error = None if request.is_admitted else self.admit(request)
     if error is not None:
@@ -136,7 +144,7 @@ class RestApi:
     return self._options.metrics_path != "" and path == self._options.metrics_path
 
   def refusal(self, error: ServingError) -> Response:
-    """The response that an error is."""
+    """The response for an error."""
     message = error.message
     if len(message) > _MAX_MESSAGE:
       message = message[:_MAX_MESSAGE] + "..."
@@ -145,8 +153,8 @@ class RestApi:
     return Response(error.http_status, body, JSON, self._headers + challenge)
 
   def _refuse(self, route: Route, err: Exception) -> Response:
-    # Not where it is caught: an error in a variable of a frame that it came through is a cycle, and
-    # keeps the request until the collector comes.
+    # In a function of its own: an error that a variable of its own traceback's frame refers to is a
+    # cycle, which keeps the request in memory until the garbage collector runs.
     error = _as_serving_error(err)
     self._hooks.refused(_api_name(route), "REST", route.spec.name, error)
     return self.refusal(error)
@@ -198,7 +206,7 @@ class RestApi:
     return name, examples
 
   def _time_left_s(self, request: Request) -> float:
-    """Of the time since the request came, in whole seconds where there is one."""
+    """Seconds until the request's time is over, as whole seconds if there is more than one."""
     left = request.ends_at - time.monotonic()
     return min(self._options.timeout_s, math.ceil(left) if 1 < left < math.inf else max(left, 0))
 
@@ -206,7 +214,7 @@ class RestApi:
     return Budget(self._reading, max_bytes=self._options.max_request_bytes, ends_at=request.ends_at)
 
   def _status(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
-    return status_body(status_response(self._core.statuses(spec)))
+    return status_body(proto_calls.status_response(self._core.statuses(spec)))
 
   def _metadata(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
     with self._core.acquire(spec) as servable:
@@ -230,14 +238,14 @@ class RestApi:
 
 
 def _held_bytes(inputs: Mapping[str, Array], body_bytes: int) -> int:
-  """What a request takes until it is answered; strings are no longer than the body they came in."""
+  """Bytes that a request takes until it is answered; strings count as the body they came in."""
   has_strings = any(array.dtype == object for array in inputs.values())
   size = sum(array.nbytes for array in inputs.values()) + (body_bytes if has_strings else 0)
   return _COPIES * size
 
 
 def _api_name(route: Route) -> str:
-  """What the metrics call it: the method, and nothing for what is no inference."""
+  """The name in the metrics: the method, or nothing if the call is no inference."""
   return route.call if route.call in ("predict", "classify", "regress") else ""
 
 

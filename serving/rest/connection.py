@@ -1,8 +1,8 @@
-"""One HTTP/1 connection: a socket that is read, and answers written to it, one after the other.
+"""One HTTP/1 connection: reads a socket and writes answers to it, one after the other.
 
-What is read goes through `intake.py`, which makes requests of it. Whatever thread has an answer
-writes it. After a refusal the connection lingers: what the caller still sends is read and thrown
-away for a while, as closing at once could take the answer from it.
+`intake.py` makes requests of the bytes. The thread that has an answer writes it. After a refusal
+the connection lingers: for a while it reads and discards what the caller still sends, because the
+caller could lose the answer if the connection closed at once.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from collections.abc import Callable
 from typing import Protocol
 
 from serving.errors import ServingError, TooSlow
+from serving.network.tls import AnySocket, is_shaking
 from serving.rest.event_loop import READ, WRITE
 from serving.rest.intake import BETWEEN, BODY, HEAD, MAX_PIPELINED, Intake
 from serving.rest.limits import LINGER_BYTES, LINGER_S, SLOWEST_RATE, BytesInFlight, Limits
 from serving.rest.messages import Request, Response
-from serving.tls import AnySocket, is_shaking
 
 _READ_BYTES = 64 << 10
 _SMALL_BYTES = 64 << 10
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-# What lingering connections read into, and nobody reads.
+# Lingering connections read into this; nobody looks at it.
 _NOWHERE = bytearray(256 << 10)
 
 
 class Host(Protocol):
-  """What a connection asks of the server."""
+  """The server, as a connection sees it."""
 
   limits: Limits
   in_flight: BytesInFlight
@@ -38,44 +38,49 @@ class Host(Protocol):
   is_draining: bool
 
   def watch(self, sock: AnySocket, events: int, callback: Callable[[int], None]) -> None:
-    """Has the connection told of these events, instead of those before."""
+    """Calls the connection back for these events, and no longer for the ones before."""
 
   def admit(self, request: Request) -> ServingError | None:
-    """Looks at the headers of a request; returns what it is refused with."""
+    """Checks the headers of a request; returns the refusal, or None."""
 
   def submit(self, connection: Connection, request: Request) -> None:
-    """Has the request answered by `Connection.answer`, now or later."""
+    """Sees to it that `Connection.answer` is called for the request, now or later."""
 
   def refusal(self, error: ServingError) -> Response:
-    """The response that an error is."""
+    """The response for an error."""
 
 
 class Connection:
   """A client's connection. Its methods may be called from any thread."""
 
   def __init__(self, host: Host, sock: AnySocket):
-    """Args: the server it belongs to; the socket, which does not block."""
+    """Reads nothing yet.
+
+    Args:
+      host: the server that the connection belongs to.
+      sock: the connection's socket; it does not block.
+    """
     self._host = host
     self._socket = sock
     self._peer = _peer(sock)
     self._lock = threading.Lock()
-    self._since = time.monotonic()  # of the last answer, or of the beginning
+    self._since = time.monotonic()  # when the last answer went out, or the connection began
     self._intake = Intake(host.limits, host.in_flight, self._admit, self._since)
     self._current: Request | None = None
     self._unsent = bytearray()
-    self._sent = 0  # of what did not go out at once
+    self._sent = 0  # bytes sent after a write that was not complete
     self._events = 0
     self._has_answered = False
-    self._is_closing = False  # after what is being answered
+    self._is_closing = False  # after the request that is being answered
     self._is_ending = False  # as soon as everything is sent
-    self._lingers = False  # reads what nobody will see
+    self._lingers = False  # discards what it reads
     self._drained = 0
     self._is_closed = False
     host.connections.add(self)
     self._watch()
 
   def on_ready(self, events: int) -> None:
-    """Reads or writes as much as can be at the moment."""
+    """Reads or writes as much as possible without blocking."""
     with self._lock:
       if self._is_closed:
         return
@@ -91,10 +96,10 @@ class Connection:
       self._host.submit(self, request)
 
   def answer(self, request: Request, response: Response) -> Request | None:
-    """Writes a response, unless the request was answered by its deadline or has nobody left.
+    """Writes a response, unless the deadline answered the request or the caller has left.
 
     Returns:
-      The request that is to be answered next, where one waits.
+      The request to answer next, if one waits.
     """
     with self._lock:
       self._intake.release(request)
@@ -124,7 +129,7 @@ class Connection:
       self._close()
 
   def idle_since(self) -> tuple[bool, bool, float] | None:
-    """How little it would be missed, the least first; None where something is being answered."""
+    """A key that sorts the idlest connection first; None while a request is being answered."""
     if self._is_closed or not self._is_idle() or (self._unsent and not self._lingers):
       return None
     intake = self._intake
@@ -135,7 +140,7 @@ class Connection:
     return self._host.admit(request)
 
   def expire(self, now: float) -> None:
-    """Ends what the caller takes too long for."""
+    """Ends the connection if the caller takes too long."""
     limits, intake = self._host.limits, self._intake
     with self._lock:
       if self._is_closed:
@@ -149,7 +154,7 @@ class Connection:
       elif not self._is_idle() or self._is_ending:
         return
       elif intake.phase == BETWEEN:
-        # Who has not shaken hands has not asked before, and there is no way to tell it why.
+        # A caller whose handshake is not over has asked nothing yet and cannot be told why.
         is_new = is_shaking(self._socket)
         if 0 < (limits.header_timeout_s if is_new else limits.idle_timeout_s) < now - self._since:
           self._end()
@@ -161,7 +166,7 @@ class Connection:
           self._refuse(TooSlow(f"{intake.body_bytes} bytes of the body within {seconds:.1f} s."))
 
   def _take(self) -> Request | None:
-    """The request to answer next, once the answer before is on its way."""
+    """Takes the next request, if the answer before it has gone out."""
     request = None
     if self._current is None and not self._unsent and not self._is_ending:
       if self._intake.waiting:
@@ -246,7 +251,7 @@ class Connection:
       self._finish()
 
   def _finish(self) -> None:
-    """Closes, or waits for the caller to do so where it may still be sending."""
+    """Closes, or waits for the caller to close if it may still be sending."""
     if self._is_closed:
       return
     if self._intake.refusal is None and self._intake.phase == BETWEEN:
@@ -282,7 +287,7 @@ class Connection:
     self._intake.close()
 
   def _watch(self) -> None:
-    """Asks for the events that there is a use for."""
+    """Asks for the events that the connection can use now."""
     if self._is_closed:
       return
     is_reading = self._lingers or (
@@ -295,14 +300,14 @@ class Connection:
 
 
 def _is_over(seconds: float, timeout_s: float, size: int) -> bool:
-  """Whether `size` bytes took longer than they may."""
+  """Whether `size` bytes took longer than allowed."""
   return 0 < timeout_s < seconds - size / SLOWEST_RATE
 
 
 def _peer(sock: AnySocket) -> str:
   try:
     address = sock.getpeername()
-  except OSError:  # it has left already
+  except OSError:  # the caller has left already
     return ""
   return str(address[0]) if isinstance(address, tuple) else ""
 
@@ -311,7 +316,7 @@ _DATE = [0, ""]
 
 
 def _date() -> str:
-  """The current time as HTTP has it, made once a second."""
+  """The current time in HTTP's form, formatted once a second."""
   now = int(time.time())
   if _DATE[0] != now:
     _DATE[:] = [now, email.utils.formatdate(now, usegmt=True)]

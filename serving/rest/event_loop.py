@@ -1,4 +1,4 @@
-"""Watches sockets for the HTTP server, from threads that take turns."""
+"""Watches sockets for the HTTP server, in threads that take turns."""
 
 from __future__ import annotations
 
@@ -7,21 +7,26 @@ import selectors
 import socket
 from collections.abc import Callable
 
-from serving.tls import AnySocket
-from serving.turns import Turn, Turns
+from serving.network.tls import AnySocket
+from serving.network.turns import Turn, Turns
 
 _LOG = logging.getLogger(__name__)
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class EventLoop:
-  """Watches sockets. Any thread may call its methods; its callbacks are in a thread of its own.
+  """Watches sockets. Any thread may call its methods; callbacks come in separate threads.
 
-  A callback may come once too often, and in two threads at once, where one was just relieved.
+  A callback may come once too often, and in two threads at once if one was just relieved.
   """
 
   def __init__(self, name: str, on_wait: Callable[[], float | None]):
-    """Args: the threads' name; called before each wait, returns how long that may take at most."""
+    """Starts no thread yet.
+
+    Args:
+      name: what the threads are called.
+      on_wait: called before each wait; returns the most seconds to wait, None for no limit.
+    """
     self._on_wait = on_wait
     self._selector = selectors.DefaultSelector()
     self._ear, self._mouth = socket.socketpair()
@@ -29,7 +34,7 @@ class EventLoop:
 
   @property
   def held_up(self) -> int:
-    """How many threads are still with what they were relieved of waiting for."""
+    """How many threads were relieved of waiting and are still busy."""
     return self._turns.held_up
 
   def start(self) -> None:
@@ -38,7 +43,7 @@ class EventLoop:
     self._turns.start()
 
   def stop(self) -> None:
-    """Stops watching, and returns when no callback will come any more."""
+    """Stops watching; returns when no more callback can come."""
     self._turns.stop()
     self._mouth.send(b"\0")
     self._turns.join()
@@ -47,7 +52,7 @@ class EventLoop:
     self._mouth.close()
 
   def watch(self, sock: AnySocket, events: int, callback: Callable[[int], None]) -> None:
-    """Calls back with the events that happened, again and again while they last; 0 forgets it."""
+    """Calls back with the events that happened, as long as they last; `events=0` forgets `sock`."""
     is_known = sock in self._selector.get_map()
     if not events:
       if is_known:

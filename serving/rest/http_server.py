@@ -1,7 +1,7 @@
-"""The HTTP port: a thread that reads, writes and answers what is quick, and threads for the rest.
+"""The HTTP port: one thread reads, writes and answers quick requests, others answer the rest.
 
-An own loop on llhttp instead of a web framework: for one image in JSON a framework costs as much as
-the parsing and the model together, and so does handing each request from one thread to another.
+It is a loop of our own on llhttp and no web framework: for one image in JSON a framework costs as
+much as the parsing and the model together, and so does handing each request to another thread.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 
-from serving.descriptors import connections_that_fit
-from serving.durations import Durations
 from serving.errors import DeadlineExceeded, ResourceExhausted, ServingError
+from serving.network.sockets import connections_that_fit
+from serving.network.tls import AnySocket, TlsSocket
+from serving.network.turns import Durations
 from serving.rest.api import RestApi
 from serving.rest.connection import Connection
 from serving.rest.event_loop import READ, EventLoop
 from serving.rest.limits import BytesInFlight, Limits
 from serving.rest.messages import Request, Response
-from serving.tls import AnySocket, TlsSocket
 
 _BACKLOG = 1024
 _LOOK_S = 0.02
-# Between two looks for connections whose time is over.
+# Seconds between two searches for connections whose time is over.
 _LONGEST_SWEEP_S, _SHORTEST_SWEEP_S = 1.0, 0.02
-# The part of the idlest connections that leaves at once where there is no room: looking costs more
-# than closing.
+# If there is no room, this part of the connections closes at once, the idlest first: searching
+# costs more than closing.
 _LEAVING_SHARE = 32
-# Of a body, above which reading it may take long: of these, half of the threads stay free.
+# Reading a body above this size may take long: half of the threads stay free of such bodies.
 _LARGE_BYTES = 256 << 10
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -57,10 +57,19 @@ class HttpServer:
     answers_at_once: bool = True,
     tls: ssl.SSLContext | None = None,
   ):
-    """Args: what answers, where to listen, how many at once, what is taken in, 0 is no limit; TLS.
+    """Opens no port yet.
 
-    `answers_at_once` is whether a quick request may be answered by the thread that read it, one
-    after the other; batches need them side by side.
+    Args:
+      api: answers the requests.
+      host: the address to listen on.
+      port: the port to listen on; 0 takes a free one.
+      threads: workers, for requests that take long.
+      timeout_s: seconds after which a request is answered with an error.
+      limits: what is read of a caller.
+      max_concurrent_requests: more are refused; 0 means no limit.
+      answers_at_once: whether the thread that read a quick request may answer it, one after the
+        other; batches need requests side by side.
+      tls: the certificates; None for plain HTTP.
     """
     self._api = api
     self._address = (host, port)
@@ -70,13 +79,13 @@ class HttpServer:
     self._max_concurrent = max_concurrent_requests
     self._durations = Durations() if answers_at_once else None
     self._pending = 0
-    # In the order in which they end, as all have the same time.
+    # In the order in which their time ends, because all have the same time.
     self._deadlines: dict[int, tuple[float, Connection, Request]] = {}
     self._counting = threading.Lock()
     self._work: queue.SimpleQueue[tuple[Connection, Request] | None] = queue.SimpleQueue()
     self._loop = EventLoop("http", self._expire)
     self._listeners: list[socket.socket] = []
-    # Given up for a moment where there are no more descriptors, to refuse a connection with.
+    # Closed for a moment if no descriptor is left, so that a connection can be refused.
     self._spare = os.open(os.devnull, os.O_RDONLY)
     self._large: collections.deque[tuple[Connection, Request]] = collections.deque()
     self._large_running = 0
@@ -125,11 +134,11 @@ class HttpServer:
     os.close(self._spare)
 
   def watch(self, sock: AnySocket, events: int, callback: Callable[[int], None]) -> None:
-    """Has a connection told of these events, instead of those before."""
+    """Calls a connection back for these events, and no longer for the ones before."""
     self._loop.watch(sock, events, callback)
 
   def submit(self, connection: Connection, request: Request | None) -> None:
-    """Has a request answered, and those that wait behind it: here where they are quick."""
+    """Answers a request and those that wait behind it: in this thread if they are quick."""
     while request is not None:
       if not self._begin(connection, request):
         error = ResourceExhausted(
@@ -144,17 +153,17 @@ class HttpServer:
         return
 
   def admit(self, request: Request) -> ServingError | None:
-    """Looks at the headers of a request; returns what it is refused with."""
+    """Checks the headers of a request; returns the refusal, or None."""
     error = self._api.admit(request)
     request.is_admitted = error is None
     return error
 
   def refusal(self, error: ServingError) -> Response:
-    """The response that an error is."""
+    """The response for an error."""
     return self._api.refusal(error)
 
   def _begin(self, connection: Connection, request: Request) -> bool:
-    """Counts a request; False where it is one too many."""
+    """Counts a request; returns False if it is one too many."""
     with self._counting:
       if 0 < self._max_concurrent <= self._pending:
         return False
@@ -165,7 +174,7 @@ class HttpServer:
       return True
 
   def _hand_over(self, connection: Connection, request: Request) -> None:
-    """Has a worker answer a request; a large one only where others have workers left."""
+    """Gives a request to a worker; a large one only if workers are left for others."""
     with self._counting:
       if _is_large(request):
         if self._large_running >= max(1, self._thread_count // 2):
@@ -175,7 +184,7 @@ class HttpServer:
     self._work.put((connection, request))
 
   def _is_quick(self, request: Request) -> bool:
-    # With many threads held up by what was expected to be quick, expectations are worth little.
+    # If many threads are held up by requests that seemed quick, the expectations are worth little.
     return (
       self._durations is not None
       and self._durations.is_short(request.target, request.declared_bytes())
@@ -186,7 +195,7 @@ class HttpServer:
     """Answers a request; returns the one that waits behind it on its connection."""
     started = time.monotonic()
     response = self._api.handle(request)
-    # From refusals there is nothing to learn, and their paths may be anything.
+    # Refusals teach nothing, and their paths may be anything.
     if self._durations is not None and response.status == HTTPStatus.OK:
       self._durations.learn(request.target, time.monotonic() - started)
     with self._counting:
@@ -201,7 +210,7 @@ class HttpServer:
       self.submit(connection, self._answer(connection, request))
       if is_large:
         self._let_the_next_large_in()
-      del work, connection, request  # a request may be large, and the next one far
+      del work, connection, request  # a request may be large, and the next one far away
 
   def _let_the_next_large_in(self) -> None:
     with self._counting:
@@ -211,7 +220,7 @@ class HttpServer:
         self._large_running -= 1
 
   def _expire(self) -> float | None:
-    """Ends what takes too long; returns the seconds until the next look."""
+    """Ends what takes too long; returns the seconds until the next check."""
     left = self._expire_requests()
     if not self.connections:
       return left
@@ -224,7 +233,7 @@ class HttpServer:
     return until_sweep if left is None else min(left, until_sweep)
 
   def _expire_requests(self) -> float | None:
-    """Answers the requests whose time is over; returns the seconds until the next one's is."""
+    """Answers the requests whose time is over; returns the seconds until the next one's ends."""
     while self._deadlines:
       with self._counting:
         first = next(iter(self._deadlines.values()), None)
@@ -235,7 +244,7 @@ class HttpServer:
         if left > 0:
           return left
         del self._deadlines[id(request)]
-      # The text is that of a run that TensorFlow gave up.
+      # TensorFlow's text for a run that it gives up.
       error = DeadlineExceeded("Timed out waiting for notification")
       self.submit(connection, connection.answer(request, self.refusal(error)))
     return None
@@ -263,11 +272,11 @@ class HttpServer:
       sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
       Connection(self, sock if self._tls is None else TlsSocket(sock, self._tls))
-    except OSError:  # it went away before its handshake began
+    except OSError:  # the caller went away before its handshake began
       sock.close()
 
   def _make_room(self) -> bool:
-    """Closes the connections that would be missed least; whether there were any."""
+    """Closes the idlest connections; returns whether there were any."""
     ranks = [(connection.idle_since(), connection) for connection in list(self.connections)]
     idle = [(rank, connection) for rank, connection in ranks if rank is not None]
     leaving = heapq.nsmallest(max(1, len(ranks) // _LEAVING_SHARE), idle, key=lambda each: each[0])
@@ -287,7 +296,7 @@ def _sweep_s(limits: Limits) -> float:
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:
-  """Listening sockets; one that takes both protocols where the host is every interface."""
+  """Listening sockets; one for both IP versions if the host is every interface."""
   if host in ("", "0.0.0.0", "::") and socket.has_dualstack_ipv6():
     return [
       socket.create_server(

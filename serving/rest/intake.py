@@ -1,7 +1,7 @@
-"""Bytes of one connection to requests, with every limit held while they grow.
+"""Makes requests of a connection's bytes and holds every limit while they grow.
 
-The parsing is llhttp's, through httptools, which tells of a header when its line is complete and
-keeps it until then. So what is fed while a part is incomplete is counted, once for each read.
+llhttp parses, through httptools, which reports a header when its line is complete and keeps it
+until then. So the bytes that are fed while a part is incomplete are counted, once for each read.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from serving.rest.limits import (
 )
 from serving.rest.messages import Request, path_of
 
-# What the next byte belongs to; nothing after a refusal.
+# The part that the next byte belongs to; nothing after a refusal.
 BETWEEN, HEAD, BODY, NOTHING = range(4)
-# Requests that may wait on one connection before it is no longer read from.
+# If so many requests wait on one connection, it is not read any more.
 MAX_PIPELINED = 8
-_REQUEST_BYTES = 2 << 10  # that one which waits takes, beside its body
+_REQUEST_BYTES = 2 << 10  # of a waiting request, without its body
 _FRAMING_SHARE = 16
 _AUTHORIZATION = b"authorization"
 
@@ -45,13 +45,13 @@ class Intake:
   """Takes the bytes of a connection.
 
   Attributes:
-    phase: what the next byte belongs to.
+    phase: the part that the next byte belongs to.
     since: when that phase began.
-    waiting: requests that are complete and not yet taken up.
-    refusal: why nothing more is taken; None while something is.
-    refused: the request that was being read then, where its headers were complete.
-    is_http: whether all that was taken is HTTP.
-    body_bytes: of the body that is being read.
+    waiting: complete requests that nobody answers yet.
+    refusal: why nothing more is read; None while the connection is read.
+    refused: the request that was refused, if its headers were complete.
+    is_http: whether all bytes so far are HTTP.
+    body_bytes: size so far of the body that is being read.
     asks_to_go_on: whether the caller waits for `100 Continue`.
   """
 
@@ -62,7 +62,14 @@ class Intake:
     admit: Callable[[Request], ServingError | None],
     now: float,
   ):
-    """Args: what to hold; what bodies count towards; who looks at the headers; the time."""
+    """Waits for the first byte.
+
+    Args:
+      limits: the sizes and times to hold.
+      in_flight: counts the bytes of bodies.
+      admit: checks the headers of a request; returns the refusal, or None.
+      now: the monotonic time in seconds.
+    """
     self._limits, self._in_flight, self._admit = limits, in_flight, admit
     self._parser: Any = httptools.HttpRequestParser(self)
     self.phase, self.since = BETWEEN, now
@@ -85,14 +92,14 @@ class Intake:
     self._counted = 0
 
   def feed(self, data: bytes, now: float) -> None:
-    """Takes what was read; `waiting` and `refusal` tell what came of it."""
+    """Takes bytes that were read; the results are in `waiting` and `refusal`."""
     self._now = now
     phase, messages, body_bytes = self.phase, self._messages, self.body_bytes
     self._is_long = phase == HEAD or len(data) > MAX_HEADER_BYTES
     self._parse(data)
     if self.phase == HEAD:
-      # Exact where nothing else was in it; what came behind another request is counted from the
-      # next read on.
+      # Exact if the read held nothing else; bytes behind another request count from the next read
+      # on.
       if messages == self._messages:
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEADER_BYTES:
@@ -103,21 +110,21 @@ class Intake:
         self._refuse(HeadersTooLarge("The request's chunks or trailers are too large."))
 
   def close(self) -> None:
-    """Takes nothing more, and lets go of what it has."""
+    """Takes no more bytes and frees what it holds."""
     self._forget()
     for request in self.waiting:
       self.release(request)
     self.waiting.clear()
-    self._parser = None  # which refers to this as this does to it
+    self._parser = None  # the parser and this object refer to each other
 
   def release(self, request: Request) -> None:
-    """A request is answered: its bytes no longer count."""
+    """Stops counting the bytes of a request that is answered."""
     if request.counted:
       self._in_flight.give(request.counted)
       request.counted = 0
 
   def give_up(self, error: ServingError) -> None:
-    """Takes nothing more."""
+    """Takes no more bytes."""
     self._refuse(error)
 
   def on_message_begin(self) -> None:
@@ -160,7 +167,7 @@ class Intake:
       self._refuse(error)
       return
     length = headers.get(b"content-length", b"")
-    # Who cannot be taken in to the end is refused early, before many of them fill the memory.
+    # A body that will not fit is refused early, before many of them fill the memory.
     self._announced = int(length) if length.isdigit() else 0
     if self._is_too_large(self._announced):
       self._refuse_size()
@@ -213,7 +220,7 @@ class Intake:
         return
 
   def _without_upgrade(self, rest: bytes) -> bytes:
-    """The request as if it had not offered another protocol, to be read again; b"" for none.
+    """The request without its offer of another protocol, to be read again; b"" if it has none.
 
     Java's client offers HTTP/2 with each first request, and llhttp takes no body after an offer.
     """
@@ -270,7 +277,7 @@ class Intake:
       self._forget()
 
   def _forget(self) -> None:
-    """Lets go of the request that is being read."""
+    """Forgets the request that is being read."""
     if self._counted:
       self._in_flight.give(self._counted)
       self._counted = 0

@@ -7,12 +7,12 @@ import json
 from typing import Any
 
 from google.protobuf import json_format
-from tensorflow_serving.apis import get_model_metadata_pb2, model_pb2
+from tensorflow_serving.apis import model_pb2
 
-from serving.proto_calls import fill_spec
-from serving.servable import Servable
+from serving.models.proto_calls import fill_spec, signature_map
+from serving.models.servable import Servable
 
-# protobuf 5 renamed it.
+# protobuf 5 renamed the option.
 _WITH_DEFAULTS = (
   "always_print_fields_with_no_presence"
   if "always_print_fields_with_no_presence"
@@ -30,9 +30,7 @@ def metadata_body(servable: Servable) -> bytes:
   """The signatures of a version as the answer to a GET of its metadata."""
   spec = model_pb2.ModelSpec()
   fill_spec(spec, servable)
-  signatures = get_model_metadata_pb2.SignatureDefMap()
-  for name, signature in servable.signatures.items():
-    signatures.signature_def[name].CopyFrom(signature)
+  signatures = signature_map(servable)
   return _dump({"model_spec": _to_dict(spec), "metadata": {"signature_def": _to_dict(signatures)}})
 
 

@@ -17,9 +17,9 @@ HTML = "text/html; charset=ISO-8859-1"
 _MAX_INFLATED_BYTES = 100 << 20
 _GZIP = 16 + zlib.MAX_WBITS
 _SMALLEST_GZIP = 18
-# Of a gzip body, taken in and put out at once: the inflater copies what it has not taken yet.
+# Bytes of a gzip body in one step: the inflater copies the rest each time.
 _TAKEN_BYTES, _INFLATED_BYTES = 64 << 10, 1 << 20
-# The one that HTTP does not know: the caller went away.
+# Not a status of HTTP: the caller went away.
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request"}
 
 
@@ -30,14 +30,14 @@ class Request:
   Attributes:
     method: the verb.
     target: path and query as they were sent, not decoded.
-    headers: by lower-case name; of a repeated one the last.
-    body: as it was sent.
+    headers: values by lower-case name; the last one if a name is repeated.
+    body: the body as it was sent.
     is_http_1_0: whether the caller speaks the older version.
     keeps_connection: whether the connection stays open after the answer.
-    peer: who asks, such as `127.0.0.1`; empty where that is not known.
-    is_admitted: whether its headers were looked at already, before its body came.
-    ends_at: when nobody waits for the answer any more, as `time.monotonic` counts.
-    counted: the bytes that it counts for among those in flight.
+    peer: the caller's address, such as `127.0.0.1`; empty if unknown.
+    is_admitted: whether its headers were checked before its body came.
+    ends_at: deadline on the clock of `time.monotonic`; nobody waits for the answer after it.
+    counted: its bytes among those in flight.
   """
 
   method: str
@@ -53,30 +53,30 @@ class Request:
 
   @property
   def is_gzip(self) -> bool:
-    """Whether the body is to be inflated."""
+    """Whether the body must be inflated."""
     encoding = self.headers.get(b"content-encoding")
     return encoding is not None and b"gzip" in encoding.lower()
 
   @property
   def announces_body(self) -> bool:
-    """Whether the headers say that a body comes."""
+    """Whether the headers announce a body."""
     length = self.headers.get(b"content-length", b"0")
     return b"transfer-encoding" in self.headers or length.strip(b"0") != b""
 
   def declared_bytes(self) -> int:
-    """How large the body says that it is when it is inflated; it may be wrong."""
+    """The inflated size that the body declares, which may be wrong."""
     if self.is_gzip and len(self.body) >= _SMALLEST_GZIP:
       return int.from_bytes(self.body[-4:], "little")
     return len(self.body)
 
   def content(self, budget: Budget | None = None) -> bytes:
-    """The body, inflated where it is gzip.
+    """The body, inflated if it is gzip.
 
-    One that does not inflate, or to more than 100 MiB, is empty. Source: tensorflow_serving/util/
-    net_http/server/internal/evhttp_request.cc.
+    A body that cannot be inflated, or to more than 100 MiB, is empty.
+    Source: tensorflow_serving/util/net_http/server/internal/evhttp_request.cc.
 
     Args:
-      budget: what that may cost; None is no limit.
+      budget: what inflating may cost; None means no limit.
 
     Raises:
       TooLarge: it inflates to more than the budget has.
@@ -86,7 +86,7 @@ class Request:
 
 
 def _inflated(body: bytes, budget: Budget) -> bytes:
-  """The first gzip member; b"" where it is none, not whole, or too large for TensorFlow Serving."""
+  """The first gzip member; b"" if it is damaged, cut off, or too large for TensorFlow Serving."""
   inflater, content, size = zlib.decompressobj(_GZIP), io.BytesIO(), 0
   limit = budget.max_bytes or _MAX_INFLATED_BYTES + 1
   for start in range(0, len(body), _TAKEN_BYTES):
@@ -109,7 +109,7 @@ def _inflated(body: bytes, budget: Budget) -> bytes:
 
 @dataclasses.dataclass(slots=True)
 class Response:
-  """One HTTP response; `headers` come on top of those that every response has."""
+  """One HTTP response; `headers` are added to those that every response has."""
 
   status: int
   body: bytes = b""
@@ -133,7 +133,7 @@ class Response:
 
 
 def path_of(target: bytes) -> str:
-  """Path and query; a proxy's request names scheme and host, too."""
+  """Path and query of a target; a proxy's request has scheme and host before them."""
   text = target.decode("utf-8", "replace")
   if text.startswith(("http://", "https://")):
     _, slash, path = text.split("://", 1)[1].partition("/")
@@ -142,7 +142,7 @@ def path_of(target: bytes) -> str:
 
 
 def html(status: int) -> Response:
-  """What libevent's server answers to what it has no handler for."""
+  """The answer of libevent's server to a request without a handler."""
   reason = _REASONS[status]
   page = (
     f"<HTML><HEAD>\n<TITLE>{status} {reason}</TITLE>\n</HEAD><BODY>\n"

@@ -1,4 +1,4 @@
-"""The page to try a model in a browser, and what it asks beside TensorFlow Serving's API.
+"""The page to try a model in a browser, and the requests it needs beside TensorFlow Serving's API.
 
     GET /ui                                     the page; needs no token, it has no secrets
     GET /ui/models                              {"models": [name, ...]}
@@ -21,9 +21,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from serving.errors import InvalidArgument
+from serving.models.servable import ModelSpec
+from serving.models.serving_core import ServingCore
 from serving.rest.messages import JSON, Request, Response, html
-from serving.servable import ModelSpec
-from serving.serving_core import ServingCore
 
 _LOG = logging.getLogger(__name__)
 _PATH = "/ui"
@@ -32,7 +32,7 @@ _EXAMPLE = re.compile(rf"{_MODELS}/([^/:]+)/versions/([0-9]{{1,19}})/example", r
 _EXAMPLE_FILE = pathlib.Path("assets.extra", "examples", "request.json")
 _MAX_EXAMPLE_BYTES = 4 << 20
 _SOURCES = pathlib.Path(__file__).resolve().parents[1] / "ui"
-# One script: each uses what those before it define.
+# They become one script: each uses what those before it define.
 _SCRIPTS = ("signature", "curl", "requests", "answer", "picture", "page", "controls")
 _NO_STORE = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 
@@ -41,7 +41,12 @@ class Page:
   """Answers below `/ui`."""
 
   def __init__(self, core: ServingCore, *, needs_token: bool = False):
-    """Args: whose models are tried, and whether the page must ask for a token first."""
+    """Reads the page's files.
+
+    Args:
+      core: the models to try.
+      needs_token: whether the page must ask for a token first.
+    """
     self._core = core
     style = _read("page.css")
     script = "\n".join(_read(f"{name}.js") for name in _SCRIPTS)
@@ -62,16 +67,16 @@ class Page:
 
   @staticmethod
   def owns(path: str) -> bool:
-    """Whether a path is answered here."""
+    """Whether the page answers this path."""
     return path in ("/", _PATH) or path.startswith(f"{_PATH}/")
 
   @staticmethod
   def is_open(path: str) -> bool:
-    """Whether a path is answered to those without a token, too."""
+    """Whether a path needs no token."""
     return path in ("/", _PATH)
 
   def answer(self, request: Request) -> Response:
-    """The answer to a request for a path of ours.
+    """Answers a request for a path that `owns` accepts.
 
     Raises:
       ServingError: there is no such model or version.
@@ -91,7 +96,7 @@ class Page:
     return _json({"models": self._core.names()})
 
   def _example(self, name: str, version: int) -> dict[str, Any]:
-    """The request that lies beside a version; without instances where there is none."""
+    """The example beside a version; without instances if there is none."""
     with self._core.acquire(ModelSpec(name, version)) as servable:
       path = servable.path
     if path is None or not (path / _EXAMPLE_FILE).is_file():
@@ -121,7 +126,7 @@ def _read(name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-  """A Content-Security-Policy under which nothing runs but what the page came with."""
+  """A Content-Security-Policy that lets only the page's own script and style run."""
   return "; ".join(
     (
       "default-src 'none'",

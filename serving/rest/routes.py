@@ -1,4 +1,4 @@
-"""Which call a verb and a path stand for.
+"""Finds the call that a verb and a path stand for.
 
 Source: tensorflow_serving/model_servers/{http_server,http_rest_api_util,http_rest_api_handler}.cc.
 """
@@ -11,7 +11,7 @@ import re
 from urllib.parse import unquote
 
 from serving.errors import InvalidArgument
-from serving.servable import ModelSpec
+from serving.models.servable import ModelSpec
 
 _API = re.compile(r"(?i)/v1/.*", re.ASCII | re.DOTALL)
 _WHICH = r"(?:(?:/versions/([0-9]+))|(?:/labels/([^/:]+)))?"
@@ -36,7 +36,7 @@ def is_api(target: str) -> bool:
   return _API.fullmatch(target) is not None
 
 
-# Callers ask for the same few paths again and again; what is refused is not kept.
+# Callers ask for the same few paths again and again; refusals are not cached.
 @functools.lru_cache(maxsize=256)
 def find_route(method: str, target: str) -> Route:
   """The call that a request makes.

@@ -1,7 +1,7 @@
-"""JSON values to arrays of a given type, without coercion but from whole numbers to floats.
+"""JSON values to arrays of a given type; only whole numbers are converted, to floats.
 
-`tensor` and `batch` try whole levels of lists at once; where anything does not fit they walk value
-by value, which finds the first error in TensorFlow Serving's order and words.
+`tensor` and `batch` try whole levels of lists at once. If anything does not fit, they walk value by
+value and find the first error in TensorFlow Serving's order and words.
 
 Source: `GetDenseTensorShape`, `FillTensorProto`, `AddValueToTensor` and `AddInstanceItem` of
 tensorflow_serving/util/json_tensor.cc.
@@ -28,7 +28,7 @@ _MOST_DIMENSIONS = 32  # of a numpy array
 
 
 def tensor(value: Any, dtype: int, name: str) -> Array:
-  """The array that a value of the columnar format is; its shape is that of the lists.
+  """The array of a value in the columnar format; its shape is that of the lists.
 
   Raises:
     InvalidArgument: lists of different lengths, or a value of another type.
@@ -42,7 +42,7 @@ def tensor(value: Any, dtype: int, name: str) -> Array:
 
 
 def batch(rows: Sequence[Any], dtype: int, name: str) -> Array | None:
-  """The array of the rows' values, `[rows, ...]`; None where not all have one type and shape."""
+  """The array of the rows' values, `[rows, ...]`; None unless all have one type and shape."""
   return _regular(rows, dtype)
 
 
@@ -50,7 +50,12 @@ class Batch:
   """Rows that are added one by one, each checked against the first."""
 
   def __init__(self, dtype: int, name: str):
-    """Args: the input's type and name."""
+    """Starts without rows.
+
+    Args:
+      dtype: the input's type, a number of `tensorflow.DataType`.
+      name: the input's name.
+    """
     self._dtype, self._name = dtype, name
     self._values: list[Any] = []
     self._size = -1
@@ -60,7 +65,7 @@ class Batch:
     """Adds a row.
 
     Raises:
-      InvalidArgument: it does not fit to its type or to the rows before.
+      InvalidArgument: the row does not fit the type or the rows before.
       Unimplemented: JSON cannot carry the type.
     """
     shape = _shape(value)
@@ -74,7 +79,7 @@ class Batch:
     self._values += values
 
   def array(self, count: int) -> Array:
-    """The `count` rows as one array; TensorFlow, too, ignores what a repeated name added."""
+    """The first `count` rows as one array; TensorFlow, too, ignores rows of a repeated name."""
     values = self._values[: count * self._size]
     return _array(values, [count, *self._shape], self._dtype, self._name)
 
@@ -102,7 +107,7 @@ def is_base64(value: Any) -> bool:
 
 
 def _regular(values: Sequence[Any], dtype: int) -> Array | None:
-  """`[values, ...]`; None where a list or a value needs the slow way or is wrong."""
+  """`[values, ...]`; None if a list or a value needs the slow way or is wrong."""
   shape, level = [len(values)], values
   while isinstance(level[0], list):
     size = len(level[0])
@@ -132,7 +137,7 @@ def _leaves(values: Sequence[Any], types: set[type], dtype: int) -> Array | None
 
 
 def from_numbers(numbers: Array, dtype: int) -> Array | None:
-  """An array of float64 or int64 in another type; None where values must be looked at singly."""
+  """An array of float64 or int64 in another type; None if each value must be checked alone."""
   if dtype in _FLOATS:
     return _cast(numbers.astype(np.float64, copy=False), dtype)
   if dtype not in dtypes.RANGES or numbers.dtype != np.int64:
@@ -144,7 +149,7 @@ def from_numbers(numbers: Array, dtype: int) -> Array | None:
 
 
 def _cast(array: Array, dtype: int) -> Array:
-  with np.errstate(over="ignore"):  # what is out of range becomes infinite
+  with np.errstate(over="ignore"):  # numbers out of range become infinite
     return array.astype(dtypes.NUMPY[dtype], copy=False)
 
 
@@ -155,7 +160,7 @@ def _strings(values: Sequence[bytes]) -> Array:
 
 
 def _shape(value: Any) -> list[int]:
-  """The lengths of the lists that are first on each level."""
+  """The length of the first list of each level."""
   shape = []
   while isinstance(value, list):
     shape.append(len(value))

@@ -1,8 +1,8 @@
-"""What reading one request may cost: memory, steps and time, over all requests together.
+"""Limits what reading a request costs: memory, steps and time, over all requests together.
 
-A Python object for each JSON value makes a body of a few megabytes take hundreds. So each reader
-says what it will need before it makes anything, and reads on only where that is granted. Nothing is
-asked for below `FREE_BYTES`: what is small costs nothing to count.
+With a Python object for each JSON value, a body of a few megabytes takes hundreds. So each reader
+asks for the memory it will need before it makes anything, and reads on only if it gets it. Bodies
+below `FREE_BYTES` ask for nothing, so that small requests cost nothing to count.
 """
 
 from __future__ import annotations
@@ -15,22 +15,26 @@ from types import TracebackType
 from serving.errors import DeadlineExceeded, ResourceExhausted, TooLarge
 
 FREE_BYTES = 256 << 10
-# Of the exact reader, which takes about a microsecond for each.
+# Steps of the exact reader; each takes about a microsecond.
 _MOST_STEPS = 1_500_000
 _STEPS_BETWEEN_LOOKS = 0xFFF
-# The text is that of a run that TensorFlow gave up.
+# TensorFlow's text for a run that it gives up.
 _TOO_LATE = "Timed out waiting for notification"
 
 
 class Pool:
-  """Memory that requests share. Whoever needs more than is left waits for the others.
+  """Memory that requests share. A request that needs more than is left waits for the others.
 
-  Nobody waits while it holds what others wait for: a request takes all that it needs at once, but
-  for what its body inflates to, and of those that inflate one is read at a time.
+  No request waits while it holds memory that others wait for: it takes all that it needs at once,
+  except for an inflated body, and only one inflated body is read at a time.
   """
 
   def __init__(self, total: int = 0):
-    """Args: bytes; 0 is no limit."""
+    """Starts with all memory free.
+
+    Args:
+      total: bytes; 0 means no limit.
+    """
     self.total = total
     self.inflating = threading.Lock()
     self._used = 0
@@ -51,7 +55,7 @@ class Pool:
       self._used += size
 
   def is_taken(self, size: int) -> bool:
-    """Takes `size` bytes where they are free now; whether they were."""
+    """Takes `size` bytes if they are free now; returns whether they were."""
     with self._changed:
       is_free = self._used + size <= self.total
       self._used += size if is_free else 0
@@ -79,7 +83,13 @@ class Budget:
   )  # fmt: skip
 
   def __init__(self, pool: Pool | None = None, *, max_bytes: int = 0, ends_at: float = math.inf):
-    """Args: whose memory; what a body may inflate to; when to stop. 0 and None are no limit."""
+    """Takes no memory yet.
+
+    Args:
+      pool: the memory to take from.
+      max_bytes: the most bytes that a body may inflate to; 0 means no limit.
+      ends_at: deadline on the clock of `time.monotonic`.
+    """
     self.max_bytes = max_bytes
     self._pool = pool or _WITHOUT_LIMIT
     self._ends_at = ends_at
@@ -88,7 +98,7 @@ class Budget:
 
   @property
   def holds_memory(self) -> bool:
-    """Whether there is anything to give back."""
+    """Whether there is memory to give back."""
     return self._taken > 0 or self._is_inflating
 
   def inflate(self, size: int) -> None:
@@ -107,7 +117,7 @@ class Budget:
     self.read(0)
 
   def read(self, size: int) -> None:
-    """Asks for the memory of a way to read, instead of that for the way tried before.
+    """Asks for the memory of one way to read, in place of the memory of the way tried before.
 
     Raises:
       TooLarge: there is never so much.
@@ -127,7 +137,7 @@ class Budget:
     self._taken = wanted
 
   def grow(self, size: int) -> None:
-    """Asks for `size` bytes on top, which are there or not: what is held keeps others waiting.
+    """Asks for `size` bytes more; does not wait, because the bytes it holds keep others waiting.
 
     Raises:
       TooLarge: there are never so many.
@@ -154,7 +164,7 @@ class Budget:
       self._pool.inflating.release()
 
   def check(self) -> None:
-    """Stops work that nobody waits for any more.
+    """Stops work for a caller who no longer waits.
 
     Raises:
       DeadlineExceeded: the request's time is over.
@@ -166,7 +176,7 @@ class Budget:
     """Counts one step of a loop in Python.
 
     Raises:
-      TooLarge: there were too many, where memory has a limit.
+      TooLarge: there were too many steps, and memory has a limit.
       DeadlineExceeded: the request's time is over.
     """
     self._steps += 1

@@ -1,11 +1,11 @@
 """Floating point numbers as TensorFlow Serving writes them.
 
-`%g` where six digits read back as the same number, else nine digits (float) or seventeen (double);
+`%g` if six digits read back as the same number, else nine digits (float) or seventeen (double);
 `.0` after a whole number without an exponent; `NaN`, `Infinity`, `-Infinity`.
 Source: `WriteDecimal` of tensorflow_serving/util/json_tensor.cc.
 
 `decimal` is the definition. `rows` gives the same text for whole arrays; for many float32 it
-computes all digits at once and leaves to `decimal` what it cannot be sure of.
+computes all digits at once and leaves numbers that it is not sure of to `decimal`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 
 from serving.tensor_json.dtypes import Array
 
-_FEWEST = 200  # numbers, below which one by one is faster
-_MOST = 1 << 12  # numbers at once, so that their cells stay in the processor's cache
+_FEWEST = 200  # below this count, one number after the other is faster
+_MOST = 1 << 12  # numbers in one step, so that their cells stay in the processor's cache
 _DIGITS = 9
-# Beside a tie of the ninth digit, where double arithmetic (error below 5e-7) cannot decide.
+# So near to a tie of the ninth digit double arithmetic (error below 5e-7) cannot decide.
 _UNSURE = 1e-6
 _LEAST_NORMAL = float(np.finfo(np.float32).tiny)
 
@@ -46,7 +46,7 @@ def rows(array: Array, separator: bytes) -> list[bytes]:
 
   Args:
     array: float32 or float64, `[..., n]`, n >= 1.
-    separator: what stands between two numbers.
+    separator: the text between two numbers.
 
   Returns:
     One text for each of the rows, in order.
@@ -60,7 +60,7 @@ def rows(array: Array, separator: bytes) -> list[bytes]:
     _many(flat[start : start + _MOST], start, width) for start in range(0, flat.size, _MOST)
   )
   found = text.replace(bytes((_VALUE_MARK,)), separator).split(bytes((_ROW_MARK,)))
-  return found[1:]  # the first row, too, has its mark before it
+  return found[1:]  # the first row has its mark before it, too
 
 
 def _one_by_one(flat: Array) -> list[bytes]:
@@ -90,7 +90,7 @@ def _floats_one_by_one(numbers: list[float]) -> list[bytes]:
 
 
 def _needs_more_than_six(values: Array) -> Array:
-  """Which float64 surely do not read back from six digits; not all of them."""
+  """Marks float64 that surely do not read back from six digits; it may miss some."""
   size = np.abs(values)
   is_usual = (size > 1e-15) & (size < 1e15)  # where the powers below are exact
   size[~is_usual] = 1.0
@@ -165,11 +165,11 @@ def _many(values: Array, start: int, width: int) -> bytes:
 
 
 def _cells(nine: Array, exponent: Array, is_short: Array) -> Array:
-  """The characters of each number but for its sign, 0 where it has none.
+  """The characters of each number without its sign; 0 for no character.
 
   Args:
     nine: `[n]` int32, nine digits.
-    exponent: `[n]` int8, of the first of them.
+    exponent: `[n]` int8, the exponent of the first digit.
     is_short: `[n]` bool, whether these are `%.6g`'s digits, else `%.9g`'s.
 
   Returns:

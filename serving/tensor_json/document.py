@@ -1,8 +1,8 @@
-"""Request bodies to values: simdjson where it is certain to read what RapidJSON reads.
+"""Request bodies to values: by simdjson if it surely reads what RapidJSON reads.
 
-Three ways, the fastest first: a body that holds nothing but one tensor of numbers becomes an array
-without a Python object for each (`numbers.py`); any other regular JSON becomes dicts and lists;
-what simdjson refuses, or would read otherwise, goes to `reader.py`.
+There are three ways, the fastest first: a body that holds only one tensor of numbers becomes an
+array without a Python object for each (`numbers.py`); any other regular JSON becomes dicts and
+lists; JSON that simdjson refuses, or would read in another way, goes to `reader.py`.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ NUMPY = {
   UINT64: np.dtype(np.uint64),
 }
 
-# What JSON integers of each type may be; the narrow types are cast from int32 without a check.
+# The range of JSON integers of each type; narrow types are cast from int32 without a check.
 _INT32_RANGE = (-(2**31), 2**31 - 1)
 RANGES = {
   INT32: _INT32_RANGE,

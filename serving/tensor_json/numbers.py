@@ -1,7 +1,7 @@
-"""Bodies that hold nothing but one tensor of numbers: to an array, without an object for each.
+"""Reads a body that holds only one tensor of numbers to an array, without an object for each.
 
-A small one is read at once. A large one is read in pieces, so that it takes little more memory than
-its text and its array, and can be given up between two of them.
+A small body is read at once. A large one is read in pieces, so that it takes little more memory
+than its text and its array, and can be given up between two pieces.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ import simdjson
 from serving.tensor_json.budget import Budget
 from serving.tensor_json.dtypes import Array
 
-REFUSALS = (ValueError, RuntimeError)  # what simdjson raises, its UnicodeDecodeError included
+REFUSALS = (ValueError, RuntimeError)  # simdjson's errors, its UnicodeDecodeError included
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b"[],"))
-# Of a parser that is kept, whose buffers stay as large as the largest body they were used for.
+# Largest body of a parser that is kept: its buffers stay as large as the largest body it read.
 _KEPT_BYTES = 1 << 20
 _PIECE_BYTES = 1 << 20
 _SPACE = b" \t\r\n"
 _BRACKETS_TO_SPACE = bytes.maketrans(b"[]", b"  ")
 _NUMBERS_TO_ZERO = bytes.maketrans(b"123456789+-.eE", b"0" * 14)
-# Bytes of memory for each number: as float64, in the model's type, and its comma, three times.
+# Bytes of memory for each number: as float64, in the model's type, and three times its comma.
 _NUMBER_COST = 24
 
 
 class _Parsers(threading.local):
-  """One simdjson parser a thread: its buffers are reused, and no result outlives a call here."""
+  """One simdjson parser for each thread: buffers are reused, no result outlives a call here."""
 
   def __init__(self) -> None:
     self.parser = simdjson.Parser()
@@ -41,7 +41,7 @@ _parsers = _Parsers()
 
 
 def parser_for(body: bytes) -> Any:
-  """A parser: this thread's, or for a large body one of its own."""
+  """This thread's parser, or a new one for a large body."""
   return _parsers.parser if len(body) <= _KEPT_BYTES else simdjson.Parser()
 
 
@@ -51,8 +51,8 @@ class Numbers:
 
   Attributes:
     key: `instances` or `inputs`.
-    signature_name: as given; "" where it is not.
-    array: `float64`, or `int64` where no number has a fraction or an exponent.
+    signature_name: as given; "" if it is not.
+    array: `float64`, or `int64` if no number has a fraction or an exponent.
   """
 
   key: str
@@ -61,7 +61,7 @@ class Numbers:
 
 
 def read_numbers(body: bytes, budget: Budget | None = None) -> Numbers | None:
-  """The one tensor of numbers that the body is; None where it is anything else.
+  """The one tensor of numbers that the body holds; None if it holds anything else.
 
   Args:
     body: the request's.
@@ -114,7 +114,7 @@ def _numbers(root: Any, body: bytes, *, named: bool) -> Numbers | None:
 
 
 def _regular_shape(brackets: bytes) -> tuple[int, ...] | None:
-  """The shape of nested lists, of which only `[`, `]` and `,` are left; None where ragged.
+  """The shape of nested lists, reduced to `[`, `]` and `,`; None if they are ragged.
 
   A list of one element looks like an empty one: the caller compares the number of elements.
   """
@@ -130,7 +130,7 @@ def _regular_shape(brackets: bytes) -> tuple[int, ...] | None:
     count = (end - level) // (len(block) + 1)
     if count < 1 or count * len(block) > len(brackets):
       return None
-    # `join` takes eighty bytes more for each block.
+    # `join` needs eighty bytes more for each block.
     block = b"".join((b"[", (block + b",") * (count - 1), block, b"]"))
     sizes.append(count)
   return tuple(reversed(sizes)) if block == brackets else None
@@ -175,19 +175,19 @@ def _in_pieces(body: bytes, named: bool, budget: Budget) -> Numbers | None:
       return None
     array[filled : filled + values.size] = values
     filled += values.size
-    del values  # it is the parser's memory
+    del values  # the result is in the parser's memory
   if filled != count:
     return None
   return Numbers(found.key, found.signature_name, array.reshape(shape))
 
 
 def _without_long_space(piece: bytes) -> bytes:
-  # `split` takes these for white space, and JSON does not.
+  # `split` treats these as white space, and JSON does not.
   return piece if b"\v" in piece or b"\f" in piece else b" ".join(piece.split())
 
 
 def _piece(parser: Any, piece: bytes, is_whole: bool) -> Array | None:
-  """The numbers between two commas; None where one stands before `[` or after `]`."""
+  """The numbers between two commas; None if one is before `[` or after `]`."""
   marks = piece.translate(_NUMBERS_TO_ZERO, _SPACE)
   if b"0[" in marks or b"]0" in marks:
     return None

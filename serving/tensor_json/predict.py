@@ -1,7 +1,7 @@
 """Predict's request bodies: rows under `instances`, or columns under `inputs`.
 
 In two steps, because the signature is looked up between them: a body that is no JSON is refused
-before an unknown model is, one that is JSON but fits no signature after.
+before an unknown model is; a body that does not fit the signature, after.
 
 Source: `FillPredictRequestFromJson` of tensorflow_serving/util/json_tensor.cc.
 """
@@ -29,10 +29,10 @@ class ParsedPredict:
   """A body that is a JSON object.
 
   Attributes:
-    signature_name: the one asked for; `serving_default` where none is.
+    signature_name: the one asked for; the default is `serving_default`.
     body: the bytes.
-    numbers: the body's one tensor of numbers, where it is just that.
-    values: the object; None where `numbers` is there.
+    numbers: the body's one tensor of numbers, if it holds nothing else.
+    values: the object; None if `numbers` is set.
     budget: what reading may cost.
   """
 
@@ -64,10 +64,10 @@ def parse_predict(body: bytes, budget: Budget | None = None) -> ParsedPredict:
 
 
 def parse_object(body: bytes, budget: Budget) -> dict[Any, Any]:
-  """The JSON object that a body is.
+  """The JSON object of a body.
 
   Raises:
-    InvalidArgument: it is none.
+    InvalidArgument: the body is no JSON object.
     TooLarge, DeadlineExceeded: reading costs more.
   """
   if not body:
@@ -180,7 +180,7 @@ def _is_named(row: Any) -> bool:
 def _regular_objects(
   rows: list[Any], signature: Mapping[str, InputInfo]
 ) -> dict[str, Array] | None:
-  """One array an input, where every row is an object with just these names."""
+  """One array for each input, if every row is an object with just these names."""
   names = signature.keys()
   if any(type(row) is not dict or row.keys() != names for row in rows):
     return None

@@ -1,7 +1,7 @@
 r"""Reads any JSON that TensorFlow Serving reads, as exactly as RapidJSON does, errors included.
 
-The slow half of parsing: what simdjson refuses (NaN and Infinity, strings that are not UTF-8, deep
-nesting, numbers beyond 64 bits, trailing bytes, syntax errors) comes here. Nothing recurses, so
+This is the slow way to parse, for JSON that simdjson refuses: NaN and Infinity, strings that are
+not UTF-8, deep nesting, numbers beyond 64 bits, trailing bytes, syntax errors. Nothing recurses, so
 500,000 nested lists are one more document.
 
 Values are dict, list, str, int, float, bool and None. A string that is not UTF-8 is `bytes`. Whole
@@ -63,7 +63,11 @@ class Repeated(dict[Any, Any]):
   """An object with a repeated name. Look-up finds the first; `members` has them all, in order."""
 
   def __init__(self, members: list[tuple[str | bytes, Any]]):
-    """Args: name and value of every member."""
+    """Takes over the members.
+
+    Args:
+      members: name and value of every member.
+    """
     super().__init__(reversed(members))
     self.members = members
 
@@ -78,14 +82,14 @@ def read_document(body: bytes, budget: Budget | None = None) -> Any:
 
   Args:
     body: the request's.
-    budget: what that may cost in time; None is no limit. Who calls has asked for the memory.
+    budget: what that may cost in time; None means no limit. The caller has asked for the memory.
 
   Raises:
     InvalidArgument: it is not JSON; `JSON Parse error: <what> at offset: <byte>`.
     TooLarge, DeadlineExceeded: it costs more.
   """
   budget = budget or Budget()
-  # The zero byte is RapidJSON's end of the document, and spares every look ahead its bound.
+  # The zero byte ends the document, as in RapidJSON, so that no look ahead needs a bound.
   text = body + b"\0"
   at = _after_space(text, len(_BOM) if body.startswith(_BOM) else 0)
   if text[at] in _OPENS_NO_DOCUMENT:
@@ -170,7 +174,7 @@ def _name(text: bytes, at: int, budget: Budget) -> tuple[str | bytes, int]:
 
 
 def _flat_numbers(text: bytes, at: int) -> tuple[list[Any], int] | None:
-  """A long list of numbers, read at once; None where it is not that."""
+  """A long list of numbers, read at once; None if it is no such list."""
   match = _FLAT.match(text, at)
   if match is None:
     return None
@@ -182,14 +186,15 @@ def _flat_numbers(text: bytes, at: int) -> tuple[list[Any], int] | None:
 
 
 def _with_constants(text: bytes) -> list[Any] | None:
-  """A list with NaN or Infinity; None where the reader must say what is wrong, or read it."""
+  """A list with NaN or Infinity; None if only the reader can read or refuse it."""
   if b"N" not in text and b"I" not in text:
     return None
   try:
     numbers = json.loads(text)
   except ValueError:
     return None
-  infinite = sum(map(math.isinf, numbers))  # more than are written are too big for a double
+  infinite = sum(map(math.isinf, numbers))  # if there are more than are written, one is too big for
+  # a double
   whole = [number for number in numbers if isinstance(number, int)]
   if infinite != text.count(b"Infinity") or any(not -(2**63) <= n < 2**64 for n in whole):
     return None

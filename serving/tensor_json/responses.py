@@ -22,7 +22,7 @@ _INDENT = 4
 _BYTES_SUFFIX = "_bytes"
 _STRING_KINDS = "OS"
 _FLOATS = (np.float32, np.float64)
-# Values that are text at a time, before they are joined: each is an object of its own.
+# Values that are texts at a time, before they are joined: each text is a Python object.
 _BLOCK_VALUES = 64 << 10
 _WRITTEN_BY_PYTHON = (
   np.bool_,
@@ -154,7 +154,7 @@ def _check_type(array: Array) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class _Layout:
-  """Where a value stands and how lists are written.
+  """The place of a value in the body, and how its lists are written.
 
   Attributes:
     level: the objects and lists that are open around the value.
@@ -181,7 +181,7 @@ class _Layout:
     return b"[" + self.break_line() + text + self.break_line(less=1) + b"]"
 
   def base64(self, value: bytes) -> bytes:
-    """An object, which is always on lines of its own."""
+    """The object of base64 text, which always takes several lines."""
     line = self.within(1).break_line()
     return b"{" + line + b'"b64": "' + base64.b64encode(value) + b'"' + self.break_line() + b"}"
 

@@ -16,11 +16,12 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from dlpipe.dotted_paths import load_function
 from dlpipe.fingerprint import code_fingerprint, udf_path
 from dlpipe.records import SourcePlan
+from pipeline import kinds
 from pipeline.evaluation import eval_config
-from pipeline.settings import value_kinds
+from pipeline.params import TRAIN_NAMES, Role
 from pipeline.settings.known_settings import known_settings
 from pipeline.settings.reading import make_config
-from pipeline.task import TRAIN_NAMES, Phase
+from pipeline.task import Phase
 from pipeline.tasks import get_task, schema_path, task_names
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -55,13 +56,13 @@ def shipped(task, tmp_path_factory, monkeypatch):
   return path, name, source
 
 
-def _merged(task, shipped, *, tiny=False):
+def _params(task, shipped, *, tiny=False):
   path, name, _ = shipped
   config = make_config(task, data_path=path, workspace="w", tiny=tiny)
-  values = config.hyperparameters(task)
-  if task.infer_hyperparameters:
-    values |= task.infer_hyperparameters(name, path, config.data_options(task), values)
-  return values
+  params = config.params(task)
+  if task.infer:
+    params = task.infer(name, path, config.data_options(task), params)
+  return params
 
 
 def test_the_name_is_the_folders_and_fits_every_place_it_goes_to(task):
@@ -82,7 +83,7 @@ def test_functions_by_dotted_path_are_there_and_are_ours(task, field):
 
 def test_preprocessing_takes_what_transform_gives_it(task):
   parameters = inspect.signature(load_function(task.preprocessing_fn)).parameters
-  assert list(parameters) == ["inputs", "custom_config"]
+  assert list(parameters) == ["inputs", "params"]
 
 
 def test_importing_a_task_imports_no_framework(task):
@@ -119,58 +120,71 @@ def test_the_evaluators_configuration_can_be_built(task):
 
 
 def test_every_task_has_the_shared_hyperparameters_and_tiny_knows_its_names(task):
-  assert set(TRAIN_NAMES) <= set(task.hyperparameters)
-  assert task.tiny
-  assert set(task.tiny) <= set(task.hyperparameters)
-  for name, value in task.tiny.items():
-    default = task.hyperparameters[name]
-    assert default is None or type(value) is type(default), name
-  assert set(task.preprocessing_hyperparameters) <= set(task.hyperparameters)
+  usual, tiny = task.params.usual().as_json(), task.params.tiny().as_json()
+  assert set(TRAIN_NAMES) <= set(usual)
+  assert tiny != usual
+  assert list(tiny) == list(usual)
+  for name, value in tiny.items():
+    assert usual[name] is None or type(value) is type(usual[name]), name
+
+
+def test_a_change_of_what_is_declared_trains_nothing_anew(task):
+  # Values are given to a training one by one; code in the class would be, by its fingerprint.
+  assert task.params.code_modules() == ()
+  own = f"pipeline.tasks.{task.name}.params"
+  for path in (task.preprocessing_fn, task.build_model, task.training_plan, task.adapt):
+    if path and path.startswith(f"pipeline.tasks.{task.name}."):
+      source = pathlib.Path(inspect.getfile(load_function(path))).read_text("utf-8")
+      assert f"\nfrom {own} import" not in source
 
 
 def test_what_may_be_set_does_not_collide_and_is_described(task):
   settings = known_settings(task)
   keys = [setting.key for setting in settings]
   assert len(set(keys)) == len(keys)
-  assert set(task.settings) <= set(keys)
   for setting in settings:
     assert setting.meaning, setting.key
     assert setting.takes != "any value", setting.key
     if setting.tiny is not None:
-      assert value_kinds.fits(setting.kind, setting.tiny), setting.key
+      assert kinds.fits(setting.kind, setting.tiny), setting.key
 
 
 @pytest.mark.parametrize("tiny", [False, True])
 def test_hyperparameters_survive_json_and_give_a_plan(task, shipped, tiny):
-  values = _merged(task, shipped, tiny=tiny)
-  assert json.loads(json.dumps(values)) == values
-  phases = load_function(task.training_plan)(values)
+  params = _params(task, shipped, tiny=tiny)
+  values = json.loads(json.dumps(params.as_json()))
+  assert task.params.of(values) == params
+  assert params.as_json() == values
+  phases = load_function(task.training_plan)(params)
   assert phases
   assert all(isinstance(p, Phase) and p.epochs > 0 and p.learning_rate > 0 for p in phases)
   assert len({p.name for p in phases}) == len(phases)
-  assert None not in [values[name] for name in task.preprocessing_hyperparameters]
+  assert None not in params.as_json(Role.TRANSFORM).values()
 
 
 def test_tiny_trains_as_many_epochs_as_it_says(task, shipped):
-  values = _merged(task, shipped, tiny=True)
-  for phase in load_function(task.training_plan)(values):
+  params = _params(task, shipped, tiny=True)
+  for phase in load_function(task.training_plan)(params):
     assert phase.min_steps == 0
-    assert phase.epochs == values[phase.epochs_setting] == task.tiny[phase.epochs_setting]
+    said = getattr(task.params.tiny(), phase.epochs_setting)
+    assert phase.epochs == getattr(params, phase.epochs_setting) == said
 
 
 def test_every_number_of_epochs_can_be_set_or_is_refused(task, shipped):
-  values = _merged(task, shipped)
-  unread = task.unread(values) if task.unread else {}
-  phases = load_function(task.training_plan)(values)
-  assert set(unread) <= set(values)
+  params = _params(task, shipped)
+  unread = params.unread()
+  phases = load_function(task.training_plan)(params)
+  assert set(unread) <= set(params.as_json())
   lifted = {phase.epochs_setting for phase in phases if phase.min_steps}
-  assert lifted == set(task.lifted_epochs) - set(unread)
+  counted = set(params.names_with(Role.EPOCHS))
+  if "min_steps" in params.as_json():
+    assert lifted == counted - set(unread)
   for phase in phases:
-    changed = {**values, phase.epochs_setting: 17}
+    changed = params.replace(**{phase.epochs_setting: 17})
     [same] = [p for p in load_function(task.training_plan)(changed) if p.name == phase.name]
     assert same.epochs == 17
-  for name in {"epochs", *task.lifted_epochs} & set(unread):
-    assert load_function(task.training_plan)({**values, name: 17}) == phases
+  for name in counted & set(unread):
+    assert load_function(task.training_plan)(params.replace(**{name: 17})) == phases
 
 
 def test_the_schema_has_what_the_task_reads(task, schema):
@@ -187,14 +201,14 @@ def test_the_monitor_is_a_metric_of_the_compiled_model(task, shipped):
   assert mode in ("min", "max")
   assert name.startswith("val_")
   if name != "val_loss":
-    compiled = load_function(task.compile_args)(_merged(task, shipped))
+    compiled = load_function(task.compile_args)(_params(task, shipped))
     assert name.removeprefix("val_") in {metric.name for metric in compiled["metrics"]}
     assert mode == "max"
 
 
 def test_compile_args_are_made_anew_each_time(task, shipped):
-  values = _merged(task, shipped)
-  first, second = (load_function(task.compile_args)(values) for _ in range(2))
+  params = _params(task, shipped)
+  first, second = (load_function(task.compile_args)(params) for _ in range(2))
   assert set(first) <= {"loss", "metrics"}
   # A model with a training step of its own may need none.
   pairs = zip(first.get("metrics", []), second.get("metrics", []), strict=True)
@@ -203,13 +217,13 @@ def test_compile_args_are_made_anew_each_time(task, shipped):
 
 def test_the_search_space_varies_known_names_around_the_defaults(task, shipped):
   keras_tuner = importlib.import_module("keras_tuner")
-  values = _merged(task, shipped)
+  params = _params(task, shipped)
   space = keras_tuner.HyperParameters()
-  load_function(task.search_space)(space, values)
+  load_function(task.search_space)(space, params)
   assert space.space
-  assert set(space.values) <= set(task.hyperparameters) - set(task.preprocessing_hyperparameters)
+  assert set(space.values) <= set(params.as_json()) - set(params.names_with(Role.TRANSFORM))
   for name, value in space.values.items():
-    assert value == pytest.approx(values[name], rel=0.2), name
+    assert value == pytest.approx(getattr(params, name), rel=0.2), name
 
 
 def test_sources_describe_themselves_and_their_functions_have_paths(task):
@@ -222,14 +236,14 @@ def test_sources_describe_themselves_and_their_functions_have_paths(task):
 
 def test_the_shipped_data_is_read_into_what_the_schema_says(task, schema, shipped):
   path, name, source = shipped
-  plan = source.plan(path, task.data_options)
+  plan = source.plan(path, task.data_options.defaults())
   assert isinstance(plan, SourcePlan)
   # The name that --set data.source=... takes.
   assert plan.recognized is None or plan.recognized.layout == name
-  assert plan.fingerprint == source.plan(path, task.data_options).fingerprint
+  assert plan.fingerprint == source.plan(path, task.data_options.defaults()).fingerprint
   # Shards travel as JSON.
   shards = json.loads(json.dumps(list(plan.shards)))
-  record = next(iter(source.read(shards[0], task.data_options)))
+  record = next(iter(source.read(shards[0], task.data_options.defaults())))
   assert {task.input.key, task.label_key} <= set(record.features)
   assert set(record.features) <= {f.name for f in schema.feature}
 
@@ -247,7 +261,7 @@ def test_the_sample_input_can_be_described(task, shipped):
 
 def test_the_rule_lets_the_sample_input_through_and_refuses_what_is_missing(task, shipped):
   rule = load_function(task.input.rule)
-  bounds = {name: task.data_options[name] for name in task.input.bounds}
+  bounds = {name: task.data_options.defaults()[name] for name in task.input.bounds}
   value = task.input.value(task.input.sample())
   fine, missing = rule(tf.constant([value, b""]), bounds).numpy().tolist()
   assert fine == b""

@@ -15,7 +15,7 @@ import pytest
 pytestmark = pytest.mark.e2e
 
 _REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-_SOURCES = ("pipeline", "components", "schemas", "data", "serving")
+_SOURCES = ("pipeline", "components", "dlpipe", "schemas", "data", "serving")
 _BLOCK = re.compile(r"^`([^`\n]+\.(?:py|pbtxt))`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

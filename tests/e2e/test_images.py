@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 
 pytestmark = pytest.mark.e2e
 
-_SOURCES = ("pipeline", "components", "schemas", "data", "serving")
+_SOURCES = ("pipeline", "components", "dlpipe", "schemas", "data", "serving")
 _REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 

@@ -81,7 +81,7 @@ def runs(tmp_path_factory, hook):
       task,
       config,
       source=task.sources["folder"],
-      hyperparameters={**config.hyperparameters(task), "image_size": 28},
+      params=config.params(task).replace(image_size=28),
       output=path,
     )
     return path

@@ -37,8 +37,9 @@ def new_task(name: str, like: str, into: pathlib.Path | None) -> None:
   """Write the folder NAME with a task that can be checked, run and tested.
 
   It holds task.py (what the task is), model.py (the network: change it),
-  schema.pbtxt (what the data must look like) and a test. All that is not
-  written there is taken from the task that it is like.
+  params.py (the network's settings), schema.pbtxt (what the data must look
+  like) and a test. All that is not written there is taken from the task that
+  it is like.
 
   \b
   Example:
@@ -71,7 +72,7 @@ def _write(target: pathlib.Path, name: str, like: str) -> None:
   """Writes the files of a task, or raises before the first where the folder cannot be made."""
   try:
     target.mkdir(parents=True)
-    for template in (_TEMPLATES / like / "task.py.txt", _TEMPLATES / like / "model.py.txt"):
+    for template in sorted((_TEMPLATES / like).glob("*.py.txt")):
       text = template.read_text(encoding="utf-8")
       (target / template.stem).write_text(text.replace("NAME", name), encoding="utf-8")
     test = (_TEMPLATES / "test_task.py.txt").read_text(encoding="utf-8").replace("NAME", name)

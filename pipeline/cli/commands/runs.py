@@ -13,10 +13,10 @@ import click
 from dlpipe.errors import BadInputError
 from dlpipe.words import number
 from pipeline.api.history import opened, past_runs
+from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.stores import checked, root_of, strangers_in, tasks_in
 from pipeline.cli.commands.reproduce import reproduce
 from pipeline.cli.options import store_options
-from pipeline.execution.output import quieten_imports
 from pipeline.runs import run_files, served
 from pipeline.settings.known_settings import in_yaml
 from pipeline.tasks import get_task, task_names
@@ -114,7 +114,7 @@ def show(
   run_id: str, task: str | None, workspace: str | None, mlmd: str | None, as_json: bool
 ) -> None:
   """Show the run RUN: what it was told, its nodes, their artifacts, and what came of it."""
-  quieten_imports(on_screen=True)
+  quieten_screen()
   from pipeline.runs import trained, trials
 
   with opened(run_id, task, workspace, mlmd) as (_, run):
@@ -150,7 +150,7 @@ def why(
   run_id: str, task: str | None, workspace: str | None, mlmd: str | None, as_json: bool
 ) -> None:
   """Tell why each node of the run RUN ran: what is another than when it last succeeded."""
-  quieten_imports(on_screen=True)
+  quieten_screen()
   from pipeline.runs import changes
   from pipeline.runs.said import in_users_words
 
@@ -187,7 +187,7 @@ def diff(
   as_json: bool,
 ) -> None:
   """Compare the run RUN with the run OTHER: what went in, and what came out."""
-  quieten_imports(on_screen=True)
+  quieten_screen()
   from pipeline.runs import changes, lineage
   from pipeline.runs.said import in_users_words
 

@@ -7,10 +7,9 @@ is the DAG file, which imports Airflow and nothing of ours. Airflow need not be 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
 
 from pipeline.orchestrators.airflow import settings
+from pipeline.params import Params
 from pipeline.settings.config import PipelineConfig
 from pipeline.task import Source, Task
 
@@ -20,7 +19,7 @@ def write_dag(
   config: PipelineConfig,
   *,
   source: Source,
-  hyperparameters: Mapping[str, Any],
+  params: Params,
   output: str | os.PathLike[str],
 ) -> None:
   """Compiles a task's pipeline into a DAG file, and a file beside it that its tasks read.
@@ -29,7 +28,7 @@ def write_dag(
     task: what is learnt.
     config: the configuration; its section `airflow` says how the DAG behaves.
     source: how the input is read.
-    hyperparameters: the merged hyperparameters.
+    params: the settings of the run's model.
     output: the DAG file, named `.py`; the compiled pipeline has the same name and `.json`.
 
   Raises:
@@ -44,7 +43,7 @@ def write_dag(
     task,
     config,
     source=source,
-    hyperparameters=hyperparameters,
+    params=params,
     runtime_parameters=True,
   )
   dag_file.write(pipeline, task, config, output)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Mapping
-from typing import Any
 
 from dlpipe.errors import BadInputError
 from pipeline.orchestrators.kubeflow import settings
+from pipeline.params import Params
 from pipeline.settings.config import PipelineConfig
 from pipeline.task import Source, Task
 
@@ -22,7 +21,7 @@ def compile_spec(
   config: PipelineConfig,
   *,
   source: Source,
-  hyperparameters: Mapping[str, Any],
+  params: Params,
   output: str | os.PathLike[str],
 ) -> None:
   """Compiles a task's pipeline into one YAML file.
@@ -31,7 +30,7 @@ def compile_spec(
     task: what is learnt.
     config: the configuration; its section `kubeflow` says where and with what nodes run.
     source: how the input is read.
-    hyperparameters: the merged hyperparameters.
+    params: the settings of the run's model.
     output: the file, named `.yaml` or `.yml`.
 
   Raises:
@@ -47,5 +46,5 @@ def compile_spec(
   # TFX and kfp take seconds to import.
   from pipeline.orchestrators.kubeflow import spec
 
-  documents = spec.make_documents(task, config, source=source, hyperparameters=hyperparameters)
+  documents = spec.make_documents(task, config, source=source, params=params)
   spec.write(documents, task, output)

@@ -24,6 +24,7 @@ from components.run_notice import RunNotice
 from dlpipe.errors import BadInputError
 from pipeline.assembly import create_pipeline
 from pipeline.execution.ir import write_whole
+from pipeline.params import Params
 from pipeline.settings.config import PipelineConfig
 from pipeline.settings.orchestrator_config import NodeResources
 from pipeline.task import Source, Task
@@ -42,7 +43,7 @@ def make_documents(
   config: PipelineConfig,
   *,
   source: Source,
-  hyperparameters: Mapping[str, Any],
+  params: Params,
 ) -> list[dict[str, Any]]:
   """Compiles the pipeline.
 
@@ -50,7 +51,7 @@ def make_documents(
     task: what is learnt.
     config: the configuration, as `settings.check` lets it pass.
     source: how the input is read.
-    hyperparameters: the merged hyperparameters.
+    params: the settings of the run's model.
 
   Returns:
     The spec, and a document for Kubernetes if there is a volume to mount.
@@ -68,7 +69,7 @@ def make_documents(
       }
     ),
     source=source,
-    hyperparameters=hyperparameters,
+    params=params,
     self_contained=True,
   )
   notice = None

@@ -1,6 +1,6 @@
 """Tables of examples: which columns, which splits, and rows with their splits.
 
-The data options of every task that reads tables are here, too: `TABLE_OPTIONS`.
+The data options of every task that reads tables are named here, too: `TABLE_OPTIONS`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dlpipe.records import TRAIN, Rejected
 from pipeline.sources import class_counts, given_splits, input_paths, sharding, tables
 from pipeline.sources.tables import dialect as dialects
 
-# The data options that say how a table is written and split, with their defaults.
-TABLE_OPTIONS: Mapping[str, Any] = {"separator": None, "header": None, "split_column": None}
+# The data options that say how a table is written and split.
+TABLE_OPTIONS = ("separator", "header", "split_column")
 
 _SET_WITH = "--set data."
 _PARTS = 2  # of 5,000 rows a shard, from all over the table

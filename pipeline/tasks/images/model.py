@@ -8,7 +8,7 @@ that serving cannot differ from training.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import keras_tuner
@@ -16,33 +16,32 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from keras import layers
 
+from pipeline.params import inferred
 from pipeline.problems.classification_outputs import class_outputs
 from pipeline.tasks.images.backbones import Backbone, get_backbone
 from pipeline.tasks.images.features import PIXELS, VOCABULARY
 
+if TYPE_CHECKING:
+  from pipeline.tasks.images.params import ImageParams
 
-def build_model(
-  hyperparameters: Mapping[str, Any], tft_output: tft.TFTransformOutput
-) -> keras.Model:
+
+def build_model(params: ImageParams, tft_output: tft.TFTransformOutput) -> keras.Model:
   """Builds the model that `backbone` names; "cnn" is the one without a backbone.
 
   Raises:
-    ValueError: a size is not positive.
     BadInputError: an unknown backbone, or weights that do not fit it.
   """
   classes = tft_output.vocabulary_size_by_name(VOCABULARY)
-  if hyperparameters["backbone"] == "cnn":
-    return _cnn(hyperparameters, classes)
-  return _transfer(hyperparameters, classes)
+  if params.backbone == "cnn":
+    return _cnn(params, classes)
+  return _transfer(params, classes)
 
 
-def _cnn(hp: Mapping[str, Any], classes: int) -> keras.Model:
+def _cnn(params: ImageParams, classes: int) -> keras.Model:
   """Convolution blocks, each half as large and wider than the one before."""
-  if not hp["widths"] or min(hp["widths"]) <= 0:
-    raise ValueError(f"model.widths must be positive. Received: widths={hp['widths']!r}")
   blocks: list[keras.layers.Layer] = []
-  last = len(hp["widths"]) - 1
-  for number, width in enumerate(hp["widths"]):
+  last = len(params.widths) - 1
+  for number, width in enumerate(params.widths):
     # A second convolution on the full-sized picture brings the least for the most.
     convolutions = 2 if number else 1
     for position in range(convolutions):
@@ -52,15 +51,15 @@ def _cnn(hp: Mapping[str, Any], classes: int) -> keras.Model:
         blocks.append(layers.MaxPooling2D())
       # Keras' default of 0.99 needs hundreds of steps before it may be used; small data has few.
       blocks += [layers.BatchNormalization(momentum=0.9), layers.ReLU()]
-  size = hp["image_size"]
+  size = inferred(params.image_size)
   return keras.Sequential(
     [
       keras.Input((size, size, 3), name=PIXELS),
-      _augmentation(hp),
+      _augmentation(params),
       layers.Rescaling(1 / 255),
       *blocks,
       layers.GlobalAveragePooling2D(),
-      layers.Dropout(hp["dropout"]),
+      layers.Dropout(params.dropout),
       # Softmax and loss stay in float32 where the rest runs in mixed precision.
       layers.Dense(classes, dtype="float32"),
     ],
@@ -68,31 +67,33 @@ def _cnn(hp: Mapping[str, Any], classes: int) -> keras.Model:
   )
 
 
-def _transfer(hp: Mapping[str, Any], classes: int) -> keras.Model:
-  size = hp["image_size"]
+def _transfer(params: ImageParams, classes: int) -> keras.Model:
+  size = inferred(params.image_size)
   return keras.Sequential(
     [
       keras.Input((size, size, 3), name=PIXELS),
-      _augmentation(hp),
-      _BackboneLayer(get_backbone(hp["backbone"]), (size, size, 3), hp["weights"], name="backbone"),
+      _augmentation(params),
+      _BackboneLayer(
+        get_backbone(params.backbone), (size, size, 3), params.weights, name="backbone"
+      ),
       layers.GlobalAveragePooling2D(name="pooling"),
       # Backbones' features have any scale; on one scale, one shrinkage fits all of them.
       layers.BatchNormalization(momentum=0.9, center=False, scale=False),
-      layers.Dropout(hp["dropout"]),
+      layers.Dropout(params.dropout),
       layers.Dense(
-        classes, kernel_regularizer=keras.regularizers.L2(hp["head_l2"]), dtype="float32"
+        classes, kernel_regularizer=keras.regularizers.L2(params.head_l2), dtype="float32"
       ),
     ],
     name="transfer",
   )
 
 
-def _augmentation(hp: Mapping[str, Any]) -> keras.layers.Layer:
+def _augmentation(params: ImageParams) -> keras.layers.Layer:
   """Random shifts and, where asked, flips; the identity except in training."""
   steps: list[keras.layers.Layer] = []
-  if hp["shift"]:
-    steps.append(layers.RandomTranslation(hp["shift"], hp["shift"], fill_mode="nearest"))
-  if hp["flip"]:
+  if params.shift:
+    steps.append(layers.RandomTranslation(params.shift, params.shift, fill_mode="nearest"))
+  if params.flip:
     steps.append(layers.RandomFlip("horizontal"))
   return keras.Sequential(steps or [layers.Identity()], name="augmentation")
 
@@ -115,7 +116,7 @@ class _BackboneLayer(keras.layers.Layer):
     return self.model.compute_output_shape(input_shape)
 
 
-def compile_args(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+def compile_args(params: ImageParams) -> dict[str, Any]:
   """Loss on logits and integer labels, and the accuracy to watch."""
   return {
     "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -123,13 +124,11 @@ def compile_args(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
   }
 
 
-def search_space(hp: keras_tuner.HyperParameters, hyperparameters: Mapping[str, Any]) -> None:
+def search_space(hp: keras_tuner.HyperParameters, params: ImageParams) -> None:
   """Declares what the Tuner varies, around the values of this run."""
-  rate = hyperparameters["learning_rate"]
+  rate = params.learning_rate
   hp.Float("learning_rate", min_value=rate / 10, max_value=rate * 10, sampling="log", default=rate)
-  hp.Float(
-    "dropout", min_value=0.0, max_value=0.6, step=0.1, default=round(hyperparameters["dropout"], 1)
-  )
+  hp.Float("dropout", min_value=0.0, max_value=0.6, step=0.1, default=round(params.dropout, 1))
 
 
 def serving_outputs(

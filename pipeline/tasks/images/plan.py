@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from pipeline.task import Options, Phase
+from typing import TYPE_CHECKING
+
+from pipeline.task import Phase
+
+if TYPE_CHECKING:
+  from pipeline.tasks.images.params import ImageParams
 
 
-def training_plan(hyperparameters: Options) -> tuple[Phase, ...]:
+def training_plan(params: ImageParams) -> tuple[Phase, ...]:
   """The phases; with a backbone, `head_epochs` and `fine_tune_epochs` replace `epochs`."""
-  rate, min_steps = hyperparameters["learning_rate"], hyperparameters["min_steps"]
-  if hyperparameters["backbone"] == "cnn":
-    epochs = hyperparameters["epochs"]
+  rate, min_steps = params.learning_rate, params.min_steps
+  if params.backbone == "cnn":
+    epochs = params.epochs
     return (Phase(name="train", epochs=epochs, learning_rate=rate, min_steps=min_steps),)
   phases = [
     Phase(
       name="head",
-      epochs=hyperparameters["head_epochs"],
+      epochs=params.head_epochs,
       learning_rate=rate,
       frozen=("augmentation", "backbone", "pooling"),
       min_steps=min_steps,
       epochs_setting="head_epochs",
     )
   ]
-  if hyperparameters["fine_tune_epochs"]:
+  if params.fine_tune_epochs:
     phases.append(
       Phase(
         name="fine-tune",
-        epochs=hyperparameters["fine_tune_epochs"],
+        epochs=params.fine_tune_epochs,
         epochs_setting="fine_tune_epochs",
-        learning_rate=rate * hyperparameters["fine_tune_factor"],
+        learning_rate=rate * params.fine_tune_factor,
       )
     )
   return tuple(phases)

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from pipeline.params import inferred
 from pipeline.tasks.images.features import IMAGE, LABEL, LABEL_ID, PIXELS, VOCABULARY
 from pipeline.tasks.images.pictures.decoding import decode
 
+if TYPE_CHECKING:
+  from pipeline.tasks.images.params import ImageParams
 
-def preprocessing_fn(
-  inputs: Mapping[str, Any], custom_config: Mapping[str, Any]
-) -> dict[str, tf.Tensor]:
+
+def preprocessing_fn(inputs: Mapping[str, Any], params: ImageParams) -> dict[str, tf.Tensor]:
   """Decodes pictures as viewers show them, resizes them, and numbers the labels.
 
   Args:
     inputs: `image` `[batch, 1]` string (JPEG, PNG, BMP or GIF; the first frame of an animation)
       and `label` `[batch, 1]` string; dense or sparse.
-    custom_config: `{"hyperparameters": {"image_size": int}}`.
+    params: `image_size` is the side.
 
   Returns:
     `pixels` `[batch, image_size, image_size, 3]` float32, whole numbers in [0, 255], and
     `label_id` `[batch]` int64, -1 for a label that train does not have. Labels are numbered by
     frequency, ties by name.
   """
-  size = custom_config["hyperparameters"]["image_size"]
+  size = inferred(params.image_size)
   label_id = tft.compute_and_apply_vocabulary(
     _flat(inputs[LABEL]), vocab_filename=VOCABULARY, num_oov_buckets=0, default_value=-1
   )

@@ -8,28 +8,26 @@ import pathlib
 from typing import Any
 
 from dlpipe.errors import BadInputError
-from pipeline.sources.text_files.text_tables import TABLE_OPTIONS
 from pipeline.task import Input, MetricGate, Options, Task
 from pipeline.tasks.images import sources
 from pipeline.tasks.images.backbone_names import CNN, check_backbone, check_weights
 from pipeline.tasks.images.features import IMAGE, LABEL, LABEL_ID, PIXELS, SIZE_BUCKET, VOCABULARY
-from pipeline.tasks.images.settings import SETTINGS
+from pipeline.tasks.images.params import ImageParams
 from pipeline.tasks.images.shipped import shipped_data
 from pipeline.tasks.images.sources import picture_paths
+from pipeline.tasks.images.sources.options import ImageOptions
 
 _HERE = "pipeline.tasks.images"
 # What most ImageNet backbones were trained on.
 _BACKBONE_SIZE = 224
 
 
-def _infer(
-  source: str, path: str, data_options: Options, hyperparameters: Options
-) -> dict[str, Any]:
+def _infer(source: str, path: str, data_options: Options, params: ImageParams) -> ImageParams:
   """Fits the picture size to the data or the backbone, and identifies a weights file."""
-  backbone = hyperparameters["backbone"]
+  backbone = params.backbone
   check_backbone(backbone)
   from_nothing = backbone.lower() == CNN
-  size, weights = hyperparameters["image_size"], hyperparameters["weights"]
+  size, weights = params.image_size, params.weights
   if size is None:
     size = sources.infer_image_size(source, path, data_options) if from_nothing else _BACKBONE_SIZE
   inferred: dict[str, Any] = {"image_size": size, **({"backbone": CNN} if from_nothing else {})}
@@ -42,24 +40,7 @@ def _infer(
     inferred["weights"] = str(file)
     # The path alone would let an exchanged file come back CACHED.
     inferred["weights_sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
-  return inferred
-
-
-def _unread(hyperparameters: Options) -> dict[str, str]:
-  """The `cnn` has no head and no fine-tuning; a backbone has no widths and epochs of its own."""
-  if hyperparameters["backbone"].lower() == "cnn":
-    of_backbone = "is a backbone's, and the cnn has none. Set model.backbone, or leave it out"
-    return {
-      **dict.fromkeys(("head_epochs", "head_l2", "fine_tune_epochs"), of_backbone),
-      "fine_tune_factor": of_backbone,
-    }
-  unread = {
-    "epochs": "is the cnn's. A backbone's epochs are model.head_epochs and model.fine_tune_epochs",
-    "widths": "is the cnn's, and a backbone has its own. Leave it out",
-  }
-  if not hyperparameters["fine_tune_epochs"]:
-    unread["fine_tune_factor"] = "needs fine-tuning. Set model.fine_tune_epochs to more than 0"
-  return unread
+  return params.replace(**inferred)
 
 
 def _sample_input() -> str:
@@ -98,16 +79,9 @@ TASK = Task(
   vocabulary=VOCABULARY,
   sources=sources.SOURCES,
   shipped_data=shipped_data,
-  data_options={
-    "max_pixels": 50_000_000,
-    "path_column": "path",
-    "label_column": "label",
-    **TABLE_OPTIONS,
-    "image_feature": None,
-    "label_feature": None,
-  },
+  data_options=ImageOptions,
+  params=ImageParams,
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
-  preprocessing_hyperparameters=("image_size",),
   build_model=f"{_HERE}.model.build_model",
   compile_args=f"{_HERE}.model.compile_args",
   training_plan=f"{_HERE}.plan.training_plan",
@@ -116,35 +90,7 @@ TASK = Task(
   metrics=f"{_HERE}.metrics.metrics",
   slices=(LABEL, SIZE_BUCKET),
   monitor=("val_accuracy", "max"),
-  infer_hyperparameters=_infer,
-  unread=_unread,
-  lifted_epochs=("epochs", "head_epochs"),
-  settings=SETTINGS,
-  hyperparameters={
-    "backbone": "cnn",
-    "weights": None,
-    "image_size": None,
-    "widths": [32, 64, 128],
-    "dropout": 0.3,
-    "shift": 0.08,
-    "flip": False,
-    "epochs": 12,
-    "head_epochs": 30,
-    "head_l2": 0.01,
-    "fine_tune_epochs": 2,
-    "fine_tune_factor": 0.005,
-    "min_steps": 600,
-    "batch_size": 64,
-    "learning_rate": 0.003,
-  },
-  tiny={
-    "widths": [8, 16],
-    "epochs": 6,
-    "head_epochs": 6,
-    "fine_tune_epochs": 0,
-    "min_steps": 0,
-    "learning_rate": 0.01,
-  },
+  infer=_infer,
   gates=(
     MetricGate(
       metric="skill",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import keras_tuner
@@ -20,6 +20,7 @@ from keras import layers, ops
 
 from dlpipe import progress
 from dlpipe.errors import BadInputError
+from pipeline.params import inferred
 from pipeline.problems.classification_outputs import class_outputs
 from pipeline.tasks.sentiment.features import (
   END_IDS,
@@ -42,49 +43,50 @@ from pipeline.text.recurrent import Bidirectional
 from pipeline.text.word_counts import read_counts
 from pipeline.text.words import part_buckets
 
+if TYPE_CHECKING:
+  from pipeline.tasks.sentiment.params import SentimentParams
+
 SEQUENCES = (WORD_IDS, START_IDS, END_IDS)
 _CELLS = {"gru": layers.GRU, "lstm": layers.LSTM}
 
 
-def build_model(
-  hyperparameters: Mapping[str, Any], tft_output: tft.TFTransformOutput
-) -> keras.Model:
+def build_model(params: SentimentParams, tft_output: tft.TFTransformOutput) -> keras.Model:
   """Builds the model from `[batch, time]` ids to `[batch, classes]` logits.
 
   Raises:
     BadInputError: a setting that cannot work, or pre-trained vectors that cannot be read.
   """
-  hp = hyperparameters
-  if hp["cell"] not in _CELLS:
-    raise BadInputError(f"model.cell must be one of {sorted(_CELLS)}. Received: {hp['cell']!r}")
   classes = tft_output.vocabulary_size_by_name(VOCABULARY)
   words, counts = read_counts(tft_output, WORDS)
-  stems = _stems(words, hp)
-  pretrained = _pretrained(words, counts, hp)
+  stems = _stems(words, params)
+  pretrained = _pretrained(words, counts, params)
   inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in SEQUENCES}
   lengths = Lengths()(inputs[WORD_IDS])
-  logits = _bag(inputs, lengths, stems, classes, hp)
+  logits = _bag(inputs, lengths, stems, classes, params)
   corrections = [
-    _reader(inputs, lengths, stems, pretrained, classes, hp, name)
-    for name in reader_names(hp["readers"])
+    _reader(inputs, lengths, stems, pretrained, classes, params, name)
+    for name in reader_names(params.readers)
   ]
   if corrections:
     logits += sum(corrections) / len(corrections)
   return keras.Model(inputs, logits, name="sentiment")
 
 
-def _stems(words: list[bytes], hp: Mapping[str, Any]) -> np.ndarray:
+def _stems(words: list[bytes], params: SentimentParams) -> np.ndarray:
   """`[ids]`: the row of each id's stem, as `preprocessing_fn` numbers unknown words by theirs."""
-  buckets = hp["part_buckets"]
+  buckets = params.part_buckets
   known = part_buckets(tf.constant(words, tf.string), chars=STEM_CHARS, buckets=buckets)
   return np.concatenate([np.arange(buckets + 1), 1 + known.numpy()]).astype("int32")
 
 
-def _pretrained(words: list[bytes], counts: np.ndarray, hp: Mapping[str, Any]) -> np.ndarray | None:
+def _pretrained(
+  words: list[bytes], counts: np.ndarray, params: SentimentParams
+) -> np.ndarray | None:
   """First vectors of the vocabulary's words, and says how many of them the file has."""
-  if not (hp["readers"] and hp["embeddings"]):
+  if not (params.readers and params.embeddings):
     return None
-  vectors, found = word_vectors.read(pathlib.Path(hp["embeddings"]), words, hp["word_units"])
+  file, length = pathlib.Path(params.embeddings), inferred(params.word_units)
+  vectors, found = word_vectors.read(file, words, length)
   running = counts[found].sum() / max(counts.sum(), 1)
   progress.report(
     f"pre-trained vectors for {found.mean():.1%} of the vocabulary, which are {running:.1%} of its "
@@ -95,7 +97,7 @@ def _pretrained(words: list[bytes], counts: np.ndarray, hp: Mapping[str, Any]) -
   if not found.any():
     raise BadInputError(
       f"model.embeddings: none of the vocabulary's {len(words):,} words, such as "
-      f"{words[0].decode()!r}, is in {hp['embeddings']!r}. Words must be in lower case there."
+      f"{words[0].decode()!r}, is in {params.embeddings!r}. Words must be in lower case there."
     )
   # Words without a vector must not stand out by the length of theirs.
   random = np.random.default_rng(0).normal(0, vectors[found].std(), vectors.shape)
@@ -108,21 +110,21 @@ def _reader(
   stems: np.ndarray,
   pretrained: np.ndarray | None,
   classes: int,
-  hp: Mapping[str, Any],
+  params: SentimentParams,
   name: str,
 ) -> keras.KerasTensor:
   """A bidirectional recurrent network over word vectors; `[batch, classes]`, at first all 0."""
   vectors = WordVectors(
     stems,
-    hp["part_buckets"] + 1,
-    hp["word_units"],
+    params.part_buckets + 1,
+    inferred(params.word_units),
     initializer=keras.initializers.RandomUniform(-0.05, 0.05),
     pretrained=pretrained,
     name=f"{name}_words",
   )(*(inputs[name] for name in SEQUENCES))
-  vectors = layers.SpatialDropout1D(hp["word_dropout"])(vectors)
-  states = Bidirectional(_CELLS[hp["cell"]], hp["units"], name=f"{name}_states")(vectors, lengths)
-  pooled = layers.Dropout(hp["dropout"])(Pooling()(states, lengths))
+  vectors = layers.SpatialDropout1D(params.word_dropout)(vectors)
+  states = Bidirectional(_CELLS[params.cell], params.units, name=f"{name}_states")(vectors, lengths)
+  pooled = layers.Dropout(params.dropout)(Pooling()(states, lengths))
   # Softmax and loss stay in float32 where the rest runs in mixed precision.
   return layers.Dense(
     classes, kernel_initializer="zeros", dtype="float32", name=f"{name}_correction"
@@ -134,20 +136,20 @@ def _bag(
   lengths: keras.KerasTensor,
   stems: np.ndarray,
   classes: int,
-  hp: Mapping[str, Any],
+  params: SentimentParams,
 ) -> keras.KerasTensor:
   """A linear model of words, their parts and pairs of neighbours; `[batch, classes]` logits."""
-  settings = {"l2": hp["bag_l2"], "dtype": "float32"}
-  words = WordVectors(stems, hp["part_buckets"] + 1, classes, name="bag_words", **settings)(
+  settings: dict[str, Any] = {"l2": params.bag_l2, "dtype": "float32"}
+  words = WordVectors(stems, params.part_buckets + 1, classes, name="bag_words", **settings)(
     *(inputs[name] for name in SEQUENCES)
   )
-  pairs = PairBag(hp["pair_buckets"], classes, name="bag_pairs", **settings)(inputs[WORD_IDS])
+  pairs = PairBag(params.pair_buckets, classes, name="bag_pairs", **settings)(inputs[WORD_IDS])
   count = ops.cast(ops.maximum(lengths, 1), "float32")[:, None]
   logits = (ops.sum(words, axis=1) + pairs) / ops.sqrt(count)
   return Bias(dtype="float32", name="bag_bias")(logits)
 
 
-def compile_args(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+def compile_args(params: SentimentParams) -> dict[str, Any]:
   """Loss on logits and integer labels, and the accuracy to watch."""
   return {
     "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -155,10 +157,12 @@ def compile_args(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
   }
 
 
-def search_space(hp: keras_tuner.HyperParameters, hyperparameters: Mapping[str, Any]) -> None:
+def search_space(hp: keras_tuner.HyperParameters, params: SentimentParams) -> None:
   """Declares what the Tuner varies, around the values of this run: the bag, its first phase."""
-  for name, factor in (("bag_learning_rate", 4), ("bag_l2", 10)):
-    value = hyperparameters[name]
+  for name, value, factor in (
+    ("bag_learning_rate", params.bag_learning_rate, 4),
+    ("bag_l2", params.bag_l2, 10),
+  ):
     hp.Float(
       name, min_value=value / factor, max_value=value * factor, sampling="log", default=value
     )

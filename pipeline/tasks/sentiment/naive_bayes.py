@@ -9,8 +9,7 @@ Classification", https://aclanthology.org/P12-2018
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -18,18 +17,21 @@ import tensorflow as tf
 
 from pipeline.tasks.sentiment.features import END_IDS, START_IDS, WORD_IDS
 
+if TYPE_CHECKING:
+  from pipeline.tasks.sentiment.params import SentimentParams
+
 _SMOOTHING = 0.5  # added to each count
 
 
-def adapt(hyperparameters: Mapping[str, Any], model: keras.Model, batches: tf.data.Dataset) -> None:
+def adapt(params: SentimentParams, model: keras.Model, batches: tf.data.Dataset) -> None:
   """Sets the bag's tables from one pass over the training split.
 
   Args:
-    hyperparameters: `bag_start`, the part of the naive Bayes weights to start with; 0 starts at 0.
+    params: `bag_start` is the part of the naive Bayes weights to start with; 0 starts at 0.
     model: of `build_model`.
     batches: of `(inputs, label)`.
   """
-  scale = hyperparameters["bag_start"]
+  scale = params.bag_start
   if not scale:
     return
   words, pairs = model.get_layer("bag_words"), model.get_layer("bag_pairs")

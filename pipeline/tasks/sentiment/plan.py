@@ -6,7 +6,12 @@ makes val better, the bag is served as it is.
 
 from __future__ import annotations
 
-from pipeline.task import Options, Phase
+from typing import TYPE_CHECKING
+
+from pipeline.task import Phase
+
+if TYPE_CHECKING:
+  from pipeline.tasks.sentiment.params import SentimentParams
 
 _BAG = ("bag_words", "bag_pairs", "bag_bias")
 _READER_PARTS = ("words", "states", "correction")
@@ -17,16 +22,16 @@ def reader_names(readers: int) -> tuple[str, ...]:
   return tuple(f"reader{number}" for number in range(1, readers + 1))
 
 
-def training_plan(hyperparameters: Options) -> tuple[Phase, ...]:
+def training_plan(params: SentimentParams) -> tuple[Phase, ...]:
   """The phases `bag` and `readers`; without readers, the first alone."""
-  readers = reader_names(hyperparameters["readers"])
+  readers = reader_names(params.readers)
   bag = Phase(
     name="bag",
-    epochs=hyperparameters["bag_epochs"],
-    learning_rate=hyperparameters["bag_learning_rate"],
+    epochs=params.bag_epochs,
+    learning_rate=params.bag_learning_rate,
     frozen=tuple(f"{reader}_{part}" for reader in readers for part in _READER_PARTS),
     # A linear model needs fewer.
-    min_steps=hyperparameters["min_steps"] // 2,
+    min_steps=params.min_steps // 2,
     epochs_setting="bag_epochs",
   )
   if not readers:
@@ -35,9 +40,9 @@ def training_plan(hyperparameters: Options) -> tuple[Phase, ...]:
     bag,
     Phase(
       name="readers",
-      epochs=hyperparameters["epochs"],
-      learning_rate=hyperparameters["learning_rate"],
+      epochs=params.epochs,
+      learning_rate=params.learning_rate,
       frozen=_BAG,
-      min_steps=hyperparameters["min_steps"],
+      min_steps=params.min_steps,
     ),
   )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -25,19 +25,19 @@ from pipeline.tasks.sentiment.features import (
 from pipeline.text.word_counts import frequent_words, ranks
 from pipeline.text.words import part_buckets, split_words
 
+if TYPE_CHECKING:
+  from pipeline.tasks.sentiment.params import WordParams
+
 # Up to this share of unknown words they are called few.
 _FEW = 0.1
 
 
-def preprocessing_fn(
-  inputs: Mapping[str, Any], custom_config: Mapping[str, Any]
-) -> dict[str, tf.Tensor]:
+def preprocessing_fn(inputs: Mapping[str, Any], params: WordParams) -> dict[str, tf.Tensor]:
   """Splits texts into words and numbers these and the labels.
 
   Args:
     inputs: `text` and `label`, `[batch, 1]` string each; dense or sparse.
-    custom_config: `{"hyperparameters": {"max_words", "vocabulary_size", "min_frequency",
-      "part_buckets"}}`, all int.
+    params: what a text is cut to, and how words are numbered.
 
   Returns:
     `word_ids` `[batch, max_words]` int64: 0 after the end, then `part_buckets` ids for words that
@@ -48,19 +48,18 @@ def preprocessing_fn(
     `[batch]` int64, -1 for a label that train does not have; labels are numbered by frequency, ties
     by name.
   """
-  hyperparameters = custom_config["hyperparameters"]
   words = split_words(_flat(inputs[TEXT]))
   frequent = frequent_words(
     words.flat_values,
-    top=hyperparameters["vocabulary_size"],
-    min_count=hyperparameters["min_frequency"],
+    top=params.vocabulary_size,
+    min_count=params.min_frequency,
     file_name=WORDS,
   )
   known = ranks(words.flat_values, frequent)
   label_id = tft.compute_and_apply_vocabulary(
     _flat(inputs[LABEL]), vocab_filename=VOCABULARY, num_oov_buckets=0, default_value=-1
   )
-  buckets, length = hyperparameters["part_buckets"], hyperparameters["max_words"]
+  buckets, length = params.part_buckets, params.max_words
 
   def parts(chars: int) -> tf.Tensor:
     return 1 + part_buckets(words.flat_values, chars=chars, buckets=buckets)

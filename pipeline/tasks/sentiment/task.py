@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import functools
 import pathlib
-from typing import Any
 
 from dlpipe.errors import BadInputError
 from pipeline.sources.text_files import texts
@@ -22,53 +21,38 @@ from pipeline.tasks.sentiment.features import (
   VOCABULARY,
   WORD_IDS,
 )
-from pipeline.tasks.sentiment.settings import SETTINGS
+from pipeline.tasks.sentiment.params import SentimentParams
 from pipeline.tasks.sentiment.shipped import shipped_data
 from pipeline.tasks.sentiment.sources import records
+from pipeline.tasks.sentiment.sources.options import TextOptions
 
 _HERE = "pipeline.tasks.sentiment"
 _WORD_UNITS = 64
 
 
 def _infer(
-  source: str, path: str, data_options: Options, hyperparameters: Options
-) -> dict[str, Any]:
+  source: str, path: str, data_options: Options, params: SentimentParams
+) -> SentimentParams:
   """Identifies a file of word vectors."""
-  hp = hyperparameters
-  units = hp["word_units"]
-  if not hp["embeddings"]:
-    return {"word_units": units or _WORD_UNITS}
+  units = params.word_units
+  if not params.embeddings:
+    return params.replace(word_units=units or _WORD_UNITS)
   # It imports numpy, which takes a while.
   from pipeline.text import word_vectors
 
-  file = pathlib.Path(hp["embeddings"]).resolve()
+  file = pathlib.Path(params.embeddings).resolve()
   found = word_vectors.dimension(file)
   if units not in (None, found):
     raise BadInputError(
       f"model.word_units={units} does not fit the vectors of {str(file)!r}, which have {found} "
       "numbers. Leave it out: the file decides."
     )
-  return {
-    "word_units": found,
-    "embeddings": str(file),
+  return params.replace(
+    word_units=found,
+    embeddings=str(file),
     # The path alone would let an exchanged file come back CACHED.
-    "embeddings_sha256": word_vectors.sha256(file),
-  }
-
-
-def _unread(hyperparameters: Options) -> dict[str, str]:
-  """Without readers, what is theirs."""
-  if hyperparameters["readers"]:
-    return {}
-  of_readers = (
-    "is the readers', and there are none. Set model.readers to 1 or more, or leave it out"
+    embeddings_sha256=word_vectors.sha256(file),
   )
-  names = ("cell", "units", "word_units", "embeddings", "word_dropout", "dropout")
-  return {
-    **dict.fromkeys(names, of_readers),
-    "epochs": "is the readers', and there are none. The bag's epochs are model.bag_epochs",
-    "learning_rate": "is the readers', and there are none. The bag's is model.bag_learning_rate",
-  }
 
 
 def _sample_input() -> str:
@@ -94,11 +78,9 @@ TASK = Task(
   vocabulary=VOCABULARY,
   sources=sources.SOURCES,
   shipped_data=shipped_data,
-  data_options=sources.DATA_OPTIONS,
+  data_options=TextOptions,
+  params=SentimentParams,
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
-  preprocessing_hyperparameters=(
-    *("max_words", "vocabulary_size", "min_frequency", "part_buckets"),
-  ),
   build_model=f"{_HERE}.model.build_model",
   adapt=f"{_HERE}.naive_bayes.adapt",
   compile_args=f"{_HERE}.model.compile_args",
@@ -109,41 +91,7 @@ TASK = Task(
   slices=(LABEL, LENGTH_BUCKET),
   transformed_slices=(OOV_BUCKET,),
   monitor=("val_accuracy", "max"),
-  infer_hyperparameters=_infer,
-  settings=SETTINGS,
-  unread=_unread,
-  lifted_epochs=("epochs", "bag_epochs"),
-  hyperparameters={
-    "max_words": 400,
-    "vocabulary_size": 50_000,
-    "min_frequency": 2,
-    "part_buckets": 8_192,
-    "pair_buckets": 262_144,
-    "bag_start": 0.5,
-    "bag_epochs": 4,
-    "bag_learning_rate": 0.003,
-    "bag_l2": 0.00001,
-    "readers": 1,
-    "cell": "gru",
-    "units": 32,
-    "word_units": None,
-    "embeddings": None,
-    "word_dropout": 0.3,
-    "dropout": 0.3,
-    "epochs": 8,
-    "min_steps": 600,
-    "batch_size": 64,
-    "learning_rate": 0.005,
-  },
-  tiny={
-    "part_buckets": 512,
-    "pair_buckets": 4_096,
-    "bag_epochs": 2,
-    "units": 16,
-    "epochs": 2,
-    "min_steps": 0,
-    "learning_rate": 0.01,
-  },
+  infer=_infer,
   gates=(
     MetricGate(
       metric="skill",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import keras_tuner
@@ -31,6 +31,9 @@ from pipeline.text.recurrent import Bidirectional, ends
 from pipeline.text.subword_learning import read_pieces
 from pipeline.text.subwords import BLANK, SPECIALS, START, UNKNOWN
 from pipeline.text.teacher_forcing import TeacherForcedModel
+
+if TYPE_CHECKING:
+  from pipeline.tasks.translation.params import TranslationParams
 
 _NEVER = -1e9  # a logit that softmax makes 0
 
@@ -55,38 +58,37 @@ class Translator(TeacherForcedModel):
 
   def __init__(
     self,
-    hyperparameters: Mapping[str, Any],
+    params: TranslationParams,
     source_pieces: list[str],
     target_pieces: list[str],
   ):
     """Args: both lists of pieces begin with the special ones, as empty strings."""
-    hp = hyperparameters
     super().__init__(
       start_id=START,
-      label_smoothing=hp["label_smoothing"],
-      clip_norm=hp["clip_norm"],
+      label_smoothing=params.label_smoothing,
+      clip_norm=params.clip_norm,
       name="translator",
     )
     self.source_pieces, self.target_pieces = source_pieces, target_pieces
-    self._unknown_rate = hp["unknown_rate"]
+    self._unknown_rate = params.unknown_rate
     self._same_piece = _same_pieces(source_pieces, target_pieces)
     # The target's embedding is the output layer, too, so its scale is that of a layer's weights.
-    scale = keras.initializers.RandomNormal(stddev=hp["embedding"] ** -0.5)
-    self._embed_source = layers.Embedding(len(source_pieces), hp["embedding"])
+    scale = keras.initializers.RandomNormal(stddev=params.embedding**-0.5)
+    self._embed_source = layers.Embedding(len(source_pieces), params.embedding)
     self._embed_target = layers.Embedding(
-      len(target_pieces), hp["embedding"], embeddings_initializer=scale
+      len(target_pieces), params.embedding, embeddings_initializer=scale
     )
-    self._encoders = [Bidirectional(layers.GRU, hp["encoder_units"]) for _ in range(hp["layers"])]
+    self._encoders = [Bidirectional(layers.GRU, params.encoder_units) for _ in range(params.layers)]
     self._bridges = [
-      layers.Dense(hp["decoder_units"], activation="tanh") for _ in range(hp["layers"])
+      layers.Dense(params.decoder_units, activation="tanh") for _ in range(params.layers)
     ]
     self._decoders = [
-      layers.GRU(hp["decoder_units"], return_sequences=True, return_state=True)
-      for _ in range(hp["layers"])
+      layers.GRU(params.decoder_units, return_sequences=True, return_state=True)
+      for _ in range(params.layers)
     ]
-    self._key = layers.Dense(hp["decoder_units"], use_bias=False)
-    self._combine = layers.Dense(hp["embedding"], activation="tanh")
-    self._dropout = layers.Dropout(hp["dropout"])
+    self._key = layers.Dense(params.decoder_units, use_bias=False)
+    self._combine = layers.Dense(params.embedding, activation="tanh")
+    self._dropout = layers.Dropout(params.dropout)
     self._bias = self.add_weight(
       shape=(len(target_pieces),), initializer="zeros", name="output_bias"
     )
@@ -177,48 +179,44 @@ def _is_copied(piece: str) -> bool:
   return piece.startswith(BLANK) and (piece[1:2].isupper() or piece[1:2].isdigit())
 
 
-def build_model(
-  hyperparameters: Mapping[str, Any], tft_output: tft.TFTransformOutput
-) -> keras.Model:
+def build_model(params: TranslationParams, tft_output: tft.TFTransformOutput) -> keras.Model:
   """Builds the `Translator` over the vocabularies of the transform graph."""
   specials = [""] * SPECIALS
   model = Translator(
-    hyperparameters,
+    params,
     specials + read_pieces(tft_output, SOURCE_VOCABULARY),
     specials + read_pieces(tft_output, TARGET_VOCABULARY),
   )
   model.decoding = decoding.Options(
-    beam_width=hyperparameters["beam_width"],
-    length_penalty=hyperparameters["length_penalty"],
-    max_pieces=hyperparameters["max_pieces"],
+    beam_width=params.beam_width,
+    length_penalty=params.length_penalty,
+    max_pieces=params.max_pieces,
   )
   return model
 
 
-def compile_args(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+def compile_args(params: TranslationParams) -> dict[str, Any]:
   """Nothing: the model's own training step has loss and metrics."""
   return {}
 
 
-def training_plan(hyperparameters: Mapping[str, Any]) -> tuple[Phase, ...]:
+def training_plan(params: TranslationParams) -> tuple[Phase, ...]:
   """One phase from nothing."""
   return (
     Phase(
       name="train",
-      epochs=hyperparameters["epochs"],
-      learning_rate=hyperparameters["learning_rate"],
-      min_steps=hyperparameters["min_steps"],
+      epochs=params.epochs,
+      learning_rate=params.learning_rate,
+      min_steps=params.min_steps,
     ),
   )
 
 
-def search_space(hp: keras_tuner.HyperParameters, hyperparameters: Mapping[str, Any]) -> None:
+def search_space(hp: keras_tuner.HyperParameters, params: TranslationParams) -> None:
   """Declares what the Tuner varies, around the values of this run."""
-  rate = hyperparameters["learning_rate"]
+  rate = params.learning_rate
   hp.Float("learning_rate", min_value=rate / 5, max_value=rate * 5, sampling="log", default=rate)
-  hp.Float(
-    "dropout", min_value=0.0, max_value=0.5, step=0.1, default=round(hyperparameters["dropout"], 1)
-  )
+  hp.Float("dropout", min_value=0.0, max_value=0.5, step=0.1, default=round(params.dropout, 1))
 
 
 def serving_outputs(

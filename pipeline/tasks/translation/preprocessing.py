@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
@@ -20,30 +20,29 @@ from pipeline.tasks.translation.features import (
 from pipeline.text.subword_learning import subword_vocabulary
 from pipeline.text.subwords import END, Pieces, split_words, to_pieces
 
+if TYPE_CHECKING:
+  from pipeline.tasks.translation.params import TranslationParams
 
-def preprocessing_fn(
-  inputs: Mapping[str, Any], custom_config: Mapping[str, Any]
-) -> dict[str, tf.Tensor]:
+
+def preprocessing_fn(inputs: Mapping[str, Any], params: TranslationParams) -> dict[str, tf.Tensor]:
   """Splits both sides into subword pieces of vocabularies of their own.
 
   Args:
     inputs: `text` and `target`, `[batch, 1]` string each, any bytes.
-    custom_config: `{"hyperparameters": {"source_pieces": int, "target_pieces": int, "max_pieces":
-      int}}`: the sizes of the vocabularies, and what is kept of a sentence.
+    params: the sizes of the vocabularies, and what is kept of a sentence.
 
   Returns:
     `source_ids` and `target_ids` `[batch, max_pieces]` int64, 0 after their ends, the target with
     END; `spellings` `[batch, max_pieces]` string, the source's words that have no pieces;
     `oov_bucket` `[batch]` string.
   """
-  hyperparameters = custom_config["hyperparameters"]
-  length = hyperparameters["max_pieces"]
+  length = params.max_pieces
   words = split_words(tf.reshape(inputs[SOURCE], [-1]))
-  source = _pieces(words, SOURCE_VOCABULARY, hyperparameters["source_pieces"])
+  source = _pieces(words, SOURCE_VOCABULARY, params.source_pieces)
   target = _pieces(
     split_words(tf.reshape(inputs[TARGET], [-1])),
     TARGET_VOCABULARY,
-    hyperparameters["target_pieces"],
+    params.target_pieces,
   ).ids[:, : length - 1]
   ends = tf.fill([target.nrows(), 1], tf.constant(END, tf.int64))
   return {

@@ -16,9 +16,10 @@ from pipeline.tasks.translation.features import (
   TARGET,
   TARGET_IDS,
 )
-from pipeline.tasks.translation.settings import SETTINGS
+from pipeline.tasks.translation.params import TranslationParams
 from pipeline.tasks.translation.shipped import shipped_data
 from pipeline.tasks.translation.sources import records
+from pipeline.tasks.translation.sources.options import PairOptions
 
 _HERE = "pipeline.tasks.translation"
 
@@ -41,9 +42,9 @@ TASK = Task(
   cache_dtypes={SOURCE_IDS: "int32", TARGET_IDS: "int32"},
   sources=sources.SOURCES,
   shipped_data=shipped_data,
-  data_options=sources.DATA_OPTIONS,
+  data_options=PairOptions,
+  params=TranslationParams,
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
-  preprocessing_hyperparameters=("source_pieces", "target_pieces", "max_pieces"),
   build_model=f"{_HERE}.model.build_model",
   compile_args=f"{_HERE}.model.compile_args",
   training_plan=f"{_HERE}.model.training_plan",
@@ -57,34 +58,6 @@ TASK = Task(
   compares_raw_label=True,
   score_text="pipeline.problems.translation_metrics.row_chrf",
   monitor=("val_loss", "min"),
-  settings=SETTINGS,
-  hyperparameters={
-    "source_pieces": 5000,
-    "target_pieces": 5000,
-    "max_pieces": 64,
-    "embedding": 256,
-    "encoder_units": 256,
-    "decoder_units": 512,
-    "layers": 1,
-    "dropout": 0.25,
-    "label_smoothing": 0.1,
-    "clip_norm": 1.0,
-    "unknown_rate": 0.05,
-    "epochs": 12,
-    "min_steps": 400,
-    "batch_size": 128,
-    "learning_rate": 0.0015,
-  },
-  decoding={"beam_width": 4, "length_penalty": 0.6},
-  tiny={
-    "embedding": 64,
-    "encoder_units": 64,
-    "decoder_units": 128,
-    "dropout": 0.1,
-    "epochs": 8,
-    "min_steps": 0,
-    "learning_rate": 0.004,
-  },
   gates=(
     MetricGate(
       metric="bleu",

@@ -87,7 +87,7 @@ def drawn():
     from pipeline.assembly import create_pipeline
 
     pipeline = create_pipeline(
-      inputs.task, inputs.config, source=inputs.source, hyperparameters=inputs.hyperparameters
+      inputs.task, inputs.config, source=inputs.source, params=inputs.params
     )
     found = {}
     for node in pipeline.components:

@@ -95,7 +95,7 @@ def _dag(inputs, folder: pathlib.Path) -> dict[str, str]:
     inputs.task,
     inputs.config,
     source=inputs.source,
-    hyperparameters=inputs.hyperparameters,
+    params=inputs.params,
     output=folder / "dag.py",
   )
   lines = (folder / "dag.py").read_text(encoding="utf-8").splitlines()
@@ -110,7 +110,7 @@ def _spec(inputs, folder: pathlib.Path) -> list[dict[str, Any]]:
     inputs.task,
     inputs.config,
     source=inputs.source,
-    hyperparameters=inputs.hyperparameters,
+    params=inputs.params,
     output=folder / "spec.yaml",
   )
   return list(yaml.safe_load_all((folder / "spec.yaml").read_text(encoding="utf-8")))

@@ -6,7 +6,7 @@ import pytest
 from pydantic_core import to_jsonable_python
 
 from dlpipe.errors import BadInputError
-from pipeline.settings import value_kinds
+from pipeline import kinds
 from pipeline.settings.known_settings import in_yaml, value_of
 from pipeline.settings.reading import make_config
 from pipeline.tasks import get_task
@@ -59,7 +59,7 @@ def test_without_what_it_needs_it_is_refused(task_name, setting):
 
 
 def test_a_value_of_another_kind_is_refused_by_name(task_name, setting):
-  wrong = "4" if value_kinds.is_mapping(setting.kind) else "{a: [1]}"
+  wrong = "4" if kinds.is_mapping(setting.kind) else "{a: [1]}"
   with pytest.raises(BadInputError, match=setting.key) as refused:
     _make(task_name, f"{setting.key}={wrong}")
   assert refused.value.exit_code == 2

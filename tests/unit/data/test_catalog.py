@@ -99,7 +99,8 @@ def test_cifar10_becomes_class_folders_that_the_images_task_reads(tmp_path):
     assert [picture.getpixel((x, 0)) for x in (0, 1)] == [(0, 0, 0), (0, 0, 255)]
   with Image.open(tmp_path / "test" / "automobile" / "00001.png") as picture:
     assert picture.getpixel((31, 31)) == (200, 0, 0)
-  plan = get_task("images").sources["folder"].plan(str(tmp_path), get_task("images").data_options)
+  task = get_task("images")
+  plan = task.sources["folder"].plan(str(tmp_path), task.data_options.defaults())
   assert plan.given_splits == ("train", "eval")
 
 

@@ -137,7 +137,13 @@ def test_a_table_beside_a_module_counts_as_its_source(package, tmp_path):
   assert len({before, changed, code_fingerprint("ours.a")}) == 3
 
 
-@pytest.mark.parametrize("name", ["pipeline.gates", "dlpipe.records", "serving.op_libraries"])
+@pytest.mark.parametrize(
+  "name",
+  [
+    *("components.reviewed_schema", "dlpipe.records", "dlpipe_client.retry", "pipeline.gates"),
+    "serving.models.op_libraries",
+  ],
+)
 def test_each_of_our_packages_counts(name):
   assert len(code_fingerprint(name)) == 64
 
@@ -146,3 +152,15 @@ def test_a_fingerprint_stays_the_same_from_release_to_release(package):
   """Another one for the same sources would let every node of every workspace run again."""
   package(a="import ours.b\n", b="x = 1\n")
   assert code_fingerprint("ours.a")[:16] == "c155f17e0635af15"
+
+
+@pytest.mark.parametrize("test", ["TYPE_CHECKING", "typing.TYPE_CHECKING"])
+def test_what_is_imported_for_types_alone_does_not_count(package, test):
+  package(
+    a=f"import typing\nif {test}:\n  from ours.b import T\nelse:\n  import ours.c\n", b="", c=""
+  )
+  before = code_fingerprint("ours.a")
+  package(b="T = int\n")
+  assert code_fingerprint("ours.a") == before
+  package(c="x = 1\n")
+  assert code_fingerprint("ours.a") != before

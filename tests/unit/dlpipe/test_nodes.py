@@ -24,7 +24,7 @@ def test_names_and_order_are_those_of_the_pipeline(tmp_path, monkeypatch, trials
     task,
     config,
     source=task.sources["table"],
-    hyperparameters=config.hyperparameters(task),
+    params=config.params(task),
     train_and_push=train_and_push,
   )
   expected = [name for name in NODES if name != TUNER or trials] if train_and_push else DATA_NODES

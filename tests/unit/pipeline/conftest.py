@@ -42,6 +42,7 @@ def graph(tmp_path_factory, make_picture) -> Graph:
   import tensorflow_transform.beam as tft_beam
   from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
 
+  from pipeline.tasks.images.params import ImageParams
   from pipeline.tasks.images.preprocessing import preprocessing_fn
 
   root = tmp_path_factory.mktemp("graph")
@@ -56,7 +57,7 @@ def graph(tmp_path_factory, make_picture) -> Graph:
     tft_beam.Context(temp_dir=str(root / "temp")),
   ):
     transform_fn = (pipeline | beam.Create(rows), metadata) | tft_beam.AnalyzeDataset(
-      lambda inputs: preprocessing_fn(inputs, {"hyperparameters": {"image_size": SIZE}})
+      lambda inputs: preprocessing_fn(inputs, ImageParams(image_size=SIZE))
     )
     _ = transform_fn | tft_beam.WriteTransformFn(str(root / "graph"))
   examples = [_example(**row) for row in rows]
@@ -190,3 +191,21 @@ def _in_process():
 
   known = "FnApiRunner" in StandardOptions.KNOWN_RUNNER_NAMES
   return PipelineOptions([f"--runner={'FnApiRunner' if known else 'DirectRunner'}"])
+
+
+@pytest.fixture(scope="session")
+def recorded():
+  """Returns a function from settings to the same settings, and the set of names that were read."""
+
+  def watch(params):
+    read = set()
+
+    class Watched(type(params)):
+      def __getattribute__(self, name):
+        if name in type(params).model_fields:
+          read.add(name)
+        return super().__getattribute__(name)
+
+    return Watched.of(params.as_json()), read
+
+  return watch

@@ -2,14 +2,43 @@
 
 import dataclasses
 
+import pydantic
 import pytest
 
 from dlpipe.errors import BadInputError
+from pipeline.params import DataOptions, Params
 from pipeline.task import MetricGate, task_of
 from pipeline.tasks import get_task
 
 TASK = get_task("sentiment")
 _GATE = MetricGate(metric="skill", bound=0.3, reason="because it is so")
+
+
+class _Incomplete(Params):
+  epochs: int = 1
+
+
+class _Whole(_Incomplete):
+  batch_size: int = 8
+  learning_rate: float = 0.1
+
+
+class _OutOfBounds(_Whole):
+  units: int = pydantic.Field(0, ge=1)
+
+
+class _TinyOutOfBounds(_Whole):
+  units: int = pydantic.Field(2, ge=1)
+
+  @classmethod
+  def tiny(cls):
+    return cls(units=0)
+
+
+with pytest.warns(UserWarning, match="shadows"):
+
+  class _Shadowing(_Whole):
+    replace: int = 3
 
 
 @pytest.mark.parametrize(
@@ -38,16 +67,18 @@ _GATE = MetricGate(metric="skill", bound=0.3, reason="because it is so")
     ("gates", (dataclasses.replace(_GATE, metric=None),), "metric must be a metric's name"),
     ("gates", (dataclasses.replace(_GATE, bound=None),), "skill must have a bound or a max_regr"),
     ("gates", (dataclasses.replace(_GATE, direction="up"),), "must be 'higher' or 'lower'."),
-    ("tiny", {"unit": 3}, "tiny must hold names that the task has: "),
-    ("settings", {"model.unit": int}, "settings must hold names that the task has: "),
-    ("preprocessing_hyperparameters", ("size",), "must hold names that the task has: "),
+    ("params", {"epochs": 1}, "params must be a class of pipeline.params.Params, such as `class"),
+    ("params", DataOptions, "params must be a class of pipeline.params.Params"),
     (
-      "decoding",
-      {"units": 3},
-      "decoding must have names of its own. In hyperparameters, too:",
+      "params",
+      _Incomplete,
+      "a default. Missing: batch_size, learning_rate",
     ),
-    ("hyperparameters", {"epochs": 1}, "Missing: batch_size, learning_rate"),
-    ("hyperparameters", None, "hyperparameters must be a dictionary"),
+    ("params", _OutOfBounds, "params: units: Input should be greater than or equal to 1."),
+    ("params", _TinyOutOfBounds, "params: units: Input should be greater than or equal to 1."),
+    ("params", _Shadowing, "params: 'replace' is a name that every Params has. Call the setting"),
+    ("data_options", {"colour": "red"}, "data_options must be a class of pipeline.params.DataOpt"),
+    ("infer", "size", "infer must be a function, or None"),
   ],
 )
 def test_a_field_of_a_wrong_form_is_bad_input(field, value, message):

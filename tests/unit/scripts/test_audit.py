@@ -81,6 +81,8 @@ def test_a_known_pin_of_this_checkout_is_open_without_its_acceptance(tmp_path):
   code, text = _run("--folder", str(tmp_path))
   assert code == 1
   assert "py310-tfx1.16: pyarrow==10.0.1 has CVE-2023-47248: A Parquet, Feather or IPC file" in text
+  [line] = [line for line in text.splitlines() if line.startswith("py313-tfx1.21: pyarrow==")]
+  assert "Upgrade it in constraints/tfx1.21.in, or say in constraints/accepted.yaml" in line
 
 
 @pytest.mark.parametrize("version", ["0.9", "1.1.9", "2.0rc1", "2.0.5"])

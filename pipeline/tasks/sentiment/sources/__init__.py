@@ -9,7 +9,6 @@ from __future__ import annotations
 from pipeline.sources.text_files.text_tables import TABLE_OPTIONS
 from pipeline.task import Source
 from pipeline.tasks.sentiment.sources import folder, lines, table, tfrecord
-from pipeline.tasks.sentiment.sources.records import MAX_CHARS
 
 _MODULES = {"tfrecord": tfrecord, "table": table, "folder": folder, "lines": lines}
 _OPTIONS = {
@@ -31,15 +30,4 @@ SOURCES: dict[str, Source] = {
     usual_columns=table.USUAL_NAMES if module is table else {},
   )
   for name, module in _MODULES.items()
-}
-
-# The data options that the sources understand, with their defaults.
-DATA_OPTIONS = {
-  "max_chars": MAX_CHARS,
-  "text_column": "text",
-  "label_column": "label",
-  **TABLE_OPTIONS,
-  "text_feature": None,
-  "label_feature": None,
-  "label_from": None,
 }

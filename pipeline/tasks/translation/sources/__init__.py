@@ -9,7 +9,6 @@ from __future__ import annotations
 from pipeline.sources.text_files.text_tables import TABLE_OPTIONS
 from pipeline.task import Source
 from pipeline.tasks.translation.sources import aligned, table, tsv
-from pipeline.tasks.translation.sources.records import MAX_CHARS
 
 _MODULES = {"table": table, "tsv": tsv, "aligned": aligned}
 _OPTIONS = {
@@ -30,15 +29,4 @@ SOURCES: dict[str, Source] = {
     usual_columns=table.USUAL_NAMES if module is table else {},
   )
   for name, module in _MODULES.items()
-}
-
-# The data options that the sources understand, with their defaults.
-DATA_OPTIONS = {
-  "max_chars": MAX_CHARS,
-  "source_column": None,
-  "target_column": None,
-  **TABLE_OPTIONS,
-  "reverse": False,
-  "source_language": None,
-  "target_language": None,
 }

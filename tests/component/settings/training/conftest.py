@@ -28,6 +28,7 @@ from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from dlpipe.records import Record
 from pipeline.api.inputs import Inputs
+from pipeline.params import Role
 from pipeline.training import run as trainer
 from pipeline.training.callbacks import BestEpoch
 from pipeline.training.export import signatures
@@ -124,14 +125,14 @@ def transformed(tmp_path_factory):
       with tf.io.TFRecordWriter(str(root / "rows.gz"), options="GZIP") as writer:
         for row in rows:
           writer.write(row)
-      _transform(inputs, config, rows, root)
+      _transform(inputs, given, rows, root)
       made[key] = Prepared(graph=str(root / "graph"), file=str(root / "rows.gz"), rows=rows)
     return made[key]
 
   return transform
 
 
-def _transform(inputs, config, rows, root):
+def _transform(inputs, given, rows, root):
   import apache_beam as beam
   import tensorflow_transform.beam as tft_beam
   from apache_beam.options.pipeline_options import PipelineOptions
@@ -150,11 +151,11 @@ def _transform(inputs, config, rows, root):
     {name: value.numpy() for name, value in tf.io.parse_single_example(row, spec).items()}
     for row in rows
   ]
-  preprocessing_fn = load_function(inputs.task.preprocessing_fn)
+  preprocessing_fn = load_function(given["preprocessing_fn"])
   options = PipelineOptions(beam_args(inputs.config))
   with beam.Pipeline(options=options) as pipeline, tft_beam.Context(temp_dir=str(root / "temp")):
     graph = (pipeline | beam.Create(parsed), metadata) | tft_beam.AnalyzeDataset(
-      lambda features: preprocessing_fn(features, config)
+      lambda features: preprocessing_fn(features, given["custom_config"])
     )
     _ = graph | tft_beam.WriteTransformFn(str(root / "graph"))
 
@@ -294,10 +295,10 @@ class Desk:
     [*_, lifted] = self.seen("model.min_steps=90").fits
     assert usual.epochs < lifted.epochs == math.ceil(90 / len(usual.sizes))
     task = self.run(self.task).task
-    unread = task.unread(task.hyperparameters) if task.unread else {}
+    unread = task.params.usual().unread()
     said = [
-      f"{'train' if name == 'epochs' else 'model'}.{name}=2"
-      for name in task.lifted_epochs
+      f"{task.params.full_name(name)}=2"
+      for name in task.params.names_with(Role.EPOCHS)
       if name not in unread
     ]
     with pytest.raises(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tensorflow_serving.apis import predict_pb2
 
-from serving.sessions import SavedModelSession
+from serving.models.sessions import SavedModelSession
 
 EXAMPLES = int(os.environ.get("DLPIPE_EXAMPLES", "0"))
 TRY = settings(max_examples=EXAMPLES or 100, derandomize=not EXAMPLES, deadline=None)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from serving.tflite import FILE
+from serving.models.tflite import FILE
 
 
 class Halves(tf.Module):

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-from serving.client import connect
-from serving.client.tls import Tls
+from dlpipe_client import connect
+from dlpipe_client.tls import Tls
 from serving.errors import InvalidArgument
 
 X = {"x": [[2.0]]}

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from serving import flags as server_flags
-from serving.client import (
+from dlpipe_client import (
   BadRequest,
   GrpcClient,
   NotFound,
@@ -24,7 +23,6 @@ from serving.client import (
   Unauthenticated,
   connect,
 )
-from serving.server import ModelServer
 
 # What JSON carries; the other types go over gRPC only.
 REST_TYPES = ["float32", "float64", "int32", "uint8", "int16", "int8", "int64", "bool", "uint32",
@@ -33,23 +31,8 @@ GRPC_TYPES = [*REST_TYPES, "float16", "uint16", "complex64", "complex128"]
 KINDS = ["rest", "grpc"]
 
 
-@contextlib.contextmanager
-def serve(ports, *flags):
-  """Yields the endpoints of a server, (REST, gRPC)."""
-  found, unknown = server_flags.parse([
-    f"--port={ports[0]}", f"--rest_api_port={ports[1]}", "--max_num_load_retries=0", *flags,
-  ])  # fmt: skip
-  assert unknown == []
-  server = ModelServer(found)
-  server.start()
-  try:
-    yield {"rest": f"http://127.0.0.1:{ports[1]}", "grpc": f"grpc://127.0.0.1:{ports[0]}"}
-  finally:
-    server.stop()
-
-
 @pytest.fixture(scope="module")
-def endpoints(models, free_ports, tmp_path_factory):
+def endpoints(serve, models, free_ports, tmp_path_factory):
   config = tmp_path_factory.mktemp("config") / "models.config"
   entries = [
     f'config {{ name: "{name}" base_path: "{models / name}" model_platform: "tensorflow" '
@@ -238,7 +221,9 @@ def test_rest_and_grpc_agree_on_strings(both, array):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_swap_is_not_seen_by_those_who_ask_for_the_newest(models, free_ports, tmp_path, kind):
+def test_a_swap_is_not_seen_by_those_who_ask_for_the_newest(
+  serve, models, free_ports, tmp_path, kind
+):
   base = tmp_path / "m"
   shutil.copytree(models / "half_plus" / "1", base / "1")
   with (
@@ -273,7 +258,7 @@ def test_a_swap_is_not_seen_by_those_who_ask_for_the_newest(models, free_ports, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_tokens(models, free_ports, tmp_path, kind):
+def test_tokens(serve, models, free_ports, tmp_path, kind):
   tokens = tmp_path / "tokens"
   tokens.write_text("letmein\n")
   with serve(

@@ -32,15 +32,15 @@ def test_the_source_and_the_picture_size_come_from_the_data(class_folders, tmp_p
   assert inputs.source is TASK.sources["folder"]
   assert inputs.config.data_path == str(tmp_path / "pictures")
   assert inputs.config.workspace == str(tmp_path / "w")
-  assert inputs.hyperparameters["image_size"] == 28
-  assert inputs.hyperparameters["epochs"] == 12
+  assert inputs.params.image_size == 28
+  assert inputs.params.epochs == 12
   assert not (tmp_path / "w").exists()
 
 
 def test_what_the_user_sets_is_not_inferred(class_folders):
   inputs = _prepare(class_folders("cat", "dog"), settings=("model.image_size=40",), tiny=True)
-  assert inputs.hyperparameters["image_size"] == 40
-  assert inputs.hyperparameters["widths"] == [8, 16]
+  assert inputs.params.image_size == 40
+  assert inputs.params.widths == [8, 16]
 
 
 def test_a_weights_file_is_identified_by_its_content(class_folders, tmp_path):
@@ -50,10 +50,10 @@ def test_a_weights_file_is_identified_by_its_content(class_folders, tmp_path):
   for content in (b"one", b"two"):
     weights.write_bytes(b"\x89HDF\r\n\x1a\n" + content)
     settings = ("model.backbone=squeezenet", f"model.weights={weights}")
-    found = _prepare(folder, settings=settings).hyperparameters
-    assert found["weights"] == str(weights)
-    assert found["image_size"] == 224
-    hashes.append(found["weights_sha256"])
+    found = _prepare(folder, settings=settings).params
+    assert found.weights == str(weights)
+    assert found.image_size == 224
+    hashes.append(found.weights_sha256)
   assert len(set(hashes)) == 2
 
 

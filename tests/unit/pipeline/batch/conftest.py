@@ -12,14 +12,14 @@ import pipeline.tasks
 _TEXT = """
 import dataclasses
 
+from pipeline.params import DataOptions
 from pipeline.tasks.sentiment.task import TASK as SENTIMENT
 
 TASK = dataclasses.replace(
   SENTIMENT,
   name="toy",
   input=dataclasses.replace(SENTIMENT.input, value=str),
-  data_options={},
-  settings={},
+  data_options=DataOptions,
 )
 """
 _FILES = """
@@ -27,6 +27,7 @@ import dataclasses
 import pathlib
 
 from dlpipe.errors import BadInputError
+from pipeline.params import DataOptions
 from pipeline.tasks.images.task import TASK as IMAGES
 
 
@@ -41,8 +42,7 @@ TASK = dataclasses.replace(
   IMAGES,
   name="blobs",
   input=dataclasses.replace(IMAGES.input, key="blob", value=read),
-  data_options={},
-  settings={},
+  data_options=DataOptions,
 )
 """
 

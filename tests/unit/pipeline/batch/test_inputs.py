@@ -8,19 +8,27 @@ import pathlib
 import types
 
 import pyarrow as pa
+import pydantic
 import pytest
 from pyarrow import parquet
 
 from dlpipe.errors import BadInputError
 from pipeline.batch.inputs import plan_input, read_rows
+from pipeline.params import DataOptions
 from pipeline.sources.text_files import texts
 from pipeline.task import Input
 from pipeline.tasks import get_task
 
+
+def _options(**defaults):
+  fields = {name: (str | None, value) for name, value in defaults.items()}
+  return pydantic.create_model("Options", __base__=DataOptions, **fields)
+
+
 TEXT = types.SimpleNamespace(
   name="toy",
   label_key="label",
-  data_options={},
+  data_options=DataOptions,
   sources={},
   input=Input(key="text", value=str, sample=str),
 )
@@ -50,7 +58,7 @@ def test_rows_without_an_id_are_numbered_as_a_person_counts(tmp_path):
 
 def test_the_column_of_the_tasks_options_comes_before_the_inputs_name(tmp_path):
   (tmp_path / "in.csv").write_text("text,source\na,b\n", encoding="utf-8")
-  task = _task(data_options={"text_column": "source"})
+  task = _task(data_options=_options(text_column="source"))
   assert plan_input(task, str(tmp_path / "in.csv")).input_column == "source"
   assert plan_input(task, str(tmp_path / "in.csv"), column="text").input_column == "text"
 
@@ -58,7 +66,7 @@ def test_the_column_of_the_tasks_options_comes_before_the_inputs_name(tmp_path):
 def test_a_column_of_another_option_is_taken_but_never_the_labels(tmp_path):
   (tmp_path / "in.csv").write_text("label,source\na,b\n", encoding="utf-8")
   for default in ("source", None):
-    options = {"label_column": "label", "split_column": None, "source_column": default}
+    options = _options(label_column="label", split_column=None, source_column=default)
     plan = plan_input(_task(data_options=options), str(tmp_path / "in.csv"))
     assert plan.input_column == "source"
 

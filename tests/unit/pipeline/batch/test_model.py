@@ -10,6 +10,7 @@ from dlpipe.errors import DlpipeError
 from pipeline.batch.columns import ModelOutput
 from pipeline.batch.model import Model, read_outputs
 from pipeline.batch.values import plain_values
+from serving.errors import FailedPrecondition
 
 
 def test_outputs_are_read_from_the_signature_words_first(text_model):
@@ -24,14 +25,13 @@ def test_answers_come_in_the_order_of_the_values_and_like_lengths_together(text_
   model = Model(text_model)
   model._threads = futures.ThreadPoolExecutor(1)
   sizes = []
-  asked = model._function
+  asked = model._model.predict
 
-  def spy(**inputs):
-    [values] = inputs.values()
-    sizes.append([len(value) for value in values.numpy()])
-    return asked(**inputs)
+  def spy(signature, inputs, outputs):
+    sizes.append([len(value) for value in inputs["text"]])
+    return asked(signature, inputs, outputs)
 
-  model._function = spy
+  model._model.predict = spy
   answers, errors = model.ask([b"ccc", b"a", b"dddd", b"bb", b""], ["label"], batch_size=2).result()
   assert answers == {"label": ["CCC", "A", "DDDD", "BB", ""]}
   assert errors == {}
@@ -73,11 +73,11 @@ def test_a_model_that_does_not_answer_row_by_row_is_one_message(tmp_path):
 def test_what_is_wrong_with_the_model_is_no_rows_error(text_model):
   model = Model(text_model)
 
-  def fail(**inputs):
-    raise tf.errors.FailedPreconditionError(None, None, "Table not initialized.")
+  def fail(*arguments):
+    raise FailedPrecondition("Table not initialized.")
 
-  model._function = fail
-  with pytest.raises(tf.errors.FailedPreconditionError):
+  model._model.predict = fail
+  with pytest.raises(DlpipeError, match=r"The model could not answer: Table not initialized\."):
     model.ask([b"a"], ["label"], batch_size=1).result()
 
 

@@ -45,10 +45,12 @@ def test_a_fine_environment_has_nothing_to_mend():
 @pytest.mark.parametrize(
   ("python", "state", "words"),
   [
-    ((3, 9, 18), "broken", "3.9.18; expected 3.10"),
-    ((3, 10, 13), "ok", "3.10.13, which goes with TFX 1.16"),
+    ((3, 9, 18), "broken", "3.9.18; expected 3.13, 3.12, 3.11 or 3.10"),
+    ((3, 10, 13), "ok", "3.10.13, which goes with TFX 1.16; past its end of life, and kept"),
     ((3, 11, 7), "ok", "3.11.7, which goes with TFX 1.21"),
-    ((3, 12, 1), "broken", "3.12.1; expected 3.10"),
+    ((3, 12, 1), "ok", "3.12.1, which goes with TFX 1.21"),
+    ((3, 13, 5), "ok", "3.13.5, which goes with TFX 1.21"),
+    ((3, 14, 0), "broken", "3.14.0; expected 3.13, 3.12, 3.11 or 3.10"),
   ],
 )
 def test_python_decides_the_world(python, state, words):
@@ -61,12 +63,18 @@ def test_python_decides_the_world(python, state, words):
   ("python", "platform", "glibc", "state"),
   [
     ((3, 10, 13), "Linux x86_64", (2, 36), "ok"),
-    ((3, 11, 7), "Linux x86_64", (2, 37), "broken"),
-    ((3, 11, 7), "Linux x86_64", (2, 38), "ok"),
+    ((3, 10, 13), "Linux x86_64", (2, 27), "broken"),
+    ((3, 11, 7), "Linux x86_64", (2, 38), "broken"),
+    ((3, 11, 7), "Linux x86_64", (2, 39), "ok"),
+    ((3, 13, 5), "Linux x86_64", (2, 36), "broken"),
+    ((3, 13, 5), "Linux x86_64", (2, 41), "ok"),
     ((3, 11, 7), "Linux x86_64", (2, 100), "ok"),
     ((3, 10, 13), "Linux x86_64", None, "broken"),
     ((3, 10, 13), "Linux aarch64", (2, 36), "broken"),
+    ((3, 13, 5), "Linux aarch64", (2, 41), "broken"),
     ((3, 10, 13), "Darwin arm64", None, "broken"),
+    ((3, 13, 5), "Darwin arm64", None, "warning"),
+    ((3, 13, 5), "Darwin x86_64", None, "broken"),
   ],
 )
 def test_platform(python, platform, glibc, state):

@@ -46,7 +46,7 @@ def _run(pictures, workspace, run_id, *settings, train_and_push=False, **options
     TASK,
     config,
     source=TASK.sources["folder"],
-    hyperparameters=config.hyperparameters(TASK),
+    params=config.params(TASK),
     run_id=run_id,
     log_file="the.log",
     listener=heard.append,

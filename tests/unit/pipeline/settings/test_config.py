@@ -39,14 +39,14 @@ def test_paths_become_absolute_and_name_the_tasks_folders():
 
 def test_later_origins_win(config_file):
   path = config_file("train: {epochs: 7, batch_size: 8}\nmodel: {dropout: 0.1}\n")
-  default, tiny = make().hyperparameters(TASK), make(tiny=True).hyperparameters(TASK)
+  default, tiny = (make(tiny=each).params(TASK).as_json() for each in (False, True))
   assert (default["epochs"], default["dropout"]) == (12, 0.3)
   assert (tiny["epochs"], tiny["widths"], tiny["batch_size"]) == (6, [8, 16], 64)
-  from_file = make(tiny=True, config_file=path).hyperparameters(TASK)
+  from_file = make(tiny=True, config_file=path).params(TASK).as_json()
   assert (from_file["epochs"], from_file["batch_size"], from_file["dropout"]) == (7, 8, 0.1)
   both = make("train.epochs=9", "train.epochs=11", tiny=True, config_file=path)
-  assert both.hyperparameters(TASK)["epochs"] == 11
-  assert both.hyperparameters(TASK)["batch_size"] == 8
+  assert both.params(TASK).epochs == 11
+  assert both.params(TASK).batch_size == 8
 
 
 def test_a_schedule_is_written_as_airflow_has_it(config_file):
@@ -110,14 +110,14 @@ def test_what_the_chosen_model_does_not_read_is_refused(settings, message):
   ],
 )
 def test_what_the_chosen_model_reads_is_taken(settings):
-  assert make(*settings, tiny=True).hyperparameters(TASK)["learning_rate"] == 0.01
+  assert make(*settings, tiny=True).params(TASK).learning_rate == 0.01
 
 
 def test_data_options_of_the_task_are_set_like_fields_and_kept_apart():
   config = make("data.label_column=class", "data.val_fraction=0.2")
   assert config.data.options == {"label_column": "class"}
   assert config.data.val_fraction == 0.2
-  assert config.data_options(TASK) == {**TASK.data_options, "label_column": "class"}
+  assert config.data_options(TASK) == {**TASK.data_options.defaults(), "label_column": "class"}
   assert make("data.max_pixels=null").data_options(TASK)["max_pixels"] is None
 
 
@@ -185,7 +185,7 @@ def test_values_are_read_as_a_person_means_them(setting, section, name, value):
 )
 def test_hyperparameters_keep_their_defaults_type(setting, value):
   name = setting.split("=")[0].removeprefix("model.")
-  read = make(setting).hyperparameters(TASK)[name]
+  read = getattr(make(setting).params(TASK), name)
   assert read == value
   assert type(read) is type(value)
 
@@ -413,7 +413,9 @@ def test_known_settings_are_what_may_be_set():
     "max_latency_ms",
     "min_examples",
   ]
-  assert set(names["data"]) == set(DataConfig.model_fields) - {"options"} | set(TASK.data_options)
+  assert set(names["data"]) == set(DataConfig.model_fields) - {"options"} | set(
+    TASK.data_options.model_fields
+  )
   assert not set(names["model"]) & {"epochs", "batch_size", "learning_rate"}
 
 

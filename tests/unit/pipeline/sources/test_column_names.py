@@ -27,6 +27,6 @@ def test_tables_of_pictures_and_of_texts_name_it(tmp_path, task, header):
   (tmp_path / "a.csv").write_text(f"{header}\na.png,cat\nb.png,dog\n")
   known = get_task(task)
   source = next(s for s in known.sources.values() if s.matches(str(tmp_path / "a.csv")))
-  options = {**known.data_options, "label_column": "labell"}
+  options = {**known.data_options.defaults(), "label_column": "labell"}
   with pytest.raises(BadInputError, match="Expected a column 'labell' .* Did you mean 'label'?"):
     source.plan(str(tmp_path / "a.csv"), options)

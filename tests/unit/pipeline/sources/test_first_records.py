@@ -7,7 +7,8 @@ import pytest
 from dlpipe.errors import BadInputError
 from dlpipe.records import Record, Rejected
 from pipeline.sources import first_records
-from pipeline.tasks.translation.sources import DATA_OPTIONS, SOURCES
+from pipeline.tasks.translation.sources import SOURCES
+from pipeline.tasks.translation.sources.options import PairOptions
 
 GOOD = Record(features={}, content=b"", split=None, origin="x, row 2")
 BAD = Rejected(origin="x, row 1", reason="the target is no valid UTF-8: byte 0xE9")
@@ -38,7 +39,7 @@ def test_pairs_in_another_encoding_are_refused_with_the_remedy(source, files, tm
   # mlflow/mlflow#9150, tensorflow/models#11119.
   for name, text in files.items():
     (tmp_path / name).write_bytes(text.encode("latin-1"))
-  options = {**DATA_OPTIONS}
+  options = PairOptions.defaults()
   if source == "aligned":
     options |= {"source_language": "en", "target_language": "fr"}
   with pytest.raises(BadInputError, match=r"no valid UTF-8: byte 0xE9.*iconv -f CP1252 -t UTF-8"):

@@ -84,7 +84,7 @@ def writers(tmp_path, make_picture):
 
 def read(task, name, path):
   known = get_task(task)
-  source, options = known.sources[name], dict(known.data_options)
+  source, options = known.sources[name], known.data_options.defaults()
   plan = source.plan(str(path), options)
   shards = json.loads(json.dumps(list(plan.shards)))
   return plan, [record for shard in shards for record in source.read(shard, options)]

@@ -16,8 +16,20 @@ _ROOT = pathlib.Path(__file__).resolve().parents[4]
 _TOY = """
 from dlpipe.errors import BadInputError
 from dlpipe.records import SourcePlan
+from pipeline.params import DataOptions, Params
 from pipeline.task import Input, MetricGate, Source, Task
 from pipeline.tasks.toy.reading import read
+
+
+class Options(DataOptions):
+  colour: str = "red"
+
+
+class ToyParams(Params):
+  units: int = 3
+  epochs: int = 1
+  batch_size: int = 8
+  learning_rate: float = 0.1
 
 
 def plan(path, options):
@@ -29,7 +41,7 @@ TASK = Task(
   input=Input(key="text", value=str, sample=lambda: ""),
   sources={"any": Source(description="anything", matches=lambda path: True, plan=plan, read=read)},
   shipped_data=lambda: "",
-  data_options={"colour": "red"},
+  data_options=Options, params=ToyParams,
   preprocessing_fn="pipeline.tasks.toy.model.preprocessing_fn",
   build_model="pipeline.tasks.toy.model.build_model",
   compile_args="pipeline.tasks.toy.model.compile_args",
@@ -37,7 +49,6 @@ TASK = Task(
   serving_outputs="pipeline.tasks.toy.model.serving_outputs",
   search_space="pipeline.tasks.toy.model.search_space",
   metrics="pipeline.tasks.toy.model.metrics",
-  hyperparameters={"units": 3, "epochs": 1, "batch_size": 8, "learning_rate": 0.1},
 )
 """
 _FUNCTIONS = (
@@ -66,10 +77,10 @@ def toy(tmp_path):
   return root
 
 
-def _python(*arguments, tasks):
+def _python(*arguments, tasks, path=str(_ROOT)):
   done = subprocess.run(
     [sys.executable, *arguments],
-    env={**os.environ, "PYTHONPATH": str(_ROOT), "DLPIPE_TASKS": tasks},
+    env={**os.environ, "PYTHONPATH": path, "DLPIPE_TASKS": tasks},
     capture_output=True,
     text=True,
     timeout=120,
@@ -164,14 +175,14 @@ def test_a_task_without_a_reviewed_schema_is_refused_at_once(toy, tmp_path):
 @pytest.mark.parametrize(
   ("before", "after", "message"),
   [
-    ("TASK = Task(", "TASK = Task((", "toy/task.py, line 12: "),
+    ("TASK = Task(", "TASK = Task((", "toy/task.py, line 24: "),
     ("TASK = Task(", "TASKS = Task(", "toy/task.py must define TASK = Task(...). Found none."),
     ("TASK = Task(", "TASK = dict(", "must define TASK = Task(...). Received: a dict."),
-    ("label_key=", "label_kee=", "toy/task.py, line 12: Task has no field 'label_kee'. Did you"),
-    ('key="text"', 'kee="text"', "toy/task.py, line 14: Input has no field 'kee'. Did you"),
-    ('summary="A toy.", ', "", "toy/task.py, line 12: Task needs 'summary', too."),
-    ("Task(\n", "Task(\n  vocabulary=read.names,\n", "line 13: AttributeError: 'function' object"),
-    ("tasks.toy.reading", "tasks.toy.redding", "line 5: ModuleNotFoundError: No module named"),
+    ("label_key=", "label_kee=", "toy/task.py, line 24: Task has no field 'label_kee'. Did you"),
+    ('key="text"', 'kee="text"', "toy/task.py, line 26: Input has no field 'kee'. Did you"),
+    ('summary="A toy.", ', "", "toy/task.py, line 24: Task needs 'summary', too."),
+    ("Task(\n", "Task(\n  vocabulary=read.names,\n", "line 25: AttributeError: 'function' object"),
+    ("tasks.toy.reading", "tasks.toy.redding", "line 6: ModuleNotFoundError: No module named"),
     ("plan=plan, ", "plans=plan, ", "Source has no field 'plans'. Did you mean 'plan'?"),
     ("read=read", "read=lambda s, o: ()", "read must be a function at the top level of a module"),
     ('name="toy"', 'name="fields"', "says name='fields', and its folder is called 'toy'"),
@@ -182,7 +193,12 @@ def test_a_task_without_a_reviewed_schema_is_refused_at_once(toy, tmp_path):
       "models.metrics",
       "no module pipeline.tasks.toy.models. Did you mean 'model'?",
     ),
-    ('"epochs": 1, ', "", "hyperparameters must have epochs, batch_size, learning_rate. Missing:"),
+    ("  epochs: int = 1\n", "", "ToyParams must give every setting a default. Missing: epochs"),
+    ("params=ToyParams", "hyperparameters={}", "A model's settings are a class, `class MyParams"),
+    ("params=ToyParams", "infer_hyperparameters=min", "It is called infer, and returns params"),
+    ("units: int = 3", "units: int = None", "params: units: Input should be a valid integer"),
+    ("  units: int = 3", "  units = 3", "line 13: PydanticUserError: A non-annotated attribute"),
+    ("params=ToyParams", "params=ToyParams()", "params must be a class of pipeline.params.Params"),
   ],
   ids=lambda value: value[:30],
 )
@@ -208,6 +224,21 @@ def test_an_error_in_the_model_is_told_with_its_line(toy):
   status, _, stderr = _python("-m", "pipeline.cli.main", "run", "toy", tasks=str(toy))
   assert status == 2
   assert "toy/model.py, line 1: " in stderr
+
+
+def test_a_module_of_the_user_that_a_name_of_ours_hides_is_told(toy, tmp_path):
+  (tmp_path / "data").mkdir()
+  (tmp_path / "data" / "loaders.py").write_text("def load():\n  return 0\n")
+  task = toy / "toy" / "task.py"
+  task.write_text("from data.loaders import load\n" + task.read_text())
+  code, _, stderr = _python(
+    "-m", "pipeline.cli.main", "settings", "toy", tasks=str(toy), path=str(tmp_path)
+  )
+  assert code == 2
+  assert stderr.endswith(
+    "toy/task.py, line 1: ModuleNotFoundError: No module named 'data.loaders'. `data` is a package "
+    f"of dlpipe, which hides yours ({tmp_path / 'data'}): give yours another name."
+  )
 
 
 @pytest.mark.parametrize("kind", ["absent", "file", "task"])

@@ -23,17 +23,17 @@ def fn_args(tmp_path):
   )
 
 
-def _trained(fn_args, task, **hyperparameters):
+def _trained(fn_args, task, **changes):
   """A training's folder with a checkpoint, as after the last epoch."""
-  folder = folder_of(fn_args, {**task.hyperparameters, **hyperparameters}, task)
+  folder = folder_of(fn_args, task.params.usual().replace(**changes))
   folder.open()
   folder.path.mkdir(parents=True, exist_ok=True)
   (folder.path / STATE_FILE).write_bytes(b"state")
   return folder
 
 
-def _is_kept(fn_args, task, **hyperparameters):
-  folder = folder_of(fn_args, {**task.hyperparameters, **hyperparameters}, task)
+def _is_kept(fn_args, task, **changes):
+  folder = folder_of(fn_args, task.params.usual().replace(**changes))
   folder.open()
   return (folder.path / STATE_FILE).exists()
 
@@ -73,8 +73,8 @@ def test_other_trainings_folders_go_and_what_was_set_aside_stays(fn_args, tmp_pa
   assert (tmp_path / "checkpoints" / "other-set-aside.npz").exists()
 
 
-def _name(fn_args, task=IMAGES, **hyperparameters):
-  return folder_of(fn_args, {**task.hyperparameters, **hyperparameters}, task).path.name
+def _name(fn_args, task=IMAGES, **changes):
+  return folder_of(fn_args, task.params.usual().replace(**changes)).path.name
 
 
 def _given(folder, train=b"rows", val=b"rows", graph=b"graph", **config):
@@ -116,7 +116,7 @@ def test_a_finished_training_without_its_checkpoint_is_trained_again(fn_args):
   folder = _trained(fn_args, TRANSLATION, beam_width=2)
   folder.close()
   (folder.path / STATE_FILE).unlink()
-  folder_of(fn_args, {**TRANSLATION.hyperparameters, "beam_width": 1}, TRANSLATION).open()
+  folder_of(fn_args, TRANSLATION.params.usual().replace(beam_width=1)).open()
   assert not folder.path.exists()
 
 

@@ -25,6 +25,7 @@ from components.source_example_gen.shard_writer import serialize
 from dlpipe import progress
 from dlpipe.dotted_paths import load_function
 from dlpipe.records import Record
+from pipeline.params import Params, Role
 from pipeline.settings.config import TrainConfig
 from pipeline.settings.reading import make_config
 from pipeline.tasks import get_task, schema_path, task_names
@@ -37,10 +38,10 @@ _ROWS = 60
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Prepared:
-  """A task's `hyperparameters` for three steps, inputs' `bounds`, transform `graph`, and `file`."""
+  """A task's `params` for three steps, inputs' `bounds`, transform `graph`, and `file`."""
 
   task: str
-  hyperparameters: dict
+  params: Params
   bounds: dict
   graph: str
   file: str
@@ -56,9 +57,9 @@ def prepared(request, tmp_path_factory):
   config = make_config(task, data_path=path, workspace="w", tiny=True)
   name, source = next((n, s) for n, s in task.sources.items() if s.matches(path))
   options = config.data_options(task)
-  values = config.hyperparameters(task)
-  if task.infer_hyperparameters:
-    values |= task.infer_hyperparameters(name, path, options, values)
+  params = config.params(task)
+  if task.infer:
+    params = task.infer(name, path, options, params)
   rows = [
     serialize(each.features)
     for shard in source.plan(path, options).shards
@@ -69,22 +70,20 @@ def prepared(request, tmp_path_factory):
   with tf.io.TFRecordWriter(str(root / "rows.gz"), options="GZIP") as writer:
     for row in rows:
       writer.write(row)
-  _transform(task, values, rows, root)
+  _transform(task, params, rows, root)
   return Prepared(
     task=task.name,
     # Three steps, of each phase.
-    hyperparameters={
-      **values,
-      **dict.fromkeys(("epochs", *task.lifted_epochs), 1),
-      "batch_size": _ROWS // 3,
-    },
+    params=params.replace(
+      **dict.fromkeys(params.names_with(Role.EPOCHS), 1), batch_size=_ROWS // 3
+    ),
     bounds={name: options[name] for name in task.input.bounds},
     graph=str(root / "graph"),
     file=str(root / "rows.gz"),
   )
 
 
-def _transform(task, values, rows, root):
+def _transform(task, params, rows, root):
   schema = text_format.Parse(schema_path(task.name).read_text("utf-8"), schema_pb2.Schema())
   metadata = dataset_metadata.DatasetMetadata(schema)
   metadata_io.write_metadata(metadata, str(root / "graph" / "metadata"))
@@ -95,10 +94,9 @@ def _transform(task, values, rows, root):
   ]
   known = "FnApiRunner" in StandardOptions.KNOWN_RUNNER_NAMES
   options = PipelineOptions([f"--runner={'FnApiRunner' if known else 'DirectRunner'}"])
-  own = {"hyperparameters": values}
   with beam.Pipeline(options=options) as pipeline, tft_beam.Context(temp_dir=str(root / "temp")):
     graph = (pipeline | beam.Create(parsed), metadata) | tft_beam.AnalyzeDataset(
-      lambda inputs: load_function(task.preprocessing_fn)(inputs, own)
+      lambda inputs: load_function(task.preprocessing_fn)(inputs, params)
     )
     _ = graph | tft_beam.WriteTransformFn(str(root / "graph"))
 
@@ -120,7 +118,7 @@ def trained(prepared, tmp_path_factory):
     "model_run_dir": str(root / "run"),
     "custom_config": {
       "task": prepared.task,
-      "hyperparameters": prepared.hyperparameters,
+      "hyperparameters": prepared.params.as_json(),
       "fixed_epochs": [],
       "input_bounds": prepared.bounds,
       "train": TrainConfig(mixed_precision=True).model_dump(),
@@ -182,12 +180,12 @@ def test_xla_compiles_a_task_or_says_what_speaks_against_it(prepared, monkeypatc
   learning.learn(
     task,
     {"train": TrainConfig(mixed_precision=False).model_dump(), "fixed_epochs": []},
-    prepared.hyperparameters | {"min_steps": 0},
+    prepared.params.replace(min_steps=0),
     graph,
     learning.load_splits(files, task, graph, cache_mb=100),
     distribution=tf.distribute.get_strategy(),
   )
   reasons = [line for line in caplog.messages if line.startswith("not compiled by XLA: ")]
-  phases = load_function(task.training_plan)(prepared.hyperparameters)
+  phases = load_function(task.training_plan)(prepared.params)
   assert len(decided) == len(phases)
   assert len(reasons) == decided.count(False)

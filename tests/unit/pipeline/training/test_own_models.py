@@ -40,14 +40,14 @@ def splits():
   return split(48), split(24)
 
 
-def _compile_args(hyperparameters):
+def _compile_args(params):
   return {
     "loss": _CROSS_ENTROPY(from_logits=True),
     "metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
   }
 
 
-def _plan(hyperparameters):
+def _plan(params):
   return (Phase(name="train", epochs=_EPOCHS, learning_rate=0.05),)
 
 
@@ -57,7 +57,7 @@ def learn(splits, monkeypatch):
 
   def of(build_model, *, monitor=("val_loss", "min"), checkpoint_dir=None, train=None, **functions):
     functions = {
-      "build_model": lambda hyperparameters, tft_output: build_model(),
+      "build_model": lambda params, tft_output: build_model(),
       "compile_args": _compile_args,
       "training_plan": _plan,
       **functions,
@@ -286,7 +286,7 @@ def test_a_subclassed_model_is_exported_and_answers_as_it_did(graph, tmp_path, m
         "model_run_dir": str(tmp_path / "run"),
         "custom_config": {
           "task": "images",
-          "hyperparameters": {**TASK.hyperparameters, "image_size": 12, "epochs": 1},
+          "hyperparameters": TASK.params.usual().replace(image_size=12, epochs=1).as_json(),
           "fixed_epochs": ["epochs"],
           "input_bounds": {"max_pixels": 1_000},
           "train": TrainConfig(mixed_precision=False).model_dump(),
@@ -302,7 +302,7 @@ def test_a_subclassed_model_is_exported_and_answers_as_it_did(graph, tmp_path, m
 
 
 def _args(**more):
-  return lambda hyperparameters: {**_compile_args(hyperparameters), **more}
+  return lambda params: {**_compile_args(params), **more}
 
 
 def test_an_optimizer_of_ones_own_keeps_its_schedule_and_says_so(learn, caplog):
@@ -451,7 +451,7 @@ class OwnMetric(keras.callbacks.Callback):
 def test_callbacks_of_ones_own_are_called_and_may_add_to_the_logs(learn):
   told = []
 
-  def callbacks(hyperparameters):
+  def callbacks(params):
     seen = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: told.append(epoch))
     return [OwnMetric(), seen]
 
@@ -461,7 +461,7 @@ def test_callbacks_of_ones_own_are_called_and_may_add_to_the_logs(learn):
 
 
 def test_callbacks_may_stop_training_and_set_the_rate_of_ones_own_optimizer(learn):
-  def callbacks(hyperparameters):
+  def callbacks(params):
     return [
       keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1)),
       keras.callbacks.EarlyStopping("loss", min_delta=100, patience=1),

@@ -19,14 +19,8 @@ from pipeline.tasks.images.task import TASK
 from pipeline.training import callbacks
 from pipeline.training.run import run_fn, tuned_values
 
-_HYPERPARAMETERS = {
-  **TASK.hyperparameters,
-  **TASK.tiny,
-  "widths": [2],
-  "image_size": 12,
-  "epochs": 2,
-  "batch_size": 10,
-}
+_SMALL = {"widths": [2], "image_size": 12, "epochs": 2, "batch_size": 10}
+_HYPERPARAMETERS = TASK.params.tiny().replace(**_SMALL).as_json()
 
 
 class Killed(BaseException):

@@ -1,5 +1,7 @@
 """What a Tuner may vary, refused before anything is read."""
 
+import re
+
 import pytest
 
 from dlpipe.errors import BadInputError
@@ -10,23 +12,22 @@ from pipeline.training import search_space
 
 
 def _declaring(task="images", **changes):
-  """A task and its values."""
+  """A task and its settings."""
   found = get_task(task)
-  values = {**found.hyperparameters, **found.decoding, **changes}
-  return found, values
+  return found, found.params.usual().replace(**changes)
 
 
 @pytest.fixture
 def declare(monkeypatch):
-  def of(*names, **changes):
-    task, values = _declaring(**changes)
+  def of(*names, most=0.5, **changes):
+    task, params = _declaring(**changes)
 
-    def space(hp, hyperparameters):
+    def space(hp, params):
       for name in names:
-        hp.Float(name, 0.1, 0.5)
+        hp.Float(name, 0.1, most)
 
     monkeypatch.setattr(search_space, "load_function", lambda path: space)
-    return search_space.declared(task, values)
+    return search_space.declared(task, params)
 
   return of
 
@@ -51,6 +52,19 @@ def test_what_no_training_reads_is_refused(declare, names, changes, said):
     declare(*names, **changes)
 
 
+@pytest.mark.parametrize(
+  ("name", "most", "said"),
+  [
+    ("dropout", 1.0, "'dropout' up to 1.0, and it must be a number of at least 0 and below 1."),
+    ("min_steps", 9.0, "'min_steps' up to 0.1, and it must be a whole number of at least 0."),
+  ],
+)
+def test_values_that_a_setting_does_not_take_are_refused(declare, name, most, said):
+  assert list(declare("dropout", most=0.9).values) == ["dropout"]
+  with pytest.raises(BadInputError, match=re.escape(said)):
+    declare(name, most=most)
+
+
 def test_what_a_backbone_reads_may_vary_with_one(declare):
   assert list(declare("head_l2", backbone="squeezenet").values) == ["head_l2"]
 
@@ -69,7 +83,7 @@ def test_the_pipeline_is_not_drawn_around_a_wrong_space(monkeypatch, tmp_path):
       task,
       config,
       source=task.sources["folder"],
-      hyperparameters={**config.hyperparameters(task), "image_size": 8},
+      params=config.params(task).replace(image_size=8),
       train_and_push=train_and_push,
     )
 

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from dlpipe.dotted_paths import load_function
-from pipeline.batch.model import Model
+from dlpipe_client import BadRequest, GrpcClient, RestClient
 from pipeline.api.asking import answers
+from pipeline.batch.model import Model
 from pipeline.sources.text_files import texts
 from pipeline.sources.tfrecord.op_errors import words_of
 from pipeline.tasks import get_task
@@ -28,10 +29,8 @@ from pipeline.tasks.images.pictures.decoding import decode
 from pipeline.tasks.images.sources import pictures
 from pipeline.training.export import signatures
 from serving import flags
-from serving.client import BadRequest, GrpcClient, RestClient
 from serving.errors import InvalidArgument
-from serving.model_store import ModelStore
-from serving.predictor import Predictor
+from serving.models.local_model import LocalModel
 from serving.server import ModelServer
 
 _SIDE = 12
@@ -78,7 +77,7 @@ class Everywhere:
   def __init__(self, task, workspace, clients):
     self.task, self.clients = task, clients
     path = workspace / task.name / "serving" / "1"
-    self._predictor = Predictor(ModelStore(path.parent))
+    self._local = LocalModel.load(path.parent)
     self._loaded = tf.saved_model.load(str(path))
     self._batch = Model(path)
     rule = load_function(task.input.rule)
@@ -99,7 +98,9 @@ class Everywhere:
     """What each of them says of each value: `{name: [answer]}`."""
     key = self.task.input.key
     found = {"loader": [self._of_loader(key, value) for value in values]}
-    predicted = answers(lambda some: self._predictor.predict({key: some}), values, InvalidArgument)
+    predicted = answers(
+      lambda some: self._local.predict("serving_default", {key: some}), values, InvalidArgument
+    )
     found["predict"] = [a if isinstance(a, str) else a["seen"] for a in predicted]
     columns, errors = self._batch.ask(values, ["seen"], batch_size=4).result()
     found["batch"] = [errors.get(i, answer) for i, answer in enumerate(columns["seen"])]
@@ -266,8 +267,8 @@ def test_a_picture(everywhere, values):
     shown = _shown(value)
     if shown is not None:
       np.testing.assert_allclose(pixels[0], shown, atol=1)
-  for name, answers in everywhere["images"].answers(values).items():
-    assert answers == expected, name
+  for name, found in everywhere["images"].answers(values).items():
+    assert found == expected, name
 
 
 _TEXTS = st.one_of(
@@ -294,8 +295,8 @@ def test_a_text(everywhere, given_values):
     except ValueError as err:
       expected.append(str(err))
   values = [everywhere["sentiment"].task.input.value(value) for value in given_values]
-  for name, answers in everywhere["sentiment"].answers(values).items():
-    assert answers == expected, name
+  for name, found in everywhere["sentiment"].answers(values).items():
+    assert found == expected, name
 
 
 def test_a_request_with_a_bad_input_says_which(everywhere, graph):

@@ -25,14 +25,8 @@ from pipeline.training.learning import best_value
 from pipeline.training.run import run_fn
 from pipeline.training.tuning import Search, trial_epochs, tuner_fn
 
-_HYPERPARAMETERS = {
-  **TASK.hyperparameters,
-  **TASK.tiny,
-  "widths": [2],
-  "image_size": 12,
-  "epochs": 2,
-  "batch_size": 10,
-}
+_SMALL = {"widths": [2], "image_size": 12, "epochs": 2, "batch_size": 10}
+_HYPERPARAMETERS = TASK.params.tiny().replace(**_SMALL).as_json()
 
 
 def _fn_args(graph, root, *, tuned=None, trials=2, epochs=None, **changes):
@@ -80,7 +74,7 @@ def test_a_trial_ends_as_the_trainer_does_with_its_values(graph, tmp_path):
 def test_frozen_layers_run_once_for_all_trials_that_share_them(
   graph, tmp_path, monkeypatch, caplog
 ):
-  def build_model(hyperparameters, tft_output):
+  def build_model(params, tft_output):
     return keras.Sequential(
       [
         keras.Input((12, 12, 3)),
@@ -91,7 +85,7 @@ def test_frozen_layers_run_once_for_all_trials_that_share_them(
       ]
     )
 
-  def training_plan(hyperparameters):
+  def training_plan(params):
     return (Phase(name="head", epochs=9, learning_rate=0.1, frozen=("scale", "body")),)
 
   built, computed = itertools.count(), []

@@ -22,8 +22,8 @@ from tensorflow_serving.apis import (
   regression_pb2,
 )
 
+from dlpipe_client import GrpcClient, RestClient, Retry
 from serving import tensor_json
-from serving.client import GrpcClient, RestClient, Retry
 
 VERSION = 7
 DTYPES = ("float32", "float64", "int32", "uint8", "int16", "int8", "string", "int64", "bool")

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from serving import client as api
-from serving.client import InvalidInput, TensorInfo, VersionStatus
+import dlpipe_client as api
+from dlpipe_client import InvalidInput, TensorInfo, VersionStatus
 
 
 def test_predict_with_arrays(client):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.client import GrpcClient, InvalidInput, RestClient, Tls, connect
+from dlpipe_client import GrpcClient, InvalidInput, RestClient, Tls, connect
 
 
 @pytest.mark.parametrize(

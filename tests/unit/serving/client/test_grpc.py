@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tensorflow_serving.apis import predict_pb2
 
-from serving.client import (
+from dlpipe_client import (
   DeadlineExceeded,
   GrpcClient,
   InvalidInput,

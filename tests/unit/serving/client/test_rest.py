@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from serving.client import (
+from dlpipe_client import (
   BadRequest,
   DeadlineExceeded,
   HttpTransport,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from serving.client import BadRequest, DeadlineExceeded, NotFound, Retry, Unavailable
-from serving.client.retry import Deadline
+from dlpipe_client import BadRequest, DeadlineExceeded, NotFound, Retry, Unavailable
+from dlpipe_client.retry import Deadline
 
 
 class Clock:

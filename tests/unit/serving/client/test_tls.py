@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from serving.client import Retry, Tls, Unavailable, connect
+from dlpipe_client import Retry, Tls, Unavailable, connect
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ from serving.errors import (
   TooLarge,
   Unauthenticated,
 )
-from serving.lifecycle import Loader, ModelManager
+from serving.models.lifecycle import Loader, ModelManager
+from serving.models.serving_core import ServingCore
 from serving.rest.api import RestApi, RestOptions
 from serving.rest.messages import Request
-from serving.serving_core import ServingCore
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import pytest
 from tensorflow_serving.config import model_server_config_pb2
 
 from serving.auth import Token, Tokens
-from serving.lifecycle import Loader, ModelManager
+from serving.models.lifecycle import Loader, ModelManager
+from serving.models.servable import Servable
+from serving.models.serving_core import ServingCore
+from serving.models.version_source import VersionSource
 from serving.rest.api import RestApi, RestOptions
 from serving.rest.messages import Request
 from serving.rest.page import Page
-from serving.servable import Servable
-from serving.serving_core import ServingCore
-from serving.version_source import VersionSource
 
 EXAMPLE = "/ui/models/a%20b/versions/3/example"
 

@@ -3,8 +3,8 @@
 import pytest
 
 from serving.errors import InvalidArgument
+from serving.models.servable import ModelSpec
 from serving.rest.routes import Route, find_route, is_api
-from serving.servable import ModelSpec
 
 
 @pytest.mark.parametrize(

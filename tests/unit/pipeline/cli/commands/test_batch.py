@@ -20,6 +20,7 @@ _TASK = """
 import dataclasses
 import time
 
+from pipeline.params import DataOptions
 from pipeline.tasks.sentiment.task import TASK as SENTIMENT
 
 
@@ -32,8 +33,7 @@ TASK = dataclasses.replace(
   SENTIMENT,
   name="toy",
   input=dataclasses.replace(SENTIMENT.input, value=value),
-  data_options={},
-  settings={},
+  data_options=DataOptions,
 )
 """
 

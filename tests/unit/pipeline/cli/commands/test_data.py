@@ -83,9 +83,9 @@ def test_what_was_fetched_is_what_the_images_task_reads(mirror, tmp_path):
   _run("fetch", "fashion_mnist", "--to", tmp_path, "--mirror", mirror)
   path = str(tmp_path / "fashion_mnist")
   assert TASK.sources["idx"].matches(path)
-  plan = TASK.sources["idx"].plan(path, TASK.data_options)
+  plan = TASK.sources["idx"].plan(path, TASK.data_options.defaults())
   assert plan.given_splits == ("train", "eval")
-  record = next(TASK.sources["idx"].read(plan.shards[0], TASK.data_options))
+  record = next(TASK.sources["idx"].read(plan.shards[0], TASK.data_options.defaults()))
   assert record.features["label"] == "Ankle boot"
 
 

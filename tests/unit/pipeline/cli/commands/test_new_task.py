@@ -21,6 +21,7 @@ def test_what_is_written_is_a_task_with_its_own_settings_and_tests(command, tmp_
   assert {path.name for path in folder.iterdir()} == {
     "task.py",
     "model.py",
+    "params.py",
     "schema.pbtxt",
     "test_my_own.py",
   }

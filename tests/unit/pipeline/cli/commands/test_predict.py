@@ -23,8 +23,7 @@ def model(tmp_path_factory, graph):
   from pipeline.training.export import signatures
 
   keras.utils.set_random_seed(1)
-  hyperparameters = {**TASK.hyperparameters, "widths": [2], "image_size": 12}
-  built = build_model(hyperparameters, graph.output)
+  built = build_model(TASK.params.usual().replace(widths=[2], image_size=12), graph.output)
   path = tmp_path_factory.mktemp("model") / "saved"
   signatures.export(
     str(path),

@@ -21,7 +21,7 @@ def write(tmp_path):
       task,
       config,
       source=next(iter(task.sources.values())),
-      hyperparameters=config.hyperparameters(task),
+      params=config.params(task),
       output=tmp_path / output,
     )
     tree = ast.parse((tmp_path / output).read_text(encoding="utf-8"))

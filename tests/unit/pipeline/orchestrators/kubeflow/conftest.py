@@ -39,7 +39,7 @@ def compiled(configured):
       task,
       config,
       source=task.sources[SOURCES[name]],
-      hyperparameters=config.hyperparameters(task),
+      params=config.params(task),
     )
 
   return make

@@ -67,7 +67,7 @@ def test_a_missing_kfp_names_the_extra(configured, monkeypatch, tmp_path):
       task,
       config,
       source=task.sources["folder"],
-      hyperparameters=config.hyperparameters(task),
+      params=config.params(task),
       output=output,
     )
   assert refused.value.exit_code == 2
@@ -81,7 +81,7 @@ def test_compile_spec_writes_the_file(configured, tmp_path):
     task,
     config,
     source=task.sources["folder"],
-    hyperparameters=config.hyperparameters(task),
+    params=config.params(task),
     output=output,
   )
   lines = output.read_text("utf-8").splitlines()

@@ -1,5 +1,7 @@
 """The images task's models: shapes, augmentation in training only, and what a caller reads."""
 
+import re
+
 import keras
 import keras_tuner
 import numpy as np
@@ -8,15 +10,15 @@ import tensorflow as tf
 
 from dlpipe.errors import BadInputError
 from pipeline.tasks.images.model import build_model, compile_args, search_space, serving_outputs
+from pipeline.tasks.images.params import ImageParams
 from pipeline.tasks.images.plan import training_plan
-from pipeline.tasks.images.task import TASK
 
-_DEFAULTS = {**TASK.hyperparameters, "image_size": 12}
+_DEFAULTS = ImageParams(image_size=12)
 
 
 def _build(graph, **changes):
   keras.utils.set_random_seed(1)
-  return build_model({**_DEFAULTS, **changes}, graph.output)
+  return build_model(_DEFAULTS.replace(**changes), graph.output)
 
 
 @pytest.fixture(scope="module")
@@ -84,14 +86,14 @@ def test_a_backbone_runs_as_in_inference_even_in_training(graph):
 
 
 def test_the_plan_freezes_layers_that_the_model_starts_with(transfer):
-  values = {**_DEFAULTS, "backbone": "squeezenet"}
-  head, fine_tune = training_plan(values)
+  params = _DEFAULTS.replace(backbone="squeezenet")
+  head, fine_tune = training_plan(params)
   assert [layer.name for layer in transfer.layers[:3]] == list(head.frozen)
   assert (head.epochs, head.learning_rate, head.min_steps) == (30, 0.003, 600)
   assert fine_tune.frozen == ()
   assert (fine_tune.epochs, fine_tune.learning_rate) == (2, pytest.approx(0.003 * 0.005))
   assert (head.epochs_setting, fine_tune.epochs_setting) == ("head_epochs", "fine_tune_epochs")
-  [only] = training_plan({**values, "fine_tune_epochs": 0})
+  [only] = training_plan(params.replace(fine_tune_epochs=0))
   assert only == head
 
 
@@ -100,34 +102,24 @@ def test_the_cnns_plan_is_one_phase_over_all_layers():
   assert (phase.frozen, phase.epochs, phase.min_steps) == ((), 12, 600)
 
 
-class _Recorded(dict):
-  """Remembers which names were asked for."""
-
-  def __init__(self, values):
-    super().__init__(values)
-    self.read = set()
-
-  def __getitem__(self, name):
-    self.read.add(name)
-    return super().__getitem__(name)
-
-
 @pytest.mark.parametrize(
   "changes",
   [{}, {"backbone": "squeezenet"}, {"backbone": "squeezenet", "fine_tune_epochs": 0}],
 )
-def test_what_is_refused_as_unread_is_what_is_not_read(graph, changes):
-  values = _Recorded({**_DEFAULTS, "image_size": 64, **changes})
-  build_model(values, graph.output)
-  training_plan(values)
-  compile_args(values)
+def test_what_is_refused_as_unread_is_what_is_not_read(graph, recorded, changes):
+  params = _DEFAULTS.replace(image_size=64, **changes)
+  watched, read = recorded(params)
+  build_model(watched, graph.output)
+  training_plan(watched)
+  compile_args(watched)
   # What is said of the weights of a cnn is refused beside the check of the file.
-  assert set(_DEFAULTS) - values.read - {"batch_size", "weights"} == set(TASK.unread(values))
+  assert set(_DEFAULTS.as_json()) - read - {"batch_size", "weights"} == set(params.unread())
 
 
 @pytest.mark.parametrize("widths", [[], [8, 0], [-1]])
 def test_widths_must_be_positive(graph, widths):
-  with pytest.raises(ValueError, match=r"model.widths must be positive. Received: widths="):
+  expected = "model.widths must be a list of whole numbers from 1 to 10,000. Received: ["
+  with pytest.raises(BadInputError, match=re.escape(expected)):
     _build(graph, widths=widths)
 
 
@@ -148,7 +140,7 @@ def test_the_loss_takes_logits_and_integer_labels():
 
 def test_the_search_space_is_around_this_runs_values():
   space = keras_tuner.HyperParameters()
-  search_space(space, {**_DEFAULTS, "learning_rate": 0.02, "dropout": 0.21})
+  search_space(space, _DEFAULTS.replace(learning_rate=0.02, dropout=0.21))
   assert space.values == {"learning_rate": 0.02, "dropout": 0.2}
   rate, _ = space.space
   assert (rate.min_value, rate.max_value, rate.sampling) == (0.002, 0.2, "log")

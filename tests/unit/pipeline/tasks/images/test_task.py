@@ -6,12 +6,15 @@ import pytest
 
 from dlpipe.errors import BadInputError
 from pipeline.settings.reading import make_config
+from pipeline.tasks.images.params import ImageParams
 from pipeline.tasks.images.task import TASK
 
 
 def _infer(path, **changes):
-  values = {**TASK.hyperparameters, **changes}
-  return TASK.infer_hyperparameters("folder", str(path), TASK.data_options, values)
+  """What is other than before it was inferred."""
+  before = ImageParams(**changes)
+  after = TASK.infer("folder", str(path), TASK.data_options.defaults(), before).as_json()
+  return {n: v for n, v in after.items() if n == "image_size" or v != before.as_json().get(n)}
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-HYPERPARAMETERS = {
+WORDS = {
   "max_words": 8,
   "vocabulary_size": 100,
   "min_frequency": 2,
@@ -25,6 +25,7 @@ def text_graph(tmp_path_factory):
   from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
   from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
 
+  from pipeline.tasks.sentiment.params import SentimentParams
   from pipeline.tasks.sentiment.preprocessing import preprocessing_fn
 
   root = tmp_path_factory.mktemp("text_graph")
@@ -42,22 +43,15 @@ def text_graph(tmp_path_factory):
     tft_beam.Context(temp_dir=str(root / "temp")),
   ):
     transform_fn = (pipeline | beam.Create(rows), metadata) | tft_beam.AnalyzeDataset(
-      lambda inputs: preprocessing_fn(inputs, {"hyperparameters": HYPERPARAMETERS})
+      lambda inputs: preprocessing_fn(inputs, SentimentParams(**WORDS))
     )
     _ = transform_fn | tft_beam.WriteTransformFn(str(root / "graph"))
   return tft.TFTransformOutput(str(root / "graph"))
 
 
 @pytest.fixture(scope="session")
-def hyperparameters():
+def params():
   """Small values that go with `text_graph`."""
-  from pipeline.tasks.sentiment.task import TASK
+  from pipeline.tasks.sentiment.params import SentimentParams
 
-  return {
-    **TASK.hyperparameters,
-    **HYPERPARAMETERS,
-    "word_units": 4,
-    "units": 3,
-    "readers": 2,
-    "pair_buckets": 50,
-  }
+  return SentimentParams(**WORDS, word_units=4, units=3, readers=2, pair_buckets=50)

@@ -24,9 +24,9 @@ _TEXTS = (
 )
 
 
-def _export(path, text_graph, hyperparameters):
+def _export(path, text_graph, params):
   """Writes a model whose answer depends on every word that it sees."""
-  model = build_model(hyperparameters, text_graph)
+  model = build_model(params, text_graph)
   random = np.random.default_rng(1)
   model.set_weights([random.normal(0, 0.5, weights.shape) for weights in model.get_weights()])
   signatures.export(
@@ -41,8 +41,8 @@ def _export(path, text_graph, hyperparameters):
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory, text_graph, hyperparameters):
-  return _export(tmp_path_factory.mktemp("export") / "model", text_graph, hyperparameters)
+def exported(tmp_path_factory, text_graph, params):
+  return _export(tmp_path_factory.mktemp("export") / "model", text_graph, params)
 
 
 @pytest.mark.parametrize("load", [load_tf1, load_tf2])
@@ -65,11 +65,9 @@ def test_only_core_ops_with_kernels_for_cpus_are_exported(exported):
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_a_model_of_a_gpu_serves_without_one(
-  tmp_path, text_graph, hyperparameters, cell, monkeypatch
-):
+def test_a_model_of_a_gpu_serves_without_one(tmp_path, text_graph, params, cell, monkeypatch):
   # What Keras asks while it traces: no GPU is needed to write its ops into a graph.
   backend = importlib.import_module("keras.src.backend.tensorflow.rnn")
   monkeypatch.setattr(backend, "_is_gpu_available", lambda: True)
-  path = _export(tmp_path / "model", text_graph, {**hyperparameters, "cell": cell})
+  path = _export(tmp_path / "model", text_graph, params.replace(cell=cell))
   assert op_reasons(path, release_of_tag("2.16.1")) == []

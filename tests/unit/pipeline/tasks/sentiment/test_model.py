@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from dlpipe.errors import BadInputError
+from pipeline.params import Role
 from pipeline.tasks.sentiment.features import WORDS
 from pipeline.tasks.sentiment.model import (
   SEQUENCES,
@@ -19,7 +20,6 @@ from pipeline.tasks.sentiment.model import (
   serving_outputs,
 )
 from pipeline.tasks.sentiment.plan import training_plan
-from pipeline.tasks.sentiment.task import TASK
 from pipeline.text.word_counts import read_counts
 
 _IDS = np.array([[6, 9, 3, 0, 0], [7, 0, 0, 0, 0], [0, 0, 0, 0, 0], [8, 8, 6, 10, 1]], "int32")
@@ -35,9 +35,9 @@ def _inputs(ids, dtype="int32"):
 
 
 @pytest.fixture(scope="module")
-def model(text_graph, hyperparameters):
+def model(text_graph, params):
   keras.utils.set_random_seed(1)
-  built = build_model(hyperparameters, text_graph)
+  built = build_model(params, text_graph)
   random = np.random.default_rng(1)
   # The bag starts at zero; trained weights are not.
   built.set_weights([random.normal(0, 0.5, w.shape) for w in built.get_weights()])
@@ -78,9 +78,9 @@ def test_dropout_is_for_training_only(model):
   assert not np.allclose(model(_inputs(_IDS), training=True), first)
 
 
-def test_readers_start_without_a_correction(text_graph, hyperparameters):
+def test_readers_start_without_a_correction(text_graph, params):
   keras.utils.set_random_seed(1)
-  built = build_model(hyperparameters, text_graph)
+  built = build_model(params, text_graph)
   assert not built(_inputs(_IDS), training=False).numpy().any()
   layer = built.get_layer("bag_pairs")
   layer.set_weights([w + 1.0 for w in layer.get_weights()])
@@ -89,10 +89,10 @@ def test_readers_start_without_a_correction(text_graph, hyperparameters):
   np.testing.assert_allclose(logits, np.repeat(pairs[:, None], 2, axis=1), rtol=1e-6)
 
 
-def test_the_phases_train_every_weight_once(text_graph, hyperparameters):
-  built = build_model(hyperparameters, text_graph)
+def test_the_phases_train_every_weight_once(text_graph, params):
+  built = build_model(params, text_graph)
   trained = []
-  for phase in training_plan(hyperparameters):
+  for phase in training_plan(params):
     names = {layer.name for layer in built.layers}
     assert set(phase.frozen) <= names
     trained += [
@@ -104,16 +104,16 @@ def test_the_phases_train_every_weight_once(text_graph, hyperparameters):
   assert sorted(trained) == sorted(variable.path for variable in built.trainable_variables)
 
 
-def test_without_readers_the_bag_is_alone(text_graph, hyperparameters):
-  values = {**hyperparameters, "readers": 0}
-  bag = build_model(values, text_graph)
+def test_without_readers_the_bag_is_alone(text_graph, params):
+  alone = params.replace(readers=0)
+  bag = build_model(alone, text_graph)
   assert {w.shape[-1] for w in bag.weights} == {2}
-  [phase] = training_plan(values)
+  [phase] = training_plan(alone)
   assert (phase.name, phase.frozen) == ("bag", ())
 
 
-def test_the_loss_takes_logits_and_integer_labels():
-  compiled = compile_args({})
+def test_the_loss_takes_logits_and_integer_labels(params):
+  compiled = compile_args(params)
   logits = np.array([[2.0, 0.0], [0.0, 2.0]], "float32")
   loss = float(compiled["loss"](np.array([0, 0]), logits))
   assert loss == pytest.approx((np.log1p(np.exp(-2)) + np.log1p(np.exp(2))) / 2, rel=1e-5)
@@ -123,14 +123,14 @@ def test_the_loss_takes_logits_and_integer_labels():
 
 
 @pytest.mark.parametrize("cell", ["rnn", "GRU"])
-def test_an_unknown_cell_is_bad_input(text_graph, hyperparameters, cell):
-  with pytest.raises(BadInputError, match=rf"one of \['gru', 'lstm'\]. Received: '{cell}'"):
-    build_model({**hyperparameters, "cell": cell}, text_graph)
+def test_an_unknown_cell_is_bad_input(text_graph, params, cell):
+  with pytest.raises(BadInputError, match=f'model.cell must be gru or lstm. Received: "{cell}"'):
+    build_model(params.replace(cell=cell), text_graph)
 
 
-def test_an_lstm_reads_as_well(text_graph, hyperparameters):
-  built = build_model({**hyperparameters, "cell": "lstm", "readers": 1}, text_graph)
-  units = hyperparameters["units"]
+def test_an_lstm_reads_as_well(text_graph, params):
+  built = build_model(params.replace(cell="lstm", readers=1), text_graph)
+  units = params.units
   kernels = [w.shape for w in built.weights if w.shape == (units, 4 * units)]
   assert len(kernels) == 2
 
@@ -143,11 +143,10 @@ def embeddings(tmp_path):
 
 
 def test_pretrained_vectors_are_loaded_and_their_coverage_is_said(
-  text_graph, hyperparameters, embeddings, caplog
+  text_graph, params, embeddings, caplog
 ):
   caplog.set_level(logging.INFO, "dlpipe.progress")
-  values = {**hyperparameters, "embeddings": str(embeddings), "readers": 1}
-  built = build_model(values, text_graph)
+  built = build_model(params.replace(embeddings=str(embeddings), readers=1), text_graph)
   words, _ = read_counts(text_graph, WORDS)
   vectors = next(w for w in built.get_weights() if w.shape == (len(words), 4))
   assert vectors[words.index(b"good")].tolist() == [1, 2, 3, 4]
@@ -163,50 +162,39 @@ def test_pretrained_vectors_are_loaded_and_their_coverage_is_said(
   assert re.search(r"40.0% of the vocabulary, which are 42.9% of its running words", record.message)
 
 
-def test_vectors_for_none_of_the_words_are_bad_input(text_graph, hyperparameters, tmp_path):
+def test_vectors_for_none_of_the_words_are_bad_input(text_graph, params, tmp_path):
   (tmp_path / "upper.txt").write_text("GOOD 1 2 3 4\n")
-  values = {**hyperparameters, "embeddings": str(tmp_path / "upper.txt")}
+  given = params.replace(embeddings=str(tmp_path / "upper.txt"))
   with pytest.raises(BadInputError, match="none of the vocabulary's 5 words, such as 'good'"):
-    build_model(values, text_graph)
+    build_model(given, text_graph)
 
 
-def test_the_plan_is_the_bag_and_then_the_readers(hyperparameters):
-  bag, readers = training_plan({**hyperparameters, "epochs": 3, "min_steps": 70})
+def test_the_plan_is_the_bag_and_then_the_readers(params):
+  bag, readers = training_plan(params.replace(epochs=3, min_steps=70))
   assert (bag.name, bag.epochs, bag.learning_rate, bag.min_steps) == ("bag", 4, 0.003, 35)
   assert (readers.name, readers.epochs, readers.min_steps) == ("readers", 3, 70)
-  assert readers.learning_rate == hyperparameters["learning_rate"]
+  assert readers.learning_rate == params.learning_rate
   assert (bag.epochs_setting, readers.epochs_setting) == ("bag_epochs", "epochs")
 
 
-class _Recorded(dict):
-  """Remembers which names were asked for."""
-
-  def __init__(self, values):
-    super().__init__(values)
-    self.read = set()
-
-  def __getitem__(self, name):
-    self.read.add(name)
-    return super().__getitem__(name)
-
-
 @pytest.mark.parametrize("readers", [0, 1])
-def test_what_is_refused_as_unread_is_what_is_not_read(text_graph, hyperparameters, readers):
-  values = _Recorded({**hyperparameters, "readers": readers})
-  build_model(values, text_graph)
-  phases = training_plan(values)
-  compile_args(values)
-  of_model = set(TASK.hyperparameters) - {"batch_size", *TASK.preprocessing_hyperparameters}
-  unread = set(TASK.unread(values))
-  # Naive Bayes reads bag_start, when the model is adapted to the data; cell is held to its names.
-  assert of_model - values.read - {"bag_start"} == unread - {"cell"}
+def test_what_is_refused_as_unread_is_what_is_not_read(text_graph, params, recorded, readers):
+  params = params.replace(readers=readers)
+  watched, read = recorded(params)
+  build_model(watched, text_graph)
+  phases = training_plan(watched)
+  compile_args(watched)
+  of_model = set(params.as_json()) - {"batch_size", *params.names_with(Role.TRANSFORM)}
+  unread = set(params.unread())
+  # Naive Bayes reads bag_start, when the model is adapted to the data.
+  assert of_model - read - {"bag_start"} == unread
   assert {phase.epochs_setting for phase in phases} == {"bag_epochs", "epochs"} - unread
 
 
-def test_the_search_space_is_around_this_runs_values(hyperparameters):
+def test_the_search_space_is_around_this_runs_values(params):
   space = keras_tuner.HyperParameters()
   values = {"bag_learning_rate": 0.02, "bag_l2": 1e-4}
-  search_space(space, {**hyperparameters, **values})
+  search_space(space, params.replace(**values))
   assert space.values == values
   rate, l2 = space.space
   assert (rate.min_value, rate.max_value, rate.sampling) == (0.005, 0.08, "log")

@@ -7,6 +7,7 @@ import tensorflow as tf
 from pipeline.tasks.sentiment import naive_bayes
 from pipeline.tasks.sentiment.features import END_IDS, START_IDS, WORD_IDS
 from pipeline.tasks.sentiment.layers import PairBag, WordVectors
+from pipeline.tasks.sentiment.params import SentimentParams
 
 
 def test_ratios_are_of_shares_and_0_where_nothing_was_counted():
@@ -41,7 +42,7 @@ def _batches():
 
 def test_every_table_starts_at_the_ratios_of_its_rows():
   model = _Model()
-  naive_bayes.adapt({"bag_start": 0.5}, model, _batches())
+  naive_bayes.adapt(SentimentParams(bag_start=0.5), model, _batches())
   own, stems, starts, ends = (np.asarray(table) for table in model.words.weights)
   # Twice: word 3 in texts of class 0, 0, 1; word 4 in one of each.
   counted = {"own": [[4, 2], [2, 2]], "stems": [[0, 0], [4, 4], [2, 2]]}
@@ -56,7 +57,7 @@ def test_every_table_starts_at_the_ratios_of_its_rows():
 
 def test_pairs_are_counted_where_the_layer_reads_them():
   model = _Model()
-  naive_bayes.adapt({"bag_start": 1.0}, model, _batches())
+  naive_bayes.adapt(SentimentParams(bag_start=1.0), model, _batches())
   # 3-4 and 4-3 are in class 0 only, 4-1 in class 1 only.
   logits = np.asarray(model.pairs(tf.constant([[3, 4], [4, 3], [4, 1], [3, 0]])))
   assert logits[0][0] > 0 > logits[0][1]
@@ -67,7 +68,7 @@ def test_pairs_are_counted_where_the_layer_reads_them():
 
 def test_a_start_of_0_leaves_the_tables_at_0():
   model = _Model()
-  naive_bayes.adapt({"bag_start": 0.0}, model, _batches())
+  naive_bayes.adapt(SentimentParams(bag_start=0.0), model, _batches())
   assert all(
     not np.asarray(weight).any() for weight in (*model.words.weights, *model.pairs.weights)
   )

@@ -8,12 +8,15 @@ import pytest
 from dlpipe.errors import BadInputError
 from pipeline.settings.reading import make_config
 from pipeline.tasks.sentiment.metrics import metrics
+from pipeline.tasks.sentiment.params import SentimentParams
 from pipeline.tasks.sentiment.task import TASK
 
 
 def _infer(**changes):
-  values = {**TASK.hyperparameters, **changes}
-  return TASK.infer_hyperparameters("table", "unused", TASK.data_options, values)
+  """What is other than before it was inferred."""
+  before = SentimentParams(**changes)
+  after = TASK.infer("table", "unused", TASK.data_options.defaults(), before).as_json()
+  return {n: v for n, v in after.items() if n == "word_units" or v != before.as_json().get(n)}
 
 
 @pytest.mark.parametrize(

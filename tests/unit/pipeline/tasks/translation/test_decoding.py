@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from pipeline.tasks.translation import decoding
 from pipeline.tasks.translation.model import Translator
+from pipeline.tasks.translation.params import TranslationParams
 from pipeline.text.subwords import BLANK, END, START, UNKNOWN
 
 _SOURCE = ["", "", "", "", f"{BLANK}a", f"{BLANK}b", "c"]
@@ -24,16 +25,16 @@ def translator():
 def _random(seed, scale, target):
   tf.keras.utils.set_random_seed(seed)
   model = Translator(
-    {
-      "embedding": 6,
-      "encoder_units": 4,
-      "decoder_units": 8,
-      "layers": 1,
-      "dropout": 0.0,
-      "label_smoothing": 0.0,
-      "clip_norm": 1.0,
-      "unknown_rate": 0.0,
-    },
+    TranslationParams(
+      embedding=6,
+      encoder_units=4,
+      decoder_units=8,
+      layers=1,
+      dropout=0.0,
+      label_smoothing=0.0,
+      clip_norm=1.0,
+      unknown_rate=0.0,
+    ),
     _SOURCE,
     target,
   )

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.tasks.translation.model import Translator
+from pipeline.tasks.translation.params import TranslationParams
 from pipeline.text.subwords import BLANK, START, UNKNOWN
 
 _SOURCE = ["", "", "", "", f"{BLANK}Tom", f"{BLANK}a", f"{BLANK}7", "b", f"{BLANK}Ann"]
@@ -14,19 +15,11 @@ _TARGET = ["", "", "", "", f"{BLANK}x", f"{BLANK}7", f"{BLANK}Tom", "b", "c"]
 
 
 def make_translator(**changes):
-  hyperparameters = {
-    "embedding": 8,
-    "encoder_units": 6,
-    "decoder_units": 10,
-    "layers": 2,
-    "dropout": 0.5,
-    "label_smoothing": 0.1,
-    "clip_norm": 1.0,
-    "unknown_rate": 1.0,
-    **changes,
-  }
+  small = {"embedding": 8, "encoder_units": 6, "decoder_units": 10, "layers": 2}
+  noise = {"dropout": 0.5, "label_smoothing": 0.1, "clip_norm": 1.0, "unknown_rate": 1.0}
   tf.keras.utils.set_random_seed(3)
-  return Translator(hyperparameters, _SOURCE, _TARGET)
+  params = TranslationParams(**{**small, **noise, **changes})
+  return Translator(params, _SOURCE, _TARGET)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ def test_a_value_out_of_bounds_is_bad_input(setting, message):
 
 def test_decoding_options_have_a_section_of_their_own():
   config = make_config(TASK, data_path="x", workspace="w", settings=["decode.beam_width=2"])
-  assert config.hyperparameters(TASK)["beam_width"] == 2
+  assert config.params(TASK).beam_width == 2
   with pytest.raises(BadInputError, match="Did you mean decode.beam_width"):
     make_config(TASK, data_path="x", workspace="w", settings=["model.beam_width=2"])
   with pytest.raises(BadInputError, match="decode.beam_width must be a whole number"):

@@ -23,7 +23,7 @@ _NAMES = {
 @pytest.fixture(scope="module")
 def model(graph):
   tf.keras.utils.set_random_seed(1)
-  return build_model({**TASK.hyperparameters, "widths": [2], "image_size": 12}, graph.output)
+  return build_model(TASK.params.usual().replace(widths=[2], image_size=12), graph.output)
 
 
 @pytest.fixture(scope="module")

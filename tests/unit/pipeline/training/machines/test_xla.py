@@ -163,7 +163,7 @@ def test_the_cnn_is_compiled_where_it_does_not_shift(graph, gpu, reasons, shift,
   learned = learning.learn(
     TASK,
     {"train": TrainConfig(mixed_precision=False).model_dump(), "fixed_epochs": []},
-    {**TASK.hyperparameters, **values, "batch_size": 3},
+    TASK.params.usual().replace(**values, batch_size=3),
     graph.output,
     (split, split),
     distribution=tf.distribute.get_strategy(),

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from pipeline.tasks.sentiment.sources import DATA_OPTIONS, SOURCES
+from pipeline.tasks.sentiment.sources import SOURCES
+from pipeline.tasks.sentiment.sources.options import TextOptions
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def read_all():
   """Returns a function from a source's name and a path to its plan and records."""
 
   def read(name, path, **options):
-    options = {**DATA_OPTIONS, **options}
+    options = {**TextOptions.defaults(), **options}
     plan = SOURCES[name].plan(str(path), options)
     shards = json.loads(json.dumps(list(plan.shards)))
     return plan, [record for shard in shards for record in SOURCES[name].read(shard, options)]

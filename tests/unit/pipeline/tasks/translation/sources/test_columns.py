@@ -8,7 +8,8 @@ import pytest
 
 from dlpipe.errors import BadInputError
 from dlpipe.records import Record, Rejected
-from pipeline.tasks.translation.sources import DATA_OPTIONS, SOURCES
+from pipeline.tasks.translation.sources import SOURCES
+from pipeline.tasks.translation.sources.options import PairOptions
 
 NOUNS = [
   ("dog", "chien"),
@@ -37,7 +38,7 @@ def pairs(records):
 
 def refusal(path, source="tsv", **options):
   with pytest.raises(BadInputError) as caught:
-    SOURCES[source].plan(str(path), {**DATA_OPTIONS, **options})
+    SOURCES[source].plan(str(path), {**PairOptions.defaults(), **options})
   return str(caught.value)
 
 

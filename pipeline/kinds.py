@@ -1,0 +1,111 @@
+"""What a setting's value may be: in words for a person, and as a check.
+
+A kind is a Python type, such as `int | None`, with bounds by `Annotated` and pydantic's `Field`.
+The words of `dlpipe settings` and of a refusal come from the same kind.
+"""
+
+from __future__ import annotations
+
+import datetime
+import types
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Union
+
+import annotated_types
+import pydantic
+from pydantic.fields import FieldInfo
+
+_ONE = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+_MANY = {int: "whole numbers", float: "numbers", str: "texts", bool: "true or false"}
+_OTHER = {datetime.date: "a date, such as 2024-01-31"}
+
+
+def in_words(kind: Any) -> str:
+  """What a value of a kind is, such as `a whole number of at least 1`."""
+  kind, bounds = _split(kind)
+  origin, parts = typing.get_origin(kind), typing.get_args(kind)
+  if origin in (Union, types.UnionType):
+    [other] = [part for part in parts if part is not types.NoneType]
+    return f"null or {_word(other, bounds)}"
+  if origin is Literal:
+    *most, last = map(str, parts)
+    return f"{', '.join(most)} or {last}" if most else last
+  if origin in (list, tuple):
+    return f"a list of {_many(parts[0])}"
+  if is_mapping(kind):
+    return "a mapping"
+  if kind not in _ONE and kind not in _OTHER:
+    return "any value"
+  return _word(kind, bounds)
+
+
+def fits(kind: Any, value: Any) -> bool:
+  """Whether a value is of a kind; a whole number is a number, and nothing else is converted."""
+  adapter = pydantic.TypeAdapter(kind, config=pydantic.ConfigDict(allow_inf_nan=False))
+  try:
+    if isinstance(value, list) and typing.get_origin(_split(kind)[0]) is tuple:
+      value = tuple(value)
+    adapter.validate_python(value, strict=True)
+  except (pydantic.ValidationError, TypeError):
+    return False
+  return True
+
+
+def is_any_number(kind: Any) -> bool:
+  """Whether a kind's numbers may have a fraction."""
+  kind, _ = _split(kind)
+  return kind is float or any(_split(part)[0] is float for part in typing.get_args(kind))
+
+
+def is_text(kind: Any) -> bool:
+  """Whether a kind's values are texts, or null."""
+  kind, _ = _split(kind)
+  return kind is str or {_split(part)[0] for part in typing.get_args(kind)} == {str, types.NoneType}
+
+
+def is_date(kind: Any) -> bool:
+  """Whether a kind's values are dates."""
+  return _split(kind)[0] is datetime.date
+
+
+def is_mapping(kind: Any) -> bool:
+  """Whether values of a kind hold others by name."""
+  kind, _ = _split(kind)
+  return bool({kind, typing.get_origin(kind)} & {dict, Mapping})
+
+
+def _split(kind: Any) -> tuple[Any, list[Any]]:
+  """A type without `Annotated`, and its bounds."""
+  bounds: list[Any] = []
+  while typing.get_origin(kind) is Annotated:
+    kind, *marks = typing.get_args(kind)
+    for mark in marks:
+      bounds += mark.metadata if isinstance(mark, FieldInfo) else [mark]
+  return kind, bounds
+
+
+def _word(kind: Any, bounds: list[Any]) -> str:
+  if kind in _ONE:
+    return f"{_ONE[kind]}{_bounded(bounds)}"
+  return _OTHER.get(kind) or in_words(kind)
+
+
+def _many(kind: Any) -> str:
+  kind, bounds = _split(kind)
+  return f"{_MANY.get(kind, 'values')}{_bounded(bounds)}"
+
+
+def _bounded(bounds: list[Any]) -> str:
+  found = {type(bound): getattr(bound, type(bound).__name__.lower(), None) for bound in bounds}
+  least, above = found.get(annotated_types.Ge), found.get(annotated_types.Gt)
+  most, below = found.get(annotated_types.Le), found.get(annotated_types.Lt)
+  if least is not None and most is not None:
+    return f" from {least:,} to {most:,}"
+  words = [
+    f"{word} {bound:,}"
+    for word, bound in (("above", above), ("at least", least), ("at most", most), ("below", below))
+    if bound is not None
+  ]
+  # "a number above 0", but "a number of at least 1".
+  return (" " if above is not None else " of ") + " and ".join(words) if words else ""

@@ -1,0 +1,264 @@
+"""`Params`: a model's settings, typed and bounded, read by name. `DataOptions`: its sources'.
+
+A task's own class stands in `pipeline/tasks/<name>/params.py`. It is the one place where a setting
+has its name, type, default, bounds and meaning; `dlpipe settings`, `--set`, its refusals and every
+function of the task read it there.
+
+>>> class MyParams(Params):
+...   epochs: int = 10
+...   batch_size: int = 64
+...   learning_rate: float = 0.003
+...   units: int = pydantic.Field(32, ge=1, description="of the hidden layer")
+...   length: Annotated[int, Role.TRANSFORM] = pydantic.Field(200, ge=2, description="words read")
+...
+...   @classmethod
+...   def tiny(cls):
+...     return cls(units=4, epochs=2)
+>>> MyParams(units=8).units
+8
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import pydantic
+import pydantic_core
+
+from dlpipe.errors import BadInputError
+from pipeline import kinds
+
+if TYPE_CHECKING:
+  from typing_extensions import Self
+
+_T = TypeVar("_T")
+# Settings that every task has; a user sets them as train.<name>.
+TRAIN_NAMES = ("epochs", "batch_size", "learning_rate")
+
+
+class Role(Enum):
+  """What a setting of a model is besides; it stands on the type: `Annotated[int, Role.DECODE]`.
+
+  Attributes:
+    TRANSFORM: `preprocessing_fn` reads it. A change to any other setting does not run Transform
+      again.
+    DECODE: it says how a trained model turns what it computes into an answer, and is set as
+      `decode.<name>`. A change exports and judges the model again, and does not train it again.
+    EPOCHS: it counts the epochs of a phase, which the phase's `min_steps` lifts where the user does
+      not set it. `epochs` always has this role.
+    INFERRED: `Task.infer` sets it, and no user does.
+  """
+
+  TRANSFORM = "transform"
+  DECODE = "decode"
+  EPOCHS = "epochs"
+  INFERRED = "inferred"
+
+
+class Section(pydantic.BaseModel):
+  """Values by name; unknown names are refused, and what stands there stays."""
+
+  # A bound of infinity or nan would be no bound.
+  model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class _Settings(Section):
+  """Settings by name, each with a type, a default, bounds and a meaning."""
+
+  model_config = pydantic.ConfigDict(validate_default=True, protected_namespaces=())
+
+  @classmethod
+  def usual(cls) -> Self:
+    """The settings of a run that sets none."""
+    return cls.model_validate({})
+
+  @classmethod
+  def kind_of(cls, name: str) -> Any:
+    """The type and the bounds of a setting, as `kinds` reads them."""
+    field = cls.model_fields[name]
+    return Annotated[typing.cast(Any, field.annotation), field]
+
+  @classmethod
+  def faults(cls) -> Iterator[str]:
+    """What keeps a class from being a task's, each as a sentence."""
+    missing = [name for name, field in cls.model_fields.items() if field.is_required()]
+    if missing:
+      yield f"{cls.__name__} must give every setting a default. Missing: {', '.join(missing)}"
+    for name in cls.model_fields:
+      owner = next(each for each in reversed(cls.__mro__) if name in _names_of(each))
+      if name not in getattr(owner, "model_fields", ()):
+        yield f"{name!r} is a name that every {owner.__name__} has. Call the setting otherwise"
+    if not missing:
+      try:
+        cls._examples()
+      except pydantic.ValidationError as err:
+        yield "; ".join(
+          f"{error['loc'][0] if error['loc'] else cls.__name__}: {error['msg']}. Received: "
+          f"{error['input']!r}"
+          for error in err.errors()
+        )
+
+  @classmethod
+  def _examples(cls) -> None:
+    cls.usual()
+
+
+class DataOptions(_Settings):
+  """What a user may say of the data with `--set data.<name>=...`; sources get it as a mapping.
+
+  None is the default of what a source finds out by itself.
+  """
+
+  @classmethod
+  def defaults(cls) -> dict[str, Any]:
+    """The options of a run that sets none, as sources get them."""
+    return cls.usual().model_dump(mode="json")
+
+
+class Params(_Settings):
+  """A model's settings: a task's subclass gives each a type, a default, bounds and a meaning.
+
+  Attributes:
+    epochs: passes over the training split; set as `train.epochs`.
+    batch_size: examples a step; set as `train.batch_size`.
+    learning_rate: the peak of the schedule; set as `train.learning_rate`.
+  """
+
+  epochs: int
+  batch_size: int
+  learning_rate: float
+
+  @classmethod
+  def tiny(cls) -> Self:
+    """The settings of a run in seconds, `--tiny`; as usual where a task does not say."""
+    return cls.usual()
+
+  def unread(self) -> Mapping[str, str]:
+    """Settings that the chosen model has no use for, each with what to do instead.
+
+    A user who sets one is refused: `model.<name> <what is said here>.`
+    """
+    return {}
+
+  @classmethod
+  def of(cls, values: Mapping[str, Any]) -> Self:
+    """The settings by name, as `as_json` wrote them; those left out have their defaults.
+
+    Raises:
+      BadInputError: a name that is not there, or a value outside of its type or bounds.
+    """
+    try:
+      return cls.model_validate_json(pydantic_core.to_json(dict(values)), strict=True)
+    except pydantic.ValidationError as err:
+      said = dict.fromkeys(cls._refusal(error, values) for error in err.errors())
+      raise BadInputError("\n".join(said)) from err
+
+  def replace(self, **changes: Any) -> Self:
+    """The same with other values of some settings.
+
+    Raises:
+      BadInputError: as `of`.
+    """
+    return self.of({**self.as_json(), **changes})
+
+  def as_json(self, role: Role | None = None) -> dict[str, Any]:
+    """Name to value, as JSON has it; of all settings, or of those with a role.
+
+    What would be inferred, and is not, is left out.
+    """
+    found = self.model_dump(mode="json")
+    names = self.names_with(role) if role else tuple(found)
+    left_out = {name for name in self.names_with(Role.INFERRED) if found[name] is None}
+    return {name: found[name] for name in names if name not in left_out}
+
+  @classmethod
+  def names_with(cls, role: Role) -> tuple[str, ...]:
+    """The settings that have a role."""
+    always = ("epochs",) if role is Role.EPOCHS else ()
+    fields = cls.model_fields.items()
+    return tuple(name for name, field in fields if role in field.metadata or name in always)
+
+  @classmethod
+  def full_name(cls, name: str) -> str:
+    """What `--set` calls a setting, such as `train.epochs`."""
+    if name in TRAIN_NAMES:
+      return f"train.{name}"
+    return f"{'decode' if name in cls.names_with(Role.DECODE) else 'model'}.{name}"
+
+  @classmethod
+  def of_transform(cls, values: Mapping[str, Any]) -> Self:
+    """Those settings that Transform was run with, and no others.
+
+    Reading another one raises `BadInputError`: Transform would not run again when it changes.
+    """
+    found = cls.of(values)
+    for name in set(cls.model_fields) - set(values):
+      del found.__dict__[name]
+    return found
+
+  if not TYPE_CHECKING:  # for mypy, a name that is not declared is an error
+
+    def __getattr__(self, name: str) -> Any:
+      """Says of a setting that is left out why it is."""
+      if name in type(self).model_fields:
+        raise BadInputError(
+          f"preprocessing_fn reads {name}, and Transform would not run again when it changes. Give "
+          f"it that role in {type(self).__module__}: {name}: Annotated[..., Role.TRANSFORM]"
+        )
+      return super().__getattr__(name)
+
+  @classmethod
+  def code_modules(cls) -> tuple[str, ...]:
+    """The modules of this class and those it extends, where these hold more than settings.
+
+    Settings are given to a training with their values. A method or a constant of the class is not,
+    so that an edit of it must be seen.
+    """
+    extended = [each for each in cls.__mro__ if issubclass(each, Params) and each is not Params]
+    return tuple(each.__module__ for each in extended if set(vars(each)) - _NO_CODE)
+
+  @classmethod
+  def _examples(cls) -> None:
+    cls.usual()
+    cls.tiny()
+
+  @classmethod
+  def _refusal(cls, error: pydantic_core.ErrorDetails, values: Mapping[str, Any]) -> str:
+    name = str(error["loc"][0]) if error["loc"] else ""
+    if error["type"] in ("value_error", "assertion_error"):  # a validator of the task's own
+      return f"{cls.full_name(name) if name else cls.__name__}: {error['msg']}"
+    if name in cls.model_fields:
+      expected = kinds.in_words(cls.kind_of(name))
+      return f"{cls.full_name(name)} must be {expected}. Received: {json.dumps(values.get(name))}"
+    near = difflib.get_close_matches(name, cls.model_fields, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"{cls.__name__} has no setting {name!r}.{hint}"
+
+
+def inferred(value: _T | None) -> _T:
+  """A setting that is None until `Task.infer` has looked at the data.
+
+  Raises:
+    ValueError: it still is None.
+  """
+  if value is None:
+    raise ValueError("A setting that the task infers from the data was read before that.")
+  return value
+
+
+def _names_of(owner: type) -> Iterable[str]:
+  return {*vars(owner), *getattr(owner, "__annotations__", {})}
+
+
+class _Bare(Params):
+  """What a class holds that declares settings alone."""
+
+  size: int = 0
+
+
+_NO_CODE = {*vars(_Bare), "tiny", "unread"}

@@ -1,0 +1,95 @@
+"""The settings of the images task's models: a `cnn`, or a backbone with a new head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from pipeline.params import Params, Role
+
+if TYPE_CHECKING:
+  from typing_extensions import Self
+
+
+class ImageParams(Params):
+  """What a user may set as `model.<name>` and `train.<name>`."""
+
+  backbone: str = Field(
+    "cnn",
+    description="`cnn`, `squeezenet`, or a constructor of `keras.applications`, such as "
+    "`MobileNetV2`",
+  )
+  weights: str | None = Field(
+    None, description="of the backbone: `imagenet`, a file, or null for random ones"
+  )
+  weights_sha256: Annotated[str | None, Role.INFERRED] = None
+  image_size: Annotated[int | None, Role.TRANSFORM] = Field(
+    None,
+    ge=8,
+    le=1024,
+    description="side of the square that pictures are resized to, 8 to 1024; null infers it: 224 "
+    "with a backbone, else from the data, 28 to 96",
+  )
+  widths: list[Annotated[int, Field(ge=1, le=10_000)]] = Field(
+    [32, 64, 128],
+    min_length=1,
+    description="`cnn`: filters of each block; each block after the first halves the picture",
+  )
+  dropout: float = Field(0.3, ge=0, lt=1, description="before the last layer")
+  shift: float = Field(
+    0.08,
+    ge=0,
+    le=1,
+    description="augmentation: the largest shift, as a part of the side; 0 shifts nothing",
+  )
+  flip: bool = Field(False, description="augmentation: mirror left and right at random")
+  epochs: int = 12
+  head_epochs: Annotated[int, Role.EPOCHS] = Field(
+    30, ge=1, description="backbone: epochs with the backbone frozen"
+  )
+  head_l2: float = Field(0.01, ge=0, description="backbone: shrinkage of the last layer")
+  fine_tune_epochs: int = Field(
+    2, ge=0, description="backbone: epochs with everything trained; 0 leaves them out"
+  )
+  fine_tune_factor: float = Field(
+    0.005,
+    gt=0,
+    description="backbone: learning rate of fine-tuning, as a part of `train.learning_rate`",
+  )
+  min_steps: int = Field(
+    600,
+    ge=0,
+    description="small data gets more epochs until there are so many steps, unless you set them; "
+    "fine-tuning does not",
+  )
+  batch_size: int = 64
+  learning_rate: float = 0.003
+
+  @classmethod
+  def tiny(cls) -> Self:
+    """A narrow `cnn`; of a backbone, the head alone."""
+    return cls(
+      widths=[8, 16],
+      epochs=6,
+      head_epochs=6,
+      fine_tune_epochs=0,
+      min_steps=0,
+      learning_rate=0.01,
+    )
+
+  def unread(self) -> Mapping[str, str]:
+    """The `cnn` has no head and no fine-tuning; a backbone has no widths and epochs of its own."""
+    if self.backbone.lower() == "cnn":
+      of_backbone = "is a backbone's, and the cnn has none. Set model.backbone, or leave it out"
+      names = ("head_epochs", "head_l2", "fine_tune_epochs", "fine_tune_factor")
+      return dict.fromkeys(names, of_backbone)
+    unread = {
+      "epochs": "is the cnn's. A backbone's epochs are model.head_epochs and "
+      "model.fine_tune_epochs",
+      "widths": "is the cnn's, and a backbone has its own. Leave it out",
+    }
+    if not self.fine_tune_epochs:
+      unread["fine_tune_factor"] = "needs fine-tuning. Set model.fine_tune_epochs to more than 0"
+    return unread

@@ -1,0 +1,119 @@
+"""The settings of the sentiment task's model: a bag of words, and readers that correct it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.params import Params, Role
+
+if TYPE_CHECKING:
+  from typing_extensions import Self
+
+
+class WordParams(Params):
+  """What the sentiment task's preprocessing reads; a task that keeps it extends this class."""
+
+  max_words: Annotated[int, Role.TRANSFORM] = Field(
+    400,
+    ge=2,
+    description="words of a text that are read; of a longer one, the middle is left out",
+  )
+  vocabulary_size: Annotated[int, Role.TRANSFORM] = Field(
+    50_000, ge=1, description="the most words that have a number of their own"
+  )
+  min_frequency: Annotated[int, Role.TRANSFORM] = Field(
+    2, ge=1, description="how often a word must occur in train to have one"
+  )
+  part_buckets: Annotated[int, Role.TRANSFORM] = Field(
+    8_192,
+    ge=1,
+    le=100_000_000,
+    description="numbers for the beginnings and the ends of words; words that the vocabulary lacks "
+    "are known by them",
+  )
+
+
+class SentimentParams(WordParams):
+  """What a user may set as `model.<name>` and `train.<name>`."""
+
+  pair_buckets: int = Field(
+    262_144, ge=1, le=100_000_000, description="bag: numbers for pairs of neighbouring words"
+  )
+  bag_start: float = Field(
+    0.5,
+    ge=0,
+    description="bag: the part of the naive Bayes weights that it starts with; 0 starts from "
+    "nothing",
+  )
+  bag_epochs: Annotated[int, Role.EPOCHS] = Field(
+    4, ge=1, description="bag: epochs of the first phase"
+  )
+  bag_learning_rate: float = Field(0.003, gt=0, description="bag: peak of its cosine schedule")
+  bag_l2: float = Field(0.00001, ge=0, description="bag: shrinkage of its weights")
+  readers: int = Field(
+    1,
+    ge=0,
+    le=100,
+    description="recurrent networks that correct the bag of words; 0 leaves the bag alone",
+  )
+  cell: Literal["gru", "lstm"] = Field("gru", description="of the readers: `gru` or `lstm`")
+  units: int = Field(32, ge=1, le=10_000, description="of each reader and direction")
+  word_units: int | None = Field(
+    None,
+    ge=1,
+    le=10_000,
+    description="readers: length of a word's vector; null is 64, or what the file of `embeddings` "
+    "has",
+  )
+  embeddings: str | None = Field(
+    None,
+    description="readers: a file of pre-trained vectors in the text format of GloVe or fastText, "
+    "also .gz: docs/sentiment.md",
+  )
+  embeddings_sha256: Annotated[str | None, Role.INFERRED] = None
+  word_dropout: float = Field(
+    0.3,
+    ge=0,
+    lt=1,
+    description="readers: part of the numbers of word vectors that is left out in training",
+  )
+  dropout: float = Field(0.3, ge=0, lt=1, description="readers: before the last layer")
+  epochs: int = 8
+  min_steps: int = Field(
+    600,
+    ge=0,
+    description="small data gets more epochs of the readers until there are so many steps, and of "
+    "the bag until there are half as many, unless you set them",
+  )
+  batch_size: int = 64
+  learning_rate: float = 0.005
+
+  @classmethod
+  def tiny(cls) -> Self:
+    """Small tables, a small reader and few epochs."""
+    return cls(
+      part_buckets=512,
+      pair_buckets=4_096,
+      bag_epochs=2,
+      units=16,
+      epochs=2,
+      min_steps=0,
+      learning_rate=0.01,
+    )
+
+  def unread(self) -> Mapping[str, str]:
+    """Without readers, what is theirs."""
+    if self.readers:
+      return {}
+    of_readers = (
+      "is the readers', and there are none. Set model.readers to 1 or more, or leave it out"
+    )
+    names = ("cell", "units", "word_units", "embeddings", "word_dropout", "dropout")
+    return {
+      **dict.fromkeys(names, of_readers),
+      "epochs": "is the readers', and there are none. The bag's epochs are model.bag_epochs",
+      "learning_rate": "is the readers', and there are none. The bag's is model.bag_learning_rate",
+    }

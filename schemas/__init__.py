@@ -1,0 +1,1 @@
+"""Reviewed schemas, a folder for each task; no code."""

@@ -1,0 +1,1 @@
+"""The gRPC face. `import grpc` is the library everywhere: imports are absolute."""

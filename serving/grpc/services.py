@@ -1,0 +1,251 @@
+"""PredictionService and ModelService over gRPC: messages in, messages out, errors as statuses.
+
+Source: tensorflow_serving/model_servers/{prediction_service_impl,model_service_impl,
+grpc_status_util}.cc.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from tensorflow_serving.apis import (
+  classification_pb2,
+  get_model_metadata_pb2,
+  get_model_status_pb2,
+  inference_pb2,
+  model_management_pb2,
+  predict_pb2,
+  regression_pb2,
+)
+
+from serving.errors import (
+  Internal,
+  InvalidArgument,
+  PermissionDenied,
+  ServingError,
+)
+from serving.models import proto_calls
+from serving.models.servable import ModelSpec, Run, Servable
+from serving.models.serving_core import ServingCore
+from serving.telemetry.hooks import Hooks
+
+_LOG = logging.getLogger(__name__)
+_STATUS_CODES = {code.name: code for code in grpc.StatusCode}
+_MAX_MESSAGE = 1024
+# Without a deadline gRPC gives the end of time, a number too large for TensorFlow and locks.
+_LONGEST_S = 1e6
+
+
+class PredictionService:
+  """Predict, Classify, Regress, MultiInference and GetModelMetadata."""
+
+  def __init__(
+    self,
+    core: ServingCore,
+    hooks: Hooks | None = None,
+    *,
+    check_method: bool = False,
+    as_content: bool = False,
+  ):
+    """Registers nothing yet.
+
+    Args:
+      core: the models.
+      hooks: told of every request and its outcome.
+      check_method: whether Predict refuses signatures of other methods.
+      as_content: whether answers use `tensor_content`.
+    """
+    self._core = core
+    self._hooks = hooks or Hooks()
+    self._check_method = check_method
+    self._as_content = as_content
+
+  def add_to(self, server: Any) -> None:
+    """Registers the service."""
+    _register(
+      server,
+      "tensorflow.serving.PredictionService",
+      {
+        self.Predict: predict_pb2.PredictRequest,
+        self.Classify: classification_pb2.ClassificationRequest,
+        self.Regress: regression_pb2.RegressionRequest,
+        self.MultiInference: inference_pb2.MultiInferenceRequest,
+        self.GetModelMetadata: get_model_metadata_pb2.GetModelMetadataRequest,
+      },
+    )
+
+  def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def call(servable: Servable, run: Run) -> Any:
+      return proto_calls.predict(
+        servable,
+        request,
+        run=run,
+        check_method=self._check_method,
+        as_content=self._as_content,
+      )
+
+    return self._answer("Predict", request, context, call)
+
+  def Classify(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def call(servable: Servable, run: Run) -> Any:
+      return proto_calls.classify(servable, request, run=run)
+
+    return self._answer("Classify", request, context, call)
+
+  def Regress(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def call(servable: Servable, run: Run) -> Any:
+      return proto_calls.regress(servable, request, run=run)
+
+    return self._answer("Regress", request, context, call)
+
+  def MultiInference(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def call(servable: Servable, run: Run) -> Any:
+      return proto_calls.multi_inference(servable, request, run=run)
+
+    return self._answer("MultiInference", request, context, call)
+
+  def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def call() -> Any:
+      spec = proto_calls.read_spec(request)
+      if not request.metadata_field:
+        raise InvalidArgument("GetModelMetadataRequest must specify at least one metadata_field")
+      for field in request.metadata_field:
+        if field != proto_calls.SIGNATURE_DEF:
+          raise InvalidArgument(f"Metadata field {field} is not supported")
+      with self._core.acquire(spec) as servable:
+        return proto_calls.metadata_response(servable)
+
+    return _call(context, call)
+
+  def _answer(
+    self,
+    api: str,
+    request: Any,
+    context: Any,
+    call: Callable[[Servable, Run], Any],
+  ) -> Any:
+    started = time.perf_counter()
+    spec, run = ModelSpec(""), Run(seconds_left(context))
+    try:
+      spec = _spec_of(api, request)
+      with self._core.acquire(spec) as servable:
+        response = call(servable, run)
+    except Exception as err:
+      return self._refuse(api, spec, context, err)
+    self._hooks.answered(api, "GRPC", spec.name, time.perf_counter() - started, run)
+    self._hooks.log_messages(api, request, response)
+    return response
+
+  def _refuse(self, api: str, spec: ModelSpec, context: Any, err: Exception) -> Any:
+    # In a function of its own: an error that a variable of its own traceback's frame refers to is a
+    # cycle, which keeps the request in memory until the garbage collector runs.
+    error = _as_serving_error(err)
+    self._hooks.refused(api, "GRPC", spec.name, error)
+    return _abort(context, error)
+
+
+class ModelService:
+  """GetModelStatus and HandleReloadConfigRequest."""
+
+  def __init__(self, core: ServingCore, hooks: Hooks | None = None, *, with_reload: bool = True):
+    """Registers nothing yet.
+
+    Args:
+      core: the models.
+      hooks: knows the metrics that a reload may ask for.
+      with_reload: whether the configuration may be replaced.
+    """
+    self._core = core
+    self._with_reload = with_reload
+    self._hooks = hooks or Hooks()
+
+  def add_to(self, server: Any) -> None:
+    """Registers the service."""
+    _register(
+      server,
+      "tensorflow.serving.ModelService",
+      {
+        self.GetModelStatus: get_model_status_pb2.GetModelStatusRequest,
+        self.HandleReloadConfigRequest: model_management_pb2.ReloadConfigRequest,
+      },
+    )
+
+  def GetModelStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def call() -> Any:
+      return proto_calls.status_response(self._core.statuses(proto_calls.read_spec(request)))
+
+    return _call(context, call)
+
+  def HandleReloadConfigRequest(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def call() -> Any:
+      count = len(request.config.model_config_list.config)
+      _LOG.info("%s asks for another configuration, of %d models", context.peer(), count)
+      if not self._with_reload:
+        raise PermissionDenied("This server is not reconfigured (--enable_config_reload=false).")
+      before = self._hooks.totals(request.metric_names)
+      self._core.configure(request.config, seconds_left(context))
+      response = model_management_pb2.ReloadConfigResponse()
+      response.status.SetInParent()
+      for name, total in self._hooks.totals(request.metric_names).items():
+        response.metric.add(name=name, int64_value_increase=int(total - before.get(name, 0)))
+      return response
+
+    return _call(context, call)
+
+
+def seconds_left(context: Any) -> float | None:
+  """Seconds until the caller's deadline; None if there is none."""
+  left = context.time_remaining()
+  return left if left is not None and left < _LONGEST_S else None
+
+
+def _spec_of(api: str, request: Any) -> ModelSpec:
+  if api != "MultiInference":
+    return proto_calls.read_spec(request)
+  return proto_calls.to_spec(request.tasks[0].model_spec) if request.tasks else ModelSpec("")
+
+
+def _register(server: Any, service: str, methods: Mapping[Callable[..., Any], Any]) -> None:
+  handlers = {call.__name__: _handler(call, request) for call, request in methods.items()}
+  server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+
+
+def _handler(call: Callable[[Any, Any], Any], request_class: Any) -> Any:
+  """Parses the message here: gRPC's Python leaks the message of a call that it cannot parse."""
+
+  def handle(message: bytes, context: Any) -> Any:
+    try:
+      request = request_class.FromString(message)
+    except DecodeError:
+      return context.abort(grpc.StatusCode.INTERNAL, "Exception deserializing request!")
+    return call(request, context)
+
+  return grpc.unary_unary_rpc_method_handler(
+    handle, response_serializer=lambda response: response.SerializeToString()
+  )
+
+
+def _call(context: Any, call: Callable[[], Any]) -> Any:
+  try:
+    return call()
+  except Exception as err:
+    return _abort(context, _as_serving_error(err))
+
+
+def _as_serving_error(error: Exception) -> ServingError:
+  if isinstance(error, ServingError):
+    return error
+  _LOG.error("A request failed", exc_info=error)
+  return Internal(f"{type(error).__name__}: {error}")
+
+
+def _abort(context: Any, error: ServingError) -> None:
+  message = error.message
+  if len(message) > _MAX_MESSAGE:
+    message = message[:_MAX_MESSAGE] + "...TRUNCATED"
+  context.abort(_STATUS_CODES[error.grpc_code], message)

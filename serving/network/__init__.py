@@ -1,0 +1,1 @@
+"""What both ports stand on: sockets, TLS, and the threads that wait for them."""

@@ -1,0 +1,51 @@
+"""What both faces report of requests; the metrics and the request log listen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from serving.errors import ServingError
+from serving.models.classification import Classes
+from serving.models.servable import Run, Servable
+from serving.models.tensors import Array
+
+
+class Hooks:
+  """Ignores every report. The server uses the subclass `Telemetry`."""
+
+  def answered(self, api: str, protocol: str, model: str, seconds: float, run: Run) -> None:
+    """A request got its answer after so many seconds."""
+
+  def refused(self, api: str, protocol: str, model: str, error: ServingError) -> None:
+    """A request got an error."""
+
+  def log_messages(self, api: str, request: Any, response: Any) -> None:
+    """Messages of a gRPC request that got its answer."""
+
+  def log_predict(
+    self,
+    servable: Servable,
+    signature: str,
+    inputs: Mapping[str, Array],
+    outputs: Mapping[str, Array],
+  ) -> None:
+    """Arrays of a REST Predict that got its answer."""
+
+  def log_examples(
+    self,
+    api: str,
+    servable: Servable,
+    signature: str,
+    examples: Sequence[bytes],
+    result: Classes | Array,
+  ) -> None:
+    """Serialized tf.Examples of a REST Classify or Regress that got its answer."""
+
+  def totals(self, names: Iterable[str]) -> dict[str, float]:
+    """The sums over all labels of those named counters that exist."""
+    return {}
+
+  def exposition(self) -> bytes:
+    """All metrics in Prometheus' text format."""
+    return b""

@@ -1,0 +1,156 @@
+"""The request log where the disk is full, and after a server that was killed."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
+
+from serving.errors import FailedPrecondition
+from serving.telemetry.record_files import RecordFile
+from serving.telemetry.request_log import RequestLog
+
+_ROOT = pathlib.Path(__file__).resolve().parents[4]
+# A limit of the process stands for a full disk: a record is cut off in its middle, too.
+_SERVER = """
+import logging, os, resource, signal, sys, time
+
+from tensorflow_serving.apis import predict_pb2
+
+from serving.telemetry.request_log import RequestLog
+
+logging.basicConfig(level=logging.INFO, format="LOG %(message)s")
+
+
+def log(count, size=20_000):
+  for _ in range(count):
+    request = predict_pb2.PredictRequest()
+    request.inputs["x"].string_val.append(b"x" * size)
+    response = predict_pb2.PredictResponse()
+    response.model_spec.name = "m"
+    requests.messages("Predict", request, response)
+
+
+def idle():
+  while not requests._records.empty():
+    time.sleep(0.01)
+
+
+def limit(size):
+  resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+requests = RequestLog(sys.argv[1], sample=1)
+"""
+
+
+def _run(folder, script):
+  return subprocess.run(
+    [sys.executable, "-c", _SERVER + script, str(folder)],
+    cwd=_ROOT,
+    capture_output=True,
+    text=True,
+    timeout=120,
+    check=False,
+  )
+
+
+def _records(folder):
+  """How many records each complete file holds; a damaged one is an error."""
+  return {
+    path.name: sum(1 for _ in tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
+    for path in sorted(folder.glob("m/span-*/requests-*.tfrecord"))
+  }
+
+
+def _lost(stderr):
+  """The counts of what the log says is lost, line by line."""
+  lines = [line for line in stderr.splitlines() if "requests were not logged: " in line]
+  return [int(line.split()[1]) for line in lines]
+
+
+def _hidden(folder):
+  return list(folder.glob("m/span-*/.*"))
+
+
+def test_a_full_disk_costs_records_and_no_file(tmp_path):
+  done = _run(tmp_path, "limit(50_000)\nlog(10)\nrequests.close()\n")  # two records and a half
+  assert done.returncode == 0, done.stderr
+  found = _records(tmp_path)
+  assert sorted(found.values()) == [1, 2, 2, 2]
+  assert not _hidden(tmp_path)
+  lost = _lost(done.stderr)
+  assert sum(lost) == 3
+  assert len(lost) <= 2  # at once, and at the end
+  assert "Traceback" not in done.stderr
+
+
+def test_where_nothing_can_be_written_nothing_is_left(tmp_path):
+  done = _run(tmp_path, "limit(100)\nlog(30)\nrequests.close()\n")
+  assert done.returncode == 0, done.stderr
+  assert not _records(tmp_path)
+  assert not _hidden(tmp_path)
+  assert sum(_lost(done.stderr)) == 30
+  assert len(_lost(done.stderr)) <= 2
+
+
+def test_the_next_start_completes_what_a_killed_server_left(tmp_path, caplog):
+  # The one that is not out of the queue's hands yet does not count.
+  done = _run(tmp_path, "log(4)\nidle()\nos.kill(os.getpid(), signal.SIGKILL)\n")
+  assert done.returncode == -signal.SIGKILL
+  (left,) = _hidden(tmp_path)
+  RequestLog(str(tmp_path), sample=1).close()
+  assert list(_records(tmp_path)) == [left.name[1:]]
+  assert _records(tmp_path)[left.name[1:]] >= 3
+  assert not _hidden(tmp_path)
+  assert f"{left} was left unfinished: " in caplog.text
+
+
+@pytest.mark.parametrize("torn", [0, 1, 9, 15, 20_000])
+def test_a_torn_record_at_the_end_is_cut_off(tmp_path, torn, caplog):
+  written = RecordFile(tmp_path / "other")
+  for size in (10, 0, 5000):
+    written.write(b"x" * size)
+  written.complete()
+  (source,) = (tmp_path / "other").iterdir()
+  left = tmp_path / "log" / "m" / "span-1" / ".requests-1-1.tfrecord"
+  left.parent.mkdir(parents=True)
+  begun = (20_000).to_bytes(8, "little") + b"x" * 20_000
+  left.write_bytes(source.read_bytes() + begun[:torn])
+  RequestLog(str(tmp_path / "log"), sample=1).close()
+  assert _records(tmp_path / "log") == {"requests-1-1.tfrecord": 3}
+  assert left.with_name(left.name[1:]).read_bytes() == source.read_bytes()
+  assert caplog.messages == [
+    f"{left} was left unfinished: 3 records are kept, {torn} bytes after them are not"
+  ]
+
+
+def test_an_empty_file_that_was_left_goes(tmp_path, caplog):
+  folder = tmp_path / "m" / "span-1"
+  folder.mkdir(parents=True)
+  (folder / ".requests-1-1.tfrecord").write_bytes(b"\x01\x02")
+  RequestLog(str(tmp_path), sample=1).close()
+  assert not list(folder.iterdir())
+  assert "0 records are kept, 2 bytes after them are not" in caplog.text
+
+
+def test_a_file_that_another_server_writes_is_left_alone(tmp_path, caplog):
+  file = RecordFile(tmp_path / "m" / "span-1")
+  record = prediction_log_pb2.PredictionLog().SerializeToString()
+  file.write(record)
+  RequestLog(str(tmp_path), sample=1).close()
+  assert len(_hidden(tmp_path)) == 1
+  assert not caplog.messages
+  file.write(record)
+  file.complete()
+  assert list(_records(tmp_path).values()) == [2]
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+  (tmp_path / "file").write_text("")
+  with pytest.raises(FailedPrecondition, match="--request_log_dir=.*: Not a directory"):
+    RequestLog(os.path.join(tmp_path, "file", "log"), sample=1)
