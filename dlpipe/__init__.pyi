@@ -53,7 +53,8 @@ class Run:
   verdicts: tuple[Verdict, ...]
   examples: Mapping[str, int]
   warnings: tuple[str, ...]
-  recognized: Mapping[str, object]
+  data: pathlib.Path | None
+  recognized: Mapping[str, Any]
   report: pathlib.Path | None
   log: pathlib.Path | None
   serving_dir: pathlib.Path

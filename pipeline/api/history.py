@@ -11,7 +11,7 @@ from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.run import Run, as_run
 from pipeline.api.stores import checked, root_of, stores
 from pipeline.api.values import Path, local_path, task_name
-from pipeline.runs import served
+from pipeline.runs import run_files, served
 
 if TYPE_CHECKING:
   from pipeline.runs.lineage import PastRun
@@ -40,12 +40,16 @@ def runs(
     BusyError: somebody else locks it.
   """
   place, store = local_path("workspace", workspace), local_path("mlmd", mlmd)
+  return [_as_run(past, place) for past in past_runs(task_name(task), place, store)]
+
+
+def _as_run(past: PastRun, workspace: str | None) -> Run:
   from pipeline.runs.facts import read_facts
 
-  return [
-    as_run(past, read_facts(_outputs(past)), root_of(place) / past.task)
-    for past in past_runs(task_name(task), place, store)
-  ]
+  folder = root_of(workspace) / past.task
+  told = run_files.told(folder, past.run_id)
+  data = told.config.data_path if told is not None else None
+  return as_run(past, read_facts(_outputs(past)), folder, data=data)
 
 
 def past_runs(task: str | None, workspace: str | None, mlmd: str | None) -> list[PastRun]:
@@ -117,7 +121,7 @@ def ended(config: PipelineConfig, result: RunResult) -> Run:
     past = lineage.show_run(handle, result.run_id, result.task)
   if past is None:
     raise DlpipeError(f"The metadata store of {config.root} does not know {result.run_id!r}.")
-  return as_run(past, read_facts(_outputs(past)), config.root, ended=result)
+  return as_run(past, read_facts(_outputs(past)), config.root, data=config.data_path, ended=result)
 
 
 def served_now(

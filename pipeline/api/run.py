@@ -6,7 +6,7 @@ import dataclasses
 import html
 import pathlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.runs import result as results
 from pipeline.runs.result import GateResult, RunResult
@@ -39,14 +39,17 @@ class Run:
     task: the task's name.
     state: `pushed` or `cached`: a model stands. `refused_data` or `refused_model`: a gate said no.
       `failed`; `done` where nothing was to be pushed, as by `check`; of an earlier run also
-      `unfinished`, where a process was killed, and `at_work`, where one is at it now.
+      `unfinished`, where a process was killed or a model stopped short of the push, and `at_work`,
+      where a process is at it now.
     started: when its first node began, ISO 8601 in UTC.
     version: the version that was pushed, or found to be pushed before; None if none.
     metrics: the evaluation's overall metrics by name; empty if it did not come so far.
     verdicts: every bound that was judged: `metric`, `bound`, `value`, `passed`, `reason` and
       `interval`, what 95 % of eval splits of this size would find.
     examples: number of examples by split, and `quarantined`.
-    warnings: sentences on what a person must know of the data and the model.
+    warnings: sentences on what a person must know of the data and the model; what `check` found
+      beside its gate, its own run and its report say.
+    data: the input; None where the run's file is not there, as of an orchestrator.
     recognized: what the input was taken for: `layout`, `fields`, `classes`, `sentences` and more.
     report: the HTML report; None if there is none.
     log: the file that holds what TensorFlow, Beam and TFX said; None if there is none.
@@ -62,7 +65,8 @@ class Run:
   verdicts: tuple[GateResult, ...]
   examples: Mapping[str, int]
   warnings: tuple[str, ...]
-  recognized: Mapping[str, object]
+  data: pathlib.Path | None
+  recognized: Mapping[str, Any]
   report: pathlib.Path | None
   log: pathlib.Path | None
   serving_dir: pathlib.Path
@@ -92,7 +96,12 @@ class Run:
 
 
 def as_run(
-  past: PastRun, facts: Facts, folder: pathlib.Path, *, ended: RunResult | None = None
+  past: PastRun,
+  facts: Facts,
+  folder: pathlib.Path,
+  *,
+  data: str | None,
+  ended: RunResult | None = None,
 ) -> Run:
   """The run.
 
@@ -100,6 +109,7 @@ def as_run(
     past: what the metadata store has of it.
     facts: what its artifacts say.
     folder: its task's folder in the workspace.
+    data: the path of its input, if that is known.
     ended: its end, where it just came to one: that knows which nodes it was to run.
   """
   from pipeline.runs import lineage
@@ -127,6 +137,7 @@ def as_run(
     verdicts=tuple(gates),
     examples=facts.examples,
     warnings=(*(each["what"] for each in told if each["level"] == "warning"), *model_warnings),
+    data=pathlib.Path(data) if data is not None else None,
     recognized=dict(facts.summary.get("recognized", {})),
     report=report if report.is_file() else None,
     log=log if log.is_file() else None,

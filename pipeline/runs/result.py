@@ -60,6 +60,12 @@ class ComponentResult:
 class GateResult:
   """One bound, what was measured, and whether it held.
 
+  >>> verdict = dlpipe.Verdict(
+  ...   metric="accuracy", bound=">= 0.9", value=0.93, passed=True, reason="below, no use"
+  ... )
+  >>> verdict.passed
+  True
+
   Attributes:
     metric: what was measured.
     bound: what had to hold, such as ">= 0.9", or a bare number.
