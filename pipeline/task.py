@@ -46,7 +46,7 @@ class Source:
   ...   origin = f"{shard['path']}, line 1"
   ...   yield dlpipe.Record(features={"text": "fine"}, content=b"fine", split=None, origin=origin)
   >>> source = dlpipe.Source(
-  ...   description="a text a line", matches=lambda path: path.endswith(".txt"), plan=plan, read=read
+  ...   description="one text", matches=lambda path: path.endswith(".txt"), plan=plan, read=read
   ... )
   >>> [shard] = source.plan("a.txt", {}).shards
   >>> next(source.read(shard, {})).origin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import os
@@ -9,12 +10,17 @@ import pathlib
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 import dlpipe
+from pipeline.settings.known_settings import known_settings
+from pipeline.settings.reading import make_config
+from pipeline.tasks import get_task
 
 _ROOT = pathlib.Path(__file__).resolve().parents[3]
+_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEAVY = ("apache_beam", "keras", "numpy", "pydantic", "tensorflow", "tfx")
 
 
@@ -118,6 +124,58 @@ gate.bound = "0.9"
     ("26", "misc"),
     ("26", "assignment"),
   ], done.stdout
+
+
+def _pages() -> list[str]:
+  """The blocks of Python in the pages about the front door."""
+  pages = (_ROOT / "README.md", _ROOT / "docs" / "python-api.md")
+  return [
+    block
+    for page in pages
+    for block in re.findall(
+      r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+  ]
+
+
+def test_the_code_of_the_pages_is_checked(tmp_path):
+  for number, block in enumerate(_pages()):
+    (tmp_path / f"block{number}.py").write_text(block, encoding="utf-8")
+  assert number >= 4
+  files = [f"block{each}.py" for each in range(number + 1)]
+  done = _mypy("mypy", "--strict", "--follow-imports=silent", *files, cwd=tmp_path)
+  assert done.returncode == 0, done.stdout
+
+
+def test_the_settings_of_the_pages_exist():
+  found = [
+    keyword
+    for block in _pages()
+    for call in ast.walk(ast.parse(block))
+    if isinstance(call, ast.Call) and ast.unparse(call.func) in ("dlpipe.run", "dlpipe.check")
+    for keyword in _settings_of(call)
+  ]
+  assert len(found) >= 5
+  for task, key, value in found:
+    assert key in {each.key for each in known_settings(get_task(task))}, key
+    make_config(get_task(task), data_path="d", workspace="w", values={key: value})
+
+
+def _settings_of(call: ast.Call) -> Iterator[tuple[str, str, object]]:
+  """Task, full name and value of each setting in a call."""
+  task = ast.literal_eval(call.args[0])
+  for keyword in call.keywords:
+    if isinstance(keyword.value, ast.Dict):
+      prefix = "" if keyword.arg == "settings" else f"{keyword.arg}."
+      for name, value in ast.literal_eval(keyword.value).items():
+        yield task, f"{prefix}{name}", value
+
+
+def test_every_name_has_its_row_in_the_page():
+  page = (_ROOT / "docs" / "python-api.md").read_text("utf-8")
+  rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+  named = {name for row in rows for name in re.findall(r"`(\w+)(?:\(.*?\))?`", row)}
+  assert set(dlpipe.__all__) <= named
 
 
 def _mypy(module: str, *arguments: str, cwd: pathlib.Path) -> subprocess.CompletedProcess[str]:
