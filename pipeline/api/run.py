@@ -73,8 +73,8 @@ class Run:
 
   @property
   def exit_code(self) -> int:
-    """What `dlpipe run` ends with after such a run: 0, 1 failed, 3 data or 4 model refused."""
-    return results.EXIT_CODES.get(self.state, 0)
+    """What `dlpipe run` ends with: 0; 3 data and 4 model refused; 1 failed, or came to no end."""
+    return 0 if self.state == "done" else results.EXIT_CODES.get(self.state, 1)
 
   def __repr__(self) -> str:
     version = f", version {self.version}" if self.version is not None else ""

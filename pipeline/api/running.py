@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import pathlib
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -172,14 +174,17 @@ def _carried_out(
   if not isinstance(progress, bool) and not callable(progress):
     raise BadInputError(f"progress takes True, False or a function. Received: {progress!r}")
   run_id = carrying_out.new_run_id()
-  result = carrying_out.carry_out(
-    inputs,
-    run_id=run_id,
-    show=functools.partial(_show, inputs, progress),
-    train_and_push=train_and_push,
-    how=how or RunOptions(),
-    examine=examine,
-  )
+  try:
+    result = carrying_out.carry_out(
+      inputs,
+      run_id=run_id,
+      show=functools.partial(_show, inputs, progress),
+      train_and_push=train_and_push,
+      how=how or RunOptions(),
+      examine=examine,
+    )
+  finally:
+    _let_go()
   if result.state == FAILED:
     raise _failure(result, carrying_out.log_file(inputs, run_id))
   return history.ended(inputs.config, result)
@@ -199,6 +204,21 @@ def _show(inputs: Inputs, progress: Progress, streams: RealStreams) -> Iterator[
     screen.writelines(f"{said}\n" for said in inputs.recognized)
     with contextlib.closing(make_terminal(screen, is_tty=screen.isatty())) as terminal:
       yield terminal
+
+
+class _Nothing:
+  """What Beam keeps instead."""
+
+
+def _let_go() -> None:
+  """Frees the model that was evaluated last: Beam keeps what is shared until it shares another.
+
+  At the interpreter's end, TensorFlow could no longer take it apart, and would print tracebacks.
+  """
+  shared = sys.modules.get("apache_beam.utils.shared")
+  if shared is not None:
+    shared.Shared().acquire(_Nothing)
+    gc.collect()
 
 
 def _failure(result: RunResult, log: pathlib.Path) -> DlpipeError:

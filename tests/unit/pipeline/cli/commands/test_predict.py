@@ -13,33 +13,10 @@ from pipeline.api import asking
 from pipeline.cli.commands.predict import predict
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory, graph):
-  """An untrained export of the images task."""
-  import keras
-
-  from pipeline.tasks.images.model import build_model, serving_outputs
-  from pipeline.tasks.images.task import TASK
-  from pipeline.training.export import signatures
-
-  keras.utils.set_random_seed(1)
-  built = build_model(TASK.params.usual().replace(widths=[2], image_size=12), graph.output)
-  path = tmp_path_factory.mktemp("model") / "saved"
-  signatures.export(
-    str(path),
-    model=built,
-    outputs=serving_outputs(built, graph.output),
-    tft_output=graph.output,
-    input_key="image",
-    label_id_key="label_id",
-  )
-  return path
-
-
 @pytest.fixture
-def workspace(tmp_path, model):
+def workspace(tmp_path, images_model):
   for version in ("3", "11"):
-    shutil.copytree(model, tmp_path / "images" / "serving" / version)
+    shutil.copytree(images_model, tmp_path / "images" / "serving" / version)
   return tmp_path
 
 
