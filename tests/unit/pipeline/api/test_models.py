@@ -86,7 +86,7 @@ def test_a_damaged_version_is_told_with_the_way_back(workspace):
     ([], "predict takes at least one input"),
     ([3], "the path is no string, but of type int"),
     (["a.png", "b.png"], "None of 2 inputs can be read:\n  'a.png': "),
-    ([b"no picture"], "The model could not answer '10 bytes': not a JPEG"),
+    ([b"no picture"], "The model could not answer '10 bytes': Unknown image file"),
     ([b"no picture"] * 7, "The model could answer none of 7 inputs:\n"),
   ],
 )
