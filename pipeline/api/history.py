@@ -25,9 +25,8 @@ def runs(
 ) -> list[Run]:
   """The runs of a task, or of all tasks, whoever started them; the latest first.
 
-  >>> run = dlpipe.runs("images")[-1]
-  >>> run.state, run.version
-  ('pushed', 1)
+  >>> [run.version for run in dlpipe.runs("images") if run.state == "pushed"]
+  [1]
 
   Args:
     task: its name, or the task; None for all that have run in the workspace.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import os
 import pathlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -173,6 +174,9 @@ def _carried_out(
 ) -> Run:
   if not isinstance(progress, bool) and not callable(progress):
     raise BadInputError(f"progress takes True, False or a function. Received: {progress!r}")
+  # TensorFlow reads this once. A later `predict` in this process has no log: warnings, such as of an
+  # input that the graph refuses, would stand among the answers.
+  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
   run_id = carrying_out.new_run_id()
   try:
     result = carrying_out.carry_out(
