@@ -116,6 +116,7 @@ setup(
     "test": [
       "cryptography",
       "hypothesis",
+      "ipython",  # runs the notebook; TFX brings it
       "kubernetes",
       "pytest>=8",
       "pytest-timeout",

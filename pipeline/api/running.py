@@ -174,8 +174,8 @@ def _carried_out(
 ) -> Run:
   if not isinstance(progress, bool) and not callable(progress):
     raise BadInputError(f"progress takes True, False or a function. Received: {progress!r}")
-  # TensorFlow reads this once. A later `predict` in this process has no log: warnings, such as of an
-  # input that the graph refuses, would stand among the answers.
+  # TensorFlow reads this once. A later `predict` in this process has no log: warnings, such as of
+  # an input that the graph refuses, would stand among the answers.
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
   run_id = carrying_out.new_run_id()
   try:
