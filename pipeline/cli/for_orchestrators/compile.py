@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from dlpipe.dotted_paths import load_function
-from pipeline.cli.inputs import Inputs, prepare, run_options
-from pipeline.cli.quiet_screen import quieten_screen
+from pipeline.api import compiling
+from pipeline.api.inputs import prepare
+from pipeline.cli.options import run_options
 from pipeline.settings.orchestrators import ORCHESTRATORS, section_of
 
 
@@ -19,7 +19,7 @@ from pipeline.settings.orchestrators import ORCHESTRATORS, section_of
 @click.option(
   "--for",
   "orchestrator",
-  type=click.Choice(["ir", *ORCHESTRATORS]),
+  type=click.Choice(compiling.targets()),
   required=True,
   help="ir: TFX's intermediate representation, for `dlpipe node`. "
   + " ".join(f"{name}: {section_of(name).help}." for name in ORCHESTRATORS),
@@ -38,34 +38,10 @@ def compile(orchestrator: str, output: str, as_json: bool, **options: Any) -> No
     dlpipe compile images --for kubeflow -o images.yaml
   """
   inputs = prepare(**options, orchestrator=orchestrator)
-  quieten_screen()
   path = os.path.abspath(output)
-  if orchestrator == "ir":
-    _write_ir(inputs, path)
-  else:
-    write = load_function(f"pipeline.orchestrators.{orchestrator}.compiling.write")
-    write(inputs.task, inputs.config, source=inputs.source, params=inputs.params, output=path)
+  if (note := compiling.write(inputs, orchestrator, path)) is not None:
+    click.echo(note, err=True)
   if as_json:
     click.echo(json.dumps({"task": inputs.task.name, "for": orchestrator, "output": path}))
   else:
     click.echo(f"Wrote {output}")
-
-
-def _write_ir(inputs: Inputs, path: str) -> None:
-  from pipeline.assembly import create_pipeline
-  from pipeline.execution.ir import write_ir
-
-  write_ir(
-    create_pipeline(
-      inputs.task,
-      inputs.config,
-      source=inputs.source,
-      params=inputs.params,
-      runtime_parameters=True,
-    ),
-    path,
-  )
-  if inputs.config.metadata.connection_file is not None:
-    click.echo(
-      "The file does not say where metadata is kept; give --mlmd to every `dlpipe node`.", err=True
-    )

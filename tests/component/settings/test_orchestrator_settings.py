@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from dlpipe.errors import BadInputError
-from pipeline.cli.inputs import prepare
+from pipeline.api.inputs import prepare
 
 SECTIONS = ("airflow", "kubeflow")
 _AIRFLOW = {

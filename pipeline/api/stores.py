@@ -1,33 +1,12 @@
-"""Where `dlpipe runs` and `dlpipe status` look: the stores and tasks of a workspace."""
+"""Where earlier runs are looked for: the stores and tasks of a workspace."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import click
-
 from dlpipe.workspace import Workspace
-from pipeline.cli.inputs import workspace_option
-from pipeline.cli.local_path import LocalPath
 from pipeline.tasks import get_task, task_names
-
-
-def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
-  """Where the runs are looked for, and how they are printed."""
-  options = (
-    workspace_option,
-    click.option(
-      "--mlmd",
-      type=LocalPath(),
-      metavar="FILE",
-      help="A metadata store's connection file. Default: the SQLite files of the workspace.",
-    ),
-    click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
-  )
-  for option in reversed(options):
-    command = option(command)
-  return command
 
 
 def tasks_in(workspace: str | None) -> list[str]:
