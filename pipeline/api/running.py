@@ -197,6 +197,7 @@ def _carried_out(
 @contextlib.contextmanager
 def _show(inputs: Inputs, progress: Progress, streams: RealStreams) -> Iterator[Listener]:
   """The listener of a run that a person watches, a program, or nobody."""
+  _keep_scripts_out()
   if not isinstance(progress, bool):
     yield progress
   elif not progress:
@@ -208,6 +209,21 @@ def _show(inputs: Inputs, progress: Progress, streams: RealStreams) -> Iterator[
     screen.writelines(f"{said}\n" for said in inputs.recognized)
     with contextlib.closing(make_terminal(screen, is_tty=screen.isatty())) as terminal:
       yield terminal
+
+
+def _keep_scripts_out() -> None:
+  """Has Beam make what it needs in a notebook while nothing is displayed.
+
+  When it first meets a notebook, it puts scripts into the page that load others from the internet.
+  """
+  ipython = sys.modules.get("IPython")
+  if ipython is None or ipython.get_ipython() is None:
+    return
+  from apache_beam.runners.interactive import interactive_environment
+  from IPython.utils.capture import capture_output
+
+  with capture_output(stdout=False, stderr=False, display=True):
+    interactive_environment.current_env()
 
 
 class _Nothing:

@@ -25,9 +25,13 @@ _TIMEOUT_S = 1500
 _SCRIPT = r"""
 import doctest, inspect, json, pathlib, shutil, sys
 
+from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 shell = InteractiveShell.instance()
+shell.config.IPKernelApp = Config()  # by which Beam knows a notebook
+shell.display_pub = CapturingDisplayPublisher()
 notebook = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
 shown = []
 for cell in notebook["cells"]:
@@ -52,6 +56,7 @@ for name in dlpipe.__all__:
 pathlib.Path("shown.json").write_text(
   json.dumps({
     "cells": shown,
+    "published": [sorted(each["data"]) for each in shell.display_pub.outputs],
     "tried": sorted(name for name, found in tried.items() if found.attempted),
     "failed": sorted(name for name, found in tried.items() if found.failed),
   })
@@ -112,6 +117,11 @@ def test_the_notebook_comes_to_a_model_that_answers(shown):
 def test_nothing_is_said_beside(shown):
   """No framework's words; nor TensorFlow's complaints where it is taken apart after its modules."""
   assert shown["output"].stderr == ""
+
+
+def test_no_script_is_put_into_the_page(shown):
+  """Beam would load jQuery from the internet into a notebook that it meets."""
+  assert shown["published"] == []
 
 
 def test_the_examples_hold(shown):
