@@ -18,7 +18,7 @@ def _survey(*rows, describe=text.describe):
 
 def _found(*rows, contradicts=True, **options):
   survey = _survey(*rows, **options)
-  return {f.name: f for f in findings.duplicates(survey, contradicts=has_classes)}
+  return {f.name: f for f in findings.duplicates(survey, contradicts=contradicts)}
 
 
 def test_different_inputs_are_no_finding():
