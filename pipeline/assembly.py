@@ -33,6 +33,7 @@ from components.serving_gate.component import ServingGate
 from components.source_example_gen.component import SourceExampleGen
 from components.source_state import SourceState
 from components.versioned_pusher.component import VersionedPusher
+from dlpipe import nodes
 from dlpipe.fingerprint import code_fingerprint, udf_path
 from dlpipe.records import EVAL, TRAIN, VAL
 from pipeline import evaluation
@@ -49,7 +50,6 @@ _Setting = Callable[[str, Any], Any]
 _PREPROCESSING_FN = "pipeline.training.transform.preprocessing_fn"
 _RUN_FN = "pipeline.training.run.run_fn"
 _JUDGE = "pipeline.gates.judge"
-_FINDINGS_FN = "pipeline.checks.gate_findings.findings"
 _TUNER_FN = "pipeline.training.tuning.tuner_fn"
 
 
@@ -89,20 +89,20 @@ def create_pipeline(
     search_space.declared(task, params)
   setting: _Setting = _open if runtime_parameters else _fixed
   state, data, schema, statistics, gate = _data_stage(task, config, source, self_contained, setting)
-  nodes: list[BaseNode] = [*state, data, schema, *statistics, gate]
+  drawn: list[BaseNode] = [*state, data, schema, *statistics, gate]
   if train_and_push:
     transform, *tuner, trainer = _training_stage(task, config, data, schema, gate, params)
     release = _release_stage(task, config, data, trainer, self_contained)
-    nodes += [transform, *tuner, trainer, *release]
+    drawn += [transform, *tuner, trainer, *release]
   return Pipeline(
     pipeline_name=task.pipeline_name,
-    pipeline_root=str(config.root / "artifacts"),
-    components=nodes,
+    pipeline_root=str(config.folder.artifacts),
+    components=drawn,
     enable_cache=True,
     beam_pipeline_args=beam_args(config),
     metadata_connection_config=metadata_store_pb2.ConnectionConfig(
       sqlite=metadata_store_pb2.SqliteMetadataSourceConfig(
-        filename_uri=str(config.root / "metadata.db"),
+        filename_uri=str(config.folder.metadata),
         connection_mode=metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE,
       )
     ),
@@ -140,7 +140,7 @@ def _data_stage(
     read_fn=read_fn,
     data_path=setting("data-path", config.data_path),
     options=options,
-    label_key=task.label_key if task.vocabulary else "",
+    label_key=task.label_key if task.problem.has_classes else "",
     val_fraction=config.data.val_fraction,
     eval_fraction=config.data.eval_fraction,
     code_fingerprint=code_fingerprint(plan_fn, read_fn, "components.source_example_gen.executor"),
@@ -167,9 +167,9 @@ def _data_stage(
     max_bad_fraction=setting("max-bad-fraction", config.data.max_bad_fraction),
     min_severity=setting("min-severity", config.data.min_severity),
     allow_lost_classes=int(config.data.allow_lost_classes),
-    findings_fn=_FINDINGS_FN,
+    findings_fn=task.problem.findings,
     gates=json.dumps(gate_facts(task, config.gates.bounds)),
-    code_fingerprint=code_fingerprint("components.data_gate", _FINDINGS_FN),
+    code_fingerprint=code_fingerprint("components.data_gate", task.problem.findings),
   )
   return state, data, schema, [statistics, inferred, validator], gate
 
@@ -183,7 +183,7 @@ def _training_stage(
   params: Params,
 ) -> list[BaseNode]:
   """Learns; what it read of the data, the gate has let through."""
-  params_code = task.params.code_modules()
+  params_code, problem = task.params.code_modules(), task.problem
   transform = Transform(
     examples=data.outputs["examples"],
     schema=schema.outputs["schema"],
@@ -220,14 +220,17 @@ def _training_stage(
       *params_code,
       task.build_model,
       *(path for path in (task.adapt, task.callbacks) if path),
-      task.compile_args,
+      problem.compile_args,
       task.training_plan,
-      task.serving_outputs,
+      problem.serving_outputs or problem.answer,
+      problem.rows,
       *([task.input.rule] if task.input.rule else []),
     ),
-    "input_bounds": {name: config.data_options(task)[name] for name in task.input.bounds},
-    "monitor": list(task.monitor),
-    "keys": [task.input.key, task.label_id_key],
+    "input_bounds": {
+      name: config.data_options(task)[name] for name in (*task.input.bounds, *problem.options)
+    },
+    "monitor": list(problem.monitor),
+    "keys": [task.input.key, problem.label_id_key],
     "sequence_keys": list(task.sequence_keys),
     "transformed_slices": list(task.transformed_slices),
   }
@@ -246,7 +249,7 @@ def _training_stage(
           task.search_space,
           task.build_model,
           *(path for path in (task.adapt, task.callbacks) if path),
-          task.compile_args,
+          problem.compile_args,
           task.training_plan,
         ),
       },
@@ -257,7 +260,7 @@ def _training_stage(
   trainer = Trainer(
     run_fn=_RUN_FN,
     hyperparameters=best,
-    custom_config={**custom_config, "checkpoint_root": str(config.checkpoint_dir)},
+    custom_config={**custom_config, "checkpoint_root": str(config.folder.checkpoints)},
     **inputs,
   )
   return [transform, *tuners, trainer]
@@ -286,7 +289,7 @@ def _release_stage(
       RecordBlessing(
         candidate=model,
         blessing=evaluator.outputs["blessing"],
-        history_path=str(config.root / "models.json"),
+        history_path=str(config.folder.models),
       )
     ]
   serving_gate = ServingGate(
@@ -305,17 +308,22 @@ def _release_stage(
   )
   pusher = VersionedPusher(
     model=model,
-    model_blessing=evaluator.outputs["blessing"],
-    infra_blessing=serving_gate.outputs["blessing"],
-    serving_dir=str(config.serving_dir),
+    serving_dir=str(config.folder.serving),
     # `dlpipe batch` reads tables as they were read for training.
     data_options=json.dumps(
       {name: value for name, value in config.data.options.items() if value is not None},
       sort_keys=True,
     ),
     code_fingerprint=code_fingerprint("components.versioned_pusher.executor"),
+    **_blessings([evaluator, serving_gate]),
   )
   return [*asked, evaluator, *recorded, serving_gate, pusher]
+
+
+def _blessings(gates: list[BaseNode]) -> dict[str, Channel]:
+  """What each gate hands the pusher, by the pusher's input for it."""
+  known = nodes.model_gates()
+  return {known[nodes.named(gate.id)].pusher_input: gate.outputs["blessing"] for gate in gates}
 
 
 def _resolve_previous(trainer: BaseNode) -> BaseNode:
@@ -326,11 +334,9 @@ def _resolve_previous(trainer: BaseNode) -> BaseNode:
       previous_model.MODEL_BLESSING: Channel(type=standard_artifacts.ModelBlessing),
       previous_model.CANDIDATE: trainer.outputs["model"],
     },
-  ).with_id("PreviousModel")
+  ).with_id(nodes.PREVIOUS_MODEL.id)
 
 
 def _ask_history(config: PipelineConfig, trainer: BaseNode) -> list[BaseNode]:
-  history = ModelHistory(
-    candidate=trainer.outputs["model"], history_path=str(config.root / "models.json")
-  )
+  history = ModelHistory(candidate=trainer.outputs["model"], history_path=str(config.folder.models))
   return [history, PreviousModel(previous=history.outputs["previous"].future()[0].value)]

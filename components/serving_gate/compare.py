@@ -16,17 +16,17 @@ EVERY = "*"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PathResult:
-  """What one output of one signature came to, asked in one way.
+  """The comparison of one output of one signature, asked in one way.
 
   Attributes:
-    loader: what answered: `TF2` or `TF1`, the loaders in this process; `REST` or `gRPC`, the model
-      server's; `model server`, where it did not come so far; or the name of an example's file.
-    signature: the signature's name, or `*` where no signature could run.
-    output: the output's name, or `*` where the signature did not run at all.
+    loader: the answering part: `TF2` or `TF1`, the loaders in this process; `REST` or `gRPC`, the
+      model server's; `model server`, if it did not start; or the name of an example's file.
+    signature: the signature's name, or `*` if no signature could run.
+    output: the output's name, or `*` if the signature did not run at all.
     batch: rows in one request.
-    max_difference: the largest absolute difference; None where none can be told.
+    max_difference: the largest absolute difference; None if it is no number.
     passed: whether every row is within the tolerance.
-    reason: what is wrong, in words; empty where it passed.
+    reason: the difference in words; empty if it passed.
   """
 
   loader: str
@@ -39,7 +39,7 @@ class PathResult:
 
   @property
   def asked(self) -> str:
-    """What answered, in words."""
+    """The answering part, in words."""
     return f"{self.loader} loader" if self.loader in _LOADERS else self.loader
 
   @property
@@ -50,10 +50,6 @@ class PathResult:
     where = f"{self.signature} ({self.asked}, batch of {self.batch})"
     output = "" if self.output == EVERY else f": {self.output}"
     return f"{where}{output} {self.reason}"
-
-  def to_json(self) -> dict[str, Any]:
-    """A row of `paths` in `parity.json`."""
-    return dataclasses.asdict(self)
 
 
 def failed(loader: str, signature: str, batch: int, reason: str) -> PathResult:
@@ -80,7 +76,7 @@ def compare(
 ) -> Iterator[PathResult]:
   """Yields a result for each output that either side names.
 
-  Strings must be equal, with one exception: where the expected `labels` (or `classes`) and `scores`
+  Strings must be equal, with one exception: if the expected `labels` (or `classes`) and `scores`
   give both strings of a row scores within the tolerance of each other, either is a right answer.
 
   Args:
@@ -89,7 +85,8 @@ def compare(
     loader: copied into the results, as are `signature` and `batch`.
     signature: which signature answered.
     batch: rows per request.
-    tolerance: the largest absolute difference of numbers that passes.
+    tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
+      than 1, as a part of the largest.
   """
   tables = _score_tables(expected)
   for name in sorted({*got, *expected}):
@@ -124,8 +121,10 @@ def _compare_arrays(
     return _compare_texts(got, expected, tables, tolerance)
   # Equal infinities differ by nan, and log-probabilities may be infinite.
   numbers, wanted = got.astype(np.float64), expected.astype(np.float64)
+  # Prices of 300,000 have fewer digits after the point than scores have.
+  size = max(1.0, float(np.abs(wanted[np.isfinite(wanted)]).max(initial=0.0)))
   with np.errstate(invalid="ignore"):
-    differences = np.where(numbers == wanted, 0.0, np.abs(numbers - wanted))
+    differences = np.where(numbers == wanted, 0.0, np.abs(numbers - wanted) / size)
   if not np.isfinite(differences).all():
     row = np.argwhere(~np.isfinite(differences))[0][:1]
     return None, f"is not a finite number, or is one unexpectedly{_at(row)}"

@@ -22,6 +22,7 @@ from components.serving_gate.loaders import Run, first_line
 from components.serving_gate.replay import (
   CLASSIFY,
   CLASSIFY_OUTPUTS,
+  REGRESS,
   SERVING_DEFAULT,
   replay_request,
   requests,
@@ -53,13 +54,13 @@ _LAST_LINES = 3
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Served:
-  """What asking the server came to.
+  """The server's answers.
 
   Attributes:
     paths: a result for each output of each signature and protocol, and of each example request.
     latency: of each protocol.
-    skipped: sentences on what could not be tried on this machine.
-    log: what the server wrote.
+    skipped: sentences on tests that this machine cannot run.
+    log: the server's output.
   """
 
   paths: tuple[PathResult, ...]
@@ -80,7 +81,8 @@ def replay_through_server(
     model_dir: the SavedModel's directory.
     expectations: rows and right answers.
     model_name: the name it is served under, which the examples have.
-    tolerance: the largest absolute difference of numbers that passes.
+    tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
+      than 1, as a part of the largest.
 
   Raises:
     DlpipeError: the server was killed, had no port, or did not answer in time.
@@ -208,7 +210,7 @@ def _raise_if_unanswered(err: Exception, server: ServerProcess) -> None:
 
 
 def _end_of(log: str) -> str:
-  """The last lines of a log, introduced; nothing where the server wrote nothing."""
+  """The last lines of a log, introduced; empty if the server wrote nothing."""
   lines = log.strip().splitlines()[-_LAST_LINES:]
   return "\n".join([" The server's log ends with:", *lines]) if lines else ""
 
@@ -222,6 +224,9 @@ def _run(client: Client, expectations: Expectations, server: ServerProcess) -> R
       raise
 
   def ask(signature: str, input_name: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    if signature == REGRESS:
+      rows = [_features(value) for value in values]
+      return {"outputs": client.regress(rows, signature_name=REGRESS)}
     if signature != CLASSIFY:
       return client.predict({input_name: values}, signature_name=signature)
     answer = client.classify([_features(value) for value in values], signature_name=CLASSIFY)
@@ -242,7 +247,7 @@ def _measure(client: Client, protocol: str, expectations: Expectations) -> Laten
 
 
 def _columns(answer: Sequence[Sequence[tuple[str, float]]]) -> dict[str, np.ndarray]:
-  """What Classify answers, `[rows, classes]`."""
+  """The answers of Classify, `[rows, classes]`."""
   classes = [[label.encode("utf-8", "surrogateescape") for label, _ in row] for row in answer]
   return {
     "classes": np.array(classes, object),

@@ -41,7 +41,7 @@ class SourceExampleGenSpec(component_spec.ComponentSpec):
 
 
 class SourceExampleGen(base_beam_component.BaseBeamComponent):
-  """Reads a source into train, val and eval examples; what it cannot use goes to quarantine.
+  """Reads a source into train, val and eval examples; records that it cannot use go to quarantine.
 
   Outputs:
     examples: `standard_artifacts.Examples`, splits train, val and eval as gzipped TFRecords of
@@ -73,12 +73,13 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
       read_fn: dotted path of the source's `read(shard, options) -> records`.
       data_path: the input, as the source's functions take it.
       options: the `data` options, JSON-serialisable.
-      label_key: the feature whose values are counted; empty for tasks without classes.
+      label_key: the feature whose values are counted, each of several; empty for answers that are
+        no classes.
       code_fingerprint: changes when the source's code changes, so that a cached result does not
         outlive the code it came from.
       val_fraction: part of the drawn records that goes to val, 0 to 1.
       eval_fraction: part of the drawn records that goes to eval, 0 to 1.
-      input_fingerprint: the state of the input, from `SourceState`, where the driver does not run.
+      input_fingerprint: the state of the input, from `SourceState`, if the driver does not run.
 
     Raises:
       BadInputError: the fractions leave nothing to train on.
