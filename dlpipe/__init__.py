@@ -32,7 +32,7 @@ _PUBLIC = {
   "Source": "pipeline.task:Source",
   "Phase": "pipeline.task:Phase",
   "Gate": "pipeline.task:MetricGate",
-  "Verdict": "pipeline.runs.result:GateResult",
+  "Ruling": "dlpipe.verdicts:Ruling",
   "Record": "dlpipe.records:Record",
   "Rejected": "dlpipe.records:Rejected",
   "errors": "dlpipe.errors",

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from dlpipe import errors as errors
 from dlpipe.records import Record as Record
 from dlpipe.records import Rejected as Rejected
+from dlpipe.verdicts import Ruling as Ruling
 from pipeline import problems as problems
 from pipeline.execution import events as events
-from pipeline.runs.result import GateResult as Verdict
 from pipeline.task import Input as Input
 from pipeline.task import MetricGate as Gate
 from pipeline.task import Phase as Phase
@@ -26,10 +26,10 @@ __all__ = [
   "Phase",
   "Record",
   "Rejected",
+  "Ruling",
   "Run",
   "Source",
   "Task",
-  "Verdict",
   "check",
   "compile",
   "errors",
@@ -50,7 +50,7 @@ class Run:
   started: str
   version: int | None
   metrics: Mapping[str, float]
-  verdicts: tuple[Verdict, ...]
+  verdicts: tuple[Ruling, ...]
   examples: Mapping[str, int]
   warnings: tuple[str, ...]
   data: pathlib.Path | None

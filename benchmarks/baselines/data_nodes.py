@@ -48,7 +48,7 @@ def draw(task: str, data: str, workspace: str) -> Any:
     tiny=False,
     beam=None,
   )
-  inputs.config.root.mkdir(parents=True, exist_ok=True)
+  inputs.config.folder.root.mkdir(parents=True, exist_ok=True)
   return create_pipeline(
     inputs.task,
     inputs.config,

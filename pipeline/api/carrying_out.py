@@ -89,7 +89,7 @@ def examine(inputs: Inputs, run_id: str) -> dict[str, Any] | None:
     data_path=inputs.config.data_path,
     records=lambda: _records(inputs),
     gates=gate_facts(inputs.task, inputs.config.gates.bounds),
-    kept=inputs.config.root / "checks",
+    kept=inputs.config.folder.checks,
   )
 
 
@@ -101,7 +101,7 @@ def _records(inputs: Inputs) -> Iterator[Record | Rejected]:
 
 def log_file(inputs: Inputs, run_id: str) -> pathlib.Path:
   """Where a run's noise goes."""
-  return inputs.config.root / "logs" / f"{run_id}.log"
+  return inputs.config.folder.log(run_id)
 
 
 def new_run_id() -> str:

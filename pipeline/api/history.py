@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dlpipe.errors import BadInputError, DlpipeError
+from dlpipe.workspace import Workspace
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.run import Run, as_run
-from pipeline.api.stores import checked, root_of, stores
+from pipeline.api.stores import checked, stores
 from pipeline.api.values import Path, local_path, task_name
 from pipeline.runs import run_files, served
 
@@ -45,7 +46,7 @@ def runs(
 def _as_run(past: PastRun, workspace: str | None) -> Run:
   from pipeline.runs.facts import read_facts
 
-  folder = root_of(workspace) / past.task
+  folder = Workspace.of(workspace).task(past.task)
   told = run_files.told(folder, past.run_id)
   data = told.config.data_path if told is not None else None
   return as_run(past, read_facts(_outputs(past)), folder, data=data)
@@ -119,8 +120,12 @@ def ended(config: PipelineConfig, result: RunResult) -> Run:
   with open_store(connection(config)) as handle:
     past = lineage.show_run(handle, result.run_id, result.task)
   if past is None:
-    raise DlpipeError(f"The metadata store of {config.root} does not know {result.run_id!r}.")
-  return as_run(past, read_facts(_outputs(past)), config.root, data=config.data_path, ended=result)
+    raise DlpipeError(
+      f"The metadata store of {config.folder.root} does not know {result.run_id!r}."
+    )
+  return as_run(
+    past, read_facts(_outputs(past)), config.folder, data=config.data_path, ended=result
+  )
 
 
 def served_now(
@@ -138,7 +143,7 @@ def served_now(
     `task`, `serving_dir`, `versions`, the newest first: the fields of `served.Version`, and the
     `run_id` and `metrics` of the run that pushed it; `served`, the first of them or None.
   """
-  serving_dir = root_of(workspace) / task / "serving"
+  serving_dir = Workspace.of(workspace).task(task).serving
   versions = served.versions(serving_dir)
   runs = _pushes(task, workspace, mlmd, tell) if versions else {}
   facts = [_facts(version, runs) for version in versions]
@@ -183,7 +188,7 @@ def _told_apart(run: PastRun, workspace: str | None) -> PastRun:
   from pipeline.execution import at_work
   from pipeline.runs import lineage
 
-  return lineage.told_apart(run, at_work.run_ids(root_of(workspace) / run.task))
+  return lineage.told_apart(run, at_work.run_ids(Workspace.of(workspace).task(run.task)))
 
 
 def _outputs(run: PastRun) -> dict[str, Mapping[str, str]]:

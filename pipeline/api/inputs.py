@@ -13,10 +13,11 @@ from types import MappingProxyType
 from typing import Any
 
 from dlpipe.errors import BadInputError
+from dlpipe.workspace import Workspace
 from pipeline.api import wrong_task
 from pipeline.params import Params
 from pipeline.settings import unread_settings
-from pipeline.settings.config import PipelineConfig, from_env
+from pipeline.settings.config import PipelineConfig
 from pipeline.settings.reading import make_config
 from pipeline.sources import file_formats
 from pipeline.task import Source, Task
@@ -69,7 +70,7 @@ def prepare(
   config = make_config(
     known,
     data_path=data if data is not None else "",
-    workspace=workspace or from_env(),
+    workspace=str(Workspace.of(workspace).path),
     tiny=tiny,
     config_file=config_file,
     settings=settings,

@@ -10,9 +10,10 @@ from typing import Any
 
 from components.versioned_pusher.publish import list_versions
 from dlpipe.errors import BadInputError, DlpipeError
+from dlpipe.workspace import Workspace
 from pipeline.api import asking
 from pipeline.api.asking import Answer, Input
-from pipeline.api.damaged import serving_dir, ways_out
+from pipeline.api.damaged import ways_out
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.values import Path, local_path, task_named
 from pipeline.task import Task
@@ -155,7 +156,7 @@ def loaded(
     if not os.path.isfile(os.path.join(folder, _MODEL_FILE)):
       raise BadInputError(f"path takes a folder with a {_MODEL_FILE}. There is none in {folder!r}.")
     return Loaded(task, os.path.abspath(folder))
-  base = serving_dir(task.name, place)
+  base = Workspace.of(place).task(task.name).serving
   pushed = list_versions(base)
   if not pushed:
     raise BadInputError(

@@ -8,8 +8,10 @@ import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from dlpipe.verdicts import Ruling
+from dlpipe.workspace import TaskFolder
 from pipeline.runs import result as results
-from pipeline.runs.result import GateResult, RunResult
+from pipeline.runs.result import RunResult
 
 if TYPE_CHECKING:
   from pipeline.runs.facts import Facts
@@ -62,7 +64,7 @@ class Run:
   started: str
   version: int | None
   metrics: Mapping[str, float]
-  verdicts: tuple[GateResult, ...]
+  verdicts: tuple[Ruling, ...]
   examples: Mapping[str, int]
   warnings: tuple[str, ...]
   data: pathlib.Path | None
@@ -98,7 +100,7 @@ class Run:
 def as_run(
   past: PastRun,
   facts: Facts,
-  folder: pathlib.Path,
+  folder: TaskFolder,
   *,
   data: str | None,
   ended: RunResult | None = None,
@@ -114,19 +116,19 @@ def as_run(
   """
   from pipeline.runs import lineage
 
-  gates = facts.gates
+  gates = facts.rulings
   if ended is not None:
     told, model_warnings = ended.findings, ended.model_warnings
   else:
-    told = results.told_findings(facts.data_verdict.get("findings", []), gates)
-    model_warnings = facts.model_verdict.get("warnings", [])
+    told = results.told_findings(facts.data.findings, gates)
+    model_warnings = facts.warnings
   state, version = past.state, past.pushed_version
   if ended is not None:
     # A run may be told to stop before it pushes; the store alone cannot know that.
     is_done = ended.state == results.CACHED and state == lineage.UNFINISHED
     state = lineage.DONE if is_done else state if ended.state == results.CACHED else ended.state
     version = ended.pushed_version
-  report, log = folder / "reports" / f"{past.run_id}.html", folder / "logs" / f"{past.run_id}.log"
+  report, log = folder.report(past.run_id), folder.log(past.run_id)
   return Run(
     run_id=past.run_id,
     task=past.task,
@@ -138,8 +140,8 @@ def as_run(
     examples=facts.examples,
     warnings=(*(each["what"] for each in told if each["level"] == "warning"), *model_warnings),
     data=pathlib.Path(data) if data is not None else None,
-    recognized=dict(facts.summary.get("recognized", {})),
+    recognized=dict(facts.summary.recognized) if facts.summary else {},
     report=report if report.is_file() else None,
     log=log if log.is_file() else None,
-    serving_dir=folder / "serving",
+    serving_dir=folder.serving,
   )

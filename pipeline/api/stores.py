@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.settings.config import from_env
+from dlpipe.workspace import Workspace
 from pipeline.tasks import get_task, task_names
-
-
-def root_of(workspace: str | None) -> pathlib.Path:
-  """The workspace that is given, or the default."""
-  return pathlib.Path(os.path.abspath(workspace or from_env()))
 
 
 def tasks_in(workspace: str | None) -> list[str]:
   """Tasks that have run in a workspace, or whose models are served from it; known here or not."""
-  signs = ("metadata.db", "runs", "serving")
-  return sorted(
-    {path.parent.name for sign in signs for path in root_of(workspace).glob(f"*/{sign}")}
-  )
+  return [folder.task for folder in Workspace.of(workspace).tasks()]
 
 
 def strangers_in(workspace: str | None) -> list[str]:
@@ -48,6 +38,6 @@ def stores(task: str | None, workspace: str | None, mlmd: str | None) -> Iterato
     yield read_connection(mlmd)
     return
   for name in [task] if task is not None else tasks_in(workspace):
-    path = root_of(workspace) / name / "metadata.db"
+    path = Workspace.of(workspace).task(name).metadata
     if path.exists():
       yield sqlite_connection(path)

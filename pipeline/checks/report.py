@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from components.source_example_gen.summary import REJECTED_FILE, Summary
 from dlpipe.dotted_paths import load_function
 from dlpipe.fingerprint import code_fingerprint
 from dlpipe.records import SPLITS, Record, Rejected
@@ -102,11 +103,11 @@ def _check(
   survey = Survey(describe)
   for row in rows():
     survey.add(row)
-  summary = json.loads((quarantine / "summary.json").read_text(encoding="utf-8"))
+  summary = Summary.read(quarantine) or Summary()
   found = [
     *findings.duplicates(survey, has_classes=has_classes),
     *findings.unusable(survey),
-    *gate_findings.from_counts(summary, gates),
+    *gate_findings.from_counts(summary.to_json(), gates),
   ]
   found.sort(key=lambda finding: finding.level != WARNING)
   wanted = {number for finding in found for example in finding.examples for number in example}
@@ -129,11 +130,11 @@ def _check(
   counts = np.bincount(survey.splits, minlength=len(SPLITS)).tolist()
   return {
     "examples": dict(zip(SPLITS, counts, strict=True)),
-    "labels": gate_findings.labels_by_split(summary) if has_classes else None,
+    "labels": gate_findings.labels_by_split(summary.to_json()) if has_classes else None,
     "lengths": findings.lengths(survey),
     "met": dict(survey.met.most_common()),
     "findings": [_finding_json(finding, shown) for finding in found],
-    "quarantined": _quarantined(quarantine, summary["reasons"]),
+    "quarantined": _quarantined(quarantine, summary.reasons),
     "compared": min(sum(counts), MAX_COMPARED),
   }
 
@@ -198,7 +199,7 @@ def _quarantined(directory: pathlib.Path, counts: Mapping[str, int]) -> list[dic
   """Reasons, the commonest first, each with some of its records."""
   reasons = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
   records: dict[str, list[str]] = {reason: [] for reason, _ in reasons[:_SHOWN_REASONS]}
-  with (directory / "rejected.jsonl").open(encoding="utf-8") as file:
+  with (directory / REJECTED_FILE).open(encoding="utf-8") as file:
     for line in file:
       rejected = json.loads(line)
       of_reason = records.get(rejected["reason"])

@@ -1,47 +1,49 @@
-"""What the artifacts of a run say of its data and its model, read from their JSON files."""
+"""What the artifacts of a run say of its data and its model."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Mapping
-from typing import Any
 
-from components.judged_evaluator.executor import VERDICT_FILE
-from pipeline.runs.result import GateResult
+from components.data_gate import DataVerdict
+from components.source_example_gen.summary import Summary
+from dlpipe import nodes
+from dlpipe.verdicts import Ruling, Verdict
 
 Outputs = Mapping[str, Mapping[str, str]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Facts:
-  """The files' content; empty where a run did not come so far.
+  """The artifacts' files; empty where a run did not come so far.
 
   Attributes:
-    summary: of what was read: `examples`, `quarantined`, `labels`, `reasons`, `recognized`.
-    data_verdict: DataGate's: `checks` and `findings`.
-    model_verdict: the judge's: `gates` and `warnings`.
-    parity: ServingGate's proof, with `gates` of its own.
+    summary: the counts of the source; None if it wrote none.
+    data: the verdict of DataGate.
+    verdicts: those of the gates on the model that ran.
   """
 
-  summary: Mapping[str, Any]
-  data_verdict: Mapping[str, Any]
-  model_verdict: Mapping[str, Any]
-  parity: Mapping[str, Any]
+  summary: Summary | None
+  data: DataVerdict
+  verdicts: tuple[Verdict, ...]
 
   @property
   def examples(self) -> dict[str, int]:
     """Number of examples by split, and `quarantined`."""
-    if not self.summary:
+    if self.summary is None:
       return {}
-    return {**self.summary.get("examples", {}), "quarantined": self.summary.get("quarantined", 0)}
+    return {**self.summary.examples, "quarantined": self.summary.quarantined}
 
   @property
-  def gates(self) -> list[GateResult]:
-    """Every bound that was judged, the metrics' first."""
-    rows = [*self.model_verdict.get("gates", []), *self.parity.get("gates", [])]
-    return [GateResult.of(row) for row in rows]
+  def rulings(self) -> list[Ruling]:
+    """Every bound that was judged, in the order of the gates."""
+    return [ruling for verdict in self.verdicts for ruling in verdict.rulings]
+
+  @property
+  def warnings(self) -> list[str]:
+    """What a person must know before believing the model."""
+    return [warning for verdict in self.verdicts for warning in verdict.warnings]
 
 
 def read_facts(outputs: Outputs) -> Facts:
@@ -50,23 +52,18 @@ def read_facts(outputs: Outputs) -> Facts:
   Args:
     outputs: node id to output name to the artifact's URI.
   """
+  verdicts = (
+    Verdict.read(directory(outputs, nodes.Output(node, gate.verdict)), gate.verdict_file)
+    for node, gate in nodes.model_gates().items()
+  )
   return Facts(
-    summary=read_json(directory(outputs, "SourceExampleGen", "quarantine"), "summary.json"),
-    data_verdict=read_json(directory(outputs, "DataGate", "verdict"), "verdict.json"),
-    model_verdict=read_json(directory(outputs, "Evaluator", "verdict"), VERDICT_FILE),
-    parity=read_json(directory(outputs, "ServingGate", "blessing"), "parity.json"),
+    summary=Summary.read(directory(outputs, nodes.QUARANTINE)),
+    data=DataVerdict.read(directory(outputs, nodes.DATA_VERDICT)) or DataVerdict(),
+    verdicts=tuple(verdict for verdict in verdicts if verdict is not None),
   )
 
 
-def directory(outputs: Outputs, node: str, output: str) -> pathlib.Path | None:
-  """Where an artifact is; None where there is none."""
-  uri = outputs.get(node, {}).get(output)
+def directory(outputs: Outputs, output: nodes.Output) -> pathlib.Path | None:
+  """The directory of an artifact; None if there is none."""
+  uri = output.find(outputs)
   return pathlib.Path(uri) if uri is not None else None
-
-
-def read_json(folder: pathlib.Path | None, name: str) -> dict[str, Any]:
-  """An artifact's file; empty where a failed node left none."""
-  if folder is None or not (folder / name).exists():
-    return {}
-  content: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
-  return content

@@ -1,12 +1,11 @@
 """`PipelineConfig`: everything a run may be told, typed once at the edge.
 
-`pipeline.settings` makes it from what a user writes. Imports neither TensorFlow nor TFX; reads the
-environment only in `from_env`.
+`pipeline.settings` makes it from what a user writes. Imports neither TensorFlow nor TFX, and reads
+no environment.
 """
 
 from __future__ import annotations
 
-import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -15,7 +14,7 @@ import pydantic
 import pydantic_core
 
 from components.serving_gate.serving_ops import release_of_tag
-from dlpipe.local_paths import require_local
+from dlpipe.workspace import TaskFolder
 from pipeline.params import TRAIN_NAMES, Params, Role, Section
 from pipeline.settings.orchestrator_config import AirflowConfig, KubeflowConfig
 from pipeline.task import Task
@@ -234,19 +233,9 @@ class PipelineConfig(Section):
   airflow: AirflowConfig = AirflowConfig()
 
   @property
-  def root(self) -> pathlib.Path:
-    """The task's folder in the workspace."""
-    return pathlib.Path(self.workspace) / self.task
-
-  @property
-  def serving_dir(self) -> pathlib.Path:
-    """The TensorFlow Serving base path."""
-    return self.root / "serving"
-
-  @property
-  def checkpoint_dir(self) -> pathlib.Path:
-    """From where a killed training goes on."""
-    return self.root / "checkpoints"
+  def folder(self) -> TaskFolder:
+    """The task's folder in the workspace, which knows every path in it."""
+    return TaskFolder(pathlib.Path(self.workspace) / self.task)
 
   def data_options(self, task: Task) -> dict[str, Any]:
     """Options for `plan` and `read`."""
@@ -271,19 +260,3 @@ class PipelineConfig(Section):
   def fixed_epochs(self, task: Task) -> list[str]:
     """The numbers of epochs that `min_steps` must not lift, because the user said them."""
     return sorted(self.said & set(task.params.names_with(Role.EPOCHS)))
-
-
-def default_workspace(environ: Mapping[str, str]) -> str:
-  """The workspace where none is named: `$DLPIPE_WORKSPACE`, else `./workspace`."""
-  return environ.get("DLPIPE_WORKSPACE") or "workspace"
-
-
-def from_env() -> str:
-  """The default workspace by the process's environment.
-
-  Raises:
-    BadInputError: it is not on this machine.
-  """
-  workspace = default_workspace(os.environ)
-  require_local("DLPIPE_WORKSPACE", workspace)
-  return workspace

@@ -7,6 +7,7 @@ import datetime
 import pydantic
 import pydantic_core
 
+from dlpipe import nodes
 from pipeline.params import Section
 from pipeline.settings import schedules
 
@@ -102,7 +103,7 @@ class AirflowConfig(Section):
     "takes Airflow's `default_pool`",
   )
   pool_nodes: list[str] = pydantic.Field(
-    ["Transform", "Tuner", "Trainer", "Evaluator"], description="the heavy nodes"
+    [node.id for node in nodes.ALL if node.is_heavy], description="the heavy nodes"
   )
   python: str | None = pydantic.Field(
     None, description="the Python that dlpipe is installed in; null takes the one that compiles"

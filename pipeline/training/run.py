@@ -18,11 +18,12 @@ from dlpipe.dotted_paths import load_function
 from dlpipe.errors import DlpipeError
 from pipeline.task import Task
 from pipeline.tasks import get_task
-from pipeline.training import checkpoints, datasets, phase_record
+from pipeline.training import checkpoints, datasets
 from pipeline.training.export import mistakes, samples, serving_assets, signatures
-from pipeline.training.files import HISTORY_FILE, MISTAKES_FILE, SAMPLES_FILE
+from pipeline.training.files import MISTAKES_FILE, SAMPLES_FILE
 from pipeline.training.learning import learn, load_splits
 from pipeline.training.machines import cluster, strategy
+from pipeline.training.training_record import TrainingRecord, phase_rows
 
 _PARITY_ROWS = 32
 
@@ -110,21 +111,17 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
       prediction_key=task.prediction_key,
       score=load_function(task.score_text),
     )
-  (run_dir / HISTORY_FILE).write_text(
-    json.dumps(
-      {
-        "hyperparameters": params.as_json(),
-        "tuned": tuned,
-        "precision": learned.precision,
-        "parameters": model.count_params(),
-        "train_examples": train.size,
-        "prepare_seconds": round(prepare_seconds, 2),
-        "phases": phase_record.phase_rows(learned.phases, learned.history),
-        "epochs": learned.history,
-      },
-      indent=2,
-    )
+  record = TrainingRecord(
+    hyperparameters=params.as_json(),
+    tuned=tuned,
+    precision=learned.precision,
+    parameters=model.count_params(),
+    train_examples=train.size,
+    prepare_seconds=round(prepare_seconds, 2),
+    phases=phase_rows(learned.phases, learned.history),
+    epochs=learned.history,
   )
+  (run_dir / TrainingRecord.FILE).write_text(record.to_text())
   if folder:
     folder.close()
 

@@ -127,5 +127,5 @@ def test_no_script_is_put_into_the_page(shown):
 def test_the_examples_hold(shown):
   assert shown["failed"] == [], shown["output"].stdout[-4000:]
   wanted = {"run", "check", "compile", "load", "runs", "Run", "Model", "Model.predict"}
-  wanted |= {"Gate", "Input", "Phase", "Record", "Rejected", "Source", "Task", "Verdict"}
+  wanted |= {"Gate", "Input", "Phase", "Record", "Rejected", "Source", "Task", "Ruling"}
   assert wanted <= set(shown["tried"])

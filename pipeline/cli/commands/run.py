@@ -172,7 +172,7 @@ def _tell_failure(err: DlpipeError, inputs: Inputs, run_id: str, *, as_json: boo
     task=inputs.task.name,
     state=FAILED,
     pushed_version=None,
-    serving_dir=str(inputs.config.root / "serving"),
+    serving_dir=str(inputs.config.folder.serving),
     metrics={},
     gates=[],
     components=[],

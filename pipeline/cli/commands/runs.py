@@ -12,9 +12,10 @@ import click
 
 from dlpipe.errors import BadInputError
 from dlpipe.words import number
+from dlpipe.workspace import Workspace
 from pipeline.api.history import opened, past_runs
 from pipeline.api.quiet_screen import quieten_screen
-from pipeline.api.stores import checked, root_of, strangers_in, tasks_in
+from pipeline.api.stores import checked, strangers_in, tasks_in
 from pipeline.cli.commands.reproduce import reproduce
 from pipeline.cli.options import store_options
 from pipeline.runs import run_files, served
@@ -49,7 +50,7 @@ def list_(task: str | None, workspace: str | None, mlmd: str | None, as_json: bo
   found = past_runs(name, workspace, mlmd)
   # What another store holds need not be served from this workspace.
   places = ([name] if name is not None else tasks_in(workspace)) if mlmd is None else []
-  versions = {each: served.versions(root_of(workspace) / each / "serving") for each in places}
+  versions = {each: served.versions(Workspace.of(workspace).task(each).serving) for each in places}
   rollbacks = [
     {"task": each, **version.to_json()}
     for each, some in versions.items()
@@ -115,13 +116,16 @@ def show(
 ) -> None:
   """Show the run RUN: what it was told, its nodes, their artifacts, and what came of it."""
   quieten_screen()
-  from pipeline.runs import trained, trials
+  from pipeline.runs import trained
 
   with opened(run_id, task, workspace, mlmd) as (_, run):
     told = _told(run.task, run.run_id, workspace, mlmd)
     phases = trained.phases(run.nodes)
     if as_json:
-      more = {"told": {each.name: each.after for each in told}, "phases": phases}
+      more = {
+        "told": {each.name: each.after for each in told},
+        "phases": [phase.to_json() for phase in phases],
+      }
       click.echo(json.dumps(run.to_json(with_nodes=True) | more))
       return
     _print_head(run)
@@ -133,11 +137,11 @@ def show(
       click.echo(f"{each['id']:<20}{each['state']:<10}{each['seconds']:>8.1f} s")
       for key, uri in sorted(each["outputs"].items()):
         click.echo(f"  {key}: {uri}")
-    for line in trials.lines(run.tuning) if run.tuning else ():
+    for line in trained.trial_lines(run.tuning) if run.tuning else ():
       click.echo(line)
     if mlmd is None:
-      root = root_of(workspace) / run.task
-      for path in (root / "reports" / f"{run_id}.html", root / "logs" / f"{run_id}.log"):
+      folder = Workspace.of(workspace).task(run.task)
+      for path in (folder.report(run_id), folder.log(run_id)):
         if path.exists():
           click.echo(f"{'Report' if path.suffix == '.html' else 'Log':<20}{path}")
 
@@ -232,8 +236,8 @@ def _said(
   """What two runs were told differently; nothing where that is not known."""
   from pipeline.runs import said
 
-  root = root_of(workspace) / task
-  first, second = run_files.told(root, before), run_files.told(root, after)
+  folder = Workspace.of(workspace).task(task)
+  first, second = run_files.told(folder, before), run_files.told(folder, after)
   if mlmd is not None or first is None or second is None or task not in task_names():
     return []
   return said.differences(first, second, get_task(task))
@@ -243,7 +247,7 @@ def _told(task: str, run_id: str, workspace: str | None, mlmd: str | None) -> li
   """The settings of a run that are no defaults; nothing where that is not known."""
   from pipeline.runs import said
 
-  run = run_files.told(root_of(workspace) / task, run_id)
+  run = run_files.told(Workspace.of(workspace).task(task), run_id)
   if mlmd is not None or run is None or task not in task_names():
     return []
   return said.told(run, get_task(task))

@@ -11,8 +11,9 @@ import click
 
 from components.versioned_pusher.repair import repair_of
 from dlpipe.words import number
+from dlpipe.workspace import Workspace
 from pipeline.api.history import served_now
-from pipeline.api.stores import checked, root_of, tasks_in
+from pipeline.api.stores import checked, tasks_in
 from pipeline.cli.options import store_options
 from pipeline.runs import served
 
@@ -48,7 +49,7 @@ def status(task: str | None, workspace: str | None, mlmd: str | None, as_json: b
     click.echo(json.dumps({"tasks": found}))
     return
   if not found:
-    click.echo(f"Nothing has run in {root_of(workspace)}. dlpipe run TASK makes a model.")
+    click.echo(f"Nothing has run in {Workspace.of(workspace).path}. dlpipe run TASK makes a model.")
   place = f" --workspace {shlex.quote(workspace)}" if workspace else ""
   for facts in found:
     for line in _lines(facts, place):

@@ -164,7 +164,7 @@ def _check_connection_file(desk: Desk) -> None:
   config = desk.run(desk.task, f"metadata.connection_file={file}").config
   assert metadata_stores.connection(config).sqlite.filename_uri == "/there/metadata.db"
   usual = metadata_stores.connection(desk.run(desk.task).config).sqlite.filename_uri
-  assert usual == str(config.root / "metadata.db")
+  assert usual == str(config.folder.metadata)
 
 
 _CHECKS: Mapping[str, Callable[[Desk], None]] = {

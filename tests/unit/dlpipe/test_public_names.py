@@ -60,7 +60,7 @@ def test_importing_loads_next_to_nothing():
 
 
 def test_what_describes_a_task_loads_no_framework():
-  names = "Task, Input, Source, Phase, Gate, Verdict, Record, Rejected, errors, events"
+  names = "Task, Input, Source, Phase, Gate, Ruling, Record, Rejected, errors, events"
   assert not set(_HEAVY[:3]) & set(_imported(f"from dlpipe import {names}"))
 
 

@@ -8,22 +8,28 @@ import pathlib
 
 import pytest
 
+from components.data_gate import DataVerdict
+from components.source_example_gen.summary import Summary
+from dlpipe.verdicts import Ruling, Verdict
+from dlpipe.workspace import TaskFolder
 from pipeline.api.run import Run, as_run
 from pipeline.runs import lineage, result
 from pipeline.runs.facts import Facts, read_facts
 
 _GATE = {"metric": "skill", "bound": ">= 0.3", "value": 0.7, "passed": True, "reason": "why"}
 _FACTS = Facts(
-  summary={"examples": {"train": 8, "eval": 2}, "quarantined": 1, "recognized": {"layout": "csv"}},
-  data_verdict={
-    "findings": [
+  summary=Summary(examples={"train": 8, "eval": 2}, quarantined=1, recognized={"layout": "csv"}),
+  data=DataVerdict(
+    findings=[
       {"name": "balance", "level": "warning", "what": "One class has 9 of 10 rows"},
       {"name": "few_examples", "level": "warning", "what": "eval has 2 rows"},
       {"name": "other", "level": "note", "what": "not to be heard"},
     ]
-  },
-  model_verdict={"gates": [{**_GATE, "interval": [0.6, 0.8]}], "warnings": ["Two rows judge it"]},
-  parity={"gates": [{**_GATE, "metric": "serving_difference"}]},
+  ),
+  verdicts=(
+    Verdict(rulings=(Ruling(**_GATE, interval=(0.6, 0.8)),), warnings=("Two rows judge it",)),
+    Verdict(rulings=(Ruling(**{**_GATE, "metric": "serving_difference"}),)),
+  ),
 )
 
 
@@ -47,18 +53,18 @@ def _ended(state: str, version: int | None = None, **others) -> result.RunResult
     pushed_version=version,
     serving_dir="s",
     metrics={},
-    gates=_FACTS.gates,
+    gates=_FACTS.rulings,
     components=[],
     examples={},
     report=None,
-    data_findings=_FACTS.data_verdict["findings"],
-    model_warnings=_FACTS.model_verdict["warnings"],
+    data_findings=_FACTS.data.findings,
+    model_warnings=_FACTS.warnings,
     **others,
   )
 
 
 def _run(folder: pathlib.Path, past=None, ended=None) -> Run:
-  return as_run(past or _past(), _FACTS, folder, data="/d", ended=ended)
+  return as_run(past or _past(), _FACTS, TaskFolder(folder), data="/d", ended=ended)
 
 
 def test_a_run_that_ended_and_the_same_in_the_store_are_equal(tmp_path):
@@ -120,4 +126,4 @@ def test_without_a_report_it_shows_its_line(tmp_path):
 
 def test_facts_of_a_run_that_did_not_come_far_are_empty(tmp_path):
   facts = read_facts({"SourceExampleGen": {"quarantine": str(tmp_path)}})
-  assert (facts.gates, facts.examples, facts.summary) == ([], {}, {})
+  assert (facts.rulings, facts.examples, facts.warnings) == ([], {}, [])
