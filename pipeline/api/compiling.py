@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import pathlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from pipeline.api.inputs import Inputs
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.values import Path, local_path, prepared
+from pipeline.settings.orchestrators import ORCHESTRATORS, section_of
 from pipeline.task import Task
+
+_IR = "ir"  # TFX's intermediate representation
 
 
 def compile(  # noqa: A001
@@ -59,8 +62,8 @@ def compile(  # noqa: A001
   Raises:
     BadInputError: an argument, the input, or a setting that the orchestrator needs cannot be used.
   """
-  if target not in TARGETS:
-    raise BadInputError(f"target takes one of {', '.join(TARGETS)}. Received: {target!r}")
+  if target not in targets():
+    raise BadInputError(f"target takes one of {', '.join(targets())}. Received: {target!r}")
   inputs = prepared(
     compile,
     task,
@@ -75,7 +78,7 @@ def compile(  # noqa: A001
     orchestrator=target,
   )
   given = local_path("output", output)
-  path = os.path.abspath(given if given is not None else f"{inputs.task.name}{TARGETS[target]}")
+  path = os.path.abspath(given if given is not None else f"{inputs.task.name}{_suffix(target)}")
   note = write(inputs, target, path)
   if note is not None:
     warnings.warn(note, stacklevel=2)
@@ -87,11 +90,26 @@ def write(inputs: Inputs, target: str, path: str) -> str | None:
 
   Args:
     inputs: the pipeline, prepared for this target.
-    target: one of `TARGETS`.
+    target: one of `targets`.
     path: the file, absolute.
   """
   quieten_screen()
-  return _WRITERS[target](inputs, path)
+  if target == _IR:
+    return _write_ir(inputs, path)
+  of_orchestrator = load_function(f"pipeline.orchestrators.{target}.compiling.write")
+  of_orchestrator(
+    inputs.task, inputs.config, source=inputs.source, params=inputs.params, output=path
+  )
+  return None
+
+
+def targets() -> list[str]:
+  """What a pipeline can be compiled for: "ir", and every orchestrator."""
+  return [_IR, *ORCHESTRATORS]
+
+
+def _suffix(target: str) -> str:
+  return ".json" if target == _IR else section_of(target).suffix
 
 
 def _write_ir(inputs: Inputs, path: str) -> str | None:
@@ -111,32 +129,3 @@ def _write_ir(inputs: Inputs, path: str) -> str | None:
   if inputs.config.metadata.connection_file is None:
     return None
   return "The file does not say where metadata is kept; give --mlmd to every `dlpipe node`."
-
-
-def _write_airflow(inputs: Inputs, path: str) -> None:
-  importlib.import_module("pipeline.orchestrators.airflow").write_dag(
-    inputs.task,
-    inputs.config,
-    source=inputs.source,
-    params=inputs.params,
-    output=path,
-  )
-
-
-def _write_kubeflow(inputs: Inputs, path: str) -> None:
-  importlib.import_module("pipeline.orchestrators.kubeflow").compile_spec(
-    inputs.task,
-    inputs.config,
-    source=inputs.source,
-    params=inputs.params,
-    output=path,
-  )
-
-
-# How a target's file is called where nobody says.
-TARGETS = {"ir": ".json", "airflow": ".py", "kubeflow": ".yaml"}
-_WRITERS: dict[str, Callable[[Inputs, str], str | None]] = {
-  "ir": _write_ir,
-  "airflow": _write_airflow,
-  "kubeflow": _write_kubeflow,
-}

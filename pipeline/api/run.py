@@ -8,12 +8,12 @@ import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dlpipe.verdicts import Ruling
-from dlpipe.workspace import TaskFolder
 from pipeline.runs import result as results
 from pipeline.runs.result import RunResult
 
 if TYPE_CHECKING:
+  from dlpipe.verdicts import Ruling
+  from dlpipe.workspace import TaskFolder
   from pipeline.runs.facts import Facts
   from pipeline.runs.lineage import PastRun
 
@@ -140,7 +140,7 @@ def as_run(
     examples=facts.examples,
     warnings=(*(each["what"] for each in told if each["level"] == "warning"), *model_warnings),
     data=pathlib.Path(data) if data is not None else None,
-    recognized=dict(facts.summary.recognized) if facts.summary else {},
+    recognized=dict(facts.recognized),
     report=report if report.is_file() else None,
     log=log if log.is_file() else None,
     serving_dir=folder.serving,

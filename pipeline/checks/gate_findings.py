@@ -27,20 +27,36 @@ def findings(
   Args:
     summary: the quarantine's `summary.json`.
     gates: the model's gates, as `about_judging` takes them.
+
+  Returns:
+    Warnings first.
   """
-  return [finding_json(finding) for finding in from_counts(summary, gates)]
+  return _findings(summary, gates, labels_by_split(summary))
 
 
-def from_counts(summary: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]) -> list[Finding]:
-  """The same as values, warnings first."""
-  labels = labels_by_split(summary)
+def of_several_labels(
+  summary: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+  """The same where a row has any number of labels: their counts do not add up to rows.
+
+  Bounds are held against the number of rows alone.
+  """
+  return _findings(summary, gates, {})
+
+
+def _findings(
+  summary: Mapping[str, Any],
+  gates: Sequence[Mapping[str, Any]],
+  classes: Mapping[str, Mapping[str, int]],
+) -> list[dict[str, Any]]:
   found = [
-    *about_judging(summary.get("examples") or {}, labels, gates),
+    *about_judging(summary.get("examples") or {}, classes, gates),
     *_lost_labels(summary.get("lost") or {}),
     *recognized(summary),
-    *about_labels(labels),
+    *about_labels(labels_by_split(summary)),
   ]
-  return sorted(found, key=lambda finding: finding.level != WARNING)
+  found.sort(key=lambda finding: finding.level != WARNING)
+  return [finding_json(finding) for finding in found]
 
 
 def labels_by_split(summary: Mapping[str, Any]) -> dict[str, dict[str, int]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dlpipe.records import TRAIN, VAL, Record, Rejected
-from pipeline.checks.description import Row
+from pipeline.checks.description import Row, label_bytes
 
 _MAX_RECORDS = 1_000_000  # some ten seconds of texts
 
@@ -57,8 +57,4 @@ def _fits(split: str | None, row: Row) -> bool:
 def _bytes(record: Record, key: str) -> bytes:
   """A feature as `read_examples` gives it back."""
   value: Any = record.features.get(key, b"")
-  if isinstance(value, (list, tuple)):
-    value = value[0] if value else b""
-  if isinstance(value, bytes):
-    return value
-  return value.encode("utf-8") if isinstance(value, str) else f"{value:g}".encode()
+  return label_bytes(value if isinstance(value, (list, tuple)) else [value])

@@ -1,10 +1,11 @@
-"""What the artifacts of a run say of its data and its model."""
+"""What the artifacts of a run say of its data and its model, whether it just ended or earlier."""
 
 from __future__ import annotations
 
 import dataclasses
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
 from components.data_gate import DataVerdict
 from components.source_example_gen.summary import Summary
@@ -16,33 +17,38 @@ Outputs = Mapping[str, Mapping[str, str]]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Facts:
-  """The artifacts' files; empty where a run did not come so far.
+  """The files' content, as far as the run came.
 
   Attributes:
-    summary: the counts of the source; None if it wrote none.
-    data: the verdict of DataGate.
+    counted: the counts of the source; None if it did not run, or failed.
+    data: the verdict of DataGate on the data.
     verdicts: those of the gates on the model that ran.
   """
 
-  summary: Summary | None
-  data: DataVerdict
-  verdicts: tuple[Verdict, ...]
+  counted: Summary | None = None
+  data: DataVerdict = dataclasses.field(default_factory=DataVerdict)
+  verdicts: tuple[Verdict, ...] = ()
 
   @property
   def examples(self) -> dict[str, int]:
     """Number of examples by split, and `quarantined`."""
-    if self.summary is None:
+    if self.counted is None:
       return {}
-    return {**self.summary.examples, "quarantined": self.summary.quarantined}
+    return {**self.counted.examples, "quarantined": self.counted.quarantined}
+
+  @property
+  def recognized(self) -> Mapping[str, Any]:
+    """What the source took the input for."""
+    return self.counted.recognized if self.counted is not None else {}
 
   @property
   def rulings(self) -> list[Ruling]:
-    """Every bound that was judged, in the order of the gates."""
+    """Every bound that was judged, gate by gate."""
     return [ruling for verdict in self.verdicts for ruling in verdict.rulings]
 
   @property
   def warnings(self) -> list[str]:
-    """What a person must know before believing the model."""
+    """Sentences on what a person must know before believing the model."""
     return [warning for verdict in self.verdicts for warning in verdict.warnings]
 
 
@@ -57,7 +63,7 @@ def read_facts(outputs: Outputs) -> Facts:
     for node, gate in nodes.model_gates().items()
   )
   return Facts(
-    summary=Summary.read(directory(outputs, nodes.QUARANTINE)),
+    counted=Summary.read(directory(outputs, nodes.QUARANTINE)),
     data=DataVerdict.read(directory(outputs, nodes.DATA_VERDICT)) or DataVerdict(),
     verdicts=tuple(verdict for verdict in verdicts if verdict is not None),
   )

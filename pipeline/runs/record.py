@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import pathlib
 from collections.abc import Mapping
@@ -20,12 +21,13 @@ from components.versioned_pusher.publish import is_damaged, list_versions
 from components.versioned_pusher.repair import repair_of
 from dlpipe import nodes
 from dlpipe.causes import user_error
+from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError, BusyError, DataRefusedError
 from dlpipe.verdicts import Ruling
 from dlpipe.workspace import Workspace
 from pipeline import evaluation
 from pipeline.runs import result, trained
-from pipeline.runs.facts import directory, read_facts
+from pipeline.runs.facts import Outputs, directory, read_facts
 from pipeline.runs.pushes import pushed_version
 from pipeline.runs.report_data import ReportData
 from pipeline.runs.run_files import package_versions
@@ -98,11 +100,11 @@ def collect(
     gates=facts.rulings,
     model_warnings=[
       *facts.warnings,
-      *_damaged_versions(artifacts, config, version, served, task.name),
+      *_damaged_versions(outputs, config, version, served, task.name),
     ],
     components=components,
     examples=facts.examples,
-    recognized=facts.summary.recognized if facts.summary else {},
+    recognized=facts.recognized,
     data_findings=facts.data.findings,
     report=None,
     error=message,
@@ -124,11 +126,11 @@ def collect(
       "history": training.epochs,
       "tuning": trained.ranked(trials) if trials else None,
       "tuned": training.tuned,
-      "evaluation": _shown_evaluation(found, artifacts, task),
+      "evaluation": _shown_evaluation(found, outputs, task),
       "parity": Parity.read(directory(outputs, nodes.PARITY)),
       "data_checks": facts.data.checks,
       "quarantine": _rejected(quarantine),
-      "statistics": facts.summary or Summary(),
+      "statistics": facts.counted or Summary(),
       "versions": package_versions(),
       **shown_rows(model_run, input_kind=task.input.kind),
     },
@@ -204,13 +206,13 @@ def _version(
 
 
 def _damaged_versions(
-  artifacts: Artifacts, config: PipelineConfig, version: int | None, served: int | None, task: str
+  outputs: Outputs, config: PipelineConfig, version: int | None, served: int | None, task: str
 ) -> list[str]:
   """Warnings about damaged files in the served directory, for a run that names a version."""
   if version is None:
     return []
   said = []
-  pushed = Pushed.read(_directory(artifacts, nodes.PUSHED_MODEL))
+  pushed = Pushed.read(directory(outputs, nodes.PUSHED_MODEL))
   repairs = pushed.repairs if pushed else None
   place = config.folder.serving
   if repairs is not None and is_damaged(place, repairs):
@@ -233,7 +235,7 @@ def _evaluation(artifacts: Artifacts) -> evaluation.Evaluation | None:
 
 
 def _shown_evaluation(
-  found: evaluation.Evaluation | None, artifacts: Artifacts, task: Task
+  found: evaluation.Evaluation | None, outputs: Outputs, task: Task
 ) -> dict[str, Any] | None:
   if found is None:
     return None
@@ -242,21 +244,18 @@ def _shown_evaluation(
     "slices": found.slices,
     "calibration": found.calibration,
   }
-  if task.vocabulary and found.confusion:
-    graph = tft.TFTransformOutput(str(_directory(artifacts, nodes.TRANSFORM_GRAPH)))
-    labels = [name.decode() for name in graph.vocabulary_by_name(task.vocabulary)]
-    confusion = evaluation.confusion_rows(found, labels)
-    shown |= {
-      "labels": labels,
-      "confusion": confusion,
-      "per_class": evaluation.per_class(confusion, labels),
-    }
+  if task.problem.shown:
+    names = functools.partial(_vocabulary, outputs, task.problem.vocabulary)
+    shown |= load_function(task.problem.shown)(found, names)
   return shown
 
 
-def _directory(artifacts: Artifacts, output: nodes.Output) -> pathlib.Path | None:
-  artifact = output.find(artifacts)
-  return pathlib.Path(artifact.uri) if artifact is not None else None
+def _vocabulary(outputs: Outputs, name: str | None) -> list[str]:
+  """The labels of the transform graph, in the order of their ids; none without a vocabulary."""
+  if name is None:
+    return []
+  graph = tft.TFTransformOutput(str(directory(outputs, nodes.TRANSFORM_GRAPH)))
+  return [label.decode() for label in graph.vocabulary_by_name(name)]
 
 
 def _rejected(directory: pathlib.Path | None) -> list[dict[str, Any]]:

@@ -239,10 +239,8 @@ def for_caller(message: str) -> str:
   assertion in the scope `servable_input` (as `pipeline.training.export.signatures` exports it), the
   caller gets only these words.
 
-  ```python
-  for_caller("{{function_node f}} In[0] is [1,3]\n\t [[{{node MatMul}}]]")
-  # "In[0] is [1,3]\n\t [[{{node MatMul}}]] {{function_node f}}"
-  ```
+  >>> for_caller("{{function_node f}} In[0] is [1,3]\n\t [[{{node MatMul}}]]")
+  'In[0] is [1,3]\n\t [[{{node MatMul}}]] {{function_node f}}'
   """
   if refusal := _REFUSAL.search(message):
     return refusal[1]

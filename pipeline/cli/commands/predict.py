@@ -15,6 +15,7 @@ from pipeline.api.models import Loaded, loaded
 from pipeline.cli.options import workspace_option
 from pipeline.cli.predict_inputs import InputsCommand, read_inputs
 from pipeline.cli.task_argument import task_argument
+from pipeline.problem import usual_words
 from pipeline.task import Task
 from pipeline.tasks import get_task
 
@@ -85,7 +86,9 @@ def predict(
   else:
     click.echo(f"{task}, version {model.version}:")
     for each, row in zip(asked, answered, strict=True):
-      click.echo(f"  {shown_input(known, each.shown)}: {', '.join(_shown_outputs(row))}")
+      words = usual_words if "error" in row else known.problem.words
+      said = ", ".join(one_line(word) for word in words(row))
+      click.echo(f"  {shown_input(known, each.shown)}: {said}")
   if refused := sum("error" in row for row in answered):
     raise DlpipeError(f"The model could not answer {refused} of {len(answered)} inputs.")
 
@@ -94,11 +97,3 @@ def _connected(task: Task, endpoint: str, **options: Any) -> EndpointModel:
   from pipeline.cli.endpoint import EndpointModel
 
   return EndpointModel(task, endpoint, **options)
-
-
-def _shown_outputs(row: dict[str, Any]) -> list[str]:
-  return [f"{name} {_shown(value)}" for name, value in row.items() if not isinstance(value, list)]
-
-
-def _shown(value: Any) -> str:
-  return f"{value:.4f}" if isinstance(value, float) else one_line(str(value))

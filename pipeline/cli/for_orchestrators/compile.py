@@ -11,6 +11,7 @@ import click
 from pipeline.api import compiling
 from pipeline.api.inputs import prepare
 from pipeline.cli.options import run_options
+from pipeline.settings.orchestrators import ORCHESTRATORS, section_of
 
 
 @click.command(name="compile", short_help="Write the pipeline for an orchestrator.")
@@ -18,10 +19,10 @@ from pipeline.cli.options import run_options
 @click.option(
   "--for",
   "orchestrator",
-  type=click.Choice(list(compiling.TARGETS)),
+  type=click.Choice(compiling.targets()),
   required=True,
-  help="ir: TFX's intermediate representation, for `dlpipe node`. airflow: a DAG file with the IR "
-  "beside it. kubeflow: a Kubeflow Pipelines v2 spec.",
+  help="ir: TFX's intermediate representation, for `dlpipe node`. "
+  + " ".join(f"{name}: {section_of(name).help}." for name in ORCHESTRATORS),
 )
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where to write.")
 def compile(orchestrator: str, output: str, as_json: bool, **options: Any) -> None:  # noqa: A001

@@ -16,9 +16,9 @@ from pipeline.api.run import Run, as_run
 from pipeline.runs import lineage, result
 from pipeline.runs.facts import Facts, read_facts
 
-_GATE = {"metric": "skill", "bound": ">= 0.3", "value": 0.7, "passed": True, "reason": "why"}
+_RULING = Ruling(metric="skill", bound=">= 0.3", value=0.7, passed=True, reason="why")
 _FACTS = Facts(
-  summary=Summary(examples={"train": 8, "eval": 2}, quarantined=1, recognized={"layout": "csv"}),
+  counted=Summary(examples={"train": 8, "eval": 2}, quarantined=1, recognized={"layout": "csv"}),
   data=DataVerdict(
     findings=[
       {"name": "balance", "level": "warning", "what": "One class has 9 of 10 rows"},
@@ -27,8 +27,10 @@ _FACTS = Facts(
     ]
   ),
   verdicts=(
-    Verdict(rulings=(Ruling(**_GATE, interval=(0.6, 0.8)),), warnings=("Two rows judge it",)),
-    Verdict(rulings=(Ruling(**{**_GATE, "metric": "serving_difference"}),)),
+    Verdict(
+      rulings=(dataclasses.replace(_RULING, interval=(0.6, 0.8)),), warnings=("Two rows judge it",)
+    ),
+    Verdict(rulings=(dataclasses.replace(_RULING, metric="serving_difference"),)),
   ),
 )
 
@@ -126,4 +128,4 @@ def test_without_a_report_it_shows_its_line(tmp_path):
 
 def test_facts_of_a_run_that_did_not_come_far_are_empty(tmp_path):
   facts = read_facts({"SourceExampleGen": {"quarantine": str(tmp_path)}})
-  assert (facts.rulings, facts.examples, facts.warnings) == ([], {}, [])
+  assert (facts.rulings, facts.examples, facts.recognized) == ([], {}, {})

@@ -163,7 +163,7 @@ def test_a_second_check_reads_what_the_first_has_kept(artifacts, tmp_path):
 
 
 def test_a_task_without_classes_has_no_labels(artifacts, tmp_path):
-  task = dataclasses.replace(WORDS, vocabulary=None)
+  task = dataclasses.replace(WORDS, problem=WORDS.problem.but(contradicts=False))
   splits = {"train": [(b"one", b"un"), (b"one", b"une")], "val": [], "eval": []}
   paths = artifacts(splits, counted=False)
   found = _check(task, paths, tmp_path)

@@ -66,7 +66,7 @@ def _export(path, task, tft_output, outputs):
     outputs=outputs,
     tft_output=tft_output,
     input_key=task.input.key,
-    label_id_key=task.label_id_key,
+    label_id_key=task.problem.label_id_key,
     rule=lambda values: rule(values, _BOUNDS[task.name]),
   )
 

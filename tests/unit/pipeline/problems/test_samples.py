@@ -4,7 +4,7 @@ import json
 
 import tensorflow as tf
 
-from pipeline.training.export import samples
+from pipeline.problems import samples
 
 
 def _example(text, target):

@@ -6,7 +6,7 @@ import json
 import pytest
 import tensorflow as tf
 
-from pipeline.training.export import mistakes
+from pipeline.problems import mistakes
 
 
 def _example(text, label):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -17,7 +17,7 @@ _KEPT = 12  # of each kind
 def write(
   path: pathlib.Path,
   examples: Sequence[bytes],
-  predict: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+  predict: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
   *,
   input_key: str,
   label_key: str,
