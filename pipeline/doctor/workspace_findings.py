@@ -1,4 +1,4 @@
-"""What lies in a workspace, held to what was written down about it; for `dlpipe doctor`.
+"""Compares the files of a workspace with their records; for `dlpipe doctor`.
 
 Reads and changes nothing. Imports neither TensorFlow, TFX nor ml-metadata, of whose store it reads
 one table.
@@ -28,11 +28,11 @@ _WAIT_S = 2.0
 
 
 def look(workspace: str, *, place: str = "") -> list[Finding]:
-  """Findings on every task's folder in a workspace; none where there is no workspace yet.
+  """Findings on every task's folder in a workspace; none if there is no workspace yet.
 
   Args:
-    workspace: where it is.
-    place: ` --workspace DIR`, where it is not the default, for the commands to copy.
+    workspace: its path.
+    place: ` --workspace DIR` for commands to copy, if it is not the default.
   """
   found: list[Finding] = []
   for folder in Workspace.of(workspace).tasks():
