@@ -31,9 +31,9 @@ class GateVerdict(artifact.Artifact):
 
 
 class ModelVerdict(artifact.Artifact):
-  """The verdict of the gates on a model's metrics, judged once.
+  """The judgement of the gates on a model's metrics.
 
-  The directory holds `verdict.json`, a `dlpipe.verdicts.Verdict`.
+  The directory holds `verdict.json`, a `dlpipe.verdicts.Judgement`.
   """
 
   TYPE_NAME = "components.ModelVerdict"
