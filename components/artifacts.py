@@ -31,9 +31,9 @@ class GateVerdict(artifact.Artifact):
 
 
 class ModelVerdict(artifact.Artifact):
-  """The judgement of the gates on a model's metrics.
+  """The verdict of the gates on a model's metrics, judged once.
 
-  The directory holds `verdict.json`, a `dlpipe.verdicts.Judgement`.
+  The directory holds `verdict.json`, a `dlpipe.verdicts.Verdict`.
   """
 
   TYPE_NAME = "components.ModelVerdict"

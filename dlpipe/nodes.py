@@ -25,20 +25,20 @@ _TRAINING_MEMORY_MB = 4000.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelGate:
-  """What a gate on the model leaves: a blessing for the pusher, and a judgement for people.
+  """What a gate on the model leaves: a blessing for the pusher, and a verdict for people.
 
   Attributes:
     pusher_input: the input of VersionedPusher that takes the blessing.
     blessing_type: TFX's artifact type of the output `blessing`. All but the Evaluator's is an
       InfraBlessing: a ModelBlessing is also what the next candidate is compared with.
-    judgement: the output whose directory contains the judgement.
-    judgement_file: the file in it, which `dlpipe.verdicts.Judgement` reads.
+    verdict: the output whose directory holds the verdict.
+    verdict_file: the file in it, which `dlpipe.verdicts.Verdict` reads.
   """
 
   pusher_input: str
   blessing_type: str = "InfraBlessing"
-  judgement: str = "blessing"
-  judgement_file: str = "verdict.json"
+  verdict: str = "blessing"
+  verdict_file: str = "verdict.json"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,12 +75,12 @@ TRAINER = Node(id="Trainer", is_heavy=True, memory_mb=_TRAINING_MEMORY_MB)
 PREVIOUS_MODEL = Node(id="PreviousModel")
 EVALUATOR = Node(
   id="Evaluator",
-  gate=ModelGate(pusher_input="model_blessing", blessing_type="ModelBlessing", judgement="verdict"),
+  gate=ModelGate(pusher_input="model_blessing", blessing_type="ModelBlessing", verdict="verdict"),
   is_heavy=True,
 )
 SERVING_GATE = Node(
   id="ServingGate",
-  gate=ModelGate(pusher_input="infra_blessing", judgement_file="parity.json"),
+  gate=ModelGate(pusher_input="infra_blessing", verdict_file="parity.json"),
 )
 # Publishing a model that is there changes nothing, and brings back one that was deleted.
 VERSIONED_PUSHER = Node(id="VersionedPusher", is_cached=False)

@@ -1,7 +1,7 @@
-"""`Verdict`: one bound of a gate on the model, judged; `Judgement`: all verdicts of one gate.
+"""`Verdict`: what a gate ruled on a model, bound by bound.
 
-The gate judges once and writes its judgement down. Exit code, `--json`, terminal, report and
-history read it; none of them compares a number with a bound. Imports only the ground.
+The gate judges once and writes its verdict down. Exit code, `--json`, terminal, report and history
+read it; none of them compares a number with a bound. Imports only the ground.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dlpipe.artifact_files import ArtifactFile
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Verdict(ArtifactFile):
+class Ruling(ArtifactFile):
   """One bound, what was measured, and whether the bound held.
 
   Attributes:
@@ -35,38 +35,38 @@ class Verdict(ArtifactFile):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Judgement(ArtifactFile):
-  """The verdicts of one gate; the model passed if every bound held.
+class Verdict(ArtifactFile):
+  """What one gate ruled; the model passed if every bound held.
 
   Attributes:
-    verdicts: of each bound, in the gate's order; `gates` in the file.
+    rulings: each bound, in the gate's order; `gates` in the file.
     warnings: sentences on what a person must know before believing it.
   """
 
   FILE: ClassVar[str] = "verdict.json"
 
-  verdicts: tuple[Verdict, ...]
+  rulings: tuple[Ruling, ...]
   warnings: tuple[str, ...] = ()
 
   @property
   def passed(self) -> bool:
     """Whether the model may be pushed, as far as this gate knows."""
-    return all(verdict.passed for verdict in self.verdicts)
+    return all(ruling.passed for ruling in self.rulings)
 
   @property
   def failed(self) -> list[str]:
     """The metrics whose bounds did not hold."""
-    return [verdict.metric for verdict in self.verdicts if not verdict.passed]
+    return [ruling.metric for ruling in self.rulings if not ruling.passed]
 
   def to_json(self) -> dict[str, Any]:
     """The content of the file."""
-    gates = [verdict.to_json() for verdict in self.verdicts]
+    gates = [ruling.to_json() for ruling in self.rulings]
     return {"passed": self.passed, "gates": gates, "warnings": list(self.warnings)}
 
   @classmethod
-  def from_json(cls, document: Mapping[str, Any]) -> Judgement:
-    """The judgement in any gate's file that has `gates`, with or without `warnings`."""
+  def from_json(cls, document: Mapping[str, Any]) -> Verdict:
+    """The verdict in any gate's file that has `gates`, with or without `warnings`."""
     return cls(
-      verdicts=tuple(Verdict.from_json(row) for row in document.get("gates", ())),
+      rulings=tuple(Ruling.from_json(row) for row in document.get("gates", ())),
       warnings=tuple(document.get("warnings", ())),
     )

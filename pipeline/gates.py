@@ -12,7 +12,7 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dlpipe.verdicts import Judgement, Verdict
+from dlpipe.verdicts import Ruling, Verdict
 from pipeline.evaluation import Evaluation, read_evaluation
 from pipeline.problems.classification_metrics import GUESSING_LOSS
 from pipeline.problems.intervals import Interval
@@ -73,7 +73,7 @@ def _told(gate: MetricGate) -> dict[str, Any]:
 
 def judge(
   evaluation_dir: str, told: Mapping[str, Any], model_dir: str, baseline_dir: str | None
-) -> Judgement:
+) -> Verdict:
   """Judges a model; called by the Evaluator.
 
   Args:
@@ -82,7 +82,7 @@ def judge(
     model_dir: the candidate's SavedModel.
     baseline_dir: that of the model before, or None.
   """
-  return judgement(
+  return verdict(
     read_evaluation(evaluation_dir),
     [MetricGate(**gate) for gate in told["gates"]],
     min_examples=told["min_examples"],
@@ -91,14 +91,14 @@ def judge(
   )
 
 
-def judgement(
+def verdict(
   found: Evaluation,
   gates: Sequence[MetricGate],
   *,
   min_examples: int | None = None,
   labels: Sequence[str] = (),
   old_labels: Sequence[str] = (),
-) -> Judgement:
+) -> Verdict:
   """Judges metrics by gates.
 
   Args:
@@ -108,9 +108,9 @@ def judgement(
     labels: the candidate's classes, in the order of its ids; none for tasks without classes.
     old_labels: those of the model before.
   """
-  verdicts = []
+  rulings = []
   if min_examples is not None:
-    verdicts.append(
+    rulings.append(
       _ruled(
         _COUNT,
         ">=",
@@ -120,16 +120,16 @@ def judgement(
       )
     )
   for gate in gates:
-    verdicts += _verdicts(gate, found, _unmeasured(found, labels))
+    rulings += _rulings(gate, found, _unmeasured(found, labels))
   warnings = [
     *_unsure(gates, found),
     *_worse_than_guessing(found),
     *_other_classes(found, labels, old_labels),
   ]
-  return Judgement(verdicts=tuple(verdicts), warnings=tuple(warnings))
+  return Verdict(rulings=tuple(rulings), warnings=tuple(warnings))
 
 
-def _verdicts(gate: MetricGate, found: Evaluation, unmeasured: str) -> Iterator[Verdict]:
+def _rulings(gate: MetricGate, found: Evaluation, unmeasured: str) -> Iterator[Ruling]:
   """The row of a gate's bound, and that of its change."""
   value = found.metrics.get(gate.metric, math.nan)
   compared = ">=" if gate.direction == "higher" else "<="
@@ -158,8 +158,8 @@ def _ruled(
   *,
   words: str | None = None,
   interval: Interval | None = None,
-) -> Verdict:
-  return Verdict(
+) -> Ruling:
+  return Ruling(
     metric=metric,
     bound=words or f"{compared} {bound:g}",
     value=value if math.isfinite(value) else None,

@@ -19,7 +19,7 @@ from tfx.utils import io_utils, path_utils
 from components.model_history.history import NO_MODEL_FILE
 from dlpipe.dotted_paths import load_function
 from dlpipe.progress import report
-from dlpipe.verdicts import Judgement
+from dlpipe.verdicts import Verdict
 
 VERDICT = "verdict"
 JUDGE, GATES, CODE_FINGERPRINT = "judge", "gates", "code_fingerprint"
@@ -42,7 +42,7 @@ class Executor(executor.Executor):
       output_dict: the same, and `verdict`, one artifact.
       exec_properties: the same, and `judge`, the dotted path of a function of the evaluation's
         directory, the content of `gates`, the candidate's SavedModel directory and the baseline's
-        (or None); it returns a `Judgement`.
+        (or None); it returns a `Verdict`.
     """
     baselines = [
       model
@@ -51,7 +51,7 @@ class Executor(executor.Executor):
     ]
     super().Do({**input_dict, _BASELINE: baselines}, output_dict, exec_properties)
     model = artifact_utils.get_single_instance(input_dict[_MODEL])
-    judgement: Judgement = load_function(exec_properties[JUDGE])(
+    verdict: Verdict = load_function(exec_properties[JUDGE])(
       artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY]),
       json.loads(exec_properties[GATES]),
       path_utils.serving_model_path(model.uri),
@@ -59,13 +59,13 @@ class Executor(executor.Executor):
     )
     directory = artifact_utils.get_single_uri(output_dict[VERDICT])
     io_utils.write_string_file(
-      os.path.join(directory, Judgement.FILE), judgement.to_text(allow_nan=False)
+      os.path.join(directory, Verdict.FILE), verdict.to_text(allow_nan=False)
     )
     blessing = artifact_utils.get_single_instance(
       output_dict[standard_component_specs.BLESSING_KEY]
     )
-    _bless(blessing, model, baselines, passed=judgement.passed)
-    failed = judgement.failed
+    _bless(blessing, model, baselines, passed=verdict.passed)
+    failed = verdict.failed
     report(f"Refused by {', '.join(failed)}" if failed else "Every gate is passed", failed=failed)
 
 

@@ -14,7 +14,7 @@ from components.serving_gate.server_replay import Served, replay_through_server
 from components.serving_gate.serving_ops import ServingRelease
 from dlpipe.artifact_files import ArtifactFile
 from dlpipe.errors import BadInputError
-from dlpipe.verdicts import Judgement, Verdict
+from dlpipe.verdicts import Ruling, Verdict
 
 _LATENCY = "serving_p99_ms"
 _SAME_ANSWERS = (
@@ -63,19 +63,19 @@ class Parity(ArtifactFile):
     ]
 
   @property
-  def judgement(self) -> Judgement:
+  def verdict(self) -> Verdict:
     """The bounds, what was measured, and whether the export may be served."""
-    return Judgement(verdicts=tuple(self._verdicts()))
+    return Verdict(rulings=tuple(self._rulings()))
 
   @property
   def passed(self) -> bool:
     """Whether the export may be served."""
-    return self.judgement.passed
+    return self.verdict.passed
 
   @property
   def is_only_slow(self) -> bool:
     """Whether nothing but the latency refuses."""
-    return self.judgement.failed == [_LATENCY]
+    return self.verdict.failed == [_LATENCY]
 
   @property
   def largest(self) -> PathResult | None:
@@ -87,10 +87,10 @@ class Parity(ArtifactFile):
     """The content of the file: the fields, and the values computed from them."""
     fields = dataclasses.asdict(self)
     del fields["log"]
-    gates = self.judgement.to_json()["gates"]
+    gates = self.verdict.to_json()["gates"]
     return {"passed": self.passed, **fields, "reasons": self.reasons, "gates": gates}
 
-  def _verdicts(self) -> Iterator[Verdict]:
+  def _rulings(self) -> Iterator[Ruling]:
     slowest = max((each.p99_ms for each in self.latency), default=None)
     slow = [each.reason(self.max_latency_ms) for each in self.latency]
     wrong = [path for path in self.paths if not path.passed]
@@ -99,7 +99,7 @@ class Parity(ArtifactFile):
     largest = max(compared, default=None)
     if reasons and largest is not None and largest <= self.tolerance:
       largest = None  # the model is refused for a reason that is not this number
-    yield Verdict(
+    yield Ruling(
       metric="serving_difference",
       bound=f"<= {self.tolerance:g}",
       value=largest,
@@ -107,7 +107,7 @@ class Parity(ArtifactFile):
       reason=f"{_SAME_ANSWERS}. {reasons[0]}" if reasons else _SAME_ANSWERS,
     )
     if self.max_latency_ms is not None and self.latency:
-      yield Verdict(
+      yield Ruling(
         metric=_LATENCY,
         bound=f"<= {self.max_latency_ms:g}",
         value=slowest,

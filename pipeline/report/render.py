@@ -15,7 +15,7 @@ from markupsafe import Markup
 from components.data_gate import Check
 from components.trials import Trials
 from dlpipe import words
-from dlpipe.verdicts import Verdict
+from dlpipe.verdicts import Ruling
 from pipeline.report import charts
 from pipeline.runs import result as results
 from pipeline.runs import summary
@@ -103,17 +103,17 @@ def headline(data: ReportData) -> str:
     broken = [gate for gate in result.gates if not gate.passed]
     return f"Refused: {_broken_bounds(broken)}" if broken else "Refused the model"
   if result.state == results.REFUSED_DATA:
-    checks = [_check_as_verdict(check) for check in data.data_checks if not check.passed]
-    gates = checks or [verdict for verdict in result.gates if not verdict.passed]
+    checks = [_check_as_ruling(check) for check in data.data_checks if not check.passed]
+    gates = checks or [ruling for ruling in result.gates if not ruling.passed]
     return f"Refused the data: {_broken_bounds(gates)}" if gates else "Refused the data"
   return summary.verdict(result)
 
 
-def _check_as_verdict(check: Check) -> Verdict:
-  return Verdict(metric=check.name, bound=check.bound, value=check.value, passed=check.passed)
+def _check_as_ruling(check: Check) -> Ruling:
+  return Ruling(metric=check.name, bound=check.bound, value=check.value, passed=check.passed)
 
 
-def _broken_bounds(gates: Sequence[Verdict]) -> str:
+def _broken_bounds(gates: Sequence[Ruling]) -> str:
   first = summary.gate_sentence(dataclasses.replace(gates[0], reason="", interval=None))
   more = len(gates) - 1
   return first + (f", and {more} more" if more else "")

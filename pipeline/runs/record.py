@@ -22,7 +22,7 @@ from components.versioned_pusher.repair import repair_of
 from dlpipe import nodes
 from dlpipe.causes import user_error
 from dlpipe.errors import BadInputError, BusyError, DataRefusedError
-from dlpipe.verdicts import Judgement, Verdict
+from dlpipe.verdicts import Ruling, Verdict
 from dlpipe.workspace import Workspace
 from pipeline import evaluation
 from pipeline.runs import result, trained
@@ -83,9 +83,9 @@ def collect(
   quarantine = _directory(artifacts, nodes.QUARANTINE)
   counted = Summary.read(quarantine)
   found = _evaluation(artifacts)
-  judgements = _judgements(artifacts)
-  verdicts = [verdict for judgement in judgements for verdict in judgement.verdicts]
-  state, message = _state(artifacts, components, verdicts, error)
+  verdicts = _verdicts(artifacts)
+  rulings = [ruling for verdict in verdicts for ruling in verdict.rulings]
+  state, message = _state(artifacts, components, rulings, error)
   data = DataVerdict.read(_directory(artifacts, nodes.DATA_VERDICT)) or DataVerdict()
   pushed = nodes.PUSHED_MODEL.find(artifacts)
   version = _version(state, pushed, config)
@@ -97,9 +97,9 @@ def collect(
     pushed_version=version,
     serving_dir=str(config.folder.serving),
     metrics=found.metrics if found else {},
-    gates=verdicts,
+    gates=rulings,
     model_warnings=[
-      *(warning for judgement in judgements for warning in judgement.warnings),
+      *(warning for verdict in verdicts for warning in verdict.warnings),
       *_damaged_versions(artifacts, config, version, served, task.name),
     ],
     components=components,
@@ -140,7 +140,7 @@ def collect(
 def _state(
   artifacts: Artifacts,
   components: list[result.ComponentResult],
-  verdicts: list[Verdict],
+  rulings: list[Ruling],
   error: BaseException | None,
 ) -> tuple[str, str | None]:
   """The run's state, and the message if it failed or was refused."""
@@ -154,9 +154,9 @@ def _state(
   blessings = [nodes.Output(node, "blessing").find(artifacts) for node in nodes.model_gates()]
   if any(blessing is not None and not _blessed(blessing) for blessing in blessings):
     refused = "; ".join(
-      f"{verdict.metric} is {_number(verdict.value)}, must be {verdict.bound}: {verdict.reason}"
-      for verdict in verdicts
-      if not verdict.passed
+      f"{ruling.metric} is {_number(ruling.value)}, must be {ruling.bound}: {ruling.reason}"
+      for ruling in rulings
+      if not ruling.passed
     )
     return result.REFUSED_MODEL, f"The model was refused. {refused}"
   # If only checks ran again, the version of an earlier run is still served.
@@ -234,13 +234,13 @@ def _evaluation(artifacts: Artifacts) -> evaluation.Evaluation | None:
   return evaluation.read_evaluation(artifact.uri) if artifact is not None else None
 
 
-def _judgements(artifacts: Artifacts) -> list[Judgement]:
-  """The judgements of the gates on the model that ran."""
+def _verdicts(artifacts: Artifacts) -> list[Verdict]:
+  """The verdicts of the gates on the model that ran."""
   found = (
-    Judgement.read(_directory(artifacts, nodes.Output(node, gate.judgement)), gate.judgement_file)
+    Verdict.read(_directory(artifacts, nodes.Output(node, gate.verdict)), gate.verdict_file)
     for node, gate in nodes.model_gates().items()
   )
-  return [judgement for judgement in found if judgement is not None]
+  return [verdict for verdict in found if verdict is not None]
 
 
 def _shown_evaluation(

@@ -17,7 +17,7 @@ from dlpipe.errors import (
   DlpipeError,
   ModelRefusedError,
 )
-from dlpipe.verdicts import Verdict
+from dlpipe.verdicts import Ruling
 
 PUSHED = "pushed"
 CACHED = "cached"
@@ -91,7 +91,7 @@ class RunResult:
   pushed_version: int | None
   serving_dir: str
   metrics: dict[str, float]
-  gates: list[Verdict]
+  gates: list[Ruling]
   components: list[ComponentResult]
   examples: dict[str, int]
   report: str | None
@@ -147,7 +147,7 @@ class RunResult:
       "pushed_version": self.pushed_version,
       "serving_dir": self.serving_dir,
       "metrics": self.metrics,
-      "gates": [verdict.to_json() for verdict in self.gates],
+      "gates": [ruling.to_json() for ruling in self.gates],
       "components": [dataclasses.asdict(component) for component in self.components],
       "examples": self.examples,
       "warnings": [dict(finding) for finding in self.warnings],

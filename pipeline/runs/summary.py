@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dlpipe import nodes
-from dlpipe.verdicts import Verdict
+from dlpipe.verdicts import Ruling
 from dlpipe.words import duration, number, one_line
 from dlpipe.workspace import TaskFolder
 from pipeline.runs import result as results
@@ -137,7 +137,7 @@ def gates_say_it(result: RunResult) -> bool:
   return result.state == results.REFUSED_MODEL and any(not gate.passed for gate in result.gates)
 
 
-def gate_sentence(gate: Verdict) -> str:
+def gate_sentence(gate: Ruling) -> str:
   """Such as `accuracy 0.31 (0.2 to 0.44), must be >= 0.9: <reason>`."""
   value = "not measured"
   if gate.value is not None and not math.isnan(gate.value):
@@ -149,7 +149,7 @@ def gate_sentence(gate: Verdict) -> str:
   return f"{gate.metric} {value}, must be {bound}{reason}"
 
 
-def _gate_lines(gate: Verdict, width: int, *, first: bool) -> list[Line]:
+def _gate_lines(gate: Ruling, width: int, *, first: bool) -> list[Line]:
   word = "passed" if gate.passed else "FAILED"
   label = ("Gates" if first else "").ljust(_LABEL_WIDTH)
   hanging = " " * (_LABEL_WIDTH + 8)

@@ -55,7 +55,7 @@ def _verdict(desk: Desk, *settings: str, before: float | None = None, **metrics:
     confusion={},
     calibration=[],
   )
-  return gates.judgement(
+  return gates.verdict(
     found,
     [MetricGate(**gate) for gate in told["gates"]],
     min_examples=told["min_examples"],
@@ -68,27 +68,27 @@ def _check_metric(desk: Desk, name: str) -> None:
   scale = gate.best or 1
   better = 1 if gate.direction == "higher" else -1
 
-  def verdicts(setting: str, **found: Any) -> list[tuple[str, bool]]:
-    judgement = _verdict(desk, f"gates.{name}={setting}", **found)
-    return [(r.bound, r.passed) for r in judgement.verdicts if r.metric == metric]
+  def rulings(setting: str, **found: Any) -> list[tuple[str, bool]]:
+    verdict = _verdict(desk, f"gates.{name}={setting}", **found)
+    return [(r.bound, r.passed) for r in verdict.rulings if r.metric == metric]
 
   if change:
     # Worse by 0.2 of the scale, where 0.1 and then 0.3 are allowed.
     values = {metric: (0.5 - better * 0.2) * scale, "before": 0.5 * scale}
-    assert not verdicts(str(0.1 * scale), **values)[-1][1]
-    assert verdicts(str(0.3 * scale), **values)[-1][1]
-    assert not any("the model before" in bound for bound, _ in verdicts("null", **values))
+    assert not rulings(str(0.1 * scale), **values)[-1][1]
+    assert rulings(str(0.3 * scale), **values)[-1][1]
+    assert not any("the model before" in bound for bound, _ in rulings("null", **values))
     return
   values = {metric: 0.5 * scale}
-  assert verdicts(str(0.4 * scale), **values)[0][1] is (better > 0)
-  assert verdicts(str(0.6 * scale), **values)[0][1] is (better < 0)
-  assert verdicts("null", **values) == []
+  assert rulings(str(0.4 * scale), **values)[0][1] is (better > 0)
+  assert rulings(str(0.6 * scale), **values)[0][1] is (better < 0)
+  assert rulings("null", **values) == []
 
 
 def _check_min_examples(desk: Desk) -> None:
   for asked, passes in ((100, True), (101, False)):
-    judgement = _verdict(desk, f"gates.min_examples={asked}")
-    assert (judgement.verdicts[0].metric, judgement.verdicts[0].passed) == ("example_count", passes)
+    verdict = _verdict(desk, f"gates.min_examples={asked}")
+    assert (verdict.rulings[0].metric, verdict.rulings[0].passed) == ("example_count", passes)
 
 
 def _check_max_latency_ms(desk: Desk) -> None:

@@ -11,7 +11,7 @@ from components.serving_gate.parity import Parity
 from components.source_example_gen.summary import LostClass, Summary
 from components.trials import Trial, Trials
 from components.versioned_pusher.executor import Pushed
-from dlpipe.verdicts import Judgement, Verdict
+from dlpipe.verdicts import Ruling, Verdict
 from pipeline.training.training_record import PhaseRow, TrainingRecord
 
 _PATH = PathResult(
@@ -44,10 +44,10 @@ _FILES = [
   ),
   (
     "verdict.json",
-    Judgement(
-      verdicts=(
-        Verdict(metric="skill", bound=">= 0.3", value=0.4, passed=True, interval=(0.2, 0.6)),
-        Verdict(metric="loss", bound=1.5, value=None, passed=False, reason="diverged"),
+    Verdict(
+      rulings=(
+        Ruling(metric="skill", bound=">= 0.3", value=0.4, passed=True, interval=(0.2, 0.6)),
+        Ruling(metric="loss", bound=1.5, value=None, passed=False, reason="diverged"),
       ),
       warnings=("Do not believe the scores.",),
     ),
@@ -115,8 +115,8 @@ def test_what_is_not_known_is_not_written():
 def test_any_gate_is_read_for_its_verdict(tmp_path):
   parity = _FILES[3][1]
   (tmp_path / "parity.json").write_text(parity.to_text())
-  assert Judgement.read(tmp_path, "parity.json") == parity.judgement
-  assert parity.judgement.failed == ["serving_difference", "serving_p99_ms"]
+  assert Verdict.read(tmp_path, "parity.json") == parity.verdict
+  assert parity.verdict.failed == ["serving_difference", "serving_p99_ms"]
 
 
 def test_a_file_of_another_release_is_read_as_far_as_it_goes(tmp_path):

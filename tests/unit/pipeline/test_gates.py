@@ -28,10 +28,10 @@ def _found(baseline=None, confusion=None, intervals=None, changes=None, common=N
   )
 
 
-def _rows(judgement):
-  assert judgement.passed == all(verdict.passed for verdict in judgement.verdicts)
-  assert judgement.to_json()["passed"] == judgement.passed
-  return [(r.metric, r.bound, r.value, r.passed) for r in judgement.verdicts]
+def _rows(verdict):
+  assert verdict.passed == all(ruling.passed for ruling in verdict.rulings)
+  assert verdict.to_json()["passed"] == verdict.passed
+  return [(r.metric, r.bound, r.value, r.passed) for r in verdict.rulings]
 
 
 @pytest.mark.parametrize("direction", ["higher", "lower"])
@@ -49,8 +49,8 @@ def test_exactly_as_much_worse_as_is_allowed_passes_and_one_row_more_does_not(di
         right = before + worse * lost
         if not 0 <= right <= count:
           continue
-        judgement = gates.judgement(_found({"m": before / count}, m=right / count), [gate])
-        assert judgement.passed is passes, (count, before, right)
+        verdict = gates.verdict(_found({"m": before / count}, m=right / count), [gate])
+        assert verdict.passed is passes, (count, before, right)
         checked += 1
   assert checked > 3000
 
@@ -68,13 +68,13 @@ def test_every_share_keeps_a_bound_that_is_the_same_share():
 
 def test_a_bound_of_zero_is_a_bound():
   gate = MetricGate(metric="skill", bound=0.0, reason="r")
-  assert not gates.judgement(_found(skill=-0.1), [gate]).passed
-  assert gates.judgement(_found(skill=0.0), [gate]).passed
+  assert not gates.verdict(_found(skill=-0.1), [gate]).passed
+  assert gates.verdict(_found(skill=0.0), [gate]).passed
 
 
 def test_rows_in_both_directions():
   found = _found({"accuracy": 0.9, "loss": 1.0}, accuracy=0.7, loss=1.6)
-  assert _rows(gates.judgement(found, [_UP, _DOWN])) == [
+  assert _rows(gates.verdict(found, [_UP, _DOWN])) == [
     ("accuracy", ">= 0.6", 0.7, True),
     ("accuracy", ">= 0.89 (the model before, within 0.01)", 0.7, False),
     ("loss", "<= 2", 1.6, True),
@@ -83,43 +83,43 @@ def test_rows_in_both_directions():
 
 
 def test_without_a_model_before_there_is_no_change():
-  assert _rows(gates.judgement(_found(accuracy=0.7), [_UP])) == [("accuracy", ">= 0.6", 0.7, True)]
+  assert _rows(gates.verdict(_found(accuracy=0.7), [_UP])) == [("accuracy", ">= 0.6", 0.7, True)]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None])
 @pytest.mark.parametrize("gate", [_UP, _DOWN])
 def test_what_is_no_number_passes_no_gate_and_says_why(gate, value):
   metrics = {} if value is None else {gate.metric: value}
-  judgement = gates.judgement(_found({gate.metric: 0.5}, **metrics), [gate])
-  assert not judgement.passed
-  assert all(verdict.value is None for verdict in judgement.verdicts)
-  json.dumps(judgement.to_json(), allow_nan=False)
+  verdict = gates.verdict(_found({gate.metric: 0.5}, **metrics), [gate])
+  assert not verdict.passed
+  assert all(ruling.value is None for ruling in verdict.rulings)
+  json.dumps(verdict.to_json(), allow_nan=False)
 
 
 def test_a_metric_of_one_class_says_that_there_is_one_class():
   found = _found(confusion={(1, 1): 40.0, (1, 0): 2.0}, skill=math.nan, loss=0.1)
-  [row] = gates.judgement(
+  [row] = gates.verdict(
     found, [MetricGate(metric="skill", bound=0.3, reason="r")], labels=["neg", "pos"]
-  ).verdicts
+  ).rulings
   assert row.reason == "r. It could not be measured: the class of every eval row is 'pos'"
 
 
 def test_a_metric_of_a_model_that_came_apart_says_so():
   found = _found(accuracy=math.nan, loss=math.nan, guessing_loss=0.7)
-  judgement = gates.judgement(found, [_UP])
-  assert "the training diverged" in judgement.verdicts[0].reason
-  assert "the training diverged" in judgement.warnings[0]
+  verdict = gates.verdict(found, [_UP])
+  assert "the training diverged" in verdict.rulings[0].reason
+  assert "the training diverged" in verdict.warnings[0]
 
 
 @pytest.mark.parametrize(("least", "passed"), [(100, True), (101, False)])
 def test_too_few_rows_refuse_where_that_is_asked_for(least, passed):
-  judgement = gates.judgement(_found(accuracy=0.9), [_UP], min_examples=least)
-  assert _rows(judgement)[0] == ("example_count", f">= {least}", 100, passed)
-  assert judgement.passed is passed
+  verdict = gates.verdict(_found(accuracy=0.9), [_UP], min_examples=least)
+  assert _rows(verdict)[0] == ("example_count", f">= {least}", 100, passed)
+  assert verdict.passed is passed
 
 
 def test_a_bound_within_the_interval_is_in_doubt():
-  [warning] = gates.judgement(
+  [warning] = gates.verdict(
     _found(accuracy=0.65, intervals={"accuracy": (0.55, 0.74)}), [_UP]
   ).warnings
   assert warning == (
@@ -127,10 +127,10 @@ def test_a_bound_within_the_interval_is_in_doubt():
     "0.74. Until eval has more of them, take a pass or a refusal for a hint."
   )
   sure = _found(accuracy=0.9, intervals={"accuracy": (0.83, 0.94)})
-  assert gates.judgement(sure, [_UP]).warnings == ()
-  assert gates.judgement(sure, [_UP]).verdicts[0].interval == (0.83, 0.94)
+  assert gates.verdict(sure, [_UP]).warnings == ()
+  assert gates.verdict(sure, [_UP]).rulings[0].interval == (0.83, 0.94)
   bad = _found(accuracy=0.4, intervals={"accuracy": (0.31, 0.5)})
-  assert gates.judgement(bad, [_UP]).warnings == ()
+  assert gates.verdict(bad, [_UP]).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_bound_within_the_interval_is_in_doubt():
 )
 def test_a_change_that_the_rows_cannot_tell_is_in_doubt(gate, change, is_in_doubt):
   found = _found({gate.metric: 0.9}, changes={gate.metric: change}, **{gate.metric: 0.9})
-  warnings = gates.judgement(found, [dataclasses.replace(gate, bound=None)]).warnings
+  warnings = gates.verdict(found, [dataclasses.replace(gate, bound=None)]).warnings
   assert len(warnings) == is_in_doubt
   assert all("than the model before's" in warning for warning in warnings)
 
@@ -154,20 +154,20 @@ def test_a_change_that_the_rows_cannot_tell_is_in_doubt(gate, change, is_in_doub
   [(1.5, None), (1.609, None), (2.115, "too sure"), (30.0, "diverged"), (8e17, "diverged")],
 )
 def test_a_loss_that_guessing_beats_is_named(loss, word):
-  warnings = gates.judgement(_found(accuracy=0.5, loss=loss, guessing_loss=1.609), []).warnings
+  warnings = gates.verdict(_found(accuracy=0.5, loss=loss, guessing_loss=1.609), []).warnings
   assert [word in warning for warning in warnings] == ([True] if word else [])
 
 
 def test_other_classes_are_named_and_compared_on_what_both_know():
   found = _found({"accuracy": 0.8}, accuracy=0.9, common=(80, 0.95, 0.97))
-  [warning] = gates.judgement(
+  [warning] = gates.verdict(
     found, [], labels=["b", "a", "aqua"], old_labels=["a", "b", "sand"]
   ).warnings
   assert warning == (
     "The model has the new classes 'aqua' and no longer has 'sand'. The model before is wrong on "
     "what it does not know. On the 80 rows whose class both know, accuracy is 0.95, and was 0.97."
   )
-  assert gates.judgement(found, [], labels=["a", "b"], old_labels=["b", "a"]).warnings == ()
+  assert gates.verdict(found, [], labels=["a", "b"], old_labels=["b", "a"]).warnings == ()
 
 
 def test_configured_bounds_replace_the_tasks_own():
@@ -201,11 +201,11 @@ def test_what_the_evaluator_is_told_comes_back_as_a_verdict(evaluate, tmp_path, 
     slices={"label": ["cat", "cat", "dog", "dog"], "size_bucket": ["s"] * 4},
   )
   told = json.loads(json.dumps(gates.parameters(TASK, TASK.gates, min_examples=None)))
-  judgement = gates.judge(
+  verdict = gates.judge(
     found, told, str(tmp_path / "new"), None if old is None else str(tmp_path / "old")
   )
-  assert judgement.passed is True
-  assert [verdict.metric for verdict in judgement.verdicts] == (
+  assert verdict.passed is True
+  assert [ruling.metric for ruling in verdict.rulings] == (
     ["skill"] if old is None else ["skill", "accuracy"]
   )
-  assert any("'dog'" in warning for warning in judgement.warnings) is (old is not None)
+  assert any("'dog'" in warning for warning in verdict.warnings) is (old is not None)

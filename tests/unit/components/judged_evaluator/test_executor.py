@@ -13,7 +13,7 @@ from components.artifacts import ModelVerdict
 from components.judged_evaluator.component import Evaluator
 from components.judged_evaluator.executor import Executor
 from components.model_history.history import NO_MODEL_FILE
-from dlpipe.verdicts import Judgement, Verdict
+from dlpipe.verdicts import Ruling, Verdict
 
 _TOLD = {}
 
@@ -21,8 +21,8 @@ _TOLD = {}
 def refuse_unless_told(evaluation_dir, told, model_dir, baseline_dir):
   """A judge, found by its dotted path."""
   _TOLD.update(told, evaluation=evaluation_dir, model=model_dir, baseline=baseline_dir)
-  verdict = Verdict(metric="m", bound=">= 1", value=None, passed=told["pass"])
-  return Judgement(verdicts=(verdict,))
+  ruling = Ruling(metric="m", bound=">= 1", value=None, passed=told["pass"])
+  return Verdict(rulings=(ruling,))
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def evaluate(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("passes", [True, False])
 def test_the_blessing_is_the_verdict(evaluate, passes, tmp_path):
-  _, blessing, judgement = evaluate(passes=passes)
-  assert judgement["passed"] is passes
+  _, blessing, verdict = evaluate(passes=passes)
+  assert verdict["passed"] is passes
   assert model_utils.is_model_blessed(blessing) is passes
   assert {file.name for file in pathlib.Path(blessing.uri).iterdir()} == {
     "BLESSED" if passes else "NOT_BLESSED"

@@ -7,7 +7,7 @@ import pytest
 from components.serving_gate.compare import PathResult
 from components.serving_gate.latency import Latency
 from components.serving_gate.parity import Parity
-from dlpipe.verdicts import Judgement
+from dlpipe.verdicts import Verdict
 
 _PATH = PathResult(
   loader="TF2", signature="s", output="o", batch=1, max_difference=2e-7, passed=True, reason=""
@@ -33,11 +33,11 @@ def _parity(**changes):
 
 
 def _rows(parity):
-  verdicts = parity.judgement.verdicts
-  assert Judgement.from_json(parity.to_json()) == parity.judgement
-  assert parity.passed == all(verdict.passed for verdict in verdicts)
+  rulings = parity.verdict.rulings
+  assert Verdict.from_json(parity.to_json()) == parity.verdict
+  assert parity.passed == all(ruling.passed for ruling in rulings)
   assert parity.passed == (not parity.reasons)
-  return [(r.metric, r.bound, r.value, r.passed) for r in verdicts]
+  return [(r.metric, r.bound, r.value, r.passed) for r in rulings]
 
 
 def test_without_a_limit_the_latency_is_no_gate():
@@ -68,7 +68,7 @@ def test_only_a_refusal_for_the_latency_alone_is_measured_again():
 
 
 def test_what_was_not_measured_is_no_row():
-  [row] = _parity(max_latency_ms=1.0, latency=(), paths=(_BROKEN,)).judgement.verdicts
+  [row] = _parity(max_latency_ms=1.0, latency=(), paths=(_BROKEN,)).verdict.rulings
   assert (row.metric, row.value, row.passed) == ("serving_difference", None, False)
   assert "fails: exit code 3" in row.reason
 
@@ -81,6 +81,6 @@ def test_what_was_not_measured_is_no_row():
   ],
 )
 def test_a_refusal_without_a_number_shows_none_that_passed(changes, reason):
-  [row] = _parity(**changes).judgement.verdicts
+  [row] = _parity(**changes).verdict.rulings
   assert (row.value, row.passed) == (None, False)
   assert reason in row.reason

@@ -10,7 +10,7 @@ from components.data_gate import Check
 from components.serving_gate.parity import Parity
 from components.source_example_gen.summary import Summary
 from components.trials import Trials
-from dlpipe.verdicts import Verdict
+from dlpipe.verdicts import Ruling
 from pipeline.report import render
 from pipeline.runs import report_data
 from pipeline.runs import result as results
@@ -23,7 +23,7 @@ def _gate(**changes):
     "metric": "accuracy", "bound": ">= 0.9", "value": 0.31, "passed": False,
     "reason": "one in ten may be wrong",
   }  # fmt: skip
-  return Verdict(**{**values, **changes})
+  return Ruling(**{**values, **changes})
 
 
 def _result(**changes):

@@ -13,7 +13,7 @@ from components.serving_gate.parity import Parity
 from components.versioned_pusher.publish import is_whole, publish
 from dlpipe import nodes
 from dlpipe.errors import BadInputError, BusyError, DataRefusedError
-from dlpipe.verdicts import Judgement, Verdict
+from dlpipe.verdicts import Ruling, Verdict
 from pipeline.cli.main import cli
 from pipeline.evaluation import eval_config
 from pipeline.gates import judge, parameters
@@ -45,13 +45,13 @@ def evaluations(evaluate, tmp_path_factory):
     found = evaluate(
       eval_config(TASK), label_id=_LABELS, scores=scores, old_scores=old, slices=_SLICES
     )
-    judgement = judge(found, told, "/none", None)
+    verdict = judge(found, told, "/none", None)
     folder = tmp_path_factory.mktemp("verdict")
-    (folder / "verdict.json").write_text(judgement.to_text())
+    (folder / "verdict.json").write_text(verdict.to_text())
     return {
       "evaluation": _artifact(found),
       "verdict": _artifact(folder),
-      "blessing": _artifact("b", blessed=int(judgement.passed)),
+      "blessing": _artifact("b", blessed=int(verdict.passed)),
     }
 
   return {"good": run(_GOOD), "bad": run(_BAD, _GOOD)}
@@ -312,13 +312,13 @@ def test_one_gate_that_refuses_is_enough(refuses):
 
 def test_a_gate_refuses_and_gives_its_reason_because_it_is_among_the_nodes(tmp_path, monkeypatch):
   gate = nodes.Node(id="SizeGate", gate=nodes.ModelGate(pusher_input="size_blessing"))
-  verdict = Verdict(metric="export_mb", bound="<= 50", value=51.0, passed=False, reason="no room")
-  (tmp_path / "verdict.json").write_text(Judgement(verdicts=(verdict,)).to_text())
+  ruling = Ruling(metric="export_mb", bound="<= 50", value=51.0, passed=False, reason="no room")
+  (tmp_path / "verdict.json").write_text(Verdict(rulings=(ruling,)).to_text())
   artifacts = {"SizeGate": {"blessing": _artifact(tmp_path, blessed=0)}}
   assert _collect(artifacts).result.state == "cached"
   monkeypatch.setattr(nodes, "NODES", (*nodes.NODES, gate))
   result = _collect(artifacts).result
-  assert (result.state, result.gates) == ("refused_model", [verdict])
+  assert (result.state, result.gates) == ("refused_model", [ruling])
   assert result.error == "The model was refused. export_mb is 51, must be <= 50: no room"
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dlpipe.verdicts import Verdict
+from dlpipe.verdicts import Ruling
 from pipeline.runs import result as results
 
 FINDING = {
@@ -25,7 +25,7 @@ def _result(**changes):
     "pushed_version": 3,
     "serving_dir": "workspace/images/serving",
     "metrics": {"accuracy": 0.93},
-    "gates": [Verdict(metric="accuracy", bound=">= 0.9", value=0.93, passed=True, reason="why")],
+    "gates": [Ruling(metric="accuracy", bound=">= 0.9", value=0.93, passed=True, reason="why")],
     "components": [
       results.ComponentResult(id="Trainer", state="COMPLETE", seconds=1.5, peak_rss_mb=900.0)
     ],
@@ -74,7 +74,7 @@ def test_json_has_the_contract_keys_and_survives_a_round_trip():
 
 def test_what_eval_can_tell_is_said_once_and_by_the_judge_where_it_measured():
   doubt = "12 eval rows cannot tell whether accuracy keeps its bound."
-  gate = Verdict(
+  gate = Ruling(
     metric="accuracy", bound=">= 0.9", value=0.93, passed=True, reason="why", interval=[0.7, 0.99]
   )
   judged = _result(gates=[gate], model_warnings=[doubt])

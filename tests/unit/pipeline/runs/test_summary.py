@@ -3,7 +3,7 @@
 import pytest
 
 from dlpipe import words
-from dlpipe.verdicts import Verdict
+from dlpipe.verdicts import Ruling
 from pipeline.runs import result as results
 from pipeline.runs import summary
 
@@ -40,7 +40,7 @@ def _result(**changes):
     "serving_dir": "/srv/workspace/images/serving",
     "metrics": {"accuracy": 0.93125, "example_count": 2000.0},
     "gates": [
-      Verdict(
+      Ruling(
         metric="accuracy",
         bound=">= 0.9",
         value=0.93125,
@@ -82,7 +82,7 @@ def test_the_quarantine_is_shown_only_where_it_holds_something():
 
 
 def test_a_refused_model_names_the_broken_gate_and_no_command_to_predict():
-  gate = Verdict(metric="bleu", bound=20.0, value=None, passed=False, reason="too low")
+  gate = Ruling(metric="bleu", bound=20.0, value=None, passed=False, reason="too low")
   lines = _lines(
     state=results.REFUSED_MODEL,
     pushed_version=None,
@@ -98,7 +98,7 @@ def test_a_refused_model_names_the_broken_gate_and_no_command_to_predict():
 
 
 def test_a_metric_that_came_out_as_nan_was_not_measured():
-  gate = Verdict(metric="auc", bound=">= 0.5", value=float("nan"), passed=False, reason="")
+  gate = Ruling(metric="auc", bound=">= 0.5", value=float("nan"), passed=False, reason="")
   assert summary.gate_sentence(gate) == "auc not measured, must be >= 0.5"
 
 
