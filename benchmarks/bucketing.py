@@ -27,8 +27,9 @@ import numpy as np
 import tensorflow as tf
 
 from data.sentiment import reviews, vocabulary
+from pipeline.problems.classes import compile_args
 from pipeline.tasks.sentiment.features import END_CHARS, START_CHARS, STEM_CHARS
-from pipeline.tasks.sentiment.model import SEQUENCES, build_model, compile_args
+from pipeline.tasks.sentiment.model import SEQUENCES, build_model
 from pipeline.tasks.sentiment.params import SentimentParams
 from pipeline.text.words import part_buckets, split_words
 from pipeline.training import datasets

@@ -159,7 +159,7 @@ def judge(
   checks = [_check_size(split, int(examples.get(split, 0))) for split in SPLITS]
   checks.append(_check_rejected(examples, summary.quarantined, max_bad_fraction))
   checks.extend(_check_lost(summary.lost, allow_lost_classes))
-  checks.extend(_check_labels(summary.labels))
+  checks.extend(_check_labels(summary.labels, int(examples.get(TRAIN, 0))))
   for split in sorted({*anomalies, *(s for s in SPLITS if examples.get(s))}, key=_split_order):
     checks.append(_check_anomalies(split, anomalies.get(split), min_severity))
   return checks
@@ -247,14 +247,21 @@ def _why_lost(facts: LostClass) -> str:
   return f"{facts.inputs:,} inputs: {reasons}" if reasons else f"{facts.inputs:,} inputs"
 
 
-def _check_labels(labels: Mapping[str, Mapping[str, int]]) -> Iterator[Check]:
-  """Yields nothing for tasks without labels: their sources count none."""
+def _check_labels(labels: Mapping[str, Mapping[str, int]], rows: int) -> Iterator[Check]:
+  """Yields nothing for tasks without labels: their sources count none.
+
+  Args:
+    labels: examples by split and label, several of which an example may have, or none.
+    rows: examples of train.
+  """
   if not any(labels.values()):
     return
   known = {label for label, count in labels.get(TRAIN, {}).items() if count}
+  # One that some examples lack is enough.
+  tells_apart = any(0 < count < rows for count in labels.get(TRAIN, {}).values())
   yield Check(
     name="labels in train",
-    passed=len(known) >= 2,
+    passed=len(known) >= 2 or tells_apart,
     value=len(known),
     bound=">= 2",
     reason=f"Found {_quoted(known)}." if known else "Found none.",

@@ -1,8 +1,10 @@
-"""Writes a generated sample file once, whole, and the same on every machine."""
+"""Writes a generated sample once, whole, and the same on every machine: a file, or a folder."""
 
 from __future__ import annotations
 
 import os
+import pathlib
+import shutil
 import tempfile
 from collections.abc import Callable
 from typing import TextIO
@@ -39,4 +41,41 @@ def write_once(target: str, write: Callable[[TextIO], object]) -> str:
   except BaseException:
     os.unlink(partial)
     raise
+  return target
+
+
+def write_folder_once(
+  target: str, write: Callable[[pathlib.Path], object], *, modified_s: int = _MODIFIED_S
+) -> str:
+  """Writes the folder `target` unless it is there already.
+
+  Args:
+    target: the folder to appear; it is either complete or absent.
+    write: writes the files below the folder that it is given.
+    modified_s: every file's time.
+
+  Returns:
+    `target`.
+
+  Raises:
+    OSError: the folder cannot be written.
+  """
+  if os.path.isdir(target):
+    return target
+  parent = os.path.dirname(os.path.abspath(target))
+  os.makedirs(parent, exist_ok=True)
+  partial = pathlib.Path(tempfile.mkdtemp(prefix=".sample-", dir=parent))
+  try:
+    write(partial)
+    for file in partial.rglob("*"):
+      os.utime(file, (modified_s, modified_s))
+    partial.chmod(0o755)
+    try:
+      partial.rename(target)
+    except OSError:
+      # Another process was first; its folder is complete, for a rename is all or nothing.
+      if not os.path.isdir(target):
+        raise
+  finally:
+    shutil.rmtree(partial, ignore_errors=True)
   return target

@@ -73,6 +73,14 @@ class SourcePlan:
 class Record:
   """One usable example.
 
+  >>> dlpipe.Record(
+  ...   features={"text": "Not bad.", "label": "good"},
+  ...   content=b"Not bad.",
+  ...   split=None,
+  ...   origin="reviews.csv, row 2",
+  ... ).features["label"]
+  'good'
+
   Attributes:
     features: raw feature name to value; str is stored as UTF-8 bytes.
     content: what the split is drawn from: records of equal content always share a split.
@@ -90,12 +98,15 @@ class Record:
 class Rejected:
   """One record that cannot be used; it goes to the quarantine, never out of sight.
 
+  >>> dlpipe.Rejected(origin="reviews.csv, row 3", reason="the text is empty").reason
+  'the text is empty'
+
   Attributes:
     origin: the file, and the row where there is one.
     reason: what is wrong with it, in words.
     file: the path of the file to copy to the quarantine, where the record is a file of its own.
     data: the raw bytes to keep, where the record is a part of a file.
-    label: its class, where that is known all the same, so that a class of which nothing can be used
+    label: its label, where that is known all the same, so that a class of which nothing can be used
       is told by name. It says nothing about what is wrong, so it is not compared.
   """
 
@@ -103,4 +114,17 @@ class Rejected:
   reason: str
   file: str | None = None
   data: bytes | None = None
-  label: str | None = dataclasses.field(default=None, compare=False)
+  label: FeatureValue | None = dataclasses.field(default=None, compare=False)
+
+
+def class_names(label: Any) -> tuple[str, ...]:
+  """The classes that a label's value names: one text, or each of several; a number names none.
+
+  >>> class_names("cat"), class_names(["red", "round"]), class_names(2.5), class_names([])
+  (('cat',), ('red', 'round'), (), ())
+  """
+  if isinstance(label, (str, bytes)):
+    return (label.decode("utf-8", "replace") if isinstance(label, bytes) else label,)
+  if isinstance(label, Sequence):
+    return tuple(name for each in label for name in class_names(each))
+  return ()

@@ -17,6 +17,12 @@ from dlpipe.artifact_files import ArtifactFile
 class Ruling(ArtifactFile):
   """One bound, what was measured, and whether the bound held.
 
+  >>> ruling = dlpipe.Ruling(
+  ...   metric="accuracy", bound=">= 0.9", value=0.93, passed=True, reason="below, no use"
+  ... )
+  >>> ruling.passed
+  True
+
   Attributes:
     metric: what was measured.
     bound: what had to hold, in words such as ">= 0.9", or a bare number.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 
 def number(value: float) -> str:
   """A metric for a person: four significant digits, whole numbers whole and with separators."""
@@ -31,3 +33,14 @@ def memory(megabytes: float) -> str:
 def one_line(text: str) -> str:
   """The text without line breaks and without control characters that could move a cursor."""
   return " ".join("".join(c if c.isprintable() else " " for c in text).split(" ")).strip()
+
+
+def shortest(number: float) -> str:
+  """The fewest digits by which float32 tells the number from all others.
+
+  >>> shortest(928.0200195312), shortest(1e-30), shortest(16777217.0)
+  ('928.02', '1e-30', '16777216')
+  """
+  [narrow] = struct.unpack("f", struct.pack("f", number))
+  written = (f"{narrow:.{digits}g}" for digits in range(6, 10))
+  return next((w for w in written if struct.pack("f", float(w)) == struct.pack("f", narrow)), "nan")

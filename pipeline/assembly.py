@@ -50,7 +50,6 @@ _Setting = Callable[[str, Any], Any]
 _PREPROCESSING_FN = "pipeline.training.transform.preprocessing_fn"
 _RUN_FN = "pipeline.training.run.run_fn"
 _JUDGE = "pipeline.gates.judge"
-_FINDINGS_FN = "pipeline.checks.gate_findings.findings"
 _TUNER_FN = "pipeline.training.tuning.tuner_fn"
 
 
@@ -141,7 +140,7 @@ def _data_stage(
     read_fn=read_fn,
     data_path=setting("data-path", config.data_path),
     options=options,
-    label_key=task.label_key if task.vocabulary else "",
+    label_key=task.label_key if task.problem.has_classes else "",
     val_fraction=config.data.val_fraction,
     eval_fraction=config.data.eval_fraction,
     code_fingerprint=code_fingerprint(plan_fn, read_fn, "components.source_example_gen.executor"),
@@ -168,9 +167,9 @@ def _data_stage(
     max_bad_fraction=setting("max-bad-fraction", config.data.max_bad_fraction),
     min_severity=setting("min-severity", config.data.min_severity),
     allow_lost_classes=int(config.data.allow_lost_classes),
-    findings_fn=_FINDINGS_FN,
+    findings_fn=task.problem.findings,
     gates=json.dumps(gate_facts(task, config.gates.bounds)),
-    code_fingerprint=code_fingerprint("components.data_gate", _FINDINGS_FN),
+    code_fingerprint=code_fingerprint("components.data_gate", task.problem.findings),
   )
   return state, data, schema, [statistics, inferred, validator], gate
 
@@ -184,7 +183,7 @@ def _training_stage(
   params: Params,
 ) -> list[BaseNode]:
   """Learns; what it read of the data, the gate has let through."""
-  params_code = task.params.code_modules()
+  params_code, problem = task.params.code_modules(), task.problem
   transform = Transform(
     examples=data.outputs["examples"],
     schema=schema.outputs["schema"],
@@ -221,14 +220,17 @@ def _training_stage(
       *params_code,
       task.build_model,
       *(path for path in (task.adapt, task.callbacks) if path),
-      task.compile_args,
+      problem.compile_args,
       task.training_plan,
-      task.serving_outputs,
+      problem.serving_outputs or problem.answer,
+      problem.rows,
       *([task.input.rule] if task.input.rule else []),
     ),
-    "input_bounds": {name: config.data_options(task)[name] for name in task.input.bounds},
-    "monitor": list(task.monitor),
-    "keys": [task.input.key, task.label_id_key],
+    "input_bounds": {
+      name: config.data_options(task)[name] for name in (*task.input.bounds, *problem.options)
+    },
+    "monitor": list(problem.monitor),
+    "keys": [task.input.key, problem.label_id_key],
     "sequence_keys": list(task.sequence_keys),
     "transformed_slices": list(task.transformed_slices),
   }
@@ -247,7 +249,7 @@ def _training_stage(
           task.search_space,
           task.build_model,
           *(path for path in (task.adapt, task.callbacks) if path),
-          task.compile_args,
+          problem.compile_args,
           task.training_plan,
         ),
       },

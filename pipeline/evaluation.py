@@ -33,12 +33,13 @@ class Evaluation:
     metrics: overall metrics by name.
     baseline: the same of the model it was compared with; empty without one.
     slices: `{"feature", "value", "metrics"}` of each slice.
-    confusion: `{(label id, predicted id): count}`; empty for tasks without classes.
+    confusion: `{(label id, predicted id): count}`; empty unless the problem computes it.
     calibration: `{"low", "high", "count", "confidence", "accuracy"}` of each bin of scores.
     intervals: what 95 % of splits of this size would find, of the metrics that say so.
     changes: the same of what the candidate has more than the model it was compared with.
     common: where two models were compared, the rows whose class both know, the accuracy on them,
       and the other model's.
+    arrays: what a problem's metrics emit beside numbers, overall, by name; flat.
   """
 
   metrics: dict[str, float]
@@ -49,6 +50,7 @@ class Evaluation:
   intervals: dict[str, Interval] = dataclasses.field(default_factory=dict)
   changes: dict[str, Interval] = dataclasses.field(default_factory=dict)
   common: tuple[float, float, float] | None = None
+  arrays: dict[str, list[float]] = dataclasses.field(default_factory=dict)
 
 
 def eval_config(task: Task) -> config_pb2.EvalConfig:
@@ -57,7 +59,7 @@ def eval_config(task: Task) -> config_pb2.EvalConfig:
   Raises:
     ValueError: a gate names a metric that the task does not compute.
   """
-  metrics = load_function(task.metrics)()
+  metrics = load_function(task.problem.metrics)()
   names = [json.loads(metric.config)["name"] for metric in metrics]
   for gate in task.gates:
     if gate.metric not in names:
@@ -69,8 +71,8 @@ def eval_config(task: Task) -> config_pb2.EvalConfig:
     model_specs=[
       config_pb2.ModelSpec(
         signature_name=SERVING_EXAMPLES,
-        prediction_key=task.prediction_key,
-        label_key=task.label_key if task.compares_raw_label else task.label_id_key,
+        prediction_key=task.problem.prediction_key,
+        label_key=task.problem.compared_key(task.label_key),
         # Not transform_features, which would decode every input a second time.
         preprocessing_function_names=[TRANSFORM_LABEL],
       )
@@ -104,6 +106,7 @@ def _from_result(result: Any, baseline: dict[str, float]) -> Evaluation:
   intervals: dict[str, Interval] = {}
   changes: dict[str, Interval] = {}
   common = None
+  arrays: dict[str, list[float]] = {}
   slices = []
   for key, outputs in result.slicing_metrics:
     values = outputs.get("", {}).get("", {})
@@ -116,6 +119,7 @@ def _from_result(result: Any, baseline: dict[str, float]) -> Evaluation:
       if BINS_NAME in values:
         bins = np.asarray(_array(values[BINS_NAME]), float).reshape(-1, 3)
       intervals, changes = _pairs(values, INTERVAL), _pairs(values, CHANGE)
+      arrays = _arrays(values)
       if COMMON_NAME in values:
         known, now, before = _array(values[COMMON_NAME])
         common = (known, now, before) if known == known else None
@@ -129,6 +133,7 @@ def _from_result(result: Any, baseline: dict[str, float]) -> Evaluation:
     intervals=intervals,
     changes=changes,
     common=common,
+    arrays=arrays,
   )
 
 
@@ -155,6 +160,17 @@ def _pairs(values: Mapping[str, Any], suffix: str) -> dict[str, Interval]:
       if math.isfinite(low) and math.isfinite(high):
         found[name.removesuffix(suffix)] = (low, high)
   return found
+
+
+def _arrays(values: Mapping[str, Any]) -> dict[str, list[float]]:
+  """Every array that is neither an interval nor one that `Evaluation` has a field for."""
+  return {
+    name: _array(value)
+    for name, value in values.items()
+    if "arrayValue" in value
+    and not name.endswith((INTERVAL, CHANGE))
+    and name not in (BINS_NAME, COMMON_NAME)
+  }
 
 
 def _array(value: Mapping[str, Any]) -> list[float]:
@@ -192,31 +208,3 @@ def _calibration(bins: np.ndarray | None) -> list[dict[str, float]]:
     for index, (count, score, right) in enumerate(bins.tolist())
     if count
   ]
-
-
-def confusion_rows(evaluation: Evaluation, labels: list[str]) -> list[list[float]]:
-  """The confusion matrix with a row for each true label and a column for each predicted one."""
-  size = len(labels)
-  rows = [[0.0] * size for _ in range(size)]
-  for (actual, predicted), count in evaluation.confusion.items():
-    if 0 <= actual < size and 0 <= predicted < size:
-      rows[actual][predicted] += count
-  return rows
-
-
-def per_class(confusion: list[list[float]], labels: list[str]) -> list[dict[str, Any]]:
-  """Precision and recall of each label out of the confusion matrix; nan where undefined."""
-  found = []
-  for index, label in enumerate(labels):
-    right = confusion[index][index]
-    actual = sum(confusion[index])
-    predicted = sum(row[index] for row in confusion)
-    found.append(
-      {
-        "label": label,
-        "precision": right / predicted if predicted else math.nan,
-        "recall": right / actual if actual else math.nan,
-        "count": int(actual),
-      }
-    )
-  return found

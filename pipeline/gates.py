@@ -60,7 +60,7 @@ def parameters(
   return {
     "gates": [_told(gate) for gate in gates],
     "min_examples": min_examples,
-    "vocabulary": task.vocabulary,
+    "vocabulary": task.problem.vocabulary,
   }
 
 

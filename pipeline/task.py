@@ -17,6 +17,7 @@ from typing import Any, Literal
 from dlpipe.errors import BadInputError
 from dlpipe.records import Record, Rejected, SourcePlan
 from pipeline.params import DataOptions, Params
+from pipeline.problem import Problem
 
 Options = Mapping[str, Any]
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -39,6 +40,18 @@ def beside(folder: str, name: Any) -> str:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
   """One input layout a task reads.
+
+  >>> def plan(path, options):
+  ...   return dlpipe.records.SourcePlan(shards=[{"path": path}], fingerprint=path)
+  >>> def read(shard, options):
+  ...   origin = f"{shard['path']}, line 1"
+  ...   yield dlpipe.Record(features={"text": "fine"}, content=b"fine", split=None, origin=origin)
+  >>> source = dlpipe.Source(
+  ...   description="one text", matches=lambda path: path.endswith(".txt"), plan=plan, read=read
+  ... )
+  >>> [shard] = source.plan("a.txt", {}).shards
+  >>> next(source.read(shard, {})).origin
+  'a.txt, line 1'
 
   Attributes:
     description: one line for help and errors, such as "one folder per class".
@@ -79,6 +92,10 @@ class Source:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Input:
   """What a model is asked about: a text or a file's bytes, and what of these can be answered.
+
+  >>> review = dlpipe.Input(key="text", value=str.encode, sample=lambda: "Not bad.")
+  >>> review.kind, review.value(review.sample())
+  ('text', b'Not bad.')
 
   Attributes:
     key: the raw feature a caller sends (`image`, `text`); also `serving_default`'s input.
@@ -137,6 +154,10 @@ class Input:
 class MetricGate:
   """A bound that a model must keep to be pushed.
 
+  >>> gate = dlpipe.Gate(metric="accuracy", bound=0.9, max_regression=0.01, reason="below, no use")
+  >>> gate.direction
+  'higher'
+
   Attributes:
     metric: a metric's name as `evaluation` computes it.
     direction: whether higher or lower values are better.
@@ -158,6 +179,10 @@ class MetricGate:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Phase:
   """One stretch of training at one learning-rate schedule.
+
+  >>> head = dlpipe.Phase(name="head", epochs=5, learning_rate=1e-3, frozen=("backbone",))
+  >>> head.min_steps
+  0
 
   Attributes:
     name: shown in progress and history.
@@ -182,17 +207,22 @@ class Phase:
 class Task:
   """Everything shared code asks of a task; functions by dotted path are imported when called.
 
+  >>> from pipeline.tasks import get_task
+  >>> images = get_task("images")
+  >>> isinstance(images, dlpipe.Task), images.input.key, "folder" in images.sources
+  (True, 'image', True)
+
   Attributes:
     name: folder, schema, pipeline name and served model name; `[a-z][a-z0-9_]*`.
     summary: one line for the command line's help.
     input: what the model is asked about.
     label_key: the raw feature to predict; never renamed.
-    label_id_key: the transformed feature that holds the label as the loss wants it.
+    problem: the kind of answer: what its labels are, what is learnt of them and measured, and what
+      a served model says. `pipeline.problems` has the kinds.
     sequence_keys: transformed features `[time]` of token ids, 0 after their end. Batches are made
       of rows of similar length, and cut to the longest of them; the first key's length counts most.
     cache_dtypes: transformed features to smaller types that hold their values exactly; what is
       kept in memory for training is kept in these.
-    vocabulary: name of the label vocabulary in the transform graph; None without classes.
     sources: input layouts by name, tried in this order.
     shipped_data: writes or finds the sample data and returns its path.
     data_options: the class of the options that sources understand, with defaults, types, bounds
@@ -202,27 +232,19 @@ class Task:
     preprocessing_fn: dotted path; `(raw features, params) -> transformed features`, in graph;
       `params` has those with `Role.TRANSFORM`.
     build_model: dotted path; `(params, TFTransformOutput) -> keras.Model`, uncompiled, from
-      transformed features to what `loss` takes.
+      transformed features to what the problem's loss takes.
     adapt: dotted path; `(params, model, batches of train) -> None` sets what a model takes from the
       data in one pass, before it learns; None sets nothing.
-    compile_args: dotted path; `(params) -> {"loss": ..., "metrics": [...]}` for Keras.
     training_plan: dotted path; `(params) -> phases`, run one after another.
     callbacks: dotted path; `(params) -> list of keras.callbacks.Callback`, made for each phase;
       None adds none to those of the shared loop.
-    serving_outputs: dotted path; in graph, `(model, tft_output) -> fn(transformed features) ->
-      {output name: tensor}` for every signature.
     search_space: dotted path; `(keras_tuner.HyperParameters, params) -> None` declares what the
       Tuner may vary.
-    metrics: dotted path; `() -> list of TFMA MetricConfig` beyond those the gates need.
     slices: raw features to slice the evaluation by.
     transformed_slices: transformed features, strings, to slice the evaluation by; no inputs of the
       model.
-    serving_keys: transformed features that only `serving_outputs` reads; no inputs of the model.
-    prediction_key: the output of `serving_outputs` that the metrics judge.
-    compares_raw_label: whether the metrics compare it with `label_key`, not with `label_id_key`.
-    score_text: dotted path, for tasks that write text; `(predicted, label) -> float` ranks rows for
-      the report, the best highest.
-    monitor: the validation metric that picks the best epoch, and its mode.
+    serving_keys: transformed features that only the problem's `serving_outputs` reads; no inputs
+      of the model.
     gates: bounds to be kept before a model is pushed.
     infer: `(source name, data path, data options, params) -> params`; looks at the data before the
       pipeline is drawn, such as for a picture size where that is None. Raises `BadInputError` on
@@ -233,10 +255,9 @@ class Task:
   summary: str
   input: Input
   label_key: str
-  label_id_key: str
+  problem: Problem
   sequence_keys: tuple[str, ...] = ()
   cache_dtypes: Mapping[str, str] = dataclasses.field(default_factory=dict)
-  vocabulary: str | None = None
   sources: Mapping[str, Source]
   shipped_data: Callable[[], str]
   data_options: type[DataOptions] = DataOptions
@@ -244,19 +265,12 @@ class Task:
   preprocessing_fn: str
   build_model: str
   adapt: str | None = None
-  compile_args: str
   training_plan: str
   callbacks: str | None = None
-  serving_outputs: str
   search_space: str
-  metrics: str
   slices: tuple[str, ...] = ()
   transformed_slices: tuple[str, ...] = ()
   serving_keys: tuple[str, ...] = ()
-  prediction_key: str = "scores"
-  compares_raw_label: bool = False
-  score_text: str | None = None
-  monitor: tuple[str, Literal["max", "min"]] = ("val_loss", "min")
   gates: tuple[MetricGate, ...] = ()
   infer: Callable[[str, str, Options, Any], Params] | None = None
 
@@ -278,7 +292,12 @@ class Task:
     """The functions that are named by dotted path, by field."""
     paths = {field: getattr(self, field) for field in (*_PATHS, *_OPTIONAL_PATHS)}
     paths |= {"input.rule": self.input.rule, "input.describe": self.input.describe}
-    return {field: path for field, path in paths.items() if path is not None}
+    own = {field: path for field, path in paths.items() if path is not None}
+    return {**own, **self.problem.dotted_paths()}
+
+  def left_out(self) -> tuple[str, ...]:
+    """Transformed features that are no inputs of the model."""
+    return (*self.transformed_slices, *self.serving_keys, *self.problem.serving_keys)
 
 
 def task_of(pipeline_name: str) -> str:
@@ -286,17 +305,9 @@ def task_of(pipeline_name: str) -> str:
   return pipeline_name.replace("-", "_")
 
 
-_NAMES = ("name", "label_key", "label_id_key", "prediction_key")
-_PATHS = (
-  "preprocessing_fn",
-  "build_model",
-  "compile_args",
-  "training_plan",
-  "serving_outputs",
-  "search_space",
-  "metrics",
-)
-_OPTIONAL_PATHS = ("adapt", "callbacks", "score_text")
+_NAMES = ("name", "label_key")
+_PATHS = ("preprocessing_fn", "build_model", "training_plan", "search_space")
+_OPTIONAL_PATHS = ("adapt", "callbacks")
 _TUPLES = (
   "sequence_keys",
   "slices",
@@ -317,8 +328,8 @@ def _faults(task: Task) -> Iterator[str]:
     yield _fault(task, "name", "lower-case letters, digits and _, the first a letter")
   if not isinstance(task.summary, str):
     yield _fault(task, "summary", "a line of text")
-  if task.vocabulary is not None and not isinstance(task.vocabulary, str):
-    yield _fault(task, "vocabulary", "the name of a vocabulary, or None")
+  if not isinstance(task.problem, Problem):
+    yield _fault(task, "problem", "a Problem, such as pipeline.problems.classes.PROBLEM")
   for field in _MAPPINGS:
     if not isinstance(getattr(task, field), Mapping):
       yield _fault(task, field, "a dictionary")
@@ -361,14 +372,6 @@ def _settings_faults(task: Task) -> Iterator[str]:
 
 
 def _gate_faults(task: Task) -> Iterator[str]:
-  monitor = task.monitor
-  if (
-    not isinstance(monitor, tuple)
-    or len(monitor) != 2
-    or not str(monitor[0]).startswith("val_")
-    or monitor[1] not in ("max", "min")
-  ):
-    yield _fault(task, "monitor", "a validation metric and its mode, ('val_accuracy', 'max')")
   if not isinstance(task.gates, tuple) or not all(isinstance(g, MetricGate) for g in task.gates):
     yield _fault(task, "gates", "a tuple of MetricGate; one gate needs a comma behind it")
     return

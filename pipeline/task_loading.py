@@ -18,10 +18,11 @@ import traceback
 from collections.abc import Iterable
 
 from dlpipe.errors import BadInputError
-from dlpipe.own_names import hidden_by_ours
+from dlpipe.own_names import explain
+from pipeline.problem import Problem
 from pipeline.task import Input, MetricGate, Phase, Source, Task
 
-_RECORDS = {record.__name__: record for record in (Task, Input, Source, MetricGate, Phase)}
+_RECORDS = {record.__name__: record for record in (Task, Problem, Input, Source, MetricGate, Phase)}
 # What a task gave one by one before a class of settings held it.
 _IN_PARAMS = (
   "hyperparameters",
@@ -31,6 +32,17 @@ _IN_PARAMS = (
   "lifted_epochs",
   "unread",
   "preprocessing_hyperparameters",
+)
+# And what the kind of its answer holds.
+_IN_PROBLEM = (
+  "label_id_key",
+  "vocabulary",
+  "compile_args",
+  "serving_outputs",
+  "metrics",
+  "prediction_key",
+  "compares_raw_label",
+  "monitor",
 )
 _UNKNOWN_FIELD = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 _MISSING_FIELDS = re.compile(
@@ -101,6 +113,11 @@ def _what(err: Exception) -> str:
         f"Task has no field {field!r}. A model's settings are a class, `class MyParams(Params): "
         "units: int = 32`, which the task names: params=MyParams. See pipeline/params.py"
       )
+    if record == "Task" and field in _IN_PROBLEM:
+      return (
+        f"Task has no field {field!r}. It belongs to the kind of answer: "
+        f"problem=PROBLEM.but({field}=...). See pipeline/problem.py"
+      )
     if record == "Task" and field == "infer_hyperparameters":
       return "Task has no field 'infer_hyperparameters'. It is called infer, and returns params"
     fields = (
@@ -109,12 +126,8 @@ def _what(err: Exception) -> str:
     return f"{record} has no field {field!r}.{_nearest(field, fields)}"
   if missing := _MISSING_FIELDS.match(text):
     return f"{missing[1]} needs {missing[2]}, too."
-  if isinstance(err, ImportError) and (hidden := hidden_by_ours(err.name)):
-    name = str(err.name).partition(".")[0]
-    return (
-      f"{type(err).__name__}: {text}. `{name}` is a package of dlpipe, which hides yours "
-      f"({_shown(pathlib.Path(hidden))}): give yours another name."
-    )
+  if isinstance(err, ImportError) and (hidden := explain(err)):
+    return hidden
   # Pydantic's ends in an address of its manual.
   text = " ".join(text.split("\n\n")[0].split())
   return f"{type(err).__name__}: {text}" if text else type(err).__name__

@@ -36,8 +36,8 @@ def run(pipeline: Any) -> dict[str, dict[str, float]]:
 
 def draw(task: str, data: str, workspace: str) -> Any:
   """The pipeline of `dlpipe run TASK --data DATA --workspace WORKSPACE`."""
+  from pipeline.api.inputs import prepare
   from pipeline.assembly import create_pipeline
-  from pipeline.cli.inputs import prepare
 
   inputs = prepare(
     task=task,

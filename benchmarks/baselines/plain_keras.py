@@ -18,7 +18,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.tasks.images.model import build_model, compile_args
+from pipeline.problems.classes import compile_args
+from pipeline.tasks.images.model import build_model
 from pipeline.tasks.images.task import TASK
 
 

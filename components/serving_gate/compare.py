@@ -85,7 +85,8 @@ def compare(
     loader: copied into the results, as are `signature` and `batch`.
     signature: which signature answered.
     batch: rows per request.
-    tolerance: the largest absolute difference of numbers that passes.
+    tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
+      than 1, as a part of the largest.
   """
   tables = _score_tables(expected)
   for name in sorted({*got, *expected}):
@@ -120,8 +121,10 @@ def _compare_arrays(
     return _compare_texts(got, expected, tables, tolerance)
   # Equal infinities differ by nan, and log-probabilities may be infinite.
   numbers, wanted = got.astype(np.float64), expected.astype(np.float64)
+  # Prices of 300,000 have fewer digits after the point than scores have.
+  size = max(1.0, float(np.abs(wanted[np.isfinite(wanted)]).max(initial=0.0)))
   with np.errstate(invalid="ignore"):
-    differences = np.where(numbers == wanted, 0.0, np.abs(numbers - wanted))
+    differences = np.where(numbers == wanted, 0.0, np.abs(numbers - wanted) / size)
   if not np.isfinite(differences).all():
     row = np.argwhere(~np.isfinite(differences))[0][:1]
     return None, f"is not a finite number, or is one unexpectedly{_at(row)}"

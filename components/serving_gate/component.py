@@ -68,7 +68,8 @@ class ServingGate(base_component.BaseComponent):
       model: a `Model`, from Trainer.
       model_run: the same Trainer's `ModelRun`, which holds `parity/`.
       model_name: the name that the model is served under.
-      tolerance: the largest absolute difference of an output's numbers that passes.
+      tolerance: the largest difference of an output's numbers that passes; where they are larger
+        than 1, as a part of the largest.
       max_latency_ms: the largest p99 of requests of one row, over REST and over gRPC, that passes;
         None for no limit.
       serving_release: the tag of the image `tensorflow/serving` that will serve, such as 2.16.1 or

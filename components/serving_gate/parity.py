@@ -29,7 +29,8 @@ class Parity(ArtifactFile):
 
   Attributes:
     rows: how many were replayed.
-    tolerance: the largest absolute difference of numbers that passes.
+    tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
+      than 1, as a part of the largest.
     max_latency_ms: the largest p99 that passes; None for no limit.
     serving_release: the TensorFlow Serving whose ops the graph was held to.
     latency: of each protocol; empty if it was not measured.
@@ -134,7 +135,8 @@ def prove(
     model_dir: the SavedModel's directory.
     expectations: rows and right answers.
     model_name: the name it is served under.
-    tolerance: the largest absolute difference of numbers that passes.
+    tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
+      than 1, as a part of the largest.
     max_latency_ms: the largest p99 of requests of one row, over each protocol; None for no limit.
     release: the TensorFlow Serving that must be able to run the graph.
 

@@ -20,9 +20,11 @@ from components.serving_gate.server_process import NoAnswer, ServerFailed
 from components.serving_gate.serving_ops import ServingRelease, refusals
 from dlpipe.progress import report
 
-SERVING_DEFAULT, SERVING_EXAMPLES, CLASSIFY = "serving_default", "serving_examples", "classify"
-# TensorFlow Serving's Classify calls these two what the other signatures call labels and scores.
+SERVING_DEFAULT, SERVING_EXAMPLES = "serving_default", "serving_examples"
+CLASSIFY, REGRESS = "classify", "regress"
+# What TensorFlow Serving's Classify and Regress call the outputs of the other signatures.
 CLASSIFY_OUTPUTS = {"classes": "labels", "scores": "scores"}
+REGRESS_OUTPUTS = {"outputs": "value"}
 _SINGLE_ROWS = 8  # so many rows are also sent one by one; enough to see a batch of one fail
 
 
@@ -52,7 +54,8 @@ def replay_in_process(
   Args:
     model_dir: the SavedModel's directory.
     expectations: rows and right answers.
-    tolerance: the largest absolute difference of numbers that passes.
+    tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
+      than 1, as a part of the largest.
   """
   rows = len(expectations.examples)
   for loader, load in (("TF2", load_tf2), ("TF1", load_tf1)):
@@ -72,9 +75,10 @@ def requests(expectations: Expectations, signatures: Collection[str]) -> Iterato
   outputs = expectations.outputs
   yield Request(SERVING_DEFAULT, expectations.input_key, expectations.values, outputs)
   yield Request(SERVING_EXAMPLES, "examples", expectations.examples, outputs)
-  if CLASSIFY in signatures:
-    wanted = {new: outputs[old] for new, old in CLASSIFY_OUTPUTS.items() if old in outputs}
-    yield Request(CLASSIFY, "inputs", expectations.examples, wanted)
+  for signature, renamed in ((CLASSIFY, CLASSIFY_OUTPUTS), (REGRESS, REGRESS_OUTPUTS)):
+    if signature in signatures:
+      wanted = {new: outputs[old] for new, old in renamed.items() if old in outputs}
+      yield Request(signature, "inputs", expectations.examples, wanted)
 
 
 def replay_request(
@@ -86,7 +90,8 @@ def replay_request(
     run: sends a request to the model.
     request: the request.
     loader: `PathResult.loader` of the results.
-    tolerance: the largest absolute difference of numbers that passes.
+    tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
+      than 1, as a part of the largest.
   """
   rows = len(request.values)
   for batch, count in ((1, min(rows, _SINGLE_ROWS)), (rows, rows)):

@@ -22,6 +22,7 @@ from components.serving_gate.loaders import Run, first_line
 from components.serving_gate.replay import (
   CLASSIFY,
   CLASSIFY_OUTPUTS,
+  REGRESS,
   SERVING_DEFAULT,
   replay_request,
   requests,
@@ -80,7 +81,8 @@ def replay_through_server(
     model_dir: the SavedModel's directory.
     expectations: rows and right answers.
     model_name: the name it is served under, which the examples have.
-    tolerance: the largest absolute difference of numbers that passes.
+    tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
+      than 1, as a part of the largest.
 
   Raises:
     DlpipeError: the server was killed, had no port, or did not answer in time.
@@ -222,6 +224,9 @@ def _run(client: Client, expectations: Expectations, server: ServerProcess) -> R
       raise
 
   def ask(signature: str, input_name: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    if signature == REGRESS:
+      rows = [_features(value) for value in values]
+      return {"outputs": client.regress(rows, signature_name=REGRESS)}
     if signature != CLASSIFY:
       return client.predict({input_name: values}, signature_name=signature)
     answer = client.classify([_features(value) for value in values], signature_name=CLASSIFY)

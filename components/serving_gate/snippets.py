@@ -89,7 +89,8 @@ class Snippets:
 
     Args:
       expected: output name to array `[1, ...]`, the answer to the first recorded row.
-      tolerance: the largest absolute difference of numbers that passes.
+      tolerance: the largest difference of numbers that passes; of an output whose numbers are
+        larger than 1, as a part of the largest.
     """
     for name in _COMMANDS:
       if name in self._processes:

@@ -73,7 +73,8 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
       read_fn: dotted path of the source's `read(shard, options) -> records`.
       data_path: the input, as the source's functions take it.
       options: the `data` options, JSON-serialisable.
-      label_key: the feature whose values are counted; empty for tasks without classes.
+      label_key: the feature whose values are counted, each of several; empty for answers that are
+        no classes.
       code_fingerprint: changes when the source's code changes, so that a cached result does not
         outlive the code it came from.
       val_fraction: part of the drawn records that goes to val, 0 to 1.

@@ -57,7 +57,7 @@ class Draw:
     self._nearest: dict[str | None, dict[str, list[bytes]]] = {}
 
   def add(self, label: str | None, split: str, key: bytes) -> None:
-    """Takes a record that was drawn; `label` is None for tasks without classes."""
+    """Takes a record that was drawn, once for each of its labels; None for one without."""
     by_split = self._nearest.get(label)
     if by_split is None:
       by_split = self._nearest[label] = {}

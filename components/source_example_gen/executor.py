@@ -31,7 +31,7 @@ from components.source_example_gen.splits import SplitRule, content_key
 from dlpipe import progress
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import DataRefusedError, DlpipeError
-from dlpipe.records import SPLITS, Record, Rejected, SourcePlan
+from dlpipe.records import SPLITS, Record, Rejected, SourcePlan, class_names
 
 _REPORT_RECORDS = 5000
 _REPORT_S = 5.0
@@ -237,11 +237,11 @@ class ReadShard(beam.DoFn):
         writers[split] = self._targets.writer(split, number, self._shards)
       writers[split].add(key, shard_writer.serialize(record.features))
       report.examples[split] = report.examples.get(split, 0) + 1
-      label = self._label(record)
-      if label is not None:
-        labels[split][label] += 1
+      found = self._labels(record)
+      labels[split].update(found)
       if self._rule.is_drawn(record.split):
-        draw.add(label, split, key)
+        for label in found or (None,):
+          draw.add(label, split, key)
         drawn_keys += key
     for split in SPLITS:
       if split in writers:
@@ -259,11 +259,12 @@ class ReadShard(beam.DoFn):
     with fileio.open(path, "wb") as f:
       f.write(content)
 
-  def _label(self, record: Record) -> str | None:
+  def _labels(self, record: Record) -> tuple[str, ...]:
+    """The classes of a record; none where labels name no classes."""
     value = record.features.get(self._label_key) if self._label_key else None
-    if value is None:
-      return None
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    if isinstance(value, (int, float)):
+      return (str(value),)
+    return class_names(value)
 
   def _count(self) -> None:
     self._seen += 1

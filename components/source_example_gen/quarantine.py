@@ -18,7 +18,7 @@ from typing import Any
 from tfx.dsl.io import fileio
 
 from components.source_example_gen.summary import REJECTED_FILE, LostClass, Summary
-from dlpipe.records import SPLITS, Rejected
+from dlpipe.records import SPLITS, Rejected, class_names
 
 KEPT_BYTES = 64 << 20  # copies are for looking at; beyond this they are only listed
 FILES_DIR = "files"
@@ -102,7 +102,7 @@ def lost_classes(
   Args:
     labels: records written, by split and label; without any, there is nothing to compare with.
     named: classes that the source named before reading, such as class folders, to their inputs.
-    rejected: rows of `rejected.jsonl`; some have a `label`.
+    rejected: rows of `rejected.jsonl`; some have a `label`, or several.
   """
   read = {_plain(label) for counts in labels.values() for label, n in counts.items() if n}
   if not read:
@@ -111,9 +111,9 @@ def lost_classes(
     label: collections.Counter() for label, n in named.items() if n and _plain(label) not in read
   }
   for row in rejected:
-    label = row.get("label")
-    if label is not None and _plain(label) not in read:
-      reasons.setdefault(label, collections.Counter())[row["reason"]] += 1
+    for label in class_names(row.get("label")):
+      if _plain(label) not in read:
+        reasons.setdefault(label, collections.Counter())[row["reason"]] += 1
   return {
     label: LostClass(
       inputs=named.get(label) or sum(count.values()),

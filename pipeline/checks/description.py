@@ -1,13 +1,15 @@
 """`Row` and `Description`: one example, and what a task tells the data check about its input.
 
-Imports only the standard library.
+Imports no framework.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
+
+from dlpipe.words import shortest
 
 
 class Row(NamedTuple):
@@ -16,6 +18,17 @@ class Row(NamedTuple):
   split: str
   value: bytes
   label: bytes
+
+
+def label_bytes(values: Sequence[bytes | str | int | float]) -> bytes:
+  """A label's values as bytes of text, several of them with `|` between; empty without any."""
+  return b"|".join(map(_bytes, values))
+
+
+def _bytes(value: bytes | str | int | float) -> bytes:
+  if isinstance(value, bytes):
+    return value
+  return (shortest(value) if isinstance(value, float) else str(value)).encode("utf-8")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

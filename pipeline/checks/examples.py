@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gzip
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tensorflow.core.example import example_pb2, feature_pb2
 
 from dlpipe.records import SPLITS
-from pipeline.checks.description import Row
+from pipeline.checks.description import Row, label_bytes
 
 # A TFRecord: eight bytes that count the record's, four of their checksum; the record; four of its
 # checksum. gzip has a checksum of its own.
@@ -28,7 +28,7 @@ def read_examples(directory: pathlib.Path, *, input_key: str, label_key: str) ->
     for path in sorted((directory / f"Split-{split}").glob("*.gz")):
       for serialized in _records(path):
         features = example_pb2.Example.FromString(serialized).features.feature
-        yield Row(split, _first(features[input_key]), _first(features[label_key]))
+        yield Row(split, _first(features[input_key]), label_bytes(_values(features[label_key])))
 
 
 def _records(path: pathlib.Path) -> Iterator[bytes]:
@@ -40,8 +40,9 @@ def _records(path: pathlib.Path) -> Iterator[bytes]:
 
 
 def _first(feature: feature_pb2.Feature) -> bytes:
+  return label_bytes(_values(feature)[:1])
+
+
+def _values(feature: feature_pb2.Feature) -> Sequence[bytes | int | float]:
   kind = feature.WhichOneof("kind")
-  values = getattr(feature, kind).value if kind else ()
-  if not values:
-    return b""
-  return values[0] if kind == "bytes_list" else f"{values[0]:g}".encode()
+  return getattr(feature, kind).value if kind else ()

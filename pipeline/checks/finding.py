@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 WARNING, NOTE = "warning", "note"
 
@@ -28,3 +30,8 @@ class Finding:
   advice: str
   examples: tuple[tuple[int, ...], ...] = ()
   details: tuple[str, ...] = ()
+
+  @classmethod
+  def of(cls, row: Mapping[str, Any]) -> Finding:
+    """What `gate_findings.finding_json` made JSON of."""
+    return cls(**{**row, "details": tuple(row["details"])})

@@ -21,8 +21,8 @@ def lengths(survey: Survey) -> dict[str, dict[str, float]]:
   }
 
 
-def duplicates(survey: Survey, *, has_classes: bool) -> list[Finding]:
-  """Findings about inputs that are equal, or nearly so."""
+def duplicates(survey: Survey, *, contradicts: bool) -> list[Finding]:
+  """Findings about inputs that are equal, or nearly so; `contradicts` as `Problem` has it."""
   splits, contents, targets = survey.splits, survey.contents, survey.labels
   if not len(splits):
     return []
@@ -40,7 +40,7 @@ def duplicates(survey: Survey, *, has_classes: bool) -> list[Finding]:
     _finding("repeated", again, _Pairs(_combined(equal, targets, splits))),
     _finding("near_repeated", near_again, _Pairs(_combined(near, splits), equal)),
   ]
-  if has_classes:
+  if contradicts:
     found += [
       _finding("contradictions", contradicting, _Pairs(equal, targets)),
       _finding("near_contradictions", near_contradicting, _Pairs(near, targets)),

@@ -14,9 +14,12 @@ from dlpipe.records import SPLITS
 from pipeline.checks.finding import WARNING, Finding
 from pipeline.checks.judging import about_judging
 from pipeline.checks.label_findings import about_labels
-from pipeline.checks.recognized import recognized
 
 _SHOWN = 5
+_ADVICE = (
+  "The source saw this before it read anything; the first lines of the run say what it took the "
+  "input for."
+)
 
 
 def findings(
@@ -27,20 +30,36 @@ def findings(
   Args:
     summary: the quarantine's `summary.json`.
     gates: the model's gates, as `about_judging` takes them.
+
+  Returns:
+    Warnings first.
   """
-  return [finding_json(finding) for finding in from_counts(summary, gates)]
+  return _findings(summary, gates, labels_by_split(summary))
 
 
-def from_counts(summary: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]) -> list[Finding]:
-  """The same as values, warnings first."""
-  labels = labels_by_split(summary)
+def of_several_labels(
+  summary: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+  """The same where a row has any number of labels: their counts do not add up to rows.
+
+  Bounds are held against the number of rows alone.
+  """
+  return _findings(summary, gates, {})
+
+
+def _findings(
+  summary: Mapping[str, Any],
+  gates: Sequence[Mapping[str, Any]],
+  classes: Mapping[str, Mapping[str, int]],
+) -> list[dict[str, Any]]:
   found = [
-    *about_judging(summary.get("examples") or {}, labels, gates),
+    *about_judging(summary.get("examples") or {}, classes, gates),
     *_lost_labels(summary.get("lost") or {}),
-    *recognized(summary),
-    *about_labels(labels),
+    *_recognized(summary),
+    *about_labels(labels_by_split(summary)),
   ]
-  return sorted(found, key=lambda finding: finding.level != WARNING)
+  found.sort(key=lambda finding: finding.level != WARNING)
+  return [finding_json(finding) for finding in found]
 
 
 def labels_by_split(summary: Mapping[str, Any]) -> dict[str, dict[str, int]]:
@@ -72,4 +91,18 @@ def _lost_labels(lost: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
       advice="No model of this data will ever answer so. Mend their inputs, or remove them.",
       details=tuple(details[:_SHOWN]),
     )
+  ]
+
+
+def _recognized(summary: Mapping[str, Any]) -> list[Finding]:
+  """The source's warnings, in its words."""
+  return [
+    Finding(
+      name="recognized",
+      level=WARNING,
+      count=1,
+      what=f"{warning[0].upper()}{warning[1:]}.",
+      advice=_ADVICE,
+    )
+    for warning in (summary.get("recognized") or {}).get("warnings", ())
   ]

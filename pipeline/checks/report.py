@@ -15,7 +15,7 @@ from components.source_example_gen.summary import REJECTED_FILE, Summary
 from dlpipe.dotted_paths import load_function
 from dlpipe.fingerprint import code_fingerprint
 from dlpipe.records import SPLITS, Record, Rejected
-from pipeline.checks import findings, gate_findings, originals, origins
+from pipeline.checks import findings, gate_findings, origins
 from pipeline.checks.description import Description, IndescribableError, Row
 from pipeline.checks.examples import read_examples
 from pipeline.checks.finding import WARNING, Finding
@@ -72,16 +72,9 @@ def check_data(
 def _key(
   task: Task, examples: pathlib.Path, data_path: str, gates: Sequence[Mapping[str, Any]]
 ) -> str:
-  code = code_fingerprint(__name__, *([task.input.describe] if task.input.describe else []))
-  facts = (
-    str(examples),
-    data_path,
-    task.input.describe,
-    task.input.key,
-    task.label_key,
-    gates,
-    code,
-  )
+  asked = (task.input.describe, task.problem.findings, task.problem.survey)
+  code = code_fingerprint(__name__, *(path for path in asked if path))
+  facts = (str(examples), data_path, *asked, task.input.key, task.label_key, gates, code)
   return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
@@ -95,7 +88,7 @@ def _check(
   folder: pathlib.Path,
 ) -> dict[str, Any]:
   describe = load_function(task.input.describe) if task.input.describe else None
-  has_classes = task.vocabulary is not None
+  answers = load_function(task.problem.survey)() if task.problem.survey else None
 
   def rows() -> Iterable[Row]:
     return read_examples(examples, input_key=task.input.key, label_key=task.label_key)
@@ -103,18 +96,21 @@ def _check(
   survey = Survey(describe)
   for row in rows():
     survey.add(row)
+    if answers is not None:
+      answers.add(row)
   summary = Summary.read(quarantine) or Summary()
   found = [
-    *findings.duplicates(survey, has_classes=has_classes),
+    *findings.duplicates(survey, contradicts=task.problem.contradicts),
     *findings.unusable(survey),
-    *gate_findings.from_counts(summary.to_json(), gates),
+    *(Finding.of(row) for row in load_function(task.problem.findings)(summary.to_json(), gates)),
+    *(answers.findings() if answers is not None else ()),
   ]
   found.sort(key=lambda finding: finding.level != WARNING)
   wanted = {number for finding in found for example in finding.examples for number in example}
   shown_rows = _pick(rows(), wanted)
-  files = originals.find(data_path, shown_rows)
+  files = origins.files(data_path, shown_rows)
   in_files = {number: row for number, row in shown_rows.items() if number not in files}
-  places = origins.find(
+  places = origins.rows_of(
     records() if in_files else (), in_files, input_key=task.input.key, label_key=task.label_key
   )
   shown = {
@@ -130,7 +126,7 @@ def _check(
   counts = np.bincount(survey.splits, minlength=len(SPLITS)).tolist()
   return {
     "examples": dict(zip(SPLITS, counts, strict=True)),
-    "labels": gate_findings.labels_by_split(summary.to_json()) if has_classes else None,
+    "labels": gate_findings.labels_by_split(summary.to_json()) or None,
     "lengths": findings.lengths(survey),
     "met": dict(survey.met.most_common()),
     "findings": [_finding_json(finding, shown) for finding in found],

@@ -2,7 +2,7 @@
 
 TensorFlow, Beam and their C++ parts write to the file descriptors 1 and 2 whatever Python's logging
 is told, so `quiet_output` redirects the descriptors themselves. The command line puts it around a
-run; `pipeline.cli.terminal` writes to the streams it yields. Imports no TensorFlow, no TFX.
+run; `terminal` writes to the streams it yields. Imports no TensorFlow, no TFX.
 """
 
 from __future__ import annotations

@@ -55,6 +55,11 @@ def classification_metrics(*, auc: bool = False) -> list[config_pb2.MetricConfig
   ]
 
 
+def ranked_metrics() -> list[config_pb2.MetricConfig]:
+  """The same with the AUC."""
+  return classification_metrics(auc=True)
+
+
 def _metric(class_name: str, name: str, module: str = "", **config: Any):
   return config_pb2.MetricConfig(
     class_name=class_name, module=module, config=json.dumps({"name": name, **config})

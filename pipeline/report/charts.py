@@ -162,6 +162,39 @@ def reliability_diagram(bins: Sequence[Mapping[str, Any]]) -> Markup:
   return _svg(width, height, "Reliability diagram: accuracy by confidence.", parts)
 
 
+def scatter(points: Sequence[Sequence[float]]) -> Markup:
+  """What was answered by what is right, `[[right, answered], ...]`, against the diagonal."""
+  width, height = 420, 320
+  plot_width, plot_height = width - _LEFT - _RIGHT, height - _TOP - _BOTTOM
+  numbers = [value for point in points for value in point]
+  ticks = nice_ticks(min(numbers), max(numbers))
+  low, high = ticks[0], ticks[-1]
+
+  def place(right: float, answered: float) -> tuple[float, float]:
+    return (
+      _LEFT + plot_width * (right - low) / (high - low),
+      _TOP + plot_height * (high - answered) / (high - low),
+    )
+
+  parts = []
+  for tick in ticks:
+    x, y = place(tick, tick)
+    parts.append(_line(_LEFT, y, width - _RIGHT, y, "grid"))
+    parts.append(_text(_LEFT - 6, y + 4, number(round(tick, 10)), "end"))
+    parts.append(_text(x, height - _BOTTOM + 16, number(round(tick, 10)), "middle"))
+  parts.append(_line(*place(low, low), *place(high, high), "ideal"))
+  for right, answered in points:
+    x, y = place(right, answered)
+    parts.append(
+      Markup('<circle class="train" cx="{}" cy="{}" r="2.5"><title>{}: {}</title></circle>').format(
+        _n(x), _n(y), number(right), number(answered)
+      )
+    )
+  parts.append(_text(_LEFT + plot_width / 2, height - 4, "what is right", "middle"))
+  parts.append(_text(_LEFT + 6, _TOP + 10, "what was answered", "start"))
+  return _svg(width, height, f"Answers to {len(points)} examples by what is right.", parts)
+
+
 def bar(value: float, most: float, css_class: str) -> Markup:
   """A bar of `value` out of `most` for a table's cell, whose text says the number."""
   share = min(max(value / most, 0.0), 1.0) if most > 0 else 0.0

@@ -87,6 +87,7 @@ def render(data: ReportData) -> str:
     small_matrix=len(evaluation.get("labels") or ()) <= _MOST_SIDE_BY_SIDE,
     confusions=_confusions(evaluation),
     per_class=_worst_first(evaluation.get("per_class") or ())[:_MOST_ROWS],
+    answers=_answers(evaluation.get("answers") or ()),
     reliability=_reliability(evaluation.get("calibration") or ()),
     slices=(evaluation.get("slices") or [])[:_MOST_ROWS],
     slice_metrics=_slice_metrics(evaluation.get("slices") or ()),
@@ -223,6 +224,12 @@ def _worst_first(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
   return sorted(rows, key=f1)
+
+
+def _answers(points: Sequence[Sequence[float]]) -> Markup | None:
+  """Answers that are numbers by what is right; None where there are none to draw."""
+  finite = [point for point in points if all(map(_is_number, point))]
+  return charts.scatter(finite) if finite else None
 
 
 def _reliability(bins: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

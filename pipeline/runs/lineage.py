@@ -47,7 +47,8 @@ class PastRun:
       process on this machine runs it.
     metrics: the evaluation's overall metrics; empty without an evaluation or its files.
     pushed_version: the version that the run pushed, or found to be pushed; None if none.
-    nodes: each node that has an execution, in the order of their beginning.
+    nodes: each node that has an execution, in the order of their beginning, with the URIs of its
+      `outputs` and, but in a list of runs, of its `inputs`.
     tuning: the trials of its Tuner; None if it had none, and in a list of runs.
   """
 
@@ -166,10 +167,10 @@ def _past_run(
       "execution_id": execution.id,
       "started": _moment(execution.create_time_since_epoch),
       "seconds": round(spent / 1000, 1),
+      "outputs": {key: artifact.uri for key, artifact in outputs[name].items()},
     }
     if with_artifacts:
       shown["inputs"] = _inputs(handle, execution.id)
-      shown["outputs"] = {key: artifact.uri for key, artifact in outputs[name].items()}
     nodes.append(shown)
   pushed = _pushed(outputs)
   return PastRun(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import pathlib
 from collections.abc import Mapping
@@ -12,7 +13,6 @@ import tensorflow_transform as tft
 from ml_metadata.proto import metadata_store_pb2
 from tfx.components.evaluator import constants as evaluator_constants
 
-from components.data_gate import DataVerdict
 from components.serving_gate.parity import Parity
 from components.source_example_gen.summary import REJECTED_FILE, Summary
 from components.trials import Trials
@@ -21,11 +21,13 @@ from components.versioned_pusher.publish import is_damaged, list_versions
 from components.versioned_pusher.repair import repair_of
 from dlpipe import nodes
 from dlpipe.causes import user_error
+from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError, BusyError, DataRefusedError
-from dlpipe.verdicts import Ruling, Verdict
+from dlpipe.verdicts import Ruling
 from dlpipe.workspace import Workspace
 from pipeline import evaluation
 from pipeline.runs import result, trained
+from pipeline.runs.facts import Outputs, directory, read_facts
 from pipeline.runs.pushes import pushed_version
 from pipeline.runs.report_data import ReportData
 from pipeline.runs.run_files import package_versions
@@ -80,13 +82,11 @@ def collect(
     error: the exception that ended the run early; None if there was none.
     run_id: the run's name.
   """
-  quarantine = _directory(artifacts, nodes.QUARANTINE)
-  counted = Summary.read(quarantine)
+  outputs = {node: {k: a.uri for k, a in some.items()} for node, some in artifacts.items()}
+  facts = read_facts(outputs)
+  quarantine = directory(outputs, nodes.QUARANTINE)
   found = _evaluation(artifacts)
-  verdicts = _verdicts(artifacts)
-  rulings = [ruling for verdict in verdicts for ruling in verdict.rulings]
-  state, message = _state(artifacts, components, rulings, error)
-  data = DataVerdict.read(_directory(artifacts, nodes.DATA_VERDICT)) or DataVerdict()
+  state, message = _state(artifacts, components, facts.rulings, error)
   pushed = nodes.PUSHED_MODEL.find(artifacts)
   version = _version(state, pushed, config)
   served = max(list_versions(config.folder.serving), default=version)
@@ -97,15 +97,15 @@ def collect(
     pushed_version=version,
     serving_dir=str(config.folder.serving),
     metrics=found.metrics if found else {},
-    gates=rulings,
+    gates=facts.rulings,
     model_warnings=[
-      *(warning for verdict in verdicts for warning in verdict.warnings),
-      *_damaged_versions(artifacts, config, version, served, task.name),
+      *facts.warnings,
+      *_damaged_versions(outputs, config, version, served, task.name),
     ],
     components=components,
-    examples={**counted.examples, "quarantined": counted.quarantined} if counted else {},
-    recognized=counted.recognized if counted else {},
-    data_findings=data.findings,
+    examples=facts.examples,
+    recognized=facts.recognized,
+    data_findings=facts.data.findings,
     report=None,
     error=message,
     hint=_next(task, config, version, served) if version is not None else None,
@@ -113,9 +113,9 @@ def collect(
     busy=isinstance(user_error(error), BusyError),
     served_version=served if version not in (None, served) else None,
   )
-  model_run = _directory(artifacts, nodes.MODEL_RUN)
+  model_run = directory(outputs, nodes.MODEL_RUN)
   training = TrainingRecord.read(model_run) or TrainingRecord()
-  trials = Trials.read(_directory(artifacts, nodes.TUNER_RESULTS))
+  trials = Trials.read(directory(outputs, nodes.TUNER_RESULTS))
   return RunRecord(
     result=run_result,
     quarantine_dir=quarantine,
@@ -126,11 +126,11 @@ def collect(
       "history": training.epochs,
       "tuning": trained.ranked(trials) if trials else None,
       "tuned": training.tuned,
-      "evaluation": _shown_evaluation(found, artifacts, task),
-      "parity": Parity.read(_directory(artifacts, nodes.PARITY)),
-      "data_checks": data.checks,
+      "evaluation": _shown_evaluation(found, outputs, task),
+      "parity": Parity.read(directory(outputs, nodes.PARITY)),
+      "data_checks": facts.data.checks,
       "quarantine": _rejected(quarantine),
-      "statistics": counted or Summary(),
+      "statistics": facts.counted or Summary(),
       "versions": package_versions(),
       **shown_rows(model_run, input_kind=task.input.kind),
     },
@@ -206,13 +206,13 @@ def _version(
 
 
 def _damaged_versions(
-  artifacts: Artifacts, config: PipelineConfig, version: int | None, served: int | None, task: str
+  outputs: Outputs, config: PipelineConfig, version: int | None, served: int | None, task: str
 ) -> list[str]:
   """Warnings about damaged files in the served directory, for a run that names a version."""
   if version is None:
     return []
   said = []
-  pushed = Pushed.read(_directory(artifacts, nodes.PUSHED_MODEL))
+  pushed = Pushed.read(directory(outputs, nodes.PUSHED_MODEL))
   repairs = pushed.repairs if pushed else None
   place = config.folder.serving
   if repairs is not None and is_damaged(place, repairs):
@@ -234,17 +234,8 @@ def _evaluation(artifacts: Artifacts) -> evaluation.Evaluation | None:
   return evaluation.read_evaluation(artifact.uri) if artifact is not None else None
 
 
-def _verdicts(artifacts: Artifacts) -> list[Verdict]:
-  """The verdicts of the gates on the model that ran."""
-  found = (
-    Verdict.read(_directory(artifacts, nodes.Output(node, gate.verdict)), gate.verdict_file)
-    for node, gate in nodes.model_gates().items()
-  )
-  return [verdict for verdict in found if verdict is not None]
-
-
 def _shown_evaluation(
-  found: evaluation.Evaluation | None, artifacts: Artifacts, task: Task
+  found: evaluation.Evaluation | None, outputs: Outputs, task: Task
 ) -> dict[str, Any] | None:
   if found is None:
     return None
@@ -253,21 +244,18 @@ def _shown_evaluation(
     "slices": found.slices,
     "calibration": found.calibration,
   }
-  if task.vocabulary and found.confusion:
-    graph = tft.TFTransformOutput(str(_directory(artifacts, nodes.TRANSFORM_GRAPH)))
-    labels = [name.decode() for name in graph.vocabulary_by_name(task.vocabulary)]
-    confusion = evaluation.confusion_rows(found, labels)
-    shown |= {
-      "labels": labels,
-      "confusion": confusion,
-      "per_class": evaluation.per_class(confusion, labels),
-    }
+  if task.problem.shown:
+    names = functools.partial(_vocabulary, outputs, task.problem.vocabulary)
+    shown |= load_function(task.problem.shown)(found, names)
   return shown
 
 
-def _directory(artifacts: Artifacts, output: nodes.Output) -> pathlib.Path | None:
-  artifact = output.find(artifacts)
-  return pathlib.Path(artifact.uri) if artifact is not None else None
+def _vocabulary(outputs: Outputs, name: str | None) -> list[str]:
+  """The labels of the transform graph, in the order of their ids; none without a vocabulary."""
+  if name is None:
+    return []
+  graph = tft.TFTransformOutput(str(directory(outputs, nodes.TRANSFORM_GRAPH)))
+  return [label.decode() for label in graph.vocabulary_by_name(name)]
 
 
 def _rejected(directory: pathlib.Path | None) -> list[dict[str, Any]]:

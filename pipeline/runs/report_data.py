@@ -34,14 +34,15 @@ class ReportData:
     evaluation: `metrics` {name: value}; `slices` [{feature, value, metrics}]; `labels`;
       `confusion`, counts by true label (rows) and predicted label (columns); `per_class`
       [{label, precision, recall, count}]; `calibration` [{low, high, count, confidence,
-      accuracy}]. Any of them may be missing.
+      accuracy}]; `answers` [[right, answered]], numbers. Any of them may be missing.
     parity: the serving gate's proof.
     data_checks: the checks of DataGate.
     quarantine: [{origin, reason}] of records that could not be used.
     statistics: the counts of the source.
     versions: package to version.
-    pictures: mistakes to look at, [{data_uri, label, predicted, score}].
-    texts: mistakes to read, [{input, label, predicted, score}].
+    pictures: mistakes to look at, [{data_uri, label, predicted, score}], or `off` for `score` where
+      answers are numbers.
+    texts: mistakes to read, [{input, label, predicted, score}], likewise.
     samples: the model's texts for some inputs, [{input, label, predicted, score, worst}].
   """
 

@@ -25,7 +25,7 @@ REFUSED_DATA = "refused_data"
 REFUSED_MODEL = "refused_model"
 FAILED = "failed"
 
-_EXIT_CODES = {
+EXIT_CODES = {
   PUSHED: 0,
   CACHED: 0,
   REFUSED_DATA: DataRefusedError.exit_code,
@@ -106,9 +106,9 @@ class RunResult:
   check: Mapping[str, Any] | None = None
 
   def __post_init__(self) -> None:
-    if self.state not in _EXIT_CODES:
+    if self.state not in EXIT_CODES:
       raise ValueError(
-        f"`state` must be one of {', '.join(_EXIT_CODES)}. Received: state={self.state!r}"
+        f"`state` must be one of {', '.join(EXIT_CODES)}. Received: state={self.state!r}"
       )
 
   @property
@@ -118,7 +118,7 @@ class RunResult:
       return BadInputError.exit_code
     if self.state == FAILED and self.busy:
       return BusyError.exit_code
-    return _EXIT_CODES[self.state]
+    return EXIT_CODES[self.state]
 
   @property
   def findings(self) -> list[Mapping[str, Any]]:
@@ -127,8 +127,7 @@ class RunResult:
     A guess that eval is too small is left out once the judge has measured an interval.
     """
     found = self.check["findings"] if self.check is not None else self.data_findings
-    is_measured = any(gate.interval for gate in self.gates)
-    return [each for each in found if not (is_measured and each["name"] == _FEW_EXAMPLES)]
+    return told_findings(found, self.gates)
 
   @property
   def warnings(self) -> list[Mapping[str, Any]]:
@@ -162,6 +161,14 @@ class RunResult:
       document["check"] = dict(self.check)
     finite: dict[str, Any] = _finite(document)
     return finite
+
+
+def told_findings(
+  findings: Sequence[Mapping[str, Any]], gates: Sequence[Ruling]
+) -> list[Mapping[str, Any]]:
+  """The findings in a run's data without those that its gates tell better."""
+  is_measured = any(gate.interval for gate in gates)
+  return [each for each in findings if not (is_measured and each["name"] == _FEW_EXAMPLES)]
 
 
 def _finite(value: Any) -> Any:

@@ -7,7 +7,7 @@ import json
 import pathlib
 from typing import Any
 
-from pipeline.training.files import MISTAKES_FILE, SAMPLES_FILE
+from pipeline.problem import MISTAKES_FILE, SAMPLES_FILE
 
 # Formats that browsers show, by their first bytes.
 _PICTURES = {b"\x89PNG": "png", b"\xff\xd8": "jpeg", b"GIF8": "gif", b"BM": "bmp"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pydantic
 import pydantic_core
@@ -16,8 +16,10 @@ import pydantic_core
 from components.serving_gate.serving_ops import release_of_tag
 from dlpipe.workspace import TaskFolder
 from pipeline.params import TRAIN_NAMES, Params, Role, Section
-from pipeline.settings.orchestrator_config import AirflowConfig, KubeflowConfig
+from pipeline.settings.orchestrators import ORCHESTRATORS, OrchestratorSection, section_of
 from pipeline.task import Task
+
+_Section = TypeVar("_Section", bound=OrchestratorSection)
 
 
 class DataConfig(Section):
@@ -147,8 +149,8 @@ class PushConfig(Section):
   tolerance: float = pydantic.Field(
     1e-5,
     ge=0,
-    description="the largest absolute difference between the trained and the exported model"
-    " that ServingGate lets pass",
+    description="the largest difference between the trained and the exported model that ServingGate"
+    " lets pass; of an output whose numbers are larger than 1, as a part of the largest",
   )
   serving_release: str | None = pydantic.Field(
     None,
@@ -202,7 +204,7 @@ class MetadataConfig(Section):
   )
 
 
-class PipelineConfig(Section):
+class _Config(Section):
   """One run's configuration.
 
   Attributes:
@@ -210,8 +212,8 @@ class PipelineConfig(Section):
     data_path: absolute path of the input.
     workspace: absolute path under which `<task>/` holds everything the run writes.
     tiny: whether the task's CI-sized overrides apply.
-    data, train, tune, gates, push, beam, metadata, kubeflow, airflow: the sections that `--set`
-      reaches.
+    data, train, tune, gates, push, beam, metadata: the sections that `--set` reaches, beside one
+      for each orchestrator.
     model: what the user set of the task's `Params`.
     decode: what the user set of those with `Role.DECODE`.
   """
@@ -229,8 +231,11 @@ class PipelineConfig(Section):
   push: PushConfig = PushConfig()
   beam: BeamConfig = BeamConfig()
   metadata: MetadataConfig = MetadataConfig()
-  kubeflow: KubeflowConfig = KubeflowConfig()
-  airflow: AirflowConfig = AirflowConfig()
+
+  def section(self, kind: type[_Section]) -> _Section:
+    """What was said of an orchestrator, such as `config.section(AirflowSection).schedule`."""
+    found: _Section = getattr(self, kind.name)
+    return found
 
   @property
   def folder(self) -> TaskFolder:
@@ -260,3 +265,15 @@ class PipelineConfig(Section):
   def fixed_epochs(self, task: Task) -> list[str]:
     """The numbers of epochs that `min_steps` must not lift, because the user said them."""
     return sorted(self.said & set(task.params.names_with(Role.EPOCHS)))
+
+
+if TYPE_CHECKING:
+  PipelineConfig = _Config
+else:
+  PipelineConfig = pydantic.create_model(
+    "PipelineConfig",
+    __base__=_Config,
+    __doc__=_Config.__doc__,
+    __module__=__name__,
+    **{name: (section_of(name), section_of(name)()) for name in ORCHESTRATORS},
+  )

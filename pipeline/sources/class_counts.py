@@ -28,14 +28,25 @@ def require_classes(
   Raises:
     BadInputError: there are fewer than two classes, or fewer than two with two records.
   """
+  require_labels(
+    (r if isinstance(r, Rejected) else str(r.features[label_key]) for r in records),
+    source=source,
+    advice=advice,
+  )
+
+
+def require_labels(labels: Iterable[str | Rejected], *, source: str, advice: str) -> None:
+  """The same of labels alone."""
   counts: collections.Counter[str] = collections.Counter()
   rejected: Rejected | None = None
-  for number, record in enumerate(records, 1):
-    if isinstance(record, Rejected):
-      rejected = rejected or record
+  for number, label in enumerate(labels, 1):
+    if isinstance(label, Rejected):
+      rejected = rejected or label
       continue
-    counts[str(record.features[label_key])] += 1
+    counts[label] += 1
     if number >= _LOOKED_AT and sum(count > 1 for _, count in counts.most_common(2)) == 2:
+      if _are_splits(counts):
+        continue  # to the end, which may have another
       return
   require_counts(counts, rejected, source=source, advice=advice)
 
@@ -60,7 +71,7 @@ def require_counts(
     raise BadInputError(
       f"Expected rows of at least two classes in {source!r}. Found: {found}. {advice}"
     )
-  if all(label.lower() in SPLIT_NAMES for label in counts):
+  if _are_splits(counts):
     raise BadInputError(
       f"Expected classes in {source!r}. Found {names(counts)}, which are names of splits. {advice}"
     )
@@ -70,6 +81,10 @@ def require_counts(
     if remedy:
       raise BadInputError(f"{message}{names(single)}; {unused}. {remedy}")
     raise BadInputError(f"{message}{names(single)}; add rows.")
+
+
+def _are_splits(labels: Iterable[str]) -> bool:
+  return all(label.lower() in SPLIT_NAMES for label in labels)
 
 
 def names(labels: Iterable[str]) -> str:

@@ -231,10 +231,10 @@ def transform_fn(
 
 def _inputs_and_label(features: dict[str, tf.Tensor], label_id_key: str) -> tuple[Any, tf.Tensor]:
   label = features.pop(label_id_key)
-  return _single(features), label
+  return single(features), label
 
 
-def _single(features: dict[str, Any]) -> Any:
+def single(features: dict[str, Any]) -> Any:
   """Keras 3 feeds a model of one input with a tensor, not with a dict of one."""
   return next(iter(features.values())) if len(features) == 1 else features
 

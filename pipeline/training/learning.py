@@ -82,9 +82,9 @@ def learn(
   phases = _phases(task, params, config["fixed_epochs"])
   history = loop.train(
     model,
-    compile_args=lambda: load_function(task.compile_args)(params),
+    compile_args=lambda: load_function(task.problem.compile_args)(params),
     batch_size=params.batch_size,
-    monitor=task.monitor,
+    monitor=task.problem.monitor,
     patience=settings["patience"],
     seed=settings["seed"],
     own_callbacks=lambda: callbacks(params) if callbacks else (),
@@ -118,11 +118,11 @@ def load_splits(
     datasets.load_split(
       files,
       transform,
-      label_id_key=task.label_id_key,
+      label_id_key=task.problem.label_id_key,
       cache_mb=cache_mb,
-      cache_dtypes=task.cache_dtypes,
+      cache_dtypes={**task.cache_dtypes, **task.problem.cache_dtypes},
       sequence_keys=task.sequence_keys,
-      left_out=(*task.transformed_slices, *task.serving_keys),
+      left_out=task.left_out(),
     )
     for files in (fn_args.train_files, fn_args.eval_files)
   )

@@ -19,27 +19,29 @@ from dlpipe.errors import DlpipeError
 from pipeline.task import Task
 from pipeline.tasks import get_task
 from pipeline.training import checkpoints, datasets
-from pipeline.training.export import mistakes, samples, serving_assets, signatures
-from pipeline.training.files import MISTAKES_FILE, SAMPLES_FILE
+from pipeline.training.answering import answering
+from pipeline.training.export import serving_assets, signatures
 from pipeline.training.learning import learn, load_splits
 from pipeline.training.machines import cluster, strategy
 from pipeline.training.training_record import TrainingRecord, phase_rows
 
 _PARITY_ROWS = 32
+_LOOKED_AT = 2_000  # validation rows, of which some are shown to a person
 
 
 def run_fn(fn_args: Any) -> None:
   """Trains, exports to `fn_args.serving_model_dir`, and leaves a record in `model_run_dir`.
 
   The record: `history.json` (one row an epoch, one a phase, the hyperparameters, and which of them
-  are the Tuner's), TensorBoard event files, `mistakes.json` for classifiers, `samples.json` for
-  tasks that write text, and `parity/`, what the Keras model says about some rows, for the
-  ServingGate to hold the export to.
+  are the Tuner's), TensorBoard event files, the rows that the problem leaves for a person to look
+  at, and `parity/`, what the Keras model says about some rows, for the ServingGate to hold the
+  export to.
 
   Args:
     fn_args: TFX's FnArgs. Its `custom_config` holds `task`, `hyperparameters`, `train` (the
-      configuration's section), `fixed_epochs` (what `min_steps` must not lift) and
-      `checkpoint_root`; its `hyperparameters` are the Tuner's, if any.
+      configuration's section), `fixed_epochs` (what `min_steps` must not lift), `input_bounds` (the
+      data options that a model is exported with) and `checkpoint_root`; its `hyperparameters` are
+      the Tuner's, if any.
   """
   leads = strategy.worker_count() > 1 and strategy.is_chief()
   with cluster.announced(fn_args) if leads else contextlib.nullcontext():
@@ -83,10 +85,10 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   module = signatures.export(
     fn_args.serving_model_dir,
     model=model,
-    outputs=load_function(task.serving_outputs)(model, tft_output),
+    outputs=answering(task, model, tft_output, config["input_bounds"]),
     tft_output=tft_output,
     input_key=task.input.key,
-    label_id_key=task.label_id_key,
+    label_id_key=task.problem.label_id_key,
     transformed_slices=task.transformed_slices,
     rule=_rule(task, config["input_bounds"]),
   )
@@ -99,18 +101,14 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   run_dir = pathlib.Path(fn_args.model_run_dir)
   _write_parity(run_dir / "parity", module, rows, values, task.input.key)
   predict = tf.function(module.predict, reduce_retracing=True)
-  keys = {"input_key": task.input.key, "label_key": task.label_key}
-  if task.vocabulary:
-    mistakes.write(run_dir / MISTAKES_FILE, validation, predict, **keys)
-  if task.score_text:
-    samples.write(
-      run_dir / SAMPLES_FILE,
-      validation,
-      predict,
-      **keys,
-      prediction_key=task.prediction_key,
-      score=load_function(task.score_text),
-    )
+  load_function(task.problem.rows)(
+    run_dir,
+    validation,
+    predict,
+    input_key=task.input.key,
+    label_key=task.label_key,
+    prediction_key=task.problem.prediction_key,
+  )
   record = TrainingRecord(
     hyperparameters=params.as_json(),
     tuned=tuned,
@@ -141,7 +139,7 @@ def _rule(task: Task, bounds: Mapping[str, Any]) -> signatures.Rule | None:
 
 def _examples(patterns: list[str]) -> list[bytes]:
   paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
-  return list(datasets.raw_examples(paths).take(mistakes.ROWS).as_numpy_iterator())
+  return list(datasets.raw_examples(paths).take(_LOOKED_AT).as_numpy_iterator())
 
 
 def _input_values(

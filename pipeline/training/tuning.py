@@ -71,7 +71,7 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
   search = Search(
     train,
     space,
-    monitor=task.monitor,
+    monitor=task.problem.monitor,
     trials=config["tune"]["trials"],
     seed=config["train"]["seed"],
     directory=fn_args.working_dir,

@@ -1,4 +1,4 @@
-// How an answer looks: classes with bars, a translation with its score, or JSON as it came.
+// How an answer looks: classes with bars, a translation with its score, a number, or JSON as it came.
 
 const CLASSES_SHOWN = 5;
 
@@ -11,6 +11,9 @@ function showAnswer(text) {
   for (const id of ["headline", "score", "bars", "more", "raw"]) byId(id).hidden = true;
   if (isClasses && row.labels.length === row.scores.length) return showClasses(row);
   if (isTranslation) return showTranslation(row);
+  // REST leaves out the name of an only output.
+  const number = isRow ? row.value : row;
+  if (typeof number === "number") return showNumber(number);
   byId("raw").textContent = text;
   byId("raw").hidden = false;
   return "The model answered.";
@@ -20,7 +23,8 @@ function showClasses(row) {
   const classes = row.labels
     .map((label, i) => ({ label, score: row.scores[i] }))
     .sort((a, b) => b.score - a.score);
-  const top = row.label ?? classes[0].label;
+  // Any number of labels may be right, and none.
+  const top = row.label === "" ? "(no label)" : (row.label ?? classes[0].label);
   showHeadline(top);
   showBars(classes, CLASSES_SHOWN);
   return `${top}, ${percent(row.score ?? classes[0].score)}.`;
@@ -34,6 +38,12 @@ function showTranslation(row) {
     byId("score").hidden = false;
   }
   return row.translation || "An empty translation.";
+}
+
+function showNumber(number) {
+  const shown = String(Number(number.toPrecision(6)));
+  showHeadline(shown);
+  return shown;
 }
 
 function showHeadline(text) {

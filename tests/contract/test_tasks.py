@@ -30,9 +30,11 @@ _DOTTED = (
   "build_model",
   "compile_args",
   "training_plan",
-  "serving_outputs",
+  "answer",
   "search_space",
   "metrics",
+  "rows",
+  "findings",
 )
 
 
@@ -75,7 +77,7 @@ def test_the_name_is_the_folders_and_fits_every_place_it_goes_to(task):
 
 @pytest.mark.parametrize("field", _DOTTED)
 def test_functions_by_dotted_path_are_there_and_are_ours(task, field):
-  path = getattr(task, field)
+  path = task.dotted_paths()[field]
   function = load_function(path)
   assert udf_path(function) == path
   assert len(code_fingerprint(path)) == 64
@@ -100,7 +102,7 @@ def test_importing_a_task_imports_no_framework(task):
 
 def test_gates_hold_metrics_that_are_computed(task):
   assert task.gates
-  computed = {json.loads(m.config)["name"] for m in load_function(task.metrics)()}
+  computed = {json.loads(m.config)["name"] for m in load_function(task.problem.metrics)()}
   for gate in task.gates:
     assert gate.metric in computed
     assert gate.bound is not None or gate.max_regression is not None
@@ -197,18 +199,18 @@ def test_the_schema_has_what_the_task_reads(task, schema):
 
 
 def test_the_monitor_is_a_metric_of_the_compiled_model(task, shipped):
-  name, mode = task.monitor
+  name, mode = task.problem.monitor
   assert mode in ("min", "max")
   assert name.startswith("val_")
   if name != "val_loss":
-    compiled = load_function(task.compile_args)(_params(task, shipped))
+    compiled = load_function(task.problem.compile_args)(_params(task, shipped))
     assert name.removeprefix("val_") in {metric.name for metric in compiled["metrics"]}
     assert mode == "max"
 
 
 def test_compile_args_are_made_anew_each_time(task, shipped):
   params = _params(task, shipped)
-  first, second = (load_function(task.compile_args)(params) for _ in range(2))
+  first, second = (load_function(task.problem.compile_args)(params) for _ in range(2))
   assert set(first) <= {"loss", "metrics"}
   # A model with a training step of its own may need none.
   pairs = zip(first.get("metrics", []), second.get("metrics", []), strict=True)

@@ -17,11 +17,11 @@ from components.versioned_pusher.publish import list_versions
 from dlpipe.causes import user_error
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.workspace import Workspace
+from pipeline.api.damaged import ways_out
 from pipeline.beam.engines import check_engine
-from pipeline.cli.damaged import ways_out
-from pipeline.cli.inputs import config_option, workspace_option
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.main import INTERRUPTED
+from pipeline.cli.options import config_option, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.settings.config import PipelineConfig
 from pipeline.settings.reading import make_config

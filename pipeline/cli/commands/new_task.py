@@ -15,8 +15,15 @@ from pipeline.tasks import VARIABLE, get_task, schema_path, task_names
 
 _TEMPLATES = pathlib.Path(__file__).resolve().parents[2] / "templates"
 _KINDS = ("images", "sentiment", "translation")
+# Kinds of answers, by the modules of `pipeline.problems`, and what such a task says that it gives.
+# `classes` is what images and sentiment have themselves.
+_CLASSES = "classes"
+_PROBLEMS = {"labels": "The labels", "number": "The number"}
+_CLASSIFIERS = ("images", "sentiment")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_FOLDER = "my_tasks"
+_FOLDER = "tasks"
+_WORD = re.compile(r"\b(NAME|KIND|SUMMARY|FOLDER)\b")
+_LABEL = re.compile(r'feature \{\n  name: "label"\n.*?\n\}', re.DOTALL)
 
 
 @click.command(name="new-task", short_help="Write a task of your own, to start from.")
@@ -28,12 +35,18 @@ _FOLDER = "my_tasks"
   help="The task whose sources, checks and gates it keeps; its model is your own.",
 )
 @click.option(
+  "--problem",
+  type=click.Choice((_CLASSES, *_PROBLEMS)),
+  help="What a task like images or sentiment answers with: one class of several, any number of "
+  "labels, or a number.  [default: classes]",
+)
+@click.option(
   "--into",
   type=LocalPath(pathlib.Path),
   metavar="DIR",
   help=f"The folder of task folders. Default: the first of ${VARIABLE}, else ./{_FOLDER}.",
 )
-def new_task(name: str, like: str, into: pathlib.Path | None) -> None:
+def new_task(name: str, like: str, problem: str | None, into: pathlib.Path | None) -> None:
   """Write the folder NAME with a task that can be checked, run and tested.
 
   It holds task.py (what the task is), model.py (the network: change it),
@@ -41,9 +54,13 @@ def new_task(name: str, like: str, into: pathlib.Path | None) -> None:
   like) and a test. All that is not written there is taken from the task that
   it is like.
 
+  With --problem labels or number it reads tables, whose column `label` holds
+  them, and brings a sample of its own.
+
   \b
-  Example:
+  Examples:
     dlpipe new-task my_images --like images
+    dlpipe new-task prices --like sentiment --problem number
   """
   if not _NAME.fullmatch(name):
     raise BadInputError(
@@ -56,8 +73,13 @@ def new_task(name: str, like: str, into: pathlib.Path | None) -> None:
   target = root / name
   if target.exists():
     raise BadInputError(f"{str(target)!r} is there already. Choose another NAME or --into.")
+  if problem is not None and like not in _CLASSIFIERS:
+    raise BadInputError(
+      f"--problem is for a task like {' or '.join(_CLASSIFIERS)}. Received: --like {like}, which "
+      "answers with a text; leave --problem out."
+    )
   get_task(like)
-  _write(target, name, like)
+  _write(target, name, like, problem or _CLASSES)
   for path in sorted(target.iterdir()):
     click.echo(f"Wrote {os.path.relpath(path)}")
   click.echo("\nNext:")
@@ -68,17 +90,26 @@ def new_task(name: str, like: str, into: pathlib.Path | None) -> None:
   click.echo(f"  dlpipe settings {name} model")
 
 
-def _write(target: pathlib.Path, name: str, like: str) -> None:
+def _write(target: pathlib.Path, name: str, like: str, problem: str) -> None:
   """Writes the files of a task, or raises before the first where the folder cannot be made."""
+  words = {"NAME": name, "KIND": problem, "SUMMARY": _PROBLEMS.get(problem, "")}
+  words["FOLDER"] = os.path.relpath(target.parent)
+  files = {f"test_{name}.py": _TEMPLATES / "test_task.py.txt"}
+  schema = schema_path(like).read_text(encoding="utf-8")
+  if problem in _PROBLEMS:
+    folder = _TEMPLATES / "of_problems"
+    own = ("task.py", "model.py", "params.py", "preprocessing.py", "source.py")
+    files |= {file: folder / like / f"{file}.txt" for file in own}
+    files["sample.py"] = folder / like / f"sample_{problem}.py.txt"
+    label = (folder / f"label_{problem}.pbtxt.txt").read_text(encoding="utf-8")
+    schema = _LABEL.sub(lambda _: label.rstrip(), schema)
+  else:
+    files |= {path.stem: path for path in (_TEMPLATES / like).glob("*.py.txt")}
+  texts = {file: template.read_text(encoding="utf-8") for file, template in files.items()}
+  filled = {file: _WORD.sub(lambda word: words[word[0]], text) for file, text in texts.items()}
   try:
     target.mkdir(parents=True)
-    for template in sorted((_TEMPLATES / like).glob("*.py.txt")):
-      text = template.read_text(encoding="utf-8")
-      (target / template.stem).write_text(text.replace("NAME", name), encoding="utf-8")
-    test = (_TEMPLATES / "test_task.py.txt").read_text(encoding="utf-8").replace("NAME", name)
-    test = test.replace("FOLDER", os.path.relpath(target.parent))
-    (target / f"test_{name}.py").write_text(test, encoding="utf-8")
-    schema = schema_path(like).read_text(encoding="utf-8")
-    (target / "schema.pbtxt").write_text(schema, encoding="utf-8")
+    for file, text in {**filled, "schema.pbtxt": schema}.items():
+      (target / file).write_text(text, encoding="utf-8")
   except OSError as err:
     raise BadInputError(f"Cannot write to {str(target)!r}: {err.strerror or err}.") from err

@@ -10,10 +10,11 @@ import click
 from dlpipe.errors import BadInputError
 from dlpipe.words import number
 from dlpipe.workspace import Workspace
+from pipeline.api.inputs import look_at
+from pipeline.api.stores import checked, tasks_in
 from pipeline.cli.commands.run import Afterword, execute
-from pipeline.cli.inputs import look_at, workspace_option
 from pipeline.cli.local_path import LocalPath
-from pipeline.cli.stores import checked, tasks_in
+from pipeline.cli.options import workspace_option
 from pipeline.execution.options import RunOptions
 from pipeline.runs import run_files
 from pipeline.settings.config import MetadataConfig

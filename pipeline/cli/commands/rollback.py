@@ -9,7 +9,7 @@ import click
 from components.versioned_pusher.publish import rollback as republish
 from components.versioned_pusher.publish import version_record
 from dlpipe.workspace import Workspace
-from pipeline.cli.inputs import workspace_option
+from pipeline.cli.options import workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.tasks import get_task
 

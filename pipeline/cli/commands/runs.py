@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,9 +13,11 @@ import click
 from dlpipe.errors import BadInputError
 from dlpipe.words import number
 from dlpipe.workspace import Workspace
+from pipeline.api.history import opened, past_runs
+from pipeline.api.quiet_screen import quieten_screen
+from pipeline.api.stores import checked, strangers_in, tasks_in
 from pipeline.cli.commands.reproduce import reproduce
-from pipeline.cli.quiet_screen import quieten_screen
-from pipeline.cli.stores import checked, store_options, stores, strangers_in, tasks_in
+from pipeline.cli.options import store_options
 from pipeline.runs import run_files, served
 from pipeline.settings.known_settings import in_yaml
 from pipeline.tasks import get_task, task_names
@@ -45,17 +46,8 @@ def list_(task: str | None, workspace: str | None, mlmd: str | None, as_json: bo
 
   A rollback stands among them, at its time.
   """
-  quieten_screen()
-  from pipeline.runs import lineage
-  from pipeline.runs.store.metadata_stores import open_store
-
   name = checked(task, workspace)
-  found: list[PastRun] = []
-  for config in stores(name, workspace, mlmd):
-    with open_store(config) as handle:
-      found += lineage.list_runs(handle, name)
-  found = [_told_apart(run, workspace) for run in found]
-  found.sort(key=lambda run: (run.started, run.run_id), reverse=True)
+  found = past_runs(name, workspace, mlmd)
   # What another store holds need not be served from this workspace.
   places = ([name] if name is not None else tasks_in(workspace)) if mlmd is None else []
   versions = {each: served.versions(Workspace.of(workspace).task(each).serving) for each in places}
@@ -126,7 +118,7 @@ def show(
   quieten_screen()
   from pipeline.runs import trained
 
-  with _opened(run_id, task, workspace, mlmd) as (_, run):
+  with opened(run_id, task, workspace, mlmd) as (_, run):
     told = _told(run.task, run.run_id, workspace, mlmd)
     phases = trained.phases(run.nodes)
     if as_json:
@@ -166,7 +158,7 @@ def why(
   from pipeline.runs import changes
   from pipeline.runs.said import in_users_words
 
-  with _opened(run_id, task, workspace, mlmd) as (handle, run):
+  with opened(run_id, task, workspace, mlmd) as (handle, run):
     found = changes.reasons(handle, run.nodes)
     told = {
       each.compared_with: _said(run.task, each.compared_with, run.run_id, workspace, mlmd)
@@ -203,7 +195,7 @@ def diff(
   from pipeline.runs import changes, lineage
   from pipeline.runs.said import in_users_words
 
-  with _opened(before, task, workspace, mlmd) as (handle, first):
+  with opened(before, task, workspace, mlmd) as (handle, first):
     second = lineage.show_run(handle, after, first.task)
     if second is None:
       raise BadInputError(
@@ -238,29 +230,6 @@ def diff(
 runs.add_command(reproduce)
 
 
-@contextlib.contextmanager
-def _opened(
-  run_id: str, task: str | None, workspace: str | None, mlmd: str | None
-) -> Iterator[tuple[Any, PastRun]]:
-  """The one run of this name, and the store that has it, open."""
-  from pipeline.runs import lineage
-  from pipeline.runs.store.metadata_stores import open_store
-
-  name = checked(task, workspace)
-  found = []
-  with contextlib.ExitStack() as stack:
-    for config in stores(name, workspace, mlmd):
-      handle = stack.enter_context(open_store(config))
-      run = lineage.show_run(handle, run_id, name)
-      found += [(handle, _told_apart(run, workspace))] if run is not None else []
-    if not found:
-      raise BadInputError(f"There is no run {run_id!r}. `dlpipe runs list` lists what there is.")
-    if len(found) > 1:
-      tasks = ", ".join(run.task for _, run in found)
-      raise BadInputError(f"Several tasks have a run {run_id!r}: {tasks}. Choose one with --task.")
-    yield found[0]
-
-
 def _said(
   task: str, before: str | None, after: str, workspace: str | None, mlmd: str | None
 ) -> list[Change]:
@@ -282,14 +251,6 @@ def _told(task: str, run_id: str, workspace: str | None, mlmd: str | None) -> li
   if mlmd is not None or run is None or task not in task_names():
     return []
   return said.told(run, get_task(task))
-
-
-def _told_apart(run: PastRun, workspace: str | None) -> PastRun:
-  """The run, with what the locks of its workspace say of it."""
-  from pipeline.execution import at_work
-  from pipeline.runs import lineage
-
-  return lineage.told_apart(run, at_work.run_ids(Workspace.of(workspace).task(run.task)))
 
 
 def _print_head(run: PastRun, *, with_metrics: bool = True) -> None:

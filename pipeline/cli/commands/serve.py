@@ -10,8 +10,8 @@ import click
 from components.versioned_pusher.publish import list_versions
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import Workspace
-from pipeline.cli.damaged import ways_out
-from pipeline.cli.inputs import workspace_option
+from pipeline.api.damaged import ways_out
+from pipeline.cli.options import workspace_option
 from pipeline.tasks import get_task
 from serving import flags
 from serving.errors import InvalidArgument

@@ -11,7 +11,7 @@ import click
 
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import Workspace
-from pipeline.cli.inputs import workspace_option
+from pipeline.cli.options import workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.tasks import get_task
 

@@ -25,9 +25,9 @@ from dlpipe import nodes
 from dlpipe.errors import BadInputError
 from pipeline.assembly import create_pipeline
 from pipeline.execution.ir import write_whole
+from pipeline.orchestrators.kubeflow.section import KubeflowSection, NodeResources
 from pipeline.params import Params
 from pipeline.settings.config import PipelineConfig
-from pipeline.settings.orchestrator_config import NodeResources
 from pipeline.task import Source, Task
 
 _COMMAND = ["python", "-m", "pipeline.orchestrators.kubeflow.container"]
@@ -55,7 +55,7 @@ def make_documents(
   Raises:
     BadInputError: `kubeflow.resources` names a node that the pipeline does not have.
   """
-  kubeflow = config.kubeflow
+  kubeflow = config.section(KubeflowSection)
   pipeline = create_pipeline(
     task,
     config.model_copy(

@@ -7,17 +7,14 @@ that serving cannot differ from training.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import keras
 import keras_tuner
-import tensorflow as tf
 import tensorflow_transform as tft
 from keras import layers
 
 from pipeline.params import inferred
-from pipeline.problems.classification_outputs import class_outputs
 from pipeline.tasks.images.backbones import Backbone, get_backbone
 from pipeline.tasks.images.features import PIXELS, VOCABULARY
 
@@ -116,28 +113,8 @@ class _BackboneLayer(keras.layers.Layer):
     return self.model.compute_output_shape(input_shape)
 
 
-def compile_args(params: ImageParams) -> dict[str, Any]:
-  """Loss on logits and integer labels, and the accuracy to watch."""
-  return {
-    "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    "metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-  }
-
-
 def search_space(hp: keras_tuner.HyperParameters, params: ImageParams) -> None:
   """Declares what the Tuner varies, around the values of this run."""
   rate = params.learning_rate
   hp.Float("learning_rate", min_value=rate / 10, max_value=rate * 10, sampling="log", default=rate)
   hp.Float("dropout", min_value=0.0, max_value=0.6, step=0.1, default=round(params.dropout, 1))
-
-
-def serving_outputs(
-  model: keras.Model, tft_output: tft.TFTransformOutput
-) -> Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]:
-  """Returns the in-graph function from transformed features to what a caller reads."""
-  answer = class_outputs(tft_output, VOCABULARY)
-
-  def outputs(features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    return answer(model(features[PIXELS], training=False))
-
-  return outputs

@@ -29,11 +29,15 @@ def preprocessing_fn(inputs: Mapping[str, Any], params: ImageParams) -> dict[str
     `label_id` `[batch]` int64, -1 for a label that train does not have. Labels are numbered by
     frequency, ties by name.
   """
-  size = inferred(params.image_size)
   label_id = tft.compute_and_apply_vocabulary(
     _flat(inputs[LABEL]), vocab_filename=VOCABULARY, num_oov_buckets=0, default_value=-1
   )
-  return {PIXELS: decode(_flat(inputs[IMAGE]), size), LABEL_ID: label_id}
+  return {**picture_features(inputs[IMAGE], params.image_size), LABEL_ID: label_id}
+
+
+def picture_features(image: Any, size: int | None) -> dict[str, tf.Tensor]:
+  """`pixels` of pictures alone: what a task with other labels keeps."""
+  return {PIXELS: decode(_flat(image), inferred(size))}
 
 
 def _flat(value: tf.Tensor | tf.SparseTensor) -> tf.Tensor:

@@ -8,7 +8,8 @@ import pathlib
 from typing import Any
 
 from dlpipe.errors import BadInputError
-from pipeline.task import Input, MetricGate, Options, Task
+from pipeline.problems.classes import GATES, PROBLEM
+from pipeline.task import Input, Options, Task
 from pipeline.tasks.images import sources
 from pipeline.tasks.images.backbone_names import CNN, check_backbone, check_weights
 from pipeline.tasks.images.features import IMAGE, LABEL, LABEL_ID, PIXELS, SIZE_BUCKET, VOCABULARY
@@ -74,36 +75,17 @@ TASK = Task(
     describe="pipeline.checks.pictures.describe",
   ),
   label_key=LABEL,
-  label_id_key=LABEL_ID,
+  problem=PROBLEM.but(label_id_key=LABEL_ID, vocabulary=VOCABULARY),
   cache_dtypes={PIXELS: "uint8"},
-  vocabulary=VOCABULARY,
   sources=sources.SOURCES,
   shipped_data=shipped_data,
   data_options=ImageOptions,
   params=ImageParams,
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
   build_model=f"{_HERE}.model.build_model",
-  compile_args=f"{_HERE}.model.compile_args",
   training_plan=f"{_HERE}.plan.training_plan",
-  serving_outputs=f"{_HERE}.model.serving_outputs",
   search_space=f"{_HERE}.model.search_space",
-  metrics=f"{_HERE}.metrics.metrics",
   slices=(LABEL, SIZE_BUCKET),
-  monitor=("val_accuracy", "max"),
   infer=_infer,
-  gates=(
-    MetricGate(
-      metric="skill",
-      best=1,
-      bound=0.3,
-      reason="a model worth serving avoids a good part of the errors that always guessing the "
-      "commonest class makes",
-    ),
-    MetricGate(
-      metric="accuracy",
-      best=1,
-      max_regression=0.01,
-      reason="a new version may not be worse than the one it replaces, but for chance",
-    ),
-  ),
+  gates=GATES,
 )

@@ -8,7 +8,7 @@ dull"). The bag is trained first and stays; the readers correct it, from no corr
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -21,7 +21,6 @@ from keras import layers, ops
 from dlpipe import progress
 from dlpipe.errors import BadInputError
 from pipeline.params import inferred
-from pipeline.problems.classification_outputs import class_outputs
 from pipeline.tasks.sentiment.features import (
   END_IDS,
   START_IDS,
@@ -149,14 +148,6 @@ def _bag(
   return Bias(dtype="float32", name="bag_bias")(logits)
 
 
-def compile_args(params: SentimentParams) -> dict[str, Any]:
-  """Loss on logits and integer labels, and the accuracy to watch."""
-  return {
-    "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    "metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-  }
-
-
 def search_space(hp: keras_tuner.HyperParameters, params: SentimentParams) -> None:
   """Declares what the Tuner varies, around the values of this run: the bag, its first phase."""
   for name, value, factor in (
@@ -166,19 +157,3 @@ def search_space(hp: keras_tuner.HyperParameters, params: SentimentParams) -> No
     hp.Float(
       name, min_value=value / factor, max_value=value * factor, sampling="log", default=value
     )
-
-
-def serving_outputs(
-  model: keras.Model, tft_output: tft.TFTransformOutput
-) -> Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]:
-  """Returns the in-graph function from transformed features to what a caller reads."""
-  answer = class_outputs(tft_output, VOCABULARY)
-
-  def outputs(features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    # As training does: what stands after the longest text of the batch costs time and says nothing.
-    words = tf.reduce_sum(tf.cast(features[WORD_IDS] != 0, tf.int32), axis=1)
-    longest = tf.maximum(tf.reduce_max(words), 1)
-    cut = {name: tf.cast(features[name][:, :longest], tf.int32) for name in SEQUENCES}
-    return answer(model(cut, training=False))
-
-  return outputs

@@ -48,7 +48,15 @@ def preprocessing_fn(inputs: Mapping[str, Any], params: WordParams) -> dict[str,
     `[batch]` int64, -1 for a label that train does not have; labels are numbered by frequency, ties
     by name.
   """
-  words = split_words(_flat(inputs[TEXT]))
+  label_id = tft.compute_and_apply_vocabulary(
+    _flat(inputs[LABEL]), vocab_filename=VOCABULARY, num_oov_buckets=0, default_value=-1
+  )
+  return {**text_features(inputs[TEXT], params), LABEL_ID: label_id}
+
+
+def text_features(text: Any, params: WordParams) -> dict[str, tf.Tensor]:
+  """The features of texts alone: what a task with other labels keeps."""
+  words = split_words(_flat(text))
   frequent = frequent_words(
     words.flat_values,
     top=params.vocabulary_size,
@@ -56,9 +64,6 @@ def preprocessing_fn(inputs: Mapping[str, Any], params: WordParams) -> dict[str,
     file_name=WORDS,
   )
   known = ranks(words.flat_values, frequent)
-  label_id = tft.compute_and_apply_vocabulary(
-    _flat(inputs[LABEL]), vocab_filename=VOCABULARY, num_oov_buckets=0, default_value=-1
-  )
   buckets, length = params.part_buckets, params.max_words
 
   def parts(chars: int) -> tf.Tensor:
@@ -76,7 +81,6 @@ def preprocessing_fn(inputs: Mapping[str, Any], params: WordParams) -> dict[str,
     START_IDS: placed(parts(START_CHARS)),
     END_IDS: placed(parts(END_CHARS)),
     OOV_BUCKET: _oov_bucket(words.with_flat_values(known)),
-    LABEL_ID: label_id,
   }
 
 

@@ -7,6 +7,7 @@ import functools
 import pathlib
 
 from dlpipe.errors import BadInputError
+from pipeline.problems.classes import GATES, PROBLEM
 from pipeline.sources.text_files import texts
 from pipeline.task import Input, MetricGate, Options, Task
 from pipeline.tasks.sentiment import sources
@@ -72,10 +73,13 @@ TASK = Task(
     describe="pipeline.checks.text.describe",
   ),
   label_key=LABEL,
-  label_id_key=LABEL_ID,
+  problem=PROBLEM.but(
+    label_id_key=LABEL_ID,
+    vocabulary=VOCABULARY,
+    metrics="pipeline.problems.classification_metrics.ranked_metrics",
+  ),
   sequence_keys=(WORD_IDS, START_IDS, END_IDS),
   cache_dtypes={WORD_IDS: "int32", START_IDS: "int32", END_IDS: "int32"},
-  vocabulary=VOCABULARY,
   sources=sources.SOURCES,
   shipped_data=shipped_data,
   data_options=TextOptions,
@@ -83,29 +87,13 @@ TASK = Task(
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
   build_model=f"{_HERE}.model.build_model",
   adapt=f"{_HERE}.naive_bayes.adapt",
-  compile_args=f"{_HERE}.model.compile_args",
   training_plan=f"{_HERE}.plan.training_plan",
-  serving_outputs=f"{_HERE}.model.serving_outputs",
   search_space=f"{_HERE}.model.search_space",
-  metrics=f"{_HERE}.metrics.metrics",
   slices=(LABEL, LENGTH_BUCKET),
   transformed_slices=(OOV_BUCKET,),
-  monitor=("val_accuracy", "max"),
   infer=_infer,
   gates=(
-    MetricGate(
-      metric="skill",
-      best=1,
-      bound=0.3,
-      reason="a model worth serving avoids a good part of the errors that always guessing the "
-      "commonest class makes",
-    ),
-    MetricGate(
-      metric="accuracy",
-      best=1,
-      max_regression=0.01,
-      reason="a new version may not be worse than the one it replaces, but for chance",
-    ),
+    *GATES,
     MetricGate(
       metric="auc",
       best=1,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import keras
 import keras_tuner
@@ -193,11 +193,6 @@ def build_model(params: TranslationParams, tft_output: tft.TFTransformOutput) ->
     max_pieces=params.max_pieces,
   )
   return model
-
-
-def compile_args(params: TranslationParams) -> dict[str, Any]:
-  """Nothing: the model's own training step has loss and metrics."""
-  return {}
 
 
 def training_plan(params: TranslationParams) -> tuple[Phase, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+from pipeline.problems.text import PROBLEM
 from pipeline.sources.text_files import texts
 from pipeline.task import Input, MetricGate, Task
 from pipeline.tasks.translation import sources
@@ -37,7 +38,7 @@ TASK = Task(
     describe="pipeline.checks.text.describe",
   ),
   label_key=TARGET,
-  label_id_key=TARGET_IDS,
+  problem=PROBLEM.but(label_id_key=TARGET_IDS, serving_outputs=f"{_HERE}.model.serving_outputs"),
   sequence_keys=(SOURCE_IDS, TARGET_IDS),
   cache_dtypes={SOURCE_IDS: "int32", TARGET_IDS: "int32"},
   sources=sources.SOURCES,
@@ -46,18 +47,11 @@ TASK = Task(
   params=TranslationParams,
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
   build_model=f"{_HERE}.model.build_model",
-  compile_args=f"{_HERE}.model.compile_args",
   training_plan=f"{_HERE}.model.training_plan",
-  serving_outputs=f"{_HERE}.model.serving_outputs",
   search_space=f"{_HERE}.model.search_space",
-  metrics=f"{_HERE}.metrics.metrics",
   slices=(LENGTH_BUCKET,),
   transformed_slices=(OOV_BUCKET,),
   serving_keys=(SPELLINGS,),
-  prediction_key="translation",
-  compares_raw_label=True,
-  score_text="pipeline.problems.translation_metrics.row_chrf",
-  monitor=("val_loss", "min"),
   gates=(
     MetricGate(
       metric="bleu",

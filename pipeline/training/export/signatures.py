@@ -16,9 +16,16 @@ import tensorflow_transform as tft
 
 SERVING_DEFAULT = "serving_default"
 SERVING_EXAMPLES = "serving_examples"
-CLASSIFY = "classify"
+CLASSIFY, REGRESS = "classify", "regress"
 TRANSFORM_FEATURES = "transform_features"
 TRANSFORM_LABEL = "transform_label"
+
+# TensorFlow Serving's Classify and Regress: their outputs, by the names that answers have for them.
+# A model has those whose outputs it has.
+OF_EXAMPLES = {
+  CLASSIFY: {"classes": "labels", "scores": "scores"},
+  REGRESS: {"outputs": "value"},
+}
 
 # The server knows by this name in an error's place that the error's sentence is for the caller.
 REFUSAL_SCOPE = "servable_input"
@@ -121,14 +128,20 @@ class ServingModule(tf.Module):
       TRANSFORM_FEATURES: _concrete(transform_features, "examples"),
       TRANSFORM_LABEL: _concrete(transform_label, "examples"),
     }
-    if {"labels", "scores"} <= set(found[SERVING_EXAMPLES].structured_outputs):
-
-      def classify(inputs):
-        predicted = self.predict(self._parse_input(inputs))
-        return {"classes": predicted["labels"], "scores": predicted["scores"]}
-
-      found[CLASSIFY] = _concrete(classify, "inputs")
+    answers = set(found[SERVING_EXAMPLES].structured_outputs)
+    for name, outputs in OF_EXAMPLES.items():
+      if set(outputs.values()) <= answers:
+        found[name] = _concrete(self._renamed(outputs), "inputs")
     return found
+
+  def _renamed(self, outputs: Mapping[str, str]) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """From examples to some of the outputs, by other names."""
+
+    def answer(inputs):
+      predicted = self.predict(self._parse_input(inputs))
+      return {new: predicted[old] for new, old in outputs.items()}
+
+    return answer
 
 
 def export(
@@ -147,7 +160,7 @@ def export(
   Args:
     path: the directory to write.
     model: the trained model.
-    outputs: the task's `serving_outputs`, bound to this model.
+    outputs: what `training.answering` makes of the task's problem, bound to this model.
     tft_output: the transform graph.
     input_key: the raw feature that a caller sends.
     label_id_key: the transformed label.

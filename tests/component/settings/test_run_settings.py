@@ -11,7 +11,7 @@ import pytest
 
 from dlpipe.errors import BadInputError
 from pipeline import gates
-from pipeline.cli.inputs import Inputs
+from pipeline.api.inputs import Inputs
 from pipeline.evaluation import Evaluation
 from pipeline.runs.store import metadata_stores
 from pipeline.settings.reading import make_config

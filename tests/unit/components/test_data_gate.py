@@ -108,6 +108,11 @@ def test_one_label_cannot_be_told_apart(train):
   assert (checks["labels in train"].value, checks["labels in train"].reason) == (1, "Found 'cat'.")
 
 
+def test_a_label_that_some_examples_lack_can_be_told_apart():
+  checks = _judge(labels={"train": {"spam": 7}, "val": {"spam": 2}, "eval": {"spam": 1}})
+  assert _failed(checks) == []
+
+
 @pytest.mark.parametrize("split", ["val", "eval"])
 def test_labels_never_seen_in_training_stop_the_run(split):
   checks = _judge(labels=_LABELS | {split: {"cat": 1, "owl": 2, "emu": 3, "fox": 0}})

@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from pipeline.evaluation import confusion_rows, eval_config, per_class, read_evaluation
+from pipeline.evaluation import eval_config, read_evaluation
+from pipeline.problems.classes import confusion_rows, per_class
 from pipeline.task import MetricGate
 from pipeline.tasks.images.task import TASK
 

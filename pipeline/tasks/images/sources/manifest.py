@@ -9,15 +9,15 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized
-from dlpipe.records import Record, Rejected, SourcePlan
+from dlpipe.records import FeatureValue, Record, Rejected, SourcePlan, class_names
+from pipeline.problem import Problem
+from pipeline.problems import classes
 from pipeline.sources import input_paths, sharding, tables
-from pipeline.sources.class_counts import require_counts
-from pipeline.sources.labels import label_text
 from pipeline.sources.text_files import text_tables
 from pipeline.tasks.images.sources import headers, picture_paths, pictures
 
@@ -29,6 +29,8 @@ USUAL_NAMES = {
 }
 _SHARD_REJECTED = 1000
 
+_Picture = tuple[str, FeatureValue, "str | None", str]
+
 
 class _Manifest(NamedTuple):
   """What a table says of pictures.
@@ -37,16 +39,16 @@ class _Manifest(NamedTuple):
     columns: which columns were read, and how.
     files: the table's files.
     root: what paths are relative to.
-    pictures: path, label, split and origin of each row that names them.
+    pictures: path, label as the problem reads it, split and origin of each row that names them.
     rejected: why the other rows cannot be used.
-    labels: every label to the number of its rows, usable or not.
+    labels: every class to the number of its rows, usable or not.
     given: the splits that the table draws.
   """
 
   columns: text_tables.Columns
   files: list[str]
   root: str
-  pictures: list[tuple[str, str, str | None, str]]
+  pictures: list[_Picture]
   rejected: list[Rejected]
   labels: Mapping[str, int]
   given: tuple[str, ...]
@@ -57,22 +59,27 @@ def matches(path: str) -> bool:
   return tables.matches(path) if os.path.isfile(path) else bool(_usual_tables(path))
 
 
-def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
+def plan(path: str, options: Mapping[str, Any], problem: Problem = classes.PROBLEM) -> SourcePlan:
   """Reads the table and cuts it into shards; the pictures are not looked at.
 
+  Args:
+    path: the table, or its folder.
+    options: the data options.
+    problem: what labels are; a task with others calls this from a `plan` of its own.
+
   Raises:
-    BadInputError: the table or a column is missing, a split is unknown, there are fewer than two
-      labels, or none of the pictures exists.
+    BadInputError: the table or a column is missing, a split is unknown, the labels are nothing to
+      learn, or none of the pictures exists.
   """
   limit = pictures.max_pixels(options)
-  manifest = _read(path, options)
+  manifest = _read(path, options, lambda cell: problem.read_label(cell, options))
   found, root = manifest.pictures, manifest.root
-  require_counts(
-    collections.Counter(label for _, label, _, _ in found),
-    manifest.rejected[0] if manifest.rejected else None,
+  problem.require(
+    (*manifest.rejected, *(label for _, label, _, _ in found)),
     source=manifest.files[0],
     advice="Add rows, or name the right columns with --set data.path_column=... and --set "
     "data.label_column=...",
+    options=options,
   )
   if not any(os.path.lexists(os.path.join(root, name)) for name, _, _, _ in found):
     raise BadInputError(
@@ -93,6 +100,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
       [*manifest.files, *(os.path.join(root, name) for name, _, _, _ in found)],
       limit,
       *columns.facts,
+      *(options.get(name) for name in problem.options),
     ),
     given_splits=manifest.given,
     recognized=Recognized(
@@ -120,12 +128,14 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
 
 def sizes(path: str, options: Mapping[str, Any], count: int) -> Iterator[tuple[int, int]]:
   """Width and height of up to `count` pictures, in pixels."""
-  manifest = _read(path, options)
+  manifest = _read(path, options, lambda cell: "")
   for name, _, _, _ in input_paths.spread(manifest.pictures, count):
     yield from headers.size_of_file(os.path.join(manifest.root, name))
 
 
-def _read(path: str, options: Mapping[str, Any]) -> _Manifest:
+def _read(
+  path: str, options: Mapping[str, Any], read_label: Callable[[Any], FeatureValue]
+) -> _Manifest:
   input_paths.require(path, expected=DESCRIPTION)
   path = os.path.abspath(path)
   root = path if os.path.isdir(path) else os.path.dirname(path)
@@ -133,7 +143,7 @@ def _read(path: str, options: Mapping[str, Any]) -> _Manifest:
   table = usual[0] if len(usual) == 1 else path
   columns = text_tables.find_columns(table, options, USUAL_NAMES)
   shards, given = text_tables.plan_table(table, columns)
-  found: list[tuple[str, str, str | None, str]] = []
+  found: list[_Picture] = []
   rejected: list[Rejected] = []
   labels: collections.Counter[str] = collections.Counter()
   for shard in shards:
@@ -141,7 +151,7 @@ def _read(path: str, options: Mapping[str, Any]) -> _Manifest:
       if isinstance(row, Rejected):
         rejected.append(row)
         continue
-      picture = _picture(row, columns, root, labels)
+      picture = _picture(row, columns, root, labels, read_label)
       if isinstance(picture, Rejected):
         rejected.append(picture)
       else:
@@ -155,13 +165,15 @@ def _picture(
   columns: text_tables.Columns,
   root: str,
   labels: collections.Counter[str],
-) -> tuple[str, str, str | None, str] | Rejected:
-  """Path, label, split and origin of a row's picture, whose label is counted, or why not."""
+  read_label: Callable[[Any], FeatureValue],
+) -> _Picture | Rejected:
+  """Path, label, split and origin of a row's picture, whose classes are counted, or why not."""
   values, origin = found.row.values, found.row.origin
-  label, name, reasons = "", None, []
+  label: FeatureValue = ""
+  name, reasons = None, []
   try:
-    label = label_text(values.get(columns.names["label"]))
-    labels[label] += 1
+    label = read_label(values.get(columns.names["label"]))
+    labels.update(class_names(label))
   except ValueError as err:
     reasons.append(str(err))
   try:

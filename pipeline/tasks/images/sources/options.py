@@ -17,7 +17,7 @@ class ImageOptions(DataOptions):
     description="a picture with more pixels, width times height, is quarantined and not decoded",
   )
   path_column: str = Field("path", description="tables: the column that names the picture")
-  label_column: str = Field("label", description="tables: the column that names the class")
+  label_column: str = Field("label", description="tables: the column that holds the label")
   separator: Separator = None
   header: Header = None
   split_column: SplitColumn = None

@@ -59,13 +59,19 @@ def check(data: bytes, *, max_pixels: int) -> headers.Header:
 
 
 def to_record(
-  data: bytes, *, label: str, split: str | None, origin: str, file: str | None, max_pixels: int
+  data: bytes,
+  *,
+  label: FeatureValue,
+  split: str | None,
+  origin: str,
+  file: str | None,
+  max_pixels: int,
 ) -> Record | Rejected:
   """The record of one encoded picture, or why there is none.
 
   Args:
     data: the encoded picture.
-    label: its class.
+    label: its class, or what else a problem reads.
     split: the split the input gave it, or None.
     origin: where it comes from, for messages.
     file: its file, where it is one of its own.
@@ -79,14 +85,16 @@ def to_record(
   return record(data, label=label, size_bucket=header.size_bucket, split=split, origin=origin)
 
 
-def record(data: bytes, *, label: str, size_bucket: str, split: str | None, origin: str) -> Record:
+def record(
+  data: bytes, *, label: FeatureValue, size_bucket: str, split: str | None, origin: str
+) -> Record:
   """The record of a picture that is known to decode."""
   features: dict[str, FeatureValue] = {IMAGE: data, LABEL: label, SIZE_BUCKET: size_bucket}
   return Record(features=features, content=data, split=split, origin=origin)
 
 
 def read_file(
-  path: str, *, label: str, split: str | None, origin: str, max_pixels: int
+  path: str, *, label: FeatureValue, split: str | None, origin: str, max_pixels: int
 ) -> Record | Rejected:
   """The record of one picture file, or why there is none."""
   try:

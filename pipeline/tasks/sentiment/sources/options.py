@@ -16,7 +16,7 @@ class TextOptions(DataOptions):
 
   max_chars: int = Field(MAX_CHARS, ge=1, description="a text of more characters is quarantined")
   text_column: str = Field("text", description="tables: the column that holds the text")
-  label_column: str = Field("label", description="tables: the column that names the class")
+  label_column: str = Field("label", description="tables: the column that holds the label")
   separator: Separator = None
   header: Header = None
   split_column: SplitColumn = None

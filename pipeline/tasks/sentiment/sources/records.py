@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from dlpipe.records import Record, Rejected
+from dlpipe.records import FeatureValue, Record, Rejected
 from pipeline.sources.labels import label_text
 from pipeline.sources.text_files import texts
 from pipeline.tasks.sentiment.features import LABEL, LENGTH_BUCKET, TEXT
@@ -37,6 +37,7 @@ def to_record(
   split: str | None,
   origin: str,
   limit: int,
+  read_label: Callable[[Any], FeatureValue] = label_text,
   data: bytes | None = None,
   file: str | None = None,
 ) -> Record | Rejected:
@@ -44,18 +45,19 @@ def to_record(
 
   Args:
     text: str or UTF-8 bytes; anything else is rejected.
-    label: whatever names its class.
+    label: whatever names its class, or what else `read_label` takes.
     split: the split the input gave it, or None.
     origin: where it comes from, for messages.
     limit: the most characters of a text.
+    read_label: from the label to the value of its feature; raises `ValueError`.
     data: the bytes for the quarantine, where the text is a part of a file.
     file: the file for the quarantine, where the text is one of its own.
   """
   try:
     written = texts.usable(text, INPUT, limit)
-    name = label_text(label)
+    name = read_label(label)
   except ValueError as err:
-    known = _known(label)
+    known = _known(label, read_label)
     return Rejected(origin=origin, reason=str(err), data=data, file=file, label=known)
   return Record(
     features={TEXT: written, LABEL: name, LENGTH_BUCKET: texts.length_bucket(written, _LENGTHS)},
@@ -65,7 +67,7 @@ def to_record(
   )
 
 
-def _known(label: Any) -> str | None:
+def _known(label: Any, read_label: Callable[[Any], FeatureValue]) -> FeatureValue | None:
   with contextlib.suppress(ValueError):
-    return label_text(label)
+    return read_label(label)
   return None

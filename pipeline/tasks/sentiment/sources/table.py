@@ -14,8 +14,9 @@ from typing import Any
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized
 from dlpipe.records import Record, Rejected, SourcePlan
+from pipeline.problem import Problem
+from pipeline.problems import classes
 from pipeline.sources import input_paths, tables
-from pipeline.sources.class_counts import require_classes
 from pipeline.sources.text_files import text_tables
 from pipeline.tasks.sentiment.features import LABEL
 from pipeline.tasks.sentiment.sources import records
@@ -41,28 +42,36 @@ def matches(path: str) -> bool:
     return False
 
 
-def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
+def plan(path: str, options: Mapping[str, Any], problem: Problem = classes.PROBLEM) -> SourcePlan:
   """Cuts the table into shards; up to 5,000 rows are read for their labels.
 
+  Args:
+    path: the table.
+    options: the data options.
+    problem: what labels are; a task with others calls this from a `plan` of its own.
+
   Raises:
-    BadInputError: the table or a column is missing, a split is unknown, or there are fewer than two
-      labels.
+    BadInputError: the table or a column is missing, a split is unknown, or the labels are nothing
+      to learn.
   """
   limit = records.max_chars(options)
   columns = text_tables.find_columns(path, options, USUAL_NAMES)
   shards, given = text_tables.plan_table(path, columns)
   shards = [{**shard, **columns.names} for shard in shards]
-  require_classes(
-    (record for shard in shards for record in read(shard, options)),
-    LABEL,
+  records_of = (record for shard in shards for record in read(shard, options, problem))
+  problem.require(
+    (r if isinstance(r, Rejected) else r.features[LABEL] for r in records_of),
     source=os.path.abspath(path),
     advice="Add rows, or name the right columns with --set data.text_column=... and --set "
     "data.label_column=...",
+    options=options,
   )
   files = tables.files(path, columns.dialect)
   return SourcePlan(
     shards=shards,
-    fingerprint=input_paths.fingerprint(path, files, limit, *columns.facts),
+    fingerprint=input_paths.fingerprint(
+      path, files, limit, *columns.facts, *(options.get(name) for name in problem.options)
+    ),
     given_splits=given,
     recognized=Recognized(
       layout="table",
@@ -74,8 +83,10 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   )
 
 
-def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Record | Rejected]:
-  """Reads the rows of one shard."""
+def read(
+  shard: Mapping[str, Any], options: Mapping[str, Any], problem: Problem = classes.PROBLEM
+) -> Iterator[Record | Rejected]:
+  """Reads the rows of one shard; `problem` is that of `plan`."""
   limit = records.max_chars(options)
   for found in text_tables.read_table(shard):
     if isinstance(found, Rejected):
@@ -88,6 +99,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
       split=found.split,
       origin=found.row.origin,
       limit=limit,
+      read_label=lambda cell: problem.read_label(cell, options),
     )
     if isinstance(record, Rejected):
       record = dataclasses.replace(record, data=found.data)

@@ -45,7 +45,14 @@ def test_result_names_its_path():
 
 @pytest.mark.parametrize(("tolerance", "passed"), [(0.25, True), (0.2499, False)])
 def test_the_tolerance_is_inclusive(tolerance, passed):
-  found = _compare({"x": [1.0, 2.25]}, {"x": [1.0, 2.0]}, tolerance)["x"]
+  found = _compare({"x": [1.0, 0.75]}, {"x": [1.0, 0.5]}, tolerance)["x"]
+  assert found[:2] == (passed, 0.25)
+
+
+@pytest.mark.parametrize(("tolerance", "passed"), [(0.25, True), (0.2499, False)])
+def test_of_larger_numbers_it_is_a_part_of_the_largest(tolerance, passed):
+  # 100 of 400: a price near 0 may be off by as much as one of 400.
+  found = _compare({"x": [400.0, 101.0]}, {"x": [400.0, 1.0]}, tolerance)["x"]
   assert found[:2] == (passed, 0.25)
 
 

@@ -112,3 +112,19 @@ def test_reliability_bars_are_as_tall_as_the_accuracy():
 def test_bar_stays_within_its_track(value, most, width):
   (filled,) = _shapes(charts.bar(value, most, "train"), "rect", "train")
   assert filled.get("width") == width
+
+
+def test_a_scatter_stands_where_the_numbers_say_and_a_right_answer_on_the_diagonal():
+  svg = charts.scatter([[0.0, 0.0], [10.0, 10.0], [0.0, 10.0]])
+  dots = [(float(e.get("cx")), float(e.get("cy"))) for e in _shapes(svg, "circle", "train")]
+  (left, bottom), (right, top), corner = dots
+  assert corner == (left, top)
+  assert left < right
+  assert top < bottom
+  [diagonal] = _shapes(svg, "line", "ideal")
+  ends = [float(diagonal.get(name)) for name in ("x1", "y1", "x2", "y2")]
+  assert ends == [left, bottom, right, top]
+
+
+def test_a_scatter_of_one_answer_can_be_drawn():
+  assert "<circle" in charts.scatter([[3.0, 3.0]])

@@ -17,6 +17,7 @@ _TOY = """
 from dlpipe.errors import BadInputError
 from dlpipe.records import SourcePlan
 from pipeline.params import DataOptions, Params
+from pipeline.problems.classes import PROBLEM
 from pipeline.task import Input, MetricGate, Source, Task
 from pipeline.tasks.toy.reading import read
 
@@ -37,18 +38,20 @@ def plan(path, options):
 
 
 TASK = Task(
-  name="toy", summary="A toy.", label_key="label", label_id_key="label_id",
+  name="toy", summary="A toy.", label_key="label",
+  problem=PROBLEM.but(
+    compile_args="pipeline.tasks.toy.model.compile_args",
+    serving_outputs="pipeline.tasks.toy.model.serving_outputs",
+    metrics="pipeline.tasks.toy.model.metrics",
+  ),
   input=Input(key="text", value=str, sample=lambda: ""),
   sources={"any": Source(description="anything", matches=lambda path: True, plan=plan, read=read)},
   shipped_data=lambda: "",
   data_options=Options, params=ToyParams,
   preprocessing_fn="pipeline.tasks.toy.model.preprocessing_fn",
   build_model="pipeline.tasks.toy.model.build_model",
-  compile_args="pipeline.tasks.toy.model.compile_args",
   training_plan="pipeline.tasks.toy.model.training_plan",
-  serving_outputs="pipeline.tasks.toy.model.serving_outputs",
   search_space="pipeline.tasks.toy.model.search_space",
-  metrics="pipeline.tasks.toy.model.metrics",
 )
 """
 _FUNCTIONS = (
@@ -175,14 +178,14 @@ def test_a_task_without_a_reviewed_schema_is_refused_at_once(toy, tmp_path):
 @pytest.mark.parametrize(
   ("before", "after", "message"),
   [
-    ("TASK = Task(", "TASK = Task((", "toy/task.py, line 24: "),
+    ("TASK = Task(", "TASK = Task((", "toy/task.py, line 25: "),
     ("TASK = Task(", "TASKS = Task(", "toy/task.py must define TASK = Task(...). Found none."),
     ("TASK = Task(", "TASK = dict(", "must define TASK = Task(...). Received: a dict."),
-    ("label_key=", "label_kee=", "toy/task.py, line 24: Task has no field 'label_kee'. Did you"),
-    ('key="text"', 'kee="text"', "toy/task.py, line 26: Input has no field 'kee'. Did you"),
-    ('summary="A toy.", ', "", "toy/task.py, line 24: Task needs 'summary', too."),
-    ("Task(\n", "Task(\n  vocabulary=read.names,\n", "line 25: AttributeError: 'function' object"),
-    ("tasks.toy.reading", "tasks.toy.redding", "line 6: ModuleNotFoundError: No module named"),
+    ("label_key=", "label_kee=", "toy/task.py, line 25: Task has no field 'label_kee'. Did you"),
+    ('key="text"', 'kee="text"', "toy/task.py, line 32: Input has no field 'kee'. Did you"),
+    ('summary="A toy.", ', "", "toy/task.py, line 25: Task needs 'summary', too."),
+    ("Task(\n", "Task(\n  vocabulary=read.names,\n", "line 26: AttributeError: 'function' object"),
+    ("tasks.toy.reading", "tasks.toy.redding", "line 7: ModuleNotFoundError: No module named"),
     ("plan=plan, ", "plans=plan, ", "Source has no field 'plans'. Did you mean 'plan'?"),
     ("read=read", "read=lambda s, o: ()", "read must be a function at the top level of a module"),
     ('name="toy"', 'name="fields"', "says name='fields', and its folder is called 'toy'"),
@@ -195,9 +198,11 @@ def test_a_task_without_a_reviewed_schema_is_refused_at_once(toy, tmp_path):
     ),
     ("  epochs: int = 1\n", "", "ToyParams must give every setting a default. Missing: epochs"),
     ("params=ToyParams", "hyperparameters={}", "A model's settings are a class, `class MyParams"),
+    ("params=ToyParams", "monitor=None", "kind of answer: problem=PROBLEM.but(monitor=...)"),
+    ("PROBLEM.but(", "PROBLEM.but(metric=1, ", "A Problem has no field 'metric'. It has: name"),
     ("params=ToyParams", "infer_hyperparameters=min", "It is called infer, and returns params"),
     ("units: int = 3", "units: int = None", "params: units: Input should be a valid integer"),
-    ("  units: int = 3", "  units = 3", "line 13: PydanticUserError: A non-annotated attribute"),
+    ("  units: int = 3", "  units = 3", "line 14: PydanticUserError: A non-annotated attribute"),
     ("params=ToyParams", "params=ToyParams()", "params must be a class of pipeline.params.Params"),
   ],
   ids=lambda value: value[:30],

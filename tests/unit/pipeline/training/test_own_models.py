@@ -63,9 +63,9 @@ def learn(splits, monkeypatch):
       **functions,
     }
     monkeypatch.setitem(sys.modules, "my_model", types.SimpleNamespace(**functions))
-    task = dataclasses.replace(
-      TASK, adapt=None, monitor=monitor, **{name: f"my_model.{name}" for name in functions}
-    )
+    paths = {name: f"my_model.{name}" for name in functions}
+    problem = TASK.problem.but(monitor=monitor, compile_args=paths.pop("compile_args"))
+    task = dataclasses.replace(TASK, adapt=None, problem=problem, **paths)
     settings = TrainConfig(**{"mixed_precision": False, **(train or {})}).model_dump()
     before = keras.config.dtype_policy()
     try:

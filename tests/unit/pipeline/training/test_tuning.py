@@ -67,8 +67,10 @@ def test_a_trial_ends_as_the_trainer_does_with_its_values(graph, tmp_path):
   run_fn(_fn_args(graph, tmp_path, tuned=best.get_config()))
   history = json.loads((tmp_path / "run/history.json").read_text())
   assert history["tuned"] == best.values
-  assert best_value(history["epochs"], TASK.monitor) == pytest.approx(trial["score"], rel=1e-6)
-  assert record["monitor"] == TASK.monitor[0]
+  assert best_value(history["epochs"], TASK.problem.monitor) == pytest.approx(
+    trial["score"], rel=1e-6
+  )
+  assert record["monitor"] == TASK.problem.monitor[0]
 
 
 def test_frozen_layers_run_once_for_all_trials_that_share_them(

@@ -9,9 +9,12 @@ import pytest
 import tensorflow as tf
 
 from dlpipe.errors import BadInputError
-from pipeline.tasks.images.model import build_model, compile_args, search_space, serving_outputs
+from pipeline.problems.classes import compile_args
+from pipeline.tasks.images.model import build_model, search_space
 from pipeline.tasks.images.params import ImageParams
 from pipeline.tasks.images.plan import training_plan
+from pipeline.tasks.images.task import TASK
+from pipeline.training.answering import answering
 
 _DEFAULTS = ImageParams(image_size=12)
 
@@ -147,7 +150,7 @@ def test_the_search_space_is_around_this_runs_values():
 
 
 def test_what_a_caller_reads(graph, cnn, pixels):
-  answer = serving_outputs(cnn, graph.output)({"pixels": tf.constant(pixels)})
+  answer = answering(TASK, cnn, graph.output, {})({"pixels": tf.constant(pixels)})
   scores = answer["scores"].numpy()
   expected = tf.nn.softmax(cnn(pixels, training=False)).numpy()
   np.testing.assert_allclose(scores, expected, atol=1e-6)

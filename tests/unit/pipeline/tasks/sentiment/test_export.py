@@ -10,7 +10,9 @@ import tensorflow as tf
 from components.serving_gate.loaders import load_tf1, load_tf2, used_ops
 from components.serving_gate.replay import op_reasons
 from components.serving_gate.serving_ops import release_of_tag
-from pipeline.tasks.sentiment.model import build_model, serving_outputs
+from pipeline.tasks.sentiment.model import build_model
+from pipeline.tasks.sentiment.task import TASK
+from pipeline.training.answering import answering
 from pipeline.training.export import signatures
 
 _TEXTS = (
@@ -32,7 +34,7 @@ def _export(path, text_graph, params):
   signatures.export(
     str(path),
     model=model,
-    outputs=serving_outputs(model, text_graph),
+    outputs=answering(TASK, model, text_graph, {}),
     tft_output=text_graph,
     input_key="text",
     label_id_key="label_id",

@@ -11,16 +11,17 @@ import tensorflow as tf
 
 from dlpipe.errors import BadInputError
 from pipeline.params import Role
+from pipeline.problems.classes import compile_args
 from pipeline.tasks.sentiment.features import WORDS
 from pipeline.tasks.sentiment.model import (
   SEQUENCES,
   build_model,
-  compile_args,
   search_space,
-  serving_outputs,
 )
 from pipeline.tasks.sentiment.plan import training_plan
+from pipeline.tasks.sentiment.task import TASK
 from pipeline.text.word_counts import read_counts
+from pipeline.training.answering import answering
 
 _IDS = np.array([[6, 9, 3, 0, 0], [7, 0, 0, 0, 0], [0, 0, 0, 0, 0], [8, 8, 6, 10, 1]], "int32")
 
@@ -202,7 +203,7 @@ def test_the_search_space_is_around_this_runs_values(params):
 
 
 def test_what_a_caller_reads(text_graph, model):
-  answer = serving_outputs(model, text_graph)(_inputs(np.pad(_IDS, ((0, 0), (0, 3))), "int64"))
+  answer = answering(TASK, model, text_graph, {})(_inputs(np.pad(_IDS, ((0, 0), (0, 3))), "int64"))
   scores = answer["scores"].numpy()
   expected = tf.nn.softmax(model(_inputs(_IDS), training=False)).numpy()
   np.testing.assert_allclose(scores, expected, atol=1e-6)
@@ -214,5 +215,5 @@ def test_what_a_caller_reads(text_graph, model):
 
 def test_texts_without_words_alone_are_answered(text_graph, model):
   empty = _inputs(np.zeros((2, 8), int), "int64")
-  scores = serving_outputs(model, text_graph)(empty)["scores"].numpy()
+  scores = answering(TASK, model, text_graph, {})(empty)["scores"].numpy()
   np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-6)

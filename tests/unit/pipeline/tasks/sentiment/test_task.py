@@ -5,9 +5,9 @@ import json
 
 import pytest
 
+from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from pipeline.settings.reading import make_config
-from pipeline.tasks.sentiment.metrics import metrics
 from pipeline.tasks.sentiment.params import SentimentParams
 from pipeline.tasks.sentiment.task import TASK
 
@@ -112,6 +112,7 @@ def test_a_folder_for_samples_that_cannot_be_written_is_bad_input(tmp_path, monk
 
 
 def test_names_of_what_is_computed():
+  metrics = load_function(TASK.problem.metrics)
   assert [json.loads(m.config)["name"] for m in metrics()] == [
     "example_count",
     "loss",

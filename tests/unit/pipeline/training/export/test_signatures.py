@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 
 from pipeline.sources.tfrecord.op_errors import words_of
-from pipeline.tasks.images.model import build_model, serving_outputs
+from pipeline.tasks.images.model import build_model
 from pipeline.tasks.images.task import TASK
+from pipeline.training.answering import answering
 from pipeline.training.export import signatures
 
 _NAMES = {
@@ -30,7 +31,7 @@ def model(graph):
 def exported(tmp_path_factory, graph, model):
   """The export's path and what `export` returned."""
   path = str(tmp_path_factory.mktemp("export") / "model")
-  return path, _export(path, graph, model, serving_outputs(model, graph.output))
+  return path, _export(path, graph, model, answering(TASK, model, graph.output, {}))
 
 
 def _export(path, graph, model, outputs, **options):
@@ -146,6 +147,21 @@ def test_without_classes_there_is_no_classify(tmp_path, graph, model):
   assert set(found["serving_default"].structured_outputs) == {"brightness"}
 
 
+def test_a_number_is_answered_by_regress_too(tmp_path, graph, model):
+  def outputs(features):
+    return {"value": tf.reduce_mean(model(features["pixels"], training=False), axis=1)}
+
+  _export(str(tmp_path / "model"), graph, model, outputs)
+  # Functions hold their variables weakly.
+  loaded = tf.saved_model.load(str(tmp_path / "model"))
+  assert set(loaded.signatures) == (_NAMES - {"classify"}) | {"regress"}
+  examples = tf.constant(graph.examples[:3])
+  said = loaded.signatures["serving_examples"](examples=examples)["value"].numpy()
+  regressed = loaded.signatures["regress"](inputs=examples)["outputs"].numpy()
+  assert regressed.dtype == np.float32
+  np.testing.assert_allclose(regressed, said, rtol=1e-6)
+
+
 def _rule(values):
   return tf.where(values == b"", "the picture is missing", "")
 
@@ -154,7 +170,7 @@ def _rule(values):
 def ruled(tmp_path_factory, graph, model):
   """The path of an export that refuses an empty input."""
   path = str(tmp_path_factory.mktemp("ruled") / "model")
-  _export(path, graph, model, serving_outputs(model, graph.output), rule=_rule)
+  _export(path, graph, model, answering(TASK, model, graph.output, {}), rule=_rule)
   return path
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from dlpipe.errors import BadInputError
 from dlpipe.records import Rejected
+from pipeline.problems import labels, number
 from pipeline.tasks.images.sources import manifest
 
 
@@ -123,3 +124,34 @@ def test_matches_a_csv_or_the_folder_of_one(write, tmp_path):
   assert not manifest.matches(str(tmp_path))
   write("other,columns\n")
   assert not manifest.matches(folder)
+
+
+def _read_as(problem, path, **options):
+  plan = manifest.plan(path, options, problem)
+  shards = json.loads(json.dumps(list(plan.shards)))
+  return plan, [r for shard in shards for r in manifest.read(shard, options)]
+
+
+def test_labels_may_be_several_or_none(write):
+  path = write("path,label\na/0.png,cat|red\na/1.png,\nb/0.png,cat\nb/1.png,red||x\n")
+  plan, records = _read_as(labels.PROBLEM, path)
+  assert plan.classes == {"cat": 2, "red": 1}
+  found = {r.origin: r.features["label"] for r in records if not isinstance(r, Rejected)}
+  assert sorted(found.values()) == [[], ["cat"], ["cat", "red"]]
+  [bad] = [r for r in records if isinstance(r, Rejected)]
+  assert (bad.origin, bad.reason) == ("list.csv, row 5: b/1.png", "the label is empty")
+
+
+def test_labels_may_be_numbers(write):
+  path = write("path,label\na/0.png,0\na/1.png,2.5\nb/0.png,-1\nb/1.png,two\n")
+  plan, records = _read_as(number.PROBLEM, path)
+  assert plan.classes == {}
+  values = [r.features["label"] for r in records if not isinstance(r, Rejected)]
+  assert sorted(values) == [-1.0, 0.0, 2.5]
+  [bad] = [r for r in records if isinstance(r, Rejected)]
+  assert bad.reason == "'two' is no number"
+
+
+def test_pictures_with_one_number_alone_are_refused(write):
+  with pytest.raises(BadInputError, match="Expected at least two different numbers"):
+    _read_as(number.PROBLEM, write("path,label\na/0.png,1\na/1.png,1\n"))

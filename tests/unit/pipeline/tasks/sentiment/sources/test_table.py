@@ -10,6 +10,8 @@ from pyarrow import parquet
 
 from dlpipe.errors import BadInputError
 from dlpipe.records import Record, Rejected
+from pipeline.problems import labels, number
+from pipeline.tasks.sentiment.sources import table
 
 ROWS = [("A good film, really.", "pos"), ("so\nbad", "neg"), ('"Nice"', "pos"), ("no", "neg")]
 
@@ -148,4 +150,45 @@ def test_the_three_tables_of_a_competition_are_refused_with_what_helps(tmp_path,
       "splits of its own: train."
     ),
     "Not read: column 'id' (not used).",
+  ]
+
+
+def _read_as(problem, path, **options):
+  plan = table.plan(str(path), options, problem)
+  shards = json.loads(json.dumps(list(plan.shards)))
+  return plan, [r for shard in shards for r in table.read(shard, options, problem)]
+
+
+def test_labels_may_be_several_with_a_separator_of_ones_own(write):
+  path = write("text,label\none,a; b\ntwo,b\nthree,\nfour,c|d\n")
+  _, records = _read_as(labels.PROBLEM, path, label_separator=";")
+  assert [r.features["label"] for r in records] == [["a", "b"], ["b"], [], ["c|d"]]
+  plans = [_read_as(labels.PROBLEM, path, label_separator=s)[0] for s in (";", "; ", ";")]
+  prints = [plan.fingerprint for plan in plans]
+  assert prints[0] == prints[2] != prints[1]
+
+
+def test_several_labels_may_be_a_list(tmp_path):
+  lists = [["a", "b"], [], ["b"], None]
+  rows = {"text": ["one", "two", "three", "four"], "label": pa.array(lists, pa.list_(pa.string()))}
+  parquet.write_table(pa.table(rows), tmp_path / "x.parquet")
+  _, records = _read_as(labels.PROBLEM, tmp_path / "x.parquet")
+  assert [r.features["label"] for r in records] == [["a", "b"], [], ["b"], []]
+
+
+@pytest.mark.parametrize("problem", [labels.PROBLEM, number.PROBLEM])
+def test_a_missing_column_is_an_error_whatever_the_labels_are(write, problem):
+  with pytest.raises(BadInputError, match="label"):
+    _read_as(problem, write("text,other\none,1\ntwo,2\n"))
+
+
+def test_labels_may_be_numbers(write):
+  path = write("text,label\none,1.5\ntwo,\nthree,1e400\nfour,-3\n")
+  _, records = _read_as(number.PROBLEM, path)
+  found = [r.features["label"] if isinstance(r, Record) else r.reason for r in records]
+  assert found == [
+    1.5,
+    "the number is missing",
+    "'1e400' is no finite number that float32 can hold",
+    -3.0,
   ]

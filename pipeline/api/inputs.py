@@ -1,0 +1,159 @@
+"""What `run`, `check` and `compile` do before anything heavy is imported: settings, input.
+
+Bad input must be answered in a moment, so the source looks at the data here, before TensorFlow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from types import MappingProxyType
+from typing import Any
+
+from dlpipe.errors import BadInputError
+from dlpipe.workspace import Workspace
+from pipeline.api import wrong_task
+from pipeline.params import Params
+from pipeline.settings import unread_settings
+from pipeline.settings.config import PipelineConfig
+from pipeline.settings.reading import make_config
+from pipeline.sources import file_formats
+from pipeline.task import Source, Task
+from pipeline.tasks import get_task, schema_path
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inputs:
+  """A run that was looked at and can start; `recognized` says what its input was taken for."""
+
+  task: Task
+  config: PipelineConfig
+  source: Source
+  recognized: Sequence[str]
+  params: Params
+
+
+def prepare(
+  *,
+  task: str,
+  data: str | None,
+  workspace: str | None,
+  config_file: str | None,
+  settings: Sequence[str] = (),
+  values: Mapping[str, Any] = MappingProxyType({}),
+  tiny: bool,
+  beam: str | None,
+  mlmd: str | None = None,
+  orchestrator: str | None = None,
+) -> Inputs:
+  """Turns what a user says into a run that can start.
+
+  Args:
+    task: its name.
+    data: the input; None takes the task's shipped data.
+    workspace: where the run writes; None takes the environment's, or the default.
+    config_file: a YAML file of settings.
+    settings: `section.name=value` items of a command line.
+    values: full names to values, of a caller in Python.
+    tiny: whether the task's CI-sized overrides apply.
+    beam: where Beam runs; None is for what the settings say.
+    mlmd: the metadata store's connection file.
+    orchestrator: what is compiled for; None for a run on this machine.
+
+  Raises:
+    BadInputError: anything about them, or about the input, that cannot work.
+  """
+  known = get_task(task)
+  unread_settings.require_read_by_command([*settings, *values], orchestrator=orchestrator)
+  config = make_config(
+    known,
+    data_path=data if data is not None else "",
+    workspace=str(Workspace.of(workspace).path),
+    tiny=tiny,
+    config_file=config_file,
+    settings=settings,
+    values=values,
+    beam=beam,
+    mlmd=mlmd,
+  )
+  path = os.path.abspath(data) if data is not None else known.shipped_data()
+  return look_at(
+    known,
+    config.model_copy(update={"data_path": path}),
+    said=unread_settings.said(known, config),
+  )
+
+
+def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = frozenset()) -> Inputs:
+  """A run of a configuration, whose input has been looked at.
+
+  Args:
+    known: the task.
+    config: the configuration.
+    said: full names of what the user set of it just now, which must be read.
+
+  Raises:
+    BadInputError: the input cannot work.
+  """
+  path = config.data_path
+  schema_path(known.name)
+  try:
+    source_name, source = choose_source(known, config)
+    unread_settings.require_read_by_layout(known, said, layout=source_name, path=path)
+    plan = source.plan(path, config.data_options(known))
+  except BadInputError as err:
+    raise (err if config.data.source else wrong_task.explain(err, known, path)) from err
+  unread_settings.require_drawn(said, given_splits=plan.given_splits, path=path)
+  params = config.params(known)
+  if known.infer:
+    params = known.infer(source_name, path, config.data_options(known), params)
+  return Inputs(
+    task=known,
+    config=config,
+    source=source,
+    recognized=plan.sentences(),
+    params=params,
+  )
+
+
+def choose_source(task: Task, config: PipelineConfig) -> tuple[str, Source]:
+  """The source that is configured, or the first whose layout the input has.
+
+  Raises:
+    BadInputError: there is no such path, no such source, or no layout fits.
+  """
+  path, name = config.data_path, config.data.source
+  layouts = "\n".join(f"  {n}: {s.description}" for n, s in task.sources.items())
+  # A path may be what the names of several files begin with, as in corpus/train.en and .de.
+  if not os.path.exists(path) and not any(s.matches(path) for s in task.sources.values()):
+    raise BadInputError(f"There is no {path!r}. --data takes a path to one of:\n{layouts}")
+  if name is not None:
+    if name not in task.sources:
+      raise BadInputError(f"Unknown data.source={name!r} for task {task.name}. Known:\n{layouts}")
+    return name, task.sources[name]
+  for found, source in task.sources.items():
+    if source.matches(path):
+      return found, source
+  raise BadInputError(
+    f"Nothing in {path!r} looks like an input of the task {task.name}.{_told(path)} The task "
+    f"reads:\n{layouts}"
+  )
+
+
+def _told(path: str) -> str:
+  """A sentence on what a file is that nothing reads; empty where its first bytes do not tell."""
+  if not os.path.isfile(path):
+    return ""
+  try:
+    with open(path, "rb") as f:
+      head = f.read(file_formats.HEAD_BYTES)
+  except OSError as err:
+    return f" The file cannot be read: {err.strerror}."
+  found = file_formats.describe(head)
+  if found is None and head.lstrip().startswith(b"[") and path.lower().endswith(".json"):
+    found = "a JSON array; write one object a line, as `jq -c '.[]' old.json > new.jsonl` does"
+  elif found is None and head.lstrip().startswith(b"{"):
+    found = "JSON by its first character; one object a line belongs into a file named .jsonl"
+  return f" It is {found}." if found else ""

@@ -1,0 +1,164 @@
+"""`Problem`: the kind of answer that a task learns. All that shared code may ask about answers.
+
+Each kind is a module of this package with one `PROBLEM`. A task takes it as it is, or changes
+single fields: `PROBLEM.but(metrics="pipeline.tasks.mine.metrics")`. This module imports no
+framework, and heavy functions are named by dotted path, so that the command line lists tasks in
+milliseconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+from dlpipe.errors import BadInputError
+from dlpipe.records import FeatureValue
+
+# Names of the files of `rows`, in the Trainer's `model_run`.
+MISTAKES_FILE = "mistakes.json"
+SAMPLES_FILE = "samples.json"
+
+_DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+_PATHS = ("compile_args", "answer", "metrics", "rows", "findings")
+_OPTIONAL_PATHS = ("serving_outputs", "shown", "survey")
+
+
+def usual_words(outputs: Mapping[str, Any]) -> list[str]:
+  """A row of outputs for the terminal: each single value with its name, words before numbers."""
+  return [
+    f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}"
+    for name, value in outputs.items()
+    if not isinstance(value, list)
+  ]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Problem:
+  """A kind of answer; functions by dotted path are imported when called.
+
+  Attributes:
+    name: the kind's name, which is its module's.
+    read_label: `(cell, data options) -> value of the raw label feature`; raises `ValueError` with a
+      reason for the quarantine. Light: sources call it.
+    require: `(records, label feature, *, source, advice, options) -> None`; raises `BadInputError`
+      where the first records show that nothing can be learnt. It reads no more than it must.
+    has_classes: whether raw labels name classes, which are counted, and kept in train where they
+      are rare.
+    label_id_key: the transformed feature that holds the answer as the loss takes it.
+    vocabulary: name of the vocabulary of labels in the transform graph; None without one.
+    options: which data options `read_label` and `answer` read; a model is exported with those of
+      its training.
+    compile_args: `(params) -> {"loss": ..., "metrics": [...]}` for Keras.
+    monitor: the validation metric that picks the best epoch, and its mode.
+    answer: `(tft_output, vocabulary, data options) -> fn(the model's output, transformed features)
+      -> {output name: tensor}`, in graph; what every signature answers.
+    serving_keys: transformed features that only `answer` reads; no inputs of the model.
+    cache_dtypes: as `Task.cache_dtypes`, of `label_id_key`.
+    serving_outputs: `(model, tft_output) -> fn(transformed features) -> {output name: tensor}`;
+      replaces `answer` where a model is not simply called. None calls it.
+    prediction_key: the output that the metrics judge.
+    compares_raw_label: whether the metrics compare it with the raw label, not with `label_id_key`.
+    metrics: `() -> list of TFMA MetricConfig`.
+    rows: `(directory, examples, predict, *, input_key, label_key, prediction_key) -> None` leaves
+      rows for a person to look at, in `MISTAKES_FILE` or `SAMPLES_FILE`; `predict` is from
+      `[batch]` raw inputs to outputs.
+    shown: `(Evaluation, names) -> fields of the report's evaluation`, where `names()` are the
+      labels of the vocabulary; None adds nothing.
+    findings: `(summary, gates) -> findings as JSON`: what DataGate and `dlpipe check` say of the
+      counts of a run's data.
+    survey: `() -> object` with `add(row)` and `findings()`, for what `dlpipe check` says of the
+      answers themselves; None says nothing.
+    contradicts: whether equal inputs with unlike answers contradict each other.
+    unread: settings that say nothing here: full name to what to do instead.
+    words: a row of outputs in a few words, for the terminal.
+  """
+
+  name: str
+  read_label: Callable[[Any, Mapping[str, Any]], FeatureValue]
+  require: Callable[..., None]
+  has_classes: bool
+  label_id_key: str
+  vocabulary: str | None = None
+  options: tuple[str, ...] = ()
+  compile_args: str
+  monitor: tuple[str, Literal["max", "min"]] = ("val_loss", "min")
+  answer: str
+  serving_keys: tuple[str, ...] = ()
+  cache_dtypes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  serving_outputs: str | None = None
+  prediction_key: str
+  compares_raw_label: bool = False
+  metrics: str
+  rows: str
+  shown: str | None = None
+  findings: str = "pipeline.checks.gate_findings.findings"
+  survey: str | None = None
+  contradicts: bool
+  unread: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  words: Callable[[Mapping[str, Any]], list[str]] = usual_words
+
+  def __post_init__(self) -> None:
+    """Holds the fields to their forms.
+
+    Raises:
+      BadInputError: naming the field, what it must be and what it is.
+    """
+    for fault in _faults(self):
+      raise BadInputError(fault)
+
+  def but(self, **changes: Any) -> Problem:
+    """The same with some fields changed.
+
+    Raises:
+      BadInputError: there is no such field, or its value is not of its form.
+    """
+    known = [field.name for field in dataclasses.fields(self)]
+    strangers = sorted(set(changes) - set(known))
+    if strangers:
+      raise BadInputError(
+        f"A Problem has no field {', '.join(map(repr, strangers))}. It has: {', '.join(known)}"
+      )
+    return dataclasses.replace(self, **changes)
+
+  def compared_key(self, label_key: str) -> str:
+    """The feature that metrics hold the prediction to."""
+    return label_key if self.compares_raw_label else self.label_id_key
+
+  def dotted_paths(self) -> dict[str, str]:
+    """The functions that are named by dotted path, by field."""
+    paths = {field: getattr(self, field) for field in (*_PATHS, *_OPTIONAL_PATHS)}
+    return {field: path for field, path in paths.items() if path is not None}
+
+
+def _faults(problem: Problem) -> Iterator[str]:
+  """What is wrong with the fields, each as a sentence."""
+  for field in ("name", "label_id_key", "prediction_key"):
+    if not (isinstance(getattr(problem, field), str) and getattr(problem, field)):
+      yield _fault(problem, field, "a name, such as 'scores'")
+  if problem.vocabulary is not None and not isinstance(problem.vocabulary, str):
+    yield _fault(problem, "vocabulary", "the name of a vocabulary, or None")
+  for field in (*_PATHS, *_OPTIONAL_PATHS):
+    value = getattr(problem, field)
+    if value is None and field in _OPTIONAL_PATHS:
+      continue
+    if not isinstance(value, str) or not _DOTTED_PATH.fullmatch(value):
+      yield _fault(
+        problem, field, "a function's dotted path, such as 'pipeline.tasks.mine.model.f'"
+      )
+  for field in ("read_label", "require", "words"):
+    if not callable(getattr(problem, field)):
+      yield _fault(problem, field, "a function")
+  monitor = problem.monitor
+  if (
+    not isinstance(monitor, tuple)
+    or len(monitor) != 2
+    or not str(monitor[0]).startswith("val_")
+    or monitor[1] not in ("max", "min")
+  ):
+    yield _fault(problem, "monitor", "a validation metric and its mode, ('val_accuracy', 'max')")
+
+
+def _fault(problem: Problem, field: str, expected: str) -> str:
+  return f"{field} must be {expected}. Received: {field}={getattr(problem, field)!r}"

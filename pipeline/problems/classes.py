@@ -1,0 +1,158 @@
+"""One class of several: a softmax over a vocabulary of labels, judged by who is right how often."""
+
+from __future__ import annotations
+
+import math
+import pathlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from dlpipe.records import FeatureValue, Rejected
+from pipeline.params import Params
+from pipeline.problem import MISTAKES_FILE, Problem
+from pipeline.sources.class_counts import require_labels
+from pipeline.sources.labels import label_text
+from pipeline.task import MetricGate
+
+
+def read_label(cell: Any, options: Mapping[str, Any]) -> str:
+  """The text that names the class.
+
+  Raises:
+    ValueError: it is no line of text; the message is fit for the quarantine.
+  """
+  del options
+  return label_text(cell)
+
+
+def require(
+  answers: Iterable[FeatureValue | Rejected],
+  *,
+  source: str,
+  advice: str,
+  options: Mapping[str, Any],
+) -> None:
+  """Reads answers until there are two classes of two, 5,000 at least where there are as many.
+
+  Args:
+    answers: what `read_label` gave, or why a row cannot be used.
+    source: the input, for messages.
+    advice: what to do about a missing class, such as to name another column.
+    options: the data options.
+
+  Raises:
+    BadInputError: there are fewer than two classes, or fewer than two with two records.
+  """
+  del options
+  labels = (each if isinstance(each, Rejected) else str(each) for each in answers)
+  require_labels(labels, source=source, advice=advice)
+
+
+def compile_args(params: Params) -> dict[str, Any]:
+  """Loss on logits and integer labels, and the accuracy to watch."""
+  import keras
+
+  return {
+    "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    "metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+  }
+
+
+def answer(
+  tft_output: Any, vocabulary: str, options: Mapping[str, Any]
+) -> Callable[[Any, Mapping[str, Any]], dict[str, Any]]:
+  """From `[batch, classes]` logits to `label`, `score`, `scores` and `labels`, in graph."""
+  from pipeline.problems.classification_outputs import class_outputs
+
+  del options
+  outputs = class_outputs(tft_output, vocabulary)
+  return lambda logits, features: outputs(logits)
+
+
+def rows(
+  directory: pathlib.Path,
+  examples: Sequence[bytes],
+  predict: Callable[[Any], Mapping[str, Any]],
+  *,
+  input_key: str,
+  label_key: str,
+  prediction_key: str,
+) -> None:
+  """Leaves the rows that the model is most surely wrong about."""
+  from pipeline.problems import mistakes
+
+  del prediction_key  # `label` says in words what `scores` say
+  path = directory / MISTAKES_FILE
+  mistakes.write(path, examples, predict, input_key=input_key, label_key=label_key)
+
+
+def shown(found: Any, names: Callable[[], list[str]]) -> dict[str, Any]:
+  """`labels`, `confusion` and `per_class` of the report; nothing without a confusion matrix."""
+  if not found.confusion:
+    return {}
+  labels = names()
+  confusion = confusion_rows(found, labels)
+  return {"labels": labels, "confusion": confusion, "per_class": per_class(confusion, labels)}
+
+
+def confusion_rows(found: Any, labels: Sequence[str]) -> list[list[float]]:
+  """The confusion matrix with a row for each true label and a column for each predicted one."""
+  size = len(labels)
+  counts = [[0.0] * size for _ in range(size)]
+  for (actual, predicted), count in found.confusion.items():
+    if 0 <= actual < size and 0 <= predicted < size:
+      counts[actual][predicted] += count
+  return counts
+
+
+def per_class(confusion: Sequence[Sequence[float]], labels: Sequence[str]) -> list[dict[str, Any]]:
+  """Precision and recall of each label out of the confusion matrix; nan where undefined."""
+  found = []
+  for index, label in enumerate(labels):
+    right = confusion[index][index]
+    actual = sum(confusion[index])
+    predicted = sum(row[index] for row in confusion)
+    found.append(
+      {
+        "label": label,
+        "precision": right / predicted if predicted else math.nan,
+        "recall": right / actual if actual else math.nan,
+        "count": int(actual),
+      }
+    )
+  return found
+
+
+PROBLEM = Problem(
+  name="classes",
+  read_label=read_label,
+  require=require,
+  has_classes=True,
+  label_id_key="label_id",
+  vocabulary="labels",
+  compile_args=f"{__name__}.compile_args",
+  monitor=("val_accuracy", "max"),
+  answer=f"{__name__}.answer",
+  prediction_key="scores",
+  metrics="pipeline.problems.classification_metrics.classification_metrics",
+  rows=f"{__name__}.rows",
+  shown=f"{__name__}.shown",
+  contradicts=True,
+)
+
+# What every classifier must keep; a task adds its own.
+GATES = (
+  MetricGate(
+    metric="skill",
+    best=1,
+    bound=0.3,
+    reason="a model worth serving avoids a good part of the errors that always guessing the "
+    "commonest class makes",
+  ),
+  MetricGate(
+    metric="accuracy",
+    best=1,
+    max_regression=0.01,
+    reason="a new version may not be worse than the one it replaces, but for chance",
+  ),
+)

@@ -1,0 +1,312 @@
+"""Several labels at once, or none: a sigmoid for each label of a vocabulary.
+
+A table has them in one column, `|` between them or what `data.label_separator` says, or as a list;
+an empty cell is a row without labels, and as right as any other. A source gives them as a list.
+"""
+
+from __future__ import annotations
+
+import collections
+import math
+import pathlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from dlpipe.errors import BadInputError
+from dlpipe.records import FeatureValue, Rejected, class_names
+from pipeline.params import DataOptions, Params
+from pipeline.problem import MISTAKES_FILE, Problem, usual_words
+from pipeline.sources import encoding
+from pipeline.sources.class_counts import names
+from pipeline.sources.labels import label_text
+from pipeline.task import MetricGate
+
+LABEL_IDS = "label_ids"  # transformed: [MOST] int64, NONE after the last, UNKNOWN to train
+VOCABULARY = "labels"  # the vocabulary file in the transform graph
+SEPARATOR = "|"
+MOST = 100  # labels of a row; shapes in a transform graph are fixed
+NONE, UNKNOWN = -1, -2  # in LABEL_IDS
+THRESHOLD = 0.5  # a label is answered from this score on
+COUNTS_NAME = "label_counts"  # what `label_metrics` emits of each label
+
+_LOOKED_AT = 5_000  # rows
+_OTHER_SEPARATORS = (",", ";", "/", "|", "\t")
+
+
+class Options(DataOptions):
+  """The data options of a task with labels; its own class extends it."""
+
+  label_separator: str = Field(
+    SEPARATOR, min_length=1, description="tables: what stands between two labels of a row"
+  )
+
+
+def read_label(cell: Any, options: Mapping[str, Any]) -> list[str]:
+  """The labels that a cell holds, each once, by name.
+
+  >>> [read_label(cell, {}) for cell in ("red|round", "", None, [3.0, "red"])]
+  [['red', 'round'], [], [], ['3', 'red']]
+
+  Raises:
+    ValueError: one of them is no line of text, or there are more than a hundred; the message is fit
+      for the quarantine.
+  """
+  if isinstance(cell, bytes):
+    cell = cell.decode("utf-8", "replace")
+  if cell is None or cell != cell or (isinstance(cell, str) and not cell.strip()):
+    return []
+  parts = cell.split(_separator(options)) if isinstance(cell, str) else cell
+  each = parts if isinstance(parts, (list, tuple)) else [parts]
+  found = sorted({*map(label_text, each)})
+  if len(found) > MOST:
+    raise ValueError(f"the row has {len(found)} labels, and {MOST} are the most")
+  return found
+
+
+def _separator(options: Mapping[str, Any]) -> str:
+  value = options.get("label_separator", SEPARATOR)
+  if not isinstance(value, str) or not value:
+    raise BadInputError(
+      "data.label_separator must be what stands between two labels, such as '|'. Received: "
+      f"label_separator={value!r}"
+    )
+  return value
+
+
+def require(
+  answers: Iterable[FeatureValue | Rejected],
+  *,
+  source: str,
+  advice: str,
+  options: Mapping[str, Any],
+) -> None:
+  """Reads answers until some rows have a label that others lack, 5,000 where there are as many.
+
+  Args:
+    answers: what `read_label` gave, or why a row cannot be used.
+    source: the input, for messages.
+    advice: what to do about missing labels, such as to name another column.
+    options: the data options.
+
+  Raises:
+    BadInputError: no label tells rows apart, or labels are separated by something else.
+  """
+  separator = _separator(options)
+  counts: collections.Counter[str] = collections.Counter()
+  rejected: Rejected | None = None
+  rows = several = 0
+  for each in answers:
+    if isinstance(each, Rejected):
+      rejected = rejected or each
+      continue
+    found = class_names(each)
+    counts.update(found)
+    rows, several = rows + 1, several + (len(found) > 1)
+    if rows >= _LOOKED_AT and any(1 < count < rows for count in counts.values()):
+      break
+  if not several:
+    _require_separator(counts, separator, source)
+  if any(1 < count < rows for count in counts.values()):
+    return
+  unused = f"{rejected.origin} cannot be used: {rejected.reason}" if rejected else ""
+  remedy = encoding.remedy(rejected.reason) if rejected else ""
+  found_words = "; ".join(filter(None, [names(counts) or "none", unused]))
+  raise BadInputError(
+    f"Expected a label in {source!r} that two rows have and another one lacks. Found: "
+    f"{found_words}. {remedy or advice}"
+  )
+
+
+def _require_separator(counts: Mapping[str, int], separator: str, source: str) -> None:
+  """Raises `BadInputError` where no row has several labels, and most look like several."""
+  total = sum(counts.values())
+  for other in _OTHER_SEPARATORS:
+    holding = {label: n for label, n in counts.items() if other in label.strip()}
+    if other != separator and 2 * sum(holding.values()) > total:
+      raise BadInputError(
+        f"No row of {source!r} has two labels with {separator!r} between them, and most have "
+        f"{other!r} in their label, such as {names(holding)}. If that separates them, say so with "
+        f"--set data.label_separator={other!r}; if each is one label, write it without {other!r}."
+      )
+
+
+def label_features(label: Any, other: Any) -> dict[str, Any]:
+  """What a `preprocessing_fn` returns of the labels.
+
+  Args:
+    label: `[batch, (labels)]` string, the raw labels; sparse, as a feature without a shape is.
+    other: the raw input, which nothing here needs.
+
+  Returns:
+    `label_ids` `[batch, MOST]` int64: the labels' numbers by frequency, ties by name; -2 for one
+    that train does not have; -1 after the last.
+  """
+  import tensorflow as tf
+  import tensorflow_transform as tft
+
+  del other
+  ids = tft.compute_and_apply_vocabulary(
+    label, vocab_filename=VOCABULARY, num_oov_buckets=0, default_value=UNKNOWN
+  )
+  rows = ids.dense_shape[0]
+  within = tf.sparse.slice(ids, [0, 0], [rows, MOST])
+  padded = tf.sparse.reset_shape(within, tf.stack([rows, tf.constant(MOST, tf.int64)]))
+  dense = tf.sparse.to_dense(padded, default_value=NONE)
+  return {LABEL_IDS: tf.ensure_shape(dense, [None, MOST])}
+
+
+def units(tft_output: Any) -> int:
+  """How many logits a model of this kind gives for each row."""
+  return tft_output.vocabulary_size_by_name(VOCABULARY)
+
+
+def binary_cross_entropy(ids: Any, logits: Any) -> Any:
+  """The loss of each row, `[batch]`: `ids` `[batch, MOST]`, `logits` `[batch, labels]`."""
+  import keras
+  from keras import ops
+
+  # Each row's ids, two columns further to the right: UNKNOWN and NONE come before the labels.
+  rows = ops.shape(ids)[0]
+  columns = ops.reshape(ops.cast(ids, "int32") - UNKNOWN, (-1,))
+  places = ops.stack([ops.repeat(ops.arange(rows), MOST), columns], axis=1)
+  hits = ops.scatter(places, ops.ones_like(columns), (rows, ops.shape(logits)[-1] - UNKNOWN))
+  truth = ops.cast(hits[:, -UNKNOWN:] > 0, logits.dtype)
+  return keras.losses.binary_crossentropy(truth, logits, from_logits=True)
+
+
+def compile_args(params: Params) -> dict[str, Any]:
+  """The loss of each label by itself."""
+  return {"loss": binary_cross_entropy, "metrics": []}
+
+
+def answer(
+  tft_output: Any, vocabulary: str, options: Mapping[str, Any]
+) -> Callable[[Any, Mapping[str, Any]], dict[str, Any]]:
+  """From `[batch, labels]` logits to what a caller reads, in graph.
+
+  Returns:
+    `label` `[batch]` string, the labels whose score is 0.5 or more with the separator of the data
+    between them, the commonest of train first; `scores` `[batch, labels]` float32, each in [0, 1];
+    and `labels` `[batch, labels]` string.
+  """
+  import tensorflow as tf
+
+  known = tf.constant(
+    [name.decode() for name in tft_output.vocabulary_by_name(vocabulary)], tf.string
+  )
+  separator = _separator(options)
+
+  def outputs(logits: tf.Tensor, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    scores = tf.nn.sigmoid(tf.cast(logits, tf.float32))
+    labels = tf.repeat(known[tf.newaxis], tf.shape(scores)[0], axis=0)
+    chosen = tf.ragged.boolean_mask(labels, scores >= THRESHOLD)
+    joined = tf.strings.reduce_join(chosen, axis=1, separator=separator)
+    return {"label": joined, "scores": scores, "labels": labels}
+
+  return outputs
+
+
+def rows(
+  directory: pathlib.Path,
+  examples: Sequence[bytes],
+  predict: Callable[[Any], Mapping[str, Any]],
+  *,
+  input_key: str,
+  label_key: str,
+  prediction_key: str,
+) -> None:
+  """Leaves the rows with the surest wrong label: `{"label", "predicted", "score", "input"}`.
+
+  `score` is how sure the model is of it: of a label that is not there its score, of one that is
+  missing what its score lacks.
+  """
+  import numpy as np
+  import tensorflow as tf
+
+  from pipeline.problems import mistakes
+
+  spec = tf.io.VarLenFeature(tf.string)
+  found: list[dict[str, Any]] = []
+  for values, labels, outputs in mistakes.asked(examples, predict, input_key, label_key, spec):
+    truths = tf.RaggedTensor.from_sparse(labels).to_list()
+    scores, names_of = outputs[prediction_key].numpy(), outputs["labels"].numpy()
+    for value, truth, row, known in zip(values, truths, scores, names_of, strict=True):
+      is_true = np.isin(known, truth)
+      wrong = np.where(is_true, 1 - row, row)
+      unknown = set(truth) - set(known.tolist())
+      if unknown or ((row >= THRESHOLD) != is_true).any():
+        found.append(
+          {
+            "label": _joined(truth),
+            "predicted": _joined(known[row >= THRESHOLD].tolist()),
+            "score": 1.0 if unknown else float(wrong.max()),
+            "input": value,
+          }
+        )
+  surest = sorted(found, key=lambda row: row["score"], reverse=True)
+  mistakes.keep(directory / MISTAKES_FILE, surest)
+
+
+def _joined(labels: Sequence[bytes]) -> str:
+  return " | ".join(label.decode("utf-8", "replace") for label in labels) or "(none)"
+
+
+def shown(found: Any, names: Callable[[], list[str]]) -> dict[str, Any]:
+  """`per_class` of the report: each label's precision, recall and count; nan where undefined."""
+  flat = found.arrays.get(COUNTS_NAME, [])
+  counts = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+  return {
+    "per_class": [
+      {
+        "label": label,
+        "precision": right / (right + extra) if right + extra else math.nan,
+        "recall": right / (right + missed) if right + missed else math.nan,
+        "count": int(right + missed),
+      }
+      for label, (right, extra, missed) in zip(names() if flat else (), counts, strict=True)
+    ]
+  }
+
+
+def words(outputs: Mapping[str, Any]) -> list[str]:
+  """The labels with their scores, the surest first; without any, the nearest to be one."""
+  ranked = sorted(zip(outputs["scores"], outputs["labels"], strict=True), reverse=True)
+  chosen = [f"{label} {score:.4f}" for score, label in ranked if score >= THRESHOLD]
+  if chosen or not ranked:
+    return chosen or usual_words(outputs)
+  score, label = ranked[0]
+  return [f"no label (the nearest is {label} {score:.4f})"]
+
+
+PROBLEM = Problem(
+  name="labels",
+  read_label=read_label,
+  require=require,
+  has_classes=True,
+  label_id_key=LABEL_IDS,
+  vocabulary=VOCABULARY,
+  options=tuple(Options.model_fields),
+  compile_args=f"{__name__}.compile_args",
+  answer=f"{__name__}.answer",
+  cache_dtypes={LABEL_IDS: "int32"},
+  prediction_key="scores",
+  metrics="pipeline.problems.label_metrics.label_metrics",
+  rows=f"{__name__}.rows",
+  shown=f"{__name__}.shown",
+  findings="pipeline.checks.gate_findings.of_several_labels",
+  contradicts=True,
+  words=words,
+)
+
+GATES = (
+  MetricGate(
+    metric="skill",
+    best=1,
+    bound=0.1,
+    max_regression=0.02,
+    reason="a model worth serving is nearer to the labels than their shares of the rows, the best "
+    "answer that knows nothing of the input; a new version may not be further, but for chance",
+  ),
+)

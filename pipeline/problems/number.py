@@ -1,0 +1,226 @@
+"""A number, such as a price or an age: learnt in standard deviations, answered in its own unit."""
+
+from __future__ import annotations
+
+import decimal
+import math
+import pathlib
+import re
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from dlpipe.errors import BadInputError
+from dlpipe.records import FeatureValue, Rejected
+from dlpipe.words import shortest
+from pipeline.params import DataOptions, Params
+from pipeline.problem import MISTAKES_FILE, Problem
+from pipeline.sources import encoding
+from pipeline.sources.class_counts import names
+from pipeline.task import MetricGate
+
+TARGET = "target"  # transformed: [1] float32, the label in standard deviations from the mean
+MEAN, DEVIATION = "target_mean", "target_deviation"  # transformed: float32, those of train
+POINTS_NAME = "answers"  # what `number_metrics` emits of some rows
+
+_GROUPED = re.compile(r"[+-]?\d{1,3}([ ',.\u00a0\u202f]\d{3})+([.,]\d+)?")
+
+
+class Options(DataOptions):
+  """A task with numbers has no data options beside those of its input."""
+
+
+def read_label(cell: Any, options: Mapping[str, Any]) -> float:
+  """The number that a cell holds, as float32 has it.
+
+  >>> [read_label(cell, {}) for cell in (3, "2.50", " -1e3 ")]
+  [3.0, 2.5, -1000.0]
+
+  Raises:
+    ValueError: it is no finite number that float32 can hold; the message is fit for the quarantine.
+  """
+  del options
+  if isinstance(cell, bytes):
+    cell = cell.decode("utf-8", "replace")
+  if cell is None or (isinstance(cell, str) and not cell.strip()):
+    raise ValueError("the number is missing")
+  if isinstance(cell, bool) or not isinstance(cell, (str, int, float, decimal.Decimal)):
+    raise ValueError(f"the label is no number, but of type {type(cell).__name__}")
+  try:
+    value = float(cell) if "_" not in str(cell) else math.nan
+  except (ValueError, OverflowError):
+    value = math.nan
+  if math.isnan(value) and isinstance(cell, float):
+    raise ValueError("the number is missing")  # tables of numbers hold nan for what is missing
+  if math.isnan(value):
+    how = ""
+    if isinstance(cell, str) and (_GROUPED.fullmatch(cell.strip()) or "," in cell):
+      how = "; write it with a point and without marks between thousands, such as 1234.5"
+    raise ValueError(f"{names([str(cell)])} is no number{how}")
+  try:
+    [narrow] = struct.unpack("f", struct.pack("f", value))
+  except OverflowError:
+    narrow = math.inf
+  if math.isinf(narrow):
+    raise ValueError(f"{names([str(cell)])} is no finite number that float32 can hold")
+  return narrow
+
+
+def require(
+  answers: Iterable[FeatureValue | Rejected],
+  *,
+  source: str,
+  advice: str,
+  options: Mapping[str, Any],
+) -> None:
+  """Reads answers until two of them differ.
+
+  Args:
+    answers: what `read_label` gave, or why a row cannot be used.
+    source: the input, for messages.
+    advice: what to do about missing numbers, such as to name another column.
+    options: the data options.
+
+  Raises:
+    BadInputError: there are no two different numbers.
+  """
+  del options
+  first: Any = None
+  rejected: Rejected | None = None
+  for each in answers:
+    if isinstance(each, Rejected):
+      rejected = rejected or each
+    elif first is None:
+      first = each
+    elif each != first:
+      return
+  unused = f"; {rejected.origin} cannot be used: {rejected.reason}" if rejected else ""
+  remedy = encoding.remedy(rejected.reason) if rejected else ""
+  found = "none" if first is None else f"{shortest(first)} alone"
+  raise BadInputError(
+    f"Expected at least two different numbers in {source!r}. Found: {found}{unused}. "
+    f"{remedy or advice}"
+  )
+
+
+def label_features(label: Any, other: Any) -> dict[str, Any]:
+  """What a `preprocessing_fn` returns of the label.
+
+  Args:
+    label: `[batch, 1]` float32, the raw label; dense or sparse.
+    other: `[batch, ...]`, the raw input, which is there when a served model is asked, too; dense or
+      sparse.
+
+  Returns:
+    `target` `[batch, 1]` float32, and `target_mean` and `target_deviation`, `[batch]` float32 each.
+  """
+  import tensorflow as tf
+  import tensorflow_transform as tft
+
+  dense = tf.sparse.to_dense(label) if isinstance(label, tf.SparseTensor) else label
+  values = tf.cast(tf.reshape(dense, [-1]), tf.float64)
+  mean, deviation = tft.mean(values), tf.sqrt(tft.var(values))
+  deviation = tf.where(deviation > 0, deviation, tf.ones_like(deviation))
+  rows = other.dense_shape[:1] if isinstance(other, tf.SparseTensor) else tf.shape(other)[:1]
+  return {
+    TARGET: tf.cast((values - mean) / deviation, tf.float32)[:, tf.newaxis],
+    MEAN: tf.fill(rows, tf.cast(mean, tf.float32)),
+    DEVIATION: tf.fill(rows, tf.cast(deviation, tf.float32)),
+  }
+
+
+def units(tft_output: Any) -> int:
+  """How many numbers a model of this kind gives for each row."""
+  del tft_output
+  return 1
+
+
+def compile_args(params: Params) -> dict[str, Any]:
+  """The squared error, whose best constant is the mean that `skill` compares with."""
+  import keras
+
+  return {
+    "loss": keras.losses.MeanSquaredError(),
+    "metrics": [keras.metrics.MeanAbsoluteError(name="mae")],
+  }
+
+
+def answer(
+  tft_output: Any, vocabulary: str, options: Mapping[str, Any]
+) -> Callable[[Any, Mapping[str, Any]], dict[str, Any]]:
+  """From `[batch, 1]` standard deviations to `value` `[batch]` float32, in graph."""
+  import tensorflow as tf
+
+  def outputs(said: tf.Tensor, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    scaled = tf.cast(tf.reshape(said, [-1]), tf.float32)
+    return {"value": scaled * features[DEVIATION] + features[MEAN]}
+
+  return outputs
+
+
+def rows(
+  directory: pathlib.Path,
+  examples: Sequence[bytes],
+  predict: Callable[[Any], Mapping[str, Any]],
+  *,
+  input_key: str,
+  label_key: str,
+  prediction_key: str,
+) -> None:
+  """Leaves the rows that the model is furthest off: `{"label", "predicted", "off", "input"}`."""
+  import tensorflow as tf
+
+  from pipeline.problems import mistakes
+
+  spec = tf.io.FixedLenFeature([], tf.float32)
+  found = []
+  for values, labels, outputs in mistakes.asked(examples, predict, input_key, label_key, spec):
+    pairs = zip(labels.numpy().tolist(), outputs[prediction_key].numpy().tolist(), strict=True)
+    for value, (label, said) in zip(values, pairs, strict=True):
+      row = {"label": shortest(label), "predicted": f"{said:.6g}", "off": abs(said - label)}
+      found.append({**row, "input": value})
+  found.sort(key=lambda row: -row["off"] if math.isfinite(row["off"]) else -math.inf)
+  mistakes.keep(directory / MISTAKES_FILE, found)
+
+
+def shown(found: Any, names: Callable[[], list[str]]) -> dict[str, Any]:
+  """`answers` of the report: `[[what is right, what was answered], ...]`."""
+  flat = found.arrays.get(POINTS_NAME, [])
+  return {"answers": [list(pair) for pair in zip(flat[::2], flat[1::2], strict=True)]}
+
+
+def words(outputs: Mapping[str, Any]) -> list[str]:
+  """The number, with as many digits as mean something."""
+  return [f"{name} {value:.6g}" for name, value in outputs.items()]
+
+
+PROBLEM = Problem(
+  name="number",
+  read_label=read_label,
+  require=require,
+  has_classes=False,
+  label_id_key=TARGET,
+  compile_args=f"{__name__}.compile_args",
+  answer=f"{__name__}.answer",
+  serving_keys=(MEAN, DEVIATION),
+  prediction_key="value",
+  compares_raw_label=True,
+  metrics="pipeline.problems.number_metrics.number_metrics",
+  rows=f"{__name__}.rows",
+  shown=f"{__name__}.shown",
+  survey="pipeline.checks.numbers.Survey",
+  contradicts=False,
+  unread={"data.allow_lost_classes": "is for tasks with classes, and this one has none"},
+  words=words,
+)
+
+GATES = (
+  MetricGate(
+    metric="skill",
+    best=1,
+    bound=0.1,
+    max_regression=0.02,
+    reason="a model worth serving explains a part of how rows differ from the mean, which any "
+    "constant leaves open; a new version may not explain less, but for chance",
+  ),
+)

@@ -1,0 +1,181 @@
+"""TFMA metrics for tasks that answer with a number: errors in its own unit, and `skill`.
+
+`skill` says what an error in some unit cannot: how much of the variance a model explains, which is
+how much better it is than always answering the mean. Each metric has its interval beside it, as in
+`paired_metrics`. TFMA imports the classes by name, so this module must be importable on Beam
+workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from tensorflow_model_analysis.metrics import metric_types
+from tensorflow_model_analysis.proto import config_pb2
+
+from dlpipe.fingerprint import code_fingerprint
+from pipeline.problems import intervals
+from pipeline.problems.number import POINTS_NAME
+from pipeline.problems.paired_metrics import PairedCombiner, Scored, paired_metric
+
+_MOST_POINTS = 500
+
+
+def number_metrics() -> list[config_pb2.MetricConfig]:
+  """Metrics over a label and a prediction that are one number each."""
+  code = code_fingerprint(__name__)
+  # Not by the names of TFMA's own, which it would take instead.
+  named = {
+    "AbsoluteError": "mae",
+    "RootOfSquares": "rmse",
+    "Skill": "skill",
+  }
+  return [
+    config_pb2.MetricConfig(
+      class_name="ExampleCount", config=json.dumps({"name": "example_count"})
+    ),
+    *(
+      config_pb2.MetricConfig(
+        class_name=name, module=__name__, config=json.dumps({"name": metric, "code": code})
+      )
+      for name, metric in named.items()
+    ),
+  ]
+
+
+class AbsoluteError(metric_types.Metric):
+  """The mean distance of the answer from what is right, in the label's unit.
+
+  Also emits `answers`, `[rows, 2]` float64: what is right and what was answered of up to 500 rows,
+  the same in every run.
+  """
+
+  def __init__(self, name: str = "mae", code: str = ""):
+    """`code` is this module's fingerprint: an edited metric is computed again."""
+    super().__init__(paired_metric(_DistanceCombiner, POINTS_NAME), name=name)
+
+
+class RootOfSquares(metric_types.Metric):
+  """The root of the mean squared error, in the label's unit: large misses count more."""
+
+  def __init__(self, name: str = "rmse", code: str = ""):
+    """`code` as for `AbsoluteError`."""
+    super().__init__(paired_metric(_RootCombiner), name=name)
+
+
+class Skill(metric_types.Metric):
+  """1 - mse / variance, the coefficient of determination.
+
+  1 is perfect, 0 is no better than always answering the mean of these very rows, so that no
+  constant has more, and less than 0 is worse. Rows of one value have no variance to explain: nan.
+  """
+
+  def __init__(self, name: str = "skill", code: str = ""):
+    """`code` as for `AbsoluteError`."""
+    super().__init__(paired_metric(_SkillCombiner), name=name)
+
+
+class _NumberCombiner(PairedCombiner):
+  """Reads a label and a prediction of one number each."""
+
+  def read(self, label: Any, prediction: Any) -> Scored:
+    right, said = (float(np.ravel(value)[0]) for value in (label, prediction))
+    return Scored(right, said, np.array([right, said], np.float32).tobytes())
+
+
+class _DistanceCombiner(_NumberCombiner):
+  """Accumulates rows, distances and their squares, the same of differences, and some rows."""
+
+  def create_accumulator(self) -> tuple[np.ndarray, dict[bytes, tuple[float, float]]]:
+    return np.zeros(6), {}
+
+  def add_input(self, accumulator, element):
+    sums, points = accumulator
+    row, old = self.rows(element)
+    distance = abs(row.prediction - row.label)
+    sums[:3] += (1, distance, distance * distance)
+    if old is not None:
+      change = distance - abs(old.prediction - old.label)
+      sums[3:] += (1, change, change * change)
+    points[hashlib.blake2b(row.content, digest_size=8).digest()] = (row.label, row.prediction)
+    return sums, _fewest(points, 2 * _MOST_POINTS)
+
+  def merge_accumulators(self, accumulators: Iterable):
+    pairs = list(accumulators)
+    merged: dict[bytes, tuple[float, float]] = {}
+    for _, points in pairs:
+      merged.update(points)
+    return np.sum([sums for sums, _ in pairs], axis=0), _fewest(merged, _MOST_POINTS)
+
+  def extract_output(self, accumulator):
+    (n, total, squares, pairs, change, change_squares), points = accumulator
+    shown = sorted(_fewest(points, _MOST_POINTS).values())
+    return self.output(
+      total / n if n else math.nan,
+      intervals.mean(total, squares, n),
+      intervals.mean(change, change_squares, pairs),
+      np.array(shown, float).reshape(-1, 2),
+    )
+
+
+def _fewest(
+  points: dict[bytes, tuple[float, float]], most: int
+) -> dict[bytes, tuple[float, float]]:
+  """As many of the points as may be kept: those of the least hashes, in any order."""
+  if len(points) <= most:
+    return points
+  return {key: points[key] for key in sorted(points)[: min(most, _MOST_POINTS)]}
+
+
+class _SumsCombiner(_NumberCombiner):
+  """Accumulates `[both models, 1 + replicates, 4]`: rows, labels, their squares, squared errors."""
+
+  def create_accumulator(self) -> np.ndarray:
+    return np.zeros((2, 1 + intervals.REPLICATES, 4))
+
+  def add_input(self, accumulator, element):
+    row, old = self.rows(element)
+    weights = np.concatenate([[1], intervals.bootstrap_weights(row.content)])[:, np.newaxis]
+    for sums, each in zip(accumulator, (row, old), strict=True):
+      if each is not None:
+        error = each.prediction - each.label
+        sums += weights * np.array([1, each.label, each.label * each.label, error * error])
+    return accumulator
+
+  def merge_accumulators(self, accumulators: Iterable):
+    return np.sum(list(accumulators), axis=0)
+
+  def extract_output(self, accumulator):
+    values = self.value(accumulator)
+    return self.output(
+      float(values[0, 0]),
+      intervals.percentiles(values[0, 1:]),
+      intervals.percentiles(values[0, 1:] - values[1, 1:]),
+    )
+
+  def value(self, sums: np.ndarray) -> np.ndarray:
+    """`[..., 4]` sums to `[...]`; nan without rows."""
+    raise NotImplementedError
+
+
+class _RootCombiner(_SumsCombiner):
+  def value(self, sums: np.ndarray) -> np.ndarray:
+    return np.sqrt(_ratio(sums[..., 3], sums[..., 0]))
+
+
+class _SkillCombiner(_SumsCombiner):
+  def value(self, sums: np.ndarray) -> np.ndarray:
+    count, total, squares, errors = np.moveaxis(sums, -1, 0)
+    spread = squares - _ratio(total * total, count)
+    # What is left of equal numbers in floating point is no variance.
+    is_constant = ~(spread > 1e-12 * squares)
+    return 1 - _ratio(errors, np.where(is_constant, 0.0, spread))
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+  return np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0)

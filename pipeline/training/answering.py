@@ -1,0 +1,54 @@
+"""What a served model answers: the model called on the features, in the words of its problem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from dlpipe.dotted_paths import load_function
+from pipeline.task import Task
+from pipeline.training import datasets
+from pipeline.training.export import signatures
+
+
+def answering(
+  task: Task, model: keras.Model, tft_output: tft.TFTransformOutput, options: Mapping[str, Any]
+) -> signatures.Outputs:
+  """Returns the in-graph function from transformed features to what a caller reads.
+
+  Args:
+    task: whose model it is.
+    model: the trained model.
+    tft_output: the transform graph.
+    options: the data options of its training that the problem's `answer` reads.
+  """
+  problem = task.problem
+  if problem.serving_outputs is not None:
+    return load_function(problem.serving_outputs)(model, tft_output)
+  answer = load_function(problem.answer)(tft_output, problem.vocabulary, options)
+  not_inputs = {problem.label_id_key, *task.left_out()}
+
+  def outputs(features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    inputs = {name: value for name, value in features.items() if name not in not_inputs}
+    said = model(datasets.single(_cut(inputs, task.sequence_keys)), training=False)
+    return answer(said, features)
+
+  return outputs
+
+
+def _cut(inputs: dict[str, tf.Tensor], sequence_keys: Sequence[str]) -> dict[str, tf.Tensor]:
+  """As training does: what stands after the longest row of a batch costs time and says nothing."""
+  sequences = [name for name in sequence_keys if name in inputs]
+  if not sequences:
+    return inputs
+  ids = inputs[sequences[0]]
+  places = tf.range(1, tf.shape(ids)[1] + 1)
+  longest = tf.maximum(tf.reduce_max(tf.where(ids != 0, places, 0)), 1)
+  return {
+    name: tf.cast(value[:, :longest], tf.int32) if name in sequences else value
+    for name, value in inputs.items()
+  }
