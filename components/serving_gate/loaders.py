@@ -16,7 +16,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tfx.dsl.io import fileio
 
 from components.serving_gate.serving_ops import UsedOp
-from serving.models.op_libraries import register_ops
+from serving.op_libraries import register_ops
 
 # (signature, input name, values) -> output name to array.
 Run = Callable[[str, str, np.ndarray], dict[str, np.ndarray]]

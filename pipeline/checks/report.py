@@ -15,7 +15,7 @@ from components.source_example_gen.summary import REJECTED_FILE, Summary
 from dlpipe.dotted_paths import load_function
 from dlpipe.fingerprint import code_fingerprint
 from dlpipe.records import SPLITS, Record, Rejected
-from pipeline.checks import findings, gate_findings, originals, origins
+from pipeline.checks import findings, gate_findings, origins
 from pipeline.checks.description import Description, IndescribableError, Row
 from pipeline.checks.examples import read_examples
 from pipeline.checks.finding import WARNING, Finding
@@ -108,9 +108,9 @@ def _check(
   found.sort(key=lambda finding: finding.level != WARNING)
   wanted = {number for finding in found for example in finding.examples for number in example}
   shown_rows = _pick(rows(), wanted)
-  files = originals.find(data_path, shown_rows)
+  files = origins.files(data_path, shown_rows)
   in_files = {number: row for number, row in shown_rows.items() if number not in files}
-  places = origins.find(
+  places = origins.rows_of(
     records() if in_files else (), in_files, input_key=task.input.key, label_key=task.label_key
   )
   shown = {

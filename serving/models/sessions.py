@@ -25,7 +25,7 @@ from tensorflow.python.framework import ops
 from tensorflow.python.saved_model import loader_impl
 
 from serving.errors import DataLoss, Internal, InvalidArgument, NotFound, error_of_code
-from serving.models.op_libraries import register_ops
+from serving.op_libraries import register_ops
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
