@@ -192,7 +192,7 @@ def test_what_the_evaluator_is_told_comes_back_as_a_verdict(evaluate, tmp_path, 
 
   for name, labels in (("new", "cat\ndog\n"), ("old", "cat\n")):
     (tmp_path / name / "assets").mkdir(parents=True)
-    (tmp_path / name / "assets" / TASK.vocabulary).write_text(labels)
+    (tmp_path / name / "assets" / TASK.problem.vocabulary).write_text(labels)
   found = evaluate(
     eval_config(TASK),
     label_id=[0, 0, 1, 1],

@@ -16,9 +16,9 @@ def _survey(*rows, describe=text.describe):
   return survey
 
 
-def _found(*rows, has_classes=True, **options):
+def _found(*rows, contradicts=True, **options):
   survey = _survey(*rows, **options)
-  return {f.name: f for f in findings.duplicates(survey, has_classes=has_classes)}
+  return {f.name: f for f in findings.duplicates(survey, contradicts=contradicts)}
 
 
 def test_different_inputs_are_no_finding():
@@ -53,7 +53,7 @@ def test_one_input_with_two_labels_contradicts_itself():
 
 
 def test_without_classes_several_answers_are_only_a_note():
-  found = _found(("train", "hi", "salut"), ("train", "hi", "bonjour"), has_classes=False)
+  found = _found(("train", "hi", "salut"), ("train", "hi", "bonjour"), contradicts=False)
   assert list(found) == ["several_answers"]
   assert (found["several_answers"].count, found["several_answers"].level) == (2, findings.NOTE)
 
