@@ -94,7 +94,7 @@ def fit(workspace: str, epochs: str) -> dict[str, Any]:
     datasets.load_split(
       glob.glob(f"{root}/SourceExampleGen/examples/*/Split-{split}/*"),
       transform,
-      label_id_key=task.label_id_key,
+      label_id_key=task.problem.label_id_key,
       cache_mb=4096,
       cache_dtypes=task.cache_dtypes,
       sequence_keys=task.sequence_keys,
