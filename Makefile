@@ -11,7 +11,7 @@ BIN := .venv/bin
 # what it makes; files come in the order of collection, so that the longest tests are not the last.
 SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install run test lint format audit sbom constraints test-tfx-1.21 test-airflow bench mutants clean
+.PHONY: help install run test lint format rooms audit sbom constraints test-tfx-1.21 test-airflow bench mutants clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,11 +32,15 @@ lint: install ## Check style, types, imports and spelling
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/rooms.py --check
 	@$(BIN)/codespell
 
 format: install ## Rewrite the sources in the house format
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+rooms: install ## Draw the rooms and their imports in docs/architecture.md
+	@$(BIN)/python scripts/rooms.py
 
 audit: install ## Hold the locks against known vulnerabilities; ARGS=--refresh asks OSV first
 	@$(BIN)/python scripts/audit.py $(ARGS)

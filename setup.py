@@ -19,7 +19,7 @@ NEW = "; python_version >= '3.11'"
 PACKAGES = ("components", "data", "dlpipe", "pipeline", "schemas", "serving")
 WEB = ("css", "html", "js")
 DATA = ("csv", "gz", "jpg", "json", "jsonl", "pbtxt", "png", "tsv", "txt")
-FILES = (*WEB, *DATA, "j2", "md", "typed")
+FILES = (*WEB, *DATA, "j2", "md", "pyi", "typed")
 
 
 class InstallOwnNames(Command):
@@ -116,6 +116,7 @@ setup(
     "test": [
       "cryptography",
       "hypothesis",
+      "ipython",  # runs the notebook; TFX brings it
       "kubernetes",
       "pytest>=8",
       "pytest-timeout",

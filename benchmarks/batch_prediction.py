@@ -55,7 +55,7 @@ def measure(options: argparse.Namespace, scratch: pathlib.Path) -> dict[str, Any
   config = PipelineConfig(
     task=task.name, data_path="", workspace=os.path.abspath(options.workspace)
   )
-  model_dir = config.serving_dir / str(max(list_versions(config.serving_dir)))
+  model_dir = config.folder.serving / str(max(list_versions(config.folder.serving)))
   batch_size = options.batch_size or BATCH_SIZE
   path = repeat_input(options.input, scratch, options.rows)
   inputs = plan_input(task, path, column=options.column)

@@ -12,35 +12,28 @@ TRY_AGAIN = "try_again"
 
 
 class Quarantine(artifact.Artifact):
-  """What a source could not use, and what was counted on the way.
+  """The records that a source could not use, and what it counted.
 
-  The directory holds `summary.json`, `{"examples": {split: n}, "quarantined": n, "labels": {split:
-  {label: n}}, "reasons": {reason: n}, "recognized": {...}, "lost": {...}}`, and `rejected.jsonl`,
-  one rejected record a line, with its `label` where that is known. `recognized` is what the source
-  took the input for, as `Recognized.to_json` writes it: its `classes` {label: inputs} are those
-  that the input names, read or not. It is empty where a source does not say. `lost` names the
-  classes of which nothing could be used, {label: {"inputs", "named", "reasons"}}.
+  The directory holds `summary.json`, a `components.source_example_gen.summary.Summary`, and
+  `rejected.jsonl`, one rejected record a line, with its `label` if that is known.
   """
 
   TYPE_NAME = "components.Quarantine"
 
 
 class GateVerdict(artifact.Artifact):
-  """What `DataGate` found; exists only where the data passed.
+  """The checks and findings of `DataGate`; exists only if the data passed.
 
-  The directory holds `verdict.json`, `{"passed": true, "checks": [{"name", "passed", "value",
-  "bound", "reason"}], "findings": [{"name", "level", "count", "what", "advice", "details"}]}`.
+  The directory holds `verdict.json`, a `components.data_gate.DataVerdict`.
   """
 
   TYPE_NAME = "components.GateVerdict"
 
 
 class ModelVerdict(artifact.Artifact):
-  """What the gates on a model's metrics said, judged once.
+  """The verdict of the gates on a model's metrics, judged once.
 
-  The directory holds `verdict.json`, `{"passed": bool, "gates": [{"metric", "bound", "value",
-  "passed", "reason", "interval"}], "warnings": [sentence]}`; what was not measured is null. The
-  model passed where every gate did.
+  The directory holds `verdict.json`, a `dlpipe.verdicts.Verdict`.
   """
 
   TYPE_NAME = "components.ModelVerdict"

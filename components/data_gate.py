@@ -12,7 +12,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from absl import logging
 from tensorflow_metadata.proto.v0 import anomalies_pb2
@@ -22,6 +22,8 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.artifacts import GateVerdict, Quarantine
+from components.source_example_gen.summary import REJECTED_FILE, LostClass, Summary
+from dlpipe.artifact_files import ArtifactFile
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError, DataRefusedError
 from dlpipe.records import EVAL, SPLITS, TRAIN, VAL
@@ -39,12 +41,12 @@ class Check:
   """One condition on the data.
 
   Attributes:
-    name: what was looked at.
+    name: the subject of the check.
     passed: whether the condition holds.
-    value: what was found.
+    value: the value found.
     bound: the worst value that passes.
-    reason: the finding in words; warnings that do not stop stand here too.
-    remedy: what a user does about a failure.
+    reason: the finding in words, with warnings that stop nothing.
+    remedy: how a user mends a failure; not in the file.
   """
 
   name: str
@@ -52,10 +54,29 @@ class Check:
   value: int | float
   bound: str
   reason: str
-  remedy: str
+  remedy: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataVerdict(ArtifactFile):
+  """`verdict.json` of a `GateVerdict`.
+
+  Attributes:
+    checks: every check, without its remedy.
+    findings: [{name, level, count, what, advice, details}], which stop nothing.
+  """
+
+  FILE: ClassVar[str] = "verdict.json"
+
+  checks: tuple[Check, ...] = ()
+  findings: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
   def to_json(self) -> dict[str, Any]:
-    return {f: getattr(self, f) for f in ("name", "passed", "value", "bound", "reason")}
+    """The content of the file, which only data that passed has."""
+    checks = [
+      {k: v for k, v in dataclasses.asdict(c).items() if k != "remedy"} for c in self.checks
+    ]
+    return {"passed": True, "checks": checks, "findings": self.findings}
 
 
 @component
@@ -73,8 +94,8 @@ def DataGate(  # noqa: N802 - TFX takes the component's class name from the func
   """Raises `DataRefusedError` unless every check holds; else writes `verdict.json`.
 
   Args:
-    anomalies: what ExampleValidator found, every split.
-    quarantine: what the source rejected and counted.
+    anomalies: those that ExampleValidator found, of every split.
+    quarantine: the records that the source rejected, and its counts.
     verdict: receives the checks. A refused run has no such artifact: TFX discards the outputs of
       a component that raises, so the refusal's message carries everything.
     max_bad_fraction: the largest part of all records that may have been rejected, 0 to 1.
@@ -86,7 +107,7 @@ def DataGate(  # noqa: N802 - TFX takes the component's class name from the func
     code_fingerprint: of this module and of `findings_fn`; an edited gate judges again.
   """
   del code_fingerprint  # only a part of the cache key
-  summary = json.loads(_read(os.path.join(quarantine.uri, "summary.json")))
+  summary = Summary.from_text(_read(os.path.join(quarantine.uri, Summary.FILE)))
   checks = judge(
     anomalies=_read_anomalies(anomalies),
     summary=summary,
@@ -94,22 +115,21 @@ def DataGate(  # noqa: N802 - TFX takes the component's class name from the func
     min_severity=min_severity,
     allow_lost_classes=bool(allow_lost_classes),
   )
-  found = load_function(findings_fn)(summary, json.loads(gates)) if findings_fn else []
+  found = load_function(findings_fn)(summary.to_json(), json.loads(gates)) if findings_fn else []
   for check in checks:
     logging.info("%s: %s", check.name, check.reason)
   for finding in found:
     logging.info("%s: %s", finding["name"], finding["what"])
   if not all(check.passed for check in checks):
     raise DataRefusedError(refusal(checks, _read_rejected(quarantine.uri), found))
-  document = {"passed": True, "checks": [c.to_json() for c in checks], "findings": found}
-  with fileio.open(os.path.join(verdict.uri, "verdict.json"), "w") as f:
-    f.write(json.dumps(document, indent=2))
+  with fileio.open(os.path.join(verdict.uri, DataVerdict.FILE), "w") as f:
+    f.write(DataVerdict(checks=tuple(checks), findings=found).to_text())
 
 
 def judge(
   *,
   anomalies: Mapping[str, anomalies_pb2.Anomalies],
-  summary: Mapping[str, Any],
+  summary: Summary,
   max_bad_fraction: float,
   min_severity: str = "ERROR",
   allow_lost_classes: bool = False,
@@ -117,8 +137,8 @@ def judge(
   """Returns every check, held or not, in the order a reader would ask.
 
   Args:
-    anomalies: what ExampleValidator found, by split.
-    summary: the quarantine's `summary.json`.
+    anomalies: those that ExampleValidator found, by split.
+    summary: the counts of the source.
     max_bad_fraction: the largest part of all records that may have been rejected, 0 to 1.
     min_severity: the mildest TFDV severity that stops the run.
     allow_lost_classes: whether classes pass of which nothing could be used.
@@ -135,11 +155,11 @@ def judge(
     raise BadInputError(
       f"min_severity must be one of {sorted(_SEVERITIES)}. Received: min_severity={min_severity!r}"
     )
-  examples = summary["examples"]
+  examples = summary.examples
   checks = [_check_size(split, int(examples.get(split, 0))) for split in SPLITS]
-  checks.append(_check_rejected(examples, int(summary["quarantined"]), max_bad_fraction))
-  checks.extend(_check_lost(summary.get("lost") or {}, allow_lost_classes))
-  checks.extend(_check_labels(summary.get("labels") or {}, int(examples.get(TRAIN, 0))))
+  checks.append(_check_rejected(examples, summary.quarantined, max_bad_fraction))
+  checks.extend(_check_lost(summary.lost, allow_lost_classes))
+  checks.extend(_check_labels(summary.labels, int(examples.get(TRAIN, 0))))
   for split in sorted({*anomalies, *(s for s in SPLITS if examples.get(s))}, key=_split_order):
     checks.append(_check_anomalies(split, anomalies.get(split), min_severity))
   return checks
@@ -150,7 +170,7 @@ def refusal(
   rejected: Iterator[Mapping[str, Any]],
   found: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-  """Returns the message of a refusal: each failed check, some rejected records, what to do.
+  """Returns the message of a refusal: each failed check, some rejected records, the remedies.
 
   Args:
     checks: every check.
@@ -197,12 +217,12 @@ def _check_rejected(examples: Mapping[str, int], quarantined: int, bound: float)
   )
 
 
-def _check_lost(lost: Mapping[str, Mapping[str, Any]], allowed: bool) -> Iterator[Check]:
-  """Yields nothing where every class that the input names is there.
+def _check_lost(lost: Mapping[str, LostClass], allowed: bool) -> Iterator[Check]:
+  """Yields nothing if every class that the input names is there.
 
   A label that only rejected rows of a table have may be a slip of that row, so it is a finding.
   """
-  named = {label: facts for label, facts in lost.items() if facts["named"]}
+  named = {label: facts for label, facts in lost.items() if facts.named}
   if not named:
     return
   shown = [
@@ -222,9 +242,9 @@ def _check_lost(lost: Mapping[str, Mapping[str, Any]], allowed: bool) -> Iterato
   )
 
 
-def _why_lost(facts: Mapping[str, Any]) -> str:
-  reasons = "; ".join(f"{reason} ({count:,})" for reason, count in facts["reasons"].items())
-  return f"{facts['inputs']:,} inputs: {reasons}" if reasons else f"{facts['inputs']:,} inputs"
+def _why_lost(facts: LostClass) -> str:
+  reasons = "; ".join(f"{reason} ({count:,})" for reason, count in facts.reasons.items())
+  return f"{facts.inputs:,} inputs: {reasons}" if reasons else f"{facts.inputs:,} inputs"
 
 
 def _check_labels(labels: Mapping[str, Mapping[str, int]], rows: int) -> Iterator[Check]:
@@ -314,7 +334,7 @@ def _read_anomalies(artifact) -> dict[str, anomalies_pb2.Anomalies]:
 
 
 def _read_rejected(uri: str) -> Iterator[Mapping[str, Any]]:
-  path = os.path.join(uri, "rejected.jsonl")
+  path = os.path.join(uri, REJECTED_FILE)
   if not fileio.exists(path):
     return
   with fileio.open(path) as f:

@@ -1,4 +1,4 @@
-"""`Tuner`: TFX's, which keeps what became of every trial, and why some failed."""
+"""`Tuner`: TFX's, which also keeps the result of every trial, and why some failed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tfx.components.tuner import component, executor
 from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils, standard_component_specs
 
-TRIALS_FILE = "trials.json"
+from components.trials import Trials
 
 
 class Executor(executor.Executor):
@@ -27,7 +27,7 @@ class Executor(executor.Executor):
     super().Do(input_dict, output_dict, exec_properties)
     results = artifact_utils.get_single_uri(output_dict[standard_component_specs.TUNER_RESULTS_KEY])
     shutil.copyfile(
-      os.path.join(self._get_tmp_dir(), TRIALS_FILE), os.path.join(results, TRIALS_FILE)
+      os.path.join(self._get_tmp_dir(), Trials.FILE), os.path.join(results, Trials.FILE)
     )
 
 

@@ -15,7 +15,7 @@ from components.source_example_gen import sources
 
 
 class State(TypedDict):
-  """What is found; `fingerprint` is the plan's."""
+  """The state found; `fingerprint` is the plan's."""
 
   fingerprint: str
 

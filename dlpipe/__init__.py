@@ -1,4 +1,58 @@
 """dlpipe: from pictures, reviews or sentence pairs to a served Keras model.
 
-The ground that everything stands on: errors, records, progress, names of nodes. Light at import.
+    import dlpipe
+
+    run = dlpipe.run("images", data="my_pictures/", train={"epochs": 3})
+    run.state, run.metrics["accuracy"], run.verdicts, run.report
+
+    model = dlpipe.load("images")
+    model.predict(["a.jpg", "b.jpg"])
+
+A name is loaded when it is first asked for: importing this package loads no framework. Beside the
+front door lies the ground that everything stands on: errors, records, progress, names of nodes.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# Public name to where it is, as `module` or `module:name`. Strings, because the ground imports none
+# of the rooms above it; `__init__.pyi` says the same to type checkers.
+_PUBLIC = {
+  "run": "pipeline.api.running:run",
+  "check": "pipeline.api.running:check",
+  "Run": "pipeline.api.run:Run",
+  "runs": "pipeline.api.history:runs",
+  "load": "pipeline.api.models:load",
+  "Model": "pipeline.api.models:Model",
+  "compile": "pipeline.api.compiling:compile",
+  "Task": "pipeline.task:Task",
+  "Input": "pipeline.task:Input",
+  "Source": "pipeline.task:Source",
+  "Phase": "pipeline.task:Phase",
+  "Gate": "pipeline.task:MetricGate",
+  "Ruling": "dlpipe.verdicts:Ruling",
+  "Record": "dlpipe.records:Record",
+  "Rejected": "dlpipe.records:Rejected",
+  "errors": "dlpipe.errors",
+  "events": "pipeline.execution.events",
+  "problems": "pipeline.problems",
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+  if name not in _PUBLIC:
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+  module, _, attribute = _PUBLIC[name].partition(":")
+  found: Any = importlib.import_module(module)
+  if attribute:
+    found = getattr(found, attribute)
+  globals()[name] = found
+  return found
+
+
+def __dir__() -> list[str]:
+  return sorted({*globals(), *_PUBLIC})

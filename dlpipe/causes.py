@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 
 from dlpipe import errors
-from dlpipe.errors import BusyError, DlpipeError
+from dlpipe.errors import BadInputError, BusyError, DlpipeError
+from dlpipe.own_names import explain
 
 # A worker's error comes back from Flink and Spark as the text of its traceback.
 _RAISED_ELSEWHERE = re.compile(
@@ -37,6 +38,8 @@ def user_error(error: BaseException | None) -> DlpipeError | None:
     if isinstance(cause, RuntimeError) and (raised := _RAISED_ELSEWHERE.search(str(cause))):
       kind = getattr(errors, raised[1], None)
       return kind(raised[2]) if kind is not None else DlpipeError(raised[2])
+    if isinstance(cause, ImportError) and (hidden := explain(cause)):
+      return BadInputError(hidden)
   if any(is_full(cause) for cause in chain(error)):
     return DlpipeError(
       "no space is left on a disk that is written to, or a quota is used up: of the workspace, the "

@@ -1,33 +1,157 @@
-"""The pipeline's nodes, by name and by state, known without loading TFX."""
+"""The nodes of the pipeline: one `Node` for each, with all that shared code must know of it.
+
+A fact about a node is an attribute here: whether it refuses a model, whether its result may be
+kept, whether it is heavy. Components know their own inputs and outputs; whoever reads an output
+after the run names it by an `Output`. Known without TFX; imports only our errors.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
+from collections.abc import Mapping
+from typing import TypeVar
 
 from dlpipe.errors import BadInputError
 
 # What became of a node.
 COMPLETE, CACHED, FAILED, SKIPPED = "COMPLETE", "CACHED", "FAILED", "SKIPPED"
+
+_Artifact = TypeVar("_Artifact")
+_MEMORY_MB = 1000.0
+# Training holds its data in memory; the other nodes stream.
+_TRAINING_MEMORY_MB = 4000.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelGate:
+  """What a gate on the model leaves: a blessing for the pusher, and a verdict for people.
+
+  Attributes:
+    pusher_input: the input of VersionedPusher that takes the blessing.
+    blessing_type: TFX's artifact type of the output `blessing`. All but the Evaluator's is an
+      InfraBlessing: a ModelBlessing is also what the next candidate is compared with.
+    verdict: the output whose directory holds the verdict.
+    verdict_file: the file in it, which `dlpipe.verdicts.Verdict` reads.
+  """
+
+  pusher_input: str
+  blessing_type: str = "InfraBlessing"
+  verdict: str = "blessing"
+  verdict_file: str = "verdict.json"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Node:
+  """One node.
+
+  Attributes:
+    id: its id in the pipeline, and its name for people.
+    gate: what it leaves, if it can refuse a model.
+    is_cached: whether its result may be kept as long as its inputs are the same.
+    is_retried: whether an orchestrator may try it again when it fails.
+    is_heavy: whether it computes for long, and so goes to a pool of its own.
+    memory_mb: the memory it is expected to need before it has run once, in MB of 10^6 bytes.
+  """
+
+  id: str
+  gate: ModelGate | None = None
+  is_cached: bool = True
+  is_retried: bool = True
+  is_heavy: bool = False
+  memory_mb: float = _MEMORY_MB
+
+
+SOURCE_EXAMPLE_GEN = Node(id="SourceExampleGen")
+REVIEWED_SCHEMA = Node(id="ReviewedSchema")
+STATISTICS_GEN = Node(id="StatisticsGen")
+SCHEMA_GEN = Node(id="SchemaGen")
+EXAMPLE_VALIDATOR = Node(id="ExampleValidator")
+# It raises, so nothing after it runs. The data is the same the second time.
+DATA_GATE = Node(id="DataGate", is_retried=False)
+TRANSFORM = Node(id="Transform", is_heavy=True)
+TUNER = Node(id="Tuner", is_heavy=True, memory_mb=_TRAINING_MEMORY_MB)
+TRAINER = Node(id="Trainer", is_heavy=True, memory_mb=_TRAINING_MEMORY_MB)
+PREVIOUS_MODEL = Node(id="PreviousModel")
+EVALUATOR = Node(
+  id="Evaluator",
+  gate=ModelGate(pusher_input="model_blessing", blessing_type="ModelBlessing", verdict="verdict"),
+  is_heavy=True,
+)
+SERVING_GATE = Node(
+  id="ServingGate",
+  gate=ModelGate(pusher_input="infra_blessing", verdict_file="parity.json"),
+)
+# Publishing a model that is there changes nothing, and brings back one that was deleted.
+VERSIONED_PUSHER = Node(id="VersionedPusher", is_cached=False)
+# Drawn only for a backend that runs neither drivers nor resolvers. The first two look at what may
+# change while their inputs stay the same.
+SOURCE_STATE = Node(id="SourceState", is_cached=False)
+MODEL_HISTORY = Node(id="ModelHistory", is_cached=False)
+RECORD_BLESSING = Node(id="RecordBlessing")
+RUN_NOTICE = Node(id="RunNotice")
+
 # In the order in which `assembly.create_pipeline` draws them.
 DATA_NODES = (
-  "SourceExampleGen",
-  "ReviewedSchema",
-  "StatisticsGen",
-  "SchemaGen",
-  "ExampleValidator",
-  "DataGate",
+  SOURCE_EXAMPLE_GEN,
+  REVIEWED_SCHEMA,
+  STATISTICS_GEN,
+  SCHEMA_GEN,
+  EXAMPLE_VALIDATOR,
+  DATA_GATE,
 )
-TUNER = "Tuner"
 NODES = (
   *DATA_NODES,
-  "Transform",
+  TRANSFORM,
   TUNER,
-  "Trainer",
-  "PreviousModel",
-  "Evaluator",
-  "ServingGate",
-  "VersionedPusher",
+  TRAINER,
+  PREVIOUS_MODEL,
+  EVALUATOR,
+  SERVING_GATE,
+  VERSIONED_PUSHER,
 )
+ALL = (*NODES, SOURCE_STATE, MODEL_HISTORY, RECORD_BLESSING, RUN_NOTICE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+  """An output of a node that is read after the run.
+
+  >>> Output(TRAINER, "model_run").find({"Trainer": {"model_run": "an artifact"}})
+  'an artifact'
+  """
+
+  node: Node
+  name: str
+
+  def find(self, artifacts: Mapping[str, Mapping[str, _Artifact]]) -> _Artifact | None:
+    """The output among those of a run; None if the node has none.
+
+    Args:
+      artifacts: node id to output name to artifact.
+    """
+    return artifacts.get(self.node.id, {}).get(self.name)
+
+
+EXAMPLES = Output(SOURCE_EXAMPLE_GEN, "examples")
+QUARANTINE = Output(SOURCE_EXAMPLE_GEN, "quarantine")
+DATA_VERDICT = Output(DATA_GATE, "verdict")
+TRANSFORM_GRAPH = Output(TRANSFORM, "transform_graph")
+TUNER_RESULTS = Output(TUNER, "tuner_results")
+MODEL_RUN = Output(TRAINER, "model_run")
+EVALUATION = Output(EVALUATOR, "evaluation")
+PARITY = Output(SERVING_GATE, "blessing")
+PUSHED_MODEL = Output(VERSIONED_PUSHER, "pushed_model")
+
+
+def model_gates() -> dict[Node, ModelGate]:
+  """The nodes that may refuse a model, in the pipeline's order, with what each leaves."""
+  return {node: node.gate for node in NODES if node.gate is not None}
+
+
+def named(node_id: str) -> Node:
+  """The node with an id; one of a pipeline that is not ours has the usual facts."""
+  return next((node for node in ALL if node.id == node_id), Node(id=node_id))
 
 
 def check_node(option: str, name: str | None, *, trials: int) -> None:
@@ -41,16 +165,16 @@ def check_node(option: str, name: str | None, *, trials: int) -> None:
   Raises:
     BadInputError: naming the nearest node.
   """
-  nodes = [node for node in NODES if node != TUNER or trials]
-  if name is None or name in nodes:
+  ids = [node.id for node in NODES if node is not TUNER or trials]
+  if name is None or name in ids:
     return
-  if name == TUNER:
+  if name == TUNER.id:
     raise BadInputError(
       f"{option} {name}: this run has no Tuner. --set tune.trials=10 gives it one."
     )
-  same = {node.lower(): node for node in nodes}
+  same = {node_id.lower(): node_id for node_id in ids}
   close = difflib.get_close_matches(name.lower(), same, n=1)
   hint = f" Did you mean {same[close[0]]}?" if close else ""
   raise BadInputError(
-    f"{option} {name}: the pipeline has no such node.{hint} Its nodes: {', '.join(nodes)}."
+    f"{option} {name}: the pipeline has no such node.{hint} Its nodes: {', '.join(ids)}."
   )

@@ -78,24 +78,36 @@ def write_start(folder: str, root: str | None) -> list[str]:
   return paths
 
 
-def hidden_by_ours(name: str | None) -> str | None:
-  """Where a module lies that cannot be imported, because its name is one of ours.
+def explain(error: ImportError) -> str | None:
+  """Says of an import that fails which module of the user a name of ours hides; None if none."""
+  hidden = _hidden(error.name or "")
+  if hidden is None:
+    return None
+  name = str(error.name).partition(".")[0]
+  return (
+    f"{type(error).__name__}: {error}. `{name}` is a package of dlpipe, which hides yours "
+    f"({hidden}): give yours another name."
+  )
 
-  Args:
-    name: a module's, as an `ImportError` has it.
 
-  Returns:
-    Its file or folder; None where there is no such module.
-  """
-  top = (name or "").partition(".")[0]
+def _hidden(name: str) -> str | None:
+  """The file or folder of a module that would be imported, were a name of ours not before it."""
+  top, *parts = name.split(".")
   if top not in NAMES:
     return None
-  others = [folder for folder in _folders() if not is_application(folder)]
-  spec = importlib.machinery.PathFinder.find_spec(top, others)
-  if spec is None:
-    return None
-  places = list(spec.submodule_search_locations or ())
-  return places[0] if places else spec.origin
+  places: Sequence[str] = [folder for folder in _folders() if not is_application(folder)]
+  spec = None
+  for part in (top, *parts):
+    spec = importlib.machinery.PathFinder.find_spec(part, places)
+    if spec is None:
+      return None
+    places = list(spec.submodule_search_locations or ())
+  if spec is not None and spec.origin is not None:
+    return spec.origin
+  # A folder without `__init__.py` is one of data, unless there is Python in it.
+  return next(
+    (place for place in places if any(file.endswith(".py") for file in os.listdir(place))), None
+  )
 
 
 def _folders() -> Iterator[str]:

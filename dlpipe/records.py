@@ -73,6 +73,14 @@ class SourcePlan:
 class Record:
   """One usable example.
 
+  >>> dlpipe.Record(
+  ...   features={"text": "Not bad.", "label": "good"},
+  ...   content=b"Not bad.",
+  ...   split=None,
+  ...   origin="reviews.csv, row 2",
+  ... ).features["label"]
+  'good'
+
   Attributes:
     features: raw feature name to value; str is stored as UTF-8 bytes.
     content: what the split is drawn from: records of equal content always share a split.
@@ -89,6 +97,9 @@ class Record:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rejected:
   """One record that cannot be used; it goes to the quarantine, never out of sight.
+
+  >>> dlpipe.Rejected(origin="reviews.csv, row 3", reason="the text is empty").reason
+  'the text is empty'
 
   Attributes:
     origin: the file, and the row where there is one.

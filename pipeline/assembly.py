@@ -33,6 +33,7 @@ from components.serving_gate.component import ServingGate
 from components.source_example_gen.component import SourceExampleGen
 from components.source_state import SourceState
 from components.versioned_pusher.component import VersionedPusher
+from dlpipe import nodes
 from dlpipe.fingerprint import code_fingerprint, udf_path
 from dlpipe.records import EVAL, TRAIN, VAL
 from pipeline import evaluation
@@ -88,20 +89,20 @@ def create_pipeline(
     search_space.declared(task, params)
   setting: _Setting = _open if runtime_parameters else _fixed
   state, data, schema, statistics, gate = _data_stage(task, config, source, self_contained, setting)
-  nodes: list[BaseNode] = [*state, data, schema, *statistics, gate]
+  drawn: list[BaseNode] = [*state, data, schema, *statistics, gate]
   if train_and_push:
     transform, *tuner, trainer = _training_stage(task, config, data, schema, gate, params)
     release = _release_stage(task, config, data, trainer, self_contained)
-    nodes += [transform, *tuner, trainer, *release]
+    drawn += [transform, *tuner, trainer, *release]
   return Pipeline(
     pipeline_name=task.pipeline_name,
-    pipeline_root=str(config.root / "artifacts"),
-    components=nodes,
+    pipeline_root=str(config.folder.artifacts),
+    components=drawn,
     enable_cache=True,
     beam_pipeline_args=beam_args(config),
     metadata_connection_config=metadata_store_pb2.ConnectionConfig(
       sqlite=metadata_store_pb2.SqliteMetadataSourceConfig(
-        filename_uri=str(config.root / "metadata.db"),
+        filename_uri=str(config.folder.metadata),
         connection_mode=metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE,
       )
     ),
@@ -259,7 +260,7 @@ def _training_stage(
   trainer = Trainer(
     run_fn=_RUN_FN,
     hyperparameters=best,
-    custom_config={**custom_config, "checkpoint_root": str(config.checkpoint_dir)},
+    custom_config={**custom_config, "checkpoint_root": str(config.folder.checkpoints)},
     **inputs,
   )
   return [transform, *tuners, trainer]
@@ -288,7 +289,7 @@ def _release_stage(
       RecordBlessing(
         candidate=model,
         blessing=evaluator.outputs["blessing"],
-        history_path=str(config.root / "models.json"),
+        history_path=str(config.folder.models),
       )
     ]
   serving_gate = ServingGate(
@@ -307,17 +308,22 @@ def _release_stage(
   )
   pusher = VersionedPusher(
     model=model,
-    model_blessing=evaluator.outputs["blessing"],
-    infra_blessing=serving_gate.outputs["blessing"],
-    serving_dir=str(config.serving_dir),
+    serving_dir=str(config.folder.serving),
     # `dlpipe batch` reads tables as they were read for training.
     data_options=json.dumps(
       {name: value for name, value in config.data.options.items() if value is not None},
       sort_keys=True,
     ),
     code_fingerprint=code_fingerprint("components.versioned_pusher.executor"),
+    **_blessings([evaluator, serving_gate]),
   )
   return [*asked, evaluator, *recorded, serving_gate, pusher]
+
+
+def _blessings(gates: list[BaseNode]) -> dict[str, Channel]:
+  """What each gate hands the pusher, by the pusher's input for it."""
+  known = nodes.model_gates()
+  return {known[nodes.named(gate.id)].pusher_input: gate.outputs["blessing"] for gate in gates}
 
 
 def _resolve_previous(trainer: BaseNode) -> BaseNode:
@@ -328,11 +334,9 @@ def _resolve_previous(trainer: BaseNode) -> BaseNode:
       previous_model.MODEL_BLESSING: Channel(type=standard_artifacts.ModelBlessing),
       previous_model.CANDIDATE: trainer.outputs["model"],
     },
-  ).with_id("PreviousModel")
+  ).with_id(nodes.PREVIOUS_MODEL.id)
 
 
 def _ask_history(config: PipelineConfig, trainer: BaseNode) -> list[BaseNode]:
-  history = ModelHistory(
-    candidate=trainer.outputs["model"], history_path=str(config.root / "models.json")
-  )
+  history = ModelHistory(candidate=trainer.outputs["model"], history_path=str(config.folder.models))
   return [history, PreviousModel(previous=history.outputs["previous"].future()[0].value)]

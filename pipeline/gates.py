@@ -12,6 +12,7 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dlpipe.verdicts import Ruling, Verdict
 from pipeline.evaluation import Evaluation, read_evaluation
 from pipeline.problems.classification_metrics import GUESSING_LOSS
 from pipeline.problems.intervals import Interval
@@ -24,50 +25,6 @@ _SLACK = 1e-9
 _DIVERGED = 5
 _COUNT = "example_count"
 _MORE = "Until eval has more of them, take a pass or a refusal for a hint."
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Ruling:
-  """One bound and what became of it.
-
-  Attributes:
-    metric: what was measured.
-    bound: what had to hold, in words, such as ">= 0.9".
-    value: what was measured; None where nothing was.
-    passed: whether the bound held.
-    reason: why the bound is there; and why nothing was measured, where nothing was.
-    interval: what 95 % of eval splits of this size would find, `[low, high]`; None where unknown.
-  """
-
-  metric: str
-  bound: str
-  value: float | None
-  passed: bool
-  reason: str
-  interval: Interval | None = None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Verdict:
-  """What the gates said of a model: passed where each of them is.
-
-  Attributes:
-    rulings: each bound, in the order of the gates.
-    warnings: sentences on what a person must know before believing it.
-  """
-
-  rulings: tuple[Ruling, ...]
-  warnings: tuple[str, ...] = ()
-
-  @property
-  def passed(self) -> bool:
-    """Whether the model may be pushed, for all that its metrics say."""
-    return all(ruling.passed for ruling in self.rulings)
-
-  def to_json(self) -> dict[str, Any]:
-    """The content of `verdict.json`."""
-    gates = [dataclasses.asdict(ruling) for ruling in self.rulings]
-    return {"passed": self.passed, "gates": gates, "warnings": list(self.warnings)}
 
 
 def task_gates(task: Task, bounds: Mapping[str, float | None]) -> tuple[MetricGate, ...]:
@@ -116,7 +73,7 @@ def _told(gate: MetricGate) -> dict[str, Any]:
 
 def judge(
   evaluation_dir: str, told: Mapping[str, Any], model_dir: str, baseline_dir: str | None
-) -> dict[str, Any]:
+) -> Verdict:
   """Judges a model; called by the Evaluator.
 
   Args:
@@ -124,9 +81,6 @@ def judge(
     told: of `parameters`.
     model_dir: the candidate's SavedModel.
     baseline_dir: that of the model before, or None.
-
-  Returns:
-    The content of `verdict.json`.
   """
   return verdict(
     read_evaluation(evaluation_dir),
@@ -134,7 +88,7 @@ def judge(
     min_examples=told["min_examples"],
     labels=_labels(model_dir, told["vocabulary"]),
     old_labels=_labels(baseline_dir, told["vocabulary"]),
-  ).to_json()
+  )
 
 
 def verdict(

@@ -41,6 +41,18 @@ def beside(folder: str, name: Any) -> str:
 class Source:
   """One input layout a task reads.
 
+  >>> def plan(path, options):
+  ...   return dlpipe.records.SourcePlan(shards=[{"path": path}], fingerprint=path)
+  >>> def read(shard, options):
+  ...   origin = f"{shard['path']}, line 1"
+  ...   yield dlpipe.Record(features={"text": "fine"}, content=b"fine", split=None, origin=origin)
+  >>> source = dlpipe.Source(
+  ...   description="one text", matches=lambda path: path.endswith(".txt"), plan=plan, read=read
+  ... )
+  >>> [shard] = source.plan("a.txt", {}).shards
+  >>> next(source.read(shard, {})).origin
+  'a.txt, line 1'
+
   Attributes:
     description: one line for help and errors, such as "one folder per class".
     matches: whether the path has this layout; looks at names and first bytes only.
@@ -80,6 +92,10 @@ class Source:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Input:
   """What a model is asked about: a text or a file's bytes, and what of these can be answered.
+
+  >>> review = dlpipe.Input(key="text", value=str.encode, sample=lambda: "Not bad.")
+  >>> review.kind, review.value(review.sample())
+  ('text', b'Not bad.')
 
   Attributes:
     key: the raw feature a caller sends (`image`, `text`); also `serving_default`'s input.
@@ -138,6 +154,10 @@ class Input:
 class MetricGate:
   """A bound that a model must keep to be pushed.
 
+  >>> gate = dlpipe.Gate(metric="accuracy", bound=0.9, max_regression=0.01, reason="below, no use")
+  >>> gate.direction
+  'higher'
+
   Attributes:
     metric: a metric's name as `evaluation` computes it.
     direction: whether higher or lower values are better.
@@ -159,6 +179,10 @@ class MetricGate:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Phase:
   """One stretch of training at one learning-rate schedule.
+
+  >>> head = dlpipe.Phase(name="head", epochs=5, learning_rate=1e-3, frozen=("backbone",))
+  >>> head.min_steps
+  0
 
   Attributes:
     name: shown in progress and history.
@@ -182,6 +206,11 @@ class Phase:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Task:
   """Everything shared code asks of a task; functions by dotted path are imported when called.
+
+  >>> from pipeline.tasks import get_task
+  >>> images = get_task("images")
+  >>> isinstance(images, dlpipe.Task), images.input.key, "folder" in images.sources
+  (True, 'image', True)
 
   Attributes:
     name: folder, schema, pipeline name and served model name; `[a-z][a-z0-9_]*`.

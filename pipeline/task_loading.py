@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Iterable
 
 from dlpipe.errors import BadInputError
-from dlpipe.own_names import hidden_by_ours
+from dlpipe.own_names import explain
 from pipeline.problem import Problem
 from pipeline.task import Input, MetricGate, Phase, Source, Task
 
@@ -126,12 +126,8 @@ def _what(err: Exception) -> str:
     return f"{record} has no field {field!r}.{_nearest(field, fields)}"
   if missing := _MISSING_FIELDS.match(text):
     return f"{missing[1]} needs {missing[2]}, too."
-  if isinstance(err, ImportError) and (hidden := hidden_by_ours(err.name)):
-    name = str(err.name).partition(".")[0]
-    return (
-      f"{type(err).__name__}: {text}. `{name}` is a package of dlpipe, which hides yours "
-      f"({_shown(pathlib.Path(hidden))}): give yours another name."
-    )
+  if isinstance(err, ImportError) and (hidden := explain(err)):
+    return hidden
   # Pydantic's ends in an address of its manual.
   text = " ".join(text.split("\n\n")[0].split())
   return f"{type(err).__name__}: {text}" if text else type(err).__name__

@@ -5,24 +5,23 @@
 set -eu
 cd "$(dirname "$0")/.."
 export UV_PYTHON_DOWNLOADS=never UV_CUSTOM_COMPILE_COMMAND="make constraints"
+. scripts/worlds.sh
 uv=$(sh scripts/find-uv.sh)
 
-derive() { # ROLE [OPTION...]: the lock is $lock, its name $world
+derive() { # ROLE [OPTION...]: for $version, under the lock $world
   role=$1
   shift
   rm -f "constraints/roles/$role-$world.txt" # uv would keep versions that it finds there
-  "$uv" pip compile --quiet "$@" --constraints "$lock" --generate-hashes \
-    --python-version "$version" --python-platform x86_64-manylinux_2_39 \
+  "$uv" pip compile --quiet "$@" --constraints "constraints/$world.txt" --generate-hashes \
+    --python-version "$version" --python-platform "x86_64-manylinux_$(echo "$glibc" | tr . _)" \
     --output-file "constraints/roles/$role-$world.txt"
 }
 
-for lock in constraints/py*-tfx*.txt; do
-  world=$(basename "$lock" .txt)
-  minor=${world#py3}
-  version=3.${minor%%-*}
+list_worlds | while read -r version tfx glibc _; do
+  world=$(name_lock "$version" "$tfx")
   echo "Deriving constraints/roles/*-$world.txt"
-  derive training setup.py --extra kubeflow
-  tensorflow=$(sed -n 's/^tensorflow==\([0-9.]*\).*/\1/p' "$lock")
+  derive training setup.py --extra kubeflow </dev/null
+  tensorflow=$(sed -n 's/^tensorflow==\([0-9.]*\).*/\1/p' "constraints/$world.txt")
   echo "tensorflow-cpu==$tensorflow" |
     derive server - constraints/roles/server.in --overrides constraints/roles/server-overrides.txt
 done

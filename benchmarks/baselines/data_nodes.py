@@ -36,8 +36,8 @@ def run(pipeline: Any) -> dict[str, dict[str, float]]:
 
 def draw(task: str, data: str, workspace: str) -> Any:
   """The pipeline of `dlpipe run TASK --data DATA --workspace WORKSPACE`."""
+  from pipeline.api.inputs import prepare
   from pipeline.assembly import create_pipeline
-  from pipeline.cli.inputs import prepare
 
   inputs = prepare(
     task=task,
@@ -48,7 +48,7 @@ def draw(task: str, data: str, workspace: str) -> Any:
     tiny=False,
     beam=None,
   )
-  inputs.config.root.mkdir(parents=True, exist_ok=True)
+  inputs.config.folder.root.mkdir(parents=True, exist_ok=True)
   return create_pipeline(
     inputs.task,
     inputs.config,

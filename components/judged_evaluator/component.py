@@ -17,7 +17,7 @@ from components.judged_evaluator import executor
 
 
 class EvaluatorSpec(component_spec.ComponentSpec):
-  """TFX's, with a verdict and what it is judged by."""
+  """TFX's, with the judge, its parameters and its verdict."""
 
   INPUTS = standard_component_specs.EvaluatorSpec.INPUTS
   OUTPUTS = {
@@ -66,7 +66,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
       eval_config: TFMA's, without thresholds.
       example_splits: splits to evaluate on.
       judge: dotted path of the function that judges.
-      gates: what it is to judge by; anything that JSON holds.
+      gates: the judge's parameters; anything that JSON can contain.
       code_fingerprint: changes when the judge's code changes, so that it judges again.
     """
     spec = EvaluatorSpec(

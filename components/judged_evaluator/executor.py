@@ -1,4 +1,4 @@
-"""What the Evaluator does when it runs: TFX's computes, the judge judges, the blessing follows.
+"""Runs the Evaluator: TFX's computes, the judge judges, the blessing follows.
 
 TFX's own judgement compares floating-point numbers without slack and knows neither intervals nor
 too few rows, so its Evaluator is given no thresholds, and blesses nothing.
@@ -19,10 +19,10 @@ from tfx.utils import io_utils, path_utils
 from components.model_history.history import NO_MODEL_FILE
 from dlpipe.dotted_paths import load_function
 from dlpipe.progress import report
+from dlpipe.verdicts import Verdict
 
 VERDICT = "verdict"
 JUDGE, GATES, CODE_FINGERPRINT = "judge", "gates", "code_fingerprint"
-VERDICT_FILE = "verdict.json"
 _MODEL, _BASELINE = standard_component_specs.MODEL_KEY, standard_component_specs.BASELINE_MODEL_KEY
 
 
@@ -35,14 +35,14 @@ class Executor(executor.Executor):
     output_dict: dict[str, list[types.Artifact]],
     exec_properties: dict[str, Any],
   ) -> None:
-    """Writes the evaluation, `verdict.json` and the blessing; a refused model is no failure.
+    """Writes the evaluation, `verdict.json` and the blessing; to refuse a model is no failure.
 
     Args:
       input_dict: as of TFX's Evaluator.
       output_dict: the same, and `verdict`, one artifact.
       exec_properties: the same, and `judge`, the dotted path of a function of the evaluation's
-        directory, what `gates` says, the candidate's and the baseline's SavedModel directory (or
-        None); it returns the content of `verdict.json`.
+        directory, the content of `gates`, the candidate's SavedModel directory and the baseline's
+        (or None); it returns a `Verdict`.
     """
     baselines = [
       model
@@ -51,7 +51,7 @@ class Executor(executor.Executor):
     ]
     super().Do({**input_dict, _BASELINE: baselines}, output_dict, exec_properties)
     model = artifact_utils.get_single_instance(input_dict[_MODEL])
-    verdict = load_function(exec_properties[JUDGE])(
+    verdict: Verdict = load_function(exec_properties[JUDGE])(
       artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY]),
       json.loads(exec_properties[GATES]),
       path_utils.serving_model_path(model.uri),
@@ -59,13 +59,13 @@ class Executor(executor.Executor):
     )
     directory = artifact_utils.get_single_uri(output_dict[VERDICT])
     io_utils.write_string_file(
-      os.path.join(directory, VERDICT_FILE), json.dumps(verdict, indent=2, allow_nan=False)
+      os.path.join(directory, Verdict.FILE), verdict.to_text(allow_nan=False)
     )
     blessing = artifact_utils.get_single_instance(
       output_dict[standard_component_specs.BLESSING_KEY]
     )
-    _bless(blessing, model, baselines, passed=verdict["passed"])
-    failed = [gate["metric"] for gate in verdict["gates"] if not gate["passed"]]
+    _bless(blessing, model, baselines, passed=verdict.passed)
+    failed = verdict.failed
     report(f"Refused by {', '.join(failed)}" if failed else "Every gate is passed", failed=failed)
 
 

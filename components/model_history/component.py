@@ -21,7 +21,7 @@ from components.model_history.history import NO_MODEL_FILE
 
 
 class Answer(TypedDict):
-  """`previous` is a model's URI; empty where there is none."""
+  """`previous` is a model's URI; empty if there is none."""
 
   previous: str
 

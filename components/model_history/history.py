@@ -26,11 +26,11 @@ def previous_blessed(path: str | os.PathLike[str], candidate: str) -> str | None
   A candidate that is new is added, so that its age is known from then on, blessed or not.
 
   Args:
-    path: the history's file; made where it is missing.
+    path: the history's file; made if it is missing.
     candidate: URI of the model to compare.
 
   Returns:
-    A model's URI, or None where there is none yet.
+    A model's URI, or None if there is no such model yet.
 
   Raises:
     DlpipeError: the file cannot be read or written.
@@ -43,7 +43,7 @@ def previous_blessed(path: str | os.PathLike[str], candidate: str) -> str | None
 
 
 def record_blessing(path: str | os.PathLike[str], model: str, *, blessed: bool) -> None:
-  """Notes what the Evaluator said of a model.
+  """Records whether the Evaluator blessed a model.
 
   Raises:
     DlpipeError: the file cannot be read or written.

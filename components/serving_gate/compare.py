@@ -16,17 +16,17 @@ EVERY = "*"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PathResult:
-  """What one output of one signature came to, asked in one way.
+  """The comparison of one output of one signature, asked in one way.
 
   Attributes:
-    loader: what answered: `TF2` or `TF1`, the loaders in this process; `REST` or `gRPC`, the model
-      server's; `model server`, where it did not come so far; or the name of an example's file.
-    signature: the signature's name, or `*` where no signature could run.
-    output: the output's name, or `*` where the signature did not run at all.
+    loader: the answering part: `TF2` or `TF1`, the loaders in this process; `REST` or `gRPC`, the
+      model server's; `model server`, if it did not start; or the name of an example's file.
+    signature: the signature's name, or `*` if no signature could run.
+    output: the output's name, or `*` if the signature did not run at all.
     batch: rows in one request.
-    max_difference: the largest absolute difference; None where none can be told.
+    max_difference: the largest absolute difference; None if it is no number.
     passed: whether every row is within the tolerance.
-    reason: what is wrong, in words; empty where it passed.
+    reason: the difference in words; empty if it passed.
   """
 
   loader: str
@@ -39,7 +39,7 @@ class PathResult:
 
   @property
   def asked(self) -> str:
-    """What answered, in words."""
+    """The answering part, in words."""
     return f"{self.loader} loader" if self.loader in _LOADERS else self.loader
 
   @property
@@ -50,10 +50,6 @@ class PathResult:
     where = f"{self.signature} ({self.asked}, batch of {self.batch})"
     output = "" if self.output == EVERY else f": {self.output}"
     return f"{where}{output} {self.reason}"
-
-  def to_json(self) -> dict[str, Any]:
-    """A row of `paths` in `parity.json`."""
-    return dataclasses.asdict(self)
 
 
 def failed(loader: str, signature: str, batch: int, reason: str) -> PathResult:
@@ -80,7 +76,7 @@ def compare(
 ) -> Iterator[PathResult]:
   """Yields a result for each output that either side names.
 
-  Strings must be equal, with one exception: where the expected `labels` (or `classes`) and `scores`
+  Strings must be equal, with one exception: if the expected `labels` (or `classes`) and `scores`
   give both strings of a row scores within the tolerance of each other, either is a right answer.
 
   Args:

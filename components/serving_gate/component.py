@@ -1,4 +1,4 @@
-"""`ServingGate`: infra validation and training/serving parity in one; what the assembly imports."""
+"""`ServingGate`: infra validation and training/serving parity in one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from components.serving_gate import executor
 
 
 class ServingGateSpec(component_spec.ComponentSpec):
-  """What `ServingGate` reads and writes."""
+  """The inputs, outputs and parameters of `ServingGate`."""
 
   INPUTS = {
     executor.MODEL: component_spec.ChannelParameter(type=standard_artifacts.Model),
@@ -29,26 +29,23 @@ class ServingGateSpec(component_spec.ComponentSpec):
 
 
 class ServingGate(base_component.BaseComponent):
-  """Replays recorded rows through an export and refuses it where an answer differs.
+  """Replays recorded rows through an export and refuses it if an answer differs.
 
   The export is loaded as TensorFlow Serving does and as Python does, then by the embedded model
-  server, a process of its own that is asked over REST and gRPC. In each, every serving signature
-  runs with batches of one and of all rows, and is held to what the model answered in the training
+  server, a separate process that is asked over REST and gRPC. In each, every serving signature
+  runs with batches of one and of all rows, and is compared with the model's answers in the training
   process. The example requests beside the export are executed, and the latency of single rows is
-  measured. The graph's ops are held to what a release of TensorFlow Serving has. Unlike TFX's
+  measured. The graph's ops are compared with those of a release of TensorFlow Serving. Unlike TFX's
   InfraValidator it needs neither Docker nor Kubernetes.
 
   A refused model is no failure of this component: it records `blessed` 0 with the reasons, and
-  whatever pushes must ask.
+  the pusher must read them.
 
   Component `outputs` contains:
 
   - `blessing`: `standard_artifacts.InfraBlessing` with the custom property `blessed` (1 or 0) and
-    the file INFRA_BLESSED or INFRA_NOT_BLESSED, as InfraValidator writes them; `parity.json`:
-    `{"passed", "rows", "tolerance", "max_latency_ms", "serving_release", "reasons", "latency":
-    [{"protocol", "requests", "p50_ms", "p99_ms"}], "skipped", "paths": [{"loader", "signature",
-    "output", "batch", "max_difference", "passed", "reason"}]}`; and, where the model is refused,
-    `server.log`, what the server wrote if it was started.
+    the file INFRA_BLESSED or INFRA_NOT_BLESSED, as InfraValidator writes them; `parity.json`,
+    a `Parity`; and, if the model is refused, `server.log`, what the server wrote if it was started.
   """
 
   SPEC_CLASS = ServingGateSpec

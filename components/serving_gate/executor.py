@@ -1,8 +1,7 @@
-"""What `ServingGate` does when it runs: asks, writes the proof, blesses or does not."""
+"""Runs `ServingGate`: asks the export, writes the proof, and blesses it or does not."""
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -28,7 +27,7 @@ TOLERANCE = "tolerance"
 MAX_LATENCY_MS = "max_latency_ms"
 SERVING_RELEASE = "serving_release"
 CODE_FINGERPRINT = "code_fingerprint"
-PARITY_FILE, LOG_FILE = "parity.json", "server.log"
+LOG_FILE = "server.log"
 # TFX's InfraValidator's names, so that whatever reads its blessings reads ours.
 _BLESSED_FILE, _NOT_BLESSED_FILE = "INFRA_BLESSED", "INFRA_NOT_BLESSED"
 
@@ -42,13 +41,13 @@ class Executor(base_executor.BaseExecutor):
     output_dict: dict[str, list[types.Artifact]],
     exec_properties: dict[str, Any],
   ) -> None:
-    """Writes `parity.json` and the blessing; a refused model is no failure of the component.
+    """Writes `parity.json` and the blessing; to refuse a model is no failure of the component.
 
     Args:
       input_dict: `model` and `model_run`, one artifact each, of the same training.
       output_dict: `blessing`, one artifact.
-      exec_properties: `model_name`, `tolerance`, `max_latency_ms` where there is a limit, and
-        `serving_release` where it is not the one that goes with this TensorFlow.
+      exec_properties: `model_name`, `tolerance`, `max_latency_ms` if there is a limit, and
+        `serving_release` if it is not the one that goes with this TensorFlow.
 
     Raises:
       BadInputError: `tolerance` is negative, `max_latency_ms` not positive, or `serving_release` no
@@ -67,7 +66,7 @@ class Executor(base_executor.BaseExecutor):
       max_latency_ms=exec_properties.get(MAX_LATENCY_MS),
       release=release,
     )
-    _write(blessing, PARITY_FILE, json.dumps(parity.to_json(), indent=2, allow_nan=False))
+    _write(blessing, Parity.FILE, parity.to_text(allow_nan=False))
     if parity.log and not parity.passed:
       _write(blessing, LOG_FILE, parity.log)
     _write(blessing, _BLESSED_FILE if parity.passed else _NOT_BLESSED_FILE, "")

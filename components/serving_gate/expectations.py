@@ -1,4 +1,4 @@
-"""What the training process recorded for the gate: rows, and the answers to them."""
+"""Reads the rows that the training process recorded for the gate, and the answers to them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DTYPES = {bytes: np.object_, float: np.float32, int: np.int64}  # of a tf.Examp
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Expectations:
-  """What the training process recorded.
+  """The rows and answers that the training process recorded.
 
   Attributes:
     input_key: the raw feature that `serving_default` takes.

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 _WARM_UP, _REQUESTS = 10, 100
-# A model that takes its time is asked less often, though often enough for one outlier to show.
+# A slow model is asked less often, but often enough to show one outlier.
 _FEWEST, _ENOUGH_S = 20, 3.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Latency:
-  """What a client waited, for requests of one row, one after another.
+  """The time that a client waited for requests of one row, sent one after another.
 
   Attributes:
     protocol: `REST` or `gRPC`.
@@ -33,7 +33,7 @@ class Latency:
   p99_ms: float
 
   def reason(self, max_latency_ms: float | None) -> str:
-    """Why the model is too slow; empty where it is not, or where there is no limit."""
+    """Why the model is too slow; empty if it is not, or if there is no limit."""
     if max_latency_ms is None or self.p99_ms <= max_latency_ms:
       return ""
     return (
@@ -62,7 +62,8 @@ def measure(
   for number in range(_WARM_UP):
     ask(_row(values, number))
   was_enabled = gc.isenabled()
-  # A full collection of this process, which has TensorFlow and TFX loaded, is no wait for a server.
+  # A full garbage collection of this process, which has loaded TensorFlow and TFX, would be counted
+  # as the server's time.
   gc.disable()
   try:
     started = clock()

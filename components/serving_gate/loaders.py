@@ -1,4 +1,4 @@
-"""Both of TensorFlow's SavedModel loaders behind one function type, and what neither reports.
+"""TensorFlow's two SavedModel loaders behind one function type, with errors that neither reports.
 
 Not `serving.models.local_model`: the gate proves that TensorFlow's own loaders can read the model.
 """
@@ -16,13 +16,13 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tfx.dsl.io import fileio
 
 from components.serving_gate.serving_ops import UsedOp
-from serving.models.op_libraries import register_ops
+from serving.op_libraries import register_ops
 
 # (signature, input name, values) -> output name to array.
 Run = Callable[[str, str, np.ndarray], dict[str, np.ndarray]]
 
 _COMPILED = "_XlaMustCompile"  # on functions: jit_compile=True
-# What TensorFlow may print before it says what happened.
+# Words that TensorFlow may print before its message.
 _PREAMBLE = ("Graph execution error:", "Detected at node", "root error(s) found.")
 
 
@@ -43,7 +43,7 @@ def load_tf2(model_dir: str) -> Iterator[tuple[Run, frozenset[str]]]:
 
 @contextlib.contextmanager
 def load_tf1(model_dir: str) -> Iterator[tuple[Run, frozenset[str]]]:
-  """Loads as TensorFlow Serving and BulkInferrer do, into a graph and session of its own."""
+  """Loads as TensorFlow Serving and BulkInferrer do, into a graph and a session of the model."""
   register_ops()
   with tf.compat.v1.Session(graph=tf.Graph()) as session:
     meta_graph = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], model_dir)

@@ -1,9 +1,10 @@
-"""All that the gate asks of an export, and what that came to."""
+"""`prove`: asks an export in every way; `Parity`: the comparison of its answers."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 from components.serving_gate.compare import PathResult
 from components.serving_gate.expectations import Expectations
@@ -11,7 +12,9 @@ from components.serving_gate.latency import Latency
 from components.serving_gate.replay import op_reasons, replay_in_process
 from components.serving_gate.server_replay import Served, replay_through_server
 from components.serving_gate.serving_ops import ServingRelease
+from dlpipe.artifact_files import ArtifactFile
 from dlpipe.errors import BadInputError
+from dlpipe.verdicts import Ruling, Verdict
 
 _LATENCY = "serving_p99_ms"
 _SAME_ANSWERS = (
@@ -21,29 +24,31 @@ _IN_TIME = "99 of 100 requests of one row must be answered in this time, over RE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Parity:
-  """What the replay came to.
+class Parity(ArtifactFile):
+  """`parity.json`: the results of the replay.
 
   Attributes:
     rows: how many were replayed.
     tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
       than 1, as a part of the largest.
     max_latency_ms: the largest p99 that passes; None for no limit.
+    serving_release: the TensorFlow Serving whose ops the graph was held to.
+    latency: of each protocol; empty if it was not measured.
+    skipped: sentences on tests that were not tried.
     paths: every output of every signature, in every way that it was asked.
-    latency: of each protocol; empty where it was not measured.
-    skipped: sentences on what was not tried.
-    release: the TensorFlow Serving whose ops the graph was held to.
-    op_reasons: why it could not run the graph.
-    log: what the model server wrote; empty where none was started.
+    op_reasons: why the release could not run the graph.
+    log: the model server's output, empty if none was started; not in the file.
   """
+
+  FILE: ClassVar[str] = "parity.json"
 
   rows: int
   tolerance: float
   max_latency_ms: float | None
-  paths: tuple[PathResult, ...]
-  release: ServingRelease
+  serving_release: str
   latency: tuple[Latency, ...] = ()
   skipped: tuple[str, ...] = ()
+  paths: tuple[PathResult, ...] = ()
   op_reasons: tuple[str, ...] = ()
   log: str = ""
 
@@ -59,41 +64,34 @@ class Parity:
     ]
 
   @property
+  def verdict(self) -> Verdict:
+    """The bounds, what was measured, and whether the export may be served."""
+    return Verdict(rulings=tuple(self._rulings()))
+
+  @property
   def passed(self) -> bool:
     """Whether the export may be served."""
-    return all(gate["passed"] for gate in self.gates())
+    return self.verdict.passed
 
   @property
   def is_only_slow(self) -> bool:
     """Whether nothing but the latency refuses."""
-    return [gate["metric"] for gate in self.gates() if not gate["passed"]] == [_LATENCY]
+    return self.verdict.failed == [_LATENCY]
 
   @property
   def largest(self) -> PathResult | None:
-    """The refused path that differs most; None where no difference can be told in numbers."""
+    """The refused path that differs most; None if no difference can be told in numbers."""
     refused = [path for path in self.paths if not path.passed and path.max_difference is not None]
     return max(refused, key=lambda path: path.max_difference or 0, default=None)
 
   def to_json(self) -> dict[str, Any]:
-    """The content of `parity.json`."""
-    return {
-      "passed": self.passed,
-      "rows": self.rows,
-      "tolerance": self.tolerance,
-      "max_latency_ms": self.max_latency_ms,
-      "serving_release": str(self.release),
-      "reasons": self.reasons,
-      "latency": [dataclasses.asdict(latency) for latency in self.latency],
-      "skipped": list(self.skipped),
-      "paths": [path.to_json() for path in self.paths],
-      "gates": self.gates(),
-    }
+    """The content of the file: the fields, and the values computed from them."""
+    fields = dataclasses.asdict(self)
+    del fields["log"]
+    gates = self.verdict.to_json()["gates"]
+    return {"passed": self.passed, **fields, "reasons": self.reasons, "gates": gates}
 
-  def gates(self) -> list[dict[str, Any]]:
-    """What was held to a bound, each with its value, whether it passed, and why it is there.
-
-    Together they pass where the export does.
-    """
+  def _rulings(self) -> Iterator[Ruling]:
     slowest = max((each.p99_ms for each in self.latency), default=None)
     slow = [each.reason(self.max_latency_ms) for each in self.latency]
     wrong = [path for path in self.paths if not path.passed]
@@ -101,28 +99,22 @@ class Parity:
     compared = [path.max_difference for path in self.paths if path.max_difference is not None]
     largest = max(compared, default=None)
     if reasons and largest is not None and largest <= self.tolerance:
-      largest = None  # what refuses is no number
-    why = _SAME_ANSWERS
-    gates = [
-      {
-        "metric": "serving_difference",
-        "bound": f"<= {self.tolerance:g}",
-        "value": largest,
-        "passed": not reasons,
-        "reason": f"{why}. {reasons[0]}" if reasons else why,
-      }
-    ]
+      largest = None  # the model is refused for a reason that is not this number
+    yield Ruling(
+      metric="serving_difference",
+      bound=f"<= {self.tolerance:g}",
+      value=largest,
+      passed=not reasons,
+      reason=f"{_SAME_ANSWERS}. {reasons[0]}" if reasons else _SAME_ANSWERS,
+    )
     if self.max_latency_ms is not None and self.latency:
-      gates.append(
-        {
-          "metric": _LATENCY,
-          "bound": f"<= {self.max_latency_ms:g}",
-          "value": slowest,
-          "passed": not any(slow),
-          "reason": _IN_TIME,
-        }
+      yield Ruling(
+        metric=_LATENCY,
+        bound=f"<= {self.max_latency_ms:g}",
+        value=slowest,
+        passed=not any(slow),
+        reason=_IN_TIME,
       )
-    return gates
 
 
 def prove(
@@ -171,7 +163,7 @@ def prove(
     rows=len(expectations.examples),
     tolerance=tolerance,
     max_latency_ms=max_latency_ms,
-    release=release,
+    serving_release=str(release),
     paths=paths + served.paths,
     latency=served.latency,
     skipped=served.skipped,

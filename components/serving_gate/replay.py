@@ -71,7 +71,7 @@ def replay_in_process(
 
 
 def requests(expectations: Expectations, signatures: Collection[str]) -> Iterator[Request]:
-  """What is asked of a model that has these signatures."""
+  """The requests to a model that has these signatures."""
   outputs = expectations.outputs
   yield Request(SERVING_DEFAULT, expectations.input_key, expectations.values, outputs)
   yield Request(SERVING_EXAMPLES, "examples", expectations.examples, outputs)
@@ -87,8 +87,8 @@ def replay_request(
   """Sends the rows one by one and as one batch.
 
   Args:
-    run: what answers.
-    request: what is asked.
+    run: sends a request to the model.
+    request: the request.
     loader: `PathResult.loader` of the results.
     tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
       than 1, as a part of the largest.
@@ -117,7 +117,7 @@ def replay_request(
 
 
 def op_reasons(model_dir: str, release: ServingRelease) -> list[str]:
-  """Why the release of TensorFlow Serving could not run the graph; empty where it can."""
+  """Why the release of TensorFlow Serving could not run the graph; empty if it can."""
   try:
     return refusals(used_ops(model_dir), release)
   except Exception as err:  # see `replay_in_process`

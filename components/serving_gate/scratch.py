@@ -21,7 +21,7 @@ def folder() -> Iterator[str]:
   new = pathlib.Path(tempfile.mkdtemp(prefix=_NEW_PREFIX))
   handle = os.open(new, os.O_RDONLY)
   try:
-    # Locked before it has the name that others look for.
+    # Locked before it gets the name that other processes look for.
     fcntl.flock(handle, fcntl.LOCK_EX)
     used = new.rename(new.with_name(_PREFIX + new.name.removeprefix(_NEW_PREFIX)))
     try:

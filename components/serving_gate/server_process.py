@@ -1,4 +1,4 @@
-"""The embedded model server as a process of its own, on free ports of this machine."""
+"""Starts the embedded model server as a separate process, on free ports of this machine."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _ATTEMPTS = 3
 _PORT_TAKEN = "Cannot listen on"
 _REFUSAL = "Failed to start server. Error: "
 _SHOWN_BYTES = 65536
-# What code that a model runs ends a process with; other signals come from outside.
+# Signals by which a model's code ends a process; other signals come from outside.
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 
 
 class ServerFailed(Exception):
-  """The server did not start, or is gone; the message quotes what it said."""
+  """The server did not start, or is gone; the message quotes its output."""
 
 
 class NoAnswer(Exception):
@@ -56,9 +56,9 @@ class ServerProcess:
     """Starts nothing yet.
 
     Args:
-      model_name: what requests call the model.
+      model_name: the model's name in requests.
       base_path: the folder of its versions.
-      log: where the server writes.
+      log: receives the server's output.
       timeout_s: seconds until the model must be loaded.
     """
     self._model_name, self._base_path = model_name, os.fspath(base_path)
@@ -92,13 +92,13 @@ class ServerProcess:
     return self._running().pid
 
   def log_text(self) -> str:
-    """What the server has written, of much the end."""
+    """The server's output; of a long one, the end."""
     if not self._log.exists():
       return ""
     return self._log.read_bytes()[-_SHOWN_BYTES:].decode("utf-8", "replace")
 
   def check(self) -> None:
-    """Does nothing where the server runs.
+    """Does nothing if the server runs.
 
     Raises:
       ServerFailed: it does not.

@@ -54,13 +54,13 @@ _LAST_LINES = 3
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Served:
-  """What asking the server came to.
+  """The server's answers.
 
   Attributes:
     paths: a result for each output of each signature and protocol, and of each example request.
     latency: of each protocol.
-    skipped: sentences on what could not be tried on this machine.
-    log: what the server wrote.
+    skipped: sentences on tests that this machine cannot run.
+    log: the server's output.
   """
 
   paths: tuple[PathResult, ...]
@@ -210,7 +210,7 @@ def _raise_if_unanswered(err: Exception, server: ServerProcess) -> None:
 
 
 def _end_of(log: str) -> str:
-  """The last lines of a log, introduced; nothing where the server wrote nothing."""
+  """The last lines of a log, introduced; empty if the server wrote nothing."""
   lines = log.strip().splitlines()[-_LAST_LINES:]
   return "\n".join([" The server's log ends with:", *lines]) if lines else ""
 
@@ -247,7 +247,7 @@ def _measure(client: Client, protocol: str, expectations: Expectations) -> Laten
 
 
 def _columns(answer: Sequence[Sequence[tuple[str, float]]]) -> dict[str, np.ndarray]:
-  """What Classify answers, `[rows, classes]`."""
+  """The answers of Classify, `[rows, classes]`."""
   classes = [[label.encode("utf-8", "surrogateescape") for label, _ in row] for row in answer]
   return {
     "classes": np.array(classes, object),

@@ -26,7 +26,7 @@ class UsedOp:
   Attributes:
     name: the op's.
     attributes: those that its nodes have, but for TensorFlow's internal ones ("_...").
-    by_xla: whether only XLA compiles it, with kernels of its own.
+    by_xla: whether only XLA compiles it, with its own kernels.
   """
 
   name: str
@@ -36,7 +36,7 @@ class UsedOp:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServingRelease:
-  """A release of TensorFlow Serving, and what its server runs on.
+  """A release of TensorFlow Serving, and the hardware of its server.
 
   Attributes:
     version: its first two numbers, "2.16".
@@ -52,7 +52,7 @@ class ServingRelease:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Line:
-  """What `releases` have in common of an op."""
+  """The facts about an op that `releases` have in common."""
 
   releases: Collection[str]
   needs_gpu: bool
@@ -85,11 +85,11 @@ def default_release(tensorflow: str) -> ServingRelease:
 
 
 def refusals(used: Iterable[UsedOp], release: ServingRelease) -> list[str]:
-  """Why the release cannot run a graph, a sentence a reason; empty where it can.
+  """Why the release cannot run a graph, a sentence a reason; empty if it can.
 
   Args:
     used: the graph's ops.
-    release: what will serve it.
+    release: the release that will serve it.
   """
   reasons: dict[str, list[str]] = {}
   for op in sorted(used, key=lambda op: (op.name, op.by_xla)):
@@ -101,7 +101,7 @@ def refusals(used: Iterable[UsedOp], release: ServingRelease) -> list[str]:
 
 
 def _reason(op: UsedOp, release: ServingRelease) -> str | None:
-  """A sentence with "{ops}" in it; None where the op runs."""
+  """A sentence with "{ops}" in it; None if the op runs."""
   lines = _lines().get(op.name, ())
   line = next((line for line in lines if release.version in line.releases), None)
   if op.name in _PYTHON_OPS:

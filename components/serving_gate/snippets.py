@@ -42,7 +42,7 @@ class Snippets:
     """Starts nothing yet.
 
     Args:
-      folder: where they lie.
+      folder: the one that contains them.
       rest_url: the server's REST address, `http://host:port`.
       grpc_target: its gRPC address, `host:port`.
     """
@@ -53,7 +53,7 @@ class Snippets:
       example_files.GRPC_ADDRESS: grpc_target,
       "NO_PROXY": _LOCAL,
       "no_proxy": _LOCAL,
-      # What is pushed shall be what was executed, without a file more.
+      # The pushed folder must be the one that was executed, without another file.
       "PYTHONDONTWRITEBYTECODE": "1",
       "PYTHONIOENCODING": "utf-8",
       "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -85,7 +85,7 @@ class Snippets:
   def results(
     self, expected: Mapping[str, np.ndarray], *, tolerance: float
   ) -> Iterator[PathResult]:
-    """Waits for each and compares what it printed.
+    """Waits for each and compares its answer.
 
     Args:
       expected: output name to array `[1, ...]`, the answer to the first recorded row.

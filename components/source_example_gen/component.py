@@ -41,7 +41,7 @@ class SourceExampleGenSpec(component_spec.ComponentSpec):
 
 
 class SourceExampleGen(base_beam_component.BaseBeamComponent):
-  """Reads a source into train, val and eval examples; what it cannot use goes to quarantine.
+  """Reads a source into train, val and eval examples; records that it cannot use go to quarantine.
 
   Outputs:
     examples: `standard_artifacts.Examples`, splits train, val and eval as gzipped TFRecords of
@@ -79,7 +79,7 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
         outlive the code it came from.
       val_fraction: part of the drawn records that goes to val, 0 to 1.
       eval_fraction: part of the drawn records that goes to eval, 0 to 1.
-      input_fingerprint: the state of the input, from `SourceState`, where the driver does not run.
+      input_fingerprint: the state of the input, from `SourceState`, if the driver does not run.
 
     Raises:
       BadInputError: the fractions leave nothing to train on.

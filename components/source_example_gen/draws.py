@@ -26,7 +26,7 @@ _CLASSES_TO_JUDGE_BY = 2
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Moves:
-  """What the draw changes about the hash's own.
+  """The contents that go to another split than their hash says.
 
   Attributes:
     to_train: content keys that would have been held out; without them a class has none in train.
@@ -82,13 +82,13 @@ class Draw:
     ]
 
   def add_json(self, rows: Iterable[list]) -> None:
-    """Takes what another draw gave as JSON, such as that of another shard."""
+    """Adds the JSON of another draw, such as that of another shard."""
     for label, split, keys in rows:
       for key in keys:
         self.add(label, split, bytes.fromhex(key))
 
   def moves(self, rule: SplitRule) -> Moves:
-    """What to move so that no class is lost.
+    """The moves without which a class would be lost.
 
     Args:
       rule: the rule that drew, which moves nothing itself.

@@ -39,7 +39,7 @@ _REPORT_S = 5.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Targets:
-  """Where the parts of the two artifacts stand."""
+  """The paths of the parts of both artifacts."""
 
   examples_uri: str
   split_uris: Mapping[str, str]
@@ -47,7 +47,7 @@ class Targets:
 
   @property
   def work_uri(self) -> str:
-    """What is not complete yet; outside of the splits, where every file is read as data."""
+    """The folder for incomplete files; every file in a split's folder is read as data."""
     return os.path.join(self.examples_uri, "partial")
 
   def report_path(self, shard: int) -> str:
@@ -92,7 +92,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     try:
       self._write(plan, output_dict, exec_properties)
     except Exception as err:
-      # What a writer left half done may fail in any way; then that is not what has to be said.
+      # A half-written input may fail in any way; then the message must be that it has changed.
       _check_unchanged(plan, exec_properties, err)
       raise
 
@@ -123,11 +123,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
       raise DataRefusedError(quarantine.nothing_usable(exec_properties["data_path"], reports))
     _check_unchanged(plan, exec_properties)
     summary = quarantine.collect(quarantine_uri, reports, plan.recognition())
-    total = sum(summary["examples"].values()) + summary["quarantined"]
+    total = sum(summary.examples.values()) + summary.quarantined
     progress.report(
-      f"{total:,} records read, {summary['quarantined']:,} of them quarantined",
+      f"{total:,} records read, {summary.quarantined:,} of them quarantined",
       records=total,
-      quarantined=summary["quarantined"],
+      quarantined=summary.quarantined,
     )
 
   def _read_all(
@@ -143,7 +143,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
       The reports in the order of the shards.
     """
     for uri in (targets.examples_uri, targets.quarantine_uri):
-      if fileio.exists(uri):  # what an attempt with another plan left
+      if fileio.exists(uri):  # files of an attempt with another plan
         fileio.rmtree(uri)
       fileio.makedirs(uri)
     shards = len(plan.shards)
@@ -298,7 +298,7 @@ def _draws_any(keys_path: str, wanted: Collection[bytes]) -> bool:
 
 
 def _words(moves: Moves) -> str:
-  """What was moved, for the log."""
+  """The moves in words, for the log."""
   filled = collections.Counter(moves.held_out.values())
   parts = [f"{len(moves.to_train)} contents of labels that train did not have go to train"]
   parts += [f"{count} contents go to {split}" for split, count in sorted(filled.items())]
@@ -316,7 +316,7 @@ def _check_unchanged(
   """Looks at the input once more.
 
   Raises:
-    DlpipeError: it is not what the plan was made of; so what was read is of no one state.
+    DlpipeError: it has changed since the plan, so the records read are of no single state.
   """
   try:
     after = sources.make_plan(exec_properties).fingerprint

@@ -1,4 +1,4 @@
-"""Collects what the shards counted and rejected into the `Quarantine` artifact.
+"""Collects counts and rejected records of the shards into the `Quarantine` artifact.
 
 Each shard leaves one JSON file with its counts; `collect` merges them, copies the rejected files
 and writes `summary.json` and `rejected.jsonl`. Nothing here raises because of a bad record.
@@ -17,6 +17,7 @@ from typing import Any
 
 from tfx.dsl.io import fileio
 
+from components.source_example_gen.summary import REJECTED_FILE, LostClass, Summary
 from dlpipe.records import SPLITS, Rejected, class_names
 
 KEPT_BYTES = 64 << 20  # copies are for looking at; beyond this they are only listed
@@ -27,11 +28,11 @@ _SHOWN = 5
 
 @dataclasses.dataclass(kw_only=True)
 class ShardReport:
-  """What one shard counted.
+  """The counts and rejected records of one shard.
 
   Attributes:
     examples: records written, by split.
-    labels: records written, by split and label; empty where labels are not counted.
+    labels: records written, by split and label; empty if labels are not counted.
     rejected: rows of `rejected.jsonl`; a row's `source` is the file still to be copied.
   """
 
@@ -63,31 +64,30 @@ def keep_data(rejected: Rejected, *, root: str, name: str, budget: int) -> tuple
   return row, budget
 
 
-def collect(
-  root: str, reports: Sequence[ShardReport], recognized: Mapping[str, Any]
-) -> dict[str, Any]:
+def collect(root: str, reports: Sequence[ShardReport], recognized: Mapping[str, Any]) -> Summary:
   """Writes the artifact's files; returns the summary.
 
   Args:
     root: the artifact's directory.
-    reports: what the shards counted.
-    recognized: what the source took the input for, as `SourcePlan.recognition` says it.
+    reports: those of the shards.
+    recognized: the layout that the source recognized, as `SourcePlan.recognition` returns it.
   """
   rows = [row for report in reports for row in report.rejected]
   _copy_files(root, rows)
   reasons = collections.Counter(row["reason"] for row in rows)
-  summary: dict[str, Any] = {
-    "examples": {s: sum(r.examples.get(s, 0) for r in reports) for s in SPLITS},
-    "quarantined": len(rows),
-    "labels": {s: _sum(r.labels.get(s, {}) for r in reports) for s in SPLITS},
-    "reasons": dict(reasons.most_common(_MAX_REASONS)),
-    "recognized": dict(recognized),
-  }
-  summary["lost"] = lost_classes(summary["labels"], recognized.get("classes") or {}, rows)
+  labels = {s: _sum(r.labels.get(s, {}) for r in reports) for s in SPLITS}
+  summary = Summary(
+    examples={s: sum(r.examples.get(s, 0) for r in reports) for s in SPLITS},
+    quarantined=len(rows),
+    labels=labels,
+    reasons=dict(reasons.most_common(_MAX_REASONS)),
+    recognized=dict(recognized),
+    lost=lost_classes(labels, recognized.get("classes") or {}, rows),
+  )
   fileio.makedirs(root)
-  with fileio.open(os.path.join(root, "summary.json"), "w") as f:
-    f.write(json.dumps(summary, indent=2, sort_keys=True))
-  with fileio.open(os.path.join(root, "rejected.jsonl"), "w") as f:
+  with fileio.open(os.path.join(root, Summary.FILE), "w") as f:
+    f.write(summary.to_text())
+  with fileio.open(os.path.join(root, REJECTED_FILE), "w") as f:
     f.write("".join(json.dumps(row) + "\n" for row in rows))
   return summary
 
@@ -96,17 +96,13 @@ def lost_classes(
   labels: Mapping[str, Mapping[str, int]],
   named: Mapping[str, int],
   rejected: Iterable[Mapping[str, Any]],
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, LostClass]:
   """The classes that the input has and of which no example could be used.
 
   Args:
     labels: records written, by split and label; without any, there is nothing to compare with.
     named: classes that the source named before reading, such as class folders, to their inputs.
     rejected: rows of `rejected.jsonl`; some have a `label`, or several.
-
-  Returns:
-    Label to `inputs`, their number; `named`, whether the source named it before; `reasons`, the
-    commonest three with counts.
   """
   read = {_plain(label) for counts in labels.values() for label, n in counts.items() if n}
   if not read:
@@ -119,11 +115,11 @@ def lost_classes(
       if _plain(label) not in read:
         reasons.setdefault(label, collections.Counter())[row["reason"]] += 1
   return {
-    label: {
-      "inputs": named.get(label) or sum(count.values()),
-      "named": label in named,
-      "reasons": dict(count.most_common(3)),
-    }
+    label: LostClass(
+      inputs=named.get(label) or sum(count.values()),
+      named=label in named,
+      reasons=dict(count.most_common(3)),
+    )
     for label, count in sorted(reasons.items())
   }
 

@@ -31,8 +31,8 @@ class ShardWriter:
   """One split's file of one shard.
 
   Args:
-    final_path: where the complete file shall stand.
-    partial_path: where it is written, on the same file system and outside of any split.
+    final_path: the path of the complete file.
+    partial_path: the path while it is written, on the same file system and outside of any split.
   """
 
   def __init__(self, *, final_path: str, partial_path: str):

@@ -1,4 +1,4 @@
-"""What a source plans, as the driver and the executor ask for it."""
+"""Makes a source's plan, for the driver and the executor."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class SplitRule:
     given: the splits that the input draws itself; nothing else is drawn into them.
     val_fraction: part of the drawn records that goes to val, unless val is given.
     eval_fraction: part of the drawn records that goes to eval, unless eval is given.
-    moved: content keys to splits: what goes elsewhere than its hash says.
+    moved: content keys to splits, of contents that go elsewhere than their hash says.
   """
 
   given: tuple[str, ...] = ()

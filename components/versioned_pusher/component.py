@@ -1,4 +1,4 @@
-"""`VersionedPusher`: publishes a model that every gate blessed; what the assembly imports."""
+"""`VersionedPusher`: publishes a model that every gate blessed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
 from components.versioned_pusher import executor
+from dlpipe import nodes
 
 
 class VersionedPusherSpec(component_spec.ComponentSpec):
-  """What `VersionedPusher` reads and writes."""
+  """The inputs, outputs and parameters of `VersionedPusher`."""
 
   INPUTS = {
     executor.MODEL: component_spec.ChannelParameter(type=standard_artifacts.Model),
-    executor.MODEL_BLESSING: component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
-    executor.INFRA_BLESSING: component_spec.ChannelParameter(type=standard_artifacts.InfraBlessing),
+    **{
+      gate.pusher_input: component_spec.ChannelParameter(
+        type=getattr(standard_artifacts, gate.blessing_type)
+      )
+      for gate in nodes.model_gates().values()
+    },
   }
   OUTPUTS = {
     executor.PUSHED_MODEL: component_spec.ChannelParameter(type=standard_artifacts.PushedModel)
@@ -30,7 +35,7 @@ class VersionedPusherSpec(component_spec.ComponentSpec):
 class VersionedPusher(base_component.BaseComponent):
   """Publishes a model under the next version number, atomically, if every gate blessed it.
 
-  A refused model is no failure of this component: it records `pushed` 0 and publishes nothing.
+  To refuse a model is no failure of this component: it records `pushed` 0 and publishes nothing.
 
   Component `outputs` contains:
 
@@ -45,27 +50,34 @@ class VersionedPusher(base_component.BaseComponent):
     self,
     *,
     model: types.BaseChannel,
-    model_blessing: types.BaseChannel,
-    infra_blessing: types.BaseChannel,
     serving_dir: str,
     data_options: str = "{}",
     code_fingerprint: str = "",
+    **blessings: types.BaseChannel,
   ):
     """Draws the component.
 
     Args:
       model: a `Model`, from Trainer.
-      model_blessing: a `ModelBlessing`, from Evaluator.
-      infra_blessing: an `InfraBlessing`, from `ServingGate`.
-      serving_dir: a local directory that a model server polls; made where it is missing.
-      data_options: what was said of the data, as JSON; kept in the version's record.
+      serving_dir: a local directory that a model server polls; made if it is missing.
+      data_options: the user's settings of `data`, as JSON; kept in the version's record.
       code_fingerprint: changes when the component's code changes, so that it runs again.
+      **blessings: the blessing of each gate that `dlpipe.nodes.model_gates` names, by its
+        `pusher_input`: `model_blessing` from Evaluator, `infra_blessing` from ServingGate.
+
+    Raises:
+      TypeError: a gate's blessing is missing, or no gate is known to give one.
     """
+    expected = {gate.pusher_input for gate in nodes.model_gates().values()}
+    if set(blessings) != expected:
+      raise TypeError(
+        f"VersionedPusher takes the blessings {', '.join(sorted(expected))}. "
+        f"Received: {', '.join(sorted(blessings)) or 'none'}"
+      )
     spec = VersionedPusherSpec(
       **{
         executor.MODEL: model,
-        executor.MODEL_BLESSING: model_blessing,
-        executor.INFRA_BLESSING: infra_blessing,
+        **blessings,
         executor.SERVING_DIR: serving_dir,
         executor.DATA_OPTIONS: data_options,
         executor.CODE_FINGERPRINT: code_fingerprint,

@@ -1,13 +1,14 @@
-"""What `VersionedPusher` does when it runs: asks both blessings, then publishes."""
+"""Runs `VersionedPusher`: reads the blessing of every gate, then publishes."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 from tfx import types
-from tfx.components.util import model_utils
+from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
@@ -19,16 +20,45 @@ from components.versioned_pusher.publish import (
   publish,
   version_record,
 )
+from dlpipe import nodes
+from dlpipe.artifact_files import ArtifactFile
 from dlpipe.errors import BadInputError
 from dlpipe.progress import report
 
 MODEL = "model"
-MODEL_BLESSING = "model_blessing"
-INFRA_BLESSING = "infra_blessing"
 PUSHED_MODEL = "pushed_model"
 SERVING_DIR = "serving_dir"
 DATA_OPTIONS = "data_options"
 CODE_FINGERPRINT = "code_fingerprint"
+# Custom properties of the PushedModel, as TFX's own Pusher calls them.
+IS_PUSHED = "pushed"
+DESTINATION = "pushed_destination"
+VERSION = "pushed_version"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pushed(ArtifactFile):
+  """`pushed.json` of a `PushedModel`; a field that is None is not in the file.
+
+  Attributes:
+    pushed: whether the model is served.
+    version: its number.
+    destination: the directory of the version.
+    repairs: the damaged version in whose place it was published.
+    refused_by: the nodes that refused it.
+  """
+
+  FILE: ClassVar[str] = "pushed.json"
+
+  pushed: bool
+  version: int | None = None
+  destination: str | None = None
+  repairs: int | None = None
+  refused_by: list[str] | None = None
+
+  def to_json(self) -> dict[str, Any]:
+    """The content of the file."""
+    return {name: value for name, value in super().to_json().items() if value is not None}
 
 
 class Executor(base_executor.BaseExecutor):
@@ -43,7 +73,7 @@ class Executor(base_executor.BaseExecutor):
     """Publishes the model as the next version in the served directory.
 
     Args:
-      input_dict: `model`, `model_blessing` and `infra_blessing`, one artifact each.
+      input_dict: `model`, and the blessing of each gate by its `pusher_input`, one artifact each.
       output_dict: `pushed_model`, one artifact.
       exec_properties: `serving_dir` and `data_options`.
 
@@ -54,16 +84,13 @@ class Executor(base_executor.BaseExecutor):
     model = artifact_utils.get_single_instance(input_dict[MODEL])
     pushed = artifact_utils.get_single_instance(output_dict[PUSHED_MODEL])
     refused_by = [
-      gate
-      for gate, blessed in (
-        ("Evaluator", model_utils.is_model_blessed(_only(input_dict, MODEL_BLESSING))),
-        ("ServingGate", model_utils.is_infra_validated(_only(input_dict, INFRA_BLESSING))),
-      )
-      if not blessed
+      node.id
+      for node, gate in nodes.model_gates().items()
+      if not _is_blessed(artifact_utils.get_single_instance(input_dict[gate.pusher_input]))
     ]
     if refused_by:
-      pushed.set_int_custom_property("pushed", 0)
-      _write(pushed, {"pushed": False, "refused_by": refused_by})
+      pushed.set_int_custom_property(IS_PUSHED, 0)
+      _write(pushed, Pushed(pushed=False, refused_by=refused_by))
       report(f"Not pushed: refused by {' and '.join(refused_by)}", refused_by=refused_by)
       return
     base = exec_properties[SERVING_DIR]
@@ -78,19 +105,16 @@ class Executor(base_executor.BaseExecutor):
       source,
       base,
       source=model.uri,
-      # What an older release compiled has none.
+      # A pipeline that an older release compiled has none.
       data_options=json.loads(exec_properties.get(DATA_OPTIONS) or "{}"),
     )
     destination = os.path.join(base, str(version))
-    pushed.set_int_custom_property("pushed", 1)
-    pushed.set_string_custom_property("pushed_destination", destination)
-    pushed.set_string_custom_property("pushed_version", str(version))
+    pushed.set_int_custom_property(IS_PUSHED, 1)
+    pushed.set_string_custom_property(DESTINATION, destination)
+    pushed.set_string_custom_property(VERSION, str(version))
     newest = max(list_versions(base))
-    values = {"pushed": True, "version": version, "destination": destination}
     repairs = version_record(base, version).get("repairs")
-    if repairs is not None:
-      values["repairs"] = repairs
-    _write(pushed, values)
+    _write(pushed, Pushed(pushed=True, version=version, destination=destination, repairs=repairs))
     if repairs is not None:
       report(
         f"Version {repairs} in {base} is damaged; pushed the model again as version {version}",
@@ -105,10 +129,14 @@ class Executor(base_executor.BaseExecutor):
       report(f"Version {version} is in {base} already; version {newest} stays served")
 
 
-def _only(input_dict: dict[str, list[types.Artifact]], key: str) -> types.Artifact:
-  return artifact_utils.get_single_instance(input_dict[key])
+def _is_blessed(blessing: types.Artifact) -> bool:
+  """Whether a gate let the model pass; TFX's two kinds of blessings have one name for it."""
+  return bool(
+    blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
+    == constants.BLESSED_VALUE
+  )
 
 
-def _write(pushed: types.Artifact, values: dict[str, Any]) -> None:
-  with fileio.open(os.path.join(pushed.uri, "pushed.json"), "w") as f:
-    f.write(json.dumps(values, indent=2))
+def _write(pushed: types.Artifact, content: Pushed) -> None:
+  with fileio.open(os.path.join(pushed.uri, Pushed.FILE), "w") as f:
+    f.write(content.to_text())

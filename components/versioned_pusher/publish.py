@@ -26,7 +26,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from dlpipe.errors import BadInputError, DlpipeError
 
@@ -40,6 +40,33 @@ _DIRECTORY_MODE, _FILE_MODE = 0o755, 0o644
 _VERSION_NAME = re.compile(r"[0-9]+")  # what TensorFlow Serving takes for a version
 
 PathLike = str | os.PathLike[str]
+
+
+class VersionRecord(TypedDict, total=False):
+  """`dlpipe.json`; a version that something else put there has no key of it.
+
+  A dictionary, because a rollback copies the keys of a later release, too.
+
+  Attributes:
+    version: its number.
+    published_at: when, ISO 8601 in UTC.
+    pushed_from: the model's artifact, relative to the folder that the served directory lies in if
+      it lies there, too.
+    sha256: of the content, as `content_digest` computes it.
+    first_version: the number under which the same model was first published.
+    rollback_of: the version that a rollback repeats.
+    repairs: the damaged version in whose place it was published.
+    data_options: the user's settings of `data` with which it was trained.
+  """
+
+  version: int
+  published_at: str
+  pushed_from: str
+  sha256: str
+  first_version: int
+  rollback_of: int
+  repairs: int
+  data_options: dict[str, Any]
 
 
 def publish(
@@ -58,10 +85,10 @@ def publish(
 
   Args:
     source_dir: the SavedModel's directory.
-    base_dir: the served directory; made where it is missing.
+    base_dir: the served directory; made if it is missing.
     source: what the record names as the model's origin (an artifact's URI); default `source_dir`.
-    data_options: what was said of the data that it learned from, such as the name of a column; kept
-      in the record.
+    data_options: the user's settings of `data` with which it was trained, such as the name of a
+      column; kept in the record.
 
   Returns:
     The version's number.
@@ -130,19 +157,17 @@ def rollback(base_dir: PathLike, to: int | None = None) -> int:
 
 
 def list_versions(base_dir: PathLike) -> list[int]:
-  """Numbers of the versions in `base_dir`, ascending; empty where there is no such directory."""
+  """Numbers of the versions in `base_dir`, ascending; empty if there is no such directory."""
   return sorted(_version_dirs(pathlib.Path(base_dir)))
 
 
-def version_record(base_dir: PathLike, version: int) -> dict[str, Any]:
-  """Where a version came from; empty for a version that something else put there.
+def leftovers(base_dir: PathLike) -> list[pathlib.Path]:
+  """Copies that are being made, or that a killed publisher left behind."""
+  return sorted(pathlib.Path(base_dir).glob(f"{_STAGING_PREFIX}*"))
 
-  Returns:
-    `version`; `pushed_from`, relative to the folder that `base_dir` lies in where it lies there,
-    too; `sha256` (of the content); `first_version` (the number the same model was first published
-    as); `published_at` (UTC); after a rollback `rollback_of`; `repairs`, the damaged version in
-    whose place it was published; and `data_options`, what was said of the data that it learned
-    from.
+
+def version_record(base_dir: PathLike, version: int) -> VersionRecord:
+  """The origin of a version; empty for a version that something else put there.
 
   Raises:
     BadInputError: there is no such version.
@@ -200,7 +225,7 @@ def _locked(base: pathlib.Path) -> Iterator[None]:
       base.chmod(_DIRECTORY_MODE)
     with (base / _LOCK_FILE).open("a") as lock:
       fcntl.flock(lock, fcntl.LOCK_EX)
-      for left in base.glob(f"{_STAGING_PREFIX}*"):
+      for left in leftovers(base):
         shutil.rmtree(left)
       yield
   except OSError as err:
@@ -237,7 +262,7 @@ def _add_version(
 def _was_left(base: pathlib.Path, versions: Mapping[int, pathlib.Path], version: int) -> bool:
   """Whether a rollback was made since: publishing the version again would override it.
 
-  Where nothing whole is left to roll back to, there is no choice to keep to.
+  If no whole version is left to roll back to, the rollback no longer counts.
   """
   newest = max(versions)
   if newest <= version or "rollback_of" not in _read_record(versions[newest]):
@@ -285,23 +310,23 @@ def _version_dirs(base: pathlib.Path) -> dict[int, pathlib.Path]:
 def _beside(base: pathlib.Path, path: str) -> str:
   """A path relative to the folder that the served directory is in, if it lies there.
 
-  So a record holds, too, where a workspace was moved to.
+  So a record stays true in a workspace that was moved.
   """
   return path.removeprefix(os.path.join(os.path.dirname(os.path.abspath(base)), ""))
 
 
-def _origin(base: pathlib.Path, version_dir: pathlib.Path) -> dict[str, Any]:
+def _origin(base: pathlib.Path, version_dir: pathlib.Path) -> VersionRecord:
   """A version's record; an older release wrote whole paths."""
   record = _read_record(version_dir)
   return record | {"pushed_from": _beside(base, str(record.get("pushed_from")))}
 
 
-def _read_record(version_dir: pathlib.Path) -> dict[str, Any]:
+def _read_record(version_dir: pathlib.Path) -> VersionRecord:
   try:
     record = json.loads((version_dir / RECORD_FILE).read_text(encoding="utf-8"))
   except (FileNotFoundError, ValueError):
     return {}
-  return record if isinstance(record, dict) else {}
+  return cast(VersionRecord, record) if isinstance(record, dict) else {}
 
 
 def _check_model(directory: pathlib.Path) -> None:

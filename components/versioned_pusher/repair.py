@@ -1,4 +1,4 @@
-"""What helps where the version that servers take, the newest, is damaged.
+"""Finds the commands that help if the newest version, which servers take, is damaged.
 
 Whoever names a way out asks here, so that none is named that would be refused or change nothing.
 """
@@ -21,7 +21,7 @@ class Repair:
 
   Attributes:
     by_run: whether a run with the data and settings of before publishes the model again.
-    rollback_to: the version to roll back to; None where none is whole.
+    rollback_to: the version to roll back to; None if none is whole.
   """
 
   by_run: bool
@@ -32,7 +32,7 @@ class Repair:
 
     Args:
       task: its name.
-      place: ` --workspace DIR`, where it is not the default.
+      place: ` --workspace DIR`, if it is not the default.
     """
     found = []
     if self.by_run:
@@ -55,7 +55,7 @@ def repair_of(base_dir: PathLike, version: int | None = None) -> Repair:
   whole = [n for n in versions if n != damaged and not is_damaged(base_dir, n)]
   same = [n for n in whole if version_record(base_dir, n).get("sha256") == record.get("sha256")]
   return Repair(
-    # A run leaves alone what was rolled back to, and what others put there, as long as it can.
+    # A run does not replace a rollback, nor versions of other programs, as long as one is whole.
     by_run=("sha256" in record and "rollback_of" not in record) or not whole,
     rollback_to=max(same or whole, default=None),
   )

@@ -65,7 +65,7 @@ def _learned(
   task: Task, config: PipelineConfig, version: int, *, has_column: bool
 ) -> dict[str, Any]:
   """What the version's record says of the data, and nobody says otherwise for this input."""
-  recorded = version_record(config.serving_dir, version).get("data_options")
+  recorded = version_record(config.folder.serving, version).get("data_options")
   if not isinstance(recorded, Mapping):
     return {}
   said = {name for name, value in config.data.options.items() if value is not None}

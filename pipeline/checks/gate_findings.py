@@ -14,9 +14,12 @@ from dlpipe.records import SPLITS
 from pipeline.checks.finding import WARNING, Finding
 from pipeline.checks.judging import about_judging
 from pipeline.checks.label_findings import about_labels
-from pipeline.checks.recognized import recognized
 
 _SHOWN = 5
+_ADVICE = (
+  "The source saw this before it read anything; the first lines of the run say what it took the "
+  "input for."
+)
 
 
 def findings(
@@ -52,7 +55,7 @@ def _findings(
   found = [
     *about_judging(summary.get("examples") or {}, classes, gates),
     *_lost_labels(summary.get("lost") or {}),
-    *recognized(summary),
+    *_recognized(summary),
     *about_labels(labels_by_split(summary)),
   ]
   found.sort(key=lambda finding: finding.level != WARNING)
@@ -88,4 +91,18 @@ def _lost_labels(lost: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
       advice="No model of this data will ever answer so. Mend their inputs, or remove them.",
       details=tuple(details[:_SHOWN]),
     )
+  ]
+
+
+def _recognized(summary: Mapping[str, Any]) -> list[Finding]:
+  """The source's warnings, in its words."""
+  return [
+    Finding(
+      name="recognized",
+      level=WARNING,
+      count=1,
+      what=f"{warning[0].upper()}{warning[1:]}.",
+      advice=_ADVICE,
+    )
+    for warning in (summary.get("recognized") or {}).get("warnings", ())
   ]

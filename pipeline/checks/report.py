@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from components.source_example_gen.summary import REJECTED_FILE, Summary
 from dlpipe.dotted_paths import load_function
 from dlpipe.fingerprint import code_fingerprint
 from dlpipe.records import SPLITS, Record, Rejected
-from pipeline.checks import findings, gate_findings, originals, origins
+from pipeline.checks import findings, gate_findings, origins
 from pipeline.checks.description import Description, IndescribableError, Row
 from pipeline.checks.examples import read_examples
 from pipeline.checks.finding import WARNING, Finding
@@ -97,19 +98,19 @@ def _check(
     survey.add(row)
     if answers is not None:
       answers.add(row)
-  summary = json.loads((quarantine / "summary.json").read_text(encoding="utf-8"))
+  summary = Summary.read(quarantine) or Summary()
   found = [
     *findings.duplicates(survey, contradicts=task.problem.contradicts),
     *findings.unusable(survey),
-    *(Finding.of(row) for row in load_function(task.problem.findings)(summary, gates)),
+    *(Finding.of(row) for row in load_function(task.problem.findings)(summary.to_json(), gates)),
     *(answers.findings() if answers is not None else ()),
   ]
   found.sort(key=lambda finding: finding.level != WARNING)
   wanted = {number for finding in found for example in finding.examples for number in example}
   shown_rows = _pick(rows(), wanted)
-  files = originals.find(data_path, shown_rows)
+  files = origins.files(data_path, shown_rows)
   in_files = {number: row for number, row in shown_rows.items() if number not in files}
-  places = origins.find(
+  places = origins.rows_of(
     records() if in_files else (), in_files, input_key=task.input.key, label_key=task.label_key
   )
   shown = {
@@ -125,11 +126,11 @@ def _check(
   counts = np.bincount(survey.splits, minlength=len(SPLITS)).tolist()
   return {
     "examples": dict(zip(SPLITS, counts, strict=True)),
-    "labels": gate_findings.labels_by_split(summary) or None,
+    "labels": gate_findings.labels_by_split(summary.to_json()) or None,
     "lengths": findings.lengths(survey),
     "met": dict(survey.met.most_common()),
     "findings": [_finding_json(finding, shown) for finding in found],
-    "quarantined": _quarantined(quarantine, summary["reasons"]),
+    "quarantined": _quarantined(quarantine, summary.reasons),
     "compared": min(sum(counts), MAX_COMPARED),
   }
 
@@ -194,7 +195,7 @@ def _quarantined(directory: pathlib.Path, counts: Mapping[str, int]) -> list[dic
   """Reasons, the commonest first, each with some of its records."""
   reasons = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
   records: dict[str, list[str]] = {reason: [] for reason, _ in reasons[:_SHOWN_REASONS]}
-  with (directory / "rejected.jsonl").open(encoding="utf-8") as file:
+  with (directory / REJECTED_FILE).open(encoding="utf-8") as file:
     for line in file:
       rejected = json.loads(line)
       of_reason = records.get(rejected["reason"])

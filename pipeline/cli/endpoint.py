@@ -17,6 +17,7 @@ from dlpipe_client import (
   Unauthenticated,
   connect,
 )
+from pipeline.api.asking import Answer, answers
 from pipeline.task import Task
 
 
@@ -73,6 +74,14 @@ class EndpointModel:
     return self._guarded(
       lambda: self._client.predict({self._task.input.key: list(values)}, version=self.version)
     )
+
+  def answers(self, values: Sequence[bytes]) -> list[Answer]:
+    """The answer to each value, or why the model has none.
+
+    Raises:
+      DlpipeError: the server failed, or is gone.
+    """
+    return answers(self.predict, values, BadRequest)
 
   def close(self) -> None:
     """Closes the connection."""

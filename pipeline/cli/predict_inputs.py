@@ -6,33 +6,19 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import click
 
 from dlpipe.errors import BadInputError
+from pipeline.api.asking import Input, as_input
 from pipeline.sources import encoding
-from pipeline.sources.text_files import line_files, texts
+from pipeline.sources.text_files import line_files
 from pipeline.task import Task
 
 STDIN = "-"
 _DASH_ADVICE = "An INPUT that begins with a dash goes behind --, or into a file: --input-file."
 # No option begins so: a dash and a digit, a blank, a bullet or other mark.
 _NO_OPTION = re.compile(r"-+[^-A-Za-z]")
-
-
-class Input(NamedTuple):
-  """One input.
-
-  Attributes:
-    shown: the argument or line, with bytes that are no text escaped.
-    value: what the model is sent, or None.
-    error: why there is no value, or None.
-  """
-
-  shown: str
-  value: bytes | None
-  error: str | None
 
 
 class InputsCommand(click.Command):
@@ -90,22 +76,14 @@ def read_inputs(
     if argument == STDIN:
       found += _lines(task, STDIN)
     else:
-      found.append(_input(task, argument))
+      found.append(as_input(task, argument))
   if input_file is not None:
     found += _lines(task, input_file)
   if sample:
-    found.append(_input(task, task.input.sample()))
+    found.append(as_input(task, task.input.sample()))
   if not found:
     raise BadInputError(f"dlpipe predict {task.name} needs at least one INPUT, or --sample.")
   return found
-
-
-def _input(task: Task, argument: str) -> Input:
-  shown = texts.shown(argument)
-  try:
-    return Input(shown, texts.as_bytes(task.input.value(argument), "the input"), None)
-  except (BadInputError, ValueError) as err:  # a ValueError where a path holds a NUL
-    return Input(shown, None, str(err))
 
 
 def _lines(task: Task, file: str) -> Iterator[Input]:
@@ -118,7 +96,7 @@ def _lines(task: Task, file: str) -> Iterator[Input]:
       except encoding.UndecodableError as err:
         fault = str(err)
     if fault is None:  # the model says of a text what it refuses
-      yield _input(task, line.data.decode("utf-8", "surrogateescape"))
+      yield as_input(task, line.data.decode("utf-8", "surrogateescape"))
     else:
       error = f"Line {line.number} of {name} is no input: {fault}."
       yield Input(encoding.escaped(line.data), None, error)

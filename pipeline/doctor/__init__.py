@@ -1,1 +1,1 @@
-"""What `dlpipe doctor` looks at: the environment, and what a workspace holds."""
+"""`dlpipe doctor`: examines the environment and the files of a workspace."""

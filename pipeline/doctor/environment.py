@@ -30,10 +30,10 @@ class Finding:
   """One answer.
 
   Attributes:
-    name: what was looked at.
+    name: the subject.
     state: "broken" keeps a pipeline from running, "warning" makes it slow or uncertain.
-    found: what is there, in words.
-    remedy: what to do about it; empty where nothing is to be done.
+    found: its state in words.
+    remedy: how to mend it; empty if nothing is to be done.
   """
 
   name: str

@@ -1,4 +1,4 @@
-"""What `dlpipe doctor` looks at: process, installed packages and machine, as plain facts.
+"""Gathers facts for `dlpipe doctor`: process, installed packages and machine.
 
 Imports neither TensorFlow nor TFX; what it says about them comes from metadata and file names.
 Called by the command; `pipeline.doctor.environment` judges the facts.
@@ -28,22 +28,22 @@ _UNLIMITED = 1 << 60  # cgroup v1 writes "no limit" as a number just below 2**63
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Facts:
-  """What was seen; None where it could not be.
+  """The facts; None for one that could not be read.
 
   Attributes:
     python: version of the running interpreter.
     platform: system and machine, such as "Linux x86_64".
     glibc: version of the C library.
     installed: canonical distribution name to version.
-    requirements: the requirement lines of `dlpipe` itself; None where it is not installed.
+    requirements: the requirement lines of `dlpipe` itself; None if it is not installed.
     lock: canonical name to the version that was tested; None outside a checkout.
     pinned: names whose locked version is needed and not merely the newest at the time.
     has_pkg_resources: whether `pkg_resources` can be found.
     memory: bytes that may still be used, container limits included.
-    disk: bytes free where the workspace is or will be.
+    disk: free bytes on the disk of the workspace.
     workspace: that place.
     has_gpu: whether an NVIDIA driver is there.
-    writes_bytecode: whether Python may keep what it compiles.
+    writes_bytecode: whether Python may keep compiled modules.
     uncompiled: heavy packages that are installed without bytecode.
   """
 
@@ -67,7 +67,7 @@ def gather(workspace: str) -> Facts:
   """Looks at this process, its environment and the machine.
 
   Args:
-    workspace: where runs will write; it need not exist.
+    workspace: the folder for runs; it need not exist.
   """
   python = sys.version_info[:3]
   lock, pinned = _read_constraints(python)
@@ -160,7 +160,7 @@ def _uncompiled() -> Iterator[str]:
 
 
 def _read(path: pathlib.Path) -> str:
-  """The file's text, or "" where the system has no such file."""
+  """The file's text, or "" if the system has no such file."""
   try:
     return path.read_text("utf-8")
   except OSError:

@@ -1,4 +1,4 @@
-"""What lies in a workspace, held to what was written down about it; for `dlpipe doctor`.
+"""Compares the files of a workspace with their records; for `dlpipe doctor`.
 
 Reads and changes nothing. Imports neither TensorFlow, TFX nor ml-metadata, of whose store it reads
 one table.
@@ -15,10 +15,12 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
-from components.versioned_pusher.publish import is_damaged, list_versions
+from components.versioned_pusher.publish import is_damaged, leftovers, list_versions
 from components.versioned_pusher.repair import repair_of
+from dlpipe.workspace import TaskFolder, Workspace
 from pipeline.doctor.environment import Finding
 from pipeline.runs.store.stored_paths import StoredPaths
+from pipeline.training.files import SET_ASIDE_SUFFIX, STATE_FILE
 
 _LIVE = 2  # ml-metadata's Artifact.State
 _SHOWN = 3
@@ -26,50 +28,46 @@ _WAIT_S = 2.0
 
 
 def look(workspace: str, *, place: str = "") -> list[Finding]:
-  """Findings on every task's folder in a workspace; none where there is no workspace yet.
+  """Findings on every task's folder in a workspace; none if there is no workspace yet.
 
   Args:
-    workspace: where it is.
-    place: ` --workspace DIR`, where it is not the default, for the commands to copy.
+    workspace: its path.
+    place: ` --workspace DIR` for commands to copy, if it is not the default.
   """
   found: list[Finding] = []
-  root = pathlib.Path(workspace)
-  folders = sorted(root.iterdir()) if root.is_dir() else []
-  for folder in folders:
-    if not ((folder / "metadata.db").exists() or (folder / "serving").is_dir()):
-      continue
+  for folder in Workspace.of(workspace).tasks():
     found += [*_served(folder, place), *_store(folder, place)]
     found += [*_checkpoints(folder), *_leftovers(folder)]
   return [*found, *_temporary()] if found else []
 
 
-def _served(folder: pathlib.Path, place: str) -> Iterator[Finding]:
-  serving = folder / "serving"
+def _served(folder: TaskFolder, place: str) -> Iterator[Finding]:
+  serving = folder.serving
   versions = list_versions(serving)
   if not versions:
     return
   name, newest = "served versions", versions[-1]
   damaged = [n for n in versions if is_damaged(serving, n)]
   if not damaged:
-    found = f"{folder.name}: {len(versions)}, the newest {newest}, as they were published"
+    found = f"{folder.task}: {len(versions)}, the newest {newest}, as they were published"
     yield Finding(name=name, state="ok", found=found)
     return
   said = (
-    f"{folder.name}: damaged: {', '.join(map(str, damaged))}; their files are not those published"
+    f"{folder.task}: damaged: {', '.join(map(str, damaged))}; their files are not those published"
   )
   if newest not in damaged:
     remedy = "Delete them when no server holds them; none can be rolled back to."
     yield Finding(name=name, state="warning", found=said, remedy=remedy)
     return
-  commands = repair_of(serving).commands(folder.name, place)
+  commands = repair_of(serving).commands(folder.task, place)
   remedy = "; or: ".join(commands)
   if commands[0].startswith("dlpipe run"):
     remedy += ". A run with the data and settings of before publishes the model again"
   yield Finding(name=name, state="broken", found=said, remedy=f"{remedy}.")
 
 
-def _store(folder: pathlib.Path, place: str) -> Iterator[Finding]:
-  name, path = "metadata store", folder / "metadata.db"
+def _store(folder: TaskFolder, place: str) -> Iterator[Finding]:
+  name, path = "metadata store", folder.metadata
   if not path.exists():
     return
   address = f"file:{urllib.parse.quote(str(path.absolute()))}?mode=ro"
@@ -92,21 +90,21 @@ def _store(folder: pathlib.Path, place: str) -> Iterator[Finding]:
     )
     return
   yield Finding(name=name, state="ok", found=f"{path}, {len(rows):,} artifacts")
-  uris = map(StoredPaths(folder).found, (uri for (uri,) in rows))
+  uris = map(StoredPaths(folder.root).found, (uri for (uri,) in rows))
   gone = sorted(uri for uri in uris if uri.startswith("/") and not pathlib.Path(uri).exists())
   if gone:
     shown = ", ".join(gone[:_SHOWN]) + (", ..." if len(gone) > _SHOWN else "")
     yield Finding(
       name="artifacts",
       state="warning",
-      found=f"{folder.name}: {len(gone):,} of {len(rows):,} are gone: {shown}",
-      remedy=f"dlpipe run {folder.name}{place} makes again what it needs.",
+      found=f"{folder.task}: {len(gone):,} of {len(rows):,} are gone: {shown}",
+      remedy=f"dlpipe run {folder.task}{place} makes again what it needs.",
     )
 
 
-def _checkpoints(folder: pathlib.Path) -> Iterator[Finding]:
+def _checkpoints(folder: TaskFolder) -> Iterator[Finding]:
   name = "checkpoints"
-  for path in sorted((folder / "checkpoints").glob("*/state.npz")):
+  for path in sorted(folder.checkpoints.glob(f"*/{STATE_FILE}")):
     if _is_readable(path):
       continue
     yield Finding(
@@ -115,7 +113,7 @@ def _checkpoints(folder: pathlib.Path) -> Iterator[Finding]:
       found=f"{path} is damaged",
       remedy="Nothing to do: the next training sets it aside and begins anew.",
     )
-  for path in sorted((folder / "checkpoints").glob("*-set-aside.npz")):
+  for path in sorted(folder.checkpoints.glob(f"*{SET_ASIDE_SUFFIX}")):
     found = f"{path} could not be used and was set aside"
     yield Finding(name=name, state="warning", found=found, remedy="Delete it; nothing reads it.")
 
@@ -128,8 +126,8 @@ def _is_readable(path: pathlib.Path) -> bool:
     return False
 
 
-def _leftovers(folder: pathlib.Path) -> Iterator[Finding]:
-  left = sorted((folder / "serving").glob(".staging-*"))
+def _leftovers(folder: TaskFolder) -> Iterator[Finding]:
+  left = leftovers(folder.serving)
   if left:
     yield Finding(
       name="leftovers",

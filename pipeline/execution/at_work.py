@@ -12,27 +12,27 @@ from typing import TextIO
 
 from dlpipe import file_locks
 from dlpipe.errors import BusyError
+from dlpipe.workspace import TaskFolder, running
 
-_LOCK_FILE = ".lock"
-_NODES_FOLDER = ".running"
 # Who only looks whether somebody is at work holds the lock for a moment.
 _PATIENCE_S = 1.0
 
 
 @contextlib.contextmanager
-def alone(root: pathlib.Path, run_id: str) -> Iterator[None]:
+def alone(folder: TaskFolder, run_id: str) -> Iterator[None]:
   """Holds the folder of a task for a run; the lock's file says which.
 
   Raises:
     BusyError: another run is at work there.
   """
-  root.mkdir(parents=True, exist_ok=True)
-  path = root / _LOCK_FILE
+  folder.root.mkdir(parents=True, exist_ok=True)
+  path = folder.lock
   with path.open("a+", encoding="utf-8") as file:
     if not take(file):
       file.seek(0)
       raise BusyError(
-        f"Another run is at work in {str(root)!r}: {file.read().strip() or 'of unknown name'}, "
+        f"Another run is at work in {str(folder.root)!r}: "
+        f"{file.read().strip() or 'of unknown name'}, "
         f"{file_locks.holders(path)}. Run again when it is done, or choose another --workspace."
       )
     file.truncate(0)
@@ -56,18 +56,17 @@ def take(file: TextIO) -> bool:
 
 def node_file(artifacts: pathlib.Path, run_id: str, node_id: str) -> pathlib.Path:
   """The file that a node of a run locks while it is at work; its folder is made."""
-  folder = artifacts / _NODES_FOLDER
+  folder = running(artifacts)
   folder.mkdir(parents=True, exist_ok=True)
   return folder / urllib.parse.quote(f"{run_id} {node_id}", safe=" :+")
 
 
-def run_ids(root: pathlib.Path) -> set[str]:
+def run_ids(folder: TaskFolder) -> set[str]:
   """The runs at work in the folder of a task: a whole one, and those that an orchestrator runs."""
   found = set()
-  lock = root / _LOCK_FILE
-  if _is_held(lock):
-    found.add(lock.read_text(encoding="utf-8").strip())
-  for path in (root / "artifacts" / _NODES_FOLDER).glob("*"):
+  if _is_held(folder.lock):
+    found.add(folder.lock.read_text(encoding="utf-8").strip())
+  for path in running(folder.artifacts).glob("*"):
     if _is_held(path):
       found.add(urllib.parse.unquote(path.name).rpartition(" ")[0])
   return found

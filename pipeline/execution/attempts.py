@@ -1,7 +1,7 @@
 """Makes it safe to run a node again under the same run id, whatever became of it before.
 
 An orchestrator repeats a node that failed, that was killed, or of which it only believes so. TFX
-takes up the execution of the earlier attempt, but leaves what lies in its folders in place, and
+takes up the execution of the earlier attempt, but leaves the files in its folders, and
 registers the inputs only with an execution that is new.
 """
 
@@ -84,7 +84,7 @@ def _remove(uri: str) -> None:
 
 
 def complete_inputs(handle: metadata.Metadata, info: data_types.ExecutionInfo) -> None:
-  """Adds the inputs to the lineage where the execution was registered before they were known."""
+  """Adds the inputs to the lineage if the execution was registered before they were known."""
   known = handle.store.get_events_by_execution_ids([info.execution_id])
   if any(event.type in _INPUTS for event in known):
     return

@@ -1,4 +1,4 @@
-"""What happens during a run, as values: runners emit them, listeners show or keep them.
+"""The events of a run, as values: `pipeline.execution` emits them, listeners show or keep them.
 
 A run is one `RunStarted`, then for each node a `ComponentStarted`, any number of `Progress` and a
 `ComponentFinished`, then one `RunFinished`. A node that never starts may finish as SKIPPED.
@@ -22,7 +22,7 @@ class RunStarted:
     run_id: the run's name in the metadata store.
     task: the task's name.
     components: ids of all nodes, in the order the pipeline draws them.
-    log_file: where everything that is not on the screen goes.
+    log_file: receives all output that is not on the screen.
   """
 
   run_id: str
@@ -46,8 +46,8 @@ class ComponentFinished:
     id: the node's id.
     state: COMPLETE, CACHED, FAILED or SKIPPED.
     seconds: wall time.
-    peak_rss_mb: the most memory its process held, in MB; 0.0 where unknown.
-    error: the first line to show a person, where it failed.
+    peak_rss_mb: the most memory its process held, in MB; 0.0 if unknown.
+    error: the first line of the message, if it failed.
   """
 
   id: str
@@ -59,7 +59,7 @@ class ComponentFinished:
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-  """Where a running node is, as `dlpipe.progress.report` said it.
+  """How far a running node is, as `dlpipe.progress.report` reports it.
 
   Attributes:
     component: the node's id.

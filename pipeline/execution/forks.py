@@ -42,7 +42,7 @@ def warm_up() -> None:
 def start(body: Callable[[], int]) -> int:
   """Forks a process that runs `body` and ends with the code it returns.
 
-  The process leads a group of its own, and is killed when this one dies.
+  The process leads its own process group, and is killed when this one dies.
 
   Args:
     body: runs in the child; an exception is logged and ends it with 1.
@@ -91,7 +91,7 @@ def loaded_sources() -> dict[str, tuple[int, int] | None]:
 
 
 def file_state(path: str) -> tuple[int, int] | None:
-  """A file's modification time in ns and its size in bytes; None where there is none."""
+  """A file's modification time in ns and its size in bytes; None if there is no such file."""
   try:
     status = os.stat(path)
   except FileNotFoundError:

@@ -1,8 +1,8 @@
 """A compiled pipeline as a file: TFX's intermediate representation as JSON, for any orchestrator.
 
 The file says everything about a pipeline but the run: its nodes, in order, each with the ids of
-those it waits for, and what the run was told when it was compiled (data, workspace, settings). What
-is still open are its runtime parameters, the run's id first of all; `bind` fills them in.
+those it waits for, and the settings with which it was compiled (data, workspace and others). Its
+runtime parameters are still open, first of all the run's id; `bind` fills them in.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def write_ir(pipeline: Pipeline, path: str | os.PathLike[str]) -> pipeline_pb2.P
   """Compiles a pipeline into a file, which is replaced as a whole.
 
   Args:
-    pipeline: what `create_pipeline` drew.
+    pipeline: made by `create_pipeline`.
     path: the file.
 
   Returns:
@@ -78,7 +78,7 @@ def write_whole(path: str | os.PathLike[str], text: str) -> None:
 
 
 def read_ir(path: str | os.PathLike[str]) -> pipeline_pb2.Pipeline:
-  """Reads what `write_ir` wrote.
+  """Reads a file of `write_ir`.
 
   Raises:
     BadInputError: the file cannot be read or holds no compiled pipeline.
@@ -99,7 +99,7 @@ def read_ir(path: str | os.PathLike[str]) -> pipeline_pb2.Pipeline:
 
 
 def parameters(compiled: pipeline_pb2.Pipeline) -> dict[str, tuple[type, Any]]:
-  """The runtime parameters that are open: name to type and default; None where there is none."""
+  """The runtime parameters that are open: name to type and default; None for no default."""
   found: dict[str, tuple[type, Any]] = {}
   for parameter in _open_parameters(compiled):
     default = parameter.default_value

@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from components.source_example_gen.summary import REJECTED_FILE
+from dlpipe import nodes
 from pipeline.assembly import create_pipeline
 from pipeline.execution import at_work, events, node, node_events, partial, processes, sequential
 from pipeline.execution.options import RunOptions
@@ -23,7 +25,7 @@ from pipeline.task import Source, Task
 
 Examine = Callable[[str], "Mapping[str, Any] | None"]
 _WHOLE_RUN = RunOptions()
-# What a run waits for between nodes, as it is called on the screen.
+# What a run waits for between nodes, by its name on the screen.
 _STORE = "metadata store"
 
 
@@ -40,12 +42,12 @@ def run(
   options: RunOptions = _WHOLE_RUN,
   examine: Examine | None = None,
 ) -> RunResult:
-  """Runs the pipeline; writes what it was told, and the report.
+  """Runs the pipeline; writes the run's settings and its report.
 
-  A node that failed or was refused ends the run; what needs it is SKIPPED.
+  A node that fails or refuses ends the run; the nodes after it are SKIPPED.
 
   Args:
-    task: what is learnt.
+    task: the task.
     config: this run's configuration.
     source: how the input is read.
     params: the settings of the run's model.
@@ -54,10 +56,10 @@ def run(
     listener: receives every event, in order.
     train_and_push: False runs only the nodes that read and check the data.
     options: how the nodes are carried out, and which.
-    examine: from the run's id to what `dlpipe check` finds in its data, None where it has none.
+    examine: from the run's id to the findings of `dlpipe check`, None if the data was not read.
 
   Returns:
-    What came of it; a run that fails returns too.
+    The result, also of a run that failed.
 
   Raises:
     BadInputError: the options name a node that is not there, or need an earlier run that is not
@@ -65,7 +67,7 @@ def run(
     BusyError: another run is at work in the same workspace, or another program locks the metadata
       store.
   """
-  with at_work.alone(config.root, run_id):
+  with at_work.alone(config.folder, run_id):
     started = datetime.datetime.now(datetime.timezone.utc)
     pipeline = create_pipeline(
       task,
@@ -80,15 +82,15 @@ def run(
     store = connection(config)
     with node_events.progress_to(listener, _STORE), open_store(store) as handle:
       partial.select(compiled, handle, options)
-    if not options.use_cache and node.is_to_run(compiled, "Trainer"):
-      # What a killed training has learned is a result of an earlier run, too.
-      shutil.rmtree(config.checkpoint_dir, ignore_errors=True)
+    if not options.use_cache and node.is_to_run(compiled, nodes.TRAINER.id):
+      # A checkpoint is a result of an earlier run, too.
+      shutil.rmtree(config.folder.checkpoints, ignore_errors=True)
     if train_and_push:
       run_files.write(config, run_id)
     listener(events.RunStarted(run_id, task.name, node.node_ids(compiled), log_file))
     if options.processes:
       outcomes = processes.run_nodes(
-        compiled, store, listener=listener, options=options, root=config.root
+        compiled, store, listener=listener, options=options, folder=config.folder
       )
     else:
       outcomes = sequential.run_nodes(compiled, store, listener=listener, options=options)
@@ -113,7 +115,7 @@ def _conclude(
       for node_id, outcome in outcomes.items()
       if outcome.execution_id is not None
     }
-    gone_artifacts.mark(handle, task.pipeline_name, config.root / "artifacts")
+    gone_artifacts.mark(handle, task.pipeline_name, config.folder.artifacts)
   components = [
     ComponentResult(
       id=node_id,
@@ -128,7 +130,7 @@ def _conclude(
   found = record.collect(
     task, config, artifacts=artifacts, components=components, error=error, run_id=run_id
   )
-  report = config.root / "reports" / f"{run_id}.html"
+  report = config.folder.report(run_id)
   data = found.report_data(
     report=str(report), started=started.isoformat(timespec="seconds"), check=check
   )
@@ -136,7 +138,7 @@ def _conclude(
     _show_quarantine(config, found.quarantine_dir, run_id)
     write_report(data, report)
   except OSError as err:
-    # What was pushed, or refused, is so all the same.
+    # The push or the refusal holds without a report, too.
     said = f"The report could not be written: {err.strerror or err}. What the run came to stands."
     warned = [*data.result.model_warnings, said]
     return dataclasses.replace(data.result, report=None, model_warnings=warned)
@@ -144,8 +146,8 @@ def _conclude(
 
 
 def _show_quarantine(config: PipelineConfig, source: pathlib.Path | None, run_id: str) -> None:
-  """Copies what was rejected to where people look; artifacts stay as the store knows them."""
-  if source is None or not (source / "rejected.jsonl").exists():
+  """Copies the rejected records to the folder for people; the artifact stays in its place."""
+  if source is None or not (source / REJECTED_FILE).exists():
     return
-  if (source / "rejected.jsonl").stat().st_size:
-    shutil.copytree(source, config.root / "quarantine" / run_id, dirs_exist_ok=True)
+  if (source / REJECTED_FILE).stat().st_size:
+    shutil.copytree(source, config.folder.quarantine(run_id), dirs_exist_ok=True)

@@ -1,4 +1,4 @@
-"""How much memory nodes may hold together, and what each held when it last ran."""
+"""The memory that nodes may use together, and the memory that each used when it last ran."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ import os
 import pathlib
 from collections.abc import Mapping
 
+from dlpipe import nodes
+from dlpipe.workspace import TaskFolder
+
 _MB = 10**6
-# Before a node has run once: training holds its data in memory, the others stream.
-_UNKNOWN_MB = 1000.0
-_UNKNOWN_TRAINING_MB = 4000.0
-_TRAINING = ("Trainer", "Tuner")
-_FILE = "node_memory.json"
 _CGROUP = (
   ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
   (
@@ -24,7 +22,7 @@ _CGROUP = (
 
 
 def available_mb() -> float:
-  """What this machine, or this container, has left, in MB of 10^6 bytes."""
+  """The free memory of this machine or container, in MB of 10^6 bytes."""
   page = os.sysconf("SC_PAGE_SIZE")
   left = [os.sysconf("SC_PHYS_PAGES") * page / _MB]
   with contextlib.suppress(OSError, StopIteration):
@@ -38,28 +36,25 @@ def available_mb() -> float:
   return min(left)
 
 
-def expected_mb(root: pathlib.Path, node_id: str) -> float:
-  """The most a node is expected to hold: what it held in the workspace's last run of it.
+def expected_mb(folder: TaskFolder, node_id: str) -> float:
+  """The memory that a node is expected to need: the peak of its last run in this workspace.
 
   Args:
-    root: the task's folder in the workspace.
+    folder: the task's folder in the workspace.
     node_id: the node's id.
   """
-  known = _read(root).get(node_id)
-  if known:
-    return known
-  return _UNKNOWN_TRAINING_MB if node_id in _TRAINING else _UNKNOWN_MB
+  return _read(folder).get(node_id) or nodes.named(node_id).memory_mb
 
 
-def remember(root: pathlib.Path, peaks: Mapping[str, float]) -> None:
-  """Keeps what nodes held, in MB, for the next run."""
-  (root / _FILE).write_text(json.dumps({**_read(root), **peaks}, indent=2, sort_keys=True))
+def remember(folder: TaskFolder, peaks: Mapping[str, float]) -> None:
+  """Keeps the peak memory of nodes, in MB, for the next run."""
+  folder.node_memory.write_text(json.dumps({**_read(folder), **peaks}, indent=2, sort_keys=True))
 
 
-def _read(root: pathlib.Path) -> dict[str, float]:
+def _read(folder: TaskFolder) -> dict[str, float]:
   # Only a guess is lost with the file.
   with contextlib.suppress(OSError, ValueError):
-    found = json.loads((root / _FILE).read_text(encoding="utf-8"))
+    found = json.loads(folder.node_memory.read_text(encoding="utf-8"))
     if isinstance(found, dict):
       return {
         name: float(value) for name, value in found.items() if isinstance(value, (int, float))

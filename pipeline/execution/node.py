@@ -1,4 +1,4 @@
-"""Runs one node of a compiled pipeline in this process, and says what became of it."""
+"""Runs one node of a compiled pipeline in this process, and returns its outcome."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _STATES = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NodeOutcome:
-  """What became of a node.
+  """The outcome of a node.
 
   Attributes:
     state: COMPLETE, CACHED, FAILED or SKIPPED, as in `events`.
-    execution_id: the execution in the metadata store; None where there is none.
+    execution_id: the execution in the metadata store; None if it has none.
     seconds: wall time.
     peak_rss_mb: the most memory the process held meanwhile, in MB of 10^6 bytes.
-    error: what it raised, if it failed.
+    error: its exception, if it failed.
   """
 
   state: str
@@ -65,7 +65,7 @@ def node_ids(compiled: pipeline_pb2.Pipeline) -> tuple[str, ...]:
 
 
 def without_cache(compiled: pipeline_pb2.Pipeline) -> None:
-  """Makes every node run even where a cached result fits."""
+  """Makes every node run even if a cached result fits."""
   for node in compiled.nodes:
     node.pipeline_node.execution_options.caching_options.enable_cache = False
 
@@ -109,7 +109,7 @@ def run_node(
   Args:
     compiled: a pipeline whose runtime parameters are bound.
     node_id: which of its nodes.
-    store_config: where metadata is kept, if not where the pipeline says.
+    store_config: the metadata store; None for the one that the pipeline names.
 
   Raises:
     BadInputError: there is no such node.
@@ -190,9 +190,9 @@ def _asks_for_another_try(handle: metadata.Metadata, node: pipeline_pb2.Pipeline
 def _note_failure(
   store_config: ConnectionConfig, node: pipeline_pb2.PipelineNode, error: Exception
 ) -> None:
-  """Keeps with a failed execution the code that its process ends with: a refusal is no crash."""
+  """Keeps the exit code with a failed execution, so that a refusal is not taken for a crash."""
   known = user_error(error)
-  # Where the store itself is what failed, there is nothing to keep it in.
+  # If the store itself failed, it cannot keep the code.
   with contextlib.suppress(Exception), open_store(store_config) as handle:
     execution = attempts.earlier(handle, node)
     if execution is not None and execution.last_known_state == metadata_store_pb2.Execution.FAILED:
@@ -209,8 +209,8 @@ def _state(
   if execution_id is None:
     return nodes.SKIPPED
   if node.node_info.type.name == executions.RESOLVER:
-    # A Resolver only looks up what earlier nodes made; finding nothing is not a failure, and where
-    # something needs what it did not find, that node says so.
+    # A Resolver only looks up what earlier nodes made. To find nothing is no failure: a node that
+    # needs the missing artifact says so.
     return nodes.CACHED
   with open_store(store_config) as handle:
     [execution] = handle.store.get_executions_by_id([execution_id])

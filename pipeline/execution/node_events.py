@@ -1,4 +1,4 @@
-"""What a running node tells listeners: its progress, its end, and that it is tried again."""
+"""The events of a running node: its progress, its end, and that it is tried again."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def finished(node_id: str, outcome: node.NodeOutcome) -> events.ComponentFinishe
 
 
 def is_retriable(outcome: node.NodeOutcome) -> bool:
-  """Whether a second attempt may fare better: not where a user has to mend something first."""
+  """Whether a second attempt may succeed: not if a user has to mend something first."""
   if outcome.state != nodes.FAILED:
     return False
   known = user_error(outcome.error)

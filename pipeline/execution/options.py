@@ -1,4 +1,4 @@
-"""How a run is carried out, as against what is run; every default is a whole run, node by node."""
+"""`RunOptions`: how a run is carried out; the defaults run the whole pipeline, node by node."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunOptions:
-  """What `dlpipe run` may be told beside its configuration.
+  """Options of `dlpipe run` beside its configuration.
 
   Attributes:
-    from_node: the first node to run; what lies before it is taken from an earlier run.
+    from_node: the first node to run; the nodes before it are taken from an earlier run.
     until_node: the last node to run.
     use_cache: whether a result of an earlier run may stand in for a node.
     retries: how often a node is tried again that fails for no reason that a user can mend.
-    processes: whether each node runs in a process of its own, several at the same time.
-    memory_mb: what such processes may hold together, in MB of 10^6 bytes; None for what is free.
+    processes: whether each node runs in its own process, several at the same time.
+    memory_mb: the memory that such processes may use together, in MB of 10^6 bytes; None for all
+      that is free.
   """
 
   from_node: str | None = None

@@ -2,7 +2,7 @@
 
 TensorFlow, Beam and their C++ parts write to the file descriptors 1 and 2 whatever Python's logging
 is told, so `quiet_output` redirects the descriptors themselves. The command line puts it around a
-run; `pipeline.cli.terminal` writes to the streams it yields. Imports no TensorFlow, no TFX.
+run; `terminal` writes to the streams it yields. Imports no TensorFlow, no TFX.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class RealStreams:
 
 
 def quieten_imports(*, on_screen: bool = False) -> None:
-  """Sets what TensorFlow and protobuf read once, when they are imported; a user's values stay.
+  """Sets the variables that TensorFlow and protobuf read at import; a user's values stay.
 
   Args:
-    on_screen: whether a person sees what they say, and no log takes it.
+    on_screen: whether their messages go to the screen, not to a log.
   """
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if on_screen else "1")
   if on_screen:
@@ -207,7 +207,7 @@ def _flush(stream: TextIO | None) -> None:
 
 
 def _close(handler: logging.Handler) -> None:
-  # Of a log that found no room, the rest is lost; what the run came to is not.
+  # If the disk is full, the rest of the log is lost; the result of the run is not.
   with contextlib.suppress(OSError):
     handler.close()
 

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import logging
 import os
-import pathlib
 import selectors
 import time
 from typing import Any
@@ -19,24 +18,14 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from dlpipe import errors, nodes
 from dlpipe.causes import user_error
+from dlpipe.workspace import TaskFolder
 from pipeline.execution import events, forks, memory, node, node_events
 from pipeline.execution.options import RunOptions
 from pipeline.runs.store.metadata_stores import ConnectionConfig
 
-_KNOWN_ERRORS = {
-  kind.__name__: kind
-  for kind in (
-    errors.DlpipeError,
-    errors.BadInputError,
-    errors.DataRefusedError,
-    errors.ModelRefusedError,
-    errors.BusyError,
-  )
-}
-
 
 class NodeProcessError(Exception):
-  """What a node raised in its process, or how the process ended."""
+  """The error of a node in its process, or how the process ended."""
 
 
 @dataclasses.dataclass
@@ -58,22 +47,22 @@ def run_nodes(
   *,
   listener: events.Listener,
   options: RunOptions,
-  root: pathlib.Path,
+  folder: TaskFolder,
 ) -> dict[str, node.NodeOutcome]:
   """Runs every node that can run; after a failure, only those end that have begun.
 
   Args:
     compiled: a pipeline whose runtime parameters are bound.
-    store: where metadata is kept.
+    store: the metadata store.
     listener: receives the events of all nodes, mixed.
     options: memory and retries.
-    root: the task's folder in the workspace, where it is kept what nodes hold.
+    folder: the task's folder in the workspace, which keeps how much memory nodes needed.
 
   Returns:
     The outcome of every node by id, in the pipeline's order.
   """
   forks.warm_up()
-  return _Schedule(compiled, store, listener, options, root).run()
+  return _Schedule(compiled, store, listener, options, folder).run()
 
 
 class _Schedule:
@@ -85,10 +74,10 @@ class _Schedule:
     store: ConnectionConfig,
     listener: events.Listener,
     options: RunOptions,
-    root: pathlib.Path,
+    folder: TaskFolder,
   ):
     self._compiled, self._store, self._listener = compiled, store, listener
-    self._options, self._root = options, root
+    self._options, self._folder = options, folder
     self._upstream = {
       each.pipeline_node.node_info.id: set(each.pipeline_node.upstream_nodes)
       for each in compiled.nodes
@@ -111,7 +100,7 @@ class _Schedule:
         os.waitpid(each.child, 0)
       self._selector.close()
     memory.remember(
-      self._root,
+      self._folder,
       {
         node_id: outcome.peak_rss_mb
         for node_id, outcome in self._outcomes.items()
@@ -133,7 +122,7 @@ class _Schedule:
     for node_id, upstream in self._upstream.items():
       if node_id in self._outcomes or node_id in at_work or not upstream <= set(self._outcomes):
         continue
-      expected = memory.expected_mb(self._root, node_id)
+      expected = memory.expected_mb(self._folder, node_id)
       held = sum(each.expected_mb for each in self._running.values())
       # One node is always let in: less memory than it needs is the user's to see.
       if self._running and (
@@ -207,7 +196,7 @@ class _Schedule:
 def _work(
   compiled: pipeline_pb2.Pipeline, node_id: str, store: ConnectionConfig, channel: Any
 ) -> None:
-  """Runs a node in the forked process and writes to the parent what it says and comes to."""
+  """Runs a node in the forked process; writes its progress and its outcome to the parent."""
 
   def send(message: dict[str, Any]) -> None:
     channel.write(json.dumps(message, default=str) + "\n")
@@ -224,7 +213,7 @@ def _work(
 
 
 def _encoded(outcome: node.NodeOutcome) -> dict[str, Any]:
-  """An outcome as JSON; of an error, what the parent shows and judges by."""
+  """An outcome as JSON, with the kind and the message of its error."""
   values = {field.name: getattr(outcome, field.name) for field in dataclasses.fields(outcome)}
   if outcome.error is not None:
     known = user_error(outcome.error)
@@ -239,7 +228,7 @@ def _decoded(values: dict[str, Any]) -> node.NodeOutcome:
   error = values.pop("error")
   if error is None:
     return node.NodeOutcome(**values)
-  known = _KNOWN_ERRORS.get(error["kind"])
+  known = getattr(errors, error["kind"], None)
   raised = (
     known(error["message"]) if known else NodeProcessError(f"{error['kind']}: {error['message']}")
   )

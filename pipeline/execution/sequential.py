@@ -23,7 +23,7 @@ def run_nodes(
 
   Args:
     compiled: a pipeline whose runtime parameters are bound.
-    store: where metadata is kept.
+    store: the metadata store.
     listener: receives the events of each node.
     options: how often a node is tried again.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import pathlib
@@ -11,12 +12,14 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from components.data_gate import Check
+from components.trials import Trials
 from dlpipe import words
+from dlpipe.verdicts import Ruling
 from pipeline.report import charts
 from pipeline.runs import result as results
 from pipeline.runs import summary
 from pipeline.runs.report_data import ReportData
-from pipeline.runs.result import GateResult, RunResult
 
 _TEMPLATE = "template.html.j2"
 _NOT_METRICS = ("phase", "epoch", "epochs", "learning_rate", "seconds")
@@ -69,7 +72,7 @@ def render(data: ReportData) -> str:
     check=data.result.check,
     lengths=_lengths(data.result.check),
     met=(data.result.check or {}).get("met") or {},
-    reasons=_reasons(data.statistics.get("reasons") or {}),
+    reasons=_reasons(data.statistics.reasons),
     headline=headline(data),
     gates=data.result.gates,
     metrics=evaluation.get("metrics") or data.result.metrics,
@@ -79,7 +82,7 @@ def render(data: ReportData) -> str:
     history_columns=_columns(data.history),
     trial_columns=_trial_columns(data.tuning),
     splits=_splits(data),
-    label_rows=_label_rows(data.statistics.get("labels") or {}),
+    label_rows=_label_rows(data.statistics.labels),
     matrix=_matrix(evaluation),
     small_matrix=len(evaluation.get("labels") or ()) <= _MOST_SIDE_BY_SIDE,
     confusions=_confusions(evaluation),
@@ -101,32 +104,18 @@ def headline(data: ReportData) -> str:
     broken = [gate for gate in result.gates if not gate.passed]
     return f"Refused: {_broken_bounds(broken)}" if broken else "Refused the model"
   if result.state == results.REFUSED_DATA:
-    failed = [check for check in data.data_checks if not check["passed"]]
-    gates = [_check_as_gate(check) for check in failed] or _failed(result)
+    checks = [_check_as_ruling(check) for check in data.data_checks if not check.passed]
+    gates = checks or [ruling for ruling in result.gates if not ruling.passed]
     return f"Refused the data: {_broken_bounds(gates)}" if gates else "Refused the data"
   return summary.verdict(result)
 
 
-def _failed(result: RunResult) -> list[GateResult]:
-  return [gate for gate in result.gates if not gate.passed]
+def _check_as_ruling(check: Check) -> Ruling:
+  return Ruling(metric=check.name, bound=check.bound, value=check.value, passed=check.passed)
 
 
-def _check_as_gate(check: Mapping[str, Any]) -> GateResult:
-  return GateResult(
-    metric=check["name"], bound=check["bound"], value=check["value"], passed=False, reason=""
-  )
-
-
-def _broken_bounds(gates: Sequence[GateResult]) -> str:
-  first = summary.gate_sentence(
-    GateResult(
-      metric=gates[0].metric,
-      bound=gates[0].bound,
-      value=gates[0].value,
-      passed=False,
-      reason="",
-    )
-  )
+def _broken_bounds(gates: Sequence[Ruling]) -> str:
+  first = summary.gate_sentence(dataclasses.replace(gates[0], reason="", interval=None))
   more = len(gates) - 1
   return first + (f", and {more} more" if more else "")
 
@@ -162,15 +151,15 @@ def _columns(history: Sequence[Mapping[str, Any]]) -> list[str]:
   return sorted(filled, key=lambda key: place.get(key, 2))
 
 
-def _trial_columns(tuning: Mapping[str, Any] | None) -> list[str]:
+def _trial_columns(tuning: Trials | None) -> list[str]:
   """The hyperparameters that any trial had; one that stands under a condition, some lack."""
-  trials = (tuning or {}).get("trials", ())
-  return list(dict.fromkeys(name for trial in trials for name in trial["hyperparameters"]))
+  trials = tuning.trials if tuning else ()
+  return list(dict.fromkeys(name for trial in trials for name in trial.hyperparameters))
 
 
 def _splits(data: ReportData) -> dict[str, int]:
   """Examples by split, and the quarantine, which is no split but must not be overlooked."""
-  splits = dict(data.statistics.get("examples") or {})
+  splits = dict(data.statistics.examples)
   return {**splits, **{k: v for k, v in data.result.examples.items() if k not in splits}}
 
 

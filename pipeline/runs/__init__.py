@@ -1,1 +1,1 @@
-"""What became of runs: read back from artifacts and from the metadata store."""
+"""The results of runs, read from artifacts and from the metadata store."""

@@ -1,6 +1,6 @@
-"""Why nodes ran: what differs between two executions of a node in a metadata store.
+"""Explains why nodes ran: compares two executions of a node in a metadata store.
 
-A node runs again where its parameters or the artifacts that it reads are others than before. The
+A node runs again if its parameters or the artifacts that it reads differ from those before. The
 fingerprints of code and data are among the parameters; see docs/architecture.md.
 """
 
@@ -24,7 +24,7 @@ _INPUT_EVENTS = (metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.INTERN
 _OUTPUT_EVENTS = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INTERNAL_OUTPUT)
 _ENDED = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
 _NODE, _RUN = "node", "pipeline_run"
-# What TFX notes beside the parameters, and what names a run.
+# Custom properties that TFX adds to the parameters, and names of runs.
 _NO_PARAMETERS = ("__", "tfx_", "span", "version")
 
 
@@ -35,7 +35,7 @@ class Change:
   Attributes:
     kind: code, data, setting or input.
     name: the parameter's, with dots, or the input's.
-    before: its value; of an input the URIs; None where there was none.
+    before: its value; of an input the URIs; None if there was none.
     after: the same, later.
   """
 
@@ -47,7 +47,7 @@ class Change:
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
-  """What a node was given.
+  """The inputs of a node.
 
   Attributes:
     parameters: by name; those in JSON leaf by leaf, with dots.
@@ -60,14 +60,14 @@ class Execution:
 
 @dataclasses.dataclass(frozen=True)
 class Reason:
-  """Why a node of a run did what it did.
+  """Why a node of a run was executed or taken from the cache.
 
   Attributes:
     node: its id.
     state: COMPLETE, CACHED, FAILED or RUNNING.
-    compared_with: where it is cached, the run whose result it took, None where it only looks
-      something up; else the last run before in which it succeeded, None where there is none.
-    changes: what is another than in that run; none where it is cached.
+    compared_with: if it is cached, the run whose result it took, None if it only looks something
+      up; else the last run before in which it succeeded, None if there is no such run.
+    changes: the differences from that run; none if it is cached.
   """
 
   node: str
@@ -81,7 +81,7 @@ class Reason:
 
 
 def reasons(handle: metadata.Metadata, nodes: Sequence[Mapping[str, Any]]) -> list[Reason]:
-  """Why each node of a run did what it did.
+  """Explains for each node of a run why it was executed or taken from the cache.
 
   Args:
     handle: the open store.
@@ -111,7 +111,7 @@ def compare(
   before: Sequence[Mapping[str, Any]],
   after: Sequence[Mapping[str, Any]],
 ) -> dict[str, list[Change]]:
-  """What each node that two runs have in common was given another of.
+  """Compares the inputs of nodes that both runs executed; returns the differences by node.
 
   Args:
     handle: the open store of both.
@@ -127,10 +127,10 @@ def compare(
 
 
 def read(handle: metadata.Metadata, execution_id: int) -> Execution:
-  """What an execution was given, by its id.
+  """Reads the inputs of an execution.
 
-  Of one that took a cached result that is what the result was made from, which has no other cache
-  key; TFX does not note all of it again.
+  An execution that took a cached result has the inputs that the result was made from: they have the
+  same cache key, and TFX does not record all of them again.
   """
   execution_id = _origin(handle, execution_id)
   [execution] = handle.store.get_executions_by_id([execution_id])
@@ -148,7 +148,7 @@ def read(handle: metadata.Metadata, execution_id: int) -> Execution:
 
 
 def between(before: Execution, after: Execution) -> list[Change]:
-  """What differs: code and data first, then settings, then inputs."""
+  """The differences: code and data first, then settings, then inputs."""
   found = [
     Change(_KINDS.get(name.rpartition(".")[2], SETTING), name, *values)
     for name, *values in _different(before.parameters, after.parameters)
@@ -177,7 +177,7 @@ def _earlier(handle: metadata.Metadata, execution_id: int) -> int | None:
 
 
 def _origin(handle: metadata.Metadata, execution_id: int) -> int:
-  """The execution that made what an execution has: itself, unless it took a cached result."""
+  """The execution that made the outputs: itself, unless it took a cached result."""
   events = handle.store.get_events_by_execution_ids([execution_id])
   artifacts = [event.artifact_id for event in events if event.type in _OUTPUT_EVENTS]
   if not artifacts:
@@ -200,7 +200,7 @@ def _different(
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-  """A parameter, or each one of those that stand in it as JSON."""
+  """A parameter; of one that contains JSON, each value in it."""
   if isinstance(value, str) and value.startswith(("{", "[")):
     # Text may only look like it, such as a message in text format.
     with contextlib.suppress(ValueError):

@@ -1,6 +1,6 @@
-"""The runs that a metadata store remembers, whoever started them: what ran, how, and to what end.
+"""Lists the runs in a metadata store, whoever started them, with their nodes and results.
 
-Reads SQLite, PostgreSQL and MySQL alike, and only looks up what TFX itself recorded.
+Reads SQLite, PostgreSQL and MySQL alike, and needs no records but those of TFX.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.types import standard_artifacts
 
+from components.trials import Trials
 from dlpipe import nodes
 from dlpipe.errors import BadInputError, DataRefusedError
 from pipeline import evaluation
-from pipeline.runs import result, trials
+from pipeline.runs import result
 from pipeline.runs.pushes import pushed_version
 from pipeline.runs.store.executions import EXIT_CODE, RESOLVER
 from pipeline.runs.store.executions import outputs as outputs_of
@@ -42,13 +43,13 @@ class PastRun:
     task: the task's name.
     started: when its first node began, ISO 8601 in UTC.
     state: pushed, cached, refused_data, refused_model or failed, as `dlpipe run` has them; done
-      where nothing was to be pushed, unfinished where a node was killed or is missing, and at_work
-      where a process on this machine is at it.
-    metrics: the evaluation's overall metrics; empty where there is none or its files are gone.
+      if nothing was to be pushed, unfinished if a node was killed or is missing, and at_work if a
+      process on this machine runs it.
+    metrics: the evaluation's overall metrics; empty without an evaluation or its files.
     pushed_version: the version that the run pushed, or found to be pushed; None if none.
-    nodes: each node that has an execution, in the order of their beginning.
-    tuning: the trials of its Tuner, as `trials.read` has them; None where it had none, and in a
-      list of runs.
+    nodes: each node that has an execution, in the order of their beginning, with the URIs of its
+      `outputs` and, but in a list of runs, of its `inputs`.
+    tuning: the trials of its Tuner; None if it had none, and in a list of runs.
   """
 
   run_id: str
@@ -58,7 +59,7 @@ class PastRun:
   metrics: Mapping[str, float]
   pushed_version: int | None
   nodes: Sequence[Mapping[str, Any]]
-  tuning: Mapping[str, Any] | None = None
+  tuning: Trials | None = None
 
   def to_json(self, *, with_nodes: bool) -> dict[str, Any]:
     """The object `--json` prints."""
@@ -90,12 +91,12 @@ def list_runs(handle: metadata.Metadata, task: str | None = None) -> list[PastRu
 
 
 def show_run(handle: metadata.Metadata, run_id: str, task: str | None = None) -> PastRun | None:
-  """One run with the artifacts of its nodes; None where the store does not hold it.
+  """One run with the artifacts of its nodes; None if the store does not have it.
 
   Args:
     handle: the open store.
     run_id: the run's name.
-    task: the task's name, where runs of several may have the same name.
+    task: the task's name, for runs of several tasks with the same name.
 
   Raises:
     BadInputError: runs of several tasks have this name.
@@ -166,10 +167,10 @@ def _past_run(
       "execution_id": execution.id,
       "started": _moment(execution.create_time_since_epoch),
       "seconds": round(spent / 1000, 1),
+      "outputs": {key: artifact.uri for key, artifact in outputs[name].items()},
     }
     if with_artifacts:
       shown["inputs"] = _inputs(handle, execution.id)
-      shown["outputs"] = {key: artifact.uri for key, artifact in outputs[name].items()}
     nodes.append(shown)
   pushed = _pushed(outputs)
   return PastRun(
@@ -212,10 +213,12 @@ def _state(
   if any(e.last_known_state not in _ENDED for e in last.values()):
     return UNFINISHED
   if pushed is None:
-    return UNFINISHED if "Trainer" in last and "VersionedPusher" not in last else DONE
+    return (
+      UNFINISHED if nodes.TRAINER.id in last and nodes.VERSIONED_PUSHER.id not in last else DONE
+    )
   if pushed_version(pushed) is None:
     return result.REFUSED_MODEL
-  cached = last["VersionedPusher"].last_known_state == metadata_store_pb2.Execution.CACHED
+  cached = last[nodes.VERSIONED_PUSHER.id].last_known_state == metadata_store_pb2.Execution.CACHED
   return result.CACHED if cached else result.PUSHED
 
 
@@ -223,13 +226,13 @@ def _refused_data(name: str, execution: metadata_store_pb2.Execution) -> bool:
   if EXIT_CODE in execution.custom_properties:
     code = execution.custom_properties[EXIT_CODE].int_value
     return bool(code == DataRefusedError.exit_code)
-  return name == "DataGate"  # of an older release, which kept no code
+  return name == nodes.DATA_GATE.id  # of an older release, which kept no code
 
 
 def _metrics(
   outputs: Mapping[str, Mapping[str, metadata_store_pb2.Artifact]],
 ) -> dict[str, float]:
-  artifact = outputs.get("Evaluator", {}).get("evaluation")
+  artifact = nodes.EVALUATION.find(outputs)
   if artifact is None or not pathlib.Path(artifact.uri).is_dir():
     return {}
   return evaluation.read_evaluation(artifact.uri).metrics
@@ -237,9 +240,9 @@ def _metrics(
 
 def _tuning(
   outputs: Mapping[str, Mapping[str, metadata_store_pb2.Artifact]],
-) -> dict[str, Any] | None:
-  artifact = outputs.get("Tuner", {}).get("tuner_results")
-  return trials.read(pathlib.Path(artifact.uri)) if artifact is not None else None
+) -> Trials | None:
+  artifact = nodes.TUNER_RESULTS.find(outputs)
+  return Trials.read(pathlib.Path(artifact.uri)) if artifact is not None else None
 
 
 def _inputs(handle: metadata.Metadata, execution_id: int) -> dict[str, str]:

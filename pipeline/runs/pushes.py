@@ -1,4 +1,4 @@
-"""What VersionedPusher left in the metadata store: which version, or that the model was refused."""
+"""Reads what VersionedPusher recorded: the version it pushed, or that the model was refused."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from tfx.orchestration import metadata
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import standard_artifacts
 
-from components.versioned_pusher.executor import SERVING_DIR
+from components.versioned_pusher.executor import DESTINATION, IS_PUSHED, SERVING_DIR, VERSION
 from components.versioned_pusher.publish import is_whole
-
-_PUSHED = "pushed"
 
 
 def pushed_version(artifact: metadata_store_pb2.Artifact) -> int | None:
-  """The version that a PushedModel artifact stands for; None where the model was refused."""
-  if artifact.custom_properties[_PUSHED].int_value != 1:
+  """The version that a PushedModel artifact stands for; None if the model was refused."""
+  if artifact.custom_properties[IS_PUSHED].int_value != 1:
     return None
-  return int(artifact.custom_properties["pushed_version"].string_value)
+  return int(artifact.custom_properties[VERSION].string_value)
 
 
 def was_refused(artifacts: Iterable[metadata_store_pb2.Artifact]) -> bool:
@@ -36,7 +34,7 @@ def last_push_is_gone(
 ) -> bool:
   """Whether a pusher's last version was since deleted from the served directory, or damaged there.
 
-  A push is cached by its inputs; where its result is gone, it has to run again.
+  A push is cached by its inputs; if its result is gone, it has to run again.
 
   Args:
     handle: the open store.
@@ -53,7 +51,7 @@ def last_push_is_gone(
       handle.store.get_artifacts_by_context(context.id) if context else (), key=lambda a: a.id
     )
     if artifact.type == standard_artifacts.PushedModel.TYPE_NAME
-    and os.path.dirname(artifact.custom_properties["pushed_destination"].string_value) == served
+    and os.path.dirname(artifact.custom_properties[DESTINATION].string_value) == served
     and (version := pushed_version(artifact)) is not None
   ]
   return bool(pushed) and not is_whole(served, pushed[-1])

@@ -1,13 +1,11 @@
-"""What a run came to, read back from its artifacts: for the exit code, `--json` and the report."""
+"""Reads the result of a run from its artifacts: for the exit code, `--json` and the report."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import json
-import os
 import pathlib
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,23 +13,29 @@ import tensorflow_transform as tft
 from ml_metadata.proto import metadata_store_pb2
 from tfx.components.evaluator import constants as evaluator_constants
 
-from components.judged_evaluator.executor import VERDICT_FILE
+from components.serving_gate.parity import Parity
+from components.source_example_gen.summary import REJECTED_FILE, Summary
+from components.trials import Trials
+from components.versioned_pusher.executor import Pushed
 from components.versioned_pusher.publish import is_damaged, list_versions
 from components.versioned_pusher.repair import repair_of
 from dlpipe import nodes
 from dlpipe.causes import user_error
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError, BusyError, DataRefusedError
+from dlpipe.verdicts import Ruling
+from dlpipe.workspace import Workspace
 from pipeline import evaluation
-from pipeline.runs import result, trials
+from pipeline.runs import result, trained
+from pipeline.runs.facts import Outputs, directory, read_facts
 from pipeline.runs.pushes import pushed_version
 from pipeline.runs.report_data import ReportData
 from pipeline.runs.run_files import package_versions
 from pipeline.runs.shown_rows import shown_rows
-from pipeline.settings.config import PipelineConfig, from_env
+from pipeline.settings.config import PipelineConfig
 from pipeline.shipped import is_shipped
 from pipeline.task import Task
-from pipeline.training.files import HISTORY_FILE
+from pipeline.training.training_record import TrainingRecord
 
 Artifacts = Mapping[str, Mapping[str, metadata_store_pb2.Artifact]]
 _SHOWN_REJECTED = 200
@@ -54,7 +58,7 @@ class RunRecord:
   def report_data(
     self, *, report: str, started: str, check: Mapping[str, Any] | None = None
   ) -> ReportData:
-    """What the report shows; `check` is what `dlpipe check` found beside the run's own checks."""
+    """The content of the report; `check` has the findings of `dlpipe check`."""
     ended = dataclasses.replace(self.result, report=report, check=check)
     return ReportData(result=ended, started=started, **self.report)
 
@@ -71,42 +75,37 @@ def collect(
   """Reads every artifact that a run has, as far as it came.
 
   Args:
-    task: what was learnt.
+    task: the task.
     config: the run's configuration.
     artifacts: node id to output name to artifact, for the nodes that ran.
-    components: what each node did.
-    error: what ended the run early, if anything.
+    components: the result of each node.
+    error: the exception that ended the run early; None if there was none.
     run_id: the run's name.
   """
-  quarantine = _directory(artifacts, "SourceExampleGen", "quarantine")
-  summary = _read_json(quarantine, "summary.json")
+  outputs = {node: {k: a.uri for k, a in some.items()} for node, some in artifacts.items()}
+  facts = read_facts(outputs)
+  quarantine = directory(outputs, nodes.QUARANTINE)
   found = _evaluation(artifacts)
-  parity = _read_json(_directory(artifacts, "ServingGate", "blessing"), "parity.json") or None
-  ruled = _read_json(_directory(artifacts, "Evaluator", "verdict"), VERDICT_FILE)
-  rows = [*ruled.get("gates", []), *(parity or {}).get("gates", [])]
-  checked = [result.GateResult.of(row) for row in rows]
-  state, message = _state(artifacts, components, checked, error)
-  counts = summary.get("examples", {})
-  verdict = _read_json(_directory(artifacts, "DataGate", "verdict"), "verdict.json")
-  pushed = artifacts.get("VersionedPusher", {}).get("pushed_model")
+  state, message = _state(artifacts, components, facts.rulings, error)
+  pushed = nodes.PUSHED_MODEL.find(artifacts)
   version = _version(state, pushed, config)
-  served = max(list_versions(config.serving_dir), default=version)
+  served = max(list_versions(config.folder.serving), default=version)
   run_result = result.RunResult(
     run_id=run_id,
     task=task.name,
     state=state,
     pushed_version=version,
-    serving_dir=str(config.serving_dir),
+    serving_dir=str(config.folder.serving),
     metrics=found.metrics if found else {},
-    gates=checked,
+    gates=facts.rulings,
     model_warnings=[
-      *ruled.get("warnings", []),
-      *_damaged_versions(artifacts, config, version, served, task.name),
+      *facts.warnings,
+      *_damaged_versions(outputs, config, version, served, task.name),
     ],
     components=components,
-    examples={**counts, "quarantined": summary.get("quarantined", 0)} if summary else {},
-    recognized=summary.get("recognized", {}),
-    data_findings=verdict.get("findings", []),
+    examples=facts.examples,
+    recognized=facts.recognized,
+    data_findings=facts.data.findings,
     report=None,
     error=message,
     hint=_next(task, config, version, served) if version is not None else None,
@@ -114,23 +113,26 @@ def collect(
     busy=isinstance(user_error(error), BusyError),
     served_version=served if version not in (None, served) else None,
   )
-  training = _read_json(_directory(artifacts, "Trainer", "model_run"), HISTORY_FILE)
+  model_run = directory(outputs, nodes.MODEL_RUN)
+  training = TrainingRecord.read(model_run) or TrainingRecord()
+  trials = Trials.read(directory(outputs, nodes.TUNER_RESULTS))
   return RunRecord(
     result=run_result,
     quarantine_dir=quarantine,
     report={
       "data_path": config.data_path,
-      "hyperparameters": training.get("hyperparameters", {}),
-      "phases": training.get("phases", []),
-      "history": training.get("epochs", []),
-      "tuning": _tuning(artifacts, training),
-      "evaluation": _shown_evaluation(found, artifacts, task),
-      "parity": parity,
-      "data_checks": verdict.get("checks", []),
+      "hyperparameters": training.hyperparameters,
+      "phases": training.phases,
+      "history": training.epochs,
+      "tuning": trained.ranked(trials) if trials else None,
+      "tuned": training.tuned,
+      "evaluation": _shown_evaluation(found, outputs, task),
+      "parity": Parity.read(directory(outputs, nodes.PARITY)),
+      "data_checks": facts.data.checks,
       "quarantine": _rejected(quarantine),
-      "statistics": summary,
+      "statistics": facts.counted or Summary(),
       "versions": package_versions(),
-      **shown_rows(_directory(artifacts, "Trainer", "model_run"), input_kind=task.input.kind),
+      **shown_rows(model_run, input_kind=task.input.kind),
     },
   )
 
@@ -138,10 +140,10 @@ def collect(
 def _state(
   artifacts: Artifacts,
   components: list[result.ComponentResult],
-  gates: list[result.GateResult],
+  rulings: list[Ruling],
   error: BaseException | None,
 ) -> tuple[str, str | None]:
-  """The run's state, and the message where it is not well."""
+  """The run's state, and the message if it failed or was refused."""
   known = user_error(error)
   if isinstance(known, DataRefusedError):
     return result.REFUSED_DATA, str(known)
@@ -149,23 +151,24 @@ def _state(
   if failed:
     what = str(known) if known else f"{type(error).__name__}: {error}" if error else "see the log"
     return result.FAILED, f"{failed[0]} failed: {what}"
-  blessings = [artifacts.get(node, {}).get("blessing") for node in ("Evaluator", "ServingGate")]
+  blessings = [nodes.Output(node, "blessing").find(artifacts) for node in nodes.model_gates()]
   if any(blessing is not None and not _blessed(blessing) for blessing in blessings):
     refused = "; ".join(
-      f"{gate.metric} is {_number(gate.value)}, must be {gate.bound}: {gate.reason}"
-      for gate in gates
-      if not gate.passed
+      f"{ruling.metric} is {_number(ruling.value)}, must be {ruling.bound}: {ruling.reason}"
+      for ruling in rulings
+      if not ruling.passed
     )
     return result.REFUSED_MODEL, f"The model was refused. {refused}"
-  # Where only checks ran again, the push of an earlier run still stands.
-  pushed = any(c.id == "VersionedPusher" and c.state == nodes.COMPLETE for c in components)
+  # If only checks ran again, the version of an earlier run is still served.
+  pusher = nodes.VERSIONED_PUSHER.id
+  pushed = any(c.id == pusher and c.state == nodes.COMPLETE for c in components)
   return result.PUSHED if pushed else result.CACHED, None
 
 
 def _next(task: Task, config: PipelineConfig, version: int, served: int | None) -> str:
-  """The command to try: the version that is served asked, or, where it is another, this one served.
+  """The command to try next: asks the served version; if that is another, serves this one.
 
-  On the task's sample data it works as it stands.
+  The command works unchanged if the run was trained on the task's sample data.
   """
   place = _place(config)
   if served != version:
@@ -177,10 +180,8 @@ def _next(task: Task, config: PipelineConfig, version: int, served: int | None) 
 
 
 def _place(config: PipelineConfig) -> str:
-  """What a command to copy needs, where the workspace is not the default one."""
-  if config.workspace == os.path.abspath(from_env()):
-    return ""
-  return f" --workspace {shlex.quote(config.workspace)}"
+  """The option `--workspace` for a command to copy, if the workspace is not the default one."""
+  return Workspace.of(config.workspace).option
 
 
 def _number(value: float | None) -> str:
@@ -196,25 +197,24 @@ def _blessed(artifact: metadata_store_pb2.Artifact) -> bool:
 def _version(
   state: str, pushed: metadata_store_pb2.Artifact | None, config: PipelineConfig
 ) -> int | None:
-  """The version this run pushed; where it had nothing to push, the one that is served."""
+  """The version this run pushed; if it had nothing to push, the one that is served."""
   if pushed is None:
     return None
   if state == result.CACHED:
-    return max(list_versions(config.serving_dir), default=None)
+    return max(list_versions(config.folder.serving), default=None)
   return pushed_version(pushed)
 
 
 def _damaged_versions(
-  artifacts: Artifacts, config: PipelineConfig, version: int | None, served: int | None, task: str
+  outputs: Outputs, config: PipelineConfig, version: int | None, served: int | None, task: str
 ) -> list[str]:
-  """What a run that says which version stands has to say of the files that it found there."""
+  """Warnings about damaged files in the served directory, for a run that names a version."""
   if version is None:
     return []
   said = []
-  repairs = _read_json(_directory(artifacts, "VersionedPusher", "pushed_model"), "pushed.json").get(
-    "repairs"
-  )
-  place = config.serving_dir
+  pushed = Pushed.read(directory(outputs, nodes.PUSHED_MODEL))
+  repairs = pushed.repairs if pushed else None
+  place = config.folder.serving
   if repairs is not None and is_damaged(place, repairs):
     said.append(
       f"Version {repairs} in {place} is damaged: its files are not those that were pushed. Delete "
@@ -230,12 +230,12 @@ def _damaged_versions(
 
 
 def _evaluation(artifacts: Artifacts) -> evaluation.Evaluation | None:
-  uri = artifacts.get("Evaluator", {}).get("evaluation")
-  return evaluation.read_evaluation(uri.uri) if uri is not None else None
+  artifact = nodes.EVALUATION.find(artifacts)
+  return evaluation.read_evaluation(artifact.uri) if artifact is not None else None
 
 
 def _shown_evaluation(
-  found: evaluation.Evaluation | None, artifacts: Artifacts, task: Task
+  found: evaluation.Evaluation | None, outputs: Outputs, task: Task
 ) -> dict[str, Any] | None:
   if found is None:
     return None
@@ -245,41 +245,21 @@ def _shown_evaluation(
     "calibration": found.calibration,
   }
   if task.problem.shown:
-    names = functools.partial(_vocabulary, artifacts, task.problem.vocabulary)
+    names = functools.partial(_vocabulary, outputs, task.problem.vocabulary)
     shown |= load_function(task.problem.shown)(found, names)
   return shown
 
 
-def _vocabulary(artifacts: Artifacts, name: str | None) -> list[str]:
+def _vocabulary(outputs: Outputs, name: str | None) -> list[str]:
   """The labels of the transform graph, in the order of their ids; none without a vocabulary."""
   if name is None:
     return []
-  graph = tft.TFTransformOutput(artifacts["Transform"]["transform_graph"].uri)
+  graph = tft.TFTransformOutput(str(directory(outputs, nodes.TRANSFORM_GRAPH)))
   return [label.decode() for label in graph.vocabulary_by_name(name)]
 
 
-def _tuning(artifacts: Artifacts, training: Mapping[str, Any]) -> dict[str, Any] | None:
-  """The Tuner's trials, and `used`, the values of theirs that the Trainer had."""
-  record = trials.read(_directory(artifacts, "Tuner", "tuner_results"))
-  if record is None:
-    return None
-  return {**record, "trials": trials.ranked(record), "used": training.get("tuned", {})}
-
-
-def _directory(artifacts: Artifacts, node: str, output: str) -> pathlib.Path | None:
-  artifact = artifacts.get(node, {}).get(output)
-  return pathlib.Path(artifact.uri) if artifact is not None else None
-
-
-def _read_json(directory: pathlib.Path | None, name: str) -> dict[str, Any]:
-  """An artifact's file; empty where a failed node left none."""
-  if directory is None or not (directory / name).exists():
-    return {}
-  return json.loads((directory / name).read_text(encoding="utf-8"))
-
-
 def _rejected(directory: pathlib.Path | None) -> list[dict[str, Any]]:
-  if directory is None or not (directory / "rejected.jsonl").exists():
+  if directory is None or not (directory / REJECTED_FILE).exists():
     return []
-  with (directory / "rejected.jsonl").open(encoding="utf-8") as file:
+  with (directory / REJECTED_FILE).open(encoding="utf-8") as file:
     return [json.loads(line) for line, _ in zip(file, range(_SHOWN_REJECTED), strict=False)]

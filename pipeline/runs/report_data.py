@@ -1,4 +1,4 @@
-"""`ReportData`: everything the report of a run shows. Collected by runners, read by `render`."""
+"""`ReportData`: everything the report of a run shows. `record` collects it."""
 
 from __future__ import annotations
 
@@ -6,56 +6,59 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from components.data_gate import Check
+from components.serving_gate.parity import Parity
+from components.source_example_gen.summary import Summary
+from components.trials import Trials
 from pipeline.runs.result import RunResult
+from pipeline.training.training_record import PhaseRow
 
 Row = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReportData:
-  """A run and what it was made of. What is empty or None is left out of the report.
+  """A run, its inputs and its results. The report leaves out what is empty or None.
 
   Attributes:
     result: the run's end.
     started: when it began, ISO 8601.
-    data_path: where the data came from.
+    data_path: the input.
     hyperparameters: name to value, as trained with.
-    phases: a row a phase: `phase`, `setting`, and epochs `asked`, `scheduled` and `trained`.
+    phases: a row a phase.
     history: a row an epoch: `phase`, `epoch`, `epochs`, `learning_rate`, `seconds` and metrics such
       as
       `loss`, `accuracy`, each with its `val_` twin.
-    tuning: the Tuner's trials: `monitor`, `asked`, `best`, `used` {name: value} by the Trainer and
-      `trials` [{trial, hyperparameters, state, score, epochs, seconds, error}], the best first.
+    tuning: the Tuner's trials, the best first.
+    tuned: name to value, of the hyperparameters that the Trainer took from the Tuner.
     evaluation: `metrics` {name: value}; `slices` [{feature, value, metrics}]; `labels`;
       `confusion`, counts by true label (rows) and predicted label (columns); `per_class`
       [{label, precision, recall, count}]; `calibration` [{low, high, count, confidence,
       accuracy}]; `answers` [[right, answered]], numbers. Any of them may be missing.
-    parity: the serving gate's proof: `passed`, `rows`, `tolerance`, `paths` [{loader, signature,
-      output, max_difference, passed}], `skipped` [sentence], `latency` [{protocol, requests,
-      p50_ms, p99_ms}].
-    data_checks: [{name, passed, value, bound, reason}].
+    parity: the serving gate's proof.
+    data_checks: the checks of DataGate.
     quarantine: [{origin, reason}] of records that could not be used.
-    statistics: `examples` {split: count}, `labels` {split: {label: count}} and `reasons` {reason:
-      count} of the quarantine.
+    statistics: the counts of the source.
     versions: package to version.
     pictures: mistakes to look at, [{data_uri, label, predicted, score}], or `off` for `score` where
       answers are numbers.
     texts: mistakes to read, [{input, label, predicted, score}], likewise.
-    samples: what was written for some inputs, [{input, label, predicted, score, worst}].
+    samples: the model's texts for some inputs, [{input, label, predicted, score, worst}].
   """
 
   result: RunResult
   started: str
   data_path: str
   hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-  phases: Sequence[Row] = ()
+  phases: Sequence[PhaseRow] = ()
   history: Sequence[Row] = ()
-  tuning: Mapping[str, Any] | None = None
+  tuning: Trials | None = None
+  tuned: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   evaluation: Mapping[str, Any] | None = None
-  parity: Mapping[str, Any] | None = None
-  data_checks: Sequence[Row] = ()
+  parity: Parity | None = None
+  data_checks: Sequence[Check] = ()
   quarantine: Sequence[Row] = ()
-  statistics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  statistics: Summary = dataclasses.field(default_factory=Summary)
   versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
   pictures: Sequence[Row] = ()
   texts: Sequence[Row] = ()

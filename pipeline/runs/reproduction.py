@@ -1,4 +1,4 @@
-"""Whether a run that was repeated came to the same, and if not, what it was given another of."""
+"""Compares a run with its repetition: metrics, and the code, data and packages that differ."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Reproduction:
 
   Attributes:
     metrics: by name its value in both; of those that either has.
-    packages: by name the versions of both, where they differ.
+    packages: by name the versions of both, if they differ.
     nodes: by node the fingerprints of code and data that differ.
-    tolerance: what two values may differ by.
+    tolerance: the largest difference of two values that counts as none.
   """
 
   metrics: Mapping[str, tuple[float | None, float | None]]
@@ -58,13 +58,13 @@ def compare(
   packages: tuple[Mapping[str, str], Mapping[str, str]],
   tolerance: float,
 ) -> Reproduction:
-  """Holds a repeated run against the first.
+  """Compares a repeated run with the first.
 
   Args:
     original: the first run and the open store that has it.
-    repeated: the other, in its own store.
+    repeated: the repetition, and its own open store.
     packages: package to version, of each.
-    tolerance: what two values of a metric may differ by.
+    tolerance: the largest difference of a metric's values that counts as none.
   """
   before, after = original[1].metrics, repeated[1].metrics
   names = sorted(name for name in {*before, *after} if not name.endswith(_COMPARED_SUFFIX))

@@ -1,6 +1,6 @@
-"""What a run came to: one value that the exit code, `--json`, the terminal and the report read.
+"""`RunResult`: the result of a run, which exit code, `--json`, terminal and report read.
 
-Built by runners. Imports only the standard library and `dlpipe.errors`.
+Built by `record`. Imports only the standard library and the ground.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dlpipe.errors import (
   DlpipeError,
   ModelRefusedError,
 )
+from dlpipe.verdicts import Ruling
 
 PUSHED = "pushed"
 CACHED = "cached"
@@ -24,7 +25,7 @@ REFUSED_DATA = "refused_data"
 REFUSED_MODEL = "refused_model"
 FAILED = "failed"
 
-_EXIT_CODES = {
+EXIT_CODES = {
   PUSHED: 0,
   CACHED: 0,
   REFUSED_DATA: DataRefusedError.exit_code,
@@ -32,54 +33,28 @@ _EXIT_CODES = {
   FAILED: DlpipeError.exit_code,
 }
 
-# What is found before training, and told after it by the intervals of what was measured.
+# A finding before training; after it, the intervals of the metrics say the same.
 _FEW_EXAMPLES = "few_examples"
 
-# What a sentence about the model is among findings, which have these fields.
+# Turns a sentence about the model into a finding, which has these fields.
 _MODEL_WARNING = {"name": "model", "level": "warning", "count": 1, "advice": "", "details": []}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ComponentResult:
-  """What one node of the pipeline did.
+  """The result of one node.
 
   Attributes:
     id: the node's id.
     state: COMPLETE, CACHED, FAILED or SKIPPED, as `events.ComponentFinished` has it.
     seconds: wall time.
-    peak_rss_mb: the most memory its process held, in MB of 10^6 bytes; 0.0 where unknown.
+    peak_rss_mb: the most memory its process held, in MB of 10^6 bytes; 0.0 if unknown.
   """
 
   id: str
   state: str
   seconds: float
   peak_rss_mb: float
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GateResult:
-  """One bound, what was measured, and whether it held.
-
-  Attributes:
-    metric: what was measured.
-    bound: what had to hold, such as ">= 0.9", or a bare number.
-    value: what was measured; None where nothing was.
-    passed: whether the bound held.
-    reason: why the bound is there, in words a reader of the report understands.
-    interval: what 95 % of eval splits of this size would find, `[low, high]`; None where unknown.
-  """
-
-  metric: str
-  bound: str | float
-  value: float | None
-  passed: bool
-  reason: str
-  interval: list[float] | None = None
-
-  @classmethod
-  def of(cls, gate: Mapping[str, Any]) -> GateResult:
-    """What a judge wrote down."""
-    return cls(**gate)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,19 +71,18 @@ class RunResult:
     gates: every bound that was checked, in order.
     components: every node, in the order the pipeline draws them.
     examples: number of examples: `train`, `eval`, `quarantined`, and further splits if any.
-    recognized: what the input was taken for, as `Recognized.to_json` writes it; empty where the
-      source does not say, or the run did not come so far.
+    recognized: the layout that the source recognized, as `Recognized.to_json` writes it; empty if
+      the source does not say, or the run ended before it read.
     report: path of the HTML report; None if none was written.
-    error: the one clear message, where the run failed or was refused.
-    hint: what to do about it.
-    bad_input: whether a FAILED run failed on what it was given; changes only the exit code.
-    busy: whether a FAILED run found somebody else at work; changes only the exit code.
+    error: the one clear message, if the run failed or was refused.
+    hint: the next command to try.
+    bad_input: whether a FAILED run failed because of its input; changes only the exit code.
+    busy: whether a FAILED run found another process at work; changes only the exit code.
     model_warnings: sentences on what a person must know before believing the model.
-    served_version: the newest version in `serving_dir`, where that is another: what this run came
-      to stands there since before a rollback.
-    data_findings: what DataGate found beside its checks, [{name, level, count, what, advice,
-      details}].
-    check: what `dlpipe check` found, as `check_data` returns it; None for other commands.
+    served_version: the newest version in `serving_dir`, if it is not `pushed_version`: a rollback
+      was made since this run's model was first pushed.
+    data_findings: the findings of DataGate, [{name, level, count, what, advice, details}].
+    check: the findings of `dlpipe check`, as `check_data` returns them; None for other commands.
   """
 
   run_id: str
@@ -117,7 +91,7 @@ class RunResult:
   pushed_version: int | None
   serving_dir: str
   metrics: dict[str, float]
-  gates: list[GateResult]
+  gates: list[Ruling]
   components: list[ComponentResult]
   examples: dict[str, int]
   report: str | None
@@ -132,9 +106,9 @@ class RunResult:
   check: Mapping[str, Any] | None = None
 
   def __post_init__(self) -> None:
-    if self.state not in _EXIT_CODES:
+    if self.state not in EXIT_CODES:
       raise ValueError(
-        f"`state` must be one of {', '.join(_EXIT_CODES)}. Received: state={self.state!r}"
+        f"`state` must be one of {', '.join(EXIT_CODES)}. Received: state={self.state!r}"
       )
 
   @property
@@ -144,21 +118,20 @@ class RunResult:
       return BadInputError.exit_code
     if self.state == FAILED and self.busy:
       return BusyError.exit_code
-    return _EXIT_CODES[self.state]
+    return EXIT_CODES[self.state]
 
   @property
   def findings(self) -> list[Mapping[str, Any]]:
-    """What there is to know about the data; of `check`, all it found.
+    """The findings on the data: those of `dlpipe check`, else those of DataGate.
 
-    Whether eval is too small to judge by, the judge knows best once it has measured.
+    A guess that eval is too small is left out once the judge has measured an interval.
     """
     found = self.check["findings"] if self.check is not None else self.data_findings
-    is_measured = any(gate.interval for gate in self.gates)
-    return [each for each in found if not (is_measured and each["name"] == _FEW_EXAMPLES)]
+    return told_findings(found, self.gates)
 
   @property
   def warnings(self) -> list[Mapping[str, Any]]:
-    """What a person must hear of the data, and then of the model."""
+    """The warnings about the data, then those about the model."""
     return [
       *(finding for finding in self.findings if finding["level"] == "warning"),
       *({**_MODEL_WARNING, "what": sentence} for sentence in self.model_warnings),
@@ -173,7 +146,7 @@ class RunResult:
       "pushed_version": self.pushed_version,
       "serving_dir": self.serving_dir,
       "metrics": self.metrics,
-      "gates": [dataclasses.asdict(gate) for gate in self.gates],
+      "gates": [ruling.to_json() for ruling in self.gates],
       "components": [dataclasses.asdict(component) for component in self.components],
       "examples": self.examples,
       "warnings": [dict(finding) for finding in self.warnings],
@@ -190,10 +163,18 @@ class RunResult:
     return finite
 
 
+def told_findings(
+  findings: Sequence[Mapping[str, Any]], gates: Sequence[Ruling]
+) -> list[Mapping[str, Any]]:
+  """The findings in a run's data without those that its gates tell better."""
+  is_measured = any(gate.interval for gate in gates)
+  return [each for each in findings if not (is_measured and each["name"] == _FEW_EXAMPLES)]
+
+
 def _finite(value: Any) -> Any:
   if isinstance(value, dict):
     return {key: _finite(item) for key, item in value.items()}
-  if isinstance(value, list):
+  if isinstance(value, (list, tuple)):
     return [_finite(item) for item in value]
   if isinstance(value, float) and not math.isfinite(value):
     return None

@@ -1,4 +1,4 @@
-"""What a run was told, kept beside its report: `<workspace>/<task>/runs/<run>.json`.
+"""`RunFile`: the settings of a run, kept in the workspace.
 
 `dlpipe runs reproduce` reads it. Imports neither TensorFlow nor TFX.
 """
@@ -13,9 +13,9 @@ from collections.abc import Iterable
 import pydantic
 
 from dlpipe.errors import BadInputError
+from dlpipe.workspace import TaskFolder, Workspace
 from pipeline.settings.config import PipelineConfig
 
-_FOLDER = "runs"
 _PACKAGES = ("dlpipe", "tfx", "tensorflow", "keras", "tensorflow-transform", "apache-beam")
 
 
@@ -25,7 +25,7 @@ class RunFile(pydantic.BaseModel):
   Attributes:
     run_id: the run's name.
     config: its configuration, with every default that held then.
-    versions: of the packages that make a model what it is.
+    versions: of the packages that determine the model.
   """
 
   model_config = pydantic.ConfigDict(frozen=True)
@@ -36,7 +36,7 @@ class RunFile(pydantic.BaseModel):
 
 
 def package_versions() -> dict[str, str]:
-  """The versions here of the packages that make a model what it is."""
+  """The installed versions of the packages that determine the model."""
   found = {}
   for name in _PACKAGES:
     try:
@@ -48,9 +48,8 @@ def package_versions() -> dict[str, str]:
 
 def write(config: PipelineConfig, run_id: str) -> pathlib.Path:
   """Writes a run's file, whole or not at all; returns its path."""
-  folder = config.root / _FOLDER
-  folder.mkdir(parents=True, exist_ok=True)
-  path = folder / f"{run_id}.json"
+  path = config.folder.run_file(run_id)
+  path.parent.mkdir(parents=True, exist_ok=True)
   run = RunFile(run_id=run_id, config=config, versions=package_versions())
   half = path.with_suffix(".json.tmp")
   half.write_text(run.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -58,21 +57,23 @@ def write(config: PipelineConfig, run_id: str) -> pathlib.Path:
   return path
 
 
-def told(root: pathlib.Path, run_id: str | None) -> RunFile | None:
-  """What a run was told; None where it left no file, or one of another release.
+def told(folder: TaskFolder, run_id: str | None) -> RunFile | None:
+  """The settings of a run; None if it left no file, or one of another release.
 
   Args:
-    root: its task's folder in the workspace.
-    run_id: the run's name.
+    folder: that of its task.
+    run_id: the run's name; None for no run.
   """
+  if run_id is None:
+    return None
   try:
-    text = (root / _FOLDER / f"{run_id}.json").read_text(encoding="utf-8")
+    text = folder.run_file(run_id).read_text(encoding="utf-8")
     return RunFile.model_validate_json(text)
   except (OSError, ValueError):
     return None
 
 
-def find(workspace: str, run_id: str, tasks: Iterable[str]) -> RunFile:
+def find(workspace: Workspace, run_id: str, tasks: Iterable[str]) -> RunFile:
   """The file of a run.
 
   Args:
@@ -83,13 +84,13 @@ def find(workspace: str, run_id: str, tasks: Iterable[str]) -> RunFile:
   Raises:
     BadInputError: there is none, there are several, or it cannot be read.
   """
-  root = pathlib.Path(os.path.abspath(workspace))
-  paths = [root / task / _FOLDER / f"{run_id}.json" for task in tasks]
+  paths = [workspace.task(task).run_file(run_id) for task in tasks]
   found = [path for path in paths if path.is_file()]
   if not found:
     raise BadInputError(
-      f"{str(root)!r} does not say what the run {run_id!r} was told. `dlpipe runs list` lists the "
-      "runs; those of `dlpipe check`, of an orchestrator and of older releases cannot be repeated."
+      f"{str(workspace.path)!r} does not say what the run {run_id!r} was told. `dlpipe runs list` "
+      "lists the runs; those of `dlpipe check`, of an orchestrator and of older releases cannot be "
+      "repeated."
     )
   if len(found) > 1:
     raise BadInputError(f"Several tasks have a run {run_id!r}. Choose one with --task.")

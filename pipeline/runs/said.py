@@ -1,7 +1,7 @@
-"""What two runs were told differently, in the user's words: `train.epochs: 12 -> 3`.
+"""Compares the settings of two runs in the user's words: `train.epochs: 12 -> 3`.
 
-A metadata store has what TFX gave each node, where one setting may stand several times under names
-of TFX's. The files of `run_files` have what was said.
+A metadata store has the parameters of each node, in which one setting may occur several times under
+names of TFX. The files of `run_files` have the settings as the user gave them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def differences(before: RunFile, after: RunFile, task: Task) -> list[Change]:
 
 
 def told(run: RunFile, task: Task) -> list[Change]:
-  """What a run was told beside its data and its workspace: the settings that are no defaults."""
+  """The settings of a run that differ from the defaults, without its data and workspace."""
   config = run.config
   usual = PipelineConfig(
     task=config.task, data_path=config.data_path, workspace=config.workspace, tiny=config.tiny
@@ -47,7 +47,7 @@ def told(run: RunFile, task: Task) -> list[Change]:
 
 
 def in_users_words(changes: Iterable[Change], said: Sequence[Change]) -> list[Change]:
-  """A node's changes, with what was said in place of the parameters that follow from it."""
+  """A node's changes, with the user's settings in place of the parameters that follow from them."""
   kept: list[Change] = []
   words: list[Change] = []
   for change in changes:
@@ -59,9 +59,9 @@ def in_users_words(changes: Iterable[Change], said: Sequence[Change]) -> list[Ch
 
 
 def _follows(change: Change, said: Change) -> bool:
-  """Whether a parameter is what was said: by its name, or as the bound of a gate.
+  """Whether a parameter follows from a setting: by its name, or as the bound of a gate.
 
-  TFMA's configuration has bounds under names of its own, and a fall as a negative number.
+  TFMA's configuration has its own names for bounds, and a fall is a negative number there.
   """
   name = _OPTIONS.get(said.name, said.name.partition(".")[2])
   if change.name.rpartition(".")[2] == name:

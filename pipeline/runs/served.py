@@ -1,6 +1,6 @@
-"""What stands in a served directory: which version is served, since when, how it came there.
+"""Reads a served directory: which version is served, since when, and who put it there.
 
-Reads the directory only; who asks adds what a metadata store knows of the runs. Imports neither
+Reads no metadata store; callers add what it knows of the runs. Imports neither
 TensorFlow nor TFX.
 """
 
@@ -23,12 +23,12 @@ class Version:
 
   Attributes:
     version: its number.
-    since: when it was published, ISO 8601 in UTC; None where nothing of ours put it there.
-    how: pushed, rolled_back, or unknown where nothing of ours put it there.
+    since: when it was published, ISO 8601 in UTC; None if dlpipe did not put it there.
+    how: pushed, rolled_back, or unknown if dlpipe did not put it there.
     rollback_of: the version that a rollback repeats.
     first_version: the number under which the same model was first published.
     files: whole as they were published; changed since; damaged, which no server can load; unknown
-      where no record says what they were.
+      if no record has their digest.
   """
 
   version: int

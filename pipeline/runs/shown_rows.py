@@ -1,4 +1,4 @@
-"""The rows that training left for a person to look at, as the report shows them."""
+"""Reads the rows that training left for people, as the report shows them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.problem import MISTAKES_FILE, SAMPLES_FILE
 
-# What browsers show, by how the bytes begin.
+# Formats that browsers show, by their first bytes.
 _PICTURES = {b"\x89PNG": "png", b"\xff\xd8": "jpeg", b"GIF8": "gif", b"BM": "bmp"}
 
 
@@ -17,7 +17,7 @@ def shown_rows(model_run: pathlib.Path | None, *, input_kind: str) -> dict[str, 
   """The fields `pictures`, `texts` and `samples` of `ReportData`.
 
   Args:
-    model_run: the Trainer's artifact; None where it did not run.
+    model_run: the Trainer's artifact; None if it did not run.
     input_kind: `text`, or `file` for inputs of which only pictures can be shown.
   """
   mistakes = _read(model_run, MISTAKES_FILE)

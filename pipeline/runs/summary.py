@@ -5,19 +5,20 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import pathlib
 import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 from dlpipe import nodes
+from dlpipe.verdicts import Ruling
 from dlpipe.words import duration, number, one_line
+from dlpipe.workspace import TaskFolder
 from pipeline.runs import result as results
-from pipeline.runs.result import GateResult, RunResult
+from pipeline.runs.result import RunResult
 
 PLAIN, GOOD, BAD, FAINT = "plain", "good", "bad", "faint"
 _LABEL_WIDTH = 12
-_DATA_GATE = "DataGate"
+_DATA_GATE = nodes.DATA_GATE.id
 _DONE = (nodes.COMPLETE, nodes.CACHED)
 
 
@@ -30,7 +31,7 @@ class Line:
 
 
 def summary_lines(result: RunResult, *, log_file: str, seconds: float, width: int) -> list[Line]:
-  """What came of the run: verdict, metrics, gates, where things are, what to try next.
+  """The end of a run: verdict, metrics, gates, paths, and the next command to try.
 
   Args:
     result: the run.
@@ -64,7 +65,7 @@ def verdict(result: RunResult) -> str:
   """One sentence without its full stop: pushed as which version, refused, failed."""
   if result.served_version is not None:
     return (
-      f"Version {result.pushed_version} stands since before; version {result.served_version}, "
+      f"Version {result.pushed_version} was pushed before; version {result.served_version}, "
       "published later, stays served"
     )
   if result.state == results.PUSHED:
@@ -107,7 +108,7 @@ def _judged(result: RunResult) -> bool:
 
 
 def next_step(result: RunResult) -> str | None:
-  """The command to try, or what to do about the failure; the result's own hint wins."""
+  """The next command to try, or how to mend the failure; the result's own hint wins."""
   if result.hint or result.exit_code != 0:
     return result.hint
   if result.pushed_version is None:
@@ -117,7 +118,7 @@ def next_step(result: RunResult) -> str | None:
 
 
 def left_out(result: RunResult) -> list[str]:
-  """The nodes that did not run, which in a run that went well were not asked for."""
+  """The nodes that did not run; in a run that succeeded, nobody asked for them."""
   return [c.id for c in result.components if c.state == nodes.SKIPPED]
 
 
@@ -136,7 +137,7 @@ def gates_say_it(result: RunResult) -> bool:
   return result.state == results.REFUSED_MODEL and any(not gate.passed for gate in result.gates)
 
 
-def gate_sentence(gate: GateResult) -> str:
+def gate_sentence(gate: Ruling) -> str:
   """Such as `accuracy 0.31 (0.2 to 0.44), must be >= 0.9: <reason>`."""
   value = "not measured"
   if gate.value is not None and not math.isnan(gate.value):
@@ -148,7 +149,7 @@ def gate_sentence(gate: GateResult) -> str:
   return f"{gate.metric} {value}, must be {bound}{reason}"
 
 
-def _gate_lines(gate: GateResult, width: int, *, first: bool) -> list[Line]:
+def _gate_lines(gate: Ruling, width: int, *, first: bool) -> list[Line]:
   word = "passed" if gate.passed else "FAILED"
   label = ("Gates" if first else "").ljust(_LABEL_WIDTH)
   hanging = " " * (_LABEL_WIDTH + 8)
@@ -177,15 +178,15 @@ def _places(result: RunResult, log_file: str) -> list[Line]:
   if result.report:
     lines += _labelled("Report", [_shown(result.report)])
   if result.examples.get("quarantined"):
-    quarantine = pathlib.Path(result.serving_dir).parent / "quarantine" / result.run_id
-    lines += _labelled("Quarantine", [_shown(str(quarantine))])
+    folder = TaskFolder.of_serving(result.serving_dir)
+    lines += _labelled("Quarantine", [_shown(str(folder.quarantine(result.run_id)))])
   if log_file:
     lines += _labelled("Log", [_shown(log_file)])
   return lines
 
 
 def _shown(path: str) -> str:
-  """The path from here where that is not a way up and back down."""
+  """The path relative to the working directory if it lies below it, else the absolute path."""
   relative = os.path.relpath(path)
   return one_line(path if relative.startswith(os.pardir) else relative)
 

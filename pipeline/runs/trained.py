@@ -1,34 +1,64 @@
-"""What the training of an earlier run says of itself: epochs that were asked for, and trained."""
+"""Describes the training of an earlier run: its epochs, and the trials of its Tuner."""
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.training.files import HISTORY_FILE
+from components.trials import Trials
+from dlpipe import nodes as names
+from dlpipe.words import duration, number
+from pipeline.training.training_record import PhaseRow, TrainingRecord
 
 
-def phases(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-  """The rows of `phase_record`; none where nothing was trained, or its files are gone.
+def phases(nodes: Sequence[Mapping[str, Any]]) -> Sequence[PhaseRow]:
+  """The phases that were trained; none if nothing was trained, or its files are gone.
 
   Args:
     nodes: those of a `PastRun` with artifacts.
   """
-  found = [node["outputs"].get("model_run") for node in nodes if node["id"] == "Trainer"]
+  outputs = {node["id"]: node["outputs"] for node in nodes}
+  uri = names.MODEL_RUN.find(outputs)
   try:
-    text = (pathlib.Path(found[0]) / HISTORY_FILE).read_text(encoding="utf-8")
-  except (IndexError, TypeError, OSError):
-    return []
-  return list(json.loads(text).get("phases", []))
+    record = TrainingRecord.read(pathlib.Path(uri)) if uri else None
+  except OSError:
+    return ()
+  return record.phases if record else ()
 
 
-def sentence(phase: Mapping[str, Any]) -> str:
+def sentence(phase: PhaseRow) -> str:
   """`train: 150 epochs, of 12 asked for (model.min_steps); ended after 122 (train.patience)`."""
-  words = f"{phase['phase']}: {phase['scheduled']} epochs"
-  if phase["scheduled"] != phase["asked"]:
-    words += f", of {phase['asked']} asked for (model.min_steps)"
-  if phase["trained"] != phase["scheduled"]:
-    words += f"; ended after {phase['trained']} (train.patience)"
+  words = f"{phase.phase}: {phase.scheduled} epochs"
+  if phase.scheduled != phase.asked:
+    words += f", of {phase.asked} asked for (model.min_steps)"
+  if phase.trained != phase.scheduled:
+    words += f"; ended after {phase.trained} (train.patience)"
   return words
+
+
+def ranked(trials: Trials) -> Trials:
+  """The trials with the best first; those that failed come last, in their order."""
+  sign = -1 if trials.mode == "max" else 1
+  failed = float("inf")
+  rows = sorted(trials.trials, key=lambda t: failed if t.score is None else sign * t.score)
+  return dataclasses.replace(trials, trials=tuple(rows))
+
+
+def trial_lines(trials: Trials) -> list[str]:
+  """The trials for a terminal, the best first."""
+  found = [f"Trials, by {trials.monitor}; the Trainer takes the best one's values"]
+  for trial in ranked(trials).trials:
+    came = number(trial.score) if trial.score is not None else f"failed: {trial.error}"
+    values = ", ".join(f"{name} {_shown(v)}" for name, v in trial.hyperparameters.items())
+    found.append(
+      f"  {trial.trial:>3}{'*' if trial.trial == trials.best else ' '} {values}  {came}  "
+      f"({trial.epochs} epochs, {duration(trial.seconds)})"
+    )
+  return found
+
+
+def _shown(value: Any) -> str:
+  """A hyperparameter for a person."""
+  return number(value) if isinstance(value, float) else str(value)

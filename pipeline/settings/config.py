@@ -1,24 +1,25 @@
 """`PipelineConfig`: everything a run may be told, typed once at the edge.
 
-`pipeline.settings` makes it from what a user writes. Imports neither TensorFlow nor TFX; reads the
-environment only in `from_env`.
+`pipeline.settings` makes it from what a user writes. Imports neither TensorFlow nor TFX, and reads
+no environment.
 """
 
 from __future__ import annotations
 
-import os
 import pathlib
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pydantic
 import pydantic_core
 
 from components.serving_gate.serving_ops import release_of_tag
-from dlpipe.local_paths import require_local
+from dlpipe.workspace import TaskFolder
 from pipeline.params import TRAIN_NAMES, Params, Role, Section
-from pipeline.settings.orchestrator_config import AirflowConfig, KubeflowConfig
+from pipeline.settings.orchestrators import ORCHESTRATORS, OrchestratorSection, section_of
 from pipeline.task import Task
+
+_Section = TypeVar("_Section", bound=OrchestratorSection)
 
 
 class DataConfig(Section):
@@ -203,7 +204,7 @@ class MetadataConfig(Section):
   )
 
 
-class PipelineConfig(Section):
+class _Config(Section):
   """One run's configuration.
 
   Attributes:
@@ -211,8 +212,8 @@ class PipelineConfig(Section):
     data_path: absolute path of the input.
     workspace: absolute path under which `<task>/` holds everything the run writes.
     tiny: whether the task's CI-sized overrides apply.
-    data, train, tune, gates, push, beam, metadata, kubeflow, airflow: the sections that `--set`
-      reaches.
+    data, train, tune, gates, push, beam, metadata: the sections that `--set` reaches, beside one
+      for each orchestrator.
     model: what the user set of the task's `Params`.
     decode: what the user set of those with `Role.DECODE`.
   """
@@ -230,23 +231,16 @@ class PipelineConfig(Section):
   push: PushConfig = PushConfig()
   beam: BeamConfig = BeamConfig()
   metadata: MetadataConfig = MetadataConfig()
-  kubeflow: KubeflowConfig = KubeflowConfig()
-  airflow: AirflowConfig = AirflowConfig()
+
+  def section(self, kind: type[_Section]) -> _Section:
+    """What was said of an orchestrator, such as `config.section(AirflowSection).schedule`."""
+    found: _Section = getattr(self, kind.name)
+    return found
 
   @property
-  def root(self) -> pathlib.Path:
-    """The task's folder in the workspace."""
-    return pathlib.Path(self.workspace) / self.task
-
-  @property
-  def serving_dir(self) -> pathlib.Path:
-    """The TensorFlow Serving base path."""
-    return self.root / "serving"
-
-  @property
-  def checkpoint_dir(self) -> pathlib.Path:
-    """From where a killed training goes on."""
-    return self.root / "checkpoints"
+  def folder(self) -> TaskFolder:
+    """The task's folder in the workspace, which knows every path in it."""
+    return TaskFolder(pathlib.Path(self.workspace) / self.task)
 
   def data_options(self, task: Task) -> dict[str, Any]:
     """Options for `plan` and `read`."""
@@ -273,17 +267,13 @@ class PipelineConfig(Section):
     return sorted(self.said & set(task.params.names_with(Role.EPOCHS)))
 
 
-def default_workspace(environ: Mapping[str, str]) -> str:
-  """The workspace where none is named: `$DLPIPE_WORKSPACE`, else `./workspace`."""
-  return environ.get("DLPIPE_WORKSPACE") or "workspace"
-
-
-def from_env() -> str:
-  """The default workspace by the process's environment.
-
-  Raises:
-    BadInputError: it is not on this machine.
-  """
-  workspace = default_workspace(os.environ)
-  require_local("DLPIPE_WORKSPACE", workspace)
-  return workspace
+if TYPE_CHECKING:
+  PipelineConfig = _Config
+else:
+  PipelineConfig = pydantic.create_model(
+    "PipelineConfig",
+    __base__=_Config,
+    __doc__=_Config.__doc__,
+    __module__=__name__,
+    **{name: (section_of(name), section_of(name)()) for name in ORCHESTRATORS},
+  )

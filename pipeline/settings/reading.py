@@ -13,6 +13,7 @@ import os
 import pathlib
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pydantic
@@ -82,6 +83,7 @@ def make_config(
   tiny: bool = False,
   config_file: str | None = None,
   settings: Iterable[str] = (),
+  values: Mapping[str, Any] = MappingProxyType({}),
   beam: str | None = None,
   mlmd: str | None = None,
 ) -> PipelineConfig:
@@ -94,6 +96,7 @@ def make_config(
     tiny: applies the task's CI-sized overrides.
     config_file: a YAML file of sections, or None.
     settings: `section.name=value` items; values are read as YAML scalars.
+    values: full names to values, of a caller in Python.
     beam: replaces `beam.runner`.
     mlmd: replaces `metadata.connection_file`.
 
@@ -107,6 +110,7 @@ def make_config(
   for origin, key, value in (
     *_file_items(config_file),
     *(_parse_setting(each, known) for each in settings),
+    *(("settings", key, value) for key, value in values.items()),
   ):
     setting = _find(key, known, task, origin)
     is_unset = value is None and setting.section == "data"  # sources take None for their default

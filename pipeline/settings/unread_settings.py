@@ -15,7 +15,7 @@ from dlpipe.records import EVAL, VAL
 from pipeline.params import Role
 from pipeline.settings import patience
 from pipeline.settings.config import PipelineConfig, TrainConfig
-from pipeline.settings.orchestrator_config import READ_BY
+from pipeline.settings.orchestrators import ORCHESTRATORS, section_of
 from pipeline.task import Task
 
 _JOB_SERVERS = ("flink", "spark")
@@ -110,11 +110,11 @@ def require_read_by_command(settings: Sequence[str], *, orchestrator: str | None
   """
   for setting in settings:
     key = setting.partition("=")[0].strip()
-    reader = READ_BY.get(section := key.partition(".")[0])
-    if reader is not None and section != orchestrator:
+    section = key.partition(".")[0]
+    if section in ORCHESTRATORS and section != orchestrator:
       raise BadInputError(
-        f"--set {key}: {reader.replace(' compile', ' compile TASK')} alone reads it. Leave it out; "
-        "a file of --config may hold it."
+        f"--set {key}: dlpipe compile TASK --for {section} alone reads it. Leave it out; a file of "
+        "--config may hold it."
       )
 
 
@@ -131,7 +131,7 @@ def _of_model(task: Task, config: PipelineConfig) -> Mapping[str, str]:
 
 def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
   """Settings of every task that nothing reads beside the others."""
-  beam, airflow = config.beam, config.airflow
+  beam = config.beam
   yield from task.problem.unread.items()
   if not config.tune.trials:
     yield "tune.epochs", "is for trials, and there are none. Set tune.trials to 1 or more"
@@ -140,10 +140,9 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
       "beam.job_server",
       f"is for {' and '.join(_JOB_SERVERS)}, and beam.runner is {beam.runner}. Leave it out",
     )
-  if airflow.pool is None:
-    yield "airflow.pool_nodes", "is for a pool, and there is none. Set airflow.pool, too"
-  if not airflow.retries:
-    yield "airflow.retry_delay_s", "is for retries, and airflow.retries is 0. Leave it out"
+  for name in ORCHESTRATORS:
+    unread = config.section(section_of(name)).unread()
+    yield from ((f"{name}.{setting}", what) for setting, what in unread.items())
   epochs = _fixed_epochs(task, config)
   told, usual = config.train.patience, TrainConfig().patience
   if epochs and not any(patience.can_end(each, epochs) for each in (told, usual)):

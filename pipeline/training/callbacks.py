@@ -16,9 +16,9 @@ import keras
 import numpy as np
 
 from dlpipe import progress
+from pipeline.training.files import SET_ASIDE_SUFFIX, STATE_FILE
 from pipeline.training.machines.strategy import is_chief
 
-STATE_FILE = "state.npz"
 _STEP_REPORT_EVERY_S = 2.0
 _STATE_KEYS = {"phase", "epoch", "best_value", "wait", "history"}
 # What numpy, zip and JSON say of a file that was cut short or written over.
@@ -252,7 +252,7 @@ class Checkpoint:
     if not is_chief():
       return
     folder = self._path.parent
-    kept = folder.with_name(f"{folder.name}-set-aside.npz")
+    kept = folder.with_name(f"{folder.name}{SET_ASIDE_SUFFIX}")
     self._path.replace(kept)
     # With an epoch's number every kind of screen shows it.
     progress.report(

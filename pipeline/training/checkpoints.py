@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from dlpipe import progress
 from pipeline.params import Params, Role
-from pipeline.training.callbacks import STATE_FILE
+from pipeline.training.files import STATE_FILE
 from pipeline.training.machines import strategy
 
 _FINISHED_FILE = "finished.json"

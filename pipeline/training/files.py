@@ -1,5 +1,7 @@
-"""Names of files that training leaves in its `model_run` artifact, beside those of a problem."""
+"""Names of the files of a training's checkpoints."""
 
 from __future__ import annotations
 
-HISTORY_FILE = "history.json"
+# In a folder of the checkpoints, and beside one whose file could not be used.
+STATE_FILE = "state.npz"
+SET_ASIDE_SUFFIX = "-set-aside.npz"

@@ -18,12 +18,12 @@ from dlpipe.dotted_paths import load_function
 from dlpipe.errors import DlpipeError
 from pipeline.task import Task
 from pipeline.tasks import get_task
-from pipeline.training import checkpoints, datasets, phase_record
+from pipeline.training import checkpoints, datasets
 from pipeline.training.answering import answering
 from pipeline.training.export import serving_assets, signatures
-from pipeline.training.files import HISTORY_FILE
 from pipeline.training.learning import learn, load_splits
 from pipeline.training.machines import cluster, strategy
+from pipeline.training.training_record import TrainingRecord, phase_rows
 
 _PARITY_ROWS = 32
 _LOOKED_AT = 2_000  # validation rows, of which some are shown to a person
@@ -109,21 +109,17 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     label_key=task.label_key,
     prediction_key=task.problem.prediction_key,
   )
-  (run_dir / HISTORY_FILE).write_text(
-    json.dumps(
-      {
-        "hyperparameters": params.as_json(),
-        "tuned": tuned,
-        "precision": learned.precision,
-        "parameters": model.count_params(),
-        "train_examples": train.size,
-        "prepare_seconds": round(prepare_seconds, 2),
-        "phases": phase_record.phase_rows(learned.phases, learned.history),
-        "epochs": learned.history,
-      },
-      indent=2,
-    )
+  record = TrainingRecord(
+    hyperparameters=params.as_json(),
+    tuned=tuned,
+    precision=learned.precision,
+    parameters=model.count_params(),
+    train_examples=train.size,
+    prepare_seconds=round(prepare_seconds, 2),
+    phases=phase_rows(learned.phases, learned.history),
+    epochs=learned.history,
   )
+  (run_dir / TrainingRecord.FILE).write_text(record.to_text())
   if folder:
     folder.close()
 

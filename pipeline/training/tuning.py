@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import math
 import os
 import pathlib
@@ -17,7 +16,7 @@ import keras_tuner
 import tensorflow_transform as tft
 from tfx.v1.components import TunerFnResult
 
-from components.recorded_tuner import TRIALS_FILE
+from components.trials import Trial, Trials
 from dlpipe import progress
 from dlpipe.errors import DlpipeError
 from pipeline.tasks import get_task
@@ -126,8 +125,8 @@ class Search(keras_tuner.Tuner):
     super().__init__(oracle=oracle, directory=directory, project_name="search")
     self.oracle.verbose = 0
     self._train, self._monitor, self._asked = train, monitor, trials
-    self._path = pathlib.Path(directory) / TRIALS_FILE
-    self._rows: list[dict[str, Any]] = []
+    self._path = pathlib.Path(directory) / Trials.FILE
+    self._rows: list[Trial] = []
 
   def run_trial(self, trial: keras_tuner.engine.trial.Trial) -> dict[str, float]:
     """Trains once; returns the monitored metric of the epoch that a model would be served with.
@@ -137,7 +136,6 @@ class Search(keras_tuner.Tuner):
     """
     number = len(self._rows) + 1
     values = dict(trial.hyperparameters.values)
-    row: dict[str, Any] = {"trial": number, "hyperparameters": values}
     started = time.monotonic()
     history: list[dict[str, Any]] = []
     reason = None
@@ -149,14 +147,15 @@ class Search(keras_tuner.Tuner):
     except Exception as err:
       reason = _reason(err)
     self._rows.append(
-      {
-        **row,
-        "state": "failed" if reason else "complete",
-        "score": None if reason else score,
-        "epochs": len(history),
-        "seconds": round(time.monotonic() - started, 2),
-        "error": reason,
-      }
+      Trial(
+        trial=number,
+        hyperparameters=values,
+        state="failed" if reason else "complete",
+        score=None if reason else score,
+        epochs=len(history),
+        seconds=round(time.monotonic() - started, 2),
+        error=reason,
+      )
     )
     self._write()
     shown = ", ".join(f"{name} {_short(value)}" for name, value in values.items())
@@ -174,10 +173,10 @@ class Search(keras_tuner.Tuner):
     Raises:
       DlpipeError: no trial has any.
     """
-    if all(row["error"] for row in self._rows):
+    if all(row.error for row in self._rows):
       raise DlpipeError(
         "No trial of the Tuner came to an end: "
-        + "; ".join(f"trial {row['trial']}: {row['error']}" for row in self._rows)
+        + "; ".join(f"trial {row.trial}: {row.error}" for row in self._rows)
       )
     if len(self._rows) < self._asked:
       progress.report(
@@ -188,17 +187,13 @@ class Search(keras_tuner.Tuner):
 
   def _write(self) -> None:
     metric, mode = self._monitor
-    scored = [row for row in self._rows if row["score"] is not None]
-    best = (max if mode == "max" else min)(scored, key=lambda r: r["score"], default=None)
-    record = {
-      "monitor": metric,
-      "mode": mode,
-      "asked": self._asked,
-      "best": best["trial"] if best else None,
-      "trials": self._rows,
-    }
+    scored = {row.trial: row.score for row in self._rows if row.score is not None}
+    best = (max if mode == "max" else min)(scored, key=lambda number: scored[number], default=None)
+    record = Trials(
+      monitor=metric, mode=mode, asked=self._asked, best=best, trials=tuple(self._rows)
+    )
     staged = self._path.with_suffix(".staged")
-    staged.write_text(json.dumps(record, indent=2), encoding="utf-8")
+    staged.write_text(record.to_text(), encoding="utf-8")
     os.replace(staged, self._path)
 
 

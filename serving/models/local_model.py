@@ -31,12 +31,13 @@ _LOADER = SavedModelLoader(LoadOptions(session=_SESSION, with_warmup=False))
 class LocalModel:
   """One version in memory. Threads may ask it side by side.
 
-  ```python
-  with LocalModel.load("workspace/images/serving") as model:   # the newest version
-    print(model.version, sorted(model.signatures))
-    answer = model.predict("serving_default", {"image": [pathlib.Path("7.png").read_bytes()]})
-    print(answer["label"], answer["score"])
-  ```
+  >>> picture = pathlib.Path("7.png").read_bytes()
+  >>> with LocalModel.load("workspace/images/serving") as model:  # the newest version
+  ...   answer = model.predict("serving_default", {"image": [picture]})
+  >>> model.version, sorted(model.signatures)
+  (3, ['serving_default'])
+  >>> answer["label"], answer["score"]
+  (array([b'7'], dtype=object), array([0.75], dtype=float32))
 
   Attributes:
     path: the folder of `saved_model.pb`.
@@ -62,11 +63,12 @@ class LocalModel:
   def load(cls, path: str | os.PathLike[str], version: int | None = None) -> LocalModel:
     """Loads a version of a base path, or the SavedModel of a folder.
 
-    ```python
-    LocalModel.load("workspace/images/serving")             # the newest version
-    LocalModel.load("workspace/images/serving", version=3)
-    LocalModel.load("models/candidate")                     # a folder with a saved_model.pb
-    ```
+    >>> LocalModel.load("workspace/images/serving").version  # the newest
+    3
+    >>> LocalModel.load("workspace/images/serving", version=1).version
+    1
+    >>> LocalModel.load("models/candidate").path.name  # a folder with a saved_model.pb
+    'candidate'
 
     Args:
       path: a base path, whose children are called by their version's number, or the folder of a
@@ -93,10 +95,9 @@ class LocalModel:
   ) -> dict[str, Array]:
     """Runs a signature on a batch of rows.
 
-    ```python
-    model.predict("serving_default", {"text": ["A fine film.", "A dull one."]})["label"]
-    # array([b'positive', b'negative'], dtype=object)
-    ```
+    >>> model = LocalModel.load("workspace/images/serving")
+    >>> model.predict("serving_default", {"image": [b"a file", b"another"]}, outputs=["label"])
+    {'label': array([b'7', b'7'], dtype=object)}
 
     Args:
       signature: its name, one of `signatures`.
@@ -145,9 +146,8 @@ class LocalModel:
 def find_model(path: str | os.PathLike[str], version: int | None = None) -> pathlib.Path:
   """The folder that `LocalModel.load` loads; reads no model.
 
-  ```python
-  find_model("workspace/images/serving")   # .../serving/3
-  ```
+  >>> find_model("workspace/images/serving")
+  PosixPath('workspace/images/serving/3')
 
   Args:
     path: as for `LocalModel.load`.

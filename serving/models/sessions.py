@@ -25,7 +25,7 @@ from tensorflow.python.framework import ops
 from tensorflow.python.saved_model import loader_impl
 
 from serving.errors import DataLoss, Internal, InvalidArgument, NotFound, error_of_code
-from serving.models.op_libraries import register_ops
+from serving.op_libraries import register_ops
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -239,10 +239,8 @@ def for_caller(message: str) -> str:
   assertion in the scope `servable_input` (as `pipeline.training.export.signatures` exports it), the
   caller gets only these words.
 
-  ```python
-  for_caller("{{function_node f}} In[0] is [1,3]\n\t [[{{node MatMul}}]]")
-  # "In[0] is [1,3]\n\t [[{{node MatMul}}]] {{function_node f}}"
-  ```
+  >>> for_caller("{{function_node f}} In[0] is [1,3]\n\t [[{{node MatMul}}]]")
+  'In[0] is [1,3]\n\t [[{{node MatMul}}]] {{function_node f}}'
   """
   if refusal := _REFUSAL.search(message):
     return refusal[1]

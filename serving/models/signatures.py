@@ -60,10 +60,8 @@ def from_definitions(definitions: Mapping[str, Any]) -> dict[str, Signature]:
 def read_signatures(path: str | os.PathLike[str]) -> dict[str, Signature]:
   """The signatures of a SavedModel, without loading it.
 
-  ```python
-  signatures = read_signatures("workspace/images/serving/3")
-  signatures["serving_default"].outputs["score"].dtype   # "float32"
-  ```
+  >>> read_signatures("workspace/images/serving/3")["serving_default"].outputs["score"].dtype
+  'float32'
 
   Args:
     path: the folder of `saved_model.pb`.

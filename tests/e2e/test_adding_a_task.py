@@ -24,7 +24,7 @@ def test_task_of_the_page_runs_to_a_pushed_version(tmp_path):
     shutil.copytree(_REPOSITORY / name, tmp_path / name)
   page = (_REPOSITORY / "docs" / "adding-a-task.md").read_text(encoding="utf-8")
   files = dict(_BLOCK.findall(page))
-  assert len(files) == 5
+  assert len(files) == 6
   for name, text in files.items():
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text(text, encoding="utf-8")

@@ -49,7 +49,7 @@ def hook():
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, hook):
   """The workspace and four runs: first, trained anew, the same again, data that is refused."""
-  from pipeline.orchestrators.kubeflow import compile_spec
+  from pipeline.orchestrators.kubeflow.compiling import write as compile_spec
   from pipeline.settings.reading import make_config
   from pipeline.tasks import get_task
 

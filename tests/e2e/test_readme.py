@@ -20,6 +20,7 @@ _FOLDERS = (
   "components",
   "constraints",
   "data",
+  "dlpipe",
   "docs",
   "pipeline",
   "schemas",

@@ -16,13 +16,14 @@ import click
 from components.versioned_pusher.publish import list_versions
 from dlpipe.causes import user_error
 from dlpipe.errors import BadInputError, DlpipeError
+from dlpipe.workspace import Workspace
+from pipeline.api.damaged import ways_out
 from pipeline.beam.engines import check_engine
-from pipeline.cli.damaged import ways_out
-from pipeline.cli.inputs import config_option, workspace_option
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.main import INTERRUPTED
+from pipeline.cli.options import config_option, workspace_option
 from pipeline.cli.task_argument import task_argument
-from pipeline.settings.config import PipelineConfig, from_env
+from pipeline.settings.config import PipelineConfig
 from pipeline.settings.reading import make_config
 from pipeline.tasks import get_task
 
@@ -134,7 +135,7 @@ def batch(
   config = make_config(
     known,
     data_path=input_path,
-    workspace=workspace or from_env(),
+    workspace=str(Workspace.of(workspace).path),
     config_file=options["config_file"],
     settings=options["settings"],
     beam=options["beam"],
@@ -160,7 +161,7 @@ def batch(
     )
   except DlpipeError as err:
     # Of the errors that a worker may send, as text, only those about the model name its folder.
-    if repr(str(config.serving_dir / str(number))) not in str(err):
+    if repr(str(config.folder.serving / str(number))) not in str(err):
       raise
     advice = ways_out(known.name, workspace, number, can_choose=True)
     raise DlpipeError(f"{err}\n{advice}") from err
@@ -184,15 +185,15 @@ def _require_used(used: Sequence[str], settings: Sequence[str]) -> None:
 
 
 def _version(config: PipelineConfig, version: int | None) -> int:
-  found = list_versions(config.serving_dir)
+  found = list_versions(config.folder.serving)
   if not found:
     raise BadInputError(
-      f"No model is pushed in {str(config.serving_dir)!r}. Run `dlpipe run {config.task}` first, "
-      "or name the workspace of that run with --workspace."
+      f"No model is pushed in {str(config.folder.serving)!r}. Run `dlpipe run {config.task}` "
+      "first, or name the workspace of that run with --workspace."
     )
   if version is not None and version not in found:
     raise BadInputError(
-      f"No version {version} in {str(config.serving_dir)!r}. Known versions: "
+      f"No version {version} in {str(config.folder.serving)!r}. Known versions: "
       f"{', '.join(map(str, found))}."
     )
   return version or max(found)
@@ -209,7 +210,7 @@ def _run(
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
   os.environ.setdefault("TEMPORARILY_DISABLE_PROTOBUF_VERSION_CHECK", "true")
   now = datetime.datetime.now(datetime.timezone.utc)
-  log_file = config.root / "logs" / f"batch-{now:%Y%m%d-%H%M%S}-{os.urandom(2).hex()}.log"
+  log_file = config.folder.log(f"batch-{now:%Y%m%d-%H%M%S}-{os.urandom(2).hex()}")
   try:
     with quiet_output(log_file) as streams:
       screen = streams.stderr if as_json else streams.stdout
@@ -221,7 +222,7 @@ def _run(
       with contextlib.closing(terminal):
         result = run(
           config,
-          model_dir=config.serving_dir / str(version),
+          model_dir=config.folder.serving / str(version),
           inputs=inputs,
           outputs=outputs,
           listener=terminal,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from dlpipe.records import Record, Rejected
+from pipeline.api.carrying_out import examine
+from pipeline.api.inputs import prepare
 from pipeline.cli.commands.run import Afterword, execute
-from pipeline.cli.inputs import Inputs, prepare, run_options
+from pipeline.cli.options import run_options
 
 _WIDTH = 100
 
@@ -40,32 +40,6 @@ def check(as_json: bool, **options: Any) -> None:
     examine=look,
     afterwards=lambda _: Afterword(lines=_lines(found, width)),
   )
-
-
-def examine(inputs: Inputs, run_id: str) -> dict[str, Any] | None:
-  """What there is to know about the data that a run has read; None where it did not come so far."""
-  from pipeline.checks.report import check_data
-  from pipeline.gates import gate_facts
-  from pipeline.runs.data_artifacts import data_artifacts
-
-  found = data_artifacts(inputs.config, run_id)
-  if found is None:
-    return None
-  return check_data(
-    inputs.task,
-    examples=found.examples,
-    quarantine=found.quarantine,
-    data_path=inputs.config.data_path,
-    records=lambda: _records(inputs),
-    gates=gate_facts(inputs.task, inputs.config.gates.bounds),
-    kept=inputs.config.root / "checks",
-  )
-
-
-def _records(inputs: Inputs) -> Iterator[Record | Rejected]:
-  options = inputs.config.data_options(inputs.task)
-  for shard in inputs.source.plan(inputs.config.data_path, options).shards:
-    yield from inputs.source.read(shard, options)
 
 
 def _lines(found: dict[str, Any], width: int) -> list[str]:

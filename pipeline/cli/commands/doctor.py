@@ -8,6 +8,7 @@ import textwrap
 
 import click
 
+from dlpipe.workspace import from_env
 from pipeline.cli.local_path import LocalPath
 from pipeline.doctor.environment import Finding, judge
 from pipeline.doctor.environment_facts import gather
@@ -35,8 +36,6 @@ def doctor(workspace: str | None, as_json: bool) -> None:
   """
   place = f" --workspace {shlex.quote(workspace)}" if workspace else ""
   if workspace is None:
-    from pipeline.settings.config import from_env  # pydantic may be what is broken
-
     workspace = from_env()
   findings = [*judge(gather(workspace)), *look(workspace, place=place)]
   ok = not any(finding.state == "broken" for finding in findings)

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from components.versioned_pusher.publish import list_versions
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.words import one_line
-from pipeline.cli.damaged import serving_dir, ways_out
-from pipeline.cli.inputs import workspace_option
-from pipeline.cli.predict_inputs import Input, InputsCommand, read_inputs
-from pipeline.cli.quiet_screen import quieten_screen
+from pipeline.api.asking import require_readable, rows, shown_input
+from pipeline.api.models import Loaded, loaded
+from pipeline.cli.options import workspace_option
+from pipeline.cli.predict_inputs import InputsCommand, read_inputs
 from pipeline.cli.task_argument import task_argument
 from pipeline.problem import usual_words
-from pipeline.sources.tfrecord.op_errors import words_of
 from pipeline.task import Task
 from pipeline.tasks import get_task
 
-_SHOWN_CHARACTERS = 72
-_NAMED = 5
-_BATCH = 128  # inputs asked at once
-
-# What the model says of one value: its outputs, or why it has none.
-_Answer = dict[str, Any] | str
+if TYPE_CHECKING:
+  from pipeline.cli.endpoint import EndpointModel
 
 
 @click.command(cls=InputsCommand, short_help="Predict with the pushed model.")
@@ -76,136 +70,30 @@ def predict(
   """
   known = get_task(task)
   asked = read_inputs(known, inputs, input_file, sample=sample)
-  values = [each.value for each in asked if each.value is not None]
   if endpoint is None and (token_file is not None or ca_file is not None):
     raise BadInputError("--token-file and --ca-file are for a server: give --endpoint, too.")
-  if not values:
-    raise BadInputError(_none_read(known, asked))
+  require_readable(known, asked)
+  model: Loaded | EndpointModel
   if endpoint is None:
-    found, version = _ask(known, workspace, values)
+    model = loaded(known, place=workspace)
   else:
-    found, version = _ask_server(
-      known, endpoint, values, timeout_s=timeout_s, token_file=token_file, ca_file=ca_file
-    )
-  answered = iter(found)
-  answers = [next(answered) if each.value is not None else each.error or "" for each in asked]
-  refused = [answer for answer in answers if isinstance(answer, str)]
-  if len(refused) == len(answers):
-    raise BadInputError(_none_answered(known, asked, refused))
-  rows = [
-    {"input": each.shown, **({"error": answer} if isinstance(answer, str) else answer)}
-    for each, answer in zip(asked, answers, strict=True)
-  ]
+    model = _connected(known, endpoint, timeout_s=timeout_s, token_file=token_file, ca_file=ca_file)
+  with contextlib.closing(model):
+    answered = rows(known, asked, model.answers)
   if as_json:
-    click.echo(json.dumps({"task": task, "version": version, "predictions": rows}))
+    shown = [{"input": each.shown, **row} for each, row in zip(asked, answered, strict=True)]
+    click.echo(json.dumps({"task": task, "version": model.version, "predictions": shown}))
   else:
-    click.echo(f"{task}, version {version}:")
-    for row in rows:
-      outputs = {name: value for name, value in row.items() if name != "input"}
-      words = usual_words if "error" in outputs else known.problem.words
-      said = ", ".join(one_line(each) for each in words(outputs))
-      click.echo(f"  {_shown_input(known, row['input'])}: {said}")
-  if refused:
-    raise DlpipeError(f"The model could not answer {len(refused)} of {len(rows)} inputs.")
+    click.echo(f"{task}, version {model.version}:")
+    for each, row in zip(asked, answered, strict=True):
+      words = usual_words if "error" in row else known.problem.words
+      said = ", ".join(one_line(word) for word in words(row))
+      click.echo(f"  {shown_input(known, each.shown)}: {said}")
+  if refused := sum("error" in row for row in answered):
+    raise DlpipeError(f"The model could not answer {refused} of {len(answered)} inputs.")
 
 
-def _ask(task: Task, workspace: str | None, values: list[Any]) -> tuple[list[_Answer], int]:
-  root = serving_dir(task.name, workspace)
-  if not list_versions(root):
-    raise BadInputError(
-      f"No model is pushed in {str(root)!r}. Run `dlpipe run {task.name}` first, or name the "
-      "workspace of that run with --workspace."
-    )
-  # TensorFlow's advice to programmers would stand among the answers.
-  quieten_screen()
-  from serving.errors import InvalidArgument, ServingError
-  from serving.models.local_model import LocalModel, list_models
-
-  version = max(list_models(root), default=max(list_versions(root)))
-  try:
-    model = LocalModel.load(root, version)
-  except ServingError as err:
-    raise DlpipeError(f"{err.message}\n{ways_out(task.name, workspace, version)}") from err
-  try:
-    return _answers(
-      lambda some: model.predict("serving_default", {task.input.key: some}),
-      values,
-      InvalidArgument,
-    ), version
-  except ServingError as err:
-    raise DlpipeError(f"The model could not answer: {err}") from err
-
-
-def _ask_server(
-  task: Task, endpoint: str, values: list[Any], **options: Any
-) -> tuple[list[_Answer], int]:
-  from dlpipe_client import BadRequest
+def _connected(task: Task, endpoint: str, **options: Any) -> EndpointModel:
   from pipeline.cli.endpoint import EndpointModel
 
-  model = EndpointModel(task, endpoint, **options)
-  try:
-    return _answers(model.predict, values, BadRequest), model.version
-  finally:
-    model.close()
-
-
-def _answers(
-  predict_values: Callable[[Sequence[Any]], dict[str, Any]],
-  values: Sequence[Any],
-  refusal: type[Exception],
-) -> list[_Answer]:
-  from pipeline.batch.values import plain_values
-
-  if len(values) > _BATCH:
-    return [
-      answer
-      for start in range(0, len(values), _BATCH)
-      for answer in _answers(predict_values, values[start : start + _BATCH], refusal)
-    ]
-  try:
-    found = predict_values(values)
-  except refusal as err:
-    if len(values) == 1:
-      return [words_of(str(err))]
-    # One value that the model cannot read costs no other its answer.
-    middle = len(values) // 2
-    return [
-      answer
-      for some in (values[:middle], values[middle:])
-      for answer in _answers(predict_values, some, refusal)
-    ]
-  # Words before numbers: a translation before its score.
-  names = sorted(found, key=lambda name: (found[name].dtype != object, name))
-  plain = {name: plain_values(found[name]) for name in names}
-  return [{name: column[i] for name, column in plain.items()} for i in range(len(values))]
-
-
-def _none_read(task: Task, asked: Sequence[Input]) -> str:
-  if len(asked) == 1:
-    return asked[0].error or ""
-  title = f"None of {len(asked):,} inputs can be read:"
-  return _listed(title, task, asked, [each.error or "" for each in asked])
-
-
-def _none_answered(task: Task, asked: Sequence[Input], reasons: Sequence[str]) -> str:
-  if len(asked) == 1:
-    return f"The model could not answer {_shown_input(task, asked[0].shown)!r}: {reasons[0]}"
-  title = f"The model could answer none of {len(asked):,} inputs:"
-  return _listed(title, task, asked, reasons)
-
-
-def _listed(title: str, task: Task, asked: Sequence[Input], reasons: Sequence[str]) -> str:
-  named = [
-    f"{_shown_input(task, each.shown)!r}: {reason}"
-    for each, reason in zip(asked[:_NAMED], reasons, strict=False)
-  ]
-  more = [f"and {len(asked) - _NAMED:,} more"] if len(asked) > _NAMED else []
-  return "\n  ".join([title, *named, *more])
-
-
-def _shown_input(task: Task, argument: str) -> str:
-  """The input on one line; a text that would fill the screen is cut, a path is not."""
-  shown = one_line(argument)
-  if task.input.kind == "text" and len(shown) > _SHOWN_CHARACTERS:
-    return shown[: _SHOWN_CHARACTERS - 3] + "..."
-  return shown
+  return EndpointModel(task, endpoint, **options)

@@ -9,19 +9,19 @@ import click
 
 from dlpipe.errors import BadInputError
 from dlpipe.words import number
+from dlpipe.workspace import Workspace
+from pipeline.api.inputs import look_at
+from pipeline.api.stores import checked, tasks_in
 from pipeline.cli.commands.run import Afterword, execute
-from pipeline.cli.inputs import look_at, workspace_option
 from pipeline.cli.local_path import LocalPath
-from pipeline.cli.stores import checked, tasks_in
+from pipeline.cli.options import workspace_option
 from pipeline.execution.options import RunOptions
 from pipeline.runs import run_files
-from pipeline.settings.config import MetadataConfig, from_env
+from pipeline.settings.config import MetadataConfig
 from pipeline.tasks import get_task
 
 if TYPE_CHECKING:
   from pipeline.runs.reproduction import Reproduction
-
-_FOLDER = "reproduced"
 
 
 @click.command(short_help="Repeat a run, and compare.")
@@ -57,13 +57,13 @@ def reproduce(
   Then compare the metrics, and say which code, data and packages are others. Exits with 0 where
   every metric is the same, and with 1 where one is not. Nothing is pushed to where RUN pushed.
   """
-  root = workspace or from_env()
+  runs = Workspace.of(workspace)
   name = checked(task, workspace)
   tasks = [name] if name is not None else tasks_in(workspace)
-  told = run_files.find(root, run_id, tasks)
+  told = run_files.find(runs, run_id, tasks)
   # Where it is found, should the workspace have been moved.
-  original = told.config.model_copy(update={"workspace": os.path.abspath(root)})
-  place = os.path.abspath(into) if into is not None else str(original.root / _FOLDER / run_id)
+  original = told.config.model_copy(update={"workspace": str(runs.path)})
+  place = os.path.abspath(into) if into is not None else str(original.folder.reproduction(run_id))
   if os.path.isdir(place) and os.listdir(place):
     raise BadInputError(
       f"{place!r} is not empty: a repetition starts from nothing. Delete it, or name another "
@@ -82,7 +82,9 @@ def reproduce(
       before = lineage.show_run(first, run_id, original.task)
       after = lineage.show_run(second, repeated_id, config.task)
       if before is None or after is None:
-        raise BadInputError(f"The metadata store of {original.root} does not know {run_id!r}.")
+        raise BadInputError(
+          f"The metadata store of {original.folder.root} does not know {run_id!r}."
+        )
       found = reproduction.compare(
         (first, before),
         (second, after),

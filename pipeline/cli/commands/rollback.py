@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 
 import click
 
 from components.versioned_pusher.publish import rollback as republish
 from components.versioned_pusher.publish import version_record
-from pipeline.cli.inputs import workspace_option
+from dlpipe.workspace import Workspace
+from pipeline.cli.options import workspace_option
 from pipeline.cli.task_argument import task_argument
-from pipeline.settings.config import PipelineConfig, from_env
 from pipeline.tasks import get_task
 
 
@@ -32,16 +31,13 @@ def rollback(task: str, to: int | None, workspace: str | None, as_json: bool) ->
   takes the largest number for the newest. Nothing is deleted: --to also goes forward again.
   """
   known = get_task(task)
-  # The configuration knows where a task's models are served; it reads no data here.
-  config = PipelineConfig(
-    task=known.name, data_path="", workspace=os.path.abspath(workspace or from_env())
-  )
-  version = republish(config.serving_dir, to)
+  serving_dir = Workspace.of(workspace).task(known.name).serving
+  version = republish(serving_dir, to)
   result = {
     "task": known.name,
     "version": version,
-    "rollback_of": version_record(config.serving_dir, version)["rollback_of"],
-    "serving_dir": str(config.serving_dir),
+    "rollback_of": version_record(serving_dir, version)["rollback_of"],
+    "serving_dir": str(serving_dir),
   }
   if as_json:
     click.echo(json.dumps(result))
@@ -49,4 +45,4 @@ def rollback(task: str, to: int | None, workspace: str | None, as_json: bool) ->
     click.echo(
       "{task}: version {rollback_of} is served again, as version {version}.".format_map(result)
     )
-    click.echo(f"In {config.serving_dir}")
+    click.echo(f"In {serving_dir}")

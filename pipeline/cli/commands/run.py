@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import json
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
-from dlpipe.causes import user_error
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.nodes import check_node
-from pipeline.beam.engines import check_engine
-from pipeline.cli.inputs import Inputs, prepare, run_options
+from pipeline.api.carrying_out import Examine, carry_out, new_run_id
+from pipeline.api.inputs import Inputs, prepare
+from pipeline.cli.options import run_options
+from pipeline.execution.events import Listener
 from pipeline.execution.options import RunOptions
+from pipeline.execution.output import RealStreams
 from pipeline.runs.result import FAILED, RunResult
 
 _WIDTH = 100
@@ -113,7 +114,7 @@ def execute(
   train_and_push: bool,
   how: RunOptions | None = None,
   afterwards: Callable[[str], Afterword] | None = None,
-  examine: Callable[[str], Mapping[str, Any] | None] | None = None,
+  examine: Examine | None = None,
 ) -> None:
   """Runs what was prepared, shows it, and exits with the run's code.
 
@@ -125,46 +126,36 @@ def execute(
     afterwards: from the run's id to what is added to its lines and its JSON.
     examine: from the run's id to what is found in its data; shown on the screen and in the report.
   """
-  from pipeline.cli.terminal import make_terminal
-  from pipeline.execution.output import quiet_output, quieten_imports
+  from pipeline.execution.terminal import make_terminal
 
-  check_engine(inputs.config.beam, os.environ)
-  quieten_imports()
-  run_id = _new_run_id()
-  log_file = inputs.config.root / "logs" / f"{run_id}.log"
+  run_id = new_run_id()
+  afterword = Afterword()
+
+  @contextlib.contextmanager
+  def show(streams: RealStreams) -> Iterator[Listener]:
+    nonlocal afterword
+    screen = streams.stderr if as_json else streams.stdout
+    screen.writelines(f"{line}\n" for said in inputs.recognized for line in _wrapped(said))
+    screen.write("Loading TensorFlow and TFX, which takes some seconds ...\n")
+    screen.flush()
+    with contextlib.closing(make_terminal(screen, is_tty=screen.isatty())) as terminal:
+      yield terminal
+    if afterwards is not None:
+      afterword = afterwards(run_id)
+    screen.writelines(f"{line}\n" for line in afterword.lines)
+
   try:
-    with quiet_output(log_file) as streams:
-      screen = streams.stderr if as_json else streams.stdout
-      screen.writelines(f"{line}\n" for said in inputs.recognized for line in _wrapped(said))
-      screen.write("Loading TensorFlow and TFX, which takes some seconds ...\n")
-      screen.flush()
-      from pipeline.execution import local
-
-      terminal = make_terminal(screen, is_tty=screen.isatty())
-      with contextlib.closing(terminal):
-        result = local.run(
-          inputs.task,
-          inputs.config,
-          source=inputs.source,
-          params=inputs.params,
-          run_id=run_id,
-          log_file=str(log_file),
-          listener=terminal,
-          train_and_push=train_and_push,
-          options=how or RunOptions(),
-          examine=examine,
-        )
-      afterword = afterwards(run_id) if afterwards else Afterword()
-      screen.writelines(f"{line}\n" for line in afterword.lines)
+    result = carry_out(
+      inputs,
+      run_id=run_id,
+      show=show,
+      train_and_push=train_and_push,
+      how=how or RunOptions(),
+      examine=examine,
+    )
   except DlpipeError as err:
     _tell_failure(err, inputs, run_id, as_json=as_json)
     raise
-  except Exception as err:
-    failure = user_error(err) or DlpipeError(
-      f"{type(err).__name__}: {err}\nThis was not foreseen; the traceback is in {log_file}"
-    )
-    _tell_failure(failure, inputs, run_id, as_json=as_json)
-    raise failure from err
   if as_json:
     click.echo(json.dumps({**result.to_json(), **afterword.fields}))
   sys.stdout.flush()
@@ -181,7 +172,7 @@ def _tell_failure(err: DlpipeError, inputs: Inputs, run_id: str, *, as_json: boo
     task=inputs.task.name,
     state=FAILED,
     pushed_version=None,
-    serving_dir=str(inputs.config.root / "serving"),
+    serving_dir=str(inputs.config.folder.serving),
     metrics={},
     gates=[],
     components=[],
@@ -196,8 +187,3 @@ def _wrapped(sentence: str) -> list[str]:
   return textwrap.wrap(
     sentence, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
   )
-
-
-def _new_run_id() -> str:
-  now = datetime.datetime.now(datetime.timezone.utc)
-  return f"{now:%Y%m%d-%H%M%S}-{os.urandom(2).hex()}"

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dlpipe.errors import BadInputError
 from dlpipe.words import number
+from dlpipe.workspace import Workspace
+from pipeline.api.history import opened, past_runs
+from pipeline.api.quiet_screen import quieten_screen
+from pipeline.api.stores import checked, strangers_in, tasks_in
 from pipeline.cli.commands.reproduce import reproduce
-from pipeline.cli.quiet_screen import quieten_screen
-from pipeline.cli.stores import checked, root_of, store_options, stores, strangers_in, tasks_in
+from pipeline.cli.options import store_options
 from pipeline.runs import run_files, served
 from pipeline.settings.known_settings import in_yaml
 from pipeline.tasks import get_task, task_names
@@ -44,20 +46,11 @@ def list_(task: str | None, workspace: str | None, mlmd: str | None, as_json: bo
 
   A rollback stands among them, at its time.
   """
-  quieten_screen()
-  from pipeline.runs import lineage
-  from pipeline.runs.store.metadata_stores import open_store
-
   name = checked(task, workspace)
-  found: list[PastRun] = []
-  for config in stores(name, workspace, mlmd):
-    with open_store(config) as handle:
-      found += lineage.list_runs(handle, name)
-  found = [_told_apart(run, workspace) for run in found]
-  found.sort(key=lambda run: (run.started, run.run_id), reverse=True)
+  found = past_runs(name, workspace, mlmd)
   # What another store holds need not be served from this workspace.
   places = ([name] if name is not None else tasks_in(workspace)) if mlmd is None else []
-  versions = {each: served.versions(root_of(workspace) / each / "serving") for each in places}
+  versions = {each: served.versions(Workspace.of(workspace).task(each).serving) for each in places}
   rollbacks = [
     {"task": each, **version.to_json()}
     for each, some in versions.items()
@@ -123,13 +116,16 @@ def show(
 ) -> None:
   """Show the run RUN: what it was told, its nodes, their artifacts, and what came of it."""
   quieten_screen()
-  from pipeline.runs import trained, trials
+  from pipeline.runs import trained
 
-  with _opened(run_id, task, workspace, mlmd) as (_, run):
+  with opened(run_id, task, workspace, mlmd) as (_, run):
     told = _told(run.task, run.run_id, workspace, mlmd)
     phases = trained.phases(run.nodes)
     if as_json:
-      more = {"told": {each.name: each.after for each in told}, "phases": phases}
+      more = {
+        "told": {each.name: each.after for each in told},
+        "phases": [phase.to_json() for phase in phases],
+      }
       click.echo(json.dumps(run.to_json(with_nodes=True) | more))
       return
     _print_head(run)
@@ -141,11 +137,11 @@ def show(
       click.echo(f"{each['id']:<20}{each['state']:<10}{each['seconds']:>8.1f} s")
       for key, uri in sorted(each["outputs"].items()):
         click.echo(f"  {key}: {uri}")
-    for line in trials.lines(run.tuning) if run.tuning else ():
+    for line in trained.trial_lines(run.tuning) if run.tuning else ():
       click.echo(line)
     if mlmd is None:
-      root = root_of(workspace) / run.task
-      for path in (root / "reports" / f"{run_id}.html", root / "logs" / f"{run_id}.log"):
+      folder = Workspace.of(workspace).task(run.task)
+      for path in (folder.report(run_id), folder.log(run_id)):
         if path.exists():
           click.echo(f"{'Report' if path.suffix == '.html' else 'Log':<20}{path}")
 
@@ -162,7 +158,7 @@ def why(
   from pipeline.runs import changes
   from pipeline.runs.said import in_users_words
 
-  with _opened(run_id, task, workspace, mlmd) as (handle, run):
+  with opened(run_id, task, workspace, mlmd) as (handle, run):
     found = changes.reasons(handle, run.nodes)
     told = {
       each.compared_with: _said(run.task, each.compared_with, run.run_id, workspace, mlmd)
@@ -199,7 +195,7 @@ def diff(
   from pipeline.runs import changes, lineage
   from pipeline.runs.said import in_users_words
 
-  with _opened(before, task, workspace, mlmd) as (handle, first):
+  with opened(before, task, workspace, mlmd) as (handle, first):
     second = lineage.show_run(handle, after, first.task)
     if second is None:
       raise BadInputError(
@@ -234,37 +230,14 @@ def diff(
 runs.add_command(reproduce)
 
 
-@contextlib.contextmanager
-def _opened(
-  run_id: str, task: str | None, workspace: str | None, mlmd: str | None
-) -> Iterator[tuple[Any, PastRun]]:
-  """The one run of this name, and the store that has it, open."""
-  from pipeline.runs import lineage
-  from pipeline.runs.store.metadata_stores import open_store
-
-  name = checked(task, workspace)
-  found = []
-  with contextlib.ExitStack() as stack:
-    for config in stores(name, workspace, mlmd):
-      handle = stack.enter_context(open_store(config))
-      run = lineage.show_run(handle, run_id, name)
-      found += [(handle, _told_apart(run, workspace))] if run is not None else []
-    if not found:
-      raise BadInputError(f"There is no run {run_id!r}. `dlpipe runs list` lists what there is.")
-    if len(found) > 1:
-      tasks = ", ".join(run.task for _, run in found)
-      raise BadInputError(f"Several tasks have a run {run_id!r}: {tasks}. Choose one with --task.")
-    yield found[0]
-
-
 def _said(
   task: str, before: str | None, after: str, workspace: str | None, mlmd: str | None
 ) -> list[Change]:
   """What two runs were told differently; nothing where that is not known."""
   from pipeline.runs import said
 
-  root = root_of(workspace) / task
-  first, second = run_files.told(root, before), run_files.told(root, after)
+  folder = Workspace.of(workspace).task(task)
+  first, second = run_files.told(folder, before), run_files.told(folder, after)
   if mlmd is not None or first is None or second is None or task not in task_names():
     return []
   return said.differences(first, second, get_task(task))
@@ -274,18 +247,10 @@ def _told(task: str, run_id: str, workspace: str | None, mlmd: str | None) -> li
   """The settings of a run that are no defaults; nothing where that is not known."""
   from pipeline.runs import said
 
-  run = run_files.told(root_of(workspace) / task, run_id)
+  run = run_files.told(Workspace.of(workspace).task(task), run_id)
   if mlmd is not None or run is None or task not in task_names():
     return []
   return said.told(run, get_task(task))
-
-
-def _told_apart(run: PastRun, workspace: str | None) -> PastRun:
-  """The run, with what the locks of its workspace say of it."""
-  from pipeline.execution import at_work
-  from pipeline.runs import lineage
-
-  return lineage.told_apart(run, at_work.run_ids(root_of(workspace) / run.task))
 
 
 def _print_head(run: PastRun, *, with_metrics: bool = True) -> None:

@@ -9,9 +9,9 @@ import click
 
 from components.versioned_pusher.publish import list_versions
 from dlpipe.errors import BadInputError
-from pipeline.cli.damaged import ways_out
-from pipeline.cli.inputs import workspace_option
-from pipeline.settings.config import PipelineConfig, from_env
+from dlpipe.workspace import Workspace
+from pipeline.api.damaged import ways_out
+from pipeline.cli.options import workspace_option
 from pipeline.tasks import get_task
 from serving import flags
 from serving.errors import InvalidArgument
@@ -61,9 +61,7 @@ def _task_flags(arguments: tuple[str, ...], workspace: str | None, page: list[st
   if not arguments or arguments[0].startswith("-"):
     return []
   task = get_task(arguments[0])
-  root = PipelineConfig(
-    task=task.name, data_path="", workspace=os.path.abspath(workspace or from_env())
-  ).serving_dir
+  root = Workspace.of(workspace).task(task.name).serving
   stands_for = [
     f"--model_name={task.name}",
     f"--model_base_path={root}",

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from dlpipe.errors import BadInputError
-from pipeline.cli.inputs import config_option
+from pipeline.cli.options import config_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.settings.known_settings import Setting, in_yaml, known_settings, value_of
 from pipeline.settings.reading import make_config, nearest

@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from components.versioned_pusher.repair import repair_of
-from dlpipe.errors import DlpipeError
 from dlpipe.words import number
-from pipeline.cli.quiet_screen import quieten_screen
-from pipeline.cli.stores import checked, root_of, store_options, stores, tasks_in
+from dlpipe.workspace import Workspace
+from pipeline.api.history import served_now
+from pipeline.api.stores import checked, tasks_in
+from pipeline.cli.options import store_options
 from pipeline.runs import served
-from pipeline.runs.served import Version
 
 _FILES = {
   served.WHOLE: "as they were published",
@@ -41,61 +41,19 @@ def status(task: str | None, workspace: str | None, mlmd: str | None, as_json: b
     dlpipe status images --json
   """
   name = checked(task, workspace)
-  found = []
-  for each in [name] if name is not None else tasks_in(workspace):
-    serving_dir = root_of(workspace) / each / "serving"
-    versions = served.versions(serving_dir)
-    runs = _runs(each, workspace, mlmd) if versions else {}
-    found.append(
-      {
-        "task": each,
-        "serving_dir": str(serving_dir),
-        "served": _facts(versions[0], runs) if versions else None,
-        "versions": [_facts(version, runs) for version in versions],
-      }
-    )
+  found = [
+    served_now(each, workspace, mlmd, tell=lambda said: click.echo(said, err=True))
+    for each in ([name] if name is not None else tasks_in(workspace))
+  ]
   if as_json:
     click.echo(json.dumps({"tasks": found}))
     return
   if not found:
-    click.echo(f"Nothing has run in {root_of(workspace)}. dlpipe run TASK makes a model.")
+    click.echo(f"Nothing has run in {Workspace.of(workspace).path}. dlpipe run TASK makes a model.")
   place = f" --workspace {shlex.quote(workspace)}" if workspace else ""
   for facts in found:
     for line in _lines(facts, place):
       click.echo(line)
-
-
-def _runs(task: str, workspace: str | None, mlmd: str | None) -> Mapping[int, Any]:
-  """By version the run that pushed it, as far as the metadata store knows it."""
-  quieten_screen()
-  connections = list(stores(task, workspace, mlmd))
-  if not connections:
-    return {}
-  from pipeline.runs import lineage, result
-  from pipeline.runs.store.metadata_stores import open_store
-
-  found: dict[int, Any] = {}
-  for connection in connections:
-    try:
-      with open_store(connection) as handle:
-        runs = lineage.list_runs(handle, task)
-    except DlpipeError as err:  # a damaged store: what is served can be said without it
-      click.echo(f"Which run pushed what is not known: {err}", err=True)
-      continue
-    # The latest first: a number is given out once, and only a deleted one is pushed again.
-    for run in reversed(runs):
-      if run.state == result.PUSHED and run.pushed_version is not None:
-        found[run.pushed_version] = run
-  return found
-
-
-def _facts(version: Version, runs: Mapping[int, Any]) -> dict[str, Any]:
-  run = runs.get(version.first_version)
-  return {
-    **version.to_json(),
-    "run_id": run.run_id if run is not None else None,
-    "metrics": dict(run.metrics) if run is not None else {},
-  }
 
 
 def _lines(found: Mapping[str, Any], place: str) -> list[str]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
-from collections.abc import Callable
 from typing import Any
 
 import click
 
-from pipeline.cli.inputs import Inputs, prepare, run_options
-from pipeline.cli.quiet_screen import quieten_screen
+from pipeline.api import compiling
+from pipeline.api.inputs import prepare
+from pipeline.cli.options import run_options
+from pipeline.settings.orchestrators import ORCHESTRATORS, section_of
 
 
 @click.command(name="compile", short_help="Write the pipeline for an orchestrator.")
@@ -19,10 +19,10 @@ from pipeline.cli.quiet_screen import quieten_screen
 @click.option(
   "--for",
   "orchestrator",
-  type=click.Choice(["ir", "airflow", "kubeflow"]),
+  type=click.Choice(compiling.targets()),
   required=True,
-  help="ir: TFX's intermediate representation, for `dlpipe node`. airflow: a DAG file with the IR "
-  "beside it. kubeflow: a Kubeflow Pipelines v2 spec.",
+  help="ir: TFX's intermediate representation, for `dlpipe node`. "
+  + " ".join(f"{name}: {section_of(name).help}." for name in ORCHESTRATORS),
 )
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where to write.")
 def compile(orchestrator: str, output: str, as_json: bool, **options: Any) -> None:  # noqa: A001
@@ -38,57 +38,10 @@ def compile(orchestrator: str, output: str, as_json: bool, **options: Any) -> No
     dlpipe compile images --for kubeflow -o images.yaml
   """
   inputs = prepare(**options, orchestrator=orchestrator)
-  quieten_screen()
   path = os.path.abspath(output)
-  _WRITERS[orchestrator](inputs, path)
+  if (note := compiling.write(inputs, orchestrator, path)) is not None:
+    click.echo(note, err=True)
   if as_json:
     click.echo(json.dumps({"task": inputs.task.name, "for": orchestrator, "output": path}))
   else:
     click.echo(f"Wrote {output}")
-
-
-def _write_ir(inputs: Inputs, path: str) -> None:
-  from pipeline.assembly import create_pipeline
-  from pipeline.execution.ir import write_ir
-
-  write_ir(
-    create_pipeline(
-      inputs.task,
-      inputs.config,
-      source=inputs.source,
-      params=inputs.params,
-      runtime_parameters=True,
-    ),
-    path,
-  )
-  if inputs.config.metadata.connection_file is not None:
-    click.echo(
-      "The file does not say where metadata is kept; give --mlmd to every `dlpipe node`.", err=True
-    )
-
-
-def _write_airflow(inputs: Inputs, path: str) -> None:
-  importlib.import_module("pipeline.orchestrators.airflow").write_dag(
-    inputs.task,
-    inputs.config,
-    source=inputs.source,
-    params=inputs.params,
-    output=path,
-  )
-
-
-def _write_kubeflow(inputs: Inputs, path: str) -> None:
-  importlib.import_module("pipeline.orchestrators.kubeflow").compile_spec(
-    inputs.task,
-    inputs.config,
-    source=inputs.source,
-    params=inputs.params,
-    output=path,
-  )
-
-
-_WRITERS: dict[str, Callable[[Inputs, str], None]] = {
-  "ir": _write_ir,
-  "airflow": _write_airflow,
-  "kubeflow": _write_kubeflow,
-}

@@ -10,9 +10,9 @@ import tempfile
 import click
 
 from dlpipe.errors import BadInputError
-from pipeline.cli.inputs import workspace_option
+from dlpipe.workspace import Workspace
+from pipeline.cli.options import workspace_option
 from pipeline.cli.task_argument import task_argument
-from pipeline.settings.config import PipelineConfig, from_env
 from pipeline.tasks import get_task
 
 
@@ -38,10 +38,8 @@ def join(task: str, workspace: str | None) -> None:
   from pipeline.training import run
   from pipeline.training.machines import cluster
 
-  root = PipelineConfig(
-    task=task, data_path="", workspace=os.path.abspath(workspace or from_env())
-  ).root
+  checkpoints = Workspace.of(workspace).task(task).checkpoints
   with tempfile.TemporaryDirectory(prefix="dlpipe-") as own:
-    fn_args = cluster.await_training(root / "checkpoints", own)
+    fn_args = cluster.await_training(checkpoints, own)
     run.run_fn(fn_args)
   click.echo("The training has ended.")

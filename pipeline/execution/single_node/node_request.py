@@ -22,7 +22,7 @@ from dlpipe.errors import BadInputError, DlpipeError
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NodeRequest:
-  """What `dlpipe node` was asked to do; paths are absolute.
+  """The options of `dlpipe node`; paths are absolute.
 
   Attributes:
     ir_file: the compiled pipeline.
@@ -44,7 +44,7 @@ class NodeRequest:
     return dataclasses.asdict(self)
 
   def arguments(self) -> list[str]:
-    """The arguments of the command that runs this in a process of its own."""
+    """The arguments of the command that runs this in its own process."""
     found = ["node", "--ir", self.ir_file, "--node", self.node_id, "--run-id", self.run_id]
     found += ["--mlmd", self.mlmd] if self.mlmd is not None else []
     for name, value in self.parameters.items():
@@ -84,7 +84,7 @@ def ask_worker(address: str, request: NodeRequest) -> int | None:
     request: the node.
 
   Returns:
-    The node's exit code; None where no worker took it.
+    The node's exit code; None if no worker took it.
 
   Raises:
     DlpipeError: the worker went away while the node was at work.

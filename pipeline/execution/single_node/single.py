@@ -27,18 +27,18 @@ _LOG_FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SingleResult:
-  """What became of a node.
+  """The result of a node.
 
   Attributes:
     node: the node's id.
     run_id: the run's name.
     state: COMPLETE, CACHED, FAILED or SKIPPED.
-    execution_id: the execution in the metadata store; None where there is none.
-    seconds: wall time, without what was imported.
-    peak_rss_mb: the most memory its process held, in MB of 10^6 bytes; 0.0 where unknown.
+    execution_id: the execution in the metadata store; None if it has none.
+    seconds: wall time, without imports.
+    peak_rss_mb: the most memory its process held, in MB of 10^6 bytes; 0.0 if unknown.
     exit_code: 0 done or cached, 1 failed, 2 bad input, 3 data and 4 model refused, 75 busy, 99
       skipped.
-    error: the message, where the exit code is neither 0 nor 99.
+    error: the message, if the exit code is neither 0 nor 99.
   """
 
   node: str
@@ -66,7 +66,7 @@ def run_single(
   """Runs one node.
 
   Args:
-    ir_file: what `dlpipe compile --for ir` wrote.
+    ir_file: a file of `dlpipe compile --for ir`.
     node_id: which node.
     run_id: the run's name: the same for all nodes of a run, and for every attempt.
     mlmd: the metadata store's connection file; None for the store that the pipeline names.
@@ -94,7 +94,7 @@ def run_single(
 
 
 def carry_out(request: NodeRequest) -> int:
-  """Runs a node, logs to stderr, prints what became of it to stdout, and returns the exit code.
+  """Runs a node, logs to stderr, prints its result to stdout, and returns the exit code.
 
   Raises:
     BadInputError: as `run_single`.

@@ -1,4 +1,4 @@
-"""A process that stays up, has imported everything, and forks one process for each node asked for.
+"""A process that has imported everything and stays up; it forks a process for each node.
 
 `dlpipe node --worker` hands nodes over as the module `node_request` beside this one says. The
 worker does nothing in threads, uses neither TensorFlow nor the metadata store itself, and listens
@@ -45,10 +45,10 @@ class _Client:
 
 
 class Worker:
-  """Serves until it is told to stop.
+  """Serves until SIGTERM or SIGINT.
 
   Args:
-    address: path of the socket; replaced where a worker that is gone has left one.
+    address: path of the socket; replaced if a worker that is gone has left one.
     ready: called once, when clients can connect.
 
   Raises:

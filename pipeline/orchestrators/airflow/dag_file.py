@@ -16,8 +16,8 @@ from tfx.proto.orchestration import pipeline_pb2
 from dlpipe.errors import BadInputError
 from pipeline.execution import ir
 from pipeline.orchestrators.airflow import settings
+from pipeline.orchestrators.airflow.section import AirflowSection
 from pipeline.settings.config import PipelineConfig
-from pipeline.settings.orchestrator_config import AirflowConfig
 from pipeline.task import Task
 
 _TEMPLATE = "dag.py.j2"
@@ -40,12 +40,19 @@ def write(
       written.
   """
   target = pathlib.Path(output)
-  pooled = _pooled(config.airflow, [component.id for component in pipeline.components])
+  airflow = config.section(AirflowSection)
+  pooled = _pooled(airflow, [component.id for component in pipeline.components])
   # First what the DAG's tasks read: Airflow may find the DAG at any moment.
   compiled = ir.write_ir(pipeline, target.with_suffix(".json"))
   ir.write_whole(
     target,
-    render(compiled, task, config, dag_id=settings.dag_id(config.airflow, target), pooled=pooled),
+    render(
+      compiled,
+      task,
+      config,
+      dag_id=settings.dag_id(airflow, target),
+      pooled=pooled,
+    ),
   )
 
 
@@ -84,8 +91,8 @@ def render(
   return environment.get_template(_TEMPLATE).render(
     task=task.name,
     dag_id=dag_id,
-    airflow=config.airflow,
-    python=config.airflow.python or sys.executable,
+    airflow=config.section(AirflowSection),
+    python=config.section(AirflowSection).python or sys.executable,
     mlmd=config.metadata.connection_file,
     pooled=list(pooled),
     nodes=nodes,
@@ -96,10 +103,10 @@ def render(
   )
 
 
-def _pooled(airflow: AirflowConfig, known: Sequence[str]) -> list[str]:
+def _pooled(airflow: AirflowSection, known: Sequence[str]) -> list[str]:
   """The nodes that go to the pool, in the pipeline's order."""
   # A pipeline without trials has no Tuner, which is heavy where there is one.
-  optional = AirflowConfig().pool_nodes
+  optional = AirflowSection().pool_nodes
   for name in airflow.pool_nodes:
     if name not in known and name not in optional:
       raise BadInputError(

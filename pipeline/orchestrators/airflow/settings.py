@@ -7,8 +7,8 @@ import pathlib
 import re
 
 from dlpipe.errors import BadInputError
+from pipeline.orchestrators.airflow.section import AirflowSection
 from pipeline.settings.config import PipelineConfig
-from pipeline.settings.orchestrator_config import AirflowConfig
 
 # What Airflow allows in the name of a DAG, and of a pool in practice.
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,250}")
@@ -20,7 +20,7 @@ def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
   Raises:
     BadInputError: one cannot work.
   """
-  airflow = config.airflow
+  airflow = config.section(AirflowSection)
   if pathlib.Path(output).suffix != ".py":
     raise BadInputError(
       f"A DAG file is Python: -o takes a name that ends with .py. Received: {str(output)!r}"
@@ -41,6 +41,6 @@ def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
       )
 
 
-def dag_id(airflow: AirflowConfig, output: str | os.PathLike[str]) -> str:
+def dag_id(airflow: AirflowSection, output: str | os.PathLike[str]) -> str:
   """The DAG's name."""
   return airflow.dag_id if airflow.dag_id is not None else pathlib.Path(output).stem

@@ -7,6 +7,7 @@ import pathlib
 import re
 
 from dlpipe.errors import BadInputError
+from pipeline.orchestrators.kubeflow.section import KubeflowSection
 from pipeline.settings.config import PipelineConfig
 
 _ROOT_SCHEMES = ("gs://", "s3://", "minio://")
@@ -20,7 +21,7 @@ def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
   Raises:
     BadInputError: one is missing, or no backend could run with it.
   """
-  kubeflow = config.kubeflow
+  kubeflow = config.section(KubeflowSection)
   if pathlib.Path(output).suffix not in (".yaml", ".yml"):
     raise BadInputError(
       f"A Kubeflow spec is YAML: -o takes a name that ends with .yaml. Received: {str(output)!r}"

@@ -21,20 +21,16 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 from tfx.orchestration.pipeline import Pipeline
 
 from components.run_notice import RunNotice
+from dlpipe import nodes
 from dlpipe.errors import BadInputError
 from pipeline.assembly import create_pipeline
 from pipeline.execution.ir import write_whole
+from pipeline.orchestrators.kubeflow.section import KubeflowSection, NodeResources
 from pipeline.params import Params
 from pipeline.settings.config import PipelineConfig
-from pipeline.settings.orchestrator_config import NodeResources
 from pipeline.task import Source, Task
 
 _COMMAND = ["python", "-m", "pipeline.orchestrators.kubeflow.container"]
-# What these find out may change while their inputs stay the same. Publishing a model that is there
-# changes nothing, and brings back one that was deleted.
-_NEVER_CACHED = ("SourceState", "ModelHistory", "VersionedPusher")
-# The data is the same the second time; what holds all nodes would hand its retries on to each.
-_NEVER_RETRIED = ("DataGate", TFX_DAG_NAME)
 _EVERY_NODE = "default"  # in kubeflow.resources
 
 
@@ -59,7 +55,7 @@ def make_documents(
   Raises:
     BadInputError: `kubeflow.resources` names a node that the pipeline does not have.
   """
-  kubeflow = config.kubeflow
+  kubeflow = config.section(KubeflowSection)
   pipeline = create_pipeline(
     task,
     config.model_copy(
@@ -185,9 +181,11 @@ def _mend_tasks(tasks: dict[str, Any], *, retries: int) -> None:
       if producer and producer["producerTask"] not in tasks:
         # TFX 1.16 and 1.21 call the producer <id>_task here, and <id> everywhere else.
         producer["producerTask"] = producer["producerTask"].removesuffix("_task")
-    if name in _NEVER_CACHED:
+    node = nodes.named(name)
+    if not node.is_cached:
       task.pop("cachingOptions", None)
-    if retries and name not in _NEVER_RETRIED:
+    # The task that holds all nodes would hand its retries on to each of them.
+    if retries and node.is_retried and name != TFX_DAG_NAME:
       task["retryPolicy"] = {"maxRetryCount": retries}
 
 

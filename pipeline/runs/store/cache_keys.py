@@ -1,7 +1,7 @@
 """Cached results that are found wherever the workspace lies.
 
-TFX's key of a cached result is a hash, in which the paths of inputs and parameters stand as they
-are. Here it is made of what the metadata store has in their place.
+TFX's key of a cached result is a hash over inputs and parameters with their absolute paths. Here
+it is a hash with the paths as the metadata store names them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a metadata store says of one execution of a node."""
+"""Reads one execution of a node from a metadata store."""
 
 from __future__ import annotations
 

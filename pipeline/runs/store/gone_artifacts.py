@@ -1,4 +1,4 @@
-"""Artifacts whose files are gone: the metadata store is told, once a run did without them."""
+"""Tells the metadata store which artifacts have lost their files, after a run that needed none."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tfx.orchestration import metadata
 
 
 def mark(handle: metadata.Metadata, pipeline_id: str, artifacts: pathlib.Path) -> None:
-  """Marks what is gone as deleted, so that nothing looks for it again.
+  """Marks artifacts without files as deleted, so that nothing looks for them again.
 
   Args:
     handle: the open store.
     pipeline_id: the pipeline's name.
-    artifacts: the folder of the pipeline's artifacts here. Those elsewhere may be there for others.
+    artifacts: the folder of the pipeline's artifacts; those elsewhere may be on other machines.
   """
   context = handle.store.get_context_by_type_and_name("pipeline", pipeline_id)
   known = handle.store.get_artifacts_by_context(context.id) if context else []

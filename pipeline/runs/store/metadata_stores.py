@@ -39,7 +39,7 @@ _OURS_AFTER_S = 600.0
 _OTHERS_AFTER_S = 120.0
 # Of Unicode's private use area: no text that a pipeline stores holds it.
 _STORED_BACKSLASH = "\ue05c"
-# What SQLite says of a file whose bytes are not its own.
+# SQLite's messages about a damaged file.
 _DAMAGED = ("file is not a database", "disk image is malformed")
 
 
@@ -51,11 +51,11 @@ def connection(config: PipelineConfig) -> ConnectionConfig:
   """
   if config.metadata.connection_file is not None:
     return read_connection(config.metadata.connection_file)
-  return sqlite_connection(config.root / "metadata.db")
+  return sqlite_connection(config.folder.metadata)
 
 
 def sqlite_connection(path: pathlib.Path) -> metadata_store_pb2.ConnectionConfig:
-  """A SQLite file, made where it is missing."""
+  """A SQLite file, made if it is missing."""
   return metadata_store_pb2.ConnectionConfig(
     sqlite=metadata_store_pb2.SqliteMetadataSourceConfig(
       filename_uri=str(path),
@@ -102,7 +102,7 @@ def read_connection(path: str) -> ConnectionConfig:
 
 
 def kind_of(config: ConnectionConfig) -> str | None:
-  """What keeps metadata: sqlite, postgresql, mysql or grpc; None where the file leaves it open."""
+  """The kind of store: sqlite, postgresql, mysql or grpc; None if the file names none."""
   if isinstance(config, metadata_store_pb2.MetadataStoreClientConfig):
     return "grpc"
   return config.WhichOneof("config")
@@ -114,7 +114,7 @@ def open_store(config: ConnectionConfig) -> metadata.Metadata:
 
 
 def stored_paths(handle: metadata.Metadata) -> StoredPaths | None:
-  """How a store names what lies beside it; None for one in no folder, or not opened by us."""
+  """How a store names the paths beside it; None for a store in no folder, or not opened here."""
   config = handle.connection_config
   if not isinstance(handle, _Metadata) or kind_of(config) != "sqlite":
     return None
@@ -142,7 +142,7 @@ def rewrite_texts(message: Message, rewrite: Callable[[str], str]) -> None:
 
 
 class _Metadata(metadata.Metadata):
-  """A handle that holds a SQLite file's lock while it is open, and mends what is stored."""
+  """A handle that holds a SQLite file's lock while it is open, and translates stored texts."""
 
   def __enter__(self) -> metadata.Metadata:
     config = self.connection_config

@@ -1,7 +1,7 @@
-"""How a metadata store in a workspace names what lies beside it, so that both can be moved.
+"""Names the paths in a workspace's metadata store relative to it, so that both can be moved.
 
-In the file, `${DLPIPE_ROOT}` stands for the folder that the file lies in. Whoever opens it is given
-the paths where they are now. Imports only the standard library.
+In the file, `${DLPIPE_ROOT}` stands for the folder that contains the file. Readers get absolute
+paths. Imports only the standard library.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import re
 
 ROOT = "${DLPIPE_ROOT}"
-# The same within JSON, where a folder's name may be escaped.
+# The same within JSON, in which a folder's name may be escaped.
 _ROOT_IN_JSON = "${DLPIPE_ROOT:json}"
 # Part of a longer path is no path of ours: neither /mnt/ws of /ws, nor /ws-old.
 _NOT_BEFORE, _NOT_AFTER = r"(?<![\w./~+@%-])", r"(?![^/\"'\\,;:\s)\]}])"
@@ -21,7 +21,7 @@ class StoredPaths:
   """Translates texts between a process and the store in a folder.
 
   Args:
-    root: the folder, where it is now.
+    root: the folder that contains the store.
   """
 
   def __init__(self, root: str | os.PathLike[str]):
@@ -41,11 +41,11 @@ class StoredPaths:
     return text
 
   def found(self, text: str) -> str:
-    """A stored text with the paths where they are now."""
+    """A stored text with absolute paths."""
     for name, path in self._names.items():
       text = text.replace(name, path)
     return text
 
   def key(self, text: str) -> str:
-    """What a text is known by: the same whatever the folder is called."""
+    """The text in a cache key: the same whatever the folder is called."""
     return self.stored(text).replace(_ROOT_IN_JSON, ROOT)

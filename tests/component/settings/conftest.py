@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli.inputs import Inputs, prepare
+from pipeline.api.inputs import Inputs, prepare
 from pipeline.settings.known_settings import known_settings
 from pipeline.tasks import get_task
 

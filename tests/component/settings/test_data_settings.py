@@ -13,7 +13,7 @@ from components.data_gate import judge
 from components.source_example_gen.splits import SplitRule, content_key
 from dlpipe.errors import BadInputError
 from dlpipe.records import Record, Rejected
-from pipeline.cli.inputs import Inputs, choose_source
+from pipeline.api.inputs import Inputs, choose_source
 from pipeline.settings.reading import make_config
 from pipeline.tasks import get_task
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from dlpipe.errors import BadInputError
-from pipeline.cli.inputs import prepare
+from pipeline.api.inputs import prepare
 
 SECTIONS = ("airflow", "kubeflow")
 _AIRFLOW = {
@@ -89,7 +89,7 @@ def _prepare(task, data, folder, *settings, orchestrator):
 
 
 def _dag(inputs, folder: pathlib.Path) -> dict[str, str]:
-  from pipeline.orchestrators.airflow import write_dag
+  from pipeline.orchestrators.airflow.compiling import write as write_dag
 
   write_dag(
     inputs.task,
@@ -104,7 +104,7 @@ def _dag(inputs, folder: pathlib.Path) -> dict[str, str]:
 
 
 def _spec(inputs, folder: pathlib.Path) -> list[dict[str, Any]]:
-  from pipeline.orchestrators.kubeflow import compile_spec
+  from pipeline.orchestrators.kubeflow.compiling import write as compile_spec
 
   compile_spec(
     inputs.task,

@@ -11,7 +11,7 @@ import pytest
 
 from dlpipe.errors import BadInputError
 from pipeline import gates
-from pipeline.cli.inputs import Inputs
+from pipeline.api.inputs import Inputs
 from pipeline.evaluation import Evaluation
 from pipeline.runs.store import metadata_stores
 from pipeline.settings.reading import make_config
@@ -164,7 +164,7 @@ def _check_connection_file(desk: Desk) -> None:
   config = desk.run(desk.task, f"metadata.connection_file={file}").config
   assert metadata_stores.connection(config).sqlite.filename_uri == "/there/metadata.db"
   usual = metadata_stores.connection(desk.run(desk.task).config).sqlite.filename_uri
-  assert usual == str(config.root / "metadata.db")
+  assert usual == str(config.folder.metadata)
 
 
 _CHECKS: Mapping[str, Callable[[Desk], None]] = {

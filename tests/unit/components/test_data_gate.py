@@ -10,6 +10,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from components.artifacts import GateVerdict, Quarantine
 from components.data_gate import DataGate, judge, refusal
+from components.source_example_gen.summary import Summary
 from dlpipe.errors import BadInputError, DataRefusedError
 
 _COUNTS = {"train": 80, "val": 10, "eval": 10}
@@ -21,11 +22,11 @@ def _judge(*, examples=None, quarantined=0, labels=None, anomalies=None, bound=0
   clean = {split: anomalies_pb2.Anomalies() for split in _COUNTS}
   checks = judge(
     anomalies=clean if anomalies is None else clean | anomalies,
-    summary={
-      "examples": _COUNTS if examples is None else examples,
-      "quarantined": quarantined,
-      "labels": _LABELS if labels is None else labels,
-    },
+    summary=Summary(
+      examples=_COUNTS if examples is None else examples,
+      quarantined=quarantined,
+      labels=_LABELS if labels is None else labels,
+    ),
     max_bad_fraction=bound,
     **options,
   )
@@ -170,7 +171,7 @@ def test_anomalies_of_a_split_of_another_name_are_read():
 def test_split_that_nobody_validated_stops_the_run():
   checks = judge(
     anomalies={"train": anomalies_pb2.Anomalies(), "val": anomalies_pb2.Anomalies()},
-    summary={"examples": _COUNTS, "quarantined": 0, "labels": _LABELS},
+    summary=Summary(examples=_COUNTS, labels=_LABELS),
     max_bad_fraction=0.0,
   )
   assert [(c.name, c.reason) for c in checks if not c.passed] == [
@@ -310,7 +311,7 @@ _LOST = {
 
 def _judge_lost(lost, **options):
   clean = {split: anomalies_pb2.Anomalies() for split in _COUNTS}
-  summary = {"examples": _COUNTS, "quarantined": 0, "labels": _LABELS, "lost": lost}
+  summary = Summary.from_json({"examples": _COUNTS, "labels": _LABELS, "lost": lost})
   checks = judge(anomalies=clean, summary=summary, max_bad_fraction=0.05, **options)
   return {check.name: check for check in checks}
 

@@ -86,7 +86,7 @@ def test_the_serving_image_installs_what_the_server_imports():
         imported.add(node.module)
   roots = {name.split(".")[0] for name in imported} - set(sys.stdlib_module_names) - {"serving"}
   wanted = {DISTRIBUTIONS.get(name, name) for name in roots}
-  # Imported by name where it is installed: serving/models/op_libraries.py.
+  # Imported by name where it is installed: serving/op_libraries.py.
   wanted.add("tensorflow-text")
   listed = (ROOT / "constraints" / "roles" / "server.in").read_text()
   named = set(re.findall(r"^([a-z-]+)", listed, re.MULTILINE))

@@ -1,6 +1,7 @@
 """What lies behind wrapped exceptions."""
 
 import errno
+import sys
 
 import pytest
 
@@ -92,3 +93,14 @@ def test_a_full_disk_is_said_in_words(error):
   found = user_error(_raised(error, ValueError("outer"), cause=True))
   assert "no space is left on a disk" in str(found)
   assert user_error(OSError(errno.EACCES, "Permission denied")) is None
+
+
+def test_a_module_of_the_user_that_a_name_of_ours_hides_is_bad_input(tmp_path, monkeypatch):
+  (tmp_path / "data").mkdir()
+  (tmp_path / "data" / "loaders.py").touch()
+  monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+  error = ModuleNotFoundError("No module named 'data.loaders'", name="data.loaders")
+  found = user_error(_raised(error, RuntimeError("beam"), cause=True))
+  assert isinstance(found, BadInputError)
+  assert str(tmp_path / "data" / "loaders.py") in str(found)
+  assert user_error(ModuleNotFoundError("No module named 'data.x'", name="data.x")) is None

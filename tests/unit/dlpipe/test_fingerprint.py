@@ -141,7 +141,7 @@ def test_a_table_beside_a_module_counts_as_its_source(package, tmp_path):
   "name",
   [
     *("components.reviewed_schema", "dlpipe.records", "dlpipe_client.retry", "pipeline.gates"),
-    "serving.models.op_libraries",
+    "serving.op_libraries",
   ],
 )
 def test_each_of_our_packages_counts(name):

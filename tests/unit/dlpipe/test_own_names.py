@@ -1,5 +1,6 @@
 """Our names are ours in this environment, whatever else on the path bears them."""
 
+import importlib
 import importlib.metadata
 import importlib.util
 import os
@@ -145,12 +146,38 @@ def test_it_is_put_in_once(monkeypatch):
   assert finder.find_spec("pipeline.task") is None
 
 
-def test_what_a_name_of_ours_hides_is_said(theirs, monkeypatch):
+@pytest.mark.parametrize(
+  ("imported", "error", "hidden"),
+  [
+    ("data.loaders", "ModuleNotFoundError: No module named 'data.loaders'", "data/loaders.py"),
+    ("serving.mine", "ModuleNotFoundError: No module named 'serving.mine'", "serving/mine"),
+  ],
+)
+def test_what_a_name_of_ours_hides_is_said(theirs, monkeypatch, imported, error, hidden):
+  (theirs / "data" / "loaders.py").touch()
+  (theirs / "serving" / "mine").mkdir()
+  (theirs / "serving" / "mine" / "model.py").touch()
   monkeypatch.setattr(sys, "path", [str(theirs), *sys.path])
-  assert own_names.hidden_by_ours("data.loaders") == str(theirs / "data")
-  assert own_names.hidden_by_ours("pipeline") == str(theirs / "pipeline.py")
-  assert own_names.hidden_by_ours("mine") is None
-  assert own_names.hidden_by_ours(None) is None
-  (theirs / "data" / "__init__.py").unlink()
-  (theirs / "data").rmdir()
-  assert own_names.hidden_by_ours("data.loaders") is None
+  with pytest.raises(ImportError) as caught:
+    importlib.import_module(imported)
+  name = imported.partition(".")[0]
+  assert own_names.explain(caught.value) == (
+    f"{error}. `{name}` is a package of dlpipe, which hides yours ({theirs / hidden}): give yours "
+    "another name."
+  )
+
+
+def test_a_name_that_is_not_in_ours_is_said(theirs, monkeypatch):
+  monkeypatch.setattr(sys, "path", [str(theirs), *sys.path])
+  with pytest.raises(ImportError) as caught:
+    from pipeline import steps  # noqa: F401
+  assert f"which hides yours ({theirs / 'pipeline.py'})" in own_names.explain(caught.value)
+
+
+@pytest.mark.parametrize("imported", ["data.nowhere", "numpy.nowhere", "mine.nowhere", "data.cats"])
+def test_an_import_that_fails_by_itself_is_not_laid_on_a_name(theirs, monkeypatch, imported):
+  (theirs / "data" / "cats").mkdir()  # pictures
+  monkeypatch.setattr(sys, "path", [str(theirs), *sys.path])
+  with pytest.raises(ImportError) as caught:
+    importlib.import_module(imported)
+  assert own_names.explain(caught.value) is None

@@ -71,6 +71,29 @@ def graph(tmp_path_factory, make_picture) -> Graph:
   )
 
 
+@pytest.fixture(scope="session")
+def images_model(tmp_path_factory, graph) -> pathlib.Path:
+  """An untrained export of the images task, whose classes are "cat" and "dog"."""
+  import keras
+
+  from pipeline.tasks.images.model import build_model, serving_outputs
+  from pipeline.tasks.images.task import TASK
+  from pipeline.training.export import signatures
+
+  keras.utils.set_random_seed(1)
+  built = build_model(TASK.params.usual().replace(widths=[2], image_size=SIZE), graph.output)
+  path = tmp_path_factory.mktemp("model") / "saved"
+  signatures.export(
+    str(path),
+    model=built,
+    outputs=serving_outputs(built, graph.output),
+    tft_output=graph.output,
+    input_key="image",
+    label_id_key="label_id",
+  )
+  return path
+
+
 def write_examples(path: pathlib.Path, examples: list[bytes]) -> str:
   """Writes serialized examples as TFX's ExampleGens do."""
   import tensorflow as tf

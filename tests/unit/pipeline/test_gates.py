@@ -204,8 +204,8 @@ def test_what_the_evaluator_is_told_comes_back_as_a_verdict(evaluate, tmp_path, 
   verdict = gates.judge(
     found, told, str(tmp_path / "new"), None if old is None else str(tmp_path / "old")
   )
-  assert verdict["passed"] is True
-  assert [gate["metric"] for gate in verdict["gates"]] == (
+  assert verdict.passed is True
+  assert [ruling.metric for ruling in verdict.rulings] == (
     ["skill"] if old is None else ["skill", "accuracy"]
   )
-  assert any("'dog'" in warning for warning in verdict["warnings"]) is (old is not None)
+  assert any("'dog'" in warning for warning in verdict.warnings) is (old is not None)

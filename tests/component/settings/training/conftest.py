@@ -27,7 +27,7 @@ from components.source_example_gen.shard_writer import serialize
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from dlpipe.records import Record
-from pipeline.cli.inputs import Inputs
+from pipeline.api.inputs import Inputs
 from pipeline.params import Role
 from pipeline.training import run as trainer
 from pipeline.training.callbacks import BestEpoch

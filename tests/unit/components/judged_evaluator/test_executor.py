@@ -13,6 +13,7 @@ from components.artifacts import ModelVerdict
 from components.judged_evaluator.component import Evaluator
 from components.judged_evaluator.executor import Executor
 from components.model_history.history import NO_MODEL_FILE
+from dlpipe.verdicts import Ruling, Verdict
 
 _TOLD = {}
 
@@ -20,11 +21,8 @@ _TOLD = {}
 def refuse_unless_told(evaluation_dir, told, model_dir, baseline_dir):
   """A judge, found by its dotted path."""
   _TOLD.update(told, evaluation=evaluation_dir, model=model_dir, baseline=baseline_dir)
-  return {
-    "passed": told["pass"],
-    "gates": [{"metric": "m", "bound": ">= 1", "value": None, "passed": told["pass"]}],
-    "warnings": [],
-  }
+  ruling = Ruling(metric="m", bound=">= 1", value=None, passed=told["pass"])
+  return Verdict(rulings=(ruling,))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from components.serving_gate.compare import PathResult
 from components.serving_gate.latency import Latency
 from components.serving_gate.parity import Parity
-from components.serving_gate.serving_ops import ServingRelease
+from dlpipe.verdicts import Verdict
 
 _PATH = PathResult(
   loader="TF2", signature="s", output="o", batch=1, max_difference=2e-7, passed=True, reason=""
@@ -27,16 +27,17 @@ def _parity(**changes):
     "tolerance": 1e-5,
     "max_latency_ms": None,
     "latency": _LATENCY,
-    "release": ServingRelease(version="2.16"),
+    "serving_release": "TensorFlow Serving 2.16",
   }
   return Parity(**{**fields, "paths": (_PATH, near), **changes})
 
 
 def _rows(parity):
-  assert parity.to_json()["gates"] == parity.gates()
-  assert parity.passed == all(gate["passed"] for gate in parity.gates())
+  rulings = parity.verdict.rulings
+  assert Verdict.from_json(parity.to_json()) == parity.verdict
+  assert parity.passed == all(ruling.passed for ruling in rulings)
   assert parity.passed == (not parity.reasons)
-  return [(g["metric"], g["bound"], g["value"], g["passed"]) for g in parity.gates()]
+  return [(r.metric, r.bound, r.value, r.passed) for r in rulings]
 
 
 def test_without_a_limit_the_latency_is_no_gate():
@@ -67,9 +68,9 @@ def test_only_a_refusal_for_the_latency_alone_is_measured_again():
 
 
 def test_what_was_not_measured_is_no_row():
-  [row] = _parity(max_latency_ms=1.0, latency=(), paths=(_BROKEN,)).gates()
-  assert (row["metric"], row["value"], row["passed"]) == ("serving_difference", None, False)
-  assert "fails: exit code 3" in row["reason"]
+  [row] = _parity(max_latency_ms=1.0, latency=(), paths=(_BROKEN,)).verdict.rulings
+  assert (row.metric, row.value, row.passed) == ("serving_difference", None, False)
+  assert "fails: exit code 3" in row.reason
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,6 @@ def test_what_was_not_measured_is_no_row():
   ],
 )
 def test_a_refusal_without_a_number_shows_none_that_passed(changes, reason):
-  [row] = _parity(**changes).gates()
-  assert (row["value"], row["passed"]) == (None, False)
-  assert reason in row["reason"]
+  [row] = _parity(**changes).verdict.rulings
+  assert (row.value, row.passed) == (None, False)
+  assert reason in row.reason

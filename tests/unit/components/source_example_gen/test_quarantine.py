@@ -6,6 +6,7 @@ import pytest
 
 from components.source_example_gen import quarantine
 from components.source_example_gen.quarantine import ShardReport, lost_classes
+from components.source_example_gen.summary import LostClass
 from dlpipe.records import Rejected
 
 LABELS = {"train": {"a": 5, "caf\u00e9": 3}, "val": {"b": 1}, "eval": {"a": 0}}
@@ -19,14 +20,14 @@ def test_a_class_that_the_input_names_is_lost_if_no_example_of_it_was_read():
   named = {"a": 6, "b": 1, "c": 3, "empty": 0}
   rows = [*[rejected("c", "a WebP picture")] * 3, rejected("a", "cut off")]
   assert lost_classes(LABELS, named, rows) == {
-    "c": {"inputs": 3, "named": True, "reasons": {"a WebP picture": 3}}
+    "c": LostClass(inputs=3, named=True, reasons={"a WebP picture": 3})
   }
 
 
 def test_a_label_of_rejected_rows_alone_is_lost_too():
   rows = [rejected("d", "too long"), {"origin": "y", "reason": "no label"}]
   assert lost_classes(LABELS, {}, rows) == {
-    "d": {"inputs": 1, "named": False, "reasons": {"too long": 1}}
+    "d": LostClass(inputs=1, named=False, reasons={"too long": 1})
   }
 
 

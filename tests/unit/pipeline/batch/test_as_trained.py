@@ -26,7 +26,9 @@ def planned(tmp_path):
     config = make_config(
       _TASK, data_path=str(path), workspace=str(tmp_path / "ws"), settings=settings
     )
-    version = publish(model, config.serving_dir, source=json.dumps(learned), data_options=learned)
+    version = publish(
+      model, config.folder.serving, source=json.dumps(learned), data_options=learned
+    )
     return plan(_TASK, config, version, column=column)
 
   return make

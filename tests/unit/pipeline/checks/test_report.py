@@ -8,7 +8,7 @@ import pathlib
 import pytest
 
 from dlpipe.records import Record
-from pipeline.checks import originals, origins, render, report
+from pipeline.checks import origins, render, report
 from pipeline.checks.description import Row
 from pipeline.tasks.images.task import TASK
 
@@ -242,13 +242,13 @@ def test_originals_are_files_of_the_same_bytes(tmp_path):
     8: Row("train", b"none of them", b"a"),
     9: Row("train", b"two", b"b"),
   }
-  assert originals.find(str(tmp_path), rows) == {
+  assert origins.files(str(tmp_path), rows) == {
     4: "test/a/2",
     5: "train/b/3",
     6: "train/b/4",
     7: "train/a/1",
   }
-  assert originals.find(str(tmp_path / "train" / "a" / "1"), rows) == {}
+  assert origins.files(str(tmp_path / "train" / "a" / "1"), rows) == {}
 
 
 def test_rows_of_a_file_are_named_even_where_nothing_describes_them(artifacts, tmp_path):
@@ -283,7 +283,7 @@ def test_equal_rows_are_named_apart_and_by_their_split():
         features={"t": "same", "l": "a"}, content=b"", split=split, origin=f"row {number}"
       )
 
-  assert origins.find(records(), rows, input_key="t", label_key="l") == {
+  assert origins.rows_of(records(), rows, input_key="t", label_key="l") == {
     1: "row 2",
     2: "row 0",
     3: "row 3",

@@ -14,6 +14,7 @@ from tfx.types import standard_artifacts
 from components.reviewed_schema import ReviewedSchema
 from dlpipe import nodes
 from dlpipe.errors import BusyError
+from dlpipe.workspace import TaskFolder
 from pipeline.execution import at_work, attempts, node
 from pipeline.runs.store import executions
 from pipeline.runs.store.metadata_stores import open_store, sqlite_connection
@@ -142,7 +143,7 @@ def test_the_same_node_of_the_same_run_runs_once_at_a_time(reviewed, store, tmp_
   holder = context.Process(target=_hold, args=(reviewed("r/1"), ready, release))
   holder.start()
   assert ready.wait(30)
-  assert at_work.run_ids(tmp_path) == {"r/1"}
+  assert at_work.run_ids(TaskFolder(tmp_path)) == {"r/1"}
   outcome = node.run_node(reviewed("r/1"), "ReviewedSchema", store)
   assert isinstance(outcome.error, BusyError)
   assert str(outcome.error).startswith(
@@ -153,4 +154,4 @@ def test_the_same_node_of_the_same_run_runs_once_at_a_time(reviewed, store, tmp_
   holder.join(30)
   assert node.run_node(reviewed("r/1"), "ReviewedSchema", store).state == nodes.COMPLETE
   assert list((tmp_path / "artifacts" / ".running").iterdir()) == []
-  assert at_work.run_ids(tmp_path) == set()
+  assert at_work.run_ids(TaskFolder(tmp_path)) == set()

@@ -9,6 +9,7 @@ import pathlib
 import pytest
 
 from dlpipe.errors import BusyError
+from dlpipe.workspace import TaskFolder
 from pipeline.execution import at_work, events, local, node_events
 from pipeline.execution.options import RunOptions
 from pipeline.runs import summary
@@ -271,13 +272,13 @@ def test_a_run_is_known_to_be_at_work_while_it_is(pictures, tmp_path, monkeypatc
   run_nodes = local.sequential.run_nodes
 
   def look(*args, **kwargs):
-    seen.append(at_work.run_ids(tmp_path / "images"))
+    seen.append(at_work.run_ids(TaskFolder(tmp_path / "images")))
     return run_nodes(*args, **kwargs)
 
   monkeypatch.setattr(local.sequential, "run_nodes", look)
   _run(pictures, tmp_path, "r1", until_node="ReviewedSchema")
   assert seen == [{"r1"}]
-  assert at_work.run_ids(tmp_path / "images") == set()
+  assert at_work.run_ids(TaskFolder(tmp_path / "images")) == set()
 
 
 def test_the_lock_is_given_back(first, workspace):

@@ -10,6 +10,7 @@ from tfx.orchestration.pipeline import Pipeline
 from components.reviewed_schema import ReviewedSchema
 from dlpipe import nodes, progress
 from dlpipe.errors import BadInputError, DataRefusedError
+from dlpipe.workspace import TaskFolder
 from pipeline.execution import events, forks, memory, node, processes
 from pipeline.execution.options import RunOptions
 from pipeline.runs.store.metadata_stores import open_store, sqlite_connection
@@ -40,7 +41,7 @@ def run(tmp_path, monkeypatch):
       sqlite_connection(tmp_path / "metadata.db"),
       listener=heard.append,
       options=RunOptions(processes=True, **options),
-      root=tmp_path,
+      folder=TaskFolder(tmp_path),
     )
     return heard, outcomes
 
@@ -64,7 +65,7 @@ def test_real_nodes_run_and_leave_their_executions(run, tmp_path):
       o.execution_id for o in outcomes.values()
     }
   assert [e.id for e in heard if isinstance(e, events.ComponentFinished)][-1] == "Last"
-  assert memory.expected_mb(tmp_path, "Left") == outcomes["Left"].peak_rss_mb
+  assert memory.expected_mb(TaskFolder(tmp_path), "Left") == outcomes["Left"].peak_rss_mb
 
 
 def _times(tmp_path):
@@ -89,7 +90,7 @@ def test_nodes_that_wait_for_nothing_run_at_the_same_time(run, tmp_path):
 
 
 def test_nodes_that_do_not_fit_into_memory_together_run_in_turn(run, tmp_path):
-  memory.remember(tmp_path, {"Left": 600.0, "Right": 500.0})
+  memory.remember(TaskFolder(tmp_path), {"Left": 600.0, "Right": 500.0})
   run(_times(tmp_path), memory_mb=1000)
   left, right = _span(tmp_path, "Left"), _span(tmp_path, "Right")
   assert right[0] > left[1]

@@ -1,10 +1,16 @@
 """The report: what it says for each outcome, and that it is one safe, self-contained file."""
 
+import dataclasses
 import html.parser
 import re
 
 import pytest
 
+from components.data_gate import Check
+from components.serving_gate.parity import Parity
+from components.source_example_gen.summary import Summary
+from components.trials import Trials
+from dlpipe.verdicts import Ruling
 from pipeline.report import render
 from pipeline.runs import report_data
 from pipeline.runs import result as results
@@ -17,7 +23,7 @@ def _gate(**changes):
     "metric": "accuracy", "bound": ">= 0.9", "value": 0.31, "passed": False,
     "reason": "one in ten may be wrong",
   }  # fmt: skip
-  return results.GateResult(**{**values, **changes})
+  return Ruling(**{**values, **changes})
 
 
 def _result(**changes):
@@ -37,6 +43,11 @@ def _result(**changes):
     "report": None,
   }
   return results.RunResult(**{**values, **changes})
+
+
+def _parity(*paths, **fields):
+  usual = {"rows": 3, "tolerance": 1e-5, "max_latency_ms": None, "serving_release": "of any kind"}
+  return Parity.from_json({**usual, "paths": paths, **fields})
 
 
 GATE = results.ComponentResult(id="DataGate", state="COMPLETE", seconds=1.0, peak_rss_mb=0.0)
@@ -70,22 +81,23 @@ def _data(result=None, **changes):
         {"low": 0.0, "high": 0.5, "count": 0, "confidence": float("nan"), "accuracy": None},
       ],
     },
-    "parity": {
-      "passed": True, "rows": 64, "tolerance": 0.0001,
-      "paths": [{"loader": "server, gRPC", "signature": "serving_default", "output": "scores",
-                 "max_difference": 1.2e-07, "passed": True}],
-      "latency": [{"protocol": "gRPC", "requests": 100, "p50_ms": 1.2512, "p99_ms": 3.5}],
-      "skipped": ["curl.sh was not executed: this machine has no curl."],
-    },
+    "parity": _parity(
+      {"loader": "server, gRPC", "signature": "serving_default", "output": "scores", "batch": 64,
+       "max_difference": 1.2e-07, "passed": True, "reason": ""},
+      rows=64,
+      tolerance=0.0001,
+      latency=[{"protocol": "gRPC", "requests": 100, "p50_ms": 1.2512, "p99_ms": 3.5}],
+      skipped=["curl.sh was not executed: this machine has no curl."],
+    ),
     "data_checks": [
-      {"name": "examples in train", "passed": True, "value": 12000.0, "bound": ">= 1",
-       "reason": "12000 usable examples."},
+      Check(name="examples in train", passed=True, value=12000.0, bound=">= 1",
+            reason="12000 usable examples."),
     ],
     "quarantine": [{"origin": "data/images/cat/17.png", "reason": "the file is empty"}],
-    "statistics": {
-      "examples": {"train": 12000, "val": 1300, "eval": 2000},
-      "labels": {"train": {"cat": 6000, "owl": 6000}, "eval": {"cat": 500, "owl": 1500}},
-    },
+    "statistics": Summary(
+      examples={"train": 12000, "val": 1300, "eval": 2000},
+      labels={"train": {"cat": 6000, "owl": 6000}, "eval": {"cat": 500, "owl": 1500}},
+    ),
     "versions": {"tensorflow": "2.16.2"},
     "pictures": [
       {"data_uri": "data:image/png;base64,AAAA", "label": "cat", "predicted": "dog", "score": 0.83},
@@ -156,7 +168,7 @@ def test_a_pushed_run_shows_all_its_parts():
   ]  # fmt: skip
   assert page.tables["training"][2] == ["tune", "1", "0.5000", "-", "0.8000", "0.0001", "3"]
   assert page.tables["parity"][1] == [
-    "server, gRPC", "serving_default", "scores", "-", "1.2e-07", "passed",
+    "server, gRPC", "serving_default", "scores", "64", "1.2e-07", "passed",
   ]  # fmt: skip
   assert page.tables["parity"][-1] == ["gRPC", "100", "1.251", "3.5"]
   assert "curl.sh was not executed: this machine has no curl." in page.text
@@ -204,7 +216,7 @@ def test_headline_of_each_outcome(changes, expected):
 
 def test_headline_of_refused_data_names_the_check():
   checks = [
-    {"name": "quarantined share", "passed": False, "value": 0.4, "bound": "<= 0.05", "reason": ""},
+    Check(name="quarantined share", passed=False, value=0.4, bound="<= 0.05", reason=""),
   ]
   data = _data(_result(state=results.REFUSED_DATA, gates=[]), data_checks=checks)
   assert render.headline(data) == "Refused the data: quarantined share 0.4, must be <= 0.05"
@@ -290,8 +302,7 @@ def test_a_difference_in_serving_says_its_reason():
     "loader": "server, REST", "signature": "classify", "output": "scores", "batch": 3,
     "max_difference": None, "passed": False, "reason": "the shapes differ",
   }  # fmt: skip
-  parity = {"passed": False, "rows": 3, "tolerance": 1e-5, "reasons": ["..."], "paths": [path]}
-  page = _Page(render.render(_data(parity=parity)))
+  page = _Page(render.render(_data(parity=_parity(path))))
   assert page.tables["parity"][1][3:] == ["3", "-", "failed the shapes differ"]
 
 
@@ -348,7 +359,8 @@ def _checked(**changes):
 
 
 def test_the_report_of_a_check_shows_all_that_the_check_found():
-  statistics = {**_data().statistics, "reasons": {"not UTF-8": 6, "empty": 20}}
+  reasons = {"not UTF-8": 6, "empty": 20}
+  statistics = dataclasses.replace(_data().statistics, reasons=reasons)
   text = render.render(_data(_checked(check=CHECK), statistics=statistics))
   page = _Page(text)
   assert "The data can be trained on, with 1 warning" in page.text
@@ -381,12 +393,11 @@ def test_a_run_shows_what_data_gate_found():
 
 
 def _tuning(**changes):
-  return {
+  record = {
     "monitor": "val_loss",
     "mode": "min",
     "asked": 3,
     "best": 2,
-    "used": {"width": 64, "learning_rate": 0.01},
     "trials": [
       {"trial": 2, "hyperparameters": {"width": 64, "learning_rate": 0.01}, "state": "complete",
        "score": 0.25, "epochs": 3, "seconds": 12.0, "error": None},
@@ -397,10 +408,11 @@ def _tuning(**changes):
     ],
     **changes,
   }  # fmt: skip
+  return Trials.from_json(record)
 
 
 def test_trials_are_listed_and_the_best_ones_values_are_said_to_be_the_trainers():
-  page = _Page(render.render(_data(tuning=_tuning())))
+  page = _Page(render.render(_data(tuning=_tuning(), tuned={"width": 64, "learning_rate": 0.01})))
   assert page.tables["tuning"] == [
     ["trial", "width", "learning_rate", "more", "val_loss", "epochs", "time", "what came of it"],
     ["2", "64", "0.0100", "-", "0.2500", "3", "12s", "best"],
@@ -413,7 +425,7 @@ def test_trials_are_listed_and_the_best_ones_values_are_said_to_be_the_trainers(
 
 
 def test_a_search_that_ran_out_of_settings_and_one_before_the_trainer_say_so():
-  said = _Page(render.render(_data(tuning=_tuning(asked=9, used={})))).text
+  said = _Page(render.render(_data(tuning=_tuning(asked=9)))).text
   assert "9 were asked for; the search space has no more settings." in said
   assert "The Trainer took" not in said
   assert "tuning" not in _Page(render.render(_data())).tables

@@ -10,9 +10,10 @@ from ml_metadata.proto import metadata_store_pb2
 
 from components.serving_gate.compare import PathResult
 from components.serving_gate.parity import Parity
-from components.serving_gate.serving_ops import ServingRelease
 from components.versioned_pusher.publish import is_whole, publish
+from dlpipe import nodes
 from dlpipe.errors import BadInputError, BusyError, DataRefusedError
+from dlpipe.verdicts import Ruling, Verdict
 from pipeline.cli.main import cli
 from pipeline.evaluation import eval_config
 from pipeline.gates import judge, parameters
@@ -46,11 +47,11 @@ def evaluations(evaluate, tmp_path_factory):
     )
     verdict = judge(found, told, "/none", None)
     folder = tmp_path_factory.mktemp("verdict")
-    (folder / "verdict.json").write_text(json.dumps(verdict))
+    (folder / "verdict.json").write_text(verdict.to_text())
     return {
       "evaluation": _artifact(found),
       "verdict": _artifact(folder),
-      "blessing": _artifact("b", blessed=int(verdict["passed"])),
+      "blessing": _artifact("b", blessed=int(verdict.passed)),
     }
 
   return {"good": run(_GOOD), "bad": run(_BAD, _GOOD)}
@@ -92,12 +93,11 @@ def parity(tmp_path):
       rows=1,
       tolerance=1e-5,
       max_latency_ms=None,
-      release=ServingRelease(version="2.16"),
+      serving_release="TensorFlow Serving 2.16",
       paths=tuple(paths),
     )
     assert proof.passed is passed
-    document = proof.to_json()
-    (path / "parity.json").write_text(json.dumps(document))
+    (path / "parity.json").write_text(proof.to_text())
     return {"blessing": _artifact(path, blessed=int(passed))}
 
   return make
@@ -310,6 +310,18 @@ def test_one_gate_that_refuses_is_enough(refuses):
   assert (result.state, result.exit_code) == ("refused_model", 4)
 
 
+def test_a_gate_refuses_and_gives_its_reason_because_it_is_among_the_nodes(tmp_path, monkeypatch):
+  gate = nodes.Node(id="SizeGate", gate=nodes.ModelGate(pusher_input="size_blessing"))
+  ruling = Ruling(metric="export_mb", bound="<= 50", value=51.0, passed=False, reason="no room")
+  (tmp_path / "verdict.json").write_text(Verdict(rulings=(ruling,)).to_text())
+  artifacts = {"SizeGate": {"blessing": _artifact(tmp_path, blessed=0)}}
+  assert _collect(artifacts).result.state == "cached"
+  monkeypatch.setattr(nodes, "NODES", (*nodes.NODES, gate))
+  result = _collect(artifacts).result
+  assert (result.state, result.gates) == ("refused_model", [ruling])
+  assert result.error == "The model was refused. export_mb is 51, must be <= 50: no room"
+
+
 def test_a_cached_refusal_is_a_refusal():
   artifacts = {"Evaluator": {"blessing": _artifact("b", blessed=0)}}
   assert _collect(artifacts, _component("A", "CACHED")).result.state == "refused_model"
@@ -327,7 +339,8 @@ def test_files_that_a_killed_node_left_out_are_empty(tmp_path):
     "DataGate": {"verdict": _artifact(tmp_path)},
   }
   found = _collect(artifacts)
-  assert found.report["history"] == found.report["quarantine"] == found.report["data_checks"] == []
+  assert found.report["history"] == found.report["quarantine"] == []
+  assert found.report["data_checks"] == ()
 
 
 def test_the_trials_stand_in_the_report_the_best_first(tmp_path):
@@ -341,8 +354,8 @@ def test_the_trials_stand_in_the_report_the_best_first(tmp_path):
   (tmp_path / "history.json").write_text(json.dumps({"tuned": {"dropout": 0.1}}))
   tuner = {"tuner_results": _artifact(tmp_path)}
   trainer = {"model_run": _artifact(tmp_path)}
-  tuning = _collect({"Tuner": tuner, "Trainer": trainer}).report["tuning"]
-  assert [trial["trial"] for trial in tuning["trials"]] == [3, 1, 2]
-  assert (tuning["best"], tuning["used"]) == (3, {"dropout": 0.1})
-  assert _collect({"Tuner": tuner}).report["tuning"]["used"] == {}
+  report = _collect({"Tuner": tuner, "Trainer": trainer}).report
+  assert [trial.trial for trial in report["tuning"].trials] == [3, 1, 2]
+  assert (report["tuning"].best, report["tuned"]) == (3, {"dropout": 0.1})
+  assert _collect({"Tuner": tuner}).report["tuned"] == {}
   assert _collect({}).report["tuning"] is None

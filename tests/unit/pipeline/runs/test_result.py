@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from dlpipe.verdicts import Ruling
 from pipeline.runs import result as results
 
 FINDING = {
@@ -24,9 +25,7 @@ def _result(**changes):
     "pushed_version": 3,
     "serving_dir": "workspace/images/serving",
     "metrics": {"accuracy": 0.93},
-    "gates": [
-      results.GateResult(metric="accuracy", bound=">= 0.9", value=0.93, passed=True, reason="why")
-    ],
+    "gates": [Ruling(metric="accuracy", bound=">= 0.9", value=0.93, passed=True, reason="why")],
     "components": [
       results.ComponentResult(id="Trainer", state="COMPLETE", seconds=1.5, peak_rss_mb=900.0)
     ],
@@ -75,7 +74,7 @@ def test_json_has_the_contract_keys_and_survives_a_round_trip():
 
 def test_what_eval_can_tell_is_said_once_and_by_the_judge_where_it_measured():
   doubt = "12 eval rows cannot tell whether accuracy keeps its bound."
-  gate = results.GateResult(
+  gate = Ruling(
     metric="accuracy", bound=">= 0.9", value=0.93, passed=True, reason="why", interval=[0.7, 0.99]
   )
   judged = _result(gates=[gate], model_warnings=[doubt])

@@ -74,7 +74,7 @@ def test_what_was_said_stands_once_in_place_of_what_follows_from_it():
 def test_a_run_without_a_file_or_with_another_releases_was_told_nothing_known(tmp_path):
   config = make_config(TASK, data_path="d", workspace=str(tmp_path))
   path = write(config, "r1")
-  assert told(config.root, "r1").config == config
-  assert told(config.root, "r2") is None
+  assert told(config.folder, "r1").config == config
+  assert told(config.folder, "r2") is None
   path.write_text("{}")
-  assert told(config.root, "r1") is None
+  assert told(config.folder, "r1") is None

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from pipeline.problem import MISTAKES_FILE, SAMPLES_FILE
 from pipeline.runs.shown_rows import shown_rows
-from pipeline.training.files import MISTAKES_FILE, SAMPLES_FILE
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import pytest
 
 from dlpipe import words
+from dlpipe.verdicts import Ruling
 from pipeline.runs import result as results
 from pipeline.runs import summary
 
@@ -39,7 +40,7 @@ def _result(**changes):
     "serving_dir": "/srv/workspace/images/serving",
     "metrics": {"accuracy": 0.93125, "example_count": 2000.0},
     "gates": [
-      results.GateResult(
+      Ruling(
         metric="accuracy",
         bound=">= 0.9",
         value=0.93125,
@@ -81,7 +82,7 @@ def test_the_quarantine_is_shown_only_where_it_holds_something():
 
 
 def test_a_refused_model_names_the_broken_gate_and_no_command_to_predict():
-  gate = results.GateResult(metric="bleu", bound=20.0, value=None, passed=False, reason="too low")
+  gate = Ruling(metric="bleu", bound=20.0, value=None, passed=False, reason="too low")
   lines = _lines(
     state=results.REFUSED_MODEL,
     pushed_version=None,
@@ -97,15 +98,13 @@ def test_a_refused_model_names_the_broken_gate_and_no_command_to_predict():
 
 
 def test_a_metric_that_came_out_as_nan_was_not_measured():
-  gate = results.GateResult(
-    metric="auc", bound=">= 0.5", value=float("nan"), passed=False, reason=""
-  )
+  gate = Ruling(metric="auc", bound=">= 0.5", value=float("nan"), passed=False, reason="")
   assert summary.gate_sentence(gate) == "auc not measured, must be >= 0.5"
 
 
 def test_what_stays_served_after_a_rollback_is_said_first():
   lines = _lines(pushed_version=6, served_version=7, hint="dlpipe rollback images --to 6")
-  assert lines[0].startswith("Version 6 stands since before; version 7, published later, stays ")
+  assert lines[0].startswith("Version 6 was pushed before; version 7, published later, stays ")
   assert lines[-1] == "Next: dlpipe rollback images --to 6"
 
 

@@ -5,16 +5,13 @@ import json
 import pytest
 
 from pipeline.runs.trained import phases, sentence
+from pipeline.training.training_record import PhaseRow
 
 
 def _row(asked, scheduled, trained):
-  return {
-    "phase": "train",
-    "setting": "epochs",
-    "asked": asked,
-    "scheduled": scheduled,
-    "trained": trained,
-  }
+  return PhaseRow(
+    phase="train", setting="epochs", asked=asked, scheduled=scheduled, trained=trained
+  )
 
 
 @pytest.mark.parametrize(
@@ -38,13 +35,13 @@ def test_they_are_read_from_what_the_trainer_left(tmp_path):
     {"id": "Transform", "outputs": {}},
     {"id": "Trainer", "outputs": {"model_run": str(tmp_path)}},
   ]
-  assert phases(nodes) == []
+  assert phases(nodes) == ()
   (tmp_path / "history.json").write_text(json.dumps({"epochs": []}))
-  assert phases(nodes) == []  # of an older release
-  (tmp_path / "history.json").write_text(json.dumps({"phases": [_row(1, 2, 2)]}))
-  assert phases(nodes) == [_row(1, 2, 2)]
+  assert phases(nodes) == ()  # of an older release
+  (tmp_path / "history.json").write_text(json.dumps({"phases": [_row(1, 2, 2).to_json()]}))
+  assert phases(nodes) == (_row(1, 2, 2),)
 
 
 def test_nothing_was_trained():
-  assert phases([{"id": "DataGate", "outputs": {}}]) == []
-  assert phases([{"id": "Trainer", "outputs": {}}]) == []
+  assert phases([{"id": "DataGate", "outputs": {}}]) == ()
+  assert phases([{"id": "Trainer", "outputs": {}}]) == ()

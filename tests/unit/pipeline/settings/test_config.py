@@ -9,7 +9,8 @@ import pydantic
 import pytest
 
 from dlpipe.errors import BadInputError
-from pipeline.settings.config import DataConfig, PipelineConfig, default_workspace
+from dlpipe.workspace import Workspace
+from pipeline.settings.config import DataConfig, PipelineConfig
 from pipeline.settings.known_settings import known_settings
 from pipeline.settings.reading import make_config
 from pipeline.tasks import get_task
@@ -33,8 +34,8 @@ def config_file(tmp_path):
 def test_paths_become_absolute_and_name_the_tasks_folders():
   config = make()
   assert config.data_path == os.path.abspath("d")
-  assert config.root == pathlib.Path(os.path.abspath("w")) / "images"
-  assert config.serving_dir == config.root / "serving"
+  assert config.folder == Workspace.of("w").task("images")
+  assert config.folder.root == pathlib.Path(os.path.abspath("w")) / "images"
 
 
 def test_later_origins_win(config_file):
@@ -425,9 +426,3 @@ def test_a_configuration_does_not_change_and_knows_its_names():
     config.tiny = True
   with pytest.raises(pydantic.ValidationError, match="colour"):
     PipelineConfig(task="images", data_path="d", workspace="w", colour="red")
-
-
-def test_the_workspace_comes_from_the_environment_where_it_says_one():
-  assert default_workspace({}) == "workspace"
-  assert default_workspace({"DLPIPE_WORKSPACE": ""}) == "workspace"
-  assert default_workspace({"DLPIPE_WORKSPACE": "/there"}) == "/there"

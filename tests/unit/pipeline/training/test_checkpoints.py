@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.tasks.images.task import TASK as IMAGES
 from pipeline.tasks.translation.task import TASK as TRANSLATION
-from pipeline.training.callbacks import STATE_FILE
 from pipeline.training.checkpoints import folder_of
+from pipeline.training.files import STATE_FILE
 
 
 @pytest.fixture

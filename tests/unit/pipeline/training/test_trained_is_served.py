@@ -20,8 +20,8 @@ from PIL import Image, ImageOps
 
 from dlpipe.dotted_paths import load_function
 from dlpipe_client import BadRequest, GrpcClient, RestClient
+from pipeline.api.asking import answers
 from pipeline.batch.model import Model
-from pipeline.cli.commands.predict import _answers
 from pipeline.sources.text_files import texts
 from pipeline.sources.tfrecord.op_errors import words_of
 from pipeline.tasks import get_task
@@ -98,7 +98,7 @@ class Everywhere:
     """What each of them says of each value: `{name: [answer]}`."""
     key = self.task.input.key
     found = {"loader": [self._of_loader(key, value) for value in values]}
-    predicted = _answers(
+    predicted = answers(
       lambda some: self._local.predict("serving_default", {key: some}), values, InvalidArgument
     )
     found["predict"] = [a if isinstance(a, str) else a["seen"] for a in predicted]
@@ -267,8 +267,8 @@ def test_a_picture(everywhere, values):
     shown = _shown(value)
     if shown is not None:
       np.testing.assert_allclose(pixels[0], shown, atol=1)
-  for name, answers in everywhere["images"].answers(values).items():
-    assert answers == expected, name
+  for name, found in everywhere["images"].answers(values).items():
+    assert found == expected, name
 
 
 _TEXTS = st.one_of(
@@ -295,8 +295,8 @@ def test_a_text(everywhere, given_values):
     except ValueError as err:
       expected.append(str(err))
   values = [everywhere["sentiment"].task.input.value(value) for value in given_values]
-  for name, answers in everywhere["sentiment"].answers(values).items():
-    assert answers == expected, name
+  for name, found in everywhere["sentiment"].answers(values).items():
+    assert found == expected, name
 
 
 def test_a_request_with_a_bad_input_says_which(everywhere, graph):

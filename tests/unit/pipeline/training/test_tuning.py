@@ -14,7 +14,7 @@ import pytest
 from keras import layers
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.recorded_tuner import TRIALS_FILE
+from components.trials import Trials
 from dlpipe import progress
 from dlpipe.errors import BadInputError, DlpipeError
 from pipeline.settings.config import TrainConfig
@@ -54,7 +54,7 @@ def _fn_args(graph, root, *, tuned=None, trials=2, epochs=None, **changes):
 def _search(graph, root, **changes):
   tuner = tuner_fn(_fn_args(graph, root, **changes)).tuner
   tuner.search()
-  return tuner, json.loads((root / "working" / TRIALS_FILE).read_text())
+  return tuner, json.loads((root / "working" / Trials.FILE).read_text())
 
 
 def test_a_trial_ends_as_the_trainer_does_with_its_values(graph, tmp_path):
@@ -122,7 +122,7 @@ def _toy(tmp_path, train, trials=3, monitor=("val_loss", "min"), values=None):
 
 
 def _record(tmp_path):
-  return json.loads((tmp_path / TRIALS_FILE).read_text())
+  return json.loads((tmp_path / Trials.FILE).read_text())
 
 
 def test_a_failed_trial_says_why_and_ends_nothing(tmp_path, caplog):

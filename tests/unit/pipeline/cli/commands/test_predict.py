@@ -9,38 +9,14 @@ from click.testing import CliRunner
 
 from components.versioned_pusher.publish import rollback as republish
 from dlpipe.errors import BadInputError, DlpipeError
-from pipeline.cli.commands import predict as module
+from pipeline.api import asking
 from pipeline.cli.commands.predict import predict
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory, graph):
-  """An untrained export of the images task."""
-  import keras
-
-  from pipeline.tasks.images.model import build_model
-  from pipeline.tasks.images.task import TASK
-  from pipeline.training.answering import answering
-  from pipeline.training.export import signatures
-
-  keras.utils.set_random_seed(1)
-  built = build_model(TASK.params.usual().replace(widths=[2], image_size=12), graph.output)
-  path = tmp_path_factory.mktemp("model") / "saved"
-  signatures.export(
-    str(path),
-    model=built,
-    outputs=answering(TASK, built, graph.output, {}),
-    tft_output=graph.output,
-    input_key="image",
-    label_id_key="label_id",
-  )
-  return path
-
-
 @pytest.fixture
-def workspace(tmp_path, model):
+def workspace(tmp_path, images_model):
   for version in ("3", "11"):
-    shutil.copytree(model, tmp_path / "images" / "serving" / version)
+    shutil.copytree(images_model, tmp_path / "images" / "serving" / version)
   return tmp_path
 
 
@@ -171,9 +147,9 @@ def test_float32_is_written_in_the_decimals_it_has(workspace, picture):
 def test_long_texts_are_cut_on_the_screen_and_paths_are_not():
   task = types.SimpleNamespace(input=types.SimpleNamespace(kind="text"))
   text = "two\nlines " + "x" * 100
-  assert module._shown_input(task, text) == "two lines " + "x" * 59 + "..."
+  assert asking.shown_input(task, text) == "two lines " + "x" * 59 + "..."
   task.input.kind = "file"
-  assert module._shown_input(task, text) == text.replace("\n", " ")
+  assert asking.shown_input(task, text) == text.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from pipeline.cli.commands.check import check
-from pipeline.cli.commands.run import _new_run_id, run
+from pipeline.cli.commands.run import run
 
 _FRAMEWORKS = {"tensorflow", "tfx", "keras", "apache_beam"}
 
@@ -139,10 +139,3 @@ def test_run_takes_the_options_of_check_and_some_of_its_own():
     "mlmd",
     "as_json",
   }
-
-
-def test_run_ids_sort_by_time_and_differ():
-  first, second = _new_run_id(), _new_run_id()
-  assert first != second
-  assert first.rpartition("-")[0] <= second.rpartition("-")[0]
-  assert len(first) == len("20260101-120000-abcd")

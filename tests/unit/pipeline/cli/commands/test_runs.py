@@ -11,6 +11,7 @@ from tfx.orchestration.pipeline import Pipeline
 from components.reviewed_schema import ReviewedSchema
 from components.versioned_pusher.publish import publish, rollback
 from dlpipe.errors import BadInputError
+from dlpipe.workspace import TaskFolder
 from pipeline.cli.commands.runs import runs
 from pipeline.execution import at_work, node
 from pipeline.runs import run_files
@@ -138,9 +139,9 @@ def test_a_run_that_was_killed_is_told_from_one_at_work(invoke, workspace):
 
   try:
     assert said() == (["unfinished", "done", "done"], "unfinished")
-    with at_work.alone(workspace / "sentiment", "r3"):
+    with at_work.alone(TaskFolder(workspace / "sentiment"), "r3"):
       assert said() == (["at_work", "done", "done"], "at_work")
-    with at_work.alone(workspace / "sentiment", "r2"):
+    with at_work.alone(TaskFolder(workspace / "sentiment"), "r2"):
       assert said() == (["unfinished", "done", "done"], "unfinished")
   finally:
     execution.last_known_state = state

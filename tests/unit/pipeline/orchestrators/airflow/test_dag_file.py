@@ -17,8 +17,8 @@ from components.reviewed_schema import ReviewedSchema
 from dlpipe.errors import BadInputError
 from pipeline.execution import ir
 from pipeline.orchestrators.airflow import dag_file
+from pipeline.orchestrators.airflow.section import AirflowSection
 from pipeline.settings.config import MetadataConfig, PipelineConfig
-from pipeline.settings.orchestrator_config import AirflowConfig
 from pipeline.tasks import get_task
 
 
@@ -99,7 +99,7 @@ def load(tmp_path, monkeypatch):
       data_path="",
       workspace="",
       metadata=MetadataConfig(connection_file=mlmd),
-      airflow=AirflowConfig(**airflow),
+      airflow=AirflowSection(**airflow),
     )
     path = tmp_path / "dags" / "two.py"
     dag_file.write(pipeline, get_task("images"), config, path)

@@ -4,19 +4,19 @@ import pytest
 
 from dlpipe.errors import BadInputError
 from pipeline.orchestrators.airflow import settings
+from pipeline.orchestrators.airflow.section import AirflowSection
 from pipeline.settings.config import PipelineConfig
-from pipeline.settings.orchestrator_config import AirflowConfig
 
 
 def config(**airflow):
   return PipelineConfig(
-    task="images", data_path="/data", workspace="/ws", airflow=AirflowConfig(**airflow)
+    task="images", data_path="/data", workspace="/ws", airflow=AirflowSection(**airflow)
   )
 
 
 def test_the_dag_is_named_as_its_file():
-  assert settings.dag_id(AirflowConfig(), "dags/images-tiny.py") == "images-tiny"
-  assert settings.dag_id(AirflowConfig(dag_id="a.b"), "dags/images.py") == "a.b"
+  assert settings.dag_id(AirflowSection(), "dags/images-tiny.py") == "images-tiny"
+  assert settings.dag_id(AirflowSection(dag_id="a.b"), "dags/images.py") == "a.b"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import importlib.util
 import pytest
 
 from dlpipe.errors import BadInputError
-from pipeline.orchestrators.kubeflow import compile_spec
+from pipeline.orchestrators.kubeflow.compiling import write
 from pipeline.orchestrators.kubeflow.settings import check
 from pipeline.tasks import get_task
 
@@ -63,7 +63,7 @@ def test_a_missing_kfp_names_the_extra(configured, monkeypatch, tmp_path):
   task, config = get_task("images"), configured("images")
   output = tmp_path / "images.yaml"
   with pytest.raises(BadInputError, match=r"pip install 'dlpipe\[kubeflow\]'") as refused:
-    compile_spec(
+    write(
       task,
       config,
       source=task.sources["folder"],
@@ -77,7 +77,7 @@ def test_a_missing_kfp_names_the_extra(configured, monkeypatch, tmp_path):
 def test_compile_spec_writes_the_file(configured, tmp_path):
   task, config = get_task("images"), configured("images")
   output = tmp_path / "new" / "images.yaml"
-  compile_spec(
+  write(
     task,
     config,
     source=task.sources["folder"],

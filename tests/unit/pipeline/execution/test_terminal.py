@@ -14,8 +14,7 @@ import termios
 import pytest
 
 from dlpipe import nodes
-from pipeline.cli import terminal
-from pipeline.execution import events
+from pipeline.execution import events, terminal
 from pipeline.runs import result as results
 
 _ROOT = pathlib.Path(__file__).parents[5]
@@ -138,7 +137,7 @@ def test_a_narrow_line_keeps_the_validation_metric(width, shown):
 
 _PLAY = """
 import sys, time
-from pipeline.cli import terminal
+from pipeline.execution import terminal
 from pipeline.execution import events as e
 from pipeline.runs import result as r
 t = terminal.make_terminal(sys.stdout, is_tty=sys.stdout.isatty())

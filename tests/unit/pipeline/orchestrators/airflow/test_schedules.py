@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.settings.schedules import fault
+from pipeline.orchestrators.airflow.schedules import fault
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from dlpipe.errors import BadInputError
-from pipeline.orchestrators.airflow import write_dag
+from pipeline.orchestrators.airflow import compiling
 from pipeline.settings.config import PipelineConfig
 from pipeline.tasks import get_task, task_names
 
@@ -17,7 +17,7 @@ def write(tmp_path):
   def write_file(name, output="dag.py"):
     task = get_task(name)
     config = PipelineConfig(task=name, data_path="/data", workspace="/workspace")
-    write_dag(
+    compiling.write(
       task,
       config,
       source=next(iter(task.sources.values())),

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import pathlib
 import shlex
 
 from components.versioned_pusher.publish import is_damaged, list_versions
-from pipeline.settings.config import PipelineConfig, from_env
-
-
-def serving_dir(task: str, workspace: str | None) -> pathlib.Path:
-  """Where a task's versions are pushed.
-
-  Args:
-    task: its name.
-    workspace: as given; None takes the environment's, or the default.
-  """
-  return PipelineConfig(
-    task=task, data_path="", workspace=os.path.abspath(workspace or from_env())
-  ).serving_dir
+from dlpipe.workspace import Workspace
 
 
 def ways_out(task: str, workspace: str | None, version: int, *, can_choose: bool = False) -> str:
@@ -32,7 +18,7 @@ def ways_out(task: str, workspace: str | None, version: int, *, can_choose: bool
     can_choose: whether the command at hand has `--version`.
   """
   where = f" --workspace {shlex.quote(workspace)}" if workspace else ""
-  base = serving_dir(task, workspace)
+  base = Workspace.of(workspace).task(task).serving
   others = [n for n in list_versions(base) if n != version and not is_damaged(base, n)]
   if not others:
     return (

@@ -1,4 +1,4 @@
-"""What `run`, `check` and `compile` do before anything heavy is imported: options, input.
+"""What `run`, `check` and `compile` do before anything heavy is imported: settings, input.
 
 Bad input must be answered in a moment, so the source looks at the data here, before TensorFlow.
 """
@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import Any
 
-import click
-
 from dlpipe.errors import BadInputError
-from pipeline.cli import wrong_task
-from pipeline.cli.local_path import LocalPath
-from pipeline.cli.task_argument import task_argument
+from dlpipe.workspace import Workspace
+from pipeline.api import wrong_task
 from pipeline.params import Params
 from pipeline.settings import unread_settings
-from pipeline.settings.config import PipelineConfig, from_env
+from pipeline.settings.config import PipelineConfig
 from pipeline.settings.reading import make_config
 from pipeline.sources import file_formats
 from pipeline.task import Source, Task
@@ -37,93 +35,46 @@ class Inputs:
   params: Params
 
 
-def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
-  """Adds `--config`."""
-  return click.option(
-    "--config",
-    "config_file",
-    type=LocalPath(),
-    metavar="FILE",
-    help="A YAML file of settings.",
-  )(command)
-
-
-def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
-  """`--workspace`, as every command has it."""
-  return click.option(
-    "--workspace",
-    type=LocalPath(),
-    metavar="DIR",
-    help="Where runs write. Default: $DLPIPE_WORKSPACE, else ./workspace.",
-  )(command)
-
-
-def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-  """The options that `run`, `check` and `compile` share."""
-  options = (
-    task_argument,
-    click.option(
-      "--data",
-      type=LocalPath(),
-      metavar="PATH",
-      help="The input. Default: the task's shipped data.",
-    ),
-    workspace_option,
-    config_option,
-    click.option(
-      "--set",
-      "settings",
-      multiple=True,
-      metavar="KEY=VALUE",
-      help="One setting, such as train.epochs=5; repeatable, wins over --config.",
-    ),
-    click.option("--tiny", is_flag=True, help="A small model for a run in seconds."),
-    click.option(
-      "--beam",
-      type=click.Choice(["direct", "flink", "spark", "dataflow"]),
-      help="Where Beam runs. Default: direct, on this machine.",
-    ),
-    click.option(
-      "--mlmd",
-      type=LocalPath(),
-      metavar="FILE",
-      help="The metadata store's connection file. Default: SQLite in the workspace.",
-    ),
-    click.option(
-      "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout."
-    ),
-  )
-  for option in reversed(options):
-    command = option(command)
-  return command
-
-
 def prepare(
   *,
   task: str,
   data: str | None,
   workspace: str | None,
   config_file: str | None,
-  settings: Sequence[str],
+  settings: Sequence[str] = (),
+  values: Mapping[str, Any] = MappingProxyType({}),
   tiny: bool,
   beam: str | None,
   mlmd: str | None = None,
   orchestrator: str | None = None,
 ) -> Inputs:
-  """Turns a command's options, and what `compile` compiles for, into a run that can start.
+  """Turns what a user says into a run that can start.
+
+  Args:
+    task: its name.
+    data: the input; None takes the task's shipped data.
+    workspace: where the run writes; None takes the environment's, or the default.
+    config_file: a YAML file of settings.
+    settings: `section.name=value` items of a command line.
+    values: full names to values, of a caller in Python.
+    tiny: whether the task's CI-sized overrides apply.
+    beam: where Beam runs; None is for what the settings say.
+    mlmd: the metadata store's connection file.
+    orchestrator: what is compiled for; None for a run on this machine.
 
   Raises:
     BadInputError: anything about them, or about the input, that cannot work.
   """
   known = get_task(task)
-  unread_settings.require_read_by_command(settings, orchestrator=orchestrator)
+  unread_settings.require_read_by_command([*settings, *values], orchestrator=orchestrator)
   config = make_config(
     known,
     data_path=data if data is not None else "",
-    workspace=workspace or from_env(),
+    workspace=str(Workspace.of(workspace).path),
     tiny=tiny,
     config_file=config_file,
     settings=settings,
+    values=values,
     beam=beam,
     mlmd=mlmd,
   )

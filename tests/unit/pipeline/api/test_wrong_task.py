@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from dlpipe.errors import BadInputError
-from pipeline.cli.inputs import prepare
+from pipeline.api.inputs import prepare
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The rows of phases in a training's record."""
 
 from pipeline.task import Phase
-from pipeline.training.phase_record import phase_rows
+from pipeline.training.training_record import PhaseRow, phase_rows
 
 
 def test_what_was_asked_for_stands_beside_what_was_done():
@@ -11,7 +11,7 @@ def test_what_was_asked_for_stands_beside_what_was_done():
     Phase(name="never", epochs=1, learning_rate=0.1),
   ]
   history = [{"phase": "bag", "epochs": 4}] * 4 + [{"phase": "readers", "epochs": 150}] * 122
-  assert phase_rows(phases, history) == [
-    {"phase": "bag", "setting": "bag_epochs", "asked": 4, "scheduled": 4, "trained": 4},
-    {"phase": "readers", "setting": "epochs", "asked": 12, "scheduled": 150, "trained": 122},
-  ]
+  assert phase_rows(phases, history) == (
+    PhaseRow(phase="bag", setting="bag_epochs", asked=4, scheduled=4, trained=4),
+    PhaseRow(phase="readers", setting="epochs", asked=12, scheduled=150, trained=122),
+  )

@@ -1,0 +1,190 @@
+"""`Workspace`: knows every path below the folder in which the runs of a task write.
+
+    <workspace>/<task>/
+      metadata.db        the metadata store
+      artifacts/         what nodes write; .running/ holds a locked file for each node at work
+      checkpoints/       unfinished trainings
+      serving/           the versions that a model server serves
+      models.json        the history of models, where no resolver looks into the metadata store
+      runs/<run>.json    what a run was told
+      reports/<run>.html
+      logs/<run>.log
+      quarantine/<run>/  records that could not be used
+      checks/            results of `dlpipe check`
+      reproduced/<run>/  a workspace for the repetition of a run
+      node_memory.json   the memory that each node needed
+      .lock              held by the run at work
+
+Imports only the standard library and the ground.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import shlex
+from collections.abc import Mapping
+
+from dlpipe.local_paths import require_local
+
+_VARIABLE = "DLPIPE_WORKSPACE"
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskFolder:
+  """The folder of one task in a workspace.
+
+  Attributes:
+    root: its path.
+
+  >>> TaskFolder(pathlib.Path("/w/images")).report("r1").as_posix()
+  '/w/images/reports/r1.html'
+  """
+
+  root: pathlib.Path
+
+  @classmethod
+  def of_serving(cls, serving_dir: str) -> TaskFolder:
+    """The folder whose versions are served from `serving_dir`."""
+    return cls(pathlib.Path(serving_dir).parent)
+
+  @property
+  def task(self) -> str:
+    """The name of the task."""
+    return self.root.name
+
+  @property
+  def is_used(self) -> bool:
+    """Whether a run was started here, or versions are served from here."""
+    return any(path.exists() for path in (self.metadata, self._runs, self.serving))
+
+  @property
+  def metadata(self) -> pathlib.Path:
+    """The SQLite file of the metadata store."""
+    return self.root / "metadata.db"
+
+  @property
+  def artifacts(self) -> pathlib.Path:
+    """TFX's pipeline root."""
+    return self.root / "artifacts"
+
+  @property
+  def checkpoints(self) -> pathlib.Path:
+    """The folder from which a killed training goes on."""
+    return self.root / "checkpoints"
+
+  @property
+  def serving(self) -> pathlib.Path:
+    """The TensorFlow Serving base path."""
+    return self.root / "serving"
+
+  @property
+  def models(self) -> pathlib.Path:
+    """The history of models that `components.model_history` keeps."""
+    return self.root / "models.json"
+
+  @property
+  def node_memory(self) -> pathlib.Path:
+    """The memory that each node needed when it last ran."""
+    return self.root / "node_memory.json"
+
+  @property
+  def checks(self) -> pathlib.Path:
+    """Results of `dlpipe check`, kept for the next time."""
+    return self.root / "checks"
+
+  @property
+  def lock(self) -> pathlib.Path:
+    """The file that a run holds locked; it contains the run's name."""
+    return self.root / ".lock"
+
+  @property
+  def _runs(self) -> pathlib.Path:
+    return self.root / "runs"
+
+  def run_file(self, run_id: str) -> pathlib.Path:
+    """The settings of a run, as `pipeline.runs.run_files` writes them."""
+    return self._runs / f"{run_id}.json"
+
+  def report(self, run_id: str) -> pathlib.Path:
+    """The report of a run."""
+    return self.root / "reports" / f"{run_id}.html"
+
+  def log(self, run_id: str) -> pathlib.Path:
+    """The log of a run, or of another command that gives its log a name."""
+    return self.root / "logs" / f"{run_id}.log"
+
+  def quarantine(self, run_id: str) -> pathlib.Path:
+    """The records of a run that could not be used, for people to look at."""
+    return self.root / "quarantine" / run_id
+
+  def reproduction(self, run_id: str) -> pathlib.Path:
+    """The workspace in which a run is repeated."""
+    return self.root / "reproduced" / run_id
+
+
+@dataclasses.dataclass(frozen=True)
+class Workspace:
+  """A folder that holds a folder for each task.
+
+  Attributes:
+    path: its absolute path.
+
+  >>> Workspace.of("/w").task("images").serving.as_posix()
+  '/w/images/serving'
+  """
+
+  path: pathlib.Path
+
+  @classmethod
+  def of(cls, given: str | os.PathLike[str] | None) -> Workspace:
+    """The workspace at a path; None stands for the default one.
+
+    Raises:
+      BadInputError: the default is not on this machine.
+    """
+    return cls(pathlib.Path(os.path.abspath(given or from_env())))
+
+  @property
+  def option(self) -> str:
+    """` --workspace DIR` for a command to copy; empty for the default workspace."""
+    if self == Workspace.of(None):
+      return ""
+    return f" --workspace {shlex.quote(str(self.path))}"
+
+  def task(self, name: str) -> TaskFolder:
+    """The folder of a task, whether it exists or not."""
+    return TaskFolder(self.path / name)
+
+  def tasks(self) -> list[TaskFolder]:
+    """The folders of all tasks that ran here or are served from here, by name."""
+    if not self.path.is_dir():
+      return []
+    folders = (TaskFolder(path) for path in sorted(self.path.iterdir()) if path.is_dir())
+    return [folder for folder in folders if folder.is_used]
+
+
+def running(artifacts: pathlib.Path) -> pathlib.Path:
+  """The folder of the files that nodes lock while they are at work.
+
+  Args:
+    artifacts: the pipeline root, which a compiled pipeline names without its task's folder.
+  """
+  return artifacts / ".running"
+
+
+def default_workspace(environ: Mapping[str, str]) -> str:
+  """The workspace if none is named: `$DLPIPE_WORKSPACE`, else `./workspace`."""
+  return environ.get(_VARIABLE) or "workspace"
+
+
+def from_env() -> str:
+  """The default workspace in the environment of this process.
+
+  Raises:
+    BadInputError: it is not on this machine.
+  """
+  workspace = default_workspace(os.environ)
+  require_local(_VARIABLE, workspace)
+  return workspace

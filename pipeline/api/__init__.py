@@ -1,0 +1,1 @@
+"""What `import dlpipe` and the command line offer: runs, models and history, as values."""

@@ -1,0 +1,146 @@
+"""Asks a model: what each input is sent as, and an answer or a reason for every one of them.
+
+`dlpipe predict`, from a file, stdin or a server, and `dlpipe.load(...).predict` share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from dlpipe.errors import BadInputError
+from dlpipe.words import one_line
+from pipeline.sources.text_files import texts
+from pipeline.sources.tfrecord.op_errors import words_of
+from pipeline.task import Task
+
+_NAMED = 5
+_SHOWN_CHARACTERS = 72
+_BATCH = 128  # inputs asked at once
+
+# What the model says of one value: its outputs, or why it has none.
+Answer = dict[str, Any] | str
+
+
+class Input(NamedTuple):
+  """One input.
+
+  Attributes:
+    shown: the argument or line, with bytes that are no text escaped.
+    value: what the model is sent, or None.
+    error: why there is no value, or None.
+  """
+
+  shown: str
+  value: bytes | None
+  error: str | None
+
+
+def as_input(task: Task, given: Any) -> Input:
+  """An input as the model is sent it, or with the reason why it is not.
+
+  Args:
+    task: whose model is asked.
+    given: a text, or a file's path.
+  """
+  shown = texts.shown(given) if isinstance(given, str) else repr(given)
+  try:
+    return Input(shown, texts.as_bytes(task.input.value(given), "the input"), None)
+  except (BadInputError, ValueError) as err:  # a ValueError where a path holds a NUL
+    return Input(shown, None, str(err))
+
+
+def require_readable(task: Task, asked: Sequence[Input]) -> None:
+  """Refuses inputs of which the model can be sent none, before it is loaded.
+
+  Raises:
+    BadInputError: naming the first of them.
+  """
+  if any(each.value is not None for each in asked):
+    return
+  reasons = [each.error or "" for each in asked]
+  if len(asked) == 1:
+    raise BadInputError(reasons[0])
+  raise BadInputError(_listed(f"None of {len(asked):,} inputs can be read:", task, asked, reasons))
+
+
+def rows(
+  task: Task, asked: Sequence[Input], ask: Callable[[list[bytes]], list[Answer]]
+) -> list[dict[str, Any]]:
+  """A row for each input: the model's outputs by name, or `error`, why it has none.
+
+  Args:
+    task: whose model is asked.
+    asked: the inputs, of which one at least can be sent.
+    ask: from what the model is sent to its answers.
+
+  Raises:
+    BadInputError: the model answers none of them.
+  """
+  answered = iter(ask([each.value for each in asked if each.value is not None]))
+  answers = [next(answered) if each.value is not None else each.error or "" for each in asked]
+  reasons = [answer for answer in answers if isinstance(answer, str)]
+  if len(reasons) < len(answers):
+    return [{"error": answer} if isinstance(answer, str) else answer for answer in answers]
+  if len(asked) == 1:
+    raise BadInputError(
+      f"The model could not answer {shown_input(task, asked[0].shown)!r}: {reasons[0]}"
+    )
+  title = f"The model could answer none of {len(asked):,} inputs:"
+  raise BadInputError(_listed(title, task, asked, reasons))
+
+
+def answers(
+  predict_values: Callable[[Sequence[Any]], dict[str, Any]],
+  values: Sequence[bytes],
+  refusal: type[Exception],
+) -> list[Answer]:
+  """The model's answers to values, or its reasons.
+
+  Args:
+    predict_values: from values to arrays by output name; asked in batches, and again in smaller
+      ones for what is refused.
+    values: what the model is sent.
+    refusal: what it raises on a value that it cannot read.
+  """
+  from pipeline.batch.values import plain_values
+
+  if len(values) > _BATCH:
+    return [
+      answer
+      for start in range(0, len(values), _BATCH)
+      for answer in answers(predict_values, values[start : start + _BATCH], refusal)
+    ]
+  try:
+    found = predict_values(values)
+  except refusal as err:
+    if len(values) == 1:
+      return [words_of(str(err))]
+    # One value that the model cannot read costs no other its answer.
+    middle = len(values) // 2
+    return [
+      answer
+      for some in (values[:middle], values[middle:])
+      for answer in answers(predict_values, some, refusal)
+    ]
+  # Words before numbers: a translation before its score.
+  names = sorted(found, key=lambda name: (found[name].dtype != object, name))
+  plain = {name: plain_values(found[name]) for name in names}
+  return [{name: column[i] for name, column in plain.items()} for i in range(len(values))]
+
+
+def _listed(title: str, task: Task, asked: Sequence[Input], reasons: Sequence[str]) -> str:
+  named = [
+    f"{shown_input(task, each.shown)!r}: {reason}"
+    for each, reason in zip(asked[:_NAMED], reasons, strict=False)
+  ]
+  more = [f"and {len(asked) - _NAMED:,} more"] if len(asked) > _NAMED else []
+  return "\n  ".join([title, *named, *more])
+
+
+def shown_input(task: Task, argument: str) -> str:
+  """The input on one line; a text that would fill the screen is cut, a path is not."""
+  shown = one_line(argument)
+  if task.input.kind == "text" and len(shown) > _SHOWN_CHARACTERS:
+    return shown[: _SHOWN_CHARACTERS - 3] + "..."
+  return shown

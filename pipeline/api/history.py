@@ -1,0 +1,196 @@
+"""Earlier runs, from any metadata store, and what is served now."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dlpipe.errors import BadInputError, DlpipeError
+from dlpipe.workspace import Workspace
+from pipeline.api.quiet_screen import quieten_screen
+from pipeline.api.run import Run, as_run
+from pipeline.api.stores import checked, stores
+from pipeline.api.values import Path, local_path, task_name
+from pipeline.runs import run_files, served
+
+if TYPE_CHECKING:
+  from pipeline.runs.lineage import PastRun
+  from pipeline.runs.result import RunResult
+  from pipeline.settings.config import PipelineConfig
+  from pipeline.task import Task
+
+
+def runs(
+  task: str | Task | None = None, *, workspace: Path | None = None, mlmd: Path | None = None
+) -> list[Run]:
+  """The runs of a task, or of all tasks, whoever started them; the latest first.
+
+  >>> [run.version for run in dlpipe.runs("images") if run.state == "pushed"]
+  [1]
+
+  Args:
+    task: its name, or the task; None for all that have run in the workspace.
+    workspace: where they ran; None takes $DLPIPE_WORKSPACE, else ./workspace.
+    mlmd: a metadata store's connection file; None takes the SQLite files of the workspace.
+
+  Raises:
+    BadInputError: there is no such task, or the connection file cannot be used.
+    DlpipeError: a metadata store is damaged.
+    BusyError: somebody else locks it.
+  """
+  place, store = local_path("workspace", workspace), local_path("mlmd", mlmd)
+  return [_as_run(past, place) for past in past_runs(task_name(task), place, store)]
+
+
+def _as_run(past: PastRun, workspace: str | None) -> Run:
+  from pipeline.runs.facts import read_facts
+
+  folder = Workspace.of(workspace).task(past.task)
+  told = run_files.told(folder, past.run_id)
+  data = told.config.data_path if told is not None else None
+  return as_run(past, read_facts(_outputs(past)), folder, data=data)
+
+
+def past_runs(task: str | None, workspace: str | None, mlmd: str | None) -> list[PastRun]:
+  """The runs as the metadata stores have them, the latest first.
+
+  Args:
+    task: its name; None for all that have run in the workspace.
+    workspace: as given; None takes the environment's, or the default.
+    mlmd: a metadata store's connection file; None takes the SQLite files of the workspace.
+
+  Raises:
+    BadInputError: no task is called so, here or in the workspace.
+  """
+  name = checked(task, workspace)
+  connections = list(stores(name, workspace, mlmd))
+  if not connections:
+    return []
+  quieten_screen()
+  from pipeline.runs import lineage
+  from pipeline.runs.store.metadata_stores import open_store
+
+  found: list[PastRun] = []
+  for config in connections:
+    with open_store(config) as handle:
+      found += lineage.list_runs(handle, name)
+  found = [_told_apart(run, workspace) for run in found]
+  return sorted(found, key=lambda run: (run.started, run.run_id), reverse=True)
+
+
+@contextlib.contextmanager
+def opened(
+  run_id: str, task: str | None, workspace: str | None, mlmd: str | None
+) -> Iterator[tuple[Any, PastRun]]:
+  """The one run of this name, and the store that has it, open.
+
+  Raises:
+    BadInputError: there is none, or several tasks have one.
+  """
+  quieten_screen()
+  from pipeline.runs import lineage
+  from pipeline.runs.store.metadata_stores import open_store
+
+  name = checked(task, workspace)
+  found = []
+  with contextlib.ExitStack() as stack:
+    for config in stores(name, workspace, mlmd):
+      handle = stack.enter_context(open_store(config))
+      run = lineage.show_run(handle, run_id, name)
+      found += [(handle, _told_apart(run, workspace))] if run is not None else []
+    if not found:
+      raise BadInputError(f"There is no run {run_id!r}. `dlpipe runs list` lists what there is.")
+    if len(found) > 1:
+      tasks = ", ".join(run.task for _, run in found)
+      raise BadInputError(f"Several tasks have a run {run_id!r}: {tasks}. Choose one with --task.")
+    yield found[0]
+
+
+def ended(config: PipelineConfig, result: RunResult) -> Run:
+  """The run that just came to this result.
+
+  Raises:
+    DlpipeError: the metadata store does not know it.
+  """
+  from pipeline.runs import lineage
+  from pipeline.runs.facts import read_facts
+  from pipeline.runs.store.metadata_stores import connection, open_store
+
+  with open_store(connection(config)) as handle:
+    past = lineage.show_run(handle, result.run_id, result.task)
+  if past is None:
+    raise DlpipeError(
+      f"The metadata store of {config.folder.root} does not know {result.run_id!r}."
+    )
+  return as_run(
+    past, read_facts(_outputs(past)), config.folder, data=config.data_path, ended=result
+  )
+
+
+def served_now(
+  task: str, workspace: str | None, mlmd: str | None, *, tell: Callable[[str], None]
+) -> dict[str, Any]:
+  """What a model server finds for a task, and the runs that the versions come from.
+
+  Args:
+    task: its name.
+    workspace: as given; None takes the environment's, or the default.
+    mlmd: a metadata store's connection file; None takes the SQLite file of the workspace.
+    tell: receives a sentence where the store does not say which run pushed what.
+
+  Returns:
+    `task`, `serving_dir`, `versions`, the newest first: the fields of `served.Version`, and the
+    `run_id` and `metrics` of the run that pushed it; `served`, the first of them or None.
+  """
+  serving_dir = Workspace.of(workspace).task(task).serving
+  versions = served.versions(serving_dir)
+  runs = _pushes(task, workspace, mlmd, tell) if versions else {}
+  facts = [_facts(version, runs) for version in versions]
+  return {
+    "task": task,
+    "serving_dir": str(serving_dir),
+    "served": facts[0] if facts else None,
+    "versions": facts,
+  }
+
+
+def _pushes(
+  task: str, workspace: str | None, mlmd: str | None, tell: Callable[[str], None]
+) -> Mapping[int, PastRun]:
+  """By version the run that pushed it, as far as the metadata store knows it."""
+  from pipeline.runs import result
+
+  try:
+    runs = past_runs(task, workspace, mlmd)
+  except DlpipeError as err:  # a damaged store: what is served can be said without it
+    tell(f"Which run pushed what is not known: {err}")
+    return {}
+  # The latest first: a number is given out once, and only a deleted one is pushed again.
+  return {
+    run.pushed_version: run
+    for run in reversed(runs)
+    if run.state == result.PUSHED and run.pushed_version is not None
+  }
+
+
+def _facts(version: served.Version, runs: Mapping[int, PastRun]) -> dict[str, Any]:
+  run = runs.get(version.first_version)
+  return {
+    **version.to_json(),
+    "run_id": run.run_id if run is not None else None,
+    "metrics": dict(run.metrics) if run is not None else {},
+  }
+
+
+def _told_apart(run: PastRun, workspace: str | None) -> PastRun:
+  """The run, with what the locks of its workspace say of it."""
+  from pipeline.execution import at_work
+  from pipeline.runs import lineage
+
+  return lineage.told_apart(run, at_work.run_ids(Workspace.of(workspace).task(run.task)))
+
+
+def _outputs(run: PastRun) -> dict[str, Mapping[str, str]]:
+  """Node to output to URI."""
+  return {node["id"]: node["outputs"] for node in run.nodes}

@@ -1,0 +1,219 @@
+"""`dlpipe.load`: a model that was pushed, in this process."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Any
+
+from components.versioned_pusher.publish import list_versions
+from dlpipe.errors import BadInputError, DlpipeError
+from dlpipe.workspace import Workspace
+from pipeline.api import asking
+from pipeline.api.asking import Answer, Input
+from pipeline.api.damaged import ways_out
+from pipeline.api.quiet_screen import quieten_screen
+from pipeline.api.values import Path, local_path, task_named
+from pipeline.task import Task
+
+_SIGNATURE = "serving_default"
+_MODEL_FILE = "saved_model.pb"
+
+
+def load(
+  task: str | Task,
+  *,
+  version: int | None = None,
+  path: Path | None = None,
+  workspace: Path | None = None,
+) -> Model:
+  """Loads a model of a task: what is served, another version, or a SavedModel anywhere.
+
+  >>> model = dlpipe.load("images")
+  >>> model.version
+  1
+  >>> dlpipe.load("images", version=7)
+  Traceback (most recent call last):
+  dlpipe.errors.BadInputError: No version 7 in ... Known versions: 1.
+
+  Args:
+    task: its name, or the task.
+    version: the number of a pushed version; None takes the newest, which is what is served.
+    path: the folder of a SavedModel that a run of the task exported; no workspace is looked at.
+    workspace: where it was pushed; None takes $DLPIPE_WORKSPACE, else ./workspace.
+
+  Raises:
+    BadInputError: there is no such model.
+    DlpipeError: it cannot be loaded; the message says how to get answers all the same.
+  """
+  known = task_named(task)
+  where = local_path("path", path), local_path("workspace", workspace)
+  return Model(known, loaded(known, version, *where))
+
+
+class Model:
+  """A model in this process. Threads may ask it side by side.
+
+  >>> with dlpipe.load("images") as model:
+  ...   answers = model.predict(["a.png", "b.png"])
+  >>> sorted(answers[0])
+  ['label', 'labels', 'score', 'scores']
+
+  Attributes:
+    task: the task's name.
+    version: the number of the pushed version; None where the folder's name is no number.
+    path: the folder of the SavedModel.
+  """
+
+  def __init__(self, task: Task, model: Loaded):
+    """Args: the task that learnt it, and the model in memory; `load` finds both."""
+    self._task, self._model = task, model
+    self.task: str = task.name
+    self.version: int | None = model.version
+    self.path: pathlib.Path = model.path
+
+  def predict(self, inputs: Sequence[str | bytes | os.PathLike[str]]) -> list[dict[str, Any]]:
+    """Answers inputs as `dlpipe predict`, `dlpipe batch` and a model server do.
+
+    >>> model = dlpipe.load("images")
+    >>> [good, bad] = model.predict(["a.png", b"no picture"])
+    >>> good["label"] in good["labels"], round(sum(good["scores"]), 3)
+    (True, 1.0)
+    >>> sorted(bad)
+    ['error']
+
+    Args:
+      inputs: texts, or for a task whose inputs are files their paths or their bytes.
+
+    Returns:
+      For each input, in order, the model's outputs by name, as Python's own values: of a classifier
+      `label` and `score`, and `labels` and `scores` of all classes; of a translation `translation`
+      and `score`. One that the model cannot answer has `error` alone, which says why, and costs no
+      other its answer.
+
+    Raises:
+      BadInputError: there is no input, or the model can answer none of them.
+      DlpipeError: the model failed.
+    """
+    if isinstance(inputs, (str, bytes, os.PathLike)) or not isinstance(inputs, Iterable):
+      raise BadInputError(
+        f"predict takes a list of inputs, such as [{inputs!r:.60}]. Received: {inputs!r:.60}"
+      )
+    asked = [self._asked(each) for each in inputs]
+    if not asked:
+      raise BadInputError("predict takes at least one input. Received an empty list.")
+    asking.require_readable(self._task, asked)
+    return asking.rows(self._task, asked, self._model.answers)
+
+  def _asked(self, given: Any) -> Input:
+    if self._task.input.kind == "file":
+      if isinstance(given, bytes):
+        return Input(f"{len(given):,} bytes", given, None)
+      if isinstance(given, os.PathLike):
+        given = os.fspath(given)
+    return asking.as_input(self._task, given)
+
+  def close(self) -> None:
+    """Frees the memory. No thread may be asking."""
+    self._model.close()
+
+  def __enter__(self) -> Model:
+    return self
+
+  def __exit__(
+    self,
+    kind: type[BaseException] | None,
+    error: BaseException | None,
+    trace: TracebackType | None,
+  ) -> None:
+    self.close()
+
+  def __repr__(self) -> str:
+    version = f"version {self.version}" if self.version is not None else "no version"
+    return f"<Model of {self.task}, {version}, in {self.path}>"
+
+
+def loaded(
+  task: Task, version: int | None = None, folder: str | None = None, place: str | None = None
+) -> Loaded:
+  """The model that `load` is asked for, in memory.
+
+  Args:
+    task: the task.
+    version: the number of a pushed version, or None.
+    folder: the folder of a SavedModel, or None.
+    place: a workspace as given, or None.
+
+  Raises:
+    BadInputError: there is no such model.
+    DlpipeError: it cannot be loaded.
+  """
+  if folder is not None:
+    if version is not None or place is not None:
+      raise BadInputError("path names a model by itself. Leave version and workspace out.")
+    if not os.path.isfile(os.path.join(folder, _MODEL_FILE)):
+      raise BadInputError(f"path takes a folder with a {_MODEL_FILE}. There is none in {folder!r}.")
+    return Loaded(task, os.path.abspath(folder))
+  base = Workspace.of(place).task(task.name).serving
+  pushed = list_versions(base)
+  if not pushed:
+    raise BadInputError(
+      f"No model is pushed in {str(base)!r}. Run `dlpipe run {task.name}` first, or name the "
+      "workspace of that run with --workspace."
+    )
+  if version is not None and version not in pushed:
+    raise BadInputError(
+      f"No version {version} in {str(base)!r}. Known versions: {', '.join(map(str, pushed))}."
+    )
+  quieten_screen()
+  from serving.models.local_model import list_models
+
+  if version is None:
+    version = max(list_models(base), default=max(pushed))
+  try:
+    return Loaded(task, base, version)
+  except DlpipeError as err:
+    raise DlpipeError(f"{err}\n{ways_out(task.name, place, version)}") from err
+
+
+class Loaded:
+  """A SavedModel in memory that answers what it is sent."""
+
+  def __init__(self, task: Task, path: str | os.PathLike[str], version: int | None = None):
+    """Loads a version below a base path, or, without a version, the SavedModel of a folder.
+
+    Raises:
+      DlpipeError: it cannot be loaded.
+    """
+    # TensorFlow's advice to programmers would stand among the answers.
+    quieten_screen()
+    from serving.errors import ServingError
+    from serving.models.local_model import LocalModel
+
+    self._key = task.input.key
+    try:
+      self._model = LocalModel.load(path, version)
+    except ServingError as err:
+      raise DlpipeError(err.message) from err
+    self.version, self.path = self._model.version, self._model.path
+
+  def answers(self, values: Sequence[bytes]) -> list[Answer]:
+    """The answer to each value as the model is sent it, or why the model has none.
+
+    Raises:
+      DlpipeError: the model failed.
+    """
+    from serving.errors import InvalidArgument, ServingError
+
+    try:
+      return asking.answers(
+        lambda some: self._model.predict(_SIGNATURE, {self._key: some}), values, InvalidArgument
+      )
+    except ServingError as err:
+      raise DlpipeError(f"The model could not answer: {err}") from err
+
+  def close(self) -> None:
+    """Frees the memory. No thread may be asking."""
+    self._model.close()

@@ -1,0 +1,89 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from pipeline.cli.local_path import LocalPath
+from pipeline.cli.task_argument import task_argument
+
+
+def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
+  """Adds `--config`."""
+  return click.option(
+    "--config",
+    "config_file",
+    type=LocalPath(),
+    metavar="FILE",
+    help="A YAML file of settings.",
+  )(command)
+
+
+def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
+  """`--workspace`, as every command has it."""
+  return click.option(
+    "--workspace",
+    type=LocalPath(),
+    metavar="DIR",
+    help="Where runs write. Default: $DLPIPE_WORKSPACE, else ./workspace.",
+  )(command)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+  """The options that `run`, `check` and `compile` share."""
+  options = (
+    task_argument,
+    click.option(
+      "--data",
+      type=LocalPath(),
+      metavar="PATH",
+      help="The input. Default: the task's shipped data.",
+    ),
+    workspace_option,
+    config_option,
+    click.option(
+      "--set",
+      "settings",
+      multiple=True,
+      metavar="KEY=VALUE",
+      help="One setting, such as train.epochs=5; repeatable, wins over --config.",
+    ),
+    click.option("--tiny", is_flag=True, help="A small model for a run in seconds."),
+    click.option(
+      "--beam",
+      type=click.Choice(["direct", "flink", "spark", "dataflow"]),
+      help="Where Beam runs. Default: direct, on this machine.",
+    ),
+    click.option(
+      "--mlmd",
+      type=LocalPath(),
+      metavar="FILE",
+      help="The metadata store's connection file. Default: SQLite in the workspace.",
+    ),
+    click.option(
+      "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout."
+    ),
+  )
+  for option in reversed(options):
+    command = option(command)
+  return command
+
+
+def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
+  """Where the runs are looked for, and how they are printed."""
+  options = (
+    workspace_option,
+    click.option(
+      "--mlmd",
+      type=LocalPath(),
+      metavar="FILE",
+      help="A metadata store's connection file. Default: the SQLite files of the workspace.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+  )
+  for option in reversed(options):
+    command = option(command)
+  return command

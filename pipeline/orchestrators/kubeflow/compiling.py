@@ -1,0 +1,46 @@
+"""Writes a task's pipeline as a spec of Kubeflow Pipelines."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+from dlpipe.errors import BadInputError
+from pipeline.orchestrators.kubeflow import settings
+from pipeline.params import Params
+from pipeline.settings.config import PipelineConfig
+from pipeline.task import Source, Task
+
+
+def write(
+  task: Task,
+  config: PipelineConfig,
+  *,
+  source: Source,
+  params: Params,
+  output: str | os.PathLike[str],
+) -> None:
+  """Compiles a task's pipeline into one YAML file.
+
+  Args:
+    task: what is learnt.
+    config: the configuration; its section `kubeflow` says where and with what nodes run.
+    source: how the input is read.
+    params: the settings of the run's model.
+    output: the file, named `.yaml` or `.yml`.
+
+  Raises:
+    BadInputError: kfp is not installed, a setting is missing or cannot work, or the file cannot be
+      written.
+  """
+  if importlib.util.find_spec("kfp") is None:
+    raise BadInputError(
+      "Compiling for Kubeflow needs kfp, which is not installed. The extra `kubeflow` brings it: "
+      "pip install 'dlpipe[kubeflow]', or make install, which has it."
+    )
+  settings.check(config, output)
+  # TFX and kfp take seconds to import.
+  from pipeline.orchestrators.kubeflow import spec
+
+  documents = spec.make_documents(task, config, source=source, params=params)
+  spec.write(documents, task, output)

@@ -1,0 +1,81 @@
+"""`TrainingRecord`: what a training leaves about itself in its `model_run` artifact."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from dlpipe.artifact_files import ArtifactFile
+from pipeline.task import Phase
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PhaseRow(ArtifactFile):
+  """The epochs of one phase.
+
+  Attributes:
+    phase: its name.
+    setting: the hyperparameter that counts its epochs.
+    asked: the epochs that were asked for.
+    scheduled: the epochs that were planned; more than asked if `model.min_steps` lifted them.
+    trained: the epochs that were trained; fewer than planned if `train.patience` ended the phase.
+  """
+
+  phase: str
+  setting: str
+  asked: int
+  scheduled: int
+  trained: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingRecord(ArtifactFile):
+  """`history.json`.
+
+  Attributes:
+    hyperparameters: those that it trained with.
+    tuned: those of them that are the Tuner's.
+    precision: Keras's dtype policy.
+    parameters: the number of the model's weights.
+    train_examples: the number of rows in train.
+    prepare_seconds: the time until training began.
+    phases: a row for each phase that was trained.
+    epochs: a row for each epoch, as `loop.train` returns them.
+  """
+
+  FILE: ClassVar[str] = "history.json"
+
+  hyperparameters: dict[str, Any] = dataclasses.field(default_factory=dict)
+  tuned: dict[str, Any] = dataclasses.field(default_factory=dict)
+  precision: str = ""
+  parameters: int = 0
+  train_examples: int = 0
+  prepare_seconds: float = 0.0
+  phases: tuple[PhaseRow, ...] = ()
+  epochs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+
+def phase_rows(
+  phases: Iterable[Phase], history: Sequence[Mapping[str, Any]]
+) -> tuple[PhaseRow, ...]:
+  """A row for each phase that was trained.
+
+  Args:
+    phases: as they were asked for.
+    history: the rows of `loop.train`.
+  """
+  found = []
+  for phase in phases:
+    rows = [row for row in history if row["phase"] == phase.name]
+    if rows:
+      found.append(
+        PhaseRow(
+          phase=phase.name,
+          setting=phase.epochs_setting,
+          asked=phase.epochs,
+          scheduled=rows[-1]["epochs"],
+          trained=len(rows),
+        )
+      )
+  return tuple(found)

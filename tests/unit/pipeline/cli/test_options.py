@@ -1,0 +1,45 @@
+"""Paths that options take: on this machine, or refused before anything is made there."""
+
+import pytest
+
+
+@pytest.mark.parametrize(
+  ("arguments", "environment", "message"),
+  [
+    (
+      ("run", "images", "--workspace", "gs://b/ws"),
+      {},
+      "--workspace takes a path on this machine.",
+    ),
+    (("run", "images", "--workspace", ""), {}, "--workspace takes a path. Received an empty text;"),
+    (("run", "images", "--data", ""), {}, "--data takes a path. Received an empty text;"),
+    (("run", "images", "--mlmd", ""), {}, "--mlmd takes a path. Received an empty text;"),
+    (("settings", "images", "--config", ""), {}, "--config takes a path. Received an empty text;"),
+    (("run", "images", "--data", "s3://b/pics"), {}, "--data takes a path on this machine. Rece"),
+    (("check", "images", "--data", "https://a.org/x.zip"), {}, "'https://a.org/x.zip'; copy it"),
+    (("check", "sentiment", "--data", "file:///x.csv"), {}, "leave file:// out"),
+    (
+      ("predict", "images", "--sample"),
+      {"DLPIPE_WORKSPACE": "gs://b/ws"},
+      "DLPIPE_WORKSPACE takes",
+    ),
+    (("batch", "images", "--input", "hf://a", "--output", "o.csv"), {}, "--input takes a path"),
+    (("batch", "images", "--input", "a", "--output", "s3://o.csv"), {}, "--output takes a path"),
+    (("rollback", "images", "--workspace", "gs://b/ws"), {}, "--workspace takes a path"),
+    (("status", "--workspace", "gs://b/ws"), {}, "--workspace takes a path on this machine"),
+    (("serve", "images", "--workspace", "gs://b/ws"), {}, "--workspace takes a path"),
+    (("runs", "list", "--workspace", "gs://b/ws"), {}, "--workspace takes a path"),
+    (("doctor", "--workspace", "gs://b/ws"), {}, "--workspace takes a path"),
+  ],
+  ids=lambda value: "_".join(value[:3]) if isinstance(value, tuple) else "",
+)
+def test_an_address_elsewhere_is_refused_and_makes_no_folder(
+  command, tmp_path, arguments, environment, message
+):
+  done = command(*arguments, **environment)
+  assert done.code == 2
+  assert done.stderr.startswith("Error: ")
+  assert message in done.stderr
+  assert len(done.stderr.splitlines()) == 1
+  assert not {"tensorflow", "tfx"} & set(done.heavy)
+  assert not [path for path in tmp_path.iterdir() if ":" in path.name]

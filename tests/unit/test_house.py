@@ -1,0 +1,53 @@
+"""The bounds of the house: how many files a folder holds, how long they are, how wide a task is."""
+
+import dataclasses
+import pathlib
+
+import pytest
+
+from pipeline.task import Task
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+_PACKAGES = ("components", "data", "dlpipe", "pipeline", "serving")
+_MOST_FILES, _MOST_LINES = 15, 400
+# Folders that hold more, and why.
+_WIDER: dict[str, str] = {}
+
+
+def _modules() -> list[pathlib.Path]:
+  return [
+    path.relative_to(_ROOT)
+    for package in _PACKAGES
+    for path in sorted((_ROOT / package).rglob("*.py"))
+    if "__pycache__" not in path.parts
+  ]
+
+
+def test_a_folder_can_be_taken_in_at_a_glance():
+  held: dict[str, int] = {}
+  for path in _modules():
+    if path.name not in ("__init__.py", "__main__.py"):  # a door is no thought of its own
+      held[str(path.parent)] = held.get(str(path.parent), 0) + 1
+  assert {folder: n for folder, n in held.items() if n > _MOST_FILES and folder not in _WIDER} == {}
+
+
+def test_a_file_can_be_read_in_one_sitting():
+  lines = {str(path): len((_ROOT / path).read_text("utf-8").splitlines()) for path in _modules()}
+  assert {path: n for path, n in lines.items() if n > _MOST_LINES} == {}
+
+
+def test_a_task_is_described_in_22_fields():
+  assert len(dataclasses.fields(Task)) <= 22
+
+
+@pytest.mark.parametrize("package", _PACKAGES)
+def test_every_folder_of_code_says_what_it_is_for(package):
+  bare = [
+    str(path)
+    for path in _modules()
+    if path.parts[0] == package
+    and path.name == "__init__.py"
+    and not (_ROOT / path).read_text("utf-8").startswith('"""')
+    and any(other.parent == path.parent and other != path for other in _modules())
+  ]
+  assert bare == []
