@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from components.source_example_gen.summary import Summary
 from pipeline.runs.result import RunResult
 
 if TYPE_CHECKING:  # with frameworks, which the page does not need
   from components.data_gate import Check
   from components.serving_gate.parity import Parity
-  from components.source_example_gen.summary import Summary
   from components.trials import Trials
   from pipeline.training.training_record import PhaseRow
 
