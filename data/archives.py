@@ -23,7 +23,7 @@ class ArchiveError(Exception):
 
 
 def is_archive(name: str) -> bool:
-  """Whether `unpack` knows the format, by the file's name."""
+  """Returns whether `unpack` knows the format, by the file's name."""
   return name.endswith((".tar.gz", ".tgz", ".zip"))
 
 

@@ -22,7 +22,7 @@ class RemoteFile:
     name: its name here and on a mirror.
     url: where it is published.
     checksum: what it must hash to.
-    size_bytes: its published size; None where only the checksum is published.
+    size_bytes: its published size; None if only the checksum is published.
     keep: where it is an archive, patterns of what to take out of it.
   """
 
@@ -46,7 +46,7 @@ class DataSet:
     files: what is downloaded.
     room_bytes: what a fetch needs on the disk at most, roughly.
     data_path: what `--data` takes, inside of its folder.
-    prepare: brings the unpacked files into a layout that the task reads; None where they are.
+    prepare: brings the unpacked files into a layout that the task reads; None if they are.
     expects: paths that are there when all is well.
   """
 
@@ -63,7 +63,7 @@ class DataSet:
 
   @property
   def size_bytes(self) -> int | None:
-    """What is downloaded, in bytes; None where a size is not published."""
+    """What is downloaded, in bytes; None if a size is not published."""
     sizes = [file.size_bytes for file in self.files]
     known = [size for size in sizes if size is not None]
     return sum(known) if len(known) == len(sizes) else None

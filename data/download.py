@@ -47,7 +47,7 @@ class Checksum:
   digest: str
 
   def of(self, path: pathlib.Path) -> str:
-    """The hash of a file by this algorithm."""
+    """Returns the hash of a file by this algorithm."""
     with path.open("rb") as file:
       found = hashlib.new(self.algorithm)
       while chunk := file.read(_CHUNK_BYTES):
@@ -78,7 +78,7 @@ class _Partial:
     return self.path.stat().st_size if self.path.exists() else 0
 
   def validator(self, url: str) -> str | None:
-    """What `If-Range` may be asked with; None where the bytes are of another URL."""
+    """What `If-Range` may be asked with; None if the bytes are of another URL."""
     try:
       state = json.loads(self._state.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # none yet, or cut off by a kill: the checksum judges alone
@@ -117,7 +117,7 @@ def download(
     url: http or https.
     target: where the file shall stand; its folder exists.
     checksum: what its bytes must hash to.
-    size_bytes: its published size; None where none is published.
+    size_bytes: its published size; None if none is published.
     on_bytes: called with the bytes that are here and the bytes there will be, or None.
     attempts: failures in a row, without a new byte, after which it gives up.
     first_wait_s: pause after the first failure; it doubles with each further one.
@@ -239,7 +239,7 @@ def _open(url: str, partial: _Partial, timeout_s: float) -> http.client.HTTPResp
 
 
 def _span(response: http.client.HTTPResponse, partial: _Partial) -> tuple[int, int | None]:
-  """The byte at which the answer begins, and the size of the whole file where it is told."""
+  """Returns the byte at which the answer begins, and the size of the whole file where it is told."""
   if response.status == http.HTTPStatus.PARTIAL_CONTENT:
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if not found or int(found[1]) != partial.size:

@@ -34,7 +34,7 @@ class Step:
     stage: WAITING for another fetch, DOWNLOADING or UNPACKING.
     what: the file's or the data set's name.
     done: bytes that are here.
-    total: bytes there will be; None where nobody knows.
+    total: bytes there will be; None if nobody knows.
   """
 
   stage: str
@@ -61,7 +61,7 @@ class Fetched:
 
 
 def find(data_set: DataSet, parent: pathlib.Path) -> Fetched | None:
-  """The data set, if it stands below the folder; None if it was never fetched.
+  """Returns the data set, if it stands below the folder; None if it was never fetched.
 
   Raises:
     DownloadError: something else has its name.
@@ -93,7 +93,7 @@ def fetch(
   attempts: int = 5,
   first_wait_s: float = 1.0,
 ) -> Fetched:
-  """Makes the data set stand at `<parent>/<name>`; does nothing where it does.
+  """Makes the data set stand at `<parent>/<name>`; does nothing if it does.
 
   Args:
     data_set: what to fetch.

@@ -25,11 +25,11 @@ class ArtifactFile:
   FILE: ClassVar[str]
 
   def to_json(self) -> dict[str, Any]:
-    """The content of the file."""
+    """Returns the content of the file."""
     return dataclasses.asdict(self)  # type: ignore[call-overload]
 
   def to_text(self, *, allow_nan: bool = True) -> str:
-    """The file, as a component writes it.
+    """Returns the file, as a component writes it.
 
     Args:
       allow_nan: whether numbers may be NaN or infinite, which JSON proper does not have.
@@ -41,7 +41,7 @@ class ArtifactFile:
 
   @classmethod
   def from_json(cls: type[_File], document: Mapping[str, Any]) -> _File:
-    """The value that `to_json` wrote.
+    """Returns the value that `to_json` wrote.
 
     Raises:
       ValueError: a value is of another type, or a field without a default is missing.
@@ -52,7 +52,7 @@ class ArtifactFile:
 
   @classmethod
   def from_text(cls: type[_File], text: str) -> _File:
-    """The value in a file.
+    """Returns the value in a file.
 
     Raises:
       ValueError: as `from_json`, or the text is no JSON.
@@ -63,7 +63,7 @@ class ArtifactFile:
   def read(
     cls: type[_File], directory: pathlib.Path | None, name: str | None = None
   ) -> _File | None:
-    """The value in an artifact's directory; None if a node did not run, or failed and left no file.
+    """Returns the value in an artifact's directory; None if a node did not run, or failed and left no file.
 
     Args:
       directory: the artifact's; None for a node that did not run.

@@ -22,7 +22,7 @@ LOCKED = "database is locked"
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-  """The error and what caused it, the outermost first."""
+  """Yields the error and what caused it, the outermost first."""
   seen: set[int] = set()
   while error is not None and id(error) not in seen:
     yield error
@@ -31,7 +31,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def user_error(error: BaseException | None) -> DlpipeError | None:
-  """The error of ours behind an exception; Beam and TFX wrap what user functions raise."""
+  """Returns the error of ours behind an exception; Beam and TFX wrap what user functions raise."""
   for cause in chain(error):
     if isinstance(cause, DlpipeError):
       return cause
@@ -53,14 +53,14 @@ def user_error(error: BaseException | None) -> DlpipeError | None:
 
 
 def is_full(error: BaseException) -> bool:
-  """Whether an error says that nothing more can be written, for want of space or by a quota."""
+  """Returns whether an error says that nothing more can be written, for want of space or by a quota."""
   if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
     return True
   return any(text in str(error) for text in _FULL)
 
 
 def is_interrupt(error: BaseException | None) -> bool:
-  """Whether Ctrl-C lies behind an exception."""
+  """Returns whether Ctrl-C lies behind an exception."""
   # Beam turns any exception into a RuntimeError that names it, Ctrl-C included.
   return any(
     isinstance(cause, KeyboardInterrupt) or str(cause).startswith("KeyboardInterrupt")

@@ -10,7 +10,7 @@ from dlpipe.errors import BadInputError
 
 
 def load_function(dotted_path: str) -> Callable[..., Any]:
-  """The function at `package.module.function`.
+  """Returns the function at `package.module.function`.
 
   An error within the module is not hidden: it leaves as it is.
 

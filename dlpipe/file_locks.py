@@ -55,7 +55,7 @@ def holders(path: str | os.PathLike[str]) -> str:
 
 
 def _lock_owners(path: str | os.PathLike[str]) -> set[int]:
-  """From the kernel's list; empty where there is none, or the owner is in another container."""
+  """From the kernel's list; empty if there is none, or the owner is in another container."""
   owners = set()
   with contextlib.suppress(OSError):
     inode = f":{os.stat(path).st_ino}"
@@ -68,7 +68,7 @@ def _lock_owners(path: str | os.PathLike[str]) -> set[int]:
 
 
 def _open_in(path: str | os.PathLike[str]) -> set[int]:
-  """The processes that have the file open; of other users' nothing is seen."""
+  """Returns the processes that have the file open; of other users' nothing is seen."""
   wanted = os.path.realpath(path)
   found = set()
   for folder in pathlib.Path("/proc").glob("[0-9]*/fd"):

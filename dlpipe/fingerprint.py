@@ -18,7 +18,7 @@ FIRST_PARTY = ("components", "dlpipe", "dlpipe_client", "pipeline", "serving")
 
 
 def udf_path(function: Callable[..., Any]) -> str:
-  """The dotted path of a module-level function, as TFX takes it.
+  """Returns the dotted path of a module-level function, as TFX takes it.
 
   Raises:
     ValueError: a lambda, a method or a nested function, which no other process could import.

@@ -15,7 +15,7 @@ _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 
 
 def require_local(option: str, path: str) -> str:
-  """The path, absolute.
+  """Returns the path, absolute.
 
   Args:
     option: what it was given as, such as `--data`.

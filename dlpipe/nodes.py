@@ -125,7 +125,7 @@ class Output:
   name: str
 
   def find(self, artifacts: Mapping[str, Mapping[str, _Artifact]]) -> _Artifact | None:
-    """The output among those of a run; None if the node has none.
+    """Returns the output among those of a run; None if the node has none.
 
     Args:
       artifacts: node id to output name to artifact.
@@ -145,12 +145,12 @@ PUSHED_MODEL = Output(VERSIONED_PUSHER, "pushed_model")
 
 
 def model_gates() -> dict[Node, ModelGate]:
-  """The nodes that may refuse a model, in the pipeline's order, with what each leaves."""
+  """Returns the nodes that may refuse a model, in the pipeline's order, with what each leaves."""
   return {node: node.gate for node in NODES if node.gate is not None}
 
 
 def named(node_id: str) -> Node:
-  """The node with an id; one of a pipeline that is not ours has the usual facts."""
+  """Returns the node with an id; one of a pipeline that is not ours has the usual facts."""
   return next((node for node in ALL if node.id == node_id), Node(id=node_id))
 
 

@@ -51,7 +51,7 @@ def install(root: str) -> None:
 
 
 def is_application(folder: str) -> bool:
-  """Whether a folder holds the whole application."""
+  """Returns whether a folder holds the whole application."""
   return os.path.isfile(os.path.join(folder, _MARK))
 
 
@@ -91,7 +91,7 @@ def explain(error: ImportError) -> str | None:
 
 
 def _hidden(name: str) -> str | None:
-  """The file or folder of a module that would be imported, were a name of ours not before it."""
+  """Returns the file or folder of a module that would be imported, were a name of ours not before it."""
   top, *parts = name.split(".")
   if top not in NAMES:
     return None

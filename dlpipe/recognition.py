@@ -43,10 +43,10 @@ class Recognized:
     file_count: how many they are.
     rows: how many rows, where that was counted; else None.
     classes: every class that the layout names, to the number of its inputs: files in class folders,
-      rows elsewhere; a class folder without a file has 0. Empty where classes are known only when
+      rows elsewhere; a class folder without a file has 0. Empty if classes are known only when
       everything has been read, as in a table, and for tasks without classes.
     unread: what else lies there, and why it is not read.
-    certain: whether the input says by itself what it is. False where any input of this kind would
+    certain: whether the input says by itself what it is. False if any input of this kind would
       be taken so, such as files of lines.
     warnings: what is odd and may mean a wrong guess, each a sentence without its full stop.
   """
@@ -133,7 +133,7 @@ class Recognized:
 
 
 def listed(names: Iterable[str], count: int) -> str:
-  """The first names, cut where they are long, and how many of `count` are left."""
+  """Returns the first names, cut where they are long, and how many of `count` are left."""
   shown = [shortened(name) for name, _ in zip(names, range(_SHOWN), strict=False)]
   more = f" and {count - len(shown):,} more" if count > len(shown) else ""
   return ", ".join(shown) + more

@@ -61,7 +61,7 @@ class SourcePlan:
     return tuple(sorted(label for label, count in self.classes.items() if count))
 
   def sentences(self) -> list[str]:
-    """What was recognized, for a person; empty where the source does not say."""
+    """What was recognized, for a person; empty if the source does not say."""
     return self.recognized.sentences(self.given_splits) if self.recognized else []
 
   def recognition(self) -> dict[str, Any]:
@@ -118,7 +118,7 @@ class Rejected:
 
 
 def class_names(label: Any) -> tuple[str, ...]:
-  """The classes that a label's value names: one text, or each of several; a number names none.
+  """Returns the classes that a label's value names: one text, or each of several; a number names none.
 
   >>> class_names("cat"), class_names(["red", "round"]), class_names(2.5), class_names([])
   (('cat',), ('red', 'round'), (), ())

@@ -56,7 +56,7 @@ class Verdict(ArtifactFile):
 
   @property
   def passed(self) -> bool:
-    """Whether the model may be pushed, as far as this gate knows."""
+    """Returns whether the model may be pushed, as far as this gate knows."""
     return all(ruling.passed for ruling in self.rulings)
 
   @property
@@ -65,13 +65,13 @@ class Verdict(ArtifactFile):
     return [ruling.metric for ruling in self.rulings if not ruling.passed]
 
   def to_json(self) -> dict[str, Any]:
-    """The content of the file."""
+    """Returns the content of the file."""
     gates = [ruling.to_json() for ruling in self.rulings]
     return {"passed": self.passed, "gates": gates, "warnings": list(self.warnings)}
 
   @classmethod
   def from_json(cls, document: Mapping[str, Any]) -> Verdict:
-    """The verdict in any gate's file that has `gates`, with or without `warnings`."""
+    """Returns the verdict in any gate's file that has `gates`, with or without `warnings`."""
     return cls(
       rulings=tuple(Ruling.from_json(row) for row in document.get("gates", ())),
       warnings=tuple(document.get("warnings", ())),

@@ -31,12 +31,12 @@ def memory(megabytes: float) -> str:
 
 
 def one_line(text: str) -> str:
-  """The text without line breaks and without control characters that could move a cursor."""
+  """Returns the text without line breaks and without control characters that could move a cursor."""
   return " ".join("".join(c if c.isprintable() else " " for c in text).split(" ")).strip()
 
 
 def shortest(number: float) -> str:
-  """The fewest digits by which float32 tells the number from all others.
+  """Returns the fewest digits by which float32 tells the number from all others.
 
   >>> shortest(928.0200195312), shortest(1e-30), shortest(16777217.0)
   ('928.02', '1e-30', '16777216')

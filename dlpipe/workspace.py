@@ -46,7 +46,7 @@ class TaskFolder:
 
   @classmethod
   def of_serving(cls, serving_dir: str) -> TaskFolder:
-    """The folder whose versions are served from `serving_dir`."""
+    """Returns the folder whose versions are served from `serving_dir`."""
     return cls(pathlib.Path(serving_dir).parent)
 
   @property
@@ -56,7 +56,7 @@ class TaskFolder:
 
   @property
   def is_used(self) -> bool:
-    """Whether a run was started here, or versions are served from here."""
+    """Returns whether a run was started here, or versions are served from here."""
     return any(path.exists() for path in (self.metadata, self._runs, self.serving))
 
   @property
@@ -104,23 +104,23 @@ class TaskFolder:
     return self.root / "runs"
 
   def run_file(self, run_id: str) -> pathlib.Path:
-    """The settings of a run, as `pipeline.runs.run_files` writes them."""
+    """Returns the settings of a run, as `pipeline.runs.run_files` writes them."""
     return self._runs / f"{run_id}.json"
 
   def report(self, run_id: str) -> pathlib.Path:
-    """The report of a run."""
+    """Returns the report of a run."""
     return self.root / "reports" / f"{run_id}.html"
 
   def log(self, run_id: str) -> pathlib.Path:
-    """The log of a run, or of another command that gives its log a name."""
+    """Returns the log of a run, or of another command that gives its log a name."""
     return self.root / "logs" / f"{run_id}.log"
 
   def quarantine(self, run_id: str) -> pathlib.Path:
-    """The records of a run that could not be used, for people to look at."""
+    """Returns the records of a run that could not be used, for people to look at."""
     return self.root / "quarantine" / run_id
 
   def reproduction(self, run_id: str) -> pathlib.Path:
-    """The workspace in which a run is repeated."""
+    """Returns the workspace in which a run is repeated."""
     return self.root / "reproduced" / run_id
 
 
@@ -139,7 +139,7 @@ class Workspace:
 
   @classmethod
   def of(cls, given: str | os.PathLike[str] | None) -> Workspace:
-    """The workspace at a path; None stands for the default one.
+    """Returns the workspace at a path; None stands for the default one.
 
     Raises:
       BadInputError: the default is not on this machine.
@@ -154,11 +154,11 @@ class Workspace:
     return f" --workspace {shlex.quote(str(self.path))}"
 
   def task(self, name: str) -> TaskFolder:
-    """The folder of a task, whether it exists or not."""
+    """Returns the folder of a task, whether it exists or not."""
     return TaskFolder(self.path / name)
 
   def tasks(self) -> list[TaskFolder]:
-    """The folders of all tasks that ran here or are served from here, by name."""
+    """Returns the folders of all tasks that ran here or are served from here, by name."""
     if not self.path.is_dir():
       return []
     folders = (TaskFolder(path) for path in sorted(self.path.iterdir()) if path.is_dir())
@@ -166,7 +166,7 @@ class Workspace:
 
 
 def running(artifacts: pathlib.Path) -> pathlib.Path:
-  """The folder of the files that nodes lock while they are at work.
+  """Returns the folder of the files that nodes lock while they are at work.
 
   Args:
     artifacts: the pipeline root, which a compiled pipeline names without its task's folder.
@@ -175,12 +175,12 @@ def running(artifacts: pathlib.Path) -> pathlib.Path:
 
 
 def default_workspace(environ: Mapping[str, str]) -> str:
-  """The workspace if none is named: `$DLPIPE_WORKSPACE`, else `./workspace`."""
+  """Returns the workspace if none is named: `$DLPIPE_WORKSPACE`, else `./workspace`."""
   return environ.get(_VARIABLE) or "workspace"
 
 
 def from_env() -> str:
-  """The default workspace in the environment of this process.
+  """Returns the default workspace in the environment of this process.
 
   Raises:
     BadInputError: it is not on this machine.

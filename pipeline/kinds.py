@@ -41,7 +41,7 @@ def in_words(kind: Any) -> str:
 
 
 def fits(kind: Any, value: Any) -> bool:
-  """Whether a value is of a kind; a whole number is a number, and nothing else is converted."""
+  """Returns whether a value is of a kind; a whole number is a number, and nothing else is converted."""
   adapter = pydantic.TypeAdapter(kind, config=pydantic.ConfigDict(allow_inf_nan=False))
   try:
     if isinstance(value, list) and typing.get_origin(_split(kind)[0]) is tuple:
@@ -53,24 +53,24 @@ def fits(kind: Any, value: Any) -> bool:
 
 
 def is_any_number(kind: Any) -> bool:
-  """Whether a kind's numbers may have a fraction."""
+  """Returns whether a kind's numbers may have a fraction."""
   kind, _ = _split(kind)
   return kind is float or any(_split(part)[0] is float for part in typing.get_args(kind))
 
 
 def is_text(kind: Any) -> bool:
-  """Whether a kind's values are texts, or null."""
+  """Returns whether a kind's values are texts, or null."""
   kind, _ = _split(kind)
   return kind is str or {_split(part)[0] for part in typing.get_args(kind)} == {str, types.NoneType}
 
 
 def is_date(kind: Any) -> bool:
-  """Whether a kind's values are dates."""
+  """Returns whether a kind's values are dates."""
   return _split(kind)[0] is datetime.date
 
 
 def is_mapping(kind: Any) -> bool:
-  """Whether values of a kind hold others by name."""
+  """Returns whether values of a kind hold others by name."""
   kind, _ = _split(kind)
   return bool({kind, typing.get_origin(kind)} & {dict, Mapping})
 

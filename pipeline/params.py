@@ -74,12 +74,12 @@ class _Settings(Section):
 
   @classmethod
   def usual(cls) -> Self:
-    """The settings of a run that sets none."""
+    """Returns the settings of a run that sets none."""
     return cls.model_validate({})
 
   @classmethod
   def kind_of(cls, name: str) -> Any:
-    """The type and the bounds of a setting, as `kinds` reads them."""
+    """Returns the type and the bounds of a setting, as `kinds` reads them."""
     field = cls.model_fields[name]
     return Annotated[typing.cast(Any, field.annotation), field]
 
@@ -116,7 +116,7 @@ class DataOptions(_Settings):
 
   @classmethod
   def defaults(cls) -> dict[str, Any]:
-    """The options of a run that sets none, as sources get them."""
+    """Returns the options of a run that sets none, as sources get them."""
     return cls.usual().model_dump(mode="json")
 
 
@@ -135,7 +135,7 @@ class Params(_Settings):
 
   @classmethod
   def tiny(cls) -> Self:
-    """The settings of a run in seconds, `--tiny`; as usual where a task does not say."""
+    """Returns the settings of a run in seconds, `--tiny`; as usual where a task does not say."""
     return cls.usual()
 
   def unread(self) -> Mapping[str, str]:
@@ -147,7 +147,7 @@ class Params(_Settings):
 
   @classmethod
   def of(cls, values: Mapping[str, Any]) -> Self:
-    """The settings by name, as `as_json` wrote them; those left out have their defaults.
+    """Returns the settings by name, as `as_json` wrote them; those left out have their defaults.
 
     Raises:
       BadInputError: a name that is not there, or a value outside of its type or bounds.
@@ -178,7 +178,7 @@ class Params(_Settings):
 
   @classmethod
   def names_with(cls, role: Role) -> tuple[str, ...]:
-    """The settings that have a role."""
+    """Returns the settings that have a role."""
     always = ("epochs",) if role is Role.EPOCHS else ()
     fields = cls.model_fields.items()
     return tuple(name for name, field in fields if role in field.metadata or name in always)
@@ -214,7 +214,7 @@ class Params(_Settings):
 
   @classmethod
   def code_modules(cls) -> tuple[str, ...]:
-    """The modules of this class and those it extends, where these hold more than settings.
+    """Returns the modules of this class and those it extends, where these hold more than settings.
 
     Settings are given to a training with their values. A method or a constant of the class is not,
     so that an edit of it must be seen.

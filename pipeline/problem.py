@@ -123,11 +123,11 @@ class Problem:
     return dataclasses.replace(self, **changes)
 
   def compared_key(self, label_key: str) -> str:
-    """The feature that metrics hold the prediction to."""
+    """Returns the feature that metrics hold the prediction to."""
     return label_key if self.compares_raw_label else self.label_id_key
 
   def dotted_paths(self) -> dict[str, str]:
-    """The functions that are named by dotted path, by field."""
+    """Returns the functions that are named by dotted path, by field."""
     paths = {field: getattr(self, field) for field in (*_PATHS, *_OPTIONAL_PATHS)}
     return {field: path for field, path in paths.items() if path is not None}
 

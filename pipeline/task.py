@@ -25,7 +25,7 @@ _DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 
 def beside(folder: str, name: Any) -> str:
-  """The path of a file that a table or a list in a folder names.
+  """Returns the path of a file that a table or a list in a folder names.
 
   Raises:
     ValueError: the name is missing, or no string.
@@ -165,7 +165,7 @@ class MetricGate:
     max_regression: how much worse than the latest blessed model still passes; None allows any.
     reason: why this bound, in words a reader of the report understands.
     best: the best value there can be, such as 1 for a share; a setting beyond it, such as 99 for
-      99 %, is refused, because no model would ever pass. None where there is none.
+      99 %, is refused, because no model would ever pass. None if there is none.
   """
 
   metric: str
@@ -289,7 +289,7 @@ class Task:
     return self.name.replace("_", "-")
 
   def dotted_paths(self) -> dict[str, str]:
-    """The functions that are named by dotted path, by field."""
+    """Returns the functions that are named by dotted path, by field."""
     paths = {field: getattr(self, field) for field in (*_PATHS, *_OPTIONAL_PATHS)}
     paths |= {"input.rule": self.input.rule, "input.describe": self.input.describe}
     own = {field: path for field, path in paths.items() if path is not None}
@@ -301,7 +301,7 @@ class Task:
 
 
 def task_of(pipeline_name: str) -> str:
-  """The name of the task whose pipeline is called so."""
+  """Returns the name of the task whose pipeline is called so."""
   return pipeline_name.replace("-", "_")
 
 

@@ -100,7 +100,7 @@ def _place(err: Exception, folder: pathlib.Path, file: pathlib.Path) -> str:
 
 
 def _what(err: Exception) -> str:
-  """The error in a sentence."""
+  """Returns the error in a sentence."""
   if isinstance(err, BadInputError):
     return str(err)
   text = str(err)
@@ -156,7 +156,7 @@ def _fault_of_path(path: str, folder: pathlib.Path) -> str | None:
 
 
 def _defined(tree: ast.Module) -> set[str] | None:
-  """Names that a module has at its top level; None where its text does not tell."""
+  """Names that a module has at its top level; None if its text does not tell."""
   found: set[str] = set()
   for node in tree.body:
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -185,6 +185,6 @@ def _nearest(name: str, among: Iterable[str]) -> str:
 
 
 def _shown(path: pathlib.Path) -> str:
-  """The path from here, where that is shorter than from the root."""
+  """Returns the path from here, where that is shorter than from the root."""
   relative = os.path.relpath(path)
   return str(path) if relative.startswith(os.pardir) else relative

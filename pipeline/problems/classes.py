@@ -16,7 +16,7 @@ from pipeline.task import MetricGate
 
 
 def read_label(cell: Any, options: Mapping[str, Any]) -> str:
-  """The text that names the class.
+  """Returns the text that names the class.
 
   Raises:
     ValueError: it is no line of text; the message is fit for the quarantine.
@@ -96,7 +96,7 @@ def shown(found: Any, names: Callable[[], list[str]]) -> dict[str, Any]:
 
 
 def confusion_rows(found: Any, labels: Sequence[str]) -> list[list[float]]:
-  """The confusion matrix with a row for each true label and a column for each predicted one."""
+  """Returns the confusion matrix with a row for each true label and a column for each predicted one."""
   size = len(labels)
   counts = [[0.0] * size for _ in range(size)]
   for (actual, predicted), count in found.confusion.items():
@@ -106,7 +106,7 @@ def confusion_rows(found: Any, labels: Sequence[str]) -> list[list[float]]:
 
 
 def per_class(confusion: Sequence[Sequence[float]], labels: Sequence[str]) -> list[dict[str, Any]]:
-  """Precision and recall of each label out of the confusion matrix; nan where undefined."""
+  """Precision and recall of each label out of the confusion matrix; nan if undefined."""
   found = []
   for index, label in enumerate(labels):
     right = confusion[index][index]

@@ -166,7 +166,7 @@ class _MeanCombiner(_LabelCombiner):
 
 
 def _added(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-  """The sum; an accumulator that has no row yet has one number, which is 0."""
+  """Returns the sum; an accumulator that has no row yet has one number, which is 0."""
   return first + second if len(first) > 1 or len(second) == 1 else second
 
 
@@ -280,7 +280,7 @@ class _MicroCombiner(_LabelCombiner):
 
 
 def _f1(counts: np.ndarray) -> np.ndarray:
-  """`[..., 3]` to `[...]`; nan where nothing is right and nothing answered."""
+  """`[..., 3]` to `[...]`; nan if nothing is right and nothing answered."""
   right = 2 * counts[..., 0]
   total = right + counts[..., 1] + counts[..., 2]
   return np.divide(right, total, out=np.full(total.shape, np.nan), where=total > 0)

@@ -44,7 +44,7 @@ class Options(DataOptions):
 
 
 def read_label(cell: Any, options: Mapping[str, Any]) -> list[str]:
-  """The labels that a cell holds, each once, by name.
+  """Returns the labels that a cell holds, each once, by name.
 
   >>> [read_label(cell, {}) for cell in ("red|round", "", None, [3.0, "red"])]
   [['red', 'round'], [], [], ['3', 'red']]
@@ -158,12 +158,12 @@ def label_features(label: Any, other: Any) -> dict[str, Any]:
 
 
 def units(tft_output: Any) -> int:
-  """How many logits a model of this kind gives for each row."""
+  """Returns how many logits a model of this kind gives for each row."""
   return tft_output.vocabulary_size_by_name(VOCABULARY)
 
 
 def binary_cross_entropy(ids: Any, logits: Any) -> Any:
-  """The loss of each row, `[batch]`: `ids` `[batch, MOST]`, `logits` `[batch, labels]`."""
+  """Returns the loss of each row, `[batch]`: `ids` `[batch, MOST]`, `logits` `[batch, labels]`."""
   import keras
   from keras import ops
 
@@ -177,7 +177,7 @@ def binary_cross_entropy(ids: Any, logits: Any) -> Any:
 
 
 def compile_args(params: Params) -> dict[str, Any]:
-  """The loss of each label by itself."""
+  """Returns the loss of each label by itself."""
   return {"loss": binary_cross_entropy, "metrics": []}
 
 
@@ -254,7 +254,7 @@ def _joined(labels: Sequence[bytes]) -> str:
 
 
 def shown(found: Any, names: Callable[[], list[str]]) -> dict[str, Any]:
-  """`per_class` of the report: each label's precision, recall and count; nan where undefined."""
+  """`per_class` of the report: each label's precision, recall and count; nan if undefined."""
   flat = found.arrays.get(COUNTS_NAME, [])
   counts = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
   return {
@@ -271,7 +271,7 @@ def shown(found: Any, names: Callable[[], list[str]]) -> dict[str, Any]:
 
 
 def words(outputs: Mapping[str, Any]) -> list[str]:
-  """The labels with their scores, the surest first; without any, the nearest to be one."""
+  """Returns the labels with their scores, the surest first; without any, the nearest to be one."""
   ranked = sorted(zip(outputs["scores"], outputs["labels"], strict=True), reverse=True)
   chosen = [f"{label} {score:.4f}" for score, label in ranked if score >= THRESHOLD]
   if chosen or not ranked:

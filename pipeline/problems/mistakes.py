@@ -31,7 +31,7 @@ def write(
     path: the file to write.
     examples: serialized tf.Examples; the first 2,000 are looked at.
     predict: from `[batch]` raw inputs to `label` and `score`.
-    input_key: the raw input, a string; `input` in the list is its bytes in base64, or None where
+    input_key: the raw input, a string; `input` in the list is its bytes in base64, or None if
       they are too many.
     label_key: the raw label, a string.
   """

@@ -31,7 +31,7 @@ class Options(DataOptions):
 
 
 def read_label(cell: Any, options: Mapping[str, Any]) -> float:
-  """The number that a cell holds, as float32 has it.
+  """Returns the number that a cell holds, as float32 has it.
 
   >>> [read_label(cell, {}) for cell in (3, "2.50", " -1e3 ")]
   [3.0, 2.5, -1000.0]
@@ -130,13 +130,13 @@ def label_features(label: Any, other: Any) -> dict[str, Any]:
 
 
 def units(tft_output: Any) -> int:
-  """How many numbers a model of this kind gives for each row."""
+  """Returns how many numbers a model of this kind gives for each row."""
   del tft_output
   return 1
 
 
 def compile_args(params: Params) -> dict[str, Any]:
-  """The squared error, whose best constant is the mean that `skill` compares with."""
+  """Returns the squared error, whose best constant is the mean that `skill` compares with."""
   import keras
 
   return {
@@ -190,7 +190,7 @@ def shown(found: Any, names: Callable[[], list[str]]) -> dict[str, Any]:
 
 
 def words(outputs: Mapping[str, Any]) -> list[str]:
-  """The number, with as many digits as mean something."""
+  """Returns the number, with as many digits as mean something."""
   return [f"{name} {value:.6g}" for name, value in outputs.items()]
 
 

@@ -1,7 +1,7 @@
 """TFMA metrics that say how sure they are, of one model or of two that are compared.
 
 Beside its value, a metric emits `<name>_interval`, `[2]` float64, and `<name>_change`, `[2]`: the
-interval of what the candidate has more than the baseline; nan where there is none.
+interval of what the candidate has more than the baseline; nan if there is none.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class PairedCombiner(beam.CombineFn):
     self._baseline = constants.BASELINE_KEY if is_compared else None
 
   def rows(self, element: metric_types.StandardMetricInputs) -> tuple[Scored, Scored | None]:
-    """The row as this model has it, and, for a candidate that is compared, as the other has it."""
+    """Returns the row as this model has it, and, for a candidate that is compared, as the other has it."""
     row = self._row(element, self._model)
     return row, None if self._baseline is None else self._row(element, self._baseline)
 

@@ -13,7 +13,7 @@ from pipeline.sources.text_files import texts
 
 
 def read_label(cell: Any, options: Mapping[str, Any]) -> bytes:
-  """The text as it was written.
+  """Returns the text as it was written.
 
   Raises:
     ValueError: it is no text; the message is fit for the quarantine.

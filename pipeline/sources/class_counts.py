@@ -88,7 +88,7 @@ def _are_splits(labels: Iterable[str]) -> bool:
 
 
 def names(labels: Iterable[str]) -> str:
-  """The first labels, quoted and cut where they are long, and how many more there are."""
+  """Returns the first labels, quoted and cut where they are long, and how many more there are."""
   quoted = [repr(_cut(label)) for label in labels]
   more = f" and {len(quoted) - _SHOWN} more" if len(quoted) > _SHOWN else ""
   return ", ".join(quoted[:_SHOWN]) + more

@@ -25,7 +25,7 @@ def require_classes(
   """Raises `BadInputError` unless there are classes to tell apart.
 
   Args:
-    counts: the number of files by split, None where none is given, and class.
+    counts: the number of files by split, None if none is given, and class.
     given: the splits that the folders draw.
     root: the input, for messages.
     item: what one file is called.

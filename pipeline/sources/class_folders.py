@@ -117,7 +117,7 @@ def list_files(root: str, layout: Layout) -> Listing:
 
 
 def plan(path: str, layout: Layout, *facts: Any, source: str = "folder") -> SourcePlan:
-  """The plan of a source of this layout; its shards are `{"root", "files"}`.
+  """Returns the plan of a source of this layout; its shards are `{"root", "files"}`.
 
   Args:
     path: the folder.
@@ -167,7 +167,7 @@ def _folders(path: str, layout: Layout) -> list[input_paths.Entry]:
 
 
 def _split_folders(folders: Sequence[input_paths.Entry], layout: Layout) -> dict[str, list[str]]:
-  """The folders of each split; empty where the folders are classes."""
+  """Returns the folders of each split; empty if the folders are classes."""
   found: dict[str, list[str]] = collections.defaultdict(list)
   for entry in folders:
     split = SPLIT_NAMES.get(entry.name.lower())
@@ -212,7 +212,7 @@ def _walk(folder: str, above: frozenset[str]) -> Iterator[str]:
 
 
 def _label(entry: input_paths.Entry) -> str:
-  """The class that the folder's name is the label of."""
+  """Returns the class that the folder's name is the label of."""
   try:
     return label_text(entry.name)
   except ValueError as err:

@@ -13,7 +13,7 @@ class UndecodableError(Exception):
 
 
 def decode(data: bytes) -> str:
-  """The text of UTF-8 bytes.
+  """Returns the text of UTF-8 bytes.
 
   Raises:
     UndecodableError: the bytes are no valid UTF-8, or hold a NUL, which UTF-16 is full of and text
@@ -33,7 +33,7 @@ def escaped(data: bytes) -> str:
 
 
 def invalid(byte: int) -> str:
-  """Why bytes that are no UTF-8 from this one on are no text."""
+  """Returns why bytes that are no UTF-8 from this one on are no text."""
   return f"{_INVALID}: byte 0x{byte:02X}"
 
 
@@ -51,7 +51,7 @@ def remedy(reason: str) -> str:
 
 
 def is_encodable(text: str) -> bool:
-  """Whether the text can be stored as UTF-8: half a surrogate pair, as JSON may spell, cannot."""
+  """Returns whether the text can be stored as UTF-8: half a surrogate pair, as JSON may spell, cannot."""
   try:
     text.encode("utf-8")
   except UnicodeEncodeError:

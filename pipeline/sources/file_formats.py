@@ -61,7 +61,7 @@ def describe(head: bytes) -> str | None:
 
 
 def _is_text(head: bytes) -> bool:
-  """Whether the bytes are UTF-8 without a NUL, but for a character that is cut at their end."""
+  """Returns whether the bytes are UTF-8 without a NUL, but for a character that is cut at their end."""
   try:
     head.decode("utf-8")
   except UnicodeDecodeError as err:

@@ -13,13 +13,13 @@ _TEXT_NAMES = {**SPLIT_NAMES, "dev": VAL}
 
 
 def of_text(name: str) -> str | None:
-  """The split that a value such as "Test" names, or a file such as `test_2016.en`."""
+  """Returns the split that a value such as "Test" names, or a file such as `test_2016.en`."""
   word = _WORD.match(name.lower())
   return _TEXT_NAMES.get(word.group()) if word else None
 
 
 def is_split_name(name: str) -> bool:
-  """Whether nothing but a split and perhaps a number is named, as by "Test" or `train-00001`."""
+  """Returns whether nothing but a split and perhaps a number is named, as by "Test" or `train-00001`."""
   return re.sub(r"[\d._\- ]", "", name.lower()) in _TEXT_NAMES
 
 
@@ -35,5 +35,5 @@ def settle(found: Iterable[str | None]) -> dict[str, str]:
 
 
 def given(settled: dict[str, str]) -> tuple[str, ...]:
-  """The splits of a `SourcePlan`, in their usual order."""
+  """Returns the splits of a `SourcePlan`, in their usual order."""
   return tuple(s for s in SPLITS if s in settled.values())

@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 
 
 def is_ignored(name: str) -> bool:
-  """Whether a file or folder belongs to an operating system and not to the data."""
+  """Returns whether a file or folder belongs to an operating system and not to the data."""
   return name.startswith(".") or name.lower() in _IGNORED
 
 
@@ -44,14 +44,14 @@ class Entry:
     self.path = entry.path
 
   def is_file(self) -> bool:
-    """Whether it is a file, or a link to one."""
+    """Returns whether it is a file, or a link to one."""
     try:
       return self._entry.is_file()
     except OSError:
       return False
 
   def is_dir(self) -> bool:
-    """Whether it is a folder, or a link to one."""
+    """Returns whether it is a folder, or a link to one."""
     try:
       return self._entry.is_dir()
     except OSError:
@@ -59,7 +59,7 @@ class Entry:
 
 
 def entries(path: str) -> list[Entry]:
-  """The visible entries of a folder, by name.
+  """Returns the visible entries of a folder, by name.
 
   Raises:
     BadInputError: the folder cannot be read.
@@ -82,7 +82,7 @@ def _is_of_a_tool(name: str) -> bool:
 
 
 def hidden_folders(path: str) -> list[Entry]:
-  """The folders whose names begin with a dot, by name, but for those of systems and tools.
+  """Returns the folders whose names begin with a dot, by name, but for those of systems and tools.
 
   Raises:
     BadInputError: the folder cannot be read.
@@ -95,7 +95,7 @@ def hidden_folders(path: str) -> list[Entry]:
 
 
 def unread(path: str, files: Iterable[str], reason: str) -> list[Unread]:
-  """What lies in a folder beside the files that are read; nothing where the path is a file.
+  """What lies in a folder beside the files that are read; nothing if the path is a file.
 
   Args:
     path: the input.
@@ -143,5 +143,5 @@ def spread(items: Sequence[_T], count: int) -> list[_T]:
 
 
 def printable(path: str) -> str:
-  """The path for messages: names that are no valid UTF-8 have their bytes escaped."""
+  """Returns the path for messages: names that are no valid UTF-8 have their bytes escaped."""
   return path.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -44,7 +44,7 @@ _UNSEEN = re.compile(
 
 
 def label_text(value: Any) -> str:
-  """The label as text, by rules that look at nothing but this value.
+  """Returns the label as text, by rules that look at nothing but this value.
 
   A number without a fraction is written without a point, a truth value in lower case, whether the
   input holds it as a value or as text; accents are composed, and characters that only format others
@@ -66,7 +66,7 @@ def label_text(value: Any) -> str:
 
 
 def alike_labels(labels: Iterable[str]) -> list[tuple[str, ...]]:
-  """The labels that a person takes for one another, in groups of two or more.
+  """Returns the labels that a person takes for one another, in groups of two or more.
 
   They are the same but for case, blanks, characters that are not seen, composed or decomposed
   accents, full or half width, or how a number is written.
@@ -97,7 +97,7 @@ def _class_name(written: str) -> str:
 
 
 def _written(value: Any) -> str:
-  """The text of a value that is none; empty where it stands for what is missing."""
+  """Returns the text of a value that is none; empty if it stands for what is missing."""
   if value is None or (isinstance(value, float) and math.isnan(value)):
     return ""  # tables of numbers hold nan for what is missing
   if isinstance(value, bool):
@@ -119,7 +119,7 @@ def _written(value: Any) -> str:
 
 
 def _is_fault(character: str) -> bool:
-  """Whether a label may not hold it: what ends a line somewhere, a control, half a character.
+  """Returns whether a label may not hold it: what ends a line somewhere, a control, half a character.
 
   TensorFlow Transform's vocabularies drop what holds LF or CR.
   """

@@ -24,7 +24,7 @@ _SCHEMAS = pathlib.Path(__file__).resolve().parents[2] / "schemas"
 
 
 def schema_path(name: str) -> pathlib.Path:
-  """The task's reviewed schema: beside its `task.py`, else in `schemas/<name>/`.
+  """Returns the task's reviewed schema: beside its `task.py`, else in `schemas/<name>/`.
 
   Raises:
     BadInputError: it is in neither place.
@@ -48,7 +48,7 @@ def task_names() -> tuple[str, ...]:
 
 
 def get_task(name: str) -> Task:
-  """The task called `name`.
+  """Returns the task called `name`.
 
   Raises:
     BadInputError: no folder of that name holds a `task.py`, or it cannot be used; with the place.

@@ -15,7 +15,7 @@ _REPAIRED = 0x01
 
 
 def faults(values: tf.Tensor, *, what: str, max_chars: int) -> tf.Tensor:
-  """Why texts are not answered: `[batch]` string to `[batch]` string, empty where they are.
+  """Returns why texts are not answered: `[batch]` string to `[batch]` string, empty if they are.
 
   Args:
     values: any bytes.
@@ -47,7 +47,7 @@ def faults(values: tf.Tensor, *, what: str, max_chars: int) -> tf.Tensor:
 
 
 def _first_invalid(values: tf.Tensor, repaired: tf.Tensor) -> tf.Tensor:
-  """The reason of each text by its first byte that is no UTF-8."""
+  """Returns the reason of each text by its first byte that is no UTF-8."""
   reasons = tf.constant([encoding.invalid(byte) for byte in range(256)])
 
   def of_one(each: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:

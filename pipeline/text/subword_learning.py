@@ -153,5 +153,5 @@ def _write_pieces(counts: Mapping[bytes, int], size: int, path: str) -> np.ndarr
 
 
 def read_pieces(tft_output: tft.TFTransformOutput, file_name: str) -> list[str]:
-  """The pieces of a vocabulary of the transform graph, in the order of their ids."""
+  """Returns the pieces of a vocabulary of the transform graph, in the order of their ids."""
   return asset_text(tft_output, file_name).split("\n")

@@ -149,7 +149,7 @@ def _split_distinct(words: tf.Tensor, vocabulary: tf.Tensor) -> tf.RaggedTensor:
 def _longest_matches(
   words: tf.Tensor, starts: tf.Tensor, vocabulary: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-  """The longest piece that begins at each start.
+  """Returns the longest piece that begins at each start.
 
   Args:
     words: `[n]` string.

@@ -53,7 +53,7 @@ def ranks(words: tf.Tensor, path: tf.Tensor) -> tf.Tensor:
 def read_counts(
   tft_output: tft.TFTransformOutput, file_name: str
 ) -> tuple[list[bytes], np.ndarray]:
-  """The words of `frequent_words` by rank, and `[words]` int64, how often train has each."""
+  """Returns the words of `frequent_words` by rank, and `[words]` int64, how often train has each."""
   lines = asset_text(tft_output, file_name).encode().split(b"\n")
   pairs = [line.split(b" ", 1) for line in lines]
   return [word for _, word in pairs], np.array([int(count) for count, _ in pairs], "int64")

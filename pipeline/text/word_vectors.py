@@ -24,7 +24,7 @@ _FORMAT = "one word and its numbers a line, separated by single spaces, as GloVe
 
 
 def dimension(path: pathlib.Path) -> int:
-  """How many numbers a word has, by the file's first lines.
+  """Returns how many numbers a word has, by the file's first lines.
 
   Raises:
     BadInputError: the file cannot be read, or does not start as word vectors do.
@@ -88,7 +88,7 @@ def read(path: pathlib.Path, words: Sequence[bytes], units: int) -> tuple[np.nda
 
 
 def sha256(path: pathlib.Path) -> str:
-  """The file's hash, in hexadecimal.
+  """Returns the file's hash, in hexadecimal.
 
   Raises:
     BadInputError: the file cannot be read.
@@ -120,7 +120,7 @@ def _open(path: pathlib.Path) -> gzip.GzipFile | io.BufferedReader:
 
 
 def _header(line: bytes) -> int | None:
-  """The dimension that a fastText header declares; None where the line is none."""
+  """Returns the dimension that a fastText header declares; None if the line is none."""
   parts = line.split(b" ")
   return int(parts[1]) if len(parts) == 2 and all(p.isdigit() for p in parts) else None
 

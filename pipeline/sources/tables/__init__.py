@@ -47,7 +47,7 @@ _BY_NAME = Dialect()
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a table or a folder with tables of one kind, by their names."""
+  """Returns whether the path is a table or a folder with tables of one kind, by their names."""
   try:
     return len({kind_of(file) for file in _find(path)}) == 1
   except BadInputError:
@@ -55,7 +55,7 @@ def matches(path: str) -> bool:
 
 
 def files(path: str, dialect: Dialect = _BY_NAME) -> list[str]:
-  """The absolute paths of the table's files, by name; with a separator, a file of any name.
+  """Returns the absolute paths of the table's files, by name; with a separator, a file of any name.
 
   Raises:
     BadInputError: there are none, they are of several kinds, or a dialect is said of files that
@@ -83,7 +83,7 @@ def files(path: str, dialect: Dialect = _BY_NAME) -> list[str]:
 
 
 def columns(path: str, dialect: Dialect = _BY_NAME) -> list[str]:
-  """The names of the columns, those of the first file where there are several.
+  """Returns the names of the columns, those of the first file where there are several.
 
   Raises:
     BadInputError: there is no table, or its columns cannot be read.
@@ -108,7 +108,7 @@ def plan_shards(
     flags: column to what names another one on the command line, such as
       `--set data.text_column=...`; for messages.
     dialect: what is said of the files.
-    set_with: what a setting begins with on the command line, such as `--set data.`; None where the
+    set_with: what a setting begins with on the command line, such as `--set data.`; None if the
       dialect cannot be set.
     usual: names in lower case that only a header has.
 
@@ -133,7 +133,7 @@ def plan_shards(
 
 
 def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
-  """The rows of one shard."""
+  """Yields the rows of one shard."""
   kind = shard["kind"]
   if kind in SEPARATORS:
     return delimited.rows(shard)
@@ -141,7 +141,7 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
 
 
 def says_its_columns(file: str) -> bool:
-  """Whether the kind of file has names for its columns that are no row of it."""
+  """Returns whether the kind of file has names for its columns that are no row of it."""
   return kind_of(file) in (JSONL, PARQUET)
 
 

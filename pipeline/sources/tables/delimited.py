@@ -24,7 +24,7 @@ _SHARD_BYTES = line_files.SHARD_BYTES
 
 
 def first_row(file: str, separator: str, set_with: str | None = None) -> list[str]:
-  """The fields of the first row, which is the header where there is one.
+  """Returns the fields of the first row, which is the header where there is one.
 
   Args:
     file: the path.
@@ -112,7 +112,7 @@ def plan_file(
 
 
 def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
-  """The rows of one shard."""
+  """Yields the rows of one shard."""
   file, names = shard["file"], shard["names"]
   wanted = names if shard["columns"] is None else shard["columns"]
   kept = [(index, name) for index, name in enumerate(names) if name in wanted]
@@ -175,12 +175,12 @@ def _row(
 
 
 def _cells(fields: Sequence[bytes], kept: Sequence[tuple[int, str]]) -> dict[str, str]:
-  """The cells of a bad row's first fields."""
+  """Returns the cells of a bad row's first fields."""
   return {name: escaped(fields[index]) for index, name in kept if index < len(fields)}
 
 
 def _is_header(fields: Sequence[str], names: Sequence[str]) -> bool:
-  """Whether a row is the header again, with the byte order mark of a file that was put behind."""
+  """Returns whether a row is the header again, with the byte order mark of a file that was put behind."""
   if len(names) < 2 or fields[-1].strip() not in (names[-1], ""):
     return False
   first, *others = fields

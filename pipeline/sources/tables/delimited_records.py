@@ -120,7 +120,7 @@ class RecordReader:
         yield self._take(end, after, is_quoted=True)
 
   def _quoted_end(self) -> tuple[int, int]:
-    """The end of the record, and where the next one begins."""
+    """Returns the end of the record, and where the next one begins."""
     match = self._whole.match(self._data, self._position)
     if match:
       end, after = match.end() - 1, match.end()
@@ -180,14 +180,14 @@ def _too_long() -> str:
 
 
 def split_fields(record: Record, delimiter: bytes) -> list[bytes]:
-  """The fields of a record without a fault."""
+  """Returns the fields of a record without a fault."""
   if not record.is_quoted:
     return record.data.split(delimiter)
   return _parse(record.data, 0, delimiter, is_all=True)[0]
 
 
 def sure_fields(record: Record, delimiter: bytes) -> list[bytes]:
-  """The fields of a record with a fault that end before its first quote."""
+  """Returns the fields of a record with a fault that end before its first quote."""
   return record.data.partition(_QUOTE)[0].split(delimiter)[:-1]
 
 
@@ -205,7 +205,7 @@ def _whole_record(delimiter: bytes) -> re.Pattern[bytes]:
 def _parse(
   data: bytes, position: int, delimiter: bytes, is_all: bool
 ) -> tuple[list[bytes], int, int]:
-  """The fields of the record at `position`, its end but for a `\\r`, and the next one's beginning.
+  """Returns the fields of the record at `position`, its end but for a `\\r`, and the next one's beginning.
 
   Args:
     data: bytes that hold the whole line at `position`.
@@ -256,7 +256,7 @@ def _parse(
 
 
 def _closing_quote(data: bytes, position: int) -> int:
-  """The quote that ends the field whose text begins at `position`, or -1."""
+  """Returns the quote that ends the field whose text begins at `position`, or -1."""
   while True:
     close = data.find(_QUOTE, position)
     if close < 0 or not data.startswith(_QUOTE, close + 1):

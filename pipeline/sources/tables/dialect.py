@@ -28,7 +28,7 @@ class Dialect(NamedTuple):
 
 
 def from_options(options: Mapping[str, Any]) -> Dialect:
-  """The dialect that the options `separator` and `header` set.
+  """Returns the dialect that the options `separator` and `header` set.
 
       >>> from_options({"separator": "semicolon", "header": False})
       Dialect(separator=';', header=False)

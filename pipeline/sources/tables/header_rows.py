@@ -14,7 +14,7 @@ _SHOWN = 20  # columns
 
 
 def data_in(file: str, first: Sequence[str], separator: str, names: Collection[str]) -> str:
-  """Why the first row looks like data: one of its fields stands in a later row, too; or nothing.
+  """Returns why the first row looks like data: one of its fields stands in a later row, too; or nothing.
 
   Args:
     file: the path.
@@ -50,14 +50,14 @@ def data_in(file: str, first: Sequence[str], separator: str, names: Collection[s
 
 
 def numbered(first: Sequence[str]) -> str:
-  """The columns of a table without a header, as messages list them."""
+  """Returns the columns of a table without a header, as messages list them."""
   listed = [f"{number} ({shown([field])})" for number, field in enumerate(first[:_SHOWN], 1)]
   more = len(first) - len(listed)
   return ", ".join(listed) + (f" and {more} more" if more else "")
 
 
 def commands(set_with: str, flags: Collection[str]) -> str:
-  """The settings that read a table without a header.
+  """Returns the settings that read a table without a header.
 
   Args:
     set_with: what a setting begins with on the command line.

@@ -25,7 +25,7 @@ _KINDS = {
 
 
 def columns(file: str) -> list[str]:
-  """The keys of the first objects, in the order they appear.
+  """Returns the keys of the first objects, in the order they appear.
 
   Raises:
     BadInputError: the file cannot be read, or it is one array or object of several lines.
@@ -40,7 +40,7 @@ def columns(file: str) -> list[str]:
 
 
 def advice(file: str) -> str:
-  """Why there are no columns, and what to do, to end a message with; empty in an empty file."""
+  """Returns why there are no columns, and what to do, to end a message with; empty in an empty file."""
   first = next((row for row in rows({"file": file, "columns": None})), None)
   return _told(first) if isinstance(first, BadRow) else ""
 
@@ -72,7 +72,7 @@ def plan_file(file: str, wanted: Sequence[str] | None) -> list[dict[str, Any]]:
 
 
 def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
-  """The rows of one shard; empty lines are none."""
+  """Yields the rows of one shard; empty lines are none."""
   file, wanted = shard["file"], shard["columns"]
   prefix = origin_prefix(file)
   lines = line_files.read_lines(
@@ -95,7 +95,7 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
 
 
 def _parse(data: bytes) -> tuple[dict[str, Any], str]:
-  """The object of one line, and what is wrong with it, or nothing."""
+  """Returns the object of one line, and what is wrong with it, or nothing."""
   try:
     text = decode(data)
     values = json.loads(text)
@@ -114,7 +114,7 @@ def _parse(data: bytes) -> tuple[dict[str, Any], str]:
 
 
 def _readable(data: bytes) -> dict[str, Any]:
-  """The object of a line with bytes or characters that are no text, those escaped; or nothing."""
+  """Returns the object of a line with bytes or characters that are no text, those escaped; or nothing."""
   try:
     # NUL is a control, which strings of JSON may not hold unless told otherwise.
     values = _without_halves(json.loads(data.decode("utf-8", "surrogateescape"), strict=False))

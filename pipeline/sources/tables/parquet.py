@@ -16,7 +16,7 @@ _CONVERSION_ERRORS = (ValueError, OverflowError, KeyError)
 
 
 def columns(file: str) -> list[str]:
-  """The names of the columns.
+  """Returns the names of the columns.
 
   Raises:
     BadInputError: the file is no Parquet file.
@@ -41,7 +41,7 @@ def plan_file(file: str, wanted: Sequence[str] | None) -> list[dict[str, Any]]:
 
 
 def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
-  """The rows of one shard: those from `start` to `stop`, counted from 0."""
+  """Yields the rows of one shard: those from `start` to `stop`, counted from 0."""
   import pyarrow as pa
 
   file, start, stop = shard["file"], shard["start"], shard["stop"]
@@ -68,7 +68,7 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
 
 
 def _groups(metadata: Any, start: int, stop: int) -> tuple[list[int], int]:
-  """The row groups that hold rows from `start` to `stop`, and how many rows they hold before."""
+  """Returns the row groups that hold rows from `start` to `stop`, and how many rows they hold before."""
   groups: list[int] = []
   skipped = position = 0
   for group in range(metadata.num_row_groups):
@@ -105,7 +105,7 @@ class _Unusable:
 
 
 def _values(column: Any) -> list[Any]:
-  """The column's cells as Python's values: text where bytes are UTF-8, 0.1 where a float32 is."""
+  """Returns the column's cells as Python's values: text where bytes are UTF-8, 0.1 where a float32 is."""
   import pyarrow as pa
 
   if pa.types.is_dictionary(column.type):
@@ -142,7 +142,7 @@ def _text_or_bytes(data: bytes | None) -> str | bytes | None:
 
 
 def _shortest(value: float) -> float:
-  """The float that is written as the float32 is: 0.1, and not 0.10000000149011612."""
+  """Returns the float that is written as the float32 is: 0.1, and not 0.10000000149011612."""
   import numpy as np
 
   return float(str(np.float32(value)))

@@ -2,7 +2,7 @@
 
 A column's type `arrow.py_extension_type` is defined by a Python pickle, which pyarrow before 14.0.1
 loads when it opens the file: whatever lies in it runs (CVE-2023-47248). `pyarrow_hotfix` takes the
-type away; it does nothing where pyarrow no longer has it.
+type away; it does nothing if pyarrow no longer has it.
 """
 
 from __future__ import annotations

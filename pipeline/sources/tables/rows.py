@@ -44,5 +44,5 @@ class BadRow(NamedTuple):
 
 
 def origin_prefix(file: str) -> str:
-  """How messages name a row of the file, up to its number."""
+  """Returns how messages name a row of the file, up to its number."""
   return f"{input_paths.printable(os.path.basename(file))}, row "

@@ -26,7 +26,7 @@ def separator_advice(names: Sequence[str], separator: str, set_with: str | None 
   Args:
     names: the first row's fields.
     separator: the character between them.
-    set_with: what a setting begins with on the command line; None where there are no settings.
+    set_with: what a setting begins with on the command line; None if there are no settings.
   """
   header = "".join(names)
   other = max((s for s in _PLURALS if s != separator), key=header.count)

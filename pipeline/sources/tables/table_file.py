@@ -56,7 +56,7 @@ class TableFile:
     return self._dialect.header is not False
 
   def plan(self, columns: Sequence[str] | None) -> list[dict[str, Any]]:
-    """The file's shards."""
+    """Returns the file's shards."""
     if self._separator:
       return delimited.plan_file(
         self.path,
@@ -103,12 +103,12 @@ class TableFile:
     return saved_otherwise.separator_advice(self._first, self._separator, self._set_with)
 
   def _may_be_data(self, names: Collection[str]) -> bool:
-    """Whether the first row may be one of data: nothing is said of it, and no usual name in it."""
+    """Returns whether the first row may be one of data: nothing is said of it, and no usual name in it."""
     is_open = self._separator and self._set_with and self._dialect.header is None
     return bool(is_open) and not {name.lower() for name in names} & set(self._usual)
 
   def _data_in_header(self, names: Collection[str]) -> str:
-    """Why these names look like data, or nothing."""
+    """Returns why these names look like data, or nothing."""
     if not self._may_be_data(names) or self._separator_advice():
       return ""
     return header_rows.data_in(self.path, self._first, self._separator, names)

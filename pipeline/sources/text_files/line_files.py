@@ -50,7 +50,7 @@ class Range(TypedDict):
 
 
 def is_gzip(file: str) -> bool:
-  """Whether the file is gzipped, by its first bytes.
+  """Returns whether the file is gzipped, by its first bytes.
 
   Raises:
     BadInputError: the file cannot be read.
@@ -63,7 +63,7 @@ def is_gzip(file: str) -> bool:
 
 
 def open_bytes(file: str) -> ByteFile:
-  """The file's bytes, unpacked."""
+  """Returns the file's bytes, unpacked."""
   if is_gzip(file):
     return gzip.GzipFile(file, "rb")
   return io.BufferedReader(io.FileIO(file, "rb"), _BUFFER_BYTES)
@@ -88,7 +88,7 @@ def unreadable(file: str, err: Exception) -> BadInputError:
 def read_lines(
   file: str, *, start: int = 0, stop: int | None = None, number: int = 1
 ) -> Iterator[Line]:
-  """The lines of a range; a damaged archive ends with a line that has a fault.
+  """Yields the lines of a range; a damaged archive ends with a line that has a fault.
 
   Args:
     file: the path.
@@ -117,7 +117,7 @@ def read_lines(
 
 
 def damaged(err: Exception) -> str:
-  """Why there are no more rows in a file that could not be read to its end."""
+  """Returns why there are no more rows in a file that could not be read to its end."""
   reason = err.strerror if isinstance(err, OSError) and err.strerror else err
   return f"the file cannot be read from here on: {reason}"
 
@@ -153,7 +153,7 @@ def cut(file: str, *, lines: int = SHARD_LINES, size: int = SHARD_BYTES) -> list
 
 
 def count(file: str, ranges: Sequence[Range]) -> int:
-  """The number of lines of a file that `cut` cut; reads the last range, or all of a gzipped file.
+  """Returns the number of lines of a file that `cut` cut; reads the last range, or all of a gzipped file.
 
   Raises:
     BadInputError: the file cannot be read.
@@ -166,7 +166,7 @@ def count(file: str, ranges: Sequence[Range]) -> int:
 
 
 def index(file: str, every: int) -> tuple[list[int], int]:
-  """The offset of every so manieth line, from the first, and the number of lines.
+  """Returns the offset of every so manieth line, from the first, and the number of lines.
 
   In a gzipped file the offsets are those of the unpacked bytes.
 

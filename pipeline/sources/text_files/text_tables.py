@@ -67,7 +67,7 @@ class Columns(NamedTuple):
 def find_columns(
   path: str, options: Mapping[str, Any], usual: Mapping[str, Sequence[str]]
 ) -> Columns:
-  """The columns that options such as `text_column` name, or that have the usual names.
+  """Returns the columns that options such as `text_column` name, or that have the usual names.
 
   Args:
     path: the table.
@@ -108,7 +108,7 @@ def _require_apart(found: Mapping[str, str]) -> None:
 
 
 def find_column(names: Sequence[str], wanted: str, default: str, others: Sequence[str]) -> str:
-  """The wanted column; where that is the default and absent, the only one of other usual names.
+  """Returns the wanted column; where that is the default and absent, the only one of other usual names.
 
   Args:
     names: the table's columns.
@@ -137,7 +137,7 @@ def unread(path: str, columns: Columns) -> list[Unread]:
 
 
 def plan_table(path: str, columns: Columns) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-  """The shards of a table for `read_table`, and the splits it draws itself.
+  """Returns the shards of a table for `read_table`, and the splits it draws itself.
 
   They are those of the column `split_column`, if that is given; otherwise those of the files'
   names, where each starts with one, such as `train.csv` beside `test.csv`.
@@ -169,7 +169,7 @@ def plan_table(path: str, columns: Columns) -> tuple[list[dict[str, Any]], tuple
 
 
 def read_table(shard: Mapping[str, Any]) -> Iterator[SplitRow | Rejected]:
-  """The rows of one shard."""
+  """Yields the rows of one shard."""
   for part in shard["parts"]:
     column = part.get("split_column")
     for row in tables.rows(part):
@@ -183,14 +183,14 @@ def read_table(shard: Mapping[str, Any]) -> Iterator[SplitRow | Rejected]:
 
 
 def _names(path: str, dialect: tables.Dialect) -> list[str]:
-  """The columns of a table; where files are named by splits, those of train."""
+  """Returns the columns of a table; where files are named by splits, those of train."""
   files = tables.files(path, dialect)
   of_train = [f for f in files if given_splits.of_text(os.path.basename(f)) == TRAIN]
   return tables.columns((of_train or files)[0], dialect)
 
 
 def _name(options: Mapping[str, Any], option: str, counted: Sequence[str]) -> str | None:
-  """The column that an option names, or counts from 1 among those that can be counted."""
+  """Returns the column that an option names, or counts from 1 among those that can be counted."""
   value = options.get(option)
   if isinstance(value, int) and not isinstance(value, bool):
     value = str(value)
@@ -202,7 +202,7 @@ def _name(options: Mapping[str, Any], option: str, counted: Sequence[str]) -> st
 
 
 def _splits_of_files(path: str, columns: Columns) -> dict[str, str | None]:
-  """The split that each file's name says; None for all where none says train.
+  """Returns the split that each file's name says; None for all if none says train.
 
   Raises:
     BadInputError: beside train lies a file without the columns, or one that is of no split.

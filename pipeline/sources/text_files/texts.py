@@ -13,7 +13,7 @@ from pipeline.sources.encoding import UndecodableError, decode, escaped
 
 
 def max_chars(options: Mapping[str, Any], default: int) -> int:
-  """The option `max_chars`, the most characters of a text that is used.
+  """Returns the option `max_chars`, the most characters of a text that is used.
 
   Raises:
     BadInputError: it is no positive number.
@@ -26,7 +26,7 @@ def max_chars(options: Mapping[str, Any], default: int) -> int:
 
 
 def usable(value: Any, what: str, limit: int) -> str:
-  """The text as it was written, if models answer it.
+  """Returns the text as it was written, if models answer it.
 
   What a text may be is the same in the graph of every exported model (`pipeline.text.servable`),
   which is made of the same words and characters; a test holds the two together.
@@ -70,17 +70,17 @@ def as_bytes(value: Any, what: str) -> bytes:
 
 
 def shown(text: str) -> str:
-  """The text for people and files: bytes and characters that are no text are escaped."""
+  """Returns the text for people and files: bytes and characters that are no text are escaped."""
   return escaped(as_bytes(text, "the text"))
 
 
 def empty(what: str) -> str:
-  """Why a text of which nothing is seen is not used."""
+  """Returns why a text of which nothing is seen is not used."""
   return f"{what} is empty"
 
 
 def too_long(what: str, limit: int) -> str:
-  """Why a text of more characters is not used."""
+  """Returns why a text of more characters is not used."""
   return f"{what} has more characters than data.max_chars = {limit}"
 
 
@@ -97,7 +97,7 @@ _VISIBLE = re.compile(f"[^{INVISIBLE}]")
 
 
 def is_blank(text: str) -> bool:
-  """Whether nothing of the text is seen: blanks, controls and zero-width characters alone."""
+  """Returns whether nothing of the text is seen: blanks, controls and zero-width characters alone."""
   return _VISIBLE.search(text) is None
 
 
@@ -113,7 +113,7 @@ def content(text: str) -> bytes:
 
 
 def length_bucket(text: str, bounds: Sequence[int]) -> str:
-  """The range of the number of words, told apart by blanks, such as "011-020 words".
+  """Returns the range of the number of words, told apart by blanks, such as "011-020 words".
 
   Args:
     text: the text.

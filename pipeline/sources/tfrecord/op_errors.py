@@ -14,7 +14,7 @@ _ASSERTION = re.compile(r"assertion failed: \[([^\[\]]*)\]$")
 
 
 def words_of(error: Exception | str) -> str:
-  """The cause in a TensorFlow error or its message, on one line, without names of the graph.
+  """Returns the cause in a TensorFlow error or its message, on one line, without names of the graph.
 
   ```python
   words_of("{{function_node f}} assertion failed: [the text is empty]\\n\\t [[{{node a}}]]")

@@ -16,7 +16,7 @@ _LABEL_NAMES = ("label", "class", "target", "category")
 
 
 def parse(data: bytes) -> dict[str, list[bytes] | np.ndarray] | None:
-  """The features of a serialised tf.Example that have values, or None if it is none."""
+  """Returns the features of a serialised tf.Example that have values, or None if it is none."""
   import tensorflow as tf
   from google.protobuf import message
 
@@ -39,7 +39,7 @@ def parse(data: bytes) -> dict[str, list[bytes] | np.ndarray] | None:
 def parse_first(
   records: Sequence[bytes], named: Mapping[str, Any], *, source: str
 ) -> Sequence[Features]:
-  """The features of the first records.
+  """Returns the features of the first records.
 
   Args:
     records: serialised.
@@ -68,7 +68,7 @@ def find_label(
   source: str,
   is_other: Callable[[list[bytes] | np.ndarray], bool] | None = None,
 ) -> str:
-  """The only single value, or among several the only one whose name says so.
+  """Returns the only single value, or among several the only one whose name says so.
 
   Args:
     examples: the features of the first records.
@@ -99,7 +99,7 @@ def find_label(
 
 
 def parse_record(data: bytes, names: Sequence[str]) -> Features:
-  """The features of one record, among them those that are named.
+  """Returns the features of one record, among them those that are named.
 
   Raises:
     ValueError: it is no tf.Example or lacks one; the message is fit for the quarantine.
@@ -114,7 +114,7 @@ def parse_record(data: bytes, names: Sequence[str]) -> Features:
 
 
 def label_of(values: list[bytes] | np.ndarray) -> str:
-  """The text of a label's feature.
+  """Returns the text of a label's feature.
 
   Raises:
     ValueError: there is not one value; the message is fit for the quarantine.

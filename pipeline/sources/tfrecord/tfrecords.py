@@ -15,7 +15,7 @@ _SUFFIXES = (".tfrecord", ".tfrecords", ".tfrec", ".tfrecord.gz", ".tfrecords.gz
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a TFRecord file or a folder that holds one."""
+  """Returns whether the path is a TFRecord file or a folder that holds one."""
   try:
     return bool(_find(path))
   except BadInputError:
@@ -23,7 +23,7 @@ def matches(path: str) -> bool:
 
 
 def files(path: str, *, expected: str) -> list[str]:
-  """The absolute paths of the TFRecord files at a path.
+  """Returns the absolute paths of the TFRecord files at a path.
 
   Raises:
     BadInputError: there are none.
@@ -92,7 +92,7 @@ def _find(path: str) -> list[str]:
 
 
 def _is_tfrecord(path: str) -> bool:
-  """Whether the name says so, or the first record is framed as in a TFRecord."""
+  """Returns whether the name says so, or the first record is framed as in a TFRecord."""
   if path.lower().endswith(_SUFFIXES):
     return True
   try:

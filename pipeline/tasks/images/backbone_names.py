@@ -70,7 +70,7 @@ def check_weights(backbone: str, weights: str) -> None:
 
 @functools.cache
 def application_names() -> frozenset[str]:
-  """Constructors of `keras.applications` in lower case; empty where its text is not found."""
+  """Constructors of `keras.applications` in lower case; empty if its text is not found."""
   spec = importlib.util.find_spec("keras")
   found: set[str] = set()
   for root in (spec.submodule_search_locations or ()) if spec else ():

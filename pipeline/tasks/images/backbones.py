@@ -29,7 +29,7 @@ class Backbone:
 
 
 def get_backbone(name: str) -> Backbone:
-  """The backbone called `name`, such as "squeezenet" or "MobileNetV2" (case does not matter).
+  """Returns the backbone called `name`, such as "squeezenet" or "MobileNetV2" (case does not matter).
 
   Raises:
     BadInputError: no backbone has this name.

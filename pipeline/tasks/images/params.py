@@ -80,7 +80,7 @@ class ImageParams(Params):
     )
 
   def unread(self) -> Mapping[str, str]:
-    """The `cnn` has no head and no fine-tuning; a backbone has no widths and epochs of its own."""
+    """Returns the `cnn` has no head and no fine-tuning; a backbone has no widths and epochs of its own."""
     if self.backbone.lower() == "cnn":
       of_backbone = "is a backbone's, and the cnn has none. Set model.backbone, or leave it out"
       names = ("head_epochs", "head_l2", "fine_tune_epochs", "fine_tune_factor")

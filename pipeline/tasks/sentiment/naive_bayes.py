@@ -50,7 +50,7 @@ def adapt(params: SentimentParams, model: keras.Model, batches: tf.data.Dataset)
 
 
 def log_ratios(counts: np.ndarray) -> np.ndarray:
-  """How much likelier each row is in a class than in the others, on average.
+  """Returns how much likelier each row is in a class than in the others, on average.
 
   Args:
     counts: `[rows, classes]` int, how often each class has each row.

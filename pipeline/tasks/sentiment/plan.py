@@ -23,7 +23,7 @@ def reader_names(readers: int) -> tuple[str, ...]:
 
 
 def training_plan(params: SentimentParams) -> tuple[Phase, ...]:
-  """The phases `bag` and `readers`; without readers, the first alone."""
+  """Returns the phases `bag` and `readers`; without readers, the first alone."""
   readers = reader_names(params.readers)
   bag = Phase(
     name="bag",

@@ -55,7 +55,7 @@ def preprocessing_fn(inputs: Mapping[str, Any], params: WordParams) -> dict[str,
 
 
 def text_features(text: Any, params: WordParams) -> dict[str, tf.Tensor]:
-  """The features of texts alone: what a task with other labels keeps."""
+  """Returns the features of texts alone: what a task with other labels keeps."""
   words = split_words(_flat(text))
   frequent = frequent_words(
     words.flat_values,

@@ -80,7 +80,7 @@ def translate(
 def search(
   model: Translator, source: tf.Tensor, sizes: tf.Tensor, options: Options
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-  """The best hypothesis for each source.
+  """Returns the best hypothesis for each source.
 
   Returns:
     `[batch, steps]` int64 pieces, 0 after END; `[batch, steps]` int64 source positions; `[batch]`

@@ -175,7 +175,7 @@ def _same_pieces(source: list[str], target: list[str]) -> np.ndarray:
 
 
 def _is_copied(piece: str) -> bool:
-  """Whether a piece begins a word that translation keeps as it is: a name or a digit."""
+  """Returns whether a piece begins a word that translation keeps as it is: a name or a digit."""
   return piece.startswith(BLANK) and (piece[1:2].isupper() or piece[1:2].isdigit())
 
 

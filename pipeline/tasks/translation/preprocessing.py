@@ -58,7 +58,7 @@ def _pieces(words: tf.RaggedTensor, file_name: str, size: int) -> Pieces:
 
 
 def _bucket(whole: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-  """The range of the share of words that are not one piece of the vocabulary."""
+  """Returns the range of the share of words that are not one piece of the vocabulary."""
   share = 1 - tf.cast(whole, tf.float32) / tf.cast(tf.maximum(count, 1), tf.float32)
   share = tf.where(count == 0, 0.0, share)
   return tf.where(share == 0, "0 %", tf.where(share <= 0.2, "1-20 %", "21-100 %"))

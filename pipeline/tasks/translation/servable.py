@@ -12,7 +12,7 @@ from pipeline.text import servable
 
 
 def faults(values: tf.Tensor, options: Mapping[str, Any]) -> tf.Tensor:
-  """Why texts are not answered: `[batch]` string to `[batch]` string, empty where they are.
+  """Returns why texts are not answered: `[batch]` string to `[batch]` string, empty if they are.
 
   Args:
     values: any bytes.

@@ -42,7 +42,7 @@ def decode(encoded: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def plans(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-  """How each of `[batch]` string is decoded.
+  """Returns how each of `[batch]` string is decoded.
 
   Returns:
     `[batch]` int32, its format, as `formats.kinds` says; `[batch]` bool, whether it may be shown

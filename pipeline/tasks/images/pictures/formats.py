@@ -22,20 +22,20 @@ _ALPHA_MASK = 0xFF000000
 
 
 def starts_with(encoded: tf.Tensor, magic: bytes, offset: int = 0) -> tf.Tensor:
-  """Whether each of `[batch]` string has some bytes at a place: `[batch]` bool."""
+  """Returns whether each of `[batch]` string has some bytes at a place: `[batch]` bool."""
   at = tf.minimum(offset, tf.strings.length(encoded))
   return tf.strings.substr(encoded, at, tf.fill(tf.shape(at), len(magic))) == magic
 
 
 def contains(encoded: tf.Tensor, literal: str) -> tf.Tensor:
-  """Whether strings hold some bytes, given as a regular expression without choices: bool."""
+  """Returns whether strings hold some bytes, given as a regular expression without choices: bool."""
   # Replacing looks for the bytes alone and is six times as quick as matching.
   without = tf.strings.regex_replace(encoded, literal, "", replace_global=False)
   return tf.strings.length(without) < tf.strings.length(encoded)
 
 
 def kinds(encoded: tf.Tensor) -> tf.Tensor:
-  """The formats of `[batch]` string: `[batch]` int32, places in `KINDS`, or `UNKNOWN`."""
+  """Returns the formats of `[batch]` string: `[batch]` int32, places in `KINDS`, or `UNKNOWN`."""
   found = tf.fill(tf.shape(encoded), UNKNOWN)
   for place, (magic, _) in enumerate(MAGIC):
     found = tf.where(starts_with(encoded, magic), place, found)
@@ -43,13 +43,13 @@ def kinds(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def heads(encoded: tf.Tensor) -> tf.Tensor:
-  """The first bytes of `[batch]` string: `[batch, HEAD_BYTES]` int64, 0 beyond the end."""
+  """Returns the first bytes of `[batch]` string: `[batch, HEAD_BYTES]` int64, 0 beyond the end."""
   first = tf.io.decode_raw(encoded, tf.uint8, fixed_length=HEAD_BYTES)
   return tf.cast(tf.reshape(first, [-1, HEAD_BYTES]), tf.int64)
 
 
 def number(head: tf.Tensor, at: int, size: int, *, little: bool) -> tf.Tensor:
-  """The number at a place of `[batch, HEAD_BYTES]`: `[batch]` int64."""
+  """Returns the number at a place of `[batch, HEAD_BYTES]`: `[batch]` int64."""
   places = range(size) if little else reversed(range(size))
   weights = tf.constant([256**place for place in places], tf.int64)
   return tf.reduce_sum(head[:, at : at + size] * weights, axis=1)
@@ -64,7 +64,7 @@ def bmp_size(head: tf.Tensor) -> tf.Tensor:
 
 
 def is_plain_bmp(head: tf.Tensor) -> tf.Tensor:
-  """Whether a BMP's bytes are its colours: 24 or 32 bits without compression, or a scale of greys.
+  """Returns whether a BMP's bytes are its colours: 24 or 32 bits without compression, or a scale of greys.
 
   TensorFlow decodes indices into a palette, and compressed rows, as if they were grey values.
 
@@ -92,7 +92,7 @@ def is_plain_bmp(head: tf.Tensor) -> tf.Tensor:
 
 
 def has_bmp_alpha(head: tf.Tensor) -> tf.Tensor:
-  """Whether a BMP says that its fourth bytes are opacity: `[batch]` bool."""
+  """Returns whether a BMP says that its fourth bytes are opacity: `[batch]` bool."""
   return (
     (number(head, 14, 4, little=True) >= 56)
     & (number(head, 30, 4, little=True) == _BIT_MASKS)

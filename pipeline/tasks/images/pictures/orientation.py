@@ -29,12 +29,12 @@ _Segment = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tenso
 
 
 def may_be_in_jpeg(data: tf.Tensor) -> tf.Tensor:
-  """Whether JPEGs may have EXIF: `[...]` string to bool, with one search."""
+  """Returns whether JPEGs may have EXIF: `[...]` string to bool, with one search."""
   return formats.contains(tf.strings.substr(data, 0, _JPEG_HEAD), r"Exif\x00\x00")
 
 
 def may_be_in_png(data: tf.Tensor) -> tf.Tensor:
-  """Whether PNGs may have EXIF: `[...]` string to bool, with one search."""
+  """Returns whether PNGs may have EXIF: `[...]` string to bool, with one search."""
   return formats.contains(data, "eXIf")
 
 
@@ -72,7 +72,7 @@ def upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
 
 
 def _exif(data: tf.Tensor, segment: _Segment, first: int) -> tf.Tensor:
-  """The first EXIF block of a file, `[bytes]` int64; empty without one."""
+  """Returns the first EXIF block of a file, `[bytes]` int64; empty without one."""
   data = tf.cast(tf.io.decode_raw(data, tf.uint8), tf.int64)
   size = tf.size(data, tf.int64)
   zero = tf.constant(0, tf.int64)
@@ -106,7 +106,7 @@ def _where(is_exif: tf.Tensor, start: tf.Tensor, stop: tf.Tensor) -> tuple[tf.Te
 
 
 def _said_by(block: tf.Tensor) -> tf.Tensor:
-  """The orientation in an EXIF block's first directory, 1 without a sound one."""
+  """Returns the orientation in an EXIF block's first directory, 1 without a sound one."""
   order = _number(block, 0, 2)
   is_little = order == _BYTE_ORDERS[0]
 
@@ -129,7 +129,7 @@ def _said_by(block: tf.Tensor) -> tf.Tensor:
 
 
 def _number(data: tf.Tensor, at: tf.Tensor | int, size: int, *, little: bool = False) -> tf.Tensor:
-  """The number in some bytes, `[]` int64; what lies beyond the end counts as 0."""
+  """Returns the number in some bytes, `[]` int64; what lies beyond the end counts as 0."""
   found = data[at : at + size]
   found = tf.pad(found, [[0, size - tf.size(found)]])
   places = range(size) if little else reversed(range(size))

@@ -25,7 +25,7 @@ _LEAST_BYTES = {formats.PNG: 33, formats.GIF: 13, formats.BMP: 54}
 
 
 def faults(encoded: tf.Tensor, options: Mapping[str, Any]) -> tf.Tensor:
-  """Why pictures may not be decoded, `[batch]` string to `[batch]` string; empty where they may.
+  """Returns why pictures may not be decoded, `[batch]` string to `[batch]` string; empty if they may.
 
   Args:
     encoded: the files' bytes.
@@ -132,7 +132,7 @@ def _sizes(
 
 
 def _is_cut_off(encoded: tf.Tensor, kinds: tf.Tensor) -> tf.Tensor:
-  """Whether JPEGs and PNGs have no end, without which the decoder refuses them: `[batch]` bool."""
+  """Returns whether JPEGs and PNGs have no end, without which the decoder refuses them: `[batch]` bool."""
   length = tf.strings.length(encoded)
   start = tf.maximum(length - _TAIL_BYTES, 0)
   tail = tf.strings.substr(encoded, start, tf.fill(tf.shape(start), _TAIL_BYTES))
@@ -148,7 +148,7 @@ def _is_cut_off(encoded: tf.Tensor, kinds: tf.Tensor) -> tf.Tensor:
 
 
 def _is_bmp_cut_off(encoded: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
-  """Whether BMPs are shorter than their plain pixels, whose rows are filled up to 4 bytes."""
+  """Returns whether BMPs are shorter than their plain pixels, whose rows are filled up to 4 bytes."""
   start, bits = formats.number(head, 10, 4, little=True), formats.number(head, 28, 2, little=True)
   size = formats.bmp_size(head)
   row = (bits * size[:, 1] + 31) // 32 * 4

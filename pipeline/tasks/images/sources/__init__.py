@@ -40,7 +40,7 @@ _STEP = 8
 
 
 def infer_image_size(source_name: str, data_path: str, options: Mapping[str, Any]) -> int:
-  """The side in pixels of the square that fits this data: the median of the shorter sides.
+  """Returns the side in pixels of the square that fits this data: the median of the shorter sides.
 
   From 28 to 96, above 32 a multiple of 8; read from the headers of up to 200 pictures.
 

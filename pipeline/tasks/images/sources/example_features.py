@@ -53,7 +53,7 @@ def find_layout(
 
 
 def image_and_label(data: bytes, layout: Mapping[str, Any]) -> tuple[bytes | np.ndarray, str]:
-  """The picture, encoded or as a flat uint8 vector, and the label of one serialised tf.Example.
+  """Returns the picture, encoded or as a flat uint8 vector, and the label of one serialised tf.Example.
 
   Raises:
     ValueError: the record has none; the message is fit for the quarantine.

@@ -27,7 +27,7 @@ _LAYOUT = class_folders.Layout(
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a folder; tried last, so that `plan` can say what is missing in it."""
+  """Returns whether the path is a folder; tried last, so that `plan` can say what is missing in it."""
   return os.path.isdir(path)
 
 

@@ -54,7 +54,7 @@ class Header:
 
 
 def kind_of(data: bytes) -> str | None:
-  """The format that the first bytes announce, None for anything but the four."""
+  """Returns the format that the first bytes announce, None for anything but the four."""
   return next((kind for magic, kind in MAGIC if data.startswith(magic)), None)
 
 
@@ -82,7 +82,7 @@ def fault_of_file(path: str) -> str | None:
 
 
 def read_header(data: bytes) -> Header | None:
-  """The header in the first bytes of a file; None where there is none or it is cut off."""
+  """Returns the header in the first bytes of a file; None if there is none or it is cut off."""
   kind = kind_of(data)
   if kind is None:
     return None

@@ -46,7 +46,7 @@ class _Pair:
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a folder that holds a file of idx pictures."""
+  """Returns whether the path is a folder that holds a file of idx pictures."""
   try:
     return os.path.isdir(path) and any(
       (m := _NAME.match(e.name)) and m["what"] == "images" for e in input_paths.entries(path)

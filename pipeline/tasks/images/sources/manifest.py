@@ -55,7 +55,7 @@ class _Manifest(NamedTuple):
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a table, or a folder with tables that have the usual columns."""
+  """Returns whether the path is a table, or a folder with tables that have the usual columns."""
   return tables.matches(path) if os.path.isfile(path) else bool(_usual_tables(path))
 
 
@@ -195,7 +195,7 @@ def _picture(
 
 
 def _usual_tables(folder: str) -> list[str]:
-  """The tables of a folder, where they are of one kind and each has the usual columns."""
+  """Returns the tables of a folder, where they are of one kind and each has the usual columns."""
   try:
     by_kind = collections.defaultdict(list)
     for entry in input_paths.entries(folder):

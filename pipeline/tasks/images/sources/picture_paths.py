@@ -14,7 +14,7 @@ _DRIVE = re.compile(r"[a-z]:[\\/]|\\\\", re.IGNORECASE)
 
 
 def written_path(value: Any) -> str:
-  """The path in a table's cell.
+  """Returns the path in a table's cell.
 
   Raises:
     ValueError: it is empty or no path; the message is fit for the quarantine.
@@ -37,7 +37,7 @@ def written_path(value: Any) -> str:
 
 
 def find(root: str, path: str) -> str:
-  """The path of the file, relative to `root` where it was written so; as written where none exists.
+  """Returns the path of the file, relative to `root` where it was written so; as written where none exists.
 
   Windows separates folders by backslashes, macOS decomposes the accents of file names.
 

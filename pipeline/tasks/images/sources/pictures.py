@@ -25,7 +25,7 @@ class UnusablePictureError(Exception):
 
 
 def max_pixels(options: Mapping[str, Any]) -> int:
-  """The option `max_pixels`, the largest picture that is decoded.
+  """Returns the option `max_pixels`, the largest picture that is decoded.
 
   Raises:
     BadInputError: it is no positive number.
@@ -38,7 +38,7 @@ def max_pixels(options: Mapping[str, Any]) -> int:
 
 
 def check(data: bytes, *, max_pixels: int) -> headers.Header:
-  """The format and the size, as it is shown, of a picture that every signature answers.
+  """Returns the format and the size, as it is shown, of a picture that every signature answers.
 
   Raises:
     UnusablePictureError: none does: the picture breaks the rule, or the decoder refuses it.
@@ -67,7 +67,7 @@ def to_record(
   file: str | None,
   max_pixels: int,
 ) -> Record | Rejected:
-  """The record of one encoded picture, or why there is none.
+  """Returns the record of one encoded picture, or why there is none.
 
   Args:
     data: the encoded picture.
@@ -88,7 +88,7 @@ def to_record(
 def record(
   data: bytes, *, label: FeatureValue, size_bucket: str, split: str | None, origin: str
 ) -> Record:
-  """The record of a picture that is known to decode."""
+  """Returns the record of a picture that is known to decode."""
   features: dict[str, FeatureValue] = {IMAGE: data, LABEL: label, SIZE_BUCKET: size_bucket}
   return Record(features=features, content=data, split=split, origin=origin)
 
@@ -96,7 +96,7 @@ def record(
 def read_file(
   path: str, *, label: FeatureValue, split: str | None, origin: str, max_pixels: int
 ) -> Record | Rejected:
-  """The record of one picture file, or why there is none."""
+  """Returns the record of one picture file, or why there is none."""
   try:
     with open(path, "rb") as f:
       data = f.read()

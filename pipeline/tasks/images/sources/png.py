@@ -13,7 +13,7 @@ _COLOR_TYPES = {1: 0, 3: 2}  # channels to PNG's colour type: grey, RGB
 
 
 def encode(pixels: bytes, *, width: int, height: int, channels: int) -> bytes:
-  """The PNG of `[height, width, channels]` uint8 pixels, 1 or 3 channels.
+  """Returns the PNG of `[height, width, channels]` uint8 pixels, 1 or 3 channels.
 
   Raises:
     ValueError: the number of bytes or channels does not fit.

@@ -20,12 +20,12 @@ _COUNTED = re.compile(r"\d{3,}$")
 
 
 def is_about_the_data(name: str) -> bool:
-  """Whether a file is a readme, a licence or the like."""
+  """Returns whether a file is a readme, a licence or the like."""
   return bool(_NO_TEXTS & {word.group().lower() for word in _words(name)})
 
 
 def splits(files: Sequence[str]) -> list[str | None]:
-  """The split of each file whose lines have their labels, such as `cooking.valid`.
+  """Returns the split of each file whose lines have their labels, such as `cooking.valid`.
 
   Raises:
     BadInputError: beside one of train, a file names no split.
@@ -103,7 +103,7 @@ def _words(name: str) -> list[re.Match[str]]:
 def _without_splits(
   words: list[list[re.Match[str]]],
 ) -> tuple[list[list[re.Match[str]]], list[str | None]]:
-  """The names without the split that each starts or ends with, and those splits."""
+  """Returns the names without the split that each starts or ends with, and those splits."""
   for place in (0, -1):
     found = [given_splits.of_text(w[place].group()) if len(w) > 1 else None for w in words]
     if TRAIN in found and None not in found:

@@ -38,7 +38,7 @@ _MAX_CHAR_BYTES = 4
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a folder with folders in it."""
+  """Returns whether the path is a folder with folders in it."""
   return os.path.isdir(path) and any(e.is_dir() for e in input_paths.entries(path))
 
 

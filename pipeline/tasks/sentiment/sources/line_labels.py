@@ -49,7 +49,7 @@ class _Sample(NamedTuple):
   lines: list[bytes]
 
   def part(self, holds: Callable[[bytes], Any]) -> float:
-    """How many of the lines are so, from 0 to 1."""
+    """Returns how many of the lines are so, from 0 to 1."""
     return sum(bool(holds(line)) for line in self.lines) / len(self.lines)
 
 
@@ -81,7 +81,7 @@ def find(files: Sequence[str], options: Mapping[str, Any]) -> str:
 
 
 def is_sure(file: str) -> bool:
-  """Whether a single file holds lines with labels."""
+  """Returns whether a single file holds lines with labels."""
   try:
     return _guess(_samples([file])) != NAME
   except BadInputError:
@@ -89,7 +89,7 @@ def is_sure(file: str) -> bool:
 
 
 def split(line: bytes, place: str) -> tuple[bytes, bytes]:
-  """The text and the label of a line.
+  """Returns the text and the label of a line.
 
   Raises:
     ValueError: it has not one label; the message is fit for the quarantine.
@@ -149,7 +149,7 @@ def _guess(samples: Sequence[_Sample]) -> str:
 
 
 def _is_label(lines: Sequence[bytes], place: str) -> bool:
-  """Whether this side of the tab repeats few short values, and the other one does not."""
+  """Returns whether this side of the tab repeats few short values, and the other one does not."""
   parts = [split(line, place) for line in lines]
   labels = {label.strip() for _, label in parts}
   texts = {text.strip() for text, _ in parts}
@@ -209,7 +209,7 @@ def _require_texts(samples: Sequence[_Sample]) -> None:
 
 
 def _repeats(sample: _Sample) -> bool:
-  """Whether the lines are few short values over and over, as labels are."""
+  """Returns whether the lines are few short values over and over, as labels are."""
   counts = collections.Counter(line.strip() for line in sample.lines)
   return (
     len(sample.lines) >= 2 * _LEAST_LINES
@@ -219,12 +219,12 @@ def _repeats(sample: _Sample) -> bool:
 
 
 def _is_short(value: bytes) -> bool:
-  """Whether it may be a label."""
+  """Returns whether it may be a label."""
   return len(value) <= _LABEL_BYTES and len(value.split()) <= 2
 
 
 def _is_binary(sample: _Sample) -> bool:
-  """Whether it is a picture, an archive or the like: by its first bytes, or by NULs here and there.
+  """Returns whether it is a picture, an archive or the like: by its first bytes, or by NULs here and there.
 
   In UTF-16, for which there is better advice, every second byte of most texts is a NUL.
   """

@@ -34,7 +34,7 @@ _PART_LINES, _PART_BYTES, _PARTS = 1000, 2 << 20, 5
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a folder with files and without folders, or a file of labelled lines."""
+  """Returns whether the path is a folder with files and without folders, or a file of labelled lines."""
   if os.path.isfile(path):
     return line_labels.is_sure(path)
   return (
@@ -133,7 +133,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
 def _first_records(
   parts: Sequence[Mapping[str, Any]], options: Mapping[str, Any], count: int | None
 ) -> Iterator[Record | Rejected]:
-  """The records of one file up to so many usable ones; None yields all."""
+  """Yields the records of one file up to so many usable ones; None yields all."""
   usable = 0
   for record in read({"parts": parts}, options):
     yield record

@@ -17,7 +17,7 @@ _LENGTHS = (10, 20, 50, 200)
 
 
 def max_chars(options: Mapping[str, Any]) -> int:
-  """The option `max_chars`, the most characters of a text that is used.
+  """Returns the option `max_chars`, the most characters of a text that is used.
 
   Raises:
     BadInputError: it is no positive number.
@@ -26,7 +26,7 @@ def max_chars(options: Mapping[str, Any]) -> int:
 
 
 def too_long(limit: int) -> str:
-  """The reason for a text that need not be read to its end to know."""
+  """Returns the reason for a text that need not be read to its end to know."""
   return texts.too_long(INPUT, limit)
 
 
@@ -41,7 +41,7 @@ def to_record(
   data: bytes | None = None,
   file: str | None = None,
 ) -> Record | Rejected:
-  """The record of one text, or why there is none.
+  """Returns the record of one text, or why there is none.
 
   Args:
     text: str or UTF-8 bytes; anything else is rejected.

@@ -30,7 +30,7 @@ USUAL_NAMES = {
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a table; one beside class folders must have the usual columns."""
+  """Returns whether the path is a table; one beside class folders must have the usual columns."""
   if not tables.matches(path):
     return False
   if os.path.isfile(path) or not any(e.is_dir() for e in input_paths.entries(path)):

@@ -95,7 +95,7 @@ def _find_layout(
 
 
 def _find_text(examples: Sequence[tf_examples.Features], label: str | None) -> str | None:
-  """The feature whose name says so, or the only one with blanks between words."""
+  """Returns the feature whose name says so, or the only one with blanks between words."""
   names = sorted(set().union(*examples) - {label})
   named = [name for name in names if name.lower() in _TEXT_NAMES]
   sentences = [name for name in names if any(_is_sentence(f[name]) for f in examples if name in f)]

@@ -42,7 +42,7 @@ _Corpora = dict[str, dict[str, str]]
 
 
 def matches(path: str) -> bool:
-  """Whether files of at least two languages lie there."""
+  """Returns whether files of at least two languages lie there."""
   try:
     return any(len(files) > 1 for files in _find(path, {}).values())
   except BadInputError:
@@ -135,7 +135,7 @@ def _sample(parts: Sequence[Mapping[str, Any]]) -> list[sides.Pair]:
 
 
 def _lines(part: Mapping[str, Any]) -> Iterator[tuple[line_files.Line, line_files.Line]]:
-  """The lines of both sides from where a part starts, beyond its end, too."""
+  """Yields the lines of both sides from where a part starts, beyond its end, too."""
   source, target = (
     line_files.read_lines(file, start=start, number=part["number"])
     for file, start in zip(part["files"], part["starts"], strict=True)

@@ -51,7 +51,7 @@ class Columns(NamedTuple):
 def choose(
   first: str, rows: Sequence[Sequence[str]], options: Mapping[str, Any], *, file: str
 ) -> Columns:
-  """The columns that hold sentence and translation.
+  """Returns the columns that hold sentence and translation.
 
   Args:
     first: the first line.
@@ -108,7 +108,7 @@ def _told(options: Mapping[str, Any], file: str) -> tuple[int, int] | None:
 def _guess(
   faults: Sequence[str | None], rows: Sequence[Sequence[str]], file: str
 ) -> tuple[int, int]:
-  """The first two columns, or the only two that hold sentences.
+  """Returns the first two columns, or the only two that hold sentences.
 
   Raises:
     BadInputError: these are not two columns, or there are more to choose from.
@@ -140,7 +140,7 @@ def _example(rows: Sequence[Sequence[str]], column: int) -> list[str]:
 
 
 def _names_a_column(field: str) -> bool:
-  """Whether there are only words as in `English`, `source_text` and `Sentence 2`."""
+  """Returns whether there are only words as in `English`, `source_text` and `Sentence 2`."""
   words = re.findall(r"[^\W\d_]+", field.lower())
   return bool(words) and set(words) <= _HEADER_WORDS
 
@@ -152,7 +152,7 @@ def _is_header(
   source: int,
   target: int,
 ) -> bool:
-  """Whether the first line names the columns: both as headers do, or one of numbers by a word."""
+  """Returns whether the first line names the columns: both as headers do, or one of numbers by a word."""
   if max(source, target) >= len(head):
     return False
   if all(_names_a_column(head[i]) for i in (source, target)):

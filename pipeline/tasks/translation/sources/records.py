@@ -15,7 +15,7 @@ _LENGTHS = (5, 10, 20)
 
 
 def max_chars(options: Mapping[str, Any]) -> int:
-  """The option `max_chars`, the most characters of either side.
+  """Returns the option `max_chars`, the most characters of either side.
 
   Raises:
     BadInputError: it is no positive number.
@@ -26,7 +26,7 @@ def max_chars(options: Mapping[str, Any]) -> int:
 def to_record(
   source: Any, target: Any, *, split: str | None, origin: str, limit: int, data: bytes
 ) -> Record | Rejected:
-  """The record of one pair, or why there is none.
+  """Returns the record of one pair, or why there is none.
 
   Its split is drawn by the source alone: a sentence with several translations is on one side.
 

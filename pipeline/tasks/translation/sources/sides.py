@@ -31,7 +31,7 @@ Pair = tuple[str, str]
 
 
 def fault(values: Sequence[str]) -> str | None:
-  """What a column holds instead of sentences, in words; None where it may hold sentences.
+  """What a column holds instead of sentences, in words; None if it may hold sentences.
 
   >>> fault(["1276", "1277", "1278"])
   'numbers'
@@ -118,7 +118,7 @@ def warnings(pairs: Sequence[Pair]) -> list[str]:
 
 
 def _turned(pairs: Sequence[Pair]) -> list[Pair]:
-  """The pairs whose words stand elsewhere on the other side, as far as they are words that tell."""
+  """Returns the pairs whose words stand elsewhere on the other side, as far as they are words that tell."""
   counts: tuple[collections.Counter[str], ...] = (collections.Counter(), collections.Counter())
   words = [tuple(set(side.casefold().split()) for side in pair) for pair in pairs]
   for both in words:
@@ -140,7 +140,7 @@ def _are(values: Sequence[str], pattern: re.Pattern[str]) -> bool:
 
 
 def _are_names(values: Sequence[str], others: Sequence[str]) -> bool:
-  """Whether ASCII words, such as names of users, stand beside whole sentences."""
+  """Returns whether ASCII words, such as names of users, stand beside whole sentences."""
   words = sum(len(other.split()) for other in others) / len(others)
   single = sum(value.isascii() and len(value.split()) == 1 for value in values)
   return words >= _SENTENCE_WORDS and single >= _MOST * len(values)

@@ -29,7 +29,7 @@ _ADVICE = (
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a table; a TSV must have the usual columns, or it holds pairs."""
+  """Returns whether the path is a table; a TSV must have the usual columns, or it holds pairs."""
   if not tables.matches(path):
     return False
   try:
@@ -98,7 +98,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
 
 
 def _sample(shards: Sequence[Mapping[str, Any]], source: str, target: str) -> list[sides.Pair]:
-  """The texts of pairs from all over the table; other values are left out."""
+  """Returns the texts of pairs from all over the table; other values are left out."""
   spread = input_paths.spread(shards, _SPREAD)
   each = sides.LOOKED_AT // len(spread)
   found = [

@@ -33,7 +33,7 @@ _PART_LINES, _PART_BYTES, _PARTS = 1000, 2 << 20, 5
 
 
 def matches(path: str) -> bool:
-  """Whether the path is such a file, or a folder with exactly one, and a pair is in it."""
+  """Returns whether the path is such a file, or a folder with exactly one, and a pair is in it."""
   try:
     file = _find(path)
     return file is not None and _has_pair(file)
@@ -159,7 +159,7 @@ def _require_no_header(file: str, options: Mapping[str, Any]) -> None:
 
 
 def _sample(file: str, ranges: Sequence[line_files.Range]) -> tuple[str, list[list[str]]]:
-  """The first line, and the fields of lines with a tab from all over the rest of the file."""
+  """Returns the first line, and the fields of lines with a tab from all over the rest of the file."""
   spread = input_paths.spread(ranges, _SPREAD)
   each = sides.LOOKED_AT // max(len(spread), 1)
   first, rows = "", []
