@@ -1,6 +1,6 @@
-"""Unpacks archives from the network: nothing leaves the target folder, and links are refused.
+"""Unpacks downloaded archives; writes only below the target folder and refuses links.
 
-Called by `data.fetch` with an empty folder that is renamed when all is well; imports only the
+`data.fetch` calls this with an empty folder, which it renames after success. Imports only the
 standard library.
 """
 
@@ -19,7 +19,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 class ArchiveError(Exception):
-  """An archive that is damaged, or that would write where it must not."""
+  """The archive is damaged, or would write outside the target folder."""
 
 
 def is_archive(name: str) -> bool:
@@ -40,11 +40,11 @@ def unpack(
     archive: the file to read.
     target: an existing folder.
     keep: patterns of the paths to write; `*` matches slashes too.
-    max_bytes: how much the files may hold together, so that a bomb does not fill the disk.
+    max_bytes: limit on the total size of the unpacked files, against decompression bombs.
 
   Raises:
-    ArchiveError: it is damaged, too large, or holds a path or link that leads elsewhere. Files
-      before that one may have been written.
+    ArchiveError: the archive is damaged, too large, or contains a link or a path outside the
+      target. Earlier files of the archive may already be written.
   """
   written = 0
   try:
