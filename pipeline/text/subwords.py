@@ -1,9 +1,9 @@
 """Splits text into subword pieces and back, in graph, with core TensorFlow ops only.
 
 A text is cut into words: a run of letters, a digit or one other character, each with the blank
-before it, written as U+2581. A word becomes the pieces of the vocabulary that match it from the
-left, the longest first; joined again, they are the text. A word with a character that no piece
-covers becomes one unknown piece, whose spelling the caller gets, to copy it.
+before it, written as U+2581. A word is split from the left into the longest matching pieces of the
+vocabulary; the joined pieces are the text. A word with a character that no piece covers becomes one
+unknown piece, and the caller gets its spelling to copy it.
 """
 
 from __future__ import annotations
