@@ -55,7 +55,7 @@ def holders(path: str | os.PathLike[str]) -> str:
 
 
 def _lock_owners(path: str | os.PathLike[str]) -> set[int]:
-  """Reads the kernel's list of locks; empty without one, or if the owner is in another container."""
+  """Reads the kernel's list of locks; empty if there is none or the owner is in a container."""
   owners = set()
   with contextlib.suppress(OSError):
     inode = f":{os.stat(path).st_ino}"

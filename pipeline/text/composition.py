@@ -17,9 +17,9 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-_MAX_PARTS = 4  # no character has more in its canonical decomposition
+_MAX_PARTS = 4  # the longest canonical decomposition of a character
 _NOTHING = -1
-_KEY_BITS = 21  # a code point has so many
+_KEY_BITS = 21  # bits of a code point
 # Hangul syllables are computed from the numbers of their consonants and vowels.
 _SYLLABLES, _LEADS, _VOWELS, _TAILS = 0xAC00, 0x1100, 0x1161, 0x11A7
 _LEAD_COUNT, _VOWEL_COUNT, _TAIL_COUNT = 19, 21, 28
@@ -52,13 +52,13 @@ def compose(texts: tf.Tensor) -> tf.Tensor:
   """Converts `[n]` string, UTF-8, to `[n]` string in Unicode's normal form C."""
 
   def by_words() -> tf.Tensor:
-    # Nothing is composed with a space, and the words of a batch are fewer than they look.
+    # No character is composed with a space, and a batch repeats many of its words.
     words = tf.strings.split(texts, sep=" ")
     distinct, index = tf.unique(words.flat_values)
     places = tf.where(_is_doubtful(distinct))
     composed = _compose(tf.gather_nd(distinct, places))
     distinct = tf.tensor_scatter_nd_update(distinct, places, composed)
-    # Not by the separator of `reduce_join`: it leaves out those before the first that is no "".
+    # `reduce_join` with a separator would drop all separators before the first non-empty word.
     spaced = tf.gather(tf.strings.join([" ", distinct]), index)
     joined = tf.strings.reduce_join(words.with_flat_values(spaced), axis=1)
     return tf.strings.regex_replace(joined, "^ ", "")
@@ -182,7 +182,7 @@ def _tables() -> _Tables:
     if combining := unicodedata.combining(char):
       classes[code] = combining
     decomposition = unicodedata.decomposition(char)
-    if not decomposition or decomposition.startswith("<"):  # a compatibility decomposition, which only NFKC uses
+    if not decomposition or decomposition.startswith("<"):  # used by NFKC only
       continue
     parts[code] = [ord(part) for part in unicodedata.normalize("NFD", char)]
     if unicodedata.normalize("NFC", char) != char:

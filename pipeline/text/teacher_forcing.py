@@ -64,10 +64,10 @@ class TeacherForcedModel(keras.Model):
   def _judge(
     self, source: tf.Tensor, target: tf.Tensor, *, training: bool
   ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Of each true token: the loss, the negative log-likelihood, and whether it comes first."""
+    """Returns for each true token: loss, negative log-likelihood, and whether it ranks first."""
     shifted = tf.pad(target[:, :-1], [[0, 0], [1, 0]], constant_values=self._start_id)
     states = self.target_states(source, shifted, training=training)
-    # Most of the work is in the logits; the padding needs none.
+    # The logits are the largest cost, so they are not computed for the padding.
     is_token = target != 0
     logits = self.logits(tf.boolean_mask(states, is_token))
     labels = tf.boolean_mask(target, is_token)

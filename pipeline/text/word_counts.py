@@ -60,10 +60,10 @@ def read_counts(
 
 
 def asset_text(tft_output: tft.TFTransformOutput, file_name: str) -> str:
-  """An asset of the transform graph that an analyzer wrote, without its last line break."""
+  """Reads an asset that an analyzer wrote, without its last line break."""
   assets = os.path.join(tft_output.transform_savedmodel_dir, tf.saved_model.ASSETS_DIRECTORY)
   with tf.io.gfile.GFile(os.path.join(assets, file_name)) as file:
-    # Not splitlines: a line may hold a character that it takes for the end of a line.
+    # Not splitlines: it also splits at characters that may occur within a line.
     return file.read().removesuffix("\n")
 
 
