@@ -32,7 +32,7 @@ GUESSING_LOSS = "guessing_loss"
 COMMON_NAME = "accuracy_where_both_know"
 # Keras' bound for a probability, so that a loss is finite.
 _LEAST_SCORE = 1e-7
-# Scores are told apart to this part of 1, which moves an AUC by less than as much.
+# Scores are rounded to 1 / _RANKS, which changes an AUC by less than that.
 _RANKS = 4096
 
 

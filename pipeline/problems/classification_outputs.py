@@ -1,4 +1,4 @@
-"""The outputs of every served classifier, in graph."""
+"""Makes the outputs of every served classifier, in graph."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ class _MeanCombiner(_LabelCombiner):
 
 
 def _added(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-  """Returns the sum; an accumulator that has no row yet has one number, which is 0."""
+  """Adds two accumulators; one without rows holds a single 0."""
   return first + second if len(first) > 1 or len(second) == 1 else second
 
 

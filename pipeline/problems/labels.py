@@ -178,7 +178,7 @@ def binary_cross_entropy(ids: Any, logits: Any) -> Any:
 
 
 def compile_args(params: Params) -> dict[str, Any]:
-  """Returns the sum of a binary loss for each label."""
+  """Returns the mean binary cross-entropy over the labels as the loss, and no metrics."""
   return {"loss": binary_cross_entropy, "metrics": []}
 
 

@@ -189,7 +189,7 @@ def shown(found: Any, names: Callable[[], list[str]]) -> dict[str, Any]:
 
 
 def words(outputs: Mapping[str, Any]) -> list[str]:
-  """Formats the number with the digits that float32 holds."""
+  """Formats the outputs with six significant digits."""
   return [f"{name} {value:.6g}" for name, value in outputs.items()]
 
 

@@ -1,7 +1,7 @@
 """TFMA metrics with confidence intervals, for one model or for two that are compared.
 
 Beside its value, a metric emits `<name>_interval`, `[2]` float64, and `<name>_change`, `[2]`: the
-interval of what the candidate has more than the baseline; nan if there is none.
+interval of the candidate's value minus the baseline's; nan if there is none.
 """
 
 from __future__ import annotations

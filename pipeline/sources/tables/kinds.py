@@ -1,4 +1,4 @@
-"""The kinds of tables, told by the names of their files."""
+"""Recognizes the kind of a table by the names of its files."""
 
 from __future__ import annotations
 
