@@ -138,6 +138,7 @@ def _name(character: str) -> str:
 
 def _likeness(label: str) -> Any:
   """Returns a key that alike labels share: their number, or their text without invisible parts."""
+  # Case folding can decompose, and composing can give characters that fold: twice is enough.
   folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold()).casefold()
   seen = "".join(
     c for c in _UNSEEN.sub("", folded) if unicodedata.category(c) not in _UNSEEN_CATEGORIES

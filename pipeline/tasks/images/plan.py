@@ -1,4 +1,4 @@
-"""How the images task trains: from nothing in one phase; with a backbone, its head first."""
+"""The training plan of the images task: one phase, or with a backbone first its head."""
 
 from __future__ import annotations
 

@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 
 def preprocessing_fn(inputs: Mapping[str, Any], params: TranslationParams) -> dict[str, tf.Tensor]:
-  """Splits both sides into subword pieces of vocabularies of their own.
+  """Splits each side into subword pieces of its vocabulary.
 
   Args:
     inputs: `text` and `target`, `[batch, 1]` string each, any bytes.
-    params: the sizes of the vocabularies, and what is kept of a sentence.
+    params: the sizes of the vocabularies, and the largest number of pieces of a sentence.
 
   Returns:
-    `source_ids` and `target_ids` `[batch, max_pieces]` int64, 0 after their ends, the target with
-    END; `spellings` `[batch, max_pieces]` string, the source's words that have no pieces;
+    `source_ids` and `target_ids` `[batch, max_pieces]` int64, 0 after their ends; the target ends
+    with END. `spellings` `[batch, max_pieces]` string, the source's words without pieces.
     `oov_bucket` `[batch]` string.
   """
   length = params.max_pieces
