@@ -120,7 +120,7 @@ class RecordReader:
         yield self._take(end, after, is_quoted=True)
 
   def _quoted_end(self) -> tuple[int, int]:
-    """Returns the end of the record, and where the next one begins."""
+    """Returns the offsets of the record's end and of the next record."""
     match = self._whole.match(self._data, self._position)
     if match:
       end, after = match.end() - 1, match.end()

@@ -19,7 +19,7 @@ def columns(file: str) -> list[str]:
   """Returns the names of the columns.
 
   Raises:
-    BadInputError: the file is no Parquet file.
+    BadInputError: the file is not a Parquet file.
   """
   with open_parquet(file) as table:
     return list(table.schema_arrow.names)
@@ -29,7 +29,7 @@ def plan_file(file: str, wanted: Sequence[str] | None) -> list[dict[str, Any]]:
   """Cuts a file into ranges of rows.
 
   Raises:
-    BadInputError: the file is no Parquet file.
+    BadInputError: the file is not a Parquet file.
   """
   with open_parquet(file) as table:
     count = table.metadata.num_rows

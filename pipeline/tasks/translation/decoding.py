@@ -28,7 +28,7 @@ _PREFERENCE = 2.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-  """How to decode.
+  """The settings of the decoding.
 
   Attributes:
     beam_width: hypotheses kept for each sentence; 1 is greedy.
