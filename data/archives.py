@@ -51,7 +51,7 @@ def unpack(
     with contextlib.closing(_members(archive)) as members:
       for name, content in members:
         path = _safe(archive, name)
-        hidden = path.name.startswith("._")  # what macOS keeps beside each file
+        hidden = path.name.startswith("._")  # metadata that macOS adds to each file
         if hidden or not any(fnmatch.fnmatchcase(path.as_posix(), pattern) for pattern in keep):
           continue
         destination = target / path

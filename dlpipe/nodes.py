@@ -30,7 +30,7 @@ class ModelGate:
   Attributes:
     pusher_input: the input of VersionedPusher that takes the blessing.
     blessing_type: TFX's artifact type of the output `blessing`. All but the Evaluator's is an
-      InfraBlessing: a ModelBlessing is also what the next candidate is compared with.
+      InfraBlessing: with a ModelBlessing, a model becomes the next baseline.
     verdict: the output whose directory holds the verdict.
     verdict_file: the file in this directory, which `dlpipe.verdicts.Verdict` reads.
   """

@@ -128,10 +128,10 @@ class Input:
   describe: str | None = None
 
   def __post_init__(self) -> None:
-    """Holds the fields to their forms.
+    """Checks the fields.
 
     Raises:
-      BadInputError: naming the field, what it must be and what it is.
+      BadInputError: a field is invalid; the message gives its expected form and its value.
     """
     if isinstance(self.key, (list, tuple)):
       raise BadInputError(
@@ -276,10 +276,10 @@ class Task:
   infer: Callable[[str, str, Options, Any], Params] | None = None
 
   def __post_init__(self) -> None:
-    """Holds the fields to their forms.
+    """Checks the fields.
 
     Raises:
-      BadInputError: naming the field, what it must be and what it is.
+      BadInputError: a field is invalid; the message gives its expected form and its value.
     """
     for fault in _faults(self):
       raise BadInputError(fault)
