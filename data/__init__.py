@@ -1,1 +1,1 @@
-"""Sample data that ships with the product, or the code that writes it; imports nothing of ours."""
+"""Writes the shipped sample data and fetches public data sets; imports no other package of ours."""

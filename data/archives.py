@@ -1,6 +1,6 @@
-"""Unpacks archives from the network: nothing leaves the target folder, and links are refused.
+"""Unpacks downloaded archives; writes only below the target folder and refuses links.
 
-Called by `data.fetch` with an empty folder that is renamed when all is well; imports only the
+`data.fetch` calls this with an empty folder, which it renames after success. Imports only the
 standard library.
 """
 
@@ -19,11 +19,11 @@ _CHUNK_BYTES = 1 << 20
 
 
 class ArchiveError(Exception):
-  """An archive that is damaged, or that would write where it must not."""
+  """The archive is damaged, or would write outside the target folder."""
 
 
 def is_archive(name: str) -> bool:
-  """Whether `unpack` knows the format, by the file's name."""
+  """Returns whether `unpack` knows the format, by the file's name."""
   return name.endswith((".tar.gz", ".tgz", ".zip"))
 
 
@@ -40,18 +40,18 @@ def unpack(
     archive: the file to read.
     target: an existing folder.
     keep: patterns of the paths to write; `*` matches slashes too.
-    max_bytes: how much the files may hold together, so that a bomb does not fill the disk.
+    max_bytes: limit on the total size of the unpacked files, against decompression bombs.
 
   Raises:
-    ArchiveError: it is damaged, too large, or holds a path or link that leads elsewhere. Files
-      before that one may have been written.
+    ArchiveError: the archive is damaged, too large, or contains a link or a path outside the
+      target. Earlier files of the archive may already be written.
   """
   written = 0
   try:
     with contextlib.closing(_members(archive)) as members:
       for name, content in members:
         path = _safe(archive, name)
-        hidden = path.name.startswith("._")  # what macOS keeps beside each file
+        hidden = path.name.startswith("._")  # metadata that macOS adds to each file
         if hidden or not any(fnmatch.fnmatchcase(path.as_posix(), pattern) for pattern in keep):
           continue
         destination = target / path

@@ -1,7 +1,7 @@
-"""The public data sets that `dlpipe data fetch` knows: where they are, what they must hash to.
+"""The public data sets that `dlpipe data fetch` knows, with their URLs and checksums.
 
-Every checksum is one that others published before us; README.md names each source. Nothing here is
-fetched unless a person asks for it by name. Imports only the standard library.
+Every checksum was published by a third party; README.md names each source. A data set is fetched
+only if a user asks for it by name. Imports only the standard library.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class RemoteFile:
   Attributes:
     name: its name here and on a mirror.
     url: where it is published.
-    checksum: what it must hash to.
-    size_bytes: its published size; None where only the checksum is published.
-    keep: where it is an archive, patterns of what to take out of it.
+    checksum: the expected checksum of the file.
+    size_bytes: its published size; None if only the checksum is published.
+    keep: patterns of the paths to unpack, if the file is an archive.
   """
 
   name: str
@@ -38,16 +38,16 @@ class DataSet:
   """A public data set, as a task reads it after `fetch`.
 
   Attributes:
-    name: what `fetch` takes, and the name of its folder.
+    name: the argument of `fetch`, and the name of the folder.
     task: the task that it fits.
-    title: what it is, in one line.
-    licence: the licence, or what its authors say where they give none.
-    source: the people and the paper or page to cite.
-    files: what is downloaded.
-    room_bytes: what a fetch needs on the disk at most, roughly.
-    data_path: what `--data` takes, inside of its folder.
-    prepare: brings the unpacked files into a layout that the task reads; None where they are.
-    expects: paths that are there when all is well.
+    title: a description of one line.
+    licence: the licence, or a statement of the authors if they give no licence.
+    source: the authors and the paper or page to cite.
+    files: the files to download.
+    room_bytes: approximate disk space that a fetch needs at most.
+    data_path: the value for `--data`, relative to the folder.
+    prepare: converts the unpacked files to a layout that the task reads; None if they have one.
+    expects: paths that must exist after a complete fetch.
   """
 
   name: str
@@ -63,7 +63,7 @@ class DataSet:
 
   @property
   def size_bytes(self) -> int | None:
-    """What is downloaded, in bytes; None where a size is not published."""
+    """The size of the download in bytes; None if a file's size is not published."""
     sizes = [file.size_bytes for file in self.files]
     known = [size for size in sizes if size is not None]
     return sum(known) if len(known) == len(sizes) else None
@@ -81,7 +81,7 @@ def _fashion_mnist(name: str, size_bytes: int, digest: str) -> RemoteFile:
 
 
 def _multi30k(name: str, digest: str) -> RemoteFile:
-  # The servers of the task at Sheffield are gone; torchtext fetches from this copy of them.
+  # The original server of the shared task, in Sheffield, is offline; torchtext uses this copy.
   host = "https://raw.githubusercontent.com/neychev/small_DL_repo/master/datasets/Multi30k"
   return RemoteFile(
     name=name,
@@ -156,7 +156,7 @@ _ALL = (
         url="https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
         checksum=_sha256("c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe"),
         size_bytes=84125825,
-        # The 50,000 reviews without a label would be taken for a third class.
+        # The 50,000 reviews without a label would be read as a third class.
         keep=("aclImdb/README", "aclImdb/t*/pos/*.txt", "aclImdb/t*/neg/*.txt"),
       ),
     ),
@@ -193,7 +193,7 @@ _ALL = (
     files=(
       RemoteFile(
         name="fra-eng.zip",
-        # manythings.org replaces its file every few months; this copy stays, with its checksum.
+        # manythings.org replaces its file every few months; this copy keeps its checksum.
         url="http://d2l-data.s3-accelerate.amazonaws.com/fra-eng.zip",
         checksum=Checksum(algorithm="sha1", digest="94646ad1522d915e7b0f9296181140edcf86a4f5"),
         size_bytes=None,

@@ -1,9 +1,8 @@
-"""Downloads one file over HTTP: resumable, checked against a published checksum, all or nothing.
+"""Downloads one file over HTTP; resumes after a failure and verifies a published checksum.
 
-What has arrived lies in `<target>.part`, with `<target>.part.json` beside it that says which file
-on the server it belongs to; a later call asks for the rest. The file appears under its name once
-its size and checksum are right, never before. Called by `data.fetch`; imports only the standard
-library.
+Received bytes go to `<target>.part`; `<target>.part.json` identifies the file on the server. A
+later call requests the missing bytes. The file gets its final name after its size and checksum
+have been verified. Called by `data.fetch`; imports only the standard library.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 class DownloadError(Exception):
-  """A file that could not be had, or is not the published one; says what to do."""
+  """The file cannot be downloaded, or differs from the published one; says what to do."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Checksum:
-  """What a file's bytes must hash to.
+  """The expected hash of a file.
 
   Attributes:
     algorithm: a name that `hashlib.new` knows, such as "sha256".
@@ -47,7 +46,7 @@ class Checksum:
   digest: str
 
   def of(self, path: pathlib.Path) -> str:
-    """The hash of a file by this algorithm."""
+    """Returns the hash of a file by this algorithm."""
     with path.open("rb") as file:
       found = hashlib.new(self.algorithm)
       while chunk := file.read(_CHUNK_BYTES):
@@ -59,7 +58,7 @@ class Checksum:
 
 
 class _Transient(Exception):
-  """A failure that may be gone at the next attempt; `wait_s` is what the server asked for."""
+  """A failure that may not recur; `wait_s` is the pause in seconds that the server requested."""
 
   def __init__(self, message: str, wait_s: float = 0.0):
     super().__init__(message)
@@ -67,7 +66,7 @@ class _Transient(Exception):
 
 
 class _Partial:
-  """The bytes that have arrived so far, and which file on the server they are of."""
+  """The bytes received so far, and the identity of the file on the server."""
 
   def __init__(self, target: pathlib.Path):
     self.path = target.with_name(f"{target.name}.part")
@@ -78,10 +77,10 @@ class _Partial:
     return self.path.stat().st_size if self.path.exists() else 0
 
   def validator(self, url: str) -> str | None:
-    """What `If-Range` may be asked with; None where the bytes are of another URL."""
+    """Returns the value for `If-Range`; None if the bytes come from another URL."""
     try:
       state = json.loads(self._state.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # none yet, or cut off by a kill: the checksum judges alone
+    except (OSError, ValueError):  # absent, or truncated by a kill: only the checksum counts
       return None
     return state.get("validator") if state.get("url") == url else None
 
@@ -111,20 +110,20 @@ def download(
   first_wait_s: float = 1.0,
   timeout_s: float = 30.0,
 ) -> None:
-  """Makes `target` hold the published file.
+  """Downloads the published file to `target`, or finishes an earlier download.
 
   Args:
     url: http or https.
-    target: where the file shall stand; its folder exists.
-    checksum: what its bytes must hash to.
-    size_bytes: its published size; None where none is published.
-    on_bytes: called with the bytes that are here and the bytes there will be, or None.
-    attempts: failures in a row, without a new byte, after which it gives up.
-    first_wait_s: pause after the first failure; it doubles with each further one.
-    timeout_s: how long the server may be silent.
+    target: path of the file to write; its folder must exist.
+    checksum: the expected checksum.
+    size_bytes: the published size; None if no size is published.
+    on_bytes: called with the number of bytes received and the total, or None if unknown.
+    attempts: number of consecutive failures without a new byte before it gives up.
+    first_wait_s: pause in seconds after the first failure; it doubles after each further one.
+    timeout_s: longest silence of the server, in seconds.
 
   Raises:
-    DownloadError: the file cannot be had, or is not the published one.
+    DownloadError: the file cannot be downloaded, or differs from the published one.
   """
   if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
     raise DownloadError(f"Expected an http or https URL. Received: {url!r}")
@@ -155,7 +154,7 @@ def download(
         f"  received {checksum.algorithm.upper()} {found}\nIt was deleted. Where a proxy or a "
         "mirror stands between, try another; else the file was changed, and must not be used."
       )
-    # The first part may be of an older file than the rest: once more, in one piece.
+    # The first part may belong to an older version of the file: download all of it again.
 
 
 def _ignore(done: int, total: int | None) -> None:
@@ -174,11 +173,11 @@ def _gave_up(url: str, partial: _Partial, attempts: int, err: Exception) -> str:
 def _transfer(
   url: str, partial: _Partial, size_bytes: int | None, on_bytes: OnBytes, timeout_s: float
 ) -> int:
-  """Brings the missing bytes; returns at which byte the answer began.
+  """Downloads the missing bytes; returns the offset at which the response began.
 
   Raises:
-    DownloadError: trying again would not help.
-    _Transient: it may.
+    DownloadError: another attempt would fail, too.
+    _Transient: another attempt may succeed.
   """
   with contextlib.closing(_open(url, partial, timeout_s)) as response:
     start, total = _span(response, partial)
@@ -239,14 +238,14 @@ def _open(url: str, partial: _Partial, timeout_s: float) -> http.client.HTTPResp
 
 
 def _span(response: http.client.HTTPResponse, partial: _Partial) -> tuple[int, int | None]:
-  """The byte at which the answer begins, and the size of the whole file where it is told."""
+  """Returns the offset at which the response begins, and the size of the file or None."""
   if response.status == http.HTTPStatus.PARTIAL_CONTENT:
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if not found or int(found[1]) != partial.size:
       partial.discard()
       raise _Transient("the server sent another range than the one asked for")
     return int(found[1]), None if found[2] == "*" else int(found[2])
-  # Without ranges, or with another file by now, a server sends it from the beginning.
+  # A server without ranges, or with a changed file, sends the file from the beginning.
   length = response.headers.get("Content-Length", "")
   return 0, int(length) if length.isdigit() else None
 

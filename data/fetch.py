@@ -1,10 +1,10 @@
 """Fetches one data set of the catalog into a folder that is complete or absent.
 
-    <parent>/.<name>.lock    held while a fetch is at work
-    <parent>/.<name>.fetch/  downloads, whole or in part, and what is being unpacked
-    <parent>/<name>/         the data set, renamed into place when all is well
+    <parent>/.<name>.lock    held while a fetch runs
+    <parent>/.<name>.fetch/  complete and partial downloads, and files being unpacked
+    <parent>/<name>/         the data set, renamed into place after success
 
-A fetch that was stopped leaves its downloads, and the next one goes on from there. Called by
+An interrupted fetch leaves its downloads, and the next one resumes them. Called by
 `dlpipe data fetch`; imports only the standard library.
 """
 
@@ -28,13 +28,13 @@ _RECORD = ".dlpipe.json"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Step:
-  """What a fetch is at.
+  """The progress of a fetch.
 
   Attributes:
     stage: WAITING for another fetch, DOWNLOADING or UNPACKING.
-    what: the file's or the data set's name.
-    done: bytes that are here.
-    total: bytes there will be; None where nobody knows.
+    what: the name of the file or data set.
+    done: number of bytes received.
+    total: total number of bytes; None if unknown.
   """
 
   stage: str
@@ -48,10 +48,10 @@ class Fetched:
   """A data set on this machine.
 
   Attributes:
-    folder: its folder.
-    data_path: what `--data` takes.
+    folder: the folder of the data set.
+    data_path: the value for `--data`.
     is_new: whether this call fetched it.
-    sha256: each downloaded file's SHA-256 by name, as it was received and checked.
+    sha256: file name to the verified SHA-256 of the downloaded file.
   """
 
   folder: pathlib.Path
@@ -61,10 +61,10 @@ class Fetched:
 
 
 def find(data_set: DataSet, parent: pathlib.Path) -> Fetched | None:
-  """The data set, if it stands below the folder; None if it was never fetched.
+  """Returns the data set below a folder; None if it was not fetched.
 
   Raises:
-    DownloadError: something else has its name.
+    DownloadError: another file or folder has its name.
   """
   folder = parent / data_set.name
   try:
@@ -93,18 +93,19 @@ def fetch(
   attempts: int = 5,
   first_wait_s: float = 1.0,
 ) -> Fetched:
-  """Makes the data set stand at `<parent>/<name>`; does nothing where it does.
+  """Fetches the data set to `<parent>/<name>`; does nothing if it is there.
 
   Args:
     data_set: what to fetch.
-    parent: the folder to put it in; made if absent.
-    mirror: base URL to take `<mirror>/<name>/<file>` from, instead of the published URLs.
-    on_step: told what happens.
+    parent: the folder that gets the data set; created if absent.
+    mirror: base URL; files come from `<mirror>/<name>/<file>` instead of their published URLs.
+    on_step: called with each step of the fetch.
     attempts: as in `download`.
     first_wait_s: as in `download`.
 
   Raises:
-    DownloadError: a file cannot be had, is not the published one, or cannot be unpacked.
+    DownloadError: a file cannot be downloaded, differs from the published one, or cannot be
+      unpacked.
     OSError: the folder cannot be written.
   """
   tell = on_step or _ignore
@@ -159,7 +160,7 @@ def _require_room(data_set: DataSet, work: pathlib.Path) -> None:
 def _build(data_set: DataSet, work: pathlib.Path) -> pathlib.Path:
   """Unpacks and prepares the files; returns the complete folder, not yet under its name."""
   target = work / "complete"
-  if target.exists():  # what a fetch that was killed had unpacked
+  if target.exists():  # left by a fetch that was killed
     shutil.rmtree(target)
   target.mkdir()
   for file in data_set.files:
@@ -202,7 +203,7 @@ def _file_record(file: RemoteFile, path: pathlib.Path) -> dict:
 
 @contextlib.contextmanager
 def _locked(path: pathlib.Path, on_wait: Callable[[], None]) -> Iterator[None]:
-  """Holds the lock file, waiting for another fetch where there is one; it dies with the process."""
+  """Holds the lock file; waits if another fetch holds it. The lock ends with the process."""
   with path.open("a") as file:
     try:
       fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,7 +1,7 @@
-"""Brings unpacked public data sets into layouts that the tasks read; says what it changes.
+"""Converts unpacked public data sets to layouts that the tasks read.
 
-Each function gets the folder of one data set before it appears under its name, so a failure leaves
-nothing behind. Imports only the standard library, and Pillow where pictures are written.
+Each function gets the folder of one data set before the folder gets its final name, so a failure
+leaves no incomplete data set. Imports only the standard library, and Pillow to write pictures.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import pathlib
 import shutil
 
-# In the order of the labels 0 to 9, as the data set's own README has them.
+# In the order of the labels 0 to 9 in the data set's README.
 _CLOTHES = (
   "T-shirt/top",
   "Trouser",
@@ -65,6 +65,6 @@ def recode_mr_polarity(folder: pathlib.Path) -> None:
 
 
 def trim_multi30k(folder: pathlib.Path) -> None:
-  """Drops the empty line that ends some of the files, and would be a pair without words."""
+  """Removes the empty last line of some files, which would be read as an empty pair."""
   for file in sorted((*folder.glob("*.en"), *folder.glob("*.de"))):
     file.write_bytes(file.read_bytes().rstrip(b"\n") + b"\n")

@@ -1,4 +1,4 @@
-"""Writes a generated sample once, whole, and the same on every machine: a file, or a folder."""
+"""Writes a generated sample file or folder once, atomically, and identically on every machine."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import tempfile
 from collections.abc import Callable
 from typing import TextIO
 
-# 1 November 2026. A fixed time makes the fingerprint of a file the same on every machine, and after
-# the file was deleted and written again.
+# 1 November 2026. A fixed time gives a file the same fingerprint on every machine, and after the
+# file was deleted and written again.
 _MODIFIED_S = 1_793_491_200
 
 
 def write_once(target: str, write: Callable[[TextIO], object]) -> str:
-  """Writes the text file `target` unless it is there already.
+  """Writes the text file `target` if it does not exist.
 
   Args:
-    target: the file to appear; it is either complete or absent.
-    write: writes the content, UTF-8, line ends as they are.
+    target: path of the file; it is created complete or not at all.
+    write: writes the content; it is stored as UTF-8 with unchanged line ends.
 
   Returns:
     `target`.
@@ -47,12 +47,12 @@ def write_once(target: str, write: Callable[[TextIO], object]) -> str:
 def write_folder_once(
   target: str, write: Callable[[pathlib.Path], object], *, modified_s: int = _MODIFIED_S
 ) -> str:
-  """Writes the folder `target` unless it is there already.
+  """Writes the folder `target` if it does not exist.
 
   Args:
-    target: the folder to appear; it is either complete or absent.
-    write: writes the files below the folder that it is given.
-    modified_s: every file's time.
+    target: path of the folder; it is created complete or not at all.
+    write: called with a folder; writes the files below it.
+    modified_s: modification time of every file, in seconds since the epoch.
 
   Returns:
     `target`.
@@ -73,7 +73,7 @@ def write_folder_once(
     try:
       partial.rename(target)
     except OSError:
-      # Another process was first; its folder is complete, for a rename is all or nothing.
+      # Another process was first; its folder is complete, because a rename is atomic.
       if not os.path.isdir(target):
         raise
   finally:

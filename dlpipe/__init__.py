@@ -8,8 +8,8 @@
     model = dlpipe.load("images")
     model.predict(["a.jpg", "b.jpg"])
 
-A name is loaded when it is first asked for: importing this package loads no framework. Beside the
-front door lies the ground that everything stands on: errors, records, progress, names of nodes.
+A public name is loaded at its first use, so importing this package loads no framework. The modules
+of this package are the base that all others import: errors, records, progress, names of nodes.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-# Public name to where it is, as `module` or `module:name`. Strings, because the ground imports none
-# of the rooms above it; `__init__.pyi` says the same to type checkers.
+# Public name to its location, `module` or `module:name`. They are strings, because this package
+# imports no package above it. `__init__.pyi` holds the same names for type checkers.
 _PUBLIC = {
   "run": "pipeline.api.running:run",
   "check": "pipeline.api.running:check",

@@ -1,7 +1,7 @@
-"""`ArtifactFile`: a dataclass that a component keeps as a JSON file in an artifact's directory.
+"""`ArtifactFile`: a dataclass that a component stores as a JSON file in an artifact's directory.
 
-Who writes the file and who reads it use the same class, so no key of it is typed twice. Imports
-only the standard library, and pydantic when a file is read.
+Writer and reader of the file share the class, so every key is defined once. Imports only the
+standard library, and pydantic when a file is read.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ _File = TypeVar("_File", bound="ArtifactFile")
 class ArtifactFile:
   """Base of a dataclass whose fields are the keys of a JSON file.
 
-  A file of another release is read as far as it goes: an unknown key is ignored, and a missing one
-  has the field's default.
+  A file of another release can be read: an unknown key is ignored, and a missing key gets the
+  default of its field.
   """
 
   FILE: ClassVar[str]
 
   def to_json(self) -> dict[str, Any]:
-    """The content of the file."""
+    """Returns the content of the file as a JSON object."""
     return dataclasses.asdict(self)  # type: ignore[call-overload]
 
   def to_text(self, *, allow_nan: bool = True) -> str:
-    """The file, as a component writes it.
+    """Returns the text of the file.
 
     Args:
-      allow_nan: whether numbers may be NaN or infinite, which JSON proper does not have.
+      allow_nan: whether numbers may be NaN or infinite, which standard JSON excludes.
 
     Raises:
-      ValueError: one is, and may not.
+      ValueError: a number is NaN or infinite, and `allow_nan` is false.
     """
     return json.dumps(self.to_json(), indent=2, allow_nan=allow_nan)
 
   @classmethod
   def from_json(cls: type[_File], document: Mapping[str, Any]) -> _File:
-    """The value that `to_json` wrote.
+    """Creates an object from the result of `to_json`.
 
     Raises:
-      ValueError: a value is of another type, or a field without a default is missing.
+      ValueError: a value has the wrong type, or a field without a default is missing.
     """
     import pydantic
 
@@ -52,10 +52,10 @@ class ArtifactFile:
 
   @classmethod
   def from_text(cls: type[_File], text: str) -> _File:
-    """The value in a file.
+    """Creates an object from the text of a file.
 
     Raises:
-      ValueError: as `from_json`, or the text is no JSON.
+      ValueError: as `from_json`, or the text is not JSON.
     """
     return cls.from_json(json.loads(text))
 
@@ -63,11 +63,11 @@ class ArtifactFile:
   def read(
     cls: type[_File], directory: pathlib.Path | None, name: str | None = None
   ) -> _File | None:
-    """The value in an artifact's directory; None if a node did not run, or failed and left no file.
+    """Reads the file in an artifact's directory; returns None if the node left no file.
 
     Args:
-      directory: the artifact's; None for a node that did not run.
-      name: the file, if it is not `FILE`.
+      directory: directory of the artifact; None if the node did not run.
+      name: name of the file; `FILE` by default.
 
     Raises:
       ValueError: the file is damaged.

@@ -1,4 +1,4 @@
-"""What lies behind an exception that Beam and TFX have wrapped. Imports neither."""
+"""Finds the cause of an exception that Beam or TFX has wrapped; imports neither."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from dlpipe import errors
 from dlpipe.errors import BadInputError, BusyError, DlpipeError
 from dlpipe.own_names import explain
 
-# A worker's error comes back from Flink and Spark as the text of its traceback.
+# Flink and Spark return a worker's error as the text of its traceback.
 _RAISED_ELSEWHERE = re.compile(
   r"^dlpipe\.errors\.(\w+): (.*?)(?: \[while running |\n\n|\Z)", re.MULTILINE | re.DOTALL
 )
-# What Beam's, TensorFlow's and SQLite's C++ say where Python has ENOSPC.
+# The messages of Beam's, TensorFlow's and SQLite's C++ code for Python's ENOSPC.
 _FULL = ("No space left on device", "database or disk is full", "Disk quota exceeded")
 
-# What SQLite says of a file that another program writes to.
+# SQLite's message for a file that another program is writing to.
 LOCKED = "database is locked"
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-  """The error and what caused it, the outermost first."""
+  """Yields the error and its causes, the outermost first."""
   seen: set[int] = set()
   while error is not None and id(error) not in seen:
     yield error
@@ -31,7 +31,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def user_error(error: BaseException | None) -> DlpipeError | None:
-  """The error of ours behind an exception; Beam and TFX wrap what user functions raise."""
+  """Returns the `DlpipeError` that an exception wraps, or None."""
   for cause in chain(error):
     if isinstance(cause, DlpipeError):
       return cause
@@ -53,14 +53,14 @@ def user_error(error: BaseException | None) -> DlpipeError | None:
 
 
 def is_full(error: BaseException) -> bool:
-  """Whether an error says that nothing more can be written, for want of space or by a quota."""
+  """Returns whether an error says that the disk is full or a quota is exhausted."""
   if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
     return True
   return any(text in str(error) for text in _FULL)
 
 
 def is_interrupt(error: BaseException | None) -> bool:
-  """Whether Ctrl-C lies behind an exception."""
+  """Returns whether Ctrl-C caused an exception."""
   # Beam turns any exception into a RuntimeError that names it, Ctrl-C included.
   return any(
     isinstance(cause, KeyboardInterrupt) or str(cause).startswith("KeyboardInterrupt")

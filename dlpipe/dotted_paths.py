@@ -1,4 +1,4 @@
-"""Functions by dotted path, as components, Beam workers and the pipeline are given them."""
+"""Loads functions by dotted path, for components, Beam workers and the pipeline."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dlpipe.errors import BadInputError
 
 
 def load_function(dotted_path: str) -> Callable[..., Any]:
-  """The function at `package.module.function`.
+  """Imports the function at `package.module.function`.
 
-  An error within the module is not hidden: it leaves as it is.
+  An error that the module raises while it is imported is not caught.
 
   Raises:
     BadInputError: there is no such module or function.

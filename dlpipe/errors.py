@@ -1,14 +1,14 @@
-"""What a run can refuse, and the exit code that each refusal ends with.
+"""The exceptions that a user can act on, each with its exit code.
 
     DlpipeError                  1  the run failed
     +-- BadInputError            2  misuse, or input that cannot be read: nothing was started
     +-- DataRefusedError         3  the data was read and is not fit to train on
     +-- ModelRefusedError        4  the model was trained and is not fit to serve
-    +-- BusyError               75  somebody else is at work there: trying again helps
+    +-- BusyError               75  another process holds a lock: trying again helps
 
-The class carries the code, so no table elsewhere has to agree with this one. A message says what
-was expected, what was received, which file or row, and what to do. Imported by components, sources
-and the command line; imports nothing.
+The class holds the code, so there is no second table of codes. A message says what was expected,
+what was received, in which file or row, and what to do. Components, sources and the command line
+import this module; it imports nothing.
 """
 
 
@@ -37,6 +37,6 @@ class ModelRefusedError(DlpipeError):
 
 
 class BusyError(DlpipeError):
-  """Somebody else holds what is needed; the same command goes through when they are done."""
+  """Another process holds a lock; the same command succeeds after that process has finished."""
 
   exit_code = 75  # EX_TEMPFAIL of sysexits.h

@@ -1,4 +1,4 @@
-"""Waiting for a file that another process has locked: aloud, with its name, not for ever."""
+"""Waits for a locked file: reports the process that holds the lock, and gives up after a limit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COMMAND_SHOWN = 80
 
 
 def wait(take: Callable[[], bool], path: str | os.PathLike[str], *, give_up_after_s: float) -> None:
-  """Tries until it succeeds; after ten seconds it says on whom it waits.
+  """Tries to take a lock until it succeeds; after ten seconds it reports the holder of the lock.
 
   Args:
     take: tries once, and returns whether it succeeded.
@@ -27,7 +27,7 @@ def wait(take: Callable[[], bool], path: str | os.PathLike[str], *, give_up_afte
     give_up_after_s: how long to try, in seconds.
 
   Raises:
-    BusyError: that was not long enough.
+    BusyError: the lock was not taken within `give_up_after_s`.
   """
   started = time.monotonic()
   told = False
@@ -48,27 +48,27 @@ def wait(take: Callable[[], bool], path: str | os.PathLike[str], *, give_up_afte
 
 
 def holders(path: str | os.PathLike[str]) -> str:
-  """Who holds a lock on a file, as far as this machine tells: process ids and command lines."""
+  """Returns the process ids and command lines that hold a lock on a file, as far as known."""
   found = sorted((_lock_owners(path) or _open_in(path)) - {os.getpid()})
   named = [f"process {pid}{_command(pid)}" for pid in found]
   return " and ".join(named) or "another program"
 
 
 def _lock_owners(path: str | os.PathLike[str]) -> set[int]:
-  """From the kernel's list; empty where there is none, or the owner is in another container."""
+  """Reads the kernel's list of locks; empty if there is none or the owner is in a container."""
   owners = set()
   with contextlib.suppress(OSError):
     inode = f":{os.stat(path).st_ino}"
     for line in pathlib.Path("/proc/locks").read_text().splitlines():
       fields = line.split()
-      # 1: POSIX ADVISORY WRITE <pid> <device>:<inode> <start> <end>; who waits has a -> in front.
+      # 1: POSIX ADVISORY WRITE <pid> <device>:<inode> <start> <end>; a waiting process has a ->.
       if len(fields) >= 6 and fields[1] != "->" and fields[5].endswith(inode):
         owners.add(int(fields[4]))
   return {pid for pid in owners if pid > 0}
 
 
 def _open_in(path: str | os.PathLike[str]) -> set[int]:
-  """The processes that have the file open; of other users' nothing is seen."""
+  """Returns the processes that have the file open; processes of other users are not visible."""
   wanted = os.path.realpath(path)
   found = set()
   for folder in pathlib.Path("/proc").glob("[0-9]*/fd"):

@@ -1,8 +1,8 @@
 """Dotted paths of user functions, and fingerprints of the code behind them.
 
-TFX caches a node by its inputs and parameters and does not look into functions given by path, so
-an edited function would come back CACHED. A hash of the sources goes into the node's parameters
-instead. Imports only the standard library.
+TFX caches a node by its inputs and parameters and does not read functions that are given by path,
+so after an edit of such a function the node would still be CACHED. The node's parameters therefore
+include a hash of the sources. Imports only the standard library.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ FIRST_PARTY = ("components", "dlpipe", "dlpipe_client", "pipeline", "serving")
 
 
 def udf_path(function: Callable[..., Any]) -> str:
-  """The dotted path of a module-level function, as TFX takes it.
+  """Returns the dotted path of a module-level function, in the form that TFX expects.
 
   Raises:
-    ValueError: a lambda, a method or a nested function, which no other process could import.
+    ValueError: the function is a lambda, a method or nested; no other process could import it.
   """
   if "." in function.__qualname__ or function.__name__ == "<lambda>":
     raise ValueError(
@@ -33,7 +33,7 @@ def udf_path(function: Callable[..., Any]) -> str:
 def code_fingerprint(*modules: str) -> str:
   """Hashes the sources of modules and of every module of ours that they import.
 
-  A table that a module reads, a .tsv of its name beside it, counts as its source.
+  A .tsv file beside a module, with the same name, counts as its source.
 
   Args:
     *modules: dotted names of modules, or dotted paths of functions in them.
@@ -80,7 +80,7 @@ def _source_path(name: str) -> pathlib.Path | None:
 
 
 def _executed(node: ast.AST) -> Iterator[ast.AST]:
-  """Everything below a node but what stands below `if TYPE_CHECKING:`, which never runs."""
+  """Yields all nodes below a node, except those below `if TYPE_CHECKING:`, which never run."""
   yield node
   children = ast.iter_child_nodes(node)
   if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):

@@ -1,4 +1,4 @@
-"""Paths that a user gives: they are on this machine, or are refused before anything is made there.
+"""Refuses paths that are not on this machine, before anything is created.
 
 Imports only the standard library and our errors.
 """
@@ -10,23 +10,22 @@ import re
 
 from dlpipe.errors import BadInputError
 
-# Also where a folder of such a name is there: an older release has made it by mistake.
+# Even if a folder of this name exists: an older release created it by mistake.
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 
 
 def require_local(option: str, path: str) -> str:
-  """The path, absolute.
+  """Returns the absolute path.
 
   Args:
-    option: what it was given as, such as `--data`.
-    path: as it was given.
+    option: the option that gave the path, such as `--data`.
+    path: the path as the user wrote it.
 
   Raises:
-    BadInputError: it is empty, or the address of something elsewhere, such as
-      `gs://bucket/pictures`.
+    BadInputError: the path is empty, or a remote address such as `gs://bucket/pictures`.
   """
   if not path:
-    # As of a variable that is not set: what was meant is not what holds without the option.
+    # Such as an unset shell variable: the user did not mean the default.
     raise BadInputError(
       f"{option} takes a path. Received an empty text; give one, or leave it out."
     )

@@ -1,8 +1,8 @@
-"""The nodes of the pipeline: one `Node` for each, with all that shared code must know of it.
+"""The nodes of the pipeline: one `Node` for each, with the facts that shared code needs.
 
-A fact about a node is an attribute here: whether it refuses a model, whether its result may be
-kept, whether it is heavy. Components know their own inputs and outputs; whoever reads an output
-after the run names it by an `Output`. Known without TFX; imports only our errors.
+A fact about a node is an attribute here: whether it can refuse a model, whether its result is
+cached, whether it is heavy. Components define their inputs and outputs; code that reads an output
+after the run names it by an `Output`. Imports only our errors, and no TFX.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from dlpipe.errors import BadInputError
 
-# What became of a node.
+# States of a node after a run.
 COMPLETE, CACHED, FAILED, SKIPPED = "COMPLETE", "CACHED", "FAILED", "SKIPPED"
 
 _Artifact = TypeVar("_Artifact")
@@ -25,14 +25,14 @@ _TRAINING_MEMORY_MB = 4000.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelGate:
-  """What a gate on the model leaves: a blessing for the pusher, and a verdict for people.
+  """The outputs of a gate on the model: a blessing for the pusher, and a verdict for people.
 
   Attributes:
     pusher_input: the input of VersionedPusher that takes the blessing.
     blessing_type: TFX's artifact type of the output `blessing`. All but the Evaluator's is an
-      InfraBlessing: a ModelBlessing is also what the next candidate is compared with.
+      InfraBlessing: with a ModelBlessing, a model becomes the next baseline.
     verdict: the output whose directory holds the verdict.
-    verdict_file: the file in it, which `dlpipe.verdicts.Verdict` reads.
+    verdict_file: the file in this directory, which `dlpipe.verdicts.Verdict` reads.
   """
 
   pusher_input: str
@@ -43,15 +43,15 @@ class ModelGate:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Node:
-  """One node.
+  """The facts about one node.
 
   Attributes:
-    id: its id in the pipeline, and its name for people.
-    gate: what it leaves, if it can refuse a model.
-    is_cached: whether its result may be kept as long as its inputs are the same.
-    is_retried: whether an orchestrator may try it again when it fails.
-    is_heavy: whether it computes for long, and so goes to a pool of its own.
-    memory_mb: the memory it is expected to need before it has run once, in MB of 10^6 bytes.
+    id: the node's id in the pipeline, which people see, too.
+    gate: the outputs of the gate, if the node can refuse a model.
+    is_cached: whether TFX may reuse the result while the inputs stay the same.
+    is_retried: whether an orchestrator may retry the node after a failure.
+    is_heavy: whether the node computes for long and so gets a separate pool of workers.
+    memory_mb: expected memory until the node has run once, in MB of 10^6 bytes.
   """
 
   id: str
@@ -67,7 +67,7 @@ REVIEWED_SCHEMA = Node(id="ReviewedSchema")
 STATISTICS_GEN = Node(id="StatisticsGen")
 SCHEMA_GEN = Node(id="SchemaGen")
 EXAMPLE_VALIDATOR = Node(id="ExampleValidator")
-# It raises, so nothing after it runs. The data is the same the second time.
+# It raises, so no later node runs. A retry would read the same data.
 DATA_GATE = Node(id="DataGate", is_retried=False)
 TRANSFORM = Node(id="Transform", is_heavy=True)
 TUNER = Node(id="Tuner", is_heavy=True, memory_mb=_TRAINING_MEMORY_MB)
@@ -82,16 +82,16 @@ SERVING_GATE = Node(
   id="ServingGate",
   gate=ModelGate(pusher_input="infra_blessing", verdict_file="parity.json"),
 )
-# Publishing a model that is there changes nothing, and brings back one that was deleted.
+# Publishing an existing version changes nothing; publishing a deleted one restores it.
 VERSIONED_PUSHER = Node(id="VersionedPusher", is_cached=False)
-# Drawn only for a backend that runs neither drivers nor resolvers. The first two look at what may
-# change while their inputs stay the same.
+# Only for a backend that runs neither drivers nor resolvers. The first two read files that may
+# change while the inputs stay the same.
 SOURCE_STATE = Node(id="SourceState", is_cached=False)
 MODEL_HISTORY = Node(id="ModelHistory", is_cached=False)
 RECORD_BLESSING = Node(id="RecordBlessing")
 RUN_NOTICE = Node(id="RunNotice")
 
-# In the order in which `assembly.create_pipeline` draws them.
+# In the order of `assembly.create_pipeline`.
 DATA_NODES = (
   SOURCE_EXAMPLE_GEN,
   REVIEWED_SCHEMA,
@@ -125,10 +125,10 @@ class Output:
   name: str
 
   def find(self, artifacts: Mapping[str, Mapping[str, _Artifact]]) -> _Artifact | None:
-    """The output among those of a run; None if the node has none.
+    """Returns the artifact of this output; None if the run has none.
 
     Args:
-      artifacts: node id to output name to artifact.
+      artifacts: maps node id to output name to artifact.
     """
     return artifacts.get(self.node.id, {}).get(self.name)
 
@@ -145,25 +145,25 @@ PUSHED_MODEL = Output(VERSIONED_PUSHER, "pushed_model")
 
 
 def model_gates() -> dict[Node, ModelGate]:
-  """The nodes that may refuse a model, in the pipeline's order, with what each leaves."""
+  """Returns the nodes that can refuse a model, in the pipeline's order, with their gates."""
   return {node: node.gate for node in NODES if node.gate is not None}
 
 
 def named(node_id: str) -> Node:
-  """The node with an id; one of a pipeline that is not ours has the usual facts."""
+  """Returns the node with this id; a node of another pipeline gets default facts."""
   return next((node for node in ALL if node.id == node_id), Node(id=node_id))
 
 
 def check_node(option: str, name: str | None, *, trials: int) -> None:
-  """Refuses a name that no node of a run has.
+  """Raises `BadInputError` if no node of the run has this name.
 
   Args:
-    option: what it was given with, such as `--from`.
-    name: the node's; None for an option that is not given.
-    trials: those of the Tuner; without any there is no such node.
+    option: the option that gave the name, such as `--from`.
+    name: the name of the node; None if the option was not given.
+    trials: number of trials of the Tuner; with 0 the run has no Tuner.
 
   Raises:
-    BadInputError: naming the nearest node.
+    BadInputError: no node has the name; the message names the nearest one.
   """
   ids = [node.id for node in NODES if node is not TUNER or trials]
   if name is None or name in ids:

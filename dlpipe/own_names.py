@@ -1,13 +1,13 @@
-"""In the application's environment, the application's names are the application's.
+"""Makes imports of our packages find our packages, even if a user's module has the same name.
 
-Many a project has a `pipeline.py`, a `data/` or a `serving/` of its own. Where its folder comes
-first on Python's path (`python -m`, PYTHONPATH=., an IDE), those would be imported instead of ours.
-`setup.py` installs a copy of this file into the environment, and a `.pth` file that has each of its
-interpreters call `install` at its start: commands, Beam's workers, nodes, servers. A finder then
-answers for our names before the path is searched, and for no others. The image of the server, which
-has no `setup.py`, does the same with `python dlpipe/own_names.py FOLDER`.
+Many projects have a `pipeline.py`, a `data/` or a `serving/`. If their folder comes first on
+Python's path (`python -m`, PYTHONPATH=., an IDE), Python would import those instead of ours.
+`setup.py` installs a copy of this file into the environment, and a `.pth` file by which every
+interpreter (commands, Beam's workers, nodes, servers) calls `install` when it starts. A finder then
+resolves our names, and no others, before Python searches the path. The image of the server has no
+`setup.py` and runs `python dlpipe/own_names.py FOLDER` instead.
 
-A folder on the path that holds the whole application, such as another checkout, is taken for it.
+If a folder on the path holds the whole application, such as another checkout, the finder uses it.
 Imports only the standard library, and little of it.
 """
 
@@ -23,21 +23,21 @@ NAMES = frozenset(
   {"components", "data", "dlpipe", "dlpipe_client", "pipeline", "schemas", "serving"}
 )
 _MARK = os.path.join("dlpipe", "own_names.py")
-# Where a checkout has the packages that are not directly in it.
+# The folders of packages that are not at the top of a checkout.
 _CLIENT = os.path.join("serving", "client")
 
 
 class OwnNames:
-  """Finds our packages in the application's folder, wherever else modules of their names are."""
+  """Finds our packages in the application's folder, even if other modules have their names."""
 
   def __init__(self, root: str):
-    """Args: the folder that holds the application, where none on the path does."""
+    """Args: root: folder of the application; used if no folder on the path holds it."""
     self.root = root
 
   def find_spec(
     self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
   ) -> importlib.machinery.ModuleSpec | None:
-    """Where one of our packages is; None for any other module, and for what is not there."""
+    """Returns the spec of one of our packages; None for other modules and missing ones."""
     if name not in NAMES:
       return None
     root = next(filter(is_application, _folders()), self.root)
@@ -45,25 +45,25 @@ class OwnNames:
 
 
 def install(root: str) -> None:
-  """Puts the finder before all others; once, however often it is called."""
+  """Puts the finder before all others; a second call does nothing."""
   if not any(type(finder).__name__ == OwnNames.__name__ for finder in sys.meta_path):
     sys.meta_path.insert(0, OwnNames(root))
 
 
 def is_application(folder: str) -> bool:
-  """Whether a folder holds the whole application."""
+  """Returns whether a folder holds the whole application."""
   return os.path.isfile(os.path.join(folder, _MARK))
 
 
 def write_start(folder: str, root: str | None) -> list[str]:
-  """Has the interpreters of an environment call `install` when they start.
+  """Makes every interpreter of an environment call `install` when it starts.
 
   Args:
     folder: the environment's site-packages.
-    root: the folder that holds the application; None for `folder` itself, wherever it will be.
+    root: folder of the application; None if it is `folder`, even after that has moved.
 
   Returns:
-    The files written.
+    Paths of the written files.
   """
   there = "os.path.dirname(own.__file__)" if root is None else ascii(os.path.abspath(root))
   with open(__file__, encoding="utf-8") as source:
@@ -79,7 +79,7 @@ def write_start(folder: str, root: str | None) -> list[str]:
 
 
 def explain(error: ImportError) -> str | None:
-  """Says of an import that fails which module of the user a name of ours hides; None if none."""
+  """Returns which user module our name hides, if that explains a failed import; else None."""
   hidden = _hidden(error.name or "")
   if hidden is None:
     return None
@@ -91,7 +91,7 @@ def explain(error: ImportError) -> str | None:
 
 
 def _hidden(name: str) -> str | None:
-  """The file or folder of a module that would be imported, were a name of ours not before it."""
+  """Returns the file or folder that Python would import if our package did not hide it."""
   top, *parts = name.split(".")
   if top not in NAMES:
     return None
@@ -104,7 +104,7 @@ def _hidden(name: str) -> str | None:
     places = list(spec.submodule_search_locations or ())
   if spec is not None and spec.origin is not None:
     return spec.origin
-  # A folder without `__init__.py` is one of data, unless there is Python in it.
+  # A folder without `__init__.py` and without Python files holds data.
   return next(
     (place for place in places if any(file.endswith(".py") for file in os.listdir(place))), None
   )

@@ -1,7 +1,7 @@
-"""Progress that a person watching a run wants to see, from wherever the work happens.
+"""Reports the progress of a run, from any module, to the person who watches it.
 
 Beam functions and training callbacks know neither the runner nor the terminal, so they log to one
-named logger; a runner attaches a handler to it, and elsewhere the lines stand in the ordinary log.
+named logger. A runner attaches a handler to it; without a handler the lines go to the usual log.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _LOGGER = logging.getLogger(LOGGER_NAME)
 
 
 def report(message: str, **fields: Any) -> None:
-  """Says where the work is.
+  """Logs one line of progress.
 
   Args:
     message: one line for a person.

@@ -1,7 +1,7 @@
-"""What a source took an input for: one value that the screen, reports, `--json` and DataGate read.
+"""`Recognized`: how a source read an input; shown on screen, in reports, `--json` and DataGate.
 
 A source puts a `Recognized` into its plan. `SourceExampleGen` writes `Recognized.to_json` into the
-quarantine's `summary.json`, under the key `recognized`, so that a cached run says it, too. Imports
+quarantine's `summary.json`, under the key `recognized`, so that a cached run shows it, too. Imports
 only the standard library.
 """
 
@@ -12,18 +12,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _SHOWN = 5
-_KEPT = 50  # of what is not read, for programs
-_SHOWN_CHARACTERS = 60  # of each
+_KEPT = 50  # unread names in `to_json`
+_SHOWN_CHARACTERS = 60  # of each name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Unread:
-  """What lies in the input and is not read.
+  """A part of the input that is not read.
 
   Attributes:
-    name: its path relative to the input.
-    reason: why, in words that follow the name in brackets, such as "hidden, holds 8 texts".
-    labelled: whether examples with a label are lost by it, so that a person must hear of it.
+    name: path relative to the input.
+    reason: words that follow the name in brackets, such as "hidden, holds 8 texts".
+    labelled: whether labelled examples are lost, so that the user must be warned.
   """
 
   name: str
@@ -33,22 +33,22 @@ class Unread:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recognized:
-  """What an input was taken for.
+  """How a source read an input.
 
   Attributes:
     layout: the source's name, as `data.source` takes it.
-    fields: what an example is made of to where it comes from, such as `{"source": "column 2",
-      "target": "column 4"}` or `{"label": "the folder's name"}`.
-    files: the files that are read, relative to the input; the first where there are many.
-    file_count: how many they are.
-    rows: how many rows, where that was counted; else None.
+    fields: part of an example to its origin, such as `{"source": "column 2", "target":
+      "column 4"}` or `{"label": "the folder's name"}`.
+    files: the files that are read, relative to the input; of many files, the first ones.
+    file_count: number of files that are read.
+    rows: number of rows; None if they were not counted.
     classes: every class that the layout names, to the number of its inputs: files in class folders,
-      rows elsewhere; a class folder without a file has 0. Empty where classes are known only when
+      rows elsewhere; a class folder without a file has 0. Empty if classes are known only when
       everything has been read, as in a table, and for tasks without classes.
-    unread: what else lies there, and why it is not read.
-    certain: whether the input says by itself what it is. False where any input of this kind would
-      be taken so, such as files of lines.
-    warnings: what is odd and may mean a wrong guess, each a sentence without its full stop.
+    unread: the parts of the input that are not read, and why.
+    certain: whether the content identifies the layout. False if any input of this kind would be
+      read in this layout, such as files of lines.
+    warnings: signs of a wrong guess, each a sentence without its full stop.
   """
 
   layout: str
@@ -62,7 +62,7 @@ class Recognized:
   certain: bool = True
 
   def sentences(self, splits: Sequence[str] = ()) -> list[str]:
-    """What was recognized, for a person: two sentences at the most, and the warnings.
+    """Describes the input for a person: two sentences at most, then the warnings.
 
     Args:
       splits: the splits that the input draws itself.
@@ -91,9 +91,9 @@ class Recognized:
     return said
 
   def all_warnings(self) -> list[str]:
-    """`warnings`, and what classes without a file and losses of labelled examples say.
+    """Returns `warnings`, and warnings of classes without a file and of lost labelled examples.
 
-    Thousands of folders are told as a few are: the first by name, and how many more there are.
+    A long list of folders is shortened to the first names and the number of the others.
     """
     lost = [each for each in self.unread if each.labelled]
     said = [f"{shortened(each.name)} is not read: {each.reason}" for each in lost[:_SHOWN]]
@@ -107,7 +107,7 @@ class Recognized:
     return [*said, *self.warnings]
 
   def to_json(self, splits: Sequence[str] = ()) -> dict[str, Any]:
-    """The same for a program.
+    """Describes the input for a program.
 
     Args:
       splits: the splits that the input draws itself.
@@ -133,14 +133,14 @@ class Recognized:
 
 
 def listed(names: Iterable[str], count: int) -> str:
-  """The first names, cut where they are long, and how many of `count` are left."""
+  """Returns the first names, each shortened, and how many of `count` follow."""
   shown = [shortened(name) for name, _ in zip(names, range(_SHOWN), strict=False)]
   more = f" and {count - len(shown):,} more" if count > len(shown) else ""
   return ", ".join(shown) + more
 
 
 def shortened(name: str) -> str:
-  """A name for one line: printable, and cut where it is long."""
+  """Returns a printable name, shortened to fit on one line."""
   line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
   return line if len(line) <= _SHOWN_CHARACTERS else line[: _SHOWN_CHARACTERS - 1].rstrip() + "…"
 

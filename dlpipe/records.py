@@ -1,8 +1,8 @@
-"""What a data source hands to `SourceExampleGen`: plain values, one type per fact.
+"""The values that a data source passes to `SourceExampleGen`.
 
-A source is two functions. `plan(path, options)` looks at the input once, cheaply, in the driver's
-process, and says what there is to read; `read(shard, options)` runs on a Beam worker and yields a
-`Record` or a `Rejected` for each picture, row or pair. Neither knows Beam or TFX. This module
+A source is two functions. `plan(path, options)` inspects the input once, cheaply, in the driver's
+process, and returns a `SourcePlan`; `read(shard, options)` runs on a Beam worker and yields a
+`Record` or a `Rejected` for each picture, row or pair. Neither imports Beam or TFX. This module
 and `dlpipe.recognition` import only the standard library.
 """
 
@@ -16,7 +16,7 @@ from dlpipe.recognition import Recognized
 
 TRAIN, VAL, EVAL = "train", "val", "eval"
 SPLITS = (TRAIN, VAL, EVAL)
-# What people call splits, in lower case. Data that knows two calls the one to judge by "test".
+# Usual names of splits, in lower case. Data with two splits calls the held-out one "test".
 SPLIT_NAMES = {
   "train": TRAIN,
   "training": TRAIN,
@@ -33,16 +33,16 @@ FeatureValue = bytes | str | int | float | Sequence[bytes | str | int | float]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SourcePlan:
-  """What there is to read.
+  """The plan of an input: what workers read.
 
   Attributes:
     shards: units of work, each a JSON-serialisable mapping that `read` understands; a worker reads
       one at a time, so a shard should hold some hundreds or thousands of records.
-    fingerprint: changes when the input changes (names, sizes, modification times); the cache key.
-    given_splits: the splits the input itself draws (a subset of `SPLITS`); empty when it draws
-      none. Where `TRAIN` is given and `VAL` is not, validation rows are taken out of train.
-    recognized: what the source takes the input for: its files, columns, classes and what is not
-      read. A source that leaves it out says nothing about its guess.
+    fingerprint: the cache key; changes if the input changes (names, sizes, modification times).
+    given_splits: the splits that the input defines (a subset of `SPLITS`); empty if it defines
+      none. If `TRAIN` is given and `VAL` is not, validation rows are taken from train.
+    recognized: how the source read the input: its files, columns, classes and unread parts; None
+      if the source does not report it.
   """
 
   shards: Sequence[Mapping[str, Any]]
@@ -52,20 +52,20 @@ class SourcePlan:
 
   @property
   def classes(self) -> Mapping[str, int]:
-    """Every class that the layout names, to the number of its inputs, as `Recognized` has it."""
+    """Maps every class that the layout names to the number of its inputs, as `Recognized` does."""
     return self.recognized.classes if self.recognized else {}
 
   @property
   def labels(self) -> tuple[str, ...]:
-    """The classes that have inputs, where classes are known without reading."""
+    """The classes that have inputs; empty if classes are unknown before the input is read."""
     return tuple(sorted(label for label, count in self.classes.items() if count))
 
   def sentences(self) -> list[str]:
-    """What was recognized, for a person; empty where the source does not say."""
+    """Describes the input for a person; empty if the source does not report it."""
     return self.recognized.sentences(self.given_splits) if self.recognized else []
 
   def recognition(self) -> dict[str, Any]:
-    """What was recognized, for a program, as `Recognized.to_json` has it; else empty."""
+    """Describes the input for a program, as `Recognized.to_json`; empty if not reported."""
     return self.recognized.to_json(self.given_splits) if self.recognized else {}
 
 
@@ -83,9 +83,9 @@ class Record:
 
   Attributes:
     features: raw feature name to value; str is stored as UTF-8 bytes.
-    content: what the split is drawn from: records of equal content always share a split.
-    split: the split the input gave it, or None to draw one by hash of `content`.
-    origin: the file, and the row where there is one, for messages.
+    content: bytes whose hash selects the split: records of equal content share a split.
+    split: the split that the input gave, or None to draw one by the hash of `content`.
+    origin: the file, and the row if the file has rows, for messages.
   """
 
   features: Mapping[str, FeatureValue]
@@ -96,18 +96,18 @@ class Record:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rejected:
-  """One record that cannot be used; it goes to the quarantine, never out of sight.
+  """One record that cannot be used; it goes to the quarantine.
 
   >>> dlpipe.Rejected(origin="reviews.csv, row 3", reason="the text is empty").reason
   'the text is empty'
 
   Attributes:
-    origin: the file, and the row where there is one.
-    reason: what is wrong with it, in words.
-    file: the path of the file to copy to the quarantine, where the record is a file of its own.
-    data: the raw bytes to keep, where the record is a part of a file.
-    label: its label, where that is known all the same, so that a class of which nothing can be used
-      is told by name. It says nothing about what is wrong, so it is not compared.
+    origin: the file, and the row if the file has rows.
+    reason: why it cannot be used.
+    file: path of the file to copy to the quarantine, if the record is a whole file.
+    data: the raw bytes to keep, if the record is a part of a file.
+    label: the label, if it is known, so that messages can name a class without usable records. It
+      does not belong to the fault, so it is not compared.
   """
 
   origin: str
@@ -118,7 +118,7 @@ class Rejected:
 
 
 def class_names(label: Any) -> tuple[str, ...]:
-  """The classes that a label's value names: one text, or each of several; a number names none.
+  """Returns the classes in a label's value: one text, or each text of a list; none for a number.
 
   >>> class_names("cat"), class_names(["red", "round"]), class_names(2.5), class_names([])
   (('cat',), ('red', 'round'), (), ())

@@ -1,7 +1,7 @@
-"""`Verdict`: what a gate ruled on a model, bound by bound.
+"""`Verdict`: the decision of a gate on a model, with one `Ruling` for each bound.
 
-The gate judges once and writes its verdict down. Exit code, `--json`, terminal, report and history
-read it; none of them compares a number with a bound. Imports only the ground.
+The gate judges once and writes its verdict to a file. Exit code, `--json`, terminal, report and
+history read the file; none of them compares a number with a bound. Imports only this package.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dlpipe.artifact_files import ArtifactFile
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ruling(ArtifactFile):
-  """One bound, what was measured, and whether the bound held.
+  """One bound, the measured value, and whether the bound held.
 
   >>> ruling = dlpipe.Ruling(
   ...   metric="accuracy", bound=">= 0.9", value=0.93, passed=True, reason="below, no use"
@@ -24,12 +24,12 @@ class Ruling(ArtifactFile):
   True
 
   Attributes:
-    metric: what was measured.
-    bound: what had to hold, in words such as ">= 0.9", or a bare number.
-    value: what was measured; None if nothing was.
+    metric: name of the metric.
+    bound: the bound in words, such as ">= 0.9", or a number.
+    value: the measured value; None if it was not measured.
     passed: whether the bound held.
-    reason: why the bound is there; and why nothing was measured, if nothing was.
-    interval: what 95 % of eval splits of this size would find, `(low, high)`; None if unknown.
+    reason: why the bound exists, and why the value was not measured, if it was not.
+    interval: `(low, high)`, the 95 % confidence interval of the value; None if unknown.
   """
 
   metric: str
@@ -42,11 +42,11 @@ class Ruling(ArtifactFile):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verdict(ArtifactFile):
-  """What one gate ruled; the model passed if every bound held.
+  """The decision of one gate; the model passed if every bound held.
 
   Attributes:
-    rulings: each bound, in the gate's order; `gates` in the file.
-    warnings: sentences on what a person must know before believing it.
+    rulings: one for each bound, in the gate's order; the key is `gates` in the file.
+    warnings: sentences that limit how far the verdict can be trusted.
   """
 
   FILE: ClassVar[str] = "verdict.json"
@@ -56,7 +56,7 @@ class Verdict(ArtifactFile):
 
   @property
   def passed(self) -> bool:
-    """Whether the model may be pushed, as far as this gate knows."""
+    """Whether this gate allows the model to be pushed."""
     return all(ruling.passed for ruling in self.rulings)
 
   @property
@@ -65,13 +65,13 @@ class Verdict(ArtifactFile):
     return [ruling.metric for ruling in self.rulings if not ruling.passed]
 
   def to_json(self) -> dict[str, Any]:
-    """The content of the file."""
+    """Returns the content of the file."""
     gates = [ruling.to_json() for ruling in self.rulings]
     return {"passed": self.passed, "gates": gates, "warnings": list(self.warnings)}
 
   @classmethod
   def from_json(cls, document: Mapping[str, Any]) -> Verdict:
-    """The verdict in any gate's file that has `gates`, with or without `warnings`."""
+    """Reads the file of any gate with the key `gates`; `warnings` may be absent."""
     return cls(
       rulings=tuple(Ruling.from_json(row) for row in document.get("gates", ())),
       warnings=tuple(document.get("warnings", ())),

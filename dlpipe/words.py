@@ -1,4 +1,4 @@
-"""Numbers, times and sizes as a person reads them: on the screen, in reports and in tables."""
+"""Formats numbers, times and sizes for people: on the screen, in reports and in tables."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import struct
 
 
 def number(value: float) -> str:
-  """A metric for a person: four significant digits, whole numbers whole and with separators."""
+  """Formats a metric with four significant digits; whole numbers keep all, with separators."""
   if float(value).is_integer() and abs(value) < 1e15:
     return f"{int(value):,}"
   return f"{value:.4g}"
 
 
 def duration(seconds: float) -> str:
-  """Such as `0.4s`, `12s`, `4m 12s`, `2h 05m`."""
+  """Formats a duration, such as `0.4s`, `12s`, `4m 12s`, `2h 05m`."""
   if seconds < 9.95:
     return f"{seconds:.1f}s"
   whole = round(seconds)
@@ -26,17 +26,17 @@ def duration(seconds: float) -> str:
 
 
 def memory(megabytes: float) -> str:
-  """Such as `512 MB`, `1.4 GB`."""
+  """Formats a size, such as `512 MB`, `1.4 GB`."""
   return f"{megabytes / 1000:.1f} GB" if megabytes >= 999.5 else f"{megabytes:.0f} MB"
 
 
 def one_line(text: str) -> str:
-  """The text without line breaks and without control characters that could move a cursor."""
+  """Removes line breaks, and control characters that could move a cursor."""
   return " ".join("".join(c if c.isprintable() else " " for c in text).split(" ")).strip()
 
 
 def shortest(number: float) -> str:
-  """The fewest digits by which float32 tells the number from all others.
+  """Formats a number with the fewest digits that identify it as a float32.
 
   >>> shortest(928.0200195312), shortest(1e-30), shortest(16777217.0)
   ('928.02', '1e-30', '16777216')

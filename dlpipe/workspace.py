@@ -2,20 +2,20 @@
 
     <workspace>/<task>/
       metadata.db        the metadata store
-      artifacts/         what nodes write; .running/ holds a locked file for each node at work
+      artifacts/         outputs of nodes; .running/ holds a locked file for each running node
       checkpoints/       unfinished trainings
       serving/           the versions that a model server serves
-      models.json        the history of models, where no resolver looks into the metadata store
-      runs/<run>.json    what a run was told
+      models.json        the history of models, for backends without resolvers
+      runs/<run>.json    the settings of a run
       reports/<run>.html
       logs/<run>.log
       quarantine/<run>/  records that could not be used
       checks/            results of `dlpipe check`
       reproduced/<run>/  a workspace for the repetition of a run
       node_memory.json   the memory that each node needed
-      .lock              held by the run at work
+      .lock              held by the current run
 
-Imports only the standard library and the ground.
+Imports only the standard library and this package.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class TaskFolder:
 
   @classmethod
   def of_serving(cls, serving_dir: str) -> TaskFolder:
-    """The folder whose versions are served from `serving_dir`."""
+    """Returns the folder whose versions are served from `serving_dir`."""
     return cls(pathlib.Path(serving_dir).parent)
 
   @property
@@ -56,7 +56,7 @@ class TaskFolder:
 
   @property
   def is_used(self) -> bool:
-    """Whether a run was started here, or versions are served from here."""
+    """Returns whether a run was started here, or versions are served from here."""
     return any(path.exists() for path in (self.metadata, self._runs, self.serving))
 
   @property
@@ -104,23 +104,23 @@ class TaskFolder:
     return self.root / "runs"
 
   def run_file(self, run_id: str) -> pathlib.Path:
-    """The settings of a run, as `pipeline.runs.run_files` writes them."""
+    """Returns the path of a run's settings, which `pipeline.runs.run_files` writes."""
     return self._runs / f"{run_id}.json"
 
   def report(self, run_id: str) -> pathlib.Path:
-    """The report of a run."""
+    """Returns the path of a run's report."""
     return self.root / "reports" / f"{run_id}.html"
 
   def log(self, run_id: str) -> pathlib.Path:
-    """The log of a run, or of another command that gives its log a name."""
+    """Returns the path of the log of a run, or of another command that names its log."""
     return self.root / "logs" / f"{run_id}.log"
 
   def quarantine(self, run_id: str) -> pathlib.Path:
-    """The records of a run that could not be used, for people to look at."""
+    """Returns the folder of the rejected records of a run."""
     return self.root / "quarantine" / run_id
 
   def reproduction(self, run_id: str) -> pathlib.Path:
-    """The workspace in which a run is repeated."""
+    """Returns the workspace in which a run is repeated."""
     return self.root / "reproduced" / run_id
 
 
@@ -139,26 +139,26 @@ class Workspace:
 
   @classmethod
   def of(cls, given: str | os.PathLike[str] | None) -> Workspace:
-    """The workspace at a path; None stands for the default one.
+    """Returns the workspace at a path, or the default workspace if the path is None.
 
     Raises:
-      BadInputError: the default is not on this machine.
+      BadInputError: the default workspace is not on this machine.
     """
     return cls(pathlib.Path(os.path.abspath(given or from_env())))
 
   @property
   def option(self) -> str:
-    """` --workspace DIR` for a command to copy; empty for the default workspace."""
+    """The option ` --workspace DIR` for a suggested command; empty for the default workspace."""
     if self == Workspace.of(None):
       return ""
     return f" --workspace {shlex.quote(str(self.path))}"
 
   def task(self, name: str) -> TaskFolder:
-    """The folder of a task, whether it exists or not."""
+    """Returns the folder of a task, whether it exists or not."""
     return TaskFolder(self.path / name)
 
   def tasks(self) -> list[TaskFolder]:
-    """The folders of all tasks that ran here or are served from here, by name."""
+    """Returns the folders of all tasks that ran here or are served from here, sorted by name."""
     if not self.path.is_dir():
       return []
     folders = (TaskFolder(path) for path in sorted(self.path.iterdir()) if path.is_dir())
@@ -166,24 +166,24 @@ class Workspace:
 
 
 def running(artifacts: pathlib.Path) -> pathlib.Path:
-  """The folder of the files that nodes lock while they are at work.
+  """Returns the folder of the files that running nodes lock.
 
   Args:
-    artifacts: the pipeline root, which a compiled pipeline names without its task's folder.
+    artifacts: the pipeline root; a compiled pipeline knows it, but not the folder of its task.
   """
   return artifacts / ".running"
 
 
 def default_workspace(environ: Mapping[str, str]) -> str:
-  """The workspace if none is named: `$DLPIPE_WORKSPACE`, else `./workspace`."""
+  """Returns the workspace if none is named: `$DLPIPE_WORKSPACE`, else `./workspace`."""
   return environ.get(_VARIABLE) or "workspace"
 
 
 def from_env() -> str:
-  """The default workspace in the environment of this process.
+  """Returns the default workspace in the environment of this process.
 
   Raises:
-    BadInputError: it is not on this machine.
+    BadInputError: the default workspace is not on this machine.
   """
   workspace = default_workspace(os.environ)
   require_local(_VARIABLE, workspace)

@@ -1,4 +1,4 @@
-"""What a setting's value may be: in words for a person, and as a check.
+"""Describes and checks the values that a setting may have.
 
 A kind is a Python type, such as `int | None`, with bounds by `Annotated` and pydantic's `Field`.
 The words of `dlpipe settings` and of a refusal come from the same kind.
@@ -22,7 +22,11 @@ _OTHER = {datetime.date: "a date, such as 2024-01-31"}
 
 
 def in_words(kind: Any) -> str:
-  """What a value of a kind is, such as `a whole number of at least 1`."""
+  """Describes the values of a kind, such as `a whole number of at least 1`.
+
+  >>> in_words(int), in_words(bool)
+  ('a whole number', 'true or false')
+  """
   kind, bounds = _split(kind)
   origin, parts = typing.get_origin(kind), typing.get_args(kind)
   if origin in (Union, types.UnionType):
@@ -41,7 +45,7 @@ def in_words(kind: Any) -> str:
 
 
 def fits(kind: Any, value: Any) -> bool:
-  """Whether a value is of a kind; a whole number is a number, and nothing else is converted."""
+  """Returns whether a value is of a kind; an int fits float, and no other type is converted."""
   adapter = pydantic.TypeAdapter(kind, config=pydantic.ConfigDict(allow_inf_nan=False))
   try:
     if isinstance(value, list) and typing.get_origin(_split(kind)[0]) is tuple:
@@ -53,30 +57,30 @@ def fits(kind: Any, value: Any) -> bool:
 
 
 def is_any_number(kind: Any) -> bool:
-  """Whether a kind's numbers may have a fraction."""
+  """Returns whether a kind's numbers may have a fraction."""
   kind, _ = _split(kind)
   return kind is float or any(_split(part)[0] is float for part in typing.get_args(kind))
 
 
 def is_text(kind: Any) -> bool:
-  """Whether a kind's values are texts, or null."""
+  """Returns whether a kind's values are texts, or null."""
   kind, _ = _split(kind)
   return kind is str or {_split(part)[0] for part in typing.get_args(kind)} == {str, types.NoneType}
 
 
 def is_date(kind: Any) -> bool:
-  """Whether a kind's values are dates."""
+  """Returns whether a kind's values are dates."""
   return _split(kind)[0] is datetime.date
 
 
 def is_mapping(kind: Any) -> bool:
-  """Whether values of a kind hold others by name."""
+  """Returns whether a kind's values are mappings."""
   kind, _ = _split(kind)
   return bool({kind, typing.get_origin(kind)} & {dict, Mapping})
 
 
 def _split(kind: Any) -> tuple[Any, list[Any]]:
-  """A type without `Annotated`, and its bounds."""
+  """Splits a kind into the type without `Annotated`, and its bounds."""
   bounds: list[Any] = []
   while typing.get_origin(kind) is Annotated:
     kind, *marks = typing.get_args(kind)

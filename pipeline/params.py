@@ -1,8 +1,8 @@
-"""`Params`: a model's settings, typed and bounded, read by name. `DataOptions`: its sources'.
+"""`Params`: the settings of a model, typed and bounded. `DataOptions`: those of its sources.
 
-A task's own class stands in `pipeline/tasks/<name>/params.py`. It is the one place where a setting
-has its name, type, default, bounds and meaning; `dlpipe settings`, `--set`, its refusals and every
-function of the task read it there.
+A task defines its class in `pipeline/tasks/<name>/params.py`. Only this class defines the name,
+type, default, bounds and meaning of a setting; `dlpipe settings`, `--set`, its error messages and
+every function of the task read them there.
 
 >>> class MyParams(Params):
 ...   epochs: int = 10
@@ -42,16 +42,16 @@ TRAIN_NAMES = ("epochs", "batch_size", "learning_rate")
 
 
 class Role(Enum):
-  """What a setting of a model is besides; it stands on the type: `Annotated[int, Role.DECODE]`.
+  """The role of a model's setting, given with its type: `Annotated[int, Role.DECODE]`.
 
   Attributes:
-    TRANSFORM: `preprocessing_fn` reads it. A change to any other setting does not run Transform
+    TRANSFORM: `preprocessing_fn` reads the setting. Only a change to such a setting runs Transform
       again.
-    DECODE: it says how a trained model turns what it computes into an answer, and is set as
-      `decode.<name>`. A change exports and judges the model again, and does not train it again.
-    EPOCHS: it counts the epochs of a phase, which the phase's `min_steps` lifts where the user does
-      not set it. `epochs` always has this role.
-    INFERRED: `Task.infer` sets it, and no user does.
+    DECODE: controls how a trained model decodes its outputs; set as `decode.<name>`. A change
+      exports and evaluates the model again, without a new training.
+    EPOCHS: number of epochs of a phase; the phase's `min_steps` may raise it if the user does not
+      set it. `epochs` always has this role.
+    INFERRED: `Task.infer` sets it; a user cannot.
   """
 
   TRANSFORM = "transform"
@@ -61,9 +61,9 @@ class Role(Enum):
 
 
 class Section(pydantic.BaseModel):
-  """Values by name; unknown names are refused, and what stands there stays."""
+  """Immutable values by name; refuses unknown names."""
 
-  # A bound of infinity or nan would be no bound.
+  # Every value would pass a bound of infinity or nan.
   model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
@@ -74,18 +74,18 @@ class _Settings(Section):
 
   @classmethod
   def usual(cls) -> Self:
-    """The settings of a run that sets none."""
+    """Returns the default settings."""
     return cls.model_validate({})
 
   @classmethod
   def kind_of(cls, name: str) -> Any:
-    """The type and the bounds of a setting, as `kinds` reads them."""
+    """Returns the type and the bounds of a setting, as `kinds` reads them."""
     field = cls.model_fields[name]
     return Annotated[typing.cast(Any, field.annotation), field]
 
   @classmethod
   def faults(cls) -> Iterator[str]:
-    """What keeps a class from being a task's, each as a sentence."""
+    """Yields a sentence for each reason why a task cannot use this class."""
     missing = [name for name, field in cls.model_fields.items() if field.is_required()]
     if missing:
       yield f"{cls.__name__} must give every setting a default. Missing: {', '.join(missing)}"
@@ -109,14 +109,14 @@ class _Settings(Section):
 
 
 class DataOptions(_Settings):
-  """What a user may say of the data with `--set data.<name>=...`; sources get it as a mapping.
+  """The settings `--set data.<name>=...` of a task; its sources get them as a mapping.
 
-  None is the default of what a source finds out by itself.
+  The default None means that the source detects the value.
   """
 
   @classmethod
   def defaults(cls) -> dict[str, Any]:
-    """The options of a run that sets none, as sources get them."""
+    """Returns the default options as the mapping that sources get."""
     return cls.usual().model_dump(mode="json")
 
 
@@ -125,8 +125,8 @@ class Params(_Settings):
 
   Attributes:
     epochs: passes over the training split; set as `train.epochs`.
-    batch_size: examples a step; set as `train.batch_size`.
-    learning_rate: the peak of the schedule; set as `train.learning_rate`.
+    batch_size: examples per step; set as `train.batch_size`.
+    learning_rate: peak of the learning-rate schedule; set as `train.learning_rate`.
   """
 
   epochs: int
@@ -135,22 +135,22 @@ class Params(_Settings):
 
   @classmethod
   def tiny(cls) -> Self:
-    """The settings of a run in seconds, `--tiny`; as usual where a task does not say."""
+    """Returns the settings for `--tiny`, a run of seconds; a task may override the defaults."""
     return cls.usual()
 
   def unread(self) -> Mapping[str, str]:
-    """Settings that the chosen model has no use for, each with what to do instead.
+    """Maps each setting that the chosen model does not use to advice for the user.
 
-    A user who sets one is refused: `model.<name> <what is said here>.`
+    A run that sets one is refused with the message `model.<name> <advice>.`
     """
     return {}
 
   @classmethod
   def of(cls, values: Mapping[str, Any]) -> Self:
-    """The settings by name, as `as_json` wrote them; those left out have their defaults.
+    """Creates settings from the result of `as_json`; missing settings get their defaults.
 
     Raises:
-      BadInputError: a name that is not there, or a value outside of its type or bounds.
+      BadInputError: a name is unknown, or a value violates its type or bounds.
     """
     try:
       return cls.model_validate_json(pydantic_core.to_json(dict(values)), strict=True)
@@ -159,7 +159,7 @@ class Params(_Settings):
       raise BadInputError("\n".join(said)) from err
 
   def replace(self, **changes: Any) -> Self:
-    """The same with other values of some settings.
+    """Returns a copy with other values of some settings.
 
     Raises:
       BadInputError: as `of`.
@@ -167,9 +167,9 @@ class Params(_Settings):
     return self.of({**self.as_json(), **changes})
 
   def as_json(self, role: Role | None = None) -> dict[str, Any]:
-    """Name to value, as JSON has it; of all settings, or of those with a role.
+    """Returns name to JSON value, of all settings or of those with a role.
 
-    What would be inferred, and is not, is left out.
+    Settings that `Task.infer` has not set yet are left out.
     """
     found = self.model_dump(mode="json")
     names = self.names_with(role) if role else tuple(found)
@@ -178,23 +178,24 @@ class Params(_Settings):
 
   @classmethod
   def names_with(cls, role: Role) -> tuple[str, ...]:
-    """The settings that have a role."""
+    """Returns the settings that have a role."""
     always = ("epochs",) if role is Role.EPOCHS else ()
     fields = cls.model_fields.items()
     return tuple(name for name, field in fields if role in field.metadata or name in always)
 
   @classmethod
   def full_name(cls, name: str) -> str:
-    """What `--set` calls a setting, such as `train.epochs`."""
+    """Returns the name of a setting for `--set`, such as `train.epochs`."""
     if name in TRAIN_NAMES:
       return f"train.{name}"
     return f"{'decode' if name in cls.names_with(Role.DECODE) else 'model'}.{name}"
 
   @classmethod
   def of_transform(cls, values: Mapping[str, Any]) -> Self:
-    """Those settings that Transform was run with, and no others.
+    """Creates settings that hold only those with `Role.TRANSFORM`.
 
-    Reading another one raises `BadInputError`: Transform would not run again when it changes.
+    Reading another setting raises `BadInputError`, because a change to it would not run Transform
+    again.
     """
     found = cls.of(values)
     for name in set(cls.model_fields) - set(values):
@@ -204,7 +205,7 @@ class Params(_Settings):
   if not TYPE_CHECKING:  # for mypy, a name that is not declared is an error
 
     def __getattr__(self, name: str) -> Any:
-      """Says of a setting that is left out why it is."""
+      """Raises an error that explains why a setting is absent."""
       if name in type(self).model_fields:
         raise BadInputError(
           f"preprocessing_fn reads {name}, and Transform would not run again when it changes. Give "
@@ -214,10 +215,10 @@ class Params(_Settings):
 
   @classmethod
   def code_modules(cls) -> tuple[str, ...]:
-    """The modules of this class and those it extends, where these hold more than settings.
+    """Returns the modules of this class and its bases, if the classes hold more than settings.
 
-    Settings are given to a training with their values. A method or a constant of the class is not,
-    so that an edit of it must be seen.
+    A training gets the values of settings as parameters, but not the methods and constants of the
+    class, so the fingerprint of their modules must cover edits.
     """
     extended = [each for each in cls.__mro__ if issubclass(each, Params) and each is not Params]
     return tuple(each.__module__ for each in extended if set(vars(each)) - _NO_CODE)
@@ -241,10 +242,10 @@ class Params(_Settings):
 
 
 def inferred(value: _T | None) -> _T:
-  """A setting that is None until `Task.infer` has looked at the data.
+  """Returns a setting that is None until `Task.infer` has inspected the data.
 
   Raises:
-    ValueError: it still is None.
+    ValueError: it is still None.
   """
   if value is None:
     raise ValueError("A setting that the task infers from the data was read before that.")
@@ -256,7 +257,7 @@ def _names_of(owner: type) -> Iterable[str]:
 
 
 class _Bare(Params):
-  """What a class holds that declares settings alone."""
+  """A class that only declares settings, for comparison."""
 
   size: int = 0
 

@@ -1,8 +1,8 @@
-"""`Problem`: the kind of answer that a task learns. All that shared code may ask about answers.
+"""`Problem`: the kind of answer that a task learns, with the functions that depend on it.
 
-Each kind is a module of this package with one `PROBLEM`. A task takes it as it is, or changes
+Each kind is a module of `pipeline.problems` with one `PROBLEM`. A task uses it, or changes
 single fields: `PROBLEM.but(metrics="pipeline.tasks.mine.metrics")`. This module imports no
-framework, and heavy functions are named by dotted path, so that the command line lists tasks in
+framework, and names heavy functions by dotted path, so that the command line lists tasks in
 milliseconds.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Literal
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue
 
-# Names of the files of `rows`, in the Trainer's `model_run`.
+# Names of the files that `rows` writes to the Trainer's `model_run`.
 MISTAKES_FILE = "mistakes.json"
 SAMPLES_FILE = "samples.json"
 
@@ -26,7 +26,7 @@ _OPTIONAL_PATHS = ("serving_outputs", "shown", "survey")
 
 
 def usual_words(outputs: Mapping[str, Any]) -> list[str]:
-  """A row of outputs for the terminal: each single value with its name, words before numbers."""
+  """Formats a row of outputs for the terminal: each single value with its name."""
   return [
     f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}"
     for name, value in outputs.items()
@@ -39,40 +39,40 @@ class Problem:
   """A kind of answer; functions by dotted path are imported when called.
 
   Attributes:
-    name: the kind's name, which is its module's.
+    name: the name of the kind and of its module.
     read_label: `(cell, data options) -> value of the raw label feature`; raises `ValueError` with a
       reason for the quarantine. Light: sources call it.
     require: `(records, label feature, *, source, advice, options) -> None`; raises `BadInputError`
-      where the first records show that nothing can be learnt. It reads no more than it must.
-    has_classes: whether raw labels name classes, which are counted, and kept in train where they
-      are rare.
-    label_id_key: the transformed feature that holds the answer as the loss takes it.
-    vocabulary: name of the vocabulary of labels in the transform graph; None without one.
-    options: which data options `read_label` and `answer` read; a model is exported with those of
-      its training.
+      if the first records show that nothing can be learnt. It reads as few records as possible.
+    has_classes: whether raw labels name classes. Classes are counted, and rare ones are kept in
+      train.
+    label_id_key: the transformed feature with the label for the loss.
+    vocabulary: name of the vocabulary of labels in the transform graph; None if there is none.
+    options: names of the data options that `read_label` and `answer` read; a model is exported
+      with their values in training.
     compile_args: `(params) -> {"loss": ..., "metrics": [...]}` for Keras.
     monitor: the validation metric that picks the best epoch, and its mode.
     answer: `(tft_output, vocabulary, data options) -> fn(the model's output, transformed features)
-      -> {output name: tensor}`, in graph; what every signature answers.
-    serving_keys: transformed features that only `answer` reads; no inputs of the model.
-    cache_dtypes: as `Task.cache_dtypes`, of `label_id_key`.
+      -> {output name: tensor}`, in graph; makes the outputs of every signature.
+    serving_keys: transformed features that only `answer` reads; they are not inputs of the model.
+    cache_dtypes: as `Task.cache_dtypes`, for `label_id_key`.
     serving_outputs: `(model, tft_output) -> fn(transformed features) -> {output name: tensor}`;
-      replaces `answer` where a model is not simply called. None calls it.
-    prediction_key: the output that the metrics judge.
-    compares_raw_label: whether the metrics compare it with the raw label, not with `label_id_key`.
+      replaces `answer` if serving needs more than one call of the model. None calls the model.
+    prediction_key: the output that the metrics evaluate.
+    compares_raw_label: whether the metrics use the raw label instead of `label_id_key`.
     metrics: `() -> list of TFMA MetricConfig`.
-    rows: `(directory, examples, predict, *, input_key, label_key, prediction_key) -> None` leaves
-      rows for a person to look at, in `MISTAKES_FILE` or `SAMPLES_FILE`; `predict` is from
-      `[batch]` raw inputs to outputs.
-    shown: `(Evaluation, names) -> fields of the report's evaluation`, where `names()` are the
-      labels of the vocabulary; None adds nothing.
-    findings: `(summary, gates) -> findings as JSON`: what DataGate and `dlpipe check` say of the
-      counts of a run's data.
-    survey: `() -> object` with `add(row)` and `findings()`, for what `dlpipe check` says of the
-      answers themselves; None says nothing.
-    contradicts: whether equal inputs with unlike answers contradict each other.
-    unread: settings that say nothing here: full name to what to do instead.
-    words: a row of outputs in a few words, for the terminal.
+    rows: `(directory, examples, predict, *, input_key, label_key, prediction_key) -> None` writes
+      rows for a person to inspect to `MISTAKES_FILE` or `SAMPLES_FILE`; `predict` maps `[batch]`
+      raw inputs to outputs.
+    shown: `(Evaluation, names) -> fields of the report's evaluation`; `names()` returns the labels
+      of the vocabulary; None adds no fields.
+    findings: `(summary, gates) -> findings as JSON`: the findings of DataGate and `dlpipe check` on
+      the counts of a run's data.
+    survey: `() -> object` with `add(row)` and `findings()`: the findings of `dlpipe check` on the
+      answers; None for no findings.
+    contradicts: whether equal inputs with different answers contradict each other.
+    unread: settings without effect: full name to advice for the user.
+    words: `(row of outputs) -> words for the terminal`.
   """
 
   name: str
@@ -100,19 +100,19 @@ class Problem:
   words: Callable[[Mapping[str, Any]], list[str]] = usual_words
 
   def __post_init__(self) -> None:
-    """Holds the fields to their forms.
+    """Checks the fields.
 
     Raises:
-      BadInputError: naming the field, what it must be and what it is.
+      BadInputError: a field is invalid; the message gives its expected form and its value.
     """
     for fault in _faults(self):
       raise BadInputError(fault)
 
   def but(self, **changes: Any) -> Problem:
-    """The same with some fields changed.
+    """Returns a copy with some fields changed.
 
     Raises:
-      BadInputError: there is no such field, or its value is not of its form.
+      BadInputError: a field is unknown or its value invalid.
     """
     known = [field.name for field in dataclasses.fields(self)]
     strangers = sorted(set(changes) - set(known))
@@ -123,17 +123,17 @@ class Problem:
     return dataclasses.replace(self, **changes)
 
   def compared_key(self, label_key: str) -> str:
-    """The feature that metrics hold the prediction to."""
+    """Returns the feature that metrics compare with the prediction."""
     return label_key if self.compares_raw_label else self.label_id_key
 
   def dotted_paths(self) -> dict[str, str]:
-    """The functions that are named by dotted path, by field."""
+    """Returns field to dotted path, for the fields that name a function."""
     paths = {field: getattr(self, field) for field in (*_PATHS, *_OPTIONAL_PATHS)}
     return {field: path for field, path in paths.items() if path is not None}
 
 
 def _faults(problem: Problem) -> Iterator[str]:
-  """What is wrong with the fields, each as a sentence."""
+  """Yields a sentence for each invalid field."""
   for field in ("name", "label_id_key", "prediction_key"):
     if not (isinstance(getattr(problem, field), str) and getattr(problem, field)):
       yield _fault(problem, field, "a name, such as 'scores'")

@@ -1,4 +1,4 @@
-"""`Task`: all that shared code may ask of a task. A record of functions, not a base class.
+"""`Task`: everything that shared code needs of a task. A record of functions, not a base class.
 
 A task lives in one folder, `pipeline/tasks/<name>/`, whose `task.py` defines `TASK = Task(...)`.
 Shared code calls these functions and never branches on a task's name. This module imports neither
@@ -25,10 +25,10 @@ _DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 
 def beside(folder: str, name: Any) -> str:
-  """The path of a file that a table or a list in a folder names.
+  """Joins a folder and the name of a file in one of its tables or lists.
 
   Raises:
-    ValueError: the name is missing, or no string.
+    ValueError: the name is missing or not a string.
   """
   if name is None or name == "":
     raise ValueError("the row names no file")
@@ -39,7 +39,7 @@ def beside(folder: str, name: Any) -> str:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-  """One input layout a task reads.
+  """One input layout that a task reads.
 
   >>> def plan(path, options):
   ...   return dlpipe.records.SourcePlan(shards=[{"path": path}], fingerprint=path)
@@ -55,13 +55,13 @@ class Source:
 
   Attributes:
     description: one line for help and errors, such as "one folder per class".
-    matches: whether the path has this layout; looks at names and first bytes only.
+    matches: `(path) -> bool`, whether the path has this layout; reads names and first bytes only.
     plan: `(path, data options) -> SourcePlan`; raises `BadInputError` on input that cannot be used.
     read: `(shard, data options) -> records`; runs on Beam workers, must be importable by name.
-    options: which data options it reads beside the input's `bounds`; None for all. A user who
-      sets another is refused.
-    usual_columns: what else columns of a table are called, in lower case, by the task's name for
-      them, such as `{"text": ("review",)}`; `dlpipe batch` finds its inputs by them, too.
+    options: names of the data options that it reads beside the input's `bounds`; None for all. A
+      run that sets another option is refused.
+    usual_columns: the task's name of a column to other usual names in lower case, such as
+      `{"text": ("review",)}`; `dlpipe batch` uses them, too.
   """
 
   description: str
@@ -72,10 +72,10 @@ class Source:
   usual_columns: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self) -> None:
-    """Holds the functions to what Beam's workers can import.
+    """Checks that Beam's workers can import the functions.
 
     Raises:
-      BadInputError: naming the one that they cannot.
+      BadInputError: a function cannot be imported by its name.
     """
     for field in ("matches", "plan", "read"):
       if not callable(getattr(self, field)):
@@ -91,29 +91,30 @@ class Source:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Input:
-  """What a model is asked about: a text or a file's bytes, and what of these can be answered.
+  """The input of a model: a text or a file's bytes, and the rule for valid inputs.
 
   >>> review = dlpipe.Input(key="text", value=str.encode, sample=lambda: "Not bad.")
   >>> review.kind, review.value(review.sample())
   ('text', b'Not bad.')
 
   Attributes:
-    key: the raw feature a caller sends (`image`, `text`); also `serving_default`'s input.
-    kind: whether a caller's value is `text`, or a `file` whose bytes are sent.
-    value: turns one command-line argument, or one cell of a table, into the feature's value (file
-      bytes, text); what is missing becomes empty, which `rule` refuses. Raises `BadInputError` on
-      a file that cannot be read, `ValueError` on what is no input at all.
-    sample: one command-line argument out of the shipped data, to try a model with.
-    column: what the sources call the column of inputs: the data option `<name>_column` names it,
-      and `usual_columns` its other names; by default `key`, or `path` for files.
-    find_file: the path of the file that a cell of a table or a line names, if inputs are files:
-      `(folder of the table, cell) -> path`; raises `ValueError` on what names none.
-    rule: dotted path; in graph, `([batch] string, {name of bounds: value}) -> [batch] string` says
-      why inputs are not answered, empty for those that are. The sources ask it or agree with it,
-      and every signature refuses by it.
-    bounds: which data options the rule reads; a model is exported with those of its training.
-    describe: dotted path; `(bytes of the input) -> pipeline.checks.description.Description`, by
-      which `dlpipe check` measures inputs and finds near-duplicates; None finds equal ones only.
+    key: the raw feature that a caller sends (`image`, `text`); also the input of `serving_default`.
+    kind: `text` if a caller sends text, `file` if a caller sends the bytes of a file.
+    value: converts one command-line argument, or one cell of a table, to the feature's value (file
+      bytes, text). A missing value becomes empty, which `rule` refuses. Raises `BadInputError` if a
+      file cannot be read, and `ValueError` if the value is not an input.
+    sample: returns one command-line argument from the shipped data, to try a model.
+    column: name of the input column in the sources: the data option `<name>_column` sets it, and
+      `usual_columns` lists its other names; by default `key`, or `path` for files.
+    find_file: `(folder of the table, cell) -> path`, if inputs are files: the file that a cell of a
+      table or a line names; raises `ValueError` if it names none.
+    rule: dotted path; in graph, `([batch] string, {name of bounds: value}) -> [batch] string`
+      returns why each input is invalid, empty for valid ones. The sources call it or apply the same
+      rule, and every signature refuses inputs by it.
+    bounds: names of the data options that the rule reads; a model is exported with their values in
+      training.
+    describe: dotted path; `(bytes of the input) -> pipeline.checks.description.Description`, with
+      which `dlpipe check` measures inputs and finds near-duplicates; None finds equal inputs only.
   """
 
   key: str
@@ -127,10 +128,10 @@ class Input:
   describe: str | None = None
 
   def __post_init__(self) -> None:
-    """Holds the fields to their forms.
+    """Checks the fields.
 
     Raises:
-      BadInputError: naming the field, what it must be and what it is.
+      BadInputError: a field is invalid; the message gives its expected form and its value.
     """
     if isinstance(self.key, (list, tuple)):
       raise BadInputError(
@@ -152,20 +153,20 @@ class Input:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MetricGate:
-  """A bound that a model must keep to be pushed.
+  """A bound that a model must satisfy before it is pushed.
 
   >>> gate = dlpipe.Gate(metric="accuracy", bound=0.9, max_regression=0.01, reason="below, no use")
   >>> gate.direction
   'higher'
 
   Attributes:
-    metric: a metric's name as `evaluation` computes it.
+    metric: name of a metric that `evaluation` computes.
     direction: whether higher or lower values are better.
-    bound: the worst value that passes; None checks only the change.
-    max_regression: how much worse than the latest blessed model still passes; None allows any.
-    reason: why this bound, in words a reader of the report understands.
-    best: the best value there can be, such as 1 for a share; a setting beyond it, such as 99 for
-      99 %, is refused, because no model would ever pass. None where there is none.
+    bound: the worst value that passes; None checks only the regression.
+    max_regression: largest loss against the latest blessed model that passes; None allows any.
+    reason: why the bound exists, for a reader of the report.
+    best: the best possible value, such as 1 for a share; a bound beyond it, such as 99 for 99 %, is
+      refused, because no model could pass. None if there is none.
   """
 
   metric: str
@@ -178,21 +179,21 @@ class MetricGate:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Phase:
-  """One stretch of training at one learning-rate schedule.
+  """One part of the training, with one learning-rate schedule.
 
   >>> head = dlpipe.Phase(name="head", epochs=5, learning_rate=1e-3, frozen=("backbone",))
   >>> head.min_steps
   0
 
   Attributes:
-    name: shown in progress and history.
-    epochs: the most passes over the training split.
-    learning_rate: the schedule's peak.
-    frozen: names of the model's layers that keep their weights. Where the first layers are frozen,
-      what they compute is computed once and kept, not once an epoch.
-    min_steps: small data gets more epochs, until there are this many optimizer steps, unless the
-      user set how many epochs there are.
-    epochs_setting: the setting of `Params` that `epochs` comes from.
+    name: name in progress and history.
+    epochs: largest number of passes over the training split.
+    learning_rate: peak of the schedule.
+    frozen: names of the model's layers that keep their weights. If the first layers are frozen,
+      their outputs are computed once and cached, instead of once an epoch.
+    min_steps: smallest number of optimizer steps: small data gets more epochs, unless the user set
+      the number of epochs.
+    epochs_setting: the setting of `Params` that gives `epochs`.
   """
 
   name: str
@@ -205,7 +206,7 @@ class Phase:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Task:
-  """Everything shared code asks of a task; functions by dotted path are imported when called.
+  """Everything that shared code needs of a task; dotted paths are imported when called.
 
   >>> from pipeline.tasks import get_task
   >>> images = get_task("images")
@@ -213,28 +214,28 @@ class Task:
   (True, 'image', True)
 
   Attributes:
-    name: folder, schema, pipeline name and served model name; `[a-z][a-z0-9_]*`.
+    name: name of the folder, schema, pipeline and served model; `[a-z][a-z0-9_]*`.
     summary: one line for the command line's help.
-    input: what the model is asked about.
+    input: the input of the model.
     label_key: the raw feature to predict; never renamed.
-    problem: the kind of answer: what its labels are, what is learnt of them and measured, and what
-      a served model says. `pipeline.problems` has the kinds.
-    sequence_keys: transformed features `[time]` of token ids, 0 after their end. Batches are made
-      of rows of similar length, and cut to the longest of them; the first key's length counts most.
-    cache_dtypes: transformed features to smaller types that hold their values exactly; what is
-      kept in memory for training is kept in these.
+    problem: the kind of answer, which sets labels, loss, metrics and outputs of a served model;
+      `pipeline.problems` has the kinds.
+    sequence_keys: transformed features `[time]` of token ids, 0 after their end. A batch holds rows
+      of similar length, cut to the longest of them; the first key's length counts most.
+    cache_dtypes: transformed feature to a smaller type that holds its values exactly; training
+      caches the feature in memory in this type.
     sources: input layouts by name, tried in this order.
     shipped_data: writes or finds the sample data and returns its path.
-    data_options: the class of the options that sources understand, with defaults, types, bounds
-      and meanings; `--set data.<name>=...` may change these names.
+    data_options: the class of the sources' options, with defaults, types, bounds and meanings;
+      a user sets them with `--set data.<name>=...`.
     params: the class of the model's settings: their types, defaults, bounds, meanings and values
-      with `--tiny`; see `pipeline.params`. The functions below are given one of its objects.
+      with `--tiny`; see `pipeline.params`. The functions below get an object of this class.
     preprocessing_fn: dotted path; `(raw features, params) -> transformed features`, in graph;
-      `params` has those with `Role.TRANSFORM`.
-    build_model: dotted path; `(params, TFTransformOutput) -> keras.Model`, uncompiled, from
-      transformed features to what the problem's loss takes.
-    adapt: dotted path; `(params, model, batches of train) -> None` sets what a model takes from the
-      data in one pass, before it learns; None sets nothing.
+      `params` has only the settings with `Role.TRANSFORM`.
+    build_model: dotted path; `(params, TFTransformOutput) -> keras.Model`, uncompiled; maps
+      transformed features to the input of the problem's loss.
+    adapt: dotted path; `(params, model, batches of train) -> None` sets weights from one pass over
+      the data before training; None sets none.
     training_plan: dotted path; `(params) -> phases`, run one after another.
     callbacks: dotted path; `(params) -> list of keras.callbacks.Callback`, made for each phase;
       None adds none to those of the shared loop.
@@ -243,11 +244,11 @@ class Task:
     slices: raw features to slice the evaluation by.
     transformed_slices: transformed features, strings, to slice the evaluation by; no inputs of the
       model.
-    serving_keys: transformed features that only the problem's `serving_outputs` reads; no inputs
-      of the model.
-    gates: bounds to be kept before a model is pushed.
-    infer: `(source name, data path, data options, params) -> params`; looks at the data before the
-      pipeline is drawn, such as for a picture size where that is None. Raises `BadInputError` on
+    serving_keys: transformed features that only the problem's `serving_outputs` reads; they are
+      not inputs of the model.
+    gates: bounds that a model must satisfy before it is pushed.
+    infer: `(source name, data path, data options, params) -> params`; inspects the data before the
+      pipeline is built, for example to set a picture size that is None. Raises `BadInputError` on
       values that cannot work.
   """
 
@@ -275,33 +276,33 @@ class Task:
   infer: Callable[[str, str, Options, Any], Params] | None = None
 
   def __post_init__(self) -> None:
-    """Holds the fields to their forms.
+    """Checks the fields.
 
     Raises:
-      BadInputError: naming the field, what it must be and what it is.
+      BadInputError: a field is invalid; the message gives its expected form and its value.
     """
     for fault in _faults(self):
       raise BadInputError(fault)
 
   @property
   def pipeline_name(self) -> str:
-    """What the pipeline is called in a metadata store, where names have no underscores."""
+    """The name of the pipeline in a metadata store, which allows no underscores."""
     return self.name.replace("_", "-")
 
   def dotted_paths(self) -> dict[str, str]:
-    """The functions that are named by dotted path, by field."""
+    """Returns field to dotted path, for the fields that name a function."""
     paths = {field: getattr(self, field) for field in (*_PATHS, *_OPTIONAL_PATHS)}
     paths |= {"input.rule": self.input.rule, "input.describe": self.input.describe}
     own = {field: path for field, path in paths.items() if path is not None}
     return {**own, **self.problem.dotted_paths()}
 
   def left_out(self) -> tuple[str, ...]:
-    """Transformed features that are no inputs of the model."""
+    """Returns the transformed features that are not inputs of the model."""
     return (*self.transformed_slices, *self.serving_keys, *self.problem.serving_keys)
 
 
 def task_of(pipeline_name: str) -> str:
-  """The name of the task whose pipeline is called so."""
+  """Returns the name of the task with this pipeline name."""
   return pipeline_name.replace("-", "_")
 
 
@@ -318,7 +319,7 @@ _MAPPINGS = ("cache_dtypes", "sources")
 
 
 def _faults(task: Task) -> Iterator[str]:
-  """What is wrong with a task's fields, each as a sentence."""
+  """Yields a sentence for each invalid field of a task."""
   if not isinstance(task.input, Input):
     yield _fault(task, "input", "an Input")
   for field in _NAMES:

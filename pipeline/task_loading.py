@@ -1,7 +1,7 @@
-"""Loads a task, and says in one sentence with file and line what keeps it from being one.
+"""Loads a task; reports a fault in one sentence with file and line.
 
-What a task names by dotted path is looked up in the sources, not imported: a misspelt function is
-told before the data is read, and not where it is first called. Imports no framework.
+Functions that a task names by dotted path are looked up in the source text, not imported, so a
+misspelt name is reported before the data is read. Imports no framework.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pipeline.problem import Problem
 from pipeline.task import Input, MetricGate, Phase, Source, Task
 
 _RECORDS = {record.__name__: record for record in (Task, Problem, Input, Source, MetricGate, Phase)}
-# What a task gave one by one before a class of settings held it.
+# Former fields of a task that the class of settings replaced.
 _IN_PARAMS = (
   "hyperparameters",
   "settings",
@@ -33,7 +33,7 @@ _IN_PARAMS = (
   "unread",
   "preprocessing_hyperparameters",
 )
-# And what the kind of its answer holds.
+# Former fields of a task that `Problem` replaced.
 _IN_PROBLEM = (
   "label_id_key",
   "vocabulary",
@@ -54,12 +54,12 @@ def load_task(name: str, folder: pathlib.Path) -> Task:
   """Imports `pipeline.tasks.<name>.task` and returns its `TASK`.
 
   Args:
-    name: the folder's name.
-    folder: where the task's modules are.
+    name: name of the folder.
+    folder: folder of the task's modules.
 
   Raises:
-    BadInputError: it cannot be imported, has no usable `TASK`, or names functions that are not
-      there.
+    BadInputError: the module cannot be imported, has no valid `TASK`, or names functions that do
+      not exist.
   """
   file = folder / "task.py"
   try:
@@ -89,7 +89,7 @@ def load_task(name: str, folder: pathlib.Path) -> Task:
 
 
 def _place(err: Exception, folder: pathlib.Path, file: pathlib.Path) -> str:
-  """File and line: where the syntax is wrong, else the last of the task's own."""
+  """Returns file and line: of a syntax error, else of the last frame in the task's folder."""
   if isinstance(err, SyntaxError) and err.filename:
     return f"{_shown(pathlib.Path(err.filename))}, line {err.lineno}"
   frames = traceback.extract_tb(err.__traceback__)
@@ -100,7 +100,7 @@ def _place(err: Exception, folder: pathlib.Path, file: pathlib.Path) -> str:
 
 
 def _what(err: Exception) -> str:
-  """The error in a sentence."""
+  """Returns the error in a sentence."""
   if isinstance(err, BadInputError):
     return str(err)
   text = str(err)
@@ -128,13 +128,13 @@ def _what(err: Exception) -> str:
     return f"{missing[1]} needs {missing[2]}, too."
   if isinstance(err, ImportError) and (hidden := explain(err)):
     return hidden
-  # Pydantic's ends in an address of its manual.
+  # A message of pydantic ends with a link to its manual.
   text = " ".join(text.split("\n\n")[0].split())
   return f"{type(err).__name__}: {text}" if text else type(err).__name__
 
 
 def _fault_of_path(path: str, folder: pathlib.Path) -> str | None:
-  """What is wrong with a function's dotted path; None if nothing is, as far as its text says."""
+  """Returns the fault of a function's dotted path; None if the source text shows no fault."""
   module, _, function = path.rpartition(".")
   try:
     spec = importlib.util.find_spec(module)
@@ -156,7 +156,7 @@ def _fault_of_path(path: str, folder: pathlib.Path) -> str | None:
 
 
 def _defined(tree: ast.Module) -> set[str] | None:
-  """Names that a module has at its top level; None where its text does not tell."""
+  """Returns the names at a module's top level; None if the text does not determine them."""
   found: set[str] = set()
   for node in tree.body:
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -169,7 +169,7 @@ def _defined(tree: ast.Module) -> set[str] | None:
     elif isinstance(node, (ast.Assign, ast.AnnAssign)):
       targets = node.targets if isinstance(node, ast.Assign) else [node.target]
       found |= {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
-    elif not isinstance(node, ast.Expr):  # an `if`, a `try`: anything may be defined there
+    elif not isinstance(node, ast.Expr):  # an `if` or a `try` may define any name
       return None
   return None if "__getattr__" in found else found
 
@@ -185,6 +185,6 @@ def _nearest(name: str, among: Iterable[str]) -> str:
 
 
 def _shown(path: pathlib.Path) -> str:
-  """The path from here, where that is shorter than from the root."""
+  """Returns the relative path if it is shorter than the absolute one."""
   relative = os.path.relpath(path)
   return str(path) if relative.startswith(os.pardir) else relative

@@ -1,7 +1,7 @@
 """Writes the sample pictures: 1,797 handwritten digits as PNGs in class folders.
 
-The digits come with scikit-learn, so nothing is downloaded and nothing binary is kept here. Source,
-licence and what was changed: README.md.
+The digits come with scikit-learn, so nothing is downloaded and the repository holds no binary
+files. README.md gives the source, the licence and the changes.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import os
 import shutil
 import tempfile
 
-# The year and month the data set was donated. Fixed times make the fingerprint of the files the
-# same on every machine and after the folder was deleted and written again.
+# The year and month in which the data set was donated. A fixed time gives the files the same
+# fingerprint on every machine, and after the folder was deleted and written again.
 _MODIFIED_S = 899251200
 
 
 def write_digits(target: str) -> str:
-  """Writes `<target>/<digit>/<number>.png` unless it is there already.
+  """Writes `<target>/<digit>/<number>.png` if `target` does not exist.
 
   Args:
-    target: the folder to appear; it is either complete or absent.
+    target: path of the folder; it is created complete or not at all.
 
   Returns:
     `target`.
@@ -49,7 +49,7 @@ def write_digits(target: str) -> str:
     try:
       os.rename(partial, target)
     except OSError:
-      # Another process was first; its folder is complete, for a rename is all or nothing.
+      # Another process was first; its folder is complete, because a rename is atomic.
       if not os.path.isdir(target):
         raise
   finally:

@@ -1,8 +1,8 @@
 """Writes the sample reviews: made-up short texts, half of them positive.
 
 Single words say little about the label: judgements are negated ("far from dull"), outweighed
-("beautiful, but dull") or somebody else's. What decides is fixed by construction, so no label is
-wrong. The same rows come out on every machine; provenance: README.md.
+("beautiful, but dull") or quoted from somebody else. The label follows from the construction of the
+text, so no label is wrong. Every machine writes the same rows. README.md gives the provenance.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _T = TypeVar("_T")
 
 
 def write_reviews(target: str) -> str:
-  """Writes the CSV `target`, with the columns text and label, unless it is there already.
+  """Writes the CSV `target`, with the columns text and label, if it does not exist.
 
   Args:
-    target: the file to appear; it is either complete or absent.
+    target: path of the file; it is created complete or not at all.
 
   Returns:
     `target`.
@@ -48,7 +48,7 @@ def write_reviews(target: str) -> str:
 
 
 def reviews(rows: int = _ROWS, seed: int = _SEED) -> Iterator[tuple[str, str]]:
-  """Yields different texts with their labels, the two labels in turn."""
+  """Yields distinct pairs of text and label; the two labels alternate."""
   author = _Author(random.Random(seed))
   seen: set[str] = set()
   while len(seen) < rows:
@@ -60,13 +60,13 @@ def reviews(rows: int = _ROWS, seed: int = _SEED) -> Iterator[tuple[str, str]]:
 
 
 class _Author:
-  """Puts words together; all chance comes from one generator."""
+  """Composes texts; `rng` is the only source of randomness."""
 
   def __init__(self, rng: random.Random):
     self._rng = rng
 
   def review(self, positive: bool) -> str:
-    """One review of one thing."""
+    """Returns one review of one item."""
     domain = self._pick(vocabulary.DOMAINS)
     subjects = self._shuffled((*domain.aspects, f"this {self._pick(domain.items)}"))
     kind = self._rng.random()
@@ -89,7 +89,7 @@ class _Author:
     return " ".join(sentences)
 
   def _opinion(self, domain: Domain, subjects: Sequence[str], positive: bool) -> str:
-    """A clause about each of the subjects, all of one opinion."""
+    """Returns one clause for each subject, all with the same opinion."""
     return " and ".join(
       f"{subject} {self._pick(('is', 'was', 'turned out to be'))} "
       + self._judgement(domain, positive)
@@ -107,7 +107,7 @@ class _Author:
     return self._pick(vocabulary.INTENSIFIERS) + self._pick(adjectives)
 
   def _asides(self, domain: Domain) -> list[str]:
-    """Sentences that decide nothing, in any order."""
+    """Returns sentences that do not affect the label, in random order."""
     name = "".join(self._pick(vocabulary.SYLLABLES) for _ in range(3)).capitalize()
     hearsay = [
       sentence.format(self._pick(domain.adjectives(self._chance(0.5))))
@@ -119,7 +119,7 @@ class _Author:
     return [item for _, item in sorted(((self._rng.random(), i) for i in items), key=_first)]
 
   def _pick(self, options: Sequence[_T]) -> _T:
-    # random() alone is promised to give the same numbers in every version of Python.
+    # Python guarantees the same numbers in every version for random() only.
     return options[int(self._rng.random() * len(options))]
 
   def _chance(self, probability: float) -> bool:

@@ -1,4 +1,4 @@
-"""The words that the sample reviews are put together from. Written by hand; nothing is quoted."""
+"""The vocabulary of the sample reviews, written by hand; nothing is quoted."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Domain:
-  """What one kind of review talks about.
+  """The vocabulary for one kind of review.
 
   Attributes:
-    items: what is reviewed, as in "this film".
-    aspects: parts of it that are praised or blamed, each with its article.
+    items: nouns for the reviewed item, as in "this film".
+    aspects: parts of the item that are praised or blamed, each with its article.
     positive, negative: adjectives that only this domain uses.
     neutral: sentences without a judgement.
   """
@@ -23,7 +23,7 @@ class Domain:
   neutral: tuple[str, ...]
 
   def adjectives(self, positive: bool) -> tuple[str, ...]:
-    """Those of the domain and the general ones."""
+    """Returns the adjectives of the domain and the general ones."""
     return (self.positive + POSITIVE) if positive else (self.negative + NEGATIVE)
 
 
@@ -111,7 +111,7 @@ NEGATIONS = (
   *("not {}", "not {} at all", "not {} in the least", "never {}", "anything but {}", "far from {}"),
   *("hardly {}", "by no means {}"),
 )
-# What looks like a negation and is none.
+# Phrases that look like negations and are not.
 FALSE_NEGATIONS = ("not only {} but also {}", "not just {} but {}", "nothing if not {} and {}")
 
 # {0} loses, {1} decides; some have the deciding half first.

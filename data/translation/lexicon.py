@@ -1,4 +1,4 @@
-"""Words of the sample sentences, with what French grammar needs to know of them."""
+"""Words of the sample sentences, with their French grammar."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Noun(NamedTuple):
-  """`plural` forms are the singular with an s in both languages, unless given."""
+  """A noun; without `plural` forms, both languages add an s to the singular."""
 
   english: str
   french: str
@@ -17,7 +17,7 @@ class Noun(NamedTuple):
 
 
 class Adjective(NamedTuple):
-  """French forms of both genders; `before` the noun or after it."""
+  """An adjective with both French genders; `before` says that it precedes the noun."""
 
   english: str
   masculine: str

@@ -1,8 +1,8 @@
 """Writes the sample sentence pairs: made-up English sentences and their French translations.
 
-What makes translation more than looking words up is there: gender and number agree, adjectives
-change places, articles and pronouns are shortened before vowels, a negation goes around the verb,
-names are copied. The same rows come out on every machine; provenance: README.md.
+A dictionary is not enough to translate them: gender and number agree, adjectives change places,
+articles and pronouns are shortened before vowels, a negation surrounds the verb, names are copied.
+Every machine writes the same rows. README.md gives the provenance.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _VOWELS = tuple("aeiouéèêâîôûœh")
 
 
 def write_sentences(target: str) -> str:
-  """Writes `target`, a pair a line, English and French with a tab between, unless it is there.
+  """Writes `target` if it does not exist: one English-French pair a line, separated by a tab.
 
   Args:
-    target: the file to appear; it is either complete or absent.
+    target: path of the file; it is created complete or not at all.
 
   Returns:
     `target`.
@@ -38,7 +38,7 @@ def write_sentences(target: str) -> str:
 
 
 def sentences(rows: int = _ROWS, seed: int = _SEED) -> Iterator[tuple[str, str]]:
-  """Yields different English sentences, each with its French translation."""
+  """Yields distinct English sentences, each with its French translation."""
   author = _Author(random.Random(seed))
   seen: set[str] = set()
   while len(seen) < rows:
@@ -49,13 +49,13 @@ def sentences(rows: int = _ROWS, seed: int = _SEED) -> Iterator[tuple[str, str]]
 
 
 class _Author:
-  """Puts words together; all chance comes from one generator."""
+  """Composes sentences; `rng` is the only source of randomness."""
 
   def __init__(self, rng: random.Random):
     self._rng = rng
 
   def sentence(self) -> tuple[str, str]:
-    """One pair, with capital and full stop."""
+    """Returns one pair, each sentence with a capital and a full stop."""
     kind = self._rng.random()
     if kind < 0.15:
       english, french = self._mood()
@@ -174,7 +174,7 @@ def _french_verbs(verb: Verb, tense: str, person: int, *, negative: bool) -> str
 
 
 def _join(subject: str, verb: str) -> str:
-  """Only the pronoun je is shortened before a vowel; names and nouns are not."""
+  """Joins subject and verb; shortens only the pronoun je before a vowel."""
   return _elide(subject, verb) if subject == "je" else f"{subject} {verb}"
 
 

@@ -1,8 +1,7 @@
-"""Kinds of answers: classes, several labels at once, a number, a text; a module for each.
+"""The kinds of answers, one module each: a class, several labels, a number, a text.
 
-What a kind knows stands in its module, in one `Problem`: how a source reads an answer, what is
-learnt, how the model answers, what is measured, and what a person is shown. `new-task --problem`
-names a kind by its module.
+The `Problem` of a module defines how a source reads an answer, the loss, the outputs of a served
+model, the metrics, and what the report shows. `new-task --problem` names a kind by its module.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One class of several: a softmax over a vocabulary of labels, judged by who is right how often."""
+"""One class of several: a softmax over a vocabulary of labels, judged by accuracy."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pipeline.task import MetricGate
 
 
 def read_label(cell: Any, options: Mapping[str, Any]) -> str:
-  """The text that names the class.
+  """Returns the text that names the class.
 
   Raises:
-    ValueError: it is no line of text; the message is fit for the quarantine.
+    ValueError: the value is not a line of text; the quarantine stores the message.
   """
   del options
   return label_text(cell)
@@ -32,12 +32,12 @@ def require(
   advice: str,
   options: Mapping[str, Any],
 ) -> None:
-  """Reads answers until there are two classes of two, 5,000 at least where there are as many.
+  """Reads answers until two classes have two records each, and at least 5,000 if there are so many.
 
   Args:
-    answers: what `read_label` gave, or why a row cannot be used.
+    answers: the results of `read_label`, or the reason why a row cannot be used.
     source: the input, for messages.
-    advice: what to do about a missing class, such as to name another column.
+    advice: advice for the user if a class is missing, such as to name another column.
     options: the data options.
 
   Raises:
@@ -49,7 +49,7 @@ def require(
 
 
 def compile_args(params: Params) -> dict[str, Any]:
-  """Loss on logits and integer labels, and the accuracy to watch."""
+  """Returns the loss for logits and integer labels, and the accuracy to monitor."""
   import keras
 
   return {
@@ -61,7 +61,7 @@ def compile_args(params: Params) -> dict[str, Any]:
 def answer(
   tft_output: Any, vocabulary: str, options: Mapping[str, Any]
 ) -> Callable[[Any, Mapping[str, Any]], dict[str, Any]]:
-  """From `[batch, classes]` logits to `label`, `score`, `scores` and `labels`, in graph."""
+  """Returns the graph function from `[batch, classes]` logits to the outputs of `class_outputs`."""
   from pipeline.problems.classification_outputs import class_outputs
 
   del options
@@ -78,16 +78,16 @@ def rows(
   label_key: str,
   prediction_key: str,
 ) -> None:
-  """Leaves the rows that the model is most surely wrong about."""
+  """Writes the wrongly classified rows with the highest scores."""
   from pipeline.problems import mistakes
 
-  del prediction_key  # `label` says in words what `scores` say
+  del prediction_key  # `label` names the class of the best of `scores`
   path = directory / MISTAKES_FILE
   mistakes.write(path, examples, predict, input_key=input_key, label_key=label_key)
 
 
 def shown(found: Any, names: Callable[[], list[str]]) -> dict[str, Any]:
-  """`labels`, `confusion` and `per_class` of the report; nothing without a confusion matrix."""
+  """Returns `labels`, `confusion` and `per_class`; empty if there is no confusion matrix."""
   if not found.confusion:
     return {}
   labels = names()
@@ -96,7 +96,7 @@ def shown(found: Any, names: Callable[[], list[str]]) -> dict[str, Any]:
 
 
 def confusion_rows(found: Any, labels: Sequence[str]) -> list[list[float]]:
-  """The confusion matrix with a row for each true label and a column for each predicted one."""
+  """Returns the confusion matrix: a row for each true label, a column for each predicted one."""
   size = len(labels)
   counts = [[0.0] * size for _ in range(size)]
   for (actual, predicted), count in found.confusion.items():
@@ -106,7 +106,7 @@ def confusion_rows(found: Any, labels: Sequence[str]) -> list[list[float]]:
 
 
 def per_class(confusion: Sequence[Sequence[float]], labels: Sequence[str]) -> list[dict[str, Any]]:
-  """Precision and recall of each label out of the confusion matrix; nan where undefined."""
+  """Computes each label's precision and recall from the confusion matrix; nan if undefined."""
   found = []
   for index, label in enumerate(labels):
     right = confusion[index][index]
@@ -140,7 +140,7 @@ PROBLEM = Problem(
   contradicts=True,
 )
 
-# What every classifier must keep; a task adds its own.
+# The gates of every classifier; a task adds more.
 GATES = (
   MetricGate(
     metric="skill",

@@ -1,13 +1,13 @@
-"""TFMA metrics for tasks that choose one class: the usual ones, and those that gates need.
+"""TFMA metrics for classification: the usual ones, and those that gates need.
 
-A label that a model does not know has the id -1: another model may have been trained with a class
-more. The model is simply wrong on it. Each metric that a gate may name has its interval beside it,
-and, where two models are compared, that of their difference: `pipeline.problems.paired_metrics`.
+A label that a model does not know has the id -1, because another model may have been trained with
+more classes. The model is wrong on such a row. Each metric that a gate may name also emits its
+confidence interval and, if two models are compared, the interval of their difference; see
+`pipeline.problems.paired_metrics`.
 
-`skill` says what accuracy cannot: how much better than always guessing the commonest class.
-`calibration_error` says whether a score of 0.9 is right nine times in ten, and `auc` whether scores
-rank well, wherever one draws the line. TFMA imports the classes by name, so this module must be
-importable on Beam workers.
+`skill` compares the model with always answering the most frequent class. `calibration_error` tells
+whether a score of 0.9 is right nine times in ten, and `auc` whether scores rank well at every
+threshold. TFMA imports the classes by name, so this module must be importable on Beam workers.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ BINS_NAME = "calibration_bins"
 CONFUSION_NAME = "confusion_matrix"
 GUESSING_LOSS = "guessing_loss"
 COMMON_NAME = "accuracy_where_both_know"
-# Keras' bound for a probability, so that a loss is a number.
+# Keras' bound for a probability, so that a loss is finite.
 _LEAST_SCORE = 1e-7
-# Scores are told apart to this part of 1, which moves an AUC by less than as much.
+# Scores are rounded to 1 / _RANKS, which changes an AUC by less than that.
 _RANKS = 4096
 
 
 def classification_metrics(*, auc: bool = False) -> list[config_pb2.MetricConfig]:
-  """Metrics over integer labels and `[classes]` scores.
+  """Returns the metrics over integer labels and `[classes]` scores.
 
   Args:
-    auc: whether to rank, too, which takes memory for each class and slice.
+    auc: whether to add the AUC, which takes memory for each class and slice.
   """
   code = code_fingerprint(__name__)
-  # A threshold of 0 makes every prediction count: TFMA's default of 0.5 would drop the unsure.
+  # With a threshold of 0 every prediction counts; TFMA's default of 0.5 drops lower scores.
   return [
     _metric("ExampleCount", "example_count"),
     _metric("Loss", "loss", module=__name__, code=code),
@@ -56,7 +56,7 @@ def classification_metrics(*, auc: bool = False) -> list[config_pb2.MetricConfig
 
 
 def ranked_metrics() -> list[config_pb2.MetricConfig]:
-  """The same with the AUC."""
+  """Returns `classification_metrics` with the AUC."""
   return classification_metrics(auc=True)
 
 
@@ -69,8 +69,8 @@ def _metric(class_name: str, name: str, module: str = "", **config: Any):
 class Loss(metric_types.Metric):
   """The mean cross-entropy, in nats; also emits `guessing_loss`.
 
-  That is the loss of always answering with each class's share of the rows: whoever has more would
-  do better to know nothing of the input.
+  `guessing_loss` is the loss of always answering with each class's share of the rows. A model with
+  a larger loss is worse than one that ignores the input.
   """
 
   def __init__(self, name: str = "loss", code: str = ""):
@@ -81,8 +81,8 @@ class Loss(metric_types.Metric):
 class Accuracy(metric_types.Metric):
   """The share of rows whose label has the highest score.
 
-  Also emits `accuracy_where_both_know`, `[3]` float64, where two models are compared: rows whose
-  label both know, the share that is right of them, and the other model's share.
+  If two models are compared, also emits `accuracy_where_both_know`, `[3]` float64: the number of
+  rows whose label both models know, this model's accuracy on them, and the other model's.
   """
 
   def __init__(self, name: str = "accuracy", code: str = ""):
@@ -93,8 +93,8 @@ class Accuracy(metric_types.Metric):
 class Skill(metric_types.Metric):
   """The part of the majority guess's errors that the model avoids: (accuracy - m) / (1 - m).
 
-  m is the commonest label's share. 1 is perfect, 0 is no better than always guessing that label,
-  and less than 0 is worse. A slice of one label has no majority error to avoid: nan.
+  m is the share of the most frequent label. 1 is perfect, 0 equals always guessing that label, and
+  less than 0 is worse. A slice with one label has no majority error, so its value is nan.
   """
 
   def __init__(self, name: str = "skill", code: str = ""):
@@ -117,13 +117,13 @@ class CalibrationError(metric_types.Metric):
 
 
 class Auc(metric_types.Metric):
-  """The mean over the classes of how surely a class's examples score higher in it than the others.
+  """The area under the ROC curve, averaged over the classes.
 
-  One against the rest; of two classes both have the same value. 1 is perfect, 0.5 is chance. A
-  class that all examples of a slice have, or none, ranks nothing; a slice of such classes only has
-  nan.
+  Each class is compared with the rest; two classes have equal values. 1 is perfect, 0.5 is chance.
+  A class that all examples of a slice have, or none, does not count; if no class counts, the value
+  is nan.
 
-  Its interval is that of the class that tells least (`intervals.area`).
+  Its interval is that of the least certain class (`intervals.area`).
 
   Source: Hanley and McNeil 1982, "The Meaning and Use of the Area under a Receiver Operating
   Characteristic (ROC) Curve", https://doi.org/10.1148/radiology.143.1.7063747
@@ -139,7 +139,7 @@ def _is_right(row: Scored) -> int:
 
 
 class _LossCombiner(PairedCombiner):
-  """Accumulates rows, losses and their squares, the same of differences, and labels."""
+  """Accumulates rows, sums of losses and squared losses, the same of differences, and labels."""
 
   def create_accumulator(self) -> tuple[np.ndarray, dict[int, int]]:
     return np.zeros(6), {}
@@ -177,7 +177,7 @@ def _loss(row: Scored) -> float:
 
 
 class _RightCombiner(PairedCombiner):
-  """Accumulates `[5]`: rows, right ones; rows of pairs, those gained, those lost."""
+  """Accumulates `[5]`: rows, right rows; paired rows, rows gained, rows lost."""
 
   def create_accumulator(self) -> np.ndarray:
     return np.zeros(5, np.int64)
@@ -196,7 +196,7 @@ class _RightCombiner(PairedCombiner):
 
 
 class _AccuracyCombiner(_RightCombiner):
-  """The same, and `[3]` of rows whose label both models know: rows, right now, right before."""
+  """Adds `[3]` of rows whose label both models know: rows, right now, right before."""
 
   def create_accumulator(self) -> np.ndarray:
     return np.zeros(8, np.int64)
@@ -219,7 +219,7 @@ class _AccuracyCombiner(_RightCombiner):
 
 
 class _SkillCombiner(_RightCombiner):
-  """The same, and how often each label occurs."""
+  """Adds the count of each label."""
 
   def create_accumulator(self):
     return super().create_accumulator(), {}
@@ -240,7 +240,7 @@ class _SkillCombiner(_RightCombiner):
     majority = max(counts.values(), default=0)
     if n <= majority:
       return self.output(math.nan, intervals.NONE, intervals.NONE)
-    # The majority's share is taken for known.
+    # The interval treats the majority's share as known.
     low, high = ((n * bound - majority) / (n - majority) for bound in intervals.share(right, n))
     worse, better = (n * c / (n - majority) for c in intervals.paired_shares(gained, lost, pairs))
     return self.output((right - majority) / (n - majority), (low, high), (worse, better))
@@ -255,7 +255,7 @@ def _merged(several: Iterable[dict[int, int]]) -> dict[int, int]:
 
 
 class _CalibrationCombiner(PairedCombiner):
-  """Accumulates the bins, `[both models, 1 + replicates, 10, 3]`; the first are the data's."""
+  """Accumulates the bins, `[both models, 1 + replicates, 10, 3]`; replicate 0 is the data."""
 
   def create_accumulator(self) -> np.ndarray:
     return np.zeros((2, 1 + intervals.REPLICATES, BINS, 3))
@@ -285,14 +285,14 @@ class _CalibrationCombiner(PairedCombiner):
 
 
 def _calibration_errors(bins: np.ndarray) -> np.ndarray:
-  """`[..., 10, 3]` bins to `[...]`; nan without rows."""
+  """Computes the errors of `[..., 10, 3]` bins: `[...]`; nan without rows."""
   counts = bins[..., 0].sum(-1)
   gaps = np.abs(bins[..., 1] - bins[..., 2]).sum(-1)
   return np.divide(gaps, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
 
 
 class _AucCombiner(PairedCombiner):
-  """Accumulates a histogram of each class's scores: `[classes, others or its own, ranks]`."""
+  """Accumulates a histogram of each class's scores: `[classes, rows of others or own, ranks]`."""
 
   def create_accumulator(self) -> np.ndarray | None:
     return None
@@ -314,7 +314,7 @@ class _AucCombiner(PairedCombiner):
     if accumulator is None:
       return self.output(math.nan, intervals.NONE, intervals.NONE)
     others, own = accumulator[:, 0].astype(float), accumulator[:, 1].astype(float)
-    # Of pairs in one rank, half count.
+    # A pair with equal ranks counts half.
     below = np.cumsum(others, axis=1) - others / 2
     pairs = others.sum(axis=1) * own.sum(axis=1)
     ranked = pairs > 0

@@ -1,4 +1,4 @@
-"""What a served classifier answers, in graph; every task that chooses a class answers so."""
+"""Makes the outputs of every served classifier, in graph."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import tensorflow_transform as tft
 def class_outputs(
   tft_output: tft.TFTransformOutput, vocabulary: str
 ) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-  """Returns the function from logits to what a caller reads.
+  """Returns the function from logits to the outputs of a served model.
 
   Args:
     tft_output: the transform graph.
-    vocabulary: its file of labels, in the order of the logits.
+    vocabulary: its vocabulary file of labels, in the order of the logits.
 
   Returns:
     `[batch, classes]` logits to `label` `[batch]` string, `score` `[batch]` float32 in [0, 1],

@@ -1,8 +1,8 @@
-"""How far a metric of some hundred rows may be from that of all rows there could be.
+"""Computes 95 % confidence intervals of metrics.
 
-Every interval here holds 95 %. Shares have closed forms that hold for few rows, too, and where
-every row is right; for scores of sums there is the bootstrap. Differences between two models are
-paired: both judged the same rows, and only the rows they disagree on tell them apart.
+Shares have closed forms that also hold for few rows, or if every row is right; scores of sums use
+the bootstrap. Differences between two models are paired: both models judge the same rows, and only
+the rows on which they disagree count.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Z = 1.959964  # the normal distribution's 97.5 %
 
 
 def share(right: float, count: float) -> Interval:
-  """Of a share of rows: Wilson's interval.
+  """Returns the interval of a share of rows, by Wilson.
 
   Source: Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
   """
@@ -33,10 +33,11 @@ def share(right: float, count: float) -> Interval:
 
 
 def area(value: float, positives: float, negatives: float) -> Interval:
-  """Of the area under a ROC curve: Wilson's, of as many trials as give the variance of the area.
+  """Returns the interval of an area under a ROC curve, by Wilson.
 
-  That variance is Hanley and McNeil's, who take scores for exponentially distributed. Where every
-  pair is ranked right it is zero, and the number of trials is not.
+  The number of trials is the one that gives the variance of Hanley and McNeil, who assume
+  exponentially distributed scores. If every pair is ranked right, the variance is 0, and the number
+  of trials is not.
 
   Source: Hanley and McNeil 1982, "The Meaning and Use of the Area under a Receiver Operating
   Characteristic (ROC) Curve", https://doi.org/10.1148/radiology.143.1.7063747
@@ -50,12 +51,12 @@ def area(value: float, positives: float, negatives: float) -> Interval:
 
 
 def paired_shares(gained: float, lost: float, count: float) -> Interval:
-  """Of how much larger one share is than another of the same rows.
+  """Returns the interval of the difference between two shares of the same rows.
 
   Args:
-    gained: rows that only the first has right.
-    lost: rows that only the second has right.
-    count: all rows.
+    gained: number of rows that only the first model has right.
+    lost: number of rows that only the second model has right.
+    count: number of all rows.
 
   Source: Agresti and Min 2005, "Simple Improved Confidence Intervals for Comparing Matched
   Proportions": Wald's interval, with half a row more in each of the four cells.
@@ -69,12 +70,12 @@ def paired_shares(gained: float, lost: float, count: float) -> Interval:
 
 
 def mean(total: float, squares: float, count: float) -> Interval:
-  """Of a mean of numbers: the normal approximation.
+  """Returns the interval of a mean, by the normal approximation.
 
   Args:
-    total: their sum.
-    squares: the sum of their squares.
-    count: how many.
+    total: sum of the numbers.
+    squares: sum of their squares.
+    count: how many numbers there are.
   """
   if count < 2:
     return NONE
@@ -84,11 +85,11 @@ def mean(total: float, squares: float, count: float) -> Interval:
 
 
 def bootstrap_weights(row: bytes) -> np.ndarray:
-  """`[REPLICATES]` int64: how often each replicate drew a row, by the row's content.
+  """Returns how often each bootstrap replicate draws a row, by its content: `[REPLICATES]` int64.
 
-  Poisson with mean 1, so that rows can be counted one by one, wherever they lie. Two models are
-  paired by the same weights. Rows that are the same in all have the same weights, too, which makes
-  an interval of much repeated rows wider, never narrower.
+  The weights are Poisson with mean 1, so that each worker can weight its rows alone. Two models are
+  paired by equal weights. Identical rows have equal weights, too, which makes the interval of often
+  repeated rows wider, never narrower.
 
   Source: Hanley and MacGibbon 2006, "Creating non-parametric bootstrap samples using Poisson
   frequencies".
@@ -98,7 +99,7 @@ def bootstrap_weights(row: bytes) -> np.ndarray:
 
 
 def percentiles(replicates: np.ndarray) -> Interval:
-  """Of `[REPLICATES]` scores, the middle 95 %; none where some are no numbers."""
+  """Returns the middle 95 % of `[REPLICATES]` scores; no interval if a score is nan."""
   if not np.isfinite(replicates).all():
     return NONE
   return float(np.percentile(replicates, 2.5)), float(np.percentile(replicates, 97.5))

@@ -1,9 +1,9 @@
-"""TFMA metrics for answers of any number of labels: F1, average precision, and `skill`.
+"""TFMA metrics for multi-label answers: F1, average precision, and `skill`.
 
-A row's label is `[most]` int64: the ids of its labels, then `NONE`; `UNKNOWN` stands for one that
-the model does not know and is simply wrong on. A prediction is `[labels]` float32, a probability
-for each label. Each metric has its interval beside it where one is known, as in `paired_metrics`.
-TFMA imports the classes by name, so this module must be importable on Beam workers.
+A row's label is `[most]` int64: the ids of its labels, then `NONE`; `UNKNOWN` is a label that the
+model does not know and so misses. A prediction is `[labels]` float32, a probability for each label.
+Metrics emit their confidence intervals if these are known, as in `paired_metrics`. TFMA imports the
+classes by name, so this module must be importable on Beam workers.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from pipeline.problems.classification_metrics import GUESSING_LOSS
 from pipeline.problems.labels import COUNTS_NAME, NONE, THRESHOLD, UNKNOWN
 from pipeline.problems.paired_metrics import PairedCombiner, Scored, paired_metric
 
-_LEAST_SCORE = 1e-7  # Keras' bound for a probability, so that a loss is a number
+_LEAST_SCORE = 1e-7  # Keras' bound for a probability, so that a loss is finite
 _RANKS = 512
 
 
 def label_metrics() -> list[config_pb2.MetricConfig]:
-  """Metrics over ids of labels and `[labels]` scores."""
+  """Returns the metrics over ids of labels and `[labels]` scores."""
   code = code_fingerprint(__name__)
-  # Not by the names of TFMA's own, which it would take instead.
+  # The class names differ from TFMA's metrics, which TFMA would load instead.
   named = {
     "Loss": "loss",
     "Skill": "skill",
@@ -55,7 +55,7 @@ def label_metrics() -> list[config_pb2.MetricConfig]:
 class Loss(metric_types.Metric):
   """The mean binary cross-entropy over rows and labels, in nats; also emits `guessing_loss`.
 
-  That is the loss of always answering with each label's share of the rows.
+  `guessing_loss` is the loss of always answering with each label's share of the rows.
   """
 
   def __init__(self, name: str = "loss", code: str = ""):
@@ -66,9 +66,8 @@ class Loss(metric_types.Metric):
 class Skill(metric_types.Metric):
   """The part of the base rates' squared error that the model avoids: the Brier skill score.
 
-  1 is perfect; 0 is no better than always answering each label with its share of these very rows,
-  so that no constant has more; less than 0 is worse. Rows that all have the same labels leave
-  nothing to avoid: nan.
+  1 is perfect; 0 equals always answering each label with its share of these rows, the best
+  constant; less than 0 is worse. If all rows have the same labels, the value is nan.
 
   Source: Brier 1950, "Verification of Forecasts Expressed in Terms of Probability".
   """
@@ -79,7 +78,7 @@ class Skill(metric_types.Metric):
 
 
 class MicroF1(metric_types.Metric):
-  """F1 of all rows' labels together: of those answered and those right, how much is both."""
+  """F1 over all pairs of row and label."""
 
   def __init__(self, name: str = "micro_f1", code: str = ""):
     """`code` as for `Loss`."""
@@ -89,9 +88,8 @@ class MicroF1(metric_types.Metric):
 class MacroF1(metric_types.Metric):
   """The mean of each label's F1: a rare label counts as much as a common one.
 
-  Labels that no row has and none is answered with do not count. Also emits `label_counts`,
-  `[labels, 3]` float64: of each label, rows that have it and are answered so, that are only
-  answered so, and that only have it.
+  Labels that no row has and no answer contains do not count. Also emits `label_counts`,
+  `[labels, 3]` float64: each label's true positives, false positives and false negatives.
   """
 
   def __init__(self, name: str = "macro_f1", code: str = ""):
@@ -100,9 +98,9 @@ class MacroF1(metric_types.Metric):
 
 
 class AveragePrecision(metric_types.Metric):
-  """The mean over the labels of the area under precision and recall, wherever one draws the line.
+  """The area under the precision-recall curve, averaged over the labels.
 
-  Labels that no row has do not count. What guessing gets is each label's share of the rows.
+  Labels that no row has do not count. Guessing gets each label's share of the rows.
   """
 
   def __init__(self, name: str = "average_precision", code: str = ""):
@@ -111,7 +109,7 @@ class AveragePrecision(metric_types.Metric):
 
 
 class ExactLabels(metric_types.Metric):
-  """The share of rows answered with exactly their labels, none too many and none too few."""
+  """The share of rows whose answer is exactly the set of their labels."""
 
   def __init__(self, name: str = "exact_match", code: str = ""):
     """`code` as for `Loss`."""
@@ -119,7 +117,7 @@ class ExactLabels(metric_types.Metric):
 
 
 class _Labelled(tuple):
-  """What is right of a row: `(truth [labels] float64 of 0 and 1, unknown labels)`."""
+  """The true labels of a row: `(truth [labels] float64 of 0 and 1, number of unknown labels)`."""
 
 
 class _LabelCombiner(PairedCombiner):
@@ -137,7 +135,7 @@ class _LabelCombiner(PairedCombiner):
 
 
 class _MeanCombiner(_LabelCombiner):
-  """Accumulates rows, values and their squares, the same of differences, and label counts."""
+  """Accumulates rows, sums of values and squares, the same of differences, and label counts."""
 
   def create_accumulator(self) -> tuple[np.ndarray, np.ndarray]:
     return np.zeros(6), np.zeros(1)
@@ -161,12 +159,12 @@ class _MeanCombiner(_LabelCombiner):
     return np.sum(sums, axis=0), merged
 
   def value(self, row: Scored) -> float:
-    """What the row counts."""
+    """Returns the row's value."""
     raise NotImplementedError
 
 
 def _added(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-  """The sum; an accumulator that has no row yet has one number, which is 0."""
+  """Adds two accumulators; one without rows holds a single 0."""
   return first + second if len(first) > 1 or len(second) == 1 else second
 
 
@@ -174,7 +172,7 @@ class _LossCombiner(_MeanCombiner):
   def value(self, row: Scored) -> float:
     truth, unknown = row.label
     right = np.where(truth > 0, row.prediction, 1 - row.prediction)
-    # nan stays nan: a training that came apart has no loss.
+    # nan stays nan: a training that diverged has no loss.
     losses = -np.log(np.maximum(right, _LEAST_SCORE))
     return float((losses.sum() - unknown * math.log(_LEAST_SCORE)) / max(len(truth), 1))
 
@@ -201,12 +199,12 @@ class _SkillCombiner(_MeanCombiner):
 
   def extract_output(self, accumulator):
     (n, total, squares, pairs, change, change_squares), counts = accumulator
-    # No constant knows the unknown either.
+    # A constant answer misses unknown labels, too.
     known = counts[:-1]
     guessing = float((known * (1 - known / n)).sum() + counts[-1]) if n else 0.0
     if guessing <= 0:
       return self.output(math.nan, intervals.NONE, intervals.NONE)
-    # The base rates are taken for known.
+    # The interval treats the base rates as known.
     scale = n / guessing
     low, high = intervals.mean(total, squares, n)
     worse, better = intervals.mean(change, change_squares, pairs)
@@ -216,7 +214,7 @@ class _SkillCombiner(_MeanCombiner):
 
 
 class _ExactCombiner(_LabelCombiner):
-  """Accumulates `[5]`: rows, right ones; rows of pairs, those gained, those lost."""
+  """Accumulates `[5]`: rows, right rows; paired rows, rows gained, rows lost."""
 
   def create_accumulator(self) -> np.ndarray:
     return np.zeros(5, np.int64)
@@ -248,13 +246,13 @@ def _is_exact(row: Scored) -> int:
 
 
 def _hits(row: Scored) -> np.ndarray:
-  """`[labels, 3]`: whether it is rightly answered, wrongly answered, missed."""
+  """Returns `[labels, 3]`: whether a label is a true positive, false positive, false negative."""
   truth, said = row.label[0] > 0, row.prediction >= THRESHOLD
   return np.stack([truth & said, ~truth & said, truth & ~said], axis=1).astype(float)
 
 
 class _MicroCombiner(_LabelCombiner):
-  """Accumulates `[both models, 1 + replicates, 3]`: labels right, too many, missed."""
+  """Accumulates `[both models, 1 + replicates, 3]`: true positives, false ones, false negatives."""
 
   def create_accumulator(self) -> np.ndarray:
     return np.zeros((2, 1 + intervals.REPLICATES, 3))
@@ -280,14 +278,14 @@ class _MicroCombiner(_LabelCombiner):
 
 
 def _f1(counts: np.ndarray) -> np.ndarray:
-  """`[..., 3]` to `[...]`; nan where nothing is right and nothing answered."""
+  """Computes F1 from `[..., 3]` counts: `[...]`; nan if all counts are 0."""
   right = 2 * counts[..., 0]
   total = right + counts[..., 1] + counts[..., 2]
   return np.divide(right, total, out=np.full(total.shape, np.nan), where=total > 0)
 
 
 class _MacroCombiner(_LabelCombiner):
-  """Accumulates `[labels, 3]`: rows of each label right, too many, missed; and unknown labels."""
+  """Accumulates the counts of `_hits`, `[labels, 3]`, and the number of unknown labels."""
 
   def create_accumulator(self) -> np.ndarray | None:
     return None
@@ -310,7 +308,7 @@ class _MacroCombiner(_LabelCombiner):
 
 
 class _PrecisionCombiner(_LabelCombiner):
-  """Accumulates a histogram of each label's scores: `[labels, others or its own, ranks]`."""
+  """Accumulates a histogram of each label's scores: `[labels, rows of others or own, ranks]`."""
 
   def create_accumulator(self) -> np.ndarray | None:
     return None
@@ -330,7 +328,7 @@ class _PrecisionCombiner(_LabelCombiner):
   def extract_output(self, accumulator):
     value = math.nan
     if accumulator is not None:
-      # The highest score first; all of one rank are taken together.
+      # From the highest score; rows of equal rank count together.
       others, own = (np.cumsum(accumulator[:, i, ::-1], axis=1) for i in (0, 1))
       there = own[:, -1] > 0
       if there.any():

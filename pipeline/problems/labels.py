@@ -1,7 +1,7 @@
-"""Several labels at once, or none: a sigmoid for each label of a vocabulary.
+"""Multi-label answers: a sigmoid for each label of a vocabulary.
 
-A table has them in one column, `|` between them or what `data.label_separator` says, or as a list;
-an empty cell is a row without labels, and as right as any other. A source gives them as a list.
+A table holds the labels in one column, separated by `|` or `data.label_separator`, or as a list; an
+empty cell is a valid row without labels. A source returns a list.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from pipeline.task import MetricGate
 LABEL_IDS = "label_ids"  # transformed: [MOST] int64, NONE after the last, UNKNOWN to train
 VOCABULARY = "labels"  # the vocabulary file in the transform graph
 SEPARATOR = "|"
-MOST = 100  # labels of a row; shapes in a transform graph are fixed
+MOST = 100  # largest number of labels of a row; shapes in a transform graph are fixed
 NONE, UNKNOWN = -1, -2  # in LABEL_IDS
-THRESHOLD = 0.5  # a label is answered from this score on
-COUNTS_NAME = "label_counts"  # what `label_metrics` emits of each label
+THRESHOLD = 0.5  # smallest score of a label in the answer
+COUNTS_NAME = "label_counts"  # the counts of each label, from `label_metrics`
 
 _LOOKED_AT = 5_000  # rows
 _OTHER_SEPARATORS = (",", ";", "/", "|", "\t")
 
 
 class Options(DataOptions):
-  """The data options of a task with labels; its own class extends it."""
+  """The data options of a multi-label task, whose options extend this class."""
 
   label_separator: str = Field(
     SEPARATOR, min_length=1, description="tables: what stands between two labels of a row"
@@ -44,14 +44,14 @@ class Options(DataOptions):
 
 
 def read_label(cell: Any, options: Mapping[str, Any]) -> list[str]:
-  """The labels that a cell holds, each once, by name.
+  """Returns the labels in a cell, each once.
 
   >>> [read_label(cell, {}) for cell in ("red|round", "", None, [3.0, "red"])]
   [['red', 'round'], [], [], ['3', 'red']]
 
   Raises:
-    ValueError: one of them is no line of text, or there are more than a hundred; the message is fit
-      for the quarantine.
+    ValueError: a label is not a line of text, or there are more than a hundred labels; the
+      quarantine stores the message.
   """
   if isinstance(cell, bytes):
     cell = cell.decode("utf-8", "replace")
@@ -82,16 +82,16 @@ def require(
   advice: str,
   options: Mapping[str, Any],
 ) -> None:
-  """Reads answers until some rows have a label that others lack, 5,000 where there are as many.
+  """Reads answers until a label distinguishes rows; reads at least 5,000 if there are so many.
 
   Args:
-    answers: what `read_label` gave, or why a row cannot be used.
+    answers: the results of `read_label`, or the reason why a row cannot be used.
     source: the input, for messages.
-    advice: what to do about missing labels, such as to name another column.
+    advice: advice for the user if labels are missing, such as to name another column.
     options: the data options.
 
   Raises:
-    BadInputError: no label tells rows apart, or labels are separated by something else.
+    BadInputError: no label distinguishes rows, or the separator of labels is wrong.
   """
   separator = _separator(options)
   counts: collections.Counter[str] = collections.Counter()
@@ -120,7 +120,7 @@ def require(
 
 
 def _require_separator(counts: Mapping[str, int], separator: str, source: str) -> None:
-  """Raises `BadInputError` where no row has several labels, and most look like several."""
+  """Raises `BadInputError` if no row has several labels, and most labels look like several."""
   total = sum(counts.values())
   for other in _OTHER_SEPARATORS:
     holding = {label: n for label, n in counts.items() if other in label.strip()}
@@ -133,15 +133,16 @@ def _require_separator(counts: Mapping[str, int], separator: str, source: str) -
 
 
 def label_features(label: Any, other: Any) -> dict[str, Any]:
-  """What a `preprocessing_fn` returns of the labels.
+  """Computes the label features that a `preprocessing_fn` returns.
 
   Args:
-    label: `[batch, (labels)]` string, the raw labels; sparse, as a feature without a shape is.
-    other: the raw input, which nothing here needs.
+    label: `[batch, (labels)]` string, the raw labels; sparse, because the feature has no fixed
+      shape.
+    other: the raw input; not used.
 
   Returns:
-    `label_ids` `[batch, MOST]` int64: the labels' numbers by frequency, ties by name; -2 for one
-    that train does not have; -1 after the last.
+    `label_ids` `[batch, MOST]` int64: the labels' ranks by frequency, ties by name; -2 for a label
+    that train lacks; -1 after the last label.
   """
   import tensorflow as tf
   import tensorflow_transform as tft
@@ -158,16 +159,16 @@ def label_features(label: Any, other: Any) -> dict[str, Any]:
 
 
 def units(tft_output: Any) -> int:
-  """How many logits a model of this kind gives for each row."""
+  """Returns the number of logits of a model for each row."""
   return tft_output.vocabulary_size_by_name(VOCABULARY)
 
 
 def binary_cross_entropy(ids: Any, logits: Any) -> Any:
-  """The loss of each row, `[batch]`: `ids` `[batch, MOST]`, `logits` `[batch, labels]`."""
+  """Computes the loss of each row, `[batch]`: `ids` `[batch, MOST]`, `logits` `[batch, labels]`."""
   import keras
   from keras import ops
 
-  # Each row's ids, two columns further to the right: UNKNOWN and NONE come before the labels.
+  # Ids are shifted by two: the columns of UNKNOWN and NONE come before those of the labels.
   rows = ops.shape(ids)[0]
   columns = ops.reshape(ops.cast(ids, "int32") - UNKNOWN, (-1,))
   places = ops.stack([ops.repeat(ops.arange(rows), MOST), columns], axis=1)
@@ -177,19 +178,19 @@ def binary_cross_entropy(ids: Any, logits: Any) -> Any:
 
 
 def compile_args(params: Params) -> dict[str, Any]:
-  """The loss of each label by itself."""
+  """Returns the mean binary cross-entropy over the labels as the loss, and no metrics."""
   return {"loss": binary_cross_entropy, "metrics": []}
 
 
 def answer(
   tft_output: Any, vocabulary: str, options: Mapping[str, Any]
 ) -> Callable[[Any, Mapping[str, Any]], dict[str, Any]]:
-  """From `[batch, labels]` logits to what a caller reads, in graph.
+  """Returns the graph function from `[batch, labels]` logits to the outputs of a served model.
 
   Returns:
-    `label` `[batch]` string, the labels whose score is 0.5 or more with the separator of the data
-    between them, the commonest of train first; `scores` `[batch, labels]` float32, each in [0, 1];
-    and `labels` `[batch, labels]` string.
+    A function that returns `label` `[batch]` string, the labels whose score is 0.5 or more, joined
+    by the separator of the data, the most frequent in train first; `scores` `[batch, labels]`
+    float32, each in [0, 1]; and `labels` `[batch, labels]` string.
   """
   import tensorflow as tf
 
@@ -217,10 +218,10 @@ def rows(
   label_key: str,
   prediction_key: str,
 ) -> None:
-  """Leaves the rows with the surest wrong label: `{"label", "predicted", "score", "input"}`.
+  """Writes the rows with the surest wrong label: `{"label", "predicted", "score", "input"}`.
 
-  `score` is how sure the model is of it: of a label that is not there its score, of one that is
-  missing what its score lacks.
+  `score` is the certainty of the mistake: the score of a false positive, or 1 minus the score of a
+  false negative.
   """
   import numpy as np
   import tensorflow as tf
@@ -254,7 +255,7 @@ def _joined(labels: Sequence[bytes]) -> str:
 
 
 def shown(found: Any, names: Callable[[], list[str]]) -> dict[str, Any]:
-  """`per_class` of the report: each label's precision, recall and count; nan where undefined."""
+  """Returns `per_class`: each label's precision, recall and count; nan if undefined."""
   flat = found.arrays.get(COUNTS_NAME, [])
   counts = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
   return {
@@ -271,7 +272,7 @@ def shown(found: Any, names: Callable[[], list[str]]) -> dict[str, Any]:
 
 
 def words(outputs: Mapping[str, Any]) -> list[str]:
-  """The labels with their scores, the surest first; without any, the nearest to be one."""
+  """Formats the labels with their scores, highest first; without labels, the highest score."""
   ranked = sorted(zip(outputs["scores"], outputs["labels"], strict=True), reverse=True)
   chosen = [f"{label} {score:.4f}" for score, label in ranked if score >= THRESHOLD]
   if chosen or not ranked:

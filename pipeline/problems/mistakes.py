@@ -1,4 +1,4 @@
-"""The validation rows that a model is furthest from, for a person to look at."""
+"""Writes the validation rows with the worst mistakes of a model, for a person to inspect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import tensorflow as tf
 _ROWS = 2_000
 _BATCH = 64
 _KEPT = 24
-# A report with this many of the largest still opens at once.
+# A report with so many of the largest inputs still opens quickly.
 _MAX_INPUT_BYTES = 50_000
 
 
@@ -29,11 +29,11 @@ def write(
 
   Args:
     path: the file to write.
-    examples: serialized tf.Examples; the first 2,000 are looked at.
-    predict: from `[batch]` raw inputs to `label` and `score`.
-    input_key: the raw input, a string; `input` in the list is its bytes in base64, or None where
-      they are too many.
-    label_key: the raw label, a string.
+    examples: serialized tf.Examples; the first 2,000 are used.
+    predict: maps `[batch]` raw inputs to `label` and `score`.
+    input_key: name of the raw input, a string; `input` in the list holds its bytes in base64, or
+      None if they are too many.
+    label_key: name of the raw label, a string.
   """
   spec = tf.io.FixedLenFeature([], tf.string)
   found = []
@@ -64,10 +64,10 @@ def asked(
 
   Args:
     examples: serialized tf.Examples.
-    predict: from `[batch]` raw inputs to outputs.
-    input_key: the raw input, a string.
-    label_key: the raw label.
-    label_spec: how it is parsed.
+    predict: maps `[batch]` raw inputs to outputs.
+    input_key: name of the raw input, a string.
+    label_key: name of the raw label.
+    label_spec: parsing specification of the label, such as `tf.io.FixedLenFeature`.
   """
   spec = {input_key: tf.io.FixedLenFeature([], tf.string), label_key: label_spec}
   for start in range(0, min(len(examples), _ROWS), _BATCH):
@@ -76,7 +76,7 @@ def asked(
 
 
 def keep(path: pathlib.Path, rows: Iterable[Mapping[str, Any]]) -> None:
-  """Writes the first two dozen as JSON; `input` is bytes, and written as `write` says."""
+  """Writes the first 24 rows as JSON; the bytes of `input` are encoded as in `write`."""
   kept = []
   for row, _ in zip(rows, range(_KEPT), strict=False):
     fits = len(row["input"]) <= _MAX_INPUT_BYTES

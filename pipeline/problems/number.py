@@ -1,4 +1,4 @@
-"""A number, such as a price or an age: learnt in standard deviations, answered in its own unit."""
+"""A number, such as a price or an age: learnt in standard deviations, answered in its unit."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from pipeline.sources.class_counts import names
 from pipeline.task import MetricGate
 
 TARGET = "target"  # transformed: [1] float32, the label in standard deviations from the mean
-MEAN, DEVIATION = "target_mean", "target_deviation"  # transformed: float32, those of train
-POINTS_NAME = "answers"  # what `number_metrics` emits of some rows
+MEAN, DEVIATION = "target_mean", "target_deviation"  # transformed: float32, statistics of train
+POINTS_NAME = "answers"  # label and answer of some rows, from `number_metrics`
 
 _GROUPED = re.compile(r"[+-]?\d{1,3}([ ',.\u00a0\u202f]\d{3})+([.,]\d+)?")
 
 
 class Options(DataOptions):
-  """A task with numbers has no data options beside those of its input."""
+  """The data options of a regression task: none beside those of its input."""
 
 
 def read_label(cell: Any, options: Mapping[str, Any]) -> float:
-  """The number that a cell holds, as float32 has it.
+  """Returns the number in a cell, rounded to float32.
 
   >>> [read_label(cell, {}) for cell in (3, "2.50", " -1e3 ")]
   [3.0, 2.5, -1000.0]
 
   Raises:
-    ValueError: it is no finite number that float32 can hold; the message is fit for the quarantine.
+    ValueError: the value is not a finite float32; the quarantine stores the message.
   """
   del options
   if isinstance(cell, bytes):
@@ -51,7 +51,7 @@ def read_label(cell: Any, options: Mapping[str, Any]) -> float:
   except (ValueError, OverflowError):
     value = math.nan
   if math.isnan(value) and isinstance(cell, float):
-    raise ValueError("the number is missing")  # tables of numbers hold nan for what is missing
+    raise ValueError("the number is missing")  # numeric tables mark a missing value by nan
   if math.isnan(value):
     how = ""
     if isinstance(cell, str) and (_GROUPED.fullmatch(cell.strip()) or "," in cell):
@@ -76,13 +76,13 @@ def require(
   """Reads answers until two of them differ.
 
   Args:
-    answers: what `read_label` gave, or why a row cannot be used.
+    answers: the results of `read_label`, or the reason why a row cannot be used.
     source: the input, for messages.
-    advice: what to do about missing numbers, such as to name another column.
+    advice: advice for the user if numbers are missing, such as to name another column.
     options: the data options.
 
   Raises:
-    BadInputError: there are no two different numbers.
+    BadInputError: all numbers are equal, or there are none.
   """
   del options
   first: Any = None
@@ -104,12 +104,11 @@ def require(
 
 
 def label_features(label: Any, other: Any) -> dict[str, Any]:
-  """What a `preprocessing_fn` returns of the label.
+  """Computes the label features that a `preprocessing_fn` returns.
 
   Args:
     label: `[batch, 1]` float32, the raw label; dense or sparse.
-    other: `[batch, ...]`, the raw input, which is there when a served model is asked, too; dense or
-      sparse.
+    other: `[batch, ...]`, the raw input, dense or sparse; a served model gets it without a label.
 
   Returns:
     `target` `[batch, 1]` float32, and `target_mean` and `target_deviation`, `[batch]` float32 each.
@@ -130,13 +129,13 @@ def label_features(label: Any, other: Any) -> dict[str, Any]:
 
 
 def units(tft_output: Any) -> int:
-  """How many numbers a model of this kind gives for each row."""
+  """Returns the number of outputs of a model for each row."""
   del tft_output
   return 1
 
 
 def compile_args(params: Params) -> dict[str, Any]:
-  """The squared error, whose best constant is the mean that `skill` compares with."""
+  """Returns the squared error; its best constant is the mean, with which `skill` compares."""
   import keras
 
   return {
@@ -148,7 +147,7 @@ def compile_args(params: Params) -> dict[str, Any]:
 def answer(
   tft_output: Any, vocabulary: str, options: Mapping[str, Any]
 ) -> Callable[[Any, Mapping[str, Any]], dict[str, Any]]:
-  """From `[batch, 1]` standard deviations to `value` `[batch]` float32, in graph."""
+  """Returns the graph function from `[batch, 1]` outputs to `value` `[batch]` float32."""
   import tensorflow as tf
 
   def outputs(said: tf.Tensor, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -167,7 +166,7 @@ def rows(
   label_key: str,
   prediction_key: str,
 ) -> None:
-  """Leaves the rows that the model is furthest off: `{"label", "predicted", "off", "input"}`."""
+  """Writes the rows with the largest errors: `{"label", "predicted", "off", "input"}`."""
   import tensorflow as tf
 
   from pipeline.problems import mistakes
@@ -184,13 +183,13 @@ def rows(
 
 
 def shown(found: Any, names: Callable[[], list[str]]) -> dict[str, Any]:
-  """`answers` of the report: `[[what is right, what was answered], ...]`."""
+  """Returns `answers` for the report: `[[label, prediction], ...]`."""
   flat = found.arrays.get(POINTS_NAME, [])
   return {"answers": [list(pair) for pair in zip(flat[::2], flat[1::2], strict=True)]}
 
 
 def words(outputs: Mapping[str, Any]) -> list[str]:
-  """The number, with as many digits as mean something."""
+  """Formats the outputs with six significant digits."""
   return [f"{name} {value:.6g}" for name, value in outputs.items()]
 
 

@@ -1,9 +1,8 @@
-"""TFMA metrics for tasks that answer with a number: errors in its own unit, and `skill`.
+"""TFMA metrics for regression: errors in the label's unit, and `skill`.
 
-`skill` says what an error in some unit cannot: how much of the variance a model explains, which is
-how much better it is than always answering the mean. Each metric has its interval beside it, as in
-`paired_metrics`. TFMA imports the classes by name, so this module must be importable on Beam
-workers.
+`skill` is the share of the variance that a model explains, so it compares the model with always
+answering the mean. Each metric emits its confidence interval, as in `paired_metrics`. TFMA imports
+the classes by name, so this module must be importable on Beam workers.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ _MOST_POINTS = 500
 
 
 def number_metrics() -> list[config_pb2.MetricConfig]:
-  """Metrics over a label and a prediction that are one number each."""
+  """Returns the metrics over a label and a prediction of one number each."""
   code = code_fingerprint(__name__)
-  # Not by the names of TFMA's own, which it would take instead.
+  # The class names differ from TFMA's metrics, which TFMA would load instead.
   named = {
     "AbsoluteError": "mae",
     "RootOfSquares": "rmse",
@@ -49,10 +48,10 @@ def number_metrics() -> list[config_pb2.MetricConfig]:
 
 
 class AbsoluteError(metric_types.Metric):
-  """The mean distance of the answer from what is right, in the label's unit.
+  """The mean absolute error, in the label's unit.
 
-  Also emits `answers`, `[rows, 2]` float64: what is right and what was answered of up to 500 rows,
-  the same in every run.
+  Also emits `answers`, `[rows, 2]` float64: label and prediction of up to 500 rows, which are the
+  same in every run.
   """
 
   def __init__(self, name: str = "mae", code: str = ""):
@@ -61,7 +60,7 @@ class AbsoluteError(metric_types.Metric):
 
 
 class RootOfSquares(metric_types.Metric):
-  """The root of the mean squared error, in the label's unit: large misses count more."""
+  """The root mean squared error, in the label's unit: large errors count more."""
 
   def __init__(self, name: str = "rmse", code: str = ""):
     """`code` as for `AbsoluteError`."""
@@ -71,8 +70,8 @@ class RootOfSquares(metric_types.Metric):
 class Skill(metric_types.Metric):
   """1 - mse / variance, the coefficient of determination.
 
-  1 is perfect, 0 is no better than always answering the mean of these very rows, so that no
-  constant has more, and less than 0 is worse. Rows of one value have no variance to explain: nan.
+  1 is perfect, 0 equals always answering the mean of these rows, the best constant, and less than 0
+  is worse. If all labels are equal, there is no variance, and the value is nan.
   """
 
   def __init__(self, name: str = "skill", code: str = ""):
@@ -89,7 +88,7 @@ class _NumberCombiner(PairedCombiner):
 
 
 class _DistanceCombiner(_NumberCombiner):
-  """Accumulates rows, distances and their squares, the same of differences, and some rows."""
+  """Accumulates rows, sums of errors and squares, the same of differences, and some rows."""
 
   def create_accumulator(self) -> tuple[np.ndarray, dict[bytes, tuple[float, float]]]:
     return np.zeros(6), {}
@@ -126,7 +125,7 @@ class _DistanceCombiner(_NumberCombiner):
 def _fewest(
   points: dict[bytes, tuple[float, float]], most: int
 ) -> dict[bytes, tuple[float, float]]:
-  """As many of the points as may be kept: those of the least hashes, in any order."""
+  """Returns at most `most` of the points, those with the smallest hashes, in any order."""
   if len(points) <= most:
     return points
   return {key: points[key] for key in sorted(points)[: min(most, _MOST_POINTS)]}
@@ -159,7 +158,7 @@ class _SumsCombiner(_NumberCombiner):
     )
 
   def value(self, sums: np.ndarray) -> np.ndarray:
-    """`[..., 4]` sums to `[...]`; nan without rows."""
+    """Computes the metric from `[..., 4]` sums: `[...]`; nan without rows."""
     raise NotImplementedError
 
 
@@ -172,7 +171,7 @@ class _SkillCombiner(_SumsCombiner):
   def value(self, sums: np.ndarray) -> np.ndarray:
     count, total, squares, errors = np.moveaxis(sums, -1, 0)
     spread = squares - _ratio(total * total, count)
-    # What is left of equal numbers in floating point is no variance.
+    # Rounding errors of equal numbers do not count as variance.
     is_constant = ~(spread > 1e-12 * squares)
     return 1 - _ratio(errors, np.where(is_constant, 0.0, spread))
 

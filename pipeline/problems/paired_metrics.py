@@ -1,7 +1,7 @@
-"""TFMA metrics that say how sure they are, of one model or of two that are compared.
+"""TFMA metrics with confidence intervals, for one model or for two that are compared.
 
 Beside its value, a metric emits `<name>_interval`, `[2]` float64, and `<name>_change`, `[2]`: the
-interval of what the candidate has more than the baseline; nan where there is none.
+interval of the candidate's value minus the baseline's; nan if there is none.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ INTERVAL, CHANGE = "_interval", "_change"
 
 
 class Scored(NamedTuple):
-  """A row as one model has it.
+  """A row as one model reads it.
 
   Attributes:
-    label: what is right: the class's id, or the text.
+    label: the true answer: the class's id, or the text.
     prediction: `[classes]` float scores, or the text.
-    content: bytes by which the bootstrap knows the row.
+    content: bytes by which the bootstrap identifies the row.
   """
 
   label: Any
@@ -35,7 +35,7 @@ class Scored(NamedTuple):
 
 
 class PairedCombiner(beam.CombineFn):
-  """Reads the rows of one model, and of the one that it is compared with."""
+  """Reads the rows of one model, and of the model with which it is compared."""
 
   def __init__(
     self,
@@ -53,18 +53,18 @@ class PairedCombiner(beam.CombineFn):
     self._baseline = constants.BASELINE_KEY if is_compared else None
 
   def rows(self, element: metric_types.StandardMetricInputs) -> tuple[Scored, Scored | None]:
-    """The row as this model has it, and, for a candidate that is compared, as the other has it."""
+    """Returns the row of this model, and the baseline's row if this is a candidate, else None."""
     row = self._row(element, self._model)
     return row, None if self._baseline is None else self._row(element, self._baseline)
 
   def read(self, label: Any, prediction: Any) -> Scored:
-    """A class's id and its scores; tasks that write text read texts instead."""
+    """Reads a class's id and the scores; subclasses read other labels."""
     scores = np.ravel(prediction)
     found = int(np.ravel(label)[0])
     return Scored(found, scores, b"%d " % found + np.asarray(scores, np.float32).tobytes())
 
   def output(self, value: float, interval: Interval, change: Interval, *more: Any) -> dict:
-    """What a combiner extracts."""
+    """Returns the result of `extract_output`: each metric key with its value."""
     values = (value, np.array(interval, float), np.array(change, float), *more)
     return dict(zip(self._keys, values, strict=True))
 
@@ -83,12 +83,12 @@ class PairedCombiner(beam.CombineFn):
 def paired_metric(
   make: Callable[..., PairedCombiner], *more: str
 ) -> Callable[..., metric_types.MetricComputations]:
-  """What a `tfma.metrics.Metric` is built with.
+  """Returns the function with which a `tfma.metrics.Metric` is built.
 
   Args:
-    make: called with the `EvalConfig` and a `MetricKey` for the value, its interval, its change and
-      each of `more`; combines a slice's rows.
-    more: names of further values.
+    make: makes the combiner of a slice's rows; called with the `EvalConfig` and a `MetricKey` for
+      the value, its interval, its change and each of `more`.
+    *more: names of further values.
   """
 
   def computed(

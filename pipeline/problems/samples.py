@@ -1,4 +1,4 @@
-"""What the model writes for some validation rows, and the worst of it, for a person to read."""
+"""Writes a model's texts for some validation rows, and the worst ones, for a person to read."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def write(
 ) -> None:
   """Writes a JSON list of `{"input", "label", "predicted", "score", "worst"}`.
 
-  The first rows as they come, which are in no order that means anything, then the worst.
+  The list holds the first rows, which are in arbitrary order, then the worst rows.
 
   Args:
     path: the file to write.
-    examples: serialized tf.Examples; the first 500 are looked at.
-    predict: from `[batch]` raw inputs to `prediction_key`, `[batch]` string.
-    input_key: the raw input, a string.
-    label_key: the raw label, a string.
-    prediction_key: what is read of the prediction.
-    score: `(predicted, label)` to how good it is, the higher the better.
+    examples: serialized tf.Examples; the first 500 are used.
+    predict: maps `[batch]` raw inputs to `prediction_key`, `[batch]` string.
+    input_key: name of the raw input, a string.
+    label_key: name of the raw label, a string.
+    prediction_key: name of the output with the text.
+    score: `(predicted, label) -> score`, higher is better.
   """
   spec = {key: tf.io.FixedLenFeature([], tf.string) for key in (input_key, label_key)}
   found: list[dict[str, Any]] = []

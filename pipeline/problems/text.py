@@ -1,4 +1,4 @@
-"""A text: whatever writes one says how; what it writes is held to the label by BLEU and chrF."""
+"""A text, such as a translation: the task decodes it; BLEU and chrF compare it with the label."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pipeline.sources.text_files import texts
 
 
 def read_label(cell: Any, options: Mapping[str, Any]) -> bytes:
-  """The text as it was written.
+  """Returns the text unchanged.
 
   Raises:
-    ValueError: it is no text; the message is fit for the quarantine.
+    ValueError: the value is not a text; the quarantine stores the message.
   """
   del options
   return texts.as_bytes(cell, "the answer")
@@ -29,18 +29,18 @@ def require(
   advice: str,
   options: Mapping[str, Any],
 ) -> None:
-  """Nothing: any text is one to learn."""
+  """Does nothing, because a model can learn from any text."""
 
 
 def compile_args(params: Params) -> dict[str, Any]:
-  """Nothing: a model that writes has loss and metrics in its own training step."""
+  """Returns no arguments, because the model's training step computes loss and metrics."""
   return {}
 
 
 def answer(
   tft_output: Any, vocabulary: str, options: Mapping[str, Any]
 ) -> Callable[[Any, Mapping[str, Any]], dict[str, Any]]:
-  """A model that answers when it is called gives `{output name: tensor}` itself."""
+  """Returns the identity, because the model returns `{output name: tensor}`."""
   return lambda said, features: dict(said)
 
 
@@ -50,7 +50,7 @@ def rows(
   predict: Callable[[Any], Mapping[str, Any]],
   **keys: str,
 ) -> None:
-  """Leaves what the model writes for some rows, and the worst of it by chrF."""
+  """Writes the model's texts for some rows, and the worst ones by chrF."""
   from pipeline.problems import samples
   from pipeline.problems.translation_metrics import row_chrf
 

@@ -1,7 +1,7 @@
-"""TFMA metrics for tasks that write text: BLEU and chrF of the whole split, as sacreBLEU has them.
+"""TFMA metrics for generated text: BLEU and chrF of the whole split, computed by sacreBLEU.
 
-TFMA has a BLEU of its own, for labels that are lists of references, and no chrF. Here sacreBLEU
-counts each row's n-grams and turns the sums into BLEU. TFMA imports the classes by name, so this
+TFMA's BLEU needs lists of references as labels, and TFMA has no chrF. Here sacreBLEU counts each
+row's n-grams and computes BLEU from the sums. TFMA imports the classes by name, so this
 module must be importable on Beam workers.
 
 Sources: Post 2018, "A Call for Clarity in Reporting BLEU Scores", https://arxiv.org/abs/1804.08771;
@@ -32,7 +32,7 @@ _CHRF_BETA = 2  # recall counts twice as much as precision
 
 
 def translation_metrics() -> list[config_pb2.MetricConfig]:
-  """Metrics over a label and a prediction that are one text each, in UTF-8."""
+  """Returns the metrics over a label and a prediction of one text each, in UTF-8."""
   code = code_fingerprint(__name__)
   named = {"CorpusBleu": "bleu", "CorpusChrf": "chrf", "ExactMatchShare": "exact_match"}
   return [
@@ -49,14 +49,14 @@ def translation_metrics() -> list[config_pb2.MetricConfig]:
 
 
 def bleu_counts(prediction: str, reference: str) -> np.ndarray:
-  """`[10]` int64 of one row: matches and totals of each order, and both lengths."""
-  # The effective order concerns only the score of the row, which nobody looks at.
+  """Counts one row: `[10]` int64, the matches and totals of each order, and both lengths."""
+  # The effective order affects only the score of the row, which is not used.
   score = sacrebleu.BLEU(effective_order=True).sentence_score(prediction, [reference])
   return np.array([*score.counts, *score.totals, score.sys_len, score.ref_len], np.int64)
 
 
 def bleu(counts: np.ndarray) -> float:
-  """BLEU, 0 to 100, of the sum of rows' counts."""
+  """Computes BLEU, 0 to 100, from the sum of rows' counts."""
   matches, totals = counts[:_BLEU_ORDER], counts[_BLEU_ORDER : 2 * _BLEU_ORDER]
   sizes = counts[2 * _BLEU_ORDER :]
   return sacrebleu.BLEU.compute_bleu(
@@ -65,7 +65,7 @@ def bleu(counts: np.ndarray) -> float:
 
 
 def chrf_counts(prediction: str, reference: str) -> np.ndarray:
-  """`[18]` int64 of one row: of each order, n-grams predicted, n-grams wanted, and matches."""
+  """Counts one row: `[18]` int64, each order's predicted, reference and matching n-grams."""
   counts = []
   texts = ["".join(text.split()) for text in (prediction, reference)]
   for order in range(1, _CHRF_ORDER + 1):
@@ -73,14 +73,14 @@ def chrf_counts(prediction: str, reference: str) -> np.ndarray:
       collections.Counter(text[i : i + order] for i in range(len(text) - order + 1))
       for text in texts
     )
-    # As in sacreBLEU, what a reference is too short to have is not held against the prediction.
+    # As in sacreBLEU, orders that exceed the length of the reference do not count.
     counts += [said.total() if wanted else 0, wanted.total(), (said & wanted).total()]
   return np.array(counts, np.int64)
 
 
 def chrf(counts: np.ndarray) -> float:
-  """chrF2, 0 to 100, of the sum of rows' counts."""
-  # An order that no text is long enough for says nothing.
+  """Computes chrF2, 0 to 100, from the sum of rows' counts."""
+  # Orders that exceed the length of every text do not count.
   orders = [row for row in counts.reshape(-1, 3).tolist() if row[0] and row[1]]
   if not orders:
     return 0.0
@@ -93,7 +93,7 @@ def chrf(counts: np.ndarray) -> float:
 
 
 def row_chrf(predicted: str, label: str) -> float:
-  """chrF2 of one row, 0 to 100."""
+  """Computes chrF2 of one row, 0 to 100."""
   return chrf(chrf_counts(_composed(predicted), _composed(label)))
 
 
@@ -122,7 +122,7 @@ class CorpusChrf(metric_types.Metric):
 
 
 class ExactMatchShare(metric_types.Metric):
-  """The share of rows that are the reference to the letter; kinds of spaces do not count."""
+  """The share of rows that equal the reference; kinds of spaces do not count."""
 
   def __init__(self, name: str = "exact_match", code: str = ""):
     """`code` as for `CorpusBleu`."""
@@ -130,10 +130,10 @@ class ExactMatchShare(metric_types.Metric):
 
 
 class _SumCounts(PairedCombiner):
-  """Adds up what each row counts, for both models and each replicate, and scores the sums."""
+  """Sums the counts of rows, for both models and each replicate, and scores the sums."""
 
   def __init__(self, count: Callable[[str, str], np.ndarray], score: Callable[[Any], float], *keys):
-    """Args: what one row counts; what a sum of such counts is worth; as for `PairedCombiner`."""
+    """Args: count: counts one row. score: scores a sum of counts. *keys: as `PairedCombiner`."""
     super().__init__(*keys)
     self._count, self._score = count, score
 
@@ -173,5 +173,5 @@ def _text(value: Any) -> str:
 
 
 def _composed(text: str) -> str:
-  # As the graph composes what it reads and learns from: how a reference is encoded is no fault.
+  # The graph composes its texts, too, so the encoding of a reference does not count as a fault.
   return unicodedata.normalize("NFC", text)

@@ -1,4 +1,4 @@
-"""What the sources of several tasks read with: paths, lines, tables, TFRecords, class folders.
+"""Readers that the sources of several tasks share: paths, lines, tables, TFRecords, class folders.
 
-Imports nothing of ours but `components`, and TensorFlow and pyarrow only where a file is read.
+Imports only `dlpipe` of our packages, and TensorFlow and pyarrow only when a file is read.
 """

@@ -1,4 +1,4 @@
-"""Whether records have classes to tell apart, as far as that is cheap to know."""
+"""Checks cheaply, before a run, that the records have at least two classes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pipeline.sources import encoding
 
 _LOOKED_AT = 5_000  # records; a tenth of a second
 _SHOWN = 5
-_SHOWN_CHARACTERS = 40  # of each
+_SHOWN_CHARACTERS = 40  # of each label
 
 
 def require_classes(
   records: Iterable[Record | Rejected], label_key: str, *, source: str, advice: str
 ) -> None:
-  """Reads records until there are two classes of two, 5,000 at least where there are as many.
+  """Reads records until two classes have two each, and at least 5,000 if there are so many.
 
   Args:
-    records: all of the input, or as many of them as shall be read.
-    label_key: the feature that holds the label.
+    records: all records of the input, or those that may be read.
+    label_key: name of the label's feature.
     source: the input, for messages.
-    advice: what to do about a missing class, such as to name another column.
+    advice: advice for the user if a class is missing, such as to name another column.
 
   Raises:
     BadInputError: there are fewer than two classes, or fewer than two with two records.
@@ -36,7 +36,7 @@ def require_classes(
 
 
 def require_labels(labels: Iterable[str | Rejected], *, source: str, advice: str) -> None:
-  """The same of labels alone."""
+  """Checks labels as `require_classes` checks records."""
   counts: collections.Counter[str] = collections.Counter()
   rejected: Rejected | None = None
   for number, label in enumerate(labels, 1):
@@ -46,7 +46,7 @@ def require_labels(labels: Iterable[str | Rejected], *, source: str, advice: str
     counts[label] += 1
     if number >= _LOOKED_AT and sum(count > 1 for _, count in counts.most_common(2)) == 2:
       if _are_splits(counts):
-        continue  # to the end, which may have another
+        continue  # a later record may have another class
       return
   require_counts(counts, rejected, source=source, advice=advice)
 
@@ -54,13 +54,13 @@ def require_labels(labels: Iterable[str | Rejected], *, source: str, advice: str
 def require_counts(
   counts: Mapping[str, int], rejected: Rejected | None, *, source: str, advice: str
 ) -> None:
-  """Raises `BadInputError` unless there are two classes, and two records of each.
+  """Raises `BadInputError` unless two classes have two records each.
 
   Args:
     counts: label to number of records.
-    rejected: the first record that cannot be used, if there is one.
+    rejected: the first record that cannot be used; None if there is none.
     source: the input, for messages.
-    advice: what to do about a missing class, such as to name another column.
+    advice: advice for the user if a class is missing, such as to name another column.
   """
   unused = f"{rejected.origin} cannot be used: {rejected.reason}" if rejected else ""
   remedy = encoding.remedy(rejected.reason) if rejected else ""
@@ -88,7 +88,7 @@ def _are_splits(labels: Iterable[str]) -> bool:
 
 
 def names(labels: Iterable[str]) -> str:
-  """The first labels, quoted and cut where they are long, and how many more there are."""
+  """Returns the first labels, quoted and shortened, and the number of the others."""
   quoted = [repr(_cut(label)) for label in labels]
   more = f" and {len(quoted) - _SHOWN} more" if len(quoted) > _SHOWN else ""
   return ", ".join(quoted[:_SHOWN]) + more

@@ -1,4 +1,4 @@
-"""Whether class folders hold what a model can learn from, by their names and first bytes."""
+"""Checks class folders by the names and first bytes of their files, before a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dlpipe.records import SPLIT_NAMES, TRAIN
 from pipeline.sources import input_paths
 from pipeline.sources.class_counts import names
 
-_LOOKED_AT = 200  # files, from all over the input
+_LOOKED_AT = 200  # files, evenly spread over the input
 
 
 def require_classes(
@@ -22,18 +22,18 @@ def require_classes(
   item: str,
   expected: str,
 ) -> None:
-  """Raises `BadInputError` unless there are classes to tell apart.
+  """Raises `BadInputError` unless at least two classes have enough files.
 
   Args:
-    counts: the number of files by split, None where none is given, and class.
-    given: the splits that the folders draw.
+    counts: (split, class) to number of files; the split is None if the folders give none.
+    given: the splits that the folders define.
     root: the input, for messages.
-    item: what one file is called.
-    expected: the whole layout, for messages.
+    item: noun for one file in messages.
+    expected: description of the layout, for messages.
 
   Raises:
-    BadInputError: there are fewer than two classes with two files, a class that train does not
-      have, or one that is called as a split is.
+    BadInputError: fewer than two classes have two files, train lacks a class, or a class has the
+      name of a split.
   """
   by_split: dict[str | None, dict[str, int]] = collections.defaultdict(dict)
   for (split, label), count in counts.items():
@@ -75,16 +75,16 @@ def require_classes(
 def require_usable(
   files: Sequence[str], fault: Callable[[str], str | None], *, root: str, expected: str
 ) -> None:
-  """Looks at up to 200 files.
+  """Raises `BadInputError` if none of up to 200 files can be used.
 
   Args:
     files: the paths of all files with a class.
-    fault: why a file is surely of no use, None if it may be of use.
+    fault: returns why a file cannot be used; None if it may be usable.
     root: the input, for messages.
-    expected: the whole layout, for messages.
+    expected: description of the layout, for messages.
 
   Raises:
-    BadInputError: not one of them can be used.
+    BadInputError: none of the files can be used.
   """
   looked_at = input_paths.spread(files, _LOOKED_AT)
   reason = None
@@ -101,7 +101,7 @@ def require_usable(
 
 
 def _require_no_splits(labels: Mapping[str, int], *, root: str, item: str) -> None:
-  """Refuses folders such as test/ as classes; train/ may be one beside others, as of vehicles."""
+  """Refuses classes named like splits, such as test/; train/ may be a class of vehicles."""
   splits = sorted(label for label in labels if label.lower() in SPLIT_NAMES)
   others = set(labels) - set(splits)
   if not splits or (others and [label.lower() for label in splits] == [TRAIN]):

@@ -25,17 +25,17 @@ ClassFile = tuple[str, "str | None", "str | None"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layout:
-  """What lies in the class folders.
+  """The expected content of class folders.
 
   Attributes:
-    description: the whole layout, for messages.
-    item: what one file is called, such as "picture"; its plural ends with "s".
-    suffixes: what the files' names usually end with, in lower case.
-    fault: `path -> why the file is surely no such item`, None if it may be one; looks at its name
-      and first bytes.
-    keeps_stray: whether a file of these suffixes beside the class folders counts as one without a
-      label; others are not read.
-    ignored_folders: lower-case names of folders that are no classes, and why.
+    description: description of the layout, for messages.
+    item: noun for one file, such as "picture"; its plural ends with "s".
+    suffixes: usual suffixes of the files, in lower case.
+    fault: `(path) -> reason` why the file is certainly not such an item; None if it may be one.
+      Reads the name and the first bytes.
+    keeps_stray: whether a file with one of the suffixes beside the class folders counts as an item
+      without a label; other files are not read.
+    ignored_folders: lower-case name of a folder that is not a class, to the reason.
   """
 
   description: str
@@ -48,13 +48,13 @@ class Layout:
 
 @dataclasses.dataclass(kw_only=True)
 class Listing:
-  """What lies in a folder of class folders.
+  """The content of a folder of class folders.
 
   Attributes:
-    files: all files under the classes, and stray ones.
-    given: the splits that the folders draw.
-    labels: every class that has a folder, with files or without.
-    unread: what else lies there.
+    files: all files in class folders, and stray files.
+    given: the splits that the folders define.
+    labels: every class that has a folder, even an empty one.
+    unread: the other content of the folder.
   """
 
   files: list[ClassFile] = dataclasses.field(default_factory=list)
@@ -63,7 +63,7 @@ class Listing:
   unread: list[Unread] = dataclasses.field(default_factory=list)
 
   def add(self, folder: str, split: str | None, root: str, layout: Layout) -> None:
-    """Lists the class folders in a folder: the whole input's, or a split's."""
+    """Adds the class folders of a folder: the input, or the folder of a split."""
     for entry in input_paths.entries(folder):
       name = input_paths.printable(os.path.relpath(entry.path, root))
       if entry.is_dir():
@@ -88,10 +88,10 @@ class Listing:
 
 
 def list_files(root: str, layout: Layout) -> Listing:
-  """All files under the classes, the splits that the folders draw, and what is not read.
+  """Lists the files in class folders, the splits that the folders define, and the unread content.
 
   Raises:
-    BadInputError: the path is no folder, or folders lie beside train/ that are no splits.
+    BadInputError: the path is not a folder, or folders beside train/ are not splits.
   """
   input_paths.require(root, expected=layout.description)
   if not os.path.isdir(root):
@@ -117,17 +117,17 @@ def list_files(root: str, layout: Layout) -> Listing:
 
 
 def plan(path: str, layout: Layout, *facts: Any, source: str = "folder") -> SourcePlan:
-  """The plan of a source of this layout; its shards are `{"root", "files"}`.
+  """Plans a source with this layout; its shards are `{"root", "files"}`.
 
   Args:
     path: the folder.
-    layout: what lies in it.
-    facts: the options that what is read depends on.
-    source: the source's name.
+    layout: the expected content.
+    *facts: the options that affect the records.
+    source: name of the source.
 
   Raises:
-    BadInputError: there are no class folders, fewer than two classes, a class with one item, a
-      class that train does not have or that is called as a split is, or not one usable file.
+    BadInputError: there are no class folders or fewer than two classes, a class has one item or the
+      name of a split, train lacks a class, or no file is usable.
   """
   root = os.path.abspath(path)
   listing = list_files(root, layout)
@@ -167,13 +167,13 @@ def _folders(path: str, layout: Layout) -> list[input_paths.Entry]:
 
 
 def _split_folders(folders: Sequence[input_paths.Entry], layout: Layout) -> dict[str, list[str]]:
-  """The folders of each split; empty where the folders are classes."""
+  """Returns the folders of each split; empty if the folders are classes."""
   found: dict[str, list[str]] = collections.defaultdict(list)
   for entry in folders:
     split = SPLIT_NAMES.get(entry.name.lower())
     if split:
       found[split].append(entry.path)
-  # A class may be called "train"; then files, not class folders, lie in it.
+  # A class may have the name "train"; then its folder holds files, not class folders.
   if not any(_folders(path, layout) for path in found.get(TRAIN, ())):
     return {}
   return dict(found)
@@ -212,7 +212,7 @@ def _walk(folder: str, above: frozenset[str]) -> Iterator[str]:
 
 
 def _label(entry: input_paths.Entry) -> str:
-  """The class that the folder's name is the label of."""
+  """Returns the label that the folder's name gives."""
   try:
     return label_text(entry.name)
   except ValueError as err:

@@ -1,4 +1,4 @@
-"""Which column somebody may have meant who named one that is not there."""
+"""Suggests a column to a user who named one that does not exist."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from collections.abc import Sequence
 
 
 def meant(column: str, names: Sequence[str]) -> str:
-  """A sentence with the nearest column, whatever its case; empty where none is near."""
+  """Returns a sentence with the nearest column, ignoring case; empty if no column is near.
+
+  >>> meant("Txet", ["text", "label"])
+  " Did you mean 'text'?"
+  """
   by_lower = {name.strip().lower(): name for name in reversed(names)}
   close = difflib.get_close_matches(column.strip().lower(), by_lower, n=1)
   return f" Did you mean {by_lower[close[0]]!r}?" if close else ""

@@ -1,4 +1,4 @@
-"""Turns the bytes of a line or a field into text: UTF-8 or nothing."""
+"""Decodes the bytes of a line or a field as strict UTF-8."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ _INVALID = "no valid UTF-8"
 
 
 class UndecodableError(Exception):
-  """Why bytes are no text, in words for the quarantine."""
+  """The bytes are not text; the quarantine stores the message."""
 
 
 def decode(data: bytes) -> str:
-  """The text of UTF-8 bytes.
+  """Decodes UTF-8 bytes.
 
   Raises:
-    UndecodableError: the bytes are no valid UTF-8, or hold a NUL, which UTF-16 is full of and text
-      has no use for.
+    UndecodableError: the bytes are not valid UTF-8, or contain a NUL, which is frequent in UTF-16
+      and absent from text.
   """
   if b"\0" in data:
     raise UndecodableError(NUL)
@@ -28,21 +28,21 @@ def decode(data: bytes) -> str:
 
 
 def escaped(data: bytes) -> str:
-  r"""Bytes that are no text, as people may read them: `b"caf\xe9"` is `caf\xe9`, in letters."""
+  r"""Makes bytes that are not text readable: `b"caf\xe9"` becomes the 7 characters `caf\xe9`."""
   return data.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
 
 
 def invalid(byte: int) -> str:
-  """Why bytes that are no UTF-8 from this one on are no text."""
+  """Returns the message for bytes whose first byte that is not UTF-8 is this one."""
   return f"{_INVALID}: byte 0x{byte:02X}"
 
 
 def remedy(reason: str) -> str:
-  """What to do where `UndecodableError` is why a row cannot be used; empty for other reasons."""
+  """Returns advice if `UndecodableError` is the reason for a rejected row; else empty."""
   if NUL in reason:
     used = "UTF-16"
   elif _INVALID in reason:
-    used = "CP1252"  # what Excel and other Windows programs write; has Latin-1's letters
+    used = "CP1252"  # written by Excel and other Windows programs; includes Latin-1's letters
   else:
     return ""
   return (
@@ -51,7 +51,7 @@ def remedy(reason: str) -> str:
 
 
 def is_encodable(text: str) -> bool:
-  """Whether the text can be stored as UTF-8: half a surrogate pair, as JSON may spell, cannot."""
+  """Returns whether the text has no lone surrogate, which JSON can spell and UTF-8 cannot store."""
   try:
     text.encode("utf-8")
   except UnicodeEncodeError:

@@ -1,10 +1,10 @@
-"""Tells by its first bytes what a file is whose name, or whose place, says otherwise."""
+"""Recognizes a file's real format by its first bytes, if its name suggests another."""
 
 from __future__ import annotations
 
 import re
 
-HEAD_BYTES = 4096  # what `describe` looks at
+HEAD_BYTES = 4096  # bytes that `describe` reads
 
 _LFS_POINTER = b"version https://git-lfs"
 _FORMATS = (
@@ -36,7 +36,7 @@ _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 
 
 def describe(head: bytes) -> str | None:
-  """What the first bytes of a file announce, in words, with what to do; None for anything else.
+  """Describes a known format by a file's first bytes, with advice; None for other formats.
 
       >>> describe(b"SQLite format 3\\0\\x10")
       'an SQLite database; export the table as CSV'
@@ -48,7 +48,7 @@ def describe(head: bytes) -> str | None:
     return "a Git LFS pointer; fetch the file with `git lfs pull`"
   if _WEB_PAGE.match(head):
     return "a web page (HTML); fetch the file itself"
-  if _is_text(head):  # a column may be called PAR1
+  if _is_text(head):  # the first column of a CSV may have the name PAR1
     return None
   for offset, magic, words in _FORMATS:
     if head.startswith(magic, offset):
@@ -61,7 +61,7 @@ def describe(head: bytes) -> str | None:
 
 
 def _is_text(head: bytes) -> bool:
-  """Whether the bytes are UTF-8 without a NUL, but for a character that is cut at their end."""
+  """Returns whether the bytes are UTF-8 without a NUL; the last character may be incomplete."""
   try:
     head.decode("utf-8")
   except UnicodeDecodeError as err:

@@ -1,4 +1,4 @@
-"""Whether anything of an input can be used, as far as that is cheap to know."""
+"""Checks cheaply, before a run, that a record of the input can be used."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _LOOKED_AT = 5_000  # records; a tenth of a second
 
 
 def require_one(records: Iterable[Record | Rejected], *, source: str) -> None:
-  """Reads records until one can be used, 5,000 at the most.
+  """Reads records until one can be used, at most 5,000.
 
   Args:
-    records: all of the input, or as many of them as shall be read.
+    records: all records of the input, or those that may be read.
     source: the input, for messages.
 
   Raises:
-    BadInputError: there are records, and none of them can be used.
+    BadInputError: there are records, and none of those read can be used.
   """
   first: Rejected | None = None
   for record in itertools.islice(records, _LOOKED_AT):

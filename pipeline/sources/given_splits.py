@@ -1,4 +1,4 @@
-"""The splits that an input draws itself, by the names of its files or folders or by a column."""
+"""Finds the splits that an input defines, by the names of its files or folders or by a column."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections.abc import Iterable
 from dlpipe.records import EVAL, SPLIT_NAMES, SPLITS, VAL
 
 _WORD = re.compile(r"[a-z]+")
-# Corpora of text know "dev", too; among folders of pictures it is a class like any other.
+# Text corpora also use "dev"; among folders of pictures it is an ordinary class.
 _TEXT_NAMES = {**SPLIT_NAMES, "dev": VAL}
 
 
 def of_text(name: str) -> str | None:
-  """The split that a value such as "Test" names, or a file such as `test_2016.en`."""
+  """Returns the split that a value such as "Test" or a file name such as `test_2016.en` gives."""
   word = _WORD.match(name.lower())
   return _TEXT_NAMES.get(word.group()) if word else None
 
 
 def is_split_name(name: str) -> bool:
-  """Whether nothing but a split and perhaps a number is named, as by "Test" or `train-00001`."""
+  """Returns whether a name is only a split and at most a number: "Test", `train-00001`."""
   return re.sub(r"[\d._\- ]", "", name.lower()) in _TEXT_NAMES
 
 
 def settle(found: Iterable[str | None]) -> dict[str, str]:
-  """What each of the splits that occur in the input is here.
+  """Maps each split that occurs in the input to one of ours.
 
-  One held-out set is what the model is judged by, whatever its name; validation rows then come out
-  of train.
+  A single held-out set becomes the eval split, whatever its name; validation rows then come from
+  train.
   """
   splits = {split for split in found if split is not None}
   alone = VAL in splits and EVAL not in splits
@@ -35,5 +35,5 @@ def settle(found: Iterable[str | None]) -> dict[str, str]:
 
 
 def given(settled: dict[str, str]) -> tuple[str, ...]:
-  """The splits of a `SourcePlan`, in their usual order."""
+  """Returns the splits of a `SourcePlan`, in their usual order."""
   return tuple(s for s in SPLITS if s in settled.values())

@@ -1,4 +1,4 @@
-"""Looks at input paths: what exists, what is hidden, what changed. Shared by all sources."""
+"""Lists input paths and hidden folders, and detects changes; shared by all sources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Unread
 
-# What systems and tools leave beside data, in lower case.
+# Names that systems and tools leave beside data, in lower case.
 _IGNORED = frozenset(
   {
     *("thumbs.db", "desktop.ini", "ehthumbs.db", "__macosx", "@eadir", "#recycle"),
@@ -29,12 +29,12 @@ _T = TypeVar("_T")
 
 
 def is_ignored(name: str) -> bool:
-  """Whether a file or folder belongs to an operating system and not to the data."""
+  """Returns whether a file or folder belongs to an operating system and not to the data."""
   return name.startswith(".") or name.lower() in _IGNORED
 
 
 class Entry:
-  """What lies in a folder; a link to itself, which has no end, is neither file nor folder."""
+  """An entry of a folder; a link to itself is neither a file nor a folder."""
 
   __slots__ = ("_entry", "name", "path")
 
@@ -44,14 +44,14 @@ class Entry:
     self.path = entry.path
 
   def is_file(self) -> bool:
-    """Whether it is a file, or a link to one."""
+    """Returns whether it is a file, or a link to one."""
     try:
       return self._entry.is_file()
     except OSError:
       return False
 
   def is_dir(self) -> bool:
-    """Whether it is a folder, or a link to one."""
+    """Returns whether it is a folder, or a link to one."""
     try:
       return self._entry.is_dir()
     except OSError:
@@ -59,7 +59,7 @@ class Entry:
 
 
 def entries(path: str) -> list[Entry]:
-  """The visible entries of a folder, by name.
+  """Returns the visible entries of a folder, by name.
 
   Raises:
     BadInputError: the folder cannot be read.
@@ -82,7 +82,7 @@ def _is_of_a_tool(name: str) -> bool:
 
 
 def hidden_folders(path: str) -> list[Entry]:
-  """The folders whose names begin with a dot, by name, but for those of systems and tools.
+  """Returns the folders whose names begin with a dot, by name, except those of systems and tools.
 
   Raises:
     BadInputError: the folder cannot be read.
@@ -95,12 +95,12 @@ def hidden_folders(path: str) -> list[Entry]:
 
 
 def unread(path: str, files: Iterable[str], reason: str) -> list[Unread]:
-  """What lies in a folder beside the files that are read; nothing where the path is a file.
+  """Lists the content of a folder that is not read; empty if the path is a file.
 
   Args:
     path: the input.
     files: the absolute paths of the files that are read.
-    reason: why another file is not.
+    reason: why other files are not read.
   """
   if not os.path.isdir(path):
     return []
@@ -122,13 +122,13 @@ def require(path: str, *, expected: str) -> None:
 
 
 def fingerprint(root: str, paths: Iterable[str], *facts: Any) -> str:
-  """Changes when a name, size or modification time does, or a fact such as an option."""
+  """Hashes names, sizes and modification times of files, and facts such as options."""
   digest = hashlib.sha256(repr(facts).encode("utf-8", "backslashreplace"))
   for path in paths:
     try:
       state = os.stat(path)
       size, changed = state.st_size, state.st_mtime_ns
-    except (OSError, ValueError):  # a broken link, a NUL: its record will be rejected
+    except (OSError, ValueError):  # a broken link or a NUL: `read` rejects the record
       size, changed = -1, -1
     name = os.path.relpath(path, root)
     digest.update(f"{name}\0{size}\0{changed}\n".encode("utf-8", "surrogateescape"))
@@ -136,12 +136,12 @@ def fingerprint(root: str, paths: Iterable[str], *facts: Any) -> str:
 
 
 def spread(items: Sequence[_T], count: int) -> list[_T]:
-  """At most `count` of the items, evenly spaced."""
+  """Returns at most `count` of the items, evenly spaced."""
   if len(items) <= count:
     return list(items)
   return [items[i * len(items) // count] for i in range(count)]
 
 
 def printable(path: str) -> str:
-  """The path for messages: names that are no valid UTF-8 have their bytes escaped."""
+  """Returns the path for messages, with the bytes of invalid UTF-8 escaped."""
   return path.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""Turns a label, however the input holds it, into the text that names the class."""
+"""Converts a label of any type to the text that names the class."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 
 from pipeline.sources.encoding import UndecodableError, decode
 
-# Characters that format others, and that nobody sees or means: soft hyphens, zero-width spaces and
-# byte order marks, marks of direction. Joiners stay: scripts and emoji are written with them.
+# Invisible format characters: soft hyphens, zero-width spaces, byte order marks, direction marks.
+# Joiners are kept, because scripts and emoji need them.
 _DROPPED = dict.fromkeys(
   (
     0xAD,
@@ -33,29 +33,29 @@ _BLANKS = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + "\u200c\u
 _TRUTH_VALUES = ("true", "false")
 _WHOLE_NUMBER = re.compile(r"(-?(?:0|[1-9]\d*))\.0+", re.ASCII)
 
-# A bound on the exponent, because nobody means 1e999999999 as a number.
+# The exponent is bounded, because a text such as 1e999999999 is not meant as a number.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII)
-# Blanks, control characters, and characters such as U+200B and U+00AD that format others.
+# Blanks, control characters, and format characters such as U+200B and U+00AD.
 _UNSEEN_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
-# Further ones that Unicode calls default ignorable: joiners, Hangul fillers, variation selectors.
+# Further default-ignorable characters of Unicode: joiners, Hangul fillers, variation selectors.
 _UNSEEN = re.compile(
   "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
 
 
 def label_text(value: Any) -> str:
-  """The label as text, by rules that look at nothing but this value.
+  """Returns the label as text, by rules that depend on this value only.
 
-  A number without a fraction is written without a point, a truth value in lower case, whether the
-  input holds it as a value or as text; accents are composed, and characters that only format others
-  are dropped, as are blanks at either end. Everything else stays as it was written.
+  A number without a fraction is written without a point, and a boolean in lower case, whether the
+  input holds a value or text. Accents are composed, and format characters and blanks at either end
+  are removed. Everything else is unchanged.
 
       >>> [label_text(v) for v in (3, 3.0, "3.0", True, "TRUE", "007", " NaN ")]
       ['3', '3', '3', 'true', 'true', '007', 'NaN']
 
   Raises:
-    ValueError: it is empty, no single value, or no line of text; the message is fit for the
-      quarantine.
+    ValueError: the label is empty, not a single value, or not a line of text; the quarantine stores
+      the message.
   """
   if isinstance(value, bytes):
     try:
@@ -66,10 +66,10 @@ def label_text(value: Any) -> str:
 
 
 def alike_labels(labels: Iterable[str]) -> list[tuple[str, ...]]:
-  """The labels that a person takes for one another, in groups of two or more.
+  """Returns groups of two or more labels that look alike to a person.
 
-  They are the same but for case, blanks, characters that are not seen, composed or decomposed
-  accents, full or half width, or how a number is written.
+  Labels of a group differ only in case, blanks, invisible characters, composed or decomposed
+  accents, full or half width, or the notation of a number.
 
       >>> alike_labels(["cat", "Cat ", "dog", "1", "1.0", "2"])
       [('1', '1.0'), ('Cat ', 'cat')]
@@ -97,15 +97,15 @@ def _class_name(written: str) -> str:
 
 
 def _written(value: Any) -> str:
-  """The text of a value that is none; empty where it stands for what is missing."""
+  """Converts a value that is not a text to text; a missing value becomes empty."""
   if value is None or (isinstance(value, float) and math.isnan(value)):
-    return ""  # tables of numbers hold nan for what is missing
+    return ""  # numeric tables mark a missing value by nan
   if isinstance(value, bool):
     return str(value)
   if isinstance(value, float):
     if math.isinf(value):
       raise ValueError(f"the label is {value}, no finite number")
-    # Not in 1e+16, in which other tables do not write an integer.
+    # Without an exponent such as 1e+16, because other tables write the integer in full.
     return str(int(value)) if value.is_integer() else str(value)
   if isinstance(value, decimal.Decimal) and value.is_finite():
     written = format(value or abs(value), "f")  # without the sign of -0.00
@@ -119,9 +119,9 @@ def _written(value: Any) -> str:
 
 
 def _is_fault(character: str) -> bool:
-  """Whether a label may not hold it: what ends a line somewhere, a control, half a character.
+  """Returns whether a label may not contain a character: line ends, controls and lone surrogates.
 
-  TensorFlow Transform's vocabularies drop what holds LF or CR.
+  TensorFlow Transform's vocabularies drop entries with LF or CR.
   """
   return character != "\t" and unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
 
@@ -137,17 +137,17 @@ def _name(character: str) -> str:
 
 
 def _likeness(label: str) -> Any:
-  """What alike labels have in common: their number, or their text without what is not seen."""
-  # Folding the case can decompose, and composing can give what folds: twice is enough.
+  """Returns a key that alike labels share: their number, or their text without invisible parts."""
+  # Case folding can decompose, and composing can give characters that fold: twice is enough.
   folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold()).casefold()
   seen = "".join(
     c for c in _UNSEEN.sub("", folded) if unicodedata.category(c) not in _UNSEEN_CATEGORIES
   )
   if _NUMBER.fullmatch(seen):
-    # Exact, whatever the number of digits; an int would refuse thousands of them.
+    # Exact for any number of digits; an int refuses thousands of digits.
     sign, digits, exponent = decimal.Decimal(seen).as_tuple()
     text = "".join(map(str, digits)).lstrip("0")
     cut = text.rstrip("0")
     return (sign, cut, int(exponent) + len(text) - len(cut)) if cut else (0, "", 0)
-  # A label of nothing but unseen characters is only like itself.
+  # A label of invisible characters only is alike to no other.
   return seen or label

@@ -1,7 +1,7 @@
-"""Puts what is read into shards of bounded size whose records are of mixed origin.
+"""Groups files or parts of files into shards of bounded size with records of mixed origin.
 
-Inputs are often sorted, by class or by length. Where the parts of a shard come from all over the
-input, training sees mixed batches although nothing is shuffled on the way.
+Inputs are often sorted by class or by length. Because the parts of a shard come from all over the
+input, training gets mixed batches without a shuffle.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _BYTES = 64 << 20
 
 
 def split_files(files: Sequence[_File], root: str) -> list[list[_File]]:
-  """Shards of up to 1,000 files and 64 MiB, in the order of their names' hashes.
+  """Groups files into shards of up to 1,000 files and 64 MiB, in the order of their names' hashes.
 
   Args:
     files: tuples that begin with the file's name.
-    root: what the names are relative to.
+    root: the folder to which the names are relative.
   """
   mixed = sorted(files, key=lambda f: hashlib.md5(os.fsencode(f[0])).digest())
   shards: list[list[_File]] = [[]]
@@ -30,7 +30,7 @@ def split_files(files: Sequence[_File], root: str) -> list[list[_File]]:
   for file in mixed:
     try:
       file_size = os.path.getsize(os.path.join(root, file[0]))
-    except (OSError, ValueError):  # since Python 3.11 a NUL in a name is a ValueError
+    except (OSError, ValueError):  # since Python 3.11 a NUL in a name raises ValueError
       file_size = 0
     if shards[-1] and (len(shards[-1]) >= _FILES or size + file_size > _BYTES):
       shards.append([])
@@ -41,6 +41,6 @@ def split_files(files: Sequence[_File], root: str) -> list[list[_File]]:
 
 
 def mix(parts: Sequence[Mapping[str, Any]], count: int) -> list[dict[str, Any]]:
-  """Shards of up to `count` parts each, `{"parts": [...]}`, from all over the sequence."""
+  """Mixes the parts into shards `{"parts": [...]}` of up to `count` parts each."""
   shards = -(-len(parts) // count)
   return [{"parts": list(parts[i::shards])} for i in range(shards)]

@@ -1,4 +1,4 @@
-"""The data options of every task that reads tables: types for its `DataOptions`."""
+"""The types of the data options that every task with tables has in its `DataOptions`."""
 
 from __future__ import annotations
 

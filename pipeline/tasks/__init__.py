@@ -1,7 +1,7 @@
-"""Finds tasks: every folder here that holds a `task.py`, and folders named by `DLPIPE_TASKS`.
+"""Finds tasks: every folder here with a `task.py`, and folders that `DLPIPE_TASKS` names.
 
-`DLPIPE_TASKS` lists further folders (separated as `PATH` is) that each hold task folders; they join
-this package's `__path__`, so a task of the user's own is `pipeline.tasks.<name>` everywhere.
+`DLPIPE_TASKS` lists more folders of task folders, separated as in `PATH`. They join this package's
+`__path__`, so a user's task is `pipeline.tasks.<name>` everywhere.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _SCHEMAS = pathlib.Path(__file__).resolve().parents[2] / "schemas"
 
 
 def schema_path(name: str) -> pathlib.Path:
-  """The task's reviewed schema: beside its `task.py`, else in `schemas/<name>/`.
+  """Returns the path of the task's reviewed schema: beside `task.py`, else in `schemas/<name>/`.
 
   Raises:
-    BadInputError: it is in neither place.
+    BadInputError: the schema is in neither place.
   """
   places = [pathlib.Path(root) / name / "schema.pbtxt" for root in __path__]
   places.append(_SCHEMAS / name / "schema.pbtxt")
@@ -39,19 +39,20 @@ def schema_path(name: str) -> pathlib.Path:
 
 
 def task_names() -> tuple[str, ...]:
-  """Names of all tasks, sorted.
+  """Returns the names of all tasks, sorted.
 
   Raises:
-    BadInputError: `DLPIPE_TASKS` names something that holds no task folders.
+    BadInputError: `DLPIPE_TASKS` names a path without task folders.
   """
   return tuple(sorted(_folders()))
 
 
 def get_task(name: str) -> Task:
-  """The task called `name`.
+  """Returns the task called `name`.
 
   Raises:
-    BadInputError: no folder of that name holds a `task.py`, or it cannot be used; with the place.
+    BadInputError: no folder of that name has a `task.py`, or the task has a fault; the message
+      names file and line.
   """
   folders = _folders()
   if name not in folders:
@@ -69,7 +70,7 @@ _loaded = functools.cache(load_task)
 
 
 def _folders() -> dict[str, list[pathlib.Path]]:
-  """Task to the folders that hold one of this name."""
+  """Maps the name of a task to the folders with this name."""
   for root in map(pathlib.Path, _OWN):
     if not root.is_dir():
       raise BadInputError(
@@ -81,7 +82,7 @@ def _folders() -> dict[str, list[pathlib.Path]]:
         f"a task's own folder: {str(root)!r}."
       )
   found: dict[str, list[pathlib.Path]] = {}
-  # A folder that is named twice, or by a link, is one.
+  # A folder that is named twice, or also by a link, counts once.
   for root in dict.fromkeys(pathlib.Path(path).resolve() for path in __path__):
     for file in root.glob("*/task.py"):
       found.setdefault(file.parent.name, []).append(file.parent)

@@ -1,1 +1,1 @@
-"""Text in the transform graph, for every task that reads text: core TensorFlow ops only."""
+"""Processes text in the transform graph, with core TensorFlow ops only; used by all text tasks."""

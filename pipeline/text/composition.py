@@ -1,9 +1,9 @@
-"""Unicode's canonical composition (NFC) in graph: one spelling of what is the same text.
+"""Unicode's canonical composition (NFC) in graph: equal texts get equal code points.
 
 An "é" is one character on most keyboards and two, a letter and an accent, in much of what macOS and
-PDFs hold. Unicode calls both the same text. Here is the algorithm of UAX #15 with core TensorFlow
-ops over the tables of Python's `unicodedata`, so that any TensorFlow loads the graph. A text that
-is composed already, as nearly all are, costs the match of one regular expression.
+PDFs contain. Unicode treats both as the same text. This module implements UAX #15 with core
+TensorFlow ops over the tables of Python's `unicodedata`, so that any TensorFlow loads the graph. A
+text that is already composed, as most are, costs one match of a regular expression.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-_MAX_PARTS = 4  # no character has more in its canonical decomposition
+_MAX_PARTS = 4  # the longest canonical decomposition of a character
 _NOTHING = -1
-_KEY_BITS = 21  # a code point has so many
-# Syllables of Hangul, and the consonants and vowels that they are composed of, go by number.
+_KEY_BITS = 21  # bits of a code point
+# Hangul syllables are computed from the numbers of their consonants and vowels.
 _SYLLABLES, _LEADS, _VOWELS, _TAILS = 0xAC00, 0x1100, 0x1161, 0x11A7
 _LEAD_COUNT, _VOWEL_COUNT, _TAIL_COUNT = 19, 21, 28
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Tables:
-  """What Unicode says of characters; each first array is sorted.
+  """Unicode's tables of characters; `composites`, `marks` and `pairs` are sorted.
 
   Attributes:
     composites: `[n]` int32, the characters that are decomposed.
-    parts: `[n, 4]` int32, what into, -1 after the end.
+    parts: `[n, 4]` int32, the decomposition of each, -1 after its end.
     marks: `[m]` int32, the characters that combine with the one before them.
     classes: `[m]` int32, their combining classes, all above 0.
     pairs: `[p]` int64, two characters that are composed, the first times 2**21 plus the second.
-    composed: `[p]` int32, what into.
-    doubtful: an expression of RE2; a text that it does not match is composed.
+    composed: `[p]` int32, the composed character of each pair.
+    doubtful: a regular expression of RE2; a text that does not match it is already composed.
   """
 
   composites: np.ndarray
@@ -49,16 +49,16 @@ class _Tables:
 
 
 def compose(texts: tf.Tensor) -> tf.Tensor:
-  """`[n]` string, UTF-8, to `[n]` string in Unicode's normal form C."""
+  """Converts `[n]` string, UTF-8, to `[n]` string in Unicode's normal form C."""
 
   def by_words() -> tf.Tensor:
-    # Nothing is composed with a space, and the words of a batch are fewer than they look.
+    # No character is composed with a space, and a batch repeats many of its words.
     words = tf.strings.split(texts, sep=" ")
     distinct, index = tf.unique(words.flat_values)
     places = tf.where(_is_doubtful(distinct))
     composed = _compose(tf.gather_nd(distinct, places))
     distinct = tf.tensor_scatter_nd_update(distinct, places, composed)
-    # Not by the separator of `reduce_join`: it leaves out those before the first that is no "".
+    # `reduce_join` with a separator would drop all separators before the first non-empty word.
     spaced = tf.gather(tf.strings.join([" ", distinct]), index)
     joined = tf.strings.reduce_join(words.with_flat_values(spaced), axis=1)
     return tf.strings.regex_replace(joined, "^ ", "")
@@ -83,7 +83,7 @@ def _compose(texts: tf.Tensor) -> tf.Tensor:
 
 
 def _decompose(chars: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
-  """`[n, (chars)]` int32 to characters of no parts, with the marks after each in their order.
+  """Decomposes `[n, (chars)]` int32 fully, and sorts the marks after each character.
 
   Returns:
     `[m]` int32, the characters, and `[m]` int64, the row of each.
@@ -102,14 +102,14 @@ def _decompose(chars: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _compose_once(chars: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-  """Composes every base with the first character after it that it can be composed with.
+  """Composes every base character with the first later character that it can combine with.
 
   Args:
     chars: `[m]` int32.
     rows: `[m]` int64, the row of each.
 
   Returns:
-    The same of what is left, and whether anything was composed.
+    The remaining characters, their rows, and whether anything was composed.
   """
   classes, starts = _classes(chars), _starts(rows)
   is_base = classes == 0
@@ -117,13 +117,13 @@ def _compose_once(chars: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
   before = tf.maximum(index - 1, 0)
   first = tf.boolean_mask(index, is_base | starts)
   base = tf.gather(first, tf.maximum(tf.cumsum(tf.cast(is_base | starts, tf.int32)) - 1, 0))
-  # A character that combines with no other by its class may, where it follows immediately.
+  # A character of class 0 may be composed only with its immediate predecessor.
   base = tf.where(is_base, before, base)
   reached = ~starts & (tf.gather(classes, base) == 0)
   reached &= is_base | (tf.gather(classes, before) < classes)
   pairs = _pair(tf.gather(chars, base), chars)
   fits = reached & (pairs != _NOTHING)
-  # What is about to be taken by the base before it takes nothing itself, this time.
+  # A character that its base absorbs in this step absorbs no other in the same step.
   taken = tf.boolean_mask(index, fits & ~tf.gather(fits, base))
   bases = tf.gather(base, taken)
   is_first = tf.concat([tf.ones_like(bases[:1], tf.bool), bases[1:] != bases[:-1]], axis=0)
@@ -135,7 +135,7 @@ def _compose_once(chars: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
 
 
 def _pair(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-  """`[m]` int32 each to `[m]` int32: what they are composed into, -1 where they are not."""
+  """Returns the composed characters of `[m]` int32 pairs: `[m]` int32, -1 if there is none."""
   tables = _tables()
   key = tf.cast(first, tf.int64) * (1 << _KEY_BITS) + tf.cast(second, tf.int64)
   place, known = _find(key, tables.pairs)
@@ -150,19 +150,19 @@ def _pair(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
 
 
 def _classes(chars: tf.Tensor) -> tf.Tensor:
-  """`[m]` int32 to `[m]` int32, combining classes; 0 for what combines with nothing before it."""
+  """Returns the combining classes of `[m]` int32: `[m]` int32; 0 for a base character."""
   tables = _tables()
   place, known = _find(chars, tables.marks)
   return tf.where(known, tf.gather(tf.constant(tables.classes), place), 0)
 
 
 def _starts(rows: tf.Tensor) -> tf.Tensor:
-  """`[m]` int64 to `[m]` bool: which are the first of their rows."""
+  """Returns which of `[m]` int64 are the first of their rows: `[m]` bool."""
   return tf.concat([tf.ones_like(rows[:1], tf.bool), rows[1:] != rows[:-1]], axis=0)
 
 
 def _find(values: tf.Tensor, known: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
-  """Where each of `[m]` values is in a sorted array: `[m]` int32 places, and `[m]` bool if so."""
+  """Finds `[m]` values in a sorted array: `[m]` int32 positions, and `[m]` bool, whether found."""
   keys = tf.constant(known)
   place = tf.minimum(tf.searchsorted(keys, values), len(known) - 1)
   return place, tf.gather(keys, place) == values
@@ -182,7 +182,7 @@ def _tables() -> _Tables:
     if combining := unicodedata.combining(char):
       classes[code] = combining
     decomposition = unicodedata.decomposition(char)
-    if not decomposition or decomposition.startswith("<"):  # that is for NFKC
+    if not decomposition or decomposition.startswith("<"):  # used by NFKC only
       continue
     parts[code] = [ord(part) for part in unicodedata.normalize("NFD", char)]
     if unicodedata.normalize("NFC", char) != char:
@@ -199,13 +199,13 @@ def _tables() -> _Tables:
     classes=np.array(list(classes.values()), "int32"),
     pairs=np.array(keys, "int64"),
     composed=np.array([pairs[key] for key in keys], "int32"),
-    # One mark that is composed with nothing, such as a tone of Thai, cannot be out of order.
+    # A single mark that is never composed, such as a tone of Thai, cannot be out of order.
     doubtful=f"{_class_of(doubtful)}|{_class_of(classes)}{{2}}",
   )
 
 
 def _class_of(codes: Iterable[int]) -> str:
-  """Characters as a class of RE2."""
+  """Returns a character class of RE2."""
   ordered = np.array(sorted(codes))
   runs = np.split(ordered, np.flatnonzero(np.diff(ordered) != 1) + 1)
   return "[" + "".join(rf"\x{{{run[0]:x}}}-\x{{{run[-1]:x}}}" for run in runs) + "]"

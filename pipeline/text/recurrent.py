@@ -1,4 +1,4 @@
-"""Recurrent layers over sequences of several lengths, without masks."""
+"""Recurrent layers over sequences of different lengths, without masks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from keras import ops
 
 
 class ReverseWithin(keras.layers.Layer):
-  """Reverses `[batch, time, units]` up to each row's length, and leaves the rest where it is."""
+  """Reverses `[batch, time, units]` up to each row's length, and keeps the rest unchanged."""
 
   def call(self, sequence, lengths):
     """`lengths` is `[batch]` int32."""
@@ -18,13 +18,13 @@ class ReverseWithin(keras.layers.Layer):
 class Bidirectional(keras.layers.Layer):
   """A recurrent layer in both directions, each starting at an end of the text.
 
-  Keras' own takes a mask, which costs a choice at every step and rules the fast kernels of GPUs
-  out. Reversing within the length needs none: what a cell makes of the padding comes after all
-  that is read from it.
+  Keras' layer takes a mask, which costs a selection at every step and excludes the fast kernels of
+  GPUs. Reversing within the length needs no mask: a cell reaches the padding after all outputs that
+  are used.
 
   Args:
     cell: `keras.layers.GRU` or `keras.layers.LSTM`.
-    units: of each direction.
+    units: number of units of each direction.
   """
 
   def __init__(self, cell: type[keras.layers.Layer], units: int, **kwargs):
@@ -49,15 +49,15 @@ class Bidirectional(keras.layers.Layer):
 
 
 def ends(sequence: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-  """What each direction of a `Bidirectional` has read the whole text at.
+  """Returns the final state of each direction of a `Bidirectional`.
 
   Args:
-    sequence: `[batch, time, 2 * units]`, what it returned.
+    sequence: `[batch, time, 2 * units]`, the output of the layer.
     lengths: `[batch]` int32.
 
   Returns:
-    `[batch, 2 * units]`: the forward direction's last state and the backward direction's, which is
-    at the first position. Of a row of length 0 they mean nothing.
+    `[batch, 2 * units]`: the forward direction's last state, and the backward direction's, which is
+    at the first position. For a row of length 0 the values have no meaning.
   """
   units = sequence.shape[-1] // 2
   last = tf.gather(sequence, tf.maximum(lengths - 1, 0), batch_dims=1)

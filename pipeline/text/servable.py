@@ -1,6 +1,6 @@
-"""What a text may be, in graph: the rule of the sources' `texts.usable` for every signature.
+"""Checks texts in graph, in every signature, by the rule of the sources' `texts.usable`.
 
-Core ops only, so that a stock TensorFlow Serving refuses what training set aside.
+Core ops only, so that a stock TensorFlow Serving refuses the texts that the sources reject.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import tensorflow as tf
 from pipeline.sources import encoding
 from pipeline.sources.text_files import texts
 
-# In no text, so that the first byte that is no UTF-8 is where a repaired text differs.
+# No text contains it, so a repaired text first differs at the first invalid byte.
 _REPAIRED = 0x01
 
 
 def faults(values: tf.Tensor, *, what: str, max_chars: int) -> tf.Tensor:
-  """Why texts are not answered: `[batch]` string to `[batch]` string, empty where they are.
+  """Returns the fault of each text: `[batch]` string to `[batch]` string; empty for a valid text.
 
   Args:
     values: any bytes.
-    what: what to call one in messages, such as "the text".
-    max_chars: the most characters.
+    what: name of a text in messages, such as "the text".
+    max_chars: largest number of characters.
   """
   repaired = tf.strings.unicode_transcode(
     values, "UTF-8", "UTF-8", errors="replace", replacement_char=_REPAIRED
@@ -35,7 +35,7 @@ def faults(values: tf.Tensor, *, what: str, max_chars: int) -> tf.Tensor:
     lambda: tf.strings.join([f"{what} is ", _first_invalid(values, repaired)]),
   )
   found = tf.fill(tf.shape(values), "")
-  # Where several apply, the last is said.
+  # If several faults apply, the last one is returned.
   for applies, reason in (
     (length > max_chars, texts.too_long(what, max_chars)),
     (~is_seen, texts.empty(what)),
@@ -47,7 +47,7 @@ def faults(values: tf.Tensor, *, what: str, max_chars: int) -> tf.Tensor:
 
 
 def _first_invalid(values: tf.Tensor, repaired: tf.Tensor) -> tf.Tensor:
-  """The reason of each text by its first byte that is no UTF-8."""
+  """Returns a message for each text that names its first byte that is not UTF-8."""
   reasons = tf.constant([encoding.invalid(byte) for byte in range(256)])
 
   def of_one(each: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:

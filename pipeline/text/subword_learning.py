@@ -1,8 +1,8 @@
-"""Learns a vocabulary of subword pieces from how often words occur: byte-pair encoding.
+"""Learns a vocabulary of subword pieces from word counts, by byte-pair encoding.
 
 The most frequent pair of neighbouring pieces is merged into a new piece, again and again, until the
-vocabulary has its size. The words come out of the transform graph, so that nothing but that graph
-says what a word is. `subwords` applies the vocabulary.
+vocabulary has its size. The words come from the transform graph, so that only this graph defines
+what a word is. `subwords` applies the vocabulary.
 
 Source: Sennrich, Haddow, Birch 2016, "Neural Machine Translation of Rare Words with Subword Units",
 https://arxiv.org/abs/1508.07909
@@ -25,7 +25,7 @@ from tensorflow_transform.beam.experimental import PTransformAnalyzer
 from pipeline.text.word_counts import NO_WORD, CountWords, asset_text, write_asset
 
 MAX_PIECE_CHARS = 16
-# Rarer words hardly change what is merged, and would make learning slow.
+# Rarer words hardly change the merges, and would slow down learning.
 _MAX_WORDS = 50_000
 _MIN_CHARACTER_COUNT = 3
 
@@ -36,9 +36,9 @@ def subword_vocabulary(words: tf.Tensor, *, size: int, file_name: str) -> tf.Ten
   """Learns pieces from the training split, in `preprocessing_fn`.
 
   Args:
-    words: `[n]` string, what is split into pieces.
-    size: the most pieces.
-    file_name: the asset that holds them, one a line.
+    words: `[n]` string, the words to split into pieces.
+    size: largest number of pieces.
+    file_name: the asset that gets the pieces, one a line.
 
   Returns:
     The asset's path, for `tft.apply_vocabulary`.
@@ -55,11 +55,11 @@ def subword_vocabulary(words: tf.Tensor, *, size: int, file_name: str) -> tf.Ten
 
 
 def learn_pieces(counts: Mapping[str, int], size: int) -> list[str]:
-  """At most `size` pieces: the characters that are not rare, then the merges, the first made first.
+  """Learns at most `size` pieces: the frequent characters, then the merges in their order.
 
   Args:
-    counts: how often each word occurs.
-    size: the most pieces.
+    counts: word to its number of occurrences.
+    size: largest number of pieces.
   """
   ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
   characters: collections.Counter[str] = collections.Counter()
@@ -82,7 +82,7 @@ def learn_pieces(counts: Mapping[str, int], size: int) -> list[str]:
 
 
 def _merges(words: list[tuple[list[str], int]]) -> Iterable[str]:
-  """Yields each new piece, and merges it in all words."""
+  """Merges pairs in all words, and yields each new piece."""
   pairs: collections.Counter[Pair] = collections.Counter()
   places: dict[Pair, set[int]] = collections.defaultdict(set)
   for index, (symbols, count) in enumerate(words):
@@ -95,7 +95,7 @@ def _merges(words: list[tuple[list[str], int]]) -> Iterable[str]:
     negative, pair = heapq.heappop(heap)
     count = pairs[pair]
     if count != -negative:
-      # Counted again since it was pushed; a grown pair was pushed again, too.
+      # The count is outdated; the pair was pushed again with its new count.
       if 0 < count < -negative:
         heapq.heappush(heap, (-count, pair))
       continue
@@ -134,7 +134,7 @@ def _join(symbols: list[str], pair: Pair, merged: str) -> list[str]:
 
 
 class _LearnPieces(PTransformAnalyzer):
-  """From batches of words to the path of the vocabulary file."""
+  """Turns batches of words into the path of the vocabulary file."""
 
   def __init__(self, size: int, file_name: str):
     super().__init__()
@@ -148,10 +148,10 @@ class _LearnPieces(PTransformAnalyzer):
 def _write_pieces(counts: Mapping[bytes, int], size: int, path: str) -> np.ndarray:
   decoded = {word.decode("utf-8"): count for word, count in counts.items()}
   pieces = learn_pieces(decoded, size)
-  # No text keeps the word that stands for nothing.
+  # Normalized texts do not contain the placeholder of an empty vocabulary.
   return write_asset(path, pieces or [NO_WORD])
 
 
 def read_pieces(tft_output: tft.TFTransformOutput, file_name: str) -> list[str]:
-  """The pieces of a vocabulary of the transform graph, in the order of their ids."""
+  """Returns the pieces of a vocabulary of the transform graph, in the order of their ids."""
   return asset_text(tft_output, file_name).split("\n")

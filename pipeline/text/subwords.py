@@ -1,9 +1,9 @@
 """Splits text into subword pieces and back, in graph, with core TensorFlow ops only.
 
 A text is cut into words: a run of letters, a digit or one other character, each with the blank
-before it, written as U+2581. A word becomes the pieces of the vocabulary that match it from the
-left, the longest first; joined again, they are the text. A word with a character that no piece
-covers becomes one unknown piece, whose spelling the caller gets, to copy it.
+before it, written as U+2581. A word is split from the left into the longest matching pieces of the
+vocabulary; the joined pieces are the text. A word with a character that no piece covers becomes one
+unknown piece, and the caller gets its spelling to copy it.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ PADDING, UNKNOWN, START, END = range(4)
 SPECIALS = 4  # a piece's id is its line in the vocabulary, after these
 
 BLANK = "\u2581"
-_MARK = "\x01"  # normalization leaves no control character, so this one is free
+_MARK = "\x01"  # normalized texts contain no control characters
 _WORD = r" ?\pL[\pL\pM]*| ?\pN| ?[^\pL\pN ]"
-# What is longer becomes several words, so that what one can cost is bounded. RE2 could count, but
-# needs more memory for it than it is given.
+# A longer word is cut into several, which bounds the cost of one word. RE2 could count characters,
+# but would exceed its memory limit.
 _MAX_WORD_CHARS = 24
-# Zero-width space, byte order mark, soft hyphen, word joiner: invisible, and no part of a word. The
-# joiners U+200C and U+200D are one, in some scripts and in emoji.
+# Zero-width space, byte order mark, soft hyphen, word joiner: invisible, not part of a word. The
+# joiners U+200C and U+200D are part of words in some scripts and in emoji.
 _INVISIBLE = "[\u200b\ufeff\u00ad\u2060]"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pieces:
-  """Texts as pieces.
+  """Texts split into pieces.
 
   Attributes:
     ids: `[batch, (pieces)]` int64.
-    spellings: `[batch, (pieces)]` string: the word where the id is `UNKNOWN`, else empty.
-    whole_words: `[batch]` int64, words that are one piece of the vocabulary.
+    spellings: `[batch, (pieces)]` string: the word if the id is `UNKNOWN`, else empty.
+    whole_words: `[batch]` int64, number of words that are one piece of the vocabulary.
   """
 
   ids: tf.RaggedTensor
@@ -46,10 +46,10 @@ class Pieces:
 
 
 def normalize(texts: tf.Tensor) -> tf.Tensor:
-  """`[batch]` string of any bytes to clean UTF-8, with one kind of blank and never two of them.
+  """Converts `[batch]` string of any bytes to valid UTF-8 in which single spaces separate words.
 
-  Bytes that are no UTF-8 become U+FFFD, and characters are composed (NFC): what is one text to
-  Unicode is one text here. Case, accents and punctuation stay.
+  Invalid bytes become U+FFFD, and characters are composed (NFC), so that texts that Unicode treats
+  as equal are equal here. Case, accents and punctuation stay.
   """
   texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
   texts = compose(tf.strings.regex_replace(texts, _INVISIBLE, ""))
@@ -59,14 +59,14 @@ def normalize(texts: tf.Tensor) -> tf.Tensor:
 
 
 def split_words(texts: tf.Tensor) -> tf.RaggedTensor:
-  """`[batch]` string to `[batch, (words)]` string, which joined are the normalized text."""
+  """Splits `[batch]` string into `[batch, (words)]` string; joined, they give normalized text."""
   marked = tf.strings.regex_replace(
     # The first word is written as the same word is elsewhere.
     tf.strings.join([" ", normalize(texts)]),
     f"({_WORD})",
     rf"{_MARK}\1",
   )
-  # Nothing, or the blank of an empty text, stands before the first mark.
+  # The part before the first mark is empty, or the blank of an empty text.
   words = tf.strings.split(marked, sep=_MARK)[:, 1:]
   return _cut(words.with_flat_values(tf.strings.regex_replace(words.flat_values, " ", BLANK)))
 
@@ -75,7 +75,7 @@ def to_pieces(words: tf.RaggedTensor, vocabulary: tf.Tensor) -> Pieces:
   """Splits words into pieces.
 
   Args:
-    words: `[batch, (words)]` string, of `split_words`.
+    words: `[batch, (words)]` string, the result of `split_words`.
     vocabulary: path of the vocabulary's file, as `subword_vocabulary` returns it.
   """
   distinct, index = tf.unique(words.flat_values)
@@ -91,7 +91,7 @@ def to_pieces(words: tf.RaggedTensor, vocabulary: tf.Tensor) -> Pieces:
 
 
 def join_pieces(pieces: tf.Tensor) -> tf.Tensor:
-  """`[batch, length]` string, pieces or spellings or empty, to `[batch]` text."""
+  """Joins `[batch, length]` string, pieces or spellings or empty, to `[batch]` texts."""
   joined = tf.strings.reduce_join(pieces, axis=1)
   return tf.strings.strip(tf.strings.regex_replace(joined, BLANK, " "))
 
@@ -113,7 +113,7 @@ def _cut(words: tf.RaggedTensor) -> tf.RaggedTensor:
 
 
 def _split_distinct(words: tf.Tensor, vocabulary: tf.Tensor) -> tf.RaggedTensor:
-  """`[n]` string to `[n, (pieces)]` int64 ids; one `UNKNOWN` for a word that cannot be covered."""
+  """Splits `[n]` string into `[n, (pieces)]` int64 ids; an uncovered word becomes one `UNKNOWN`."""
   lengths = tf.strings.length(words, unit="UTF8_CHAR")
   starts = tf.ragged.range(lengths)
   first, end = tf.cast(starts.row_starts(), tf.int32), tf.cast(starts.row_limits(), tf.int32)
@@ -130,7 +130,7 @@ def _split_distinct(words: tf.Tensor, vocabulary: tf.Tensor) -> tf.RaggedTensor:
     return number + 1, tf.where(stuck, end, position + chars), unknown | stuck, ids
 
   steps, _, unknown, ids = tf.while_loop(
-    # Once at least: nothing can be stacked out of no step.
+    # At least one step, because an empty TensorArray cannot be stacked.
     lambda number, position, *_: (number == 0) | tf.reduce_any(position < end),
     step,
     (
@@ -149,15 +149,15 @@ def _split_distinct(words: tf.Tensor, vocabulary: tf.Tensor) -> tf.RaggedTensor:
 def _longest_matches(
   words: tf.Tensor, starts: tf.Tensor, vocabulary: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-  """The longest piece that begins at each start.
+  """Returns the longest piece that begins at each start.
 
   Args:
     words: `[n]` string.
-    starts: `[n]` int32, a character in each.
+    starts: `[n]` int32, the position of a character in each word.
     vocabulary: path of the vocabulary's file.
 
   Returns:
-    `[n]` int64 ids and `[n]` int32 characters covered; 0 characters where there is none.
+    `[n]` int64 ids and `[n]` int32 numbers of covered characters; 0 if no piece matches.
   """
   sizes = tf.range(1, MAX_PIECE_CHARS + 1)
   shape = [tf.size(words), MAX_PIECE_CHARS]

@@ -1,9 +1,9 @@
-"""A model with a training step of its own: TensorFlow's low-level API inside Keras' `fit`.
+"""A model with a custom training step: TensorFlow's low-level API inside Keras' `fit`.
 
 `TeacherForcedModel` writes out what `keras.Model` does behind `compile` and `fit`: it records the
-forward pass with `tf.GradientTape`, asks for gradients, clips them and applies them. The shared
-loop calls it as any other model: batches, checkpoints, the schedule of the learning rate, early
-stopping and progress stay Keras'. A model of your own may override `train_step` likewise.
+forward pass with `tf.GradientTape`, computes gradients, clips them and applies them. The shared
+loop calls it like any other model: Keras still handles batches, checkpoints, the learning-rate
+schedule, early stopping and progress. Your model may override `train_step` in the same way.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class TeacherForcedModel(keras.Model):
   """
 
   def __init__(self, *, start_id: int, label_smoothing: float, clip_norm: float, name: str):
-    """Args: `clip_norm` is the largest norm of all gradients together; larger ones are scaled.
+    """Args: clip_norm: largest global norm of the gradients; larger gradients are scaled down.
 
-    Of several replicas, whose gradients are added up, each may have its part of it.
+    The gradients of replicas are summed, so each replica gets its share of this norm.
     """
     super().__init__(name=name)
     self._start_id, self._smoothing, self._clip_norm = start_id, label_smoothing, clip_norm
@@ -30,19 +30,19 @@ class TeacherForcedModel(keras.Model):
     self._accuracy = keras.metrics.Mean(name="accuracy")
 
   def target_states(self, source: tf.Tensor, shifted: tf.Tensor, *, training: bool) -> tf.Tensor:
-    """`[batch, time]` source and shifted target to `[batch, time, units]`, what `logits` takes."""
+    """Maps `[batch, time]` source and shifted target to `[batch, time, units]` for `logits`."""
     raise NotImplementedError
 
   def logits(self, states: tf.Tensor) -> tf.Tensor:
-    """`[n, units]` to `[n, tokens]` float32."""
+    """Maps `[n, units]` to `[n, tokens]` float32."""
     raise NotImplementedError
 
   def prepare(self, source: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Changes a training batch before it is learned from; as it is, here."""
+    """Changes a training batch before the training step; returns it unchanged here."""
     return source, target
 
   def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """One step on `(source, target)`."""
+    """Runs one training step on `(source, target)`."""
     source, target = self.prepare(*data)
     with tf.GradientTape() as tape:
       smoothed, likelihood, right = self._judge(source, target, training=True)
@@ -57,17 +57,17 @@ class TeacherForcedModel(keras.Model):
     return self._update(likelihood, right)
 
   def test_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """The same without learning."""
+    """Runs one evaluation step on `(source, target)`."""
     _, likelihood, right = self._judge(*data, training=False)
     return self._update(likelihood, right)
 
   def _judge(
     self, source: tf.Tensor, target: tf.Tensor, *, training: bool
   ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Of each true token: the loss, the negative log-likelihood, and whether it comes first."""
+    """Returns for each true token: loss, negative log-likelihood, and whether it ranks first."""
     shifted = tf.pad(target[:, :-1], [[0, 0], [1, 0]], constant_values=self._start_id)
     states = self.target_states(source, shifted, training=training)
-    # Most of the work is in the logits; the padding needs none.
+    # The logits are the largest cost, so they are not computed for the padding.
     is_token = target != 0
     logits = self.logits(tf.boolean_mask(states, is_token))
     labels = tf.boolean_mask(target, is_token)
@@ -83,9 +83,9 @@ class TeacherForcedModel(keras.Model):
 def smoothed_cross_entropy(
   logits: tf.Tensor, labels: tf.Tensor, smoothing: float
 ) -> tuple[tf.Tensor, tf.Tensor]:
-  """Cross-entropy against labels that give `smoothing` of their weight to all tokens alike.
+  """Computes cross-entropy with label smoothing: all tokens share `smoothing` of the weight.
 
-  Computed without the `[n, tokens]` array of smoothed labels.
+  It does not build the `[n, tokens]` array of smoothed labels.
 
   Args:
     logits: `[n, tokens]` float32.

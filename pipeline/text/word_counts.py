@@ -1,7 +1,7 @@
-"""Counts words in TFX's Transform, a batch at a time, and numbers the frequent ones.
+"""Counts words in TFX's Transform, one batch at a time, and ranks the frequent ones.
 
-TFT's own vocabulary sends every word of every text through Beam as an element of its own; here a
-batch is counted where it is, and only its counts travel.
+TFT's vocabulary sends every word of every text through Beam as a separate element. This module
+counts each batch on its worker and sends only the counts.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform.beam.experimental import PTransformAnalyzer
 
-# Stands in the file of an empty vocabulary: a table of nothing cannot be loaded.
+# The only entry of an empty vocabulary, because TensorFlow cannot load an empty table.
 NO_WORD = "\ufffd"
 
 
 def frequent_words(words: tf.Tensor, *, top: int, min_count: int, file_name: str) -> tf.Tensor:
-  """Finds the words that the training split has most often, in `preprocessing_fn`.
+  """Finds the most frequent words of the training split, in `preprocessing_fn`.
 
   Args:
     words: `[n]` string, UTF-8, without spaces.
-    top: the most words to keep.
-    min_count: what a word must reach to be kept.
-    file_name: the asset that holds them, "count word" a line, the most frequent first and the first
-      by name of equals.
+    top: largest number of words to keep.
+    min_count: smallest count of a word that is kept.
+    file_name: the asset that gets the words, "count word" a line, sorted by falling count and then
+      by name.
 
   Returns:
     The asset's path, for `ranks`.
@@ -46,29 +46,29 @@ def frequent_words(words: tf.Tensor, *, top: int, min_count: int, file_name: str
 
 
 def ranks(words: tf.Tensor, path: tf.Tensor) -> tf.Tensor:
-  """`[...]` string to `[...]` int64: 0 for the most frequent word, -1 for one not in the file."""
+  """Maps `[...]` string to `[...]` int64: 0 for the most frequent word, -1 for an unknown one."""
   return tft.apply_vocabulary(words, path, default_value=-1, lookup_fn=_look_up)
 
 
 def read_counts(
   tft_output: tft.TFTransformOutput, file_name: str
 ) -> tuple[list[bytes], np.ndarray]:
-  """The words of `frequent_words` by rank, and `[words]` int64, how often train has each."""
+  """Returns the words of `frequent_words` by rank, and their counts in train, `[words]` int64."""
   lines = asset_text(tft_output, file_name).encode().split(b"\n")
   pairs = [line.split(b" ", 1) for line in lines]
   return [word for _, word in pairs], np.array([int(count) for count, _ in pairs], "int64")
 
 
 def asset_text(tft_output: tft.TFTransformOutput, file_name: str) -> str:
-  """An asset of the transform graph that an analyzer wrote, without its last line break."""
+  """Reads an asset that an analyzer wrote, without its last line break."""
   assets = os.path.join(tft_output.transform_savedmodel_dir, tf.saved_model.ASSETS_DIRECTORY)
   with tf.io.gfile.GFile(os.path.join(assets, file_name)) as file:
-    # Not splitlines: a line may hold a character that it takes for the end of a line.
+    # Not splitlines: it also splits at characters that may occur within a line.
     return file.read().removesuffix("\n")
 
 
 class CountWords(beam.PTransform):
-  """From batches of words, a tuple of one array each, to one `Counter` of bytes."""
+  """Reduces batches of words, each a tuple of one array, to one `Counter` of bytes."""
 
   def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
     return (
@@ -77,7 +77,7 @@ class CountWords(beam.PTransform):
 
 
 class _FindFrequent(PTransformAnalyzer):
-  """From batches of words to the path of the vocabulary's file."""
+  """Turns batches of words into the path of the vocabulary's file."""
 
   def __init__(self, top: int, min_count: int, file_name: str):
     super().__init__()
@@ -123,7 +123,7 @@ def _write_frequent(
 
 
 def write_asset(path: str, lines: Iterable[str]) -> np.ndarray:
-  """Writes an analyzer's asset, a line each, and returns its path as an analyzer must."""
+  """Writes the lines of an analyzer's asset; returns its path in the form an analyzer needs."""
   tf.io.gfile.makedirs(os.path.dirname(path))
   with tf.io.gfile.GFile(path, "w") as file:
     file.write("".join(f"{line}\n" for line in lines))
@@ -131,7 +131,7 @@ def write_asset(path: str, lines: Iterable[str]) -> np.ndarray:
 
 
 def _look_up(words: tf.Tensor, path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-  # A path that is known while the graph is traced: load the table once, not at every call.
+  # If the path is known while the graph is traced, load the table once, not at every call.
   known = hasattr(path, "numpy")
   with tf.init_scope() if known else contextlib.nullcontext():
     table = tf.lookup.StaticHashTable(

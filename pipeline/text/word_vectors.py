@@ -1,4 +1,4 @@
-"""Pre-trained word vectors in the text format of GloVe and fastText, read for one vocabulary.
+"""Reads pre-trained word vectors of one vocabulary, in the text format of GloVe and fastText.
 
 A line holds a word and its numbers, separated by single spaces. fastText writes a header of two
 numbers, the count of words and the dimension; GloVe has none. A name that ends with .gz is
@@ -24,10 +24,10 @@ _FORMAT = "one word and its numbers a line, separated by single spaces, as GloVe
 
 
 def dimension(path: pathlib.Path) -> int:
-  """How many numbers a word has, by the file's first lines.
+  """Returns the dimension of the vectors, from the file's first lines.
 
   Raises:
-    BadInputError: the file cannot be read, or does not start as word vectors do.
+    BadInputError: the file cannot be read, or its first lines are not word vectors.
   """
   lines = _lines(path)
   first = next(lines, (1, b""))[1]
@@ -47,18 +47,19 @@ def dimension(path: pathlib.Path) -> int:
 
 
 def read(path: pathlib.Path, words: Sequence[bytes], units: int) -> tuple[np.ndarray, np.ndarray]:
-  """Reads the vectors of some words; of several lines of one word, the first.
+  """Reads the vectors of some words; if a word has several lines, the first one counts.
 
   Args:
     path: the file.
-    words: the vocabulary, UTF-8 in normal form C, whatever form the file is in.
+    words: the vocabulary, UTF-8 in normal form C; the file may use another form.
     units: the dimension that every line must have.
 
   Returns:
-    `[words, units]` float32, 0 where the file lacks a word, and `[words]` bool, whether it has it.
+    `[words, units]` float32, 0 for words that the file lacks, and `[words]` bool, whether the file
+    has each word.
 
   Raises:
-    BadInputError: the file cannot be read, or a line is no word with `units` finite numbers.
+    BadInputError: the file cannot be read, or a line is not a word with `units` finite numbers.
   """
   rows = {word: row for row, word in enumerate(words)}
   vectors = np.zeros((len(words), units), "float32")
@@ -88,7 +89,7 @@ def read(path: pathlib.Path, words: Sequence[bytes], units: int) -> tuple[np.nda
 
 
 def sha256(path: pathlib.Path) -> str:
-  """The file's hash, in hexadecimal.
+  """Returns the file's hash, in hexadecimal.
 
   Raises:
     BadInputError: the file cannot be read.
@@ -104,7 +105,7 @@ def sha256(path: pathlib.Path) -> str:
 
 
 def _lines(path: pathlib.Path) -> Iterator[tuple[int, bytes]]:
-  """Numbers and lines, without what ends them; blank ones are left out."""
+  """Yields the number and content of each line that is not blank, without its line end."""
   try:
     with _open(path) as file:
       for number, line in enumerate(file, 1):
@@ -120,7 +121,7 @@ def _open(path: pathlib.Path) -> gzip.GzipFile | io.BufferedReader:
 
 
 def _header(line: bytes) -> int | None:
-  """The dimension that a fastText header declares; None where the line is none."""
+  """Returns the dimension in a fastText header; None if the line is not a header."""
   parts = line.split(b" ")
   return int(parts[1]) if len(parts) == 2 and all(p.isdigit() for p in parts) else None
 
@@ -128,9 +129,9 @@ def _header(line: bytes) -> int | None:
 def _check_words_with_spaces(
   path: pathlib.Path, number: int, line: bytes, spaces: int, units: int
 ) -> None:
-  """Lets a line pass whose word has spaces in it, as GloVe's largest file has some.
+  """Accepts a line whose word contains spaces, as some lines of GloVe's largest file do.
 
-  No word of ours has one, so such a line is not needed; but it must not hide a wrong dimension.
+  Our words contain no spaces, so such a line is skipped; but it must not hide a wrong dimension.
   """
   extra = line.split(b" ")[1 : spaces - units + 1] if spaces > units else []
   if not extra or all(_is_number(part) for part in extra):

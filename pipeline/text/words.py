@@ -1,8 +1,8 @@
-"""Text to words, in graph: what training, evaluation and every signature split alike.
+"""Splits texts into words, in graph: identically in training, evaluation and every signature.
 
-Only core TensorFlow ops, so that any TensorFlow loads the graph. Any bytes are taken: what is no
-UTF-8 becomes U+FFFD, and an empty text has no words. Texts that Unicode calls the same have the
-same words. Called by `preprocessing_fn`s.
+Core TensorFlow ops only, so that any TensorFlow loads the graph. Any bytes are accepted: invalid
+UTF-8 becomes U+FFFD, and an empty text has no words. Texts that Unicode treats as equal have equal
+words. Called by `preprocessing_fn`s.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import tensorflow as tf
 
 from pipeline.text.composition import compose
 
-# The apostrophe within a word, until the words are told apart: no text has it by then.
+# Replaces the apostrophe within a word while words are split; the text no longer contains it then.
 _INNER = "\u2019"
-# Expressions of RE2 and what replaces their matches, one after another, in lower-cased text.
+# RE2 expressions and their replacements, applied in this order to lower-cased text.
 _MARKUP = (
   (r"(?s)<!--.*?-->|<!doctype[^<>]*>", " "),
-  # Only what looks like a tag: "<3" and "a < b" are text.
+  # Matches only tags: "<3" and "a < b" are text.
   (r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>", " "),
   (r"&(?:nbsp|#0*160|#x0*a0);", " "),
   (r"&(?:apos|[lr]squo|#0*39|#0*821[67]|#x0*27|#x0*201[89]);", "'"),
@@ -26,7 +26,7 @@ _MARKUP = (
   (r"&(?:amp|#0*38|#x0*26);", "&"),
   (r"&(?:[a-z]+[0-9]*|#[0-9]+|#x[0-9a-f]+);", " "),
 )
-# A character that is a word by itself, and so are those of scripts without spaces.
+# A character that is a word by itself, as in scripts without spaces.
 _ALONE = (
   r"\.\.|!!|\?\?|[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
   rf"|[^\p{{L}}\p{{M}}\p{{N}} {_INNER}]"
@@ -34,13 +34,13 @@ _ALONE = (
 _WORDS = (
   ("[\u2018\u2019\u02bc\u00b4`]", "'"),
   ("[\\p{Z}\\p{Cc}\u200b]+", " "),
-  # Joiners, direction marks, soft hyphens and variation selectors are not seen by a reader.
+  # Joiners, direction marks, soft hyphens and variation selectors are invisible.
   ("[\\p{C}\ufe00-\ufe0f]", ""),
   # "isn't" is "is n't", so that every negation shares a word; "it's" is "it 's".
   (r"n't($|[^\p{L}\p{N}])", rf" n{_INNER}t\1"),
   (r"([\p{L}\p{N}])'(s|re|ve|ll|d|m)($|[^\p{L}\p{N}])", rf"\1 {_INNER}\2\3"),
   (r"(\p{L})'(\p{L})", rf"\1{_INNER}\2"),
-  # A mark that is repeated says something else, but the same however often it is.
+  # A repeated mark differs from a single one; the number of repetitions does not matter.
   (r"\.{2,}|" + "\u2026", ".."),
   (r"!{2,}", "!!"),
   (r"\?{2,}", "??"),
@@ -50,19 +50,19 @@ _WORDS = (
 
 
 def split_words(texts: tf.Tensor) -> tf.RaggedTensor:
-  """Splits texts into lower-case words and marks; markup, entities and controls are dropped.
+  """Splits texts into lower-case words and marks; removes markup, entities and controls.
 
   Args:
     texts: `[batch]` string, any bytes.
 
   Returns:
     `[batch, (words)]` string, UTF-8 in normal form C. Contractions are two words, as in GloVe's
-    ("do", "n't"); a word has no space in it.
+    ("do", "n't"); a word contains no space.
   """
   texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
-  # lower() ends a text at its first NUL.
+  # lower() truncates a text at its first NUL.
   texts = tf.strings.regex_replace(texts, r"\x00", " ")
-  # Composed after lower(), which takes some characters apart: "\u0130" becomes "i\u0307".
+  # Composed after lower(), which decomposes some characters: "\u0130" becomes "i\u0307".
   texts = compose(tf.strings.lower(texts, encoding="utf-8"))
   for pattern, replacement in (*_MARKUP, *_WORDS):
     texts = tf.strings.regex_replace(texts, pattern, replacement)
@@ -70,12 +70,12 @@ def split_words(texts: tf.Tensor) -> tf.RaggedTensor:
 
 
 def part_buckets(words: tf.Tensor, *, chars: int, buckets: int) -> tf.Tensor:
-  """A number for the beginning or the end of each word, so that related words share one.
+  """Hashes the beginning or the end of each word, so that related words share a number.
 
   Args:
     words: `[...]` string, UTF-8.
-    chars: how many characters the beginning has; the end, where it is negative.
-    buckets: how many numbers there are; parts may share one by chance.
+    chars: length of the beginning in characters; if negative, length of the end.
+    buckets: number of hash buckets; different parts may share one.
 
   Returns:
     `[...]` int64 in [0, buckets).

@@ -47,7 +47,7 @@ _BY_NAME = Dialect()
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a table or a folder with tables of one kind, by their names."""
+  """Returns whether the path is a table or a folder with tables of one kind, by their names."""
   try:
     return len({kind_of(file) for file in _find(path)}) == 1
   except BadInputError:
@@ -55,11 +55,11 @@ def matches(path: str) -> bool:
 
 
 def files(path: str, dialect: Dialect = _BY_NAME) -> list[str]:
-  """The absolute paths of the table's files, by name; with a separator, a file of any name.
+  """Returns the absolute paths of the table's files, by name; a separator allows any file name.
 
   Raises:
-    BadInputError: there are none, they are of several kinds, or a dialect is said of files that
-      have none.
+    BadInputError: there are no files, the files are of several kinds, or a dialect is set for files
+      that have none.
   """
   input_paths.require(path, expected=DESCRIPTION)
   if dialect.separator and os.path.isfile(path) and kind_of(path) is None:
@@ -83,7 +83,7 @@ def files(path: str, dialect: Dialect = _BY_NAME) -> list[str]:
 
 
 def columns(path: str, dialect: Dialect = _BY_NAME) -> list[str]:
-  """The names of the columns, those of the first file where there are several.
+  """Returns the names of the columns; of several files, those of the first one.
 
   Raises:
     BadInputError: there is no table, or its columns cannot be read.
@@ -100,21 +100,21 @@ def plan_shards(
   set_with: str | None = None,
   usual: Collection[str] = (),
 ) -> list[dict[str, Any]]:
-  """Cuts a table into units of work for `rows`, JSON-serialisable, in the order of the rows.
+  """Cuts a table into JSON-serialisable shards for `rows`, in the order of the rows.
 
   Args:
     path: a file or a folder of files.
-    columns: what to read; None reads all columns.
-    flags: column to what names another one on the command line, such as
-      `--set data.text_column=...`; for messages.
-    dialect: what is said of the files.
-    set_with: what a setting begins with on the command line, such as `--set data.`; None where the
-      dialect cannot be set.
-    usual: names in lower case that only a header has.
+    columns: names of the columns to read; None reads all columns.
+    flags: column to the option that names another one, such as `--set data.text_column=...`; for
+      messages.
+    dialect: separator and header of the files.
+    set_with: prefix of a setting on the command line, such as `--set data.`; None if the dialect
+      cannot be set.
+    usual: lower-case names that identify a header.
 
   Raises:
-    BadInputError: a file or a column is missing, its name stands twice in a header, or the header
-      is a row of data.
+    BadInputError: a file or a column is missing, a column's name occurs twice in a header, or the
+      header is a row of data.
   """
   shards: list[dict[str, Any]] = []
   expected: list[str] | None = None
@@ -133,7 +133,7 @@ def plan_shards(
 
 
 def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
-  """The rows of one shard."""
+  """Yields the rows of one shard."""
   kind = shard["kind"]
   if kind in SEPARATORS:
     return delimited.rows(shard)
@@ -141,16 +141,16 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
 
 
 def says_its_columns(file: str) -> bool:
-  """Whether the kind of file has names for its columns that are no row of it."""
+  """Returns whether files of this kind name their columns outside of their rows."""
   return kind_of(file) in (JSONL, PARQUET)
 
 
 def separator_advice(file: str, names: Sequence[str]) -> str:
-  """What to do where the only column is several, between other separators than the file's kind has.
+  """Returns advice if the only column is several, joined by another separator than expected.
 
   Args:
     file: one of the table's files.
-    names: its columns.
+    names: names of its columns.
   """
   separator = SEPARATORS.get(kind_of(file) or "")
   if separator is None or len(names) != 1:

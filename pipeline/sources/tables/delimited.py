@@ -1,4 +1,4 @@
-"""CSV and TSV with a header or without: RFC 4180 quoting in UTF-8, plain or gzipped."""
+"""Reads CSV and TSV, with or without a header: RFC 4180 quoting, UTF-8, plain or gzipped."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _SHARD_BYTES = line_files.SHARD_BYTES
 
 
 def first_row(file: str, separator: str, set_with: str | None = None) -> list[str]:
-  """The fields of the first row, which is the header where there is one.
+  """Returns the fields of the first row, which is the header if the file has one.
 
   Args:
     file: the path.
     separator: the character between fields.
-    set_with: what a setting begins with on the command line, for messages.
+    set_with: prefix of a setting on the command line, for messages.
 
   Raises:
-    BadInputError: there is none, or it is no text in UTF-8.
+    BadInputError: there is no row, or it is not UTF-8.
   """
   record = _first_record(file, separator)
   if record is None:
@@ -62,11 +62,11 @@ def first_row(file: str, separator: str, set_with: str | None = None) -> list[st
 
 
 def names_of(fields: Sequence[str], has_header: bool) -> list[str]:
-  """What the columns are called: a nameless one "column 3", by its place, and "3" without a header.
+  """Returns the names of the columns: "column 3" for an empty name, "3" without a header.
 
   Args:
-    fields: those of the first row.
-    has_header: whether they are names.
+    fields: the fields of the first row.
+    has_header: whether the first row is a header.
   """
   if not has_header:
     return [str(number) for number, _ in enumerate(fields, 1)]
@@ -112,7 +112,7 @@ def plan_file(
 
 
 def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
-  """The rows of one shard."""
+  """Yields the rows of one shard."""
   file, names = shard["file"], shard["names"]
   wanted = names if shard["columns"] is None else shard["columns"]
   kept = [(index, name) for index, name in enumerate(names) if name in wanted]
@@ -132,7 +132,7 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
       )
       for record in reader:
         number = record.number
-        # In a table of one column, nothing between two line ends is an empty value.
+        # In a table of one column, an empty line is an empty value.
         if number > has_header and (record.data or record.fault or len(names) == 1):
           yield _row(record, prefix, names, kept, delimiter, has_header)
   except line_files.READ_ERRORS as err:
@@ -165,7 +165,7 @@ def _row(
   if count != len(names):
     like = "the header" if has_header else "the first row"
     reason = f"expected {len(names)} fields, as in {like}; the row has {count}"
-    # Where there is one too many, nobody knows which; before all of them stands the first.
+    # If there is one field too many, any may be wrong, and only the first keeps its place.
     fields = split_fields(record, delimiter)[: int(count > len(names))]
   elif not reason and has_header and _is_header(text, names):
     reason = "the header again, as where files were put one after another"
@@ -175,22 +175,22 @@ def _row(
 
 
 def _cells(fields: Sequence[bytes], kept: Sequence[tuple[int, str]]) -> dict[str, str]:
-  """The cells of a bad row's first fields."""
+  """Decodes the cells of a bad row's first fields."""
   return {name: escaped(fields[index]) for index, name in kept if index < len(fields)}
 
 
 def _is_header(fields: Sequence[str], names: Sequence[str]) -> bool:
-  """Whether a row is the header again, with the byte order mark of a file that was put behind."""
+  """Returns whether a row repeats the header, maybe with the byte order mark of a joined file."""
   if len(names) < 2 or fields[-1].strip() not in (names[-1], ""):
     return False
   first, *others = fields
-  if first.startswith("\ufeff"):  # behind which a quote is none
+  if first.startswith("\ufeff"):  # a quote after it was not parsed
     first = first[1:].strip('"')
   return names_of([first.strip(), *(field.strip() for field in others)], True) == list(names)
 
 
 def _undecodable(fields: Sequence[bytes], names: Sequence[str]) -> str:
-  """Which column is no text, and why; empty if it is one that the header does not have."""
+  """Returns the column that is not text, and why; empty if the header lacks the column."""
   for name, field in zip(names, fields, strict=False):
     try:
       decode(field)

@@ -1,8 +1,8 @@
-"""Splits the bytes of a CSV or TSV into records and fields, as RFC 4180 says.
+"""Splits the bytes of a CSV or TSV into records and fields, by RFC 4180.
 
-Boundaries are found and fields are parsed by the same scan, so a planner that cuts a file and a
-worker that reads a part of it agree on where records begin. A quoted field that is not closed, or
-goes on after its closing quote, costs its first line only: reading goes on with the next line.
+One scan finds boundaries and parses fields, so the planner that cuts a file and the worker that
+reads a part of it agree on where records begin. If a quoted field is not closed, or continues after
+its closing quote, only its first line is lost: reading continues with the next line.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import NamedTuple
 
 from pipeline.sources.text_files.line_files import ByteFile
 
-MAX_RECORD_BYTES = 1 << 20  # a quote that is open for longer than this was not meant to be
+MAX_RECORD_BYTES = 1 << 20  # a longer quoted field is a stray quote
 
 _QUOTE = b'"'
 _BLOCK = 1 << 20
-_KEPT_BYTES = 64 << 10  # of a row that is too long to hold
+_KEPT_BYTES = 64 << 10  # of a row that exceeds MAX_RECORD_BYTES
 
 
 class Record(NamedTuple):
   """One record.
 
   Attributes:
-    number: its number in the file; the header is 1, an empty line counts.
-    start: the offset of its first byte.
-    data: its bytes, without the line's end.
-    is_quoted: whether a quote is in it; otherwise splitting `data` gives its fields.
-    fault: why it is none, or None.
+    number: its number in the file, from 1; the header and empty lines count.
+    start: offset of its first byte.
+    data: its bytes, without the line end.
+    is_quoted: whether it contains a quote; if not, splitting `data` gives its fields.
+    fault: why it is not a valid record, or None.
   """
 
   number: int
@@ -40,11 +40,11 @@ class Record(NamedTuple):
 
 
 class _FaultyQuoteError(Exception):
-  """What is wrong with the quotes of a record."""
+  """The quotes of a record are faulty."""
 
 
 class _UnfinishedError(Exception):
-  """The record goes on beyond the bytes at hand."""
+  """The record continues beyond the bytes in the buffer."""
 
   def __init__(self, column: int):
     super().__init__(column)
@@ -52,14 +52,14 @@ class _UnfinishedError(Exception):
 
 
 class RecordReader:
-  """The records of a file that begin in a range of its bytes; iterate over it once.
+  """Iterates, once, over the records of a file that begin in a range of its bytes.
 
   Args:
-    f: the file's bytes, unpacked; stands at `start`.
+    f: the file's decompressed bytes, positioned at `start`.
     delimiter: the byte between fields.
-    start: the offset of the first record.
-    stop: the offset that no record to be read begins at or after, or None for the file's end.
-    number: the first record's number.
+    start: offset of the first record.
+    stop: records that begin at this offset or later are not read; None reads to the end.
+    number: number of the first record.
   """
 
   def __init__(
@@ -120,13 +120,13 @@ class RecordReader:
         yield self._take(end, after, is_quoted=True)
 
   def _quoted_end(self) -> tuple[int, int]:
-    """The end of the record, and where the next one begins."""
+    """Returns the offsets of the record's end and of the next record."""
     match = self._whole.match(self._data, self._position)
     if match:
       end, after = match.end() - 1, match.end()
     else:
       _, end, after = _parse(self._data, self._position, self._delimiter, self._ended)
-    # Whether so long a record is at hand as a whole depends on where reading began.
+    # Whether such a long record is fully in the buffer depends on where reading began.
     if end - self._position > MAX_RECORD_BYTES:
       raise _FaultyQuoteError(_too_long())
     return end, after
@@ -143,10 +143,10 @@ class RecordReader:
     return record
 
   def _grow(self) -> bool:
-    """Reads on; False at the file's end, or where the record is too long already."""
+    """Reads more bytes; returns False at the file's end, or if the record is already too long."""
     if self._ended or len(self._data) - self._position > MAX_RECORD_BYTES:
       return False
-    block = self._file.read1(_BLOCK)  # what precedes damage; read() would lose it
+    block = self._file.read1(_BLOCK)  # keeps the bytes before damage, which read() loses
     self._ended = not block
     self._base += self._position
     self._data = self._data[self._position :] + block
@@ -180,22 +180,22 @@ def _too_long() -> str:
 
 
 def split_fields(record: Record, delimiter: bytes) -> list[bytes]:
-  """The fields of a record without a fault."""
+  """Returns the fields of a record without a fault."""
   if not record.is_quoted:
     return record.data.split(delimiter)
   return _parse(record.data, 0, delimiter, is_all=True)[0]
 
 
 def sure_fields(record: Record, delimiter: bytes) -> list[bytes]:
-  """The fields of a record with a fault that end before its first quote."""
+  """Returns the fields of a record with a fault that end before its first quote."""
   return record.data.partition(_QUOTE)[0].split(delimiter)[:-1]
 
 
 @functools.cache
 def _whole_record(delimiter: bytes) -> re.Pattern[bytes]:
-  """A record that is as it should be, with its line's end: what `_parse` finds, but faster.
+  """Returns a pattern of a valid record with its line end; faster than `_parse`.
 
-  No two alternatives begin alike, so a record that does not match is given up soon.
+  No two alternatives begin alike, so the match of an invalid record fails early.
   """
   delimiter = re.escape(delimiter)
   field = rb'(?:"[^"]*(?:""[^"]*)*"|[^"%b\n][^%b\n]*|)' % (delimiter, delimiter)
@@ -205,17 +205,17 @@ def _whole_record(delimiter: bytes) -> re.Pattern[bytes]:
 def _parse(
   data: bytes, position: int, delimiter: bytes, is_all: bool
 ) -> tuple[list[bytes], int, int]:
-  """The fields of the record at `position`, its end but for a `\\r`, and the next one's beginning.
+  """Parses the record at `position`: its fields, its end without a `\\r`, the next one's start.
 
   Args:
-    data: bytes that hold the whole line at `position`.
-    position: where the record begins.
+    data: bytes that contain the whole line at `position`.
+    position: offset of the record in `data`.
     delimiter: the byte between fields.
-    is_all: whether nothing follows `data` in the file.
+    is_all: whether the file ends with `data`.
 
   Raises:
     _UnfinishedError: a quoted field is still open at the end of `data`.
-    _FaultyQuoteError: a quoted field goes on after its closing quote.
+    _FaultyQuoteError: a quoted field continues after its closing quote.
   """
   fields: list[bytes] = []
   newline = -1
@@ -236,7 +236,7 @@ def _parse(
       fields.append(data[position:end])
       return fields, newline, newline + 1
     close = _closing_quote(data, position + 1)
-    # What follows the last byte at hand may be the other half of a doubled quote, or a line's end.
+    # The next byte, not in the buffer, may be the second quote of a pair, or a line end.
     if close < 0 or (close + 2 >= len(data) and not is_all):
       raise _UnfinishedError(len(fields) + 1)
     fields.append(data[position + 1 : close].replace(b'""', _QUOTE))
@@ -256,7 +256,7 @@ def _parse(
 
 
 def _closing_quote(data: bytes, position: int) -> int:
-  """The quote that ends the field whose text begins at `position`, or -1."""
+  """Returns the offset of the closing quote of the field whose text begins at `position`, or -1."""
   while True:
     close = data.find(_QUOTE, position)
     if close < 0 or not data.startswith(_QUOTE, close + 1):

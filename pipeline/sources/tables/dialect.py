@@ -1,6 +1,6 @@
-"""How a CSV or TSV is written, as far as its name does not say: its separator, and its header.
+"""The dialect of a CSV or TSV: its separator, and whether it has a header.
 
-They are the data options `separator` and `header` of every task that reads tables.
+The data options `separator` and `header` of every task that reads tables set it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ _CHARACTERS = {name: character for character, name in NAMES.items()} | {"\\t": "
 
 
 class Dialect(NamedTuple):
-  """What a user says of a delimited table.
+  """The user's settings for a delimited table.
 
   Attributes:
-    separator: the character between fields; None takes what the file's suffix stands for.
-    header: whether the first row names the columns, which are numbered otherwise, from "1"; None
-      takes it for a header that has to look like one.
+    separator: the character between fields; None uses that of the file's suffix.
+    header: whether the first row names the columns; without names, columns are numbered from "1".
+      None expects a header and refuses a first row that looks like data.
   """
 
   separator: str | None = None
@@ -28,13 +28,13 @@ class Dialect(NamedTuple):
 
 
 def from_options(options: Mapping[str, Any]) -> Dialect:
-  """The dialect that the options `separator` and `header` set.
+  """Creates the dialect from the options `separator` and `header`.
 
       >>> from_options({"separator": "semicolon", "header": False})
       Dialect(separator=';', header=False)
 
   Raises:
-    BadInputError: the separator is none, or the header is neither true nor false.
+    BadInputError: the separator is invalid, or the header is neither true nor false.
   """
   separator, header = options.get("separator"), options.get("header")
   if header is not None and not isinstance(header, bool):
@@ -56,5 +56,5 @@ def _character(separator: Any) -> str:
 
 
 def name_of(separator: str) -> str:
-  """What a command line calls the separator: a name where its character means something there."""
+  """Returns the separator for a command line: a name if a shell would interpret the character."""
   return NAMES.get(separator, separator)

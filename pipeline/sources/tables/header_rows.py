@@ -1,4 +1,4 @@
-"""Tells whether the first row of a CSV or TSV names columns or is a row of data."""
+"""Decides whether the first row of a CSV or TSV names columns or is a row of data."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _SHOWN = 20  # columns
 
 
 def data_in(file: str, first: Sequence[str], separator: str, names: Collection[str]) -> str:
-  """Why the first row looks like data: one of its fields stands in a later row, too; or nothing.
+  """Returns why the first row looks like data: a later row repeats one of its fields; else empty.
 
   Args:
     file: the path.
     first: the first row's fields.
-    separator: the character between them.
-    names: the fields to look at.
+    separator: the character between fields.
+    names: the fields to check.
   """
   named = [name for name in first if name]
   if any(named == [str(start + n) for n in range(len(named))] for start in (0, 1)):
@@ -42,7 +42,7 @@ def data_in(file: str, first: Sequence[str], separator: str, names: Collection[s
       continue
     values = list(row.values.values())
     if [value.strip() for value in values] == list(first):
-      continue  # the header again, as where files were joined
+      continue  # a repeated header, as in joined files
     for name in looked_at:
       if values[places[name]].strip() == name:
         return f"{shown([name])} stands in row {row.number}, too"
@@ -50,18 +50,18 @@ def data_in(file: str, first: Sequence[str], separator: str, names: Collection[s
 
 
 def numbered(first: Sequence[str]) -> str:
-  """The columns of a table without a header, as messages list them."""
+  """Lists the columns of a table without a header, for messages."""
   listed = [f"{number} ({shown([field])})" for number, field in enumerate(first[:_SHOWN], 1)]
   more = len(first) - len(listed)
   return ", ".join(listed) + (f" and {more} more" if more else "")
 
 
 def commands(set_with: str, flags: Collection[str]) -> str:
-  """The settings that read a table without a header.
+  """Returns the settings that read a table without a header.
 
   Args:
-    set_with: what a setting begins with on the command line.
-    flags: those that name a column, such as `--set data.text_column=...`.
+    set_with: prefix of a setting on the command line.
+    flags: the options that name a column, such as `--set data.text_column=...`.
   """
   chosen = [flag.replace("=...", "=NUMBER") for flag in dict.fromkeys(flags)]
   return " ".join([f"{set_with}header=false", *chosen])

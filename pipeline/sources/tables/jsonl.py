@@ -1,4 +1,4 @@
-"""JSON Lines: one JSON object a line, in UTF-8, plain or gzipped."""
+"""Reads JSON Lines: one JSON object a line, in UTF-8, plain or gzipped."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _KINDS = {
 
 
 def columns(file: str) -> list[str]:
-  """The keys of the first objects, in the order they appear.
+  """Returns the keys of the first objects, in the order in which they appear.
 
   Raises:
-    BadInputError: the file cannot be read, or it is one array or object of several lines.
+    BadInputError: the file cannot be read, or is one array or object over several lines.
   """
   names: dict[str, None] = {}
   for row in itertools.islice(rows({"file": file, "columns": None}), _LOOKED_AT):
@@ -40,7 +40,7 @@ def columns(file: str) -> list[str]:
 
 
 def advice(file: str) -> str:
-  """Why there are no columns, and what to do, to end a message with; empty in an empty file."""
+  """Returns why a file has no columns, with advice, to end a message; empty for an empty file."""
   first = next((row for row in rows({"file": file, "columns": None})), None)
   return _told(first) if isinstance(first, BadRow) else ""
 
@@ -72,7 +72,7 @@ def plan_file(file: str, wanted: Sequence[str] | None) -> list[dict[str, Any]]:
 
 
 def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
-  """The rows of one shard; empty lines are none."""
+  """Yields the rows of one shard; skips empty lines."""
   file, wanted = shard["file"], shard["columns"]
   prefix = origin_prefix(file)
   lines = line_files.read_lines(
@@ -95,7 +95,7 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
 
 
 def _parse(data: bytes) -> tuple[dict[str, Any], str]:
-  """The object of one line, and what is wrong with it, or nothing."""
+  """Parses the object of one line; returns it and its fault, which is empty for a valid line."""
   try:
     text = decode(data)
     values = json.loads(text)
@@ -103,20 +103,20 @@ def _parse(data: bytes) -> tuple[dict[str, Any], str]:
     return _readable(data), str(err)
   except json.JSONDecodeError as err:
     return {}, f"invalid JSON at character {err.colno}: {err.msg}"
-  except (ValueError, RecursionError) as err:  # a number of thousands of digits; deep nesting
+  except (ValueError, RecursionError) as err:  # a number with thousands of digits, or deep nesting
     return {}, f"JSON that cannot be read: {err}"
   if not isinstance(values, dict):
     return {}, f"expected a JSON object; the line holds {_KINDS.get(type(values), 'null')}"
-  # \ud83d alone is valid JSON and no valid text.
+  # A lone \ud83d is valid JSON, but not valid text.
   if "\\u" in text and not is_encodable(json.dumps(values, ensure_ascii=False)):
     return _readable(data), "a \\u escape stands for half a character"
   return values, ""
 
 
 def _readable(data: bytes) -> dict[str, Any]:
-  """The object of a line with bytes or characters that are no text, those escaped; or nothing."""
+  """Returns the object of a line, with invalid bytes and characters escaped; empty if none."""
   try:
-    # NUL is a control, which strings of JSON may not hold unless told otherwise.
+    # `strict=False` allows NUL, which JSON strings may not contain.
     values = _without_halves(json.loads(data.decode("utf-8", "surrogateescape"), strict=False))
   except (ValueError, RecursionError):
     return {}

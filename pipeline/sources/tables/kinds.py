@@ -1,4 +1,4 @@
-"""The kinds of tables, told by the names of their files."""
+"""Recognizes the kind of a table by the names of its files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SUFFIXES = {
 
 
 def kind_of(file: str) -> str | None:
-  """The kind of a file by its name; None for other files."""
+  """Returns the kind of a file by its name; None for other files."""
   name = file.lower()
   kind = _SUFFIXES.get(os.path.splitext(name.removesuffix(".gz"))[1])
   return None if kind == PARQUET and name.endswith(".gz") else kind

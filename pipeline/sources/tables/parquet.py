@@ -1,4 +1,4 @@
-"""Parquet files, read a batch of rows at a time. pyarrow is imported when a file is read."""
+"""Reads Parquet files, one batch of rows at a time. Imports pyarrow when a file is read."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pipeline.sources.tables.rows import BadRow, Row, origin_prefix
 
 _SHARD_ROWS = 10_000
 _BATCH_ROWS = 1000
-# What Arrow's conversions raise, for years beyond 9999 and time zones that nobody knows.
+# Arrow's conversions raise these for years beyond 9999 and unknown time zones.
 _CONVERSION_ERRORS = (ValueError, OverflowError, KeyError)
 
 
 def columns(file: str) -> list[str]:
-  """The names of the columns.
+  """Returns the names of the columns.
 
   Raises:
-    BadInputError: the file is no Parquet file.
+    BadInputError: the file is not a Parquet file.
   """
   with open_parquet(file) as table:
     return list(table.schema_arrow.names)
@@ -29,7 +29,7 @@ def plan_file(file: str, wanted: Sequence[str] | None) -> list[dict[str, Any]]:
   """Cuts a file into ranges of rows.
 
   Raises:
-    BadInputError: the file is no Parquet file.
+    BadInputError: the file is not a Parquet file.
   """
   with open_parquet(file) as table:
     count = table.metadata.num_rows
@@ -41,7 +41,7 @@ def plan_file(file: str, wanted: Sequence[str] | None) -> list[dict[str, Any]]:
 
 
 def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
-  """The rows of one shard: those from `start` to `stop`, counted from 0."""
+  """Yields the rows of one shard: those from `start` to `stop`, counted from 0."""
   import pyarrow as pa
 
   file, start, stop = shard["file"], shard["start"], shard["stop"]
@@ -68,7 +68,7 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
 
 
 def _groups(metadata: Any, start: int, stop: int) -> tuple[list[int], int]:
-  """The row groups that hold rows from `start` to `stop`, and how many rows they hold before."""
+  """Returns the row groups with rows `start` to `stop`, and how many earlier rows they contain."""
   groups: list[int] = []
   skipped = position = 0
   for group in range(metadata.num_row_groups):
@@ -97,7 +97,7 @@ def _rows(batch: Any, prefix: str, number: int) -> Iterator[Row | BadRow]:
 
 
 class _Unusable:
-  """A cell that has no value."""
+  """A cell whose value cannot be used."""
 
   def __init__(self, data: bytes, reason: str):
     self.data = data
@@ -105,7 +105,7 @@ class _Unusable:
 
 
 def _values(column: Any) -> list[Any]:
-  """The column's cells as Python's values: text where bytes are UTF-8, 0.1 where a float32 is."""
+  """Converts a column to Python values: UTF-8 bytes to text, a float32 to its shortest float."""
   import pyarrow as pa
 
   if pa.types.is_dictionary(column.type):
@@ -117,7 +117,7 @@ def _values(column: Any) -> list[Any]:
     data = column.cast(pa.large_binary() if wide else pa.binary()).to_pylist()
     return [None if cell is None else _text(cell) for cell in data]
   if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-    # Hive, Impala and TensorFlow write text so; other bytes may be what a column is about.
+    # Hive, Impala and TensorFlow write text as bytes; other bytes may be data.
     return [_text_or_bytes(cell) for cell in column.to_pylist()]
   if pa.types.is_float32(kind):
     return [None if cell is None else _shortest(cell) for cell in column.to_pylist()]
@@ -142,7 +142,7 @@ def _text_or_bytes(data: bytes | None) -> str | bytes | None:
 
 
 def _shortest(value: float) -> float:
-  """The float that is written as the float32 is: 0.1, and not 0.10000000149011612."""
+  """Converts a float32 to the float with the same shortest digits: 0.1, not 0.10000000149011612."""
   import numpy as np
 
   return float(str(np.float32(value)))

@@ -1,8 +1,8 @@
 """The only place that opens Parquet files; `make lint` refuses pyarrow's readers elsewhere.
 
-A column's type `arrow.py_extension_type` is defined by a Python pickle, which pyarrow before 14.0.1
-loads when it opens the file: whatever lies in it runs (CVE-2023-47248). `pyarrow_hotfix` takes the
-type away; it does nothing where pyarrow no longer has it.
+A Python pickle defines the column type `arrow.py_extension_type`, and pyarrow before 14.0.1 runs
+the pickle when it opens the file (CVE-2023-47248). `pyarrow_hotfix` removes the type; it does
+nothing if pyarrow no longer has it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _PICKLED_TYPE = "arrow.py_extension_type"
 
 
 def open_parquet(file: str) -> Any:
-  """Opens a file as `pyarrow.parquet.ParquetFile`, a context manager; runs nothing that lies in it.
+  """Opens a file as `pyarrow.parquet.ParquetFile`, a context manager; runs no code in the file.
 
   Raises:
-    BadInputError: it is no Parquet file, or a column's type is a pickled Python object.
+    BadInputError: the file is not Parquet, or a column's type is a pickled Python object.
   """
   import pyarrow as pa
   import pyarrow_hotfix

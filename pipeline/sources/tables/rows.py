@@ -1,4 +1,4 @@
-"""A row of a table, or what stands where one should be."""
+"""The rows of a table: usable and bad ones."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Row(NamedTuple):
   """One usable row.
 
   Attributes:
-    number: the row as a person counts it in the file, from 1; the header of a CSV is row 1.
+    number: number of the row in the file, from 1; the header of a CSV is row 1.
     origin: the file and the row, such as "reviews.csv, row 7".
-    values: column to value: str in CSV and TSV, whatever JSON or Parquet hold elsewhere.
+    values: column to value: str in CSV and TSV, any type in JSON and Parquet.
   """
 
   number: int
@@ -30,10 +30,10 @@ class BadRow(NamedTuple):
   Attributes:
     number: as in `Row`.
     origin: as in `Row`.
-    reason: what is wrong with it, in words.
+    reason: why it cannot be used.
     data: the row's raw bytes.
-    values: the cells that are sure all the same, of the columns asked for; what is no UTF-8 in
-      them has its bytes escaped.
+    values: the requested cells that are certain in spite of the fault; bytes that are not UTF-8
+      are escaped.
   """
 
   number: int
@@ -44,5 +44,5 @@ class BadRow(NamedTuple):
 
 
 def origin_prefix(file: str) -> str:
-  """How messages name a row of the file, up to its number."""
+  """Returns the name of a row in messages, up to its number."""
   return f"{input_paths.printable(os.path.basename(file))}, row "

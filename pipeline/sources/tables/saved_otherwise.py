@@ -1,6 +1,6 @@
-"""Tells a table that was saved in another way than it is read: other separators or encoding.
+"""Recognizes a table that was saved with another separator or encoding than expected.
 
-What is returned are sentences to end a message with, each with a blank before it, or nothing.
+The functions return the end of a message, which begins with a blank, or an empty string.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _REMEDIES = {
 
 
 def separator_advice(names: Sequence[str], separator: str, set_with: str | None = None) -> str:
-  """What to do where the first row has more fields between other separators than between its own.
+  """Returns advice if the first row has more fields with another separator than with its own.
 
   Args:
     names: the first row's fields.
-    separator: the character between them.
-    set_with: what a setting begins with on the command line; None where there are no settings.
+    separator: the character between fields.
+    set_with: prefix of a setting on the command line; None if there are no settings.
   """
   header = "".join(names)
   other = max((s for s in _PLURALS if s != separator), key=header.count)
@@ -44,7 +44,7 @@ def separator_advice(names: Sequence[str], separator: str, set_with: str | None 
 
 
 def encoding_advice(file: str) -> str:
-  """What to do where one of the first lines is no UTF-8."""
+  """Returns advice if one of the first lines is not UTF-8."""
   for line in itertools.islice(line_files.read_lines(file), _LOOKED_AT):
     try:
       encoding.decode(line.data)

@@ -1,4 +1,4 @@
-"""One file of a table, looked at before anything of it is read for good."""
+"""Checks one file of a table before a run reads it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pipeline.sources.text_files import line_files
 
 
 class TableFile:
-  """One file of a table: its columns, and what is wrong with them.
+  """One file of a table: its columns and their faults.
 
   Args:
     path: the file.
-    dialect: what is said of it.
+    dialect: separator and header of the file.
     set_with: as in `plan_shards`.
     flags: as in `plan_shards`.
     usual: as in `plan_shards`.
 
   Raises:
-    BadInputError: it is no such file, or its columns cannot be read.
+    BadInputError: the file is not a table, or its columns cannot be read.
   """
 
   def __init__(
@@ -56,7 +56,7 @@ class TableFile:
     return self._dialect.header is not False
 
   def plan(self, columns: Sequence[str] | None) -> list[dict[str, Any]]:
-    """The file's shards."""
+    """Returns the file's shards."""
     if self._separator:
       return delimited.plan_file(
         self.path,
@@ -68,7 +68,7 @@ class TableFile:
     return (jsonl if self.kind == JSONL else parquet).plan_file(self.path, columns)
 
   def require_column(self, column: str) -> None:
-    """Raises `BadInputError` unless the column is there."""
+    """Raises `BadInputError` unless the column exists."""
     if column in self.names:
       return
     expected = f"Expected a column {column!r} in {self.path!r}."
@@ -103,12 +103,12 @@ class TableFile:
     return saved_otherwise.separator_advice(self._first, self._separator, self._set_with)
 
   def _may_be_data(self, names: Collection[str]) -> bool:
-    """Whether the first row may be one of data: nothing is said of it, and no usual name in it."""
+    """Returns whether the first row may be data: `header` is not set and no usual name occurs."""
     is_open = self._separator and self._set_with and self._dialect.header is None
     return bool(is_open) and not {name.lower() for name in names} & set(self._usual)
 
   def _data_in_header(self, names: Collection[str]) -> str:
-    """Why these names look like data, or nothing."""
+    """Returns why these names look like data; empty if they do not."""
     if not self._may_be_data(names) or self._separator_advice():
       return ""
     return header_rows.data_in(self.path, self._first, self._separator, names)
@@ -118,7 +118,7 @@ class TableFile:
     return f"{commands}, where the columns are {header_rows.numbered(self._first)}"
 
   def require_header(self, columns: Sequence[str]) -> None:
-    """Raises `BadInputError` if columns are named by a first row that looks like data."""
+    """Raises `BadInputError` if the first row, which names the columns, looks like data."""
     data = self._data_in_header(columns)
     if data:
       raise BadInputError(
@@ -127,7 +127,7 @@ class TableFile:
       )
 
   def require_single(self, columns: Sequence[str] | None) -> None:
-    """Raises `BadInputError` if a column's name stands twice."""
+    """Raises `BadInputError` if a column's name occurs twice."""
     names = self.names
     twice = sorted({n for n in names if names.count(n) > 1 and (columns is None or n in columns)})
     if twice:
@@ -138,7 +138,7 @@ class TableFile:
 
 
 def _require_format(path: str, kind: str) -> None:
-  """Raises `BadInputError` if the first bytes are those of another format than the name says."""
+  """Raises `BadInputError` if the first bytes are of another format than the name."""
   try:
     with open(path, "rb") if kind == PARQUET else line_files.open_bytes(path) as f:
       found = file_formats.describe(f.read(file_formats.HEAD_BYTES))

@@ -1,1 +1,1 @@
-"""Tables, folders and lines of texts."""
+"""Reads tables and lines of texts, for the sources of text tasks."""

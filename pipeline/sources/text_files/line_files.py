@@ -1,4 +1,4 @@
-r"""Files of lines, plain or gzipped, read in ranges of bytes.
+r"""Reads files of lines, plain or gzipped, in ranges of bytes.
 
 A line ends at `\n` only: U+0085, U+2028 and a lone `\r` are part of it. One `\r` before the end is
 dropped, and so is a byte order mark before the first line.
@@ -18,12 +18,12 @@ from pipeline.sources.encoding import BOM
 MAX_LINE_BYTES = 16 << 20
 SHARD_LINES = 5000
 SHARD_BYTES = 16 << 20
-# What reading a damaged or vanished file raises; BadGzipFile is an OSError.
+# Errors of a damaged or vanished file; BadGzipFile is an OSError.
 READ_ERRORS = (OSError, EOFError, zlib.error)
 
 ByteFile = io.BufferedReader | gzip.GzipFile
 
-_KEPT_BYTES = 64 << 10  # of a line that is too long to hold
+_KEPT_BYTES = 64 << 10  # of a line that is too long
 _BUFFER_BYTES = 1 << 20
 
 
@@ -32,7 +32,7 @@ class Line(NamedTuple):
 
   Attributes:
     number: its number in the file, from 1.
-    data: its bytes, without the line's end.
+    data: its bytes, without the line end.
     fault: why `data` is not the whole line, or None.
   """
 
@@ -42,7 +42,7 @@ class Line(NamedTuple):
 
 
 class Range(TypedDict):
-  """A stretch of whole lines, from byte `start` to byte `stop` or the file's end."""
+  """A range of whole lines, from byte `start` to byte `stop` or the file's end."""
 
   start: int
   stop: int | None
@@ -50,7 +50,7 @@ class Range(TypedDict):
 
 
 def is_gzip(file: str) -> bool:
-  """Whether the file is gzipped, by its first bytes.
+  """Returns whether the file is gzipped, by its first bytes.
 
   Raises:
     BadInputError: the file cannot be read.
@@ -63,14 +63,14 @@ def is_gzip(file: str) -> bool:
 
 
 def open_bytes(file: str) -> ByteFile:
-  """The file's bytes, unpacked."""
+  """Opens the file's decompressed bytes."""
   if is_gzip(file):
     return gzip.GzipFile(file, "rb")
   return io.BufferedReader(io.FileIO(file, "rb"), _BUFFER_BYTES)
 
 
 def begin(f: ByteFile, start: int) -> int:
-  """Goes to byte `start`, or behind a byte order mark; returns the length of the mark."""
+  """Seeks byte `start`, or the end of a byte order mark; returns the length of the mark."""
   if start:
     f.seek(start)
     return 0
@@ -80,7 +80,7 @@ def begin(f: ByteFile, start: int) -> int:
 
 
 def unreadable(file: str, err: Exception) -> BadInputError:
-  """What to say of a file that cannot be read."""
+  """Returns the error for a file that cannot be read."""
   reason = err.strerror if isinstance(err, OSError) and err.strerror else err
   return BadInputError(f"The file {file!r} cannot be read: {reason}.")
 
@@ -88,13 +88,13 @@ def unreadable(file: str, err: Exception) -> BadInputError:
 def read_lines(
   file: str, *, start: int = 0, stop: int | None = None, number: int = 1
 ) -> Iterator[Line]:
-  """The lines of a range; a damaged archive ends with a line that has a fault.
+  """Yields the lines of a range; a damaged archive ends with a line that has a fault.
 
   Args:
     file: the path.
-    start: the byte where a line begins; 0 in a gzipped file.
-    stop: the byte where reading ends, or None for the file's end.
-    number: the first line's number.
+    start: offset at which a line begins; 0 in a gzipped file.
+    stop: offset at which reading ends, or None for the file's end.
+    number: number of the first line.
   """
   position = start
   try:
@@ -117,7 +117,7 @@ def read_lines(
 
 
 def damaged(err: Exception) -> str:
-  """Why there are no more rows in a file that could not be read to its end."""
+  """Returns the message for a file that could not be read to its end."""
   reason = err.strerror if isinstance(err, OSError) and err.strerror else err
   return f"the file cannot be read from here on: {reason}"
 
@@ -153,7 +153,7 @@ def cut(file: str, *, lines: int = SHARD_LINES, size: int = SHARD_BYTES) -> list
 
 
 def count(file: str, ranges: Sequence[Range]) -> int:
-  """The number of lines of a file that `cut` cut; reads the last range, or all of a gzipped file.
+  """Counts the lines of a file that `cut` cut; reads its last range, or all of a gzipped file.
 
   Raises:
     BadInputError: the file cannot be read.
@@ -166,9 +166,9 @@ def count(file: str, ranges: Sequence[Range]) -> int:
 
 
 def index(file: str, every: int) -> tuple[list[int], int]:
-  """The offset of every so manieth line, from the first, and the number of lines.
+  """Returns the offsets of every `every`-th line, from the first, and the number of lines.
 
-  In a gzipped file the offsets are those of the unpacked bytes.
+  In a gzipped file the offsets are those of the decompressed bytes.
 
   Raises:
     BadInputError: the file cannot be read.
@@ -197,7 +197,7 @@ def _trim(data: bytes) -> bytes:
 
 
 def _skip_line(f: ByteFile, data: bytes) -> int:
-  """Reads to the end of a line that is longer than one may be; returns the bytes skipped."""
+  """Reads to the end of a line that is too long; returns the number of bytes skipped."""
   skipped = 0
   while data and not data.endswith(b"\n"):
     data = f.readline(_BUFFER_BYTES)

@@ -1,6 +1,6 @@
-"""Tables of examples: which columns, which splits, and rows with their splits.
+"""Reads tables of examples: finds the columns and splits, and yields rows with their splits.
 
-The data options of every task that reads tables are named here, too: `TABLE_OPTIONS`.
+`TABLE_OPTIONS` names the data options of every task that reads tables.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dlpipe.records import TRAIN, Rejected
 from pipeline.sources import class_counts, given_splits, input_paths, sharding, tables
 from pipeline.sources.tables import dialect as dialects
 
-# The data options that say how a table is written and split.
+# The data options for the dialect and the splits of a table.
 TABLE_OPTIONS = ("separator", "header", "split_column")
 
 _SET_WITH = "--set data."
-_PARTS = 2  # of 5,000 rows a shard, from all over the table
+_PARTS = 2  # parts of 5,000 rows in a shard, from all over the table
 
 
 class SplitRow(NamedTuple):
@@ -31,20 +31,20 @@ class SplitRow(NamedTuple):
 
   @property
   def data(self) -> bytes:
-    """The row for the quarantine, as JSON: a table's own bytes are not kept."""
+    """Returns the row for the quarantine, as JSON, because the bytes of the table are not kept."""
     return json.dumps(self.row.values, ensure_ascii=False, default=str).encode(
       "utf-8", "backslashreplace"
     )
 
 
 class Columns(NamedTuple):
-  """What a task reads of a table.
+  """The columns that a task reads from a table.
 
   Attributes:
-    names: the columns by what the task calls them, such as `{"text": "review"}`.
+    names: the task's name to the column's name, such as `{"text": "review"}`.
     split: the column that names the split, or None.
-    dialect: what is said of the files.
-    usual: names in lower case that only a header has.
+    dialect: separator and header of the files.
+    usual: lower-case names that identify a header.
   """
 
   names: Mapping[str, str]
@@ -54,12 +54,12 @@ class Columns(NamedTuple):
 
   @property
   def facts(self) -> tuple[Any, ...]:
-    """What a plan depends on beside the files."""
+    """Returns the values, beside the files, on which a plan depends."""
     return sorted(self.names.items()), self.split, tuple(self.dialect)
 
   @property
   def fields(self) -> dict[str, str]:
-    """What an example is made of, as `Recognized` has it."""
+    """Returns the parts of an example for `Recognized.fields`."""
     split = {"split": self.split} if self.split else {}
     return {role: f"column {name!r}" for role, name in {**self.names, **split}.items()}
 
@@ -67,20 +67,20 @@ class Columns(NamedTuple):
 def find_columns(
   path: str, options: Mapping[str, Any], usual: Mapping[str, Sequence[str]]
 ) -> Columns:
-  """The columns that options such as `text_column` name, or that have the usual names.
+  """Finds the columns by options such as `text_column`, or by their usual names.
 
   Args:
     path: the table.
     options: the data options.
-    usual: what the task calls a column, which is also its default, to its other usual names.
+    usual: the task's name of a column, which is the default, to its other usual names.
 
   Raises:
-    BadInputError: there is no table, its columns cannot be read, or an option is no column's name.
+    BadInputError: there is no table, its columns cannot be read, or an option names no column.
   """
   dialect = dialects.from_options(options)
   names = _names(path, dialect)
   first = tables.files(path, dialect)[0]
-  # A first row that may be data has no names to be counted by.
+  # Columns can be counted only if the first row certainly is a header.
   is_counted = bool(dialect.header) or tables.says_its_columns(first)
   counted = names if is_counted else []
   wanted = {role: _name(options, f"{role}_column", counted) or role for role in usual}
@@ -96,7 +96,7 @@ def find_columns(
 
 
 def _require_apart(found: Mapping[str, str]) -> None:
-  """Raises `BadInputError` where one column is to be two things, such as text and label."""
+  """Raises `BadInputError` if one column has two roles, such as text and label."""
   by_column: dict[str, str] = {}
   for role, column in found.items():
     other = by_column.setdefault(column, role)
@@ -108,13 +108,13 @@ def _require_apart(found: Mapping[str, str]) -> None:
 
 
 def find_column(names: Sequence[str], wanted: str, default: str, others: Sequence[str]) -> str:
-  """The wanted column; where that is the default and absent, the only one of other usual names.
+  """Returns the wanted column; if it is an absent default, the only column with another usual name.
 
   Args:
     names: the table's columns.
     wanted: the option's value.
     default: the option's default.
-    others: what else such a column is called, in lower case.
+    others: other usual names of the column, in lower case.
   """
   if wanted != default or wanted in names:
     return wanted
@@ -123,11 +123,11 @@ def find_column(names: Sequence[str], wanted: str, default: str, others: Sequenc
 
 
 def unread(path: str, columns: Columns) -> list[Unread]:
-  """What lies in a table or beside it and is not read: columns, files, folders.
+  """Lists the columns, files and folders in a table or beside it that are not read.
 
   Args:
     path: the input.
-    columns: what is read of it.
+    columns: the columns that are read.
   """
   taken = {*columns.names.values(), columns.split}
   left = [name for name in _names(path, columns.dialect) if name not in taken]
@@ -137,14 +137,14 @@ def unread(path: str, columns: Columns) -> list[Unread]:
 
 
 def plan_table(path: str, columns: Columns) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-  """The shards of a table for `read_table`, and the splits it draws itself.
+  """Returns the shards of a table for `read_table`, and the splits that it defines.
 
-  They are those of the column `split_column`, if that is given; otherwise those of the files'
-  names, where each starts with one, such as `train.csv` beside `test.csv`.
+  The column `split_column` gives the splits, if it is set; otherwise the files' names give them, if
+  each name starts with a split, such as `train.csv` beside `test.csv`.
 
   Raises:
-    BadInputError: a column is missing, a row names no known split, or a file is of no split beside
-      those that are.
+    BadInputError: a column is missing, a row names an unknown split, or only some of the files'
+      names give a split.
   """
   split = columns.split
   by_file = {} if split else _splits_of_files(path, columns)
@@ -169,7 +169,7 @@ def plan_table(path: str, columns: Columns) -> tuple[list[dict[str, Any]], tuple
 
 
 def read_table(shard: Mapping[str, Any]) -> Iterator[SplitRow | Rejected]:
-  """The rows of one shard."""
+  """Yields the rows of one shard."""
   for part in shard["parts"]:
     column = part.get("split_column")
     for row in tables.rows(part):
@@ -183,14 +183,14 @@ def read_table(shard: Mapping[str, Any]) -> Iterator[SplitRow | Rejected]:
 
 
 def _names(path: str, dialect: tables.Dialect) -> list[str]:
-  """The columns of a table; where files are named by splits, those of train."""
+  """Returns the columns of a table; if files are named by splits, those of train."""
   files = tables.files(path, dialect)
   of_train = [f for f in files if given_splits.of_text(os.path.basename(f)) == TRAIN]
   return tables.columns((of_train or files)[0], dialect)
 
 
 def _name(options: Mapping[str, Any], option: str, counted: Sequence[str]) -> str | None:
-  """The column that an option names, or counts from 1 among those that can be counted."""
+  """Returns the column that an option gives by name, or by number from 1 in `counted`."""
   value = options.get(option)
   if isinstance(value, int) and not isinstance(value, bool):
     value = str(value)
@@ -202,10 +202,10 @@ def _name(options: Mapping[str, Any], option: str, counted: Sequence[str]) -> st
 
 
 def _splits_of_files(path: str, columns: Columns) -> dict[str, str | None]:
-  """The split that each file's name says; None for all where none says train.
+  """Returns the split that each file's name gives; None for all files if no name gives train.
 
   Raises:
-    BadInputError: beside train lies a file without the columns, or one that is of no split.
+    BadInputError: a file beside that of train lacks the columns or gives no split.
   """
   wanted, dialect = columns.names.values(), columns.dialect
   files = tables.files(path, dialect)

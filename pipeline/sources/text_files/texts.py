@@ -1,4 +1,4 @@
-"""What sources of texts share: which texts are usable, alike, and how long."""
+"""Functions that all sources of texts share: usable texts, equal texts, lengths."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pipeline.sources.encoding import UndecodableError, decode, escaped
 
 
 def max_chars(options: Mapping[str, Any], default: int) -> int:
-  """The option `max_chars`, the most characters of a text that is used.
+  """Returns the option `max_chars`, the largest number of characters of a usable text.
 
   Raises:
-    BadInputError: it is no positive number.
+    BadInputError: it is not a positive number.
   """
   value = options.get("max_chars")
   value = default if value is None else value
@@ -26,18 +26,18 @@ def max_chars(options: Mapping[str, Any], default: int) -> int:
 
 
 def usable(value: Any, what: str, limit: int) -> str:
-  """The text as it was written, if models answer it.
+  """Returns the text unchanged if it is valid.
 
-  What a text may be is the same in the graph of every exported model (`pipeline.text.servable`),
-  which is made of the same words and characters; a test holds the two together.
+  The graph of every exported model applies the same rule with the same messages
+  (`pipeline.text.servable`); a test compares the two.
 
   Args:
-    value: str, UTF-8 bytes, or what else an input may hold instead.
-    what: what to call it in messages, such as "the text".
-    limit: the most characters.
+    value: str, UTF-8 bytes, or an invalid value of another type.
+    what: name of the text in messages, such as "the text".
+    limit: largest number of characters.
 
   Raises:
-    ValueError: it is empty, too long or no text; the message is fit for the quarantine.
+    ValueError: the value is empty, too long or not a text; the quarantine stores the message.
   """
   try:
     written = decode(as_bytes(value, what))
@@ -51,16 +51,16 @@ def usable(value: Any, what: str, limit: int) -> str:
 
 
 def as_bytes(value: Any, what: str) -> bytes:
-  """What a model is sent for a cell of a table, a line or an argument: what is missing is empty.
+  """Returns the bytes to send to a model for a cell, a line or an argument; empty if missing.
 
   Raises:
-    ValueError: it is no text at all, such as a number; the message says so.
+    ValueError: the value is not a text, for example a number.
   """
   if isinstance(value, bytes):
     return value
   if isinstance(value, str):
     try:
-      # Bytes of an argument that are no UTF-8 come as the halves that this turns back.
+      # Python decodes invalid bytes of an argument to surrogates; this restores the bytes.
       return value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
       return value.encode("utf-8", "surrogatepass")
@@ -70,23 +70,23 @@ def as_bytes(value: Any, what: str) -> bytes:
 
 
 def shown(text: str) -> str:
-  """The text for people and files: bytes and characters that are no text are escaped."""
+  """Returns the text for people and files, with invalid bytes and characters escaped."""
   return escaped(as_bytes(text, "the text"))
 
 
 def empty(what: str) -> str:
-  """Why a text of which nothing is seen is not used."""
+  """Returns the message for an empty or invisible text."""
   return f"{what} is empty"
 
 
 def too_long(what: str, limit: int) -> str:
-  """Why a text of more characters is not used."""
+  """Returns the message for a text with more characters."""
   return f"{what} has more characters than data.max_chars = {limit}"
 
 
-# The characters of which nothing is seen: spaces, controls, format marks and private ones. Written
-# out, because Python's and the graph's tables of Unicode are of different years; a character that
-# is newer than this list is one that is seen.
+# Invisible characters: spaces, controls, format marks and private ones. They are listed, because
+# Python's and the graph's Unicode tables are of different years; a character newer than this list
+# counts as visible.
 INVISIBLE = (
   "\\x00-\\x20\\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u1680\u180e"
   "\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ue000-\uf8ff\ufeff\ufff9-\ufffb"
@@ -97,15 +97,18 @@ _VISIBLE = re.compile(f"[^{INVISIBLE}]")
 
 
 def is_blank(text: str) -> bool:
-  """Whether nothing of the text is seen: blanks, controls and zero-width characters alone."""
+  """Returns whether the text has only blanks, controls and zero-width characters."""
   return _VISIBLE.search(text) is None
 
 
 def content(text: str) -> bytes:
-  """What texts that differ in case, blanks or punctuation alone have in common, for their split.
+  """Returns a key for the split, equal for texts that differ only in case, blanks or punctuation.
 
-  NFKC, case folded, punctuation and invisible characters dropped, one space between words. A text
-  of nothing but punctuation keeps it: ":)" and ":(" are not alike.
+  The key is the text after NFKC and case folding, without punctuation and invisible characters,
+  with one space between words. A text of punctuation only keeps it: ":)" and ":(" differ.
+
+  >>> content("Not bad!") == content("not  bad"), content(":)") == content(":(")
+  (True, False)
   """
   folded = unicodedata.normalize("NFKC", text).casefold()
   words = folded.translate(_WITHOUT_MARKS).split() or folded.split()
@@ -113,12 +116,12 @@ def content(text: str) -> bytes:
 
 
 def length_bucket(text: str, bounds: Sequence[int]) -> str:
-  """The range of the number of words, told apart by blanks, such as "011-020 words".
+  """Returns the range of the number of words, split at blanks, such as "011-020 words".
 
   Args:
     text: the text.
-    bounds: the greatest number of words of each range but the last. All numbers have as many digits
-      as the greatest, so that the ranges sort.
+    bounds: largest number of words of each range except the last. All numbers are padded to equal
+      length, so that the ranges sort.
   """
   count = max(1, len(text.split()))
   width = len(str(bounds[-1]))
@@ -130,7 +133,7 @@ def length_bucket(text: str, bounds: Sequence[int]) -> str:
 
 
 class _Translation(dict[int, "int | None"]):
-  """What `str.translate` puts for a character: itself, or nothing for a mark; filled as needed."""
+  """The table of `str.translate`, filled as needed: keeps a character, or removes a mark."""
 
   def __missing__(self, code: int) -> int | None:
     category = unicodedata.category(chr(code))

@@ -1,20 +1,20 @@
-"""What TensorFlow's errors say, without what only a developer of TensorFlow understands."""
+"""Extracts the cause from TensorFlow's error messages, for users."""
 
 from __future__ import annotations
 
 import re
 
-# What stands around the cause: where in the graph and in the code, never why.
+# The text around the cause: places in the graph and in the code.
 _PLACES = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:[^\]\n]*\]?")
 _AROUND = ("Graph execution error", "Detected at node", 'File "', "<stack traces")
 _ROOT_ERRORS = re.compile(r"\d+ root error\(s\) found\.$")
 _FIRST_ROOT, _SECOND_ROOT = re.compile(r"\(0\) ?([A-Z_]+: )?"), "(1)"
-# An assertion of one sentence, as exported models refuse an input.
+# An assertion with one sentence, by which exported models refuse an input.
 _ASSERTION = re.compile(r"assertion failed: \[([^\[\]]*)\]$")
 
 
 def words_of(error: Exception | str) -> str:
-  """The cause in a TensorFlow error or its message, on one line, without names of the graph.
+  """Returns the cause in a TensorFlow error or message on one line, without names of the graph.
 
   ```python
   words_of("{{function_node f}} assertion failed: [the text is empty]\\n\\t [[{{node a}}]]")

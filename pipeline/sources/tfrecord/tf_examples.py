@@ -1,4 +1,4 @@
-"""Reads tf.Examples whose feature names are not known. TensorFlow is imported at the first one."""
+"""Reads tf.Examples with unknown feature names. Imports TensorFlow at the first one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LABEL_NAMES = ("label", "class", "target", "category")
 
 
 def parse(data: bytes) -> dict[str, list[bytes] | np.ndarray] | None:
-  """The features of a serialised tf.Example that have values, or None if it is none."""
+  """Parses a serialised tf.Example: its features with values, or None if it is invalid."""
   import tensorflow as tf
   from google.protobuf import message
 
@@ -39,15 +39,15 @@ def parse(data: bytes) -> dict[str, list[bytes] | np.ndarray] | None:
 def parse_first(
   records: Sequence[bytes], named: Mapping[str, Any], *, source: str
 ) -> Sequence[Features]:
-  """The features of the first records.
+  """Parses the features of the first records.
 
   Args:
-    records: serialised.
-    named: options such as `label_feature` to the feature they name, if they name one.
+    records: serialised tf.Examples.
+    named: option such as `label_feature` to the feature that it names, or None.
     source: the input, for messages.
 
   Raises:
-    BadInputError: no record is a tf.Example, or none has a feature that an option names.
+    BadInputError: no record is a tf.Example, or no record has a feature that an option names.
   """
   examples = [features for features in map(parse, records) if features]
   if not examples:
@@ -68,16 +68,16 @@ def find_label(
   source: str,
   is_other: Callable[[list[bytes] | np.ndarray], bool] | None = None,
 ) -> str:
-  """The only single value, or among several the only one whose name says so.
+  """Returns the feature of the label: the only single value, or the only one with a usual name.
 
   Args:
     examples: the features of the first records.
     taken: the feature that holds the picture or text.
     source: the input, for messages.
-    is_other: whether values are another picture, say, and so no label.
+    is_other: returns whether values cannot be a label, such as another picture.
 
   Raises:
-    BadInputError: there is none, or there are several.
+    BadInputError: no feature or several features may be the label.
   """
   single = [
     name
@@ -87,7 +87,7 @@ def find_label(
   ]
   named = [name for name in single if any(word in name.lower() for word in _LABEL_NAMES)]
   if len(named) > 1:
-    # "class/label" and "class/text" are the same fact; the text is what a person reads.
+    # "class/label" and "class/text" hold the same class; people read the text.
     named = [name for name in named if "text" in name.lower()] or named
     named = [name for name in named if name.lower() in _LABEL_NAMES] or named
   if len(single) == 1 or len(named) == 1:
@@ -99,10 +99,10 @@ def find_label(
 
 
 def parse_record(data: bytes, names: Sequence[str]) -> Features:
-  """The features of one record, among them those that are named.
+  """Parses the features of one record, which must include the named ones.
 
   Raises:
-    ValueError: it is no tf.Example or lacks one; the message is fit for the quarantine.
+    ValueError: it is not a tf.Example or lacks a feature; the quarantine stores the message.
   """
   features = parse(data)
   if features is None:
@@ -114,16 +114,16 @@ def parse_record(data: bytes, names: Sequence[str]) -> Features:
 
 
 def label_of(values: list[bytes] | np.ndarray) -> str:
-  """The text of a label's feature.
+  """Returns the text of a label's feature.
 
   Raises:
-    ValueError: there is not one value; the message is fit for the quarantine.
+    ValueError: the feature does not have exactly one value; the quarantine stores the message.
   """
   if len(values) != 1:
     raise ValueError(f"expected one label, the record has {len(values)}")
   value = values[0]
   if isinstance(value, np.floating):
-    value = float(str(value))  # 0.1 as float32 is 0.10000000149 as float
+    value = float(str(value))  # as float, the float32 0.1 is 0.10000000149
   elif isinstance(value, np.integer):
     value = int(value)
   return label_text(value)

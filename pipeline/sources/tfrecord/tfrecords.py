@@ -15,7 +15,7 @@ _SUFFIXES = (".tfrecord", ".tfrecords", ".tfrec", ".tfrecord.gz", ".tfrecords.gz
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a TFRecord file or a folder that holds one."""
+  """Returns whether the path is a TFRecord file or a folder that holds one."""
   try:
     return bool(_find(path))
   except BadInputError:
@@ -23,7 +23,7 @@ def matches(path: str) -> bool:
 
 
 def files(path: str, *, expected: str) -> list[str]:
-  """The absolute paths of the TFRecord files at a path.
+  """Returns the absolute paths of the TFRecord files at a path.
 
   Raises:
     BadInputError: there are none.
@@ -36,12 +36,12 @@ def files(path: str, *, expected: str) -> list[str]:
 
 
 def recognized(path: str, files: Sequence[str], fields: Mapping[str, str]) -> Recognized:
-  """What was recognized, and what lies beside the files.
+  """Returns the `Recognized` of TFRecord files, with the unread content beside them.
 
   Args:
     path: the input.
     files: the TFRecord files that are read, absolute.
-    fields: what an example is made of, to the feature it comes from.
+    fields: part of an example to the feature that holds it.
   """
   return Recognized(
     layout="tfrecord",
@@ -53,7 +53,7 @@ def recognized(path: str, files: Sequence[str], fields: Mapping[str, str]) -> Re
 
 
 def read_records(file: str) -> Iterator[tuple[bytes, str | None]]:
-  """Each record's bytes; last of all, where the file is damaged, the fault."""
+  """Yields each record's bytes; if the file is damaged, the last item holds the fault."""
   import tensorflow as tf
 
   with open(file, "rb") as f:
@@ -70,7 +70,7 @@ def read_records(file: str) -> Iterator[tuple[bytes, str | None]]:
 
 
 def first_records(files: Sequence[str], count: int) -> list[bytes]:
-  """Up to `count` records of the files."""
+  """Reads up to `count` records of the files."""
   found: list[bytes] = []
   for file in files:
     for data, fault in read_records(file):
@@ -92,7 +92,7 @@ def _find(path: str) -> list[str]:
 
 
 def _is_tfrecord(path: str) -> bool:
-  """Whether the name says so, or the first record is framed as in a TFRecord."""
+  """Returns whether the name or the framing of the first record is that of a TFRecord."""
   if path.lower().endswith(_SUFFIXES):
     return True
   try:

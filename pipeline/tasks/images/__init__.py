@@ -1,1 +1,1 @@
-"""The images task: folders of pictures, manifests, idx files or TFRecords to a classifier."""
+"""The images task: a classifier of pictures from folders, manifests, idx files or TFRecords."""

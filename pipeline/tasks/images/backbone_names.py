@@ -1,6 +1,6 @@
-"""Names of backbones, known without loading Keras, so that a typo is told before the data is read.
+"""Checks names of backbones without loading Keras, so that a typo is found before data is read.
 
-Imports neither Keras nor TensorFlow: what `keras.applications` offers stands in its packages' text.
+Imports neither Keras nor TensorFlow: it reads the source text of `keras.applications`.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ CNN, SQUEEZENET = "cnn", "squeezenet"
 PUBLISHED = "imagenet"  # weights that Keras downloads
 NO_CONSTRUCTORS = ("preprocess_input", "decode_predictions")
 
-# What a file of weights for Keras begins with.
+# The first bytes of a Keras weights file.
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def check_backbone(name: str) -> None:
-  """Refuses a name that no backbone has.
+  """Raises `BadInputError` if no backbone has this name.
 
   Raises:
-    BadInputError: naming the nearest one.
+    BadInputError: the name is unknown; the message suggests the nearest one.
   """
   known = application_names()
-  # Where Keras keeps them elsewhere, `backbones.get_backbone` asks Keras itself, later.
+  # If Keras keeps them elsewhere, `backbones.get_backbone` asks Keras later.
   if known:
     check_known(name, {*known, CNN, SQUEEZENET})
 
 
 def check_known(name: str, known: Iterable[str]) -> None:
-  """Refuses a name that is none of these, which are in lower case."""
+  """Raises `BadInputError` if the name is not in `known`, which is in lower case."""
   names = sorted(known)
   if name.lower() not in names:
     close = difflib.get_close_matches(name.lower(), names, n=1)
@@ -44,10 +44,10 @@ def check_known(name: str, known: Iterable[str]) -> None:
 
 
 def check_weights(backbone: str, weights: str) -> None:
-  """Refuses weights that the backbone cannot have, by their name and a file's first bytes.
+  """Raises `BadInputError` if the weights cannot fit, by their name and a file's first bytes.
 
   Raises:
-    BadInputError: there is no such file, or it holds no weights of Keras.
+    BadInputError: the file does not exist or is not a Keras weights file.
   """
   if weights == PUBLISHED:
     if backbone.lower() == SQUEEZENET:
@@ -70,7 +70,7 @@ def check_weights(backbone: str, weights: str) -> None:
 
 @functools.cache
 def application_names() -> frozenset[str]:
-  """Constructors of `keras.applications` in lower case; empty where its text is not found."""
+  """Returns the constructors of `keras.applications` in lower case; empty if there is no text."""
   spec = importlib.util.find_spec("keras")
   found: set[str] = set()
   for root in (spec.submodule_search_locations or ()) if spec else ():

@@ -17,11 +17,11 @@ from pipeline.tasks.images.weights_files import check_weights_file
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Backbone:
-  """How to make one backbone.
+  """The functions that make one backbone.
 
   Attributes:
-    build: `(input_shape, weights) -> keras.Model`, without top.
-    preprocess: from RGB in [0, 255] to what the weights expect.
+    build: `(input_shape, weights) -> keras.Model` without its top layers.
+    preprocess: converts RGB in [0, 255] to the input that the weights expect.
   """
 
   build: Callable[[tuple[int, int, int], str | None], keras.Model]
@@ -29,7 +29,7 @@ class Backbone:
 
 
 def get_backbone(name: str) -> Backbone:
-  """The backbone called `name`, such as "squeezenet" or "MobileNetV2" (case does not matter).
+  """Returns the backbone with this name, such as "squeezenet" or "MobileNetV2"; ignores case.
 
   Raises:
     BadInputError: no backbone has this name.
@@ -49,7 +49,7 @@ def get_backbone(name: str) -> Backbone:
       if weights not in (None, PUBLISHED):
         check_weights_file(weights)
       return constructor(include_top=False, input_shape=shape, weights=weights)
-    except (OSError, ValueError) as err:  # download and file errors, shapes that do not fit
+    except (OSError, ValueError) as err:  # download and file errors, wrong shapes
       raise BadInputError(
         f"Cannot build model.backbone={name!r} with model.weights={weights!r} for pictures of "
         f"{shape[0]}x{shape[1]}: {err}"

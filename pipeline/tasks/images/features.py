@@ -1,4 +1,4 @@
-"""Names of the images task's features; the one place where they are written."""
+"""Defines the names of the images task's features."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Models of the images task: a small `cnn`, and a pre-trained backbone with a new head.
 
 Both take `[batch, image_size, image_size, 3]` in [0, 255] and return logits `[batch, classes]`
-float32; scaling, augmentation and what a backbone expects of its input are layers of the model, so
-that serving cannot differ from training.
+float32. Scaling, augmentation and a backbone's preprocessing are layers of the model, so that
+serving cannot differ from training.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def build_model(params: ImageParams, tft_output: tft.TFTransformOutput) -> keras.Model:
-  """Builds the model that `backbone` names; "cnn" is the one without a backbone.
+  """Builds the model that `params.backbone` names; "cnn" is the model without a backbone.
 
   Raises:
-    BadInputError: an unknown backbone, or weights that do not fit it.
+    BadInputError: the backbone is unknown, or the weights do not fit it.
   """
   classes = tft_output.vocabulary_size_by_name(VOCABULARY)
   if params.backbone == "cnn":
@@ -35,18 +35,18 @@ def build_model(params: ImageParams, tft_output: tft.TFTransformOutput) -> keras
 
 
 def _cnn(params: ImageParams, classes: int) -> keras.Model:
-  """Convolution blocks, each half as large and wider than the one before."""
+  """Builds convolution blocks; each has half the size and more channels than the one before."""
   blocks: list[keras.layers.Layer] = []
   last = len(params.widths) - 1
   for number, width in enumerate(params.widths):
-    # A second convolution on the full-sized picture brings the least for the most.
+    # A second convolution on the full-sized picture costs the most and gains the least.
     convolutions = 2 if number else 1
     for position in range(convolutions):
       blocks.append(layers.Conv2D(width, 3, padding="same", use_bias=False))
       if position == convolutions - 1 and number < last:
-        # Before the normalization, which then costs a quarter; ReLU commutes with the maximum.
+        # Pooling before the normalization makes that four times cheaper; ReLU commutes with max.
         blocks.append(layers.MaxPooling2D())
-      # Keras' default of 0.99 needs hundreds of steps before it may be used; small data has few.
+      # Keras' default of 0.99 needs hundreds of steps to converge; small data has few steps.
       blocks += [layers.BatchNormalization(momentum=0.9), layers.ReLU()]
   size = inferred(params.image_size)
   return keras.Sequential(
@@ -57,7 +57,7 @@ def _cnn(params: ImageParams, classes: int) -> keras.Model:
       *blocks,
       layers.GlobalAveragePooling2D(),
       layers.Dropout(params.dropout),
-      # Softmax and loss stay in float32 where the rest runs in mixed precision.
+      # Softmax and loss stay in float32 in mixed precision.
       layers.Dense(classes, dtype="float32"),
     ],
     name="cnn",
@@ -74,7 +74,7 @@ def _transfer(params: ImageParams, classes: int) -> keras.Model:
         get_backbone(params.backbone), (size, size, 3), params.weights, name="backbone"
       ),
       layers.GlobalAveragePooling2D(name="pooling"),
-      # Backbones' features have any scale; on one scale, one shrinkage fits all of them.
+      # Features of backbones differ in scale; normalized, one weight decay fits all backbones.
       layers.BatchNormalization(momentum=0.9, center=False, scale=False),
       layers.Dropout(params.dropout),
       layers.Dense(
@@ -86,7 +86,7 @@ def _transfer(params: ImageParams, classes: int) -> keras.Model:
 
 
 def _augmentation(params: ImageParams) -> keras.layers.Layer:
-  """Random shifts and, where asked, flips; the identity except in training."""
+  """Makes random shifts and, if set, flips; the identity except in training."""
   steps: list[keras.layers.Layer] = []
   if params.shift:
     steps.append(layers.RandomTranslation(params.shift, params.shift, fill_mode="nearest"))
@@ -96,7 +96,7 @@ def _augmentation(params: ImageParams) -> keras.layers.Layer:
 
 
 class _BackboneLayer(keras.layers.Layer):
-  """A backbone that always runs as in inference, so that its batch statistics stay as trained."""
+  """A backbone that always runs in inference mode, so that its batch statistics do not change."""
 
   def __init__(
     self, backbone: Backbone, input_shape: tuple[int, int, int], weights: str | None, *, name: str
@@ -106,7 +106,7 @@ class _BackboneLayer(keras.layers.Layer):
     self.model = backbone.build(input_shape, weights)
 
   def call(self, pixels):
-    """`[batch, height, width, 3]` in [0, 255] to `[batch, h, w, channels]`."""
+    """Maps `[batch, height, width, 3]` in [0, 255] to `[batch, h, w, channels]`."""
     return self.model(self._preprocess(pixels), training=False)
 
   def compute_output_shape(self, input_shape):
@@ -114,7 +114,7 @@ class _BackboneLayer(keras.layers.Layer):
 
 
 def search_space(hp: keras_tuner.HyperParameters, params: ImageParams) -> None:
-  """Declares what the Tuner varies, around the values of this run."""
+  """Declares the settings that the Tuner varies, around the values of this run."""
   rate = params.learning_rate
   hp.Float("learning_rate", min_value=rate / 10, max_value=rate * 10, sampling="log", default=rate)
   hp.Float("dropout", min_value=0.0, max_value=0.6, step=0.1, default=round(params.dropout, 1))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ImageParams(Params):
-  """What a user may set as `model.<name>` and `train.<name>`."""
+  """The settings `model.<name>` and `train.<name>` of the images task."""
 
   backbone: str = Field(
     "cnn",
@@ -69,7 +69,7 @@ class ImageParams(Params):
 
   @classmethod
   def tiny(cls) -> Self:
-    """A narrow `cnn`; of a backbone, the head alone."""
+    """Returns settings for a narrow `cnn`, or for the head of a backbone only."""
     return cls(
       widths=[8, 16],
       epochs=6,
@@ -80,7 +80,7 @@ class ImageParams(Params):
     )
 
   def unread(self) -> Mapping[str, str]:
-    """The `cnn` has no head and no fine-tuning; a backbone has no widths and epochs of its own."""
+    """Maps settings of the head to advice for a `cnn`, and those of the `cnn` for a backbone."""
     if self.backbone.lower() == "cnn":
       of_backbone = "is a backbone's, and the cnn has none. Set model.backbone, or leave it out"
       names = ("head_epochs", "head_l2", "fine_tune_epochs", "fine_tune_factor")

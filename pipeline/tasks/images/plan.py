@@ -1,4 +1,4 @@
-"""How the images task trains: from nothing in one phase; with a backbone, its head first."""
+"""The training plan of the images task: one phase, or with a backbone first its head."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def training_plan(params: ImageParams) -> tuple[Phase, ...]:
-  """The phases; with a backbone, `head_epochs` and `fine_tune_epochs` replace `epochs`."""
+  """Returns the phases; with a backbone, `head_epochs` and `fine_tune_epochs` replace `epochs`."""
   rate, min_steps = params.learning_rate, params.min_steps
   if params.backbone == "cnn":
     epochs = params.epochs

@@ -22,11 +22,11 @@ def preprocessing_fn(inputs: Mapping[str, Any], params: ImageParams) -> dict[str
   Args:
     inputs: `image` `[batch, 1]` string (JPEG, PNG, BMP or GIF; the first frame of an animation)
       and `label` `[batch, 1]` string; dense or sparse.
-    params: `image_size` is the side.
+    params: `image_size` is the side of the square in pixels.
 
   Returns:
     `pixels` `[batch, image_size, image_size, 3]` float32, whole numbers in [0, 255], and
-    `label_id` `[batch]` int64, -1 for a label that train does not have. Labels are numbered by
+    `label_id` `[batch]` int64, -1 for a label that train lacks. Labels are numbered by
     frequency, ties by name.
   """
   label_id = tft.compute_and_apply_vocabulary(
@@ -36,7 +36,7 @@ def preprocessing_fn(inputs: Mapping[str, Any], params: ImageParams) -> dict[str
 
 
 def picture_features(image: Any, size: int | None) -> dict[str, tf.Tensor]:
-  """`pixels` of pictures alone: what a task with other labels keeps."""
+  """Computes `pixels` only; a task with other labels calls it."""
   return {PIXELS: decode(_flat(image), inferred(size))}
 
 

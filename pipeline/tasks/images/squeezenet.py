@@ -1,4 +1,4 @@
-"""SqueezeNet v1.1 without its top, as a Keras model that reads Keras' legacy `.h5` weights.
+"""SqueezeNet v1.1 without its top layers, as a Keras model that reads legacy `.h5` weights.
 
 Source: Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and
 <0.5MB model size", https://arxiv.org/abs/1602.07360; version 1.1 as in the authors' repository.
@@ -15,15 +15,15 @@ from keras import layers
 from dlpipe.errors import BadInputError
 from pipeline.tasks.images.weights_files import check_weights_file
 
-# Means of ImageNet's blue, green and red, which the published weights were trained with.
+# Means of ImageNet's blue, green and red in the training of the published weights.
 _MEAN_BGR = (104.006, 116.669, 122.679)
-# Filters of (squeeze, expand) for fire2 to fire9, and after which fire a pooling layer stands.
+# Filters of (squeeze, expand) for fire2 to fire9, and the modules with a pooling layer after them.
 _FIRES = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256))
 _POOL_AFTER = (3, 5)
 
 
 def preprocess(pixels):
-  """Turns `[batch, height, width, 3]` RGB in [0, 255] into what the weights expect."""
+  """Converts `[batch, height, width, 3]` RGB in [0, 255] to the input that the weights expect."""
   return pixels[..., ::-1] - keras.ops.convert_to_tensor(_MEAN_BGR, dtype=pixels.dtype)
 
 
@@ -35,11 +35,11 @@ def squeezenet(*, input_shape: tuple[int, int, int], weights: str | None) -> ker
     weights: path of a legacy `.h5` file, or None for random weights.
 
   Returns:
-    A model from `[batch, height, width, 3]` to `[batch, h, w, 512]` float32, where h and w are
-    about a sixteenth.
+    A model from `[batch, height, width, 3]` to `[batch, h, w, 512]` float32; h and w are about a
+    sixteenth of height and width.
 
   Raises:
-    BadInputError: the file is not a SqueezeNet v1.1.
+    BadInputError: the file does not hold weights of SqueezeNet v1.1.
   """
   inputs = keras.Input(input_shape)
   x = layers.Conv2D(64, 3, strides=2, activation="relu", name="conv1")(inputs)
@@ -73,7 +73,7 @@ def _load(model: keras.Model, path: str) -> None:
             raise ValueError(f"{group.name} is not a layer")
           arrays: list[np.ndarray] = []
           group.visititems(lambda _, item, into=arrays: _collect(item, into))
-          # The kernel has four dimensions, the bias one.
+          # The kernel has four dimensions, the bias has one.
           layer.set_weights(sorted(arrays, key=lambda a: -a.ndim))
   except (OSError, KeyError, ValueError) as err:
     raise BadInputError(

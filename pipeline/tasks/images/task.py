@@ -1,4 +1,4 @@
-"""The images task: class folders, manifests, idx files or TFRecords to an image classifier."""
+"""The images task: an image classifier from class folders, manifests, idx files or TFRecords."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from pipeline.tasks.images.sources import picture_paths
 from pipeline.tasks.images.sources.options import ImageOptions
 
 _HERE = "pipeline.tasks.images"
-# What most ImageNet backbones were trained on.
+# The picture size in the training of most ImageNet backbones.
 _BACKBONE_SIZE = 224
 
 
 def _infer(source: str, path: str, data_options: Options, params: ImageParams) -> ImageParams:
-  """Fits the picture size to the data or the backbone, and identifies a weights file."""
+  """Sets the picture size by the data or the backbone, and fingerprints a weights file."""
   backbone = params.backbone
   check_backbone(backbone)
   from_nothing = backbone.lower() == CNN
@@ -39,7 +39,7 @@ def _infer(source: str, path: str, data_options: Options, params: ImageParams) -
   if weights and weights != "imagenet":
     file = pathlib.Path(weights).resolve()
     inferred["weights"] = str(file)
-    # The path alone would let an exchanged file come back CACHED.
+    # With the path only, the node would stay CACHED after a change of the file.
     inferred["weights_sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
   return params.replace(**inferred)
 

@@ -1,8 +1,8 @@
-"""Refuses HDF5 files that are more than the weights in them, before anybody reads them as such.
+"""Refuses malicious HDF5 weights files before they are read.
 
-HDF5 lets a file name other files, whose content a reader takes for the file's own (CVE-2026-1669,
-CVE-2026-9335, CVE-2026-12480), and claim datasets of any size (CVE-2026-0897). Keras before 3.15
-follows them all.
+An HDF5 file can refer to other files, whose content a reader treats as its own (CVE-2026-1669,
+CVE-2026-9335, CVE-2026-12480), and can declare datasets of any size (CVE-2026-0897). Keras before
+3.15 accepts all of these.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import os
 
 import h5py
 
-# Weights do not compress well; what claims more is made to fill the memory.
+# Weights compress badly; a file that declares more is meant to exhaust the memory.
 _MOST_BYTES_PER_BYTE = 100
 
 
 def check_weights_file(path: str) -> None:
-  """Looks through a file without reading its datasets.
+  """Checks a weights file without reading its datasets.
 
   Raises:
-    OSError: it is no HDF5 file.
-    ValueError: it leads to other files, or claims far more data than it holds.
+    OSError: the file is not HDF5.
+    ValueError: it refers to other files, or declares far more data than it holds.
   """
   claimed = 0
 
@@ -32,7 +32,7 @@ def check_weights_file(path: str) -> None:
     return _foreign_data(name, item)
 
   with h5py.File(path, "r") as file:
-    # A visit ends with the first fault; HDF5 does not bear an exception in between.
+    # Returning the first fault ends the visit; HDF5 does not allow an exception within it.
     fault = file.visititems_links(_external_link) or file.visititems(fault_of)
   size = os.path.getsize(path)
   if not fault and claimed > _MOST_BYTES_PER_BYTE * size:
@@ -52,6 +52,6 @@ def _external_link(
 def _foreign_data(name: str, dataset: h5py.Dataset) -> str | None:
   sources = [source for source, *_ in dataset.external or ()]
   if dataset.is_virtual:
-    # "." is the file itself, whose own datasets are looked at anyway.
+    # "." is the file itself, whose datasets are checked anyway.
     sources = [source.file_name for source in dataset.virtual_sources() if source.file_name != "."]
   return f"the data of {name!r} is in another file, {sources[0]!r}" if sources else None

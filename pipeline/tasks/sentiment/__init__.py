@@ -1,1 +1,1 @@
-"""The sentiment task: tables, folders or lines of texts and TFRecords to a classifier of texts."""
+"""The sentiment task: a classifier of texts from tables, folders, lines or TFRecords."""

@@ -1,7 +1,7 @@
-"""Layers of the sentiment model: each takes rows of word ids, 0 after their end.
+"""Layers of the sentiment model; they take rows of word ids, 0 after their end.
 
-None of them lets what stands after the end change an answer, however many zeros that is: rows are
-cut, batched and padded differently in training, evaluation and serving.
+The padding, of any length, never changes an output, because training, evaluation and serving cut,
+batch and pad rows differently.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ import keras
 import numpy as np
 from keras import ops
 
-# Odd numbers without a common pattern spread pairs of ids over the buckets.
+# Odd multipliers without a common pattern spread pairs of ids over the buckets.
 _FIRST, _SECOND = 1_000_003, 7_919
 
 
 class Lengths(keras.layers.Layer):
-  """`[batch, time]` ids to `[batch]` int32, how many stand before the end."""
+  """Maps `[batch, time]` ids to `[batch]` int32, the length of each row."""
 
   def call(self, ids):
-    """Padding is only at the end, so counting is enough."""
+    """Counts the ids that are not 0; padding occurs only at the end."""
     return ops.sum(ops.cast(ids != 0, "int32"), axis=1)
 
 
 class WordVectors(keras.layers.Layer):
-  """A vector for each word: the sum of its own and those of its parts.
+  """Embeds words: the vector of a word is the sum of its vector and those of its parts.
 
   Args:
-    stems: `[ids]` int, the row of each id's stem; the first `rows` of them are stems themselves, of
-      words that the vocabulary lacks, and have no vector of their own.
-    rows: how many stems, starts and ends there are, each with the padding at 0.
+    stems: `[ids]` int, the row of each id's stem. The first `rows` ids are stems of words that the
+      vocabulary lacks; they have no word vector.
+    rows: number of stems, of starts and of ends, each with the padding at 0.
     units: length of a vector.
-    initializer: of the words' own vectors; parts start as nothing and learn what words share.
+    initializer: initializer of the word vectors; the vectors of parts start at 0.
     pretrained: `[ids - rows, units]` float, the first vectors of the vocabulary's words, or None.
-    l2: shrinkage of all tables.
+    l2: L2 penalty on all tables.
   """
 
   def __init__(
@@ -52,7 +52,7 @@ class WordVectors(keras.layers.Layer):
     self._pretrained, self._l2 = pretrained, l2
 
   def build(self, *_):
-    """Makes the four tables."""
+    """Creates the four tables."""
     words = max(len(self._stem_rows) - self._rows, 1)
     self._words = self._table("words", words, self._initializer)
     self._stems, self._starts, self._ends = (
@@ -68,7 +68,7 @@ class WordVectors(keras.layers.Layer):
     )
 
   def tables(self, ids: np.ndarray, starts: np.ndarray, ends: np.ndarray):
-    """Yields each table with the rows that are read of it; -1 where none is."""
+    """Yields each table with the rows that the ids read; -1 for no row."""
     yield self._words, np.where(ids >= self._rows, ids - self._rows, -1)
     for table, rows in (
       (self._stems, self._stem_rows[ids]),
@@ -78,7 +78,7 @@ class WordVectors(keras.layers.Layer):
       yield table, np.where(ids > 0, rows, -1)
 
   def call(self, ids, starts, ends):
-    """`[batch, time]` each to `[batch, time, units]`; 0 where the id is 0."""
+    """Maps `[batch, time]` each to `[batch, time, units]`; 0 if the id is 0."""
     own = ops.take(self._words, ops.maximum(ids - self._rows, 0), axis=0)
     own *= ops.cast(ids >= self._rows, own.dtype)[..., None]
     stem = ops.take(self._stems, ops.take(self._stem_rows, ids, axis=0), axis=0)
@@ -90,10 +90,10 @@ class WordVectors(keras.layers.Layer):
 
 
 class Pooling(keras.layers.Layer):
-  """The largest value and the mean over each row's length; 0 for a row without words."""
+  """Concatenates maximum and mean over each row's length; 0 for a row without words."""
 
   def call(self, sequence, lengths):
-    """`[batch, time, units]` and `[batch]` to `[batch, 2 * units]`."""
+    """Maps `[batch, time, units]` and `[batch]` to `[batch, 2 * units]`."""
     within = ops.arange(ops.shape(sequence)[1])[None, :, None] < lengths[:, None, None]
     lowest = ops.cast(-1e4, sequence.dtype)
     largest = ops.max(ops.where(within, sequence, lowest), axis=1)
@@ -107,12 +107,12 @@ class Pooling(keras.layers.Layer):
 
 
 class PairBag(keras.layers.Layer):
-  """A sum of one weight a class for each pair of neighbours; pairs share weights by their hash.
+  """Sums a weight per class for each pair of neighbouring words; pairs of equal hash share it.
 
   Args:
-    buckets: how many pairs have a weight of their own.
+    buckets: number of hash buckets.
     classes: the number of classes.
-    l2: shrinkage of the weights.
+    l2: L2 penalty on the weights.
   """
 
   def __init__(self, buckets: int, classes: int, *, l2: float, **kwargs):
@@ -120,7 +120,7 @@ class PairBag(keras.layers.Layer):
     self._buckets, self._classes, self._l2 = buckets, classes, l2
 
   def build(self, input_shape):
-    """Makes the table; a pair that training has not seen says nothing."""
+    """Creates the table; it starts at 0, so pairs unseen in training have no effect."""
     self._weights = self.add_weight(
       name="pairs",
       shape=(self._buckets, self._classes),
@@ -129,14 +129,14 @@ class PairBag(keras.layers.Layer):
     )
 
   def tables(self, ids: np.ndarray):
-    """Yields the table with the rows that are read of it; -1 after the last pair."""
+    """Yields the table with the rows that the ids read; -1 after the last pair."""
     yield self._weights, np.where(ids[:, 1:] > 0, self._bucket(ids.astype("int64")), -1)
 
   def _bucket(self, ids):
     return (ids[:, :-1] * _FIRST + ids[:, 1:] * _SECOND) % self._buckets
 
   def call(self, ids):
-    """`[batch, time]` to `[batch, classes]`."""
+    """Maps `[batch, time]` to `[batch, classes]`."""
     bucket = ops.cast(self._bucket(ops.cast(ids, "int64")), "int32")
     weights = ops.take(self._weights, bucket, axis=0)
     return ops.sum(weights * ops.cast(ids[:, 1:] != 0, weights.dtype)[..., None], axis=1)
@@ -146,12 +146,12 @@ class PairBag(keras.layers.Layer):
 
 
 class Bias(keras.layers.Layer):
-  """Adds one number a class: how common each is."""
+  """Adds one bias per class."""
 
   def build(self, input_shape):
-    """Starts with none."""
+    """Creates the biases, which start at 0."""
     self._bias = self.add_weight(name="bias", shape=(input_shape[-1],), initializer="zeros")
 
   def call(self, logits):
-    """`[batch, classes]` to the same."""
+    """Maps `[batch, classes]` to the same shape."""
     return logits + self._bias

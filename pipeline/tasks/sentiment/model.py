@@ -1,8 +1,8 @@
 """The sentiment model: a bag of words and pairs, and recurrent readers that correct it.
 
-The bag knows what single words and pairs tell, which on some thousands of texts is more than a
-recurrent network finds out. Readers add what is left to them: what the order means ("beautiful, but
-dull"). The bag is trained first and stays; the readers correct it, from no correction at all.
+The bag uses single words and pairs, from which a few thousand texts teach more than a recurrent
+network learns alone. Readers add the meaning of the word order ("beautiful, but dull"). The bag is
+trained first and then frozen; the readers learn a correction that starts at 0.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def build_model(params: SentimentParams, tft_output: tft.TFTransformOutput) -> k
   """Builds the model from `[batch, time]` ids to `[batch, classes]` logits.
 
   Raises:
-    BadInputError: a setting that cannot work, or pre-trained vectors that cannot be read.
+    BadInputError: a setting cannot work, or the pre-trained vectors cannot be read.
   """
   classes = tft_output.vocabulary_size_by_name(VOCABULARY)
   words, counts = read_counts(tft_output, WORDS)
@@ -72,7 +72,7 @@ def build_model(params: SentimentParams, tft_output: tft.TFTransformOutput) -> k
 
 
 def _stems(words: list[bytes], params: SentimentParams) -> np.ndarray:
-  """`[ids]`: the row of each id's stem, as `preprocessing_fn` numbers unknown words by theirs."""
+  """Returns the row of each id's stem, `[ids]`, numbered as stems in `preprocessing_fn`."""
   buckets = params.part_buckets
   known = part_buckets(tf.constant(words, tf.string), chars=STEM_CHARS, buckets=buckets)
   return np.concatenate([np.arange(buckets + 1), 1 + known.numpy()]).astype("int32")
@@ -81,7 +81,7 @@ def _stems(words: list[bytes], params: SentimentParams) -> np.ndarray:
 def _pretrained(
   words: list[bytes], counts: np.ndarray, params: SentimentParams
 ) -> np.ndarray | None:
-  """First vectors of the vocabulary's words, and says how many of them the file has."""
+  """Reads the initial vectors of the vocabulary; reports how many words the file has."""
   if not (params.readers and params.embeddings):
     return None
   file, length = pathlib.Path(params.embeddings), inferred(params.word_units)
@@ -98,7 +98,7 @@ def _pretrained(
       f"model.embeddings: none of the vocabulary's {len(words):,} words, such as "
       f"{words[0].decode()!r}, is in {params.embeddings!r}. Words must be in lower case there."
     )
-  # Words without a vector must not stand out by the length of theirs.
+  # Words that the file lacks get vectors of similar length.
   random = np.random.default_rng(0).normal(0, vectors[found].std(), vectors.shape)
   return np.where(found[:, np.newaxis], vectors, random).astype("float32")
 
@@ -112,7 +112,7 @@ def _reader(
   params: SentimentParams,
   name: str,
 ) -> keras.KerasTensor:
-  """A bidirectional recurrent network over word vectors; `[batch, classes]`, at first all 0."""
+  """Builds a bidirectional recurrent network over word vectors: `[batch, classes]`, 0 at first."""
   vectors = WordVectors(
     stems,
     params.part_buckets + 1,
@@ -124,7 +124,7 @@ def _reader(
   vectors = layers.SpatialDropout1D(params.word_dropout)(vectors)
   states = Bidirectional(_CELLS[params.cell], params.units, name=f"{name}_states")(vectors, lengths)
   pooled = layers.Dropout(params.dropout)(Pooling()(states, lengths))
-  # Softmax and loss stay in float32 where the rest runs in mixed precision.
+  # Softmax and loss stay in float32 in mixed precision.
   return layers.Dense(
     classes, kernel_initializer="zeros", dtype="float32", name=f"{name}_correction"
   )(pooled)
@@ -137,7 +137,7 @@ def _bag(
   classes: int,
   params: SentimentParams,
 ) -> keras.KerasTensor:
-  """A linear model of words, their parts and pairs of neighbours; `[batch, classes]` logits."""
+  """Builds a linear model of words, their parts and word pairs: `[batch, classes]` logits."""
   settings: dict[str, Any] = {"l2": params.bag_l2, "dtype": "float32"}
   words = WordVectors(stems, params.part_buckets + 1, classes, name="bag_words", **settings)(
     *(inputs[name] for name in SEQUENCES)
@@ -149,7 +149,7 @@ def _bag(
 
 
 def search_space(hp: keras_tuner.HyperParameters, params: SentimentParams) -> None:
-  """Declares what the Tuner varies, around the values of this run: the bag, its first phase."""
+  """Declares the settings of the bag that the Tuner varies, around the values of this run."""
   for name, value, factor in (
     ("bag_learning_rate", params.bag_learning_rate, 4),
     ("bag_l2", params.bag_l2, 10),

@@ -1,7 +1,7 @@
-"""Where the bag of words starts: at the weights of naive Bayes, by counting.
+"""Initializes the bag of words with the weights of naive Bayes, by counting.
 
-On some thousands of texts, gradients find less of what rare words tell than counting does; training
-then only corrects it.
+On a few thousand texts, counting learns more from rare words than gradients do; training then only
+corrects the weights.
 
 Source: Wang, Manning 2012, "Baselines and Bigrams: Simple, Good Sentiment and Topic
 Classification", https://aclanthology.org/P12-2018
@@ -27,9 +27,9 @@ def adapt(params: SentimentParams, model: keras.Model, batches: tf.data.Dataset)
   """Sets the bag's tables from one pass over the training split.
 
   Args:
-    params: `bag_start` is the part of the naive Bayes weights to start with; 0 starts at 0.
-    model: of `build_model`.
-    batches: of `(inputs, label)`.
+    params: `bag_start` is the share of the naive Bayes weights to start with; 0 starts at 0.
+    model: the result of `build_model`.
+    batches: batches of `(inputs, label)`.
   """
   scale = params.bag_start
   if not scale:
@@ -50,14 +50,14 @@ def adapt(params: SentimentParams, model: keras.Model, batches: tf.data.Dataset)
 
 
 def log_ratios(counts: np.ndarray) -> np.ndarray:
-  """How much likelier each row is in a class than in the others, on average.
+  """Computes how much more likely each row is in a class than in the others, on average.
 
   Args:
-    counts: `[rows, classes]` int, how often each class has each row.
+    counts: `[rows, classes]` int, the occurrences of each row in each class.
 
   Returns:
-    `[rows, classes]` float64: the logarithm of the row's share in the class, less its mean over the
-    classes; 0 for rows that no class has.
+    `[rows, classes]` float64: the logarithm of the row's share in the class, minus its mean over
+    the classes; 0 for rows that do not occur.
   """
   smoothed = counts + _SMOOTHING
   shares = np.log(smoothed / smoothed.sum(axis=0))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class WordParams(Params):
-  """What the sentiment task's preprocessing reads; a task that keeps it extends this class."""
+  """The settings of `preprocessing_fn`; a task that reuses it extends this class."""
 
   max_words: Annotated[int, Role.TRANSFORM] = Field(
     400,
@@ -37,7 +37,7 @@ class WordParams(Params):
 
 
 class SentimentParams(WordParams):
-  """What a user may set as `model.<name>` and `train.<name>`."""
+  """The settings `model.<name>` and `train.<name>` of the sentiment task."""
 
   pair_buckets: int = Field(
     262_144, ge=1, le=100_000_000, description="bag: numbers for pairs of neighbouring words"
@@ -93,7 +93,7 @@ class SentimentParams(WordParams):
 
   @classmethod
   def tiny(cls) -> Self:
-    """Small tables, a small reader and few epochs."""
+    """Returns settings with small tables, a small reader and few epochs."""
     return cls(
       part_buckets=512,
       pair_buckets=4_096,
@@ -105,7 +105,7 @@ class SentimentParams(WordParams):
     )
 
   def unread(self) -> Mapping[str, str]:
-    """Without readers, what is theirs."""
+    """Maps the settings of readers to advice, if the model has no readers."""
     if self.readers:
       return {}
     of_readers = (

@@ -1,7 +1,7 @@
-"""How the sentiment task trains: the bag of words first, then the readers that correct it.
+"""The training plan of the sentiment task: first the bag of words, then the readers.
 
-The second phase starts from the best epoch of the first and is held to it: where no correction
-makes val better, the bag is served as it is.
+The second phase starts from the best epoch of the first. If no correction improves val, the
+unchanged bag is served.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ _READER_PARTS = ("words", "states", "correction")
 
 
 def reader_names(readers: int) -> tuple[str, ...]:
-  """What the readers' layers start with."""
+  """Returns the prefixes of the readers' layer names."""
   return tuple(f"reader{number}" for number in range(1, readers + 1))
 
 
 def training_plan(params: SentimentParams) -> tuple[Phase, ...]:
-  """The phases `bag` and `readers`; without readers, the first alone."""
+  """Returns the phases `bag` and `readers`; without readers, the first alone."""
   readers = reader_names(params.readers)
   bag = Phase(
     name="bag",
     epochs=params.bag_epochs,
     learning_rate=params.bag_learning_rate,
     frozen=tuple(f"{reader}_{part}" for reader in readers for part in _READER_PARTS),
-    # A linear model needs fewer.
+    # A linear model needs fewer steps.
     min_steps=params.min_steps // 2,
     epochs_setting="bag_epochs",
   )

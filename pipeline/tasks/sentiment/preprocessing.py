@@ -28,25 +28,26 @@ from pipeline.text.words import part_buckets, split_words
 if TYPE_CHECKING:
   from pipeline.tasks.sentiment.params import WordParams
 
-# Up to this share of unknown words they are called few.
+# Largest share of unknown words in the bucket "few".
 _FEW = 0.1
 
 
 def preprocessing_fn(inputs: Mapping[str, Any], params: WordParams) -> dict[str, tf.Tensor]:
-  """Splits texts into words and numbers these and the labels.
+  """Splits texts into words, and converts words and labels to ids.
 
   Args:
     inputs: `text` and `label`, `[batch, 1]` string each; dense or sparse.
-    params: what a text is cut to, and how words are numbered.
+    params: the length of a text, and the sizes of the vocabularies.
 
   Returns:
-    `word_ids` `[batch, max_words]` int64: 0 after the end, then `part_buckets` ids for words that
-    the vocabulary lacks, by how they begin, then the vocabulary's words, the most frequent first.
-    A longer text keeps its beginning and its end. `start_ids` and `end_ids`, of the same shape:
-    from 1 to `part_buckets`, what the words' first and last characters are.
+    `word_ids` `[batch, max_words]` int64: 0 is the padding at the end; the next `part_buckets` ids
+    are words that the vocabulary lacks, hashed by their first characters; the others are the
+    vocabulary's words, the most frequent first. A longer text keeps its beginning and its end.
+    `start_ids` and `end_ids`, of the same shape: hashes of the words' first and last characters,
+    from 1 to `part_buckets`.
     `oov_bucket` `[batch]` string: the share of words that the vocabulary lacks. `label_id`
-    `[batch]` int64, -1 for a label that train does not have; labels are numbered by frequency, ties
-    by name.
+    `[batch]` int64, -1 for a label that train lacks; labels are numbered by frequency, ties by
+    name.
   """
   label_id = tft.compute_and_apply_vocabulary(
     _flat(inputs[LABEL]), vocab_filename=VOCABULARY, num_oov_buckets=0, default_value=-1
@@ -55,7 +56,7 @@ def preprocessing_fn(inputs: Mapping[str, Any], params: WordParams) -> dict[str,
 
 
 def text_features(text: Any, params: WordParams) -> dict[str, tf.Tensor]:
-  """The features of texts alone: what a task with other labels keeps."""
+  """Computes the features of texts only; a task with other labels calls it."""
   words = split_words(_flat(text))
   frequent = frequent_words(
     words.flat_values,
@@ -72,7 +73,7 @@ def text_features(text: Any, params: WordParams) -> dict[str, tf.Tensor]:
   places, there = beginning_and_end(words, length)
 
   def placed(ids: tf.Tensor) -> tf.Tensor:
-    # One more id, so that there is one to take when no text of the batch has a word.
+    # An extra id, so that the gather works if no text of the batch has a word.
     taken = tf.gather(tf.pad(ids, [[0, 1]]), places)
     return tf.where(there, taken, tf.zeros_like(taken))
 
@@ -85,13 +86,13 @@ def text_features(text: Any, params: WordParams) -> dict[str, tf.Tensor]:
 
 
 def beginning_and_end(words: tf.RaggedTensor, length: int) -> tuple[tf.Tensor, tf.Tensor]:
-  """Where the words of `[batch, (words)]` go in `[batch, length]`.
+  """Computes the positions of the words of `[batch, (words)]` in `[batch, length]`.
 
-  A long review says at its end what it comes to: the middle is left out.
+  The middle of a long text is left out, because reviews conclude at their end.
 
   Returns:
-    Two of shape `[batch, length]`: int64, each place's word among all words of the batch; bool,
-    whether there is one. Where there is none, the first is 0.
+    Two tensors `[batch, length]`: int64, the index of each position's word among all words of the
+    batch, or 0; bool, whether the position has a word.
   """
   column = tf.range(length, dtype=tf.int64)[tf.newaxis]
   count = words.row_lengths()[:, tf.newaxis]

@@ -1,4 +1,4 @@
-"""What an input of the sentiment task may be, in graph: the rule of every signature."""
+"""The rule for valid inputs of the sentiment task, in graph: for every signature."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.text import servable
 
 
 def faults(values: tf.Tensor, options: Mapping[str, Any]) -> tf.Tensor:
-  """Why texts are not answered: `[batch]` string to `[batch]` string, empty where they are.
+  """Returns the fault of each text: `[batch]` string to `[batch]` string; empty for a valid text.
 
   Args:
     values: any bytes.

@@ -1,4 +1,4 @@
-"""The sentiment task's sample data: written at first use, to a path that stays the same."""
+"""Writes the sentiment task's sample data at first use, to a fixed path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sentiment task: tables, folders or lines of texts to a classifier of texts."""
+"""The sentiment task: a classifier of texts from tables, folders, lines or TFRecords."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _WORD_UNITS = 64
 def _infer(
   source: str, path: str, data_options: Options, params: SentimentParams
 ) -> SentimentParams:
-  """Identifies a file of word vectors."""
+  """Fingerprints a file of word vectors."""
   units = params.word_units
   if not params.embeddings:
     return params.replace(word_units=units or _WORD_UNITS)
-  # It imports numpy, which takes a while.
+  # It imports numpy, which is slow.
   from pipeline.text import word_vectors
 
   file = pathlib.Path(params.embeddings).resolve()
@@ -51,7 +51,7 @@ def _infer(
   return params.replace(
     word_units=found,
     embeddings=str(file),
-    # The path alone would let an exchanged file come back CACHED.
+    # With the path only, the node would stay CACHED after a change of the file.
     embeddings_sha256=word_vectors.sha256(file),
   )
 

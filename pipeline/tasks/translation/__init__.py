@@ -1,1 +1,1 @@
-"""The translation task: pairs of sentences to a model that translates one into the other."""
+"""The translation task: a model that translates sentences, trained on pairs."""

@@ -1,7 +1,7 @@
-"""Beam search in graph: source pieces in, sentences out. A beam of one is greedy decoding.
+"""Decodes translations by beam search, in graph. A beam of one is greedy decoding.
 
-Every hypothesis ends: at END, or at a length that its own source sets, whatever else is in the
-batch. Unknown pieces are replaced by the source word that they attend to.
+Every hypothesis ends at END, or at a limit that depends only on its source, not on the batch.
+Unknown pieces are replaced by the source word that they attend to.
 
 Source: Wu et al. 2016, "Google's Neural Machine Translation System", section 7 (length penalty),
 https://arxiv.org/abs/1609.08144
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
   from pipeline.tasks.translation.model import Memory, Translator
 
 _NEVER = -1e9
-# A translation may have so many pieces for each of the source, and so many more.
+# A translation has at most this many pieces per source piece, plus this constant.
 _LONGER, _LONGER_BY = 2, 10
-# Of attention weights, which are at most 1: an unknown source word comes before all others.
+# Added to attention weights, which are at most 1, so that an unknown source word ranks first.
 _PREFERENCE = 2.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-  """How to decode.
+  """The settings of the decoding.
 
   Attributes:
     beam_width: hypotheses kept for each sentence; 1 is greedy.
-    length_penalty: 0 compares sums of log-probabilities, which favours short sentences; 1 almost
-      compares their means.
-    max_pieces: no translation has more pieces.
+    length_penalty: 0 compares sums of log-probabilities, which favours short sentences; 1 compares
+      nearly their means.
+    max_pieces: largest number of pieces of a translation.
   """
 
   beam_width: int
@@ -43,12 +43,12 @@ class Options:
 
 
 class _Beam(NamedTuple):
-  """Hypotheses: `[batch, beam]` and more; `states` are `[batch * beam, units]`."""
+  """The hypotheses, `[batch, beam, ...]`; `states` are `[batch * beam, units]`."""
 
   pieces: tf.Tensor  # [batch, beam, steps] int64
   origins: tf.Tensor  # [batch, beam, steps] int64, the source position that each piece attends to
   likelihood: tf.Tensor  # [batch, beam] float32, the sum of log-probabilities
-  lengths: tf.Tensor  # [batch, beam] int64, pieces with END
+  lengths: tf.Tensor  # [batch, beam] int64, number of pieces with END
   ended: tf.Tensor  # [batch, beam] bool
   states: tuple[tf.Tensor, ...]
 
@@ -62,11 +62,11 @@ def translate(
     model: the trained model.
     source: `[batch, time]` int64, 0 after the end.
     spellings: `[batch, time]` string, the words whose pieces are UNKNOWN.
-    options: how to decode.
+    options: beam width, length penalty and limit.
 
   Returns:
     `translation` `[batch]` string and `score` `[batch]` float32, the log-probability divided by the
-    length penalty. An empty source has an empty translation and the score 0.
+    length penalty. An empty source gives an empty translation and the score 0.
   """
   sizes = tf.reduce_sum(tf.cast(source != PADDING, tf.int64), axis=1)
   longest = tf.maximum(tf.reduce_max(tf.concat([sizes, [1]], axis=0)), 1)
@@ -80,7 +80,7 @@ def translate(
 def search(
   model: Translator, source: tf.Tensor, sizes: tf.Tensor, options: Options
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-  """The best hypothesis for each source.
+  """Searches the best hypothesis for each source.
 
   Returns:
     `[batch, steps]` int64 pieces, 0 after END; `[batch, steps]` int64 source positions; `[batch]`
@@ -122,7 +122,7 @@ def search(
 
 
 def _begin(batch: tf.Tensor, states: list[tf.Tensor], width: int) -> _Beam:
-  """One hypothesis for each source; the others are equal to it and must not be chosen."""
+  """Creates the first beam: one hypothesis for each source; equal copies have no likelihood."""
   likelihood = tf.tile(tf.constant([[0.0] + [_NEVER] * (width - 1)]), [batch, 1])
   return _Beam(
     pieces=tf.fill([batch, width, 1], tf.constant(START, tf.int64)),
@@ -142,7 +142,7 @@ def _extend(
   limits: tf.Tensor,
   options: Options,
 ) -> _Beam:
-  """Extends every hypothesis by one piece, and keeps the best of all."""
+  """Extends every hypothesis by one piece, and keeps the best ones."""
   width = options.beam_width
   last = tf.reshape(beam.pieces[:, :, -1], [-1, 1])
   output, states, attention = model.decode(last, memory, list(beam.states))
@@ -150,12 +150,12 @@ def _extend(
     attention[:, 0] + tf.where(is_unknown, _PREFERENCE, 0.0), axis=1, output_type=tf.int64
   )
   likely = tf.nn.log_softmax(model.logits(output[:, 0]))
-  # Neither padding nor a second start is ever said.
+  # Padding and a second start are never generated.
   likely += tf.reduce_sum(tf.one_hot([PADDING, START], likely.shape[-1], on_value=_NEVER), axis=0)
   gains, choices = tf.math.top_k(likely, k=width)
   gains = tf.reshape(gains, [-1, width, width])
   choices = tf.cast(tf.reshape(choices, [-1, width, width]), tf.int64)
-  # An ended hypothesis has one way to go on: as it is.
+  # An ended hypothesis has one continuation, itself.
   first_only = tf.constant([0.0] + [_NEVER] * (width - 1))
   ended = beam.ended[:, :, tf.newaxis]
   gains = tf.where(ended, first_only, gains)
@@ -188,7 +188,7 @@ def _extend(
 
 
 def _normalized(likelihood: tf.Tensor, lengths: tf.Tensor, options: Options) -> tf.Tensor:
-  """Log-probabilities divided by the length penalty."""
+  """Divides log-probabilities by the length penalty."""
   return likelihood / tf.pow((5 + tf.cast(lengths, tf.float32)) / 6, options.length_penalty)
 
 
@@ -199,7 +199,7 @@ def _spell(
   source: tf.Tensor,
   spellings: tf.Tensor,
 ) -> tf.Tensor:
-  """`[batch, steps]` string: each piece, or the source's where it is UNKNOWN."""
+  """Returns `[batch, steps]` string: each piece, or the source word if the piece is UNKNOWN."""
   read = tf.where(source == UNKNOWN, spellings, tf.gather(tf.constant(model.source_pieces), source))
   copied = tf.gather(read, origins, batch_dims=1)
   said = tf.gather(tf.constant(model.target_pieces), pieces)

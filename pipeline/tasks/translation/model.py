@@ -40,12 +40,12 @@ _NEVER = -1e9  # a logit that softmax makes 0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Memory:
-  """What the decoder sees of the sources.
+  """The encoded sources that the decoder attends to.
 
   Attributes:
-    keys: `[batch, source time, units]`, what queries are compared with.
-    values: `[batch, source time, units]`, what is attended to.
-    bias: `[batch, 1, source time]` float32, 0 at a piece and very small after the end.
+    keys: `[batch, source time, units]`, compared with the queries.
+    values: `[batch, source time, units]`, averaged by attention.
+    bias: `[batch, 1, source time]` float32, 0 at a piece and very negative after the end.
   """
 
   keys: tf.Tensor
@@ -54,7 +54,7 @@ class Memory:
 
 
 class Translator(TeacherForcedModel):
-  """From source pieces to target pieces."""
+  """Translates source pieces to target pieces."""
 
   def __init__(
     self,
@@ -62,7 +62,7 @@ class Translator(TeacherForcedModel):
     source_pieces: list[str],
     target_pieces: list[str],
   ):
-    """Args: both lists of pieces begin with the special ones, as empty strings."""
+    """Args: source_pieces, target_pieces: begin with an empty string for each special piece."""
     super().__init__(
       start_id=START,
       label_smoothing=params.label_smoothing,
@@ -72,7 +72,7 @@ class Translator(TeacherForcedModel):
     self.source_pieces, self.target_pieces = source_pieces, target_pieces
     self._unknown_rate = params.unknown_rate
     self._same_piece = _same_pieces(source_pieces, target_pieces)
-    # The target's embedding is the output layer, too, so its scale is that of a layer's weights.
+    # The target's embedding is also the output layer, so it has the scale of a layer's weights.
     scale = keras.initializers.RandomNormal(stddev=params.embedding**-0.5)
     self._embed_source = layers.Embedding(len(source_pieces), params.embedding)
     self._embed_target = layers.Embedding(
@@ -95,24 +95,24 @@ class Translator(TeacherForcedModel):
     self(tf.ones([1, 1], tf.int64))
 
   def call(self, source: tf.Tensor, training: bool = False) -> tf.Tensor:
-    """`[batch, time]` source to the logits of the first target piece, `[batch, pieces]`."""
+    """Maps `[batch, time]` source to the logits of the first target piece, `[batch, pieces]`."""
     first = tf.fill([tf.shape(source)[0], 1], tf.constant(START, source.dtype))
     return self.logits(self.target_states(source, first, training=training)[:, 0])
 
   def target_states(self, source: tf.Tensor, shifted: tf.Tensor, *, training: bool) -> tf.Tensor:
-    """`[batch, target time, embedding]`."""
+    """Returns the decoder's outputs, `[batch, target time, embedding]`."""
     memory, states = self.encode(source, training=training)
     return self.decode(shifted, memory, states, training=training)[0]
 
   def logits(self, states: tf.Tensor) -> tf.Tensor:
-    """`[n, embedding]` to `[n, pieces]` float32."""
-    # Read outside of its layer, where Keras does not cast what a layer reads.
+    """Maps `[n, embedding]` to `[n, pieces]` float32."""
+    # Outside of its layer, Keras does not cast a weight to the compute type.
     pieces = tf.cast(self._embed_target.embeddings, states.dtype)
     output = tf.matmul(states, pieces, transpose_b=True)
     return tf.cast(output, tf.float32) + tf.cast(self._bias, tf.float32)
 
   def encode(self, source: tf.Tensor, *, training: bool = False) -> tuple[Memory, list[tf.Tensor]]:
-    """Reads `[batch, source time]`; returns the memory and the decoder's first states."""
+    """Encodes `[batch, source time]`; returns the memory and the decoder's initial states."""
     mask = source != 0
     lengths = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
     hidden = self._dropout(self._embed_source(source), training=training)
@@ -132,9 +132,9 @@ class Translator(TeacherForcedModel):
     *,
     training: bool = False,
   ) -> tuple[tf.Tensor, list[tf.Tensor], tf.Tensor]:
-    """Reads `[batch, target time]`, from the states on.
+    """Decodes `[batch, target time]`, starting from the states.
 
-    The recurrence does not see what was attended to, so that all steps attend at once.
+    The recurrence does not get the attended values, so attention runs for all steps at once.
 
     Returns:
       `[batch, target time, embedding]`; the states after the last step; the attention,
@@ -147,16 +147,16 @@ class Translator(TeacherForcedModel):
       after.append(last)
       hidden = self._dropout(hidden, training=training)
     scores = tf.matmul(hidden, memory.keys, transpose_b=True) * memory.keys.shape[-1] ** -0.5
-    # In float16 what is very small would be minus infinity, and an empty source nan.
+    # In float16 the bias would become minus infinity, and an empty source nan.
     attention = tf.nn.softmax(tf.cast(scores, tf.float32) + memory.bias)
     context = tf.matmul(tf.cast(attention, memory.values.dtype), memory.values)
     combined = self._combine(tf.concat([hidden, context], axis=2))
     return self._dropout(combined, training=training), after, attention
 
   def prepare(self, source: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Hides some names and digits that both sides have, so that unknown words are learned.
+    """Replaces some names and digits on both sides by UNKNOWN, to train for unknown words.
 
-    The decoder learns to say UNKNOWN where an unknown word belongs, and to attend to it.
+    The decoder learns to generate UNKNOWN at the place of an unknown word, and to attend to it.
     """
     counterpart = tf.gather(tf.constant(self._same_piece, target.dtype), source)
     pairs = target[:, :, tf.newaxis] == counterpart[:, tf.newaxis]
@@ -169,13 +169,13 @@ class Translator(TeacherForcedModel):
 
 
 def _same_pieces(source: list[str], target: list[str]) -> np.ndarray:
-  """`[source pieces]` int64: the target's id of the same name or digit, or -1."""
+  """Returns the target's id of the same name or digit, or -1: `[source pieces]` int64."""
   ids = {piece: number for number, piece in enumerate(target) if number >= SPECIALS}
   return np.array([ids.get(piece, -1) if _is_copied(piece) else -1 for piece in source], np.int64)
 
 
 def _is_copied(piece: str) -> bool:
-  """Whether a piece begins a word that translation keeps as it is: a name or a digit."""
+  """Returns whether a piece begins a word that translation copies: a name or a digit."""
   return piece.startswith(BLANK) and (piece[1:2].isupper() or piece[1:2].isdigit())
 
 
@@ -196,7 +196,7 @@ def build_model(params: TranslationParams, tft_output: tft.TFTransformOutput) ->
 
 
 def training_plan(params: TranslationParams) -> tuple[Phase, ...]:
-  """One phase from nothing."""
+  """Returns one phase for the whole training."""
   return (
     Phase(
       name="train",
@@ -208,7 +208,7 @@ def training_plan(params: TranslationParams) -> tuple[Phase, ...]:
 
 
 def search_space(hp: keras_tuner.HyperParameters, params: TranslationParams) -> None:
-  """Declares what the Tuner varies, around the values of this run."""
+  """Declares the settings that the Tuner varies, around the values of this run."""
   rate = params.learning_rate
   hp.Float("learning_rate", min_value=rate / 5, max_value=rate * 5, sampling="log", default=rate)
   hp.Float("dropout", min_value=0.0, max_value=0.5, step=0.1, default=round(params.dropout, 1))

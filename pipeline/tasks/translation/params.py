@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class TranslationParams(Params):
-  """What a user may set as `model.<name>`, `decode.<name>` and `train.<name>`."""
+  """The settings `model.<name>`, `decode.<name>` and `train.<name>` of the translation task."""
 
   source_pieces: Annotated[int, Role.TRANSFORM] = Field(
     5000, ge=1, le=1_000_000, description="the most subword pieces of the source's vocabulary"
@@ -64,7 +64,7 @@ class TranslationParams(Params):
 
   @classmethod
   def tiny(cls) -> Self:
-    """A quarter of the width, and few epochs."""
+    """Returns settings with a quarter of the width, and few epochs."""
     return cls(
       embedding=64,
       encoder_units=64,

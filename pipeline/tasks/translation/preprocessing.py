@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 
 def preprocessing_fn(inputs: Mapping[str, Any], params: TranslationParams) -> dict[str, tf.Tensor]:
-  """Splits both sides into subword pieces of vocabularies of their own.
+  """Splits each side into subword pieces of its vocabulary.
 
   Args:
     inputs: `text` and `target`, `[batch, 1]` string each, any bytes.
-    params: the sizes of the vocabularies, and what is kept of a sentence.
+    params: the sizes of the vocabularies, and the largest number of pieces of a sentence.
 
   Returns:
-    `source_ids` and `target_ids` `[batch, max_pieces]` int64, 0 after their ends, the target with
-    END; `spellings` `[batch, max_pieces]` string, the source's words that have no pieces;
+    `source_ids` and `target_ids` `[batch, max_pieces]` int64, 0 after their ends; the target ends
+    with END. `spellings` `[batch, max_pieces]` string, the source's words without pieces.
     `oov_bucket` `[batch]` string.
   """
   length = params.max_pieces
@@ -58,7 +58,7 @@ def _pieces(words: tf.RaggedTensor, file_name: str, size: int) -> Pieces:
 
 
 def _bucket(whole: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-  """The range of the share of words that are not one piece of the vocabulary."""
+  """Returns the range of the share of words that are not one piece of the vocabulary."""
   share = 1 - tf.cast(whole, tf.float32) / tf.cast(tf.maximum(count, 1), tf.float32)
   share = tf.where(count == 0, 0.0, share)
   return tf.where(share == 0, "0 %", tf.where(share <= 0.2, "1-20 %", "21-100 %"))

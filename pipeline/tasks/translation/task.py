@@ -1,4 +1,4 @@
-"""The translation task: sentence pairs to a recurrent encoder-decoder with attention."""
+"""The translation task: a recurrent encoder-decoder with attention, trained on sentence pairs."""
 
 from __future__ import annotations
 

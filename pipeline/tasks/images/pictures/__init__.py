@@ -1,1 +1,1 @@
-"""Encoded pictures to the pixels that viewers show, in graph."""
+"""Decodes pictures in graph to the pixels that viewers show."""

@@ -1,8 +1,8 @@
-"""Encoded pictures to the pixels that viewers show, in graph.
+"""Decodes pictures in graph to the pixels that viewers show.
 
-TensorFlow's decoders give what is stored. Here transparency lies on white, 16 bits become 8 by the
-range that is used, and EXIF's orientation is obeyed. Core ops only, so that a stock TensorFlow
-Serving loads the graph; what may not be decoded is refused before (`servable`).
+TensorFlow's decoders return the stored pixels. This module puts transparent pixels on white, scales
+16 bits to 8 by the range in use, and applies EXIF's orientation. Core ops only, so that a stock
+TensorFlow Serving loads the graph. `servable` refuses invalid pictures before they are decoded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from pipeline.tasks.images.pictures import formats, gif, orientation
 
-# How many bits sensors have. A picture of 16 is read by the fewest that hold its brightest value.
+# Bit depths of sensors. A 16-bit picture is scaled by the smallest that holds its largest value.
 _DEPTHS = (8, 10, 12, 14, 16)
 _AS_STORED = 1
 
@@ -23,11 +23,12 @@ _Then = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 def decode(encoded: tf.Tensor, size: int) -> tf.Tensor:
   """Decodes `[batch]` string to `[batch, size, size, 3]` float32, stretched to a square.
 
-  TFT has no uint8. Rounding makes the values whole, so that they can be kept as uint8 unharmed.
+  The result is float32 because TFT has no uint8. The values are rounded, so that they can be stored
+  as uint8 without loss.
   """
 
   def squared(pixels: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
-    # Halving with antialias keeps thin strokes that bilinear sampling would step over.
+    # Antialiasing keeps thin strokes that bilinear sampling would skip.
     return orientation.upright(tf.image.resize(pixels, [size, size], antialias=True), turn)
 
   def decode_one(each: tuple[tf.Tensor, ...]) -> tf.Tensor:
@@ -42,11 +43,11 @@ def decode(encoded: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def plans(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-  """How each of `[batch]` string is decoded.
+  """Determines how each of `[batch]` string is decoded.
 
   Returns:
-    `[batch]` int32, its format, as `formats.kinds` says; `[batch]` bool, whether it may be shown
-    otherwise than the decoder gives it.
+    `[batch]` int32, the format as in `formats.kinds`; `[batch]` bool, whether the decoded pixels
+    may need transparency, scaling or rotation.
   """
   kinds = formats.kinds(encoded)
   png = _is_16_bits(encoded) | _may_be_transparent(encoded) | orientation.may_be_in_png(encoded)
@@ -59,20 +60,20 @@ def plans(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def decode_and(then: _Then, data: tf.Tensor, kind: tf.Tensor, is_special: tf.Tensor) -> tf.Tensor:
-  """Decodes one picture and goes on with it, in the branch of its format.
+  """Decodes one picture and applies a function to it, in the branch of its format.
 
   Args:
-    then: takes `[height, width, 3]` in [0, 255], uint8 where that is enough and else float32, since
-      a large picture of the one should not become one of the other; and EXIF's orientation, int32.
+    then: takes `[height, width, 3]` in [0, 255] and EXIF's orientation, int32. The pixels are
+      float32 only if uint8 would lose precision, to save memory.
     data: `[]` string.
-    kind: `[]` int32, of `plans`.
-    is_special: `[]` bool, of `plans`.
+    kind: `[]` int32, from `plans`.
+    is_special: `[]` bool, from `plans`.
 
   Returns:
-    What `then` returns.
+    The result of `then`.
   """
 
-  # A call of its own, or each ordinary picture would pass every op of this.
+  # A separate function call, so that ordinary pictures skip these ops.
   @tf.function(autograph=False, experimental_attributes={"_noinline": True})
   def special() -> tf.Tensor:
     return tf.switch_case(
@@ -85,11 +86,11 @@ def decode_and(then: _Then, data: tf.Tensor, kind: tf.Tensor, is_special: tf.Ten
       },
     )
 
-  # What is of none of the formats is refused before; else the decoder says so.
+  # Other formats are refused earlier, or else by the decoder.
   return tf.cond(is_special, special, lambda: then(_stored(data), _as_stored()))
 
 
-# The chunk that makes colours of a palette, or one colour, transparent.
+# The chunk that makes one colour, or colours of a palette, transparent.
 _TRANSPARENT_COLORS = "tRNS"
 
 
@@ -110,7 +111,7 @@ def _as_stored() -> tf.Tensor:
 
 
 def _stored(data: tf.Tensor, channels: int = 3) -> tf.Tensor:
-  # Without expand_animations=False the rank depends on the bytes, and resize refuses it.
+  # Without expand_animations=False the rank depends on the bytes, which resize refuses.
   return tf.io.decode_image(data, channels=channels, expand_animations=False)
 
 
@@ -123,7 +124,7 @@ def _png(data: tf.Tensor, then: _Then) -> tf.Tensor:
       _may_be_transparent(data),
       # The decoder knows which colours are transparent.
       lambda: then(_on_white(tf.io.decode_png(data, 4)), turn),
-      # Asked for an opacity that is not there, it gives 1 instead of 255 in a PNG of 1 bit.
+      # For a 1-bit PNG without alpha, the decoder returns an alpha of 1 instead of 255.
       lambda: then(tf.io.decode_png(data, 3), turn),
     ),
   )
@@ -136,21 +137,21 @@ def _gif(data: tf.Tensor, then: _Then) -> tf.Tensor:
 
 def _bmp_with_alpha(data: tf.Tensor) -> tf.Tensor:
   pixels = _stored(data, channels=4)
-  # A writer that knows no opacity leaves it 0; nobody means to show nothing.
+  # Some writers leave the alpha at 0; a fully transparent picture is not intended.
   means_it = tf.reduce_any(pixels[..., 3] > 0)
   return tf.cond(means_it, lambda: _on_white(pixels), lambda: pixels[..., :3])
 
 
 def _on_white(pixels: tf.Tensor) -> tf.Tensor:
-  """Lays `[height, width, 4]` uint8 on white: `[height, width, 3]` uint8."""
+  """Composites `[height, width, 4]` uint8 on white: `[height, width, 3]` uint8."""
   color, opacity = tf.cast(pixels[..., :3], tf.uint16), tf.cast(pixels[..., 3:], tf.uint16)
-  # The greatest sum is 65,025 + 127, which 16 bits hold.
+  # The largest sum is 65,025 + 127, which fits in 16 bits.
   summed = color * opacity + (255 - opacity) * 255 + 127
   return tf.cast(summed // 255, tf.uint8)
 
 
 def _of_16_bits(pixels: tf.Tensor) -> tf.Tensor:
-  """Lays `[height, width, 4]` uint16 on white: `[height, width, 3]` float32 in [0, 255]."""
+  """Composites `[height, width, 4]` uint16 on white: `[height, width, 3]` float32 in [0, 255]."""
   color, opacity = tf.cast(pixels[..., :3], tf.float32), tf.cast(pixels[..., 3:], tf.float32)
   ranges = tf.constant([2.0**bits - 1 for bits in _DEPTHS])
   brightest = tf.reduce_min(tf.boolean_mask(ranges, ranges >= tf.reduce_max(color)))

@@ -1,4 +1,4 @@
-"""What the first bytes of encoded pictures say, in graph: their format, and a BMP's kind of pixels.
+"""Reads the format of encoded pictures, and a BMP's kind of pixels, from the first bytes, in graph.
 
 `sources.headers` reads the same magic numbers before TensorFlow is loaded. Core ops only.
 """
@@ -16,26 +16,26 @@ UNKNOWN = len(KINDS)
 # A BMP's headers and a palette of 256 colours.
 HEAD_BYTES = 14 + 124 + 4 * 256
 _NO_COMPRESSION, _BIT_MASKS = 0, 3
-# Blue, green and red from the first byte on, as TensorFlow reads them whatever the masks say.
+# Blue, green and red in this order, which TensorFlow assumes whatever the masks say.
 _MASKS = (0x00FF0000, 0x0000FF00, 0x000000FF)
 _ALPHA_MASK = 0xFF000000
 
 
 def starts_with(encoded: tf.Tensor, magic: bytes, offset: int = 0) -> tf.Tensor:
-  """Whether each of `[batch]` string has some bytes at a place: `[batch]` bool."""
+  """Returns whether each of `[batch]` string has `magic` at `offset`: `[batch]` bool."""
   at = tf.minimum(offset, tf.strings.length(encoded))
   return tf.strings.substr(encoded, at, tf.fill(tf.shape(at), len(magic))) == magic
 
 
 def contains(encoded: tf.Tensor, literal: str) -> tf.Tensor:
-  """Whether strings hold some bytes, given as a regular expression without choices: bool."""
-  # Replacing looks for the bytes alone and is six times as quick as matching.
+  """Returns whether strings contain `literal`, a regular expression without alternatives: bool."""
+  # A replacement searches for the bytes only and is six times faster than a full match.
   without = tf.strings.regex_replace(encoded, literal, "", replace_global=False)
   return tf.strings.length(without) < tf.strings.length(encoded)
 
 
 def kinds(encoded: tf.Tensor) -> tf.Tensor:
-  """The formats of `[batch]` string: `[batch]` int32, places in `KINDS`, or `UNKNOWN`."""
+  """Returns the formats of `[batch]` string: `[batch]` int32, indices in `KINDS`, or `UNKNOWN`."""
   found = tf.fill(tf.shape(encoded), UNKNOWN)
   for place, (magic, _) in enumerate(MAGIC):
     found = tf.where(starts_with(encoded, magic), place, found)
@@ -43,30 +43,30 @@ def kinds(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def heads(encoded: tf.Tensor) -> tf.Tensor:
-  """The first bytes of `[batch]` string: `[batch, HEAD_BYTES]` int64, 0 beyond the end."""
+  """Returns the first bytes of `[batch]` string: `[batch, HEAD_BYTES]` int64, 0 beyond the end."""
   first = tf.io.decode_raw(encoded, tf.uint8, fixed_length=HEAD_BYTES)
   return tf.cast(tf.reshape(first, [-1, HEAD_BYTES]), tf.int64)
 
 
 def number(head: tf.Tensor, at: int, size: int, *, little: bool) -> tf.Tensor:
-  """The number at a place of `[batch, HEAD_BYTES]`: `[batch]` int64."""
+  """Reads an integer of `size` bytes at `at` in `[batch, HEAD_BYTES]`: `[batch]` int64."""
   places = range(size) if little else reversed(range(size))
   weights = tf.constant([256**place for place in places], tf.int64)
   return tf.reduce_sum(head[:, at : at + size] * weights, axis=1)
 
 
 def bmp_size(head: tf.Tensor) -> tf.Tensor:
-  """Height and width of BMPs by their headers: `[batch, HEAD_BYTES]` to `[batch, 2]` int64."""
+  """Reads height and width of BMPs: `[batch, HEAD_BYTES]` to `[batch, 2]` int64."""
   sides = [number(head, at, 4, little=True) for at in (22, 18)]
   height, width = (tf.where(side >= 2**31, side - 2**32, side) for side in sides)
-  # A negative height says that the top row comes first.
+  # A negative height means that the top row comes first.
   return tf.stack([tf.abs(height), tf.maximum(width, 0)], axis=1)
 
 
 def is_plain_bmp(head: tf.Tensor) -> tf.Tensor:
-  """Whether a BMP's bytes are its colours: 24 or 32 bits without compression, or a scale of greys.
+  """Returns whether a BMP stores uncompressed colours of 24 or 32 bits, or a grey scale.
 
-  TensorFlow decodes indices into a palette, and compressed rows, as if they were grey values.
+  TensorFlow decodes palette indices and compressed rows as if they were grey values.
 
   Args:
     head: `heads` of `[batch]` BMPs.
@@ -87,12 +87,12 @@ def is_plain_bmp(head: tf.Tensor) -> tf.Tensor:
   is_grey = tf.reduce_all(tf.reshape(entries, [-1, 256, 4])[..., :3] == greys, axis=[1, 2])
   is_scale = (bits == 8) & (compression == _NO_COMPRESSION) & is_grey
   has_all = (colors == 0) | (colors == 256)
-  # Shorter headers are OS/2's, which TensorFlow reads as if they were Windows'.
+  # Shorter headers are of OS/2, which TensorFlow reads as if they were of Windows.
   return (header >= 40) & (is_full | is_masked | (is_scale & has_all))
 
 
 def has_bmp_alpha(head: tf.Tensor) -> tf.Tensor:
-  """Whether a BMP says that its fourth bytes are opacity: `[batch]` bool."""
+  """Returns whether a BMP declares its fourth bytes as alpha: `[batch]` bool."""
   return (
     (number(head, 14, 4, little=True) >= 56)
     & (number(head, 30, 4, little=True) == _BIT_MASKS)

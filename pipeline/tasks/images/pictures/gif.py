@@ -1,8 +1,8 @@
-"""The first frame of a GIF as viewers show it, in graph: what a decoder shall read instead.
+"""Rewrites a GIF in graph, so that TensorFlow decodes its first frame as viewers show it.
 
-TensorFlow's decoder reads every frame to give one, draws what is transparent in black, and knows
-nothing of the canvas. So the file that it is given is cut after the first frame, in which nothing
-is transparent any longer and the colour that was is white. Core ops only.
+TensorFlow's decoder reads every frame to return one, draws transparent pixels in black, and ignores
+the canvas. So the decoder gets a file that is cut after the first frame, without transparency and
+with white in place of the transparent colour. Core ops only.
 
 Source: GIF89a specification, W3C, 17 to 27.
 """
@@ -24,12 +24,13 @@ class Frame(NamedTuple):
   """A first frame.
 
   Attributes:
-    data: `[]` string, a GIF of this frame alone, at the upper left; meaningless if not whole.
-    is_whole: `[]` bool, whether the file holds all of it.
-    top_left: `[2]` int32, the row and the column of the canvas where the frame begins.
-    size: `[2]` int32, its height and width in pixels.
-    canvas: `[2]` int32, the height and width that are shown.
-    is_transparent: `[]` bool, whether one of its colours is.
+    data: `[]` string, a GIF of this frame only, at the upper left; invalid if the frame is not
+      whole.
+    is_whole: `[]` bool, whether the file contains the whole frame.
+    top_left: `[2]` int32, row and column of the frame on the canvas.
+    size: `[2]` int32, height and width of the frame in pixels.
+    canvas: `[2]` int32, height and width of the canvas in pixels.
+    is_transparent: `[]` bool, whether the frame has a transparent colour.
   """
 
   data: tf.Tensor
@@ -65,7 +66,7 @@ def first_frame(data: tf.Tensor) -> Frame:
     image = tf.where(is_between & is_image, at, image)
     begun = tf.where(is_extension, _EXTENSION, tf.where(is_image, _PIXELS, _BROKEN))
     ended = tf.where(state == _EXTENSION, _BETWEEN, _WHOLE)
-    # A table of colours and the size of the codes stand before the pixels.
+    # A colour table and the code size precede the pixels.
     header = tf.where(is_image, 10 + table(byte(at + 9)) + 1, 2)
     after = at + tf.where(is_between, header, 1 + mark)
     state = tf.where(is_between, begun, tf.where(mark == 0, ended, state))
@@ -101,7 +102,7 @@ def first_frame(data: tf.Tensor) -> Frame:
 
 
 def on_canvas(pixels: tf.Tensor, frame: Frame) -> tf.Tensor:
-  """Lays a frame's pixels `[height, width, 3]` on the canvas, which is white."""
+  """Puts a frame's pixels `[height, width, 3]` on the white canvas."""
   after = frame.canvas - frame.top_left - tf.shape(pixels)[:2]
   margins = tf.stack([frame.top_left, after], axis=1)
   return tf.pad(pixels, tf.concat([margins, [[0, 0]]], 0), constant_values=255)

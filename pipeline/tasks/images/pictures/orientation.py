@@ -1,8 +1,8 @@
-"""Which way up a picture is shown: EXIF's orientation, read in graph from its bytes.
+"""Reads EXIF's orientation from a picture's bytes, and applies it, in graph.
 
-Cameras store the sensor's rows and a number from 1 to 8 that says how to turn them. Every viewer
-obeys it, and no decoder of TensorFlow does. It lies in a JPEG's APP1 segment or a PNG's eXIf chunk.
-Whatever is broken there says nothing: the picture is shown as it is stored. Core ops only.
+Cameras store the sensor's rows and a number from 1 to 8 for the rotation. Every viewer applies it,
+and no decoder of TensorFlow does. It is in a JPEG's APP1 segment or a PNG's eXIf chunk. Broken EXIF
+data is ignored: the picture is shown as it is stored. Core ops only.
 
 Source: CIPA DC-008 (Exif 2.32), 4.6.2 and 4.7.2; PNG (Third Edition), 11.3.4.4.
 """
@@ -18,40 +18,40 @@ from pipeline.tasks.images.pictures import formats
 _AS_STORED = 1
 # EXIF and colour profiles, each up to 64 KiB, precede a JPEG's pixels.
 _JPEG_HEAD = 128 << 10
-# No picture has so many segments; one made to have them shall not keep a server busy.
+# More than any real picture has; the limit protects a server from crafted files.
 _MAX_SEGMENTS = 1024
 _TAG, _SHORT = 0x0112, 3
 _BYTE_ORDERS = (0x4949, 0x4D4D)  # "II" is little-endian, "MM" big-endian
 
-# Where a segment begins, to: where the next begins, and where in it EXIF begins and ends, if it is
-# EXIF's; 0 and 0 if it is another's.
+# Takes the offset of a segment; returns the offset of the next one, and the start and end of EXIF
+# data in it, which are 0 and 0 if it has none.
 _Segment = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
 
 
 def may_be_in_jpeg(data: tf.Tensor) -> tf.Tensor:
-  """Whether JPEGs may have EXIF: `[...]` string to bool, with one search."""
+  """Returns whether JPEGs may have EXIF, by one search: `[...]` string to `[...]` bool."""
   return formats.contains(tf.strings.substr(data, 0, _JPEG_HEAD), r"Exif\x00\x00")
 
 
 def may_be_in_png(data: tf.Tensor) -> tf.Tensor:
-  """Whether PNGs may have EXIF: `[...]` string to bool, with one search."""
+  """Returns whether PNGs may have EXIF, by one search: `[...]` string to `[...]` bool."""
   return formats.contains(data, "eXIf")
 
 
 def of_jpeg(data: tf.Tensor) -> tf.Tensor:
-  """EXIF's orientation of a JPEG: `[]` string to `[]` int32 from 1 to 8; 1 where it says none."""
+  """Reads EXIF's orientation of a JPEG: `[]` string to `[]` int32 from 1 to 8; 1 if absent."""
   return _said_by(_exif(tf.strings.substr(data, 0, _JPEG_HEAD), _jpeg_segment, first=2))
 
 
 def of_png(data: tf.Tensor) -> tf.Tensor:
-  """EXIF's orientation of a PNG: `[]` string to `[]` int32 from 1 to 8; 1 where it says none."""
+  """Reads EXIF's orientation of a PNG: `[]` string to `[]` int32 from 1 to 8; 1 if absent."""
   return _said_by(_exif(data, _png_chunk, first=8))
 
 
 def upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-  """Turns a square picture as it is shown.
+  """Rotates and mirrors a square picture by its orientation.
 
-  Stretching a picture to a square and turning it may change places: turned last, it costs little.
+  The picture is stretched to a square before, which gives the same result and is cheaper.
 
   Args:
     pixels: `[size, size, channels]`.
@@ -72,7 +72,7 @@ def upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
 
 
 def _exif(data: tf.Tensor, segment: _Segment, first: int) -> tf.Tensor:
-  """The first EXIF block of a file, `[bytes]` int64; empty without one."""
+  """Returns the first EXIF block of a file, `[bytes]` int64; empty without one."""
   data = tf.cast(tf.io.decode_raw(data, tf.uint8), tf.int64)
   size = tf.size(data, tf.int64)
   zero = tf.constant(0, tf.int64)
@@ -88,10 +88,10 @@ def _exif(data: tf.Tensor, segment: _Segment, first: int) -> tf.Tensor:
 def _jpeg_segment(data: tf.Tensor, at: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
   marker, size = _number(data, at, 2), _number(data, at + 2, 2)
   is_exif = (marker == 0xFFE1) & (_number(data, at + 4, 6) == int.from_bytes(b"Exif\0\0", "big"))
-  # The scan, the end, and what is no segment end the header.
+  # A scan, the end marker or an invalid segment ends the header.
   is_segment = (marker >= 0xFFC0) & (marker != 0xFFDA) & (marker != 0xFFD9) & (size >= 2)
   after = tf.where(is_segment, at + 2 + size, tf.size(data, tf.int64))
-  after = tf.where(marker == 0xFFFF, at + 1, after)  # a marker may be filled up
+  after = tf.where(marker == 0xFFFF, at + 1, after)  # fill bytes may precede a marker
   return after, *_where(is_exif, at + 10, at + 2 + size)
 
 
@@ -106,7 +106,7 @@ def _where(is_exif: tf.Tensor, start: tf.Tensor, stop: tf.Tensor) -> tuple[tf.Te
 
 
 def _said_by(block: tf.Tensor) -> tf.Tensor:
-  """The orientation in an EXIF block's first directory, 1 without a sound one."""
+  """Returns the orientation in an EXIF block's first directory; 1 if that is invalid."""
   order = _number(block, 0, 2)
   is_little = order == _BYTE_ORDERS[0]
 
@@ -114,7 +114,7 @@ def _said_by(block: tf.Tensor) -> tf.Tensor:
     return tf.where(is_little, _number(block, at, size, little=True), _number(block, at, size))
 
   directory = number(4, 4)
-  # Each entry has 12 bytes: tag, type, count, and the value or where it is.
+  # Each entry has 12 bytes: tag, type, count, and the value or its offset.
   entries = block[directory + 2 :][: 12 * number(directory, 2)]
   entries = tf.reshape(entries[: tf.size(entries) // 12 * 12], [-1, 12])
   short = tf.where(is_little, [1, 256], [256, 1])
@@ -129,7 +129,7 @@ def _said_by(block: tf.Tensor) -> tf.Tensor:
 
 
 def _number(data: tf.Tensor, at: tf.Tensor | int, size: int, *, little: bool = False) -> tf.Tensor:
-  """The number in some bytes, `[]` int64; what lies beyond the end counts as 0."""
+  """Reads an integer of `size` bytes at `at`, `[]` int64; bytes beyond the end count as 0."""
   found = data[at : at + size]
   found = tf.pad(found, [[0, size - tf.size(found)]])
   places = range(size) if little else reversed(range(size))

@@ -1,8 +1,8 @@
-"""What a picture may be: the rule of the sources, `predict`, `batch` and every signature.
+"""The rule for valid pictures, in graph: for the sources, `predict`, `batch` and every signature.
 
-It is a graph, because TensorFlow Serving knows nothing else, and the sources ask the same graph.
-Sizes and formats are read from headers, before anything is decoded. What passes is decoded, and the
-decoder has the last word; core ops only.
+TensorFlow Serving runs only graphs, and the sources call the same graph. The rule reads sizes and
+formats from headers. A picture that passes is decoded, and the decoder may still refuse it. Core
+ops only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipeline.tasks.images.pictures import decoding, formats, gif
 from pipeline.tasks.images.sources import headers, pictures
 
 _TAIL_BYTES = 64
-# Bytes up to the size of each format, except a JPEG's, which stands anywhere.
+# Bytes up to the end of the size in each format, except JPEG, which has no fixed place for it.
 _NOT_PLAIN = "a BMP with a colour palette, compression or 16-bit colours; save it as PNG"
 _NO_SIZE = [*(f"damaged {kind}: no size in its header" for kind in formats.KINDS), ""]
 _NO_SIZE[formats.GIF] = "cut off or damaged: the GIF has no whole frame"
@@ -25,14 +25,14 @@ _LEAST_BYTES = {formats.PNG: 33, formats.GIF: 13, formats.BMP: 54}
 
 
 def faults(encoded: tf.Tensor, options: Mapping[str, Any]) -> tf.Tensor:
-  """Why pictures may not be decoded, `[batch]` string to `[batch]` string; empty where they may.
+  """Returns the fault of each picture: `[batch]` string to `[batch]` string; empty for a valid one.
 
   Args:
     encoded: the files' bytes.
     options: the data option `max_pixels`.
 
   Raises:
-    tf.errors.InvalidArgumentError: a JPEG has no header that says its size.
+    tf.errors.InvalidArgumentError: a JPEG has no header with its size.
   """
   return _faults(encoded, tf.constant(pictures.max_pixels(options), tf.int64))
 
@@ -56,7 +56,7 @@ def _faults(encoded: tf.Tensor, max_pixels: tf.Tensor) -> tf.Tensor:
   )
   no_picture = tf.strings.join(["not a JPEG, PNG, GIF or BMP picture, but ", _described(encoded)])
   found = tf.fill(tf.shape(encoded), "")
-  # Where several apply, the last is said.
+  # If several faults apply, the last one is returned.
   for applies, reason in (
     ((kinds == formats.BMP) & ~formats.is_plain_bmp(head), _NOT_PLAIN),
     (pixels <= 0, tf.gather(_NO_SIZE, kinds)),
@@ -73,14 +73,14 @@ def _faults(encoded: tf.Tensor, max_pixels: tf.Tensor) -> tf.Tensor:
   input_signature=[tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int64)], autograph=False
 )
 def inspect(data: tf.Tensor, max_pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-  """Holds one picture to the rule and decodes it as `decoding.decode` does.
+  """Checks one picture by the rule and decodes it as `decoding.decode` does.
 
   Returns:
-    The fault, `[]` string, empty without one; height and width as they are shown, `[2]` int32, 0
-    with a fault.
+    The fault, `[]` string, empty for a valid picture; height and width as viewers show them, `[2]`
+    int32, 0 for a picture with a fault.
 
   Raises:
-    tf.errors.OpError: the decoder refuses it.
+    tf.errors.OpError: the decoder refuses the picture.
   """
   encoded = data[tf.newaxis]
   fault = _faults(encoded, max_pixels)[0]
@@ -100,7 +100,7 @@ def _shown_size(pixels: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
 def _sizes(
   encoded: tf.Tensor, kinds: tf.Tensor, head: tf.Tensor, is_cut_off: tf.Tensor
 ) -> tf.Tensor:
-  """`[batch, 2]` int64: height and width by the headers; 0 or less where there is none."""
+  """Reads height and width from headers: `[batch, 2]` int64; 0 or less if they are missing."""
   png = [formats.number(head, at, 4, little=False) for at in (20, 16)]
   is_png = (kinds == formats.PNG)[:, tf.newaxis]
   stated = tf.where(is_png, tf.stack(png, axis=1), formats.bmp_size(head))
@@ -118,7 +118,7 @@ def _sizes(
     data, is_jpeg, is_gif = each
     return tf.cond(
       is_jpeg,
-      # The decoder would refuse one that is cut off, and not say that it is.
+      # The decoder would refuse a truncated file without naming the cause.
       lambda: tf.io.extract_jpeg_shape(data)[:2],
       lambda: tf.cond(is_gif, lambda: of_gif(data), lambda: nothing),
     )
@@ -132,7 +132,7 @@ def _sizes(
 
 
 def _is_cut_off(encoded: tf.Tensor, kinds: tf.Tensor) -> tf.Tensor:
-  """Whether JPEGs and PNGs have no end, without which the decoder refuses them: `[batch]` bool."""
+  """Returns whether JPEGs and PNGs lack an end marker, which the decoder needs: `[batch]` bool."""
   length = tf.strings.length(encoded)
   start = tf.maximum(length - _TAIL_BYTES, 0)
   tail = tf.strings.substr(encoded, start, tf.fill(tf.shape(start), _TAIL_BYTES))
@@ -140,7 +140,7 @@ def _is_cut_off(encoded: tf.Tensor, kinds: tf.Tensor) -> tf.Tensor:
   numbers = tf.reshape(numbers, [-1, _TAIL_BYTES])
   ends_jpeg = tf.reduce_any((numbers[:, :-1] == 0xFF) & (numbers[:, 1:] == 0xD9), axis=1)
   ends_png = formats.contains(tail, "IEND")
-  # Cameras append more; then the end is looked for everywhere.
+  # Some cameras append data; then the end marker is searched for in the whole file.
   jpeg = tf.where((kinds == formats.JPEG) & ~ends_jpeg, encoded, "")
   png = tf.where((kinds == formats.PNG) & ~ends_png, encoded, "")
   has_no_eoi = tf.strings.split(jpeg, b"\xff\xd9", maxsplit=1).row_lengths() == 1
@@ -148,7 +148,7 @@ def _is_cut_off(encoded: tf.Tensor, kinds: tf.Tensor) -> tf.Tensor:
 
 
 def _is_bmp_cut_off(encoded: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
-  """Whether BMPs are shorter than their plain pixels, whose rows are filled up to 4 bytes."""
+  """Returns whether BMPs are shorter than their pixels, with rows padded to 4 bytes."""
   start, bits = formats.number(head, 10, 4, little=True), formats.number(head, 28, 2, little=True)
   size = formats.bmp_size(head)
   row = (bits * size[:, 1] + 31) // 32 * 4
@@ -156,9 +156,9 @@ def _is_bmp_cut_off(encoded: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
 
 
 def _described(encoded: tf.Tensor) -> tf.Tensor:
-  """What files seem to be instead of pictures, in words."""
+  """Describes the likely formats of files that are not pictures."""
   start = tf.strings.substr(encoded, 0, headers.TEXT_BYTES)
-  # The last character may be cut.
+  # The last character may be incomplete.
   valid = tf.strings.unicode_transcode(start, "UTF-8", "UTF-8", errors="ignore")
   is_utf8 = tf.strings.length(start) - tf.strings.length(valid) < headers.LONGEST_CHARACTER
   is_text = is_utf8 & tf.strings.regex_full_match(valid, headers.NO_CONTROL)

@@ -1,4 +1,4 @@
-"""The input layouts of the images task, and what is inferred from them.
+"""The input layouts of the images task, and the inference of the picture size.
 
 Importing this package or its modules does not import TensorFlow: the command line lists sources and
 checks paths with it.
@@ -20,8 +20,8 @@ _OPTIONS = {
   "manifest": ("path_column", "label_column", *TABLE_OPTIONS),
 }
 
-# In the order they are tried: idx files and TFRecords are told by their bytes or names, a CSV by
-# its columns, and any other folder is taken for class folders, whose plan says what is missing.
+# In the order in which they are tried: bytes or names identify idx files and TFRecords, columns a
+# CSV. Any other folder is read as class folders, whose plan reports what is missing.
 SOURCES: dict[str, Source] = {
   name: Source(
     description=module.DESCRIPTION,
@@ -40,9 +40,10 @@ _STEP = 8
 
 
 def infer_image_size(source_name: str, data_path: str, options: Mapping[str, Any]) -> int:
-  """The side in pixels of the square that fits this data: the median of the shorter sides.
+  """Returns the picture size in pixels for this data: the median of the shorter sides.
 
-  From 28 to 96, above 32 a multiple of 8; read from the headers of up to 200 pictures.
+  The size is between 28 and 96, and above 32 a multiple of 8. Reads the headers of up to 200
+  pictures.
 
   Args:
     source_name: a key of `SOURCES`.

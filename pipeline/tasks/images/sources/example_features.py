@@ -1,4 +1,4 @@
-"""Finds and reads the picture and the label in a tf.Example whose feature names are not known."""
+"""Finds and reads the picture and the label in a tf.Example with unknown feature names."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from pipeline.tasks.images.sources import headers, idx
 
 _MIN_PIXELS = 16  # shorter vectors are bounding boxes, sizes and the like
 
-# Ranges that pixel values are stored in, tightest first: (least, greatest).
+# Ranges in which pixel values are stored, narrowest first: (minimum, maximum).
 _RANGES = ((-0.5, 0.5), (0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 
 
 def find_layout(
   records: Sequence[bytes], options: Mapping[str, Any], *, source: str
 ) -> dict[str, Any]:
-  """Where a record keeps its picture and its label.
+  """Finds the features with the picture and the label.
 
   Args:
     records: the first serialised tf.Examples.
-    options: `image_feature` and `label_feature` name the features; otherwise they are looked for.
+    options: `image_feature` and `label_feature` name the features; None searches for them.
     source: the input, for messages.
 
   Returns:
-    `image_feature` and `label_feature`, and for pixel vectors `side`, `channels` and `range`.
+    A mapping with `image_feature` and `label_feature`; for pixel vectors also `side`, `channels`
+    and `range`.
 
   Raises:
-    BadInputError: no such features.
+    BadInputError: the features were not found.
   """
   named = {option: options.get(option) for option in ("image_feature", "label_feature")}
   examples = tf_examples.parse_first(records, named, source=source)
@@ -53,10 +54,10 @@ def find_layout(
 
 
 def image_and_label(data: bytes, layout: Mapping[str, Any]) -> tuple[bytes | np.ndarray, str]:
-  """The picture, encoded or as a flat uint8 vector, and the label of one serialised tf.Example.
+  """Returns picture and label of one tf.Example; the picture is encoded or a flat uint8 vector.
 
   Raises:
-    ValueError: the record has none; the message is fit for the quarantine.
+    ValueError: the record has no picture or no label; the quarantine stores the message.
   """
   names = (layout["image_feature"], layout["label_feature"])
   features = tf_examples.parse_record(data, names)

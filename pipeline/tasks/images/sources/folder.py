@@ -1,6 +1,6 @@
-"""Class folders: `<class>/<picture>`, or `train/<class>/<picture>` beside `val/` and `test/`.
+"""Reads class folders: `<class>/<picture>`, or `train/<class>/<picture>` beside `val/`, `test/`.
 
-Any file that is no usable picture is rejected with a reason.
+A file that is not a usable picture is rejected with a reason.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LAYOUT = class_folders.Layout(
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a folder; tried last, so that `plan` can say what is missing in it."""
+  """Returns whether the path is a folder; tried last, so that `plan` can report what it lacks."""
   return os.path.isdir(path)
 
 
@@ -35,8 +35,8 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   """Lists the pictures.
 
   Raises:
-    BadInputError: there are no class folders, fewer than two classes with two pictures, or a
-      class that train does not have or that is called as a split is, or not one picture.
+    BadInputError: there are no class folders or no pictures, fewer than two classes have two
+      pictures, train lacks a class, or a class has the name of a split.
   """
   return class_folders.plan(path, _LAYOUT, pictures.max_pixels(options))
 
@@ -54,7 +54,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
 
 
 def sizes(path: str, options: Mapping[str, Any], count: int) -> Iterator[tuple[int, int]]:
-  """Width and height of up to `count` pictures, in pixels."""
+  """Yields width and height of up to `count` pictures, in pixels."""
   del options
   files = class_folders.list_files(os.path.abspath(path), _LAYOUT).files
   for file, _, _ in input_paths.spread([f for f in files if f[1] is not None], count):

@@ -1,4 +1,4 @@
-"""Reads format and size of a picture from its first bytes, without decoding anything."""
+"""Reads format and size of a picture from its first bytes, without decoding it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ JPEG, PNG, GIF, BMP = "JPEG", "PNG", "GIF", "BMP"
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib")
 
 MAGIC = ((b"\xff\xd8\xff", JPEG), (b"\x89PNG\r\n\x1a\n", PNG), (b"GIF8", GIF), (b"BM", BMP))
-# Bytes at a place that tell what a file is instead of a picture.
+# Bytes at an offset that identify other formats than pictures.
 OTHERS = (
   (0, b"II*\0", "a TIFF picture"),
   (0, b"MM\0*", "a TIFF picture"),
@@ -25,7 +25,7 @@ OTHERS = (
   (0, b"version https://git-lfs", "a Git LFS pointer; fetch the file with `git lfs pull`"),
 )
 TEXT, UNKNOWN = "text", "an unknown format"
-# Text begins with so many bytes without a control character; the last character may be cut.
+# Text has no control character in so many first bytes; its last character may be incomplete.
 TEXT_BYTES = 200
 LONGEST_CHARACTER = 4
 NO_CONTROL = r"[^\x00-\x08\x0e-\x1f\x7f]*"
@@ -45,7 +45,7 @@ class Header:
 
   @property
   def size_bucket(self) -> str:
-    """The class of the longer side, for evaluating by size."""
+    """The range of the longer side, to slice the evaluation by."""
     longer = max(self.width, self.height)
     for bound, name in ((32, "<=32"), (128, "33-128"), (512, "129-512")):
       if longer <= bound:
@@ -54,12 +54,12 @@ class Header:
 
 
 def kind_of(data: bytes) -> str | None:
-  """The format that the first bytes announce, None for anything but the four."""
+  """Returns the format by the first bytes; None if it is not one of the four."""
   return next((kind for magic, kind in MAGIC if data.startswith(magic)), None)
 
 
 def describe(data: bytes) -> str:
-  """What the bytes seem to be instead of a picture, in words; the graph says the same."""
+  """Describes the likely format of bytes that are not a picture; the graph uses the same words."""
   for offset, magic, words in OTHERS:
     if data[offset : offset + len(magic)] == magic:
       return words
@@ -70,7 +70,7 @@ def describe(data: bytes) -> str:
 
 
 def fault_of_file(path: str) -> str | None:
-  """What a file is instead of a picture, by its first bytes; None for one that may be a picture."""
+  """Describes a file that is not a picture, by its first bytes; None if it may be a picture."""
   try:
     with open(path, "rb") as f:
       data = f.read(_START_BYTES)
@@ -82,7 +82,7 @@ def fault_of_file(path: str) -> str | None:
 
 
 def read_header(data: bytes) -> Header | None:
-  """The header in the first bytes of a file; None where there is none or it is cut off."""
+  """Reads the header in the first bytes of a file; None if it is missing or truncated."""
   kind = kind_of(data)
   if kind is None:
     return None
@@ -105,7 +105,7 @@ def _gif_size(data: bytes) -> tuple[int, int]:
 
 def _bmp_size(data: bytes) -> tuple[int, int]:
   width, height = struct.unpack_from("<ii", data, 18)
-  return width, abs(height)  # a negative height says that the top row comes first
+  return width, abs(height)  # a negative height means that the top row comes first
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
@@ -134,7 +134,7 @@ _HEADER_BYTES = 256 << 10  # EXIF and colour profiles, each up to 64 KiB, preced
 
 
 def size_of_file(path: str) -> Iterator[tuple[int, int]]:
-  """Yields width and height of a picture file in pixels; nothing without a readable header."""
+  """Yields width and height of a picture file in pixels; nothing if the header is unreadable."""
   try:
     with open(path, "rb") as f:
       header = read_header(f.read(_HEADER_BYTES))

@@ -1,8 +1,8 @@
-"""MNIST's idx files: `<prefix>-images-idx3-ubyte` with `<prefix>-labels-idx1-ubyte`, maybe gzipped.
+"""Reads MNIST's idx files: `<prefix>-images-idx3-ubyte` with `<prefix>-labels-idx1-ubyte`.
 
-A pair whose prefix starts with `train` gives the train split, one with `t10k` or `test` the eval
-split; other prefixes leave the split to be drawn. A `labels.txt` beside them names the classes, one
-a line. Source of the format: yann.lecun.com/exdb/mnist.
+The files may be gzipped. A pair whose prefix starts with `train` is the train split, with `t10k` or
+`test` the eval split; for other prefixes the split is drawn. A `labels.txt` beside them names the
+classes, one a line. Source of the format: yann.lecun.com/exdb/mnist.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NAME = re.compile(r"(?P<prefix>.*?)-?(?P<what>images|labels)[-.]idx[13]-ubyte(\
 _NAMES_FILE = "labels.txt"
 _MAGIC = {"images": 0x00000803, "labels": 0x00000801}
 _SHARD_RECORDS = 20_000
-_SHARD_BYTES = 16 << 20  # each shard unpacks its file up to its own range, so shards are few
+_SHARD_BYTES = 16 << 20  # a shard decompresses its file up to its range, so there are few shards
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class _Pair:
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a folder that holds a file of idx pictures."""
+  """Returns whether the path is a folder with a file of idx pictures."""
   try:
     return os.path.isdir(path) and any(
       (m := _NAME.match(e.name)) and m["what"] == "images" for e in input_paths.entries(path)
@@ -59,7 +59,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   """Reads the files' headers.
 
   Raises:
-    BadInputError: a file of a pair is missing, damaged, or the counts differ.
+    BadInputError: a file of a pair is missing or damaged, or the counts of a pair differ.
   """
   limit = pictures.max_pixels(options)
   pairs = _pairs(path)
@@ -99,7 +99,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
 
 
 def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Record | Rejected]:
-  """Reads one range of one pair; the pictures become PNGs."""
+  """Reads one range of one pair; encodes the pictures as PNG."""
   del options
   height, width, start, stop = (shard[k] for k in ("height", "width", "start", "stop"))
   size = height * width
@@ -131,7 +131,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
 
 
 def sizes(path: str, options: Mapping[str, Any], count: int) -> Iterator[tuple[int, int]]:
-  """Width and height of the pictures, once a pair, in pixels."""
+  """Yields width and height of the pictures in pixels, once for each pair."""
   del options, count
   for pair in _pairs(path):
     yield pair.width, pair.height
@@ -146,8 +146,7 @@ def _pairs(path: str) -> list[_Pair]:
     match = _NAME.match(entry.name)
     if match:
       files = found.setdefault(match["prefix"], {})
-      # Beside an unpacked file its archive often remains; either will do, and one must not count
-      # twice.
+      # A decompressed file is often beside its archive; the pair must not count twice.
       files.setdefault(match["what"], os.path.abspath(entry.path))
   if not found:
     raise BadInputError(f"Expected {DESCRIPTION}. Found none in {path!r}.")
@@ -205,10 +204,10 @@ def _slice(file: str, start: int, length: int) -> bytes:
 
 
 def _classes(pairs: Sequence[_Pair], names: Sequence[str]) -> dict[str, int]:
-  """Every class that the labels or `labels.txt` name, and how many pictures it has."""
+  """Maps every class in the labels or `labels.txt` to its number of pictures."""
   counts: collections.Counter[int] = collections.Counter()
   for pair in pairs:
-    with contextlib.suppress(OSError, EOFError, zlib.error):  # its rows are rejected when read
+    with contextlib.suppress(OSError, EOFError, zlib.error):  # `read` rejects its rows
       counts.update(_slice(pair.labels, 8, pair.count))
   if not names:
     return {str(label): counts[label] for label in sorted(counts)}
@@ -241,7 +240,11 @@ def _label_name(line: str, number: int, file: str) -> str:
 
 
 def square_side(pixels: int) -> tuple[int, int] | None:
-  """Side and channels of the square picture that this many values make; None if they make none."""
+  """Returns side and channels of the square picture with so many values; None if there is none.
+
+  >>> square_side(784), square_side(3072), square_side(7)
+  ((28, 1), (32, 3), None)
+  """
   for channels in (1, 3):
     side = math.isqrt(pixels // channels)
     if side and side * side * channels == pixels:

@@ -1,7 +1,7 @@
-"""A table that names a picture and its label in each row; paths are relative to the table.
+"""Reads a table that names a picture and its label in each row; paths are relative to the table.
 
 The options `path_column`, `label_column` and `split_column` name the columns; `separator` and
-`header` say how a CSV or TSV is written.
+`header` set the dialect of a CSV or TSV.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _Picture = tuple[str, FeatureValue, "str | None", str]
 
 
 class _Manifest(NamedTuple):
-  """What a table says of pictures.
+  """The content of a table of pictures.
 
   Attributes:
-    columns: which columns were read, and how.
+    columns: the columns that are read.
     files: the table's files.
-    root: what paths are relative to.
-    pictures: path, label as the problem reads it, split and origin of each row that names them.
-    rejected: why the other rows cannot be used.
-    labels: every class to the number of its rows, usable or not.
-    given: the splits that the table draws.
+    root: the folder to which paths are relative.
+    pictures: path, label, split and origin of each usable row; the problem reads the label.
+    rejected: the other rows, with their reasons.
+    labels: class to number of rows, usable or not.
+    given: the splits that the table defines.
   """
 
   columns: text_tables.Columns
@@ -55,21 +55,21 @@ class _Manifest(NamedTuple):
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a table, or a folder with tables that have the usual columns."""
+  """Returns whether the path is a table, or a folder with tables that have the usual columns."""
   return tables.matches(path) if os.path.isfile(path) else bool(_usual_tables(path))
 
 
 def plan(path: str, options: Mapping[str, Any], problem: Problem = classes.PROBLEM) -> SourcePlan:
-  """Reads the table and cuts it into shards; the pictures are not looked at.
+  """Reads the table and cuts it into shards; does not read the pictures.
 
   Args:
     path: the table, or its folder.
     options: the data options.
-    problem: what labels are; a task with others calls this from a `plan` of its own.
+    problem: the kind of answer; a task with another kind calls this function in its own `plan`.
 
   Raises:
-    BadInputError: the table or a column is missing, a split is unknown, the labels are nothing to
-      learn, or none of the pictures exists.
+    BadInputError: the table or a column is missing, a split is unknown, nothing can be learnt from
+      the labels, or none of the pictures exists.
   """
   limit = pictures.max_pixels(options)
   manifest = _read(path, options, lambda cell: problem.read_label(cell, options))
@@ -127,7 +127,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
 
 
 def sizes(path: str, options: Mapping[str, Any], count: int) -> Iterator[tuple[int, int]]:
-  """Width and height of up to `count` pictures, in pixels."""
+  """Yields width and height of up to `count` pictures, in pixels."""
   manifest = _read(path, options, lambda cell: "")
   for name, _, _, _ in input_paths.spread(manifest.pictures, count):
     yield from headers.size_of_file(os.path.join(manifest.root, name))
@@ -167,7 +167,7 @@ def _picture(
   labels: collections.Counter[str],
   read_label: Callable[[Any], FeatureValue],
 ) -> _Picture | Rejected:
-  """Path, label, split and origin of a row's picture, whose classes are counted, or why not."""
+  """Returns path, label, split and origin of a picture, or the rejected row; counts labels."""
   values, origin = found.row.values, found.row.origin
   label: FeatureValue = ""
   name, reasons = None, []
@@ -195,7 +195,7 @@ def _picture(
 
 
 def _usual_tables(folder: str) -> list[str]:
-  """The tables of a folder, where they are of one kind and each has the usual columns."""
+  """Returns the tables of a folder, if they are of one kind and all have the usual columns."""
   try:
     by_kind = collections.defaultdict(list)
     for entry in input_paths.entries(folder):
@@ -217,6 +217,6 @@ def _has_usual_columns(file: str) -> bool:
 
 
 def _to_json(rejected: Rejected) -> dict[str, Any]:
-  """What `read` makes a `Rejected` of; latin-1 holds any bytes."""
+  """Converts a `Rejected` to JSON for `read`; latin-1 stores any bytes."""
   data = rejected.data
   return {**dataclasses.asdict(rejected), "data": data and data.decode("latin-1")}

@@ -1,4 +1,4 @@
-"""What a user may say of pictures with `--set data.<name>=...`."""
+"""Defines the options that a user sets with `--set data.<name>=...`."""
 
 from __future__ import annotations
 

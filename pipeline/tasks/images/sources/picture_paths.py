@@ -1,4 +1,4 @@
-"""Finds the picture that a table names, however its path was written."""
+"""Finds the picture that a table names, also by a path of Windows or macOS."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _DRIVE = re.compile(r"[a-z]:[\\/]|\\\\", re.IGNORECASE)
 
 
 def written_path(value: Any) -> str:
-  """The path in a table's cell.
+  """Returns the path in a cell of a table.
 
   Raises:
-    ValueError: it is empty or no path; the message is fit for the quarantine.
+    ValueError: the cell is empty or not a path; the quarantine stores the message.
   """
   if isinstance(value, bytes):
     try:
@@ -37,13 +37,14 @@ def written_path(value: Any) -> str:
 
 
 def find(root: str, path: str) -> str:
-  """The path of the file, relative to `root` where it was written so; as written where none exists.
+  """Returns the path of the existing file; a relative path stays relative to `root`.
 
-  Windows separates folders by backslashes, macOS decomposes the accents of file names.
+  Windows separates folders by backslashes, and macOS decomposes the accents of file names. If no
+  file exists, the path is returned unchanged.
 
   Raises:
-    ValueError: nothing exists there, and it is no path of this computer; the message is fit for the
-      quarantine.
+    ValueError: no file exists, and the path is from another computer; the quarantine stores the
+      message.
   """
   slashed = path.replace("\\", "/")
   for name in (

@@ -1,9 +1,8 @@
-"""Decides whether a picture can be used: whether every signature of a model will answer it.
+"""Decides whether a picture can be used: every signature of a model must accept it.
 
-One picture that fails in the graph kills the whole Transform, so nothing short of that graph is
-trusted: `servable`, which is exported with the model, is asked here, too. Checks of the structure
-alone let damaged pictures through, and other libraries draw the line elsewhere. TensorFlow is
-imported at the first picture, on the worker.
+One picture that fails in the graph stops the whole Transform, so sources use the same graph:
+`servable`, which is exported with the model. Checks of the structure miss damaged pictures, and
+other libraries accept other pictures. TensorFlow is imported at the first picture, on the worker.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ MAX_PIXELS = 50_000_000
 
 
 class UnusablePictureError(Exception):
-  """Why a picture cannot be used, in words for the quarantine."""
+  """The picture cannot be used; the quarantine stores the message."""
 
 
 def max_pixels(options: Mapping[str, Any]) -> int:
-  """The option `max_pixels`, the largest picture that is decoded.
+  """Returns the option `max_pixels`, the largest number of pixels of a decoded picture.
 
   Raises:
-    BadInputError: it is no positive number.
+    BadInputError: it is not a positive number.
   """
   value = options.get("max_pixels")
   value = MAX_PIXELS if value is None else value
@@ -38,10 +37,10 @@ def max_pixels(options: Mapping[str, Any]) -> int:
 
 
 def check(data: bytes, *, max_pixels: int) -> headers.Header:
-  """The format and the size, as it is shown, of a picture that every signature answers.
+  """Checks a picture by the rule of every signature; returns its format and displayed size.
 
   Raises:
-    UnusablePictureError: none does: the picture breaks the rule, or the decoder refuses it.
+    UnusablePictureError: the picture violates the rule, or the decoder refuses it.
   """
   import tensorflow as tf
 
@@ -67,15 +66,15 @@ def to_record(
   file: str | None,
   max_pixels: int,
 ) -> Record | Rejected:
-  """The record of one encoded picture, or why there is none.
+  """Returns the record of one encoded picture, or the reason for its rejection.
 
   Args:
     data: the encoded picture.
-    label: its class, or what else a problem reads.
-    split: the split the input gave it, or None.
-    origin: where it comes from, for messages.
-    file: its file, where it is one of its own.
-    max_pixels: the largest picture that is decoded.
+    label: its class, or another value that the problem reads.
+    split: the split that the input gave, or None.
+    origin: file and row of the picture, for messages.
+    file: path of the file, if the picture is a whole file.
+    max_pixels: largest number of pixels of a decoded picture.
   """
   try:
     header = check(data, max_pixels=max_pixels)
@@ -88,7 +87,7 @@ def to_record(
 def record(
   data: bytes, *, label: FeatureValue, size_bucket: str, split: str | None, origin: str
 ) -> Record:
-  """The record of a picture that is known to decode."""
+  """Returns the record of a picture that has been checked."""
   features: dict[str, FeatureValue] = {IMAGE: data, LABEL: label, SIZE_BUCKET: size_bucket}
   return Record(features=features, content=data, split=split, origin=origin)
 
@@ -96,11 +95,11 @@ def record(
 def read_file(
   path: str, *, label: FeatureValue, split: str | None, origin: str, max_pixels: int
 ) -> Record | Rejected:
-  """The record of one picture file, or why there is none."""
+  """Returns the record of one picture file, or the reason for its rejection."""
   try:
     with open(path, "rb") as f:
       data = f.read()
-  except (OSError, ValueError) as err:  # a ValueError where the path holds a NUL
+  except (OSError, ValueError) as err:  # a ValueError if the path contains a NUL
     reason = f"the file cannot be read: {getattr(err, 'strerror', None) or err}"
     return Rejected(origin=origin, reason=reason, file=path, label=label)
   return to_record(data, label=label, split=split, origin=origin, file=path, max_pixels=max_pixels)

@@ -1,7 +1,7 @@
-"""Writes raw pixels as PNG: what sources use that hold pixels and no picture files.
+"""Encodes raw pixels as PNG, for sources with pixels instead of picture files.
 
-The pixels are stored, not compressed: that is three times as quick to write, equally quick to
-decode, and the TFRecord around it is compressed anyway.
+The pixels are not compressed: that is three times faster to write and as fast to decode, and the
+TFRecord around the PNG is compressed anyway.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ _COLOR_TYPES = {1: 0, 3: 2}  # channels to PNG's colour type: grey, RGB
 
 
 def encode(pixels: bytes, *, width: int, height: int, channels: int) -> bytes:
-  """The PNG of `[height, width, channels]` uint8 pixels, 1 or 3 channels.
+  """Encodes `[height, width, channels]` uint8 pixels as PNG; 1 or 3 channels.
 
   Raises:
-    ValueError: the number of bytes or channels does not fit.
+    ValueError: the number of bytes or channels is wrong.
   """
   row = width * channels
   if channels not in _COLOR_TYPES or width < 1 or len(pixels) != row * height:

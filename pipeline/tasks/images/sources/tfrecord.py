@@ -1,7 +1,7 @@
-"""TFRecords of tf.Example: encoded pictures or square pixel vectors, with a label.
+"""Reads TFRecords of tf.Example with encoded pictures or square pixel vectors, and a label.
 
-The features are named by the options `image_feature` and `label_feature`, or found in the first
-records. TensorFlow is imported when a file is read, never with this module.
+The options `image_feature` and `label_feature` name the features; otherwise they are found in the
+first records. TensorFlow is imported when a file is read, not with this module.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
 
 
 def sizes(path: str, options: Mapping[str, Any], count: int) -> Iterator[tuple[int, int]]:
-  """Width and height of the first `count` pictures, in pixels."""
+  """Yields width and height of the first `count` pictures, in pixels."""
   files = tfrecords.files(path, expected=DESCRIPTION)
   records = tfrecords.first_records(files, count)
   layout = example_features.find_layout(records[:_LOOKED_AT], options, source=path)

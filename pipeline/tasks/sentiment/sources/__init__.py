@@ -17,9 +17,8 @@ _OPTIONS = {
   "lines": ("label_from",),
 }
 
-# In the order they are tried: TFRecords are told by their bytes or names, tables by their names,
-# class folders by being folders; whatever else lies in a folder is taken for lines, and so is a
-# file of lines with labels.
+# In the order in which they are tried: bytes or names identify TFRecords, names tables, and
+# subfolders class folders. Any other folder, and a file of lines with labels, is read as lines.
 SOURCES: dict[str, Source] = {
   name: Source(
     description=module.DESCRIPTION,

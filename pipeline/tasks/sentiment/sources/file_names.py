@@ -1,4 +1,4 @@
-"""What the names of files of lines say: class, split, or that a file is about the data."""
+"""Reads class and split from the names of line files, and finds files about the data."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _COUNTED = re.compile(r"\d{3,}$")
 
 
 def is_about_the_data(name: str) -> bool:
-  """Whether a file is a readme, a licence or the like."""
+  """Returns whether a file is a readme, a licence or the like."""
   return bool(_NO_TEXTS & {word.group().lower() for word in _words(name)})
 
 
 def splits(files: Sequence[str]) -> list[str | None]:
-  """The split of each file whose lines have their labels, such as `cooking.valid`.
+  """Returns the split of each file of labelled lines, such as `cooking.valid`.
 
   Raises:
-    BadInputError: beside one of train, a file names no split.
+    BadInputError: some file names give a split and others do not.
   """
   found: list[str | None] = []
   for file in files:
@@ -47,15 +47,15 @@ def splits(files: Sequence[str]) -> list[str | None]:
 
 
 def labels_and_splits(files: Sequence[str], *, told: bool) -> tuple[list[str], list[str | None]]:
-  """Each file's label and split, by what its name has that others have not.
+  """Returns each file's label and split, from the parts that distinguish the names.
 
   Args:
     files: paths.
-    told: whether a person said that the names are the classes, whatever they look like.
+    told: whether the user set that the names are the classes.
 
   Raises:
-    BadInputError: two files are of one class, a class has no file of train, or the names are no
-      classes, but splits or numbers of parts.
+    BadInputError: two files have one class, a class has no file of train, or the names are splits
+      or part numbers instead of classes.
   """
   folder = os.path.dirname(files[0])
   bases = [
@@ -103,7 +103,7 @@ def _words(name: str) -> list[re.Match[str]]:
 def _without_splits(
   words: list[list[re.Match[str]]],
 ) -> tuple[list[list[re.Match[str]]], list[str | None]]:
-  """The names without the split that each starts or ends with, and those splits."""
+  """Removes the split with which each name starts or ends; returns names and splits."""
   for place in (0, -1):
     found = [given_splits.of_text(w[place].group()) if len(w) > 1 else None for w in words]
     if TRAIN in found and None not in found:
@@ -112,7 +112,7 @@ def _without_splits(
 
 
 def _require_several(labels: Sequence[str], found: Sequence[str | None], folder: str) -> None:
-  """Raises `BadInputError` where files of several splits name one class between them."""
+  """Raises `BadInputError` if the files of several splits name only one class."""
   if len(set(labels)) == 1 and len(set(found)) > 1:
     raise BadInputError(
       f"Expected files named by their classes in {folder!r}. Beside their splits, all are called "
@@ -122,7 +122,7 @@ def _require_several(labels: Sequence[str], found: Sequence[str | None], folder:
 
 
 def _require_class_names(labels: Sequence[str], folder: str) -> None:
-  """Raises `BadInputError` where the names are splits, or count parts of one data set."""
+  """Raises `BadInputError` if the names are splits, or numbers of a data set's parts."""
   called_as_splits = sorted({label for label in labels if given_splits.is_split_name(label)})
   if called_as_splits:
     raise BadInputError(

@@ -1,7 +1,7 @@
-"""Class folders of text files, one text a file, as IMDB has them: `train/pos/0_9.txt`.
+"""Reads class folders of text files, one text a file, as in IMDB: `train/pos/0_9.txt`.
 
-`unsup`, the texts without a label that IMDB has beside its classes, is left out, and so are files
-beside the class folders.
+IMDB's folder `unsup` of texts without a label is left out, and so are files beside the class
+folders.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MAX_CHAR_BYTES = 4
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a folder with folders in it."""
+  """Returns whether the path is a folder that contains folders."""
   return os.path.isdir(path) and any(e.is_dir() for e in input_paths.entries(path))
 
 
@@ -46,8 +46,8 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   """Lists the texts.
 
   Raises:
-    BadInputError: there are no class folders, fewer than two classes with two texts, or a
-      class that train does not have or that is called as a split is, or not one .txt.
+    BadInputError: there are no class folders or no .txt files, fewer than two classes have two
+      texts, train lacks a class, or a class has the name of a split.
   """
   return class_folders.plan(path, _LAYOUT, records.max_chars(options))
 

@@ -1,8 +1,8 @@
-"""Where a file of lines keeps its labels: in the file's name, or in each line.
+"""Finds the labels of a file of lines: in the file's name, or in each line.
 
-Lines with their labels are fastText's (`__label__pos A good film`), UCI's "Sentiment Labelled
-Sentences" (`A good film<TAB>1`) and the SMS Spam Collection's (`ham<TAB>See you`). The option
-`label_from` says it where the guess is wrong.
+Formats of labelled lines are fastText (`__label__pos A good film`), UCI's "Sentiment Labelled
+Sentences" (`A good film<TAB>1`) and the SMS Spam Collection (`ham<TAB>See you`). The option
+`label_from` corrects a wrong guess.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline.sources.class_counts import names
 from pipeline.sources.text_files import line_files
 
 NAME, PREFIX, FIRST, LAST = "name", "prefix", "first", "last"
-# What an example is made of, by the place of its label.
+# The parts of an example, by the place of the label.
 FIELDS = {
   NAME: {"text": "a line", "label": "the file's name"},
   PREFIX: {"text": "what follows the label", "label": "__label__... in front of the line"},
@@ -28,9 +28,9 @@ FIELDS = {
 }
 
 _LOOKED_AT = 500  # lines of each file, and as many files
-_MOST = 0.95  # of the lines of every file must be so
-_SEVERAL = 0.05  # of the lines may have several labels
-_LABELS = 50  # classes at the most, where the label stands beside a tab
+_MOST = 0.95  # smallest share of the lines of every file that must match
+_SEVERAL = 0.05  # largest share of lines with several labels
+_LABELS = 50  # largest number of classes, if a tab separates the label
 _LABEL_BYTES = 50
 _LEAST_LINES = 4
 _PREFIX = re.compile(rb"\s*((?:__label__\S+\s+)*__label__\S+)(?:\s+|$)")
@@ -49,20 +49,20 @@ class _Sample(NamedTuple):
   lines: list[bytes]
 
   def part(self, holds: Callable[[bytes], Any]) -> float:
-    """How many of the lines are so, from 0 to 1."""
+    """Returns the share of the lines for which `holds` is true, from 0 to 1."""
     return sum(bool(holds(line)) for line in self.lines) / len(self.lines)
 
 
 def find(files: Sequence[str], options: Mapping[str, Any]) -> str:
-  """Where the labels are: NAME, PREFIX, FIRST or LAST.
+  """Returns the place of the labels: NAME, PREFIX, FIRST or LAST.
 
   Args:
     files: paths of files of lines.
-    options: `label_from` names the place; otherwise the first lines decide.
+    options: `label_from` gives the place; if it is not set, the first lines decide.
 
   Raises:
-    BadInputError: the option is unknown, the files are of several kinds, the guess is unsure, or
-      the names of the files are no classes.
+    BadInputError: the option's value is unknown, the files differ in kind, the guess is uncertain,
+      or the names of the files are not classes.
   """
   told = options.get("label_from")
   if told is not None and told not in FIELDS:
@@ -81,7 +81,7 @@ def find(files: Sequence[str], options: Mapping[str, Any]) -> str:
 
 
 def is_sure(file: str) -> bool:
-  """Whether a single file holds lines with labels."""
+  """Returns whether a single file certainly contains labelled lines."""
   try:
     return _guess(_samples([file])) != NAME
   except BadInputError:
@@ -89,10 +89,10 @@ def is_sure(file: str) -> bool:
 
 
 def split(line: bytes, place: str) -> tuple[bytes, bytes]:
-  """The text and the label of a line.
+  """Splits a line into text and label.
 
   Raises:
-    ValueError: it has not one label; the message is fit for the quarantine.
+    ValueError: the line does not have exactly one label; the quarantine stores the message.
   """
   if place == PREFIX:
     match = _PREFIX.match(line)
@@ -149,7 +149,7 @@ def _guess(samples: Sequence[_Sample]) -> str:
 
 
 def _is_label(lines: Sequence[bytes], place: str) -> bool:
-  """Whether this side of the tab repeats few short values, and the other one does not."""
+  """Returns whether this side of the tab repeats few short values, and the other does not."""
   parts = [split(line, place) for line in lines]
   labels = {label.strip() for _, label in parts}
   texts = {text.strip() for text, _ in parts}
@@ -183,7 +183,7 @@ def _require_no_binary(samples: Sequence[_Sample]) -> None:
 
 
 def _require_texts(samples: Sequence[_Sample]) -> None:
-  """Refuses files whose names are no classes, because their lines are labels or numbers.
+  """Refuses files whose names are not classes, because their lines are labels or numbers.
 
   Raises:
     BadInputError: there is such a file.
@@ -209,7 +209,7 @@ def _require_texts(samples: Sequence[_Sample]) -> None:
 
 
 def _repeats(sample: _Sample) -> bool:
-  """Whether the lines are few short values over and over, as labels are."""
+  """Returns whether the lines repeat few short values, as labels do."""
   counts = collections.Counter(line.strip() for line in sample.lines)
   return (
     len(sample.lines) >= 2 * _LEAST_LINES
@@ -219,14 +219,14 @@ def _repeats(sample: _Sample) -> bool:
 
 
 def _is_short(value: bytes) -> bool:
-  """Whether it may be a label."""
+  """Returns whether a value is short enough to be a label."""
   return len(value) <= _LABEL_BYTES and len(value.split()) <= 2
 
 
 def _is_binary(sample: _Sample) -> bool:
-  """Whether it is a picture, an archive or the like: by its first bytes, or by NULs here and there.
+  """Returns whether a sample is binary, such as a picture or an archive: by magic bytes or NULs.
 
-  In UTF-16, for which there is better advice, every second byte of most texts is a NUL.
+  In UTF-16, which gets other advice, every second byte of most texts is a NUL.
   """
   data = b"\n".join(sample.lines[:50])[:4096]
   return data.startswith(_MAGIC) or (

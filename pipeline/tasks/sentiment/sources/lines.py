@@ -1,9 +1,9 @@
-"""Files with a text a line: one file per class, as rt-polarity has them, or labels in each line.
+"""Reads files with one text a line: one file per class, as in rt-polarity, or labelled lines.
 
-Where the files' names are the labels, a label is what the names do not have in common:
-`rt-polarity.pos` is `pos`, `neg.txt` is `neg`. Where every name starts or ends with a split, as in
-`train.pos` and `test.pos`, it is used. Where each line has its label (`line_labels`), a name says
-no more than the split: `train.txt`, `cooking.valid`.
+If the files' names give the labels, a label is the part of a name that differs from the others:
+`rt-polarity.pos` gives `pos`, `neg.txt` gives `neg`. If every name starts or ends with a split, as
+in `train.pos` and `test.pos`, the split is used. If each line has its label (`line_labels`), a name
+gives only the split: `train.txt`, `cooking.valid`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ DESCRIPTION = (
   "lines with labels, such as `__label__pos A good film` or `A good film<TAB>pos`"
 )
 
-# Files of other names may be anything, such as a corpus in two languages.
+# Files with other names may have any content, such as a corpus in two languages.
 _SURE_NAMES = ({"pos", "neg"}, {"positive", "negative"})
 _PART_LINES, _PART_BYTES, _PARTS = 1000, 2 << 20, 5
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a folder with files and without folders, or a file of labelled lines."""
+  """Returns whether the path is a folder with files and no folders, or a file of labelled lines."""
   if os.path.isfile(path):
     return line_labels.is_sure(path)
   return (
@@ -45,11 +45,11 @@ def matches(path: str) -> bool:
 
 
 def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
-  """Cuts the files into shards, each of them with texts of all classes.
+  """Cuts the files into shards with texts of all classes.
 
   Raises:
-    BadInputError: there are no such files, their names or lines are no classes, or there is a class
-      without two usable texts.
+    BadInputError: there are no such files, their names or lines give no classes, or a class has
+      fewer than two usable texts.
   """
   limit = records.max_chars(options)
   files = _find(path)
@@ -106,7 +106,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
 
 
 def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Record | Rejected]:
-  """Reads the lines of one shard; empty lines are no texts."""
+  """Reads the lines of one shard; skips empty lines."""
   limit = records.max_chars(options)
   for part in shard["parts"]:
     name = input_paths.printable(os.path.basename(part["file"]))
@@ -133,7 +133,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
 def _first_records(
   parts: Sequence[Mapping[str, Any]], options: Mapping[str, Any], count: int | None
 ) -> Iterator[Record | Rejected]:
-  """The records of one file up to so many usable ones; None yields all."""
+  """Yields the records of one file until `count` are usable; None yields all."""
   usable = 0
   for record in read({"parts": parts}, options):
     yield record

@@ -1,4 +1,4 @@
-"""Turns a text and its label, however an input holds them, into a record of the sentiment task."""
+"""Converts a text and its label to a record of the sentiment task."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pipeline.sources.labels import label_text
 from pipeline.sources.text_files import texts
 from pipeline.tasks.sentiment.features import LABEL, LENGTH_BUCKET, TEXT
 
-INPUT = "the text"  # what messages call the input
+INPUT = "the text"  # name of the input in messages
 MAX_CHARS = 20_000  # the longest reviews of IMDB have 13,704 characters
 _LENGTHS = (10, 20, 50, 200)
 
 
 def max_chars(options: Mapping[str, Any]) -> int:
-  """The option `max_chars`, the most characters of a text that is used.
+  """Returns the option `max_chars`, the largest number of characters of a usable text.
 
   Raises:
-    BadInputError: it is no positive number.
+    BadInputError: it is not a positive number.
   """
   return texts.max_chars(options, MAX_CHARS)
 
 
 def too_long(limit: int) -> str:
-  """The reason for a text that need not be read to its end to know."""
+  """Returns the message for a text that is too long, which need not be read to its end."""
   return texts.too_long(INPUT, limit)
 
 
@@ -41,17 +41,17 @@ def to_record(
   data: bytes | None = None,
   file: str | None = None,
 ) -> Record | Rejected:
-  """The record of one text, or why there is none.
+  """Returns the record of one text, or the reason for its rejection.
 
   Args:
     text: str or UTF-8 bytes; anything else is rejected.
-    label: whatever names its class, or what else `read_label` takes.
-    split: the split the input gave it, or None.
-    origin: where it comes from, for messages.
-    limit: the most characters of a text.
-    read_label: from the label to the value of its feature; raises `ValueError`.
-    data: the bytes for the quarantine, where the text is a part of a file.
-    file: the file for the quarantine, where the text is one of its own.
+    label: the name of its class, or another value that `read_label` accepts.
+    split: the split that the input gave, or None.
+    origin: file and row of the text, for messages.
+    limit: largest number of characters of a text.
+    read_label: converts the label to the value of its feature; raises `ValueError`.
+    data: the bytes for the quarantine, if the text is a part of a file.
+    file: path of the file for the quarantine, if the text is a whole file.
   """
   try:
     written = texts.usable(text, INPUT, limit)

@@ -1,7 +1,7 @@
-"""Tables with a column of texts and a column of labels: CSV, TSV, JSON Lines or Parquet.
+"""Reads tables with a column of texts and one of labels: CSV, TSV, JSON Lines or Parquet.
 
 The options `text_column`, `label_column` and `split_column` name the columns; `separator` and
-`header` say how a CSV or TSV is written.
+`header` set the dialect of a CSV or TSV.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ USUAL_NAMES = {
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a table; one beside class folders must have the usual columns."""
+  """Returns whether the path is a table; one beside class folders must have the usual columns."""
   if not tables.matches(path):
     return False
   if os.path.isfile(path) or not any(e.is_dir() for e in input_paths.entries(path)):
@@ -48,11 +48,11 @@ def plan(path: str, options: Mapping[str, Any], problem: Problem = classes.PROBL
   Args:
     path: the table.
     options: the data options.
-    problem: what labels are; a task with others calls this from a `plan` of its own.
+    problem: the kind of answer; a task with another kind calls this function in its own `plan`.
 
   Raises:
-    BadInputError: the table or a column is missing, a split is unknown, or the labels are nothing
-      to learn.
+    BadInputError: the table or a column is missing, a split is unknown, or nothing can be learnt
+      from the labels.
   """
   limit = records.max_chars(options)
   columns = text_tables.find_columns(path, options, USUAL_NAMES)

@@ -1,7 +1,7 @@
-"""TFRecords of tf.Example with a text and a label.
+"""Reads TFRecords of tf.Example with a text and a label.
 
-The features are named by the options `text_feature` and `label_feature`, or found in the first
-records. TensorFlow is imported when a file is read, never with this module.
+The options `text_feature` and `label_feature` name the features; otherwise they are found in the
+first records. TensorFlow is imported when a file is read, not with this module.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _text(values: Any) -> bytes:
 def _find_layout(
   examples: Sequence[bytes], options: Mapping[str, Any], source: str
 ) -> dict[str, str]:
-  """Where a record keeps its text and its label."""
+  """Finds the features with the text and the label."""
   named = {option: options.get(option) for option in ("text_feature", "label_feature")}
   found = tf_examples.parse_first(examples, named, source=source)
   label = named["label_feature"]
@@ -95,7 +95,7 @@ def _find_layout(
 
 
 def _find_text(examples: Sequence[tf_examples.Features], label: str | None) -> str | None:
-  """The feature whose name says so, or the only one with blanks between words."""
+  """Returns the feature with a usual name of texts, or the only one with blanks between words."""
   names = sorted(set().union(*examples) - {label})
   named = [name for name in names if name.lower() in _TEXT_NAMES]
   sentences = [name for name in names if any(_is_sentence(f[name]) for f in examples if name in f)]

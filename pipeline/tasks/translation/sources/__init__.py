@@ -17,8 +17,8 @@ _OPTIONS = {
   "aligned": ("source_language", "target_language"),
 }
 
-# In the order they are tried: a TSV whose first line names the columns is a table, any other is
-# taken for pairs; files of two languages are told by their names.
+# In the order in which they are tried: a TSV whose first line names the columns is a table, any
+# other TSV is read as pairs; names identify files of two languages.
 SOURCES: dict[str, Source] = {
   name: Source(
     description=module.DESCRIPTION,

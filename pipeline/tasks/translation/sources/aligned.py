@@ -1,8 +1,8 @@
-"""Two files whose lines belong together: `train.en` and `train.de`, plain or gzipped.
+"""Reads two files with aligned lines: `train.en` and `train.de`, plain or gzipped.
 
-The path is their folder, or what their names have in common (`corpus/train`). The languages are the
-options `source_language` and `target_language`. Where the names in a folder start with splits, as
-`train.en`, `val.en` and `test.en` do, these are used.
+The path is their folder, or the common prefix of their names (`corpus/train`). The options
+`source_language` and `target_language` give the languages. If the names in a folder start with
+splits, as in `train.en`, `val.en` and `test.en`, these are used.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from pipeline.tasks.translation.sources import records, sides
 DESCRIPTION = "a folder with files such as train.en and train.de, line by line translations"
 
 _NAME = re.compile(r"(?P<stem>.+)\.(?P<language>[A-Za-z]{2,3}([_-][A-Za-z0-9]+)*)$")
-# What looks like a language and is not, unless an option says so.
+# Suffixes that look like languages and are not, unless an option names them.
 _NO_LANGUAGE = re.compile(
   r"(bz2|cfg|csv|doc|htm|ini|jpg|log|md|pdf|png|py|sh|tar|tex|tgz|toml|tsv|txt|vec|xml|xz|yml"
   r"|zip)$",
   re.IGNORECASE,
 )
 _PART_LINES, _PARTS = 1000, 5
-_SPREAD = 20  # places of the files to look at
+_SPREAD = 20  # places of the files that a sample reads
 _ADVICE = (
   "Check the files. To take them all the same, join them with `paste train.en train.fr > "
   "pairs.tsv` and name the columns with --set data.source_column=1 --set data.target_column=2"
@@ -42,7 +42,7 @@ _Corpora = dict[str, dict[str, str]]
 
 
 def matches(path: str) -> bool:
-  """Whether files of at least two languages lie there."""
+  """Returns whether the path has files of at least two languages."""
   try:
     return any(len(files) > 1 for files in _find(path, {}).values())
   except BadInputError:
@@ -50,11 +50,11 @@ def matches(path: str) -> bool:
 
 
 def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
-  """Counts the lines and cuts both files at the same ones.
+  """Counts the lines and cuts both files at the same line numbers.
 
   Raises:
-    BadInputError: a language is not named or has no file, two files have not as many lines, or the
-      lines are no language.
+    BadInputError: a language is not named or has no file, two files differ in their number of
+      lines, or the lines are not sentences.
   """
   limit = records.max_chars(options)
   corpora = _find(path, options)
@@ -124,7 +124,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
 
 
 def _sample(parts: Sequence[Mapping[str, Any]]) -> list[sides.Pair]:
-  """Pairs from all over the files, decoded as far as possible."""
+  """Samples pairs from all over the files, decoded as far as possible."""
   spread = input_paths.spread(parts, _SPREAD)
   each = sides.LOOKED_AT // len(spread)
   return [
@@ -135,7 +135,7 @@ def _sample(parts: Sequence[Mapping[str, Any]]) -> list[sides.Pair]:
 
 
 def _lines(part: Mapping[str, Any]) -> Iterator[tuple[line_files.Line, line_files.Line]]:
-  """The lines of both sides from where a part starts, beyond its end, too."""
+  """Yields the lines of both sides from the start of a part, also beyond its end."""
   source, target = (
     line_files.read_lines(file, start=start, number=part["number"])
     for file, start in zip(part["files"], part["starts"], strict=True)
@@ -144,7 +144,7 @@ def _lines(part: Mapping[str, Any]) -> Iterator[tuple[line_files.Line, line_file
 
 
 def _cut(source: str, target: str) -> Iterator[dict[str, Any]]:
-  """Parts of 1,000 pairs; one part where a file is gzipped."""
+  """Yields parts of 1,000 pairs; one part if a file is gzipped."""
   files = [source, target]
   (starts, count), (target_starts, target_count) = (
     line_files.index(file, _PART_LINES) for file in files
@@ -181,7 +181,7 @@ def _find(path: str, options: Mapping[str, Any]) -> _Corpora:
     if _NO_LANGUAGE.match(language) and language not in named:
       continue
     if not prefix or match["stem"] == prefix:
-      # Beside an unpacked file its archive often remains; either will do.
+      # A decompressed file is often beside its archive; either can be read.
       corpora.setdefault(match["stem"], {}).setdefault(language, os.path.abspath(entry.path))
   return corpora
 

@@ -1,7 +1,7 @@
-"""Which columns of lines with tabs are sentence and translation, by a sample of the lines.
+"""Finds the columns of sentence and translation in tab-separated lines, by a sample.
 
-The first two, unless what they hold is no language: Tatoeba's "Sentence pairs" are id, sentence,
-id, translation; other files have language codes in between, or an id in front.
+These are the first two columns, unless they do not hold sentences: Tatoeba's "Sentence pairs" have
+id, sentence, id, translation; other files have language codes in between, or an id in front.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipeline.sources.class_counts import names
 from pipeline.tasks.translation.sources import sides
 
 _CODE_LETTERS = 3
-# What the first line says if it names the columns, in lower case.
+# Names of columns in a first line, in lower case.
 _HEADER_WORDS = frozenset(
   {
     *("source", "target", "src", "tgt", "trg", "sentence", "translation", "text", "input"),
@@ -33,13 +33,13 @@ _HEADER_WORDS = frozenset(
 
 
 class Columns(NamedTuple):
-  """The columns of source and target, from 0.
+  """The columns of source and target, counted from 0.
 
   Attributes:
     source: the column of sentences.
     target: the column of translations.
-    header: the first line, where it names the columns and is no pair; else empty.
-    others: what the other columns hold, in words.
+    header: the first line if it names the columns and is not a pair; else empty.
+    others: a description of the other columns.
   """
 
   source: int
@@ -51,19 +51,19 @@ class Columns(NamedTuple):
 def choose(
   first: str, rows: Sequence[Sequence[str]], options: Mapping[str, Any], *, file: str
 ) -> Columns:
-  """The columns that hold sentence and translation.
+  """Chooses the columns of sentence and translation.
 
   Args:
     first: the first line.
-    rows: the fields of a sample of the other lines; those without a tab are left out.
+    rows: the fields of a sample of the other lines; lines without a tab are left out.
     options: `source_column` and `target_column` are numbers from 1, or None.
     file: the file, for messages.
 
   Raises:
-    BadInputError: the options are no two columns, or it is unsure which columns are meant.
+    BadInputError: the options do not give two columns, or the guess is uncertain.
   """
   head = [field.strip() for field in first.split("\t")]
-  if not rows:  # of one line, there is nothing to guess from
+  if not rows:  # a single line allows no guess
     rows = [head]
   width = collections.Counter(map(len, rows)).most_common(1)[0][0]
   told = _told(options, file)
@@ -108,10 +108,10 @@ def _told(options: Mapping[str, Any], file: str) -> tuple[int, int] | None:
 def _guess(
   faults: Sequence[str | None], rows: Sequence[Sequence[str]], file: str
 ) -> tuple[int, int]:
-  """The first two columns, or the only two that hold sentences.
+  """Guesses the columns: the first two, or the only two with sentences.
 
   Raises:
-    BadInputError: these are not two columns, or there are more to choose from.
+    BadInputError: fewer or more than two columns hold sentences.
   """
   texts = [i for i, found in enumerate(faults) if found is None]
   if texts[:2] == [0, 1]:
@@ -140,7 +140,7 @@ def _example(rows: Sequence[Sequence[str]], column: int) -> list[str]:
 
 
 def _names_a_column(field: str) -> bool:
-  """Whether there are only words as in `English`, `source_text` and `Sentence 2`."""
+  """Returns whether a field has only words of headers: `English`, `source_text`, `Sentence 2`."""
   words = re.findall(r"[^\W\d_]+", field.lower())
   return bool(words) and set(words) <= _HEADER_WORDS
 
@@ -152,11 +152,11 @@ def _is_header(
   source: int,
   target: int,
 ) -> bool:
-  """Whether the first line names the columns: both as headers do, or one of numbers by a word."""
+  """Returns whether the first line names both columns, or has a word above a column of numbers."""
   if max(source, target) >= len(head):
     return False
   if all(_names_a_column(head[i]) for i in (source, target)):
-    # In a dictionary, "it" and "es" may be a pair, and no codes of languages.
+    # In a dictionary, "it" and "es" may be a pair of words instead of language codes.
     words = [len(row[i].split()) for row in rows for i in (source, target) if i < len(row)]
     return len(head[source]) > _CODE_LETTERS or sum(words) >= 2 * len(words)
   return any(

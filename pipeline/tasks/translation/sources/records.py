@@ -1,4 +1,4 @@
-"""Turns a sentence and its translation into a record of the translation task."""
+"""Converts a sentence and its translation to a record of the translation task."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dlpipe.records import Record, Rejected
 from pipeline.sources.text_files import texts
 from pipeline.tasks.translation.features import LENGTH_BUCKET, SOURCE, TARGET
 
-INPUT = "the source"  # what messages call the input
+INPUT = "the source"  # name of the input in messages
 MAX_CHARS = 1000  # of either side
 _LENGTHS = (5, 10, 20)
 
 
 def max_chars(options: Mapping[str, Any]) -> int:
-  """The option `max_chars`, the most characters of either side.
+  """Returns the option `max_chars`, the largest number of characters of either side.
 
   Raises:
-    BadInputError: it is no positive number.
+    BadInputError: it is not a positive number.
   """
   return texts.max_chars(options, MAX_CHARS)
 
@@ -26,16 +26,16 @@ def max_chars(options: Mapping[str, Any]) -> int:
 def to_record(
   source: Any, target: Any, *, split: str | None, origin: str, limit: int, data: bytes
 ) -> Record | Rejected:
-  """The record of one pair, or why there is none.
+  """Returns the record of one pair, or the reason for its rejection.
 
-  Its split is drawn by the source alone: a sentence with several translations is on one side.
+  Only the source decides the split, so a sentence with several translations is in one split.
 
   Args:
     source: str or UTF-8 bytes; anything else is rejected.
-    target: its translation, likewise.
-    split: the split the input gave it, or None.
-    origin: where it comes from, for messages.
-    limit: the most characters of either side.
+    target: its translation, of the same types.
+    split: the split that the input gave, or None.
+    origin: file and row of the pair, for messages.
+    limit: largest number of characters of either side.
     data: the bytes for the quarantine.
   """
   try:

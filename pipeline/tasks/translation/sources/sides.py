@@ -1,7 +1,7 @@
-"""Whether two sides are sentences and their translations, by a sample of the input.
+"""Checks by a sample of the input that its two sides are sentences and their translations.
 
-Ids, numbers, language codes and a value that never changes are no language. A model learns from
-them all the same, so they are refused unless a person named the column.
+Ids, numbers, language codes and constant values are not sentences. A model would learn from them
+without an error, so they are refused unless the user named the column.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from dlpipe.errors import BadInputError
 from pipeline.sources.class_counts import names
 
 LOOKED_AT = 2000  # pairs, from all over the input
-_MOST = 0.95  # of the values must be so
-_LEAST = 8  # values; fewer may well be equal
+_MOST = 0.95  # smallest share of the values that must match
+_LEAST = 8  # values; fewer may be equal by chance
 _LEAST_CODES = 3
-_EQUAL = 0.5  # of the pairs; more are no translations
+_EQUAL = 0.5  # largest share of pairs with equal sides
 _TURNED = -8.0  # natural logarithm of the odds that the sides are the right way round
 _LEAST_TURNED = 3
-_SENTENCE_WORDS = 3  # on average, beside a side of single words
+_SENTENCE_WORDS = 3  # on average, if the other side has single words
 _NUMBER = re.compile(r"[\d\s.,:/+-]*\d[\d\s.,:/+TZ-]*$")
 _ID = re.compile(r"(?=[^\d]*\d)[A-Za-z0-9_.:/#?&=%-]+$|https?://\S+$")
 _CODE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")
@@ -31,7 +31,7 @@ Pair = tuple[str, str]
 
 
 def fault(values: Sequence[str]) -> str | None:
-  """What a column holds instead of sentences, in words; None where it may hold sentences.
+  """Describes the content of a column that has no sentences; None if it may have sentences.
 
   >>> fault(["1276", "1277", "1278"])
   'numbers'
@@ -55,16 +55,16 @@ def fault(values: Sequence[str]) -> str | None:
 
 
 def require(pairs: Sequence[Pair], places: Sequence[str], *, source: str, advice: str) -> None:
-  """Refuses pairs of which a side is no language, or whose sides are equal.
+  """Raises `BadInputError` if a side does not hold sentences, or if both sides are equal.
 
   Args:
     pairs: a sample, source and target.
-    places: where the sides come from, such as "column 1" and "column 2".
+    places: the origin of each side, such as "column 1" and "column 2".
     source: the input, for messages.
-    advice: what to do about it.
+    advice: advice for the user.
 
   Raises:
-    BadInputError: a side is no language, or most sides are equal.
+    BadInputError: a side does not hold sentences, or most pairs have equal sides.
   """
   for place, values in zip(places, zip(*pairs, strict=True), strict=False):
     found = fault(values)
@@ -88,7 +88,7 @@ def require(pairs: Sequence[Pair], places: Sequence[str], *, source: str, advice
 
 
 def warnings(pairs: Sequence[Pair]) -> list[str]:
-  """What is odd about pairs that are used all the same: equal and swapped sides.
+  """Returns warnings about pairs that are used nevertheless: equal and swapped sides.
 
   Args:
     pairs: a sample, source and target.
@@ -118,7 +118,7 @@ def warnings(pairs: Sequence[Pair]) -> list[str]:
 
 
 def _turned(pairs: Sequence[Pair]) -> list[Pair]:
-  """The pairs whose words stand elsewhere on the other side, as far as they are words that tell."""
+  """Returns the pairs whose words usually occur on the other side."""
   counts: tuple[collections.Counter[str], ...] = (collections.Counter(), collections.Counter())
   words = [tuple(set(side.casefold().split()) for side in pair) for pair in pairs]
   for both in words:
@@ -128,7 +128,7 @@ def _turned(pairs: Sequence[Pair]) -> list[Pair]:
   for pair, sides in zip(pairs, words, strict=True):
     score = 0.0
     for own, other, side in ((counts[0], counts[1], sides[0]), (counts[1], counts[0], sides[1])):
-      # Without this pair itself, whose words would speak for where they stand.
+      # Leave this pair out, because its words would count for their sides.
       score += sum(math.log((own[word] - 0.5) / (other[word] + 0.5)) for word in side)
     if score < _TURNED:
       found.append(pair)
@@ -140,7 +140,7 @@ def _are(values: Sequence[str], pattern: re.Pattern[str]) -> bool:
 
 
 def _are_names(values: Sequence[str], others: Sequence[str]) -> bool:
-  """Whether ASCII words, such as names of users, stand beside whole sentences."""
+  """Returns whether a side of ASCII words, such as user names, is beside whole sentences."""
   words = sum(len(other.split()) for other in others) / len(others)
   single = sum(value.isascii() and len(value.split()) == 1 for value in values)
   return words >= _SENTENCE_WORDS and single >= _MOST * len(values)

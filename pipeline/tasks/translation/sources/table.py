@@ -1,7 +1,7 @@
-"""Tables with a column of sentences and one of translations: CSV, TSV, JSON Lines or Parquet.
+"""Reads tables with columns of sentences and translations: CSV, TSV, JSON Lines or Parquet.
 
 The options `source_column`, `target_column` and `split_column` name the columns; `separator` and
-`header` say how a CSV or TSV is written.
+`header` set the dialect of a CSV or TSV.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipeline.tasks.translation.sources import records, sides
 DESCRIPTION = f"{tables.DESCRIPTION}, with the columns source and target"
 
 USUAL_NAMES = {"source": ("src",), "target": ("tgt", "trg")}
-_SPREAD = 10  # shards to look at
+_SPREAD = 10  # shards that a sample reads
 _ADVICE = (
   "Name the columns of sentences and translations with --set data.source_column=... --set "
   "data.target_column=...; what you name is taken as it is."
@@ -29,7 +29,7 @@ _ADVICE = (
 
 
 def matches(path: str) -> bool:
-  """Whether the path is a table; a TSV must have the usual columns, or it holds pairs."""
+  """Returns whether the path is a table; a TSV without the usual columns is read as pairs."""
   if not tables.matches(path):
     return False
   try:
@@ -46,8 +46,8 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   """Cuts the table into shards.
 
   Raises:
-    BadInputError: the table or a column is missing, it has no rows, a split is unknown, or what the
-      columns hold is no language.
+    BadInputError: the table or a column is missing, the table has no rows, a split is unknown, or
+      a column does not hold sentences.
   """
   limit = records.max_chars(options)
   columns = text_tables.find_columns(path, options, USUAL_NAMES)
@@ -98,7 +98,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
 
 
 def _sample(shards: Sequence[Mapping[str, Any]], source: str, target: str) -> list[sides.Pair]:
-  """The texts of pairs from all over the table; other values are left out."""
+  """Samples texts of pairs from all over the table; other values are left out."""
   spread = input_paths.spread(shards, _SPREAD)
   each = sides.LOOKED_AT // len(spread)
   found = [
@@ -107,7 +107,7 @@ def _sample(shards: Sequence[Mapping[str, Any]], source: str, target: str) -> li
     for row in itertools.islice(text_tables.read_table(shard), each)
     if not isinstance(row, Rejected)
   ]
-  # A number is an id as much as its digits are.
+  # A number counts as an id, as its digits would.
   return [
     (str(s), str(t)) for s, t in found if isinstance(s, str | int) and isinstance(t, str | int)
   ]

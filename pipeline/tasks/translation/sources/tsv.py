@@ -1,7 +1,7 @@
-"""Pairs as manythings.org/anki has them: `source<TAB>target[<TAB>attribution]`, a pair a line.
+"""Reads pairs as in manythings.org/anki: `source<TAB>target[<TAB>attribution]`, a pair a line.
 
-The columns are found by what they hold (`columns`), or named by their numbers with the options
-`source_column` and `target_column`. A quote is a quote. The option `reverse` swaps the sides.
+`columns` finds the columns by their content, or the options `source_column` and `target_column`
+give their numbers. Quotes have no special meaning. The option `reverse` swaps the sides.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _ADVICE = (
   "Name the columns by their numbers, such as with --set data.source_column=2 --set "
   "data.target_column=4; what you name is taken as it is."
 )
-_SPREAD = 20  # places of the file to look at
+_SPREAD = 20  # places of the file that a sample reads
 _PART_LINES, _PART_BYTES, _PARTS = 1000, 2 << 20, 5
 
 
 def matches(path: str) -> bool:
-  """Whether the path is such a file, or a folder with exactly one, and a pair is in it."""
+  """Returns whether the path is such a file with a pair, or a folder with exactly one."""
   try:
     file = _find(path)
     return file is not None and _has_pair(file)
@@ -45,8 +45,8 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   """Cuts the file into shards.
 
   Raises:
-    BadInputError: there is no such file, no pair in its first lines, or it is unsure which columns
-      are meant.
+    BadInputError: there is no such file, its first lines have no pair, or the guess of the columns
+      is uncertain.
   """
   limit = records.max_chars(options)
   reverse = _is_reversed(options)
@@ -93,7 +93,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
 
 
 def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Record | Rejected]:
-  """Reads the lines of one shard; empty lines are no pairs."""
+  """Reads the lines of one shard; skips empty lines."""
   limit, reverse = records.max_chars(options), _is_reversed(options)
   for part in shard["parts"]:
     name = input_paths.printable(os.path.basename(part["file"]))
@@ -159,7 +159,7 @@ def _require_no_header(file: str, options: Mapping[str, Any]) -> None:
 
 
 def _sample(file: str, ranges: Sequence[line_files.Range]) -> tuple[str, list[list[str]]]:
-  """The first line, and the fields of lines with a tab from all over the rest of the file."""
+  """Returns the first line, and the fields of a sample of the other lines with a tab."""
   spread = input_paths.spread(ranges, _SPREAD)
   each = sides.LOOKED_AT // max(len(spread), 1)
   first, rows = "", []
