@@ -16,7 +16,7 @@ from pipeline.task import Task
 
 
 def declared(task: Task, params: Params) -> keras_tuner.HyperParameters:
-  """Returns the task's search space, centred on the values of this run.
+  """Returns the task's search space, with the values of this run as defaults.
 
   Raises:
     BadInputError: the space is empty, tries a value that the setting does not accept, or varies a
