@@ -1,1 +1,1 @@
-"""What `dlpipe doctor` looks at: the environment, and what a workspace holds."""
+"""Inspects the environment and the workspace for `dlpipe doctor`."""
