@@ -33,8 +33,8 @@ from pipeline.beam.engines import ENGINES, find_java, find_job_server, java_comm
 _START_TIMEOUT_S = 120
 _STOP_TIMEOUT_S = 10
 
-# Runs Java under a shell that waits until its stdin closes, which happens when this process ends for
-# whatever reason. The shell then sends Java SIGTERM and removes its folder.
+# Runs Java under a shell that waits until its stdin closes, which happens when this process ends
+# for whatever reason. The shell then sends Java SIGTERM and removes its folder.
 _GUARD = """
 folder=$1; shift
 exec 3<&0 </dev/null
