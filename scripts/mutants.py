@@ -42,8 +42,8 @@ _HEAVY = (
   "tfx.components.evaluator.executor", "tensorflow_serving.apis.predict_pb2", "kfp", "sacrebleu",
   "scipy.sparse.csgraph", "PIL.Image", "hypothesis",
 )  # fmt: skip
-# An edit's time limit: so many times the duration without the edit, but at least so many seconds.
-# It stops endless loops, and is wide enough for a slow machine.
+# An edit's time limit: so many seconds, plus so many times the duration without the edit. It stops
+# endless loops, and is wide enough for a slow machine.
 _LEAST_LIMIT_S, _SLOWER = 60.0, 10.0
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 
