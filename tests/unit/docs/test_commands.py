@@ -21,7 +21,7 @@ _PAGES = ("README.md", "CONTRIBUTING.md", "*/README.md", "docs/**/*.md")
 _BLOCK = re.compile(r"^( *)```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"(?<!`)`((?:\.venv/bin/)?dlpipe [^`]*)`(?!`)")
 # Names of tasks that a page makes, or that stand for any.
-_ANY_TASK = {"TASK", "fields", "my_images"}
+_ANY_TASK = {"TASK", "fields", "my_images", "prices"}
 
 
 def _pages() -> list[pathlib.Path]:

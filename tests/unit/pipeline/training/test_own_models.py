@@ -72,7 +72,7 @@ def learn(splits, monkeypatch):
       return learning.learn(
         task,
         {"train": settings, "fixed_epochs": []},
-        {"batch_size": 16},
+        TASK.params.usual().replace(batch_size=16),
         None,
         splits,
         distribution=tf.distribute.get_strategy(),
