@@ -1,15 +1,15 @@
-"""Rows per second of `dlpipe batch` against one warm loop over `serving_default` in one process.
+"""Compares the rows per second of `dlpipe batch` with a warm loop over `serving_default`.
 
     python benchmarks/batch_prediction.py images --input pictures/ [--workspace DIR] [--rows 20000]
     python benchmarks/batch_prediction.py sentiment --input reviews.csv [--column text]
 
-(a) The loop holds all values in memory, takes them in their order in batches of the same size, and
-keeps what the model answers: no reading, no writing. (b) The batch reads the input, predicts and
-writes JSON Lines, through Beam. Both load the model in this process and warm it up before the
-clock starts; (b)'s clock stops when the output stands under its name. The input is repeated until
-it has `--rows` rows: a table or a .txt by its rows, a folder by copies of its files.
+(a) The loop holds all values in memory, predicts them in order in batches of the same size, and
+keeps the predictions: no reading, no writing. (b) The batch reads the input, predicts and writes
+JSON Lines, through Beam. Both load the model in this process and warm it up before the clock
+starts; the clock of (b) stops when the output file exists. The input is repeated until it has
+`--rows` rows: a table or a .txt by its rows, a folder by copies of its files.
 
-They alternate, `--repeats` times; only ratios within one invocation mean anything.
+(a) and (b) alternate, `--repeats` times; only ratios within one invocation mean anything.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace, scratch: pathlib.Path) -> dict[str, Any]:
-  """Alternates the loop and the batch; rows per second of each, and their ratio."""
+  """Alternates the loop and the batch; returns the rows per second of each, and their ratio."""
   from components.versioned_pusher.publish import list_versions
   from pipeline.batch.inputs import plan_input, read_rows
   from pipeline.cli.commands.batch import BATCH_SIZE
@@ -98,7 +98,7 @@ def _median_ratio(seconds: dict[str, list[float]]) -> float:
 
 
 def repeat_input(path: str, scratch: pathlib.Path, rows: int) -> str:
-  """Writes the input again until it has `rows` rows; returns the path of that."""
+  """Writes an input that repeats the given one until it has `rows` rows; returns its path."""
   source = pathlib.Path(path)
   if source.is_dir():
     files = sorted(file for file in source.rglob("*") if file.is_file())
@@ -126,7 +126,7 @@ def repeat_input(path: str, scratch: pathlib.Path, rows: int) -> str:
 
 
 def make_loop(model_dir: pathlib.Path, values: list[bytes], batch_size: int) -> Any:
-  """The loop (a) over a loaded model."""
+  """Returns the loop (a) over a loaded model."""
   import tensorflow as tf
 
   model = tf.saved_model.load(str(model_dir))
@@ -139,7 +139,7 @@ def make_loop(model_dir: pathlib.Path, values: list[bytes], batch_size: int) -> 
       found = function(**{name: tf.constant(values[start : start + batch_size])})
       kept.append({key: tensor.numpy() for key, tensor in found.items()})
 
-  # Functions hold their variables weakly.
+  # Signature functions hold their variables weakly, so the model must stay referenced.
   run.model = model  # type: ignore[attr-defined]
   return run
 
@@ -152,7 +152,7 @@ def make_batch(
   path: str,
   batch_size: int,
 ) -> Any:
-  """The batch (b); the model is loaded once and kept, as a worker does between bundles."""
+  """Returns the batch (b); it loads the model once, as a worker does for all its bundles."""
   from pipeline.batch import predict
   from pipeline.batch.model import Model
   from pipeline.batch.outputs import plan_output

@@ -1,13 +1,13 @@
-"""What it saves to batch texts of similar length: seconds an epoch, and the accuracy of both ways.
+"""Measures what batches of similar length save: seconds per epoch, and the accuracy of both ways.
 
-    python benchmarks/bucketing.py --lengths imdb    # lengths as IMDB's reviews have them
+    python benchmarks/bucketing.py --lengths imdb    # lengths like IMDB's reviews
     DLPIPE_DATASETS=... python benchmarks/bucketing.py --lengths mr
 
-Both ways train the sentiment task's model on the same arrays for as many epochs. One gets its
-batches from `pipeline.training.datasets`, rows of similar length cut to the longest of them; the
-other draws rows at random and pads each batch to the longest text of all. Texts are the sample
-reviews; for `imdb` sentences without a judgement are added until the lengths are log-normal with
-the median and the spread of IMDB's (174 words; a quarter has over 280), cut at 400.
+Both ways train the sentiment task's model on the same arrays for the same number of epochs. One
+gets its batches from `pipeline.training.datasets`: rows of similar length, cut to the longest row
+of the batch. The other draws rows at random and pads each batch to the longest text of all. The
+texts are the sample reviews; for `imdb`, neutral sentences are added until the lengths are
+log-normal with the median and the spread of IMDB's (174 words; a quarter has over 280), cut at 400.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MEDIAN, _SPREAD, _LONGEST = 174, 0.75, 400
 
 
 class _Vocabularies:
-  """Stands where the pipeline has a transform graph."""
+  """Replaces the pipeline's transform graph."""
 
   def __init__(self, words: list[bytes]):
     self._words = words
@@ -51,7 +51,7 @@ class _Vocabularies:
 
 
 def main() -> None:
-  """Prints one JSON line a way, and the ratio."""
+  """Prints a JSON line for each way, and the ratio."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument("--lengths", choices=["imdb", "mr"], default="imdb")
   parser.add_argument("--rows", type=int, default=3000)
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def imdb_like(rows: int) -> tuple[list[str], np.ndarray]:
-  """Sample reviews, lengthened to IMDB's lengths."""
+  """Returns sample reviews, lengthened to IMDB's lengths, and their labels."""
   rng = random.Random(1)
   neutral = [sentence for domain in vocabulary.DOMAINS for sentence in domain.neutral]
   texts, labels = [], []
@@ -87,7 +87,7 @@ def imdb_like(rows: int) -> tuple[list[str], np.ndarray]:
 
 
 def mr_polarity(rows: int) -> tuple[list[str], np.ndarray]:
-  """Sentences of MR polarity, both classes in turn."""
+  """Returns sentences of MR polarity, with alternating classes, and their labels."""
   folder = pathlib.Path(os.environ["DLPIPE_DATASETS"]) / "mr_polarity"
   negative, positive = (
     (folder / f"rt-polarity.{name}").read_text("utf-8").splitlines() for name in ("neg", "pos")
@@ -97,7 +97,7 @@ def mr_polarity(rows: int) -> tuple[list[str], np.ndarray]:
 
 
 def encode(texts: list[str]) -> tuple[dict[str, np.ndarray], list[bytes], SentimentParams]:
-  """`[rows, time]` int32 by name, the words, and the model's settings; every word is known."""
+  """Returns inputs `[rows, time]` int32 by name, the vocabulary of all words, and the settings."""
   params = SentimentParams(word_units=64)
   split = split_words(tf.constant(texts))
   words, numbers = np.unique(split.flat_values.numpy(), return_inverse=True)
@@ -123,7 +123,7 @@ def train(
   held_out: int,
   epochs: int,
 ) -> dict[str, Any]:
-  """Trains on all but the last `held_out` rows; times all epochs but the first, which traces."""
+  """Trains on all but the last `held_out` rows; times all epochs except the first, which traces."""
   keras.utils.set_random_seed(1)
   model = build_model(params, _Vocabularies(words))
   batch_size = params.batch_size

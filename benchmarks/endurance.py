@@ -1,4 +1,4 @@
-"""What the model server does beside what is long, beyond what it can do, and after a while.
+"""Measures the model server beside long requests, under overload, and over minutes of load.
 
 Used by `serving.py`.
 """
@@ -24,7 +24,8 @@ SMALL = "--tensorflow_intra_op_parallelism=1"
 _LONG_ROUNDS = 1_000_000
 _LIMIT = 8
 _TIMES = 10
-# Of the requests that are too many, those that are looked at; and how long they are there before.
+# Under overload: the rate of measured requests, as a share of the load, and the seconds of load
+# before and after them.
 _SAMPLED = 0.05
 _MARGIN_S = 1.0
 
@@ -38,7 +39,7 @@ class Bodies(Protocol):
 
 
 def quick(models: pathlib.Path, bodies: Bodies, *, seconds: float) -> None:
-  """Quick requests to a small model, and to the very loop that four clients keep busy."""
+  """Measures quick requests to a small model, and to the model that four clients keep busy."""
   config = models / "models.config"
   entries = "".join(
     f'config {{ name: "{name}" base_path: "{models / name}" model_platform: "tensorflow" }}'
@@ -68,7 +69,7 @@ def quick(models: pathlib.Path, bodies: Bodies, *, seconds: float) -> None:
 
 
 def overload(models: pathlib.Path, bodies: Bodies, *, seconds: float) -> None:
-  """Ten times the requests that the limit's worth of clients gets answered, at a steady rate."""
+  """Sends requests at ten times the rate that the server answers at its limit of clients."""
   with load.ours(models, bodies.model, f"--max_concurrent_requests={_LIMIT}") as server:
     for protocol in ("rest", "grpc"):
       ask = _grpc_open_loop if protocol == "grpc" else _rest_open_loop
@@ -76,7 +77,7 @@ def overload(models: pathlib.Path, bodies: Bodies, *, seconds: float) -> None:
         usual = load.rest_load(server, bodies.model, bodies.rest, clients=_LIMIT, seconds=seconds)
       else:
         usual = load.grpc_load(server, bodies.grpc, clients=_LIMIT, seconds=seconds)
-      time.sleep(_MARGIN_S)  # what the load left behind is still being answered
+      time.sleep(_MARGIN_S)  # the server is still answering the rest of the load
       before_mb = server.memory_mb()
       accepted, refused = ask(server, bodies, rate=_TIMES * usual.per_second, seconds=seconds)
       found = {"part": "overload", "protocol": protocol, "can_do": round(usual.per_second)}
@@ -91,7 +92,7 @@ def overload(models: pathlib.Path, bodies: Bodies, *, seconds: float) -> None:
 
 
 def soak(models: pathlib.Path, bodies: Bodies, minutes: int) -> None:
-  """Both protocols at once, each at 40 % of what it can do alone."""
+  """Loads both protocols at once, each at 40 % of its own maximum."""
 
   def ask(seconds: float, share: float) -> list[load.Load]:
     rates = [share * each for each in can_do]
@@ -135,7 +136,7 @@ def soak(models: pathlib.Path, bodies: Bodies, minutes: int) -> None:
 
 @contextlib.contextmanager
 def _kept_busy(server: load.Server, model: str, body: bytes, clients: int) -> Any:
-  """Has clients ask again and again; yields the seconds that each answer took."""
+  """Keeps clients sending requests; yields the list of seconds that each answer took."""
   stopping, durations = threading.Event(), []
 
   def ask() -> None:
@@ -159,7 +160,7 @@ def _kept_busy(server: load.Server, model: str, body: bytes, clients: int) -> An
 def _rest_open_loop(
   server: load.Server, bodies: Bodies, *, rate: float, seconds: float
 ) -> tuple[Any, Any]:
-  """Milliseconds of the accepted and of the refused."""
+  """Returns the latencies of accepted and of refused requests, in milliseconds."""
   asked = load.rest_load(
     server, bodies.model, bodies.rest, clients=_TIMES * _LIMIT, seconds=seconds, rate=rate
   )
@@ -172,7 +173,7 @@ def _rest_open_loop(
 def _grpc_open_loop(
   server: load.Server, bodies: Bodies, *, rate: float, seconds: float
 ) -> tuple[Any, Any]:
-  """The same of a few requests among the many: h2load does not tell a refusal from an answer."""
+  """Returns the same for a few extra requests: h2load cannot distinguish refusals from answers."""
   with concurrent.futures.ThreadPoolExecutor(1) as pool:
     many = pool.submit(
       load.grpc_load,
@@ -200,7 +201,7 @@ def _grpc_open_loop(
 def _asked_steadily(
   server: load.Server, bodies: Bodies, *, rate: float, seconds: float
 ) -> list[tuple[grpc.StatusCode, float]]:
-  """Asks at a steady rate, whatever comes back when; code and milliseconds of each answer."""
+  """Sends requests at a steady rate without waiting; returns code and milliseconds of each."""
   found: queue.SimpleQueue[tuple[grpc.StatusCode, float]] = queue.SimpleQueue()
   sent = 0
   with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:

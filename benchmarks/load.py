@@ -1,7 +1,7 @@
-"""Servers as processes, what they cost, and load on them. Used by `serving.py`.
+"""Starts servers as processes, puts load on them, and measures CPU and memory. For `serving.py`.
 
-Load comes from nghttp2's `h2load`, in C: a Python client would cost more than the server. CPU is
-that of the server's process and of those it starts, memory the process's own, from `/proc`.
+Load comes from nghttp2's `h2load`, in C: a Python client would need more CPU than the server. CPU
+is that of the server's process and its children, memory that of the process, both from `/proc`.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _GRPC = {"content-type": "application/grpc", "te": "trailers"}
 
 @dataclasses.dataclass(frozen=True)
 class Load:
-  """What a period of load was answered with.
+  """The result of a period of load.
 
   Attributes:
-    requests: how many got an answer.
-    seconds: how long it took.
-    cpu_us: the server's CPU time for each of them.
-    latencies_ms: by HTTP status, of each request.
+    requests: number of answered requests.
+    seconds: duration of the load.
+    cpu_us: the server's CPU time per request, in microseconds.
+    latencies_ms: the latency of each request, by HTTP status.
   """
 
   requests: int
@@ -50,11 +50,11 @@ class Load:
 
   @property
   def per_second(self) -> float:
-    """Requests answered in a second."""
+    """Returns the requests answered per second."""
     return self.requests / self.seconds
 
   def quantile_ms(self, quantile: float, status: int = 200) -> float:
-    """A quantile of the latencies of the answers with this status."""
+    """Returns a quantile of the latencies of answers with this status, in milliseconds."""
     found = self.latencies_ms.get(status)
     return float(np.quantile(found, quantile)) if found is not None else float("nan")
 
@@ -63,23 +63,29 @@ class Server:
   """A running server."""
 
   def __init__(self, pid: int, port: int, rest_port: int):
-    """Args: the process that began it, and its ports, 0 for none."""
+    """Describes a running server.
+
+    Args:
+      pid: id of its first process.
+      port: its gRPC port; 0 for none.
+      rest_port: its REST port; 0 for none.
+    """
     self.pid, self.port, self.rest_port = pid, port, rest_port
 
   def cpu_s(self) -> float:
-    """CPU seconds until now, of all its threads and of the processes it has started."""
+    """Returns the CPU seconds until now, of all its threads and child processes."""
     return sum(_cpu_s(pid) for pid in _family(self.pid))
 
   def memory_mb(self) -> float:
-    """Its resident memory."""
+    """Returns its resident memory in MB."""
     return int(pathlib.Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE / 1e6
 
   def pause(self) -> None:
-    """Stops its processes: an idle server may poll, and take from the one that is measured."""
+    """Suspends its processes: an idle server may poll, and take CPU from the measured one."""
     os.killpg(self.pid, signal.SIGSTOP)
 
   def resume(self) -> None:
-    """Lets them go on."""
+    """Continues its processes."""
     os.killpg(self.pid, signal.SIGCONT)
 
 
@@ -92,10 +98,10 @@ def running(
   folder: pathlib.Path = REPOSITORY,
   environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-  """Starts a server in a folder and waits until its ports are open; ends it after the block.
+  """Starts a server in a folder and waits until its ports are open; stops it after the block.
 
   Raises:
-    RuntimeError: it ended, or opened no port.
+    RuntimeError: it ended, or did not open its ports.
   """
   with tempfile.TemporaryFile("w+") as log:
     process = subprocess.Popen(
@@ -122,7 +128,7 @@ def running(
 def ours(
   models: pathlib.Path, name: str, *flags: str, checkout: pathlib.Path | None = None
 ) -> contextlib.AbstractContextManager[Server]:
-  """Our server with one model; that of another checkout, with its own `.venv`, if one is given."""
+  """Runs our server with one model; if given, the server of another checkout and its `.venv`."""
   port, rest_port = free_ports(2)
   python = str(checkout / ".venv" / "bin" / "python") if checkout else sys.executable
   command = [python, "-m", "serving", f"--model_name={name}"]
@@ -136,7 +142,7 @@ def ours(
 
 
 def free_ports(count: int) -> list[int]:
-  """Ports that nobody listens on."""
+  """Returns free ports."""
   with contextlib.ExitStack() as stack:
     sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
     for one in sockets:
@@ -145,10 +151,10 @@ def free_ports(count: int) -> list[int]:
 
 
 def h2load_path() -> str:
-  """Where h2load is.
+  """Returns the path of h2load.
 
   Raises:
-    SystemExit: nowhere.
+    SystemExit: it is not installed.
   """
   found = shutil.which("h2load")
   if found is None:
@@ -159,7 +165,7 @@ def h2load_path() -> str:
 def rest_load(
   server: Server, model: str, body: bytes, *, clients: int, seconds: float, rate: float = 0.0
 ) -> Load:
-  """Predict over REST from so many connections; `rate` requests a second, 0 for all they can."""
+  """Sends Predict over REST on `clients` connections, at `rate` per second; 0 for the maximum."""
   url = f"http://127.0.0.1:{server.rest_port}/v1/models/{model}:predict"
   headers = {"content-type": "application/json"}
   return _h2load(server, ["--h1"], url, headers, body, clients, seconds, rate)
@@ -168,10 +174,10 @@ def rest_load(
 def grpc_load(
   server: Server, message: bytes, *, clients: int, seconds: float, rate: float = 0.0
 ) -> Load:
-  """Predict over gRPC from so many connections; refusals have HTTP's status 200, too.
+  """Sends Predict over gRPC on `clients` connections; refusals also have HTTP status 200.
 
   Raises:
-    grpc.RpcError: the message is refused, which a single call tells.
+    grpc.RpcError: the server refuses a single call with this message, made beforehand.
   """
   with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
     channel.unary_unary("/tensorflow.serving.PredictionService/Predict")(message, timeout=60)
@@ -181,7 +187,7 @@ def grpc_load(
 
 
 def check_answer(server: Server, model: str, body: bytes) -> None:
-  """Asks once: what is refused quickly would look like a fast server.
+  """Checks one answer: a server that refuses requests quickly would look fast.
 
   Raises:
     RuntimeError: the answer is not one prediction of ten numbers.
@@ -226,7 +232,7 @@ def _h2load(
 
 
 def _family(pid: int) -> list[int]:
-  """A process and all that come from it."""
+  """Returns a process and all its descendants."""
   files = pathlib.Path(f"/proc/{pid}/task").glob("*/children")
   children = [int(child) for file in files for child in file.read_text().split()]
   return [pid, *(member for child in children for member in _family(child))]

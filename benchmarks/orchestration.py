@@ -1,13 +1,13 @@
-"""What it costs to run nodes in processes: cold, from a warm worker, and in one process.
+"""Measures the overhead of a node: in a cold process, from a warm worker, and in one process.
 
     python benchmarks/orchestration.py [--task images] [--keep DIR]
 
-The task's shipped data, the tiny preset. First `dlpipe run` fills a workspace; then every node is
-run three times more, each time under a new run id, so that all come from the cache and what is
-measured is the overhead: by `dlpipe run` again, by `dlpipe node` in a cold process each, and by
-`dlpipe node --worker`. Seconds are wall time from the command to its end; of the run in one process
-they are those of its nodes alone, without its start. CPU seconds are the client's and, cold, the
-whole node's; what a fork of the worker spends is the worker's children's.
+Uses the task's shipped data and the tiny preset. First `dlpipe run` fills a workspace. Then every
+node runs three more times, each time with a new run id, so that all results come from the cache and
+only the overhead is measured: with `dlpipe run`, with `dlpipe node` in cold processes, and with
+`dlpipe node --worker`. Seconds are the command's wall time; for the run in one process, the time of
+its nodes without the start. CPU seconds are those of the client process, which for a cold node is
+the whole node; CPU time in a fork of the worker is not included.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def measure(task: str, home: pathlib.Path) -> None:
   """Runs everything for one task and prints the table.
 
   Args:
-    task: the task.
-    home: holds the workspace, the compiled pipeline and the worker's socket.
+    task: the task's name.
+    home: folder for the workspace, the compiled pipeline and the worker's socket.
   """
   told = [task, "--tiny", "--workspace", str(home)]
   ir = home / f"{task}.json"

@@ -1,15 +1,15 @@
-"""What the pipeline costs beside training: against plain Keras, and against stock TFX components.
+"""Compares the pipeline's time and memory with plain Keras, and with stock TFX components.
 
     python benchmarks/pipeline_overhead.py [--sizes 10000 60000] [--epochs 5] [--parts abc]
 
-(a) plain Keras reads the idx files and trains the very model of `dlpipe run images`;
-(b) `dlpipe run images` on the same files, from nothing to a pushed version;
+(a) plain Keras reads the idx files and trains the same model as `dlpipe run images`;
+(b) `dlpipe run images` on the same files, from an empty workspace to a pushed version;
 (c) the data part with stock TFX components at their defaults: ImportExampleGen, StatisticsGen,
     SchemaGen, ExampleValidator and Transform with the same `preprocessing_fn`, on TFRecords that
     are written beforehand and not counted.
 
-Each runs in a process of its own; wall seconds and peak resident memory are the process's. Only
-ratios within one invocation mean anything. Data: Fashion-MNIST's four idx files in
+Each part runs in a separate process; the figures are its wall seconds and peak resident memory.
+Only ratios within one invocation mean anything. Data: Fashion-MNIST's four idx files in
 `$DLPIPE_DATASETS/fashion_mnist`.
 """
 
@@ -79,7 +79,7 @@ def write_subset(source: pathlib.Path, target: pathlib.Path, size: int) -> None:
 def measure(
   size: int, epochs: int, parts: str, data: pathlib.Path, scratch: pathlib.Path
 ) -> dict[str, Any]:
-  """Runs the chosen parts one after another; seconds of wall time, MB of 10^6 bytes."""
+  """Runs the chosen parts in turn; returns wall seconds, and memory in MB of 10^6 bytes."""
   row: dict[str, Any] = {"images": size, "epochs": epochs}
   python = sys.executable
   if "a" in parts:
@@ -89,7 +89,7 @@ def measure(
     workspace = scratch / "workspace"
     command = [python, "-m", "pipeline.cli.main", "run", "images", "--data", str(data), "--json"]
     command += ["--workspace", str(workspace), "--set", f"train.epochs={epochs}"]
-    # Small data would get more epochs than (a) trains.
+    # Otherwise small data would be trained for more epochs than in (a).
     command += ["--set", "model.min_steps=0"]
     out, row["b_seconds"], row["b_peak_mb"] = run(command)
     result = json.loads(out.splitlines()[-1])
@@ -97,7 +97,7 @@ def measure(
     [history] = (workspace / "images/artifacts/Trainer/model_run").glob("*/history.json")
     prepare = json.loads(history.read_text())["prepare_seconds"]
     row["b_nodes"] = seconds
-    # Stock Transform writes what training reads; here training transforms, so that is counted.
+    # Stock Transform writes transformed examples; here training transforms them, so add its time.
     row["b_data_seconds"] = round(sum(seconds[name] for name in _DATA_NODES) + prepare, 1)
     row["b_accuracy"] = result["metrics"]["accuracy"]
   if "c" in parts:
@@ -106,7 +106,7 @@ def measure(
     out, row["c_seconds"], row["c_peak_mb"] = run(
       [python, str(_BASELINES / "stock_tfx.py"), "run", str(records), str(root)]
     )
-    # Without its imports and start, which (b)'s node seconds do not hold either.
+    # Without imports and start, which the node seconds of (b) also exclude.
     row["c_data_seconds"] = json.loads(out.splitlines()[-1])["data_seconds"]
   return row
 
@@ -137,7 +137,7 @@ def run(command: list[str]) -> tuple[str, float, float]:
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
-  """Prints what `benchmarks/README.md` holds."""
+  """Prints the table of `benchmarks/README.md`."""
   columns = (
     ("images", "images"),
     ("a_seconds", "(a) Keras, s"),

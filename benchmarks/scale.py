@@ -1,11 +1,11 @@
-"""How the data part grows: seconds and peak memory of its nodes by the number of rows.
+"""Measures how the data part scales: seconds and peak memory of its nodes by number of rows.
 
     python benchmarks/scale.py [--texts 10000 100000 1000000] [--images 1000 10000 60000]
 
-Runs SourceExampleGen to Transform of the sentiment task on made-up texts and of the images task on
-made-up JPEGs of 64 x 64 in a folder a class, each size in a process of its own. Rows are written
-beforehand and not counted. Prints a Markdown table, with seconds per 1,000 rows: where they fall or
-stay, time is linear or better.
+Runs SourceExampleGen to Transform of the sentiment task on made-up texts, and of the images task on
+made-up JPEGs of 64 x 64 with one folder per class; each size in a separate process. Rows are
+written beforehand and not counted. Prints a Markdown table with seconds per 1,000 rows: if these
+fall or stay equal, time is linear or better.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _write_images(scratch: pathlib.Path, rows: int) -> pathlib.Path:
   for label in range(_CLASSES):
     (scratch / "images" / f"class{label}").mkdir(parents=True)
   for number in range(rows):
-    # Blocks of 8 pixels compress as photographs do; pure noise would not.
+    # Blocks of 8 pixels compress like photographs; pure noise would not.
     blocks = rng.integers(0, 256, (_SIDE // 8, _SIDE // 8, 3), dtype=np.uint8)
     picture = Image.fromarray(blocks).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
     picture.save(scratch / "images" / f"class{number % _CLASSES}" / f"{number}.jpg", quality=90)

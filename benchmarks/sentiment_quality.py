@@ -1,10 +1,10 @@
-"""The sentiment task's accuracy on MR polarity: `dlpipe run sentiment` with three seeds.
+"""Measures the sentiment task's accuracy on MR polarity: `dlpipe run sentiment` with three seeds.
 
     DLPIPE_DATASETS=... python benchmarks/sentiment_quality.py [--seeds 1 2 3] [--set ...]
 
-The eval split is the pipeline's own, a tenth of the sentences by a hash of their content, so it is
-the same for every seed and was chosen by nobody. The gates are not asked: what is measured counts,
-whatever it is. Data: Pang and Lee 2005, 10,662 sentences of film reviews.
+The eval split is the pipeline's own: a tenth of the sentences, drawn by a hash of their content, so
+it is the same for every seed. A model counts even if a gate refuses it. Data: Pang and Lee 2005,
+10,662 sentences of film reviews.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import sys
 import tempfile
 
 _REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
-_REFUSED = 4  # by a gate: the model was evaluated all the same
+_REFUSED = 4  # exit code if a gate refuses; the model was evaluated
 
 
 def main() -> None:
-  """Prints one JSON line a seed, and the mean."""
+  """Prints a JSON line for each seed, and the mean."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
   parser.add_argument("--set", action="append", default=[], help="passed on to dlpipe run")
@@ -41,7 +41,7 @@ def main() -> None:
 def measure(
   data: pathlib.Path, workspace: pathlib.Path, seed: int, settings: list[str]
 ) -> dict[str, float]:
-  """Runs one seed; later seeds find the data part in the cache of the first."""
+  """Runs one seed; later seeds reuse the cached data part of the first."""
   command = [sys.executable, "-m", "pipeline.cli.main", "run", "sentiment", "--json"]
   command += ["--data", str(data), "--workspace", str(workspace), "--set", f"train.seed={seed}"]
   for setting in settings:

@@ -1,22 +1,21 @@
-"""What the model server does with load, beside what people write with other libraries and gRPC.
+"""Measures the model server under load, beside servers written with other libraries and gRPC.
 
     python benchmarks/serving.py [--parts load batching quick overload] [--rounds 3] [--seconds 3]
     python benchmarks/serving.py --parts load --rounds 8 --beside ../before
     python benchmarks/serving.py --soak 10
 
-load      requests a second and the server's CPU for each, REST and gRPC, at 1, 16 and 64 clients.
-batching  the time of a row with `--enable_batching`, beside that of 32 rows in one call in process.
-quick     how long quick requests take while four long ones run.
-overload  ten times what the server can do, with `--max_concurrent_requests`.
-soak      minutes at 80 % of what it can do: memory, and the slowest hundredth of each minute.
+load      requests per second and server CPU per request, REST and gRPC, at 1, 16 and 64 clients.
+batching  time per row with `--enable_batching`, beside 32 rows in one call in process.
+quick     latency of quick requests while four long ones run.
+overload  ten times the server's maximum rate, with `--max_concurrent_requests`.
+soak      minutes at 80 % of the maximum rate: memory, and the slowest hundredth of each minute.
 
 `--beside` takes another checkout of this repository (after `make install` there), such as a
-worktree of an older commit, and puts its server in the place of what others write.
+worktree of an older commit, and compares with its server instead of the other libraries.
 
-Needs `h2load` (Debian, Ubuntu: nghttp2-client) and, for FastAPI, LitServe and
-BentoML, `uv`, which brings them for the run.
-The servers of a part take turns within one invocation: ratios mean something, requests a second do
-not, as the load runs on the same cores.
+Needs `h2load` (Debian, Ubuntu: nghttp2-client) and, for FastAPI, LitServe and BentoML, `uv`, which
+installs them for the run. The servers of a part take turns within one invocation. Only ratios mean
+anything, not requests per second, because the load runs on the same cores.
 """
 
 from __future__ import annotations
@@ -74,16 +73,16 @@ def main() -> None:
 
 
 class Bodies:
-  """One picture as both protocols have it.
+  """A request with one picture, for both protocols.
 
   Attributes:
     model: the model's name.
-    rest: a request's body.
-    grpc: a request's message.
+    rest: the body of the REST request.
+    grpc: the message of the gRPC request.
   """
 
   def __init__(self, model: str):
-    """Args: the model's name."""
+    """Builds the requests to the model of this name."""
     self.model = model
     image = np.random.default_rng(0).random((1, 28, 28, 1), np.float32).round(4)
     self.rest = json.dumps({"instances": image.astype(np.float64).round(4).tolist()}).encode()
@@ -94,7 +93,7 @@ class Bodies:
 
 
 def measure_load(models: pathlib.Path, options: argparse.Namespace) -> None:
-  """Each server at each number of clients, in turn, several times."""
+  """Measures each server at each number of clients, in turn, several times."""
   bodies = Bodies("small")
   with contextlib.ExitStack() as stack:
     ours = stack.enter_context(load.ours(models, bodies.model, endurance.SMALL))
@@ -130,7 +129,7 @@ def measure_load(models: pathlib.Path, options: argparse.Namespace) -> None:
         for server in servers.values():
           ask(protocol, server, clients, 1.0)
         for number in range(options.rounds):
-          # Who comes second finds a warmer machine: they swap places.
+          # The second server runs on a warmer machine, so the order alternates.
           for name, server in list(servers.items())[:: -1 if number % 2 else 1]:
             found[name].append(ask(protocol, server, clients, options.seconds))
         _print_load(protocol, clients, found)
@@ -139,7 +138,7 @@ def measure_load(models: pathlib.Path, options: argparse.Namespace) -> None:
 def _rest_baselines(
   folder: pathlib.Path,
 ) -> dict[str, contextlib.AbstractContextManager[load.Server]]:
-  """What people serve a signature with, by name; `uv` brings each library for the run."""
+  """Returns REST servers written with other libraries, by name; `uv` installs each library."""
 
   def server(
     packages: Sequence[str], *command: str
@@ -168,7 +167,7 @@ def _rest_baselines(
 def _grpc_baselines(
   folder: pathlib.Path,
 ) -> dict[str, contextlib.AbstractContextManager[load.Server]]:
-  """What people write with gRPC's Python library, by name."""
+  """Returns servers written with gRPC's Python library, by name."""
 
   def script(name: str, port: int) -> contextlib.AbstractContextManager[load.Server]:
     return load.running([sys.executable, str(_BASELINES / name), str(folder), str(port)], port=port)
@@ -198,7 +197,7 @@ def _print_load(protocol: str, clients: int, found: dict[str, list[load.Load]]) 
 
 
 def measure_batching(models: pathlib.Path, options: argparse.Namespace) -> None:
-  """Rows one by one from 64 clients, put together by the server."""
+  """Measures single rows from 64 clients, which the server combines into batches."""
   bodies = Bodies("heavy")
   command = [sys.executable, _BASELINES / "in_process.py", models / bodies.model, "1", str(_ROWS)]
   done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=load.REPOSITORY)
@@ -224,12 +223,12 @@ def measure_batching(models: pathlib.Path, options: argparse.Namespace) -> None:
 
 
 def measure_quick(models: pathlib.Path, options: argparse.Namespace) -> None:
-  """Quick requests beside four long ones, of another model and of the same."""
+  """Measures quick requests beside four long ones, of another model and of the same."""
   endurance.quick(models, Bodies("small"), seconds=max(options.seconds, 8.0))
 
 
 def measure_overload(models: pathlib.Path, options: argparse.Namespace) -> None:
-  """Ten times what the server can do."""
+  """Measures ten times the server's maximum rate."""
   endurance.overload(models, Bodies("heavy"), seconds=max(options.seconds, 8.0))
 
 

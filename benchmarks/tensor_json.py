@@ -1,9 +1,9 @@
-"""What REST's JSON costs: request bodies to arrays and arrays to response bodies.
+"""Measures the CPU time of REST's JSON: request bodies to arrays, arrays to response bodies.
 
     python benchmarks/tensor_json.py
 
-Prints CPU milliseconds, the least of many tries, beside Python's own `json` with `np.array` and
-`tolist`, which check nothing and write numbers otherwise.
+Prints CPU milliseconds, the minimum of many tries, beside Python's own `json` with `np.array` and
+`tolist`, which check nothing and write numbers differently.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""What the pipeline costs on text: its steps against Keras, its data part against stock TFX.
+"""Measures the pipeline on text: its training steps against Keras, its data part against stock TFX.
 
     python benchmarks/text_overhead.py [--rows 100000] [--many 1000000] [--parts abcm]
 
 (a) `dlpipe run sentiment` on made-up rows, and Keras' `fit` alone with the same model: on the same
-    batches, and on the same arrays padded to the longest row. Steps per second of all epochs but
+    batches, and on the same arrays padded to the longest row. Steps per second of all epochs except
     the first, which traces.
-(b) The data nodes up to Transform, tokenizing and vocabulary included, at `--rows`.
+(b) The data nodes up to Transform, with tokenizing and vocabulary, at `--rows`.
 (c) The same with TFX's own components at their defaults.
 (m) The peak memory of (b) at `--many` rows beside that at `--rows`.
 
-Each runs in a process of its own; ratios within one invocation mean something, seconds do not.
+Each runs in a separate process; only ratios within one invocation mean anything, not seconds.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def train(options: argparse.Namespace, scratch: pathlib.Path) -> dict[str, Any]:
-  """(a): median seconds of an epoch after the first, three ways."""
+  """Runs (a): returns the median seconds of an epoch after the first, three ways."""
   data, workspace = _rows(scratch, _TRAINED_ROWS), scratch / "trained"
   python = [sys.executable, "-m", "pipeline.cli.main", "run", "sentiment", "--json"]
   settings = [f"train.epochs={_EPOCHS}", "train.patience=99", "gates.skill=-9", "gates.auc=0"]
@@ -74,21 +74,21 @@ def train(options: argparse.Namespace, scratch: pathlib.Path) -> dict[str, Any]:
 
 
 def data_part(options: argparse.Namespace, scratch: pathlib.Path) -> dict[str, Any]:
-  """(b): our nodes."""
+  """Runs (b), our nodes."""
   found = _part("ours", _rows(scratch, options.rows), scratch / "ours")
   print(json.dumps({"b": {"rows": options.rows, **found}}), flush=True)
   return found
 
 
 def stock_part(options: argparse.Namespace, scratch: pathlib.Path) -> dict[str, Any]:
-  """(c): TFX's nodes."""
+  """Runs (c), TFX's nodes."""
   found = _part("stock", _rows(scratch, options.rows).parent, scratch / "stock")
   print(json.dumps({"c": {"rows": options.rows, **found}}), flush=True)
   return found
 
 
 def many_rows(options: argparse.Namespace, scratch: pathlib.Path) -> dict[str, Any]:
-  """(m): our nodes on many rows."""
+  """Runs (m), our nodes on many rows."""
   found = _part("ours", _rows(scratch, options.many), scratch / "many")
   print(json.dumps({"m": {"rows": options.many, **found}}), flush=True)
   return found

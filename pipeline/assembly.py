@@ -1,4 +1,4 @@
-"""`create_pipeline`: the only place that draws the pipeline, for every task and every runner."""
+"""`create_pipeline` builds the pipeline of every task, for every runner; nothing else does."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from pipeline.settings.config import PipelineConfig
 from pipeline.task import Source, Task
 from pipeline.tasks import schema_path
 
-# From a parameter's name and its value to what a node is given.
+# Takes a parameter's name and value; returns a node's argument.
 _Setting = Callable[[str, Any], Any]
 _PREPROCESSING_FN = "pipeline.training.transform.preprocessing_fn"
 _RUN_FN = "pipeline.training.run.run_fn"
@@ -63,27 +63,27 @@ def create_pipeline(
   self_contained: bool = False,
   runtime_parameters: bool = False,
 ) -> Pipeline:
-  """Draws the pipeline of one task.
+  """Builds the pipeline of one task.
 
   Args:
-    task: what is learnt.
+    task: the task.
     config: this run's configuration.
-    source: how the input is read.
+    source: the source that reads the input.
     params: the settings of this run's model.
-    train_and_push: False draws only the nodes that read and check the data.
-    self_contained: True draws as nodes what drivers and resolvers do elsewhere, for a backend that
-      runs neither.
-    runtime_parameters: True leaves open, with the configuration's values as defaults, what may
-      differ from run to run of a compiled pipeline: data-path, max-bad-fraction and min-severity.
+    train_and_push: False builds only the nodes that read and check the data.
+    self_contained: True adds nodes for the work of drivers and resolvers, for a backend that runs
+      neither.
+    runtime_parameters: True makes data-path, max-bad-fraction and min-severity runtime parameters
+      of the compiled pipeline, with the configuration's values as defaults.
 
   Returns:
     A pipeline with SQLite metadata in the workspace; a runner may replace that.
 
   Raises:
-    BadInputError: the Tuner would vary what no training reads.
+    BadInputError: the Tuner would vary a setting that training does not read.
   """
   if train_and_push and config.tune.trials:
-    # Before anything is read; KerasTuner is imported only by who tunes.
+    # Checked before any data is read. Imported here, because only tuning needs KerasTuner.
     from pipeline.training import search_space
 
     search_space.declared(task, params)
@@ -110,20 +110,20 @@ def create_pipeline(
 
 
 def _fixed(name: str, value: Any) -> Any:
-  """A setting that the compiled pipeline has as it is."""
+  """Returns the value itself: it is fixed in the compiled pipeline."""
   del name
   return value
 
 
 def _open(name: str, value: Any) -> RuntimeParameter:
-  """A setting that a run of the compiled pipeline may be given anew."""
+  """Returns a parameter that each run of the compiled pipeline can set."""
   return RuntimeParameter(name=name, ptype=type(value), default=value)
 
 
 def _data_stage(
   task: Task, config: PipelineConfig, source: Source, self_contained: bool, setting: _Setting
 ) -> tuple[list[BaseNode], BaseNode, BaseNode, list[BaseNode], BaseNode]:
-  """Reads, describes and judges the data."""
+  """Builds the nodes that read, describe and judge the data."""
   plan_fn, read_fn = udf_path(source.plan), udf_path(source.read)
   options = config.data_options(task)
   state: list[BaseNode] = []
@@ -148,13 +148,13 @@ def _data_stage(
   )
   schema = ReviewedSchema(text=schema_path(task.name).read_text(encoding="utf-8"))
   examples = data.outputs["examples"]
-  # With the reviewed schema, TFDV knows encoded inputs and counts their bytes, not their values.
+  # The reviewed schema marks encoded inputs; TFDV then counts their bytes instead of their values.
   statistics = StatisticsGen(
     examples=examples,
     schema=schema.outputs["schema"],
     # Counting every distinct text takes memory that grows with the rows. Sketches are exact for a
-    # feature of up to 1,024 distinct values, such as labels; beyond, counts are off by at most a
-    # 1,024th of the rows.
+    # feature with up to 1,024 distinct values, such as labels; with more, counts are off by at most
+    # a 1,024th of the rows.
     stats_options=tfdv.StatsOptions(use_sketch_based_topk_uniques=True),
   )
   inferred = SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=True)
@@ -182,16 +182,16 @@ def _training_stage(
   gate: BaseNode,
   params: Params,
 ) -> list[BaseNode]:
-  """Learns; what it read of the data, the gate has let through."""
+  """Builds the nodes that train; they run only after DataGate has accepted the data."""
   params_code, problem = task.params.code_modules(), task.problem
   transform = Transform(
     examples=data.outputs["examples"],
     schema=schema.outputs["schema"],
     preprocessing_fn=_PREPROCESSING_FN,
-    # Training applies the graph itself, so that it cannot differ from serving.
+    # Training runs the transform graph itself, so it cannot differ from serving.
     materialize=False,
     disable_statistics=True,
-    # Nothing reads it: a later run with other data has other words to count.
+    # Nothing reads this cache: a later run with other data must count other words.
     disable_analyzer_cache=True,
     custom_config={
       "preprocessing_fn": task.preprocessing_fn,
@@ -214,8 +214,9 @@ def _training_stage(
     "fixed_epochs": config.fixed_epochs(task),
     "train": config.train.model_dump(),
     "code_fingerprint": code_fingerprint(
-      # Not task.py: a gate's new bound or a source's edit must not train again. What training
-      # takes from it stands in this dictionary. Nor the params that only declare settings.
+      # Without task.py: a gate's new bound or an edited source must not cause another training, and
+      # this dictionary holds all that training reads of it. Also without modules that only declare
+      # settings.
       _RUN_FN,
       *params_code,
       task.build_model,
@@ -269,7 +270,7 @@ def _training_stage(
 def _release_stage(
   task: Task, config: PipelineConfig, data: BaseNode, trainer: BaseNode, self_contained: bool
 ) -> list[BaseNode]:
-  """Evaluates, proves that serving agrees with training, and pushes what both let through."""
+  """Builds the nodes that evaluate, compare serving with training, and push if both gates pass."""
   model = trainer.outputs["model"]
   asked = _ask_history(config, trainer) if self_contained else [_resolve_previous(trainer)]
   gates = task_gates(task, config.gates.bounds)
@@ -301,7 +302,7 @@ def _release_stage(
     serving_release=config.push.serving_release,
     code_fingerprint=code_fingerprint(
       "components.serving_gate.executor",
-      # What it starts as a process.
+      # The modules that it starts as a process.
       "components.serving_gate.watched_server",
       "serving.__main__",
     ),
@@ -309,7 +310,7 @@ def _release_stage(
   pusher = VersionedPusher(
     model=model,
     serving_dir=str(config.folder.serving),
-    # `dlpipe batch` reads tables as they were read for training.
+    # `dlpipe batch` reads tables with the data options of the training.
     data_options=json.dumps(
       {name: value for name, value in config.data.options.items() if value is not None},
       sort_keys=True,
@@ -321,7 +322,7 @@ def _release_stage(
 
 
 def _blessings(gates: list[BaseNode]) -> dict[str, Channel]:
-  """What each gate hands the pusher, by the pusher's input for it."""
+  """Returns the blessing of each gate by the name of the pusher's input."""
   known = nodes.model_gates()
   return {known[nodes.named(gate.id)].pusher_input: gate.outputs["blessing"] for gate in gates}
 

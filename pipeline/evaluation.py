@@ -1,6 +1,6 @@
-"""The Evaluator's configuration for a task, and its results as plain values.
+"""Builds the Evaluator's configuration for a task, and reads its results as plain values.
 
-The report, `--json` and the terminal read `Evaluation`; none of them knows TFMA.
+The report, `--json` and the terminal read `Evaluation`; none of them imports TFMA.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from pipeline.training.export.signatures import SERVING_EXAMPLES, TRANSFORM_LABE
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluation:
-  """What the Evaluator found on the eval split.
+  """The Evaluator's results on the eval split.
 
   Attributes:
     metrics: overall metrics by name.
-    baseline: the same of the model it was compared with; empty without one.
+    baseline: the same metrics of the baseline model; empty without one.
     slices: `{"feature", "value", "metrics"}` of each slice.
     confusion: `{(label id, predicted id): count}`; empty unless the problem computes it.
     calibration: `{"low", "high", "count", "confidence", "accuracy"}` of each bin of scores.
-    intervals: what 95 % of splits of this size would find, of the metrics that say so.
-    changes: the same of what the candidate has more than the model it was compared with.
-    common: where two models were compared, the rows whose class both know, the accuracy on them,
-      and the other model's.
-    arrays: what a problem's metrics emit beside numbers, overall, by name; flat.
+    intervals: 95 % intervals of metrics for splits of this size, of the metrics that have one.
+    changes: 95 % intervals of the candidate's metrics minus the baseline's.
+    common: if there is a baseline: the number of rows whose class both models know, the
+      candidate's accuracy on them, and the baseline's.
+    arrays: other arrays that a problem's metrics emit, overall, by name; flat.
   """
 
   metrics: dict[str, float]
@@ -73,7 +73,7 @@ def eval_config(task: Task) -> config_pb2.EvalConfig:
         signature_name=SERVING_EXAMPLES,
         prediction_key=task.problem.prediction_key,
         label_key=task.problem.compared_key(task.label_key),
-        # Not transform_features, which would decode every input a second time.
+        # transform_features would decode every input a second time.
         preprocessing_function_names=[TRANSFORM_LABEL],
       )
     ],
@@ -91,7 +91,7 @@ def eval_config(task: Task) -> config_pb2.EvalConfig:
 def read_evaluation(uri: str) -> Evaluation:
   """Reads a ModelEvaluation artifact."""
   config, *_ = eval_config_writer.load_eval_run(uri)
-  # TFMA names the models only where it compared two.
+  # TFMA names the models only if it compared two.
   if len(config.model_specs) == 1:
     return _from_result(tfma.load_eval_result(uri), {})
   baseline = tfma.load_eval_result(uri, model_name=constants.BASELINE_KEY)
@@ -143,7 +143,7 @@ def _overall(result: Any) -> dict[str, float]:
 
 
 def _scalars(values: Mapping[str, Any]) -> dict[str, float]:
-  """Numbers by name, without the differences TFMA adds where there is a baseline."""
+  """Returns scalars by name, without the differences that TFMA adds if there is a baseline."""
   return {
     name: float(value["doubleValue"])
     for name, value in sorted(values.items())
@@ -152,7 +152,7 @@ def _scalars(values: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _pairs(values: Mapping[str, Any], suffix: str) -> dict[str, Interval]:
-  """Metric to what stands under its name with the suffix, where that is numbers."""
+  """Returns, by metric, the finite intervals stored under the metric's name plus `suffix`."""
   found = {}
   for name, value in values.items():
     if name.endswith(suffix) and "arrayValue" in value:
@@ -163,7 +163,7 @@ def _pairs(values: Mapping[str, Any], suffix: str) -> dict[str, Interval]:
 
 
 def _arrays(values: Mapping[str, Any]) -> dict[str, list[float]]:
-  """Every array that is neither an interval nor one that `Evaluation` has a field for."""
+  """Returns every array that is no interval and has no other field in `Evaluation`."""
   return {
     name: _array(value)
     for name, value in values.items()
@@ -182,12 +182,12 @@ def _array(value: Mapping[str, Any]) -> list[float]:
 def _confusion(plots: Any) -> dict[tuple[int, int], float]:
   counts: dict[tuple[int, int], float] = {}
   for key, outputs in plots or ():
-    if key or not outputs:  # TFMA has None where a task has no plots
+    if key or not outputs:  # TFMA returns None if a task has no plots
       continue
     found = outputs.get("", {}).get("", {}).get("multiClassConfusionMatrixAtThresholds")
     for matrix in (found or {}).get("matrices", []):
       for entry in matrix.get("entries", []):
-        # Protobuf's JSON leaves zeros out.
+        # Protobuf's JSON omits zeros.
         cell = int(entry.get("actualClassId", 0)), int(entry.get("predictedClassId", 0))
         counts[cell] = float(entry.get("numWeightedExamples", 0))
   return counts

@@ -1,7 +1,7 @@
-"""The one judge of a task's gates: what the Evaluator found in, the verdict out.
+"""Judges a model by its task's gates: turns the Evaluator's results into a verdict.
 
 The pusher, the exit code, `--json`, the report and the history all read this verdict; none of them
-compares a number with a bound.
+compares a metric with a bound.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from pipeline.problems.classification_metrics import GUESSING_LOSS
 from pipeline.problems.intervals import Interval
 from pipeline.task import MetricGate, Task
 
-# Metrics are sums and quotients in floating point: 0.97 - 0.96 is not 0.01. Two models of any
-# number of rows that anybody has differ by far more than this part of a bound.
+# Tolerance for rounding, relative to the bound: in floating point, 0.97 - 0.96 is not 0.01. A real
+# difference between two models is far larger, even on the largest data sets.
 _SLACK = 1e-9
-# A loss of so many times that of guessing is no bad model, but a training that came apart.
+# If the loss is above this multiple of the loss of guessing, the training diverged.
 _DIVERGED = 5
 _COUNT = "example_count"
 _MORE = "Until eval has more of them, take a pass or a refusal for a hint."
 
 
 def task_gates(task: Task, bounds: Mapping[str, float | None]) -> tuple[MetricGate, ...]:
-  """The task's gates, with what the configuration's `gates` section replaces."""
+  """Returns the task's gates, with the bounds of the configuration's `gates` section."""
   return tuple(_configured(gate, bounds) for gate in task.gates)
 
 
 def _configured(gate: MetricGate, bounds: Mapping[str, float | None]) -> MetricGate:
-  """The gate with a configuration's bounds; the task's reason is not one for another bound."""
+  """Returns the gate with the configuration's bounds; its reason names both if they differ."""
   bound = bounds.get(gate.metric, gate.bound)
   reason = gate.reason
   if bound is not None and bound != gate.bound:
@@ -48,7 +48,7 @@ def _configured(gate: MetricGate, bounds: Mapping[str, float | None]) -> MetricG
 
 
 def gate_facts(task: Task, bounds: Mapping[str, float | None]) -> list[dict[str, Any]]:
-  """The gates without their reasons, as JSON: `metric`, `direction`, `bound`, `max_regression`."""
+  """Returns the gates as JSON: `metric`, `direction`, `bound` and `max_regression` of each."""
   names = ("metric", "direction", "bound", "max_regression")
   return [{name: getattr(gate, name) for name in names} for gate in task_gates(task, bounds)]
 
@@ -56,7 +56,7 @@ def gate_facts(task: Task, bounds: Mapping[str, float | None]) -> list[dict[str,
 def parameters(
   task: Task, gates: Sequence[MetricGate], *, min_examples: int | None
 ) -> dict[str, Any]:
-  """What `judge` is told, as JSON holds it."""
+  """Returns the argument `told` of `judge`, as JSON."""
   return {
     "gates": [_told(gate) for gate in gates],
     "min_examples": min_examples,
@@ -65,7 +65,7 @@ def parameters(
 
 
 def _told(gate: MetricGate) -> dict[str, Any]:
-  """A gate without what only settings are held to."""
+  """Returns a gate's fields, without the one that only the check of settings needs."""
   told = dataclasses.asdict(gate)
   del told["best"]
   return told
@@ -77,10 +77,10 @@ def judge(
   """Judges a model; called by the Evaluator.
 
   Args:
-    evaluation_dir: TFMA's results.
-    told: of `parameters`.
-    model_dir: the candidate's SavedModel.
-    baseline_dir: that of the model before, or None.
+    evaluation_dir: directory of TFMA's results.
+    told: the result of `parameters`.
+    model_dir: directory of the candidate's SavedModel.
+    baseline_dir: directory of the previous model's SavedModel, or None.
   """
   return verdict(
     read_evaluation(evaluation_dir),
@@ -102,11 +102,11 @@ def verdict(
   """Judges metrics by gates.
 
   Args:
-    found: the candidate's metrics, and those of the model before where there is one.
-    gates: what must hold.
+    found: the candidate's metrics, and those of the previous model if there is one.
+    gates: the gates.
     min_examples: the fewest eval rows that may judge a model; None for any number.
-    labels: the candidate's classes, in the order of its ids; none for tasks without classes.
-    old_labels: those of the model before.
+    labels: the candidate's classes, in the order of its ids; empty for tasks without classes.
+    old_labels: the previous model's classes.
   """
   rulings = []
   if min_examples is not None:
@@ -130,7 +130,7 @@ def verdict(
 
 
 def _rulings(gate: MetricGate, found: Evaluation, unmeasured: str) -> Iterator[Ruling]:
-  """The row of a gate's bound, and that of its change."""
+  """Yields the ruling on a gate's bound, and the ruling on its regression."""
   value = found.metrics.get(gate.metric, math.nan)
   compared = ">=" if gate.direction == "higher" else "<="
   reason = gate.reason if math.isfinite(value) else f"{gate.reason}. {unmeasured}"
@@ -170,7 +170,10 @@ def _ruled(
 
 
 def holds(value: float, compared: str, bound: float) -> bool:
-  """Whether a metric keeps a bound; at the bound it does, and nan keeps none.
+  """Returns whether a metric reaches a bound, with a tolerance for rounding; nan never does.
+
+  >>> holds(0.9, ">=", 0.9), holds(float("nan"), ">=", 0.0)
+  (True, False)
 
   Args:
     value: the metric.
@@ -182,7 +185,7 @@ def holds(value: float, compared: str, bound: float) -> bool:
 
 
 def _unmeasured(found: Evaluation, labels: Sequence[str]) -> str:
-  """Why a metric may be no number."""
+  """Returns the likely reason if a metric is not a number."""
   seen = {actual for actual, _ in found.confusion}
   if len(seen) == 1:
     [only] = seen
@@ -194,7 +197,7 @@ def _unmeasured(found: Evaluation, labels: Sequence[str]) -> str:
 
 
 def _unsure(gates: Sequence[MetricGate], found: Evaluation) -> Iterator[str]:
-  """Bounds that the eval rows cannot tell from the other side of them."""
+  """Yields a warning for each bound that lies inside the metric's 95 % interval."""
   rows = f"{int(found.metrics.get(_COUNT, 0)):,} eval rows"
   for gate in gates:
     better = 1 if gate.direction == "higher" else -1
@@ -228,7 +231,7 @@ def _worse_than_guessing(found: Evaluation) -> Iterator[str]:
 def _other_classes(
   found: Evaluation, labels: Sequence[str], old_labels: Sequence[str]
 ) -> Iterator[str]:
-  """What a comparison means where one of the models knows classes that the other does not."""
+  """Yields a warning on how to read the comparison if the two models have different classes."""
   if not labels or not old_labels or set(labels) == set(old_labels):
     return
   new, gone = (
@@ -255,7 +258,7 @@ def _named(names: Sequence[str], most: int = 5) -> str:
 
 
 def _labels(model_dir: str | None, vocabulary: str | None) -> list[str]:
-  """The classes of an exported model, in the order of its ids; none where it has no such file."""
+  """Returns the classes of an exported model, in the order of its ids; empty without a file."""
   if model_dir is None or vocabulary is None:
     return []
   file = pathlib.Path(model_dir) / "assets" / vocabulary

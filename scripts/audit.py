@@ -1,8 +1,8 @@
-"""Holds the locks against known vulnerabilities. Called by `make audit`; needs no network.
+"""Checks the locks for known vulnerabilities. Called by `make audit`; needs no network.
 
-constraints/advisories.json lists what is known of the pinned versions; `--refresh` asks OSV
-(https://osv.dev) and writes it anew. constraints/accepted.yaml says, lock by lock, which of them do
-not reach us and why. Exit 1: an advisory is not accepted, an acceptance covers nothing any more or
+constraints/advisories.json lists the advisories for the pinned versions; `--refresh` asks OSV
+(https://osv.dev) and rewrites it. constraints/accepted.yaml says, lock by lock, which advisories do
+not affect us and why. Exit 1: an advisory is not accepted, an acceptance matches no advisory, or
 its review is overdue; 2: a file is damaged, or OSV does not answer.
 """
 
@@ -35,13 +35,13 @@ class Advisory:
   """A known vulnerability of a package.
 
   Attributes:
-    id: its CVE where it has one, else the name in the database.
-    aliases: other names of it.
+    id: its CVE if it has one, else its name in the database.
+    aliases: its other names.
     package: the package's canonical name.
-    affected: version specifiers, of which one must hold.
-    fixed: first versions without it; none where there is no such release.
-    summary: what it allows.
-    source: where one can read it up.
+    affected: version specifiers; a version is affected if one of them matches.
+    fixed: the first versions without it; empty if there is no such release.
+    summary: what the vulnerability allows.
+    source: URL of its description.
   """
 
   id: str
@@ -61,14 +61,14 @@ class Advisory:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Acceptance:
-  """Why an advisory is no reason to stop for one lock.
+  """An accepted advisory of one lock, with the reason.
 
   Attributes:
-    id: the advisory, by any of its names.
+    id: any name of the advisory.
     lock: the lock's name, without `.txt`.
     package: the package's canonical name.
-    reason: why it does not reach us, or what limits it.
-    review: the day by which somebody looks again.
+    reason: why it does not affect us, or what limits its effect.
+    review: the day by which somebody must review the acceptance.
   """
 
   id: str
@@ -113,7 +113,7 @@ def find_faults(
   accepted: Sequence[Acceptance],
   today: datetime.date,
 ) -> Iterator[str]:
-  """A sentence for each open advisory, each acceptance without one, and each overdue review."""
+  """Yields a sentence for each open advisory, unused acceptance and overdue review."""
   used = set()
   for lock, pins in locks.items():
     for pin in pins:
@@ -148,11 +148,11 @@ def find_faults(
 
 
 def ask(url: str, pins: Iterable[Pin]) -> list[Advisory]:
-  """What OSV knows of these versions; one entry for each vulnerability and package.
+  """Asks OSV for the advisories of these versions; one for each vulnerability and package.
 
   Raises:
     OSError: OSV does not answer.
-    ValueError: its answer is no JSON.
+    ValueError: the answer is not JSON.
   """
   waiting = [
     {"package": {"name": pin.name, "ecosystem": "PyPI"}, "version": pin.version}
@@ -160,7 +160,7 @@ def ask(url: str, pins: Iterable[Pin]) -> list[Advisory]:
   ]
   names: dict[str, set[str]] = {}
   while waiting:
-    asked, waiting = waiting[:1000], waiting[1000:]  # the most that OSV takes at once
+    asked, waiting = waiting[:1000], waiting[1000:]  # OSV's limit per request
     answers = _fetch(f"{url}/v1/querybatch", {"queries": asked})["results"]
     for query, answer in zip(asked, answers, strict=True):
       for found in answer.get("vulns", ()):
@@ -206,7 +206,7 @@ def _advisories(record: Mapping[str, Any], packages: set[str]) -> Iterator[Advis
 
 
 def _specifiers(events: Iterable[Mapping[str, str]]) -> Iterator[str]:
-  """Turns OSV's events of one range into version specifiers; events come in order of version."""
+  """Turns OSV's events of one range, sorted by version, into version specifiers."""
   start: str | None = None
   for event in events:
     if "introduced" in event:
@@ -220,7 +220,7 @@ def _specifiers(events: Iterable[Mapping[str, str]]) -> Iterator[str]:
 
 
 def _merged(found: Iterable[Advisory]) -> list[Advisory]:
-  """One entry for what several databases have: the first, with the names of all."""
+  """Merges entries of several databases for one vulnerability: the first, with all names."""
   kept: dict[tuple[str, str], Advisory] = {}
   for advisory in found:
     key = advisory.id, advisory.package

@@ -1,13 +1,13 @@
 """Writes components/serving_gate/serving_ops.tsv: the ops of each release of TensorFlow Serving.
 
-Run it by hand when there is a new release: .venv/bin/python scripts/list-serving-ops.py
-Takes ten minutes and downloads 6 GB of wheels.
+Run it by hand after a new release: .venv/bin/python scripts/list-serving-ops.py
+It takes ten minutes and downloads 6 GB of wheels.
 
-No list of a binary's ops is published. TensorFlow Serving links TensorFlow's, and what
+TensorFlow Serving publishes no list of its ops. It links TensorFlow's ops and those that
 SUPPORTED_TENSORFLOW_OPS names in tensorflow_serving/model_servers/BUILD: TensorFlow Text and the
 inference ops of TensorFlow Decision Forests, in the versions of tensorflow_serving/workspace.bzl.
-So their wheels are asked, through TensorFlow's C API in processes that import no TensorFlow.
-Kernels in the shared libraries alone count, and so PyFunc has none.
+This script reads them from the wheels through TensorFlow's C API, in processes that do not import
+TensorFlow in Python. So only kernels in shared libraries count: PyFunc has none.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from collections.abc import Iterable
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TABLE = ROOT / "components/serving_gate/serving_ops.tsv"
-# TensorFlow Serving to TensorFlow and TensorFlow Text, as its WORKSPACE and workspace.bzl have them
-# at 2.16.1, 2.17.1, 2.18.1, 2.19.1 and 2.20.0; decision forests are 1.3.0 in all.
+# By release of TensorFlow Serving: its TensorFlow and TensorFlow Text, from WORKSPACE and
+# workspace.bzl at 2.16.1, 2.17.1, 2.18.1, 2.19.1 and 2.20.0; Decision Forests is always 1.3.0.
 RELEASES = {
   "2.16": ("2.16.1", "2.12.1"),
   "2.17": ("2.17.1", "2.12.1"),
@@ -33,7 +33,7 @@ RELEASES = {
   "2.20": ("2.20.0", "2.20.0"),
 }
 FORESTS = "1.3.0"
-# Where wheels of libraries load: by the TensorFlow that they were built against.
+# By version of a library: the TensorFlow that its wheel was built against, and so loads with.
 BUILT_AGAINST = {"2.12.1": "2.12.0", "2.20.0": "2.20.0"}
 HEADER = """\
 # What each release of TensorFlow Serving can run; written by scripts/list-serving-ops.py.
@@ -41,12 +41,12 @@ HEADER = """\
 # gpu: on those with a GPU alone), and its attributes.
 """
 
-# Op to where it has a kernel and its attributes.
+# By op: the devices that have a kernel, and the op's attributes.
 Ops = dict[str, tuple[str, str]]
 
 
 class Buffer(ctypes.Structure):
-  """TF_Buffer of TensorFlow's C API."""
+  """`TF_Buffer` of TensorFlow's C API."""
 
   _fields_ = (
     ("data", ctypes.c_void_p),
@@ -56,7 +56,7 @@ class Buffer(ctypes.Structure):
 
 
 def dump(site: str, out: str, *libraries: str) -> None:
-  """Writes the ops and kernels that TensorFlow has once the libraries are loaded."""
+  """Loads the libraries, then writes the ops and kernels that TensorFlow has registered."""
   package = pathlib.Path(site) / "tensorflow"
   ctypes.CDLL(str(package / "libtensorflow_framework.so.2"), ctypes.RTLD_GLOBAL)
   api = ctypes.CDLL(str(package / "libtensorflow_cc.so.2"), ctypes.RTLD_GLOBAL)
@@ -75,15 +75,15 @@ def dump(site: str, out: str, *libraries: str) -> None:
   ):
     pathlib.Path(out, name).write_bytes(ctypes.string_at(buffer.data, buffer.length))
   sys.stdout.flush()
-  os._exit(0)  # its destructors are those of a process that is used differently
+  os._exit(0)  # TensorFlow's destructors would fail after this use of its C API
 
 
 def registered(requirements: Iterable[str], libraries: str = "") -> Ops:
-  """The ops of an environment that holds these packages alone.
+  """Returns the ops of an environment that holds only these packages.
 
   Args:
-    requirements: of pip.
-    libraries: what to load besides TensorFlow, a pattern below the environment.
+    requirements: pip's requirements.
+    libraries: glob pattern, below the environment, of libraries to load besides TensorFlow.
   """
   from tensorflow.core.framework import kernel_def_pb2, op_def_pb2
 
@@ -114,7 +114,7 @@ def registered(requirements: Iterable[str], libraries: str = "") -> Ops:
 
 
 def library_ops(name: str, version: str, tensorflow: str, pattern: str) -> Ops:
-  """What a library adds to TensorFlow."""
+  """Returns the ops that a library adds to TensorFlow."""
   core = f"tensorflow-cpu=={tensorflow}"
   without = registered([core])
   return {
@@ -125,7 +125,7 @@ def library_ops(name: str, version: str, tensorflow: str, pattern: str) -> Ops:
 
 
 def release_ops(tensorflow: str) -> Ops:
-  """TensorFlow's own ops: those of the build without GPUs, then what only the other has."""
+  """Returns TensorFlow's own ops: those of the CPU build, plus those only in the GPU build."""
   return {
     **registered([f"tensorflow=={tensorflow}"]),
     **registered([f"tensorflow-cpu=={tensorflow}"]),
@@ -133,7 +133,7 @@ def release_ops(tensorflow: str) -> Ops:
 
 
 def main() -> None:
-  """Asks every release and writes the table."""
+  """Reads the ops of every release and writes the table."""
   text = {
     version: library_ops("tensorflow-text", version, core, "tensorflow_text/python/**/*.so")
     for version, core in BUILT_AGAINST.items()

@@ -1,4 +1,4 @@
-"""Reads the locks in constraints/: what is pinned there, with which hashes."""
+"""Reads the locks in constraints/: the pinned packages and their hashes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "constraints"
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
-# "# via tfx" for one, and "#   tfx" on a line for each of several.
+# "# via tfx" for one parent; "#   tfx", one line each, for several.
 _PARENT = re.compile(r" +#(?: via|  ) ([A-Za-z0-9][\w.-]*)(?: \(setup\.py\))?$")
 
 
@@ -20,8 +20,8 @@ class Pin:
   """One package of a lock.
 
   Attributes:
-    name: canonical, as on the package index.
-    version: the only one that the lock allows.
+    name: canonical name on the package index.
+    version: the pinned version.
     hashes: SHA-256 of the files that may be installed, hexadecimal, sorted.
     wanted_by: names of the packages that require it; "dlpipe" is this project.
   """
@@ -36,15 +36,15 @@ class Pin:
 
 
 def find_locks(folder: pathlib.Path = FOLDER) -> list[pathlib.Path]:
-  """What users install; its subfolders hold parts of it, and environments of tests."""
+  """Returns the locks that users install; subfolders, with other locks, are not searched."""
   return sorted(folder.glob("*.txt"))
 
 
 def read_lock(path: pathlib.Path) -> list[Pin]:
-  """The packages of a lock, by name.
+  """Returns the packages of a lock, sorted by name.
 
   Raises:
-    ValueError: a requirement is no `name==version` with hashes.
+    ValueError: a requirement is not `name==version` with hashes.
   """
   pins: list[Pin] = []
   text = path.read_text(encoding="utf-8").replace("\\\n", " ")

@@ -1,4 +1,4 @@
-"""Reads the list of edits that tests must notice, and holds it to the sources."""
+"""Reads the list of edits that tests must notice, and checks that they fit the sources."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Mutant:
   """One edit.
 
   Attributes:
-    id: the list's name and its own, such as `gates/bound-of-zero`.
-    file: the source, from the repository's root.
-    old: text that stands there once.
-    new: what stands there instead.
-    tests: files or node ids, one of which must fail.
-    survives: why none can; empty where one must.
+    id: name of the list and of the edit, such as `gates/bound-of-zero`.
+    file: path of the source, relative to the repository.
+    old: text that occurs exactly once in the source.
+    new: the text that replaces it.
+    tests: files or node ids; at least one of them must fail.
+    survives: why no test can fail; empty if one must.
   """
 
   id: str
@@ -32,10 +32,10 @@ class Mutant:
   survives: str = ""
 
   def applied(self, source: str) -> str:
-    """The edited source.
+    """Returns the edited source.
 
     Raises:
-      ValueError: the edit does not fit.
+      ValueError: `old` does not occur exactly once.
     """
     count = source.count(self.old)
     if count != 1 or self.old == self.new:
@@ -51,10 +51,10 @@ class Mutant:
 
 
 def read_mutants(root: pathlib.Path) -> list[Mutant]:
-  """All edits of the list, held to the sources.
+  """Returns all edits, after checking them against the sources.
 
   Raises:
-    ValueError: some do not fit; the message names each.
+    ValueError: some edits do not fit; the message names each.
   """
   found, faults = [], []
   for path in sorted((root / _LIST).glob("*.yaml")):

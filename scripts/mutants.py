@@ -1,10 +1,11 @@
-"""Edits a copy of the sources, one small edit at a time, and tells which edits no test notices.
+"""Edits a copy of the sources, one small edit at a time, and reports edits that no test notices.
 
 Called by `make mutants`. tests/mutants/*.yaml lists the edits, each with the tests that must notice
 it; docs/decisions/0031 says why the list is written by hand. Exit 1: too many edits survive, or one
-does without a reason; 2: the list is wrong, or tests fail without an edit or do not test the copy.
+survives without a reason; 2: the list is wrong, tests fail without an edit, or tests do not import
+the copy.
 
-The heavy libraries are imported once; each edit is tried in a process forked from there, which
+The heavy libraries are imported once; each edit is tested in a process forked from there, which
 imports our own code from the copy.
 """
 
@@ -33,24 +34,25 @@ from mutant_list import Mutant, read_mutants
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _MOST_SURVIVING = 0.05
-# What our tests import and what costs seconds. None of it starts threads or TensorFlow's runtime,
-# which a fork would lose. In another environment some of them may be missing.
+# Modules that our tests import and that take seconds to load. None of them starts threads or
+# TensorFlow's runtime, which do not survive a fork. Some may be missing in another environment.
 _HEAVY = (
   "pytest", "numpy", "keras", "tensorflow", "tensorflow_transform", "tensorflow_model_analysis",
   "tensorflow_data_validation", "tfx.v1", "tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner",
   "tfx.components.evaluator.executor", "tensorflow_serving.apis.predict_pb2", "kfp", "sacrebleu",
   "scipy.sparse.csgraph", "PIL.Image", "hypothesis",
 )  # fmt: skip
-# Without an edit's own time: an endless loop must end some time, a slow machine must not end it.
+# An edit's time limit: so many seconds, plus so many times the duration without the edit. It stops
+# endless loops, and is wide enough for a slow machine.
 _LEAST_LIMIT_S, _SLOWER = 60.0, 10.0
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 
 
 class Copy:
-  """A copy of the sources, in which one edit at a time stands."""
+  """A copy of the sources that holds at most one edit at a time."""
 
   def __init__(self, root: pathlib.Path, target: pathlib.Path):
-    """Copies what git knows, or would take, of `root`."""
+    """Copies the files of `root` that git tracks or would add."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
     for name in filter(None, listed.split("\0")):
@@ -62,7 +64,7 @@ class Copy:
 
   @contextlib.contextmanager
   def edited(self, mutant: Mutant | None) -> Iterator[None]:
-    """Lets the edit stand while the block runs; None edits nothing."""
+    """Applies the edit while the block runs; None edits nothing."""
     if mutant is None:
       yield
       return
@@ -70,7 +72,8 @@ class Copy:
     before, times = file.read_bytes(), file.stat()
     edited = mutant.applied(before.decode()).encode()
     file.write_bytes(edited)
-    # Python takes compiled code for current by size and whole seconds: no two edits may agree.
+    # Python reuses bytecode if the source's size and time in whole seconds agree, so each edit gets
+    # a different time.
     self._edits += 1
     os.utime(file, (times.st_atime, times.st_mtime + 10 * self._edits))
     try:
@@ -82,13 +85,13 @@ class Copy:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
-  """What tests said.
+  """The result of a test run.
 
   Attributes:
-    code: pytest's; negative where a signal ended it.
-    seconds: how long it took.
-    said: what it wrote.
-    is_late: whether it was ended for taking too long.
+    code: pytest's exit code; negative if a signal ended it.
+    seconds: its duration.
+    said: its output.
+    is_late: whether it was stopped for taking too long.
   """
 
   code: int
@@ -98,7 +101,7 @@ class Outcome:
 
   @property
   def noticed_by(self) -> str:
-    """The first test that failed, or what else happened."""
+    """Returns the first test that failed, or a description of another outcome."""
     if self.is_late:
       return "its end does not come"
     failed = _FAILED.search(self.said)
@@ -106,7 +109,7 @@ class Outcome:
 
 
 class Bench:
-  """Runs tests on copies, as many at a time as there are copies."""
+  """Runs tests on copies, one run per copy at a time."""
 
   def __init__(self, copies: Sequence[Copy], work: pathlib.Path):
     self._free = list(copies)
@@ -116,10 +119,10 @@ class Bench:
   def run(
     self, jobs: Sequence[tuple[Mutant | None, Sequence[str], float]]
   ) -> Iterator[tuple[int, Outcome]]:
-    """Yields each job's place and what came of it, in the order in which they end.
+    """Yields the index and the outcome of each job, in the order in which they end.
 
     Args:
-      jobs: the edit, the tests, and the seconds that they may take.
+      jobs: the edit, the tests, and the time limit in seconds of each job.
     """
     todo = list(enumerate(jobs))[::-1]
     running: dict[int, _Running] = {}
@@ -135,7 +138,7 @@ class Bench:
           is_late = not ended and seconds > jobs[each.place][2]
           if ended or is_late:
             del running[child]
-            _kill_group(child)  # and what its tests have left
+            _kill_group(child)  # also kills processes that its tests left running
             status = status if ended else os.waitpid(child, 0)[1]
             yield each.place, self._outcome(each, status, seconds, is_late)
     finally:
@@ -162,7 +165,7 @@ class Bench:
 
 
 class _Running(NamedTuple):
-  """A job that has been started: the place of the job, where it runs, and since when."""
+  """A running job: its index, its copy, and its start."""
 
   place: int
   copy: Copy
@@ -177,7 +180,7 @@ def _kill_group(child: int) -> None:
 
 
 def _fork(copy: pathlib.Path, tests: Sequence[str], folder: pathlib.Path) -> int:
-  """Starts a process that runs tests in the copy, and leads a group of its own; returns its id."""
+  """Starts a process, in a new process group, that runs tests in the copy; returns its id."""
   sys.stdout.flush()
   child = os.fork()
   if child:
@@ -190,7 +193,7 @@ def _fork(copy: pathlib.Path, tests: Sequence[str], folder: pathlib.Path) -> int
       os.dup2(said, stream)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.chdir(copy)
-    # Before the environment's packages, where ours are installed from the working tree.
+    # Before the environment's packages, which include ours from the working tree.
     sys.path[0] = os.environ["PYTHONPATH"] = str(copy)
     import pytest
 
@@ -208,21 +211,21 @@ def _fork(copy: pathlib.Path, tests: Sequence[str], folder: pathlib.Path) -> int
 
 
 def _warm_up() -> None:
-  """Imports what is not ours."""
+  """Imports the heavy libraries, none of them ours."""
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
   for name in _HEAVY:
     with contextlib.suppress(ImportError):
       importlib.import_module(name)
-  # Else each collection in a child looks at all of these objects, and copies their pages: a second.
+  # Otherwise each garbage collection in a child touches these objects and copies their pages: 1 s.
   gc.collect()
   gc.freeze()
 
 
 def _limits(bench: Bench, tests: Sequence[str]) -> dict[str, float]:
-  """How long each test file or node may take, by what it takes without an edit.
+  """Returns the time limit of each test file or node, from its duration without an edit.
 
   Raises:
-    ValueError: some fail without an edit.
+    ValueError: a test fails without an edit.
   """
   jobs = [(None, [test], float("inf")) for test in tests]
   limits, faults = {}, []
@@ -237,7 +240,7 @@ def _limits(bench: Bench, tests: Sequence[str]) -> dict[str, float]:
 
 
 def _try_all(bench: Bench, mutants: Sequence[Mutant], limits: Mapping[str, float]) -> list[Mutant]:
-  """Tries each edit, and says what came of it; returns those that no test noticed."""
+  """Tests each edit and prints the outcome; returns the edits that no test noticed."""
   jobs = [(each, each.tests, sum(limits[test] for test in each.tests)) for each in mutants]
   surviving = []
   for place, outcome in bench.run(jobs):
@@ -251,7 +254,7 @@ def _try_all(bench: Bench, mutants: Sequence[Mutant], limits: Mapping[str, float
 
 
 def _judge(mutants: Sequence[Mutant], surviving: Sequence[Mutant], listed: int) -> list[str]:
-  """What is wrong with what was found; nothing where all is well."""
+  """Returns the faults: too many surviving edits, or a wrong reason; empty if there are none."""
   wrong = [
     f"No test notices {each.id}. In {each.file}:\n- {each.old}\n+ {each.new}\nWrite a test into "
     f"{each.tests[0]} that fails under it."
@@ -269,10 +272,10 @@ def _judge(mutants: Sequence[Mutant], surviving: Sequence[Mutant], listed: int) 
 
 
 def _check_copy(bench: Bench, copy: Copy, mutant: Mutant) -> None:
-  """Proves that tests, and what they start, see the copy, and not what is installed.
+  """Checks that tests, and processes that they start, import the copy, not the installed code.
 
   Raises:
-    ValueError: they do not.
+    ValueError: they import the installed code.
   """
   source = (copy.path / mutant.file).read_text(encoding="utf-8")
   without = dataclasses.replace(mutant, old=source, new="raise ImportError\n")
@@ -289,7 +292,7 @@ def _check_copy(bench: Bench, copy: Copy, mutant: Mutant) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-  """The command; returns its exit code."""
+  """Runs the command; returns its exit code."""
   parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
   parser.add_argument("-k", metavar="REGEX", default="", help="only edits whose id it finds")
   parser.add_argument("-j", type=int, default=2, help="edits at a time")

@@ -1,10 +1,10 @@
-"""Draws the rooms of the house in docs/architecture.md, or says that the picture is stale.
+"""Draws the rooms and their imports in docs/architecture.md, or checks that the picture is current.
 
-    python scripts/rooms.py           writes the picture anew
-    python scripts/rooms.py --check   exits 1 if the page shows another
+    python scripts/rooms.py           rewrites the picture
+    python scripts/rooms.py --check   exits 1 if the picture is stale
 
-A room is a package or a module right below a top-level package. An arrow is an import; arrows that
-a longer way of arrows implies are left out. Mermaid, which code hosts draw.
+A room is a package or a module directly below a top-level package. An arrow is an import; an arrow
+is omitted if a longer path implies it. The picture is Mermaid, which code hosts render.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BEGIN, _END = "<!-- rooms: make rooms -->\n", "<!-- end of rooms -->\n"
 
 
 def main() -> None:
-  """Writes the picture, or checks it."""
+  """Writes the picture, or checks that it is current."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
   options = parser.parse_args()
@@ -38,30 +38,34 @@ def main() -> None:
 
 
 def arrows() -> dict[str, set[str]]:
-  """Every room, and the rooms that it imports."""
+  """Returns every room with the rooms that it imports."""
   graph = grimp.build_graph(*_PACKAGES, cache_dir=None)
   found: dict[str, set[str]] = {}
   for module in graph.modules:
-    if module.endswith(".__main__"):  # a door from outside into the house
+    if module.endswith(".__main__"):  # an entry point, which no module imports
       continue
     room = room_of(module)
     imported = {room_of(other) for other in graph.find_modules_directly_imported_by(module)}
     found.setdefault(room, set()).update(imported - {room})
-  # What only holds rooms is none.
+  # A package that only contains rooms is not a room itself.
   return {room: others for room, others in found.items() if others or room not in _OPENED}
 
 
 def room_of(module: str) -> str:
-  """The room of a module: `pipeline.runs.store.executions` stands in `pipeline.runs`."""
+  """Returns the room of a module.
+
+  >>> room_of("pipeline.runs.store.executions")
+  'pipeline.runs'
+  """
   parts = module.split(".")
   return ".".join(parts[:2]) if parts[0] in _OPENED else parts[0]
 
 
 def drawn(rooms: Mapping[str, Iterable[str]]) -> str:
-  """A Mermaid flowchart without the arrows that others imply.
+  """Returns a Mermaid flowchart without the arrows that longer paths imply.
 
   Raises:
-    ValueError: rooms import each other in a circle, which is named.
+    ValueError: rooms import each other in a cycle; the message names it.
   """
   reach: dict[str, set[str]] = {}
 
@@ -90,7 +94,7 @@ def drawn(rooms: Mapping[str, Iterable[str]]) -> str:
 
 
 def with_picture(page: str, picture: str) -> str:
-  """The page with the picture between its two marks.
+  """Returns the page with the picture between its two marks.
 
   Raises:
     ValueError: a mark is missing.

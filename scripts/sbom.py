@@ -1,8 +1,8 @@
 """Writes a bill of materials (CycloneDX 1.6, JSON) for each lock. Called by `make sbom`.
 
-Names, versions, hashes and who requires whom are the lock's. Licences are what the environment's
-packages say of themselves, where it has the locked version; other packages have none. The same
-locks in the same environment give the same bytes: there is no time and no random number in them.
+Names, versions, hashes and dependencies come from the lock. Licences come from the metadata of the
+environment's packages if it has the locked version; other packages get none. The same locks in the
+same environment give the same bytes: the files hold no time and no random number.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 _PROJECT = "dlpipe"
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://cyclonedx.org/schema/bom-1.6.schema.json")
-_LONGEST_NAME = 100  # of a licence; some packages put the whole text there
+_LONGEST_NAME = 100  # characters of a licence's name; some packages put the whole text there
 _SAYS_NOTHING = ("UNKNOWN", "OSI Approved")
 
 
@@ -48,18 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_sbom(
   pins: Sequence[Pin], *, version: str, licenses: Mapping[str, list[dict[str, Any]]]
 ) -> dict[str, Any]:
-  """The document of one lock.
+  """Returns the document of one lock.
 
   Args:
     pins: the lock's packages.
-    version: of this project.
+    version: version of this project.
     licenses: CycloneDX licences by `name==version`.
   """
   root = f"pkg:pypi/{_PROJECT}@{version}"
   refs = {pin.name: f"pkg:pypi/{pin.name}@{pin.version}" for pin in pins}
   wants: dict[str, list[str]] = {ref: [] for ref in (root, *refs.values())}
   for pin in pins:
-    for parent in pin.wanted_by or (_PROJECT,):  # an .in file of ours names it
+    for parent in pin.wanted_by or (_PROJECT,):  # without a parent, our own .in file requires it
       wants[refs.get(parent, root)].append(refs[pin.name])
   document: dict[str, Any] = {
     "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -107,7 +107,7 @@ def _installed_licenses() -> dict[str, list[dict[str, Any]]]:
 
 
 def _licenses(metadata: Any) -> list[dict[str, Any]]:
-  """Licences in CycloneDX's form: an SPDX expression, or the names that the package gives them."""
+  """Returns licences in CycloneDX's form: an SPDX expression, or the package's own names."""
   expression = metadata.get("License-Expression")
   if expression:
     return [{"expression": expression}]

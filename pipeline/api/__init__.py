@@ -1,1 +1,1 @@
-"""What `import dlpipe` and the command line offer: runs, models and history, as values."""
+"""Implements `import dlpipe`, for Python and the command line: runs, models and history."""

@@ -1,6 +1,6 @@
-"""Asks a model: what each input is sent as, and an answer or a reason for every one of them.
+"""Converts inputs to request values, and returns a model's answer or an error for every input.
 
-`dlpipe predict`, from a file, stdin or a server, and `dlpipe.load(...).predict` share it.
+Used by `dlpipe predict`, for local models and for servers, and by `dlpipe.load(...).predict`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pipeline.task import Task
 
 _NAMED = 5
 _SHOWN_CHARACTERS = 72
-_BATCH = 128  # inputs asked at once
+_BATCH = 128  # inputs that the model gets at once
 
-# What the model says of one value: its outputs, or why it has none.
+# The model's outputs for one value, or its error.
 Answer = dict[str, Any] | str
 
 
@@ -26,8 +26,8 @@ class Input(NamedTuple):
   """One input.
 
   Attributes:
-    shown: the argument or line, with bytes that are no text escaped.
-    value: what the model is sent, or None.
+    shown: the argument or line; bytes that are not text are escaped.
+    value: the value to send to the model, or None.
     error: why there is no value, or None.
   """
 
@@ -37,24 +37,24 @@ class Input(NamedTuple):
 
 
 def as_input(task: Task, given: Any) -> Input:
-  """An input as the model is sent it, or with the reason why it is not.
+  """Converts an input to the value to send to the model, or to an error.
 
   Args:
-    task: whose model is asked.
+    task: the task of the model.
     given: a text, or a file's path.
   """
   shown = texts.shown(given) if isinstance(given, str) else repr(given)
   try:
     return Input(shown, texts.as_bytes(task.input.value(given), "the input"), None)
-  except (BadInputError, ValueError) as err:  # a ValueError where a path holds a NUL
+  except (BadInputError, ValueError) as err:  # ValueError if a path holds a NUL
     return Input(shown, None, str(err))
 
 
 def require_readable(task: Task, asked: Sequence[Input]) -> None:
-  """Refuses inputs of which the model can be sent none, before it is loaded.
+  """Checks that at least one input can be sent, before the model is loaded.
 
   Raises:
-    BadInputError: naming the first of them.
+    BadInputError: no input can be sent; the message names the first ones.
   """
   if any(each.value is not None for each in asked):
     return
@@ -67,15 +67,15 @@ def require_readable(task: Task, asked: Sequence[Input]) -> None:
 def rows(
   task: Task, asked: Sequence[Input], ask: Callable[[list[bytes]], list[Answer]]
 ) -> list[dict[str, Any]]:
-  """A row for each input: the model's outputs by name, or `error`, why it has none.
+  """Returns a row for each input: the model's outputs by name, or its `error`.
 
   Args:
-    task: whose model is asked.
-    asked: the inputs, of which one at least can be sent.
-    ask: from what the model is sent to its answers.
+    task: the task of the model.
+    asked: the inputs; at least one can be sent.
+    ask: returns the model's answers to values.
 
   Raises:
-    BadInputError: the model answers none of them.
+    BadInputError: the model can answer no input.
   """
   answered = iter(ask([each.value for each in asked if each.value is not None]))
   answers = [next(answered) if each.value is not None else each.error or "" for each in asked]
@@ -95,13 +95,13 @@ def answers(
   values: Sequence[bytes],
   refusal: type[Exception],
 ) -> list[Answer]:
-  """The model's answers to values, or its reasons.
+  """Returns the model's outputs or its error for each value.
 
   Args:
-    predict_values: from values to arrays by output name; asked in batches, and again in smaller
-      ones for what is refused.
-    values: what the model is sent.
-    refusal: what it raises on a value that it cannot read.
+    predict_values: returns arrays by output name. It is called in batches; if it refuses a batch,
+      it is called again with smaller ones, to find the bad values.
+    values: the values to send.
+    refusal: the exception that `predict_values` raises for a value that it cannot read.
   """
   from pipeline.batch.values import plain_values
 
@@ -116,14 +116,14 @@ def answers(
   except refusal as err:
     if len(values) == 1:
       return [words_of(str(err))]
-    # One value that the model cannot read costs no other its answer.
+    # One value that the model cannot read must not affect the others.
     middle = len(values) // 2
     return [
       answer
       for some in (values[:middle], values[middle:])
       for answer in answers(predict_values, some, refusal)
     ]
-  # Words before numbers: a translation before its score.
+  # Strings come before numbers: a translation before its score.
   names = sorted(found, key=lambda name: (found[name].dtype != object, name))
   plain = {name: plain_values(found[name]) for name in names}
   return [{name: column[i] for name, column in plain.items()} for i in range(len(values))]
@@ -139,7 +139,7 @@ def _listed(title: str, task: Task, asked: Sequence[Input], reasons: Sequence[st
 
 
 def shown_input(task: Task, argument: str) -> str:
-  """The input on one line; a text that would fill the screen is cut, a path is not."""
+  """Returns the input on one line; shortens a long text, but never a path."""
   shown = one_line(argument)
   if task.input.kind == "text" and len(shown) > _SHOWN_CHARACTERS:
     return shown[: _SHOWN_CHARACTERS - 3] + "..."

@@ -1,4 +1,4 @@
-"""Carries out a run that was prepared: its noise goes to its log, what ends it is one message."""
+"""Executes a prepared run: sends frameworks' output to its log, turns errors into one message."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def carry_out(
   how: RunOptions = _WHOLE_RUN,
   examine: Examine | None = None,
 ) -> RunResult:
-  """Runs what was prepared.
+  """Executes a prepared run.
 
   Args:
-    inputs: the run.
-    run_id: its name, as `new_run_id` makes one.
-    show: from the streams that a person still sees to the listener, for the length of the run.
+    inputs: the prepared run.
+    run_id: name of the run, from `new_run_id`.
+    show: receives the streams of the terminal; its context yields the listener of the run.
     train_and_push: False runs only the nodes that read and check the data.
-    how: which nodes, and how they are carried out.
-    examine: from the run's id to what is found in its data; shown in the report.
+    how: which nodes to run, and how.
+    examine: receives the run's id and returns findings about its data, for the report.
 
   Raises:
-    DlpipeError: what ended it before it came to a result, in one message; the traceback of what was
-      not foreseen is in the log that the message names.
+    DlpipeError: the run ended without a result. If the error was unexpected, the message names the
+      log that holds the traceback.
   """
   check_engine(inputs.config.beam, os.environ)
   quieten_imports()
@@ -74,7 +74,7 @@ def carry_out(
 
 
 def examine(inputs: Inputs, run_id: str) -> dict[str, Any] | None:
-  """What there is to know about the data that a run has read; None where it did not come so far."""
+  """Checks the data that a run has read; returns None if the run ended before it read all."""
   from pipeline.checks.report import check_data
   from pipeline.gates import gate_facts
   from pipeline.runs.data_artifacts import data_artifacts
@@ -100,11 +100,11 @@ def _records(inputs: Inputs) -> Iterator[Record | Rejected]:
 
 
 def log_file(inputs: Inputs, run_id: str) -> pathlib.Path:
-  """Where a run's noise goes."""
+  """Returns the path of a run's log."""
   return inputs.config.folder.log(run_id)
 
 
 def new_run_id() -> str:
-  """A name for a run: names sort by time."""
+  """Returns a new name for a run; names sort by time."""
   now = datetime.datetime.now(datetime.timezone.utc)
   return f"{now:%Y%m%d-%H%M%S}-{os.urandom(2).hex()}"

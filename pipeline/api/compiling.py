@@ -1,4 +1,4 @@
-"""`dlpipe.compile`: a task's pipeline as a file for an orchestrator."""
+"""`dlpipe.compile` writes a task's pipeline to a file for an orchestrator."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ def compile(  # noqa: A001
 ) -> pathlib.Path:
   """Compiles a task's pipeline into a file. Nothing is run.
 
-  What is said here is fixed in the file: the data, the workspace, every setting. Left open are the
-  runtime parameters, the run's id above all.
+  The file fixes the data, the workspace and every setting. A run can still set the runtime
+  parameters, such as the run's id.
 
   >>> dlpipe.compile("images", target="ir", tiny=True).name
   'images.json'
 
   Args:
-    task: its name, or the task.
+    task: the task, or its name.
     target: "ir" for TFX's intermediate representation, for `dlpipe node`; "airflow" for a DAG
       file with the IR beside it; "kubeflow" for a Kubeflow Pipelines v2 spec.
     output: the file to write; None takes the task's name in the working directory, as
       `images.yaml` for Kubeflow, `images.py` for Airflow and `images.json` for the IR.
     data: the input, a file or a folder; None takes the task's shipped sample.
-    workspace: where runs write; None takes $DLPIPE_WORKSPACE, else ./workspace.
+    workspace: folder that runs write to; None takes $DLPIPE_WORKSPACE, else ./workspace.
     config: a YAML file of settings.
-    settings: full names to values, such as {"kubeflow.pipeline_root": "gs://bucket/root"}.
-    tiny: a small model for a run in seconds.
-    beam: where Beam runs: "direct", "flink", "spark" or "dataflow".
+    settings: values by full name, such as {"kubeflow.pipeline_root": "gs://bucket/root"}.
+    tiny: whether to train a small model, for a run in seconds.
+    beam: Beam's runner: "direct", "flink", "spark" or "dataflow".
     mlmd: a metadata store's connection file.
     **sections: settings by section, as for `run`.
 
   Returns:
-    The file, absolute.
+    The absolute path of the file.
 
   Raises:
     BadInputError: an argument, the input, or a setting that the orchestrator needs cannot be used.
@@ -86,12 +86,15 @@ def compile(  # noqa: A001
 
 
 def write(inputs: Inputs, target: str, path: str) -> str | None:
-  """Writes the file; returns a sentence that who uses it must know, or None.
+  """Writes the file.
 
   Args:
     inputs: the pipeline, prepared for this target.
     target: one of `targets`.
-    path: the file, absolute.
+    path: absolute path of the file.
+
+  Returns:
+    A warning for the user of the file, or None.
   """
   quieten_screen()
   if target == _IR:
@@ -104,7 +107,7 @@ def write(inputs: Inputs, target: str, path: str) -> str | None:
 
 
 def targets() -> list[str]:
-  """What a pipeline can be compiled for: "ir", and every orchestrator."""
+  """Returns the targets that a pipeline can be compiled for: "ir", and every orchestrator."""
   return [_IR, *ORCHESTRATORS]
 
 

@@ -1,4 +1,4 @@
-"""What `dlpipe predict` and `dlpipe batch` advise where a pushed version cannot be loaded."""
+"""Advice of `dlpipe predict` and `dlpipe batch` if a pushed version cannot be loaded."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dlpipe.workspace import Workspace
 
 
 def ways_out(task: str, workspace: str | None, version: int, *, can_choose: bool = False) -> str:
-  """A sentence on how to get answers all the same.
+  """Returns a sentence on how to get predictions in spite of a damaged version.
 
   Args:
-    task: its name.
-    workspace: as given, for the command to copy.
-    version: which one is damaged.
-    can_choose: whether the command at hand has `--version`.
+    task: name of the task.
+    workspace: the workspace as the user gave it, for commands to copy.
+    version: number of the damaged version.
+    can_choose: whether the current command has `--version`.
   """
   where = f" --workspace {shlex.quote(workspace)}" if workspace else ""
   base = Workspace.of(workspace).task(task).serving

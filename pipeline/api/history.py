@@ -1,4 +1,4 @@
-"""Earlier runs, from any metadata store, and what is served now."""
+"""Reads earlier runs from any metadata store, and finds the versions that are served now."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 def runs(
   task: str | Task | None = None, *, workspace: Path | None = None, mlmd: Path | None = None
 ) -> list[Run]:
-  """The runs of a task, or of all tasks, whoever started them; the latest first.
+  """Returns the runs of a task, or of all tasks, whoever started them; the latest first.
 
   >>> [run.version for run in dlpipe.runs("images") if run.state == "pushed"]
   [1]
 
   Args:
-    task: its name, or the task; None for all that have run in the workspace.
-    workspace: where they ran; None takes $DLPIPE_WORKSPACE, else ./workspace.
+    task: the task, or its name; None for all tasks that have run in the workspace.
+    workspace: the workspace of the runs; None takes $DLPIPE_WORKSPACE, else ./workspace.
     mlmd: a metadata store's connection file; None takes the SQLite files of the workspace.
 
   Raises:
     BadInputError: there is no such task, or the connection file cannot be used.
     DlpipeError: a metadata store is damaged.
-    BusyError: somebody else locks it.
+    BusyError: another process locks the metadata store.
   """
   place, store = local_path("workspace", workspace), local_path("mlmd", mlmd)
   return [_as_run(past, place) for past in past_runs(task_name(task), place, store)]
@@ -53,15 +53,15 @@ def _as_run(past: PastRun, workspace: str | None) -> Run:
 
 
 def past_runs(task: str | None, workspace: str | None, mlmd: str | None) -> list[PastRun]:
-  """The runs as the metadata stores have them, the latest first.
+  """Returns the runs in the metadata stores, the latest first.
 
   Args:
-    task: its name; None for all that have run in the workspace.
-    workspace: as given; None takes the environment's, or the default.
+    task: name of a task; None for all tasks that have run in the workspace.
+    workspace: the workspace as the user gave it; None takes the environment's, or the default.
     mlmd: a metadata store's connection file; None takes the SQLite files of the workspace.
 
   Raises:
-    BadInputError: no task is called so, here or in the workspace.
+    BadInputError: no task has this name, here or in the workspace.
   """
   quieten_screen()
   name = checked(task, workspace)
@@ -83,10 +83,10 @@ def past_runs(task: str | None, workspace: str | None, mlmd: str | None) -> list
 def opened(
   run_id: str, task: str | None, workspace: str | None, mlmd: str | None
 ) -> Iterator[tuple[Any, PastRun]]:
-  """The one run of this name, and the store that has it, open.
+  """Opens the metadata store that holds a run; yields its connection and the run.
 
   Raises:
-    BadInputError: there is none, or several tasks have one.
+    BadInputError: no run has this name, or runs of several tasks do.
   """
   quieten_screen()
   from pipeline.runs import lineage
@@ -108,10 +108,10 @@ def opened(
 
 
 def ended(config: PipelineConfig, result: RunResult) -> Run:
-  """The run that just came to this result.
+  """Returns the run that has just ended with this result.
 
   Raises:
-    DlpipeError: the metadata store does not know it.
+    DlpipeError: the metadata store does not contain the run.
   """
   from pipeline.runs import lineage
   from pipeline.runs.facts import read_facts
@@ -131,17 +131,17 @@ def ended(config: PipelineConfig, result: RunResult) -> Run:
 def served_now(
   task: str, workspace: str | None, mlmd: str | None, *, tell: Callable[[str], None]
 ) -> dict[str, Any]:
-  """What a model server finds for a task, and the runs that the versions come from.
+  """Returns the versions of a task that a model server finds, and the runs that pushed them.
 
   Args:
-    task: its name.
-    workspace: as given; None takes the environment's, or the default.
+    task: name of the task.
+    workspace: the workspace as the user gave it; None takes the environment's, or the default.
     mlmd: a metadata store's connection file; None takes the SQLite file of the workspace.
-    tell: receives a sentence where the store does not say which run pushed what.
+    tell: receives a warning if the store cannot be read, so that the runs are unknown.
 
   Returns:
-    `task`, `serving_dir`, `versions`, the newest first: the fields of `served.Version`, and the
-    `run_id` and `metrics` of the run that pushed it; `served`, the first of them or None.
+    `task`; `serving_dir`; `versions`, the newest first, each with the fields of `served.Version`
+    and the `run_id` and `metrics` of the run that pushed it; `served`, the newest version or None.
   """
   serving_dir = Workspace.of(workspace).task(task).serving
   versions = served.versions(serving_dir)
@@ -158,15 +158,15 @@ def served_now(
 def _pushes(
   task: str, workspace: str | None, mlmd: str | None, tell: Callable[[str], None]
 ) -> Mapping[int, PastRun]:
-  """By version the run that pushed it, as far as the metadata store knows it."""
+  """Returns, by version, the run that pushed it, if the metadata store contains that run."""
   from pipeline.runs import result
 
   try:
     runs = past_runs(task, workspace, mlmd)
-  except DlpipeError as err:  # a damaged store: what is served can be said without it
+  except DlpipeError as err:  # a damaged store: the served versions are known without it
     tell(f"Which run pushed what is not known: {err}")
     return {}
-  # The latest first: a number is given out once, and only a deleted one is pushed again.
+  # The latest run first: a version number is pushed again only if that version was deleted.
   return {
     run.pushed_version: run
     for run in reversed(runs)
@@ -184,7 +184,7 @@ def _facts(version: served.Version, runs: Mapping[int, PastRun]) -> dict[str, An
 
 
 def _told_apart(run: PastRun, workspace: str | None) -> PastRun:
-  """The run, with what the locks of its workspace say of it."""
+  """Returns the run; its state says whether a process is still working on it, from the locks."""
   from pipeline.execution import at_work
   from pipeline.runs import lineage
 
@@ -192,5 +192,5 @@ def _told_apart(run: PastRun, workspace: str | None) -> PastRun:
 
 
 def _outputs(run: PastRun) -> dict[str, Mapping[str, str]]:
-  """Node to output to URI."""
+  """Returns URIs by node and output name."""
   return {node["id"]: node["outputs"] for node in run.nodes}

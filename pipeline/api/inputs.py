@@ -1,6 +1,7 @@
-"""What `run`, `check` and `compile` do before anything heavy is imported: settings, input.
+"""Checks settings and input for `run`, `check` and `compile`, before heavy imports.
 
-Bad input must be answered in a moment, so the source looks at the data here, before TensorFlow.
+Bad input must be refused at once, so the source inspects the data here, before TensorFlow is
+imported.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pipeline.tasks import get_task, schema_path
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inputs:
-  """A run that was looked at and can start; `recognized` says what its input was taken for."""
+  """A checked run that can start; `recognized` describes how its input is read."""
 
   task: Task
   config: PipelineConfig
@@ -48,22 +49,22 @@ def prepare(
   mlmd: str | None = None,
   orchestrator: str | None = None,
 ) -> Inputs:
-  """Turns what a user says into a run that can start.
+  """Turns the user's arguments into a run that can start.
 
   Args:
-    task: its name.
+    task: name of the task.
     data: the input; None takes the task's shipped data.
-    workspace: where the run writes; None takes the environment's, or the default.
+    workspace: folder that the run writes to; None takes the environment's, or the default.
     config_file: a YAML file of settings.
     settings: `section.name=value` items of a command line.
-    values: full names to values, of a caller in Python.
+    values: values by full name, from a caller in Python.
     tiny: whether the task's CI-sized overrides apply.
-    beam: where Beam runs; None is for what the settings say.
+    beam: Beam's runner; None takes that of the settings.
     mlmd: the metadata store's connection file.
-    orchestrator: what is compiled for; None for a run on this machine.
+    orchestrator: the orchestrator to compile for; None for a run on this machine.
 
   Raises:
-    BadInputError: anything about them, or about the input, that cannot work.
+    BadInputError: an argument or the input cannot be used.
   """
   known = get_task(task)
   unread_settings.require_read_by_command([*settings, *values], orchestrator=orchestrator)
@@ -87,15 +88,15 @@ def prepare(
 
 
 def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = frozenset()) -> Inputs:
-  """A run of a configuration, whose input has been looked at.
+  """Inspects the input of a configuration; returns a run that can start.
 
   Args:
     known: the task.
     config: the configuration.
-    said: full names of what the user set of it just now, which must be read.
+    said: full names of the settings that the user set; each must be one that the run reads.
 
   Raises:
-    BadInputError: the input cannot work.
+    BadInputError: the input cannot be used.
   """
   path = config.data_path
   schema_path(known.name)
@@ -119,14 +120,14 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
 
 
 def choose_source(task: Task, config: PipelineConfig) -> tuple[str, Source]:
-  """The source that is configured, or the first whose layout the input has.
+  """Returns the configured source, or the first one whose layout fits the input.
 
   Raises:
-    BadInputError: there is no such path, no such source, or no layout fits.
+    BadInputError: the path or the source does not exist, or no layout fits.
   """
   path, name = config.data_path, config.data.source
   layouts = "\n".join(f"  {n}: {s.description}" for n, s in task.sources.items())
-  # A path may be what the names of several files begin with, as in corpus/train.en and .de.
+  # A path may be the common prefix of several files, such as corpus/train of train.en and train.de.
   if not os.path.exists(path) and not any(s.matches(path) for s in task.sources.values()):
     raise BadInputError(f"There is no {path!r}. --data takes a path to one of:\n{layouts}")
   if name is not None:
@@ -143,7 +144,7 @@ def choose_source(task: Task, config: PipelineConfig) -> tuple[str, Source]:
 
 
 def _told(path: str) -> str:
-  """A sentence on what a file is that nothing reads; empty where its first bytes do not tell."""
+  """Describes a file that no source reads, by its first bytes; empty if they are unknown."""
   if not os.path.isfile(path):
     return ""
   try:

@@ -1,4 +1,4 @@
-"""`dlpipe.load`: a model that was pushed, in this process."""
+"""`dlpipe.load` loads a pushed model into this process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def load(
   path: Path | None = None,
   workspace: Path | None = None,
 ) -> Model:
-  """Loads a model of a task: what is served, another version, or a SavedModel anywhere.
+  """Loads a model of a task: the served version, another version, or a SavedModel in any folder.
 
   >>> model = dlpipe.load("images")
   >>> model.version
@@ -39,14 +39,14 @@ def load(
   dlpipe.errors.BadInputError: No version 7 in ... Known versions: 1.
 
   Args:
-    task: its name, or the task.
-    version: the number of a pushed version; None takes the newest, which is what is served.
-    path: the folder of a SavedModel that a run of the task exported; no workspace is looked at.
-    workspace: where it was pushed; None takes $DLPIPE_WORKSPACE, else ./workspace.
+    task: the task, or its name.
+    version: the number of a pushed version; None takes the newest, which is the served one.
+    path: the folder of a SavedModel that a run of the task exported; the workspace is not used.
+    workspace: the workspace of the model; None takes $DLPIPE_WORKSPACE, else ./workspace.
 
   Raises:
     BadInputError: there is no such model.
-    DlpipeError: it cannot be loaded; the message says how to get answers all the same.
+    DlpipeError: it cannot be loaded; the message says how to get predictions in spite of that.
   """
   known = task_named(task)
   where = local_path("path", path), local_path("workspace", workspace)
@@ -54,7 +54,7 @@ def load(
 
 
 class Model:
-  """A model in this process. Threads may ask it side by side.
+  """A model in this process. Several threads may call it at the same time.
 
   >>> with dlpipe.load("images") as model:
   ...   answers = model.predict(["a.png", "b.png"])
@@ -63,19 +63,24 @@ class Model:
 
   Attributes:
     task: the task's name.
-    version: the number of the pushed version; None where the folder's name is no number.
+    version: the number of the pushed version; None if the folder's name is not a number.
     path: the folder of the SavedModel.
   """
 
   def __init__(self, task: Task, model: Loaded):
-    """Args: the task that learnt it, and the model in memory; `load` finds both."""
+    """Use `load` to make one.
+
+    Args:
+      task: the task of the model.
+      model: the SavedModel in memory.
+    """
     self._task, self._model = task, model
     self.task: str = task.name
     self.version: int | None = model.version
     self.path: pathlib.Path = model.path
 
   def predict(self, inputs: Sequence[str | bytes | os.PathLike[str]]) -> list[dict[str, Any]]:
-    """Answers inputs as `dlpipe predict`, `dlpipe batch` and a model server do.
+    """Predicts inputs as `dlpipe predict`, `dlpipe batch` and a model server do.
 
     >>> model = dlpipe.load("images")
     >>> [good, bad] = model.predict(["a.png", b"no picture"])
@@ -85,16 +90,16 @@ class Model:
     ['error']
 
     Args:
-      inputs: texts, or for a task whose inputs are files their paths or their bytes.
+      inputs: texts; for a task whose inputs are files, their paths or their bytes.
 
     Returns:
-      For each input, in order, the model's outputs by name, as Python's own values: of a classifier
-      `label` and `score`, and `labels` and `scores` of all classes; of a translation `translation`
-      and `score`. One that the model cannot answer has `error` alone, which says why, and costs no
-      other its answer.
+      For each input, in order, the model's outputs by name, as Python values. A classifier returns
+      `label` and `score`, and `labels` and `scores` of all classes; a translation `translation` and
+      `score`. An input that the model cannot answer has only `error`, which says why; it does not
+      affect the others.
 
     Raises:
-      BadInputError: there is no input, or the model can answer none of them.
+      BadInputError: `inputs` is empty, or the model can answer none of them.
       DlpipeError: the model failed.
     """
     if isinstance(inputs, (str, bytes, os.PathLike)) or not isinstance(inputs, Iterable):
@@ -138,13 +143,13 @@ class Model:
 def loaded(
   task: Task, version: int | None = None, folder: str | None = None, place: str | None = None
 ) -> Loaded:
-  """The model that `load` is asked for, in memory.
+  """Loads the model for `load`.
 
   Args:
     task: the task.
     version: the number of a pushed version, or None.
     folder: the folder of a SavedModel, or None.
-    place: a workspace as given, or None.
+    place: the workspace as the user gave it, or None.
 
   Raises:
     BadInputError: there is no such model.
@@ -179,15 +184,15 @@ def loaded(
 
 
 class Loaded:
-  """A SavedModel in memory that answers what it is sent."""
+  """A SavedModel in memory."""
 
   def __init__(self, task: Task, path: str | os.PathLike[str], version: int | None = None):
-    """Loads a version below a base path, or, without a version, the SavedModel of a folder.
+    """Loads a version below the base path `path`; without a version, the SavedModel in `path`.
 
     Raises:
       DlpipeError: it cannot be loaded.
     """
-    # TensorFlow's advice to programmers would stand among the answers.
+    # Otherwise TensorFlow would print its advice to programmers among the answers.
     quieten_screen()
     from serving.errors import ServingError
     from serving.models.local_model import LocalModel
@@ -200,7 +205,7 @@ class Loaded:
     self.version, self.path = self._model.version, self._model.path
 
   def answers(self, values: Sequence[bytes]) -> list[Answer]:
-    """The answer to each value as the model is sent it, or why the model has none.
+    """Returns the model's outputs or its error for each value.
 
     Raises:
       DlpipeError: the model failed.

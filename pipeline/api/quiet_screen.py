@@ -1,4 +1,4 @@
-"""Keeps frameworks' words off the screen in commands that have no log to send them to."""
+"""Keeps frameworks' messages off the screen in commands that have no log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from serving.quiet_import import quieten_tensorflow
 
 
 def quieten_screen() -> None:
-  """To be called before TensorFlow, TFX or the metadata store's library is imported."""
+  """Silences frameworks; call it before TensorFlow, TFX or ml-metadata is imported."""
   quieten_imports(on_screen=True)
   quieten_tensorflow()

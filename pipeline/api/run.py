@@ -1,4 +1,4 @@
-"""`Run`: what became of a run, whether it just ended or earlier, for callers in Python."""
+"""`Run` holds the result of a run that has just ended, or ended earlier, for callers in Python."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FRAME_HEIGHT_PX = 720
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class Run:
-  """A run, and what became of it. In a notebook it shows its report.
+  """A run and its result. In a notebook it shows its report.
 
   >>> run = dlpipe.run("images", tiny=True)
   >>> run.version, run.task
@@ -37,24 +37,24 @@ class Run:
   True
 
   Attributes:
-    run_id: its name in the metadata store.
+    run_id: name of the run in the metadata store.
     task: the task's name.
-    state: `pushed` or `cached`: a model stands. `refused_data` or `refused_model`: a gate said no.
-      `failed`; `done` where nothing was to be pushed, as by `check`; of an earlier run also
-      `unfinished`, where a process was killed or a model stopped short of the push, and `at_work`,
-      where a process is at it now.
-    started: when its first node began, ISO 8601 in UTC.
-    version: the version that was pushed, or found to be pushed before; None if none.
-    metrics: the evaluation's overall metrics by name; empty if it did not come so far.
+    state: `pushed`, or `cached` if the model was pushed before; `refused_data` or `refused_model`
+      if a gate refused; `failed`; `done` if the run was not to push, as with `check`. An earlier
+      run may also be `unfinished`, if it ended before the push, or `at_work`, if a process is
+      running it now.
+    started: start of the first node, ISO 8601 in UTC.
+    version: the version that this run pushed, or that was pushed before; None if there is none.
+    metrics: the evaluation's overall metrics by name; empty if the model was not evaluated.
     verdicts: every bound that was judged: `metric`, `bound`, `value`, `passed`, `reason` and
-      `interval`, what 95 % of eval splits of this size would find.
+      `interval`, the 95 % interval of the metric for eval splits of this size.
     examples: number of examples by split, and `quarantined`.
-    warnings: sentences on what a person must know of the data and the model; what `check` found
-      beside its gate, its own run and its report say.
-    data: the input; None where the run's file is not there, as of an orchestrator.
-    recognized: what the input was taken for: `layout`, `fields`, `classes`, `sentences` and more.
+    warnings: sentences about problems of the data and the model. Findings about single examples
+      appear only on the run that `check` returns, and in its report.
+    data: the input; None if the run's file is missing, as for a run of an orchestrator.
+    recognized: how the input was read: `layout`, `fields`, `classes`, `sentences` and more.
     report: the HTML report; None if there is none.
-    log: the file that holds what TensorFlow, Beam and TFX said; None if there is none.
+    log: the file with the output of TensorFlow, Beam and TFX; None if there is none.
     serving_dir: the TensorFlow Serving base path of the task.
   """
 
@@ -75,7 +75,7 @@ class Run:
 
   @property
   def exit_code(self) -> int:
-    """What `dlpipe run` ends with: 0; 3 data and 4 model refused; 1 failed, or came to no end."""
+    """Returns the exit code of `dlpipe run`: 3 data refused, 4 model refused, 1 failed, else 0."""
     return 0 if self.state == "done" else results.EXIT_CODES.get(self.state, 1)
 
   def __repr__(self) -> str:
@@ -83,11 +83,11 @@ class Run:
     return f"<Run {self.run_id} of {self.task}: {self.state}{version}>"
 
   def _repr_html_(self) -> str:
-    """The report in a frame of its own, so that its style and the notebook's stay apart."""
+    """Returns the report in an iframe, so that its style does not affect the notebook's."""
     line = f"<pre>{html.escape(repr(self))}</pre>"
     try:
       report = self.report.read_text(encoding="utf-8") if self.report is not None else None
-    except OSError:  # deleted since
+    except OSError:  # deleted meanwhile
       report = None
     if report is None:
       return line
@@ -105,14 +105,14 @@ def as_run(
   data: str | None,
   ended: RunResult | None = None,
 ) -> Run:
-  """The run.
+  """Makes a `Run`.
 
   Args:
-    past: what the metadata store has of it.
-    facts: what its artifacts say.
-    folder: its task's folder in the workspace.
-    data: the path of its input, if that is known.
-    ended: its end, where it just came to one: that knows which nodes it was to run.
+    past: the run's record in the metadata store.
+    facts: facts from the run's artifacts.
+    folder: the task's folder in the workspace.
+    data: the path of the run's input, if it is known.
+    ended: the run's result, if the run has just ended; only it knows which nodes were to run.
   """
   from pipeline.runs import lineage
 
@@ -124,7 +124,7 @@ def as_run(
     model_warnings = facts.warnings
   state, version = past.state, past.pushed_version
   if ended is not None:
-    # A run may be told to stop before it pushes; the store alone cannot know that.
+    # The metadata store does not record that a run was to stop before the push.
     is_done = ended.state == results.CACHED and state == lineage.UNFINISHED
     state = lineage.DONE if is_done else state if ended.state == results.CACHED else ended.state
     version = ended.pushed_version

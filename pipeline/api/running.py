@@ -1,4 +1,4 @@
-"""`dlpipe.run` and `dlpipe.check`: the pipeline on this machine, called from Python."""
+"""`dlpipe.run` and `dlpipe.check` run the pipeline on this machine, from Python."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def run(
 ) -> Run:
   """Runs a task's pipeline: reads, validates, transforms, trains, evaluates, proves and pushes.
 
-  What has not changed since the last run is taken from the cache. A model is pushed only if every
-  gate lets it through; where one does not, the run that comes back says so. Only what cannot work,
-  and a run that fails, is an error.
+  Nodes whose inputs have not changed since an earlier run are taken from the cache. A model is
+  pushed only if it passes every gate; otherwise the returned run says which gate refused it. Only
+  arguments that cannot work, and a run that fails, raise an error.
 
   >>> run = dlpipe.run("images", tiny=True, train={"epochs": 1}, until_node="Transform")
   >>> run.state, run.version
@@ -57,34 +57,33 @@ def run(
   dlpipe.errors.BadInputError: ... Did you mean train.epochs? ...
 
   Args:
-    task: its name, or the task.
+    task: the task, or its name.
     data: the input, a file or a folder; None takes the task's shipped sample.
-    workspace: where the run writes; None takes $DLPIPE_WORKSPACE, else ./workspace.
+    workspace: folder that the run writes to; None takes $DLPIPE_WORKSPACE, else ./workspace.
     config: a YAML file of settings.
-    settings: full names to values, such as {"data.text_column": "review"}; they and `sections` win
-      over the file.
-    tiny: a small model for a run in seconds.
-    beam: where Beam runs: "direct", "flink" or "spark"; None is for what the settings say.
+    settings: values by full name, such as {"data.text_column": "review"}; they and `sections`
+      override the file.
+    tiny: whether to train a small model, for a run in seconds.
+    beam: Beam's runner: "direct", "flink" or "spark"; None takes that of the settings.
     mlmd: a metadata store's connection file; None takes SQLite in the workspace.
-    from_node: the first node to run; what lies before it is taken from an earlier run.
+    from_node: the first node to run; the nodes before it are taken from an earlier run.
     until_node: the last node to run.
-    cache: whether a result of an earlier run may stand in for a node.
-    retries: how often a node is tried again that fails for no reason that you can mend.
-    progress: True prints what happens; a function is called with each of `dlpipe.events`, which may
-      come from any thread. The rest of what a run says goes to its log.
-    **sections: settings by section, as in train={"epochs": 3} or model={"dropout": 0.2}; what
-      `dlpipe settings TASK` lists. `data` is the input: its settings go into `settings`.
+    cache: whether nodes may reuse results of earlier runs.
+    retries: how often to retry a node that fails for a reason other than bad input.
+    progress: True prints progress; a function is called with each of `dlpipe.events`, from any
+      thread. All other output of a run goes to its log.
+    **sections: settings by section, as in train={"epochs": 3} or model={"dropout": 0.2};
+      `dlpipe settings TASK` lists them. `data` is the input: its settings go into `settings`.
 
   Returns:
-    What became of it: pushed, cached, refused_data or refused_model; done, where `until_node` came
-    before the push.
+    The run; its `state` is pushed, cached, refused_data or refused_model, or done if `until_node`
+    comes before the push.
 
   Raises:
-    BadInputError: an argument or the input cannot be used. Nothing was started, or nothing that is
-      not said.
-    BusyError: another run is at work in the same workspace.
+    BadInputError: an argument or the input cannot be used.
+    BusyError: another run is using the same workspace.
     DlpipeError: the run failed; the message names its log.
-    KeyboardInterrupt: the run was interrupted. The same call goes on from there.
+    KeyboardInterrupt: the run was interrupted. The same call continues it.
   """
   inputs = prepared(
     run,
@@ -119,33 +118,33 @@ def check(
   progress: Progress = False,
   **sections: Mapping[str, Any],
 ) -> Run:
-  """Reads a task's data and holds it against the schema and the data gate; trains nothing.
+  """Reads a task's data and checks it against the schema and the data gate; trains nothing.
 
-  Says, too, how the data is balanced, what is repeated, nearly repeated, labelled in two ways or in
-  two splits at once: those are the run's `warnings`, and its report shows them.
+  It also looks for class imbalance, duplicates, near-duplicates, contradicting labels and leaks
+  between splits: these are the run's `warnings`, and its report shows them.
 
   >>> run = dlpipe.check("images", tiny=True)
   >>> run.state, sorted(run.examples)
   ('done', ['eval', 'quarantined', 'train', 'val'])
 
   Args:
-    task: its name, or the task.
+    task: the task, or its name.
     data: the input, a file or a folder; None takes the task's shipped sample.
-    workspace: where the run writes; None takes $DLPIPE_WORKSPACE, else ./workspace.
+    workspace: folder that the run writes to; None takes $DLPIPE_WORKSPACE, else ./workspace.
     config: a YAML file of settings.
-    settings: full names to values, such as {"data.text_column": "review"}.
-    tiny: as for `run`; a later run with the same data takes what it can from the cache.
-    beam: where Beam runs: "direct", "flink" or "spark"; None is for what the settings say.
+    settings: values by full name, such as {"data.text_column": "review"}.
+    tiny: as for `run`; a later run with the same data reuses cached results.
+    beam: Beam's runner: "direct", "flink" or "spark"; None takes that of the settings.
     mlmd: a metadata store's connection file; None takes SQLite in the workspace.
     progress: as for `run`.
     **sections: settings by section, as for `run`.
 
   Returns:
-    What became of it: done, or refused_data.
+    The run; its `state` is done or refused_data.
 
   Raises:
     BadInputError: an argument or the input cannot be used.
-    BusyError: another run is at work in the same workspace.
+    BusyError: another run is using the same workspace.
     DlpipeError: the run failed; the message names its log.
   """
   inputs = prepared(
@@ -174,8 +173,8 @@ def _carried_out(
 ) -> Run:
   if not isinstance(progress, bool) and not callable(progress):
     raise BadInputError(f"progress takes True, False or a function. Received: {progress!r}")
-  # TensorFlow reads this once. A later `predict` in this process has no log: warnings, such as of
-  # an input that the graph refuses, would stand among the answers.
+  # TensorFlow reads this once. A later `predict` in this process has no log, so warnings, such as
+  # about an input that the graph refuses, would appear among the answers.
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
   run_id = carrying_out.new_run_id()
   try:
@@ -196,7 +195,7 @@ def _carried_out(
 
 @contextlib.contextmanager
 def _show(inputs: Inputs, progress: Progress, streams: RealStreams) -> Iterator[Listener]:
-  """The listener of a run that a person watches, a program, or nobody."""
+  """Yields the run's listener: a terminal if `progress` is True, a function, or none."""
   _keep_scripts_out()
   if not isinstance(progress, bool):
     yield progress
@@ -212,9 +211,9 @@ def _show(inputs: Inputs, progress: Progress, streams: RealStreams) -> Iterator[
 
 
 def _keep_scripts_out() -> None:
-  """Has Beam make what it needs in a notebook while nothing is displayed.
+  """Initialises Beam's notebook environment while display is captured.
 
-  When it first meets a notebook, it puts scripts into the page that load others from the internet.
+  Otherwise Beam would add scripts to the page that load other scripts from the internet.
   """
   ipython = sys.modules.get("IPython")
   if ipython is None or ipython.get_ipython() is None:
@@ -227,13 +226,13 @@ def _keep_scripts_out() -> None:
 
 
 class _Nothing:
-  """What Beam keeps instead."""
+  """A placeholder for Beam to keep in place of a model."""
 
 
 def _let_go() -> None:
-  """Frees the model that was evaluated last: Beam keeps what is shared until it shares another.
+  """Frees the last evaluated model: Beam keeps a shared object until it shares another one.
 
-  At the interpreter's end, TensorFlow could no longer take it apart, and would print tracebacks.
+  If the model lived until the interpreter ends, TensorFlow would print tracebacks on its deletion.
   """
   shared = sys.modules.get("apache_beam.utils.shared")
   if shared is not None:
@@ -242,6 +241,6 @@ def _let_go() -> None:
 
 
 def _failure(result: RunResult, log: pathlib.Path) -> DlpipeError:
-  """The error of a run that failed."""
+  """Returns the error to raise for a failed run."""
   kind = BadInputError if result.bad_input else BusyError if result.busy else DlpipeError
   return kind(f"{result.error}\nThe log is {log}")

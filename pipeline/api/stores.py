@@ -1,4 +1,4 @@
-"""Where earlier runs are looked for: the stores and tasks of a workspace."""
+"""Finds the metadata stores and the tasks of a workspace."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pipeline.tasks import get_task, task_names
 
 
 def tasks_in(workspace: str | None) -> list[str]:
-  """Tasks that have run in a workspace, or whose models are served from it; known here or not."""
+  """Returns all tasks that have run in a workspace or are served from it, known here or not."""
   return [folder.task for folder in Workspace.of(workspace).tasks()]
 
 
 def strangers_in(workspace: str | None) -> list[str]:
-  """Tasks of a workspace that are not known here, such as without DLPIPE_TASKS."""
+  """Returns tasks of a workspace that are unknown here, such as if DLPIPE_TASKS is not set."""
   return [name for name in tasks_in(workspace) if name not in task_names()]
 
 
 def checked(task: str | None, workspace: str | None) -> str | None:
-  """A task's name.
+  """Returns the task's name, or None for all tasks, after checking that the task exists.
 
   Raises:
-    BadInputError: no task is called so, here or in the workspace.
+    BadInputError: no task has this name, here or in the workspace.
   """
   if task is None or task in tasks_in(workspace):
     return task
@@ -31,7 +31,7 @@ def checked(task: str | None, workspace: str | None) -> str | None:
 
 
 def stores(task: str | None, workspace: str | None, mlmd: str | None) -> Iterator[Any]:
-  """The connections of the store that is named, or of those in the workspace."""
+  """Yields connections to the store that `mlmd` names, or to those in the workspace."""
   from pipeline.runs.store.metadata_stores import read_connection, sqlite_connection
 
   if mlmd is not None:

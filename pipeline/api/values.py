@@ -1,4 +1,4 @@
-"""What a caller in Python says, as the names and values that a run's configuration knows."""
+"""Converts and checks the arguments of Python callers for a run's configuration."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ def prepared(
   mlmd: Path | None,
   orchestrator: str | None = None,
 ) -> Inputs:
-  """What a public function was given, as a run that can start.
+  """Turns the arguments of a public function into a run that can start.
 
   Args:
-    function: the function, whose parameters are named where an argument is none of them.
+    function: the function; an error about an unknown argument lists its parameters.
     task: a task, or its name.
     data: the input, or None.
-    workspace: where the run writes, or None.
+    workspace: folder that the run writes to, or None.
     config: a YAML file of settings, or None.
-    settings: full names to values, or None.
-    sections: sections to names to values.
+    settings: values by full name, or None.
+    sections: values by section and name.
     tiny: whether the task's CI-sized overrides apply.
-    beam: where Beam runs, or None.
+    beam: Beam's runner, or None.
     mlmd: the metadata store's connection file, or None.
-    orchestrator: what is compiled for; None for a run on this machine.
+    orchestrator: the orchestrator to compile for; None for a run on this machine.
 
   Raises:
-    BadInputError: anything about them, or about the input, that cannot work.
+    BadInputError: an argument or the input cannot be used.
   """
   known = task_named(task)
   arguments = [
@@ -70,14 +70,14 @@ def prepared(
 
 
 def task_named(task: str | Task) -> Task:
-  """The task.
+  """Returns the task.
 
   Args:
-    task: its name, or the task itself.
+    task: the task, or its name.
 
   Raises:
-    BadInputError: there is none of this name; or it is another one than its folder holds, which a
-      run's nodes read by name.
+    BadInputError: no task has this name; or `task` differs from the task of this name, which a
+      run's nodes would load.
   """
   if isinstance(task, str):
     return get_task(task)
@@ -93,19 +93,19 @@ def task_named(task: str | Task) -> Task:
 
 
 def task_name(task: str | Task | None) -> str | None:
-  """The name of a task that need not be known here; None for all.
+  """Returns the name of a task, which may be unknown here; None for all tasks.
 
   Raises:
-    BadInputError: it is neither a name nor a task.
+    BadInputError: `task` is neither a name nor a task.
   """
   return task if task is None or isinstance(task, str) else task_named(task).name
 
 
 def local_path(name: str, path: Path | None) -> str | None:
-  """A path on this machine as it was given; None stands for none.
+  """Returns a path on this machine as text, or None.
 
   Raises:
-    BadInputError: it is no path, it is empty, or an address of something elsewhere.
+    BadInputError: `path` has another type, is empty, or is a URI such as `gs://bucket/data`.
   """
   if path is None:
     return None
@@ -125,16 +125,16 @@ def as_settings(
   *,
   arguments: Sequence[str],
 ) -> dict[str, Any]:
-  """Full names of settings to their values.
+  """Returns the values of settings by full name.
 
   Args:
-    task: whose settings they are.
-    settings: full names such as "train.epochs" to values.
-    sections: sections to names to values, as in `{"train": {"epochs": 3}}`.
-    arguments: what the function that was called takes beside sections, for a hint.
+    task: the task.
+    settings: values by full name, such as "train.epochs".
+    sections: values by section and name, as in `{"train": {"epochs": 3}}`.
+    arguments: the other parameters of the called function, for a hint.
 
   Raises:
-    BadInputError: a section is no mapping, a name no text, or a setting is there twice.
+    BadInputError: a section is not a mapping, a name is not text, or a setting is given twice.
   """
   if settings is not None and not isinstance(settings, Mapping):
     raise BadInputError(
@@ -157,7 +157,7 @@ def as_settings(
 
 
 def _no_section(task: Task, name: str, value: Any, arguments: Sequence[str]) -> str:
-  """Why an argument that is none, and no section either, is refused."""
+  """Returns the error for a keyword argument that is neither a parameter nor a section."""
   known = [setting.key for setting in known_settings(task)]
   names = [*arguments, *dict.fromkeys(key.partition(".")[0] for key in known)]
   if name in names:
@@ -172,7 +172,7 @@ def _no_section(task: Task, name: str, value: Any, arguments: Sequence[str]) -> 
 
 
 def _plain(value: Any) -> Any:
-  """Python's own value of what a notebook has: paths, tuples, numbers of numpy."""
+  """Converts paths, tuples and NumPy numbers to plain Python values."""
   if isinstance(value, os.PathLike):
     return os.fspath(value)
   if isinstance(value, Mapping):

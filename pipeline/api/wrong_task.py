@@ -1,4 +1,4 @@
-"""Names the task that fits an input which another task cannot use."""
+"""Suggests another task if an input does not fit the given one."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pipeline.tasks import get_task, task_names
 
 
 def explain(err: BadInputError, task: Task, path: str) -> BadInputError:
-  """The error to raise: that the input is one of another task, where one reads it; else the same.
+  """Returns the error to raise: it suggests another task if one can read the input.
 
   Args:
-    err: why the task cannot use the input.
+    err: why the task cannot use the input; returned unchanged if no other task can.
     task: the task.
     path: the input.
   """
@@ -30,7 +30,7 @@ def explain(err: BadInputError, task: Task, path: str) -> BadInputError:
 
 
 def _read_as(name: str, path: str) -> str:
-  """What the task takes the input for, in a sentence; empty where it cannot use it."""
+  """Describes in a sentence how the task reads the input; empty if it cannot."""
   try:
     task = get_task(name)
     source = next((s for s in task.sources.values() if s.matches(path)), None)

@@ -1,7 +1,7 @@
-"""Reads the input of a batch as the data was read that its model learned from.
+"""Reads the input of a batch with the data options that its model was trained with.
 
-What a user said of the data at training, such as `data.text_column`, stands in the version's
-record. It need not be said again; where the input is another kind of table, it does not hold.
+The version's record holds the data options of its training, such as `data.text_column`, so the user
+need not repeat them. If the input is another kind of table, they do not apply.
 """
 
 from __future__ import annotations
@@ -19,24 +19,27 @@ from pipeline.task import Task
 
 
 def read_options(task: Task) -> tuple[str, ...]:
-  """The data options that say how an input of a batch is read."""
+  """Returns the names of the data options that apply to the input of a batch."""
   return "separator", "header", f"{input_columns.role(task)}_column"
 
 
 def plan(
   task: Task, config: PipelineConfig, version: int, *, column: str | None, **named: Any
 ) -> tuple[InputPlan, list[str]]:
-  """What is predicted, and sentences on how it is read where nobody said so for this input.
+  """Plans the input, with the options of the model's training if they fit.
 
   Args:
-    task: whose inputs they are.
-    config: the batch's configuration; what it says wins over the record.
-    version: the version that is asked.
-    column: the table's column with the inputs, where it was named.
-    named: further arguments of `plan_input`.
+    task: the task of the model.
+    config: the batch's configuration; its options override those of the training.
+    version: the model's version.
+    column: the table's column with the inputs, if the user named it.
+    **named: further arguments of `plan_input`.
+
+  Returns:
+    The plan, and sentences on options and columns that the user did not choose.
 
   Raises:
-    BadInputError: there is no such input, or it cannot be read.
+    BadInputError: the input does not exist, or cannot be read.
   """
   options, path = config.data_options(task), config.data_path
   learned = _learned(task, config, version, has_column=column is not None)
@@ -49,7 +52,7 @@ def plan(
     try:
       found = plan_input(task, path, options=options, column=column, **named)
     except BadInputError:
-      # What held for the training data is the likelier thing to be right.
+      # The options of the training are more likely to be right, so their error is shown.
       raise as_trained from None
     return found, [
       f"Not read as in the training of version {version}, {_told(learned)}: that does not fit.",
@@ -64,7 +67,7 @@ def plan(
 def _learned(
   task: Task, config: PipelineConfig, version: int, *, has_column: bool
 ) -> dict[str, Any]:
-  """What the version's record says of the data, and nobody says otherwise for this input."""
+  """Returns the data options of the version's training that the user does not override."""
   recorded = version_record(config.folder.serving, version).get("data_options")
   if not isinstance(recorded, Mapping):
     return {}

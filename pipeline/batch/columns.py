@@ -1,6 +1,6 @@
-"""The columns of the output: what was kept of the input, what the model says, and the error.
+"""Names the columns of the output: kept input columns, the model's outputs, and the error.
 
-Arrow names their types; text formats need none. pyarrow is imported where types are asked for.
+Parquet needs their Arrow types, text formats do not. pyarrow is imported only if types are needed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class ModelOutput:
   """An output of the model's signature.
 
   Attributes:
-    name: its name there.
+    name: name of the output in the signature.
     dtype: TensorFlow's name of its type.
     is_vector: whether a row has several values.
   """
@@ -33,10 +33,10 @@ class Layout:
   """The output's columns, in order.
 
   Attributes:
-    inputs: names of what is kept of the input, the id first.
+    inputs: names of the kept columns of the input, the id first.
     outputs: names of the model's outputs in the file, by their names in the signature.
     error: name of the column that says why a row has no prediction.
-    types: Arrow types by column; a column without one takes what its values are.
+    types: Arrow types by column; if a column has none, its values decide.
   """
 
   inputs: tuple[str, ...]
@@ -50,7 +50,7 @@ class Layout:
 
   @property
   def renamed(self) -> dict[str, str]:
-    """Outputs whose names a column of the input has, and what they are called instead."""
+    """Returns the new names of outputs whose own names a column of the input already has."""
     found = {name: column for name, column in self.outputs.items() if name != column}
     return found | ({ERROR: self.error} if self.error != ERROR else {})
 
@@ -62,13 +62,13 @@ def make_layout(
   vectors: bool,
   input_types: Mapping[str, Any],
 ) -> Layout:
-  """Names the columns; a name that the input has is the input's.
+  """Names the columns; if an output and an input column share a name, the output is renamed.
 
   Args:
-    inputs: what is kept of the input.
+    inputs: the kept columns of the input.
     outputs: the signature's outputs.
-    vectors: whether outputs with several values a row are columns, too.
-    input_types: Arrow types of the kept columns, as far as they are known.
+    vectors: whether to include outputs with several values per row.
+    input_types: Arrow types of the kept columns that have known types.
   """
   import pyarrow as pa
 

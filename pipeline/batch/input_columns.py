@@ -1,4 +1,4 @@
-"""Which column of a table holds the inputs: the one that is said, or that the sources find."""
+"""Chooses the column of a table that holds the inputs: the named one, or one the sources find."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _SENTENCE_END = re.compile("[.!?\u2026\u3002\uff01\uff1f]\\W*$")
 
 
 class InputColumn(NamedTuple):
-  """The column, and how its table is read.
+  """The column, and how to read its table.
 
   Attributes:
     name: the column.
-    dialect: what is said of the files.
-    usual: names in lower case that only a header has.
-    guess: why this column was taken, where nobody named it; else empty.
+    dialect: separator and header of the files, as far as the user gave them.
+    usual: column names in lower case; a first row with one of them is a header.
+    guess: why this column was chosen, if the user did not name it; else empty.
   """
 
   name: str
@@ -36,23 +36,23 @@ class InputColumn(NamedTuple):
 
 
 def role(task: Task) -> str:
-  """What the task's sources call the input: the option `<role>_column` names its column."""
+  """Returns the sources' name for the input: the option `<role>_column` names its column."""
   if task.input.column is not None:
     return task.input.column
   return PATH if task.input.kind == "file" else task.input.key
 
 
 def choose(task: Task, path: str, options: Mapping[str, Any], column: str | None) -> InputColumn:
-  """The column that was named, that has a usual name, or that is the only one.
+  """Chooses the column that the user named, that has a usual name, or that is the only one.
 
   Args:
-    task: whose inputs they are.
+    task: the task of the model.
     path: the table.
     options: the data options.
-    column: the column that was named for this table; wins over the options.
+    column: the column that the user named for this table; overrides the options.
 
   Raises:
-    BadInputError: there is no table, or nobody can say which column is meant.
+    BadInputError: there is no table, or several columns may be meant.
   """
   wanted = role(task)
   option = f"{wanted}_column"
@@ -64,7 +64,7 @@ def choose(task: Task, path: str, options: Mapping[str, Any], column: str | None
   names = tables.columns(path, found.dialect)
   name = found.names[wanted]
   if column is not None:
-    # The task's own name, too, is taken at its word.
+    # The user may also name the column that has the task's own name.
     name = column if column in names or not column.isdecimal() else name
     return InputColumn(name, found.dialect, found.usual | {name.lower()})
   if options.get(option) not in (None, wanted):
@@ -95,7 +95,7 @@ def choose(task: Task, path: str, options: Mapping[str, Any], column: str | None
 
 
 def _require_name(name: str, file: str, dialect: tables.Dialect) -> None:
-  """Raises `BadInputError` where the only column is called like a sentence: it may be an input."""
+  """Raises `BadInputError` if the only column's name is a sentence: it may be the first input."""
   if dialect.header is not None or tables.says_its_columns(file):
     return
   is_sentence = _SENTENCE_END.search(name) or len(name.split()) >= _SENTENCE_WORDS

@@ -1,7 +1,7 @@
-"""What is predicted: the rows of a table, the lines of a text file, or the files of a folder.
+"""Reads the inputs of a batch: the rows of a table, the lines of a text file, a folder's files.
 
-`plan_input` looks at names and columns before TensorFlow is loaded; `read_rows` runs on Beam
-workers and yields a row for each row in, whether or not the model can be asked about it.
+`plan_input` checks names and columns before TensorFlow is loaded. `read_rows` runs on Beam workers
+and yields one row for each row of the input, including rows that the model cannot be sent.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class InputRow(NamedTuple):
 
   Attributes:
     cells: the values of `InputPlan.columns`.
-    value: what the model is sent, or None.
+    value: the value to send to the model, or None.
     error: why there is no value, or None.
   """
 
@@ -42,19 +42,19 @@ class InputRow(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InputPlan:
-  """What there is to predict, and which of its columns come out again.
+  """The inputs to predict, and the columns to keep in the output.
 
   Attributes:
-    kind: how the shards are read.
-    folder: what paths in the input are relative to.
+    kind: `table`, `lines` or `files`; decides how shards are read.
+    folder: the folder that paths in the input are relative to.
     shards: units of work, JSON-serialisable, in the order of the rows.
     columns: names of the columns to keep, the id first.
-    input_column: which of them is the model's input.
-    generated_id: whether the id is a number or path made here, and no column of the table.
-    several_files: whether numbers repeat, because each file counts its own rows.
+    input_column: the one of `columns` that holds the model's input.
+    generated_id: whether the id is a generated row number or path, and not a column of the table.
+    several_files: whether row numbers repeat, because each file counts its own rows.
     input_kind: whether a cell is the input itself or the path of a file that holds it.
-    types: Arrow types of columns, where the input has types.
-    guess: why `input_column` was taken, where nobody named it; else empty.
+    types: Arrow types of columns, if the input has types.
+    guess: why `input_column` was chosen, if the user did not name it; else empty.
   """
 
   kind: Literal["table", "lines", "files"]
@@ -78,20 +78,20 @@ def plan_input(
   id_column: str | None = None,
   keep: Sequence[str] = (),
 ) -> InputPlan:
-  """Looks at the input and cuts it into shards.
+  """Inspects the input and cuts it into shards.
 
   Args:
-    task: whose inputs they are.
+    task: the task of the model.
     path: a table, a `.txt`, or a folder.
-    options: the data options, of which `separator`, `header` and the column of inputs count; by
-      default the task's.
+    options: the data options; only `separator`, `header` and the column of inputs are used.
+      Defaults to the task's.
     column: the table's column with the inputs; by default the one that the options name, that the
       task's sources find, or that is the only one.
     id_column: the table's column with the ids; by default `id`, or else rows are numbered.
     keep: further columns to keep; `*` keeps all.
 
   Raises:
-    BadInputError: there is no such input, no such column, or not one row.
+    BadInputError: the input or a column does not exist, or the input has no rows.
   """
   options = {**task.data_options.defaults(), **(options or {})}
   plan = _plan(task, path, options, column, id_column, keep)
@@ -144,13 +144,13 @@ def read_rows(
   request_value: Callable[[Any], bytes | str],
   find_file: Callable[[str, Any], str] = beside,
 ) -> Iterator[InputRow]:
-  """The rows of one shard.
+  """Yields the rows of one shard.
 
   Args:
     plan: the input.
     shard: one of its shards.
-    request_value: the task's; turns a cell, a line or a path into what the model is sent.
-    find_file: the task's; turns the folder and a cell or a line into the path of a file.
+    request_value: the task's function from a cell, a line or a path to the value to send.
+    find_file: the task's function from the folder and a cell or a line to the path of a file.
   """
   for cells, argument, error in _read(plan, shard):
     value = None
@@ -180,7 +180,7 @@ def _value_of(
     value = request_value(argument)
     if isinstance(value, bytes):
       return value, None
-    if not isinstance(argument, str):  # a task that knows text alone has made some of it
+    if not isinstance(argument, str):  # `request_value` turned another type into text
       found = "nothing" if argument is None else f"{type(argument).__name__} {argument!r:.50}"
       return None, f"expected text in column {column!r}, found {found}"
     data = texts.as_bytes(value, "the input")
@@ -188,7 +188,7 @@ def _value_of(
     return data, None
   except encoding.UndecodableError as err:
     return None, f"the input is {err}"
-  except (BadInputError, ValueError) as err:  # as of no text at all, or a NUL in a path
+  except (BadInputError, ValueError) as err:  # such as for an empty text, or a NUL in a path
     return None, str(err)
 
 
@@ -216,7 +216,7 @@ def _plan_files(path: str) -> InputPlan:
 
 def _walk(folder: str, above: frozenset[str]) -> Iterator[str]:
   real = os.path.realpath(folder)
-  if real in above:  # a link to a folder that contains it
+  if real in above:  # a link to one of its parent folders
     return
   for entry in input_paths.entries(folder):
     if entry.is_dir():
@@ -251,7 +251,7 @@ def _read_lines(
 ) -> Iterator[tuple[tuple[Any, ...], Any, str | None]]:
   for line in line_files.read_lines(**shard):
     shown = encoding.escaped(line.data)
-    # A text is the model's to refuse: bytes that are no UTF-8 come through as they are.
+    # Bytes that are not UTF-8 are passed on unchanged: the model refuses a text, not the reader.
     argument = line.data.decode("utf-8", "surrogateescape")
     error = line.fault
     if error is None and plan.input_kind == "file":
@@ -272,7 +272,7 @@ def _plan_table(
 ) -> InputPlan:
   chosen = input_columns.choose(task, path, options, column)
   names, files = tables.columns(path, chosen.dialect), tables.files(path, chosen.dialect)
-  # What was named says what the header holds.
+  # Columns that the user names are expected in the header.
   usual = chosen.usual | {name.lower() for name in (ID, id_column or ID, *keep)}
   if id_column is None and ID in names:
     id_column = ID
@@ -322,7 +322,7 @@ def _read_table(
       yield tuple(cells), row.values.get(plan.input_column), None
       continue
     if not plan.generated_id and names[0] not in row.values and names[0] not in plan.types:
-      cells[0] = row.origin  # a number alone might be another row's id
+      cells[0] = row.origin  # a bare row number might be another row's id
     yield tuple(cells), "", f"{row.origin}: {row.reason}"
 
 

@@ -1,4 +1,4 @@
-"""The pushed model: what its signature takes and gives, and rows asked in batches on threads.
+"""Loads the pushed model, reads its signature, and predicts rows in batches on threads.
 
 A SavedModel directory and the name `serving_default` are the whole contract.
 """
@@ -30,23 +30,23 @@ from serving.models.signatures import read_signatures
 
 SERVING_DEFAULT = "serving_default"
 
-# Each holds a batch, decoded and padded.
+# Bounds memory: each thread holds a batch, decoded and padded.
 _MAX_THREADS = 4
 
-# Errors that the values of a row, or too many of them at once, may cause. With any other error the
-# model or the machine is wrong, and asking about other rows is in vain.
+# Errors that a row's value, or too many rows at once, may cause. Any other error is the fault of
+# the model or the machine, so trying other rows is pointless.
 _ROW_ERRORS = (DataLoss, Internal, InvalidArgument, OutOfRange, ResourceExhausted, Unknown)
 
-# Values by output, and reasons by place in the batch.
+# Values by output name, and errors by place in the batch.
 _Answer = tuple[dict[str, list[Any]], dict[int, str]]
 
 
 def read_outputs(path: str | os.PathLike[str]) -> tuple[ModelOutput, ...]:
-  """The outputs of a SavedModel's `serving_default`, words before numbers; loads no variable.
+  """Reads the outputs of a SavedModel's `serving_default`, strings first; loads no variable.
 
   Raises:
-    DlpipeError: it cannot be read, or has no such signature that takes one input and gives at least
-      one value for each row.
+    DlpipeError: the model cannot be read, or lacks a signature `serving_default` with one input and
+      at least one output with a value per row.
   """
   try:
     signature = read_signatures(path).get(SERVING_DEFAULT)
@@ -59,9 +59,9 @@ def read_outputs(path: str | os.PathLike[str]) -> tuple[ModelOutput, ...]:
     )
   found = []
   for name, spec in signature.outputs.items():
-    # Graphs with loops or strings often lose the rank; one value a row is what is usual then.
+    # Graphs with loops or strings often lose the rank; they usually have one value per row.
     rank = 1 if spec.shape is None else len(spec.shape)
-    if rank in (1, 2):  # no column could hold another
+    if rank in (1, 2):  # a column cannot hold other ranks
       found.append(ModelOutput(name=name, dtype=spec.dtype, is_vector=rank == 2))
   if not found:
     raise DlpipeError(f"The model in {os.fspath(path)!r} gives no values for each row.")
@@ -72,7 +72,7 @@ class Model:
   """A SavedModel in memory."""
 
   def __init__(self, path: str | os.PathLike[str]):
-    """Loads it.
+    """Loads the SavedModel in the directory `path`.
 
     Raises:
       DlpipeError: it cannot be loaded.
@@ -85,14 +85,17 @@ class Model:
     self._threads = futures.ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS))
 
   def ask(self, values: Sequence[bytes], outputs: Iterable[str], *, batch_size: int) -> Asked:
-    """Starts asking about many values, in batches on threads; they share the cores better than one.
+    """Starts predicting many values in batches on threads, which use the cores better than one.
 
-    Values of like length go together, so that a model that pads its batches pads little.
+    Values of similar length share a batch, so that a model pads little.
 
     Args:
-      values: what each row sends.
-      outputs: names of the outputs wanted.
-      batch_size: rows asked at once.
+      values: the value of each row.
+      outputs: names of the outputs to return.
+      batch_size: number of rows in a batch.
+
+    Returns:
+      The pending predictions.
     """
     names = tuple(outputs)
     order = sorted(range(len(values)), key=lambda index: len(values[index]))
@@ -104,7 +107,7 @@ class Model:
     return Asked(names=names, rows=len(values), batches=batches, futures=futures)
 
   def _answer(self, values: Sequence[bytes], names: Sequence[str]) -> _Answer:
-    """The outputs for some values, found by halves where the graph fails."""
+    """Predicts some values; if the graph fails, splits them in halves to find the bad ones."""
     rows = np.empty(len(values), object)
     rows[:] = values
     try:
@@ -129,7 +132,7 @@ class Model:
 
 
 class Asked:
-  """Answers that may still be on their way."""
+  """Predictions that may still be running."""
 
   def __init__(
     self,
@@ -139,7 +142,14 @@ class Asked:
     batches: Sequence[Sequence[int]],
     futures: Sequence[futures.Future[_Answer]],
   ):
-    """Args: what `Model.ask` knows: `batches` hold the rows' indices."""
+    """Takes the running batches.
+
+    Args:
+      names: names of the outputs.
+      rows: number of rows in all batches.
+      batches: the indices of the rows in each batch.
+      futures: the prediction of each batch.
+    """
     self._names = names
     self._rows = rows
     self._batches = batches
@@ -148,18 +158,18 @@ class Asked:
   def result(
     self, on_batch: Callable[[int, int], None] = lambda rows, errors: None
   ) -> tuple[dict[str, list[Any]], dict[int, str]]:
-    """Waits for the answers; a value that makes the graph fail costs no other its answer.
+    """Waits for the predictions; a value that makes the graph fail does not affect the others.
 
     Args:
-      on_batch: told the rows of a batch and the errors among them.
+      on_batch: called after each batch with its number of rows and of errors.
 
     Returns:
-      Each output's values in the order of the rows, None where there is an error; and the errors by
-      row.
+      The values of each output in the order of the rows, None for a row with an error; and the
+      errors by row.
 
     Raises:
-      DlpipeError: the model does not answer row by row, or fails in a way that is not the rows'
-        fault.
+      DlpipeError: the model does not return one value per row, or fails for a reason other than the
+        values.
     """
     answers: dict[str, list[Any]] = {name: [None] * self._rows for name in self._names}
     errors: dict[int, str] = {}
@@ -174,7 +184,7 @@ class Asked:
     return answers, errors
 
   def cancel(self) -> None:
-    """Gives up what has not begun."""
+    """Cancels batches that have not started."""
     for future in self._futures:
       future.cancel()
 

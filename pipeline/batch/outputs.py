@@ -1,7 +1,7 @@
-"""Where predictions go: parts in a hidden folder beside the output, then whole files at once.
+"""Writes predictions to parts in a hidden folder beside the output, then joins them into files.
 
-A file appears under its name complete or not at all, whatever is killed when. What a killed batch
-left behind is cleared by the next one that writes the same output.
+A file appears under its name complete or not at all, even if a process is killed. The next batch
+that writes the same output removes the parts of a killed batch.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ Parts = Sequence[tuple[str, int]]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OutputPlan:
-  """The output as it was asked for.
+  """The requested output.
 
   Attributes:
     path: absolute, with a suffix that names the format.
     shards: number of files; None for the one at `path`.
-    overwrite: whether what is there may be replaced.
+    overwrite: whether existing files may be replaced.
   """
 
   path: str
@@ -44,7 +44,7 @@ class OutputPlan:
 
   @property
   def targets(self) -> list[str]:
-    """The files to appear."""
+    """Returns the paths of the files to write."""
     if self.shards is None:
       return [self.path]
     stem, suffix = os.path.splitext(self.path)
@@ -52,16 +52,16 @@ class OutputPlan:
 
   @property
   def work_dir(self) -> str:
-    """Where parts stand until the output is complete."""
+    """Returns the hidden folder that holds parts until the output is complete."""
     folder, name = os.path.split(self.path)
     return os.path.join(folder, f".{name}.partial")
 
   def writer(self) -> Callable[[str, Layout, Sequence[Sequence[Any]]], None]:
-    """Writes one part: `(path, layout, columns)`."""
+    """Returns the format's function that writes one part: `(path, layout, columns)`."""
     return self._function(1)
 
   def joiner(self) -> Callable[[Parts, Parts, Layout], None]:
-    """Joins parts into files: `(parts, files, layout)`, each a path and its rows."""
+    """Returns the format's function that joins parts: `(parts, files, layout)`."""
     return self._function(2)
 
   def _function(self, index: int) -> Any:
@@ -72,10 +72,10 @@ class OutputPlan:
 def plan_output(
   path: str, *, input_path: str, shards: int | None = None, overwrite: bool = False
 ) -> OutputPlan:
-  """Looks at the output's name and at what is there; writes nothing.
+  """Checks the output's name and the files that exist; writes nothing.
 
   Raises:
-    BadInputError: no such format, something is there already, or the output is part of the input.
+    BadInputError: the format is unknown, a file exists already, or the output lies in the input.
   """
   path, source = os.path.abspath(path), os.path.abspath(input_path)
   if os.path.splitext(path)[1].lower() not in _FORMATS:
@@ -101,7 +101,7 @@ def _require_free(plan: OutputPlan) -> None:
 
 
 def _other_shards(plan: OutputPlan) -> list[str]:
-  """Files of an earlier batch in another number of shards, which would be read with the new."""
+  """Returns files of an earlier batch with another number of shards: readers would mix them up."""
   if plan.shards is None:
     return []
   target = pathlib.Path(plan.path)
@@ -116,11 +116,11 @@ def _glob_escaped(name: str) -> str:
 
 @contextlib.contextmanager
 def staging(plan: OutputPlan) -> Iterator[str]:
-  """A folder for parts, held by this process alone and gone when the block ends.
+  """Makes a folder for parts, locks it for this process, and removes it when the block ends.
 
   Raises:
     BusyError: another batch is writing the same output.
-    DlpipeError: the file system refused.
+    DlpipeError: the folder cannot be written.
   """
   work = pathlib.Path(plan.work_dir)
   try:
@@ -144,20 +144,20 @@ def staging(plan: OutputPlan) -> Iterator[str]:
 
 
 def publish(plan: OutputPlan, parts: Parts, layout: Layout, work: str) -> list[str]:
-  """Joins the parts and puts the files in their place.
+  """Joins the parts and moves the files to their final paths.
 
   Args:
     plan: the output.
-    parts: path and rows of each part, in the order of the rows.
-    layout: their columns.
+    parts: path and number of rows of each part, in the order of the rows.
+    layout: the columns of the parts.
     work: a folder on the output's file system.
 
   Returns:
-    The files' paths. Their row counts differ by one at most.
+    The paths of the files. Their numbers of rows differ by one at most.
 
   Raises:
-    BadInputError: something appeared there meanwhile.
-    OSError: the file system refused.
+    BadInputError: such a file was created meanwhile, and `plan` does not overwrite.
+    OSError: a file cannot be written.
   """
   total, count = sum(rows for _, rows in parts), len(plan.targets)
   bounds = [number * total // count for number in range(count + 1)]

@@ -1,7 +1,7 @@
-"""Writes rows as Parquet, and joins parts whose columns may have been given different types.
+"""Writes rows as Parquet, and joins parts in which a column may have different types.
 
-Columns of Parquet input keep their types, and the model's outputs have theirs. Other columns take
-what their values are: whole numbers, numbers, truth values or text, and text where they are mixed.
+Columns of Parquet input and the model's outputs keep their types. The type of other columns follows
+their values: integers, floats, booleans or text; text if they are mixed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def write(path: str, layout: Layout, columns: Sequence[Sequence[Any]]) -> None:
 def join(
   parts: Sequence[tuple[str, int]], targets: Sequence[tuple[str, int]], layout: Layout
 ) -> None:
-  """Joins parts (path, rows) into files (path, rows); in memory is one group of rows."""
+  """Joins parts (path, rows) into files (path, rows); holds one row group in memory."""
   schema = _common_schema((_schema(part) for part, _ in parts), layout)
   tables = _tables([part for part, _ in parts], schema)
   rest = schema.empty_table()
@@ -95,7 +95,7 @@ def _common_type(types: Sequence[Any]) -> Any:
 
 
 def _tables(parts: Iterable[str], schema: Any) -> Iterator[Any]:
-  """Tables of the size of a row group."""
+  """Yields tables of the size of a row group."""
   waiting: list[Any] = []
   for part in parts:
     with open_parquet(part) as file:

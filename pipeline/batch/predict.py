@@ -1,6 +1,6 @@
-"""The Beam function: one element a shard, whose worker reads, asks and writes its own parts.
+"""The Beam DoFn of a batch: an element is a shard; the worker reads, predicts and writes its rows.
 
-Rows never travel through Beam: a bundle costs what reading, predicting and writing cost.
+Rows never pass through Beam, so a bundle costs no more than reading, predicting and writing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pipeline.batch.model import Asked, Model
 from pipeline.batch.outputs import OutputPlan
 from pipeline.tasks import get_task
 
-# Enough rows to sort by length and to write at once; few enough to hold.
+# Enough rows to sort by length and to write at once; few enough for memory.
 CHUNK_ROWS = 5000
 CHUNK_BYTES = 64 << 20
 
@@ -34,16 +34,16 @@ _REPORT_S = 0.2
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Work:
-  """What every worker must know.
+  """The arguments of every worker.
 
   Attributes:
     task: the task's name.
-    model_dir: the SavedModel.
-    inputs: what is read.
+    model_dir: the SavedModel's directory.
+    inputs: the inputs to read.
     layout: the columns to write.
-    outputs: how they are written.
-    parts_dir: where parts go.
-    batch_size: rows asked at once.
+    outputs: the requested output, which names the format.
+    parts_dir: the folder to write parts to.
+    batch_size: number of rows that the model gets at once.
   """
 
   task: str
@@ -57,12 +57,12 @@ class Work:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ShardReport:
-  """What became of one shard.
+  """The result of one shard.
 
   Attributes:
-    parts: file name and rows of each part, in order.
-    errors: rows without a prediction.
-    first_error: why the first of them has none.
+    parts: file name and number of rows of each part, in order.
+    errors: number of rows without a prediction.
+    first_error: the error of the first of these rows.
   """
 
   parts: list[tuple[str, int]]
@@ -70,15 +70,15 @@ class ShardReport:
   first_error: str | None
 
   def save(self, parts_dir: str, shard: int) -> None:
-    """Leaves the report beside the parts."""
+    """Writes the report beside the parts."""
     _replace(_report_path(parts_dir, shard), json.dumps(dataclasses.asdict(self)))
 
   @classmethod
   def load(cls, parts_dir: str, shard: int) -> ShardReport:
-    """Reads the report that a worker left.
+    """Reads the report that a worker wrote.
 
     Raises:
-      DlpipeError: there is none, though the worker ended well.
+      DlpipeError: the report is missing: the worker wrote to another file system.
     """
     path = _report_path(parts_dir, shard)
     try:
@@ -93,7 +93,7 @@ class ShardReport:
 
 @dataclasses.dataclass
 class _Shard:
-  """A shard at work; what its report will say."""
+  """The state of a shard in progress; becomes its report."""
 
   number: int
   parts: list[tuple[str, int]] = dataclasses.field(default_factory=list)
@@ -104,7 +104,7 @@ class _Shard:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Chunk:
-  """Rows that the model is being asked about."""
+  """Rows whose predictions are running."""
 
   shard: _Shard
   number: int
@@ -116,7 +116,7 @@ class _Chunk:
 class PredictShard(beam.DoFn):
   """Predicts shards, writes their parts and reports; emits nothing.
 
-  While the model answers about one chunk of rows, the next is read and the last is written, across
+  While the model predicts one chunk of rows, the worker reads the next and writes the last, across
   the shards of a bundle.
   """
 
@@ -156,7 +156,7 @@ class PredictShard(beam.DoFn):
 
   @contextlib.contextmanager
   def _cancelling(self) -> Iterator[None]:
-    """Gives up what waits after an error: the process could not end before its threads."""
+    """On an error, cancels waiting predictions: their threads would keep the process alive."""
     try:
       yield
     except BaseException:
@@ -174,7 +174,7 @@ class PredictShard(beam.DoFn):
     return _Chunk(shard=shard, number=number, rows=rows, sent=sent, asked=asked)
 
   def _finish(self, chunk: _Chunk) -> None:
-    """Waits for the answers and writes the part."""
+    """Waits for the predictions and writes the part."""
     rows, shard = chunk.rows, chunk.shard
     errors = {index: row.error for index, row in enumerate(rows) if row.error is not None}
     if errors:
@@ -186,7 +186,7 @@ class PredictShard(beam.DoFn):
       columns.append(_spread(column, chunk.sent, len(rows)))
     columns.append([errors.get(index) for index in range(len(rows))])
     name = f"{shard.number:06d}-{chunk.number:06d}"
-    # A second attempt at the same shard may be at work elsewhere.
+    # Beam may run a second attempt of the same shard at the same time.
     partial = os.path.join(self._work.parts_dir, f"{name}.{secrets.token_hex(4)}")
     self._work.outputs.writer()(partial, self._work.layout, columns)
     os.replace(partial, os.path.join(self._work.parts_dir, name))
@@ -204,7 +204,7 @@ class PredictShard(beam.DoFn):
     )
 
   def _load(self) -> Model:
-    """The model, loaded once in each worker process."""
+    """Returns the model, which is loaded once per worker process."""
     if self._model is None:
       path = self._work.model_dir
       self._model = self._shared.acquire(lambda: Model(path), tag=path)
@@ -212,7 +212,7 @@ class PredictShard(beam.DoFn):
 
 
 class _Done:
-  """Counts rows, and says so now and then."""
+  """Counts rows, and reports them every few seconds."""
 
   def __init__(self) -> None:
     self._rows = self._errors = 0
@@ -225,7 +225,7 @@ class _Done:
       self.report()
 
   def report(self, *, last: bool = False) -> None:
-    """Says what came since the last time, and whether a shard ends with it."""
+    """Reports the rows since the last report; `last` says that a shard is complete."""
     progress.report(
       f"{self._rows:,} rows predicted", rows=self._rows, errors=self._errors, shards=int(last)
     )
@@ -267,5 +267,9 @@ def _replace(path: str, text: str) -> None:
 
 
 def shard_elements(shards: Iterable[Mapping[str, Any]]) -> list[str]:
-  """What `PredictShard` takes: the number of each shard, and the shard."""
+  """Returns the elements for `PredictShard`: number and shard, as JSON.
+
+  >>> shard_elements([{"file": "a.txt"}])
+  ['[0, {"file": "a.txt"}]']
+  """
   return [json.dumps([number, dict(shard)]) for number, shard in enumerate(shards)]

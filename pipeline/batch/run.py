@@ -1,4 +1,4 @@
-"""One batch: from a plan of inputs to whole files, through Beam."""
+"""Runs one batch through Beam: from a plan of inputs to complete files."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from pipeline.settings.config import PipelineConfig
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BatchResult:
-  """What came of a batch.
+  """The result of a batch.
 
   Attributes:
-    rows: how many, of the input and of the output.
-    errors: how many of them have no prediction.
-    first_error: why the first of them has none.
+    rows: number of rows, equal in input and output.
+    errors: number of rows without a prediction.
+    first_error: the error of the first of these rows.
     outputs: paths of the files.
-    renamed: what columns of the model are called whose names the input has.
+    renamed: new names of outputs whose own names a column of the input already has.
     seconds: wall time, without imports.
   """
 
@@ -60,17 +60,17 @@ def run(
 
   Args:
     config: names the task and Beam's runner.
-    model_dir: the SavedModel.
-    inputs: what is read.
-    outputs: where predictions go.
-    batch_size: rows asked at once.
-    vectors: whether outputs with several values a row are written, too.
-    listener: told `rows`, `errors` and `shards` as they are done, where workers are threads of this
-      process.
+    model_dir: the SavedModel's directory.
+    inputs: the inputs to read.
+    outputs: the output to write.
+    batch_size: number of rows that the model gets at once.
+    vectors: whether to write outputs with several values per row.
+    listener: called with `rows`, `errors` and `shards` as they are completed, if workers are
+      threads of this process.
 
   Raises:
-    DlpipeError: the model cannot answer, or the file system refused.
-    KeyboardInterrupt: Ctrl-C, which Beam wraps.
+    DlpipeError: the model cannot predict, or a file cannot be written.
+    KeyboardInterrupt: the user pressed Ctrl-C; Beam wraps this error, and `run` unwraps it.
   """
   started = time.monotonic()
   layout = make_layout(
@@ -109,7 +109,7 @@ def _predict(work: Work, inputs: InputPlan, args: list[str]) -> None:
       _ = (
         pipeline
         | "Shards" >> beam.Create(shard_elements(inputs.shards))
-        # Otherwise a runner keeps the step below in the one worker that made the list.
+        # Without it, a runner fuses the next step with the one worker that made the list.
         | "Spread" >> beam.Reshuffle()
         | "Predict" >> beam.ParDo(PredictShard(work))
       )

@@ -1,4 +1,4 @@
-"""Shows a batch to a person: a bar on a terminal, a line every five seconds elsewhere."""
+"""Shows the progress of a batch: a bar on a terminal, a line every five seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class BatchTerminal:
         rich_progress.TextColumn("{task.description}", markup=False),
         console=rich_console.Console(file=stream, force_terminal=True),
         refresh_per_second=5,
-        # Rich would otherwise catch what is printed meanwhile, which belongs to the log.
+        # Otherwise Rich would capture other prints, which belong to the log.
         redirect_stdout=False,
         redirect_stderr=False,
       )
@@ -58,7 +58,7 @@ class BatchTerminal:
       self._stream.flush()
 
   def close(self) -> None:
-    """Ends the drawing and shows the cursor again; safe to call twice."""
+    """Stops drawing and shows the cursor again; safe to call twice."""
     bar, self._bar = self._bar, None
     if bar is not None:
       bar.stop()

@@ -1,8 +1,8 @@
 """Writes rows as JSON Lines or CSV, and joins such parts without reading their values.
 
-JSON Lines: UTF-8, escaped only where many readers would see the end of a line; a number that JSON
-has no word for is null. CSV: RFC 4180, so with CRLF and a header; nothing for None, JSON for lists
-and objects.
+JSON Lines: UTF-8; escapes only characters that many readers take for a line end; NaN and infinity
+become null. CSV: RFC 4180, so with CRLF and a header; None becomes an empty field, lists and
+objects become JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipeline.batch.columns import Layout
 from pipeline.sources import encoding
 
 _COPIED_BYTES = 1 << 20
-# Of Unicode's line ends, JSON itself escapes those below 0x20.
+# Unicode's line ends from 0x20 on; JSON itself escapes those below.
 _LINE_ENDS = (("\x85", "\\u0085"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
 
 
@@ -93,7 +93,7 @@ def _records(part: str, records: Callable[[BinaryIO], Iterable[bytes]]) -> Itera
 
 
 def _csv_records(lines: Iterable[bytes]) -> Iterator[bytes]:
-  """Whole records: a line break inside of quotes does not end one."""
+  """Yields whole records: a line break inside quotes does not end a record."""
   record = b""
   for line in lines:
     record += line
@@ -135,12 +135,12 @@ def _csv_cell(value: Any) -> Any:
   if value is None or isinstance(value, int | float):
     return value
   text = value if isinstance(value, str) else _text(value)
-  # No reader of CSV takes a NUL, nor does Python 3.10 write one.
+  # CSV readers refuse a NUL, and Python 3.10 does not write one.
   return text.replace("\0", "\\x00")
 
 
 def _text(value: Any) -> str:
-  """A value of a type that text formats do not have: bytes, a date, a decimal."""
+  """Converts a value of a type that text formats lack to text: bytes, a date, a decimal."""
   if isinstance(value, bytes):
     return encoding.escaped(value)
   return value.isoformat() if hasattr(value, "isoformat") else str(value)

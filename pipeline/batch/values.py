@@ -1,4 +1,4 @@
-"""What a model's arrays are for people and files. Imports no TensorFlow."""
+"""Converts a model's arrays to Python's values for people and files. Imports no TensorFlow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def plain_values(array: Any) -> list[Any]:
-  """Python's values, at any depth: str for bytes, and for float32 the shortest decimals.
+  """Returns an array as nested lists of Python values: bytes as str, float32 as shortest decimals.
 
   Without that, 0.1 as float32 would be written as 0.10000000149011612.
   """

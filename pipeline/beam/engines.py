@@ -1,7 +1,7 @@
-"""Flink and Spark for Beam on this machine: where their job servers lie, and how they are started.
+"""Finds the job servers of Flink and Spark on this machine, and builds the command to start them.
 
-A job server is a Java program that takes Beam pipelines and runs them, by itself or on a cluster.
-Nothing here downloads one. Imports no Beam, so that what is missing is said at once.
+A job server is a Java program that receives Beam pipelines and runs them, by itself or on a
+cluster. This module downloads none. It does not import Beam, so a missing one is reported at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dlpipe.errors import BadInputError
 from pipeline.settings.config import BeamConfig
 
-# What Flink and Spark look into by reflection, and Java has closed since version 17.
+# Packages that Flink and Spark access by reflection; Java 17 and later close them by default.
 _OPENED = (
   "java.base/java.io",
   "java.base/java.lang",
@@ -43,10 +43,11 @@ class Engine:
   """A distributed engine that a Beam job server can embed.
 
   Attributes:
-    name: as in `beam.runner`.
-    artifact: what the fetched folder holds, with all it needs; group:artifact:version.
-    single_jar: Beam's own job server for this engine, all in one jar.
-    main_class: what starts where the job server is a folder of jars.
+    name: the value of `beam.runner`.
+    artifact: the Maven artifact in the fetched folder, with its dependencies;
+      group:artifact:version.
+    single_jar: the Maven artifact of Beam's own job server for this engine, all in one jar.
+    main_class: the Java class to start if the job server is a folder of jars.
   """
 
   name: str
@@ -72,7 +73,7 @@ ENGINES = {
 
 
 def job_servers_dir(environ: Mapping[str, str]) -> pathlib.Path:
-  """Where `scripts/fetch-beam-job-servers.sh` puts them: a folder for each engine."""
+  """Returns the folder that `scripts/fetch-beam-job-servers.sh` fills, one folder per engine."""
   chosen = environ.get("DLPIPE_JOB_SERVERS")
   if chosen:
     return pathlib.Path(chosen)
@@ -81,11 +82,11 @@ def job_servers_dir(environ: Mapping[str, str]) -> pathlib.Path:
 
 
 def check_engine(beam: BeamConfig, environ: Mapping[str, str]) -> None:
-  """Looks, before anything is loaded or written, for what this machine must have.
+  """Checks that this machine can start the configured engine, before anything is loaded or written.
 
   Raises:
-    BadInputError: Flink or Spark shall start here, and its job server or Java is missing; or
-      Dataflow shall work for a run on this machine.
+    BadInputError: Flink or Spark should start here, but its job server or Java is missing; or
+      `beam.runner` is dataflow, which cannot read the files of a run on this machine.
   """
   if beam.runner == "dataflow":
     raise BadInputError(
@@ -111,13 +112,13 @@ def check_engine(beam: BeamConfig, environ: Mapping[str, str]) -> None:
 def find_job_server(
   engine: Engine, configured: str | None, environ: Mapping[str, str]
 ) -> pathlib.Path:
-  """The job server that `beam.job_server` names, or the fetched one.
+  """Finds the job server that `beam.job_server` names, or the fetched one.
 
   Returns:
     A jar, or a folder of jars.
 
   Raises:
-    BadInputError: there is none.
+    BadInputError: neither exists.
   """
   path = pathlib.Path(configured) if configured else job_servers_dir(environ) / engine.name
   if path.is_file() or (path.is_dir() and any(path.glob("*.jar"))):
@@ -133,10 +134,10 @@ def find_job_server(
 
 
 def find_java(launcher: str) -> str:
-  """The path of the Java launcher.
+  """Finds the path of the Java launcher.
 
   Raises:
-    BadInputError: there is none.
+    BadInputError: it is not installed.
   """
   found = shutil.which(launcher)
   if found is None:
@@ -149,13 +150,13 @@ def find_java(launcher: str) -> str:
 
 
 def java_command(engine: Engine, java: str, server: pathlib.Path, *jvm_options: str) -> list[str]:
-  """The command that starts a job server, without the server's own arguments."""
+  """Returns the command that starts a job server, without the server's own arguments."""
   opened = [f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED]
   program = (
     ["-cp", os.path.join(server, "*"), engine.main_class]
     if server.is_dir()
     else ["-jar", str(server)]
   )
-  # Each engine logs hundreds of lines for a pipeline.
+  # Each engine logs hundreds of lines per pipeline.
   quiet = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-Dlog4j2.level=FATAL"]
   return [java, *opened, *quiet, *jvm_options, *program]

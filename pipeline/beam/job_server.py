@@ -1,8 +1,8 @@
-"""Beam's Flink and Spark runners with a job server of ours: one a process, gone with the process.
+"""Beam's Flink and Spark runners with our own job server: one per process, stopped with it.
 
-Beam's own would start one for every pipeline, download its jar where none is named, take Ctrl-C for
-themselves and, where a process ends without `atexit`, leave Java running. Named in `beam_options`
-by dotted path, so that options, which belong to the keys of cached results, say no port.
+Beam's own runners start a job server for every pipeline, download its jar if none is named, catch
+Ctrl-C and, if a process ends without `atexit`, leave Java running. Beam's options name our runners
+by dotted path: a port in the options would change the keys of cached results.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from pipeline.beam.engines import ENGINES, find_java, find_job_server, java_comm
 _START_TIMEOUT_S = 120
 _STOP_TIMEOUT_S = 10
 
-# Java runs in a shell that waits for the end of its input, which is the end of this process however
-# it comes: Java then gets SIGTERM, and its folder is removed.
+# Runs Java under a shell that waits until its stdin closes, which happens when this process ends
+# for whatever reason. The shell then sends Java SIGTERM and removes its folder.
 _GUARD = """
 folder=$1; shift
 exec 3<&0 </dev/null
@@ -49,7 +49,7 @@ exit $code
 
 
 class FlinkRunner(flink_runner.FlinkRunner):
-  """Beam on Flink: embedded in the job server, or a cluster that it submits to."""
+  """Runs Beam on Flink: embedded in the job server, or on a cluster that it submits to."""
 
   def default_job_server(self, options: PipelineOptions) -> job_server.JobServer:
     flink = options.view_as(FlinkRunnerOptions)
@@ -62,7 +62,7 @@ class FlinkRunner(flink_runner.FlinkRunner):
 
 
 class SparkRunner(spark_runner.SparkRunner):
-  """Beam on Spark: embedded in the job server, or a cluster that it submits to."""
+  """Runs Beam on Spark: embedded in the job server, or on a cluster that it submits to."""
 
   def default_job_server(self, options: PipelineOptions) -> job_server.JobServer:
     spark = options.view_as(SparkRunnerOptions)
@@ -74,12 +74,12 @@ class SparkRunner(spark_runner.SparkRunner):
 
 
 class JavaJobServer(job_server.JobServer):
-  """A job server in a process of its own.
+  """A job server in a separate process.
 
   Args:
-    command: what starts it, without ports and folders.
-    artifacts_dir: where pipelines' files are staged; None for a temporary folder.
-    port: where it listens; 0 takes a free port.
+    command: the command that starts it, without ports and folders.
+    artifacts_dir: folder to stage pipelines' files in; None for a temporary folder.
+    port: port to listen on; 0 takes a free port.
   """
 
   def __init__(self, command: Sequence[str], *, artifacts_dir: str | None, port: int):
@@ -91,10 +91,10 @@ class JavaJobServer(job_server.JobServer):
     self._endpoint = ""
 
   def start(self) -> beam_job_api_pb2_grpc.JobServiceStub:
-    """Starts Java, unless it runs, and waits until it listens.
+    """Starts Java unless it is running, and waits until it listens.
 
     Raises:
-      DlpipeError: it ended, or does not listen in time.
+      DlpipeError: Java ended, or does not listen in time.
     """
     with self._lock:
       if self._process is None or self._process.poll() is not None:
@@ -104,12 +104,12 @@ class JavaJobServer(job_server.JobServer):
     return beam_job_api_pb2_grpc.JobServiceStub(channel)
 
   def stop(self) -> None:
-    """Ends Java and removes what it kept."""
+    """Stops Java and removes its folder."""
     with self._lock:
       if self._process is None:
         return
       try:
-        # Closes the input that the shell waits on.
+        # Closes the stdin that the shell waits on.
         self._process.communicate(timeout=_STOP_TIMEOUT_S)
       except subprocess.TimeoutExpired:
         os.killpg(self._process.pid, signal.SIGKILL)
@@ -127,7 +127,7 @@ class JavaJobServer(job_server.JobServer):
     ]
     self._endpoint = f"localhost:{port}"
     try:
-      # A session of its own: Ctrl-C is for this process, which then tells Java.
+      # In a new session Ctrl-C reaches only this process, which then stops Java.
       return subprocess.Popen(
         ["/bin/sh", "-c", _GUARD, "sh", folder, *command],
         stdin=subprocess.PIPE,
@@ -164,7 +164,7 @@ _running_lock = threading.Lock()
 def _job_server(
   engine: str, options: PipelineOptions, jar: str | None, master: tuple[str, str]
 ) -> JavaJobServer:
-  """The job server of this process for these options."""
+  """Returns this process's job server for these options; makes it if there is none yet."""
   known = ENGINES[engine]
   server = options.view_as(JobServerOptions)
   command = [

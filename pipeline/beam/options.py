@@ -1,6 +1,6 @@
-"""Beam's options for the configured runner: the same for pipelines and for batch predictions.
+"""Builds Beam's options for the configured runner, for pipelines and for batch predictions.
 
-Imports Beam and no TFX, whose import takes longer than most batches.
+Imports Beam but not TFX, whose import takes longer than most batches.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from pipeline.settings.config import BeamConfig, PipelineConfig
 
 _REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 _PACKAGED = ("--setup_file", "--sdk_container_image", "--extra_package", "--requirements_file")
-# Workers in this process need no image. Naming one keeps TFX from packing its own sources for them
-# before every node, which takes two seconds and leaves the copy in /tmp.
+# Workers in this process need no image. If an image is named, TFX does not pack its own sources for
+# them before every node, which takes two seconds and leaves a copy in /tmp.
 _NO_IMAGE = "--sdk_container_image=none"
 
 
 def beam_args(config: PipelineConfig) -> list[str]:
-  """Beam's options for the configured runner.
+  """Returns Beam's options for the configured runner.
 
   Raises:
-    BadInputError: the runner's options cannot work.
+    BadInputError: `beam.options` lacks an option that the runner needs, or holds a wrong one.
   """
   beam = config.beam
   if beam.runner == "direct":
@@ -48,9 +48,9 @@ def beam_args(config: PipelineConfig) -> list[str]:
 
 def _direct(beam: BeamConfig) -> list[str]:
   _require_read_here(beam.options)
-  # Beam's newer DirectRunner first tries to download a binary; this is what it used to mean.
+  # Newer Beam's DirectRunner first tries to download a binary; FnApiRunner is the older behaviour.
   known = "FnApiRunner" in StandardOptions.KNOWN_RUNNER_NAMES
-  # One worker in this process: threads share Python's lock and were slower in every measurement.
+  # One worker in this process: more threads share the GIL and were slower in every measurement.
   return [
     f"--runner={'FnApiRunner' if known else 'DirectRunner'}",
     "--direct_running_mode=in_memory",
@@ -61,12 +61,13 @@ def _direct(beam: BeamConfig) -> list[str]:
 
 
 def _require_read_here(options: Sequence[str]) -> None:
-  """Refuses what Beam would pass over on this machine: options of engines, and misspelt ones.
+  """Refuses options that Beam would silently ignore: those of other engines, and misspelt ones.
 
-  Of an engine everything is passed on, for its job server has options of its own.
+  Called for the direct runner only, because the job servers of engines have options that Beam does
+  not know.
 
   Raises:
-    BadInputError: naming the first of them.
+    BadInputError: there is such an option; the message names the first.
   """
   for runner, of_engine in (("flink", FlinkRunnerOptions), ("spark", SparkRunnerOptions)):
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -87,7 +88,7 @@ def _require_read_here(options: Sequence[str]) -> None:
 
 
 def is_embedded(beam: BeamConfig) -> bool:
-  """Whether Flink or Spark runs in the job server, with this process as its worker."""
+  """Returns whether Flink or Spark runs in the job server, with this process as its worker."""
   options = PipelineOptions(list(beam.options))
   portable = options.view_as(PortableOptions)
   if portable.job_endpoint or portable.environment_type not in (None, "LOOPBACK"):
@@ -105,7 +106,7 @@ def _portable(beam: BeamConfig) -> list[str]:
     args.append(f"--{beam.runner}_job_server_jar={beam.job_server}")
   if not is_embedded(beam):
     return [*args, *beam.options, *_packages(beam)]
-  # One at a time, as with the direct runner: all are threads of this process.
+  # One worker, as with the direct runner: several would be threads of this process.
   local = {
     "flink": ("--flink_master=[local]", "--parallelism=1"),
     "spark": ("--spark_master_url=local[1]",),
@@ -114,7 +115,7 @@ def _portable(beam: BeamConfig) -> list[str]:
     *args,
     *local,
     "--environment_type=LOOPBACK",
-    # Spark would connect to a new worker for each stage.
+    # Without it, Spark connects to a new worker for each stage.
     "--environment_cache_millis=10000",
     _NO_IMAGE,
     *beam.options,
@@ -141,7 +142,7 @@ def _dataflow(beam: BeamConfig) -> list[str]:
 
 
 def _packages(beam: BeamConfig) -> list[str]:
-  """Our sources for workers elsewhere, unless the options say how workers get them."""
+  """Returns the option that ships our sources to remote workers; empty if the user gave one."""
   if any(option.startswith(_PACKAGED) for option in beam.options):
     return []
   setup_file = _REPOSITORY / "setup.py"

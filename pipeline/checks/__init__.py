@@ -1,1 +1,1 @@
-"""What `dlpipe check` says about data beyond its schema: balance, lengths, duplicates, leaks."""
+"""Checks data beyond its schema, for `dlpipe check`: balance, lengths, duplicates, leaks."""

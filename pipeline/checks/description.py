@@ -1,4 +1,4 @@
-"""`Row` and `Description`: one example, and what a task tells the data check about its input.
+"""`Row` is one example; `Description` is a task's measurements of one input, for the data check.
 
 Imports no framework.
 """
@@ -21,7 +21,11 @@ class Row(NamedTuple):
 
 
 def label_bytes(values: Sequence[bytes | str | int | float]) -> bytes:
-  """A label's values as bytes of text, several of them with `|` between; empty without any."""
+  """Returns a label's values as text in bytes, joined by `|`; empty if there are none.
+
+  >>> label_bytes([b"red", "blue"])
+  b'red|blue'
+  """
   return b"|".join(map(_bytes, values))
 
 
@@ -33,20 +37,20 @@ def _bytes(value: bytes | str | int | float) -> bytes:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Description:
-  """One input, measured, and what it is compared with others by.
+  """Measurements of one input, and the fields by which it is compared with others.
 
-  Two inputs are near-duplicates if their keys are equal, or they share at least 0.8 of all their
-  parts (the Jaccard index), or their thumbnails look alike. What is empty is not compared.
+  Two inputs are near-duplicates if their keys are equal, or the Jaccard index of their parts is at
+  least 0.8, or their thumbnails look alike. Empty fields are not compared.
 
   Attributes:
     excerpt: the input in one short line, for a person.
-    suffix: how the name of a file with these bytes ends, such as `.png`; empty for what is no file.
+    suffix: the file name extension of these bytes, such as `.png`; empty if the input is no file.
     lengths: measures by name, such as `{"words": 12}`; every input has the same names.
-    key: what is left of the input when nothing but the essential is kept.
-    parts: 32-bit numbers that stand for the input's parts, such as its pairs of words; give none
-      where there are too few to compare by.
+    key: the input reduced to its essential content, such as a text without case and punctuation.
+    parts: 32-bit hashes of the input's parts, such as its pairs of words; empty if there are too
+      few parts to compare.
     thumbnail: the picture in 8 rows of 9 grey values.
-    met: in a few words, what is out of the ordinary and no fault, such as `turned by EXIF`.
+    met: unusual but valid properties in a few words, such as `turned by EXIF`.
   """
 
   excerpt: str
@@ -59,4 +63,4 @@ class Description:
 
 
 class IndescribableError(Exception):
-  """An input that cannot be read as what it should be, and why."""
+  """An input cannot be decoded; the message says why."""

@@ -1,4 +1,4 @@
-"""Reads the examples of a run for the data check: every split, in an order that stays the same."""
+"""Reads the examples of a run for the data check: every split, always in the same order."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tensorflow.core.example import example_pb2, feature_pb2
 from dlpipe.records import SPLITS
 from pipeline.checks.description import Row, label_bytes
 
-# A TFRecord: eight bytes that count the record's, four of their checksum; the record; four of its
-# checksum. gzip has a checksum of its own.
+# A TFRecord: the record's length in 8 bytes, its checksum in 4; the record, its checksum in 4. The
+# checksums are not read, because gzip has its own.
 _COUNT_BYTES, _CHECKSUM_BYTES = 8, 4
 
 
@@ -20,9 +20,9 @@ def read_examples(directory: pathlib.Path, *, input_key: str, label_key: str) ->
   """Yields the rows of an `Examples` artifact.
 
   Args:
-    directory: the artifact's, with a folder `Split-<name>` for each split.
+    directory: the artifact's directory, with a folder `Split-<name>` for each split.
     input_key: the raw feature that a caller sends.
-    label_key: the raw feature to predict; without a value in a row its label is empty.
+    label_key: the raw feature to predict; if a row has no value, its label is empty.
   """
   for split in SPLITS:
     for path in sorted((directory / f"Split-{split}").glob("*.gz")):
@@ -32,7 +32,7 @@ def read_examples(directory: pathlib.Path, *, input_key: str, label_key: str) ->
 
 
 def _records(path: pathlib.Path) -> Iterator[bytes]:
-  # tf.data hands over single records ten times as slowly.
+  # tf.data is ten times slower at yielding single records.
   with gzip.open(path) as file:
     while head := file.read(_COUNT_BYTES + _CHECKSUM_BYTES):
       yield file.read(int.from_bytes(head[:_COUNT_BYTES], "little"))

@@ -14,13 +14,13 @@ class Finding:
   """One thing to know about the data.
 
   Attributes:
-    name: for programs.
-    level: WARNING, or NOTE where it may well be as it should.
-    count: how many rows or labels it is about.
+    name: identifier for programs.
+    level: WARNING, or NOTE if the data may well be correct.
+    count: number of rows or labels that the finding is about.
     what: a sentence that begins with the count.
-    advice: what to do.
-    examples: rows to look at, each example one or two that belong together.
-    details: lines to show as they are, where rows say nothing.
+    advice: a sentence on how to mend the data.
+    examples: row numbers to look at; each example is one row, or two rows to compare.
+    details: further lines to show, such as counts by label.
   """
 
   name: str
@@ -33,5 +33,5 @@ class Finding:
 
   @classmethod
   def of(cls, row: Mapping[str, Any]) -> Finding:
-    """What `gate_findings.finding_json` made JSON of."""
+    """Reads the JSON that `gate_findings.finding_json` returns."""
     return cls(**{**row, "details": tuple(row["details"])})

@@ -1,4 +1,4 @@
-"""Draws findings from a survey: what repeats or contradicts itself, leaks or cannot be read."""
+"""Finds duplicates, contradictions, leaks and unreadable inputs in a survey."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PERCENTILES = {"min": 0, "p5": 5, "median": 50, "p95": 95, "max": 100}
 
 
 def lengths(survey: Survey) -> dict[str, dict[str, float]]:
-  """Percentiles by the measure's name."""
+  """Returns percentiles by the measure's name, such as `{"words": {"min": 1.0, ...}}`."""
   return {
     name: {key: float(np.percentile(values, part)) for key, part in _PERCENTILES.items()}
     for name, values in survey.lengths.items()
@@ -22,7 +22,12 @@ def lengths(survey: Survey) -> dict[str, dict[str, float]]:
 
 
 def duplicates(survey: Survey, *, contradicts: bool) -> list[Finding]:
-  """Findings about inputs that are equal, or nearly so; `contradicts` as `Problem` has it."""
+  """Returns findings about inputs that are equal or nearly equal.
+
+  Args:
+    survey: the examples.
+    contradicts: whether equal inputs with different labels contradict each other.
+  """
   splits, contents, targets = survey.splits, survey.contents, survey.labels
   if not len(splits):
     return []
@@ -51,7 +56,7 @@ def duplicates(survey: Survey, *, contradicts: bool) -> list[Finding]:
 
 
 def unusable(survey: Survey) -> list[Finding]:
-  """Findings about inputs that are empty or cannot be read."""
+  """Returns findings about inputs that are empty or cannot be read."""
   found = []
   unreadable = survey.unreadable
   if len(unreadable):
@@ -133,7 +138,7 @@ def _of(name: str, count: int) -> Finding:
 
 
 class _Pairs:
-  """Picks for a row one of its group that differs from it, or simply another one."""
+  """For a row, picks another row of its group; if `differs_by` is given, one that differs in it."""
 
   def __init__(self, group: np.ndarray, differs_by: np.ndarray | None = None):
     self.group = group
@@ -157,7 +162,7 @@ def _finding(name: str, rows: np.ndarray, pairs: _Pairs) -> Finding:
 
 
 def _combined(*columns: np.ndarray) -> np.ndarray:
-  """`[rows]` numbers that are equal where all columns are."""
+  """Returns `[rows]` numbers; two rows have equal numbers if all their columns are equal."""
   found = np.zeros(len(columns[0]), np.int64)
   for column in columns:
     values, dense = np.unique(column, return_inverse=True)
@@ -166,7 +171,7 @@ def _combined(*columns: np.ndarray) -> np.ndarray:
 
 
 def _again(group: np.ndarray) -> np.ndarray:
-  """`[rows]` bool: whether an earlier row is of the same group."""
+  """Returns `[rows]` bool: whether an earlier row belongs to the same group."""
   _, first = np.unique(group, return_index=True)
   found = np.ones(len(group), bool)
   found[first] = False
@@ -174,7 +179,7 @@ def _again(group: np.ndarray) -> np.ndarray:
 
 
 def _varies(group: np.ndarray, column: np.ndarray) -> np.ndarray:
-  """`[rows]` bool: whether the row's group has more than one value in a column."""
+  """Returns `[rows]` bool: whether the row's group has more than one value in `column`."""
   low = np.full(group.max() + 1, np.iinfo(np.uint64).max, np.uint64)
   high = np.zeros(group.max() + 1, np.uint64)
   np.minimum.at(low, group, column)
@@ -183,7 +188,7 @@ def _varies(group: np.ndarray, column: np.ndarray) -> np.ndarray:
 
 
 def _first_split(group: np.ndarray, splits: np.ndarray) -> np.ndarray:
-  """`[groups]`: the earliest split that has a row of the group."""
+  """Returns `[groups]` uint8: the first split that has a row of the group."""
   found = np.full(group.max() + 1, len(SPLITS), np.uint8)
   np.minimum.at(found, group, splits)
   return found

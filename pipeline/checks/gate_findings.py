@@ -1,7 +1,7 @@
-"""`findings`: what DataGate writes beside its verdict, from the counts of a run's data alone.
+"""`findings` computes the findings that DataGate writes beside its verdict, from counts alone.
 
-`dlpipe check` shows the same, and what it finds in the examples. DataGate calls it by its dotted
-path, because components know no pipeline.
+`dlpipe check` shows the same findings, and those about single examples. DataGate calls `findings`
+by its dotted path, because components do not import `pipeline`.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _ADVICE = (
 def findings(
   summary: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-  """Findings as JSON, without examples: `name`, `level`, `count`, `what`, `advice`, `details`.
+  """Returns findings as JSON: `name`, `level`, `count`, `what`, `advice` and `details`.
 
   Args:
     summary: the quarantine's `summary.json`.
-    gates: the model's gates, as `about_judging` takes them.
+    gates: the model's gates, as in `about_judging`.
 
   Returns:
-    Warnings first.
+    The findings, warnings first.
   """
   return _findings(summary, gates, labels_by_split(summary))
 
@@ -40,9 +40,13 @@ def findings(
 def of_several_labels(
   summary: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-  """The same where a row has any number of labels: their counts do not add up to rows.
+  """Returns the same findings if a row may have several labels, so that counts exceed rows.
 
-  Bounds are held against the number of rows alone.
+  Only the number of rows decides whether a gate's bound can be judged.
+
+  Args:
+    summary: as in `findings`.
+    gates: as in `findings`.
   """
   return _findings(summary, gates, {})
 
@@ -63,13 +67,13 @@ def _findings(
 
 
 def labels_by_split(summary: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-  """Examples by split and label, the splits in their usual order; empty without classes."""
+  """Returns the number of examples by split and label; empty if the data has no classes."""
   labels = summary.get("labels") or {}
   return {s: labels.get(s, {}) for s in SPLITS} if any(labels.values()) else {}
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:
-  """A finding without its examples."""
+  """Returns a finding as JSON, without its examples."""
   found = dataclasses.asdict(finding)
   del found["examples"]
   return {**found, "details": list(finding.details)}
@@ -95,7 +99,7 @@ def _lost_labels(lost: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
 
 
 def _recognized(summary: Mapping[str, Any]) -> list[Finding]:
-  """The source's warnings, in its words."""
+  """Returns a finding for each warning of the source, with its text."""
   return [
     Finding(
       name="recognized",

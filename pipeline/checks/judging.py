@@ -1,8 +1,9 @@
-"""Findings about the split that the gates judge by: one class, or too few examples for a bound.
+"""Checks the splits that models are judged by: one class only, or too few examples for a bound.
 
-A bound is too much for a split if the 95 % interval of a model that just keeps it reaches more than
-half of the way to what guessing gets. The intervals are those that the metrics themselves get
-(`pipeline/problems/intervals.py`), that of skill divided by the errors of the majority guess.
+A split is too small for a bound if the 95 % interval of a model that just reaches it covers more
+than half of the distance between the bound and the score of guessing. The intervals are those of
+the metrics (`pipeline/problems/intervals.py`); for skill, that of accuracy divided by the error
+rate of the majority guess.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pipeline.checks.finding import WARNING, Finding
 from pipeline.problems import intervals
 
 _NEED_TWO_CLASSES = ("skill", "auc")
-_FEW = 100  # of a metric without a formula for its interval, such as BLEU
+_FEW = 100  # examples, for a metric without a formula for its interval, such as BLEU
 
 _MORE = "Add examples, or give eval a larger part (data.eval_fraction) where it is drawn."
 
@@ -25,12 +26,12 @@ def about_judging(
   labels: Mapping[str, Mapping[str, int]],
   gates: Sequence[Mapping[str, Any]],
 ) -> list[Finding]:
-  """What the counts say about val and eval before anything is trained.
+  """Returns findings about val and eval from their counts, before training.
 
   Args:
     examples: count by split.
     labels: count by split and label; empty for tasks without classes.
-    gates: `metric`, `direction`, `bound` and `max_regression` of each gate, as `MetricGate` has.
+    gates: each gate's `metric`, `direction`, `bound` and `max_regression`, as in `MetricGate`.
   """
   found = [_one_class(split, labels, gates) for split in (VAL, EVAL)]
   found.append(_few(examples.get(EVAL, 0), _present(labels.get(EVAL)), gates))
@@ -38,12 +39,15 @@ def about_judging(
 
 
 def half_width(metric: str, bound: float, counts: Sequence[int]) -> float | None:
-  """Half of the 95 % interval of a model that just keeps the bound; None where none is known.
+  """Returns half the width of the 95 % interval of a model that just reaches the bound.
 
   Args:
     metric: `accuracy`, `skill` or `auc`.
-    bound: the bound.
-    counts: examples of each class.
+    bound: the gate's bound.
+    counts: number of examples of each class.
+
+  Returns:
+    The half width; None if the interval of this metric is unknown.
 
   >>> round(half_width("accuracy", 0.5, [50, 50]), 3), round(half_width("skill", 0.3, [7] * 5), 2)
   (0.096, 0.2)
@@ -128,7 +132,7 @@ def _known_to(width: float) -> str:
 
 
 def _by_chance(metric: str, counts: Mapping[str, int]) -> float:
-  """What guessing without looking gets."""
+  """Returns the metric of a model that ignores its input."""
   if metric == "accuracy":
     return max(counts.values(), default=0) / max(sum(counts.values()), 1)
   return 0.5 if metric == "auc" else 0.0

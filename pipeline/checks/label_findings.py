@@ -1,4 +1,4 @@
-"""Findings about labels, from their counts alone: rare, missing, unknown, alike, out of balance."""
+"""Finds rare, missing, unknown, similar and unbalanced labels from their counts."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _WORDS = {
 
 
 def about_labels(counts: Counts) -> list[Finding]:
-  """What the counts by split and label show; nothing where train has no labels.
+  """Returns findings from the counts by split and label; none if train has no labels.
 
   >>> [finding.what for finding in about_labels({"train": {"a": 20, "A": 20}, "eval": {"a": 3}})]
   ['1 label that val or eval has no example of.', '2 labels that a person takes for another one.']
@@ -104,7 +104,7 @@ def _alike(everywhere: Mapping[str, int]) -> list[Finding]:
 
 
 def written(label: str) -> str:
-  """The label in quotes; marks that stand apart from their letter are escaped, so that they show.
+  """Returns the label in quotes, with combining marks escaped so that they are visible.
 
   >>> written("d\u00e9j\u00e0") != written("de\u0301ja\u0300")
   True

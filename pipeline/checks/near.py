@@ -1,9 +1,9 @@
 """Finds near-duplicates among many inputs in time and memory linear in their number.
 
 Parts are compared by MinHash signatures (Broder 1997) and thumbnails by the 64 bits of a difference
-hash (dHash, Krawetz 2013); inputs that agree in one band of either are compared in full. A band
-that very many share is compared within a window, so crowded data may keep some pairs to itself, and
-never takes quadratic time.
+hash (dHash, Krawetz 2013); inputs that agree in one band of either are compared in full. If very
+many inputs share a band, each is compared with its next few neighbours only: some pairs may be
+missed, but the time is never quadratic.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-# 16 bands of 4: of pairs that share 0.8 of their parts, one in 5,000 agrees in no band.
+# 16 bands of 4 hashes: of pairs with a Jaccard index of 0.8, one in 5,000 agrees in no band.
 _HASHES, _BANDS = 64, 16
 _ALIKE = 0.8
 _MAX_BITS = 2
-# Of different pictures of one kind, such as shirts, many have hashes within 2 bits; copies that
+# Many different pictures of one class, such as shirts, have hashes within 2 bits. Only copies that
 # were scaled or compressed again also have thumbnails that correlate this much.
 _MIN_CORRELATION = 0.995
-_MIN_CONTRAST = 4.0  # grey levels of 255; below, a hash is noise
+_MIN_CONTRAST = 4.0  # grey levels of 255; with less contrast, a hash is noise
 _WINDOW = 8
 _CHUNK_PAIRS = 1 << 18
 _COLUMNS, _ROWS = 9, 8
@@ -35,20 +35,20 @@ _MULTIPLIERS, _ADDENDS = _constants()
 
 
 def signatures(parts: Sequence[np.ndarray]) -> np.ndarray:
-  """`[inputs, 64]` uint16 MinHash signatures; every input must have parts."""
+  """Returns `[inputs, 64]` uint16 MinHash signatures; every input must have parts."""
   lengths = [len(each) for each in parts]
   numbers = np.concatenate([np.asarray(each, np.uint32) for each in parts])
   starts = np.cumsum([0, *lengths[:-1]])
   found = np.empty((len(parts), _HASHES), np.uint16)
   for column, (multiplier, addend) in enumerate(zip(_MULTIPLIERS, _ADDENDS, strict=True)):
     smallest = np.minimum.reduceat(numbers * multiplier + addend, starts)
-    # The upper bits of a minimum are mostly zeros; the lower ones tell parts apart.
+    # The upper bits of a minimum are mostly zeros; the lower bits distinguish parts.
     found[:, column] = smallest.astype(np.uint16)
   return found
 
 
 def similar_texts(signatures: np.ndarray) -> np.ndarray:
-  """`[pairs, 2]` rows of signatures that stand for a Jaccard index of about 0.8 or more."""
+  """Returns `[pairs, 2]` row numbers of signatures whose Jaccard index is about 0.8 or more."""
   bands = np.ascontiguousarray(signatures).view(np.uint64)
   found = []
   for band in range(_BANDS):
@@ -60,7 +60,7 @@ def similar_texts(signatures: np.ndarray) -> np.ndarray:
 
 
 def similar_pictures(thumbnails: np.ndarray) -> np.ndarray:
-  """`[pairs, 2]` rows of `[pictures, 72]` uint8 thumbnails that look alike."""
+  """Returns `[pairs, 2]` row numbers of `[pictures, 72]` uint8 thumbnails that look alike."""
   if not len(thumbnails):
     return _joined([])
   grey = thumbnails.astype(np.float32)
@@ -71,7 +71,7 @@ def similar_pictures(thumbnails: np.ndarray) -> np.ndarray:
   normal = (grey - grey.mean(axis=1, keepdims=True)) / np.maximum(contrast, 1)[:, None]
   rows = np.flatnonzero(contrast >= _MIN_CONTRAST)
   found = []
-  # Of three bands, two differing bits leave one equal.
+  # If two bits differ, at least one of the three bands is still equal.
   for shift, width in ((0, 21), (21, 21), (42, 22)):
     keys = hashes[rows] >> np.uint64(shift) & np.uint64((1 << width) - 1)
     for pairs in _neighbours(keys, np.lexsort((hashes[rows], keys))):
@@ -85,7 +85,7 @@ def similar_pictures(thumbnails: np.ndarray) -> np.ndarray:
 
 
 def groups(count: int, pairs: np.ndarray) -> np.ndarray:
-  """`[count]` numbers of groups: rows that pairs connect, directly or not, have the same one."""
+  """Returns `[count]` group numbers; rows that pairs connect, directly or not, share a group."""
   from scipy.sparse import coo_array, csgraph
 
   ones = np.ones(len(pairs), np.uint8)
@@ -94,7 +94,7 @@ def groups(count: int, pairs: np.ndarray) -> np.ndarray:
 
 
 def _neighbours(keys: np.ndarray, order: np.ndarray) -> Iterator[np.ndarray]:
-  """Yields `[pairs, 2]` rows of equal keys, each row with the next few of its run."""
+  """Yields `[pairs, 2]` row numbers with equal keys; pairs a row with its next few neighbours."""
   ordered = keys[order]
   for distance in range(1, _WINDOW + 1):
     starts = np.flatnonzero(ordered[distance:] == ordered[:-distance])

@@ -1,4 +1,4 @@
-"""Findings about answers that are numbers: all the same, outside of train, far from the others."""
+"""Checks labels that are numbers: all equal, outside the range of train, far from the others."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _FAR = 10  # interquartile ranges
 
 
 class Survey:
-  """The numbers of a run's examples, eight bytes each."""
+  """Collects the labels of a run's examples, eight bytes each."""
 
   def __init__(self) -> None:
     self._numbers: dict[str, list[float]] = {}
 
   def add(self, row: Row) -> None:
-    """Takes the next example; one without a number is no example of it."""
+    """Takes the next example; ignores it if it has no label."""
     if row.label:
       self._numbers.setdefault(row.split, []).append(float(row.label))
 
   def findings(self) -> list[Finding]:
-    """Numbers that are all the same, outside of what train has, or far from all others."""
+    """Returns findings about numbers that are all equal, outside train's range, or outliers."""
     train = self._numbers.get(TRAIN, [])
     if not train:
       return []
@@ -61,7 +61,7 @@ def _count(numbers: Sequence[float]) -> str:
 
 
 def _far(numbers: Sequence[float]) -> list[float]:
-  """Of sorted numbers, those more than ten interquartile ranges outside of the middle half."""
+  """Returns the sorted numbers that are over ten interquartile ranges outside the quartiles."""
   if len(numbers) < 4:
     return []
   low, _, high = statistics.quantiles(numbers, n=4)

@@ -1,7 +1,7 @@
-"""Names where examples came from: the file that an example is, or the row of a file.
+"""Finds where examples came from: the file that holds the input, or the row of a file.
 
 An example does not carry its origin. Files of the same size are read and compared; for rows, the
-source is read again until the few that a finding shows are met. Imports nothing heavy.
+source is read again until the few rows that a finding shows are found. Imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _MAX_RECORDS = 1_000_000  # some ten seconds of texts
 
 
 def files(data_path: str, rows: Mapping[int, Row]) -> dict[int, str]:
-  """Paths, relative to the input's folder, of files that hold exactly these inputs.
+  """Finds the files that hold exactly these inputs.
 
   Args:
-    data_path: the input.
+    data_path: the run's input.
     rows: examples by number.
 
   Returns:
-    Paths by number. Examples that are equal to each other get a path each, as long as there are
-    files, and one whose folders are called as their label and split where there is such a one.
-    Where no file holds the bytes, the number is missing.
+    Paths relative to the input's folder, by the example's number. Equal examples get different
+    paths while there are files enough; a path whose folders name the example's label and split is
+    preferred. If no file holds an example's bytes, its number is missing.
   """
   if not os.path.isdir(data_path):
     return {}
@@ -42,7 +42,7 @@ def files(data_path: str, rows: Mapping[int, Row]) -> dict[int, str]:
           of_value = paths.get(file.read())
         if of_value is not None:
           of_value.append(os.path.relpath(path, data_path))
-    except OSError:  # gone or closed meanwhile: then the example goes without a name
+    except OSError:  # deleted or made unreadable meanwhile: the example gets no path
       continue
   found = {}
   for number, row in rows.items():
@@ -80,16 +80,19 @@ def rows_of(
   input_key: str,
   label_key: str,
 ) -> dict[int, str]:
-  """Where examples stand in the input, such as `reviews.csv, row 7`, by number.
+  """Finds the rows of the input that examples came from, such as `reviews.csv, row 7`.
 
-  Equal examples get an origin each, as long as there are records, and where the input draws splits,
-  one of their split.
+  Equal examples get different rows while there are rows enough. If the input has splits, an example
+  gets a row of its split; an example of val may also get a row of train.
 
   Args:
-    records: what the source reads; it is read only as far as is needed, a million at most.
+    records: the source's records; read only as far as needed, a million at most.
     rows: examples by number.
     input_key: the raw feature that a caller sends.
     label_key: the raw feature to predict.
+
+  Returns:
+    Origins by the example's number.
   """
   waiting: dict[tuple[bytes, bytes], list[int]] = {}
   for number, row in rows.items():
@@ -112,6 +115,6 @@ def _fits(split: str | None, row: Row) -> bool:
 
 
 def _bytes(record: Record, key: str) -> bytes:
-  """A feature as `read_examples` gives it back."""
+  """Returns a feature in the form in which `read_examples` yields it."""
   value: Any = record.features.get(key, b"")
   return label_bytes(value if isinstance(value, (list, tuple)) else [value])

@@ -1,7 +1,7 @@
-"""Describes a picture to the data check: `describe` is what a task of pictures names.
+"""Describes a picture for the data check; tasks of pictures name `describe` in their declaration.
 
-The thumbnail is of what viewers show, and models see: turned as EXIF says, on white where nothing
-is, 16 bits by the range that is used.
+The thumbnail shows the picture as viewers and models see it: rotated by EXIF, transparent parts on
+white, 16 bits scaled by the range in use.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TURNS = {
   7: Image.Transpose.TRANSVERSE,
   8: Image.Transpose.ROTATE_90,
 }
-_SIDEWAYS = 5  # and above, width and height change places
+_SIDEWAYS = 5  # from this EXIF orientation on, width and height are swapped
 
 
 def describe(encoded: bytes) -> Description:
@@ -41,7 +41,7 @@ def describe(encoded: bytes) -> Description:
       width, height, kind = picture.width, picture.height, picture.format
       turn = _orientation(picture)
       is_animated, is_cmyk = getattr(picture, "is_animated", False), picture.mode == "CMYK"
-      # A JPEG can be decoded at an eighth of its size in a fraction of the time.
+      # Decoding a JPEG at an eighth of its size takes a fraction of the time.
       picture.draft("L", (8 * _COLUMNS, 8 * _ROWS))
       grey, is_transparent = _grey(picture)
   except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as err:
@@ -70,12 +70,12 @@ def _orientation(picture: Image.Image) -> int:
     return 1
   try:
     return picture.getexif().get(_ORIENTATION, 1)
-  except Exception:  # whatever Pillow makes of a broken block, it says nothing
+  except Exception:  # Pillow raises many kinds of errors for broken EXIF data
     return 1
 
 
 def _grey(picture: Image.Image) -> tuple[Image.Image, bool]:
-  """The picture in grey on white, and whether anything of the white is seen."""
+  """Returns the picture in grey on white, and whether some of the white shows through."""
   if picture.mode in _SIXTEEN_BITS:
     wide = picture.convert("I")
     brightest = next(_ranges(int(np.asarray(wide).max())))

@@ -1,4 +1,4 @@
-"""The data check in words: the lines that `dlpipe check` prints after the run's own."""
+"""Renders the data check as text: the lines that `dlpipe check` prints after those of the run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ _LABEL_CHARACTERS = 30
 
 
 def lines(check: Mapping[str, Any], *, width: int = 100) -> list[str]:
-  """Balance, lengths, what was met, findings with their examples and advice, and bad records."""
+  """Returns lines on balance, lengths, unusual inputs, findings, and quarantined records.
+
+  Args:
+    check: the result of `check_data`.
+    width: width of the lines in characters.
+  """
   shown = [""]
   if check["labels"]:
     shown += _labelled("Labels", _balance(check["labels"]), width)
@@ -94,7 +99,7 @@ def _example(rows: list[Mapping[str, str]], width: int) -> list[str]:
 
 
 def _place(path: str) -> str:
-  """The path from here where that is shorter."""
+  """Returns the path relative to the current directory if that is shorter."""
   return min(path, os.path.relpath(path), key=len) if os.path.isabs(path) else path
 
 

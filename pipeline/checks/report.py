@@ -1,4 +1,4 @@
-"""`check_data`: the whole data check as one JSON-serialisable value, kept for the next time."""
+"""`check_data` runs the whole data check; caches the result, one JSON-serialisable value."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ def check_data(
   gates: Sequence[Mapping[str, Any]],
   kept: pathlib.Path,
 ) -> dict[str, Any]:
-  """Says what there is to know about the examples of a run.
+  """Checks the examples of a run.
 
   Args:
-    task: whose data it is.
+    task: the run's task.
     examples: directory of the `Examples` artifact.
     quarantine: directory of the `Quarantine` artifact.
-    data_path: the input; files of their own are named by their path in it.
+    data_path: the run's input; inputs that are files are named by their path in it.
     records: reads the input again, to name the rows that a finding shows.
-    gates: the model's gates, as DataGate is given them.
-    kept: folder where results are kept by artifact and code, with the pictures that a finding
-      shows and that are no files of their own.
+    gates: the model's gates, as DataGate receives them.
+    kept: folder that caches results by artifact and code, and holds the pictures that a finding
+      shows if the input has no file for them.
 
   Returns:
     `examples` {split: count}; `labels` {split: {label: count}} or None; `lengths` {measure:
-    {min, p5, median, p95, max}}; `met` {what is out of the ordinary and used as it is seen: count};
-    `findings` [{name, level, count, what, advice, details, examples
-    [[{split, label, input, file, origin}]]}], warnings first; `quarantined` [{reason, count,
-    records}]; `compared`, how many inputs near-duplicates were looked for among.
+    {min, p5, median, p95, max}}; `met` {unusual but valid property: count}; `findings` [{name,
+    level, count, what, advice, details, examples [[{split, label, input, file, origin}]]}],
+    warnings first; `quarantined` [{reason, count, records}]; `compared`, the number of inputs among
+    which near-duplicates were searched.
   """
   folder = kept / _key(task, examples, data_path, gates)
   file = folder / "check.json"
@@ -141,7 +141,7 @@ def _finding_json(finding: Finding, shown: Mapping[int, Mapping[str, Any]]) -> d
 
 
 def _pick(rows: Iterable[Row], wanted: set[int]) -> dict[int, Row]:
-  """The rows with these numbers; reads on only as far as the last of them."""
+  """Returns the rows with these numbers; stops reading after the last of them."""
   found: dict[int, Row] = {}
   for number, row in enumerate(rows if wanted else ()):
     if number in wanted:
@@ -159,14 +159,14 @@ def _shown(
   is_text: bool,
   origin: str | None,
 ) -> dict[str, str]:
-  """What to show of a row.
+  """Returns the fields of a row to show in a finding.
 
   Args:
     row: the row.
-    describe: the task's function.
-    file: the name of its file, or the path to write one to where its input is a file.
-    is_text: whether the input can be shown although nothing describes it.
-    origin: the row of the input, where it is a part of a file and was found.
+    describe: the task's function, if any.
+    file: the name of the input's file; or the path to write the input to, if it is a picture.
+    is_text: whether to show the input as text if `describe` is None.
+    origin: the place of the row in a file of the input, if it was found.
   """
   shown = {
     "split": row.split,
@@ -192,7 +192,7 @@ def _shown(
 
 
 def _quarantined(directory: pathlib.Path, counts: Mapping[str, int]) -> list[dict[str, Any]]:
-  """Reasons, the commonest first, each with some of its records."""
+  """Returns the reasons for quarantine, the most common first, each with some of its records."""
   reasons = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
   records: dict[str, list[str]] = {reason: [] for reason, _ in reasons[:_SHOWN_REASONS]}
   with (directory / REJECTED_FILE).open(encoding="utf-8") as file:

@@ -1,6 +1,6 @@
-"""`Survey`: one pass over the examples that keeps numbers, never the examples themselves.
+"""`Survey` reads the examples once and keeps numbers, never the examples themselves.
 
-A row costs some 30 bytes, its measures, and 128 bytes more while near-duplicates are looked for.
+A row costs about 30 bytes plus its measures, and 128 bytes more if near-duplicates are searched.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from dlpipe.records import SPLITS
 from pipeline.checks import near
 from pipeline.checks.description import Description, IndescribableError, Row
 
-# Beyond this many rows memory would grow without end; the check says so.
+# Bounds memory: later rows are not compared for near-duplicates, and the check says so.
 MAX_COMPARED = 1_000_000
 SHOWN = 5
 _BATCH_PARTS = 1 << 18
 
 
 class Survey:
-  """What is remembered of every row, as columns.
+  """Hashes and measures of every row, as columns.
 
   Args:
-    describe: the task's function; None remembers no more than what is equal to what.
+    describe: the task's function; if None, only equal inputs are found.
 
   Attributes:
-    faults: why the first inputs that cannot be described cannot.
-    met: how often what is out of the ordinary was met.
+    faults: the errors of the first inputs that cannot be described.
+    met: number of inputs by unusual but valid property.
   """
 
   def __init__(self, describe: Callable[[bytes], Description] | None):
@@ -90,31 +90,31 @@ class Survey:
 
   @property
   def splits(self) -> np.ndarray:
-    """`[rows]` uint8: the place of each row's split in `SPLITS`."""
+    """Returns `[rows]` uint8: the index of each row's split in `SPLITS`."""
     return np.frombuffer(self._splits, np.uint8)
 
   @property
   def contents(self) -> np.ndarray:
-    """`[rows]` uint64: equal for equal inputs."""
+    """Returns `[rows]` uint64: hashes of the inputs."""
     return np.frombuffer(self._contents, np.uint64)
 
   @property
   def labels(self) -> np.ndarray:
-    """`[rows]` uint64: equal for equal labels."""
+    """Returns `[rows]` uint64: hashes of the labels."""
     return np.frombuffer(self._labels, np.uint64)
 
   @property
   def unreadable(self) -> np.ndarray:
-    """Numbers of the rows that could not be described; `faults` are those of the first."""
+    """Returns the numbers of the rows that could not be described."""
     return np.frombuffer(self._unreadable, np.uint64).astype(np.int64)
 
   @property
   def lengths(self) -> dict[str, np.ndarray]:
-    """`[readable rows]` float32 by the measure's name."""
+    """Returns `[readable rows]` float32 by the measure's name."""
     return {name: np.frombuffer(values, np.float32) for name, values in self._lengths.items()}
 
   def near_groups(self) -> np.ndarray:
-    """`[rows]` numbers of groups: equal for inputs that are equal or nearly so."""
+    """Returns `[rows]` group numbers; inputs that are equal or nearly equal share a group."""
     if self._waiting:
       self._sign()
     keys = np.frombuffer(self._keys, np.uint64)
@@ -141,6 +141,6 @@ def _hash(value: bytes) -> int:
 
 
 def _to_first(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-  """`[pairs, 2]`: each row with the first one of the same value."""
+  """Returns `[pairs, 2]`: each row, paired with the first row of the same value."""
   _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
   return np.stack([rows[first][inverse], rows], axis=1)

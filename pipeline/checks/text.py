@@ -1,4 +1,4 @@
-"""Describes a text to the data check: `describe` is what a task of texts names."""
+"""Describes a text for the data check; tasks of texts name `describe` in their declaration."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from pipeline.checks.description import Description, IndescribableError
 
 _EXCERPT_CHARACTERS = 100
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
-# With fewer parts one other word makes two texts unlike, and chance makes others alike.
+# With fewer parts, one different word hides a near-copy, and unrelated texts agree by chance.
 _MIN_PARTS = 8
 _RUN_CHARACTERS = 5
-# Of texts with such long words on average, the script has no spaces.
+# If words are longer than this on average, the script has no spaces.
 _LONG_WORD_CHARACTERS = _MIN_PARTS + _RUN_CHARACTERS - 1
 _KNOWN_WORDS = 1_000_000
-# Odd, so that equal words in another order make other pairs.
+# Odd, so that the same two words in another order give another number.
 _FIRST, _SECOND = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
 
 
 class _Words(dict):
-  """Words to 32-bit numbers; a number is computed once while the memory lasts."""
+  """Maps words to 32-bit hashes; caches them up to a limit."""
 
   def __missing__(self, word: str) -> int:
     if len(self) >= _KNOWN_WORDS:
@@ -39,11 +39,11 @@ _WORDS = _Words()
 def describe(text: bytes) -> Description:
   """Describes a text.
 
-  The key leaves out case, width, punctuation and space; the parts are pairs of neighbouring words,
-  or runs of five characters where the script has no spaces.
+  The key omits case, width, punctuation and space. The parts are pairs of neighbouring words, or
+  runs of five characters if the script has no spaces.
 
   Raises:
-    IndescribableError: it is not UTF-8.
+    IndescribableError: `text` is not UTF-8.
   """
   try:
     decoded = text.decode("utf-8")
@@ -61,7 +61,7 @@ def describe(text: bytes) -> Description:
 
 
 def excerpt(text: str) -> str:
-  """The text in one printable line of up to 100 characters."""
+  """Returns the text as one printable line of up to 100 characters."""
   short = text[: 4 * _EXCERPT_CHARACTERS]
   line = " ".join("".join(c if c.isprintable() else " " for c in short).split())
   if len(line) <= _EXCERPT_CHARACTERS and len(short) == len(text):

@@ -1,1 +1,1 @@
-"""The command line: one file a command; none imports TensorFlow or TFX before it runs."""
+"""The command line: one file per command; none imports TensorFlow or TFX before it runs."""

@@ -1,4 +1,4 @@
-"""Predictions from a model server, for `dlpipe predict --endpoint`. Imports no TensorFlow."""
+"""Gets predictions from a model server, for `dlpipe predict --endpoint`. Imports no TensorFlow."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipeline.task import Task
 
 
 class EndpointModel:
-  """A task's model behind a server; close it."""
+  """A task's model on a server; call `close` after use."""
 
   def __init__(
     self,
@@ -33,18 +33,18 @@ class EndpointModel:
     token_file: str | None = None,
     ca_file: str | None = None,
   ):
-    """Asks the server which version is its newest, and asks only that one from then on.
+    """Asks the server for its newest version; all later calls use this version.
 
     Args:
-      task: its name is the served model's.
+      task: the task; the served model has its name.
       endpoint: `http://host:port`, `https://...`, `grpc://...`, `grpcs://...` or `unix:/path`.
-      timeout_s: seconds for each call.
-      token_file: holds a bearer token.
-      ca_file: who signed the server's certificate, as PEM.
+      timeout_s: timeout of each call, in seconds.
+      token_file: file that holds a bearer token.
+      ca_file: PEM file with the certificate of the CA that signed the server's certificate.
 
     Raises:
       BadInputError: the endpoint or a file cannot be used.
-      DlpipeError: the server has no such model, or none answers.
+      DlpipeError: the server does not answer, or has no such model.
     """
     self._task, self._endpoint = task, endpoint
     self._client: Client = self._guarded(
@@ -65,21 +65,21 @@ class EndpointModel:
       raise DlpipeError(f"The server at {endpoint} did not answer: {err}") from err
 
   def predict(self, values: Sequence[Any]) -> dict[str, Any]:
-    """Output name to array.
+    """Returns arrays by output name.
 
     Raises:
       BadRequest: the model cannot read a value.
-      DlpipeError: the server failed, or is gone.
+      DlpipeError: the server failed, or cannot be reached.
     """
     return self._guarded(
       lambda: self._client.predict({self._task.input.key: list(values)}, version=self.version)
     )
 
   def answers(self, values: Sequence[bytes]) -> list[Answer]:
-    """The answer to each value, or why the model has none.
+    """Returns the model's outputs or its error for each value.
 
     Raises:
-      DlpipeError: the server failed, or is gone.
+      DlpipeError: the server failed, or cannot be reached.
     """
     return answers(self.predict, values, BadRequest)
 

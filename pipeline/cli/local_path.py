@@ -1,4 +1,4 @@
-"""A path on this machine, as an option of a command."""
+"""The type of command options that are paths on this machine."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from dlpipe.local_paths import require_local
 
 
 class LocalPath(click.ParamType):
-  """Refuses addresses such as `gs://bucket/pictures`, and leaves the path as it is."""
+  """Accepts local paths unchanged; refuses URIs such as `gs://bucket/pictures`."""
 
   name = "path"
 
   def __init__(self, path_type: Callable[[str], Any] = str):
-    """A path that the command gets as a `path_type`."""
+    """Converts the path with `path_type` for the command."""
     self._path_type = path_type
 
   def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-    """The path.
+    """Returns the path.
 
     Raises:
-      BadInputError: it is elsewhere.
+      BadInputError: it is a URI.
     """
     del ctx
     require_local(max(param.opts, key=len) if param is not None else "the path", value)

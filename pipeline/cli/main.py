@@ -1,4 +1,4 @@
-"""`dlpipe`: the group of all commands. A command's module is imported when it is called."""
+"""`dlpipe`: the group of all commands. Imports a command's module when the command is called."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _COMMANDS = {
 }
 _FOR_ORCHESTRATORS = frozenset({"compile", "node", "worker", "join"})
 _SHOWN = 200  # characters
-# What a path may be the cause of that a command was given.
+# Errors that a path from the command line may cause.
 _OF_PATHS = frozenset(
   {
     *(errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR),
@@ -79,7 +79,7 @@ class _LazyGroup(click.Group):
     return super().resolve_command(ctx, args)
 
   def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-    # Reading the commands needs no tasks; a folder of tasks that is not there must not stop help.
+    # The list of commands needs no tasks, so a missing folder of tasks must not break the help.
     from pipeline.tasks import task_names
 
     with formatter.section("Tasks"):
@@ -104,16 +104,16 @@ def cli() -> None:
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
-  """Runs the command line and exits with its code; no error leaves it as a traceback."""
+  """Runs the command line and exits with its code; prints no error as a traceback."""
   args = sys.argv[1:] if args is None else args
   for stream in (sys.stdout, sys.stderr):
-    # Names that are no text, or a terminal of few characters, must not end the command.
+    # A file name that is not UTF-8, or a terminal with few characters, must not break the command.
     if isinstance(stream, io.TextIOWrapper):
       stream.reconfigure(errors="backslashreplace")
   ended_by: list[int] = []
 
   def end(number: int, _: object) -> None:
-    # As Ctrl-C: whoever started processes or made temporary files ends them on the way out.
+    # Handled like Ctrl-C, so that code which started processes or made temporary files cleans up.
     ended_by.append(number)
     raise KeyboardInterrupt
 
@@ -154,7 +154,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
 
 def _require_passable(args: Sequence[str]) -> None:
-  """Raises `BadInputError` on what no shell can give; opening a file of such a name would raise."""
+  """Raises `BadInputError` for a NUL or a lone surrogate, which no file name can contain."""
   for arg in args:
     try:
       is_passable = b"\0" not in os.fsencode(arg)
@@ -167,7 +167,7 @@ def _require_passable(args: Sequence[str]) -> None:
 
 
 def _keep_traceback() -> str:
-  """Writes the traceback of the error at hand to a file; returns the path, or why there is none."""
+  """Writes the current traceback to a file; returns the path, or why it could not be written."""
   try:
     with tempfile.NamedTemporaryFile(
       "w",
@@ -184,7 +184,7 @@ def _keep_traceback() -> str:
 
 
 def _with_setting(err: click.NoSuchOption, args: Sequence[str]) -> click.UsageError:
-  """The error, which names the setting that was meant if the option is called like one."""
+  """Returns the error; if the unknown option is a setting's name, it suggests `--set`."""
   from pipeline.cli.suggestions import of_option
 
   meant = of_option(err, args)
@@ -194,12 +194,12 @@ def _with_setting(err: click.NoSuchOption, args: Sequence[str]) -> click.UsageEr
 
 
 def _end(code: int) -> NoReturn:
-  """Exits; at once where TensorFlow was stopped in its work, whose teardown prints tracebacks."""
+  """Exits; skips cleanup if TensorFlow was interrupted, because that would print tracebacks."""
   if "tensorflow" not in sys.modules:
     sys.exit(code)
   logging.shutdown()
   for stream in (sys.stdout, sys.stderr):
-    # A full disk or a reader that left changes nothing about the code.
+    # A full disk or a closed pipe does not change the exit code.
     with contextlib.suppress(OSError, ValueError):
       stream.flush()
   os._exit(code)

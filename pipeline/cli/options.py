@@ -1,4 +1,4 @@
-"""The options that several commands share."""
+"""Command options that several commands share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
-  """`--workspace`, as every command has it."""
+  """Adds `--workspace`."""
   return click.option(
     "--workspace",
     type=LocalPath(),
@@ -33,7 +33,7 @@ def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-  """The options that `run`, `check` and `compile` share."""
+  """Adds the options that `run`, `check` and `compile` share."""
   options = (
     task_argument,
     click.option(
@@ -73,7 +73,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
-  """Where the runs are looked for, and how they are printed."""
+  """Adds the options for where to look for runs and how to print them."""
   options = (
     workspace_option,
     click.option(

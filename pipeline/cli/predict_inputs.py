@@ -1,4 +1,4 @@
-"""The inputs of `dlpipe predict`: arguments that may begin with a dash, lines, and their values."""
+"""Reads the inputs of `dlpipe predict`: arguments, which may begin with a dash, and lines."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from pipeline.task import Task
 
 STDIN = "-"
 _DASH_ADVICE = "An INPUT that begins with a dash goes behind --, or into a file: --input-file."
-# No option begins so: a dash and a digit, a blank, a bullet or other mark.
+# No option begins with a dash and then a digit, a blank, a bullet or another mark.
 _NO_OPTION = re.compile(r"-+[^-A-Za-z]")
 
 
 class InputsCommand(click.Command):
-  """Takes arguments such as "-5 stars, awful", which no option is called like, for inputs."""
+  """Reads arguments that cannot be options, such as "-5 stars, awful", as inputs."""
 
   def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-    """Puts what is no option behind `--`, in its order.
+    """Moves arguments that are not options behind `--`, in their order.
 
     Raises:
       click.UsageError: an option is unknown.
@@ -60,16 +60,16 @@ def _is_input(arg: str, known: dict[str, click.Parameter]) -> bool:
 def read_inputs(
   task: Task, arguments: Sequence[str], input_file: str | None, *, sample: bool
 ) -> list[Input]:
-  """All inputs, in their order, each with its value or an error of its own.
+  """Returns all inputs in order, each with its value or its error.
 
   Args:
-    task: whose inputs they are.
-    arguments: `-` stands for the lines of stdin.
+    task: the task of the model.
+    arguments: the inputs; `-` stands for the lines of stdin.
     input_file: a file of lines, `-` for stdin, or None.
-    sample: whether the task's own sample is one more.
+    sample: whether to add the task's own sample.
 
   Raises:
-    BadInputError: there is no such file, or not one input.
+    BadInputError: the file does not exist, or there are no inputs.
   """
   found: list[Input] = []
   for argument in arguments:
@@ -95,7 +95,7 @@ def _lines(task: Task, file: str) -> Iterator[Input]:
         encoding.decode(line.data)
       except encoding.UndecodableError as err:
         fault = str(err)
-    if fault is None:  # the model says of a text what it refuses
+    if fault is None:  # the model itself refuses a bad text, and says why
       yield as_input(task, line.data.decode("utf-8", "surrogateescape"))
     else:
       error = f"Line {line.number} of {name} is no input: {fault}."

@@ -1,4 +1,4 @@
-"""TASK, as every command takes it: which tasks there are is said wherever one is missing."""
+"""The argument TASK of every command; if it is missing, the error lists the known tasks."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ class _TaskName(click.ParamType):
   name = "task"
 
   def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-    """What follows "Missing argument 'TASK'."."""
+    """Returns the text after "Missing argument 'TASK'."."""
     del param, ctx
     return f"Known tasks: {', '.join(task_names())}."
 
 
 def task_argument(command: Callable[..., Any]) -> Callable[..., Any]:
-  """The argument TASK."""
+  """Adds the argument TASK."""
   return click.argument("task", type=_TaskName())(command)
 
 
 def settings_of(args: Sequence[str]) -> list[str]:
-  """Full names of what may be set for the task that a command line names; none where it has none.
+  """Returns the full names of the settings of the command line's task; empty if it names none.
 
   Args:
-    args: the command line, which need not be readable otherwise.
+    args: the command line; the rest of it may be invalid.
   """
   from pipeline.settings.known_settings import known_settings
 
   try:
     named = [arg for arg in args if arg in task_names()]
     return [each.key for each in known_settings(get_task(named[0]))] if named else []
-  except BadInputError:  # a broken task is told where it is used
+  except BadInputError:  # the command that uses a broken task reports it
     return []

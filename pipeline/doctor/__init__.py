@@ -1,1 +1,1 @@
-"""`dlpipe doctor`: examines the environment and the files of a workspace."""
+"""Inspects the environment and the workspace for `dlpipe doctor`."""

@@ -1,7 +1,7 @@
-"""Judges whether an environment can run a pipeline, from facts alone; touches nothing.
+"""Judges from facts whether an environment can run a pipeline; reads and changes nothing.
 
-`judge` turns `Facts` into findings, so each check is tested on made-up facts. Called by `dlpipe
-doctor`. Imports neither TensorFlow nor TFX: it must answer where they cannot be imported.
+`judge` turns `Facts` into findings, so tests can check it with made-up facts. Called by `dlpipe
+doctor`. Imports neither TensorFlow nor TFX: it must work if they cannot be imported.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipeline.doctor.environment_facts import Facts
 from pipeline.doctor.worlds import APPLE_SILICON, LINUX, dotted, find_world, worlds
 
 GIB = 1024**3
-# A run of a shipped sample peaks near 2 GiB; bigger data and two workers want more.
+# A run of a shipped sample peaks near 2 GiB; larger data and two workers need more.
 MIN_MEMORY, ENOUGH_MEMORY = 2 * GIB, 4 * GIB
 # A first run writes examples, transformed examples and models a few times over.
 MIN_DISK, ENOUGH_DISK = GIB // 2, 5 * GIB
@@ -27,13 +27,13 @@ State = Literal["ok", "warning", "broken"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Finding:
-  """One answer.
+  """The result of one check.
 
   Attributes:
-    name: the subject.
-    state: "broken" keeps a pipeline from running, "warning" makes it slow or uncertain.
-    found: its state in words.
-    remedy: how to mend it; empty if nothing is to be done.
+    name: name of the check.
+    state: "ok"; "warning" if it makes runs slow or uncertain; "broken" if it prevents them.
+    found: the facts, in words.
+    remedy: what to do; empty if nothing is needed.
   """
 
   name: str
@@ -42,12 +42,12 @@ class Finding:
   remedy: str = ""
 
   def to_json(self) -> dict[str, str]:
-    """Every field, as JSON takes it."""
+    """Returns all fields as JSON."""
     return dataclasses.asdict(self)
 
 
 def judge(facts: Facts) -> list[Finding]:
-  """Every finding, in the order in which a reader would mend them."""
+  """Returns every finding, in the order in which a reader should mend them."""
   return [
     _check_python(facts),
     _check_platform(facts),

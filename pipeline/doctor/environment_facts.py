@@ -1,7 +1,7 @@
-"""Gathers facts for `dlpipe doctor`: process, installed packages and machine.
+"""Gathers facts about process, installed packages and machine for `dlpipe doctor`.
 
-Imports neither TensorFlow nor TFX; what it says about them comes from metadata and file names.
-Called by the command; `pipeline.doctor.environment` judges the facts.
+Imports neither TensorFlow nor TFX; facts about them come from metadata and file names. The command
+calls it; `pipeline.doctor.environment` judges the facts.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _UNLIMITED = 1 << 60  # cgroup v1 writes "no limit" as a number just below 2**63
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Facts:
-  """The facts; None for one that could not be read.
+  """The facts; None if one could not be determined.
 
   Attributes:
     python: version of the running interpreter.
@@ -36,14 +36,14 @@ class Facts:
     glibc: version of the C library.
     installed: canonical distribution name to version.
     requirements: the requirement lines of `dlpipe` itself; None if it is not installed.
-    lock: canonical name to the version that was tested; None outside a checkout.
-    pinned: names whose locked version is needed and not merely the newest at the time.
-    has_pkg_resources: whether `pkg_resources` can be found.
-    memory: bytes that may still be used, container limits included.
+    lock: canonical name to tested version; None outside a checkout.
+    pinned: names whose locked version is required, not just the newest at the time.
+    has_pkg_resources: whether `pkg_resources` can be imported.
+    memory: available bytes of memory, container limits included.
     disk: free bytes on the disk of the workspace.
-    workspace: that place.
-    has_gpu: whether an NVIDIA driver is there.
-    writes_bytecode: whether Python may keep compiled modules.
+    workspace: the workspace, as the user gave it.
+    has_gpu: whether an NVIDIA driver is installed.
+    writes_bytecode: whether Python may write bytecode files.
     uncompiled: heavy packages that are installed without bytecode.
   """
 
@@ -64,10 +64,10 @@ class Facts:
 
 
 def gather(workspace: str) -> Facts:
-  """Looks at this process, its environment and the machine.
+  """Gathers the facts of this process, its environment and the machine.
 
   Args:
-    workspace: the folder for runs; it need not exist.
+    workspace: the folder that runs will write to; it need not exist.
   """
   python = sys.version_info[:3]
   lock, pinned = _read_constraints(python)
@@ -102,7 +102,7 @@ def _installed() -> dict[str, str]:
   found: dict[str, str] = {}
   for distribution in importlib.metadata.distributions():
     name = distribution.metadata["Name"]
-    if name:  # a cut-off installation leaves folders without metadata
+    if name:  # an interrupted installation leaves folders without metadata
       found.setdefault(str(canonicalize_name(name)), distribution.version)
   return found
 
@@ -125,12 +125,16 @@ def _read_constraints(python: tuple[int, ...]) -> tuple[dict[str, str] | None, f
 
 
 def parse_pins(text: str) -> dict[str, str]:
-  """Canonical names to versions, from the `name==version` lines of a requirements file."""
+  """Returns versions by canonical name, from the `name==version` lines of a requirements file.
+
+  >>> parse_pins("Keras==3.6.0  # tested")
+  {'keras': '3.6.0'}
+  """
   return {str(canonicalize_name(name)): version for name, version in _PIN.findall(text)}
 
 
 def _available_memory(root: pathlib.Path) -> int | None:
-  """The machine's available memory or what a container's limit leaves, whichever is less."""
+  """Returns the lesser of the machine's available bytes and the rest of a container's limit."""
   bounds = []
   meminfo = _read(root / "proc/meminfo")
   if available := re.search(r"^MemAvailable:\s+(\d+) kB", meminfo, re.MULTILINE):
@@ -160,7 +164,7 @@ def _uncompiled() -> Iterator[str]:
 
 
 def _read(path: pathlib.Path) -> str:
-  """The file's text, or "" if the system has no such file."""
+  """Returns the file's text, or "" if the system has no such file."""
   try:
     return path.read_text("utf-8")
   except OSError:

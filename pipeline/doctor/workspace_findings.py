@@ -1,7 +1,7 @@
-"""Compares the files of a workspace with their records; for `dlpipe doctor`.
+"""Compares the files in a workspace with the records about them, for `dlpipe doctor`.
 
-Reads and changes nothing. Imports neither TensorFlow, TFX nor ml-metadata, of whose store it reads
-one table.
+Changes nothing. Imports neither TensorFlow, TFX nor ml-metadata; reads one table of ml-metadata's
+store with SQLite.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _WAIT_S = 2.0
 
 
 def look(workspace: str, *, place: str = "") -> list[Finding]:
-  """Findings on every task's folder in a workspace; none if there is no workspace yet.
+  """Returns findings on every task's folder in a workspace; none if it does not exist yet.
 
   Args:
-    workspace: its path.
-    place: ` --workspace DIR` for commands to copy, if it is not the default.
+    workspace: path of the workspace.
+    place: ` --workspace DIR` for the commands to copy; empty if it is the default.
   """
   found: list[Finding] = []
   for folder in Workspace.of(workspace).tasks():

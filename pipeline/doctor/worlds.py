@@ -1,4 +1,4 @@
-"""Which TFX goes with which Python, and which machines can load it: the table of `worlds.txt`.
+"""Reads `worlds.txt`: the TFX release for each Python, and the machines that can load it.
 
 The scripts that install and lock read the same file. Imports no framework.
 """
@@ -9,21 +9,21 @@ import dataclasses
 import functools
 import pathlib
 
-# Beside the sources in a checkout; an installed wheel has none.
+# In a checkout, beside the sources; an installed wheel does not contain it.
 CONSTRAINTS = pathlib.Path(__file__).resolve().parents[2] / "constraints"
 LINUX, APPLE_SILICON = "Linux x86_64", "Darwin arm64"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class World:
-  """A Python and the TFX that goes with it.
+  """A Python version and its TFX release.
 
   Attributes:
     python: major and minor version.
     tfx: major and minor version, such as "1.21".
     glibc: the oldest C library on Linux x86_64.
     apple_silicon: whether TFX has wheels for macOS on arm64.
-    kept_until: date until which a Python past its end of life is kept; empty where it is not.
+    kept_until: date until which we support a Python past its end of life; empty if it is current.
   """
 
   python: tuple[int, int]
@@ -34,18 +34,18 @@ class World:
 
   @property
   def lock(self) -> str:
-    """Name of the lock below `constraints/`, without `.txt`."""
+    """Returns the name of the lock file in `constraints/`, without `.txt`."""
     return f"py{self.python[0]}{self.python[1]}-tfx{self.tfx}"
 
   @property
   def pins(self) -> str:
-    """Name of the file of pins below `constraints/`, without `.in`."""
+    """Returns the name of the file of pins in `constraints/`, without `.in`."""
     return f"tfx{self.tfx}"
 
 
 @functools.cache
 def worlds() -> tuple[World, ...]:
-  """Every world, the newest first."""
+  """Returns every world, the newest first."""
   text = pathlib.Path(__file__).with_name("worlds.txt").read_text("utf-8")
   rows = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
   return tuple(
@@ -61,12 +61,16 @@ def worlds() -> tuple[World, ...]:
 
 
 def find_world(python: tuple[int, ...]) -> World | None:
-  """The world of a Python, by its major and minor version; None where no TFX goes with it."""
+  """Returns the world of a Python by its major and minor version; None if no TFX supports it."""
   return next((world for world in worlds() if world.python == python[:2]), None)
 
 
 def dotted(version: tuple[int, ...]) -> str:
-  """Like "3.13"."""
+  """Formats a version as text.
+
+  >>> dotted((3, 13))
+  '3.13'
+  """
   return ".".join(map(str, version))
 
 

@@ -1,4 +1,4 @@
-"""Other programs that carry out a pipeline: each a folder, and a line in `ORCHESTRATORS`.
+"""Compiles pipelines for other orchestrators: each has a folder here and a line in `ORCHESTRATORS`.
 
-The line stands in `pipeline/settings/orchestrators.py`, which says what a folder must hold.
+`pipeline/settings/orchestrators.py` holds `ORCHESTRATORS`, and says what a folder must contain.
 """

@@ -1,7 +1,7 @@
-"""Inline SVG charts for the report. Colours are CSS classes, so they follow light and dark.
+"""Draws inline SVG charts for the report. Colours are CSS classes, for light and dark themes.
 
-Each function returns one `<svg>` as escaped markup. Every chart stands beside a table or a caption
-that says the same, and carries an `aria-label` that says what it shows.
+Each function returns one `<svg>` as escaped markup. A table or a caption beside every chart gives
+the same facts, and its `aria-label` says what the chart shows.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Series:
   """One line of a line chart.
 
   Attributes:
-    name: for the label.
+    name: the line's label.
     css_class: `train` or `val`.
-    values: one for each position; None and NaN leave a gap.
+    values: one value per position; None and NaN leave a gap.
   """
 
   name: str
@@ -40,12 +40,12 @@ class Series:
 def line_chart(
   title: str, series: Sequence[Series], *, breaks: Sequence[tuple[int, str]]
 ) -> Markup:
-  """Lines over epochs.
+  """Draws lines over epochs.
 
   Args:
-    title: what is on the y axis; for the `aria-label`.
-    series: at least one with a finite value.
-    breaks: where phases begin: (position from 0, name); the first is not drawn as a line.
+    title: quantity on the y axis, for the `aria-label`.
+    series: the lines; at least one has a finite value.
+    breaks: start of each phase: (position from 0, name); the first is not drawn as a line.
   """
   count = max(len(each.values) for each in series)
   finite = [v for each in series for v in each.values if v is not None and math.isfinite(v)]
@@ -79,7 +79,7 @@ def line_chart(
 
 
 def confusion_matrix(labels: Sequence[str], matrix: Sequence[Sequence[float]]) -> Markup:
-  """A heat map: a row a true label, a column a predicted one, shaded by the share of its row."""
+  """Draws a heat map: rows are true labels, columns predictions, shades the shares of the row."""
   count = len(labels)
   numbered = count <= _MOST_NUMBERED_CLASSES
   cell = 36 if numbered else 20 if count <= _MOST_ROOMY_CLASSES else 12
@@ -134,7 +134,7 @@ def confusion_matrix(labels: Sequence[str], matrix: Sequence[Sequence[float]]) -
 
 
 def reliability_diagram(bins: Sequence[Mapping[str, Any]]) -> Markup:
-  """Accuracy by confidence in bars against the diagonal, and below it how many predictions."""
+  """Draws accuracy by confidence as bars against the diagonal, and counts of predictions below."""
   width, height, histogram = 420, 300, 40
   plot_width, plot_height = width - _LEFT - _RIGHT, height - _TOP - _BOTTOM - histogram - 10
   bottom, floor = _TOP + plot_height, height - _BOTTOM
@@ -163,7 +163,7 @@ def reliability_diagram(bins: Sequence[Mapping[str, Any]]) -> Markup:
 
 
 def scatter(points: Sequence[Sequence[float]]) -> Markup:
-  """What was answered by what is right, `[[right, answered], ...]`, against the diagonal."""
+  """Draws predicted numbers over true ones, `[[true, predicted], ...]`, with the diagonal."""
   width, height = 420, 320
   plot_width, plot_height = width - _LEFT - _RIGHT, height - _TOP - _BOTTOM
   numbers = [value for point in points for value in point]
@@ -196,7 +196,7 @@ def scatter(points: Sequence[Sequence[float]]) -> Markup:
 
 
 def bar(value: float, most: float, css_class: str) -> Markup:
-  """A bar of `value` out of `most` for a table's cell, whose text says the number."""
+  """Draws a bar of `value` out of `most`, for a table's cell whose text gives the number."""
   share = min(max(value / most, 0.0), 1.0) if most > 0 else 0.0
   return Markup(
     '<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
@@ -205,7 +205,11 @@ def bar(value: float, most: float, css_class: str) -> Markup:
 
 
 def nice_ticks(low: float, high: float, *, about: int = 5) -> list[float]:
-  """Round numbers that enclose both ends; always at least two."""
+  """Returns round numbers that enclose both ends; always at least two.
+
+  >>> nice_ticks(3, 97)
+  [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
+  """
   if high - low <= 1e-12 * max(abs(low), abs(high), 1.0):
     low, high = low - (abs(low) or 1.0) * 0.1, high + (abs(high) or 1.0) * 0.1
   rough = (high - low) / about
@@ -281,7 +285,7 @@ def _compact(value: float) -> str:
 
 
 def _shorten(label: str) -> str:
-  """Both ends of a long label: names often differ only in the last characters."""
+  """Shortens a long label in the middle, because names often differ only at the end."""
   return label if len(label) <= _LABEL_CHARACTERS else f"{label[:8]}…{label[-7:]}"
 
 

@@ -1,4 +1,4 @@
-"""Turns `ReportData` into one self-contained HTML file. Called by runners when a run ends."""
+"""Renders `ReportData` as one self-contained HTML file. Runners call it when a run ends."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _MOST_REASONS = 20
 
 
 def write_report(data: ReportData, path: str | os.PathLike[str]) -> None:
-  """Writes the report; a reader sees the old file or the whole new one.
+  """Writes the report atomically.
 
   Args:
-    data: what to show.
-    path: the `.html` file; its folder is made.
+    data: the facts to show.
+    path: the `.html` file; its folder is created.
   """
   target = pathlib.Path(path)
   html = render(data)
@@ -52,7 +52,7 @@ def write_report(data: ReportData, path: str | os.PathLike[str]) -> None:
 
 
 def render(data: ReportData) -> str:
-  """The report as one HTML document that loads nothing from elsewhere and runs no script."""
+  """Returns the report as one HTML document that loads no other file and runs no script."""
   environment = jinja2.Environment(
     loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
     autoescape=True,
@@ -100,7 +100,7 @@ def render(data: ReportData) -> str:
 
 
 def headline(data: ReportData) -> str:
-  """The verdict in a line: what was pushed, or which bound was not kept, or that it failed."""
+  """Returns the result in one line: the pushed version, the bound that was missed, or a failure."""
   result = data.result
   if result.state == results.REFUSED_MODEL:
     broken = [gate for gate in result.gates if not gate.passed]
@@ -123,7 +123,7 @@ def _broken_bounds(gates: Sequence[Ruling]) -> str:
 
 
 def _curves(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-  """A chart for each metric, loss first, with its validation twin where there is one."""
+  """Returns a chart per metric, loss first, together with its validation metric if it has one."""
   names = {key for row in history for key in row if key not in _NOT_METRICS}
   bases = sorted({name.removeprefix("val_") for name in names}, key=lambda n: (n != "loss", n))
   curves = []
@@ -146,7 +146,7 @@ def _phase_breaks(history: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]
 
 
 def _columns(history: Sequence[Mapping[str, Any]]) -> list[str]:
-  """The history's columns, empty ones left out: where, the metrics, then rate and time."""
+  """Returns the non-empty columns of the history: phase and epoch, metrics, rate and time."""
   keys = dict.fromkeys(key for row in history for key in row if key != "epochs")
   filled = [key for key in keys if any(row.get(key) not in (None, "") for row in history)]
   place = {"phase": 0, "epoch": 1, "learning_rate": 3, "seconds": 4}
@@ -154,19 +154,19 @@ def _columns(history: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _trial_columns(tuning: Trials | None) -> list[str]:
-  """The hyperparameters that any trial had; one that stands under a condition, some lack."""
+  """Returns the hyperparameters of all trials; a conditional one is missing from some trials."""
   trials = tuning.trials if tuning else ()
   return list(dict.fromkeys(name for trial in trials for name in trial.hyperparameters))
 
 
 def _splits(data: ReportData) -> dict[str, int]:
-  """Examples by split, and the quarantine, which is no split but must not be overlooked."""
+  """Returns the number of examples by split, and the number of quarantined records."""
   splits = dict(data.statistics.examples)
   return {**splits, **{k: v for k, v in data.result.examples.items() if k not in splits}}
 
 
 def _label_rows(labels: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-  """Labels, most frequent first, with the count and the share in every split."""
+  """Returns labels, most frequent first, with their count and share in every split."""
   names = dict.fromkeys(name for counts in labels.values() for name in counts)
   ordered = sorted(names, key=lambda n: -sum(counts.get(n, 0) for counts in labels.values()))
   totals = {split: sum(counts.values()) or 1 for split, counts in labels.items()}
@@ -186,12 +186,12 @@ def _label_rows(labels: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
 
 
 def _lengths(check: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-  """A row a measure of the inputs, such as their words, with its percentiles."""
+  """Returns a row with percentiles for each measure of the inputs, such as their words."""
   return [{"name": name, **values} for name, values in ((check or {}).get("lengths") or {}).items()]
 
 
 def _reasons(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-  """Why records could not be used, the commonest reason first."""
+  """Returns the reasons for quarantine with their counts, the most common first."""
   return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_MOST_REASONS]
 
 
@@ -208,7 +208,7 @@ def _matrix(evaluation: Mapping[str, Any]) -> Markup | None:
 
 
 def _confusions(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
-  """The most frequent mistakes: what was taken for what, how often, out of how many."""
+  """Returns the most frequent mistakes: true label, prediction, count, share of the true label."""
   labels = evaluation.get("labels") or []
   matrix = evaluation.get("confusion") or []
   found = [
@@ -229,13 +229,13 @@ def _worst_first(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _answers(points: Sequence[Sequence[float]]) -> Markup | None:
-  """Answers that are numbers by what is right; None where there are none to draw."""
+  """Draws predicted over true numbers; returns None if there are no finite ones."""
   finite = [point for point in points if all(map(_is_number, point))]
   return charts.scatter(finite) if finite else None
 
 
 def _reliability(bins: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-  """The diagram, its filled bins, and how far confidence is from accuracy on average."""
+  """Returns the diagram, its non-empty bins and the expected calibration error."""
   filled = [
     each
     for each in bins
@@ -253,7 +253,7 @@ def _slice_metrics(slices: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _number(value: Any) -> str:
-  """Numbers for a person; nothing measured is a dash; what is no number stays as it is."""
+  """Formats a number for a person; None and NaN become a dash, other values their text."""
   if value is None or (isinstance(value, float) and math.isnan(value)):
     return "-"
   if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -262,7 +262,7 @@ def _number(value: Any) -> str:
 
 
 def _cell(value: Any) -> str:
-  """As `_number`, but shares keep four decimals so that a column lines up."""
+  """Formats like `_number`, but gives shares four decimals so that a column lines up."""
   if _is_number(value) and isinstance(value, float) and 0.001 <= abs(value) <= 1:
     return f"{value:.4f}"
   return _number(value)

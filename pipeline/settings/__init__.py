@@ -1,1 +1,1 @@
-"""What a run may be told: every setting, how a user says it, and what is refused."""
+"""Defines every setting of a run, reads the user's values, and refuses wrong or unused ones."""

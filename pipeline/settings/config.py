@@ -1,7 +1,7 @@
-"""`PipelineConfig`: everything a run may be told, typed once at the edge.
+"""`PipelineConfig`: all settings of a run, typed and validated once.
 
-`pipeline.settings` makes it from what a user writes. Imports neither TensorFlow nor TFX, and reads
-no environment.
+`pipeline.settings.reading` builds it from the user's input. Imports neither TensorFlow nor TFX, and
+reads no environment variables.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _Section = TypeVar("_Section", bound=OrchestratorSection)
 
 
 class DataConfig(Section):
-  """What is read, and how much of it may be bad."""
+  """The input, its splits, and how many bad records are allowed."""
 
   source: str | None = pydantic.Field(
     None, description="the layout to read, by name; null takes the first that fits"
@@ -56,7 +56,7 @@ class DataConfig(Section):
 
 
 class TrainConfig(Section):
-  """How the shared training loop runs; None leaves the task's own default."""
+  """Settings of the shared training loop; None keeps the task's default."""
 
   epochs: int | None = pydantic.Field(
     None, ge=1, description="passes over the training split; null is the task's own value"
@@ -95,7 +95,7 @@ class TrainConfig(Section):
 
 
 class TuneConfig(Section):
-  """KerasTuner; no trials, no Tuner node."""
+  """Settings of KerasTuner; without trials the pipeline has no Tuner."""
 
   trials: int = pydantic.Field(
     0,
@@ -112,7 +112,7 @@ class TuneConfig(Section):
 
 
 class GatesConfig(Section):
-  """What a model must keep to: the bounds of metrics, by the task's names, and of latency."""
+  """Bounds that a model must reach: of the task's metrics, by their names, and of latency."""
 
   model_config = pydantic.ConfigDict(extra="allow")
   __pydantic_extra__: dict[str, float | None]
@@ -134,16 +134,16 @@ class GatesConfig(Section):
 
   @property
   def bounds(self) -> Mapping[str, float | None]:
-    """Metric to the bound that replaces the task's own; None for no bound."""
+    """Returns, by metric, the bounds that replace the task's own; None removes a bound."""
     return self.__pydantic_extra__
 
 
 class PushConfig(Section):
-  """What ServingGate holds an export to.
+  """Settings of ServingGate.
 
-  `tolerance` is what Keras and the exported signatures may differ by; `serving_release` the tag of
-  the image `tensorflow/serving` that must be able to run the graph, None for the newest that goes
-  with the TensorFlow of the run.
+  `tolerance` is the largest allowed difference between Keras and the exported signatures.
+  `serving_release` is the tag of the image `tensorflow/serving` that must be able to run the graph;
+  None takes the newest release that is no newer than the run's TensorFlow.
   """
 
   tolerance: float = pydantic.Field(
@@ -169,16 +169,17 @@ class PushConfig(Section):
     if tag is None:
       return None
     try:
-      release_of_tag(str(tag))  # YAML takes "2.20" for the number 2.2
+      release_of_tag(str(tag))  # YAML reads an unquoted 2.20 as the number 2.2
     except ValueError as err:
       raise pydantic_core.PydanticCustomError("tag", "{reason}", {"reason": str(err)}) from err
     return str(tag)
 
 
 class BeamConfig(Section):
-  """Where Beam runs; `options` are passed on as pipeline options.
+  """Settings of Beam; `options` are passed on as pipeline options.
 
-  `job_server` is the jar, or the folder of jars, of Flink's or Spark's; None takes the fetched one.
+  `job_server` is the jar, or the folder of jars, of the job server of Flink or Spark; None takes
+  the fetched one.
   """
 
   runner: Literal["direct", "flink", "spark", "dataflow"] = pydantic.Field(
@@ -195,7 +196,7 @@ class BeamConfig(Section):
 
 
 class MetadataConfig(Section):
-  """Where metadata is kept; no file, SQLite in the workspace."""
+  """The metadata store; without a connection file, SQLite in the workspace."""
 
   connection_file: str | None = pydantic.Field(
     None,
@@ -212,10 +213,10 @@ class _Config(Section):
     data_path: absolute path of the input.
     workspace: absolute path under which `<task>/` holds everything the run writes.
     tiny: whether the task's CI-sized overrides apply.
-    data, train, tune, gates, push, beam, metadata: the sections that `--set` reaches, beside one
-      for each orchestrator.
-    model: what the user set of the task's `Params`.
-    decode: what the user set of those with `Role.DECODE`.
+    data, train, tune, gates, push, beam, metadata: the sections of `--set`; each orchestrator adds
+      one.
+    model: the values that the user set in the task's `Params`, except those of `decode`.
+    decode: the values that the user set in the `Params` with `Role.DECODE`.
   """
 
   task: str
@@ -233,24 +234,24 @@ class _Config(Section):
   metadata: MetadataConfig = MetadataConfig()
 
   def section(self, kind: type[_Section]) -> _Section:
-    """What was said of an orchestrator, such as `config.section(AirflowSection).schedule`."""
+    """Returns an orchestrator's section, as in `config.section(AirflowSection).schedule`."""
     found: _Section = getattr(self, kind.name)
     return found
 
   @property
   def folder(self) -> TaskFolder:
-    """The task's folder in the workspace, which knows every path in it."""
+    """Returns the task's folder in the workspace; its attributes are the paths in it."""
     return TaskFolder(pathlib.Path(self.workspace) / self.task)
 
   def data_options(self, task: Task) -> dict[str, Any]:
-    """Options for `plan` and `read`."""
+    """Returns the options for a source's `plan` and `read`: the task's defaults and the user's."""
     return {**task.data_options.defaults(), **self.data.options}
 
   def params(self, task: Task) -> Params:
-    """The task's defaults, or its `tiny` values, with what the user set.
+    """Returns the task's defaults, or its `tiny` values, overridden by the user's values.
 
     Raises:
-      BadInputError: a value that the task does not take, such as one of a file of another release.
+      BadInputError: the task does not accept a value, such as one from a file of another release.
     """
     train = {n: v for n in TRAIN_NAMES if (v := getattr(self.train, n)) is not None}
     usual = task.params.tiny() if self.tiny else task.params.usual()
@@ -258,12 +259,15 @@ class _Config(Section):
 
   @property
   def said(self) -> frozenset[str]:
-    """Names in `Params` that the user set, even to their defaults; null sets no `train` name."""
+    """Returns the names in `Params` that the user set, even to their defaults.
+
+    A null in the section `train` sets nothing.
+    """
     train = (name for name in TRAIN_NAMES if getattr(self.train, name) is not None)
     return frozenset((*self.model, *self.decode, *train))
 
   def fixed_epochs(self, task: Task) -> list[str]:
-    """The numbers of epochs that `min_steps` must not lift, because the user said them."""
+    """Returns the settings of epochs that `min_steps` must not raise, because the user set them."""
     return sorted(self.said & set(task.params.names_with(Role.EPOCHS)))
 
 

@@ -1,4 +1,4 @@
-"""Every setting of a task: its default, what it may be, what it means and where that is written.
+"""Lists every setting of a task with its default, allowed values, meaning and documentation.
 
 `dlpipe settings`, the refusal of a wrong name or value, and the test of docs/configuration.md read
 these objects. Imports neither TensorFlow nor TFX.
@@ -26,16 +26,16 @@ _TASKS = pathlib.Path(__file__).resolve().parents[1] / "tasks"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Setting:
-  """One thing that `--set section.name=value` changes.
+  """A setting that `--set section.name=value` changes.
 
   Attributes:
-    section: such as `train`.
-    name: within its section, such as `epochs`; of a gate it may hold a dot.
-    default: the value where nobody sets it; null for what is inferred or left out.
-    tiny: the value with `--tiny`; None where that changes nothing.
-    kind: the type and the bounds of its values, as `kinds` reads them.
-    meaning: what it does; empty where the task does not say.
-    documented: the page, or the task's module, that says more.
+    section: the section, such as `train`.
+    name: the name within its section, such as `epochs`; a gate's name may hold a dot.
+    default: the value if nobody sets it; None if it is inferred or left out.
+    tiny: the value with `--tiny`; None if that does not change it.
+    kind: the type and the bounds of its values, for the functions of `kinds`.
+    meaning: what the setting does; empty if the task does not say.
+    documented: the page, or the task's module, that documents it.
   """
 
   section: str
@@ -48,29 +48,29 @@ class Setting:
 
   @property
   def key(self) -> str:
-    """What `--set` calls it."""
+    """Returns the full name, as in `--set`."""
     return f"{self.section}.{self.name}"
 
   @property
   def takes(self) -> str:
-    """What its value may be, in words: `a whole number of at least 1`."""
+    """Describes the allowed values in words, such as `a whole number of at least 1`."""
     return kinds.in_words(self.kind)
 
   def refusal(self, value: Any) -> str:
-    """The sentence about a value that it cannot have."""
+    """Returns the error message for a value that is not allowed."""
     such_as = "" if self.default in (None, [], {}, ()) else f", such as {in_yaml(self.default)}"
     return f"{self.key} must be {self.takes}{such_as}. Received: {in_yaml(value)}"
 
 
 def in_yaml(value: Any) -> str:
-  """A value as one writes it after `--set name=`."""
+  """Formats a value as a user writes it after `--set name=`."""
   if value is None or isinstance(value, bool):
     return {None: "null", True: "true", False: "false"}[value]
   return repr(value)
 
 
 def known_settings(task: Task) -> list[Setting]:
-  """All settings of a task, section by section."""
+  """Returns all settings of a task, section by section."""
   shared = {
     name: field.annotation
     for name, field in PipelineConfig.model_fields.items()
@@ -93,7 +93,7 @@ def known_settings(task: Task) -> list[Setting]:
 
 
 def value_of(setting: Setting, task: Task, config: PipelineConfig) -> Any:
-  """What a run with a configuration has, the task's defaults included."""
+  """Returns a setting's value in a configuration, or the task's default."""
   if setting.section in ("model", "decode", "train"):
     values = config.params(task).as_json()
     if setting.name in values:
@@ -179,6 +179,6 @@ def _of_gate(task: Task, gate: MetricGate) -> list[Setting]:
 
 
 def _page(task: Task, module: str) -> str:
-  """Where the task's own settings are described: those of a task of one's own in their module."""
+  """Returns the page that documents the task's settings; for a user's own task, its module."""
   shipped = (_TASKS / task.name / "task.py").is_file()
   return _SHARED_PAGE if shipped else f"the module {module}"

@@ -1,7 +1,7 @@
-"""The orchestrators that `dlpipe compile` writes for: a line each; the rest is in their folders.
+"""Lists the orchestrators that `dlpipe compile` writes for, one line each.
 
-A folder `pipeline/orchestrators/<name>/` has `section.py` with `SECTION`, its section of a
-configuration, and `compiling.py` with `write`. This module imports neither until it is asked.
+The folder `pipeline/orchestrators/<name>/` has `section.py` with `SECTION`, its section of a
+configuration, and `compiling.py` with `write`. This module imports them only when they are needed.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ ORCHESTRATORS = (
 
 
 class OrchestratorSection(Section):
-  """What a user may say of how an orchestrator carries out a pipeline.
+  """The settings of an orchestrator.
 
   Attributes:
-    name: the orchestrator's, its folder's and the section's in a configuration.
-    suffix: how the file that `dlpipe compile` writes is called where nobody says, such as `.py`.
-    help: what that file is, for `dlpipe compile --help`.
+    name: name of the orchestrator, of its folder and of its section in a configuration.
+    suffix: default suffix of the file that `dlpipe compile` writes, such as `.py`.
+    help: describes that file, for `dlpipe compile --help`.
   """
 
   name: ClassVar[str]
@@ -33,13 +33,13 @@ class OrchestratorSection(Section):
   help: ClassVar[str]
 
   def unread(self) -> Mapping[str, str]:
-    """Settings that say nothing beside the others, each with what to do instead."""
+    """Returns settings that have no effect given the others, each with advice for the user."""
     return {}
 
 
 @functools.cache
 def section_of(name: str) -> type[OrchestratorSection]:
-  """The section of an orchestrator.
+  """Returns the section class of an orchestrator.
 
   >>> section_of("airflow").suffix
   '.py'

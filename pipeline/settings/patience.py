@@ -1,17 +1,22 @@
-"""From which epoch `train.patience` counts."""
+"""Computes the first epoch that counts against `train.patience`."""
 
 from __future__ import annotations
 
-# Patience counts in the part of the schedule whose rate is below a sixth of its peak. Before that,
-# what an epoch is worth goes up and down, and a stop leaves weights that have not settled.
+# Patience counts only in the part of the schedule in which the learning rate is below a sixth of
+# its peak. Before that the metric goes up and down, and stopping leaves weights that have not
+# converged.
 _ANNEALED = 0.75
 
 
 def counts_from(epochs: int) -> int:
-  """The first epoch, from 0, that counts in a phase of so many epochs."""
+  """Returns the first epoch, from 0, that counts against patience in a phase of `epochs` epochs.
+
+  >>> counts_from(20)
+  15
+  """
   return int(_ANNEALED * epochs)
 
 
 def can_end(patience: int, epochs: int) -> bool:
-  """Whether a patience can end a phase of so many epochs before its last."""
+  """Returns whether a patience can end a phase of `epochs` epochs before its last epoch."""
   return counts_from(epochs) + patience < epochs

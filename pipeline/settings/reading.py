@@ -1,7 +1,8 @@
-"""From what a user writes to a `PipelineConfig`.
+"""Builds a `PipelineConfig` from the user's input.
 
-Values come, later ones winning, from the task's defaults, `--tiny`, a YAML file (`--config`) and
-`--set section.name=value`. An unknown name is an error that names the nearest known one.
+Values come from the task's defaults, `--tiny`, a YAML file (`--config`) and `--set
+section.name=value`; later ones override earlier ones. An unknown name is an error that suggests the
+nearest known one.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from pipeline.settings.known_settings import Setting, known_settings
 from pipeline.settings.unread_settings import require_read
 from pipeline.task import Task
 
-# What reading a text as YAML raises: also on a day that no month has, and on deep nesting.
+# Errors of the YAML parser; it raises ValueError for an impossible date, RecursionError for deep
+# nesting.
 _YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
-# Pydantic's kinds of errors, in words.
+# Words for Pydantic's types of errors.
 _BOUNDS = {
   "greater_than_equal": "at least",
   "greater_than": "above",
@@ -47,13 +49,13 @@ _KINDS = {
 
 
 class _Loader(yaml.SafeLoader):
-  """YAML, in which a value may begin with @, as Airflow's schedules do, and each key stands once.
+  """Reads YAML; allows values that begin with @, as Airflow's schedules do; refuses duplicate keys.
 
-  Of two, the first would be lost in silence.
+  PyYAML would silently drop the first of two equal keys.
   """
 
   def check_plain(self) -> bool:
-    """Whether an unquoted text begins here; YAML reserves @ and gives it no meaning."""
+    """Returns whether an unquoted text begins here; YAML reserves @ but gives it no meaning."""
     return self.peek() == "@" or bool(super().check_plain())
 
   def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -67,7 +69,7 @@ class _Loader(yaml.SafeLoader):
     return super().construct_mapping(node, deep)
 
 
-# YAML 1.1 wants a point and the sign of the exponent; a person writes 1e-5, and so does Python.
+# YAML 1.1 requires a decimal point and an exponent's sign; this also accepts 1e-5, as Python does.
 _Loader.add_implicit_resolver(
   "tag:yaml.org,2002:float",
   re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+$"),
@@ -92,17 +94,17 @@ def make_config(
   Args:
     task: the task to run.
     data_path: the input, absolute or relative to the working directory.
-    workspace: where the run writes.
-    tiny: applies the task's CI-sized overrides.
+    workspace: folder that the run writes to.
+    tiny: whether to apply the task's CI-sized overrides.
     config_file: a YAML file of sections, or None.
-    settings: `section.name=value` items; values are read as YAML scalars.
-    values: full names to values, of a caller in Python.
-    beam: replaces `beam.runner`.
-    mlmd: replaces `metadata.connection_file`.
+    settings: `section.name=value` items; values are parsed as YAML scalars.
+    values: values by full name, from a caller in Python.
+    beam: overrides `beam.runner`.
+    mlmd: overrides `metadata.connection_file`.
 
   Raises:
-    BadInputError: an unknown name, a value of the wrong type or out of range, one that nothing
-      reads beside the others, an unreadable file.
+    BadInputError: a name is unknown, a value has the wrong type or is out of range, a setting has
+      no effect given the others, or the file cannot be read.
   """
   known = {setting.key: setting for setting in known_settings(task)}
   sections: dict[str, dict[str, Any]] = {}
@@ -113,10 +115,11 @@ def make_config(
     *(("settings", key, value) for key, value in values.items()),
   ):
     setting = _find(key, known, task, origin)
-    is_unset = value is None and setting.section == "data"  # sources take None for their default
+    is_unset = value is None and setting.section == "data"  # sources treat None as the default
     value = _as_meant(value, setting)
     refusals.pop(key, None)
-    # What is wrong inside a mapping, such as one node's resources, PipelineConfig says best.
+    # For a wrong value inside a mapping, such as one node's resources, PipelineConfig's message is
+    # clearer.
     inside = isinstance(value, dict) and kinds.is_mapping(setting.kind)
     if not (is_unset or inside) and not kinds.fits(setting.kind, value):
       refusals[key] = f"{origin}: {setting.refusal(value)}"
@@ -176,14 +179,15 @@ def _parse_setting(setting: str, known: Mapping[str, Setting]) -> tuple[str, str
     read = _scalar(value)
     is_number = isinstance(read, (int, float, datetime.date)) and not isinstance(read, bool)
     if is_number and key in known and kinds.is_text(known[key].kind):
-      read = value.strip()  # a text is what was written: 2.20 is not 2.2, nor 007 seven
+      read = value.strip()  # a text stays as written: 2.20 does not become 2.2, nor 007 a 7
     return "--set", key, read
   except _YAML_ERRORS as err:
     raise BadInputError(f"--set {key}: the value is not readable: {value!r}") from err
 
 
 def _scalar(value: str) -> Any:
-  # Most marks mean something in YAML; alone, one is itself, such as a separator. ~ is null.
+  # Most punctuation has a meaning in YAML. A single mark is read as text, such as a separator;
+  # only ~ stays null.
   if len(value) == 1 and not value.isalnum() and value != "~":
     return value
   return yaml.load(value, _Loader)
@@ -204,7 +208,11 @@ def _find(key: str, known: Mapping[str, Setting], task: Task, origin: str) -> Se
 
 
 def nearest(key: str, known: Iterable[str]) -> list[str]:
-  """The settings that somebody may have meant who wrote `key`, with or without its section."""
+  """Returns the settings that a user may have meant by `key`, with or without its section.
+
+  >>> nearest("train.epoch", ["train.epochs", "train.seed"])
+  ['train.epochs']
+  """
   known = list(known)
   name = key.rpartition(".")[2].replace("-", "_")
   same_name = [each for each in known if each.partition(".")[2] == name]
@@ -217,9 +225,9 @@ def nearest(key: str, known: Iterable[str]) -> list[str]:
 
 
 def _as_meant(value: Any, setting: Setting) -> Any:
-  """A whole number where any number may be, and a number where a text may be, become that.
+  """Converts a value to the type of its setting: int to float, a number to text, text to a date.
 
-  A column may be called 2. A date may stand in quotes.
+  A column may be named 2, and a user may put a date in quotes.
   """
   if isinstance(value, str) and kinds.is_date(setting.kind):
     with contextlib.suppress(ValueError):
@@ -232,7 +240,7 @@ def _as_meant(value: Any, setting: Setting) -> Any:
 
 
 def _explain(error: Any) -> str:
-  """What is wrong with a value inside another, such as one of `kubeflow.resources`."""
+  """Describes Pydantic's error about a nested value, such as one of `kubeflow.resources`."""
   where = ".".join(str(part) for part in error["loc"])
   if error["type"] == "extra_forbidden":
     return f"{where}: there is no such name"

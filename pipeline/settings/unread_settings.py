@@ -1,6 +1,6 @@
-"""What a user said and nothing of the run would read: refused before anything is read.
+"""Refuses settings that a run would not read, before it reads any data.
 
-A setting that is not obeyed and not refused would be a promise broken in silence.
+Otherwise the run would silently ignore them.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ _JOB_SERVERS = ("flink", "spark")
 
 
 def said(task: Task, config: PipelineConfig) -> frozenset[str]:
-  """Full names of the settings that the user set, even to their defaults; null sets nothing.
+  """Returns the full names of the settings that the user set, even to their defaults.
 
-  Only of a configuration as it was made; one that was read back from a file has every name.
+  A null sets nothing. `config` must come from `make_config`: a configuration that was read back
+  from a file sets every name.
   """
   found = {f"data.{name}" for name, value in config.data.options.items() if value is not None}
   found |= {task.params.full_name(name) for name in config.said}
@@ -40,10 +41,10 @@ def said(task: Task, config: PipelineConfig) -> frozenset[str]:
 
 
 def require_read(task: Task, config: PipelineConfig) -> None:
-  """Refuses what the user said and the chosen model, Beam or orchestrator has no use for.
+  """Refuses settings that the chosen model, Beam runner or orchestrator does not read.
 
   Raises:
-    BadInputError: one line a name, with what to do instead.
+    BadInputError: the user set one; the message has a line with advice for each.
   """
   names = said(task, config)
   unread = {task.params.full_name(n): what for n, what in _of_model(task, config).items()}
@@ -53,16 +54,16 @@ def require_read(task: Task, config: PipelineConfig) -> None:
 
 
 def require_read_by_layout(task: Task, names: AbstractSet[str], *, layout: str, path: str) -> None:
-  """Refuses what the user said of the data and the layout that is read has no use for.
+  """Refuses data options that the layout of the input does not read.
 
   Args:
-    task: whose data it is.
-    names: what the user said, of `said`.
-    layout: the source that reads.
+    task: the run's task.
+    names: the settings that the user set, from `said`.
+    layout: name of the source that reads the input.
     path: the input.
 
   Raises:
-    BadInputError: naming the setting, and the layouts that read it.
+    BadInputError: the user set one; the message names it and the layouts that read it.
   """
   reads = task.sources[layout].options
   for option in task.data_options.model_fields:
@@ -78,15 +79,15 @@ def require_read_by_layout(task: Task, names: AbstractSet[str], *, layout: str, 
 
 
 def require_drawn(names: AbstractSet[str], *, given_splits: Sequence[str], path: str) -> None:
-  """Refuses the fraction of a split that is not drawn, because the input has it.
+  """Refuses a fraction for a split that the input contains already, so that it is not drawn.
 
   Args:
-    names: what the user said, of `said`.
-    given_splits: the splits that the input draws itself.
+    names: the settings that the user set, from `said`.
+    given_splits: the splits that the input contains.
     path: the input.
 
   Raises:
-    BadInputError: naming the setting.
+    BadInputError: the user set such a fraction; the message names it.
   """
   for split, name in ((VAL, "data.val_fraction"), (EVAL, "data.eval_fraction")):
     if name in names and split in given_splits:
@@ -97,16 +98,16 @@ def require_drawn(names: AbstractSet[str], *, given_splits: Sequence[str], path:
 
 
 def require_read_by_command(settings: Sequence[str], *, orchestrator: str | None) -> None:
-  """Refuses an orchestrator's settings on the command line of what does not read them.
+  """Refuses an orchestrator's settings in `--set` if the command does not read them.
 
-  A file may hold them, for it serves several commands.
+  A file of `--config` may hold them, because several commands share it.
 
   Args:
     settings: `section.name=value` items of `--set`.
-    orchestrator: what is compiled for; None for a run on this machine.
+    orchestrator: the orchestrator to compile for; None for a run on this machine.
 
   Raises:
-    BadInputError: naming the command that reads the setting.
+    BadInputError: there is such a setting; the message names the command that reads it.
   """
   for setting in settings:
     key = setting.partition("=")[0].strip()
@@ -119,7 +120,7 @@ def require_read_by_command(settings: Sequence[str], *, orchestrator: str | None
 
 
 def _of_model(task: Task, config: PipelineConfig) -> Mapping[str, str]:
-  """Settings that the chosen model does not read."""
+  """Returns the settings that the chosen model does not read, each with advice."""
   unread = dict(config.params(task).unread())
   lifted = set(task.params.names_with(Role.EPOCHS)) - config.said - set(unread)
   if config.model.get("min_steps") and not lifted:
@@ -130,7 +131,7 @@ def _of_model(task: Task, config: PipelineConfig) -> Mapping[str, str]:
 
 
 def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
-  """Settings of every task that nothing reads beside the others."""
+  """Yields shared settings that have no effect given the others, each with advice."""
   beam = config.beam
   yield from task.problem.unread.items()
   if not config.tune.trials:
@@ -153,7 +154,7 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
 
 
 def _fixed_epochs(task: Task, config: PipelineConfig) -> int | None:
-  """The epochs of the longest phase; None where the data decides how many there are."""
+  """Returns the epochs of the longest phase; None if the size of the data decides."""
   params = config.params(task)
   values, unread = params.as_json(), params.unread()
   lifted = set(params.names_with(Role.EPOCHS)) - config.said - set(unread)

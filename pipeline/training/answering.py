@@ -1,4 +1,4 @@
-"""What a served model answers: the model called on the features, in the words of its problem."""
+"""Builds the function that a served model answers with: calls the model, then forms its outputs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from pipeline.training.export import signatures
 def answering(
   task: Task, model: keras.Model, tft_output: tft.TFTransformOutput, options: Mapping[str, Any]
 ) -> signatures.Outputs:
-  """Returns the in-graph function from transformed features to what a caller reads.
+  """Returns the in-graph function from transformed features to the outputs of `serving_default`.
 
   Args:
-    task: whose model it is.
+    task: the model's task.
     model: the trained model.
     tft_output: the transform graph.
-    options: the data options of its training that the problem's `answer` reads.
+    options: the data options that the model was trained with; the problem's `answer` reads them.
   """
   problem = task.problem
   if problem.serving_outputs is not None:
@@ -41,7 +41,7 @@ def answering(
 
 
 def _cut(inputs: dict[str, tf.Tensor], sequence_keys: Sequence[str]) -> dict[str, tf.Tensor]:
-  """As training does: what stands after the longest row of a batch costs time and says nothing."""
+  """Cuts sequences to the longest row of the batch, as training does: padding only costs time."""
   sequences = [name for name in sequence_keys if name in inputs]
   if not sequences:
     return inputs

@@ -1,4 +1,4 @@
-"""Keras callbacks of the training loop: the best epoch, what a person sees, what a kill leaves."""
+"""Keras callbacks of the training loop: keep the best epoch, report progress, save checkpoints."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from pipeline.training.machines.strategy import is_chief
 
 _STEP_REPORT_EVERY_S = 2.0
 _STATE_KEYS = {"phase", "epoch", "best_value", "wait", "history"}
-# What numpy, zip and JSON say of a file that was cut short or written over.
+# Errors that numpy, zip and JSON raise if a file was truncated or overwritten.
 _UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
 
 
 class Stateful(Protocol):
-  """What remembers something from step to step, as an optimizer does."""
+  """An object with state that lasts from step to step, such as an optimizer."""
 
   @property
   def variables(self) -> Sequence[keras.Variable]:
-    """All that it remembers, in the same order each time."""
+    """Returns all state variables, always in the same order."""
 
 
 class BestEpoch(keras.callbacks.Callback):
-  """Remembers the best epoch's weights; ends training when none has been better for long.
+  """Keeps the weights of the best epoch; ends training if no epoch improves within `patience`.
 
   An equal later epoch replaces the weights, because its learning rate was lower, but does not
   extend the patience.
 
   Args:
-    whole_model: keeps the weights even where a part of it is trained.
+    whole_model: the model whose weights are kept, even if only a part of it is trained.
     monitor: the metric, and "max" or "min".
-    patience: how many epochs without a better one end training.
-    counts_from: patience counts epochs from this one on, from 0.
+    patience: training ends after this many epochs without a better one.
+    counts_from: the first epoch (from 0) that counts against `patience`.
   """
 
   def __init__(
@@ -64,7 +64,7 @@ class BestEpoch(keras.callbacks.Callback):
     self.weights: list[np.ndarray] | None = None
 
   def start_from(self, value: float) -> None:
-    """Takes the model as it stands for the best so far, at this value (negated for "min")."""
+    """Takes the current weights as the best so far; `value` is negated if the mode is "min"."""
     self.value = value
     self.weights = self._whole_model.get_weights()
 
@@ -88,20 +88,20 @@ class BestEpoch(keras.callbacks.Callback):
       self.model.stop_training = True
 
   def restore(self) -> None:
-    """Puts the best weights into the model; without an epoch there are none."""
+    """Puts the best weights into the model; does nothing if no epoch has ended."""
     if self.weights is not None:
       self._whole_model.set_weights(self.weights)
 
 
 class Report(keras.callbacks.Callback):
-  """Appends a row to the history each epoch, and says so.
+  """Appends a row to the history after each epoch, and reports progress.
 
   Args:
-    phase: its name.
-    epochs: how many the phase is given.
-    steps: how many an epoch has.
+    phase: name of the phase.
+    epochs: number of epochs in the phase.
+    steps: number of steps in an epoch.
     history: receives the rows.
-    of: what stands before all that is said, such as the trial that the phase is of.
+    of: prefix of every progress line, such as `trial 1/3: `.
   """
 
   def __init__(
@@ -119,7 +119,7 @@ class Report(keras.callbacks.Callback):
     self._started = self._reported = time.monotonic()
 
   def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-    """Says how far the epoch is, every few seconds."""
+    """Reports the step and its logs every few seconds."""
     now = time.monotonic()
     if now - self._reported > _STEP_REPORT_EVERY_S:
       self._reported = now
@@ -131,7 +131,7 @@ class Report(keras.callbacks.Callback):
       )
 
   def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-    """Adds the row."""
+    """Appends the epoch's row, and reports it."""
     values = {name: float(value) for name, value in (logs or {}).items()}
     row = {
       "phase": self._phase,
@@ -147,7 +147,7 @@ class Report(keras.callbacks.Callback):
 
 
 class Checkpoint:
-  """One file, replaced atomically after each epoch, from which a killed training goes on."""
+  """Saves training to one file after each epoch, atomically; a killed training resumes from it."""
 
   def __init__(self, directory: pathlib.Path, model: keras.Model):
     self._path = directory / STATE_FILE
@@ -156,14 +156,18 @@ class Checkpoint:
     self._arrays: dict[str, np.ndarray] = {}
 
   def restore(self) -> dict[str, Any] | None:
-    """Loads the file if there is one, and the weights of its epoch into the model.
+    """Loads the file, and puts its weights into the model.
 
-    A file that is damaged or of another model is set aside, and training begins anew.
+    A file that is damaged, or belongs to another model, is renamed, and training starts anew.
+
+    Returns:
+      The state that was saved: `phase`, `epoch`, `best_value`, `wait` and `history`; None if there
+      is no usable file.
     """
     if not self._path.exists():
       return None
     try:
-      # Opened here, because numpy leaves a file open in which it finds no archive.
+      # Opened here, because numpy does not close a file that is no archive.
       with self._path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
         self._arrays = {name: file[name] for name in file.files}
       state = json.loads(str(self._arrays["state"]))
@@ -181,13 +185,16 @@ class Checkpoint:
     return self._restored
 
   def restore_phase(self, optimizer: Stateful, best: BestEpoch) -> int:
-    """Puts back the optimizer's and the best epoch's state; returns the epochs already done.
+    """Restores the state of the optimizer and of the best epoch.
 
-    An optimizer's state that does not fit is left out.
+    An optimizer's state that does not fit is ignored, and the optimizer starts anew.
 
     Args:
-      optimizer: the phase's, or all of them together.
-      best: the phase's.
+      optimizer: the optimizer of the phase, or all of them as one.
+      best: the phase's `BestEpoch`.
+
+    Returns:
+      The number of epochs that the phase has completed.
     """
     state = self._restored or {}
     values = self._numbered("optimizer")
@@ -202,7 +209,7 @@ class Checkpoint:
     else:
       for variable, value in zip(optimizer.variables, values, strict=True):
         variable.assign(value)
-    # A kill before any usable epoch leaves none; None restores nothing.
+    # No weights were saved if the kill came before any usable epoch; None restores nothing.
     best.weights = self._numbered("best") or None
     best.value, best.wait = state["best_value"], state["wait"]
     return int(state["epoch"])
@@ -214,7 +221,10 @@ class Checkpoint:
     best: BestEpoch,
     history: list[dict[str, Any]],
   ) -> keras.callbacks.Callback:
-    """A callback that saves after each epoch; it must come after those whose state it saves."""
+    """Returns a callback that saves after each epoch.
+
+    It must come after the callbacks whose state it saves: `best`, and the one that fills `history`.
+    """
 
     def save(epoch: int, logs: Any) -> None:
       if not is_chief():
@@ -247,14 +257,14 @@ class Checkpoint:
     staged.replace(self._path)
 
   def _set_aside(self, reason: str) -> None:
-    """Renames the file, so that nothing stumbles over it again and somebody can look at it."""
+    """Renames the file: training does not read it again, and a person can still inspect it."""
     self._arrays = {}
     if not is_chief():
       return
     folder = self._path.parent
     kept = folder.with_name(f"{folder.name}{SET_ASIDE_SUFFIX}")
     self._path.replace(kept)
-    # With an epoch's number every kind of screen shows it.
+    # Every progress display shows a report that has an epoch's number.
     progress.report(
       f"the checkpoint cannot be used ({reason}): it is now {kept}, and training begins anew",
       epoch=0,

@@ -1,7 +1,7 @@
-"""Which checkpoint a training goes on from: one that began with the same content, or none.
+"""Finds the checkpoint that a training resumes from: one with the same inputs, or none.
 
-A path or an execution's number says nothing of what lies there, because a new metadata store counts
-from 1 again. So a checkpoint's folder is named after what was read.
+A path or an execution's number does not identify a training, because a new metadata store counts
+from 1 again. So a checkpoint's folder is named after a hash of all that the training reads.
 """
 
 from __future__ import annotations
@@ -26,19 +26,25 @@ _BLOCK = 1 << 20
 
 
 class TrainingFolder:
-  """Where one training keeps its checkpoint until it is complete.
+  """The folder in which one training keeps its checkpoint until it is complete.
 
-  Another decoding is no different training. A task that has any keeps its finished training, and
-  another decoding exports that; the same decoding asks for a new training and gets one.
+  Decoding settings do not change the weights. So a task that has such settings keeps its finished
+  training: if only they changed, the next run exports it again without training. If nothing
+  changed, the run trains anew.
   """
 
   def __init__(self, path: pathlib.Path, decoding: dict[str, Any]):
-    """Args: `decoding` holds the values that take no part in training."""
+    """Opens nothing yet.
+
+    Args:
+      path: the folder.
+      decoding: the settings that only decoding reads, by name.
+    """
     self.path = path
     self._decoding = decoding
 
   def open(self) -> None:
-    """Deletes what other trainings left, and a finished training that is not to be used again."""
+    """Deletes the folders of other trainings, and a finished training that cannot be reused."""
     if not strategy.is_chief():
       return
     for other in self.path.parent.glob("*"):
@@ -56,7 +62,10 @@ class TrainingFolder:
       shutil.rmtree(self.path)
 
   def close(self) -> None:
-    """Called when the model and its record are written: nothing is left to go on from."""
+    """Marks the training as finished, or deletes its folder.
+
+    Called after the model and its record are written.
+    """
     if not strategy.is_chief() or not self.path.exists():
       return
     if self._decoding and strategy.worker_count() == 1:
@@ -73,10 +82,10 @@ class TrainingFolder:
 
 
 def folder_of(fn_args: Any, params: Params) -> TrainingFolder | None:
-  """The folder of the training that these arguments describe; None where none is kept.
+  """Returns the checkpoint folder of a training; None if `checkpoint_root` is not set.
 
-  Two trainings share a folder where the code, the settings and every byte of the examples and of
-  the transform graph are the same, wherever these lie.
+  Two trainings share a folder if the code, the settings and every byte of the examples and of the
+  transform graph are the same; the paths of these files do not matter.
   """
   config = dict(fn_args.custom_config)
   root = config.pop("checkpoint_root", None)
@@ -95,13 +104,13 @@ def folder_of(fn_args: Any, params: Params) -> TrainingFolder | None:
 
 
 def _matching(patterns: list[str]) -> list[tuple[str, str]]:
-  """Names and paths of files, the names without their folders."""
+  """Returns `(file name, path)` of every file that matches a pattern."""
   paths = (path for pattern in patterns for path in tf.io.gfile.glob(pattern))
   return sorted((os.path.basename(path), path) for path in paths)
 
 
 def _below(root: str) -> list[tuple[str, str]]:
-  """Names and paths of the files in a folder, the names relative to it."""
+  """Returns `(path relative to root, path)` of every file below a folder."""
   paths = [
     os.path.join(folder, name) for folder, _, names in tf.io.gfile.walk(root) for name in names
   ]
@@ -109,7 +118,7 @@ def _below(root: str) -> list[tuple[str, str]]:
 
 
 def _content(files: list[tuple[str, str]]) -> str:
-  """SHA-256 over names, sizes and bytes."""
+  """Returns the SHA-256 of names, sizes and bytes."""
   digest = hashlib.sha256()
   for name, path in files:
     digest.update(f"{name}\0{tf.io.gfile.stat(path).length}\0".encode())

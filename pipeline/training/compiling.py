@@ -1,7 +1,7 @@
-"""How a phase's model is compiled, and by whose optimizer it is trained.
+"""Compiles the model of a phase, with the task's optimizer or the phase's schedule.
 
-What a task says in `compile_args`, or by compiling its model itself, holds. Where something that
-Keras would do in silence takes it away, it is said or refused.
+The arguments that a task gives in `compile_args`, or passes to `compile` itself, are kept. If Keras
+would silently drop one, training reports it or refuses to start.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ def compile_phase(
   schedule: keras.optimizers.schedules.LearningRateSchedule,
   of: str = "",
 ) -> None:
-  """Compiles a model, with the phase's schedule unless it brings an optimizer of its own.
+  """Compiles a model; uses the phase's schedule unless the task gives a finished optimizer.
 
   Args:
-    model: not compiled, or by a phase before.
-    arguments: what `compile` takes. `optimizer` may be left out for Adam; a class or a function is
-      called with the schedule; an optimizer, or its name, keeps its own rate.
-    schedule: the phase's.
-    of: what stands before all that is said.
+    model: not compiled yet, or compiled by an earlier phase.
+    arguments: of `compile`. `optimizer` defaults to Adam; a class or a function is called with the
+      schedule; an optimizer, or its name, keeps its own learning rate.
+    schedule: the phase's learning rate.
+    of: prefix of every progress line.
   """
   rest = dict(arguments)
   optimizer = rest.pop("optimizer", keras.optimizers.Adam)
@@ -46,17 +46,17 @@ def compile_phase(
       "and schedule are not used",
       epoch=0,
     )
-  # XLA is decided on where the data is known.
+  # `xla.decide` sets `jit_compile` later: it needs the data.
   model.compile(optimizer, **rest, jit_compile=False)
 
 
 def require_no_other(
   model: keras.Model, phases: Sequence[Phase], arguments: Mapping[str, Any]
 ) -> None:
-  """Lets a model that `build_model` compiled be trained as it is, where one compile is enough.
+  """Checks that a model which `build_model` compiled can be trained without another `compile`.
 
   Raises:
-    BadInputError: another one would have to replace it.
+    BadInputError: training would have to compile it again, and lose the task's arguments.
   """
   reasons = []
   if len(phases) > 1:
@@ -74,26 +74,26 @@ def require_no_other(
 
 
 def optimizers_of(model: keras.Model) -> list[keras.Optimizer]:
-  """The model's optimizers; one that trains in parts of its own may have several."""
+  """Returns the model's optimizers; a model with its own training step may have several."""
   named = {n: v for n, v in vars(model).items() if isinstance(v, keras.Optimizer)}
   return [named[name] for name in sorted(named)]
 
 
 class Optimizers:
-  """All optimizers of a model as one, a scale of the loss among what they remember."""
+  """All optimizers of a model as one; the state includes the loss scale of mixed precision."""
 
   def __init__(self, model: keras.Model):
-    """Args: `model` is compiled."""
+    """Reads the optimizers of a compiled model."""
     self._model = model
 
   @property
   def variables(self) -> list[keras.Variable]:
-    """As they are now; an optimizer that was not used yet may have none."""
+    """Returns the current variables; an optimizer that has not run yet may have none."""
     return [variable for each in optimizers_of(self._model) for variable in each.variables]
 
 
 def labelled(model: keras.Model) -> Callable[[tf.data.Dataset], tf.data.Dataset]:
-  """What gives each of a model's losses the label, where it has several by output.
+  """Returns a function that repeats the label for every output of a model with several losses.
 
   Args:
     model: compiled; its loss is one, or a dictionary or a list of such.
@@ -110,13 +110,13 @@ def labelled(model: keras.Model) -> Callable[[tf.data.Dataset], tf.data.Dataset]
 
 @contextlib.contextmanager
 def watched(model: keras.Model) -> Iterator[None]:
-  """While a model is trained, its steps' logs are flat and its loss is scaled where it must be.
+  """Inside the block, flattens the logs of the model's steps and checks that the loss is scaled.
 
-  Keras takes nested logs apart for its own training steps only.
+  Keras flattens nested logs for its own training steps only.
 
   Raises:
-    BadInputError: in mixed precision, a training step that does not scale its loss: its gradients
-      would be divided by a scale that they never had.
+    BadInputError: in mixed precision, the training step does not scale its loss; the optimizer
+      would divide the gradients by a scale that was never applied.
   """
   steps = ("train_step", "test_step")
   scaled = [o for o in optimizers_of(model) if isinstance(o, keras.optimizers.LossScaleOptimizer)]
@@ -150,7 +150,7 @@ def _require_scaled_loss(optimizer: keras.optimizers.LossScaleOptimizer) -> None
     return scale_loss(loss)
 
   def apply_scaled(*args: Any, **kwargs: Any) -> Any:
-    # Asked when the step is traced.
+    # Runs when the step is traced.
     if not is_scaled:
       raise BadInputError(
         "In mixed precision a training step of one's own must scale its loss before it asks for "

@@ -1,9 +1,9 @@
-"""Raw tf.Examples and the transform graph in, batches for Keras out; every task uses these.
+"""Turns raw tf.Examples into batches for Keras, through the transform graph; used by every task.
 
-Examples go through the very graph that is exported, so training cannot preprocess differently from
-serving. A split that fits into `cache_mb` is transformed once and kept as arrays; a larger one is
-read, shuffled and transformed anew in each epoch. Batches of sequences hold rows of similar length
-and are cut to the longest of them.
+Training runs the same graph that is exported, so it cannot preprocess differently from serving. A
+split that fits into `cache_mb` is transformed once and kept as arrays; a larger one is read,
+shuffled and transformed again in each epoch. Batches of sequences hold rows of similar length and
+are cut to the longest of them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dlpipe import progress
 
 _TRANSFORM_BATCH = 256
 _SHUFFLE_BUFFER = 10_000
-# Sequences that are streamed are sorted by length within so many batches.
+# Streamed sequences are sorted by length within windows of this many batches.
 _WINDOW_BATCHES = 64
 _REPORT_EVERY = 10_000
 _LABEL = "label of the split"  # no feature's name
@@ -33,7 +33,7 @@ class Split:
   Attributes:
     size: number of examples.
     batches: `(batch_size, shuffle seed or None) -> tf.data.Dataset` of `(inputs, label)`; one pass.
-    arrays: inputs and labels where the split is kept in memory, else None.
+    arrays: inputs and labels if the split is kept in memory, else None.
   """
 
   size: int
@@ -55,12 +55,12 @@ def load_split(
 
   Args:
     files: gzipped TFRecord files, or patterns of them.
-    transform: `transform_fn`'s; every transformed feature must be dense.
+    transform: the result of `transform_fn`; every transformed feature must be dense.
     label_id_key: the transformed feature to predict; all others are the model's inputs.
-    cache_mb: the most MiB of transformed features to keep in memory.
-    cache_dtypes: features to smaller types that hold their values exactly.
-    sequence_keys: features of token ids, 0 after their end.
-    left_out: transformed features that are no inputs of the model.
+    cache_mb: the most transformed features to keep in memory, in MiB.
+    cache_dtypes: a smaller dtype by feature; it must hold the feature's values exactly.
+    sequence_keys: features that are token ids, padded with 0.
+    left_out: transformed features that the model does not read.
 
   Raises:
     ValueError: the split has no examples.
@@ -114,12 +114,12 @@ def in_memory(
   sequence_keys: Sequence[str] = (),
   label_is_sequence: bool = False,
 ) -> Split:
-  """A split over arrays: an epoch shuffles indices, not examples.
+  """Makes a split from arrays; each epoch shuffles indices instead of examples.
 
   Args:
     inputs: `[size, ...]` each.
     labels: `[size, ...]`.
-    sequence_keys: as for `load_split`; those that `inputs` lacks are passed over.
+    sequence_keys: as for `load_split`; names that `inputs` lacks are ignored.
     label_is_sequence: whether `labels` are token ids, too.
   """
   size = len(labels)
@@ -131,7 +131,7 @@ def in_memory(
 
   def batches(batch_size: int, seed: int | None) -> tf.data.Dataset:
     # Tensors captured by the map are shared by all epochs; from_tensor_slices would copy a row
-    # at a time. Where a GPU is, they would lie there, and tf.data would fetch the whole split back.
+    # at a time. On a GPU, tf.data would copy the whole split back, so they stay on the CPU.
     with tf.device("CPU:0"):
       tensors = {name: tf.constant(array) for name, array in features.items()}
       if sequences:
@@ -152,7 +152,7 @@ def in_memory(
 def _lengths(
   features: Mapping[str, tf.Tensor], sequence_keys: Sequence[str]
 ) -> dict[str, tf.Tensor]:
-  """`[size]` int64 each: the tokens of every row, without the zeros after them."""
+  """Returns the number of tokens in every row, `[size]` int64 by feature, without the padding."""
   return {
     key: tf.reduce_max(
       tf.where(
@@ -172,10 +172,10 @@ def _by_length(
   *,
   fixed_order: bool = False,
 ) -> tf.data.Dataset:
-  """One pass over rows: batches of similar length, cut to their longest row.
+  """Returns one pass over the rows, in batches of similar length, cut to their longest row.
 
-  With a seed, rows of one length are mixed and batches come in any order, another one in each
-  pass; `fixed_order` repeats the same one, for rows that were shuffled before.
+  With a seed, each pass shuffles the rows of one length and the order of the batches anew.
+  `fixed_order` repeats the same order in each pass, for rows that are already shuffled.
   """
   size = tf.shape(next(iter(features.values())), tf.int64)[0]
   starts = tf.range(0, size, batch_size, dtype=tf.int64)
@@ -186,7 +186,7 @@ def _by_length(
       seeds = tf.stack([pass_seed, 0])
       order = tf.random.experimental.stateless_shuffle(order, seeds)
       begins = tf.random.experimental.stateless_shuffle(begins, seeds)
-    # Stable sorts, the most important key last.
+    # Stable sorts: the most important key comes last.
     for length in reversed(list(lengths.values())):
       order = tf.gather(order, tf.argsort(tf.gather(length, order), stable=True))
 
@@ -194,7 +194,7 @@ def _by_length(
       index = order[begin : begin + batch_size]
       batch = {name: tf.gather(tensor, index) for name, tensor in features.items()}
       for name, length in lengths.items():
-        # A sequence of no steps is more than some layers can take.
+        # Some layers fail on a sequence of length 0.
         longest = tf.maximum(tf.reduce_max(tf.gather(length, index)), 1)
         batch[name] = batch[name][:, :longest]
       return batch
@@ -208,7 +208,7 @@ def _by_length(
 
 
 def raw_examples(paths: Sequence[str]) -> tf.data.Dataset:
-  """Serialized tf.Examples of gzipped TFRecord files, in a fixed order."""
+  """Reads the serialized tf.Examples of gzipped TFRecord files, in a fixed order."""
   return tf.data.TFRecordDataset(list(paths), compression_type="GZIP")
 
 
@@ -217,7 +217,7 @@ def transform_fn(
 ) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
   """Returns the function from `[batch]` serialized examples to transformed features.
 
-  Traced once, however many datasets map it: loading the graph costs seconds.
+  All datasets share one trace of it, because loading the graph costs seconds.
   """
   layer = tft_output.transform_features_layer()
   spec = tft_output.raw_feature_spec()
@@ -235,12 +235,16 @@ def _inputs_and_label(features: dict[str, tf.Tensor], label_id_key: str) -> tupl
 
 
 def single(features: dict[str, Any]) -> Any:
-  """Keras 3 feeds a model of one input with a tensor, not with a dict of one."""
+  """Returns the tensor itself if there is one feature: Keras 3 expects no dict of one input.
+
+  >>> single({"x": 1}), single({"x": 1, "y": 2})
+  (1, {'x': 1, 'y': 2})
+  """
   return next(iter(features.values())) if len(features) == 1 else features
 
 
 def _collect(batches: tf.data.Dataset, *, limit_bytes: int) -> dict[str, np.ndarray] | None:
-  """Concatenates all batches, or returns None as soon as they exceed the limit."""
+  """Concatenates all batches; returns None if they exceed the limit or there are none."""
   parts: dict[str, list[np.ndarray]] = {}
   used = rows = reported = 0
   for batch in batches.as_numpy_iterator():
@@ -254,5 +258,5 @@ def _collect(batches: tf.data.Dataset, *, limit_bytes: int) -> dict[str, np.ndar
     if rows - reported >= _REPORT_EVERY:
       reported = rows
       progress.report(f"{rows:,} examples prepared", examples=rows)
-  # pop() lets each feature's parts go before the next is joined.
+  # pop() frees the parts of each feature before the next feature is joined.
   return {name: np.concatenate(parts.pop(name)) for name in list(parts)} or None

@@ -1,4 +1,4 @@
-"""Names of the files of a training's checkpoints."""
+"""Names of the files in a training's checkpoint folder."""
 
 from __future__ import annotations
 

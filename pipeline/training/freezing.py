@@ -1,4 +1,4 @@
-"""Layers that keep their weights in a phase, and what they compute, once for all who ask."""
+"""Freezes a phase's layers, and computes the output of frozen first layers only once."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _Splits = tuple[datasets.Split, datasets.Split]
 
 
 class FrozenFeatures:
-  """What frozen first layers make of the splits, kept for the next training that freezes the same.
+  """Caches the output of frozen first layers for the next training with the same frozen layers.
 
-  The trials of a Tuner differ in what comes behind a backbone, and mostly not in the backbone. Two
-  stacks of layers count as the same where their weights are, and what they say of the first batch.
+  The trials of a Tuner mostly differ in the layers after a backbone, not in the backbone. Two
+  stacks of layers count as the same if their weights and their output for the first batch agree.
   """
 
   def __init__(self) -> None:
-    """Starts with nothing computed."""
+    """Starts with an empty cache."""
     self._weights = ""
     self._given: tuple[datasets.Split, ...] = ()
     self._kept: _Splits | None = None
 
   def of(self, layers: keras.Model, splits: _Splits) -> _Splits:
-    """The splits with the layers' output `[size, ...]` in place of their one input.
+    """Returns the splits with the layers' output `[size, ...]` in place of their one input.
 
     Args:
-      layers: the frozen ones, as a model.
+      layers: the frozen layers, as a model.
       splits: train and val, both in memory.
     """
     weights = hashlib.sha256(b"".join(w.tobytes() for w in layers.get_weights())).hexdigest()
@@ -60,18 +60,18 @@ class FrozenFeatures:
 def frozen(
   model: keras.Model, phase: Phase, splits: _Splits, features: FrozenFeatures
 ) -> Iterator[tuple[keras.Model, _Splits]]:
-  """Freezes the phase's layers, and runs them once where they are the model's first.
+  """Freezes the phase's layers inside the block; runs them only once if they come first.
 
-  Layers that were frozen before stay so, within and after.
+  Layers that were frozen before stay frozen, inside the block and after it.
 
   Yields:
-    The model to train, which shares its weights with `model`, and the splits that feed it.
+    The model to train, which shares its weights with `model`, and the splits to train it on.
   """
   layers = model.layers
   unknown = set(phase.frozen) - {layer.name for layer in layers}
   if unknown:
     raise ValueError(f"Phase {phase.name!r} freezes layers the model lacks: {sorted(unknown)}.")
-  # From the outside in, because a layer passes on to those within it what it is set to.
+  # Outer layers first: setting `trainable` on a layer also sets it on the layers inside.
   before = [(layer, layer.trainable) for layer in model._flatten_layers(include_self=False)]
   try:
     for layer in layers:
@@ -90,7 +90,7 @@ def _without_prefix(
   leading = 0
   while leading < len(layers) and layers[leading].name in phase.frozen:
     leading += 1
-  # A subclass may have a training step of its own, which what is cut off would not have.
+  # A subclass may define its own training step, which a Sequential of its layers would lack.
   if not leading or type(model) is not keras.Sequential:
     return model, splits
   if any(split.arrays is None for split in splits):

@@ -1,4 +1,4 @@
-"""One way to train: the Trainer's training and each of the Tuner's trials are calls of `learn`."""
+"""Builds and trains a task's model: the Trainer and each trial of the Tuner call `learn`."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _ROWS_TO_BUILD_BY = 2
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Learned:
-  """A model that was trained.
+  """A trained model.
 
   Attributes:
-    model: with the best epoch's weights.
+    model: the model, with the best epoch's weights.
     precision: Keras' dtype policy, such as `float32`.
-    phases: as they were asked for.
-    history: one row an epoch.
+    phases: the phases as the task planned them.
+    history: one row per epoch.
   """
 
   model: keras.Model
@@ -56,21 +56,21 @@ def learn(
   """Builds a task's model and trains it.
 
   Args:
-    task: whose functions are called.
+    task: the task whose functions are called.
     config: a Trainer's `custom_config`.
     params: the settings to train with.
     tft_output: the transform graph.
     splits: train and val.
-    distribution: where variables live.
-    checkpoint_dir: as `loop.train` takes it.
-    log_dir: likewise.
-    features: likewise.
-    shorten: from the epochs that a phase has to those that it is given here.
-    of: what stands before all that is said.
+    distribution: the strategy whose scope holds the variables.
+    checkpoint_dir: as in `loop.train`.
+    log_dir: as in `loop.train`.
+    features: as in `loop.train`.
+    shorten: maps the planned epochs of a phase to the epochs to train.
+    of: prefix of every progress line.
   """
   settings = config["train"]
   precision = strategy.set_precision(settings["mixed_precision"])
-  # Here, so that nothing before has a part in the first weights.
+  # Seeded here, so that earlier random draws do not change the initial weights.
   keras.utils.set_random_seed(settings["seed"])
   train, val = splits
   with distribution.scope():
@@ -103,7 +103,7 @@ def learn(
 
 
 def best_value(history: list[dict[str, Any]], monitor: tuple[str, str]) -> float:
-  """The monitored metric of the epoch whose weights a trained model has; nan where none has any."""
+  """Returns the monitored metric of the best epoch; nan if no epoch has a number."""
   metric, mode = monitor
   values = [row[metric] for row in history if row[metric] == row[metric]]
   return (max if mode == "max" else min)(values, default=float("nan"))
@@ -112,7 +112,7 @@ def best_value(history: list[dict[str, Any]], monitor: tuple[str, str]) -> float
 def load_splits(
   fn_args: Any, task: Task, tft_output: tft.TFTransformOutput, *, cache_mb: int
 ) -> tuple[datasets.Split, datasets.Split]:
-  """The training and the validation split of a Trainer or a Tuner."""
+  """Loads the training and the validation split of a Trainer or a Tuner."""
   transform = datasets.transform_fn(tft_output)
   train, val = (
     datasets.load_split(
@@ -130,7 +130,7 @@ def load_splits(
 
 
 def _build(model: Any, train: datasets.Split) -> None:
-  """Gives a model its weights that makes them when it sees its first input.
+  """Builds a model that creates its weights only when it sees its first input.
 
   Raises:
     BadInputError: `build_model` returned no model.
@@ -146,7 +146,7 @@ def _build(model: Any, train: datasets.Split) -> None:
 
 
 def _phases(task: Task, params: Params, fixed_epochs: Collection[str]) -> list[Phase]:
-  """The task's plan, in which the epochs that the user set are not lifted."""
+  """Returns the task's phases; `min_steps` does not raise epochs that the user set."""
   return [
     dataclasses.replace(phase, min_steps=0) if phase.epochs_setting in fixed_epochs else phase
     for phase in load_function(task.training_plan)(params)

@@ -1,4 +1,4 @@
-"""What a training step says of itself, as one flat dictionary of numbers."""
+"""Turns the logs of a training step into one flat dictionary of numbers."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from dlpipe.errors import BadInputError
 
 
 def flat(logs: Any, step: str) -> dict[str, tf.Tensor]:
-  """Takes nested logs apart, as Keras does, and asks metrics for their result.
+  """Flattens nested logs, as Keras does, and replaces metrics by their results.
 
-  A name that stands in several groups has its group's before it, as in `head_accuracy`.
+  A name that occurs in several groups gets its group's name as a prefix, as in `head_accuracy`.
 
   Args:
-    logs: what the step returned: numbers, metrics and dictionaries of such, by name.
-    step: what returned them, for errors.
+    logs: the result of the step: numbers, metrics and dictionaries of such, by name.
+    step: name of the step, for errors.
 
   Raises:
-    BadInputError: it is no dictionary, or a value is no single number.
+    BadInputError: `logs` is not a dictionary, or a value is not a single number.
   """
   if not isinstance(logs, Mapping):
     raise BadInputError(

@@ -1,4 +1,4 @@
-"""The training loop: phases, the best epoch's weights, and resumption after a kill."""
+"""Runs the training loop: trains phases, keeps the best epoch's weights, resumes after a kill."""
 
 from __future__ import annotations
 
@@ -43,33 +43,33 @@ def train(
   """Trains `model` in place and leaves the best epoch's weights in it.
 
   Args:
-    model: built within `distribution`'s scope; compiled only where that holds for all of training.
-    phases: run one after another, each with an optimizer of its own.
-    train: what to train on.
-    val: what picks the best epoch.
-    compile_args: makes what `compile` takes; called once a phase.
-    batch_size: examples a step, over all replicas together.
+    model: built in the scope of `distribution`. If it is compiled already, it is not compiled
+      again: it must have one phase that freezes nothing.
+    phases: trained one after another, each with a new optimizer.
+    train: the training split.
+    val: the validation split, which picks the best epoch.
+    compile_args: returns the task's arguments of `compile`; called once per phase.
+    batch_size: examples per step, summed over all replicas.
     monitor: the metric that picks the best epoch, and "max" or "min".
-    patience: a phase ends after so many epochs without a better one, of the last quarter of its
-      schedule.
-    seed: of the order of examples.
-    distribution: where variables live.
-    checkpoint_dir: where each epoch is saved and from where a killed training goes on; None
-      saves nothing.
+    patience: a phase ends after this many epochs without a better one; only epochs in the last
+      quarter of its schedule count.
+    seed: seed for the order of examples.
+    distribution: the strategy whose scope holds the variables.
+    checkpoint_dir: folder to save each epoch in, and to resume a killed training from; None saves
+      nothing.
     log_dir: receives TensorBoard event files; None writes none.
-    own_callbacks: makes the task's callbacks; called once a phase.
-    jit_compile: whether XLA compiles the steps; None leaves it to the task, and then to what the
-      machine and the model are.
-    features: what frozen layers computed in trainings before; None where there were none.
-    shorten: from the epochs that a phase has to those that it is given here.
-    of: what stands before all that is said, such as the trial that this is.
+    own_callbacks: returns the task's callbacks; called once per phase.
+    jit_compile: whether XLA compiles the steps. If None, the task decides, or else `xla.decide`.
+    features: cached outputs of frozen layers from earlier trainings, if any.
+    shorten: maps the planned epochs of a phase to the epochs to train.
+    of: prefix of every progress line, such as `trial 1/3: `.
 
   Returns:
-    One row an epoch: `phase`, `epoch`, `epochs` of its schedule, `seconds`, `learning_rate` and
+    One row per epoch: `phase`, `epoch`, `epochs` of its schedule, `seconds`, `learning_rate` and
     Keras' own logs.
 
   Raises:
-    BadInputError: what the task says of compiling cannot hold.
+    BadInputError: the task's arguments of `compile` conflict with the phases or the machine.
   """
   is_compiled = model.compiled
   if is_compiled:
@@ -110,7 +110,7 @@ def train(
         counts_from=counts_from(epochs),
       )
       if index and not resumed:
-        # A phase starts from the best epoch so far, and is held to it.
+        # A later phase starts from the best epoch so far, and must improve on it.
         best.start_from(best_value)
       first_epoch = 0
       if resumed and checkpoint:
@@ -118,7 +118,7 @@ def train(
         progress.report(
           f"{phase.name}: going on after epoch {first_epoch} of {epochs}", epoch=first_epoch
         )
-      # The task's come first: what they add to the logs, all others see.
+      # The task's callbacks come first, so that all others see the logs that they add.
       callbacks = [
         *own_callbacks(),
         Report(phase=phase.name, epochs=epochs, steps=steps, history=history, of=of),
@@ -153,10 +153,16 @@ def _fit(
   asked: bool | str | None,
   **arguments: Any,
 ) -> None:
-  """Trains a compiled model; `asked` says whether XLA compiles its steps.
+  """Trains a compiled model.
+
+  Args:
+    model: compiled.
+    distribution: the strategy; several workers train with `workers.fit`.
+    asked: whether XLA compiles the steps, as in `xla.fit`.
+    **arguments: the other arguments of `xla.fit` and `workers.fit`.
 
   Raises:
-    BadInputError: XLA is asked for, and cannot be had.
+    BadInputError: `asked` is True, but several workers train or a layer does not support XLA.
   """
   with compiling.watched(model):
     if not isinstance(distribution, tf.distribute.MultiWorkerMirroredStrategy):

@@ -1,4 +1,4 @@
-"""`run_fn`: trains a task's model and exports it. TFX's Trainer calls it by dotted path."""
+"""`run_fn` trains a task's model and exports it; TFX's Trainer calls it by dotted path."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ _LOOKED_AT = 2_000  # validation rows, of which some are shown to a person
 
 
 def run_fn(fn_args: Any) -> None:
-  """Trains, exports to `fn_args.serving_model_dir`, and leaves a record in `model_run_dir`.
+  """Trains, exports to `fn_args.serving_model_dir`, and writes a record to `model_run_dir`.
 
-  The record: `history.json` (one row an epoch, one a phase, the hyperparameters, and which of them
-  are the Tuner's), TensorBoard event files, the rows that the problem leaves for a person to look
-  at, and `parity/`, what the Keras model says about some rows, for the ServingGate to hold the
-  export to.
+  The record holds `history.json` (a row per epoch and per phase, the hyperparameters, and which of
+  them the Tuner chose), TensorBoard event files, predictions for a person to look at, and
+  `parity/`: the Keras model's outputs for some rows, which the ServingGate compares with those of
+  the export.
 
   Args:
     fn_args: TFX's FnArgs. Its `custom_config` holds `task`, `hyperparameters`, `train` (the
-      configuration's section), `fixed_epochs` (what `min_steps` must not lift), `input_bounds` (the
-      data options that a model is exported with) and `checkpoint_root`; its `hyperparameters` are
-      the Tuner's, if any.
+      configuration's section), `fixed_epochs` (settings of epochs that `min_steps` must not raise),
+      `input_bounds` (the data options that a model is exported with) and `checkpoint_root`; its
+      `hyperparameters` are those of the Tuner, if any.
   """
   leads = strategy.worker_count() > 1 and strategy.is_chief()
   with cluster.announced(fn_args) if leads else contextlib.nullcontext():
     try:
-      # Several workers must be told to TensorFlow before it computes anything.
+      # The strategy of several workers must exist before TensorFlow runs its first op.
       _train_and_export(fn_args, strategy.make_strategy())
     except (tf.errors.UnavailableError, tf.errors.AbortedError) as err:
       if strategy.worker_count() == 1:
@@ -125,12 +125,12 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
 
 
 def tuned_values(fn_args: Any) -> dict[str, Any]:
-  """What the Tuner found best; empty without a Tuner."""
+  """Returns the hyperparameters that the Tuner chose; empty without a Tuner."""
   return dict((fn_args.hyperparameters or {}).get("values", {}))
 
 
 def _rule(task: Task, bounds: Mapping[str, Any]) -> signatures.Rule | None:
-  """What an input may be, with the bounds that the data was read with."""
+  """Returns the task's check of inputs, with the bounds that the data was read with."""
   if task.input.rule is None:
     return None
   rule = load_function(task.input.rule)

@@ -1,4 +1,4 @@
-"""What a Tuner varies: a task's declaration, held to what a training reads."""
+"""Reads a task's search space, and checks that training reads every setting in it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pipeline.task import Task
 
 
 def declared(task: Task, params: Params) -> keras_tuner.HyperParameters:
-  """The task's search space, around the values of this run.
+  """Returns the task's search space, with the values of this run as defaults.
 
   Raises:
-    BadInputError: it is empty, tries values that the setting does not take, or varies what no
-      training of these values reads: trials would differ by chance alone.
+    BadInputError: the space is empty, tries a value that the setting does not accept, or varies a
+      setting that training does not read, so that trials would differ by chance alone.
   """
   space = keras_tuner.HyperParameters()
   load_function(task.search_space)(space, params)
@@ -45,7 +45,7 @@ def _fault(
   unread: Mapping[str, str],
   varied: keras_tuner.engine.hyperparameters.HyperParameter,
 ) -> str:
-  """What is wrong with a name or its values; empty if nothing."""
+  """Returns what is wrong with the name or the values; empty if nothing is."""
   name = varied.name
   if name not in type(params).model_fields:
     near = difflib.get_close_matches(name, type(params).model_fields, n=1, cutoff=0.5)
@@ -65,7 +65,7 @@ def _fault(
 
 
 def _extremes(varied: keras_tuner.engine.hyperparameters.HyperParameter) -> list[Any]:
-  """The ends of a range, or the values of a choice."""
+  """Returns the ends of a range, or all values of a choice."""
   if hasattr(varied, "min_value"):
     return [varied.min_value, varied.max_value]
   return list(varied.values)

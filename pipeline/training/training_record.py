@@ -1,4 +1,4 @@
-"""`TrainingRecord`: what a training leaves about itself in its `model_run` artifact."""
+"""`TrainingRecord`: the record that a training writes to its `model_run` artifact."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class TrainingRecord(ArtifactFile):
   """`history.json`.
 
   Attributes:
-    hyperparameters: those that it trained with.
-    tuned: those of them that are the Tuner's.
+    hyperparameters: the values that the model was trained with.
+    tuned: the values among them that the Tuner chose.
     precision: Keras's dtype policy.
     parameters: the number of the model's weights.
     train_examples: the number of rows in train.
@@ -59,10 +59,10 @@ class TrainingRecord(ArtifactFile):
 def phase_rows(
   phases: Iterable[Phase], history: Sequence[Mapping[str, Any]]
 ) -> tuple[PhaseRow, ...]:
-  """A row for each phase that was trained.
+  """Returns a row for each phase that was trained.
 
   Args:
-    phases: as they were asked for.
+    phases: the phases as the task planned them.
     history: the rows of `loop.train`.
   """
   found = []

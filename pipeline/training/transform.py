@@ -1,4 +1,4 @@
-"""What TFX's Transform calls: a task's own `preprocessing_fn`, with settings read by name."""
+"""The `preprocessing_fn` that TFX's Transform calls: passes settings to the task's own function."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dlpipe.dotted_paths import load_function
 
 
 def preprocessing_fn(inputs: Mapping[str, Any], custom_config: Mapping[str, Any]) -> dict[str, Any]:
-  """The transformed features, in graph.
+  """Returns the transformed features, in graph.
 
   Args:
-    inputs: raw features, as the reviewed schema has them.
-    custom_config: `preprocessing_fn`, the dotted path of the task's; `params`, that of its class of
-      settings; and `hyperparameters`, name to value of those that it reads.
+    inputs: raw features, as in the reviewed schema.
+    custom_config: `preprocessing_fn`, the dotted path of the task's function; `params`, the dotted
+      path of its class of settings; and `hyperparameters`, the values by name that it reads.
   """
   params_class: Any = load_function(custom_config["params"])
   params = params_class.of_transform(custom_config["hyperparameters"])

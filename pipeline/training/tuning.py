@@ -1,4 +1,4 @@
-"""`tuner_fn`: searches a task's hyperparameters. TFX's Tuner calls it by dotted path."""
+"""`tuner_fn` searches a task's hyperparameters; TFX's Tuner calls it by dotted path."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _SHARE_OF_EPOCHS = 0.25
 _LONGEST_REASON = 300
 _BOLD = re.compile(r"\x1b\[\d*m")
 
-# From a trial's own values and what stands before all it says to the history of its training.
+# Takes a trial's values and the prefix of its progress lines; returns the history of its training.
 _Train = Callable[[Mapping[str, Any], str], list[dict[str, Any]]]
 
 
 def tuner_fn(fn_args: Any) -> TunerFnResult:
-  """Trains `tune.trials` times as the Trainer does, for fewer epochs, with values drawn at random.
+  """Trains `tune.trials` times as the Trainer does, for fewer epochs, with random values.
 
-  The first trial has the run's own values, so that what is chosen is no worse than they are.
+  The first trial uses the run's own values, so the chosen values score at least as well as they do.
 
   Args:
-    fn_args: TFX's FnArgs; `custom_config` as for `run_fn`, with the section `tune` besides.
+    fn_args: TFX's FnArgs; `custom_config` as for `run_fn`, plus the section `tune`.
 
   Returns:
     The tuner, which TFX runs; its best values override the Trainer's hyperparameters.
@@ -80,17 +80,21 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
 
 
 def trial_epochs(epochs: int, *, most: int | None) -> int:
-  """How many epochs a trial gives to a phase to which the Trainer gives `epochs`."""
+  """Returns how many epochs a trial trains a phase that the Trainer trains for `epochs`.
+
+  >>> trial_epochs(40, most=8), trial_epochs(4, most=8)
+  (8, 4)
+  """
   if most is None:
     most = max(_LEAST_EPOCHS, math.ceil(_SHARE_OF_EPOCHS * epochs))
   return min(epochs, most)
 
 
 class _OwnValuesFirst(keras_tuner.oracles.RandomSearchOracle):
-  """Draws at random, after the values that the space was declared around."""
+  """Draws values at random, except for the first trial, which gets the run's own values."""
 
   def populate_space(self, trial_id: str) -> dict[str, Any]:
-    """What the trial is to have, as KerasTuner asks for it."""
+    """Returns the trial's values, in KerasTuner's form."""
     if self.trials:
       return dict(super().populate_space(trial_id))
     return {
@@ -100,7 +104,7 @@ class _OwnValuesFirst(keras_tuner.oracles.RandomSearchOracle):
 
 
 class Search(keras_tuner.Tuner):
-  """Runs trials, and writes down of each what it had, what came of it, and why if nothing."""
+  """Runs trials; records the values of each, and its score or the reason why it failed."""
 
   def __init__(
     self,
@@ -112,14 +116,23 @@ class Search(keras_tuner.Tuner):
     seed: int,
     directory: str,
   ):
-    """Args: `directory` receives KerasTuner's files, and `trials.json` after each trial."""
+    """Prepares the search; runs nothing.
+
+    Args:
+      train: trains one trial.
+      space: the search space.
+      monitor: the metric to score trials by, and "max" or "min".
+      trials: the number of trials to run.
+      seed: seed for drawing values.
+      directory: receives KerasTuner's files, and `trials.json` after each trial.
+    """
     oracle = _OwnValuesFirst(
       objective=keras_tuner.Objective(*monitor),
       max_trials=trials,
       hyperparameters=space,
       allow_new_entries=False,
       seed=seed,
-      # One that diverges says nothing of the next.
+      # A trial that diverges does not mean that the next one will.
       max_consecutive_failed_trials=trials + 1,
     )
     super().__init__(oracle=oracle, directory=directory, project_name="search")
@@ -129,7 +142,7 @@ class Search(keras_tuner.Tuner):
     self._rows: list[Trial] = []
 
   def run_trial(self, trial: keras_tuner.engine.trial.Trial) -> dict[str, float]:
-    """Trains once; returns the monitored metric of the epoch that a model would be served with.
+    """Trains once; returns the monitored metric of the best epoch, by name.
 
     Raises:
       keras_tuner.errors.FailedTrialError: training failed, or the metric was never a number.
@@ -168,10 +181,10 @@ class Search(keras_tuner.Tuner):
     return {self._monitor[0]: score}
 
   def on_search_end(self) -> None:
-    """Holds the search to a result.
+    """Checks that the search has a result.
 
     Raises:
-      DlpipeError: no trial has any.
+      DlpipeError: every trial failed.
     """
     if all(row.error for row in self._rows):
       raise DlpipeError(
@@ -198,7 +211,7 @@ class Search(keras_tuner.Tuner):
 
 
 def _reason(err: Exception) -> str:
-  """An error in a line; Keras sets parts of its own in bold."""
+  """Returns an error in one line, without the bold marks that Keras writes."""
   said = " ".join(_BOLD.sub("", str(err)).split())
   return (said if isinstance(err, DlpipeError) else f"{type(err).__name__}: {said}")[
     :_LONGEST_REASON

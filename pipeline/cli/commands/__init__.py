@@ -1,1 +1,1 @@
-"""The commands of a person; each module is imported when its command is called."""
+"""The commands for people; each module is imported when its command is called."""

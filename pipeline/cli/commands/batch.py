@@ -1,4 +1,4 @@
-"""`dlpipe batch`: asks the pushed model about every row of an input, and writes one file."""
+"""`dlpipe batch` predicts every row of an input with the pushed model, and writes one file."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def batch(
       vectors=options["scores"],
     )
   except DlpipeError as err:
-    # Of the errors that a worker may send, as text, only those about the model name its folder.
+    # Workers send errors as text; only errors about the model name its folder.
     if repr(str(config.folder.serving / str(number))) not in str(err):
       raise
     advice = ways_out(known.name, workspace, number, can_choose=True)
@@ -168,12 +168,12 @@ def batch(
   _tell(known.name, number, result, log_file, as_json=as_json)
   sys.stdout.flush()
   sys.stderr.flush()
-  # TensorFlow's and Beam's threads have nothing left to say, and would take seconds to end.
+  # Exits at once: TensorFlow's and Beam's threads are idle, but take seconds to end.
   os._exit(1 if result.rows and result.errors == result.rows else 0)
 
 
 def _require_used(used: Sequence[str], settings: Sequence[str]) -> None:
-  """Raises `BadInputError` on a setting of trainings alone, which would change nothing here."""
+  """Raises `BadInputError` for a setting that only training reads, so that a batch ignores it."""
   used = [f"data.{name}" for name in used]
   for setting in settings:
     key = setting.partition("=")[0].strip()
@@ -202,7 +202,7 @@ def _version(config: PipelineConfig, version: int | None) -> int:
 def _run(
   config: PipelineConfig, version: int, *, as_json: bool, inputs: Any, outputs: Any, **options: Any
 ) -> tuple[Any, pathlib.Path]:
-  """Runs the batch with everything but its progress going to a log."""
+  """Runs the batch; shows its progress and sends all other output to a log."""
   from pipeline.batch.terminal import BatchTerminal
   from pipeline.execution.output import quiet_output
 
@@ -232,7 +232,7 @@ def _run(
     raise
   except KeyboardInterrupt:
     click.echo("Interrupted. Nothing was written.", err=True)
-    # A worker's threads would go on to the end of their rows.
+    # Otherwise a worker's threads would continue to the end of their rows.
     os._exit(INTERRUPTED)
   except Exception as err:
     raise user_error(err) or DlpipeError(

@@ -1,4 +1,4 @@
-"""`dlpipe check`: reads and validates the data, says what is odd about it, and stops there."""
+"""`dlpipe check` reads and validates the data, reports findings about it, and stops there."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check(as_json: bool, **options: Any) -> None:
   the exit code. A later `dlpipe run` with the same data takes all it can from the cache.
   """
   inputs = prepare(**options)
-  # Asked before the run sends stdout to its log.
+  # Measured before the run redirects stdout to its log.
   width = max(40, min(shutil.get_terminal_size((_WIDTH, 0)).columns, _WIDTH))
   found: dict[str, Any] = {}
 

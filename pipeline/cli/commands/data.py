@@ -1,4 +1,4 @@
-"""`dlpipe data`: public data sets, fetched with checksums into a folder that a task reads."""
+"""`dlpipe data` fetches public data sets, with checksums, into folders that tasks read."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _default_parent() -> pathlib.Path:
 def _row(data_set: DataSet, parent: pathlib.Path) -> dict[str, Any]:
   try:
     found = fetching.find(data_set, parent)
-  except DownloadError:  # something else has its name; `fetch` says so
+  except DownloadError:  # another file has this name; `fetch` reports it
     found = None
   return {
     "name": data_set.name,
@@ -158,7 +158,7 @@ def _megabytes(size: float) -> str:
 
 @contextlib.contextmanager
 def _shown(stream: Any) -> Iterator[Callable[[Step], None]]:
-  """A listener that shows steps: a bar where a person watches, plain lines elsewhere."""
+  """Yields a listener that shows steps: a bar on a terminal, plain lines elsewhere."""
   if not stream.isatty():
     yield _Lines(stream)
     return
@@ -186,7 +186,7 @@ def _shown(stream: Any) -> Iterator[Callable[[Step], None]]:
 
 
 class _Lines:
-  """Prints a line a step, and one every few seconds of a download."""
+  """Prints a line for each step, and one every few seconds during a download."""
 
   def __init__(self, stream: Any):
     self._stream = stream

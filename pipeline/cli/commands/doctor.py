@@ -1,4 +1,4 @@
-"""`dlpipe doctor`: what is wrong with this environment, and how to mend it."""
+"""`dlpipe doctor` reports what is wrong with this environment, and how to mend it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def doctor(workspace: str | None, as_json: bool) -> None:
 
 
 def render(finding: Finding) -> list[str]:
-  """Lines of at most 80 columns: state, name, what was found, and what to do."""
+  """Returns lines of at most 80 columns: state, name, facts, and remedy."""
   head = f"{finding.state:<{_STATE_WIDTH}}{finding.name:<{_NAME_WIDTH}}"
   indent = " " * len(head)
   lines = _wrap(finding.found, head, indent)
@@ -65,7 +65,7 @@ def _wrap(text: str, first: str, rest: str) -> list[str]:
 
 
 def summary(findings: list[Finding]) -> str:
-  """One closing line."""
+  """Returns the closing line."""
   broken = sum(finding.state == "broken" for finding in findings)
   warnings = sum(finding.state == "warning" for finding in findings)
   if broken:

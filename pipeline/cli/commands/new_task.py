@@ -1,4 +1,4 @@
-"""`dlpipe new-task`: a task folder to start from, which works as it is written."""
+"""`dlpipe new-task` writes the folder of a new task, which runs without changes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pipeline.tasks import VARIABLE, get_task, schema_path, task_names
 
 _TEMPLATES = pathlib.Path(__file__).resolve().parents[2] / "templates"
 _KINDS = ("images", "sentiment", "translation")
-# Kinds of answers, by the modules of `pipeline.problems`, and what such a task says that it gives.
-# `classes` is what images and sentiment have themselves.
+# The modules of `pipeline.problems`, and the kind of answer that a task of each describes.
+# `classes` needs no entry: it is what images and sentiment have already.
 _CLASSES = "classes"
 _PROBLEMS = {"labels": "The labels", "number": "The number"}
 _CLASSIFIERS = ("images", "sentiment")
@@ -91,7 +91,7 @@ def new_task(name: str, like: str, problem: str | None, into: pathlib.Path | Non
 
 
 def _write(target: pathlib.Path, name: str, like: str, problem: str) -> None:
-  """Writes the files of a task, or raises before the first where the folder cannot be made."""
+  """Writes the files of a task; if the folder cannot be made, raises before it writes any."""
   words = {"NAME": name, "KIND": problem, "SUMMARY": _PROBLEMS.get(problem, "")}
   words["FOLDER"] = os.path.relpath(target.parent)
   files = {f"test_{name}.py": _TEMPLATES / "test_task.py.txt"}

@@ -1,4 +1,4 @@
-"""`dlpipe predict`: asks the pushed model in this process, or a model server."""
+"""`dlpipe predict` predicts inputs with the pushed model in this process, or on a model server."""
 
 from __future__ import annotations
 

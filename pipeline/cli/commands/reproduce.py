@@ -1,4 +1,4 @@
-"""`dlpipe runs reproduce`: repeats a run elsewhere and says whether it comes to the same."""
+"""`dlpipe runs reproduce` repeats a run in another workspace and compares the metrics."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def reproduce(
   name = checked(task, workspace)
   tasks = [name] if name is not None else tasks_in(workspace)
   told = run_files.find(runs, run_id, tasks)
-  # Where it is found, should the workspace have been moved.
+  # The path at which the data is now, even if the workspace was moved.
   original = told.config.model_copy(update={"workspace": str(runs.path)})
   place = os.path.abspath(into) if into is not None else str(original.folder.reproduction(run_id))
   if os.path.isdir(place) and os.listdir(place):
@@ -111,7 +111,7 @@ def _lines(run_id: str, found: Reproduction) -> list[str]:
     return [f"Not comparable: neither {run_id} nor this run came to metrics"]
   lines = [f"Reproduced  {run_id}" if found.is_equal else f"Differs     from {run_id}"]
   for name, values in found.metrics.items():
-    # Where four digits would look the same, more are shown.
+    # If two values agree in four digits, more digits are shown.
     write = number if found.has_same(name) else repr
     shown = [write(each) if each is not None else "none" for each in values]
     lines.append(f"            {name} {' -> '.join(shown)}")

@@ -1,4 +1,4 @@
-"""`dlpipe rollback`: serves an older version again, under the next number."""
+"""`dlpipe rollback` serves an older version again, under the next number."""
 
 from __future__ import annotations
 

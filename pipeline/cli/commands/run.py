@@ -1,4 +1,4 @@
-"""`dlpipe run`: the whole pipeline, on this machine."""
+"""`dlpipe run` runs the whole pipeline on this machine."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _WIDTH = 100
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Afterword:
-  """What a command adds to a run.
+  """A command's additions to the output of a run.
 
   Attributes:
-    lines: for a person.
-    fields: for `--json`.
-    failed: whether a run that went well ends with exit code 1 all the same.
+    lines: text for a person.
+    fields: fields for `--json`.
+    failed: whether to exit with code 1 although the run succeeded.
   """
 
   lines: Sequence[str] = ()
@@ -116,15 +116,15 @@ def execute(
   afterwards: Callable[[str], Afterword] | None = None,
   examine: Examine | None = None,
 ) -> None:
-  """Runs what was prepared, shows it, and exits with the run's code.
+  """Executes a prepared run, shows its progress, and exits with its code.
 
   Args:
-    inputs: the run.
+    inputs: the prepared run.
     as_json: whether the last line of stdout is the result as JSON.
     train_and_push: False runs only the nodes that read and check the data.
-    how: which nodes, and how they are carried out; None for all, one by one.
-    afterwards: from the run's id to what is added to its lines and its JSON.
-    examine: from the run's id to what is found in its data; shown on the screen and in the report.
+    how: which nodes to run, and how; None for all, one by one.
+    afterwards: receives the run's id and returns additions to the output.
+    examine: receives the run's id and returns findings about its data, for screen and report.
   """
   from pipeline.execution.terminal import make_terminal
 
@@ -159,12 +159,12 @@ def execute(
   if as_json:
     click.echo(json.dumps({**result.to_json(), **afterword.fields}))
   sys.stdout.flush()
-  # TensorFlow's and Beam's threads have nothing left to say, and would take seconds to end.
+  # Exits at once: TensorFlow's and Beam's threads are idle, but take seconds to end.
   os._exit(result.exit_code or int(afterword.failed))
 
 
 def _tell_failure(err: DlpipeError, inputs: Inputs, run_id: str, *, as_json: bool) -> None:
-  """Prints the object of a run that came to no result of its own; bad input has none."""
+  """Prints the JSON object of a run that ended without a result; prints none for bad input."""
   if not as_json or err.exit_code == BadInputError.exit_code:
     return
   failed = RunResult(

@@ -1,4 +1,4 @@
-"""`dlpipe runs`: what the metadata stores remember of earlier runs."""
+"""`dlpipe runs` lists, shows and compares earlier runs from the metadata stores."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
   from pipeline.runs.changes import Change, Reason
   from pipeline.runs.lineage import PastRun
 
-_COLUMNS = 120  # where nobody says how wide the screen is
+_COLUMNS = 120  # if the width of the screen is unknown
 _MOST_SHOWN = 40
 _task_option = click.option(
   "--task", metavar="TASK", help="Whose run, where several have that name."
@@ -48,7 +48,7 @@ def list_(task: str | None, workspace: str | None, mlmd: str | None, as_json: bo
   """
   name = checked(task, workspace)
   found = past_runs(name, workspace, mlmd)
-  # What another store holds need not be served from this workspace.
+  # Runs of another metadata store may be served from another workspace.
   places = ([name] if name is not None else tasks_in(workspace)) if mlmd is None else []
   versions = {each: served.versions(Workspace.of(workspace).task(each).serving) for each in places}
   rollbacks = [
@@ -78,7 +78,7 @@ def list_(task: str | None, workspace: str | None, mlmd: str | None, as_json: bo
 
 
 def _listed(found: Sequence[PastRun], rollbacks: Sequence[dict[str, Any]]) -> list[str]:
-  """A line for each run and each rollback, the latest first."""
+  """Returns a line for each run and each rollback, the latest first."""
   width = max((len(run.run_id) for run in found), default=0)
   tasks = [run.task for run in found] + [each["task"] for each in rollbacks]
   task_width = max([10, *map(len, tasks)]) + 2
@@ -218,7 +218,7 @@ def diff(
     click.echo("Told differently")
     _print_changes(said)
   for name, found in nodes.items():
-    # What was said stands above, once.
+    # Settings are shown above already.
     rest = [each for each in in_users_words(found, said) if each not in said]
     if rest:
       click.echo(name)
@@ -233,7 +233,7 @@ runs.add_command(reproduce)
 def _said(
   task: str, before: str | None, after: str, workspace: str | None, mlmd: str | None
 ) -> list[Change]:
-  """What two runs were told differently; nothing where that is not known."""
+  """Returns the settings in which two runs differ; empty if they are unknown."""
   from pipeline.runs import said
 
   folder = Workspace.of(workspace).task(task)
@@ -244,7 +244,7 @@ def _said(
 
 
 def _told(task: str, run_id: str, workspace: str | None, mlmd: str | None) -> list[Change]:
-  """The settings of a run that are no defaults; nothing where that is not known."""
+  """Returns the settings of a run that differ from the defaults; empty if they are unknown."""
   from pipeline.runs import said
 
   run = run_files.told(Workspace.of(workspace).task(task), run_id)
@@ -290,14 +290,14 @@ def _print_changes(changes: Sequence[Change]) -> None:
 def _short(value: Any) -> str:
   if value is None:
     return "none"
-  if isinstance(value, list):  # the URIs of an input
+  if isinstance(value, list):  # the URIs of an input channel
     return ", ".join("/".join(str(uri).split("/")[-3:]) for uri in value)
   text = value if isinstance(value, str) else json.dumps(value)
   return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
 
 
 def _shown_metrics(run: PastRun, columns: int) -> str:
-  """The first metrics by name, as far as there is room."""
+  """Returns as many metrics, in order of name, as fit into the columns."""
   line = ""
   for key in sorted(run.metrics):
     if key in ("example_count", "loss") or key.endswith("_diff"):

@@ -1,4 +1,4 @@
-"""`dlpipe serve`: the embedded model server, for a task's pushed versions or for any models."""
+"""`dlpipe serve` runs the embedded model server, for a task's pushed versions or other models."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from serving import flags
 from serving.errors import InvalidArgument
 
 _MODEL_FILE = "saved_model.pb"
-_REST_PORT = 8501  # TensorFlow Serving's image opens it, too
+_REST_PORT = 8501  # as in TensorFlow Serving's image
 
 
 class _FlagsCommand(click.Command):
-  """Ends its help with the server's own flags."""
+  """Appends the server's own flags to the help."""
 
   def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
     formatter.write_paragraph()
@@ -57,7 +57,7 @@ def serve(workspace: str | None, ui: bool, arguments: tuple[str, ...]) -> None:
 
 
 def _task_flags(arguments: tuple[str, ...], workspace: str | None, page: list[str]) -> list[str]:
-  """The flags that TASK stands for; those of the command line come after and win."""
+  """Returns the server's flags for TASK; the command line's flags come later and override them."""
   if not arguments or arguments[0].startswith("-"):
     return []
   task = get_task(arguments[0])
@@ -84,7 +84,7 @@ def _task_flags(arguments: tuple[str, ...], workspace: str | None, page: list[st
 
 
 def _check(stands_for: list[str], arguments: tuple[str, ...]) -> None:
-  """Refuses what the server would refuse, before it is loaded, and what would replace TASK."""
+  """Refuses, before loading the server, flags that it would refuse or that would replace TASK."""
   try:
     found, unknown = flags.parse([*stands_for, *arguments])
     flags.check(found)

@@ -1,4 +1,4 @@
-"""`dlpipe settings`: everything that `--set` may change for a task."""
+"""`dlpipe settings` lists every setting that `--set` can change for a task."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def settings(
 
 
 def _named(found: list[Setting], names: Sequence[str], task: Task) -> list[Setting]:
-  """Those of the sections, keys and parts of keys; all where none is named."""
+  """Returns settings whose section, full name or part of it is named; all if `names` is empty."""
   chosen: set[str] = set()
   for name in names:
     matching = [each.key for each in found if name in (each.section, each.key)]

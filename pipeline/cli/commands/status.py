@@ -1,4 +1,4 @@
-"""`dlpipe status`: what is served, since when, from which run, and what one can go back to."""
+"""`dlpipe status` shows the served version, its time and run, and versions for a rollback."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The commands that other programs call, and that write what those read."""
+"""The commands for orchestrators: those that they call, and those that write their files."""

@@ -1,4 +1,4 @@
-"""`dlpipe compile`: a task's pipeline as a file for an orchestrator."""
+"""`dlpipe compile` writes a task's pipeline to a file for an orchestrator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dlpipe join`: one more worker for a training that several share."""
+"""`dlpipe join` starts another worker of a distributed training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dlpipe node`: one node of a compiled pipeline, for whatever orchestrates it."""
+"""`dlpipe node` runs one node of a compiled pipeline, for any orchestrator."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def node(
     from pipeline.execution.single_node.single import carry_out
 
     code = carry_out(request)
-  # TensorFlow's and Beam's threads have nothing left to say, and would take seconds to end.
+  # Exits at once: TensorFlow's and Beam's threads are idle, but take seconds to end.
   os._exit(code)
 
 

@@ -1,4 +1,4 @@
-"""`dlpipe worker`: a process that has imported everything and runs nodes for `dlpipe node`."""
+"""`dlpipe worker` starts a process that has all imports loaded and runs nodes for `dlpipe node`."""
 
 from __future__ import annotations
 

@@ -18,20 +18,21 @@ def write(
   params: Params,
   output: str | os.PathLike[str],
 ) -> None:
-  """Compiles a task's pipeline into a DAG file, and a file beside it that its tasks read.
+  """Compiles a task's pipeline into a DAG file, and a file beside it that the DAG's tasks read.
 
   Args:
-    task: what is learnt.
-    config: the configuration; its section `airflow` says how the DAG behaves.
-    source: how the input is read.
-    params: the settings of the run's model.
-    output: the DAG file, named `.py`; the compiled pipeline has the same name and `.json`.
+    task: the task.
+    config: the configuration; its section `airflow` configures the DAG.
+    source: the source that reads the input.
+    params: the settings of the model.
+    output: path of the DAG file, ending in `.py`; the compiled pipeline gets the same name with
+      `.json`.
 
   Raises:
     BadInputError: a setting cannot work, or a file cannot be written.
   """
   settings.check(config, output)
-  # TFX is imported below, which takes seconds.
+  # Imported here, because importing TFX takes seconds.
   from pipeline.assembly import create_pipeline
   from pipeline.orchestrators.airflow import dag_file
 

@@ -27,22 +27,21 @@ _JSON_TYPES = {int: "integer", float: "number", str: "string"}
 def write(
   pipeline: Pipeline, task: Task, config: PipelineConfig, output: str | os.PathLike[str]
 ) -> None:
-  """Compiles a pipeline and writes both files, each as a whole.
+  """Compiles a pipeline and writes both files atomically.
 
   Args:
-    pipeline: what `create_pipeline` drew.
-    task: named in the file.
-    config: the configuration, as `settings.check` lets it pass.
-    output: the DAG file.
+    pipeline: the result of `create_pipeline`.
+    task: the task; the DAG file names it.
+    config: the configuration; `settings.check` must have accepted it.
+    output: path of the DAG file.
 
   Raises:
-    BadInputError: `airflow.pool_nodes` names a node that no pipeline has, or a file cannot be
-      written.
+    BadInputError: `airflow.pool_nodes` names an unknown node, or a file cannot be written.
   """
   target = pathlib.Path(output)
   airflow = config.section(AirflowSection)
   pooled = _pooled(airflow, [component.id for component in pipeline.components])
-  # First what the DAG's tasks read: Airflow may find the DAG at any moment.
+  # The compiled pipeline comes first: Airflow may load the DAG at any moment.
   compiled = ir.write_ir(pipeline, target.with_suffix(".json"))
   ir.write_whole(
     target,
@@ -64,14 +63,14 @@ def render(
   dag_id: str,
   pooled: Sequence[str],
 ) -> str:
-  """The DAG file's text.
+  """Returns the text of the DAG file.
 
   Args:
-    compiled: the pipeline, its runtime parameters open.
-    task: named in the file.
+    compiled: the compiled pipeline, with runtime parameters.
+    task: the task; the DAG file names it.
     config: the configuration.
     dag_id: the DAG's name.
-    pooled: the nodes that go to the pool.
+    pooled: ids of the nodes that run in the pool.
   """
   nodes = {
     spec.pipeline_node.node_info.id: list(spec.pipeline_node.upstream_nodes)
@@ -81,7 +80,7 @@ def render(
   del open_parameters[ir.RUN_ID]
   environment = jinja2.Environment(
     loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
-    autoescape=False,  # Python, not HTML; every value goes through `literal`
+    autoescape=False,  # the template is Python, not HTML; `literal` quotes every value
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -104,8 +103,8 @@ def render(
 
 
 def _pooled(airflow: AirflowSection, known: Sequence[str]) -> list[str]:
-  """The nodes that go to the pool, in the pipeline's order."""
-  # A pipeline without trials has no Tuner, which is heavy where there is one.
+  """Returns the nodes that run in the pool, in the pipeline's order."""
+  # The default names the Tuner, which the pipeline has only if there are trials.
   optional = AirflowSection().pool_nodes
   for name in airflow.pool_nodes:
     if name not in known and name not in optional:
@@ -116,7 +115,7 @@ def _pooled(airflow: AirflowSection, known: Sequence[str]) -> list[str]:
 
 
 def _literal(value: Any) -> str:
-  """A value as Python source, texts in double quotes."""
+  """Formats a value as Python source, with texts in double quotes."""
   if isinstance(value, str):
     return json.dumps(value, ensure_ascii=False)
   if isinstance(value, list):

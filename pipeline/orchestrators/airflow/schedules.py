@@ -1,6 +1,6 @@
-"""What `airflow.schedule` may be: a preset such as `@daily`, or the five fields of cron.
+"""Checks `airflow.schedule`: a preset such as `@daily`, or the five fields of cron.
 
-Airflow would find a wrong one only when it reads the DAG, and then leave the DAG out.
+Airflow would notice a wrong schedule only when it loads the DAG, and then skip the DAG.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ PRESETS = ("@once", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-# One value or a range, each a number or a name, and perhaps a step.
+# A value or a range, of numbers or names, with an optional step.
 _RANGE = re.compile(r"(?P<low>\w+)(-(?P<high>\w+))?(/(?P<step>\d+))?")
 _EVERY = re.compile(r"\*(/(?P<step>\d+))?")
 _NTH = re.compile(r"(?P<day>\w+)#(?P<nth>[1-5])")
 
 
 class _Field(NamedTuple):
-  """A field of cron: what it is called, its first and last number, and names for some of them."""
+  """A field of cron: its name, its first and last number, and the names of some numbers."""
 
   name: str
   first: int
@@ -37,7 +37,7 @@ _FIELDS = (
 
 
 def fault(schedule: str) -> str | None:
-  """What is wrong with a schedule, as a sentence; None where Airflow takes it.
+  """Returns what is wrong with a schedule, as a sentence; None if Airflow accepts it.
 
   >>> fault("30 3 * * mon-fri")
   >>> fault("61 3 * * *")
@@ -78,7 +78,7 @@ def _is_step(field: _Field, step: str | None) -> bool:
 
 
 def _number(field: _Field, text: str) -> int | None:
-  """The number that a text or a name stands for, where the field has it."""
+  """Returns the number of a digit string or a name; None if it is outside the field."""
   if not text.isascii():
     return None
   number = int(text) if text.isdigit() else field.names.get(text.lower())

@@ -1,4 +1,4 @@
-"""What a user may say of Airflow: the section `airflow` of a configuration."""
+"""Defines the section `airflow` of a configuration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.settings.orchestrators import OrchestratorSection
 
 
 class AirflowSection(OrchestratorSection):
-  """The DAG of a compiled pipeline; paths are those on Airflow's workers."""
+  """Settings of the DAG; paths are those on Airflow's workers."""
 
   name = "airflow"
   suffix = ".py"
@@ -69,7 +69,7 @@ class AirflowSection(OrchestratorSection):
     return schedule
 
   def unread(self) -> Mapping[str, str]:
-    """Without a pool, its nodes; without retries, the time before them."""
+    """Returns `pool_nodes` if there is no pool, and the retry delay if there are no retries."""
     found = {}
     if self.pool is None:
       found["pool_nodes"] = "is for a pool, and there is none. Set airflow.pool, too"

@@ -1,4 +1,4 @@
-"""Whether the section `airflow` of a configuration can work; asked before anything is drawn."""
+"""Checks the section `airflow` of a configuration, before the pipeline is built."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from dlpipe.errors import BadInputError
 from pipeline.orchestrators.airflow.section import AirflowSection
 from pipeline.settings.config import PipelineConfig
 
-# What Airflow allows in the name of a DAG, and of a pool in practice.
+# The characters that Airflow allows in the name of a DAG and, in practice, of a pool.
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,250}")
 
 
 def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
-  """Holds the settings to what Airflow takes.
+  """Checks that Airflow accepts the settings.
 
   Raises:
-    BadInputError: one cannot work.
+    BadInputError: a setting cannot work.
   """
   airflow = config.section(AirflowSection)
   if pathlib.Path(output).suffix != ".py":
@@ -42,5 +42,5 @@ def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
 
 
 def dag_id(airflow: AirflowSection, output: str | os.PathLike[str]) -> str:
-  """The DAG's name."""
+  """Returns the DAG's name: the one that is set, or the file's."""
   return airflow.dag_id if airflow.dag_id is not None else pathlib.Path(output).stem

@@ -23,11 +23,11 @@ def write(
   """Compiles a task's pipeline into one YAML file.
 
   Args:
-    task: what is learnt.
-    config: the configuration; its section `kubeflow` says where and with what nodes run.
-    source: how the input is read.
-    params: the settings of the run's model.
-    output: the file, named `.yaml` or `.yml`.
+    task: the task.
+    config: the configuration; its section `kubeflow` sets images, folders and resources of nodes.
+    source: the source that reads the input.
+    params: the settings of the model.
+    output: path of the file, ending in `.yaml` or `.yml`.
 
   Raises:
     BadInputError: kfp is not installed, a setting is missing or cannot work, or the file cannot be
@@ -39,7 +39,7 @@ def write(
       "pip install 'dlpipe[kubeflow]', or make install, which has it."
     )
   settings.check(config, output)
-  # TFX and kfp take seconds to import.
+  # Imported here, because importing TFX and kfp takes seconds.
   from pipeline.orchestrators.kubeflow import spec
 
   documents = spec.make_documents(task, config, source=source, params=params)

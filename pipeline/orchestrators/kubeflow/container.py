@@ -1,13 +1,13 @@
-"""What every node's container starts: TFX's executor of Kubeflow nodes, with four differences.
+"""Runs one node in its container: TFX's executor of Kubeflow nodes, with four differences.
 
 - Artifacts in `gs://`, `s3://` and `minio://` are read and written below `/gcs/`, `/s3/` and
-  `/minio/`: there Kubeflow's launcher has downloaded the inputs and from there it uploads the
-  outputs, and there Vertex AI mounts its buckets. Half of the nodes work on files and not on
-  addresses, and TensorFlow cannot open the last two. Where Beam's workers are on other machines,
-  its nodes keep `gs://`.
-- Folders of output artifacts are made: nodes expect them, the launcher makes only their parents.
+  `/minio/`: Kubeflow's launcher downloads inputs to these folders and uploads outputs from them,
+  and Vertex AI mounts its buckets there. Half of the nodes need local files, and TensorFlow cannot
+  open `s3://` and `minio://`. If Beam's workers run on other machines, Beam nodes keep `gs://`.
+- It creates the folders of output artifacts: nodes expect them, but the launcher creates only their
+  parents.
 - A final status arrives as an object from one backend and as text from another; nodes get text.
-- What a user can act on is one message, and the exit code is its own; the rest is a traceback.
+- A user's error is printed as one message, with its own exit code; other errors as a traceback.
 
     python -m pipeline.orchestrators.kubeflow.container --executor_class_path ... \\
         --json_serialized_invocation_args '{{$}}' ...
@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     argv: the command's arguments, without its name.
 
   Returns:
-    The exit code: 0, or what the error says.
+    The exit code: 0, or that of the error.
   """
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
   os.environ.setdefault("TEMPORARILY_DISABLE_PROTOBUF_VERSION_CHECK", "true")
@@ -69,19 +69,23 @@ def main(argv: Sequence[str]) -> int:
 
 
 def mounts(root: str) -> dict[str, str]:
-  """What stands for an address's beginning below `root`: `/` in every container."""
+  """Returns the local folder for each URI scheme, below `root`, which is `/` in a container.
+
+  >>> mounts("/")["gs://"]
+  '/gcs/'
+  """
   return {scheme: os.path.join(root, name, "") for scheme, name in _SCHEMES.items()}
 
 
 def run(
   argv: Sequence[str], execute: Callable[[Sequence[str]], None], folders: Mapping[str, str]
 ) -> None:
-  """Executes with local paths, and names the artifacts as the backend does when it is done.
+  """Runs a node with local paths, then turns them back into URIs in its output.
 
   Args:
     argv: the command's arguments.
-    execute: takes the arguments with local paths in them.
-    folders: an address's beginning to the folder that stands for it.
+    execute: called with the arguments, in which URIs are replaced by local paths.
+    folders: local folders by URI scheme, as from `mounts`.
   """
   arguments = list(argv)
   at = arguments.index(_INVOCATION) + 1
@@ -98,14 +102,14 @@ def run(
 
 
 def localise(invocation: dict[str, Any], folders: Mapping[str, str]) -> bool:
-  """Turns addresses into local paths, and objects among the parameters into text, in place.
+  """Replaces URIs by local paths, and parameters that are objects by JSON text, in place.
 
   Args:
     invocation: an `ExecutorInput` as JSON.
-    folders: an address's beginning to the folder that stands for it.
+    folders: local folders by URI scheme, as from `mounts`.
 
   Returns:
-    Whether there was an artifact's address to turn.
+    Whether an artifact's URI was replaced.
   """
   moved = False
   inputs, outputs = invocation.get("inputs", {}), invocation["outputs"]
@@ -123,7 +127,7 @@ def localise(invocation: dict[str, Any], folders: Mapping[str, str]) -> bool:
 
 
 def make_folders(invocation: Mapping[str, Any]) -> None:
-  """Makes the folders of output artifacts on the local disk; a value's artifact is a file."""
+  """Makes the local folders of output artifacts, except of value artifacts, which are files."""
   for artifact in _artifacts(invocation["outputs"]):
     kind = artifact.get("type", {})
     schema = kind.get("instanceSchema") or f"title: {kind.get('schemaTitle', '')}"
@@ -132,7 +136,7 @@ def make_folders(invocation: Mapping[str, Any]) -> None:
 
 
 def restore(output: dict[str, Any], folders: Mapping[str, str]) -> None:
-  """Turns the local paths of an `ExecutorOutput`, as JSON, into addresses, in place."""
+  """Replaces the local paths of an `ExecutorOutput`, as JSON, by URIs, in place."""
   for artifact in _artifacts(output):
     schemes = {folder: scheme for scheme, folder in folders.items()}
     artifact["uri"] = _replace_beginning(artifact.get("uri", ""), schemes)
@@ -154,5 +158,5 @@ if __name__ == "__main__":
   code = main(sys.argv[1:])
   sys.stdout.flush()
   sys.stderr.flush()
-  # TensorFlow's and Beam's threads have nothing left to say, and would take seconds to end.
+  # Exits at once: TensorFlow's and Beam's threads are idle, but take seconds to end.
   os._exit(code)

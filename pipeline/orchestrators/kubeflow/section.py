@@ -1,4 +1,4 @@
-"""What a user may say of Kubeflow: the section `kubeflow` of a configuration."""
+"""Defines the section `kubeflow` of a configuration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.settings.orchestrators import OrchestratorSection
 
 
 class NodeResources(Section):
-  """What one node's container is given; None leaves it to the cluster."""
+  """Resources of one node's container; None leaves a resource to the cluster."""
 
   cpu: float | None = pydantic.Field(None, gt=0)
   memory_gb: float | None = pydantic.Field(None, gt=0)
@@ -25,7 +25,7 @@ class NodeResources(Section):
 
 
 class KubeflowSection(OrchestratorSection):
-  """Where and with what the nodes of a compiled pipeline run; paths are those in the containers."""
+  """Images, folders and resources of a compiled pipeline's nodes; paths are inside containers."""
 
   name = "kubeflow"
   suffix = ".yaml"

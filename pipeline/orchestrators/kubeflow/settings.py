@@ -1,4 +1,4 @@
-"""Whether the section `kubeflow` of a configuration can work; asked before anything is drawn."""
+"""Checks the section `kubeflow` of a configuration, before the pipeline is built."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _BUCKET_MOUNT = "/gcs/"  # Vertex AI mounts every bucket there
 
 
 def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
-  """Holds the settings to what the backends take.
+  """Checks that the backends accept the settings.
 
   Raises:
-    BadInputError: one is missing, or no backend could run with it.
+    BadInputError: a setting is missing, or no backend can run with it.
   """
   kubeflow = config.section(KubeflowSection)
   if pathlib.Path(output).suffix not in (".yaml", ".yml"):

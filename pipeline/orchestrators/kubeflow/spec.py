@@ -1,7 +1,7 @@
-"""Makes the spec: the task's pipeline, through TFX's compiler, made fit for the backends.
+"""Makes the spec: compiles the task's pipeline with TFX, then corrects it for the backends.
 
-The result is one YAML document that both Kubeflow Pipelines and Vertex AI take, and, where a volume
-is to be mounted, a second one for Kubernetes only.
+The result is one YAML document that both Kubeflow Pipelines and Vertex AI accept and, if a volume
+is to be mounted, a second document for Kubernetes only.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ def make_documents(
   """Compiles the pipeline.
 
   Args:
-    task: what is learnt.
-    config: the configuration, as `settings.check` lets it pass.
-    source: how the input is read.
-    params: the settings of the run's model.
+    task: the task.
+    config: the configuration; `settings.check` must have accepted it.
+    source: the source that reads the input.
+    params: the settings of the model.
 
   Returns:
-    The spec, and a document for Kubernetes if there is a volume to mount.
+    The spec, and a document for Kubernetes if a volume is to be mounted.
 
   Raises:
     BadInputError: `kubeflow.resources` names a node that the pipeline does not have.
@@ -86,10 +86,10 @@ def make_documents(
 
 
 def validate(documents: list[dict[str, Any]]) -> None:
-  """Holds the documents to kfp's own protos, and lets kfp load them as it loads any pipeline.
+  """Checks the documents against kfp's protos, and by loading them with kfp.
 
   Raises:
-    ValueError: kfp does not take them.
+    ValueError: kfp does not accept them.
   """
   spec, *platforms = documents
   try:
@@ -113,12 +113,12 @@ def write(documents: list[dict[str, Any]], task: Task, output: str | os.PathLike
 
 
 def to_yaml(documents: list[dict[str, Any]]) -> str:
-  """The documents as YAML, with texts of several lines as a person would write them."""
+  """Returns the documents as YAML, with multi-line texts as blocks."""
   return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=True, width=100)
 
 
 class _Dumper(yaml.SafeDumper):
-  """Writes a text line by line, and everything where it belongs."""
+  """Writes multi-line texts as blocks, and repeats equal values instead of using YAML anchors."""
 
   def ignore_aliases(self, data: Any) -> bool:
     return True
@@ -159,7 +159,7 @@ def _compile(pipeline: Pipeline, *, image: str, exit_handler: BaseNode | None) -
     kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
       default_image=image,
       default_commands=_COMMAND,
-      # Kubeflow Pipelines knows no other; Vertex AI takes both.
+      # Kubeflow Pipelines accepts only this version; Vertex AI accepts both.
       use_pipeline_spec_2_1=True,
     )
   )
@@ -169,7 +169,7 @@ def _compile(pipeline: Pipeline, *, image: str, exit_handler: BaseNode | None) -
 
 
 def _all_tasks(spec: dict[str, Any]) -> list[dict[str, Any]]:
-  """The tasks of the root and, with an exit handler, those of the DAG within it."""
+  """Returns the tasks of the root and, with an exit handler, those of the DAG inside it."""
   dags = [spec["root"], *(c for c in spec["components"].values() if "dag" in c)]
   return [dag["dag"]["tasks"] for dag in dags]
 
@@ -179,18 +179,18 @@ def _mend_tasks(tasks: dict[str, Any], *, retries: int) -> None:
     for parameter in task.get("inputs", {}).get("parameters", {}).values():
       producer = parameter.get("taskOutputParameter")
       if producer and producer["producerTask"] not in tasks:
-        # TFX 1.16 and 1.21 call the producer <id>_task here, and <id> everywhere else.
+        # TFX 1.16 and 1.21 name the producer <id>_task here, but <id> everywhere else.
         producer["producerTask"] = producer["producerTask"].removesuffix("_task")
     node = nodes.named(name)
     if not node.is_cached:
       task.pop("cachingOptions", None)
-    # The task that holds all nodes would hand its retries on to each of them.
+    # The task that contains all nodes would pass its retries on to each of them.
     if retries and node.is_retried and name != TFX_DAG_NAME:
       task["retryPolicy"] = {"maxRetryCount": retries}
 
 
 def _mounts(spec: dict[str, Any], *, claim: str, path: str) -> dict[str, Any]:
-  """The document that mounts a volume into every container."""
+  """Returns the document that mounts a volume into every container."""
   mount = {"pvcMount": [{"constant": claim, "mountPath": path}]}
   executors = spec["deploymentSpec"]["executors"]
   return {

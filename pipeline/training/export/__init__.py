@@ -1,1 +1,1 @@
-"""What a training leaves: the SavedModel and what lies beside it."""
+"""Exports a trained model: the SavedModel, and the files that serving needs beside it."""

@@ -1,6 +1,6 @@
-"""What lies beside a SavedModel: warm-up requests for TensorFlow Serving, and examples to copy.
+"""Writes the files beside a SavedModel: warm-up requests for TensorFlow Serving, example requests.
 
-The examples ask for one real value, and the ServingGate executes them before a model is pushed.
+The examples send one real value; the ServingGate executes them before a model is pushed.
 """
 
 from __future__ import annotations
@@ -77,13 +77,13 @@ print(json.dumps(answer, default=bytes.decode, ensure_ascii=False))
 
 
 def write(model_dir: pathlib.Path, model_name: str, input_key: str, value: bytes) -> None:
-  """Writes the warm-up file, and `examples/`: a request, and three ways to send it.
+  """Writes the warm-up file, and `examples/`: a request and three programs that send it.
 
   Args:
     model_dir: the SavedModel's directory.
-    model_name: the name it is served under.
-    input_key: `serving_default`'s input.
-    value: one real value of it.
+    model_name: the name that the model is served under.
+    input_key: name of the input of `serving_default`.
+    value: one real input.
   """
   examples = model_dir / example_files.FOLDER
   examples.mkdir(parents=True, exist_ok=True)
@@ -123,7 +123,7 @@ def write(model_dir: pathlib.Path, model_name: str, input_key: str, value: bytes
 
 
 def _json_value(value: bytes) -> dict[str, str] | str:
-  """TensorFlow Serving's JSON: text as it is, other bytes as {"b64": ...}."""
+  """Encodes a value as TensorFlow Serving's JSON: text as it is, other bytes as {"b64": ...}."""
   try:
     return value.decode("utf-8")
   except UnicodeDecodeError:

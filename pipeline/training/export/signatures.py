@@ -1,8 +1,8 @@
-"""Export: one SavedModel with the signatures that serving, TFMA and TF Serving's clients expect.
+"""Exports one SavedModel with the signatures that serving, TFMA and TF Serving's clients expect.
 
-The transform graph and the model are one graph behind every signature, so nobody preprocesses
-twice. Every variable is tracked as a bare tf.Variable: without that, Keras 3 models load in TF2 and
-fail in TF Serving.
+Every signature runs the transform graph and the model as one graph, so no client preprocesses.
+Every variable is tracked as a bare tf.Variable: without that, Keras 3 models load in TF2 and fail
+in TF Serving.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ CLASSIFY, REGRESS = "classify", "regress"
 TRANSFORM_FEATURES = "transform_features"
 TRANSFORM_LABEL = "transform_label"
 
-# TensorFlow Serving's Classify and Regress: their outputs, by the names that answers have for them.
-# A model has those whose outputs it has.
+# The outputs of TensorFlow Serving's Classify and Regress, and the model outputs that fill them. A
+# model gets the signatures whose outputs it has.
 OF_EXAMPLES = {
   CLASSIFY: {"classes": "labels", "scores": "scores"},
   REGRESS: {"outputs": "value"},
 }
 
-# The server knows by this name in an error's place that the error's sentence is for the caller.
+# If an error comes from an op in this name scope, the server shows its message to the caller.
 REFUSAL_SCOPE = "servable_input"
 
 Outputs = Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
-# `[batch]` string to `[batch]` string: why each is not answered, empty where it is.
+# From inputs `[batch]` string to `[batch]` string: the reason to refuse each, empty if it is valid.
 Rule = Callable[[tf.Tensor], tf.Tensor]
 
 
 class ServingModule(tf.Module):
-  """Holds everything the signatures close over."""
+  """Holds everything that the signatures use, so that the SavedModel tracks it."""
 
   def __init__(
     self,
@@ -49,7 +49,7 @@ class ServingModule(tf.Module):
     transformed_slices: Sequence[str] = (),
     rule: Rule | None = None,
   ):
-    """Args: see `export`."""
+    """Takes the arguments of `export`."""
     super().__init__()
     self.variables_by_value = [variable.value for variable in model.variables]
     self._transform = tft_output.transform_features_layer()
@@ -61,17 +61,17 @@ class ServingModule(tf.Module):
     self._rule = rule
 
   def predict(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Raw values `[batch]` to outputs; TFT prunes what depends on the label.
+    """Computes the outputs of raw values `[batch]`; TFT prunes the ops that need the label.
 
     Raises:
-      tf.errors.InvalidArgumentError: one of them breaks the task's rule; the message is its reason,
-        and which of several it is.
+      tf.errors.InvalidArgumentError: a value breaks the task's rule; the message gives the reason
+        and, if there are several values, the place of the first.
     """
     values = self._held_to_rule(values)
     return self._outputs(self._transform({self._input_key: self._raw(values)}))
 
   def _held_to_rule(self, values: tf.Tensor, then: tf.Tensor | None = None) -> tf.Tensor:
-    """The values, or `then`, which no op can have before the rule has let every value through."""
+    """Checks every value against the rule in graph, then returns `then` (default: the values)."""
     then = values if then is None else then
     if self._rule is None:
       return then
@@ -83,7 +83,7 @@ class ServingModule(tf.Module):
       reason = tf.concat([reasons, [""]], 0)[first]
       sentence = tf.strings.join([reason, tf.where(count > 1, which, "")])
       assertion = tf.debugging.Assert(~tf.reduce_any(are_refused), [sentence])
-      # An assertion by itself may be pruned; what follows reads the values through it.
+      # An assertion that nothing depends on may be pruned, so the returned tensor depends on it.
       with tf.control_dependencies([assertion] if assertion is not None else []):
         return tf.identity(then)
 
@@ -94,13 +94,13 @@ class ServingModule(tf.Module):
     return tf.reshape(values, [-1, *spec.shape])
 
   def _parse_input(self, examples: tf.Tensor) -> tf.Tensor:
-    # The rule says better than the parser that it is missing.
+    # If the input is missing, the rule gives a clearer message than the parser.
     default = None if self._rule is None else ""
     spec = tf.io.FixedLenFeature([], self._spec[self._input_key].dtype, default)
     return tf.io.parse_example(examples, {self._input_key: spec})[self._input_key]
 
   def signatures(self) -> dict[str, Any]:
-    """One concrete function per signature name."""
+    """Returns one concrete function per signature name."""
     dtype = self._spec[self._input_key].dtype
 
     def serving_default(values):
@@ -114,7 +114,7 @@ class ServingModule(tf.Module):
       return dict(self._transform(tf.io.parse_example(examples, self._spec)))
 
     def transform_label(examples):
-      # All that TFMA needs; without the input in the spec nothing that depends on it is computed.
+      # TFMA needs no more. TFT does not compute what depends on a feature missing from the spec.
       named = (self._label_id_key, *self._transformed_slices)
       spec = {
         k: v for k, v in self._spec.items() if self._transformed_slices or k != self._input_key
@@ -135,7 +135,7 @@ class ServingModule(tf.Module):
     return found
 
   def _renamed(self, outputs: Mapping[str, str]) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    """From examples to some of the outputs, by other names."""
+    """Returns a function from tf.Examples to some of the outputs, renamed."""
 
     def answer(inputs):
       predicted = self.predict(self._parse_input(inputs))
@@ -160,15 +160,15 @@ def export(
   Args:
     path: the directory to write.
     model: the trained model.
-    outputs: what `training.answering` makes of the task's problem, bound to this model.
+    outputs: the result of `answering` for this model.
     tft_output: the transform graph.
     input_key: the raw feature that a caller sends.
     label_id_key: the transformed label.
     transformed_slices: transformed features that the evaluation is sliced by.
-    rule: what an input may be, with the bounds that the sources held the examples to; in graph.
+    rule: checks inputs in graph, with the same bounds as the sources checked the examples.
 
   Returns:
-    What was exported; its `predict` computes in Keras what the signatures must compute.
+    The exported module; its `predict` computes in Keras what the signatures must compute.
   """
   _without_cudnn(model)
   module = ServingModule(
@@ -185,10 +185,10 @@ def export(
 
 
 def _without_cudnn(model: keras.Model) -> None:
-  """Has recurrent layers traced with ops that run everywhere.
+  """Makes recurrent layers trace ops that run everywhere.
 
-  Keras writes cuDNN's op into what is traced where it sees a GPU, and a server without one has no
-  kernel for it (keras#18504). The weights are the same.
+  If Keras sees a GPU, it traces cuDNN's op, and a server without a GPU has no kernel for that
+  (keras#18504). The weights are the same.
   """
   for layer in model._flatten_layers():
     if hasattr(layer, "use_cudnn"):

@@ -1,1 +1,1 @@
-"""What a training runs on: devices, workers, XLA."""
+"""Adapts training to the machine: devices, workers, XLA."""

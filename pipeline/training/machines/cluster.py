@@ -1,7 +1,7 @@
-"""How the workers of one training find each other's arguments; addresses are `TF_CONFIG`'s.
+"""Passes the chief's training arguments to the other workers; `TF_CONFIG` holds the addresses.
 
-The chief runs inside a pipeline and knows what to train on. It writes that down where checkpoints
-are, which all workers see; the others read it and call the same `run_fn`.
+The chief runs inside a pipeline and has the arguments of `run_fn`. It writes them to the folder of
+checkpoints, which all workers share; the others read them there and call the same `run_fn`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _POLL_S = 0.5
 
 @contextlib.contextmanager
 def announced(fn_args: Any) -> Iterator[None]:
-  """Tells the other workers what is trained, as long as it is."""
+  """Writes the training's arguments for the other workers; removes them when the block ends."""
   root = fn_args.custom_config.get("checkpoint_root")
   if root is None:
     raise BadInputError(
@@ -43,19 +43,19 @@ def announced(fn_args: Any) -> Iterator[None]:
 
 
 def await_training(checkpoint_root: pathlib.Path, own_dir: str) -> types.SimpleNamespace:
-  """Waits until the chief trains, for as long as that takes.
+  """Waits without a limit until the chief trains; returns its arguments.
 
   Args:
-    checkpoint_root: the chief's.
-    own_dir: where this worker may write what only the chief's copy of is kept.
+    checkpoint_root: the chief's folder of checkpoints.
+    own_dir: folder for this worker's model and record, which nobody reads: the chief's are kept.
 
   Returns:
-    What `run_fn` reads of FnArgs.
+    The attributes of FnArgs that `run_fn` reads.
   """
   host, port = _chief_address()
   path = checkpoint_root / _FILE
   while True:
-    # The chief writes before it listens: where it listens, the file is not an earlier training's.
+    # The chief writes the file before it listens, so once it listens the file is the current one.
     with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=5):
       arguments = json.loads(path.read_text())
       return types.SimpleNamespace(

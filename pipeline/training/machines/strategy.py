@@ -1,4 +1,4 @@
-"""What the machine has, and how training is spread over it."""
+"""Chooses the distribution strategy and the precision for the devices of this machine."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dlpipe.errors import BadInputError
 
 
 def sees_gpu() -> bool:
-  """Whether TensorFlow sees one."""
+  """Returns whether TensorFlow sees a GPU."""
   return bool(tf.config.list_physical_devices("GPU"))
 
 
 def make_strategy() -> tf.distribute.Strategy:
-  """Chooses by what is there.
+  """Chooses the strategy by workers and devices.
 
   Several workers in `TF_CONFIG`: MultiWorkerMirroredStrategy. Several GPUs: MirroredStrategy.
   Otherwise the default strategy, on the one GPU or the CPU.
 
   Raises:
-    BadInputError: there are several workers, and this process has computed something already.
+    BadInputError: there are several workers, but TensorFlow already ran an op in this process.
   """
   if worker_count() > 1:
     try:
@@ -37,20 +37,20 @@ def make_strategy() -> tf.distribute.Strategy:
 
 
 def of_this_machine() -> tf.distribute.Strategy:
-  """That of this process alone, whatever `TF_CONFIG` says of others."""
+  """Returns the strategy for the devices of this process; ignores the workers in `TF_CONFIG`."""
   if len(tf.config.list_physical_devices("GPU")) > 1:
     return tf.distribute.MirroredStrategy()
   return tf.distribute.get_strategy()
 
 
 def worker_count() -> int:
-  """Workers that train together, by `TF_CONFIG`; 1 without it."""
+  """Returns the number of workers in `TF_CONFIG`; 1 without it."""
   cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
   return max(1, len(cluster.get("worker", ())) + len(cluster.get("chief", ())))
 
 
 def is_chief() -> bool:
-  """Whether this process writes what all workers share."""
+  """Returns whether this process writes the files that all workers share."""
   task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
   return task.get("type", "chief") == "chief" or (
     task.get("type") == "worker" and int(task.get("index", 0)) == 0 and not _has_chief()
@@ -62,7 +62,7 @@ def _has_chief() -> bool:
 
 
 def set_precision(mixed: bool | None) -> str:
-  """Sets Keras' dtype policy: mixed where asked, or by default where there is a GPU."""
+  """Sets Keras' dtype policy; if `mixed` is None, mixed precision is used on a GPU."""
   if mixed is None:
     mixed = sees_gpu()
   policy = "mixed_float16" if mixed else "float32"

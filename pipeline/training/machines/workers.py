@@ -1,4 +1,4 @@
-"""`fit` over several workers, each a process with `TF_CONFIG`.
+"""Implements `fit` for several workers; each is a process with its own `TF_CONFIG`.
 
 Keras 3's own `fit` refuses tf.distribute.MultiWorkerMirroredStrategy:
 https://github.com/keras-team/keras/issues/20585. This one calls the model's `train_step` and
@@ -25,17 +25,17 @@ def fit(
   epochs: int,
   callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
-  """Trains a compiled model on all workers at once; every worker must call it alike.
+  """Trains a compiled model on all workers at once; every worker must call it with equal arguments.
 
   Args:
-    model: built and compiled within `strategy`'s scope.
-    strategy: that of several workers.
-    train: whole batches, the same on every worker; each takes its part. A batch of fewer rows than
-      there are replicas is passed over.
-    val: likewise.
-    initial_epoch: the first epoch's number.
-    epochs: the number after the last epoch's.
-    callbacks: receive the same logs on every worker, the mean of what all replicas saw.
+    model: built and compiled in the scope of `strategy`.
+    strategy: the strategy of several workers.
+    train: whole batches, the same on every worker; each worker takes its part. Batches with fewer
+      rows than replicas are skipped.
+    val: as `train`.
+    initial_epoch: number of the first epoch, from 0.
+    epochs: the number after the last epoch.
+    callbacks: receive the same logs on every worker: the mean over all replicas.
   """
   train_part, val_part = (
     strategy.distribute_datasets_from_function(functools.partial(_part, data))
@@ -61,7 +61,7 @@ def fit(
 
 
 def _part(data: tf.data.Dataset, context: tf.distribute.InputContext) -> tf.data.Dataset:
-  """What this worker's replicas see of every batch, an element for each replica."""
+  """Returns this worker's part of every batch, one element per replica."""
   replicas = context.num_replicas_in_sync
   own = replicas // context.num_input_pipelines
   first = context.input_pipeline_id * own
@@ -96,7 +96,7 @@ def _pass(
   data: Any,
   after: Callable[[int, dict[str, Any]], None],
 ) -> dict[str, Any]:
-  """Takes a step for each batch; returns the last one's logs, which sum up the whole pass."""
+  """Runs a step for each batch; returns the last logs, which are means over the whole pass."""
   logs: dict[str, Any] = {}
   for number, batch in enumerate(data):
     logs = step(batch)

@@ -1,4 +1,4 @@
-"""Whether XLA compiles a model's steps: where a GPU is seen, by what the model and its data are."""
+"""Decides whether XLA compiles a model's steps: by GPU, model and data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dlpipe.errors import BadInputError
 from pipeline.training.machines import strategy
 
 _SETTING = "train.jit_compile"
-# What TensorFlow says of a step that XLA cannot compile.
+# Words in TensorFlow's errors if XLA cannot compile a step.
 _REFUSALS = ("XLA", "tf2xla", "Detected unsupported operations")
 
 
@@ -28,20 +28,20 @@ def fit(
   epochs: int,
   callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
-  """Trains a compiled model; one that XLA turns out not to compile is trained without it.
+  """Trains a compiled model; trains without XLA if XLA fails and `asked` did not demand it.
 
   Args:
     model: compiled.
-    asked: True or False is obeyed; None and "auto" decide.
-    replicas: how many devices train together.
+    asked: whether XLA compiles the steps; None and "auto" let `decide` choose.
+    replicas: number of devices that train together.
     train: whole batches.
     val: whole batches.
-    initial_epoch: the first epoch's number.
-    epochs: the number after the last epoch's.
-    callbacks: told of each epoch.
+    initial_epoch: number of the first epoch, from 0.
+    epochs: the number after the last epoch.
+    callbacks: Keras callbacks.
 
   Raises:
-    BadInputError: XLA is asked for, and layers cannot be compiled.
+    BadInputError: `asked` is True, but XLA cannot compile a layer.
   """
   asked = None if asked == "auto" else asked
   model.jit_compile = decide(
@@ -70,10 +70,10 @@ def fit(
 
 
 def decide(model: keras.Model, data: tf.data.Dataset, *, asked: bool | None, replicas: int) -> bool:
-  """Whether XLA is to compile the model's steps; says why not, where a GPU is seen.
+  """Returns whether XLA compiles the model's steps; if it does not on a GPU, reports why.
 
   Raises:
-    BadInputError: it is asked for, and layers cannot be compiled.
+    BadInputError: `asked` is True, but XLA cannot compile a layer.
   """
   if asked is False or (asked is None and not strategy.sees_gpu()):
     return False
@@ -92,19 +92,19 @@ def decide(model: keras.Model, data: tf.data.Dataset, *, asked: bool | None, rep
 
 
 class _Done(keras.callbacks.Callback):
-  """How many epochs are done."""
+  """Counts the completed epochs."""
 
   def __init__(self, epochs: int):
     super().__init__()
     self.epochs = epochs
 
   def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-    """Counts."""
+    """Counts one epoch."""
     self.epochs = epoch + 1
 
 
 def _against(model: keras.Model) -> str:
-  """What of the model speaks against it, as Keras itself asks its layers; empty if nothing."""
+  """Returns why XLA cannot compile the model, from Keras' `supports_jit`; empty if it can."""
   if model.run_eagerly:
     return "the model is compiled with run_eagerly"
   layers = [each.name for each in model._flatten_layers() if not each.supports_jit]
@@ -112,6 +112,6 @@ def _against(model: keras.Model) -> str:
 
 
 def _shapes_vary(data: tf.data.Dataset) -> bool:
-  """Whether a batch's tensors have other sizes from batch to batch, the number of rows aside."""
+  """Returns whether the shapes of batches vary in a dimension other than the rows."""
   shapes = [spec.shape for spec in tf.nest.flatten(data.element_spec)]
   return any(shape.rank is None or None in shape.as_list()[1:] for shape in shapes)
