@@ -63,11 +63,11 @@ def past_runs(task: str | None, workspace: str | None, mlmd: str | None) -> list
   Raises:
     BadInputError: no task is called so, here or in the workspace.
   """
+  quieten_screen()
   name = checked(task, workspace)
   connections = list(stores(name, workspace, mlmd))
   if not connections:
     return []
-  quieten_screen()
   from pipeline.runs import lineage
   from pipeline.runs.store.metadata_stores import open_store
 

@@ -266,7 +266,7 @@ def _check_min_severity(desk: Desk) -> None:
 
 
 def _check_allow_lost_classes(desk: Desk) -> None:
-  if get_task(desk.task).vocabulary is None:
+  if not get_task(desk.task).problem.has_classes:
     with pytest.raises(BadInputError, match="data.allow_lost_classes is for tasks with classes"):
       desk.run(desk.task, "data.allow_lost_classes=true")
     return

@@ -35,6 +35,12 @@ def test_a_name_that_is_not_there_is_told_as_of_any_module():
     _ = dlpipe.trian
 
 
+def test_a_kind_of_problem_is_found_by_its_name():
+  assert dlpipe.problems.number.PROBLEM.name == "number"
+  with pytest.raises(AttributeError, match="has no attribute 'colour'"):
+    _ = dlpipe.problems.colour
+
+
 def test_every_public_function_and_class_says_what_it_is():
   for name in dlpipe.__all__:
     assert inspect.getdoc(getattr(dlpipe, name)), name

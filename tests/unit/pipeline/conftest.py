@@ -76,8 +76,9 @@ def images_model(tmp_path_factory, graph) -> pathlib.Path:
   """An untrained export of the images task, whose classes are "cat" and "dog"."""
   import keras
 
-  from pipeline.tasks.images.model import build_model, serving_outputs
+  from pipeline.tasks.images.model import build_model
   from pipeline.tasks.images.task import TASK
+  from pipeline.training.answering import answering
   from pipeline.training.export import signatures
 
   keras.utils.set_random_seed(1)
@@ -86,7 +87,7 @@ def images_model(tmp_path_factory, graph) -> pathlib.Path:
   signatures.export(
     str(path),
     model=built,
-    outputs=serving_outputs(built, graph.output),
+    outputs=answering(TASK, built, graph.output, {}),
     tft_output=graph.output,
     input_key="image",
     label_id_key="label_id",

@@ -1,5 +1,6 @@
 """`compare`: numbers within a tolerance, strings equal but for true ties."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -31,7 +32,7 @@ def test_equal_outputs_pass_with_no_difference():
 
 def test_result_names_its_path():
   (result,) = compare({}, {"x": np.ones(1)}, loader="TF2", signature="t", batch=3, tolerance=0.0)
-  assert result.to_json() == {
+  assert dataclasses.asdict(result) == {
     "loader": "TF2",
     "signature": "t",
     "output": "x",

@@ -227,8 +227,7 @@ def test_a_log_that_cannot_be_written_is_refused_before_anything_is_redirected(t
 def test_no_module_here_imports_a_heavy_library():
   done = _run(
     """
-from pipeline.cli import terminal
-from pipeline.execution import events, output
+from pipeline.execution import events, output, terminal
 from pipeline.runs import report_data, result, summary
 from pipeline.report import charts, render
 heavy = {"tensorflow", "tfx", "apache_beam", "keras", "numpy"} & set(sys.modules)
