@@ -7,12 +7,11 @@ import math
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from markupsafe import Markup
 
-from components.data_gate import Check
 from components.trials import Trials
 from dlpipe import words
 from dlpipe.verdicts import Ruling
@@ -20,6 +19,9 @@ from pipeline.report import charts
 from pipeline.runs import result as results
 from pipeline.runs import summary
 from pipeline.runs.report_data import ReportData
+
+if TYPE_CHECKING:  # it imports TFX
+  from components.data_gate import Check
 
 _TEMPLATE = "template.html.j2"
 _NOT_METRICS = ("phase", "epoch", "epochs", "learning_rate", "seconds")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from components.data_gate import Check
-from components.serving_gate.parity import Parity
 from components.source_example_gen.summary import Summary
-from components.trials import Trials
 from pipeline.runs.result import RunResult
-from pipeline.training.training_record import PhaseRow
+
+if TYPE_CHECKING:  # with frameworks, which the page does not need
+  from components.data_gate import Check
+  from components.serving_gate.parity import Parity
+  from components.trials import Trials
+  from pipeline.training.training_record import PhaseRow
 
 Row = Mapping[str, Any]
 
@@ -27,8 +29,7 @@ class ReportData:
     hyperparameters: name to value, as trained with.
     phases: a row a phase.
     history: a row an epoch: `phase`, `epoch`, `epochs`, `learning_rate`, `seconds` and metrics such
-      as
-      `loss`, `accuracy`, each with its `val_` twin.
+      as `loss`, `accuracy`, each with its `val_` twin.
     tuning: the Tuner's trials, the best first.
     tuned: name to value, of the hyperparameters that the Trainer took from the Tuner.
     evaluation: `metrics` {name: value}; `slices` [{feature, value, metrics}]; `labels`;
