@@ -20,7 +20,7 @@ _MEMBER = re.compile(rb'"[ \t\r\n]*:')
 # Bytes of memory at most for each of these characters, and for each byte of the body (its copy for
 # simdjson, simdjson's strings, Python's strings), as `tests/unit/serving/tensor_json/
 # test_budget.py` measures them.
-_COSTS = ((b",", 56), (b"[", 110), (b"{", 250), (b":", 130))
+_COSTS = ((b",", 56), (b"[", 110), (b"{", 250), (b":", 220))
 _BYTE_COST = 3
 
 

@@ -27,9 +27,12 @@ def certificates(tmp_path_factory):
     subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
   key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-  openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test")
+  # Since Python 3.13 a client holds certificates to all of RFC 5280.
+  usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+  openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test", *usage)
   openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
-  (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
+  names = "subjectAltName=DNS:localhost,IP:127.0.0.1\nauthorityKeyIdentifier=keyid\n"
+  (folder / "names").write_text(names)
   authority = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names")
   openssl("x509", "-req", "-in", "server.csr", *authority, "-out", "server.pem")
   return {path.name: path.read_text() for path in folder.iterdir()}

@@ -12,6 +12,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from dlpipe_client import Retry, Tls, Unavailable, connect
 
+_USAGES = (
+  "digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+  "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+)  # fmt: skip
+_CA_USAGES = ("key_cert_sign", "crl_sign")
+
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
@@ -30,6 +36,8 @@ def certificates(tmp_path_factory):
 def _sign(subject, key, issuer, issuer_key, *, is_ca):
   now = datetime.datetime.now(datetime.timezone.utc)
   names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+  usages = dict.fromkeys(_USAGES, False) | dict.fromkeys(_CA_USAGES if is_ca else _USAGES[:1], True)
+  # Since Python 3.13 a client holds certificates to all of RFC 5280.
   return (
     x509.CertificateBuilder()
     .subject_name(subject)
@@ -39,6 +47,11 @@ def _sign(subject, key, issuer, issuer_key, *, is_ca):
     .not_valid_before(now - datetime.timedelta(minutes=5))
     .not_valid_after(now + datetime.timedelta(hours=1))
     .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+    .add_extension(x509.KeyUsage(**usages), critical=True)
+    .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    .add_extension(
+      x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False
+    )
     .add_extension(x509.SubjectAlternativeName(names), critical=False)
     .sign(issuer_key, hashes.SHA256())
   )
