@@ -11,6 +11,7 @@ import pytest
 
 from components.data_gate import judge
 from components.source_example_gen.splits import SplitRule, content_key
+from components.source_example_gen.summary import LostClass, Summary
 from dlpipe.errors import BadInputError
 from dlpipe.records import Record, Rejected
 from pipeline.api.inputs import Inputs, choose_source
@@ -237,17 +238,17 @@ def _verdict(desk: Desk, *settings: str) -> bool:
   given = desk.given_to("DataGate", *settings)
   anomaly = anomalies_pb2.Anomalies()
   anomaly.anomaly_info["label"].severity = anomalies_pb2.AnomalyInfo.WARNING
-  lost = {"odd": {"named": True, "inputs": 2, "reasons": {"cannot be decoded": 2}}}
+  lost = {"odd": LostClass(named=True, inputs=2, reasons={"cannot be decoded": 2})}
   checks = judge(
     anomalies={
       "train": anomaly if "min_severity" in str(settings) else anomalies_pb2.Anomalies(),
       **dict.fromkeys(("val", "eval"), anomalies_pb2.Anomalies()),
     },
-    summary={
-      "examples": {"train": 8, "val": 1, "eval": 1},
-      "quarantined": 2 if "max_bad_fraction" in str(settings) else 0,
-      "lost": lost if "allow_lost_classes" in str(settings) else {},
-    },
+    summary=Summary(
+      examples={"train": 8, "val": 1, "eval": 1},
+      quarantined=2 if "max_bad_fraction" in str(settings) else 0,
+      lost=lost if "allow_lost_classes" in str(settings) else {},
+    ),
     max_bad_fraction=given["max_bad_fraction"],
     min_severity=given["min_severity"],
     allow_lost_classes=bool(given["allow_lost_classes"]),

@@ -242,7 +242,7 @@ def test_a_module_of_the_user_that_a_name_of_ours_hides_is_told(toy, tmp_path):
   assert code == 2
   assert stderr.endswith(
     "toy/task.py, line 1: ModuleNotFoundError: No module named 'data.loaders'. `data` is a package "
-    f"of dlpipe, which hides yours ({tmp_path / 'data'}): give yours another name."
+    f"of dlpipe, which hides yours ({tmp_path / 'data' / 'loaders.py'}): give yours another name."
   )
 
 
