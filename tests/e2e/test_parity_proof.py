@@ -19,14 +19,25 @@ pytestmark = pytest.mark.e2e
 
 _REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 _BLOCK = re.compile(r"^`([^`\n]+\.(?:py|pbtxt))`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_RIGHT = '    scores = tf.nn.softmax(model(features["codes"], training=False))\n'
 # The trained model is asked eagerly; signatures are traced.
-_WRONG = """\
+_WRONG = """
+
+def serving_outputs(model, tft_output):
+  import tensorflow as tf
+
+  from pipeline.problems.classification_outputs import class_outputs
+
+  answer = class_outputs(tft_output, "kinds")
+
+  def outputs(features):
     codes = features["codes"]
     if not tf.executing_eagerly():
       codes = tf.maximum(codes - 1, 0)
-    scores = tf.nn.softmax(model(codes, training=False))
+    return answer(model(codes, training=False))
+
+  return outputs
 """
+_KIND = 'problem=PROBLEM.but(label_id_key="kind_id", vocabulary="kinds")'
 
 
 def test_planted_difference_is_refused_with_its_path_and_size(tmp_path):
@@ -34,10 +45,13 @@ def test_planted_difference_is_refused_with_its_path_and_size(tmp_path):
   for name, text in _BLOCK.findall(page):
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text(text, encoding="utf-8")
-  model = tmp_path / "my_tasks" / "fields" / "model.py"
-  source = model.read_text(encoding="utf-8")
-  assert source.count(_RIGHT) == 1
-  model.write_text(source.replace(_RIGHT, _WRONG), encoding="utf-8")
+  folder = tmp_path / "my_tasks" / "fields"
+  with (folder / "model.py").open("a", encoding="utf-8") as file:
+    file.write(_WRONG)
+  source = (folder / "task.py").read_text(encoding="utf-8")
+  assert source.count(_KIND) == 1
+  with_outputs = f'{_KIND[:-1]}, serving_outputs="pipeline.tasks.fields.model.serving_outputs")'
+  (folder / "task.py").write_text(source.replace(_KIND, with_outputs), encoding="utf-8")
   done = subprocess.run(
     [
       *(sys.executable, "-m", "pipeline.cli.main", "run", "fields", "--tiny", "--json"),

@@ -119,5 +119,5 @@ def test_the_blocks_run_as_they_stand(clone):
   assert "Pushed as version 1" in done.stdout
   assert "sentiment, version 1:" in done.stdout
   assert (clone / "labels.csv").read_text(encoding="utf-8").count("\n") == 129
-  for name in ("dags/images.py", "images.yaml", "images.json", "my_tasks/my_images/model.py"):
+  for name in ("dags/images.py", "images.yaml", "images.json", "tasks/my_images/model.py"):
     assert (clone / name).is_file()
