@@ -181,7 +181,9 @@ def scatter(points: Sequence[Sequence[float]]) -> Markup:
     x, y = place(tick, tick)
     parts.append(_line(_LEFT, y, width - _RIGHT, y, "grid"))
     parts.append(_text(_LEFT - 6, y + 4, number(round(tick, 10)), "end"))
-    parts.append(_text(x, height - _BOTTOM + 16, number(round(tick, 10)), "middle"))
+    # The last one stands at the edge, where half of it would be cut off.
+    anchor = "end" if tick == high else "middle"
+    parts.append(_text(x, height - _BOTTOM + 16, number(round(tick, 10)), anchor))
   parts.append(_line(*place(low, low), *place(high, high), "ideal"))
   for right, answered in points:
     x, y = place(right, answered)

@@ -126,5 +126,11 @@ def test_a_scatter_stands_where_the_numbers_say_and_a_right_answer_on_the_diagon
   assert ends == [left, bottom, right, top]
 
 
+def test_the_last_number_below_a_scatter_is_not_cut_off():
+  svg = charts.scatter([[0.0, 0.0], [2000.0, 2000.0]])
+  anchors = [e.get("text-anchor") for e in ET.fromstring(svg).iter("text") if e.text == "2,000"]
+  assert anchors == ["end", "end"]  # beside the axis, and below it
+
+
 def test_a_scatter_of_one_answer_can_be_drawn():
   assert "<circle" in charts.scatter([[3.0, 3.0]])
