@@ -23,7 +23,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from dlpipe.fingerprint import code_fingerprint
 from pipeline.problems import intervals
-from pipeline.problems.paired_metrics import PairedCombiner, Scored, paired_metric
+from pipeline.problems.paired_metrics import PairedCombiner, RightCombiner, Scored, paired_metric
 
 BINS = 10
 BINS_NAME = "calibration_bins"
@@ -176,23 +176,11 @@ def _loss(row: Scored) -> float:
   return -math.log(max(score, _LEAST_SCORE)) if score == score else math.nan
 
 
-class _RightCombiner(PairedCombiner):
-  """Accumulates `[5]`: rows, right rows; paired rows, rows gained, rows lost."""
+class _RightCombiner(RightCombiner):
+  """A row is right if its label has the largest score."""
 
-  def create_accumulator(self) -> np.ndarray:
-    return np.zeros(5, np.int64)
-
-  def add_input(self, accumulator, element):
-    row, old = self.rows(element)
-    right = _is_right(row)
-    accumulator[:2] += (1, right)
-    if old is not None:
-      before = _is_right(old)
-      accumulator[2:] += (1, right > before, right < before)
-    return accumulator
-
-  def merge_accumulators(self, accumulators: Iterable):
-    return np.sum(list(accumulators), axis=0)
+  def is_right(self, row: Scored) -> int:
+    return _is_right(row)
 
 
 class _AccuracyCombiner(_RightCombiner):

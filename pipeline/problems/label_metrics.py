@@ -8,7 +8,6 @@ classes by name, so this module must be importable on Beam workers.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -17,11 +16,16 @@ import numpy as np
 from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
-from dlpipe.fingerprint import code_fingerprint
 from pipeline.problems import intervals
 from pipeline.problems.classification_metrics import GUESSING_LOSS
 from pipeline.problems.labels import COUNTS_NAME, NONE, THRESHOLD, UNKNOWN
-from pipeline.problems.paired_metrics import PairedCombiner, Scored, paired_metric
+from pipeline.problems.paired_metrics import (
+  PairedCombiner,
+  RightCombiner,
+  Scored,
+  named_metrics,
+  paired_metric,
+)
 
 _LEAST_SCORE = 1e-7  # Keras' bound for a probability, so that a loss is finite
 _RANKS = 512
@@ -29,8 +33,6 @@ _RANKS = 512
 
 def label_metrics() -> list[config_pb2.MetricConfig]:
   """Returns the metrics over ids of labels and `[labels]` scores."""
-  code = code_fingerprint(__name__)
-  # The class names differ from TFMA's metrics, which TFMA would load instead.
   named = {
     "Loss": "loss",
     "Skill": "skill",
@@ -39,17 +41,7 @@ def label_metrics() -> list[config_pb2.MetricConfig]:
     "AveragePrecision": "average_precision",
     "ExactLabels": "exact_match",
   }
-  return [
-    config_pb2.MetricConfig(
-      class_name="ExampleCount", config=json.dumps({"name": "example_count"})
-    ),
-    *(
-      config_pb2.MetricConfig(
-        class_name=name, module=__name__, config=json.dumps({"name": metric, "code": code})
-      )
-      for name, metric in named.items()
-    ),
-  ]
+  return named_metrics(__name__, named)
 
 
 class Loss(metric_types.Metric):
@@ -213,36 +205,12 @@ class _SkillCombiner(_MeanCombiner):
     )
 
 
-class _ExactCombiner(_LabelCombiner):
-  """Accumulates `[5]`: rows, right rows; paired rows, rows gained, rows lost."""
+class _ExactCombiner(RightCombiner, _LabelCombiner):
+  """A row is right if it is answered with exactly its labels."""
 
-  def create_accumulator(self) -> np.ndarray:
-    return np.zeros(5, np.int64)
-
-  def add_input(self, accumulator, element):
-    row, old = self.rows(element)
-    right = _is_exact(row)
-    accumulator[:2] += (1, right)
-    if old is not None:
-      before = _is_exact(old)
-      accumulator[2:] += (1, right > before, right < before)
-    return accumulator
-
-  def merge_accumulators(self, accumulators: Iterable):
-    return np.sum(list(accumulators), axis=0)
-
-  def extract_output(self, accumulator):
-    count, right, pairs, gained, lost = accumulator.tolist()
-    return self.output(
-      right / count if count else math.nan,
-      intervals.share(right, count),
-      intervals.paired_shares(gained, lost, pairs),
-    )
-
-
-def _is_exact(row: Scored) -> int:
-  truth, unknown = row.label
-  return int(not unknown and ((row.prediction >= THRESHOLD) == (truth > 0)).all())
+  def is_right(self, row: Scored) -> int:
+    truth, unknown = row.label
+    return int(not unknown and ((row.prediction >= THRESHOLD) == (truth > 0)).all())
 
 
 def _hits(row: Scored) -> np.ndarray:

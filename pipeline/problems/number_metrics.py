@@ -8,7 +8,6 @@ the classes by name, so this module must be importable on Beam workers.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -17,34 +16,21 @@ import numpy as np
 from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
-from dlpipe.fingerprint import code_fingerprint
 from pipeline.problems import intervals
 from pipeline.problems.number import POINTS_NAME
-from pipeline.problems.paired_metrics import PairedCombiner, Scored, paired_metric
+from pipeline.problems.paired_metrics import PairedCombiner, Scored, named_metrics, paired_metric
 
 _MOST_POINTS = 500
 
 
 def number_metrics() -> list[config_pb2.MetricConfig]:
   """Returns the metrics over a label and a prediction of one number each."""
-  code = code_fingerprint(__name__)
-  # The class names differ from TFMA's metrics, which TFMA would load instead.
   named = {
     "AbsoluteError": "mae",
     "RootOfSquares": "rmse",
     "Skill": "skill",
   }
-  return [
-    config_pb2.MetricConfig(
-      class_name="ExampleCount", config=json.dumps({"name": "example_count"})
-    ),
-    *(
-      config_pb2.MetricConfig(
-        class_name=name, module=__name__, config=json.dumps({"name": metric, "code": code})
-      )
-      for name, metric in named.items()
-    ),
-  ]
+  return named_metrics(__name__, named)
 
 
 class AbsoluteError(metric_types.Metric):

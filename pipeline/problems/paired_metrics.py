@@ -6,7 +6,9 @@ interval of the candidate's value minus the baseline's; nan if there is none.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -15,6 +17,8 @@ from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 from tensorflow_model_analysis.proto import config_pb2
 
+from dlpipe.fingerprint import code_fingerprint
+from pipeline.problems import intervals
 from pipeline.problems.intervals import Interval
 
 INTERVAL, CHANGE = "_interval", "_change"
@@ -80,6 +84,37 @@ class PairedCombiner(beam.CombineFn):
     return self.read(label, prediction)
 
 
+class RightCombiner(PairedCombiner):
+  """Computes the share of right rows; accumulates `[5]`: rows, right; paired, gained, lost."""
+
+  def is_right(self, row: Scored) -> int:
+    """Returns 1 if the row is right, else 0."""
+    raise NotImplementedError
+
+  def create_accumulator(self) -> Any:
+    return np.zeros(5, np.int64)
+
+  def add_input(self, accumulator, element):
+    row, old = self.rows(element)
+    right = self.is_right(row)
+    accumulator[:2] += (1, right)
+    if old is not None:
+      before = self.is_right(old)
+      accumulator[2:] += (1, right > before, right < before)
+    return accumulator
+
+  def merge_accumulators(self, accumulators: Iterable) -> Any:
+    return np.sum(list(accumulators), axis=0)
+
+  def extract_output(self, accumulator):
+    count, right, pairs, gained, lost = accumulator.tolist()
+    return self.output(
+      right / count if count else math.nan,
+      intervals.share(right, count),
+      intervals.paired_shares(gained, lost, pairs),
+    )
+
+
 def paired_metric(
   make: Callable[..., PairedCombiner], *more: str
 ) -> Callable[..., metric_types.MetricComputations]:
@@ -105,3 +140,26 @@ def paired_metric(
     return [metric_types.MetricComputation(keys=keys, preprocessors=None, combiner=combiner)]
 
   return metric_util.merge_per_key_computations(computed)
+
+
+def named_metrics(module: str, named: Mapping[str, str]) -> list[config_pb2.MetricConfig]:
+  """Returns the configuration of the number of rows, and of metrics of ours.
+
+  Args:
+    module: the module of the metrics, whose code is part of their configuration.
+    named: class name to metric name. The class names must differ from those of TFMA's metrics,
+      which TFMA would load instead.
+  """
+  code = code_fingerprint(module)
+  count = config_pb2.MetricConfig(
+    class_name="ExampleCount", config=json.dumps({"name": "example_count"})
+  )
+  return [
+    count,
+    *(
+      config_pb2.MetricConfig(
+        class_name=name, module=module, config=json.dumps({"name": metric, "code": code})
+      )
+      for name, metric in named.items()
+    ),
+  ]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import collections
 import functools
-import json
 import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -22,9 +21,8 @@ import sacrebleu
 from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
-from dlpipe.fingerprint import code_fingerprint
 from pipeline.problems import intervals
-from pipeline.problems.paired_metrics import PairedCombiner, Scored, paired_metric
+from pipeline.problems.paired_metrics import PairedCombiner, Scored, named_metrics, paired_metric
 
 _BLEU_ORDER = 4
 _CHRF_ORDER = 6
@@ -33,19 +31,8 @@ _CHRF_BETA = 2  # recall counts twice as much as precision
 
 def translation_metrics() -> list[config_pb2.MetricConfig]:
   """Returns the metrics over a label and a prediction of one text each, in UTF-8."""
-  code = code_fingerprint(__name__)
   named = {"CorpusBleu": "bleu", "CorpusChrf": "chrf", "ExactMatchShare": "exact_match"}
-  return [
-    config_pb2.MetricConfig(
-      class_name="ExampleCount", config=json.dumps({"name": "example_count"})
-    ),
-    *(
-      config_pb2.MetricConfig(
-        class_name=name, module=__name__, config=json.dumps({"name": metric, "code": code})
-      )
-      for name, metric in named.items()
-    ),
-  ]
+  return named_metrics(__name__, named)
 
 
 def bleu_counts(prediction: str, reference: str) -> np.ndarray:

@@ -6,7 +6,6 @@ get_model_status_impl,model_service_impl}.cc.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -16,8 +15,6 @@ from serving.models.lifecycle import ModelManager, VersionStatus
 from serving.models.model_config import ModelConfig, read_config
 from serving.models.servable import ModelSpec, Servable
 from serving.models.version_source import VersionSource
-
-_LOG = logging.getLogger(__name__)
 
 
 class ServingCore:
