@@ -58,6 +58,10 @@ class Run:
   report: pathlib.Path | None
   log: pathlib.Path | None
   serving_dir: pathlib.Path
+  predictions: pathlib.Path | None = None
+  def rows(
+    self, where: str | None = None, *, sort: str | None = None, limit: int | None = None
+  ) -> list[dict[str, Any]]: ...
   @property
   def exit_code(self) -> int: ...
 

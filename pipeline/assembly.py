@@ -41,6 +41,7 @@ from pipeline.beam.options import beam_args
 from pipeline.gates import gate_facts, task_gates
 from pipeline.gates import parameters as gate_parameters
 from pipeline.params import Params, Role
+from pipeline.rows import predictions
 from pipeline.settings.config import PipelineConfig
 from pipeline.task import Source, Task
 from pipeline.tasks import schema_path
@@ -50,6 +51,7 @@ _Setting = Callable[[str, Any], Any]
 _PREPROCESSING_FN = "pipeline.training.transform.preprocessing_fn"
 _RUN_FN = "pipeline.training.run.run_fn"
 _JUDGE = "pipeline.gates.judge"
+_WRITER = "pipeline.rows.predictions.write"
 _TUNER_FN = "pipeline.training.tuning.tuner_fn"
 
 
@@ -224,7 +226,6 @@ def _training_stage(
       problem.compile_args,
       task.training_plan,
       problem.serving_outputs or problem.answer,
-      problem.rows,
       *([task.input.rule] if task.input.rule else []),
     ),
     "input_bounds": {
@@ -282,7 +283,11 @@ def _release_stage(
     example_splits=[EVAL],
     judge=_JUDGE,
     gates=gate_parameters(task, gates, min_examples=config.gates.min_examples),
-    code_fingerprint=code_fingerprint(_JUDGE, "components.judged_evaluator.executor"),
+    writer=_WRITER,
+    rows=predictions.parameters(task),
+    code_fingerprint=code_fingerprint(
+      _JUDGE, _WRITER, task.problem.rows, "components.judged_evaluator.executor"
+    ),
   )
   recorded: list[BaseNode] = []
   if self_contained:

@@ -24,7 +24,7 @@ from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
-from components.source_example_gen import quarantine, shard_writer, sources
+from components.source_example_gen import origins, quarantine, shard_writer, sources
 from components.source_example_gen.draws import Draw, Moves
 from components.source_example_gen.driver import FINGERPRINT_KEY
 from components.source_example_gen.splits import SplitRule, content_key
@@ -235,7 +235,8 @@ class ReadShard(beam.DoFn):
       split = self._rule.split_of(key, record.split)
       if split not in writers:
         writers[split] = self._targets.writer(split, number, self._shards)
-      writers[split].add(key, shard_writer.serialize(record.features))
+      origin = origins.Origin(record.origin, record.id)
+      writers[split].add(key, shard_writer.serialize(record.features), origin)
       report.examples[split] = report.examples.get(split, 0) + 1
       found = self._labels(record)
       labels[split].update(found)
@@ -247,7 +248,9 @@ class ReadShard(beam.DoFn):
       if split in writers:
         writers[split].commit()
       else:
-        _remove(self._targets.final_path(split, number, self._shards))  # of the first reading
+        stale = self._targets.final_path(split, number, self._shards)  # of the first reading
+        _remove(stale)
+        _remove(origins.path_beside(stale))
     report.labels = {split: dict(count) for split, count in labels.items()}
     self._leave(self._targets.report_path(number), report.to_json().encode())
     self._leave(self._targets.draw_path(number), json.dumps(draw.to_json()).encode())

@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 from dlpipe.causes import user_error
 from dlpipe.errors import DlpipeError
-from dlpipe.records import Record, Rejected
 from pipeline.api.inputs import Inputs
 from pipeline.beam.engines import check_engine
 from pipeline.execution.events import Listener
@@ -86,17 +85,9 @@ def examine(inputs: Inputs, run_id: str) -> dict[str, Any] | None:
     inputs.task,
     examples=found.examples,
     quarantine=found.quarantine,
-    data_path=inputs.config.data_path,
-    records=lambda: _records(inputs),
     gates=gate_facts(inputs.task, inputs.config.gates.bounds),
     kept=inputs.config.folder.checks,
   )
-
-
-def _records(inputs: Inputs) -> Iterator[Record | Rejected]:
-  options = inputs.config.data_options(inputs.task)
-  for shard in inputs.source.plan(inputs.config.data_path, options).shards:
-    yield from inputs.source.read(shard, options)
 
 
 def log_file(inputs: Inputs, run_id: str) -> pathlib.Path:
