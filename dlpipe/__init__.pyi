@@ -106,6 +106,7 @@ def check(
   tiny: bool = False,
   beam: str | None = None,
   mlmd: _Path | None = None,
+  labels: bool = False,
   progress: bool | Callable[[events.Event], None] = False,
   **sections: Mapping[str, Any],
 ) -> Run: ...

@@ -133,7 +133,10 @@ def _data_stage(
   if self_contained:
     state = [
       SourceState(
-        plan_fn=plan_fn, data_path=config.data_path, options=json.dumps(options, sort_keys=True)
+        plan_fn=plan_fn,
+        data_path=config.data_path,
+        options=json.dumps(options, sort_keys=True),
+        **({"relabel": config.data.relabel} if config.data.relabel else {}),
       )
     ]
     fingerprint = state[0].outputs["fingerprint"].future()[0].value
@@ -147,6 +150,9 @@ def _data_stage(
     eval_fraction=config.data.eval_fraction,
     code_fingerprint=code_fingerprint(plan_fn, read_fn, "components.source_example_gen.executor"),
     input_fingerprint=fingerprint,
+    relabel=config.data.relabel,
+    relabelled_key=task.label_key,
+    read_label=udf_path(task.problem.read_label) if config.data.relabel else "",
   )
   schema = ReviewedSchema(text=schema_path(task.name).read_text(encoding="utf-8"))
   examples = data.outputs["examples"]

@@ -42,6 +42,8 @@ class Problem:
       if the first records show that nothing can be learnt. It reads as few records as possible.
     has_classes: whether raw labels name classes. Classes are counted, and rare ones are kept in
       train.
+    finds_wrong_labels: whether `dlpipe check --labels` can look for wrong labels: each row has one
+      class of several.
     label_id_key: the transformed feature with the label for the loss.
     vocabulary: name of the vocabulary of labels in the transform graph; None if there is none.
     options: names of the data options that `read_label` and `answer` read; a model is exported
@@ -76,6 +78,7 @@ class Problem:
   read_label: Callable[[Any, Mapping[str, Any]], FeatureValue]
   require: Callable[..., None]
   has_classes: bool
+  finds_wrong_labels: bool = False
   label_id_key: str
   vocabulary: str | None = None
   options: tuple[str, ...] = ()

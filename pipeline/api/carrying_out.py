@@ -72,8 +72,14 @@ def carry_out(
     ) from err
 
 
-def examine(inputs: Inputs, run_id: str) -> dict[str, Any] | None:
-  """Checks the data that a run has read; returns None if the run ended before it read all."""
+def examine(inputs: Inputs, run_id: str, *, labels: bool = False) -> dict[str, Any] | None:
+  """Checks the data that a run has read; returns None if the run ended before it read all.
+
+  Args:
+    inputs: the prepared run.
+    run_id: the run's name.
+    labels: whether to look for labels that are likely wrong.
+  """
   from pipeline.checks.report import check_data
   from pipeline.gates import gate_facts
   from pipeline.runs.data_artifacts import data_artifacts
@@ -87,6 +93,7 @@ def examine(inputs: Inputs, run_id: str) -> dict[str, Any] | None:
     quarantine=found.quarantine,
     gates=gate_facts(inputs.task, inputs.config.gates.bounds),
     kept=inputs.config.folder.checks,
+    labels=labels,
   )
 
 

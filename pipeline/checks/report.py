@@ -21,7 +21,9 @@ from pipeline.checks.description import Description, IndescribableError, Row, la
 from pipeline.checks.finding import WARNING, Finding
 from pipeline.checks.survey import MAX_COMPARED, Survey
 from pipeline.checks.text import excerpt
+from pipeline.checks.wrong_labels import wrong_labels
 from pipeline.rows.examples import read_examples
+from pipeline.suspects.search import search
 from pipeline.task import Task
 
 _SHOWN_REASONS, _SHOWN_RECORDS = 10, 5
@@ -36,6 +38,7 @@ def check_data(
   quarantine: pathlib.Path,
   gates: Sequence[Mapping[str, Any]],
   kept: pathlib.Path,
+  labels: bool = False,
 ) -> dict[str, Any]:
   """Checks the examples of a run.
 
@@ -46,30 +49,36 @@ def check_data(
     gates: the model's gates, as DataGate receives them.
     kept: folder that caches results by artifact and code, and holds the pictures that a finding
       shows if the input has no file for them.
+    labels: whether to look for labels that are likely wrong.
 
   Returns:
     `examples` {split: count}; `labels` {split: {label: count}} or None; `lengths` {measure:
     {min, p5, median, p95, max}}; `met` {unusual but valid property: count}; `findings` [{name,
     level, count, what, advice, details, examples [[{split, label, input, file, origin}]]}],
     warnings first; `quarantined` [{reason, count, records}]; `compared`, the number of inputs among
-    which near-duplicates were searched.
+    which near-duplicates were searched; with `labels` also `suspects`, as `Suspects.to_json`.
+
+  Raises:
+    BadInputError: `labels`, and the task has no classes.
   """
-  folder = kept / _key(task, examples, gates)
+  folder = kept / _key(task, examples, gates, labels)
   file = folder / "check.json"
   if file.exists():
     return json.loads(file.read_text(encoding="utf-8"))
   folder.mkdir(parents=True, exist_ok=True)
-  result = _check(task, examples, quarantine, gates, folder)
+  result = _check(task, examples, quarantine, gates, folder, labels)
   partial = file.with_suffix(".part")
   partial.write_text(json.dumps(result), encoding="utf-8")
   partial.replace(file)
   return result
 
 
-def _key(task: Task, examples: pathlib.Path, gates: Sequence[Mapping[str, Any]]) -> str:
+def _key(
+  task: Task, examples: pathlib.Path, gates: Sequence[Mapping[str, Any]], labels: bool
+) -> str:
   asked = (task.input.describe, task.problem.findings, task.problem.survey)
   code = code_fingerprint(__name__, *(path for path in asked if path))
-  facts = (str(examples), *asked, task.input.key, task.label_key, gates, code)
+  facts = (str(examples), *asked, task.input.key, task.label_key, gates, labels, code)
   return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
@@ -79,6 +88,7 @@ def _check(
   quarantine: pathlib.Path,
   gates: Sequence[Mapping[str, Any]],
   folder: pathlib.Path,
+  labels: bool,
 ) -> dict[str, Any]:
   describe = load_function(task.input.describe) if task.input.describe else None
   answers = load_function(task.problem.survey)() if task.problem.survey else None
@@ -100,6 +110,10 @@ def _check(
     *(Finding.of(row) for row in load_function(task.problem.findings)(summary.to_json(), gates)),
     *(answers.findings() if answers is not None else ()),
   ]
+  suspects = None
+  if labels:
+    suspects = search(task, examples, len(survey.splits))
+    found += wrong_labels(suspects)
   found.sort(key=lambda finding: finding.level != WARNING)
   wanted = {number for finding in found for example in finding.examples for number in example}
   shown_rows = _pick(rows(), wanted)
@@ -116,11 +130,20 @@ def _check(
     "findings": [_finding_json(finding, shown) for finding in found],
     "quarantined": _quarantined(quarantine, summary.reasons),
     "compared": min(sum(counts), MAX_COMPARED),
+    **({"suspects": suspects.to_json()} if suspects is not None else {}),
   }
 
 
 def _finding_json(finding: Finding, shown: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-  examples = [[shown[number] for number in example] for example in finding.examples]
+  examples = [
+    [
+      {**shown[number], "suggested": finding.suggested[number]}
+      if number in finding.suggested
+      else shown[number]
+      for number in example
+    ]
+    for example in finding.examples
+  ]
   return {**gate_findings.finding_json(finding), "examples": examples}
 
 

@@ -110,6 +110,7 @@ PROBLEM = Problem(
   read_label=read_label,
   require=require,
   has_classes=True,
+  finds_wrong_labels=True,
   label_id_key="label_id",
   vocabulary="labels",
   compile_args=f"{__name__}.compile_args",

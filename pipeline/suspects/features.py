@@ -1,4 +1,4 @@
-"""Turns inputs into numbers for a cheap model: words of texts, and edges and colours of pictures."""
+"""Turns inputs into numbers for a cheap model: words of texts, edges and colours of pictures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse
 
 _HASHES = 1 << 20
-_SIDE = 32  # pictures are scaled to so many pixels a side
+_SIDE = 64  # pictures are scaled to so many pixels a side
 _CELLS, _ANGLES = 8, 9
 _CELL = _SIDE // _CELLS
 _CLIPPED = 0.4  # of a normalized histogram of gradients
@@ -66,11 +66,13 @@ def of_pictures(pictures: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
   rgb = np.stack(pixels).astype(np.float32) / 255
   colours = rgb.reshape(len(rgb), _CELLS, _CELL, _CELLS, _CELL, 3).mean((2, 4))
   gradients = _gradients(rgb.mean(-1))
-  return np.concatenate([gradients.reshape(len(rgb), -1), colours.reshape(len(rgb), -1)], 1), readable
+  return np.concatenate(
+    [gradients.reshape(len(rgb), -1), colours.reshape(len(rgb), -1)], 1
+  ), readable
 
 
 def _pixels(data: bytes) -> np.ndarray | None:
-  """Returns `[32, 32, 3]` uint8; None if the picture cannot be decoded."""
+  """Returns `[64, 64, 3]` uint8; None if the picture cannot be decoded."""
   from PIL import Image
 
   try:
