@@ -47,6 +47,7 @@ class ReportData:
     samples: the model's texts for some inputs, the same as `texts` with `worst`.
     cells: examples of what is taken for what, [{label, predicted, rows}], rows as in `pictures` or
       `texts`.
+    suspected: how many labels of val and eval contradict the model's scores, and of how many.
   """
 
   result: RunResult
@@ -67,3 +68,4 @@ class ReportData:
   texts: Sequence[Row] = ()
   samples: Sequence[Row] = ()
   cells: Sequence[Row] = ()
+  suspected: tuple[int, int] | None = None

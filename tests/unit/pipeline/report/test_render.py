@@ -343,8 +343,9 @@ def test_texts_and_samples_are_shown_escaped_and_shortened():
 
 
 def test_a_mistake_is_named_by_its_file():
-  page = _Page(render.render(_data()))
+  page = _Page(render.render(_data(suspected=(3, 2000))))
   assert "cat/17.png" in page.words
+  assert any("3 of the 2,000 labels of val and eval contradict" in word for word in page.words)
   images = [value for name, value in page.attributes if name == "src"]
   assert images == ["data:image/png;base64,AAAA"]
 
