@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # with frameworks, which the page does not need
   from components.data_gate import Check
   from components.serving_gate.parity import Parity
   from components.trials import Trials
+  from pipeline.suspects.baseline import Baseline
   from pipeline.training.training_record import PhaseRow
 
 Row = Mapping[str, Any]
@@ -47,6 +48,7 @@ class ReportData:
     samples: the model's texts for some inputs, the same as `texts` with `worst`.
     cells: examples of what is taken for what, [{label, predicted, rows}], rows as in `pictures` or
       `texts`.
+    baseline: a cheap model's accuracy on eval.
     suspected: how many labels of val and eval contradict the model's scores, and of how many.
   """
 
@@ -69,3 +71,4 @@ class ReportData:
   samples: Sequence[Row] = ()
   cells: Sequence[Row] = ()
   suspected: tuple[int, int] | None = None
+  baseline: Baseline | None = None

@@ -35,9 +35,9 @@ def of_sparse(features: Any, given: np.ndarray, fold: np.ndarray, classes: int) 
     `[rows, classes]` float64 probabilities.
   """
   found = np.zeros((2, len(given), classes))
-  for number in range(FOLDS):
+  for number in np.unique(fold):
     seen, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-    if not len(held) or not len(seen):
+    if not len(seen):
       continue
     known, asked = features[seen], features[held]
     weighted, weighted_asked = _tf_idf(known, asked)
@@ -94,7 +94,7 @@ def of_dense(features: np.ndarray, given: np.ndarray, fold: np.ndarray, classes:
 
   mapped = _mapped(features)
   targets = np.eye(classes, dtype=np.float32)[given] - 1 / classes
-  held = [fold == number for number in range(FOLDS)]
+  held = [fold == number for number in np.unique(fold)]
   products = [mapped[rows].T @ mapped[rows] for rows in held]
   answers = [mapped[rows].T @ targets[rows] for rows in held]
   found = np.zeros((len(given), classes))
