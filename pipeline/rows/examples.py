@@ -59,6 +59,11 @@ def read_examples(
         yield RawExample(split, serialized, origin)
 
 
+def first_bytes(values: Sequence[Value]) -> bytes:
+  """Returns the first value of a feature of bytes; empty for another or without any."""
+  return values[0] if len(values) and isinstance(values[0], bytes) else b""
+
+
 def _records(path: pathlib.Path) -> Iterator[bytes]:
   # tf.data is ten times slower at yielding single records.
   with gzip.open(path) as file:

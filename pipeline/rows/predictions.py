@@ -27,12 +27,13 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from dlpipe import origins, progress
+from dlpipe import progress
 from dlpipe.dotted_paths import load_function
 from dlpipe.records import EVAL, VAL
 from pipeline.rows import chosen
-from pipeline.rows.examples import RawExample, read_examples
+from pipeline.rows.examples import RawExample, first_bytes, read_examples
 from pipeline.rows.files import FILE, SHOWN_FILE
+from pipeline.sources import origins
 from pipeline.task import Task
 
 # Lies above this room; a run whose answers are no classes has none.
@@ -150,8 +151,7 @@ def _inputs(
   numbers = set(wanted)
   for number, each in enumerate(examples):
     if number in numbers:
-      [found] = each.values(input_key)
-      value = found[0] if len(found) and isinstance(found[0], bytes) else b""
+      value = first_bytes(each.values(input_key)[0])
       if 0 < len(value) <= _MAX_INPUT_BYTES:
         values[number] = value
       if len(numbers) == 1:

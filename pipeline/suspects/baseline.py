@@ -12,7 +12,7 @@ import numpy as np
 
 from dlpipe.artifact_files import ArtifactFile
 from dlpipe.records import EVAL, TRAIN
-from pipeline.rows.examples import RawExample, read_examples
+from pipeline.rows.examples import RawExample, first_bytes, read_examples
 from pipeline.suspects import features, out_of_fold
 
 # Rows that the cheap model sees and is asked about; more would cost more than the answer is worth.
@@ -53,8 +53,8 @@ def measure(examples: pathlib.Path, told: Mapping[str, Any]) -> Baseline | None:
   """
   rows = [*_some(examples, TRAIN, _TRAIN_ROWS), *_some(examples, EVAL, _EVAL_ROWS)]
   values = [each.values(told["input_key"], told["label_key"]) for each in rows]
-  usable = [n for n, (value, label) in enumerate(values) if len(value) and len(label)]
-  inputs = [values[n][0][0] for n in usable]
+  usable = [n for n, (_, label) in enumerate(values) if len(label)]
+  inputs = [first_bytes(values[n][0]) for n in usable]
   if told["is_text"]:
     described, readable = features.of_texts(inputs), np.ones(len(inputs), bool)
   else:
