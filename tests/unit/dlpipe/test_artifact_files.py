@@ -12,6 +12,7 @@ from components.source_example_gen.summary import LostClass, Summary
 from components.trials import Trial, Trials
 from components.versioned_pusher.executor import Pushed
 from dlpipe.verdicts import Ruling, Verdict
+from pipeline.suspects.baseline import Baseline
 from pipeline.training.training_record import PhaseRow, TrainingRecord
 
 _PATH = PathResult(
@@ -25,10 +26,15 @@ _PATH = PathResult(
 )
 _FILES = [
   (
+    "baseline.json",
+    Baseline(model="words", accuracy=0.8, majority=0.5, train_rows=3_000, eval_rows=600),
+  ),
+  (
     "summary.json",
     Summary(
       examples={"train": 8, "val": 1, "eval": 1},
       quarantined=3,
+      relabelled=2,
       labels={"train": {"cat": 8}},
       reasons={"empty": 3},
       recognized={"layout": "folder", "sentences": ["Read as folder."]},
