@@ -26,10 +26,6 @@ _PATH = PathResult(
 )
 _FILES = [
   (
-    "baseline.json",
-    Baseline(model="words", accuracy=0.8, majority=0.5, train_rows=3_000, eval_rows=600),
-  ),
-  (
     "summary.json",
     Summary(
       examples={"train": 8, "val": 1, "eval": 1},
@@ -99,6 +95,10 @@ _FILES = [
   ),
   ("pushed.json", Pushed(pushed=True, version=3, destination="/s/3", repairs=2)),
   ("pushed.json", Pushed(pushed=False, refused_by=["Evaluator"])),
+  (
+    "baseline.json",
+    Baseline(model="words", accuracy=0.8, majority=0.5, train_rows=3_000, eval_rows=600),
+  ),
 ]
 
 
