@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow_data_validation as tfdv
@@ -36,7 +36,7 @@ from components.versioned_pusher.component import VersionedPusher
 from dlpipe import nodes
 from dlpipe.fingerprint import code_fingerprint, udf_path
 from dlpipe.records import EVAL, TRAIN, VAL
-from pipeline import evaluation
+from pipeline import evaluation, model_card
 from pipeline.beam.options import beam_args
 from pipeline.gates import gate_facts, task_gates
 from pipeline.gates import parameters as gate_parameters
@@ -50,6 +50,7 @@ _Setting = Callable[[str, Any], Any]
 _PREPROCESSING_FN = "pipeline.training.transform.preprocessing_fn"
 _RUN_FN = "pipeline.training.run.run_fn"
 _JUDGE = "pipeline.gates.judge"
+_CARD = "pipeline.model_card.files"
 _TUNER_FN = "pipeline.training.tuning.tuner_fn"
 
 
@@ -92,7 +93,10 @@ def create_pipeline(
   drawn: list[BaseNode] = [*state, data, schema, *statistics, gate]
   if train_and_push:
     transform, *tuner, trainer = _training_stage(task, config, data, schema, gate, params)
-    release = _release_stage(task, config, data, trainer, self_contained)
+    card = model_card.facts(task, config)
+    if runtime_parameters:
+      card["data_path"] = None  # each run of the compiled pipeline says it
+    release = _release_stage(task, config, data, trainer, self_contained, card)
     drawn += [transform, *tuner, trainer, *release]
   return Pipeline(
     pipeline_name=task.pipeline_name,
@@ -268,7 +272,12 @@ def _training_stage(
 
 
 def _release_stage(
-  task: Task, config: PipelineConfig, data: BaseNode, trainer: BaseNode, self_contained: bool
+  task: Task,
+  config: PipelineConfig,
+  data: BaseNode,
+  trainer: BaseNode,
+  self_contained: bool,
+  card_facts: Mapping[str, Any],
 ) -> list[BaseNode]:
   """Builds the nodes that evaluate, compare serving with training, and push if both gates pass."""
   model = trainer.outputs["model"]
@@ -315,7 +324,15 @@ def _release_stage(
       {name: value for name, value in config.data.options.items() if value is not None},
       sort_keys=True,
     ),
-    code_fingerprint=code_fingerprint("components.versioned_pusher.executor"),
+    card=_CARD,
+    card_facts=json.dumps(card_facts, sort_keys=True),
+    card_inputs={
+      "quarantine": data.outputs["quarantine"],
+      "model_run": trainer.outputs["model_run"],
+      "evaluation": evaluator.outputs["evaluation"],
+      "verdict": evaluator.outputs["verdict"],
+    },
+    code_fingerprint=code_fingerprint("components.versioned_pusher.executor", _CARD),
     **_blessings([evaluator, serving_gate]),
   )
   return [*asked, evaluator, *recorded, serving_gate, pusher]

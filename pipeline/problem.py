@@ -73,6 +73,7 @@ class Problem:
     contradicts: whether equal inputs with different answers contradict each other.
     unread: settings without effect: full name to advice for the user.
     words: `(row of outputs) -> words for the terminal`.
+    limits: sentences of the model card: what no model of this kind can tell its user.
   """
 
   name: str
@@ -98,6 +99,7 @@ class Problem:
   contradicts: bool
   unread: Mapping[str, str] = dataclasses.field(default_factory=dict)
   words: Callable[[Mapping[str, Any]], list[str]] = usual_words
+  limits: tuple[str, ...] = ()
 
   def __post_init__(self) -> None:
     """Checks the fields.

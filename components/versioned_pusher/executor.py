@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tfx import types
 from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
-from tfx.types import artifact_utils
+from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import path_utils
 
+from components.artifacts import ModelVerdict, Quarantine
 from components.versioned_pusher.publish import (
   is_damaged,
   list_versions,
@@ -22,6 +24,7 @@ from components.versioned_pusher.publish import (
 )
 from dlpipe import nodes
 from dlpipe.artifact_files import ArtifactFile
+from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from dlpipe.progress import report
 
@@ -29,6 +32,18 @@ MODEL = "model"
 PUSHED_MODEL = "pushed_model"
 SERVING_DIR = "serving_dir"
 DATA_OPTIONS = "data_options"
+CARD, CARD_FACTS = "card", "card_facts"
+# The artifacts that a model card is written from, beside the blessings: name of the input to type.
+CARD_INPUTS = {
+  "quarantine": Quarantine,
+  "model_run": standard_artifacts.ModelRun,
+  "evaluation": standard_artifacts.ModelEvaluation,
+  **{
+    gate.verdict_input: ModelVerdict
+    for gate in nodes.model_gates().values()
+    if gate.verdict_input != gate.pusher_input
+  },
+}
 CODE_FINGERPRINT = "code_fingerprint"
 # Custom properties of the PushedModel, as TFX's own Pusher calls them.
 IS_PUSHED = "pushed"
@@ -73,9 +88,10 @@ class Executor(base_executor.BaseExecutor):
     """Publishes the model as the next version in the served directory.
 
     Args:
-      input_dict: `model`, and the blessing of each gate by its `pusher_input`, one artifact each.
+      input_dict: `model`, the blessing of each gate by its `pusher_input`, one artifact each, and
+        `CARD_INPUTS`, which may be missing.
       output_dict: `pushed_model`, one artifact.
-      exec_properties: `serving_dir` and `data_options`.
+      exec_properties: `serving_dir`, `data_options`, `card` and `card_facts`.
 
     Raises:
       BadInputError: the model or the served directory is not on a local file system.
@@ -107,6 +123,7 @@ class Executor(base_executor.BaseExecutor):
       source=model.uri,
       # A pipeline that an older release compiled has none.
       data_options=json.loads(exec_properties.get(DATA_OPTIONS) or "{}"),
+      card=_card(input_dict, exec_properties),
     )
     destination = os.path.join(base, str(version))
     pushed.set_int_custom_property(IS_PUSHED, 1)
@@ -127,6 +144,20 @@ class Executor(base_executor.BaseExecutor):
       report(f"Version {version} in {base} is damaged; version {newest} stays served")
     else:
       report(f"Version {version} is in {base} already; version {newest} stays served")
+
+
+def _card(
+  inputs: Mapping[str, list[types.Artifact]], exec_properties: Mapping[str, Any]
+) -> dict[str, str]:
+  """Returns the files of the model card; none for a pipeline that names no function for it."""
+  function = exec_properties.get(CARD)
+  if not function:
+    return {}
+  directories = {name: [artifact.uri for artifact in some] for name, some in inputs.items()}
+  written: dict[str, str] = load_function(function)(
+    directories, json.loads(exec_properties[CARD_FACTS])
+  )
+  return written
 
 
 def _is_blessed(blessing: types.Artifact) -> bool:

@@ -139,7 +139,7 @@ class GatesConfig(Section):
 
 
 class PushConfig(Section):
-  """Settings of ServingGate.
+  """Settings of ServingGate and VersionedPusher.
 
   `tolerance` is the largest allowed difference between Keras and the exported signatures.
   `serving_release` is the tag of the image `tensorflow/serving` that must be able to run the graph;
@@ -161,6 +161,11 @@ class PushConfig(Section):
       "newest that is no newer than the TensorFlow of the run: 2.16 with Python "
       "3.10, 2.20 with later ones"
     ),
+  )
+
+  data_license: str | None = pydantic.Field(
+    None,
+    description="the licence of the data, for the model card; null says that nobody stated one",
   )
 
   @pydantic.field_validator("serving_release", mode="before")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dlpipe.errors import BadInputError
-from pipeline import gates
+from pipeline import gates, model_card
 from pipeline.api.inputs import Inputs
 from pipeline.evaluation import Evaluation
 from pipeline.runs.store import metadata_stores
@@ -120,6 +120,14 @@ def _check_serving_release(desk: Desk) -> None:
     desk.run(desk.task, "push.serving_release=1.0")
 
 
+def _check_data_license(desk: Desk) -> None:
+  for setting, told in ((("push.data_license=CC BY 4.0",), "CC BY 4.0"), ((), None)):
+    given = desk.given_to("VersionedPusher", *setting)["card_facts"]
+    assert json.loads(given)["data_license"] == told
+  text = model_card.files({}, json.loads(desk.given_to("VersionedPusher")["card_facts"]))
+  assert "| licence | not stated (push.data\\_license) |" in text["MODEL_CARD.md"]
+
+
 def _check_runner(desk: Desk) -> None:
   for runner, name in (("flink", "FlinkRunner"), ("spark", "SparkRunner")):
     assert desk.beam_args(f"beam.runner={runner}")[0].endswith(f".{name}")
@@ -174,6 +182,7 @@ _CHECKS: Mapping[str, Callable[[Desk], None]] = {
   "gates.max_latency_ms": _check_max_latency_ms,
   "push.tolerance": _check_tolerance,
   "push.serving_release": _check_serving_release,
+  "push.data_license": _check_data_license,
   "beam.runner": _check_runner,
   "beam.job_server": _check_job_server,
   "beam.options": _check_beam_options,
