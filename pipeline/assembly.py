@@ -50,7 +50,7 @@ _Setting = Callable[[str, Any], Any]
 _PREPROCESSING_FN = "pipeline.training.transform.preprocessing_fn"
 _RUN_FN = "pipeline.training.run.run_fn"
 _JUDGE = "pipeline.gates.judge"
-_TUNER_FN = "pipeline.training.tuning.tuner_fn"
+_TUNER_FN = "pipeline.training.tuning.search.tuner_fn"
 
 
 def create_pipeline(
@@ -84,7 +84,7 @@ def create_pipeline(
   """
   if train_and_push and config.tune.trials:
     # Checked before any data is read. Imported here, because only tuning needs KerasTuner.
-    from pipeline.training import search_space
+    from pipeline.training.tuning import search_space
 
     search_space.declared(task, params)
   setting: _Setting = _open if runtime_parameters else _fixed
@@ -224,6 +224,7 @@ def _training_stage(
       problem.compile_args,
       task.training_plan,
       problem.serving_outputs or problem.answer,
+      *([problem.calibration] if problem.calibration else []),
       problem.rows,
       *([task.input.rule] if task.input.rule else []),
     ),

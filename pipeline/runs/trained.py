@@ -13,8 +13,8 @@ from dlpipe.words import duration, number
 from pipeline.training.training_record import PhaseRow, TrainingRecord
 
 
-def phases(nodes: Sequence[Mapping[str, Any]]) -> Sequence[PhaseRow]:
-  """The phases that were trained; none if nothing was trained, or its files are gone.
+def record_of(nodes: Sequence[Mapping[str, Any]]) -> TrainingRecord:
+  """The record of a run's training; empty if nothing was trained, or its files are gone.
 
   Args:
     nodes: those of a `PastRun` with artifacts.
@@ -24,8 +24,8 @@ def phases(nodes: Sequence[Mapping[str, Any]]) -> Sequence[PhaseRow]:
   try:
     record = TrainingRecord.read(pathlib.Path(uri)) if uri else None
   except OSError:
-    return ()
-  return record.phases if record else ()
+    record = None
+  return record or TrainingRecord()
 
 
 def sentence(phase: PhaseRow) -> str:
@@ -36,6 +36,12 @@ def sentence(phase: PhaseRow) -> str:
   if phase.trained != phase.scheduled:
     words += f"; ended after {phase.trained} (train.patience)"
   return words
+
+
+def weights_in_words(weights: Mapping[str, float]) -> str:
+  """The weights of classes, the heaviest first: `rare 5, common 1`."""
+  ordered = sorted(weights.items(), key=lambda item: -item[1])
+  return ", ".join(f"{label} {number(weight)}" for label, weight in ordered)
 
 
 def ranked(trials: Trials) -> Trials:

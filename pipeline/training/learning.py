@@ -16,6 +16,7 @@ from dlpipe.errors import BadInputError
 from pipeline.params import Params
 from pipeline.task import Phase, Task
 from pipeline.training import datasets, loop
+from pipeline.training.class_weights import ClassWeights, RequireAsked, class_weights
 from pipeline.training.freezing import FrozenFeatures
 from pipeline.training.machines import strategy
 
@@ -31,12 +32,14 @@ class Learned:
     precision: Keras' dtype policy, such as `float32`.
     phases: the phases as the task planned them.
     history: one row per epoch.
+    weights: the weights of the classes; None if all count alike.
   """
 
   model: keras.Model
   precision: str
   phases: list[Phase]
   history: list[dict[str, Any]]
+  weights: ClassWeights | None = None
 
 
 def learn(
@@ -73,21 +76,31 @@ def learn(
   # Seeded here, so that earlier random draws do not change the initial weights.
   keras.utils.set_random_seed(settings["seed"])
   train, val = splits
+  weights = class_weights(task.problem, settings["class_weights"], train, tft_output)
   with distribution.scope():
     model = load_function(task.build_model)(params, tft_output)
     _build(model, train)
   if task.adapt:
     load_function(task.adapt)(params, model, train.batches(params.batch_size, None))
   callbacks = load_function(task.callbacks) if task.callbacks else None
+
+  def compile_args() -> Mapping[str, Any]:
+    arguments = load_function(task.problem.compile_args)(params)
+    return arguments if weights is None else weights.compiled(arguments)
+
+  def own_callbacks() -> list[keras.callbacks.Callback]:
+    own = callbacks(params) if callbacks else ()
+    return [*own, *([RequireAsked()] if weights else [])]
+
   phases = _phases(task, params, config["fixed_epochs"])
   history = loop.train(
     model,
-    compile_args=lambda: load_function(task.problem.compile_args)(params),
+    compile_args=compile_args,
     batch_size=params.batch_size,
     monitor=task.problem.monitor,
     patience=settings["patience"],
     seed=settings["seed"],
-    own_callbacks=lambda: callbacks(params) if callbacks else (),
+    own_callbacks=own_callbacks,
     jit_compile=settings["jit_compile"],
     shorten=shorten,
     of=of,
@@ -99,7 +112,7 @@ def learn(
     log_dir=log_dir,
     features=features,
   )
-  return Learned(model=model, precision=precision, phases=phases, history=history)
+  return Learned(model=model, precision=precision, phases=phases, history=history, weights=weights)
 
 
 def best_value(history: list[dict[str, Any]], monitor: tuple[str, str]) -> float:

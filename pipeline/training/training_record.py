@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from dlpipe.artifact_files import ArtifactFile
+from pipeline.problems.calibration import Calibration
 from pipeline.task import Phase
 
 
@@ -42,6 +43,8 @@ class TrainingRecord(ArtifactFile):
     prepare_seconds: the time until training began.
     phases: a row for each phase that was trained.
     epochs: a row for each epoch, as `loop.train` returns them.
+    class_weights: label to weight; empty if all classes count alike.
+    calibration: how outputs become scores; None if the task has no scores of labels.
   """
 
   FILE: ClassVar[str] = "history.json"
@@ -54,6 +57,8 @@ class TrainingRecord(ArtifactFile):
   prepare_seconds: float = 0.0
   phases: tuple[PhaseRow, ...] = ()
   epochs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+  class_weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  calibration: Calibration | None = None
 
 
 def phase_rows(

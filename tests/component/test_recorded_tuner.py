@@ -18,7 +18,7 @@ _MODULE = """
 import keras_tuner
 from tfx.v1.components import TunerFnResult
 
-from pipeline.training.tuning import Search
+from pipeline.training.tuning.search import Search
 
 SCORES = {0: 0.5, 1: None, 2: 0.25}
 

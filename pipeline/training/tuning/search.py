@@ -20,10 +20,10 @@ from components.trials import Trial, Trials
 from dlpipe import progress
 from dlpipe.errors import DlpipeError
 from pipeline.tasks import get_task
-from pipeline.training import search_space
 from pipeline.training.freezing import FrozenFeatures
 from pipeline.training.learning import best_value, learn, load_splits
 from pipeline.training.machines import strategy
+from pipeline.training.tuning import search_space
 
 _LEAST_EPOCHS = 3
 _SHARE_OF_EPOCHS = 0.25

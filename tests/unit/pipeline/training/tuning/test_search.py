@@ -20,10 +20,11 @@ from dlpipe.errors import BadInputError, DlpipeError
 from pipeline.settings.config import TrainConfig
 from pipeline.task import Phase
 from pipeline.tasks.images.task import TASK
-from pipeline.training import datasets, freezing, tuning
+from pipeline.training import datasets, freezing
 from pipeline.training.learning import best_value
 from pipeline.training.run import run_fn
-from pipeline.training.tuning import Search, trial_epochs, tuner_fn
+from pipeline.training.tuning import search
+from pipeline.training.tuning.search import Search, trial_epochs, tuner_fn
 
 _SMALL = {"widths": [2], "image_size": 12, "epochs": 2, "batch_size": 10}
 _HYPERPARAMETERS = TASK.params.tiny().replace(**_SMALL).as_json()
@@ -94,9 +95,9 @@ def test_frozen_layers_run_once_for_all_trials_that_share_them(
   functions = {"build_model": build_model, "training_plan": training_plan}
   monkeypatch.setitem(sys.modules, "my_model", types.SimpleNamespace(**functions))
   task = dataclasses.replace(TASK, **{name: f"my_model.{name}" for name in functions})
-  monkeypatch.setattr(tuning, "get_task", lambda name: task)
+  monkeypatch.setattr(search, "get_task", lambda name: task)
   split = datasets.in_memory({"x": np.ones((20, 12, 12, 3), "uint8")}, np.arange(20) % 2)
-  monkeypatch.setattr(tuning, "load_splits", lambda *args, **kwargs: (split, split))
+  monkeypatch.setattr(search, "load_splits", lambda *args, **kwargs: (split, split))
   features = freezing._features
   monkeypatch.setattr(freezing, "_features", lambda *args: computed.append(1) or features(*args))
   caplog.set_level(logging.INFO, logger=progress.LOGGER_NAME)
