@@ -32,9 +32,9 @@ def sentence(phase: PhaseRow) -> str:
   """`train: 150 epochs, of 12 asked for (model.min_steps); ended after 122 (train.patience)`."""
   words = f"{phase.phase}: {phase.scheduled} epochs"
   if phase.scheduled != phase.asked:
-    words += f", of {phase.asked} asked for (model.min_steps)"
+    words += f", of {phase.asked} asked for ({phase.lifted_by})"
   if phase.trained != phase.scheduled:
-    words += f"; ended after {phase.trained} (train.patience)"
+    words += f"; ended after {phase.trained} ({phase.ended_by})"
   return words
 
 

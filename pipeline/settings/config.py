@@ -77,6 +77,13 @@ class TrainConfig(Section):
     description="a phase ends after so many epochs without a better one; they count in "
     "the last quarter of its schedule, where the rate has come down",
   )
+  minutes: float | None = pydantic.Field(
+    None,
+    gt=0,
+    description="the most minutes that epochs, with their validation, take; the learning rate "
+    "comes down with the time. Epochs that you do not set are as many as fit, up to four times "
+    "the task's; null takes as long as the epochs take",
+  )
   seed: int = pydantic.Field(
     1, ge=0, le=2**32 - 1, description="of the first weights, dropout and the order of examples"
   )

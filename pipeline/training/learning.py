@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from dlpipe import progress
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from pipeline.params import Params
@@ -19,6 +20,8 @@ from pipeline.training import datasets, loop
 from pipeline.training.class_weights import ClassWeights, RequireAsked, class_weights
 from pipeline.training.freezing import FrozenFeatures
 from pipeline.training.machines import strategy
+from pipeline.training.time_limit import TimeLimit
+from pipeline.training.training_record import MINUTES
 
 _ROWS_TO_BUILD_BY = 2
 
@@ -75,6 +78,7 @@ def learn(
   precision = strategy.set_precision(settings["mixed_precision"])
   # Seeded here, so that earlier random draws do not change the initial weights.
   keras.utils.set_random_seed(settings["seed"])
+  limit = _time_limit(settings["minutes"], config["fixed_epochs"], distribution, of)
   train, val = splits
   weights = class_weights(task.problem, settings["class_weights"], train, tft_output)
   with distribution.scope():
@@ -103,6 +107,7 @@ def learn(
     own_callbacks=own_callbacks,
     jit_compile=settings["jit_compile"],
     shorten=shorten,
+    limit=limit,
     of=of,
     phases=phases,
     train=train,
@@ -140,6 +145,31 @@ def load_splits(
     for files in (fn_args.train_files, fn_args.eval_files)
   )
   return train, val
+
+
+def _time_limit(
+  minutes: float | None,
+  fixed_epochs: Collection[str],
+  distribution: tf.distribute.Strategy,
+  of: str,
+) -> TimeLimit | None:
+  """Starts the clock of a training within `train.minutes`; None without a limit.
+
+  Raises:
+    BadInputError: several workers train, whose clocks differ.
+  """
+  if minutes is None:
+    return None
+  if isinstance(distribution, tf.distribute.MultiWorkerMirroredStrategy):
+    raise BadInputError(
+      f"{MINUTES} is for one process, and several workers train. Set train.epochs instead."
+    )
+  progress.report(
+    f"{of}trained for at most {minutes:g} minutes; the learning rate comes down with the time "
+    f"({MINUTES})",
+    epoch=0,
+  )
+  return TimeLimit(minutes, fixed_epochs=fixed_epochs)
 
 
 def _build(model: Any, train: datasets.Split) -> None:

@@ -119,7 +119,7 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     parameters=model.count_params(),
     train_examples=train.size,
     prepare_seconds=round(prepare_seconds, 2),
-    phases=phase_rows(learned.phases, learned.history),
+    phases=phase_rows(learned.phases, learned.history, is_timed=settings["minutes"] is not None),
     epochs=learned.history,
     class_weights=dict(learned.weights.by_label) if learned.weights else {},
     calibration=calibration,

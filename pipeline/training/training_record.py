@@ -10,6 +10,9 @@ from dlpipe.artifact_files import ArtifactFile
 from pipeline.problems.calibration import Calibration
 from pipeline.task import Phase
 
+MIN_STEPS, PATIENCE, MINUTES = "model.min_steps", "train.patience", "train.minutes"
+ENDED_BY = "ended_by"  # in the row of an epoch: the setting that ended the phase
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PhaseRow(ArtifactFile):
@@ -19,8 +22,10 @@ class PhaseRow(ArtifactFile):
     phase: its name.
     setting: the hyperparameter that counts its epochs.
     asked: the epochs that were asked for.
-    scheduled: the epochs that were planned; more than asked if `model.min_steps` lifted them.
-    trained: the epochs that were trained; fewer than planned if `train.patience` ended the phase.
+    scheduled: the most epochs that were planned.
+    trained: the epochs that were trained.
+    lifted_by: the setting for which more epochs were planned than asked.
+    ended_by: the setting that ended the phase before all planned epochs.
   """
 
   phase: str
@@ -28,6 +33,8 @@ class PhaseRow(ArtifactFile):
   asked: int
   scheduled: int
   trained: int
+  lifted_by: str = MIN_STEPS
+  ended_by: str = PATIENCE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,13 +69,17 @@ class TrainingRecord(ArtifactFile):
 
 
 def phase_rows(
-  phases: Iterable[Phase], history: Sequence[Mapping[str, Any]]
+  phases: Iterable[Phase],
+  history: Sequence[Mapping[str, Any]],
+  *,
+  is_timed: bool = False,
 ) -> tuple[PhaseRow, ...]:
   """Returns a row for each phase that was trained.
 
   Args:
     phases: the phases as the task planned them.
     history: the rows of `loop.train`.
+    is_timed: whether the training had a time limit, which lifts epochs as far as it allows.
   """
   found = []
   for phase in phases:
@@ -81,6 +92,8 @@ def phase_rows(
           asked=phase.epochs,
           scheduled=rows[-1]["epochs"],
           trained=len(rows),
+          lifted_by=MINUTES if is_timed else MIN_STEPS,
+          ended_by=rows[-1].get(ENDED_BY, PATIENCE),
         )
       )
   return tuple(found)

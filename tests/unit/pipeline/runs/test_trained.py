@@ -1,5 +1,6 @@
 """What an earlier run's training says of its epochs."""
 
+import dataclasses
 import json
 
 import pytest
@@ -20,6 +21,10 @@ def _row(asked, scheduled, trained):
     (_row(12, 12, 12), "train: 12 epochs"),
     (_row(12, 150, 150), "train: 150 epochs, of 12 asked for (model.min_steps)"),
     (_row(60, 60, 55), "train: 60 epochs; ended after 55 (train.patience)"),
+    (
+      dataclasses.replace(_row(12, 48, 20), lifted_by="train.minutes", ended_by="train.minutes"),
+      "train: 48 epochs, of 12 asked for (train.minutes); ended after 20 (train.minutes)",
+    ),
     (
       _row(12, 150, 122),
       "train: 150 epochs, of 12 asked for (model.min_steps); ended after 122 (train.patience)",

@@ -103,7 +103,7 @@ def _train(split, wanted, *, kind=keras.Model, phases=1, compile_args=compile_ar
     model = kind(inputs, outputs)
   history = loop.train(
     model,
-    phases=[Phase(name=f"phase{n}", epochs=30, learning_rate=0.15) for n in range(phases)],
+    phases=[Phase(name=f"phase{n}", epochs=60, learning_rate=0.1) for n in range(phases)],
     train=split,
     val=split,
     compile_args=lambda: weights.compiled(compile_args(None)) if weights else compile_args(None),
