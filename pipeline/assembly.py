@@ -82,7 +82,7 @@ def create_pipeline(
   Raises:
     BadInputError: the Tuner would vary a setting that training does not read.
   """
-  if train_and_push and config.tune.trials:
+  if train_and_push and config.tune.most_trials:
     # Checked before any data is read. Imported here, because only tuning needs KerasTuner.
     from pipeline.training.tuning import search_space
 
@@ -236,7 +236,7 @@ def _training_stage(
     "sequence_keys": list(task.sequence_keys),
     "transformed_slices": list(task.transformed_slices),
   }
-  if not config.tune.trials:
+  if not config.tune.most_trials:
     tuners: list[BaseNode] = []
     best = None
   else:
@@ -245,6 +245,7 @@ def _training_stage(
       custom_config={
         **custom_config,
         "tune": config.tune.model_dump(),
+        "trials_root": str(config.folder.trials),
         "code_fingerprint": code_fingerprint(
           _TUNER_FN,
           *params_code,

@@ -55,8 +55,12 @@ def ranked(trials: Trials) -> Trials:
 def trial_lines(trials: Trials) -> list[str]:
   """The trials for a terminal, the best first."""
   found = [f"Trials, by {trials.monitor}; the Trainer takes the best one's values"]
+  if trials.ended_by:
+    found[0] += f"; ended by {trials.ended_by}"
   for trial in ranked(trials).trials:
     came = number(trial.score) if trial.score is not None else f"failed: {trial.error}"
+    if trial.ended_by:
+      came += f"  stopped ({trial.ended_by})"
     values = ", ".join(f"{name} {_shown(v)}" for name, v in trial.hyperparameters.items())
     found.append(
       f"  {trial.trial:>3}{'*' if trial.trial == trials.best else ' '} {values}  {came}  "

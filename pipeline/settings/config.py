@@ -21,6 +21,7 @@ from pipeline.settings.orchestrators import ORCHESTRATORS, OrchestratorSection, 
 from pipeline.sources.labels import label_text
 from pipeline.task import Task
 
+MOST_TRIALS = 1_000  # that a search by time begins
 _Section = TypeVar("_Section", bound=OrchestratorSection)
 
 
@@ -142,6 +143,23 @@ class TuneConfig(Section):
     description="the most epochs of each phase in a trial; null is a quarter of those that the "
     "Trainer gives it, and at least 3",
   )
+
+  minutes: float | None = pydantic.Field(
+    None,
+    gt=0,
+    description="the most minutes of all trials; without `trials`, as many as fit; null takes as "
+    "long as the trials take",
+  )
+  early_stopping: bool = pydantic.Field(
+    True,
+    description="whether a trial ends after a quarter or half of its epochs if it is worse there "
+    "than half of the trials before it",
+  )
+
+  @property
+  def most_trials(self) -> int:
+    """Returns the most trials of a search; 0 if there is none."""
+    return self.trials or (MOST_TRIALS if self.minutes is not None else 0)
 
 
 class GatesConfig(Section):

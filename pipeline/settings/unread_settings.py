@@ -138,8 +138,9 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
     yield "train.class_weights", "is for rows of one class each. Leave it out"
   if not task.problem.calibration:
     yield "train.calibrate", "is for scores of labels, and this task has none. Leave it out"
-  if not config.tune.trials:
-    yield "tune.epochs", "is for trials, and there are none. Set tune.trials to 1 or more"
+  if not config.tune.most_trials:
+    for name in ("tune.epochs", "tune.early_stopping"):
+      yield name, "is for trials, and there are none. Set tune.trials to 1 or more"
   if beam.runner not in _JOB_SERVERS:
     yield (
       "beam.job_server",

@@ -57,6 +57,7 @@ def learn(
   log_dir: str | None = None,
   features: FrozenFeatures | None = None,
   shorten: Callable[[int], int] = int,
+  after_epoch: Callable[[Mapping[str, float]], None] | None = None,
   of: str = "",
 ) -> Learned:
   """Builds a task's model and trains it.
@@ -72,6 +73,7 @@ def learn(
     log_dir: as in `loop.train`.
     features: as in `loop.train`.
     shorten: maps the planned epochs of a phase to the epochs to train.
+    after_epoch: is told the logs of each epoch; an error that it raises ends the training.
     of: prefix of every progress line.
   """
   settings = config["train"]
@@ -94,7 +96,11 @@ def learn(
 
   def own_callbacks() -> list[keras.callbacks.Callback]:
     own = callbacks(params) if callbacks else ()
-    return [*own, *([RequireAsked()] if weights else [])]
+    found = [*own, *([RequireAsked()] if weights else [])]
+    if after_epoch:
+      tell = after_epoch
+      found.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: tell(logs)))
+    return found
 
   phases = _phases(task, params, config["fixed_epochs"])
   history = loop.train(
