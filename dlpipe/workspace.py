@@ -4,6 +4,7 @@
       metadata.db        the metadata store
       artifacts/         outputs of nodes; .running/ holds a locked file for each running node
       checkpoints/       unfinished trainings
+      trials/            finished trials of the last search
       serving/           the versions that a model server serves
       models.json        the history of models, for backends without resolvers
       runs/<run>.json    the settings of a run
@@ -73,6 +74,11 @@ class TaskFolder:
   def checkpoints(self) -> pathlib.Path:
     """The folder from which a killed training goes on."""
     return self.root / "checkpoints"
+
+  @property
+  def trials(self) -> pathlib.Path:
+    """The folder of finished trials, with which a killed Tuner goes on."""
+    return self.root / "trials"
 
   @property
   def serving(self) -> pathlib.Path:

@@ -51,7 +51,7 @@ _PREPROCESSING_FN = "pipeline.training.transform.preprocessing_fn"
 _RUN_FN = "pipeline.training.run.run_fn"
 _JUDGE = "pipeline.gates.judge"
 _CARD = "pipeline.model_card.files"
-_TUNER_FN = "pipeline.training.tuning.tuner_fn"
+_TUNER_FN = "pipeline.training.tuning.search.tuner_fn"
 
 
 def create_pipeline(
@@ -83,9 +83,9 @@ def create_pipeline(
   Raises:
     BadInputError: the Tuner would vary a setting that training does not read.
   """
-  if train_and_push and config.tune.trials:
+  if train_and_push and config.tune.most_trials:
     # Checked before any data is read. Imported here, because only tuning needs KerasTuner.
-    from pipeline.training import search_space
+    from pipeline.training.tuning import search_space
 
     search_space.declared(task, params)
   setting: _Setting = _open if runtime_parameters else _fixed
@@ -228,6 +228,7 @@ def _training_stage(
       problem.compile_args,
       task.training_plan,
       problem.serving_outputs or problem.answer,
+      *([problem.calibration] if problem.calibration else []),
       problem.rows,
       *([task.input.rule] if task.input.rule else []),
     ),
@@ -239,7 +240,7 @@ def _training_stage(
     "sequence_keys": list(task.sequence_keys),
     "transformed_slices": list(task.transformed_slices),
   }
-  if not config.tune.trials:
+  if not config.tune.most_trials:
     tuners: list[BaseNode] = []
     best = None
   else:
@@ -248,6 +249,7 @@ def _training_stage(
       custom_config={
         **custom_config,
         "tune": config.tune.model_dump(),
+        "trials_root": str(config.folder.trials),
         "code_fingerprint": code_fingerprint(
           _TUNER_FN,
           *params_code,

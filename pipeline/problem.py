@@ -22,7 +22,7 @@ SAMPLES_FILE = "samples.json"
 
 _DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _PATHS = ("compile_args", "answer", "metrics", "rows", "findings")
-_OPTIONAL_PATHS = ("serving_outputs", "shown", "survey")
+_OPTIONAL_PATHS = ("serving_outputs", "calibration", "shown", "survey")
 
 
 def usual_words(outputs: Mapping[str, Any]) -> list[str]:
@@ -46,6 +46,7 @@ class Problem:
       if the first records show that nothing can be learnt. It reads as few records as possible.
     has_classes: whether raw labels name classes. Classes are counted, and rare ones are kept in
       train.
+    weighs_classes: whether a row has one class, whose weight `train.class_weights` sets.
     label_id_key: the transformed feature with the label for the loss.
     vocabulary: name of the vocabulary of labels in the transform graph; None if there is none.
     options: names of the data options that `read_label` and `answer` read; a model is exported
@@ -58,6 +59,8 @@ class Problem:
     cache_dtypes: as `Task.cache_dtypes`, for `label_id_key`.
     serving_outputs: `(model, tft_output) -> fn(transformed features) -> {output name: tensor}`;
       replaces `answer` if serving needs more than one call of the model. None calls the model.
+    calibration: `(outputs, labels, *, wanted) -> Calibration`: fits the temperature by which the
+      model's output is divided before `answer` gets it; None divides by nothing.
     prediction_key: the output that the metrics evaluate.
     compares_raw_label: whether the metrics use the raw label instead of `label_id_key`.
     metrics: `() -> list of TFMA MetricConfig`.
@@ -80,6 +83,7 @@ class Problem:
   read_label: Callable[[Any, Mapping[str, Any]], FeatureValue]
   require: Callable[..., None]
   has_classes: bool
+  weighs_classes: bool = False
   label_id_key: str
   vocabulary: str | None = None
   options: tuple[str, ...] = ()
@@ -89,6 +93,7 @@ class Problem:
   serving_keys: tuple[str, ...] = ()
   cache_dtypes: Mapping[str, str] = dataclasses.field(default_factory=dict)
   serving_outputs: str | None = None
+  calibration: str | None = None
   prediction_key: str
   compares_raw_label: bool = False
   metrics: str

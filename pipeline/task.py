@@ -167,6 +167,8 @@ class MetricGate:
     reason: why the bound exists, for a reader of the report.
     best: the best possible value, such as 1 for a share; a bound beyond it, such as 99 for 99 %, is
       refused, because no model could pass. None if there is none.
+    optional: whether a model passes if the eval rows cannot measure the metric. A bound that the
+      user sets must be measured.
   """
 
   metric: str
@@ -175,6 +177,7 @@ class MetricGate:
   max_regression: float | None = None
   reason: str
   best: float | None = None
+  optional: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

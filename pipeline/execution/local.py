@@ -83,8 +83,9 @@ def run(
     with node_events.progress_to(listener, _STORE), open_store(store) as handle:
       partial.select(compiled, handle, options)
     if not options.use_cache and node.is_to_run(compiled, nodes.TRAINER.id):
-      # A checkpoint is a result of an earlier run, too.
+      # A checkpoint and a trial are results of an earlier run, too.
       shutil.rmtree(config.folder.checkpoints, ignore_errors=True)
+      shutil.rmtree(config.folder.trials, ignore_errors=True)
     if train_and_push:
       run_files.write(config, run_id)
     listener(events.RunStarted(run_id, task.name, node.node_ids(compiled), log_file))

@@ -14,6 +14,10 @@ from pipeline.sources.class_counts import require_labels
 from pipeline.sources.labels import label_text
 from pipeline.task import MetricGate
 
+WORST_RECALL = "worst_recall"
+WORST_NAME = "worst_class"  # which class has the metric `worst_recall`, and by how many rows
+WORST_ROWS = 20  # of eval; a recall by fewer is chance
+
 
 def read_label(cell: Any, options: Mapping[str, Any]) -> str:
   """Returns the text that names the class.
@@ -128,11 +132,13 @@ PROBLEM = Problem(
   read_label=read_label,
   require=require,
   has_classes=True,
+  weighs_classes=True,
   label_id_key="label_id",
   vocabulary="labels",
   compile_args=f"{__name__}.compile_args",
   monitor=("val_accuracy", "max"),
   answer=f"{__name__}.answer",
+  calibration="pipeline.problems.calibration.of_classes",
   prediction_key="scores",
   metrics="pipeline.problems.classification_metrics.classification_metrics",
   rows=f"{__name__}.rows",
@@ -159,5 +165,13 @@ GATES = (
     best=1,
     max_regression=0.01,
     reason="a new version may not be worse than the one it replaces, but for chance",
+  ),
+  MetricGate(
+    metric=WORST_RECALL,
+    best=1,
+    bound=0.1,
+    optional=True,
+    reason="a class that the model answers for fewer than one in ten of its rows is not learned, "
+    "however good the average is",
   ),
 )

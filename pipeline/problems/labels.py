@@ -291,6 +291,7 @@ PROBLEM = Problem(
   options=tuple(Options.model_fields),
   compile_args=f"{__name__}.compile_args",
   answer=f"{__name__}.answer",
+  calibration="pipeline.problems.calibration.of_labels",
   cache_dtypes={LABEL_IDS: "int32"},
   prediction_key="scores",
   metrics="pipeline.problems.label_metrics.label_metrics",

@@ -124,6 +124,7 @@ def collect(
       "hyperparameters": training.hyperparameters,
       "phases": training.phases,
       "history": training.epochs,
+      "calibration": training.calibration,
       "tuning": trained.ranked(trials) if trials else None,
       "tuned": training.tuned,
       "evaluation": _shown_evaluation(found, outputs, task),

@@ -6,6 +6,7 @@ reads no environment variables.
 
 from __future__ import annotations
 
+import math
 import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -17,8 +18,10 @@ from components.serving_gate.serving_ops import release_of_tag
 from dlpipe.workspace import TaskFolder
 from pipeline.params import TRAIN_NAMES, Params, Role, Section
 from pipeline.settings.orchestrators import ORCHESTRATORS, OrchestratorSection, section_of
+from pipeline.sources.labels import label_text
 from pipeline.task import Task
 
+MOST_TRIALS = 1_000  # that a search by time begins
 _Section = TypeVar("_Section", bound=OrchestratorSection)
 
 
@@ -75,6 +78,13 @@ class TrainConfig(Section):
     description="a phase ends after so many epochs without a better one; they count in "
     "the last quarter of its schedule, where the rate has come down",
   )
+  minutes: float | None = pydantic.Field(
+    None,
+    gt=0,
+    description="the most minutes that epochs, with their validation, take; the learning rate "
+    "comes down with the time. Epochs that you do not set are as many as fit, up to four times "
+    "the task's; null takes as long as the epochs take",
+  )
   seed: int = pydantic.Field(
     1, ge=0, le=2**32 - 1, description="of the first weights, dropout and the order of examples"
   )
@@ -87,11 +97,35 @@ class TrainConfig(Section):
   mixed_precision: bool | None = pydantic.Field(
     None, description="float16 where it pays; null means: on a GPU"
   )
+  class_weights: Literal["none", "auto"] | dict[str, float] = pydantic.Field(
+    "none",
+    description="how much the rows of a class count in training: `none`, all alike; `auto`, by the "
+    "inverse of its frequency; or weights by label, such as `{rare: 5}`, the others 1",
+  )
+  calibrate: bool = pydantic.Field(
+    True,
+    description="whether scores are divided by a temperature that fits them to val, so that of "
+    "scores of 0.8 about 80 % are right; no answer changes",
+  )
   jit_compile: bool | None = pydantic.Field(
     None,
     description="whether XLA compiles the training steps; null means: on a GPU, where the model "
     "and the shapes of its batches allow it",
   )
+
+  @pydantic.field_validator("class_weights", mode="before")
+  @classmethod
+  def _are_weights(cls, given: object) -> object:
+    if not isinstance(given, Mapping):
+      return given
+    found: dict[str, float] = {}
+    for label, weight in given.items():
+      is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
+      if not is_number or not 0 < weight < math.inf:
+        reason = f"the weight of {label!r} must be a number above 0, and is {weight!r}"
+        raise pydantic_core.PydanticCustomError("weight", "{reason}", {"reason": reason})
+      found[label_text(label)] = float(weight)
+    return found
 
 
 class TuneConfig(Section):
@@ -109,6 +143,23 @@ class TuneConfig(Section):
     description="the most epochs of each phase in a trial; null is a quarter of those that the "
     "Trainer gives it, and at least 3",
   )
+
+  minutes: float | None = pydantic.Field(
+    None,
+    gt=0,
+    description="the most minutes of all trials; without `trials`, as many as fit; null takes as "
+    "long as the trials take",
+  )
+  early_stopping: bool = pydantic.Field(
+    True,
+    description="whether a trial ends after a quarter or half of its epochs if it is worse there "
+    "than half of the trials before it",
+  )
+
+  @property
+  def most_trials(self) -> int:
+    """Returns the most trials of a search; 0 if there is none."""
+    return self.trials or (MOST_TRIALS if self.minutes is not None else 0)
 
 
 class GatesConfig(Section):

@@ -120,19 +120,25 @@ def show(
 
   with opened(run_id, task, workspace, mlmd) as (_, run):
     told = _told(run.task, run.run_id, workspace, mlmd)
-    phases = trained.phases(run.nodes)
+    training = trained.record_of(run.nodes)
     if as_json:
       more = {
         "told": {each.name: each.after for each in told},
-        "phases": [phase.to_json() for phase in phases],
+        "phases": [phase.to_json() for phase in training.phases],
+        "class_weights": training.class_weights,
+        "calibration": training.calibration and training.calibration.to_json(),
       }
       click.echo(json.dumps(run.to_json(with_nodes=True) | more))
       return
     _print_head(run)
     for change in told:
       click.echo(f"Told     {change.name}={in_yaml(change.after)}")
-    for phase in phases:
+    for phase in training.phases:
       click.echo(f"Trained  {trained.sentence(phase)}")
+    if training.class_weights:
+      click.echo(f"Weights  {trained.weights_in_words(training.class_weights)}")
+    if training.calibration:
+      click.echo(f"Scores   {training.calibration.sentence}")
     for each in run.nodes:
       click.echo(f"{each['id']:<20}{each['state']:<10}{each['seconds']:>8.1f} s")
       for key, uri in sorted(each["outputs"].items()):
