@@ -145,6 +145,7 @@ TRANSFORM_GRAPH = Output(TRANSFORM, "transform_graph")
 TUNER_RESULTS = Output(TUNER, "tuner_results")
 MODEL_RUN = Output(TRAINER, "model_run")
 EVALUATION = Output(EVALUATOR, "evaluation")
+PREDICTIONS = Output(EVALUATOR, "predictions")
 PARITY = Output(SERVING_GATE, "blessing")
 PUSHED_MODEL = Output(VERSIONED_PUSHER, "pushed_model")
 

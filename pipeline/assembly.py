@@ -41,6 +41,7 @@ from pipeline.beam.options import beam_args
 from pipeline.gates import gate_facts, task_gates
 from pipeline.gates import parameters as gate_parameters
 from pipeline.params import Params, Role
+from pipeline.rows import predictions
 from pipeline.settings.config import PipelineConfig
 from pipeline.task import Source, Task
 from pipeline.tasks import schema_path
@@ -52,6 +53,7 @@ _RUN_FN = "pipeline.training.run.run_fn"
 _JUDGE = "pipeline.gates.judge"
 _CARD = "pipeline.model_card.files"
 _TUNER_FN = "pipeline.training.tuning.search.tuner_fn"
+_WRITER = "pipeline.rows.predictions.write"
 
 
 def create_pipeline(
@@ -135,7 +137,10 @@ def _data_stage(
   if self_contained:
     state = [
       SourceState(
-        plan_fn=plan_fn, data_path=config.data_path, options=json.dumps(options, sort_keys=True)
+        plan_fn=plan_fn,
+        data_path=config.data_path,
+        options=json.dumps(options, sort_keys=True),
+        **({"relabel": config.data.relabel} if config.data.relabel else {}),
       )
     ]
     fingerprint = state[0].outputs["fingerprint"].future()[0].value
@@ -149,6 +154,9 @@ def _data_stage(
     eval_fraction=config.data.eval_fraction,
     code_fingerprint=code_fingerprint(plan_fn, read_fn, "components.source_example_gen.executor"),
     input_fingerprint=fingerprint,
+    relabel=config.data.relabel,
+    relabelled_key=task.label_key,
+    read_label=udf_path(task.problem.read_label) if config.data.relabel else "",
   )
   schema = ReviewedSchema(text=schema_path(task.name).read_text(encoding="utf-8"))
   examples = data.outputs["examples"]
@@ -229,7 +237,6 @@ def _training_stage(
       task.training_plan,
       problem.serving_outputs or problem.answer,
       *([problem.calibration] if problem.calibration else []),
-      problem.rows,
       *([task.input.rule] if task.input.rule else []),
     ),
     "input_bounds": {
@@ -293,7 +300,11 @@ def _release_stage(
     example_splits=[EVAL],
     judge=_JUDGE,
     gates=gate_parameters(task, gates, min_examples=config.gates.min_examples),
-    code_fingerprint=code_fingerprint(_JUDGE, "components.judged_evaluator.executor"),
+    writer=_WRITER,
+    rows=predictions.parameters(task),
+    code_fingerprint=code_fingerprint(
+      _JUDGE, _WRITER, task.problem.rows, "components.judged_evaluator.executor"
+    ),
   )
   recorded: list[BaseNode] = []
   if self_contained:

@@ -49,7 +49,7 @@ def _as_run(past: PastRun, workspace: str | None) -> Run:
   folder = Workspace.of(workspace).task(past.task)
   told = run_files.told(folder, past.run_id)
   data = told.config.data_path if told is not None else None
-  return as_run(past, read_facts(_outputs(past)), folder, data=data)
+  return as_run(past, read_facts(outputs_of(past)), folder, data=data)
 
 
 def past_runs(task: str | None, workspace: str | None, mlmd: str | None) -> list[PastRun]:
@@ -124,7 +124,7 @@ def ended(config: PipelineConfig, result: RunResult) -> Run:
       f"The metadata store of {config.folder.root} does not know {result.run_id!r}."
     )
   return as_run(
-    past, read_facts(_outputs(past)), config.folder, data=config.data_path, ended=result
+    past, read_facts(outputs_of(past)), config.folder, data=config.data_path, ended=result
   )
 
 
@@ -191,6 +191,6 @@ def _told_apart(run: PastRun, workspace: str | None) -> PastRun:
   return lineage.told_apart(run, at_work.run_ids(Workspace.of(workspace).task(run.task)))
 
 
-def _outputs(run: PastRun) -> dict[str, Mapping[str, str]]:
+def outputs_of(run: PastRun) -> dict[str, Mapping[str, str]]:
   """Returns URIs by node and output name."""
   return {node["id"]: node["outputs"] for node in run.nodes}

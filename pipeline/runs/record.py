@@ -133,7 +133,7 @@ def collect(
       "quarantine": _rejected(quarantine),
       "statistics": facts.counted or Summary(),
       "versions": package_versions(),
-      **shown_rows(model_run, input_kind=task.input.kind),
+      **shown_rows(directory(outputs, nodes.PREDICTIONS), input_kind=task.input.kind),
     },
   )
 

@@ -43,10 +43,12 @@ class ReportData:
     quarantine: [{origin, reason}] of records that could not be used.
     statistics: the counts of the source.
     versions: package to version.
-    pictures: mistakes to look at, [{data_uri, label, predicted, score}], or `off` for `score` where
-      answers are numbers.
-    texts: mistakes to read, [{input, label, predicted, score}], likewise.
-    samples: the model's texts for some inputs, [{input, label, predicted, score, worst}].
+    pictures: mistakes to look at, [{origin, split, data_uri or None, label, predicted, score}], or
+      `off` for `score` where answers are numbers.
+    texts: mistakes to read, [{origin, split, input, label, predicted, score}], likewise.
+    samples: the model's texts for some inputs, the same as `texts` with `worst`.
+    cells: examples of what is taken for what, [{label, predicted, rows}], rows as in `pictures` or
+      `texts`.
   """
 
   result: RunResult
@@ -67,3 +69,4 @@ class ReportData:
   pictures: Sequence[Row] = ()
   texts: Sequence[Row] = ()
   samples: Sequence[Row] = ()
+  cells: Sequence[Row] = ()

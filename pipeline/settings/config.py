@@ -55,6 +55,11 @@ class DataConfig(Section):
       "DataGate refuses (exit 3)"
     ),
   )
+  relabel: str | None = pydantic.Field(
+    None,
+    description="a CSV with the columns `origin` and `new_label`, such as `dlpipe check --labels "
+    "--suspects FILE.csv` writes: these labels replace those of the data, which stays untouched",
+  )
   options: dict[str, Any] = {}
 
 

@@ -134,7 +134,7 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
   """Yields shared settings that have no effect given the others, each with advice."""
   beam = config.beam
   yield from task.problem.unread.items()
-  if not task.problem.weighs_classes:
+  if not task.problem.has_one_class:
     yield "train.class_weights", "is for rows of one class each. Leave it out"
   if not task.problem.calibration:
     yield "train.calibrate", "is for scores of labels, and this task has none. Leave it out"

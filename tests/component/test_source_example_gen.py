@@ -20,6 +20,7 @@ from components.source_example_gen import quarantine
 from components.source_example_gen.component import SourceExampleGen
 from components.source_example_gen.executor import Executor
 from dlpipe.errors import BadInputError, DataRefusedError, DlpipeError
+from pipeline.rows.examples import read_examples
 
 FOLDER = "pipeline.tasks.images.sources.folder"
 IN_PROCESS = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
@@ -93,6 +94,7 @@ def test_every_picture_is_in_one_split_or_in_quarantine(run, class_folders):
     "Split-eval",
     "Split-train",
     "Split-val",
+    "origins",
   ]
 
 
@@ -102,8 +104,20 @@ def test_the_same_input_gives_the_same_files(run, class_folders):
   contents = [
     {p.relative_to(e.uri): p.read_bytes() for p in pathlib.Path(e.uri).rglob("*.gz")} for e in runs
   ]
-  assert len(contents[0]) == 3
+  assert len(contents[0]) == 6  # three splits, each with origins
   assert contents[0] == contents[1]
+
+
+def test_every_example_has_the_name_of_its_file(run, class_folders):
+  root = class_folders("cat", "dog", count=40)
+  examples, _ = run(root)
+  read = list(read_examples(pathlib.Path(examples.uri)))
+  assert len(read) == 80
+  assert {each.split for each in read} == {"train", "val", "eval"}
+  for each in read:
+    [image], [label] = each.values("image", "label")
+    assert (root / each.origin.origin).read_bytes() == image
+    assert each.origin.origin.startswith(f"{label.decode()}/")
 
 
 def test_classes_are_mixed_in_the_files(run, class_folders):

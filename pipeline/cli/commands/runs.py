@@ -17,6 +17,7 @@ from pipeline.api.history import opened, past_runs
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.stores import checked, strangers_in, tasks_in
 from pipeline.cli.commands.reproduce import reproduce
+from pipeline.cli.commands.run_rows import rows
 from pipeline.cli.options import store_options
 from pipeline.runs import run_files, served
 from pipeline.settings.known_settings import in_yaml
@@ -234,6 +235,7 @@ def diff(
 
 
 runs.add_command(reproduce)
+runs.add_command(rows)
 
 
 def _said(

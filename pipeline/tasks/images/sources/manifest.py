@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from dlpipe import origins
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized
 from dlpipe.records import FeatureValue, Record, Rejected, SourcePlan, class_names
@@ -178,7 +179,7 @@ def _picture(
     reasons.append(str(err))
   try:
     written = picture_paths.written_path(values.get(columns.names["path"]))
-    origin = f"{origin}: {written}"
+    origin = origins.of_named_file(origin, written)
     name = picture_paths.find(root, written)
   except ValueError as err:
     reasons.insert(0, str(err))

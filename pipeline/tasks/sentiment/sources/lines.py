@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dlpipe import origins
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized
 from dlpipe.records import Record, Rejected, SourcePlan
@@ -114,7 +115,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
       part["file"], start=part["start"], stop=part["stop"], number=part["number"]
     )
     for line in lines:
-      origin = f"{name}, row {line.number}"
+      origin = origins.of_row(name, line.number)
       if line.fault:
         yield Rejected(origin=origin, reason=line.fault, data=line.data)
       elif line.data.strip():

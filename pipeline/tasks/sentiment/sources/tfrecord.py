@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dlpipe import origins
 from dlpipe.errors import BadInputError
 from dlpipe.records import Record, Rejected, SourcePlan
 from pipeline.sources import input_paths
@@ -58,7 +59,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
   name = input_paths.printable(os.path.basename(shard["file"]))
   text, label = shard["text_feature"], shard["label_feature"]
   for number, (data, fault) in enumerate(tfrecords.read_records(shard["file"])):
-    origin = f"{name}[{number}]"
+    origin = origins.of_record(name, number)
     if fault:
       yield Rejected(origin=origin, reason=fault)
       return

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dlpipe import origins
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized
 from dlpipe.records import TRAIN, Record, Rejected, SourcePlan
@@ -108,7 +109,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
   for part in shard["parts"]:
     names_of = [input_paths.printable(os.path.basename(file)) for file in part["files"]]
     for source, target in itertools.islice(_lines(part), part["lines"]):
-      origin = f"{' and '.join(names_of)}, row {source.number}"
+      origin = origins.of_row(" and ".join(names_of), source.number)
       data = source.data + b"\n" + target.data
       if source.fault or target.fault:
         yield Rejected(origin=origin, reason=source.fault or target.fault or "", data=data)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dlpipe import origins
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized, Unread
 from dlpipe.records import Record, Rejected, SourcePlan
@@ -103,7 +104,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
     for line in lines:
       if part.get("header") and line.number == 1:
         continue
-      origin = f"{name}, row {line.number}"
+      origin = origins.of_row(name, line.number)
       fields = line.data.split(b"\t")
       if line.fault:
         yield Rejected(origin=origin, reason=line.fault, data=line.data)
