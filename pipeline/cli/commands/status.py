@@ -10,13 +10,14 @@ from typing import Any
 import click
 
 from components.versioned_pusher.repair import repair_of
-from dlpipe.words import number
+from dlpipe.words import memory, number
 from dlpipe.workspace import Workspace
 from pipeline.api.history import served_now
 from pipeline.api.stores import checked, tasks_in
 from pipeline.cli.options import store_options
 from pipeline.runs import served
 
+_PARTS = 4  # shown of the folder
 _FILES = {
   served.WHOLE: "as they were published",
   served.CHANGED: "changed since they were published",
@@ -59,7 +60,10 @@ def status(task: str | None, workspace: str | None, mlmd: str | None, as_json: b
 def _lines(found: Mapping[str, Any], place: str) -> list[str]:
   now = found["served"]
   if now is None:
-    return [f"{found['task']}  nothing is served; dlpipe run {found['task']} pushes a model"]
+    return [
+      f"{found['task']}  nothing is served; dlpipe run {found['task']} pushes a model",
+      *_disk(found["bytes"]),
+    ]
   lines = [f"{found['task']}  version {now['version']} is served{_since(now)}"]
   lines += [f"  {'How':<9}{_how(now)}"]
   if now["metrics"]:
@@ -82,7 +86,15 @@ def _lines(found: Mapping[str, Any], place: str) -> list[str]:
   ]
   if other:
     lines += [f"  {'Back':<9}dlpipe rollback {found['task']} --to {other[0]}{place}"]
-  return lines
+  return lines + _disk(found["bytes"])
+
+
+def _disk(sizes: Mapping[str, int]) -> list[str]:
+  """What the task's folder takes, and its largest parts."""
+  if not sizes:
+    return []
+  parts = ", ".join(f"{name} {memory(size / 1e6)}" for name, size in [*sizes.items()][:_PARTS])
+  return [f"  {'Disk':<9}{memory(sum(sizes.values()) / 1e6)}: {parts}"]
 
 
 def _since(version: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ import logging, os, resource, signal, sys, time
 
 from tensorflow_serving.apis import predict_pb2
 
+from serving.models.servable import Run
 from serving.telemetry.request_log import RequestLog
 
 logging.basicConfig(level=logging.INFO, format="LOG %(message)s")
@@ -32,11 +33,11 @@ def log(count, size=20_000):
     request.inputs["x"].string_val.append(b"x" * size)
     response = predict_pb2.PredictResponse()
     response.model_spec.name = "m"
-    requests.messages("Predict", request, response)
+    requests.messages("Predict", request, response, Run())
 
 
 def idle():
-  while not requests._records.empty():
+  while requests._waiting:
     time.sleep(0.01)
 
 
@@ -44,7 +45,7 @@ def limit(size):
   resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
-requests = RequestLog(sys.argv[1], sample=1)
+requests = RequestLog(sys.argv[1])
 """
 
 
@@ -99,13 +100,12 @@ def test_where_nothing_can_be_written_nothing_is_left(tmp_path):
 
 
 def test_the_next_start_completes_what_a_killed_server_left(tmp_path, caplog):
-  # The one that is not out of the queue's hands yet does not count.
   done = _run(tmp_path, "log(4)\nidle()\nos.kill(os.getpid(), signal.SIGKILL)\n")
   assert done.returncode == -signal.SIGKILL
   (left,) = _hidden(tmp_path)
-  RequestLog(str(tmp_path), sample=1).close()
+  RequestLog(str(tmp_path)).close()
   assert list(_records(tmp_path)) == [left.name[1:]]
-  assert _records(tmp_path)[left.name[1:]] >= 3
+  assert _records(tmp_path)[left.name[1:]] == 4
   assert not _hidden(tmp_path)
   assert f"{left} was left unfinished: " in caplog.text
 
@@ -121,7 +121,7 @@ def test_a_torn_record_at_the_end_is_cut_off(tmp_path, torn, caplog):
   left.parent.mkdir(parents=True)
   begun = (20_000).to_bytes(8, "little") + b"x" * 20_000
   left.write_bytes(source.read_bytes() + begun[:torn])
-  RequestLog(str(tmp_path / "log"), sample=1).close()
+  RequestLog(str(tmp_path / "log")).close()
   assert _records(tmp_path / "log") == {"requests-1-1.tfrecord": 3}
   assert left.with_name(left.name[1:]).read_bytes() == source.read_bytes()
   assert caplog.messages == [
@@ -133,7 +133,7 @@ def test_an_empty_file_that_was_left_goes(tmp_path, caplog):
   folder = tmp_path / "m" / "span-1"
   folder.mkdir(parents=True)
   (folder / ".requests-1-1.tfrecord").write_bytes(b"\x01\x02")
-  RequestLog(str(tmp_path), sample=1).close()
+  RequestLog(str(tmp_path)).close()
   assert not list(folder.iterdir())
   assert "0 records are kept, 2 bytes after them are not" in caplog.text
 
@@ -142,7 +142,7 @@ def test_a_file_that_another_server_writes_is_left_alone(tmp_path, caplog):
   file = RecordFile(tmp_path / "m" / "span-1")
   record = prediction_log_pb2.PredictionLog().SerializeToString()
   file.write(record)
-  RequestLog(str(tmp_path), sample=1).close()
+  RequestLog(str(tmp_path)).close()
   assert len(_hidden(tmp_path)) == 1
   assert not caplog.messages
   file.write(record)
@@ -153,4 +153,4 @@ def test_a_file_that_another_server_writes_is_left_alone(tmp_path, caplog):
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):
   (tmp_path / "file").write_text("")
   with pytest.raises(FailedPrecondition, match="--request_log_dir=.*: Not a directory"):
-    RequestLog(os.path.join(tmp_path, "file", "log"), sample=1)
+    RequestLog(os.path.join(tmp_path, "file", "log"))
