@@ -181,6 +181,7 @@ class RequestLog:
 
   def _write_all(self) -> None:
     recover(self._root)
+    self._complete_old()
     while not self._closing:
       self._wake.wait(_WRITTEN_EVERY_S)
       self._wake.clear()

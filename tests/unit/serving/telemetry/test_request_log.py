@@ -5,14 +5,17 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.errors import FailedPrecondition
+from serving.telemetry.logged import Noted
 from serving.telemetry.record_files import RecordFile
-from serving.telemetry.request_log import RequestLog
+from serving.telemetry.request_log import RequestLog, Retention
 
 _ROOT = pathlib.Path(__file__).resolve().parents[4]
 # A limit of the process stands for a full disk: a record is cut off in its middle, too.
@@ -60,11 +63,11 @@ def _run(folder, script):
   )
 
 
-def _records(folder):
+def _records(folder, model="m"):
   """How many records each complete file holds; a damaged one is an error."""
   return {
     path.name: sum(1 for _ in tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
-    for path in sorted(folder.glob("m/span-*/requests-*.tfrecord"))
+    for path in sorted(folder.glob(f"{model}/span-*/requests-*.tfrecord"))
   }
 
 
@@ -154,3 +157,42 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
   (tmp_path / "file").write_text("")
   with pytest.raises(FailedPrecondition, match="--request_log_dir=.*: Not a directory"):
     RequestLog(os.path.join(tmp_path, "file", "log"))
+
+
+def _complete(folder, name, *, size, age_s):
+  path = folder / "m" / name
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_bytes(b"x" * size)
+  os.utime(path, (time.time() - age_s, time.time() - age_s))
+  return path
+
+
+def test_old_files_go_and_the_newest_fit(tmp_path):
+  old = _complete(tmp_path, "span-1/requests-1-1.tfrecord", size=10, age_s=3 * 86400)
+  young = _complete(tmp_path, "span-2/requests-2-1.tfrecord", size=10, age_s=60)
+  RequestLog(str(tmp_path), keep=Retention(days=2)).close()
+  assert not old.parent.exists()
+  assert young.exists()
+  newest = _complete(tmp_path, "span-2/requests-3-1.tfrecord", size=10, age_s=30)
+  RequestLog(str(tmp_path), keep=Retention(max_bytes=15)).close()
+  assert (young.exists(), newest.exists()) == (False, True)
+
+
+def test_a_writer_that_falls_behind_drops_what_comes(tmp_path, caplog):
+  log = RequestLog(str(tmp_path))
+  holding, held = threading.Event(), threading.Event()
+
+  def slow():
+    held.set()
+    holding.wait()
+    return prediction_log_pb2.PredictionLog()
+
+  log._offer(slow, Noted("sampled"))
+  held.wait()
+  # It is in the writer's hands, and older than a second.
+  log._waiting[0] = (log._waiting[0][0] - 2.0, *log._waiting[0][1:])
+  log._offer(prediction_log_pb2.PredictionLog, Noted("sampled"))
+  holding.set()
+  log.close()
+  assert list(_records(tmp_path, "_").values()) == [1]
+  assert "1 requests were not logged: the disk is too slow" in caplog.text

@@ -8,10 +8,12 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components.versioned_pusher import publish
+from dlpipe.workspace import TaskFolder
 from pipeline.api import history
+from pipeline.execution import node
 from pipeline.runs import lineage
 from pipeline.runs.retention import cleaned, cleaning, sizes
-from pipeline.runs.store.metadata_stores import open_store
+from pipeline.runs.store.metadata_stores import open_store, sqlite_connection
 from pipeline.settings.config import KeepConfig
 
 
@@ -127,3 +129,22 @@ def test_the_newest_version_is_not_deleted_even_if_told_so(days):
   days.run(0)
   assert not publish.remove_version(days.folder.serving, 1)
   assert days.served() == [1]
+
+
+def test_what_was_cleaned_is_computed_again(reader_pipeline, tmp_path):
+  folder = TaskFolder(tmp_path / "test")
+  store = sqlite_connection(folder.metadata)
+
+  def run(run_id, text):
+    compiled = node.compile_pipeline(reader_pipeline(folder.root, text=text), run_id)
+    return [node.run_node(compiled, name, store).state for name in ("ReviewedSchema", "Reader")]
+
+  first, other = "feature {}", 'feature { name: "x" }'
+  assert run("r1", first) == run("r2", other) == ["COMPLETE", "COMPLETE"]
+  assert run("r3", other) == ["CACHED", "CACHED"]
+  # Two runs without a Trainer are counted as checks are, so age decides.
+  plan = cleaning.clean(folder, [store], KeepConfig(max_mb=1e-6))
+  assert {"r1", "r2"} >= plan.runs.keys() >= {"r1"}
+  assert plan.artifacts
+  assert run("r4", first) == ["COMPLETE", "COMPLETE"]
+  assert run("r5", other) == ["CACHED", "CACHED"], "what a kept run took from the cache stays"

@@ -6,7 +6,6 @@ import datetime
 import json
 import pathlib
 
-import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components.versioned_pusher.publish import list_versions, publish
@@ -133,8 +132,3 @@ class Days:
 
 def _path(key: str) -> pb.Event.Path:
   return pb.Event.Path(steps=[pb.Event.Path.Step(key=key), pb.Event.Path.Step(index=0)])
-
-
-@pytest.fixture
-def days(tmp_path):
-  return Days(tmp_path)
