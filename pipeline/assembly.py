@@ -315,6 +315,7 @@ def _release_stage(
       {name: value for name, value in config.data.options.items() if value is not None},
       sort_keys=True,
     ),
+    stage=config.push.stage,
     code_fingerprint=code_fingerprint("components.versioned_pusher.executor"),
     **_blessings([evaluator, serving_gate]),
   )

@@ -6,7 +6,7 @@ from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
-from components.versioned_pusher import executor
+from components.versioned_pusher import executor, stages
 from dlpipe import nodes
 
 
@@ -28,6 +28,7 @@ class VersionedPusherSpec(component_spec.ComponentSpec):
   PARAMETERS = {
     executor.SERVING_DIR: component_spec.ExecutionParameter(type=str),
     executor.DATA_OPTIONS: component_spec.ExecutionParameter(type=str),
+    executor.STAGE: component_spec.ExecutionParameter(type=str),
     executor.CODE_FINGERPRINT: component_spec.ExecutionParameter(type=str),
   }
 
@@ -52,6 +53,7 @@ class VersionedPusher(base_component.BaseComponent):
     model: types.BaseChannel,
     serving_dir: str,
     data_options: str = "{}",
+    stage: str = stages.LIVE,
     code_fingerprint: str = "",
     **blessings: types.BaseChannel,
   ):
@@ -61,6 +63,7 @@ class VersionedPusher(base_component.BaseComponent):
       model: a `Model`, from Trainer.
       serving_dir: a local directory that a model server polls; made if it is missing.
       data_options: the user's settings of `data`, as JSON; kept in the version's record.
+      stage: `live`, or `candidate` for a version that servers do not take until it is promoted.
       code_fingerprint: changes when the component's code changes, so that it runs again.
       **blessings: the blessing of each gate that `dlpipe.nodes.model_gates` names, by its
         `pusher_input`: `model_blessing` from Evaluator, `infra_blessing` from ServingGate.
@@ -80,6 +83,7 @@ class VersionedPusher(base_component.BaseComponent):
         **blessings,
         executor.SERVING_DIR: serving_dir,
         executor.DATA_OPTIONS: data_options,
+        executor.STAGE: stage,
         executor.CODE_FINGERPRINT: code_fingerprint,
         executor.PUSHED_MODEL: types.Channel(type=standard_artifacts.PushedModel),
       }

@@ -14,6 +14,8 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from components.versioned_pusher import stages
+from components.versioned_pusher.candidates import CANDIDATES, hold, list_candidates
 from components.versioned_pusher.publish import (
   is_damaged,
   list_versions,
@@ -24,11 +26,13 @@ from dlpipe import nodes
 from dlpipe.artifact_files import ArtifactFile
 from dlpipe.errors import BadInputError
 from dlpipe.progress import report
+from dlpipe.workspace import TaskFolder
 
 MODEL = "model"
 PUSHED_MODEL = "pushed_model"
 SERVING_DIR = "serving_dir"
 DATA_OPTIONS = "data_options"
+STAGE = "stage"
 CODE_FINGERPRINT = "code_fingerprint"
 # Custom properties of the PushedModel, as TFX's own Pusher calls them.
 IS_PUSHED = "pushed"
@@ -75,7 +79,7 @@ class Executor(base_executor.BaseExecutor):
     Args:
       input_dict: `model`, and the blessing of each gate by its `pusher_input`, one artifact each.
       output_dict: `pushed_model`, one artifact.
-      exec_properties: `serving_dir` and `data_options`.
+      exec_properties: `serving_dir`, `data_options` and `stage`.
 
     Raises:
       BadInputError: the model or the served directory is not on a local file system.
@@ -101,17 +105,26 @@ class Executor(base_executor.BaseExecutor):
           f"VersionedPusher publishes by rename on a local file system. Received: {path!r}. Mount "
           "the bucket, or push with a component made for that store."
         )
-    version = publish(
+    # A pipeline that an older release compiled names no stage.
+    is_candidate = exec_properties.get(STAGE) == stages.CANDIDATE
+    put = hold if is_candidate else publish
+    version = put(
       source,
       base,
       source=model.uri,
       # A pipeline that an older release compiled has none.
       data_options=json.loads(exec_properties.get(DATA_OPTIONS) or "{}"),
     )
-    destination = os.path.join(base, str(version))
+    is_candidate = is_candidate and version in list_candidates(base)
+    destination = os.path.join(base, *([CANDIDATES] if is_candidate else ()), str(version))
     pushed.set_int_custom_property(IS_PUSHED, 1)
     pushed.set_string_custom_property(DESTINATION, destination)
     pushed.set_string_custom_property(VERSION, str(version))
+    if is_candidate:
+      _write(pushed, Pushed(pushed=True, version=version, destination=destination))
+      report(f"Holds version {version} in {destination} until it is promoted", version=version)
+      return
+    stages.refresh(TaskFolder.of_serving(base))
     newest = max(list_versions(base))
     repairs = version_record(base, version).get("repairs")
     _write(pushed, Pushed(pushed=True, version=version, destination=destination, repairs=repairs))

@@ -55,6 +55,7 @@ class VersionRecord(TypedDict, total=False):
     sha256: of the content, as `content_digest` computes it.
     first_version: the number under which the same model was first published.
     rollback_of: the version that a rollback repeats.
+    promoted_from: the version, a candidate or a canary, that was made live by this one.
     repairs: the damaged version in whose place it was published.
     data_options: the user's settings of `data` with which it was trained.
   """
@@ -65,6 +66,7 @@ class VersionRecord(TypedDict, total=False):
   sha256: str
   first_version: int
   rollback_of: int
+  promoted_from: int
   repairs: int
   data_options: dict[str, Any]
 

@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from components.versioned_pusher import stages
 from dlpipe.errors import BadInputError, BusyError
 from dlpipe.workspace import TaskFolder, Workspace
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.stores import checked
-from pipeline.runs import run_files, stages
+from pipeline.runs import run_files
 from pipeline.settings.config import KeepConfig
 
 if TYPE_CHECKING:

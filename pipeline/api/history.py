@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from components.versioned_pusher import stages
+from components.versioned_pusher.candidates import list_candidates
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.workspace import Workspace
 from pipeline.api.quiet_screen import quieten_screen
@@ -146,18 +148,24 @@ def served_now(
   Returns:
     `task`; `serving_dir`; `versions`, the newest first, each with the fields of `served.Version`
     and the `run_id` and `metrics` of the run that pushed it; `served`, the newest version or None;
-    `bytes`, by file and folder of the task's folder, the largest first.
+    `candidates`, `labels` and `pins`; `changes` of them, the oldest first; `bytes`, by file and
+    folder of the task's folder, the largest first.
   """
   folder = Workspace.of(workspace).task(task)
   serving_dir = folder.serving
   versions = served.versions(serving_dir)
   runs = _pushes(task, workspace, mlmd, tell) if versions else {}
   facts = [_facts(version, runs) for version in versions]
+  found = stages.read(folder)
   return {
     "task": task,
     "serving_dir": str(serving_dir),
     "served": facts[0] if facts else None,
     "versions": facts,
+    "candidates": list_candidates(serving_dir),
+    "labels": found.labels,
+    "pins": found.pins,
+    "changes": [change.model_dump(mode="json") for change in found.changes],
     "bytes": sizes.by_part(folder),
   }
 

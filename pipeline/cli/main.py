@@ -32,6 +32,8 @@ _COMMANDS = {
   "worker": "Stay up and start nodes warm.",
   "join": "Join a training that several workers share.",
   "runs": "List, show, compare and repeat earlier runs.",
+  "promote": "Make a candidate live, or try it as the canary.",
+  "pin": "Keep a version whatever is cleaned.",
   "rollback": "Serve an older version of a model again.",
   "log": "Pick logged requests to label; join labels to them.",
   "clean": "Delete files of earlier runs.",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from components.source_example_gen.summary import REJECTED_FILE
+from components.versioned_pusher import stages
 from dlpipe import nodes
 from dlpipe.errors import DlpipeError
 from pipeline.assembly import create_pipeline
@@ -17,7 +18,7 @@ from pipeline.execution import at_work, events, node, node_events, partial, proc
 from pipeline.execution.options import RunOptions
 from pipeline.params import Params
 from pipeline.report.render import write_report
-from pipeline.runs import record, run_files, stages
+from pipeline.runs import record, run_files
 from pipeline.runs.result import Cleaned, ComponentResult, RunResult
 from pipeline.runs.retention import cleaning
 from pipeline.runs.store import executions, gone_artifacts

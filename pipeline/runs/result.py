@@ -102,6 +102,7 @@ class RunResult:
       was made since this run's model was first pushed.
     data_findings: the findings of DataGate, [{name, level, count, what, advice, details}].
     check: the findings of `dlpipe check`, as `check_data` returns them; None for other commands.
+    candidate: whether `pushed_version` waits for `dlpipe promote`, and no server takes it.
     cleaned: what was deleted of earlier runs; None if `keep` sets no bound.
   """
 
@@ -124,6 +125,7 @@ class RunResult:
   recognized: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   data_findings: Sequence[Mapping[str, Any]] = ()
   check: Mapping[str, Any] | None = None
+  candidate: bool = False
   cleaned: Cleaned | None = None
 
   def __post_init__(self) -> None:
@@ -176,6 +178,8 @@ class RunResult:
     }
     if self.served_version is not None:
       document["served_version"] = self.served_version
+    if self.candidate:
+      document["stage"] = "candidate"
     if self.error is not None:
       document["error"] = self.error
     if self.check is not None:

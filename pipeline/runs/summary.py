@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from components.versioned_pusher.candidates import CANDIDATES
 from dlpipe import nodes
 from dlpipe.verdicts import Ruling
 from dlpipe.words import duration, memory, number, one_line
@@ -78,6 +79,8 @@ def _cleaned(cleaned: results.Cleaned) -> str:
 
 def verdict(result: RunResult) -> str:
   """One sentence without its full stop: pushed as which version, refused, failed."""
+  if result.candidate:
+    return f"Holds the candidate {result.pushed_version}; no server takes it until it is promoted"
   if result.served_version is not None:
     return (
       f"Version {result.pushed_version} was pushed before; version {result.served_version}, "
@@ -187,8 +190,9 @@ def _warning_lines(finding: Mapping[str, Any], width: int) -> list[Line]:
 def _places(result: RunResult, log_file: str) -> list[Line]:
   lines = []
   if result.pushed_version is not None:
+    place = CANDIDATES if result.candidate else ""
     lines += _labelled(
-      "Model", [_shown(os.path.join(result.serving_dir, str(result.pushed_version)))]
+      "Model", [_shown(os.path.join(result.serving_dir, place, str(result.pushed_version)))]
     )
   if result.report:
     lines += _labelled("Report", [_shown(result.report)])

@@ -139,7 +139,7 @@ class GatesConfig(Section):
 
 
 class PushConfig(Section):
-  """Settings of ServingGate.
+  """Settings of ServingGate and of the push.
 
   `tolerance` is the largest allowed difference between Keras and the exported signatures.
   `serving_release` is the tag of the image `tensorflow/serving` that must be able to run the graph;
@@ -161,6 +161,12 @@ class PushConfig(Section):
       "newest that is no newer than the TensorFlow of the run: 2.16 with Python "
       "3.10, 2.20 with later ones"
     ),
+  )
+
+  stage: Literal["live", "candidate"] = pydantic.Field(
+    "live",
+    description="`live`: servers take a model that every gate let through; `candidate`: they do "
+    "not, until `dlpipe promote`",
   )
 
   @pydantic.field_validator("serving_release", mode="before")

@@ -7,10 +7,10 @@ import json
 import click
 
 from components.versioned_pusher.publish import list_versions, version_record
-from components.versioned_pusher.publish import rollback as republish
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import TaskFolder, Workspace
-from pipeline.cli.options import workspace_option
+from pipeline.api import staging
+from pipeline.cli.options import reason_option, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.runs.retention import cleaned
 from pipeline.tasks import get_task
@@ -24,9 +24,12 @@ from pipeline.tasks import get_task
   metavar="VERSION",
   help="The version to go back to. Default: the one before the model served now.",
 )
+@reason_option
 @workspace_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def rollback(task: str, to: int | None, workspace: str | None, as_json: bool) -> None:
+def rollback(
+  task: str, to: int | None, reason: str | None, workspace: str | None, as_json: bool
+) -> None:
   """Serve an older version of TASK's model again.
 
   The older version is published once more under the next number, because a model server always
@@ -37,7 +40,7 @@ def rollback(task: str, to: int | None, workspace: str | None, as_json: bool) ->
   serving_dir = folder.serving
   if to is not None and to not in list_versions(serving_dir):
     _tell_if_cleaned(folder, to)
-  version = republish(serving_dir, to)
+  version = staging.rollback(folder, to, reason=reason)
   result = {
     "task": known.name,
     "version": version,

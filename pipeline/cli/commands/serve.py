@@ -7,6 +7,7 @@ import os
 
 import click
 
+from components.versioned_pusher import models_config, stages
 from components.versioned_pusher.publish import list_versions
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import Workspace
@@ -17,6 +18,7 @@ from serving import flags
 from serving.errors import InvalidArgument
 
 _MODEL_FILE = "saved_model.pb"
+_POLL_S = 1
 _REST_PORT = 8501  # as in TensorFlow Serving's image
 
 
@@ -77,6 +79,7 @@ def _task_flags(arguments: tuple[str, ...], workspace: str | None, page: list[st
     return []
   task = get_task(arguments[0])
   root = Workspace.of(workspace).task(task.name).serving
+  folder = Workspace.of(workspace).task(task.name)
   stands_for = [
     f"--model_name={task.name}",
     f"--model_base_path={root}",
@@ -95,6 +98,13 @@ def _task_flags(arguments: tuple[str, ...], workspace: str | None, page: list[st
       f"Version {newest} in {str(root)!r} holds no {_MODEL_FILE}, and a model server takes the "
       f"newest. {ways_out(task.name, workspace, newest)}"
     )
+  stages.refresh(folder)  # the folder may have moved since they were written
+  if folder.models_config.is_file():
+    stands_for += [
+      f"--model_config_file={folder.models_config}",
+      f"--model_config_file_poll_wait_seconds={_POLL_S}",
+      models_config.ALLOW_FLAG,
+    ]
   return stands_for
 
 

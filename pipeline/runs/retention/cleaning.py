@@ -19,7 +19,7 @@ from collections.abc import Collection, Mapping, Sequence
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
-from components.versioned_pusher import publish
+from components.versioned_pusher import candidates, publish
 from dlpipe.workspace import TaskFolder
 from pipeline.runs import facts, lineage, trained
 from pipeline.runs.retention import cleaned, holdings, planning
@@ -64,8 +64,11 @@ def clean(
       return plan
     _keep_facts(folder, known.runs, plan)
     _mark(handles, plan.artifacts)
-  for number in plan.versions:
-    publish.remove_version(folder.serving, number)
+  for number, path in plan.versions.items():
+    if pathlib.Path(path).parent == folder.serving:
+      publish.remove_version(folder.serving, number)
+    else:
+      candidates.remove_candidate(folder.serving, number)
   _delete(folder, plan.artifacts | plan.files)
   return plan
 

@@ -16,6 +16,7 @@ from tfx.types import standard_artifacts
 
 from components.model_history import history
 from components.versioned_pusher import publish
+from components.versioned_pusher.candidates import CANDIDATES
 from dlpipe.workspace import TaskFolder
 from pipeline.runs import lineage
 from pipeline.runs.retention import sizes
@@ -201,21 +202,24 @@ def _loose(folder: TaskFolder, runs: set[str]) -> Iterator[LooseFile]:
 def _leftovers(folder: TaskFolder) -> Iterator[pathlib.Path]:
   """What killed processes left. No run is at work in the folder."""
   yield from publish.leftovers(folder.serving)
+  yield from publish.leftovers(folder.serving / CANDIDATES)
   yield from _children(folder.going)
   for path in (folder.run_file("*").parent, folder.cleaned_file("*").parent):
     yield from path.glob("*.json.tmp")
 
 
 def _versions(serving: pathlib.Path) -> Iterator[KnownVersion]:
-  for number in publish.list_versions(serving):
-    record = publish.version_record(serving, number)
-    since = record.get("published_at")
-    yield KnownVersion(
-      number=number,
-      path=str(serving / str(number)),
-      first_version=record.get("first_version", number),
-      since=_seconds(since) if since is not None else None,
-    )
+  for place in (serving, serving / CANDIDATES):
+    for number in publish.list_versions(place):
+      record = publish.version_record(place, number)
+      since = record.get("published_at")
+      yield KnownVersion(
+        number=number,
+        path=str(place / str(number)),
+        first_version=record.get("first_version", number),
+        since=_seconds(since) if since is not None else None,
+        is_candidate=place != serving,
+      )
 
 
 def _children(path: pathlib.Path) -> list[pathlib.Path]:

@@ -50,12 +50,14 @@ class KnownVersion:
     path: its folder.
     first_version: the number under which the same model was first published.
     since: when it was published, in seconds since 1970; None if dlpipe did not publish it.
+    is_candidate: whether no server takes it.
   """
 
   number: int
   path: str
   first_version: int
   since: float | None
+  is_candidate: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -141,8 +143,12 @@ def protected_runs(
   newest_first = sorted(holdings.runs, key=lambda run: (run.started, run.run_id), reverse=True)
   first = {version.number: version.first_version for version in holdings.versions}
   served = {first[number]: f"version {number} is held: {why}" for number, why in _held(holdings)}
-  if first:
-    served[first[max(first)]] = f"version {max(first)} is served"
+  seen = [version.number for version in holdings.versions if not version.is_candidate]
+  if seen:
+    served[first[max(seen)]] = f"version {max(seen)} is served"
+  waiting = [version.number for version in holdings.versions if version.is_candidate]
+  if waiting:
+    served.setdefault(first[max(waiting)], f"version {max(waiting)} is the latest candidate")
   reasons: dict[str, str] = {}
   for run in newest_first:
     if run.run_id in at_work:
@@ -165,24 +171,26 @@ def protected_runs(
 def protected_versions(holdings: Holdings) -> set[int]:
   """The versions that stay whatever the bounds say.
 
-  Those that servers take or somebody holds, what a rollback goes back to, and what something else
-  than dlpipe put there.
+  Those that servers take or somebody holds, the latest candidate, what a rollback goes back to, and
+  what something else than dlpipe put there.
   """
-  if not holdings.versions:
-    return set()
-  served = max(holdings.versions, key=lambda version: version.number)
-  older = [
-    version.number
-    for version in holdings.versions
-    if version.number < min(served.number, served.first_version)
-  ]
-  foreign = {version.number for version in holdings.versions if version.since is None}
-  return {served.number, *(number for number, _ in _held(holdings)), *older_one(older), *foreign}
+  found = {number for number, _ in _held(holdings)}
+  found |= {version.number for version in holdings.versions if version.since is None}
+  found |= _largest(version.number for version in holdings.versions if version.is_candidate)
+  seen = {version.number: version for version in holdings.versions if not version.is_candidate}
+  if seen:
+    served = seen[max(seen)]
+    found.add(served.number)
+    found |= _largest(
+      number for number in seen if number < min(served.number, served.first_version)
+    )
+  return found
 
 
-def older_one(numbers: Collection[int]) -> list[int]:
-  """The largest number, in a list; empty if there is none."""
-  return [max(numbers)] if numbers else []
+def _largest(numbers: Iterable[int]) -> set[int]:
+  """The largest number; empty if there is none."""
+  largest = max(numbers, default=None)
+  return {largest} if largest is not None else set()
 
 
 def plan(

@@ -122,6 +122,11 @@ def _check_serving_release(desk: Desk) -> None:
     desk.run(desk.task, "push.serving_release=1.0")
 
 
+def _check_stage(desk: Desk) -> None:
+  assert desk.given_to("VersionedPusher")["stage"] == "live"
+  assert desk.given_to("VersionedPusher", "push.stage=candidate")["stage"] == "candidate"
+
+
 def _check_runner(desk: Desk) -> None:
   for runner, name in (("flink", "FlinkRunner"), ("spark", "SparkRunner")):
     assert desk.beam_args(f"beam.runner={runner}")[0].endswith(f".{name}")
@@ -206,6 +211,7 @@ _CHECKS: Mapping[str, Callable[[Desk], None]] = {
   "gates.max_latency_ms": _check_max_latency_ms,
   "push.tolerance": _check_tolerance,
   "push.serving_release": _check_serving_release,
+  "push.stage": _check_stage,
   "beam.runner": _check_runner,
   "beam.job_server": _check_job_server,
   "beam.options": _check_beam_options,

@@ -1,6 +1,9 @@
 """`Stages`: the labels and pins of a task's versions, and every change of what is live.
 
 One JSON file in the task's folder, replaced as a whole. Imports no framework.
+
+The label `stable` follows what is live, which is always the largest number; `canary` names the
+version that is tried beside it. Labels are in use from the first one on.
 """
 
 from __future__ import annotations
@@ -15,9 +18,13 @@ from collections.abc import Iterator
 
 import pydantic
 
+from components.versioned_pusher import models_config
+from components.versioned_pusher.publish import list_versions
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import TaskFolder
 
+STABLE, CANARY = "stable", "canary"
+LIVE, CANDIDATE = "live", "candidate"
 PROMOTED, ROLLED_BACK, LABELLED, PINNED, UNPINNED = (
   "promoted",
   "rolled_back",
@@ -54,6 +61,7 @@ class Change(pydantic.BaseModel):
 class Stages(pydantic.BaseModel):
   """Labels, pins and the changes that led to them, the oldest first."""
 
+  uses_labels: bool = False
   labels: dict[str, int] = {}
   pins: list[int] = []
   changes: list[Change] = []
@@ -103,21 +111,34 @@ def read(folder: TaskFolder) -> Stages:
 
 @contextlib.contextmanager
 def edited(folder: TaskFolder) -> Iterator[Stages]:
-  """Yields the stages and writes them back; for one process at a time.
+  """Yields the stages and writes them back, with the servers' files; for one process at a time.
 
-  If the block raises, nothing is written.
+  If the block raises, nothing is written. Labels of versions that are gone are dropped, and
+  `stable` moves to what is live.
   """
   folder.root.mkdir(parents=True, exist_ok=True)
   with open(f"{folder.stages}.lock", "a", encoding="utf-8") as lock:
     fcntl.flock(lock, fcntl.LOCK_EX)
     stages = read(folder)
     yield stages
+    versions = list_versions(folder.serving)
+    stages.labels = {name: n for name, n in stages.labels.items() if n in versions}
+    if stages.uses_labels and versions:
+      stages.labels[STABLE] = versions[-1]
     new = folder.stages.with_name(f"{folder.stages.name}.new")
     with new.open("w", encoding="utf-8") as file:
       file.write(stages.model_dump_json(indent=2) + "\n")
       file.flush()
       os.fsync(file.fileno())
     os.replace(new, folder.stages)
+    models_config.write(folder, stages.labels)
+
+
+def refresh(folder: TaskFolder) -> None:
+  """Lets the labels follow what is live now, if any are in use."""
+  if read(folder).uses_labels:
+    with edited(folder):
+      pass
 
 
 def _user() -> str:
