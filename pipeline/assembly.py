@@ -345,6 +345,7 @@ def _release_stage(
       "evaluation": evaluator.outputs["evaluation"],
       "verdict": evaluator.outputs["verdict"],
     },
+    stage=config.push.stage,
     code_fingerprint=code_fingerprint("components.versioned_pusher.executor", _CARD),
     **_blessings([evaluator, serving_gate]),
   )

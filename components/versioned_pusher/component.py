@@ -8,7 +8,7 @@ from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
-from components.versioned_pusher import executor
+from components.versioned_pusher import executor, stages
 from dlpipe import nodes
 
 
@@ -37,6 +37,7 @@ class VersionedPusherSpec(component_spec.ComponentSpec):
     executor.DATA_OPTIONS: component_spec.ExecutionParameter(type=str),
     executor.CARD: component_spec.ExecutionParameter(type=str),
     executor.CARD_FACTS: component_spec.ExecutionParameter(type=str),
+    executor.STAGE: component_spec.ExecutionParameter(type=str),
     executor.CODE_FINGERPRINT: component_spec.ExecutionParameter(type=str),
   }
 
@@ -64,6 +65,7 @@ class VersionedPusher(base_component.BaseComponent):
     card: str = "",
     card_facts: str = "{}",
     card_inputs: Mapping[str, types.BaseChannel] | None = None,
+    stage: str = stages.LIVE,
     code_fingerprint: str = "",
     **blessings: types.BaseChannel,
   ):
@@ -78,6 +80,7 @@ class VersionedPusher(base_component.BaseComponent):
       card_facts: what the function is told beside the artifacts, as JSON.
       card_inputs: the artifacts that the card is written from, by the names in
         `executor.CARD_INPUTS`.
+      stage: `live`, or `candidate` for a version that servers do not take until it is promoted.
       code_fingerprint: changes when the component's code changes, so that it runs again.
       **blessings: the blessing of each gate that `dlpipe.nodes.model_gates` names, by its
         `pusher_input`: `model_blessing` from Evaluator, `infra_blessing` from ServingGate.
@@ -100,6 +103,7 @@ class VersionedPusher(base_component.BaseComponent):
         executor.DATA_OPTIONS: data_options,
         executor.CARD: card,
         executor.CARD_FACTS: card_facts,
+        executor.STAGE: stage,
         executor.CODE_FINGERPRINT: code_fingerprint,
         executor.PUSHED_MODEL: types.Channel(type=standard_artifacts.PushedModel),
       }

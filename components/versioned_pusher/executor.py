@@ -16,6 +16,8 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import path_utils
 
 from components.artifacts import ModelVerdict, Quarantine
+from components.versioned_pusher import stages
+from components.versioned_pusher.candidates import CANDIDATES, hold, list_candidates
 from components.versioned_pusher.publish import (
   is_damaged,
   list_versions,
@@ -27,6 +29,7 @@ from dlpipe.artifact_files import ArtifactFile
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from dlpipe.progress import report
+from dlpipe.workspace import TaskFolder
 
 MODEL = "model"
 PUSHED_MODEL = "pushed_model"
@@ -44,6 +47,7 @@ CARD_INPUTS = {
     if gate.verdict_input != gate.pusher_input
   },
 }
+STAGE = "stage"
 CODE_FINGERPRINT = "code_fingerprint"
 # Custom properties of the PushedModel, as TFX's own Pusher calls them.
 IS_PUSHED = "pushed"
@@ -91,7 +95,7 @@ class Executor(base_executor.BaseExecutor):
       input_dict: `model`, the blessing of each gate by its `pusher_input`, one artifact each, and
         `CARD_INPUTS`, which may be missing.
       output_dict: `pushed_model`, one artifact.
-      exec_properties: `serving_dir`, `data_options`, `card` and `card_facts`.
+      exec_properties: `serving_dir`, `data_options`, `stage`, `card` and `card_facts`.
 
     Raises:
       BadInputError: the model or the served directory is not on a local file system.
@@ -117,7 +121,10 @@ class Executor(base_executor.BaseExecutor):
           f"VersionedPusher publishes by rename on a local file system. Received: {path!r}. Mount "
           "the bucket, or push with a component made for that store."
         )
-    version = publish(
+    # A pipeline that an older release compiled names no stage.
+    is_candidate = exec_properties.get(STAGE) == stages.CANDIDATE
+    put = hold if is_candidate else publish
+    version = put(
       source,
       base,
       source=model.uri,
@@ -125,10 +132,16 @@ class Executor(base_executor.BaseExecutor):
       data_options=json.loads(exec_properties.get(DATA_OPTIONS) or "{}"),
       card=_card(input_dict, exec_properties),
     )
-    destination = os.path.join(base, str(version))
+    is_candidate = is_candidate and version in list_candidates(base)
+    destination = os.path.join(base, *([CANDIDATES] if is_candidate else ()), str(version))
     pushed.set_int_custom_property(IS_PUSHED, 1)
     pushed.set_string_custom_property(DESTINATION, destination)
     pushed.set_string_custom_property(VERSION, str(version))
+    if is_candidate:
+      _write(pushed, Pushed(pushed=True, version=version, destination=destination))
+      report(f"Holds version {version} in {destination} until it is promoted", version=version)
+      return
+    stages.refresh(TaskFolder.of_serving(base))
     newest = max(list_versions(base))
     repairs = version_record(base, version).get("repairs")
     _write(pushed, Pushed(pushed=True, version=version, destination=destination, repairs=repairs))

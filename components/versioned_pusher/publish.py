@@ -57,6 +57,7 @@ class VersionRecord(TypedDict, total=False):
     sha256: of the content, as `content_digest` computes it.
     first_version: the number under which the same model was first published.
     rollback_of: the version that a rollback repeats.
+    promoted_from: the version, a candidate or a canary, that was made live by this one.
     repairs: the damaged version in whose place it was published.
     data_options: the user's settings of `data` with which it was trained.
   """
@@ -67,6 +68,7 @@ class VersionRecord(TypedDict, total=False):
   sha256: str
   first_version: int
   rollback_of: int
+  promoted_from: int
   repairs: int
   data_options: dict[str, Any]
 
@@ -161,6 +163,32 @@ def rollback(base_dir: PathLike, to: int | None = None) -> int:
     origin = {"first_version": target} | _read_record(versions[target])
     origin.pop("repairs", None)
     return _add_version(versions[target], base, lambda _: {**origin, "rollback_of": target})
+
+
+def remove_version(base_dir: PathLike, version: int) -> bool:
+  """Deletes a version; it disappears whole. The newest stays, because servers take it.
+
+  Its number is not given out again.
+
+  Returns:
+    Whether it was deleted.
+
+  Raises:
+    DlpipeError: the file system refused.
+  """
+  base = pathlib.Path(base_dir)
+  if not base.is_dir():
+    return False
+  with _locked(base):
+    versions = _version_dirs(base)
+    if version not in versions or version == max(versions):
+      return False
+    # A name that servers ignore, and that the next publisher clears if this process is killed.
+    going = base / f"{_STAGING_PREFIX}{secrets.token_hex(4)}"
+    os.rename(versions[version], going)
+    _flush(base)
+    shutil.rmtree(going, ignore_errors=True)
+  return True
 
 
 def list_versions(base_dir: PathLike) -> list[int]:
