@@ -127,9 +127,11 @@ PROBLEM = Problem(
   shown=f"{__name__}.shown",
   contradicts=True,
   limits=(
-    "It knows no other labels than those it was trained on: whatever it is asked, it answers with "
-    "one of them.",
-    "Its metrics hold for inputs like those of the data below. Nothing was measured on others.",
+    (
+      "It knows no other labels than those it was trained on: whatever it is asked, it answers "
+      "with one of them."
+    ),
+    ("Its metrics hold for inputs like those of the data below. Nothing was measured on others."),
   ),
 )
 

@@ -255,9 +255,11 @@ PROBLEM = Problem(
   contradicts=True,
   words=words,
   limits=(
-    "It knows no other labels than those it was trained on; an answer without a label says only that "
-    "none of them scored high enough.",
-    "Its metrics hold for inputs like those of the data below. Nothing was measured on others.",
+    (
+      "It knows no other labels than those it was trained on; an answer without a label says "
+      "only that none of them scored high enough."
+    ),
+    ("Its metrics hold for inputs like those of the data below. Nothing was measured on others."),
   ),
 )
 
