@@ -34,7 +34,8 @@ class Predictions(artifact.Artifact):
   """What a model says of each val and eval example, with the example's origin.
 
   The directory holds `predictions.parquet`, whose columns `pipeline.rows.predictions` lists, and
-  `shown.json`, the inputs of the rows that a report shows.
+  `shown.json`, the inputs of the rows that a report shows; where answers are classes also
+  `baseline.json`, a `pipeline.suspects.baseline.Baseline`.
   """
 
   TYPE_NAME = "components.Predictions"

@@ -85,8 +85,8 @@ class Record:
     features: raw feature name to value; str is stored as UTF-8 bytes.
     content: bytes whose hash selects the split: records of equal content share a split.
     split: the split that the input gave, or None to draw one by the hash of `content`.
-    origin: the file, and the row if the file has rows, as `dlpipe.origins` writes it. Messages,
-      reports and `dlpipe runs rows` name the record by it, so no two records should share one.
+    origin: the file, and the row if the file has rows, as `pipeline.sources.origins` writes it.
+      Messages, reports and `dlpipe runs rows` name the record by it, so no two should share one.
     id: the record's identifier in the data, if it has one.
   """
 

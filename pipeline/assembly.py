@@ -303,7 +303,11 @@ def _release_stage(
     writer=_WRITER,
     rows=predictions.parameters(task),
     code_fingerprint=code_fingerprint(
-      _JUDGE, _WRITER, task.problem.rows, "components.judged_evaluator.executor"
+      _JUDGE,
+      _WRITER,
+      task.problem.rows,
+      *([predictions.BASELINE] if task.problem.finds_wrong_labels else []),
+      "components.judged_evaluator.executor",
     ),
   )
   recorded: list[BaseNode] = []

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from components.source_example_gen.summary import REJECTED_FILE, Summary
-from dlpipe import origins
 from dlpipe.dotted_paths import load_function
 from dlpipe.fingerprint import code_fingerprint
 from dlpipe.records import SPLITS
@@ -23,6 +22,7 @@ from pipeline.checks.survey import MAX_COMPARED, Survey
 from pipeline.checks.text import excerpt
 from pipeline.checks.wrong_labels import wrong_labels
 from pipeline.rows.examples import read_examples
+from pipeline.sources import origins
 from pipeline.suspects.search import search
 from pipeline.task import Task
 

@@ -35,12 +35,16 @@ class RawExample(NamedTuple):
     return [_values(features[key]) if key in features else () for key in keys]
 
 
-def read_examples(directory: pathlib.Path, splits: Sequence[str] = SPLITS) -> Iterator[RawExample]:
+def read_examples(
+  directory: pathlib.Path, splits: Sequence[str] = SPLITS, *, most_of_file: int | None = None
+) -> Iterator[RawExample]:
   """Yields the examples of an `Examples` artifact.
 
   Args:
     directory: the artifact's directory, with a folder `Split-<name>` for each split.
     splits: the splits to read.
+    most_of_file: how many to read of each file at most: the first ones, which are in the order of a
+      hash; None for all.
 
   Yields:
     The examples. The origin is empty if `SourceExampleGen` did not write the artifact.
@@ -50,8 +54,14 @@ def read_examples(directory: pathlib.Path, splits: Sequence[str] = SPLITS) -> It
       beside = origins.path_beside(str(path))
       named = pathlib.Path(beside).exists()
       names = origins.read(beside) if named else itertools.repeat(_UNKNOWN)
-      for serialized, origin in zip(_records(path), names, strict=named):
+      rows = zip(_records(path), names, strict=named)
+      for serialized, origin in itertools.islice(rows, most_of_file):
         yield RawExample(split, serialized, origin)
+
+
+def first_bytes(values: Sequence[Value]) -> bytes:
+  """Returns the first value of a feature of bytes; empty for another or without any."""
+  return values[0] if len(values) and isinstance(values[0], bytes) else b""
 
 
 def _records(path: pathlib.Path) -> Iterator[bytes]:

@@ -27,14 +27,17 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from dlpipe import origins, progress
+from dlpipe import progress
 from dlpipe.dotted_paths import load_function
 from dlpipe.records import EVAL, VAL
 from pipeline.rows import chosen
-from pipeline.rows.examples import RawExample, read_examples
+from pipeline.rows.examples import RawExample, first_bytes, read_examples
 from pipeline.rows.files import FILE, SHOWN_FILE
+from pipeline.sources import origins
 from pipeline.task import Task
 
+# Lies above this room; a run whose answers are no classes has none.
+BASELINE = "pipeline.suspects.baseline.measure"
 _SPLITS = (VAL, EVAL)
 _BATCH = 64
 _GROUP = 2_048  # rows that Parquet compresses together
@@ -50,11 +53,12 @@ def parameters(task: Task) -> dict[str, Any]:
     "input_key": task.input.key,
     "label_key": task.label_key,
     "is_text": task.input.kind == "text",
+    "baseline": BASELINE if task.problem.finds_wrong_labels else None,
   }
 
 
 def write(directory: str, examples: str, model_dir: str, told: Mapping[str, Any]) -> None:
-  """Writes the predictions, and the inputs of some rows for a report.
+  """Writes the predictions, the inputs of some rows for a report, and a cheap model's accuracy.
 
   `SHOWN_FILE` maps the number of a row in the table to its input, encoded in base64: of rows that
   `chosen.for_report` picks, while they are not too large.
@@ -75,6 +79,10 @@ def write(directory: str, examples: str, model_dir: str, told: Mapping[str, Any]
   wanted = chosen.for_report(table)
   shown = _inputs(read_examples(source, _SPLITS), wanted, told["input_key"])
   (target / SHOWN_FILE).write_text(json.dumps(shown), encoding="utf-8")
+  if told["baseline"] is not None:
+    baseline = load_function(told["baseline"])(source, told)
+    if baseline is not None:
+      (target / baseline.FILE).write_text(baseline.to_text(), encoding="utf-8")
   progress.report(f"{table.num_rows:,} examples with their predictions", rows=table.num_rows)
 
 
@@ -143,8 +151,7 @@ def _inputs(
   numbers = set(wanted)
   for number, each in enumerate(examples):
     if number in numbers:
-      [found] = each.values(input_key)
-      value = found[0] if len(found) and isinstance(found[0], bytes) else b""
+      value = first_bytes(each.values(input_key)[0])
       if 0 < len(value) <= _MAX_INPUT_BYTES:
         values[number] = value
       if len(numbers) == 1:

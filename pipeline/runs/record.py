@@ -139,7 +139,11 @@ def collect(
       "quarantine": _rejected(quarantine),
       "statistics": facts.counted or Summary(),
       "versions": package_versions(),
-      **shown_rows(directory(outputs, nodes.PREDICTIONS), input_kind=task.input.kind),
+      **shown_rows(
+        directory(outputs, nodes.PREDICTIONS),
+        input_kind=task.input.kind,
+        one_class=task.problem.finds_wrong_labels,
+      ),
     },
   )
 

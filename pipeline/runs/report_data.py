@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # with frameworks, which the page does not need
   from components.serving_gate.parity import Parity
   from components.trials import Trials
   from pipeline.problems.calibration import Calibration
+  from pipeline.suspects.baseline import Baseline
   from pipeline.training.training_record import PhaseRow
 
 Row = Mapping[str, Any]
@@ -49,6 +50,8 @@ class ReportData:
     samples: the model's texts for some inputs, the same as `texts` with `worst`.
     cells: examples of what is taken for what, [{label, predicted, rows}], rows as in `pictures` or
       `texts`.
+    baseline: a cheap model's accuracy on eval.
+    suspected: how many labels of val and eval contradict the model's scores, and of how many.
   """
 
   result: RunResult
@@ -70,3 +73,5 @@ class ReportData:
   texts: Sequence[Row] = ()
   samples: Sequence[Row] = ()
   cells: Sequence[Row] = ()
+  suspected: tuple[int, int] | None = None
+  baseline: Baseline | None = None

@@ -8,25 +8,38 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from dlpipe.words import shortest
 from pipeline.problems.rows import MEASURE
 from pipeline.rows import chosen, table
 from pipeline.rows.files import FILE, SHOWN_FILE
+from pipeline.suspects import confident
+from pipeline.suspects.baseline import Baseline
 
 # Formats that browsers show, by their first bytes.
 _PICTURES = {b"\x89PNG": "png", b"\xff\xd8": "jpeg", b"GIF8": "gif", b"BM": "bmp"}
 
 
-def shown_rows(predictions: pathlib.Path | None, *, input_kind: str) -> dict[str, Any]:
-  """Returns the fields `pictures`, `texts`, `samples` and `cells` of `ReportData`.
+def shown_rows(
+  predictions: pathlib.Path | None, *, input_kind: str, one_class: bool
+) -> dict[str, Any]:
+  """Returns `pictures`, `texts`, `samples`, `cells`, `suspected` and `baseline` of `ReportData`.
 
   Args:
     predictions: directory of the `Predictions` artifact; None if the run has none.
     input_kind: `text`, or `file` for inputs of which only pictures can be shown.
+    one_class: whether each row has one class of several.
   """
-  shown: dict[str, Any] = {"pictures": [], "texts": [], "samples": [], "cells": []}
+  shown: dict[str, Any] = {
+    "pictures": [],
+    "texts": [],
+    "samples": [],
+    "cells": [],
+    "suspected": None,
+    "baseline": Baseline.read(predictions),
+  }
   if predictions is None or not (predictions / FILE).is_file():
     return shown
   found = table.read(predictions)
@@ -38,6 +51,8 @@ def shown_rows(predictions: pathlib.Path | None, *, input_kind: str) -> dict[str
     first, worst = chosen.samples(found)
     shown["samples"] = [{**row_of(each), "worst": each in worst} for each in [*first, *worst]]
     return shown
+  if one_class:
+    shown["suspected"] = _suspected(found)
   mistakes = [row_of(number) for number in chosen.mistakes(found)]
   if input_kind == "text":
     shown["texts"] = mistakes
@@ -48,6 +63,21 @@ def shown_rows(predictions: pathlib.Path | None, *, input_kind: str) -> dict[str
     for (label, predicted), numbers in chosen.cells(found).items()
   ]
   return shown
+
+
+def _suspected(found: pa.Table) -> tuple[int, int] | None:
+  """Returns how many labels contradict the model's scores, and of how many; None if unknown.
+
+  The model has not trained on these rows.
+  """
+  names = {name: place for place, name in enumerate(table.names_of_scores(found))}
+  labels = found["label"].to_pylist()
+  known = [number for number, label in enumerate(labels) if label in names]
+  if not known:
+    return None
+  scores = np.array(found["scores"].take(known).to_pylist(), np.float64)
+  given = np.array([names[labels[number]] for number in known])
+  return confident.ranked(given, scores).count, len(known)
 
 
 def _inputs(directory: pathlib.Path) -> dict[int, str]:

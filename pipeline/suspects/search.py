@@ -17,7 +17,7 @@ import numpy as np
 import scipy.sparse
 
 from dlpipe.errors import BadInputError
-from pipeline.rows.examples import RawExample, read_examples
+from pipeline.rows.examples import RawExample, first_bytes, read_examples
 from pipeline.suspects import confident, features, out_of_fold
 from pipeline.suspects.supported import require_classes
 from pipeline.task import Task
@@ -122,11 +122,11 @@ class _Rows:
     taken = [
       place
       for place, (value, _) in enumerate(values)
-      if zlib.crc32(_bytes(value)) < self._share * 2**32
+      if zlib.crc32(first_bytes(value)) < self._share * 2**32
     ]
     if not taken:
       return
-    inputs = [_bytes(values[place][0]) for place in taken]
+    inputs = [first_bytes(values[place][0]) for place in taken]
     labels = [_text(values[place][1]) for place in taken]
     if self._is_text:
       found, readable = features.of_texts(inputs), np.ones(len(inputs), bool)
@@ -208,10 +208,6 @@ def _batches(examples: Iterable[RawExample]) -> Iterator[list[RawExample]]:
   rows = iter(examples)
   while batch := list(itertools.islice(rows, _BATCH)):
     yield batch
-
-
-def _bytes(values: Sequence[Any]) -> bytes:
-  return values[0] if len(values) and isinstance(values[0], bytes) else b""
 
 
 def _text(values: Sequence[Any]) -> str:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from dlpipe import origins
-from pipeline.sources import input_paths
+from pipeline.sources import input_paths, origins
 
 
 class Row(NamedTuple):

@@ -19,11 +19,10 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dlpipe import origins
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized
 from dlpipe.records import EVAL, SPLITS, TRAIN, Record, Rejected, SourcePlan
-from pipeline.sources import input_paths
+from pipeline.sources import input_paths, origins
 from pipeline.sources.labels import label_text
 from pipeline.tasks.images.sources import headers, pictures, png
 

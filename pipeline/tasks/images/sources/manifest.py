@@ -12,13 +12,12 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from dlpipe import origins
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized
 from dlpipe.records import FeatureValue, Record, Rejected, SourcePlan, class_names
 from pipeline.problem import Problem
 from pipeline.problems import classes
-from pipeline.sources import input_paths, sharding, tables
+from pipeline.sources import input_paths, origins, sharding, tables
 from pipeline.sources.text_files import text_tables
 from pipeline.tasks.images.sources import headers, picture_paths, pictures
 

@@ -10,9 +10,8 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dlpipe import origins
 from dlpipe.records import Record, Rejected, SourcePlan
-from pipeline.sources import input_paths
+from pipeline.sources import input_paths, origins
 from pipeline.sources.tfrecord import tfrecords
 from pipeline.tasks.images.sources import example_features, headers, pictures, png
 

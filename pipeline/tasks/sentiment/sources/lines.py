@@ -14,11 +14,10 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dlpipe import origins
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized
 from dlpipe.records import Record, Rejected, SourcePlan
-from pipeline.sources import given_splits, input_paths, sharding
+from pipeline.sources import given_splits, input_paths, origins, sharding
 from pipeline.sources.class_counts import names, require_classes
 from pipeline.sources.text_files import line_files
 from pipeline.tasks.sentiment.features import LABEL

@@ -10,10 +10,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dlpipe import origins
 from dlpipe.errors import BadInputError
 from dlpipe.records import Record, Rejected, SourcePlan
-from pipeline.sources import input_paths
+from pipeline.sources import input_paths, origins
 from pipeline.sources.class_counts import require_classes
 from pipeline.sources.tfrecord import tf_examples, tfrecords
 from pipeline.tasks.sentiment.features import LABEL

@@ -13,11 +13,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dlpipe import origins
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized
 from dlpipe.records import TRAIN, Record, Rejected, SourcePlan
-from pipeline.sources import first_records, given_splits, input_paths, sharding
+from pipeline.sources import first_records, given_splits, input_paths, origins, sharding
 from pipeline.sources.class_counts import names
 from pipeline.sources.text_files import line_files
 from pipeline.tasks.translation.sources import records, sides

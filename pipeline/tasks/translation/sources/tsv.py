@@ -12,11 +12,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dlpipe import origins
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized, Unread
 from dlpipe.records import Record, Rejected, SourcePlan
-from pipeline.sources import first_records, input_paths, sharding
+from pipeline.sources import first_records, input_paths, origins, sharding
 from pipeline.sources.text_files import line_files
 from pipeline.tasks.translation.sources import columns, records, sides
 

@@ -15,6 +15,7 @@ from dlpipe.verdicts import Ruling
 from pipeline.report import render
 from pipeline.runs import report_data
 from pipeline.runs import result as results
+from pipeline.suspects.baseline import Baseline
 
 _ROW_8 = {"origin": "a.csv, row 8", "split": "eval"}
 _LABELS = ["cat", "dog", "owl"]
@@ -342,9 +343,28 @@ def test_texts_and_samples_are_shown_escaped_and_shortened():
   ]
 
 
+def test_what_the_model_is_worth():
+  baseline = Baseline(
+    model="edges", accuracy=0.8, majority=0.125, train_rows=5_000, eval_rows=1_000
+  )
+  metrics = {"accuracy": 0.95, "example_count": 1_000.0}
+  [said] = [
+    word
+    for word in _Page(
+      render.render(_data(evaluation={"metrics": metrics}, baseline=baseline))
+    ).words
+    if "worth" in word
+  ]
+  assert said.endswith(
+    "it is right about 95.0% of eval; a cheap model of edges, trained on 5,000 rows in seconds, "
+    "about 80.0%; always the commonest label, 12.5%."
+  )
+
+
 def test_a_mistake_is_named_by_its_file():
-  page = _Page(render.render(_data()))
+  page = _Page(render.render(_data(suspected=(3, 2000))))
   assert "cat/17.png" in page.words
+  assert any("3 of the 2,000 labels of val and eval contradict" in word for word in page.words)
   images = [value for name, value in page.attributes if name == "src"]
   assert images == ["data:image/png;base64,AAAA"]
 

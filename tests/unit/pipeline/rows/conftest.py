@@ -12,6 +12,7 @@ TOLD = {
   "input_key": "text",
   "label_key": "kind",
   "is_text": True,
+  "baseline": None,
 }
 
 

@@ -48,7 +48,9 @@ def _classes(*labels):
 def test_pictures_that_browsers_show_become_data_uris(predictions, make_picture):
   png = make_picture("PNG")
   inputs = {1: png, 2: b"no picture"}
-  found = shown_rows(predictions(_classes(b"a", b"b", b"b", b"b"), inputs), input_kind="file")
+  found = shown_rows(
+    predictions(_classes(b"a", b"b", b"b", b"b"), inputs), input_kind="file", one_class=True
+  )
   row = {"split": "eval", "label": "b", "predicted": "a", "score": 0.75}
   uri = f"data:image/png;base64,{base64.b64encode(png).decode()}"
   rows = [
@@ -59,18 +61,27 @@ def test_pictures_that_browsers_show_become_data_uris(predictions, make_picture)
   assert found["pictures"] == rows
   assert found["cells"] == [{"label": "b", "predicted": "a", "rows": rows}]
   assert found["texts"] == []
+  # Scores of 0.25 for b: no threshold of its own, so the sure a contradicts each b.
+  assert found["suspected"] == (3, 4)
+
+
+def test_labels_that_the_model_does_not_know_contradict_nothing(predictions):
+  found = shown_rows(predictions(_classes(b"a", b"new")), input_kind="file", one_class=True)
+  assert found["suspected"] == (0, 1)
 
 
 def test_texts_are_never_taken_for_pictures(predictions):
   directory = predictions(_classes(b"b"), {0: b"BM"}, texts=["BM né"])
-  found = shown_rows(directory, input_kind="text")
+  found = shown_rows(directory, input_kind="text", one_class=False)
   assert [(row["input"], row["origin"]) for row in found["texts"]] == [("BM né", "a.csv, row 0")]
   assert found["pictures"] == []
 
 
 def test_numbers_are_shown_with_their_distance(predictions):
   table = of_problems.of_number([[928.0200195312], [1.0]], {"value": np.array([1000.1234567, 1.0])})
-  [row] = shown_rows(predictions(table, texts=["x", "y"]), input_kind="text")["texts"]
+  [row] = shown_rows(predictions(table, texts=["x", "y"]), input_kind="text", one_class=False)[
+    "texts"
+  ]
   assert (row["label"], row["predicted"]) == ("928.02", "1000.12")
   assert row["off"] == pytest.approx(72.1034)
   assert "score" not in row
@@ -79,7 +90,7 @@ def test_numbers_are_shown_with_their_distance(predictions):
 def test_texts_that_a_model_writes_are_samples(predictions):
   outputs = {"translation": np.array([b"un"] * 14, object), "score": np.zeros(14)}
   table = of_problems.of_text([[b"un"]] * 13 + [[b"deux"]], outputs)
-  found = shown_rows(predictions(table, texts=["one"] * 14), input_kind="text")
+  found = shown_rows(predictions(table, texts=["one"] * 14), input_kind="text", one_class=False)
   assert [row["worst"] for row in found["samples"]] == [False] * 12 + [True] * 2
   assert found["samples"][12] == {
     "origin": "a.csv, row 13",
@@ -95,6 +106,7 @@ def test_texts_that_a_model_writes_are_samples(predictions):
 
 @pytest.mark.parametrize("kind", ["text", "file"])
 def test_where_nothing_was_left_nothing_is_shown(tmp_path, kind):
-  nothing = {"pictures": [], "texts": [], "samples": [], "cells": []}
-  assert shown_rows(None, input_kind=kind) == nothing
-  assert shown_rows(tmp_path, input_kind=kind) == nothing
+  nothing = {"pictures": [], "texts": [], "samples": [], "cells": [], "suspected": None}
+  nothing["baseline"] = None
+  assert shown_rows(None, input_kind=kind, one_class=True) == nothing
+  assert shown_rows(tmp_path, input_kind=kind, one_class=True) == nothing

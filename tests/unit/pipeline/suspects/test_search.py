@@ -12,6 +12,7 @@ from components.source_example_gen import origins
 from components.source_example_gen.origins import Origin
 from dlpipe.errors import BadInputError
 from pipeline.problems import number
+from pipeline.suspects import baseline
 from pipeline.suspects import search as searching
 from pipeline.tasks.images.task import TASK as IMAGES
 from pipeline.tasks.sentiment.task import TASK as SENTIMENT
@@ -134,6 +135,21 @@ def test_rare_classes_and_files_that_are_no_pictures_are_left_out(examples):
 def test_one_class_has_no_suspects(examples):
   found = searching.search(SENTIMENT, examples([b"a b", b"c d"] * 20, ["x"] * 40, "text"), 40)
   assert (found.looked_at, found.likely) == (0, ())
+
+
+@pytest.mark.parametrize("kind", ["text", "image"])
+def test_a_cheap_model_is_asked_about_eval(examples, kind):
+  truth, given, _ = _planted(["circle", "square", "line"][: 2 if kind == "text" else 3])
+  inputs = _texts(truth) if kind == "text" else _pictures(truth)
+  told = {"input_key": kind, "label_key": "label", "is_text": kind == "text"}
+  found = baseline.measure(examples(inputs, given, kind), told)
+  assert (found.train_rows, found.eval_rows) == (200, 100)
+  assert found.accuracy > 0.85 > 0.6 > found.majority > 0.2
+
+
+def test_without_eval_there_is_no_baseline(examples):
+  told = {"input_key": "text", "label_key": "label", "is_text": True}
+  assert baseline.measure(examples([b"a"], ["x"], "text"), told) is None
 
 
 def test_answers_without_classes_are_refused(tmp_path):

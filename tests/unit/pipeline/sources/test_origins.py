@@ -2,8 +2,8 @@
 
 import pytest
 
-from dlpipe import origins
-from dlpipe.origins import Place
+from pipeline.sources import origins
+from pipeline.sources.origins import Place
 
 
 @pytest.mark.parametrize(
