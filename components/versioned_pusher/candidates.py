@@ -4,8 +4,8 @@
                            `<base>/candidates` serves it for a trial
     <base>/8/              what is live: always the largest number, whatever server looks
 
-A canary is a version with a smaller number than what is live: only requests that name it, or its
-label, reach it. To make room for one, what is live is published again under a larger number.
+A canary is a version with a smaller number than what is live, so that only requests which name it,
+or its label, reach it. To make room for one, what is live is published again under a larger number.
 """
 
 from __future__ import annotations
