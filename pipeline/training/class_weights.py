@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 import tensorflow_transform as tft
 from keras import ops
 
@@ -57,6 +58,11 @@ class ClassWeights:
     found["loss"] = _each(arguments["loss"], lambda loss: WeightedLoss(loss, weights))
     found["metrics"] = _each(arguments.get("metrics"), lambda metric: _weighted(metric, weights))
     return found
+
+  def beside(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Returns batches of `(inputs, label, weight)` from those of `(inputs, label)`."""
+    weights = np.array(list(self.by_label.values()), np.float32)
+    return batches.map(lambda x, y: (x, y, _of_rows(y, weights, "float32")))
 
 
 class RequireAsked(keras.callbacks.Callback):
