@@ -29,8 +29,8 @@ def adapt(params: SentimentParams, model: keras.Model, batches: tf.data.Dataset)
   Args:
     params: `bag_start` is the share of the naive Bayes weights to start with; 0 starts at 0.
     model: the result of `build_model`.
-    batches: batches of `(inputs, label)`, or of `(inputs, label, weight)`: a weight changes no share
-      within a class.
+    batches: batches of `(inputs, label)`, or of `(inputs, label, weight)`: a weight changes no
+      share within a class.
   """
   scale = params.bag_start
   if not scale:
