@@ -306,7 +306,7 @@ def _release_stage(
       _JUDGE,
       _WRITER,
       task.problem.rows,
-      *([predictions.BASELINE] if task.problem.finds_wrong_labels else []),
+      *([predictions.BASELINE] if task.problem.has_one_class else []),
       "components.judged_evaluator.executor",
     ),
   )

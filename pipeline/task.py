@@ -165,10 +165,8 @@ class MetricGate:
     bound: the worst value that passes; None checks only the regression.
     max_regression: largest loss against the latest blessed model that passes; None allows any.
     reason: why the bound exists, for a reader of the report.
-    best: the best possible value, such as 1 for a share; a bound beyond it, such as 99 for 99 %, is
-      refused, because no model could pass. None if there is none.
-    optional: whether a model passes if the eval rows cannot measure the metric. A bound that the
-      user sets must be measured.
+    best: the best possible value, such as 1 for a share, or None; a bound beyond it is refused.
+    optional: whether a model passes if eval cannot measure it, unless the user sets the bound.
   """
 
   metric: str

@@ -142,7 +142,7 @@ def collect(
       **shown_rows(
         directory(outputs, nodes.PREDICTIONS),
         input_kind=task.input.kind,
-        one_class=task.problem.finds_wrong_labels,
+        one_class=task.problem.has_one_class,
       ),
     },
   )

@@ -157,8 +157,8 @@ class TuneConfig(Section):
   )
   early_stopping: bool = pydantic.Field(
     True,
-    description="whether a trial ends after a quarter or half of its epochs if it is worse there "
-    "than half of the trials before it",
+    description="whether a trial ends early if most trials before it are better: three quarters of "
+    "them after a quarter of its epochs, or half of them after half",
   )
 
   @property

@@ -141,10 +141,12 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
   """Yields shared settings that have no effect given the others, each with advice."""
   beam = config.beam
   yield from task.problem.unread.items()
+  without = "is for tasks with classes, and this one has none. Leave it out"
   if not task.problem.has_one_class:
-    yield "train.class_weights", "is for rows of one class each. Leave it out"
+    several = "is for rows of one class each, and these may have several labels. Leave it out"
+    yield "train.class_weights", several if task.problem.has_classes else without
   if not task.problem.calibration:
-    yield "train.calibrate", "is for scores of labels, and this task has none. Leave it out"
+    yield "train.calibrate", without
   if not config.tune.most_trials:
     for name in ("tune.epochs", "tune.early_stopping"):
       yield name, "is for trials, and there are none. Set tune.trials to 1 or more"

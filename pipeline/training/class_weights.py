@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 import tensorflow_transform as tft
 from keras import ops
 
@@ -54,9 +55,14 @@ class ClassWeights:
       )
     weights = np.array(list(self.by_label.values()), np.float32)
     found = dict(arguments)
-    found["loss"] = _each(arguments["loss"], lambda loss: _WeightedLoss(loss, weights))
+    found["loss"] = _each(arguments["loss"], lambda loss: WeightedLoss(loss, weights))
     found["metrics"] = _each(arguments.get("metrics"), lambda metric: _weighted(metric, weights))
     return found
+
+  def beside(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Returns batches of `(inputs, label, weight)` from those of `(inputs, label)`."""
+    weights = np.array(list(self.by_label.values()), np.float32)
+    return batches.map(lambda x, y: (x, y, _of_rows(y, weights, "float32")))
 
 
 class RequireAsked(keras.callbacks.Callback):
@@ -161,15 +167,15 @@ def _each(given: Any, change: Callable[[Any], Any]) -> Any:
   return None if given is None else change(given)
 
 
-def _weighted_losses(model: keras.Model) -> list[_WeightedLoss]:
+def _weighted_losses(model: keras.Model) -> list[WeightedLoss]:
   return [
     each
     for each in keras.tree.flatten(getattr(model, "loss", None))
-    if isinstance(each, _WeightedLoss)
+    if isinstance(each, WeightedLoss)
   ]
 
 
-class _WeightedLoss(keras.losses.Loss):
+class WeightedLoss(keras.losses.Loss):
   """A loss whose rows count by the weights of their classes."""
 
   def __init__(self, loss: Any, weights: np.ndarray):

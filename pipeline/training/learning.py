@@ -87,7 +87,8 @@ def learn(
     model = load_function(task.build_model)(params, tft_output)
     _build(model, train)
   if task.adapt:
-    load_function(task.adapt)(params, model, train.batches(params.batch_size, None))
+    batches = train.batches(params.batch_size, None)
+    load_function(task.adapt)(params, model, weights.beside(batches) if weights else batches)
   callbacks = load_function(task.callbacks) if task.callbacks else None
 
   def compile_args() -> Mapping[str, Any]:

@@ -83,17 +83,18 @@ def train(
   history: list[dict[str, Any]] = list(state["history"]) if state else []
   best_value = -math.inf
   features = features or FrozenFeatures()
-  steps = math.ceil(train.size / batch_size)
-  planned = [max(phase.epochs, math.ceil(phase.min_steps / steps)) for phase in phases]
   if limit:
-    planned = limit.begin(phases, planned, history)
+    limit.begin(phases, math.ceil(train.size / batch_size), history)
   for index, phase in enumerate(phases):
     if state and index < state["phase"]:
       continue
     resumed = state if state and index == state["phase"] else None
     with frozen(model, phase, (train, val), features) as (trained, (phase_train, phase_val)):
-      epochs = shorten(planned[index])
-      if epochs > phase.epochs and not resumed and not limit:
+      steps = math.ceil(phase_train.size / batch_size)
+      epochs = shorten(max(phase.epochs, math.ceil(phase.min_steps / steps)))
+      if limit and trained.trainable_variables:
+        epochs = limit.most_epochs(phase, epochs)
+      elif epochs > phase.epochs and not resumed:
         progress.report(
           f"{of}{phase.name}: {phase.epochs} epochs are {phase.epochs * steps} steps; trained "
           f"for {epochs} (model.min_steps)",
@@ -107,7 +108,7 @@ def train(
           index,
           steps=steps,
           epochs=epochs,
-          val_part=val.size / train.size,
+          val_part=phase_val.size / phase_train.size,
           history=history,
         )
         if not is_compiled:

@@ -50,17 +50,18 @@ class TimeLimit:
     self._used: dict[str, float] = {}
 
   def begin(
-    self, phases: Sequence[Phase], epochs: Sequence[int], history: Sequence[Mapping[str, Any]]
-  ) -> list[int]:
-    """Shares the time between the phases; returns the most epochs of each.
+    self, phases: Sequence[Phase], steps: int, history: Sequence[Mapping[str, Any]]
+  ) -> None:
+    """Shares the time between the phases.
 
     A phase gets time by its epochs, but at least half of an equal share: its steps may be dear.
 
     Args:
       phases: the phases.
-      epochs: the planned epochs of each.
+      steps: the steps of an epoch.
       history: the rows of a training that goes on after a kill; their time has been used.
     """
+    epochs = [max(phase.epochs, phase.min_steps / steps) for phase in phases]
     least = 1 / (2 * len(phases))
     self._shares = [max(each / sum(epochs), least) for each in epochs]
     self._names = [phase.name for phase in phases]
@@ -68,10 +69,10 @@ class TimeLimit:
     for row in history:
       self._used[row["phase"]] += row["seconds"]
       self._left_s -= row["seconds"]
-    return [
-      each if phase.epochs_setting in self._fixed else _MOST_LONGER * each
-      for phase, each in zip(phases, epochs, strict=True)
-    ]
+
+  def most_epochs(self, phase: Phase, epochs: int) -> int:
+    """Returns the most epochs of a phase for which so many are planned."""
+    return epochs if phase.epochs_setting in self._fixed else _MOST_LONGER * epochs
 
   def seconds_of(self, index: int) -> tuple[float, float]:
     """Returns the seconds that a phase has used before, and those that it may still use."""

@@ -101,13 +101,30 @@ def _check_max_latency_ms(desk: Desk) -> None:
 def _check_trials(desk: Desk) -> None:
   assert "Tuner" not in desk.drawn(desk.run(desk.task))
   given = desk.given_to("Tuner", "tune.trials=4", "tune.epochs=2")
-  assert given["custom_config"]["tune"] == {"trials": 4, "epochs": 2}
+  assert given["custom_config"]["tune"] == {
+    "trials": 4,
+    "epochs": 2,
+    "minutes": None,
+    "early_stopping": True,
+  }
 
 
 def _check_tune_epochs(desk: Desk) -> None:
   _check_trials(desk)
   with pytest.raises(BadInputError, match=r"^tune\.epochs is for trials, and there are none\."):
     desk.run(desk.task, "tune.epochs=2")
+
+
+def _check_tune_minutes(desk: Desk) -> None:
+  given = desk.given_to("Tuner", "tune.minutes=30")["custom_config"]["tune"]
+  assert (given["trials"], given["minutes"]) == (0, 30)
+
+
+def _check_early_stopping(desk: Desk) -> None:
+  given = desk.given_to("Tuner", "tune.trials=4", "tune.early_stopping=false")
+  assert given["custom_config"]["tune"]["early_stopping"] is False
+  with pytest.raises(BadInputError, match=r"^tune\.early_stopping is for trials, and there are no"):
+    desk.run(desk.task, "tune.early_stopping=false")
 
 
 def _check_tolerance(desk: Desk) -> None:
@@ -215,6 +232,8 @@ def _check_keep_max_mb(desk: Desk) -> None:
 _CHECKS: Mapping[str, Callable[[Desk], None]] = {
   "tune.trials": _check_trials,
   "tune.epochs": _check_tune_epochs,
+  "tune.minutes": _check_tune_minutes,
+  "tune.early_stopping": _check_early_stopping,
   "gates.min_examples": _check_min_examples,
   "gates.max_latency_ms": _check_max_latency_ms,
   "push.tolerance": _check_tolerance,

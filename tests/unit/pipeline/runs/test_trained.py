@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from pipeline.runs.trained import record_of, sentence
+from components.trials import Trial, Trials
+from pipeline.runs.trained import record_of, sentence, trial_lines, weights_in_words
 from pipeline.training.training_record import PhaseRow
 
 
@@ -50,3 +51,28 @@ def test_they_are_read_from_what_the_trainer_left(tmp_path):
 def test_nothing_was_trained():
   assert record_of([{"id": "DataGate", "outputs": {}}]).phases == ()
   assert record_of([{"id": "Trainer", "outputs": {}}]).phases == ()
+
+
+def test_trials_in_words():
+  trials = Trials(
+    monitor="val_accuracy",
+    mode="max",
+    asked=4,
+    best=1,
+    trials=(
+      Trial(trial=1, hyperparameters={"rate": 0.5}, score=0.75, epochs=8),
+      Trial(
+        trial=2, hyperparameters={"rate": 0.25}, state="stopped", score=0.5, epochs=2,
+        ended_by="tune.early_stopping",
+      ),
+    ),
+    ended_by="tune.minutes",
+  )  # fmt: skip
+  head, best, stopped = trial_lines(trials)
+  assert head.endswith("the Trainer takes the best one's values; ended by tune.minutes")
+  assert best.startswith("    1* rate 0.5  0.75  (8 epochs, ")
+  assert stopped.startswith("    2  rate 0.25  0.5  stopped (tune.early_stopping)  (2 epochs, ")
+
+
+def test_weights_in_words():
+  assert weights_in_words({"common": 0.5, "rare": 4.0}) == "rare 4, common 0.5"

@@ -70,6 +70,12 @@ def test_a_label_that_does_not_exist_is_refused(split):
     _of({"raer": 5.0}, split)
 
 
+def test_what_adapts_a_model_is_given_the_weights(split):
+  [(x, y, weights)] = _of({"rare": 5.0}, split).beside(split.batches(240, None)).take(1)
+  np.testing.assert_array_equal(weights, np.where(y == 1, 5, 1))
+  assert x.shape == (240, 1)
+
+
 class OwnStep(keras.Model):
   """The guide's training step, by the compiled loss."""
 
