@@ -100,11 +100,10 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   )
   run_dir = pathlib.Path(fn_args.model_run_dir)
   _write_parity(run_dir / "parity", module, rows, values, task.input.key)
-  predict = tf.function(module.predict, reduce_retracing=True)
   load_function(task.problem.rows)(
     run_dir,
     validation,
-    predict,
+    module.predict_in_graph,
     input_key=task.input.key,
     label_key=task.label_key,
     prediction_key=task.problem.prediction_key,

@@ -59,6 +59,10 @@ class ServingModule(tf.Module):
     self._label_id_key = label_id_key
     self._transformed_slices = tuple(transformed_slices)
     self._rule = rule
+    # Traced once for all signatures: every trace of a rule and a transform graph costs seconds, here
+    # and wherever the model is loaded.
+    spec = tf.TensorSpec([None], self._spec[input_key].dtype)
+    self.predict_in_graph = tf.function(self.predict, input_signature=[spec], autograph=False)
 
   def predict(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
     """Computes the outputs of raw values `[batch]`; TFT prunes the ops that need the label.
@@ -104,10 +108,10 @@ class ServingModule(tf.Module):
     dtype = self._spec[self._input_key].dtype
 
     def serving_default(values):
-      return self.predict(values)
+      return self.predict_in_graph(values)
 
     def serving_examples(examples):
-      return self.predict(self._parse_input(examples))
+      return self.predict_in_graph(self._parse_input(examples))
 
     def transform_features(examples):
       examples = self._held_to_rule(self._parse_input(examples), then=examples)
@@ -138,7 +142,7 @@ class ServingModule(tf.Module):
     """Returns a function from tf.Examples to some of the outputs, renamed."""
 
     def answer(inputs):
-      predicted = self.predict(self._parse_input(inputs))
+      predicted = self.predict_in_graph(self._parse_input(inputs))
       return {new: predicted[old] for new, old in outputs.items()}
 
     return answer
@@ -197,4 +201,5 @@ def _without_cudnn(model: keras.Model) -> None:
 
 def _concrete(function: Callable[[tf.Tensor], Any], name: str, dtype: tf.DType = tf.string) -> Any:
   spec = tf.TensorSpec([None], dtype, name=name)
-  return tf.function(function).get_concrete_function(spec)
+  # AutoGraph would rewrite Keras, TFT and the task, which takes longer than the tracing.
+  return tf.function(function, autograph=False).get_concrete_function(spec)
