@@ -52,17 +52,19 @@ class ServingModule(tf.Module):
     """Takes the arguments of `export`."""
     super().__init__()
     self.variables_by_value = [variable.value for variable in model.variables]
-    self._transform = tft_output.transform_features_layer()
+    layer = tft_output.transform_features_layer()
+    self._transform = layer.call
+    # Its tables and files, but not the layer: Keras 2 would trace the layer again to save it.
+    self._transform_resources = list(tf.train.TrackableView.children(layer).values())
     self._outputs = outputs
     self._spec = tft_output.raw_feature_spec()
     self._input_key = input_key
     self._label_id_key = label_id_key
     self._transformed_slices = tuple(transformed_slices)
     self._rule = rule
-    # Traced once for all signatures: every trace of a rule and a transform graph costs seconds, here
-    # and wherever the model is loaded.
-    spec = tf.TensorSpec([None], self._spec[input_key].dtype)
-    self.predict_in_graph = tf.function(self.predict, input_signature=[spec], autograph=False)
+    # Traced once for all signatures: every copy of a rule and of a transform graph costs seconds,
+    # here and wherever the model is loaded.
+    self.predict_in_graph = _concrete(self.predict, "values", self._spec[input_key].dtype)
 
   def predict(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
     """Computes the outputs of raw values `[batch]`; TFT prunes the ops that need the label.
