@@ -27,7 +27,7 @@ from pipeline.tasks.translation.features import (
   SPELLINGS,
   TARGET_VOCABULARY,
 )
-from pipeline.text.recurrent import Bidirectional, ends
+from pipeline.text.recurrent import GRU, Bidirectional, ends
 from pipeline.text.subword_learning import read_pieces
 from pipeline.text.subwords import BLANK, SPECIALS, START, UNKNOWN
 from pipeline.text.teacher_forcing import TeacherForcedModel
@@ -78,12 +78,12 @@ class Translator(TeacherForcedModel):
     self._embed_target = layers.Embedding(
       len(target_pieces), params.embedding, embeddings_initializer=scale
     )
-    self._encoders = [Bidirectional(layers.GRU, params.encoder_units) for _ in range(params.layers)]
+    self._encoders = [Bidirectional(GRU, params.encoder_units) for _ in range(params.layers)]
     self._bridges = [
       layers.Dense(params.decoder_units, activation="tanh") for _ in range(params.layers)
     ]
     self._decoders = [
-      layers.GRU(params.decoder_units, return_sequences=True, return_state=True)
+      GRU(params.decoder_units, return_sequences=True, return_state=True)
       for _ in range(params.layers)
     ]
     self._key = layers.Dense(params.decoder_units, use_bias=False)
