@@ -67,7 +67,7 @@ class ImageParams(Params):
     None,
     ge=0,
     lt=1,
-    description="part of each target that goes to all classes alike; null infers it: 0.1 for the "
+    description="part of each target that goes to all classes alike; null infers it: 0.05 for the "
     "`cnn`, 0 for a backbone",
   )
   weight_decay: float = Field(

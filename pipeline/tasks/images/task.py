@@ -21,7 +21,7 @@ from pipeline.tasks.images.sources.options import ImageOptions
 _HERE = "pipeline.tasks.images"
 # The picture size in the training of most ImageNet backbones.
 _BACKBONE_SIZE = 224
-_SMOOTHING_FROM_NOTHING = 0.1
+_SMOOTHING_FROM_NOTHING = 0.05
 
 
 def _infer(source: str, path: str, data_options: Options, params: ImageParams) -> ImageParams:
