@@ -196,6 +196,8 @@ class Phase:
     epochs_setting: the setting of `Params` that gives `epochs`.
     warmup: part of the steps in which the learning rate rises from 0 to its peak, at least 0 and
       below 1.
+    views: how often frozen first layers see each row of train: once as it is, and otherwise as in
+      training, with their augmentation. All of these are kept.
   """
 
   name: str
@@ -205,6 +207,7 @@ class Phase:
   min_steps: int = 0
   epochs_setting: str = "epochs"
   warmup: float = 0.0
+  views: int = 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -80,6 +80,13 @@ class ImageParams(Params):
   head_epochs: Annotated[int, Role.EPOCHS] = Field(
     30, ge=1, description="backbone: epochs with the backbone frozen"
   )
+  head_views: int = Field(
+    4,
+    ge=1,
+    le=100,
+    description="backbone: how often the head sees each picture, once as it is and otherwise "
+    "augmented; each costs a pass of the backbone",
+  )
   head_l2: float = Field(0.01, ge=0, description="backbone: shrinkage of the last layer")
   fine_tune_epochs: int = Field(
     2, ge=0, description="backbone: epochs with everything trained; 0 leaves them out"
@@ -105,6 +112,7 @@ class ImageParams(Params):
       widths=[8, 16],
       epochs=6,
       head_epochs=6,
+      head_views=1,
       fine_tune_epochs=0,
       min_steps=0,
       learning_rate=0.01,
@@ -114,7 +122,7 @@ class ImageParams(Params):
     """Maps settings of the head to advice for a `cnn`, and those of the `cnn` for a backbone."""
     if self.backbone.lower() == "cnn":
       of_backbone = "is a backbone's, and the cnn has none. Set model.backbone, or leave it out"
-      names = ("head_epochs", "head_l2", "fine_tune_epochs", "fine_tune_factor")
+      names = ("head_epochs", "head_views", "head_l2", "fine_tune_epochs", "fine_tune_factor")
       return dict.fromkeys(names, of_backbone)
     of_cnn = "is the cnn's, and a backbone has its own. Leave it out"
     unread = {

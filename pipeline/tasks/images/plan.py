@@ -31,6 +31,7 @@ def training_plan(params: ImageParams) -> tuple[Phase, ...]:
       frozen=("augmentation", "backbone", "pooling"),
       min_steps=min_steps,
       epochs_setting="head_epochs",
+      views=params.head_views,
     )
   ]
   if params.fine_tune_epochs:

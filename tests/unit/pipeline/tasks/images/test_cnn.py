@@ -37,7 +37,7 @@ def test_a_residual_block_has_a_shortcut_and_one_more_convolution(residual, conv
 
 def test_the_fixed_filters_are_not_trained():
   model = cnn(ImageParams(image_size=16, widths=[3]), 2)
-  model.compile(loss="mse", **{"optimizer": compile_args(ImageParams())["optimizer"](0.1)})
+  model.compile(loss="mse", optimizer=compile_args(ImageParams())["optimizer"](0.1))
   before = model.get_layer("whitening").get_weights()
   model.fit(np.random.default_rng(0).uniform(0, 255, (8, 16, 16, 3)), np.ones((8, 2)), verbose=0)
   bias, kernel = model.get_layer("whitening").get_weights()
