@@ -191,13 +191,10 @@ class Phase:
     learning_rate: peak of the schedule.
     frozen: names of the model's layers that keep their weights. If the first layers are frozen,
       their outputs are computed once and cached, instead of once an epoch.
-    min_steps: smallest number of optimizer steps: small data gets more epochs, unless the user set
-      the number of epochs.
+    min_steps: smallest number of optimizer steps: small data gets more epochs, unless they are set.
     epochs_setting: the setting of `Params` that gives `epochs`.
-    warmup: part of the steps in which the learning rate rises from 0 to its peak, at least 0 and
-      below 1.
-    views: how often frozen first layers see each row of train: once as it is, and otherwise as in
-      training, with their augmentation. All of these are kept.
+    warmup: part of the steps in which the learning rate rises from 0 to its peak, below 1.
+    views: how often frozen first layers see a row of train: once as it is, then as in training.
   """
 
   name: str
@@ -226,8 +223,8 @@ class Task:
     label_key: the raw feature to predict; never renamed.
     problem: the kind of answer, which sets labels, loss, metrics and outputs of a served model;
       `pipeline.problems` has the kinds.
-    sequence_keys: transformed features `[time]` of token ids, 0 after their end. A batch holds rows
-      of similar length, cut to the longest of them; the first key's length counts most.
+    sequence_keys: transformed features `[time]` of token ids, 0 after their end. A batch is cut to
+      its longest row; rows are of similar length, the first key's counts most.
     cache_dtypes: transformed feature to a smaller type that holds its values exactly; training
       caches the feature in memory in this type.
     sources: input layouts by name, tried in this order.
@@ -248,14 +245,12 @@ class Task:
     search_space: dotted path; `(keras_tuner.HyperParameters, params) -> None` declares what the
       Tuner may vary.
     slices: raw features to slice the evaluation by.
-    transformed_slices: transformed features, strings, to slice the evaluation by; no inputs of the
-      model.
+    transformed_slices: transformed strings to slice the evaluation by; no inputs of the model.
     serving_keys: transformed features that only the problem's `serving_outputs` reads; they are
       not inputs of the model.
     gates: bounds that a model must satisfy before it is pushed.
     infer: `(source name, data path, data options, params) -> params`; inspects the data before the
-      pipeline is built, for example to set a picture size that is None. Raises `BadInputError` on
-      values that cannot work.
+      pipeline is built, for a picture size that is None. Raises `BadInputError` if none can work.
   """
 
   name: str
