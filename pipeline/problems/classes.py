@@ -52,11 +52,19 @@ def require(
 
 
 def compile_args(params: Params) -> dict[str, Any]:
-  """Returns the loss for logits and integer labels, and the accuracy to monitor."""
+  """Returns the loss for logits and integer labels, and the accuracy to monitor.
+
+  A task whose `Params` has a setting `label_smoothing` trains with it.
+  """
   import keras
 
+  from pipeline.problems.smoothing import SmoothedCrossentropy
+
+  smoothing = getattr(params, "label_smoothing", 0.0)
   return {
-    "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    "loss": SmoothedCrossentropy(smoothing)
+    if smoothing
+    else keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     "metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
   }
 
