@@ -194,6 +194,8 @@ class Phase:
     min_steps: smallest number of optimizer steps: small data gets more epochs, unless the user set
       the number of epochs.
     epochs_setting: the setting of `Params` that gives `epochs`.
+    warmup: part of the steps in which the learning rate rises from 0 to its peak, at least 0 and
+      below 1.
   """
 
   name: str
@@ -202,6 +204,7 @@ class Phase:
   frozen: tuple[str, ...] = ()
   min_steps: int = 0
   epochs_setting: str = "epochs"
+  warmup: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

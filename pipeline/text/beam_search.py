@@ -100,7 +100,7 @@ class _Beam(NamedTuple):
   origins: tf.Tensor  # [batch, steps, beam] int64
   ancestry: tf.Tensor  # [batch, beam, steps] int32
   likelihood: tf.Tensor  # [batch, beam] float32, the sum of log-probabilities
-  covered: tf.Tensor  # [batch, beam, source time] float32, the attention that each position got
+  covered: tf.Tensor  # [batch, beam, source time] float32, the attention got; or empty
   scores: tf.Tensor  # [batch, beam] float32
   lengths: tf.Tensor  # [batch, beam] int64, number of tokens with END
   ended: tf.Tensor  # [batch, beam] bool
@@ -176,7 +176,9 @@ class Search:
       origins=tf.zeros([batch, 0, width], tf.int64),
       ancestry=tf.tile(tf.range(width)[tf.newaxis, :, tf.newaxis], [batch, 1, 1]),
       likelihood=likelihood,
-      covered=tf.zeros([batch, width, tf.shape(is_source)[1]]),
+      covered=tf.zeros([batch, width, tf.shape(is_source)[1]])
+      if self.options.coverage_penalty
+      else tf.zeros([batch, width, 0]),
       scores=likelihood,
       lengths=tf.zeros([batch, width], tf.int64),
       ended=tf.zeros([batch, width], tf.bool),
@@ -223,13 +225,14 @@ class Search:
     gains = tf.where(was_ended, first_only, gains)
     choices = tf.where(was_ended, tf.constant(self.padding_id, tf.int64), choices)
     lengths = beam.lengths + tf.cast(~beam.ended, tf.int64)
-    covered = beam.covered + tf.where(was_ended, 0.0, attention)
     ended = (
       was_ended | (choices == self.end_id) | (lengths >= limits[:, tf.newaxis])[:, :, tf.newaxis]
     )
     likelihood = beam.likelihood[:, :, tf.newaxis] + gains
     scores = self._normalized(likelihood, lengths[:, :, tf.newaxis])
+    covered = beam.covered
     if self.options.coverage_penalty:
+      covered += tf.where(was_ended, 0.0, attention)
       # What goes on may still attend to the rest.
       penalty = self._uncovered(covered, is_source)[:, :, tf.newaxis]
       scores += tf.where(ended, penalty, 0.0)

@@ -96,9 +96,7 @@ def train(
       asked = trained.jit_compile if is_compiled else arguments.pop("jit_compile", None)
       with distribution.scope():
         if not is_compiled:
-          schedule = keras.optimizers.schedules.CosineDecay(
-            phase.learning_rate, decay_steps=steps * epochs
-          )
+          schedule = compiling.schedule_of(phase, steps * epochs)
           compiling.compile_phase(trained, arguments, schedule=schedule, of=of)
         if trained.optimizer is not None and not trained.optimizer.built:
           trained.optimizer.build(trained.trainable_variables)

@@ -7,6 +7,7 @@ https://arxiv.org/abs/1608.05859
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,6 @@ from pipeline.text.subword_learning import read_pieces
 from pipeline.text.subword_regularization import Cutter
 from pipeline.text.subwords import BLANK, SPECIALS, START, UNKNOWN
 from pipeline.text.teacher_forcing import TeacherForcedModel
-from pipeline.text.warm_up import WarmUp
 
 if TYPE_CHECKING:
   from pipeline.tasks.translation.params import TranslationParams
@@ -159,11 +159,7 @@ def build_model(params: TranslationParams, tft_output: tft.TFTransformOutput) ->
 
 def compile_args(params: TranslationParams) -> dict[str, Any]:
   """Returns the optimizer, which is called with the phase's schedule."""
-
-  def adam(schedule: keras.optimizers.schedules.LearningRateSchedule) -> keras.Optimizer:
-    return keras.optimizers.Adam(WarmUp(schedule, params.warm_up), beta_2=_BETA_2)
-
-  return {"optimizer": adam}
+  return {"optimizer": functools.partial(keras.optimizers.Adam, beta_2=_BETA_2)}
 
 
 def training_plan(params: TranslationParams) -> tuple[Phase, ...]:
@@ -174,6 +170,7 @@ def training_plan(params: TranslationParams) -> tuple[Phase, ...]:
       epochs=params.epochs,
       learning_rate=params.learning_rate,
       min_steps=params.min_steps,
+      warmup=params.warmup,
     ),
   )
 

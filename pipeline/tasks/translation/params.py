@@ -79,7 +79,7 @@ class TranslationParams(Params):
   cut_rate: float = Field(
     0.1, ge=0, le=1, description="part of the pieces that training cuts into smaller ones"
   )
-  warm_up: float = Field(
+  warmup: float = Field(
     0.05, ge=0, le=0.9, description="part of the steps in which the learning rate rises"
   )
   epochs: int = 12
