@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import tensorflow as tf
 
 _NEVER = -1e9
@@ -213,12 +214,8 @@ class Search:
     width = self.options.beam_width
     logits, attention, state = decoder.step(encoded, beam.state, beam.tokens[:, -1], beam.ancestry)
     origins = tf.argmax(attention + preferred[:, tf.newaxis], axis=2, output_type=tf.int64)
-    # Padding and a second start are never generated; their share is not given to the others.
-    never = tf.one_hot([self.padding_id, self.start_id], logits.shape[-1], on_value=_NEVER)
-    each = min(width, logits.shape[-1])
-    gains, choices = tf.math.top_k(logits + tf.reduce_sum(never, axis=0), k=each)
-    gains -= tf.reduce_logsumexp(logits, axis=2, keepdims=True)
-    choices = tf.cast(choices, tf.int64)
+    gains, choices = self._likeliest(logits)
+    each = choices.shape[2]
     # An ended hypothesis has one continuation, itself.
     first_only = tf.constant([0.0] + [_NEVER] * (each - 1))
     was_ended = beam.ended[:, :, tf.newaxis]
@@ -257,6 +254,21 @@ class Search:
       ended=of_kept(ended),
       state=State(tuple(of_parents(each) for each in state.moving), state.written),
     )
+
+  def _likeliest(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns log-probabilities and ids of the likeliest tokens, `[batch, beam, beam]` each.
+
+    Padding and a second start are never generated; their share is not given to the others.
+    """
+    size, banned = logits.shape[-1], [self.padding_id, self.start_id]
+    never = np.zeros(size, np.float32)
+    never[banned] = _NEVER
+    gains, choices = tf.math.top_k(logits + never, k=min(self.options.beam_width, size))
+    # The largest logit is known already: one pass over all tokens less.
+    shown = tf.concat([gains[:, :, :1], tf.gather(logits, banned, axis=2)], axis=2)
+    largest = tf.reduce_max(shown, axis=2, keepdims=True)
+    total = tf.reduce_sum(tf.exp(logits - largest), axis=2, keepdims=True)
+    return gains - largest - tf.math.log(total), tf.cast(choices, tf.int64)
 
   def _normalized(self, likelihood: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
     """Divides log-probabilities by the length penalty."""

@@ -59,7 +59,9 @@ class RecurrentNetwork(layers.Layer):
     self._feed = [
       layers.Dense(each, use_bias=False) for each in (max(params.embedding // 2, 1), 3 * units)
     ]
-    self._combine = layers.Dense(params.embedding, activation="tanh")
+    # Both parts of Luong's attentional state: what the decoder knows, and what it attends to.
+    self._known = layers.Dense(params.embedding)
+    self._attended = layers.Dense(params.embedding, use_bias=False)
     # One mask for all steps of a sequence: Gal, Ghahramani 2016, https://arxiv.org/abs/1512.05287
     self._dropout = layers.Dropout(params.dropout, noise_shape=(None, 1, None))
 
@@ -78,7 +80,8 @@ class RecurrentNetwork(layers.Layer):
     fed = hidden
     for layer in self._feed:
       fed = layer(fed)
-    memory = Memory(keys=keys, values=hidden, fed=fed, bias=tf.where(mask, 0.0, NEVER))
+    values = self._attended(hidden)
+    memory = Memory(keys=keys, values=values, fed=fed, bias=tf.where(mask, 0.0, NEVER))
     return Encoded(memory=memory, states=states)
 
   def target_states(self, encoded: Encoded, shifted: tf.Tensor, *, training: bool) -> tf.Tensor:
@@ -119,7 +122,6 @@ class RecurrentNetwork(layers.Layer):
 
   def _output(self, hidden: tf.Tensor, attention: tf.Tensor, encoded: Encoded) -> tf.Tensor:
     values = encoded.memory.values
-    context = tf.matmul(tf.cast(attention, values.dtype), values)
-    both = tf.concat([hidden, context], axis=2)
-    rows = self._combine(tf.reshape(both, [-1, both.shape[2]]))
-    return tf.reshape(rows, [-1, tf.shape(both)[1], rows.shape[1]])
+    attended = tf.matmul(tf.cast(attention, values.dtype), values)
+    known = self._known(tf.reshape(hidden, [-1, hidden.shape[2]]))
+    return tf.tanh(tf.reshape(known, tf.shape(attended)) + attended)

@@ -40,8 +40,8 @@ def test_every_variable_is_built_and_trained(recurrent):
   names = [variable.path for variable in recurrent.trainable_variables]
   assert len(names) == len(set(names))
   # 2 embeddings; a layer of the encoder has 6, of the decoder 3, a bridge 2; key, 2 that feed,
-  # combination, bias.
-  assert len(names) == 2 + 2 * 6 + 2 * 3 + 2 * 2 + 1 + 2 + 2 + 1
+  # 2 parts of the output's states with one bias, and the output's bias.
+  assert len(names) == 2 + 2 * 6 + 2 * 3 + 2 * 2 + 1 + 2 + 3 + 1
 
 
 def test_every_variable_of_the_transformer_is_built_and_trained():
