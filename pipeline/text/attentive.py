@@ -170,17 +170,16 @@ def _scan(inputs, state, keys, fed, mask, recurrent, bias):
       step -= 1
       d_after = upstream[step] + ahead
       u, r, n, a, last = update[step], reset[step], new[step], attention[step], before[step]
-      d_new = d_after * (1 - u) * (1 - n * n)
-      d_update = d_after * (last - n) * u * (1 - u)
-      d_reset = d_new * new_said[step] * r * (1 - r)
+      held = d_after * u
+      d_new = tf.raw_ops.TanhGrad(y=n, dy=d_after - held)
+      d_update = tf.raw_ops.SigmoidGrad(y=u, dy=d_after * (last - n))
+      d_reset = tf.raw_ops.SigmoidGrad(y=r, dy=d_new * new_said[step])
       d_inputs = tf.concat([d_update, d_reset, d_new], axis=1)
       d_said = tf.concat([d_update, d_reset, d_new * r], axis=1)
       d_attention = tf.linalg.matvec(fed, d_inputs)
       d_scores = a * (d_attention - tf.reduce_sum(a * d_attention, axis=1, keepdims=True))
       d_last = (
-        d_after * u
-        + tf.matmul(d_said, recurrent_t)
-        + tf.linalg.matvec(keys, d_scores, transpose_a=True)
+        held + tf.matmul(d_said, recurrent_t) + tf.linalg.matvec(keys, d_scores, transpose_a=True)
       )
       kept = (d_inputs, d_said, d_scores)
       return (
@@ -206,7 +205,8 @@ def _scan(inputs, state, keys, fed, mask, recurrent, bias):
       outer(attention, d_inputs),
       None,
       tf.matmul(tf.reshape(before, [-1, units]), said, transpose_a=True),
-      tf.reduce_sum(said, axis=0),
+      # A sum over so many rows loses too much in half precision.
+      tf.cast(tf.reduce_sum(tf.cast(said, tf.float32), axis=0), kind),
     )
 
   return after, gradient

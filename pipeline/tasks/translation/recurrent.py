@@ -15,7 +15,7 @@ from keras import layers
 
 from pipeline.text.attentive import NEVER, AttentiveGRU, Memory, attend
 from pipeline.text.beam_search import State
-from pipeline.text.recurrent import Bidirectional, ends
+from pipeline.text.recurrent import GRU, Bidirectional, ends
 
 if TYPE_CHECKING:
   from pipeline.tasks.translation.params import TranslationParams
@@ -48,11 +48,11 @@ class RecurrentNetwork(layers.Layer):
     super().__init__(name="recurrent")
     count, units = params.layer_count, params.decoder_units
     self._embed_source, self._embed_target = embed_source, embed_target
-    self._encoders = [Bidirectional(layers.GRU, params.encoder_units) for _ in range(count)]
+    self._encoders = [Bidirectional(GRU, params.encoder_units) for _ in range(count)]
     self._bridges = [layers.Dense(units, activation="tanh") for _ in range(count)]
     self._reader = AttentiveGRU(units)
     self._decoders = [
-      layers.GRU(units, return_sequences=True, return_state=True) for _ in range(count - 1)
+      GRU(units, return_sequences=True, return_state=True) for _ in range(count - 1)
     ]
     self._key = layers.Dense(units, use_bias=False)
     # Fewer units than the values have: what the gates need to know costs less than what is said.
@@ -72,7 +72,7 @@ class RecurrentNetwork(layers.Layer):
     hidden = self._dropout(self._embed_source(source), training=training)
     states = []
     for encoder, bridge in zip(self._encoders, self._bridges, strict=True):
-      hidden = encoder(hidden, lengths)
+      hidden = encoder(hidden, lengths, training=training)
       states.append(bridge(ends(hidden, lengths)))
       hidden = self._dropout(hidden, training=training)
     # The scale of the scores, which a longer state would make larger.
