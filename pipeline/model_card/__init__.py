@@ -6,7 +6,9 @@ model. The sections follow Mitchell et al. 2019, "Model Cards for Model Reportin
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -48,9 +50,9 @@ class ModelCard(ArtifactFile):
     parameters: number of the model's weights.
     epochs: number of epochs that were trained.
     hyperparameters: the values that the model was trained with.
-    metrics: overall metrics on the eval split by name.
+    metrics: overall metrics on the eval split by name; None for one that could not be measured.
     intervals: 95 % confidence intervals of metrics.
-    slices: `{"feature", "value", "metrics"}` of each slice of the eval split.
+    slices: `{"feature", "value", "metrics"}` of each slice of the eval split, likewise.
     baseline: the metrics of the model that it was compared with; empty without one.
     gates: every bound on the model, with its reason. A bound that the user changed says so.
     changed_gates: names of the settings by which the user changed a bound.
@@ -72,10 +74,10 @@ class ModelCard(ArtifactFile):
   parameters: int
   epochs: int
   hyperparameters: Mapping[str, Any]
-  metrics: Mapping[str, float]
+  metrics: Mapping[str, float | None]
   intervals: Mapping[str, Interval]
   slices: Sequence[Mapping[str, Any]]
-  baseline: Mapping[str, float]
+  baseline: Mapping[str, float | None]
   gates: Sequence[Ruling]
   changed_gates: Sequence[str]
   limits: Sequence[str]
@@ -114,7 +116,10 @@ def files(directories: Mapping[str, Sequence[str]], told: Mapping[str, Any]) -> 
     told: the result of `facts`.
   """
   made = card(directories, told)
-  return {ModelCard.FILE: made.to_text() + "\n", MARKDOWN_FILE: markdown(made)}
+  return {
+    ModelCard.FILE: made.to_text(allow_nan=False) + "\n",
+    MARKDOWN_FILE: markdown(made),
+  }
 
 
 def card(directories: Mapping[str, Sequence[str]], told: Mapping[str, Any]) -> ModelCard:
@@ -137,10 +142,10 @@ def card(directories: Mapping[str, Sequence[str]], told: Mapping[str, Any]) -> M
     parameters=training.parameters,
     epochs=len(training.epochs),
     hyperparameters=training.hyperparameters,
-    metrics=found.metrics,
+    metrics=_measured(found.metrics),
     intervals=found.intervals,
-    slices=found.slices,
-    baseline=found.baseline,
+    slices=[{**row, "metrics": _measured(row["metrics"])} for row in found.slices],
+    baseline=_measured(found.baseline),
     gates=tuple(ruling for verdict in verdicts for ruling in verdict.rulings),
   )
 
@@ -165,7 +170,7 @@ def markdown(made: ModelCard) -> str:
     eval_rows=int(made.metrics.get(_COUNT, 0)),
     slices=made.slices[:_MOST_SLICES],
     more_slices=max(0, len(made.slices) - _MOST_SLICES),
-    slice_metrics=_slice_metrics(made),
+    slice_metrics=[name for name in _slice_metrics(made) if name != _COUNT],
   )
 
 
@@ -178,11 +183,17 @@ def _only(directories: Mapping[str, Sequence[str]], name: str) -> pathlib.Path |
   return pathlib.Path(found[0]) if found else None
 
 
+def _measured(metrics: Mapping[str, float]) -> dict[str, float | None]:
+  """Returns metrics with None for what is not a finite number, which standard JSON excludes."""
+  return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+
+
 def _slice_metrics(made: ModelCard) -> list[str]:
-  """Returns the gated metrics that slices have, or all of them if no gate names one."""
-  known = {name for row in made.slices for name in row["metrics"]} - {_COUNT}
-  gated = [name for name in dict.fromkeys(gate.metric for gate in made.gates) if name in known]
-  return gated or sorted(known)
+  """Returns the metrics that at least half of the slices have."""
+  found = collections.Counter(
+    name for row in made.slices for name, value in row["metrics"].items() if value is not None
+  )
+  return sorted(name for name, times in found.items() if 2 * times >= len(made.slices))
 
 
 def _number(value: Any) -> str:

@@ -1,6 +1,7 @@
 """The model card says what the artifacts of a run say, and what is not known."""
 
 import json
+import math
 
 import pytest
 
@@ -63,7 +64,13 @@ def directories(tmp_path, monkeypatch):
   evaluation = Evaluation(
     metrics={"example_count": 200.0, "skill": 0.5, "loss": 0.25},
     baseline={"skill": 0.4},
-    slices=[{"feature": "label", "value": "a|b", "metrics": {"skill": 0.1, "example_count": 7.0}}],
+    slices=[
+      {
+        "feature": "label",
+        "value": "a|b",
+        "metrics": {"skill": math.nan, "accuracy": 0.1, "example_count": 7.0},
+      }
+    ],
     confusion={},
     calibration=[],
     intervals={"skill": (0.45, 0.55)},
@@ -79,6 +86,7 @@ def test_json_has_what_the_artifacts_have(directories):
   assert written["metrics"] == {"example_count": 200, "skill": 0.5, "loss": 0.25}
   assert written["intervals"] == {"skill": [0.45, 0.55]}
   assert written["examples"] == {"train": 1600, "eval": 200, "quarantined": 3}
+  assert written["slices"][0]["metrics"] == {"skill": None, "accuracy": 0.1, "example_count": 7}
   assert [gate["metric"] for gate in written["gates"]] == ["skill", "recall", "latency"]
   assert (written["parameters"], written["epochs"]) == (12345, 2)
   assert written["limits"][-1] == "200 eval rows are few."
