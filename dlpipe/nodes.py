@@ -40,6 +40,11 @@ class ModelGate:
   verdict: str = "blessing"
   verdict_file: str = "verdict.json"
 
+  @property
+  def verdict_input(self) -> str:
+    """The input of VersionedPusher that takes the artifact with the verdict."""
+    return self.pusher_input if self.verdict == "blessing" else self.verdict
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Node:

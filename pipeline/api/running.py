@@ -99,7 +99,7 @@ def run(
     mlmd=mlmd,
   )
   for name, node in (("from_node", from_node), ("until_node", until_node)):
-    check_node(name, node, trials=inputs.config.tune.trials)
+    check_node(name, node, trials=inputs.config.tune.most_trials)
   if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
     raise BadInputError(f"retries takes a whole number of at least 0. Received: {retries!r}")
   how = RunOptions(from_node=from_node, until_node=until_node, use_cache=cache, retries=retries)

@@ -245,6 +245,7 @@ PROBLEM = Problem(
   options=tuple(Options.model_fields),
   compile_args=f"{__name__}.compile_args",
   answer=f"{__name__}.answer",
+  calibration="pipeline.problems.calibration.of_labels",
   cache_dtypes={LABEL_IDS: "int32"},
   prediction_key="scores",
   metrics="pipeline.problems.label_metrics.label_metrics",
@@ -253,6 +254,13 @@ PROBLEM = Problem(
   findings="pipeline.checks.gate_findings.of_several_labels",
   contradicts=True,
   words=words,
+  limits=(
+    (
+      "It knows no other labels than those it was trained on; an answer without a label says "
+      "only that none of them scored high enough."
+    ),
+    ("Its metrics hold for inputs like those of the data below. Nothing was measured on others."),
+  ),
 )
 
 GATES = (

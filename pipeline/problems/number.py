@@ -185,6 +185,10 @@ PROBLEM = Problem(
   contradicts=False,
   unread={"data.allow_lost_classes": "is for tasks with classes, and this one has none"},
   words=words,
+  limits=(
+    "It answers with a number for any input, and says nothing of how sure it is.",
+    "Its metrics hold for inputs like those of the data below, and for numbers in their range.",
+  ),
 )
 
 GATES = (

@@ -57,4 +57,11 @@ PROBLEM = Problem(
   rows="pipeline.problems.rows.of_text",
   contradicts=False,
   unread={"data.allow_lost_classes": "is for tasks with classes, and this one has none"},
+  limits=(
+    (
+      "It answers any input with a text that may leave out, add or change something. The score "
+      "does not tell a right text from a wrong one."
+    ),
+    ("Its metrics hold for inputs like those of the data below. Nothing was measured on others."),
+  ),
 )

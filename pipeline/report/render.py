@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # it imports TFX
   from components.data_gate import Check
 
 _TEMPLATE = "template.html.j2"
-_NOT_METRICS = ("phase", "epoch", "epochs", "learning_rate", "seconds")
+_NOT_METRICS = ("phase", "epoch", "epochs", "learning_rate", "seconds", "ended_by")
 _MOST_CURVES = 4
 _MOST_SIDE_BY_SIDE = 12
 _MOST_CONFUSIONS = 15
@@ -150,7 +150,7 @@ def _phase_breaks(history: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]
 
 def _columns(history: Sequence[Mapping[str, Any]]) -> list[str]:
   """Returns the non-empty columns of the history: phase and epoch, metrics, rate and time."""
-  keys = dict.fromkeys(key for row in history for key in row if key != "epochs")
+  keys = dict.fromkeys(key for row in history for key in row if key not in ("epochs", "ended_by"))
   filled = [key for key in keys if any(row.get(key) not in (None, "") for row in history)]
   place = {"phase": 0, "epoch": 1, "learning_rate": 3, "seconds": 4}
   return sorted(filled, key=lambda key: place.get(key, 2))

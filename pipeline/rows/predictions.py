@@ -53,7 +53,7 @@ def parameters(task: Task) -> dict[str, Any]:
     "input_key": task.input.key,
     "label_key": task.label_key,
     "is_text": task.input.kind == "text",
-    "baseline": BASELINE if task.problem.finds_wrong_labels else None,
+    "baseline": BASELINE if task.problem.has_one_class else None,
   }
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # with frameworks, which the page does not need
   from components.data_gate import Check
   from components.serving_gate.parity import Parity
   from components.trials import Trials
+  from pipeline.problems.calibration import Calibration
   from pipeline.suspects.baseline import Baseline
   from pipeline.training.training_record import PhaseRow
 
@@ -31,6 +32,7 @@ class ReportData:
     phases: a row a phase.
     history: a row an epoch: `phase`, `epoch`, `epochs`, `learning_rate`, `seconds` and metrics such
       as `loss`, `accuracy`, each with its `val_` twin.
+    calibration: how the model's outputs become scores.
     tuning: the Tuner's trials, the best first.
     tuned: name to value, of the hyperparameters that the Trainer took from the Tuner.
     evaluation: `metrics` {name: value}; `slices` [{feature, value, metrics}]; `labels`;
@@ -58,6 +60,7 @@ class ReportData:
   hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   phases: Sequence[PhaseRow] = ()
   history: Sequence[Row] = ()
+  calibration: Calibration | None = None
   tuning: Trials | None = None
   tuned: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   evaluation: Mapping[str, Any] | None = None

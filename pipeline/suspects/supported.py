@@ -12,7 +12,7 @@ def require_classes(task: Task) -> None:
   Raises:
     BadInputError: it has not.
   """
-  if not task.problem.finds_wrong_labels:
+  if not task.problem.has_one_class:
     raise BadInputError(
       "Wrong labels are looked for where an answer is one class of several. The answers of task "
       f"{task.name} are of the kind {task.problem.name!r}."

@@ -20,7 +20,7 @@ from pipeline.task import Task
 from pipeline.tasks import get_task
 from pipeline.training import checkpoints, datasets
 from pipeline.training.answering import answering
-from pipeline.training.export import serving_assets, signatures
+from pipeline.training.export import calibrating, serving_assets, signatures
 from pipeline.training.learning import learn, load_splits
 from pipeline.training.machines import cluster, strategy
 from pipeline.training.training_record import TrainingRecord, phase_rows
@@ -80,10 +80,13 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     log_dir=fn_args.model_run_dir,
   )
   model = learned.model
+  calibration = calibrating.calibrated(
+    task.problem, model, val, wanted=settings["calibrate"], seed=settings["seed"]
+  )
   module = signatures.export(
     fn_args.serving_model_dir,
     model=model,
-    outputs=answering(task, model, tft_output, config["input_bounds"]),
+    outputs=answering(task, model, tft_output, config["input_bounds"], calibration),
     tft_output=tft_output,
     input_key=task.input.key,
     label_id_key=task.problem.label_id_key,
@@ -104,8 +107,10 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     parameters=model.count_params(),
     train_examples=train.size,
     prepare_seconds=round(prepare_seconds, 2),
-    phases=phase_rows(learned.phases, learned.history),
+    phases=phase_rows(learned.phases, learned.history, is_timed=settings["minutes"] is not None),
     epochs=learned.history,
+    class_weights=dict(learned.weights.by_label) if learned.weights else {},
+    calibration=calibration,
   )
   (run_dir / TrainingRecord.FILE).write_text(record.to_text())
   if folder:

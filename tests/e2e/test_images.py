@@ -30,6 +30,13 @@ def test_first_run_pushes_version_1(first_run):
   version = workspace / "images" / "serving" / "1"
   assert (version / "saved_model.pb").is_file()
   assert (version / "assets.extra" / "tf_serving_warmup_requests").stat().st_size > 0
+  card = json.loads((version / "model_card.json").read_text(encoding="utf-8"))
+  assert card["metrics"] == result["metrics"]
+  assert [{**gate, "interval": None} for gate in card["gates"]] == [
+    {**gate, "interval": None} for gate in result["gates"]
+  ]
+  assert {**card["examples"]} == result["examples"]
+  assert "# Model card: images" in (version / "MODEL_CARD.md").read_text(encoding="utf-8")
   assert "Pushed as version 1" in pathlib.Path(result["report"]).read_text(encoding="utf-8")
 
 

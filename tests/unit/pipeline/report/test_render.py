@@ -10,12 +10,14 @@ import pytest
 from components.data_gate import Check
 from components.serving_gate.parity import Parity
 from components.source_example_gen.summary import Summary
-from components.trials import Trials
+from components.trials import Trial, Trials
 from dlpipe.verdicts import Ruling
+from pipeline.problems.calibration import Calibration
 from pipeline.report import render
 from pipeline.runs import report_data
 from pipeline.runs import result as results
 from pipeline.suspects.baseline import Baseline
+from pipeline.training.training_record import PhaseRow
 
 _ROW_8 = {"origin": "a.csv, row 8", "split": "eval"}
 _LABELS = ["cat", "dog", "owl"]
@@ -485,3 +487,39 @@ def test_a_search_that_ran_out_of_settings_and_one_before_the_trainer_say_so():
   assert "9 were asked for; the search space has no more settings." in said
   assert "The Trainer took" not in said
   assert "tuning" not in _Page(render.render(_data())).tables
+
+
+def test_how_the_scores_were_calibrated():
+  fitted = Calibration(
+    temperature=0.43, rows=30, loss_before=0.31, loss_after=0.12, error_before=0.2, error_after=0.03
+  )
+  assert (
+    "The scores are calibrated by temperature 0.43, from 30 val rows: loss 0.31 -> 0.12, "
+    "calibration error 0.2 -> 0.03." in _Page(render.render(_data(calibration=fitted))).text
+  )
+  left = Calibration(reason="val has 4 usable rows, and fewer than 20 say too little")
+  assert (
+    "The scores are not calibrated: val has 4 usable rows"
+    in _Page(render.render(_data(calibration=left))).text
+  )
+
+
+def test_what_the_time_ended():
+  trial = Trial(
+    trial=2, hyperparameters={"rate": 0.1}, state="stopped", score=0.5, ended_by="tune.minutes"
+  )
+  first = Trial(trial=1, hyperparameters={"rate": 0.2}, score=0.7)
+  tuning = Trials(
+    monitor="val_accuracy", mode="max", asked=9, best=1, trials=(first, trial),
+    ended_by="tune.minutes",
+  )  # fmt: skip
+  phase = PhaseRow(
+    phase="train", setting="epochs", asked=12, scheduled=48, trained=20,
+    lifted_by="train.minutes", ended_by="train.minutes",
+  )  # fmt: skip
+  history = [{"phase": "train", "epoch": 1, "loss": 2.0, "ended_by": "train.minutes"}]
+  page = _Page(render.render(_data(tuning=tuning, phases=(phase,), history=history)))
+  assert "The time ended the search (tune.minutes)." in page.text
+  assert "stopped (tune.minutes)" in page.text
+  assert "epochs 12 was lifted to 48 (train.minutes)." in page.text
+  assert "ended_by" not in page.text

@@ -8,7 +8,7 @@ from dlpipe.errors import BadInputError
 from pipeline.assembly import create_pipeline
 from pipeline.settings.reading import make_config
 from pipeline.tasks import get_task
-from pipeline.training import search_space
+from pipeline.training.tuning import search_space
 
 
 def _declaring(task="images", **changes):
