@@ -53,8 +53,10 @@ def asked(
     limit: the most rows; None for all.
 
   Raises:
-    BadInputError: the condition or the column cannot be used.
+    BadInputError: the condition, the column or the limit cannot be used.
   """
+  if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+    raise BadInputError(f"limit takes a whole number of at least 0. Received: {limit!r}")
   found = table if where is None else conditions.matching(table, where)
   if sort is not None:
     name, order = _order(table, sort)
