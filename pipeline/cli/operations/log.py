@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pipeline.api import logged_requests
+from pipeline.api.operations import logged_requests
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.options import workspace_option
 from pipeline.cli.task_argument import task_argument
