@@ -103,7 +103,10 @@ def promote(base_dir: PathLike, version: int | None = None) -> int:
     values.pop("repairs", None)  # type: ignore[misc]
     number = published._add_version(path, base, lambda _: values)
     if path.parent.name == CANDIDATES:
-      _discard(path)
+      # The copy is live; what a kill leaves here is held as it was.
+      going = path.with_name(f"{published._STAGING_PREFIX}{path.name}")
+      os.rename(path, going)
+      shutil.rmtree(going, ignore_errors=True)
   return number
 
 
@@ -138,18 +141,6 @@ def show_canary(base_dir: PathLike, version: int | None = None) -> tuple[int, in
       live = published._add_version(base / str(live), base, lambda _: again)
     _show(base, path, record)
   return target, live
-
-
-def remove_candidate(base_dir: PathLike, version: int) -> None:
-  """Deletes a candidate; it disappears whole.
-
-  Raises:
-    DlpipeError: the file system refused.
-  """
-  path = pathlib.Path(base_dir, CANDIDATES, str(version))
-  if path.is_dir():
-    with published._locked(path.parent):
-      _discard(path)
 
 
 def _found(base: pathlib.Path, version: int | None) -> tuple[int, pathlib.Path]:
@@ -187,9 +178,3 @@ def _show(base: pathlib.Path, path: pathlib.Path, record: VersionRecord) -> None
   published._flush(path)
   os.rename(path, base / path.name)
   published._flush(base)
-
-
-def _discard(path: pathlib.Path) -> None:
-  going = path.with_name(f"{published._STAGING_PREFIX}{path.name}")
-  os.rename(path, going)
-  shutil.rmtree(going, ignore_errors=True)

@@ -19,7 +19,7 @@ from collections.abc import Collection, Mapping, Sequence
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
-from components.versioned_pusher import candidates, publish
+from components.versioned_pusher import removal
 from dlpipe.workspace import TaskFolder
 from pipeline.runs import facts, lineage, run_files, trained
 from pipeline.runs.retention import cleaned, holdings, planning
@@ -71,9 +71,9 @@ def clean(
     _mark(handles, plan.artifacts)
   for number, path in plan.versions.items():
     if pathlib.Path(path).parent == folder.serving:
-      publish.remove_version(folder.serving, number)
+      removal.remove_version(folder.serving, number)
     else:
-      candidates.remove_candidate(folder.serving, number)
+      removal.remove_candidate(folder.serving, number)
   _delete(folder, plan.artifacts | plan.files)
   return plan
 
