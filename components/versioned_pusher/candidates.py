@@ -103,10 +103,7 @@ def promote(base_dir: PathLike, version: int | None = None) -> int:
     values.pop("repairs", None)  # type: ignore[misc]
     number = published._add_version(path, base, lambda _: values)
     if path.parent.name == CANDIDATES:
-      # The copy is live; what a kill leaves here is held as it was.
-      going = path.with_name(f"{published._STAGING_PREFIX}{path.name}")
-      os.rename(path, going)
-      shutil.rmtree(going, ignore_errors=True)
+      discard(path)
   return number
 
 
@@ -141,6 +138,15 @@ def show_canary(base_dir: PathLike, version: int | None = None) -> tuple[int, in
       live = published._add_version(base / str(live), base, lambda _: again)
     _show(base, path, record)
   return target, live
+
+
+def discard(version_dir: pathlib.Path) -> None:
+  """Deletes a version's folder; the caller holds the lock of the folder that it is in."""
+  # A name that servers ignore, and that the next publisher clears if this process is killed.
+  going = version_dir.with_name(f"{published._STAGING_PREFIX}{version_dir.name}")
+  os.rename(version_dir, going)
+  published._flush(version_dir.parent)
+  shutil.rmtree(going, ignore_errors=True)
 
 
 def _found(base: pathlib.Path, version: int | None) -> tuple[int, pathlib.Path]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
-import shutil
 
 from components.versioned_pusher import publish
-from components.versioned_pusher.candidates import CANDIDATES
+from components.versioned_pusher.candidates import CANDIDATES, discard
 from components.versioned_pusher.publish import PathLike, list_versions
 
 
@@ -41,12 +39,3 @@ def remove_candidate(base_dir: PathLike, version: int) -> None:
   if path.is_dir():
     with publish._locked(path.parent):
       discard(path)
-
-
-def discard(version_dir: pathlib.Path) -> None:
-  """Deletes a version's folder; the caller holds the lock of the folder that it is in."""
-  # A name that servers ignore, and that the next publisher clears if this process is killed.
-  going = version_dir.with_name(f"{publish._STAGING_PREFIX}{version_dir.name}")
-  os.rename(version_dir, going)
-  publish._flush(version_dir.parent)
-  shutil.rmtree(going, ignore_errors=True)
