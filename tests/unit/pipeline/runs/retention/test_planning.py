@@ -181,3 +181,14 @@ def test_logged_requests_go_by_age_alone():
   holdings = Holdings(runs=runs, loose=(log,), sizes={"log": 1}, total=1)
   assert plan(holdings, KeepConfig(runs=1), now=_NOW).files == frozenset()
   assert plan(holdings, KeepConfig(days=9), now=_NOW).files == {"log"}
+
+
+def test_the_checkpoint_of_an_interrupted_run_stays():
+  run = KnownRun(run_id="r1", started=_NOW - 2 * _DAY, state="unfinished")
+  of_before = LooseFile(path="before", changed=_NOW - 3 * _DAY)
+  checkpoint = LooseFile(path="checkpoint", changed=_NOW - 1.5 * _DAY)
+  holdings = Holdings(
+    runs=(run,), loose=(of_before, checkpoint), sizes={"before": 5, "checkpoint": 5}, total=10
+  )
+  for keep in (KeepConfig(days=1), KeepConfig(max_mb=1e-6)):
+    assert plan(holdings, keep, now=_NOW).files == {"before"}
