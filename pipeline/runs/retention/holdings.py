@@ -113,8 +113,8 @@ def read(folder: TaskFolder, stores: Known, *, held: Mapping[int, str]) -> Holdi
   before = time.time() - _DAY_S
   leftovers |= {uri for uri in stores.unfinished if 0 < sizes.changed(uri) < before}
   named = {*leftovers, *(version.path for version in versions), *(each.path for each in loose)}
-  for run in runs:
-    named |= run.outputs | run.files
+  for known_run in runs:
+    named |= known_run.outputs | known_run.files
   return Holdings(
     runs=tuple(runs),
     versions=versions,
