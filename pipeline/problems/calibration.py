@@ -91,6 +91,8 @@ def of_classes(outputs: _Numbers, labels: _Numbers, *, wanted: bool = True) -> C
   sums = outputs.sum(axis=1)
   is_softmax = len(outputs) and outputs.min() >= 0 and np.abs(sums - 1).max() < _SUM_SLACK
   form: Any = SOFTMAX if is_softmax else LOGITS
+  if outputs.shape[1] < 2:
+    return Calibration(rows=len(outputs), reason="there is only one class")
   if reason := _against(outputs, wanted):
     return Calibration(form=form, rows=len(outputs), reason=reason)
   logits = np.log(np.maximum(outputs, LEAST_OF_SOFTMAX)) if is_softmax else outputs

@@ -97,6 +97,12 @@ def test_outputs_that_say_nothing_are_left(outputs, said):
     assert said in found.reason
 
 
+def test_one_class_has_nothing_to_calibrate():
+  found = of_classes(np.ones((40, 1)), np.zeros(40, int))
+  assert (found.form, found.temperature) == ("logits", 1)
+  assert found.reason == "there is only one class"
+
+
 def test_it_can_be_left_out():
   logits, labels = _drawn(100)
   found = of_classes(logits, labels, wanted=False)
