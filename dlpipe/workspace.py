@@ -11,10 +11,15 @@
       reports/<run>.html
       logs/<run>.log
       quarantine/<run>/  records that could not be used
+      cleaned/<run>.json what is known of a run whose files were deleted
+      stages.json        which versions have labels or pins, since when and why
+      models.config      the labels for a model server
+      requests/          requests that a model server logged
       checks/            results of `dlpipe check`
       reproduced/<run>/  a workspace for the repetition of a run
       node_memory.json   the memory that each node needed
       .lock              held by the current run
+      .cleaning/         what is being deleted
 
 Imports only the standard library and this package.
 """
@@ -101,6 +106,26 @@ class TaskFolder:
     return self.root / "checks"
 
   @property
+  def going(self) -> pathlib.Path:
+    """The folder into which files are moved while they are deleted."""
+    return self.root / ".cleaning"
+
+  @property
+  def stages(self) -> pathlib.Path:
+    """The labels and pins of versions, with who set them and why."""
+    return self.root / "stages.json"
+
+  @property
+  def models_config(self) -> pathlib.Path:
+    """The `ModelServerConfig` with the labels, for any model server."""
+    return self.root / "models.config"
+
+  @property
+  def requests(self) -> pathlib.Path:
+    """The request log of `dlpipe serve --log-requests`."""
+    return self.root / "requests"
+
+  @property
   def lock(self) -> pathlib.Path:
     """The file that a run holds locked; it contains the run's name."""
     return self.root / ".lock"
@@ -124,6 +149,10 @@ class TaskFolder:
   def quarantine(self, run_id: str) -> pathlib.Path:
     """Returns the folder of the rejected records of a run."""
     return self.root / "quarantine" / run_id
+
+  def cleaned_file(self, run_id: str) -> pathlib.Path:
+    """Returns the path of what is kept of a run whose files were deleted."""
+    return self.root / "cleaned" / f"{run_id}.json"
 
   def reproduction(self, run_id: str) -> pathlib.Path:
     """Returns the workspace in which a run is repeated."""

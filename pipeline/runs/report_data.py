@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # with frameworks, which the page does not need
   from components.serving_gate.parity import Parity
   from components.trials import Trials
   from pipeline.problems.calibration import Calibration
+  from pipeline.suspects.baseline import Baseline
   from pipeline.training.training_record import PhaseRow
 
 Row = Mapping[str, Any]
@@ -43,10 +44,14 @@ class ReportData:
     quarantine: [{origin, reason}] of records that could not be used.
     statistics: the counts of the source.
     versions: package to version.
-    pictures: mistakes to look at, [{data_uri, label, predicted, score}], or `off` for `score` where
-      answers are numbers.
-    texts: mistakes to read, [{input, label, predicted, score}], likewise.
-    samples: the model's texts for some inputs, [{input, label, predicted, score, worst}].
+    pictures: mistakes to look at, [{origin, split, data_uri or None, label, predicted, score}], or
+      `off` for `score` where answers are numbers.
+    texts: mistakes to read, [{origin, split, input, label, predicted, score}], likewise.
+    samples: the model's texts for some inputs, the same as `texts` with `worst`.
+    cells: examples of what is taken for what, [{label, predicted, rows}], rows as in `pictures` or
+      `texts`.
+    baseline: a cheap model's accuracy on eval.
+    suspected: how many labels of val and eval contradict the model's scores, and of how many.
   """
 
   result: RunResult
@@ -67,3 +72,6 @@ class ReportData:
   pictures: Sequence[Row] = ()
   texts: Sequence[Row] = ()
   samples: Sequence[Row] = ()
+  cells: Sequence[Row] = ()
+  suspected: tuple[int, int] | None = None
+  baseline: Baseline | None = None

@@ -10,15 +10,19 @@ from typing import Any
 from components.trials import Trials
 from dlpipe import nodes as names
 from dlpipe.words import duration, number
+from pipeline.runs.retention.cleaned import CleanedRun
 from pipeline.training.training_record import PhaseRow, TrainingRecord
 
 
-def record_of(nodes: Sequence[Mapping[str, Any]]) -> TrainingRecord:
+def record_of(nodes: Sequence[Mapping[str, Any]], kept: CleanedRun | None = None) -> TrainingRecord:
   """The record of a run's training; empty if nothing was trained, or its files are gone.
 
   Args:
     nodes: those of a `PastRun` with artifacts.
+    kept: what was kept of its files, if they were deleted.
   """
+  if kept is not None:
+    return TrainingRecord.from_json(kept.training)
   outputs = {node["id"]: node["outputs"] for node in nodes}
   uri = names.MODEL_RUN.find(outputs)
   try:

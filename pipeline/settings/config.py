@@ -55,6 +55,11 @@ class DataConfig(Section):
       "DataGate refuses (exit 3)"
     ),
   )
+  relabel: str | None = pydantic.Field(
+    None,
+    description="a CSV with the columns `origin` and `new_label`, such as `dlpipe check --labels "
+    "--suspects FILE.csv` writes: these labels replace those of the data, which stays untouched",
+  )
   options: dict[str, Any] = {}
 
 
@@ -190,7 +195,7 @@ class GatesConfig(Section):
 
 
 class PushConfig(Section):
-  """Settings of ServingGate.
+  """Settings of ServingGate and VersionedPusher.
 
   `tolerance` is the largest allowed difference between Keras and the exported signatures.
   `serving_release` is the tag of the image `tensorflow/serving` that must be able to run the graph;
@@ -212,6 +217,16 @@ class PushConfig(Section):
       "newest that is no newer than the TensorFlow of the run: 2.16 with Python "
       "3.10, 2.20 with later ones"
     ),
+  )
+
+  data_license: str | None = pydantic.Field(
+    None,
+    description="the licence of the data, for the model card; null says that nobody stated one",
+  )
+  stage: Literal["live", "candidate"] = pydantic.Field(
+    "live",
+    description="`live`: servers take a model that every gate let through; `candidate`: they do "
+    "not, until `dlpipe promote`",
   )
 
   @pydantic.field_validator("serving_release", mode="before")
@@ -256,6 +271,38 @@ class MetadataConfig(Section):
   )
 
 
+class KeepConfig(Section):
+  """What stays of earlier runs; without a bound, everything does.
+
+  A run leaves the disk as soon as one bound says so, unless it is protected; docs/operations.md has
+  the rules.
+  """
+
+  runs: int | None = pydantic.Field(
+    None,
+    ge=1,
+    description="of so many of the latest runs everything stays; after a run the files of older "
+    "ones are deleted; null keeps all",
+  )
+  days: float | None = pydantic.Field(
+    None,
+    gt=0,
+    description="files of runs that began more than so many days ago are deleted after a run; null "
+    "keeps all",
+  )
+  max_mb: float | None = pydantic.Field(
+    None,
+    gt=0,
+    description="the most MB of 10^6 bytes that the task's folder may take after a run; files of "
+    "the oldest runs are deleted until it does; null sets no bound",
+  )
+
+  @property
+  def is_set(self) -> bool:
+    """Returns whether there is a bound."""
+    return any(bound is not None for bound in (self.runs, self.days, self.max_mb))
+
+
 class _Config(Section):
   """One run's configuration.
 
@@ -264,8 +311,8 @@ class _Config(Section):
     data_path: absolute path of the input.
     workspace: absolute path under which `<task>/` holds everything the run writes.
     tiny: whether the task's CI-sized overrides apply.
-    data, train, tune, gates, push, beam, metadata: the sections of `--set`; each orchestrator adds
-      one.
+    data, train, tune, gates, push, beam, metadata, keep: the sections of `--set`; each orchestrator
+      adds one.
     model: the values that the user set in the task's `Params`, except those of `decode`.
     decode: the values that the user set in the `Params` with `Role.DECODE`.
   """
@@ -283,6 +330,7 @@ class _Config(Section):
   push: PushConfig = PushConfig()
   beam: BeamConfig = BeamConfig()
   metadata: MetadataConfig = MetadataConfig()
+  keep: KeepConfig = KeepConfig()
 
   def section(self, kind: type[_Section]) -> _Section:
     """Returns an orchestrator's section, as in `config.section(AirflowSection).schedule`."""

@@ -112,9 +112,7 @@ def train(
           history=history,
         )
         if not is_compiled:
-          schedule = keras.optimizers.schedules.CosineDecay(
-            phase.learning_rate, decay_steps=steps * epochs
-          )
+          schedule = compiling.schedule_of(phase, steps * epochs)
           compiling.compile_phase(
             trained, arguments, schedule=clock.schedule(schedule) if clock else schedule, of=of
           )

@@ -26,16 +26,14 @@ from pipeline.training.machines import cluster, strategy
 from pipeline.training.training_record import TrainingRecord, phase_rows
 
 _PARITY_ROWS = 32
-_LOOKED_AT = 2_000  # validation rows, of which some are shown to a person
 
 
 def run_fn(fn_args: Any) -> None:
   """Trains, exports to `fn_args.serving_model_dir`, and writes a record to `model_run_dir`.
 
   The record holds `history.json` (a row per epoch and per phase, the hyperparameters, and which of
-  them the Tuner chose), TensorBoard event files, predictions for a person to look at, and
-  `parity/`: the Keras model's outputs for some rows, which the ServingGate compares with those of
-  the export.
+  them the Tuner chose), TensorBoard event files, and `parity/`: the Keras model's outputs for some
+  rows, which the ServingGate compares with those of the export.
 
   Args:
     fn_args: TFX's FnArgs. Its `custom_config` holds `task`, `hyperparameters`, `train` (the
@@ -95,23 +93,13 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     transformed_slices=task.transformed_slices,
     rule=_rule(task, config["input_bounds"]),
   )
-  validation = _examples(fn_args.eval_files)
-  rows = validation[:_PARITY_ROWS]
+  rows = _examples(fn_args.eval_files, _PARITY_ROWS)
   values = _input_values(rows, task.input.key, tft_output)
   serving_assets.write(
     pathlib.Path(fn_args.serving_model_dir), task.name, task.input.key, values.numpy()[0]
   )
   run_dir = pathlib.Path(fn_args.model_run_dir)
   _write_parity(run_dir / "parity", module, rows, values, task.input.key)
-  predict = tf.function(module.predict, reduce_retracing=True)
-  load_function(task.problem.rows)(
-    run_dir,
-    validation,
-    predict,
-    input_key=task.input.key,
-    label_key=task.label_key,
-    prediction_key=task.problem.prediction_key,
-  )
   record = TrainingRecord(
     hyperparameters=params.as_json(),
     tuned=tuned,
@@ -142,9 +130,9 @@ def _rule(task: Task, bounds: Mapping[str, Any]) -> signatures.Rule | None:
   return lambda values: rule(values, bounds)
 
 
-def _examples(patterns: list[str]) -> list[bytes]:
+def _examples(patterns: list[str], count: int) -> list[bytes]:
   paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
-  return list(datasets.raw_examples(paths).take(_LOOKED_AT).as_numpy_iterator())
+  return list(datasets.raw_examples(paths).take(count).as_numpy_iterator())
 
 
 def _input_values(

@@ -42,7 +42,7 @@ class Fit:
   """What one phase of training would have done.
 
   Attributes:
-    rate: the optimizer's learning rate at its first step.
+    rate: the largest learning rate of its steps.
     epochs: passes over the data.
     sizes: of each batch, the smallest first.
     first: what the first batch holds, as bytes.
@@ -192,7 +192,7 @@ def train(run, drawn, transformed, loaded, known, monkeypatch, tmp_path):
     best = next(each for each in callbacks if isinstance(each, BestEpoch))
     fits.append(
       Fit(
-        rate=float(model.optimizer.learning_rate),
+        rate=_peak(model.optimizer, len(batches) * (epochs - initial_epoch)),
         epochs=epochs - initial_epoch,
         sizes=sorted(int(labels.shape[0]) for _, labels in batches),
         first=b"".join(np.asarray(each).tobytes() for each in tf.nest.flatten(batches[0])),
@@ -242,6 +242,14 @@ def train(run, drawn, transformed, loaded, known, monkeypatch, tmp_path):
     return known[task, settings]
 
   return trained
+
+
+def _peak(optimizer: keras.Optimizer, steps: int) -> float:
+  """The largest learning rate of the steps; one that is no schedule's is the same in all."""
+  schedule = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
+  if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+    return float(optimizer.learning_rate)
+  return max(float(schedule(step)) for step in range(steps))
 
 
 def _epochs_without_a_better_one(best: BestEpoch, model: keras.Model, epochs: int) -> int:

@@ -73,7 +73,7 @@ def _check_minutes(desk) -> None:
 
 
 def _check_class_weights(desk) -> None:
-  if not get_task(desk.task).problem.weighs_classes:
+  if not get_task(desk.task).problem.has_one_class:
     with pytest.raises(BadInputError, match=r"^train\.class_weights is for tasks with classes,"):
       desk.run(desk.task, "train.class_weights=auto")
     return
