@@ -176,7 +176,7 @@ def export(
   Returns:
     The exported module; its `predict` computes in Keras what the signatures must compute.
   """
-  _without_cudnn(model)
+  without_cudnn(model)
   module = ServingModule(
     model=model,
     outputs=outputs,
@@ -190,7 +190,7 @@ def export(
   return module
 
 
-def _without_cudnn(model: keras.Model) -> None:
+def without_cudnn(model: keras.Model) -> None:
   """Makes recurrent layers trace ops that run everywhere.
 
   If Keras sees a GPU, it traces cuDNN's op, and a server without a GPU has no kernel for that
