@@ -47,7 +47,8 @@ def test_the_cnns_picture_size_follows_the_shorter_sides(pictures, sizes, expect
 
 
 def test_a_backbone_takes_what_it_was_trained_on():
-  assert _infer("unused", backbone="squeezenet") == {"image_size": 224}
+  found = _infer("unused", backbone="squeezenet")
+  assert found == {"image_size": 224, "label_smoothing": 0}
 
 
 @pytest.mark.parametrize("size", [8, 100, 1024])
@@ -59,6 +60,20 @@ def test_a_size_that_is_set_is_kept(size):
 def test_a_size_that_cannot_work_is_bad_input(size):
   with pytest.raises(BadInputError, match="null or a whole number from 8 to 1,024. Received: "):
     make_config(TASK, data_path="x", workspace="w", settings=[f"model.image_size={size}"])
+
+
+@pytest.mark.parametrize(
+  ("size", "widths"), [(16, [64, 128]), (28, [64, 128, 256]), (96, [32, 64, 128, 256])]
+)
+def test_the_cnns_depth_follows_from_the_size(size, widths):
+  found = _infer("unused", image_size=size)
+  assert (found["widths"], found["label_smoothing"]) == (widths, 0.05)
+
+
+def test_widths_and_smoothing_that_are_set_are_kept():
+  found = _infer("unused", image_size=96, widths=[3], label_smoothing=0.0)
+  assert "widths" not in found
+  assert "label_smoothing" not in found
 
 
 def test_the_cnn_has_one_name_however_it_is_written():
@@ -75,7 +90,7 @@ def test_weights_are_identified_by_their_content(tmp_path, monkeypatch):
 
 def test_imagenet_is_a_name_and_no_file():
   found = _infer("unused", backbone="MobileNetV2", weights="imagenet")
-  assert found == {"image_size": 224}
+  assert found == {"image_size": 224, "label_smoothing": 0}
 
 
 @pytest.mark.parametrize(
