@@ -22,7 +22,7 @@ _CNN_TOGETHER = (
 )
 _BACKBONE_TOGETHER = (
   *_BACKBONE,
-  *("model.head_epochs=3", "model.head_l2=0.25", "model.fine_tune_epochs=4"),
+  *("model.head_epochs=3", "model.head_views=2", "model.head_l2=0.25", "model.fine_tune_epochs=4"),
   *("model.fine_tune_factor=0.125", "train.learning_rate=0.5", "model.dropout=0.45"),
 )
 
@@ -140,6 +140,12 @@ def _check_head_epochs(desk) -> None:
   assert head.epochs == 3
 
 
+def _check_head_views(desk) -> None:
+  head, fine = desk.seen(*_BACKBONE_TOGETHER).fits
+  assert (sum(head.sizes), sum(fine.sizes)) == (120, 60)
+  assert sum(desk.seen(*_BACKBONE).fits[0].sizes) == 60
+
+
 def _check_head_l2(desk) -> None:
   [head] = desk.seen(*_BACKBONE_TOGETHER).layers(keras.layers.Dense)
   assert float(head.kernel_regularizer.l2) == 0.25
@@ -169,6 +175,7 @@ _CHECKS = {
   "weight_decay": _check_weight_decay,
   "warmup": _check_warmup,
   "head_epochs": _check_head_epochs,
+  "head_views": _check_head_views,
   "head_l2": _check_head_l2,
   "fine_tune_epochs": _check_fine_tuning,
   "fine_tune_factor": _check_fine_tuning,
