@@ -47,8 +47,7 @@ def test_the_cnns_picture_size_follows_the_shorter_sides(pictures, sizes, expect
 
 
 def test_a_backbone_takes_what_it_was_trained_on():
-  found = _infer("unused", backbone="squeezenet")
-  assert found == {"image_size": 224, "label_smoothing": 0}
+  assert _infer("unused", backbone="squeezenet") == {"image_size": 224}
 
 
 @pytest.mark.parametrize("size", [8, 100, 1024])
@@ -66,14 +65,11 @@ def test_a_size_that_cannot_work_is_bad_input(size):
   ("size", "widths"), [(16, [64, 128]), (28, [64, 128, 256]), (96, [32, 64, 128, 256])]
 )
 def test_the_cnns_depth_follows_from_the_size(size, widths):
-  found = _infer("unused", image_size=size)
-  assert (found["widths"], found["label_smoothing"]) == (widths, 0.05)
+  assert _infer("unused", image_size=size)["widths"] == widths
 
 
-def test_widths_and_smoothing_that_are_set_are_kept():
-  found = _infer("unused", image_size=96, widths=[3], label_smoothing=0.0)
-  assert "widths" not in found
-  assert "label_smoothing" not in found
+def test_widths_that_are_set_are_kept():
+  assert "widths" not in _infer("unused", image_size=96, widths=[3])
 
 
 def test_the_cnn_has_one_name_however_it_is_written():
@@ -90,7 +86,7 @@ def test_weights_are_identified_by_their_content(tmp_path, monkeypatch):
 
 def test_imagenet_is_a_name_and_no_file():
   found = _infer("unused", backbone="MobileNetV2", weights="imagenet")
-  assert found == {"image_size": 224, "label_smoothing": 0}
+  assert found == {"image_size": 224}
 
 
 @pytest.mark.parametrize(
