@@ -15,6 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from dlpipe import progress
+from pipeline.tasks.images.augmentation import Augmentation
+from pipeline.tasks.images.cnn import Whitening
 
 if TYPE_CHECKING:
   from pipeline.tasks.images.params import ImageParams
@@ -60,15 +62,19 @@ def adapt(params: ImageParams, model: keras.Model, batches: tf.data.Dataset) -> 
     model: the result of `build_model`.
     batches: batches of `(pixels in [0, 255], label)`, or with a weight as well, which is not read.
   """
-  whitening = next((each for each in model.layers if each.name == "whitening"), None)
-  if whitening is None and params.flip is not None:
+  whitening = [each for each in model.layers if isinstance(each, Whitening)]
+  undecided = [each for each in model.layers if isinstance(each, Augmentation)]
+  # A task of one's own that takes over this function may have neither layer, and no such setting.
+  if undecided and params.flip is not None:
+    undecided = []
+  if not whitening and not undecided:
     return
   pixels, labels = _some(batches)
-  if whitening is not None:
-    whitening.fit(pixels.astype("float32") / 255)
-  if params.flip is None:
+  for layer in whitening:
+    layer.fit(pixels.astype("float32") / 255)
+  for layer in undecided:
     found = mirrored(pixels, labels)
-    model.get_layer("augmentation").flip = found.harmless
+    layer.flip = found.harmless
     progress.report(
       f"pictures are {'' if found.harmless else 'not '}mirrored in training: of mirrored ones "
       f"{found.mirrored:.2f} resemble their class, of others {found.plain:.2f} (model.flip)",
