@@ -194,6 +194,9 @@ class Phase:
     min_steps: smallest number of optimizer steps: small data gets more epochs, unless the user set
       the number of epochs.
     epochs_setting: the setting of `Params` that gives `epochs`.
+    output: name of the layer whose output stands for the model's in this phase, so that layers
+      which it does not need are not run. If none of its weights are trainable, the phase trains
+      nothing: it judges what `adapt` has fitted.
   """
 
   name: str
@@ -202,6 +205,7 @@ class Phase:
   frozen: tuple[str, ...] = ()
   min_steps: int = 0
   epochs_setting: str = "epochs"
+  output: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
