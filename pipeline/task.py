@@ -196,7 +196,7 @@ class Phase:
     epochs_setting: the setting of `Params` that gives `epochs`.
     warmup: part of the steps in which the learning rate rises from 0 to its peak, below 1.
     views: how often frozen first layers see a row of train: once as it is, then as in training.
-    output: the layer at which the model ends; without trainable weights, a fit of `adapt` is judged.
+    output: the layer at which the model ends; without trainable weights, `adapt`'s fit is judged.
   """
 
   name: str
