@@ -207,7 +207,8 @@ class _Scan:
   def _read(self, inputs: tf.Tensor, direction: int, begin: Any, steps: int) -> tf.Tensor:
     """Returns the inputs of some steps in their order, `[steps, batch, features]`."""
     first = self._time - steps - begin if direction else begin
-    read = tf.transpose(inputs[:, first : first + steps], [1, 0, 2])
+    part = tf.slice(inputs, [0, first, 0], [tf.shape(inputs)[0], steps, self._features])
+    read = tf.transpose(part, [1, 0, 2])
     return tf.reverse(read, [0]) if direction and steps > 1 else read
 
   def _at(self, direction: int, step: Any) -> Any:

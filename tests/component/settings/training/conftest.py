@@ -31,7 +31,7 @@ from pipeline.api.inputs import Inputs
 from pipeline.params import Role
 from pipeline.training import run as trainer
 from pipeline.training.callbacks import BestEpoch
-from pipeline.training.export import signatures
+from pipeline.training.export import calibrating, signatures
 
 _ROWS = 60
 _MOST_EPOCHS = 40  # that patience is counted in
@@ -71,6 +71,7 @@ class Seen:
   model: keras.Model
   fits: list[Fit]
   in_memory: bool
+  calibrates: bool
 
   def layers(self, kind: type[keras.layers.Layer]) -> list[Any]:
     return [each for each in self.model._flatten_layers() if isinstance(each, kind)]
@@ -207,7 +208,11 @@ def train(run, drawn, transformed, loaded, known, monkeypatch, tmp_path):
     found["model"] = model
     raise _NoExport
 
+  def calibrated(problem, model, val, *, wanted, seed):
+    found["calibrates"] = wanted
+
   monkeypatch.setattr(keras.Model, "fit", fit)
+  monkeypatch.setattr(calibrating, "calibrated", calibrated)
   monkeypatch.setattr(signatures, "export", export)
   monkeypatch.setattr(trainer, "load_splits", loaded)
 
@@ -229,7 +234,10 @@ def train(run, drawn, transformed, loaded, known, monkeypatch, tmp_path):
       cache_mb=config["train"]["cache_mb"],
     )
     known[task, settings] = Seen(
-      model=found["model"], fits=list(fits), in_memory=train_split.arrays is not None
+      model=found["model"],
+      fits=list(fits),
+      in_memory=train_split.arrays is not None,
+      calibrates=found["calibrates"],
     )
     return known[task, settings]
 

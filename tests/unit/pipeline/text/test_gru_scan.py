@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.serving_gate.replay import op_reasons
+from components.serving_gate.serving_ops import release_of_tag
 from pipeline.text import gru_scan
-from pipeline.text.recurrent import GRU, Bidirectional
+from pipeline.text.recurrent import GRU, LSTM, Bidirectional
 
+_OF_KERAS = {GRU: keras.layers.GRU, LSTM: keras.layers.LSTM}
 _UNITS, _FEATURES, _ROWS = 5, 4, 3
 # One step, a part of a chunk, a chunk, and chunks with and without a rest.
 _TIMES = [1, 3, 8, 16, 21]
@@ -17,9 +20,9 @@ def _normal(*shape: int) -> np.ndarray:
   return np.random.default_rng(len(shape)).normal(size=shape).astype("float32")
 
 
-def _pair(**arguments) -> tuple[GRU, keras.layers.GRU]:
+def _pair(cell=GRU, **arguments) -> tuple[keras.layers.RNN, keras.layers.RNN]:
   keras.utils.set_random_seed(1)
-  both = GRU(_UNITS, **arguments), keras.layers.GRU(_UNITS, **arguments)
+  both = [each(_UNITS, **arguments) for each in (cell, _OF_KERAS[cell])]
   for layer in both:
     layer.build([None, None, _FEATURES])
     layer.set_weights([_normal(*weight.shape) / 2 for weight in layer.weights])
@@ -56,37 +59,41 @@ def _assert_close(found, expected) -> None:
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("time", _TIMES)
-def test_outputs_and_gradients_are_those_of_keras(time, training):
+@pytest.mark.parametrize(
+  ("cell", "time"), [*((GRU, time) for time in _TIMES), (LSTM, 1), (LSTM, 21)]
+)
+def test_outputs_and_gradients_are_those_of_keras(cell, time, training):
+  states = [_normal(_ROWS, _UNITS), -_normal(_ROWS, _UNITS)][: 1 if cell is GRU else 2]
   found, expected = (
     _learned(
-      lambda x, h, layer=layer: layer(x, initial_state=h, training=training),
+      lambda x, *h, layer=layer: layer(x, initial_state=list(h), training=training),
       [layer],
       _normal(_ROWS, time, _FEATURES),
-      _normal(_ROWS, _UNITS),
+      *states,
     )
-    for layer in _pair(return_sequences=True, return_state=True)
+    for layer in _pair(cell, return_sequences=True, return_state=True)
   )
   _assert_close(found, expected)
 
 
+@pytest.mark.parametrize("cell", [GRU, LSTM])
 @pytest.mark.parametrize("time", [1, 8, 21])
-def test_a_known_number_of_steps_and_eager_calls_give_the_same(time):
-  ours, theirs = _pair()
+def test_a_known_number_of_steps_and_eager_calls_give_the_same(cell, time):
+  ours, theirs = _pair(cell)
   sequence = _normal(_ROWS, time, _FEATURES)
   _assert_close(ours(sequence, training=True), theirs(sequence))
   _assert_close(tf.function(ours)(tf.constant(sequence)), theirs(sequence))
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("time", _TIMES)
-def test_two_directions_in_one_loop_are_two_layers(time, training):
+@pytest.mark.parametrize(("cell", "time"), [*((GRU, time) for time in _TIMES), (LSTM, 21)])
+def test_two_directions_are_two_layers_of_keras(cell, time, training):
   sequence = _normal(_ROWS, time, _FEATURES)
   lengths = np.array([time, max(time // 2, 1), 0], "int32")
   within = (np.arange(time) < lengths[:, None])[..., None].astype("float32")
   found = []
-  for cell in (GRU, keras.layers.GRU):
-    layer = Bidirectional(cell, _UNITS)
+  for each in (cell, _OF_KERAS[cell]):
+    layer = Bidirectional(each, _UNITS)
     layer.build([None, None, _FEATURES])
     layer.set_weights([_normal(*weight.shape) / 2 for weight in layer.weights])
     found.append(
@@ -106,9 +113,24 @@ def test_the_padding_changes_no_output_at_all():
     np.testing.assert_allclose(short[row, :length], long[row, :length], atol=1e-6)
 
 
-def test_half_precision_learns_about_the_same():
+def test_xla_compiles_the_loop_and_is_not_asked_to_compile_what_it_cannot():
+  layer = Bidirectional(GRU, _UNITS)
+  sequence, lengths = _normal(_ROWS, 21, _FEATURES), np.array([21, 4, 2], "int32")
+
+  def step():
+    with tf.GradientTape() as tape:
+      loss = tf.reduce_sum(layer(sequence, lengths, training=True) ** 2)
+    return tape.gradient(loss, [weight.value for weight in layer.weights])
+
+  _assert_close(tf.function(step, jit_compile=True)(), step())
+  assert GRU(_UNITS).supports_jit
+  assert not LSTM(_UNITS).supports_jit
+
+
+@pytest.mark.parametrize("cell", [GRU, LSTM])
+def test_half_precision_learns_about_the_same(cell):
   sequence = _normal(_ROWS, 21, _FEATURES)
-  half, whole = (GRU(_UNITS, return_sequences=True, dtype=t) for t in ("mixed_float16", "float32"))
+  half, whole = (cell(_UNITS, return_sequences=True, dtype=t) for t in ("mixed_float16", "float32"))
   for layer in (half, whole):
     layer.build([None, None, _FEATURES])
     layer.set_weights([_normal(*weight.shape) / 2 for weight in layer.weights])
@@ -155,8 +177,9 @@ def test_what_the_loop_lacks_is_left_to_keras(arguments, monkeypatch):
   _assert_close(*masked)
 
 
-def test_an_export_has_a_loop_that_both_loaders_run(tmp_path):
-  layer = Bidirectional(GRU, _UNITS)
+@pytest.mark.parametrize("cell", [GRU, LSTM])
+def test_an_export_runs_in_a_session_and_its_ops_are_those_of_a_server(cell, tmp_path):
+  layer = Bidirectional(cell, _UNITS)
   sequence, lengths = _normal(_ROWS, 21, _FEATURES), np.array([21, 4, 2], "int32")
   expected = layer(sequence, lengths)
   module = tf.Module()
@@ -171,3 +194,24 @@ def test_an_export_has_a_loop_that_both_loaders_run(tmp_path):
     [output] = (info.name for info in signature.outputs.values())
     found = session.run(output, {names["x"]: sequence, names["n"]: lengths})
   np.testing.assert_allclose(found, expected, atol=1e-6)
+  assert op_reasons(str(tmp_path), release_of_tag("2.16.1")) == []
+
+
+@pytest.mark.parametrize("cell", [GRU, LSTM])
+def test_where_a_gpu_is_keras_takes_its_kernels(cell, monkeypatch):
+  monkeypatch.setattr(tf.config, "list_logical_devices", lambda _: ["a GPU"])
+  layers = [cell(_UNITS), Bidirectional(cell, _UNITS)]
+
+  def kinds(layer, *rest) -> set[str]:
+    call = tf.function(lambda x: layer(x, *rest)).get_concrete_function(
+      tf.TensorSpec([_ROWS, None, _FEATURES])
+    )
+    return {operation.type for operation in call.graph.get_operations()}
+
+  single, both = layers
+  lengths = tf.constant([3, 2, 1])
+  assert "CudnnRNNV3" in kinds(single)
+  assert "CudnnRNNV3" in kinds(both, lengths)
+  for each in both._flatten_layers():
+    each.use_cudnn = False
+  assert "CudnnRNNV3" not in kinds(both, lengths)
