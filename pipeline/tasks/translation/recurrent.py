@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 from keras import layers
 
-from pipeline.text.attentive import NEVER, AttentiveGRU, Memory, attend
+from pipeline.tasks.translation.attentive import NEVER, AttentiveGRU, Memory, attend
 from pipeline.text.beam_search import State
 from pipeline.text.recurrent import GRU, Bidirectional, ends
 

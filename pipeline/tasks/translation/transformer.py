@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 from keras import layers
 
+from pipeline.tasks.translation.blocks import Block, normalization, positions
 from pipeline.text.beam_search import State
-from pipeline.text.transformer import Block, normalization, positions
 
 if TYPE_CHECKING:
   from pipeline.tasks.translation.params import TranslationParams

@@ -11,10 +11,10 @@ import tensorflow as tf
 
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
+from pipeline.tasks.translation.attentive import AttentiveGRU
+from pipeline.tasks.translation.blocks import Block
 from pipeline.tasks.translation.params import TranslationParams
-from pipeline.text.attentive import AttentiveGRU
 from pipeline.text.subwords import SPECIALS, UNKNOWN
-from pipeline.text.transformer import Block
 from pipeline.training import compiling
 
 TASKS = ("translation",)
