@@ -38,7 +38,7 @@ from pipeline.tasks.sentiment.layers import (
 )
 from pipeline.tasks.sentiment.plan import reader_names
 from pipeline.text import word_vectors
-from pipeline.text.recurrent import GRU, LSTM, Bidirectional
+from pipeline.text.recurrent import GRU, Bidirectional
 from pipeline.text.word_counts import read_counts
 from pipeline.text.words import part_buckets
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
   from pipeline.tasks.sentiment.params import SentimentParams
 
 SEQUENCES = (WORD_IDS, START_IDS, END_IDS)
-_CELLS = {"gru": GRU, "lstm": LSTM}
+_CELLS = {"gru": GRU, "lstm": layers.LSTM}
 
 
 def build_model(params: SentimentParams, tft_output: tft.TFTransformOutput) -> keras.Model:
