@@ -17,6 +17,7 @@ from dlpipe import progress
 from dlpipe.errors import BadInputError
 from pipeline.task import Phase
 from pipeline.training.logs import flat
+from pipeline.training.machines.adam import FusedAdam
 
 
 def compile_phase(
@@ -36,7 +37,7 @@ def compile_phase(
     of: prefix of every progress line.
   """
   rest = dict(arguments)
-  optimizer = rest.pop("optimizer", keras.optimizers.Adam)
+  optimizer = rest.pop("optimizer", FusedAdam)
   if callable(optimizer) and not isinstance(optimizer, keras.Optimizer):
     optimizer = optimizer(schedule)
   else:
