@@ -165,8 +165,8 @@ class MetricGate:
     bound: the worst value that passes; None checks only the regression.
     max_regression: largest loss against the latest blessed model that passes; None allows any.
     reason: why the bound exists, for a reader of the report.
-    best: the best possible value, such as 1 for a share; a bound beyond it, such as 99 for 99 %, is
-      refused, because no model could pass. None if there is none.
+    best: the best possible value, such as 1 for a share, or None; a bound beyond it is refused.
+    optional: whether a model passes if eval cannot measure it, unless the user sets the bound.
   """
 
   metric: str
@@ -175,6 +175,7 @@ class MetricGate:
   max_regression: float | None = None
   reason: str
   best: float | None = None
+  optional: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -191,9 +192,10 @@ class Phase:
     learning_rate: peak of the schedule.
     frozen: names of the model's layers that keep their weights. If the first layers are frozen,
       their outputs are computed once and cached, instead of once an epoch.
-    min_steps: smallest number of optimizer steps: small data gets more epochs, unless the user set
-      the number of epochs.
+    min_steps: smallest number of optimizer steps: small data gets more epochs, unless they are set.
     epochs_setting: the setting of `Params` that gives `epochs`.
+    warmup: part of the steps in which the learning rate rises from 0 to its peak, below 1.
+    views: how often frozen first layers see a row of train: once as it is, then as in training.
   """
 
   name: str
@@ -202,6 +204,8 @@ class Phase:
   frozen: tuple[str, ...] = ()
   min_steps: int = 0
   epochs_setting: str = "epochs"
+  warmup: float = 0.0
+  views: int = 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -220,8 +224,8 @@ class Task:
     label_key: the raw feature to predict; never renamed.
     problem: the kind of answer, which sets labels, loss, metrics and outputs of a served model;
       `pipeline.problems` has the kinds.
-    sequence_keys: transformed features `[time]` of token ids, 0 after their end. A batch holds rows
-      of similar length, cut to the longest of them; the first key's length counts most.
+    sequence_keys: transformed features `[time]` of token ids, 0 after their end. A batch is cut to
+      its longest row; rows are of similar length, the first key's counts most.
     cache_dtypes: transformed feature to a smaller type that holds its values exactly; training
       caches the feature in memory in this type.
     sources: input layouts by name, tried in this order.
@@ -242,14 +246,12 @@ class Task:
     search_space: dotted path; `(keras_tuner.HyperParameters, params) -> None` declares what the
       Tuner may vary.
     slices: raw features to slice the evaluation by.
-    transformed_slices: transformed features, strings, to slice the evaluation by; no inputs of the
-      model.
+    transformed_slices: transformed strings to slice the evaluation by; no inputs of the model.
     serving_keys: transformed features that only the problem's `serving_outputs` reads; they are
       not inputs of the model.
     gates: bounds that a model must satisfy before it is pushed.
     infer: `(source name, data path, data options, params) -> params`; inspects the data before the
-      pipeline is built, for example to set a picture size that is None. Raises `BadInputError` on
-      values that cannot work.
+      pipeline is built, for a picture size that is None. Raises `BadInputError` if none can work.
   """
 
   name: str

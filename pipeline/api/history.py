@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from components.versioned_pusher import stages
+from components.versioned_pusher.candidates import list_candidates
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.workspace import Workspace
 from pipeline.api.quiet_screen import quieten_screen
@@ -13,6 +16,7 @@ from pipeline.api.run import Run, as_run
 from pipeline.api.stores import checked, stores
 from pipeline.api.values import Path, local_path, task_name
 from pipeline.runs import run_files, served
+from pipeline.runs.retention import cleaned, sizes
 
 if TYPE_CHECKING:
   from pipeline.runs.lineage import PastRun
@@ -44,12 +48,14 @@ def runs(
 
 
 def _as_run(past: PastRun, workspace: str | None) -> Run:
-  from pipeline.runs.facts import read_facts
+  from pipeline.runs.facts import of_cleaned, read_facts
 
   folder = Workspace.of(workspace).task(past.task)
   told = run_files.told(folder, past.run_id)
   data = told.config.data_path if told is not None else None
-  return as_run(past, read_facts(_outputs(past)), folder, data=data)
+  kept = cleaned.find(folder, past.run_id)
+  facts = of_cleaned(kept) if kept is not None else read_facts(outputs_of(past))
+  return as_run(past, facts, folder, data=data)
 
 
 def past_runs(task: str | None, workspace: str | None, mlmd: str | None) -> list[PastRun]:
@@ -124,7 +130,7 @@ def ended(config: PipelineConfig, result: RunResult) -> Run:
       f"The metadata store of {config.folder.root} does not know {result.run_id!r}."
     )
   return as_run(
-    past, read_facts(_outputs(past)), config.folder, data=config.data_path, ended=result
+    past, read_facts(outputs_of(past)), config.folder, data=config.data_path, ended=result
   )
 
 
@@ -141,17 +147,26 @@ def served_now(
 
   Returns:
     `task`; `serving_dir`; `versions`, the newest first, each with the fields of `served.Version`
-    and the `run_id` and `metrics` of the run that pushed it; `served`, the newest version or None.
+    and the `run_id` and `metrics` of the run that pushed it; `served`, the newest version or None;
+    `candidates`, `labels` and `pins`; `changes` of them, the oldest first; `bytes`, by file and
+    folder of the task's folder, the largest first.
   """
-  serving_dir = Workspace.of(workspace).task(task).serving
+  folder = Workspace.of(workspace).task(task)
+  serving_dir = folder.serving
   versions = served.versions(serving_dir)
   runs = _pushes(task, workspace, mlmd, tell) if versions else {}
   facts = [_facts(version, runs) for version in versions]
+  found = stages.read(folder)
   return {
     "task": task,
     "serving_dir": str(serving_dir),
     "served": facts[0] if facts else None,
     "versions": facts,
+    "candidates": list_candidates(serving_dir),
+    "labels": found.labels,
+    "pins": found.pins,
+    "changes": [change.model_dump(mode="json") for change in found.changes],
+    "bytes": sizes.by_part(folder),
   }
 
 
@@ -184,13 +199,20 @@ def _facts(version: served.Version, runs: Mapping[int, PastRun]) -> dict[str, An
 
 
 def _told_apart(run: PastRun, workspace: str | None) -> PastRun:
-  """Returns the run; its state says whether a process is still working on it, from the locks."""
+  """Returns the run; its state says whether a process is still working on it, from the locks.
+
+  What its deleted files told comes from what was kept of them.
+  """
   from pipeline.execution import at_work
   from pipeline.runs import lineage
 
-  return lineage.told_apart(run, at_work.run_ids(Workspace.of(workspace).task(run.task)))
+  folder = Workspace.of(workspace).task(run.task)
+  kept = cleaned.find(folder, run.run_id)
+  if kept is not None:
+    run = dataclasses.replace(run, metrics=run.metrics or kept.metrics, cleaned=kept.at)
+  return lineage.told_apart(run, at_work.run_ids(folder))
 
 
-def _outputs(run: PastRun) -> dict[str, Mapping[str, str]]:
+def outputs_of(run: PastRun) -> dict[str, Mapping[str, str]]:
   """Returns URIs by node and output name."""
   return {node["id"]: node["outputs"] for node in run.nodes}

@@ -20,6 +20,19 @@ from pipeline.training.logs import flat
 from pipeline.training.machines.adam import FusedAdam
 
 
+def schedule_of(phase: Phase, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+  """Returns the learning rate of a phase over its steps: a rise, if any, then a cosine to 0."""
+  rising = int(phase.warmup * steps)
+  if not rising:
+    return keras.optimizers.schedules.CosineDecay(phase.learning_rate, decay_steps=steps)
+  return keras.optimizers.schedules.CosineDecay(
+    0.0,
+    decay_steps=steps - rising,
+    warmup_target=phase.learning_rate,
+    warmup_steps=rising,
+  )
+
+
 def compile_phase(
   model: keras.Model,
   arguments: Mapping[str, Any],

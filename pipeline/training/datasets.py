@@ -222,7 +222,7 @@ def transform_fn(
   layer = tft_output.transform_features_layer()
   spec = tft_output.raw_feature_spec()
 
-  @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+  @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
   def transform(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
     return dict(layer(tf.io.parse_example(serialized, spec)))
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from dlpipe import progress
 from pipeline.task import Phase
@@ -26,24 +27,28 @@ class FrozenFeatures:
 
   def __init__(self) -> None:
     """Starts with an empty cache."""
-    self._weights = ""
+    self._weights, self._views = "", 1
     self._given: tuple[datasets.Split, ...] = ()
     self._kept: _Splits | None = None
 
-  def of(self, layers: keras.Model, splits: _Splits) -> _Splits:
+  def of(self, layers: keras.Model, splits: _Splits, views: int = 1) -> _Splits:
     """Returns the splits with the layers' output `[size, ...]` in place of their one input.
 
     Args:
       layers: the frozen layers, as a model.
       splits: train and val, both in memory.
+      views: how often the layers see each row of train, as in `Phase`; train gets so many times the
+        rows, the first of them as they are.
     """
     weights = hashlib.sha256(b"".join(w.tobytes() for w in layers.get_weights())).hexdigest()
     given = [id(split) for split in self._given] == [id(split) for split in splits]
-    if self._kept and given and self._weights == weights and self._agrees(layers):
+    same = given and self._weights == weights and self._views == views
+    if self._kept and same and self._agrees(layers):
       progress.report("the frozen layers are those of the training before: features are kept")
       return self._kept
-    train, val = (_features(layers, split) for split in splits)
-    self._weights, self._given, self._kept = weights, splits, (train, val)
+    train, val = splits
+    kept = _features(layers, train, views), _features(layers, val, 1)
+    self._weights, self._views, self._given, self._kept = weights, views, splits, kept
     return self._kept
 
   def _agrees(self, layers: keras.Model) -> bool:
@@ -98,14 +103,20 @@ def _without_prefix(
     return model, splits
   prefix = keras.Sequential([keras.Input(model.input_shape[1:]), *layers[:leading]])
   rest = keras.Sequential([keras.Input(prefix.output_shape[1:]), *layers[leading:]])
-  return rest, features.of(prefix, splits)
+  return rest, features.of(prefix, splits, phase.views)
 
 
-def _features(prefix: keras.Model, split: datasets.Split) -> datasets.Split:
+def _features(prefix: keras.Model, split: datasets.Split, views: int) -> datasets.Split:
   assert split.arrays is not None
   inputs, labels = split.arrays
   [values] = inputs.values()
-  progress.report(f"computing the frozen layers' features of {split.size:,} examples")
+  times = f", {views} times" if views > 1 else ""
+  progress.report(f"computing the frozen layers' features of {split.size:,} examples{times}")
+  seen = [prefix.predict(values, batch_size=_FEATURE_BATCH, verbose=0)]
+  augmented = tf.function(lambda rows: prefix(rows, training=True), autograph=False)
+  for _ in range(views - 1):
+    parts = [values[at : at + _FEATURE_BATCH] for at in range(0, len(values), _FEATURE_BATCH)]
+    seen.append(np.concatenate([augmented(part).numpy() for part in parts]))
   return datasets.in_memory(
-    {"features": prefix.predict(values, batch_size=_FEATURE_BATCH, verbose=0)}, labels
+    {"features": np.concatenate(seen)}, np.concatenate([labels] * len(seen))
   )

@@ -137,9 +137,7 @@ def test_shifted_serving_default_is_refused_and_the_rest_passes(gate):
   worst = max(p["max_difference"] or 0 for p in parity["paths"])
   assert worst == pytest.approx(1e-3, rel=1e-3)
   assert "serving_default (TF2 loader, batch of 1): score differs by 0.001" in parity["reasons"][0]
-  assert parity["skipped"] == [
-    "No model server was started, since the model is refused without it."
-  ]
+  assert parity["skipped"] == ["No model server was asked, since the model is refused without it."]
   assert parity["latency"] == []
 
 

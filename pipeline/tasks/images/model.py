@@ -15,7 +15,9 @@ import tensorflow_transform as tft
 from keras import layers
 
 from pipeline.params import inferred
+from pipeline.tasks.images.backbone_names import CNN
 from pipeline.tasks.images.backbones import Backbone, get_backbone
+from pipeline.tasks.images.cnn import augmentation, cnn
 from pipeline.tasks.images.features import PIXELS, VOCABULARY
 
 if TYPE_CHECKING:
@@ -29,39 +31,9 @@ def build_model(params: ImageParams, tft_output: tft.TFTransformOutput) -> keras
     BadInputError: the backbone is unknown, or the weights do not fit it.
   """
   classes = tft_output.vocabulary_size_by_name(VOCABULARY)
-  if params.backbone == "cnn":
-    return _cnn(params, classes)
+  if params.backbone == CNN:
+    return cnn(params, classes)
   return _transfer(params, classes)
-
-
-def _cnn(params: ImageParams, classes: int) -> keras.Model:
-  """Builds convolution blocks; each has half the size and more channels than the one before."""
-  blocks: list[keras.layers.Layer] = []
-  last = len(params.widths) - 1
-  for number, width in enumerate(params.widths):
-    # A second convolution on the full-sized picture costs the most and gains the least.
-    convolutions = 2 if number else 1
-    for position in range(convolutions):
-      blocks.append(layers.Conv2D(width, 3, padding="same", use_bias=False))
-      if position == convolutions - 1 and number < last:
-        # Pooling before the normalization makes that four times cheaper; ReLU commutes with max.
-        blocks.append(layers.MaxPooling2D())
-      # Keras' default of 0.99 needs hundreds of steps to converge; small data has few steps.
-      blocks += [layers.BatchNormalization(momentum=0.9), layers.ReLU()]
-  size = inferred(params.image_size)
-  return keras.Sequential(
-    [
-      keras.Input((size, size, 3), name=PIXELS),
-      _augmentation(params),
-      layers.Rescaling(1 / 255),
-      *blocks,
-      layers.GlobalAveragePooling2D(),
-      layers.Dropout(params.dropout),
-      # Softmax and loss stay in float32 in mixed precision.
-      layers.Dense(classes, dtype="float32"),
-    ],
-    name="cnn",
-  )
 
 
 def _transfer(params: ImageParams, classes: int) -> keras.Model:
@@ -69,7 +41,7 @@ def _transfer(params: ImageParams, classes: int) -> keras.Model:
   return keras.Sequential(
     [
       keras.Input((size, size, 3), name=PIXELS),
-      _augmentation(params),
+      augmentation(params),
       _BackboneLayer(
         get_backbone(params.backbone), (size, size, 3), params.weights, name="backbone"
       ),
@@ -83,16 +55,6 @@ def _transfer(params: ImageParams, classes: int) -> keras.Model:
     ],
     name="transfer",
   )
-
-
-def _augmentation(params: ImageParams) -> keras.layers.Layer:
-  """Makes random shifts and, if set, flips; the identity except in training."""
-  steps: list[keras.layers.Layer] = []
-  if params.shift:
-    steps.append(layers.RandomTranslation(params.shift, params.shift, fill_mode="nearest"))
-  if params.flip:
-    steps.append(layers.RandomFlip("horizontal"))
-  return keras.Sequential(steps or [layers.Identity()], name="augmentation")
 
 
 class _BackboneLayer(keras.layers.Layer):
@@ -118,3 +80,6 @@ def search_space(hp: keras_tuner.HyperParameters, params: ImageParams) -> None:
   rate = params.learning_rate
   hp.Float("learning_rate", min_value=rate / 10, max_value=rate * 10, sampling="log", default=rate)
   hp.Float("dropout", min_value=0.0, max_value=0.6, step=0.1, default=round(params.dropout, 1))
+  if params.backbone.lower() != CNN and params.head_l2:
+    l2 = params.head_l2
+    hp.Float("head_l2", min_value=l2 / 10, max_value=l2 * 10, sampling="log", default=l2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,12 +31,19 @@ class ImageParams(Params):
     ge=8,
     le=1024,
     description="side of the square that pictures are resized to, 8 to 1024; null infers it: 224 "
-    "with a backbone, else from the data, 28 to 96",
+    "with a backbone, else from the data, 16 to 96",
   )
-  widths: list[Annotated[int, Field(ge=1, le=10_000)]] = Field(
-    [32, 64, 128],
+  widths: list[Annotated[int, Field(ge=1, le=10_000)]] | None = Field(
+    None,
     min_length=1,
-    description="`cnn`: filters of each block; each block after the first halves the picture",
+    description="`cnn`: filters of each block; each block halves the picture; null infers them "
+    "from `image_size`: 64, 128, 256 at 32 pixels",
+  )
+  residual: bool = Field(
+    False, description="`cnn`: blocks of three convolutions with a shortcut instead of two"
+  )
+  whitening: bool = Field(
+    True, description="`cnn`: a first layer that is fixed to whiten the patches of train"
   )
   dropout: float = Field(0.3, ge=0, lt=1, description="before the last layer")
   shift: float = Field(
@@ -44,10 +52,40 @@ class ImageParams(Params):
     le=1,
     description="augmentation: the largest shift, as a part of the side; 0 shifts nothing",
   )
-  flip: bool = Field(False, description="augmentation: mirror left and right at random")
-  epochs: int = 12
+  flip: bool | None = Field(
+    None,
+    description="augmentation: mirror left and right at random; null decides by whether mirrored "
+    "pictures still resemble their class",
+  )
+  cutout: float = Field(
+    0.0,
+    ge=0,
+    le=1,
+    description="augmentation: side of a square that is covered, as a part of the picture's",
+  )
+  label_smoothing: float | None = Field(
+    None,
+    ge=0,
+    lt=1,
+    description="part of each target that goes to all classes alike; null infers it: 0.05 for the "
+    "`cnn`, 0 for a backbone",
+  )
+  weight_decay: float = Field(
+    0.1, ge=0, description="`cnn`: shrinkage of the filters in AdamW, as a part of the rate"
+  )
+  warmup: float = Field(
+    0.2, ge=0, lt=1, description="`cnn`: part of the steps in which the learning rate rises"
+  )
+  epochs: int = 16
   head_epochs: Annotated[int, Role.EPOCHS] = Field(
     30, ge=1, description="backbone: epochs with the backbone frozen"
+  )
+  head_views: int = Field(
+    4,
+    ge=1,
+    le=100,
+    description="backbone: how often the head sees each picture, once as it is and otherwise "
+    "augmented; each costs a pass of the backbone",
   )
   head_l2: float = Field(0.01, ge=0, description="backbone: shrinkage of the last layer")
   fine_tune_epochs: int = Field(
@@ -74,6 +112,7 @@ class ImageParams(Params):
       widths=[8, 16],
       epochs=6,
       head_epochs=6,
+      head_views=1,
       fine_tune_epochs=0,
       min_steps=0,
       learning_rate=0.01,
@@ -83,13 +122,30 @@ class ImageParams(Params):
     """Maps settings of the head to advice for a `cnn`, and those of the `cnn` for a backbone."""
     if self.backbone.lower() == "cnn":
       of_backbone = "is a backbone's, and the cnn has none. Set model.backbone, or leave it out"
-      names = ("head_epochs", "head_l2", "fine_tune_epochs", "fine_tune_factor")
+      names = ("head_epochs", "head_views", "head_l2", "fine_tune_epochs", "fine_tune_factor")
       return dict.fromkeys(names, of_backbone)
+    of_cnn = "is the cnn's, and a backbone has its own. Leave it out"
     unread = {
       "epochs": "is the cnn's. A backbone's epochs are model.head_epochs and "
       "model.fine_tune_epochs",
-      "widths": "is the cnn's, and a backbone has its own. Leave it out",
+      **dict.fromkeys(("widths", "residual", "whitening"), of_cnn),
+      **dict.fromkeys(("weight_decay", "warmup"), "is the cnn's. Leave it out"),
     }
     if not self.fine_tune_epochs:
       unread["fine_tune_factor"] = "needs fine-tuning. Set model.fine_tune_epochs to more than 0"
     return unread
+
+
+def widths_for(size: int) -> list[int]:
+  """Returns the filters of each block for pictures of `size` pixels a side.
+
+  There are so many blocks that the last map has about 4 x 4 places, so that its places see the
+  whole picture.
+
+  >>> widths_for(16), widths_for(32), widths_for(96)
+  ([64, 128], [64, 128, 256], [32, 64, 128, 256])
+  """
+  blocks = max(1, round(math.log2(size / 4.5)))
+  return {1: [64], 2: [64, 128], 3: [64, 128, 256]}.get(
+    blocks, [*[16] * (blocks - 5), *[32] * min(blocks - 3, 2), 64, 128, 256][-blocks:]
+  )

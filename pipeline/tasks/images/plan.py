@@ -14,8 +14,15 @@ def training_plan(params: ImageParams) -> tuple[Phase, ...]:
   """Returns the phases; with a backbone, `head_epochs` and `fine_tune_epochs` replace `epochs`."""
   rate, min_steps = params.learning_rate, params.min_steps
   if params.backbone == "cnn":
-    epochs = params.epochs
-    return (Phase(name="train", epochs=epochs, learning_rate=rate, min_steps=min_steps),)
+    return (
+      Phase(
+        name="train",
+        epochs=params.epochs,
+        learning_rate=rate,
+        min_steps=min_steps,
+        warmup=params.warmup,
+      ),
+    )
   phases = [
     Phase(
       name="head",
@@ -24,6 +31,7 @@ def training_plan(params: ImageParams) -> tuple[Phase, ...]:
       frozen=("augmentation", "backbone", "pooling"),
       min_steps=min_steps,
       epochs_setting="head_epochs",
+      views=params.head_views,
     )
   ]
   if params.fine_tune_epochs:

@@ -13,7 +13,7 @@ from pipeline.task import Input, Options, Task
 from pipeline.tasks.images import sources
 from pipeline.tasks.images.backbone_names import CNN, check_backbone, check_weights
 from pipeline.tasks.images.features import IMAGE, LABEL, LABEL_ID, PIXELS, SIZE_BUCKET, VOCABULARY
-from pipeline.tasks.images.params import ImageParams
+from pipeline.tasks.images.params import ImageParams, widths_for
 from pipeline.tasks.images.shipped import shipped_data
 from pipeline.tasks.images.sources import picture_paths
 from pipeline.tasks.images.sources.options import ImageOptions
@@ -21,6 +21,7 @@ from pipeline.tasks.images.sources.options import ImageOptions
 _HERE = "pipeline.tasks.images"
 # The picture size in the training of most ImageNet backbones.
 _BACKBONE_SIZE = 224
+_SMOOTHING_FROM_NOTHING = 0.05
 
 
 def _infer(source: str, path: str, data_options: Options, params: ImageParams) -> ImageParams:
@@ -31,7 +32,11 @@ def _infer(source: str, path: str, data_options: Options, params: ImageParams) -
   size, weights = params.image_size, params.weights
   if size is None:
     size = sources.infer_image_size(source, path, data_options) if from_nothing else _BACKBONE_SIZE
-  inferred: dict[str, Any] = {"image_size": size, **({"backbone": CNN} if from_nothing else {})}
+  inferred: dict[str, Any] = {"image_size": size}
+  if params.label_smoothing is None:
+    inferred["label_smoothing"] = _SMOOTHING_FROM_NOTHING if from_nothing else 0.0
+  if from_nothing:
+    inferred |= {"backbone": CNN, "widths": params.widths or widths_for(size)}
   if weights and from_nothing:
     raise BadInputError("model.weights needs a model.backbone; the cnn starts from nothing.")
   if weights:
@@ -75,7 +80,9 @@ TASK = Task(
     describe="pipeline.checks.pictures.describe",
   ),
   label_key=LABEL,
-  problem=PROBLEM.but(label_id_key=LABEL_ID, vocabulary=VOCABULARY),
+  problem=PROBLEM.but(
+    label_id_key=LABEL_ID, vocabulary=VOCABULARY, compile_args=f"{_HERE}.recipe.compile_args"
+  ),
   cache_dtypes={PIXELS: "uint8"},
   sources=sources.SOURCES,
   shipped_data=shipped_data,
@@ -83,6 +90,7 @@ TASK = Task(
   params=ImageParams,
   preprocessing_fn=f"{_HERE}.preprocessing.preprocessing_fn",
   build_model=f"{_HERE}.model.build_model",
+  adapt=f"{_HERE}.first_look.adapt",
   training_plan=f"{_HERE}.plan.training_plan",
   search_space=f"{_HERE}.model.search_space",
   slices=(LABEL, SIZE_BUCKET),

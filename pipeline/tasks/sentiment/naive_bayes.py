@@ -29,7 +29,8 @@ def adapt(params: SentimentParams, model: keras.Model, batches: tf.data.Dataset)
   Args:
     params: `bag_start` is the share of the naive Bayes weights to start with; 0 starts at 0.
     model: the result of `build_model`.
-    batches: batches of `(inputs, label)`.
+    batches: batches of `(inputs, label)`, or of `(inputs, label, weight)`: a weight changes no
+      share within a class.
   """
   scale = params.bag_start
   if not scale:
@@ -37,7 +38,7 @@ def adapt(params: SentimentParams, model: keras.Model, batches: tf.data.Dataset)
   words, pairs = model.get_layer("bag_words"), model.get_layer("bag_pairs")
   counts: dict[int, np.ndarray] = {}
   tables: dict[int, Any] = {}
-  for inputs, labels in batches.as_numpy_iterator():
+  for inputs, labels, *_ in batches.as_numpy_iterator():
     ids = inputs[WORD_IDS]
     read = (*words.tables(ids, inputs[START_IDS], inputs[END_IDS]), *pairs.tables(ids))
     for key, (table, rows) in enumerate(read):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import pathlib
 
 import pytest
@@ -233,3 +234,13 @@ def recorded():
     return Watched.of(params.as_json()), read
 
   return watch
+
+
+@pytest.fixture
+def days(tmp_path):
+  """A workspace with recorded runs, one a day, as `recorded_days` says."""
+  path = pathlib.Path(__file__).with_name("recorded_days.py")
+  spec = importlib.util.spec_from_file_location("recorded_days", path)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module.Days(tmp_path)

@@ -35,14 +35,14 @@ SOURCES: dict[str, Source] = {
 }
 
 _SAMPLE = 200
-_MIN_SIZE, _MAX_SIZE = 28, 96
+_MIN_SIZE, _MAX_SIZE = 16, 96
 _STEP = 8
 
 
 def infer_image_size(source_name: str, data_path: str, options: Mapping[str, Any]) -> int:
   """Returns the picture size in pixels for this data: the median of the shorter sides.
 
-  The size is between 28 and 96, and above 32 a multiple of 8. Reads the headers of up to 200
+  The size is between 16 and 96, and above 32 a multiple of 8. Reads the headers of up to 200
   pictures.
 
   Args:

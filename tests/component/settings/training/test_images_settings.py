@@ -7,6 +7,8 @@ import keras
 import pytest
 
 from dlpipe.errors import BadInputError
+from pipeline.tasks.images.augmentation import Augmentation
+from pipeline.tasks.images.cnn import Whitening
 
 TASKS = ("images",)
 SECTIONS = ("model",)
@@ -15,6 +17,8 @@ _BACKBONE = ("model.backbone=squeezenet", "model.image_size=32")
 # Trainings are dear; these do not depend on each other.
 _CNN_TOGETHER = (
   *("model.widths=[3, 5, 7]", "model.dropout=0.45", "model.shift=0.2", "model.flip=true"),
+  *("model.residual=true", "model.whitening=false", "model.cutout=0.25"),
+  *("model.label_smoothing=0.125", "model.weight_decay=0.375", "model.warmup=0.5"),
 )
 _BACKBONE_TOGETHER = (
   *_BACKBONE,
@@ -61,12 +65,29 @@ def _check_weights(desk) -> None:
 def _check_image_size(desk) -> None:
   assert desk.prepared("model.image_size=32").values["pixels"].shape == (60, 32, 32, 3)
   assert desk.seen("model.image_size=32").model.input_shape == (None, 32, 32, 3)
-  assert desk.seen().model.input_shape == (None, 28, 28, 3)
+  assert desk.seen().model.input_shape == (None, 16, 16, 3)
+
+
+def _filters(seen) -> list[int]:
+  return [each.filters for each in seen.layers(keras.layers.Conv2D)]
 
 
 def _check_widths(desk) -> None:
-  convolutions = desk.seen(*_CNN_TOGETHER).layers(keras.layers.Conv2D)
-  assert [each.filters for each in convolutions] == [3, 5, 5, 7, 7]
+  assert _filters(desk.seen(*_CNN_TOGETHER)) == [3, 3, 3, 5, 5, 5, 7, 7, 7]
+  assert _filters(desk.seen("model.image_size=32")) == [8, 8, 16, 16]
+  inferred = desk.run(desk.task, "model.image_size=64").params.widths
+  assert inferred == [32, 64, 128, 256]
+
+
+def _check_residual(desk) -> None:
+  assert len(desk.seen(*_CNN_TOGETHER).layers(keras.layers.Add)) == 3
+  assert not desk.seen().layers(keras.layers.Add)
+
+
+def _check_whitening(desk) -> None:
+  [whitening] = desk.seen().layers(Whitening)
+  assert not desk.seen(*_CNN_TOGETHER).layers(Whitening)
+  assert not whitening.kernel.trainable
 
 
 def _check_image_dropout(desk) -> None:
@@ -75,16 +96,43 @@ def _check_image_dropout(desk) -> None:
     assert dropout.rate == 0.45
 
 
+def _augmentation(seen) -> Augmentation:
+  [found] = seen.layers(Augmentation)
+  return found
+
+
 def _check_shift(desk) -> None:
-  [shift] = desk.seen(*_CNN_TOGETHER).layers(keras.layers.RandomTranslation)
-  assert (shift.height_factor, shift.width_factor) == (0.2, 0.2)
-  assert not desk.seen("model.shift=0").layers(keras.layers.RandomTranslation)
+  assert _augmentation(desk.seen(*_CNN_TOGETHER)).shift == 3  # of 16 pixels
+  assert _augmentation(desk.seen("model.shift=0")).shift == 0
 
 
 def _check_flip(desk) -> None:
-  assert not desk.seen().layers(keras.layers.RandomFlip)
-  [flip] = desk.seen(*_CNN_TOGETHER).layers(keras.layers.RandomFlip)
-  assert flip.mode == "horizontal"
+  assert not _augmentation(desk.seen()).flip  # digits
+  assert _augmentation(desk.seen(*_CNN_TOGETHER)).flip
+
+
+def _check_cutout(desk) -> None:
+  assert _augmentation(desk.seen(*_CNN_TOGETHER)).cutout == 4
+  assert _augmentation(desk.seen()).cutout == 0
+
+
+def _check_label_smoothing(desk) -> None:
+  assert desk.seen(*_CNN_TOGETHER).model.loss._smoothing == 0.125
+  assert desk.seen().model.loss._smoothing == 0.05
+  assert desk.run(desk.task, *_BACKBONE).params.label_smoothing == 0
+
+
+def _check_weight_decay(desk) -> None:
+  assert desk.seen(*_CNN_TOGETHER).model.optimizer.weight_decay == 0.375
+  assert desk.seen().model.optimizer.weight_decay == 0.1
+
+
+def _check_warmup(desk) -> None:
+  """The rate at the first step is 0 with a rise, and the peak without."""
+  assert [desk.seen(*_CNN_TOGETHER).fits[0].rate, desk.seen("model.warmup=0").fits[0].rate] == [
+    0,
+    pytest.approx(0.01),
+  ]
 
 
 def _check_head_epochs(desk) -> None:
@@ -112,8 +160,14 @@ _CHECKS = {
   "image_size": _check_image_size,
   "widths": _check_widths,
   "dropout": _check_image_dropout,
+  "residual": _check_residual,
+  "whitening": _check_whitening,
   "shift": _check_shift,
   "flip": _check_flip,
+  "cutout": _check_cutout,
+  "label_smoothing": _check_label_smoothing,
+  "weight_decay": _check_weight_decay,
+  "warmup": _check_warmup,
   "head_epochs": _check_head_epochs,
   "head_l2": _check_head_l2,
   "fine_tune_epochs": _check_fine_tuning,

@@ -32,8 +32,8 @@ def test_the_source_and_the_picture_size_come_from_the_data(class_folders, tmp_p
   assert inputs.source is TASK.sources["folder"]
   assert inputs.config.data_path == str(tmp_path / "pictures")
   assert inputs.config.workspace == str(tmp_path / "w")
-  assert inputs.params.image_size == 28
-  assert inputs.params.epochs == 12
+  assert inputs.params.image_size == 16
+  assert inputs.params.epochs == 16
   assert not (tmp_path / "w").exists()
 
 

@@ -112,7 +112,7 @@ def test_what_is_said_wins_over_the_file(class_folders, tmp_path):
       {"sections": {"train": {"epochs": "3"}}},
       "settings: train.epochs must be null or a whole number",
     ),
-    ({"sections": {"train": {"epochs": 0}}}, "of at least 1, such as 12. Received: 0"),
+    ({"sections": {"train": {"epochs": 0}}}, "of at least 1, such as 16. Received: 0"),
     ({"settings": {"kubeflow.retries": 1}}, "alone reads it"),
     ({"beam": "slurm"}, "beam.runner"),
   ],

@@ -20,14 +20,14 @@ def run_file(*settings, data="d", tiny=False):
   ("before", "after", "expected"),
   [
     ((), (), []),
-    ((), ("train.epochs=3",), [("train.epochs", 12, 3)]),
+    ((), ("train.epochs=3",), [("train.epochs", 16, 3)]),
     (("gates.skill=0.5",), (), [("gates.skill", 0.5, 0.3)]),
-    (("train.epochs=12",), (), []),  # the default, said or not
+    (("train.epochs=16",), (), []),  # the default, said or not
     (("data.max_pixels=5",), ("data.max_pixels=6",), [("data.max_pixels", 5, 6)]),
     (
       ("model.widths=[8]",),
       ("push.tolerance=1",),
-      [("model.widths", [8], [32, 64, 128]), ("push.tolerance", 1e-5, 1.0)],
+      [("model.widths", [8], None), ("push.tolerance", 1e-5, 1.0)],
     ),
   ],
 )

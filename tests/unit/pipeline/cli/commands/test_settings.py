@@ -36,7 +36,7 @@ def test_all_are_listed_as_json_with_the_facts_of_the_code(invoke):
     "meaning": "before the last layer",
     "documented": "docs/configuration.md",
   }
-  assert (found["train.epochs"]["value"], found["train.epochs"]["tiny"]) == (12, 6)
+  assert (found["train.epochs"]["value"], found["train.epochs"]["tiny"]) == (16, 6)
   assert found["gates.skill"]["value"] == 0.3
 
 

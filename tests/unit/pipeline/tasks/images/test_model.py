@@ -9,14 +9,14 @@ import pytest
 import tensorflow as tf
 
 from dlpipe.errors import BadInputError
-from pipeline.problems.classes import compile_args
 from pipeline.tasks.images.model import build_model, search_space
 from pipeline.tasks.images.params import ImageParams
 from pipeline.tasks.images.plan import training_plan
+from pipeline.tasks.images.recipe import compile_args
 from pipeline.tasks.images.task import TASK
 from pipeline.training.answering import answering
 
-_DEFAULTS = ImageParams(image_size=12)
+_DEFAULTS = ImageParams(image_size=12, widths=[4, 8], label_smoothing=0.1, flip=False)
 
 
 def _build(graph, **changes):
@@ -57,7 +57,7 @@ def test_augmentation_happens_in_training_only(cnn, pixels):
   augmented = [np.asarray(layer(pixels, training=True)) for _ in range(2)]
   assert not np.array_equal(augmented[0], pixels)
   assert not np.array_equal(augmented[0], augmented[1])
-  # Moved and mirrored, never recoloured: the edge is repeated.
+  # Moved and mirrored, never recoloured.
   assert augmented[0].min() >= 0
   assert augmented[0].max() <= 255
 
@@ -102,7 +102,8 @@ def test_the_plan_freezes_layers_that_the_model_starts_with(transfer):
 
 def test_the_cnns_plan_is_one_phase_over_all_layers():
   [phase] = training_plan(_DEFAULTS)
-  assert (phase.frozen, phase.epochs, phase.min_steps) == ((), 12, 600)
+  assert (phase.frozen, phase.epochs, phase.min_steps) == ((), 16, 600)
+  assert phase.warmup == 0.2
 
 
 @pytest.mark.parametrize(
@@ -114,14 +115,15 @@ def test_what_is_refused_as_unread_is_what_is_not_read(graph, recorded, changes)
   watched, read = recorded(params)
   build_model(watched, graph.output)
   training_plan(watched)
-  compile_args(watched)
+  arguments = compile_args(watched)
+  arguments.get("optimizer", lambda _: None)(0.1)
   # What is said of the weights of a cnn is refused beside the check of the file.
   assert set(_DEFAULTS.as_json()) - read - {"batch_size", "weights"} == set(params.unread())
 
 
 @pytest.mark.parametrize("widths", [[], [8, 0], [-1]])
 def test_widths_must_be_positive(graph, widths):
-  expected = "model.widths must be a list of whole numbers from 1 to 10,000. Received: ["
+  expected = "model.widths must be null or a list of whole numbers from 1 to 10,000. Received: ["
   with pytest.raises(BadInputError, match=re.escape(expected)):
     _build(graph, widths=widths)
 
@@ -132,7 +134,7 @@ def test_an_unknown_backbone_is_bad_input(graph):
 
 
 def test_the_loss_takes_logits_and_integer_labels():
-  compiled = compile_args(_DEFAULTS)
+  compiled = compile_args(_DEFAULTS.replace(label_smoothing=0.0))
   logits = np.array([[2.0, 0.0], [0.0, 2.0]], "float32")
   loss = float(compiled["loss"](np.array([0, 0]), logits))
   assert loss == pytest.approx((np.log1p(np.exp(-2)) + np.log1p(np.exp(2))) / 2, rel=1e-5)
@@ -147,6 +149,20 @@ def test_the_search_space_is_around_this_runs_values():
   assert space.values == {"learning_rate": 0.02, "dropout": 0.2}
   rate, _ = space.space
   assert (rate.min_value, rate.max_value, rate.sampling) == (0.002, 0.2, "log")
+
+
+@pytest.mark.parametrize(
+  ("changes", "varied"),
+  [
+    ({}, {"learning_rate", "dropout"}),
+    ({"backbone": "squeezenet"}, {"learning_rate", "dropout", "head_l2"}),
+    ({"backbone": "squeezenet", "head_l2": 0.0}, {"learning_rate", "dropout"}),
+  ],
+)
+def test_the_search_space_is_that_of_the_model(changes, varied):
+  space = keras_tuner.HyperParameters()
+  search_space(space, _DEFAULTS.replace(**changes))
+  assert {each.name for each in space.space} == varied
 
 
 def test_what_a_caller_reads(graph, cnn, pixels):

@@ -1,0 +1,74 @@
+"""`Augmentation`: pictures are moved, mirrored and partly covered at random, in training only.
+
+Gathers alone, which XLA compiles, so that it may compile the whole step on a GPU.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+
+class Augmentation(keras.layers.Layer):
+  """Changes each picture of `[batch, size, size, 3]` at random; the identity except in training.
+
+  Args:
+    size: side of the pictures in pixels.
+    shift: the largest move in each direction, in pixels; what comes in from outside is mirrored at
+      the edge.
+    flip: whether to mirror left and right with probability 0.5.
+    cutout: side in pixels of the square that is covered with the picture's mean colour; 0 covers
+      nothing.
+    seed: seed of the random draws; None draws one.
+  """
+
+  def __init__(
+    self, *, size: int, shift: int, flip: bool, cutout: int, name: str, seed: int | None = None
+  ):
+    super().__init__(name=name)
+    self.size, self.shift, self.flip, self.cutout = size, shift, flip, cutout
+    self._seeds = keras.random.SeedGenerator(seed)
+
+  def call(self, pixels: Any, training: bool = False) -> Any:
+    """Returns the pictures, changed if `training`."""
+    if not training:
+      return pixels
+    rows = ops.shape(pixels)[0]
+    if self.shift or self.flip:
+      # Whole rows, then whole columns: a tenth of the time of a gather of single values.
+      pixels = tf.gather(pixels, self._places(rows, flip=False), axis=1, batch_dims=1)
+      turned = tf.transpose(pixels, (0, 2, 1, 3))
+      turned = tf.gather(turned, self._places(rows, flip=self.flip), axis=1, batch_dims=1)
+      pixels = tf.transpose(turned, (0, 2, 1, 3))
+    return self._covered(pixels, rows) if self.cutout else pixels
+
+  def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    """Returns the input's shape."""
+    return input_shape
+
+  def _places(self, rows: Any, *, flip: bool) -> Any:
+    """Draws where each column (or row) of the new pictures is in the old ones: `[rows, size]`."""
+    last = self.size - 1
+    places = ops.arange(self.size, dtype="int32")[None] + self._draw(
+      rows, -self.shift, self.shift + 1
+    )
+    places = last - ops.abs(last - ops.abs(places))
+    return ops.where(self._draw(rows, 0, 2) == 1, last - places, places) if flip else places
+
+  def _covered(self, pixels: Any, rows: Any) -> Any:
+    half = self.cutout / 2
+    side = ops.arange(self.size, dtype="float32")[None] + 0.5
+
+    def within() -> Any:
+      center = ops.cast(self._draw(rows, 0, self.size + 1), "float32")
+      return ops.abs(side - center) < half
+
+    square = ops.logical_and(within()[:, :, None, None], within()[:, None, :, None])
+    return ops.where(square, ops.mean(pixels, axis=(1, 2), keepdims=True), pixels)
+
+  def _draw(self, rows: Any, low: int, high: int) -> Any:
+    """Draws `[rows, 1]` whole numbers from `low` to below `high`."""
+    return keras.random.randint((rows, 1), low, high, dtype="int32", seed=self._seeds)

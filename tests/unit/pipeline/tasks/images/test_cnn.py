@@ -1,0 +1,95 @@
+"""The network that starts from nothing: depth, width and size of its maps; its augmentation."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline.tasks.images.augmentation import Augmentation
+from pipeline.tasks.images.cnn import cnn
+from pipeline.tasks.images.params import ImageParams, widths_for
+from pipeline.tasks.images.recipe import compile_args
+
+
+def _maps(model):
+  return [layer.output.shape[1] for layer in model.layers if "max_pooling" in layer.name]
+
+
+@pytest.mark.parametrize("size", [8, 12, 16, 20, 28, 31, 32, 40, 48, 64, 80, 96, 128, 224])
+def test_the_last_map_sees_the_whole_picture(size):
+  model = cnn(ImageParams(image_size=size, widths=widths_for(size)), 3)
+  assert 2 <= _maps(model)[-1] <= 7
+  assert model.output_shape == (None, 3)
+
+
+def test_more_blocks_than_a_picture_can_be_halved_are_no_error():
+  model = cnn(ImageParams(image_size=12, widths=[2] * 6), 3)
+  assert _maps(model) == [5, 2, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("residual", "convolutions"), [(False, 2), (True, 3)])
+def test_a_residual_block_has_a_shortcut_and_one_more_convolution(residual, convolutions):
+  model = cnn(ImageParams(image_size=16, widths=[3, 5], residual=residual), 2)
+  found = [layer.filters for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+  assert found == [3] * convolutions + [5] * convolutions
+  assert sum(isinstance(layer, keras.layers.Add) for layer in model.layers) == 2 * residual
+
+
+def test_the_fixed_filters_are_not_trained():
+  model = cnn(ImageParams(image_size=16, widths=[3]), 2)
+  model.compile(loss="mse", optimizer=compile_args(ImageParams())["optimizer"](0.1))
+  before = model.get_layer("whitening").get_weights()
+  model.fit(np.random.default_rng(0).uniform(0, 255, (8, 16, 16, 3)), np.ones((8, 2)), verbose=0)
+  bias, kernel = model.get_layer("whitening").get_weights()
+  assert np.array_equal(kernel, before[1])
+  assert not np.array_equal(bias, before[0])
+
+
+def test_only_filters_are_shrunk():
+  """A step with a gradient of zero shrinks by rate times decay, and nothing else moves."""
+  model = cnn(ImageParams(image_size=16, widths=[3], weight_decay=0.5), 2)
+  optimizer = compile_args(ImageParams(weight_decay=0.5))["optimizer"](0.1)
+  weights = model.trainable_variables
+  for each in weights:
+    each.assign(tf.ones_like(each))
+  optimizer.apply([tf.zeros_like(each) for each in weights], weights)
+  for each in weights:
+    expected = 0.95 if "kernel" in each.path else 1.0
+    np.testing.assert_allclose(each.numpy(), expected, rtol=1e-5, err_msg=each.path)
+
+
+def _layer(**changes):
+  values = {"size": 8, "shift": 0, "flip": False, "cutout": 0, "name": "a", "seed": 1, **changes}
+  return Augmentation(**values)
+
+
+@pytest.fixture
+def pixels():
+  return np.random.default_rng(0).integers(0, 256, (64, 8, 8, 3)).astype("float32")
+
+
+def test_pictures_are_moved_by_whole_pixels_up_to_the_limit(pixels):
+  moved = np.asarray(_layer(shift=2)(pixels, training=True))
+  padded = np.pad(pixels, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+  places = [
+    [(y, x) for y in range(5) for x in range(5) if np.array_equal(p[y : y + 8, x : x + 8], m)]
+    for p, m in zip(padded, moved, strict=True)
+  ]
+  assert all(len(each) == 1 for each in places)
+  assert len({each[0] for each in places}) > 12
+
+
+def test_a_square_of_the_mean_colour_covers_each_picture_elsewhere(pixels):
+  covered = np.asarray(_layer(cutout=4)(pixels, training=True))
+  changed = (covered != pixels).any(axis=-1)
+  means = np.broadcast_to(pixels.mean(axis=(1, 2), keepdims=True), pixels.shape)
+  np.testing.assert_allclose(covered[changed], means[changed], rtol=1e-5)
+  assert 4 <= changed.sum(axis=(1, 2)).min() <= changed.sum(axis=(1, 2)).max() <= 25
+  assert len({each.tobytes() for each in changed}) > 20
+
+
+def test_xla_compiles_every_change(pixels):
+  layer = _layer(shift=2, flip=True, cutout=3)
+  compiled = tf.function(lambda x: layer(x, training=True), jit_compile=True, autograph=False)
+  assert compiled(tf.constant(pixels)).shape == pixels.shape
+  assert layer.supports_jit

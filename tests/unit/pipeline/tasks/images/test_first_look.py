@@ -1,0 +1,127 @@
+"""What is decided from the training pictures before training: mirroring, and the first layer."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline.tasks.images.cnn import cnn
+from pipeline.tasks.images.first_look import adapt, mirrored
+from pipeline.tasks.images.params import ImageParams
+
+_SIZE = 16
+
+
+def _arrow(to_the_right, row):
+  """A dark arrow on light ground: its head is on one side."""
+  picture = np.full((_SIZE, _SIZE, 3), 220, "uint8")
+  picture[row, 2:14] = 20
+  for step in (1, 2, 3):
+    column = 13 - step if to_the_right else 2 + step
+    picture[row - step, column] = picture[row + step, column] = 20
+  return picture
+
+
+def _arrows():
+  rows = range(4, 12)
+  pictures = [_arrow(right, row) for right in (False, True) for row in rows]
+  return np.stack(pictures), np.repeat([0, 1], len(rows))
+
+
+def _photos(seed=0, count=60):
+  """Two classes that differ from top to bottom, each picture mirrored or not at random."""
+  draw = np.random.default_rng(seed)
+  labels = np.arange(count) % 2
+  ramp = np.linspace(0, 160, _SIZE)[:, None] + np.linspace(0, 40, _SIZE)[None]
+  pictures = []
+  for label in labels:
+    picture = ramp[::-1] if label else ramp
+    picture = picture[:, ::-1] if draw.random() < 0.5 else picture
+    pictures.append(picture[..., None] + draw.uniform(0, 40, (_SIZE, _SIZE, 3)))
+  return np.stack(pictures).astype("uint8"), labels
+
+
+def _model(**changes):
+  return cnn(ImageParams(image_size=_SIZE, widths=[4], **changes), 2)
+
+
+def _batches(pictures, labels):
+  return tf.data.Dataset.from_tensor_slices((pictures, labels)).batch(7)
+
+
+def test_pictures_whose_class_is_the_same_in_a_mirror_may_be_mirrored():
+  found = mirrored(*_photos())
+  assert found.harmless
+  assert found.plain == pytest.approx(found.mirrored, abs=0.1)
+
+
+def test_arrows_to_the_left_and_to_the_right_may_not():
+  found = mirrored(*_arrows())
+  assert not found.harmless
+  assert found.plain > found.mirrored == 0
+
+
+def test_one_pair_of_classes_that_swap_is_enough_to_keep_all_as_they_are():
+  photos, labels = _photos(count=400)
+  arrows, sides = _arrows()
+  found = mirrored(np.concatenate([photos, arrows]), np.concatenate([labels, sides + 2]))
+  assert found.swapped == (2, 3)
+  assert found.mirrored > 0.9
+  assert not found.harmless
+
+
+@pytest.mark.parametrize(("data", "expected"), [(_photos, True), (_arrows, False)])
+def test_the_decision_reaches_the_model_and_is_said(data, expected, caplog):
+  model = _model()
+  with caplog.at_level("INFO"):
+    adapt(ImageParams(), model, _batches(*data()))
+  assert model.get_layer("augmentation").flip is expected
+  word = "are mirrored" if expected else "are not mirrored"
+  assert [word in line for line in caplog.messages] == [True]
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_what_a_user_says_holds(flip, caplog):
+  model = _model(flip=flip)
+  with caplog.at_level("INFO"):
+    adapt(ImageParams(flip=flip), model, _batches(*(_arrows if flip else _photos)()))
+  assert model.get_layer("augmentation").flip is flip
+  assert caplog.messages == []
+
+
+def test_the_first_layer_makes_values_of_a_patch_uncorrelated():
+  pictures, labels = _photos(count=200)
+  model = _model(flip=False)
+  adapt(ImageParams(flip=False), model, _batches(pictures, labels))
+  seen = model.get_layer("whitening")(pictures.astype("float32") / 255)
+  half = np.asarray(seen)[..., :12].reshape(-1, 12)
+  covariance = np.cov(half, rowvar=False)
+  np.testing.assert_allclose(covariance - np.diag(np.diag(covariance)), 0, atol=0.01)
+  assert np.diag(covariance).max() == pytest.approx(1, abs=0.1)
+  np.testing.assert_allclose(np.asarray(seen)[..., 12:].reshape(-1, 12), -half, atol=1e-4)
+
+
+def test_grey_pictures_do_not_blow_up_the_differences_between_colours():
+  grey = np.repeat(_photos()[0][..., :1], 3, axis=-1)
+  model = _model(flip=False)
+  adapt(ImageParams(flip=False), model, _batches(grey, np.zeros(len(grey))))
+  assert np.abs(model.get_layer("whitening").kernel.numpy()).max() < 100
+
+
+def test_without_whitening_there_is_nothing_to_look_at(monkeypatch):
+  model = _model(flip=False, whitening=False)
+  adapt(ImageParams(flip=False, whitening=False), model, None)
+  assert "whitening" not in [layer.name for layer in model.layers]
+  assert isinstance(model, keras.Model)
+
+
+def test_all_parts_of_the_data_are_looked_at(monkeypatch):
+  """Data may be sorted by class."""
+  monkeypatch.setattr("pipeline.tasks.images.first_look._LOOKED_AT", 20)
+  pictures, labels = _photos(count=400)
+  order = np.argsort(labels, kind="stable")
+  from pipeline.tasks.images.first_look import _some
+
+  kept, found = _some(_batches(pictures[order], labels[order]))
+  assert 20 <= len(kept) <= 40
+  assert found.mean() == pytest.approx(0.5, abs=0.1)
