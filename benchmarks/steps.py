@@ -42,7 +42,7 @@ class Work:
 
   Attributes:
     build: returns a new model.
-    compile_args: its arguments of `compile`, without the optimizer.
+    compile_args: the task's arguments of `compile`.
     inputs: `[rows, ...]` by name.
     labels: `[rows, ...]`.
     sequences: names of the inputs, and "label", that are padded with 0.
@@ -122,8 +122,9 @@ def _plain(work: Work) -> tuple[float, float]:
   """Returns CPU and wall seconds of the second epoch of a loop without anything around it."""
   keras.utils.set_random_seed(1)
   model = work.build()
-  optimizer = FusedAdam(1e-3)
-  model.compile(optimizer, **work.compile_args(), jit_compile=False)
+  arguments = work.compile_args()
+  optimizer = arguments.pop("optimizer", FusedAdam)(1e-3)
+  model.compile(optimizer, **arguments, jit_compile=False)
   optimizer.build(model.trainable_variables)
   has_own_step = type(model).train_step is not keras.Model.train_step
 
@@ -158,13 +159,14 @@ class _Vocabulary:
 def _images(rows: int) -> Work:
   from pipeline.tasks.images.features import PIXELS
   from pipeline.tasks.images.model import build_model
-  from pipeline.tasks.images.params import ImageParams
+  from pipeline.tasks.images.params import ImageParams, widths_for
+  from pipeline.tasks.images.recipe import compile_args
 
-  params = ImageParams(image_size=32)
+  params = ImageParams(image_size=32, widths=widths_for(32), flip=True, label_smoothing=0.1)
   rng = np.random.default_rng(0)
   return Work(
     build=lambda: build_model(params, _Vocabulary()),
-    compile_args=lambda: classes.compile_args(params),
+    compile_args=lambda: compile_args(params),
     inputs={PIXELS: rng.integers(0, 256, (rows, 32, 32, 3), "uint8")},
     labels=rng.integers(0, 10, rows),
   )
@@ -185,10 +187,10 @@ def _sentiment(rows: int) -> Work:
 
 
 def _translation(rows: int) -> Work:
-  from pipeline.tasks.translation.model import Translator
+  from pipeline.tasks.translation.model import Translator, compile_args
   from pipeline.tasks.translation.params import TranslationParams
 
-  rng = np.random.default_rng(0)
+  params, rng = TranslationParams(), np.random.default_rng(0)
   pieces = [""] * 4 + [f"piece{number}" for number in range(8000)]
 
   def sentences() -> np.ndarray:
@@ -197,8 +199,8 @@ def _translation(rows: int) -> Work:
     return np.where(np.arange(26) < lengths, ids, 0).astype("int64")
 
   return Work(
-    build=lambda: Translator(TranslationParams(), pieces, pieces),
-    compile_args=dict,
+    build=lambda: Translator(params, pieces, pieces),
+    compile_args=lambda: compile_args(params),
     inputs={"source_ids": sentences()},
     labels=sentences(),
     sequences=["source_ids", "label"],
