@@ -36,7 +36,7 @@ from pipeline.tasks.sentiment.layers import (
   Pooling,
   WordVectors,
 )
-from pipeline.tasks.sentiment.plan import reader_names
+from pipeline.tasks.sentiment.plan import BAG, reader_names
 from pipeline.text import word_vectors
 from pipeline.text.recurrent import GRU, Bidirectional
 from pipeline.text.word_counts import read_counts
