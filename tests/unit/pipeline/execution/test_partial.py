@@ -90,9 +90,7 @@ def test_what_was_cleaned_is_not_taken(run):
     )
   assert first == taken
   forget(whole)
-  with pytest.raises(
-    BadInputError, match="or dlpipe clean deleted its files; run the pipeline wit"
-  ):
+  with pytest.raises(BadInputError, match="or dlpipe clean deleted its files; run the"):
     run("r4", from_node="Third")
 
 
