@@ -69,7 +69,8 @@ def _check_mixed_precision(desk) -> None:
 def _check_minutes(desk) -> None:
   """Of the clock itself, see test_time_limit.py."""
   usual, timed = desk.seen().fits, desk.seen(*_timed(desk)).fits
-  assert [each.epochs for each in timed] == [4 * each.epochs for each in usual]
+  # A phase before the last may only judge what `adapt` has fitted.
+  assert timed[-1].epochs == 4 * usual[-1].epochs
 
 
 def _check_class_weights(desk) -> None:
