@@ -45,7 +45,7 @@ def main() -> None:
 
 def measure(options: argparse.Namespace, scratch: pathlib.Path) -> dict[str, Any]:
   """Alternates the loop and the batch; returns the rows per second of each, and their ratio."""
-  from components.versioned_pusher.publish import list_versions
+  from components.versioned_pusher.version_folders import list_versions
   from pipeline.batch.inputs import plan_input, read_rows
   from pipeline.cli.commands.batch import BATCH_SIZE
   from pipeline.settings.config import PipelineConfig

@@ -17,11 +17,13 @@ import pathlib
 import shutil
 from typing import Any
 
-from components.versioned_pusher import publish as published
-from components.versioned_pusher.publish import (
+from components.versioned_pusher import version_folders as folders
+from components.versioned_pusher.publish import publish
+from components.versioned_pusher.version_folders import (
   RECORD_FILE,
   PathLike,
   VersionRecord,
+  content_digest,
   is_damaged,
   list_versions,
   version_record,
@@ -47,9 +49,9 @@ def hold(source_dir: PathLike, base_dir: PathLike, *, source: str = "", **option
     BadInputError, DlpipeError: as `publish`.
   """
   base = pathlib.Path(base_dir)
-  origin = published._beside(base, source or str(source_dir))
-  digest = published.content_digest(source_dir)
-  with published._locked(base):
+  origin = folders.beside(base, source or str(source_dir))
+  digest = content_digest(source_dir)
+  with folders.locked(base):
     for number in reversed(list_versions(base)):  # promoted since
       record = version_record(base, number)
       if (record.get("pushed_from"), record.get("sha256")) == (origin, digest):
@@ -61,11 +63,11 @@ def hold(source_dir: PathLike, base_dir: PathLike, *, source: str = "", **option
       if same and not is_damaged(place, number):
         return number
     place.mkdir(exist_ok=True)
-    last = published._next_version(base) - 1
+    last = folders.next_version(base) - 1
     # Numbers count on from the served directory's; a kill in between costs one.
-    published._write(place / published._MARK_FILE, f"{last}\n")
-    published._write(base / published._MARK_FILE, f"{last + 1}\n")
-    return published.publish(source_dir, place, source=origin, **options)
+    folders.write(place / folders.MARK_FILE, f"{last}\n")
+    folders.write(base / folders.MARK_FILE, f"{last + 1}\n")
+    return publish(source_dir, place, source=origin, **options)
 
 
 def list_candidates(base_dir: PathLike) -> list[int]:
@@ -90,18 +92,18 @@ def promote(base_dir: PathLike, version: int | None = None) -> int:
     DlpipeError: the file system refused.
   """
   base = pathlib.Path(base_dir)
-  with published._locked(base):
+  with folders.locked(base):
     target, path = _found(base, version)
     versions = list_versions(base)
     if versions and target == versions[-1]:
       raise BadInputError(f"Version {target} is live already. {_known(base)}")
-    record = published._read_record(path)
+    record = folders.read_record(path)
     if path.parent.name == CANDIDATES and target > max(versions, default=0):
       _show(base, path, record)
       return target
     values = {"first_version": target, **record, "promoted_from": target}
     values.pop("repairs", None)  # type: ignore[misc]
-    number = published._add_version(path, base, lambda _: values)
+    number = folders.add_version(path, base, lambda _: values)
     if path.parent.name == CANDIDATES:
       discard(path)
   return number
@@ -122,7 +124,7 @@ def show_canary(base_dir: PathLike, version: int | None = None) -> tuple[int, in
     DlpipeError: the file system refused.
   """
   base = pathlib.Path(base_dir)
-  with published._locked(base):
+  with folders.locked(base):
     target, path = _found(base, version)
     versions = list_versions(base)
     if not versions:
@@ -132,10 +134,10 @@ def show_canary(base_dir: PathLike, version: int | None = None) -> tuple[int, in
       raise BadInputError(f"Version {target} is live; a canary stands beside it. {_known(base)}")
     if path.parent.name != CANDIDATES:
       return target, live
-    record = published._read_record(path)
+    record = folders.read_record(path)
     if target > live:
       again = {"first_version": live, **version_record(base, live)}
-      live = published._add_version(base / str(live), base, lambda _: again)
+      live = folders.add_version(base / str(live), base, lambda _: again)
     _show(base, path, record)
   return target, live
 
@@ -143,9 +145,9 @@ def show_canary(base_dir: PathLike, version: int | None = None) -> tuple[int, in
 def discard(version_dir: pathlib.Path) -> None:
   """Deletes a version's folder; the caller holds the lock of the folder that it is in."""
   # A name that servers ignore, and that the next publisher clears if this process is killed.
-  going = version_dir.with_name(f"{published._STAGING_PREFIX}{version_dir.name}")
+  going = version_dir.with_name(f"{folders.STAGING_PREFIX}{version_dir.name}")
   os.rename(version_dir, going)
-  published._flush(version_dir.parent)
+  folders.flush(version_dir.parent)
   shutil.rmtree(going, ignore_errors=True)
 
 
@@ -178,9 +180,9 @@ def _show(base: pathlib.Path, path: pathlib.Path, record: VersionRecord) -> None
   now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
   values = {**record, "published_at": now}
   new = path / f"{RECORD_FILE}.new"
-  published._write(new, json.dumps(values, indent=2, sort_keys=True) + "\n")
+  folders.write(new, json.dumps(values, indent=2, sort_keys=True) + "\n")
   new.chmod((path / RECORD_FILE).stat().st_mode)
   os.replace(new, path / RECORD_FILE)
-  published._flush(path)
+  folders.flush(path)
   os.rename(path, base / path.name)
-  published._flush(base)
+  folders.flush(base)

@@ -18,10 +18,10 @@ from tfx.utils import path_utils
 from components.artifacts import ModelVerdict, Quarantine
 from components.versioned_pusher import stages
 from components.versioned_pusher.candidates import CANDIDATES, hold, list_candidates
-from components.versioned_pusher.publish import (
+from components.versioned_pusher.publish import publish
+from components.versioned_pusher.version_folders import (
   is_damaged,
   list_versions,
-  publish,
   version_record,
 )
 from dlpipe import nodes

@@ -14,7 +14,7 @@ import os
 import pathlib
 from collections.abc import Mapping
 
-from components.versioned_pusher.publish import list_versions
+from components.versioned_pusher.version_folders import list_versions
 from dlpipe.workspace import TaskFolder
 
 # For labels of versions that are still being loaded when a server starts.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pathlib
 
-from components.versioned_pusher import publish
 from components.versioned_pusher.candidates import CANDIDATES, discard
-from components.versioned_pusher.publish import PathLike, list_versions
+from components.versioned_pusher.version_folders import PathLike, list_versions, locked
 
 
 def remove_version(base_dir: PathLike, version: int) -> bool:
@@ -21,7 +20,7 @@ def remove_version(base_dir: PathLike, version: int) -> bool:
   base = pathlib.Path(base_dir)
   if not base.is_dir():
     return False
-  with publish._locked(base):
+  with locked(base):
     versions = list_versions(base)
     if version not in versions or version == versions[-1]:
       return False
@@ -37,5 +36,5 @@ def remove_candidate(base_dir: PathLike, version: int) -> None:
   """
   path = pathlib.Path(base_dir, CANDIDATES, str(version))
   if path.is_dir():
-    with publish._locked(path.parent):
+    with locked(path.parent):
       discard(path)

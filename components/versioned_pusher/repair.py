@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from components.versioned_pusher.publish import (
+from components.versioned_pusher.version_folders import (
   PathLike,
   is_damaged,
   list_versions,

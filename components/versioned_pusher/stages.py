@@ -19,7 +19,7 @@ from collections.abc import Iterator
 import pydantic
 
 from components.versioned_pusher import models_config
-from components.versioned_pusher.publish import list_versions
+from components.versioned_pusher.version_folders import list_versions
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import TaskFolder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from components.versioned_pusher.publish import is_damaged, list_versions
+from components.versioned_pusher.version_folders import is_damaged, list_versions
 from dlpipe.workspace import Workspace
 
 

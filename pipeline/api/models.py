@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
-from components.versioned_pusher.publish import list_versions
+from components.versioned_pusher.version_folders import list_versions
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.workspace import Workspace
 from pipeline.api import asking

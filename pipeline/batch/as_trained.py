@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.versioned_pusher.publish import version_record
+from components.versioned_pusher.version_folders import version_record
 from dlpipe.errors import BadInputError
 from pipeline.batch import input_columns
 from pipeline.batch.inputs import InputPlan, plan_input

@@ -15,8 +15,12 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
-from components.versioned_pusher.publish import is_damaged, leftovers, list_versions
 from components.versioned_pusher.repair import repair_of
+from components.versioned_pusher.version_folders import (
+  is_damaged,
+  leftovers,
+  list_versions,
+)
 from dlpipe.workspace import TaskFolder, Workspace
 from pipeline.doctor.environment import Finding
 from pipeline.runs.store.stored_paths import StoredPaths

@@ -12,7 +12,11 @@ from tfx.types import standard_artifacts
 
 from components.versioned_pusher.candidates import CANDIDATES
 from components.versioned_pusher.executor import DESTINATION, IS_PUSHED, SERVING_DIR, VERSION
-from components.versioned_pusher.publish import is_whole, list_versions, version_record
+from components.versioned_pusher.version_folders import (
+  is_whole,
+  list_versions,
+  version_record,
+)
 
 
 def pushed_version(artifact: metadata_store_pb2.Artifact) -> int | None:

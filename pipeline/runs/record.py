@@ -18,8 +18,8 @@ from components.source_example_gen.summary import REJECTED_FILE, Summary
 from components.trials import Trials
 from components.versioned_pusher.candidates import list_candidates
 from components.versioned_pusher.executor import Pushed
-from components.versioned_pusher.publish import is_damaged, list_versions
 from components.versioned_pusher.repair import repair_of
+from components.versioned_pusher.version_folders import is_damaged, list_versions
 from dlpipe import nodes
 from dlpipe.causes import user_error
 from dlpipe.dotted_paths import load_function

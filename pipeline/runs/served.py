@@ -10,7 +10,11 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from components.versioned_pusher.publish import content_digest, list_versions, version_record
+from components.versioned_pusher.version_folders import (
+  content_digest,
+  list_versions,
+  version_record,
+)
 
 PUSHED, ROLLED_BACK, UNKNOWN = "pushed", "rolled_back", "unknown"
 WHOLE, CHANGED, DAMAGED = "whole", "changed", "damaged"

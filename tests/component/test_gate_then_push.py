@@ -11,7 +11,7 @@ from tfx.types import standard_artifacts
 
 from components.serving_gate.component import ServingGate
 from components.versioned_pusher.component import VersionedPusher
-from components.versioned_pusher.publish import content_digest, list_versions
+from components.versioned_pusher.version_folders import content_digest, list_versions
 from pipeline.training.export import serving_assets
 
 

@@ -10,10 +10,10 @@ from tfx.types import standard_artifacts
 from components.versioned_pusher import stages
 from components.versioned_pusher.component import VersionedPusher
 from components.versioned_pusher.executor import Executor
-from components.versioned_pusher.publish import (
+from components.versioned_pusher.publish import rollback
+from components.versioned_pusher.version_folders import (
   content_digest,
   list_versions,
-  rollback,
   version_record,
 )
 from dlpipe.errors import BadInputError

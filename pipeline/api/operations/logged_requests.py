@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from components.versioned_pusher.publish import is_damaged, list_versions
+from components.versioned_pusher.version_folders import is_damaged, list_versions
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import Workspace
 from pipeline.api.quiet_screen import quieten_screen

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from components.versioned_pusher import candidates, stages
-from components.versioned_pusher import publish as published
+from components.versioned_pusher import candidates, publish, stages, version_folders
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import TaskFolder
 
@@ -81,11 +80,11 @@ def rollback(folder: TaskFolder, to: int | None, *, reason: str | None) -> int:
     BadInputError: there is no such version, or none to go back to.
     DlpipeError: the file system refused.
   """
-  if not published.list_versions(folder.serving):
-    return published.rollback(folder.serving, to)  # which says so
+  if not version_folders.list_versions(folder.serving):
+    return publish.rollback(folder.serving, to)  # which says so
   with stages.edited(folder) as found:
-    number = published.rollback(folder.serving, to)
-    before = published.version_record(folder.serving, number)["rollback_of"]
+    number = publish.rollback(folder.serving, to)
+    before = version_folders.version_record(folder.serving, number)["rollback_of"]
     found.changes.append(stages.change(stages.ROLLED_BACK, before, reason=reason, became=number))
   return number
 
@@ -97,7 +96,10 @@ def pin(folder: TaskFolder, version: int, *, remove: bool, reason: str | None) -
     BadInputError: there is no such version; to remove: it is not pinned.
   """
   _require_versions(folder)
-  known = {*published.list_versions(folder.serving), *candidates.list_candidates(folder.serving)}
+  known = {
+    *version_folders.list_versions(folder.serving),
+    *candidates.list_candidates(folder.serving),
+  }
   with stages.edited(folder) as found:
     if remove and version not in found.pins:
       pinned = ", ".join(map(str, found.pins)) or "none"
@@ -115,5 +117,5 @@ def pin(folder: TaskFolder, version: int, *, remove: bool, reason: str | None) -
 
 def _require_versions(folder: TaskFolder) -> None:
   serving = folder.serving
-  if not published.list_versions(serving) and not candidates.list_candidates(serving):
+  if not version_folders.list_versions(serving) and not candidates.list_candidates(serving):
     raise BadInputError(f"Expected model versions in {serving}. Found none: push a model first.")

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from components.versioned_pusher.publish import list_versions
+from components.versioned_pusher.version_folders import list_versions
 from dlpipe.causes import user_error
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.workspace import Workspace

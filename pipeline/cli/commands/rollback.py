@@ -6,7 +6,7 @@ import json
 
 import click
 
-from components.versioned_pusher.publish import list_versions, version_record
+from components.versioned_pusher.version_folders import list_versions, version_record
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import TaskFolder, Workspace
 from pipeline.api.operations import staging

@@ -9,7 +9,7 @@ import os
 import click
 
 from components.versioned_pusher import models_config, stages
-from components.versioned_pusher.publish import list_versions
+from components.versioned_pusher.version_folders import list_versions
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import Workspace
 from pipeline.api.damaged import ways_out

@@ -15,7 +15,7 @@ from tfx.orchestration import metadata
 from tfx.types import standard_artifacts
 
 from components.model_history import history
-from components.versioned_pusher import publish
+from components.versioned_pusher import version_folders
 from components.versioned_pusher.candidates import CANDIDATES
 from dlpipe.workspace import TaskFolder
 from pipeline.runs import lineage
@@ -205,8 +205,8 @@ def _loose(folder: TaskFolder, runs: set[str]) -> Iterator[LooseFile]:
 
 def _leftovers(folder: TaskFolder) -> Iterator[pathlib.Path]:
   """What killed processes left. No run is at work in the folder."""
-  yield from publish.leftovers(folder.serving)
-  yield from publish.leftovers(folder.serving / CANDIDATES)
+  yield from version_folders.leftovers(folder.serving)
+  yield from version_folders.leftovers(folder.serving / CANDIDATES)
   yield from _children(folder.going)
   for path in (folder.run_file("*").parent, folder.cleaned_file("*").parent):
     yield from path.glob("*.json.tmp")
@@ -214,8 +214,8 @@ def _leftovers(folder: TaskFolder) -> Iterator[pathlib.Path]:
 
 def _versions(serving: pathlib.Path) -> Iterator[KnownVersion]:
   for place in (serving, serving / CANDIDATES):
-    for number in publish.list_versions(place):
-      record = publish.version_record(place, number)
+    for number in version_folders.list_versions(place):
+      record = version_folders.version_record(place, number)
       since = record.get("published_at")
       yield KnownVersion(
         number=number,

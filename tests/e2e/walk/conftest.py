@@ -243,7 +243,11 @@ class Walk:
     """Loads every version but the damaged ones, and asks `status`."""
     import tensorflow as tf
 
-    from components.versioned_pusher.publish import is_whole, list_versions, version_record
+    from components.versioned_pusher.version_folders import (
+      is_whole,
+      list_versions,
+      version_record,
+    )
 
     serving = self.root / "serving"
     [facts] = self.ask("status", "images")["tasks"]
@@ -277,7 +281,7 @@ class Walk:
 
   def labels(self, version: int) -> set[str]:
     """Those that a version answers with."""
-    from components.versioned_pusher.publish import version_record
+    from components.versioned_pusher.version_folders import version_record
 
     return self._labels[version_record(self.root / "serving", version)["sha256"]]
 

@@ -8,7 +8,8 @@ import pathlib
 
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from components.versioned_pusher.publish import list_versions, publish
+from components.versioned_pusher.publish import publish
+from components.versioned_pusher.version_folders import list_versions
 from dlpipe.workspace import TaskFolder
 from pipeline.runs.store.metadata_stores import open_store, sqlite_connection
 

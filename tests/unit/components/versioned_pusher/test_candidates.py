@@ -6,11 +6,10 @@ import multiprocessing
 import pytest
 
 from components.versioned_pusher import candidates
-from components.versioned_pusher.publish import (
+from components.versioned_pusher.publish import publish, rollback
+from components.versioned_pusher.version_folders import (
   is_whole,
   list_versions,
-  publish,
-  rollback,
   version_record,
 )
 from dlpipe.errors import BadInputError

@@ -15,13 +15,12 @@ import time
 
 import pytest
 
-from components.versioned_pusher.publish import (
+from components.versioned_pusher.publish import publish, rollback
+from components.versioned_pusher.version_folders import (
   content_digest,
   is_damaged,
   is_whole,
   list_versions,
-  publish,
-  rollback,
   version_record,
 )
 from dlpipe.errors import BadInputError, DlpipeError

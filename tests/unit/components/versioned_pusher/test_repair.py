@@ -4,14 +4,13 @@ import itertools
 
 import pytest
 
-from components.versioned_pusher.publish import (
+from components.versioned_pusher.publish import publish, rollback
+from components.versioned_pusher.repair import repair_of
+from components.versioned_pusher.version_folders import (
   is_whole,
   list_versions,
-  publish,
-  rollback,
   version_record,
 )
-from components.versioned_pusher.repair import repair_of
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from ml_metadata.proto import metadata_store_pb2
 
 from components.reviewed_schema import ReviewedSchema
 from components.serving_gate import scratch
-from components.versioned_pusher.publish import list_versions, publish, rollback
+from components.versioned_pusher.publish import publish, rollback
+from components.versioned_pusher.version_folders import list_versions
 from dlpipe import nodes
 from pipeline.cli.commands.doctor import doctor
 from pipeline.cli.main import cli

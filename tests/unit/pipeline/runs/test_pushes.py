@@ -9,7 +9,7 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.types import standard_artifacts
 
 from components.versioned_pusher.component import VersionedPusher
-from components.versioned_pusher.publish import is_whole, list_versions
+from components.versioned_pusher.version_folders import is_whole, list_versions
 from dlpipe import nodes
 from pipeline.execution import node
 from pipeline.runs.pushes import pushed_version, was_refused

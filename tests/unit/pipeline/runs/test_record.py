@@ -10,7 +10,8 @@ from ml_metadata.proto import metadata_store_pb2
 
 from components.serving_gate.compare import PathResult
 from components.serving_gate.parity import Parity
-from components.versioned_pusher.publish import is_whole, publish
+from components.versioned_pusher.publish import publish
+from components.versioned_pusher.version_folders import is_whole
 from dlpipe import nodes
 from dlpipe.errors import BadInputError, BusyError, DataRefusedError
 from dlpipe.verdicts import Ruling, Verdict

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 import pipeline.tasks
-from components.versioned_pusher.publish import content_digest, list_versions, publish
+from components.versioned_pusher.publish import publish
+from components.versioned_pusher.version_folders import content_digest, list_versions
 from dlpipe.errors import BadInputError
 from pipeline.cli.commands.rollback import rollback
 

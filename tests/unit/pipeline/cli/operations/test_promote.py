@@ -9,7 +9,8 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from components.versioned_pusher import candidates
-from components.versioned_pusher.publish import list_versions, publish
+from components.versioned_pusher.publish import publish
+from components.versioned_pusher.version_folders import list_versions
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import TaskFolder
 from pipeline.cli.commands.rollback import rollback

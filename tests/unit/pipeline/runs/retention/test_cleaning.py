@@ -7,7 +7,7 @@ import shutil
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from components.versioned_pusher import publish, removal
+from components.versioned_pusher import publish, removal, version_folders
 from dlpipe.workspace import TaskFolder
 from pipeline.api import history
 from pipeline.execution import node
@@ -79,7 +79,7 @@ def test_held_and_foreign_versions_and_the_way_back_stay(days):
   for day in range(6):
     days.run(day)
   foreign = days.folder.serving / "1"
-  (foreign / publish.RECORD_FILE).unlink()
+  (foreign / version_folders.RECORD_FILE).unlink()
   _clean(days, KeepConfig(runs=1), held={3: "the label canary"})
   assert days.served() == [1, 3, 5, 6]
   assert days.paths("run-002"), "the run of a version that a label names"
@@ -112,7 +112,7 @@ def test_killed_at_any_point_it_is_whole_or_gone(days, monkeypatch, after):
   for uri in _live(days):
     assert sizes.of(uri) >= 10_000, "an artifact that a cache may hand on is whole"
   for number in days.served():
-    assert publish.is_whole(days.folder.serving, number)
+    assert version_folders.is_whole(days.folder.serving, number)
   _clean(days, KeepConfig(runs=1))
   assert (
     _live(days)
@@ -120,7 +120,7 @@ def test_killed_at_any_point_it_is_whole_or_gone(days, monkeypatch, after):
     == {str(path) for path in days.paths("run-003")} | {str(days.models[-2].uri)}
   )
   assert not days.folder.going.exists()
-  assert publish.leftovers(days.folder.serving) == []
+  assert version_folders.leftovers(days.folder.serving) == []
   with open_store(days.store) as handle:
     assert len(lineage.list_runs(handle)) == 4
 
