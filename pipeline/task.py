@@ -196,6 +196,7 @@ class Phase:
     epochs_setting: the setting of `Params` that gives `epochs`.
     warmup: part of the steps in which the learning rate rises from 0 to its peak, below 1.
     views: how often frozen first layers see a row of train: once as it is, then as in training.
+    output: the layer at which the model ends; without trainable weights, `adapt`'s fit is judged.
   """
 
   name: str
@@ -206,6 +207,7 @@ class Phase:
   epochs_setting: str = "epochs"
   warmup: float = 0.0
   views: int = 1
+  output: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -241,8 +243,7 @@ class Task:
     adapt: dotted path; `(params, model, batches of train) -> None` sets weights from one pass over
       the data before training; None sets none.
     training_plan: dotted path; `(params) -> phases`, run one after another.
-    callbacks: dotted path; `(params) -> list of keras.callbacks.Callback`, made for each phase;
-      None adds none to those of the shared loop.
+    callbacks: dotted path; `(params) -> list of Keras callbacks`, made for each phase, or None.
     search_space: dotted path; `(keras_tuner.HyperParameters, params) -> None` declares what the
       Tuner may vary.
     slices: raw features to slice the evaluation by.
@@ -355,11 +356,8 @@ def _path_faults(task: Task) -> Iterator[str]:
     if value is None and field in _OPTIONAL_PATHS:
       continue
     if not _is_path(value):
-      yield _fault(
-        task,
-        field,
-        f"a function's dotted path, such as 'pipeline.tasks.{task.name}.model.f'",
-      )
+      such_as = f"pipeline.tasks.{task.name}.model.f"
+      yield _fault(task, field, f"a function's dotted path, such as '{such_as}'")
 
 
 def _settings_faults(task: Task) -> Iterator[str]:

@@ -34,7 +34,7 @@ def record_of(nodes: Sequence[Mapping[str, Any]], kept: CleanedRun | None = None
 
 def sentence(phase: PhaseRow) -> str:
   """`train: 150 epochs, of 12 asked for (model.min_steps); ended after 122 (train.patience)`."""
-  words = f"{phase.phase}: {phase.scheduled} epochs"
+  words = f"{phase.phase}: {phase.scheduled} epoch{'' if phase.scheduled == 1 else 's'}"
   if phase.scheduled != phase.asked:
     words += f", of {phase.asked} asked for ({phase.lifted_by})"
   if phase.trained != phase.scheduled:

@@ -77,6 +77,8 @@ def require_no_other(
     reasons.append(f"training has {len(phases)} phases, each compiled anew")
   if any(phase.frozen for phase in phases):
     reasons.append("the phase freezes layers")
+  if any(phase.output for phase in phases):
+    reasons.append("the phase ends at a layer")
   if arguments:
     reasons.append(f"compile_args gives {', '.join(sorted(arguments))} besides")
   if reasons:

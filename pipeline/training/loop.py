@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pathlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -182,7 +183,9 @@ def _fit(
   Raises:
     BadInputError: `asked` is True, but several workers train or a layer does not support XLA.
   """
-  with compiling.watched(model):
+  with compiling.watched(model), warnings.catch_warnings():
+    # A phase without trainable weights is judged, not trained.
+    warnings.filterwarnings("ignore", "The model does not have any trainable weights")
     if not isinstance(distribution, tf.distribute.MultiWorkerMirroredStrategy):
       xla.fit(model, asked=asked, replicas=distribution.num_replicas_in_sync, **arguments)
     elif asked is True:
