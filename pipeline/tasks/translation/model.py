@@ -187,7 +187,7 @@ def serving_outputs(
 ) -> Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]:
   """Returns the in-graph function from transformed features to what `decoding.translate` returns.
 
-  It computes in float32 even if the model was trained in half precision, which is slow on a CPU, and
+  It computes in float32 even if training used half precision, which is slow on a CPU, and
   whose results depend on the shape of a batch.
 
   `translation` is `[batch]` string; `score` `[batch]` float32, the length-normalised
