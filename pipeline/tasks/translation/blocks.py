@@ -1,7 +1,7 @@
 """The blocks of a pre-LN Transformer, for whole sequences and for one step of a beam alike.
 
 A step of beam search is a sequence whose positions are the hypotheses: its queries attend to the
-keys of all earlier steps, and a bias hides those of other hypotheses.
+keys of all earlier steps, and a mask hides those of other hypotheses.
 
 Source: Vaswani et al. 2017, "Attention Is All You Need", https://arxiv.org/abs/1706.03762; layer
 normalization before each part as in Xiong et al. 2020, "On Layer Normalization in the Transformer
@@ -16,6 +16,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
+
+_NEVER = -1e9  # a score that softmax makes 0
 
 
 class Attention(layers.Layer):
@@ -38,14 +40,16 @@ class Attention(layers.Layer):
     split = tf.reshape(self._pair(rows), [batch, -1, 2, self._heads, self._size])
     return tf.transpose(split, [2, 0, 3, 1, 4])
 
-  def call(self, rows: tf.Tensor, pairs: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+  def call(
+    self, rows: tf.Tensor, pairs: tf.Tensor, visible: tf.Tensor
+  ) -> tuple[tf.Tensor, tf.Tensor]:
     """Attends.
 
     Args:
       rows: the queries.
       pairs: the result of `pairs`, of any length in time.
-      bias: float32, broadcast to `[batch, heads, time of queries, time of keys]`, 0 where a query
-        may attend and very negative elsewhere.
+      visible: bool, broadcast to `[batch, heads, time of queries, time of keys]`: where a query may
+        attend. A query that may attend to nothing attends to all alike.
 
     Returns:
       `[batch * time, units]`; the attention, `[batch, heads, time of queries, time of keys]`
@@ -55,8 +59,9 @@ class Attention(layers.Layer):
     keys, values = pairs[0], pairs[1]
     queries = tf.reshape(self._query(rows), [batch, -1, self._heads, self._size])
     queries = tf.transpose(queries, [0, 2, 1, 3]) * self._size**-0.5
-    scores = tf.cast(tf.matmul(queries, keys, transpose_b=True), tf.float32) + bias
-    attention = tf.nn.softmax(scores)
+    # In half precision, so negative a number would be minus infinity.
+    scores = tf.cast(tf.matmul(queries, keys, transpose_b=True), tf.float32)
+    attention = tf.nn.softmax(tf.where(visible, scores, _NEVER))
     read = tf.matmul(tf.cast(attention, values.dtype), values)
     read = tf.reshape(tf.transpose(read, [0, 2, 1, 3]), [-1, self._heads * self._size])
     return self._output(read), attention
@@ -96,11 +101,11 @@ class Block(layers.Layer):
     self,
     rows: tf.Tensor,
     batch: tf.Tensor,
-    bias: tf.Tensor,
+    visible: tf.Tensor,
     *,
     past: tf.Tensor | None = None,
     source: tf.Tensor | None = None,
-    source_bias: tf.Tensor | None = None,
+    source_visible: tf.Tensor | None = None,
     training: bool = False,
   ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
     """Runs the block.
@@ -108,10 +113,10 @@ class Block(layers.Layer):
     Args:
       rows: `[batch * time, units]`.
       batch: number of sequences.
-      bias: of the self-attention, as in `Attention`.
+      visible: for the self-attention, as in `Attention`.
       past: keys and values of earlier steps, which these rows attend to, too.
       source: keys and values of the source, if it `reads_source`.
-      source_bias: the same as `bias`, for the source.
+      source_visible: the same, for the source.
       training: whether dropout is on.
 
     Returns:
@@ -122,11 +127,11 @@ class Block(layers.Layer):
     pairs = self.attention.pairs(normed, batch)
     if past is not None:
       pairs = tf.concat([past, pairs], axis=3)
-    read, _ = self.attention(normed, pairs, bias)
+    read, _ = self.attention(normed, pairs, visible)
     rows += self._dropout(read, batch, training=training)
     weights = None
     if self.source_attention is not None:
-      read, weights = self.source_attention(self._norms[1](rows), source, source_bias)
+      read, weights = self.source_attention(self._norms[1](rows), source, source_visible)
       rows += self._dropout(read, batch, training=training)
     inner = self._dropout(self._inner(self._norms[-1](rows)), batch, training=training)
     outer = self._dropout(self._outer(inner), batch, training=training)

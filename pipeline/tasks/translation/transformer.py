@@ -14,8 +14,6 @@ from pipeline.text.beam_search import State
 if TYPE_CHECKING:
   from pipeline.tasks.translation.params import TranslationParams
 
-_NEVER = -1e9  # a logit that softmax makes 0
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Encoded:
@@ -24,11 +22,11 @@ class Encoded:
   Attributes:
     pairs: keys and values that each decoder block attends to, `[2, batch, heads, source time,
       size]` each.
-    bias: `[batch, 1, 1, source time]` float32, 0 at a piece and very negative after the end.
+    visible: `[batch, 1, 1, source time]` bool, whether a piece is there.
   """
 
   pairs: list[tf.Tensor]
-  bias: tf.Tensor
+  visible: tf.Tensor
 
 
 class TransformerNetwork(layers.Layer):
@@ -62,23 +60,23 @@ class TransformerNetwork(layers.Layer):
   def encode(self, source: tf.Tensor, *, training: bool = False) -> Encoded:
     """Encodes `[batch, source time]` int64."""
     batch, count = tf.shape(source)[0], tf.shape(source)[1]
-    bias = tf.where(source != 0, 0.0, _NEVER)[:, tf.newaxis, tf.newaxis]
+    visible = (source != 0)[:, tf.newaxis, tf.newaxis]
     rows = self._rows(self._embed_source(source), (0, count), training)
     for block in self._encoders:
-      rows, _, _ = block(rows, batch, bias, training=training)
+      rows, _, _ = block(rows, batch, visible, training=training)
     rows = self._encoder_norm(rows)
     pairs = [block.source_attention.pairs(rows, batch) for block in self._decoders]
-    return Encoded(pairs=pairs, bias=bias)
+    return Encoded(pairs=pairs, visible=visible)
 
   def target_states(self, encoded: Encoded, shifted: tf.Tensor, *, training: bool) -> tf.Tensor:
     """Maps `[batch, target time]` to `[batch, target time, embedding]`, all steps at once."""
     batch, count = tf.shape(shifted)[0], tf.shape(shifted)[1]
-    is_past = tf.linalg.band_part(tf.ones([count, count]), -1, 0)
-    bias = ((1 - is_past) * _NEVER)[tf.newaxis, tf.newaxis]
+    steps = tf.range(count)
+    visible = (steps[tf.newaxis] <= steps[:, tf.newaxis])[tf.newaxis, tf.newaxis]
     rows = self._rows(self._embed_target(shifted), (0, count), training)
     for block, source in zip(self._decoders, encoded.pairs, strict=True):
       rows, _, _ = block(
-        rows, batch, bias, source=source, source_bias=encoded.bias, training=training
+        rows, batch, visible, source=source, source_visible=encoded.visible, training=training
       )
     return tf.reshape(self._decoder_norm(rows), [batch, -1, self._units])
 
@@ -92,13 +90,13 @@ class TransformerNetwork(layers.Layer):
   ) -> tuple[tf.Tensor, tf.Tensor, State]:
     """Decodes one piece of each hypothesis, as `Decoder.step`; returns states of the output."""
     batch, width, steps = tf.shape(last)[0], last.shape[1], tf.shape(ancestry)[2]
-    is_own = tf.one_hot(ancestry, width, on_value=0.0, off_value=_NEVER)
-    bias = tf.reshape(is_own, [batch, 1, width, steps * width])
+    is_own = ancestry[..., tf.newaxis] == tf.range(width)
+    visible = tf.reshape(is_own, [batch, 1, width, steps * width])
     rows = self._rows(self._embed_target(last), (steps - 1, 1), training=False)
     written = []
     for block, source, past in zip(self._decoders, encoded.pairs, state.written, strict=True):
       rows, pairs, weights = block(
-        rows, batch, bias, past=past, source=source, source_bias=encoded.bias
+        rows, batch, visible, past=past, source=source, source_visible=encoded.visible
       )
       written.append(pairs)
     output = tf.reshape(self._decoder_norm(rows), [-1, width, self._units])

@@ -168,7 +168,7 @@ def test_what_is_exported_where_a_gpu_is_answers_without(trained):
       assert np.isfinite(value).all(), name
       np.testing.assert_allclose(value, expected[name], atol=1e-5)
   with load_tf1(str(trained / "export")) as (run, _):
-    in_tf1 = run("serving_examples", "examples", np.array(rows[:2]))
+    in_tf1 = run("serving_examples", "examples", np.array([row.numpy() for row in rows[:2]]))
   for name, value in in_tf1.items():
     if value.dtype.kind == "f":
       np.testing.assert_allclose(value, expected[name][:2], atol=1e-2)  # half precision
