@@ -112,7 +112,10 @@ class Whitening(layers.Layer):
     Args:
       pictures: `[size, side, side, 3]` float32 in [0, 1].
     """
-    windows = np.lib.stride_tricks.sliding_window_view(pictures, (_PATCH, _PATCH), axis=(1, 2))
+    # NumPy takes several axes; its annotations know of one.
+    windows = np.lib.stride_tricks.sliding_window_view(  # type: ignore[call-overload]
+      pictures, (_PATCH, _PATCH), axis=(1, 2)
+    )
     patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, _PATCH_VALUES)
     variances, components = np.linalg.eigh(np.cov(patches, rowvar=False, bias=True))
     # What hardly varies is not blown up: of grey pictures, the difference between two colours.

@@ -41,7 +41,8 @@ def adapt(params: SentimentParams, model: keras.Model, batches: tf.data.Dataset)
   bag = model.get_layer(BAG)
   texts = read(bag, batches)
   progress.report(f"fitting the bag of words to {len(texts.counts):,} texts", epoch=0)
-  linear = Linear(*bag.shape, start=params.bag_start)
+  rows, columns = bag.shape
+  linear = Linear(rows=rows, columns=columns, start=params.bag_start)
   shrinkage = params.bag_shrinkage
   if shrinkage is None:
     shrinkage = chosen(linear, texts)

@@ -39,7 +39,10 @@ if TYPE_CHECKING:
 
 # Of Vaswani et al.: the squares of gradients count for 50 steps, not 1,000.
 _BETA_2 = 0.98
-_NETWORKS = {"recurrent": RecurrentNetwork, "transformer": TransformerNetwork}
+_NETWORKS: Mapping[str, type[RecurrentNetwork] | type[TransformerNetwork]] = {
+  "recurrent": RecurrentNetwork,
+  "transformer": TransformerNetwork,
+}
 
 
 class Translator(TeacherForcedModel):

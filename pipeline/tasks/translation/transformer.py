@@ -65,7 +65,11 @@ class TransformerNetwork(layers.Layer):
     for block in self._encoders:
       rows, _, _ = block(rows, batch, visible, training=training)
     rows = self._encoder_norm(rows)
-    pairs = [block.source_attention.pairs(rows, batch) for block in self._decoders]
+    pairs = [
+      block.source_attention.pairs(rows, batch)
+      for block in self._decoders
+      if block.source_attention is not None
+    ]
     return Encoded(pairs=pairs, visible=visible)
 
   def target_states(self, encoded: Encoded, shifted: tf.Tensor, *, training: bool) -> tf.Tensor:
