@@ -30,6 +30,17 @@ class GateVerdict(artifact.Artifact):
   TYPE_NAME = "components.GateVerdict"
 
 
+class Predictions(artifact.Artifact):
+  """What a model says of each val and eval example, with the example's origin.
+
+  The directory holds `predictions.parquet`, whose columns `pipeline.rows.predictions` lists, and
+  `shown.json`, the inputs of the rows that a report shows; where answers are classes also
+  `baseline.json`, a `pipeline.suspects.baseline.Baseline`.
+  """
+
+  TYPE_NAME = "components.Predictions"
+
+
 class ModelVerdict(artifact.Artifact):
   """The verdict of the gates on a model's metrics, judged once.
 

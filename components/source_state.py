@@ -25,6 +25,7 @@ def SourceState(  # noqa: N802 - TFX takes the component's class name from the f
   plan_fn: Parameter[str],
   data_path: Parameter[str],
   options: Parameter[str],
+  relabel: Parameter[str] = "",
 ) -> State:
   """Plans the source and reads nothing.
 
@@ -32,9 +33,12 @@ def SourceState(  # noqa: N802 - TFX takes the component's class name from the f
     plan_fn: dotted path of the source's `plan(path, options) -> SourcePlan`.
     data_path: the input.
     options: the `data` options as JSON.
+    relabel: the file of new labels; empty for none.
 
   Raises:
     BadInputError: the source cannot use the input.
   """
-  plan = sources.make_plan({"plan_fn": plan_fn, "data_path": data_path, "options": options})
+  plan = sources.make_plan(
+    {"plan_fn": plan_fn, "data_path": data_path, "options": options, "relabel": relabel}
+  )
   return {"fingerprint": plan.fingerprint}

@@ -58,6 +58,10 @@ class Run:
   report: pathlib.Path | None
   log: pathlib.Path | None
   serving_dir: pathlib.Path
+  predictions: pathlib.Path | None = None
+  def rows(
+    self, where: str | None = None, *, sort: str | None = None, limit: int | None = None
+  ) -> list[dict[str, Any]]: ...
   @property
   def exit_code(self) -> int: ...
 
@@ -102,6 +106,7 @@ def check(
   tiny: bool = False,
   beam: str | None = None,
   mlmd: _Path | None = None,
+  labels: bool = False,
   progress: bool | Callable[[events.Event], None] = False,
   **sections: Mapping[str, Any],
 ) -> Run: ...

@@ -40,6 +40,11 @@ class ModelGate:
   verdict: str = "blessing"
   verdict_file: str = "verdict.json"
 
+  @property
+  def verdict_input(self) -> str:
+    """The input of VersionedPusher that takes the artifact with the verdict."""
+    return self.pusher_input if self.verdict == "blessing" else self.verdict
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Node:
@@ -140,6 +145,7 @@ TRANSFORM_GRAPH = Output(TRANSFORM, "transform_graph")
 TUNER_RESULTS = Output(TUNER, "tuner_results")
 MODEL_RUN = Output(TRAINER, "model_run")
 EVALUATION = Output(EVALUATOR, "evaluation")
+PREDICTIONS = Output(EVALUATOR, "predictions")
 PARITY = Output(SERVING_GATE, "blessing")
 PUSHED_MODEL = Output(VERSIONED_PUSHER, "pushed_model")
 

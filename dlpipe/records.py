@@ -85,13 +85,16 @@ class Record:
     features: raw feature name to value; str is stored as UTF-8 bytes.
     content: bytes whose hash selects the split: records of equal content share a split.
     split: the split that the input gave, or None to draw one by the hash of `content`.
-    origin: the file, and the row if the file has rows, for messages.
+    origin: the file, and the row if the file has rows, as `pipeline.sources.origins` writes it.
+      Messages, reports and `dlpipe runs rows` name the record by it, so no two should share one.
+    id: the record's identifier in the data, if it has one.
   """
 
   features: Mapping[str, FeatureValue]
   content: bytes
   split: str | None
   origin: str
+  id: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -4,16 +4,22 @@
       metadata.db        the metadata store
       artifacts/         outputs of nodes; .running/ holds a locked file for each running node
       checkpoints/       unfinished trainings
+      trials/            finished trials of the last search
       serving/           the versions that a model server serves
       models.json        the history of models, for backends without resolvers
       runs/<run>.json    the settings of a run
       reports/<run>.html
       logs/<run>.log
       quarantine/<run>/  records that could not be used
+      cleaned/<run>.json what is known of a run whose files were deleted
+      stages.json        which versions have labels or pins, since when and why
+      models.config      the labels for a model server
+      requests/          requests that a model server logged
       checks/            results of `dlpipe check`
       reproduced/<run>/  a workspace for the repetition of a run
       node_memory.json   the memory that each node needed
       .lock              held by the current run
+      .cleaning/         what is being deleted
 
 Imports only the standard library and this package.
 """
@@ -75,6 +81,11 @@ class TaskFolder:
     return self.root / "checkpoints"
 
   @property
+  def trials(self) -> pathlib.Path:
+    """The folder of finished trials, with which a killed Tuner goes on."""
+    return self.root / "trials"
+
+  @property
   def serving(self) -> pathlib.Path:
     """The TensorFlow Serving base path."""
     return self.root / "serving"
@@ -93,6 +104,26 @@ class TaskFolder:
   def checks(self) -> pathlib.Path:
     """Results of `dlpipe check`, kept for the next time."""
     return self.root / "checks"
+
+  @property
+  def going(self) -> pathlib.Path:
+    """The folder into which files are moved while they are deleted."""
+    return self.root / ".cleaning"
+
+  @property
+  def stages(self) -> pathlib.Path:
+    """The labels and pins of versions, with who set them and why."""
+    return self.root / "stages.json"
+
+  @property
+  def models_config(self) -> pathlib.Path:
+    """The `ModelServerConfig` with the labels, for any model server."""
+    return self.root / "models.config"
+
+  @property
+  def requests(self) -> pathlib.Path:
+    """The request log of `dlpipe serve --log-requests`."""
+    return self.root / "requests"
 
   @property
   def lock(self) -> pathlib.Path:
@@ -118,6 +149,10 @@ class TaskFolder:
   def quarantine(self, run_id: str) -> pathlib.Path:
     """Returns the folder of the rejected records of a run."""
     return self.root / "quarantine" / run_id
+
+  def cleaned_file(self, run_id: str) -> pathlib.Path:
+    """Returns the path of what is kept of a run whose files were deleted."""
+    return self.root / "cleaned" / f"{run_id}.json"
 
   def reproduction(self, run_id: str) -> pathlib.Path:
     """Returns the workspace in which a run is repeated."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow_data_validation as tfdv
@@ -36,11 +36,12 @@ from components.versioned_pusher.component import VersionedPusher
 from dlpipe import nodes
 from dlpipe.fingerprint import code_fingerprint, udf_path
 from dlpipe.records import EVAL, TRAIN, VAL
-from pipeline import evaluation
+from pipeline import evaluation, model_card
 from pipeline.beam.options import beam_args
 from pipeline.gates import gate_facts, task_gates
 from pipeline.gates import parameters as gate_parameters
 from pipeline.params import Params, Role
+from pipeline.rows import predictions
 from pipeline.settings.config import PipelineConfig
 from pipeline.task import Source, Task
 from pipeline.tasks import schema_path
@@ -50,7 +51,9 @@ _Setting = Callable[[str, Any], Any]
 _PREPROCESSING_FN = "pipeline.training.transform.preprocessing_fn"
 _RUN_FN = "pipeline.training.run.run_fn"
 _JUDGE = "pipeline.gates.judge"
-_TUNER_FN = "pipeline.training.tuning.tuner_fn"
+_CARD = "pipeline.model_card.files"
+_TUNER_FN = "pipeline.training.tuning.search.tuner_fn"
+_WRITER = "pipeline.rows.predictions.write"
 
 
 def create_pipeline(
@@ -82,9 +85,9 @@ def create_pipeline(
   Raises:
     BadInputError: the Tuner would vary a setting that training does not read.
   """
-  if train_and_push and config.tune.trials:
+  if train_and_push and config.tune.most_trials:
     # Checked before any data is read. Imported here, because only tuning needs KerasTuner.
-    from pipeline.training import search_space
+    from pipeline.training.tuning import search_space
 
     search_space.declared(task, params)
   setting: _Setting = _open if runtime_parameters else _fixed
@@ -92,7 +95,10 @@ def create_pipeline(
   drawn: list[BaseNode] = [*state, data, schema, *statistics, gate]
   if train_and_push:
     transform, *tuner, trainer = _training_stage(task, config, data, schema, gate, params)
-    release = _release_stage(task, config, data, trainer, self_contained)
+    card = model_card.facts(task, config)
+    if runtime_parameters:
+      card["data_path"] = None  # each run of the compiled pipeline says it
+    release = _release_stage(task, config, data, trainer, self_contained, card)
     drawn += [transform, *tuner, trainer, *release]
   return Pipeline(
     pipeline_name=task.pipeline_name,
@@ -131,7 +137,10 @@ def _data_stage(
   if self_contained:
     state = [
       SourceState(
-        plan_fn=plan_fn, data_path=config.data_path, options=json.dumps(options, sort_keys=True)
+        plan_fn=plan_fn,
+        data_path=config.data_path,
+        options=json.dumps(options, sort_keys=True),
+        **({"relabel": config.data.relabel} if config.data.relabel else {}),
       )
     ]
     fingerprint = state[0].outputs["fingerprint"].future()[0].value
@@ -145,6 +154,9 @@ def _data_stage(
     eval_fraction=config.data.eval_fraction,
     code_fingerprint=code_fingerprint(plan_fn, read_fn, "components.source_example_gen.executor"),
     input_fingerprint=fingerprint,
+    relabel=config.data.relabel,
+    relabelled_key=task.label_key,
+    read_label=udf_path(task.problem.read_label) if config.data.relabel else "",
   )
   schema = ReviewedSchema(text=schema_path(task.name).read_text(encoding="utf-8"))
   examples = data.outputs["examples"]
@@ -224,7 +236,7 @@ def _training_stage(
       problem.compile_args,
       task.training_plan,
       problem.serving_outputs or problem.answer,
-      problem.rows,
+      *([problem.calibration] if problem.calibration else []),
       *([task.input.rule] if task.input.rule else []),
     ),
     "input_bounds": {
@@ -235,7 +247,7 @@ def _training_stage(
     "sequence_keys": list(task.sequence_keys),
     "transformed_slices": list(task.transformed_slices),
   }
-  if not config.tune.trials:
+  if not config.tune.most_trials:
     tuners: list[BaseNode] = []
     best = None
   else:
@@ -244,6 +256,7 @@ def _training_stage(
       custom_config={
         **custom_config,
         "tune": config.tune.model_dump(),
+        "trials_root": str(config.folder.trials),
         "code_fingerprint": code_fingerprint(
           _TUNER_FN,
           *params_code,
@@ -268,7 +281,12 @@ def _training_stage(
 
 
 def _release_stage(
-  task: Task, config: PipelineConfig, data: BaseNode, trainer: BaseNode, self_contained: bool
+  task: Task,
+  config: PipelineConfig,
+  data: BaseNode,
+  trainer: BaseNode,
+  self_contained: bool,
+  card_facts: Mapping[str, Any],
 ) -> list[BaseNode]:
   """Builds the nodes that evaluate, compare serving with training, and push if both gates pass."""
   model = trainer.outputs["model"]
@@ -282,7 +300,15 @@ def _release_stage(
     example_splits=[EVAL],
     judge=_JUDGE,
     gates=gate_parameters(task, gates, min_examples=config.gates.min_examples),
-    code_fingerprint=code_fingerprint(_JUDGE, "components.judged_evaluator.executor"),
+    writer=_WRITER,
+    rows=predictions.parameters(task),
+    code_fingerprint=code_fingerprint(
+      _JUDGE,
+      _WRITER,
+      task.problem.rows,
+      *([predictions.BASELINE] if task.problem.has_one_class else []),
+      "components.judged_evaluator.executor",
+    ),
   )
   recorded: list[BaseNode] = []
   if self_contained:
@@ -315,7 +341,16 @@ def _release_stage(
       {name: value for name, value in config.data.options.items() if value is not None},
       sort_keys=True,
     ),
-    code_fingerprint=code_fingerprint("components.versioned_pusher.executor"),
+    card=_CARD,
+    card_facts=json.dumps(card_facts, sort_keys=True),
+    card_inputs={
+      "quarantine": data.outputs["quarantine"],
+      "model_run": trainer.outputs["model_run"],
+      "evaluation": evaluator.outputs["evaluation"],
+      "verdict": evaluator.outputs["verdict"],
+    },
+    stage=config.push.stage,
+    code_fingerprint=code_fingerprint("components.versioned_pusher.executor", _CARD),
     **_blessings([evaluator, serving_gate]),
   )
   return [*asked, evaluator, *recorded, serving_gate, pusher]

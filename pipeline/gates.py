@@ -14,6 +14,7 @@ from typing import Any
 
 from dlpipe.verdicts import Ruling, Verdict
 from pipeline.evaluation import Evaluation, read_evaluation
+from pipeline.problems.classes import WORST_NAME, WORST_RECALL, WORST_ROWS
 from pipeline.problems.classification_metrics import GUESSING_LOSS
 from pipeline.problems.intervals import Interval
 from pipeline.task import MetricGate, Task
@@ -44,6 +45,7 @@ def _configured(gate: MetricGate, bounds: Mapping[str, float | None]) -> MetricG
     bound=bound,
     max_regression=bounds.get(f"{gate.metric}.max_regression", gate.max_regression),
     reason=reason,
+    optional=gate.optional and gate.metric not in bounds,
   )
 
 
@@ -120,7 +122,7 @@ def verdict(
       )
     )
   for gate in gates:
-    rulings += _rulings(gate, found, _unmeasured(found, labels))
+    rulings += _rulings(gate, found, labels)
   warnings = [
     *_unsure(gates, found),
     *_worse_than_guessing(found),
@@ -129,14 +131,19 @@ def verdict(
   return Verdict(rulings=tuple(rulings), warnings=tuple(warnings))
 
 
-def _rulings(gate: MetricGate, found: Evaluation, unmeasured: str) -> Iterator[Ruling]:
+def _rulings(gate: MetricGate, found: Evaluation, labels: Sequence[str]) -> Iterator[Ruling]:
   """Yields the ruling on a gate's bound, and the ruling on its regression."""
   value = found.metrics.get(gate.metric, math.nan)
   compared = ">=" if gate.direction == "higher" else "<="
-  reason = gate.reason if math.isfinite(value) else f"{gate.reason}. {unmeasured}"
+  more = _of_which(gate.metric, found, labels)
+  if not math.isfinite(value):
+    more = _unmeasured(gate.metric, found, labels)
+  reason = f"{gate.reason}. {more}" if more else gate.reason
   interval = found.intervals.get(gate.metric)
   if gate.bound is not None:
-    yield _ruled(gate.metric, compared, gate.bound, value, reason, interval=interval)
+    ruling = _ruled(gate.metric, compared, gate.bound, value, reason, interval=interval)
+    is_left_out = gate.optional and gate.metric in found.metrics and math.isnan(value)
+    yield dataclasses.replace(ruling, passed=True) if is_left_out else ruling
   if gate.max_regression is not None and gate.metric in found.baseline:
     bound = _regression_bound(gate, found)
     words = f"{compared} {bound:.4g} (the model before, within {gate.max_regression:g})"
@@ -184,8 +191,22 @@ def holds(value: float, compared: str, bound: float) -> bool:
   return value >= bound - slack if compared == ">=" else value <= bound + slack
 
 
-def _unmeasured(found: Evaluation, labels: Sequence[str]) -> str:
+def _of_which(metric: str, found: Evaluation, labels: Sequence[str]) -> str:
+  """Returns which class a metric is about; empty if it is about all."""
+  if metric != WORST_RECALL or WORST_NAME not in found.arrays:
+    return ""
+  place, right, rows = found.arrays[WORST_NAME]
+  if math.isnan(place):
+    return ""
+  index = int(place)
+  name = repr(labels[index]) if index < len(labels) else f"number {index}"
+  return f"The worst class is {name}: {int(right):,} of its {int(rows):,} eval rows are right"
+
+
+def _unmeasured(metric: str, found: Evaluation, labels: Sequence[str]) -> str:
   """Returns the likely reason if a metric is not a number."""
+  if metric == WORST_RECALL:
+    return f"Not measured: no class has {WORST_ROWS} eval rows"
   seen = {actual for actual, _ in found.confusion}
   if len(seen) == 1:
     [only] = seen

@@ -30,8 +30,14 @@ def in_words(kind: Any) -> str:
   kind, bounds = _split(kind)
   origin, parts = typing.get_origin(kind), typing.get_args(kind)
   if origin in (Union, types.UnionType):
-    [other] = [part for part in parts if part is not types.NoneType]
-    return f"null or {_word(other, bounds)}"
+    words = ["null"] if types.NoneType in parts else []
+    for part in parts:
+      if typing.get_origin(part) is Literal:
+        words += map(str, typing.get_args(part))
+      elif part is not types.NoneType:
+        words.append(_word(part, bounds))
+    *most, last = words
+    return f"{', '.join(most)} or {last}"
   if origin is Literal:
     *most, last = map(str, parts)
     return f"{', '.join(most)} or {last}" if most else last
@@ -74,8 +80,10 @@ def is_date(kind: Any) -> bool:
 
 
 def is_mapping(kind: Any) -> bool:
-  """Returns whether a kind's values are mappings."""
+  """Returns whether a kind's values are, or may be, mappings."""
   kind, _ = _split(kind)
+  if typing.get_origin(kind) in (Union, types.UnionType):
+    return any(is_mapping(part) for part in typing.get_args(kind))
   return bool({kind, typing.get_origin(kind)} & {dict, Mapping})
 
 

@@ -232,7 +232,8 @@ class Params(_Settings):
   def _refusal(cls, error: pydantic_core.ErrorDetails, values: Mapping[str, Any]) -> str:
     name = str(error["loc"][0]) if error["loc"] else ""
     if error["type"] in ("value_error", "assertion_error"):  # a validator of the task's own
-      return f"{cls.full_name(name) if name else cls.__name__}: {error['msg']}"
+      # A validator of several settings names them itself.
+      return f"{cls.full_name(name)}: {error['msg']}" if name else str(error["ctx"]["error"])
     if name in cls.model_fields:
       expected = kinds.in_words(cls.kind_of(name))
       return f"{cls.full_name(name)} must be {expected}. Received: {json.dumps(values.get(name))}"

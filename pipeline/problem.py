@@ -16,13 +16,9 @@ from typing import Any, Literal
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue
 
-# Names of the files that `rows` writes to the Trainer's `model_run`.
-MISTAKES_FILE = "mistakes.json"
-SAMPLES_FILE = "samples.json"
-
 _DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _PATHS = ("compile_args", "answer", "metrics", "rows", "findings")
-_OPTIONAL_PATHS = ("serving_outputs", "shown", "survey")
+_OPTIONAL_PATHS = ("serving_outputs", "calibration", "shown", "survey")
 
 
 def usual_words(outputs: Mapping[str, Any]) -> list[str]:
@@ -46,6 +42,8 @@ class Problem:
       if the first records show that nothing can be learnt. It reads as few records as possible.
     has_classes: whether raw labels name classes. Classes are counted, and rare ones are kept in
       train.
+    has_one_class: whether each row has exactly one class: classes can be weighed, and likely wrong
+      labels looked for.
     label_id_key: the transformed feature with the label for the loss.
     vocabulary: name of the vocabulary of labels in the transform graph; None if there is none.
     options: names of the data options that `read_label` and `answer` read; a model is exported
@@ -58,12 +56,15 @@ class Problem:
     cache_dtypes: as `Task.cache_dtypes`, for `label_id_key`.
     serving_outputs: `(model, tft_output) -> fn(transformed features) -> {output name: tensor}`;
       replaces `answer` if serving needs more than one call of the model. None calls the model.
+    calibration: `(outputs, labels, *, wanted) -> Calibration`: fits the temperature by which the
+      model's output is divided before `answer` gets it; None divides by nothing.
     prediction_key: the output that the metrics evaluate.
     compares_raw_label: whether the metrics use the raw label instead of `label_id_key`.
     metrics: `() -> list of TFMA MetricConfig`.
-    rows: `(directory, examples, predict, *, input_key, label_key, prediction_key) -> None` writes
-      rows for a person to inspect to `MISTAKES_FILE` or `SAMPLES_FILE`; `predict` maps `[batch]`
-      raw inputs to outputs.
+    rows: `(labels, outputs) -> pyarrow.Table`: the columns `label`, `predicted`, `loss`, `right`
+      and others of `predictions.parquet`, a row an example; `labels` holds the values of the raw
+      label of each, `outputs` the arrays of `serving_examples` by name. See
+      `pipeline.problems.rows`.
     shown: `(Evaluation, names) -> fields of the report's evaluation`; `names()` returns the labels
       of the vocabulary; None adds no fields.
     findings: `(summary, gates) -> findings as JSON`: the findings of DataGate and `dlpipe check` on
@@ -73,12 +74,14 @@ class Problem:
     contradicts: whether equal inputs with different answers contradict each other.
     unread: settings without effect: full name to advice for the user.
     words: `(row of outputs) -> words for the terminal`.
+    limits: sentences of the model card: what no model of this kind can tell its user.
   """
 
   name: str
   read_label: Callable[[Any, Mapping[str, Any]], FeatureValue]
   require: Callable[..., None]
   has_classes: bool
+  has_one_class: bool = False
   label_id_key: str
   vocabulary: str | None = None
   options: tuple[str, ...] = ()
@@ -88,6 +91,7 @@ class Problem:
   serving_keys: tuple[str, ...] = ()
   cache_dtypes: Mapping[str, str] = dataclasses.field(default_factory=dict)
   serving_outputs: str | None = None
+  calibration: str | None = None
   prediction_key: str
   compares_raw_label: bool = False
   metrics: str
@@ -98,6 +102,7 @@ class Problem:
   contradicts: bool
   unread: Mapping[str, str] = dataclasses.field(default_factory=dict)
   words: Callable[[Mapping[str, Any]], list[str]] = usual_words
+  limits: tuple[str, ...] = ()
 
   def __post_init__(self) -> None:
     """Checks the fields.

@@ -165,8 +165,8 @@ class MetricGate:
     bound: the worst value that passes; None checks only the regression.
     max_regression: largest loss against the latest blessed model that passes; None allows any.
     reason: why the bound exists, for a reader of the report.
-    best: the best possible value, such as 1 for a share; a bound beyond it, such as 99 for 99 %, is
-      refused, because no model could pass. None if there is none.
+    best: the best possible value, such as 1 for a share, or None; a bound beyond it is refused.
+    optional: whether a model passes if eval cannot measure it, unless the user sets the bound.
   """
 
   metric: str
@@ -175,6 +175,7 @@ class MetricGate:
   max_regression: float | None = None
   reason: str
   best: float | None = None
+  optional: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -195,6 +196,7 @@ class Phase:
     epochs_setting: the setting of `Params` that gives `epochs`.
     warmup: part of the steps in which the learning rate rises from 0 to its peak, below 1.
     views: how often frozen first layers see a row of train: once as it is, then as in training.
+    output: the layer at which the model ends; without trainable weights, `adapt`'s fit is judged.
   """
 
   name: str
@@ -205,6 +207,7 @@ class Phase:
   epochs_setting: str = "epochs"
   warmup: float = 0.0
   views: int = 1
+  output: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -240,8 +243,7 @@ class Task:
     adapt: dotted path; `(params, model, batches of train) -> None` sets weights from one pass over
       the data before training; None sets none.
     training_plan: dotted path; `(params) -> phases`, run one after another.
-    callbacks: dotted path; `(params) -> list of keras.callbacks.Callback`, made for each phase;
-      None adds none to those of the shared loop.
+    callbacks: dotted path; `(params) -> list of Keras callbacks`, made for each phase, or None.
     search_space: dotted path; `(keras_tuner.HyperParameters, params) -> None` declares what the
       Tuner may vary.
     slices: raw features to slice the evaluation by.
@@ -354,11 +356,8 @@ def _path_faults(task: Task) -> Iterator[str]:
     if value is None and field in _OPTIONAL_PATHS:
       continue
     if not _is_path(value):
-      yield _fault(
-        task,
-        field,
-        f"a function's dotted path, such as 'pipeline.tasks.{task.name}.model.f'",
-      )
+      such_as = f"pipeline.tasks.{task.name}.model.f"
+      yield _fault(task, field, f"a function's dotted path, such as '{such_as}'")
 
 
 def _settings_faults(task: Task) -> Iterator[str]:

@@ -129,6 +129,21 @@ class Flags:
   ui: bool = _ours(False, "serve a page to try the models in a browser, at /ui of the REST port")
   request_log_dir: str = _ours("", "write a sample of requests and answers there")
   request_log_sample: float = _ours(0.01, "the fraction of requests that are written")
+  request_log_unsure_below: float = _ours(
+    0.0, "and every answer with a `score` below this; 0: none for that"
+  )
+  request_log_rare_below: float = _ours(
+    0.0, "and every answer whose `label` is a smaller fraction of the answers; 0: none"
+  )
+  request_log_errors: bool = _ours(False, "and every refused request, without its content")
+  request_log_omit: str = _ours(
+    "", "inputs, outputs and features, with commas, that are not written, such as personal data"
+  )
+  request_log_id_header: str = _ours(
+    "x-request-id", "header, or gRPC metadata, by which callers name requests; it is written"
+  )
+  request_log_keep_days: float = _ours(0.0, "delete files that are older; 0 keeps all")
+  request_log_max_mb: int = _ours(0, "delete the oldest files beyond so many MB; 0 keeps all")
 
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Flags)}
@@ -142,6 +157,16 @@ _LIMITS = (
   "header_timeout_in_ms",
   "body_timeout_in_ms",
   "idle_timeout_in_ms",
+  "request_log_keep_days",
+  "request_log_max_mb",
+)
+_FRACTIONS = ("request_log_sample", "request_log_unsure_below", "request_log_rare_below")
+_OF_LOG = (
+  "request_log_errors",
+  "request_log_omit",
+  "request_log_id_header",
+  "request_log_keep_days",
+  "request_log_max_mb",
 )
 _TRUE, _FALSE = ("true", "1", "t", "yes"), ("false", "0", "f", "no")
 
@@ -229,6 +254,12 @@ def check(flags: Flags) -> None:
     raise InvalidArgument(
       "No port is asked for: set --port, --rest_api_port or --grpc_socket_path."
     )
+  for name in _FRACTIONS:
+    if not 0 <= getattr(flags, name) <= 1:
+      raise InvalidArgument(f"--{name} must be from 0 to 1. Received: {getattr(flags, name)}")
+  for name in (*_OF_LOG, *_FRACTIONS):
+    if not flags.request_log_dir and getattr(flags, name) != _FIELDS[name].default:
+      raise InvalidArgument(f"--{name} needs --request_log_dir.")
   for name in _LIMITS:
     if getattr(flags, name) < 0:
       raise InvalidArgument(f"--{name} must be 0, for no limit, or more.")

@@ -1,6 +1,7 @@
 """Text-format files that flags name, and the messages in them that no wheel has.
 
-gRPC's health check is here as well, for the same reason. The classes are built from descriptors
+gRPC's health check is here as well, for the same reason, and a message of our own: the note in the
+request log. The classes are built from descriptors
 when this is imported, so that they work with protobuf 3.20 and 6 alike. They are in a pool of their
 own, so that they do not clash with another package that declares them. Field numbers are those of
 tensorflow_serving/config/{monitoring_config,ssl_config}.proto and
@@ -56,6 +57,15 @@ _MESSAGES: Mapping[str, Mapping[str, tuple[int, str]]] = {
     "enable_large_batch_splitting": (8, _BOOL),
     "max_execution_batch_size": (9, _INT64),
   },
+  # Of the request log; the number is beyond those of PredictionLog, whose bytes come before.
+  "RequestNote": {
+    "id": (1, "string"),
+    "client_id": (2, "string"),
+    "latency_us": (3, "int64"),
+    "why": (4, "string"),
+    "error": (5, "string"),
+  },
+  "LoggedRequest": {"note": (1000, f".{_PACKAGE}.RequestNote")},
   "HealthCheckRequest": {"service": (1, "string")},
   "HealthCheckResponse": {"status": (1, "int32")},
 }
@@ -95,6 +105,7 @@ _CLASSES = _declare()
 MonitoringConfig: Any = _CLASSES["MonitoringConfig"]
 SSLConfig: Any = _CLASSES["SSLConfig"]
 BatchingParameters: Any = _CLASSES["BatchingParameters"]
+LoggedRequest: Any = _CLASSES["LoggedRequest"]
 HealthCheckRequest: Any = _CLASSES["HealthCheckRequest"]
 HealthCheckResponse: Any = _CLASSES["HealthCheckResponse"]
 

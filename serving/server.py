@@ -34,13 +34,15 @@ from serving.rest.api import RestApi, RestOptions
 from serving.rest.http_server import HttpServer
 from serving.rest.limits import Limits
 from serving.rest.page import Page
-from serving.telemetry.request_log import RequestLog
+from serving.telemetry.request_log import RequestLog, Retention
+from serving.telemetry.sampling import Sampling
 from serving.telemetry.telemetry import Telemetry
 
 _LOG = logging.getLogger(__name__)
 _GRACE_S = 30.0
 _BATCHING_FILE = "batching_params.pbtxt"
 _EVERY_HOST = ("", "0.0.0.0", "::")
+_MB = 1_000_000
 _METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
@@ -62,12 +64,8 @@ class ModelServer:
     self._tls = http_context(flags.rest_ssl_config_file) if flags.rest_ssl_config_file else None
     _refuse_open_rest(flags)
     self._metrics_path = _metrics_path(flags)
-    self._log = (
-      RequestLog(flags.request_log_dir, sample=flags.request_log_sample)
-      if flags.request_log_dir
-      else None
-    )
-    self._hooks = Telemetry(self._log)
+    self._log = _request_log(flags) if flags.request_log_dir else None
+    self._hooks = Telemetry(self._log, id_header=flags.request_log_id_header)
     if self._tokens is not None:
       # No model is named, because the request's path is not read before its token.
       self._tokens.on_refused = lambda protocol, error: self._hooks.refused("", protocol, "", error)
@@ -221,6 +219,20 @@ def make_core(flags: Flags, telemetry: Telemetry) -> ServingCore:
     manager,
     VersionSource(manager, poll_wait_s=flags.file_system_poll_wait_seconds),
     allow_labels_for_unavailable=flags.allow_version_labels_for_unavailable_models,
+  )
+
+
+def _request_log(flags: Flags) -> RequestLog:
+  return RequestLog(
+    flags.request_log_dir,
+    choice=Sampling(
+      rate=flags.request_log_sample,
+      unsure_below=flags.request_log_unsure_below,
+      rare_below=flags.request_log_rare_below,
+      errors=flags.request_log_errors,
+    ),
+    omit=[name.strip() for name in flags.request_log_omit.split(",") if name.strip()],
+    keep=Retention(days=flags.request_log_keep_days, max_bytes=flags.request_log_max_mb * _MB),
   )
 
 

@@ -12,22 +12,25 @@ from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import component_spec, standard_artifacts, standard_component_specs
 from tfx.utils import json_utils
 
-from components.artifacts import ModelVerdict
+from components.artifacts import ModelVerdict, Predictions
 from components.judged_evaluator import executor
 
 
 class EvaluatorSpec(component_spec.ComponentSpec):
-  """TFX's, with the judge, its parameters and its verdict."""
+  """TFX's, with judge and verdict, and with the writer of predictions; both with parameters."""
 
   INPUTS = standard_component_specs.EvaluatorSpec.INPUTS
   OUTPUTS = {
     **standard_component_specs.EvaluatorSpec.OUTPUTS,
     executor.VERDICT: component_spec.ChannelParameter(type=ModelVerdict),
+    executor.PREDICTIONS: component_spec.ChannelParameter(type=Predictions),
   }
   PARAMETERS = {
     **standard_component_specs.EvaluatorSpec.PARAMETERS,
     executor.JUDGE: component_spec.ExecutionParameter(type=str),
     executor.GATES: component_spec.ExecutionParameter(type=str),
+    executor.WRITER: component_spec.ExecutionParameter(type=str),
+    executor.ROWS: component_spec.ExecutionParameter(type=str),
     executor.CODE_FINGERPRINT: component_spec.ExecutionParameter(type=str),
   }
 
@@ -39,6 +42,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
 
   - `evaluation`: `standard_artifacts.ModelEvaluation`, TFMA's.
   - `verdict`: `ModelVerdict`; the directory holds `verdict.json`.
+  - `predictions`: `Predictions`, a row for each val and eval example.
   - `blessing`: `standard_artifacts.ModelBlessing`, by the verdict.
   """
 
@@ -55,6 +59,8 @@ class Evaluator(base_beam_component.BaseBeamComponent):
     example_splits: Sequence[str],
     judge: str,
     gates: Mapping[str, Any],
+    writer: str,
+    rows: Mapping[str, Any],
     code_fingerprint: str = "",
   ):
     """Draws the component.
@@ -67,7 +73,9 @@ class Evaluator(base_beam_component.BaseBeamComponent):
       example_splits: splits to evaluate on.
       judge: dotted path of the function that judges.
       gates: the judge's parameters; anything that JSON can contain.
-      code_fingerprint: changes when the judge's code changes, so that it judges again.
+      writer: dotted path of the function that writes the predictions.
+      rows: the writer's parameters, likewise.
+      code_fingerprint: changes when the code of judge or writer changes, so that they run again.
     """
     spec = EvaluatorSpec(
       examples=examples,
@@ -81,7 +89,10 @@ class Evaluator(base_beam_component.BaseBeamComponent):
       **{
         executor.VERDICT: types.Channel(type=ModelVerdict),
         executor.JUDGE: judge,
+        executor.PREDICTIONS: types.Channel(type=Predictions),
         executor.GATES: json.dumps(gates, sort_keys=True),
+        executor.WRITER: writer,
+        executor.ROWS: json.dumps(rows, sort_keys=True),
         executor.CODE_FINGERPRINT: code_fingerprint,
       },
     )

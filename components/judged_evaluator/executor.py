@@ -1,4 +1,4 @@
-"""Runs the Evaluator: TFX's computes, the judge judges, the blessing follows.
+"""Runs the Evaluator: TFX's computes, the judge judges, the blessing follows, rows are written.
 
 TFX's own judgement compares floating-point numbers without slack and knows neither intervals nor
 too few rows, so its Evaluator is given no thresholds, and blesses nothing.
@@ -21,9 +21,11 @@ from dlpipe.dotted_paths import load_function
 from dlpipe.progress import report
 from dlpipe.verdicts import Verdict
 
-VERDICT = "verdict"
+VERDICT, PREDICTIONS = "verdict", "predictions"
+WRITER, ROWS = "writer", "rows"
 JUDGE, GATES, CODE_FINGERPRINT = "judge", "gates", "code_fingerprint"
 _MODEL, _BASELINE = standard_component_specs.MODEL_KEY, standard_component_specs.BASELINE_MODEL_KEY
+_EXAMPLES = standard_component_specs.EXAMPLES_KEY
 
 
 class Executor(executor.Executor):
@@ -35,14 +37,16 @@ class Executor(executor.Executor):
     output_dict: dict[str, list[types.Artifact]],
     exec_properties: dict[str, Any],
   ) -> None:
-    """Writes the evaluation, `verdict.json` and the blessing; to refuse a model is no failure.
+    """Writes the evaluation, predictions, `verdict.json` and blessing; to refuse is no failure.
 
     Args:
       input_dict: as of TFX's Evaluator.
-      output_dict: the same, and `verdict`, one artifact.
+      output_dict: the same, and `verdict` and `predictions`, one artifact each.
       exec_properties: the same, and `judge`, the dotted path of a function of the evaluation's
         directory, the content of `gates`, the candidate's SavedModel directory and the baseline's
-        (or None); it returns a `Verdict`.
+        (or None); it returns a `Verdict`. And `writer`, the dotted path of a function of the
+        directories of `predictions`, the examples and the candidate's SavedModel, and of the
+        content of `rows`; it writes what the model says of each example.
     """
     baselines = [
       model
@@ -51,6 +55,12 @@ class Executor(executor.Executor):
     ]
     super().Do({**input_dict, _BASELINE: baselines}, output_dict, exec_properties)
     model = artifact_utils.get_single_instance(input_dict[_MODEL])
+    load_function(exec_properties[WRITER])(
+      artifact_utils.get_single_uri(output_dict[PREDICTIONS]),
+      artifact_utils.get_single_uri(input_dict[_EXAMPLES]),
+      path_utils.serving_model_path(model.uri),
+      json.loads(exec_properties[ROWS]),
+    )
     verdict: Verdict = load_function(exec_properties[JUDGE])(
       artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY]),
       json.loads(exec_properties[GATES]),

@@ -56,6 +56,15 @@ def record_blessing(path: str | os.PathLike[str], model: str, *, blessed: bool) 
     models.append({"uri": model, "blessed": blessed})
 
 
+def read(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+  """The models, the oldest first; none if there is no history.
+
+  Raises:
+    BadInputError: the file is damaged.
+  """
+  return _read(pathlib.Path(path))
+
+
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[list[dict[str, Any]]]:
   """The history, written back if it changed; held for one process at a time."""

@@ -10,7 +10,7 @@ from components.serving_gate.compare import PathResult
 from components.serving_gate.expectations import Expectations
 from components.serving_gate.latency import Latency
 from components.serving_gate.replay import op_reasons, replay_in_process
-from components.serving_gate.server_replay import Served, replay_through_server
+from components.serving_gate.server_replay import Served, replay_through_server, starting_server
 from components.serving_gate.serving_ops import ServingRelease
 from dlpipe.artifact_files import ArtifactFile
 from dlpipe.errors import BadInputError
@@ -129,7 +129,8 @@ def prove(
   """Asks the export in every way that it will be asked.
 
   A model that does not load, or fails while it runs, is refused by that; it raises nothing here.
-  The server is started for a model that both loaders let through, and for no other.
+  The server starts while the loaders of this process replay, and is asked about a model that both
+  let through, and about no other.
 
   Args:
     model_dir: the SavedModel's directory.
@@ -149,16 +150,17 @@ def prove(
     raise BadInputError(
       f"gates.max_latency_ms must be above 0. Received: max_latency_ms={max_latency_ms!r}"
     )
-  paths = tuple(replay_in_process(model_dir, expectations, tolerance=tolerance))
-  unservable = tuple(op_reasons(model_dir, release))
-  if unservable or not all(path.passed for path in paths):
-    served = Served(
-      paths=(), skipped=("No model server was started, since the model is refused without it.",)
-    )
-  else:
-    served = replay_through_server(
-      model_dir, expectations, model_name=model_name, tolerance=tolerance
-    )
+  with starting_server(model_dir, model_name) as server:
+    paths = tuple(replay_in_process(model_dir, expectations, tolerance=tolerance))
+    unservable = tuple(op_reasons(model_dir, release))
+    if unservable or not all(path.passed for path in paths):
+      served = Served(
+        paths=(), skipped=("No model server was asked, since the model is refused without it.",)
+      )
+    else:
+      served = replay_through_server(
+        server, expectations, model_name=model_name, tolerance=tolerance
+      )
   return Parity(
     rows=len(expectations.examples),
     tolerance=tolerance,

@@ -38,9 +38,12 @@ class ServerRefused(ServerFailed):
 
 
 class ServerProcess:
-  """A model server; `with` starts it, and ends it whatever happens.
+  """A model server; `with` waits until it answers, and ends it whatever happens.
+
+  It starts in `begin`, or in `with` if nobody has begun.
 
   Attributes:
+    base_path: the folder of the model's versions.
     rest_url: `http://host:port`, once it has started.
     grpc_target: `host:port`.
   """
@@ -61,10 +64,37 @@ class ServerProcess:
       log: receives the server's output.
       timeout_s: seconds until the model must be loaded.
     """
-    self._model_name, self._base_path = model_name, os.fspath(base_path)
+    self._model_name, self.base_path = model_name, pathlib.Path(base_path)
     self._log, self._timeout_s = log, timeout_s
     self._process: subprocess.Popen[bytes] | None = None
     self.rest_url = self.grpc_target = ""
+
+  def begin(self) -> None:
+    """Starts the process and waits for nothing; `end` or `with` ends it."""
+    port, rest_port = _free_ports(2)
+    self.grpc_target, self.rest_url = f"{HOST}:{port}", f"http://{HOST}:{rest_port}"
+    flags = [
+      f"--port={port}",
+      f"--rest_api_port={rest_port}",
+      f"--host={HOST}",
+      f"--rest_api_timeout_in_ms={REQUEST_TIMEOUT_S * 1000:.0f}",
+      f"--model_name={self._model_name}",
+      f"--model_base_path={self.base_path}",
+      "--max_num_load_retries=0",
+      "--file_system_poll_wait_seconds=0",
+    ]
+    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    with self._log.open("wb") as log:
+      self._process = subprocess.Popen(
+        [sys.executable, "-m", _SERVER, *flags],
+        # `-m` looks in the working directory first, where the user may have a `serving` folder.
+        cwd=self._log.parent,
+        # The process that trained may hold the memory of a GPU: the server shall not want all.
+        env={"TF_FORCE_GPU_ALLOW_GROWTH": "true", **os.environ, "PYTHONPATH": path},
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+      )
 
   def __enter__(self) -> ServerProcess:
     """Returns when the model can answer.
@@ -74,17 +104,29 @@ class ServerProcess:
     """
     for attempt in range(1, _ATTEMPTS + 1):
       try:
-        self._start()
+        if self._process is None:
+          self.begin()
+        self._wait()
         break
       except BaseException as err:
-        self._kill()
+        self.end()
         # Between the choice of a port and its use another program may take it.
         if attempt == _ATTEMPTS or not isinstance(err, ServerFailed) or _PORT_TAKEN not in str(err):
           raise
     return self
 
   def __exit__(self, *exc_info: object) -> None:
-    self._kill()
+    self.end()
+
+  def end(self) -> None:
+    """Ends the process, if there is one."""
+    if self._process is None:
+      return
+    self._process.kill()
+    self._process.wait()
+    if self._process.stdin is not None:
+      self._process.stdin.close()
+    self._process = None
 
   @property
   def pid(self) -> int:
@@ -109,31 +151,8 @@ class ServerProcess:
       kind = ServerRefused if _is_about_the_model(code, log) else ServerFailed
       raise kind(f"ended with {_shown(code)}: {_reason(log)}")
 
-  def _start(self) -> None:
-    port, rest_port = _free_ports(2)
-    self.grpc_target, self.rest_url = f"{HOST}:{port}", f"http://{HOST}:{rest_port}"
-    flags = [
-      f"--port={port}",
-      f"--rest_api_port={rest_port}",
-      f"--host={HOST}",
-      f"--rest_api_timeout_in_ms={REQUEST_TIMEOUT_S * 1000:.0f}",
-      f"--model_name={self._model_name}",
-      f"--model_base_path={self._base_path}",
-      "--max_num_load_retries=0",
-      "--file_system_poll_wait_seconds=0",
-    ]
-    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-    with self._log.open("wb") as log:
-      self._process = subprocess.Popen(
-        [sys.executable, "-m", _SERVER, *flags],
-        # `-m` looks in the working directory first, where the user may have a `serving` folder.
-        cwd=self._log.parent,
-        # The process that trained may hold the memory of a GPU: the server shall not want all.
-        env={"TF_FORCE_GPU_ALLOW_GROWTH": "true", **os.environ, "PYTHONPATH": path},
-        stdin=subprocess.PIPE,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-      )
+  def _wait(self) -> None:
+    port, rest_port = (int(each.rpartition(":")[2]) for each in (self.grpc_target, self.rest_url))
     deadline = time.monotonic() + self._timeout_s
     while not (_is_open(port) and _is_open(rest_port)):
       self.check()
@@ -142,19 +161,12 @@ class ServerProcess:
           f"was not ready within {self._timeout_s:g} s: {_reason(self.log_text())}"
         )
       time.sleep(_POLL_S)
+    self.check()  # what listens may be another program
 
   def _running(self) -> subprocess.Popen[bytes]:
     if self._process is None:
       raise ServerFailed("was not started")
     return self._process
-
-  def _kill(self) -> None:
-    if self._process is None:
-      return
-    self._process.kill()
-    self._process.wait()
-    if self._process.stdin is not None:
-      self._process.stdin.close()
 
 
 def _free_ports(count: int) -> list[int]:

@@ -69,23 +69,13 @@ class Served:
   log: str = ""
 
 
-def replay_through_server(
-  model_dir: str, expectations: Expectations, *, model_name: str, tolerance: float
-) -> Served:
-  """Serves the export, replays the rows over REST and gRPC, and executes its examples.
-
-  A model that the server cannot load is refused by that. What happened to the machine is no verdict
-  about the model.
+@contextlib.contextmanager
+def starting_server(model_dir: str, model_name: str) -> Iterator[ServerProcess]:
+  """Starts a server of the export, which may load it during the block; leaves none running.
 
   Args:
     model_dir: the SavedModel's directory.
-    expectations: rows and right answers.
     model_name: the name it is served under, which the examples have.
-    tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
-      than 1, as a part of the largest.
-
-  Raises:
-    DlpipeError: the server was killed, had no port, or did not answer in time.
   """
   with scratch.folder() as folder:
     base = pathlib.Path(folder, "models")
@@ -95,25 +85,49 @@ def replay_through_server(
     )
     report("Starting the model server")
     try:
-      with server:
-        served = _ask(server, base / str(_VERSION), expectations, model_name, tolerance)
-        server.check()
-    except ServerRefused as err:
-      reason = f"cannot serve the model: it {err}"
-      paths = (failed(_SERVER, EVERY, len(expectations.examples), reason),)
-      served = Served(paths=paths)
-    except (ServerFailed, NoAnswer) as err:
-      raise DlpipeError(
-        f"The model could not be judged: the model server {err}. That says nothing of the model: "
-        "run again. Where it comes back, look for what ends processes on this machine, such as too "
-        f"little memory.{_end_of(server.log_text())}"
-      ) from err
-    return dataclasses.replace(served, log=server.log_text())
+      server.begin()
+      yield server
+    finally:
+      server.end()
+
+
+def replay_through_server(
+  server: ServerProcess, expectations: Expectations, *, model_name: str, tolerance: float
+) -> Served:
+  """Waits for the server, replays the rows over REST and gRPC, and executes the examples.
+
+  A model that the server cannot load is refused by that. What happened to the machine is no verdict
+  about the model.
+
+  Args:
+    server: the result of `starting_server`.
+    expectations: rows and right answers.
+    model_name: the name it is served under.
+    tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
+      than 1, as a part of the largest.
+
+  Raises:
+    DlpipeError: the server was killed, had no port, or did not answer in time.
+  """
+  try:
+    with server:
+      served = _ask(server, expectations, model_name, tolerance)
+      server.check()
+  except ServerRefused as err:
+    reason = f"cannot serve the model: it {err}"
+    paths = (failed(_SERVER, EVERY, len(expectations.examples), reason),)
+    served = Served(paths=paths)
+  except (ServerFailed, NoAnswer) as err:
+    raise DlpipeError(
+      f"The model could not be judged: the model server {err}. That says nothing of the model: "
+      "run again. Where it comes back, look for what ends processes on this machine, such as too "
+      f"little memory.{_end_of(server.log_text())}"
+    ) from err
+  return dataclasses.replace(served, log=server.log_text())
 
 
 def _ask(
   server: ServerProcess,
-  version_dir: pathlib.Path,
   expectations: Expectations,
   model_name: str,
   tolerance: float,
@@ -125,7 +139,9 @@ def _ask(
   with contextlib.ExitStack() as stack:
     snippets = stack.enter_context(
       Snippets(
-        version_dir / example_files.FOLDER, rest_url=server.rest_url, grpc_target=server.grpc_target
+        server.base_path / str(_VERSION) / example_files.FOLDER,
+        rest_url=server.rest_url,
+        grpc_target=server.grpc_target,
       )
     )
     clients = {

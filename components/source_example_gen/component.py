@@ -28,6 +28,9 @@ class SourceExampleGenSpec(component_spec.ComponentSpec):
     "data_path": component_spec.ExecutionParameter(type=str),
     "options": component_spec.ExecutionParameter(type=str),
     "label_key": component_spec.ExecutionParameter(type=str),
+    "relabel": component_spec.ExecutionParameter(type=str, optional=True),
+    "relabelled_key": component_spec.ExecutionParameter(type=str, optional=True),
+    "read_label": component_spec.ExecutionParameter(type=str, optional=True),
     "code_fingerprint": component_spec.ExecutionParameter(type=str),
     "val_fraction": component_spec.ExecutionParameter(type=float),
     "eval_fraction": component_spec.ExecutionParameter(type=float),
@@ -62,6 +65,9 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
     options: Mapping[str, Any],
     label_key: str,
     code_fingerprint: str,
+    relabel: str | None = None,
+    relabelled_key: str = "",
+    read_label: str = "",
     val_fraction: float = 0.1,
     eval_fraction: float = 0.1,
     input_fingerprint: str | placeholder.Placeholder | None = None,
@@ -77,6 +83,9 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
         no classes.
       code_fingerprint: changes when the source's code changes, so that a cached result does not
         outlive the code it came from.
+      relabel: a CSV of new labels by origin, as `components.source_example_gen.relabel` reads it.
+      relabelled_key: the feature that it replaces.
+      read_label: dotted path of `(cell, options) -> value of that feature`.
       val_fraction: part of the drawn records that goes to val, 0 to 1.
       eval_fraction: part of the drawn records that goes to eval, 0 to 1.
       input_fingerprint: the state of the input, from `SourceState`, if the driver does not run.
@@ -99,6 +108,11 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
         code_fingerprint=code_fingerprint,
         val_fraction=float(val_fraction),
         eval_fraction=float(eval_fraction),
+        **(
+          {"relabel": relabel, "relabelled_key": relabelled_key, "read_label": read_label}
+          if relabel
+          else {}
+        ),
         **({} if input_fingerprint is None else {driver.FINGERPRINT_KEY: input_fingerprint}),
         examples=channel_utils.as_channel([standard_artifacts.Examples()]),
         quarantine=channel_utils.as_channel([Quarantine()]),

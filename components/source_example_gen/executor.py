@@ -24,14 +24,14 @@ from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
-from components.source_example_gen import quarantine, shard_writer, sources
+from components.source_example_gen import origins, quarantine, relabel, shard_writer, sources
 from components.source_example_gen.draws import Draw, Moves
 from components.source_example_gen.driver import FINGERPRINT_KEY
 from components.source_example_gen.splits import SplitRule, content_key
 from dlpipe import progress
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import DataRefusedError, DlpipeError
-from dlpipe.records import SPLITS, Record, Rejected, SourcePlan, class_names
+from dlpipe.records import SPLITS, FeatureValue, Record, Rejected, SourcePlan, class_names
 
 _REPORT_RECORDS = 5000
 _REPORT_S = 5.0
@@ -118,14 +118,23 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     targets = Targets(
       examples_uri=examples.uri, split_uris=split_uris, quarantine_uri=quarantine_uri
     )
-    reports = self._read_all(plan, rule, targets, exec_properties)
+    new_labels = _new_labels(exec_properties)
+    reports = self._read_all(plan, rule, targets, exec_properties, new_labels)
     if not any(n for report in reports for n in report.examples.values()):
       raise DataRefusedError(quarantine.nothing_usable(exec_properties["data_path"], reports))
     _check_unchanged(plan, exec_properties)
+    if new_labels:
+      relabel.require_known(
+        exec_properties["relabel"],
+        new_labels,
+        [origin for report in reports for origin in report.relabelled],
+        {name for report in reports for name in report.classes},
+      )
     summary = quarantine.collect(quarantine_uri, reports, plan.recognition())
     total = sum(summary.examples.values()) + summary.quarantined
+    relabelled = f", {summary.relabelled:,} with a new label" if summary.relabelled else ""
     progress.report(
-      f"{total:,} records read, {summary.quarantined:,} of them quarantined",
+      f"{total:,} records read, {summary.quarantined:,} of them quarantined{relabelled}",
       records=total,
       quarantined=summary.quarantined,
     )
@@ -136,6 +145,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     rule: SplitRule,
     targets: Targets,
     exec_properties: dict[str, Any],
+    new_labels: Mapping[str, FeatureValue],
   ) -> list[quarantine.ShardReport]:
     """Reads every shard, and those again of which a record goes elsewhere than its hash says.
 
@@ -147,13 +157,13 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         fileio.rmtree(uri)
       fileio.makedirs(uri)
     shards = len(plan.shards)
-    self._read(plan, range(shards), rule, targets, exec_properties)
+    self._read(plan, range(shards), rule, targets, exec_properties, new_labels)
     moves = _merged_draw(targets, shards).moves(rule)
     if moves:
       affected = [n for n in range(shards) if _draws_any(targets.keys_path(n), moves.splits)]
       logging.info("Reading %d of %d shards again: %s.", len(affected), shards, _words(moves))
       moving = dataclasses.replace(rule, moved=moves.splits)
-      self._read(plan, affected, moving, targets, exec_properties)
+      self._read(plan, affected, moving, targets, exec_properties, new_labels)
     reports = [_read_report(targets, number) for number in range(shards)]
     for split in SPLITS:
       # A reader that finds no file at all fails with a message about file patterns; an empty split
@@ -170,6 +180,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     rule: SplitRule,
     targets: Targets,
     exec_properties: dict[str, Any],
+    new_labels: Mapping[str, FeatureValue],
   ) -> None:
     """Runs the Beam pipeline over some of the shards; each leaves its files and its report."""
     shards = [json.dumps({"number": n, "shard": dict(plan.shards[n])}) for n in numbers]
@@ -183,6 +194,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             read_fn=exec_properties["read_fn"],
             options=exec_properties["options"],
             label_key=exec_properties["label_key"],
+            relabelled_key=exec_properties.get("relabelled_key") or "",
+            new_labels=new_labels,
             rule=rule,
             shards=len(plan.shards),
             targets=targets,
@@ -200,6 +213,8 @@ class ReadShard(beam.DoFn):
     read_fn: str,
     options: str,
     label_key: str,
+    relabelled_key: str,
+    new_labels: Mapping[str, FeatureValue],
     rule: SplitRule,
     shards: int,
     targets: Targets,
@@ -207,6 +222,8 @@ class ReadShard(beam.DoFn):
     self._read_fn = read_fn
     self._options = options
     self._label_key = label_key
+    self._relabelled_key = relabelled_key
+    self._new_labels = new_labels
     self._rule = rule
     self._shards = shards
     self._targets = targets
@@ -231,11 +248,14 @@ class ReadShard(beam.DoFn):
         )
         report.rejected.append(row)
         continue
+      if self._new_labels:
+        record = self._relabelled(record, report)
       key = content_key(record.content)
       split = self._rule.split_of(key, record.split)
       if split not in writers:
         writers[split] = self._targets.writer(split, number, self._shards)
-      writers[split].add(key, shard_writer.serialize(record.features))
+      origin = origins.Origin(record.origin, record.id)
+      writers[split].add(key, shard_writer.serialize(record.features), origin)
       report.examples[split] = report.examples.get(split, 0) + 1
       found = self._labels(record)
       labels[split].update(found)
@@ -247,7 +267,9 @@ class ReadShard(beam.DoFn):
       if split in writers:
         writers[split].commit()
       else:
-        _remove(self._targets.final_path(split, number, self._shards))  # of the first reading
+        stale = self._targets.final_path(split, number, self._shards)  # of the first reading
+        _remove(stale)
+        _remove(origins.path_beside(stale))
     report.labels = {split: dict(count) for split, count in labels.items()}
     self._leave(self._targets.report_path(number), report.to_json().encode())
     self._leave(self._targets.draw_path(number), json.dumps(draw.to_json()).encode())
@@ -258,6 +280,15 @@ class ReadShard(beam.DoFn):
     fileio.makedirs(self._targets.work_uri)
     with fileio.open(path, "wb") as f:
       f.write(content)
+
+  def _relabelled(self, record: Record, report: quarantine.ShardReport) -> Record:
+    """Returns the record with its new label, if it has one; notes what the source gave."""
+    report.classes += [name for name in self._labels(record) if name not in report.classes]
+    if record.origin not in self._new_labels:
+      return record
+    report.relabelled.append(record.origin)
+    label = self._new_labels[record.origin]
+    return dataclasses.replace(record, features={**record.features, self._relabelled_key: label})
 
   def _labels(self, record: Record) -> tuple[str, ...]:
     """The classes of a record; none where labels name no classes."""
@@ -275,6 +306,15 @@ class ReadShard(beam.DoFn):
       self._reported = (self._seen, now)
     elif not moment:
       self._reported = (0, now)
+
+
+def _new_labels(exec_properties: Mapping[str, Any]) -> dict[str, FeatureValue]:
+  """The labels that replace those of the source, by origin; empty without `data.relabel`."""
+  path = exec_properties.get("relabel")
+  if not path:
+    return {}
+  options = json.loads(exec_properties["options"])
+  return relabel.values(path, exec_properties["read_label"], options)
 
 
 def _read_report(targets: Targets, shard: int) -> quarantine.ShardReport:

@@ -34,11 +34,15 @@ class ShardReport:
     examples: records written, by split.
     labels: records written, by split and label; empty if labels are not counted.
     rejected: rows of `rejected.jsonl`; a row's `source` is the file still to be copied.
+    relabelled: the origins of records with a new label.
+    classes: the classes that the source gave, if there are new labels.
   """
 
   examples: dict[str, int]
   labels: dict[str, dict[str, int]]
   rejected: list[dict[str, Any]]
+  relabelled: list[str] = dataclasses.field(default_factory=list)
+  classes: list[str] = dataclasses.field(default_factory=list)
 
   def to_json(self) -> str:
     return json.dumps(dataclasses.asdict(self))
@@ -75,13 +79,18 @@ def collect(root: str, reports: Sequence[ShardReport], recognized: Mapping[str, 
   rows = [row for report in reports for row in report.rejected]
   _copy_files(root, rows)
   reasons = collections.Counter(row["reason"] for row in rows)
+  relabelled = sum(len(report.relabelled) for report in reports)
+  said = list(recognized.get("sentences") or ())
+  if relabelled:
+    said.append(f"{relabelled:,} labels come from data.relabel")
   labels = {s: _sum(r.labels.get(s, {}) for r in reports) for s in SPLITS}
   summary = Summary(
     examples={s: sum(r.examples.get(s, 0) for r in reports) for s in SPLITS},
     quarantined=len(rows),
+    relabelled=relabelled,
     labels=labels,
     reasons=dict(reasons.most_common(_MAX_REASONS)),
-    recognized=dict(recognized),
+    recognized={**recognized, "sentences": said} if said else dict(recognized),
     lost=lost_classes(labels, recognized.get("classes") or {}, rows),
   )
   fileio.makedirs(root)

@@ -1,6 +1,7 @@
 """Writes one shard's examples, one file for each split, as TFX's ExampleGens name and pack them.
 
-A file is written aside and renamed when complete; its name depends on nothing but the shard, so a
+Beside each file stand the origins of its examples (`origins`). A file is written aside and renamed
+when complete; its name depends on nothing but the shard, so a
 Beam worker that repeats a shard replaces the same file.
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
+from components.source_example_gen import origins
 from dlpipe.records import FeatureValue
 
 # Examples are held back to this size and written in the order of their content keys: neighbours in
@@ -38,28 +40,37 @@ class ShardWriter:
   def __init__(self, *, final_path: str, partial_path: str):
     self._final_path = final_path
     self._partial_path = partial_path
-    self._buffer: list[tuple[bytes, bytes]] = []
+    self._buffer: list[tuple[bytes, bytes, str]] = []
+    self._origins: list[str] = []
     self._buffered = 0
     self._file: tf.io.TFRecordWriter | None = None
 
-  def add(self, key: bytes, example: bytes) -> None:
-    """Takes a serialised example and the key that orders it."""
-    self._buffer.append((key, example))
+  def add(self, key: bytes, example: bytes, origin: origins.Origin) -> None:
+    """Takes a serialised example, the key that orders it, and where it came from."""
+    self._buffer.append((key, example, origins.line(origin)))
     self._buffered += len(example)
     if self._buffered >= _BUFFER_BYTES:
       self._flush()
 
   def commit(self) -> None:
-    """Makes the file appear under its name."""
+    """Makes the file and that of its origins appear under their names."""
     self._flush().close()
+    aside = f"{self._partial_path}.origins"
+    origins.write(aside, self._origins)
+    named = origins.path_beside(self._final_path)
+    fileio.makedirs(os.path.dirname(named))
+    fileio.rename(aside, named, overwrite=True)
     fileio.makedirs(os.path.dirname(self._final_path))
     fileio.rename(self._partial_path, self._final_path, overwrite=True)
 
   def _flush(self) -> tf.io.TFRecordWriter:
     self._buffer.sort()
-    file = self._file or open_writer(self._partial_path, [example for _, example in self._buffer])
-    for _, example in self._buffer:
+    file = self._file or open_writer(
+      self._partial_path, [example for _, example, _ in self._buffer]
+    )
+    for _, example, origin in self._buffer:
       file.write(example)
+      self._origins.append(origin)
     self._buffer.clear()
     self._buffered = 0
     self._file = file

@@ -36,6 +36,7 @@ class Summary(ArtifactFile):
   Attributes:
     examples: records written, by split.
     quarantined: the number of rejected records.
+    relabelled: the number of records written with a label of `data.relabel`.
     labels: records written, by split and label; empty if labels are not counted.
     reasons: the commonest reasons for a rejection, with counts.
     recognized: the layout that the source recognized, as `Recognized.to_json` writes it.
@@ -46,6 +47,7 @@ class Summary(ArtifactFile):
 
   examples: dict[str, int] = dataclasses.field(default_factory=dict)
   quarantined: int = 0
+  relabelled: int = 0
   labels: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
   reasons: dict[str, int] = dataclasses.field(default_factory=dict)
   recognized: Mapping[str, Any] = dataclasses.field(default_factory=dict)

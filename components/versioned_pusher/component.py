@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
-from components.versioned_pusher import executor
+from components.versioned_pusher import executor, stages
 from dlpipe import nodes
 
 
@@ -21,6 +23,11 @@ class VersionedPusherSpec(component_spec.ComponentSpec):
       )
       for gate in nodes.model_gates().values()
     },
+    # What the model card is written from; a pipeline of an older release draws none of them.
+    **{
+      name: component_spec.ChannelParameter(type=artifact_type, optional=True)
+      for name, artifact_type in executor.CARD_INPUTS.items()
+    },
   }
   OUTPUTS = {
     executor.PUSHED_MODEL: component_spec.ChannelParameter(type=standard_artifacts.PushedModel)
@@ -28,6 +35,9 @@ class VersionedPusherSpec(component_spec.ComponentSpec):
   PARAMETERS = {
     executor.SERVING_DIR: component_spec.ExecutionParameter(type=str),
     executor.DATA_OPTIONS: component_spec.ExecutionParameter(type=str),
+    executor.CARD: component_spec.ExecutionParameter(type=str),
+    executor.CARD_FACTS: component_spec.ExecutionParameter(type=str),
+    executor.STAGE: component_spec.ExecutionParameter(type=str),
     executor.CODE_FINGERPRINT: component_spec.ExecutionParameter(type=str),
   }
 
@@ -52,6 +62,10 @@ class VersionedPusher(base_component.BaseComponent):
     model: types.BaseChannel,
     serving_dir: str,
     data_options: str = "{}",
+    card: str = "",
+    card_facts: str = "{}",
+    card_inputs: Mapping[str, types.BaseChannel] | None = None,
+    stage: str = stages.LIVE,
     code_fingerprint: str = "",
     **blessings: types.BaseChannel,
   ):
@@ -61,6 +75,12 @@ class VersionedPusher(base_component.BaseComponent):
       model: a `Model`, from Trainer.
       serving_dir: a local directory that a model server polls; made if it is missing.
       data_options: the user's settings of `data`, as JSON; kept in the version's record.
+      card: dotted path of a function that writes the model card; empty for none. It maps
+        `{input: directories}` and the content of `card_facts` to `{file name: text}`.
+      card_facts: what the function is told beside the artifacts, as JSON.
+      card_inputs: the artifacts that the card is written from, by the names in
+        `executor.CARD_INPUTS`.
+      stage: `live`, or `candidate` for a version that servers do not take until it is promoted.
       code_fingerprint: changes when the component's code changes, so that it runs again.
       **blessings: the blessing of each gate that `dlpipe.nodes.model_gates` names, by its
         `pusher_input`: `model_blessing` from Evaluator, `infra_blessing` from ServingGate.
@@ -78,8 +98,12 @@ class VersionedPusher(base_component.BaseComponent):
       **{
         executor.MODEL: model,
         **blessings,
+        **(card_inputs or {}),
         executor.SERVING_DIR: serving_dir,
         executor.DATA_OPTIONS: data_options,
+        executor.CARD: card,
+        executor.CARD_FACTS: card_facts,
+        executor.STAGE: stage,
         executor.CODE_FINGERPRINT: code_fingerprint,
         executor.PUSHED_MODEL: types.Channel(type=standard_artifacts.PushedModel),
       }

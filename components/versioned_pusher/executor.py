@@ -5,15 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tfx import types
 from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
-from tfx.types import artifact_utils
+from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import path_utils
 
+from components.artifacts import ModelVerdict, Quarantine
+from components.versioned_pusher import stages
+from components.versioned_pusher.candidates import CANDIDATES, hold, list_candidates
 from components.versioned_pusher.publish import (
   is_damaged,
   list_versions,
@@ -22,13 +26,28 @@ from components.versioned_pusher.publish import (
 )
 from dlpipe import nodes
 from dlpipe.artifact_files import ArtifactFile
+from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from dlpipe.progress import report
+from dlpipe.workspace import TaskFolder
 
 MODEL = "model"
 PUSHED_MODEL = "pushed_model"
 SERVING_DIR = "serving_dir"
 DATA_OPTIONS = "data_options"
+CARD, CARD_FACTS = "card", "card_facts"
+# The artifacts that a model card is written from, beside the blessings: name of the input to type.
+CARD_INPUTS = {
+  "quarantine": Quarantine,
+  "model_run": standard_artifacts.ModelRun,
+  "evaluation": standard_artifacts.ModelEvaluation,
+  **{
+    gate.verdict_input: ModelVerdict
+    for gate in nodes.model_gates().values()
+    if gate.verdict_input != gate.pusher_input
+  },
+}
+STAGE = "stage"
 CODE_FINGERPRINT = "code_fingerprint"
 # Custom properties of the PushedModel, as TFX's own Pusher calls them.
 IS_PUSHED = "pushed"
@@ -73,9 +92,10 @@ class Executor(base_executor.BaseExecutor):
     """Publishes the model as the next version in the served directory.
 
     Args:
-      input_dict: `model`, and the blessing of each gate by its `pusher_input`, one artifact each.
+      input_dict: `model`, the blessing of each gate by its `pusher_input`, one artifact each, and
+        `CARD_INPUTS`, which may be missing.
       output_dict: `pushed_model`, one artifact.
-      exec_properties: `serving_dir` and `data_options`.
+      exec_properties: `serving_dir`, `data_options`, `stage`, `card` and `card_facts`.
 
     Raises:
       BadInputError: the model or the served directory is not on a local file system.
@@ -101,17 +121,27 @@ class Executor(base_executor.BaseExecutor):
           f"VersionedPusher publishes by rename on a local file system. Received: {path!r}. Mount "
           "the bucket, or push with a component made for that store."
         )
-    version = publish(
+    # A pipeline that an older release compiled names no stage.
+    is_candidate = exec_properties.get(STAGE) == stages.CANDIDATE
+    put = hold if is_candidate else publish
+    version = put(
       source,
       base,
       source=model.uri,
       # A pipeline that an older release compiled has none.
       data_options=json.loads(exec_properties.get(DATA_OPTIONS) or "{}"),
+      card=_card(input_dict, exec_properties),
     )
-    destination = os.path.join(base, str(version))
+    is_candidate = is_candidate and version in list_candidates(base)
+    destination = os.path.join(base, *([CANDIDATES] if is_candidate else ()), str(version))
     pushed.set_int_custom_property(IS_PUSHED, 1)
     pushed.set_string_custom_property(DESTINATION, destination)
     pushed.set_string_custom_property(VERSION, str(version))
+    if is_candidate:
+      _write(pushed, Pushed(pushed=True, version=version, destination=destination))
+      report(f"Holds version {version} in {destination} until it is promoted", version=version)
+      return
+    stages.refresh(TaskFolder.of_serving(base))
     newest = max(list_versions(base))
     repairs = version_record(base, version).get("repairs")
     _write(pushed, Pushed(pushed=True, version=version, destination=destination, repairs=repairs))
@@ -127,6 +157,20 @@ class Executor(base_executor.BaseExecutor):
       report(f"Version {version} in {base} is damaged; version {newest} stays served")
     else:
       report(f"Version {version} is in {base} already; version {newest} stays served")
+
+
+def _card(
+  inputs: Mapping[str, list[types.Artifact]], exec_properties: Mapping[str, Any]
+) -> dict[str, str]:
+  """Returns the files of the model card; none for a pipeline that names no function for it."""
+  function = exec_properties.get(CARD)
+  if not function:
+    return {}
+  directories = {name: [artifact.uri for artifact in some] for name, some in inputs.items()}
+  written: dict[str, str] = load_function(function)(
+    directories, json.loads(exec_properties[CARD_FACTS])
+  )
+  return written
 
 
 def _is_blessed(blessing: types.Artifact) -> bool:

@@ -5,7 +5,7 @@ of its completeness. So a version is copied under a name the server ignores, flu
 and then renamed: it appears whole or not at all, whatever is killed when. Numbers only grow, even
 after a version was deleted, because the server takes the largest for the newest.
 
-    <base>/1/ ... <base>/7/   versions; each holds `dlpipe.json`, where it came from
+    <base>/1/ ... <base>/7/   versions; each holds `dlpipe.json`, where it came from, and its card
     <base>/.last_version      the largest number ever given out
     <base>/.publish.lock      held while publishing; the kernel frees it when its holder dies
     <base>/.staging-*         a copy in the making, or what a killed publisher left behind
@@ -31,6 +31,8 @@ from typing import Any, TypedDict, cast
 from dlpipe.errors import BadInputError, DlpipeError
 
 RECORD_FILE = "dlpipe.json"
+# The model card: about the model, and no part of it.
+CARD_FILES = ("MODEL_CARD.md", "model_card.json")
 _MODEL_FILE = "saved_model.pb"
 _LOCK_FILE = ".publish.lock"
 _MARK_FILE = ".last_version"
@@ -55,6 +57,7 @@ class VersionRecord(TypedDict, total=False):
     sha256: of the content, as `content_digest` computes it.
     first_version: the number under which the same model was first published.
     rollback_of: the version that a rollback repeats.
+    promoted_from: the version, a candidate or a canary, that was made live by this one.
     repairs: the damaged version in whose place it was published.
     data_options: the user's settings of `data` with which it was trained.
   """
@@ -65,6 +68,7 @@ class VersionRecord(TypedDict, total=False):
   sha256: str
   first_version: int
   rollback_of: int
+  promoted_from: int
   repairs: int
   data_options: dict[str, Any]
 
@@ -75,6 +79,7 @@ def publish(
   *,
   source: str = "",
   data_options: Mapping[str, Any] | None = None,
+  card: Mapping[str, str] | None = None,
 ) -> int:
   """Publishes a SavedModel as the next version.
 
@@ -89,6 +94,7 @@ def publish(
     source: what the record names as the model's origin (an artifact's URI); default `source_dir`.
     data_options: the user's settings of `data` with which it was trained, such as the name of a
       column; kept in the record.
+    card: files of the model card, by the names in `CARD_FILES`: written beside the model.
 
   Returns:
     The version's number.
@@ -113,7 +119,10 @@ def publish(
     repairs = {"repairs": found[0]} if found else {}
     told = {"data_options": dict(data_options)} if data_options else {}
     return _add_version(
-      model, base, lambda version: {**origin, **repairs, **told, "first_version": version}
+      model,
+      base,
+      lambda version: {**origin, **repairs, **told, "first_version": version},
+      card=card or {},
     )
 
 
@@ -202,12 +211,12 @@ def is_damaged(base_dir: PathLike, version: int) -> bool:
 
 
 def content_digest(directory: PathLike) -> str:
-  """SHA-256 over names and bytes of every file below `directory`, our own record left out."""
+  """SHA-256 over names and bytes of every file below `directory`, without our record and card."""
   root = pathlib.Path(directory)
   digest = hashlib.sha256()
   for path in _files(root):
     name = path.relative_to(root).as_posix()
-    if name == RECORD_FILE:
+    if name in (RECORD_FILE, *CARD_FILES):
       continue
     digest.update(f"{name}\0{path.stat().st_size}\0".encode())
     with path.open("rb") as f:
@@ -236,8 +245,13 @@ def _locked(base: pathlib.Path) -> Iterator[None]:
 
 
 def _add_version(
-  model: pathlib.Path, base: pathlib.Path, record: Callable[[int], Mapping[str, Any]]
+  model: pathlib.Path,
+  base: pathlib.Path,
+  record: Callable[[int], Mapping[str, Any]],
+  *,
+  card: Mapping[str, str] | None = None,
 ) -> int:
+  """Copies a model under the next number; without a card, the model keeps the one it has."""
   staging = base / f"{_STAGING_PREFIX}{secrets.token_hex(4)}"
   try:
     _copy(model, staging)
@@ -246,6 +260,9 @@ def _add_version(
     values = {**record(version), "version": version, "published_at": now}
     _write(staging / RECORD_FILE, json.dumps(values, indent=2, sort_keys=True) + "\n")
     (staging / RECORD_FILE).chmod(_FILE_MODE)
+    for name, text in (card or {}).items():
+      _write(staging / name, text)
+      (staging / name).chmod(_FILE_MODE)
     for directory, _, _ in os.walk(staging, topdown=False):
       _flush(pathlib.Path(directory))
     # Marked before the rename: a kill in between costs a number, never gives one out twice.

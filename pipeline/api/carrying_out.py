@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 from dlpipe.causes import user_error
 from dlpipe.errors import DlpipeError
-from dlpipe.records import Record, Rejected
 from pipeline.api.inputs import Inputs
 from pipeline.beam.engines import check_engine
 from pipeline.execution.events import Listener
@@ -73,8 +72,14 @@ def carry_out(
     ) from err
 
 
-def examine(inputs: Inputs, run_id: str) -> dict[str, Any] | None:
-  """Checks the data that a run has read; returns None if the run ended before it read all."""
+def examine(inputs: Inputs, run_id: str, *, labels: bool = False) -> dict[str, Any] | None:
+  """Checks the data that a run has read; returns None if the run ended before it read all.
+
+  Args:
+    inputs: the prepared run.
+    run_id: the run's name.
+    labels: whether to look for labels that are likely wrong.
+  """
   from pipeline.checks.report import check_data
   from pipeline.gates import gate_facts
   from pipeline.runs.data_artifacts import data_artifacts
@@ -86,17 +91,10 @@ def examine(inputs: Inputs, run_id: str) -> dict[str, Any] | None:
     inputs.task,
     examples=found.examples,
     quarantine=found.quarantine,
-    data_path=inputs.config.data_path,
-    records=lambda: _records(inputs),
     gates=gate_facts(inputs.task, inputs.config.gates.bounds),
     kept=inputs.config.folder.checks,
+    labels=labels,
   )
-
-
-def _records(inputs: Inputs) -> Iterator[Record | Rejected]:
-  options = inputs.config.data_options(inputs.task)
-  for shard in inputs.source.plan(inputs.config.data_path, options).shards:
-    yield from inputs.source.read(shard, options)
 
 
 def log_file(inputs: Inputs, run_id: str) -> pathlib.Path:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from components.versioned_pusher import stages
+from components.versioned_pusher.candidates import list_candidates
 from dlpipe.errors import BadInputError, DlpipeError
+from dlpipe.nodes import PREDICTIONS
 from dlpipe.workspace import Workspace
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.run import Run, as_run
 from pipeline.api.stores import checked, stores
 from pipeline.api.values import Path, local_path, task_name
 from pipeline.runs import run_files, served
+from pipeline.runs.retention import cleaned, sizes
 
 if TYPE_CHECKING:
   from pipeline.runs.lineage import PastRun
   from pipeline.runs.result import RunResult
   from pipeline.settings.config import PipelineConfig
   from pipeline.task import Task
+
+LATEST = "latest"  # stands for the name of a run
 
 
 def runs(
@@ -44,12 +52,14 @@ def runs(
 
 
 def _as_run(past: PastRun, workspace: str | None) -> Run:
-  from pipeline.runs.facts import read_facts
+  from pipeline.runs.facts import of_cleaned, read_facts
 
   folder = Workspace.of(workspace).task(past.task)
   told = run_files.told(folder, past.run_id)
   data = told.config.data_path if told is not None else None
-  return as_run(past, read_facts(_outputs(past)), folder, data=data)
+  kept = cleaned.find(folder, past.run_id)
+  facts = of_cleaned(kept) if kept is not None else read_facts(outputs_of(past))
+  return as_run(past, facts, folder, data=data)
 
 
 def past_runs(task: str | None, workspace: str | None, mlmd: str | None) -> list[PastRun]:
@@ -107,6 +117,36 @@ def opened(
     yield found[0]
 
 
+def predictions_of(
+  run_id: str, task: str | None, workspace: str | None, mlmd: str | None
+) -> tuple[PastRun, pathlib.Path]:
+  """Returns a run and the directory of its predictions.
+
+  Args:
+    run_id: the run's name; `latest` for the latest one that has predictions.
+    task: the run's task; None if the name is enough.
+    workspace: the workspace as the user gave it; None takes the environment's, or the default.
+    mlmd: a metadata store's connection file; None takes the SQLite files of the workspace.
+
+  Raises:
+    BadInputError: there is no such run, or it has no predictions.
+  """
+  if run_id == LATEST:
+    for run in past_runs(task, workspace, mlmd):
+      if (directory := _predictions(run)) is not None:
+        return run, directory
+    of_task = f" of {task}" if task is not None else ""
+    raise BadInputError(f"No run{of_task} has predictions yet. `dlpipe run` makes them.")
+  with opened(run_id, task, workspace, mlmd) as (_, run):
+    found = _predictions(run)
+  if found is None:
+    raise BadInputError(
+      f"The run {run_id} has no predictions: it ended before its model was evaluated, or it is of "
+      "an earlier release."
+    )
+  return run, found
+
+
 def ended(config: PipelineConfig, result: RunResult) -> Run:
   """Returns the run that has just ended with this result.
 
@@ -124,7 +164,7 @@ def ended(config: PipelineConfig, result: RunResult) -> Run:
       f"The metadata store of {config.folder.root} does not know {result.run_id!r}."
     )
   return as_run(
-    past, read_facts(_outputs(past)), config.folder, data=config.data_path, ended=result
+    past, read_facts(outputs_of(past)), config.folder, data=config.data_path, ended=result
   )
 
 
@@ -141,17 +181,26 @@ def served_now(
 
   Returns:
     `task`; `serving_dir`; `versions`, the newest first, each with the fields of `served.Version`
-    and the `run_id` and `metrics` of the run that pushed it; `served`, the newest version or None.
+    and the `run_id` and `metrics` of the run that pushed it; `served`, the newest version or None;
+    `candidates`, `labels` and `pins`; `changes` of them, the oldest first; `bytes`, by file and
+    folder of the task's folder, the largest first.
   """
-  serving_dir = Workspace.of(workspace).task(task).serving
+  folder = Workspace.of(workspace).task(task)
+  serving_dir = folder.serving
   versions = served.versions(serving_dir)
   runs = _pushes(task, workspace, mlmd, tell) if versions else {}
   facts = [_facts(version, runs) for version in versions]
+  found = stages.read(folder)
   return {
     "task": task,
     "serving_dir": str(serving_dir),
     "served": facts[0] if facts else None,
     "versions": facts,
+    "candidates": list_candidates(serving_dir),
+    "labels": found.labels,
+    "pins": found.pins,
+    "changes": [change.model_dump(mode="json") for change in found.changes],
+    "bytes": sizes.by_part(folder),
   }
 
 
@@ -184,13 +233,25 @@ def _facts(version: served.Version, runs: Mapping[int, PastRun]) -> dict[str, An
 
 
 def _told_apart(run: PastRun, workspace: str | None) -> PastRun:
-  """Returns the run; its state says whether a process is still working on it, from the locks."""
+  """Returns the run; its state says whether a process is still working on it, from the locks.
+
+  What its deleted files told comes from what was kept of them.
+  """
   from pipeline.execution import at_work
   from pipeline.runs import lineage
 
-  return lineage.told_apart(run, at_work.run_ids(Workspace.of(workspace).task(run.task)))
+  folder = Workspace.of(workspace).task(run.task)
+  kept = cleaned.find(folder, run.run_id)
+  if kept is not None:
+    run = dataclasses.replace(run, metrics=run.metrics or kept.metrics, cleaned=kept.at)
+  return lineage.told_apart(run, at_work.run_ids(folder))
 
 
-def _outputs(run: PastRun) -> dict[str, Mapping[str, str]]:
+def outputs_of(run: PastRun) -> dict[str, Mapping[str, str]]:
   """Returns URIs by node and output name."""
   return {node["id"]: node["outputs"] for node in run.nodes}
+
+
+def _predictions(run: PastRun) -> pathlib.Path | None:
+  uri = PREDICTIONS.find(outputs_of(run))
+  return pathlib.Path(uri) if uri is not None else None

@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import Any
 
+from components.source_example_gen import relabel
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import Workspace
 from pipeline.api import wrong_task
@@ -80,9 +81,11 @@ def prepare(
     mlmd=mlmd,
   )
   path = os.path.abspath(data) if data is not None else known.shipped_data()
+  new_labels = config.data.relabel and os.path.abspath(os.path.expanduser(config.data.relabel))
+  section = config.data.model_copy(update={"relabel": new_labels})
   return look_at(
     known,
-    config.model_copy(update={"data_path": path}),
+    config.model_copy(update={"data_path": path, "data": section}),
     said=unread_settings.said(known, config),
   )
 
@@ -106,6 +109,10 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
     plan = source.plan(path, config.data_options(known))
   except BadInputError as err:
     raise (err if config.data.source else wrong_task.explain(err, known, path)) from err
+  sentences = plan.sentences()
+  if config.data.relabel:
+    count = len(relabel.read(config.data.relabel))
+    sentences.append(f"{count:,} labels come from {config.data.relabel} (data.relabel)")
   unread_settings.require_drawn(said, given_splits=plan.given_splits, path=path)
   params = config.params(known)
   if known.infer:
@@ -114,7 +121,7 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
     task=known,
     config=config,
     source=source,
-    recognized=plan.sentences(),
+    recognized=sentences,
     params=params,
   )
 

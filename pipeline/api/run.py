@@ -8,6 +8,9 @@ import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from dlpipe.errors import BadInputError
+from dlpipe.nodes import PREDICTIONS
+from pipeline.rows import files
 from pipeline.runs import result as results
 from pipeline.runs.result import RunResult
 
@@ -56,6 +59,8 @@ class Run:
     report: the HTML report; None if there is none.
     log: the file with the output of TensorFlow, Beam and TFX; None if there is none.
     serving_dir: the TensorFlow Serving base path of the task.
+    predictions: what the model says of each val and eval example: `predictions.parquet`; `rows`
+      reads it. None if the model was not evaluated.
   """
 
   run_id: str
@@ -72,6 +77,31 @@ class Run:
   report: pathlib.Path | None
   log: pathlib.Path | None
   serving_dir: pathlib.Path
+  predictions: pathlib.Path | None = None
+
+  def rows(
+    self, where: str | None = None, *, sort: str | None = None, limit: int | None = None
+  ) -> list[dict[str, Any]]:
+    """Returns val and eval examples with their origins and what the model says of them.
+
+    >>> run = dlpipe.runs("images")[0]
+    >>> sorted(run.rows("split == 'eval'", sort="loss", limit=1)[0])[:5]
+    ['file', 'id', 'input', 'label', 'loss']
+
+    Args:
+      where: a condition on the columns, such as "label == 'cat' and predicted == 'dog'".
+      sort: a column; numbers from the greatest down, such as "loss"; "loss:asc" from the least up.
+      limit: the most rows; None for all.
+
+    Raises:
+      BadInputError: the run has no predictions, or an argument cannot be used.
+    """
+    from pipeline.rows import table
+
+    if self.predictions is None:
+      raise BadInputError(f"The run {self.run_id} has no predictions.")
+    rows = table.read(self.predictions.parent)
+    return table.as_rows(table.asked(rows, where=where, sort=sort, limit=limit))
 
   @property
   def exit_code(self) -> int:
@@ -129,6 +159,7 @@ def as_run(
     state = lineage.DONE if is_done else state if ended.state == results.CACHED else ended.state
     version = ended.pushed_version
   report, log = folder.report(past.run_id), folder.log(past.run_id)
+  predictions = PREDICTIONS.find({node["id"]: node["outputs"] for node in past.nodes})
   return Run(
     run_id=past.run_id,
     task=past.task,
@@ -144,4 +175,5 @@ def as_run(
     report=report if report.is_file() else None,
     log=log if log.is_file() else None,
     serving_dir=folder.serving,
+    predictions=pathlib.Path(predictions) / files.FILE if predictions is not None else None,
   )

@@ -21,6 +21,7 @@ from pipeline.execution.events import Event, Listener
 from pipeline.execution.options import RunOptions
 from pipeline.execution.output import RealStreams
 from pipeline.runs.result import FAILED, RunResult
+from pipeline.suspects.supported import require_classes
 from pipeline.task import Task
 
 Progress = bool | Callable[[Event], None]
@@ -98,7 +99,7 @@ def run(
     mlmd=mlmd,
   )
   for name, node in (("from_node", from_node), ("until_node", until_node)):
-    check_node(name, node, trials=inputs.config.tune.trials)
+    check_node(name, node, trials=inputs.config.tune.most_trials)
   if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
     raise BadInputError(f"retries takes a whole number of at least 0. Received: {retries!r}")
   how = RunOptions(from_node=from_node, until_node=until_node, use_cache=cache, retries=retries)
@@ -115,6 +116,7 @@ def check(
   tiny: bool = False,
   beam: str | None = None,
   mlmd: Path | None = None,
+  labels: bool = False,
   progress: Progress = False,
   **sections: Mapping[str, Any],
 ) -> Run:
@@ -136,6 +138,8 @@ def check(
     tiny: as for `run`; a later run with the same data reuses cached results.
     beam: Beam's runner: "direct", "flink" or "spark"; None takes that of the settings.
     mlmd: a metadata store's connection file; None takes SQLite in the workspace.
+    labels: whether to look for labels that are likely wrong, too: a cheap model scores each row
+      without having seen it.
     progress: as for `run`.
     **sections: settings by section, as for `run`.
 
@@ -159,7 +163,9 @@ def check(
     beam=beam,
     mlmd=mlmd,
   )
-  examine = functools.partial(carrying_out.examine, inputs)
+  if labels:
+    require_classes(inputs.task)
+  examine = functools.partial(carrying_out.examine, inputs, labels=labels)
   return _carried_out(inputs, progress, train_and_push=False, examine=examine)
 
 

@@ -13,11 +13,12 @@ from dlpipe.words import shortest
 
 
 class Row(NamedTuple):
-  """One example: its split, the raw input, and the raw label as bytes of text."""
+  """One example: its split, the raw input, the raw label as bytes of text, and its origin."""
 
   split: str
   value: bytes
   label: bytes
+  origin: str = ""
 
 
 def label_bytes(values: Sequence[bytes | str | int | float]) -> bytes:

@@ -21,6 +21,7 @@ class Finding:
     advice: a sentence on how to mend the data.
     examples: row numbers to look at; each example is one row, or two rows to compare.
     details: further lines to show, such as counts by label.
+    suggested: for an example of one row, by its number, the label that it likely should have.
   """
 
   name: str
@@ -30,6 +31,7 @@ class Finding:
   advice: str
   examples: tuple[tuple[int, ...], ...] = ()
   details: tuple[str, ...] = ()
+  suggested: Mapping[int, str] = dataclasses.field(default_factory=dict)
 
   @classmethod
   def of(cls, row: Mapping[str, Any]) -> Finding:

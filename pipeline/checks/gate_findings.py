@@ -75,7 +75,7 @@ def labels_by_split(summary: Mapping[str, Any]) -> dict[str, dict[str, int]]:
 def finding_json(finding: Finding) -> dict[str, Any]:
   """Returns a finding as JSON, without its examples."""
   found = dataclasses.asdict(finding)
-  del found["examples"]
+  del found["examples"], found["suggested"]
   return {**found, "details": list(finding.details)}
 
 

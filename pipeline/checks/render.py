@@ -93,7 +93,12 @@ def _example(rows: list[Mapping[str, str]], width: int) -> list[str]:
       where = f"{row['origin']}: {where}"
     mark = "- " if number == 0 else "  "
     room = width - len(f"{_INDENT}{mark}{row['split']}:  []")
-    label = _cut(row["label"], max(_LABEL_CHARACTERS, room - len(where)))
+    named = row["label"]
+    if "suggested" in row:
+      named = (
+        f"{_cut(named, _LABEL_CHARACTERS)}, rather {_cut(row['suggested'], _LABEL_CHARACTERS)}"
+      )
+    label = _cut(named, max(_LABEL_CHARACTERS, room - len(where)))
     shown.append(f"{_INDENT}{mark}{row['split']}: {_cut(where, room - len(label))} [{label}]")
   return shown
 

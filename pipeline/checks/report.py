@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import pathlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,16 @@ import numpy as np
 from components.source_example_gen.summary import REJECTED_FILE, Summary
 from dlpipe.dotted_paths import load_function
 from dlpipe.fingerprint import code_fingerprint
-from dlpipe.records import SPLITS, Record, Rejected
-from pipeline.checks import findings, gate_findings, origins
-from pipeline.checks.description import Description, IndescribableError, Row
-from pipeline.checks.examples import read_examples
+from dlpipe.records import SPLITS
+from pipeline.checks import findings, gate_findings
+from pipeline.checks.description import Description, IndescribableError, Row, label_bytes
 from pipeline.checks.finding import WARNING, Finding
 from pipeline.checks.survey import MAX_COMPARED, Survey
 from pipeline.checks.text import excerpt
+from pipeline.checks.wrong_labels import wrong_labels
+from pipeline.rows.examples import read_examples
+from pipeline.sources import origins
+from pipeline.suspects.search import search
 from pipeline.task import Task
 
 _SHOWN_REASONS, _SHOWN_RECORDS = 10, 5
@@ -33,10 +36,9 @@ def check_data(
   *,
   examples: pathlib.Path,
   quarantine: pathlib.Path,
-  data_path: str,
-  records: Callable[[], Iterable[Record | Rejected]],
   gates: Sequence[Mapping[str, Any]],
   kept: pathlib.Path,
+  labels: bool = False,
 ) -> dict[str, Any]:
   """Checks the examples of a run.
 
@@ -44,25 +46,27 @@ def check_data(
     task: the run's task.
     examples: directory of the `Examples` artifact.
     quarantine: directory of the `Quarantine` artifact.
-    data_path: the run's input; inputs that are files are named by their path in it.
-    records: reads the input again, to name the rows that a finding shows.
     gates: the model's gates, as DataGate receives them.
     kept: folder that caches results by artifact and code, and holds the pictures that a finding
       shows if the input has no file for them.
+    labels: whether to look for labels that are likely wrong.
 
   Returns:
     `examples` {split: count}; `labels` {split: {label: count}} or None; `lengths` {measure:
     {min, p5, median, p95, max}}; `met` {unusual but valid property: count}; `findings` [{name,
     level, count, what, advice, details, examples [[{split, label, input, file, origin}]]}],
     warnings first; `quarantined` [{reason, count, records}]; `compared`, the number of inputs among
-    which near-duplicates were searched.
+    which near-duplicates were searched; with `labels` also `suspects`, as `Suspects.to_json`.
+
+  Raises:
+    BadInputError: `labels`, and the task has no classes.
   """
-  folder = kept / _key(task, examples, data_path, gates)
+  folder = kept / _key(task, examples, gates, labels)
   file = folder / "check.json"
   if file.exists():
     return json.loads(file.read_text(encoding="utf-8"))
   folder.mkdir(parents=True, exist_ok=True)
-  result = _check(task, examples, quarantine, data_path, records, gates, folder)
+  result = _check(task, examples, quarantine, gates, folder, labels)
   partial = file.with_suffix(".part")
   partial.write_text(json.dumps(result), encoding="utf-8")
   partial.replace(file)
@@ -70,11 +74,11 @@ def check_data(
 
 
 def _key(
-  task: Task, examples: pathlib.Path, data_path: str, gates: Sequence[Mapping[str, Any]]
+  task: Task, examples: pathlib.Path, gates: Sequence[Mapping[str, Any]], labels: bool
 ) -> str:
   asked = (task.input.describe, task.problem.findings, task.problem.survey)
   code = code_fingerprint(__name__, *(path for path in asked if path))
-  facts = (str(examples), data_path, *asked, task.input.key, task.label_key, gates, code)
+  facts = (str(examples), *asked, task.input.key, task.label_key, gates, labels, code)
   return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
@@ -82,16 +86,17 @@ def _check(
   task: Task,
   examples: pathlib.Path,
   quarantine: pathlib.Path,
-  data_path: str,
-  records: Callable[[], Iterable[Record | Rejected]],
   gates: Sequence[Mapping[str, Any]],
   folder: pathlib.Path,
+  labels: bool,
 ) -> dict[str, Any]:
   describe = load_function(task.input.describe) if task.input.describe else None
   answers = load_function(task.problem.survey)() if task.problem.survey else None
 
-  def rows() -> Iterable[Row]:
-    return read_examples(examples, input_key=task.input.key, label_key=task.label_key)
+  def rows() -> Iterator[Row]:
+    for each in read_examples(examples):
+      value, label = each.values(task.input.key, task.label_key)
+      yield Row(each.split, label_bytes(value[:1]), label_bytes(label), each.origin.origin)
 
   survey = Survey(describe)
   for row in rows():
@@ -105,22 +110,15 @@ def _check(
     *(Finding.of(row) for row in load_function(task.problem.findings)(summary.to_json(), gates)),
     *(answers.findings() if answers is not None else ()),
   ]
+  suspects = None
+  if labels:
+    suspects = search(task, examples, len(survey.splits))
+    found += wrong_labels(suspects)
   found.sort(key=lambda finding: finding.level != WARNING)
   wanted = {number for finding in found for example in finding.examples for number in example}
   shown_rows = _pick(rows(), wanted)
-  files = origins.files(data_path, shown_rows)
-  in_files = {number: row for number, row in shown_rows.items() if number not in files}
-  places = origins.rows_of(
-    records() if in_files else (), in_files, input_key=task.input.key, label_key=task.label_key
-  )
   shown = {
-    number: _shown(
-      row,
-      describe,
-      files.get(number) or folder / str(number),
-      is_text=task.input.kind == "text",
-      origin=places.get(number),
-    )
+    number: _shown(row, describe, folder / str(number), is_text=task.input.kind == "text")
     for number, row in shown_rows.items()
   }
   counts = np.bincount(survey.splits, minlength=len(SPLITS)).tolist()
@@ -132,11 +130,20 @@ def _check(
     "findings": [_finding_json(finding, shown) for finding in found],
     "quarantined": _quarantined(quarantine, summary.reasons),
     "compared": min(sum(counts), MAX_COMPARED),
+    **({"suspects": suspects.to_json()} if suspects is not None else {}),
   }
 
 
 def _finding_json(finding: Finding, shown: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-  examples = [[shown[number] for number in example] for example in finding.examples]
+  examples = [
+    [
+      {**shown[number], "suggested": finding.suggested[number]}
+      if number in finding.suggested
+      else shown[number]
+      for number in example
+    ]
+    for example in finding.examples
+  ]
   return {**gate_findings.finding_json(finding), "examples": examples}
 
 
@@ -154,27 +161,26 @@ def _pick(rows: Iterable[Row], wanted: set[int]) -> dict[int, Row]:
 def _shown(
   row: Row,
   describe: Callable[[bytes], Description] | None,
-  file: str | pathlib.Path,
+  kept: pathlib.Path,
   *,
   is_text: bool,
-  origin: str | None,
 ) -> dict[str, str]:
   """Returns the fields of a row to show in a finding.
 
   Args:
     row: the row.
     describe: the task's function, if any.
-    file: the name of the input's file; or the path to write the input to, if it is a picture.
+    kept: the path to write a picture to, without suffix, if the input has no file for it.
     is_text: whether to show the input as text if `describe` is None.
-    origin: the place of the row in a file of the input, if it was found.
   """
   shown = {
     "split": row.split,
     "label": row.label[:_LABEL_BYTES].decode("utf-8", "replace"),
     "input": f"{len(row.value):,} bytes",
   }
-  if origin is not None:
-    shown["origin"] = origin
+  place = origins.place(row.origin)
+  if row.origin and place.row is not None:
+    shown["origin"] = row.origin
   suffix = ""
   if is_text:
     shown["input"] = excerpt(row.value[:_TEXT_BYTES].decode("utf-8", "replace"))
@@ -182,10 +188,10 @@ def _shown(
     with contextlib.suppress(IndescribableError):
       described = describe(row.value)
       shown["input"], suffix = described.excerpt, described.suffix
-  if isinstance(file, str):
-    shown["file"] = file
+  if row.origin and place.is_file:
+    shown["file"] = place.file
   elif suffix:
-    path = file.with_name(f"{file.name}{suffix}")
+    path = kept.with_name(f"{kept.name}{suffix}")
     path.write_bytes(row.value)
     shown["file"] = str(path)
   return shown

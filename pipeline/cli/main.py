@@ -32,14 +32,20 @@ _COMMANDS = {
   "worker": "Stay up and start nodes warm.",
   "join": "Join a training that several workers share.",
   "runs": "List, show, compare and repeat earlier runs.",
+  "promote": "Make a candidate live, or try it as the canary.",
+  "pin": "Keep a version whatever is cleaned.",
   "rollback": "Serve an older version of a model again.",
+  "log": "Pick logged requests to label; join labels to them.",
+  "clean": "Delete files of earlier runs.",
   "data": "List and fetch public data sets.",
   "settings": "List what can be set, with values and bounds.",
   "status": "Say what is served, since when, and from which run.",
   "new-task": "Write a task of your own, to start from.",
   "doctor": "Say what is wrong with the environment.",
 }
-_FOR_ORCHESTRATORS = frozenset({"compile", "node", "worker", "join"})
+# The package of a command, if it is not `commands`.
+_ROOMS = dict.fromkeys(("compile", "node", "worker", "join"), "for_orchestrators")
+_ROOMS |= dict.fromkeys(("clean", "log", "pin", "promote"), "operations")
 _SHOWN = 200  # characters
 # Errors that a path from the command line may cause.
 _OF_PATHS = frozenset(
@@ -54,7 +60,7 @@ TERMINATED = 143  # 128 + SIGTERM
 
 def _load(command: str) -> click.Command:
   name = command.replace("-", "_")
-  room = "for_orchestrators" if command in _FOR_ORCHESTRATORS else "commands"
+  room = _ROOMS.get(command, "commands")
   loaded: click.Command = getattr(importlib.import_module(f"pipeline.cli.{room}.{name}"), name)
   return loaded
 

@@ -32,6 +32,13 @@ def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
   )(command)
 
 
+def reason_option(command: Callable[..., Any]) -> Callable[..., Any]:
+  """Adds `--reason`."""
+  return click.option(
+    "--reason", metavar="TEXT", help="Why, for the record that `dlpipe status` shows."
+  )(command)
+
+
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
   """Adds the options that `run`, `check` and `compile` share."""
   options = (

@@ -24,7 +24,7 @@ _MODULES = (
   "pipeline.assembly",
   "pipeline.execution.single_node.single",
   "pipeline.training.run",
-  "pipeline.training.tuning",
+  "pipeline.training.tuning.search",
 )
 _PR_SET_PDEATHSIG = 1
 

@@ -10,14 +10,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from components.source_example_gen.summary import REJECTED_FILE
+from components.versioned_pusher import stages
 from dlpipe import nodes
+from dlpipe.errors import DlpipeError
 from pipeline.assembly import create_pipeline
 from pipeline.execution import at_work, events, node, node_events, partial, processes, sequential
 from pipeline.execution.options import RunOptions
 from pipeline.params import Params
 from pipeline.report.render import write_report
 from pipeline.runs import record, run_files
-from pipeline.runs.result import ComponentResult, RunResult
+from pipeline.runs.result import Cleaned, ComponentResult, RunResult
+from pipeline.runs.retention import cleaning
 from pipeline.runs.store import executions, gone_artifacts
 from pipeline.runs.store.metadata_stores import ConnectionConfig, connection, open_store
 from pipeline.settings.config import PipelineConfig
@@ -83,8 +86,9 @@ def run(
     with node_events.progress_to(listener, _STORE), open_store(store) as handle:
       partial.select(compiled, handle, options)
     if not options.use_cache and node.is_to_run(compiled, nodes.TRAINER.id):
-      # A checkpoint is a result of an earlier run, too.
+      # A checkpoint and a trial are results of an earlier run, too.
       shutil.rmtree(config.folder.checkpoints, ignore_errors=True)
+      shutil.rmtree(config.folder.trials, ignore_errors=True)
     if train_and_push:
       run_files.write(config, run_id)
     listener(events.RunStarted(run_id, task.name, node.node_ids(compiled), log_file))
@@ -95,6 +99,8 @@ def run(
     else:
       outcomes = sequential.run_nodes(compiled, store, listener=listener, options=options)
     result = _conclude(task, config, store, outcomes, run_id, started, listener, examine)
+    if train_and_push and config.keep.is_set:
+      result = _cleaned(config, result)
   listener(events.RunFinished(result))
   return result
 
@@ -143,6 +149,32 @@ def _conclude(
     warned = [*data.result.model_warnings, said]
     return dataclasses.replace(data.result, report=None, model_warnings=warned)
   return data.result
+
+
+def _cleaned(config: PipelineConfig, result: RunResult) -> RunResult:
+  """Deletes what `keep` lets go; the result says how much, or why it did not work."""
+  others = at_work.run_ids(config.folder) - {result.run_id}
+  if others:
+    said = f"Nothing was cleaned: {', '.join(sorted(others))} is at work in the workspace, too."
+    return dataclasses.replace(result, model_warnings=[*result.model_warnings, said])
+  try:
+    plan = cleaning.clean(
+      config.folder,
+      cleaning.stores_of(config.folder),
+      config.keep,
+      held=stages.read(config.folder).held(),
+      at_work={result.run_id},
+    )
+  except (DlpipeError, OSError) as err:
+    # What the run came to stands.
+    said = f"Earlier runs could not be cleaned: {err}"
+    return dataclasses.replace(result, model_warnings=[*result.model_warnings, said])
+  return dataclasses.replace(
+    result,
+    cleaned=Cleaned(
+      runs=tuple(plan.runs), freed_bytes=plan.freed, left_bytes=plan.left, over_bytes=plan.over
+    ),
+  )
 
 
 def _show_quarantine(config: PipelineConfig, source: pathlib.Path | None, run_id: str) -> None:

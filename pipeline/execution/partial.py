@@ -9,6 +9,7 @@ from tfx.proto.orchestration import pipeline_pb2
 from dlpipe.errors import BadInputError
 from pipeline.execution import attempts, node
 from pipeline.execution.options import RunOptions
+from pipeline.runs.store import executions as executions_of
 
 _REQUIRED = pipeline_pb2.NodeExecutionOptions.Skip.REQUIRED
 
@@ -63,10 +64,14 @@ def _base_run(
   ]
   for run in sorted(runs, key=lambda run: run.create_time_since_epoch, reverse=True):
     executions = [attempts.earlier(handle, each, run_id=run.name) for each in needed]
-    if all(each is not None and attempts.succeeded(each) for each in executions):
+    if all(
+      each is not None and attempts.succeeded(each) and executions_of.has_files(handle.store, each)
+      for each in executions
+    ):
       return run.name
   names = ", ".join(each.node_info.id for each in needed)
   raise BadInputError(
     f"A run from there takes up an earlier run in which these nodes succeeded: {names}. There is "
-    "none in this metadata store; run the pipeline without --from once."
+    "none in this metadata store, or dlpipe clean deleted its files; run the pipeline without "
+    "--from once."
   )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dlpipe.records import FeatureValue, Rejected
 from pipeline.params import Params
-from pipeline.problem import MISTAKES_FILE, Problem
+from pipeline.problem import Problem
 from pipeline.sources.class_counts import require_labels
 from pipeline.sources.labels import label_text
 from pipeline.task import MetricGate
+
+WORST_RECALL = "worst_recall"
+WORST_NAME = "worst_class"  # which class has the metric `worst_recall`, and by how many rows
+WORST_ROWS = 20  # of eval; a recall by fewer is chance
 
 
 def read_label(cell: Any, options: Mapping[str, Any]) -> str:
@@ -77,23 +80,6 @@ def answer(
   return lambda logits, features: outputs(logits)
 
 
-def rows(
-  directory: pathlib.Path,
-  examples: Sequence[bytes],
-  predict: Callable[[Any], Mapping[str, Any]],
-  *,
-  input_key: str,
-  label_key: str,
-  prediction_key: str,
-) -> None:
-  """Writes the wrongly classified rows with the highest scores."""
-  from pipeline.problems import mistakes
-
-  del prediction_key  # `label` names the class of the best of `scores`
-  path = directory / MISTAKES_FILE
-  mistakes.write(path, examples, predict, input_key=input_key, label_key=label_key)
-
-
 def shown(found: Any, names: Callable[[], list[str]]) -> dict[str, Any]:
   """Returns `labels`, `confusion` and `per_class`; empty if there is no confusion matrix."""
   if not found.confusion:
@@ -136,16 +122,25 @@ PROBLEM = Problem(
   read_label=read_label,
   require=require,
   has_classes=True,
+  has_one_class=True,
   label_id_key="label_id",
   vocabulary="labels",
   compile_args=f"{__name__}.compile_args",
   monitor=("val_accuracy", "max"),
   answer=f"{__name__}.answer",
+  calibration="pipeline.problems.calibration.of_classes",
   prediction_key="scores",
   metrics="pipeline.problems.classification_metrics.classification_metrics",
-  rows=f"{__name__}.rows",
+  rows="pipeline.problems.rows.of_classes",
   shown=f"{__name__}.shown",
   contradicts=True,
+  limits=(
+    (
+      "It knows no other labels than those it was trained on: whatever it is asked, it answers "
+      "with one of them."
+    ),
+    ("Its metrics hold for inputs like those of the data below. Nothing was measured on others."),
+  ),
 )
 
 # The gates of every classifier; a task adds more.
@@ -162,5 +157,13 @@ GATES = (
     best=1,
     max_regression=0.01,
     reason="a new version may not be worse than the one it replaces, but for chance",
+  ),
+  MetricGate(
+    metric=WORST_RECALL,
+    best=1,
+    bound=0.1,
+    optional=True,
+    reason="a class that the model answers for fewer than one in ten of its rows is not learned, "
+    "however good the average is",
   ),
 )

@@ -23,9 +23,10 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from dlpipe.fingerprint import code_fingerprint
 from pipeline.problems import intervals
+from pipeline.problems.calibration import BINS, binned_errors
+from pipeline.problems.classes import WORST_NAME, WORST_RECALL, WORST_ROWS
 from pipeline.problems.paired_metrics import PairedCombiner, RightCombiner, Scored, paired_metric
 
-BINS = 10
 BINS_NAME = "calibration_bins"
 CONFUSION_NAME = "confusion_matrix"
 GUESSING_LOSS = "guessing_loss"
@@ -51,6 +52,7 @@ def classification_metrics(*, auc: bool = False) -> list[config_pb2.MetricConfig
     _metric("MultiClassConfusionMatrixPlot", CONFUSION_NAME, thresholds=[0.0]),
     _metric("Skill", "skill", module=__name__, code=code),
     _metric("CalibrationError", "calibration_error", module=__name__, code=code),
+    _metric("WorstRecall", WORST_RECALL, module=__name__, code=code),
     *([_metric("Auc", "auc", module=__name__, code=code)] if auc else []),
   ]
 
@@ -114,6 +116,18 @@ class CalibrationError(metric_types.Metric):
   def __init__(self, name: str = "calibration_error", code: str = ""):
     """`code` as for `Loss`."""
     super().__init__(paired_metric(_CalibrationCombiner, BINS_NAME), name=name)
+
+
+class WorstRecall(metric_types.Metric):
+  """The least recall of a class: the share of its rows that the model answers with it.
+
+  A class counts if it has at least 20 rows and the model knows it; if none has, the value is nan.
+  Also emits `worst_class`, `[3]` float64: its id, its right rows and its rows.
+  """
+
+  def __init__(self, name: str = WORST_RECALL, code: str = ""):
+    """`code` as for `Loss`."""
+    super().__init__(paired_metric(_WorstCombiner, WORST_NAME), name=name)
 
 
 class Auc(metric_types.Metric):
@@ -242,6 +256,39 @@ def _merged(several: Iterable[dict[int, int]]) -> dict[int, int]:
   return merged
 
 
+class _WorstCombiner(PairedCombiner):
+  """Accumulates, by id, the rows of each class and how many of them are right."""
+
+  def create_accumulator(self) -> dict[int, np.ndarray]:
+    return {}
+
+  def add_input(self, accumulator, element):
+    row, _ = self.rows(element)
+    if row.label >= 0:
+      counted = np.array([_is_right(row), 1])
+      accumulator[row.label] = accumulator.get(row.label, 0) + counted
+    return accumulator
+
+  def merge_accumulators(self, accumulators: Iterable):
+    merged: dict[int, np.ndarray] = {}
+    for counts in accumulators:
+      for label, counted in counts.items():
+        merged[label] = merged.get(label, 0) + counted
+    return merged
+
+  def extract_output(self, accumulator):
+    found = [
+      (right / rows, label, right, rows)
+      for label, (right, rows) in sorted(accumulator.items())
+      if rows >= WORST_ROWS
+    ]
+    if not found:
+      return self.output(math.nan, intervals.NONE, intervals.NONE, np.full(3, math.nan))
+    recall, label, right, rows = min(found)
+    interval = intervals.share(right, rows)
+    return self.output(recall, interval, intervals.NONE, np.array([label, right, rows], float))
+
+
 class _CalibrationCombiner(PairedCombiner):
   """Accumulates the bins, `[both models, 1 + replicates, 10, 3]`; replicate 0 is the data."""
 
@@ -263,20 +310,13 @@ class _CalibrationCombiner(PairedCombiner):
     return np.sum(list(accumulators), axis=0)
 
   def extract_output(self, accumulator):
-    errors = _calibration_errors(accumulator)
+    errors = binned_errors(accumulator)
     return self.output(
       float(errors[0, 0]),
       intervals.percentiles(errors[0, 1:]),
       intervals.percentiles(errors[0, 1:] - errors[1, 1:]),
       accumulator[0, 0],
     )
-
-
-def _calibration_errors(bins: np.ndarray) -> np.ndarray:
-  """Computes the errors of `[..., 10, 3]` bins: `[...]`; nan without rows."""
-  counts = bins[..., 0].sum(-1)
-  gaps = np.abs(bins[..., 1] - bins[..., 2]).sum(-1)
-  return np.divide(gaps, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
 
 
 class _AucCombiner(PairedCombiner):

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import collections
 import math
-import pathlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import Field
@@ -17,7 +16,7 @@ from pydantic import Field
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue, Rejected, class_names
 from pipeline.params import DataOptions, Params
-from pipeline.problem import MISTAKES_FILE, Problem, usual_words
+from pipeline.problem import Problem, usual_words
 from pipeline.sources import encoding
 from pipeline.sources.class_counts import names
 from pipeline.sources.labels import label_text
@@ -209,51 +208,6 @@ def answer(
   return outputs
 
 
-def rows(
-  directory: pathlib.Path,
-  examples: Sequence[bytes],
-  predict: Callable[[Any], Mapping[str, Any]],
-  *,
-  input_key: str,
-  label_key: str,
-  prediction_key: str,
-) -> None:
-  """Writes the rows with the surest wrong label: `{"label", "predicted", "score", "input"}`.
-
-  `score` is the certainty of the mistake: the score of a false positive, or 1 minus the score of a
-  false negative.
-  """
-  import numpy as np
-  import tensorflow as tf
-
-  from pipeline.problems import mistakes
-
-  spec = tf.io.VarLenFeature(tf.string)
-  found: list[dict[str, Any]] = []
-  for values, labels, outputs in mistakes.asked(examples, predict, input_key, label_key, spec):
-    truths = tf.RaggedTensor.from_sparse(labels).to_list()
-    scores, names_of = outputs[prediction_key].numpy(), outputs["labels"].numpy()
-    for value, truth, row, known in zip(values, truths, scores, names_of, strict=True):
-      is_true = np.isin(known, truth)
-      wrong = np.where(is_true, 1 - row, row)
-      unknown = set(truth) - set(known.tolist())
-      if unknown or ((row >= THRESHOLD) != is_true).any():
-        found.append(
-          {
-            "label": _joined(truth),
-            "predicted": _joined(known[row >= THRESHOLD].tolist()),
-            "score": 1.0 if unknown else float(wrong.max()),
-            "input": value,
-          }
-        )
-  surest = sorted(found, key=lambda row: row["score"], reverse=True)
-  mistakes.keep(directory / MISTAKES_FILE, surest)
-
-
-def _joined(labels: Sequence[bytes]) -> str:
-  return " | ".join(label.decode("utf-8", "replace") for label in labels) or "(none)"
-
-
 def shown(found: Any, names: Callable[[], list[str]]) -> dict[str, Any]:
   """Returns `per_class`: each label's precision, recall and count; nan if undefined."""
   flat = found.arrays.get(COUNTS_NAME, [])
@@ -291,14 +245,22 @@ PROBLEM = Problem(
   options=tuple(Options.model_fields),
   compile_args=f"{__name__}.compile_args",
   answer=f"{__name__}.answer",
+  calibration="pipeline.problems.calibration.of_labels",
   cache_dtypes={LABEL_IDS: "int32"},
   prediction_key="scores",
   metrics="pipeline.problems.label_metrics.label_metrics",
-  rows=f"{__name__}.rows",
+  rows="pipeline.problems.rows.of_labels",
   shown=f"{__name__}.shown",
   findings="pipeline.checks.gate_findings.of_several_labels",
   contradicts=True,
   words=words,
+  limits=(
+    (
+      "It knows no other labels than those it was trained on; an answer without a label says "
+      "only that none of them scored high enough."
+    ),
+    ("Its metrics hold for inputs like those of the data below. Nothing was measured on others."),
+  ),
 )
 
 GATES = (

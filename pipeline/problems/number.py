@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import decimal
 import math
-import pathlib
 import re
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue, Rejected
 from dlpipe.words import shortest
 from pipeline.params import DataOptions, Params
-from pipeline.problem import MISTAKES_FILE, Problem
+from pipeline.problem import Problem
 from pipeline.sources import encoding
 from pipeline.sources.class_counts import names
 from pipeline.task import MetricGate
@@ -157,31 +156,6 @@ def answer(
   return outputs
 
 
-def rows(
-  directory: pathlib.Path,
-  examples: Sequence[bytes],
-  predict: Callable[[Any], Mapping[str, Any]],
-  *,
-  input_key: str,
-  label_key: str,
-  prediction_key: str,
-) -> None:
-  """Writes the rows with the largest errors: `{"label", "predicted", "off", "input"}`."""
-  import tensorflow as tf
-
-  from pipeline.problems import mistakes
-
-  spec = tf.io.FixedLenFeature([], tf.float32)
-  found = []
-  for values, labels, outputs in mistakes.asked(examples, predict, input_key, label_key, spec):
-    pairs = zip(labels.numpy().tolist(), outputs[prediction_key].numpy().tolist(), strict=True)
-    for value, (label, said) in zip(values, pairs, strict=True):
-      row = {"label": shortest(label), "predicted": f"{said:.6g}", "off": abs(said - label)}
-      found.append({**row, "input": value})
-  found.sort(key=lambda row: -row["off"] if math.isfinite(row["off"]) else -math.inf)
-  mistakes.keep(directory / MISTAKES_FILE, found)
-
-
 def shown(found: Any, names: Callable[[], list[str]]) -> dict[str, Any]:
   """Returns `answers` for the report: `[[label, prediction], ...]`."""
   flat = found.arrays.get(POINTS_NAME, [])
@@ -205,12 +179,16 @@ PROBLEM = Problem(
   prediction_key="value",
   compares_raw_label=True,
   metrics="pipeline.problems.number_metrics.number_metrics",
-  rows=f"{__name__}.rows",
+  rows="pipeline.problems.rows.of_number",
   shown=f"{__name__}.shown",
   survey="pipeline.checks.numbers.Survey",
   contradicts=False,
   unread={"data.allow_lost_classes": "is for tasks with classes, and this one has none"},
   words=words,
+  limits=(
+    "It answers with a number for any input, and says nothing of how sure it is.",
+    "Its metrics hold for inputs like those of the data below, and for numbers in their range.",
+  ),
 )
 
 GATES = (

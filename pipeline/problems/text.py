@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pathlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dlpipe.records import FeatureValue, Rejected
 from pipeline.params import Params
-from pipeline.problem import SAMPLES_FILE, Problem
+from pipeline.problem import Problem
 from pipeline.sources.text_files import texts
 
 
@@ -44,25 +43,6 @@ def answer(
   return lambda said, features: dict(said)
 
 
-def rows(
-  directory: pathlib.Path,
-  examples: Sequence[bytes],
-  predict: Callable[[Any], Mapping[str, Any]],
-  **keys: str,
-) -> None:
-  """Writes the model's texts for some rows, and the worst ones by chrF."""
-  from pipeline.problems import samples
-  from pipeline.problems.translation_metrics import row_chrf
-
-  samples.write(
-    directory / SAMPLES_FILE,
-    examples,
-    predict,
-    **keys,
-    score=row_chrf,
-  )
-
-
 PROBLEM = Problem(
   name="text",
   read_label=read_label,
@@ -74,7 +54,14 @@ PROBLEM = Problem(
   prediction_key="translation",
   compares_raw_label=True,
   metrics="pipeline.problems.translation_metrics.translation_metrics",
-  rows=f"{__name__}.rows",
+  rows="pipeline.problems.rows.of_text",
   contradicts=False,
   unread={"data.allow_lost_classes": "is for tasks with classes, and this one has none"},
+  limits=(
+    (
+      "It answers any input with a text that may leave out, add or change something. The score "
+      "does not tell a right text from a wrong one."
+    ),
+    ("Its metrics hold for inputs like those of the data below. Nothing was measured on others."),
+  ),
 )

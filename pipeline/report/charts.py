@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from markupsafe import Markup
@@ -78,8 +79,18 @@ def line_chart(
   return _svg(_LINE_WIDTH, _LINE_HEIGHT, f"{title} by epoch. {said}.", parts)
 
 
-def confusion_matrix(labels: Sequence[str], matrix: Sequence[Sequence[float]]) -> Markup:
-  """Draws a heat map: rows are true labels, columns predictions, shades the shares of the row."""
+def confusion_matrix(
+  labels: Sequence[str],
+  matrix: Sequence[Sequence[float]],
+  links: Mapping[tuple[str, str], str] = MappingProxyType({}),
+) -> Markup:
+  """Draws a heat map: rows are true labels, columns predictions, shades the shares of the row.
+
+  Args:
+    labels: names of rows and columns.
+    matrix: a count for each true label and prediction.
+    links: (true label, prediction) to the address that its cell links to.
+  """
   count = len(labels)
   numbered = count <= _MOST_NUMBERED_CLASSES
   cell = 36 if numbered else 20 if count <= _MOST_ROOMY_CLASSES else 12
@@ -103,6 +114,9 @@ def confusion_matrix(labels: Sequence[str], matrix: Sequence[Sequence[float]]) -
     for column, value in enumerate(values):
       if value:
         share = value / total
+        link = links.get((labels[row], labels[column]))
+        if link:
+          parts.append(Markup('<a href="{}">').format(link))
         parts.append(
           Markup(
             '<rect class="{}" x="{}" y="{}" width="{}" height="{}" fill-opacity="{:.2f}">'
@@ -123,6 +137,8 @@ def confusion_matrix(labels: Sequence[str], matrix: Sequence[Sequence[float]]) -
         if numbered:
           x, y = left + column * cell + (cell - 1) / 2, top + row * cell + cell / 2 + 4
           parts.append(_text(x, y, _compact(value), "middle", "on" if share > 0.5 else "in"))
+        if link:
+          parts.append(Markup("</a>"))
   size = cell * count
   parts.append(
     Markup('<rect class="frame" x="{}" y="{}" width="{}" height="{}"/>').format(

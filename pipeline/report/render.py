@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # it imports TFX
   from components.data_gate import Check
 
 _TEMPLATE = "template.html.j2"
-_NOT_METRICS = ("phase", "epoch", "epochs", "learning_rate", "seconds")
+_NOT_METRICS = ("phase", "epoch", "epochs", "learning_rate", "seconds", "ended_by")
 _MOST_CURVES = 4
 _MOST_SIDE_BY_SIDE = 12
 _MOST_CONFUSIONS = 15
@@ -64,6 +64,7 @@ def render(data: ReportData) -> str:
     number=_number, cell=_cell, duration=words.duration, memory=words.memory, percent=_percent
   )
   evaluation = data.evaluation or {}
+  links = _links(data.cells)
   return environment.get_template(_TEMPLATE).render(
     data=data,
     result=data.result,
@@ -85,7 +86,8 @@ def render(data: ReportData) -> str:
     trial_columns=_trial_columns(data.tuning),
     splits=_splits(data),
     label_rows=_label_rows(data.statistics.labels),
-    matrix=_matrix(evaluation),
+    matrix=_matrix(evaluation, links),
+    links=links,
     small_matrix=len(evaluation.get("labels") or ()) <= _MOST_SIDE_BY_SIDE,
     confusions=_confusions(evaluation),
     per_class=_worst_first(evaluation.get("per_class") or ())[:_MOST_ROWS],
@@ -93,7 +95,8 @@ def render(data: ReportData) -> str:
     reliability=_reliability(evaluation.get("calibration") or ()),
     slices=(evaluation.get("slices") or [])[:_MOST_ROWS],
     slice_metrics=_slice_metrics(evaluation.get("slices") or ()),
-    pictures=[p for p in data.pictures if str(p["data_uri"]).startswith("data:image/")],
+    pictures=[_safe(row) for row in data.pictures],
+    cells=[{**cell, "rows": [_safe(row) for row in cell["rows"]]} for cell in data.cells],
     longest=max((c.seconds for c in data.result.components), default=0.0),
     total_seconds=sum(c.seconds for c in data.result.components),
   )
@@ -147,7 +150,7 @@ def _phase_breaks(history: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]
 
 def _columns(history: Sequence[Mapping[str, Any]]) -> list[str]:
   """Returns the non-empty columns of the history: phase and epoch, metrics, rate and time."""
-  keys = dict.fromkeys(key for row in history for key in row if key != "epochs")
+  keys = dict.fromkeys(key for row in history for key in row if key not in ("epochs", "ended_by"))
   filled = [key for key in keys if any(row.get(key) not in (None, "") for row in history)]
   place = {"phase": 0, "epoch": 1, "learning_rate": 3, "seconds": 4}
   return sorted(filled, key=lambda key: place.get(key, 2))
@@ -195,7 +198,18 @@ def _reasons(counts: Mapping[str, int]) -> list[tuple[str, int]]:
   return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_MOST_REASONS]
 
 
-def _matrix(evaluation: Mapping[str, Any]) -> Markup | None:
+def _links(cells: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+  """Returns the address of the examples of each cell, by label and prediction."""
+  return {(cell["label"], cell["predicted"]): f"#cell-{n}" for n, cell in enumerate(cells)}
+
+
+def _safe(row: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns a row whose picture is one that a page may show, or None."""
+  uri = row.get("data_uri")
+  return {**row, "data_uri": uri if str(uri).startswith("data:image/") else None}
+
+
+def _matrix(evaluation: Mapping[str, Any], links: Mapping[tuple[str, str], str]) -> Markup | None:
   labels, matrix = evaluation.get("labels"), evaluation.get("confusion")
   if not labels or not matrix or len(labels) > _MOST_LABELS_IN_MATRIX:
     return None
@@ -204,7 +218,7 @@ def _matrix(evaluation: Mapping[str, Any]) -> Markup | None:
       f"`confusion` must be a square of the {len(labels)} labels. Received: {len(matrix)} rows of "
       f"{sorted({len(row) for row in matrix})} columns"
     )
-  return charts.confusion_matrix([str(label) for label in labels], matrix)
+  return charts.confusion_matrix([str(label) for label in labels], matrix, links)
 
 
 def _confusions(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from components.data_gate import DataVerdict
 from components.source_example_gen.summary import Summary
 from dlpipe import nodes
 from dlpipe.verdicts import Ruling, Verdict
+from pipeline.runs.retention.cleaned import CleanedRun
 
 Outputs = Mapping[str, Mapping[str, str]]
 
@@ -66,6 +67,15 @@ def read_facts(outputs: Outputs) -> Facts:
     counted=Summary.read(directory(outputs, nodes.QUARANTINE)),
     data=DataVerdict.read(directory(outputs, nodes.DATA_VERDICT)) or DataVerdict(),
     verdicts=tuple(verdict for verdict in verdicts if verdict is not None),
+  )
+
+
+def of_cleaned(run: CleanedRun) -> Facts:
+  """The facts of a run whose artifacts were deleted, as they were kept."""
+  return Facts(
+    counted=Summary.from_json(run.summary) if run.summary is not None else None,
+    data=DataVerdict(findings=[dict(finding) for finding in run.findings]),
+    verdicts=tuple(Verdict.from_json(verdict) for verdict in run.verdicts),
   )
 
 

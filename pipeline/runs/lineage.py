@@ -26,9 +26,7 @@ from pipeline.runs.store.executions import outputs as outputs_of
 from pipeline.task import task_of
 
 # States that a run of ours does not end with, but that one seen from outside may be in.
-UNFINISHED = "unfinished"
-AT_WORK = "at_work"
-DONE = "done"
+UNFINISHED, AT_WORK, DONE = result.UNFINISHED, result.AT_WORK, result.DONE
 
 _ENDED = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
 _INPUTS = (metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.INTERNAL_INPUT)
@@ -50,6 +48,7 @@ class PastRun:
     nodes: each node that has an execution, in the order of their beginning, with the URIs of its
       `outputs` and, but in a list of runs, of its `inputs`.
     tuning: the trials of its Tuner; None if it had none, and in a list of runs.
+    cleaned: when its files were deleted, ISO 8601 in UTC; None if they were not.
   """
 
   run_id: str
@@ -60,6 +59,7 @@ class PastRun:
   pushed_version: int | None
   nodes: Sequence[Mapping[str, Any]]
   tuning: Trials | None = None
+  cleaned: str | None = None
 
   def to_json(self, *, with_nodes: bool) -> dict[str, Any]:
     """The object `--json` prints."""

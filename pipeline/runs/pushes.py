@@ -10,8 +10,9 @@ from tfx.orchestration import metadata
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import standard_artifacts
 
+from components.versioned_pusher.candidates import CANDIDATES
 from components.versioned_pusher.executor import DESTINATION, IS_PUSHED, SERVING_DIR, VERSION
-from components.versioned_pusher.publish import is_whole
+from components.versioned_pusher.publish import is_whole, list_versions, version_record
 
 
 def pushed_version(artifact: metadata_store_pb2.Artifact) -> int | None:
@@ -46,12 +47,22 @@ def last_push_is_gone(
   served = node.parameters.parameters[SERVING_DIR].field_value.string_value
   context = handle.store.get_context_by_type_and_name("pipeline", pipeline_id)
   pushed = [
-    version
+    (destination, version)
     for artifact in sorted(
       handle.store.get_artifacts_by_context(context.id) if context else (), key=lambda a: a.id
     )
     if artifact.type == standard_artifacts.PushedModel.TYPE_NAME
-    and os.path.dirname(artifact.custom_properties[DESTINATION].string_value) == served
+    and (destination := os.path.dirname(artifact.custom_properties[DESTINATION].string_value))
+    in (served, os.path.join(served, CANDIDATES))
     and (version := pushed_version(artifact)) is not None
   ]
-  return bool(pushed) and not is_whole(served, pushed[-1])
+  if not pushed:
+    return False
+  destination, version = pushed[-1]
+  if is_whole(destination, version):
+    return False
+  # A candidate that was promoted since has left its place.
+  return destination == served or not any(
+    version_record(served, number).get("first_version") == version and is_whole(served, number)
+    for number in list_versions(served)
+  )

@@ -16,6 +16,7 @@ from tfx.components.evaluator import constants as evaluator_constants
 from components.serving_gate.parity import Parity
 from components.source_example_gen.summary import REJECTED_FILE, Summary
 from components.trials import Trials
+from components.versioned_pusher.candidates import list_candidates
 from components.versioned_pusher.executor import Pushed
 from components.versioned_pusher.publish import is_damaged, list_versions
 from components.versioned_pusher.repair import repair_of
@@ -89,7 +90,9 @@ def collect(
   state, message = _state(artifacts, components, facts.rulings, error)
   pushed = nodes.PUSHED_MODEL.find(artifacts)
   version = _version(state, pushed, config)
-  served = max(list_versions(config.folder.serving), default=version)
+  is_candidate = version is not None and version in list_candidates(config.folder.serving)
+  live = None if is_candidate else version
+  served = max(list_versions(config.folder.serving), default=live)
   run_result = result.RunResult(
     run_id=run_id,
     task=task.name,
@@ -100,7 +103,7 @@ def collect(
     gates=facts.rulings,
     model_warnings=[
       *facts.warnings,
-      *_damaged_versions(outputs, config, version, served, task.name),
+      *_damaged_versions(outputs, config, live, served, task.name),
     ],
     components=components,
     examples=facts.examples,
@@ -108,10 +111,13 @@ def collect(
     data_findings=facts.data.findings,
     report=None,
     error=message,
-    hint=_next(task, config, version, served) if version is not None else None,
+    hint=_next(task, config, version, served if live is not None else None)
+    if version is not None
+    else None,
     bad_input=isinstance(user_error(error), BadInputError),
     busy=isinstance(user_error(error), BusyError),
-    served_version=served if version not in (None, served) else None,
+    served_version=served if live not in (None, served) else None,
+    candidate=is_candidate,
   )
   model_run = directory(outputs, nodes.MODEL_RUN)
   training = TrainingRecord.read(model_run) or TrainingRecord()
@@ -124,6 +130,7 @@ def collect(
       "hyperparameters": training.hyperparameters,
       "phases": training.phases,
       "history": training.epochs,
+      "calibration": training.calibration,
       "tuning": trained.ranked(trials) if trials else None,
       "tuned": training.tuned,
       "evaluation": _shown_evaluation(found, outputs, task),
@@ -132,7 +139,11 @@ def collect(
       "quarantine": _rejected(quarantine),
       "statistics": facts.counted or Summary(),
       "versions": package_versions(),
-      **shown_rows(model_run, input_kind=task.input.kind),
+      **shown_rows(
+        directory(outputs, nodes.PREDICTIONS),
+        input_kind=task.input.kind,
+        one_class=task.problem.has_one_class,
+      ),
     },
   )
 
@@ -168,9 +179,13 @@ def _state(
 def _next(task: Task, config: PipelineConfig, version: int, served: int | None) -> str:
   """The command to try next: asks the served version; if that is another, serves this one.
 
+  A candidate, beside which `served` is None, is promoted.
+
   The command works unchanged if the run was trained on the task's sample data.
   """
   place = _place(config)
+  if served is None:
+    return f"dlpipe promote {task.name} {version}{place}"
   if served != version:
     return f"dlpipe rollback {task.name} --to {version}{place}"
   asked = "--sample"
@@ -200,7 +215,9 @@ def _version(
   """The version this run pushed; if it had nothing to push, the one that is served."""
   if pushed is None:
     return None
-  if state == result.CACHED:
+  if state == result.CACHED and pushed_version(pushed) not in list_candidates(
+    config.folder.serving
+  ):
     return max(list_versions(config.folder.serving), default=None)
   return pushed_version(pushed)
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:  # with frameworks, which the page does not need
   from components.data_gate import Check
   from components.serving_gate.parity import Parity
   from components.trials import Trials
+  from pipeline.problems.calibration import Calibration
+  from pipeline.suspects.baseline import Baseline
   from pipeline.training.training_record import PhaseRow
 
 Row = Mapping[str, Any]
@@ -30,6 +32,7 @@ class ReportData:
     phases: a row a phase.
     history: a row an epoch: `phase`, `epoch`, `epochs`, `learning_rate`, `seconds` and metrics such
       as `loss`, `accuracy`, each with its `val_` twin.
+    calibration: how the model's outputs become scores.
     tuning: the Tuner's trials, the best first.
     tuned: name to value, of the hyperparameters that the Trainer took from the Tuner.
     evaluation: `metrics` {name: value}; `slices` [{feature, value, metrics}]; `labels`;
@@ -41,10 +44,14 @@ class ReportData:
     quarantine: [{origin, reason}] of records that could not be used.
     statistics: the counts of the source.
     versions: package to version.
-    pictures: mistakes to look at, [{data_uri, label, predicted, score}], or `off` for `score` where
-      answers are numbers.
-    texts: mistakes to read, [{input, label, predicted, score}], likewise.
-    samples: the model's texts for some inputs, [{input, label, predicted, score, worst}].
+    pictures: mistakes to look at, [{origin, split, data_uri or None, label, predicted, score}], or
+      `off` for `score` where answers are numbers.
+    texts: mistakes to read, [{origin, split, input, label, predicted, score}], likewise.
+    samples: the model's texts for some inputs, the same as `texts` with `worst`.
+    cells: examples of what is taken for what, [{label, predicted, rows}], rows as in `pictures` or
+      `texts`.
+    baseline: a cheap model's accuracy on eval.
+    suspected: how many labels of val and eval contradict the model's scores, and of how many.
   """
 
   result: RunResult
@@ -53,6 +60,7 @@ class ReportData:
   hyperparameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   phases: Sequence[PhaseRow] = ()
   history: Sequence[Row] = ()
+  calibration: Calibration | None = None
   tuning: Trials | None = None
   tuned: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   evaluation: Mapping[str, Any] | None = None
@@ -64,3 +72,6 @@ class ReportData:
   pictures: Sequence[Row] = ()
   texts: Sequence[Row] = ()
   samples: Sequence[Row] = ()
+  cells: Sequence[Row] = ()
+  suspected: tuple[int, int] | None = None
+  baseline: Baseline | None = None

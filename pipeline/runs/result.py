@@ -24,6 +24,8 @@ CACHED = "cached"
 REFUSED_DATA = "refused_data"
 REFUSED_MODEL = "refused_model"
 FAILED = "failed"
+# States of a run that is seen from outside; `pipeline.runs.lineage` says when.
+UNFINISHED, AT_WORK, DONE = "unfinished", "at_work", "done"
 
 EXIT_CODES = {
   PUSHED: 0,
@@ -58,6 +60,23 @@ class ComponentResult:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Cleaned:
+  """What a run deleted of earlier runs, because `keep` says so.
+
+  Attributes:
+    runs: the names of the runs.
+    freed_bytes: bytes that were deleted.
+    left_bytes: bytes that the task's folder takes now.
+    over_bytes: bytes by which that exceeds `keep.max_mb`, because the rest is protected; else 0.
+  """
+
+  runs: tuple[str, ...]
+  freed_bytes: int
+  left_bytes: int
+  over_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RunResult:
   """The end of a run.
 
@@ -83,6 +102,8 @@ class RunResult:
       was made since this run's model was first pushed.
     data_findings: the findings of DataGate, [{name, level, count, what, advice, details}].
     check: the findings of `dlpipe check`, as `check_data` returns them; None for other commands.
+    candidate: whether `pushed_version` waits for `dlpipe promote`, and no server takes it.
+    cleaned: what was deleted of earlier runs; None if `keep` sets no bound.
   """
 
   run_id: str
@@ -104,6 +125,8 @@ class RunResult:
   recognized: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   data_findings: Sequence[Mapping[str, Any]] = ()
   check: Mapping[str, Any] | None = None
+  candidate: bool = False
+  cleaned: Cleaned | None = None
 
   def __post_init__(self) -> None:
     if self.state not in EXIT_CODES:
@@ -155,10 +178,14 @@ class RunResult:
     }
     if self.served_version is not None:
       document["served_version"] = self.served_version
+    if self.candidate:
+      document["stage"] = "candidate"
     if self.error is not None:
       document["error"] = self.error
     if self.check is not None:
       document["check"] = dict(self.check)
+    if self.cleaned is not None:
+      document["cleaned"] = dataclasses.asdict(self.cleaned)
     finite: dict[str, Any] = _finite(document)
     return finite
 

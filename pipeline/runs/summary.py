@@ -9,9 +9,10 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from components.versioned_pusher.candidates import CANDIDATES
 from dlpipe import nodes
 from dlpipe.verdicts import Ruling
-from dlpipe.words import duration, number, one_line
+from dlpipe.words import duration, memory, number, one_line
 from dlpipe.workspace import TaskFolder
 from pipeline.runs import result as results
 from pipeline.runs.result import RunResult
@@ -55,14 +56,31 @@ def summary_lines(result: RunResult, *, log_file: str, seconds: float, width: in
     for finding in result.warnings:
       lines += _warning_lines(finding, width)
   lines += _places(result, log_file)
+  if result.cleaned is not None:
+    lines += _labelled(
+      "Cleaned", _wrapped(_cleaned(result.cleaned), width - _LABEL_WIDTH, indent="")
+    )
   command = next_step(result)
   if command:
     lines += [Line(""), Line(f"Next: {command}")]
   return lines
 
 
+def _cleaned(cleaned: results.Cleaned) -> str:
+  """How much `keep` deleted of earlier runs."""
+  count = len(cleaned.runs)
+  freed, left = memory(cleaned.freed_bytes / 1e6), memory(cleaned.left_bytes / 1e6)
+  said = f"{count} earlier run{'s' if count != 1 else ''}, {freed}; {left} stay (keep)"
+  if cleaned.over_bytes:
+    over = memory(cleaned.over_bytes / 1e6)
+    said += f". That is {over} more than keep.max_mb, and protected: dlpipe clean says why"
+  return said
+
+
 def verdict(result: RunResult) -> str:
   """One sentence without its full stop: pushed as which version, refused, failed."""
+  if result.candidate:
+    return f"Holds the candidate {result.pushed_version}; no server takes it until it is promoted"
   if result.served_version is not None:
     return (
       f"Version {result.pushed_version} was pushed before; version {result.served_version}, "
@@ -172,8 +190,9 @@ def _warning_lines(finding: Mapping[str, Any], width: int) -> list[Line]:
 def _places(result: RunResult, log_file: str) -> list[Line]:
   lines = []
   if result.pushed_version is not None:
+    place = CANDIDATES if result.candidate else ""
     lines += _labelled(
-      "Model", [_shown(os.path.join(result.serving_dir, str(result.pushed_version)))]
+      "Model", [_shown(os.path.join(result.serving_dir, place, str(result.pushed_version)))]
     )
   if result.report:
     lines += _labelled("Report", [_shown(result.report)])

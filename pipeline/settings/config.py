@@ -6,6 +6,7 @@ reads no environment variables.
 
 from __future__ import annotations
 
+import math
 import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -17,8 +18,10 @@ from components.serving_gate.serving_ops import release_of_tag
 from dlpipe.workspace import TaskFolder
 from pipeline.params import TRAIN_NAMES, Params, Role, Section
 from pipeline.settings.orchestrators import ORCHESTRATORS, OrchestratorSection, section_of
+from pipeline.sources.labels import label_text
 from pipeline.task import Task
 
+MOST_TRIALS = 1_000  # that a search by time begins
 _Section = TypeVar("_Section", bound=OrchestratorSection)
 
 
@@ -52,6 +55,11 @@ class DataConfig(Section):
       "DataGate refuses (exit 3)"
     ),
   )
+  relabel: str | None = pydantic.Field(
+    None,
+    description="a CSV with the columns `origin` and `new_label`, such as `dlpipe check --labels "
+    "--suspects FILE.csv` writes: these labels replace those of the data, which stays untouched",
+  )
   options: dict[str, Any] = {}
 
 
@@ -75,6 +83,13 @@ class TrainConfig(Section):
     description="a phase ends after so many epochs without a better one; they count in "
     "the last quarter of its schedule, where the rate has come down",
   )
+  minutes: float | None = pydantic.Field(
+    None,
+    gt=0,
+    description="the most minutes that epochs, with their validation, take; the learning rate "
+    "comes down with the time. Epochs that you do not set are as many as fit, up to four times "
+    "the task's; null takes as long as the epochs take",
+  )
   seed: int = pydantic.Field(
     1, ge=0, le=2**32 - 1, description="of the first weights, dropout and the order of examples"
   )
@@ -87,11 +102,35 @@ class TrainConfig(Section):
   mixed_precision: bool | None = pydantic.Field(
     None, description="float16 where it pays; null means: on a GPU"
   )
+  class_weights: Literal["none", "auto"] | dict[str, float] = pydantic.Field(
+    "none",
+    description="how much the rows of a class count in training: `none`, all alike; `auto`, by the "
+    "inverse of its frequency; or weights by label, such as `{rare: 5}`, the others 1",
+  )
+  calibrate: bool = pydantic.Field(
+    True,
+    description="whether scores are divided by a temperature that fits them to val, so that of "
+    "scores of 0.8 about 80 % are right; no answer changes",
+  )
   jit_compile: bool | None = pydantic.Field(
     None,
     description="whether XLA compiles the training steps; null means: on a GPU, where the model "
     "and the shapes of its batches allow it",
   )
+
+  @pydantic.field_validator("class_weights", mode="before")
+  @classmethod
+  def _are_weights(cls, given: object) -> object:
+    if not isinstance(given, Mapping):
+      return given
+    found: dict[str, float] = {}
+    for label, weight in given.items():
+      is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
+      if not is_number or not 0 < weight < math.inf:
+        reason = f"the weight of {label!r} must be a number above 0, and is {weight!r}"
+        raise pydantic_core.PydanticCustomError("weight", "{reason}", {"reason": reason})
+      found[label_text(label)] = float(weight)
+    return found
 
 
 class TuneConfig(Section):
@@ -109,6 +148,23 @@ class TuneConfig(Section):
     description="the most epochs of each phase in a trial; null is a quarter of those that the "
     "Trainer gives it, and at least 3",
   )
+
+  minutes: float | None = pydantic.Field(
+    None,
+    gt=0,
+    description="the most minutes of all trials; without `trials`, as many as fit; null takes as "
+    "long as the trials take",
+  )
+  early_stopping: bool = pydantic.Field(
+    True,
+    description="whether a trial ends early if most trials before it are better: three quarters of "
+    "them after a quarter of its epochs, or half of them after half",
+  )
+
+  @property
+  def most_trials(self) -> int:
+    """Returns the most trials of a search; 0 if there is none."""
+    return self.trials or (MOST_TRIALS if self.minutes is not None else 0)
 
 
 class GatesConfig(Section):
@@ -139,7 +195,7 @@ class GatesConfig(Section):
 
 
 class PushConfig(Section):
-  """Settings of ServingGate.
+  """Settings of ServingGate and VersionedPusher.
 
   `tolerance` is the largest allowed difference between Keras and the exported signatures.
   `serving_release` is the tag of the image `tensorflow/serving` that must be able to run the graph;
@@ -161,6 +217,16 @@ class PushConfig(Section):
       "newest that is no newer than the TensorFlow of the run: 2.16 with Python "
       "3.10, 2.20 with later ones"
     ),
+  )
+
+  data_license: str | None = pydantic.Field(
+    None,
+    description="the licence of the data, for the model card; null says that nobody stated one",
+  )
+  stage: Literal["live", "candidate"] = pydantic.Field(
+    "live",
+    description="`live`: servers take a model that every gate let through; `candidate`: they do "
+    "not, until `dlpipe promote`",
   )
 
   @pydantic.field_validator("serving_release", mode="before")
@@ -205,6 +271,38 @@ class MetadataConfig(Section):
   )
 
 
+class KeepConfig(Section):
+  """What stays of earlier runs; without a bound, everything does.
+
+  A run leaves the disk as soon as one bound says so, unless it is protected; docs/operations.md has
+  the rules.
+  """
+
+  runs: int | None = pydantic.Field(
+    None,
+    ge=1,
+    description="of so many of the latest runs everything stays; after a run the files of older "
+    "ones are deleted; null keeps all",
+  )
+  days: float | None = pydantic.Field(
+    None,
+    gt=0,
+    description="files of runs that began more than so many days ago are deleted after a run; null "
+    "keeps all",
+  )
+  max_mb: float | None = pydantic.Field(
+    None,
+    gt=0,
+    description="the most MB of 10^6 bytes that the task's folder may take after a run; files of "
+    "the oldest runs are deleted until it does; null sets no bound",
+  )
+
+  @property
+  def is_set(self) -> bool:
+    """Returns whether there is a bound."""
+    return any(bound is not None for bound in (self.runs, self.days, self.max_mb))
+
+
 class _Config(Section):
   """One run's configuration.
 
@@ -213,8 +311,8 @@ class _Config(Section):
     data_path: absolute path of the input.
     workspace: absolute path under which `<task>/` holds everything the run writes.
     tiny: whether the task's CI-sized overrides apply.
-    data, train, tune, gates, push, beam, metadata: the sections of `--set`; each orchestrator adds
-      one.
+    data, train, tune, gates, push, beam, metadata, keep: the sections of `--set`; each orchestrator
+      adds one.
     model: the values that the user set in the task's `Params`, except those of `decode`.
     decode: the values that the user set in the `Params` with `Role.DECODE`.
   """
@@ -232,6 +330,7 @@ class _Config(Section):
   push: PushConfig = PushConfig()
   beam: BeamConfig = BeamConfig()
   metadata: MetadataConfig = MetadataConfig()
+  keep: KeepConfig = KeepConfig()
 
   def section(self, kind: type[_Section]) -> _Section:
     """Returns an orchestrator's section, as in `config.section(AirflowSection).schedule`."""

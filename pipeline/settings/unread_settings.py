@@ -19,6 +19,8 @@ from pipeline.settings.orchestrators import ORCHESTRATORS, section_of
 from pipeline.task import Task
 
 _JOB_SERVERS = ("flink", "spark")
+# An orchestrator runs nodes, and none of them sees the whole workspace.
+_LOCAL = "keep"
 
 
 def said(task: Task, config: PipelineConfig) -> frozenset[str]:
@@ -98,7 +100,7 @@ def require_drawn(names: AbstractSet[str], *, given_splits: Sequence[str], path:
 
 
 def require_read_by_command(settings: Sequence[str], *, orchestrator: str | None) -> None:
-  """Refuses an orchestrator's settings in `--set` if the command does not read them.
+  """Refuses an orchestrator's settings in `--set`, or a local run's, if the command ignores them.
 
   A file of `--config` may hold them, because several commands share it.
 
@@ -117,6 +119,11 @@ def require_read_by_command(settings: Sequence[str], *, orchestrator: str | None
         f"--set {key}: dlpipe compile TASK --for {section} alone reads it. Leave it out; a file of "
         "--config may hold it."
       )
+    if section == _LOCAL and orchestrator is not None:
+      raise BadInputError(
+        f"--set {key}: only dlpipe run cleans after itself. Leave it out, and run dlpipe clean "
+        "TASK on a schedule; a file of --config may hold it."
+      )
 
 
 def _of_model(task: Task, config: PipelineConfig) -> Mapping[str, str]:
@@ -134,8 +141,15 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
   """Yields shared settings that have no effect given the others, each with advice."""
   beam = config.beam
   yield from task.problem.unread.items()
-  if not config.tune.trials:
-    yield "tune.epochs", "is for trials, and there are none. Set tune.trials to 1 or more"
+  without = "is for tasks with classes, and this one has none. Leave it out"
+  if not task.problem.has_one_class:
+    several = "is for rows of one class each, and these may have several labels. Leave it out"
+    yield "train.class_weights", several if task.problem.has_classes else without
+  if not task.problem.calibration:
+    yield "train.calibrate", without
+  if not config.tune.most_trials:
+    for name in ("tune.epochs", "tune.early_stopping"):
+      yield name, "is for trials, and there are none. Set tune.trials to 1 or more"
   if beam.runner not in _JOB_SERVERS:
     yield (
       "beam.job_server",

@@ -10,13 +10,18 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from dlpipe.dotted_paths import load_function
+from pipeline.problems.calibration import Calibration
 from pipeline.task import Task
 from pipeline.training import datasets
-from pipeline.training.export import signatures
+from pipeline.training.export import calibrating, signatures
 
 
 def answering(
-  task: Task, model: keras.Model, tft_output: tft.TFTransformOutput, options: Mapping[str, Any]
+  task: Task,
+  model: keras.Model,
+  tft_output: tft.TFTransformOutput,
+  options: Mapping[str, Any],
+  calibration: Calibration | None = None,
 ) -> signatures.Outputs:
   """Returns the in-graph function from transformed features to the outputs of `serving_default`.
 
@@ -25,6 +30,7 @@ def answering(
     model: the trained model.
     tft_output: the transform graph.
     options: the data options that the model was trained with; the problem's `answer` reads them.
+    calibration: how the model's output becomes scores; None leaves it as it is.
   """
   problem = task.problem
   if problem.serving_outputs is not None:
@@ -35,7 +41,7 @@ def answering(
   def outputs(features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     inputs = {name: value for name, value in features.items() if name not in not_inputs}
     said = model(datasets.single(_cut(inputs, task.sequence_keys)), training=False)
-    return answer(said, features)
+    return answer(calibrating.scaled(said, calibration, problem), features)
 
   return outputs
 

@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -93,14 +94,25 @@ def folder_of(fn_args: Any, params: Params) -> TrainingFolder | None:
     return None
   decoding = params.as_json(Role.DECODE)
   trained = {name: v for name, v in params.as_json().items() if name not in decoding}
+  name = identity_of(fn_args, {**config, "hyperparameters": trained}, fn_args.transform_output)
+  return TrainingFolder(pathlib.Path(root) / name, decoding)
+
+
+def identity_of(fn_args: Any, config: Mapping[str, Any], graph: str) -> str:
+  """Returns a hash of all that a training reads.
+
+  Args:
+    fn_args: TFX's FnArgs, with the files of the examples.
+    config: the settings and the fingerprint of the code, as JSON.
+    graph: the folder of the transform graph.
+  """
   identity = [
-    {**config, "hyperparameters": trained},
+    config,
     [keras.__version__, tf.__version__],
     [_content(_matching(files)) for files in (fn_args.train_files, fn_args.eval_files)],
-    _content(_below(fn_args.transform_output)),
+    _content(_below(graph)),
   ]
-  name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-  return TrainingFolder(pathlib.Path(root) / name, decoding)
+  return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _matching(patterns: list[str]) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from dlpipe import progress
 from dlpipe.errors import BadInputError
 from pipeline.task import Phase
 from pipeline.training.logs import flat
+from pipeline.training.machines.adam import FusedAdam
 
 
 def schedule_of(phase: Phase, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -49,7 +50,7 @@ def compile_phase(
     of: prefix of every progress line.
   """
   rest = dict(arguments)
-  optimizer = rest.pop("optimizer", keras.optimizers.Adam)
+  optimizer = rest.pop("optimizer", FusedAdam)
   if callable(optimizer) and not isinstance(optimizer, keras.Optimizer):
     optimizer = optimizer(schedule)
   else:
@@ -76,6 +77,8 @@ def require_no_other(
     reasons.append(f"training has {len(phases)} phases, each compiled anew")
   if any(phase.frozen for phase in phases):
     reasons.append("the phase freezes layers")
+  if any(phase.output for phase in phases):
+    reasons.append("the phase ends at a layer")
   if arguments:
     reasons.append(f"compile_args gives {', '.join(sorted(arguments))} besides")
   if reasons:

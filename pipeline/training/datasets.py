@@ -71,7 +71,11 @@ def load_split(
     return {k: v for k, v in transform(serialized).items() if k not in left_out}
 
   def compact(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-    return {k: tf.cast(v, cache_dtypes.get(k, v.dtype)) for k, v in kept(serialized).items()}
+    rows = {k: tf.cast(v, cache_dtypes.get(k, v.dtype)) for k, v in kept(serialized).items()}
+    # The padding of short texts would fill the cache.
+    for key, lengths in _lengths(rows, [key for key in sequence_keys if key in rows]).items():
+      rows[key] = rows[key][:, : tf.maximum(tf.reduce_max(lengths), 1)]
+    return rows
 
   transformed = (
     raw_examples(paths).batch(_TRANSFORM_BATCH).map(compact, num_parallel_calls=tf.data.AUTOTUNE)
@@ -222,7 +226,7 @@ def transform_fn(
   layer = tft_output.transform_features_layer()
   spec = tft_output.raw_feature_spec()
 
-  @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+  @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
   def transform(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
     return dict(layer(tf.io.parse_example(serialized, spec)))
 
@@ -259,4 +263,17 @@ def _collect(batches: tf.data.Dataset, *, limit_bytes: int) -> dict[str, np.ndar
       reported = rows
       progress.report(f"{rows:,} examples prepared", examples=rows)
   # pop() frees the parts of each feature before the next feature is joined.
-  return {name: np.concatenate(parts.pop(name)) for name in list(parts)} or None
+  return {name: _joined(parts.pop(name)) for name in list(parts)} or None
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+  """Concatenates arrays; sequences that were cut to different lengths are padded with 0."""
+  if parts[0].ndim < 2:
+    return np.concatenate(parts)
+  longest = max(part.shape[1] for part in parts)
+  joined = np.zeros((sum(map(len, parts)), longest, *parts[0].shape[2:]), parts[0].dtype)
+  row = 0
+  for part in parts:
+    joined[row : row + len(part), : part.shape[1]] = part
+    row += len(part)
+  return joined

@@ -67,6 +67,8 @@ def frozen(
 ) -> Iterator[tuple[keras.Model, _Splits]]:
   """Freezes the phase's layers inside the block; runs them only once if they come first.
 
+  The model of a phase with an `output` ends there.
+
   Layers that were frozen before stay frozen, inside the block and after it.
 
   Yields:
@@ -82,7 +84,10 @@ def frozen(
     for layer in layers:
       if layer.name in phase.frozen:
         layer.trainable = False
-    yield _without_prefix(model, phase, splits, features)
+    if phase.output:
+      yield keras.Model(model.input, model.get_layer(phase.output).output, name=phase.name), splits
+    else:
+      yield _without_prefix(model, phase, splits, features)
   finally:
     for layer, trainable in before:
       layer.trainable = trainable

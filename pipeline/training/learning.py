@@ -11,13 +11,17 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from dlpipe import progress
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from pipeline.params import Params
 from pipeline.task import Phase, Task
 from pipeline.training import datasets, loop
+from pipeline.training.class_weights import ClassWeights, RequireAsked, class_weights
 from pipeline.training.freezing import FrozenFeatures
 from pipeline.training.machines import strategy
+from pipeline.training.time_limit import TimeLimit
+from pipeline.training.training_record import MINUTES
 
 _ROWS_TO_BUILD_BY = 2
 
@@ -31,12 +35,14 @@ class Learned:
     precision: Keras' dtype policy, such as `float32`.
     phases: the phases as the task planned them.
     history: one row per epoch.
+    weights: the weights of the classes; None if all count alike.
   """
 
   model: keras.Model
   precision: str
   phases: list[Phase]
   history: list[dict[str, Any]]
+  weights: ClassWeights | None = None
 
 
 def learn(
@@ -51,6 +57,7 @@ def learn(
   log_dir: str | None = None,
   features: FrozenFeatures | None = None,
   shorten: Callable[[int], int] = int,
+  after_epoch: Callable[[Mapping[str, float]], None] | None = None,
   of: str = "",
 ) -> Learned:
   """Builds a task's model and trains it.
@@ -66,30 +73,48 @@ def learn(
     log_dir: as in `loop.train`.
     features: as in `loop.train`.
     shorten: maps the planned epochs of a phase to the epochs to train.
+    after_epoch: is told the logs of each epoch; an error that it raises ends the training.
     of: prefix of every progress line.
   """
   settings = config["train"]
   precision = strategy.set_precision(settings["mixed_precision"])
   # Seeded here, so that earlier random draws do not change the initial weights.
   keras.utils.set_random_seed(settings["seed"])
+  limit = _time_limit(settings["minutes"], config["fixed_epochs"], distribution, of)
   train, val = splits
+  weights = class_weights(task.problem, settings["class_weights"], train, tft_output)
   with distribution.scope():
     model = load_function(task.build_model)(params, tft_output)
     _build(model, train)
   if task.adapt:
-    load_function(task.adapt)(params, model, train.batches(params.batch_size, None))
+    batches = train.batches(params.batch_size, None)
+    load_function(task.adapt)(params, model, weights.beside(batches) if weights else batches)
   callbacks = load_function(task.callbacks) if task.callbacks else None
+
+  def compile_args() -> Mapping[str, Any]:
+    arguments = load_function(task.problem.compile_args)(params)
+    return arguments if weights is None else weights.compiled(arguments)
+
+  def own_callbacks() -> list[keras.callbacks.Callback]:
+    own = callbacks(params) if callbacks else ()
+    found = [*own, *([RequireAsked()] if weights else [])]
+    if after_epoch:
+      tell = after_epoch
+      found.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: tell(logs)))
+    return found
+
   phases = _phases(task, params, config["fixed_epochs"])
   history = loop.train(
     model,
-    compile_args=lambda: load_function(task.problem.compile_args)(params),
+    compile_args=compile_args,
     batch_size=params.batch_size,
     monitor=task.problem.monitor,
     patience=settings["patience"],
     seed=settings["seed"],
-    own_callbacks=lambda: callbacks(params) if callbacks else (),
+    own_callbacks=own_callbacks,
     jit_compile=settings["jit_compile"],
     shorten=shorten,
+    limit=limit,
     of=of,
     phases=phases,
     train=train,
@@ -99,7 +124,7 @@ def learn(
     log_dir=log_dir,
     features=features,
   )
-  return Learned(model=model, precision=precision, phases=phases, history=history)
+  return Learned(model=model, precision=precision, phases=phases, history=history, weights=weights)
 
 
 def best_value(history: list[dict[str, Any]], monitor: tuple[str, str]) -> float:
@@ -127,6 +152,31 @@ def load_splits(
     for files in (fn_args.train_files, fn_args.eval_files)
   )
   return train, val
+
+
+def _time_limit(
+  minutes: float | None,
+  fixed_epochs: Collection[str],
+  distribution: tf.distribute.Strategy,
+  of: str,
+) -> TimeLimit | None:
+  """Starts the clock of a training within `train.minutes`; None without a limit.
+
+  Raises:
+    BadInputError: several workers train, whose clocks differ.
+  """
+  if minutes is None:
+    return None
+  if isinstance(distribution, tf.distribute.MultiWorkerMirroredStrategy):
+    raise BadInputError(
+      f"{MINUTES} is for one process, and several workers train. Set train.epochs instead."
+    )
+  progress.report(
+    f"{of}trained for at most {minutes:g} minutes; the learning rate comes down with the time "
+    f"({MINUTES})",
+    epoch=0,
+  )
+  return TimeLimit(minutes, fixed_epochs=fixed_epochs)
 
 
 def _build(model: Any, train: datasets.Split) -> None:

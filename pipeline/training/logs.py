@@ -1,7 +1,8 @@
-"""Turns the logs of a training step into one flat dictionary of numbers."""
+"""Makes the logs of a training step one flat dictionary, whose numbers wait until they are read."""
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,33 @@ import keras
 import tensorflow as tf
 
 from dlpipe.errors import BadInputError
+
+
+class StepLogs(collections.UserDict[str, float]):
+  """Logs of a step, as numbers. Reading one waits for the step, which a GPU may not have ended."""
+
+  def __getitem__(self, name: str) -> float:
+    """Returns the number, when it is known."""
+    return float(self.data[name])
+
+
+class StepCallbacks(keras.callbacks.CallbackList):
+  """Calls callbacks after each step with `StepLogs`.
+
+  Keras makes the logs numbers after each step, so that the next one waits until a GPU is idle.
+  """
+
+  def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    """Calls each callback after a step of training."""
+    told = StepLogs(logs or {})
+    for callback in self.callbacks:
+      callback.on_train_batch_end(batch, logs=told)
+
+  def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    """Calls each callback after a step of validation."""
+    told = StepLogs(logs or {})
+    for callback in self.callbacks:
+      callback.on_test_batch_end(batch, logs=told)
 
 
 def flat(logs: Any, step: str) -> dict[str, tf.Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pathlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from pipeline.training import compiling, datasets
 from pipeline.training.callbacks import BestEpoch, Checkpoint, Report
 from pipeline.training.freezing import FrozenFeatures, frozen
 from pipeline.training.machines import workers, xla
+from pipeline.training.time_limit import PhaseClock, TimeLimit
+from pipeline.training.training_record import ENDED_BY
 
 
 def train(
@@ -38,6 +41,7 @@ def train(
   jit_compile: bool | None = None,
   features: FrozenFeatures | None = None,
   shorten: Callable[[int], int] = int,
+  limit: TimeLimit | None = None,
   of: str = "",
 ) -> list[dict[str, Any]]:
   """Trains `model` in place and leaves the best epoch's weights in it.
@@ -62,6 +66,7 @@ def train(
     jit_compile: whether XLA compiles the steps. If None, the task decides, or else `xla.decide`.
     features: cached outputs of frozen layers from earlier trainings, if any.
     shorten: maps the planned epochs of a phase to the epochs to train.
+    limit: the time to train in; None takes as long as the epochs take.
     of: prefix of every progress line, such as `trial 1/3: `.
 
   Returns:
@@ -79,6 +84,8 @@ def train(
   history: list[dict[str, Any]] = list(state["history"]) if state else []
   best_value = -math.inf
   features = features or FrozenFeatures()
+  if limit:
+    limit.begin(phases, math.ceil(train.size / batch_size), history)
   for index, phase in enumerate(phases):
     if state and index < state["phase"]:
       continue
@@ -86,7 +93,9 @@ def train(
     with frozen(model, phase, (train, val), features) as (trained, (phase_train, phase_val)):
       steps = math.ceil(phase_train.size / batch_size)
       epochs = shorten(max(phase.epochs, math.ceil(phase.min_steps / steps)))
-      if epochs > phase.epochs and not resumed:
+      if limit and trained.trainable_variables:
+        epochs = limit.most_epochs(phase, epochs)
+      elif epochs > phase.epochs and not resumed:
         progress.report(
           f"{of}{phase.name}: {phase.epochs} epochs are {phase.epochs * steps} steps; trained "
           f"for {epochs} (model.min_steps)",
@@ -95,9 +104,19 @@ def train(
       arguments = dict(compile_args())
       asked = trained.jit_compile if is_compiled else arguments.pop("jit_compile", None)
       with distribution.scope():
+        clock = limit and PhaseClock(
+          limit,
+          index,
+          steps=steps,
+          epochs=epochs,
+          val_part=phase_val.size / phase_train.size,
+          history=history,
+        )
         if not is_compiled:
           schedule = compiling.schedule_of(phase, steps * epochs)
-          compiling.compile_phase(trained, arguments, schedule=schedule, of=of)
+          compiling.compile_phase(
+            trained, arguments, schedule=clock.schedule(schedule) if clock else schedule, of=of
+          )
         if trained.optimizer is not None and not trained.optimizer.built:
           trained.optimizer.build(trained.trainable_variables)
       optimizers = compiling.Optimizers(trained)
@@ -120,6 +139,7 @@ def train(
       callbacks = [
         *own_callbacks(),
         Report(phase=phase.name, epochs=epochs, steps=steps, history=history, of=of),
+        *([clock] if clock else []),
         best,
       ]
       if log_dir:
@@ -127,7 +147,8 @@ def train(
         callbacks.insert(-2, events)
       if checkpoint:
         callbacks.append(checkpoint.callback(index, optimizers, best, history))
-      if first_epoch < epochs and not best.exhausted:
+      is_over = resumed is not None and ENDED_BY in history[-1]
+      if first_epoch < epochs and not best.exhausted and not is_over:
         label = compiling.labelled(trained)
         _fit(
           trained,
@@ -162,7 +183,9 @@ def _fit(
   Raises:
     BadInputError: `asked` is True, but several workers train or a layer does not support XLA.
   """
-  with compiling.watched(model):
+  with compiling.watched(model), warnings.catch_warnings():
+    # A phase without trainable weights is judged, not trained.
+    warnings.filterwarnings("ignore", "The model does not have any trainable weights")
     if not isinstance(distribution, tf.distribute.MultiWorkerMirroredStrategy):
       xla.fit(model, asked=asked, replicas=distribution.num_replicas_in_sync, **arguments)
     elif asked is True:

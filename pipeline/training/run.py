@@ -20,22 +20,20 @@ from pipeline.task import Task
 from pipeline.tasks import get_task
 from pipeline.training import checkpoints, datasets
 from pipeline.training.answering import answering
-from pipeline.training.export import serving_assets, signatures
+from pipeline.training.export import calibrating, serving_assets, signatures
 from pipeline.training.learning import learn, load_splits
 from pipeline.training.machines import cluster, strategy
 from pipeline.training.training_record import TrainingRecord, phase_rows
 
 _PARITY_ROWS = 32
-_LOOKED_AT = 2_000  # validation rows, of which some are shown to a person
 
 
 def run_fn(fn_args: Any) -> None:
   """Trains, exports to `fn_args.serving_model_dir`, and writes a record to `model_run_dir`.
 
   The record holds `history.json` (a row per epoch and per phase, the hyperparameters, and which of
-  them the Tuner chose), TensorBoard event files, predictions for a person to look at, and
-  `parity/`: the Keras model's outputs for some rows, which the ServingGate compares with those of
-  the export.
+  them the Tuner chose), TensorBoard event files, and `parity/`: the Keras model's outputs for some
+  rows, which the ServingGate compares with those of the export.
 
   Args:
     fn_args: TFX's FnArgs. Its `custom_config` holds `task`, `hyperparameters`, `train` (the
@@ -82,33 +80,26 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     log_dir=fn_args.model_run_dir,
   )
   model = learned.model
+  calibration = calibrating.calibrated(
+    task.problem, model, val, wanted=settings["calibrate"], seed=settings["seed"]
+  )
   module = signatures.export(
     fn_args.serving_model_dir,
     model=model,
-    outputs=answering(task, model, tft_output, config["input_bounds"]),
+    outputs=answering(task, model, tft_output, config["input_bounds"], calibration),
     tft_output=tft_output,
     input_key=task.input.key,
     label_id_key=task.problem.label_id_key,
     transformed_slices=task.transformed_slices,
     rule=_rule(task, config["input_bounds"]),
   )
-  validation = _examples(fn_args.eval_files)
-  rows = validation[:_PARITY_ROWS]
+  rows = _examples(fn_args.eval_files, _PARITY_ROWS)
   values = _input_values(rows, task.input.key, tft_output)
   serving_assets.write(
     pathlib.Path(fn_args.serving_model_dir), task.name, task.input.key, values.numpy()[0]
   )
   run_dir = pathlib.Path(fn_args.model_run_dir)
   _write_parity(run_dir / "parity", module, rows, values, task.input.key)
-  predict = tf.function(module.predict, reduce_retracing=True)
-  load_function(task.problem.rows)(
-    run_dir,
-    validation,
-    predict,
-    input_key=task.input.key,
-    label_key=task.label_key,
-    prediction_key=task.problem.prediction_key,
-  )
   record = TrainingRecord(
     hyperparameters=params.as_json(),
     tuned=tuned,
@@ -116,8 +107,10 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     parameters=model.count_params(),
     train_examples=train.size,
     prepare_seconds=round(prepare_seconds, 2),
-    phases=phase_rows(learned.phases, learned.history),
+    phases=phase_rows(learned.phases, learned.history, is_timed=settings["minutes"] is not None),
     epochs=learned.history,
+    class_weights=dict(learned.weights.by_label) if learned.weights else {},
+    calibration=calibration,
   )
   (run_dir / TrainingRecord.FILE).write_text(record.to_text())
   if folder:
@@ -137,9 +130,9 @@ def _rule(task: Task, bounds: Mapping[str, Any]) -> signatures.Rule | None:
   return lambda values: rule(values, bounds)
 
 
-def _examples(patterns: list[str]) -> list[bytes]:
+def _examples(patterns: list[str], count: int) -> list[bytes]:
   paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
-  return list(datasets.raw_examples(paths).take(_LOOKED_AT).as_numpy_iterator())
+  return list(datasets.raw_examples(paths).take(count).as_numpy_iterator())
 
 
 def _input_values(

@@ -7,7 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from dlpipe.artifact_files import ArtifactFile
+from pipeline.problems.calibration import Calibration
 from pipeline.task import Phase
+
+MIN_STEPS, PATIENCE, MINUTES = "model.min_steps", "train.patience", "train.minutes"
+ENDED_BY = "ended_by"  # in the row of an epoch: the setting that ended the phase
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,8 +22,10 @@ class PhaseRow(ArtifactFile):
     phase: its name.
     setting: the hyperparameter that counts its epochs.
     asked: the epochs that were asked for.
-    scheduled: the epochs that were planned; more than asked if `model.min_steps` lifted them.
-    trained: the epochs that were trained; fewer than planned if `train.patience` ended the phase.
+    scheduled: the most epochs that were planned.
+    trained: the epochs that were trained.
+    lifted_by: the setting for which more epochs were planned than asked.
+    ended_by: the setting that ended the phase before all planned epochs.
   """
 
   phase: str
@@ -27,6 +33,8 @@ class PhaseRow(ArtifactFile):
   asked: int
   scheduled: int
   trained: int
+  lifted_by: str = MIN_STEPS
+  ended_by: str = PATIENCE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,6 +50,8 @@ class TrainingRecord(ArtifactFile):
     prepare_seconds: the time until training began.
     phases: a row for each phase that was trained.
     epochs: a row for each epoch, as `loop.train` returns them.
+    class_weights: label to weight; empty if all classes count alike.
+    calibration: how outputs become scores; None if the task has no scores of labels.
   """
 
   FILE: ClassVar[str] = "history.json"
@@ -54,16 +64,22 @@ class TrainingRecord(ArtifactFile):
   prepare_seconds: float = 0.0
   phases: tuple[PhaseRow, ...] = ()
   epochs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+  class_weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  calibration: Calibration | None = None
 
 
 def phase_rows(
-  phases: Iterable[Phase], history: Sequence[Mapping[str, Any]]
+  phases: Iterable[Phase],
+  history: Sequence[Mapping[str, Any]],
+  *,
+  is_timed: bool = False,
 ) -> tuple[PhaseRow, ...]:
   """Returns a row for each phase that was trained.
 
   Args:
     phases: the phases as the task planned them.
     history: the rows of `loop.train`.
+    is_timed: whether the training had a time limit, which lifts epochs as far as it allows.
   """
   found = []
   for phase in phases:
@@ -76,6 +92,8 @@ def phase_rows(
           asked=phase.epochs,
           scheduled=rows[-1]["epochs"],
           trained=len(rows),
+          lifted_by=MINUTES if is_timed else MIN_STEPS,
+          ended_by=rows[-1].get(ENDED_BY, PATIENCE),
         )
       )
   return tuple(found)

@@ -130,22 +130,32 @@ class PredictionService:
     call: Callable[[Servable, Run], Any],
   ) -> Any:
     started = time.perf_counter()
-    spec, run = ModelSpec(""), Run(seconds_left(context))
+    spec = ModelSpec("")
+    run = Run(seconds_left(context), started=started, client_id=self._client_id(context))
     try:
       spec = _spec_of(api, request)
       with self._core.acquire(spec) as servable:
         response = call(servable, run)
     except Exception as err:
-      return self._refuse(api, spec, context, err)
+      return self._refuse(api, spec, context, err, run)
     self._hooks.answered(api, "GRPC", spec.name, time.perf_counter() - started, run)
-    self._hooks.log_messages(api, request, response)
+    self._hooks.log_messages(api, request, response, run)
     return response
 
-  def _refuse(self, api: str, spec: ModelSpec, context: Any, err: Exception) -> Any:
+  def _client_id(self, context: Any) -> str:
+    """The name that the caller gave to the request, if the log wants it."""
+    wanted = self._hooks.id_header
+    if not wanted:
+      return ""
+    given = (value for key, value in context.invocation_metadata() or () if key == wanted)
+    value = next(given, "")
+    return value if isinstance(value, str) else value.decode("latin-1")
+
+  def _refuse(self, api: str, spec: ModelSpec, context: Any, err: Exception, run: Run) -> Any:
     # In a function of its own: an error that a variable of its own traceback's frame refers to is a
     # cycle, which keeps the request in memory until the garbage collector runs.
     error = _as_serving_error(err)
-    self._hooks.refused(api, "GRPC", spec.name, error)
+    self._hooks.refused(api, "GRPC", spec.name, error, run)
     return _abort(context, error)
 
 

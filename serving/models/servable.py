@@ -48,11 +48,15 @@ class Run:
     timeout_s: seconds after which the run is given up; None for never.
     seconds: how long the run took, once it is over.
     examples: number of rows, if they can be counted; else 0.
+    started: when the request came, on the clock of `time.perf_counter`; 0.0 if unknown.
+    client_id: the name that the caller gave to the request; empty if none.
   """
 
   timeout_s: float | None = None
   seconds: float = 0.0
   examples: int = 0
+  started: float = 0.0
+  client_id: str = ""
 
 
 class Servable:

@@ -227,6 +227,10 @@ def _config(options: SessionOptions) -> Any:
     # This optimization saves memory in training only, and prints a warning for each softmax whose
     # rank is unknown.
     rewrites.memory_optimization = rewrites.NO_MEM_OPT
+  if not rewrites.meta_optimizer_iterations:
+    # The second pass costs as much time as the first, before the first answer of each signature,
+    # and finds next to nothing in a graph for inference.
+    rewrites.meta_optimizer_iterations = rewrites.ONE
   return config
 
 

@@ -129,12 +129,13 @@ class RestApi:
       return html(404)
     if request.method == "OPTIONS":
       return self._preflight(request)
-    route, run = Route("", ModelSpec("")), Run(self._time_left_s(request))
+    route = Route("", ModelSpec(""))
+    run = Run(self._time_left_s(request), started=started, client_id=self._client_id(request))
     try:
       route = find_route(request.method, request.target)
       body = self._calls[route.call](route.spec, request, run)
     except Exception as err:
-      return self._refuse(route, err)
+      return self._refuse(route, err, run)
     self._hooks.answered(
       _api_name(route), "REST", route.spec.name, time.perf_counter() - started, run
     )
@@ -152,11 +153,11 @@ class RestApi:
     body = tensor_json.write_error(message)
     return Response(error.http_status, body, JSON, self._headers + challenge)
 
-  def _refuse(self, route: Route, err: Exception) -> Response:
+  def _refuse(self, route: Route, err: Exception, run: Run) -> Response:
     # In a function of its own: an error that a variable of its own traceback's frame refers to is a
     # cycle, which keeps the request in memory until the garbage collector runs.
     error = _as_serving_error(err)
-    self._hooks.refused(_api_name(route), "REST", route.spec.name, error)
+    self._hooks.refused(_api_name(route), "REST", route.spec.name, error, run)
     return self.refusal(error)
 
   def _predict(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
@@ -179,7 +180,7 @@ class RestApi:
           run=run,
           check_method=self._options.check_method,
         )
-        self._hooks.log_predict(servable, name, inputs, outputs)
+        self._hooks.log_predict(servable, name, inputs, outputs, run)
     return tensor_json.write_predict(outputs, row=is_row)
 
   def _classify(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
@@ -187,7 +188,7 @@ class RestApi:
       name, examples = self._read_examples(request, "classify", budget)
       with self._core.acquire(spec) as servable:
         classes = classification.classify(servable, examples, signature_name=name, run=run)
-        self._hooks.log_examples("Classify", servable, name, examples, classes)
+        self._hooks.log_examples("Classify", servable, name, examples, classes, run)
     return tensor_json.write_classify(classes.rows())
 
   def _regress(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
@@ -195,7 +196,7 @@ class RestApi:
       name, examples = self._read_examples(request, "regress", budget)
       with self._core.acquire(spec) as servable:
         values = classification.regress(servable, examples, signature_name=name, run=run)
-        self._hooks.log_examples("Regress", servable, name, examples, values)
+        self._hooks.log_examples("Regress", servable, name, examples, values, run)
     return tensor_json.write_regress(values)
 
   def _read_examples(
@@ -204,6 +205,12 @@ class RestApi:
     name, examples = tensor_json.parse_classify(request.content(budget), method, budget)
     budget.keep(sum(map(len, examples)))
     return name, examples
+
+  def _client_id(self, request: Request) -> str:
+    """The name that the caller gave to the request, if the log wants it."""
+    if not self._hooks.id_header:
+      return ""
+    return request.headers.get(self._hooks.id_header.encode("latin-1"), b"").decode("latin-1")
 
   def _time_left_s(self, request: Request) -> float:
     """Seconds until the request's time is over, as whole seconds if there is more than one."""

@@ -12,15 +12,24 @@ from serving.models.tensors import Array
 
 
 class Hooks:
-  """Ignores every report. The server uses the subclass `Telemetry`."""
+  """Ignores every report. The server uses the subclass `Telemetry`.
+
+  Attributes:
+    id_header: the header, and key of gRPC's metadata, by which callers name their requests; empty
+      if nobody wants to know.
+  """
+
+  id_header: str = ""
 
   def answered(self, api: str, protocol: str, model: str, seconds: float, run: Run) -> None:
     """A request got its answer after so many seconds."""
 
-  def refused(self, api: str, protocol: str, model: str, error: ServingError) -> None:
-    """A request got an error."""
+  def refused(
+    self, api: str, protocol: str, model: str, error: ServingError, run: Run | None = None
+  ) -> None:
+    """A request got an error; `run` is None if it did not come so far."""
 
-  def log_messages(self, api: str, request: Any, response: Any) -> None:
+  def log_messages(self, api: str, request: Any, response: Any, run: Run) -> None:
     """Messages of a gRPC request that got its answer."""
 
   def log_predict(
@@ -29,6 +38,7 @@ class Hooks:
     signature: str,
     inputs: Mapping[str, Array],
     outputs: Mapping[str, Array],
+    run: Run,
   ) -> None:
     """Arrays of a REST Predict that got its answer."""
 
@@ -39,6 +49,7 @@ class Hooks:
     signature: str,
     examples: Sequence[bytes],
     result: Classes | Array,
+    run: Run,
   ) -> None:
     """Serialized tf.Examples of a REST Classify or Regress that got its answer."""
 

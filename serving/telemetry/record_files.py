@@ -20,6 +20,7 @@ import tensorflow as tf
 
 _LOG = logging.getLogger(__name__)
 _FRAME_BYTES = 16  # length and two checksums, around each record
+_MOST_PENDING = 1 << 20
 # Errors of writing, reading and renaming on a disk that is full or lost.
 ERRORS = (OSError, tf.errors.OpError)
 _numbers = itertools.count(1)
@@ -30,7 +31,8 @@ class RecordFile:
 
   Attributes:
     opened_at: seconds on the monotonic clock.
-    size: bytes of the whole records in it.
+    size: bytes of the whole records that the operating system has.
+    pending: bytes of those that it does not have yet.
   """
 
   def __init__(self, folder: pathlib.Path):
@@ -50,29 +52,51 @@ class RecordFile:
     self._writer = tf.io.TFRecordWriter(str(self._hidden))
     self.opened_at = time.monotonic()
     self.size = 0
+    self.pending = 0
+    self._count = 0  # of records, the one that failed among them
 
   def write(self, record: bytes) -> None:
-    """Writes a record through to the file.
+    """Writes a record, which may be lost until `flush`.
 
     Raises:
       OSError, tf.errors.OpError: a part of it may be in the file. Only `complete` may follow.
     """
+    self._count += 1
+    self.pending += len(record) + _FRAME_BYTES
     self._writer.write(record)
-    self._writer.flush()
-    self.size += len(record) + _FRAME_BYTES
+    if self.pending > _MOST_PENDING:
+      self.flush()
 
-  def complete(self) -> None:
+  def flush(self) -> None:
+    """Hands what was written to the operating system, which keeps it if this process is killed.
+
+    Raises:
+      OSError, tf.errors.OpError: as `write`.
+    """
+    self._writer.flush()
+    self.size += self.pending
+    self.pending = 0
+
+  def complete(self) -> int:
     """Gives the file its name, or deletes it if it has no whole record.
+
+    Returns:
+      How many records are not in it, after an error.
 
     Raises:
       OSError: it cannot be cut or renamed.
     """
+    lost = 0
     try:
       with contextlib.suppress(*ERRORS):  # closing tries once more to write the rest
         self._writer.close()
+      if self.pending:
+        whole, self.size = _whole_records(self._hidden)
+        lost = self._count - whole
       _finish(self._hidden, self.size)
     finally:
       os.close(self._lock)
+    return lost
 
 
 def recover(root: pathlib.Path) -> None:
@@ -100,6 +124,35 @@ def recover(root: pathlib.Path) -> None:
       _LOG.warning("%s was left unfinished and cannot be completed: %s", hidden, err)
     finally:
       os.close(lock)
+
+
+def remove_old(root: pathlib.Path, *, before: float, max_bytes: int) -> None:
+  """Deletes complete files, the oldest first, and logs it.
+
+  Args:
+    root: the folder of the log.
+    before: files that were last written before, in seconds since 1970, go; 0.0 takes none.
+    max_bytes: what the rest may take; 0 sets no bound.
+  """
+  found = []
+  for path in root.glob("*/*/requests-*.tfrecord"):
+    with contextlib.suppress(OSError):
+      seen = path.stat()
+      found.append((seen.st_mtime, seen.st_size, path))
+  total, gone = sum(size for _, size, _ in found), 0
+  for moment, size, path in sorted(found):
+    if moment >= before and (not max_bytes or total <= max_bytes):
+      break
+    try:
+      path.unlink()
+    except OSError as err:
+      _LOG.warning("%s is old and cannot be deleted: %s", path, err)
+      continue
+    total, gone = total - size, gone + 1
+    with contextlib.suppress(OSError):  # other files are in it
+      path.parent.rmdir()
+  if gone:
+    _LOG.info("%d files of logged requests were deleted: they were old, or too many", gone)
 
 
 def _finish(hidden: pathlib.Path, size: int) -> None:

@@ -4,41 +4,56 @@
 
 is a layout that TFX's ExampleGen reads, with the pattern `span-{SPAN}/*` and the payload format
 FORMAT_PROTO. A file gets this name when it is complete; until then its name begins with a point. A
-separate thread writes. If it cannot keep up, or the disk is full, records are dropped and counted,
-and no request waits. Files that an earlier server left unfinished are completed at the start.
+separate thread writes what waits every tenth of a second, and hands it to the operating system, so
+that a killed server loses no more. If it cannot keep up, or the disk is full, records are dropped
+and counted, and no request waits. Files that an earlier server left unfinished are completed at the
+start.
 """
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import logging
 import pathlib
-import queue
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tensorflow_serving.apis import model_pb2, prediction_log_pb2
-
-from serving.errors import FailedPrecondition
+from serving.errors import FailedPrecondition, NotFound, ServingError
 from serving.models.classification import Classes
-from serving.models.proto_calls import fill_classes, fill_spec, fill_values
-from serving.models.servable import Servable
-from serving.models.tensors import Array, fill_proto
-from serving.telemetry.record_files import ERRORS, RecordFile, recover
+from serving.models.servable import Run, Servable
+from serving.models.tensors import Array
+from serving.telemetry import logged, sampling
+from serving.telemetry.logged import Noted
+from serving.telemetry.record_files import ERRORS, RecordFile, recover, remove_old
+from serving.telemetry.sampling import Answer, Sampler, Sampling
 
 _LOG = logging.getLogger(__name__)
 _DAY_S = 86400
-_QUEUED = 1000
+_MOST_WAITING = 1000
+# What waits longer is lost if the server is killed; then rather drop what comes.
+_LONGEST_WAIT_S = 1.0
+_WRITTEN_EVERY_S = 0.1
+_WRITTEN_AT = _MOST_WAITING // 4
 _REPORTED_EVERY_S = 10.0
-_FIELDS = {
-  "Predict": "predict_log",
-  "Classify": "classify_log",
-  "Regress": "regress_log",
-  "MultiInference": "multi_inference_log",
-}
+_CLEANED_EVERY_S = 3600.0
 _Make = Callable[[], Any]
+_SAMPLED_ALL = Sampling(rate=1.0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Retention:
+  """How long files stay.
+
+  Attributes:
+    days: complete files that are older are deleted; 0 keeps all.
+    max_bytes: the oldest complete files are deleted until the rest takes no more; 0 keeps all.
+  """
+
+  days: float = 0.0
+  max_bytes: int = 0
 
 
 class RequestLog:
@@ -48,7 +63,9 @@ class RequestLog:
     self,
     root: str,
     *,
-    sample: float,
+    choice: Sampling = _SAMPLED_ALL,
+    omit: Sequence[str] = (),
+    keep: Retention | None = None,
     max_file_bytes: int = 64 << 20,
     max_file_age_s: float = 600.0,
   ):
@@ -56,7 +73,9 @@ class RequestLog:
 
     Args:
       root: the folder; it is made if it is missing.
-      sample: the fraction of requests to write.
+      choice: which requests to write.
+      omit: inputs, outputs and features that are not written, such as personal data.
+      keep: how long files stay; None keeps all.
       max_file_bytes: size at which a file is complete.
       max_file_age_s: seconds after which a file is complete.
 
@@ -68,31 +87,33 @@ class RequestLog:
       self._root.mkdir(parents=True, exist_ok=True)
     except OSError as err:
       raise FailedPrecondition(f"--request_log_dir={root}: {err.strerror}") from err
-    self._sample = sample
-    self._max_bytes = max_file_bytes
+    self._choice = choice
+    self._sampler = Sampler(choice)
+    self._omit = frozenset(omit)
+    self._keep = keep or Retention()
+    # Several files at least, so that the newest requests survive the bound.
+    bound = self._keep.max_bytes // 4 or max_file_bytes
+    self._max_bytes = min(max_file_bytes, bound)
     self._max_age_s = max_file_age_s
-    self._records: queue.Queue[_Make | None] = queue.Queue(_QUEUED)
+    self._waiting: collections.deque[tuple[float, _Make, Noted]] = collections.deque()
+    self._wake = threading.Event()
+    self._closing = False
+    self._number = 0
     self._files: dict[pathlib.Path, RecordFile] = {}
     self._dropped = 0
     self._lost = 0
     self._lost_why: Exception | None = None
     self._reported_at = -_REPORTED_EVERY_S
+    self._cleaned_at = -_CLEANED_EVERY_S
     self._thread = threading.Thread(target=self._write_all, name="request log", daemon=True)
     self._thread.start()
 
-  def messages(self, api: str, request: Any, response: Any) -> None:
+  def messages(self, api: str, request: Any, response: Any, run: Run) -> None:
     """Logs a gRPC request."""
-    field = _FIELDS[api]
-
-    def make() -> Any:
-      record = prediction_log_pb2.PredictionLog()
-      getattr(record, field).request.CopyFrom(request)
-      getattr(record, field).response.CopyFrom(response)
-      answered = response.results[0] if api == "MultiInference" else response
-      record.log_metadata.model_spec.CopyFrom(answered.model_spec)
-      return record
-
-    self._offer(make)
+    reads = self._choice.reads_answers
+    why = self._sampler.why(sampling.of_message(api, response) if reads else None)
+    if why is not None:
+      self._offer(lambda: logged.of_messages(api, request, response), Noted.now(run, why))
 
   def predict(
     self,
@@ -100,19 +121,14 @@ class RequestLog:
     signature: str,
     inputs: Mapping[str, Array],
     outputs: Mapping[str, Array],
+    run: Run,
   ) -> None:
     """Logs a REST Predict."""
-
-    def make() -> Any:
-      record = _record(servable, signature)
-      log = record.predict_log
-      for message, arrays in ((log.request.inputs, inputs), (log.response.outputs, outputs)):
-        for name, array in arrays.items():
-          fill_proto(message[name], array)
-      _fill_specs(log, record.log_metadata.model_spec)
-      return record
-
-    self._offer(make)
+    why = self._why(lambda: sampling.of_arrays(outputs))
+    if why is not None:
+      self._offer(
+        lambda: logged.of_predict(servable, signature, inputs, outputs), Noted.now(run, why)
+      )
 
   def examples(
     self,
@@ -121,79 +137,108 @@ class RequestLog:
     signature: str,
     examples: Sequence[bytes],
     result: Classes | Array,
+    run: Run,
   ) -> None:
     """Logs a REST Classify or Regress."""
+    why = self._why(lambda: sampling.of_classes(result))
+    if why is not None:
+      self._offer(
+        lambda: logged.of_examples(api, servable, signature, examples, result),
+        Noted.now(run, why),
+      )
 
-    def make() -> Any:
-      record = _record(servable, signature)
-      log = getattr(record, _FIELDS[api])
-      for example in examples:
-        log.request.input.example_list.examples.add().ParseFromString(example)
-      if isinstance(result, Classes):
-        fill_classes(log.response.result, result)
-      else:
-        fill_values(log.response.result, result)
-      _fill_specs(log, record.log_metadata.model_spec)
-      return record
-
-    self._offer(make)
+  def refused(self, model: str, error: ServingError, run: Run) -> None:
+    """Logs a request that got an error, without its content."""
+    # Callers choose the names of models that are not there, and a name is a folder.
+    if self._choice.errors and not isinstance(error, NotFound):
+      said = f"{error.grpc_code}: {error.message}"[:1000]
+      self._offer(lambda: logged.of_error(model), Noted.now(run, sampling.ERROR, said))
 
   def close(self) -> None:
-    """Writes what is queued and completes the files."""
-    self._records.put(None)
+    """Writes what waits and completes the files."""
+    self._closing = True
+    self._wake.set()
     self._thread.join()
 
-  def _offer(self, make: _Make) -> None:
-    if random.random() >= self._sample:
-      return
-    try:
-      self._records.put_nowait(make)
-    except queue.Full:
+  def _why(self, answer: Callable[[], Answer]) -> str | None:
+    return self._sampler.why(answer() if self._choice.reads_answers else None)
+
+  def _offer(self, make: _Make, noted: Noted) -> None:
+    now = time.monotonic()
+    waiting = len(self._waiting)
+    if waiting >= _MOST_WAITING or (waiting and now - self._oldest(now) > _LONGEST_WAIT_S):
       self._dropped += 1
+      return
+    self._waiting.append((now, make, noted))
+    if waiting >= _WRITTEN_AT:
+      self._wake.set()
+
+  def _oldest(self, now: float) -> float:
+    try:
+      return self._waiting[0][0]
+    except IndexError:  # the thread was faster
+      return now
 
   def _write_all(self) -> None:
     recover(self._root)
-    while True:
-      try:
-        make = self._records.get(timeout=1.0)
-      except queue.Empty:
-        self._complete_old()
-        continue
-      if make is None:
-        break
-      try:
-        record = make()
-      except Exception:
-        _LOG.exception("A request could not be logged")
-      else:
-        self._write(record)
+    self._complete_old()
+    while not self._closing:
+      self._wake.wait(_WRITTEN_EVERY_S)
+      self._wake.clear()
+      self._write_waiting()
       self._complete_old()
+    self._write_waiting()
     for folder in list(self._files):
       self._complete(folder)
     self._reported_at = -_REPORTED_EVERY_S
     self._report()
 
-  def _write(self, record: Any) -> None:
+  def _write_waiting(self) -> None:
+    touched = set()
+    count = len(self._waiting)
+    for index in range(count):
+      _, make, noted = self._waiting[index]
+      try:
+        record = make()
+        logged.without(record, self._omit)
+      except Exception:
+        _LOG.exception("A request could not be logged")
+      else:
+        touched.add(self._write(record, noted))
+    for folder in touched & self._files.keys():
+      try:
+        self._files[folder].flush()
+      except ERRORS as err:
+        self._fail(folder, err)
+    for _ in range(count):  # what is not flushed counts as waiting
+      self._waiting.popleft()
+
+  def _write(self, record: Any, noted: Noted) -> pathlib.Path:
     now = time.time()
     record.log_metadata.timestamp_secs = int(now)
     # A model's name may have characters that a file's name must not have.
     model = record.log_metadata.model_spec.name.replace("/", "_").lstrip(".") or "_"
     folder = self._root / model / f"span-{int(now) // _DAY_S}"
+    self._number += 1
     try:
       if folder not in self._files:
         self._files[folder] = RecordFile(folder)
-      self._files[folder].write(record.SerializeToString())
+      note = noted.message(self._number).SerializeToString()
+      self._files[folder].write(record.SerializeToString() + note)
     except ERRORS as err:
-      self._lost += 1
-      self._lost_why = err
+      self._fail(folder, err)
+    return folder
+
+  def _fail(self, folder: pathlib.Path, err: Exception) -> None:
+    self._lost_why = err
+    if folder in self._files:
       self._complete(folder)
+    else:  # it could not be made
+      self._lost += 1
 
   def _complete(self, folder: pathlib.Path) -> None:
-    file = self._files.pop(folder, None)
-    if file is None:
-      return
     try:
-      file.complete()
+      self._lost += self._files.pop(folder).complete()
     except OSError as err:
       _LOG.warning("A file of logged requests in %s cannot be completed: %s", folder, err)
 
@@ -202,6 +247,11 @@ class RequestLog:
       is_old = time.monotonic() - file.opened_at > self._max_age_s
       if is_old or file.size > self._max_bytes:
         self._complete(folder)
+        self._cleaned_at = -_CLEANED_EVERY_S
+    if time.monotonic() - self._cleaned_at > _CLEANED_EVERY_S:
+      self._cleaned_at = time.monotonic()
+      before = time.time() - self._keep.days * _DAY_S if self._keep.days else 0.0
+      remove_old(self._root, before=before, max_bytes=self._keep.max_bytes)
     self._report()
 
   def _report(self) -> None:
@@ -215,15 +265,3 @@ class RequestLog:
     if self._lost or self._dropped:
       self._lost = self._dropped = 0
       self._reported_at = time.monotonic()
-
-
-def _record(servable: Servable, signature: str) -> Any:
-  record = prediction_log_pb2.PredictionLog()
-  fill_spec(record.log_metadata.model_spec, servable)
-  record.log_metadata.model_spec.signature_name = signature
-  return record
-
-
-def _fill_specs(log: Any, spec: model_pb2.ModelSpec) -> None:
-  log.request.model_spec.CopyFrom(spec)
-  log.response.model_spec.CopyFrom(spec)

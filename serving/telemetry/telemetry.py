@@ -31,13 +31,15 @@ _US = 1e6
 class Telemetry(Hooks):
   """Keeps metrics, and logs requests if there is a log."""
 
-  def __init__(self, log: RequestLog | None = None):
+  def __init__(self, log: RequestLog | None = None, *, id_header: str = ""):
     """Starts all counters at 0.
 
     Args:
       log: the request log; None if there is none.
+      id_header: the header by which callers name their requests, for the log.
     """
     self._log = log
+    self.id_header = id_header.lower() if log is not None else ""
     self._requests = Counter(_PREFIX + "request_count", ("model_name", "status"))
     self._latency = Histogram(
       _PREFIX + "request_latency", ("model_name", "API", "entrypoint"), LATENCY_BUCKETS_US
@@ -67,8 +69,12 @@ class Telemetry(Hooks):
       self._examples.add((model,), run.examples)
       self._example_total.add((model,), run.examples)
 
-  def refused(self, api: str, protocol: str, model: str, error: ServingError) -> None:
+  def refused(
+    self, api: str, protocol: str, model: str, error: ServingError, run: Run | None = None
+  ) -> None:
     self._requests.add((model, error.grpc_code))
+    if self._log is not None and run is not None and api and model:
+      self._log.refused(model, error, run)
 
   def warmed_up(self, path: pathlib.Path, status: str, count: int, seconds: float) -> None:
     """Counts the recorded requests that a version answered before it was available."""
@@ -80,9 +86,9 @@ class Telemetry(Hooks):
     self._queued.add((), seconds * _US)
     self._batches.add(())
 
-  def log_messages(self, api: str, request: Any, response: Any) -> None:
+  def log_messages(self, api: str, request: Any, response: Any, run: Run) -> None:
     if self._log is not None:
-      self._log.messages(api, request, response)
+      self._log.messages(api, request, response, run)
 
   def log_predict(
     self,
@@ -90,9 +96,10 @@ class Telemetry(Hooks):
     signature: str,
     inputs: Mapping[str, Array],
     outputs: Mapping[str, Array],
+    run: Run,
   ) -> None:
     if self._log is not None:
-      self._log.predict(servable, signature, inputs, outputs)
+      self._log.predict(servable, signature, inputs, outputs, run)
 
   def log_examples(
     self,
@@ -101,9 +108,10 @@ class Telemetry(Hooks):
     signature: str,
     examples: Sequence[bytes],
     result: Classes | Array,
+    run: Run,
   ) -> None:
     if self._log is not None:
-      self._log.examples(api, servable, signature, examples, result)
+      self._log.examples(api, servable, signature, examples, result, run)
 
   def totals(self, names: Iterable[str]) -> dict[str, float]:
     known = {metric.name: metric for metric in self._metrics}

@@ -20,6 +20,7 @@ from components.source_example_gen import quarantine
 from components.source_example_gen.component import SourceExampleGen
 from components.source_example_gen.executor import Executor
 from dlpipe.errors import BadInputError, DataRefusedError, DlpipeError
+from pipeline.rows.examples import read_examples
 
 FOLDER = "pipeline.tasks.images.sources.folder"
 IN_PROCESS = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
@@ -93,6 +94,7 @@ def test_every_picture_is_in_one_split_or_in_quarantine(run, class_folders):
     "Split-eval",
     "Split-train",
     "Split-val",
+    "origins",
   ]
 
 
@@ -102,8 +104,79 @@ def test_the_same_input_gives_the_same_files(run, class_folders):
   contents = [
     {p.relative_to(e.uri): p.read_bytes() for p in pathlib.Path(e.uri).rglob("*.gz")} for e in runs
   ]
-  assert len(contents[0]) == 3
+  assert len(contents[0]) == 6  # three splits, each with origins
   assert contents[0] == contents[1]
+
+
+def test_every_example_has_the_name_of_its_file(run, class_folders):
+  root = class_folders("cat", "dog", count=40)
+  examples, _ = run(root)
+  read = list(read_examples(pathlib.Path(examples.uri)))
+  assert len(read) == 80
+  assert {each.split for each in read} == {"train", "val", "eval"}
+  for each in read:
+    [image], [label] = each.values("image", "label")
+    assert (root / each.origin.origin).read_bytes() == image
+    assert each.origin.origin.startswith(f"{label.decode()}/")
+
+
+@pytest.fixture
+def relabel(run, tmp_path):
+  """Returns a function that runs with new labels by origin; returns both artifacts' folders."""
+
+  def run_with(root, labels, name="relabelled"):
+    file = tmp_path / "new.csv"
+    lines = ["origin,split,new_label", *(f"{origin},train,{new}" for origin, new in labels.items())]
+    file.write_text("\n".join(lines))
+    return run(
+      root,
+      name,
+      relabel=str(file),
+      relabelled_key="label",
+      read_label="pipeline.problems.classes.read_label",
+    )
+
+  return run_with
+
+
+def _labels(examples):
+  read = read_examples(pathlib.Path(examples.uri))
+  return {each.origin.origin: (each.split, each.values("label")[0][0].decode()) for each in read}
+
+
+def test_new_labels_replace_those_of_the_data_and_move_nothing(run, relabel, class_folders):
+  root = class_folders("cat", "dog", count=20)
+  before = _labels(run(root)[0])
+  examples, rejected = relabel(root, {"cat/1.png": "dog", "cat/2.png": "", "dog/3.png": "cat"})
+  after = _labels(examples)
+  assert {name: split for name, (split, _) in after.items()} == {
+    name: split for name, (split, _) in before.items()
+  }
+  assert {name: after[name][1] for name in after if after[name] != before[name]} == {
+    "cat/1.png": "dog",
+    "dog/3.png": "cat",
+  }
+  summary = json.loads((rejected / "summary.json").read_text())
+  assert summary["relabelled"] == 2
+  assert summary["recognized"]["sentences"][-1] == "2 labels come from data.relabel"
+  assert sum(summary["labels"][split].get("cat", 0) for split in summary["labels"]) == 20
+  assert (root / "cat" / "1.png").exists()
+
+
+@pytest.mark.parametrize(
+  ("labels", "why"),
+  [
+    ({"cat/1.png": "dog", "cat/77.png": "dog"}, "names 1 of 2 records that the data does not have"),
+    ({"cat/1.png": "dgo"}, "the data has no label 'dgo'. Did you mean 'dog'?"),
+    ({"cat/bad.jpg": "dog"}, "or that are in quarantine: 'cat/bad.jpg'"),
+  ],
+)
+def test_new_labels_of_what_is_not_there_are_refused(relabel, class_folders, labels, why):
+  root = class_folders("cat", "dog", count=20)
+  (root / "cat" / "bad.jpg").write_bytes(b"no picture")
+  with pytest.raises(BadInputError) as refused:
+    relabel(root, labels)
+  assert why in str(refused.value)
 
 
 def test_classes_are_mixed_in_the_files(run, class_folders):

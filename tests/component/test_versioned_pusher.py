@@ -7,6 +7,7 @@ import pytest
 from tfx import types
 from tfx.types import standard_artifacts
 
+from components.versioned_pusher import stages
 from components.versioned_pusher.component import VersionedPusher
 from components.versioned_pusher.executor import Executor
 from components.versioned_pusher.publish import (
@@ -17,6 +18,7 @@ from components.versioned_pusher.publish import (
 )
 from dlpipe.errors import BadInputError
 from dlpipe.progress import FIELDS, LOGGER_NAME
+from dlpipe.workspace import TaskFolder
 
 
 def _artifact(artifact_type, path, **properties):
@@ -32,7 +34,7 @@ def _artifact(artifact_type, path, **properties):
 def push(tmp_path):
   """Runs `Do` on a model whose weights are `text` and returns the `PushedModel`."""
 
-  def run(text="one", *, model_blessed=1, infra_blessed=1, serving_dir=None):
+  def run(text="one", *, model_blessed=1, infra_blessed=1, serving_dir=None, stage=None):
     model = _artifact(standard_artifacts.Model, tmp_path / "Trainer" / text)
     export = tmp_path / "Trainer" / text / "Format-Serving"
     (export / "variables").mkdir(parents=True, exist_ok=True)
@@ -50,7 +52,10 @@ def push(tmp_path):
         ],
       },
       {"pushed_model": [pushed]},
-      {"serving_dir": serving_dir or str(tmp_path / "serving")},
+      {
+        "serving_dir": serving_dir or str(tmp_path / "serving"),
+        **({"stage": stage} if stage else {}),
+      },
     )
     return pushed
 
@@ -139,6 +144,30 @@ def test_component_declares_its_channels_and_properties():
   assert pusher.outputs["pushed_model"].type is standard_artifacts.PushedModel
   assert pusher.exec_properties == {
     "data_options": "{}",
+    "stage": "live",
     "serving_dir": "/srv/models/images",
     "code_fingerprint": "abc",
   }
+
+
+def test_a_candidate_waits_where_no_server_looks(push, tmp_path):
+  push("one")
+  pushed = push("two", stage="candidate")
+  assert pushed.get_string_custom_property("pushed_version") == "2"
+  held = tmp_path / "serving" / "candidates" / "2"
+  assert pushed.get_string_custom_property("pushed_destination") == str(held)
+  assert content_digest(held) == content_digest(tmp_path / "Trainer" / "two" / "Format-Serving")
+  assert list_versions(tmp_path / "serving") == [1]
+  again = push("two", stage="candidate")
+  assert again.get_string_custom_property("pushed_version") == "2"
+
+
+def test_labels_follow_a_push_once_they_are_in_use(push, tmp_path):
+  folder = TaskFolder.of_serving(str(tmp_path / "serving"))
+  push("one")
+  assert not folder.models_config.exists()
+  with stages.edited(folder) as found:
+    found.uses_labels = True
+  push("two")
+  assert stages.read(folder).labels == {"stable": 2}
+  assert 'key: "stable" value: 2' in folder.models_config.read_text()

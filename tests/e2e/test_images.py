@@ -25,12 +25,43 @@ def test_first_run_pushes_version_1(first_run):
   assert result["examples"]["quarantined"] == 0
   assert sum(result["examples"].values()) == 1797
   assert result["metrics"]["accuracy"] > 0.5
-  assert [gate["metric"] for gate in result["gates"]] == ["skill", "serving_difference"]
+  assert [gate["metric"] for gate in result["gates"]] == [
+    "skill",
+    "worst_recall",
+    "serving_difference",
+  ]
   assert all(gate["passed"] for gate in result["gates"])
   version = workspace / "images" / "serving" / "1"
   assert (version / "saved_model.pb").is_file()
   assert (version / "assets.extra" / "tf_serving_warmup_requests").stat().st_size > 0
+  card = json.loads((version / "model_card.json").read_text(encoding="utf-8"))
+  assert card["metrics"] == result["metrics"]
+  assert [{**gate, "interval": None} for gate in card["gates"]] == [
+    {**gate, "interval": None} for gate in result["gates"]
+  ]
+  assert {**card["examples"]} == result["examples"]
+  assert "# Model card: images" in (version / "MODEL_CARD.md").read_text(encoding="utf-8")
   assert "Pushed as version 1" in pathlib.Path(result["report"]).read_text(encoding="utf-8")
+
+
+def test_every_eval_picture_has_its_file_and_what_was_predicted(first_run, run_dlpipe):
+  workspace, first = first_run
+  where = ("--where", "split == 'eval'", "--workspace", workspace, "--json")
+  found = run_dlpipe("runs", "rows", "latest", "--task", "images", *where).result
+  assert found["run_id"] == first.result["run_id"]
+  rows = found["rows"]
+  assert len(rows) == found["count"] == first.result["examples"]["eval"]
+  # The names are those of the shipped digits, whose folders are their labels.
+  assert all(row["file"].startswith(f"{row['label']}/") for row in rows)
+  assert len({row["origin"] for row in rows}) == len(rows)
+  # One fact: the rows are those that the metrics were computed from.
+  metrics = first.result["metrics"]
+  assert sum(row["right"] for row in rows) / len(rows) == pytest.approx(metrics["accuracy"])
+  assert sum(row["loss"] for row in rows) / len(rows) == pytest.approx(metrics["loss"], rel=1e-4)
+  report = pathlib.Path(first.result["report"]).read_text(encoding="utf-8")
+  worst = max((row for row in rows if not row["right"]), key=lambda row: row["loss"])
+  assert worst["origin"] in report
+  assert "What the model is worth: it is right about" in report
 
 
 def test_status_names_the_run_that_pushed_each_version_and_its_metrics(first_run, run_dlpipe):

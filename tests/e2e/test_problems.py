@@ -51,6 +51,14 @@ def _run(tasks, run_dlpipe, name, tmp_path):
   return done.result, rows, answers, next(iter(report)).read_text("utf-8")
 
 
+def _rows_of_eval(run_dlpipe, name, tmp_path, result):
+  """The predictions of eval; a row's number counts the header of the table."""
+  arguments = ("latest", "--task", name, "--where", "split == 'eval'", "--json")
+  found = run_dlpipe("runs", "rows", *arguments, "--workspace", tmp_path / "workspace").result
+  assert found["count"] == result["examples"]["eval"] > 0
+  return found["rows"]
+
+
 def test_several_labels_of_a_text(tasks, run_dlpipe, tmp_path):
   result, rows, answers, report = _run(tasks, run_dlpipe, "topics", tmp_path)
   assert sum(result["examples"].values()) == 600
@@ -62,6 +70,12 @@ def test_several_labels_of_a_text(tasks, run_dlpipe, tmp_path):
   # A row without labels is a row like any other.
   assert any(not row["label"] for row in rows)
   assert "Each label, weakest first" in report
+  rows_of_eval = _rows_of_eval(run_dlpipe, "topics", tmp_path, result)
+  # The separator in the table is "|".
+  assert all(
+    row["label"] == (" | ".join(sorted(rows[row["row"] - 2]["label"].split("|"))) or "(none)")
+    for row in rows_of_eval
+  )
 
 
 def test_a_number_of_a_picture(tasks, run_dlpipe, tmp_path):
@@ -72,3 +86,6 @@ def test_a_number_of_a_picture(tasks, run_dlpipe, tmp_path):
   assert sum(off) / len(off) < 4
   assert "How near the answers are" in report
   assert "is furthest off" in report
+  for row in _rows_of_eval(run_dlpipe, "stars", tmp_path, result):
+    written = rows[row["row"] - 2]
+    assert (row["file"], row["label"]) == (written["path"], float(written["label"]))

@@ -26,6 +26,18 @@ def test_first_run_pushes_a_model_that_has_learned(first_run):
   assert [gate["metric"] for gate in done.result["gates"]] == ["bleu", "serving_difference"]
 
 
+def test_every_pair_has_its_row_its_translation_and_a_score(first_run, run_dlpipe):
+  workspace, first = first_run
+  arguments = ("latest", "--where", "split == 'eval'", "--sort", "chrf", "--json")
+  found = run_dlpipe("runs", "rows", *arguments, "--workspace", workspace).result
+  assert found["count"] == first.result["examples"]["eval"]
+  rows = found["rows"]
+  assert rows[0]["chrf"] > 50 > rows[-1]["chrf"]
+  assert all(row["right"] == (row["predicted"] == row["label"]) for row in rows)
+  assert all(row["loss"] == pytest.approx(100 - row["chrf"]) for row in rows)
+  assert all(row["origin"] == f"{row['file']}, row {row['row']}" for row in rows)
+
+
 def test_another_decoding_trains_nothing_and_is_judged_anew(first_run, run_dlpipe):
   workspace, first = first_run
   done = run_dlpipe(

@@ -6,11 +6,13 @@ import json
 
 import click
 
-from components.versioned_pusher.publish import rollback as republish
-from components.versioned_pusher.publish import version_record
-from dlpipe.workspace import Workspace
-from pipeline.cli.options import workspace_option
+from components.versioned_pusher.publish import list_versions, version_record
+from dlpipe.errors import BadInputError
+from dlpipe.workspace import TaskFolder, Workspace
+from pipeline.api.operations import staging
+from pipeline.cli.options import reason_option, workspace_option
 from pipeline.cli.task_argument import task_argument
+from pipeline.runs.retention import cleaned
 from pipeline.tasks import get_task
 
 
@@ -22,17 +24,23 @@ from pipeline.tasks import get_task
   metavar="VERSION",
   help="The version to go back to. Default: the one before the model served now.",
 )
+@reason_option
 @workspace_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def rollback(task: str, to: int | None, workspace: str | None, as_json: bool) -> None:
+def rollback(
+  task: str, to: int | None, reason: str | None, workspace: str | None, as_json: bool
+) -> None:
   """Serve an older version of TASK's model again.
 
   The older version is published once more under the next number, because a model server always
   takes the largest number for the newest. Nothing is deleted: --to also goes forward again.
   """
   known = get_task(task)
-  serving_dir = Workspace.of(workspace).task(known.name).serving
-  version = republish(serving_dir, to)
+  folder = Workspace.of(workspace).task(known.name)
+  serving_dir = folder.serving
+  if to is not None and to not in list_versions(serving_dir):
+    _tell_if_cleaned(folder, to)
+  version = staging.rollback(folder, to, reason=reason)
   result = {
     "task": known.name,
     "version": version,
@@ -46,3 +54,17 @@ def rollback(task: str, to: int | None, workspace: str | None, as_json: bool) ->
       "{task}: version {rollback_of} is served again, as version {version}.".format_map(result)
     )
     click.echo(f"In {serving_dir}")
+
+
+def _tell_if_cleaned(folder: TaskFolder, version: int) -> None:
+  """Refuses a version that was deleted with its run.
+
+  Raises:
+    BadInputError: it was; names the run and what is left to go back to.
+  """
+  kept = cleaned.of_version(folder, version)
+  if kept is not None:
+    left = ", ".join(map(str, list_versions(folder.serving))) or "none"
+    raise BadInputError(
+      f"Version {version} is not there any more. {kept.sentence} Versions that are there: {left}."
+    )

@@ -91,7 +91,7 @@ def run(
     raise click.UsageError("--memory-mb holds for --processes, which is not given.")
   inputs = prepare(**options)
   for option, name in (("--from", from_node), ("--until", until_node)):
-    check_node(option, name, trials=inputs.config.tune.trials)
+    check_node(option, name, trials=inputs.config.tune.most_trials)
   execute(
     inputs,
     as_json=as_json,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,10 @@ from pipeline.api.history import opened, past_runs
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.stores import checked, strangers_in, tasks_in
 from pipeline.cli.commands.reproduce import reproduce
+from pipeline.cli.commands.run_rows import rows
 from pipeline.cli.options import store_options
 from pipeline.runs import run_files, served
+from pipeline.runs.retention import cleaned
 from pipeline.settings.known_settings import in_yaml
 from pipeline.tasks import get_task, task_names
 
@@ -93,7 +96,7 @@ def _listed(found: Sequence[PastRun], rollbacks: Sequence[dict[str, Any]]) -> li
   for run in found:
     version = f"version {run.pushed_version}" if run.pushed_version is not None else ""
     line = f"{run.run_id:<{width}}  {run.task:<{task_width}}{_minute(run.started)}  "
-    line += f"{run.state:<14}{version:<12}"
+    line += f"{run.state:<14}{version:<12}{'cleaned  ' if run.cleaned else ''}"
     lines.append((run.started, f"{line}{_shown_metrics(run, columns - len(line))}".rstrip()))
   return [line for _, line in sorted(lines, key=lambda each: each[0], reverse=True)]
 
@@ -120,23 +123,33 @@ def show(
 
   with opened(run_id, task, workspace, mlmd) as (_, run):
     told = _told(run.task, run.run_id, workspace, mlmd)
-    phases = trained.phases(run.nodes)
+    kept = cleaned.find(Workspace.of(workspace).task(run.task), run.run_id)
+    training = trained.record_of(run.nodes, kept)
     if as_json:
       more = {
         "told": {each.name: each.after for each in told},
-        "phases": [phase.to_json() for phase in phases],
+        "phases": [phase.to_json() for phase in training.phases],
+        "class_weights": training.class_weights,
+        "calibration": training.calibration and training.calibration.to_json(),
       }
       click.echo(json.dumps(run.to_json(with_nodes=True) | more))
       return
     _print_head(run)
+    if kept is not None:
+      click.echo(f"Cleaned  {kept.sentence}")
     for change in told:
       click.echo(f"Told     {change.name}={in_yaml(change.after)}")
-    for phase in phases:
+    for phase in training.phases:
       click.echo(f"Trained  {trained.sentence(phase)}")
+    if training.class_weights:
+      click.echo(f"Weights  {trained.weights_in_words(training.class_weights)}")
+    if training.calibration:
+      click.echo(f"Scores   {training.calibration.sentence}")
     for each in run.nodes:
       click.echo(f"{each['id']:<20}{each['state']:<10}{each['seconds']:>8.1f} s")
       for key, uri in sorted(each["outputs"].items()):
-        click.echo(f"  {key}: {uri}")
+        is_gone = kept is not None and not os.path.exists(uri)
+        click.echo(f"  {key}: {uri}{' (cleaned)' if is_gone else ''}")
     for line in trained.trial_lines(run.tuning) if run.tuning else ():
       click.echo(line)
     if mlmd is None:
@@ -228,6 +241,7 @@ def diff(
 
 
 runs.add_command(reproduce)
+runs.add_command(rows)
 
 
 def _said(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 
 import click
 
+from components.versioned_pusher import models_config, stages
 from components.versioned_pusher.publish import list_versions
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import Workspace
@@ -17,6 +19,7 @@ from serving import flags
 from serving.errors import InvalidArgument
 
 _MODEL_FILE = "saved_model.pb"
+_POLL_S = 1
 _REST_PORT = 8501  # as in TensorFlow Serving's image
 
 
@@ -35,14 +38,21 @@ class _FlagsCommand(click.Command):
 )
 @workspace_option
 @click.option("--ui", is_flag=True, help="Serve a page to try the models, at /ui of the REST port.")
+@click.option(
+  "--log-requests",
+  is_flag=True,
+  help="Log a sample of TASK's requests to its folder, for `dlpipe log`.",
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[TASK] [--FLAG=VALUE]...")
-def serve(workspace: str | None, ui: bool, arguments: tuple[str, ...]) -> None:
+def serve(workspace: str | None, ui: bool, log_requests: bool, arguments: tuple[str, ...]) -> None:
   """Answer TensorFlow Serving's API on this machine until Ctrl-C or SIGTERM.
 
   \b
   dlpipe serve TASK              the versions that `dlpipe run TASK` pushed,
                                  gRPC on port 8500, REST on 8501
   dlpipe serve TASK --ui         and a page to try them, at /ui of port 8501
+  dlpipe serve TASK --log-requests --request_log_unsure_below=0.7
+                                 and a log of requests, which `dlpipe log` reads
   dlpipe serve --model_name=NAME --model_base_path=/PATH --rest_api_port=8501
                                  any SavedModels below /PATH/<number>/
 
@@ -52,8 +62,16 @@ def serve(workspace: str | None, ui: bool, arguments: tuple[str, ...]) -> None:
   """
   from serving.cli import run
 
-  page = ["--ui"] if ui else []
-  run([*_task_flags(arguments, workspace, page), *page, *_without_task(arguments)])
+  ours = ["--ui"] if ui else []
+  if log_requests:
+    ours.append(f"--request_log_dir={_requests(arguments, workspace)}")
+  run([*_task_flags(arguments, workspace, ours), *ours, *_without_task(arguments)])
+
+
+def _requests(arguments: tuple[str, ...], workspace: str | None) -> str:
+  if not arguments or arguments[0].startswith("-"):
+    raise BadInputError("--log-requests is for a TASK. Without one, name a --request_log_dir.")
+  return str(Workspace.of(workspace).task(get_task(arguments[0]).name).requests)
 
 
 def _task_flags(arguments: tuple[str, ...], workspace: str | None, page: list[str]) -> list[str]:
@@ -62,6 +80,7 @@ def _task_flags(arguments: tuple[str, ...], workspace: str | None, page: list[st
     return []
   task = get_task(arguments[0])
   root = Workspace.of(workspace).task(task.name).serving
+  folder = Workspace.of(workspace).task(task.name)
   stands_for = [
     f"--model_name={task.name}",
     f"--model_base_path={root}",
@@ -80,6 +99,14 @@ def _task_flags(arguments: tuple[str, ...], workspace: str | None, page: list[st
       f"Version {newest} in {str(root)!r} holds no {_MODEL_FILE}, and a model server takes the "
       f"newest. {ways_out(task.name, workspace, newest)}"
     )
+  with contextlib.suppress(OSError):  # read-only, so nobody moved it either
+    stages.refresh(folder)  # the folder may have moved since they were written
+  if folder.models_config.is_file():
+    stands_for += [
+      f"--model_config_file={folder.models_config}",
+      f"--model_config_file_poll_wait_seconds={_POLL_S}",
+      models_config.ALLOW_FLAG,
+    ]
   return stands_for
 
 

@@ -10,13 +10,15 @@ from typing import Any
 import click
 
 from components.versioned_pusher.repair import repair_of
-from dlpipe.words import number
+from dlpipe.words import memory, number
 from dlpipe.workspace import Workspace
 from pipeline.api.history import served_now
 from pipeline.api.stores import checked, tasks_in
 from pipeline.cli.options import store_options
 from pipeline.runs import served
 
+_PARTS = 4  # shown of the folder
+_CHANGES = 3
 _FILES = {
   served.WHOLE: "as they were published",
   served.CHANGED: "changed since they were published",
@@ -59,7 +61,11 @@ def status(task: str | None, workspace: str | None, mlmd: str | None, as_json: b
 def _lines(found: Mapping[str, Any], place: str) -> list[str]:
   now = found["served"]
   if now is None:
-    return [f"{found['task']}  nothing is served; dlpipe run {found['task']} pushes a model"]
+    return [
+      f"{found['task']}  nothing is served; dlpipe run {found['task']} pushes a model",
+      *_stages(found, place),
+      *_disk(found["bytes"]),
+    ]
   lines = [f"{found['task']}  version {now['version']} is served{_since(now)}"]
   lines += [f"  {'How':<9}{_how(now)}"]
   if now["metrics"]:
@@ -82,7 +88,36 @@ def _lines(found: Mapping[str, Any], place: str) -> list[str]:
   ]
   if other:
     lines += [f"  {'Back':<9}dlpipe rollback {found['task']} --to {other[0]}{place}"]
+  return [*lines, *_stages(found, place), *_disk(found["bytes"])]
+
+
+def _stages(found: Mapping[str, Any], place: str) -> list[str]:
+  """Labels, pins and candidates, and the last changes by hand."""
+  lines = []
+  if found["labels"]:
+    named = (f"{name} {number}" for name, number in sorted(found["labels"].items()))
+    lines.append(f"  {'Labels':<9}{', '.join(named)}")
+  if found["pins"]:
+    lines.append(f"  {'Pinned':<9}{', '.join(map(str, found['pins']))}")
+  if found["candidates"]:
+    waiting = ", ".join(map(str, found["candidates"]))
+    lines.append(f"  {'Waiting':<9}{waiting}; dlpipe promote {found['task']}{place}")
+  for change in found["changes"][-_CHANGES:]:
+    number = f" as {change['became']}" if change["became"] not in (None, change["version"]) else ""
+    why = f": {change['reason']}" if change["reason"] else ""
+    lines.append(
+      f"  {'Change':<9}{change['at'][:16].replace('T', ' ')}Z {change['what']} {change['version']}"
+      f"{number} by {change['by']}{why}"
+    )
   return lines
+
+
+def _disk(sizes: Mapping[str, int]) -> list[str]:
+  """What the task's folder takes, and its largest parts."""
+  if not sizes:
+    return []
+  parts = ", ".join(f"{name} {memory(size / 1e6)}" for name, size in [*sizes.items()][:_PARTS])
+  return [f"  {'Disk':<9}{memory(sum(sizes.values()) / 1e6)}: {parts}"]
 
 
 def _since(version: Mapping[str, Any]) -> str:

@@ -22,3 +22,11 @@ def outputs(store: MetadataStore, execution_id: int) -> Mapping[str, metadata_st
       named.setdefault(event.path.steps[0].key, event.artifact_id)
   artifacts = {a.id: a for a in store.get_artifacts_by_id(list(named.values()))}
   return {name: artifacts[artifact_id] for name, artifact_id in named.items()}
+
+
+def has_files(store: MetadataStore, execution: metadata_store_pb2.Execution) -> bool:
+  """Whether none of an execution's outputs was deleted."""
+  return all(
+    artifact.state != metadata_store_pb2.Artifact.DELETED
+    for artifact in outputs(store, execution.id).values()
+  )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from pipeline.sources import input_paths
+from pipeline.sources import input_paths, origins
 
 
 class Row(NamedTuple):
@@ -45,4 +45,4 @@ class BadRow(NamedTuple):
 
 def origin_prefix(file: str) -> str:
   """Returns the name of a row in messages, up to its number."""
-  return f"{input_paths.printable(os.path.basename(file))}, row "
+  return f"{input_paths.printable(os.path.basename(file))}{origins.ROW}"

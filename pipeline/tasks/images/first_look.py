@@ -60,7 +60,7 @@ def adapt(params: ImageParams, model: keras.Model, batches: tf.data.Dataset) -> 
   Args:
     params: `flip` and `whitening` say what is to be decided.
     model: the result of `build_model`.
-    batches: batches of `(pixels in [0, 255], label)`.
+    batches: batches of `(pixels in [0, 255], label)`, or with a weight as well, which is not read.
   """
   whitening = [each for each in model.layers if isinstance(each, Whitening)]
   undecided = [each for each in model.layers if isinstance(each, Augmentation)]
@@ -108,7 +108,7 @@ def _some(batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
   """Returns pictures and labels from all parts of the data, which may be sorted by class."""
   kept: list[tuple[np.ndarray, Any]] = []
   seen, step = 0, 1
-  for pixels, labels in batches.as_numpy_iterator():
+  for pixels, labels, *_ in batches.as_numpy_iterator():
     kept += [(pixels[i], labels[i]) for i in range(-seen % step, len(labels), step)]
     seen += len(labels)
     if len(kept) > 2 * _LOOKED_AT:

@@ -84,3 +84,6 @@ def search_space(hp: keras_tuner.HyperParameters, params: ImageParams) -> None:
   rate = params.learning_rate
   hp.Float("learning_rate", min_value=rate / 10, max_value=rate * 10, sampling="log", default=rate)
   hp.Float("dropout", min_value=0.0, max_value=0.6, step=0.1, default=round(params.dropout, 1))
+  if params.backbone.lower() != CNN and params.head_l2:
+    l2 = params.head_l2
+    hp.Float("head_l2", min_value=l2 / 10, max_value=l2 * 10, sampling="log", default=l2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 # Odd multipliers without a common pattern spread pairs of ids over the buckets.
@@ -22,6 +23,25 @@ class Lengths(keras.layers.Layer):
     return ops.sum(ops.cast(ids != 0, "int32"), axis=1)
 
 
+class Excerpt(keras.layers.Layer):
+  """Keeps the beginning and the end of longer texts, because reviews conclude at their end.
+
+  Args:
+    most: number of words to keep.
+  """
+
+  def __init__(self, most: int, **kwargs):
+    super().__init__(**kwargs)
+    self._most = most
+
+  def call(self, ids, lengths):
+    """Maps `[batch, time]` and `[batch]` to `[batch, min(time, most)]`."""
+    places = tf.range(tf.minimum(tf.shape(ids)[1], self._most))[tf.newaxis]
+    left_out = tf.maximum(lengths - self._most, 0)[:, tf.newaxis]
+    places += tf.where(places >= self._most // 2, left_out, 0)
+    return tf.gather(ids, places, batch_dims=1)
+
+
 class WordVectors(keras.layers.Layer):
   """Embeds words: the vector of a word is the sum of its vector and those of its parts.
 
@@ -32,7 +52,6 @@ class WordVectors(keras.layers.Layer):
     units: length of a vector.
     initializer: initializer of the word vectors; the vectors of parts start at 0.
     pretrained: `[ids - rows, units]` float, the first vectors of the vocabulary's words, or None.
-    l2: L2 penalty on all tables.
   """
 
   def __init__(
@@ -43,13 +62,12 @@ class WordVectors(keras.layers.Layer):
     *,
     initializer: str | keras.initializers.Initializer = "zeros",
     pretrained: np.ndarray | None = None,
-    l2: float = 0.0,
     **kwargs,
   ):
     super().__init__(**kwargs)
     self._stem_rows = np.asarray(stems, "int32")
     self._rows, self._units, self._initializer = rows, units, initializer
-    self._pretrained, self._l2 = pretrained, l2
+    self._pretrained = pretrained
 
   def build(self, *_):
     """Creates the four tables."""
@@ -62,20 +80,7 @@ class WordVectors(keras.layers.Layer):
       self._words.assign(self._pretrained)
 
   def _table(self, name: str, rows: int, initializer: str | keras.initializers.Initializer):
-    shrink = keras.regularizers.L2(self._l2) if self._l2 else None
-    return self.add_weight(
-      name=name, shape=(rows, self._units), initializer=initializer, regularizer=shrink
-    )
-
-  def tables(self, ids: np.ndarray, starts: np.ndarray, ends: np.ndarray):
-    """Yields each table with the rows that the ids read; -1 for no row."""
-    yield self._words, np.where(ids >= self._rows, ids - self._rows, -1)
-    for table, rows in (
-      (self._stems, self._stem_rows[ids]),
-      (self._starts, starts),
-      (self._ends, ends),
-    ):
-      yield table, np.where(ids > 0, rows, -1)
+    return self.add_weight(name=name, shape=(rows, self._units), initializer=initializer)
 
   def call(self, ids, starts, ends):
     """Maps `[batch, time]` each to `[batch, time, units]`; 0 if the id is 0."""
@@ -106,52 +111,77 @@ class Pooling(keras.layers.Layer):
     return (input_shape[0], 2 * input_shape[-1])
 
 
-class PairBag(keras.layers.Layer):
-  """Sums a weight per class for each pair of neighbouring words; pairs of equal hash share it.
+class Bag(keras.layers.Layer):
+  """A linear model of the words of a text, their parts and pairs of neighbours.
+
+  A feature counts once a text, and the sum is divided by the root of the text's number of words.
+  `bag.adapt` sets the weights; no training changes them.
 
   Args:
-    buckets: number of hash buckets.
-    classes: the number of classes.
-    l2: L2 penalty on the weights.
+    stems: as for `WordVectors`.
+    rows: as for `WordVectors`.
+    pairs: number of hash buckets of pairs; pairs of equal hash share a weight.
+    classes: the number of classes. Two of them share one column of weights.
   """
 
-  def __init__(self, buckets: int, classes: int, *, l2: float, **kwargs):
-    super().__init__(**kwargs)
-    self._buckets, self._classes, self._l2 = buckets, classes, l2
+  def __init__(self, stems: np.ndarray, rows: int, pairs: int, classes: int, **kwargs):
+    super().__init__(trainable=False, **kwargs)
+    self._stem_rows, self._rows, self._pairs = np.asarray(stems, "int32"), rows, pairs
+    words = max(len(self._stem_rows) - rows, 1)
+    # The first rows of words, stems, starts, ends and pairs, and the number of all rows.
+    self._first = np.cumsum([0, words, rows, rows, rows, pairs])
+    self._classes = classes
 
-  def build(self, input_shape):
-    """Creates the table; it starts at 0, so pairs unseen in training have no effect."""
-    self._weights = self.add_weight(
-      name="pairs",
-      shape=(self._buckets, self._classes),
-      initializer="zeros",
-      regularizer=keras.regularizers.L2(self._l2) if self._l2 else None,
+  @property
+  def shape(self) -> tuple[int, int]:
+    """The shape of the table of weights."""
+    return int(self._first[-1]), 1 if self._classes == 2 else self._classes
+
+  def build(self, *_):
+    """Creates the weights, which start at 0."""
+    self._weights = self.add_weight(name="features", shape=self.shape, initializer="zeros")
+    self._bias = self.add_weight(name="bias", shape=self.shape[1:], initializer="zeros")
+
+  def features(self, ids, starts, ends):
+    """Maps `[batch, time]` each to `[batch, features]` int32: each row once, the rest -1."""
+    is_word = ids != 0
+    of_ids = (
+      (ids - self._rows, ids >= self._rows),
+      (ops.take(self._stem_rows, ids, axis=0), is_word),
+      (starts, is_word),
+      (ends, is_word),
+      (self._bucket(ops.cast(ids, "int64")), is_word[:, 1:]),
     )
-
-  def tables(self, ids: np.ndarray):
-    """Yields the table with the rows that the ids read; -1 after the last pair."""
-    yield self._weights, np.where(ids[:, 1:] > 0, self._bucket(ids.astype("int64")), -1)
+    found = ops.sort(
+      ops.concatenate(
+        [
+          ops.where(there, ops.cast(rows, "int32") + int(first), -1)
+          for (rows, there), first in zip(of_ids, self._first[:-1], strict=True)
+        ],
+        axis=1,
+      ),
+      axis=1,
+    )
+    repeated = ops.pad(found[:, 1:] == found[:, :-1], [[0, 0], [1, 0]])
+    return ops.where(repeated, -1, found)
 
   def _bucket(self, ids):
-    return (ids[:, :-1] * _FIRST + ids[:, 1:] * _SECOND) % self._buckets
+    return (ids[:, :-1] * _FIRST + ids[:, 1:] * _SECOND) % self._pairs
 
-  def call(self, ids):
-    """Maps `[batch, time]` to `[batch, classes]`."""
-    bucket = ops.cast(self._bucket(ops.cast(ids, "int64")), "int32")
-    weights = ops.take(self._weights, bucket, axis=0)
-    return ops.sum(weights * ops.cast(ids[:, 1:] != 0, weights.dtype)[..., None], axis=1)
+  def scales(self, ids):
+    """Maps `[batch, time]` ids to `[batch, 1]`, the factor of each text's features."""
+    words = ops.sum(ops.cast(ids != 0, "float32"), axis=1, keepdims=True)
+    return 1 / ops.sqrt(ops.maximum(words, 1))
 
-  def compute_output_shape(self, input_shape):
+  def call(self, ids, starts, ends):
+    """Maps `[batch, time]` each to `[batch, classes]` logits."""
+    rows = self.features(ids, starts, ends)
+    weights = ops.take(self._weights, ops.maximum(rows, 0), axis=0)
+    weights *= ops.cast(rows >= 0, weights.dtype)[..., None]
+    logits = ops.sum(weights, axis=1) * self.scales(ids) + self._bias
+    if self._classes == 2:
+      return ops.concatenate([-logits / 2, logits / 2], axis=1)
+    return logits
+
+  def compute_output_shape(self, input_shape, *_):
     return (input_shape[0], self._classes)
-
-
-class Bias(keras.layers.Layer):
-  """Adds one bias per class."""
-
-  def build(self, input_shape):
-    """Creates the biases, which start at 0."""
-    self._bias = self.add_weight(name="bias", shape=(input_shape[-1],), initializer="zeros")
-
-  def call(self, logits):
-    """Maps `[batch, classes]` to the same shape."""
-    return logits + self._bias

@@ -8,15 +8,15 @@ trained first and then frozen; the readers learn a correction that starts at 0.
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import keras
 import keras_tuner
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
-from keras import layers, ops
+from keras import layers
 
 from dlpipe import progress
 from dlpipe.errors import BadInputError
@@ -30,15 +30,15 @@ from pipeline.tasks.sentiment.features import (
   WORDS,
 )
 from pipeline.tasks.sentiment.layers import (
-  Bias,
+  Bag,
+  Excerpt,
   Lengths,
-  PairBag,
   Pooling,
   WordVectors,
 )
-from pipeline.tasks.sentiment.plan import reader_names
+from pipeline.tasks.sentiment.plan import BAG, reader_names
 from pipeline.text import word_vectors
-from pipeline.text.recurrent import Bidirectional
+from pipeline.text.recurrent import GRU, Bidirectional
 from pipeline.text.word_counts import read_counts
 from pipeline.text.words import part_buckets
 
@@ -46,7 +46,9 @@ if TYPE_CHECKING:
   from pipeline.tasks.sentiment.params import SentimentParams
 
 SEQUENCES = (WORD_IDS, START_IDS, END_IDS)
-_CELLS = {"gru": layers.GRU, "lstm": layers.LSTM}
+_PAIRS = 1 << 20
+_MOST_WEIGHTS = 1 << 24  # of the pairs: buckets times classes
+_CELLS = {"gru": GRU, "lstm": layers.LSTM}
 
 
 def build_model(params: SentimentParams, tft_output: tft.TFTransformOutput) -> keras.Model:
@@ -60,13 +62,22 @@ def build_model(params: SentimentParams, tft_output: tft.TFTransformOutput) -> k
   stems = _stems(words, params)
   pretrained = _pretrained(words, counts, params)
   inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in SEQUENCES}
-  lengths = Lengths()(inputs[WORD_IDS])
-  logits = _bag(inputs, lengths, stems, classes, params)
-  corrections = [
-    _reader(inputs, lengths, stems, pretrained, classes, params, name)
-    for name in reader_names(params.readers)
-  ]
-  if corrections:
+  sequences = [inputs[name] for name in SEQUENCES]
+  logits = Bag(
+    stems,
+    params.part_buckets + 1,
+    pair_buckets(params, classes),
+    classes,
+    name=BAG,
+    dtype="float32",
+  )(*sequences)
+  if params.readers:
+    excerpt, lengths = Excerpt(params.reader_words), Lengths()(inputs[WORD_IDS])
+    excerpts = [excerpt(ids, lengths) for ids in sequences]
+    corrections = [
+      _reader(excerpts, stems, pretrained, classes, params, name)
+      for name in reader_names(params.readers)
+    ]
     logits += sum(corrections) / len(corrections)
   return keras.Model(inputs, logits, name="sentiment")
 
@@ -104,8 +115,7 @@ def _pretrained(
 
 
 def _reader(
-  inputs: Mapping[str, keras.KerasTensor],
-  lengths: keras.KerasTensor,
+  sequences: Sequence[keras.KerasTensor],
   stems: np.ndarray,
   pretrained: np.ndarray | None,
   classes: int,
@@ -120,7 +130,8 @@ def _reader(
     initializer=keras.initializers.RandomUniform(-0.05, 0.05),
     pretrained=pretrained,
     name=f"{name}_words",
-  )(*(inputs[name] for name in SEQUENCES))
+  )(*sequences)
+  lengths = Lengths()(sequences[0])
   vectors = layers.SpatialDropout1D(params.word_dropout)(vectors)
   states = Bidirectional(_CELLS[params.cell], params.units, name=f"{name}_states")(vectors, lengths)
   pooled = layers.Dropout(params.dropout)(Pooling()(states, lengths))
@@ -130,30 +141,16 @@ def _reader(
   )(pooled)
 
 
-def _bag(
-  inputs: Mapping[str, keras.KerasTensor],
-  lengths: keras.KerasTensor,
-  stems: np.ndarray,
-  classes: int,
-  params: SentimentParams,
-) -> keras.KerasTensor:
-  """Builds a linear model of words, their parts and word pairs: `[batch, classes]` logits."""
-  settings: dict[str, Any] = {"l2": params.bag_l2, "dtype": "float32"}
-  words = WordVectors(stems, params.part_buckets + 1, classes, name="bag_words", **settings)(
-    *(inputs[name] for name in SEQUENCES)
-  )
-  pairs = PairBag(params.pair_buckets, classes, name="bag_pairs", **settings)(inputs[WORD_IDS])
-  count = ops.cast(ops.maximum(lengths, 1), "float32")[:, None]
-  logits = (ops.sum(words, axis=1) + pairs) / ops.sqrt(count)
-  return Bias(dtype="float32", name="bag_bias")(logits)
+def pair_buckets(params: SentimentParams, classes: int) -> int:
+  """Returns a power of two: with more classes fewer, so that the table has a bounded size."""
+  if params.pair_buckets is not None:
+    return params.pair_buckets
+  return min(_PAIRS, 1 << (_MOST_WEIGHTS // classes).bit_length() - 1)
 
 
 def search_space(hp: keras_tuner.HyperParameters, params: SentimentParams) -> None:
-  """Declares the settings of the bag that the Tuner varies, around the values of this run."""
-  for name, value, factor in (
-    ("bag_learning_rate", params.bag_learning_rate, 4),
-    ("bag_l2", params.bag_l2, 10),
-  ):
-    hp.Float(
-      name, min_value=value / factor, max_value=value * factor, sampling="log", default=value
-    )
+  """Declares what the Tuner varies, around the values of this run."""
+  hp.Float("bag_start", min_value=0.0, max_value=1.0, default=params.bag_start)
+  if params.readers:
+    rate = params.learning_rate
+    hp.Float("learning_rate", min_value=rate / 4, max_value=rate * 4, sampling="log", default=rate)

@@ -17,7 +17,7 @@ class WordParams(Params):
   """The settings of `preprocessing_fn`; a task that reuses it extends this class."""
 
   max_words: Annotated[int, Role.TRANSFORM] = Field(
-    400,
+    1_000,
     ge=2,
     description="words of a text that are read; of a longer one, the middle is left out",
   )
@@ -39,20 +39,25 @@ class WordParams(Params):
 class SentimentParams(WordParams):
   """The settings `model.<name>` and `train.<name>` of the sentiment task."""
 
-  pair_buckets: int = Field(
-    262_144, ge=1, le=100_000_000, description="bag: numbers for pairs of neighbouring words"
+  pair_buckets: int | None = Field(
+    None,
+    ge=1,
+    le=100_000_000,
+    description="bag: numbers for pairs of neighbouring words; null is 1048576, or fewer for more "
+    "than 16 classes",
   )
   bag_start: float = Field(
-    0.5,
+    0.3,
     ge=0,
-    description="bag: the part of the naive Bayes weights that it starts with; 0 starts from "
-    "nothing",
+    le=1,
+    description="bag: the part of the naive Bayes weights that its weights are shrunk to",
   )
-  bag_epochs: Annotated[int, Role.EPOCHS] = Field(
-    4, ge=1, description="bag: epochs of the first phase"
+  bag_shrinkage: float | None = Field(
+    None,
+    gt=0,
+    description="bag: how strongly they are shrunk; null lets a fifth of train choose 1, 0.3, 0.1 "
+    "or 0.03",
   )
-  bag_learning_rate: float = Field(0.003, gt=0, description="bag: peak of its cosine schedule")
-  bag_l2: float = Field(0.00001, ge=0, description="bag: shrinkage of its weights")
   readers: int = Field(
     1,
     ge=0,
@@ -60,6 +65,11 @@ class SentimentParams(WordParams):
     description="recurrent networks that correct the bag of words; 0 leaves the bag alone",
   )
   cell: Literal["gru", "lstm"] = Field("gru", description="of the readers: `gru` or `lstm`")
+  reader_words: int = Field(
+    300,
+    ge=2,
+    description="readers: words of a text that they read; of a longer one, the middle is left out",
+  )
   units: int = Field(32, ge=1, le=10_000, description="of each reader and direction")
   word_units: int | None = Field(
     None,
@@ -85,8 +95,8 @@ class SentimentParams(WordParams):
   min_steps: int = Field(
     600,
     ge=0,
-    description="small data gets more epochs of the readers until there are so many steps, and of "
-    "the bag until there are half as many, unless you set them",
+    description="small data gets more epochs of the readers until there are so many steps, unless "
+    "you set them",
   )
   batch_size: int = 64
   learning_rate: float = 0.005
@@ -97,7 +107,6 @@ class SentimentParams(WordParams):
     return cls(
       part_buckets=512,
       pair_buckets=4_096,
-      bag_epochs=2,
       units=16,
       epochs=2,
       min_steps=0,
@@ -111,9 +120,9 @@ class SentimentParams(WordParams):
     of_readers = (
       "is the readers', and there are none. Set model.readers to 1 or more, or leave it out"
     )
-    names = ("cell", "units", "word_units", "embeddings", "word_dropout", "dropout")
+    names = ("cell", "reader_words", "units", "word_units", "embeddings", "word_dropout", "dropout")
     return {
       **dict.fromkeys(names, of_readers),
-      "epochs": "is the readers', and there are none. The bag's epochs are model.bag_epochs",
-      "learning_rate": "is the readers', and there are none. The bag's is model.bag_learning_rate",
+      "epochs": "is the readers', and there are none. The bag is fitted without epochs",
+      "learning_rate": "is the readers', and there are none. The bag is fitted without one",
     }

@@ -1,7 +1,7 @@
-"""The training plan of the sentiment task: first the bag of words, then the readers.
+"""The training plan of the sentiment task: the bag is judged, then the readers are trained.
 
-The second phase starts from the best epoch of the first. If no correction improves val, the
-unchanged bag is served.
+`bag.adapt` has fitted the bag before. The second phase starts from it: if no correction improves
+val, the bag alone is served.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from pipeline.task import Phase
 if TYPE_CHECKING:
   from pipeline.tasks.sentiment.params import SentimentParams
 
-_BAG = ("bag_words", "bag_pairs", "bag_bias")
-_READER_PARTS = ("words", "states", "correction")
+BAG = "bag"  # the layer of the bag, and the phase that judges it
 
 
 def reader_names(readers: int) -> tuple[str, ...]:
@@ -24,17 +23,8 @@ def reader_names(readers: int) -> tuple[str, ...]:
 
 def training_plan(params: SentimentParams) -> tuple[Phase, ...]:
   """Returns the phases `bag` and `readers`; without readers, the first alone."""
-  readers = reader_names(params.readers)
-  bag = Phase(
-    name="bag",
-    epochs=params.bag_epochs,
-    learning_rate=params.bag_learning_rate,
-    frozen=tuple(f"{reader}_{part}" for reader in readers for part in _READER_PARTS),
-    # A linear model needs fewer steps.
-    min_steps=params.min_steps // 2,
-    epochs_setting="bag_epochs",
-  )
-  if not readers:
+  bag = Phase(name=BAG, epochs=1, learning_rate=0.0, output=BAG)
+  if not params.readers:
     return (bag,)
   return (
     bag,
@@ -42,7 +32,6 @@ def training_plan(params: SentimentParams) -> tuple[Phase, ...]:
       name="readers",
       epochs=params.epochs,
       learning_rate=params.learning_rate,
-      frozen=_BAG,
       min_steps=params.min_steps,
     ),
   )

@@ -1,16 +1,15 @@
-"""The translation task's model: a recurrent encoder and decoder with attention between them.
+"""The translation task's model: a network between two vocabularies of subword pieces.
 
-Source: Luong, Pham, Manning 2015, "Effective Approaches to Attention-based Neural Machine
-Translation", https://arxiv.org/abs/1508.04025; the output layer shares the target's embedding as in
-Press, Wolf 2017, "Using the Output Embedding to Improve Language Models",
+`model.architecture` chooses the network: `recurrent` or `transformer`. The output layer shares the
+target's embedding as in Press, Wolf 2017, "Using the Output Embedding to Improve Language Models",
 https://arxiv.org/abs/1608.05859
 """
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 import keras_tuner
@@ -27,30 +26,20 @@ from pipeline.tasks.translation.features import (
   SPELLINGS,
   TARGET_VOCABULARY,
 )
-from pipeline.text.recurrent import Bidirectional, ends
+from pipeline.tasks.translation.recurrent import RecurrentNetwork
+from pipeline.tasks.translation.transformer import TransformerNetwork
+from pipeline.text.beam_search import State
 from pipeline.text.subword_learning import read_pieces
+from pipeline.text.subword_regularization import Cutter
 from pipeline.text.subwords import BLANK, SPECIALS, START, UNKNOWN
 from pipeline.text.teacher_forcing import TeacherForcedModel
 
 if TYPE_CHECKING:
   from pipeline.tasks.translation.params import TranslationParams
 
-_NEVER = -1e9  # a logit that softmax makes 0
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Memory:
-  """The encoded sources that the decoder attends to.
-
-  Attributes:
-    keys: `[batch, source time, units]`, compared with the queries.
-    values: `[batch, source time, units]`, averaged by attention.
-    bias: `[batch, 1, source time]` float32, 0 at a piece and very negative after the end.
-  """
-
-  keys: tf.Tensor
-  values: tf.Tensor
-  bias: tf.Tensor
+# Of Vaswani et al.: the squares of gradients count for 50 steps, not 1,000.
+_BETA_2 = 0.98
+_NETWORKS = {"recurrent": RecurrentNetwork, "transformer": TransformerNetwork}
 
 
 class Translator(TeacherForcedModel):
@@ -62,7 +51,10 @@ class Translator(TeacherForcedModel):
     source_pieces: list[str],
     target_pieces: list[str],
   ):
-    """Args: source_pieces, target_pieces: begin with an empty string for each special piece."""
+    """Args: source_pieces, target_pieces: begin with an empty string for each special piece.
+
+    If they are the same list, both sides share one embedding.
+    """
     super().__init__(
       start_id=START,
       label_smoothing=params.label_smoothing,
@@ -70,28 +62,24 @@ class Translator(TeacherForcedModel):
       name="translator",
     )
     self.source_pieces, self.target_pieces = source_pieces, target_pieces
+    self.decoding = decoding.Options.of(params)
     self._unknown_rate = params.unknown_rate
+    self._cutters = [Cutter(each, params.cut_rate) for each in (source_pieces, target_pieces)]
     self._same_piece = _same_pieces(source_pieces, target_pieces)
     # The target's embedding is also the output layer, so it has the scale of a layer's weights.
     scale = keras.initializers.RandomNormal(stddev=params.embedding**-0.5)
-    self._embed_source = layers.Embedding(len(source_pieces), params.embedding)
-    self._embed_target = layers.Embedding(
-      len(target_pieces), params.embedding, embeddings_initializer=scale
+
+    def embedding(pieces: list[str]) -> layers.Layer:
+      return layers.Embedding(len(pieces), params.embedding, embeddings_initializer=scale)
+
+    self._embed_target = embedding(target_pieces)
+    self._embed_source = (
+      self._embed_target if source_pieces is target_pieces else embedding(source_pieces)
     )
-    self._encoders = [Bidirectional(layers.GRU, params.encoder_units) for _ in range(params.layers)]
-    self._bridges = [
-      layers.Dense(params.decoder_units, activation="tanh") for _ in range(params.layers)
-    ]
-    self._decoders = [
-      layers.GRU(params.decoder_units, return_sequences=True, return_state=True)
-      for _ in range(params.layers)
-    ]
-    self._key = layers.Dense(params.decoder_units, use_bias=False)
-    self._combine = layers.Dense(params.embedding, activation="tanh")
-    self._dropout = layers.Dropout(params.dropout)
     self._bias = self.add_weight(
       shape=(len(target_pieces),), initializer="zeros", name="output_bias"
     )
+    self.network = _NETWORKS[params.architecture](params, self._embed_source, self._embed_target)
     self(tf.ones([1, 1], tf.int64))
 
   def call(self, source: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -101,8 +89,8 @@ class Translator(TeacherForcedModel):
 
   def target_states(self, source: tf.Tensor, shifted: tf.Tensor, *, training: bool) -> tf.Tensor:
     """Returns the decoder's outputs, `[batch, target time, embedding]`."""
-    memory, states = self.encode(source, training=training)
-    return self.decode(shifted, memory, states, training=training)[0]
+    encoded = self.network.encode(source, training=training)
+    return self.network.target_states(encoded, shifted, training=training)
 
   def logits(self, states: tf.Tensor) -> tf.Tensor:
     """Maps `[n, embedding]` to `[n, pieces]` float32."""
@@ -111,50 +99,24 @@ class Translator(TeacherForcedModel):
     output = tf.matmul(states, pieces, transpose_b=True)
     return tf.cast(output, tf.float32) + tf.cast(self._bias, tf.float32)
 
-  def encode(self, source: tf.Tensor, *, training: bool = False) -> tuple[Memory, list[tf.Tensor]]:
-    """Encodes `[batch, source time]`; returns the memory and the decoder's initial states."""
-    mask = source != 0
-    lengths = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
-    hidden = self._dropout(self._embed_source(source), training=training)
-    states = []
-    for encoder, bridge in zip(self._encoders, self._bridges, strict=True):
-      hidden = encoder(hidden, lengths)
-      states.append(bridge(ends(hidden, lengths)))
-      hidden = self._dropout(hidden, training=training)
-    bias = tf.where(mask, 0.0, _NEVER)
-    return Memory(keys=self._key(hidden), values=hidden, bias=bias[:, tf.newaxis]), states
+  def encode(self, source: tf.Tensor) -> Any:
+    """Encodes `[batch, source time]` for `start` and `step`."""
+    return self.network.encode(source)
 
-  def decode(
-    self,
-    target: tf.Tensor,
-    memory: Memory,
-    states: list[tf.Tensor],
-    *,
-    training: bool = False,
-  ) -> tuple[tf.Tensor, list[tf.Tensor], tf.Tensor]:
-    """Decodes `[batch, target time]`, starting from the states.
+  def start(self, encoded: Any, width: int) -> State:
+    """Returns the decoder's state before the first piece, as `beam_search.Decoder`."""
+    return self.network.start(encoded, width)
 
-    The recurrence does not get the attended values, so attention runs for all steps at once.
-
-    Returns:
-      `[batch, target time, embedding]`; the states after the last step; the attention,
-      `[batch, target time, source time]` float32.
-    """
-    hidden = self._dropout(self._embed_target(target), training=training)
-    after = []
-    for decoder, state in zip(self._decoders, states, strict=True):
-      hidden, last = decoder(hidden, initial_state=state, training=training)
-      after.append(last)
-      hidden = self._dropout(hidden, training=training)
-    scores = tf.matmul(hidden, memory.keys, transpose_b=True) * memory.keys.shape[-1] ** -0.5
-    # In float16 the bias would become minus infinity, and an empty source nan.
-    attention = tf.nn.softmax(tf.cast(scores, tf.float32) + memory.bias)
-    context = tf.matmul(tf.cast(attention, memory.values.dtype), memory.values)
-    combined = self._combine(tf.concat([hidden, context], axis=2))
-    return self._dropout(combined, training=training), after, attention
+  def step(
+    self, encoded: Any, state: State, last: tf.Tensor, ancestry: tf.Tensor
+  ) -> tuple[tf.Tensor, tf.Tensor, State]:
+    """Decodes one piece of each hypothesis, as `beam_search.Decoder`."""
+    output, attention, state = self.network.step(encoded, state, last, ancestry)
+    logits = self.logits(tf.reshape(output, [-1, output.shape[2]]))
+    return tf.reshape(logits, [-1, last.shape[1], logits.shape[1]]), attention, state
 
   def prepare(self, source: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Replaces some names and digits on both sides by UNKNOWN, to train for unknown words.
+    """Hides some names and digits on both sides as UNKNOWN, and cuts some pieces into smaller ones.
 
     The decoder learns to generate UNKNOWN at the place of an unknown word, and to attend to it.
     """
@@ -162,9 +124,10 @@ class Translator(TeacherForcedModel):
     pairs = target[:, :, tf.newaxis] == counterpart[:, tf.newaxis]
     chosen = tf.random.uniform(tf.shape(target)) < self._unknown_rate
     hidden = pairs & chosen[:, :, tf.newaxis]
+    read, written = self._cutters
     return (
-      tf.where(tf.reduce_any(hidden, axis=1), tf.constant(UNKNOWN, source.dtype), source),
-      tf.where(tf.reduce_any(hidden, axis=2), tf.constant(UNKNOWN, target.dtype), target),
+      read(tf.where(tf.reduce_any(hidden, axis=1), tf.constant(UNKNOWN, source.dtype), source)),
+      written(tf.where(tf.reduce_any(hidden, axis=2), tf.constant(UNKNOWN, target.dtype), target)),
     )
 
 
@@ -179,20 +142,24 @@ def _is_copied(piece: str) -> bool:
   return piece.startswith(BLANK) and (piece[1:2].isupper() or piece[1:2].isdigit())
 
 
+def vocabularies(
+  params: TranslationParams, tft_output: tft.TFTransformOutput
+) -> tuple[list[str], list[str]]:
+  """Returns the pieces of the source and of the target; the same list if they share them."""
+  source = [""] * SPECIALS + read_pieces(tft_output, SOURCE_VOCABULARY)
+  if params.shared_pieces:
+    return source, source
+  return source, [""] * SPECIALS + read_pieces(tft_output, TARGET_VOCABULARY)
+
+
 def build_model(params: TranslationParams, tft_output: tft.TFTransformOutput) -> keras.Model:
   """Builds the `Translator` over the vocabularies of the transform graph."""
-  specials = [""] * SPECIALS
-  model = Translator(
-    params,
-    specials + read_pieces(tft_output, SOURCE_VOCABULARY),
-    specials + read_pieces(tft_output, TARGET_VOCABULARY),
-  )
-  model.decoding = decoding.Options(
-    beam_width=params.beam_width,
-    length_penalty=params.length_penalty,
-    max_pieces=params.max_pieces,
-  )
-  return model
+  return Translator(params, *vocabularies(params, tft_output))
+
+
+def compile_args(params: TranslationParams) -> dict[str, Any]:
+  """Returns the optimizer, which is called with the phase's schedule."""
+  return {"optimizer": functools.partial(keras.optimizers.Adam, beta_2=_BETA_2)}
 
 
 def training_plan(params: TranslationParams) -> tuple[Phase, ...]:
@@ -203,6 +170,7 @@ def training_plan(params: TranslationParams) -> tuple[Phase, ...]:
       epochs=params.epochs,
       learning_rate=params.learning_rate,
       min_steps=params.min_steps,
+      warmup=params.warmup,
     ),
   )
 

@@ -18,14 +18,14 @@ from pipeline.tasks.translation.features import (
   TARGET_VOCABULARY,
 )
 from pipeline.text.subword_learning import subword_vocabulary
-from pipeline.text.subwords import END, Pieces, split_words, to_pieces
+from pipeline.text.subwords import END, split_words, to_pieces
 
 if TYPE_CHECKING:
   from pipeline.tasks.translation.params import TranslationParams
 
 
 def preprocessing_fn(inputs: Mapping[str, Any], params: TranslationParams) -> dict[str, tf.Tensor]:
-  """Splits each side into subword pieces of its vocabulary.
+  """Splits each side into subword pieces of its vocabulary, or of the one that they share.
 
   Args:
     inputs: `text` and `target`, `[batch, 1]` string each, any bytes.
@@ -38,12 +38,22 @@ def preprocessing_fn(inputs: Mapping[str, Any], params: TranslationParams) -> di
   """
   length = params.max_pieces
   words = split_words(tf.reshape(inputs[SOURCE], [-1]))
-  source = _pieces(words, SOURCE_VOCABULARY, params.source_pieces)
-  target = _pieces(
-    split_words(tf.reshape(inputs[TARGET], [-1])),
-    TARGET_VOCABULARY,
-    params.target_pieces,
-  ).ids[:, : length - 1]
+  said = split_words(tf.reshape(inputs[TARGET], [-1]))
+  if params.shared_pieces:
+    both = tf.concat([words.flat_values, said.flat_values], axis=0)
+    read = written = subword_vocabulary(
+      both, size=params.source_pieces, file_name=SOURCE_VOCABULARY
+    )
+  else:
+    read, written = (
+      subword_vocabulary(side.flat_values, size=size, file_name=name)
+      for side, size, name in (
+        (words, params.source_pieces, SOURCE_VOCABULARY),
+        (said, params.target_pieces, TARGET_VOCABULARY),
+      )
+    )
+  source = to_pieces(words, read)
+  target = to_pieces(said, written).ids[:, : length - 1]
   ends = tf.fill([target.nrows(), 1], tf.constant(END, tf.int64))
   return {
     SOURCE_IDS: source.ids.to_tensor(shape=[None, length]),
@@ -51,10 +61,6 @@ def preprocessing_fn(inputs: Mapping[str, Any], params: TranslationParams) -> di
     SPELLINGS: source.spellings.to_tensor(shape=[None, length]),
     OOV_BUCKET: _bucket(source.whole_words, words.row_lengths()),
   }
-
-
-def _pieces(words: tf.RaggedTensor, file_name: str, size: int) -> Pieces:
-  return to_pieces(words, subword_vocabulary(words.flat_values, size=size, file_name=file_name))
 
 
 def _bucket(whole: tf.Tensor, count: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""The translation task: a recurrent encoder-decoder with attention, trained on sentence pairs."""
+"""The translation task: an encoder-decoder with attention, trained on sentence pairs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HERE = "pipeline.tasks.translation"
 
 TASK = Task(
   name="translation",
-  summary="Translation with a recurrent encoder and decoder and attention.",
+  summary="Translation with an encoder and a decoder, recurrent or a Transformer.",
   input=Input(
     key=SOURCE,
     value=functools.partial(texts.as_bytes, what=records.INPUT),
@@ -38,7 +38,11 @@ TASK = Task(
     describe="pipeline.checks.text.describe",
   ),
   label_key=TARGET,
-  problem=PROBLEM.but(label_id_key=TARGET_IDS, serving_outputs=f"{_HERE}.model.serving_outputs"),
+  problem=PROBLEM.but(
+    label_id_key=TARGET_IDS,
+    compile_args=f"{_HERE}.model.compile_args",
+    serving_outputs=f"{_HERE}.model.serving_outputs",
+  ),
   sequence_keys=(SOURCE_IDS, TARGET_IDS),
   cache_dtypes={SOURCE_IDS: "int32", TARGET_IDS: "int32"},
   sources=sources.SOURCES,

@@ -52,13 +52,19 @@ class ServingModule(tf.Module):
     """Takes the arguments of `export`."""
     super().__init__()
     self.variables_by_value = [variable.value for variable in model.variables]
-    self._transform = tft_output.transform_features_layer()
+    layer = tft_output.transform_features_layer()
+    self._transform = layer.call
+    # Its tables and files, but not the layer: Keras 2 would trace the layer again to save it.
+    self._transform_resources = list(tf.train.TrackableView.children(layer).values())
     self._outputs = outputs
     self._spec = tft_output.raw_feature_spec()
     self._input_key = input_key
     self._label_id_key = label_id_key
     self._transformed_slices = tuple(transformed_slices)
     self._rule = rule
+    # Traced once for all signatures: every copy of a rule and of a transform graph costs seconds,
+    # here and wherever the model is loaded.
+    self._predict_in_graph = _concrete(self.predict, "values", self._spec[input_key].dtype)
 
   def predict(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
     """Computes the outputs of raw values `[batch]`; TFT prunes the ops that need the label.
@@ -104,10 +110,10 @@ class ServingModule(tf.Module):
     dtype = self._spec[self._input_key].dtype
 
     def serving_default(values):
-      return self.predict(values)
+      return self._predict_in_graph(values)
 
     def serving_examples(examples):
-      return self.predict(self._parse_input(examples))
+      return self._predict_in_graph(self._parse_input(examples))
 
     def transform_features(examples):
       examples = self._held_to_rule(self._parse_input(examples), then=examples)
@@ -138,7 +144,7 @@ class ServingModule(tf.Module):
     """Returns a function from tf.Examples to some of the outputs, renamed."""
 
     def answer(inputs):
-      predicted = self.predict(self._parse_input(inputs))
+      predicted = self._predict_in_graph(self._parse_input(inputs))
       return {new: predicted[old] for new, old in outputs.items()}
 
     return answer
@@ -170,7 +176,7 @@ def export(
   Returns:
     The exported module; its `predict` computes in Keras what the signatures must compute.
   """
-  _without_cudnn(model)
+  without_cudnn(model)
   module = ServingModule(
     model=model,
     outputs=outputs,
@@ -184,7 +190,7 @@ def export(
   return module
 
 
-def _without_cudnn(model: keras.Model) -> None:
+def without_cudnn(model: keras.Model) -> None:
   """Makes recurrent layers trace ops that run everywhere.
 
   If Keras sees a GPU, it traces cuDNN's op, and a server without a GPU has no kernel for that
@@ -197,4 +203,5 @@ def _without_cudnn(model: keras.Model) -> None:
 
 def _concrete(function: Callable[[tf.Tensor], Any], name: str, dtype: tf.DType = tf.string) -> Any:
   spec = tf.TensorSpec([None], dtype, name=name)
-  return tf.function(function).get_concrete_function(spec)
+  # AutoGraph would rewrite Keras, TFT and the task, which takes longer than the tracing.
+  return tf.function(function, autograph=False).get_concrete_function(spec)

@@ -14,6 +14,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pipeline.training.logs import StepCallbacks
+
 
 def fit(
   model: keras.Model,
@@ -42,14 +44,14 @@ def fit(
     for data in (train, val)
   )
   train_step, test_step = (_step(strategy, model, name) for name in ("train_step", "test_step"))
-  told = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=epochs, verbose=0)
+  told = StepCallbacks(list(callbacks), model=model, epochs=epochs, verbose=0)
   model.stop_training = False
   told.on_train_begin()
   for epoch in range(initial_epoch, epochs):
     model.reset_metrics()
     told.on_epoch_begin(epoch)
     logs = _pass(
-      train_step, train_part, lambda step, logs: told.on_train_batch_end(step, _floats(logs))
+      train_step, train_part, lambda step, logs: told.on_train_batch_end(step, _of_one(logs))
     )
     seen = _mean(strategy, logs)
     model.reset_metrics()
@@ -111,5 +113,6 @@ def _mean(strategy: tf.distribute.Strategy, logs: dict[str, Any]) -> dict[str, f
   }
 
 
-def _floats(logs: dict[str, Any]) -> dict[str, float]:
-  return {name: float(tf.nest.flatten(value)[0]) for name, value in logs.items()}
+def _of_one(logs: dict[str, Any]) -> dict[str, Any]:
+  """Returns the logs of the first replica."""
+  return {name: tf.nest.flatten(value)[0] for name, value in logs.items()}

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from dlpipe import progress
 from dlpipe.errors import BadInputError
+from pipeline.training.logs import StepCallbacks
 from pipeline.training.machines import strategy
 
 _SETTING = "train.jit_compile"
@@ -48,10 +49,19 @@ def fit(
     model, train, asked=None if asked is None else bool(asked), replicas=replicas
   )
   done = _Done(initial_epoch)
+  steps = int(train.cardinality())
+  told = StepCallbacks(
+    [*callbacks, done],
+    add_history=True,
+    model=model,
+    verbose=0,
+    epochs=epochs,
+    steps=steps if steps >= 0 else None,
+  )
   arguments: dict[str, Any] = {
     "validation_data": val,
     "epochs": epochs,
-    "callbacks": [*callbacks, done],
+    "callbacks": told,
     "verbose": 0,
   }
   try:

@@ -407,11 +407,24 @@ def _check_languages(desk: Desk) -> None:
       desk.run(desk.task, setting, data=_table_of_pairs(away))
 
 
+def _check_relabel(desk: Desk) -> None:
+  data = desk.write("new.csv", "origin,new_label\nsome row,good\nanother,\n")
+  given = desk.given_to("SourceExampleGen", f"data.relabel={data}")
+  assert given["relabel"] == str(data)
+  assert given["relabelled_key"] == get_task(desk.task).label_key
+  assert desk.given_to("SourceExampleGen", "data.relabel=null").get("relabel") is None
+  said = desk.run(desk.task, f"data.relabel={data}").recognized
+  assert said[-1] == f"1 labels come from {data} (data.relabel)"
+  with pytest.raises(BadInputError, match=r"data\.relabel='.*absent.csv' cannot be read"):
+    desk.run(desk.task, "data.relabel=absent.csv")
+
+
 _SHARED: Mapping[str, Callable[[Desk], None]] = {
   "source": _check_source,
   "max_bad_fraction": _check_max_bad_fraction,
   "min_severity": _check_min_severity,
   "allow_lost_classes": _check_allow_lost_classes,
+  "relabel": _check_relabel,
   "val_fraction": _check_fraction("val"),
   "eval_fraction": _check_fraction("eval"),
   "split_column": _check_split_column,

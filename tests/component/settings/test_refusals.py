@@ -25,12 +25,19 @@ _NEEDS = {
   "beam.job_server": ["beam.runner=flink"],
   "airflow.pool_nodes": ["airflow.pool=heavy"],
   "tune.epochs": ["tune.trials=2"],
+  "tune.early_stopping": ["tune.trials=2"],
+  "translation model.heads": ["model.architecture=transformer"],
+  "translation model.inner_units": ["model.architecture=transformer"],
   "images model.head_epochs": ["model.backbone=squeezenet"],
   "images model.head_l2": ["model.backbone=squeezenet"],
   "images model.fine_tune_epochs": ["model.backbone=squeezenet"],
   "images model.fine_tune_factor": ["model.backbone=squeezenet", "model.fine_tune_epochs=2"],
 }
-_NOT_FOR_EVERY_TASK = {("translation", "data.allow_lost_classes")}
+_NOT_FOR_EVERY_TASK = {
+  ("translation", "data.allow_lost_classes"),
+  ("translation", "train.class_weights"),
+  ("translation", "train.calibrate"),
+}
 
 
 def _needs(task_name, key):

@@ -1,4 +1,4 @@
-"""What every setting of `tune`, `gates`, `push`, `beam` and `metadata` does to a drawn pipeline."""
+"""What every setting of `tune`, `gates`, `push`, `beam`, `metadata` and `keep` does."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 
 from dlpipe.errors import BadInputError
-from pipeline import gates
+from pipeline import gates, model_card
 from pipeline.api.inputs import Inputs
 from pipeline.evaluation import Evaluation
+from pipeline.runs.retention.planning import Holdings, KnownRun, plan
 from pipeline.runs.store import metadata_stores
 from pipeline.settings.reading import make_config
+from pipeline.settings.unread_settings import require_read_by_command
 from pipeline.task import MetricGate
 from pipeline.tasks import get_task
 
-SECTIONS = ("tune", "gates", "push", "beam", "metadata")
+SECTIONS = ("tune", "gates", "push", "beam", "metadata", "keep")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,13 +101,30 @@ def _check_max_latency_ms(desk: Desk) -> None:
 def _check_trials(desk: Desk) -> None:
   assert "Tuner" not in desk.drawn(desk.run(desk.task))
   given = desk.given_to("Tuner", "tune.trials=4", "tune.epochs=2")
-  assert given["custom_config"]["tune"] == {"trials": 4, "epochs": 2}
+  assert given["custom_config"]["tune"] == {
+    "trials": 4,
+    "epochs": 2,
+    "minutes": None,
+    "early_stopping": True,
+  }
 
 
 def _check_tune_epochs(desk: Desk) -> None:
   _check_trials(desk)
   with pytest.raises(BadInputError, match=r"^tune\.epochs is for trials, and there are none\."):
     desk.run(desk.task, "tune.epochs=2")
+
+
+def _check_tune_minutes(desk: Desk) -> None:
+  given = desk.given_to("Tuner", "tune.minutes=30")["custom_config"]["tune"]
+  assert (given["trials"], given["minutes"]) == (0, 30)
+
+
+def _check_early_stopping(desk: Desk) -> None:
+  given = desk.given_to("Tuner", "tune.trials=4", "tune.early_stopping=false")
+  assert given["custom_config"]["tune"]["early_stopping"] is False
+  with pytest.raises(BadInputError, match=r"^tune\.early_stopping is for trials, and there are no"):
+    desk.run(desk.task, "tune.early_stopping=false")
 
 
 def _check_tolerance(desk: Desk) -> None:
@@ -118,6 +137,19 @@ def _check_serving_release(desk: Desk) -> None:
     assert given["serving_release"] == tag
   with pytest.raises(BadInputError, match=r"^push\.serving_release: .* Received: '1\.0'"):
     desk.run(desk.task, "push.serving_release=1.0")
+
+
+def _check_data_license(desk: Desk) -> None:
+  for setting, told in ((("push.data_license=CC BY 4.0",), "CC BY 4.0"), ((), None)):
+    given = desk.given_to("VersionedPusher", *setting)["card_facts"]
+    assert json.loads(given)["data_license"] == told
+  text = model_card.files({}, json.loads(desk.given_to("VersionedPusher")["card_facts"]))
+  assert "| licence | not stated (push.data\\_license) |" in text["MODEL_CARD.md"]
+
+
+def _check_stage(desk: Desk) -> None:
+  assert desk.given_to("VersionedPusher")["stage"] == "live"
+  assert desk.given_to("VersionedPusher", "push.stage=candidate")["stage"] == "candidate"
 
 
 def _check_runner(desk: Desk) -> None:
@@ -167,17 +199,54 @@ def _check_connection_file(desk: Desk) -> None:
   assert usual == str(config.folder.metadata)
 
 
+_DAY_S = 86400.0
+
+
+def _cleaned(desk: Desk, setting: str) -> list[str]:
+  """What a run with this setting deletes of four runs of 1 MB, one a day, the last today."""
+  runs = tuple(
+    KnownRun(run_id=f"r{day}", started=day * _DAY_S, state="failed", outputs=frozenset({f"a{day}"}))
+    for day in range(4)
+  )
+  sizes = {f"a{day}": 1_000_000 for day in range(4)}
+  holdings = Holdings(runs=runs, sizes=sizes, total=4_000_000)
+  keep = desk.run(desk.task, setting).config.keep
+  assert keep.is_set
+  return list(plan(holdings, keep, now=3.5 * _DAY_S).runs)
+
+
+def _check_keep_runs(desk: Desk) -> None:
+  assert _cleaned(desk, "keep.runs=3") == ["r0"]
+
+
+def _check_keep_days(desk: Desk) -> None:
+  assert _cleaned(desk, "keep.days=2") == ["r0", "r1"]
+
+
+def _check_keep_max_mb(desk: Desk) -> None:
+  assert _cleaned(desk, "keep.max_mb=2.5") == ["r0", "r1"]
+  with pytest.raises(BadInputError, match=r"only dlpipe run cleans after itself"):
+    require_read_by_command(["keep.max_mb=2.5"], orchestrator="airflow")
+
+
 _CHECKS: Mapping[str, Callable[[Desk], None]] = {
   "tune.trials": _check_trials,
   "tune.epochs": _check_tune_epochs,
+  "tune.minutes": _check_tune_minutes,
+  "tune.early_stopping": _check_early_stopping,
   "gates.min_examples": _check_min_examples,
   "gates.max_latency_ms": _check_max_latency_ms,
   "push.tolerance": _check_tolerance,
   "push.serving_release": _check_serving_release,
+  "push.data_license": _check_data_license,
+  "push.stage": _check_stage,
   "beam.runner": _check_runner,
   "beam.job_server": _check_job_server,
   "beam.options": _check_beam_options,
   "metadata.connection_file": _check_connection_file,
+  "keep.runs": _check_keep_runs,
+  "keep.days": _check_keep_days,
+  "keep.max_mb": _check_keep_max_mb,
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline import gates
 from pipeline.evaluation import Evaluation
+from pipeline.problems.classes import GATES
 from pipeline.task import MetricGate
 from pipeline.tasks.images.task import TASK
 
@@ -206,6 +207,31 @@ def test_what_the_evaluator_is_told_comes_back_as_a_verdict(evaluate, tmp_path, 
   )
   assert verdict.passed is True
   assert [ruling.metric for ruling in verdict.rulings] == (
-    ["skill"] if old is None else ["skill", "accuracy"]
+    ["skill", "worst_recall"] if old is None else ["skill", "accuracy", "worst_recall"]
   )
   assert any("'dog'" in warning for warning in verdict.warnings) is (old is not None)
+
+
+_WORST = next(gate for gate in GATES if gate.metric == "worst_recall")
+
+
+@pytest.mark.parametrize(("right", "passed"), [(0, False), (2, False), (3, True), (25, True)])
+def test_the_worst_class_is_named_and_held_to_its_bound(right, passed):
+  found = dataclasses.replace(
+    _found(worst_recall=right / 25), arrays={"worst_class": [1.0, float(right), 25.0]}
+  )
+  [ruling] = gates.verdict(found, [_WORST], labels=["cat", "dog"]).rulings
+  assert ruling.passed is passed
+  assert ruling.reason.endswith(f"The worst class is 'dog': {right} of its 25 eval rows are right")
+
+
+def test_a_gate_that_nobody_set_and_eval_cannot_measure_says_so_and_passes():
+  found = dataclasses.replace(_found(worst_recall=math.nan), arrays={"worst_class": [math.nan] * 3})
+  [usual] = gates.verdict(found, [_WORST]).rulings
+  assert (usual.value, usual.passed) == (None, True)
+  assert usual.reason.endswith("Not measured: no class has 20 eval rows")
+  [said] = gates.task_gates(dataclasses.replace(TASK, gates=(_WORST,)), {"worst_recall": 0.5})
+  [ruling] = gates.verdict(found, [said]).rulings
+  assert (ruling.value, ruling.passed) == (None, False)
+  # A metric that was not computed at all passes nothing.
+  assert not gates.verdict(_found(), [_WORST]).passed

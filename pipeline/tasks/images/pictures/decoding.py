@@ -7,6 +7,7 @@ TensorFlow Serving loads the graph. `servable` refuses invalid pictures before t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -27,12 +28,8 @@ def decode(encoded: tf.Tensor, size: int) -> tf.Tensor:
   as uint8 without loss.
   """
 
-  def squared(pixels: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
-    # Antialiasing keeps thin strokes that bilinear sampling would skip.
-    return orientation.upright(tf.image.resize(pixels, [size, size], antialias=True), turn)
-
   def decode_one(each: tuple[tf.Tensor, ...]) -> tf.Tensor:
-    pixels = tf.ensure_shape(decode_and(squared, *each), [size, size, 3])
+    pixels = tf.ensure_shape(decode_and(_squared(size), *each), [size, size, 3])
     return tf.clip_by_value(tf.round(pixels), 0, 255)
 
   return tf.map_fn(
@@ -72,22 +69,49 @@ def decode_and(then: _Then, data: tf.Tensor, kind: tf.Tensor, is_special: tf.Ten
   Returns:
     The result of `then`.
   """
+  # Other formats are refused earlier, or else by the decoder.
+  return tf.cond(
+    is_special, lambda: _special(then)(data, kind), lambda: then(_stored(data), _as_stored())
+  )
 
-  # A separate function call, so that ordinary pictures skip these ops.
-  @tf.function(autograph=False, experimental_attributes={"_noinline": True})
-  def special() -> tf.Tensor:
+
+@functools.lru_cache
+def _squared(size: int) -> _Then:
+  """Returns the function that makes a picture an upright square; the same one for equal sizes."""
+
+  def squared(pixels: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
+    # Antialiasing keeps thin strokes that bilinear sampling would skip.
+    return orientation.upright(tf.image.resize(pixels, [size, size], antialias=True), turn)
+
+  return squared
+
+
+@functools.lru_cache
+def _special(then: _Then) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+  """Returns the decoding of rare pictures, as a function that is traced once in a process.
+
+  It and `then` are functions of their own in the graph: ordinary pictures skip these ops, and every
+  branch calls `then` in place of a copy, which whoever loads the graph would optimize, too.
+  """
+  apart = {"autograph": False, "experimental_attributes": {"_noinline": True}}
+  called = tf.function(then, **apart)
+
+  def then_apart(pixels: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
+    return called(tf.ensure_shape(pixels, [None, None, 3]), turn)
+
+  def special(data: tf.Tensor, kind: tf.Tensor) -> tf.Tensor:
     return tf.switch_case(
       kind,
       {
-        formats.JPEG: lambda: then(_stored(data), orientation.of_jpeg(data)),
-        formats.PNG: lambda: _png(data, then),
-        formats.GIF: lambda: _gif(data, then),
-        formats.BMP: lambda: then(_bmp_with_alpha(data), _as_stored()),
+        formats.JPEG: lambda: then_apart(_stored(data), orientation.of_jpeg(data)),
+        formats.PNG: lambda: _png(data, then_apart),
+        formats.GIF: lambda: _gif(data, then_apart),
+        formats.BMP: lambda: then_apart(_bmp_with_alpha(data), _as_stored()),
       },
     )
 
-  # Other formats are refused earlier, or else by the decoder.
-  return tf.cond(is_special, special, lambda: then(_stored(data), _as_stored()))
+  signature = [tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int32)]
+  return tf.function(special, input_signature=signature, **apart)
 
 
 # The chunk that makes one colour, or colours of a palette, transparent.

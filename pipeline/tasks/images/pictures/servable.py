@@ -109,18 +109,13 @@ def _sizes(
   has_header &= (kinds != formats.PNG) | formats.starts_with(encoded, b"IHDR", 12)
   nothing = tf.zeros([2], tf.int32)
 
-  @tf.function(autograph=False, experimental_attributes={"_noinline": True})
-  def of_gif(data: tf.Tensor) -> tf.Tensor:
-    frame = gif.first_frame(data)
-    return tf.where(frame.is_whole, frame.canvas, 0)
-
   def read(each: tuple[tf.Tensor, ...]) -> tf.Tensor:
     data, is_jpeg, is_gif = each
     return tf.cond(
       is_jpeg,
       # The decoder would refuse a truncated file without naming the cause.
       lambda: tf.io.extract_jpeg_shape(data)[:2],
-      lambda: tf.cond(is_gif, lambda: of_gif(data), lambda: nothing),
+      lambda: tf.cond(is_gif, lambda: _size_of_gif(data), lambda: nothing),
     )
 
   are_jpegs, are_gifs = (kinds == formats.JPEG) & ~is_cut_off, kinds == formats.GIF
@@ -129,6 +124,16 @@ def _sizes(
   )
   is_stated = has_header & ((kinds == formats.PNG) | (kinds == formats.BMP))
   return tf.where(is_stated[:, tf.newaxis], stated, tf.cast(found, tf.int64))
+
+
+@tf.function(
+  input_signature=[tf.TensorSpec([], tf.string)],
+  autograph=False,
+  experimental_attributes={"_noinline": True},
+)
+def _size_of_gif(data: tf.Tensor) -> tf.Tensor:
+  frame = gif.first_frame(data)
+  return tf.where(frame.is_whole, frame.canvas, 0)
 
 
 def _is_cut_off(encoded: tf.Tensor, kinds: tf.Tensor) -> tf.Tensor:

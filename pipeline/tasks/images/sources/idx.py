@@ -22,7 +22,7 @@ from typing import Any
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized
 from dlpipe.records import EVAL, SPLITS, TRAIN, Record, Rejected, SourcePlan
-from pipeline.sources import input_paths
+from pipeline.sources import input_paths, origins
 from pipeline.sources.labels import label_text
 from pipeline.tasks.images.sources import headers, pictures, png
 
@@ -103,19 +103,19 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
   del options
   height, width, start, stop = (shard[k] for k in ("height", "width", "start", "stop"))
   size = height * width
-  origin = os.path.basename(shard["images"])
+  name = os.path.basename(shard["images"])
   try:
     labels = _slice(shard["labels"], 8 + start, stop - start)
     pixels = _slice(shard["images"], 16 + start * size, (stop - start) * size)
   except (OSError, EOFError, zlib.error) as err:
     for row in range(start, stop):
-      yield Rejected(origin=f"{origin}[{row}]", reason=f"the file is damaged: {err}")
+      yield Rejected(origin=origins.of_record(name, row), reason=f"the file is damaged: {err}")
     return
   bucket = headers.Header(headers.PNG, width, height).size_bucket
   names = shard["names"]
   for row in range(stop - start):
     picture = pixels[row * size : (row + 1) * size]
-    where = f"{origin}[{start + row}]"
+    where = origins.of_record(name, start + row)
     if len(picture) < size or row >= len(labels):
       yield Rejected(origin=where, reason="the file is cut off before this record")
     elif names and labels[row] >= len(names):

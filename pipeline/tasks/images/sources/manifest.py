@@ -17,7 +17,7 @@ from dlpipe.recognition import Recognized
 from dlpipe.records import FeatureValue, Record, Rejected, SourcePlan, class_names
 from pipeline.problem import Problem
 from pipeline.problems import classes
-from pipeline.sources import input_paths, sharding, tables
+from pipeline.sources import input_paths, origins, sharding, tables
 from pipeline.sources.text_files import text_tables
 from pipeline.tasks.images.sources import headers, picture_paths, pictures
 
@@ -178,7 +178,7 @@ def _picture(
     reasons.append(str(err))
   try:
     written = picture_paths.written_path(values.get(columns.names["path"]))
-    origin = f"{origin}: {written}"
+    origin = origins.of_named_file(origin, written)
     name = picture_paths.find(root, written)
   except ValueError as err:
     reasons.insert(0, str(err))

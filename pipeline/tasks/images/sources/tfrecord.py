@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dlpipe.records import Record, Rejected, SourcePlan
-from pipeline.sources import input_paths
+from pipeline.sources import input_paths, origins
 from pipeline.sources.tfrecord import tfrecords
 from pipeline.tasks.images.sources import example_features, headers, pictures, png
 
@@ -49,7 +49,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
   limit = pictures.max_pixels(options)
   name = os.path.basename(shard["file"])
   for number, (data, fault) in enumerate(tfrecords.read_records(shard["file"])):
-    origin = f"{name}[{number}]"
+    origin = origins.of_record(name, number)
     if fault:
       yield Rejected(origin=origin, reason=fault)
       return

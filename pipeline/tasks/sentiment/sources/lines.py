@@ -17,7 +17,7 @@ from typing import Any
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized
 from dlpipe.records import Record, Rejected, SourcePlan
-from pipeline.sources import given_splits, input_paths, sharding
+from pipeline.sources import given_splits, input_paths, origins, sharding
 from pipeline.sources.class_counts import names, require_classes
 from pipeline.sources.text_files import line_files
 from pipeline.tasks.sentiment.features import LABEL
@@ -114,7 +114,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
       part["file"], start=part["start"], stop=part["stop"], number=part["number"]
     )
     for line in lines:
-      origin = f"{name}, row {line.number}"
+      origin = origins.of_row(name, line.number)
       if line.fault:
         yield Rejected(origin=origin, reason=line.fault, data=line.data)
       elif line.data.strip():

@@ -12,7 +12,7 @@ from typing import Any
 
 from dlpipe.errors import BadInputError
 from dlpipe.records import Record, Rejected, SourcePlan
-from pipeline.sources import input_paths
+from pipeline.sources import input_paths, origins
 from pipeline.sources.class_counts import require_classes
 from pipeline.sources.tfrecord import tf_examples, tfrecords
 from pipeline.tasks.sentiment.features import LABEL
@@ -58,7 +58,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
   name = input_paths.printable(os.path.basename(shard["file"]))
   text, label = shard["text_feature"], shard["label_feature"]
   for number, (data, fault) in enumerate(tfrecords.read_records(shard["file"])):
-    origin = f"{name}[{number}]"
+    origin = origins.of_record(name, number)
     if fault:
       yield Rejected(origin=origin, reason=fault)
       return

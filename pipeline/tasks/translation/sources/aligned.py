@@ -16,7 +16,7 @@ from typing import Any
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized
 from dlpipe.records import TRAIN, Record, Rejected, SourcePlan
-from pipeline.sources import first_records, given_splits, input_paths, sharding
+from pipeline.sources import first_records, given_splits, input_paths, origins, sharding
 from pipeline.sources.class_counts import names
 from pipeline.sources.text_files import line_files
 from pipeline.tasks.translation.sources import records, sides
@@ -108,7 +108,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
   for part in shard["parts"]:
     names_of = [input_paths.printable(os.path.basename(file)) for file in part["files"]]
     for source, target in itertools.islice(_lines(part), part["lines"]):
-      origin = f"{' and '.join(names_of)}, row {source.number}"
+      origin = origins.of_row(" and ".join(names_of), source.number)
       data = source.data + b"\n" + target.data
       if source.fault or target.fault:
         yield Rejected(origin=origin, reason=source.fault or target.fault or "", data=data)

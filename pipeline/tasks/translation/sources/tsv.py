@@ -15,7 +15,7 @@ from typing import Any
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized, Unread
 from dlpipe.records import Record, Rejected, SourcePlan
-from pipeline.sources import first_records, input_paths, sharding
+from pipeline.sources import first_records, input_paths, origins, sharding
 from pipeline.sources.text_files import line_files
 from pipeline.tasks.translation.sources import columns, records, sides
 
@@ -103,7 +103,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
     for line in lines:
       if part.get("header") and line.number == 1:
         continue
-      origin = f"{name}, row {line.number}"
+      origin = origins.of_row(name, line.number)
       fields = line.data.split(b"\t")
       if line.fault:
         yield Rejected(origin=origin, reason=line.fault, data=line.data)

@@ -31,7 +31,7 @@ from pipeline.api.inputs import Inputs
 from pipeline.params import Role
 from pipeline.training import run as trainer
 from pipeline.training.callbacks import BestEpoch
-from pipeline.training.export import signatures
+from pipeline.training.export import calibrating, signatures
 
 _ROWS = 60
 _MOST_EPOCHS = 40  # that patience is counted in
@@ -42,7 +42,7 @@ class Fit:
   """What one phase of training would have done.
 
   Attributes:
-    rate: the optimizer's learning rate at its first step.
+    rate: the largest learning rate of its steps.
     epochs: passes over the data.
     sizes: of each batch, the smallest first.
     first: what the first batch holds, as bytes.
@@ -71,6 +71,7 @@ class Seen:
   model: keras.Model
   fits: list[Fit]
   in_memory: bool
+  calibrates: bool
 
   def layers(self, kind: type[keras.layers.Layer]) -> list[Any]:
     return [each for each in self.model._flatten_layers() if isinstance(each, kind)]
@@ -188,10 +189,10 @@ def train(run, drawn, transformed, loaded, known, monkeypatch, tmp_path):
 
   def fit(model, data, *, callbacks, initial_epoch, epochs, **_):
     batches = list(data)
-    best = next(each for each in callbacks if isinstance(each, BestEpoch))
+    best = next(each for each in callbacks.callbacks if isinstance(each, BestEpoch))
     fits.append(
       Fit(
-        rate=float(model.optimizer.learning_rate),
+        rate=_peak(model.optimizer, len(batches) * (epochs - initial_epoch)),
         epochs=epochs - initial_epoch,
         sizes=sorted(int(labels.shape[0]) for _, labels in batches),
         first=b"".join(np.asarray(each).tobytes() for each in tf.nest.flatten(batches[0])),
@@ -207,7 +208,11 @@ def train(run, drawn, transformed, loaded, known, monkeypatch, tmp_path):
     found["model"] = model
     raise _NoExport
 
+  def calibrated(problem, model, val, *, wanted, seed):
+    found["calibrates"] = wanted
+
   monkeypatch.setattr(keras.Model, "fit", fit)
+  monkeypatch.setattr(calibrating, "calibrated", calibrated)
   monkeypatch.setattr(signatures, "export", export)
   monkeypatch.setattr(trainer, "load_splits", loaded)
 
@@ -229,11 +234,22 @@ def train(run, drawn, transformed, loaded, known, monkeypatch, tmp_path):
       cache_mb=config["train"]["cache_mb"],
     )
     known[task, settings] = Seen(
-      model=found["model"], fits=list(fits), in_memory=train_split.arrays is not None
+      model=found["model"],
+      fits=list(fits),
+      in_memory=train_split.arrays is not None,
+      calibrates=found["calibrates"],
     )
     return known[task, settings]
 
   return trained
+
+
+def _peak(optimizer: keras.Optimizer, steps: int) -> float:
+  """The largest learning rate of the steps; one that is no schedule's is the same in all."""
+  schedule = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
+  if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+    return float(optimizer.learning_rate)
+  return max(float(schedule(step)) for step in range(steps))
 
 
 def _epochs_without_a_better_one(best: BestEpoch, model: keras.Model, epochs: int) -> int:

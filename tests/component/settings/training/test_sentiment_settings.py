@@ -8,6 +8,7 @@ import pytest
 
 from dlpipe.errors import BadInputError
 from pipeline.tasks.sentiment.features import WORDS
+from pipeline.tasks.sentiment.layers import Excerpt
 from pipeline.text.word_counts import read_counts
 
 TASKS = ("sentiment",)
@@ -15,7 +16,7 @@ SECTIONS = ("model",)
 # Trainings and transforms are dear; these do not depend on each other.
 _TOGETHER = (
   *("model.units=5", "model.word_units=9", "model.word_dropout=0.45", "model.dropout=0.35"),
-  *("model.bag_epochs=5", "model.bag_learning_rate=0.02", "model.pair_buckets=77"),
+  *("model.pair_buckets=77", "model.reader_words=7"),
 )
 _TRANSFORM = ("model.max_words=6", "model.vocabulary_size=30", "model.part_buckets=64")
 
@@ -47,40 +48,31 @@ def _table_rows(seen, layer: str) -> list[int]:
 
 def _check_part_buckets(desk) -> None:
   seen = desk.seen(*_TRANSFORM)
-  assert 65 in _table_rows(seen, "bag_words")
   assert 65 in _table_rows(seen, "reader1_words")
   assert desk.prepared(*_TRANSFORM).values["start_ids"].max() <= 64
 
 
 def _check_pair_buckets(desk) -> None:
-  assert 77 in _table_rows(desk.seen(*_TOGETHER), "bag_pairs")
+  few, usual = (_table_rows(desk.seen(*each), "bag")[0] for each in (_TOGETHER, ()))
+  assert usual - few == 2**20 - 77
 
 
 def _bag_weights(seen) -> np.ndarray:
-  return np.concatenate([np.ravel(w) for w in seen.model.get_layer("bag_words").get_weights()])
+  return seen.model.get_layer("bag").get_weights()[0]
 
 
 def _check_bag_start(desk) -> None:
-  nothing, whole = (_bag_weights(desk.seen(f"model.bag_start={part}")) for part in (0, 1))
-  half = _bag_weights(desk.seen())  # 0.5
-  assert not nothing.any()
-  assert half.any()
-  np.testing.assert_allclose(2 * half, whole, rtol=1e-5)
-
-
-def _check_bag_epochs(desk) -> None:
-  assert desk.seen(*_TOGETHER).fits[0].epochs == 5
-
-
-def _check_bag_learning_rate(desk) -> None:
-  assert desk.seen(*_TOGETHER).fits[0].rate == pytest.approx(0.02)
-
-
-def _check_bag_l2(desk) -> None:
-  usual, more = (
-    float(sum(desk.seen(*settings).model.losses)) for settings in ((), ("model.bag_l2=0.5",))
+  much = "model.bag_shrinkage=1000000"
+  nothing, half, whole = (
+    _bag_weights(desk.seen(much, f"model.bag_start={part}")) for part in (0, 0.5, 1)
   )
-  assert more == pytest.approx(usual * 0.5 / 0.00001, rel=1e-4)
+  assert np.abs(nothing).max() < 0.01 < np.abs(half).max()
+  np.testing.assert_allclose(2 * half, whole, atol=0.01)
+
+
+def _check_bag_shrinkage(desk) -> None:
+  little, much = (_bag_weights(desk.seen(f"model.bag_shrinkage={each}")) for each in (0.01, 100))
+  assert np.abs(much).sum() < np.abs(little).sum()
 
 
 def _readers(seen) -> list[str]:
@@ -99,6 +91,12 @@ def _check_readers(desk) -> None:
   for setting in theirs:
     with pytest.raises(BadInputError, match=f"^{setting.split('=')[0]} is the readers', and there"):
       desk.run(desk.task, "model.readers=0", setting)
+
+
+def _check_reader_words(desk) -> None:
+  [excerpt] = desk.seen(*_TOGETHER).layers(Excerpt)
+  lengths = np.array([9], "int32")
+  assert excerpt(np.arange(1, 10, dtype="int32")[np.newaxis], lengths).shape == (1, 7)
 
 
 def _check_cell(desk) -> None:
@@ -152,10 +150,9 @@ _CHECKS = {
   "part_buckets": _check_part_buckets,
   "pair_buckets": _check_pair_buckets,
   "bag_start": _check_bag_start,
-  "bag_epochs": _check_bag_epochs,
-  "bag_learning_rate": _check_bag_learning_rate,
-  "bag_l2": _check_bag_l2,
+  "bag_shrinkage": _check_bag_shrinkage,
   "readers": _check_readers,
+  "reader_words": _check_reader_words,
   "cell": _check_cell,
   "units": _check_units,
   "word_units": _check_word_units,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import pytest
 
 from dlpipe.errors import BadInputError
+from pipeline.tasks import get_task
+from pipeline.training.class_weights import WeightedLoss
 
 SECTIONS = ("train",)
 
@@ -17,6 +19,12 @@ _TOGETHER = (
   *("train.epochs=16", "train.batch_size=25", "train.learning_rate=7e-3", "train.patience=2"),
 )
 _OTHERWISE = ("train.cache_mb=0", "train.mixed_precision=true")
+
+
+def _timed(desk) -> tuple[str, ...]:
+  has_classes = get_task(desk.task).problem.has_classes
+  of_classes = ("train.class_weights=auto", "train.calibrate=false") if has_classes else ()
+  return ("train.minutes=60", *of_classes)
 
 
 def _check_epochs(desk) -> None:
@@ -58,6 +66,37 @@ def _check_mixed_precision(desk) -> None:
   assert desk.seen(*_OTHERWISE).fits[0].policy == "mixed_float16"
 
 
+def _check_minutes(desk) -> None:
+  """Of the clock itself, see test_time_limit.py."""
+  usual, timed = desk.seen().fits, desk.seen(*_timed(desk)).fits
+  assert [each.epochs for each in timed] == [4 * each.epochs for each in usual]
+
+
+def _check_class_weights(desk) -> None:
+  if not get_task(desk.task).problem.has_one_class:
+    with pytest.raises(BadInputError, match=r"^train\.class_weights is for tasks with classes,"):
+      desk.run(desk.task, "train.class_weights=auto")
+    return
+  for wrong in ("{x: 0}", "{x: yes}", "{x: .inf}", "3", "some"):
+    with pytest.raises(BadInputError, match=r"train\.class_weights"):
+      desk.run(desk.task, f"train.class_weights={wrong}")
+  with pytest.raises(
+    BadInputError, match=r"^train\.class_weights weighs 'no such', which is no cla"
+  ):
+    desk.seen("train.class_weights={no such: 2}")
+  for asked, is_weighted in ((_timed(desk), True), ((), False)):
+    assert isinstance(desk.seen(*asked).model.loss, WeightedLoss) is is_weighted
+
+
+def _check_calibrate(desk) -> None:
+  assert desk.seen().calibrates
+  if get_task(desk.task).problem.calibration:
+    assert not desk.seen(*_timed(desk)).calibrates
+  else:
+    with pytest.raises(BadInputError, match=r"^train\.calibrate is for tasks with classes,"):
+      desk.run(desk.task, "train.calibrate=false")
+
+
 def _check_jit_compile(desk) -> None:
   asked = "train.jit_compile=true"
   assert not desk.seen(*_TOGETHER).fits[0].compiled  # no GPU is seen here
@@ -78,6 +117,9 @@ _CHECKS = {
   "cache_mb": _check_cache_mb,
   "mixed_precision": _check_mixed_precision,
   "jit_compile": _check_jit_compile,
+  "minutes": _check_minutes,
+  "class_weights": _check_class_weights,
+  "calibrate": _check_calibrate,
 }
 
 

@@ -9,7 +9,7 @@ from tfx.components.evaluator import executor as tfx_executor
 from tfx.components.util import model_utils
 from tfx.types import standard_artifacts
 
-from components.artifacts import ModelVerdict
+from components.artifacts import ModelVerdict, Predictions
 from components.judged_evaluator.component import Evaluator
 from components.judged_evaluator.executor import Executor
 from components.model_history.history import NO_MODEL_FILE
@@ -23,6 +23,11 @@ def refuse_unless_told(evaluation_dir, told, model_dir, baseline_dir):
   _TOLD.update(told, evaluation=evaluation_dir, model=model_dir, baseline=baseline_dir)
   ruling = Ruling(metric="m", bound=">= 1", value=None, passed=told["pass"])
   return Verdict(rulings=(ruling,))
+
+
+def write_rows(directory, examples_dir, model_dir, told):
+  """A writer of predictions, found by its dotted path."""
+  (pathlib.Path(directory) / "rows.json").write_text(json.dumps([examples_dir, model_dir, told]))
 
 
 @pytest.fixture
@@ -42,14 +47,21 @@ def evaluate(monkeypatch, tmp_path):
       "evaluation": [artifact(standard_artifacts.ModelEvaluation, "evaluation")],
       "blessing": [artifact(standard_artifacts.ModelBlessing, "blessing")],
       "verdict": [artifact(ModelVerdict, "verdict")],
+      "predictions": [artifact(Predictions, "predictions")],
     }
     models = [artifact(standard_artifacts.Model, name, 3) for name in baselines]
     inputs = {
       "model": [artifact(standard_artifacts.Model, "candidate", 7)],
+      "examples": [artifact(standard_artifacts.Examples, "examples")],
       "baseline_model": models,
     }
-    path = f"{__name__}.refuse_unless_told"
-    Executor().Do(inputs, outputs, {"judge": path, "gates": json.dumps({"pass": passes})})
+    told = {
+      "judge": f"{__name__}.refuse_unless_told",
+      "gates": json.dumps({"pass": passes}),
+      "writer": f"{__name__}.write_rows",
+      "rows": json.dumps({"input_key": "image"}),
+    }
+    Executor().Do(inputs, outputs, told)
     [blessing] = outputs["blessing"]
     found = [model.uri for model in seen[-1]["baseline_model"]]
     return found, blessing, json.loads((tmp_path / "verdict" / "verdict.json").read_text())
@@ -69,6 +81,16 @@ def test_the_blessing_is_the_verdict(evaluate, passes, tmp_path):
   assert blessing.get_int_custom_property("current_model_id") == 7
   assert _TOLD["evaluation"] == str(tmp_path / "evaluation")
   assert _TOLD["model"] == str(tmp_path / "candidate" / "Format-Serving")
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_rows_are_written_of_a_refused_model_too(evaluate, passes, tmp_path):
+  evaluate(passes=passes)
+  assert json.loads((tmp_path / "predictions" / "rows.json").read_text()) == [
+    str(tmp_path / "examples"),
+    str(tmp_path / "candidate" / "Format-Serving"),
+    {"input_key": "image"},
+  ]
 
 
 def test_a_model_is_a_baseline(evaluate, tmp_path):

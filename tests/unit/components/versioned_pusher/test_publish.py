@@ -52,6 +52,28 @@ def test_first_version_is_1_and_holds_the_models_files(tmp_path):
   ]
 
 
+def test_the_card_lies_beside_the_model_and_is_no_part_of_it(tmp_path):
+  model, base = _model(tmp_path / "model"), tmp_path / "base"
+  cards = {"MODEL_CARD.md": "# one\n", "model_card.json": "{}\n"}
+  previous = os.umask(0o077)
+  try:
+    assert publish(model, base, card=cards) == 1
+  finally:
+    os.umask(previous)
+  assert {name: (base / "1" / name).read_text() for name in cards} == cards
+  assert stat.S_IMODE((base / "1" / "MODEL_CARD.md").stat().st_mode) == 0o644
+  assert content_digest(base / "1") == content_digest(model)
+  # Another sentence about the same model is no other model, and an edited card damages none.
+  assert publish(model, base, card={"MODEL_CARD.md": "# two\n"}) == 1
+  (base / "1" / "MODEL_CARD.md").write_text("# reviewed\n")
+  assert is_whole(base, 1)
+  publish(_model(tmp_path / "other", "others"), base)
+  assert rollback(base) == 3
+  assert (base / "3" / "MODEL_CARD.md").read_text() == "# reviewed\n"
+  assert (base / "3" / "model_card.json").read_text() == "{}\n"
+  assert not (base / "2" / "MODEL_CARD.md").exists()
+
+
 def test_record_names_source_and_content(tmp_path):
   model = _model(tmp_path / "model")
   publish(model, tmp_path / "base", source="runs/Trainer/model/7")

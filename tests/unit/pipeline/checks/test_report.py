@@ -7,9 +7,10 @@ import pathlib
 
 import pytest
 
-from dlpipe.records import Record
-from pipeline.checks import origins, render, report
-from pipeline.checks.description import Row
+from components.source_example_gen import origins
+from components.source_example_gen.origins import Origin
+from pipeline.checks import render, report
+from pipeline.suspects import review
 from pipeline.tasks.images.task import TASK
 
 WORDS = dataclasses.replace(
@@ -18,14 +19,15 @@ WORDS = dataclasses.replace(
   label_key="label",
 )
 UNMEASURED = dataclasses.replace(WORDS, input=dataclasses.replace(WORDS.input, describe=None))
+TEXTS = dataclasses.replace(WORDS, input=dataclasses.replace(WORDS.input, kind="text"))
 
 
 @pytest.fixture
 def artifacts(tmp_path):
-  """Returns a function that writes `{split: [(input, label)]}` and rejected rows."""
+  """Returns a function that writes `{split: [(input, label)]}`, origins and rejected rows."""
   import tensorflow as tf
 
-  def write(splits, rejected=(), input_key="text", counted=True):
+  def write(splits, rejected=(), input_key="text", counted=True, names=None):
     for split, rows in splits.items():
       folder = tmp_path / "examples" / f"Split-{split}"
       folder.mkdir(parents=True)
@@ -40,6 +42,9 @@ def artifacts(tmp_path):
           else:
             feature["label"].bytes_list.value.append(label)
           writer.write(example.SerializeToString())
+      if names is not None:
+        lines = [origins.line(Origin(name)) for name in names[split]]
+        origins.write(origins.path_beside(path), lines)
     quarantine = tmp_path / "quarantine"
     quarantine.mkdir()
     reasons = {reason: sum(r == reason for _, r in rejected) for _, reason in rejected}
@@ -62,16 +67,15 @@ def _counts(rows):
   return dict(sorted(collections.Counter(map(str, labels)).items()))
 
 
-def _check(task, artifacts, tmp_path, data_path="absent", records=()):
+def _check(task, artifacts, tmp_path, **options):
   examples, quarantine = artifacts
   return report.check_data(
     task,
     examples=examples,
     quarantine=quarantine,
-    data_path=str(data_path),
-    records=lambda: records,
     gates=[],
     kept=tmp_path / "kept",
+    **options,
   )
 
 
@@ -176,9 +180,11 @@ def test_pictures_are_named_by_their_files(artifacts, class_folders, tmp_path):
   root = class_folders("cat", "dog", count=15)
   same = (root / "cat" / "0.png").read_bytes()
   (root / "dog" / "copy.png").write_bytes(same)
-  rows = [(p.read_bytes(), p.parent.name.encode()) for p in sorted(root.rglob("*.png"))]
-  paths = artifacts({"train": rows, "val": [], "eval": []}, input_key="image")
-  found = _check(TASK, paths, tmp_path, root)
+  files = sorted(root.rglob("*.png"))
+  rows = [(p.read_bytes(), p.parent.name.encode()) for p in files]
+  names = {"train": [str(p.relative_to(root)) for p in files], "val": [], "eval": []}
+  paths = artifacts({"train": rows, "val": [], "eval": []}, input_key="image", names=names)
+  found = _check(TASK, paths, tmp_path)
   assert found["lengths"]["width"] == dict.fromkeys(("min", "p5", "median", "p95", "max"), 12)
   assert [(f["name"], f["count"]) for f in found["findings"]] == [("contradictions", 2)]
   [[first, second]] = found["findings"][0]["examples"]
@@ -229,38 +235,29 @@ def test_control_characters_of_the_data_do_not_reach_the_terminal(artifacts, tmp
   assert "\x1b" not in "".join(render.lines(found))
 
 
-def test_originals_are_files_of_the_same_bytes(tmp_path):
-  contents = {"train/a/1": b"one", "test/a/2": b"one", "train/b/3": b"one", "train/b/4": b"two"}
-  for name, content in {**contents, "train/b/5": b"xxx"}.items():
-    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-    (tmp_path / name).write_bytes(content)
-  rows = {
-    4: Row("eval", b"one", b"a"),
-    5: Row("train", b"one", b"b"),
-    6: Row("val", b"two", b"b"),
-    7: Row("train", b"one", b"a"),
-    8: Row("train", b"none of them", b"a"),
-    9: Row("train", b"two", b"b"),
-  }
-  assert origins.files(str(tmp_path), rows) == {
-    4: "test/a/2",
-    5: "train/b/3",
-    6: "train/b/4",
-    7: "train/a/1",
-  }
-  assert origins.files(str(tmp_path / "train" / "a" / "1"), rows) == {}
+def test_a_picture_that_a_table_names_has_its_file_and_its_row(artifacts, make_picture, tmp_path):
+  rows = [(make_picture(seed=1), b"cat"), (make_picture(seed=1), b"dog")]
+  names = ["p.csv, row 2: a/1.png", "p.csv, row 3: a/2.png"]
+  paths = artifacts(
+    {"train": rows, "val": [], "eval": []},
+    input_key="image",
+    names={"train": names, "val": [], "eval": []},
+  )
+  [example] = _check(TASK, paths, tmp_path)["findings"][0]["examples"]
+  assert sorted((row["file"], row["origin"]) for row in example) == [
+    ("a/1.png", names[0]),
+    ("a/2.png", names[1]),
+  ]
 
 
 def test_rows_of_a_file_are_named_even_where_nothing_describes_them(artifacts, tmp_path):
-  rows = [(b"10.5", b"a"), (b"10.5", b"b"), (b"other", b"a")]
-  features = [{"text": value, "label": label.decode()} for value, label in [(b"x", b"a"), *rows]]
-  records = [
-    Record(features=each, content=b"", split=None, origin=f"x.csv, row {n}")
-    for n, each in enumerate(features, 2)
-  ]
+  rows = [(b"other", b"a"), (b"10.5", b"a"), (b"10.5", b"b"), (b"last", b"a")]
   task = dataclasses.replace(UNMEASURED, input=dataclasses.replace(UNMEASURED.input, kind="text"))
-  paths = artifacts({"train": rows, "val": [], "eval": []})
-  found = _check(task, paths, tmp_path, records=records)
+  paths = artifacts(
+    {"train": rows, "val": [], "eval": []},
+    names={"train": [f"x.csv, row {n}" for n in range(2, 6)], "val": [], "eval": []},
+  )
+  found = _check(task, paths, tmp_path)
   [example] = found["findings"][0]["examples"]
   assert sorted((row["label"], row["input"], row["origin"]) for row in example) == [
     ("a", "10.5", "x.csv, row 3"),
@@ -269,22 +266,57 @@ def test_rows_of_a_file_are_named_even_where_nothing_describes_them(artifacts, t
   assert "              train: x.csv, row 3: 10.5 [a]" in render.lines(found)
 
 
-def test_equal_rows_are_named_apart_and_by_their_split():
-  rows = {
-    1: Row("train", b"same", b"a"),
-    2: Row("eval", b"same", b"a"),
-    3: Row("train", b"same", b"a"),
-    4: Row("train", b"gone", b"a"),
+@pytest.fixture
+def doubtful(artifacts):
+  """Artifacts of 200 texts of which two have another's label."""
+  words = {
+    b"good": ["fine", "great", "lovely", "superb"],
+    b"bad": ["dull", "poor", "awful", "tedious"],
   }
+  rows = []
+  for n in range(200):
+    label = (b"good", b"bad")[n % 2]
+    picked = [words[label][n // 2 % 4], words[label][n // 8 % 4], f"film{n}", f"word{n % 7}"]
+    rows.append((" ".join(picked).encode(), label))
+  for n in (10, 31):
+    rows[n] = (rows[n][0], b"bad" if rows[n][1] == b"good" else b"good")
+  names = {"train": [f"x.csv, row {n}" for n in range(200)], "val": [], "eval": []}
+  return artifacts({"train": rows, "val": [], "eval": []}, names=names)
 
-  def records():
-    for number, split in enumerate(["eval", "eval", "train", "train"]):
-      yield Record(
-        features={"t": "same", "l": "a"}, content=b"", split=split, origin=f"row {number}"
-      )
 
-  assert origins.rows_of(records(), rows, input_key="t", label_key="l") == {
-    1: "row 2",
-    2: "row 0",
-    3: "row 3",
+def test_wrong_labels_are_named_with_what_they_should_be(doubtful, tmp_path):
+  found = _check(TEXTS, doubtful, tmp_path, labels=True)
+  [finding] = [each for each in found["findings"] if each["name"] == "wrong_labels"]
+  assert (finding["level"], finding["count"]) == ("warning", 2)
+  rows = [row for [row] in finding["examples"]]
+  assert {(row["origin"], row["label"], row["suggested"]) for row in rows} == {
+    ("x.csv, row 10", "bad", "good"),
+    ("x.csv, row 31", "good", "bad"),
   }
+  shown = "\n".join(render.lines(found))
+  assert "- train: x.csv, row 10: " in shown
+  assert "[bad, rather good]" in shown
+  lines = review.as_csv(found["suspects"]["likely"]).splitlines()
+  assert lines[0].startswith("origin,split,label,new_label,suggested,")
+  assert sum(line.startswith('"x.csv, row ') for line in lines) == 2
+  assert json.loads(json.dumps(found)) == found
+
+
+def test_labels_are_looked_at_only_if_asked(doubtful, tmp_path):
+  found = _check(TEXTS, doubtful, tmp_path)
+  assert "suspects" not in found
+  assert not [each for each in found["findings"] if each["name"] == "wrong_labels"]
+
+
+def test_what_a_cheap_model_cannot_learn_is_not_judged(artifacts, tmp_path):
+  rows = [(f"word{n}".encode(), (b"a", b"b")[n % 2]) for n in range(60)]
+  found = _check(TEXTS, artifacts({"train": rows, "val": [], "eval": []}), tmp_path, labels=True)
+  [finding] = [each for each in found["findings"] if each["name"].endswith("_labels")]
+  assert (finding["name"], finding["level"]) == ("unjudged_labels", "note")
+
+
+def test_files_that_are_no_pictures_are_not_judged(artifacts, tmp_path):
+  rows = [(b"no picture %d" % n, b"ab"[n % 2 : n % 2 + 1]) for n in range(20)]
+  found = _check(WORDS, artifacts({"train": rows, "val": [], "eval": []}), tmp_path, labels=True)
+  [finding] = [each for each in found["findings"] if each["name"] == "unjudged_labels"]
+  assert finding["details"] == ["20 inputs cannot be read as pictures"]

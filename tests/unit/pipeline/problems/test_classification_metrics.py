@@ -9,8 +9,8 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from dlpipe.fingerprint import code_fingerprint
 from pipeline.evaluation import read_evaluation
-from pipeline.problems import classification_metrics
-from pipeline.problems.classification_metrics import BINS
+from pipeline.problems import classification_metrics, intervals
+from pipeline.problems.calibration import BINS, binned_errors
 from pipeline.problems.paired_metrics import Scored
 
 
@@ -137,7 +137,34 @@ def test_a_loss_of_no_number_is_none():
 def test_too_sure_in_one_bin_and_not_sure_enough_in_another_is_no_calibration():
   bins = np.zeros((BINS, 3))
   bins[1], bins[9] = (1, 0.1, 1), (1, 0.9, 0)
-  assert classification_metrics._calibration_errors(bins) == pytest.approx(0.9)
+  assert binned_errors(bins) == pytest.approx(0.9)
+
+
+def _answered(*counts):
+  """Rows of `(label, answered, how many)` of four classes."""
+  scores = np.eye(4)
+  return [(label, scores[said]) for label, said, count in counts for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+  ("rows", "recall", "worst"),
+  [
+    # The second class has the fewest right, and too few rows to say so.
+    ([(0, 0, 20), (0, 1, 20), (1, 0, 19), (2, 2, 18), (2, 0, 2)], 0.5, (0, 20, 40)),
+    ([(0, 0, 20), (1, 0, 19), (1, 1, 1), (2, 2, 30)], 0.05, (1, 1, 20)),
+    # What no model knows is no class of it.
+    ([(0, 0, 30), (-1, 1, 30)], 1.0, (0, 30, 30)),
+    ([(0, 0, 19), (1, 1, 19)], math.nan, (math.nan,) * 3),
+  ],
+)
+def test_the_worst_class_is_one_with_enough_rows(combined, rows, recall, worst):
+  combiner = classification_metrics._WorstCombiner
+  found = combined(combiner, _answered(*rows), "worst")
+  assert found["value"] == pytest.approx(recall, nan_ok=True)
+  assert found["worst"] == pytest.approx(worst, nan_ok=True)
+  if recall == recall:
+    assert found["interval"][0] < recall or recall == 0
+    assert found["interval"] == pytest.approx(intervals.share(worst[1], worst[2]))
 
 
 def test_labels_of_several_workers_add_up():

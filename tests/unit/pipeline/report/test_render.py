@@ -1,5 +1,6 @@
 """The report: what it says for each outcome, and that it is one safe, self-contained file."""
 
+import collections
 import dataclasses
 import html.parser
 import re
@@ -9,12 +10,16 @@ import pytest
 from components.data_gate import Check
 from components.serving_gate.parity import Parity
 from components.source_example_gen.summary import Summary
-from components.trials import Trials
+from components.trials import Trial, Trials
 from dlpipe.verdicts import Ruling
+from pipeline.problems.calibration import Calibration
 from pipeline.report import render
 from pipeline.runs import report_data
 from pipeline.runs import result as results
+from pipeline.suspects.baseline import Baseline
+from pipeline.training.training_record import PhaseRow
 
+_ROW_8 = {"origin": "a.csv, row 8", "split": "eval"}
 _LABELS = ["cat", "dog", "owl"]
 
 
@@ -100,8 +105,10 @@ def _data(result=None, **changes):
     ),
     "versions": {"tensorflow": "2.16.2"},
     "pictures": [
-      {"data_uri": "data:image/png;base64,AAAA", "label": "cat", "predicted": "dog", "score": 0.83},
-      {"data_uri": "https://example.org/x.png", "label": "a", "predicted": "b", "score": 0.5},
+      {"data_uri": "data:image/png;base64,AAAA", "label": "cat", "predicted": "dog", "score": 0.83,
+       "origin": "cat/17.png", "split": "eval"},
+      {"data_uri": "https://example.org/x.png", "label": "a", "predicted": "b", "score": 0.5,
+       "origin": "", "split": "eval"},
     ],
   }  # fmt: skip
   return report_data.ReportData(**{**values, **changes})
@@ -309,10 +316,19 @@ def test_a_difference_in_serving_says_its_reason():
 def test_texts_and_samples_are_shown_escaped_and_shortened():
   data = _data(
     pictures=[],
-    texts=[{"label": "pos", "predicted": "neg", "score": 0.97, "input": "<b>" + "x" * 400}],
+    texts=[
+      {
+        "label": "pos",
+        "predicted": "neg",
+        "score": 0.97,
+        "input": "<b>" + "x" * 400,
+        "origin": "a.csv, row 7",
+        "split": "eval",
+      }
+    ],
     samples=[
-      {"input": "A & B", "predicted": "C", "label": "D", "score": 41.5, "worst": False},
-      {"input": "E", "predicted": "F", "label": "G", "score": 2.0, "worst": True},
+      {"input": "A & B", "predicted": "C", "label": "D", "score": 41.5, "worst": False, **_ROW_8},
+      {"input": "E", "predicted": "F", "label": "G", "score": 2.0, "worst": True, **_ROW_8},
     ],
   )
   page = _Page(render.render(data))
@@ -320,12 +336,54 @@ def test_texts_and_samples_are_shown_escaped_and_shortened():
   assert row[:3] == ["pos", "neg", "97.0%"]
   assert row[3].startswith("<b>xxx")
   assert len(row[3]) <= 300
+  assert row[4] == "a.csv, row 7"
   assert page.tables["samples"] == [
-    ["input", "written", "wanted", "score"],
-    ["A & B", "C", "D", "41.5"],
-    ["input", "written", "wanted", "score"],
-    ["E", "F", "G", "2"],
+    ["input", "written", "wanted", "chrF", "where"],
+    ["A & B", "C", "D", "41.5", "a.csv, row 8"],
+    ["input", "written", "wanted", "chrF", "where"],
+    ["E", "F", "G", "2", "a.csv, row 8"],
   ]
+
+
+def test_what_the_model_is_worth():
+  baseline = Baseline(
+    model="edges", accuracy=0.8, majority=0.125, train_rows=5_000, eval_rows=1_000
+  )
+  metrics = {"accuracy": 0.95, "example_count": 1_000.0}
+  [said] = [
+    word
+    for word in _Page(
+      render.render(_data(evaluation={"metrics": metrics}, baseline=baseline))
+    ).words
+    if "worth" in word
+  ]
+  assert said.endswith(
+    "it is right about 95.0% of eval; a cheap model of edges, trained on 5,000 rows in seconds, "
+    "about 80.0%; always the commonest label, 12.5%."
+  )
+
+
+def test_a_mistake_is_named_by_its_file():
+  page = _Page(render.render(_data(suspected=(3, 2000))))
+  assert "cat/17.png" in page.words
+  assert any("3 of the 2,000 labels of val and eval contradict" in word for word in page.words)
+  images = [value for name, value in page.attributes if name == "src"]
+  assert images == ["data:image/png;base64,AAAA"]
+
+
+def test_a_confusion_links_to_its_examples():
+  row = {"label": "owl", "predicted": 'a "d>og', "score": 0.9, "split": "eval"}
+  cells = [
+    {"label": "cat", "predicted": "owl", "rows": [{**row, "origin": "1.png", "data_uri": None}]},
+    {"label": "owl", "predicted": 'a "d>og', "rows": [{**row, "origin": "2", "data_uri": None}]},
+  ]
+  labels = ["cat", 'a "d>og', "owl"]
+  evaluation = {"labels": labels, "confusion": [[1, 0, 2], [0, 3, 0], [0, 4, 5]]}
+  page = _Page(render.render(_data(evaluation=evaluation, cells=cells, pictures=[])))
+  links = collections.Counter(value for name, value in page.attributes if name == "href")
+  # Once from the matrix, once from the list of the most frequent mistakes.
+  assert links == {"#cell-0": 2, "#cell-1": 2}
+  assert {"cell-0", "cell-1"} <= {value for name, value in page.attributes if name == "id"}
 
 
 CHECK = {
@@ -429,3 +487,39 @@ def test_a_search_that_ran_out_of_settings_and_one_before_the_trainer_say_so():
   assert "9 were asked for; the search space has no more settings." in said
   assert "The Trainer took" not in said
   assert "tuning" not in _Page(render.render(_data())).tables
+
+
+def test_how_the_scores_were_calibrated():
+  fitted = Calibration(
+    temperature=0.43, rows=30, loss_before=0.31, loss_after=0.12, error_before=0.2, error_after=0.03
+  )
+  assert (
+    "The scores are calibrated by temperature 0.43, from 30 val rows: loss 0.31 -> 0.12, "
+    "calibration error 0.2 -> 0.03." in _Page(render.render(_data(calibration=fitted))).text
+  )
+  left = Calibration(reason="val has 4 usable rows, and fewer than 20 say too little")
+  assert (
+    "The scores are not calibrated: val has 4 usable rows"
+    in _Page(render.render(_data(calibration=left))).text
+  )
+
+
+def test_what_the_time_ended():
+  trial = Trial(
+    trial=2, hyperparameters={"rate": 0.1}, state="stopped", score=0.5, ended_by="tune.minutes"
+  )
+  first = Trial(trial=1, hyperparameters={"rate": 0.2}, score=0.7)
+  tuning = Trials(
+    monitor="val_accuracy", mode="max", asked=9, best=1, trials=(first, trial),
+    ended_by="tune.minutes",
+  )  # fmt: skip
+  phase = PhaseRow(
+    phase="train", setting="epochs", asked=12, scheduled=48, trained=20,
+    lifted_by="train.minutes", ended_by="train.minutes",
+  )  # fmt: skip
+  history = [{"phase": "train", "epoch": 1, "loss": 2.0, "ended_by": "train.minutes"}]
+  page = _Page(render.render(_data(tuning=tuning, phases=(phase,), history=history)))
+  assert "The time ended the search (tune.minutes)." in page.text
+  assert "stopped (tune.minutes)" in page.text
+  assert "epochs 12 was lifted to 48 (train.minutes)." in page.text
+  assert "ended_by" not in page.text

@@ -1,62 +1,112 @@
-"""What training left to look at, as the report's fields."""
+"""The rows of a run's predictions, as the report's fields."""
 
 import base64
 import json
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
-from pipeline.problem import MISTAKES_FILE, SAMPLES_FILE
+from pipeline.problems import rows as of_problems
+from pipeline.rows.files import FILE, SHOWN_FILE
 from pipeline.runs.shown_rows import shown_rows
 
 
 @pytest.fixture
-def model_run(tmp_path):
-  """Returns a function that writes mistakes with these inputs."""
+def predictions(tmp_path):
+  """Returns a function that writes a table of a problem's rows in eval, and inputs by number."""
 
-  def write(*inputs):
-    rows = [
-      {
-        "label": "a",
-        "predicted": "b",
-        "score": 0.9,
-        "input": None if value is None else base64.b64encode(value).decode(),
-      }
-      for value in inputs
-    ]
-    (tmp_path / MISTAKES_FILE).write_text(json.dumps(rows), "utf-8")
+  def write(found, inputs=(), texts=None):
+    count = found.num_rows
+    named = {
+      "origin": [f"a.csv, row {n}" for n in range(count)],
+      "split": ["eval"] * count,
+      "input": pa.array(texts or [None] * count, pa.string()),
+    }
+    columns = dict(zip(found.column_names, found.columns, strict=True))
+    table = pa.table({**named, **columns}).replace_schema_metadata(found.schema.metadata)
+    parquet.write_table(table, tmp_path / FILE)
+    shown = {n: base64.b64encode(value).decode() for n, value in dict(inputs).items()}
+    (tmp_path / SHOWN_FILE).write_text(json.dumps(shown))
     return tmp_path
 
   return write
 
 
-def test_pictures_that_browsers_show_become_data_uris(model_run, make_picture):
+def _classes(*labels):
+  scores = np.array([[0.75, 0.25]] * len(labels), np.float32)
+  outputs = {
+    "label": np.array([b"a"] * len(labels), object),
+    "score": scores[:, 0],
+    "scores": scores,
+    "labels": np.array([[b"a", b"b"]] * len(labels), object),
+  }
+  return of_problems.of_classes([[label] for label in labels], outputs)
+
+
+def test_pictures_that_browsers_show_become_data_uris(predictions, make_picture):
   png = make_picture("PNG")
-  shown = shown_rows(model_run(png, b"no picture", None), input_kind="file")
-  assert shown["pictures"] == [
-    {
-      "label": "a",
-      "predicted": "b",
-      "score": 0.9,
-      "data_uri": f"data:image/png;base64,{base64.b64encode(png).decode()}",
-    }
+  inputs = {1: png, 2: b"no picture"}
+  found = shown_rows(
+    predictions(_classes(b"a", b"b", b"b", b"b"), inputs), input_kind="file", one_class=True
+  )
+  row = {"split": "eval", "label": "b", "predicted": "a", "score": 0.75}
+  uri = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+  rows = [
+    {**row, "origin": "a.csv, row 1", "data_uri": uri},
+    {**row, "origin": "a.csv, row 2", "data_uri": None},
+    {**row, "origin": "a.csv, row 3", "data_uri": None},
   ]
-  assert shown["texts"] == []
+  assert found["pictures"] == rows
+  assert found["cells"] == [{"label": "b", "predicted": "a", "rows": rows}]
+  assert found["texts"] == []
+  # Scores of 0.25 for b: no threshold of its own, so the sure a contradicts each b.
+  assert found["suspected"] == (3, 4)
 
 
-def test_texts_are_decoded_and_never_taken_for_pictures(model_run):
-  shown = shown_rows(model_run("BM né".encode(), b"\xff\xd8", None), input_kind="text")
-  assert [row["input"] for row in shown["texts"]] == ["BM né", "\ufffd\ufffd"]
-  assert shown["pictures"] == []
+def test_labels_that_the_model_does_not_know_contradict_nothing(predictions):
+  found = shown_rows(predictions(_classes(b"a", b"new")), input_kind="file", one_class=True)
+  assert found["suspected"] == (0, 1)
 
 
-def test_samples_are_passed_on(tmp_path):
-  rows = [{"input": "a", "label": "b", "predicted": "c", "score": 1.0, "worst": True}]
-  (tmp_path / SAMPLES_FILE).write_text(json.dumps(rows), "utf-8")
-  assert shown_rows(tmp_path, input_kind="text")["samples"] == rows
+def test_texts_are_never_taken_for_pictures(predictions):
+  directory = predictions(_classes(b"b"), {0: b"BM"}, texts=["BM né"])
+  found = shown_rows(directory, input_kind="text", one_class=False)
+  assert [(row["input"], row["origin"]) for row in found["texts"]] == [("BM né", "a.csv, row 0")]
+  assert found["pictures"] == []
+
+
+def test_numbers_are_shown_with_their_distance(predictions):
+  table = of_problems.of_number([[928.0200195312], [1.0]], {"value": np.array([1000.1234567, 1.0])})
+  [row] = shown_rows(predictions(table, texts=["x", "y"]), input_kind="text", one_class=False)[
+    "texts"
+  ]
+  assert (row["label"], row["predicted"]) == ("928.02", "1000.12")
+  assert row["off"] == pytest.approx(72.1034)
+  assert "score" not in row
+
+
+def test_texts_that_a_model_writes_are_samples(predictions):
+  outputs = {"translation": np.array([b"un"] * 14, object), "score": np.zeros(14)}
+  table = of_problems.of_text([[b"un"]] * 13 + [[b"deux"]], outputs)
+  found = shown_rows(predictions(table, texts=["one"] * 14), input_kind="text", one_class=False)
+  assert [row["worst"] for row in found["samples"]] == [False] * 12 + [True] * 2
+  assert found["samples"][12] == {
+    "origin": "a.csv, row 13",
+    "split": "eval",
+    "input": "one",
+    "label": "deux",
+    "predicted": "un",
+    "score": pytest.approx(0, abs=20),
+    "worst": True,
+  }
+  assert (found["texts"], found["cells"]) == ([], [])
 
 
 @pytest.mark.parametrize("kind", ["text", "file"])
 def test_where_nothing_was_left_nothing_is_shown(tmp_path, kind):
-  nothing = {"pictures": [], "texts": [], "samples": []}
-  assert shown_rows(None, input_kind=kind) == nothing
-  assert shown_rows(tmp_path, input_kind=kind) == nothing
+  nothing = {"pictures": [], "texts": [], "samples": [], "cells": [], "suspected": None}
+  nothing["baseline"] = None
+  assert shown_rows(None, input_kind=kind, one_class=True) == nothing
+  assert shown_rows(tmp_path, input_kind=kind, one_class=True) == nothing

@@ -200,6 +200,35 @@ def test_frozen_layers_behind_trained_ones_are_kept_too(splits, tmp_path):
   assert not np.array_equal(first, model.get_layer("first").kernel)
 
 
+class _Counted(layers.Dense):
+  """A layer that counts how often it is traced."""
+
+  traced = 0
+
+  def call(self, inputs):
+    type(self).traced += 1
+    return super().call(inputs)
+
+
+def test_a_phase_with_an_output_runs_no_other_layer_and_judges_what_is_fitted(splits, tmp_path):
+  keras.utils.set_random_seed(3)
+  inputs = keras.Input((4,))
+  fitted = layers.Dense(2, trainable=False, name="fitted")(inputs)
+  answer = fitted + _Counted(2, kernel_initializer="zeros", name="correction")(inputs)
+  model = keras.Model(inputs, answer)
+  first = model.get_layer("fitted").get_weights()
+  _Counted.traced = 0
+  judged = _phase("judged", 1, 0.0, output="fitted")
+  [row] = _train(model, splits, tmp_path, judged)
+  assert _Counted.traced == 0
+  answers = keras.Model(model.input, model.output)
+  assert row["val_loss"] == pytest.approx(_val_loss(answers, splits), rel=1e-5)
+  history = _train(model, splits, tmp_path, judged, _phase("second", 5, 0.1))
+  assert history[0]["val_loss"] == pytest.approx(row["val_loss"], rel=1e-5)
+  assert min(each["val_loss"] for each in history[1:]) < row["val_loss"]
+  np.testing.assert_array_equal(model.get_layer("fitted").get_weights()[0], first[0])
+
+
 def test_freezing_a_layer_that_is_not_there_is_an_error(splits, tmp_path):
   with pytest.raises(ValueError, match=r"'train' freezes layers the model lacks: \['body'\]"):
     _train(_model(), splits, tmp_path, _phase(frozen=("body", "first")))

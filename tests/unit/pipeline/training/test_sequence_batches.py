@@ -55,6 +55,14 @@ def _batches(split, seed, batch_size=16):
   return list(split.batches(batch_size, seed).as_numpy_iterator())
 
 
+def test_the_cache_holds_no_padding_that_no_row_needs(splits):
+  ids, targets = _arrays()
+  inputs, labels = splits["kept"].arrays
+  longest = [(each != 0).sum(axis=1).max() for each in (ids, targets)]
+  assert max(longest) < _TIME
+  assert [inputs["ids"].shape, labels.shape] == [(_ROWS, each) for each in longest]
+
+
 @pytest.mark.parametrize("seed", [None, 3])
 @pytest.mark.parametrize("kind", ["kept", "streamed"])
 def test_every_row_comes_once_with_its_label_and_nothing_is_cut_off(splits, kind, seed):

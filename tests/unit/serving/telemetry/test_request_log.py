@@ -5,14 +5,17 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.errors import FailedPrecondition
+from serving.telemetry.logged import Noted
 from serving.telemetry.record_files import RecordFile
-from serving.telemetry.request_log import RequestLog
+from serving.telemetry.request_log import RequestLog, Retention
 
 _ROOT = pathlib.Path(__file__).resolve().parents[4]
 # A limit of the process stands for a full disk: a record is cut off in its middle, too.
@@ -21,6 +24,7 @@ import logging, os, resource, signal, sys, time
 
 from tensorflow_serving.apis import predict_pb2
 
+from serving.models.servable import Run
 from serving.telemetry.request_log import RequestLog
 
 logging.basicConfig(level=logging.INFO, format="LOG %(message)s")
@@ -32,11 +36,11 @@ def log(count, size=20_000):
     request.inputs["x"].string_val.append(b"x" * size)
     response = predict_pb2.PredictResponse()
     response.model_spec.name = "m"
-    requests.messages("Predict", request, response)
+    requests.messages("Predict", request, response, Run())
 
 
 def idle():
-  while not requests._records.empty():
+  while requests._waiting:
     time.sleep(0.01)
 
 
@@ -44,7 +48,7 @@ def limit(size):
   resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
-requests = RequestLog(sys.argv[1], sample=1)
+requests = RequestLog(sys.argv[1])
 """
 
 
@@ -59,11 +63,11 @@ def _run(folder, script):
   )
 
 
-def _records(folder):
+def _records(folder, model="m"):
   """How many records each complete file holds; a damaged one is an error."""
   return {
     path.name: sum(1 for _ in tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
-    for path in sorted(folder.glob("m/span-*/requests-*.tfrecord"))
+    for path in sorted(folder.glob(f"{model}/span-*/requests-*.tfrecord"))
   }
 
 
@@ -99,13 +103,12 @@ def test_where_nothing_can_be_written_nothing_is_left(tmp_path):
 
 
 def test_the_next_start_completes_what_a_killed_server_left(tmp_path, caplog):
-  # The one that is not out of the queue's hands yet does not count.
   done = _run(tmp_path, "log(4)\nidle()\nos.kill(os.getpid(), signal.SIGKILL)\n")
   assert done.returncode == -signal.SIGKILL
   (left,) = _hidden(tmp_path)
-  RequestLog(str(tmp_path), sample=1).close()
+  RequestLog(str(tmp_path)).close()
   assert list(_records(tmp_path)) == [left.name[1:]]
-  assert _records(tmp_path)[left.name[1:]] >= 3
+  assert _records(tmp_path)[left.name[1:]] == 4
   assert not _hidden(tmp_path)
   assert f"{left} was left unfinished: " in caplog.text
 
@@ -121,7 +124,7 @@ def test_a_torn_record_at_the_end_is_cut_off(tmp_path, torn, caplog):
   left.parent.mkdir(parents=True)
   begun = (20_000).to_bytes(8, "little") + b"x" * 20_000
   left.write_bytes(source.read_bytes() + begun[:torn])
-  RequestLog(str(tmp_path / "log"), sample=1).close()
+  RequestLog(str(tmp_path / "log")).close()
   assert _records(tmp_path / "log") == {"requests-1-1.tfrecord": 3}
   assert left.with_name(left.name[1:]).read_bytes() == source.read_bytes()
   assert caplog.messages == [
@@ -133,7 +136,7 @@ def test_an_empty_file_that_was_left_goes(tmp_path, caplog):
   folder = tmp_path / "m" / "span-1"
   folder.mkdir(parents=True)
   (folder / ".requests-1-1.tfrecord").write_bytes(b"\x01\x02")
-  RequestLog(str(tmp_path), sample=1).close()
+  RequestLog(str(tmp_path)).close()
   assert not list(folder.iterdir())
   assert "0 records are kept, 2 bytes after them are not" in caplog.text
 
@@ -142,7 +145,7 @@ def test_a_file_that_another_server_writes_is_left_alone(tmp_path, caplog):
   file = RecordFile(tmp_path / "m" / "span-1")
   record = prediction_log_pb2.PredictionLog().SerializeToString()
   file.write(record)
-  RequestLog(str(tmp_path), sample=1).close()
+  RequestLog(str(tmp_path)).close()
   assert len(_hidden(tmp_path)) == 1
   assert not caplog.messages
   file.write(record)
@@ -153,4 +156,43 @@ def test_a_file_that_another_server_writes_is_left_alone(tmp_path, caplog):
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):
   (tmp_path / "file").write_text("")
   with pytest.raises(FailedPrecondition, match="--request_log_dir=.*: Not a directory"):
-    RequestLog(os.path.join(tmp_path, "file", "log"), sample=1)
+    RequestLog(os.path.join(tmp_path, "file", "log"))
+
+
+def _complete(folder, name, *, size, age_s):
+  path = folder / "m" / name
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_bytes(b"x" * size)
+  os.utime(path, (time.time() - age_s, time.time() - age_s))
+  return path
+
+
+def test_old_files_go_and_the_newest_fit(tmp_path):
+  old = _complete(tmp_path, "span-1/requests-1-1.tfrecord", size=10, age_s=3 * 86400)
+  young = _complete(tmp_path, "span-2/requests-2-1.tfrecord", size=10, age_s=60)
+  RequestLog(str(tmp_path), keep=Retention(days=2)).close()
+  assert not old.parent.exists()
+  assert young.exists()
+  newest = _complete(tmp_path, "span-2/requests-3-1.tfrecord", size=10, age_s=30)
+  RequestLog(str(tmp_path), keep=Retention(max_bytes=15)).close()
+  assert (young.exists(), newest.exists()) == (False, True)
+
+
+def test_a_writer_that_falls_behind_drops_what_comes(tmp_path, caplog):
+  log = RequestLog(str(tmp_path))
+  holding, held = threading.Event(), threading.Event()
+
+  def slow():
+    held.set()
+    holding.wait()
+    return prediction_log_pb2.PredictionLog()
+
+  log._offer(slow, Noted("sampled"))
+  held.wait()
+  # It is in the writer's hands, and older than a second.
+  log._waiting[0] = (log._waiting[0][0] - 2.0, *log._waiting[0][1:])
+  log._offer(prediction_log_pb2.PredictionLog, Noted("sampled"))
+  holding.set()
+  log.close()
+  assert list(_records(tmp_path, "_").values()) == [1]
+  assert "1 requests were not logged: the disk is too slow" in caplog.text

@@ -151,6 +151,20 @@ def test_the_search_space_is_around_this_runs_values():
   assert (rate.min_value, rate.max_value, rate.sampling) == (0.002, 0.2, "log")
 
 
+@pytest.mark.parametrize(
+  ("changes", "varied"),
+  [
+    ({}, {"learning_rate", "dropout"}),
+    ({"backbone": "squeezenet"}, {"learning_rate", "dropout", "head_l2"}),
+    ({"backbone": "squeezenet", "head_l2": 0.0}, {"learning_rate", "dropout"}),
+  ],
+)
+def test_the_search_space_is_that_of_the_model(changes, varied):
+  space = keras_tuner.HyperParameters()
+  search_space(space, _DEFAULTS.replace(**changes))
+  assert {each.name for each in space.space} == varied
+
+
 def test_what_a_caller_reads(graph, cnn, pixels):
   answer = answering(TASK, cnn, graph.output, {})({"pixels": tf.constant(pixels)})
   scores = answer["scores"].numpy()

@@ -3,9 +3,8 @@
 import numpy as np
 
 from pipeline.tasks.sentiment.layers import (
-  Bias,
+  Excerpt,
   Lengths,
-  PairBag,
   Pooling,
   WordVectors,
 )
@@ -41,28 +40,8 @@ def test_pretrained_vectors_are_the_first_and_parts_add_nothing_yet():
   assert layer(ids, parts, parts).numpy()[0].tolist() == [[1, 2], [3, 4], [0, 0]]
 
 
-def test_the_bag_sums_pairs_and_knows_none_at_the_end():
-  layer = PairBag(1000, 2, l2=0.0)
-  layer.build((None, None))
-  assert not layer.get_weights()[0].any()
-  weights = np.random.default_rng(0).normal(size=(1000, 2))
-  layer.set_weights([weights])
-  one, other = (layer(np.array([ids], "int32")).numpy()[0] for ids in ([5, 6], [6, 7]))
-  both = layer(np.array([[5, 6, 7], [5, 0, 0], [0, 0, 0]], "int32")).numpy()
-  np.testing.assert_allclose(both[0], one + other, rtol=1e-6)
-  assert both[1:].tolist() == [[0, 0], [0, 0]]
-  swapped = layer(np.array([[6, 5]], "int32")).numpy()[0]
-  assert not np.allclose(swapped, one)
-
-
-def test_the_bias_is_one_number_a_class():
-  layer = Bias()
-  logits = np.array([[1.0, 2.0], [3.0, 4.0]], "float32")
-  assert layer(logits).numpy().tolist() == logits.tolist()
-  layer.set_weights([np.array([10.0, 20.0])])
-  assert layer(logits).numpy().tolist() == [[11, 22], [13, 24]]
-
-
-def test_ids_beyond_32_bits_of_product_find_a_bucket():
-  layer = PairBag(97, 2, l2=0.0)
-  assert layer(np.full((1, 4), 2**31 - 1, "int32")).numpy().tolist() == [[0, 0]]
+def test_an_excerpt_is_the_beginning_and_the_end():
+  ids = np.array([[1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 0, 0], [1, 2, 3, 4, 5, 0], [0] * 6], "int32")
+  found = Excerpt(4)(ids, np.array([6, 4, 5, 0], "int32")).numpy()
+  assert found.tolist() == [[1, 2, 5, 6], [1, 2, 3, 4], [1, 2, 4, 5], [0] * 4]
+  assert Excerpt(9)(ids, np.array([6, 4, 5, 0], "int32")).numpy().tolist() == ids.tolist()

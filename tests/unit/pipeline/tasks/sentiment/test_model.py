@@ -16,6 +16,7 @@ from pipeline.tasks.sentiment.features import WORDS
 from pipeline.tasks.sentiment.model import (
   SEQUENCES,
   build_model,
+  pair_buckets,
   search_space,
 )
 from pipeline.tasks.sentiment.plan import training_plan
@@ -83,34 +84,51 @@ def test_readers_start_without_a_correction(text_graph, params):
   keras.utils.set_random_seed(1)
   built = build_model(params, text_graph)
   assert not built(_inputs(_IDS), training=False).numpy().any()
-  layer = built.get_layer("bag_pairs")
+  layer = built.get_layer("bag")
   layer.set_weights([w + 1.0 for w in layer.get_weights()])
-  pairs = (_IDS[:, 1:] != 0).sum(axis=1) / np.sqrt(np.maximum((_IDS != 0).sum(axis=1), 1))
   logits = built(_inputs(_IDS), training=False).numpy()
-  np.testing.assert_allclose(logits, np.repeat(pairs[:, None], 2, axis=1), rtol=1e-6)
+  np.testing.assert_array_equal(logits, layer(*_inputs(_IDS).values()))
+  assert logits.all()
 
 
-def test_the_phases_train_every_weight_once(text_graph, params):
+def test_the_last_phase_trains_every_weight_that_is_no_weight_of_the_bag(text_graph, params):
   built = build_model(params, text_graph)
-  trained = []
-  for phase in training_plan(params):
-    names = {layer.name for layer in built.layers}
-    assert set(phase.frozen) <= names
-    trained += [
-      variable.path
-      for layer in built.layers
-      if layer.name not in phase.frozen
-      for variable in layer.trainable_variables
-    ]
-  assert sorted(trained) == sorted(variable.path for variable in built.trainable_variables)
+  bag, readers = training_plan(params)
+  assert bag.output == "bag"
+  assert not readers.frozen
+  trained = {variable.path for variable in built.trainable_variables}
+  assert trained == {w.path for w in built.weights if not w.path.startswith("bag/")}
 
 
 def test_without_readers_the_bag_is_alone(text_graph, params):
   alone = params.replace(readers=0)
   bag = build_model(alone, text_graph)
-  assert {w.shape[-1] for w in bag.weights} == {2}
+  assert {w.path for w in bag.weights} == {"bag/features", "bag/bias"}
   [phase] = training_plan(alone)
-  assert (phase.name, phase.frozen) == ("bag", ())
+  assert (phase.name, phase.output) == ("bag", "bag")
+
+
+def test_readers_read_an_excerpt_and_the_bag_all(text_graph, params):
+  ids = np.array([[6, 7, 8, 9, 10, 7]], "int32")
+  other = np.array([[6, 7, 9, 8, 10, 7]], "int32")
+  answers = {}
+  for words in (4, 6):
+    keras.utils.set_random_seed(1)
+    built = build_model(params.replace(reader_words=words), text_graph)
+    random = np.random.default_rng(1)
+    built.set_weights([random.normal(0, 0.5, w.shape) for w in built.get_weights()])
+    built.get_layer("bag").set_weights([w * 0 for w in built.get_layer("bag").get_weights()])
+    answers[words] = [built(_inputs(each), training=False).numpy() for each in (ids, other)]
+  np.testing.assert_array_equal(*answers[4])
+  assert np.abs(answers[6][0] - answers[6][1]).min() > 1e-3
+
+
+@pytest.mark.parametrize(
+  ("classes", "buckets"), [(2, 2**20), (16, 2**20), (17, 2**19), (300, 2**15)]
+)
+def test_more_classes_share_a_table_of_bounded_size(params, classes, buckets):
+  assert pair_buckets(params.replace(pair_buckets=None), classes) == buckets
+  assert pair_buckets(params.replace(pair_buckets=77), classes) == 77
 
 
 def test_the_loss_takes_logits_and_integer_labels(params):
@@ -172,10 +190,10 @@ def test_vectors_for_none_of_the_words_are_bad_input(text_graph, params, tmp_pat
 
 def test_the_plan_is_the_bag_and_then_the_readers(params):
   bag, readers = training_plan(params.replace(epochs=3, min_steps=70))
-  assert (bag.name, bag.epochs, bag.learning_rate, bag.min_steps) == ("bag", 4, 0.003, 35)
+  assert (bag.name, bag.epochs, bag.min_steps) == ("bag", 1, 0)
   assert (readers.name, readers.epochs, readers.min_steps) == ("readers", 3, 70)
   assert readers.learning_rate == params.learning_rate
-  assert (bag.epochs_setting, readers.epochs_setting) == ("bag_epochs", "epochs")
+  assert readers.epochs_setting == "epochs"
 
 
 @pytest.mark.parametrize("readers", [0, 1])
@@ -187,19 +205,22 @@ def test_what_is_refused_as_unread_is_what_is_not_read(text_graph, params, recor
   compile_args(watched)
   of_model = set(params.as_json()) - {"batch_size", *params.names_with(Role.TRANSFORM)}
   unread = set(params.unread())
-  # Naive Bayes reads bag_start, when the model is adapted to the data.
-  assert of_model - read - {"bag_start"} == unread
-  assert {phase.epochs_setting for phase in phases} == {"bag_epochs", "epochs"} - unread
+  # The bag is fitted when the model is adapted to the data.
+  assert of_model - read - {"bag_start", "bag_shrinkage"} == unread
+  assert len(phases) == 1 + readers
 
 
 def test_the_search_space_is_around_this_runs_values(params):
   space = keras_tuner.HyperParameters()
-  values = {"bag_learning_rate": 0.02, "bag_l2": 1e-4}
+  values = {"bag_start": 0.2, "learning_rate": 0.02}
   search_space(space, params.replace(**values))
   assert space.values == values
-  rate, l2 = space.space
+  start, rate = space.space
+  assert (start.min_value, start.max_value) == (0, 1)
   assert (rate.min_value, rate.max_value, rate.sampling) == (0.005, 0.08, "log")
-  assert (l2.min_value, l2.max_value) == (pytest.approx(1e-5), pytest.approx(1e-3))
+  alone = keras_tuner.HyperParameters()
+  search_space(alone, params.replace(readers=0))
+  assert set(alone.values) == {"bag_start"}
 
 
 def test_what_a_caller_reads(text_graph, model):

@@ -22,8 +22,8 @@ def _infer(**changes):
 @pytest.mark.parametrize(
   ("setting", "message"),
   [
-    ("train.epochs=3", "train.epochs is the readers', .* The bag's epochs are model.bag_epochs."),
-    ("train.learning_rate=0.1", "train.learning_rate is .* The bag's is model.bag_learning_rate."),
+    ("train.epochs=3", "train.epochs is the readers', .* The bag is fitted without epochs"),
+    ("train.learning_rate=0.1", "train.learning_rate is .* The bag is fitted without one"),
     ("model.units=8", "model.units is the readers', and there are none. Set model.readers to 1"),
   ],
 )

@@ -9,6 +9,7 @@ import tensorflow as tf
 from pipeline.tasks.translation import decoding
 from pipeline.tasks.translation.model import Translator
 from pipeline.tasks.translation.params import TranslationParams
+from pipeline.text.beam_search import Found
 from pipeline.text.subwords import BLANK, END, START, UNKNOWN
 
 _SOURCE = ["", "", "", "", f"{BLANK}a", f"{BLANK}b", "c"]
@@ -16,24 +17,24 @@ _TARGET = ["", "", "", "", f"{BLANK}x", "y"]
 _PENALTY = 0.6
 
 
-@pytest.fixture(scope="module")
-def translator():
+@pytest.fixture(scope="module", params=["recurrent", "transformer"])
+def translator(request):
   """Random weights, large enough that some answers are much likelier than others."""
-  return _random(11, 3, _TARGET)
+  return _random(11, 3 if request.param == "recurrent" else 1.5, _TARGET, request.param)
 
 
-def _random(seed, scale, target):
+def _random(seed, scale, target, architecture="recurrent"):
   tf.keras.utils.set_random_seed(seed)
   model = Translator(
     TranslationParams(
+      architecture=architecture,
       embedding=6,
       encoder_units=4,
       decoder_units=8,
+      heads=2,
+      inner_units=8,
       layers=1,
       dropout=0.0,
-      label_smoothing=0.0,
-      clip_norm=1.0,
-      unknown_rate=0.0,
     ),
     _SOURCE,
     target,
@@ -52,8 +53,8 @@ def _options(**changes):
 def _search(model, source, **changes):
   source = tf.constant(source, tf.int64)
   sizes = tf.reduce_sum(tf.cast(source != 0, tf.int64), axis=1)
-  pieces, origins, score = decoding.search(model, source, sizes, _options(**changes))
-  return pieces.numpy(), origins.numpy(), score.numpy()
+  found = decoding.search(model, source, sizes, _options(**changes))
+  return found.tokens.numpy()[:, 0], found.origins.numpy()[:, 0], found.scores.numpy()[:, 0]
 
 
 def _score(model, source, pieces):
@@ -124,14 +125,18 @@ def test_every_sentence_ends_at_a_length_of_its_own(translator):
 
 
 def test_unknown_pieces_are_the_source_words_they_attend_to(translator):
+  found = Found(
+    tokens=tf.constant([[[4, UNKNOWN, 5, UNKNOWN, END, 0]]], tf.int64),
+    origins=tf.constant([[[0, 1, 0, 2, 0, 0]]], tf.int64),
+    scores=tf.zeros([1, 1]),
+  )
   spelled = decoding._spell(
     translator,
-    tf.constant([[4, UNKNOWN, 5, UNKNOWN, END, 0]], tf.int64),
-    tf.constant([[0, 1, 0, 2, 0, 0]], tf.int64),
+    found,
     tf.constant([[4, UNKNOWN, 5]], tf.int64),
     tf.constant([["", f"{BLANK}日本", ""]]),
   )
-  assert [s.decode() for s in spelled.numpy()[0]] == [
+  assert [s.decode() for s in spelled.numpy()[0, 0]] == [
     f"{BLANK}x", f"{BLANK}日本", "y", f"{BLANK}b", "", ""
   ]  # fmt: skip
 
@@ -148,22 +153,25 @@ def test_an_unknown_piece_prefers_an_unknown_word(translator):
 
 def _attended(model, source, pieces):
   """The source position that each piece of one translation attends to, said one by one."""
-  memory, states = model.encode(tf.constant([source], tf.int64))
-  positions, said = [], START
-  for piece in pieces:
-    last = tf.constant([[said]], tf.int64)
-    _, states, attention = model.decode(last, memory, list(states))
+  encoded = model.encode(tf.constant([source], tf.int64))
+  state, positions, said = model.start(encoded, 1), [], START
+  for number, piece in enumerate(pieces):
+    ancestry = tf.zeros([1, 1, number + 1], tf.int32)
+    _, attention, state = model.step(encoded, state, tf.constant([[said]], tf.int64), ancestry)
     positions.append(int(np.argmax(attention[0, 0])))
     said = piece
   return positions
 
 
-@pytest.fixture(scope="module", params=[(6, 3, -1), (5, 6, -2)])
+@pytest.fixture(
+  scope="module",
+  params=[(8, 3, -1, "recurrent"), (6, 6, -2, "recurrent"), (1, 1.5, -1, "transformer")],
+)
 def talker(request):
   """Random weights: the best translation begins with a piece that is not the likeliest."""
-  seed, scale, end = request.param
+  seed, scale, end, architecture = request.param
   target = [*_TARGET, *"abcdef"]
-  model = _random(seed, scale, target)
+  model = _random(seed, scale, target, architecture)
   model._bias.assign(np.where(np.arange(len(target)) == END, end, 0.0))
   return model
 
@@ -214,3 +222,29 @@ def test_empty_sentences_have_empty_translations(translator):
   assert answer["score"].numpy()[1] < 0
   only = decoding.translate(translator, tf.zeros([1, 2], tf.int64), tf.fill([1, 2], ""), _options())
   assert only["translation"].numpy().tolist() == [b""]
+
+
+def test_several_translations_are_the_best_there_are(translator):
+  source = [4, 5, 6]
+  ranked = sorted(
+    _all_translations(3), key=lambda pieces: _score(translator, source, pieces), reverse=True
+  )
+  given = tf.constant([source], tf.int64)
+  found = decoding.search(
+    translator, given, tf.constant([3], tf.int64), _options(beam_width=30, n_best=4)
+  )
+  said = [[piece for piece in row if piece] for row in found.tokens.numpy()[0].tolist()]
+  assert said == ranked[:4]
+  scores = [_score(translator, source, pieces) for pieces in ranked[:4]]
+  np.testing.assert_allclose(found.scores[0], scores, atol=1e-5)
+
+
+def test_several_translations_are_answered_beside_the_best(translator):
+  source, spelled = tf.constant([[4, 5], [0, 0]], tf.int64), tf.fill([2, 2], "")
+  answer = decoding.translate(translator, source, spelled, _options(n_best=2, max_pieces=6))
+  alone = decoding.translate(translator, source, spelled, _options(max_pieces=6))
+  assert answer["translations"].shape == answer["scores"].shape == (2, 2)
+  assert answer["translations"].numpy()[:, 0].tolist() == alone["translation"].numpy().tolist()
+  np.testing.assert_array_equal(answer["scores"][:, 0], alone["score"])
+  assert answer["translations"].numpy()[1].tolist() == [b"", b""]
+  assert set(alone) == {"translation", "score"}

@@ -1,0 +1,67 @@
+"""Writes the labels of versions where model servers read them: a `ModelServerConfig` as text.
+
+Two files with the same labels: `models.config` in the task's folder names the versions by their
+path on this machine, for `dlpipe serve`; the one in the served directory names them as a container
+does that mounts the directory at `/models/<task>`. A server polls its file.
+
+Source: tensorflow_serving/config/model_server_config.proto.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+
+from components.versioned_pusher.publish import list_versions
+from dlpipe.workspace import TaskFolder
+
+# For labels of versions that are still being loaded when a server starts.
+ALLOW_FLAG = "--allow_version_labels_for_unavailable_models"
+
+
+def write(folder: TaskFolder, labels: Mapping[str, int]) -> None:
+  """Writes both files, each whole or not at all; without labels, deletes them.
+
+  Args:
+    folder: the task's.
+    labels: label to version; versions that are not there are left out.
+  """
+  versions = list_versions(folder.serving)
+  there = {label: number for label, number in labels.items() if number in versions}
+  inside = folder.serving / folder.models_config.name
+  if not there:
+    for path in (folder.models_config, inside):
+      path.unlink(missing_ok=True)
+    return
+  # One more than the labels need, so that the next version is loaded before the labels move to it.
+  loaded = sum(number >= min(there.values()) for number in versions) + 1
+  _replace(folder.models_config, _text(folder.task, str(folder.serving), loaded, there))
+  _replace(inside, _text(folder.task, f"/models/{folder.task}", loaded, there))
+
+
+def _text(task: str, base_path: str, loaded: int, labels: Mapping[str, int]) -> str:
+  lines = [
+    f"    version_labels {{ key: {json.dumps(label)} value: {number} }}\n"
+    for label, number in sorted(labels.items())
+  ]
+  return (
+    "# Written by dlpipe with each change of a label; servers poll it.\n"
+    "model_config_list {\n"
+    "  config {\n"
+    f"    name: {json.dumps(task)}\n"
+    f"    base_path: {json.dumps(base_path)}\n"
+    '    model_platform: "tensorflow"\n'
+    f"    model_version_policy {{ latest {{ num_versions: {loaded} }} }}\n"
+    f"{''.join(lines)}"
+    "  }\n"
+    "}\n"
+  )
+
+
+def _replace(path: pathlib.Path, text: str) -> None:
+  new = path.with_name(f".{path.name}.new")
+  new.write_text(text, encoding="utf-8")
+  new.chmod(0o644)  # a server in a container usually runs as another user
+  os.replace(new, path)

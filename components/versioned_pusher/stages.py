@@ -1,0 +1,149 @@
+"""`Stages`: the labels and pins of a task's versions, and every change of what is live.
+
+One JSON file in the task's folder, replaced as a whole. Imports no framework.
+
+The label `stable` follows what is live, which is always the largest number; `canary` names the
+version that is tried beside it. Labels are in use from the first one on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import getpass
+import os
+import socket
+from collections.abc import Iterator
+
+import pydantic
+
+from components.versioned_pusher import models_config
+from components.versioned_pusher.publish import list_versions
+from dlpipe.errors import BadInputError
+from dlpipe.workspace import TaskFolder
+
+STABLE, CANARY = "stable", "canary"
+LIVE, CANDIDATE = "live", "candidate"
+PROMOTED, ROLLED_BACK, LABELLED, PINNED, UNPINNED = (
+  "promoted",
+  "rolled_back",
+  "labelled",
+  "pinned",
+  "unpinned",
+)
+
+
+class Change(pydantic.BaseModel):
+  """One change by a person or a program.
+
+  Attributes:
+    at: when, ISO 8601 in UTC.
+    by: who, as `user@machine`.
+    what: PROMOTED, ROLLED_BACK, LABELLED, PINNED or UNPINNED.
+    version: the version.
+    reason: why, as whoever did it said; None if nothing was said.
+    label: the label that was given, of LABELLED.
+    became: the number under which the version is served now, if it was published again.
+  """
+
+  model_config = pydantic.ConfigDict(frozen=True)
+
+  at: str
+  by: str
+  what: str
+  version: int
+  reason: str | None = None
+  label: str | None = None
+  became: int | None = None
+
+
+class Stages(pydantic.BaseModel):
+  """Labels, pins and the changes that led to them, the oldest first."""
+
+  uses_labels: bool = False
+  labels: dict[str, int] = {}
+  pins: list[int] = []
+  changes: list[Change] = []
+
+  def held(self) -> dict[int, str]:
+    """The versions that must stay on the disk, with the reason."""
+    found = dict.fromkeys(self.pins, "it is pinned")
+    return found | {version: f"the label {name}" for name, version in self.labels.items()}
+
+  def last(self, version: int, *what: str) -> Change | None:
+    """The last change of these kinds that is about a version."""
+    about = (c for c in reversed(self.changes) if version in (c.version, c.became))
+    return next((change for change in about if change.what in what), None)
+
+
+def change(
+  what: str,
+  version: int,
+  *,
+  reason: str | None,
+  label: str | None = None,
+  became: int | None = None,
+) -> Change:
+  """A change that the user of this process makes now."""
+  now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+  return Change(
+    at=now, by=_user(), what=what, version=version, reason=reason, label=label, became=became
+  )
+
+
+def read(folder: TaskFolder) -> Stages:
+  """The stages of a task; without a file, no version has any.
+
+  Raises:
+    BadInputError: the file is damaged.
+  """
+  try:
+    return Stages.model_validate_json(folder.stages.read_text(encoding="utf-8"))
+  except FileNotFoundError:
+    return Stages()
+  except (OSError, ValueError) as err:
+    raise BadInputError(
+      f"{folder.stages} cannot be used: {err}\nIt names the versions with labels and pins. Mend "
+      "it; if it is deleted, no version has any."
+    ) from err
+
+
+@contextlib.contextmanager
+def edited(folder: TaskFolder) -> Iterator[Stages]:
+  """Yields the stages and writes them back, with the servers' files; for one process at a time.
+
+  If the block raises, nothing is written. Labels of versions that are gone are dropped, and
+  `stable` moves to what is live.
+  """
+  folder.root.mkdir(parents=True, exist_ok=True)
+  with open(f"{folder.stages}.lock", "a", encoding="utf-8") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    stages = read(folder)
+    yield stages
+    versions = list_versions(folder.serving)
+    stages.labels = {name: n for name, n in stages.labels.items() if n in versions}
+    if stages.uses_labels and versions:
+      stages.labels[STABLE] = versions[-1]
+    new = folder.stages.with_name(f"{folder.stages.name}.new")
+    with new.open("w", encoding="utf-8") as file:
+      file.write(stages.model_dump_json(indent=2) + "\n")
+      file.flush()
+      os.fsync(file.fileno())
+    os.replace(new, folder.stages)
+    models_config.write(folder, stages.labels)
+
+
+def refresh(folder: TaskFolder) -> None:
+  """Lets the labels follow what is live now, if any are in use."""
+  if read(folder).uses_labels:
+    with edited(folder):
+      pass
+
+
+def _user() -> str:
+  try:
+    name = getpass.getuser()
+  except (KeyError, OSError):  # a container whose user has no entry
+    name = str(os.getuid())
+  return f"{name}@{socket.gethostname()}"

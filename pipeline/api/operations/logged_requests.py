@@ -1,0 +1,167 @@
+"""Picks logged requests that are worth a label, and joins labels to logged requests."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from components.versioned_pusher.publish import is_damaged, list_versions
+from dlpipe.errors import BadInputError
+from dlpipe.workspace import Workspace
+from pipeline.api.quiet_screen import quieten_screen
+from pipeline.task import Task
+
+if TYPE_CHECKING:
+  pass
+
+UNSURE, RANDOM, DISAGREEMENT = "unsure", "random", "disagreement"
+_BATCH = 64
+
+
+def pick(
+  task: Task,
+  output: str,
+  *,
+  by: str,
+  count: int,
+  log: str | None,
+  workspace: str | None,
+  version: int | None,
+  seed: int,
+  tell: Callable[[str], None],
+) -> int:
+  """Writes logged rows that are worth a label; returns how many.
+
+  Args:
+    task: the task that was served.
+    output: the file, `.csv`, or `.json` for Label Studio.
+    by: UNSURE, RANDOM or DISAGREEMENT.
+    count: the most rows.
+    log: the folder of the request log; None takes that of the workspace.
+    workspace: the workspace as the user gave it.
+    version: with DISAGREEMENT the version to compare with; None takes the one before the newest.
+    seed: of a random choice.
+    tell: receives sentences for the user.
+
+  Raises:
+    BadInputError: there is no log, nothing in it can be picked, or the output has another ending.
+    DlpipeError: the version cannot be loaded.
+  """
+  path = _output(output, (".csv", ".json"))
+  rows = _rows(task, log, workspace, tell)
+  from pipeline.batch.requests import picking, writing
+
+  if by == UNSURE:
+    found = picking.unsure(rows, count)
+  elif by == RANDOM:
+    found = picking.at_random(rows, count, seed=seed)
+  else:
+    found = picking.disagreement(rows, count, ask=_other(task, workspace, version, tell))
+  if not found:
+    raise BadInputError(
+      f"No logged request can be picked by {by}: that takes rows whose input and answer were logged"
+      + {
+        UNSURE: ", with a score.",
+        RANDOM: ", of the random sample (--request_log_sample).",
+        DISAGREEMENT: ", to which the other version answers otherwise.",
+      }[by]
+    )
+  writing.write(found, task, path)
+  return len(found)
+
+
+def join(
+  task: Task,
+  labels: str,
+  output: str,
+  *,
+  column: str,
+  log: str | None,
+  workspace: str | None,
+  tell: Callable[[str], None],
+) -> tuple[int, Sequence[str]]:
+  """Writes the logged rows that have a label as data for a run.
+
+  Args:
+    task: the task that was served.
+    labels: a CSV with `id` and the labels, or Label Studio's export as JSON; an id is that of a
+      row, or the caller's of a request with one row.
+    output: the CSV to write.
+    column: the column of the labels.
+    log: as for `pick`.
+    workspace: as for `pick`.
+    tell: receives sentences for the user.
+
+  Returns:
+    How many rows were written, and the ids that no logged row has.
+
+  Raises:
+    BadInputError: there is no log, the labels cannot be read, or none belongs to a logged row.
+  """
+  path = _output(output, (".csv",))
+  from pipeline.batch.requests import writing
+
+  given = writing.read_labels(pathlib.Path(labels), column)
+  found, strangers = writing.joined(_rows(task, log, workspace, tell), given)
+  if not found:
+    raise BadInputError(
+      f"None of the {len(given):,} labels in {labels!r} belongs to a logged request whose input "
+      f"was logged. Their ids begin with: {', '.join(strangers[:3]) or 'none'}."
+    )
+  writing.write_labelled(found, task, path)
+  return len(found), strangers
+
+
+def _rows(task: Task, log: str | None, workspace: str | None, tell: Callable[[str], None]) -> Any:
+  folder = (
+    pathlib.Path(log) if log is not None else Workspace.of(workspace).task(task.name).requests
+  )
+  quieten_screen()
+  from pipeline.batch.requests import reading
+
+  return reading.read(reading.log_of(folder, task.name), task.input.key, tell=tell)
+
+
+def _output(output: str, endings: tuple[str, ...]) -> pathlib.Path:
+  path = pathlib.Path(output)
+  if path.suffix not in endings:
+    raise BadInputError(
+      f"-o takes a file that ends in {' or '.join(endings)}. Received: {output!r}"
+    )
+  if not path.parent.is_dir():
+    raise BadInputError(f"There is no folder {str(path.parent)!r} to write {path.name!r} to.")
+  return path
+
+
+def _other(
+  task: Task, workspace: str | None, version: int | None, tell: Callable[[str], None]
+) -> Callable[[Sequence[bytes]], list[Any]]:
+  """Asks another version for its main answers."""
+  base = Workspace.of(workspace).task(task.name).serving
+  whole = [number for number in list_versions(base) if not is_damaged(base, number)]
+  if version is None and len(whole) < 2:
+    raise BadInputError(
+      f"A disagreement takes two versions. Found in {str(base)!r}: "
+      f"{', '.join(map(str, whole)) or 'none'}."
+    )
+  chosen = version if version is not None else whole[-2]
+  if chosen not in whole:
+    raise BadInputError(
+      f"No whole version {chosen} in {str(base)!r}. Versions there: "
+      f"{', '.join(map(str, whole)) or 'none'}."
+    )
+  from pipeline.batch.model import Model, read_outputs
+  from pipeline.batch.requests.picking import main_output
+
+  outputs = [each.name for each in read_outputs(base / str(chosen)) if not each.is_vector]
+  model = Model(base / str(chosen))
+  tell(f"Compared with the answers of version {chosen}.")
+
+  def ask(values: Sequence[bytes]) -> list[Any]:
+    answers, _ = model.ask(values, outputs, batch_size=_BATCH).result()
+    rows = [{name: answers[name][row] for name in outputs} for row in range(len(values))]
+    names = [main_output(row) for row in rows]
+    return [row[name] if name is not None else None for row, name in zip(rows, names, strict=True)]
+
+  return ask

@@ -1,0 +1,119 @@
+"""Changes what is live, and records who did so, when and why."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from components.versioned_pusher import candidates, stages
+from components.versioned_pusher import publish as published
+from dlpipe.errors import BadInputError
+from dlpipe.workspace import TaskFolder
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Promotion:
+  """A version that was promoted.
+
+  Attributes:
+    version: the version that was named, or chosen.
+    stage: `stable` or `canary`.
+    served_as: the number under which it is served.
+    live: the number of what is live now.
+  """
+
+  version: int
+  stage: str
+  served_as: int
+  live: int
+
+  def to_json(self) -> dict[str, Any]:
+    """The object `--json` prints, without the task."""
+    return dataclasses.asdict(self)
+
+
+def promote(
+  folder: TaskFolder, version: int | None, *, stage: str, reason: str | None
+) -> Promotion:
+  """Makes a version live, or puts it beside what is live as the canary.
+
+  Args:
+    folder: the task's.
+    version: the version; None for the latest candidate.
+    stage: `stable` or `canary`.
+    reason: why, for the record.
+
+  Raises:
+    BadInputError: there is no such version, or it is damaged or live.
+    DlpipeError: the file system refused.
+  """
+  _require_versions(folder)
+  with stages.edited(folder) as found:
+    held = candidates.list_candidates(folder.serving)
+    target = max(held, default=None) if version is None else version
+    if target is None and (canary := found.labels.get(stages.CANARY)) is not None:
+      target = canary
+    if stage == stages.CANARY:
+      number, live = candidates.show_canary(folder.serving, target)
+      found.labels[stages.CANARY] = number
+      change = stages.change(
+        stages.LABELLED, number, reason=reason, label=stages.CANARY, became=number
+      )
+    else:
+      number = live = candidates.promote(folder.serving, target)
+      if found.labels.get(stages.CANARY) == target:
+        del found.labels[stages.CANARY]
+      change = stages.change(stages.PROMOTED, target or number, reason=reason, became=number)
+    found.uses_labels = True
+    found.changes.append(change)
+  return Promotion(version=target or number, stage=stage, served_as=number, live=live)
+
+
+def rollback(folder: TaskFolder, to: int | None, *, reason: str | None) -> int:
+  """Publishes an older version again; returns its new number.
+
+  Args:
+    folder: the task's.
+    to: the version; None for the one before.
+    reason: why, for the record.
+
+  Raises:
+    BadInputError: there is no such version, or none to go back to.
+    DlpipeError: the file system refused.
+  """
+  if not published.list_versions(folder.serving):
+    return published.rollback(folder.serving, to)  # which says so
+  with stages.edited(folder) as found:
+    number = published.rollback(folder.serving, to)
+    before = published.version_record(folder.serving, number)["rollback_of"]
+    found.changes.append(stages.change(stages.ROLLED_BACK, before, reason=reason, became=number))
+  return number
+
+
+def pin(folder: TaskFolder, version: int, *, remove: bool, reason: str | None) -> None:
+  """Keeps a version on the disk whatever `keep` says, or no longer.
+
+  Raises:
+    BadInputError: there is no such version; to remove: it is not pinned.
+  """
+  _require_versions(folder)
+  known = {*published.list_versions(folder.serving), *candidates.list_candidates(folder.serving)}
+  with stages.edited(folder) as found:
+    if remove and version not in found.pins:
+      pinned = ", ".join(map(str, found.pins)) or "none"
+      raise BadInputError(f"Version {version} is not pinned. Pinned versions: {pinned}.")
+    if not remove and version not in known:
+      raise BadInputError(
+        f"There is no version {version} in {folder.serving}. Versions there: "
+        f"{', '.join(map(str, sorted(known)))}."
+      )
+    found.pins = sorted({*found.pins} - {version} if remove else {*found.pins, version})
+    found.changes.append(
+      stages.change(stages.UNPINNED if remove else stages.PINNED, version, reason=reason)
+    )
+
+
+def _require_versions(folder: TaskFolder) -> None:
+  serving = folder.serving
+  if not published.list_versions(serving) and not candidates.list_candidates(serving):
+    raise BadInputError(f"Expected model versions in {serving}. Found none: push a model first.")

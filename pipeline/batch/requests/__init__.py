@@ -1,0 +1,1 @@
+"""The request log comes back: `reading` it, `picking` rows to label, and `joining` labels to it."""

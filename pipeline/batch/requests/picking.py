@@ -1,0 +1,92 @@
+"""Picks logged rows that are worth a label."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import itertools
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from pipeline.batch.requests.reading import LoggedRow
+
+UNSURE, RANDOM, DISAGREEMENT = "unsure", "random", "disagreement"
+_SCORE = "score"
+_SAMPLED = ("sampled", "")
+_BATCH = 256
+Ask = Callable[[Sequence[bytes]], Sequence[Any]]
+
+
+def main_output(answer: dict[str, Any]) -> str | None:
+  """The output that is the answer in a word: a text if there is one; None without any."""
+  single = {name: value for name, value in answer.items() if not isinstance(value, list)}
+  texts = [name for name, value in single.items() if isinstance(value, str)]
+  return next(iter([*texts, *(name for name in single if name != _SCORE)]), None)
+
+
+def unsure(rows: Iterable[LoggedRow], count: int) -> list[LoggedRow]:
+  """The rows with the lowest scores, the lowest first; each input once."""
+  found: list[tuple[float, int, LoggedRow]] = []
+  for number, row in enumerate(_answered(rows)):
+    score = row.answer.get(_SCORE)
+    if not isinstance(score, (int, float)):
+      continue
+    entry = (-float(score), -number, row)
+    if len(found) < count:
+      heapq.heappush(found, entry)
+    else:
+      heapq.heappushpop(found, entry)
+  return [row for _, _, row in sorted(found, key=lambda entry: (-entry[0], -entry[1]))]
+
+
+def at_random(rows: Iterable[LoggedRow], count: int, *, seed: int) -> list[LoggedRow]:
+  """Rows of the random sample, in their order: what a metric on them says holds for the traffic.
+
+  Rows that are logged for another reason are left out: they would make the service look worse.
+  """
+  rng = random.Random(seed)
+  found: list[tuple[int, LoggedRow]] = []
+  sampled = (row for row in _answered(rows) if row.why in _SAMPLED)
+  for number, row in enumerate(sampled):
+    if len(found) < count:
+      found.append((number, row))
+    elif (place := rng.randint(0, number)) < count:
+      found[place] = (number, row)
+  return [row for _, row in sorted(found, key=lambda each: each[0])]
+
+
+def disagreement(rows: Iterable[LoggedRow], count: int, *, ask: Ask) -> list[LoggedRow]:
+  """Rows to which another version answers otherwise, the surest of the logged answers first.
+
+  Args:
+    rows: the log.
+    count: how many.
+    ask: from inputs to the other version's main answers; None where it has none.
+  """
+  found: list[tuple[float, int, LoggedRow]] = []
+  numbered = enumerate(_answered(rows))
+  while batch := list(itertools.islice(numbered, _BATCH)):
+    others = ask([row.value for _, row in batch if row.value is not None])
+    for (number, row), other in zip(batch, others, strict=True):
+      name = main_output(dict(row.answer))
+      if other is None or name is None or row.answer[name] == other:
+        continue
+      score = row.answer.get(_SCORE)
+      rank = float(score) if isinstance(score, (int, float)) else 0.0
+      heapq.heappush(found, (rank, -number, row))
+      if len(found) > count:
+        heapq.heappop(found)
+  return [row for _, _, row in sorted(found, key=lambda entry: entry[:2], reverse=True)]
+
+
+def _answered(rows: Iterable[LoggedRow]) -> Iterator[LoggedRow]:
+  """Rows with their input and an answer; each input once, as it came first."""
+  seen: set[bytes] = set()
+  for row in rows:
+    if row.value is None or not row.answer:
+      continue
+    digest = hashlib.blake2b(row.value, digest_size=16).digest()
+    if digest not in seen:
+      seen.add(digest)
+      yield row

@@ -1,0 +1,173 @@
+"""Reads the request log of a model server, row by row, as far as each file is whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
+
+from dlpipe.errors import BadInputError
+from pipeline.batch.values import plain_values
+from serving.protos import LoggedRequest
+
+_ONE_INPUT = "predict_log"
+_EXAMPLES = "examples"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LoggedRow:
+  """One row of a logged request.
+
+  Attributes:
+    id: a name that no other row has; of a request with several rows, `<request>/<row>`.
+    client_id: the name that the caller gave to the request; empty if none.
+    at: seconds since 1970.
+    version: the version that answered.
+    latency_us: microseconds until the request was answered; 0 if unknown.
+    why: why it was logged: sampled, unsure, rare or error; empty in a log of an older release.
+    value: the input; None if it was not logged.
+    answer: the row's outputs by name; empty if it was refused.
+    error: what it was refused with; empty if it was answered.
+  """
+
+  id: str
+  client_id: str = ""
+  at: int = 0
+  version: int = 0
+  latency_us: int = 0
+  why: str = ""
+  value: bytes | None = None
+  answer: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  error: str = ""
+
+
+def log_of(folder: pathlib.Path, model: str) -> pathlib.Path:
+  """The folder of a model in a request log.
+
+  Args:
+    folder: `--request_log_dir` of the server, or a model's folder in it.
+    model: the name that the model is served by.
+
+  Raises:
+    BadInputError: there is no log, or those of other models alone.
+  """
+  for place in (folder / model, folder):
+    if any(place.glob("span-*")):
+      return place
+  others = sorted({path.parent.name for path in folder.glob("*/span-*")})
+  if others:
+    raise BadInputError(
+      f"Expected requests to {model!r} in {str(folder)!r}. Found those to {', '.join(others)}: "
+      f"name one with --log {folder / others[0]}"
+    )
+  raise BadInputError(
+    f"Expected logged requests in {str(folder)!r}. Found none. `dlpipe serve {model} "
+    "--log-requests` writes them there; --log names the folder of another server."
+  )
+
+
+def read(log: pathlib.Path, input_key: str, *, tell: Callable[[str], None]) -> Iterator[LoggedRow]:
+  """Yields every row, the oldest file first.
+
+  Args:
+    log: the model's folder.
+    input_key: the feature that a caller sends.
+    tell: receives a sentence on each file that is cut off or damaged.
+  """
+  # A server that was killed, or that is writing now, leaves a name that begins with a point.
+  paths = [*log.glob("span-*/requests-*.tfrecord"), *log.glob("span-*/.requests-*.tfrecord")]
+  for path in sorted(paths, key=lambda path: (path.parent.name, path.name.lstrip("."))):
+    for number, record in enumerate(_records(path, tell)):
+      yield from _rows(record, input_key, name=f"{path.stem.lstrip('.')}-{number}")
+
+
+def _records(path: pathlib.Path, tell: Callable[[str], None]) -> Iterator[bytes]:
+  count = 0
+  try:
+    for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+      yield record
+      count += 1
+  except tf.errors.DataLossError:
+    tell(f"{path} ends within a record: its first {count:,} are read.")
+  except tf.errors.NotFoundError:  # completed meanwhile, under its other name
+    whole = path.with_name(path.name.lstrip("."))
+    if whole != path and whole.exists():
+      yield from itertools.islice(_records(whole, tell), count, None)
+
+
+def _rows(record: bytes, input_key: str, *, name: str) -> Iterator[LoggedRow]:
+  log = prediction_log_pb2.PredictionLog.FromString(record)
+  note = LoggedRequest.FromString(record).note
+  shared = LoggedRow(
+    id=note.id or name,
+    client_id=note.client_id,
+    at=log.log_metadata.timestamp_secs,
+    version=log.log_metadata.model_spec.version.value,
+    latency_us=note.latency_us,
+    why=note.why,
+    error=note.error,
+  )
+  if note.error:
+    yield shared
+    return
+  values, answers = _content(log, input_key)
+  rows = max(len(values), len(answers))
+  for row in range(rows):
+    yield dataclasses.replace(
+      shared,
+      id=f"{shared.id}/{row}" if rows > 1 else shared.id,
+      value=values[row] if row < len(values) else None,
+      answer=answers[row] if row < len(answers) else {},
+    )
+
+
+def _content(log: Any, input_key: str) -> tuple[list[bytes | None], list[dict[str, Any]]]:
+  """The inputs and the answers, row by row."""
+  kind = log.WhichOneof("log_type")
+  if kind == _ONE_INPUT:
+    sent, came = log.predict_log.request.inputs, log.predict_log.response.outputs
+    outputs = {name: plain_values(tf.make_ndarray(tensor)) for name, tensor in came.items()}
+    count = max((len(column) for column in outputs.values()), default=0)
+    answers = [
+      {name: column[row] for name, column in outputs.items() if row < len(column)}
+      for row in range(count)
+    ]
+    if input_key in sent:
+      return [_bytes(value) for value in tf.make_ndarray(sent[input_key]).ravel()], answers
+    if _EXAMPLES in sent:
+      serialized = tf.make_ndarray(sent[_EXAMPLES]).ravel()
+      examples = [tf.train.Example.FromString(value) for value in serialized]
+      return [_feature(example, input_key) for example in examples], answers
+    return [], answers
+  if kind == "classify_log":
+    rows = log.classify_log.response.result.classifications
+    answers = [_best(row.classes) for row in rows]
+    examples = log.classify_log.request.input.example_list.examples
+    return [_feature(example, input_key) for example in examples], answers
+  return [], []
+
+
+def _best(classes: Any) -> dict[str, Any]:
+  if not classes:
+    return {}
+  best = max(classes, key=lambda each: each.score)
+  return {
+    "label": best.label,
+    "score": best.score,
+    "labels": [each.label for each in classes],
+    "scores": [each.score for each in classes],
+  }
+
+
+def _feature(example: Any, key: str) -> bytes | None:
+  values = example.features.feature[key].bytes_list.value if key in example.features.feature else ()
+  return values[0] if values else None
+
+
+def _bytes(value: Any) -> bytes | None:
+  return value if isinstance(value, bytes) else str(value).encode()

@@ -1,0 +1,1 @@
+"""Commands for a model in production: what stays on the disk, what is live, what was asked."""

@@ -1,0 +1,1 @@
+"""Single examples and what a model says of them: origins, predictions, mistakes."""

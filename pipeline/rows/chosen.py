@@ -1,0 +1,80 @@
+"""Chooses the rows of `predictions.parquet` that a report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from dlpipe.records import EVAL
+from pipeline.problems import rows as of_problems
+
+SHOWN = 24  # mistakes
+SAMPLES = 12  # of each kind: as they come, and the worst
+CELLS, OF_CELL = 40, 6  # of the confusion matrix, the fullest first
+_COLUMNS = ("split", "label", "predicted", "loss", "right")
+
+
+def columns(table: pa.Table) -> pa.Table:
+  """Returns the columns that the functions here read."""
+  return table.select(list(_COLUMNS))
+
+
+def for_report(table: pa.Table) -> list[int]:
+  """Returns the numbers of all rows that a report shows, the most important first."""
+  if not table.num_rows:
+    return []
+  first, worst = samples(table) if is_sampled(table) else ([], mistakes(table))
+  by_cell = [number for numbers in cells(table).values() for number in numbers]
+  return list(dict.fromkeys([*first, *worst, *by_cell]))
+
+
+def is_sampled(table: pa.Table) -> bool:
+  """Whether a report shows samples rather than mistakes, because no answer is simply wrong."""
+  metadata = table.schema.metadata or {}
+  return metadata.get(of_problems.SHOWN_AS) == of_problems.SAMPLES
+
+
+def judged(table: pa.Table) -> np.ndarray:
+  """Returns the numbers of the rows of eval; of all rows if eval is empty."""
+  split = table["split"].to_numpy()
+  found = np.flatnonzero(split == EVAL)
+  return found if len(found) else np.arange(table.num_rows)
+
+
+def mistakes(table: pa.Table) -> list[int]:
+  """Returns the worst wrong rows, by loss."""
+  numbers = judged(table)
+  wrong = numbers[~table["right"].to_numpy().astype(bool)[numbers]]
+  return _worst(table, wrong)[:SHOWN]
+
+
+def samples(table: pa.Table) -> tuple[list[int], list[int]]:
+  """Returns the first rows, which are in arbitrary order, and the worst of the others."""
+  numbers = judged(table)
+  return numbers[:SAMPLES].tolist(), _worst(table, numbers[SAMPLES:])[:SAMPLES]
+
+
+def cells(table: pa.Table) -> dict[tuple[str, str], list[int]]:
+  """Returns the worst rows of the fullest cells off the diagonal: (label, predicted) to numbers.
+
+  Empty if labels are no texts, or a report shows samples.
+  """
+  if not table.num_rows or is_sampled(table) or not pa.types.is_string(table["label"].type):
+    return {}
+  label, predicted = (table[name].to_pylist() for name in ("label", "predicted"))
+  right = table["right"].to_numpy().astype(bool)
+  found: dict[tuple[str, str], list[int]] = {}
+  for number in judged(table).tolist():
+    if not right[number]:
+      found.setdefault((label[number], predicted[number]), []).append(number)
+  fullest = sorted(found.items(), key=lambda each: (-len(each[1]), each[0]))[:CELLS]
+  return {cell: _worst(table, numbers)[:OF_CELL] for cell, numbers in fullest}
+
+
+def _worst(table: pa.Table, numbers: np.ndarray | Sequence[int]) -> list[int]:
+  chosen = np.asarray(numbers, np.int64)
+  loss = table["loss"].to_numpy()[chosen]
+  order = np.argsort(-np.nan_to_num(loss, nan=-np.inf, posinf=np.inf), kind="stable")
+  return chosen[order].tolist()

@@ -1,0 +1,77 @@
+"""Reads the examples of a run with their origins, always in the same order."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from tensorflow.core.example import example_pb2, feature_pb2
+
+from components.source_example_gen import origins
+from components.source_example_gen.origins import Origin
+from dlpipe.records import SPLITS
+
+Value = bytes | int | float
+
+# A TFRecord: the record's length in 8 bytes, its checksum in 4; the record, its checksum in 4. The
+# checksums are not read, because gzip has its own.
+_COUNT_BYTES, _CHECKSUM_BYTES = 8, 4
+_UNKNOWN = Origin("")
+
+
+class RawExample(NamedTuple):
+  """One example: its split, the serialized tf.Example, and where it came from."""
+
+  split: str
+  serialized: bytes
+  origin: Origin
+
+  def values(self, *keys: str) -> list[Sequence[Value]]:
+    """Returns the values of raw features; empty for one that the example lacks."""
+    features = example_pb2.Example.FromString(self.serialized).features.feature
+    return [_values(features[key]) if key in features else () for key in keys]
+
+
+def read_examples(
+  directory: pathlib.Path, splits: Sequence[str] = SPLITS, *, most_of_file: int | None = None
+) -> Iterator[RawExample]:
+  """Yields the examples of an `Examples` artifact.
+
+  Args:
+    directory: the artifact's directory, with a folder `Split-<name>` for each split.
+    splits: the splits to read.
+    most_of_file: how many to read of each file at most: the first ones, which are in the order of a
+      hash; None for all.
+
+  Yields:
+    The examples. The origin is empty if `SourceExampleGen` did not write the artifact.
+  """
+  for split in splits:
+    for path in sorted((directory / f"Split-{split}").glob("*.gz")):
+      beside = origins.path_beside(str(path))
+      named = pathlib.Path(beside).exists()
+      names = origins.read(beside) if named else itertools.repeat(_UNKNOWN)
+      rows = zip(_records(path), names, strict=named)
+      for serialized, origin in itertools.islice(rows, most_of_file):
+        yield RawExample(split, serialized, origin)
+
+
+def first_bytes(values: Sequence[Value]) -> bytes:
+  """Returns the first value of a feature of bytes; empty for another or without any."""
+  return values[0] if len(values) and isinstance(values[0], bytes) else b""
+
+
+def _records(path: pathlib.Path) -> Iterator[bytes]:
+  # tf.data is ten times slower at yielding single records.
+  with gzip.open(path) as file:
+    while head := file.read(_COUNT_BYTES + _CHECKSUM_BYTES):
+      yield file.read(int.from_bytes(head[:_COUNT_BYTES], "little"))
+      file.read(_CHECKSUM_BYTES)
+
+
+def _values(feature: feature_pb2.Feature) -> Sequence[Value]:
+  kind = feature.WhichOneof("kind")
+  return getattr(feature, kind).value if kind else ()

@@ -1,0 +1,4 @@
+"""The names of the files of a `Predictions` artifact."""
+
+FILE = "predictions.parquet"
+SHOWN_FILE = "shown.json"

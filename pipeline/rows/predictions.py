@@ -1,0 +1,172 @@
+"""Writes what a model says of each val and eval example: `predictions.parquet`.
+
+The Evaluator calls `write` by its dotted path, after the metrics. The signature `serving_examples`
+of the exported model answers, as it does for the metrics and for a server.
+
+Columns of `predictions.parquet`, a row an example, in the order of the `Examples` artifact, val
+before eval:
+
+- `origin` string: where the example came from, as in messages and in the quarantine; empty if the
+  examples have no origins.
+- `file` string, `row` int64, `id` string: the parts of the origin; null where it has none.
+- `split` string: `val` or `eval`; `number` int64: the example's place in its split, from 0.
+- `input` string: the text, cut to 1,000 characters; null if the input is a file.
+- the columns of the problem's `rows`; those of every kind are in `pipeline.problems.rows`.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import pathlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from dlpipe import progress
+from dlpipe.dotted_paths import load_function
+from dlpipe.records import EVAL, VAL
+from pipeline.rows import chosen
+from pipeline.rows.examples import RawExample, first_bytes, read_examples
+from pipeline.rows.files import FILE, SHOWN_FILE
+from pipeline.sources import origins
+from pipeline.task import Task
+
+# Lies above this room; a run whose answers are no classes has none.
+BASELINE = "pipeline.suspects.baseline.measure"
+_SPLITS = (VAL, EVAL)
+_BATCH = 64
+_GROUP = 2_048  # rows that Parquet compresses together
+_TEXT_CHARACTERS = 1_000
+# A report with so many of the largest inputs still opens quickly.
+_MAX_INPUT_BYTES, _MAX_SHOWN_BYTES = 50_000, 1_500_000
+
+
+def parameters(task: Task) -> dict[str, Any]:
+  """Returns the argument `told` of `write`, as JSON."""
+  return {
+    "rows": task.problem.rows,
+    "input_key": task.input.key,
+    "label_key": task.label_key,
+    "is_text": task.input.kind == "text",
+    "baseline": BASELINE if task.problem.has_one_class else None,
+  }
+
+
+def write(directory: str, examples: str, model_dir: str, told: Mapping[str, Any]) -> None:
+  """Writes the predictions, the inputs of some rows for a report, and a cheap model's accuracy.
+
+  `SHOWN_FILE` maps the number of a row in the table to its input, encoded in base64: of rows that
+  `chosen.for_report` picks, while they are not too large.
+
+  Args:
+    directory: directory of the `Predictions` artifact.
+    examples: directory of the `Examples` artifact.
+    model_dir: directory of the SavedModel.
+    told: the result of `parameters`.
+  """
+  import tensorflow as tf
+
+  ask = tf.saved_model.load(model_dir).signatures["serving_examples"]
+  target, source = pathlib.Path(directory), pathlib.Path(examples)
+  target.mkdir(parents=True, exist_ok=True)
+  tables = _tables(read_examples(source, _SPLITS), ask, told)
+  table = _written(target / FILE, tables)
+  wanted = chosen.for_report(table)
+  shown = _inputs(read_examples(source, _SPLITS), wanted, told["input_key"])
+  (target / SHOWN_FILE).write_text(json.dumps(shown), encoding="utf-8")
+  if told["baseline"] is not None:
+    baseline = load_function(told["baseline"])(source, told)
+    if baseline is not None:
+      (target / baseline.FILE).write_text(baseline.to_text(), encoding="utf-8")
+  progress.report(f"{table.num_rows:,} examples with their predictions", rows=table.num_rows)
+
+
+def _tables(
+  examples: Iterable[RawExample], ask: Any, told: Mapping[str, Any]
+) -> Iterator[pa.Table]:
+  """Yields the table of each batch."""
+  import tensorflow as tf
+
+  rows_of = load_function(told["rows"])
+  numbers = {split: itertools.count() for split in _SPLITS}
+  while batch := list(itertools.islice(examples, _BATCH)):
+    answers = ask(examples=tf.constant([each.serialized for each in batch]))
+    outputs = {name: np.asarray(value) for name, value in answers.items()}
+    values = [each.values(told["input_key"], told["label_key"]) for each in batch]
+    found = rows_of([label for _, label in values], outputs)
+    texts = [_text(value) if told["is_text"] else None for value, _ in values]
+    named = _named(batch, [next(numbers[each.split]) for each in batch], texts)
+    columns = dict(zip(found.column_names, found.columns, strict=True))
+    yield pa.table({**named, **columns}).replace_schema_metadata(found.schema.metadata)
+
+
+def _named(
+  batch: Sequence[RawExample], numbers: Sequence[int], texts: Sequence[str | None]
+) -> dict[str, pa.Array]:
+  """Returns the columns that name a row."""
+  names = [each.origin.origin for each in batch]
+  places = [origins.place(name) if name else None for name in names]
+  return {
+    "origin": pa.array(names, pa.string()),
+    "file": pa.array([place and place.file for place in places], pa.string()),
+    "row": pa.array([place and place.row for place in places], pa.int64()),
+    "id": pa.array([each.origin.id for each in batch], pa.string()),
+    "split": pa.array([each.split for each in batch], pa.string()),
+    "number": pa.array(numbers, pa.int64()),
+    "input": pa.array(texts, pa.string()),
+  }
+
+
+def _written(path: pathlib.Path, tables: Iterable[pa.Table]) -> pa.Table:
+  """Writes the tables; returns the columns from which a report's rows are chosen."""
+  kept: list[pa.Table] = []
+  waiting: list[pa.Table] = []
+  writer: parquet.ParquetWriter | None = None
+  for table in itertools.chain(tables, [None]):
+    if table is not None:
+      waiting.append(table)
+      kept.append(chosen.columns(table))
+    if waiting and (table is None or sum(each.num_rows for each in waiting) >= _GROUP):
+      group = pa.concat_tables(waiting)
+      writer = writer or parquet.ParquetWriter(path, group.schema)
+      writer.write_table(group)
+      waiting.clear()
+  if writer is None:  # no example in val and eval
+    parquet.write_table(pa.table({}), path)
+    return pa.table({})
+  writer.close()
+  return pa.concat_tables(kept)
+
+
+def _inputs(
+  examples: Iterable[RawExample], wanted: Sequence[int], input_key: str
+) -> dict[int, str]:
+  """Returns inputs by the number of their row, encoded in base64; the first wanted come first."""
+  values: dict[int, bytes] = {}
+  numbers = set(wanted)
+  for number, each in enumerate(examples):
+    if number in numbers:
+      value = first_bytes(each.values(input_key)[0])
+      if 0 < len(value) <= _MAX_INPUT_BYTES:
+        values[number] = value
+      if len(numbers) == 1:
+        break
+      numbers.discard(number)
+  shown: dict[int, str] = {}
+  room = _MAX_SHOWN_BYTES
+  for number in wanted:
+    if number in values and len(values[number]) <= room:
+      shown[number] = base64.b64encode(values[number]).decode()
+      room -= len(values[number])
+  return shown
+
+
+def _text(values: Sequence[Any]) -> str | None:
+  if not len(values) or not isinstance(values[0], bytes):
+    return None
+  return values[0].decode("utf-8", "replace")[:_TEXT_CHARACTERS]

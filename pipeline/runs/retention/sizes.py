@@ -1,0 +1,49 @@
+"""How much of the disk a task's folder takes, part by part. Imports no framework."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from dlpipe.workspace import TaskFolder
+
+
+def of(path: str | os.PathLike[str]) -> int:
+  """Bytes of a file, or of all files below a folder; links are not followed."""
+  try:
+    found = os.lstat(path)
+  except OSError:
+    return 0
+  if not stat.S_ISDIR(found.st_mode):
+    return found.st_size
+  total = 0
+  try:
+    with os.scandir(path) as entries:
+      for entry in entries:
+        try:
+          is_folder = entry.is_dir(follow_symlinks=False)
+          total += of(entry.path) if is_folder else entry.stat(follow_symlinks=False).st_size
+        except OSError:  # deleted meanwhile
+          continue
+  except OSError:
+    return total
+  return total
+
+
+def changed(path: str | os.PathLike[str]) -> float:
+  """When the newest file of a path was last written, in seconds since 1970; 0.0 if it is gone."""
+  newest = 0.0
+  for name in [path, *(os.path.join(at, n) for at, _, names in os.walk(path) for n in names)]:
+    try:
+      newest = max(newest, os.lstat(name).st_mtime)
+    except OSError:
+      continue
+  return newest
+
+
+def by_part(folder: TaskFolder) -> dict[str, int]:
+  """Bytes of each file and folder in a task's folder that takes any, the largest first."""
+  root = folder.root
+  parts = {name: of(root / name) for name in (os.listdir(root) if root.is_dir() else ())}
+  order = sorted(parts.items(), key=lambda part: (-part[1], part[0]))
+  return {name: size for name, size in order if size}

@@ -1,0 +1,1 @@
+"""Finds labels that are likely wrong, from scores of models that did not learn them."""

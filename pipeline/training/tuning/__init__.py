@@ -1,0 +1,1 @@
+"""The Tuner: trials of a task's settings, each a shorter training."""

@@ -1,0 +1,131 @@
+"""Chooses the requests to log: a random part, and those that a random part would miss.
+
+A service that is right in 99 of 100 cases teaches little by a random sample. Answers below a score,
+answers with a label that is rare among the answers so far, and errors can be kept whatever the
+sample says; each entry says why it is there, so that the random part can still be told apart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from serving.models.classification import Classes
+
+SAMPLED, UNSURE, RARE, ERROR = "sampled", "unsure", "rare", "error"
+# The outputs of every classification that dlpipe exports; other models may have them, too.
+SCORE, LABEL = "score", "label"
+_HALVED_AT = 10_000
+_MOST_LABELS = 1000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sampling:
+  """Which requests are logged.
+
+  Attributes:
+    rate: the part of all requests, at random.
+    unsure_below: every answer with a score below this; 0 keeps none for it.
+    rare_below: every answer with a label that is a smaller part of the answers; 0 keeps none.
+    errors: whether every refused request is logged, without its content.
+  """
+
+  rate: float = 0.01
+  unsure_below: float = 0.0
+  rare_below: float = 0.0
+  errors: bool = False
+
+  @property
+  def reads_answers(self) -> bool:
+    """Whether it needs scores and labels."""
+    return self.unsure_below > 0 or self.rare_below > 0
+
+
+class Sampler:
+  """Decides for one request after the other; remembers how common each label is."""
+
+  def __init__(self, sampling: Sampling):
+    """Has seen nothing yet."""
+    self._sampling = sampling
+    self._counts: dict[Any, int] = {}
+    self._total = 0
+
+  def why(self, answer: Answer | None) -> str | None:
+    """Why a request is logged; None if it is not.
+
+    Args:
+      answer: its answer; None if `reads_answers` is false.
+    """
+    sampling = self._sampling
+    found = SAMPLED if random.random() < sampling.rate else None
+    if answer is None:
+      return found
+    if sampling.rare_below and self._has_rare(answer.labels):
+      found = RARE
+    if sampling.unsure_below and any(score < sampling.unsure_below for score in answer.scores):
+      found = UNSURE
+    return found
+
+  def _has_rare(self, labels: Sequence[Any]) -> bool:
+    """Counts the labels; returns whether one of them is rare."""
+    is_rare = False
+    for label in labels:
+      count = self._counts.get(label, 0) + 1
+      if count > 1 or len(self._counts) < _MOST_LABELS:
+        self._counts[label] = count
+      self._total += 1
+      is_rare |= count < self._sampling.rare_below * self._total
+    if self._total > _HALVED_AT:  # what was common a year ago may be rare today
+      self._counts = {label: count // 2 for label, count in self._counts.items() if count > 1}
+      self._total = sum(self._counts.values())
+    return is_rare
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+  """The best score and label of each row; empty if the model gives none."""
+
+  scores: Sequence[float] = ()
+  labels: Sequence[Any] = ()
+
+
+def of_arrays(outputs: Mapping[str, Any]) -> Answer:
+  """The answer in arrays of a Predict."""
+  scores, labels = outputs.get(SCORE), outputs.get(LABEL)
+  return Answer(
+    scores.ravel().tolist() if scores is not None else (),
+    labels.ravel().tolist() if labels is not None else (),
+  )
+
+
+def of_message(api: str, response: Any) -> Answer:
+  """The answer in a response of gRPC."""
+  if api == "Predict":
+    return Answer(
+      _floats(response.outputs[SCORE]) if SCORE in response.outputs else (),
+      response.outputs[LABEL].string_val if LABEL in response.outputs else (),
+    )
+  if api == "Classify":
+    rows = [row.classes for row in response.result.classifications if row.classes]
+    best = [max(classes, key=lambda each: each.score) for classes in rows]
+    return Answer([each.score for each in best], [each.label for each in best])
+  return Answer()
+
+
+def of_classes(result: Any) -> Answer:
+  """The answer of a REST Classify or Regress."""
+  if not isinstance(result, Classes):
+    return Answer()
+  best = [max(row, key=lambda pair: pair[1]) for row in result.rows() if row]
+  return Answer([score for _, score in best], [label for label, _ in best])
+
+
+def _floats(tensor: Any) -> Sequence[float]:
+  if tensor.tensor_content:
+    found: list[float] = np.frombuffer(tensor.tensor_content, np.float32).tolist()
+    return found
+  return tensor.float_val

@@ -1,0 +1,135 @@
+"""Candidates and canaries: what is live is the largest number, whatever happens beside it."""
+
+import json
+import multiprocessing
+
+import pytest
+
+from components.versioned_pusher import candidates
+from components.versioned_pusher.publish import (
+  is_whole,
+  list_versions,
+  publish,
+  rollback,
+  version_record,
+)
+from dlpipe.errors import BadInputError
+
+
+@pytest.fixture
+def base(tmp_path):
+  return tmp_path / "serving"
+
+
+@pytest.fixture
+def model(tmp_path):
+  """Returns a function that makes a SavedModel of a name."""
+
+  def make(name):
+    path = tmp_path / "artifacts" / name
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "saved_model.pb").write_text(name)
+    return path
+
+  return make
+
+
+def _content(base, number):
+  return (base / str(number) / "saved_model.pb").read_text()
+
+
+def test_no_server_sees_a_candidate(base, model):
+  assert publish(model("a"), base) == 1
+  assert candidates.hold(model("b"), base) == 2
+  assert candidates.hold(model("b"), base) == 2, "a retry makes no second one"
+  assert candidates.hold(model("c"), base) == 3
+  assert (list_versions(base), candidates.list_candidates(base)) == ([1], [2, 3])
+  assert is_whole(base / candidates.CANDIDATES, 2)
+  assert publish(model("d"), base) == 4, "numbers are given once"
+
+
+def test_a_candidate_keeps_its_number_where_it_can(base, model):
+  publish(model("a"), base)
+  candidates.hold(model("b"), base, source=str(model("b")))
+  assert candidates.promote(base) == 2
+  assert (list_versions(base), candidates.list_candidates(base)) == ([1, 2], [])
+  assert is_whole(base, 2)
+  assert candidates.hold(model("b"), base) == 2, "it was promoted since"
+  assert rollback(base) == 3
+  assert _content(base, 3) == "a"
+
+
+def test_a_candidate_that_was_overtaken_gets_the_next_number(base, model):
+  candidates.hold(model("b"), base)
+  publish(model("c"), base)
+  assert candidates.promote(base, 1) == 3
+  assert _content(base, 3) == "b"
+  record = version_record(base, 3)
+  assert (record["first_version"], record["promoted_from"]) == (1, 1)
+  assert candidates.list_candidates(base) == []
+
+
+def test_a_canary_stands_below_what_is_live(base, model):
+  publish(model("a"), base)
+  candidates.hold(model("b"), base)
+  assert candidates.show_canary(base) == (2, 3)
+  assert [_content(base, number) for number in list_versions(base)] == ["a", "b", "a"]
+  assert candidates.show_canary(base, 2) == (2, 3), "it is there already"
+  assert version_record(base, 3)["first_version"] == 1
+  assert candidates.promote(base, 2) == 4
+  assert _content(base, 4) == "b"
+  assert rollback(base) == 5
+  assert _content(base, 5) == "a"
+
+
+@pytest.mark.parametrize(
+  ("call", "message"),
+  [
+    (lambda base: candidates.promote(base), "There is no candidate in .* Versions: 1; candid"),
+    (lambda base: candidates.promote(base, 1), "Version 1 is live already"),
+    (lambda base: candidates.promote(base, 7), "There is no version 7"),
+    (lambda base: candidates.show_canary(base, 1), "Version 1 is live; a canary stands beside"),
+  ],
+)
+def test_what_cannot_be_promoted_is_refused(base, model, call, message):
+  publish(model("a"), base)
+  with pytest.raises(BadInputError, match=message):
+    call(base)
+  assert list_versions(base) == [1]
+
+
+def test_a_damaged_candidate_is_refused_and_held_again(base, model):
+  publish(model("a"), base)
+  candidates.hold(model("b"), base)
+  (base / candidates.CANDIDATES / "2" / "saved_model.pb").write_text("")
+  with pytest.raises(BadInputError, match="Version 2 in .* is damaged"):
+    candidates.promote(base, 2)
+  assert candidates.hold(model("b"), base) == 3
+
+
+def test_without_anything_live_there_is_no_canary(base, model):
+  candidates.hold(model("a"), base)
+  with pytest.raises(BadInputError, match="Nothing is live in .*: promote version 1 instead"):
+    candidates.show_canary(base)
+
+
+def _churn(base, model):
+  while True:
+    candidates.show_canary(base, candidates.hold(model, base))
+
+
+def test_killed_at_any_moment_what_is_live_stays(base, model):
+  """The largest number is always the live model, and every version that servers see is whole."""
+  publish(model("live"), base)
+  for turn in range(6):
+    candidate = model(f"candidate {turn}")
+    process = multiprocessing.get_context("fork").Process(target=_churn, args=(base, candidate))
+    process.start()
+    process.join(0.02 * turn)
+    process.kill()
+    process.join()
+    versions = list_versions(base)
+    assert _content(base, versions[-1]) == "live"
+    assert all(is_whole(base, number) for number in versions)
+    for number in candidates.list_candidates(base):
+      json.loads((base / candidates.CANDIDATES / str(number) / "dlpipe.json").read_text())

@@ -1,0 +1,128 @@
+"""`dlpipe promote`, `pin` and `rollback`: what is live, what servers are told, and who said why."""
+
+import getpass
+import json
+
+import pytest
+from click.testing import CliRunner
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
+
+from components.versioned_pusher import candidates
+from components.versioned_pusher.publish import list_versions, publish
+from dlpipe.errors import BadInputError
+from dlpipe.workspace import TaskFolder
+from pipeline.cli.commands.rollback import rollback
+from pipeline.cli.commands.status import status
+from pipeline.cli.operations.pin import pin
+from pipeline.cli.operations.promote import promote
+
+
+@pytest.fixture
+def folder(tmp_path):
+  """Version 1 is live, 2 waits."""
+  found = TaskFolder(tmp_path / "images")
+  for name, put in (("a", publish), ("b", candidates.hold)):
+    model = tmp_path / name
+    model.mkdir()
+    (model / "saved_model.pb").write_text(name)
+    put(model, found.serving)
+  return found
+
+
+@pytest.fixture
+def invoke(tmp_path):
+  def run(command, *arguments):
+    return (
+      CliRunner()
+      .invoke(command, [*arguments, "--workspace", str(tmp_path)], catch_exceptions=False)
+      .stdout
+    )
+
+  return run
+
+
+def _config(path):
+  text = path.read_text()
+  [config] = text_format.Parse(
+    text, model_server_config_pb2.ModelServerConfig()
+  ).model_config_list.config
+  return config
+
+
+def test_a_candidate_becomes_the_canary_and_then_live(folder, invoke):
+  found = json.loads(invoke(promote, "images", "--to", "canary", "--reason", "try it", "--json"))
+  assert found == {
+    "task": "images",
+    "version": 2,
+    "stage": "canary",
+    "served_as": 2,
+    "live": 3,
+    "serving_dir": str(folder.serving),
+  }
+  config = _config(folder.models_config)
+  assert dict(config.version_labels) == {"canary": 2, "stable": 3}
+  assert config.base_path == str(folder.serving)
+  assert config.model_version_policy.latest.num_versions == 3
+  inside = _config(folder.serving / "models.config")
+  assert (inside.base_path, dict(inside.version_labels)) == (
+    "/models/images",
+    {"canary": 2, "stable": 3},
+  )
+  assert "version 2 is live, as version 4" in invoke(promote, "images", "--reason", "it is better")
+  assert dict(_config(folder.models_config).version_labels) == {"stable": 4}
+  [told] = json.loads(invoke(status, "images", "--json"))["tasks"]
+  assert [(c["what"], c["version"], c["became"], c["reason"]) for c in told["changes"]] == [
+    ("labelled", 2, 2, "try it"),
+    ("promoted", 2, 4, "it is better"),
+  ]
+  assert told["changes"][0]["by"].startswith(f"{getpass.getuser()}@")
+  said = invoke(status, "images")
+  assert "  Labels   stable 4" in said
+  assert "promoted 2 as 4 by " in said
+  assert said.rstrip().count(": it is better") == 1
+
+
+def test_labels_follow_a_rollback_and_a_push(folder, invoke, tmp_path):
+  invoke(promote, "images")
+  assert dict(_config(folder.models_config).version_labels) == {"stable": 2}
+  invoke(rollback, "images", "--reason", "wrong on Mondays")
+  assert dict(_config(folder.models_config).version_labels) == {"stable": 3}
+  [told] = json.loads(invoke(status, "images", "--json"))["tasks"]
+  last = told["changes"][-1]
+  assert (last["what"], last["version"], last["became"], last["reason"]) == (
+    "rolled_back",
+    1,
+    3,
+    "wrong on Mondays",
+  )
+
+
+def test_where_nobody_promotes_no_server_is_told_of_labels(folder, invoke, tmp_path):
+  (tmp_path / "c").mkdir()
+  (tmp_path / "c" / "saved_model.pb").write_text("c")
+  publish(tmp_path / "c", folder.serving)
+  invoke(rollback, "images")
+  assert not folder.models_config.exists()
+  assert not (folder.serving / "models.config").exists()
+
+
+def test_a_pin_is_shown_and_can_be_removed(folder, invoke):
+  invoke(pin, "images", "1", "--reason", "the auditors ask for it")
+  said = invoke(status, "images")
+  assert "  Pinned   1" in said
+  assert "pinned 1 by " in said
+  assert list_versions(folder.serving) == [1]
+  with pytest.raises(BadInputError, match=r"There is no version 9 in .* Versions there: 1, 2\."):
+    invoke(pin, "images", "9")
+  invoke(pin, "images", "1", "--remove")
+  assert "Pinned" not in invoke(status, "images")
+  with pytest.raises(BadInputError, match="Version 1 is not pinned. Pinned versions: none."):
+    invoke(pin, "images", "1", "--remove")
+
+
+def test_a_refused_promotion_changes_nothing(folder, invoke):
+  with pytest.raises(BadInputError, match="Version 1 is live already"):
+    invoke(promote, "images", "1")
+  assert not folder.stages.exists()
+  assert not folder.models_config.exists()

@@ -1,0 +1,68 @@
+"""Which requests are logged: a random part, and whatever a random part would miss."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import classification_pb2, predict_pb2
+
+from serving.models.classification import Classes
+from serving.telemetry import sampling
+from serving.telemetry.sampling import Answer, Sampler, Sampling
+
+
+def test_the_random_part_is_of_the_rate():
+  sampler = Sampler(Sampling(rate=0.2))
+  kept = sum(sampler.why(None) == "sampled" for _ in range(5000))
+  assert 800 < kept < 1200
+  assert Sampler(Sampling(rate=0.0)).why(None) is None
+  assert Sampler(Sampling(rate=1.0)).why(None) == "sampled"
+
+
+def test_one_unsure_row_keeps_a_request():
+  sampler = Sampler(Sampling(rate=0.0, unsure_below=0.6))
+  assert sampler.why(Answer([0.9, 0.59], [])) == "unsure"
+  assert sampler.why(Answer([0.9, 0.6], [])) is None
+  assert sampler.why(Answer([], [])) is None
+
+
+def test_a_label_is_rare_until_it_is_common():
+  sampler = Sampler(Sampling(rate=0.0, rare_below=0.1))
+  for _ in range(100):
+    sampler.why(Answer([], [b"pos"]))
+  found = [sampler.why(Answer([], [b"neg"])) for _ in range(40)]
+  assert found[:5] == ["rare"] * 5
+  assert found[-5:] == [None] * 5
+
+
+def test_the_memory_of_labels_is_bounded():
+  sampler = Sampler(Sampling(rate=0.0, rare_below=0.001))
+  for number in range(20_000):
+    sampler.why(Answer([], [number]))
+  assert len(sampler._counts) <= 1000
+
+
+@pytest.mark.parametrize("as_content", [True, False])
+def test_scores_and_labels_of_a_message(as_content):
+  response = predict_pb2.PredictResponse()
+  scores = np.array([0.25, 0.5], np.float32)
+  if as_content:
+    response.outputs["score"].CopyFrom(tf.make_tensor_proto(scores))
+  else:
+    response.outputs["score"].float_val.extend(scores.tolist())
+  response.outputs["label"].CopyFrom(tf.make_tensor_proto([b"a", b"b"]))
+  found = sampling.of_message("Predict", response)
+  assert (list(found.scores), list(found.labels)) == ([0.25, 0.5], [b"a", b"b"])
+  assert sampling.of_message("Predict", predict_pb2.PredictResponse()) == Answer()
+  assert sampling.of_message("Regress", None) == Answer()
+
+
+def test_the_best_class_is_the_answer():
+  response = classification_pb2.ClassificationResponse()
+  classes = response.result.classifications.add().classes
+  classes.add(label="a", score=0.25)
+  classes.add(label="b", score=0.75)
+  assert sampling.of_message("Classify", response) == Answer([0.75], ["b"])
+  scores = np.array([[0.25, 0.75]], np.float32)
+  labels = np.array([[b"a", b"b"]], object)
+  assert sampling.of_classes(Classes(labels, scores)) == Answer([0.75], [b"b"])
+  assert sampling.of_classes(scores) == Answer()
