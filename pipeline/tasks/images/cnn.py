@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _PATCH = 2  # side of the patches that the first layer sees, in pixels
 _PATCH_VALUES = 3 * _PATCH**2
+_PATCHES = 1_000_000
 
 
 def cnn(params: ImageParams, classes: int) -> keras.Model:
@@ -101,7 +102,7 @@ class Whitening(layers.Layer):
     """Maps `[batch, size, size, 3]` to `[batch, size - 1, size - 1, 24]`."""
     return ops.conv(pixels, self.kernel, padding="valid") + self.bias
 
-  def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+  def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
     """Returns the shape of `call`'s result."""
     batch, height, width, _ = input_shape
     return batch, height - _PATCH + 1, width - _PATCH + 1, 2 * _PATCH_VALUES
@@ -110,13 +111,15 @@ class Whitening(layers.Layer):
     """Sets the filters to the scaled principal components of the pictures' patches.
 
     Args:
-      pictures: `[size, side, side, 3]` float32 in [0, 1].
+      pictures: `[size, side, side, 3]` in [0, 255].
     """
-    # NumPy takes several axes; its annotations know of one.
-    windows = np.lib.stride_tricks.sliding_window_view(  # type: ignore[call-overload]
-      pictures, (_PATCH, _PATCH), axis=(1, 2)
-    )
-    patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, _PATCH_VALUES)
+    side = pictures.shape[1] - _PATCH + 1
+    # A million patches tell twelve values apart well enough, whatever the memory would hold.
+    pictures = pictures[:: 1 + len(pictures) * side**2 // _PATCHES]
+    shifted = [
+      pictures[:, y : y + side, x : x + side] for y in range(_PATCH) for x in range(_PATCH)
+    ]
+    patches = np.concatenate(shifted, axis=-1).reshape(-1, _PATCH_VALUES) / 255
     variances, components = np.linalg.eigh(np.cov(patches, rowvar=False, bias=True))
     # What hardly varies is not blown up: of grey pictures, the difference between two colours.
     filters = components / np.sqrt(variances + 5e-4)

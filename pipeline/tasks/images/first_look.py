@@ -21,7 +21,8 @@ from pipeline.tasks.images.cnn import Whitening
 if TYPE_CHECKING:
   from pipeline.tasks.images.params import ImageParams
 
-_LOOKED_AT = 4_000  # pictures, at most twice as many
+# Pictures, at most twice as many; fewer of large ones, so that they fit into the memory.
+_LOOKED_AT, _LEAST, _VALUES = 4_000, 500, 50_000_000
 _THUMBNAIL = 12  # side in pixels
 # Mirrored pictures must be recognized so often, compared with the pictures themselves, each beyond
 # chance. Photos reach 0.8 to 1, shoes that all point to the left 0.7, digits 0.3.
@@ -71,7 +72,7 @@ def adapt(params: ImageParams, model: keras.Model, batches: tf.data.Dataset) -> 
     return
   pixels, labels = _some(batches)
   for layer in whitening:
-    layer.fit(pixels.astype("float32") / 255)
+    layer.fit(pixels)
   for layer in undecided:
     found = mirrored(pixels, labels)
     layer.flip = found.harmless
@@ -111,7 +112,8 @@ def _some(batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
   for pixels, labels, *_ in batches.as_numpy_iterator():
     kept += [(pixels[i], labels[i]) for i in range(-seen % step, len(labels), step)]
     seen += len(labels)
-    if len(kept) > 2 * _LOOKED_AT:
+    limit = min(_LOOKED_AT, max(_LEAST, _VALUES // pixels[0].size))
+    if len(kept) > 2 * limit:
       kept, step = kept[::2], 2 * step
   return np.stack([pixels for pixels, _ in kept]), np.array([label for _, label in kept])
 

@@ -77,13 +77,13 @@ class ImageParams(Params):
     30, ge=1, description="backbone: epochs with the backbone frozen"
   )
   head_views: int = Field(
-    4,
+    1,
     ge=1,
     le=100,
     description="backbone: how often the head sees each picture, once as it is and otherwise "
     "augmented; each costs a pass of the backbone",
   )
-  head_l2: float = Field(0.01, ge=0, description="backbone: shrinkage of the last layer")
+  head_l2: float = Field(0.003, ge=0, description="backbone: shrinkage of the last layer")
   fine_tune_epochs: int = Field(
     2, ge=0, description="backbone: epochs with everything trained; 0 leaves them out"
   )
@@ -108,7 +108,6 @@ class ImageParams(Params):
       widths=[8, 16],
       epochs=6,
       head_epochs=6,
-      head_views=1,
       fine_tune_epochs=0,
       min_steps=0,
       learning_rate=0.01,
