@@ -120,5 +120,6 @@ def test_names_of_what_is_computed():
     "confusion_matrix",
     "skill",
     "calibration_error",
+    "worst_recall",
     "auc",
   ]
