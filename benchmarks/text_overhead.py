@@ -59,6 +59,7 @@ def train(options: argparse.Namespace, scratch: pathlib.Path) -> dict[str, Any]:
   data, workspace = _rows(scratch, _TRAINED_ROWS), scratch / "trained"
   python = [sys.executable, "-m", "pipeline.cli.main", "run", "sentiment", "--json"]
   settings = [f"train.epochs={_EPOCHS}", "train.patience=99", "gates.skill=-9", "gates.auc=0"]
+  settings.append("gates.worst_recall=null")
   for setting in (*settings, "gates.calibration_error=1", "model.min_steps=0"):
     python += ["--set", setting]
   _json([*python, "--data", str(data), "--workspace", str(workspace)])

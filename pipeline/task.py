@@ -243,8 +243,7 @@ class Task:
     adapt: dotted path; `(params, model, batches of train) -> None` sets weights from one pass over
       the data before training; None sets none.
     training_plan: dotted path; `(params) -> phases`, run one after another.
-    callbacks: dotted path; `(params) -> list of keras.callbacks.Callback`, made for each phase;
-      None adds none to those of the shared loop.
+    callbacks: dotted path; `(params) -> list of Keras callbacks`, made for each phase, or None.
     search_space: dotted path; `(keras_tuner.HyperParameters, params) -> None` declares what the
       Tuner may vary.
     slices: raw features to slice the evaluation by.

@@ -79,14 +79,18 @@ def collect(root: str, reports: Sequence[ShardReport], recognized: Mapping[str, 
   rows = [row for report in reports for row in report.rejected]
   _copy_files(root, rows)
   reasons = collections.Counter(row["reason"] for row in rows)
+  relabelled = sum(len(report.relabelled) for report in reports)
+  said = list(recognized.get("sentences") or ())
+  if relabelled:
+    said.append(f"{relabelled:,} labels come from data.relabel")
   labels = {s: _sum(r.labels.get(s, {}) for r in reports) for s in SPLITS}
   summary = Summary(
     examples={s: sum(r.examples.get(s, 0) for r in reports) for s in SPLITS},
     quarantined=len(rows),
-    relabelled=sum(len(report.relabelled) for report in reports),
+    relabelled=relabelled,
     labels=labels,
     reasons=dict(reasons.most_common(_MAX_REASONS)),
-    recognized=dict(recognized),
+    recognized={**recognized, "sentences": said} if said else dict(recognized),
     lost=lost_classes(labels, recognized.get("classes") or {}, rows),
   )
   fileio.makedirs(root)

@@ -103,7 +103,7 @@ def promote(base_dir: PathLike, version: int | None = None) -> int:
     values.pop("repairs", None)  # type: ignore[misc]
     number = published._add_version(path, base, lambda _: values)
     if path.parent.name == CANDIDATES:
-      _discard(path)
+      discard(path)
   return number
 
 
@@ -140,16 +140,13 @@ def show_canary(base_dir: PathLike, version: int | None = None) -> tuple[int, in
   return target, live
 
 
-def remove_candidate(base_dir: PathLike, version: int) -> None:
-  """Deletes a candidate; it disappears whole.
-
-  Raises:
-    DlpipeError: the file system refused.
-  """
-  path = pathlib.Path(base_dir, CANDIDATES, str(version))
-  if path.is_dir():
-    with published._locked(path.parent):
-      _discard(path)
+def discard(version_dir: pathlib.Path) -> None:
+  """Deletes a version's folder; the caller holds the lock of the folder that it is in."""
+  # A name that servers ignore, and that the next publisher clears if this process is killed.
+  going = version_dir.with_name(f"{published._STAGING_PREFIX}{version_dir.name}")
+  os.rename(version_dir, going)
+  published._flush(version_dir.parent)
+  shutil.rmtree(going, ignore_errors=True)
 
 
 def _found(base: pathlib.Path, version: int | None) -> tuple[int, pathlib.Path]:
@@ -187,9 +184,3 @@ def _show(base: pathlib.Path, path: pathlib.Path, record: VersionRecord) -> None
   published._flush(path)
   os.rename(path, base / path.name)
   published._flush(base)
-
-
-def _discard(path: pathlib.Path) -> None:
-  going = path.with_name(f"{published._STAGING_PREFIX}{path.name}")
-  os.rename(path, going)
-  shutil.rmtree(going, ignore_errors=True)

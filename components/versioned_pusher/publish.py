@@ -165,32 +165,6 @@ def rollback(base_dir: PathLike, to: int | None = None) -> int:
     return _add_version(versions[target], base, lambda _: {**origin, "rollback_of": target})
 
 
-def remove_version(base_dir: PathLike, version: int) -> bool:
-  """Deletes a version; it disappears whole. The newest stays, because servers take it.
-
-  Its number is not given out again.
-
-  Returns:
-    Whether it was deleted.
-
-  Raises:
-    DlpipeError: the file system refused.
-  """
-  base = pathlib.Path(base_dir)
-  if not base.is_dir():
-    return False
-  with _locked(base):
-    versions = _version_dirs(base)
-    if version not in versions or version == max(versions):
-      return False
-    # A name that servers ignore, and that the next publisher clears if this process is killed.
-    going = base / f"{_STAGING_PREFIX}{secrets.token_hex(4)}"
-    os.rename(versions[version], going)
-    _flush(base)
-    shutil.rmtree(going, ignore_errors=True)
-  return True
-
-
 def list_versions(base_dir: PathLike) -> list[int]:
   """Numbers of the versions in `base_dir`, ascending; empty if there is no such directory."""
   return sorted(_version_dirs(pathlib.Path(base_dir)))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from components.versioned_pusher import stages
 from components.versioned_pusher.candidates import list_candidates
 from dlpipe.errors import BadInputError, DlpipeError
+from dlpipe.nodes import PREDICTIONS
 from dlpipe.workspace import Workspace
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.run import Run, as_run
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
   from pipeline.runs.result import RunResult
   from pipeline.settings.config import PipelineConfig
   from pipeline.task import Task
+
+LATEST = "latest"  # stands for the name of a run
 
 
 def runs(
@@ -111,6 +115,36 @@ def opened(
       tasks = ", ".join(run.task for _, run in found)
       raise BadInputError(f"Several tasks have a run {run_id!r}: {tasks}. Choose one with --task.")
     yield found[0]
+
+
+def predictions_of(
+  run_id: str, task: str | None, workspace: str | None, mlmd: str | None
+) -> tuple[PastRun, pathlib.Path]:
+  """Returns a run and the directory of its predictions.
+
+  Args:
+    run_id: the run's name; `latest` for the latest one that has predictions.
+    task: the run's task; None if the name is enough.
+    workspace: the workspace as the user gave it; None takes the environment's, or the default.
+    mlmd: a metadata store's connection file; None takes the SQLite files of the workspace.
+
+  Raises:
+    BadInputError: there is no such run, or it has no predictions.
+  """
+  if run_id == LATEST:
+    for run in past_runs(task, workspace, mlmd):
+      if (directory := _predictions(run)) is not None:
+        return run, directory
+    of_task = f" of {task}" if task is not None else ""
+    raise BadInputError(f"No run{of_task} has predictions yet. `dlpipe run` makes them.")
+  with opened(run_id, task, workspace, mlmd) as (_, run):
+    found = _predictions(run)
+  if found is None:
+    raise BadInputError(
+      f"The run {run_id} has no predictions: it ended before its model was evaluated, or it is of "
+      "an earlier release."
+    )
+  return run, found
 
 
 def ended(config: PipelineConfig, result: RunResult) -> Run:
@@ -216,3 +250,8 @@ def _told_apart(run: PastRun, workspace: str | None) -> PastRun:
 def outputs_of(run: PastRun) -> dict[str, Mapping[str, str]]:
   """Returns URIs by node and output name."""
   return {node["id"]: node["outputs"] for node in run.nodes}
+
+
+def _predictions(run: PastRun) -> pathlib.Path | None:
+  uri = PREDICTIONS.find(outputs_of(run))
+  return pathlib.Path(uri) if uri is not None else None

@@ -96,12 +96,12 @@ class Run:
     Raises:
       BadInputError: the run has no predictions, or an argument cannot be used.
     """
-    from pipeline.api import rows
+    from pipeline.rows import table
 
     if self.predictions is None:
       raise BadInputError(f"The run {self.run_id} has no predictions.")
-    found = rows.rows_of(self.predictions.parent, where=where, sort=sort, limit=limit)
-    return rows.as_rows(found)
+    rows = table.read(self.predictions.parent)
+    return table.as_rows(table.asked(rows, where=where, sort=sort, limit=limit))
 
   @property
   def exit_code(self) -> int:

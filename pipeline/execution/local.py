@@ -100,7 +100,7 @@ def run(
       outcomes = sequential.run_nodes(compiled, store, listener=listener, options=options)
     result = _conclude(task, config, store, outcomes, run_id, started, listener, examine)
     if train_and_push and config.keep.is_set:
-      result = _cleaned(config, store, result)
+      result = _cleaned(config, result)
   listener(events.RunFinished(result))
   return result
 
@@ -151,7 +151,7 @@ def _conclude(
   return data.result
 
 
-def _cleaned(config: PipelineConfig, store: ConnectionConfig, result: RunResult) -> RunResult:
+def _cleaned(config: PipelineConfig, result: RunResult) -> RunResult:
   """Deletes what `keep` lets go; the result says how much, or why it did not work."""
   others = at_work.run_ids(config.folder) - {result.run_id}
   if others:
@@ -160,7 +160,7 @@ def _cleaned(config: PipelineConfig, store: ConnectionConfig, result: RunResult)
   try:
     plan = cleaning.clean(
       config.folder,
-      [store],
+      cleaning.stores_of(config.folder),
       config.keep,
       held=stages.read(config.folder).held(),
       at_work={result.run_id},

@@ -71,7 +71,7 @@ def _base_run(
       return run.name
   names = ", ".join(each.node_info.id for each in needed)
   raise BadInputError(
-    "A run from there takes up an earlier run in which these nodes succeeded, and whose artifacts "
-    f"were not cleaned: {names}. There is none in this metadata store; run the pipeline without "
+    f"A run from there takes up an earlier run in which these nodes succeeded: {names}. There is "
+    "none in this metadata store, or dlpipe clean deleted its files; run the pipeline without "
     "--from once."
   )

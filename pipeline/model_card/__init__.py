@@ -167,7 +167,7 @@ def markdown(made: ModelCard) -> str:
     labels=labels[:_MOST_LABELS],
     more_labels=max(0, len(labels) - _MOST_LABELS),
     metrics=[(name, value) for name, value in made.metrics.items() if name != _COUNT],
-    eval_rows=int(made.metrics.get(_COUNT, 0)),
+    eval_rows=int(made.metrics.get(_COUNT) or 0),
     slices=made.slices[:_MOST_SLICES],
     more_slices=max(0, len(made.slices) - _MOST_SLICES),
     slice_metrics=[name for name in _slice_metrics(made) if name != _COUNT],

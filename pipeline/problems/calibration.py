@@ -34,8 +34,8 @@ _HALVINGS = 40
 _SUM_SLACK = 1e-3
 
 _Numbers = np.ndarray
-# From the factor of the logits to the slope of the loss there.
-_Slope = Callable[[float], float]
+# From the factor of the logits, and the doubt in the labels, to the slope of the loss.
+_Slope = Callable[[float, float], float]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,6 +91,8 @@ def of_classes(outputs: _Numbers, labels: _Numbers, *, wanted: bool = True) -> C
   sums = outputs.sum(axis=1)
   is_softmax = len(outputs) and outputs.min() >= 0 and np.abs(sums - 1).max() < _SUM_SLACK
   form: Any = SOFTMAX if is_softmax else LOGITS
+  if outputs.shape[1] < 2:
+    return Calibration(rows=len(outputs), reason="there is only one class")
   if reason := _against(outputs, wanted):
     return Calibration(form=form, rows=len(outputs), reason=reason)
   logits = np.log(np.maximum(outputs, LEAST_OF_SOFTMAX)) if is_softmax else outputs
@@ -98,14 +100,11 @@ def of_classes(outputs: _Numbers, labels: _Numbers, *, wanted: bool = True) -> C
   rows = np.arange(len(logits))
   others = logits.copy()
   others[rows, labels] = -np.inf
-  # As if one more row were wrong, with its second class right: without that, rows that are all
-  # right would ask for scores of 1. Platt 1999, "Probabilistic Outputs for Support Vector
-  # Machines", section 2.2, has the same for two classes.
-  doubt = 1 / (len(rows) + 2)
-  target = (1 - doubt) * logits[rows, labels] + doubt * others.max(axis=1)
+  right, second = logits[rows, labels].mean(), others.max(axis=1).mean()
 
-  def slope(factor: float) -> float:
-    return float(np.mean((_softmax(factor * logits) * logits).sum(axis=1) - target))
+  def slope(factor: float, doubt: float) -> float:
+    said = (_softmax(factor * logits) * logits).sum(axis=1).mean()
+    return float(said - (1 - doubt) * right - doubt * second)
 
   def judged(temperature: float) -> tuple[float, float]:
     scores = _softmax(logits / temperature)
@@ -133,10 +132,9 @@ def of_labels(outputs: _Numbers, ids: _Numbers, *, wanted: bool = True) -> Calib
     return Calibration(form=form, rows=len(outputs), reason=reason)
   within = np.clip(outputs, LEAST_OF_SIGMOID, 1 - LEAST_OF_SIGMOID)
   logits = np.log(within / (1 - within)) if form == SIGMOID else outputs
-  doubt = 1 / (len(outputs) + 2)
-  target = (1 - doubt) * truth + doubt * (1 - truth)
 
-  def slope(factor: float) -> float:
+  def slope(factor: float, doubt: float) -> float:
+    target = (1 - doubt) * truth + doubt * (1 - truth)
     return float(np.mean((_sigmoid(factor * logits) - target) * logits))
 
   def judged(temperature: float) -> tuple[float, float]:
@@ -181,18 +179,18 @@ def _fitted(
   form: Any,
   rows: int,
 ) -> Calibration:
-  """Finds the least loss; it is convex in the factor of the logits, so its slope has one zero."""
-  low, high = math.log(1 / _HIGHEST), math.log(1 / _LOWEST)
-  if not slope(math.exp(low)) < 0 < slope(math.exp(high)):
+  """Finds the temperature of the least loss, no further from 1 than val asks for.
+
+  Rows of val that are all right would ask for scores of 1. So a second temperature is that of the
+  least loss if one more row were wrong, with its second answer right (Platt 1999, "Probabilistic
+  Outputs for Support Vector Machines", section 2.2, for two classes). What lies between the two
+  cannot be told apart: of that, the nearest to 1 is taken.
+  """
+  sure, doubting = (_least(slope, doubt) for doubt in (0.0, 1 / (rows + 2)))
+  if sure >= _HIGHEST or doubting <= _LOWEST:
     reason = "no temperature makes them agree with val, so the model's outputs are hardly logits"
     return Calibration(form=form, rows=rows, reason=reason)
-  for _ in range(_HALVINGS):
-    middle = (low + high) / 2
-    if slope(math.exp(middle)) < 0:
-      low = middle
-    else:
-      high = middle
-  temperature = math.exp(-(low + high) / 2)
+  temperature = min(max(1.0, sure), doubting)
   (loss_before, error_before), (loss_after, error_after) = judged(1.0), judged(temperature)
   return Calibration(
     temperature=temperature,
@@ -203,6 +201,25 @@ def _fitted(
     error_before=error_before,
     error_after=error_after,
   )
+
+
+def _least(slope: _Slope, doubt: float) -> float:
+  """Returns the temperature of the least loss, or a bound.
+
+  The loss is convex in the factor of the logits, so its slope rises and is 0 once.
+  """
+  low, high = math.log(1 / _HIGHEST), math.log(1 / _LOWEST)
+  if slope(math.exp(low), doubt) >= 0:
+    return _HIGHEST
+  if slope(math.exp(high), doubt) <= 0:
+    return _LOWEST
+  for _ in range(_HALVINGS):
+    middle = (low + high) / 2
+    if slope(math.exp(middle), doubt) < 0:
+      low = middle
+    else:
+      high = middle
+  return math.exp(-(low + high) / 2)
 
 
 def _are_sigmoids(outputs: _Numbers) -> bool:

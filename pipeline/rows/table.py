@@ -7,7 +7,7 @@ import io
 import json
 import math
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -22,8 +22,12 @@ from pipeline.sources.tables.parquet_files import open_parquet
 _ORDERS = {"asc": "ascending", "desc": "descending"}
 
 
-def read(directory: pathlib.Path) -> pa.Table:
+def read(directory: pathlib.Path, *, without: Collection[str] = ()) -> pa.Table:
   """Reads the table of a `Predictions` artifact.
+
+  Args:
+    directory: the artifact's directory.
+    without: columns to leave out, such as `scores`, which is large if there are many classes.
 
   Raises:
     BadInputError: the file is missing or damaged.
@@ -32,7 +36,8 @@ def read(directory: pathlib.Path) -> pa.Table:
   if not path.is_file():
     raise BadInputError(f"{path} is gone. `dlpipe run` with the same settings writes it again.")
   with open_parquet(str(path)) as file:
-    return file.read()
+    names = [name for name in file.schema_arrow.names if name not in without]
+    return file.read(columns=names)
 
 
 def asked(
@@ -48,8 +53,10 @@ def asked(
     limit: the most rows; None for all.
 
   Raises:
-    BadInputError: the condition or the column cannot be used.
+    BadInputError: the condition, the column or the limit cannot be used.
   """
+  if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+    raise BadInputError(f"limit takes a whole number of at least 0. Received: {limit!r}")
   found = table if where is None else conditions.matching(table, where)
   if sort is not None:
     name, order = _order(table, sort)

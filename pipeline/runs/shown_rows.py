@@ -18,6 +18,7 @@ from pipeline.rows.files import FILE, SHOWN_FILE
 from pipeline.suspects import confident
 from pipeline.suspects.baseline import Baseline
 
+_MOST_SCORES = 20_000_000  # rows times classes; more are not read for a report
 # Formats that browsers show, by their first bytes.
 _PICTURES = {b"\x89PNG": "png", b"\xff\xd8": "jpeg", b"GIF8": "gif", b"BM": "bmp"}
 
@@ -42,7 +43,7 @@ def shown_rows(
   }
   if predictions is None or not (predictions / FILE).is_file():
     return shown
-  found = table.read(predictions)
+  found = table.read(predictions, without=["scores"])
   if not found.num_rows:
     return shown
   inputs = _inputs(predictions)
@@ -52,7 +53,7 @@ def shown_rows(
     shown["samples"] = [{**row_of(each), "worst": each in worst} for each in [*first, *worst]]
     return shown
   if one_class:
-    shown["suspected"] = _suspected(found)
+    shown["suspected"] = _suspected(predictions, found)
   mistakes = [row_of(number) for number in chosen.mistakes(found)]
   if input_kind == "text":
     shown["texts"] = mistakes
@@ -65,17 +66,20 @@ def shown_rows(
   return shown
 
 
-def _suspected(found: pa.Table) -> tuple[int, int] | None:
+def _suspected(directory: pathlib.Path, found: pa.Table) -> tuple[int, int] | None:
   """Returns how many labels contradict the model's scores, and of how many; None if unknown.
 
   The model has not trained on these rows.
   """
   names = {name: place for place, name in enumerate(table.names_of_scores(found))}
+  if found.num_rows * len(names) > _MOST_SCORES:
+    return None
   labels = found["label"].to_pylist()
   known = [number for number, label in enumerate(labels) if label in names]
   if not known:
     return None
-  scores = np.array(found["scores"].take(known).to_pylist(), np.float64)
+  everything = table.read(directory)["scores"]
+  scores = np.array(everything.take(known).to_pylist(), np.float64)
   given = np.array([names[labels[number]] for number in known])
   return confident.ranked(given, scores).count, len(known)
 

@@ -11,6 +11,8 @@ import dataclasses
 
 import numpy as np
 
+_SURE = 0.9
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ranking:
@@ -19,7 +21,7 @@ class Ranking:
   Attributes:
     order: `[rows]` int64, the numbers of the rows, the likeliest first.
     suggested: `[rows]` int64, the best class of each row other than the given one.
-    count: how many labels the confident joint takes for wrong.
+    count: how many labels are taken for wrong.
   """
 
   order: np.ndarray
@@ -36,7 +38,8 @@ def ranked(given: np.ndarray, scores: np.ndarray) -> Ranking:
 
   Returns:
     The ranking. A label counts as wrong if, of the classes whose score reaches the mean score of
-    the rows with that label, the best is another one than the given.
+    the rows with that label, the best is another one than the given; or if another class has a
+    score of 0.9 or more.
   """
   rows = np.arange(len(given))
   own = scores[rows, given].astype(np.float64)
@@ -49,6 +52,8 @@ def ranked(given: np.ndarray, scores: np.ndarray) -> Ranking:
   confident = np.where(scores >= thresholds, scores, -np.inf)
   best = confident.argmax(1) if len(given) else np.zeros(0, np.int64)
   wrong = (confident[rows, best] > -np.inf) & (best != given)
+  # Where nearly all scores are near 1, so are the thresholds, and a score of 0.95 would not count.
+  wrong |= others[rows, suggested] >= _SURE
   # The score of the given label ranks better than its margin to the best, and than membership in
   # the confident joint, which knows only how many labels are wrong.
   return Ranking(order=np.argsort(own, kind="stable"), suggested=suggested, count=int(wrong.sum()))

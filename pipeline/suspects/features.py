@@ -13,6 +13,7 @@ _HASHES = 1 << 20
 _SIDE = 64  # pictures are scaled to so many pixels a side
 _CELLS, _ANGLES = 8, 9
 _CELL = _SIDE // _CELLS
+_CHUNK = 256  # pictures described at once
 _CLIPPED = 0.4  # of a normalized histogram of gradients
 # Larger pictures cost more to decode than an answer about their label is worth.
 _MAX_PIXELS = 50_000_000
@@ -58,6 +59,17 @@ def of_pictures(pictures: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
   Returns:
     `[readable pictures, features]` float32, and `[pictures]` bool: which could be read.
   """
+  described = [
+    _described(pictures[first : first + _CHUNK]) for first in range(0, len(pictures), _CHUNK)
+  ]
+  described = described or [_described([])]
+  return (
+    np.concatenate([found for found, _ in described]),
+    np.concatenate([readable for _, readable in described]),
+  )
+
+
+def _described(pictures: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
   decoded = [_pixels(data) for data in pictures]
   readable = np.array([each is not None for each in decoded], bool)
   pixels = [each for each in decoded if each is not None]
@@ -65,10 +77,8 @@ def of_pictures(pictures: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
     return np.zeros((0, _CELLS * _CELLS * (4 * _ANGLES + 3)), np.float32), readable
   rgb = np.stack(pixels).astype(np.float32) / 255
   colours = rgb.reshape(len(rgb), _CELLS, _CELL, _CELLS, _CELL, 3).mean((2, 4))
-  gradients = _gradients(rgb.mean(-1))
-  return np.concatenate(
-    [gradients.reshape(len(rgb), -1), colours.reshape(len(rgb), -1)], 1
-  ), readable
+  parts = (_gradients(rgb.mean(-1)), colours)
+  return np.concatenate([part.reshape(len(rgb), -1) for part in parts], 1), readable
 
 
 def _pixels(data: bytes) -> np.ndarray | None:
@@ -92,13 +102,17 @@ def _gradients(grey: np.ndarray) -> np.ndarray:
   down[:, 1:-1] = grey[:, 2:] - grey[:, :-2]
   strength = np.hypot(across, down)
   angle = np.arctan2(down, across) % np.pi / np.pi * _ANGLES
-  low = np.floor(angle).astype(np.int64) % _ANGLES
-  part = angle - np.floor(angle)
-  histogram = np.zeros((len(grey), _CELLS, _CELLS, _ANGLES), np.float32)
-  for number in range(_ANGLES):
-    share = (low == number) * (1 - part) + ((low + 1) % _ANGLES == number) * part
-    weight = (strength * share).reshape(len(grey), _CELLS, _CELL, _CELLS, _CELL)
-    histogram[..., number] = weight.sum((2, 4))
+  low = np.minimum(angle.astype(np.int64), _ANGLES - 1)
+  part = angle - low
+  rows = np.arange(_SIDE) // _CELL
+  cell = (
+    np.arange(len(grey))[:, np.newaxis, np.newaxis] * _CELLS + rows[:, np.newaxis]
+  ) * _CELLS + rows
+  histogram = np.zeros(len(grey) * _CELLS * _CELLS * _ANGLES)
+  for number, share in ((low, 1 - part), ((low + 1) % _ANGLES, part)):
+    places = (cell * _ANGLES + number).ravel()
+    histogram += np.bincount(places, (strength * share).ravel(), len(histogram))
+  histogram = histogram.reshape(len(grey), _CELLS, _CELLS, _ANGLES).astype(np.float32)
   energy = np.pad(np.square(histogram).sum(-1), ((0, 0), (1, 1), (1, 1)))
   found = []
   for y in (0, 1):

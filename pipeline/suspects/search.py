@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from dlpipe.errors import BadInputError
 from pipeline.rows.examples import RawExample, first_bytes, read_examples
 from pipeline.suspects import confident, features, out_of_fold
 from pipeline.suspects.supported import require_classes
@@ -76,7 +75,8 @@ class Suspects:
 
   def to_json(self) -> dict[str, Any]:
     """Returns the object that `dlpipe check --json` prints."""
-    return dataclasses.asdict(self)
+    found = dataclasses.asdict(self)
+    return {**found, "left_out": list(self.left_out), "likely": list(found["likely"])}
 
 
 def search(task: Task, examples: pathlib.Path, total: int) -> Suspects:
@@ -88,18 +88,13 @@ def search(task: Task, examples: pathlib.Path, total: int) -> Suspects:
     total: the number of its examples.
 
   Raises:
-    BadInputError: the task's answers are not one class of several, or its files are no pictures.
+    BadInputError: the task's answers are not one class of several.
   """
   require_classes(task)
   is_text = task.input.kind == "text"
   rows = _Rows(is_text=is_text, share=MAX_ROWS / max(total, MAX_ROWS))
   for batch in _batches(read_examples(examples)):
     rows.add(batch, task.input.key, task.label_key)
-  if not rows.kept and not is_text:
-    raise BadInputError(
-      f"Wrong labels are looked for among texts and pictures. The inputs of task {task.name} are "
-      "files that cannot be read as pictures."
-    )
   return rows.suspects()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -12,98 +11,46 @@ from keras import ops
 from pipeline.text import gru_scan
 
 
-class _Fused(keras.layers.RNN):
-  """Runs what Keras leaves to its own loop by `fused`, where that computes the same."""
-
-  def fused(
-    self, sequences: tf.Tensor, states: Sequence[tf.Tensor], *, training: bool
-  ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """`[batch, time, features]` to the outputs, `[time, batch, units]`, and the last states."""
-    raise NotImplementedError
+class _Scanned(keras.layers.RNN):
+  """Runs what Keras leaves to its own loop in `gru_scan`, where that computes the same."""
 
   def inner_loop(
     self, sequences: tf.Tensor, initial_state: Any, mask: Any, training: bool = False
   ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-    """`[batch, time, features]` to the last output, all outputs and the last states."""
+    """`[batch, time, features]` to the last output, all outputs and the last state."""
     if mask is not None or not _is_plain(self):
       return super().inner_loop(sequences, initial_state, mask, training)
-    states = initial_state if isinstance(initial_state, (list, tuple)) else [initial_state]
-    outputs, states = self.fused(sequences, states, training=training)
+    state = initial_state[0] if isinstance(initial_state, (list, tuple)) else initial_state
+    [outputs] = gru_scan.gru(sequences, state[tf.newaxis], [_weights(self)], training=training)
     shown = outputs if self.return_sequences else outputs[-1:]
-    return outputs[-1], tf.transpose(shown, [1, 0, 2]), states
+    return outputs[-1], tf.transpose(shown, [1, 0, 2]), [outputs[-1]]
 
 
 @keras.saving.register_keras_serializable(package="dlpipe")
-class GRU(keras.layers.GRU, _Fused):
+class GRU(keras.layers.GRU, _Scanned):
   """`keras.layers.GRU` with a faster loop on CPUs; the same arguments, weights and outputs.
 
   On a GPU it is cuDNN's, as Keras chooses. With dropout, a mask or activations other than Keras'
   default it is Keras' own loop.
   """
 
-  def fused(
-    self, sequences: tf.Tensor, states: Sequence[tf.Tensor], *, training: bool
-  ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """Runs `gru_scan`."""
-    state, weights = states[0][tf.newaxis], gru_scan.Weights(*_weights(self))
-    [outputs] = gru_scan.gru(sequences, state, [weights], training=training)
-    return outputs, [outputs[-1]]
 
-
-@keras.saving.register_keras_serializable(package="dlpipe")
-class LSTM(keras.layers.LSTM, _Fused):
-  """`keras.layers.LSTM` as one op on CPUs; else as `GRU` is, with the same limits."""
-
-  def __init__(self, *args, **kwargs):
-    super().__init__(*args, **kwargs)
-    self.supports_jit = False  # XLA has no kernel for the op
-
-  def fused(
-    self, sequences: tf.Tensor, states: Sequence[tf.Tensor], *, training: bool
-  ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """Runs `BlockLSTM`; the gradient of `BlockLSTMV2` takes one gate for another."""
-    # Its order of the gates is input, candidate, forget, output.
-    kernel, recurrent, bias = (
-      tf.gather(tf.reshape(each, [-1, 4, self.units]), [0, 2, 1, 3], axis=1)
-      for each in _weights(self)
-    )
-    weights = tf.concat([kernel, recurrent], axis=0)
-    hidden, cell = states
-    no_peephole = tf.zeros([self.units], sequences.dtype)
-    result = tf.raw_ops.BlockLSTM(
-      seq_len_max=tf.shape(sequences, tf.int64)[1],
-      x=tf.transpose(sequences, [1, 0, 2]),
-      cs_prev=cell,
-      h_prev=hidden,
-      w=tf.reshape(weights, [-1, 4 * self.units]),
-      wci=no_peephole,
-      wcf=no_peephole,
-      wco=no_peephole,
-      b=tf.reshape(bias, [-1]),
-      forget_bias=0.0,
-      cell_clip=-1.0,
-      use_peephole=False,
-    )
-    return result.h, [result.h[-1], result.cs[-1]]
-
-
-def _is_plain(layer: Any) -> bool:
-  """Returns whether `fused` computes what the layer is."""
+def _is_plain(layer: keras.layers.GRU) -> bool:
+  """Returns whether `gru_scan` computes what the layer is."""
   return (
     layer.activation is keras.activations.tanh
     and layer.recurrent_activation is keras.activations.sigmoid
     and layer.use_bias
-    and getattr(layer, "reset_after", True)
-    and layer.compute_dtype in ("float16", "float32")
+    and layer.reset_after
     and not (layer.dropout or layer.recurrent_dropout or layer.go_backwards or layer.unroll)
   )
 
 
-def _weights(layer: Any) -> list[tf.Tensor]:
-  """Returns kernel, recurrent kernel and bias, in the type that the layer computes in."""
+def _weights(layer: keras.layers.GRU) -> gru_scan.Weights:
+  """Returns the weights, in the type that the layer computes in."""
   cell = layer.cell
   weights = (cell.kernel, cell.recurrent_kernel, cell.bias)
-  return [ops.cast(each, layer.compute_dtype) for each in weights]
+  return gru_scan.Weights(*(ops.cast(each, layer.compute_dtype) for each in weights))
 
 
 class ReverseWithin(keras.layers.Layer):
@@ -122,7 +69,7 @@ class Bidirectional(keras.layers.Layer):
   are used.
 
   Args:
-    cell: `GRU`, whose directions share one loop on a CPU, `LSTM`, or one of Keras'.
+    cell: `GRU`, whose directions share one loop on a CPU, or `keras.layers.LSTM`.
     units: number of units of each direction.
   """
 
@@ -152,7 +99,7 @@ class Bidirectional(keras.layers.Layer):
 
   def _together(self, sequence: tf.Tensor, lengths: tf.Tensor, training: bool) -> tf.Tensor:
     state = tf.zeros([2, tf.shape(sequence)[0], self._units], sequence.dtype)
-    weights = [gru_scan.Weights(*_weights(each)) for each in (self.forward, self.backward)]
+    weights = [_weights(each) for each in (self.forward, self.backward)]
     outputs = gru_scan.gru(sequence, state, weights, lengths=lengths, training=training)
     return tf.transpose(tf.concat(outputs, axis=-1), [1, 0, 2])
 

@@ -17,6 +17,7 @@ from dlpipe import progress
 from dlpipe.errors import BadInputError
 from pipeline.task import Phase
 from pipeline.training.logs import flat
+from pipeline.training.machines.adam import FusedAdam
 
 
 def schedule_of(phase: Phase, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -49,7 +50,7 @@ def compile_phase(
     of: prefix of every progress line.
   """
   rest = dict(arguments)
-  optimizer = rest.pop("optimizer", keras.optimizers.Adam)
+  optimizer = rest.pop("optimizer", FusedAdam)
   if callable(optimizer) and not isinstance(optimizer, keras.Optimizer):
     optimizer = optimizer(schedule)
   else:

@@ -16,6 +16,7 @@ from tfx import types
 from tfx.types import standard_artifacts
 
 from components.artifacts import TRY_AGAIN
+from components.serving_gate import parity as proof
 from components.serving_gate import server_process, server_replay
 from components.serving_gate.component import ServingGate
 from dlpipe.errors import BadInputError, DlpipeError
@@ -139,6 +140,30 @@ def test_shifted_serving_default_is_refused_and_the_rest_passes(gate):
   assert "serving_default (TF2 loader, batch of 1): score differs by 0.001" in parity["reasons"][0]
   assert parity["skipped"] == ["No model server was asked, since the model is refused without it."]
   assert parity["latency"] == []
+
+
+def test_the_server_starts_while_the_loaders_replay(gate, monkeypatch):
+  done = []
+
+  class Watched(server_process.ServerProcess):
+    def begin(self):
+      done.append("begun")
+      super().begin()
+
+    def __enter__(self):
+      done.append("awaited")
+      return super().__enter__()
+
+  def replay(*args, **named):
+    done.append("replayed")
+    return replay_in_process(*args, **named)
+
+  replay_in_process = proof.replay_in_process
+  monkeypatch.setattr(server_replay, "ServerProcess", Watched)
+  monkeypatch.setattr(proof, "replay_in_process", replay)
+  # `gate` sees that no server of a refused model is left.
+  assert gate(Toy(shift=1e-3))[0] == 0
+  assert done == ["begun", "replayed"]
 
 
 def test_right_answers_that_come_late_are_refused(gate):

@@ -158,6 +158,7 @@ def test_new_labels_replace_those_of_the_data_and_move_nothing(run, relabel, cla
   }
   summary = json.loads((rejected / "summary.json").read_text())
   assert summary["relabelled"] == 2
+  assert summary["recognized"]["sentences"][-1] == "2 labels come from data.relabel"
   assert sum(summary["labels"][split].get("cat", 0) for split in summary["labels"]) == 20
   assert (root / "cat" / "1.png").exists()
 

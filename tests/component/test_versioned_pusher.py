@@ -144,6 +144,7 @@ def test_component_declares_its_channels_and_properties():
   assert pusher.outputs["pushed_model"].type is standard_artifacts.PushedModel
   assert pusher.exec_properties == {
     "data_options": "{}",
+    "stage": "live",
     "serving_dir": "/srv/models/images",
     "code_fingerprint": "abc",
   }

@@ -25,7 +25,11 @@ def test_first_run_pushes_version_1(first_run):
   assert result["examples"]["quarantined"] == 0
   assert sum(result["examples"].values()) == 1797
   assert result["metrics"]["accuracy"] > 0.5
-  assert [gate["metric"] for gate in result["gates"]] == ["skill", "serving_difference"]
+  assert [gate["metric"] for gate in result["gates"]] == [
+    "skill",
+    "worst_recall",
+    "serving_difference",
+  ]
   assert all(gate["passed"] for gate in result["gates"])
   version = workspace / "images" / "serving" / "1"
   assert (version / "saved_model.pb").is_file()

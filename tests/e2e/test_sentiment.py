@@ -30,6 +30,7 @@ def test_first_run_pushes_version_1(first_run):
   assert result["examples"]["quarantined"] == 0
   assert [gate["metric"] for gate in result["gates"]] == [
     "skill",
+    "worst_recall",
     "auc",
     "calibration_error",
     "serving_difference",

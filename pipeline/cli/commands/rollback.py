@@ -9,7 +9,7 @@ import click
 from components.versioned_pusher.publish import list_versions, version_record
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import TaskFolder, Workspace
-from pipeline.api import staging
+from pipeline.api.operations import staging
 from pipeline.cli.options import reason_option, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.runs.retention import cleaned

@@ -12,6 +12,7 @@ import click
 
 from dlpipe.errors import BadInputError
 from dlpipe.words import number
+from pipeline.api.history import predictions_of
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.stores import checked
 from pipeline.cli.local_path import LocalPath
@@ -63,19 +64,17 @@ def rows(
       f"--output writes CSV: expected a name that ends in .csv. Received: {output}"
     )
   name = checked(task, workspace)
-  from pipeline.api.rows import as_rows, predictions_of, rows_of
+  from pipeline.rows import table
 
   run, directory = predictions_of(run_id, name, workspace, mlmd)
-  found = rows_of(directory, where=where, sort=sort)
+  found = table.asked(table.read(directory), where=where, sort=sort)
   shown = found if limit is None else found.slice(0, limit)
   if output is not None:
-    from pipeline.rows.table import as_csv
-
     pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
-    pathlib.Path(output).write_text(as_csv(shown), encoding="utf-8")
+    pathlib.Path(output).write_text(table.as_csv(shown), encoding="utf-8")
   if as_json:
     facts = {"run_id": run.run_id, "task": run.task, "count": found.num_rows}
-    listed = {"output": output} if output is not None else {"rows": as_rows(shown)}
+    listed = {"output": output} if output is not None else {"rows": table.as_rows(shown)}
     click.echo(json.dumps({**facts, **listed}, ensure_ascii=False))
     return
   click.echo(f"{run.task}  run {run.run_id}  {found.num_rows:,} rows")
@@ -85,7 +84,7 @@ def rows(
   if limit is None:
     shown = found.slice(0, _SHOWN)
   columns = shutil.get_terminal_size((_COLUMNS, 0)).columns
-  for line in _lines(as_rows(shown), columns):
+  for line in _lines(table.as_rows(shown), columns):
     click.echo(line)
   if shown.num_rows < found.num_rows:
     click.echo(

@@ -96,7 +96,7 @@ def _listed(found: Sequence[PastRun], rollbacks: Sequence[dict[str, Any]]) -> li
   for run in found:
     version = f"version {run.pushed_version}" if run.pushed_version is not None else ""
     line = f"{run.run_id:<{width}}  {run.task:<{task_width}}{_minute(run.started)}  "
-    line += f"{run.state:<14}{version:<12}"
+    line += f"{run.state:<14}{version:<12}{'cleaned  ' if run.cleaned else ''}"
     lines.append((run.started, f"{line}{_shown_metrics(run, columns - len(line))}".rstrip()))
   return [line for _, line in sorted(lines, key=lambda each: each[0], reverse=True)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 
@@ -98,7 +99,8 @@ def _task_flags(arguments: tuple[str, ...], workspace: str | None, page: list[st
       f"Version {newest} in {str(root)!r} holds no {_MODEL_FILE}, and a model server takes the "
       f"newest. {ways_out(task.name, workspace, newest)}"
     )
-  stages.refresh(folder)  # the folder may have moved since they were written
+  with contextlib.suppress(OSError):  # read-only, so nobody moved it either
+    stages.refresh(folder)  # the folder may have moved since they were written
   if folder.models_config.is_file():
     stands_for += [
       f"--model_config_file={folder.models_config}",

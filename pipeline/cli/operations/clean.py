@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlpipe.words import memory
-from pipeline.api.cleaning import clean as delete
+from pipeline.api.operations.cleaning import clean as delete
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.options import workspace_option
 from pipeline.cli.task_argument import task_argument

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pipeline.api import logged_requests
+from pipeline.api.operations import logged_requests
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.options import workspace_option
 from pipeline.cli.task_argument import task_argument
@@ -100,7 +100,9 @@ def pick(
     return
   click.echo(f"Wrote {written:,} rows to {output}")
   if output.endswith(".csv"):
-    click.echo(f"Next: fill in the column {known.label_key}, then dlpipe run TASK --data {output}")
+    click.echo(
+      f"Next: fill in the column {known.label_key}, then dlpipe run {known.name} --data {output}"
+    )
 
 
 @log.command("join", short_help="Make data of labels and logged requests.")

@@ -8,7 +8,7 @@ import click
 
 from components.versioned_pusher import stages
 from dlpipe.workspace import Workspace
-from pipeline.api import staging
+from pipeline.api.operations import staging
 from pipeline.cli.options import reason_option, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.tasks import get_task

@@ -20,12 +20,17 @@ from collections.abc import Collection, Mapping, Sequence
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
-from components.versioned_pusher import candidates, publish
+from components.versioned_pusher import removal
 from dlpipe.workspace import TaskFolder
-from pipeline.runs import facts, lineage, trained
+from pipeline.runs import facts, lineage, run_files, trained
 from pipeline.runs.retention import cleaned, holdings, planning
 from pipeline.runs.retention.planning import Plan
-from pipeline.runs.store.metadata_stores import ConnectionConfig, open_store
+from pipeline.runs.store.metadata_stores import (
+  ConnectionConfig,
+  open_store,
+  read_connection,
+  sqlite_connection,
+)
 from pipeline.settings.config import KeepConfig
 
 
@@ -67,11 +72,33 @@ def clean(
     _mark(handles, plan.artifacts)
   for number, path in plan.versions.items():
     if pathlib.Path(path).parent == folder.serving:
-      publish.remove_version(folder.serving, number)
+      removal.remove_version(folder.serving, number)
     else:
-      candidates.remove_candidate(folder.serving, number)
+      removal.remove_candidate(folder.serving, number)
   _delete(folder, plan.artifacts | plan.files)
   return plan
+
+
+def stores_of(folder: TaskFolder, *more: str | None) -> list[ConnectionConfig]:
+  """Every metadata store that runs of a task were told, and is there.
+
+  Artifacts that only another store knows are not touched.
+
+  Args:
+    folder: the task's.
+    *more: connection files of further stores; None for none.
+
+  Raises:
+    BadInputError: a connection file cannot be used.
+  """
+  found = [sqlite_connection(folder.metadata)] if folder.metadata.exists() else []
+  runs = sorted(path.stem for path in folder.run_file("*").parent.glob("*.json"))
+  told = (run_files.told(folder, run_id) for run_id in runs)
+  named = {each.config.metadata.connection_file for each in told if each is not None}
+  there = {path for path in named if path is not None and os.path.isfile(path)}
+  return found + [
+    read_connection(path) for path in sorted({*there, *(path for path in more if path is not None)})
+  ]
 
 
 def _keep_facts(folder: TaskFolder, runs: Sequence[lineage.PastRun], plan: Plan) -> None:

@@ -113,8 +113,8 @@ def read(folder: TaskFolder, stores: Known, *, held: Mapping[int, str]) -> Holdi
   before = time.time() - _DAY_S
   leftovers |= {uri for uri in stores.unfinished if 0 < sizes.changed(uri) < before}
   named = {*leftovers, *(version.path for version in versions), *(each.path for each in loose)}
-  for known in runs:
-    named |= known.outputs | known.files
+  for known_run in runs:
+    named |= known_run.outputs | known_run.files
   return Holdings(
     runs=tuple(runs),
     versions=versions,
@@ -182,12 +182,16 @@ def _of_history(path: pathlib.Path) -> frozenset[str]:
 
 def _files_of(folder: TaskFolder, run_id: str) -> Iterator[pathlib.Path]:
   paths = (folder.report(run_id), folder.log(run_id), folder.quarantine(run_id))
-  yield from (path for path in (*paths, folder.reproduction(run_id)) if path.exists())
+  yield from (path for path in paths if path.exists())
+  # A repetition has a lock of its own, so its age says whether it may be at work.
+  repeated = folder.reproduction(run_id)
+  if 0 < sizes.changed(repeated) < time.time() - _DAY_S:
+    yield repeated
 
 
 def _loose(folder: TaskFolder, runs: set[str]) -> Iterator[LooseFile]:
   """Files of runs that no store knows, results of checks, unfinished trainings, logged requests."""
-  of_runs = [folder.report("*"), folder.log("*"), folder.quarantine("*"), folder.reproduction("*")]
+  of_runs = [folder.report("*"), folder.log("*"), folder.quarantine("*")]
   for pattern in of_runs:
     for path in _children(pattern.parent):
       if path.name.removesuffix(pattern.suffix) not in runs:

@@ -208,11 +208,16 @@ def plan(
   oldest_first = sorted(holdings.runs, key=lambda run: (run.started, run.run_id))
   going: dict[str, str] = {}
   loose: set[str] = set()
+  # Such as the checkpoint from which an interrupted run goes on.
+  latest = oldest_first[-1].started if oldest_first else None
+  free = [
+    file for file in holdings.loose if latest is None or not file.with_runs or file.changed < latest
+  ]
 
   def drop_before(moment: float, why: str, *, runs_only: bool) -> None:
     going.update({r.run_id: why for r in oldest_first if r.started < moment})
     loose.update(
-      f.path for f in holdings.loose if f.changed < moment and (f.with_runs or not runs_only)
+      file.path for file in free if file.changed < moment and (file.with_runs or not runs_only)
     )
 
   counted = [run for run in oldest_first if run.state != result.DONE]
@@ -230,7 +235,7 @@ def plan(
   rest: list[tuple[float, KnownRun | LooseFile]] = [
     (run.started, run) for run in holdings.runs if run.run_id not in {*going, *protected}
   ]
-  rest += [(file.changed, file) for file in holdings.loose if file.path not in loose]
+  rest += [(file.changed, file) for file in free if file.path not in loose]
   for _, each in sorted(rest, key=lambda pair: pair[0]):
     if found.left <= most:
       break

@@ -17,6 +17,7 @@ from keras import layers, ops
 from pipeline.params import inferred
 from pipeline.tasks.images.augmentation import Augmentation
 from pipeline.tasks.images.features import PIXELS
+from pipeline.tasks.images.params import widths_for
 
 if TYPE_CHECKING:
   from pipeline.tasks.images.params import ImageParams
@@ -29,7 +30,7 @@ def cnn(params: ImageParams, classes: int) -> keras.Model:
   """Builds the network: a first layer, and blocks of half the size of the block before.
 
   Args:
-    params: `widths` has the filters of each block.
+    params: `widths` has the filters of each block, by default `widths_for` the picture size.
     classes: number of classes.
 
   Returns:
@@ -42,7 +43,7 @@ def cnn(params: ImageParams, classes: int) -> keras.Model:
   x = layers.Rescaling(1 / 255)(x)
   if params.whitening:
     x = layers.ReLU()(Whitening(name="whitening")(x))
-  for width in inferred(params.widths):
+  for width in params.widths or widths_for(size):
     x = _block(x, width, residual=params.residual)
   x = layers.GlobalAveragePooling2D()(x)
   x = layers.Dropout(params.dropout)(x)

@@ -15,6 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from dlpipe import progress
+from pipeline.tasks.images.augmentation import Augmentation
+from pipeline.tasks.images.cnn import Whitening
 
 if TYPE_CHECKING:
   from pipeline.tasks.images.params import ImageParams
@@ -58,17 +60,21 @@ def adapt(params: ImageParams, model: keras.Model, batches: tf.data.Dataset) -> 
   Args:
     params: `flip` and `whitening` say what is to be decided.
     model: the result of `build_model`.
-    batches: batches of `(pixels in [0, 255], label)`.
+    batches: batches of `(pixels in [0, 255], label)`, or with a weight as well, which is not read.
   """
-  whitening = next((each for each in model.layers if each.name == "whitening"), None)
-  if whitening is None and params.flip is not None:
+  whitening = [each for each in model.layers if isinstance(each, Whitening)]
+  undecided = [each for each in model.layers if isinstance(each, Augmentation)]
+  # A task of one's own that takes over this function may have neither layer, and no such setting.
+  if undecided and params.flip is not None:
+    undecided = []
+  if not whitening and not undecided:
     return
   pixels, labels = _some(batches)
-  if whitening is not None:
-    whitening.fit(pixels.astype("float32") / 255)
-  if params.flip is None:
+  for layer in whitening:
+    layer.fit(pixels.astype("float32") / 255)
+  for layer in undecided:
     found = mirrored(pixels, labels)
-    model.get_layer("augmentation").flip = found.harmless
+    layer.flip = found.harmless
     progress.report(
       f"pictures are {'' if found.harmless else 'not '}mirrored in training: of mirrored ones "
       f"{found.mirrored:.2f} resemble their class, of others {found.plain:.2f} (model.flip)",
@@ -102,7 +108,7 @@ def _some(batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
   """Returns pictures and labels from all parts of the data, which may be sorted by class."""
   kept: list[tuple[np.ndarray, Any]] = []
   seen, step = 0, 1
-  for pixels, labels in batches.as_numpy_iterator():
+  for pixels, labels, *_ in batches.as_numpy_iterator():
     kept += [(pixels[i], labels[i]) for i in range(-seen % step, len(labels), step)]
     seen += len(labels)
     if len(kept) > 2 * _LOOKED_AT:

@@ -49,8 +49,12 @@ def _transfer(params: ImageParams, classes: int) -> keras.Model:
       # Features of backbones differ in scale; normalized, one weight decay fits all backbones.
       layers.BatchNormalization(momentum=0.9, center=False, scale=False),
       layers.Dropout(params.dropout),
+      # From zero, as a logistic regression: a shrinkage is too slow to remove random first weights.
       layers.Dense(
-        classes, kernel_regularizer=keras.regularizers.L2(params.head_l2), dtype="float32"
+        classes,
+        kernel_initializer="zeros",
+        kernel_regularizer=keras.regularizers.L2(params.head_l2),
+        dtype="float32",
       ),
     ],
     name="transfer",

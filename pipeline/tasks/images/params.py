@@ -63,12 +63,8 @@ class ImageParams(Params):
     le=1,
     description="augmentation: side of a square that is covered, as a part of the picture's",
   )
-  label_smoothing: float | None = Field(
-    None,
-    ge=0,
-    lt=1,
-    description="part of each target that goes to all classes alike; null infers it: 0.05 for the "
-    "`cnn`, 0 for a backbone",
+  label_smoothing: float = Field(
+    0.0, ge=0, lt=1, description="part of each target that goes to all classes alike"
   )
   weight_decay: float = Field(
     0.1, ge=0, description="`cnn`: shrinkage of the filters in AdamW, as a part of the rate"

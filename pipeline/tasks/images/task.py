@@ -21,7 +21,6 @@ from pipeline.tasks.images.sources.options import ImageOptions
 _HERE = "pipeline.tasks.images"
 # The picture size in the training of most ImageNet backbones.
 _BACKBONE_SIZE = 224
-_SMOOTHING_FROM_NOTHING = 0.05
 
 
 def _infer(source: str, path: str, data_options: Options, params: ImageParams) -> ImageParams:
@@ -33,8 +32,6 @@ def _infer(source: str, path: str, data_options: Options, params: ImageParams) -
   if size is None:
     size = sources.infer_image_size(source, path, data_options) if from_nothing else _BACKBONE_SIZE
   inferred: dict[str, Any] = {"image_size": size}
-  if params.label_smoothing is None:
-    inferred["label_smoothing"] = _SMOOTHING_FROM_NOTHING if from_nothing else 0.0
   if from_nothing:
     inferred |= {"backbone": CNN, "widths": params.widths or widths_for(size)}
   if weights and from_nothing:

@@ -39,7 +39,7 @@ from pipeline.tasks.sentiment.layers import (
 )
 from pipeline.tasks.sentiment.plan import BAG, reader_names
 from pipeline.text import word_vectors
-from pipeline.text.recurrent import GRU, LSTM, Bidirectional
+from pipeline.text.recurrent import GRU, Bidirectional
 from pipeline.text.word_counts import read_counts
 from pipeline.text.words import part_buckets
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 SEQUENCES = (WORD_IDS, START_IDS, END_IDS)
 _PAIRS = 1 << 20
 _MOST_WEIGHTS = 1 << 24  # of the pairs: buckets times classes
-_CELLS = {"gru": GRU, "lstm": LSTM}
+_CELLS = {"gru": GRU, "lstm": layers.LSTM}
 
 
 def build_model(params: SentimentParams, tft_output: tft.TFTransformOutput) -> keras.Model:

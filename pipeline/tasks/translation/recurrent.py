@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 from keras import layers
 
-from pipeline.text.attentive import NEVER, AttentiveGRU, Memory, attend
+from pipeline.tasks.translation.attentive import NEVER, AttentiveGRU, Memory, attend
 from pipeline.text.beam_search import State
 from pipeline.text.recurrent import GRU, Bidirectional, ends
 
@@ -64,6 +64,7 @@ class RecurrentNetwork(layers.Layer):
     self._attended = layers.Dense(params.embedding, use_bias=False)
     # One mask for all steps of a sequence: Gal, Ghahramani 2016, https://arxiv.org/abs/1512.05287
     self._dropout = layers.Dropout(params.dropout, noise_shape=(None, 1, None))
+    self.built = True  # it has no weights of its own, and is never called itself
 
   def encode(self, source: tf.Tensor, *, training: bool = False) -> Encoded:
     """Encodes `[batch, source time]` int64."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 from keras import layers
 
+from pipeline.tasks.translation.blocks import Block, normalization, positions
 from pipeline.text.beam_search import State
-from pipeline.text.transformer import Block, normalization, positions
 
 if TYPE_CHECKING:
   from pipeline.tasks.translation.params import TranslationParams
@@ -57,6 +57,7 @@ class TransformerNetwork(layers.Layer):
     self._encoders, self._decoders = blocks(False), blocks(True)
     self._encoder_norm, self._decoder_norm = normalization(), normalization()
     self._dropout = layers.Dropout(params.dropout, noise_shape=(None, 1, None))
+    self.built = True  # it has no weights of its own, and is never called itself
 
   def encode(self, source: tf.Tensor, *, training: bool = False) -> Encoded:
     """Encodes `[batch, source time]` int64."""

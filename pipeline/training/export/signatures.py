@@ -64,7 +64,7 @@ class ServingModule(tf.Module):
     self._rule = rule
     # Traced once for all signatures: every copy of a rule and of a transform graph costs seconds,
     # here and wherever the model is loaded.
-    self.predict_in_graph = _concrete(self.predict, "values", self._spec[input_key].dtype)
+    self._predict_in_graph = _concrete(self.predict, "values", self._spec[input_key].dtype)
 
   def predict(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
     """Computes the outputs of raw values `[batch]`; TFT prunes the ops that need the label.
@@ -110,10 +110,10 @@ class ServingModule(tf.Module):
     dtype = self._spec[self._input_key].dtype
 
     def serving_default(values):
-      return self.predict_in_graph(values)
+      return self._predict_in_graph(values)
 
     def serving_examples(examples):
-      return self.predict_in_graph(self._parse_input(examples))
+      return self._predict_in_graph(self._parse_input(examples))
 
     def transform_features(examples):
       examples = self._held_to_rule(self._parse_input(examples), then=examples)
@@ -144,7 +144,7 @@ class ServingModule(tf.Module):
     """Returns a function from tf.Examples to some of the outputs, renamed."""
 
     def answer(inputs):
-      predicted = self.predict_in_graph(self._parse_input(inputs))
+      predicted = self._predict_in_graph(self._parse_input(inputs))
       return {new: predicted[old] for new, old in outputs.items()}
 
     return answer

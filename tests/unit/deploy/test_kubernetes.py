@@ -9,6 +9,7 @@ import pytest
 import yaml
 from kubernetes.client import models
 
+from components.versioned_pusher import models_config
 from pipeline.cli.main import cli
 from serving import flags
 
@@ -120,7 +121,7 @@ def test_manifests_follow_the_schema(path):
     assert check(each, path.name, is_patch=is_patch) == []
 
 
-@pytest.mark.parametrize("folder", ["base", "embedded", "object-store"])
+@pytest.mark.parametrize("folder", ["base", "embedded", "labels", "object-store"])
 def test_kustomizations_name_files_that_are_there_and_no_file_is_left_out(folder):
   kustomization = yaml.safe_load((ROOT / folder / "kustomization.yaml").read_text())
   generated = kustomization.get("configMapGenerator", [])
@@ -135,7 +136,7 @@ def test_kustomizations_name_files_that_are_there_and_no_file_is_left_out(folder
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
-@pytest.mark.parametrize("folder", ["base", "embedded", "object-store"])
+@pytest.mark.parametrize("folder", ["base", "embedded", "labels", "object-store"])
 def test_what_kustomize_makes_follows_the_schema(folder):
   made = subprocess.run(
     ["kubectl", "kustomize", str(ROOT / folder)], capture_output=True, text=True, check=True
@@ -242,6 +243,20 @@ def test_flags_of_the_embedded_server_are_its_own():
   assert unknown == []
   assert found.max_concurrent_requests == 256
   assert found.monitoring_config_file == "/etc/serving/monitoring.config"
+
+
+def test_the_labels_are_read_where_they_are_written(base):
+  deployment = load("labels")["Deployment", "images-serving"]
+  [server] = deployment["spec"]["template"]["spec"]["containers"]
+  [before] = pod_of(base)["spec"]["containers"]
+  found, unknown = flags.parse(server["args"])
+  assert unknown == []
+  assert set(server["args"]) > set(before["args"])
+  [mount] = [each for each in before["volumeMounts"] if each["name"] == "models"]
+  # `dlpipe promote` writes it into the served directory, which is mounted there.
+  assert found.model_config_file == f"{mount['mountPath']}/models.config"
+  assert models_config.ALLOW_FLAG in server["args"]
+  assert found.model_config_file_poll_wait_seconds > 0
 
 
 def test_the_training_job_runs_a_chief_and_a_worker_of_one_workspace():

@@ -12,6 +12,7 @@ from components.source_example_gen.summary import LostClass, Summary
 from components.trials import Trial, Trials
 from components.versioned_pusher.executor import Pushed
 from dlpipe.verdicts import Ruling, Verdict
+from pipeline.suspects.baseline import Baseline
 from pipeline.training.training_record import PhaseRow, TrainingRecord
 
 _PATH = PathResult(
@@ -29,6 +30,7 @@ _FILES = [
     Summary(
       examples={"train": 8, "val": 1, "eval": 1},
       quarantined=3,
+      relabelled=2,
       labels={"train": {"cat": 8}},
       reasons={"empty": 3},
       recognized={"layout": "folder", "sentences": ["Read as folder."]},
@@ -93,6 +95,10 @@ _FILES = [
   ),
   ("pushed.json", Pushed(pushed=True, version=3, destination="/s/3", repairs=2)),
   ("pushed.json", Pushed(pushed=False, refused_by=["Evaluator"])),
+  (
+    "baseline.json",
+    Baseline(model="words", accuracy=0.8, majority=0.5, train_rows=3_000, eval_rows=600),
+  ),
 ]
 
 

@@ -207,7 +207,7 @@ def test_what_the_evaluator_is_told_comes_back_as_a_verdict(evaluate, tmp_path, 
   )
   assert verdict.passed is True
   assert [ruling.metric for ruling in verdict.rulings] == (
-    ["skill"] if old is None else ["skill", "accuracy"]
+    ["skill", "worst_recall"] if old is None else ["skill", "accuracy", "worst_recall"]
   )
   assert any("'dog'" in warning for warning in verdict.warnings) is (old is not None)
 

@@ -33,6 +33,12 @@ from pipeline import kinds
     (dict[str, int], "a mapping", [{"a": 1}], [[1], {"a": "b"}]),
     (datetime.date, "a date, such as 2024-01-31", [datetime.date(2024, 1, 1)], [5]),
     (Any, "any value", [1, "a", None], []),
+    (
+      Literal["none", "auto"] | dict[str, float],
+      "none, auto or a mapping",
+      ["auto", {"rare": 5.0}, {}],
+      ["some", 1, None, ["auto"]],
+    ),
   ],
 )
 def test_words_and_check_agree(kind, words, good, bad):

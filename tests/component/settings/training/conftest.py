@@ -189,7 +189,7 @@ def train(run, drawn, transformed, loaded, known, monkeypatch, tmp_path):
 
   def fit(model, data, *, callbacks, initial_epoch, epochs, **_):
     batches = list(data)
-    best = next(each for each in callbacks if isinstance(each, BestEpoch))
+    best = next(each for each in callbacks.callbacks if isinstance(each, BestEpoch))
     fits.append(
       Fit(
         rate=_peak(model.optimizer, len(batches) * (epochs - initial_epoch)),

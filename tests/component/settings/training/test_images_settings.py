@@ -22,7 +22,7 @@ _CNN_TOGETHER = (
 )
 _BACKBONE_TOGETHER = (
   *_BACKBONE,
-  *("model.head_epochs=3", "model.head_l2=0.25", "model.fine_tune_epochs=4"),
+  *("model.head_epochs=3", "model.head_views=2", "model.head_l2=0.25", "model.fine_tune_epochs=4"),
   *("model.fine_tune_factor=0.125", "train.learning_rate=0.5", "model.dropout=0.45"),
 )
 
@@ -118,8 +118,7 @@ def _check_cutout(desk) -> None:
 
 def _check_label_smoothing(desk) -> None:
   assert desk.seen(*_CNN_TOGETHER).model.loss._smoothing == 0.125
-  assert desk.seen().model.loss._smoothing == 0.05
-  assert desk.run(desk.task, *_BACKBONE).params.label_smoothing == 0
+  assert isinstance(desk.seen().model.loss, keras.losses.SparseCategoricalCrossentropy)
 
 
 def _check_weight_decay(desk) -> None:
@@ -138,6 +137,12 @@ def _check_warmup(desk) -> None:
 def _check_head_epochs(desk) -> None:
   head, _ = desk.seen(*_BACKBONE_TOGETHER).fits
   assert head.epochs == 3
+
+
+def _check_head_views(desk) -> None:
+  head, fine = desk.seen(*_BACKBONE_TOGETHER).fits
+  assert (sum(head.sizes), sum(fine.sizes)) == (120, 60)
+  assert sum(desk.seen(*_BACKBONE).fits[0].sizes) == 60
 
 
 def _check_head_l2(desk) -> None:
@@ -169,6 +174,7 @@ _CHECKS = {
   "weight_decay": _check_weight_decay,
   "warmup": _check_warmup,
   "head_epochs": _check_head_epochs,
+  "head_views": _check_head_views,
   "head_l2": _check_head_l2,
   "fine_tune_epochs": _check_fine_tuning,
   "fine_tune_factor": _check_fine_tuning,

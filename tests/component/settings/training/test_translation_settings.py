@@ -11,10 +11,10 @@ import tensorflow as tf
 
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
+from pipeline.tasks.translation.attentive import AttentiveGRU
+from pipeline.tasks.translation.blocks import Block
 from pipeline.tasks.translation.params import TranslationParams
-from pipeline.text.attentive import AttentiveGRU
 from pipeline.text.subwords import SPECIALS, UNKNOWN
-from pipeline.text.transformer import Block
 from pipeline.training import compiling
 
 TASKS = ("translation",)
@@ -87,8 +87,10 @@ def _check_shared_pieces(desk) -> None:
   prepared = desk.prepared(*_SMALL, *shared)
   pieces = prepared.output.vocabulary_by_name("source_pieces")
   assert len(pieces) <= 95
-  model = desk.seen(*_SMALL, *shared).model
-  assert model.source_pieces is model.target_pieces
+  seen = desk.seen(*_SMALL, *shared)
+  model = seen.model
+  assert model.source_pieces == model.target_pieces
+  assert len(set(map(id, seen.layers(keras.layers.Embedding)))) == 1
   assert len(model.source_pieces) == len(pieces) + SPECIALS
   assert {"target_ids", "source_ids"} <= set(prepared.values)
   assert prepared.values["target_ids"].max() < len(model.source_pieces)

@@ -7,7 +7,7 @@ import pytest
 from components.versioned_pusher import candidates, models_config
 from components.versioned_pusher.publish import publish
 from dlpipe.workspace import TaskFolder
-from pipeline.api import staging
+from pipeline.api.operations import staging
 
 X = {"instances": [[2.0]]}
 

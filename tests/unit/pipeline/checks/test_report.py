@@ -10,6 +10,7 @@ import pytest
 from components.source_example_gen import origins
 from components.source_example_gen.origins import Origin
 from pipeline.checks import render, report
+from pipeline.suspects import review
 from pipeline.tasks.images.task import TASK
 
 WORDS = dataclasses.replace(
@@ -18,6 +19,7 @@ WORDS = dataclasses.replace(
   label_key="label",
 )
 UNMEASURED = dataclasses.replace(WORDS, input=dataclasses.replace(WORDS.input, describe=None))
+TEXTS = dataclasses.replace(WORDS, input=dataclasses.replace(WORDS.input, kind="text"))
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def _counts(rows):
   return dict(sorted(collections.Counter(map(str, labels)).items()))
 
 
-def _check(task, artifacts, tmp_path):
+def _check(task, artifacts, tmp_path, **options):
   examples, quarantine = artifacts
   return report.check_data(
     task,
@@ -73,6 +75,7 @@ def _check(task, artifacts, tmp_path):
     quarantine=quarantine,
     gates=[],
     kept=tmp_path / "kept",
+    **options,
   )
 
 
@@ -261,3 +264,59 @@ def test_rows_of_a_file_are_named_even_where_nothing_describes_them(artifacts, t
     ("b", "10.5", "x.csv, row 4"),
   ]
   assert "              train: x.csv, row 3: 10.5 [a]" in render.lines(found)
+
+
+@pytest.fixture
+def doubtful(artifacts):
+  """Artifacts of 200 texts of which two have another's label."""
+  words = {
+    b"good": ["fine", "great", "lovely", "superb"],
+    b"bad": ["dull", "poor", "awful", "tedious"],
+  }
+  rows = []
+  for n in range(200):
+    label = (b"good", b"bad")[n % 2]
+    picked = [words[label][n // 2 % 4], words[label][n // 8 % 4], f"film{n}", f"word{n % 7}"]
+    rows.append((" ".join(picked).encode(), label))
+  for n in (10, 31):
+    rows[n] = (rows[n][0], b"bad" if rows[n][1] == b"good" else b"good")
+  names = {"train": [f"x.csv, row {n}" for n in range(200)], "val": [], "eval": []}
+  return artifacts({"train": rows, "val": [], "eval": []}, names=names)
+
+
+def test_wrong_labels_are_named_with_what_they_should_be(doubtful, tmp_path):
+  found = _check(TEXTS, doubtful, tmp_path, labels=True)
+  [finding] = [each for each in found["findings"] if each["name"] == "wrong_labels"]
+  assert (finding["level"], finding["count"]) == ("warning", 2)
+  rows = [row for [row] in finding["examples"]]
+  assert {(row["origin"], row["label"], row["suggested"]) for row in rows} == {
+    ("x.csv, row 10", "bad", "good"),
+    ("x.csv, row 31", "good", "bad"),
+  }
+  shown = "\n".join(render.lines(found))
+  assert "- train: x.csv, row 10: " in shown
+  assert "[bad, rather good]" in shown
+  lines = review.as_csv(found["suspects"]["likely"]).splitlines()
+  assert lines[0].startswith("origin,split,label,new_label,suggested,")
+  assert sum(line.startswith('"x.csv, row ') for line in lines) == 2
+  assert json.loads(json.dumps(found)) == found
+
+
+def test_labels_are_looked_at_only_if_asked(doubtful, tmp_path):
+  found = _check(TEXTS, doubtful, tmp_path)
+  assert "suspects" not in found
+  assert not [each for each in found["findings"] if each["name"] == "wrong_labels"]
+
+
+def test_what_a_cheap_model_cannot_learn_is_not_judged(artifacts, tmp_path):
+  rows = [(f"word{n}".encode(), (b"a", b"b")[n % 2]) for n in range(60)]
+  found = _check(TEXTS, artifacts({"train": rows, "val": [], "eval": []}), tmp_path, labels=True)
+  [finding] = [each for each in found["findings"] if each["name"].endswith("_labels")]
+  assert (finding["name"], finding["level"]) == ("unjudged_labels", "note")
+
+
+def test_files_that_are_no_pictures_are_not_judged(artifacts, tmp_path):
+  rows = [(b"no picture %d" % n, b"ab"[n % 2 : n % 2 + 1]) for n in range(20)]
+  found = _check(WORDS, artifacts({"train": rows, "val": [], "eval": []}), tmp_path, labels=True)
+  [finding] = [each for each in found["findings"] if each["name"] == "unjudged_labels"]
+  assert finding["details"] == ["20 inputs cannot be read as pictures"]

@@ -8,7 +8,7 @@ import pathlib
 
 import pytest
 
-from dlpipe.errors import BusyError
+from dlpipe.errors import BusyError, DlpipeError
 from dlpipe.workspace import TaskFolder
 from pipeline.execution import at_work, events, local, node_events
 from pipeline.execution.options import RunOptions
@@ -284,3 +284,34 @@ def test_a_run_is_known_to_be_at_work_while_it_is(pictures, tmp_path, monkeypatc
 def test_the_lock_is_given_back(first, workspace):
   with (workspace / "images" / ".lock").open("a+") as file:
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_run_deletes_what_keep_lets_go_and_says_so(days, pictures, tmp_path):
+  for day in range(3):
+    days.run(day)
+  how = {"train_and_push": True, "until_node": "ReviewedSchema"}
+  result, _ = _run(pictures, tmp_path, "r1", **how)
+  assert (result.cleaned, "cleaned" in result.to_json()) == (None, False)
+  result, _ = _run(pictures, tmp_path, "r2", "keep.runs=1", **how)
+  assert result.cleaned.runs == ("run-000", "run-001")
+  assert days.served() == [2, 3], "what is served, and where a rollback goes"
+  said = result.to_json()["cleaned"]
+  assert said["freed_bytes"] > 20_000
+  assert said["over_bytes"] == 0
+  lines = summary.summary_lines(result, log_file="", seconds=1.0, width=100)
+  [line] = [line.text for line in lines if line.text.startswith("Cleaned")]
+  assert " 2 earlier runs, 0 MB; " in line
+  result, _ = _run(pictures, tmp_path, "r3", "keep.max_mb=0.001", **how)
+  assert result.cleaned.over_bytes > 0
+
+
+def test_a_clean_that_fails_changes_nothing_about_the_run(pictures, tmp_path, monkeypatch):
+  def fail(*arguments, **options):
+    raise DlpipeError("the disk is lost")
+
+  monkeypatch.setattr(local.cleaning, "clean", fail)
+  result, _ = _run(
+    pictures, tmp_path, "r1", "keep.runs=1", train_and_push=True, until_node="ReviewedSchema"
+  )
+  assert (result.exit_code, result.cleaned) == (0, None)
+  assert "Earlier runs could not be cleaned: the disk is lost" in result.model_warnings

@@ -1,6 +1,7 @@
 """Parts of a pipeline: what runs, what an earlier run gives, what cannot be had."""
 
 import pytest
+from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration.pipeline import Pipeline
 
 from components.reviewed_schema import ReviewedSchema
@@ -68,6 +69,31 @@ def test_from_takes_the_results_before_it_from_the_latest_run_that_has_them(run)
     assert made[0] == made[1]
     found = {each.run_id: each for each in lineage.list_runs(handle)}
   assert {each["id"]: each["state"] for each in found["r4"].nodes} == states
+
+
+def test_what_was_cleaned_is_not_taken(run):
+  whole, _ = run("r1")
+  cleaned, _ = run("r2", use_cache=False)
+
+  def forget(outcomes):
+    with open_store(run.store) as handle:
+      artifact = executions.outputs(handle.store, outcomes["Second"].execution_id)["schema"]
+      artifact.state = metadata_store_pb2.Artifact.DELETED
+      handle.store.put_artifacts([artifact])
+
+  forget(cleaned)
+  outcomes, _ = run("r3", from_node="Third", use_cache=False)
+  with open_store(run.store) as handle:
+    first, taken = (
+      executions.outputs(handle.store, each["Second"].execution_id)["schema"].id
+      for each in (whole, outcomes)
+    )
+  assert first == taken
+  forget(whole)
+  with pytest.raises(
+    BadInputError, match="or dlpipe clean deleted its files; run the pipeline wit"
+  ):
+    run("r4", from_node="Third")
 
 
 def test_between_two_nodes(run):

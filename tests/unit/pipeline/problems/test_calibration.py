@@ -58,10 +58,13 @@ def test_probabilities_are_seen_as_what_they_are():
 @pytest.mark.parametrize("rows", [LEAST_ROWS, 30, 300])
 def test_rows_that_are_all_right_ask_for_no_certainty(rows):
   labels = np.arange(rows) % 3
-  found = of_classes(np.eye(3)[labels] * 4 - 2, labels)
-  # One row more may be wrong.
-  score = 1 / (1 + 2 * math.exp(-4 / found.temperature))
-  assert 1 - 3 / rows < score < 1
+  for gap in (0.5, 4, 12):
+    found = of_classes(np.eye(3)[labels] * gap, labels)
+    before, score = (1 / (1 + 2 * math.exp(-gap / t)) for t in (1, found.temperature))
+    # Sharpened until one row more may be wrong; val gives no reason to be less sure.
+    assert score == pytest.approx(max(before, 1 - 1 / (rows + 2)), abs=0.5 / rows)
+    assert found.temperature <= 1
+    assert found.loss_after <= found.loss_before
 
 
 @pytest.mark.parametrize("rows", [0, 1, LEAST_ROWS - 1])
@@ -95,6 +98,12 @@ def test_outputs_that_say_nothing_are_left(outputs, said):
   ):
     assert found.temperature == 1
     assert said in found.reason
+
+
+def test_one_class_has_nothing_to_calibrate():
+  found = of_classes(np.ones((40, 1)), np.zeros(40, int))
+  assert (found.form, found.temperature) == ("logits", 1)
+  assert found.reason == "there is only one class"
 
 
 def test_it_can_be_left_out():

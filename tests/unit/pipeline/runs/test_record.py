@@ -136,6 +136,7 @@ def test_a_pushed_run(evaluations, source, parity, graph):
   assert result.recognized["sentences"] == ["Read as folder."]
   assert [(g.metric, g.bound, g.value, g.passed) for g in result.gates] == [
     ("skill", ">= 0.3", 1.0, True),
+    ("worst_recall", ">= 0.1", None, True),
     ("serving_difference", "<= 1e-05", 2e-7, True),
   ]
   shown = found.report["evaluation"]
@@ -194,6 +195,7 @@ def test_a_model_that_is_refused_says_every_bound_it_missed(evaluations, parity,
   assert [(g.metric, g.bound, g.value, g.passed) for g in result.gates] == [
     ("skill", ">= 0.3", 0.0, False),
     ("accuracy", ">= 0.99 (the model before, within 0.01)", 0.5, False),
+    ("worst_recall", ">= 0.1", None, True),
     ("serving_difference", "<= 1e-05", 0.5, False),
   ]
   for part in ("skill is 0, must be >= 0.3: ", "accuracy is 0.5, must be >= 0.99", "is 0.5, must"):

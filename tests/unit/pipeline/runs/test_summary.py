@@ -214,3 +214,16 @@ def test_memory():
 
 def test_one_line_drops_what_could_move_a_cursor():
   assert words.one_line("a\nb\x1b[2Jc\rd") == "a b [2Jc d"
+
+
+def test_a_candidate_is_not_called_live():
+  held = {"candidate": True, "hint": "dlpipe promote images 3"}
+  result = _result(**held)
+  assert summary.verdict(result) == (
+    "Holds the candidate 3; no server takes it until it is promoted"
+  )
+  lines = _lines(**held)
+  assert any("/images/serving/candidates/3" in line for line in lines)
+  assert lines[-1] == "Next: dlpipe promote images 3"
+  assert result.to_json()["stage"] == "candidate"
+  assert "stage" not in _result().to_json()

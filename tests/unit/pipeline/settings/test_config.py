@@ -411,6 +411,8 @@ def test_known_settings_are_what_may_be_set():
     "skill.max_regression",
     "accuracy",
     "accuracy.max_regression",
+    "worst_recall",
+    "worst_recall.max_regression",
     "max_latency_ms",
     "min_examples",
   ]

@@ -20,6 +20,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from components.serving_gate.loaders import load_tf1
 from components.source_example_gen.shard_writer import serialize
 from dlpipe import progress
 from dlpipe.dotted_paths import load_function
@@ -46,14 +47,21 @@ class Prepared:
   file: str
 
 
-@pytest.fixture(scope="module", params=task_names())
+# Networks that a task has besides its default: settings to say so.
+_NETWORKS = {"translation: transformer": ("model.architecture=transformer",)}
+
+
+@pytest.fixture(scope="module", params=[*task_names(), *_NETWORKS])
 def prepared(request, tmp_path_factory):
-  root = tmp_path_factory.mktemp(request.param)
+  name, _, network = request.param.partition(": ")
+  root = tmp_path_factory.mktemp(f"{name}{network}")
   with pytest.MonkeyPatch.context() as patch:
     patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
-    task = get_task(request.param)
+    task = get_task(name)
     path = task.shipped_data()
-  config = make_config(task, data_path=path, workspace="w", tiny=True)
+  config = make_config(
+    task, data_path=path, workspace="w", tiny=True, settings=_NETWORKS.get(request.param, ())
+  )
   name, source = next((n, s) for n, s in task.sources.items() if s.matches(path))
   options = config.data_options(task)
   params = config.params(task)
@@ -159,6 +167,11 @@ def test_what_is_exported_where_a_gpu_is_answers_without(trained):
       assert value.dtype == tf.float32, name
       assert np.isfinite(value).all(), name
       np.testing.assert_allclose(value, expected[name], atol=1e-5)
+  with load_tf1(str(trained / "export")) as (run, _):
+    in_tf1 = run("serving_examples", "examples", np.array(rows[:2]))
+  for name, value in in_tf1.items():
+    if value.dtype.kind == "f":
+      np.testing.assert_allclose(value, expected[name][:2], atol=1e-2)  # half precision
 
 
 def test_xla_compiles_a_task_or_says_what_speaks_against_it(prepared, monkeypatch, caplog):

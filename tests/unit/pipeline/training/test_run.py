@@ -75,8 +75,9 @@ def test_the_history_says_what_was_trained_and_on_what(trained):
   assert history["precision"] == "float32"
   assert history["train_examples"] == 20
   assert [(r["phase"], r["epoch"]) for r in history["epochs"]] == [("train", 1), ("train", 2)]
-  # 3 x 3 x 3 x 2 weights, a norm of two channels, and a head of two classes.
-  assert history["parameters"] == 54 + 8 + 6
+  # The first layer's 24 filters of 2 x 2 x 3, two convolutions of 3 x 3 with two filters, each with
+  # a norm, and a head of two classes.
+  assert history["parameters"] == (288 + 24) + (432 + 8) + (36 + 8) + 6
   assert history["prepare_seconds"] > 0
 
 

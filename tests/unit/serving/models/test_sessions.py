@@ -33,6 +33,16 @@ def _feeds(inputs, rows):
   return {inputs["rows"]: rows, inputs["name"]: np.array([b"x"], object)}
 
 
+def test_a_graph_is_optimized_once_unless_the_operator_says_how_often():
+  def iterations(said):
+    config = tf.compat.v1.ConfigProto()
+    config.graph_options.rewrite_options.meta_optimizer_iterations = said
+    options = SessionOptions(config=config.SerializeToString())
+    return sessions._config(options).graph_options.rewrite_options.meta_optimizer_iterations
+
+  assert [iterations(said) for said in (0, 1, 2)] == [1, 1, 2]
+
+
 def test_only_what_is_asked_for_is_computed(session):
   inputs, outputs = _names(session)
   rows = np.float32([[1, 2, 3]])

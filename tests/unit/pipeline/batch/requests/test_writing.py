@@ -45,10 +45,10 @@ def test_a_filled_csv_is_data(write_log, tmp_path):
     writer.writeheader()
     writer.writerows(table)
   assert [(r.features["text"], r.features["label"]) for r in _data(task, path)] == [
-    (TEXT.encode(), b"neg"),
-    (b"dull", b"pos"),
-    (b"fine", b"neg"),
-    (b"bad", b"pos"),
+    (TEXT, "neg"),
+    ("dull", "pos"),
+    ("fine", "neg"),
+    ("bad", "pos"),
   ]
 
 
@@ -77,10 +77,10 @@ def test_labels_are_joined_by_the_rows_id_or_the_callers(tmp_path):
   assert strangers == ["order-2", "order-3"], "two rows, and no input"
   writing.write_labelled(found, task, tmp_path / "new.csv")
   assert [r.features["label"] for r in _data(task, tmp_path / "new.csv")] == [
-    b"pos",
-    b"neg",
-    b"neg",
-    b"pos",
+    "pos",
+    "neg",
+    "neg",
+    "pos",
   ]
   with pytest.raises(
     BadInputError, match="Expected the columns id and verdict in .*id, outcome, la"

@@ -7,7 +7,7 @@ import shutil
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from components.versioned_pusher import publish
+from components.versioned_pusher import publish, removal
 from dlpipe.workspace import TaskFolder
 from pipeline.api import history
 from pipeline.execution import node
@@ -127,7 +127,7 @@ def test_killed_at_any_point_it_is_whole_or_gone(days, monkeypatch, after):
 
 def test_the_newest_version_is_not_deleted_even_if_told_so(days):
   days.run(0)
-  assert not publish.remove_version(days.folder.serving, 1)
+  assert not removal.remove_version(days.folder.serving, 1)
   assert days.served() == [1]
 
 

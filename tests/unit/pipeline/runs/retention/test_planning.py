@@ -65,6 +65,8 @@ def _history(rng: random.Random) -> Holdings:
       KnownVersion(number=numbers, path=f"v{numbers}", first_version=numbers, since=None)
     )
   versions = [each for each in versions if rng.random() < 0.9]
+  # Of a store that was lost, versions are left whose run nobody knows.
+  runs = [run for run in runs if rng.random() < 0.8] or runs[:1]
   loose = tuple(
     LooseFile(path=f"loose-{i}", changed=_NOW - rng.uniform(0, 60) * _DAY, with_runs=i % 2 == 0)
     for i in range(rng.randint(0, 5))
@@ -121,10 +123,11 @@ def test_what_is_protected_never_goes(seed):
     served = there[max(there)]
     older = [n for n in there if n < min(served.number, served.first_version)]
     assert not older or max(older) not in found.versions
-  # What stays has all that it made and read.
+  # What stays has all that it made and read, and the version that it pushed.
   for run in runs:
     if run.run_id not in found.runs:
       assert not (run.outputs | run.inputs) & found.paths
+      assert run.version not in {there[number].first_version for number in found.versions}
   assert found.left == holdings.total - sum(holdings.sizes[path] for path in found.paths)
 
 
@@ -178,3 +181,14 @@ def test_logged_requests_go_by_age_alone():
   holdings = Holdings(runs=runs, loose=(log,), sizes={"log": 1}, total=1)
   assert plan(holdings, KeepConfig(runs=1), now=_NOW).files == frozenset()
   assert plan(holdings, KeepConfig(days=9), now=_NOW).files == {"log"}
+
+
+def test_the_checkpoint_of_an_interrupted_run_stays():
+  run = KnownRun(run_id="r1", started=_NOW - 2 * _DAY, state="unfinished")
+  of_before = LooseFile(path="before", changed=_NOW - 3 * _DAY)
+  checkpoint = LooseFile(path="checkpoint", changed=_NOW - 1.5 * _DAY)
+  holdings = Holdings(
+    runs=(run,), loose=(of_before, checkpoint), sizes={"before": 5, "checkpoint": 5}, total=10
+  )
+  for keep in (KeepConfig(days=1), KeepConfig(max_mb=1e-6)):
+    assert plan(holdings, keep, now=_NOW).files == {"before"}

@@ -125,3 +125,8 @@ def test_all_parts_of_the_data_are_looked_at(monkeypatch):
   kept, found = _some(_batches(pictures[order], labels[order]))
   assert 20 <= len(kept) <= 40
   assert found.mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_model_of_ones_own_needs_neither_layer_nor_setting():
+  own = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+  adapt(object(), own, None)

@@ -61,6 +61,17 @@ def test_a_size_that_cannot_work_is_bad_input(size):
     make_config(TASK, data_path="x", workspace="w", settings=[f"model.image_size={size}"])
 
 
+@pytest.mark.parametrize(
+  ("size", "widths"), [(16, [64, 128]), (28, [64, 128, 256]), (96, [32, 64, 128, 256])]
+)
+def test_the_cnns_depth_follows_from_the_size(size, widths):
+  assert _infer("unused", image_size=size)["widths"] == widths
+
+
+def test_widths_that_are_set_are_kept():
+  assert "widths" not in _infer("unused", image_size=96, widths=[3])
+
+
 def test_the_cnn_has_one_name_however_it_is_written():
   assert _infer("unused", backbone="CNN", image_size=28)["backbone"] == "cnn"
 

@@ -165,7 +165,7 @@ def _attended(model, source, pieces):
 
 @pytest.fixture(
   scope="module",
-  params=[(6, 3, -1, "recurrent"), (5, 6, -2, "recurrent"), (6, 1.5, -1, "transformer")],
+  params=[(8, 3, -1, "recurrent"), (6, 6, -2, "recurrent"), (1, 1.5, -1, "transformer")],
 )
 def talker(request):
   """Random weights: the best translation begins with a piece that is not the likeliest."""

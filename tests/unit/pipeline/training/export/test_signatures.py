@@ -1,10 +1,12 @@
 """The export: every signature through both loaders, against the model it was made of."""
 
 import functools
+import inspect
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from pipeline.sources.tfrecord.op_errors import words_of
 from pipeline.tasks.images.model import build_model
@@ -95,6 +97,29 @@ def test_predict_computes_what_the_signatures_compute(exported, loaded, graph):
   answer = loaded.signatures["serving_default"](image=values)
   for name, expected in module.predict(values).items():
     assert answer[name].numpy().tolist() == expected.numpy().tolist()
+
+
+def test_the_answer_is_traced_once_and_by_no_code_of_autographs(tmp_path, graph, model):
+  answer, made = answering(TASK, model, graph.output, {}), []
+
+  def outputs(features):
+    made.append(inspect.stack())
+    return answer(features)
+
+  _export(str(tmp_path / "model"), graph, model, outputs)
+  [frames] = made
+  assert not [frame for frame in frames if "autograph" in frame.filename]
+  saved = saved_model_pb2.SavedModel.FromString((tmp_path / "model/saved_model.pb").read_bytes())
+  [meta_graph] = saved.meta_graphs
+  # Three signatures share one copy of the model, and no layer has a function of its own.
+  names = [
+    function.signature.name
+    for function in meta_graph.graph_def.library.function
+    if any(node.op == "Softmax" for node in function.node_def)
+  ]
+  assert len(names) == 1
+  functions = {function.signature.name for function in meta_graph.graph_def.library.function}
+  assert not [name for name in functions if "wrapped_model" in name]
 
 
 def test_serving_examples_and_classify_need_only_the_input(loaded, graph, scores):

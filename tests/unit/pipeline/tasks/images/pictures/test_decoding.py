@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from pipeline.tasks.images.pictures import gif
+from pipeline.tasks.images.pictures import gif, orientation
 from pipeline.tasks.images.pictures.decoding import decode
 
 _SIDE = 16
@@ -280,3 +280,18 @@ def test_a_bmp_is_transparent_where_it_says_so():
   assert (decoded(unsaid) == (0, 99, 0)).all()
   pixels[..., 3] = 0
   assert (decoded(_bmp_32(pixels, alpha_mask=0xFF000000)) == (0, 99, 0)).all()
+
+
+def test_the_decoding_of_rare_pictures_is_traced_once_in_a_process(monkeypatch):
+  traced = []
+
+  def of_png(data):
+    traced.append(data)
+    return of_png.real(data)
+
+  of_png.real = orientation.of_png
+  monkeypatch.setattr(orientation, "of_png", of_png)
+  for _ in range(2):
+    function = tf.function(lambda data: decode(data, _SIDE + 1), autograph=False)
+    function.get_concrete_function(tf.TensorSpec([None], tf.string))
+  assert len(traced) == 1

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from pipeline.text import attentive
-from pipeline.text.attentive import AttentiveGRU, Memory, attend
+from pipeline.tasks.translation import attentive
+from pipeline.tasks.translation.attentive import AttentiveGRU, Memory, attend
 
 _STEPS, _BATCH, _SOURCE, _UNITS = 4, 3, 5, 6
 

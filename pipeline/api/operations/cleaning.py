@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from components.versioned_pusher import stages
 from dlpipe.errors import BadInputError, BusyError
@@ -58,7 +57,7 @@ def clean(
   quieten_screen()
   from pipeline.runs.retention import cleaning
 
-  stores = list(_stores(folder, mlmd))
+  stores = cleaning.stores_of(folder, mlmd)
   with contextlib.nullcontext() if dry_run else _alone(folder):
     return cleaning.clean(folder, stores, bounds, held=held, dry_run=dry_run), bounds
 
@@ -84,20 +83,3 @@ def _alone(folder: TaskFolder) -> Iterator[None]:
         "done."
       )
     yield
-
-
-def _stores(folder: TaskFolder, mlmd: str | None) -> Iterator[Any]:
-  """Connections to every metadata store that runs of the task were told.
-
-  Artifacts that only another store knows are not touched.
-  """
-  from pipeline.runs.store.metadata_stores import read_connection, sqlite_connection
-
-  if folder.metadata.exists():
-    yield sqlite_connection(folder.metadata)
-  runs = sorted(path.stem for path in folder.run_file("*").parent.glob("*.json"))
-  told = (run_files.told(folder, run_id) for run_id in runs)
-  named = {each.config.metadata.connection_file for each in told if each is not None}
-  for path in sorted({*named, mlmd} - {None}, key=str):
-    if path == mlmd or (path is not None and os.path.isfile(path)):
-      yield read_connection(str(path))

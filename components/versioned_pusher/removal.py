@@ -1,0 +1,41 @@
+"""Deletes versions so that each is there whole or not at all."""
+
+from __future__ import annotations
+
+import pathlib
+
+from components.versioned_pusher import publish
+from components.versioned_pusher.candidates import CANDIDATES, discard
+from components.versioned_pusher.publish import PathLike, list_versions
+
+
+def remove_version(base_dir: PathLike, version: int) -> bool:
+  """Deletes a version. The newest stays, because servers take it; its number is not given again.
+
+  Returns:
+    Whether it was deleted.
+
+  Raises:
+    DlpipeError: the file system refused.
+  """
+  base = pathlib.Path(base_dir)
+  if not base.is_dir():
+    return False
+  with publish._locked(base):
+    versions = list_versions(base)
+    if version not in versions or version == versions[-1]:
+      return False
+    discard(base / str(version))
+  return True
+
+
+def remove_candidate(base_dir: PathLike, version: int) -> None:
+  """Deletes a candidate.
+
+  Raises:
+    DlpipeError: the file system refused.
+  """
+  path = pathlib.Path(base_dir, CANDIDATES, str(version))
+  if path.is_dir():
+    with publish._locked(path.parent):
+      discard(path)

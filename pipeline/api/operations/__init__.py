@@ -1,0 +1,1 @@
+"""What a model in production needs: cleaning, stages, logged requests."""
