@@ -185,3 +185,15 @@ class Bag(keras.layers.Layer):
 
   def compute_output_shape(self, input_shape, *_):
     return (input_shape[0], self._classes)
+
+
+class Corrected(keras.layers.Layer):
+  """Adds the readers' correction to the bag's logits; in training, the readers answer alone.
+
+  The bag is fitted to the texts of train, and sure of them: beside it, there would be nothing left
+  to learn from them.
+  """
+
+  def call(self, bag, correction, training=False):
+    """Maps `[batch, classes]` each to the same shape."""
+    return correction if training else bag + correction

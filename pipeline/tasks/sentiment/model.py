@@ -2,7 +2,7 @@
 
 The bag uses single words and pairs, from which a few thousand texts teach more than a recurrent
 network learns alone. Readers add the meaning of the word order ("beautiful, but dull"). The bag is
-trained first and then frozen; the readers learn a correction that starts at 0.
+fitted before training (`bag.adapt`); the readers learn a correction that starts at 0.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from pipeline.tasks.sentiment.features import (
 )
 from pipeline.tasks.sentiment.layers import (
   Bag,
+  Corrected,
   Excerpt,
   Lengths,
   Pooling,
@@ -78,7 +79,7 @@ def build_model(params: SentimentParams, tft_output: tft.TFTransformOutput) -> k
       _reader(excerpts, stems, pretrained, classes, params, name)
       for name in reader_names(params.readers)
     ]
-    logits += sum(corrections) / len(corrections)
+    logits = Corrected(dtype="float32")(logits, sum(corrections) / len(corrections))
   return keras.Model(inputs, logits, name="sentiment")
 
 

@@ -120,7 +120,16 @@ class SentimentParams(WordParams):
     of_readers = (
       "is the readers', and there are none. Set model.readers to 1 or more, or leave it out"
     )
-    names = ("cell", "reader_words", "units", "word_units", "embeddings", "word_dropout", "dropout")
+    names = (
+      "min_steps",
+      "cell",
+      "reader_words",
+      "units",
+      "word_units",
+      "embeddings",
+      "word_dropout",
+      "dropout",
+    )
     return {
       **dict.fromkeys(names, of_readers),
       "epochs": "is the readers', and there are none. The bag is fitted without epochs",

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pipeline.tasks.sentiment.layers import (
+  Corrected,
   Excerpt,
   Lengths,
   Pooling,
@@ -45,3 +46,10 @@ def test_an_excerpt_is_the_beginning_and_the_end():
   found = Excerpt(4)(ids, np.array([6, 4, 5, 0], "int32")).numpy()
   assert found.tolist() == [[1, 2, 5, 6], [1, 2, 3, 4], [1, 2, 4, 5], [0] * 4]
   assert Excerpt(9)(ids, np.array([6, 4, 5, 0], "int32")).numpy().tolist() == ids.tolist()
+
+
+def test_readers_answer_alone_in_training_and_correct_the_bag_elsewhere():
+  bag, correction = np.array([[1.0, 2.0]], "float32"), np.array([[0.5, -0.5]], "float32")
+  layer = Corrected()
+  assert layer(bag, correction, training=True).numpy().tolist() == [[0.5, -0.5]]
+  assert layer(bag, correction, training=False).numpy().tolist() == [[1.5, 1.5]]

@@ -70,7 +70,7 @@ def test_vectors_that_cannot_be_read_are_bad_input(tmp_path, name):
 @pytest.mark.parametrize(
   ("setting", "message"),
   [
-    ("max_words=1", "model.max_words must be a whole number of at least 2, such as 400"),
+    ("max_words=1", "model.max_words must be a whole number of at least 2, such as 1000"),
     ("part_buckets=0", "model.part_buckets must be a whole number from 1 to 100,000,000"),
     ("readers=-1", "model.readers must be a whole number from 0 to 100"),
     ("dropout=1", "must be a number of at least 0 and below 1, such as 0.3. Received: 1.0"),
@@ -120,5 +120,6 @@ def test_names_of_what_is_computed():
     "confusion_matrix",
     "skill",
     "calibration_error",
+    "worst_recall",
     "auc",
   ]
