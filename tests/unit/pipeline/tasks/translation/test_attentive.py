@@ -33,7 +33,7 @@ def _one_by_one(inputs, state, keys, fed, mask, recurrent, bias):
   states = []
   for step in inputs:
     attention = tf.nn.softmax(tf.linalg.matvec(keys, state) + mask)
-    read = tf.einsum("bs,bsu->bu", attention, fed)
+    read = tf.einsum("bs,bsh->bh", attention, fed)
     said = tf.matmul(state, recurrent) + bias
     z, r, new = tf.split(step + read, 3, axis=1)
     z_said, r_said, new_said = tf.split(said, 3, axis=1)
