@@ -221,7 +221,12 @@ class Params(_Settings):
     class, so the fingerprint of their modules must cover edits.
     """
     extended = [each for each in cls.__mro__ if issubclass(each, Params) and each is not Params]
-    return tuple(each.__module__ for each in extended if set(vars(each)) - _NO_CODE)
+    return tuple(
+      each.__module__
+      for each in extended
+      # A check of settings says no to a run, and does nothing else.
+      if set(vars(each)) - _NO_CODE - set(each.__pydantic_decorators__.model_validators)
+    )
 
   @classmethod
   def _examples(cls) -> None:

@@ -193,7 +193,7 @@ class Phase:
     frozen: names of the model's layers that keep their weights. If the first layers are frozen,
       their outputs are computed once and cached, instead of once an epoch.
     min_steps: smallest number of optimizer steps: small data gets more epochs, unless they are set.
-    epochs_setting: the setting of `Params` that gives `epochs`.
+    epochs_setting: the setting of `Params` that gives `epochs`; None if the task fixes them.
     warmup: part of the steps in which the learning rate rises from 0 to its peak, below 1.
     views: how often frozen first layers see a row of train: once as it is, then as in training.
     output: the layer at which the model ends; without trainable weights, `adapt`'s fit is judged.
@@ -204,7 +204,7 @@ class Phase:
   learning_rate: float
   frozen: tuple[str, ...] = ()
   min_steps: int = 0
-  epochs_setting: str = "epochs"
+  epochs_setting: str | None = "epochs"
   warmup: float = 0.0
   views: int = 1
   output: str | None = None

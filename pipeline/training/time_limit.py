@@ -72,7 +72,8 @@ class TimeLimit:
 
   def most_epochs(self, phase: Phase, epochs: int) -> int:
     """Returns the most epochs of a phase for which so many are planned."""
-    return epochs if phase.epochs_setting in self._fixed else _MOST_LONGER * epochs
+    is_fixed = phase.epochs_setting is None or phase.epochs_setting in self._fixed
+    return epochs if is_fixed else _MOST_LONGER * epochs
 
   def seconds_of(self, index: int) -> tuple[float, float]:
     """Returns the seconds that a phase has used before, and those that it may still use."""

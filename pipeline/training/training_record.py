@@ -20,7 +20,7 @@ class PhaseRow(ArtifactFile):
 
   Attributes:
     phase: its name.
-    setting: the hyperparameter that counts its epochs.
+    setting: the hyperparameter that counts its epochs; None if the task fixes them.
     asked: the epochs that were asked for.
     scheduled: the most epochs that were planned.
     trained: the epochs that were trained.
@@ -29,7 +29,7 @@ class PhaseRow(ArtifactFile):
   """
 
   phase: str
-  setting: str
+  setting: str | None
   asked: int
   scheduled: int
   trained: int

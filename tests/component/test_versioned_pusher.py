@@ -143,6 +143,8 @@ def test_component_declares_its_channels_and_properties():
   )
   assert pusher.outputs["pushed_model"].type is standard_artifacts.PushedModel
   assert pusher.exec_properties == {
+    "card": "",
+    "card_facts": "{}",
     "data_options": "{}",
     "stage": "live",
     "serving_dir": "/srv/models/images",

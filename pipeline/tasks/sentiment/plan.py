@@ -23,7 +23,7 @@ def reader_names(readers: int) -> tuple[str, ...]:
 
 def training_plan(params: SentimentParams) -> tuple[Phase, ...]:
   """Returns the phases `bag` and `readers`; without readers, the first alone."""
-  bag = Phase(name=BAG, epochs=1, learning_rate=0.0, output=BAG)
+  bag = Phase(name=BAG, epochs=1, learning_rate=0.0, output=BAG, epochs_setting=None)
   if not params.readers:
     return (bag,)
   return (

@@ -136,11 +136,6 @@ class TranslationParams(Params):
       )
     return unread
 
-  @property
-  def layer_count(self) -> int:
-    """The number of layers of the encoder, and of the decoder."""
-    return self.layers or (1 if self.architecture == "recurrent" else 3)
-
   @classmethod
   def tiny(cls) -> Self:
     """Returns settings with a quarter of the width, and few epochs."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
   from pipeline.tasks.translation.params import TranslationParams
 
 
+_LAYERS = 1  # of the encoder and of the decoder, by default
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Encoded:
   """Encoded sources.
@@ -46,7 +49,7 @@ class RecurrentNetwork(layers.Layer):
   ):
     """Args: embed_source, embed_target: `[...]` ids to `[..., embedding]`."""
     super().__init__(name="recurrent")
-    count, units = params.layer_count, params.decoder_units
+    count, units = params.layers or _LAYERS, params.decoder_units
     self._embed_source, self._embed_target = embed_source, embed_target
     self._encoders = [Bidirectional(GRU, params.encoder_units) for _ in range(count)]
     self._bridges = [layers.Dense(units, activation="tanh") for _ in range(count)]

@@ -29,6 +29,9 @@ class Encoded:
   visible: tf.Tensor
 
 
+_LAYERS = 3  # of the encoder and of the decoder, by default
+
+
 class TransformerNetwork(layers.Layer):
   """Encodes sources, and maps target pieces to the states of the output layer."""
 
@@ -49,7 +52,7 @@ class TransformerNetwork(layers.Layer):
           dropout=params.dropout,
           reads_source=reads_source,
         )
-        for _ in range(params.layer_count)
+        for _ in range(params.layers or _LAYERS)
       ]
 
     self._encoders, self._decoders = blocks(False), blocks(True)

@@ -29,6 +29,7 @@ _NEEDS = {
   "translation model.heads": ["model.architecture=transformer"],
   "translation model.inner_units": ["model.architecture=transformer"],
   "images model.head_epochs": ["model.backbone=squeezenet"],
+  "images model.head_views": ["model.backbone=squeezenet"],
   "images model.head_l2": ["model.backbone=squeezenet"],
   "images model.fine_tune_epochs": ["model.backbone=squeezenet"],
   "images model.fine_tune_factor": ["model.backbone=squeezenet", "model.fine_tune_epochs=2"],

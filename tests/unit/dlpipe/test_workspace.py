@@ -46,20 +46,25 @@ def _joined(source):
 
 def test_the_places_of_a_task():
   assert [str(path.relative_to(_FOLDER.root)) for path in sorted(_paths())] == [
+    ".cleaning",
     ".lock",
     "artifacts",
     "checkpoints",
     "checks",
     "logs/r1.log",
     "metadata.db",
+    "models.config",
     "models.json",
     "node_memory.json",
     "quarantine/r1",
     "reports/r1.html",
     "reproduced/r1",
+    "requests",
     "runs",
     "runs/r1.json",
     "serving",
+    "stages.json",
+    "trials",
   ]
   assert TaskFolder.of_serving(str(_FOLDER.serving)) == _FOLDER
   assert workspace.running(_FOLDER.artifacts) == _FOLDER.artifacts / ".running"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dlpipe.errors import BadInputError
+from pipeline.tasks import get_task
 from pipeline.tasks.sentiment.features import WORDS
 from pipeline.tasks.sentiment.layers import Excerpt
 from pipeline.text.word_counts import read_counts
@@ -54,7 +55,7 @@ def _check_part_buckets(desk) -> None:
 
 def _check_pair_buckets(desk) -> None:
   few, usual = (_table_rows(desk.seen(*each), "bag")[0] for each in (_TOGETHER, ()))
-  assert usual - few == 2**20 - 77
+  assert usual - few == get_task("sentiment").params.tiny().pair_buckets - 77
 
 
 def _bag_weights(seen) -> np.ndarray:

@@ -43,6 +43,11 @@ _SETTINGS = settings(
 )
 
 
+class _Unchanged(tf.Module):
+  def call(self, features):
+    return dict(features)
+
+
 class _NoTransform:
   """A transform graph that changes nothing: what a text may be is said before it."""
 
@@ -53,7 +58,7 @@ class _NoTransform:
     }
 
   def transform_features_layer(self):
-    return dict
+    return _Unchanged()
 
 
 def _export(path, task, tft_output, outputs):

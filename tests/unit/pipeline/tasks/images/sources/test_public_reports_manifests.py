@@ -112,7 +112,7 @@ def test_every_kind_of_table_is_a_manifest(root):
     assert sorted((r.origin.split(": ")[1], r.features["label"]) for r in good) == sorted(ROWS)
     assert not rejected
     assert next(n for n, source in SOURCES.items() if source.matches(path)) == "manifest"
-    assert infer_image_size("manifest", path, {}) == 28
+    assert infer_image_size("manifest", path, {}) == 16
 
 
 def test_paths_of_windows_and_of_macos_are_found(root):

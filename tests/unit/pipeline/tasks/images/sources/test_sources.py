@@ -45,7 +45,8 @@ def test_nothing_matches_a_missing_path(tmp_path):
 
 
 @pytest.mark.parametrize(
-  ("side", "expected"), [(8, 28), (28, 28), (30, 30), (32, 32), (33, 32), (63, 56), (500, 96)]
+  ("side", "expected"),
+  [(8, 16), (16, 16), (28, 28), (30, 30), (32, 32), (33, 32), (63, 56), (500, 96)],
 )
 def test_the_inferred_size_is_clipped_and_rounded(side, expected, tmp_path, make_picture):
   for label in ("a", "b"):
@@ -60,14 +61,14 @@ def test_the_inferred_size_ignores_what_is_no_picture(class_folders):
   root = class_folders("cat", "dog", count=2)
   (root / "cat" / "0.png").write_bytes(b"")
   (root / "dog" / "x.txt").write_text("hello")
-  assert infer_image_size("folder", str(root), {}) == 28
+  assert infer_image_size("folder", str(root), {}) == 16
 
 
 def test_the_inferred_size_of_a_manifest(class_folders):
   root = class_folders("images")
   rows = "".join(f"images/{i}.png,x\n" for i in range(3))
   (root / "labels.csv").write_text("path,label\n" + rows)
-  assert infer_image_size("manifest", str(root), {}) == 28
+  assert infer_image_size("manifest", str(root), {}) == 16
 
 
 def test_the_shipped_digits(tmp_path, monkeypatch):
@@ -77,7 +78,7 @@ def test_the_shipped_digits(tmp_path, monkeypatch):
   plan = folder.plan(path, {})
   assert plan.labels == tuple("0123456789")
   assert sum(len(s["files"]) for s in plan.shards) == 1797
-  assert infer_image_size("folder", path, {}) == 28
+  assert infer_image_size("folder", path, {}) == 16
   assert os.listdir(tmp_path / "dlpipe" / "images") == ["digits"]
   # Written again, the files have the same fingerprint: a cached run stays cached.
   os.rename(path, tmp_path / "before")
