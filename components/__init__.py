@@ -9,6 +9,9 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-  if name in ("GateVerdict", "ModelVerdict", "Quarantine"):
-    return getattr(importlib.import_module("components.artifacts"), name)
+  # Only for what may be a class: whatever else is asked of a package must not import TFX.
+  if name[:1].isupper():
+    found = getattr(importlib.import_module("components.artifacts"), name, None)
+    if getattr(found, "TYPE_NAME", None) == f"{__name__}.{name}":
+      return found
   raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,12 +1,18 @@
 """What the compiled documents say, beyond what TFX's compiler makes."""
 
+import re
+
 import pytest
 import yaml
 from google.protobuf import json_format
 from kfp import components as kfp_components
+from tfx.orchestration.kubeflow.v2 import compiler_utils
+from tfx.types import artifact
+from tfx.utils import import_utils
 
 from dlpipe.errors import BadInputError
 from pipeline.orchestrators.kubeflow.spec import to_yaml, validate
+from pipeline.tasks import task_names
 
 NEVER_CACHED = {"SourceState", "ModelHistory", "VersionedPusher"}
 
@@ -28,6 +34,16 @@ def test_kfp_loads_it_from_text(compiled):
   loaded = kfp_components.load_component_from_text(to_yaml(compiled("images")))
   assert loaded.name == "images"
   assert set(loaded.pipeline_spec.root.dag.tasks) >= {"SourceExampleGen", "Trainer"}
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_a_container_finds_the_class_of_every_artifact(compiled, name):
+  titles = set(re.findall(r"title: ([\w.]+)", to_yaml(compiled(name))))
+  assert {"components.Quarantine", "tfx.Model"} <= titles
+  for title in titles:
+    # As TFX does in a container.
+    found = import_utils.import_class_by_path(compiler_utils.TITLE_TO_CLASS_PATH.get(title, title))
+    assert issubclass(found, artifact.Artifact)
 
 
 def test_what_kfp_does_not_take_is_refused(compiled):
