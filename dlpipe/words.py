@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 
 def number(value: float) -> str:
-  """Formats a metric with four significant digits; whole numbers keep all, with separators."""
+  """Formats a metric with four significant digits; whole numbers keep all, with separators.
+
+  >>> number(0.98765), number(12345.0), number(float("nan"))
+  ('0.9877', '12,345', '-')
+  """
+  if math.isnan(value):
+    return "-"
   if float(value).is_integer() and abs(value) < 1e15:
     return f"{int(value):,}"
   return f"{value:.4g}"

@@ -248,13 +248,13 @@ class ReadShard(beam.DoFn):
         )
         report.rejected.append(row)
         continue
+      origin = origins.of(record)
       if self._new_labels:
-        record = self._relabelled(record, report)
+        record = self._relabelled(record, origin.origin, report)
       key = content_key(record.content)
       split = self._rule.split_of(key, record.split)
       if split not in writers:
         writers[split] = self._targets.writer(split, number, self._shards)
-      origin = origins.Origin(record.origin, record.id)
       writers[split].add(key, shard_writer.serialize(record.features), origin)
       report.examples[split] = report.examples.get(split, 0) + 1
       found = self._labels(record)
@@ -281,13 +281,14 @@ class ReadShard(beam.DoFn):
     with fileio.open(path, "wb") as f:
       f.write(content)
 
-  def _relabelled(self, record: Record, report: quarantine.ShardReport) -> Record:
+  def _relabelled(self, record: Record, origin: str, report: quarantine.ShardReport) -> Record:
     """Returns the record with its new label, if it has one; notes what the source gave."""
-    report.classes += [name for name in self._labels(record) if name not in report.classes]
-    if record.origin not in self._new_labels:
+    for name in self._labels(record):
+      report.classes[name] = report.classes.get(name, 0) + 1
+    if origin not in self._new_labels:
       return record
-    report.relabelled.append(record.origin)
-    label = self._new_labels[record.origin]
+    report.relabelled.append(origin)
+    label = self._new_labels[origin]
     return dataclasses.replace(record, features={**record.features, self._relabelled_key: label})
 
   def _labels(self, record: Record) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from tfx.dsl.io import fileio
 
+from dlpipe.records import Record
+
 FOLDER = "origins"
 _SUFFIX = ".jsonl.gz"
 
@@ -24,6 +26,11 @@ class Origin(NamedTuple):
 
   origin: str
   id: str | None = None
+
+
+def of(record: Record) -> Origin:
+  """Names a record; bytes of a file's name that are no UTF-8 are escaped, as in messages."""
+  return Origin(_text(record.origin), None if record.id is None else _text(record.id))
 
 
 def path_beside(examples_file: str) -> str:
@@ -49,11 +56,15 @@ def write(path: str, lines: Iterable[str]) -> None:
     fileio.open(path, "wb") as file,
     gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=file, mtime=0) as packed,
   ):
-    packed.write("".join(lines).encode("utf-8", "surrogatepass"))
+    packed.write("".join(lines).encode())
 
 
 def read(path: str) -> Iterator[Origin]:
   """Yields the origins of a split's file, in the order of its examples."""
   with fileio.open(path, "rb") as file, gzip.GzipFile(fileobj=file) as packed:
     for each in packed:
-      yield Origin(*json.loads(each.decode("utf-8", "surrogatepass")))
+      yield Origin(*json.loads(each))
+
+
+def _text(value: object) -> str:
+  return str(value).encode("utf-8", "backslashreplace").decode()

@@ -35,14 +35,14 @@ class ShardReport:
     labels: records written, by split and label; empty if labels are not counted.
     rejected: rows of `rejected.jsonl`; a row's `source` is the file still to be copied.
     relabelled: the origins of records with a new label.
-    classes: the classes that the source gave, if there are new labels.
+    classes: records that the source gave, by class, if there are new labels.
   """
 
   examples: dict[str, int]
   labels: dict[str, dict[str, int]]
   rejected: list[dict[str, Any]]
   relabelled: list[str] = dataclasses.field(default_factory=list)
-  classes: list[str] = dataclasses.field(default_factory=list)
+  classes: dict[str, int] = dataclasses.field(default_factory=dict)
 
   def to_json(self) -> str:
     return json.dumps(dataclasses.asdict(self))

@@ -6,6 +6,7 @@ other columns, and rows without a new label, are ignored. Imports no TFX.
 
 from __future__ import annotations
 
+import collections
 import csv
 import difflib
 import hashlib
@@ -103,17 +104,15 @@ def require_known(
     BadInputError: the file names a record that was not read, or two records have one origin, or it
       names a class that the data does not have.
   """
-  met = list(applied)
-  unknown = [origin for origin in given if origin not in set(met)]
+  met = collections.Counter(applied)
+  unknown = [origin for origin in given if origin not in met]
   if unknown:
     raise BadInputError(
       f"{SETTING}={path!r} names {len(unknown):,} of {len(given):,} records that the data does not "
       f"have, or that are in quarantine: {_some(unknown)}. Make the file from this data, by "
       "`dlpipe check --labels --suspects` or `dlpipe runs rows --output`."
     )
-  twice = (
-    sorted({origin for origin in met if met.count(origin) > 1}) if len(met) > len(given) else []
-  )
+  twice = sorted(origin for origin, count in met.items() if count > 1)
   if twice:
     raise BadInputError(f"{SETTING}={path!r}: several records have the origin {_some(twice)}.")
   strangers = sorted({n for value in given.values() for n in class_names(value)} - set(labels))

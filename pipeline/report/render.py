@@ -16,6 +16,7 @@ from components.trials import Trials
 from dlpipe import words
 from dlpipe.verdicts import Ruling
 from pipeline.report import charts
+from pipeline.rows import chosen
 from pipeline.runs import result as results
 from pipeline.runs import summary
 from pipeline.runs.report_data import ReportData
@@ -97,6 +98,8 @@ def render(data: ReportData) -> str:
     slice_metrics=_slice_metrics(evaluation.get("slices") or ()),
     pictures=[_safe(row) for row in data.pictures],
     cells=[{**cell, "rows": [_safe(row) for row in cell["rows"]]} for cell in data.cells],
+    most_cells=chosen.CELLS,
+    most_of_cell=chosen.OF_CELL,
     longest=max((c.seconds for c in data.result.components), default=0.0),
     total_seconds=sum(c.seconds for c in data.result.components),
   )
@@ -268,7 +271,7 @@ def _slice_metrics(slices: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _number(value: Any) -> str:
   """Formats a number for a person; None and NaN become a dash, other values their text."""
-  if value is None or (isinstance(value, float) and math.isnan(value)):
+  if value is None:
     return "-"
   if isinstance(value, bool) or not isinstance(value, (int, float)):
     return str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from tensorflow.core.example import example_pb2, feature_pb2
@@ -57,6 +57,13 @@ def read_examples(
       rows = zip(_records(path), names, strict=named)
       for serialized, origin in itertools.islice(rows, most_of_file):
         yield RawExample(split, serialized, origin)
+
+
+def batches(examples: Iterable[RawExample], size: int) -> Iterator[list[RawExample]]:
+  """Yields the examples in lists of `size`; the last may be shorter."""
+  rows = iter(examples)
+  while batch := list(itertools.islice(rows, size)):
+    yield batch
 
 
 def first_bytes(values: Sequence[Value]) -> bytes:

@@ -29,9 +29,10 @@ from pyarrow import parquet
 
 from dlpipe import progress
 from dlpipe.dotted_paths import load_function
+from dlpipe.errors import BadInputError
 from dlpipe.records import EVAL, VAL
 from pipeline.rows import chosen
-from pipeline.rows.examples import RawExample, first_bytes, read_examples
+from pipeline.rows.examples import RawExample, batches, first_bytes, read_examples
 from pipeline.rows.files import FILE, SHOWN_FILE
 from pipeline.sources import origins
 from pipeline.task import Task
@@ -76,7 +77,8 @@ def write(directory: str, examples: str, model_dir: str, told: Mapping[str, Any]
   target.mkdir(parents=True, exist_ok=True)
   tables = _tables(read_examples(source, _SPLITS), ask, told)
   table = _written(target / FILE, tables)
-  wanted = chosen.for_report(table)
+  # A report takes a text from the table.
+  wanted = [] if told["is_text"] else chosen.for_report(table)
   shown = _inputs(read_examples(source, _SPLITS), wanted, told["input_key"])
   (target / SHOWN_FILE).write_text(json.dumps(shown), encoding="utf-8")
   if told["baseline"] is not None:
@@ -84,6 +86,17 @@ def write(directory: str, examples: str, model_dir: str, told: Mapping[str, Any]
     if baseline is not None:
       (target / baseline.FILE).write_text(baseline.to_text(), encoding="utf-8")
   progress.report(f"{table.num_rows:,} examples with their predictions", rows=table.num_rows)
+
+
+class _Outputs(dict[str, Any]):
+  """The outputs of a model by name; says so if there is none of a name."""
+
+  def __missing__(self, name: str) -> Any:
+    raise BadInputError(
+      f"The rows of predictions need the output {name!r}, and the model answers with "
+      f"{', '.join(sorted(self))}. Name a function that makes rows of these as `rows` of the "
+      "task's problem."
+    )
 
 
 def _tables(
@@ -94,9 +107,9 @@ def _tables(
 
   rows_of = load_function(told["rows"])
   numbers = {split: itertools.count() for split in _SPLITS}
-  while batch := list(itertools.islice(examples, _BATCH)):
+  for batch in batches(examples, _BATCH):
     answers = ask(examples=tf.constant([each.serialized for each in batch]))
-    outputs = {name: np.asarray(value) for name, value in answers.items()}
+    outputs = _Outputs({name: np.asarray(value) for name, value in answers.items()})
     values = [each.values(told["input_key"], told["label_key"]) for each in batch]
     found = rows_of([label for _, label in values], outputs)
     texts = [_text(value) if told["is_text"] else None for value, _ in values]
@@ -149,7 +162,7 @@ def _inputs(
   """Returns inputs by the number of their row, encoded in base64; the first wanted come first."""
   values: dict[int, bytes] = {}
   numbers = set(wanted)
-  for number, each in enumerate(examples):
+  for number, each in enumerate(examples if numbers else ()):
     if number in numbers:
       value = first_bytes(each.values(input_key)[0])
       if 0 < len(value) <= _MAX_INPUT_BYTES:

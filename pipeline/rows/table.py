@@ -7,7 +7,7 @@ import io
 import json
 import math
 import pathlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ from pipeline.rows import where as conditions
 from pipeline.rows.files import FILE
 from pipeline.sources.tables.parquet_files import open_parquet
 
+_BATCH = 1_000
 _ORDERS = {"asc": "ascending", "desc": "descending"}
 
 
@@ -89,10 +90,7 @@ def as_rows(table: pa.Table) -> list[dict[str, Any]]:
 
   `scores` maps the model's labels to their scores, if the table names them.
   """
-  labels = names_of_scores(table)
-  return [
-    {name: _plain(name, value, labels) for name, value in row.items()} for row in table.to_pylist()
-  ]
+  return list(_rows(table))
 
 
 def names_of_scores(table: pa.Table) -> list[str]:
@@ -103,16 +101,22 @@ def names_of_scores(table: pa.Table) -> list[str]:
 
 def as_csv(table: pa.Table) -> str:
   """Returns rows as CSV; lists are JSON."""
-  rows = as_rows(table)
   file = io.StringIO()
   writer = csv.writer(file, lineterminator="\n")
   writer.writerow(table.column_names)
-  for row in rows:
+  for row in _rows(table):
     writer.writerow(
       json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
       for value in row.values()
     )
   return file.getvalue()
+
+
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+  labels = names_of_scores(table)
+  for batch in table.to_batches(max_chunksize=_BATCH):  # Python's numbers take far more memory
+    for row in batch.to_pylist():
+      yield {name: _plain(name, value, labels) for name, value in row.items()}
 
 
 def _plain(name: str, value: Any, labels: Sequence[str]) -> Any:

@@ -46,7 +46,7 @@ def matching(table: pa.Table, where: str) -> pa.Table:
       raise BadInputError(f"it has more than {_MAX_CHARACTERS:,} characters")
     tree = ast.parse(where.strip(), mode="eval").body
     mask = _condition(table, tree)
-  except (SyntaxError, ValueError, RecursionError, MemoryError) as err:
+  except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as err:
     raise _refused(table, where, f"it cannot be parsed: {err}") from err
   except BadInputError as err:
     raise _refused(table, where, str(err)) from None

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dlpipe.words import shortest
 from pipeline.problems.rows import MEASURE
@@ -78,8 +79,8 @@ def _suspected(directory: pathlib.Path, found: pa.Table) -> tuple[int, int] | No
   known = [number for number, label in enumerate(labels) if label in names]
   if not known:
     return None
-  everything = table.read(directory)["scores"]
-  scores = np.array(everything.take(known).to_pylist(), np.float64)
+  column = table.read(directory, without=found.column_names)["scores"]
+  scores = pc.list_flatten(column).to_numpy().reshape(found.num_rows, -1)[known]
   given = np.array([names[labels[number]] for number in known])
   return confident.ranked(given, scores).count, len(known)
 
@@ -95,7 +96,7 @@ def _row_maker(
   found: pa.Table, inputs: Mapping[int, str], *, is_text: bool
 ) -> Callable[[int], dict[str, Any]]:
   """Returns the function from a row's number to what the report shows of it."""
-  measure = (found.schema.metadata or {}).get(MEASURE, b"loss").decode()
+  measure = (found.schema.metadata or {}).get(MEASURE, b"").decode()
 
   def row_of(number: int) -> dict[str, Any]:
     [row] = found.slice(number, 1).to_pylist()
@@ -105,7 +106,7 @@ def _row_maker(
       "label": _words(row["label"], shortest),
       "predicted": _words(row["predicted"], "{:.6g}".format),
       # "off" is a distance in the answer's unit, everything else a score.
-      ("off" if measure == "off" else "score"): row[measure],
+      ("off" if measure == "off" else "score"): row[measure] if measure else None,
     }
     encoded = inputs.get(number, "")
     if is_text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -12,12 +13,13 @@ import numpy as np
 
 from dlpipe.artifact_files import ArtifactFile
 from dlpipe.records import EVAL, TRAIN
-from pipeline.rows.examples import RawExample, first_bytes, read_examples
+from pipeline.rows.examples import RawExample, Value, batches, first_bytes, read_examples
 from pipeline.suspects import features, out_of_fold
 
 # Rows that the cheap model sees and is asked about; more would cost more than the answer is worth.
 _TRAIN_ROWS, _EVAL_ROWS = 3_000, 1_000
 _MAX_CLASSES = 200
+_BATCH = 64
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,17 +53,7 @@ def measure(examples: pathlib.Path, told: Mapping[str, Any]) -> Baseline | None:
   Returns:
     The result; None if there are no rows, fewer than two classes or too many, or no pictures.
   """
-  rows = [*_some(examples, TRAIN, _TRAIN_ROWS), *_some(examples, EVAL, _EVAL_ROWS)]
-  values = [each.values(told["input_key"], told["label_key"]) for each in rows]
-  usable = [n for n, (_, label) in enumerate(values) if len(label)]
-  inputs = [first_bytes(values[n][0]) for n in usable]
-  if told["is_text"]:
-    described, readable = features.of_texts(inputs), np.ones(len(inputs), bool)
-  else:
-    described, readable = features.of_pictures(inputs)
-  kept = [n for n, is_readable in zip(usable, readable, strict=True) if is_readable]
-  labels = [values[n][1][0] for n in kept]
-  is_eval = np.array([rows[n].split == EVAL for n in kept], bool)
+  described, labels, is_eval = _described(examples, told)
   of_train = collections.Counter(
     label for label, is_held in zip(labels, is_eval, strict=True) if not is_held
   )
@@ -81,6 +73,31 @@ def measure(examples: pathlib.Path, told: Mapping[str, Any]) -> Baseline | None:
     train_rows=int((~is_eval).sum()),
     eval_rows=int(is_eval.sum()),
   )
+
+
+def _described(
+  examples: pathlib.Path, told: Mapping[str, Any]
+) -> tuple[Any, list[Value], np.ndarray]:
+  """Returns the features of rows, their labels, and which rows are of eval.
+
+  Inputs may be large, so few of them are in memory at once.
+  """
+  parts: list[Any] = []
+  labels: list[Value] = []
+  is_eval: list[bool] = []
+  rows = itertools.chain(_some(examples, TRAIN, _TRAIN_ROWS), _some(examples, EVAL, _EVAL_ROWS))
+  for batch in batches(rows, _BATCH):
+    values = [each.values(told["input_key"], told["label_key"]) for each in batch]
+    usable = [n for n, (_, label) in enumerate(values) if len(label)]
+    if not usable:
+      continue
+    inputs = [first_bytes(values[n][0]) for n in usable]
+    found, readable = features.of_inputs(inputs, is_text=told["is_text"])
+    kept = [n for n, is_readable in zip(usable, readable, strict=True) if is_readable]
+    parts.append(found)
+    labels += [values[n][1][0] for n in kept]
+    is_eval += [batch[n].split == EVAL for n in kept]
+  return features.joined(parts) if labels else None, labels, np.array(is_eval, bool)
 
 
 def _some(examples: pathlib.Path, split: str, count: int) -> Iterable[RawExample]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -17,6 +18,18 @@ _CHUNK = 256  # pictures described at once
 _CLIPPED = 0.4  # of a normalized histogram of gradients
 # Larger pictures cost more to decode than an answer about their label is worth.
 _MAX_PIXELS = 50_000_000
+
+
+def of_inputs(inputs: Sequence[bytes], *, is_text: bool) -> tuple[Any, np.ndarray]:
+  """Returns the features of those that can be read, and `[inputs]` bool: which these are."""
+  return (of_texts(inputs), np.ones(len(inputs), bool)) if is_text else of_pictures(inputs)
+
+
+def joined(parts: Sequence[Any]) -> Any:
+  """Returns features of several parts, one below the other."""
+  if scipy.sparse.issparse(parts[0]):
+    return scipy.sparse.vstack(parts).tocsr()
+  return np.concatenate(parts)
 
 
 def of_texts(texts: Sequence[bytes]) -> scipy.sparse.csr_matrix:

@@ -114,7 +114,8 @@ def _mapped(features: np.ndarray) -> np.ndarray:
   chosen = np.random.default_rng(0).permutation(len(centred))[:_LANDMARKS]
   landmarks = centred[chosen]
   between = _distances(landmarks, landmarks)
-  width = max(float(np.median(between)), 1e-6)
+  # Where most rows are alike, the median is a rounding error.
+  width = max(float(np.median(between)), float(between.mean()) / 10, 1e-6)
   kernel = np.exp(-between / width).astype(np.float64)
   kernel[np.diag_indices_from(kernel)] += 1e-3
   root = scipy.linalg.cholesky(kernel, lower=True)

@@ -7,22 +7,20 @@ and colours, each row by a model that has not seen it, and confident learning ra
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import pathlib
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 
-from pipeline.rows.examples import RawExample, first_bytes, read_examples
+from pipeline.rows.examples import RawExample, batches, first_bytes, read_examples
 from pipeline.suspects import confident, features, out_of_fold
 from pipeline.suspects.supported import require_classes
 from pipeline.task import Task
 
 MAX_ROWS = 20_000  # of more, those with the smallest hashes: a random part of the data
-_BATCH = 256
+_BATCH = 64
 _MIN_OF_CLASS = 5  # rows; classes with fewer are left out, because nothing can be learnt of them
 _MAX_CLASSES = 200
 _EXCERPT = 200
@@ -93,7 +91,7 @@ def search(task: Task, examples: pathlib.Path, total: int) -> Suspects:
   require_classes(task)
   is_text = task.input.kind == "text"
   rows = _Rows(is_text=is_text, share=MAX_ROWS / max(total, MAX_ROWS))
-  for batch in _batches(read_examples(examples)):
+  for batch in batches(read_examples(examples), _BATCH):
     rows.add(batch, task.input.key, task.label_key)
   return rows.suspects()
 
@@ -108,7 +106,7 @@ class _Rows:
     self._unreadable = 0
     self._read = 0
     self.kept: list[tuple[int, str, str, str, str]] = []  # number, origin, split, label, excerpt
-    self._contents: list[bytes] = []
+    self._folds: list[np.ndarray] = []
 
   def add(self, batch: Sequence[RawExample], input_key: str, label_key: str) -> None:
     """Takes the next rows; leaves some out if there are many."""
@@ -123,11 +121,9 @@ class _Rows:
       return
     inputs = [first_bytes(values[place][0]) for place in taken]
     labels = [_text(values[place][1]) for place in taken]
-    if self._is_text:
-      found, readable = features.of_texts(inputs), np.ones(len(inputs), bool)
-    else:
-      found, readable = features.of_pictures(inputs)
+    found, readable = features.of_inputs(inputs, is_text=self._is_text)
     self._features.append(found)
+    self._folds.append(out_of_fold.folds(inputs)[readable])
     self._unreadable += int((~readable).sum())
     for place in np.flatnonzero(readable).tolist():
       each = batch[taken[place]]
@@ -135,7 +131,6 @@ class _Rows:
       self.kept.append(
         (first + taken[place], each.origin.origin, each.split, labels[place], excerpt)
       )
-      self._contents.append(inputs[place])
 
   def suspects(self) -> Suspects:
     """Scores all rows that were kept, and ranks them."""
@@ -152,13 +147,9 @@ class _Rows:
     place = np.full(len(names), -1)
     place[common] = np.arange(len(common))
     known = place[given[taken]]
-    fold = out_of_fold.folds([self._contents[row] for row in taken])
-    if self._is_text:
-      inputs = scipy.sparse.vstack(self._features).tocsr()[taken]
-      scores = out_of_fold.of_sparse(inputs, known, fold, len(common))
-    else:
-      inputs = np.concatenate(self._features)[taken]
-      scores = out_of_fold.of_dense(inputs, known, fold, len(common))
+    fold, inputs = np.concatenate(self._folds)[taken], features.joined(self._features)[taken]
+    learn = out_of_fold.of_sparse if self._is_text else out_of_fold.of_dense
+    scores = learn(inputs, known, fold, len(common))
     ranking = confident.ranked(known, scores)
     likely = []
     for row in ranking.order[: ranking.count].tolist():
@@ -197,12 +188,6 @@ class _Rows:
         f"{_MAX_CLASSES} commonest, were left out with their {rows:,} examples"
       )
     return tuple(said)
-
-
-def _batches(examples: Iterable[RawExample]) -> Iterator[list[RawExample]]:
-  rows = iter(examples)
-  while batch := list(itertools.islice(rows, _BATCH)):
-    yield batch
 
 
 def _text(values: Sequence[Any]) -> str:

@@ -67,7 +67,9 @@ def rows(
   from pipeline.rows import table
 
   run, directory = predictions_of(run_id, name, workspace, mlmd)
-  found = table.asked(table.read(directory), where=where, sort=sort)
+  # The largest column, and the screen does not show it.
+  without = () if as_json or output is not None else ("scores",)
+  found = table.asked(table.read(directory, without=without), where=where, sort=sort)
   shown = found if limit is None else found.slice(0, limit)
   if output is not None:
     pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
@@ -93,12 +95,13 @@ def rows(
 
 
 def _lines(rows: list[dict[str, Any]], columns: int) -> list[str]:
-  """Returns the rows as a table that fits the screen: its last column is cut."""
+  """Returns the rows as a table that fits the screen: its end is cut, where a text stands."""
   if not rows:
     return []
   names = [
     name for name in rows[0] if name not in _HIDDEN and any(row[name] is not None for row in rows)
   ]
+  names.sort(key=lambda name: name == "input")
   cells = [names, *([_cell(row, name) for name in names] for row in rows)]
   widths = [max(len(line[place]) for line in cells) for place in range(len(names))]
   lines = []

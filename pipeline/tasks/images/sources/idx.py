@@ -103,7 +103,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
   del options
   height, width, start, stop = (shard[k] for k in ("height", "width", "start", "stop"))
   size = height * width
-  name = os.path.basename(shard["images"])
+  name = input_paths.printable(os.path.basename(shard["images"]))
   try:
     labels = _slice(shard["labels"], 8 + start, stop - start)
     pixels = _slice(shard["images"], 16 + start * size, (stop - start) * size)

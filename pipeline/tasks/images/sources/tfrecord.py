@@ -47,7 +47,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
 def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Record | Rejected]:
   """Reads the records of one file."""
   limit = pictures.max_pixels(options)
-  name = os.path.basename(shard["file"])
+  name = input_paths.printable(os.path.basename(shard["file"]))
   for number, (data, fault) in enumerate(tfrecords.read_records(shard["file"])):
     origin = origins.of_record(name, number)
     if fault:

@@ -361,6 +361,8 @@ def test_what_the_model_is_worth():
     "it is right about 95.0% of eval; a cheap model of edges, trained on 5,000 rows in seconds, "
     "about 80.0%; always the commonest label, 12.5%."
   )
+  page = _Page(render.render(_data(evaluation={"metrics": {"accuracy": 0.95}}, baseline=baseline)))
+  assert "about 80.0% of 1,000 of them" in page.text
 
 
 def test_a_mistake_is_named_by_its_file():
@@ -384,6 +386,15 @@ def test_a_confusion_links_to_its_examples():
   # Once from the matrix, once from the list of the most frequent mistakes.
   assert links == {"#cell-0": 2, "#cell-1": 2}
   assert {"cell-0", "cell-1"} <= {value for name, value in page.attributes if name == "id"}
+
+
+def test_of_each_confusion_as_many_examples_as_the_limit_says():
+  row = {"label": "cat", "predicted": "owl", "score": 0.9, "split": "eval", "origin": "1.png"}
+  cell = {"label": "cat", "predicted": "owl", "rows": [{**row, "data_uri": None}]}
+  page = _Page(render.render(_data(cells=[cell])))
+  assert "Up to 6 examples of each, the worst first. cat taken for owl" in page.text
+  page = _Page(render.render(_data(cells=[cell] * 40)))
+  assert "the worst first; of the 40 most frequent confusions." in page.text
 
 
 CHECK = {

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from dlpipe.errors import BadInputError
 from pipeline.rows import table as tables
 
 SPLITS = {
@@ -72,3 +73,12 @@ def test_a_file_of_origins_that_is_cut_short_is_no_silent_shift(predicted, tmp_p
   origins.write(origins.path_beside(file), [origins.line(origins.Origin("one"))])
   with pytest.raises(ValueError, match="shorter"):
     list(read_examples(tmp_path / "examples"))
+
+
+def test_a_report_takes_texts_from_the_table(predicted):
+  assert json.loads((predicted(SPLITS) / "shown.json").read_text()) == {}
+
+
+def test_an_answer_without_what_the_rows_need_is_told(predicted):
+  with pytest.raises(BadInputError, match="'translation', and the model answers with label, lab"):
+    predicted(SPLITS, rows="pipeline.problems.rows.of_text")

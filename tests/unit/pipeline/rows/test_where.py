@@ -57,6 +57,7 @@ def test_what_fulfils_a_condition(where, rows):
     ("scores == 3", "a column of lists cannot be compared"),
     ("label ==", "it cannot be parsed"),
     ("label = 'cat'", "it cannot be parsed"),
+    (f"n < 1{'0' * 400}", "it cannot be parsed"),
     ("", "it cannot be parsed"),
     ("1 == 1", "1 and 1 are no columns"),
     ("n + 1 == 2", "'n + 1' is not allowed"),

@@ -110,3 +110,9 @@ def test_where_nothing_was_left_nothing_is_shown(tmp_path, kind):
   nothing["baseline"] = None
   assert shown_rows(None, input_kind=kind, one_class=True) == nothing
   assert shown_rows(tmp_path, input_kind=kind, one_class=True) == nothing
+
+
+def test_a_loss_is_never_shown_as_a_score(predictions):
+  table = _classes(b"b").replace_schema_metadata(None)
+  [row] = shown_rows(predictions(table), input_kind="file", one_class=True)["pictures"]
+  assert row["score"] is None

@@ -202,7 +202,7 @@ def test_duration(seconds, text):
 @pytest.mark.parametrize(
   ("value", "text"),
   [(0.5, "0.5"), (2.0, "2"), (1234567.0, "1,234,567"), (0.000012345, "1.234e-05"),
-   (float("nan"), "nan"), (float("inf"), "inf"), (-0.02, "-0.02")],
+   (float("nan"), "-"), (float("inf"), "inf"), (-0.02, "-0.02")],
 )  # fmt: skip
 def test_number(value, text):
   assert words.number(value) == text
@@ -227,3 +227,7 @@ def test_a_candidate_is_not_called_live():
   assert lines[-1] == "Next: dlpipe promote images 3"
   assert result.to_json()["stage"] == "candidate"
   assert "stage" not in _result().to_json()
+
+
+def test_a_metric_that_was_not_measured_is_no_nan():
+  assert "Metrics     worst_recall -" in _lines(metrics={"worst_recall": float("nan")})

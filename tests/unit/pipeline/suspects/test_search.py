@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from components.source_example_gen import origins
 from components.source_example_gen.origins import Origin
 from dlpipe.errors import BadInputError
 from pipeline.problems import number
-from pipeline.suspects import baseline
+from pipeline.suspects import baseline, out_of_fold
 from pipeline.suspects import search as searching
 from pipeline.tasks.images.task import TASK as IMAGES
 from pipeline.tasks.sentiment.task import TASK as SENTIMENT
@@ -156,3 +157,25 @@ def test_answers_without_classes_are_refused(tmp_path):
   task = dataclasses.replace(SENTIMENT, problem=number.PROBLEM, gates=())
   with pytest.raises(BadInputError, match="one class of several"):
     searching.search(task, tmp_path, 10)
+
+
+@pytest.mark.parametrize("look", ["search", "baseline"])
+def test_inputs_are_gone_when_the_cheap_model_learns(examples, monkeypatch, look):
+  truth, given, _ = _planted(["good", "bad"])
+  size = 100_000
+  directory = examples([text + b" " * size for text in _texts(truth)], given, "text")
+  held = []
+
+  def of_sparse(features, given, fold, classes):
+    held.append(tracemalloc.get_traced_memory()[0])
+    return np.full((len(given), classes), 1 / classes)
+
+  monkeypatch.setattr(out_of_fold, "of_sparse", of_sparse)
+  tracemalloc.start()
+  if look == "search":
+    searching.search(SENTIMENT, directory, ROWS)
+  else:
+    told = {"input_key": "text", "label_key": "label", "is_text": True}
+    baseline.measure(directory, told)
+  tracemalloc.stop()
+  assert 0 < held[0] < ROWS * size / 4

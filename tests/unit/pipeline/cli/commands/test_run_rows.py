@@ -30,6 +30,7 @@ def Predicts(predictions: tfx.dsl.components.OutputArtifact[Predictions]):  # no
     "file": [f"cats/{n}.jpg" for n in range(30)],
     "id": pa.array([None] * 30, pa.string()),
     "split": ["val"] * 5 + ["eval"] * 25,
+    "input": ["a long text " * 9] * 30,
     "label": ["cat"] * 30,
     "predicted": ["cat"] * 28 + ["dog"] * 2,
     "loss": [n / 10 for n in range(30)],
@@ -70,9 +71,9 @@ def invoke(workspace):
 def test_the_worst_rows_by_their_files(invoke):
   lines = invoke("latest", "--where", "not right", "--sort", "loss").splitlines()
   assert lines[0] == "images  run r1  2 rows"
-  assert lines[1].split() == ["origin", "split", "label", "predicted", "loss", "right"]
-  assert lines[2].split() == ["cats/29", "[31m.jpg", "eval", "cat", "dog", "2.9", "no"]
-  assert lines[3].split() == ["cats/28.jpg", "eval", "cat", "dog", "2.8", "no"]
+  assert lines[1].split() == ["origin", "split", "label", "predicted", "loss", "right", "input"]
+  assert lines[2].split()[:7] == ["cats/29", "[31m.jpg", "eval", "cat", "dog", "2.9", "no"]
+  assert lines[3].split()[:7] == ["cats/28.jpg", "eval", "cat", "dog", "2.8", "no", "a"]
   assert len(lines) == 4
 
 

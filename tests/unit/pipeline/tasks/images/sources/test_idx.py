@@ -164,3 +164,9 @@ def test_a_line_of_labels_txt_that_names_no_class_is_refused(tmp_path, names, li
   (tmp_path / "labels.txt").write_text(names, encoding="utf-8")
   with pytest.raises(BadInputError, match=rf"Received in line {line}: the label"):
     idx.plan(str(tmp_path), {})
+
+
+def test_a_file_name_that_is_no_utf_8_is_escaped_in_origins(tmp_path):
+  write_pair(tmp_path, "caf\udce9", 1)
+  _, [record] = read_all(tmp_path)
+  assert record.origin == "caf\\udce9-images-idx3-ubyte[0]"
