@@ -37,8 +37,10 @@ class Cutter:
     is_cut = tf.random.uniform(tf.shape(given.flat_values)) < self._rate
     # The second half of the table has the cut pieces.
     chosen = given.flat_values + tf.where(is_cut, tf.constant(self._size, tf.int64), 0)
-    parts = given.with_values(tf.gather(self._table, chosen)).merge_dims(1, 2)
-    return tf.cast(parts.to_tensor(), ids.dtype)
+    parts = given.with_values(tf.gather(self._table, chosen)).merge_dims(1, 2).to_tensor()
+    # Recurrent layers fail on a sequence of length 0.
+    none = tf.cast(tf.shape(parts)[1] == 0, tf.int32)
+    return tf.cast(tf.pad(parts, [[0, 0], [0, none]]), ids.dtype)
 
 
 def cuts(pieces: Sequence[str]) -> list[list[int]]:

@@ -104,7 +104,10 @@ def _without_prefix(
   if not leading or type(model) is not keras.Sequential:
     return model, splits
   if any(split.arrays is None for split in splits):
-    progress.report("too much data for train.cache_mb: the frozen layers run in every epoch")
+    progress.report(
+      "too much data for train.cache_mb: the frozen layers run in every epoch"
+      + (f", and see each row anew there instead of {phase.views} times before" * (phase.views > 1))
+    )
     return model, splits
   prefix = keras.Sequential([keras.Input(model.input_shape[1:]), *layers[:leading]])
   rest = keras.Sequential([keras.Input(prefix.output_shape[1:]), *layers[leading:]])

@@ -55,16 +55,17 @@ class Augmentation(keras.layers.Layer):
     places = ops.arange(self.size, dtype="int32")[None] + self._draw(
       rows, -self.shift, self.shift + 1
     )
-    places = last - ops.abs(last - ops.abs(places))
+    # A mirror at each edge; two of them bring a place back.
+    places = last - ops.abs(last - places % (2 * last))
     return ops.where(self._draw(rows, 0, 2) == 1, last - places, places) if flip else places
 
   def _covered(self, pixels: Any, rows: Any) -> Any:
-    half = self.cutout / 2
-    side = ops.arange(self.size, dtype="float32")[None] + 0.5
+    side = ops.arange(self.size, dtype="int32")[None]
 
     def within() -> Any:
-      center = ops.cast(self._draw(rows, 0, self.size + 1), "float32")
-      return ops.abs(side - center) < half
+      # The middle of the square is anywhere in the picture, so its edges may be outside.
+      first = self._draw(rows, 0, self.size + 1) - self.cutout // 2
+      return ops.logical_and(side >= first, side < first + self.cutout)
 
     square = ops.logical_and(within()[:, :, None, None], within()[:, None, :, None])
     return ops.where(square, ops.mean(pixels, axis=(1, 2), keepdims=True), pixels)

@@ -8,6 +8,7 @@ https://arxiv.org/abs/1603.05027.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -114,10 +115,12 @@ class Whitening(layers.Layer):
       pictures: `[size, side, side, 3]` in [0, 255].
     """
     side = pictures.shape[1] - _PATCH + 1
-    # A million patches tell twelve values apart well enough, whatever the memory would hold.
-    pictures = pictures[:: 1 + len(pictures) * side**2 // _PATCHES]
+    # A million patches, of all pictures, tell twelve values apart well enough.
+    step = math.ceil(math.sqrt(len(pictures) * side**2 / _PATCHES))
     shifted = [
-      pictures[:, y : y + side, x : x + side] for y in range(_PATCH) for x in range(_PATCH)
+      pictures[:, y : y + side : step, x : x + side : step]
+      for y in range(_PATCH)
+      for x in range(_PATCH)
     ]
     patches = np.concatenate(shifted, axis=-1).reshape(-1, _PATCH_VALUES) / 255
     variances, components = np.linalg.eigh(np.cov(patches, rowvar=False, bias=True))

@@ -35,6 +35,8 @@ _SWAPPED = 0.4
 class Mirrored:
   """What becomes of pictures that are mirrored.
 
+  The shares are means over the classes, so that a common class does not decide for rare ones.
+
   Attributes:
     plain: the share of pictures whose most similar other picture is of the same class.
     mirrored: the same share of the mirrored pictures.
@@ -97,11 +99,16 @@ def mirrored(pixels: np.ndarray, labels: np.ndarray) -> Mirrored:
   np.add.at(counts, (labels, other), 1)
   shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
   pairs = np.argwhere(np.triu(np.minimum(shares, shares.T) >= _SWAPPED, k=1))
+  present = np.unique(labels)
+
+  def share(found: np.ndarray) -> float:
+    return float(np.mean([(found[labels == each] == each).mean() for each in present]))
+
   return Mirrored(
-    plain=float((own == labels).mean()),
-    mirrored=float((other == labels).mean()),
+    plain=share(own),
+    mirrored=share(other),
     swapped=(int(pairs[0][0]), int(pairs[0][1])) if len(pairs) else None,
-    classes=len(np.unique(labels)),
+    classes=len(present),
   )
 
 
@@ -110,7 +117,8 @@ def _some(batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
   kept: list[tuple[np.ndarray, Any]] = []
   seen, step = 0, 1
   for pixels, labels, *_ in batches.as_numpy_iterator():
-    kept += [(pixels[i], labels[i]) for i in range(-seen % step, len(labels), step)]
+    # Copies: a view of one picture would keep its whole batch in memory.
+    kept += [(pixels[i].copy(), labels[i]) for i in range(-seen % step, len(labels), step)]
     seen += len(labels)
     limit = min(_LOOKED_AT, max(_LEAST, _VALUES // pixels[0].size))
     if len(kept) > 2 * limit:

@@ -55,7 +55,7 @@ class AttentiveGRU(keras.layers.Layer):
     self.units = units
 
   def build(self, input_shape: Any, *_: Any) -> None:
-    """Creates the weights of the gates, in the order of Keras' GRU: update, reset, new."""
+    """Creates the weights of the gates, in the order of Keras' GRU: update, reset, candidate."""
     size = 3 * self.units
     self.kernel = self.add_weight(shape=(input_shape[-1], size), name="kernel")
     self.recurrent_kernel = self.add_weight(
@@ -105,27 +105,27 @@ class AttentiveGRU(keras.layers.Layer):
     read = tf.matmul(tf.cast(attention, kind), fed)
     inputs = tf.matmul(tf.reshape(inputs, [-1, inputs.shape[-1]]), kernel) + bias[0]
     states = tf.reshape(states, [-1, self.units])
-    said = tf.matmul(states, recurrent) + bias[1]
-    after, _ = _cell(inputs + tf.reshape(read, [-1, size]), said, states)
+    recalled = tf.matmul(states, recurrent) + bias[1]
+    after, _ = _cell(inputs + tf.reshape(read, [-1, size]), recalled, states)
     return tf.reshape(after, [-1, width, self.units])
 
 
 def _cell(
-  inputs: tf.Tensor, said: tf.Tensor, state: tf.Tensor
+  inputs: tf.Tensor, recalled: tf.Tensor, state: tf.Tensor
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-  """Returns the next state, and the gates: update, reset, new, and what reset multiplies.
+  """Returns the next state, and the gates: update, reset, candidate, and what reset multiplies.
 
   Args:
     inputs: `[n, 3 * units]`, what the gates get of the input.
-    said: `[n, 3 * units]`, what they get of the state.
+    recalled: `[n, 3 * units]`, what they get of the state.
     state: `[n, units]`.
   """
-  update_in, reset_in, new_in = tf.split(inputs, 3, axis=1)
-  update_said, reset_said, new_said = tf.split(said, 3, axis=1)
-  update = tf.sigmoid(update_in + update_said)
-  reset = tf.sigmoid(reset_in + reset_said)
-  new = tf.tanh(new_in + reset * new_said)
-  return new + update * (state - new), (update, reset, new, new_said)
+  update_in, reset_in, candidate_in = tf.split(inputs, 3, axis=1)
+  update_recalled, reset_recalled, candidate_recalled = tf.split(recalled, 3, axis=1)
+  update = tf.sigmoid(update_in + update_recalled)
+  reset = tf.sigmoid(reset_in + reset_recalled)
+  candidate = tf.tanh(candidate_in + reset * candidate_recalled)
+  return candidate + update * (state - candidate), (update, reset, candidate, candidate_recalled)
 
 
 @tf.custom_gradient
@@ -163,25 +163,27 @@ def _scan(inputs, state, keys, fed, mask, recurrent, bias):
   before = tf.concat([state[tf.newaxis], after[:-1]], axis=0)
 
   def gradient(upstream):
-    attention, update, reset, new, new_said = kept
+    attention, update, reset, candidate, candidate_recalled = kept
     recurrent_t = tf.transpose(recurrent)
 
     def backward(step, ahead, *written):
       step -= 1
       d_after = upstream[step] + ahead
-      u, r, n, a, last = update[step], reset[step], new[step], attention[step], before[step]
+      u, r, n, a, last = update[step], reset[step], candidate[step], attention[step], before[step]
       held = d_after * u
-      d_new = tf.raw_ops.TanhGrad(y=n, dy=d_after - held)
+      d_candidate = tf.raw_ops.TanhGrad(y=n, dy=d_after - held)
       d_update = tf.raw_ops.SigmoidGrad(y=u, dy=d_after * (last - n))
-      d_reset = tf.raw_ops.SigmoidGrad(y=r, dy=d_new * new_said[step])
-      d_inputs = tf.concat([d_update, d_reset, d_new], axis=1)
-      d_said = tf.concat([d_update, d_reset, d_new * r], axis=1)
+      d_reset = tf.raw_ops.SigmoidGrad(y=r, dy=d_candidate * candidate_recalled[step])
+      d_inputs = tf.concat([d_update, d_reset, d_candidate], axis=1)
+      d_recalled = tf.concat([d_update, d_reset, d_candidate * r], axis=1)
       d_attention = tf.linalg.matvec(fed, d_inputs)
       d_scores = a * (d_attention - tf.reduce_sum(a * d_attention, axis=1, keepdims=True))
       d_last = (
-        held + tf.matmul(d_said, recurrent_t) + tf.linalg.matvec(keys, d_scores, transpose_a=True)
+        held
+        + tf.matmul(d_recalled, recurrent_t)
+        + tf.linalg.matvec(keys, d_scores, transpose_a=True)
       )
-      kept = (d_inputs, d_said, d_scores)
+      kept = (d_inputs, d_recalled, d_scores)
       return (
         step,
         d_last,
@@ -191,22 +193,22 @@ def _scan(inputs, state, keys, fed, mask, recurrent, bias):
     _, d_state, *written = tf.while_loop(
       lambda step, *_: step > 0, backward, (steps, tf.zeros_like(state), *rows(3))
     )
-    d_inputs, d_said, d_scores = (each.stack() for each in written)
+    d_inputs, d_recalled, d_scores = (each.stack() for each in written)
 
     def outer(left, right):
       """Sums the outer products over time: `[batch, source time, units]`."""
       return tf.einsum("tbs,tbu->bsu", left, right)
 
-    said = tf.reshape(d_said, [-1, 3 * units])
+    recalled = tf.reshape(d_recalled, [-1, 3 * units])
     return (
       d_inputs,
       d_state,
       outer(d_scores, before),
       outer(attention, d_inputs),
       None,
-      tf.matmul(tf.reshape(before, [-1, units]), said, transpose_a=True),
+      tf.matmul(tf.reshape(before, [-1, units]), recalled, transpose_a=True),
       # A sum over so many rows loses too much in half precision.
-      tf.cast(tf.reduce_sum(tf.cast(said, tf.float32), axis=0), kind),
+      tf.cast(tf.reduce_sum(tf.cast(recalled, tf.float32), axis=0), kind),
     )
 
   return after, gradient

@@ -27,6 +27,12 @@ def test_rows_are_cut_and_padded_anew(rate, expected):
   assert found.numpy().tolist() == expected
 
 
+def test_a_batch_without_pieces_keeps_a_place():
+  """Recurrent layers fail on sequences of length 0."""
+  ids = tf.zeros([2, 3], tf.int64)
+  assert Cutter(_PIECES, 0.5)(ids).numpy().tolist() == [[0], [0]]
+
+
 def test_about_as_many_pieces_are_cut_as_asked_for():
   tf.keras.utils.set_random_seed(1)
   ids = tf.fill([50, 40], tf.constant(6, tf.int64))

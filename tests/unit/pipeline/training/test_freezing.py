@@ -1,5 +1,7 @@
 """Features of frozen first layers: of rows as they are, and of further views of train."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -65,3 +67,11 @@ def test_features_are_kept_for_the_same_number_of_views_only(model, splits):
   [(other, _), _] = _features(model, splits, 1, kept)
   assert again is first
   assert len(other) == 70
+
+
+def test_a_split_that_is_not_kept_in_memory_has_no_views_and_says_so(model, splits, caplog):
+  streamed = tuple(dataclasses.replace(each, arrays=None) for each in splits)
+  phase = Phase(name="head", epochs=1, learning_rate=1.0, frozen=("augmentation",), views=3)
+  with caplog.at_level("INFO"), frozen(model, phase, streamed, FrozenFeatures()) as (_, found):
+    assert found == streamed
+  assert "instead of 3 times" in caplog.text

@@ -79,6 +79,16 @@ def test_pictures_are_moved_by_whole_pixels_up_to_the_limit(pixels):
   assert len({each[0] for each in places}) > 12
 
 
+@pytest.mark.parametrize("shift", [8, 20])
+def test_a_move_beyond_the_picture_is_mirrored_at_each_edge(pixels, shift):
+  moved = np.asarray(_layer(shift=shift)(pixels, training=True))
+  padded = np.pad(pixels, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="reflect")
+  starts = range(2 * shift + 1)
+  for picture, found in zip(padded, moved, strict=True):
+    parts = (picture[y : y + 8, x : x + 8] for y in starts for x in starts)
+    assert any(np.array_equal(each, found) for each in parts)
+
+
 def test_a_square_of_the_mean_colour_covers_each_picture_elsewhere(pixels):
   covered = np.asarray(_layer(cutout=4)(pixels, training=True))
   changed = (covered != pixels).any(axis=-1)
@@ -86,6 +96,12 @@ def test_a_square_of_the_mean_colour_covers_each_picture_elsewhere(pixels):
   np.testing.assert_allclose(covered[changed], means[changed], rtol=1e-5)
   assert 4 <= changed.sum(axis=(1, 2)).min() <= changed.sum(axis=(1, 2)).max() <= 25
   assert len({each.tobytes() for each in changed}) > 20
+
+
+@pytest.mark.parametrize("cutout", [1, 3, 4])
+def test_the_square_is_as_large_as_asked_for(pixels, cutout):
+  covered = np.asarray(_layer(cutout=cutout)(pixels, training=True))
+  assert (covered != pixels).any(axis=-1).sum(axis=(1, 2)).max() == cutout**2
 
 
 def test_xla_compiles_every_change(pixels):

@@ -1,12 +1,14 @@
 """What is decided from the training pictures before training: mirroring, and the first layer."""
 
+import weakref
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pipeline.tasks.images.cnn import cnn
-from pipeline.tasks.images.first_look import adapt, mirrored
+from pipeline.tasks.images.first_look import _some, adapt, mirrored
 from pipeline.tasks.images.params import ImageParams
 
 _SIZE = 16
@@ -61,12 +63,32 @@ def test_arrows_to_the_left_and_to_the_right_may_not():
   assert found.plain > found.mirrored == 0
 
 
+def _bars(count):
+  """Twelve classes, each with a bar at a height of its own; the mirror changes none."""
+  draw = np.random.default_rng(0)
+  labels = np.arange(count) % 12
+  pictures = draw.uniform(200, 220, (count, _SIZE, _SIZE, 3))
+  pictures[np.arange(count), labels + 2] = 20
+  return pictures.astype("uint8"), labels
+
+
 def test_one_pair_of_classes_that_swap_is_enough_to_keep_all_as_they_are():
-  photos, labels = _photos(count=400)
+  bars, labels = _bars(96)
   arrows, sides = _arrows()
-  found = mirrored(np.concatenate([photos, arrows]), np.concatenate([labels, sides + 2]))
-  assert found.swapped == (2, 3)
-  assert found.mirrored > 0.9
+  found = mirrored(np.concatenate([bars, arrows]), np.concatenate([labels, sides + 12]))
+  assert found.swapped == (12, 13)
+  assert found.mirrored > 0.8
+  assert not found.harmless
+
+
+def test_a_common_class_does_not_decide_for_a_rare_one():
+  bars, labels = _bars(600)
+  arrows, sides = _arrows()
+  found = mirrored(
+    np.concatenate([bars, arrows, arrows]), np.concatenate([labels * 0, sides, sides])
+  )
+  assert found.swapped is None
+  assert found.plain > 0.9
   assert not found.harmless
 
 
@@ -108,6 +130,16 @@ def test_grey_pictures_do_not_blow_up_the_differences_between_colours():
   assert np.abs(model.get_layer("whitening").kernel.numpy()).max() < 100
 
 
+def test_the_patches_of_many_large_pictures_are_of_all_of_them(monkeypatch):
+  monkeypatch.setattr("pipeline.tasks.images.cnn._PATCHES", 200)
+  pictures = _photos(count=20)[0]
+  pictures[0] = 255
+  whitening = _model().get_layer("whitening")
+  whitening.fit(pictures)
+  # Of the white picture alone, each filter would be as large as filters can become.
+  assert np.abs(whitening.kernel.numpy()).max() < 30
+
+
 def test_without_whitening_there_is_nothing_to_look_at(monkeypatch):
   model = _model(flip=False, whitening=False)
   adapt(ImageParams(flip=False, whitening=False), model, None)
@@ -120,11 +152,24 @@ def test_all_parts_of_the_data_are_looked_at(monkeypatch):
   monkeypatch.setattr("pipeline.tasks.images.first_look._LOOKED_AT", 20)
   pictures, labels = _photos(count=400)
   order = np.argsort(labels, kind="stable")
-  from pipeline.tasks.images.first_look import _some
-
   kept, found = _some(_batches(pictures[order], labels[order]))
   assert 20 <= len(kept) <= 40
   assert found.mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_of_a_batch_only_the_pictures_that_are_kept_stay_in_memory():
+  read, alive = [], []
+
+  class Batches:
+    def as_numpy_iterator(self):
+      for _ in range(20):
+        pixels = np.zeros((8, 4, 4, 3), "uint8")
+        read.append(weakref.ref(pixels))
+        yield pixels, np.zeros(8)
+      alive.extend(each for each in read if each() is not None)
+
+  _some(Batches())
+  assert len(alive) <= 2
 
 
 def test_a_model_of_ones_own_needs_neither_layer_nor_setting():

@@ -48,13 +48,13 @@ class Copier(TeacherForcedModel):
   def logits(self, states):
     return tf.matmul(states, self.table)
 
-def trained(strategy):
+def trained(strategy, arguments):
   with strategy.scope():
     model = Copier()
   split = datasets.in_memory({"x": np.ones((4, 1), "int64")}, np.array([[4, 3]] * 4))
   history = loop.train(
     model, phases=[Phase(name="train", epochs=1, learning_rate=1.0)], train=split, val=split,
-    compile_args=lambda: {"optimizer": keras.optimizers.SGD(1.0)}, batch_size=4,
+    compile_args=lambda: arguments, batch_size=4,
     monitor=("val_loss", "min"), patience=1, seed=1, distribution=strategy,
     checkpoint_dir=None, log_dir=None,
   )
@@ -62,7 +62,11 @@ def trained(strategy):
 
 both = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 said["replicas"] = both.num_replicas_in_sync
-said["norms"], said["losses"] = zip(trained(tf.distribute.get_strategy()), trained(both))
+strategies = tf.distribute.get_strategy(), both
+said["norms"], said["losses"] = zip(
+  *(trained(each, {"optimizer": keras.optimizers.SGD(1.0)}) for each in strategies)
+)
+said["by default"] = [trained(each, {})[1] for each in strategies]
 json.dump(said, sys.stdout)
 """
 
@@ -88,3 +92,9 @@ def test_replicas_together_clip_as_one_does(said):
   assert one == pytest.approx(0.01, rel=1e-3)
   assert two == pytest.approx(one, rel=1e-3)
   assert said["losses"][1] == pytest.approx(said["losses"][0], rel=1e-5)
+
+
+def test_the_optimizer_that_a_task_gets_by_itself_learns_the_same_on_both(said):
+  one, two = said["by default"]
+  assert two == pytest.approx(one, rel=1e-5)
+  assert one < said["losses"][0]
