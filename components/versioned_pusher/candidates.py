@@ -10,11 +10,11 @@ or its label, reach it. To make room for one, what is live is published again un
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
 import pathlib
-import shutil
 from typing import Any
 
 from components.versioned_pusher import version_folders as folders
@@ -52,21 +52,18 @@ def hold(source_dir: PathLike, base_dir: PathLike, *, source: str = "", **option
   origin = folders.beside(base, source or str(source_dir))
   digest = content_digest(source_dir)
   with folders.locked(base):
-    for number in reversed(list_versions(base)):  # promoted since
-      record = version_record(base, number)
-      if (record.get("pushed_from"), record.get("sha256")) == (origin, digest):
-        return number
     place = base / CANDIDATES
-    for number in reversed(list_candidates(base)):
-      record = version_record(place, number)
-      same = (record.get("pushed_from"), record.get("sha256")) == (origin, digest)
-      if same and not is_damaged(place, number):
-        return number
+    for folder in (base, place):  # in the first, if it was promoted since
+      for number in reversed(list_versions(folder)):
+        record = version_record(folder, number)
+        same = (record.get("pushed_from"), record.get("sha256")) == (origin, digest)
+        if same and not is_damaged(folder, number):
+          return number
     place.mkdir(exist_ok=True)
     last = folders.next_version(base) - 1
     # Numbers count on from the served directory's; a kill in between costs one.
-    folders.write(place / folders.MARK_FILE, f"{last}\n")
-    folders.write(base / folders.MARK_FILE, f"{last + 1}\n")
+    folders.mark(place, last)
+    folders.mark(base, last + 1)
     return publish(source_dir, place, source=origin, **options)
 
 
@@ -99,11 +96,11 @@ def promote(base_dir: PathLike, version: int | None = None) -> int:
       raise BadInputError(f"Version {target} is live already. {_known(base)}")
     record = folders.read_record(path)
     if path.parent.name == CANDIDATES and target > max(versions, default=0):
-      _show(base, path, record)
+      _show(base, path, {**record, "live_as": target})
       return target
     values = {"first_version": target, **record, "promoted_from": target}
     values.pop("repairs", None)  # type: ignore[misc]
-    number = folders.add_version(path, base, lambda _: values)
+    number = folders.add_version(path, base, lambda number: {**values, "live_as": number})
     if path.parent.name == CANDIDATES:
       discard(path)
   return number
@@ -138,7 +135,7 @@ def show_canary(base_dir: PathLike, version: int | None = None) -> tuple[int, in
     if target > live:
       again = {"first_version": live, **version_record(base, live)}
       live = folders.add_version(base / str(live), base, lambda _: again)
-    _show(base, path, record)
+    _show(base, path, {**record, "live_as": 0})
   return target, live
 
 
@@ -148,7 +145,8 @@ def discard(version_dir: pathlib.Path) -> None:
   going = version_dir.with_name(f"{folders.STAGING_PREFIX}{version_dir.name}")
   os.rename(version_dir, going)
   folders.flush(version_dir.parent)
-  shutil.rmtree(going, ignore_errors=True)
+  with contextlib.suppress(OSError):
+    folders.remove(going)
 
 
 def _found(base: pathlib.Path, version: int | None) -> tuple[int, pathlib.Path]:
@@ -157,14 +155,16 @@ def _found(base: pathlib.Path, version: int | None) -> tuple[int, pathlib.Path]:
   if target is None:
     raise BadInputError(f"There is no candidate in {base}. {_known(base)}")
   place = base / CANDIDATES if target in held else base
-  if target not in list_versions(place):
+  path = folders.version_dirs(place).get(target)
+  if path is None:
     raise BadInputError(f"There is no version {target} in {base}. {_known(base)}")
+  folders.check_model(path)
   if is_damaged(place, target):
     raise BadInputError(
       f"Version {target} in {place} is damaged: its files are not those that its {RECORD_FILE} "
       "names."
     )
-  return target, place / str(target)
+  return target, path
 
 
 def _known(base: pathlib.Path) -> str:
@@ -177,11 +177,14 @@ def _known(base: pathlib.Path) -> str:
 
 def _show(base: pathlib.Path, path: pathlib.Path, record: VersionRecord) -> None:
   """Moves a candidate to where servers see it."""
-  now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-  values = {**record, "published_at": now}
-  new = path / f"{RECORD_FILE}.new"
+  values = dict(record)
+  if "published_at" in record:  # else something other than dlpipe put it there
+    now = datetime.datetime.now(datetime.timezone.utc)
+    values["published_at"] = now.isoformat(timespec="seconds")
+  # Beside the folder: of a killed process, a file within it would be one that the model has not.
+  new = path.with_name(f".{RECORD_FILE}.new")
   folders.write(new, json.dumps(values, indent=2, sort_keys=True) + "\n")
-  new.chmod((path / RECORD_FILE).stat().st_mode)
+  new.chmod(folders.FILE_MODE)
   os.replace(new, path / RECORD_FILE)
   folders.flush(path)
   os.rename(path, base / path.name)

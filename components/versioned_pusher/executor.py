@@ -98,7 +98,8 @@ class Executor(base_executor.BaseExecutor):
       exec_properties: `serving_dir`, `data_options`, `stage`, `card` and `card_facts`.
 
     Raises:
-      BadInputError: the model or the served directory is not on a local file system.
+      BadInputError: the model or the served directory is not on a local file system, or the file of
+        labels and pins is damaged.
       DlpipeError: the served directory cannot be written.
     """
     model = artifact_utils.get_single_instance(input_dict[MODEL])
@@ -121,6 +122,8 @@ class Executor(base_executor.BaseExecutor):
           f"VersionedPusher publishes by rename on a local file system. Received: {path!r}. Mount "
           "the bucket, or push with a component made for that store."
         )
+    folder = TaskFolder.of_serving(base)
+    stages.read(folder)  # if it is damaged, nothing is published
     # A pipeline that an older release compiled names no stage.
     is_candidate = exec_properties.get(STAGE) == stages.CANDIDATE
     put = hold if is_candidate else publish
@@ -141,7 +144,7 @@ class Executor(base_executor.BaseExecutor):
       _write(pushed, Pushed(pushed=True, version=version, destination=destination))
       report(f"Holds version {version} in {destination} until it is promoted", version=version)
       return
-    stages.refresh(TaskFolder.of_serving(base))
+    stages.refresh(folder)
     newest = max(list_versions(base))
     repairs = version_record(base, version).get("repairs")
     _write(pushed, Pushed(pushed=True, version=version, destination=destination, repairs=repairs))

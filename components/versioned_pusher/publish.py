@@ -22,7 +22,9 @@ from components.versioned_pusher.version_folders import (
   list_versions,
   locked,
   read_record,
+  turn,
   version_dirs,
+  way_back,
 )
 from dlpipe.errors import BadInputError
 
@@ -85,9 +87,9 @@ def rollback(base_dir: PathLike, to: int | None = None) -> int:
 
   Args:
     base_dir: the served directory.
-    to: the version to go back to. Default: the newest one older than the model now served, where a
-      version that is itself a rollback counts as the version it repeats; so repeated rollbacks
-      walk back in time and never return to a model that was left.
+    to: the version to go back to. Default: the newest that was live before the model now served,
+      where a version that is itself a rollback counts as the version it repeats; so repeated
+      rollbacks walk back in time and never return to a model that was left.
 
   Returns:
     The new version's number; its record names the old one as `rollback_of`.
@@ -116,7 +118,12 @@ def rollback(base_dir: PathLike, to: int | None = None) -> int:
       )
     origin = {"first_version": target} | read_record(versions[target])
     origin.pop("repairs", None)
-    return add_version(versions[target], base, lambda _: {**origin, "rollback_of": target})
+    since = turn(origin, target)  # 0 of a canary: with this it goes live
+    return add_version(
+      versions[target],
+      base,
+      lambda number: {**origin, "rollback_of": target, "live_as": since or number},
+    )
 
 
 def _was_left(base: pathlib.Path, versions: Mapping[int, pathlib.Path], version: int) -> bool:
@@ -131,15 +138,15 @@ def _was_left(base: pathlib.Path, versions: Mapping[int, pathlib.Path], version:
 
 
 def _previous(base: pathlib.Path, versions: Mapping[int, pathlib.Path]) -> int:
-  served = max(versions)
-  model = read_record(versions[served]).get("first_version", served)
-  older = [version for version in versions if version < min(model, served)]
-  if not older:
+  turns = {number: turn(read_record(path), number) for number, path in versions.items()}
+  before = way_back(turns)
+  if before is None:
+    served = max(versions)
     raise BadInputError(
-      f"No version in {base} is older than the model now served (version {model}). Known "
-      f"versions: {', '.join(map(str, sorted(versions)))}."
+      f"No version in {base} is older than the model now served (version "
+      f"{turns[served] or served}). Known versions: {', '.join(map(str, sorted(versions)))}."
     )
-  return max(older)
+  return before
 
 
 def _origin(base: pathlib.Path, version_dir: pathlib.Path) -> VersionRecord:

@@ -34,7 +34,10 @@ def remove_candidate(base_dir: PathLike, version: int) -> None:
   Raises:
     DlpipeError: the file system refused.
   """
-  path = pathlib.Path(base_dir, CANDIDATES, str(version))
-  if path.is_dir():
-    with locked(path.parent):
+  base = pathlib.Path(base_dir)
+  path = base / CANDIDATES / str(version)
+  if not base.is_dir():
+    return
+  with locked(base):  # whoever promotes it holds this one, too
+    if path.is_dir():
       discard(path)

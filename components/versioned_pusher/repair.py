@@ -11,6 +11,7 @@ from components.versioned_pusher.version_folders import (
   PathLike,
   is_damaged,
   list_versions,
+  turn,
   version_record,
 )
 
@@ -53,9 +54,10 @@ def repair_of(base_dir: PathLike, version: int | None = None) -> Repair:
   damaged = version if version is not None else versions[-1]
   record = version_record(base_dir, damaged)
   whole = [n for n in versions if n != damaged and not is_damaged(base_dir, n)]
+  live = [n for n in whole if turn(version_record(base_dir, n), n)]
   same = [n for n in whole if version_record(base_dir, n).get("sha256") == record.get("sha256")]
   return Repair(
     # A run does not replace a rollback, nor versions of other programs, as long as one is whole.
     by_run=("sha256" in record and "rollback_of" not in record) or not whole,
-    rollback_to=max(same or whole, default=None),
+    rollback_to=max(same or live or whole, default=None),
   )

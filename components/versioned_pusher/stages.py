@@ -113,25 +113,24 @@ def read(folder: TaskFolder) -> Stages:
 def edited(folder: TaskFolder) -> Iterator[Stages]:
   """Yields the stages and writes them back, with the servers' files; for one process at a time.
 
-  If the block raises, nothing is written. Labels of versions that are gone are dropped, and
-  `stable` moves to what is live.
+  If the block raises, its changes are not written. Labels of versions that are gone are dropped,
+  and `stable` moves to what is live.
   """
+  with locked(folder):
+    stages = read(folder)
+    if stages.uses_labels:  # a killed process may have changed what is live, and no label
+      _write(folder, stages)
+    yield stages
+    _write(folder, stages)
+
+
+@contextlib.contextmanager
+def locked(folder: TaskFolder) -> Iterator[None]:
+  """Lets nobody else change labels, pins and what is live meanwhile."""
   folder.root.mkdir(parents=True, exist_ok=True)
   with open(f"{folder.stages}.lock", "a", encoding="utf-8") as lock:
     fcntl.flock(lock, fcntl.LOCK_EX)
-    stages = read(folder)
-    yield stages
-    versions = list_versions(folder.serving)
-    stages.labels = {name: n for name, n in stages.labels.items() if n in versions}
-    if stages.uses_labels and versions:
-      stages.labels[STABLE] = versions[-1]
-    new = folder.stages.with_name(f"{folder.stages.name}.new")
-    with new.open("w", encoding="utf-8") as file:
-      file.write(stages.model_dump_json(indent=2) + "\n")
-      file.flush()
-      os.fsync(file.fileno())
-    os.replace(new, folder.stages)
-    models_config.write(folder, stages.labels)
+    yield
 
 
 def refresh(folder: TaskFolder) -> None:
@@ -139,6 +138,20 @@ def refresh(folder: TaskFolder) -> None:
   if read(folder).uses_labels:
     with edited(folder):
       pass
+
+
+def _write(folder: TaskFolder, stages: Stages) -> None:
+  versions = list_versions(folder.serving)
+  stages.labels = {name: n for name, n in stages.labels.items() if n in versions}
+  if stages.uses_labels and versions:
+    stages.labels[STABLE] = versions[-1]
+  new = folder.stages.with_name(f"{folder.stages.name}.new")
+  with new.open("w", encoding="utf-8") as file:
+    file.write(stages.model_dump_json(indent=2) + "\n")
+    file.flush()
+    os.fsync(file.fileno())
+  os.replace(new, folder.stages)
+  models_config.write(folder, stages.labels)
 
 
 def _user() -> str:

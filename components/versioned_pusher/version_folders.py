@@ -39,7 +39,7 @@ _LOCK_FILE = ".publish.lock"
 MARK_FILE = ".last_version"
 STAGING_PREFIX = ".staging-"
 # Whatever the umask: a model server in a container usually runs as another user.
-_DIRECTORY_MODE, _FILE_MODE = 0o755, 0o644
+_DIRECTORY_MODE, FILE_MODE = 0o755, 0o644
 _VERSION_NAME = re.compile(r"[0-9]+")  # what TensorFlow Serving takes for a version
 
 PathLike = str | os.PathLike[str]
@@ -59,6 +59,8 @@ class VersionRecord(TypedDict, total=False):
     first_version: the number under which the same model was first published.
     rollback_of: the version that a rollback repeats.
     promoted_from: the version, a candidate or a canary, that was made live by this one.
+    live_as: the number under which the model went live, which its copies and rollbacks keep; 0 of a
+      canary, which never did; without it, `first_version`.
     repairs: the damaged version in whose place it was published.
     data_options: the user's settings of `data` with which it was trained.
   """
@@ -70,6 +72,7 @@ class VersionRecord(TypedDict, total=False):
   first_version: int
   rollback_of: int
   promoted_from: int
+  live_as: int
   repairs: int
   data_options: dict[str, Any]
 
@@ -144,7 +147,7 @@ def locked(base: pathlib.Path) -> Iterator[None]:
     with (base / _LOCK_FILE).open("a") as lock:
       fcntl.flock(lock, fcntl.LOCK_EX)
       for left in leftovers(base):
-        shutil.rmtree(left)
+        remove(left)
       yield
   except OSError as err:
     raise DlpipeError(
@@ -168,21 +171,26 @@ def add_version(
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     values = {**record(version), "version": version, "published_at": now}
     write(staging / RECORD_FILE, json.dumps(values, indent=2, sort_keys=True) + "\n")
-    (staging / RECORD_FILE).chmod(_FILE_MODE)
+    (staging / RECORD_FILE).chmod(FILE_MODE)
     for name, text in (card or {}).items():
       write(staging / name, text)
-      (staging / name).chmod(_FILE_MODE)
+      (staging / name).chmod(FILE_MODE)
     for directory, _, _ in os.walk(staging, topdown=False):
       flush(pathlib.Path(directory))
     # Marked before the rename: a kill in between costs a number, never gives one out twice.
-    write(base / f"{MARK_FILE}.new", f"{version}\n")
-    os.replace(base / f"{MARK_FILE}.new", base / MARK_FILE)
-    flush(base)
+    mark(base, version)
     os.rename(staging, base / str(version))
     flush(base)
   finally:
     shutil.rmtree(staging, ignore_errors=True)
   return version
+
+
+def mark(base: pathlib.Path, number: int) -> None:
+  """Records the largest number ever given out, whole or not at all; the caller holds the lock."""
+  write(base / f"{MARK_FILE}.new", f"{number}\n")
+  os.replace(base / f"{MARK_FILE}.new", base / MARK_FILE)
+  flush(base)
 
 
 def next_version(base: pathlib.Path) -> int:
@@ -233,6 +241,22 @@ def read_record(version_dir: pathlib.Path) -> VersionRecord:
   return cast(VersionRecord, record) if isinstance(record, dict) else {}
 
 
+def turn(record: VersionRecord, number: int) -> int:
+  """The number under which a version's model went live; 0 if it never did."""
+  return record.get("live_as", record.get("first_version", number))
+
+
+def way_back(turns: Mapping[int, int]) -> int | None:
+  """The version that a rollback goes back to; None if there is none.
+
+  Args:
+    turns: version to `turn`, of the versions that servers see.
+  """
+  served = max(turns)
+  before = min(served, turns[served] or served)
+  return max((number for number in turns if number < before and turns[number]), default=None)
+
+
 def check_model(directory: pathlib.Path) -> None:
   """Raises `BadInputError` if a directory holds no SavedModel."""
   if not (directory / _MODEL_FILE).is_file():
@@ -254,8 +278,16 @@ def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
       if folder == target and name == RECORD_FILE:
         continue
       shutil.copyfile(os.path.join(directory, name), folder / name)
-      (folder / name).chmod(_FILE_MODE)
+      (folder / name).chmod(FILE_MODE)
       flush(folder / name)
+
+
+def remove(path: pathlib.Path) -> None:
+  """Deletes a folder, a file, or a link but not what it names."""
+  if path.is_dir() and not path.is_symlink():
+    shutil.rmtree(path)
+  else:
+    path.unlink(missing_ok=True)
 
 
 def write(path: pathlib.Path, text: str) -> None:

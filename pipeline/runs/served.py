@@ -13,6 +13,7 @@ from typing import Any
 from components.versioned_pusher.version_folders import (
   content_digest,
   list_versions,
+  turn,
   version_record,
 )
 
@@ -31,6 +32,7 @@ class Version:
     how: pushed, rolled_back, or unknown if dlpipe did not put it there.
     rollback_of: the version that a rollback repeats.
     first_version: the number under which the same model was first published.
+    was_live: whether it was served to who names no version; false of a canary.
     files: whole as they were published; changed since; damaged, which no server can load; unknown
       if no record has their digest.
   """
@@ -40,6 +42,7 @@ class Version:
   how: str
   rollback_of: int | None
   first_version: int
+  was_live: bool
   files: str
 
   def to_json(self) -> dict[str, Any]:
@@ -62,6 +65,7 @@ def _version(serving_dir: pathlib.Path, number: int) -> Version:
     how=how,
     rollback_of=rollback_of,
     first_version=record.get("first_version", number),
+    was_live=turn(record, number) > 0,
     files=_files(serving_dir / str(number), record.get("sha256")),
   )
 

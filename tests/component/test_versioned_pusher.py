@@ -144,6 +144,8 @@ def test_component_declares_its_channels_and_properties():
   assert pusher.outputs["pushed_model"].type is standard_artifacts.PushedModel
   assert pusher.exec_properties == {
     "data_options": "{}",
+    "card": "",
+    "card_facts": "{}",
     "stage": "live",
     "serving_dir": "/srv/models/images",
     "code_fingerprint": "abc",
@@ -171,3 +173,11 @@ def test_labels_follow_a_push_once_they_are_in_use(push, tmp_path):
   push("two")
   assert stages.read(folder).labels == {"stable": 2}
   assert 'key: "stable" value: 2' in folder.models_config.read_text()
+
+
+def test_where_the_labels_cannot_be_read_nothing_is_published(push, tmp_path):
+  push("one")
+  TaskFolder.of_serving(str(tmp_path / "serving")).stages.write_text("{")
+  with pytest.raises(BadInputError, match="stages.json cannot be used"):
+    push("two")
+  assert list_versions(tmp_path / "serving") == [1]

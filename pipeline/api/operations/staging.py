@@ -62,6 +62,8 @@ def promote(
       number = live = candidates.promote(folder.serving, target)
       if found.labels.get(stages.CANARY) == target:
         del found.labels[stages.CANARY]
+      if target in held and target != number:  # a candidate that was overtaken is gone
+        found.pins = sorted({number if pin == target else pin for pin in found.pins})
       change = stages.change(stages.PROMOTED, target or number, reason=reason, became=number)
     found.uses_labels = True
     found.changes.append(change)

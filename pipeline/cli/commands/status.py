@@ -85,6 +85,7 @@ def _lines(found: Mapping[str, Any], place: str) -> list[str]:
     for each in older
     if each["files"] in (served.WHOLE, served.UNKNOWN)
     and each["first_version"] != now["first_version"]
+    and each["was_live"]
   ]
   if other:
     lines += [f"  {'Back':<9}dlpipe rollback {found['task']} --to {other[0]}{place}"]

@@ -221,6 +221,7 @@ def _versions(serving: pathlib.Path) -> Iterator[KnownVersion]:
         number=number,
         path=str(place / str(number)),
         first_version=record.get("first_version", number),
+        turn=version_folders.turn(record, number),
         since=_seconds(since) if since is not None else None,
         is_candidate=place != serving,
       )

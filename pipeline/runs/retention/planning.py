@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 
+from components.versioned_pusher.version_folders import way_back
 from pipeline.runs import result
 from pipeline.settings.config import KeepConfig
 
@@ -49,6 +50,7 @@ class KnownVersion:
     number: its number.
     path: its folder.
     first_version: the number under which the same model was first published.
+    turn: the number under which the model went live; 0 of a canary, which did not.
     since: when it was published, in seconds since 1970; None if dlpipe did not publish it.
     is_candidate: whether no server takes it.
   """
@@ -56,6 +58,7 @@ class KnownVersion:
   number: int
   path: str
   first_version: int
+  turn: int
   since: float | None
   is_candidate: bool = False
 
@@ -179,11 +182,8 @@ def protected_versions(holdings: Holdings) -> set[int]:
   found |= _largest(version.number for version in holdings.versions if version.is_candidate)
   seen = {version.number: version for version in holdings.versions if not version.is_candidate}
   if seen:
-    served = seen[max(seen)]
-    found.add(served.number)
-    found |= _largest(
-      number for number in seen if number < min(served.number, served.first_version)
-    )
+    back = way_back({number: version.turn for number, version in seen.items()})
+    found |= {max(seen)} if back is None else {max(seen), back}
   return found
 
 
@@ -269,7 +269,14 @@ def _made(
   there = holdings.sizes.keys()
   artifacts, files = artifacts & there, files & there
   freed = sum(holdings.sizes[path] for path in {*artifacts, *files, *versions.values()})
-  order = sorted(gone, key=lambda run: (run.started, run.run_id))
+  # Of a run that was cleaned before, nothing is left to go.
+  pushed = {version.first_version for version in holdings.versions if version.number in versions}
+  told = [
+    run
+    for run in gone
+    if (run.outputs | run.inputs) & artifacts or run.files & files or run.version in pushed
+  ]
+  order = sorted(told, key=lambda run: (run.started, run.run_id))
   return Plan(
     runs={run.run_id: going[run.run_id] for run in order},
     versions=versions,

@@ -1,18 +1,21 @@
 """Candidates and canaries: what is live is the largest number, whatever happens beside it."""
 
+import errno
 import json
 import multiprocessing
+import os
+import shutil
 
 import pytest
 
-from components.versioned_pusher import candidates
+from components.versioned_pusher import candidates, removal, version_folders
 from components.versioned_pusher.publish import publish, rollback
 from components.versioned_pusher.version_folders import (
   is_whole,
   list_versions,
   version_record,
 )
-from dlpipe.errors import BadInputError
+from dlpipe.errors import BadInputError, DlpipeError
 
 
 @pytest.fixture
@@ -132,3 +135,101 @@ def test_killed_at_any_moment_what_is_live_stays(base, model):
     assert all(is_whole(base, number) for number in versions)
     for number in candidates.list_candidates(base):
       json.loads((base / candidates.CANDIDATES / str(number) / "dlpipe.json").read_text())
+
+
+def test_a_rollback_goes_to_what_was_live_and_never_to_a_canary(base, model):
+  publish(model("a"), base)
+  publish(model("b"), base)
+  candidates.hold(model("c"), base)
+  publish(model("d"), base)
+  assert candidates.show_canary(base, 3) == (3, 4)
+  assert [_content(base, rollback(base)) for _ in range(2)] == ["b", "a"]
+
+
+def test_a_rollback_leaves_what_was_promoted_for_what_was_live_before(base, model):
+  publish(model("a"), base)
+  publish(model("b"), base)
+  candidates.hold(model("c"), base)
+  publish(model("d"), base)
+  assert candidates.promote(base, 3) == 5
+  assert [_content(base, rollback(base)) for _ in range(3)] == ["d", "b", "a"]
+  assert candidates.promote(base, 2) == 9
+  assert _content(base, rollback(base)) == "a", "what was live until then"
+  with pytest.raises(BadInputError, match="older than the model now served"):
+    rollback(base)
+
+
+def test_who_goes_to_a_canary_by_name_can_go_back(base, model):
+  publish(model("a"), base)
+  candidates.hold(model("b"), base)
+  candidates.show_canary(base)
+  assert _content(base, rollback(base, 2)) == "b"
+  assert _content(base, rollback(base)) == "a"
+
+
+class Killed(BaseException):
+  """Stands for `kill -9`."""
+
+
+@pytest.mark.parametrize("step", ["replace", "rename"])
+def test_killed_while_it_is_promoted_it_is_promoted_the_next_time(base, model, monkeypatch, step):
+  publish(model("a"), base)
+  candidates.hold(model("b"), base)
+
+  def killed(source, target):
+    raise Killed
+
+  with monkeypatch.context() as patch:
+    patch.setattr(os, step, killed)
+    with pytest.raises(Killed):
+      candidates.promote(base)
+  assert candidates.promote(base) == 2
+  assert is_whole(base, 2)
+
+
+def test_a_full_disk_costs_no_number(base, model, monkeypatch):
+  publish(model("a"), base)
+
+  real = version_folders.write
+
+  def full(path, text):
+    if path.parent != base:
+      return real(path, text)
+    path.write_text("")
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+  with monkeypatch.context() as patch:
+    patch.setattr(version_folders, "write", full)
+    with pytest.raises(DlpipeError, match="No space left"):
+      candidates.hold(model("b"), base)
+  assert candidates.hold(model("b"), base) == 2
+
+
+def test_a_candidate_that_something_else_put_there_stays_as_it_is(base, model):
+  publish(model("a"), base)
+  place = base / candidates.CANDIDATES
+  shutil.copytree(model("b"), place / "7")
+  (place / "8").mkdir()
+  with pytest.raises(BadInputError, match="Expected a SavedModel in .*/8"):
+    candidates.promote(base)
+  assert candidates.promote(base, 7) == 7
+  assert "published_at" not in version_record(base, 7)
+
+
+def test_a_version_behind_a_link_goes_without_what_it_names(base, model, tmp_path):
+  for name in "abc":
+    publish(model(name), base)
+  elsewhere = tmp_path / "other disk"
+  (base / "1").rename(elsewhere)
+  (base / "1").symlink_to(elsewhere)
+  assert removal.remove_version(base, 1)
+  assert (elsewhere / "saved_model.pb").exists()
+  assert publish(model("d"), base) == 4
+  assert list_versions(base) == [2, 3, 4]
+
+
+def test_a_promoted_version_that_was_damaged_since_is_held_again(base, model):
+  candidates.hold(model("a"), base)
+  candidates.promote(base)
+  (base / "1" / "saved_model.pb").write_text("")
+  assert candidates.hold(model("a"), base) == 2

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from components.versioned_pusher import candidates
+from components.versioned_pusher import candidates, stages
 from components.versioned_pusher.publish import publish
 from components.versioned_pusher.version_folders import list_versions
 from dlpipe.errors import BadInputError
@@ -127,3 +127,31 @@ def test_a_refused_promotion_changes_nothing(folder, invoke):
     invoke(promote, "images", "1")
   assert not folder.stages.exists()
   assert not folder.models_config.exists()
+
+
+def test_a_pin_follows_the_model_to_its_new_number(folder, invoke, tmp_path):
+  invoke(pin, "images", "2", "--reason", "the auditors ask for it")
+  (tmp_path / "c").mkdir()
+  (tmp_path / "c" / "saved_model.pb").write_text("c")
+  publish(tmp_path / "c", folder.serving)
+  assert "as version 4" in invoke(promote, "images", "2")
+  assert stages.read(folder).pins == [4]
+
+
+def test_killed_before_the_labels_moved_the_next_command_moves_them(folder, invoke, tmp_path):
+  invoke(promote, "images")
+  (tmp_path / "c").mkdir()
+  (tmp_path / "c" / "saved_model.pb").write_text("c")
+  publish(tmp_path / "c", folder.serving)  # and no more
+  assert dict(_config(folder.models_config).version_labels) == {"stable": 2}
+  with pytest.raises(BadInputError, match="Version 3 is live already"):
+    invoke(promote, "images", "3")
+  assert dict(_config(folder.models_config).version_labels) == {"stable": 3}
+
+
+def test_status_names_no_canary_as_the_way_back(folder, invoke, tmp_path):
+  (tmp_path / "c").mkdir()
+  (tmp_path / "c" / "saved_model.pb").write_text("c")
+  publish(tmp_path / "c", folder.serving)
+  invoke(promote, "images", "2", "--to", "canary")
+  assert "  Back     dlpipe rollback images --to 1" in invoke(status, "images")

@@ -18,6 +18,13 @@ _DAY = 86400.0
 _NOW = 1_000 * _DAY
 
 
+def _version(number: int, *, since: float | None, first: int | None = None) -> KnownVersion:
+  first = first or number
+  return KnownVersion(
+    number=number, path=f"v{number}", first_version=first, turn=first, since=since
+  )
+
+
 def _history(rng: random.Random) -> Holdings:
   """A history as months leave it: cached data, refusals, rollbacks, labels, deleted versions."""
   runs, versions, numbers = [], [], 0
@@ -37,9 +44,7 @@ def _history(rng: random.Random) -> Holdings:
     if state == "pushed":
       model, numbers = f"model-{index}", numbers + 1
       version = numbers
-      versions.append(
-        KnownVersion(number=numbers, path=f"v{numbers}", first_version=numbers, since=started)
-      )
+      versions.append(_version(numbers, since=started))
     elif state == "cached" and numbers:
       version = numbers
     runs.append(
@@ -56,14 +61,10 @@ def _history(rng: random.Random) -> Holdings:
     if versions and rng.random() < 0.15:
       numbers += 1
       again = rng.choice(versions).first_version
-      versions.append(
-        KnownVersion(number=numbers, path=f"v{numbers}", first_version=again, since=started)
-      )
+      versions.append(_version(numbers, first=again, since=started))
   if rng.random() < 0.3:
     numbers += 1
-    versions.append(
-      KnownVersion(number=numbers, path=f"v{numbers}", first_version=numbers, since=None)
-    )
+    versions.append(_version(numbers, since=None))
   versions = [each for each in versions if rng.random() < 0.9]
   # Of a store that was lost, versions are left whose run nobody knows.
   runs = [run for run in runs if rng.random() < 0.8] or runs[:1]
