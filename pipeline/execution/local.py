@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from components.source_example_gen.summary import REJECTED_FILE
-from components.versioned_pusher import stages
 from dlpipe import nodes
 from dlpipe.errors import DlpipeError
 from pipeline.assembly import create_pipeline
@@ -162,7 +161,6 @@ def _cleaned(config: PipelineConfig, result: RunResult) -> RunResult:
       config.folder,
       cleaning.stores_of(config.folder),
       config.keep,
-      held=stages.read(config.folder).held(),
       at_work={result.run_id},
     )
   except (DlpipeError, OSError) as err:

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from components.versioned_pusher import stages
 from dlpipe.errors import BadInputError, BusyError
 from dlpipe.workspace import TaskFolder, Workspace
 from pipeline.api.quiet_screen import quieten_screen
@@ -53,13 +52,12 @@ def clean(
       "with --workspace."
     )
   bounds = keep if keep.is_set else _of_latest_run(folder)
-  held = stages.read(folder).held()
   quieten_screen()
   from pipeline.runs.retention import cleaning
 
   stores = cleaning.stores_of(folder, mlmd)
   with contextlib.nullcontext() if dry_run else _alone(folder):
-    return cleaning.clean(folder, stores, bounds, held=held, dry_run=dry_run), bounds
+    return cleaning.clean(folder, stores, bounds, dry_run=dry_run), bounds
 
 
 def _of_latest_run(folder: TaskFolder) -> KeepConfig:

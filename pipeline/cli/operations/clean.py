@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlpipe.words import memory
+from dlpipe.workspace import Workspace
 from pipeline.api.operations.cleaning import clean as delete
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.options import workspace_option
@@ -81,7 +82,8 @@ def clean(
     bounds = keep.model_dump(mode="json")
     click.echo(json.dumps({"task": task, "dry_run": dry_run, "keep": bounds, **to_json(plan)}))
     return
-  for line in _lines(plan, keep, task, dry_run=dry_run):
+  place = Workspace.of(workspace).option
+  for line in _lines(plan, keep, f"{task}{place}", dry_run=dry_run):
     click.echo(line)
 
 
@@ -98,7 +100,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
   }
 
 
-def _lines(plan: Plan, keep: KeepConfig, task: str, *, dry_run: bool) -> list[str]:
+def _lines(plan: Plan, keep: KeepConfig, place: str, *, dry_run: bool) -> list[str]:
   lines = [f"Run      {run_id}  {why}" for run_id, why in plan.runs.items()]
   if plan.versions:
     lines.append(f"Versions {', '.join(map(str, sorted(plan.versions)))}")
@@ -115,6 +117,6 @@ def _lines(plan: Plan, keep: KeepConfig, task: str, *, dry_run: bool) -> list[st
   if not keep.is_set:
     lines.append(
       "No bound is set, so only leftovers count. "
-      f"`dlpipe clean {task} --runs 10`, or the setting keep.runs, keeps ten runs."
+      f"`dlpipe clean {place} --runs 10`, or the setting keep.runs, keeps ten runs."
     )
   return lines

@@ -10,17 +10,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import errno
 import os
 import pathlib
 import secrets
-import shutil
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
-from components.versioned_pusher import removal
+from components.versioned_pusher import removal, stages, version_folders
+from dlpipe.errors import DlpipeError
 from dlpipe.workspace import TaskFolder
 from pipeline.runs import facts, lineage, run_files, trained
 from pipeline.runs.retention import cleaned, holdings, planning
@@ -39,7 +40,6 @@ def clean(
   stores: Sequence[ConnectionConfig],
   keep: KeepConfig,
   *,
-  held: Mapping[int, str] | None = None,
   at_work: Collection[str] = (),
   dry_run: bool = False,
 ) -> Plan:
@@ -49,7 +49,6 @@ def clean(
     folder: the task's.
     stores: every metadata store that runs of the task are in.
     keep: the bounds.
-    held: versions that somebody holds, with the reason.
     at_work: the runs that the caller is part of.
     dry_run: whether to delete nothing.
 
@@ -64,18 +63,25 @@ def clean(
   with contextlib.ExitStack() as opened:
     handles = [opened.enter_context(open_store(store)) for store in stores]
     known = holdings.known(handles, folder)
-    found = holdings.read(folder, known, held=held or {})
+    found = holdings.read(folder, known, held=stages.read(folder).held())
     plan = planning.plan(found, keep, now=time.time(), at_work=at_work)
     if dry_run:
       return plan
     _keep_facts(folder, known.runs, plan)
     _mark(handles, plan.artifacts)
   for number, path in plan.versions.items():
-    if pathlib.Path(path).parent == folder.serving:
-      removal.remove_version(folder.serving, number)
-    else:
-      removal.remove_candidate(folder.serving, number)
-  _delete(folder, plan.artifacts | plan.files)
+    with stages.locked(folder):
+      if number in stages.read(folder).held():  # since the plan was made
+        continue
+      if pathlib.Path(path).parent == folder.serving:
+        removal.remove_version(folder.serving, number)
+      else:
+        removal.remove_candidate(folder.serving, number)
+  of_serving = {path for path in plan.files if pathlib.Path(path).is_relative_to(folder.serving)}
+  _delete(folder, plan.artifacts | plan.files - of_serving)
+  if of_serving:
+    with version_folders.locked(folder.serving):  # so none of them is a copy in the making
+      _delete(folder, of_serving)
   return plan
 
 
@@ -142,19 +148,34 @@ def _mark(handles: Sequence[metadata.Metadata], paths: Collection[str]) -> None:
 
 
 def _delete(folder: TaskFolder, paths: Collection[str]) -> None:
-  """Moves each path aside, so that it is there whole or not at all, and then deletes it."""
+  """Deletes each path; one that cannot be deleted keeps none of the others."""
+  failed = []
   for path in sorted(paths):
-    if not os.path.lexists(path):
-      continue
-    if pathlib.Path(path).parent == folder.going:
-      going = pathlib.Path(path)
-    else:
-      folder.going.mkdir(exist_ok=True)
-      going = folder.going / secrets.token_hex(8)
-      os.rename(path, going)
-    if going.is_dir() and not going.is_symlink():
-      shutil.rmtree(going, ignore_errors=True)
-    else:
-      going.unlink(missing_ok=True)
+    try:
+      _delete_path(folder, pathlib.Path(path))
+    except OSError as err:
+      failed.append(err)
   with contextlib.suppress(OSError):
     folder.going.rmdir()
+  if failed:
+    raise DlpipeError(
+      f"{len(failed)} of {len(paths)} files and folders could not be deleted: {failed[0]}. Clean "
+      "as the user who made them, or delete them by hand; the others are gone."
+    )
+
+
+def _delete_path(folder: TaskFolder, path: pathlib.Path) -> None:
+  """Moves a path aside, so that it is there whole or not at all, and then deletes it."""
+  if not os.path.lexists(path):
+    return
+  going = path
+  if path.parent != folder.going:
+    folder.going.mkdir(exist_ok=True)
+    going = folder.going / secrets.token_hex(8)
+    try:
+      os.rename(path, going)
+    except OSError as err:
+      if err.errno != errno.EXDEV:
+        raise
+      going = path  # a link leads to another disk; what a kill leaves there goes the next time
+  version_folders.remove(going)

@@ -54,10 +54,11 @@ def test_the_disk_is_shown_part_by_part(days, invoke):
   assert "  Disk     " in invoke(status, "images").stdout
 
 
-def test_without_a_bound_it_says_how_to_set_one(days, invoke):
+def test_without_a_bound_it_says_how_to_set_one(days, invoke, tmp_path):
   days.run(0)
   said = invoke(clean, "images").stdout
   assert "No bound is set, so only leftovers count." in said
+  assert f"`dlpipe clean images --workspace {tmp_path} --runs 10`" in said
   assert days.served() == [1]
 
 

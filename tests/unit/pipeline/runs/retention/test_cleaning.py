@@ -1,6 +1,7 @@
 """Cleaning a real store and folder: bounded, resumable, and believed by no cache."""
 
 import contextlib
+import errno
 import os
 import shutil
 
@@ -8,8 +9,10 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components.versioned_pusher import publish, removal, version_folders
+from dlpipe.errors import DlpipeError
 from dlpipe.workspace import TaskFolder
 from pipeline.api import history
+from pipeline.api.operations import staging
 from pipeline.execution import node
 from pipeline.runs import lineage
 from pipeline.runs.retention import cleaned, cleaning, sizes
@@ -80,9 +83,10 @@ def test_held_and_foreign_versions_and_the_way_back_stay(days):
     days.run(day)
   foreign = days.folder.serving / "1"
   (foreign / version_folders.RECORD_FILE).unlink()
-  _clean(days, KeepConfig(runs=1), held={3: "the label canary"})
+  staging.pin(days.folder, 3, remove=False, reason=None)
+  _clean(days, KeepConfig(runs=1))
   assert days.served() == [1, 3, 5, 6]
-  assert days.paths("run-002"), "the run of a version that a label names"
+  assert days.paths("run-002"), "the run of a version that is pinned"
   assert publish.rollback(days.folder.serving) == 7
 
 
@@ -148,3 +152,81 @@ def test_what_was_cleaned_is_computed_again(reader_pipeline, tmp_path):
   assert plan.artifacts
   assert run("r4", first) == ["COMPLETE", "COMPLETE"]
   assert run("r5", other) == ["CACHED", "CACHED"], "what a kept run took from the cache stays"
+
+
+def test_a_run_that_was_cleaned_before_is_not_cleaned_again(days):
+  for day in range(4):
+    days.run(day)
+  assert list(_clean(days, KeepConfig(runs=2)).runs) == ["run-000", "run-001"]
+  again = _clean(days, KeepConfig(runs=2))
+  assert (again.runs, again.freed) == ({}, 0)
+  # The model of run-001 stayed for run-002, which was compared with it.
+  assert list(_clean(days, KeepConfig(runs=1)).runs) == ["run-001", "run-002"]
+
+
+def test_a_version_that_is_pinned_meanwhile_stays(days, monkeypatch):
+  for day in range(5):
+    days.run(day)
+
+  def pinned(handles, paths):
+    staging.pin(days.folder, 2, remove=False, reason="just now")
+
+  monkeypatch.setattr(cleaning, "_mark", pinned)
+  assert 2 in _clean(days, KeepConfig(runs=1)).versions
+  assert days.served() == [2, 4, 5]
+
+
+def test_a_rollback_meanwhile_keeps_its_copy(days, monkeypatch):
+  """A copy in the making looks like what a killed publisher left."""
+  for day in range(3):
+    days.run(day)
+  seen = []
+
+  @contextlib.contextmanager
+  def held(base):
+    with locked(base):
+      seen.append(base)
+      yield
+
+  locked = version_folders.locked
+  left = days.folder.serving / f"{version_folders.STAGING_PREFIX}1"
+  left.mkdir()
+  monkeypatch.setattr(version_folders, "locked", held)
+  assert str(left) in _clean(days, KeepConfig()).files
+  assert seen == [days.folder.serving]
+  assert not left.exists()
+
+
+def test_what_cannot_be_deleted_is_said_and_keeps_nothing_else(days, monkeypatch):
+  for day in range(3):
+    days.run(day)
+  [stuck] = [path for path in days.paths("run-000") if path.parent.name == "examples"]
+  rename = os.rename
+
+  def refused(source, target):
+    if os.fspath(source) == str(stuck):
+      raise PermissionError(errno.EACCES, "Permission denied", str(stuck))
+    rename(source, target)
+
+  monkeypatch.setattr(os, "rename", refused)
+  with pytest.raises(DlpipeError, match=f"1 of .* could not be deleted: .*{stuck}"):
+    _clean(days, KeepConfig(runs=1))
+  assert days.paths("run-000") == {stuck}
+  monkeypatch.undo()
+  _clean(days, KeepConfig(runs=1))
+  assert not stuck.exists()
+
+
+def test_artifacts_on_another_disk_are_deleted_there(days, monkeypatch):
+  for day in range(3):
+    days.run(day)
+  rename = os.rename
+
+  def across(source, target):
+    if os.fspath(source).startswith(str(days.folder.artifacts)):
+      raise OSError(errno.EXDEV, "Invalid cross-device link")
+    rename(source, target)
+
+  monkeypatch.setattr(os, "rename", across)
+  _clean(days, KeepConfig(runs=1))
+  assert not days.paths("run-000")
