@@ -135,7 +135,9 @@ class Flags:
   request_log_rare_below: float = _ours(
     0.0, "and every answer whose `label` is a smaller fraction of the answers; 0: none"
   )
-  request_log_errors: bool = _ours(False, "and every refused request, without its content")
+  request_log_errors: bool = _ours(
+    False, "and every refused request, without inputs; with --request_log_omit by its code alone"
+  )
   request_log_omit: str = _ours(
     "", "inputs, outputs and features, with commas, that are not written, such as personal data"
   )

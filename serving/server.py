@@ -70,6 +70,8 @@ class ModelServer:
       # No model is named, because the request's path is not read before its token.
       self._tokens.on_refused = lambda protocol, error: self._hooks.refused("", protocol, "", error)
     self._core = make_core(flags, self._hooks)
+    if self._log is not None:
+      self._log.is_model = lambda name: name in self._core.names()
     self._grpc: Any = None
     self._http: HttpServer | None = None
     self._stop = threading.Event()

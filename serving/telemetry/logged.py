@@ -6,18 +6,21 @@ protobuf joins messages by joining their bytes.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import secrets
 import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import model_pb2, prediction_log_pb2
 
 from serving.models.classification import Classes
 from serving.models.proto_calls import fill_classes, fill_spec, fill_values
 from serving.models.servable import Run, Servable
-from serving.models.tensors import Array, fill_proto
+from serving.models.tensors import Array, array_from_proto, fill_proto
 from serving.protos import LoggedRequest
 
 _FIELDS = {
@@ -58,10 +61,10 @@ class Noted:
     """The note as it follows a record; `number` is one that no other entry of this server has."""
     logged = LoggedRequest()
     logged.note.id = f"{_START}-{number:x}"
-    logged.note.client_id = self.client_id
+    logged.note.client_id = _text(self.client_id)
     logged.note.latency_us = self.latency_us
     logged.note.why = self.why
-    logged.note.error = self.error
+    logged.note.error = _text(self.error)
     return logged
 
 
@@ -126,16 +129,32 @@ def without(record: Any, names: Collection[str]) -> None:
   """
   if not names:
     return
-  for log in (record.predict_log,):
-    for tensors in (log.request.inputs, log.response.outputs):
-      for name in {*names, _EXAMPLES} & set(tensors):
-        del tensors[name]
+  for tensors in (record.predict_log.request.inputs, record.predict_log.response.outputs):
+    hiding = [name for name, tensor in tensors.items() if _hides(tensor, names)]
+    for name in {*names, *hiding, _EXAMPLES} & set(tensors):
+      del tensors[name]
   for log in (record.classify_log, record.regress_log, record.multi_inference_log):
     lists = log.request.input
     for example in (*lists.example_list.examples, *lists.example_list_with_context.examples):
       _drop(example, names)
     if lists.HasField("example_list_with_context"):
       _drop(lists.example_list_with_context.context, names)
+
+
+def _hides(tensor: Any, names: Collection[str]) -> bool:
+  """Whether a tensor has a serialized example with such a feature, whatever the input is called."""
+  if tensor.dtype != tf.string.as_datatype_enum:
+    return False
+  for value in array_from_proto(tensor).ravel():
+    with contextlib.suppress(DecodeError):
+      if set(names) & set(tf.train.Example.FromString(value).features.feature):
+        return True
+  return False
+
+
+def _text(text: str) -> str:
+  """The text without halves of characters, which stand for bytes that are not UTF-8."""
+  return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _drop(example: Any, names: Collection[str]) -> None:

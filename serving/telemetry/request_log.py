@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from serving.errors import FailedPrecondition, NotFound, ServingError
+from serving.errors import FailedPrecondition, ServingError
 from serving.models.classification import Classes
 from serving.models.servable import Run, Servable
 from serving.models.tensors import Array
@@ -57,7 +57,11 @@ class Retention:
 
 
 class RequestLog:
-  """A sample of requests on the disk."""
+  """A sample of requests on the disk.
+
+  Attributes:
+    is_model: whether a name is that of a model which is served.
+  """
 
   def __init__(
     self,
@@ -87,6 +91,7 @@ class RequestLog:
       self._root.mkdir(parents=True, exist_ok=True)
     except OSError as err:
       raise FailedPrecondition(f"--request_log_dir={root}: {err.strerror}") from err
+    self.is_model: Callable[[str], bool] = lambda name: True
     self._choice = choice
     self._sampler = Sampler(choice)
     self._omit = frozenset(omit)
@@ -150,8 +155,9 @@ class RequestLog:
   def refused(self, model: str, error: ServingError, run: Run) -> None:
     """Logs a request that got an error, without its content."""
     # Callers choose the names of models that are not there, and a name is a folder.
-    if self._choice.errors and not isinstance(error, NotFound):
-      said = f"{error.grpc_code}: {error.message}"[:1000]
+    if self._choice.errors and self.is_model(model):
+      # A message may quote what was sent.
+      said = error.grpc_code if self._omit else f"{error.grpc_code}: {error.message}"[:1000]
       self._offer(lambda: logged.of_error(model), Noted.now(run, sampling.ERROR, said))
 
   def close(self) -> None:
@@ -180,7 +186,10 @@ class RequestLog:
       return now
 
   def _write_all(self) -> None:
-    recover(self._root)
+    try:
+      recover(self._root)
+    except OSError as err:
+      self._say_untidy(err)
     self._complete_old()
     while not self._closing:
       self._wake.wait(_WRITTEN_EVERY_S)
@@ -201,10 +210,9 @@ class RequestLog:
       try:
         record = make()
         logged.without(record, self._omit)
+        touched.add(self._write(record, noted))
       except Exception:
         _LOG.exception("A request could not be logged")
-      else:
-        touched.add(self._write(record, noted))
     for folder in touched & self._files.keys():
       try:
         self._files[folder].flush()
@@ -251,8 +259,15 @@ class RequestLog:
     if time.monotonic() - self._cleaned_at > _CLEANED_EVERY_S:
       self._cleaned_at = time.monotonic()
       before = time.time() - self._keep.days * _DAY_S if self._keep.days else 0.0
-      remove_old(self._root, before=before, max_bytes=self._keep.max_bytes)
+      try:
+        remove_old(self._root, before=before, max_bytes=self._keep.max_bytes)
+      except OSError as err:
+        self._say_untidy(err)
     self._report()
+
+  def _say_untidy(self, err: OSError) -> None:
+    # Such as a folder that another server, or a person, deleted meanwhile.
+    _LOG.warning("Earlier files of logged requests in %s stay as they are: %s", self._root, err)
 
   def _report(self) -> None:
     """Logs lost records, at once and then at intervals: a full disk loses every request."""

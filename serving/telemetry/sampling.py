@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from serving.models.classification import Classes
+from serving.models.tensors import Array, array_from_proto
 
 SAMPLED, UNSURE, RARE, ERROR = "sampled", "unsure", "rare", "error"
 # The outputs of every classification that dlpipe exports; other models may have them, too.
@@ -46,13 +46,14 @@ class Sampling:
 
 
 class Sampler:
-  """Decides for one request after the other; remembers how common each label is."""
+  """Decides for each request; remembers how common each label is. Any thread may ask."""
 
   def __init__(self, sampling: Sampling):
     """Has seen nothing yet."""
     self._sampling = sampling
     self._counts: dict[Any, int] = {}
     self._total = 0
+    self._counting = threading.Lock()
 
   def why(self, answer: Answer | None) -> str | None:
     """Why a request is logged; None if it is not.
@@ -61,27 +62,30 @@ class Sampler:
       answer: its answer; None if `reads_answers` is false.
     """
     sampling = self._sampling
-    found = SAMPLED if random.random() < sampling.rate else None
+    is_sampled = random.random() < sampling.rate
     if answer is None:
-      return found
-    if sampling.rare_below and self._has_rare(answer.labels):
-      found = RARE
-    if sampling.unsure_below and any(score < sampling.unsure_below for score in answer.scores):
-      found = UNSURE
-    return found
+      return SAMPLED if is_sampled else None
+    # Every answer is counted.
+    is_rare = sampling.rare_below > 0 and self._has_rare(answer.labels)
+    if is_sampled:  # whatever else it is: without the unsure, the random part would look too good
+      return SAMPLED
+    if sampling.unsure_below > 0 and any(s < sampling.unsure_below for s in answer.scores):
+      return UNSURE
+    return RARE if is_rare else None
 
   def _has_rare(self, labels: Sequence[Any]) -> bool:
     """Counts the labels; returns whether one of them is rare."""
     is_rare = False
-    for label in labels:
-      count = self._counts.get(label, 0) + 1
-      if count > 1 or len(self._counts) < _MOST_LABELS:
-        self._counts[label] = count
-      self._total += 1
-      is_rare |= count < self._sampling.rare_below * self._total
-    if self._total > _HALVED_AT:  # what was common a year ago may be rare today
-      self._counts = {label: count // 2 for label, count in self._counts.items() if count > 1}
-      self._total = sum(self._counts.values())
+    with self._counting:
+      for label in labels:
+        count = self._counts.get(label, 0) + 1
+        if count > 1 or len(self._counts) < _MOST_LABELS:
+          self._counts[label] = count
+        self._total += 1
+        is_rare |= count < self._sampling.rare_below * self._total
+      if self._total > _HALVED_AT:  # what was common a year ago may be rare today
+        self._counts = {label: count // 2 for label, count in self._counts.items() if count > 1}
+        self._total = sum(self._counts.values())
     return is_rare
 
 
@@ -93,11 +97,11 @@ class Answer:
   labels: Sequence[Any] = ()
 
 
-def of_arrays(outputs: Mapping[str, Any]) -> Answer:
-  """The answer in arrays of a Predict."""
+def of_arrays(outputs: Mapping[str, Array]) -> Answer:
+  """The answer in arrays of a Predict; outputs of these names may be something else there."""
   scores, labels = outputs.get(SCORE), outputs.get(LABEL)
   return Answer(
-    scores.ravel().tolist() if scores is not None else (),
+    scores.ravel().tolist() if scores is not None and scores.dtype.kind in "fiu" else (),
     labels.ravel().tolist() if labels is not None else (),
   )
 
@@ -105,10 +109,8 @@ def of_arrays(outputs: Mapping[str, Any]) -> Answer:
 def of_message(api: str, response: Any) -> Answer:
   """The answer in a response of gRPC."""
   if api == "Predict":
-    return Answer(
-      _floats(response.outputs[SCORE]) if SCORE in response.outputs else (),
-      response.outputs[LABEL].string_val if LABEL in response.outputs else (),
-    )
+    named = {SCORE, LABEL} & set(response.outputs)
+    return of_arrays({name: array_from_proto(response.outputs[name]) for name in named})
   if api == "Classify":
     rows = [row.classes for row in response.result.classifications if row.classes]
     best = [max(classes, key=lambda each: each.score) for classes in rows]
@@ -122,10 +124,3 @@ def of_classes(result: Any) -> Answer:
     return Answer()
   best = [max(row, key=lambda pair: pair[1]) for row in result.rows() if row]
   return Answer([score for _, score in best], [label for label, _ in best])
-
-
-def _floats(tensor: Any) -> Sequence[float]:
-  if tensor.tensor_content:
-    found: list[float] = np.frombuffer(tensor.tensor_content, np.float32).tolist()
-    return found
-  return tensor.float_val

@@ -29,6 +29,17 @@ def test_a_feature_goes_and_serialized_examples_go_whole():
   assert record.WhichOneof("log_type") == "classify_log"
 
 
+def test_serialized_examples_go_whatever_the_input_is_called():
+  record = prediction_log_pb2.PredictionLog()
+  inputs = record.predict_log.request.inputs
+  inputs["rows"].CopyFrom(tf.make_tensor_proto([b"\xff", _example().SerializeToString()]))
+  inputs["other"].CopyFrom(tf.make_tensor_proto([b"jane", b""]))
+  logged.without(record, ["name"])
+  assert set(inputs) == {"rows", "other"}
+  logged.without(record, ["text"])
+  assert set(inputs) == {"other"}
+
+
 def test_nothing_to_leave_out_changes_nothing():
   record = prediction_log_pb2.PredictionLog()
   record.predict_log.request.inputs["examples"].CopyFrom(tf.make_tensor_proto([b"x"]))
@@ -51,3 +62,8 @@ def test_the_note_is_unknown_to_those_who_read_a_prediction_log():
     1234,
     "-5",
   )
+
+
+def test_a_message_with_bytes_that_are_no_text_is_noted():
+  note = Noted("error", "order\udc80", error="INVALID_ARGUMENT: \udcff").message(1).note
+  assert (note.client_id, note.error) == ("order?", "INVALID_ARGUMENT: ?")

@@ -12,10 +12,13 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving.errors import FailedPrecondition
+from serving.errors import FailedPrecondition, InvalidArgument
+from serving.models.servable import Run
+from serving.telemetry import request_log
 from serving.telemetry.logged import Noted
 from serving.telemetry.record_files import RecordFile
 from serving.telemetry.request_log import RequestLog, Retention
+from serving.telemetry.sampling import Sampling
 
 _ROOT = pathlib.Path(__file__).resolve().parents[4]
 # A limit of the process stands for a full disk: a record is cut off in its middle, too.
@@ -196,3 +199,38 @@ def test_a_writer_that_falls_behind_drops_what_comes(tmp_path, caplog):
   log.close()
   assert list(_records(tmp_path, "_").values()) == [1]
   assert "1 requests were not logged: the disk is too slow" in caplog.text
+
+
+def test_errors_of_models_that_are_not_there_make_no_folder(tmp_path):
+  log = RequestLog(str(tmp_path), choice=Sampling(rate=0.0, errors=True))
+  log.is_model = {"m"}.__contains__
+  for name in ("m", "made up"):
+    log.refused(name, InvalidArgument("JSON Parse error"), Run())
+  log.close()
+  assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+@pytest.mark.parametrize(("omit", "is_there"), [((), True), (("text",), False)])
+def test_a_message_that_quotes_the_request_goes_with_what_is_omitted(tmp_path, omit, is_there):
+  log = RequestLog(str(tmp_path), choice=Sampling(rate=0.0, errors=True), omit=omit)
+  log.refused("m", InvalidArgument('JSON Value: "jane.doe" Is not object'), Run())
+  log.close()
+  [file] = tmp_path.glob("m/*/*")
+  assert b"INVALID_ARGUMENT" in file.read_bytes()
+  assert (b"jane.doe" in file.read_bytes()) is is_there
+
+
+def test_what_cannot_be_written_costs_no_other_request(tmp_path, caplog, monkeypatch):
+  def gone(*arguments, **options):
+    raise FileNotFoundError(2, "No such file or directory", "span-1")
+
+  monkeypatch.setattr(request_log, "remove_old", gone)
+  monkeypatch.setattr(request_log, "recover", gone)
+  log = RequestLog(str(tmp_path), choice=Sampling(rate=0.0, errors=True))
+  too_much = Noted("sampled", latency_us=2**80)
+  log._offer(prediction_log_pb2.PredictionLog, too_much)
+  log.refused("m", InvalidArgument("wrong"), Run())
+  log.close()
+  assert list(_records(tmp_path).values()) == [1]
+  assert "A request could not be logged" in caplog.text
+  assert "stay as they are: [Errno 2] No such file" in caplog.text

@@ -1,11 +1,15 @@
 """Which requests are logged: a random part, and whatever a random part would miss."""
 
+import contextlib
+import threading
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import classification_pb2, predict_pb2
 
 from serving.models.classification import Classes
+from serving.models.tensors import fill_proto
 from serving.telemetry import sampling
 from serving.telemetry.sampling import Answer, Sampler, Sampling
 
@@ -42,13 +46,11 @@ def test_the_memory_of_labels_is_bounded():
 
 
 @pytest.mark.parametrize("as_content", [True, False])
-def test_scores_and_labels_of_a_message(as_content):
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_scores_and_labels_of_a_message(dtype, as_content):
   response = predict_pb2.PredictResponse()
-  scores = np.array([0.25, 0.5], np.float32)
-  if as_content:
-    response.outputs["score"].CopyFrom(tf.make_tensor_proto(scores))
-  else:
-    response.outputs["score"].float_val.extend(scores.tolist())
+  scores = np.array([0.25, 0.5], dtype)
+  fill_proto(response.outputs["score"], scores, as_content=as_content)
   response.outputs["label"].CopyFrom(tf.make_tensor_proto([b"a", b"b"]))
   found = sampling.of_message("Predict", response)
   assert (list(found.scores), list(found.labels)) == ([0.25, 0.5], [b"a", b"b"])
@@ -66,3 +68,42 @@ def test_the_best_class_is_the_answer():
   labels = np.array([[b"a", b"b"]], object)
   assert sampling.of_classes(Classes(labels, scores)) == Answer([0.75], [b"b"])
   assert sampling.of_classes(scores) == Answer()
+
+
+def test_outputs_of_these_names_may_be_something_else():
+  sampler = Sampler(Sampling(rate=0.0, unsure_below=0.6, rare_below=0.5))
+  outputs = {"score": np.array([b"high"], object), "label": np.array([[1, 2]])}
+  assert sampling.of_arrays(outputs) == Answer((), [1, 2])
+  assert sampler.why(sampling.of_arrays(outputs)) is None
+
+
+def test_threads_count_one_after_the_other():
+  """A new label while another thread went through the counts failed that thread's request."""
+  sampler = Sampler(Sampling(rate=0.0, rare_below=0.1))
+  meeting, met = threading.Barrier(2), []
+
+  class Label:
+    def __hash__(self):
+      with contextlib.suppress(threading.BrokenBarrierError):
+        met.append(meeting.wait(timeout=0.5))
+      return 1
+
+  threads = [threading.Thread(target=sampler.why, args=(Answer([], [Label()]),)) for _ in range(2)]
+  for thread in threads:
+    thread.start()
+  for thread in threads:
+    thread.join()
+  assert not met
+
+
+def test_the_random_part_has_its_share_of_the_unsure_and_the_rare():
+  sampler = Sampler(Sampling(rate=0.5, unsure_below=0.6, rare_below=0.1))
+  found = [sampler.why(Answer([0.5 if turn % 2 else 0.9], ["a"])) for turn in range(4000)]
+  assert {why for why in found[1::2] if why != "sampled"} == {"unsure"}
+  unsure, sure = found[1::2].count("sampled"), found[::2].count("sampled")
+  assert 800 < unsure < 1200
+  assert 800 < sure < 1200
+
+
+def test_a_score_below_zero_is_unsure_only_if_that_was_asked_for():
+  assert Sampler(Sampling(rate=0.0, rare_below=0.1)).why(Answer([-0.5], [])) is None
