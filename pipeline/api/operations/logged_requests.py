@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from components.versioned_pusher.version_folders import is_damaged, list_versions
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import Workspace
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.task import Task
-
-if TYPE_CHECKING:
-  pass
 
 UNSURE, RANDOM, DISAGREEMENT = "unsure", "random", "disagreement"
 _BATCH = 64
@@ -45,10 +42,11 @@ def pick(
     tell: receives sentences for the user.
 
   Raises:
-    BadInputError: there is no log, nothing in it can be picked, or the output has another ending.
+    BadInputError: there is no log, nothing in it can be picked, or the output has another ending or
+      exists.
     DlpipeError: the version cannot be loaded.
   """
-  path = _output(output, (".csv", ".json"))
+  path = _output(output, (".csv", ".json"), task)
   rows = _rows(task, log, workspace, tell)
   from pipeline.batch.requests import picking, writing
 
@@ -97,9 +95,10 @@ def join(
     How many rows were written, and the ids that no logged row has.
 
   Raises:
-    BadInputError: there is no log, the labels cannot be read, or none belongs to a logged row.
+    BadInputError: there is no log, the labels cannot be read, none belongs to a logged row, or the
+      output exists.
   """
-  path = _output(output, (".csv",))
+  path = _output(output, (".csv",), task)
   from pipeline.batch.requests import writing
 
   given = writing.read_labels(pathlib.Path(labels), column)
@@ -117,13 +116,12 @@ def _rows(task: Task, log: str | None, workspace: str | None, tell: Callable[[st
   folder = (
     pathlib.Path(log) if log is not None else Workspace.of(workspace).task(task.name).requests
   )
-  quieten_screen()
   from pipeline.batch.requests import reading
 
   return reading.read(reading.log_of(folder, task.name), task.input.key, tell=tell)
 
 
-def _output(output: str, endings: tuple[str, ...]) -> pathlib.Path:
+def _output(output: str, endings: tuple[str, ...], task: Task) -> pathlib.Path:
   path = pathlib.Path(output)
   if path.suffix not in endings:
     raise BadInputError(
@@ -131,6 +129,13 @@ def _output(output: str, endings: tuple[str, ...]) -> pathlib.Path:
     )
   if not path.parent.is_dir():
     raise BadInputError(f"There is no folder {str(path.parent)!r} to write {path.name!r} to.")
+  quieten_screen()
+  from pipeline.batch.requests import writing
+
+  # Somebody may have labelled what is there, and a labelled table names the files in the folder.
+  for made in writing.places(path, task):
+    if made.exists():
+      raise BadInputError(f"{str(made)!r} exists. Name another -o, or move it away.")
   return path
 
 

@@ -41,14 +41,15 @@ def unsure(rows: Iterable[LoggedRow], count: int) -> list[LoggedRow]:
 
 
 def at_random(rows: Iterable[LoggedRow], count: int, *, seed: int) -> list[LoggedRow]:
-  """Rows of the random sample, in their order: what a metric on them says holds for the traffic.
+  """Rows of the random sample, in their order: a metric on them holds for the traffic's inputs.
 
   Rows that are logged for another reason are left out: they would make the service look worse.
   """
   rng = random.Random(seed)
   found: list[tuple[int, LoggedRow]] = []
-  sampled = (row for row in _answered(rows) if row.why in _SAMPLED)
-  for number, row in enumerate(sampled):
+  # Before equal inputs are dropped, so that one that is logged for another reason takes none away.
+  sampled = (row for row in rows if row.why in _SAMPLED)
+  for number, row in enumerate(_answered(sampled)):
     if len(found) < count:
       found.append((number, row))
     elif (place := rng.randint(0, number)) < count:

@@ -79,9 +79,11 @@ def read(log: pathlib.Path, input_key: str, *, tell: Callable[[str], None]) -> I
     input_key: the feature that a caller sends.
     tell: receives a sentence on each file that is cut off or damaged.
   """
-  # A server that was killed, or that is writing now, leaves a name that begins with a point.
-  paths = [*log.glob("span-*/requests-*.tfrecord"), *log.glob("span-*/.requests-*.tfrecord")]
-  for path in sorted(paths, key=lambda path: (path.parent.name, path.name.lstrip("."))):
+  # A server that was killed, or that is writing now, leaves a name that begins with a point. Those
+  # first: one that gets its other name meanwhile is found under this one, or under both.
+  paths = [*log.glob("span-*/.requests-*.tfrecord"), *log.glob("span-*/requests-*.tfrecord")]
+  files = {(path.parent.name, path.name.lstrip(".")): path for path in paths}
+  for _, path in sorted(files.items()):
     for number, record in enumerate(_records(path, tell)):
       yield from _rows(record, input_key, name=f"{path.stem.lstrip('.')}-{number}")
 
@@ -94,6 +96,8 @@ def _records(path: pathlib.Path, tell: Callable[[str], None]) -> Iterator[bytes]
       count += 1
   except tf.errors.DataLossError:
     tell(f"{path} ends within a record: its first {count:,} are read.")
+  except tf.errors.PermissionDeniedError as err:
+    raise BadInputError(f"{path} cannot be read: {err.message}") from err
   except tf.errors.NotFoundError:  # completed meanwhile, under its other name
     whole = path.with_name(path.name.lstrip("."))
     if whole != path and whole.exists():

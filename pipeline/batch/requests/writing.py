@@ -28,6 +28,12 @@ _FORMATS = {
 }
 
 
+def places(path: pathlib.Path, task: Task) -> list[pathlib.Path]:
+  """What is written for an output: the file, and beside a CSV the folder of its pictures."""
+  has_files = task.input.kind == "file" and path.suffix == ".csv"
+  return [path, *([_files(path)] if has_files else [])]
+
+
 def write(rows: Sequence[LoggedRow], task: Task, path: pathlib.Path) -> None:
   """Writes rows to label: `.csv` with an empty column for the label, or `.json` for Label Studio.
 
@@ -73,12 +79,17 @@ def read_labels(path: pathlib.Path, column: str) -> dict[str, str]:
       f"Expected the columns {ID} and {column} in {str(path)!r}. Found: "
       f"{', '.join(reader.fieldnames or ()) or 'none'}. --label-column names another column."
     )
-  return {row[ID]: row[column] for row in reader if row[column]}
+  try:
+    return {row[ID]: row[column] for row in reader if row[column]}
+  except csv.Error as err:
+    raise BadInputError(
+      f"{str(path)!r} cannot be read after line {reader.line_num}: {err}"
+    ) from err
 
 
 def _write_csv(rows: Sequence[tuple[LoggedRow, str]], task: Task, path: pathlib.Path) -> None:
   column = input_columns.role(task)
-  files = path.with_name(f"{path.stem}_files")
+  files = _files(path)
   with path.open("w", encoding="utf-8", newline="") as file:
     writer = csv.writer(file)
     writer.writerow([ID, column, task.label_key, *_ABOUT])
@@ -92,6 +103,10 @@ def _write_csv(rows: Sequence[tuple[LoggedRow, str]], task: Task, path: pathlib.
       else:
         value = _text(row)
       writer.writerow([row.id, value, label, *_about(row)])
+
+
+def _files(path: pathlib.Path) -> pathlib.Path:
+  return path.with_name(f"{path.stem}_files")
 
 
 def _about(row: LoggedRow) -> list[Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from dlpipe.workspace import Workspace
 from pipeline.api.operations import logged_requests
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.options import workspace_option
@@ -101,7 +103,8 @@ def pick(
   click.echo(f"Wrote {written:,} rows to {output}")
   if output.endswith(".csv"):
     click.echo(
-      f"Next: fill in the column {known.label_key}, then dlpipe run {known.name} --data {output}"
+      f"Next: fill in the column {known.label_key}, then dlpipe run {known.name} "
+      f"--data {shlex.quote(output)}{Workspace.of(workspace).option}"
     )
 
 

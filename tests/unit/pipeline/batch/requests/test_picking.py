@@ -30,6 +30,11 @@ def test_a_fair_sample_leaves_out_what_was_kept_for_another_reason():
   assert found == picking.at_random(rows, 100, seed=1) != picking.at_random(rows, 100, seed=2)
 
 
+def test_an_input_that_was_kept_for_another_reason_first_is_in_the_fair_sample():
+  rows = [_row(1, 0.1, why="unsure", text="common"), _row(2, 0.1, text="common")]
+  assert [row.id for row in picking.at_random(rows, 5, seed=1)] == ["r2"]
+
+
 def test_the_surest_disagreements_come_first():
   rows = [_row(n, n / 10, label="pos" if n % 2 else "neg") for n in range(10)]
   asked = []

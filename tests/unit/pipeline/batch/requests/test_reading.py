@@ -1,5 +1,7 @@
 """The log is read row by row, whatever wrote it and wherever it ends."""
 
+import pathlib
+
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
@@ -71,3 +73,31 @@ def test_where_there_is_no_log_it_says_what_writes_one(tmp_path, write_log):
   with pytest.raises(BadInputError, match=f"Found those to mine: name one with --log {log}/mine"):
     reading.log_of(log, "images")
   assert reading.log_of(log / "mine", "images") == log / "mine"
+
+
+def test_a_file_that_is_completed_meanwhile_is_read_once(write_log, monkeypatch):
+  log = write_log(("fine", "pos", 0.9))
+  [whole] = log.glob("*/*/*")
+  hidden = whole.with_name(f".{whole.name}")
+  whole.rename(hidden)
+  place, glob = reading.log_of(log, "sentiment"), pathlib.Path.glob
+
+  def watched(path, pattern):
+    found = list(glob(path, pattern))
+    if hidden.exists():
+      hidden.rename(whole)
+    return iter(found)
+
+  monkeypatch.setattr(pathlib.Path, "glob", watched)
+  assert [row.value for row in reading.read(place, "text", tell=print)] == [b"fine"]
+
+
+def test_a_file_that_may_not_be_read_is_named(write_log, monkeypatch):
+  log = write_log(("fine", "pos", 0.9))
+
+  def refused(path):
+    raise tf.errors.PermissionDeniedError(None, None, f"{path}; Permission denied")
+
+  monkeypatch.setattr(tf.data, "TFRecordDataset", refused)
+  with pytest.raises(BadInputError, match=r"requests-.* cannot be read: .*Permission denied"):
+    _read(reading.log_of(log, "sentiment"))

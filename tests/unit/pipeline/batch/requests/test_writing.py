@@ -139,3 +139,10 @@ def test_sentences_are_written_under_the_names_of_their_sides(tmp_path):
 def test_another_ending_is_refused(tmp_path):
   with pytest.raises(BadInputError, match=r"ends in \.csv, or in \.json"):
     writing.write([], get_task("sentiment"), tmp_path / "picked.xlsx")
+
+
+def test_labels_that_are_no_table_are_named(tmp_path):
+  labels = tmp_path / "labels.csv"
+  labels.write_text(f"id,label\na,pos\nb,{'x' * 200_000}\n")
+  with pytest.raises(BadInputError, match="cannot be read after line .: field larger"):
+    writing.read_labels(labels, "label")

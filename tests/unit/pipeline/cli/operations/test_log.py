@@ -82,10 +82,13 @@ def test_two_versions_disagree(write_log, invoke, tmp_path):
   done = invoke("pick", "sentiment", "--by", "disagreement", "-o", picked, *place)
   assert "Compared with the answers of version 1." in done.output
   assert [row["text"] for row in _table(picked)] == ["dull"]
-  invoke("pick", "sentiment", "--by", "disagreement", "--version", 2, "-o", picked, *place)
-  assert [row["text"] for row in _table(picked)] == ["a fine film", "well"]
+  other = tmp_path / "other.csv"
+  invoke("pick", "sentiment", "--by", "disagreement", "--version", 2, "-o", other, *place)
+  assert [row["text"] for row in _table(other)] == ["a fine film", "well"]
   with pytest.raises(BadInputError, match=r"No whole version 7 in .* Versions there: 1, 2\."):
-    invoke("pick", "sentiment", "--by", "disagreement", "--version", 7, "-o", picked, *place)
+    invoke(
+      "pick", "sentiment", "--by", "disagreement", "--version", 7, "-o", tmp_path / "x.csv", *place
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,3 +118,17 @@ def test_a_version_is_for_a_disagreement(invoke):
   done = invoke("pick", "sentiment", "--version", 1, "-o", "x.csv")
   assert done.exit_code == 2
   assert "--version holds for --by disagreement." in done.stderr
+
+
+def test_what_somebody_may_have_labelled_is_not_replaced(write_log, invoke, tmp_path):
+  place = ("--log", write_log(*ROWS))
+  labels = tmp_path / "labels.csv"
+  labels.write_text("id,label\norder-0,pos\n")
+  with pytest.raises(BadInputError, match=r"labels\.csv' exists\. Name another -o"):
+    invoke("pick", "sentiment", "-o", labels, *place)
+  with pytest.raises(BadInputError, match=r"labels\.csv' exists\. Name another -o"):
+    invoke("join", "sentiment", "--labels", labels, "-o", labels, *place)
+  (tmp_path / "new_files").mkdir()
+  with pytest.raises(BadInputError, match=r"new_files' exists\. Name another -o"):
+    invoke("pick", "images", "-o", tmp_path / "new.csv", *place)
+  assert labels.read_text() == "id,label\norder-0,pos\n"
