@@ -49,7 +49,7 @@ def test_an_entry_says_who_asked_how_long_it_took_and_what_came(start, reviews, 
   server.prediction.Predict(request, metadata=(("x-request-id", "order-8"),), timeout=120)
   assert server.http("POST", "/v1/models/m:predict", {"instances": [1]})[0] == 400
   assert server.http("POST", "/v1/models/other:predict", body)[0] == 404
-  assert server.http("POST", "/v1/models/other:predict", {"nothing": 1})[0] == 400
+  assert server.http("POST", "/v1/models/other/labels/new:predict", body)[0] == 400
   server.server.stop()
   rows, said = _read(tmp_path)
   assert not said
