@@ -64,7 +64,7 @@ def measure(examples: pathlib.Path, told: Mapping[str, Any]) -> Baseline | None:
   given = np.array([names.get(label, 0) for label in labels])
   known = np.array([label in names for label in labels])
   learn = out_of_fold.of_sparse if told["is_text"] else out_of_fold.of_dense
-  scores = learn(described, given, is_eval.astype(np.int64), len(names))
+  scores = learn(described, given, is_eval.astype(np.int64) - 1, len(names))
   right = (scores.argmax(1) == given) & known
   return Baseline(
     model="words and pairs of words" if told["is_text"] else "edges and colours",

@@ -28,14 +28,14 @@ def of_sparse(features: Any, given: np.ndarray, fold: np.ndarray, classes: int) 
   Args:
     features: `[rows, words]` sparse, 0 or 1.
     given: `[rows]` int, the class of each row's label.
-    fold: `[rows]` int, the fold of each row.
+    fold: `[rows]` int, the fold of each row; rows of a negative one are learnt from, not scored.
     classes: the number of classes.
 
   Returns:
     `[rows, classes]` float64 probabilities.
   """
   found = np.zeros((2, len(given), classes))
-  for number in np.unique(fold):
+  for number in np.unique(fold[fold >= 0]):
     seen, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
     if not len(seen):
       continue

@@ -1,6 +1,7 @@
 """Scores of rows that a cheap model has not seen."""
 
 import numpy as np
+import scipy.sparse
 
 from pipeline.suspects import out_of_fold
 
@@ -13,3 +14,12 @@ def test_most_rows_may_be_equal():
   features[400:] += random.normal(0, 0.1, (100, 64)).astype(np.float32)
   scores = out_of_fold.of_dense(features, given, np.arange(500) % out_of_fold.FOLDS, 3)
   assert (scores.argmax(1) == given).all()
+
+
+def test_what_is_asked_about_nothing_costs_no_model(monkeypatch):
+  features, given = scipy.sparse.csr_matrix(np.eye(8)), np.array([0, 1] * 4)
+  learnt = []
+  model = out_of_fold._logistic
+  monkeypatch.setattr(out_of_fold, "_logistic", lambda *seen: learnt.append(1) or model(*seen))
+  scores = out_of_fold.of_sparse(features, given, np.array([-1] * 6 + [0] * 2), 2)
+  assert (len(learnt), scores.shape) == (1, (8, 2))
