@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import click
 
 from pipeline.api.operations import logged_requests
+from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.options import workspace_option
 from pipeline.cli.task_argument import task_argument
@@ -96,7 +96,7 @@ def pick(
     tell=_tell,
   )
   if as_json:
-    click.echo(json.dumps({"task": known.name, "by": by, "rows": written, "output": output}))
+    echo_json({"task": known.name, "by": by, "rows": written, "output": output})
     return
   click.echo(f"Wrote {written:,} rows to {output}")
   if output.endswith(".csv"):
@@ -151,7 +151,7 @@ def join(
   )
   if as_json:
     found = {"task": known.name, "rows": written, "unknown_ids": len(strangers), "output": output}
-    click.echo(json.dumps(found))
+    echo_json(found)
     return
   click.echo(f"Wrote {written:,} labelled rows to {output}")
   if strangers:
