@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import pathlib
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
@@ -76,3 +77,16 @@ class ArtifactFile:
       return None
     path = directory / (name or cls.FILE)
     return cls.from_text(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def finite(value: Any) -> Any:
+  """Returns a JSON value with None for each number that standard JSON excludes.
+
+  >>> finite({"worst_recall": float("nan"), "scores": (0.5, float("inf"))})
+  {'worst_recall': None, 'scores': [0.5, None]}
+  """
+  if isinstance(value, dict):
+    return {key: finite(item) for key, item in value.items()}
+  if isinstance(value, (list, tuple)):
+    return [finite(item) for item in value]
+  return None if isinstance(value, float) and not math.isfinite(value) else value

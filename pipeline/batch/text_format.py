@@ -11,12 +11,12 @@ import csv
 import io
 import itertools
 import json
-import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
+from dlpipe.artifact_files import finite
 from pipeline.batch.columns import Layout
 from pipeline.sources import encoding
 
@@ -106,21 +106,13 @@ def _json_line(row: Any) -> bytes:
   try:
     text = _encode(row)
   except ValueError:
-    text = _encode(_finite(row))
+    text = _encode(finite(row))
   for character, escape in _LINE_ENDS:
     text = text.replace(character, escape)
   return _utf8(text) + b"\n"
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=lambda v: _text(v)).encode
-
-
-def _finite(value: Any) -> Any:
-  if isinstance(value, dict):
-    return {key: _finite(item) for key, item in value.items()}
-  if isinstance(value, list | tuple):
-    return [_finite(item) for item in value]
-  return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _csv_file(path: str | os.PathLike[str]) -> Any:

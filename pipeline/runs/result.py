@@ -6,10 +6,10 @@ Built by `record`. Imports only the standard library and the ground.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dlpipe.artifact_files import finite
 from dlpipe.errors import (
   BadInputError,
   BusyError,
@@ -186,8 +186,8 @@ class RunResult:
       document["check"] = dict(self.check)
     if self.cleaned is not None:
       document["cleaned"] = dataclasses.asdict(self.cleaned)
-    finite: dict[str, Any] = _finite(document)
-    return finite
+    told: dict[str, Any] = finite(document)
+    return told
 
 
 def told_findings(
@@ -196,13 +196,3 @@ def told_findings(
   """The findings in a run's data without those that its gates tell better."""
   is_measured = any(gate.interval for gate in gates)
   return [each for each in findings if not (is_measured and each["name"] == _FEW_EXAMPLES)]
-
-
-def _finite(value: Any) -> Any:
-  if isinstance(value, dict):
-    return {key: _finite(item) for key, item in value.items()}
-  if isinstance(value, (list, tuple)):
-    return [_finite(item) for item in value]
-  if isinstance(value, float) and not math.isfinite(value):
-    return None
-  return value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import os
 import pathlib
 import sys
@@ -19,6 +18,7 @@ from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.workspace import Workspace
 from pipeline.api.damaged import ways_out
 from pipeline.beam.engines import check_engine
+from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.main import INTERRUPTED
 from pipeline.cli.options import config_option, workspace_option
@@ -252,7 +252,7 @@ def _tell(task: str, version: int, result: Any, log_file: pathlib.Path, *, as_js
     )
   if as_json:
     facts = {"task": task, "version": version, "rows": result.rows, "errors": result.errors}
-    click.echo(json.dumps({**facts, "output": result.outputs, "seconds": round(result.seconds, 2)}))
+    echo_json({**facts, "output": result.outputs, "seconds": round(result.seconds, 2)})
     return
   rows = f"{result.rows:,} row{'' if result.rows == 1 else 's'}"
   click.echo(f"{task}, version {version}: {rows} in {result.seconds:.1f} s")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pathlib
 import shlex
@@ -19,6 +18,7 @@ from data.catalog import DATA_SETS, DataSet
 from data.download import DownloadError
 from data.fetch import Fetched, Step
 from dlpipe.errors import BadInputError, DlpipeError
+from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
 
 _MIRROR = "DLPIPE_DATA_MIRROR"
@@ -47,7 +47,7 @@ def list_(parent: pathlib.Path | None, as_json: bool) -> None:
   parent = (parent or _default_parent()).absolute()
   rows = [_row(data_set, parent) for data_set in DATA_SETS.values()]
   if as_json:
-    click.echo(json.dumps({"data_sets": rows}))
+    echo_json({"data_sets": rows})
     return
   for row in rows:
     size = "size not published" if row["size_bytes"] is None else _megabytes(row["size_bytes"])
@@ -95,7 +95,7 @@ def fetch(name: str, parent: pathlib.Path | None, mirror: str | None, as_json: b
   path = os.path.normpath(found.data_path)
   command = f"dlpipe run {data_set.task} --data {shlex.quote(path)}"
   if as_json:
-    click.echo(json.dumps(_result(data_set, found, path, command)))
+    echo_json(_result(data_set, found, path, command))
     return
   verb = "Fetched" if found.is_new else "Already there:"
   click.echo(f"{verb} {data_set.name}: {data_set.title}")

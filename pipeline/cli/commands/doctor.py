@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import textwrap
 
 import click
 
 from dlpipe.workspace import from_env
+from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
 from pipeline.doctor.environment import Finding, judge
 from pipeline.doctor.environment_facts import gather
@@ -40,7 +40,7 @@ def doctor(workspace: str | None, as_json: bool) -> None:
   findings = [*judge(gather(workspace)), *look(workspace, place=place)]
   ok = not any(finding.state == "broken" for finding in findings)
   if as_json:
-    click.echo(json.dumps({"ok": ok, "checks": [finding.to_json() for finding in findings]}))
+    echo_json({"ok": ok, "checks": [finding.to_json() for finding in findings]})
   else:
     click.echo("\n".join(line for finding in findings for line in render(finding)))
     click.echo(summary(findings))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +11,7 @@ from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.words import one_line
 from pipeline.api.asking import require_readable, rows, shown_input
 from pipeline.api.models import Loaded, loaded
+from pipeline.cli.json_output import echo_json
 from pipeline.cli.options import workspace_option
 from pipeline.cli.predict_inputs import InputsCommand, read_inputs
 from pipeline.cli.task_argument import task_argument
@@ -82,7 +82,7 @@ def predict(
     answered = rows(known, asked, model.answers)
   if as_json:
     shown = [{"input": each.shown, **row} for each, row in zip(asked, answered, strict=True)]
-    click.echo(json.dumps({"task": task, "version": model.version, "predictions": shown}))
+    echo_json({"task": task, "version": model.version, "predictions": shown})
   else:
     click.echo(f"{task}, version {model.version}:")
     for each, row in zip(asked, answered, strict=True):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from components.versioned_pusher.version_folders import list_versions, version_record
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import TaskFolder, Workspace
 from pipeline.api.operations import staging
+from pipeline.cli.json_output import echo_json
 from pipeline.cli.options import reason_option, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.runs.retention import cleaned
@@ -48,7 +47,7 @@ def rollback(
     "serving_dir": str(serving_dir),
   }
   if as_json:
-    click.echo(json.dumps(result))
+    echo_json(result)
   else:
     click.echo(
       "{task}: version {rollback_of} is served again, as version {version}.".format_map(result)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import sys
 import textwrap
@@ -17,6 +16,7 @@ from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.nodes import check_node
 from pipeline.api.carrying_out import Examine, carry_out, new_run_id
 from pipeline.api.inputs import Inputs, prepare
+from pipeline.cli.json_output import echo_json
 from pipeline.cli.options import run_options
 from pipeline.execution.events import Listener
 from pipeline.execution.options import RunOptions
@@ -157,7 +157,7 @@ def execute(
     _tell_failure(err, inputs, run_id, as_json=as_json)
     raise
   if as_json:
-    click.echo(json.dumps({**result.to_json(), **afterword.fields}))
+    echo_json({**result.to_json(), **afterword.fields})
   sys.stdout.flush()
   # Exits at once: TensorFlow's and Beam's threads are idle, but take seconds to end.
   os._exit(result.exit_code or int(afterword.failed))
@@ -180,7 +180,7 @@ def _tell_failure(err: DlpipeError, inputs: Inputs, run_id: str, *, as_json: boo
     report=None,
     error=str(err),
   )
-  click.echo(json.dumps(failed.to_json()))
+  echo_json(failed.to_json())
 
 
 def _wrapped(sentence: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import shutil
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from dlpipe.words import number
 from pipeline.api.history import predictions_of
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.stores import checked
+from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.options import store_options
 
@@ -77,7 +77,7 @@ def rows(
   if as_json:
     facts = {"run_id": run.run_id, "task": run.task, "count": found.num_rows}
     listed = {"output": output} if output is not None else {"rows": table.as_rows(shown)}
-    click.echo(json.dumps({**facts, **listed}, ensure_ascii=False))
+    echo_json({**facts, **listed})
     return
   click.echo(f"{run.task}  run {run.run_id}  {found.num_rows:,} rows")
   if output is not None:

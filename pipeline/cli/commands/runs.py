@@ -19,6 +19,7 @@ from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.stores import checked, strangers_in, tasks_in
 from pipeline.cli.commands.reproduce import reproduce
 from pipeline.cli.commands.run_rows import rows
+from pipeline.cli.json_output import echo_json
 from pipeline.cli.options import store_options
 from pipeline.runs import run_files, served
 from pipeline.runs.retention import cleaned
@@ -63,7 +64,7 @@ def list_(task: str | None, workspace: str | None, mlmd: str | None, as_json: bo
   if as_json:
     now = {each: some[0].to_json() for each, some in versions.items() if some}
     listed = [run.to_json(with_nodes=False) for run in found]
-    click.echo(json.dumps({"runs": listed, "rollbacks": rollbacks, "served": now}))
+    echo_json({"runs": listed, "rollbacks": rollbacks, "served": now})
     return
   if not found:
     click.echo("There are no runs yet. dlpipe run TASK makes one.")
@@ -132,7 +133,7 @@ def show(
         "class_weights": training.class_weights,
         "calibration": training.calibration and training.calibration.to_json(),
       }
-      click.echo(json.dumps(run.to_json(with_nodes=True) | more))
+      echo_json(run.to_json(with_nodes=True) | more)
       return
     _print_head(run)
     if kept is not None:
@@ -182,7 +183,7 @@ def why(
         each.to_json() | {"said": [dataclasses.asdict(word) for word in told[each.compared_with]]}
         for each in found
       ]
-      click.echo(json.dumps(run.to_json(with_nodes=False) | {"nodes": nodes}))
+      echo_json(run.to_json(with_nodes=False) | {"nodes": nodes})
       return
     _print_head(run)
     for each in found:
@@ -221,7 +222,7 @@ def diff(
     both = {"before": first.to_json(with_nodes=False), "after": second.to_json(with_nodes=False)}
     shown = {name: [dataclasses.asdict(each) for each in found] for name, found in nodes.items()}
     words = [dataclasses.asdict(each) for each in said]
-    click.echo(json.dumps(both | {"said": words, "nodes": shown}))
+    echo_json(both | {"said": words, "nodes": shown})
     return
   for run in (first, second):
     _print_head(run, with_metrics=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import shutil
 import textwrap
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 import click
 
 from dlpipe.errors import BadInputError
+from pipeline.cli.json_output import echo_json
 from pipeline.cli.options import config_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.settings.known_settings import Setting, in_yaml, known_settings, value_of
@@ -74,7 +74,7 @@ def settings(
       }
       for each in found
     ]
-    click.echo(json.dumps({"task": known.name, "settings": rows}, default=str))
+    echo_json({"task": known.name, "settings": rows}, default=str)
     return
   width = max(40, min(shutil.get_terminal_size((_WIDTH, 0)).columns, _WIDTH))
   for line in _lines(found, values, width):

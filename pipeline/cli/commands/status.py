@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from dlpipe.words import memory, number
 from dlpipe.workspace import Workspace
 from pipeline.api.history import served_now
 from pipeline.api.stores import checked, tasks_in
+from pipeline.cli.json_output import echo_json
 from pipeline.cli.options import store_options
 from pipeline.runs import served
 
@@ -48,7 +48,7 @@ def status(task: str | None, workspace: str | None, mlmd: str | None, as_json: b
     for each in ([name] if name is not None else tasks_in(workspace))
   ]
   if as_json:
-    click.echo(json.dumps({"tasks": found}))
+    echo_json({"tasks": found})
     return
   if not found:
     click.echo(f"Nothing has run in {Workspace.of(workspace).path}. dlpipe run TASK makes a model.")

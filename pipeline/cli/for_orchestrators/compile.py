@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 
 from pipeline.api import compiling
 from pipeline.api.inputs import prepare
+from pipeline.cli.json_output import echo_json
 from pipeline.cli.options import run_options
 from pipeline.settings.orchestrators import ORCHESTRATORS, section_of
 
@@ -42,6 +42,6 @@ def compile(orchestrator: str, output: str, as_json: bool, **options: Any) -> No
   if (note := compiling.write(inputs, orchestrator, path)) is not None:
     click.echo(note, err=True)
   if as_json:
-    click.echo(json.dumps({"task": inputs.task.name, "for": orchestrator, "output": path}))
+    echo_json({"task": inputs.task.name, "for": orchestrator, "output": path})
   else:
     click.echo(f"Wrote {output}")

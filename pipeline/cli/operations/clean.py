@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from dlpipe.words import memory
 from dlpipe.workspace import Workspace
 from pipeline.api.operations.cleaning import clean as delete
+from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.options import workspace_option
 from pipeline.cli.task_argument import task_argument
@@ -80,7 +80,7 @@ def clean(
   )
   if as_json:
     bounds = keep.model_dump(mode="json")
-    click.echo(json.dumps({"task": task, "dry_run": dry_run, "keep": bounds, **to_json(plan)}))
+    echo_json({"task": task, "dry_run": dry_run, "keep": bounds, **to_json(plan)})
     return
   place = Workspace.of(workspace).option
   for line in _lines(plan, keep, f"{task}{place}", dry_run=dry_run):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ import click
 
 from dlpipe.workspace import Workspace
 from pipeline.api.operations import logged_requests
+from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.options import workspace_option
 from pipeline.cli.task_argument import task_argument
@@ -98,7 +98,7 @@ def pick(
     tell=_tell,
   )
   if as_json:
-    click.echo(json.dumps({"task": known.name, "by": by, "rows": written, "output": output}))
+    echo_json({"task": known.name, "by": by, "rows": written, "output": output})
     return
   click.echo(f"Wrote {written:,} rows to {output}")
   if output.endswith(".csv"):
@@ -154,7 +154,7 @@ def join(
   )
   if as_json:
     found = {"task": known.name, "rows": written, "unknown_ids": len(strangers), "output": output}
-    click.echo(json.dumps(found))
+    echo_json(found)
     return
   click.echo(f"Wrote {written:,} labelled rows to {output}")
   if strangers:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from dlpipe.workspace import Workspace
 from pipeline.api.operations import staging
+from pipeline.cli.json_output import echo_json
 from pipeline.cli.options import reason_option, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.tasks import get_task
@@ -30,7 +29,7 @@ def pin(
   known = get_task(task)
   staging.pin(Workspace.of(workspace).task(known.name), version, remove=remove, reason=reason)
   if as_json:
-    click.echo(json.dumps({"task": known.name, "version": version, "pinned": not remove}))
+    echo_json({"task": known.name, "version": version, "pinned": not remove})
   else:
     said = "may be cleaned again" if remove else "is kept whatever is cleaned"
     click.echo(f"{known.name}: version {version} {said}.")

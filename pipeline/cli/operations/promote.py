@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from components.versioned_pusher import stages
 from dlpipe.workspace import Workspace
 from pipeline.api.operations import staging
+from pipeline.cli.json_output import echo_json
 from pipeline.cli.options import reason_option, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.tasks import get_task
@@ -52,7 +51,7 @@ def promote(
   done = staging.promote(folder, version, stage=stage, reason=reason)
   if as_json:
     found = {"task": known.name, **done.to_json(), "serving_dir": str(folder.serving)}
-    click.echo(json.dumps(found))
+    echo_json(found)
     return
   number = f", as version {done.served_as}" if done.served_as != done.version else ""
   if stage == stages.CANARY:

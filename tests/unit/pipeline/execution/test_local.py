@@ -196,11 +196,9 @@ def test_the_data_of_a_run_is_found_even_if_it_was_cached(first, pictures, works
   found = data_artifacts(config, "r1")
   counted = json.loads((found.quarantine / "summary.json").read_text())
   assert counted["quarantined"] == 1
-  assert sorted(p.name for p in found.examples.iterdir()) == [
-    "Split-eval",
-    "Split-train",
-    "Split-val",
-  ]
+  splits = ["Split-eval", "Split-train", "Split-val"]
+  assert sorted(p.name for p in found.examples.iterdir()) == [*splits, "origins"]
+  assert sorted(p.name for p in (found.examples / "origins").iterdir()) == splits
   _run(pictures, workspace, "r1-again")
   assert data_artifacts(config, "r1-again") == found
   assert data_artifacts(config, "no such run") is None
