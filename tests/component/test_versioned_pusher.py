@@ -146,8 +146,6 @@ def test_component_declares_its_channels_and_properties():
     "card": "",
     "card_facts": "{}",
     "data_options": "{}",
-    "card": "",
-    "card_facts": "{}",
     "stage": "live",
     "serving_dir": "/srv/models/images",
     "code_fingerprint": "abc",
