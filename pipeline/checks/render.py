@@ -49,6 +49,9 @@ def _verdict(check: Mapping[str, Any]) -> str:
   verdict = f"{warnings} warning{'s' if warnings != 1 else ''} in {total:,} examples"
   if check["compared"] < total:
     verdict += f"; near-duplicates were looked for among the first {check['compared']:,}"
+  of_labels = {"wrong_labels", "unjudged_labels"}
+  if "suspects" in check and of_labels.isdisjoint(each["name"] for each in check["findings"]):
+    verdict += f"; none of {check['suspects']['looked_at']:,} labels looks wrong"
   return verdict
 
 

@@ -302,9 +302,18 @@ def test_wrong_labels_are_named_with_what_they_should_be(doubtful, tmp_path):
   assert json.loads(json.dumps(found)) == found
 
 
+def test_a_search_that_finds_nothing_says_so(doubtful, tmp_path):
+  found = _check(TEXTS, doubtful, tmp_path, labels=True)
+  said = "none of 200 labels looks wrong"
+  assert said not in "\n".join(render.lines(found))
+  without = [each for each in found["findings"] if each["name"] != "wrong_labels"]
+  assert said in "\n".join(render.lines({**found, "findings": without}))
+
+
 def test_labels_are_looked_at_only_if_asked(doubtful, tmp_path):
   found = _check(TEXTS, doubtful, tmp_path)
   assert "suspects" not in found
+  assert "looks wrong" not in "\n".join(render.lines(found))
   assert not [each for each in found["findings"] if each["name"] == "wrong_labels"]
 
 
