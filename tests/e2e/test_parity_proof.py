@@ -57,7 +57,7 @@ def test_planted_difference_is_refused_with_its_path_and_size(tmp_path):
       *(sys.executable, "-m", "pipeline.cli.main", "run", "fields", "--tiny", "--json"),
       *("--workspace", str(tmp_path / "workspace")),
       # Whatever the planted difference does to the metrics, they shall not be what refuses.
-      *("--set", "gates.skill=-10", "--set", "gates.worst_recall=null"),
+      *("--set", "gates.skill=-10"),
     ],
     cwd=_REPOSITORY,
     env={
