@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -17,7 +16,7 @@ import jinja2
 
 from components.source_example_gen.summary import Summary
 from dlpipe import nodes
-from dlpipe.artifact_files import ArtifactFile
+from dlpipe.artifact_files import ArtifactFile, finite
 from dlpipe.verdicts import Ruling, Verdict
 from pipeline.evaluation import Evaluation, read_evaluation
 from pipeline.problems.intervals import Interval
@@ -142,10 +141,10 @@ def card(directories: Mapping[str, Sequence[str]], told: Mapping[str, Any]) -> M
     parameters=training.parameters,
     epochs=len(training.epochs),
     hyperparameters=training.hyperparameters,
-    metrics=_measured(found.metrics),
+    metrics=finite(found.metrics),
     intervals=found.intervals,
-    slices=[{**row, "metrics": _measured(row["metrics"])} for row in found.slices],
-    baseline=_measured(found.baseline),
+    slices=[{**row, "metrics": finite(row["metrics"])} for row in found.slices],
+    baseline=finite(found.baseline),
     gates=tuple(ruling for verdict in verdicts for ruling in verdict.rulings),
   )
 
@@ -181,11 +180,6 @@ def _only(directories: Mapping[str, Sequence[str]], name: str) -> pathlib.Path |
   """Returns the directory of an input's first artifact; None if there is none."""
   found = directories.get(name) or ()
   return pathlib.Path(found[0]) if found else None
-
-
-def _measured(metrics: Mapping[str, float]) -> dict[str, float | None]:
-  """Returns metrics with None for what is not a finite number, which standard JSON excludes."""
-  return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
 def _slice_metrics(made: ModelCard) -> list[str]:
