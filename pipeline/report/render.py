@@ -16,7 +16,7 @@ from components.trials import Trials
 from dlpipe import words
 from dlpipe.verdicts import Ruling
 from pipeline.report import charts
-from pipeline.rows import chosen
+from pipeline.rows import SHOWN_CELLS, SHOWN_OF_CELL
 from pipeline.runs import result as results
 from pipeline.runs import summary
 from pipeline.runs.report_data import ReportData
@@ -98,8 +98,8 @@ def render(data: ReportData) -> str:
     slice_metrics=_slice_metrics(evaluation.get("slices") or ()),
     pictures=[_safe(row) for row in data.pictures],
     cells=[{**cell, "rows": [_safe(row) for row in cell["rows"]]} for cell in data.cells],
-    most_cells=chosen.CELLS,
-    most_of_cell=chosen.OF_CELL,
+    most_cells=SHOWN_CELLS,
+    most_of_cell=SHOWN_OF_CELL,
     longest=max((c.seconds for c in data.result.components), default=0.0),
     total_seconds=sum(c.seconds for c in data.result.components),
   )

@@ -1,1 +1,4 @@
 """Single examples and what a model says of them: origins, predictions, mistakes."""
+
+# Cells of the confusion matrix with examples in the report, the fullest first; examples of each.
+SHOWN_CELLS, SHOWN_OF_CELL = 40, 6

@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from dlpipe.records import EVAL
 from pipeline.problems import rows as of_problems
+from pipeline.rows import SHOWN_CELLS, SHOWN_OF_CELL
 
 SHOWN = 24  # mistakes
 SAMPLES = 12  # of each kind: as they come, and the worst
-CELLS, OF_CELL = 40, 6  # of the confusion matrix, the fullest first
 _COLUMNS = ("split", "label", "predicted", "loss", "right")
 
 
@@ -69,8 +69,8 @@ def cells(table: pa.Table) -> dict[tuple[str, str], list[int]]:
   for number in judged(table).tolist():
     if not right[number]:
       found.setdefault((label[number], predicted[number]), []).append(number)
-  fullest = sorted(found.items(), key=lambda each: (-len(each[1]), each[0]))[:CELLS]
-  return {cell: _worst(table, numbers)[:OF_CELL] for cell, numbers in fullest}
+  fullest = sorted(found.items(), key=lambda each: (-len(each[1]), each[0]))[:SHOWN_CELLS]
+  return {cell: _worst(table, numbers)[:SHOWN_OF_CELL] for cell, numbers in fullest}
 
 
 def _worst(table: pa.Table, numbers: np.ndarray | Sequence[int]) -> list[int]:

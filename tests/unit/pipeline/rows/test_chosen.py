@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.problems import rows as of_problems
-from pipeline.rows import chosen
+from pipeline.rows import SHOWN_CELLS, SHOWN_OF_CELL, chosen
 
 
 def _table(*rows, metadata=None):
@@ -40,7 +40,7 @@ def test_few_of_many_are_shown_and_each_once():
   table = _table(*many)
   assert chosen.mistakes(table) == list(range(999, 975, -1))
   cells = chosen.cells(table)
-  assert (len(cells), {len(rows) for rows in cells.values()}) == (chosen.CELLS, {chosen.OF_CELL})
+  assert (len(cells), {len(rows) for rows in cells.values()}) == (SHOWN_CELLS, {SHOWN_OF_CELL})
   wanted = chosen.for_report(table)
   assert len(wanted) == len(set(wanted))
   assert wanted[:2] == [999, 998]
