@@ -67,7 +67,7 @@ class ImageParams(Params):
     0.0, ge=0, lt=1, description="part of each target that goes to all classes alike"
   )
   weight_decay: float = Field(
-    0.1, ge=0, description="`cnn`: shrinkage of the filters in AdamW, as a part of the rate"
+    0.1, ge=0, description="`cnn`: shrinkage of the weights in AdamW, as a part of the rate"
   )
   warmup: float = Field(
     0.2, ge=0, lt=1, description="`cnn`: part of the steps in which the learning rate rises"

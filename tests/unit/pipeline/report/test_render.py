@@ -358,7 +358,7 @@ def test_what_the_model_is_worth():
     if "worth" in word
   ]
   assert said.endswith(
-    "it is right about 95.0% of eval; a cheap model of edges, trained on 5,000 rows in seconds, "
+    "it is right about 95.0% of eval; a cheap model of edges, trained on 5,000 rows, "
     "about 80.0%; always the commonest label, 12.5%."
   )
   page = _Page(render.render(_data(evaluation={"metrics": {"accuracy": 0.95}}, baseline=baseline)))
