@@ -32,6 +32,7 @@ from components.reviewed_schema import ReviewedSchema
 from components.serving_gate.component import ServingGate
 from components.source_example_gen.component import SourceExampleGen
 from components.source_state import SourceState
+from components.spans.statistics import StatisticsGen as SpansStatisticsGen
 from components.versioned_pusher.component import VersionedPusher
 from dlpipe import nodes
 from dlpipe.fingerprint import code_fingerprint, udf_path
@@ -132,6 +133,7 @@ def _data_stage(
   """Builds the nodes that read, describe and judge the data."""
   plan_fn, read_fn = udf_path(source.plan), udf_path(source.read)
   options = config.data_options(task)
+  spans = config.spans.to_text() if config.spans else None
   state: list[BaseNode] = []
   fingerprint = None
   if self_contained:
@@ -141,6 +143,7 @@ def _data_stage(
         data_path=config.data_path,
         options=json.dumps(options, sort_keys=True),
         **({"relabel": config.data.relabel} if config.data.relabel else {}),
+        **({"spans": spans} if spans else {}),
       )
     ]
     fingerprint = state[0].outputs["fingerprint"].future()[0].value
@@ -152,7 +155,12 @@ def _data_stage(
     label_key=task.label_key if task.problem.has_classes else "",
     val_fraction=config.data.val_fraction,
     eval_fraction=config.data.eval_fraction,
-    code_fingerprint=code_fingerprint(plan_fn, read_fn, "components.source_example_gen.executor"),
+    code_fingerprint=code_fingerprint(
+      plan_fn,
+      read_fn,
+      f"components.{'spans' if spans else 'source_example_gen'}.executor",
+    ),
+    spans=spans,
     input_fingerprint=fingerprint,
     relabel=config.data.relabel,
     relabelled_key=task.label_key,
@@ -161,7 +169,7 @@ def _data_stage(
   schema = ReviewedSchema(text=schema_path(task.name).read_text(encoding="utf-8"))
   examples = data.outputs["examples"]
   # The reviewed schema marks encoded inputs; TFDV then counts their bytes instead of their values.
-  statistics = StatisticsGen(
+  statistics = (SpansStatisticsGen if spans else StatisticsGen)(
     examples=examples,
     schema=schema.outputs["schema"],
     # Counting every distinct text takes memory that grows with the rows. Sketches are exact for a
@@ -179,6 +187,7 @@ def _data_stage(
     max_bad_fraction=setting("max-bad-fraction", config.data.max_bad_fraction),
     min_severity=setting("min-severity", config.data.min_severity),
     allow_lost_classes=int(config.data.allow_lost_classes),
+    **(config.data.of_faulty_spans if spans else {}),
     findings_fn=task.problem.findings,
     gates=json.dumps(gate_facts(task, config.gates.bounds)),
     code_fingerprint=code_fingerprint("components.data_gate", task.problem.findings),

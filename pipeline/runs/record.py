@@ -109,6 +109,7 @@ def collect(
     examples=facts.examples,
     recognized=facts.recognized,
     data_findings=facts.data.findings,
+    spans=facts.spans,
     report=None,
     error=message,
     hint=_next(task, config, version, served if live is not None else None)
