@@ -34,6 +34,7 @@ from components.source_example_gen.component import SourceExampleGen
 from components.source_state import SourceState
 from components.spans.statistics import StatisticsGen as SpansStatisticsGen
 from components.versioned_pusher.component import VersionedPusher
+from components.warm_trainer import Trainer as WarmTrainer
 from dlpipe import nodes
 from dlpipe.fingerprint import code_fingerprint, udf_path
 from dlpipe.records import EVAL, TRAIN, VAL
@@ -264,6 +265,10 @@ def _training_stage(
       tuner_fn=_TUNER_FN,
       custom_config={
         **custom_config,
+        # Its trials begin anew.
+        "train": config.train.model_copy(
+          update={"warm_start": False, "cold_every": None}
+        ).model_dump(),
         "tune": config.tune.model_dump(),
         "trials_root": str(config.folder.trials),
         "code_fingerprint": code_fingerprint(
@@ -280,10 +285,13 @@ def _training_stage(
     )
     tuners = [tuner]
     best = tuner.outputs["best_hyperparameters"]
-  trainer = Trainer(
+  places = {"checkpoint_root": str(config.folder.checkpoints)}
+  if config.train.warm_start:
+    places["serving_dir"] = str(config.folder.serving)
+  trainer = (WarmTrainer if config.train.warm_start else Trainer)(
     run_fn=_RUN_FN,
     hyperparameters=best,
-    custom_config={**custom_config, "checkpoint_root": str(config.folder.checkpoints)},
+    custom_config={**custom_config, **places},
     **inputs,
   )
   return [transform, *tuners, trainer]

@@ -1,4 +1,4 @@
-"""Says what is wrong with the spans of a window: missing, empty, small or repeated. Imports no TFX."""
+"""Says what is wrong with a window: spans missing, empty, small or repeated. Imports no TFX."""
 
 from __future__ import annotations
 

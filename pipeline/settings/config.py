@@ -82,6 +82,18 @@ class TrainConfig(Section):
     "and the shapes of its batches allow it",
   )
 
+  warm_start: bool = pydantic.Field(
+    False,
+    description="whether training begins from the served model, as far as its weights fit: rows of "
+    "words and classes are carried over by name; it takes a third of the epochs that you do not "
+    "set, at 0.3 of the rate",
+  )
+  cold_every: int | None = pydantic.Field(
+    None,
+    ge=1,
+    description="every so many trainings begin anew although `warm_start` is set; null never does",
+  )
+
   @pydantic.field_validator("class_weights", mode="before")
   @classmethod
   def _are_weights(cls, given: object) -> object:

@@ -166,6 +166,8 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
     yield "train.class_weights", several if task.problem.has_classes else without
   if not task.problem.calibration:
     yield "train.calibrate", without
+  if not config.train.warm_start:
+    yield "train.cold_every", "is for warm starts. Set train.warm_start=true, or leave it out"
   if not config.tune.most_trials:
     for name in ("tune.epochs", "tune.early_stopping"):
       yield name, "is for trials, and there are none. Set tune.trials to 1 or more"

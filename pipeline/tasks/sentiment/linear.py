@@ -76,8 +76,20 @@ class Linear:
   columns: int
   start: float
 
-  def fit(self, texts: Texts, shrinkage: float) -> tuple[np.ndarray, np.ndarray]:
+  def fit(
+    self,
+    texts: Texts,
+    shrinkage: float,
+    table: np.ndarray | None = None,
+    biases: np.ndarray | None = None,
+  ) -> tuple[np.ndarray, np.ndarray]:
     """Minimizes the sum of losses and `shrinkage / 2` times the squared differences to `start`.
+
+    Args:
+      texts: what to fit to.
+      shrinkage: how strongly the weights are shrunk.
+      table: `[rows, columns]`, weights to begin with; 0 where there is none.
+      biases: `[columns]`, likewise.
 
     Returns:
       The weights `[rows, columns]` float32, 0 for features that no text has, and the biases
@@ -108,9 +120,15 @@ class Linear:
       gradient[count:] = slopes.sum(axis=0, dtype="float64")
       return float(losses @ texts.weights + shrinkage / 2 * (own @ own)), gradient
 
+    first = np.zeros(count + self.columns)
+    if table is not None and biases is not None:
+      known = table[used].ravel()[cell]
+      is_known = (known != 0) & (ratios != 0)
+      first[:count][is_known] = known[is_known] / ratios[is_known] - self.start
+      first[count:] = biases
     found = optimize.minimize(
       value,
-      np.zeros(count + self.columns),
+      first,
       jac=True,
       method="L-BFGS-B",
       options={"maxiter": _MOST_STEPS, "maxcor": _MEMORY, "ftol": _TOLERANCE, "gtol": 0.0},
