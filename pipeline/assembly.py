@@ -265,10 +265,7 @@ def _training_stage(
       tuner_fn=_TUNER_FN,
       custom_config={
         **custom_config,
-        # Its trials begin anew.
-        "train": config.train.model_copy(
-          update={"warm_start": False, "cold_every": None}
-        ).model_dump(),
+        "train": config.train.of_trials(),
         "tune": config.tune.model_dump(),
         "trials_root": str(config.folder.trials),
         "code_fingerprint": code_fingerprint(

@@ -61,7 +61,8 @@ class Executor(executor.Executor):
       report = quarantine.ShardReport(examples={}, labels={}, rejected=[*map(json.loads, rows)])
       raise DataRefusedError(quarantine.nothing_usable(exec_properties["data_path"], [report]))
     _require_known(found, there, exec_properties)
-    window.remember(found.settings.root, found.window, found.contents)
+    named = {name: folder.name for name, folder in folders.items() if folder is not None}
+    window.remember(found.settings.root, found.window, found.contents, named)
     total = sum(summary.examples.values()) + summary.quarantined
     progress.report(
       f"{len(found.window.spans):,} spans: {total:,} records, {summary.quarantined:,} of them "

@@ -28,6 +28,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from components.source_example_gen.draws import Draw
+from components.spans import window
 from dlpipe.artifact_files import ArtifactFile
 
 EXAMPLES, QUARANTINE, STATISTICS = "examples", "quarantine", "statistics"
@@ -100,6 +101,15 @@ class Store:
   def forget(self) -> None:
     """Deletes what was read; contents that were moved stay so."""
     shutil.rmtree(self.root / _KEPT, ignore_errors=True)
+
+  def unused(self) -> list[pathlib.Path]:
+    """Returns the folders that the last window does not need."""
+    needed = {span.get("kept") for span in window.remembered(str(self.root)).values()}
+    return [path for path in sorted((self.root / _KEPT).glob("*")) if path.name not in needed]
+
+  def leftovers(self) -> list[pathlib.Path]:
+    """Returns what killed processes left."""
+    return sorted((self.root / _PARTIAL).glob("*"))
 
   def moves(self) -> dict[bytes, str]:
     """Returns the contents that were ever moved: they stay where they are."""

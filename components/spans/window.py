@@ -98,12 +98,40 @@ def fingerprint(window: Window, contents: Mapping[str, str]) -> str:
   return hashlib.sha256(repr((said, window.missing)).encode()).hexdigest()
 
 
-def remember(root: str, window: Window, contents: Mapping[str, str]) -> None:
-  """Keeps which spans were read, for `sentences` of the next run."""
-  path = pathlib.Path(root) / _FILE
-  path.parent.mkdir(parents=True, exist_ok=True)
-  said = {s.name: {"version": s.version, "content": contents[s.name]} for s in window.spans}
-  path.write_text(json.dumps(said, indent=1), encoding="utf-8")
+def remember(
+  root: str, window: Window, contents: Mapping[str, str], folders: Mapping[str, str]
+) -> None:
+  """Keeps which spans were read, for `sentences` of the next run and for retention.
+
+  Args:
+    root: the folder of kept spans.
+    window: the window.
+    contents: by the name of a span the hash of its bytes.
+    folders: by the name of a span the name of the folder of what is kept of it.
+  """
+  said = {
+    span.name: {
+      "version": span.version,
+      "content": contents[span.name],
+      "kept": folders.get(span.name, ""),
+    }
+    for span in window.spans
+  }
+  _path(root).parent.mkdir(parents=True, exist_ok=True)
+  _path(root).write_text(json.dumps(said, indent=1), encoding="utf-8")
+
+
+def remembered(root: str) -> dict[str, dict[str, Any]]:
+  """Returns by the name of a span what is remembered of the last window; empty if nothing is."""
+  try:
+    said: dict[str, dict[str, Any]] = json.loads(_path(root).read_text(encoding="utf-8"))
+  except (OSError, ValueError):
+    return {}
+  return said
+
+
+def _path(root: str) -> pathlib.Path:
+  return pathlib.Path(root) / _FILE
 
 
 def sentences(window: Window, settings: Settings) -> list[str]:
@@ -130,9 +158,8 @@ def some(names: Sequence[str]) -> str:
 
 
 def _news(window: Window, root: str) -> str:
-  try:
-    before: dict[str, Any] = json.loads((pathlib.Path(root) / _FILE).read_text(encoding="utf-8"))
-  except (OSError, ValueError):
+  before = remembered(root)
+  if not before:
     return "None of them was read here before."
   known = Contents(root)
   new = [span.said for span in window.spans if span.name not in before]

@@ -94,6 +94,10 @@ class TrainConfig(Section):
     description="every so many trainings begin anew although `warm_start` is set; null never does",
   )
 
+  def of_trials(self) -> dict[str, Any]:
+    """Returns the settings for the trials of a Tuner, which all begin anew."""
+    return self.model_copy(update={"warm_start": False, "cold_every": None}).model_dump()
+
   @pydantic.field_validator("class_weights", mode="before")
   @classmethod
   def _are_weights(cls, given: object) -> object:

@@ -46,7 +46,7 @@ class Learned:
   phases: list[Phase]
   history: list[dict[str, Any]]
   weights: ClassWeights | None = None
-  start: Start = Start()
+  start: Start = dataclasses.field(default_factory=Start)
 
 
 def learn(

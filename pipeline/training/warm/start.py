@@ -33,7 +33,7 @@ class Start:
     cold: what the last cold training took and reached; empty if nobody measured it.
   """
 
-  record: WarmStart = WarmStart()
+  record: WarmStart = dataclasses.field(default_factory=WarmStart)
   generation: int = 0
   cold: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
