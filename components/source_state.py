@@ -26,7 +26,6 @@ def SourceState(  # noqa: N802 - TFX takes the component's class name from the f
   data_path: Parameter[str],
   options: Parameter[str],
   relabel: Parameter[str] = "",
-  spans: Parameter[str] = "",
 ) -> State:
   """Plans the source and reads nothing.
 
@@ -35,18 +34,11 @@ def SourceState(  # noqa: N802 - TFX takes the component's class name from the f
     data_path: the input.
     options: the `data` options as JSON.
     relabel: the file of new labels; empty for none.
-    spans: how spans are chosen, as in `SourceExampleGen`; empty for data without spans.
 
   Raises:
     BadInputError: the source cannot use the input.
   """
   plan = sources.make_plan(
-    {
-      "plan_fn": plan_fn,
-      "data_path": data_path,
-      "options": options,
-      "relabel": relabel,
-      "spans": spans,
-    }
+    {"plan_fn": plan_fn, "data_path": data_path, "options": options, "relabel": relabel}
   )
   return {"fingerprint": plan.fingerprint}

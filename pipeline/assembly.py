@@ -144,7 +144,6 @@ def _data_stage(
         data_path=config.data_path,
         options=json.dumps(options, sort_keys=True),
         **({"relabel": config.data.relabel} if config.data.relabel else {}),
-        **({"spans": spans} if spans else {}),
       )
     ]
     fingerprint = state[0].outputs["fingerprint"].future()[0].value
