@@ -42,12 +42,10 @@ def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
       f"read gs:// only. Received: kubeflow.pipeline_root={kubeflow.pipeline_root!r}"
     )
   if config.spans is not None or config.train.warm_start:
-    what = (
-      "train.warm_start" if config.train.warm_start else f"--data {config.data_path!r}, in spans,"
-    )
+    what = "train.warm_start" if config.train.warm_start else "--data in spans"
     raise BadInputError(
-      f"{what} needs a workspace that all runs share, and Kubeflow's containers have none. Leave it "
-      "out, or compile for Airflow."
+      f"{what} needs a workspace that all runs share, and Kubeflow's containers have none. Leave "
+      "it out, or compile for Airflow."
     )
   if config.metadata.connection_file:
     raise BadInputError(
