@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -39,6 +40,7 @@ class Learned:
     history: one row per epoch.
     weights: the weights of the classes; None if all count alike.
     start: how the training began.
+    adapt_seconds: what `adapt` took before the first epoch.
   """
 
   model: keras.Model
@@ -47,6 +49,7 @@ class Learned:
   history: list[dict[str, Any]]
   weights: ClassWeights | None = None
   start: Start = dataclasses.field(default_factory=Start)
+  adapt_seconds: float = 0.0
 
 
 def learn(
@@ -91,9 +94,11 @@ def learn(
     model = load_function(task.build_model)(params, tft_output)
     _build(model, train)
     start = begin(task, settings, Base.of(config), model, tft_output)
+  started = time.monotonic()
   if task.adapt:
     batches = train.batches(params.batch_size, None)
     load_function(task.adapt)(params, model, weights.beside(batches) if weights else batches)
+  adapt_seconds = time.monotonic() - started
   callbacks = load_function(task.callbacks) if task.callbacks else None
 
   def compile_args() -> Mapping[str, Any]:
@@ -136,6 +141,7 @@ def learn(
     history=history,
     weights=weights,
     start=start,
+    adapt_seconds=adapt_seconds,
   )
 
 

@@ -95,7 +95,9 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     transformed_slices=task.transformed_slices,
     rule=_rule(task, config["input_bounds"]),
   )
-  warm_start, cold = learned.start.measured(learned.history, task.problem.monitor, train.size)
+  warm_start, cold = learned.start.measured(
+    learned.history, task.problem.monitor, train.size, learned.adapt_seconds
+  )
   weights_file.write(
     pathlib.Path(fn_args.serving_model_dir),
     model,

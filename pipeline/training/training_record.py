@@ -49,8 +49,8 @@ class WarmStart(ArtifactFile):
     numbers: the part of all their numbers that was carried.
     rows: by kind of rows, such as `words` and `classes`, how many were carried and how many there
       are.
-    measured: `metric`, `best`, `seconds`, `seconds_to_best`, `epochs`, `examples`: what the
-      training took and reached.
+    measured: what the training took and reached: `metric`, its `best` value on val, the `seconds`
+      of `adapt` and all epochs, `seconds_to_best`, `epochs`, and the `examples` of train.
     cold: the same of the last training that began anew, before this one.
   """
 
@@ -71,7 +71,7 @@ class WarmStart(ArtifactFile):
     if now.get("best") is None or cold.get("best") is None:
       return ""
     return (
-      f"{now['metric']} {now['best']:.4g} in {now['seconds']:.3g} s of epochs; the last cold start "
+      f"{now['metric']} {now['best']:.4g} in {now['seconds']:.3g} s; the last cold start "
       f"{cold['best']:.4g} in {cold['seconds']:.3g} s"
     )
 

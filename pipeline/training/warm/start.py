@@ -55,7 +55,11 @@ class Start:
     return [dataclasses.replace(each, learning_rate=each.learning_rate * _RATE) for each in phases]
 
   def measured(
-    self, history: Sequence[Mapping[str, Any]], monitor: tuple[str, str], examples: int
+    self,
+    history: Sequence[Mapping[str, Any]],
+    monitor: tuple[str, str],
+    examples: int,
+    adapt_seconds: float,
   ) -> tuple[WarmStart, dict[str, Any]]:
     """Returns the record with what was measured, and the facts of the last cold training.
 
@@ -63,8 +67,9 @@ class Start:
       history: a row for each epoch.
       monitor: the metric that picks the best epoch, and "max" or "min".
       examples: the rows of train.
+      adapt_seconds: what the task's `adapt` took before the first epoch.
     """
-    found = measured(history, monitor, examples)
+    found = measured(history, monitor, examples, adapt_seconds)
     cold = dict(self.cold) if self.is_warm else found
     return dataclasses.replace(self.record, measured=found, cold=cold), cold
 
@@ -136,12 +141,15 @@ def name_classes(task: Task, model: keras.Model, tft_output: tft.TFTransformOutp
 
 
 def measured(
-  history: Sequence[Mapping[str, Any]], monitor: tuple[str, str], examples: int
+  history: Sequence[Mapping[str, Any]],
+  monitor: tuple[str, str],
+  examples: int,
+  adapt_seconds: float = 0.0,
 ) -> dict[str, Any]:
-  """Returns what a training took and reached: `seconds`, `best`, `seconds_to_best`, `examples`."""
+  """Returns what a training took and reached, as `WarmStart.measured` has it."""
   metric, mode = monitor
   sign = 1 if mode == "max" else -1
-  seconds = 0.0
+  seconds = adapt_seconds
   best, when = None, 0.0
   for row in history:
     seconds += row["seconds"]
