@@ -2,9 +2,9 @@
 
     python benchmarks/warm_start.py --task images --part 0.2
 
-The shipped sample of a task is cut into an old part and a new one, as two spans. A model is trained
-on the old part alone and served. Then both parts are trained on, once from nothing and once from the
-served model, with the task's own settings. Seconds are those of `adapt` and of the epochs.
+The data is cut into an old part and a new one, as two spans. A model is trained on the old part
+alone and served. Then both parts are trained on, once from nothing and once from the served model,
+with the task's own settings. Seconds are those of `adapt` and of the epochs.
 """
 
 from __future__ import annotations
@@ -106,9 +106,8 @@ def _cut(data: pathlib.Path, inbox: pathlib.Path, part: float) -> None:
     return
   delimiter = "\t" if data.suffix == ".tsv" else ","
   with data.open(newline="", encoding="utf-8") as file:
-    header, *rows = csv.reader(
-      file, delimiter=delimiter, quoting=csv.QUOTE_NONE * (delimiter == "\t")
-    )
+    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    header, *rows = csv.reader(file, delimiter=delimiter, quoting=quoting)
   for span, some in (("1", True), ("2", False)):
     draw = random.Random(1)
     target = inbox / span / data.name
