@@ -108,12 +108,13 @@ def rejected(
     own, budget = _rows(folder / kept.QUARANTINE, root, f"span{len(summaries):04d}", budget)
     rows += own
   seen += [SpanSeen(name=name, is_missing=True) for name in window.missing]
-  recognized = _recognized([summary.recognized for summary in summaries])
+  relabelled = sum(summary.relabelled for summary in summaries)
+  recognized = _recognized([summary.recognized for summary in summaries], relabelled)
   labels = {s: _sum([summary.labels.get(s, {}) for summary in summaries]) for s in SPLITS}
   found = Summary(
     examples={s: sum(each.examples.get(s, 0) for each in summaries) for s in SPLITS},
     quarantined=sum(summary.quarantined for summary in summaries),
-    relabelled=sum(summary.relabelled for summary in summaries),
+    relabelled=relabelled,
     labels=labels,
     reasons=_sum([summary.reasons for summary in summaries], by_count=True),
     recognized=recognized,
@@ -157,7 +158,7 @@ def _rows(
   return rows, budget
 
 
-def _recognized(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _recognized(found: Sequence[Mapping[str, Any]], relabelled: int) -> dict[str, Any]:
   """Returns how the newest span was read, with the classes and counts of all."""
   if not found:
     return {}
@@ -166,6 +167,8 @@ def _recognized(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     newest["classes"] = _sum([each.get("classes") or {} for each in found])
     newest["file_count"] = sum(each.get("file_count") or 0 for each in found)
     rows = [each.get("rows") for each in found]
+    said = [each for each in newest.get("sentences", ()) if not quarantine.is_of_relabel(each)]
+    newest["sentences"] = [*said, *quarantine.of_relabel(relabelled)]
     newest["rows"] = sum(rows) if all(count is not None for count in rows) else None
   return newest
 

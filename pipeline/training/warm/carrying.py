@@ -32,12 +32,14 @@ class Kind:
     total: the number of names of the new model.
     new: the first names that only the new model has.
     gone: the first names that only the old one has.
+    lost: the number of names that only the old one has.
   """
 
   carried: int
   total: int
   new: tuple[str, ...] = ()
   gone: tuple[str, ...] = ()
+  lost: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,7 @@ class Carried:
         said.append(f"{name}: all")
         continue
       new = f", new: {listed(kind.new, kind.total - kind.carried)}" if kind.new else ""
-      gone = f", gone: {listed(kind.gone, len(kind.gone))}" if kind.gone else ""
+      gone = f", gone: {listed(kind.gone, kind.lost)}" if kind.gone else ""
       said.append(f"{kind.carried:,} of {kind.total:,} {name}{new}{gone}")
     if self.anew:
       said.append(f"begin anew: {listed(self.anew, self.total - self.weights)}")
@@ -74,8 +76,6 @@ class Carried:
 
 
 _SHOWN = 5
-
-
 # An embedding may have so many rows beside those of its vocabulary: padding, start, end, unknown.
 _SPECIAL_ROWS = 4
 
@@ -108,6 +108,7 @@ def carry(
     else:
       plans.append((number, variable, axes))
   values = weights_file.values_of(model_dir, [number for number, _, _ in plans])
+  some = {id(variable) for _, variable, _ in plans}
   whole, numbers = set(), 0
   for (_, variable, axes), value in zip(plans, values, strict=True):
     numbers += _set(variable, value, axes)
@@ -117,8 +118,8 @@ def carry(
     own = weights_file.own_weights(layer)
     if own and all(id(variable) in whole for variable in own):
       carried_rows.set_carried(layer, known.facts.get(name, {}))
-    elif name in known.facts:
-      for fact, said in known.facts[name].items():
+    elif any(id(variable) in some for variable in own):
+      for fact, said in known.facts.get(name, {}).items():
         carried_rows.keep_fact(layer, fact, said)
   total = sum(int(np.prod(weight.shape)) for weight, _ in now)
   return Carried(
@@ -225,11 +226,13 @@ def _kinds(old: Sequence[Any], new: Sequence[Any]) -> dict[str, Kind]:
   for kind, names in _names(new).items():
     known, here = set(before.get(kind, ())), set(names)
     added = [name for name in names if name not in known]
+    gone = [name for name in before.get(kind, ()) if name not in here]
     found[kind] = Kind(
       carried=len(names) - len(added),
       total=len(names),
       new=tuple(added[:_SHOWN]),
-      gone=tuple([name for name in before.get(kind, ()) if name not in here][:_SHOWN]),
+      gone=tuple(gone[:_SHOWN]),
+      lost=len(gone),
     )
   return found
 
