@@ -146,7 +146,8 @@ def of_keys(drawn: bytes, moves: Mapping[bytes, str]) -> dict[str, str]:
     return {}
   wanted = np.frombuffer(b"".join(moves), ">u8")
   found = wanted[np.isin(wanted, np.frombuffer(drawn, ">u8"))]
-  return {key.tobytes().hex(): moves[key.tobytes()] for key in sorted(found)}
+  keys = [number.to_bytes(8, "big") for number in sorted(found.tolist())]
+  return {key.hex(): moves[key] for key in keys}
 
 
 def draw_of(folder: pathlib.Path) -> list[Any]:
