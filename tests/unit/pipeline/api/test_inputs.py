@@ -193,8 +193,8 @@ def test_a_day_may_lack_a_class_and_the_only_day_of_a_window_may_not(class_folde
 @pytest.mark.parametrize(
   ("setting", "message"),
   [
-    ("data.window=0", "data.window must be a whole number of at least 1"),
-    ("data.window=1.5", "data.window must be a whole number of at least 1"),
+    ("data.window=0", "data.window must be null or a whole number of at least 1"),
+    ("data.window=1.5", "data.window must be null or a whole number of at least 1"),
     ("data.last_span=soon", "data.last_span must be a day such as 2026-11-30"),
     ("data.missing_span=ignore", "data.missing_span must be warn or refuse"),
     ("data.min_span_size=1", "data.min_span_size must be a number"),
