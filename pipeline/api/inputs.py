@@ -110,7 +110,7 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
   try:
     source_name, source = choose_source(known, config.model_copy(update={"data_path": path}))
     unread_settings.require_read_by_layout(known, said, layout=source_name, path=path)
-    with part_of_input() if spans and spans.count > 1 else contextlib.nullcontext():
+    with part_of_input() if spans and spans.spans > 1 else contextlib.nullcontext():
       plan = source.plan(path, config.data_options(known))
   except BadInputError as err:
     raise (err if config.data.source else wrong_task.explain(err, known, path)) from err
@@ -134,7 +134,7 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
 class _Spans(NamedTuple):
   """The spans of a run: how many, the path of the newest that is not empty, and what to say."""
 
-  count: int
+  spans: int
   newest: str
   sentences: Sequence[str]
 

@@ -82,8 +82,8 @@ def weights_of(model: keras.Model) -> list[tuple[Weight, keras.Variable]]:
   """Returns the weights of a model, each with its variable."""
   said: dict[int, dict[int, tuple[Rows, ...]]] = {}
   for layer in model._flatten_layers():
-    if rows := carried_rows.rows_of(layer):
-      said |= {id(variable): rows.get(variable.name, {}) for variable in own_weights(layer)}
+    if of_layer := carried_rows.rows_of(layer):
+      said |= {id(own): of_layer.get(own.name, {}) for own in own_weights(layer)}
   found = []
   met: dict[str, int] = {}
   for variable in model.weights:
@@ -95,8 +95,8 @@ def weights_of(model: keras.Model) -> list[tuple[Weight, keras.Variable]]:
       shape=tuple(variable.shape),
       axes={axis % count: rows for axis, rows in said.get(id(variable), {}).items()},
     )
-    for axis, rows in weight.axes.items():
-      size = sum(some.size for some in rows)
+    for axis, named in weight.axes.items():
+      size = sum(rows.size for rows in named)
       if size != weight.shape[axis]:
         raise ValueError(
           f"Axis {axis} of {variable.path} has {weight.shape[axis]} rows. Received: names of {size}"
