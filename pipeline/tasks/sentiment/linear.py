@@ -18,6 +18,7 @@ import numpy as np
 _SMOOTHING = 1.0  # added to each count
 _MOST_STEPS = 100
 _TOLERANCE = 1e-5  # least relative gain of a step
+_NO_RATIO = 0.01  # the square of a log ratio that says little
 _MEMORY = 5  # gradients that L-BFGS remembers
 
 
@@ -123,8 +124,9 @@ class Linear:
     first = np.zeros(count + self.columns)
     if table is not None and biases is not None:
       known = table[used].ravel()[cell]
-      is_known = (known != 0) & (ratios != 0)
-      first[:count][is_known] = known[is_known] / ratios[is_known] - self.start
+      # The nearest that is not far from 0: a ratio of nearly 0 says nothing of its weight.
+      nearest = ratios * (known - ratios * self.start) / (ratios**2 + _NO_RATIO)
+      first[:count] = np.where(known != 0, nearest, 0)
       first[count:] = biases
     found = optimize.minimize(
       value,
