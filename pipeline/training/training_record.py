@@ -63,6 +63,11 @@ class WarmStart(ArtifactFile):
   measured: dict[str, Any] = dataclasses.field(default_factory=dict)
   cold: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+  def sentences(self) -> list[str]:
+    """Describes how the training began, and what it saved."""
+    said = self.carried or (f"cold start: {self.cold_because}" if self.cold_because else "")
+    return [each for each in (said, self.comparison()) if each]
+
   def comparison(self) -> str:
     """Compares the training with the last one that began anew; empty if there is none."""
     now, cold = self.measured, self.cold
