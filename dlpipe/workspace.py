@@ -5,6 +5,7 @@
       artifacts/         outputs of nodes; .running/ holds a locked file for each running node
       checkpoints/       unfinished trainings
       trials/            finished trials of the last search
+      spans/             what was read of each span of the data
       serving/           the versions that a model server serves
       models.json        the history of models, for backends without resolvers
       runs/<run>.json    the settings of a run
@@ -84,6 +85,11 @@ class TaskFolder:
   def trials(self) -> pathlib.Path:
     """The folder of finished trials, with which a killed Tuner goes on."""
     return self.root / "trials"
+
+  @property
+  def spans(self) -> pathlib.Path:
+    """What was read of each span, as `components.spans.kept` has it."""
+    return self.root / "spans"
 
   @property
   def serving(self) -> pathlib.Path:

@@ -32,7 +32,9 @@ from components.reviewed_schema import ReviewedSchema
 from components.serving_gate.component import ServingGate
 from components.source_example_gen.component import SourceExampleGen
 from components.source_state import SourceState
+from components.spans.statistics import StatisticsGen as SpansStatisticsGen
 from components.versioned_pusher.component import VersionedPusher
+from components.warm_trainer import Trainer as WarmTrainer
 from dlpipe import nodes
 from dlpipe.fingerprint import code_fingerprint, udf_path
 from dlpipe.records import EVAL, TRAIN, VAL
@@ -132,6 +134,7 @@ def _data_stage(
   """Builds the nodes that read, describe and judge the data."""
   plan_fn, read_fn = udf_path(source.plan), udf_path(source.read)
   options = config.data_options(task)
+  spans = config.spans.to_text() if config.spans else None
   state: list[BaseNode] = []
   fingerprint = None
   if self_contained:
@@ -152,7 +155,12 @@ def _data_stage(
     label_key=task.label_key if task.problem.has_classes else "",
     val_fraction=config.data.val_fraction,
     eval_fraction=config.data.eval_fraction,
-    code_fingerprint=code_fingerprint(plan_fn, read_fn, "components.source_example_gen.executor"),
+    code_fingerprint=code_fingerprint(
+      plan_fn,
+      read_fn,
+      f"components.{'spans' if spans else 'source_example_gen'}.executor",
+    ),
+    spans=spans,
     input_fingerprint=fingerprint,
     relabel=config.data.relabel,
     relabelled_key=task.label_key,
@@ -161,7 +169,7 @@ def _data_stage(
   schema = ReviewedSchema(text=schema_path(task.name).read_text(encoding="utf-8"))
   examples = data.outputs["examples"]
   # The reviewed schema marks encoded inputs; TFDV then counts their bytes instead of their values.
-  statistics = StatisticsGen(
+  statistics = (SpansStatisticsGen if spans else StatisticsGen)(
     examples=examples,
     schema=schema.outputs["schema"],
     # Counting every distinct text takes memory that grows with the rows. Sketches are exact for a
@@ -179,6 +187,7 @@ def _data_stage(
     max_bad_fraction=setting("max-bad-fraction", config.data.max_bad_fraction),
     min_severity=setting("min-severity", config.data.min_severity),
     allow_lost_classes=int(config.data.allow_lost_classes),
+    **(config.data.of_faulty_spans if spans else {}),
     findings_fn=task.problem.findings,
     gates=json.dumps(gate_facts(task, config.gates.bounds)),
     code_fingerprint=code_fingerprint("components.data_gate", task.problem.findings),
@@ -255,6 +264,7 @@ def _training_stage(
       tuner_fn=_TUNER_FN,
       custom_config={
         **custom_config,
+        "train": config.train.of_trials(),
         "tune": config.tune.model_dump(),
         "trials_root": str(config.folder.trials),
         "code_fingerprint": code_fingerprint(
@@ -271,10 +281,13 @@ def _training_stage(
     )
     tuners = [tuner]
     best = tuner.outputs["best_hyperparameters"]
-  trainer = Trainer(
+  places = {"checkpoint_root": str(config.folder.checkpoints)}
+  if config.train.warm_start:
+    places["serving_dir"] = str(config.folder.serving)
+  trainer = (WarmTrainer if config.train.warm_start else Trainer)(
     run_fn=_RUN_FN,
     hyperparameters=best,
-    custom_config={**custom_config, "checkpoint_root": str(config.folder.checkpoints)},
+    custom_config={**custom_config, **places},
     **inputs,
   )
   return [transform, *tuners, trainer]

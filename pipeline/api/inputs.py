@@ -6,15 +6,18 @@ imported.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from components.source_example_gen import relabel
+from components.spans import contents, pattern, window
 from dlpipe.errors import BadInputError
+from dlpipe.records import part_of_input
 from dlpipe.workspace import Workspace
 from pipeline.api import wrong_task
 from pipeline.params import Params
@@ -101,15 +104,17 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
   Raises:
     BadInputError: the input cannot be used.
   """
-  path = config.data_path
+  spans = _spans(config, said)
+  path = spans.newest if spans else config.data_path
   schema_path(known.name)
   try:
-    source_name, source = choose_source(known, config)
+    source_name, source = choose_source(known, config.model_copy(update={"data_path": path}))
     unread_settings.require_read_by_layout(known, said, layout=source_name, path=path)
-    plan = source.plan(path, config.data_options(known))
+    with part_of_input() if spans and spans.spans > 1 else contextlib.nullcontext():
+      plan = source.plan(path, config.data_options(known))
   except BadInputError as err:
     raise (err if config.data.source else wrong_task.explain(err, known, path)) from err
-  sentences = plan.sentences()
+  sentences = [*(spans.sentences if spans else ()), *plan.sentences()]
   if config.data.relabel:
     count = len(relabel.read(config.data.relabel))
     sentences.append(f"{count:,} labels come from {config.data.relabel} (data.relabel)")
@@ -124,6 +129,32 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
     recognized=sentences,
     params=params,
   )
+
+
+class _Spans(NamedTuple):
+  """The spans of a run: how many, the path of the newest that is not empty, and what to say."""
+
+  spans: int
+  newest: str
+  sentences: Sequence[str]
+
+
+def _spans(config: PipelineConfig, said: AbstractSet[str]) -> _Spans | None:
+  """Chooses the spans of a run; returns None for data without spans.
+
+  Raises:
+    BadInputError: the pattern cannot work, no span lies in the window, or all are empty.
+  """
+  settings = config.spans
+  if settings is None:
+    unread_settings.require_spans(said, path=config.data_path)
+    return None
+  chosen = window.choose(pattern.Pattern(config.data_path), settings)
+  filled = [span.path for span in chosen.spans if contents.has_bytes(span.path)]
+  if not filled:
+    names = window.some([span.name for span in chosen.spans])
+    raise BadInputError(f"Every span of {config.data_path!r} in the window is empty: {names}.")
+  return _Spans(len(chosen.spans), filled[-1], window.sentences(chosen, settings))
 
 
 def choose_source(task: Task, config: PipelineConfig) -> tuple[str, Source]:

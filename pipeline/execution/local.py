@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from components.source_example_gen.summary import REJECTED_FILE
+from components.spans import kept
 from dlpipe import nodes
 from dlpipe.errors import DlpipeError
 from pipeline.assembly import create_pipeline
@@ -88,6 +89,8 @@ def run(
       # A checkpoint and a trial are results of an earlier run, too.
       shutil.rmtree(config.folder.checkpoints, ignore_errors=True)
       shutil.rmtree(config.folder.trials, ignore_errors=True)
+    if not options.use_cache and node.is_to_run(compiled, nodes.SOURCE_EXAMPLE_GEN.id):
+      kept.Store(str(config.folder.spans)).forget()
     if train_and_push:
       run_files.write(config, run_id)
     listener(events.RunStarted(run_id, task.name, node.node_ids(compiled), log_file))

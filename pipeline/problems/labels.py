@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from dlpipe.errors import BadInputError
-from dlpipe.records import FeatureValue, Rejected, class_names
+from dlpipe.records import FeatureValue, Rejected, class_names, is_part
 from pipeline.params import DataOptions, Params
 from pipeline.problem import Problem, usual_words
 from pipeline.sources import encoding
@@ -83,6 +83,8 @@ def require(
 ) -> None:
   """Reads answers until a label distinguishes rows; reads at least 5,000 if there are so many.
 
+  Of a part of an input it reads none.
+
   Args:
     answers: the results of `read_label`, or the reason why a row cannot be used.
     source: the input, for messages.
@@ -93,6 +95,8 @@ def require(
     BadInputError: no label distinguishes rows, or the separator of labels is wrong.
   """
   separator = _separator(options)
+  if is_part():
+    return
   counts: collections.Counter[str] = collections.Counter()
   rejected: Rejected | None = None
   rows = several = 0

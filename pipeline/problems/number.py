@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dlpipe.errors import BadInputError
-from dlpipe.records import FeatureValue, Rejected
+from dlpipe.records import FeatureValue, Rejected, is_part
 from dlpipe.words import shortest
 from pipeline.params import DataOptions, Params
 from pipeline.problem import Problem
@@ -72,7 +72,7 @@ def require(
   advice: str,
   options: Mapping[str, Any],
 ) -> None:
-  """Reads answers until two of them differ.
+  """Reads answers until two of them differ; reads none of a part of an input.
 
   Args:
     answers: the results of `read_label`, or the reason why a row cannot be used.
@@ -84,6 +84,8 @@ def require(
     BadInputError: all numbers are equal, or there are none.
   """
   del options
+  if is_part():
+    return
   first: Any = None
   rejected: Rejected | None = None
   for each in answers:

@@ -93,6 +93,7 @@ def collect(
   is_candidate = version is not None and version in list_candidates(config.folder.serving)
   live = None if is_candidate else version
   served = max(list_versions(config.folder.serving), default=live)
+  training = TrainingRecord.read(directory(outputs, nodes.MODEL_RUN)) or TrainingRecord()
   run_result = result.RunResult(
     run_id=run_id,
     task=task.name,
@@ -109,6 +110,8 @@ def collect(
     examples=facts.examples,
     recognized=facts.recognized,
     data_findings=facts.data.findings,
+    spans=facts.spans,
+    warm_start=training.warm_start.to_json() if training.warm_start else None,
     report=None,
     error=message,
     hint=_next(task, config, version, served if live is not None else None)
@@ -119,8 +122,6 @@ def collect(
     served_version=served if live not in (None, served) else None,
     candidate=is_candidate,
   )
-  model_run = directory(outputs, nodes.MODEL_RUN)
-  training = TrainingRecord.read(model_run) or TrainingRecord()
   trials = Trials.read(directory(outputs, nodes.TUNER_RESULTS))
   return RunRecord(
     result=run_result,

@@ -15,52 +15,16 @@ import pydantic
 import pydantic_core
 
 from components.serving_gate.serving_ops import release_of_tag
+from components.spans import pattern, window
 from dlpipe.workspace import TaskFolder
 from pipeline.params import TRAIN_NAMES, Params, Role, Section
+from pipeline.settings.data_config import DataConfig
 from pipeline.settings.orchestrators import ORCHESTRATORS, OrchestratorSection, section_of
 from pipeline.sources.labels import label_text
 from pipeline.task import Task
 
 MOST_TRIALS = 1_000  # that a search by time begins
 _Section = TypeVar("_Section", bound=OrchestratorSection)
-
-
-class DataConfig(Section):
-  """The input, its splits, and how many bad records are allowed."""
-
-  source: str | None = pydantic.Field(
-    None, description="the layout to read, by name; null takes the first that fits"
-  )
-  max_bad_fraction: float = pydantic.Field(
-    0.05,
-    ge=0,
-    le=1,
-    description="the largest part of all records that may be quarantined; more, and "
-    "DataGate refuses (exit 3)",
-  )
-  val_fraction: float = pydantic.Field(
-    0.1,
-    gt=0,
-    lt=0.5,
-    description="part of the drawn records that goes to val, above 0 and below 0.5",
-  )
-  eval_fraction: float = pydantic.Field(0.1, gt=0, lt=0.5, description="the same for eval")
-  min_severity: Literal["WARNING", "ERROR"] = pydantic.Field(
-    "ERROR", description="the mildest schema anomaly that stops the run: `ERROR` or `WARNING`"
-  )
-  allow_lost_classes: bool = pydantic.Field(
-    False,
-    description=(
-      "whether a class may be missing because none of its inputs can be used; else "
-      "DataGate refuses (exit 3)"
-    ),
-  )
-  relabel: str | None = pydantic.Field(
-    None,
-    description="a CSV with the columns `origin` and `new_label`, such as `dlpipe check --labels "
-    "--suspects FILE.csv` writes: these labels replace those of the data, which stays untouched",
-  )
-  options: dict[str, Any] = {}
 
 
 class TrainConfig(Section):
@@ -117,6 +81,22 @@ class TrainConfig(Section):
     description="whether XLA compiles the training steps; null means: on a GPU, where the model "
     "and the shapes of its batches allow it",
   )
+
+  warm_start: bool = pydantic.Field(
+    False,
+    description="whether training begins from the served model, as far as its weights fit: rows of "
+    "words and classes are carried over by name; it takes a third of the epochs that you do not "
+    "set, at 0.3 of the rate",
+  )
+  cold_every: int | None = pydantic.Field(
+    None,
+    ge=1,
+    description="every so many trainings begin anew although `warm_start` is set; null never does",
+  )
+
+  def of_trials(self) -> dict[str, Any]:
+    """Returns the settings for the trials of a Tuner, which all begin anew."""
+    return self.model_copy(update={"warm_start": False, "cold_every": None}).model_dump()
 
   @pydantic.field_validator("class_weights", mode="before")
   @classmethod
@@ -341,6 +321,18 @@ class _Config(Section):
   def folder(self) -> TaskFolder:
     """Returns the task's folder in the workspace; its attributes are the paths in it."""
     return TaskFolder(pathlib.Path(self.workspace) / self.task)
+
+  @property
+  def spans(self) -> window.Settings | None:
+    """Returns how the spans of the data are chosen; None for data without spans.
+
+    Raises:
+      BadInputError: the path is a pattern that cannot work.
+    """
+    if pattern.parse(self.data_path) is None:
+      return None
+    last, root = self.data.last_span, str(self.folder.spans)
+    return window.Settings(window=self.data.window, last_span=last, root=root)
 
   def data_options(self, task: Task) -> dict[str, Any]:
     """Returns the options for a source's `plan` and `read`: the task's defaults and the user's."""

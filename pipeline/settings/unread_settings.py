@@ -15,6 +15,7 @@ from dlpipe.records import EVAL, VAL
 from pipeline.params import Role
 from pipeline.settings import patience
 from pipeline.settings.config import PipelineConfig, TrainConfig
+from pipeline.settings.data_config import DataConfig
 from pipeline.settings.orchestrators import ORCHESTRATORS, section_of
 from pipeline.task import Task
 
@@ -77,6 +78,24 @@ def require_read_by_layout(task: Task, names: AbstractSet[str], *, layout: str, 
     raise BadInputError(
       f"{name} is for {' or '.join(others) or 'no layout'}, and {path!r} is read as {layout}. "
       f"Leave it out{way}"
+    )
+
+
+def require_spans(names: AbstractSet[str], *, path: str) -> None:
+  """Refuses a setting for spans, if the data has none.
+
+  Args:
+    names: the settings that the user set, from `said`.
+    path: the input.
+
+  Raises:
+    BadInputError: the user set such a setting; the message names it.
+  """
+  unread = sorted(names & {f"data.{name}" for name in DataConfig.of_spans})
+  if unread:
+    raise BadInputError(
+      f"{unread[0]} is for data in spans, and {path!r} has no placeholder. Leave it out, or write "
+      "what differs between the spans as {date} or {span}, as in --data 'inbox/{date}/'."
     )
 
 
@@ -147,6 +166,8 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
     yield "train.class_weights", several if task.problem.has_classes else without
   if not task.problem.calibration:
     yield "train.calibrate", without
+  if not config.train.warm_start:
+    yield "train.cold_every", "is for warm starts. Set train.warm_start=true, or leave it out"
   if not config.tune.most_trials:
     for name in ("tune.epochs", "tune.early_stopping"):
       yield name, "is for trials, and there are none. Set tune.trials to 1 or more"

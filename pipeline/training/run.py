@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from dlpipe import progress
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import DlpipeError
 from pipeline.task import Task
@@ -24,6 +25,7 @@ from pipeline.training.export import calibrating, serving_assets, signatures
 from pipeline.training.learning import learn, load_splits
 from pipeline.training.machines import cluster, strategy
 from pipeline.training.training_record import TrainingRecord, phase_rows
+from pipeline.training.warm import weights_file
 
 _PARITY_ROWS = 32
 
@@ -93,6 +95,18 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     transformed_slices=task.transformed_slices,
     rule=_rule(task, config["input_bounds"]),
   )
+  warm_start, cold = learned.start.measured(
+    learned.history, task.problem.monitor, train.size, learned.adapt_seconds
+  )
+  weights_file.write(
+    pathlib.Path(fn_args.serving_model_dir),
+    model,
+    vocabularies=weights_file.vocabularies_of(tft_output),
+    generation=learned.start.generation,
+    cold=cold,
+  )
+  if said := warm_start.comparison():
+    progress.report(said)
   rows = _examples(fn_args.eval_files, _PARITY_ROWS)
   values = _input_values(rows, task.input.key, tft_output)
   serving_assets.write(
@@ -111,6 +125,7 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     epochs=learned.history,
     class_weights=dict(learned.weights.by_label) if learned.weights else {},
     calibration=calibration,
+    warm_start=warm_start if settings["warm_start"] else None,
   )
   (run_dir / TrainingRecord.FILE).write_text(record.to_text())
   if folder:

@@ -69,7 +69,11 @@ def reproduce(
       f"{place!r} is not empty: a repetition starts from nothing. Delete it, or name another "
       "folder with --into."
     )
-  config = original.model_copy(update={"workspace": place, "metadata": MetadataConfig()})
+  # Spans that came since are none of the run's.
+  data = original.data.model_copy(update={"last_span": told.last_span})
+  config = original.model_copy(
+    update={"workspace": place, "metadata": MetadataConfig(), "data": data}
+  )
 
   def compare(repeated_id: str) -> Afterword:
     from pipeline.runs import lineage, reproduction
