@@ -108,12 +108,12 @@ class Model:
   def explain(self, inputs: Sequence[str | bytes | os.PathLike[str]]) -> list[dict[str, Any]]:
     """Explains the answers to inputs, as `dlpipe predict --why` and the signature `explain` do.
 
-    >>> model = dlpipe.load("sentiment")
-    >>> [why] = model.explain(["A fine film."])
-    >>> why["tokens"]
-    ['a', 'fine', 'film', '.']
-    >>> round(why["explained"] - why["intercept"] - why["unexplained"] - sum(why["contributions"]))
-    0
+    >>> model = dlpipe.load("images")
+    >>> [why] = model.explain(["a.png"])
+    >>> sorted(why)
+    ['explained', 'intercept', 'label', 'map', 'map_png_bytes', 'unexplained']
+    >>> why["map_png_bytes"][:4]
+    b'\\x89PNG'
 
     Args:
       inputs: as for `predict`.

@@ -66,7 +66,6 @@ class ServingModule(tf.Module):
     self._label_id_key = label_id_key
     self._transformed_slices = tuple(transformed_slices)
     self._rule = rule
-    self._explanation = explanation
     # Traced once for all signatures: every copy of a rule and of a transform graph costs seconds,
     # here and wherever the model is loaded.
     dtype = self._spec[input_key].dtype
@@ -74,6 +73,7 @@ class ServingModule(tf.Module):
     self._predict_in_graph = _concrete(
       lambda values: self._outputs(self._features_in_graph(values)), "values", dtype
     )
+    self._explain_in_graph = self._traced(explanation, dtype)
 
   def predict(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
     """Computes the outputs of raw values `[batch]`.
@@ -85,8 +85,8 @@ class ServingModule(tf.Module):
     return self._outputs(self._features(values))
 
   def explain(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Computes the outputs of the signature `explain`, as `predict`; empty without it."""
-    return self._explanation(self._features(values)) if self._explanation is not None else {}
+    """Computes the outputs of the signature `explain`, in graph; empty without it."""
+    return self._explain_in_graph(values) if self._explain_in_graph is not None else {}
 
   def _features(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
     """Computes the transformed features that need no label: TFT prunes the others."""
@@ -150,25 +150,23 @@ class ServingModule(tf.Module):
       TRANSFORM_FEATURES: _concrete(transform_features, "examples"),
       TRANSFORM_LABEL: _concrete(transform_label, "examples"),
     }
-    if explained := self._explained_in_graph():
-      found[EXPLAIN] = explained
+    if self._explain_in_graph is not None:
+      found[EXPLAIN] = self._explain_in_graph
     answers = set(found[SERVING_EXAMPLES].structured_outputs)
     for name, outputs in OF_EXAMPLES.items():
       if set(outputs.values()) <= answers:
         found[name] = _concrete(self._renamed(outputs), "inputs")
     return found
 
-  def _explained_in_graph(self) -> Any:
-    """Traces the explanation; None, and the reason in the progress, if the model offers no way."""
-    if self._explanation is None:
+  def _traced(self, explanation: Outputs | None, dtype: tf.DType) -> Any:
+    """Traces an explanation; None, and the reason in the progress, if the model offers no way."""
+    if explanation is None:
       return None
-    explanation, dtype = self._explanation, self._spec[self._input_key].dtype
     try:
       return _concrete(
         lambda values: explanation(self._features_in_graph(values)), self._input_key, dtype
       )
     except Exception as err:  # a user's model can raise anything, and is served without this
-      self._explanation = None
       report_without(err)
       return None
 

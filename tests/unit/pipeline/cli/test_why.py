@@ -1,9 +1,13 @@
 """What `--why` shows: words with their parts, alignments, maps in files; within 80 columns."""
 
+import doctest
+
 import pytest
 
 from dlpipe.errors import DlpipeError
+from pipeline.api import explaining
 from pipeline.api.asking import Input
+from pipeline.cli import why
 from pipeline.cli.why import explained, why_lines
 
 _SUM = {"explained": 1.0, "intercept": 0.25, "unexplained": 0.0}
@@ -11,6 +15,24 @@ _SUM = {"explained": 1.0, "intercept": 0.25, "unexplained": 0.0}
 
 def _inputs(*shown):
   return [Input(each, b"value", None) for each in shown]
+
+
+@pytest.mark.parametrize("module", [why, explaining])
+def test_the_examples_hold(module):
+  assert doctest.testmod(module) == (0, 1)
+
+
+def test_rows_are_cut_to_their_own_length():
+  outputs = {
+    "source_tokens": ["la", "casa", ""],
+    "target_tokens": ["house", ""],
+    "alignment": [[0.25, 0.75, 0.0], [0.0, 0.0, 0.0]],
+  }
+  assert explaining.trimmed(outputs) == {
+    "source_tokens": ["la", "casa"],
+    "target_tokens": ["house"],
+    "alignment": [[0.25, 0.75]],
+  }
 
 
 def test_equal_words_are_one_and_what_hardly_counts_is_left_out():
