@@ -48,7 +48,7 @@ def explain(model: keras.Model, target: Target) -> Explanation:
   last = _last_map(model)
   if last is None:
     return lambda features: _integrated(model, target, features)
-  body = keras.Model(model.inputs, last)
+  body = keras.Model(inputs[0], last)
   head = keras.Model(last, model.outputs[0])
   return lambda features: _activated(body, head, target, features)
 

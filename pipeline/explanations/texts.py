@@ -32,14 +32,14 @@ def explain(model: keras.Model, target: Target, tokens_key: str) -> Explanation:
   if not found or len(getattr(model, "outputs", None) or []) != 1:
     raise CannotExplain("the model has no layer keras.layers.Embedding that words go through")
   vectors = [layer.output for layer in found]
-  body = keras.Model(model.inputs, vectors)
+  body = keras.Model(model.inputs if len(model.inputs) > 1 else model.inputs[0], vectors)
   head = keras.Model([*model.inputs, *vectors], model.outputs[0])
 
   def outputs(features: Features) -> dict[str, tf.Tensor]:
     inputs = target.inputs(features)
     given = [inputs[each.name] if isinstance(inputs, dict) else inputs for each in model.inputs]
-    embedded = body(given, training=False)
-    embedded = list(embedded) if isinstance(embedded, (list, tuple)) else [embedded]
+    embedded = body(given if len(given) > 1 else given[0], training=False)
+    embedded = embedded if isinstance(embedded, list) else [embedded]
     with tf.GradientTape() as tape:
       tape.watch(embedded)
       number, columns = target.chosen(head([*given, *embedded], training=False), features)

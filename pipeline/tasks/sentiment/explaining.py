@@ -44,7 +44,8 @@ def explain(model: keras.Model, target: Target) -> Explanation:
 
   def outputs(features: Features) -> dict[str, tf.Tensor]:
     inputs = target.inputs(features)
-    said, *states = inside([inputs[each.name] for each in model.inputs], training=False)
+    found = inside([inputs[each.name] for each in model.inputs], training=False)
+    said, *states = found if readers else [found]
     with tf.GradientTape() as tape:
       tape.watch(said)
       number, columns = target.chosen(said, features)

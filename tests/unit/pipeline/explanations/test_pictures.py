@@ -76,7 +76,7 @@ def test_the_places_add_up_to_the_answer(last):
 
 def test_what_a_bent_head_leaves_open_is_told():
   model = _network(layers.GlobalAveragePooling2D(), layers.Dense(4, activation="sigmoid"))
-  found = _explained(model, _batch() / 255)
+  found = _explained(model, _batch() / 50)
   total = found["map"].sum(axis=(1, 2)) + found["intercept"] + found["unexplained"]
   np.testing.assert_allclose(total, found["explained"], atol=1e-5)
   assert np.abs(found["unexplained"]).max() > 1e-3
