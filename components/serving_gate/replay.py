@@ -148,7 +148,8 @@ def _comparable(name: str, values: np.ndarray) -> np.ndarray:
   """
   if not name.endswith(_PICTURE):
     return values
-  pictures = [tf.io.decode_png(bytes(value)).numpy() for value in values]
+  with tf.init_scope():  # the TF1 loader's graph is no place to decode in
+    pictures = [tf.io.decode_png(bytes(value)).numpy() for value in values]
   return np.stack([picture.mean(axis=1) / 255 for picture in pictures])
 
 
