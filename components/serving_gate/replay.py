@@ -148,8 +148,9 @@ def _comparable(name: str, values: np.ndarray) -> np.ndarray:
   """
   if not name.endswith(_PICTURE):
     return values
-  with tf.init_scope():  # the TF1 loader's graph is no place to decode in
-    pictures = [tf.io.decode_png(bytes(value)).numpy() for value in values]
+  # In a graph of its own: the TF1 loader's may be the default one.
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    pictures = session.run([tf.io.decode_png(bytes(value)) for value in values])
   return np.stack([picture.mean(axis=1) / 255 for picture in pictures])
 
 

@@ -116,7 +116,12 @@ def _strongest(parts: Iterable[tuple[str, float]], count: int, sign: int) -> lis
   least = _LEAST * abs(ranked[0][1])
   chosen = [(word, part) for word, part in ranked if part and abs(part) >= least]
   chosen = [(word, part) for word, part in chosen if not sign or part * sign > 0]
-  return [f"{_short(word)} {part:+.3f}" for word, part in chosen[:count]]
+  return [f"{_quoted(_short(word))} {part:+.3f}" for word, part in chosen[:count]]
+
+
+def _quoted(word: str) -> str:
+  """Puts marks into quotes: a comma would be taken for one of ours."""
+  return word if all(c.isalnum() or c in " '" for c in word) else f'"{word}"'
 
 
 def _aligned(reason: Mapping[str, Any]) -> list[str]:

@@ -52,6 +52,17 @@ def test_equal_words_are_one_and_what_hardly_counts_is_left_out():
   ]
 
 
+def test_marks_are_told_from_our_own():
+  reason = {
+    "tokens": [",", "n't"],
+    "contributions": [0.5, 0.25],
+    "terms": [", n't"],
+    "term_contributions": [0.125],
+    **_SUM,
+  }
+  assert why_lines(reason)[1:] == ['for:     "," +0.500, n\'t +0.250', 'pairs:   ", n\'t" +0.125']
+
+
 def test_what_is_unexplained_is_told():
   reason = {"map": [[0.5]], "explained": 1.0, "intercept": 0.25, "unexplained": 0.25}
   assert why_lines(reason) == [
