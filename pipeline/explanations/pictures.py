@@ -6,7 +6,7 @@ most networks, the places and the intercept add up to the answer. Any other netw
 integrated gradients.
 
 Sources: Zhou et al. 2016, "Learning Deep Features for Discriminative Localization" (class
-activation maps), https://arxiv.org/abs/1512.04150; Draelos, Carin 2020, "Use HiResCAM instead of
+activation maps), https://arxiv.org/abs/1512.04150; Draelos et al. 2020, "Use HiResCAM instead of
 Grad-CAM", https://arxiv.org/abs/2011.08891; Sundararajan et al. 2017, "Axiomatic Attribution for
 Deep Networks" (integrated gradients), https://arxiv.org/abs/1703.01365
 """
