@@ -246,7 +246,7 @@ def _training_stage(
       task.training_plan,
       problem.serving_outputs or problem.answer,
       *([problem.calibration] if problem.calibration else []),
-      *([task.input.rule] if task.input.rule else []),
+      *(path for path in (task.input.rule, task.input.explain) if path),
     ),
     "input_bounds": {
       name: config.data_options(task)[name] for name in (*task.input.bounds, *problem.options)

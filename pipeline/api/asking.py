@@ -17,6 +17,7 @@ from pipeline.task import Task
 _NAMED = 5
 _SHOWN_CHARACTERS = 72
 _BATCH = 128  # inputs that the model gets at once
+_FILES = "_bytes"  # ends the names of outputs that REST encodes
 
 # The model's outputs for one value, or its error.
 Answer = dict[str, Any] | str
@@ -125,7 +126,11 @@ def answers(
     ]
   # Strings come before numbers: a translation before its score.
   names = sorted(found, key=lambda name: (found[name].dtype != object, name))
-  plain = {name: plain_values(found[name]) for name in names}
+  plain = {
+    # Files, such as a picture, stay bytes.
+    name: found[name].tolist() if name.endswith(_FILES) else plain_values(found[name])
+    for name in names
+  }
   return [{name: column[i] for name, column in plain.items()} for i in range(len(values))]
 
 

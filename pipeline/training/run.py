@@ -21,13 +21,13 @@ from pipeline.task import Task
 from pipeline.tasks import get_task
 from pipeline.training import checkpoints, datasets
 from pipeline.training.answering import answering
-from pipeline.training.export import calibrating, serving_assets, signatures
+from pipeline.training.export import calibrating, explaining, serving_assets, signatures
 from pipeline.training.learning import learn, load_splits
 from pipeline.training.machines import cluster, strategy
 from pipeline.training.training_record import TrainingRecord, phase_rows
 from pipeline.training.warm import weights_file
 
-_PARITY_ROWS = 32
+_PARITY_ROWS, _EXPLAINED_ROWS = 32, 8
 
 
 def run_fn(fn_args: Any) -> None:
@@ -35,7 +35,8 @@ def run_fn(fn_args: Any) -> None:
 
   The record holds `history.json` (a row per epoch and per phase, the hyperparameters, and which of
   them the Tuner chose), TensorBoard event files, and `parity/`: the Keras model's outputs for some
-  rows, which the ServingGate compares with those of the export.
+  rows, and its explanations of the first ones, which the ServingGate compares with those of the
+  export.
 
   Args:
     fn_args: TFX's FnArgs. Its `custom_config` holds `task`, `hyperparameters`, `train` (the
@@ -85,10 +86,12 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   calibration = calibrating.calibrated(
     task.problem, model, val, wanted=settings["calibrate"], seed=settings["seed"]
   )
+  answered = task, model, tft_output, config["input_bounds"], calibration
   module = signatures.export(
     fn_args.serving_model_dir,
     model=model,
-    outputs=answering(task, model, tft_output, config["input_bounds"], calibration),
+    outputs=answering(*answered),
+    explanation=explaining.explanation(*answered),
     tft_output=tft_output,
     input_key=task.input.key,
     label_id_key=task.problem.label_id_key,
@@ -168,9 +171,13 @@ def _write_parity(
   with tf.io.TFRecordWriter(str(target / "examples.tfrecord")) as writer:
     for row in rows:
       writer.write(row)
-  expected = {
-    name: np.asarray(value.numpy().tolist() if value.dtype == tf.string else value.numpy())
-    for name, value in module.predict(values).items()
-  }
-  np.savez(target / "expected.npz", **expected)
+  np.savez(target / "expected.npz", **_arrays(module.predict(values)))
+  np.savez(target / "explained.npz", **_arrays(module.explain(values[:_EXPLAINED_ROWS])))
   (target / "input.json").write_text(json.dumps({"input_key": input_key}))
+
+
+def _arrays(outputs: Mapping[str, tf.Tensor]) -> dict[str, np.ndarray]:
+  return {
+    name: np.asarray(value.numpy().tolist() if value.dtype == tf.string else value.numpy())
+    for name, value in outputs.items()
+  }
