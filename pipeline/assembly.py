@@ -237,6 +237,7 @@ def _training_stage(
       task.training_plan,
       problem.serving_outputs or problem.answer,
       *([problem.calibration] if problem.calibration else []),
+      *([problem.certainty] if problem.certainty else []),
       *([task.input.rule] if task.input.rule else []),
     ),
     "input_bounds": {
@@ -299,7 +300,9 @@ def _release_stage(
     eval_config=evaluation.eval_config(task),
     example_splits=[EVAL],
     judge=_JUDGE,
-    gates=gate_parameters(task, gates, min_examples=config.gates.min_examples),
+    gates=gate_parameters(
+      task, gates, min_examples=config.gates.min_examples, max_gap=config.gates.max_coverage_gap
+    ),
     writer=_WRITER,
     rows=predictions.parameters(task),
     code_fingerprint=code_fingerprint(

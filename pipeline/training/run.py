@@ -20,7 +20,7 @@ from pipeline.task import Task
 from pipeline.tasks import get_task
 from pipeline.training import checkpoints, datasets
 from pipeline.training.answering import answering
-from pipeline.training.export import calibrating, serving_assets, signatures
+from pipeline.training.export import calibrating, certain, serving_assets, signatures
 from pipeline.training.learning import learn, load_splits
 from pipeline.training.machines import cluster, strategy
 from pipeline.training.training_record import TrainingRecord, phase_rows
@@ -83,10 +83,20 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   calibration = calibrating.calibrated(
     task.problem, model, val, wanted=settings["calibrate"], seed=settings["seed"]
   )
+  doubts = certain.fitted(
+    task.problem,
+    model,
+    tft_output,
+    (train, val),
+    calibration=calibration,
+    options=config["input_bounds"],
+    settings=settings,
+  )
   module = signatures.export(
     fn_args.serving_model_dir,
     model=model,
-    outputs=answering(task, model, tft_output, config["input_bounds"], calibration),
+    outputs=answering(task, model, tft_output, config["input_bounds"], calibration, doubts),
+    variables=doubts.variables if doubts else (),
     tft_output=tft_output,
     input_key=task.input.key,
     label_id_key=task.problem.label_id_key,
@@ -98,6 +108,8 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   serving_assets.write(
     pathlib.Path(fn_args.serving_model_dir), task.name, task.input.key, values.numpy()[0]
   )
+  if doubts:
+    doubts.record.write(pathlib.Path(fn_args.serving_model_dir))
   run_dir = pathlib.Path(fn_args.model_run_dir)
   _write_parity(run_dir / "parity", module, rows, values, task.input.key)
   record = TrainingRecord(
@@ -111,6 +123,7 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     epochs=learned.history,
     class_weights=dict(learned.weights.by_label) if learned.weights else {},
     calibration=calibration,
+    certainty=doubts.record if doubts else None,
   )
   (run_dir / TrainingRecord.FILE).write_text(record.to_text())
   if folder:

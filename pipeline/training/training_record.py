@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from dlpipe.artifact_files import ArtifactFile
 from pipeline.problems.calibration import Calibration
+from pipeline.problems.certainty.record import Certainty
 from pipeline.task import Phase
 
 MIN_STEPS, PATIENCE, MINUTES = "model.min_steps", "train.patience", "train.minutes"
@@ -52,6 +53,7 @@ class TrainingRecord(ArtifactFile):
     epochs: a row for each epoch, as `loop.train` returns them.
     class_weights: label to weight; empty if all classes count alike.
     calibration: how outputs become scores; None if the task has no scores of labels.
+    certainty: what val says about how far answers can be trusted; None for texts.
   """
 
   FILE: ClassVar[str] = "history.json"
@@ -66,6 +68,7 @@ class TrainingRecord(ArtifactFile):
   epochs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
   class_weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
   calibration: Calibration | None = None
+  certainty: Certainty | None = None
 
 
 def phase_rows(

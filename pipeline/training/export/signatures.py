@@ -48,10 +48,12 @@ class ServingModule(tf.Module):
     label_id_key: str,
     transformed_slices: Sequence[str] = (),
     rule: Rule | None = None,
+    variables: Sequence[tf.Variable] = (),
   ):
     """Takes the arguments of `export`."""
     super().__init__()
     self.variables_by_value = [variable.value for variable in model.variables]
+    self.further_variables = list(variables)
     layer = tft_output.transform_features_layer()
     self._transform = layer.call
     # Its tables and files, but not the layer: Keras 2 would trace the layer again to save it.
@@ -160,6 +162,7 @@ def export(
   label_id_key: str,
   transformed_slices: Sequence[str] = (),
   rule: Rule | None = None,
+  variables: Sequence[tf.Variable] = (),
 ) -> ServingModule:
   """Writes the SavedModel.
 
@@ -172,6 +175,7 @@ def export(
     label_id_key: the transformed label.
     transformed_slices: transformed features that the evaluation is sliced by.
     rule: checks inputs in graph, with the same bounds as the sources checked the examples.
+    variables: those that `outputs` reads beside the model's.
 
   Returns:
     The exported module; its `predict` computes in Keras what the signatures must compute.
@@ -185,6 +189,7 @@ def export(
     label_id_key=label_id_key,
     transformed_slices=transformed_slices,
     rule=rule,
+    variables=variables,
   )
   tf.saved_model.save(module, path, signatures=module.signatures())
   return module
