@@ -54,8 +54,8 @@ def classification_metrics(*, auc: bool = False) -> list[config_pb2.MetricConfig
     _metric("Skill", "skill", module=__name__, code=code),
     _metric("CalibrationError", "calibration_error", module=__name__, code=code),
     _metric("WorstRecall", WORST_RECALL, module=__name__, code=code),
-    *([_metric("Auc", "auc", module=__name__, code=code)] if auc else []),
     *certainty.of_classes(),
+    *([_metric("Auc", "auc", module=__name__, code=code)] if auc else []),
   ]
 
 
