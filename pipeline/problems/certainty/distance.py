@@ -5,13 +5,18 @@ units of how inputs of one class differ (Mahalanobis distance). The distances of
 model has not learned from, turn that into a p-value: of inputs like those of val, a part of p is at
 least so far away.
 
-Source: Lee et al. 2018, "A Simple Unified Framework for Detecting Out-of-Distribution Samples",
-https://arxiv.org/abs/1807.03888
+Before that, evidence is scaled to one length and signed roots are taken of it, as for Fisher
+vectors: a few large numbers would decide alone. The logarithm of the length is one more number.
+
+Sources: Lee et al. 2018, "A Simple Unified Framework for Detecting Out-of-Distribution Samples",
+https://arxiv.org/abs/1807.03888; Perronnin, Sanchez and Mensink 2010, "Improving the Fisher Kernel
+for Large-Scale Image Classification".
 """
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +28,8 @@ _PER_CLASS = 2  # the fewest rows of train by which a class has a mean of its ow
 # A server rounds otherwise, so few knots, and no direction that hardly varies counts fully.
 _KNOTS, _TAIL = 64, 16
 _LEAST_SHRINKAGE = 1e-2
+_LEAST_ROOT = 1e-3  # is added before a root is taken, which is steep at 0
+_LEAST_LENGTH = 1e-6
 _LEAST_STEP = 2e-3  # between two knots, as a part of the distance
 
 
@@ -31,8 +38,8 @@ class Distances:
   """The constants of the graph.
 
   Attributes:
-    center: `[units]` float32, the mean evidence of train.
-    whitening: `[units, whitened]` float32; whitened evidence differs alike in all directions.
+    center: `[units + 1]` float32, the mean of train's evidence, as it is shaped.
+    whitening: `[units + 1, whitened]` float32; whitened evidence differs alike in all directions.
     means: `[classes, whitened]` float32, of each class.
     knots: `[knots]` float32, distances of val, rising.
     chances: `[knots]` float32, the p-value at each knot, falling.
@@ -63,7 +70,7 @@ def fit(train: np.ndarray, groups: np.ndarray, val: np.ndarray, *, seed: int) ->
     return f"val has {len(val)} rows, and fewer than {LEAST_VAL} say too little about what is far"
   if not (np.isfinite(train).all() and np.isfinite(val).all()):
     return "what the model makes of its inputs are no finite numbers"
-  train, val = train.astype(np.float64), val.astype(np.float64)
+  train, val = (shaped(each).numpy().astype(np.float64) for each in (train, val))
   center = train.mean(axis=0)
   summed = np.eye(train.shape[1])
   if train.shape[1] > MOST_UNITS:
@@ -71,7 +78,7 @@ def fit(train: np.ndarray, groups: np.ndarray, val: np.ndarray, *, seed: int) ->
     summed = random.standard_normal((train.shape[1], MOST_UNITS)) / np.sqrt(train.shape[1])
   centered = (train - center) @ summed
   means, of_row = _means(centered, groups)
-  if not (centered - means[of_row]).any():
+  if np.abs(centered - means[of_row]).max() < 1e-6:
     return "what the model makes of its inputs is the same for all of a class"
   root = _inverse_root(centered - means[of_row])
   whitening = (summed @ root).astype(np.float32)
@@ -87,6 +94,15 @@ def fit(train: np.ndarray, groups: np.ndarray, val: np.ndarray, *, seed: int) ->
     chances=chances,
     decay=decay,
   )
+
+
+def shaped(evidence: Any) -> tf.Tensor:
+  """Maps evidence `[batch, units]` to `[batch, units + 1]` float32: roots, and the log length."""
+  values = tf.cast(evidence, tf.float32)
+  length = tf.sqrt(tf.reduce_mean(tf.square(values), axis=1, keepdims=True)) + _LEAST_LENGTH
+  scaled = values / length
+  roots = tf.sqrt(tf.abs(scaled) + _LEAST_ROOT) - _LEAST_ROOT**0.5
+  return tf.concat([tf.sign(scaled) * roots, tf.math.log(length)], axis=1)
 
 
 def _means(centered: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -179,7 +195,8 @@ class FamiliarityGraph:
     """Maps evidence `[batch, units]` to p-values `[batch]` float32 in [0, 1]."""
     exact = tf.float64  # differences of large squares
     whitened = tf.matmul(
-      tf.cast(evidence, exact) - tf.cast(self._center, exact), tf.cast(self._whitening, exact)
+      tf.cast(shaped(evidence), exact) - tf.cast(self._center, exact),
+      tf.cast(self._whitening, exact),
     )
     means = tf.cast(self._means, exact)
     squares = (

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from keras import layers
 
 # From a model's inputs to its output, and to its evidence `[batch, units]`.
 Asked = Callable[[Any], tuple[Any, tf.Tensor]]
@@ -61,5 +62,14 @@ def _before_last_weights(tensor: Any) -> tuple[Any, str] | None:
     if getattr(operation, "weights", ()):
       is_list = len(before.shape) == 2 and before.shape[1] is not None
       is_number = keras.backend.is_float_dtype(keras.backend.standardize_dtype(before.dtype))
-      return (before, operation.name) if is_list and is_number else None
+      return (_before_scaling(before), operation.name) if is_list and is_number else None
     tensor = before
+
+
+def _before_scaling(tensor: Any) -> Any:
+  """Returns a tensor as it was before dropout and batch normalization, which hide its size."""
+  while True:
+    operation = tensor._keras_history.operation
+    if not isinstance(operation, (layers.Dropout, layers.BatchNormalization)):
+      return tensor
+    [tensor] = operation._inbound_nodes[tensor._keras_history.node_index].input_tensors

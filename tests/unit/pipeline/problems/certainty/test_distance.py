@@ -55,13 +55,13 @@ def test_a_row_between_the_classes_is_strange_though_no_number_of_it_is():
 
 def test_the_graph_counts_as_a_brute_force_count_does():
   found, graph, val = _fitted(60)
+  val, new = (distance.shaped(rows).numpy() for rows in (val, _rows(50, 77)[0]))
   whitened = (val - found.center) @ found.whitening
   distances = np.sqrt(((whitened[:, None] - found.means[None]) ** 2).sum(-1).min(-1))
-  new, _ = _rows(50, 77)
   z = (new - found.center) @ found.whitening
   of_new = np.sqrt(((z[:, None] - found.means[None]) ** 2).sum(-1).min(-1))
   counted = (1 + (distances[None] >= of_new[:, None]).sum(-1)) / 61
-  chances = graph(tf.constant(new, tf.float32)).numpy()
+  chances = graph(tf.constant(_rows(50, 77)[0], tf.float32)).numpy()
   within = of_new <= distances.max()
   np.testing.assert_allclose(chances[within], counted[within], atol=2 / 61)
   assert (chances[~within] < 2 / 61).all()
@@ -87,9 +87,9 @@ def test_evidence_of_thousands_of_numbers_is_summed_up():
   random = np.random.default_rng(0)
   train, val = random.normal(size=(200, 3_000)), random.normal(size=(100, 3_000))
   found = distance.fit(train, np.zeros(200, int), val, seed=1)
-  assert found.whitening.shape == (3_000, distance.MOST_UNITS)
+  assert found.whitening.shape == (3_001, distance.MOST_UNITS)
   graph = distance.FamiliarityGraph(found)
-  strange = random.normal(size=(100, 3_000)) * 3
+  strange = np.abs(random.normal(size=(100, 3_000)))
   assert np.median(graph(tf.constant(strange, tf.float32))) < 0.01
   assert np.median(graph(tf.constant(random.normal(size=(100, 3_000)), tf.float32))) > 0.1
 
