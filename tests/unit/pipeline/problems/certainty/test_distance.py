@@ -85,13 +85,16 @@ def test_many_rows_of_one_distance_make_no_step():
 
 def test_evidence_of_thousands_of_numbers_is_summed_up():
   random = np.random.default_rng(0)
-  train, val = random.normal(size=(200, 3_000)), random.normal(size=(100, 3_000))
-  found = distance.fit(train, np.zeros(200, int), val, seed=1)
+  familiar, strange = random.normal(size=(2, 5, 3_000))
+
+  def rows(count, directions):
+    return random.normal(size=(count, 5)) @ directions + 0.1 * random.normal(size=(count, 3_000))
+
+  found = distance.fit(rows(200, familiar), np.zeros(200, int), rows(100, familiar), seed=1)
   assert found.whitening.shape == (3_001, distance.MOST_UNITS)
   graph = distance.FamiliarityGraph(found)
-  strange = np.abs(random.normal(size=(100, 3_000)))
-  assert np.median(graph(tf.constant(strange, tf.float32))) < 0.01
-  assert np.median(graph(tf.constant(random.normal(size=(100, 3_000)), tf.float32))) > 0.1
+  assert np.median(graph(tf.constant(rows(100, strange), tf.float32))) < 0.01
+  assert np.median(graph(tf.constant(rows(100, familiar), tf.float32))) > 0.1
 
 
 @pytest.mark.parametrize(
