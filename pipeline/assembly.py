@@ -247,6 +247,7 @@ def _training_stage(
       problem.serving_outputs or problem.answer,
       *([problem.calibration] if problem.calibration else []),
       *(path for path in (task.input.rule, task.input.explain) if path),
+      *([problem.certainty] if problem.certainty else []),
     ),
     "input_bounds": {
       name: config.data_options(task)[name] for name in (*task.input.bounds, *problem.options)
@@ -312,7 +313,9 @@ def _release_stage(
     eval_config=evaluation.eval_config(task),
     example_splits=[EVAL],
     judge=_JUDGE,
-    gates=gate_parameters(task, gates, min_examples=config.gates.min_examples),
+    gates=gate_parameters(
+      task, gates, min_examples=config.gates.min_examples, max_gap=config.gates.max_coverage_gap
+    ),
     writer=_WRITER,
     rows=predictions.parameters(task),
     code_fingerprint=code_fingerprint(

@@ -17,6 +17,7 @@ from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue, Rejected, class_names, is_part
 from pipeline.params import DataOptions, Params
 from pipeline.problem import Problem, usual_words
+from pipeline.problems.certainty.words import with_doubts
 from pipeline.sources import encoding
 from pipeline.sources.class_counts import names
 from pipeline.sources.labels import label_text
@@ -250,6 +251,7 @@ PROBLEM = Problem(
   compile_args=f"{__name__}.compile_args",
   answer=f"{__name__}.answer",
   calibration="pipeline.problems.calibration.of_labels",
+  certainty="pipeline.problems.certainty.sets.LabelSets",
   cache_dtypes={LABEL_IDS: "int32"},
   prediction_key="scores",
   metrics="pipeline.problems.label_metrics.label_metrics",
@@ -257,7 +259,7 @@ PROBLEM = Problem(
   shown=f"{__name__}.shown",
   findings="pipeline.checks.gate_findings.of_several_labels",
   contradicts=True,
-  words=words,
+  words=with_doubts(words),
   limits=(
     (
       "It knows no other labels than those it was trained on; an answer without a label says "

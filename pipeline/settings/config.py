@@ -19,6 +19,7 @@ from components.spans import pattern, window
 from dlpipe.workspace import TaskFolder
 from pipeline.params import TRAIN_NAMES, Params, Role, Section
 from pipeline.settings.data_config import DataConfig
+from pipeline.settings.keep import KeepConfig
 from pipeline.settings.orchestrators import ORCHESTRATORS, OrchestratorSection, section_of
 from pipeline.sources.labels import label_text
 from pipeline.task import Task
@@ -75,6 +76,20 @@ class TrainConfig(Section):
     True,
     description="whether scores are divided by a temperature that fits them to val, so that of "
     "scores of 0.8 about 80 % are right; no answer changes",
+  )
+  coverage: float | None = pydantic.Field(
+    None,
+    ge=0.5,
+    lt=1,
+    description="how often the right label is to be in the output `set`, or between `low` and "
+    "`high`; null is 0.95, or what halves the errors of a model that is right more often",
+  )
+  accepted_accuracy: float | None = pydantic.Field(
+    None,
+    ge=0.5,
+    lt=1,
+    description="how often an answer is to be right whose `decision` is `accepted`; null accepts "
+    "what is alone in its set",
   )
   jit_compile: bool | None = pydantic.Field(
     None,
@@ -158,6 +173,13 @@ class GatesConfig(Section):
     gt=0,
     description="the longest that 99 of 100 requests of one row may take, in milliseconds, "
     "over REST and over gRPC; null only measures it",
+  )
+  max_coverage_gap: float = pydantic.Field(
+    0.02,
+    ge=0,
+    le=1,
+    description="how far, beside chance, the coverage on eval may be below `train.coverage`, and "
+    "the accuracy of accepted answers below `train.accepted_accuracy`",
   )
   min_examples: int | None = pydantic.Field(
     None,
@@ -249,38 +271,6 @@ class MetadataConfig(Section):
     description="the metadata store's connection file, as docs/orchestration.md has it; "
     "null for SQLite in the workspace",
   )
-
-
-class KeepConfig(Section):
-  """What stays of earlier runs; without a bound, everything does.
-
-  A run leaves the disk as soon as one bound says so, unless it is protected; docs/operations.md has
-  the rules.
-  """
-
-  runs: int | None = pydantic.Field(
-    None,
-    ge=1,
-    description="of so many of the latest runs everything stays; after a run the files of older "
-    "ones are deleted; null keeps all",
-  )
-  days: float | None = pydantic.Field(
-    None,
-    gt=0,
-    description="files of runs that began more than so many days ago are deleted after a run; null "
-    "keeps all",
-  )
-  max_mb: float | None = pydantic.Field(
-    None,
-    gt=0,
-    description="the most MB of 10^6 bytes that the task's folder may take after a run; files of "
-    "the oldest runs are deleted until it does; null sets no bound",
-  )
-
-  @property
-  def is_set(self) -> bool:
-    """Returns whether there is a bound."""
-    return any(bound is not None for bound in (self.runs, self.days, self.max_mb))
 
 
 class _Config(Section):

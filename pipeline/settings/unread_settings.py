@@ -168,6 +168,11 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
     yield "train.calibrate", without
   if not config.train.warm_start:
     yield "train.cold_every", "is for warm starts. Set train.warm_start=true, or leave it out"
+  if not task.problem.certainty or task.problem.serving_outputs:
+    for name in ("train.coverage", "gates.max_coverage_gap"):
+      yield name, "is for classes, labels and numbers, and this task has none. Leave it out"
+  if not task.problem.certainty or not task.problem.has_classes:
+    yield "train.accepted_accuracy", without
   if not config.tune.most_trials:
     for name in ("tune.epochs", "tune.early_stopping"):
       yield name, "is for trials, and there are none. Set tune.trials to 1 or more"

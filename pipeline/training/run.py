@@ -21,7 +21,13 @@ from pipeline.task import Task
 from pipeline.tasks import get_task
 from pipeline.training import checkpoints, datasets
 from pipeline.training.answering import answering
-from pipeline.training.export import calibrating, explaining, serving_assets, signatures
+from pipeline.training.export import (
+  calibrating,
+  certain,
+  explaining,
+  serving_assets,
+  signatures,
+)
 from pipeline.training.learning import learn, load_splits
 from pipeline.training.machines import cluster, strategy
 from pipeline.training.training_record import TrainingRecord, phase_rows
@@ -86,12 +92,22 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   calibration = calibrating.calibrated(
     task.problem, model, val, wanted=settings["calibrate"], seed=settings["seed"]
   )
+  doubts = certain.fitted(
+    task.problem,
+    model,
+    tft_output,
+    (train, val),
+    calibration=calibration,
+    options=config["input_bounds"],
+    settings=settings,
+  )
   answered = task, model, tft_output, config["input_bounds"], calibration
   module = signatures.export(
     fn_args.serving_model_dir,
     model=model,
-    outputs=answering(*answered),
+    outputs=answering(*answered, doubts),
     explanation=explaining.explanation(*answered),
+    variables=doubts.variables if doubts else (),
     tft_output=tft_output,
     input_key=task.input.key,
     label_id_key=task.problem.label_id_key,
@@ -115,6 +131,8 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   serving_assets.write(
     pathlib.Path(fn_args.serving_model_dir), task.name, task.input.key, values.numpy()[0]
   )
+  if doubts:
+    doubts.record.write(pathlib.Path(fn_args.serving_model_dir))
   run_dir = pathlib.Path(fn_args.model_run_dir)
   _write_parity(run_dir / "parity", module, rows, values, task.input.key)
   record = TrainingRecord(
@@ -129,6 +147,7 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     class_weights=dict(learned.weights.by_label) if learned.weights else {},
     calibration=calibration,
     warm_start=warm_start if settings["warm_start"] else None,
+    certainty=doubts.record if doubts else None,
   )
   (run_dir / TrainingRecord.FILE).write_text(record.to_text())
   if folder:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from dlpipe.artifact_files import ArtifactFile
 from pipeline.problems.calibration import Calibration
+from pipeline.problems.certainty.record import Certainty
 from pipeline.task import Phase
 
 MIN_STEPS, PATIENCE, MINUTES = "model.min_steps", "train.patience", "train.minutes"
@@ -97,6 +98,7 @@ class TrainingRecord(ArtifactFile):
     class_weights: label to weight; empty if all classes count alike.
     calibration: how outputs become scores; None if the task has no scores of labels.
     warm_start: how the training began; None if `train.warm_start` is not set.
+    certainty: what val says about how far answers can be trusted; None for texts.
   """
 
   FILE: ClassVar[str] = "history.json"
@@ -112,6 +114,7 @@ class TrainingRecord(ArtifactFile):
   class_weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
   calibration: Calibration | None = None
   warm_start: WarmStart | None = None
+  certainty: Certainty | None = None
 
 
 def phase_rows(

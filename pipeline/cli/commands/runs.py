@@ -134,6 +134,7 @@ def show(
         "calibration": training.calibration and training.calibration.to_json(),
         "warm_start": training.warm_start and training.warm_start.to_json(),
         "spans": _spans(run, kept),
+        "certainty": training.certainty and training.certainty.to_json(),
       }
       echo_json(run.to_json(with_nodes=True) | more)
       return
@@ -153,6 +154,8 @@ def show(
       click.echo(f"Weights  {trained.weights_in_words(training.class_weights)}")
     if training.calibration:
       click.echo(f"Scores   {training.calibration.sentence}")
+    for sentence in training.certainty.sentences if training.certainty else ():
+      click.echo(f"Doubts   {sentence}")
     for each in run.nodes:
       click.echo(f"{each['id']:<20}{each['state']:<10}{each['seconds']:>8.1f} s")
       for key, uri in sorted(each["outputs"].items()):

@@ -13,6 +13,8 @@ from dlpipe.errors import BadInputError
 from pipeline import gates, model_card
 from pipeline.api.inputs import Inputs
 from pipeline.evaluation import Evaluation
+from pipeline.problems.certainty import kept
+from pipeline.problems.certainty.record import Certainty
 from pipeline.runs.retention.planning import Holdings, KnownRun, plan
 from pipeline.runs.store import metadata_stores
 from pipeline.settings.reading import make_config
@@ -91,6 +93,20 @@ def _check_min_examples(desk: Desk) -> None:
   for asked, passes in ((100, True), (101, False)):
     verdict = _verdict(desk, f"gates.min_examples={asked}")
     assert (verdict.rulings[0].metric, verdict.rulings[0].passed) == ("example_count", passes)
+
+
+def _check_max_coverage_gap(desk: Desk) -> None:
+  if not get_task(desk.task).problem.certainty:
+    with pytest.raises(BadInputError, match=r"^gates\.max_coverage_gap is for classes,"):
+      desk.run(desk.task, "gates.max_coverage_gap=0.1")
+    return
+  record = Certainty(coverage=0.9, rows=9_000, bound=0.1)
+  metrics = {"coverage": 0.85, "example_count": 9_000.0}
+  for asked, passes in ((0.1, True), (0.02, False)):
+    told = desk.given_to("Evaluator", f"gates.max_coverage_gap={asked}")["gates"]
+    told = json.loads(told) if isinstance(told, str) else told
+    [ruling] = kept.rulings(record, metrics, {}, max_gap=told["max_gap"])
+    assert ruling.passed is passes
 
 
 def _check_max_latency_ms(desk: Desk) -> None:
@@ -236,6 +252,7 @@ _CHECKS: Mapping[str, Callable[[Desk], None]] = {
   "tune.early_stopping": _check_early_stopping,
   "gates.min_examples": _check_min_examples,
   "gates.max_latency_ms": _check_max_latency_ms,
+  "gates.max_coverage_gap": _check_max_coverage_gap,
   "push.tolerance": _check_tolerance,
   "push.serving_release": _check_serving_release,
   "push.data_license": _check_data_license,
