@@ -17,6 +17,7 @@ from components.source_example_gen import relabel
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import Workspace
 from pipeline.api import wrong_task
+from pipeline.behaviour.reading import NOTHING, suite_of
 from pipeline.params import Params
 from pipeline.settings import unread_settings
 from pipeline.settings.config import PipelineConfig
@@ -83,9 +84,10 @@ def prepare(
   path = os.path.abspath(data) if data is not None else known.shipped_data()
   new_labels = config.data.relabel and os.path.abspath(os.path.expanduser(config.data.relabel))
   section = config.data.model_copy(update={"relabel": new_labels})
+  gates = config.gates.model_copy(update={"behaviour": _behaviour(config.gates.behaviour)})
   return look_at(
     known,
-    config.model_copy(update={"data_path": path, "data": section}),
+    config.model_copy(update={"data_path": path, "data": section, "gates": gates}),
     said=unread_settings.said(known, config),
   )
 
@@ -99,10 +101,11 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
     said: full names of the settings that the user set; each must be one that the run reads.
 
   Raises:
-    BadInputError: the input cannot be used.
+    BadInputError: the input cannot be used, or the tests of behaviour.
   """
   path = config.data_path
   schema_path(known.name)
+  suite_of(known, config)
   try:
     source_name, source = choose_source(known, config)
     unread_settings.require_read_by_layout(known, said, layout=source_name, path=path)
@@ -124,6 +127,12 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
     recognized=sentences,
     params=params,
   )
+
+
+def _behaviour(said: str | None) -> str | None:
+  """Returns the setting with an absolute path."""
+  is_path = said not in (None, NOTHING)
+  return os.path.abspath(os.path.expanduser(said)) if said and is_path else said
 
 
 def choose_source(task: Task, config: PipelineConfig) -> tuple[str, Source]:

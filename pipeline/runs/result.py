@@ -104,6 +104,7 @@ class RunResult:
     check: the findings of `dlpipe check`, as `check_data` returns them; None for other commands.
     candidate: whether `pushed_version` waits for `dlpipe promote`, and no server takes it.
     cleaned: what was deleted of earlier runs; None if `keep` sets no bound.
+    baseline: what a cheap model and the network are worth on the same rows, as `Baseline` has it.
   """
 
   run_id: str
@@ -127,6 +128,7 @@ class RunResult:
   check: Mapping[str, Any] | None = None
   candidate: bool = False
   cleaned: Cleaned | None = None
+  baseline: Mapping[str, Any] | None = None
 
   def __post_init__(self) -> None:
     if self.state not in EXIT_CODES:
@@ -184,6 +186,8 @@ class RunResult:
       document["error"] = self.error
     if self.check is not None:
       document["check"] = dict(self.check)
+    if self.baseline is not None:
+      document["baseline"] = dict(self.baseline)
     if self.cleaned is not None:
       document["cleaned"] = dataclasses.asdict(self.cleaned)
     told: dict[str, Any] = finite(document)

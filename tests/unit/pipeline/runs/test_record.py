@@ -46,7 +46,7 @@ def evaluations(evaluate, tmp_path_factory):
     found = evaluate(
       eval_config(TASK), label_id=_LABELS, scores=scores, old_scores=old, slices=_SLICES
     )
-    verdict = judge(found, told, "/none", None)
+    verdict = judge(found, told, "/none", None, "/none")
     folder = tmp_path_factory.mktemp("verdict")
     (folder / "verdict.json").write_text(verdict.to_text())
     return {
