@@ -186,8 +186,8 @@ def _blessing_of(
   """
   if not input_dict.get(gate.pusher_input):
     raise BadInputError(
-      f"This pipeline was compiled by an older release: it has no {node.id}, and no model is served "
-      "that a gate has not seen. Compile it again."
+      f"This pipeline was compiled by an older release: it has no {node.id}, and no model is "
+      "served that a gate has not seen. Compile it again."
     )
   return artifact_utils.get_single_instance(input_dict[gate.pusher_input])
 

@@ -20,7 +20,7 @@ from pipeline.behaviour.suite import Change
 # A larger picture is scaled down first, and compared with what a model says of it then.
 _MOST_SIDE = 256
 _MOST_PIXELS = 50_000_000
-_THUMBNAIL = 96
+_THUMBNAIL = 64
 _ONE_COLOUR = 64  # pixels a side
 
 
