@@ -9,6 +9,7 @@ from typing import Any
 
 from dlpipe.records import EVAL
 from dlpipe.verdicts import Ruling, Verdict
+from pipeline.behaviour import pictures
 from pipeline.behaviour.asking import Given, Model
 from pipeline.behaviour.inputs import Measuring
 from pipeline.behaviour.measuring import tested
@@ -72,11 +73,18 @@ def judge(directory: str, examples: str, model_dir: str, told: Mapping[str, Any]
 
 
 def _pool(examples: pathlib.Path, suite: Suite, told: Mapping[str, Any]) -> list[Given]:
+  """Returns rows of eval; pictures are small, since a hundred large ones would fill the memory."""
   count = suite.rows * (_POOL if told["is_text"] else 1)
   found = []
   for each in read_some(examples, EVAL, count):
     value, label = each.values(told["input_key"], told["label_key"])
-    found.append(Given(first_bytes(value), tuple(label), each.origin.origin))
+    data = first_bytes(value)
+    if not told["is_text"]:
+      picture = pictures.opened(data)
+      if picture is None:
+        continue
+      data = pictures.encoded(picture)
+    found.append(Given(data, tuple(label), each.origin.origin))
   return found
 
 

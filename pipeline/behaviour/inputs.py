@@ -29,7 +29,7 @@ class Compared(NamedTuple):
 
 
 class Measuring:
-  """A model and the rows of eval that it is asked about; no row is asked twice."""
+  """A model and the rows of eval that it is asked about; none as it was is asked twice."""
 
   def __init__(self, model: Model, suite: Suite, pool: Sequence[Given], *, is_text: bool):
     """Takes what every test needs.
@@ -37,7 +37,8 @@ class Measuring:
     Args:
       model: the model.
       suite: the tests.
-      pool: rows of eval; a test takes the first `suite.rows` to which it applies.
+      pool: rows of eval, pictures as `pictures.encoded` has them; a test takes the first
+        `suite.rows` to which it applies.
       is_text: whether inputs are texts; else they are pictures.
     """
     self.model = model
@@ -104,7 +105,7 @@ class Measuring:
     """
     pairs = list(itertools.islice(self._pairs(test, change, strength, given), self.suite.rows))
     before = self.asked([pair[0] for pair in pairs])
-    after = self.asked([pair[1] for pair in pairs])
+    after = self.model.answers([pair[1] for pair in pairs])
     found = [
       Compared(*pair, was, is_now)
       for pair, was, is_now in zip(pairs, before, after, strict=True)
@@ -118,16 +119,13 @@ class Measuring:
     for number, each in enumerate(given):
       rng = self.rng(test, number)
       if self.is_text:
-        text = texts.changed(each.text, change, strength=strength, rng=rng)
-        before, after = each.data, text.encode()
-      else:
-        picture = pictures.opened(each.data)
-        if picture is None:
-          continue
-        before = pictures.encoded(picture)
+        after = texts.changed(each.text, change, strength=strength, rng=rng).encode()
+      elif (picture := pictures.opened(each.data)) is not None:
         after = pictures.encoded(pictures.changed(picture, change, strength=strength, rng=rng))
-      if before != after:
-        yield each._replace(data=before), each._replace(data=after)
+      else:
+        continue
+      if after != each.data:
+        yield each, each._replace(data=after)
 
   def case(self, of: Compared, wanted: str) -> Case:
     """Returns a failed case of a change."""

@@ -16,7 +16,7 @@ import pydantic
 import yaml
 
 from dlpipe.errors import BadInputError
-from pipeline.behaviour.suite import KINDS, Minimum, MinimumCase, Suite, Test
+from pipeline.behaviour.suite import KINDS, REFUSED, Minimum, MinimumCase, Suite, Test
 from pipeline.settings.config import PipelineConfig
 from pipeline.settings.reading import YAML_ERRORS, Loader, explain
 from pipeline.task import Task
@@ -131,6 +131,8 @@ def _with_content(
   case: MinimumCase, document: _Document, place: Place, room: int
 ) -> tuple[MinimumCase, int]:
   """Returns a case with the content of its file, and how many bytes that has."""
+  if case.content is not None:
+    raise document.fault((*place, "content"), "content: there is no such name")
   if case.colour is not None:
     from PIL import ImageColor
 
@@ -197,8 +199,8 @@ class _Document:
     """Returns the error for values that a model of settings refuses."""
     said = []
     for error in err.errors()[:_MOST_FAULTS]:
-      inner = tuple(part for part in error["loc"] if part not in KINDS)
-      what = explain({**error, "loc": inner or ("it",)})
+      inner = error["loc"]
+      what = _in_words(error)
       if error["type"] == "extra_forbidden":
         what += _nearest(str(inner[-1]), model) if len(inner) == 1 else ""
       said.append(str(self.fault((*place, *inner), what)))
@@ -220,6 +222,20 @@ class _Document:
       [(key, node)] = found
       line = key.start_mark.line + 1
     return line
+
+
+def _in_words(error: Any) -> str:
+  """Returns what is wrong with a value, and what it is."""
+  where = ".".join(str(part) for part in error["loc"])
+  if error["type"] == REFUSED:
+    received = f". Received: {error['input']!r}" if where else ""
+    return f"{where} {error['msg']}{received}".strip()
+  if error["type"] == "string_pattern_mismatch":
+    return (
+      f"{where} must have at most 60 letters, digits, spaces, points and dashes. Received: "
+      f"{error['input']!r}"
+    )
+  return explain(error)
 
 
 def _nearest(name: str, model: type[pydantic.BaseModel]) -> str:

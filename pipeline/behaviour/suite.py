@@ -41,6 +41,7 @@ PICTURE_CHANGES: Mapping[str, str] = {
 }
 STRENGTHS = 3
 FEWEST = 10  # rows of eval; fewer are not judged
+REFUSED = "behaviour"  # the type of errors that are ours
 _WITH_TEXT = ("append", "prepend")
 _SLOT = re.compile(r"\{(\w+)\}")
 Texts = Annotated[tuple[str, ...], pydantic.Field(min_length=1)]
@@ -56,7 +57,7 @@ OneOrMore = Annotated[Texts, pydantic.BeforeValidator(_as_tuple)]
 
 def refused(reason: str) -> pydantic_core.PydanticCustomError:
   """Returns the error for a value that no type excludes."""
-  return pydantic_core.PydanticCustomError("behaviour", "{reason}", {"reason": reason})
+  return pydantic_core.PydanticCustomError(REFUSED, "{reason}", {"reason": reason})
 
 
 class Change(Section):
@@ -69,12 +70,12 @@ class Change(Section):
   @pydantic.model_validator(mode="before")
   @classmethod
   def _is_known(cls, given: object) -> object:
-    if isinstance(given, Mapping) and "name" in given:
-      return given  # written by ourselves
+    if isinstance(given, Mapping) and set(given) == {"name", "to", "words"}:
+      return given  # as `model_dump` writes it
     name, value = given, None
     if isinstance(given, Mapping) and len(given) == 1:
       [(name, value)] = given.items()
-    if name not in {*TEXT_CHANGES, *PICTURE_CHANGES}:
+    if not isinstance(name, str) or name not in {**TEXT_CHANGES, **PICTURE_CHANGES}:
       known = ", ".join((*TEXT_CHANGES, *PICTURE_CHANGES))
       raise refused(f"must be a change: {known}")
     if name in _WITH_TEXT:
@@ -85,7 +86,7 @@ class Change(Section):
     if name == "replace":
       return {"name": name, "words": _replacements(value)}
     if value is not None:
-      raise refused(f"{name} takes no value")
+      raise refused(f"must be just {name}, without a value")
     return {"name": name}
 
 
@@ -126,13 +127,16 @@ class _Test(Section):
 
   name: str = pydantic.Field(pattern=r"^\w[\w .-]{0,59}$")
   reason: str = pydantic.Field(min_length=1)
-  at_most: float | None = pydantic.Field(ge=0, le=1)
+  at_most: float | None = pydantic.Field(ge=0, le=1, strict=True)
   only_if: OnlyIf = OnlyIf()
   optional: bool = False
 
   def faults(self, *, kind: str, answers: str) -> Iterator[str]:
     """Yields why a model with such inputs (`text`, `file`) and answers cannot be tested so."""
-    yield from ()
+    if self.only_if.words and kind != "text":
+      yield "only_if.words is for tasks whose input is a text"
+    if self.only_if.classes and answers != "classes":
+      yield "only_if.classes is for answers that are classes"
 
 
 class _Changed(_Test):
@@ -146,7 +150,7 @@ class _Changed(_Test):
   """
 
   change: Change
-  strength: int = pydantic.Field(1, ge=1, le=STRENGTHS)
+  strength: int = pydantic.Field(1, ge=1, le=STRENGTHS, strict=True)
   texts: OneOrMore | None = None
   words: Mapping[str, OneOrMore] = {}
 
@@ -156,6 +160,8 @@ class _Changed(_Test):
     return self
 
   def faults(self, *, kind: str, answers: str) -> Iterator[str]:
+    """As of every test."""
+    yield from super().faults(kind=kind, answers=answers)
     yield from _unfit_change(self.change, kind)
     if self.texts and kind != "text":
       yield "texts are for tasks whose input is a text"
@@ -166,7 +172,7 @@ class Invariance(_Changed):
 
   KIND = "invariance"
   kind: Literal["invariance"]
-  within: float = pydantic.Field(0.25, ge=0)
+  within: float = pydantic.Field(0.25, ge=0, strict=True)
 
 
 class Direction(_Changed):
@@ -182,9 +188,10 @@ class Direction(_Changed):
   kind: Literal["direction"]
   score: Literal["falls", "rises", "does_not_fall", "does_not_rise"]
   score_of: OneOrMore | None = None
-  by: float = pydantic.Field(0.05, ge=0)
+  by: float = pydantic.Field(0.05, ge=0, strict=True)
 
   def faults(self, *, kind: str, answers: str) -> Iterator[str]:
+    """As of every test."""
     yield from super().faults(kind=kind, answers=answers)
     if answers == "text":
       yield "direction is for answers with the scores of classes, or numbers"
@@ -222,6 +229,8 @@ class Corruption(_Test):
     return bounds
 
   def faults(self, *, kind: str, answers: str) -> Iterator[str]:
+    """As of every test."""
+    yield from super().faults(kind=kind, answers=answers)
     yield from _unfit_change(self.change, kind)
     if answers == "number":
       yield "corruption is for answers that are right or wrong; invariance holds numbers"
@@ -269,6 +278,8 @@ class Minimum(_Test):
     return self
 
   def faults(self, *, kind: str, answers: str) -> Iterator[str]:
+    """As of every test."""
+    yield from super().faults(kind=kind, answers=answers)
     if answers == "number":
       yield "minimum_functionality is for answers that are classes or texts"
     if kind == "text" and any(case.text is None for case in self.cases):
@@ -298,6 +309,8 @@ class Copying(_Test):
     return self
 
   def faults(self, *, kind: str, answers: str) -> Iterator[str]:
+    """As of every test."""
+    yield from super().faults(kind=kind, answers=answers)
     if kind != "text" or answers != "text":
       yield "copying is for models that answer a text with a text"
 
@@ -321,8 +334,8 @@ class Suite(Section):
   """
 
   extends: Literal["task"] | None = None
-  rows: int = pydantic.Field(100, ge=FEWEST, le=1_000)
-  seed: int = pydantic.Field(1, ge=0)
+  rows: int = pydantic.Field(100, ge=FEWEST, le=1_000, strict=True)
+  seed: int = pydantic.Field(1, ge=0, strict=True)
   with_tiny: Literal["refuse", "measure"] = "refuse"
   tests: tuple[Annotated[Test, pydantic.Field(discriminator="kind")], ...] = ()
 

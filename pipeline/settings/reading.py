@@ -45,6 +45,7 @@ _KINDS = {
   "bool": "true or false",
   "dict": "a mapping",
   "model": "a mapping",
+  "tuple": "a list",
 }
 
 

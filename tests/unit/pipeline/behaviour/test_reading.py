@@ -64,7 +64,7 @@ def test_every_change_has_a_function():
       "must name a text, as in `append: ' That is all.'`",
     ),
     ("change: upper_case", "change: {replace: Anna}", 5, "must map a word to others"),
-    ("change: upper_case", "change: {typos: 3}", 5, "typos takes no value"),
+    ("change: upper_case", "change: {typos: 3}", 5, "change must be just typos, without a value"),
     ("    at_most", "    strenght: 2\n    at_most", 6, "no such name. Did you mean strength?"),
     ("    at_most", "    strength: 4\n    at_most", 6, "strength must be at most 3. Received: 4"),
     ("    at_most", '    texts: "a {thing}"\n    at_most', 3, "{thing} has no words: add `words:"),
@@ -131,7 +131,7 @@ def test_a_corruption_has_one_bound_or_three(written, bounds):
     f"tests:\n  - name: it\n    kind: corruption\n    change: blur\n    reason: r\n"
     f"    at_most: {bounds}\n"
   )
-  with pytest.raises(BadInputError, match=r"line 6: at_most: must be (a part|one bound)"):
+  with pytest.raises(BadInputError, match=r"line 6: at_most must be (a part|one bound)"):
     read_suite(path, get_task("images"))
 
 
