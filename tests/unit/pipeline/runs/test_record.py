@@ -303,11 +303,11 @@ def test_a_damaged_version_is_left_for_the_newest_whole_one(tmp_path):
   assert f"`dlpipe rollback images --to 2 --workspace {tmp_path}`" in said
 
 
-@pytest.mark.parametrize("refuses", ["Evaluator", "ServingGate"])
+@pytest.mark.parametrize("refuses", ["Evaluator", "BehaviourGate", "ServingGate"])
 def test_one_gate_that_refuses_is_enough(refuses):
   artifacts = {
     node: {"blessing": _artifact("b", blessed=int(node != refuses))}
-    for node in ("Evaluator", "ServingGate")
+    for node in ("Evaluator", "BehaviourGate", "ServingGate")
   }
   result = _collect(artifacts).result
   assert (result.state, result.exit_code) == ("refused_model", 4)
