@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-# A word with a capital that is no single letter; at the start of a sentence that may be any word,
-# so a test takes only those that the right answer has, too.
-_CAPITALIZED = re.compile(r"(?<!\w)[^\W\d_]{3,}(?!\w)")
+# With a capital, a name, or the first word of a sentence: a test takes only those that the right
+# answer has, too.
+_WORD = re.compile(r"(?<!\w)[^\W\d_]{3,}(?!\w)")
 
 
 def tokens(text: str, what: str) -> list[str]:
@@ -20,8 +20,7 @@ def tokens(text: str, what: str) -> list[str]:
   """
   if what == "numbers":
     return list(dict.fromkeys(_NUMBER.findall(text)))
-  words = _CAPITALIZED.findall(text)
-  return list(dict.fromkeys(word for word in words if word[0].isupper() and word[0] != word[1]))
+  return list(dict.fromkeys(word for word in _WORD.findall(text) if word[0].isupper()))
 
 
 def holds(text: str, token: str) -> bool:

@@ -49,9 +49,10 @@ class Measuring:
 
   @functools.cached_property
   def spread(self) -> float:
-    """Standard deviation of the numbers that are the rows' labels; 1 if they do not differ."""
-    numbers = [float(each.label[0]) for each in self.pool if each.label]
-    return float(np.std(numbers)) or 1.0 if numbers else 1.0
+    """Standard deviation of labels that are numbers; 1 if there are none, or they are equal."""
+    labels = [each.label[0] for each in self.pool if each.label]
+    numbers = [label for label in labels if isinstance(label, (int, float))]
+    return float(np.std(numbers or [0])) or 1.0
 
   def left_out(self, only_if: OnlyIf) -> str:
     """Returns why a test makes no sense here; empty if it does."""

@@ -31,7 +31,7 @@ def _lower_case(text: str, change: Change, strength: int, rng: random.Random) ->
 
 
 def _title_case(text: str, change: Change, strength: int, rng: random.Random) -> str:
-  return re.sub(r"(?<!\w)\w", lambda found: _other_case(found[0], found[0].upper()), text)
+  return re.sub(r"(?<![\w'])\w", lambda found: _other_case(found[0], found[0].upper()), text)
 
 
 def _other_case(letter: str, other: str) -> str:

@@ -70,7 +70,7 @@ def of_classes(examples: pathlib.Path, told: Mapping[str, Any], said: pa.Table) 
   scores = learn(rows.features, numbers, rows.is_eval.astype(np.int64) - 1, len(names))
   right = ((scores.argmax(1) == numbers) & known)[rows.is_eval]
   constant = ((numbers == 0) & known)[rows.is_eval]
-  network = said["right"].take(rows.places).to_numpy(zero_copy_only=False).astype(bool)
+  network = np.array(said["right"].take(rows.places).to_pylist(), bool)
   gained, lost = (int(each.sum()) for each in (network & ~right, right & ~network))
   return _compared(
     rows,

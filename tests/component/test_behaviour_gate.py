@@ -452,7 +452,7 @@ def test_the_same_rows_are_changed_in_the_same_way_each_time(tmp_path, judged):
   )
   pool = [Given(text.encode(), (label.encode(),)) for text, label in _ROWS]
   changed = [
-    [each.changed.text for each in of.compared("t", Change(name="typos"), 1, of.pool)[0]]
+    [each.changed.text for each in of.compared("t", Change.model_validate("typos"), 1, of.pool)[0]]
     for of in (
       Measuring(model, Suite(seed=1), pool, is_text=True),
       Measuring(model, Suite(seed=1), pool, is_text=True),

@@ -1,5 +1,6 @@
 """Changes of texts and pictures: what they change, and what they leave."""
 
+import doctest
 import io
 import random
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.behaviour import copied, pictures, texts
+from pipeline.behaviour import copied, pictures, suite, texts
 from pipeline.behaviour.suite import PICTURE_CHANGES, Change
 
 
@@ -49,8 +50,9 @@ def test_typos_swap_neighbours_inside_of_words(strength):
 
 
 def _photo(size=(60, 40)):
-  x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
-  return Image.fromarray(np.stack([4 * x, 6 * y, 255 - 4 * x], -1).astype(np.uint8))
+  """Blocks of random colours."""
+  blocks = np.random.default_rng(0).integers(0, 256, (size[1] // 4, size[0] // 4, 3), np.uint8)
+  return Image.fromarray(blocks.repeat(4, 0).repeat(4, 1))
 
 
 @pytest.mark.parametrize("name", PICTURE_CHANGES)
@@ -58,7 +60,9 @@ def test_pictures_keep_their_size_and_change_more_with_strength(name):
   photo = _photo()
   far = []
   for strength in (1, 2, 3):
-    other = pictures.changed(photo, Change(name=name), strength=strength, rng=random.Random(1))
+    other = pictures.changed(
+      photo, Change.model_validate(name), strength=strength, rng=random.Random(1)
+    )
     assert (other.size, other.mode) == (photo.size, "RGB")
     far.append(np.abs(np.asarray(other, float) - np.asarray(photo, float)).mean())
   assert far[0] > 0
@@ -67,10 +71,14 @@ def test_pictures_keep_their_size_and_change_more_with_strength(name):
 
 
 def test_grey_has_no_colour_and_hue_keeps_the_value():
-  grey = np.asarray(pictures.changed(_photo(), Change(name="grey"), strength=1, rng=random))
+  grey = np.asarray(
+    pictures.changed(_photo(), Change.model_validate("grey"), strength=1, rng=random)
+  )
   assert (grey == grey[..., :1]).all()
   red = Image.new("RGB", (4, 4), (200, 0, 0))
-  turned = pictures.changed(red, Change(name="hue"), strength=3, rng=random).getpixel((0, 0))
+  turned = pictures.changed(red, Change.model_validate("hue"), strength=3, rng=random).getpixel(
+    (0, 0)
+  )
   assert turned[1] == 200
   assert max(turned[0], turned[2]) < 10
 
@@ -98,5 +106,10 @@ def test_numbers_and_names_are_held_as_wholes(text, token, is_held):
 
 
 def test_names_and_numbers_of_a_text():
-  assert copied.tokens("In 2024 Anna met NASA and Jo for 3.5 hours", "names") == ["Anna"]
+  assert copied.tokens("In 2024 Anna met NASA and Jo for 3.5 hours", "names") == ["Anna", "NASA"]
   assert copied.tokens("In 2024 Anna paid 3.5, 3.5", "numbers") == ["2024", "3.5"]
+
+
+@pytest.mark.parametrize(("module", "count"), [(copied, 2), (suite, 1)])
+def test_the_examples_hold(module, count):
+  assert doctest.testmod(module) == (0, count)

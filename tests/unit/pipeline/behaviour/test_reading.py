@@ -71,7 +71,7 @@ def test_every_change_has_a_function():
     ("rows: 50", "rows: 5", 1, "rows must be at least 10. Received: 5"),
     ("rows: 50", "rwos: 50", 1, "there is no such name. Did you mean rows?"),
     ("rows: 50", "with_tiny: no", 1, "with_tiny must be 'refuse' or 'measure'. Received: False"),
-    ("rows: 50", "rows: [", 2, "this is no YAML"),
+    ("rows: 50", "rows: [", 3, "this is no YAML"),
     ("rows: 50", "rows: 50\nrows: 60", 2, "'rows' stands there twice"),
     ("name: shouting", "name: [a]", 3, "name must be text. Received: ['a']"),
     ("  - name: shouting", "  - a\n  - name: shouting", 3, "each test must be a mapping"),
