@@ -47,7 +47,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 Texts = Annotated[tuple[str, ...], pydantic.Field(min_length=1)]
 
 
-def _as_tuple(given: object) -> object:
+def _as_tuple(given: Any) -> Any:
   """Takes a single value for a list of one."""
   return given if isinstance(given, (list, tuple)) or given is None else (given,)
 
@@ -80,7 +80,7 @@ class Change(Section):
       raise refused(f"must be a change: {known}")
     if name in _WITH_TEXT:
       texts = _as_tuple(value)
-      if not texts or not all(isinstance(text, str) and text for text in texts):  # type: ignore[attr-defined]
+      if not texts or not all(isinstance(text, str) and text for text in texts):
         raise refused(f"must name a text, as in `{name}: ' That is all.'`")
       return {"name": name, "to": texts}
     if name == "replace":
