@@ -24,6 +24,7 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 
 from components import previous_model
+from components.behaviour_gate import BehaviourGate
 from components.data_gate import DataGate
 from components.judged_evaluator.component import Evaluator
 from components.model_history.component import ModelHistory, PreviousModel, RecordBlessing
@@ -40,6 +41,7 @@ from dlpipe.fingerprint import code_fingerprint, udf_path
 from dlpipe.records import EVAL, TRAIN, VAL
 from pipeline import evaluation, model_card
 from pipeline.beam.options import beam_args
+from pipeline.behaviour import gate as behaviour
 from pipeline.gates import gate_facts, task_gates
 from pipeline.gates import parameters as gate_parameters
 from pipeline.params import Params, Role
@@ -56,6 +58,7 @@ _JUDGE = "pipeline.gates.judge"
 _CARD = "pipeline.model_card.files"
 _TUNER_FN = "pipeline.training.tuning.search.tuner_fn"
 _WRITER = "pipeline.rows.predictions.write"
+_BEHAVIOUR = "pipeline.behaviour.gate.judge"
 
 
 def create_pipeline(
@@ -314,7 +317,11 @@ def _release_stage(
     example_splits=[EVAL],
     judge=_JUDGE,
     gates=gate_parameters(
-      task, gates, min_examples=config.gates.min_examples, max_gap=config.gates.max_coverage_gap
+      task,
+      gates,
+      min_examples=config.gates.min_examples,
+      max_gap=config.gates.max_coverage_gap,
+      beats_baseline=config.gates.beats_baseline,
     ),
     writer=_WRITER,
     rows=predictions.parameters(task),
@@ -322,7 +329,7 @@ def _release_stage(
       _JUDGE,
       _WRITER,
       task.problem.rows,
-      *([predictions.BASELINE] if task.problem.has_one_class else []),
+      *([task.problem.baseline] if task.problem.baseline else []),
       "components.judged_evaluator.executor",
     ),
   )
@@ -335,6 +342,13 @@ def _release_stage(
         history_path=str(config.folder.models),
       )
     ]
+  behaviour_gate = BehaviourGate(
+    examples=data.outputs["examples"],
+    model=model,
+    judge=_BEHAVIOUR,
+    tests=json.dumps(behaviour.parameters(task, config), sort_keys=True),
+    code_fingerprint=code_fingerprint(_BEHAVIOUR, task.problem.rows, "components.behaviour_gate"),
+  )
   serving_gate = ServingGate(
     model=model,
     model_run=trainer.outputs["model_run"],
@@ -367,9 +381,9 @@ def _release_stage(
     },
     stage=config.push.stage,
     code_fingerprint=code_fingerprint("components.versioned_pusher.executor", _CARD),
-    **_blessings([evaluator, serving_gate]),
+    **_blessings([evaluator, behaviour_gate, serving_gate]),
   )
-  return [*asked, evaluator, *recorded, serving_gate, pusher]
+  return [*asked, evaluator, *recorded, behaviour_gate, serving_gate, pusher]
 
 
 def _blessings(gates: list[BaseNode]) -> dict[str, Channel]:

@@ -18,7 +18,7 @@ from dlpipe.records import FeatureValue
 
 _DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _PATHS = ("compile_args", "answer", "metrics", "rows", "findings")
-_OPTIONAL_PATHS = ("serving_outputs", "calibration", "certainty", "shown", "survey")
+_OPTIONAL_PATHS = ("serving_outputs", "calibration", "certainty", "shown", "survey", "baseline")
 
 
 def usual_words(outputs: Mapping[str, Any]) -> list[str]:
@@ -73,6 +73,8 @@ class Problem:
       the counts of a run's data.
     survey: `() -> object` with `add(row)` and `findings()`: the findings of `dlpipe check` on the
       answers; None for no findings.
+    baseline: `(examples, told, rows) -> Baseline or None`: a cheap model of the same data, and how
+      the network compares with it; see `pipeline.suspects.cheap`. None for no comparison.
     contradicts: whether equal inputs with different answers contradict each other.
     unread: settings without effect: full name to advice for the user.
     words: `(row of outputs) -> words for the terminal`.
@@ -102,6 +104,7 @@ class Problem:
   shown: str | None = None
   findings: str = "pipeline.checks.gate_findings.findings"
   survey: str | None = None
+  baseline: str | None = None
   contradicts: bool
   unread: Mapping[str, str] = dataclasses.field(default_factory=dict)
   words: Callable[[Mapping[str, Any]], list[str]] = usual_words

@@ -20,6 +20,7 @@ from dlpipe.errors import BadInputError
 from dlpipe.records import part_of_input
 from dlpipe.workspace import Workspace
 from pipeline.api import wrong_task
+from pipeline.behaviour.reading import NOTHING, suite_of
 from pipeline.params import Params
 from pipeline.settings import unread_settings
 from pipeline.settings.config import PipelineConfig
@@ -86,9 +87,10 @@ def prepare(
   path = os.path.abspath(data) if data is not None else known.shipped_data()
   new_labels = config.data.relabel and os.path.abspath(os.path.expanduser(config.data.relabel))
   section = config.data.model_copy(update={"relabel": new_labels})
+  gates = config.gates.model_copy(update={"behaviour": _behaviour(config.gates.behaviour)})
   return look_at(
     known,
-    config.model_copy(update={"data_path": path, "data": section}),
+    config.model_copy(update={"data_path": path, "data": section, "gates": gates}),
     said=unread_settings.said(known, config),
   )
 
@@ -102,11 +104,12 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
     said: full names of the settings that the user set; each must be one that the run reads.
 
   Raises:
-    BadInputError: the input cannot be used.
+    BadInputError: the input cannot be used, or the tests of behaviour.
   """
   spans = _spans(config, said)
   path = spans.newest if spans else config.data_path
   schema_path(known.name)
+  suite_of(known, config)
   try:
     source_name, source = choose_source(known, config.model_copy(update={"data_path": path}))
     unread_settings.require_read_by_layout(known, said, layout=source_name, path=path)
@@ -155,6 +158,12 @@ def _spans(config: PipelineConfig, said: AbstractSet[str]) -> _Spans | None:
     names = window.some([span.name for span in chosen.spans])
     raise BadInputError(f"Every span of {config.data_path!r} in the window is empty: {names}.")
   return _Spans(len(chosen.spans), filled[-1], window.sentences(chosen, settings))
+
+
+def _behaviour(said: str | None) -> str | None:
+  """Returns the setting with an absolute path."""
+  is_path = said not in (None, NOTHING)
+  return os.path.abspath(os.path.expanduser(said)) if said and is_path else said
 
 
 def choose_source(task: Task, config: PipelineConfig) -> tuple[str, Source]:

@@ -135,6 +135,7 @@ PROBLEM = Problem(
   metrics="pipeline.problems.classification_metrics.classification_metrics",
   rows="pipeline.problems.rows.of_classes",
   shown=f"{__name__}.shown",
+  baseline="pipeline.suspects.cheap.of_classes",
   contradicts=True,
   words=with_doubts(usual_words),
   limits=(

@@ -258,6 +258,7 @@ PROBLEM = Problem(
   rows="pipeline.problems.rows.of_labels",
   shown=f"{__name__}.shown",
   findings="pipeline.checks.gate_findings.of_several_labels",
+  baseline="pipeline.suspects.cheap.of_labels",
   contradicts=True,
   words=with_doubts(words),
   limits=(

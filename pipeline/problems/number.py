@@ -186,6 +186,7 @@ PROBLEM = Problem(
   rows="pipeline.problems.rows.of_number",
   shown=f"{__name__}.shown",
   survey="pipeline.checks.numbers.Survey",
+  baseline="pipeline.suspects.cheap.of_number",
   contradicts=False,
   unread={"data.allow_lost_classes": "is for tasks with classes, and this one has none"},
   words=with_doubts(words),

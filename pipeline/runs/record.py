@@ -27,6 +27,7 @@ from dlpipe.errors import BadInputError, BusyError, DataRefusedError
 from dlpipe.verdicts import Ruling
 from dlpipe.workspace import Workspace
 from pipeline import evaluation
+from pipeline.behaviour.results import Behaviour
 from pipeline.runs import result, trained
 from pipeline.runs.facts import Outputs, directory, read_facts
 from pipeline.runs.pushes import pushed_version
@@ -35,6 +36,7 @@ from pipeline.runs.run_files import package_versions
 from pipeline.runs.shown_rows import shown_rows
 from pipeline.settings.config import PipelineConfig
 from pipeline.shipped import is_shipped
+from pipeline.suspects.baseline import Baseline
 from pipeline.task import Task
 from pipeline.training.training_record import TrainingRecord
 
@@ -87,6 +89,7 @@ def collect(
   facts = read_facts(outputs)
   quarantine = directory(outputs, nodes.QUARANTINE)
   found = _evaluation(artifacts)
+  cheap = Baseline.read(directory(outputs, nodes.PREDICTIONS))
   state, message = _state(artifacts, components, facts.rulings, error)
   pushed = nodes.PUSHED_MODEL.find(artifacts)
   version = _version(state, pushed, config)
@@ -121,6 +124,7 @@ def collect(
     busy=isinstance(user_error(error), BusyError),
     served_version=served if live not in (None, served) else None,
     candidate=is_candidate,
+    baseline=cheap.to_json() if cheap else None,
   )
   trials = Trials.read(directory(outputs, nodes.TUNER_RESULTS))
   return RunRecord(
@@ -135,6 +139,8 @@ def collect(
       "tuning": trained.ranked(trials) if trials else None,
       "tuned": training.tuned,
       "evaluation": _shown_evaluation(found, outputs, task),
+      "baseline": cheap,
+      "behaviour": Behaviour.read(directory(outputs, nodes.BEHAVIOUR)),
       "parity": Parity.read(directory(outputs, nodes.PARITY)),
       "data_checks": facts.data.checks,
       "quarantine": _rejected(quarantine),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # with frameworks, which the page does not need
   from components.data_gate import Check
   from components.serving_gate.parity import Parity
   from components.trials import Trials
+  from pipeline.behaviour.results import Behaviour
   from pipeline.problems.calibration import Calibration
   from pipeline.suspects.baseline import Baseline
   from pipeline.training.training_record import PhaseRow
@@ -50,7 +51,8 @@ class ReportData:
     samples: the model's texts for some inputs, the same as `texts` with `worst`.
     cells: examples of what is taken for what, [{label, predicted, rows}], rows as in `pictures` or
       `texts`.
-    baseline: a cheap model's accuracy on eval.
+    baseline: what a cheap model and the network are worth on eval.
+    behaviour: what came of the tests of behaviour.
     suspected: how many labels of val and eval contradict the model's scores, and of how many.
   """
 
@@ -75,3 +77,4 @@ class ReportData:
   cells: Sequence[Row] = ()
   suspected: tuple[int, int] | None = None
   baseline: Baseline | None = None
+  behaviour: Behaviour | None = None

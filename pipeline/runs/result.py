@@ -106,6 +106,7 @@ class RunResult:
     cleaned: what was deleted of earlier runs; None if `keep` sets no bound.
     spans: the spans of the data that the run saw, as `SpanSeen` has them; empty without spans.
     warm_start: how the training began, as `WarmStart` has it; None without `train.warm_start`.
+    baseline: what a cheap model and the network are worth on the same rows, as `Baseline` has it.
   """
 
   run_id: str
@@ -131,6 +132,7 @@ class RunResult:
   cleaned: Cleaned | None = None
   spans: Sequence[Mapping[str, Any]] = ()
   warm_start: Mapping[str, Any] | None = None
+  baseline: Mapping[str, Any] | None = None
 
   def __post_init__(self) -> None:
     if self.state not in EXIT_CODES:
@@ -192,6 +194,8 @@ class RunResult:
       document["error"] = self.error
     if self.check is not None:
       document["check"] = dict(self.check)
+    if self.baseline is not None:
+      document["baseline"] = dict(self.baseline)
     if self.cleaned is not None:
       document["cleaned"] = dataclasses.asdict(self.cleaned)
     told: dict[str, Any] = finite(document)

@@ -17,7 +17,6 @@ from pipeline.problems.rows import MEASURE
 from pipeline.rows import chosen, table
 from pipeline.rows.files import FILE, SHOWN_FILE
 from pipeline.suspects import confident
-from pipeline.suspects.baseline import Baseline
 
 _MOST_SCORES = 20_000_000  # rows times classes; more are not read for a report
 # Formats that browsers show, by their first bytes.
@@ -27,7 +26,7 @@ _PICTURES = {b"\x89PNG": "png", b"\xff\xd8": "jpeg", b"GIF8": "gif", b"BM": "bmp
 def shown_rows(
   predictions: pathlib.Path | None, *, input_kind: str, one_class: bool
 ) -> dict[str, Any]:
-  """Returns `pictures`, `texts`, `samples`, `cells`, `suspected` and `baseline` of `ReportData`.
+  """Returns `pictures`, `texts`, `samples`, `cells` and `suspected` of `ReportData`.
 
   Args:
     predictions: directory of the `Predictions` artifact; None if the run has none.
@@ -40,7 +39,6 @@ def shown_rows(
     "samples": [],
     "cells": [],
     "suspected": None,
-    "baseline": Baseline.read(predictions),
   }
   if predictions is None or not (predictions / FILE).is_file():
     return shown

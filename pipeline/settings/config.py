@@ -189,6 +189,20 @@ class GatesConfig(Section):
       "number, and warns where they cannot tell"
     ),
   )
+  behaviour: str | None = pydantic.Field(
+    None,
+    min_length=1,
+    description="a YAML file of tests of behaviour in place of the task's own, or `none` for no "
+    "test; null takes the task's own",
+  )
+  beats_baseline: float | None = pydantic.Field(
+    None,
+    ge=-1,
+    le=1,
+    description="by how much the model must be better than a cheap one on the same rows: of "
+    "accuracy, of chrF / 100, or of the error that a constant makes; null only warns of one that "
+    "is worse",
+  )
 
   @property
   def bounds(self) -> Mapping[str, float | None]:

@@ -164,6 +164,8 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
   if not task.problem.has_one_class:
     several = "is for rows of one class each, and these may have several labels. Leave it out"
     yield "train.class_weights", several if task.problem.has_classes else without
+  if not task.problem.baseline:
+    yield "gates.beats_baseline", "is for answers that a cheap model gives, too. Leave it out"
   if not task.problem.calibration:
     yield "train.calibrate", without
   if not config.train.warm_start:

@@ -114,6 +114,27 @@ def _check_max_latency_ms(desk: Desk) -> None:
   assert desk.given_to("ServingGate")["max_latency_ms"] is None
 
 
+def _check_behaviour(desk: Desk) -> None:
+  file = desk.folder / "behaviour.yaml"
+  file.write_text("tests: []", encoding="utf-8")
+  usual, own, none = (
+    json.loads(desk.given_to("BehaviourGate", *setting)["tests"])["suite"]["tests"]
+    for setting in ((), (f"gates.behaviour={file}",), ("gates.behaviour=none",))
+  )
+  assert usual
+  assert own == none == []
+  file.write_text("tests: [\n  {name: a}]", encoding="utf-8")
+  with pytest.raises(BadInputError, match=r"behaviour.yaml, line 2: kind must be one of "):
+    desk.run(desk.task, f"gates.behaviour={file}")
+
+
+def _check_beats_baseline(desk: Desk) -> None:
+  for setting, bound in (((), None), (("gates.beats_baseline=0.02",), 0.02)):
+    told = desk.given_to("Evaluator", *setting)["gates"]
+    told = json.loads(told) if isinstance(told, str) else told
+    assert told["beats_baseline"] == bound
+
+
 def _check_trials(desk: Desk) -> None:
   assert "Tuner" not in desk.drawn(desk.run(desk.task))
   given = desk.given_to("Tuner", "tune.trials=4", "tune.epochs=2")
@@ -253,6 +274,8 @@ _CHECKS: Mapping[str, Callable[[Desk], None]] = {
   "gates.min_examples": _check_min_examples,
   "gates.max_latency_ms": _check_max_latency_ms,
   "gates.max_coverage_gap": _check_max_coverage_gap,
+  "gates.behaviour": _check_behaviour,
+  "gates.beats_baseline": _check_beats_baseline,
   "push.tolerance": _check_tolerance,
   "push.serving_release": _check_serving_release,
   "push.data_license": _check_data_license,

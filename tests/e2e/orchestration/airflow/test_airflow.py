@@ -13,14 +13,15 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 _NODES = {
   "ReviewedSchema", "SourceExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator",
-  "DataGate", "Transform", "Trainer", "PreviousModel", "Evaluator", "ServingGate",
-  "VersionedPusher",
+  "DataGate", "Transform", "Trainer", "PreviousModel", "Evaluator",
+  "BehaviourGate", "ServingGate", "VersionedPusher",
 }  # fmt: skip
 _SETTINGS = {
   "train.epochs": 1,
   # What the model has learnt of so little is not the question here.
   "gates.skill": -1,
   "gates.worst_recall": "null",
+  "gates.behaviour": "none",
   "gates.accuracy": 0,
   "airflow.retry_delay_s": 1,
 }
