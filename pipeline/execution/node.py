@@ -20,6 +20,7 @@ from dlpipe import nodes
 from dlpipe.causes import is_interrupt, user_error
 from dlpipe.errors import BadInputError, DlpipeError
 from pipeline.execution import attempts
+from pipeline.runs.compared import compares_anew
 from pipeline.runs.pushes import last_push_is_gone
 from pipeline.runs.store import executions
 from pipeline.runs.store.metadata_stores import ConnectionConfig, open_store
@@ -175,7 +176,7 @@ def _launch(
 
 
 def _asks_for_another_try(handle: metadata.Metadata, node: pipeline_pb2.PipelineNode) -> bool:
-  """Whether the node's last result says that it is none to keep."""
+  """Whether the node's last result is none to keep: it says so, or is out of date."""
   for named in node.contexts.contexts:
     if named.type.name != _NODE_CONTEXT:
       continue
@@ -183,7 +184,9 @@ def _asks_for_another_try(handle: metadata.Metadata, node: pipeline_pb2.Pipeline
     context = handle.store.get_context_by_type_and_name(_NODE_CONTEXT, name)
     made = handle.store.get_artifacts_by_context(context.id) if context else []
     last = max(made, key=lambda artifact: artifact.id, default=None)
-    return last is not None and last.custom_properties[TRY_AGAIN].int_value == 1
+    return last is not None and (
+      last.custom_properties[TRY_AGAIN].int_value == 1 or compares_anew(last, node)
+    )
   return False
 
 

@@ -108,7 +108,7 @@ def collect(
     components=components,
     examples=facts.examples,
     recognized=facts.recognized,
-    data_findings=facts.data.findings,
+    data_findings=facts.findings,
     report=None,
     error=message,
     hint=_next(task, config, version, served if live is not None else None)
@@ -138,6 +138,7 @@ def collect(
       "data_checks": facts.data.checks,
       "quarantine": _rejected(quarantine),
       "statistics": facts.counted or Summary(),
+      "drift": facts.drift,
       "versions": package_versions(),
       **shown_rows(
         directory(outputs, nodes.PREDICTIONS),

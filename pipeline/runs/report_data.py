@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # with frameworks, which the page does not need
   from components.data_gate import Check
   from components.serving_gate.parity import Parity
   from components.trials import Trials
+  from pipeline.drift.verdict import Drift
   from pipeline.problems.calibration import Calibration
   from pipeline.suspects.baseline import Baseline
   from pipeline.training.training_record import PhaseRow
@@ -51,6 +52,7 @@ class ReportData:
     cells: examples of what is taken for what, [{label, predicted, rows}], rows as in `pictures` or
       `texts`.
     baseline: a cheap model's accuracy on eval.
+    drift: how the data differ from those of the served version.
     suspected: how many labels of val and eval contradict the model's scores, and of how many.
   """
 
@@ -75,3 +77,4 @@ class ReportData:
   cells: Sequence[Row] = ()
   suspected: tuple[int, int] | None = None
   baseline: Baseline | None = None
+  drift: Drift | None = None

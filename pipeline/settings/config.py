@@ -187,6 +187,18 @@ class GatesConfig(Section):
       "number, and warns where they cannot tell"
     ),
   )
+  drift: Literal["warn", "refuse", "off"] = pydantic.Field(
+    "warn",
+    description="what happens if the data differ from those of the served version: `warn`, "
+    "`refuse` (exit 3), or `off`, which does not compare",
+  )
+  least_drift: float = pydantic.Field(
+    0.02,
+    gt=0,
+    lt=1,
+    description="the smallest Jensen-Shannon divergence of a feature that counts as a change, in "
+    "bits, beyond what chance makes of so many rows; the past may raise it",
+  )
 
   @property
   def bounds(self) -> Mapping[str, float | None]:
