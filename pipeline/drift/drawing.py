@@ -9,7 +9,7 @@ from tfx.dsl.components.base.base_node import BaseNode
 from components.drift_gate import DataProfile, DriftGate
 from dlpipe.fingerprint import code_fingerprint
 from pipeline.drift import examples, gate
-from pipeline.drift.verdict import OFF
+from pipeline.drift.verdict import NONE
 from pipeline.settings.config import PipelineConfig
 from pipeline.task import Task
 
@@ -21,7 +21,7 @@ _COMPONENTS = "components.drift_gate"
 def draw_drift(
   task: Task, config: PipelineConfig, data: BaseNode, schema: BaseNode, *, after: BaseNode
 ) -> list[BaseNode]:
-  """Returns DataProfile and, unless `gates.drift` is off, DriftGate.
+  """Returns DataProfile and, unless `gates.drift` is none, DriftGate.
 
   Args:
     task: the task.
@@ -38,7 +38,7 @@ def draw_drift(
     code_fingerprint=code_fingerprint(_COMPONENTS, _PROFILE),
   )
   profile.add_upstream_node(after)
-  if config.gates.drift == OFF:
+  if config.gates.drift == NONE:
     return [profile]
   compared = DriftGate(
     profile=profile.outputs["profile"],

@@ -10,7 +10,7 @@ from dlpipe.artifact_files import ArtifactFile
 from dlpipe.verdicts import Ruling, Verdict
 from pipeline.drift.comparing import Change
 
-WARN, REFUSE, OFF = "warn", "refuse", "off"
+WARN, REFUSE, NONE = "warn", "refuse", "none"
 _SHOWN = 5
 
 

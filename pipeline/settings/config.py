@@ -187,10 +187,10 @@ class GatesConfig(Section):
       "number, and warns where they cannot tell"
     ),
   )
-  drift: Literal["warn", "refuse", "off"] = pydantic.Field(
+  drift: Literal["warn", "refuse", "none"] = pydantic.Field(
     "warn",
     description="what happens if the data differ from those of the served version: `warn`, "
-    "`refuse` (exit 3), or `off`, which does not compare",
+    "`refuse` (exit 3), or `none`, which does not compare",
   )
   least_drift: float = pydantic.Field(
     0.02,

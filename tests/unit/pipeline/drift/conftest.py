@@ -1,7 +1,6 @@
 """Rows, examples with origins, and a served version that remembers its data."""
 
 import io
-import json
 import pathlib
 
 import numpy as np
@@ -13,9 +12,7 @@ from components.source_example_gen import origins
 from components.source_example_gen.origins import Origin
 from components.source_example_gen.summary import Summary
 from pipeline.drift import examples
-from pipeline.drift.measuring import Kind
 
-TEXTS = Kind(is_text=True, has_classes=True, has_one_class=True)
 TOLD = {
   "kind": {"is_text": True, "has_classes": True, "has_one_class": True},
   "input_key": "text",
@@ -23,14 +20,12 @@ TOLD = {
   "severity": "warn",
   "least": 0.02,
 }
-_SUBJECTS = "the film|this movie|the story|her acting|the ending|that scene|the music|a plot".split(
-  "|"
-)
-_GOOD = "is lovely|was a joy|made me smile|is so good|was worth it|is warm and funny".split("|")
-_BAD = "is dull|was a bore|made me leave|is so bad|was not worth it|is cold and empty".split("|")
+_SUBJECTS = ["the film", "this movie", "the story", "her acting", "the ending", "a plot"]
+_GOOD = ["is lovely", "was a joy", "made me smile", "is so good", "is warm and funny"]
+_BAD = ["is dull", "was a bore", "made me leave", "is so bad", "is cold and empty"]
 
 
-def reviews(count, *, positive=0.5, seed=1):
+def _reviews(count, *, positive=0.5, seed=1):
   """Returns `(text, label)` of reviews of a few words."""
   random = np.random.default_rng(seed)
   rows = []
@@ -42,13 +37,31 @@ def reviews(count, *, positive=0.5, seed=1):
   return rows
 
 
-def picture(*, light=120, size=(32, 24), seed=1, kind="PNG", colour=True):
+def _picture(*, light=120, size=(32, 24), seed=1, kind="PNG", colour=True):
   """Returns an encoded picture of noise around a brightness."""
   pixels = np.random.default_rng(seed).normal(light, 25, (size[1], size[0], 3 if colour else 1))
   clipped = np.clip(pixels, 0, 255).astype(np.uint8)
   file = io.BytesIO()
   Image.fromarray(clipped if colour else clipped[..., 0]).save(file, kind)
   return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def reviews():
+  """The function that makes reviews."""
+  return _reviews
+
+
+@pytest.fixture(scope="session")
+def picture():
+  """The function that makes a picture."""
+  return _picture
+
+
+@pytest.fixture(scope="session")
+def told():
+  """What the gate is told of the rows."""
+  return TOLD
 
 
 @pytest.fixture
@@ -121,7 +134,3 @@ def schema(tmp_path):
     return str(folder)
 
   return write
-
-
-def json_of(path):
-  return json.loads(pathlib.Path(path).read_text())

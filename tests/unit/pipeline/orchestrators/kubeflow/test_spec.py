@@ -14,7 +14,7 @@ from dlpipe.errors import BadInputError
 from pipeline.orchestrators.kubeflow.spec import to_yaml, validate
 from pipeline.tasks import task_names
 
-NEVER_CACHED = {"SourceState", "ModelHistory", "VersionedPusher"}
+NEVER_CACHED = {"DriftGate", "SourceState", "ModelHistory", "VersionedPusher"}
 
 
 @pytest.fixture
