@@ -66,6 +66,11 @@ class Change:
   bars: tuple[Bar, ...] = ()
 
   @property
+  def is_ordered(self) -> bool:
+    """Whether the bars are those of a histogram; else they are names."""
+    return self.feature in FEATURES and bool(FEATURES[self.feature].edges)
+
+  @property
   def words_of_bound(self) -> str:
     """Returns the bound for a person."""
     if self.drifted and self.value <= self.bound:

@@ -17,7 +17,7 @@ from pipeline.drift import features
 # Larger pictures are measured at this size, which costs a fraction.
 _MEASURED_PIXELS = 512
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_DARK = 0.02  # keeps a quotient finite
+_DARK = 0.004  # keeps a quotient finite; a step of 8 bits
 _KINDS = {"L": "grey", "1": "grey", "LA": "grey", "P": "palette", "CMYK": "CMYK", "RGBA": "RGBA"}
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dlpipe.artifact_files import ArtifactFile
+from pipeline.drift import distances
 from pipeline.drift.features import FEATURES
 
 MOST_NAMES, MOST_WORDS = 300, 10_000
@@ -178,8 +179,6 @@ class Sketch:
     return Words(counts=kept, total=sum(both.values()), spread=self._spread(list(kept)))
 
   def _spread(self, words: Sequence[str]) -> float:
-    from pipeline.drift import distances
-
     compared = words[:COMPARED_WORDS]
     halves = [
       [*(half[word] for word in compared), sum(half.values()) - sum(half[w] for w in compared)]

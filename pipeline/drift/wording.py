@@ -72,7 +72,8 @@ def _names(
   before, now = sum(each[1] for each in bins), sum(each[2] for each in bins)
   shares = {name: (a / before, b / now) for name, a, b in bins}
   old, new = (max(shares, key=lambda name, side=side: shares[name][side]) for side in (0, 1))
-  moved = sorted(shares, key=lambda name: -abs(shares[name][1] - shares[name][0]))
+  change = {name: b - a for name, (a, b) in shares.items()}
+  moved = sorted(change, key=lambda name: (-abs(round(change[name], 9)), change[name] < 0, name))
   each = ", ".join(
     f"{_short(name)} {percent(shares[name][0])} -> {percent(shares[name][1])}"
     for name in moved[:_SHOWN_NAMES]

@@ -39,7 +39,9 @@ def _reviews(count, *, positive=0.5, seed=1):
 
 def _picture(*, light=120, size=(32, 24), seed=1, kind="PNG", colour=True):
   """Returns an encoded picture of noise around a brightness."""
-  pixels = np.random.default_rng(seed).normal(light, 25, (size[1], size[0], 3 if colour else 1))
+  pixels = np.random.default_rng(seed).normal(
+    light, light / 5, (size[1], size[0], 3 if colour else 1)
+  )
   clipped = np.clip(pixels, 0, 255).astype(np.uint8)
   file = io.BytesIO()
   Image.fromarray(clipped if colour else clipped[..., 0]).save(file, kind)
