@@ -13,6 +13,7 @@
       quarantine/<run>/  records that could not be used
       cleaned/<run>.json what is known of a run whose files were deleted
       drift.json         how far apart the data of earlier runs were
+      drift_refused.json the last comparison that refused the data
       stages.json        which versions have labels or pins, since when and why
       models.config      the labels for a model server
       requests/          requests that a model server logged

@@ -14,7 +14,7 @@ from pipeline.drift import comparing, examples, features, novel, past, served
 from pipeline.drift.comparing import Change, SchemaBound
 from pipeline.drift.measuring import Kind, Measure, with_unknown_words
 from pipeline.drift.profile import Profile
-from pipeline.drift.verdict import REFUSE, Drift
+from pipeline.drift.verdict import REFUSED_FILE, Drift
 from pipeline.task import Task
 
 _SCHEMA_FILE = "schema.pbtxt"
@@ -82,14 +82,18 @@ def judge(
     before, now, past=earlier.by_feature(but=now.data), least=least, schema=bounds
   )
   drifted = [change for change in changes if change.drifted]
-  if not (severity == REFUSE and drifted):
-    past.write(file, earlier.with_comparison(now.data, before.data, changes))
-  return dataclasses.replace(
+  found = dataclasses.replace(
     known,
     changes=tuple(changes),
     notes=tuple(notes),
     examples=_examples(examples_dir, measure, drifted, before, now, told),
   )
+  if found.verdict.passed:
+    past.write(file, earlier.with_comparison(now.data, before.data, changes))
+  else:
+    # What a node that fails wrote is no artifact, and the report is to show it.
+    past.replace_file(file.with_name(REFUSED_FILE), found.to_text())
+  return found
 
 
 def _examples(

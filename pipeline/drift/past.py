@@ -80,7 +80,12 @@ def read(path: pathlib.Path) -> Past:
 
 def write(path: pathlib.Path, past: Past) -> None:
   """Writes the past, whole or not at all."""
+  replace_file(path, past.to_text())
+
+
+def replace_file(path: pathlib.Path, text: str) -> None:
+  """Writes a file, whole or not at all."""
   path.parent.mkdir(parents=True, exist_ok=True)
   half = path.with_name(f".{path.name}.{os.getpid()}")
-  half.write_text(past.to_text() + "\n", encoding="utf-8")
+  half.write_text(text + "\n", encoding="utf-8")
   os.replace(half, path)

@@ -10,6 +10,8 @@ from dlpipe.artifact_files import ArtifactFile
 from dlpipe.verdicts import Ruling, Verdict
 from pipeline.drift.comparing import Change
 
+# Beside the past: the last comparison that refused data.
+REFUSED_FILE = "drift_refused.json"
 WARN, REFUSE, NONE = "warn", "refuse", "none"
 _SHOWN = 5
 
@@ -84,7 +86,7 @@ class Drift(ArtifactFile):
   def findings(self) -> list[dict[str, Any]]:
     """The finding that stops nothing, as those of DataGate; none if nothing has changed."""
     drifted = self.drifted
-    if not drifted:
+    if not drifted or self.severity == REFUSE:
       return []
     first = "; ".join(change.sentence for change in drifted[:2])
     more = len(drifted) - 2
