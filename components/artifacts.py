@@ -62,8 +62,8 @@ class Profile(artifact.Artifact):
 class DriftVerdict(artifact.Artifact):
   """How the data of a run differ from those of the served version; exists only if they passed.
 
-  The directory holds `drift.json`, a `pipeline.drift.verdict.Drift`. The custom property
-  `reference` tells the data that they were compared with.
+  The directory holds `drift.json`, a `pipeline.drift.verdict.Drift`. The custom properties `data`
+  and `reference` tell which data were compared with which, and `drifted` how many features changed.
   """
 
   TYPE_NAME = "components.DriftVerdict"

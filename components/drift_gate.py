@@ -17,8 +17,9 @@ from dlpipe.dotted_paths import load_function
 from dlpipe.errors import DataRefusedError
 from dlpipe.progress import report
 
-# A custom property of a DriftVerdict: which data were compared with; empty if there were none.
-REFERENCE = "reference"
+# Custom properties of a DriftVerdict: which data were compared, with which (empty if there were
+# none), and how many features had changed.
+DATA, REFERENCE, DRIFTED = "data", "reference", "drifted"
 
 
 @component
@@ -84,6 +85,8 @@ def DriftGate(  # noqa: N802
     report(change.sentence, feature=change.feature)
   if not found.verdict.passed:
     raise DataRefusedError(found.refusal())
+  verdict.set_string_custom_property(DATA, found.data)
   verdict.set_string_custom_property(REFERENCE, found.reference)
+  verdict.set_int_custom_property(DRIFTED, len(found.drifted))
   with fileio.open(os.path.join(verdict.uri, found.FILE), "w") as f:
     f.write(found.to_text())

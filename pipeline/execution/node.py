@@ -184,9 +184,8 @@ def _asks_for_another_try(handle: metadata.Metadata, node: pipeline_pb2.Pipeline
     context = handle.store.get_context_by_type_and_name(_NODE_CONTEXT, name)
     made = handle.store.get_artifacts_by_context(context.id) if context else []
     last = max(made, key=lambda artifact: artifact.id, default=None)
-    return last is not None and (
-      last.custom_properties[TRY_AGAIN].int_value == 1 or compares_anew(last, node)
-    )
+    tries_again = last is not None and last.custom_properties[TRY_AGAIN].int_value == 1
+    return tries_again or compares_anew(handle, made, node)
   return False
 
 

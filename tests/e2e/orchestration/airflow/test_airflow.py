@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 _NODES = {
   "ReviewedSchema", "SourceExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator",
-  "DataGate", "Transform", "Trainer", "PreviousModel", "Evaluator", "ServingGate",
-  "VersionedPusher",
+  "DataGate", "DataProfile", "DriftGate", "Transform", "Trainer", "PreviousModel", "Evaluator",
+  "ServingGate", "VersionedPusher",
 }  # fmt: skip
 _SETTINGS = {
   "train.epochs": 1,
