@@ -296,7 +296,7 @@ def _digits(root: pathlib.Path) -> Rows:
   for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
     features = tf.train.Example.FromString(record).features.feature
     pixels = np.array(features["image_floats"].float_list.value).reshape(28, 28)
-    scaled = pixels * (255 if pixels.max() <= 1 else 1)
+    scaled = 255 * (pixels - pixels.min()) / (pixels.max() - pixels.min())
     label = str(int(_first(features["image_class"])))
     found.append(Row(value=_png(scaled.astype(np.uint8)), labels=[label]))
   return found

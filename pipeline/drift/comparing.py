@@ -10,8 +10,9 @@ import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
 
-from pipeline.drift import distances, features, wording
-from pipeline.drift.features import FEATURES, PLACES, Feature
+from pipeline.drift import distances, wording
+from pipeline.drift.measures import features
+from pipeline.drift.measures.features import FEATURES, PLACES, Feature
 from pipeline.drift.profile import COMPARED_WORDS, Names, Numbers, Profile, Words
 
 # A divergence of 0.02 bits is about 0.1 of the population stability index, the usual bound.

@@ -10,7 +10,7 @@ from typing import Any
 
 from components.source_example_gen.summary import Summary
 from dlpipe.records import TRAIN, VAL
-from pipeline.drift import features
+from pipeline.drift.measures import features
 from pipeline.drift.measuring import Kind, Measure, Row, with_unknown_words
 from pipeline.drift.profile import Names, Profile
 from pipeline.rows.examples import RawExample, read_examples

@@ -10,8 +10,9 @@ from typing import Any
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from pipeline.drift import comparing, examples, features, novel, past, served
+from pipeline.drift import comparing, examples, novel, past, served
 from pipeline.drift.comparing import Change, SchemaBound
+from pipeline.drift.measures import features
 from pipeline.drift.measuring import Kind, Measure, with_unknown_words
 from pipeline.drift.profile import Profile
 from pipeline.drift.verdict import REFUSED_FILE, Drift

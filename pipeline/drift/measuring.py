@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.drift import features, pictures, texts
+from pipeline.drift.measures import features, pictures, texts
 from pipeline.drift.profile import Measured, Numbers, Profile, Sketch
 
 # How many rows are measured: of so many a share is known to about one percent. Pictures cost more.

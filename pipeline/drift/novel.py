@@ -7,9 +7,9 @@ import heapq
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipeline.drift import features
 from pipeline.drift.comparing import Change
-from pipeline.drift.features import FEATURES
+from pipeline.drift.measures import features
+from pipeline.drift.measures.features import FEATURES
 from pipeline.drift.measuring import Measure, Row
 from pipeline.drift.profile import Measured, Profile, names_of
 from pipeline.drift.verdict import Example

@@ -13,7 +13,7 @@ import numpy as np
 
 from dlpipe.artifact_files import ArtifactFile
 from pipeline.drift import distances
-from pipeline.drift.features import FEATURES
+from pipeline.drift.measures.features import FEATURES
 
 MOST_NAMES, MOST_WORDS = 300, 10_000
 # Words of which the shares are compared; the others count as one.

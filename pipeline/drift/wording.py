@@ -6,8 +6,8 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from pipeline.drift import features
-from pipeline.drift.features import Feature, percent
+from pipeline.drift.measures import features
+from pipeline.drift.measures.features import Feature, percent
 from pipeline.drift.profile import Numbers, Profile, Words
 
 _SHOWN_NAMES, _SHOWN_WORDS = 3, 6

@@ -20,9 +20,9 @@ from dlpipe import nodes
 from dlpipe.causes import is_interrupt, user_error
 from dlpipe.errors import BadInputError, DlpipeError
 from pipeline.execution import attempts
-from pipeline.runs.compared import compares_anew
 from pipeline.runs.pushes import last_push_is_gone
 from pipeline.runs.store import executions
+from pipeline.runs.store.compared import compares_anew
 from pipeline.runs.store.metadata_stores import ConnectionConfig, open_store
 
 _NODE_CONTEXT = "node"

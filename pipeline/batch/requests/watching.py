@@ -12,7 +12,7 @@ from pipeline.batch.requests.reading import LoggedRow
 from pipeline.batch.requests.windows import Window
 from pipeline.drift import comparing, novel
 from pipeline.drift.comparing import Change
-from pipeline.drift.features import FEATURES
+from pipeline.drift.measures.features import FEATURES
 from pipeline.drift.measuring import Kind, Measure, Row
 from pipeline.drift.profile import Profile
 from pipeline.drift.served import Served

@@ -16,7 +16,7 @@ _RANDOM = np.random.default_rng(1)
 
 
 def _numbers(name, values):
-  from pipeline.drift.features import FEATURES
+  from pipeline.drift.measures.features import FEATURES
 
   return Profile(
     rows=len(values), numbers={name: Numbers.of(FEATURES[name].edges, values)}, names={}

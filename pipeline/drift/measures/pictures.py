@@ -1,7 +1,7 @@
 """Measures a picture: its file, its size, its light, its colours, its sharpness.
 
-Contrast, saturation and warmth are divided by brightness, and sharpness by contrast, so that a
-darker picture is darker and nothing else.
+Contrast and saturation are divided by brightness, sharpness by contrast and warmth by saturation, so
+that a darker picture is darker and nothing else.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.checks.pictures import SIXTEEN_BITS, in_grey
-from pipeline.drift import features
+from pipeline.drift.measures import features
 
 # Larger pictures are measured at this size, which costs a fraction.
 _MEASURED_PIXELS = 512
@@ -69,13 +69,14 @@ def _look(pixels: np.ndarray) -> dict[str, float]:
     features.BRIGHTNESS: mean,
     features.CONTRAST: deviation / (mean + _DARK),
     features.SATURATION: 0.0,
-    features.WARMTH: 0.0,
   }
   if scaled.ndim == 3:
     most, least = scaled.max(axis=2), scaled.min(axis=2)
     red, blue = scaled[..., 0], scaled[..., 2]
-    found[features.SATURATION] = float((most - least).mean()) / (float(most.mean()) + _DARK)
-    found[features.WARMTH] = float((red - blue).mean()) / (mean + _DARK)
+    colour = float((most - least).mean())
+    found[features.SATURATION] = colour / (float(most.mean()) + _DARK)
+    if colour > _DARK:  # grey is neither warm nor cold
+      found[features.WARMTH] = float((red - blue).mean()) / colour
   if min(light.shape) >= 3:
     middle = light[1:-1, 1:-1]
     around = light[:-2, 1:-1] + light[2:, 1:-1] + light[1:-1, :-2] + light[1:-1, 2:]

@@ -89,13 +89,13 @@ _ALL = (
   Feature(name=COLOURS, is_closed=True),
   Feature(name=WIDTH, edges=_PIXELS),
   Feature(name=HEIGHT, edges=_PIXELS),
+  Feature(
+    name=WARMTH, edges=(*_steps(-1, -0.1, 0.1), -0.05, -0.02, 0.02, 0.05, *_steps(0.1, 1, 0.1))
+  ),
   Feature(name=SATURATION, edges=(0.005, 0.02, *_steps(0.05, 0.95, 0.05))),
   Feature(name=BRIGHTNESS, edges=_steps(0.05, 0.95, 0.05)),
   Feature(name=CONTRAST, edges=_octaves(0.05, 6.4, 4)),
   Feature(name=SHARPNESS, edges=_octaves(0.01, 10.24, 4)),
-  Feature(
-    name=WARMTH, edges=(*_steps(-1, -0.1, 0.1), -0.05, -0.02, 0.02, 0.05, *_steps(0.1, 1, 0.1))
-  ),
   Feature(name=COMPRESSION, edges=_octaves(1 / 64, 16, 4)),
   Feature(name=SCRIPT, is_closed=True),
   Feature(name=LANGUAGE),
