@@ -93,7 +93,7 @@ def create_pipeline(
     search_space.declared(task, params)
   setting: _Setting = _open if runtime_parameters else _fixed
   state, data, schema, statistics, gate = _data_stage(task, config, source, self_contained, setting)
-  profile, *drift = draw_drift(task, config, data, schema, after=gate)
+  profile, *drift = draw_drift(task, config, data, schema, after=gate, remembers=train_and_push)
   drawn: list[BaseNode] = [*state, data, schema, *statistics, gate, profile, *drift]
   if train_and_push:
     transform, *tuner, trainer = _training_stage(task, config, data, schema, [gate, *drift], params)

@@ -19,7 +19,13 @@ _COMPONENTS = "components.drift_gate"
 
 
 def draw_drift(
-  task: Task, config: PipelineConfig, data: BaseNode, schema: BaseNode, *, after: BaseNode
+  task: Task,
+  config: PipelineConfig,
+  data: BaseNode,
+  schema: BaseNode,
+  *,
+  after: BaseNode,
+  remembers: bool,
 ) -> list[BaseNode]:
   """Returns DataProfile and, unless `gates.drift` is none, DriftGate.
 
@@ -29,6 +35,7 @@ def draw_drift(
     data: SourceExampleGen.
     schema: ReviewedSchema.
     after: the node that must have accepted the data.
+    remembers: whether the comparison becomes a part of the past.
   """
   profile = DataProfile(
     examples=data.outputs["examples"],
@@ -48,7 +55,12 @@ def draw_drift(
     served_from=str(config.folder.serving),
     past_file=str(config.folder.drift),
     told=json.dumps(
-      gate.parameters(task, severity=config.gates.drift, least=config.gates.least_drift)
+      gate.parameters(
+        task,
+        severity=config.gates.drift,
+        least=config.gates.least_drift,
+        remembers=remembers,
+      )
     ),
     code_fingerprint=code_fingerprint(_COMPONENTS, _COMPARISON),
   )

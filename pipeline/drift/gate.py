@@ -22,15 +22,18 @@ _SCHEMA_FILE = "schema.pbtxt"
 _OF_LABELS = (features.LABEL_MIX, features.LABEL_VALUE)
 
 
-def parameters(task: Task, *, severity: str, least: float) -> dict[str, Any]:
+def parameters(task: Task, *, severity: str, least: float, remembers: bool) -> dict[str, Any]:
   """Returns the argument `told` of `judge`, as JSON.
 
   Args:
     task: the task.
     severity: what a change does: `warn` or `refuse`.
     least: the smallest divergence that counts as a change, in bits.
+    remembers: whether the comparison becomes a part of the past; data that are only looked at do
+      not.
   """
-  return {**examples.parameters(task), "severity": severity, "least": least}
+  own = {"severity": severity, "least": least, "remembers": remembers}
+  return {**examples.parameters(task), **own}
 
 
 def judge(
@@ -89,11 +92,11 @@ def judge(
     notes=tuple(notes),
     examples=_examples(examples_dir, measure, drifted, before, now, told),
   )
-  if found.verdict.passed:
-    past.write(file, earlier.with_comparison(now.data, before.data, changes))
-  else:
+  if not found.verdict.passed:
     # What a node that fails wrote is no artifact, and the report is to show it.
     past.replace_file(file.with_name(REFUSED_FILE), found.to_text())
+  elif told["remembers"]:
+    past.write(file, earlier.with_comparison(now.data, before.data, changes))
   return found
 
 

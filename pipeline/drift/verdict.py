@@ -14,6 +14,7 @@ from pipeline.drift.comparing import Change
 REFUSED_FILE = "drift_refused.json"
 WARN, REFUSE, NONE = "warn", "refuse", "none"
 _SHOWN = 5
+_SAID = 2  # changes in whole sentences
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,15 +89,15 @@ class Drift(ArtifactFile):
     drifted = self.drifted
     if not drifted or self.severity == REFUSE:
       return []
-    first = "; ".join(change.sentence for change in drifted[:2])
-    more = len(drifted) - 2
+    first = "; ".join(change.sentence for change in drifted[:_SAID])
+    others = ", ".join(change.feature for change in drifted[_SAID:])
     found: Mapping[str, Any] = {
       "name": "drift",
       "level": "warning",
       "count": len(drifted),
       "what": (
         f"The data differ from those of version {self.version}, which is served: {first}"
-        f"{f'; and {more} more' if more > 0 else ''}."
+        f"{f'; also {others}' if others else ''}."
       ),
       "advice": (
         "Look at the examples of what is new in the report. With gates.drift=refuse such data stop "

@@ -1,7 +1,7 @@
 """Measures a picture: its file, its size, its light, its colours, its sharpness.
 
-Contrast and saturation are divided by brightness, sharpness by contrast and warmth by saturation, so
-that a darker picture is darker and nothing else.
+Contrast and saturation are divided by brightness, sharpness by contrast, warmth by saturation: a
+darker picture is darker and nothing else.
 """
 
 from __future__ import annotations

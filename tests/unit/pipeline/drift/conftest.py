@@ -19,6 +19,7 @@ TOLD = {
   "label_key": "label",
   "severity": "warn",
   "least": 0.02,
+  "remembers": True,
 }
 _SUBJECTS = ["the film", "this movie", "the story", "her acting", "the ending", "a plot"]
 _GOOD = ["is lovely", "was a joy", "made me smile", "is so good", "is warm and funny"]

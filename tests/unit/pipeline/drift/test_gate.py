@@ -68,6 +68,11 @@ def test_other_rows_of_the_same_kind_are_quiet_and_become_the_past(
   assert len(json.loads((tmp_path / "drift.json").read_text())["seen"]) == 1
 
 
+def test_data_that_are_only_looked_at_do_not_become_the_past(judge, reviews, served, tmp_path):
+  assert judge("tomorrow", reviews(200, seed=5), remembers=False).changes
+  assert not (tmp_path / "drift.json").exists()
+
+
 def test_what_changed_is_said_with_rows_that_show_it(judge, reviews, served):
   rows = [(f"{text} and furthermore {text}", label) for text, label in reviews(200, positive=0.95)]
   found = judge("tomorrow", rows)
