@@ -51,14 +51,14 @@ class Numbers:
     """Counts values, of which there is at least one."""
     array = np.asarray(list(values), np.float64)
     places = np.searchsorted(np.asarray(edges), array, side="right")
-    low, median, high = np.quantile(array, (0.05, 0.5, 0.95))
+    low, median, high = (float(np.quantile(array, part)) for part in (0.05, 0.5, 0.95))
     return cls(
       edges=tuple(edges),
       counts=tuple(np.bincount(places, minlength=len(edges) + 1).tolist()),
       mean=float(array.mean()),
-      median=float(median),
-      low=float(low),
-      high=float(high),
+      median=median,
+      low=low,
+      high=high,
     )
 
   def bin(self, value: float) -> int:

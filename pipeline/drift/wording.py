@@ -71,7 +71,8 @@ def _names(
 ) -> str:
   before, now = sum(each[1] for each in bins), sum(each[2] for each in bins)
   shares = {name: (a / before, b / now) for name, a, b in bins}
-  old, new = (max(shares, key=lambda name, side=side: shares[name][side]) for side in (0, 1))
+  old = max(shares, key=lambda name: shares[name][0])
+  new = max(shares, key=lambda name: shares[name][1])
   change = {name: b - a for name, (a, b) in shares.items()}
   moved = sorted(change, key=lambda name: (-abs(round(change[name], 9)), change[name] < 0, name))
   each = ", ".join(
