@@ -93,7 +93,8 @@ def _drifted(changes: Iterable[Change]) -> list[Change]:
 def _planted(case: Case, rows: Rows, count: int) -> list[Change]:
   shuffled = random.Random(case.what).sample(rows, len(rows))
   size = _reference_size(shuffled)
-  changed = case.plant(shuffled[size:])[:count]
+  changed = case.plant(shuffled[size:])
+  changed = random.Random(1).sample(changed, min(count, len(changed)))
   return _compared(shuffled[:size], changed)
 
 
