@@ -13,6 +13,8 @@
       logs/<run>.log
       quarantine/<run>/  records that could not be used
       cleaned/<run>.json what is known of a run whose files were deleted
+      drift.json         how far apart the data of earlier runs were
+      drift_refused.json the last comparison that refused the data
       stages.json        which versions have labels or pins, since when and why
       models.config      the labels for a model server
       requests/          requests that a model server logged
@@ -120,6 +122,11 @@ class TaskFolder:
   def stages(self) -> pathlib.Path:
     """The labels and pins of versions, with who set them and why."""
     return self.root / "stages.json"
+
+  @property
+  def drift(self) -> pathlib.Path:
+    """How far apart the data of earlier runs were, which bounds the next comparison."""
+    return self.root / "drift.json"
 
   @property
   def models_config(self) -> pathlib.Path:

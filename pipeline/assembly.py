@@ -42,6 +42,7 @@ from dlpipe.records import EVAL, TRAIN, VAL
 from pipeline import evaluation, model_card
 from pipeline.beam.options import beam_args
 from pipeline.behaviour import gate as behaviour
+from pipeline.drift.drawing import draw_drift
 from pipeline.gates import gate_facts, task_gates
 from pipeline.gates import parameters as gate_parameters
 from pipeline.params import Params, Role
@@ -97,13 +98,14 @@ def create_pipeline(
     search_space.declared(task, params)
   setting: _Setting = _open if runtime_parameters else _fixed
   state, data, schema, statistics, gate = _data_stage(task, config, source, self_contained, setting)
-  drawn: list[BaseNode] = [*state, data, schema, *statistics, gate]
+  profile, *drift = draw_drift(task, config, data, schema, after=gate, remembers=train_and_push)
+  drawn: list[BaseNode] = [*state, data, schema, *statistics, gate, profile, *drift]
   if train_and_push:
-    transform, *tuner, trainer = _training_stage(task, config, data, schema, gate, params)
+    transform, *tuner, trainer = _training_stage(task, config, data, schema, [gate, *drift], params)
     card = model_card.facts(task, config)
     if runtime_parameters:
       card["data_path"] = None  # each run of the compiled pipeline says it
-    release = _release_stage(task, config, data, trainer, self_contained, card)
+    release = _release_stage(task, config, data, profile, trainer, self_contained, card)
     drawn += [transform, *tuner, trainer, *release]
   return Pipeline(
     pipeline_name=task.pipeline_name,
@@ -203,10 +205,10 @@ def _training_stage(
   config: PipelineConfig,
   data: BaseNode,
   schema: BaseNode,
-  gate: BaseNode,
+  gates: list[BaseNode],
   params: Params,
 ) -> list[BaseNode]:
-  """Builds the nodes that train; they run only after DataGate has accepted the data."""
+  """Builds the nodes that train; they run only after the gates have accepted the data."""
   params_code, problem = task.params.code_modules(), task.problem
   transform = Transform(
     examples=data.outputs["examples"],
@@ -224,7 +226,7 @@ def _training_stage(
       "code_fingerprint": code_fingerprint(_PREPROCESSING_FN, task.preprocessing_fn, *params_code),
     },
   )
-  transform.add_upstream_node(gate)
+  transform.add_upstream_nodes(gates)
   inputs = {
     "examples": data.outputs["examples"],
     "transform_graph": transform.outputs["transform_graph"],
@@ -301,6 +303,7 @@ def _release_stage(
   task: Task,
   config: PipelineConfig,
   data: BaseNode,
+  profile: BaseNode,
   trainer: BaseNode,
   self_contained: bool,
   card_facts: Mapping[str, Any],
@@ -375,9 +378,11 @@ def _release_stage(
     card_facts=json.dumps(card_facts, sort_keys=True),
     card_inputs={
       "quarantine": data.outputs["quarantine"],
+      "profile": profile.outputs["profile"],
       "model_run": trainer.outputs["model_run"],
       "evaluation": evaluator.outputs["evaluation"],
       "verdict": evaluator.outputs["verdict"],
+      "predictions": evaluator.outputs["predictions"],
     },
     stage=config.push.stage,
     code_fingerprint=code_fingerprint("components.versioned_pusher.executor", _CARD),

@@ -15,7 +15,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import path_utils
 
-from components.artifacts import ModelVerdict, Quarantine
+from components.artifacts import ModelVerdict, Predictions, Profile, Quarantine
 from components.versioned_pusher import stages
 from components.versioned_pusher.candidates import CANDIDATES, hold, list_candidates
 from components.versioned_pusher.publish import publish
@@ -41,6 +41,8 @@ CARD_INPUTS = {
   "quarantine": Quarantine,
   "model_run": standard_artifacts.ModelRun,
   "evaluation": standard_artifacts.ModelEvaluation,
+  "profile": Profile,
+  "predictions": Predictions,
   **{
     gate.verdict_input: ModelVerdict
     for gate in nodes.model_gates().values()

@@ -87,7 +87,7 @@ def examine(inputs: Inputs, run_id: str, *, labels: bool = False) -> dict[str, A
   found = data_artifacts(inputs.config, run_id)
   if found is None:
     return None
-  return check_data(
+  check = check_data(
     inputs.task,
     examples=found.examples,
     quarantine=found.quarantine,
@@ -95,6 +95,9 @@ def examine(inputs: Inputs, run_id: str, *, labels: bool = False) -> dict[str, A
     kept=inputs.config.folder.checks,
     labels=labels,
   )
+  if found.drift is not None:
+    check["findings"] = [*found.drift.shown_findings, *check["findings"]]
+  return check
 
 
 def log_file(inputs: Inputs, run_id: str) -> pathlib.Path:

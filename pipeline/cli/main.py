@@ -36,6 +36,7 @@ _COMMANDS = {
   "pin": "Keep a version whatever is cleaned.",
   "rollback": "Serve an older version of a model again.",
   "log": "Pick logged requests to label; join labels to them.",
+  "watch": "Compare logged requests with what was trained on.",
   "clean": "Delete files of earlier runs.",
   "data": "List and fetch public data sets.",
   "settings": "List what can be set, with values and bounds.",
@@ -45,7 +46,7 @@ _COMMANDS = {
 }
 # The package of a command, if it is not `commands`.
 _ROOMS = dict.fromkeys(("compile", "node", "worker", "join"), "for_orchestrators")
-_ROOMS |= dict.fromkeys(("clean", "log", "pin", "promote"), "operations")
+_ROOMS |= dict.fromkeys(("clean", "log", "pin", "promote", "watch"), "operations")
 _SHOWN = 200  # characters
 # Errors that a path from the command line may cause.
 _OF_PATHS = frozenset(

@@ -28,6 +28,8 @@ from dlpipe.verdicts import Ruling
 from dlpipe.workspace import Workspace
 from pipeline import evaluation
 from pipeline.behaviour.results import Behaviour
+from pipeline.drift.profile import Profile
+from pipeline.drift.verdict import REFUSED_FILE, Drift
 from pipeline.runs import result, trained
 from pipeline.runs.facts import Outputs, directory, read_facts
 from pipeline.runs.pushes import pushed_version
@@ -112,7 +114,7 @@ def collect(
     components=components,
     examples=facts.examples,
     recognized=facts.recognized,
-    data_findings=facts.data.findings,
+    data_findings=facts.findings,
     spans=facts.spans,
     warm_start=training.warm_start.to_json() if training.warm_start else None,
     report=None,
@@ -145,6 +147,7 @@ def collect(
       "data_checks": facts.data.checks,
       "quarantine": _rejected(quarantine),
       "statistics": facts.counted or Summary(),
+      "drift": facts.drift or _refused_drift(components, outputs, config),
       "versions": package_versions(),
       **shown_rows(
         directory(outputs, nodes.PREDICTIONS),
@@ -153,6 +156,18 @@ def collect(
       ),
     },
   )
+
+
+def _refused_drift(
+  components: list[result.ComponentResult], outputs: Outputs, config: PipelineConfig
+) -> Drift | None:
+  """Returns the comparison by which DriftGate refused the data of this run; None if it did not."""
+  gate = nodes.DRIFT_GATE.id
+  profile = Profile.read(directory(outputs, nodes.PROFILE))
+  if profile is None or not any(c.id == gate and c.state == nodes.FAILED for c in components):
+    return None
+  refused = Drift.read(config.folder.drift.parent, REFUSED_FILE)
+  return refused if refused is not None and refused.data == profile.data else None
 
 
 def _state(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # with frameworks, which the page does not need
   from components.serving_gate.parity import Parity
   from components.trials import Trials
   from pipeline.behaviour.results import Behaviour
+  from pipeline.drift.verdict import Drift
   from pipeline.problems.calibration import Calibration
   from pipeline.suspects.baseline import Baseline
   from pipeline.training.training_record import PhaseRow
@@ -53,6 +54,7 @@ class ReportData:
       `texts`.
     baseline: what a cheap model and the network are worth on eval.
     behaviour: what came of the tests of behaviour.
+    drift: how the data differ from those of the served version.
     suspected: how many labels of val and eval contradict the model's scores, and of how many.
   """
 
@@ -78,3 +80,4 @@ class ReportData:
   suspected: tuple[int, int] | None = None
   baseline: Baseline | None = None
   behaviour: Behaviour | None = None
+  drift: Drift | None = None

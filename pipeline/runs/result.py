@@ -100,7 +100,7 @@ class RunResult:
     model_warnings: sentences on what a person must know before believing the model.
     served_version: the newest version in `serving_dir`, if it is not `pushed_version`: a rollback
       was made since this run's model was first pushed.
-    data_findings: the findings of DataGate, [{name, level, count, what, advice, details}].
+    data_findings: those of DataGate and DriftGate, [{name, level, count, what, advice, details}].
     check: the findings of `dlpipe check`, as `check_data` returns them; None for other commands.
     candidate: whether `pushed_version` waits for `dlpipe promote`, and no server takes it.
     cleaned: what was deleted of earlier runs; None if `keep` sets no bound.

@@ -203,6 +203,18 @@ class GatesConfig(Section):
     "accuracy, of chrF / 100, or of the error that a constant makes; null only warns of one that "
     "is worse",
   )
+  drift: Literal["warn", "refuse", "none"] = pydantic.Field(
+    "warn",
+    description="what happens if the data differ from those of the served version: `warn`, "
+    "`refuse` (exit 3), or `none`, which does not compare",
+  )
+  least_drift: float = pydantic.Field(
+    0.02,
+    gt=0,
+    lt=1,
+    description="the smallest Jensen-Shannon divergence of a feature that counts as a change, in "
+    "bits, beyond what chance makes of so many rows; the past may raise it",
+  )
 
   @property
   def bounds(self) -> Mapping[str, float | None]:

@@ -57,7 +57,7 @@ class KubeflowSection(OrchestratorSection):
     "4, memory_gb: 16, gpu: 1}}`; `default` stands for every node not named",
   )
   retries: int = pydantic.Field(
-    0, ge=0, description="how often a failed node is tried again; DataGate never is"
+    0, ge=0, description="how often a failed node is tried again; DataGate and DriftGate never are"
   )
   notify_url: str | None = pydantic.Field(
     None, description="an http(s) address that is told how a run ended"

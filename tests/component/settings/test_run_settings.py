@@ -135,6 +135,20 @@ def _check_beats_baseline(desk: Desk) -> None:
     assert told["beats_baseline"] == bound
 
 
+def _check_drift(desk: Desk) -> None:
+  assert json.loads(desk.given_to("DriftGate")["told"])["severity"] == "warn"
+  refuses = desk.given_to("DriftGate", "gates.drift=refuse")
+  assert json.loads(refuses["told"])["severity"] == "refuse"
+  drawn = desk.drawn(desk.run(desk.task, "gates.drift=none"))
+  assert "DriftGate" not in drawn
+  assert "DataProfile" in drawn
+
+
+def _check_least_drift(desk: Desk) -> None:
+  given = desk.given_to("DriftGate", "gates.least_drift=0.3")
+  assert json.loads(given["told"])["least"] == 0.3
+
+
 def _check_trials(desk: Desk) -> None:
   assert "Tuner" not in desk.drawn(desk.run(desk.task))
   given = desk.given_to("Tuner", "tune.trials=4", "tune.epochs=2")
@@ -276,6 +290,8 @@ _CHECKS: Mapping[str, Callable[[Desk], None]] = {
   "gates.max_coverage_gap": _check_max_coverage_gap,
   "gates.behaviour": _check_behaviour,
   "gates.beats_baseline": _check_beats_baseline,
+  "gates.drift": _check_drift,
+  "gates.least_drift": _check_least_drift,
   "push.tolerance": _check_tolerance,
   "push.serving_release": _check_serving_release,
   "push.data_license": _check_data_license,

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 _NODES = {
   "ReviewedSchema", "SourceExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator",
-  "DataGate", "Transform", "Trainer", "PreviousModel", "Evaluator",
+  "DataGate", "DataProfile", "DriftGate", "Transform", "Trainer", "PreviousModel", "Evaluator",
   "BehaviourGate", "ServingGate", "VersionedPusher",
 }  # fmt: skip
 _SETTINGS = {
