@@ -133,6 +133,7 @@ PROBLEM = Problem(
   metrics="pipeline.problems.classification_metrics.classification_metrics",
   rows="pipeline.problems.rows.of_classes",
   shown=f"{__name__}.shown",
+  answer_keys=("label",),
   contradicts=True,
   limits=(
     (

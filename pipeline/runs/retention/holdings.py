@@ -190,13 +190,13 @@ def _files_of(folder: TaskFolder, run_id: str) -> Iterator[pathlib.Path]:
 
 
 def _loose(folder: TaskFolder, runs: set[str]) -> Iterator[LooseFile]:
-  """Files of runs that no store knows, results of checks, unfinished trainings, logged requests."""
+  """Files of runs that no store knows, of checks, replays, unfinished trainings and the log."""
   of_runs = [folder.report("*"), folder.log("*"), folder.quarantine("*")]
   for pattern in of_runs:
     for path in _children(pattern.parent):
       if path.name.removesuffix(pattern.suffix) not in runs:
         yield LooseFile(path=str(path), changed=sizes.changed(path))
-  for place in (folder.checks, folder.checkpoints):
+  for place in (folder.checks, folder.checkpoints, folder.replays):
     for path in _children(place):
       yield LooseFile(path=str(path), changed=sizes.changed(path))
   for path in folder.requests.glob("*/*/requests-*"):
