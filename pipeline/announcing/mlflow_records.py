@@ -20,6 +20,7 @@ from pipeline.settings.config import PipelineConfig
 
 _VERSION = "dlpipe.version"
 _MODEL = "model"
+_PATIENCE_S = 30
 _MOST_CHARACTERS = 500  # of a parameter, in every release of MLflow
 _SETTINGS = {
   "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -124,6 +125,7 @@ def _register(client: Any, run: Any, result: RunResult, model: str) -> None:
     source=f"{run.info.artifact_uri}/{_MODEL}",
     run_id=run.info.run_id,
     tags={_VERSION: str(result.pushed_version)},
+    await_creation_for=_PATIENCE_S,
   )
   alias = CANDIDATE if result.candidate else STABLE
   client.set_registered_model_alias(model, alias, made.version)

@@ -116,7 +116,7 @@ def _check_security(told: Any, run: Any) -> None:
 
 
 def _check_timeout(told: Any, run: Any) -> None:
-  for words in (WEBHOOK, "notify.command=true"):
+  for words in (WEBHOOK, "notify.command=/bin/true"):
     [(_, _, more)] = told(words, "notify.timeout_s=2.5")
     assert more["timeout_s"] == 2.5
   assert _mail(told, "notify.timeout_s=2.5")[0].timeout_s == 2.5
@@ -129,7 +129,7 @@ def _check_retries(told: Any, run: Any) -> None:
   assert more["retries"] == 1
   assert _mail(told, "notify.retries=1")[0].retries == 1
   with pytest.raises(BadInputError, match=r"^notify\.retries is for a webhook and for e-mails"):
-    run("images", "notify.command=true", "notify.retries=1")
+    run("images", "notify.command=/bin/true", "notify.retries=1")
 
 
 def _openlineage(told: Any, *settings: str) -> tuple[Any, Any]:
