@@ -108,7 +108,7 @@ class NotifyConfig(_Telling):
 
   def faults(self) -> Mapping[str, str]:
     """Returns, by name, what is wrong or missing given the other settings."""
-    found = {}
+    found: dict[str, str] = {}
     if self.command is not None and not _words(self.command):
       found["command"] = "must be a program with its arguments, quoted as for a shell"
     for address in (*self.email_to, *([self.email_from] if self.email_from else [])):
@@ -133,7 +133,7 @@ class NotifyConfig(_Telling):
 
   def unread(self) -> Mapping[str, str]:
     """Returns settings that have no effect given the others, each with advice for the user."""
-    found = {}
+    found: dict[str, str] = {}
     if not self.email_to:
       advice = "is for e-mails. Set notify.email_to, too, or leave it out"
       names = (name for name in type(self).model_fields if name.startswith("smtp_"))
@@ -188,7 +188,7 @@ class TrackingConfig(_Telling):
 
   def faults(self) -> Mapping[str, str]:
     """Returns, by name, what is wrong given the other settings."""
-    found = {}
+    found: dict[str, str] = {}
     if self.openlineage_url is not None and _HTTP.fullmatch(self.openlineage_url) is None:
       found["openlineage_url"] = (
         "must be an address such as http://marquez:5000, without a user, a password or a query: "
@@ -207,7 +207,7 @@ class TrackingConfig(_Telling):
 
   def unread(self) -> Mapping[str, str]:
     """Returns settings that have no effect given the others, each with advice for the user."""
-    found = {}
+    found: dict[str, str] = {}
     for program, main in (("openlineage", "openlineage_url"), ("mlflow", "mlflow_uri")):
       if getattr(self, main) is None:
         names = (name for name in type(self).model_fields if name.startswith(f"{program}_"))
