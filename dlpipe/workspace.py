@@ -19,6 +19,7 @@
       models.config      the labels for a model server
       requests/          requests that a model server logged
       checks/            results of `dlpipe check`
+      replays/           reports of logged requests that were sent through two versions
       reproduced/<run>/  a workspace for the repetition of a run
       node_memory.json   the memory that each node needed
       .lock              held by the current run
@@ -137,6 +138,11 @@ class TaskFolder:
   def requests(self) -> pathlib.Path:
     """The request log of `dlpipe serve --log-requests`."""
     return self.root / "requests"
+
+  @property
+  def replays(self) -> pathlib.Path:
+    """The reports of `dlpipe replay`, and the flips that they are about."""
+    return self.root / "replays"
 
   @property
   def lock(self) -> pathlib.Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import pathlib
@@ -48,6 +49,27 @@ def carry_out(
   check_engine(inputs.config.beam, os.environ)
   quieten_imports()
   log = log_file(inputs, run_id)
+  told: AbstractContextManager[None] = contextlib.nullcontext()
+  if train_and_push:
+    from pipeline.announcing.announce import failures_told
+
+    told = failures_told(inputs.config, run_id, os.environ)
+  with told:
+    return _carried_out(
+      inputs, run_id, show, log, train_and_push=train_and_push, how=how, examine=examine
+    )
+
+
+def _carried_out(
+  inputs: Inputs,
+  run_id: str,
+  show: Callable[[RealStreams], AbstractContextManager[Listener]],
+  log: pathlib.Path,
+  *,
+  train_and_push: bool,
+  how: RunOptions,
+  examine: Examine | None,
+) -> RunResult:
   try:
     with quiet_output(log) as streams, show(streams) as listener:
       from pipeline.execution import local

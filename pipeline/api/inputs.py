@@ -53,6 +53,7 @@ def prepare(
   beam: str | None,
   mlmd: str | None = None,
   orchestrator: str | None = None,
+  tells: bool = False,
 ) -> Inputs:
   """Turns the user's arguments into a run that can start.
 
@@ -67,6 +68,7 @@ def prepare(
     beam: Beam's runner; None takes that of the settings.
     mlmd: the metadata store's connection file.
     orchestrator: the orchestrator to compile for; None for a run on this machine.
+    tells: whether those whom `notify` names are told of an input that cannot be used.
 
   Raises:
     BadInputError: an argument or the input cannot be used.
@@ -87,12 +89,16 @@ def prepare(
   path = os.path.abspath(data) if data is not None else known.shipped_data()
   new_labels = config.data.relabel and os.path.abspath(os.path.expanduser(config.data.relabel))
   section = config.data.model_copy(update={"relabel": new_labels})
+  told = unread_settings.said(known, config)
   gates = config.gates.model_copy(update={"behaviour": _behaviour(config.gates.behaviour)})
-  return look_at(
-    known,
-    config.model_copy(update={"data_path": path, "data": section, "gates": gates}),
-    said=unread_settings.said(known, config),
-  )
+  config = config.model_copy(update={"data_path": path, "data": section, "gates": gates})
+  if not tells:
+    return look_at(known, config, said=told)
+  from pipeline.announcing.announce import failures_told, require
+
+  require(config, os.environ)
+  with failures_told(config, "(not started)", os.environ):
+    return look_at(known, config, said=told)
 
 
 def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = frozenset()) -> Inputs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import os
 import pathlib
 import shutil
 from collections.abc import Callable, Mapping
@@ -13,12 +14,14 @@ from components.source_example_gen.summary import REJECTED_FILE
 from components.spans import kept
 from dlpipe import nodes
 from dlpipe.errors import DlpipeError
+from pipeline.announcing.announce import announce
 from pipeline.assembly import create_pipeline
 from pipeline.execution import at_work, events, node, node_events, partial, processes, sequential
 from pipeline.execution.options import RunOptions
 from pipeline.params import Params
 from pipeline.report.render import write_report
 from pipeline.runs import record, run_files
+from pipeline.runs.report_data import ReportData
 from pipeline.runs.result import Cleaned, ComponentResult, RunResult
 from pipeline.runs.retention import cleaning
 from pipeline.runs.store import executions, gone_artifacts
@@ -100,9 +103,12 @@ def run(
       )
     else:
       outcomes = sequential.run_nodes(compiled, store, listener=listener, options=options)
-    result = _conclude(task, config, store, outcomes, run_id, started, listener, examine)
+    data = _conclude(task, config, store, outcomes, run_id, started, listener, examine)
     if train_and_push and config.keep.is_set:
-      result = _cleaned(config, result)
+      data = dataclasses.replace(data, result=_cleaned(config, data.result))
+  result = data.result
+  if train_and_push and (said := announce(data, config, os.environ)):
+    result = dataclasses.replace(result, model_warnings=[*result.model_warnings, *said])
   listener(events.RunFinished(result))
   return result
 
@@ -116,7 +122,7 @@ def _conclude(
   started: datetime.datetime,
   listener: events.Listener,
   examine: Examine | None,
-) -> RunResult:
+) -> ReportData:
   with node_events.progress_to(listener, _STORE), open_store(store) as handle:
     artifacts = {
       node_id: executions.outputs(handle.store, outcome.execution_id)
@@ -149,8 +155,9 @@ def _conclude(
     # The push or the refusal holds without a report, too.
     said = f"The report could not be written: {err.strerror or err}. What the run came to stands."
     warned = [*data.result.model_warnings, said]
-    return dataclasses.replace(data.result, report=None, model_warnings=warned)
-  return data.result
+    ended = dataclasses.replace(data.result, report=None, model_warnings=warned)
+    return dataclasses.replace(data, result=ended)
+  return data
 
 
 def _cleaned(config: PipelineConfig, result: RunResult) -> RunResult:

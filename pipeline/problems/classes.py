@@ -136,6 +136,7 @@ PROBLEM = Problem(
   rows="pipeline.problems.rows.of_classes",
   shown=f"{__name__}.shown",
   baseline="pipeline.suspects.cheap.of_classes",
+  answer_keys=("label",),
   contradicts=True,
   words=with_doubts(usual_words),
   limits=(

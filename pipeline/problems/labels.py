@@ -240,6 +240,16 @@ def words(outputs: Mapping[str, Any]) -> list[str]:
   return [f"no label (the nearest is {label} {score:.4f})"]
 
 
+def answer_in(outputs: Mapping[str, Any]) -> str:
+  """Returns the labels of an answer in the order of the alphabet; each model has its own order.
+
+  >>> answer_in({"scores": [0.9, 0.1, 0.7], "labels": ["red", "old", "big"]})
+  'big, red'
+  """
+  pairs = zip(outputs["labels"], outputs["scores"], strict=True)
+  return ", ".join(sorted(label for label, score in pairs if score >= THRESHOLD))
+
+
 PROBLEM = Problem(
   name="labels",
   read_label=read_label,
@@ -261,6 +271,8 @@ PROBLEM = Problem(
   baseline="pipeline.suspects.cheap.of_labels",
   contradicts=True,
   words=with_doubts(words),
+  answer_keys=("labels", "scores"),
+  answer_in=answer_in,
   limits=(
     (
       "It knows no other labels than those it was trained on; an answer without a label says "

@@ -21,6 +21,7 @@ from pipeline.params import TRAIN_NAMES, Params, Role, Section
 from pipeline.settings.data_config import DataConfig
 from pipeline.settings.keep import KeepConfig
 from pipeline.settings.orchestrators import ORCHESTRATORS, OrchestratorSection, section_of
+from pipeline.settings.telling import NotifyConfig, TrackingConfig
 from pipeline.sources.labels import label_text
 from pipeline.task import Task
 
@@ -256,6 +257,13 @@ class PushConfig(Section):
     description="`live`: servers take a model that every gate let through; `candidate`: they do "
     "not, until `dlpipe promote`",
   )
+  max_flips: float | None = pydantic.Field(
+    None,
+    ge=0,
+    le=1,
+    description="the largest part of the logged requests whose answer may become another: `dlpipe "
+    "promote` replays them and refuses (exit 4) a candidate with more; null replays nothing",
+  )
 
   @pydantic.field_validator("serving_release", mode="before")
   @classmethod
@@ -307,8 +315,8 @@ class _Config(Section):
     data_path: absolute path of the input.
     workspace: absolute path under which `<task>/` holds everything the run writes.
     tiny: whether the task's CI-sized overrides apply.
-    data, train, tune, gates, push, beam, metadata, keep: the sections of `--set`; each orchestrator
-      adds one.
+    data, train, tune, gates, push, beam, metadata, keep, notify, tracking: the sections of `--set`;
+      each orchestrator adds one.
     model: the values that the user set in the task's `Params`, except those of `decode`.
     decode: the values that the user set in the `Params` with `Role.DECODE`.
   """
@@ -327,6 +335,8 @@ class _Config(Section):
   beam: BeamConfig = BeamConfig()
   metadata: MetadataConfig = MetadataConfig()
   keep: KeepConfig = KeepConfig()
+  notify: NotifyConfig = NotifyConfig()
+  tracking: TrackingConfig = TrackingConfig()
 
   def section(self, kind: type[_Section]) -> _Section:
     """Returns an orchestrator's section, as in `config.section(AirflowSection).schedule`."""

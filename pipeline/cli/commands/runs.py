@@ -20,6 +20,7 @@ from pipeline.api.stores import checked, strangers_in, tasks_in
 from pipeline.cli.commands.reproduce import reproduce
 from pipeline.cli.commands.run_rows import rows
 from pipeline.cli.json_output import echo_json
+from pipeline.cli.operations.runs_page import page
 from pipeline.cli.options import store_options
 from pipeline.runs import run_files, served
 from pipeline.runs.retention import cleaned
@@ -260,6 +261,7 @@ def diff(
     click.echo("Code, data, settings and inputs are the same.")
 
 
+runs.add_command(page)
 runs.add_command(reproduce)
 runs.add_command(rows)
 

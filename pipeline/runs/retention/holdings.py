@@ -191,7 +191,7 @@ def _files_of(folder: TaskFolder, run_id: str) -> Iterator[pathlib.Path]:
 
 
 def _loose(folder: TaskFolder, runs: set[str]) -> Iterator[LooseFile]:
-  """Files of runs that no store knows, results of checks, unfinished trainings, logged requests.
+  """Files of runs that no store knows, of checks, replays, unfinished trainings and the log.
 
   And what is kept of spans that the last window does not have.
   """
@@ -200,7 +200,7 @@ def _loose(folder: TaskFolder, runs: set[str]) -> Iterator[LooseFile]:
     for path in _children(pattern.parent):
       if path.name.removesuffix(pattern.suffix) not in runs:
         yield LooseFile(path=str(path), changed=sizes.changed(path))
-  for place in (folder.checks, folder.checkpoints):
+  for place in (folder.checks, folder.checkpoints, folder.replays):
     for path in _children(place):
       yield LooseFile(path=str(path), changed=sizes.changed(path))
   for path in kept.Store(str(folder.spans)).unused():

@@ -12,9 +12,11 @@ import pytest
 from dlpipe.errors import BadInputError
 from pipeline import gates, model_card
 from pipeline.api.inputs import Inputs
+from pipeline.api.operations.told_bounds import told_max_flips
 from pipeline.evaluation import Evaluation
 from pipeline.problems.certainty import kept
 from pipeline.problems.certainty.record import Certainty
+from pipeline.runs import run_files
 from pipeline.runs.retention.planning import Holdings, KnownRun, plan
 from pipeline.runs.store import metadata_stores
 from pipeline.settings.reading import make_config
@@ -203,6 +205,17 @@ def _check_stage(desk: Desk) -> None:
   assert desk.given_to("VersionedPusher", "push.stage=candidate")["stage"] == "candidate"
 
 
+def _check_max_flips(desk: Desk) -> None:
+  config = desk.run(desk.task, "push.stage=candidate", "push.max_flips=0.02").config
+  run_files.write(config, "r1")
+  found = told_max_flips(config.folder, 1, tell=lambda said: None)
+  assert found == 0.02, "dlpipe promote replays and judges by it"
+  with pytest.raises(
+    BadInputError, match=r"^push\.max_flips is for candidates, and push\.stage is"
+  ):
+    desk.run(desk.task, "push.max_flips=0.02")
+
+
 def _check_runner(desk: Desk) -> None:
   for runner, name in (("flink", "FlinkRunner"), ("spark", "SparkRunner")):
     assert desk.beam_args(f"beam.runner={runner}")[0].endswith(f".{name}")
@@ -296,6 +309,7 @@ _CHECKS: Mapping[str, Callable[[Desk], None]] = {
   "push.serving_release": _check_serving_release,
   "push.data_license": _check_data_license,
   "push.stage": _check_stage,
+  "push.max_flips": _check_max_flips,
   "beam.runner": _check_runner,
   "beam.job_server": _check_job_server,
   "beam.options": _check_beam_options,
