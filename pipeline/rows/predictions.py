@@ -31,7 +31,7 @@ from dlpipe import progress
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from dlpipe.records import EVAL, VAL
-from pipeline.rows import chosen
+from pipeline.rows import chosen, previews
 from pipeline.rows.examples import RawExample, batches, first_bytes, read_examples
 from pipeline.rows.files import FILE, SHOWN_FILE
 from pipeline.sources import origins
@@ -43,8 +43,8 @@ _SPLITS = (VAL, EVAL)
 _BATCH = 64
 _GROUP = 2_048  # rows that Parquet compresses together
 _TEXT_CHARACTERS = 1_000
-# A report with so many of the largest inputs still opens quickly.
-_MAX_INPUT_BYTES, _MAX_SHOWN_BYTES = 50_000, 1_500_000
+# A report with so many bytes of pictures still opens quickly.
+_MAX_SHOWN_BYTES = 1_500_000
 
 
 def parameters(task: Task) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def write(directory: str, examples: str, model_dir: str, told: Mapping[str, Any]
   """Writes the predictions, the inputs of some rows for a report, and a cheap model's accuracy.
 
   `SHOWN_FILE` maps the number of a row in the table to its input, encoded in base64: of rows that
-  `chosen.for_report` picks, while they are not too large.
+  `chosen.for_report` picks, while there is room, large pictures made smaller.
 
   Args:
     directory: directory of the `Predictions` artifact.
@@ -164,8 +164,8 @@ def _inputs(
   numbers = set(wanted)
   for number, each in enumerate(examples if numbers else ()):
     if number in numbers:
-      value = first_bytes(each.values(input_key)[0])
-      if 0 < len(value) <= _MAX_INPUT_BYTES:
+      value = previews.fitting(first_bytes(each.values(input_key)[0]))
+      if value:
         values[number] = value
       if len(numbers) == 1:
         break

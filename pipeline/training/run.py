@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from dlpipe import progress
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import DlpipeError
 from pipeline.task import Task
@@ -23,7 +24,7 @@ from pipeline.training.answering import answering
 from pipeline.training.export import calibrating, serving_assets, signatures
 from pipeline.training.learning import learn, load_splits
 from pipeline.training.machines import cluster, strategy
-from pipeline.training.training_record import TrainingRecord, phase_rows
+from pipeline.training.training_record import TrainingRecord, chosen_epoch, phase_rows
 
 _PARITY_ROWS = 32
 
@@ -64,6 +65,7 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   params = task.params.of({**config["hyperparameters"], **tuned})
   tft_output = tft.TFTransformOutput(fn_args.transform_output)
   started = time.monotonic()
+  progress.report("reading train and val")
   train, val = load_splits(fn_args, task, tft_output, cache_mb=settings["cache_mb"])
   prepare_seconds = time.monotonic() - started
   folder = checkpoints.folder_of(fn_args, params)
@@ -80,6 +82,8 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     log_dir=fn_args.model_run_dir,
   )
   model = learned.model
+  chosen = chosen_epoch(learned.history, task.problem.monitor)
+  _say_chosen(learned.history, chosen, task.problem.monitor[0])
   calibration = calibrating.calibrated(
     task.problem, model, val, wanted=settings["calibrate"], seed=settings["seed"]
   )
@@ -109,12 +113,25 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     prepare_seconds=round(prepare_seconds, 2),
     phases=phase_rows(learned.phases, learned.history, is_timed=settings["minutes"] is not None),
     epochs=learned.history,
+    chosen=chosen,
     class_weights=dict(learned.weights.by_label) if learned.weights else {},
     calibration=calibration,
   )
   (run_dir / TrainingRecord.FILE).write_text(record.to_text())
   if folder:
     folder.close()
+
+
+def _say_chosen(history: list[dict[str, Any]], chosen: int | None, metric: str) -> None:
+  """Reports which epoch is exported; the line stays on the screen."""
+  if chosen is None:
+    return
+  row = history[chosen]
+  progress.report(
+    f"chosen: {row['phase']} epoch {row['epoch']} of {row['epochs']}  {metric} {row[metric]:.3f}",
+    chosen=chosen,
+    epoch=row["epoch"],
+  )
 
 
 def tuned_values(fn_args: Any) -> dict[str, Any]:
