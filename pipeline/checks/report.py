@@ -30,6 +30,7 @@ from pipeline.task import Task
 _SHOWN_REASONS, _SHOWN_RECORDS = 10, 5
 _LABEL_BYTES = 200
 _TEXT_BYTES = 2000
+_TEXT_CHARACTERS = 400
 
 
 def check_data(
@@ -55,7 +56,8 @@ def check_data(
   Returns:
     `examples` {split: count}; `labels` {split: {label: count}} or None; `lengths` {measure:
     {min, p5, median, p95, max}}; `met` {unusual but valid property: count}; `findings` [{name,
-    level, count, what, advice, details, examples [[{split, label, input, file, origin}]]}],
+    level, count, what, advice, details, examples [[{split, label, input, text,
+    file, origin}]]}],
     warnings first; `quarantined` [{reason, count, records}]; `compared`, the number of inputs among
     which near-duplicates were searched; with `labels` also `suspects`, as `Suspects.to_json`;
     `look`, as `Look.to_json`, for the page.
@@ -190,7 +192,10 @@ def _shown(
     shown["origin"] = row.origin
   suffix = ""
   if is_text:
-    shown["input"] = excerpt(row.value[:_TEXT_BYTES].decode("utf-8", "replace"))
+    text = row.value[:_TEXT_BYTES].decode("utf-8", "replace")
+    shown["input"] = excerpt(text)
+    if len(text) > len(shown["input"]):
+      shown["text"] = text[:_TEXT_CHARACTERS]
   if describe is not None:
     with contextlib.suppress(IndescribableError):
       described = describe(row.value)

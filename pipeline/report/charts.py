@@ -246,7 +246,7 @@ def xy_chart(
       about = f"{curve.name}: {x_name} {number(x)}, {y_name} {number(y)}, {at} {number(score)}"
       parts.append(svg.dot(*place(x, y), 3, curve.css_class, about))
   parts.append(svg.text(_LEFT + plot_width / 2, height - 4, x_name, "middle"))
-  parts.append(svg.text(_LEFT + 6, _TOP + 10, y_name, "start"))
+  parts.append(svg.text(_LEFT, _TOP - 4, y_name, "start"))
   return svg.drawing(width, height, f"{title}: {y_name} by {x_name}.", parts)
 
 

@@ -170,6 +170,7 @@ class Report(keras.callbacks.Callback):
       values,
       epochs_left=self._epochs - epoch - 1,
       epoch_seconds=self._epoch_seconds(or_else=row["seconds"]),
+      examples_per_s=round(self._rows / max(row["seconds"], 1e-3), 1),
       **row,
     )
 

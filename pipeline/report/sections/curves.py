@@ -56,7 +56,25 @@ def curves(data: ReportData) -> dict[str, Any] | None:
         ],
       }
     )
+    if answers["thresholds"]:
+      shown.append(_by_threshold(points, answers["risk"]))
   return {"shown": shown, "answers": answers, "split": found["split"], "labels": labels}
+
+
+def _by_threshold(points: list[list[float]], risk: str) -> dict[str, Any]:
+  """Returns the chart of what a threshold on the score would do."""
+  rising = points[::-1]
+  lines = [
+    charts.Curve("part answered", "train", [[least, part, part] for part, _, least in rising]),
+    charts.Curve(risk, "val", [[least, wrong, part] for part, wrong, least in rising]),
+  ]
+  return {
+    "name": "By threshold on the score",
+    "svg": charts.xy_chart(
+      "By threshold", lines, x_name="threshold", y_name="share", at="part answered"
+    ),
+    "keys": [{"css": line.css_class, "words": line.name} for line in lines],
+  }
 
 
 def _curves(labels: list[dict[str, Any]], kind: str) -> list[charts.Curve]:

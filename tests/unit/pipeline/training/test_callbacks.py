@@ -130,6 +130,7 @@ def test_a_report_is_a_row_and_a_line_with_the_same_facts(model, caplog):
   # No line for a step so soon after the epoch's start.
   [record] = caplog.records
   assert record.getMessage() == "head epoch 2/3  loss 0.500  val_accuracy 0.750  0s left"
+  assert record.dlpipe.pop("examples_per_s") > 100
   assert record.dlpipe == {"epochs": 3, "left_s": round(row["seconds"], 1), **row}
 
 
