@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
+import subprocess
+import sys
+import urllib.error
 import urllib.parse
+import urllib.request
 
 import pytest
 
 pytestmark = pytest.mark.e2e
 
+_REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 _CELL = "svg a:has(> rect.miss)"
 _IN_CELL = ":target a[href^='file:']:not([tabindex])"
 
@@ -74,3 +80,29 @@ def test_the_page_on_the_data_shows_each_class_and_leads_to_files(tab, data_page
   page.js("document.querySelector(\".samples a[href^='file:']:not([tabindex])\").focus()")
   page.press("Enter")
   page.wait("document.contentType === 'image/png'")
+
+
+def test_a_run_can_be_watched_until_it_ends(tab, first_run):
+  workspace, _ = first_run
+  told = ("run", "images", "--tiny", "--workspace", str(workspace), "--watch", "--json")
+  process = subprocess.Popen(
+    [sys.executable, "-m", "pipeline.cli.main", *told],
+    cwd=_REPOSITORY,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  try:
+    said = next(line for line in process.stderr if line.startswith("Watch it at "))
+    address = said.split()[-1]
+    page = tab(address)
+    page.wait("document.querySelectorAll('#nodes tr').length === 12")
+    run_id = page.text("#title").removeprefix("images, run ")
+    stdout, _ = process.communicate(timeout=600)
+  finally:
+    process.kill()
+  assert process.returncode == 0
+  assert json.loads(stdout.splitlines()[-1])["run_id"] == run_id
+  page.wait("document.getElementById('about').textContent.includes('nded')")
+  with pytest.raises(urllib.error.URLError):
+    urllib.request.urlopen(address, timeout=30)

@@ -48,7 +48,7 @@ def of_picture(grey: np.ndarray) -> dict[str, float]:
 def script_of(text: str) -> str:
   """Returns the script of most letters, such as `LATIN` or `CJK`; empty without letters.
 
-  >>> [script_of(text) for text in ("Das ist gut.", "Это хорошо.", "とても良い", "1:0!")]
+  >>> [script_of(text) for text in ("Das war gut.", "Это хорошо.", "とても良い", "1:0!")]
   ['LATIN', 'CYRILLIC', 'CJK', '']
   """
   counts: dict[str, int] = {}

@@ -65,7 +65,7 @@ def test_the_script_is_that_of_most_letters(said, script):
 def test_another_language_has_few_of_the_frequent_words():
   familiarity = measuring.Familiarity()
   english = "this is the story of a man who lost it all and then found that he was not alone {}"
-  french = "une histoire tres banale dont les acteurs ne semblent pas croire un seul mot"
+  french = "une histoire tres banale dont les acteurs ne semblent pas croire une seule phrase"
   for number in range(3_000):  # more than what the words are learnt from
     said = french if number in (5, 2_990) else english.format(f"number{number}")
     familiarity.add(text.describe(said.encode()).words)
