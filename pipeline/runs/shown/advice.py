@@ -19,6 +19,8 @@ Row = Mapping[str, Any]
 _GAP = 0.2  # between accuracy in training and in validation
 _RISE = 1.3  # of the validation loss, after its least
 _STILL_FALLING = 0.05  # of the validation loss, in the last epoch
+_WORTH = 0.02  # of the first validation loss
+_SOLVED = 0.99  # accuracy in validation, from which more epochs are not worth a word
 _BLOWN_UP = 3.0  # the validation loss at the end, by that of the first epoch
 _IMBALANCE = 10  # the commonest class by the rarest
 _MISSED = 0.3  # recall of the rarest class, below the accuracy
@@ -42,7 +44,7 @@ def advice(
   rows = record.epochs
   if rows:
     bad = _diverged(rows)
-    found += [bad] if bad else [_overfit(record), _too_few(record)]
+    found.append(bad or _overfit(record) or _too_few(record))
   found.append(_unbalanced(record, labels.get(TRAIN, {}), per_class))
   return [sentence for sentence in found if sentence]
 
@@ -96,7 +98,11 @@ def _too_few(record: TrainingRecord) -> str | None:
   if len(rows) < 2 or _chosen(record) is not record.epochs[-1]:
     return None
   before, last = rows[-2].get("val_loss"), rows[-1].get("val_loss")
-  if not before or not last or last > (1 - _STILL_FALLING) * before:
+  first = rows[0].get("val_loss")
+  if not first or not before or not last or rows[-1].get("val_accuracy", 0.0) >= _SOLVED:
+    return None
+  # Near zero, a large part of the loss is a small one of what was learnt.
+  if before - last < max(_STILL_FALLING * before, _WORTH * first):
     return None
   settings = [row.setting for row in record.phases if row.phase == rows[-1].get("phase")]
   [setting] = settings or [None]
