@@ -57,8 +57,8 @@ def confusion_matrix(
   quiet: dict[tuple[str, int], list[str]] = collections.defaultdict(list)
   for value, row, column in fullest[_MOST_TITLED:]:
     shade = round(_SHADES * value / sum(matrix[row]))
-    x, y = svg.n(left + column * cell), svg.n(top + row * cell)
-    quiet[_css(row, column), shade].append(f"M{x} {y}h{cell - 1}v{cell - 1}h{1 - cell}z")
+    at = f"{svg.n(left + column * cell)} {svg.n(top + row * cell)}"
+    quiet[_css(row, column), shade].append(f"M{at}h{cell - 1}v{cell - 1}h{1 - cell}z")
   for (kind, shade), squares in quiet.items():
     parts.append(
       Markup('<path class="{}" fill-opacity="{:.2f}" d="{}"/>').format(

@@ -121,7 +121,7 @@ def _points(x: np.ndarray, y: np.ndarray, least: np.ndarray) -> list[list[float]
 
 
 def _at_thresholds(scores: np.ndarray, risks: np.ndarray) -> list[dict[str, Any]]:
-  rows = []
+  rows: list[dict[str, Any]] = []
   for threshold in _THRESHOLDS:
     kept = scores >= threshold
     count = int(kept.sum())

@@ -156,11 +156,12 @@ class Report(keras.callbacks.Callback):
   def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
     """Appends the row and reports it."""
     values = {name: float(value) for name, value in (logs or {}).items()}
+    seconds = time.monotonic() - self._started
     row = {
       "phase": self._phase,
       "epoch": epoch + 1,
       "epochs": self._epochs,
-      "seconds": round(time.monotonic() - self._started, 3),
+      "seconds": round(seconds, 3),
       "learning_rate": float(self.model.optimizer.learning_rate),
       **values,
     }
@@ -169,8 +170,8 @@ class Report(keras.callbacks.Callback):
       f"{self._shown} epoch {epoch + 1}/{self._epochs}",
       values,
       epochs_left=self._epochs - epoch - 1,
-      epoch_seconds=self._epoch_seconds(or_else=row["seconds"]),
-      examples_per_s=round(self._rows / max(row["seconds"], 1e-3), 1),
+      epoch_seconds=self._epoch_seconds(or_else=seconds),
+      examples_per_s=round(self._rows / max(seconds, 1e-3), 1),
       **row,
     )
 

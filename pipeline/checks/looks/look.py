@@ -121,7 +121,7 @@ def _repeated(contents: np.ndarray) -> list[tuple[int, int]]:
 
 def _distribution(name: str, values: np.ndarray, splits: np.ndarray) -> dict[str, Any]:
   """Returns counts by bin and split; the outermost bins hold what lies outside of 99 in 100."""
-  low, high = np.percentile(values, (0.5, 99.5)) if len(values) else (0.0, 0.0)
+  low, high = (float(np.percentile(values, part)) if len(values) else 0.0 for part in (0.5, 99.5))
   edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
   inside = np.clip(values, edges[0], edges[-1])
   counts = {

@@ -34,8 +34,8 @@ def of_picture(grey: np.ndarray) -> dict[str, float]:
     `brightness`, the mean, and `contrast`, the range without the extremes, both 0 to 255;
     `sharpness`, 0 to about 4, `UNKNOWN` for a picture of one colour or of two pixels.
   """
-  low, high = np.percentile(grey, (1, 99))
-  contrast = float(high - low)
+  low, high = (float(np.percentile(grey, part)) for part in (1, 99))
+  contrast = high - low
   sharpness = UNKNOWN
   if contrast >= 1 and min(grey.shape) >= 3:
     wide = grey.astype(np.int16)

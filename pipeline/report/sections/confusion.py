@@ -68,7 +68,7 @@ def _confusions(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
   """Returns the most frequent mistakes: true label, prediction, count, share of the true label."""
   labels: Sequence[str] = evaluation.get("labels") or []
   counts: Sequence[Sequence[float]] = evaluation.get("confusion") or []
-  found = [
+  found: list[dict[str, Any]] = [
     {"label": labels[i], "predicted": labels[j], "count": value, "share": value / sum(row)}
     for i, row in enumerate(counts)
     for j, value in enumerate(row)
