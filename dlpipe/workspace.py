@@ -114,6 +114,10 @@ class TaskFolder:
     """Results of `dlpipe check`, kept for the next time."""
     return self.root / "checks"
 
+  def data_page(self, examples: pathlib.Path) -> pathlib.Path:
+    """Returns the path of the page on the data of an `Examples` artifact, by its directory."""
+    return self.checks / f"data-{examples.name}.html"
+
   @property
   def going(self) -> pathlib.Path:
     """The folder into which files are moved while they are deleted."""

@@ -24,6 +24,7 @@ from pipeline.runs import record, run_files
 from pipeline.runs.report_data import ReportData
 from pipeline.runs.result import Cleaned, ComponentResult, RunResult
 from pipeline.runs.retention import cleaning
+from pipeline.runs.shown.previous import previous_predictions
 from pipeline.runs.store import executions, gone_artifacts
 from pipeline.runs.store.metadata_stores import ConnectionConfig, connection, open_store
 from pipeline.settings.config import PipelineConfig
@@ -130,6 +131,7 @@ def _conclude(
       if outcome.execution_id is not None
     }
     gone_artifacts.mark(handle, task.pipeline_name, config.folder.artifacts)
+    before = previous_predictions(handle.store, artifacts)
   components = [
     ComponentResult(
       id=node_id,
@@ -142,7 +144,13 @@ def _conclude(
   error = next((o.error for o in outcomes.values() if o.error is not None), None)
   check = examine(run_id) if examine else None
   found = record.collect(
-    task, config, artifacts=artifacts, components=components, error=error, run_id=run_id
+    task,
+    config,
+    artifacts=artifacts,
+    components=components,
+    error=error,
+    run_id=run_id,
+    previous=before,
   )
   report = config.folder.report(run_id)
   data = found.report_data(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -35,6 +36,9 @@ from pipeline.runs.facts import Outputs, directory, read_facts
 from pipeline.runs.pushes import pushed_version
 from pipeline.runs.report_data import ReportData
 from pipeline.runs.run_files import package_versions
+from pipeline.runs.shown import slices
+from pipeline.runs.shown.advice import advice
+from pipeline.runs.shown.previous import Previous
 from pipeline.runs.shown_rows import shown_rows
 from pipeline.settings.config import PipelineConfig
 from pipeline.shipped import is_shipped
@@ -76,6 +80,7 @@ def collect(
   components: list[result.ComponentResult],
   error: BaseException | None,
   run_id: str,
+  previous: Previous | None = None,
 ) -> RunRecord:
   """Reads every artifact that a run has, as far as it came.
 
@@ -86,6 +91,7 @@ def collect(
     components: the result of each node.
     error: the exception that ended the run early; None if there was none.
     run_id: the run's name.
+    previous: what the model before it said; None if there is none.
   """
   outputs = {node: {k: a.uri for k, a in some.items()} for node, some in artifacts.items()}
   facts = read_facts(outputs)
@@ -129,30 +135,37 @@ def collect(
     baseline=cheap.to_json() if cheap else None,
   )
   trials = Trials.read(directory(outputs, nodes.TUNER_RESULTS))
+  shown = _shown_evaluation(found, outputs, task) or {}
+  counted = facts.counted or Summary()
   return RunRecord(
     result=run_result,
     quarantine_dir=quarantine,
     report={
       "data_path": config.data_path,
+      "data_page": _data_page(outputs, config),
       "hyperparameters": training.hyperparameters,
       "phases": training.phases,
       "history": training.epochs,
+      "chosen": training.chosen,
+      "advice": advice(training, labels=counted.labels, per_class=shown.get("per_class", ())),
       "calibration": training.calibration,
       "tuning": trained.ranked(trials) if trials else None,
       "tuned": training.tuned,
-      "evaluation": _shown_evaluation(found, outputs, task),
+      "evaluation": shown or None,
       "baseline": cheap,
       "behaviour": Behaviour.read(directory(outputs, nodes.BEHAVIOUR)),
       "parity": Parity.read(directory(outputs, nodes.PARITY)),
       "data_checks": facts.data.checks,
       "quarantine": _rejected(quarantine),
-      "statistics": facts.counted or Summary(),
+      "statistics": counted,
       "drift": facts.drift or _refused_drift(components, outputs, config),
       "versions": package_versions(),
       **shown_rows(
         directory(outputs, nodes.PREDICTIONS),
         input_kind=task.input.kind,
+        data_path=config.data_path,
         one_class=task.problem.has_one_class,
+        previous=previous,
       ),
     },
   )
@@ -280,7 +293,8 @@ def _shown_evaluation(
     return None
   shown: dict[str, Any] = {
     "metrics": found.metrics,
-    "slices": found.slices,
+    "intervals": found.intervals,
+    "slices": slices.by_need(found),
     "calibration": found.calibration,
   }
   if task.problem.shown:
@@ -295,6 +309,15 @@ def _vocabulary(outputs: Outputs, name: str | None) -> list[str]:
     return []
   graph = tft.TFTransformOutput(str(directory(outputs, nodes.TRANSFORM_GRAPH)))
   return [label.decode() for label in graph.vocabulary_by_name(name)]
+
+
+def _data_page(outputs: Outputs, config: PipelineConfig) -> str | None:
+  """The address of the page on this data, from the report; None before a `dlpipe check`."""
+  examples = directory(outputs, nodes.EXAMPLES)
+  page = config.folder.data_page(examples) if examples is not None else None
+  if page is None or not page.is_file():
+    return None
+  return pathlib.PurePath(os.path.relpath(page, config.folder.report("").parent)).as_posix()
 
 
 def _rejected(directory: pathlib.Path | None) -> list[dict[str, Any]]:

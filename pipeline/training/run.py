@@ -30,7 +30,7 @@ from pipeline.training.export import (
 )
 from pipeline.training.learning import learn, load_splits
 from pipeline.training.machines import cluster, strategy
-from pipeline.training.training_record import TrainingRecord, phase_rows
+from pipeline.training.training_record import TrainingRecord, chosen_epoch, phase_rows
 from pipeline.training.warm import weights_file
 
 _PARITY_ROWS, _EXPLAINED_ROWS = 32, 8
@@ -73,6 +73,7 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   params = task.params.of({**config["hyperparameters"], **tuned})
   tft_output = tft.TFTransformOutput(fn_args.transform_output)
   started = time.monotonic()
+  progress.report("reading train and val")
   train, val = load_splits(fn_args, task, tft_output, cache_mb=settings["cache_mb"])
   prepare_seconds = time.monotonic() - started
   folder = checkpoints.folder_of(fn_args, params)
@@ -89,6 +90,8 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     log_dir=fn_args.model_run_dir,
   )
   model = learned.model
+  chosen = chosen_epoch(learned.history, task.problem.monitor)
+  _say_chosen(learned.history, chosen, task.problem.monitor[0])
   calibration = calibrating.calibrated(
     task.problem, model, val, wanted=settings["calibrate"], seed=settings["seed"]
   )
@@ -144,6 +147,7 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     prepare_seconds=round(prepare_seconds, 2),
     phases=phase_rows(learned.phases, learned.history, is_timed=settings["minutes"] is not None),
     epochs=learned.history,
+    chosen=chosen,
     class_weights=dict(learned.weights.by_label) if learned.weights else {},
     calibration=calibration,
     warm_start=warm_start if settings["warm_start"] else None,
@@ -152,6 +156,18 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   (run_dir / TrainingRecord.FILE).write_text(record.to_text())
   if folder:
     folder.close()
+
+
+def _say_chosen(history: list[dict[str, Any]], chosen: int | None, metric: str) -> None:
+  """Reports which epoch is exported; the line stays on the screen."""
+  if chosen is None:
+    return
+  row = history[chosen]
+  progress.report(
+    f"chosen: {row['phase']} epoch {row['epoch']} of {row['epochs']}  {metric} {row[metric]:.3f}",
+    chosen=chosen,
+    epoch=row["epoch"],
+  )
 
 
 def tuned_values(fn_args: Any) -> dict[str, Any]:
