@@ -15,7 +15,7 @@ from tfx.dsl.placeholder import placeholder
 from tfx.types import channel_utils, component_spec, standard_artifacts
 
 from components.artifacts import Quarantine
-from components.source_example_gen import driver, executor
+from components.source_example_gen import driver, executor, sources
 from dlpipe.errors import BadInputError
 
 
@@ -31,6 +31,7 @@ class SourceExampleGenSpec(component_spec.ComponentSpec):
     "relabel": component_spec.ExecutionParameter(type=str, optional=True),
     "relabelled_key": component_spec.ExecutionParameter(type=str, optional=True),
     "read_label": component_spec.ExecutionParameter(type=str, optional=True),
+    sources.COPIES: component_spec.ExecutionParameter(type=str, optional=True),
     "code_fingerprint": component_spec.ExecutionParameter(type=str),
     "val_fraction": component_spec.ExecutionParameter(type=float),
     "eval_fraction": component_spec.ExecutionParameter(type=float),
@@ -71,6 +72,7 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
     val_fraction: float = 0.1,
     eval_fraction: float = 0.1,
     input_fingerprint: str | placeholder.Placeholder | None = None,
+    copies: str | None = None,
   ):
     """Constructs the component.
 
@@ -89,6 +91,7 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
       val_fraction: part of the drawn records that goes to val, 0 to 1.
       eval_fraction: part of the drawn records that goes to eval, 0 to 1.
       input_fingerprint: the state of the input, from `SourceState`, if the driver does not run.
+      copies: the folder for copies of input from stores; None if the input is on a disk.
 
     Raises:
       BadInputError: the fractions leave nothing to train on.
@@ -113,6 +116,7 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
           if relabel
           else {}
         ),
+        **({sources.COPIES: copies} if copies else {}),
         **({} if input_fingerprint is None else {driver.FINGERPRINT_KEY: input_fingerprint}),
         examples=channel_utils.as_channel([standard_artifacts.Examples()]),
         quarantine=channel_utils.as_channel([Quarantine()]),

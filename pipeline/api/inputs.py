@@ -15,10 +15,12 @@ from typing import Any
 
 from components.source_example_gen import relabel
 from dlpipe.errors import BadInputError
+from dlpipe.local_paths import absolute
+from dlpipe.remote import addresses, copying
 from dlpipe.workspace import Workspace
 from pipeline.api import wrong_task
 from pipeline.params import Params
-from pipeline.settings import unread_settings
+from pipeline.settings import orchestrators, unread_settings
 from pipeline.settings.config import PipelineConfig
 from pipeline.settings.reading import make_config
 from pipeline.sources import file_formats
@@ -80,13 +82,26 @@ def prepare(
     beam=beam,
     mlmd=mlmd,
   )
-  path = os.path.abspath(data) if data is not None else known.shipped_data()
+  per_run = orchestrators.is_template(orchestrator, data)
+  path = absolute(data) if data is not None else known.shipped_data()
   new_labels = config.data.relabel and os.path.abspath(os.path.expanduser(config.data.relabel))
   section = config.data.model_copy(update={"relabel": new_labels})
-  return look_at(
-    known,
-    config.model_copy(update={"data_path": path, "data": section}),
-    said=unread_settings.said(known, config),
+  told = config.model_copy(update={"data_path": path, "data": section})
+  if per_run:
+    return _unseen(known, told)
+  return look_at(known, told, said=unread_settings.said(known, config))
+
+
+def _unseen(known: Task, config: PipelineConfig) -> Inputs:
+  """Returns a pipeline whose runs each read a path of their own, and look at it when they begin."""
+  schema_path(known.name)
+  source = _named_source(known, config.data.source or next(iter(known.sources)))
+  return Inputs(
+    task=known,
+    config=config,
+    source=source,
+    recognized=[f"Every run reads a path of its own: {config.data_path}"],
+    params=config.params(known),
   )
 
 
@@ -103,20 +118,23 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
   """
   path = config.data_path
   schema_path(known.name)
+  here = copying.local(path, config.folder.copies)
   try:
-    source_name, source = choose_source(known, config)
+    source_name, source = choose_source(known, config.model_copy(update={"data_path": here}))
     unread_settings.require_read_by_layout(known, said, layout=source_name, path=path)
-    plan = source.plan(path, config.data_options(known))
+    plan = source.plan(here, config.data_options(known))
   except BadInputError as err:
-    raise (err if config.data.source else wrong_task.explain(err, known, path)) from err
+    raise (err if config.data.source else wrong_task.explain(err, known, here)) from err
   sentences = plan.sentences()
+  if addresses.is_remote(path):
+    sentences.append(f"Read from a copy of {path}, in {here}")
   if config.data.relabel:
     count = len(relabel.read(config.data.relabel))
     sentences.append(f"{count:,} labels come from {config.data.relabel} (data.relabel)")
   unread_settings.require_drawn(said, given_splits=plan.given_splits, path=path)
   params = config.params(known)
   if known.infer:
-    params = known.infer(source_name, path, config.data_options(known), params)
+    params = known.infer(source_name, here, config.data_options(known), params)
   return Inputs(
     task=known,
     config=config,
@@ -133,14 +151,12 @@ def choose_source(task: Task, config: PipelineConfig) -> tuple[str, Source]:
     BadInputError: the path or the source does not exist, or no layout fits.
   """
   path, name = config.data_path, config.data.source
-  layouts = "\n".join(f"  {n}: {s.description}" for n, s in task.sources.items())
+  layouts = _layouts(task)
   # A path may be the common prefix of several files, such as corpus/train of train.en and train.de.
   if not os.path.exists(path) and not any(s.matches(path) for s in task.sources.values()):
     raise BadInputError(f"There is no {path!r}. --data takes a path to one of:\n{layouts}")
   if name is not None:
-    if name not in task.sources:
-      raise BadInputError(f"Unknown data.source={name!r} for task {task.name}. Known:\n{layouts}")
-    return name, task.sources[name]
+    return name, _named_source(task, name)
   for found, source in task.sources.items():
     if source.matches(path):
       return found, source
@@ -148,6 +164,18 @@ def choose_source(task: Task, config: PipelineConfig) -> tuple[str, Source]:
     f"Nothing in {path!r} looks like an input of the task {task.name}.{_told(path)} The task "
     f"reads:\n{layouts}"
   )
+
+
+def _layouts(task: Task) -> str:
+  return "\n".join(f"  {n}: {s.description}" for n, s in task.sources.items())
+
+
+def _named_source(task: Task, name: str) -> Source:
+  if name not in task.sources:
+    raise BadInputError(
+      f"Unknown data.source={name!r} for task {task.name}. Known:\n{_layouts(task)}"
+    )
+  return task.sources[name]
 
 
 def _told(path: str) -> str:

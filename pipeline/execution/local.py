@@ -98,8 +98,8 @@ def run(
     else:
       outcomes = sequential.run_nodes(compiled, store, listener=listener, options=options)
     result = _conclude(task, config, store, outcomes, run_id, started, listener, examine)
-    if train_and_push and config.keep.is_set:
-      result = _cleaned(config, result)
+    if train_and_push:
+      result = cleaned(config, result)
   listener(events.RunFinished(result))
   return result
 
@@ -132,6 +132,41 @@ def _conclude(
   ]
   error = next((o.error for o in outcomes.values() if o.error is not None), None)
   check = examine(run_id) if examine else None
+  return conclude(
+    task,
+    config,
+    artifacts=artifacts,
+    components=components,
+    error=error,
+    run_id=run_id,
+    started=started,
+    check=check,
+  )
+
+
+def conclude(
+  task: Task,
+  config: PipelineConfig,
+  *,
+  artifacts: record.Artifacts,
+  components: list[ComponentResult],
+  error: BaseException | None,
+  run_id: str,
+  started: datetime.datetime,
+  check: Mapping[str, Any] | None = None,
+) -> RunResult:
+  """Ends a run, whoever carried out its nodes: reads its artifacts, writes report and quarantine.
+
+  Args:
+    task: the task.
+    config: the run's configuration.
+    artifacts: node id to output name to artifact, for the nodes that ran.
+    components: the result of each node.
+    error: the exception that ended the run early; None if there was none.
+    run_id: the run's name.
+    started: when it began.
+    check: the findings of `dlpipe check`.
+  """
   found = record.collect(
     task, config, artifacts=artifacts, components=components, error=error, run_id=run_id
   )
@@ -150,8 +185,10 @@ def _conclude(
   return data.result
 
 
-def _cleaned(config: PipelineConfig, result: RunResult) -> RunResult:
+def cleaned(config: PipelineConfig, result: RunResult) -> RunResult:
   """Deletes what `keep` lets go; the result says how much, or why it did not work."""
+  if not config.keep.is_set:
+    return result
   others = at_work.run_ids(config.folder) - {result.run_id}
   if others:
     said = f"Nothing was cleaned: {', '.join(sorted(others))} is at work in the workspace, too."

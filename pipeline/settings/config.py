@@ -15,6 +15,7 @@ import pydantic
 import pydantic_core
 
 from components.serving_gate.serving_ops import release_of_tag
+from dlpipe.remote.addresses import WRITABLE, scheme_of
 from dlpipe.workspace import TaskFolder
 from pipeline.params import TRAIN_NAMES, Params, Role, Section
 from pipeline.settings.orchestrators import ORCHESTRATORS, OrchestratorSection, section_of
@@ -228,6 +229,20 @@ class PushConfig(Section):
     description="`live`: servers take a model that every gate let through; `candidate`: they do "
     "not, until `dlpipe promote`",
   )
+  copy_to: str | None = pydantic.Field(
+    None,
+    description="an address such as `s3://bucket/models/images`, to which a version that a run "
+    "makes live is copied, with a file `UPLOADED` when it is whole; null copies nothing",
+  )
+
+  @pydantic.field_validator("copy_to")
+  @classmethod
+  def _can_be_written(cls, address: str | None) -> str | None:
+    if address is not None and scheme_of(address) not in WRITABLE:
+      known = ", ".join(f"{scheme}://" for scheme in WRITABLE)
+      reason = f"It takes an address that can be written to: {known}"
+      raise pydantic_core.PydanticCustomError("address", "{reason}", {"reason": reason})
+    return address
 
   @pydantic.field_validator("serving_release", mode="before")
   @classmethod

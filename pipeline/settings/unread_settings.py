@@ -19,8 +19,8 @@ from pipeline.settings.orchestrators import ORCHESTRATORS, section_of
 from pipeline.task import Task
 
 _JOB_SERVERS = ("flink", "spark")
-# An orchestrator runs nodes, and none of them sees the whole workspace.
-_LOCAL = "keep"
+# The section that the end of a run reads.
+_OF_THE_END = "keep"
 
 
 def said(task: Task, config: PipelineConfig) -> frozenset[str]:
@@ -119,11 +119,15 @@ def require_read_by_command(settings: Sequence[str], *, orchestrator: str | None
         f"--set {key}: dlpipe compile TASK --for {section} alone reads it. Leave it out; a file of "
         "--config may hold it."
       )
-    if section == _LOCAL and orchestrator is not None:
+    if section == _OF_THE_END and not _can_finish(orchestrator):
       raise BadInputError(
-        f"--set {key}: only dlpipe run cleans after itself. Leave it out, and run dlpipe clean "
-        "TASK on a schedule; a file of --config may hold it."
+        f"--set {key}: no run of {orchestrator} cleans after itself. Leave it out, and run dlpipe "
+        "clean TASK on a schedule; a file of --config may hold it."
       )
+
+
+def _can_finish(orchestrator: str | None) -> bool:
+  return orchestrator not in ORCHESTRATORS or section_of(orchestrator).can_finish
 
 
 def _of_model(task: Task, config: PipelineConfig) -> Mapping[str, str]:
@@ -150,6 +154,9 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
   if not config.tune.most_trials:
     for name in ("tune.epochs", "tune.early_stopping"):
       yield name, "is for trials, and there are none. Set tune.trials to 1 or more"
+  if config.push.stage != "live":
+    what = "is for versions that a run makes live, and push.stage is candidate. Leave it out"
+    yield "push.copy_to", what
   if beam.runner not in _JOB_SERVERS:
     yield (
       "beam.job_server",

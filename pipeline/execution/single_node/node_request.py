@@ -9,15 +9,13 @@ that goes away takes its node with it.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import os
-import pathlib
 import socket
 from collections.abc import Mapping
 from typing import Any
 
-from dlpipe.errors import BadInputError, DlpipeError
+from dlpipe.errors import DlpipeError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,30 +48,6 @@ class NodeRequest:
     for name, value in self.parameters.items():
       found += ["--param", f"{name}={value}"]
     return found + (["--json"] if self.as_json else [])
-
-
-def check_node(ir_file: str, node_id: str) -> None:
-  """Looks into a compiled pipeline for a node, in a moment; TFX reads the file more closely.
-
-  Raises:
-    BadInputError: the file cannot be read, holds no pipeline, or has no such node.
-  """
-  try:
-    document = json.loads(pathlib.Path(ir_file).read_text(encoding="utf-8"))
-    known = [each["pipeline_node"]["node_info"]["id"] for each in document["nodes"]]
-  except OSError as err:
-    raise BadInputError(f"Cannot read --ir {ir_file}: {err.strerror or err}.") from err
-  except (ValueError, KeyError, TypeError) as err:
-    raise BadInputError(
-      f"--ir {ir_file} holds no compiled pipeline; `dlpipe compile TASK --for ir -o FILE` writes "
-      "one."
-    ) from err
-  if node_id not in known:
-    close = difflib.get_close_matches(node_id, known, n=1)
-    hint = f" Did you mean {close[0]}?" if close else ""
-    raise BadInputError(
-      f"The pipeline has no node {node_id!r}.{hint} Its nodes: {', '.join(known)}."
-    )
 
 
 def ask_worker(address: str, request: NodeRequest) -> int | None:

@@ -23,7 +23,10 @@ _OTHERS = {
 def _paths():
   """Every path that a task's folder knows."""
   of_kind = [getattr(_FOLDER, name) for name, what in vars(TaskFolder).items() if _is_path(what)]
-  methods = (_FOLDER.run_file, _FOLDER.report, _FOLDER.log, _FOLDER.quarantine)
+  methods = (
+    *(_FOLDER.run_file, _FOLDER.report, _FOLDER.log, _FOLDER.quarantine),
+    _FOLDER.compiled,
+  )
   return [*of_kind, *(method("r1") for method in (*methods, _FOLDER.reproduction))]
 
 
@@ -51,6 +54,8 @@ def test_the_places_of_a_task():
     "artifacts",
     "checkpoints",
     "checks",
+    "compiled/r1.json",
+    "copies",
     "logs/r1.log",
     "metadata.db",
     "models.config",
