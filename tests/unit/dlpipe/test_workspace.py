@@ -117,5 +117,5 @@ def test_a_bucket_is_no_workspace(monkeypatch):
 
 
 def test_the_examples_hold():
-  assert doctest.testmod(workspace).attempted == 2
+  assert doctest.testmod(workspace).attempted == 3
   assert doctest.testmod(workspace).failed == 0
