@@ -15,16 +15,6 @@ _PLACES: Mapping[str, tuple[str | None, str]] = {
 }
 
 
-def setting_of(parameter: str) -> str | None:
-  """Returns the full name of the setting that a parameter replaces; None if it replaces none.
-
-  >>> setting_of("max-bad-fraction"), setting_of("pipeline-root")
-  ('data.max_bad_fraction', None)
-  """
-  section, name = _PLACES.get(parameter, (None, ""))
-  return f"{section}.{name}" if section is not None else None
-
-
 def values(config: PipelineConfig) -> dict[str, Any]:
   """Returns the parameters with the values that they have in a configuration."""
   return {

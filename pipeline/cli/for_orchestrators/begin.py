@@ -10,6 +10,7 @@ import click
 from pipeline.cli.for_orchestrators.options import compiled_run_options
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import DataPath
+from pipeline.execution.output import quieten_imports
 
 
 @click.command(short_help="Begin a run of a compiled pipeline.")
@@ -44,6 +45,7 @@ def begin(
     dlpipe begin --ir images.json --run-id 2026-11-24 --data inbox/2026-11-24/ \\
         --set train.epochs=5
   """
+  quieten_imports()
   from pipeline.api.beginning import begin as begin_run
 
   begun = begin_run(os.path.abspath(ir_file), run_id, data=data, settings=settings, mlmd=mlmd)

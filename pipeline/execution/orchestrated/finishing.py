@@ -88,8 +88,7 @@ def finish(
       "orchestrator says why."
     )
   error, culprit = _failure(compiled, found)
-  if run_files.told(config.folder, run_id) is None:
-    run_files.write(config, run_id)
+  run_files.write(config, run_id)
   result = local.conclude(
     task,
     config,
@@ -113,9 +112,8 @@ def _config(
 ) -> PipelineConfig:
   """The configuration of a run: as it was begun, or as compiled, with the run's parameters."""
   begun = run_files.told(compiled.folder, run_id)
-  if begun is not None:
-    return begun.config
-  config = run_parameters.replaced(compiled, parameters)
+  told = begun.config if begun is not None else compiled
+  config = run_parameters.replaced(told, parameters)
   if mlmd is None:
     return config
   metadata = config.metadata.model_copy(update={"connection_file": mlmd})

@@ -99,7 +99,7 @@ def render(
       name: (_JSON_TYPES[kind], default)
       for name, (kind, default) in sorted(open_parameters.items())
     },
-    settings=dag_params.of_settings(task, config, parameters=open_parameters),
+    settings=dag_params.of_settings(task, config),
   )
 
 

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pydantic_core
 
 from pipeline import kinds
-from pipeline.settings import run_parameters
 from pipeline.settings.config import PipelineConfig
 from pipeline.settings.known_settings import known_settings, value_of
 from pipeline.settings.orchestrators import ORCHESTRATORS
@@ -21,20 +20,16 @@ from pipeline.task import Task
 _FIXED = (*ORCHESTRATORS, "metadata")
 
 
-def of_settings(
-  task: Task, config: PipelineConfig, *, parameters: Collection[str]
-) -> Mapping[str, tuple[Any, Mapping[str, Any]]]:
+def of_settings(task: Task, config: PipelineConfig) -> Mapping[str, tuple[Any, Mapping[str, Any]]]:
   """Returns, by the setting's name, the compiled value and the JSON schema of what it may be.
 
   Args:
     task: the task.
     config: the configuration that is compiled.
-    parameters: the runtime parameters of the pipeline, which are told apart.
   """
-  told = {run_parameters.setting_of(name) for name in parameters}
   found = {}
   for setting in known_settings(task):
-    if setting.section in _FIXED or setting.key in told:
+    if setting.section in _FIXED:
       continue
     value = pydantic_core.to_jsonable_python(value_of(setting, task, config))
     found[setting.key] = (

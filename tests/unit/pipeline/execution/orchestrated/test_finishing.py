@@ -1,6 +1,7 @@
 """Nodes that an orchestrator starts one by one, and the end of their run, as `local.run` has it."""
 
 import json
+import logging
 import pathlib
 
 import pytest
@@ -19,6 +20,17 @@ from pipeline.runs import run_files
 from pipeline.runs.store.metadata_stores import open_store, sqlite_connection
 
 _DATA_NODES = [node.id for node in nodes.DATA_NODES]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def logging_as_before():
+  root = logging.getLogger()
+  handlers, level = list(root.handlers), root.level
+  yield
+  for handler in set(root.handlers) - set(handlers):
+    handler.close()
+  root.handlers[:] = handlers
+  root.setLevel(level)
 
 
 @pytest.fixture(scope="module")

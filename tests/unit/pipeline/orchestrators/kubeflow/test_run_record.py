@@ -1,6 +1,7 @@
 """A run of a backend becomes one of the workspace: from the notes of its containers."""
 
 import json
+import logging
 
 import pytest
 
@@ -14,6 +15,15 @@ from pipeline.settings.config import PipelineConfig
 
 _ROOT = "minio://mlpipeline/v2/artifacts/images"
 _NODES = ("SourceState", "SourceExampleGen", "DataGate", "Trainer", "Evaluator", "VersionedPusher")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before():
+  before = list(logging.getLogger().handlers)
+  yield
+  for handler in set(logging.getLogger().handlers) - set(before):
+    logging.getLogger().removeHandler(handler)
+    handler.close()
 
 
 @pytest.fixture
@@ -90,7 +100,8 @@ def folder(tmp_path):
   return TaskFolder(tmp_path / "ws" / "images")
 
 
-def test_the_last_node_leaves_what_a_local_run_leaves(container, folder):
+def test_the_last_node_leaves_what_a_local_run_leaves(container, folder, caplog):
+  caplog.set_level(logging.INFO)
   _whole_run(container)
   report = folder.report("run-7").read_text(encoding="utf-8")
   assert "/of/this/run" in report
