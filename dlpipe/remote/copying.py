@@ -2,8 +2,8 @@
 
 A copy is of one state of the store and does not change any more: its folder is named by the names,
 sizes and times of the files. The next state takes over the files that stayed the same, as links to
-the same bytes, and reads only the others. The copy before stays for a run that may still read it;
-older ones are deleted.
+the same bytes, and reads only the others; a copy that was cut short goes on. The copy before stays
+for a run that may still read it; older ones are deleted.
 
     <folder>/<hash of the address>/<hash of the state>/NAME       the files
     <folder>/<hash of the address>/<hash of the state>.json       the state
@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import fcntl
 import hashlib
 import io
 import json
 import os
 import pathlib
 import shutil
-import tempfile
 
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.progress import report
@@ -30,7 +30,9 @@ _SIDE_BY_SIDE = 16
 _KEPT = 2
 _LOADED = "saved_model.pb"
 UPLOADED = "UPLOADED"
+_LOCK, _PARTIAL = ".lock", ".partial"
 _BLOCK = 1 << 20
+_ROUNDED_S = 0.001  # what a file system may make of a time
 _State = dict[str, list[float | int | None]]
 
 
@@ -91,28 +93,39 @@ def _copy(
   store: Store, items: list[Item], state: _State, own: pathlib.Path, key: str, inside: str
 ) -> None:
   own.mkdir(parents=True, exist_ok=True)
-  before = _latest(own)
-  partial = pathlib.Path(tempfile.mkdtemp(prefix=".partial-", dir=own))
-  try:
+  with (own / _LOCK).open("w") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)  # another process may copy the same
+    if (own / key).is_dir():
+      return
+    partial = own / _PARTIAL
     target = partial / inside
-    target.mkdir(exist_ok=True)
-    left = [item for item in items if not _took_over(item, before, target, inside)]
+    target.mkdir(parents=True, exist_ok=True)
+    wanted = {_place(item, target): item for item in items}
+    for path in [path for path in partial.rglob("*") if path.is_file()]:
+      if path not in wanted or not _is_whole(path, wanted[path]):
+        path.unlink()  # of another state, or cut short
+    before = _latest(own)
+    left = [
+      item
+      for path, item in wanted.items()
+      if not path.exists() and not _took_over(item, path, before, inside)
+    ]
     report(f"Copying {len(left):,} of {len(items):,} files", files=len(left))
     with concurrent.futures.ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-      for done in [pool.submit(_fetch, store, item, target) for item in left]:
+      for done in [pool.submit(_fetch, store, item, _place(item, target)) for item in left]:
         done.result()
     (own / f"{key}.json").write_text(json.dumps(state, sort_keys=True), encoding="utf-8")
-    with contextlib.suppress(FileExistsError, OSError):  # another process was first
-      partial.rename(own / key)
-  finally:
-    shutil.rmtree(partial, ignore_errors=True)
-  if not (own / key).is_dir():
-    raise DlpipeError(f"The copy {own / key} cannot be written. Check the folder.")
+    partial.rename(own / key)
 
 
-def _fetch(store: Store, item: Item, target: pathlib.Path) -> None:
-  """Copies one file; its time becomes that of the store."""
-  path = _place(item, target)
+def _is_whole(path: pathlib.Path, item: Item) -> bool:
+  """Whether an earlier try has copied a file to its end, when it is given the time of the store."""
+  found = path.stat()
+  return abs(found.st_mtime - item.changed) < _ROUNDED_S and item.size in (None, found.st_size)
+
+
+def _fetch(store: Store, item: Item, path: pathlib.Path) -> None:
+  """Copies one file; its time becomes that of the store when it is whole."""
   with store.open(item) as stream, path.open("wb") as file:
     shutil.copyfileobj(stream, file, _BLOCK)
   if item.size is not None and path.stat().st_size != item.size:
@@ -124,13 +137,13 @@ def _fetch(store: Store, item: Item, target: pathlib.Path) -> None:
 
 
 def _took_over(
-  item: Item, before: tuple[pathlib.Path, _State] | None, target: pathlib.Path, inside: str
+  item: Item, path: pathlib.Path, before: tuple[pathlib.Path, _State] | None, inside: str
 ) -> bool:
   """Links a file of the copy before, if it is the same there."""
   if before is None or before[1].get(item.name) != [item.size, item.changed]:
     return False
   try:
-    os.link(before[0] / inside / item.name, _place(item, target))
+    os.link(before[0] / inside / item.name, path)
   except OSError:  # gone, or a file system without links
     return False
   return True
