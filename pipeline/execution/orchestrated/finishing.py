@@ -58,9 +58,8 @@ def finish(
     started although nothing before it failed, has FAILED.
 
   Raises:
-    BadInputError: a file cannot be read, or a parameter is none.
+    BadInputError: a file cannot be read, a parameter is none, or no node of the run was started.
     BusyError: a node of the run is at work.
-    DlpipeError: no node of the run was started.
   """
   file = compiled_file.read(ir_file)
   compiled = ir.read_ir(compiled_file.of_run(file, run_id))
@@ -83,7 +82,7 @@ def finish(
     gone_artifacts.mark(handle, task.pipeline_name, config.folder.artifacts)
   began = [e.create_time_since_epoch for e in found.values() if e is not None]
   if not began:
-    raise DlpipeError(
+    raise BadInputError(
       f"No node of the run {run_id} was started, so there is nothing to report. The log of the "
       "orchestrator says why."
     )

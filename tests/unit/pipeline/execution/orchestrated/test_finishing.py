@@ -8,7 +8,7 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2
 
 from dlpipe import nodes
-from dlpipe.errors import BadInputError, DlpipeError
+from dlpipe.errors import BadInputError
 from dlpipe.workspace import TaskFolder
 from pipeline.api import beginning, compiling, history
 from pipeline.api.inputs import prepare
@@ -148,7 +148,7 @@ def test_a_node_that_was_killed_is_said_to_be(compiled):
 
 def test_a_run_of_which_nothing_ran_leaves_nothing(compiled):
   file, _, folder = compiled
-  with pytest.raises(DlpipeError, match="No node of the run r9 was started"):
+  with pytest.raises(BadInputError, match="No node of the run r9 was started"):
     finish(file, "r9")
   assert not folder.report("r9").exists()
   assert not folder.run_file("r9").exists()
