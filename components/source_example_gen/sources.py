@@ -35,7 +35,9 @@ def make_plan(exec_properties: Mapping[str, Any]) -> SourcePlan:
       f"This pipeline was compiled for data on a disk, and cannot read {path}. Begin the run with "
       "`dlpipe begin --data`, or compile the pipeline with that address."
     )
-  plan = plan_fn(copying.local(path, copies or ""), json.loads(exec_properties["options"]))
+  here = copying.local(path, copies or "")
+  with copying.named(path, here):
+    plan = plan_fn(here, json.loads(exec_properties["options"]))
   path = exec_properties.get("relabel")
   if not path:
     return plan

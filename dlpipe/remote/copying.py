@@ -20,6 +20,7 @@ import json
 import os
 import pathlib
 import shutil
+from collections.abc import Iterator
 
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.progress import report
@@ -64,6 +65,17 @@ def local(path: str, folder: str | os.PathLike[str]) -> str:
     os.utime(own / f"{key}.json")
     _delete_older(own)
   return str(own / key / (items[0].name if kind == "file" else name))
+
+
+@contextlib.contextmanager
+def named(address: str, copy: str) -> Iterator[None]:
+  """Makes errors about a copy name the address that the user knows."""
+  try:
+    yield
+  except DlpipeError as err:
+    if copy == address or copy not in str(err):
+      raise
+    raise type(err)(str(err).replace(copy, address.rstrip("/"))) from err
 
 
 def publish(folder: str | os.PathLike[str], address: str) -> None:

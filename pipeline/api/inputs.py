@@ -16,6 +16,7 @@ from typing import Any
 from components.source_example_gen import relabel
 from dlpipe.errors import BadInputError
 from dlpipe.local_paths import absolute
+from dlpipe.records import SourcePlan
 from dlpipe.remote import addresses, copying
 from dlpipe.workspace import Workspace
 from pipeline.api import wrong_task
@@ -119,12 +120,8 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
   path = config.data_path
   schema_path(known.name)
   here = copying.local(path, config.folder.copies)
-  try:
-    source_name, source = choose_source(known, config.model_copy(update={"data_path": here}))
-    unread_settings.require_read_by_layout(known, said, layout=source_name, path=path)
-    plan = source.plan(here, config.data_options(known))
-  except BadInputError as err:
-    raise (err if config.data.source else wrong_task.explain(err, known, here)) from err
+  with copying.named(path, here):
+    source_name, source, plan = _looked_at(known, config, here, said)
   sentences = plan.sentences()
   if addresses.is_remote(path):
     sentences.append(f"Read from a copy of {path}, in {here}")
@@ -142,6 +139,18 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
     recognized=sentences,
     params=params,
   )
+
+
+def _looked_at(
+  known: Task, config: PipelineConfig, here: str, said: AbstractSet[str]
+) -> tuple[str, Source, SourcePlan]:
+  """Returns the source that reads a local input, by name and itself, and its plan."""
+  try:
+    name, source = choose_source(known, config.model_copy(update={"data_path": here}))
+    unread_settings.require_read_by_layout(known, said, layout=name, path=config.data_path)
+    return name, source, source.plan(here, config.data_options(known))
+  except BadInputError as err:
+    raise (err if config.data.source else wrong_task.explain(err, known, here)) from err
 
 
 def choose_source(task: Task, config: PipelineConfig) -> tuple[str, Source]:

@@ -7,13 +7,14 @@ tell of it as of any other run.
 from __future__ import annotations
 
 import datetime
+import pathlib
 from collections.abc import Mapping
 
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from components.versioned_pusher.executor import VERSION
-from components.versioned_pusher.version_folders import version_record
+from components.versioned_pusher.executor import DESTINATION
+from components.versioned_pusher.version_folders import read_record
 from dlpipe import nodes
 from dlpipe.errors import BadInputError, BusyError, DataRefusedError, DlpipeError
 from pipeline.execution import local
@@ -24,7 +25,6 @@ from pipeline.runs.result import ComponentResult, RunResult
 from pipeline.runs.store import executions
 from pipeline.runs.store.metadata_stores import connection, open_store
 from pipeline.settings import run_parameters
-from pipeline.settings.config import PipelineConfig
 from pipeline.tasks import get_task
 
 _ERRORS = {kind.exit_code: kind for kind in (BadInputError, DataRefusedError, BusyError)}
@@ -100,7 +100,7 @@ def _components(
     note = by_node.get(node)
     if note is not None:
       state = nodes.COMPLETE if note.error is None else nodes.FAILED
-      if state == nodes.COMPLETE and _was_there(place.config, note):
+      if state == nodes.COMPLETE and _was_there(note):
         state = nodes.CACHED
       found.append(
         ComponentResult(id=node, state=state, seconds=note.seconds, peak_rss_mb=note.peak_rss_mb)
@@ -112,16 +112,17 @@ def _components(
   return found
 
 
-def _was_there(config: PipelineConfig, note: Note) -> bool:
+def _was_there(note: Note) -> bool:
   """Whether a node is the pusher, which always runs, and found its version published before."""
   pushed = note.found.get(f"{note.node}/{nodes.PUSHED_MODEL.name}")
-  version = pushed.properties.get(VERSION) if pushed is not None else None
-  if version is None or note.node != nodes.VERSIONED_PUSHER.id:
+  place = pushed.properties.get(DESTINATION) if pushed is not None else None
+  if place is None or note.node != nodes.VERSIONED_PUSHER.id:
     return False
-  since = version_record(config.folder.serving, int(version)).get("published_at")
-  return since is not None and datetime.datetime.fromisoformat(since).timestamp() < int(
-    note.started
-  )
+  record = read_record(pathlib.Path(place))
+  if "published_at" not in record:
+    return False
+  since = datetime.datetime.fromisoformat(record["published_at"])
+  return since.timestamp() < int(note.started)
 
 
 def _store(

@@ -63,20 +63,21 @@ def test_texts_and_pairs_are_read_from_the_store(task, put, variables, tmp_path)
     rows = [f"a {word} film number {n},{word}" for n in range(40) for word in ("good", "bad")]
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "reviews.csv").write_text("\n".join(["text,label", *rows]) + "\n")
-    address, count = f"s3://data/{task}/reviews.csv", 80
+    address, count, languages = f"s3://data/{task}/reviews.csv", 80, ()
   else:
     (tmp_path / "in").mkdir()
     for side, word in (("en", "house"), ("de", "Haus")):
       lines = [f"{word} number {n}" for n in range(60)]
       (tmp_path / "in" / f"train.{side}").write_text("\n".join(lines) + "\n")
     address, count = f"s3://data/{task}/train", 60
+    languages = ("source_language=en", "target_language=de")
   put(tmp_path / "in", f"s3://data/{task}")
   inputs = prepare(
     task=task,
     data=address,
     workspace=str(tmp_path / "ws"),
     config_file=None,
-    settings=[],
+    settings=[f"data.{name}" for name in languages],
     tiny=True,
     beam=None,
   )

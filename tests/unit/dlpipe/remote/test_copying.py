@@ -207,3 +207,11 @@ def test_a_file_of_a_web_server_is_copied(tmp_path):
       copying.local(f"{address}/none.csv", tmp_path / "copies")
   with pytest.raises(DlpipeError, match="connection failed, or was lost"):
     copying.local(f"{address}/my%20reviews.csv", tmp_path / "copies")
+
+
+def test_an_error_about_a_copy_names_the_address(tmp_path):
+  with (
+    pytest.raises(BadInputError, match=r"^Nothing at 's3://b/a/cat'\.$"),
+    copying.named("s3://b/a/", "/ws/copies/1/2/a"),
+  ):
+    raise BadInputError("Nothing at '/ws/copies/1/2/a/cat'.")
