@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
 from collections.abc import Sequence
 
 import click
 
-from pipeline.cli.for_orchestrators.options import compiled_run_options, parameter_option, parsed
-from pipeline.cli.json_output import echo_json
+from pipeline.cli.for_orchestrators.options import (
+  asked_of_worker,
+  compiled_run_options,
+  parameter_option,
+  parsed,
+  worker_option,
+)
 from pipeline.execution.output import quieten_imports
-
-_WIDTH = 100
+from pipeline.execution.single_node.compiled_file import read
+from pipeline.execution.single_node.node_request import NodeRequest
 
 
 @click.command(short_help="End a run of a compiled pipeline: report and record.")
 @compiled_run_options
 @parameter_option
+@worker_option
 def finish(
-  ir_file: str, run_id: str, mlmd: str | None, parameters: Sequence[str], as_json: bool
+  ir_file: str,
+  run_id: str,
+  mlmd: str | None,
+  parameters: Sequence[str],
+  worker: str | None,
+  as_json: bool,
 ) -> None:
   """Write what `dlpipe run` leaves: report, settings, quarantined records, and what came of it.
 
@@ -35,27 +44,20 @@ def finish(
   Example:
     dlpipe finish --ir images.json --run-id 2026-11-24
   """
-  started = time.monotonic()
-  quieten_imports()
-  from pipeline.execution.orchestrated.finishing import finish as finish_run
-  from pipeline.execution.single_node.single import log_to_stderr
-  from pipeline.runs.summary import summary_lines
-
-  path = os.path.abspath(ir_file)
-  log = log_to_stderr(path, run_id)
-  result = finish_run(
-    path,
-    run_id,
+  request = NodeRequest(
+    ir_file=os.path.abspath(ir_file),
+    node_id=None,
+    run_id=run_id,
     mlmd=os.path.abspath(mlmd) if mlmd is not None else None,
     parameters=parsed(parameters),
+    as_json=as_json,
   )
-  if as_json:
-    echo_json(result.to_json())
-  else:
-    seconds = time.monotonic() - started
-    for line in summary_lines(result, log_file=str(log or ""), seconds=seconds, width=_WIDTH):
-      click.echo(line.text)
-  sys.stdout.flush()
-  sys.stderr.flush()
+  read(request.ir_file)
+  code = asked_of_worker(worker, request)
+  if code is None:
+    quieten_imports()
+    from pipeline.execution.orchestrated.finishing import carry_out
+
+    code = carry_out(request)
   # Exits at once: TensorFlow's threads are idle, but take seconds to end.
-  os._exit(result.exit_code)
+  os._exit(code)

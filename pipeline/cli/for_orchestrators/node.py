@@ -7,17 +7,23 @@ from collections.abc import Sequence
 
 import click
 
-from pipeline.cli.for_orchestrators.options import compiled_run_options, parameter_option, parsed
+from pipeline.cli.for_orchestrators.options import (
+  asked_of_worker,
+  compiled_run_options,
+  parameter_option,
+  parsed,
+  worker_option,
+)
 from pipeline.execution.output import quieten_imports
 from pipeline.execution.single_node.compiled_file import check_node
-from pipeline.execution.single_node.node_request import NodeRequest, ask_worker
+from pipeline.execution.single_node.node_request import NodeRequest
 
 
 @click.command(short_help="Run one node of a compiled pipeline.")
 @compiled_run_options
 @click.option("--node", "node_id", required=True, metavar="ID", help="Which node.")
 @parameter_option
-@click.option("--worker", metavar="SOCKET", help="Where a dlpipe worker listens. Default: none.")
+@worker_option
 def node(
   ir_file: str,
   node_id: str,
@@ -49,10 +55,8 @@ def node(
     as_json=as_json,
   )
   check_node(request.ir_file, node_id)
-  code = ask_worker(worker, request) if worker is not None else None
+  code = asked_of_worker(worker, request)
   if code is None:
-    if worker is not None:
-      click.echo(f"No worker listens at {worker}; running {node_id} in this process.", err=True)
     quieten_imports()
     from pipeline.execution.single_node.single import carry_out
 

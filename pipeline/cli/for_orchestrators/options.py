@@ -9,6 +9,7 @@ import click
 
 from dlpipe.errors import BadInputError
 from pipeline.cli.local_path import LocalPath
+from pipeline.execution.single_node.node_request import NodeRequest, ask_worker
 
 
 def compiled_run_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,3 +61,29 @@ def parsed(parameters: Sequence[str]) -> dict[str, str]:
       raise BadInputError(f"--param takes NAME=VALUE. Received: {item!r}")
     values[name] = value
   return values
+
+
+def worker_option(command: Callable[..., Any]) -> Callable[..., Any]:
+  """Adds `--worker`."""
+  return click.option(
+    "--worker", metavar="SOCKET", help="Where a dlpipe worker listens. Default: none."
+  )(command)
+
+
+def asked_of_worker(worker: str | None, request: NodeRequest) -> int | None:
+  """Has a worker carry out a request.
+
+  Args:
+    worker: the worker's socket, if one was named.
+    request: what to do.
+
+  Returns:
+    The exit code; None if this process has to do it.
+  """
+  if worker is None:
+    return None
+  code = ask_worker(worker, request)
+  if code is None:
+    what = f"running {request.node_id}" if request.node_id is not None else "finishing the run"
+    click.echo(f"No worker listens at {worker}; {what} in this process.", err=True)
+  return code

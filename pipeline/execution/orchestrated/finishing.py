@@ -7,6 +7,9 @@ be called again: after nodes that had failed were repeated, the files are writte
 from __future__ import annotations
 
 import datetime
+import json
+import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,10 +27,13 @@ from dlpipe.errors import (
 )
 from pipeline.execution import at_work, attempts, ir, local, node
 from pipeline.execution.single_node import compiled_file
+from pipeline.execution.single_node.node_request import NodeRequest
+from pipeline.execution.single_node.single import log_to_stderr
 from pipeline.runs import run_files
 from pipeline.runs.result import ComponentResult, RunResult
 from pipeline.runs.store import executions, gone_artifacts
 from pipeline.runs.store.metadata_stores import open_store, read_connection
+from pipeline.runs.summary import summary_lines
 from pipeline.settings import run_parameters
 from pipeline.settings.config import PipelineConfig
 from pipeline.tasks import get_task
@@ -35,6 +41,7 @@ from pipeline.tasks import get_task
 _ERRORS = {
   kind.exit_code: kind for kind in (BadInputError, DataRefusedError, ModelRefusedError, BusyError)
 }
+_WIDTH = 100
 _Executions = Mapping[str, metadata_store_pb2.Execution | None]
 
 
@@ -104,6 +111,26 @@ def finish(
     return result
   with at_work.alone(config.folder, run_id):
     return local.cleaned(config, result)
+
+
+def carry_out(request: NodeRequest) -> int:
+  """Ends a run, logs to stderr, prints its result to stdout, and returns the exit code.
+
+  Raises:
+    DlpipeError: as `finish`.
+  """
+  started = time.monotonic()
+  log = log_to_stderr(request.ir_file, request.run_id)
+  result = finish(request.ir_file, request.run_id, mlmd=request.mlmd, parameters=request.parameters)
+  if request.as_json:
+    sys.stdout.write(json.dumps(result.to_json()) + "\n")
+  else:
+    seconds = time.monotonic() - started
+    lines = summary_lines(result, log_file=str(log or ""), seconds=seconds, width=_WIDTH)
+    sys.stdout.writelines(f"{line.text}\n" for line in lines)
+  sys.stdout.flush()
+  sys.stderr.flush()
+  return result.exit_code
 
 
 def _config(
