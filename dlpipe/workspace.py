@@ -17,6 +17,7 @@
       models.config      the labels for a model server
       requests/          requests that a model server logged
       copies/            input from object stores and web servers
+      notes/<run>/       what the containers of a backend leave for the record of a run
       checks/            results of `dlpipe check`
       reproduced/<run>/  a workspace for the repetition of a run
       node_memory.json   the memory that each node needed
@@ -148,6 +149,10 @@ class TaskFolder:
   def compiled(self, run_id: str) -> pathlib.Path:
     """Returns the path of the pipeline of a run that an orchestrator began with settings."""
     return self.root / "compiled" / f"{file_name(run_id)}.json"
+
+  def notes(self, run_id: str) -> pathlib.Path:
+    """Returns the folder of what the containers of a run leave for its record."""
+    return self.root / "notes" / file_name(run_id)
 
   def report(self, run_id: str) -> pathlib.Path:
     """Returns the path of a run's report."""

@@ -5,7 +5,7 @@ made of what is here: a note for each node that ran, and copies of the artifacts
 a run. A node that came from the backend's cache starts no container; its artifacts are known from
 the inputs of those that did.
 
-    <workspace>/<task>/artifacts/.notes/<run>/<node>.json
+    <workspace>/<task>/notes/<run>/<node>.json
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dlpipe import nodes
-from dlpipe.workspace import file_name
 from pipeline.settings.config import PipelineConfig
 
 # Variables of a container, which the spec sets.
@@ -169,7 +168,7 @@ def read(config: PipelineConfig, run_id: str) -> list[Note]:
 
 
 def _folder(config: PipelineConfig, run_id: str) -> pathlib.Path:
-  return config.folder.artifacts / ".notes" / file_name(run_id)
+  return config.folder.notes(run_id)
 
 
 def _named(message: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

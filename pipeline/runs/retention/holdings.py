@@ -186,6 +186,7 @@ def _files_of(folder: TaskFolder, run_id: str) -> Iterator[pathlib.Path]:
     folder.log(run_id),
     folder.quarantine(run_id),
     folder.compiled(run_id),
+    folder.notes(run_id),
   )
   yield from (path for path in paths if path.exists())
   # A repetition has a lock of its own, so its age says whether it may be at work.

@@ -25,7 +25,7 @@ def _paths():
   of_kind = [getattr(_FOLDER, name) for name, what in vars(TaskFolder).items() if _is_path(what)]
   methods = (
     *(_FOLDER.run_file, _FOLDER.report, _FOLDER.log, _FOLDER.quarantine),
-    _FOLDER.compiled,
+    *(_FOLDER.compiled, _FOLDER.notes),
   )
   return [*of_kind, *(method("r1") for method in (*methods, _FOLDER.reproduction))]
 
@@ -61,6 +61,7 @@ def test_the_places_of_a_task():
     "models.config",
     "models.json",
     "node_memory.json",
+    "notes/r1",
     "quarantine/r1",
     "reports/r1.html",
     "reproduced/r1",
