@@ -215,3 +215,28 @@ def test_a_name_with_slashes_stays_in_the_workspace(compiled):
   assert _run(file, "../../r/1", "ReviewedSchema") == 0
   finish(file, "../../r/1")
   assert {path.parent.name for path in folder.root.rglob("*r%2F1*")} >= {"reports", "logs", "runs"}
+
+
+def test_a_path_that_each_run_fills_in_is_looked_at_when_the_run_begins(write_pictures, tmp_path):
+  told = {
+    "task": "images",
+    "data": f"{tmp_path}/inbox/{{{{ ds }}}}/",
+    "workspace": str(tmp_path / "ws"),
+    "config_file": None,
+    "tiny": True,
+    "beam": None,
+  }
+  with pytest.raises(BadInputError, match="There is no .*ds"):
+    prepare(**told)
+  inputs = prepare(**told, orchestrator="airflow")
+  assert inputs.config.data_path == f"{tmp_path}/inbox/{{{{ ds }}}}"
+  file = str(tmp_path / "images.json")
+  compiling.write(inputs, "ir", file)
+  with pytest.raises(BadInputError, match="nobody filled in"):
+    beginning.begin(file, "r1")
+  with pytest.raises(BadInputError, match="There is no .*2026-11-24"):
+    beginning.begin(file, "r1", data=f"{tmp_path}/inbox/2026-11-24")
+  write_pictures(tmp_path / "inbox" / "2026-11-24", broken=0)
+  begun = beginning.begin(file, "r1", data=f"{tmp_path}/inbox/2026-11-24")
+  # The size of the day's pictures, which nobody could know when the pipeline was compiled.
+  assert compiled_file.read(begun.pipeline).config.data_path.endswith("2026-11-24")
