@@ -276,7 +276,7 @@ def _span_finding(fault: judging.Fault) -> dict[str, Any]:
     "name": f"{fault.kind}_spans",
     "level": "warning",
     "count": len(fault.spans),
-    "what": f"{len(fault.spans)} of the window's spans {fault.said}",
+    "what": fault.said,
     "advice": _SPANS_REMEDY + "--set data.missing_span=refuse stops a run for this",
     "details": list(fault.spans),
   }

@@ -37,11 +37,11 @@ def faults(spans: Sequence[SpanSeen], min_size: float) -> list[Fault]:
   found: list[Fault] = []
   missing = tuple(span.name for span in spans if span.is_missing)
   if missing:
-    found.append(Fault("missing", missing, f"are missing: {some(missing)}"))
+    found.append(Fault("missing", missing, f"Missing spans: {some(missing)}"))
   there = [span for span in spans if not span.is_missing]
   empty = tuple(span.name for span in there if not span.rows)
   if empty:
-    found.append(Fault("empty", empty, f"have no row: {some(empty)}"))
+    found.append(Fault("empty", empty, f"Spans without a row: {some(empty)}"))
   filled = [span for span in there if span.rows]
   if len(filled) >= _LEAST_SPANS:
     usual = statistics.median(span.rows for span in filled)
@@ -50,7 +50,7 @@ def faults(spans: Sequence[SpanSeen], min_size: float) -> list[Fault]:
       said = some([f"{span.name} ({span.rows:,} rows)" for span in small])
       names = tuple(span.name for span in small)
       found.append(
-        Fault("small", names, f"are smaller than usual, which is {usual:,.0f} rows: {said}")
+        Fault("small", names, f"Spans smaller than usual, which is {usual:,.0f} rows: {said}")
       )
   found += _repeated(filled)
   return found
@@ -65,4 +65,4 @@ def _repeated(spans: Sequence[SpanSeen]) -> list[Fault]:
   if not pairs:
     return []
   said = some([f"{name} as {other}" for name, other in pairs])
-  return [Fault("repeated", tuple(name for name, _ in pairs), f"hold the same bytes: {said}")]
+  return [Fault("repeated", tuple(name for name, _ in pairs), f"Spans with the same bytes: {said}")]
