@@ -11,6 +11,8 @@ from components.spans.window import some
 
 # Fewer say nothing about a usual size.
 _LEAST_SPANS = 3
+# So much of a day is no chance, even where short texts come back.
+_REPEATED = 0.9
 
 
 class Fault(NamedTuple):
@@ -58,11 +60,12 @@ def faults(spans: Sequence[SpanSeen], min_size: float) -> list[Fault]:
 
 def _repeated(spans: Sequence[SpanSeen]) -> list[Fault]:
   first: dict[str, str] = {}
-  pairs = []
-  for span in spans:
+  found: dict[str, str] = {}
+  for before, span in zip((None, *spans), spans, strict=False):
     if first.setdefault(span.content, span.name) != span.name:
-      pairs.append((span.name, first[span.content]))
-  if not pairs:
+      found[span.name] = f"{span.name} holds the bytes of {first[span.content]}"
+    elif before is not None and span.repeated >= _REPEATED:
+      found[span.name] = f"{span.name} has {span.repeated:.0%} of its contents from {before.name}"
+  if not found:
     return []
-  said = some([f"{name} as {other}" for name, other in pairs])
-  return [Fault("repeated", tuple(name for name, _ in pairs), f"Spans with the same bytes: {said}")]
+  return [Fault("repeated", tuple(found), f"Spans that repeat others: {some([*found.values()])}")]

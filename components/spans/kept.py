@@ -150,6 +150,14 @@ def of_keys(drawn: bytes, moves: Mapping[bytes, str]) -> dict[str, str]:
   return {key.hex(): moves[key] for key in keys}
 
 
+def repeated(folder: pathlib.Path, before: pathlib.Path) -> float:
+  """Returns the part of a kept span's contents that another one has, too, 0 to 1."""
+  own, other = (
+    np.unique(np.frombuffer((each / KEYS_FILE).read_bytes(), ">u8")) for each in (folder, before)
+  )
+  return float(np.isin(own, other, assume_unique=True).mean()) if len(own) else 0.0
+
+
 def draw_of(folder: pathlib.Path) -> list[Any]:
   """Returns the rows of a kept span for `Draw.add_json`."""
   rows: list[Any] = json.loads((folder / DRAW_FILE).read_text(encoding="utf-8"))
