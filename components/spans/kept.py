@@ -94,8 +94,11 @@ class Store:
     """Returns the folder of a span in which exactly its contents among `moves` are moved."""
     for path in sorted((self.root / _KEPT).glob(f"{key}*")):
       span = read(path)
-      if span is not None and span.moved == moved_of(path, moves):
-        return path
+      try:
+        if span is not None and span.moved == moved_of(path, moves):
+          return path
+      except OSError:  # damaged by hand: read anew
+        continue
     return None
 
   def forget(self) -> None:
