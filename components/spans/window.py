@@ -51,11 +51,13 @@ class Window:
   """The spans of a run.
 
   Attributes:
+    data: the pattern that found them.
     spans: those that are there, by number.
     missing: the names of those that are not there and should be.
     unread: names beside the spans that fit no placeholder.
   """
 
+  data: str
   spans: tuple[Span, ...]
   missing: tuple[str, ...] = ()
   unread: tuple[str, ...] = ()
@@ -89,7 +91,7 @@ def choose(pattern: Pattern, settings: Settings) -> Window:
   start = max(first, found[0].number)
   expected = _expected(pattern, range(start, last + 1), numbers)
   missing = tuple(pattern.name(number) for number in expected if number not in numbers)
-  return Window(spans=spans, missing=missing, unread=tuple(unread))
+  return Window(data=pattern.path, spans=spans, missing=missing, unread=tuple(unread))
 
 
 def fingerprint(window: Window, contents: Mapping[str, str]) -> str:
@@ -118,16 +120,23 @@ def remember(
     for span in window.spans
   }
   _path(root).parent.mkdir(parents=True, exist_ok=True)
-  _path(root).write_text(json.dumps(said, indent=1), encoding="utf-8")
+  found = {"data": window.data, "spans": said}
+  _path(root).write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
-def remembered(root: str) -> dict[str, dict[str, Any]]:
-  """Returns by the name of a span what is remembered of the last window; empty if nothing is."""
+def remembered(root: str, data: str | None = None) -> dict[str, dict[str, Any]]:
+  """Returns by the name of a span what is remembered of the last window; empty if nothing is.
+
+  Args:
+    root: the folder of kept spans.
+    data: the pattern of the window; None takes any.
+  """
   try:
-    said: dict[str, dict[str, Any]] = json.loads(_path(root).read_text(encoding="utf-8"))
-  except (OSError, ValueError):
+    found = json.loads(_path(root).read_text(encoding="utf-8"))
+    said: dict[str, dict[str, Any]] = found["spans"]
+    return said if data in (None, found["data"]) else {}
+  except (OSError, ValueError, KeyError):
     return {}
-  return said
 
 
 def _path(root: str) -> pathlib.Path:
@@ -158,7 +167,7 @@ def some(names: Sequence[str]) -> str:
 
 
 def _news(window: Window, root: str) -> str:
-  before = remembered(root)
+  before = remembered(root, window.data)
   if not before:
     return "None of them was read here before."
   known = Contents(root)

@@ -127,6 +127,16 @@ def test_files_that_were_only_copied_again_are_no_other_content(inbox, settings)
   assert _read(pattern, asked) == first
 
 
+def test_another_folder_of_days_is_no_correction(inbox, settings, tmp_path):
+  asked = settings()
+  _read(inbox(1), asked)
+  other = tmp_path / "other" / "2026-11-01"
+  other.mkdir(parents=True)
+  (other / "a.csv").write_text("else")
+  [said] = _said(Pattern(str(tmp_path / "other" / "{date}")), asked)
+  assert said.endswith("None of them was read here before.")
+
+
 def test_a_higher_version_is_a_correction(tmp_path, settings):
   for version in (1, 2):
     folder = tmp_path / "inbox" / "7" / f"v{version}"
