@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from dlpipe.errors import BadInputError
 
 _FILE = "window.json"
 _TWO_WEEKS = 14
+_LEAST_TO_STEP_BY = 3  # spans
 _SHOWN = 5
 
 
@@ -208,11 +210,19 @@ def _last(pattern: Pattern, settings: Settings, found: Sequence[Span]) -> int:
 
 
 def _expected(pattern: Pattern, numbers: range, there: set[int]) -> list[int]:
-  """Returns the numbers that should have a span; weekdays that never have one are none of them.
+  """Returns the numbers that should have a span: in steps of a week, none between is missing.
 
-  Two weeks or less do not tell which weekdays these are.
+  Weekdays that never have one are not missing either; two weeks or less do not tell which.
   """
+  apart = [number - min(there) for number in there] if len(there) >= _LEAST_TO_STEP_BY else []
+  step = math.gcd(*apart) or 1
   days = {pattern.weekday(number) for number in there}
-  if len(numbers) <= _TWO_WEEKS:
-    return list(numbers)
-  return [n for n in numbers if pattern.weekday(n) in days or n == numbers[-1]]
+  return [
+    number
+    for number in numbers
+    if number == numbers[-1]
+    or (
+      not (number - min(there)) % step
+      and (len(numbers) <= _TWO_WEEKS or pattern.weekday(number) in days)
+    )
+  ]
