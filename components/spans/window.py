@@ -20,7 +20,7 @@ from dlpipe.errors import BadInputError
 
 _FILE = "window.json"
 _TWO_WEEKS = 14
-_LEAST_TO_STEP_BY = 3  # spans
+_LEAST_TO_STEP_BY = 4  # spans
 _SHOWN = 5
 
 
