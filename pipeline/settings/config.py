@@ -85,7 +85,7 @@ class TrainConfig(Section):
   warm_start: bool = pydantic.Field(
     False,
     description="whether training begins from the served model, as far as its weights fit: rows of "
-    "words and classes are carried over by name; it takes a third of the epochs that you do not "
+    "words and classes are carried over by name; it takes a quarter of the epochs that you do not "
     "set, at 0.3 of the rate",
   )
   cold_every: int | None = pydantic.Field(
