@@ -153,7 +153,7 @@ def as_run(
   if ended is not None:
     told, model_warnings = ended.findings, ended.model_warnings
   else:
-    told = results.told_findings(facts.data.findings, gates)
+    told = results.told_findings(facts.findings, gates)
     model_warnings = facts.warnings
   state, version = past.state, past.pushed_version
   if ended is not None:

@@ -138,7 +138,15 @@ def train(
       # The task's callbacks come first, so that all others see the logs that they add.
       callbacks = [
         *own_callbacks(),
-        Report(phase=phase.name, epochs=epochs, steps=steps, history=history, of=of),
+        Report(
+          phase=phase.name,
+          epochs=epochs,
+          steps=steps,
+          rows=phase_train.size,
+          history=history,
+          of=of,
+          seconds_left=clock.seconds_left if clock else None,
+        ),
         *([clock] if clock else []),
         best,
       ]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from dlpipe.artifact_files import ArtifactFile
 from pipeline.problems.calibration import Calibration
+from pipeline.problems.certainty.record import Certainty
 from pipeline.task import Phase
 
 MIN_STEPS, PATIENCE, MINUTES = "model.min_steps", "train.patience", "train.minutes"
@@ -94,9 +95,11 @@ class TrainingRecord(ArtifactFile):
     prepare_seconds: the time until training began.
     phases: a row for each phase that was trained.
     epochs: a row for each epoch, as `loop.train` returns them.
+    chosen: the place of the epoch in `epochs` whose weights the model has; None if unknown.
     class_weights: label to weight; empty if all classes count alike.
     calibration: how outputs become scores; None if the task has no scores of labels.
     warm_start: how the training began; None if `train.warm_start` is not set.
+    certainty: what val says about how far answers can be trusted; None for texts.
   """
 
   FILE: ClassVar[str] = "history.json"
@@ -109,9 +112,11 @@ class TrainingRecord(ArtifactFile):
   prepare_seconds: float = 0.0
   phases: tuple[PhaseRow, ...] = ()
   epochs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+  chosen: int | None = None
   class_weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
   calibration: Calibration | None = None
   warm_start: WarmStart | None = None
+  certainty: Certainty | None = None
 
 
 def phase_rows(
@@ -143,3 +148,25 @@ def phase_rows(
         )
       )
   return tuple(found)
+
+
+def chosen_epoch(history: Sequence[Mapping[str, Any]], monitor: tuple[str, str]) -> int | None:
+  """Returns the place of the epoch whose weights `loop.train` leaves in the model.
+
+  An equal later epoch replaces an earlier one, as in `BestEpoch`.
+
+  Args:
+    history: the rows of `loop.train`.
+    monitor: the metric that picks the best epoch, and "max" or "min".
+
+  Returns:
+    The place, from 0; None if no epoch has a number.
+  """
+  metric, mode = monitor
+  sign = 1 if mode == "max" else -1
+  known = [
+    (sign * row[metric], place)
+    for place, row in enumerate(history)
+    if metric in row and row[metric] == row[metric]
+  ]
+  return max(known)[1] if known else None

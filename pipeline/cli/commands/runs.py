@@ -20,6 +20,7 @@ from pipeline.api.stores import checked, strangers_in, tasks_in
 from pipeline.cli.commands.reproduce import reproduce
 from pipeline.cli.commands.run_rows import rows
 from pipeline.cli.json_output import echo_json
+from pipeline.cli.operations.runs_page import page
 from pipeline.cli.options import store_options
 from pipeline.runs import run_files, served
 from pipeline.runs.retention import cleaned
@@ -134,6 +135,7 @@ def show(
         "calibration": training.calibration and training.calibration.to_json(),
         "warm_start": training.warm_start and training.warm_start.to_json(),
         "spans": _spans(run, kept),
+        "certainty": training.certainty and training.certainty.to_json(),
       }
       echo_json(run.to_json(with_nodes=True) | more)
       return
@@ -153,6 +155,8 @@ def show(
       click.echo(f"Weights  {trained.weights_in_words(training.class_weights)}")
     if training.calibration:
       click.echo(f"Scores   {training.calibration.sentence}")
+    for sentence in training.certainty.sentences if training.certainty else ():
+      click.echo(f"Doubts   {sentence}")
     for each in run.nodes:
       click.echo(f"{each['id']:<20}{each['state']:<10}{each['seconds']:>8.1f} s")
       for key, uri in sorted(each["outputs"].items()):
@@ -257,6 +261,7 @@ def diff(
     click.echo("Code, data, settings and inputs are the same.")
 
 
+runs.add_command(page)
 runs.add_command(reproduce)
 runs.add_command(rows)
 

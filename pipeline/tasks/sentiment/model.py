@@ -38,7 +38,7 @@ from pipeline.tasks.sentiment.layers import (
   Pooling,
   WordVectors,
 )
-from pipeline.tasks.sentiment.plan import BAG, reader_names
+from pipeline.tasks.sentiment.plan import BAG, CORRECTION, STATES, reader_names
 from pipeline.text import word_vectors
 from pipeline.text.recurrent import GRU, Bidirectional
 from pipeline.text.word_counts import read_counts
@@ -135,11 +135,13 @@ def _reader(
   vectors = embed(*sequences)
   lengths = Lengths()(sequences[0])
   vectors = layers.SpatialDropout1D(params.word_dropout)(vectors)
-  states = Bidirectional(_CELLS[params.cell], params.units, name=f"{name}_states")(vectors, lengths)
+  states = Bidirectional(_CELLS[params.cell], params.units, name=f"{name}_{STATES}")(
+    vectors, lengths
+  )
   pooled = layers.Dropout(params.dropout)(Pooling()(states, lengths))
   # Softmax and loss stay in float32 in mixed precision.
   correction = layers.Dense(
-    len(labels), kernel_initializer="zeros", dtype="float32", name=f"{name}_correction"
+    len(labels), kernel_initializer="zeros", dtype="float32", name=f"{name}_{CORRECTION}"
   )
   return carried_rows.name_outputs(correction, labels)(pooled)
 
