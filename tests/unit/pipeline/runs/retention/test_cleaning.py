@@ -244,7 +244,7 @@ def _keep_span(folder, name, key):
 def test_what_is_kept_of_spans_stays_while_the_window_needs_it(days):
   folders = [_keep_span(days.folder, str(number), f"key{number}") for number in range(3)]
   (days.folder.spans / "window.json").write_text(
-    json.dumps({str(number): {"kept": f"key{number}"} for number in (1, 2)})
+    json.dumps({"data": "d", "spans": {str(n): {"kept": f"key{n}"} for n in (1, 2)}})
   )
   for path in days.folder.spans.rglob("*"):
     os.utime(path, (1, 1))
