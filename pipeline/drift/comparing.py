@@ -213,7 +213,7 @@ def _bins(feature: Feature, before: Profile, now: Profile) -> tuple[Bins, float]
   if feature.name == features.CHOICE:
     if before.words is None or now.words is None:
       return [], 1.0
-    return _word_bins(before.words, now.words), max(before.words.spread, now.words.spread)
+    return _word_bins(before.words, now.words), before.words.spread
   if feature.edges:
     return _number_bins(feature, before.numbers[feature.name], now.numbers[feature.name]), 1.0
   return _name_bins(before.names[feature.name], now.names[feature.name]), 1.0

@@ -211,7 +211,8 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
     ),
     (
       "gates.recall=0.5",
-      "Names in gates: accuracy, accuracy.max_regression, max_latency_ms, min_examples,",
+      "Names in gates: accuracy, accuracy.max_regression, drift, least_drift, max_latency_ms, "
+      "min_examples,",
     ),
     ("data.options={}", "unknown name 'data.options'"),
     ("train.epochs=[1", "--set train.epochs: the value is not readable: '[1'"),
@@ -416,6 +417,8 @@ def test_known_settings_are_what_may_be_set():
     "worst_recall.max_regression",
     "max_latency_ms",
     "min_examples",
+    "drift",
+    "least_drift",
   ]
   assert set(names["data"]) == set(DataConfig.model_fields) - {"options"} | set(
     TASK.data_options.model_fields
