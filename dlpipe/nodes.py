@@ -90,6 +90,10 @@ SERVING_GATE = Node(
   id="ServingGate",
   gate=ModelGate(pusher_input="infra_blessing", verdict_file="parity.json"),
 )
+BEHAVIOUR_GATE = Node(
+  id="BehaviourGate",
+  gate=ModelGate(pusher_input="behaviour_blessing"),
+)
 # Publishing an existing version changes nothing; publishing a deleted one restores it.
 VERSIONED_PUSHER = Node(id="VersionedPusher", is_cached=False)
 # Only for a backend that runs neither drivers nor resolvers. The first two read files that may
@@ -117,6 +121,7 @@ NODES = (
   TRAINER,
   PREVIOUS_MODEL,
   EVALUATOR,
+  BEHAVIOUR_GATE,
   SERVING_GATE,
   VERSIONED_PUSHER,
 )
@@ -153,6 +158,7 @@ TUNER_RESULTS = Output(TUNER, "tuner_results")
 MODEL_RUN = Output(TRAINER, "model_run")
 EVALUATION = Output(EVALUATOR, "evaluation")
 PREDICTIONS = Output(EVALUATOR, "predictions")
+BEHAVIOUR = Output(BEHAVIOUR_GATE, "blessing")
 PARITY = Output(SERVING_GATE, "blessing")
 PUSHED_MODEL = Output(VERSIONED_PUSHER, "pushed_model")
 

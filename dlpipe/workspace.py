@@ -5,6 +5,7 @@
       artifacts/         outputs of nodes; .running/ holds a locked file for each running node
       checkpoints/       unfinished trainings
       trials/            finished trials of the last search
+      spans/             what was read of each span of the data
       serving/           the versions that a model server serves
       models.json        the history of models, for backends without resolvers
       runs/<run>.json    the settings of a run
@@ -18,6 +19,7 @@
       models.config      the labels for a model server
       requests/          requests that a model server logged
       checks/            results of `dlpipe check`
+      replays/           reports of logged requests that were sent through two versions
       reproduced/<run>/  a workspace for the repetition of a run
       node_memory.json   the memory that each node needed
       .lock              held by the current run
@@ -88,6 +90,11 @@ class TaskFolder:
     return self.root / "trials"
 
   @property
+  def spans(self) -> pathlib.Path:
+    """What was read of each span, as `components.spans.kept` has it."""
+    return self.root / "spans"
+
+  @property
   def serving(self) -> pathlib.Path:
     """The TensorFlow Serving base path."""
     return self.root / "serving"
@@ -106,6 +113,10 @@ class TaskFolder:
   def checks(self) -> pathlib.Path:
     """Results of `dlpipe check`, kept for the next time."""
     return self.root / "checks"
+
+  def data_page(self, examples: pathlib.Path) -> pathlib.Path:
+    """Returns the path of the page on the data of an `Examples` artifact, by its directory."""
+    return self.checks / f"data-{examples.name}.html"
 
   @property
   def going(self) -> pathlib.Path:
@@ -131,6 +142,11 @@ class TaskFolder:
   def requests(self) -> pathlib.Path:
     """The request log of `dlpipe serve --log-requests`."""
     return self.root / "requests"
+
+  @property
+  def replays(self) -> pathlib.Path:
+    """The reports of `dlpipe replay`, and the flips that they are about."""
+    return self.root / "replays"
 
   @property
   def lock(self) -> pathlib.Path:

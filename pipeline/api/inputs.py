@@ -6,17 +6,21 @@ imported.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from components.source_example_gen import relabel
+from components.spans import contents, pattern, window
 from dlpipe.errors import BadInputError
+from dlpipe.records import part_of_input
 from dlpipe.workspace import Workspace
 from pipeline.api import wrong_task
+from pipeline.behaviour.reading import NOTHING, suite_of
 from pipeline.params import Params
 from pipeline.settings import unread_settings
 from pipeline.settings.config import PipelineConfig
@@ -49,6 +53,7 @@ def prepare(
   beam: str | None,
   mlmd: str | None = None,
   orchestrator: str | None = None,
+  tells: bool = False,
 ) -> Inputs:
   """Turns the user's arguments into a run that can start.
 
@@ -63,6 +68,7 @@ def prepare(
     beam: Beam's runner; None takes that of the settings.
     mlmd: the metadata store's connection file.
     orchestrator: the orchestrator to compile for; None for a run on this machine.
+    tells: whether those whom `notify` names are told of an input that cannot be used.
 
   Raises:
     BadInputError: an argument or the input cannot be used.
@@ -83,11 +89,16 @@ def prepare(
   path = os.path.abspath(data) if data is not None else known.shipped_data()
   new_labels = config.data.relabel and os.path.abspath(os.path.expanduser(config.data.relabel))
   section = config.data.model_copy(update={"relabel": new_labels})
-  return look_at(
-    known,
-    config.model_copy(update={"data_path": path, "data": section}),
-    said=unread_settings.said(known, config),
-  )
+  told = unread_settings.said(known, config)
+  gates = config.gates.model_copy(update={"behaviour": _behaviour(config.gates.behaviour)})
+  config = config.model_copy(update={"data_path": path, "data": section, "gates": gates})
+  if not tells:
+    return look_at(known, config, said=told)
+  from pipeline.announcing.announce import failures_told, require
+
+  require(config, os.environ)
+  with failures_told(config, "(not started)", os.environ):
+    return look_at(known, config, said=told)
 
 
 def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = frozenset()) -> Inputs:
@@ -99,17 +110,20 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
     said: full names of the settings that the user set; each must be one that the run reads.
 
   Raises:
-    BadInputError: the input cannot be used.
+    BadInputError: the input cannot be used, or the tests of behaviour.
   """
-  path = config.data_path
+  spans = _spans(config, said)
+  path = spans.newest if spans else config.data_path
   schema_path(known.name)
+  suite_of(known, config)
   try:
-    source_name, source = choose_source(known, config)
+    source_name, source = choose_source(known, config.model_copy(update={"data_path": path}))
     unread_settings.require_read_by_layout(known, said, layout=source_name, path=path)
-    plan = source.plan(path, config.data_options(known))
+    with part_of_input() if spans and spans.spans > 1 else contextlib.nullcontext():
+      plan = source.plan(path, config.data_options(known))
   except BadInputError as err:
     raise (err if config.data.source else wrong_task.explain(err, known, path)) from err
-  sentences = plan.sentences()
+  sentences = [*(spans.sentences if spans else ()), *plan.sentences()]
   if config.data.relabel:
     count = len(relabel.read(config.data.relabel))
     sentences.append(f"{count:,} labels come from {config.data.relabel} (data.relabel)")
@@ -124,6 +138,38 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
     recognized=sentences,
     params=params,
   )
+
+
+class _Spans(NamedTuple):
+  """The spans of a run: how many, the path of the newest that is not empty, and what to say."""
+
+  spans: int
+  newest: str
+  sentences: Sequence[str]
+
+
+def _spans(config: PipelineConfig, said: AbstractSet[str]) -> _Spans | None:
+  """Chooses the spans of a run; returns None for data without spans.
+
+  Raises:
+    BadInputError: the pattern cannot work, no span lies in the window, or all are empty.
+  """
+  settings = config.spans
+  if settings is None:
+    unread_settings.require_spans(said, path=config.data_path)
+    return None
+  chosen = window.choose(pattern.Pattern(config.data_path), settings)
+  filled = [span.path for span in chosen.spans if contents.has_bytes(span.path)]
+  if not filled:
+    names = window.some([span.name for span in chosen.spans])
+    raise BadInputError(f"Every span of {config.data_path!r} in the window is empty: {names}.")
+  return _Spans(len(chosen.spans), filled[-1], window.sentences(chosen, settings))
+
+
+def _behaviour(said: str | None) -> str | None:
+  """Returns the setting with an absolute path."""
+  is_path = said not in (None, NOTHING)
+  return os.path.abspath(os.path.expanduser(said)) if said and is_path else said
 
 
 def choose_source(task: Task, config: PipelineConfig) -> tuple[str, Source]:

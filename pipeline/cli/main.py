@@ -32,6 +32,7 @@ _COMMANDS = {
   "worker": "Stay up and start nodes warm.",
   "join": "Join a training that several workers share.",
   "runs": "List, show, compare and repeat earlier runs.",
+  "replay": "Replay logged requests on a candidate; show the flips.",
   "promote": "Make a candidate live, or try it as the canary.",
   "pin": "Keep a version whatever is cleaned.",
   "rollback": "Serve an older version of a model again.",
@@ -46,7 +47,7 @@ _COMMANDS = {
 }
 # The package of a command, if it is not `commands`.
 _ROOMS = dict.fromkeys(("compile", "node", "worker", "join"), "for_orchestrators")
-_ROOMS |= dict.fromkeys(("clean", "log", "pin", "promote", "watch"), "operations")
+_ROOMS |= dict.fromkeys(("clean", "log", "pin", "promote", "replay", "watch"), "operations")
 _SHOWN = 200  # characters
 # Errors that a path from the command line may cause.
 _OF_PATHS = frozenset(

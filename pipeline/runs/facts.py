@@ -47,6 +47,12 @@ class Facts:
     return self.counted.recognized if self.counted is not None else {}
 
   @property
+  def spans(self) -> list[dict[str, Any]]:
+    """The spans of the data that the run saw; empty for data without spans."""
+    seen = self.counted.spans if self.counted is not None else ()
+    return [dataclasses.asdict(span) for span in seen]
+
+  @property
   def rulings(self) -> list[Ruling]:
     """Every bound that was judged, gate by gate."""
     of_data = [self.drift.verdict] if self.drift is not None else []

@@ -79,13 +79,17 @@ def test_the_facts_about_nodes():
     "Trainer",
     "Evaluator",
   ]
-  assert [each.id for each in nodes.model_gates()] == ["Evaluator", "ServingGate"]
+  assert [each.id for each in nodes.model_gates()] == [
+    "Evaluator",
+    "BehaviourGate",
+    "ServingGate",
+  ]
   assert nodes.named("Trainer") is nodes.TRAINER
   assert nodes.named("Left") == nodes.Node(id="Left")
 
 
 def test_the_pusher_asks_every_gate():
-  with pytest.raises(TypeError, match="takes the blessings infra_blessing, model_blessing. Rec"):
+  with pytest.raises(TypeError, match="takes the blessings behaviour_blessing, infra_"):
     VersionedPusher(model=None, serving_dir="/s", model_blessing=None)
 
 

@@ -14,13 +14,14 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 _NODES = {
   "ReviewedSchema", "SourceExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator",
   "DataGate", "DataProfile", "DriftGate", "Transform", "Trainer", "PreviousModel", "Evaluator",
-  "ServingGate", "VersionedPusher",
+  "BehaviourGate", "ServingGate", "VersionedPusher",
 }  # fmt: skip
 _SETTINGS = {
   "train.epochs": 1,
   # What the model has learnt of so little is not the question here.
   "gates.skill": -1,
   "gates.worst_recall": "null",
+  "gates.behaviour": "none",
   "gates.accuracy": 0,
   "airflow.retry_delay_s": 1,
 }
