@@ -117,6 +117,7 @@ class Profile(ArtifactFile):
     names: features that are names.
     words: the words of texts; None for other inputs.
     data: of a run's examples, a text that other examples do not have; empty for anything else.
+    span: the span that these rows are, of data in spans; empty for all of them.
   """
 
   FILE: ClassVar[str] = "data_profile.json"
@@ -126,6 +127,7 @@ class Profile(ArtifactFile):
   names: dict[str, Names]
   words: Words | None = None
   data: str = ""
+  span: str = ""
 
   def also(self, other: Profile) -> Profile:
     """Returns a profile that has the features of another one, too."""

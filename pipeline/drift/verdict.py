@@ -26,7 +26,7 @@ class Example:
     split: its split; empty for a request.
     why: the features that are new in it, with its values.
     text: the text, cut; empty for a picture.
-    picture: the file's bytes in base64; empty for a text, and for a large file.
+    picture: the picture in base64, made smaller if it is large; empty for a text.
   """
 
   origin: str
@@ -42,6 +42,7 @@ class Drift(ArtifactFile):
 
   Attributes:
     severity: `warn` or `refuse`: what a change does to the run.
+    span: the newest span, which alone is compared, of data in spans; empty for all of the data.
     version: the version whose data they are compared with; None if there was nothing to compare.
     data: the text that tells this run's data apart, as `Profile.data`.
     reference: that of the version's data.
@@ -53,6 +54,7 @@ class Drift(ArtifactFile):
   FILE: ClassVar[str] = "drift.json"
 
   severity: str
+  span: str = ""
   version: int | None = None
   data: str = ""
   reference: str = ""
@@ -64,6 +66,10 @@ class Drift(ArtifactFile):
   def drifted(self) -> tuple[Change, ...]:
     """Returns the features that have changed."""
     return tuple(change for change in self.changes if change.drifted)
+
+  @property
+  def _data(self) -> str:
+    return f"The data of span {self.span}" if self.span else "The data"
 
   @property
   def verdict(self) -> Verdict:
@@ -96,7 +102,7 @@ class Drift(ArtifactFile):
       "level": "warning",
       "count": len(drifted),
       "what": (
-        f"The data differ from those of version {self.version}, which is served: {first}"
+        f"{self._data} differ from those of version {self.version}, which is served: {first}"
         f"{f'; also {others}' if others else ''}."
       ),
       "advice": (
@@ -121,8 +127,8 @@ class Drift(ArtifactFile):
     rulings = [ruling for ruling in self.verdict.rulings if not ruling.passed]
     lines = [
       (
-        f"The data differ from those of version {self.version}, which is served: {len(rulings)} of "
-        f"{len(self.changes)} features changed (gates.drift=refuse)."
+        f"{self._data} differ from those of version {self.version}, which is served: "
+        f"{len(rulings)} of {len(self.changes)} features changed (gates.drift=refuse)."
       )
     ]
     lines += [f"- {r.reason} ({r.value:.3g} bits, must be {r.bound})" for r in rulings]

@@ -33,7 +33,7 @@ def watch(
   least: float,
   metrics: str | None,
   tell: Callable[[str], None],
-) -> Watched:
+) -> tuple[Watched, pathlib.Path]:
   """Compares the requests of a window with train, and its answers with those to eval and before.
 
   Args:
@@ -47,6 +47,9 @@ def watch(
     least: the smallest divergence that counts as a change, in bits.
     metrics: the file to write for Prometheus; None for none.
     tell: receives sentences for the user.
+
+  Returns:
+    What was found, and the page that shows it.
 
   Raises:
     BadInputError: nothing is served, there is no log, or none of its requests is in the window.
@@ -62,6 +65,8 @@ def watch(
   from pipeline.batch.requests import reading, watching, windows
   from pipeline.drift import served
   from pipeline.drift.examples import kind_of
+  from pipeline.report.render import write_page
+  from pipeline.report.watch_page import render_watch
 
   version = served.find(folder.serving)
   if version is None:
@@ -89,7 +94,9 @@ def watch(
     )
   if metrics is not None:
     metrics_file.write(found, task.name, pathlib.Path(metrics))
-  return found
+  page = folder.watched
+  write_page(render_watch(found, task=task.name), page)
+  return found, page
 
 
 def _truth(folder: TaskFolder, version: int, labels: str | None, column: str) -> Truth:
