@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from dlpipe.artifact_files import ArtifactFile
 from dlpipe.verdicts import Ruling, Verdict
 from pipeline.drift.comparing import Change
+from pipeline.sources import origins
 
 # Beside the past: the last comparison that refused data.
 REFUSED_FILE = "drift_refused.json"
@@ -116,10 +117,7 @@ class Drift(ArtifactFile):
   @property
   def shown_findings(self) -> list[dict[str, Any]]:
     """The findings with their examples, as those of `dlpipe check`."""
-    rows = [
-      [{"split": e.split, "label": ", ".join(e.why), "input": e.text, "origin": e.origin}]
-      for e in self.examples[:_SHOWN]
-    ]
+    rows = [[_shown(example)] for example in self.examples[:_SHOWN]]
     return [{**finding, "examples": rows} for finding in self.findings]
 
   def refusal(self) -> str:
@@ -142,3 +140,12 @@ class Drift(ArtifactFile):
       "  If the world has changed, train on it knowingly: --set gates.drift=warn",
     ]
     return "\n".join(lines)
+
+
+def _shown(example: Example) -> dict[str, str]:
+  """Returns an example as a finding of `dlpipe check` has it: with its file, or its row."""
+  place = origins.place(example.origin) if example.origin else None
+  row = {"split": example.split, "label": ", ".join(example.why), "input": example.text}
+  if place is not None and place.is_file:
+    return {**row, "file": place.file}
+  return {**row, "origin": example.origin}
