@@ -16,7 +16,7 @@ from dlpipe.artifact_files import ArtifactFile
 from pipeline.drift import distances
 from pipeline.drift.measures.features import FEATURES
 
-MOST_NAMES, MOST_WORDS = 300, 10_000
+MOST_NAMES, MOST_WORDS = 1_000, 10_000
 # Words of which the shares are compared; the others count as one.
 COMPARED_WORDS = 500
 # Parts of the rows, and numbers of the commonest words, by which the spread of words is known.
@@ -82,6 +82,11 @@ class Names:
   counts: dict[str, int]
   other: int = 0
   rows: int
+
+  @property
+  def total(self) -> int:
+    """Returns how often all names occur."""
+    return sum(self.counts.values()) + self.other
 
   @classmethod
   def of(cls, counts: Mapping[str, int], rows: int) -> Names:

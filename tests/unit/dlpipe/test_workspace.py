@@ -51,6 +51,7 @@ def test_the_places_of_a_task():
     "artifacts",
     "checkpoints",
     "checks",
+    "drift.json",
     "logs/r1.log",
     "metadata.db",
     "models.config",
@@ -65,6 +66,7 @@ def test_the_places_of_a_task():
     "serving",
     "stages.json",
     "trials",
+    "watch.html",
   ]
   assert TaskFolder.of_serving(str(_FOLDER.serving)) == _FOLDER
   assert workspace.running(_FOLDER.artifacts) == _FOLDER.artifacts / ".running"
