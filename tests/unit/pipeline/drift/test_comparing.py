@@ -107,8 +107,8 @@ def test_of_more_names_than_are_kept_none_seems_to_come_or_go():
 
 
 def test_words_of_few_texts_are_no_news():
-  words = [f"w{n}" for n in range(2_000)]
-  weights = 1 / np.arange(1, 2_001)
+  words = ["".join(chr(97 + int(digit)) for digit in str(n)) for n in range(2_000)]
+  weights = 1 / (20 + np.arange(2_000))
 
   def texts(count, seed):
     random = np.random.default_rng(seed)
