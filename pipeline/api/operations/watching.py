@@ -52,12 +52,18 @@ def watch(
     What was found, and the page that shows it.
 
   Raises:
-    BadInputError: nothing is served, there is no log, or none of its requests is in the window.
+    BadInputError: nothing is served, there is no log, none of its requests is in the window, or
+      labels are given for answers that are no classes.
   """
   end = _moment("--until", until) if until is not None else time.time()
   start = _start(since, end)
   folder = Workspace.of(workspace).task(task.name)
   place = pathlib.Path(log) if log is not None else folder.requests
+  if labels is not None and not task.problem.has_one_class:
+    raise BadInputError(
+      "--labels says how many answers are right, which takes a task whose answer is one class. The "
+      f"answer of {task.name!r} is none."
+    )
   if metrics is not None and not pathlib.Path(metrics).parent.is_dir():
     raise BadInputError(f"There is no folder to write {metrics!r} to.")
   quieten_screen()

@@ -81,6 +81,15 @@ def test_what_cannot_work_is_a_sentence(write_log, invoke, arguments, said):
     invoke(*arguments)
 
 
+def test_labels_are_for_classes(tmp_path):
+  with pytest.raises(BadInputError, match="The answer of 'translation' is none"):
+    CliRunner().invoke(
+      watch,
+      ["translation", "--labels", "l.csv", "--workspace", str(tmp_path)],
+      catch_exceptions=False,
+    )
+
+
 def test_without_a_version_there_is_nothing_to_compare(write_log, tmp_path):
   write_log(*_USUAL[:3])
   with pytest.raises(BadInputError, match="No version of 'sentiment' is served"):
