@@ -161,6 +161,18 @@ PREDICTIONS = Output(EVALUATOR, "predictions")
 BEHAVIOUR = Output(BEHAVIOUR_GATE, "blessing")
 PARITY = Output(SERVING_GATE, "blessing")
 PUSHED_MODEL = Output(VERSIONED_PUSHER, "pushed_model")
+# What is read after a run, for its report and its record, but the examples themselves.
+READ_AFTER_RUN = (
+  QUARANTINE,
+  DATA_VERDICT,
+  TRANSFORM_GRAPH,
+  TUNER_RESULTS,
+  MODEL_RUN,
+  EVALUATION,
+  PREDICTIONS,
+  PUSHED_MODEL,
+  *(Output(node, name) for node in NODES if node.gate for name in {"blessing", node.gate.verdict}),
+)
 
 
 def model_gates() -> dict[Node, ModelGate]:

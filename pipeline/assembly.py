@@ -39,6 +39,7 @@ from components.warm_trainer import Trainer as WarmTrainer
 from dlpipe import nodes
 from dlpipe.fingerprint import code_fingerprint, udf_path
 from dlpipe.records import EVAL, TRAIN, VAL
+from dlpipe.remote.addresses import is_remote
 from pipeline import evaluation, model_card
 from pipeline.beam.options import beam_args
 from pipeline.behaviour import gate as behaviour
@@ -138,6 +139,7 @@ def _data_stage(
 ) -> tuple[list[BaseNode], BaseNode, BaseNode, list[BaseNode], BaseNode]:
   """Builds the nodes that read, describe and judge the data."""
   plan_fn, read_fn = udf_path(source.plan), udf_path(source.read)
+  copies = {"copies": str(config.folder.copies)} if is_remote(config.data_path) else {}
   options = config.data_options(task)
   spans = config.spans.to_text() if config.spans else None
   state: list[BaseNode] = []
@@ -146,9 +148,10 @@ def _data_stage(
     state = [
       SourceState(
         plan_fn=plan_fn,
-        data_path=config.data_path,
+        data_path=setting("data-path", config.data_path),
         options=json.dumps(options, sort_keys=True),
         **({"relabel": config.data.relabel} if config.data.relabel else {}),
+        **copies,
       )
     ]
     fingerprint = state[0].outputs["fingerprint"].future()[0].value
@@ -170,6 +173,7 @@ def _data_stage(
     relabel=config.data.relabel,
     relabelled_key=task.label_key,
     read_label=udf_path(task.problem.read_label) if config.data.relabel else "",
+    **copies,
   )
   schema = ReviewedSchema(text=schema_path(task.name).read_text(encoding="utf-8"))
   examples = data.outputs["examples"]
@@ -385,6 +389,7 @@ def _release_stage(
       "predictions": evaluator.outputs["predictions"],
     },
     stage=config.push.stage,
+    copy_to=config.push.copy_to,
     code_fingerprint=code_fingerprint("components.versioned_pusher.executor", _CARD),
     **_blessings([evaluator, behaviour_gate, serving_gate]),
   )

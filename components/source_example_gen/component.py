@@ -15,7 +15,7 @@ from tfx.dsl.placeholder import placeholder
 from tfx.types import channel_utils, component_spec, standard_artifacts
 
 from components.artifacts import Quarantine
-from components.source_example_gen import driver, executor
+from components.source_example_gen import driver, executor, sources
 from components.spans import executor as spans_executor
 from dlpipe.errors import BadInputError
 
@@ -33,6 +33,7 @@ class SourceExampleGenSpec(component_spec.ComponentSpec):
     "relabelled_key": component_spec.ExecutionParameter(type=str, optional=True),
     "read_label": component_spec.ExecutionParameter(type=str, optional=True),
     "spans": component_spec.ExecutionParameter(type=str, optional=True),
+    sources.COPIES: component_spec.ExecutionParameter(type=str, optional=True),
     "code_fingerprint": component_spec.ExecutionParameter(type=str),
     "val_fraction": component_spec.ExecutionParameter(type=float),
     "eval_fraction": component_spec.ExecutionParameter(type=float),
@@ -74,6 +75,7 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
     val_fraction: float = 0.1,
     eval_fraction: float = 0.1,
     input_fingerprint: str | placeholder.Placeholder | None = None,
+    copies: str | None = None,
   ):
     """Constructs the component.
 
@@ -94,6 +96,7 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
       val_fraction: part of the drawn records that goes to val, 0 to 1.
       eval_fraction: part of the drawn records that goes to eval, 0 to 1.
       input_fingerprint: the state of the input, from `SourceState`, if the driver does not run.
+      copies: the folder for copies of input from stores; None if the input is on a disk.
 
     Raises:
       BadInputError: the fractions leave nothing to train on.
@@ -119,6 +122,7 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
           else {}
         ),
         **({"spans": spans} if spans else {}),
+        **({sources.COPIES: copies} if copies else {}),
         **({} if input_fingerprint is None else {driver.FINGERPRINT_KEY: input_fingerprint}),
         examples=channel_utils.as_channel([standard_artifacts.Examples()]),
         quarantine=channel_utils.as_channel([Quarantine()]),

@@ -18,6 +18,8 @@ from dlpipe.errors import BadInputError
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z]+)(?::(\d+))?\}")
 _BRACES = re.compile(r"\{[^{}/]*\}")
+# What an orchestrator fills in for each run.
+_TEMPLATE = re.compile(r"\{\{[^{}]*\}\}")
 _EPOCH = datetime.date(1970, 1, 1)
 _DATE, _SPAN, _VERSION = "date", "span", "version"
 _PARTS = {"yyyy": r"\d{4}", "mm": r"\d{2}", "dd": r"\d{2}"}
@@ -198,11 +200,24 @@ class Pattern:
 def parse(path: str) -> Pattern | None:
   """Returns the pattern of a path; None for a path without placeholders, or one that exists.
 
+  A template, such as Airflow's `{{ ds }}`, is no placeholder.
+
   Raises:
     BadInputError: the pattern cannot work.
   """
-  if not _BRACES.search(path) or os.path.exists(path):
+  rest = _TEMPLATE.sub("", path)
+  if not _BRACES.search(rest) or os.path.exists(path):
     return None
+  if rest != path:
+    raise BadInputError(
+      f"{path!r} has templates, which an orchestrator fills in for each run, and placeholders of "
+      "spans. Leave one of them out."
+    )
+  if "://" in path:
+    raise BadInputError(
+      f"{path!r}: spans are read from folders of this machine, and this is an address. Copy or "
+      "mount them here."
+    )
   return Pattern(path)
 
 

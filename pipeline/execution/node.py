@@ -26,6 +26,7 @@ from pipeline.runs.store.compared import compares_anew
 from pipeline.runs.store.metadata_stores import ConnectionConfig, open_store
 
 _NODE_CONTEXT = "node"
+_LONGEST_MESSAGE = 4000  # characters
 _STATES = {
   metadata_store_pb2.Execution.COMPLETE: nodes.COMPLETE,
   metadata_store_pb2.Execution.CACHED: nodes.CACHED,
@@ -192,14 +193,16 @@ def _asks_for_another_try(handle: metadata.Metadata, node: pipeline_pb2.Pipeline
 def _note_failure(
   store_config: ConnectionConfig, node: pipeline_pb2.PipelineNode, error: Exception
 ) -> None:
-  """Keeps the exit code with a failed execution, so that a refusal is not taken for a crash."""
+  """Keeps exit code and message with a failed execution: a refusal is not taken for a crash."""
   known = user_error(error)
   # If the store itself failed, it cannot keep the code.
   with contextlib.suppress(Exception), open_store(store_config) as handle:
     execution = attempts.earlier(handle, node)
     if execution is not None and execution.last_known_state == metadata_store_pb2.Execution.FAILED:
       code = known.exit_code if known is not None else DlpipeError.exit_code
+      message = str(known) if known is not None else f"{type(error).__name__}: {error}"
       execution.custom_properties[executions.EXIT_CODE].int_value = code
+      execution.custom_properties[executions.ERROR].string_value = message[:_LONGEST_MESSAGE]
       handle.store.put_executions([execution])
 
 
@@ -210,12 +213,17 @@ def _state(
 ) -> str:
   if execution_id is None:
     return nodes.SKIPPED
+  with open_store(store_config) as handle:
+    [execution] = handle.store.get_executions_by_id([execution_id])
+  return state_of(node, execution)
+
+
+def state_of(node: pipeline_pb2.PipelineNode, execution: metadata_store_pb2.Execution) -> str:
+  """Returns what became of an execution that nobody works on: COMPLETE, CACHED or FAILED."""
   if node.node_info.type.name == executions.RESOLVER:
     # A Resolver only looks up what earlier nodes made. To find nothing is no failure: a node that
     # needs the missing artifact says so.
     return nodes.CACHED
-  with open_store(store_config) as handle:
-    [execution] = handle.store.get_executions_by_id([execution_id])
   # The launcher swallows errors in input resolution: only the store knows.
   return _STATES.get(execution.last_known_state, nodes.FAILED)
 

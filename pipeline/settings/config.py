@@ -16,6 +16,7 @@ import pydantic_core
 
 from components.serving_gate.serving_ops import release_of_tag
 from components.spans import pattern, window
+from dlpipe.remote.addresses import WRITABLE, scheme_of
 from dlpipe.workspace import TaskFolder
 from pipeline.params import TRAIN_NAMES, Params, Role, Section
 from pipeline.settings.data_config import DataConfig
@@ -264,6 +265,20 @@ class PushConfig(Section):
     description="the largest part of the logged requests whose answer may become another: `dlpipe "
     "promote` replays them and refuses (exit 4) a candidate with more; null replays nothing",
   )
+  copy_to: str | None = pydantic.Field(
+    None,
+    description="an address such as `s3://bucket/models/images`, to which a version that a run "
+    "makes live is copied, with a file `UPLOADED` when it is whole; null copies nothing",
+  )
+
+  @pydantic.field_validator("copy_to")
+  @classmethod
+  def _can_be_written(cls, address: str | None) -> str | None:
+    if address is not None and scheme_of(address) not in WRITABLE:
+      known = ", ".join(f"{scheme}://" for scheme in WRITABLE)
+      reason = f"It takes an address that can be written to: {known}"
+      raise pydantic_core.PydanticCustomError("address", "{reason}", {"reason": reason})
+    return address
 
   @pydantic.field_validator("serving_release", mode="before")
   @classmethod

@@ -20,12 +20,8 @@ from pipeline.settings.orchestrators import ORCHESTRATORS, section_of
 from pipeline.task import Task
 
 _JOB_SERVERS = ("flink", "spark")
-# An orchestrator runs nodes, and none of them sees the whole run. Each section with advice.
-_LOCAL = {
-  "keep": "only dlpipe run cleans after itself. Leave it out, and schedule dlpipe clean TASK",
-  "notify": "only dlpipe run tells of its end. Leave it out, and use the orchestrator's own",
-  "tracking": "only dlpipe run tells of its end. Leave it out",
-}
+# The section that the end of a run reads.
+_OF_THE_END = "keep"
 
 
 def said(task: Task, config: PipelineConfig) -> frozenset[str]:
@@ -145,8 +141,11 @@ def require_read_by_command(settings: Sequence[str], *, orchestrator: str | None
         f"--set {key}: dlpipe compile TASK --for {section} alone reads it. Leave it out; a file of "
         "--config may hold it."
       )
-    if section in _LOCAL and orchestrator is not None:
-      raise BadInputError(f"--set {key}: {_LOCAL[section]}; a file of --config may hold it.")
+    if section == _OF_THE_END and not _can_finish(orchestrator):
+      raise BadInputError(
+        f"--set {key}: no run of {orchestrator} cleans after itself. Leave it out, and run dlpipe "
+        "clean TASK on a schedule; a file of --config may hold it."
+      )
 
 
 def _of_telling(config: PipelineConfig) -> dict[str, str]:
@@ -163,6 +162,10 @@ def _faults_of_telling(config: PipelineConfig) -> dict[str, str]:
     for section in ("notify", "tracking")
     for name, fault in getattr(config, section).faults().items()
   }
+
+
+def _can_finish(orchestrator: str | None) -> bool:
+  return orchestrator not in ORCHESTRATORS or section_of(orchestrator).can_finish
 
 
 def _of_model(task: Task, config: PipelineConfig) -> Mapping[str, str]:
@@ -203,6 +206,9 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
       "push.max_flips",
       "is for candidates, and push.stage is live. Set push.stage=candidate, or leave it out",
     )
+  if config.push.stage != "live":
+    what = "is for versions that a run makes live, and push.stage is candidate. Leave it out"
+    yield "push.copy_to", what
   if beam.runner not in _JOB_SERVERS:
     yield (
       "beam.job_server",

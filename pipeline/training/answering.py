@@ -47,7 +47,7 @@ def answering(
     else:
       said, evidence = certain.ask(asked)
     found = answer(calibrating.scaled(said, calibration, problem), features)
-    return found if certain is None else certain.outputs(found, features, evidence)
+    return found if certain is None else dict(certain.outputs(found, features, evidence))
 
   return outputs
 

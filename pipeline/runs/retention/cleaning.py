@@ -32,7 +32,7 @@ from pipeline.runs.store.metadata_stores import (
   read_connection,
   sqlite_connection,
 )
-from pipeline.settings.config import KeepConfig
+from pipeline.settings.keep import KeepConfig
 
 
 def clean(

@@ -216,6 +216,22 @@ def _check_max_flips(desk: Desk) -> None:
     desk.run(desk.task, "push.max_flips=0.02")
 
 
+def _check_copy_to(desk: Desk) -> None:
+  assert "copy_to" not in desk.given_to("VersionedPusher")
+  address = "s3://bucket/models"
+  assert desk.given_to("VersionedPusher", f"push.copy_to={address}")["copy_to"] == address
+  for settings, message in (
+    (["push.copy_to=/models"], "push.copy_to: It takes an address that can be written to: s3://"),
+    (["push.copy_to=https://host/models"], "It takes an address that can be written to"),
+    (
+      [f"push.copy_to={address}", "push.stage=candidate"],
+      "push.copy_to is for versions that a run",
+    ),
+  ):
+    with pytest.raises(BadInputError, match=message):
+      desk.run(desk.task, *settings)
+
+
 def _check_runner(desk: Desk) -> None:
   for runner, name in (("flink", "FlinkRunner"), ("spark", "SparkRunner")):
     assert desk.beam_args(f"beam.runner={runner}")[0].endswith(f".{name}")
@@ -289,8 +305,10 @@ def _check_keep_days(desk: Desk) -> None:
 
 def _check_keep_max_mb(desk: Desk) -> None:
   assert _cleaned(desk, "keep.max_mb=2.5") == ["r0", "r1"]
-  with pytest.raises(BadInputError, match=r"only dlpipe run cleans after itself"):
-    require_read_by_command(["keep.max_mb=2.5"], orchestrator="airflow")
+  with pytest.raises(BadInputError, match=r"no run of kubeflow cleans after itself"):
+    require_read_by_command(["keep.max_mb=2.5"], orchestrator="kubeflow")
+  for orchestrator in ("airflow", "ir"):
+    require_read_by_command(["keep.max_mb=2.5"], orchestrator=orchestrator)
 
 
 _CHECKS: Mapping[str, Callable[[Desk], None]] = {
@@ -310,6 +328,7 @@ _CHECKS: Mapping[str, Callable[[Desk], None]] = {
   "push.data_license": _check_data_license,
   "push.stage": _check_stage,
   "push.max_flips": _check_max_flips,
+  "push.copy_to": _check_copy_to,
   "beam.runner": _check_runner,
   "beam.job_server": _check_job_server,
   "beam.options": _check_beam_options,

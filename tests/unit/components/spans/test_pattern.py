@@ -66,12 +66,18 @@ def test_what_fits_no_placeholder_is_told(tmp_path):
     ("in/{span}{version}", "nothing tells where the number before {version} ends"),
     ("in/{span:0}", "has no digit"),
     ("in/{}", "there is no placeholder {}"),
+    ("in/{{ ds }}/{span}", "Leave one of them out"),
+    ("s3://bucket/{date}/", "Copy or mount them here"),
   ],
 )
 def test_a_pattern_that_cannot_work_is_refused(path, message):
   with pytest.raises(BadInputError) as refused:
-    pattern.Pattern(f"/{path}")
+    pattern.parse(path if "://" in path else f"/{path}")
   assert message in str(refused.value)
+
+
+def test_the_template_of_an_orchestrator_is_no_placeholder():
+  assert pattern.parse("inbox/{{ ds }}/") is None
 
 
 def test_a_pattern_that_finds_nothing_says_what_is_there(tmp_path):

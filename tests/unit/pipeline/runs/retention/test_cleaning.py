@@ -19,7 +19,7 @@ from pipeline.execution import node
 from pipeline.runs import lineage
 from pipeline.runs.retention import cleaned, cleaning, sizes
 from pipeline.runs.store.metadata_stores import open_store, sqlite_connection
-from pipeline.settings.config import KeepConfig
+from pipeline.settings.keep import KeepConfig
 
 
 def _clean(days, keep, **options):
