@@ -56,7 +56,9 @@ def explain(model: keras.Model, target: Target) -> Explanation:
     tokens = features[TOKENS][:, : tf.shape(ids)[1]]
     *runs, intercept = _of_bag(model.get_layer(BAG), inputs, factors)
     strongest, parts = _terms(tokens, runs)
-    by_word = tf.add_n([_by_word(parts, words) for words, parts in enumerate(runs, 1)])
+    by_word = tf.add_n(
+      [_by_word(parts, words, tf.shape(ids)[1]) for words, parts in enumerate(runs, 1)]
+    )
     for reader, sequence in zip(readers, states, strict=True):
       read, bias = _of_reader(model, reader, sequence, ids, factors / len(readers))
       by_word, intercept = by_word + read, intercept + bias
@@ -117,12 +119,11 @@ def _terms(tokens: tf.Tensor, runs: Sequence[tf.Tensor]) -> tuple[tf.Tensor, tf.
   return texts.terms(joined, keys, tf.concat(runs, axis=1))
 
 
-def _by_word(parts: tf.Tensor, words: int) -> tf.Tensor:
+def _by_word(parts: tf.Tensor, words: int, time: tf.Tensor) -> tf.Tensor:
   """Divides the parts of runs of so many words among these: `[batch, time]`."""
-  if words == 1:
-    return parts
   placed = [tf.pad(parts, [[0, 0], [place, words - 1 - place]]) for place in range(words)]
-  return tf.add_n(placed) / words
+  # A text shorter than a run has none, and is padded beyond its end.
+  return tf.add_n(placed)[:, :time] / words
 
 
 def _from(tokens: tf.Tensor, place: int, words: int) -> tf.Tensor:
