@@ -48,3 +48,22 @@ class ModelVerdict(artifact.Artifact):
   """
 
   TYPE_NAME = "components.ModelVerdict"
+
+
+class Profile(artifact.Artifact):
+  """What the data of a run look like.
+
+  The directory holds `data_profile.json`, a `pipeline.drift.profile.Profile`.
+  """
+
+  TYPE_NAME = "components.Profile"
+
+
+class DriftVerdict(artifact.Artifact):
+  """How the data of a run differ from those of the served version; exists only if they passed.
+
+  The directory holds `drift.json`, a `pipeline.drift.verdict.Drift`. The custom properties `data`
+  and `reference` tell which data were compared with which, and `drifted` how many features changed.
+  """
+
+  TYPE_NAME = "components.DriftVerdict"

@@ -14,6 +14,9 @@ from typing import Any
 
 from dlpipe.verdicts import Ruling, Verdict
 from pipeline.evaluation import Evaluation, read_evaluation
+from pipeline.problems.certainty import kept
+from pipeline.problems.certainty.kept import MAX_GAP
+from pipeline.problems.certainty.record import Certainty
 from pipeline.problems.classes import WORST_NAME, WORST_RECALL, WORST_ROWS
 from pipeline.problems.classification_metrics import GUESSING_LOSS
 from pipeline.problems.intervals import Interval
@@ -63,12 +66,14 @@ def parameters(
   gates: Sequence[MetricGate],
   *,
   min_examples: int | None,
+  max_gap: float = MAX_GAP,
   beats_baseline: float | None = None,
 ) -> dict[str, Any]:
   """Returns the argument `told` of `judge`, as JSON."""
   return {
     "gates": [_told(gate) for gate in gates],
     "min_examples": min_examples,
+    "max_gap": max_gap,
     "beats_baseline": beats_baseline,
     "vocabulary": task.problem.vocabulary,
   }
@@ -97,14 +102,23 @@ def judge(
     baseline_dir: directory of the previous model's SavedModel, or None.
     predictions_dir: directory of the candidate's predictions, with what a cheap model is worth.
   """
-  return verdict(
-    read_evaluation(evaluation_dir),
+  found = read_evaluation(evaluation_dir)
+  judged = verdict(
+    found,
     [MetricGate(**gate) for gate in told["gates"]],
     min_examples=told["min_examples"],
     labels=_labels(model_dir, told["vocabulary"]),
     old_labels=_labels(baseline_dir, told["vocabulary"]),
     beats_baseline=told["beats_baseline"],
     cheap=Baseline.read(pathlib.Path(predictions_dir)),
+  )
+  promised = Certainty.beside(pathlib.Path(model_dir))
+  kept_rulings = kept.rulings(
+    promised, found.metrics, found.intervals, max_gap=told.get("max_gap", MAX_GAP)
+  )
+  return Verdict(
+    rulings=(*judged.rulings, *kept_rulings),
+    warnings=(*judged.warnings, *kept.warnings(promised)),
   )
 
 

@@ -31,7 +31,7 @@ from dlpipe import progress
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from dlpipe.records import EVAL, VAL
-from pipeline.rows import chosen
+from pipeline.rows import chosen, previews
 from pipeline.rows.examples import (
   RawExample,
   batches,
@@ -48,8 +48,8 @@ _BATCH = 64
 SAMPLED = 1_000  # rows of eval, on which a cheap model is compared with the network
 _GROUP = 2_048  # rows that Parquet compresses together
 _TEXT_CHARACTERS = 1_000
-# A report with so many of the largest inputs still opens quickly.
-_MAX_INPUT_BYTES, _MAX_SHOWN_BYTES = 50_000, 1_500_000
+# A report with so many bytes of pictures still opens quickly.
+_MAX_SHOWN_BYTES = 1_500_000
 
 
 def parameters(task: Task) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def write(directory: str, examples: str, model_dir: str, told: Mapping[str, Any]
   """Writes the predictions, the inputs of some rows for a report, and what a cheap model is worth.
 
   `SHOWN_FILE` maps the number of a row in the table to its input, encoded in base64: of rows that
-  `chosen.for_report` picks, while they are not too large.
+  `chosen.for_report` picks, while there is room, large pictures made smaller.
 
   Args:
     directory: directory of the `Predictions` artifact.
@@ -183,8 +183,8 @@ def _inputs(
   numbers = set(wanted)
   for number, each in enumerate(examples if numbers else ()):
     if number in numbers:
-      value = first_bytes(each.values(input_key)[0])
-      if 0 < len(value) <= _MAX_INPUT_BYTES:
+      value = previews.fitting(first_bytes(each.values(input_key)[0]))
+      if value:
         values[number] = value
       if len(numbers) == 1:
         break

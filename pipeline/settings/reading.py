@@ -21,6 +21,7 @@ import pydantic
 import yaml
 
 from dlpipe.errors import BadInputError
+from dlpipe.local_paths import absolute
 from pipeline import kinds
 from pipeline.settings.config import PipelineConfig
 from pipeline.settings.known_settings import Setting, known_settings
@@ -137,7 +138,7 @@ def make_config(
   try:
     config = PipelineConfig(
       task=task.name,
-      data_path=os.path.abspath(data_path),
+      data_path=absolute(data_path),
       workspace=os.path.abspath(workspace),
       tiny=tiny,
       **sections,

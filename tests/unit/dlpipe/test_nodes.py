@@ -67,11 +67,12 @@ def test_no_id_of_a_node_is_typed_again():
 
 def test_the_facts_about_nodes():
   assert [each.id for each in ALL if not each.is_cached] == [
+    "DriftGate",
     "VersionedPusher",
     "SourceState",
     "ModelHistory",
   ]
-  assert [each.id for each in ALL if not each.is_retried] == ["DataGate"]
+  assert [each.id for each in ALL if not each.is_retried] == ["DataGate", "DriftGate"]
   assert [each.id for each in ALL if each.is_heavy] == [
     "Transform",
     "Tuner",

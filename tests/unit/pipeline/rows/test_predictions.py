@@ -47,16 +47,18 @@ def test_more_rows_than_a_batch_and_a_group(predicted):
 
 
 def test_inputs_of_the_worst_rows_are_kept_for_the_report(predicted):
-  large = b"y" * 60_000
-  mistakes = [(b"x" * n, b"dog") for n in range(1, 40)]
+  large = b"BM" + b"y" * 60_000  # no picture that could be made smaller
+  mistakes = [(b"BM" + b"x" * n, b"dog") for n in range(1, 40)]
   rows = [(b"right", b"cat"), *mistakes, (large, b"cow")]
   directory = predicted({"val": [[(b"v", b"dog")]], "eval": [rows]}, is_text=False)
   shown = json.loads((directory / "shown.json").read_text())
   table = tables.read(directory)
   assert table["input"].null_count == len(rows) + 1
   # The label that no model knows is the worst of all, but its input is too large to show.
-  assert [len(base64.b64decode(value)) for value in shown.values()] == list(range(39, 16, -1))
-  assert all(len(shown[str(1 + n)]) == len(base64.b64encode(b"x" * n)) for n in range(17, 40))
+  assert [len(base64.b64decode(value)) for value in shown.values()] == list(range(41, 18, -1))
+  assert all(
+    len(shown[str(1 + n)]) == len(base64.b64encode(b"BM" + b"x" * n)) for n in range(17, 40)
+  )
 
 
 def test_examples_without_origins_have_empty_ones(predicted):
