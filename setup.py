@@ -18,7 +18,7 @@ NEW = "; python_version >= '3.11'"
 # Folders without code (schemas, samples) count as packages, so that a wheel carries their files.
 PACKAGES = ("components", "data", "dlpipe", "pipeline", "schemas", "serving")
 WEB = ("css", "html", "js")
-DATA = ("csv", "gz", "jpg", "json", "jsonl", "pbtxt", "png", "tsv", "txt")
+DATA = ("csv", "gz", "jpg", "json", "jsonl", "pbtxt", "png", "tsv", "txt", "yaml")
 FILES = (*WEB, *DATA, "j2", "md", "pyi", "typed")
 
 

@@ -18,7 +18,7 @@ from dlpipe.records import FeatureValue
 
 _DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _PATHS = ("compile_args", "answer", "metrics", "rows", "findings")
-_OPTIONAL_PATHS = ("serving_outputs", "calibration", "shown", "survey")
+_OPTIONAL_PATHS = ("serving_outputs", "calibration", "certainty", "shown", "survey", "baseline")
 
 
 def usual_words(outputs: Mapping[str, Any]) -> list[str]:
@@ -58,6 +58,8 @@ class Problem:
       replaces `answer` if serving needs more than one call of the model. None calls the model.
     calibration: `(outputs, labels, *, wanted) -> Calibration`: fits the temperature by which the
       model's output is divided before `answer` gets it; None divides by nothing.
+    certainty: a class, such as `pipeline.problems.certainty.sets.ClassSets`, that fits on val what
+      the outputs `set` or `low` and `high`, and `decision` need, and makes them; None makes none.
     prediction_key: the output that the metrics evaluate.
     compares_raw_label: whether the metrics use the raw label instead of `label_id_key`.
     metrics: `() -> list of TFMA MetricConfig`.
@@ -71,6 +73,8 @@ class Problem:
       the counts of a run's data.
     survey: `() -> object` with `add(row)` and `findings()`: the findings of `dlpipe check` on the
       answers; None for no findings.
+    baseline: `(examples, told, rows) -> Baseline or None`: a cheap model of the same data, and how
+      the network compares with it; see `pipeline.suspects.cheap`. None for no comparison.
     contradicts: whether equal inputs with different answers contradict each other.
     unread: settings without effect: full name to advice for the user.
     words: `(row of outputs) -> words for the terminal`.
@@ -95,6 +99,7 @@ class Problem:
   cache_dtypes: Mapping[str, str] = dataclasses.field(default_factory=dict)
   serving_outputs: str | None = None
   calibration: str | None = None
+  certainty: str | None = None
   prediction_key: str
   compares_raw_label: bool = False
   metrics: str
@@ -102,6 +107,7 @@ class Problem:
   shown: str | None = None
   findings: str = "pipeline.checks.gate_findings.findings"
   survey: str | None = None
+  baseline: str | None = None
   contradicts: bool
   unread: Mapping[str, str] = dataclasses.field(default_factory=dict)
   words: Callable[[Mapping[str, Any]], list[str]] = usual_words

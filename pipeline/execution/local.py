@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from components.source_example_gen.summary import REJECTED_FILE
+from components.spans import kept
 from dlpipe import nodes
 from dlpipe.errors import DlpipeError
 from pipeline.announcing.announce import announce
@@ -23,6 +24,7 @@ from pipeline.runs import record, run_files
 from pipeline.runs.report_data import ReportData
 from pipeline.runs.result import Cleaned, ComponentResult, RunResult
 from pipeline.runs.retention import cleaning
+from pipeline.runs.shown.previous import Previous, previous_predictions
 from pipeline.runs.store import executions, gone_artifacts
 from pipeline.runs.store.metadata_stores import ConnectionConfig, connection, open_store
 from pipeline.settings.config import PipelineConfig
@@ -91,6 +93,8 @@ def run(
       # A checkpoint and a trial are results of an earlier run, too.
       shutil.rmtree(config.folder.checkpoints, ignore_errors=True)
       shutil.rmtree(config.folder.trials, ignore_errors=True)
+    if not options.use_cache and node.is_to_run(compiled, nodes.SOURCE_EXAMPLE_GEN.id):
+      kept.Store(str(config.folder.spans)).forget()
     if train_and_push:
       run_files.write(config, run_id)
     listener(events.RunStarted(run_id, task.name, node.node_ids(compiled), log_file))
@@ -101,11 +105,9 @@ def run(
     else:
       outcomes = sequential.run_nodes(compiled, store, listener=listener, options=options)
     data = _conclude(task, config, store, outcomes, run_id, started, listener, examine)
-    if train_and_push and config.keep.is_set:
-      data = dataclasses.replace(data, result=_cleaned(config, data.result))
-  result = data.result
-  if train_and_push and (said := announce(data, config, os.environ)):
-    result = dataclasses.replace(result, model_warnings=[*result.model_warnings, *said])
+    if train_and_push:
+      data = cleaned(config, data)
+  result = announced(config, data) if train_and_push else data.result
   listener(events.RunFinished(result))
   return result
 
@@ -127,6 +129,7 @@ def _conclude(
       if outcome.execution_id is not None
     }
     gone_artifacts.mark(handle, task.pipeline_name, config.folder.artifacts)
+    before = previous_predictions(handle.store, artifacts)
   components = [
     ComponentResult(
       id=node_id,
@@ -138,8 +141,52 @@ def _conclude(
   ]
   error = next((o.error for o in outcomes.values() if o.error is not None), None)
   check = examine(run_id) if examine else None
+  return conclude(
+    task,
+    config,
+    artifacts=artifacts,
+    components=components,
+    error=error,
+    run_id=run_id,
+    started=started,
+    check=check,
+    previous=before,
+  )
+
+
+def conclude(
+  task: Task,
+  config: PipelineConfig,
+  *,
+  artifacts: record.Artifacts,
+  components: list[ComponentResult],
+  error: BaseException | None,
+  run_id: str,
+  started: datetime.datetime,
+  check: Mapping[str, Any] | None = None,
+  previous: Previous | None = None,
+) -> ReportData:
+  """Ends a run, whoever carried out its nodes: reads its artifacts, writes report and quarantine.
+
+  Args:
+    task: the task.
+    config: the run's configuration.
+    artifacts: node id to output name to artifact, for the nodes that ran.
+    components: the result of each node.
+    error: the exception that ended the run early; None if there was none.
+    run_id: the run's name.
+    started: when it began.
+    check: the findings of `dlpipe check`.
+    previous: the predictions of the model before; None if there are none.
+  """
   found = record.collect(
-    task, config, artifacts=artifacts, components=components, error=error, run_id=run_id
+    task,
+    config,
+    artifacts=artifacts,
+    components=components,
+    error=error,
+    run_id=run_id,
+    previous=previous,
   )
   report = config.folder.report(run_id)
   data = found.report_data(
@@ -157,8 +204,22 @@ def _conclude(
   return data
 
 
-def _cleaned(config: PipelineConfig, result: RunResult) -> RunResult:
+def cleaned(config: PipelineConfig, data: ReportData) -> ReportData:
   """Deletes what `keep` lets go; the result says how much, or why it did not work."""
+  return dataclasses.replace(data, result=_cleaned(config, data.result))
+
+
+def announced(config: PipelineConfig, data: ReportData) -> RunResult:
+  """Tells of the run whom `notify` and `tracking` name; the result says who could not be told."""
+  said = announce(data, config, os.environ)
+  if not said:
+    return data.result
+  return dataclasses.replace(data.result, model_warnings=[*data.result.model_warnings, *said])
+
+
+def _cleaned(config: PipelineConfig, result: RunResult) -> RunResult:
+  if not config.keep.is_set:
+    return result
   others = at_work.run_ids(config.folder) - {result.run_id}
   if others:
     said = f"Nothing was cleaned: {', '.join(sorted(others))} is at work in the workspace, too."

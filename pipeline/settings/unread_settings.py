@@ -15,16 +15,13 @@ from dlpipe.records import EVAL, VAL
 from pipeline.params import Role
 from pipeline.settings import patience
 from pipeline.settings.config import PipelineConfig, TrainConfig
+from pipeline.settings.data_config import DataConfig
 from pipeline.settings.orchestrators import ORCHESTRATORS, section_of
 from pipeline.task import Task
 
 _JOB_SERVERS = ("flink", "spark")
-# An orchestrator runs nodes, and none of them sees the whole run. Each section with advice.
-_LOCAL = {
-  "keep": "only dlpipe run cleans after itself. Leave it out, and schedule dlpipe clean TASK",
-  "notify": "only dlpipe run tells of its end. Leave it out, and use the orchestrator's own",
-  "tracking": "only dlpipe run tells of its end. Leave it out",
-}
+# The section that the end of a run reads.
+_OF_THE_END = "keep"
 
 
 def said(task: Task, config: PipelineConfig) -> frozenset[str]:
@@ -87,6 +84,24 @@ def require_read_by_layout(task: Task, names: AbstractSet[str], *, layout: str, 
     )
 
 
+def require_spans(names: AbstractSet[str], *, path: str) -> None:
+  """Refuses a setting for spans, if the data has none.
+
+  Args:
+    names: the settings that the user set, from `said`.
+    path: the input.
+
+  Raises:
+    BadInputError: the user set such a setting; the message names it.
+  """
+  unread = sorted(names & {f"data.{name}" for name in DataConfig.of_spans})
+  if unread:
+    raise BadInputError(
+      f"{unread[0]} is for data in spans, and {path!r} has no placeholder. Leave it out, or write "
+      "what differs between the spans as {date} or {span}, as in --data 'inbox/{date}/'."
+    )
+
+
 def require_drawn(names: AbstractSet[str], *, given_splits: Sequence[str], path: str) -> None:
   """Refuses a fraction for a split that the input contains already, so that it is not drawn.
 
@@ -126,8 +141,11 @@ def require_read_by_command(settings: Sequence[str], *, orchestrator: str | None
         f"--set {key}: dlpipe compile TASK --for {section} alone reads it. Leave it out; a file of "
         "--config may hold it."
       )
-    if section in _LOCAL and orchestrator is not None:
-      raise BadInputError(f"--set {key}: {_LOCAL[section]}; a file of --config may hold it.")
+    if section == _OF_THE_END and not _can_finish(orchestrator):
+      raise BadInputError(
+        f"--set {key}: no run of {orchestrator} cleans after itself. Leave it out, and run dlpipe "
+        "clean TASK on a schedule; a file of --config may hold it."
+      )
 
 
 def _of_telling(config: PipelineConfig) -> dict[str, str]:
@@ -144,6 +162,10 @@ def _faults_of_telling(config: PipelineConfig) -> dict[str, str]:
     for section in ("notify", "tracking")
     for name, fault in getattr(config, section).faults().items()
   }
+
+
+def _can_finish(orchestrator: str | None) -> bool:
+  return orchestrator not in ORCHESTRATORS or section_of(orchestrator).can_finish
 
 
 def _of_model(task: Task, config: PipelineConfig) -> Mapping[str, str]:
@@ -165,8 +187,17 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
   if not task.problem.has_one_class:
     several = "is for rows of one class each, and these may have several labels. Leave it out"
     yield "train.class_weights", several if task.problem.has_classes else without
+  if not task.problem.baseline:
+    yield "gates.beats_baseline", "is for answers that a cheap model gives, too. Leave it out"
   if not task.problem.calibration:
     yield "train.calibrate", without
+  if not config.train.warm_start:
+    yield "train.cold_every", "is for warm starts. Set train.warm_start=true, or leave it out"
+  if not task.problem.certainty or task.problem.serving_outputs:
+    for name in ("train.coverage", "gates.max_coverage_gap"):
+      yield name, "is for classes, labels and numbers, and this task has none. Leave it out"
+  if not task.problem.certainty or not task.problem.has_classes:
+    yield "train.accepted_accuracy", without
   if not config.tune.most_trials:
     for name in ("tune.epochs", "tune.early_stopping"):
       yield name, "is for trials, and there are none. Set tune.trials to 1 or more"
@@ -175,6 +206,9 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
       "push.max_flips",
       "is for candidates, and push.stage is live. Set push.stage=candidate, or leave it out",
     )
+  if config.push.stage != "live":
+    what = "is for versions that a run makes live, and push.stage is candidate. Leave it out"
+    yield "push.copy_to", what
   if beam.runner not in _JOB_SERVERS:
     yield (
       "beam.job_server",

@@ -70,9 +70,13 @@ def reproduce(
       f"{place!r} is not empty: a repetition starts from nothing. Delete it, or name another "
       "folder with --into."
     )
+  # Spans that came since are none of the run's.
+  data = original.data.model_copy(update={"last_span": told.last_span})
   # A repetition is nobody's news.
   quiet = {"notify": NotifyConfig(), "tracking": TrackingConfig()}
-  config = original.model_copy(update={"workspace": place, "metadata": MetadataConfig(), **quiet})
+  config = original.model_copy(
+    update={"workspace": place, "metadata": MetadataConfig(), "data": data, **quiet}
+  )
 
   def compare(repeated_id: str) -> Afterword:
     from pipeline.runs import lineage, reproduction

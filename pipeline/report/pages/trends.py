@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from dlpipe.words import number
-from pipeline.report.charts import nice_ticks
+from pipeline.report.svg import nice_ticks
 
 _WIDTH, _HEIGHT = 420, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 14, 30

@@ -24,6 +24,8 @@ _NODES = (
   "SchemaGen",
   "ExampleValidator",
   "DataGate",
+  "DataProfile",
+  "DriftGate",
 )
 
 

@@ -214,7 +214,7 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
     ),
     (
       "gates.recall=0.5",
-      "Names in gates: accuracy, accuracy.max_regression, max_latency_ms, min_examples,",
+      "Names in gates: accuracy, accuracy.max_regression, max_coverage_gap, max_latency_ms,",
     ),
     ("data.options={}", "unknown name 'data.options'"),
     ("train.epochs=[1", "--set train.epochs: the value is not readable: '[1'"),
@@ -420,6 +420,7 @@ def test_known_settings_are_what_may_be_set():
     "worst_recall",
     "worst_recall.max_regression",
     "max_latency_ms",
+    "max_coverage_gap",
     "min_examples",
   ]
   assert set(names["data"]) == set(DataConfig.model_fields) - {"options"} | set(
