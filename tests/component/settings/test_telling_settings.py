@@ -12,7 +12,6 @@ from dlpipe.errors import BadInputError
 from pipeline.announcing import announce, command, mail, mlflow_records, openlineage_events, webhook
 from pipeline.runs.report_data import ReportData
 from pipeline.runs.result import RunResult
-from pipeline.settings.unread_settings import require_read_by_command
 
 SECTIONS = ("notify", "tracking")
 TASKS = ("images",)
@@ -215,8 +214,3 @@ _CHECKS: Mapping[str, Callable[[Any, Any], None]] = {
 
 def test_it_tells_somebody(task_name, setting, told, run):
   _CHECKS[setting.key](told, run)
-
-
-def test_an_orchestrators_pipeline_does_not_tell():
-  with pytest.raises(BadInputError, match=r"--set notify\.webhook: only dlpipe run tells of its"):
-    require_read_by_command([WEBHOOK], orchestrator="airflow")
