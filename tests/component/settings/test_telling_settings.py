@@ -181,9 +181,10 @@ def _check_mlflow_names(told: Any, run: Any) -> None:
 
 def _check_prometheus_dir(told: Any, run: Any) -> None:
   folder = run("images").config.folder.root.parent.parent / "collector"
+  config = run("images", f"tracking.prometheus_dir={folder}").config
   with pytest.raises(BadInputError, match=r"^tracking\.prometheus_dir must be a folder that is"):
-    run("images", f"tracking.prometheus_dir={folder}")
-  folder.mkdir()
+    announce.require(config, {})
+  folder.mkdir(parents=True)
   assert told(f"tracking.prometheus_dir={folder}") == []
   assert (folder / "dlpipe_images.prom").is_file()
 
