@@ -13,10 +13,21 @@ from pipeline.batch.requests.reading import LoggedRow
 from pipeline.problem import Problem
 
 UNSURE, RANDOM, DISAGREEMENT = "unsure", "random", "disagreement"
-_SCORE = "score"
+_SCORE, _LABEL = "score", "label"
 _SAMPLED = ("sampled", "")
 _BATCH = 256
 Ask = Callable[[Sequence[bytes]], Sequence[Any]]
+
+
+def main_output(answer: Mapping[str, Any]) -> str | None:
+  """The output that says the answer as data do: `label`, else a text, else a number; None without.
+
+  A model may have more texts, such as whether it is sure.
+  """
+  single = {name: value for name, value in answer.items() if not isinstance(value, list)}
+  texts = [name for name, value in single.items() if isinstance(value, str)]
+  names = [name for name in single if name != _SCORE]
+  return next(iter([*(name for name in names if name == _LABEL), *texts, *names]), None)
 
 
 def decided(answer: Mapping[str, Any], problem: Problem) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 from dlpipe.errors import BadInputError
 from pipeline.batch import input_columns
+from pipeline.batch.requests.picking import main_output
 from pipeline.batch.requests.reading import LoggedRow
 from pipeline.task import Task
 
@@ -101,30 +102,28 @@ def _write_csv(rows: Sequence[tuple[LoggedRow, str]], task: Task, path: pathlib.
         value = f"{files.name}/{name.name}"
       else:
         value = _text(row)
-      writer.writerow([row.id, value, label, *_about(row, task)])
+      writer.writerow([row.id, value, label, *_about(row)])
 
 
 def _files(path: pathlib.Path) -> pathlib.Path:
   return path.with_name(f"{path.stem}_files")
 
 
-def _about(row: LoggedRow, task: Task) -> list[Any]:
+def _about(row: LoggedRow) -> list[Any]:
   moment = datetime.datetime.fromtimestamp(row.at, datetime.timezone.utc)
-  predicted, score = _predicted(row, task)
+  predicted, score = _predicted(row)
   return [predicted, score, row.version, row.why, f"{moment:%Y-%m-%dT%H:%M:%SZ}", row.client_id]
 
 
-def _predicted(row: LoggedRow, task: Task) -> tuple[Any, Any]:
-  """The answer as the data would have it, and its score; empty where there is none."""
-  names = ("label", task.problem.prediction_key)
-  answers = (row.answer[name] for name in names if name in row.answer)
-  return next(answers, ""), row.answer.get("score", "")
+def _predicted(row: LoggedRow) -> tuple[Any, Any]:
+  name = main_output(row.answer)
+  return (row.answer[name] if name is not None else ""), row.answer.get("score", "")
 
 
 def _label_studio(row: LoggedRow, task: Task) -> dict[str, Any]:
   """One task of Label Studio, with the model's answer as a prediction."""
   shown = _data_uri(row.value or b"") if task.input.kind == "file" else _text(row)
-  predicted, score = _predicted(row, task)
+  predicted, score = _predicted(row)
   way, value = ("choices", [str(predicted)]) if task.problem.has_classes else ("text", [predicted])
   result = {
     "from_name": task.label_key,

@@ -54,3 +54,11 @@ def test_what_a_logged_answer_decides():
   assert picking.decided(answer, classes.PROBLEM) == "a"
   assert picking.decided({"score": 0.5, "value": 3.0}, number.PROBLEM) == 3.0
   assert picking.decided({"score": 0.5}, classes.PROBLEM) is None
+
+
+def test_the_answer_in_a_word():
+  answer = {"decision": "unsure", "score": 0.5, "label": "a", "scores": [0.5]}
+  assert picking.main_output(answer) == "label"
+  assert picking.main_output({"score": 0.5, "translation": "Hallo"}) == "translation"
+  assert picking.main_output({"score": 0.5, "value": 3.0}) == "value"
+  assert picking.main_output({"score": 0.5}) is None
