@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import shutil
+import time
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
@@ -261,3 +262,15 @@ def test_a_file_with_two_names_takes_its_room_once(tmp_path):
   assert sizes.of(tmp_path) == 1000
   os.link(tmp_path / "kept", tmp_path / "examples")
   assert sizes.of(tmp_path) == 1000
+
+
+def test_replays_go_by_their_age(days):
+  days.run(0)
+  place = days.folder.replays
+  place.mkdir()
+  for name, age_days in (("old.html", 9), ("old.json", 9), ("new.html", 1)):
+    (place / name).write_text("x")
+    moment = time.time() - age_days * 86_400
+    os.utime(place / name, (moment, moment))
+  _clean(days, KeepConfig(days=5))
+  assert [path.name for path in place.iterdir()] == ["new.html"]
