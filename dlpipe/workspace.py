@@ -5,6 +5,7 @@
       artifacts/         outputs of nodes; .running/ holds a locked file for each running node
       checkpoints/       unfinished trainings
       trials/            finished trials of the last search
+      spans/             what was read of each span of the data
       serving/           the versions that a model server serves
       models.json        the history of models, for backends without resolvers
       runs/<run>.json    the settings of a run
@@ -13,12 +14,15 @@
       logs/<run>.log
       quarantine/<run>/  records that could not be used
       cleaned/<run>.json what is known of a run whose files were deleted
+      drift.json         how far apart the data of earlier runs were
+      drift_refused.json the last comparison that refused the data
       stages.json        which versions have labels or pins, since when and why
       models.config      the labels for a model server
       requests/          requests that a model server logged
       copies/            input from object stores and web servers
       notes/<run>/       what the containers of a backend leave for the record of a run
       checks/            results of `dlpipe check`
+      replays/           reports of logged requests that were sent through two versions
       reproduced/<run>/  a workspace for the repetition of a run
       node_memory.json   the memory that each node needed
       .lock              held by the current run
@@ -89,6 +93,11 @@ class TaskFolder:
     return self.root / "trials"
 
   @property
+  def spans(self) -> pathlib.Path:
+    """What was read of each span, as `components.spans.kept` has it."""
+    return self.root / "spans"
+
+  @property
   def serving(self) -> pathlib.Path:
     """The TensorFlow Serving base path."""
     return self.root / "serving"
@@ -108,6 +117,10 @@ class TaskFolder:
     """Results of `dlpipe check`, kept for the next time."""
     return self.root / "checks"
 
+  def data_page(self, examples: pathlib.Path) -> pathlib.Path:
+    """Returns the path of the page on the data of an `Examples` artifact, by its directory."""
+    return self.checks / f"data-{examples.name}.html"
+
   @property
   def copies(self) -> pathlib.Path:
     """Local copies of input from stores, which `dlpipe.remote.copying` keeps."""
@@ -124,6 +137,11 @@ class TaskFolder:
     return self.root / "stages.json"
 
   @property
+  def drift(self) -> pathlib.Path:
+    """How far apart the data of earlier runs were, which bounds the next comparison."""
+    return self.root / "drift.json"
+
+  @property
   def models_config(self) -> pathlib.Path:
     """The `ModelServerConfig` with the labels, for any model server."""
     return self.root / "models.config"
@@ -132,6 +150,11 @@ class TaskFolder:
   def requests(self) -> pathlib.Path:
     """The request log of `dlpipe serve --log-requests`."""
     return self.root / "requests"
+
+  @property
+  def replays(self) -> pathlib.Path:
+    """The reports of `dlpipe replay`, and the flips that they are about."""
+    return self.root / "replays"
 
   @property
   def lock(self) -> pathlib.Path:

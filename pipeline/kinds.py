@@ -123,6 +123,8 @@ def _word(kind: Any, bounds: list[Any]) -> str:
 
 def _many(kind: Any) -> str:
   kind, bounds = _split(kind)
+  if typing.get_origin(kind) is Literal:
+    return in_words(kind)
   return f"{_MANY.get(kind, 'values')}{_bounded(bounds)}"
 
 

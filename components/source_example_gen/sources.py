@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.source_example_gen import relabel
+from components.spans import resolving
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from dlpipe.records import SourcePlan
@@ -21,13 +22,15 @@ COPIES = "copies"
 def make_plan(exec_properties: Mapping[str, Any]) -> SourcePlan:
   """The source's plan for the input that a `SourceExampleGen` was given.
 
-  Its fingerprint stands for the file of new labels, too, if there is one. Input in a store is
-  copied here first.
+  Its fingerprint stands for the file of new labels, too, if there is one. That of a window of spans
+  has no shards: each span has a plan of its own. Input in a store is copied here first.
 
   Raises:
     BadInputError: the source cannot use the input, or it cannot be read.
     DlpipeError: the connection to the store was lost.
   """
+  if exec_properties.get(resolving.SETTING):
+    return SourcePlan(shards=(), fingerprint=resolving.resolve(exec_properties).fingerprint)
   plan_fn = load_function(exec_properties["plan_fn"])
   path, copies = exec_properties["data_path"], exec_properties.get(COPIES)
   if is_remote(path) and not copies:

@@ -15,7 +15,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import path_utils
 
-from components.artifacts import ModelVerdict, Quarantine
+from components.artifacts import ModelVerdict, Predictions, Profile, Quarantine
 from components.versioned_pusher import stages
 from components.versioned_pusher.candidates import CANDIDATES, hold, list_candidates
 from components.versioned_pusher.publish import publish
@@ -42,6 +42,8 @@ CARD_INPUTS = {
   "quarantine": Quarantine,
   "model_run": standard_artifacts.ModelRun,
   "evaluation": standard_artifacts.ModelEvaluation,
+  "profile": Profile,
+  "predictions": Predictions,
   **{
     gate.verdict_input: ModelVerdict
     for gate in nodes.model_gates().values()
@@ -101,8 +103,8 @@ class Executor(base_executor.BaseExecutor):
         `card_facts`.
 
     Raises:
-      BadInputError: the model or the served directory is not on a local file system, or the file of
-        labels and pins is damaged.
+      BadInputError: the model or the served directory is not on a local file system, the file of
+        labels and pins is damaged, or the pipeline asks no gate of some kind.
       DlpipeError: the served directory or the store of `copy_to` cannot be written. The version may
         be served by then; trying again copies it.
     """
@@ -111,7 +113,7 @@ class Executor(base_executor.BaseExecutor):
     refused_by = [
       node.id
       for node, gate in nodes.model_gates().items()
-      if not _is_blessed(artifact_utils.get_single_instance(input_dict[gate.pusher_input]))
+      if not _is_blessed(_blessing_of(node, gate, input_dict))
     ]
     if refused_by:
       pushed.set_int_custom_property(IS_PUSHED, 0)
@@ -182,6 +184,22 @@ def _card(
     directories, json.loads(exec_properties[CARD_FACTS])
   )
   return written
+
+
+def _blessing_of(
+  node: nodes.Node, gate: nodes.ModelGate, input_dict: Mapping[str, list[types.Artifact]]
+) -> types.Artifact:
+  """Returns the blessing of a gate.
+
+  Raises:
+    BadInputError: the pipeline was compiled before this gate was.
+  """
+  if not input_dict.get(gate.pusher_input):
+    raise BadInputError(
+      f"This pipeline was compiled by an older release: it has no {node.id}, and no model is "
+      "served that a gate has not seen. Compile it again."
+    )
+  return artifact_utils.get_single_instance(input_dict[gate.pusher_input])
 
 
 def _is_blessed(blessing: types.Artifact) -> bool:

@@ -6,20 +6,23 @@ imported.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from components.source_example_gen import relabel
+from components.spans import contents, pattern, window
 from dlpipe.errors import BadInputError
 from dlpipe.local_paths import absolute
-from dlpipe.records import SourcePlan
+from dlpipe.records import SourcePlan, part_of_input
 from dlpipe.remote import addresses, copying
 from dlpipe.workspace import Workspace
 from pipeline.api import wrong_task
+from pipeline.behaviour.reading import NOTHING, suite_of
 from pipeline.params import Params
 from pipeline.settings import orchestrators, unread_settings
 from pipeline.settings.config import PipelineConfig
@@ -52,6 +55,7 @@ def prepare(
   beam: str | None,
   mlmd: str | None = None,
   orchestrator: str | None = None,
+  tells: bool = False,
 ) -> Inputs:
   """Turns the user's arguments into a run that can start.
 
@@ -66,6 +70,7 @@ def prepare(
     beam: Beam's runner; None takes that of the settings.
     mlmd: the metadata store's connection file.
     orchestrator: the orchestrator to compile for; None for a run on this machine.
+    tells: whether those whom `notify` names are told of an input that cannot be used.
 
   Raises:
     BadInputError: an argument or the input cannot be used.
@@ -87,15 +92,24 @@ def prepare(
   path = absolute(data) if data is not None else known.shipped_data()
   new_labels = config.data.relabel and os.path.abspath(os.path.expanduser(config.data.relabel))
   section = config.data.model_copy(update={"relabel": new_labels})
-  told = config.model_copy(update={"data_path": path, "data": section})
+  told = unread_settings.said(known, config)
+  gates = config.gates.model_copy(update={"behaviour": _behaviour(config.gates.behaviour)})
+  config = config.model_copy(update={"data_path": path, "data": section, "gates": gates})
   if per_run:
-    return _unseen(known, told)
-  return look_at(known, told, said=unread_settings.said(known, config))
+    return _unseen(known, config)
+  if not tells:
+    return look_at(known, config, said=told)
+  from pipeline.announcing.announce import failures_told, require
+
+  require(config, os.environ)
+  with failures_told(config, "(not started)", os.environ):
+    return look_at(known, config, said=told)
 
 
 def _unseen(known: Task, config: PipelineConfig) -> Inputs:
   """Returns a pipeline whose runs each read a path of their own, and look at it when they begin."""
   schema_path(known.name)
+  suite_of(known, config)
   source = _named_source(known, config.data.source or next(iter(known.sources)))
   return Inputs(
     task=known,
@@ -115,14 +129,19 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
     said: full names of the settings that the user set; each must be one that the run reads.
 
   Raises:
-    BadInputError: the input cannot be used.
+    BadInputError: the input cannot be used, or the tests of behaviour.
   """
-  path = config.data_path
+  spans = _spans(config, said)
+  path = spans.newest if spans else config.data_path
   schema_path(known.name)
+  suite_of(known, config)
   here = copying.local(path, config.folder.copies)
-  with copying.named(path, here):
+  with (
+    copying.named(path, here),
+    part_of_input() if spans and spans.spans > 1 else contextlib.nullcontext(),
+  ):
     source_name, source, plan = _looked_at(known, config, here, said)
-  sentences = plan.sentences()
+  sentences = [*(spans.sentences if spans else ()), *plan.sentences()]
   if addresses.is_remote(path):
     sentences.append(f"Read from a copy of {path}, in {here}")
   if config.data.relabel:
@@ -139,6 +158,38 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
     recognized=sentences,
     params=params,
   )
+
+
+class _Spans(NamedTuple):
+  """The spans of a run: how many, the path of the newest that is not empty, and what to say."""
+
+  spans: int
+  newest: str
+  sentences: Sequence[str]
+
+
+def _spans(config: PipelineConfig, said: AbstractSet[str]) -> _Spans | None:
+  """Chooses the spans of a run; returns None for data without spans.
+
+  Raises:
+    BadInputError: the pattern cannot work, no span lies in the window, or all are empty.
+  """
+  settings = config.spans
+  if settings is None:
+    unread_settings.require_spans(said, path=config.data_path)
+    return None
+  chosen = window.choose(pattern.Pattern(config.data_path), settings)
+  filled = [span.path for span in chosen.spans if contents.has_bytes(span.path)]
+  if not filled:
+    names = window.some([span.name for span in chosen.spans])
+    raise BadInputError(f"Every span of {config.data_path!r} in the window is empty: {names}.")
+  return _Spans(len(chosen.spans), filled[-1], window.sentences(chosen, settings))
+
+
+def _behaviour(said: str | None) -> str | None:
+  """Returns the setting with an absolute path."""
+  is_path = said not in (None, NOTHING)
+  return os.path.abspath(os.path.expanduser(said)) if said and is_path else said
 
 
 def _looked_at(

@@ -33,6 +33,7 @@ def prepared(
   beam: str | None,
   mlmd: Path | None,
   orchestrator: str | None = None,
+  tells: bool = False,
 ) -> Inputs:
   """Turns the arguments of a public function into a run that can start.
 
@@ -48,6 +49,7 @@ def prepared(
     beam: Beam's runner, or None.
     mlmd: the metadata store's connection file, or None.
     orchestrator: the orchestrator to compile for; None for a run on this machine.
+    tells: whether those whom `notify` names are told of an input that cannot be used.
 
   Raises:
     BadInputError: an argument or the input cannot be used.
@@ -66,6 +68,7 @@ def prepared(
     beam=beam,
     mlmd=local_path("mlmd", mlmd),
     orchestrator=orchestrator,
+    tells=tells,
   )
 
 

@@ -34,10 +34,12 @@ _COMMANDS = {
   "worker": "Stay up and start nodes warm.",
   "join": "Join a training that several workers share.",
   "runs": "List, show, compare and repeat earlier runs.",
+  "replay": "Replay logged requests on a candidate; show the flips.",
   "promote": "Make a candidate live, or try it as the canary.",
   "pin": "Keep a version whatever is cleaned.",
   "rollback": "Serve an older version of a model again.",
   "log": "Pick logged requests to label; join labels to them.",
+  "watch": "Compare logged requests with what was trained on.",
   "clean": "Delete files of earlier runs.",
   "data": "List and fetch public data sets.",
   "settings": "List what can be set, with values and bounds.",
@@ -49,7 +51,7 @@ _COMMANDS = {
 _ROOMS = dict.fromkeys(
   ("compile", "begin", "node", "finish", "worker", "join"), "for_orchestrators"
 )
-_ROOMS |= dict.fromkeys(("clean", "log", "pin", "promote"), "operations")
+_ROOMS |= dict.fromkeys(("clean", "log", "pin", "promote", "replay", "watch"), "operations")
 _SHOWN = 200  # characters
 # Errors that a path from the command line may cause.
 _OF_PATHS = frozenset(

@@ -22,6 +22,7 @@ from dlpipe.errors import BadInputError, BusyError, DlpipeError
 from pipeline.execution import attempts
 from pipeline.runs.pushes import last_push_is_gone
 from pipeline.runs.store import executions
+from pipeline.runs.store.compared import compares_anew
 from pipeline.runs.store.metadata_stores import ConnectionConfig, open_store
 
 _NODE_CONTEXT = "node"
@@ -176,7 +177,7 @@ def _launch(
 
 
 def _asks_for_another_try(handle: metadata.Metadata, node: pipeline_pb2.PipelineNode) -> bool:
-  """Whether the node's last result says that it is none to keep."""
+  """Whether the node's last result is none to keep: it says so, or is out of date."""
   for named in node.contexts.contexts:
     if named.type.name != _NODE_CONTEXT:
       continue
@@ -184,7 +185,8 @@ def _asks_for_another_try(handle: metadata.Metadata, node: pipeline_pb2.Pipeline
     context = handle.store.get_context_by_type_and_name(_NODE_CONTEXT, name)
     made = handle.store.get_artifacts_by_context(context.id) if context else []
     last = max(made, key=lambda artifact: artifact.id, default=None)
-    return last is not None and last.custom_properties[TRY_AGAIN].int_value == 1
+    tries_again = last is not None and last.custom_properties[TRY_AGAIN].int_value == 1
+    return tries_again or compares_anew(handle, made, node)
   return False
 
 

@@ -23,7 +23,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600 if os.environ.get("DLPIP
 
 _REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 _ALWAYS_RUN = {"SourceState", "ModelHistory", "VersionedPusher"}
-_TRAINED_AGAIN = {"Trainer", "PreviousModel", "Evaluator", "RecordBlessing", "ServingGate"}
+_TRAINED_AGAIN = {
+  *("Trainer", "PreviousModel", "Evaluator", "RecordBlessing"),
+  *("BehaviourGate", "ServingGate"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +134,7 @@ def _in_state(run, state):
 def test_every_container_of_the_first_run_succeeds(runs):
   workspace, (first, *_) = runs
   assert first["state"] == "SUCCEEDED", first
-  assert len(_in_state(first, "COMPLETE")) == len(first["tasks"]) == 16
+  assert len(_in_state(first, "COMPLETE")) == len(first["tasks"]) == 17
   served = workspace / "serving" / "1"
   assert (served / "saved_model.pb").is_file()
   [model] = first["tasks"]["Evaluator"]["inputs"]["model"]

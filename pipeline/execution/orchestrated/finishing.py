@@ -31,6 +31,7 @@ from pipeline.execution.single_node.node_request import NodeRequest
 from pipeline.execution.single_node.single import log_to_stderr
 from pipeline.runs import run_files
 from pipeline.runs.result import ComponentResult, RunResult
+from pipeline.runs.shown.previous import previous_predictions
 from pipeline.runs.store import executions, gone_artifacts
 from pipeline.runs.store.metadata_stores import open_store, read_connection
 from pipeline.runs.summary import summary_lines
@@ -87,6 +88,7 @@ def finish(
       node_id: executions.outputs(handle.store, execution.id) for node_id, execution in done.items()
     }
     gone_artifacts.mark(handle, task.pipeline_name, config.folder.artifacts)
+    before = previous_predictions(handle.store, artifacts)
   began = [e.create_time_since_epoch for e in found.values() if e is not None]
   if not began:
     raise BadInputError(
@@ -95,7 +97,7 @@ def finish(
     )
   error, culprit = _failure(compiled, found)
   run_files.write(config, run_id)
-  result = local.conclude(
+  data = local.conclude(
     task,
     config,
     artifacts=artifacts,
@@ -106,11 +108,12 @@ def finish(
     error=error,
     run_id=run_id,
     started=datetime.datetime.fromtimestamp(min(began) / 1000, datetime.timezone.utc),
+    previous=before,
   )
-  if not config.keep.is_set:
-    return result
-  with at_work.alone(config.folder, run_id):
-    return local.cleaned(config, result)
+  if config.keep.is_set:
+    with at_work.alone(config.folder, run_id):
+      data = local.cleaned(config, data)
+  return local.announced(config, data)
 
 
 def carry_out(request: NodeRequest) -> int:

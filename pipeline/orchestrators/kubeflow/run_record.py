@@ -55,7 +55,7 @@ def conclude(place: Place, run_id: str) -> RunResult:
   run_files.write(config, run_id)
   with open_store(connection(config)) as handle:
     _store(handle.store, task.pipeline_name, run_id, components, artifacts, notes)
-  return local.conclude(
+  data = local.conclude(
     task,
     config,
     artifacts=artifacts,
@@ -64,6 +64,7 @@ def conclude(place: Place, run_id: str) -> RunResult:
     run_id=run_id,
     started=datetime.datetime.fromtimestamp(began, datetime.timezone.utc),
   )
+  return local.announced(config, data)
 
 
 def _artifacts(notes: list[Note]) -> _Artifacts:

@@ -120,7 +120,7 @@ class KubeflowSection(OrchestratorSection):
     "task's name",
   )
   retries: int = pydantic.Field(
-    0, ge=0, description="how often a failed node is tried again; DataGate never is"
+    0, ge=0, description="how often a failed node is tried again; DataGate and DriftGate never are"
   )
   notify_url: str | None = pydantic.Field(
     None,

@@ -49,6 +49,12 @@ def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
       f"Workers of beam.runner={config.beam.runner} read artifacts by their addresses, and can "
       f"read gs:// only. Received: kubeflow.pipeline_root={kubeflow.pipeline_root!r}"
     )
+  if config.spans is not None or config.train.warm_start:
+    what = "train.warm_start" if config.train.warm_start else "--data in spans"
+    raise BadInputError(
+      f"{what} needs a workspace that all runs share, and Kubeflow's containers have none. Leave "
+      "it out, or compile for Airflow."
+    )
   if config.metadata.connection_file:
     raise BadInputError(
       "metadata.connection_file has no meaning on Kubeflow: the backend keeps its own metadata. "

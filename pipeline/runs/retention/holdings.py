@@ -15,6 +15,7 @@ from tfx.orchestration import metadata
 from tfx.types import standard_artifacts
 
 from components.model_history import history
+from components.spans import kept
 from components.versioned_pusher import version_folders
 from components.versioned_pusher.candidates import CANDIDATES
 from dlpipe.workspace import TaskFolder, file_name
@@ -196,16 +197,21 @@ def _files_of(folder: TaskFolder, run_id: str) -> Iterator[pathlib.Path]:
 
 
 def _loose(folder: TaskFolder, runs: set[str]) -> Iterator[LooseFile]:
-  """Files of runs that no store knows, results of checks, unfinished trainings, logged requests."""
+  """Files of runs that no store knows, of checks, replays, unfinished trainings and the log.
+
+  And what is kept of spans that the last window does not have.
+  """
   of_runs = [folder.report("*"), folder.log("*"), folder.quarantine("*"), folder.compiled("*")]
   named = {file_name(run) for run in runs}
   for pattern in of_runs:
     for path in _children(pattern.parent):
       if path.name.removesuffix(pattern.suffix) not in named:
         yield LooseFile(path=str(path), changed=sizes.changed(path))
-  for place in (folder.checks, folder.checkpoints):
+  for place in (folder.checks, folder.checkpoints, folder.replays):
     for path in _children(place):
       yield LooseFile(path=str(path), changed=sizes.changed(path))
+  for path in kept.Store(str(folder.spans)).unused():
+    yield LooseFile(path=str(path), changed=sizes.changed(path))
   for path in folder.requests.glob("*/*/requests-*"):
     yield LooseFile(path=str(path), changed=sizes.changed(path), with_runs=False)
 
@@ -215,6 +221,7 @@ def _leftovers(folder: TaskFolder) -> Iterator[pathlib.Path]:
   yield from version_folders.leftovers(folder.serving)
   yield from version_folders.leftovers(folder.serving / CANDIDATES)
   yield from _children(folder.going)
+  yield from kept.Store(str(folder.spans)).leftovers()
   for path in (folder.run_file("*").parent, folder.cleaned_file("*").parent):
     yield from path.glob("*.json.tmp")
 

@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(3600)]
 
 _NODES = {
   "ReviewedSchema", "SourceExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator",
-  "DataGate", "Transform", "Trainer", "PreviousModel", "Evaluator", "ServingGate",
-  "VersionedPusher",
+  "DataGate", "DataProfile", "DriftGate", "Transform", "Trainer", "PreviousModel", "Evaluator",
+  "BehaviourGate", "ServingGate", "VersionedPusher",
 }  # fmt: skip
 _TASKS = {"Begin", *_NODES, "Finish"}
 # How many days are made up for; DLPIPE_AIRFLOW_DAYS=10 takes ten.
@@ -30,6 +30,7 @@ _SETTINGS = {
   # What the model has learnt of so little is not the question here.
   "gates.skill": -1,
   "gates.worst_recall": "null",
+  "gates.behaviour": "none",
   "gates.accuracy": 0,
   "airflow.retry_delay_s": 1,
   "airflow.retries": _RETRIES,

@@ -15,7 +15,7 @@ from pipeline.orchestrators.kubeflow.run_notes import Place
 from pipeline.orchestrators.kubeflow.spec import to_yaml, validate
 from pipeline.tasks import task_names
 
-NEVER_CACHED = {"SourceState", "ModelHistory", "VersionedPusher"}
+NEVER_CACHED = {"DriftGate", "SourceState", "ModelHistory", "VersionedPusher"}
 
 
 @pytest.fixture
@@ -127,10 +127,10 @@ def test_the_tuner_is_a_node_like_any_other(compiled):
   assert _container(spec, "Tuner")["resources"]["accelerator"]["count"] == "1"
 
 
-def test_retries_are_for_all_but_the_gate_of_the_data(compiled):
+def test_retries_are_for_all_but_the_gates_of_the_data(compiled):
   tasks = compiled("images", "kubeflow.retries=2")[0]["root"]["dag"]["tasks"]
   assert tasks["Trainer"]["retryPolicy"] == {"maxRetryCount": 2}
-  assert [n for n, task in tasks.items() if "retryPolicy" not in task] == ["DataGate"]
+  assert {n for n, task in tasks.items() if "retryPolicy" not in task} == {"DataGate", "DriftGate"}
 
 
 def test_a_notice_is_an_exit_handler(compiled):
