@@ -96,7 +96,9 @@ def finish(
       "orchestrator says why."
     )
   error, culprit = _failure(compiled, found)
-  run_files.write(config, run_id)
+  begun = run_files.told(config.folder, run_id)
+  if begun is None or begun.config.model_dump() != config.model_dump():
+    run_files.write(config, run_id)
   data = local.conclude(
     task,
     config,
