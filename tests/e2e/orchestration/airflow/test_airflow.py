@@ -108,7 +108,7 @@ def test_a_run_with_what_is_no_parameter_ends_before_it_begins(first_run, worksp
 def test_the_second_run_is_cached(first_run, workspace):
   first_run.trigger("images", "second")
   assert first_run.until_it_ends("second") == "success"
-  for node in _NODES:
+  for node in _NODES - {"DriftGate"}:  # which looks at the days before in every run
     assert '"state": "CACHED"' in first_run.log("images", "second", node), node
   assert len(list((workspace / "images" / "serving").glob("[0-9]*"))) == 1
 
