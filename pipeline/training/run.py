@@ -83,10 +83,10 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   )
   model = learned.model
   chosen = chosen_epoch(learned.history, task.problem.monitor)
-  _say_chosen(learned.history, chosen, task.problem.monitor[0])
   calibration = calibrating.calibrated(
     task.problem, model, val, wanted=settings["calibrate"], seed=settings["seed"]
   )
+  _say_chosen(learned.history, chosen, task.problem.monitor[0])
   module = signatures.export(
     fn_args.serving_model_dir,
     model=model,
