@@ -103,7 +103,7 @@ def answers(
     values: the values to send.
     refusal: the exception that `predict_values` raises for a value that it cannot read.
   """
-  from pipeline.batch.values import plain_values
+  from pipeline.batch.values import plain_columns
 
   if len(values) > _BATCH:
     return [
@@ -125,7 +125,7 @@ def answers(
     ]
   # Strings come before numbers: a translation before its score.
   names = sorted(found, key=lambda name: (found[name].dtype != object, name))
-  plain = {name: plain_values(found[name]) for name in names}
+  plain = plain_columns(found, names)
   return [{name: column[i] for name, column in plain.items()} for i in range(len(values))]
 
 

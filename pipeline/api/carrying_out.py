@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import pathlib
@@ -48,6 +49,27 @@ def carry_out(
   check_engine(inputs.config.beam, os.environ)
   quieten_imports()
   log = log_file(inputs, run_id)
+  told: AbstractContextManager[None] = contextlib.nullcontext()
+  if train_and_push:
+    from pipeline.announcing.announce import failures_told
+
+    told = failures_told(inputs.config, run_id, os.environ)
+  with told:
+    return _carried_out(
+      inputs, run_id, show, log, train_and_push=train_and_push, how=how, examine=examine
+    )
+
+
+def _carried_out(
+  inputs: Inputs,
+  run_id: str,
+  show: Callable[[RealStreams], AbstractContextManager[Listener]],
+  log: pathlib.Path,
+  *,
+  train_and_push: bool,
+  how: RunOptions,
+  examine: Examine | None,
+) -> RunResult:
   try:
     with quiet_output(log) as streams, show(streams) as listener:
       from pipeline.execution import local
@@ -101,6 +123,8 @@ def examine(inputs: Inputs, run_id: str, *, labels: bool = False) -> dict[str, A
     kept=inputs.config.folder.checks,
     labels=labels,
   )
+  if found.drift is not None:
+    check["findings"] = [*found.drift.shown_findings, *check["findings"]]
   page = inputs.config.folder.data_page(found.examples)
   data = DataPage(
     task=inputs.task.name,

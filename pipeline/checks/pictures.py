@@ -16,7 +16,7 @@ from pipeline.checks.description import Description, IndescribableError
 from pipeline.checks.looks.measuring import of_picture
 
 _COLUMNS, _ROWS = 9, 8
-_SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I")
+SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I")
 _DEPTHS = (8, 10, 12, 14, 16)
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -45,7 +45,7 @@ def describe(encoded: bytes) -> Description:
       is_animated, is_cmyk = getattr(picture, "is_animated", False), picture.mode == "CMYK"
       # Decoding a JPEG at a part of its size takes a fraction of the time.
       picture.draft("L", (_LOOKED_AT, _LOOKED_AT))
-      grey, is_transparent = _grey(picture)
+      grey, is_transparent = in_grey(picture)
   except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as err:
     raise IndescribableError(f"no picture that can be decoded: {err}") from err
   if turn in _TURNS:
@@ -86,9 +86,9 @@ def _orientation(picture: Image.Image) -> int:
     return 1
 
 
-def _grey(picture: Image.Image) -> tuple[Image.Image, bool]:
+def in_grey(picture: Image.Image) -> tuple[Image.Image, bool]:
   """Returns the picture in grey on white, and whether some of the white shows through."""
-  if picture.mode in _SIXTEEN_BITS:
+  if picture.mode in SIXTEEN_BITS:
     wide = picture.convert("I")
     brightest = next(_ranges(int(np.asarray(wide).max())))
     return wide.point(lambda value: value * (255 / brightest)).convert("L"), False

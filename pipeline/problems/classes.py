@@ -8,7 +8,8 @@ from typing import Any
 
 from dlpipe.records import FeatureValue, Rejected
 from pipeline.params import Params
-from pipeline.problem import Problem
+from pipeline.problem import Problem, usual_words
+from pipeline.problems.certainty.words import with_doubts
 from pipeline.sources.class_counts import require_labels
 from pipeline.sources.labels import label_text
 from pipeline.task import MetricGate
@@ -135,11 +136,15 @@ PROBLEM = Problem(
   monitor=("val_accuracy", "max"),
   answer=f"{__name__}.answer",
   calibration="pipeline.problems.calibration.of_classes",
+  certainty="pipeline.problems.certainty.sets.ClassSets",
   prediction_key="scores",
   metrics="pipeline.problems.classification_metrics.classification_metrics",
   rows="pipeline.problems.rows.of_classes",
   shown=f"{__name__}.shown",
+  baseline="pipeline.suspects.cheap.of_classes",
+  answer_keys=("label",),
   contradicts=True,
+  words=with_doubts(usual_words),
   limits=(
     (
       "It knows no other labels than those it was trained on: whatever it is asked, it answers "

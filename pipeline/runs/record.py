@@ -28,6 +28,9 @@ from dlpipe.errors import BadInputError, BusyError, DataRefusedError
 from dlpipe.verdicts import Ruling
 from dlpipe.workspace import Workspace
 from pipeline import evaluation
+from pipeline.behaviour.results import Behaviour
+from pipeline.drift.profile import Profile
+from pipeline.drift.verdict import REFUSED_FILE, Drift
 from pipeline.runs import result, trained
 from pipeline.runs.facts import Outputs, directory, read_facts
 from pipeline.runs.pushes import pushed_version
@@ -39,6 +42,7 @@ from pipeline.runs.shown.previous import Previous
 from pipeline.runs.shown_rows import shown_rows
 from pipeline.settings.config import PipelineConfig
 from pipeline.shipped import is_shipped
+from pipeline.suspects.baseline import Baseline
 from pipeline.task import Task
 from pipeline.training.training_record import TrainingRecord
 
@@ -93,12 +97,14 @@ def collect(
   facts = read_facts(outputs)
   quarantine = directory(outputs, nodes.QUARANTINE)
   found = _evaluation(artifacts)
+  cheap = Baseline.read(directory(outputs, nodes.PREDICTIONS))
   state, message = _state(artifacts, components, facts.rulings, error)
   pushed = nodes.PUSHED_MODEL.find(artifacts)
   version = _version(state, pushed, config)
   is_candidate = version is not None and version in list_candidates(config.folder.serving)
   live = None if is_candidate else version
   served = max(list_versions(config.folder.serving), default=live)
+  training = TrainingRecord.read(directory(outputs, nodes.MODEL_RUN)) or TrainingRecord()
   run_result = result.RunResult(
     run_id=run_id,
     task=task.name,
@@ -114,7 +120,9 @@ def collect(
     components=components,
     examples=facts.examples,
     recognized=facts.recognized,
-    data_findings=facts.data.findings,
+    data_findings=facts.findings,
+    spans=facts.spans,
+    warm_start=training.warm_start.to_json() if training.warm_start else None,
     report=None,
     error=message,
     hint=_next(task, config, version, served if live is not None else None)
@@ -124,9 +132,8 @@ def collect(
     busy=isinstance(user_error(error), BusyError),
     served_version=served if live not in (None, served) else None,
     candidate=is_candidate,
+    baseline=cheap.to_json() if cheap else None,
   )
-  model_run = directory(outputs, nodes.MODEL_RUN)
-  training = TrainingRecord.read(model_run) or TrainingRecord()
   trials = Trials.read(directory(outputs, nodes.TUNER_RESULTS))
   shown = _shown_evaluation(found, outputs, task) or {}
   counted = facts.counted or Summary()
@@ -145,10 +152,13 @@ def collect(
       "tuning": trained.ranked(trials) if trials else None,
       "tuned": training.tuned,
       "evaluation": shown or None,
+      "baseline": cheap,
+      "behaviour": Behaviour.read(directory(outputs, nodes.BEHAVIOUR)),
       "parity": Parity.read(directory(outputs, nodes.PARITY)),
       "data_checks": facts.data.checks,
       "quarantine": _rejected(quarantine),
       "statistics": counted,
+      "drift": facts.drift or _refused_drift(components, outputs, config),
       "versions": package_versions(),
       **shown_rows(
         directory(outputs, nodes.PREDICTIONS),
@@ -159,6 +169,18 @@ def collect(
       ),
     },
   )
+
+
+def _refused_drift(
+  components: list[result.ComponentResult], outputs: Outputs, config: PipelineConfig
+) -> Drift | None:
+  """Returns the comparison by which DriftGate refused the data of this run; None if it did not."""
+  gate = nodes.DRIFT_GATE.id
+  profile = Profile.read(directory(outputs, nodes.PROFILE))
+  if profile is None or not any(c.id == gate and c.state == nodes.FAILED for c in components):
+    return None
+  refused = Drift.read(config.folder.drift.parent, REFUSED_FILE)
+  return refused if refused is not None and refused.data == profile.data else None
 
 
 def _state(

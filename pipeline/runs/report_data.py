@@ -13,6 +13,8 @@ if TYPE_CHECKING:  # with frameworks, which the page does not need
   from components.data_gate import Check
   from components.serving_gate.parity import Parity
   from components.trials import Trials
+  from pipeline.behaviour.results import Behaviour
+  from pipeline.drift.verdict import Drift
   from pipeline.problems.calibration import Calibration
   from pipeline.suspects.baseline import Baseline
   from pipeline.training.training_record import PhaseRow
@@ -60,7 +62,9 @@ class ReportData:
     flips: the comparison with the model before, row by row: `run_id` of that model, `rows`
       compared of `of`, `relabelled`, `by_loss`, the numbers of rows that are `better` and `worse`,
       `better_rows` and `worse_rows` with the earlier answer as `before`; None without one.
-    baseline: a cheap model's accuracy on eval.
+    baseline: what a cheap model and the network are worth on eval.
+    behaviour: what came of the tests of behaviour.
+    drift: how the data differ from those of the served version.
     suspected: how many labels of val and eval contradict the model's scores, and of how many.
   """
 
@@ -90,3 +94,5 @@ class ReportData:
   flips: Row | None = None
   suspected: tuple[int, int] | None = None
   baseline: Baseline | None = None
+  behaviour: Behaviour | None = None
+  drift: Drift | None = None

@@ -19,7 +19,6 @@ from pipeline.rows.files import FILE, SHOWN_FILE
 from pipeline.runs.shown.previous import Previous
 from pipeline.sources import origins
 from pipeline.suspects import confident
-from pipeline.suspects.baseline import Baseline
 
 _MOST_SCORES = 20_000_000  # rows times classes; more are not read for a report
 _MOST_SHOWN = 3_000_000  # characters of pictures in a report
@@ -53,7 +52,6 @@ def shown_rows(
     "curves": None,
     "flips": None,
     "suspected": None,
-    "baseline": Baseline.read(predictions),
   }
   if predictions is None or not (predictions / FILE).is_file():
     return shown

@@ -21,12 +21,19 @@ from pipeline.task import Task
 from pipeline.tasks import get_task
 from pipeline.training import checkpoints, datasets
 from pipeline.training.answering import answering
-from pipeline.training.export import calibrating, serving_assets, signatures
+from pipeline.training.export import (
+  calibrating,
+  certain,
+  explaining,
+  serving_assets,
+  signatures,
+)
 from pipeline.training.learning import learn, load_splits
 from pipeline.training.machines import cluster, strategy
 from pipeline.training.training_record import TrainingRecord, chosen_epoch, phase_rows
+from pipeline.training.warm import weights_file
 
-_PARITY_ROWS = 32
+_PARITY_ROWS, _EXPLAINED_ROWS = 32, 8
 
 
 def run_fn(fn_args: Any) -> None:
@@ -34,7 +41,8 @@ def run_fn(fn_args: Any) -> None:
 
   The record holds `history.json` (a row per epoch and per phase, the hyperparameters, and which of
   them the Tuner chose), TensorBoard event files, and `parity/`: the Keras model's outputs for some
-  rows, which the ServingGate compares with those of the export.
+  rows, and its explanations of the first ones, which the ServingGate compares with those of the
+  export.
 
   Args:
     fn_args: TFX's FnArgs. Its `custom_config` holds `task`, `hyperparameters`, `train` (the
@@ -86,22 +94,48 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   calibration = calibrating.calibrated(
     task.problem, model, val, wanted=settings["calibrate"], seed=settings["seed"]
   )
+  doubts = certain.fitted(
+    task.problem,
+    model,
+    tft_output,
+    (train, val),
+    calibration=calibration,
+    options=config["input_bounds"],
+    settings=settings,
+  )
+  answered = task, model, tft_output, config["input_bounds"], calibration
   _say_chosen(learned.history, chosen, task.problem.monitor[0])
   module = signatures.export(
     fn_args.serving_model_dir,
     model=model,
-    outputs=answering(task, model, tft_output, config["input_bounds"], calibration),
+    outputs=answering(*answered, doubts),
+    explanation=explaining.explanation(*answered),
+    variables=doubts.variables if doubts else (),
     tft_output=tft_output,
     input_key=task.input.key,
     label_id_key=task.problem.label_id_key,
     transformed_slices=task.transformed_slices,
     rule=_rule(task, config["input_bounds"]),
   )
+  warm_start, cold = learned.start.measured(
+    learned.history, task.problem.monitor, train.size, learned.adapt_seconds
+  )
+  weights_file.write(
+    pathlib.Path(fn_args.serving_model_dir),
+    model,
+    vocabularies=weights_file.vocabularies_of(tft_output),
+    generation=learned.start.generation,
+    cold=cold,
+  )
+  if said := warm_start.comparison():
+    progress.report(said)
   rows = _examples(fn_args.eval_files, _PARITY_ROWS)
   values = _input_values(rows, task.input.key, tft_output)
   serving_assets.write(
     pathlib.Path(fn_args.serving_model_dir), task.name, task.input.key, values.numpy()[0]
   )
+  if doubts:
+    doubts.record.write(pathlib.Path(fn_args.serving_model_dir))
   run_dir = pathlib.Path(fn_args.model_run_dir)
   _write_parity(run_dir / "parity", module, rows, values, task.input.key)
   record = TrainingRecord(
@@ -116,6 +150,8 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     chosen=chosen,
     class_weights=dict(learned.weights.by_label) if learned.weights else {},
     calibration=calibration,
+    warm_start=warm_start if settings["warm_start"] else None,
+    certainty=doubts.record if doubts else None,
   )
   (run_dir / TrainingRecord.FILE).write_text(record.to_text())
   if folder:
@@ -170,9 +206,13 @@ def _write_parity(
   with tf.io.TFRecordWriter(str(target / "examples.tfrecord")) as writer:
     for row in rows:
       writer.write(row)
-  expected = {
-    name: np.asarray(value.numpy().tolist() if value.dtype == tf.string else value.numpy())
-    for name, value in module.predict(values).items()
-  }
-  np.savez(target / "expected.npz", **expected)
+  np.savez(target / "expected.npz", **_arrays(module.predict(values)))
+  np.savez(target / "explained.npz", **_arrays(module.explain(values[:_EXPLAINED_ROWS])))
   (target / "input.json").write_text(json.dumps({"input_key": input_key}))
+
+
+def _arrays(outputs: Mapping[str, tf.Tensor]) -> dict[str, np.ndarray]:
+  return {
+    name: np.asarray(value.numpy().tolist() if value.dtype == tf.string else value.numpy())
+    for name, value in outputs.items()
+  }

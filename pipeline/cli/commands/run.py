@@ -21,7 +21,6 @@ from pipeline.cli.options import run_options
 from pipeline.execution.events import Event, Listener
 from pipeline.execution.options import RunOptions
 from pipeline.execution.output import RealStreams
-from pipeline.runs.result import FAILED, RunResult
 
 _WIDTH = 100
 
@@ -93,7 +92,7 @@ def run(
   """
   if memory_mb is not None and not processes:
     raise click.UsageError("--memory-mb holds for --processes, which is not given.")
-  inputs = prepare(**options)
+  inputs = prepare(**options, tells=True)
   for option, name in (("--from", from_node), ("--until", until_node)):
     check_node(option, name, trials=inputs.config.tune.most_trials)
   execute(
@@ -188,20 +187,9 @@ def _tell_failure(err: DlpipeError, inputs: Inputs, run_id: str, *, as_json: boo
   """Prints the JSON object of a run that ended without a result; prints none for bad input."""
   if not as_json or err.exit_code == BadInputError.exit_code:
     return
-  failed = RunResult(
-    run_id=run_id,
-    task=inputs.task.name,
-    state=FAILED,
-    pushed_version=None,
-    serving_dir=str(inputs.config.folder.serving),
-    metrics={},
-    gates=[],
-    components=[],
-    examples={},
-    report=None,
-    error=str(err),
-  )
-  echo_json(failed.to_json())
+  from pipeline.announcing.announce import failed
+
+  echo_json(failed(inputs.config, run_id, err).to_json())
 
 
 def _wrapped(sentence: str) -> list[str]:

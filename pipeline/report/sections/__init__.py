@@ -54,6 +54,7 @@ SECTIONS = (
   Section("samples", "What it writes", mistakes.samples),
   Section("training", "Training", training.training),
   Section("tuning", "Tuning", training.tuning),
+  Section("behaviour", "Behaviour", of_run.behaviour),
   Section("parity", "Serves what was trained", of_run.parity),
   Section("data", "Data", data.about_data),
   Section("components", "Where the time went", of_run.components),

@@ -1,4 +1,4 @@
-"""What the run did beside learning: proved the export, took its time, was set."""
+"""What the run did beside learning: proved the export, was tested, took its time, was set."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from pipeline.runs.report_data import ReportData
 def parity(data: ReportData) -> dict[str, Any] | None:
   """Has no values beside the data's own; None if nothing was proved."""
   return {} if data.parity else None
+
+
+def behaviour(data: ReportData) -> dict[str, Any] | None:
+  """Has no values beside the data's own; None if nothing was tested."""
+  return {} if data.behaviour and data.behaviour.tests else None
 
 
 def components(data: ReportData) -> dict[str, Any] | None:

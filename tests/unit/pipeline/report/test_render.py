@@ -12,6 +12,7 @@ from components.serving_gate.parity import Parity
 from components.source_example_gen.summary import Summary
 from components.trials import Trial, Trials
 from dlpipe.verdicts import Ruling
+from pipeline.behaviour.results import Behaviour, Case, Step, Tested
 from pipeline.problems.calibration import Calibration
 from pipeline.report import render
 from pipeline.runs import report_data
@@ -348,22 +349,58 @@ def test_texts_and_samples_are_shown_escaped_and_shortened():
 
 def test_what_the_model_is_worth():
   baseline = Baseline(
-    model="edges", accuracy=0.8, majority=0.125, train_rows=5_000, eval_rows=1_000
-  )
-  metrics = {"accuracy": 0.95, "example_count": 1_000.0}
-  [said] = [
-    word
-    for word in _Page(
-      render.render(_data(evaluation={"metrics": metrics}, baseline=baseline))
-    ).words
-    if "worth" in word
-  ]
-  assert said.endswith(
-    "it is right about 95.0% of eval; a cheap model of edges, trained on 5,000 rows, "
-    "about 80.0%; always the commonest label, 12.5%."
-  )
-  page = _Page(render.render(_data(evaluation={"metrics": {"accuracy": 0.95}}, baseline=baseline)))
-  assert "about 80.0% of 1,000 of them" in page.text
+    model="edges", cheap=0.8, network=0.95, constant=0.125, gain=0.15, interval=(0.1, 0.2),
+    train_rows=5_000, eval_rows=1_000,
+  )  # fmt: skip
+  page = _Page(render.render(_data(baseline=baseline)))
+  assert baseline.sentence in page.words
+  old = dataclasses.replace(baseline, gain=None)
+  assert "cheap model" not in _Page(render.render(_data(baseline=old))).text
+
+
+_SENTENCES = Tested(
+  name="capitals",
+  kind="invariance",
+  what="the answer must stay the same (upper_case: letters become capitals)",
+  reason="capitals may shout",
+  steps=(Step(tried=100, failed=31, value=0.31, bound=0.2, passed=False, interval=(0.23, 0.41)),),
+  cases=(
+    Case(
+      origin="a.csv, row 7",
+      given="great <film>",
+      changed="GREAT <FILM>",
+      wanted="the same answer",
+      before="positive",
+      after="negative",
+    ),
+  ),
+)
+
+
+def test_behaviour_is_a_section_with_its_failed_cases():
+  left_out = Tested(name="praise", kind="minimum", what="cases", reason="r", left_out="no English")
+  unmeasured = Tested(name="blur", kind="corruption", what="blur", reason="r", unmeasured="3 rows")
+  found = Behaviour(rows=100, tests=(_SENTENCES, left_out, unmeasured))
+  page = _Page(render.render(_data(behaviour=found)))
+  [_, row, praise, blur, _, case] = page.tables["behaviour"]
+  assert row[1:] == ["", "100", "31", "31.0% 23.0% to 41.0%", "20.0%", "failed"]
+  assert row[0].startswith("capitals")
+  assert praise[1] == "Left out: no English."
+  assert blur[1] == "failed Not measured: 3 rows."
+  assert case == ["GREAT <FILM>", "negative", "positive: great <film>", "the same answer",
+                  "a.csv, row 7"]  # fmt: skip
+  assert ("open", None) in page.attributes
+  assert "behaviour" not in _Page(render.render(_data(behaviour=Behaviour()))).tables
+
+
+def test_a_picture_is_shown_before_and_after_its_change():
+  uris = ("data:image/png;base64,AAAA", "data:image/png;base64,BBBB", "https://example.org/x.png")
+  case = Case(wanted="red", before="red", after="green", pictures=uris)
+  step = Step(strength=2, tried=50, failed=1, value=0.02, bound=None, quality=(0.9, 0.88))
+  tested = dataclasses.replace(_SENTENCES, steps=(step,), cases=(case,))
+  page = _Page(render.render(_data(behaviour=Behaviour(rows=9, tests=(tested,)), pictures=[])))
+  assert [value for name, value in page.attributes if name == "src"] == list(uris[:2])
+  assert page.tables["behaviour"][1][1:] == ["2", "50", "1", "2.0%", "-", "measured"]
 
 
 def test_a_mistake_is_named_by_its_file():

@@ -6,7 +6,9 @@ import json
 import pytest
 
 from dlpipe.errors import BadInputError
+from pipeline.rows import predictions
 from pipeline.rows import table as tables
+from pipeline.rows.examples import read_some
 
 SPLITS = {
   "train": [[(b"never read", b"cat")]],
@@ -84,3 +86,24 @@ def test_a_report_takes_texts_from_the_table(predicted):
 def test_an_answer_without_what_the_rows_need_is_told(predicted):
   with pytest.raises(BadInputError, match="'translation', and the model answers with label, lab"):
     predicted(SPLITS, rows="pipeline.problems.rows.of_text")
+
+
+_ASKED = {}
+
+
+def remember(examples, told, said):
+  """A cheap model, found by its dotted path, that only looks at what it is given."""
+  rows = read_some(examples, "eval", predictions.SAMPLED)
+  _ASKED["inputs"] = [each.values("text")[0][0] for each in rows]
+  _ASKED["labels"] = said["label"].to_pylist()
+
+
+@pytest.mark.parametrize(("most", "kept"), [(1_000, "abcde"), (4, "abde"), (2, "ad")])
+def test_a_cheap_model_gets_the_answers_to_the_rows_that_it_samples(
+  predicted, monkeypatch, most, kept
+):
+  monkeypatch.setattr(predictions, "SAMPLED", most)
+  files = [[(name.encode(), name.encode()) for name in names] for names in ("abc", "de")]
+  predicted({"val": [[(b"v", b"v")]], "eval": files}, baseline=f"{__name__}.remember")
+  assert _ASKED["labels"] == list(kept)
+  assert _ASKED["inputs"] == [name.encode() for name in kept]

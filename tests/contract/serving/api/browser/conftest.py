@@ -48,6 +48,12 @@ class Colours(tf.Module):
     logits = self.keras_model(tf.map_fn(self.pixels, image, fn_output_signature=tf.float32))
     return _class_outputs(logits, self.names)
 
+  def explain(self, image):
+    pixels = tf.map_fn(self.pixels, image, fn_output_signature=tf.float32)
+    drawn = tf.cast(255 * pixels, tf.uint8)
+    encoded = tf.map_fn(tf.io.encode_png, drawn, fn_output_signature=tf.string)
+    return {"map": tf.reduce_mean(pixels, axis=3), "map_png_bytes": encoded}
+
 
 class Moods(tf.Module):
   """The sentiment task's `serving_default`: whether a text says "good" or "bad"."""
@@ -58,6 +64,11 @@ class Moods(tf.Module):
     logits = 2 * tf.stack([tf.cast(one, tf.float32) for one in says], axis=1)
     return _class_outputs(logits, ("negative", "positive"))
 
+  def explain(self, text):
+    tokens = tf.strings.split(text).to_tensor("")
+    parts = tf.where(tokens == "good", 2.0, tf.where(tokens == "bad", -1.0, 0.0))
+    return {"tokens": tokens, "contributions": parts}
+
 
 class Shouts(tf.Module):
   """The translation task's `serving_default`: translates into capital letters."""
@@ -66,6 +77,15 @@ class Shouts(tf.Module):
   def __call__(self, text):
     translation = tf.strings.upper(text, encoding="utf-8")
     return {"translation": translation, "score": tf.fill(tf.shape(text), -0.125)}
+
+  def explain(self, text):
+    words = tf.strings.split(text).to_tensor("")
+    size = tf.shape(words)[1]
+    return {
+      "source_tokens": words,
+      "target_tokens": tf.strings.upper(words),
+      "alignment": tf.eye(size, batch_shape=tf.shape(text)) * 0.75 + 0.05,
+    }
 
 
 def _class_outputs(logits, names):
@@ -81,8 +101,11 @@ def _class_outputs(logits, names):
 def save(module, key, path, example):
   """Writes a module as a version, with a request beside it as the pipeline leaves one."""
   spec = tf.TensorSpec([None], tf.string, name=key)
-  function = module.__call__.get_concrete_function(spec)
-  tf.saved_model.save(module, str(path), signatures={"serving_default": function})
+  signatures = {
+    "serving_default": module.__call__.get_concrete_function(spec),
+    "explain": tf.function(module.explain).get_concrete_function(spec),
+  }
+  tf.saved_model.save(module, str(path), signatures=signatures)
   (path / "assets.extra" / "examples").mkdir(parents=True)
   body = json.dumps({"instances": [{key: example}]})
   (path / "assets.extra" / "examples" / "request.json").write_text(body)
