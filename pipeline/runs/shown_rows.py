@@ -42,7 +42,7 @@ def shown_rows(
     previous: what the model before it said; None if there is none.
 
   Returns:
-    `pictures`, `texts`, `samples`, `cells`, `curves`, `flips`, `suspected` and `baseline`.
+    `pictures`, `texts`, `samples`, `cells`, `curves`, `flips` and `suspected`.
   """
   shown: dict[str, Any] = {
     "pictures": [],

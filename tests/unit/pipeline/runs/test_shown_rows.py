@@ -120,7 +120,7 @@ def test_texts_that_a_model_writes_are_samples(predictions):
 @pytest.mark.parametrize("kind", ["text", "file"])
 def test_where_nothing_was_left_nothing_is_shown(tmp_path, kind):
   nothing = {"pictures": [], "texts": [], "samples": [], "cells": [], "suspected": None}
-  nothing |= {"baseline": None, "curves": None, "flips": None}
+  nothing |= {"curves": None, "flips": None}
   assert shown_rows(None, input_kind=kind, data_path="", one_class=True) == nothing
   assert shown_rows(tmp_path, input_kind=kind, data_path="", one_class=True) == nothing
 
