@@ -9,7 +9,7 @@ from keras import layers
 from pipeline.explanations import pictures
 from pipeline.explanations.target import CannotExplain, Target
 
-_SIDE = 8
+_SIDE = 16
 
 
 def _target(**changes):
@@ -52,7 +52,7 @@ def test_a_class_activation_is_the_map_weighed_by_the_last_layer():
   chosen = logits.argmax(axis=1)
   assert found["label"].tolist() == [[b"cat", b"dog", b"cow"][each] for each in chosen]
   places = model.layers[0](batch).numpy()
-  wanted = np.einsum("nhwc,cn->nhw", places, kernel[:, chosen]) / 16
+  wanted = np.einsum("nhwc,cn->nhw", places, kernel[:, chosen]) / 64
   np.testing.assert_allclose(found["map"], wanted, rtol=1e-4, atol=1e-4)
   np.testing.assert_allclose(found["intercept"], bias[chosen], atol=1e-5)
   np.testing.assert_allclose(found["explained"], logits.max(axis=1), rtol=1e-5)
@@ -102,6 +102,14 @@ def test_a_network_without_a_last_map_has_integrated_gradients():
   functional = keras.Model(inputs, model(inputs))
   found = _explained(functional, batch)
   assert found["map"].shape == (4, _SIDE, _SIDE)
+  wide = keras.Input((30, 31, 3))
+  in_cells = keras.Model(wide, layers.Dense(2)(layers.Lambda(lambda x: x[:, 0, 0])(wide)))
+  picture = np.random.default_rng(1).uniform(0, 255, (2, 30, 31, 3)).astype("float32")
+  cells = _explained(in_cells, picture, _target(labels=["cat", "dog"]))["map"]
+  assert cells.shape == (2, 15, 16)  # of two pixels a side
+  assert cells[:, 0, 0].all()
+  cells[:, 0, 0] = 0
+  assert not cells.any()
   plain = np.broadcast_to(batch.mean(axis=(1, 2), keepdims=True), batch.shape)
   chosen = model(batch).numpy().argmax(axis=1)
   nothing = model(plain).numpy()[np.arange(4), chosen]
@@ -124,10 +132,10 @@ def test_the_png_shows_the_picture_with_what_is_for_it_in_red():
   model.layers[0].set_weights([np.ones((3, 3, 3, 5)) / 27, np.zeros(5)])
   model.layers[-1].set_weights([np.ones((5, 1)), np.zeros(1)])
   batch = np.zeros((1, _SIDE, _SIDE, 3), "float32")
-  batch[0, :4, :4] = 200  # bright, and so for the answer
+  batch[0, :8, :8] = 200  # bright, and so for the answer
   found = _explained(model, batch, _target(labels=None))
   shown = tf.io.decode_png(found["map_png_bytes"][0]).numpy().astype(int)
-  assert shown.shape == (112, 112, 3)  # fourteen times as large
+  assert shown.shape == (112, 112, 3)  # seven times as large
   red = shown[..., 0] - shown[..., 2]
   assert red[:28, :28].mean() > 60
   assert abs(red[84:, 84:]).max() == 0
@@ -140,3 +148,17 @@ def test_a_map_of_nothing_is_drawn_in_grey():
   assert not found["map"].any()
   shown = tf.io.decode_png(found["map_png_bytes"][0]).numpy()
   assert (shown[..., 0] == shown[..., 2]).all()
+
+
+def test_a_map_of_few_places_is_not_taken():
+  keras.utils.set_random_seed(1)
+  small = keras.Sequential(
+    [
+      keras.Input((_SIDE, _SIDE, 3)),
+      layers.Conv2D(5, 3, strides=3, padding="same", activation="relu"),
+      layers.GlobalAveragePooling2D(),
+      layers.Dense(3),
+    ]
+  )
+  assert _explained(small, _batch())["map"].shape == (4, _SIDE, _SIDE)
+  assert _explained(_network(layers.GlobalAveragePooling2D()), _batch())["map"].shape == (4, 8, 8)
