@@ -162,3 +162,39 @@ def test_a_map_of_few_places_is_not_taken():
   )
   assert _explained(small, _batch())["map"].shape == (4, _SIDE, _SIDE)
   assert _explained(_network(layers.GlobalAveragePooling2D()), _batch())["map"].shape == (4, 8, 8)
+
+
+@pytest.mark.parametrize("strides", [2, 3], ids=["class activation", "integrated gradients"])
+def test_deleting_what_it_names_lowers_the_score_more_than_chance(strides):
+  """The score of a red patch in noise; the bound of a trained network is 0.05."""
+  keras.utils.set_random_seed(1)
+  redness = layers.Conv2D(2, 3, strides=strides, padding="same", activation="relu")
+  pooled = layers.GlobalAveragePooling2D()
+  model = keras.Sequential([keras.Input((_SIDE, _SIDE, 3)), redness, pooled, layers.Dense(2)])
+  kernel = np.zeros((3, 3, 3, 2))
+  kernel[..., 0, :], kernel[..., 1:, :] = 1 / 900, -1 / 1800
+  redness.set_weights([kernel, np.zeros(2)])
+  model.layers[-1].set_weights([np.full((2, 2), [[60, 0]]), np.array([-1.0, 0])])
+  random = np.random.default_rng(1)
+  batch = random.uniform(80, 120, (30, _SIDE, _SIDE, 3)).astype("float32")
+  corners = random.integers(0, _SIDE - 5, (30, 2))
+  for picture, (row, column) in zip(batch, corners, strict=True):
+    picture[row : row + 5, column : column + 5] = (250, 20, 20)
+  found = _explained(model, batch, _target(labels=["red", "grey"]))
+  assert set(found["label"].tolist()) == {b"red"}
+  cells = tf.image.resize(found["map"][..., np.newaxis], (4, 4), antialias=True)
+  named = np.argsort(-cells.numpy().reshape(30, 16), axis=1)
+  chance = random.permuted(np.tile(np.arange(16), (30, 1)), axis=1)
+  assert _area(model, batch, named) < _area(model, batch, chance) - 0.05
+
+
+def _area(model, batch, order):
+  """The mean score of the first class while half of 16 patches are deleted, one by one."""
+  left, mean, scores = batch.copy(), batch.mean(axis=(1, 2)), []
+  for count in range(9):
+    logits = tf.nn.softmax(model(left))
+    scores.append(logits[:, 0])
+    for picture, colour, place in zip(left, mean, order[:, count], strict=True):
+      row, column = divmod(int(place), 4)
+      picture[4 * row : 4 * row + 4, 4 * column : 4 * column + 4] = colour
+  return float(np.mean(scores))
