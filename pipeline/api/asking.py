@@ -17,7 +17,6 @@ from pipeline.task import Task
 _NAMED = 5
 _SHOWN_CHARACTERS = 72
 _BATCH = 128  # inputs that the model gets at once
-_FILES = "_bytes"  # ends the names of outputs that REST encodes
 
 # The model's outputs for one value, or its error.
 Answer = dict[str, Any] | str
@@ -104,7 +103,7 @@ def answers(
     values: the values to send.
     refusal: the exception that `predict_values` raises for a value that it cannot read.
   """
-  from pipeline.batch.values import plain_values
+  from pipeline.batch.values import plain_columns
 
   if len(values) > _BATCH:
     return [
@@ -126,11 +125,7 @@ def answers(
     ]
   # Strings come before numbers: a translation before its score.
   names = sorted(found, key=lambda name: (found[name].dtype != object, name))
-  plain = {
-    # Files, such as a picture, stay bytes.
-    name: found[name].tolist() if name.endswith(_FILES) else plain_values(found[name])
-    for name in names
-  }
+  plain = plain_columns(found, names)
   return [{name: column[i] for name, column in plain.items()} for i in range(len(values))]
 
 

@@ -9,6 +9,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pipeline.problems.certainty.record import SET
+
 ERROR = "error"
 _OUTPUT_PREFIX, _ERROR_PREFIX = "predicted_", "prediction_"
 
@@ -67,7 +69,7 @@ def make_layout(
   Args:
     inputs: the kept columns of the input.
     outputs: the signature's outputs.
-    vectors: whether to include outputs with several values per row.
+    vectors: whether to include outputs with several values per row, other than sets.
     input_types: Arrow types of the kept columns that have known types.
   """
   import pyarrow as pa
@@ -76,7 +78,8 @@ def make_layout(
   types = dict(input_types)
   names: dict[str, str] = {}
   for output in outputs:
-    if output.is_vector and not vectors:
+    # A set is an answer; all scores are much more to store.
+    if output.is_vector and not vectors and output.name != SET:
       continue
     name = _free(output.name, _OUTPUT_PREFIX, taken)
     names[output.name] = name

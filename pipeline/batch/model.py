@@ -14,7 +14,7 @@ import numpy as np
 
 from dlpipe.errors import DlpipeError
 from pipeline.batch.columns import ModelOutput
-from pipeline.batch.values import plain_values
+from pipeline.batch.values import plain_columns
 from pipeline.sources.tfrecord.op_errors import words_of
 from serving.errors import (
   DataLoss,
@@ -121,7 +121,7 @@ class Model:
       )
     except ServingError as err:
       raise DlpipeError(f"The model could not answer: {err}") from err
-    columns = {name: plain_values(found[name]) for name in names}
+    columns = plain_columns(found, names)
     for name, column in columns.items():
       if len(column) != len(values):
         raise DlpipeError(

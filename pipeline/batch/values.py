@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+
+from pipeline.problems.certainty.record import SET
+
+_FILES = "_bytes"  # ends the names of outputs that REST encodes
 
 
 def plain_values(array: Any) -> list[Any]:
@@ -16,6 +21,22 @@ def plain_values(array: Any) -> list[Any]:
     return array.astype(str).astype(np.float64).tolist()
   values = array.tolist()
   return _decoded(values) if array.dtype == object else values
+
+
+def plain_columns(found: Mapping[str, Any], names: Iterable[str]) -> dict[str, list[Any]]:
+  """Returns outputs by name as lists, a value a row.
+
+  A set loses the "" behind its labels; files, such as a picture, stay bytes.
+  """
+  columns = {
+    name: found[name].tolist() if name.endswith(_FILES) else plain_values(found[name])
+    for name in names
+  }
+  if SET in columns:
+    columns[SET] = [
+      [label for label in row if label] if isinstance(row, list) else row for row in columns[SET]
+    ]
+  return columns
 
 
 def _decoded(value: Any) -> Any:

@@ -35,8 +35,9 @@ class EndpointModel:
     timeout_s: float,
     token_file: str | None = None,
     ca_file: str | None = None,
+    version: int | None = None,
   ):
-    """Asks the server for its newest version; all later calls use this version.
+    """Asks the server for a version; all later calls use it.
 
     Args:
       task: the task; the served model has its name.
@@ -44,6 +45,7 @@ class EndpointModel:
       timeout_s: timeout of each call, in seconds.
       token_file: file that holds a bearer token.
       ca_file: PEM file with the certificate of the CA that signed the server's certificate.
+      version: the version; None for the one that the server gives to who names none.
 
     Raises:
       BadInputError: the endpoint or a file cannot be used.
@@ -60,7 +62,7 @@ class EndpointModel:
       )
     )
     try:
-      metadata = self._guarded(self._client.metadata)
+      metadata = self._guarded(lambda: self._client.metadata(version=version))
       self.version: int = metadata.version
       self._signatures = frozenset(metadata.signatures)
     except (BadRequest, DlpipeError) as err:

@@ -8,7 +8,8 @@ from typing import Any
 
 from dlpipe.records import FeatureValue, Rejected
 from pipeline.params import Params
-from pipeline.problem import Problem
+from pipeline.problem import Problem, usual_words
+from pipeline.problems.certainty.words import with_doubts
 from pipeline.sources.class_counts import require_labels
 from pipeline.sources.labels import label_text
 from pipeline.task import MetricGate
@@ -100,7 +101,12 @@ def confusion_rows(found: Any, labels: Sequence[str]) -> list[list[float]]:
 
 
 def per_class(confusion: Sequence[Sequence[float]], labels: Sequence[str]) -> list[dict[str, Any]]:
-  """Computes each label's precision and recall from the confusion matrix; nan if undefined."""
+  """Computes each label's precision and recall from the confusion matrix; nan if undefined.
+
+  `interval` is the 95 % interval of the recall, for so many rows of the label.
+  """
+  from pipeline.problems import intervals
+
   found = []
   for index, label in enumerate(labels):
     right = confusion[index][index]
@@ -112,6 +118,7 @@ def per_class(confusion: Sequence[Sequence[float]], labels: Sequence[str]) -> li
         "precision": right / predicted if predicted else math.nan,
         "recall": right / actual if actual else math.nan,
         "count": int(actual),
+        "interval": intervals.share(right, actual),
       }
     )
   return found
@@ -129,11 +136,15 @@ PROBLEM = Problem(
   monitor=("val_accuracy", "max"),
   answer=f"{__name__}.answer",
   calibration="pipeline.problems.calibration.of_classes",
+  certainty="pipeline.problems.certainty.sets.ClassSets",
   prediction_key="scores",
   metrics="pipeline.problems.classification_metrics.classification_metrics",
   rows="pipeline.problems.rows.of_classes",
   shown=f"{__name__}.shown",
+  baseline="pipeline.suspects.cheap.of_classes",
+  answer_keys=("label",),
   contradicts=True,
+  words=with_doubts(usual_words),
   limits=(
     (
       "It knows no other labels than those it was trained on: whatever it is asked, it answers "

@@ -24,6 +24,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from dlpipe.fingerprint import code_fingerprint
 from pipeline.problems import intervals
 from pipeline.problems.calibration import BINS, binned_errors
+from pipeline.problems.certainty import metrics as certainty
 from pipeline.problems.classes import WORST_NAME, WORST_RECALL, WORST_ROWS
 from pipeline.problems.paired_metrics import PairedCombiner, RightCombiner, Scored, paired_metric
 
@@ -53,6 +54,7 @@ def classification_metrics(*, auc: bool = False) -> list[config_pb2.MetricConfig
     _metric("Skill", "skill", module=__name__, code=code),
     _metric("CalibrationError", "calibration_error", module=__name__, code=code),
     _metric("WorstRecall", WORST_RECALL, module=__name__, code=code),
+    *certainty.of_classes(),
     *([_metric("Auc", "auc", module=__name__, code=code)] if auc else []),
   ]
 

@@ -17,6 +17,7 @@ from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.problems import intervals
+from pipeline.problems.certainty import metrics as certainty
 from pipeline.problems.classification_metrics import GUESSING_LOSS
 from pipeline.problems.labels import COUNTS_NAME, NONE, THRESHOLD, UNKNOWN
 from pipeline.problems.paired_metrics import (
@@ -41,7 +42,7 @@ def label_metrics() -> list[config_pb2.MetricConfig]:
     "AveragePrecision": "average_precision",
     "ExactLabels": "exact_match",
   }
-  return named_metrics(__name__, named)
+  return [*named_metrics(__name__, named), *certainty.of_labels()]
 
 
 class Loss(metric_types.Metric):

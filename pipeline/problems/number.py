@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dlpipe.errors import BadInputError
-from dlpipe.records import FeatureValue, Rejected
+from dlpipe.records import FeatureValue, Rejected, is_part
 from dlpipe.words import shortest
 from pipeline.params import DataOptions, Params
 from pipeline.problem import Problem
+from pipeline.problems.certainty.words import with_doubts
 from pipeline.sources import encoding
 from pipeline.sources.class_counts import names
 from pipeline.task import MetricGate
@@ -72,7 +73,7 @@ def require(
   advice: str,
   options: Mapping[str, Any],
 ) -> None:
-  """Reads answers until two of them differ.
+  """Reads answers until two of them differ; reads none of a part of an input.
 
   Args:
     answers: the results of `read_label`, or the reason why a row cannot be used.
@@ -84,6 +85,8 @@ def require(
     BadInputError: all numbers are equal, or there are none.
   """
   del options
+  if is_part():
+    return
   first: Any = None
   rejected: Rejected | None = None
   for each in answers:
@@ -176,17 +179,19 @@ PROBLEM = Problem(
   compile_args=f"{__name__}.compile_args",
   answer=f"{__name__}.answer",
   serving_keys=(MEAN, DEVIATION),
+  certainty="pipeline.problems.certainty.interval.Interval",
   prediction_key="value",
   compares_raw_label=True,
   metrics="pipeline.problems.number_metrics.number_metrics",
   rows="pipeline.problems.rows.of_number",
   shown=f"{__name__}.shown",
   survey="pipeline.checks.numbers.Survey",
+  baseline="pipeline.suspects.cheap.of_number",
   contradicts=False,
   unread={"data.allow_lost_classes": "is for tasks with classes, and this one has none"},
-  words=words,
+  words=with_doubts(words),
   limits=(
-    "It answers with a number for any input, and says nothing of how sure it is.",
+    "It answers with a number for any input; `low` and `high` are equally far from it for all.",
     "Its metrics hold for inputs like those of the data below, and for numbers in their range.",
   ),
 )

@@ -17,6 +17,7 @@ from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.problems import intervals
+from pipeline.problems.certainty import metrics as certainty
 from pipeline.problems.number import POINTS_NAME
 from pipeline.problems.paired_metrics import PairedCombiner, Scored, named_metrics, paired_metric
 
@@ -30,7 +31,7 @@ def number_metrics() -> list[config_pb2.MetricConfig]:
     "RootOfSquares": "rmse",
     "Skill": "skill",
   }
-  return named_metrics(__name__, named)
+  return [*named_metrics(__name__, named), *certainty.of_number()]
 
 
 class AbsoluteError(metric_types.Metric):

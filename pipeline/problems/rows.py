@@ -3,7 +3,9 @@
 Each function is the field `rows` of a `Problem`. It takes `labels`, the values of the raw label
 feature of each row, and `outputs`, the arrays of the signature `serving_examples` by name, and
 returns a table of one row for each. Every kind has the columns `label`, `predicted`, `loss` and
-`right`; the greater `loss`, the more is wrong. The metadata of the schema say what reports show.
+`right`; the greater `loss`, the more is wrong. A model that says what it does not know adds `set`,
+`low`, `high`, `familiarity` and `decision`, as far as it has them. The metadata of the schema say
+what reports show.
 """
 
 from __future__ import annotations
@@ -15,11 +17,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline.problems.certainty.record import DECISION, FAMILIARITY, HIGH, LOW, SET
+
 # Keys of the schema's metadata.
 LABELS = b"labels"  # JSON: the names of the places in `scores`
 MEASURE = b"measure"  # the column that a report shows beside label and prediction
 SHOWN_AS = b"shown_as"  # SAMPLES, or absent for mistakes
 SAMPLES = b"samples"
+
+# Joins the labels of a row that may have several.
+JOINT = " | "
 
 _LIST = pa.list_(pa.float32())
 Labels = Sequence[Sequence[Any]]
@@ -50,6 +57,7 @@ def of_classes(labels: Labels, outputs: Outputs) -> pa.Table:
       "scores": pa.array(list(scores.astype(np.float32)), _LIST),
       "loss": pa.array(_negative_log(of_label)),
       "right": pa.array([a == b for a, b in zip(truth, said, strict=True)], pa.bool_()),
+      **_doubts(outputs),
     }
   ).replace_schema_metadata({LABELS: json.dumps(names), MEASURE: b"score"})
 
@@ -83,6 +91,7 @@ def of_labels(labels: Labels, outputs: Outputs) -> pa.Table:
       "scores": pa.array(list(scores.astype(np.float32)), _LIST),
       "loss": pa.array(np.where(unknown, np.inf, loss)),
       "right": pa.array((chosen == is_true).all(1) & ~unknown),
+      **_doubts(outputs),
     }
   ).replace_schema_metadata({LABELS: json.dumps(names), MEASURE: b"score"})
 
@@ -105,6 +114,7 @@ def of_number(labels: Labels, outputs: Outputs) -> pa.Table:
       "off": pa.array(off),
       "loss": pa.array(loss),
       "right": pa.array(off == 0),
+      **_doubts(outputs),
     }
   ).replace_schema_metadata({MEASURE: b"off"})
 
@@ -134,13 +144,32 @@ def of_text(labels: Labels, outputs: Outputs) -> pa.Table:
   ).replace_schema_metadata({MEASURE: b"chrf", SHOWN_AS: SAMPLES})
 
 
+def _doubts(outputs: Outputs) -> dict[str, pa.Array]:
+  """Returns the columns of what the model does not know, of the outputs that it has.
+
+  Returns:
+    `set` list of string, the labels of the set; `low` and `high` float; `familiarity` float;
+    `decision` string.
+  """
+  found: dict[str, pa.Array] = {}
+  if SET in outputs:
+    sets = [[name for name in _texts(row) if name] for row in outputs[SET]]
+    found[SET] = pa.array(sets, pa.list_(pa.string()))
+  for name in (LOW, HIGH, FAMILIARITY):
+    if name in outputs:
+      found[name] = pa.array(outputs[name].astype(np.float32))
+  if DECISION in outputs:
+    found[DECISION] = pa.array(_texts(outputs[DECISION]), pa.string())
+  return found
+
+
 def _negative_log(scores: np.ndarray) -> np.ndarray:
   with np.errstate(divide="ignore"):
     return -np.log(scores)
 
 
 def _joined(labels: Sequence[str]) -> str:
-  return " | ".join(labels) or "(none)"
+  return JOINT.join(labels) or "(none)"
 
 
 def _texts(values: Any) -> list[str]:

@@ -14,6 +14,7 @@ from pipeline.problems.calibration import Calibration
 from pipeline.task import Task
 from pipeline.training import datasets
 from pipeline.training.export import calibrating, signatures
+from pipeline.training.export.certain import Certain
 
 
 def answering(
@@ -22,6 +23,7 @@ def answering(
   tft_output: tft.TFTransformOutput,
   options: Mapping[str, Any],
   calibration: Calibration | None = None,
+  certain: Certain | None = None,
 ) -> signatures.Outputs:
   """Returns the in-graph function from transformed features to the outputs of `serving_default`.
 
@@ -31,6 +33,7 @@ def answering(
     tft_output: the transform graph.
     options: the data options that the model was trained with; the problem's `answer` reads them.
     calibration: how the model's output becomes scores; None leaves it as it is.
+    certain: adds what the model does not know; None adds nothing.
   """
   problem = task.problem
   if problem.serving_outputs is not None:
@@ -38,8 +41,13 @@ def answering(
   answer = load_function(problem.answer)(tft_output, problem.vocabulary, options)
 
   def outputs(features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    said = model(model_inputs(task, features), training=False)
-    return answer(calibrating.scaled(said, calibration, problem), features)
+    asked = model_inputs(task, features)
+    if certain is None or certain.ask is None:
+      said, evidence = model(asked, training=False), None
+    else:
+      said, evidence = certain.ask(asked)
+    found = answer(calibrating.scaled(said, calibration, problem), features)
+    return found if certain is None else dict(certain.outputs(found, features, evidence))
 
   return outputs
 

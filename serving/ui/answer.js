@@ -1,6 +1,7 @@
 // How an answer looks: classes with bars, a translation with its score, a number, or JSON as it came.
 
 const CLASSES_SHOWN = 5;
+const STRANGE = 0.01; // of the inputs like those of training, fewer are less familiar
 
 /** Shows a Predict answer; returns a sentence for those who listen. */
 function showAnswer(text) {
@@ -13,7 +14,7 @@ function showAnswer(text) {
   if (isTranslation) return showTranslation(row);
   // REST leaves out the name of an only output.
   const number = isRow ? row.value : row;
-  if (typeof number === "number") return showNumber(number);
+  if (typeof number === "number") return showNumber(number, isRow ? row : {});
   byId("raw").textContent = text;
   byId("raw").hidden = false;
   return "The model answered.";
@@ -27,7 +28,37 @@ function showClasses(row) {
   const top = row.label === "" ? "(no label)" : (row.label ?? classes[0].label);
   showHeadline(top);
   showBars(classes, CLASSES_SHOWN);
-  return `${top}, ${percent(row.score ?? classes[0].score)}.`;
+  return [`${top}, ${percent(row.score ?? classes[0].score)}.`, showDoubts(row)].join(" ").trim();
+}
+
+/** Shows what the model says that it does not know, and returns it; nothing of a model without. */
+function showDoubts(row) {
+  const said = [];
+  const isStrange = typeof row.familiarity === "number" && row.familiarity < STRANGE;
+  const labels = Array.isArray(row.set) ? row.set.filter((label) => label !== "") : [];
+  if (typeof row.low === "number" && typeof row.high === "number") {
+    said.push(`Probably from ${short(row.low)} to ${short(row.high)}.`);
+  }
+  if (row.decision === "accepted") said.push("Accepted.");
+  if (row.decision === "unsure" && labels.length > 1) said.push(`Unsure: ${alternatives(labels)}.`);
+  else if (row.decision === "unsure" && !isStrange) said.push("Unsure.");
+  if (isStrange) {
+    said.push(`Unfamiliar: ${row.familiarity.toPrecision(1)} of the inputs it knows are as strange.`);
+  }
+  byId("score").textContent = said.join(" ");
+  byId("score").hidden = said.length === 0;
+  return said.join(" ");
+}
+
+function alternatives(labels) {
+  const named = labels.slice(0, CLASSES_SHOWN);
+  const rest = labels.length - named.length;
+  const last = rest > 0 ? `${rest} more` : named.pop();
+  return `${named.join(", ")} or ${last}`;
+}
+
+function short(number) {
+  return String(Number(number.toPrecision(6)));
 }
 
 function showTranslation(row) {
@@ -40,10 +71,9 @@ function showTranslation(row) {
   return row.translation || "An empty translation.";
 }
 
-function showNumber(number) {
-  const shown = String(Number(number.toPrecision(6)));
-  showHeadline(shown);
-  return shown;
+function showNumber(number, row) {
+  showHeadline(short(number));
+  return [short(number), showDoubts(row)].join(" ").trim();
 }
 
 function showHeadline(text) {

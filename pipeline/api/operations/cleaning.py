@@ -11,7 +11,7 @@ from dlpipe.workspace import TaskFolder, Workspace
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.stores import checked
 from pipeline.runs import run_files
-from pipeline.settings.config import KeepConfig
+from pipeline.settings.keep import KeepConfig
 
 if TYPE_CHECKING:
   from pipeline.runs.retention.planning import Plan

@@ -13,7 +13,7 @@ from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.options import workspace_option
 from pipeline.cli.task_argument import task_argument
-from pipeline.settings.config import KeepConfig
+from pipeline.settings.keep import KeepConfig
 
 if TYPE_CHECKING:
   from pipeline.runs.retention.planning import Plan

@@ -52,10 +52,12 @@ class ServingModule(tf.Module):
     transformed_slices: Sequence[str] = (),
     rule: Rule | None = None,
     explanation: Outputs | None = None,
+    variables: Sequence[tf.Variable] = (),
   ):
     """Takes the arguments of `export`."""
     super().__init__()
     self.variables_by_value = [variable.value for variable in model.variables]
+    self.further_variables = list(variables)
     layer = tft_output.transform_features_layer()
     self._transform = layer.call
     # Its tables and files, but not the layer: Keras 2 would trace the layer again to save it.
@@ -191,6 +193,7 @@ def export(
   transformed_slices: Sequence[str] = (),
   rule: Rule | None = None,
   explanation: Outputs | None = None,
+  variables: Sequence[tf.Variable] = (),
 ) -> ServingModule:
   """Writes the SavedModel.
 
@@ -204,6 +207,7 @@ def export(
     transformed_slices: transformed features that the evaluation is sliced by.
     rule: checks inputs in graph, with the same bounds as the sources checked the examples.
     explanation: the result of `explaining` for this model; None exports no signature `explain`.
+    variables: those that `outputs` reads beside the model's.
 
   Returns:
     The exported module; its `predict` computes in Keras what the signatures must compute.
@@ -218,6 +222,7 @@ def export(
     transformed_slices=transformed_slices,
     rule=rule,
     explanation=explanation,
+    variables=variables,
   )
   tf.saved_model.save(module, path, signatures=module.signatures())
   return module

@@ -31,7 +31,7 @@ from pipeline.api.inputs import Inputs
 from pipeline.params import Role
 from pipeline.training import run as trainer
 from pipeline.training.callbacks import BestEpoch
-from pipeline.training.export import calibrating, signatures
+from pipeline.training.export import calibrating, certain, signatures
 
 _ROWS = 60
 _MOST_EPOCHS = 40  # that patience is counted in
@@ -72,6 +72,7 @@ class Seen:
   fits: list[Fit]
   in_memory: bool
   calibrates: bool
+  asks: tuple[float | None, float | None]
 
   def layers(self, kind: type[keras.layers.Layer]) -> list[Any]:
     return [each for each in self.model._flatten_layers() if isinstance(each, kind)]
@@ -211,8 +212,12 @@ def train(run, drawn, transformed, loaded, known, monkeypatch, tmp_path):
   def calibrated(problem, model, val, *, wanted, seed):
     found["calibrates"] = wanted
 
+  def fitted(*_, settings, **__):
+    found["asks"] = (settings["coverage"], settings["accepted_accuracy"])
+
   monkeypatch.setattr(keras.Model, "fit", fit)
   monkeypatch.setattr(calibrating, "calibrated", calibrated)
+  monkeypatch.setattr(certain, "fitted", fitted)
   monkeypatch.setattr(signatures, "export", export)
   monkeypatch.setattr(trainer, "load_splits", loaded)
 
@@ -238,6 +243,7 @@ def train(run, drawn, transformed, loaded, known, monkeypatch, tmp_path):
       fits=list(fits),
       in_memory=train_split.arrays is not None,
       calibrates=found["calibrates"],
+      asks=found["asks"],
     )
     return known[task, settings]
 

@@ -21,9 +21,15 @@ _TOGETHER = (
 _OTHERWISE = ("train.cache_mb=0", "train.mixed_precision=true")
 
 
+_OF_CLASSES = (
+  *("train.class_weights=auto", "train.calibrate=false"),
+  *("train.coverage=0.8", "train.accepted_accuracy=0.97"),
+)
+
+
 def _timed(desk) -> tuple[str, ...]:
   has_classes = get_task(desk.task).problem.has_classes
-  of_classes = ("train.class_weights=auto", "train.calibrate=false") if has_classes else ()
+  of_classes = _OF_CLASSES if has_classes else ()
   return ("train.minutes=60", *of_classes)
 
 
@@ -98,13 +104,53 @@ def _check_calibrate(desk) -> None:
       desk.run(desk.task, "train.calibrate=false")
 
 
+def _check_coverage(desk) -> None:
+  """Of the sets themselves, see test_sets.py."""
+  assert desk.seen().asks[0] is None
+  if get_task(desk.task).problem.certainty:
+    assert desk.seen(*_timed(desk)).asks[0] == 0.8
+  else:
+    with pytest.raises(BadInputError, match=r"^train\.coverage is for classes, labels"):
+      desk.run(desk.task, "train.coverage=0.8")
+
+
+def _check_accepted_accuracy(desk) -> None:
+  assert desk.seen().asks[1] is None
+  if get_task(desk.task).problem.has_classes:
+    assert desk.seen(*_timed(desk)).asks[1] == 0.97
+  else:
+    with pytest.raises(BadInputError, match=r"^train\.accepted_accuracy is for tasks"):
+      desk.run(desk.task, "train.accepted_accuracy=0.9")
+
+
 def _check_jit_compile(desk) -> None:
   asked = "train.jit_compile=true"
   assert not desk.seen(*_TOGETHER).fits[0].compiled  # no GPU is seen here
   assert desk.seen(asked).fits[0].compiled
 
 
+def _check_warm_start(desk) -> None:
+  """Of what is carried over, see tests/unit/pipeline/training/warm."""
+  told, trials = (
+    desk.drawn(desk.run(desk.task, "train.warm_start=true", "tune.trials=2"))[node]["custom_config"]
+    for node in ("Trainer", "Tuner")
+  )
+  assert (told["train"]["warm_start"], trials["train"]["warm_start"]) == (True, False)
+  assert told["serving_dir"].endswith(f"{desk.task}/serving")
+  assert "serving_dir" not in desk.drawn(desk.run(desk.task))["Trainer"]["custom_config"]
+
+
+def _check_cold_every(desk) -> None:
+  asked = ("train.warm_start=true", "train.cold_every=7")
+  told = desk.drawn(desk.run(desk.task, *asked))["Trainer"]["custom_config"]
+  assert told["train"]["cold_every"] == 7
+  with pytest.raises(BadInputError, match=r"^train\.cold_every is for warm starts\."):
+    desk.run(desk.task, "train.cold_every=7")
+
+
 _CHECKS = {
+  "warm_start": _check_warm_start,
+  "cold_every": _check_cold_every,
   "epochs": _check_epochs,
   "batch_size": _check_batch_size,
   "learning_rate": _check_learning_rate,
@@ -116,6 +162,8 @@ _CHECKS = {
   "minutes": _check_minutes,
   "class_weights": _check_class_weights,
   "calibrate": _check_calibrate,
+  "coverage": _check_coverage,
+  "accepted_accuracy": _check_accepted_accuracy,
 }
 
 

@@ -23,7 +23,7 @@ _ROWS = [
 def test_names_of_what_is_computed():
   found = [json.loads(m.config)["name"] for m in label_metrics.label_metrics()]
   names = ["loss", "skill", "micro_f1", "macro_f1", "average_precision", "exact_match"]
-  assert found == ["example_count", *names]
+  assert found == ["example_count", *names, "coverage", "accepted_accuracy"]
 
 
 def test_f1_over_all_labels_and_over_each(combined):

@@ -16,7 +16,7 @@ _ROWS = [(0.0, 1.0), (2.0, 2.0), (4.0, 2.0), (6.0, 7.0)]
 
 def test_names_of_what_is_computed():
   found = [json.loads(m.config)["name"] for m in number_metrics.number_metrics()]
-  assert found == ["example_count", "mae", "rmse", "skill"]
+  assert found == ["example_count", "mae", "rmse", "skill", "coverage"]
 
 
 def test_errors_in_the_labels_unit(combined):

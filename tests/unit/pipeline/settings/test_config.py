@@ -207,11 +207,14 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
     ("model.max_pixels=5", "Did you mean data.max_pixels?"),
     (
       "zzz.qqq=5",
-      "Sections: data, model, train, tune, gates, push, beam, metadata, keep, kubeflow, airflow.",
+      (
+        "Sections: data, model, train, tune, gates, push, beam, metadata, keep, notify, tracking, "
+        "kubeflow, airflow."
+      ),
     ),
     (
       "gates.recall=0.5",
-      "Names in gates: accuracy, accuracy.max_regression, max_latency_ms, min_examples,",
+      "Names in gates: accuracy, accuracy.max_regression, max_coverage_gap, max_latency_ms,",
     ),
     ("data.options={}", "unknown name 'data.options'"),
     ("train.epochs=[1", "--set train.epochs: the value is not readable: '[1'"),
@@ -404,6 +407,8 @@ def test_known_settings_are_what_may_be_set():
     "beam",
     "metadata",
     "keep",
+    "notify",
+    "tracking",
     "kubeflow",
     "airflow",
   ]
@@ -415,6 +420,7 @@ def test_known_settings_are_what_may_be_set():
     "worst_recall",
     "worst_recall.max_regression",
     "max_latency_ms",
+    "max_coverage_gap",
     "min_examples",
   ]
   assert set(names["data"]) == set(DataConfig.model_fields) - {"options"} | set(

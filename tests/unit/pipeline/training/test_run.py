@@ -89,7 +89,14 @@ def test_the_export_answers_as_the_parity_files_say(trained, graph):
   assert json.loads((parity / "input.json").read_text()) == {"input_key": "image"}
   expected = np.load(parity / "expected.npz")
   answer = signature["serving_examples"](examples=tf.constant(rows))
-  assert set(answer) == set(expected.files) == {"label", "score", "scores", "labels"}
+  assert (
+    set(answer)
+    == set(expected.files)
+    == {
+      *("label", "score", "scores", "labels"),
+      *("set", "familiarity", "decision"),
+    }
+  )
   np.testing.assert_allclose(answer["scores"], expected["scores"], atol=1e-6)
   assert answer["label"].numpy().tolist() == expected["label"].tolist()
 

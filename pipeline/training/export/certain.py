@@ -1,0 +1,172 @@
+"""Fits what a model does not know, and adds it to the outputs of the exported graph.
+
+`set` (or `low` and `high`) and the threshold of `decision` come from val, `familiarity` from train
+and val. See `pipeline.problems.certainty`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from dlpipe import progress
+from dlpipe.dotted_paths import load_function
+from pipeline.problem import Problem
+from pipeline.problems.calibration import Calibration
+from pipeline.problems.certainty import distance
+from pipeline.problems.certainty.record import (
+  ACCEPTED,
+  DECISION,
+  FAMILIARITY,
+  STRANGE,
+  UNSURE,
+  Certainty,
+  Familiarity,
+)
+from pipeline.training.datasets import Split
+from pipeline.training.export import calibrating, evidence, signatures
+
+_BATCH = 256
+_MOST_VAL, _MOST_TRAIN = 4_096, 2_048  # rows; more cost more than they tell
+
+Features = Mapping[str, tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Certain:
+  """What is added to the outputs of a model.
+
+  Attributes:
+    record: what was fitted.
+    added: `(outputs, features) -> more outputs, which answers are accepted`; None if nothing is.
+    ask: the model with its evidence; None without evidence.
+    familiarity: evidence to p-values; None without evidence.
+  """
+
+  record: Certainty
+  added: Callable[[Features, Features], tuple[dict[str, tf.Tensor], tf.Tensor | None]] | None
+  ask: evidence.Asked | None = None
+  familiarity: distance.FamiliarityGraph | None = None
+
+  @property
+  def variables(self) -> list[tf.Variable]:
+    """Returns the variables that the exported module must hold."""
+    return self.familiarity.variables if self.familiarity else []
+
+  def outputs(self, found: Features, features: Features, seen: tf.Tensor | None) -> Features:
+    """Returns the outputs with those that say what the model does not know, in graph.
+
+    Args:
+      found: the outputs of the problem's `answer`.
+      features: the transformed features.
+      seen: the evidence, `[batch, units]`; None without evidence.
+    """
+    more, accepted = self.added(found, features) if self.added else ({}, None)
+    if self.familiarity is not None and seen is not None:
+      chance = self.familiarity(seen)
+      more[FAMILIARITY] = chance
+      is_familiar = chance >= STRANGE
+      accepted = is_familiar if accepted is None else tf.logical_and(accepted, is_familiar)
+    if accepted is not None:
+      more[DECISION] = tf.where(accepted, ACCEPTED, UNSURE)
+    return {**found, **{name: value for name, value in more.items() if name not in found}}
+
+
+def fitted(
+  problem: Problem,
+  model: keras.Model,
+  tft_output: tft.TFTransformOutput,
+  splits: tuple[Split, Split],
+  *,
+  calibration: Calibration | None,
+  options: Mapping[str, Any],
+  settings: Mapping[str, Any],
+) -> Certain | None:
+  """Fits what a trained model does not know, and says so.
+
+  Args:
+    problem: the kind of answer.
+    model: the trained model.
+    tft_output: the transform graph.
+    splits: train and val; at most 2,048 and 4,096 rows of them count.
+    calibration: how the model's output becomes scores.
+    options: the data options that the model was trained with.
+    settings: the section `train` of the configuration.
+
+  Returns:
+    What to add; None if the kind of answer has nothing of this.
+  """
+  if problem.certainty is None or problem.serving_outputs is not None:
+    return None
+  signatures.without_cudnn(model)  # as it is exported
+  kind = load_function(problem.certainty)()
+  answer = load_function(problem.answer)(tft_output, problem.vocabulary, options)
+  asked = evidence.asking(model)
+  ask = None if isinstance(asked, str) else asked[0]
+
+  def values(inputs: Any) -> tuple[Any, Any]:
+    said, seen = ask(inputs) if ask else (model(inputs, training=False), None)
+    if kind.reads is None:
+      return said, seen
+    scaled = calibrating.scaled(said, calibration, problem)
+    return answer(scaled, inputs if isinstance(inputs, dict) else {}).get(kind.reads), seen
+
+  train, val = splits
+  seed = settings["seed"]
+  said, seen, labels = _collected(values, val, _MOST_VAL, seed)
+  added = None
+  if said is None:
+    reason = "the model's answers have no scores" if kind.reads else "the model has several outputs"
+    record = Certainty(reason=reason)
+  else:
+    record = kind.fit(
+      said,
+      labels,
+      coverage=settings["coverage"],
+      accepted_accuracy=settings["accepted_accuracy"],
+    )
+    added = kind.graph(record)
+  progress.report(record.sentence, epoch=0)
+  if isinstance(asked, str):
+    found: distance.Distances | str = asked
+    told = Familiarity(reason=asked)
+  else:
+    _, of_train, names = _collected(
+      lambda inputs: (None, asked[0](inputs)[1]), train, _MOST_TRAIN, seed
+    )
+    found = distance.fit(of_train, kind.groups(names), seen, seed=seed)
+    told = Familiarity(
+      evidence=asked[1],
+      units=of_train.shape[1],
+      train_rows=len(of_train),
+      val_rows=len(seen),
+      reason=found if isinstance(found, str) else None,
+    )
+  progress.report(told.sentence, epoch=0)
+  record = dataclasses.replace(record, familiarity=told)
+  if isinstance(found, str):
+    return Certain(record=record, added=added)
+  return Certain(record=record, added=added, ask=ask, familiarity=distance.FamiliarityGraph(found))
+
+
+def _collected(
+  values: Callable[[Any], tuple[Any, Any]], split: Split, most: int, seed: int
+) -> tuple[np.ndarray | None, Any, np.ndarray]:
+  """Returns values, evidence and labels of rows of a split; None for what there is not."""
+  run = tf.function(values, reduce_retracing=True, autograph=False)
+  parts: list[tuple[Any, ...]] = []
+  for inputs, label in split.batches(_BATCH, seed).take(-(-most // _BATCH)):
+    said, seen = run(inputs)
+    is_table = isinstance(said, tf.Tensor) and said.shape.rank == 2
+    parts.append((said if is_table else None, seen, label))
+  joined = [
+    None if any(part is None for part in column) else np.concatenate([p.numpy() for p in column])
+    for column in zip(*parts, strict=True)
+  ]
+  return joined[0], joined[1], joined[2]
