@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 _LABELS, _SCORES = ("labels", "classes"), "scores"
+_LEAST_EXPLAINED = 0.1  # of a logit; what is much smaller explains nothing
 _EXPLAINED = "label"  # the output of an explanation that says which label it explains
 _TEXT_KINDS = "SUO"  # numpy's kinds of bytes, str and object (TensorFlow's strings)
 _LOADERS = ("TF1", "TF2")
@@ -90,7 +91,9 @@ def compare(
     tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
       than 1, as a part of the largest.
     answers: of explanations, the expected answers to the same rows. Rows may then be padded to
-      different lengths, and where both of two labels are right answers, either may be explained.
+      different lengths; where both of two labels are right answers, either may be explained; and
+      the mean difference of a row counts, as a part of the largest number, since where two values
+      tie, a slope may go to either.
   """
   tables = _score_tables(expected if answers is None else answers)
   if answers is not None:
@@ -101,7 +104,9 @@ def compare(
     elif name not in expected:
       difference, reason = None, "the training process recorded no expectation of this output"
     else:
-      difference, reason = _compare_arrays(got[name], expected[name], tables, tolerance)
+      difference, reason = _compare_arrays(
+        got[name], expected[name], tables, tolerance, is_explanation=answers is not None
+      )
     yield PathResult(
       loader=loader,
       signature=signature,
@@ -149,6 +154,7 @@ def _compare_arrays(
   expected: np.ndarray,
   tables: list[dict[bytes, float]] | None,
   tolerance: float,
+  is_explanation: bool,
 ) -> tuple[float | None, str]:
   if got.shape != expected.shape:
     return None, f"has the shape {list(got.shape)}, expected {list(expected.shape)}"
@@ -159,12 +165,15 @@ def _compare_arrays(
   # Equal infinities differ by nan, and log-probabilities may be infinite.
   numbers, wanted = got.astype(np.float64), expected.astype(np.float64)
   # Prices of 300,000 have fewer digits after the point than scores have.
-  size = max(1.0, float(np.abs(wanted[np.isfinite(wanted)]).max(initial=0.0)))
+  least = _LEAST_EXPLAINED if is_explanation else 1.0
+  size = max(least, float(np.abs(wanted[np.isfinite(wanted)]).max(initial=0.0)))
   with np.errstate(invalid="ignore"):
     differences = np.where(numbers == wanted, 0.0, np.abs(numbers - wanted) / size)
   if not np.isfinite(differences).all():
     row = np.argwhere(~np.isfinite(differences))[0][:1]
     return None, f"is not a finite number, or is one unexpectedly{_at(row)}"
+  if is_explanation:
+    differences = differences.mean(axis=tuple(range(1, differences.ndim)))
   largest = float(differences.max(initial=0.0))
   if largest <= tolerance:
     return largest, ""

@@ -43,7 +43,7 @@ def explained(
   found: list[dict[str, Any] | None] = [None] * len(asked)
   used: collections.Counter[str] = collections.Counter()
   for place, answer in zip(places, explanations(values), strict=True):
-    reason = {"error": answer} if isinstance(answer, str) else dict(answer)
+    reason: dict[str, Any] = {"error": answer} if isinstance(answer, str) else dict(answer)
     if png := reason.pop(MAP_PNG, None):
       stem = pathlib.PurePath(asked[place].shown).stem or "map"
       used[stem] += 1

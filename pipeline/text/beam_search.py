@@ -94,7 +94,7 @@ class Found(NamedTuple):
   tokens: tf.Tensor
   origins: tf.Tensor
   scores: tf.Tensor
-  attention: tf.Tensor | None = None
+  attention: Any = None
 
 
 class _Beam(NamedTuple):

@@ -14,8 +14,8 @@ from pipeline.text.subwords import BLANK, END, PADDING, join_pieces
 if TYPE_CHECKING:
   from pipeline.tasks.translation.model import Translator
 
-# A piece that begins a word as people see it: after a blank, or a mark.
-_BEGINS = rf"(?s)(?:{BLANK}|[^\pL\pM\pN]).*"
+# A piece that begins a word as people see it: after a blank, or a mark but for an apostrophe.
+_BEGINS = rf"(?s)(?:{BLANK}|[^\pL\pM\pN'\x{{2019}}]).*"
 
 
 def explain(model: Translator, target: Target) -> Explanation:

@@ -173,6 +173,7 @@ def test_explanations_may_be_padded_and_nothing_else_may():
   assert all(passed for passed, _, _ in _compare(got, expected, answers={}).values())
   found = _compare(got, expected)
   assert found["tokens"][2] == "has the shape [2, 1], expected [2, 2]"
+  # The mean difference of a row, as a part of the largest number.
   expected["contributions"][1][1] = 0.5
   assert _compare(got, expected, answers={})["contributions"][:2] == (False, 0.5)
 

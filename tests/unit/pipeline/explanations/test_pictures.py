@@ -9,7 +9,7 @@ from keras import layers
 from pipeline.explanations import pictures
 from pipeline.explanations.target import CannotExplain, Target
 
-_SIDE = 8
+_SIDE = 16
 
 
 def _target(**changes):
@@ -52,7 +52,7 @@ def test_a_class_activation_is_the_map_weighed_by_the_last_layer():
   chosen = logits.argmax(axis=1)
   assert found["label"].tolist() == [[b"cat", b"dog", b"cow"][each] for each in chosen]
   places = model.layers[0](batch).numpy()
-  wanted = np.einsum("nhwc,cn->nhw", places, kernel[:, chosen]) / 16
+  wanted = np.einsum("nhwc,cn->nhw", places, kernel[:, chosen]) / 64
   np.testing.assert_allclose(found["map"], wanted, rtol=1e-4, atol=1e-4)
   np.testing.assert_allclose(found["intercept"], bias[chosen], atol=1e-5)
   np.testing.assert_allclose(found["explained"], logits.max(axis=1), rtol=1e-5)
@@ -102,6 +102,14 @@ def test_a_network_without_a_last_map_has_integrated_gradients():
   functional = keras.Model(inputs, model(inputs))
   found = _explained(functional, batch)
   assert found["map"].shape == (4, _SIDE, _SIDE)
+  wide = keras.Input((30, 31, 3))
+  in_cells = keras.Model(wide, layers.Dense(2)(layers.Lambda(lambda x: x[:, 0, 0])(wide)))
+  picture = np.random.default_rng(1).uniform(0, 255, (2, 30, 31, 3)).astype("float32")
+  cells = _explained(in_cells, picture, _target(labels=["cat", "dog"]))["map"]
+  assert cells.shape == (2, 15, 16)  # of two pixels a side
+  assert cells[:, 0, 0].all()
+  cells[:, 0, 0] = 0
+  assert not cells.any()
   plain = np.broadcast_to(batch.mean(axis=(1, 2), keepdims=True), batch.shape)
   chosen = model(batch).numpy().argmax(axis=1)
   nothing = model(plain).numpy()[np.arange(4), chosen]
@@ -124,10 +132,10 @@ def test_the_png_shows_the_picture_with_what_is_for_it_in_red():
   model.layers[0].set_weights([np.ones((3, 3, 3, 5)) / 27, np.zeros(5)])
   model.layers[-1].set_weights([np.ones((5, 1)), np.zeros(1)])
   batch = np.zeros((1, _SIDE, _SIDE, 3), "float32")
-  batch[0, :4, :4] = 200  # bright, and so for the answer
+  batch[0, :8, :8] = 200  # bright, and so for the answer
   found = _explained(model, batch, _target(labels=None))
   shown = tf.io.decode_png(found["map_png_bytes"][0]).numpy().astype(int)
-  assert shown.shape == (112, 112, 3)  # fourteen times as large
+  assert shown.shape == (112, 112, 3)  # seven times as large
   red = shown[..., 0] - shown[..., 2]
   assert red[:28, :28].mean() > 60
   assert abs(red[84:, 84:]).max() == 0
@@ -140,3 +148,53 @@ def test_a_map_of_nothing_is_drawn_in_grey():
   assert not found["map"].any()
   shown = tf.io.decode_png(found["map_png_bytes"][0]).numpy()
   assert (shown[..., 0] == shown[..., 2]).all()
+
+
+def test_a_map_of_few_places_is_not_taken():
+  keras.utils.set_random_seed(1)
+  small = keras.Sequential(
+    [
+      keras.Input((_SIDE, _SIDE, 3)),
+      layers.Conv2D(5, 3, strides=3, padding="same", activation="relu"),
+      layers.GlobalAveragePooling2D(),
+      layers.Dense(3),
+    ]
+  )
+  assert _explained(small, _batch())["map"].shape == (4, _SIDE, _SIDE)
+  assert _explained(_network(layers.GlobalAveragePooling2D()), _batch())["map"].shape == (4, 8, 8)
+
+
+@pytest.mark.parametrize("strides", [2, 3], ids=["class activation", "integrated gradients"])
+def test_deleting_what_it_names_lowers_the_score_more_than_chance(strides):
+  """The score of a red patch in noise; the bound of a trained network is 0.05."""
+  keras.utils.set_random_seed(1)
+  redness = layers.Conv2D(2, 3, strides=strides, padding="same", activation="relu")
+  pooled = layers.GlobalAveragePooling2D()
+  model = keras.Sequential([keras.Input((_SIDE, _SIDE, 3)), redness, pooled, layers.Dense(2)])
+  kernel = np.zeros((3, 3, 3, 2))
+  kernel[..., 0, :], kernel[..., 1:, :] = 1 / 900, -1 / 1800
+  redness.set_weights([kernel, np.zeros(2)])
+  model.layers[-1].set_weights([np.full((2, 2), [[5, 0]]), np.array([-1.0, 0])])
+  random = np.random.default_rng(1)
+  batch = random.uniform(80, 120, (30, _SIDE, _SIDE, 3)).astype("float32")
+  corners = random.integers(0, _SIDE - 5, (30, 2))
+  for picture, (row, column) in zip(batch, corners, strict=True):
+    picture[row : row + 5, column : column + 5] = (250, 20, 20)
+  found = _explained(model, batch, _target(labels=["red", "grey"]))
+  assert set(found["label"].tolist()) == {b"red"}
+  cells = tf.image.resize(found["map"][..., np.newaxis], (4, 4), antialias=True)
+  named = np.argsort(-cells.numpy().reshape(30, 16), axis=1)
+  chance = random.permuted(np.tile(np.arange(16), (30, 1)), axis=1)
+  assert _area(model, batch, named) < _area(model, batch, chance) - 0.05
+
+
+def _area(model, batch, order):
+  """The mean score of the first class while half of 16 patches are deleted, one by one."""
+  left, mean, scores = batch.copy(), batch.mean(axis=(1, 2)), []
+  for count in range(9):
+    logits = tf.nn.softmax(model(left))
+    scores.append(logits[:, 0])
+    for picture, colour, place in zip(left, mean, order[:, count], strict=True):
+      row, column = divmod(int(place), 4)
+      picture[4 * row : 4 * row + 4, 4 * column : 4 * column + 4] = colour
+  return float(np.mean(scores))

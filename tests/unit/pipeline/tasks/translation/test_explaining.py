@@ -10,10 +10,10 @@ from pipeline.tasks.translation.model import Translator
 from pipeline.tasks.translation.params import TranslationParams
 from pipeline.text.subwords import BLANK, END, START, UNKNOWN
 
-_SOURCE = ["", "", "", "", f"{BLANK}un", "do", f"{BLANK}it", ".", f"{BLANK}2", "0"]
+_SOURCE = ["", "", "", "", f"{BLANK}un", "do", f"{BLANK}it", ".", f"{BLANK}2", "0", "'", "s"]
 _TARGET = ["", "", "", "", f"{BLANK}x", "y", "!", *"abcdef"]
-_ROWS = [[4, 5, 6, 7], [UNKNOWN, 8, 9, 0], [0, 0, 0, 0]]
-_SPELLINGS = [["", "", "", ""], [f"{BLANK}\u65e5\u672c", "", "", ""], ["", "", "", ""]]
+_ROWS = [[4, 5, 6, 10, 11, 7], [UNKNOWN, 8, 9, 0, 0, 0], [0] * 6]
+_SPELLINGS = [[""] * 6, [f"{BLANK}\u65e5\u672c", *[""] * 5], [""] * 6]
 
 
 @pytest.fixture(scope="module", params=["recurrent", "transformer"])
@@ -55,7 +55,7 @@ def found(model):
 
 def test_words_are_what_people_see(found):
   words = [[word.decode() for word in row if word] for row in found["source_tokens"]]
-  assert words == [["undo", "it", "."], ["\u65e5\u672c", "20"], []]
+  assert words == [["undo", "it's", "."], ["\u65e5\u672c", "20"], []]
   for row, text in zip(found["target_tokens"], found["translation"], strict=True):
     said = [word.decode() for word in row if word]
     assert "".join(said) == text.decode().replace(" ", "")
