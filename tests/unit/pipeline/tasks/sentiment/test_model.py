@@ -53,6 +53,41 @@ def test_it_goes_from_ids_to_logits(model):
     assert (logits.shape, logits.dtype) == ((4, 2), tf.float32)
 
 
+def test_what_makes_a_text_strange_is_counted(model):
+  """The graph numbers 5 parts: the ids from 6 on are words, the most frequent first."""
+  ids = np.array([[6, 9, 3, 0], [7, 0, 0, 0], [0, 0, 0, 0], [1, 2, 0, 0]], "int32")
+  inputs = _inputs(ids)
+  evidence, traits = model.evidence(inputs).numpy(), model.traits(inputs).numpy()
+  assert evidence.shape == (4, 100)
+  assert np.flatnonzero(evidence[0]).tolist() == [0, 3]
+  np.testing.assert_allclose(evidence[0, 0], 1 / np.sqrt(3), rtol=1e-6)
+  assert not evidence[2:].any()
+  ranks = np.log1p([0, 3])
+  np.testing.assert_allclose(
+    traits[0, [0, 5, 6, 7]], [1 / 3, ranks.mean(), ranks.std(), np.log(4)], rtol=1e-5
+  )
+  # All parts are known here; a text without words, or without pairs, has none that are.
+  np.testing.assert_array_equal(traits[0, 1:5], 0)
+  np.testing.assert_array_equal(traits[1, :5], [0, 0, 0, 0, 1])
+  np.testing.assert_array_equal(traits[2, :5], 1)
+  assert traits[3, 0] == 1
+  assert traits[1, 6] == 0
+
+
+def test_what_the_bag_has_no_weight_for_is_unknown(text_graph, params):
+  built = build_model(params, text_graph)
+  inputs = _inputs(np.array([[6, 7, 8]], "int32"))
+  unknown = built.traits(inputs).numpy()[0, :5]
+  np.testing.assert_array_equal(unknown, [0, 1, 1, 1, 1])  # words come from the vocabulary
+
+
+@pytest.mark.parametrize("padding", [1, 40])
+def test_padding_changes_no_evidence(model, padding):
+  longer = np.pad(_IDS, ((0, 0), (0, padding)))
+  for of in (model.evidence, model.traits):
+    np.testing.assert_allclose(of(_inputs(longer)), of(_inputs(_IDS)), atol=1e-6)
+
+
 @pytest.mark.parametrize("padding", [1, 40])
 def test_padding_changes_no_answer(model, padding):
   short = model(_inputs(_IDS), training=False).numpy()
