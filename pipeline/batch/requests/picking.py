@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from pipeline.batch.requests.reading import LoggedRow
+from pipeline.problems.certainty.record import OUTPUTS
 
 UNSURE, RANDOM, DISAGREEMENT = "unsure", "random", "disagreement"
 _SCORE = "score"
@@ -20,7 +21,11 @@ Ask = Callable[[Sequence[bytes]], Sequence[Any]]
 
 def main_output(answer: dict[str, Any]) -> str | None:
   """The output that is the answer in a word: a text if there is one; None without any."""
-  single = {name: value for name, value in answer.items() if not isinstance(value, list)}
+  single = {
+    name: value
+    for name, value in answer.items()
+    if not isinstance(value, list) and name not in OUTPUTS
+  }
   texts = [name for name, value in single.items() if isinstance(value, str)]
   return next(iter([*texts, *(name for name in single if name != _SCORE)]), None)
 

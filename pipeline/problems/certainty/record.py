@@ -17,7 +17,8 @@ FOLDER = "assets.extra"  # beside a SavedModel
 # Outputs of a served model.
 SET, LOW, HIGH = "set", "low", "high"
 FAMILIARITY, DECISION = "familiarity", "decision"
-ACCEPTED, UNSURE = "accepted", "unsure"
+OUTPUTS = (SET, LOW, HIGH, FAMILIARITY, DECISION)
+ACCEPTED, UNSURE = "accepted", "unsure"  # decisions
 
 # An input of the kind that was trained on is less familiar in one case of a hundred.
 STRANGE = 0.01

@@ -51,4 +51,8 @@ def test_the_surest_disagreements_come_first():
 def test_the_answer_in_a_word():
   assert picking.main_output({"score": 0.5, "label": "a", "scores": [0.5]}) == "label"
   assert picking.main_output({"score": 0.5, "value": 3.0}) == "value"
+  # What a model says of its doubts is no answer.
+  doubts = {"decision": "unsure", "familiarity": 0.5}
+  assert picking.main_output({**doubts, "label": "a"}) == "label"
+  assert picking.main_output({**doubts, "low": 1.0, "high": 5.0, "value": 3.0}) == "value"
   assert picking.main_output({"score": 0.5}) is None
