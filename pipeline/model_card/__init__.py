@@ -133,7 +133,14 @@ def card(directories: Mapping[str, Sequence[str]], told: Mapping[str, Any]) -> M
     if (verdict := Verdict.read(_only(directories, gate.verdict_input), gate.verdict_file))
   ]
   return ModelCard(
-    **{**told, "limits": [*told["limits"], *(w for verdict in verdicts for w in verdict.warnings)]},
+    **{
+      **told,
+      "limits": [
+        *told["limits"],
+        *_doubts(training),
+        *(w for verdict in verdicts for w in verdict.warnings),
+      ],
+    },
     recognized=summary.recognized,
     examples={**summary.examples, "quarantined": summary.quarantined},
     labels=summary.labels,
@@ -174,6 +181,12 @@ def markdown(made: ModelCard) -> str:
 
 
 _EMPTY = Evaluation(metrics={}, baseline={}, slices=[], confusion={}, calibration=[])
+
+
+def _doubts(training: TrainingRecord) -> list[str]:
+  """Returns sentences on what the model says of its own doubts."""
+  found = training.certainty.sentences if training.certainty else ()
+  return [f"Of its doubts: {sentence}." for sentence in found]
 
 
 def _only(directories: Mapping[str, Sequence[str]], name: str) -> pathlib.Path | None:

@@ -107,7 +107,8 @@ def fitted(
   signatures.without_cudnn(model)  # as it is exported
   kind = load_function(problem.certainty)()
   answer = load_function(problem.answer)(tft_output, problem.vocabulary, options)
-  asked = evidence.asking(model)
+  train, val = splits
+  asked = _tried(evidence.asking(model), train)
   ask = None if isinstance(asked, str) else asked[0]
 
   def values(inputs: Any) -> tuple[Any, Any]:
@@ -117,7 +118,6 @@ def fitted(
     scaled = calibrating.scaled(said, calibration, problem)
     return answer(scaled, inputs if isinstance(inputs, dict) else {}).get(kind.reads), seen
 
-  train, val = splits
   seed = settings["seed"]
   said, seen, labels = _collected(values, val, _MOST_VAL, seed)
   added = None
@@ -153,6 +153,21 @@ def fitted(
   if isinstance(found, str):
     return Certain(record=record, added=added)
   return Certain(record=record, added=added, ask=ask, familiarity=distance.FamiliarityGraph(found))
+
+
+def _tried(asked: tuple[evidence.Asked, str] | str, train: Split) -> Any:
+  """Returns what it got; or why the evidence of a user's own model cannot be used."""
+  if isinstance(asked, str):
+    return asked
+  [(inputs, _)] = train.batches(2, None).take(1)
+  try:
+    _, seen = asked[0](inputs)
+    ranks = [each.shape.rank for each in seen if each is not None]
+  except Exception as err:  # a user's model can raise anything, and is served without this
+    return f"{asked[1]} cannot be computed: {next(iter(str(err).splitlines()), type(err).__name__)}"
+  if ranks != [2] * len(ranks):
+    return f"{asked[1]} must be [batch, numbers], and has the rank {ranks}"
+  return asked
 
 
 def _collected(

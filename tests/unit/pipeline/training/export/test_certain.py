@@ -120,6 +120,21 @@ def test_a_model_that_hides_its_layers_has_sets_and_no_familiarity(splits, new):
   assert "no method `evidence`" in doubts.record.familiarity.sentence
 
 
+@pytest.mark.parametrize(
+  ("evidence", "reason"),
+  [
+    (lambda self, inputs: inputs[:, :, None], "must be [batch, numbers]"),
+    (lambda self, inputs: inputs["no such feature"], "cannot be computed"),
+    (property(lambda self: layers.Dense), "cannot be computed"),  # a name that is taken
+  ],
+)
+def test_evidence_that_cannot_be_used_breaks_nothing(splits, new, evidence, reason):
+  own = type("Own", (Subclassed,), {"evidence": evidence})
+  doubts, answer = _served(own(), splits, new[0]["x"])
+  assert set(answer) == {*_OUTPUTS, "set", "decision"}
+  assert reason in doubts.record.familiarity.reason
+
+
 def test_a_sum_of_two_parts_has_no_layer_that_answers(splits, new):
   inputs = keras.Input((5,), name="x")
   parts = [_weights(layers.Dense(3))(inputs) for _ in range(2)]
