@@ -134,7 +134,11 @@ class Certainty(ArtifactFile):
       told = f"val has {self.rows:,} rows, and {self.coverage:g} takes {self.least_rows:,}"
       return f"no interval: {told}" if self.size is None else f"sets hold every label: {told}"
     held = f"{what} for a coverage of {self.coverage:g}, from {self.rows:,} val rows"
-    return held if self.size is None else f"{held}: {self.size:.3g} labels on average"
+    if self.size is None:
+      return held
+    if self.size == 1:
+      return f"{held}: each is the answer alone, which is right as often or more"
+    return f"{held}: {self.size:.3g} labels on average"
 
   @property
   def _of_accepted(self) -> str:
