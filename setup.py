@@ -18,7 +18,7 @@ NEW = "; python_version >= '3.11'"
 # Folders without code (schemas, samples) count as packages, so that a wheel carries their files.
 PACKAGES = ("components", "data", "dlpipe", "pipeline", "schemas", "serving")
 WEB = ("css", "html", "js")
-DATA = ("csv", "gz", "jpg", "json", "jsonl", "pbtxt", "png", "tsv", "txt")
+DATA = ("csv", "gz", "jpg", "json", "jsonl", "pbtxt", "png", "tsv", "txt", "yaml")
 FILES = (*WEB, *DATA, "j2", "md", "pyi", "typed")
 
 
@@ -112,6 +112,9 @@ setup(
     # Airflow may live in an environment of its own: the DAG file needs Airflow only.
     "airflow": ["apache-airflow>=2.10"],
     "kubeflow": ["kfp>=2", "kfp-pipeline-spec>=0.2.2"],
+    # In no lock: they bring a server's worth of packages that a run does not need.
+    "mlflow": ["mlflow-skinny>=2.16"],
+    "openlineage": ["openlineage-python>=1.30"],
     "lint": ["codespell", "import-linter", "mypy", "pre-commit", "ruff", "types-pyyaml"],
     "test": [
       "cryptography",

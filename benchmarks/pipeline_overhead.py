@@ -37,6 +37,8 @@ _DATA_NODES = (
   "SchemaGen",
   "ExampleValidator",
   "DataGate",
+  "DataProfile",
+  "DriftGate",
   "Transform",
 )
 

@@ -34,8 +34,8 @@ class Predictions(artifact.Artifact):
   """What a model says of each val and eval example, with the example's origin.
 
   The directory holds `predictions.parquet`, whose columns `pipeline.rows.predictions` lists, and
-  `shown.json`, the inputs of the rows that a report shows; where answers are classes also
-  `baseline.json`, a `pipeline.suspects.baseline.Baseline`.
+  `shown.json`, the inputs of the rows that a report shows; and `baseline.json`, a
+  `pipeline.suspects.baseline.Baseline`, unless no cheap model could be compared.
   """
 
   TYPE_NAME = "components.Predictions"
@@ -48,3 +48,22 @@ class ModelVerdict(artifact.Artifact):
   """
 
   TYPE_NAME = "components.ModelVerdict"
+
+
+class Profile(artifact.Artifact):
+  """What the data of a run look like.
+
+  The directory holds `data_profile.json`, a `pipeline.drift.profile.Profile`.
+  """
+
+  TYPE_NAME = "components.Profile"
+
+
+class DriftVerdict(artifact.Artifact):
+  """How the data of a run differ from those of the served version; exists only if they passed.
+
+  The directory holds `drift.json`, a `pipeline.drift.verdict.Drift`. The custom properties `data`
+  and `reference` tell which data were compared with which, and `drifted` how many features changed.
+  """
+
+  TYPE_NAME = "components.DriftVerdict"

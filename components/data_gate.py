@@ -22,7 +22,8 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.artifacts import GateVerdict, Quarantine
-from components.source_example_gen.summary import REJECTED_FILE, LostClass, Summary
+from components.source_example_gen.summary import REJECTED_FILE, LostClass, SpanSeen, Summary
+from components.spans import judging
 from dlpipe.artifact_files import ArtifactFile
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError, DataRefusedError
@@ -30,6 +31,7 @@ from dlpipe.records import EVAL, SPLITS, TRAIN, VAL
 
 ANOMALIES_FILE = "SchemaDiff.pb"  # ExampleValidator's name for it, in TFX 1.16 and 1.21
 _SHOWN = 5
+_SPANS_REMEDY = "Bring or mend these spans; only they are read again. "
 _SEVERITIES = {
   "WARNING": anomalies_pb2.AnomalyInfo.WARNING,
   "ERROR": anomalies_pb2.AnomalyInfo.ERROR,
@@ -89,6 +91,8 @@ def DataGate(  # noqa: N802 - TFX takes the component's class name from the func
   allow_lost_classes: Parameter[int] = 0,
   findings_fn: Parameter[str] = "",
   gates: Parameter[str] = "[]",
+  missing_span: Parameter[str] = "warn",
+  min_span_size: Parameter[float] = 0.0,
   code_fingerprint: Parameter[str] = "",
 ):
   """Raises `DataRefusedError` unless every check holds; else writes `verdict.json`.
@@ -104,6 +108,9 @@ def DataGate(  # noqa: N802 - TFX takes the component's class name from the func
     findings_fn: dotted path; `(summary, gates) -> findings`, what is worth knowing before hours of
       training and stops nothing. Empty finds nothing.
     gates: the model's gates as JSON, for `findings_fn`.
+    missing_span: "refuse" refuses a window with a span that is missing, empty, small or repeated;
+      "warn" says so.
+    min_span_size: the part of the median of rows below which a span is small.
     code_fingerprint: of this module and of `findings_fn`; an edited gate judges again.
   """
   del code_fingerprint  # only a part of the cache key
@@ -115,7 +122,12 @@ def DataGate(  # noqa: N802 - TFX takes the component's class name from the func
     min_severity=min_severity,
     allow_lost_classes=bool(allow_lost_classes),
   )
+  faults = judging.faults(summary.spans, min_span_size)
+  if missing_span == "refuse":
+    checks.extend(_check_spans(summary.spans, faults))
   found = load_function(findings_fn)(summary.to_json(), json.loads(gates)) if findings_fn else []
+  if missing_span != "refuse":
+    found = [*found, *map(_span_finding, faults)]
   for check in checks:
     logging.info("%s: %s", check.name, check.reason)
   for finding in found:
@@ -245,6 +257,29 @@ def _check_lost(lost: Mapping[str, LostClass], allowed: bool) -> Iterator[Check]
 def _why_lost(facts: LostClass) -> str:
   reasons = "; ".join(f"{reason} ({count:,})" for reason, count in facts.reasons.items())
   return f"{facts.inputs:,} inputs: {reasons}" if reasons else f"{facts.inputs:,} inputs"
+
+
+def _check_spans(spans: Sequence[SpanSeen], faults: Sequence[judging.Fault]) -> Iterator[Check]:
+  if spans:
+    yield Check(
+      name="faulty spans",
+      passed=not faults,
+      value=sum(len(fault.spans) for fault in faults),
+      bound="0",
+      reason="; ".join(fault.said for fault in faults) or f"All of {len(spans):,} are there.",
+      remedy=_SPANS_REMEDY + "--set data.missing_span=warn",
+    )
+
+
+def _span_finding(fault: judging.Fault) -> dict[str, Any]:
+  return {
+    "name": f"{fault.kind}_spans",
+    "level": "warning",
+    "count": len(fault.spans),
+    "what": f"{len(fault.spans)} of the window's spans {fault.said}",
+    "advice": _SPANS_REMEDY + "--set data.missing_span=refuse stops a run for this",
+    "details": list(fault.spans),
+  }
 
 
 def _check_labels(labels: Mapping[str, Mapping[str, int]], rows: int) -> Iterator[Check]:

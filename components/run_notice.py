@@ -2,6 +2,8 @@
 
 # No `from __future__ import annotations` here: `@component` reads real annotations.
 import json
+import os
+import string
 import urllib.error
 import urllib.request
 
@@ -23,13 +25,16 @@ def RunNotice(  # noqa: N802 - TFX takes the component's class name from the fun
 
   Args:
     pipeline_name: copied into the notice.
-    url: an http(s) address.
+    url: an http(s) address; `${NAME}` stands for a variable of the environment.
     final_status: a `PipelineTaskFinalStatus` as JSON, which the backend fills in.
 
   Raises:
-    BadInputError: the status is not JSON.
+    BadInputError: the status is not JSON, or a variable of the address is not set.
     DlpipeError: the address did not take the notice.
   """
+  told = string.Template(url).safe_substitute(os.environ)
+  if "${" in told:
+    raise BadInputError(f"A variable of the address {url!r} is not set in this container.")
   try:
     status = json.loads(final_status)
   except ValueError as err:
@@ -40,7 +45,7 @@ def RunNotice(  # noqa: N802 - TFX takes the component's class name from the fun
     "error": (status.get("error") or {}).get("message", ""),
   }
   request = urllib.request.Request(
-    url,
+    told,
     data=json.dumps(notice).encode("utf-8"),
     headers={"Content-Type": "application/json"},
     method="POST",

@@ -26,6 +26,7 @@ def SourceState(  # noqa: N802 - TFX takes the component's class name from the f
   data_path: Parameter[str],
   options: Parameter[str],
   relabel: Parameter[str] = "",
+  copies: Parameter[str] = "",
 ) -> State:
   """Plans the source and reads nothing.
 
@@ -34,11 +35,18 @@ def SourceState(  # noqa: N802 - TFX takes the component's class name from the f
     data_path: the input.
     options: the `data` options as JSON.
     relabel: the file of new labels; empty for none.
+    copies: the folder for copies of input from stores; empty if the input is on a disk.
 
   Raises:
     BadInputError: the source cannot use the input.
   """
   plan = sources.make_plan(
-    {"plan_fn": plan_fn, "data_path": data_path, "options": options, "relabel": relabel}
+    {
+      "plan_fn": plan_fn,
+      "data_path": data_path,
+      "options": options,
+      "relabel": relabel,
+      sources.COPIES: copies,
+    }
   )
   return {"fingerprint": plan.fingerprint}

@@ -1,4 +1,4 @@
-"""Refuses paths that are not on this machine, before anything is created.
+"""Refuses paths that cannot be used, before anything is created.
 
 Imports only the standard library and our errors.
 """
@@ -6,36 +6,74 @@ Imports only the standard library and our errors.
 from __future__ import annotations
 
 import os
-import re
 
 from dlpipe.errors import BadInputError
-
-# Even if a folder of this name exists: an older release created it by mistake.
-_SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
+from dlpipe.remote import addresses
 
 
 def require_local(option: str, path: str) -> str:
   """Returns the absolute path.
 
   Args:
-    option: the option that gave the path, such as `--data`.
+    option: the option that gave the path, such as `--workspace`.
     path: the path as the user wrote it.
 
   Raises:
     BadInputError: the path is empty, or a remote address such as `gs://bucket/pictures`.
   """
+  _require_text(option, path)
+  scheme = addresses.scheme_of(path)
+  # Even if a folder of this name exists: an older release created it by mistake.
+  if scheme is None:
+    return os.path.abspath(path)
+  if scheme == "file":
+    advice = "leave file:// out"
+  elif option == "--input":
+    advice = "copy it here first, or give the folder where it is mounted"
+  elif option == "--workspace":
+    advice = (
+      "runs need a disk with locks and renames. Give a folder here; --set push.copy_to=ADDRESS "
+      "copies the served versions to a store"
+    )
+  else:
+    advice = "give a folder here, such as one where the bucket is mounted"
+  raise BadInputError(f"{option} takes a path on this machine. Received: {path!r}; {advice}.")
+
+
+def require_readable(option: str, path: str) -> str:
+  """Returns the absolute path, or the address of a store that can be read.
+
+  Args:
+    option: the option that gave it, such as `--data`.
+    path: the path as the user wrote it.
+
+  Raises:
+    BadInputError: the path is empty, or an address with another scheme.
+  """
+  _require_text(option, path)
+  scheme = addresses.scheme_of(path)
+  if scheme is None or addresses.is_remote(path):
+    return absolute(path)
+  if scheme == "file":
+    advice = "leave file:// out"
+  else:
+    advice = "copy it here first"
+  known = ", ".join(f"{each}://" for each in addresses.SCHEMES)
+  raise BadInputError(
+    f"{option} takes a path on this machine, or an address: {known}. Received: {path!r}; {advice}."
+  )
+
+
+def absolute(path: str) -> str:
+  """Returns the absolute path; an address, and a template that begins with a variable, stay."""
+  if addresses.scheme_of(path) is not None or path.startswith("{{"):
+    return path
+  return os.path.abspath(path)
+
+
+def _require_text(option: str, path: str) -> None:
   if not path:
     # Such as an unset shell variable: the user did not mean the default.
     raise BadInputError(
       f"{option} takes a path. Received an empty text; give one, or leave it out."
     )
-  scheme = _SCHEME.match(path)
-  if scheme is None:
-    return os.path.abspath(path)
-  if scheme[1].lower() == "file":
-    advice = "leave file:// out"
-  elif option in ("--data", "--input"):
-    advice = "copy it here first, or give the folder where it is mounted"
-  else:
-    advice = "give a folder here, such as one where the bucket is mounted"
-  raise BadInputError(f"{option} takes a path on this machine. Received: {path!r}; {advice}.")

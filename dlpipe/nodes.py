@@ -74,6 +74,9 @@ SCHEMA_GEN = Node(id="SchemaGen")
 EXAMPLE_VALIDATOR = Node(id="ExampleValidator")
 # It raises, so no later node runs. A retry would read the same data.
 DATA_GATE = Node(id="DataGate", is_retried=False)
+DATA_PROFILE = Node(id="DataProfile")
+# Compares with what is served, which changes while the inputs stay the same.
+DRIFT_GATE = Node(id="DriftGate", is_cached=False, is_retried=False)
 TRANSFORM = Node(id="Transform", is_heavy=True)
 TUNER = Node(id="Tuner", is_heavy=True, memory_mb=_TRAINING_MEMORY_MB)
 TRAINER = Node(id="Trainer", is_heavy=True, memory_mb=_TRAINING_MEMORY_MB)
@@ -86,6 +89,10 @@ EVALUATOR = Node(
 SERVING_GATE = Node(
   id="ServingGate",
   gate=ModelGate(pusher_input="infra_blessing", verdict_file="parity.json"),
+)
+BEHAVIOUR_GATE = Node(
+  id="BehaviourGate",
+  gate=ModelGate(pusher_input="behaviour_blessing"),
 )
 # Publishing an existing version changes nothing; publishing a deleted one restores it.
 VERSIONED_PUSHER = Node(id="VersionedPusher", is_cached=False)
@@ -104,6 +111,8 @@ DATA_NODES = (
   SCHEMA_GEN,
   EXAMPLE_VALIDATOR,
   DATA_GATE,
+  DATA_PROFILE,
+  DRIFT_GATE,
 )
 NODES = (
   *DATA_NODES,
@@ -112,6 +121,7 @@ NODES = (
   TRAINER,
   PREVIOUS_MODEL,
   EVALUATOR,
+  BEHAVIOUR_GATE,
   SERVING_GATE,
   VERSIONED_PUSHER,
 )
@@ -141,13 +151,28 @@ class Output:
 EXAMPLES = Output(SOURCE_EXAMPLE_GEN, "examples")
 QUARANTINE = Output(SOURCE_EXAMPLE_GEN, "quarantine")
 DATA_VERDICT = Output(DATA_GATE, "verdict")
+PROFILE = Output(DATA_PROFILE, "profile")
+DRIFT_VERDICT = Output(DRIFT_GATE, "verdict")
 TRANSFORM_GRAPH = Output(TRANSFORM, "transform_graph")
 TUNER_RESULTS = Output(TUNER, "tuner_results")
 MODEL_RUN = Output(TRAINER, "model_run")
 EVALUATION = Output(EVALUATOR, "evaluation")
 PREDICTIONS = Output(EVALUATOR, "predictions")
+BEHAVIOUR = Output(BEHAVIOUR_GATE, "blessing")
 PARITY = Output(SERVING_GATE, "blessing")
 PUSHED_MODEL = Output(VERSIONED_PUSHER, "pushed_model")
+# What is read after a run, for its report and its record, but the examples themselves.
+READ_AFTER_RUN = (
+  QUARANTINE,
+  DATA_VERDICT,
+  TRANSFORM_GRAPH,
+  TUNER_RESULTS,
+  MODEL_RUN,
+  EVALUATION,
+  PREDICTIONS,
+  PUSHED_MODEL,
+  *(Output(node, name) for node in NODES if node.gate for name in {"blessing", node.gate.verdict}),
+)
 
 
 def model_gates() -> dict[Node, ModelGate]:

@@ -8,8 +8,10 @@ and `dlpipe.recognition` import only the standard library.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dlpipe.recognition import Recognized
@@ -131,3 +133,21 @@ def class_names(label: Any) -> tuple[str, ...]:
   if isinstance(label, Sequence):
     return tuple(name for each in label for name in class_names(each))
   return ()
+
+
+_IS_PART: contextvars.ContextVar[bool] = contextvars.ContextVar("is_part", default=False)
+
+
+@contextlib.contextmanager
+def part_of_input() -> Iterator[None]:
+  """Inside the block, a source plans a part of the input, such as a day: it may lack a class."""
+  token = _IS_PART.set(True)
+  try:
+    yield
+  finally:
+    _IS_PART.reset(token)
+
+
+def is_part() -> bool:
+  """Returns whether a source plans a part, of which nothing need be learnt alone."""
+  return _IS_PART.get()

@@ -51,3 +51,14 @@ def shortest(number: float) -> str:
   [narrow] = struct.unpack("f", struct.pack("f", number))
   written = (f"{narrow:.{digits}g}" for digits in range(6, 10))
   return next((w for w in written if struct.pack("f", float(w)) == struct.pack("f", narrow)), "nan")
+
+
+def left(seconds: float) -> str:
+  """Formats how long something will still take, no more exactly than it can be known.
+
+  >>> left(42.3), left(700), left(9000)
+  ('42s left', '12m left', '2.5h left')
+  """
+  if seconds < 90:
+    return f"{max(seconds, 0):.0f}s left"
+  return f"{seconds / 60:.0f}m left" if seconds < 90 * 60 else f"{seconds / 3600:.1f}h left"

@@ -5,17 +5,24 @@
       artifacts/         outputs of nodes; .running/ holds a locked file for each running node
       checkpoints/       unfinished trainings
       trials/            finished trials of the last search
+      spans/             what was read of each span of the data
       serving/           the versions that a model server serves
       models.json        the history of models, for backends without resolvers
       runs/<run>.json    the settings of a run
+      compiled/<run>.json  the pipeline of a run that an orchestrator began with settings of its own
       reports/<run>.html
       logs/<run>.log
       quarantine/<run>/  records that could not be used
       cleaned/<run>.json what is known of a run whose files were deleted
+      drift.json         how far apart the data of earlier runs were
+      drift_refused.json the last comparison that refused the data
       stages.json        which versions have labels or pins, since when and why
       models.config      the labels for a model server
       requests/          requests that a model server logged
+      copies/            input from object stores and web servers
+      notes/<run>/       what the containers of a backend leave for the record of a run
       checks/            results of `dlpipe check`
+      replays/           reports of logged requests that were sent through two versions
       reproduced/<run>/  a workspace for the repetition of a run
       node_memory.json   the memory that each node needed
       .lock              held by the current run
@@ -86,6 +93,11 @@ class TaskFolder:
     return self.root / "trials"
 
   @property
+  def spans(self) -> pathlib.Path:
+    """What was read of each span, as `components.spans.kept` has it."""
+    return self.root / "spans"
+
+  @property
   def serving(self) -> pathlib.Path:
     """The TensorFlow Serving base path."""
     return self.root / "serving"
@@ -105,6 +117,15 @@ class TaskFolder:
     """Results of `dlpipe check`, kept for the next time."""
     return self.root / "checks"
 
+  def data_page(self, examples: pathlib.Path) -> pathlib.Path:
+    """Returns the path of the page on the data of an `Examples` artifact, by its directory."""
+    return self.checks / f"data-{examples.name}.html"
+
+  @property
+  def copies(self) -> pathlib.Path:
+    """Local copies of input from stores, which `dlpipe.remote.copying` keeps."""
+    return self.root / "copies"
+
   @property
   def going(self) -> pathlib.Path:
     """The folder into which files are moved while they are deleted."""
@@ -114,6 +135,11 @@ class TaskFolder:
   def stages(self) -> pathlib.Path:
     """The labels and pins of versions, with who set them and why."""
     return self.root / "stages.json"
+
+  @property
+  def drift(self) -> pathlib.Path:
+    """How far apart the data of earlier runs were, which bounds the next comparison."""
+    return self.root / "drift.json"
 
   @property
   def models_config(self) -> pathlib.Path:
@@ -126,6 +152,11 @@ class TaskFolder:
     return self.root / "requests"
 
   @property
+  def replays(self) -> pathlib.Path:
+    """The reports of `dlpipe replay`, and the flips that they are about."""
+    return self.root / "replays"
+
+  @property
   def lock(self) -> pathlib.Path:
     """The file that a run holds locked; it contains the run's name."""
     return self.root / ".lock"
@@ -136,27 +167,35 @@ class TaskFolder:
 
   def run_file(self, run_id: str) -> pathlib.Path:
     """Returns the path of a run's settings, which `pipeline.runs.run_files` writes."""
-    return self._runs / f"{run_id}.json"
+    return self._runs / f"{file_name(run_id)}.json"
+
+  def compiled(self, run_id: str) -> pathlib.Path:
+    """Returns the path of the pipeline of a run that an orchestrator began with settings."""
+    return self.root / "compiled" / f"{file_name(run_id)}.json"
+
+  def notes(self, run_id: str) -> pathlib.Path:
+    """Returns the folder of what the containers of a run leave for its record."""
+    return self.root / "notes" / file_name(run_id)
 
   def report(self, run_id: str) -> pathlib.Path:
     """Returns the path of a run's report."""
-    return self.root / "reports" / f"{run_id}.html"
+    return self.root / "reports" / f"{file_name(run_id)}.html"
 
   def log(self, run_id: str) -> pathlib.Path:
     """Returns the path of the log of a run, or of another command that names its log."""
-    return self.root / "logs" / f"{run_id}.log"
+    return self.root / "logs" / f"{file_name(run_id)}.log"
 
   def quarantine(self, run_id: str) -> pathlib.Path:
     """Returns the folder of the rejected records of a run."""
-    return self.root / "quarantine" / run_id
+    return self.root / "quarantine" / file_name(run_id)
 
   def cleaned_file(self, run_id: str) -> pathlib.Path:
     """Returns the path of what is kept of a run whose files were deleted."""
-    return self.root / "cleaned" / f"{run_id}.json"
+    return self.root / "cleaned" / f"{file_name(run_id)}.json"
 
   def reproduction(self, run_id: str) -> pathlib.Path:
     """Returns the workspace in which a run is repeated."""
-    return self.root / "reproduced" / run_id
+    return self.root / "reproduced" / file_name(run_id)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,6 +237,16 @@ class Workspace:
       return []
     folders = (TaskFolder(path) for path in sorted(self.path.iterdir()) if path.is_dir())
     return [folder for folder in folders if folder.is_used]
+
+
+def file_name(run_id: str) -> str:
+  """Returns the name of a run for use in a path: an orchestrator's may hold slashes.
+
+  >>> file_name("dag.manual__2026-11-24T18:00:00+00:00"), file_name("../r/1")
+  ('dag.manual__2026-11-24T18:00:00+00:00', '%2E.%2Fr%2F1')
+  """
+  name = run_id.replace("/", "%2F")
+  return f"%2E{name[1:]}" if name.startswith(".") else name
 
 
 def running(artifacts: pathlib.Path) -> pathlib.Path:

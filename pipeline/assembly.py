@@ -24,6 +24,7 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 
 from components import previous_model
+from components.behaviour_gate import BehaviourGate
 from components.data_gate import DataGate
 from components.judged_evaluator.component import Evaluator
 from components.model_history.component import ModelHistory, PreviousModel, RecordBlessing
@@ -32,12 +33,17 @@ from components.reviewed_schema import ReviewedSchema
 from components.serving_gate.component import ServingGate
 from components.source_example_gen.component import SourceExampleGen
 from components.source_state import SourceState
+from components.spans.statistics import StatisticsGen as SpansStatisticsGen
 from components.versioned_pusher.component import VersionedPusher
+from components.warm_trainer import Trainer as WarmTrainer
 from dlpipe import nodes
 from dlpipe.fingerprint import code_fingerprint, udf_path
 from dlpipe.records import EVAL, TRAIN, VAL
+from dlpipe.remote.addresses import is_remote
 from pipeline import evaluation, model_card
 from pipeline.beam.options import beam_args
+from pipeline.behaviour import gate as behaviour
+from pipeline.drift.drawing import draw_drift
 from pipeline.gates import gate_facts, task_gates
 from pipeline.gates import parameters as gate_parameters
 from pipeline.params import Params, Role
@@ -54,6 +60,7 @@ _JUDGE = "pipeline.gates.judge"
 _CARD = "pipeline.model_card.files"
 _TUNER_FN = "pipeline.training.tuning.search.tuner_fn"
 _WRITER = "pipeline.rows.predictions.write"
+_BEHAVIOUR = "pipeline.behaviour.gate.judge"
 
 
 def create_pipeline(
@@ -92,13 +99,14 @@ def create_pipeline(
     search_space.declared(task, params)
   setting: _Setting = _open if runtime_parameters else _fixed
   state, data, schema, statistics, gate = _data_stage(task, config, source, self_contained, setting)
-  drawn: list[BaseNode] = [*state, data, schema, *statistics, gate]
+  profile, *drift = draw_drift(task, config, data, schema, after=gate, remembers=train_and_push)
+  drawn: list[BaseNode] = [*state, data, schema, *statistics, gate, profile, *drift]
   if train_and_push:
-    transform, *tuner, trainer = _training_stage(task, config, data, schema, gate, params)
+    transform, *tuner, trainer = _training_stage(task, config, data, schema, [gate, *drift], params)
     card = model_card.facts(task, config)
     if runtime_parameters:
       card["data_path"] = None  # each run of the compiled pipeline says it
-    release = _release_stage(task, config, data, trainer, self_contained, card)
+    release = _release_stage(task, config, data, profile, trainer, self_contained, card)
     drawn += [transform, *tuner, trainer, *release]
   return Pipeline(
     pipeline_name=task.pipeline_name,
@@ -131,16 +139,19 @@ def _data_stage(
 ) -> tuple[list[BaseNode], BaseNode, BaseNode, list[BaseNode], BaseNode]:
   """Builds the nodes that read, describe and judge the data."""
   plan_fn, read_fn = udf_path(source.plan), udf_path(source.read)
+  copies = {"copies": str(config.folder.copies)} if is_remote(config.data_path) else {}
   options = config.data_options(task)
+  spans = config.spans.to_text() if config.spans else None
   state: list[BaseNode] = []
   fingerprint = None
   if self_contained:
     state = [
       SourceState(
         plan_fn=plan_fn,
-        data_path=config.data_path,
+        data_path=setting("data-path", config.data_path),
         options=json.dumps(options, sort_keys=True),
         **({"relabel": config.data.relabel} if config.data.relabel else {}),
+        **copies,
       )
     ]
     fingerprint = state[0].outputs["fingerprint"].future()[0].value
@@ -152,16 +163,22 @@ def _data_stage(
     label_key=task.label_key if task.problem.has_classes else "",
     val_fraction=config.data.val_fraction,
     eval_fraction=config.data.eval_fraction,
-    code_fingerprint=code_fingerprint(plan_fn, read_fn, "components.source_example_gen.executor"),
+    code_fingerprint=code_fingerprint(
+      plan_fn,
+      read_fn,
+      f"components.{'spans' if spans else 'source_example_gen'}.executor",
+    ),
+    spans=spans,
     input_fingerprint=fingerprint,
     relabel=config.data.relabel,
     relabelled_key=task.label_key,
     read_label=udf_path(task.problem.read_label) if config.data.relabel else "",
+    **copies,
   )
   schema = ReviewedSchema(text=schema_path(task.name).read_text(encoding="utf-8"))
   examples = data.outputs["examples"]
   # The reviewed schema marks encoded inputs; TFDV then counts their bytes instead of their values.
-  statistics = StatisticsGen(
+  statistics = (SpansStatisticsGen if spans else StatisticsGen)(
     examples=examples,
     schema=schema.outputs["schema"],
     # Counting every distinct text takes memory that grows with the rows. Sketches are exact for a
@@ -179,6 +196,7 @@ def _data_stage(
     max_bad_fraction=setting("max-bad-fraction", config.data.max_bad_fraction),
     min_severity=setting("min-severity", config.data.min_severity),
     allow_lost_classes=int(config.data.allow_lost_classes),
+    **(config.data.of_faulty_spans if spans else {}),
     findings_fn=task.problem.findings,
     gates=json.dumps(gate_facts(task, config.gates.bounds)),
     code_fingerprint=code_fingerprint("components.data_gate", task.problem.findings),
@@ -191,10 +209,10 @@ def _training_stage(
   config: PipelineConfig,
   data: BaseNode,
   schema: BaseNode,
-  gate: BaseNode,
+  gates: list[BaseNode],
   params: Params,
 ) -> list[BaseNode]:
-  """Builds the nodes that train; they run only after DataGate has accepted the data."""
+  """Builds the nodes that train; they run only after the gates have accepted the data."""
   params_code, problem = task.params.code_modules(), task.problem
   transform = Transform(
     examples=data.outputs["examples"],
@@ -212,7 +230,7 @@ def _training_stage(
       "code_fingerprint": code_fingerprint(_PREPROCESSING_FN, task.preprocessing_fn, *params_code),
     },
   )
-  transform.add_upstream_node(gate)
+  transform.add_upstream_nodes(gates)
   inputs = {
     "examples": data.outputs["examples"],
     "transform_graph": transform.outputs["transform_graph"],
@@ -237,8 +255,8 @@ def _training_stage(
       task.training_plan,
       problem.serving_outputs or problem.answer,
       *([problem.calibration] if problem.calibration else []),
+      *(path for path in (task.input.rule, task.input.explain) if path),
       *([problem.certainty] if problem.certainty else []),
-      *([task.input.rule] if task.input.rule else []),
     ),
     "input_bounds": {
       name: config.data_options(task)[name] for name in (*task.input.bounds, *problem.options)
@@ -256,6 +274,7 @@ def _training_stage(
       tuner_fn=_TUNER_FN,
       custom_config={
         **custom_config,
+        "train": config.train.of_trials(),
         "tune": config.tune.model_dump(),
         "trials_root": str(config.folder.trials),
         "code_fingerprint": code_fingerprint(
@@ -272,10 +291,13 @@ def _training_stage(
     )
     tuners = [tuner]
     best = tuner.outputs["best_hyperparameters"]
-  trainer = Trainer(
+  places = {"checkpoint_root": str(config.folder.checkpoints)}
+  if config.train.warm_start:
+    places["serving_dir"] = str(config.folder.serving)
+  trainer = (WarmTrainer if config.train.warm_start else Trainer)(
     run_fn=_RUN_FN,
     hyperparameters=best,
-    custom_config={**custom_config, "checkpoint_root": str(config.folder.checkpoints)},
+    custom_config={**custom_config, **places},
     **inputs,
   )
   return [transform, *tuners, trainer]
@@ -285,6 +307,7 @@ def _release_stage(
   task: Task,
   config: PipelineConfig,
   data: BaseNode,
+  profile: BaseNode,
   trainer: BaseNode,
   self_contained: bool,
   card_facts: Mapping[str, Any],
@@ -301,7 +324,11 @@ def _release_stage(
     example_splits=[EVAL],
     judge=_JUDGE,
     gates=gate_parameters(
-      task, gates, min_examples=config.gates.min_examples, max_gap=config.gates.max_coverage_gap
+      task,
+      gates,
+      min_examples=config.gates.min_examples,
+      max_gap=config.gates.max_coverage_gap,
+      beats_baseline=config.gates.beats_baseline,
     ),
     writer=_WRITER,
     rows=predictions.parameters(task),
@@ -309,7 +336,7 @@ def _release_stage(
       _JUDGE,
       _WRITER,
       task.problem.rows,
-      *([predictions.BASELINE] if task.problem.has_one_class else []),
+      *([task.problem.baseline] if task.problem.baseline else []),
       "components.judged_evaluator.executor",
     ),
   )
@@ -322,6 +349,13 @@ def _release_stage(
         history_path=str(config.folder.models),
       )
     ]
+  behaviour_gate = BehaviourGate(
+    examples=data.outputs["examples"],
+    model=model,
+    judge=_BEHAVIOUR,
+    tests=json.dumps(behaviour.parameters(task, config), sort_keys=True),
+    code_fingerprint=code_fingerprint(_BEHAVIOUR, task.problem.rows, "components.behaviour_gate"),
+  )
   serving_gate = ServingGate(
     model=model,
     model_run=trainer.outputs["model_run"],
@@ -348,15 +382,18 @@ def _release_stage(
     card_facts=json.dumps(card_facts, sort_keys=True),
     card_inputs={
       "quarantine": data.outputs["quarantine"],
+      "profile": profile.outputs["profile"],
       "model_run": trainer.outputs["model_run"],
       "evaluation": evaluator.outputs["evaluation"],
       "verdict": evaluator.outputs["verdict"],
+      "predictions": evaluator.outputs["predictions"],
     },
     stage=config.push.stage,
+    copy_to=config.push.copy_to,
     code_fingerprint=code_fingerprint("components.versioned_pusher.executor", _CARD),
-    **_blessings([evaluator, serving_gate]),
+    **_blessings([evaluator, behaviour_gate, serving_gate]),
   )
-  return [*asked, evaluator, *recorded, serving_gate, pusher]
+  return [*asked, evaluator, *recorded, behaviour_gate, serving_gate, pusher]
 
 
 def _blessings(gates: list[BaseNode]) -> dict[str, Channel]:

@@ -20,6 +20,7 @@ from pipeline.problems.certainty.record import Certainty
 from pipeline.problems.classes import WORST_NAME, WORST_RECALL, WORST_ROWS
 from pipeline.problems.classification_metrics import GUESSING_LOSS
 from pipeline.problems.intervals import Interval
+from pipeline.suspects.baseline import Baseline
 from pipeline.task import MetricGate, Task
 
 # Tolerance for rounding, relative to the bound: in floating point, 0.97 - 0.96 is not 0.01. A real
@@ -28,6 +29,8 @@ _SLACK = 1e-9
 # If the loss is above this multiple of the loss of guessing, the training diverged.
 _DIVERGED = 5
 _COUNT = "example_count"
+BEATS_BASELINE = "beats_baseline"
+_WORTH = "a network that is hardly better than a cheap model is not worth its cost"
 _MORE = "Until eval has more of them, take a pass or a refusal for a hint."
 
 
@@ -59,13 +62,19 @@ def gate_facts(task: Task, bounds: Mapping[str, float | None]) -> list[dict[str,
 
 
 def parameters(
-  task: Task, gates: Sequence[MetricGate], *, min_examples: int | None, max_gap: float = MAX_GAP
+  task: Task,
+  gates: Sequence[MetricGate],
+  *,
+  min_examples: int | None,
+  max_gap: float = MAX_GAP,
+  beats_baseline: float | None = None,
 ) -> dict[str, Any]:
   """Returns the argument `told` of `judge`, as JSON."""
   return {
     "gates": [_told(gate) for gate in gates],
     "min_examples": min_examples,
     "max_gap": max_gap,
+    "beats_baseline": beats_baseline,
     "vocabulary": task.problem.vocabulary,
   }
 
@@ -78,7 +87,11 @@ def _told(gate: MetricGate) -> dict[str, Any]:
 
 
 def judge(
-  evaluation_dir: str, told: Mapping[str, Any], model_dir: str, baseline_dir: str | None
+  evaluation_dir: str,
+  told: Mapping[str, Any],
+  model_dir: str,
+  baseline_dir: str | None,
+  predictions_dir: str,
 ) -> Verdict:
   """Judges a model; called by the Evaluator.
 
@@ -87,6 +100,7 @@ def judge(
     told: the result of `parameters`.
     model_dir: directory of the candidate's SavedModel.
     baseline_dir: directory of the previous model's SavedModel, or None.
+    predictions_dir: directory of the candidate's predictions, with what a cheap model is worth.
   """
   found = read_evaluation(evaluation_dir)
   judged = verdict(
@@ -95,6 +109,8 @@ def judge(
     min_examples=told["min_examples"],
     labels=_labels(model_dir, told["vocabulary"]),
     old_labels=_labels(baseline_dir, told["vocabulary"]),
+    beats_baseline=told["beats_baseline"],
+    cheap=Baseline.read(pathlib.Path(predictions_dir)),
   )
   promised = Certainty.beside(pathlib.Path(model_dir))
   kept_rulings = kept.rulings(
@@ -113,6 +129,8 @@ def verdict(
   min_examples: int | None = None,
   labels: Sequence[str] = (),
   old_labels: Sequence[str] = (),
+  beats_baseline: float | None = None,
+  cheap: Baseline | None = None,
 ) -> Verdict:
   """Judges metrics by gates.
 
@@ -122,6 +140,8 @@ def verdict(
     min_examples: the fewest eval rows that may judge a model; None for any number.
     labels: the candidate's classes, in the order of its ids; empty for tasks without classes.
     old_labels: the previous model's classes.
+    beats_baseline: by how much the model must be better than a cheap one; None only warns.
+    cheap: what the cheap model is worth; None if it was not measured.
   """
   rulings = []
   if min_examples is not None:
@@ -136,9 +156,12 @@ def verdict(
     )
   for gate in gates:
     rulings += _rulings(gate, found, labels)
+  if beats_baseline is not None:
+    rulings.append(_beats(beats_baseline, cheap))
   warnings = [
     *_unsure(gates, found),
     *_worse_than_guessing(found),
+    *_worse_than_cheap(beats_baseline, cheap),
     *_other_classes(found, labels, old_labels),
   ]
   return Verdict(rulings=tuple(rulings), warnings=tuple(warnings))
@@ -249,6 +272,33 @@ def _unsure(gates: Sequence[MetricGate], found: Evaluation) -> Iterator[str]:
         f"before's: the same rows make the change {change[0]:+.3g} to {change[1]:+.3g}. "
         f"{_MORE}"
       )
+
+
+def _beats(bound: float, cheap: Baseline | None) -> Ruling:
+  """Returns the ruling on the gain over a cheap model."""
+  said = cheap.sentence if cheap else "It could not be measured on these rows."
+  return _ruled(
+    BEATS_BASELINE,
+    ">=",
+    bound,
+    cheap.gain if cheap and cheap.gain is not None else math.nan,
+    f"{_WORTH}. {said}",
+    interval=cheap.interval if cheap else None,
+  )
+
+
+def _worse_than_cheap(bound: float | None, cheap: Baseline | None) -> Iterator[str]:
+  """Yields a warning if the cheap model is better beyond doubt, or a bound lies in the interval."""
+  interval = cheap.interval if cheap else None
+  if cheap is None or interval is None:
+    return
+  if bound is None and interval[1] < 0:
+    yield f"A cheap model is better. {cheap.sentence} gates.beats_baseline=0 refuses such a model."
+  if bound is not None and interval[0] < bound < interval[1]:
+    yield (
+      f"{cheap.eval_rows:,} eval rows cannot tell whether the model beats the cheap one by "
+      f"{bound:g}: the gain is between {interval[0]:+.3g} and {interval[1]:+.3g}. {_MORE}"
+    )
 
 
 def _worse_than_guessing(found: Evaluation) -> Iterator[str]:

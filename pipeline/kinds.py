@@ -62,6 +62,24 @@ def fits(kind: Any, value: Any) -> bool:
   return True
 
 
+def json_schema(kind: Any) -> dict[str, Any]:
+  """Describes the values of a kind as a JSON schema.
+
+  >>> json_schema(int | None)
+  {'type': ['integer', 'null']}
+  """
+  schema = pydantic.TypeAdapter(kind).json_schema()
+  found = {k: v for k, v in schema.items() if k not in ("default", "description", "title")}
+  others = [each for each in found.get("anyOf", ()) if each != {"type": "null"}]
+  if len(others) == 1 and len(found["anyOf"]) == 2 and isinstance(others[0].get("type"), str):
+    # A form shows a field for a list of types, and none for alternatives.
+    bounds = {k: v for k, v in found.items() if k != "anyOf"}
+    found = {**bounds, **others[0], "type": [others[0]["type"], "null"]}
+    if "enum" in found:
+      found["enum"] = [*found["enum"], None]
+  return found
+
+
 def is_any_number(kind: Any) -> bool:
   """Returns whether a kind's numbers may have a fraction."""
   kind, _ = _split(kind)
@@ -105,6 +123,8 @@ def _word(kind: Any, bounds: list[Any]) -> str:
 
 def _many(kind: Any) -> str:
   kind, bounds = _split(kind)
+  if typing.get_origin(kind) is Literal:
+    return in_words(kind)
   return f"{_MANY.get(kind, 'values')}{_bounded(bounds)}"
 
 

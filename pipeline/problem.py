@@ -18,7 +18,7 @@ from dlpipe.records import FeatureValue
 
 _DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _PATHS = ("compile_args", "answer", "metrics", "rows", "findings")
-_OPTIONAL_PATHS = ("serving_outputs", "calibration", "certainty", "shown", "survey")
+_OPTIONAL_PATHS = ("serving_outputs", "calibration", "certainty", "shown", "survey", "baseline")
 
 
 def usual_words(outputs: Mapping[str, Any]) -> list[str]:
@@ -73,9 +73,14 @@ class Problem:
       the counts of a run's data.
     survey: `() -> object` with `add(row)` and `findings()`: the findings of `dlpipe check` on the
       answers; None for no findings.
+    baseline: `(examples, told, rows) -> Baseline or None`: a cheap model of the same data, and how
+      the network compares with it; see `pipeline.suspects.cheap`. None for no comparison.
     contradicts: whether equal inputs with different answers contradict each other.
     unread: settings without effect: full name to advice for the user.
     words: `(row of outputs) -> words for the terminal`.
+    answer_keys: the outputs that say what a model decided; none means `prediction_key`.
+    answer_in: `(row of outputs) -> what was decided`, equal if two models decide alike; None takes
+      the only output of `answer_keys`.
     limits: sentences of the model card: what no model of this kind can tell its user.
   """
 
@@ -102,9 +107,12 @@ class Problem:
   shown: str | None = None
   findings: str = "pipeline.checks.gate_findings.findings"
   survey: str | None = None
+  baseline: str | None = None
   contradicts: bool
   unread: Mapping[str, str] = dataclasses.field(default_factory=dict)
   words: Callable[[Mapping[str, Any]], list[str]] = usual_words
+  answer_keys: tuple[str, ...] = ()
+  answer_in: Callable[[Mapping[str, Any]], Any] | None = None
   limits: tuple[str, ...] = ()
 
   def __post_init__(self) -> None:
@@ -133,6 +141,20 @@ class Problem:
   def compared_key(self, label_key: str) -> str:
     """Returns the feature that metrics compare with the prediction."""
     return label_key if self.compares_raw_label else self.label_id_key
+
+  @property
+  def decisive(self) -> tuple[str, ...]:
+    """Returns the names of the outputs that `decision` reads."""
+    return self.answer_keys or (self.prediction_key,)
+
+  def decision(self, outputs: Mapping[str, Any]) -> Any:
+    """Returns what a model decided, a text or a number, from a row of its outputs.
+
+    >>> from pipeline.problems.classes import PROBLEM
+    >>> PROBLEM.decision({"label": "cat", "score": 0.9})
+    'cat'
+    """
+    return self.answer_in(outputs) if self.answer_in else outputs[self.decisive[0]]
 
   def dotted_paths(self) -> dict[str, str]:
     """Returns field to dotted path, for the fields that name a function."""

@@ -115,6 +115,8 @@ class Input:
       training.
     describe: dotted path; `(bytes of the input) -> pipeline.checks.description.Description`, with
       which `dlpipe check` measures inputs and finds near-duplicates; None finds equal inputs only.
+    explain: dotted path; `(model, pipeline.explanations.target.Target) -> fn(transformed features)
+      -> {output name: tensor}`, in graph: the signature `explain`; None exports none.
   """
 
   key: str
@@ -126,6 +128,7 @@ class Input:
   rule: str | None = None
   bounds: tuple[str, ...] = ()
   describe: str | None = None
+  explain: str | None = None
 
   def __post_init__(self) -> None:
     """Checks the fields.
@@ -145,7 +148,7 @@ class Input:
     for field in ("value", "sample", "find_file"):
       if not callable(getattr(self, field)):
         raise BadInputError(f"Input: {_fault(self, field, 'a function')}")
-    for field in ("rule", "describe"):
+    for field in _INPUT_PATHS:
       path = getattr(self, field)
       if path is not None and not _is_path(path):
         raise BadInputError(f"Input: {_fault(self, field, 'a dotted path of a function, or None')}")
@@ -295,7 +298,7 @@ class Task:
   def dotted_paths(self) -> dict[str, str]:
     """Returns field to dotted path, for the fields that name a function."""
     paths = {field: getattr(self, field) for field in (*_PATHS, *_OPTIONAL_PATHS)}
-    paths |= {"input.rule": self.input.rule, "input.describe": self.input.describe}
+    paths |= {f"input.{name}": getattr(self.input, name) for name in _INPUT_PATHS}
     own = {field: path for field, path in paths.items() if path is not None}
     return {**own, **self.problem.dotted_paths()}
 
@@ -312,12 +315,8 @@ def task_of(pipeline_name: str) -> str:
 _NAMES = ("name", "label_key")
 _PATHS = ("preprocessing_fn", "build_model", "training_plan", "search_space")
 _OPTIONAL_PATHS = ("adapt", "callbacks")
-_TUPLES = (
-  "sequence_keys",
-  "slices",
-  "transformed_slices",
-  "serving_keys",
-)
+_INPUT_PATHS = ("rule", "describe", "explain")
+_TUPLES = ("sequence_keys", "slices", "transformed_slices", "serving_keys")
 _MAPPINGS = ("cache_dtypes", "sources")
 
 

@@ -51,6 +51,10 @@ compile_airflow() { # NAME [OPTION...]
 compile_airflow 2.10 --exclude-newer 2025-02-15 "$@"
 compile_airflow 3 "$@"
 
+echo "Resolving constraints/s3/moto.txt"
+"$uv" pip compile --quiet constraints/s3/moto.in --generate-hashes --universal \
+  --python-version 3.10 --output-file constraints/s3/moto.txt "$@"
+
 echo "Resolving constraints/uv.txt"
 "$uv" pip compile --quiet constraints/uv.in --generate-hashes --universal \
   --output-file constraints/uv.txt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import os
 import pathlib
@@ -131,3 +132,40 @@ def pytest_runtest_makereport():
     (name, text.encode("utf-8", "backslashreplace").decode("utf-8"))
     for name, text in report.sections
   ]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+  """The module that drives a headless Chromium."""
+  path = pathlib.Path(__file__).with_name("chromium.py")
+  spec = importlib.util.spec_from_file_location("chromium", path)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module
+
+
+@pytest.fixture(scope="session")
+def browser(chromium, tmp_path_factory):
+  """A running Chromium; skips where there is none."""
+  binary = chromium.find()
+  if binary is None:
+    names = ", ".join(chromium.NAMES)
+    pytest.skip(f"no Chromium on PATH ({names}); see scripts/install-test-servers.sh")
+  running = chromium.Browser(binary, tmp_path_factory.mktemp("chromium"))
+  yield running
+  running.close()
+
+
+@pytest.fixture
+def tab(chromium, browser):
+  """Returns a function that opens a page; its options are those of `chromium.Tab`."""
+  opened = []
+
+  def make(url, **options):
+    opened.append(chromium.Tab(browser, **options))
+    opened[-1].open(url)
+    return opened[-1]
+
+  yield make
+  for one in opened:
+    one.close()

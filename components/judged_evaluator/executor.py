@@ -43,10 +43,10 @@ class Executor(executor.Executor):
       input_dict: as of TFX's Evaluator.
       output_dict: the same, and `verdict` and `predictions`, one artifact each.
       exec_properties: the same, and `judge`, the dotted path of a function of the evaluation's
-        directory, the content of `gates`, the candidate's SavedModel directory and the baseline's
-        (or None); it returns a `Verdict`. And `writer`, the dotted path of a function of the
-        directories of `predictions`, the examples and the candidate's SavedModel, and of the
-        content of `rows`; it writes what the model says of each example.
+        directory, the content of `gates`, the candidate's SavedModel directory, the baseline's (or
+        None) and the directory of `predictions`; it returns a `Verdict`. And `writer`, the dotted
+        path of a function of the directories of `predictions`, the examples and the candidate's
+        SavedModel, and of the content of `rows`; it writes what the model says of each example.
     """
     baselines = [
       model
@@ -66,6 +66,7 @@ class Executor(executor.Executor):
       json.loads(exec_properties[GATES]),
       path_utils.serving_model_path(model.uri),
       path_utils.serving_model_path(baselines[0].uri) if baselines else None,
+      artifact_utils.get_single_uri(output_dict[PREDICTIONS]),
     )
     directory = artifact_utils.get_single_uri(output_dict[VERDICT])
     io_utils.write_string_file(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 _LABELS, _SCORES = ("labels", "classes"), "scores"
+_EXPLAINED = "label"  # the output of an explanation that says which label it explains
 _TEXT_KINDS = "SUO"  # numpy's kinds of bytes, str and object (TensorFlow's strings)
 _LOADERS = ("TF1", "TF2")
 EVERY = "*"
@@ -73,6 +74,7 @@ def compare(
   signature: str,
   batch: int,
   tolerance: float,
+  answers: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[PathResult]:
   """Yields a result for each output that either side names.
 
@@ -87,8 +89,12 @@ def compare(
     batch: rows per request.
     tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
       than 1, as a part of the largest.
+    answers: of explanations, the expected answers to the same rows. Rows may then be padded to
+      different lengths, and where both of two labels are right answers, either may be explained.
   """
-  tables = _score_tables(expected)
+  tables = _score_tables(expected if answers is None else answers)
+  if answers is not None:
+    got, expected = _alike(got, expected)
   for name in sorted({*got, *expected}):
     if name not in got:
       difference, reason = None, "the signature has no such output"
@@ -105,6 +111,37 @@ def compare(
       passed=not reason,
       reason=reason,
     )
+
+
+def padded(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+  """Pads arrays `[rows, ...]` of equal rank to the same lengths, with 0 or empty strings."""
+  if len({array.ndim for array in arrays}) > 1:
+    return list(arrays)
+  lengths = [max(sizes) for sizes in zip(*(array.shape[1:] for array in arrays), strict=True)]
+  found = []
+  for array in arrays:
+    shape = (len(array), *lengths)
+    larger = np.full(shape, b"", object) if _is_text(array) else np.zeros(shape, array.dtype)
+    larger[tuple(slice(size) for size in array.shape)] = array
+    found.append(larger)
+  return found
+
+
+def _alike(
+  got: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+  """Pads the outputs that both have; leaves out rows in which they explain different labels."""
+  one, other = dict(got), dict(expected)
+  for name in got.keys() & expected.keys():
+    one[name], other[name] = padded([got[name], expected[name]])
+  if _EXPLAINED in got and _EXPLAINED in expected:
+    labels = [[_as_bytes(v) for v in each[_EXPLAINED]] for each in (got, expected)]
+    same = np.array([a == b for a, b in zip(*labels, strict=False)], bool)
+    for each in (one, other):
+      for name, values in each.items():
+        if name != _EXPLAINED and len(values) == len(same):
+          each[name] = values[same]
+  return one, other
 
 
 def _compare_arrays(

@@ -27,16 +27,20 @@ class Expectations:
     examples: serialized tf.Examples, `[rows]`.
     values: `input_key`'s value in each row, `[rows]`.
     outputs: output name to array `[rows, ...]`, computed by the model before it was exported.
+    explained: the same of the signature `explain`, of the first rows; empty without it.
   """
 
   input_key: str
   examples: np.ndarray
   values: np.ndarray
   outputs: Mapping[str, np.ndarray]
+  explained: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 def read_expectations(model_run_uri: str) -> Expectations:
-  """Reads `parity/` of a `ModelRun`: `input.json`, `examples.tfrecord`, `expected.npz`.
+  """Reads `parity/` of a `ModelRun`: `input.json`, `examples.tfrecord`, and the expected arrays.
+
+  `expected.npz` has those of the answers; `explained.npz`, if it is there, of the explanations.
 
   Raises:
     DlpipeError: a file is missing or unreadable, or there are no rows: nothing could be proved.
@@ -48,10 +52,9 @@ def read_expectations(model_run_uri: str) -> Expectations:
     records = tf.data.TFRecordDataset(os.path.join(folder, "examples.tfrecord"))
     examples = list(records.as_numpy_iterator())
     values = [_feature_value(example, input_key) for example in examples]
-    with fileio.open(os.path.join(folder, "expected.npz"), "rb") as f:
-      content = io.BytesIO(f.read())
-    with np.load(content, allow_pickle=False) as arrays:
-      outputs = {name: arrays[name] for name in arrays.files}
+    outputs = _arrays(os.path.join(folder, "expected.npz"))
+    file = os.path.join(folder, "explained.npz")
+    explained = _arrays(file) if fileio.exists(file) else {}
   except (OSError, ValueError, KeyError, tf.errors.OpError) as err:
     raise DlpipeError(
       f"Expected input.json, examples.tfrecord and expected.npz in {folder}, which the training "
@@ -73,7 +76,15 @@ def read_expectations(model_run_uri: str) -> Expectations:
     examples=np.array(examples, object),
     values=np.array(values, _DTYPES[type(values[0])]),
     outputs=outputs,
+    explained=explained,
   )
+
+
+def _arrays(file: str) -> dict[str, np.ndarray]:
+  with fileio.open(file, "rb") as f:
+    content = io.BytesIO(f.read())
+  with np.load(content, allow_pickle=False) as arrays:
+    return {name: arrays[name] for name in arrays.files}
 
 
 def _feature_value(serialized: bytes, input_key: str) -> bytes | float | int:

@@ -8,12 +8,14 @@ requests (`server_replay`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import io
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
-from components.serving_gate.compare import EVERY, PathResult, compare, failed
+from components.serving_gate.compare import EVERY, PathResult, compare, failed, padded
 from components.serving_gate.expectations import Expectations
 from components.serving_gate.loaders import Run, first_line, load_tf1, load_tf2, used_ops
 from components.serving_gate.server_process import NoAnswer, ServerFailed
@@ -22,9 +24,13 @@ from dlpipe.progress import report
 
 SERVING_DEFAULT, SERVING_EXAMPLES = "serving_default", "serving_examples"
 CLASSIFY, REGRESS = "classify", "regress"
+EXPLAIN = "explain"
 # What TensorFlow Serving's Classify and Regress call the outputs of the other signatures.
 CLASSIFY_OUTPUTS = {"classes": "labels", "scores": "scores"}
 REGRESS_OUTPUTS = {"outputs": "value"}
+# Maps are slopes of the network, in which small differences of its numbers are larger.
+_EXPLAIN_SLACK = 100
+_PICTURE = "_png_bytes"
 _SINGLE_ROWS = 8  # so many rows are also sent one by one; enough to see a batch of one fail
 
 
@@ -36,12 +42,14 @@ class Request(NamedTuple):
     input_name: its input.
     values: a value for each row, `[rows]`.
     outputs: output name to the expected array `[rows, ...]`.
+    answers: of explanations, the expected answers to the same rows; None for other signatures.
   """
 
   signature: str
   input_name: str
   values: np.ndarray
   outputs: Mapping[str, np.ndarray]
+  answers: Mapping[str, np.ndarray] | None = None
 
 
 def replay_in_process(
@@ -79,6 +87,15 @@ def requests(expectations: Expectations, signatures: Collection[str]) -> Iterato
     if signature in signatures:
       wanted = {new: outputs[old] for new, old in renamed.items() if old in outputs}
       yield Request(signature, "inputs", expectations.examples, wanted)
+  if explained := expectations.explained:
+    count = len(next(iter(explained.values())))
+    yield Request(
+      EXPLAIN,
+      expectations.input_key,
+      expectations.values[:count],
+      {name: _comparable(name, values) for name, values in explained.items()},
+      {name: values[:count] for name, values in outputs.items()},
+    )
 
 
 def replay_request(
@@ -100,7 +117,7 @@ def replay_request(
         run(request.signature, request.input_name, request.values[start : start + batch])
         for start in range(0, count, batch)
       ]
-      got = {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}
+      got = {name: _joined(request, name, [a[name] for a in answers]) for name in answers[0]}
     except (MemoryError, ServerFailed, NoAnswer):
       raise  # the machine's, and no verdict
     except Exception as err:  # see `replay_in_process`
@@ -112,8 +129,28 @@ def replay_request(
       loader=loader,
       signature=request.signature,
       batch=batch,
-      tolerance=tolerance,
+      tolerance=tolerance if request.answers is None else tolerance * _EXPLAIN_SLACK,
+      answers=request.answers
+      and {name: values[:count] for name, values in request.answers.items()},
     )
+
+
+def _joined(request: Request, name: str, arrays: Sequence[np.ndarray]) -> np.ndarray:
+  """Joins the answers of several requests; explanations are as long as their batch needs."""
+  if request.answers is None:
+    return np.concatenate(arrays)
+  return np.concatenate(padded([_comparable(name, array) for array in arrays]))
+
+
+def _comparable(name: str, values: np.ndarray) -> np.ndarray:
+  """Returns PNG files as the mean colours of their lines, `[rows, height, 3]` in [0, 1].
+
+  A rounded colour may differ by one, and the numbers that are drawn are compared anyway.
+  """
+  if not name.endswith(_PICTURE):
+    return values
+  pictures = [np.asarray(Image.open(io.BytesIO(value))) for value in values]
+  return np.stack([picture.mean(axis=1) / 255 for picture in pictures])
 
 
 def op_reasons(model_dir: str, release: ServingRelease) -> list[str]:

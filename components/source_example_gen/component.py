@@ -15,7 +15,8 @@ from tfx.dsl.placeholder import placeholder
 from tfx.types import channel_utils, component_spec, standard_artifacts
 
 from components.artifacts import Quarantine
-from components.source_example_gen import driver, executor
+from components.source_example_gen import driver, executor, sources
+from components.spans import executor as spans_executor
 from dlpipe.errors import BadInputError
 
 
@@ -31,6 +32,8 @@ class SourceExampleGenSpec(component_spec.ComponentSpec):
     "relabel": component_spec.ExecutionParameter(type=str, optional=True),
     "relabelled_key": component_spec.ExecutionParameter(type=str, optional=True),
     "read_label": component_spec.ExecutionParameter(type=str, optional=True),
+    "spans": component_spec.ExecutionParameter(type=str, optional=True),
+    sources.COPIES: component_spec.ExecutionParameter(type=str, optional=True),
     "code_fingerprint": component_spec.ExecutionParameter(type=str),
     "val_fraction": component_spec.ExecutionParameter(type=float),
     "eval_fraction": component_spec.ExecutionParameter(type=float),
@@ -68,9 +71,11 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
     relabel: str | None = None,
     relabelled_key: str = "",
     read_label: str = "",
+    spans: str | None = None,
     val_fraction: float = 0.1,
     eval_fraction: float = 0.1,
     input_fingerprint: str | placeholder.Placeholder | None = None,
+    copies: str | None = None,
   ):
     """Constructs the component.
 
@@ -86,9 +91,12 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
       relabel: a CSV of new labels by origin, as `components.source_example_gen.relabel` reads it.
       relabelled_key: the feature that it replaces.
       read_label: dotted path of `(cell, options) -> value of that feature`.
+      spans: how the spans of `data_path` are chosen, from `components.spans.window.Settings`; None
+        for data without spans.
       val_fraction: part of the drawn records that goes to val, 0 to 1.
       eval_fraction: part of the drawn records that goes to eval, 0 to 1.
       input_fingerprint: the state of the input, from `SourceState`, if the driver does not run.
+      copies: the folder for copies of input from stores; None if the input is on a disk.
 
     Raises:
       BadInputError: the fractions leave nothing to train on.
@@ -113,8 +121,13 @@ class SourceExampleGen(base_beam_component.BaseBeamComponent):
           if relabel
           else {}
         ),
+        **({"spans": spans} if spans else {}),
+        **({sources.COPIES: copies} if copies else {}),
         **({} if input_fingerprint is None else {driver.FINGERPRINT_KEY: input_fingerprint}),
         examples=channel_utils.as_channel([standard_artifacts.Examples()]),
         quarantine=channel_utils.as_channel([Quarantine()]),
-      )
+      ),
+      custom_executor_spec=executor_spec.BeamExecutorSpec(spans_executor.Executor)
+      if spans
+      else None,
     )

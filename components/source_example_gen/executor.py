@@ -158,13 +158,13 @@ class Executor(base_beam_executor.BaseBeamExecutor):
       fileio.makedirs(uri)
     shards = len(plan.shards)
     self._read(plan, range(shards), rule, targets, exec_properties, new_labels)
-    moves = _merged_draw(targets, shards).moves(rule)
+    moves = merged_draw(targets, shards).moves(rule)
     if moves:
       affected = [n for n in range(shards) if _draws_any(targets.keys_path(n), moves.splits)]
       logging.info("Reading %d of %d shards again: %s.", len(affected), shards, _words(moves))
       moving = dataclasses.replace(rule, moved=moves.splits)
       self._read(plan, affected, moving, targets, exec_properties, new_labels)
-    reports = [_read_report(targets, number) for number in range(shards)]
+    reports = [read_report(targets, number) for number in range(shards)]
     for split in SPLITS:
       # A reader that finds no file at all fails with a message about file patterns; an empty split
       # is for DataGate to name.
@@ -199,6 +199,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             rule=rule,
             shards=len(plan.shards),
             targets=targets,
+            prefix=exec_properties.get("origin_prefix") or "",
           )
         )
       )
@@ -218,7 +219,9 @@ class ReadShard(beam.DoFn):
     rule: SplitRule,
     shards: int,
     targets: Targets,
+    prefix: str = "",
   ):
+    self._prefix = prefix
     self._read_fn = read_fn
     self._options = options
     self._label_key = label_key
@@ -241,6 +244,8 @@ class ReadShard(beam.DoFn):
     budget = quarantine.KEPT_BYTES // self._shards
     for record in read(task["shard"], json.loads(self._options)):
       self._count()
+      if self._prefix:
+        record = dataclasses.replace(record, origin=f"{self._prefix}{record.origin}")
       if isinstance(record, Rejected):
         name = f"shard{number:05d}-{len(report.rejected):06d}"
         row, budget = quarantine.keep_data(
@@ -318,12 +323,14 @@ def _new_labels(exec_properties: Mapping[str, Any]) -> dict[str, FeatureValue]:
   return relabel.values(path, exec_properties["read_label"], options)
 
 
-def _read_report(targets: Targets, shard: int) -> quarantine.ShardReport:
+def read_report(targets: Targets, shard: int) -> quarantine.ShardReport:
+  """Returns what a shard left."""
   with fileio.open(targets.report_path(shard)) as f:
     return quarantine.ShardReport.from_json(f.read())
 
 
-def _merged_draw(targets: Targets, shards: int) -> Draw:
+def merged_draw(targets: Targets, shards: int) -> Draw:
+  """Returns the draw of all shards together."""
   draw = Draw()
   for shard in range(shards):
     with fileio.open(targets.draw_path(shard)) as f:

@@ -81,8 +81,7 @@ def collect(root: str, reports: Sequence[ShardReport], recognized: Mapping[str, 
   reasons = collections.Counter(row["reason"] for row in rows)
   relabelled = sum(len(report.relabelled) for report in reports)
   said = list(recognized.get("sentences") or ())
-  if relabelled:
-    said.append(f"{relabelled:,} labels come from data.relabel")
+  said += of_relabel(relabelled)
   labels = {s: _sum(r.labels.get(s, {}) for r in reports) for s in SPLITS}
   summary = Summary(
     examples={s: sum(r.examples.get(s, 0) for r in reports) for s in SPLITS},
@@ -99,6 +98,19 @@ def collect(root: str, reports: Sequence[ShardReport], recognized: Mapping[str, 
   with fileio.open(os.path.join(root, REJECTED_FILE), "w") as f:
     f.write("".join(json.dumps(row) + "\n" for row in rows))
   return summary
+
+
+_OF_RELABEL = "labels come from data.relabel"
+
+
+def of_relabel(count: int) -> list[str]:
+  """Says how many labels come from the file of new ones; nothing if none does."""
+  return [f"{count:,} {_OF_RELABEL}"] if count else []
+
+
+def is_of_relabel(sentence: str) -> bool:
+  """Returns whether `of_relabel` said it."""
+  return sentence.endswith(_OF_RELABEL)
 
 
 def lost_classes(

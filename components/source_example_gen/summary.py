@@ -30,6 +30,34 @@ class LostClass:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class SpanSeen:
+  """What a run saw of one span.
+
+  Attributes:
+    name: the day as `2026-11-30`, or the number.
+    version: its version; None if the data has none.
+    content: the beginning of a hash of its bytes; empty of a span that is empty or missing.
+    is_missing: whether the span should be there and is not.
+    examples: records written, by split.
+    quarantined: the number of rejected records.
+    labels: records written, by label; empty if labels are not counted.
+  """
+
+  name: str
+  version: int | None = None
+  content: str = ""
+  is_missing: bool = False
+  examples: dict[str, int] = dataclasses.field(default_factory=dict)
+  quarantined: int = 0
+  labels: dict[str, int] = dataclasses.field(default_factory=dict)
+
+  @property
+  def rows(self) -> int:
+    """The number of its records, used or not."""
+    return sum(self.examples.values()) + self.quarantined
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Summary(ArtifactFile):
   """`summary.json` of a `Quarantine` artifact.
 
@@ -41,6 +69,7 @@ class Summary(ArtifactFile):
     reasons: the commonest reasons for a rejection, with counts.
     recognized: the layout that the source recognized, as `Recognized.to_json` writes it.
     lost: the classes of which nothing could be used, by label.
+    spans: the spans of the window; empty for data without spans.
   """
 
   FILE: ClassVar[str] = "summary.json"
@@ -52,3 +81,4 @@ class Summary(ArtifactFile):
   reasons: dict[str, int] = dataclasses.field(default_factory=dict)
   recognized: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   lost: dict[str, LostClass] = dataclasses.field(default_factory=dict)
+  spans: tuple[SpanSeen, ...] = ()

@@ -38,6 +38,7 @@ class VersionedPusherSpec(component_spec.ComponentSpec):
     executor.CARD: component_spec.ExecutionParameter(type=str),
     executor.CARD_FACTS: component_spec.ExecutionParameter(type=str),
     executor.STAGE: component_spec.ExecutionParameter(type=str),
+    executor.COPY_TO: component_spec.ExecutionParameter(type=str, optional=True),
     executor.CODE_FINGERPRINT: component_spec.ExecutionParameter(type=str),
   }
 
@@ -66,6 +67,7 @@ class VersionedPusher(base_component.BaseComponent):
     card_facts: str = "{}",
     card_inputs: Mapping[str, types.BaseChannel] | None = None,
     stage: str = stages.LIVE,
+    copy_to: str | None = None,
     code_fingerprint: str = "",
     **blessings: types.BaseChannel,
   ):
@@ -81,6 +83,7 @@ class VersionedPusher(base_component.BaseComponent):
       card_inputs: the artifacts that the card is written from, by the names in
         `executor.CARD_INPUTS`.
       stage: `live`, or `candidate` for a version that servers do not take until it is promoted.
+      copy_to: the address of a store to which a version is copied when it is live; None for none.
       code_fingerprint: changes when the component's code changes, so that it runs again.
       **blessings: the blessing of each gate that `dlpipe.nodes.model_gates` names, by its
         `pusher_input`: `model_blessing` from Evaluator, `infra_blessing` from ServingGate.
@@ -104,6 +107,7 @@ class VersionedPusher(base_component.BaseComponent):
         executor.CARD: card,
         executor.CARD_FACTS: card_facts,
         executor.STAGE: stage,
+        **({executor.COPY_TO: copy_to} if copy_to else {}),
         executor.CODE_FINGERPRINT: code_fingerprint,
         executor.PUSHED_MODEL: types.Channel(type=standard_artifacts.PushedModel),
       }

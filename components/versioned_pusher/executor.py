@@ -15,7 +15,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import path_utils
 
-from components.artifacts import ModelVerdict, Quarantine
+from components.artifacts import ModelVerdict, Predictions, Profile, Quarantine
 from components.versioned_pusher import stages
 from components.versioned_pusher.candidates import CANDIDATES, hold, list_candidates
 from components.versioned_pusher.publish import publish
@@ -29,6 +29,7 @@ from dlpipe.artifact_files import ArtifactFile
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from dlpipe.progress import report
+from dlpipe.remote import copying
 from dlpipe.workspace import TaskFolder
 
 MODEL = "model"
@@ -41,6 +42,8 @@ CARD_INPUTS = {
   "quarantine": Quarantine,
   "model_run": standard_artifacts.ModelRun,
   "evaluation": standard_artifacts.ModelEvaluation,
+  "profile": Profile,
+  "predictions": Predictions,
   **{
     gate.verdict_input: ModelVerdict
     for gate in nodes.model_gates().values()
@@ -48,6 +51,7 @@ CARD_INPUTS = {
   },
 }
 STAGE = "stage"
+COPY_TO = "copy_to"
 CODE_FINGERPRINT = "code_fingerprint"
 # Custom properties of the PushedModel, as TFX's own Pusher calls them.
 IS_PUSHED = "pushed"
@@ -95,19 +99,21 @@ class Executor(base_executor.BaseExecutor):
       input_dict: `model`, the blessing of each gate by its `pusher_input`, one artifact each, and
         `CARD_INPUTS`, which may be missing.
       output_dict: `pushed_model`, one artifact.
-      exec_properties: `serving_dir`, `data_options`, `stage`, `card` and `card_facts`.
+      exec_properties: `serving_dir`, `data_options`, `stage`, `copy_to`, `card` and
+        `card_facts`.
 
     Raises:
-      BadInputError: the model or the served directory is not on a local file system, or the file of
-        labels and pins is damaged.
-      DlpipeError: the served directory cannot be written.
+      BadInputError: the model or the served directory is not on a local file system, the file of
+        labels and pins is damaged, or the pipeline asks no gate of some kind.
+      DlpipeError: the served directory or the store of `copy_to` cannot be written. The version may
+        be served by then; trying again copies it.
     """
     model = artifact_utils.get_single_instance(input_dict[MODEL])
     pushed = artifact_utils.get_single_instance(output_dict[PUSHED_MODEL])
     refused_by = [
       node.id
       for node, gate in nodes.model_gates().items()
-      if not _is_blessed(artifact_utils.get_single_instance(input_dict[gate.pusher_input]))
+      if not _is_blessed(_blessing_of(node, gate, input_dict))
     ]
     if refused_by:
       pushed.set_int_custom_property(IS_PUSHED, 0)
@@ -145,6 +151,10 @@ class Executor(base_executor.BaseExecutor):
       report(f"Holds version {version} in {destination} until it is promoted", version=version)
       return
     stages.refresh(folder)
+    if copy_to := exec_properties.get(COPY_TO):
+      address = f"{copy_to.rstrip('/')}/{version}"
+      copying.publish(destination, address)
+      report(f"Copied version {version} to {address}", version=version)
     newest = max(list_versions(base))
     repairs = version_record(base, version).get("repairs")
     _write(pushed, Pushed(pushed=True, version=version, destination=destination, repairs=repairs))
@@ -174,6 +184,22 @@ def _card(
     directories, json.loads(exec_properties[CARD_FACTS])
   )
   return written
+
+
+def _blessing_of(
+  node: nodes.Node, gate: nodes.ModelGate, input_dict: Mapping[str, list[types.Artifact]]
+) -> types.Artifact:
+  """Returns the blessing of a gate.
+
+  Raises:
+    BadInputError: the pipeline was compiled before this gate was.
+  """
+  if not input_dict.get(gate.pusher_input):
+    raise BadInputError(
+      f"This pipeline was compiled by an older release: it has no {node.id}, and no model is "
+      "served that a gate has not seen. Compile it again."
+    )
+  return artifact_utils.get_single_instance(input_dict[gate.pusher_input])
 
 
 def _is_blessed(blessing: types.Artifact) -> bool:

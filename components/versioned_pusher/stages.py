@@ -25,13 +25,36 @@ from dlpipe.workspace import TaskFolder
 
 STABLE, CANARY = "stable", "canary"
 LIVE, CANDIDATE = "live", "candidate"
-PROMOTED, ROLLED_BACK, LABELLED, PINNED, UNPINNED = (
+PROMOTED, ROLLED_BACK, LABELLED, PINNED, UNPINNED, REFUSED = (
   "promoted",
   "rolled_back",
   "labelled",
   "pinned",
   "unpinned",
+  "refused",
 )
+
+
+class Flips(pydantic.BaseModel):
+  """The replay that a promotion was held to.
+
+  Attributes:
+    against: the version that the candidate was compared with.
+    max_flips: the largest flip rate that passes.
+    rate: that of the random sample; None if none of the requests was of it.
+    interval: its 95 % interval; None without a rate.
+    sampled: the number of requests that the rate is of.
+    report: the page with the flipped requests.
+  """
+
+  model_config = pydantic.ConfigDict(frozen=True)
+
+  against: int
+  max_flips: float
+  rate: float | None
+  interval: tuple[float, float] | None
+  sampled: int
+  report: str
 
 
 class Change(pydantic.BaseModel):
@@ -40,11 +63,12 @@ class Change(pydantic.BaseModel):
   Attributes:
     at: when, ISO 8601 in UTC.
     by: who, as `user@machine`.
-    what: PROMOTED, ROLLED_BACK, LABELLED, PINNED or UNPINNED.
+    what: PROMOTED, ROLLED_BACK, LABELLED, PINNED, UNPINNED, or REFUSED by the flip rate.
     version: the version.
     reason: why, as whoever did it said; None if nothing was said.
     label: the label that was given, of LABELLED.
     became: the number under which the version is served now, if it was published again.
+    flips: the replay that decided; None if none was asked for.
   """
 
   model_config = pydantic.ConfigDict(frozen=True)
@@ -56,6 +80,7 @@ class Change(pydantic.BaseModel):
   reason: str | None = None
   label: str | None = None
   became: int | None = None
+  flips: Flips | None = None
 
 
 class Stages(pydantic.BaseModel):
@@ -84,11 +109,18 @@ def change(
   reason: str | None,
   label: str | None = None,
   became: int | None = None,
+  flips: Flips | None = None,
 ) -> Change:
   """A change that the user of this process makes now."""
-  now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
   return Change(
-    at=now, by=_user(), what=what, version=version, reason=reason, label=label, became=became
+    at=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    by=_user(),
+    what=what,
+    version=version,
+    reason=reason,
+    label=label,
+    became=became,
+    flips=flips,
   )
 
 

@@ -32,8 +32,8 @@ from typing import Any, TypedDict, cast
 from dlpipe.errors import BadInputError, DlpipeError
 
 RECORD_FILE = "dlpipe.json"
-# The model card: about the model, and no part of it.
-CARD_FILES = ("MODEL_CARD.md", "model_card.json")
+# The model card, and what the data looked like: about the model, and no part of it.
+CARD_FILES = ("MODEL_CARD.md", "model_card.json", "data_profile.json")
 _MODEL_FILE = "saved_model.pb"
 _LOCK_FILE = ".publish.lock"
 MARK_FILE = ".last_version"

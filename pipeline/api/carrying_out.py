@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import pathlib
@@ -48,6 +49,27 @@ def carry_out(
   check_engine(inputs.config.beam, os.environ)
   quieten_imports()
   log = log_file(inputs, run_id)
+  told: AbstractContextManager[None] = contextlib.nullcontext()
+  if train_and_push:
+    from pipeline.announcing.announce import failures_told
+
+    told = failures_told(inputs.config, run_id, os.environ)
+  with told:
+    return _carried_out(
+      inputs, run_id, show, log, train_and_push=train_and_push, how=how, examine=examine
+    )
+
+
+def _carried_out(
+  inputs: Inputs,
+  run_id: str,
+  show: Callable[[RealStreams], AbstractContextManager[Listener]],
+  log: pathlib.Path,
+  *,
+  train_and_push: bool,
+  how: RunOptions,
+  examine: Examine | None,
+) -> RunResult:
   try:
     with quiet_output(log) as streams, show(streams) as listener:
       from pipeline.execution import local
@@ -73,21 +95,27 @@ def carry_out(
 
 
 def examine(inputs: Inputs, run_id: str, *, labels: bool = False) -> dict[str, Any] | None:
-  """Checks the data that a run has read; returns None if the run ended before it read all.
+  """Checks the data that a run has read, and writes the page on it.
 
   Args:
     inputs: the prepared run.
     run_id: the run's name.
     labels: whether to look for labels that are likely wrong.
+
+  Returns:
+    As `check_data`, with `page`, the path of the page, for `look`; None if the run ended before it
+    read all.
   """
   from pipeline.checks.report import check_data
   from pipeline.gates import gate_facts
+  from pipeline.report.data_page import DataPage, render_data
+  from pipeline.report.render import write_page
   from pipeline.runs.data_artifacts import data_artifacts
 
   found = data_artifacts(inputs.config, run_id)
   if found is None:
     return None
-  return check_data(
+  check = check_data(
     inputs.task,
     examples=found.examples,
     quarantine=found.quarantine,
@@ -95,6 +123,18 @@ def examine(inputs: Inputs, run_id: str, *, labels: bool = False) -> dict[str, A
     kept=inputs.config.folder.checks,
     labels=labels,
   )
+  if found.drift is not None:
+    check["findings"] = [*found.drift.shown_findings, *check["findings"]]
+  page = inputs.config.folder.data_page(found.examples)
+  data = DataPage(
+    task=inputs.task.name,
+    data_path=inputs.config.data_path,
+    recognized=inputs.recognized,
+    check=check,
+    is_text=inputs.task.input.kind == "text",
+  )
+  write_page(render_data(data), page)
+  return {**{key: value for key, value in check.items() if key != "look"}, "page": str(page)}
 
 
 def log_file(inputs: Inputs, run_id: str) -> pathlib.Path:

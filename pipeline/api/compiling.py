@@ -128,6 +128,7 @@ def _write_ir(inputs: Inputs, path: str) -> str | None:
       runtime_parameters=True,
     ),
     path,
+    inputs.config,
   )
   if inputs.config.metadata.connection_file is None:
     return None

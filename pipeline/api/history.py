@@ -12,7 +12,7 @@ from components.versioned_pusher import stages
 from components.versioned_pusher.candidates import list_candidates
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.nodes import PREDICTIONS
-from dlpipe.workspace import Workspace
+from dlpipe.workspace import TaskFolder, Workspace
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.run import Run, as_run
 from pipeline.api.stores import checked, stores
@@ -21,6 +21,7 @@ from pipeline.runs import run_files, served
 from pipeline.runs.retention import cleaned, sizes
 
 if TYPE_CHECKING:
+  from pipeline.runs.facts import Facts
   from pipeline.runs.lineage import PastRun
   from pipeline.runs.result import RunResult
   from pipeline.settings.config import PipelineConfig
@@ -52,14 +53,23 @@ def runs(
 
 
 def _as_run(past: PastRun, workspace: str | None) -> Run:
-  from pipeline.runs.facts import of_cleaned, read_facts
-
   folder = Workspace.of(workspace).task(past.task)
   told = run_files.told(folder, past.run_id)
   data = told.config.data_path if told is not None else None
+  return as_run(past, facts_of(past, folder), folder, data=data)
+
+
+def facts_of(past: PastRun, folder: TaskFolder) -> Facts:
+  """Returns what a run's artifacts say, or what was kept of them.
+
+  Args:
+    past: the run.
+    folder: that of its task.
+  """
+  from pipeline.runs.facts import of_cleaned, read_facts
+
   kept = cleaned.find(folder, past.run_id)
-  facts = of_cleaned(kept) if kept is not None else read_facts(outputs_of(past))
-  return as_run(past, facts, folder, data=data)
+  return of_cleaned(kept) if kept is not None else read_facts(outputs_of(past))
 
 
 def past_runs(task: str | None, workspace: str | None, mlmd: str | None) -> list[PastRun]:

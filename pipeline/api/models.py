@@ -11,7 +11,7 @@ from typing import Any
 from components.versioned_pusher.version_folders import list_versions
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.workspace import Workspace
-from pipeline.api import asking
+from pipeline.api import asking, explaining
 from pipeline.api.asking import Answer, Input
 from pipeline.api.damaged import ways_out
 from pipeline.api.quiet_screen import quieten_screen
@@ -102,15 +102,43 @@ class Model:
       BadInputError: `inputs` is empty, or the model can answer none of them.
       DlpipeError: the model failed.
     """
+    asked = self._all_asked("predict", inputs)
+    return asking.rows(self._task, asked, self._model.answers)
+
+  def explain(self, inputs: Sequence[str | bytes | os.PathLike[str]]) -> list[dict[str, Any]]:
+    """Explains the answers to inputs, as `dlpipe predict --why` and the signature `explain` do.
+
+    >>> model = dlpipe.load("images")
+    >>> [why] = model.explain(["a.png"])
+    >>> sorted(why)
+    ['explained', 'intercept', 'label', 'map', 'map_png_bytes', 'unexplained']
+    >>> why["map_png_bytes"][:4]
+    b'\\x89PNG'
+
+    Args:
+      inputs: as for `predict`.
+
+    Returns:
+      For each input, in order, the outputs of the signature: docs/explanations.md lists them. An
+      input that the model cannot answer has only `error`.
+
+    Raises:
+      BadInputError: as for `predict`; or the model has no signature `explain`.
+      DlpipeError: the model failed.
+    """
+    asked = self._all_asked("explain", inputs)
+    return asking.rows(self._task, asked, self._model.explanations)
+
+  def _all_asked(self, what: str, inputs: Sequence[str | bytes | os.PathLike[str]]) -> list[Input]:
     if isinstance(inputs, (str, bytes, os.PathLike)) or not isinstance(inputs, Iterable):
       raise BadInputError(
-        f"predict takes a list of inputs, such as [{inputs!r:.60}]. Received: {inputs!r:.60}"
+        f"{what} takes a list of inputs, such as [{inputs!r:.60}]. Received: {inputs!r:.60}"
       )
     asked = [self._asked(each) for each in inputs]
     if not asked:
-      raise BadInputError("predict takes at least one input. Received an empty list.")
+      raise BadInputError(f"{what} takes at least one input. Received an empty list.")
     asking.require_readable(self._task, asked)
-    return asking.rows(self._task, asked, self._model.answers)
+    return asked
 
   def _asked(self, given: Any) -> Input:
     if self._task.input.kind == "file":
@@ -210,11 +238,25 @@ class Loaded:
     Raises:
       DlpipeError: the model failed.
     """
+    return self._asked(_SIGNATURE, values)
+
+  def explanations(self, values: Sequence[bytes]) -> list[Answer]:
+    """Returns the explanation of each answer, or the error.
+
+    Raises:
+      BadInputError: the model has no signature `explain`.
+      DlpipeError: the model failed.
+    """
+    explaining.require_explain(self._model.signatures, f"The model in {os.fspath(self.path)!r}")
+    found = self._asked(explaining.EXPLAIN, values)
+    return [each if isinstance(each, str) else explaining.trimmed(each) for each in found]
+
+  def _asked(self, signature: str, values: Sequence[bytes]) -> list[Answer]:
     from serving.errors import InvalidArgument, ServingError
 
     try:
       return asking.answers(
-        lambda some: self._model.predict(_SIGNATURE, {self._key: some}), values, InvalidArgument
+        lambda some: self._model.predict(signature, {self._key: some}), values, InvalidArgument
       )
     except ServingError as err:
       raise DlpipeError(f"The model could not answer: {err}") from err

@@ -59,6 +59,8 @@ class Run:
     report: the HTML report; None if there is none.
     log: the file with the output of TensorFlow, Beam and TFX; None if there is none.
     serving_dir: the TensorFlow Serving base path of the task.
+    spans: the spans of the data that it saw, with name, version, content and counts; empty for data
+      without spans.
     predictions: what the model says of each val and eval example: `predictions.parquet`; `rows`
       reads it. None if the model was not evaluated.
   """
@@ -78,6 +80,7 @@ class Run:
   log: pathlib.Path | None
   serving_dir: pathlib.Path
   predictions: pathlib.Path | None = None
+  spans: tuple[Mapping[str, Any], ...] = ()
 
   def rows(
     self, where: str | None = None, *, sort: str | None = None, limit: int | None = None
@@ -150,7 +153,7 @@ def as_run(
   if ended is not None:
     told, model_warnings = ended.findings, ended.model_warnings
   else:
-    told = results.told_findings(facts.data.findings, gates)
+    told = results.told_findings(facts.findings, gates)
     model_warnings = facts.warnings
   state, version = past.state, past.pushed_version
   if ended is not None:
@@ -176,4 +179,5 @@ def as_run(
     log=log if log.is_file() else None,
     serving_dir=folder.serving,
     predictions=pathlib.Path(predictions) / files.FILE if predictions is not None else None,
+    spans=tuple(facts.spans),
   )

@@ -97,6 +97,7 @@ def run(
     tiny=tiny,
     beam=beam,
     mlmd=mlmd,
+    tells=True,
   )
   for name, node in (("from_node", from_node), ("until_node", until_node)):
     check_node(name, node, trials=inputs.config.tune.most_trials)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dlpipe.errors import BadInputError
-from dlpipe.local_paths import require_local
+from dlpipe.local_paths import require_local, require_readable
 from pipeline.api.inputs import Inputs, prepare
 from pipeline.settings.known_settings import known_settings
 from pipeline.settings.reading import nearest
@@ -33,6 +33,7 @@ def prepared(
   beam: str | None,
   mlmd: Path | None,
   orchestrator: str | None = None,
+  tells: bool = False,
 ) -> Inputs:
   """Turns the arguments of a public function into a run that can start.
 
@@ -48,6 +49,7 @@ def prepared(
     beam: Beam's runner, or None.
     mlmd: the metadata store's connection file, or None.
     orchestrator: the orchestrator to compile for; None for a run on this machine.
+    tells: whether those whom `notify` names are told of an input that cannot be used.
 
   Raises:
     BadInputError: an argument or the input cannot be used.
@@ -58,7 +60,7 @@ def prepared(
   ]
   return prepare(
     task=known.name,
-    data=local_path("data", data),
+    data=data_path("data", data),
     workspace=local_path("workspace", workspace),
     config_file=local_path("config", config),
     values=as_settings(known, settings, sections, arguments=arguments),
@@ -66,6 +68,7 @@ def prepared(
     beam=beam,
     mlmd=local_path("mlmd", mlmd),
     orchestrator=orchestrator,
+    tells=tells,
   )
 
 
@@ -107,6 +110,25 @@ def local_path(name: str, path: Path | None) -> str | None:
   Raises:
     BadInputError: `path` has another type, is empty, or is a URI such as `gs://bucket/data`.
   """
+  given = _path_text(name, path)
+  if given is not None:
+    require_local(name, given)
+  return given
+
+
+def data_path(name: str, path: Path | None) -> str | None:
+  """Returns a path on this machine, or the address of a store that can be read, as text, or None.
+
+  Raises:
+    BadInputError: `path` has another type, is empty, or is an address that cannot be read.
+  """
+  given = _path_text(name, path)
+  if given is not None:
+    require_readable(name, given)
+  return given
+
+
+def _path_text(name: str, path: Path | None) -> str | None:
   if path is None:
     return None
   if not isinstance(path, (str, os.PathLike)):
@@ -114,7 +136,6 @@ def local_path(name: str, path: Path | None) -> str | None:
   given = os.fspath(path)
   if not isinstance(given, str):
     raise BadInputError(f"{name} takes a path as text. Received: {name}={path!r}")
-  require_local(name, given)
   return given
 
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from pipeline.problems.certainty.record import SET
 
+_FILES = "_bytes"  # ends the names of outputs that REST encodes
+
 
 def plain_values(array: Any) -> list[Any]:
   """Returns an array as nested lists of Python values: bytes as str, float32 as shortest decimals.
@@ -22,8 +24,14 @@ def plain_values(array: Any) -> list[Any]:
 
 
 def plain_columns(found: Mapping[str, Any], names: Iterable[str]) -> dict[str, list[Any]]:
-  """Returns outputs by name as lists, a value a row; a set loses the "" behind its labels."""
-  columns = {name: plain_values(found[name]) for name in names}
+  """Returns outputs by name as lists, a value a row.
+
+  A set loses the "" behind its labels; files, such as a picture, stay bytes.
+  """
+  columns = {
+    name: found[name].tolist() if name.endswith(_FILES) else plain_values(found[name])
+    for name in names
+  }
   if SET in columns:
     columns[SET] = [
       [label for label in row if label] if isinstance(row, list) else row for row in columns[SET]

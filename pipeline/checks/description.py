@@ -52,6 +52,10 @@ class Description:
       few parts to compare.
     thumbnail: the picture in 8 rows of 9 grey values.
     met: unusual but valid properties in a few words, such as `turned by EXIF`.
+    looks: measures by which an input may look odd, such as `{"brightness": 12.5}`; every input has
+      the same names.
+    script: the script of a text, such as `LATIN`; empty if it has none.
+    words: 32-bit hashes of a text's words.
   """
 
   excerpt: str
@@ -61,6 +65,9 @@ class Description:
   parts: Collection[int] = ()
   thumbnail: bytes = b""
   met: Collection[str] = ()
+  looks: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  script: str = ""
+  words: Sequence[int] = ()
 
 
 class IndescribableError(Exception):

@@ -69,8 +69,7 @@ def unusable(survey: Survey) -> list[Finding]:
     )
   if survey.lengths:
     measures = np.stack(list(survey.lengths.values()))
-    readable = np.delete(np.arange(len(survey.splits)), unreadable)
-    empty = readable[(measures == 0).any(axis=0)]
+    empty = survey.readable[(measures == 0).any(axis=0)]
     if len(empty):
       examples = tuple((int(row),) for row in empty[:SHOWN])
       found.append(dataclasses.replace(_of("empty", len(empty)), examples=examples))

@@ -18,7 +18,7 @@ def lines(check: Mapping[str, Any], *, width: int = 100) -> list[str]:
   """Returns lines on balance, lengths, unusual inputs, findings, and quarantined records.
 
   Args:
-    check: the result of `check_data`.
+    check: the result of `check_data`, or of `examine` with the `page`.
     width: width of the lines in characters.
   """
   shown = [""]
@@ -40,6 +40,8 @@ def lines(check: Mapping[str, Any], *, width: int = 100) -> list[str]:
     shown += _labelled("Bad records", [what], width)
     shown += [f"{_INDENT}  {_cut(record, width - 14)}" for record in reason["records"]]
   shown += _labelled("Data check", [_verdict(check)], width)
+  if "page" in check:
+    shown.append(f"{'Page':<12}{_place(check['page'])}")
   return shown
 
 

@@ -18,6 +18,7 @@ from dlpipe.records import SPLITS
 from pipeline.checks import findings, gate_findings
 from pipeline.checks.description import Description, IndescribableError, Row, label_bytes
 from pipeline.checks.finding import WARNING, Finding
+from pipeline.checks.looks.look import Look, Samples
 from pipeline.checks.survey import MAX_COMPARED, Survey
 from pipeline.checks.text import excerpt
 from pipeline.checks.wrong_labels import wrong_labels
@@ -29,6 +30,7 @@ from pipeline.task import Task
 _SHOWN_REASONS, _SHOWN_RECORDS = 10, 5
 _LABEL_BYTES = 200
 _TEXT_BYTES = 2000
+_TEXT_CHARACTERS = 400
 
 
 def check_data(
@@ -54,9 +56,11 @@ def check_data(
   Returns:
     `examples` {split: count}; `labels` {split: {label: count}} or None; `lengths` {measure:
     {min, p5, median, p95, max}}; `met` {unusual but valid property: count}; `findings` [{name,
-    level, count, what, advice, details, examples [[{split, label, input, file, origin}]]}],
+    level, count, what, advice, details, examples [[{split, label, input, text,
+    file, origin}]]}],
     warnings first; `quarantined` [{reason, count, records}]; `compared`, the number of inputs among
-    which near-duplicates were searched; with `labels` also `suspects`, as `Suspects.to_json`.
+    which near-duplicates were searched; with `labels` also `suspects`, as `Suspects.to_json`;
+    `look`, as `Look.to_json`, for the page.
 
   Raises:
     BadInputError: `labels`, and the task has no classes.
@@ -99,8 +103,10 @@ def _check(
       yield Row(each.split, label_bytes(value[:1]), label_bytes(label), each.origin.origin)
 
   survey = Survey(describe)
-  for row in rows():
+  samples = Samples(has_classes=task.problem.has_classes)
+  for number, row in enumerate(rows()):
     survey.add(row)
+    samples.add(number, row)
     if answers is not None:
       answers.add(row)
   summary = Summary.read(quarantine) or Summary()
@@ -115,7 +121,9 @@ def _check(
     suspects = search(task, examples, len(survey.splits))
     found += wrong_labels(suspects)
   found.sort(key=lambda finding: finding.level != WARNING)
+  look = Look.of(survey, samples)
   wanted = {number for finding in found for example in finding.examples for number in example}
+  wanted |= look.numbers()
   shown_rows = _pick(rows(), wanted)
   shown = {
     number: _shown(row, describe, folder / str(number), is_text=task.input.kind == "text")
@@ -130,6 +138,7 @@ def _check(
     "findings": [_finding_json(finding, shown) for finding in found],
     "quarantined": _quarantined(quarantine, summary.reasons),
     "compared": min(sum(counts), MAX_COMPARED),
+    "look": look.to_json(shown.__getitem__),
     **({"suspects": suspects.to_json()} if suspects is not None else {}),
   }
 
@@ -183,7 +192,10 @@ def _shown(
     shown["origin"] = row.origin
   suffix = ""
   if is_text:
-    shown["input"] = excerpt(row.value[:_TEXT_BYTES].decode("utf-8", "replace"))
+    text = row.value[:_TEXT_BYTES].decode("utf-8", "replace")
+    shown["input"] = excerpt(text)
+    if len(text) > len(shown["input"]):
+      shown["text"] = text[:_TEXT_CHARACTERS]
   if describe is not None:
     with contextlib.suppress(IndescribableError):
       described = describe(row.value)

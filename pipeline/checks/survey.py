@@ -8,6 +8,7 @@ from __future__ import annotations
 import array
 import collections
 import hashlib
+import sys
 from collections.abc import Callable, Collection
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from dlpipe.records import SPLITS
 from pipeline.checks import near
 from pipeline.checks.description import Description, IndescribableError, Row
+from pipeline.checks.looks.measuring import Familiarity
 
 # Bounds memory: later rows are not compared for near-duplicates, and the check says so.
 MAX_COMPARED = 1_000_000
@@ -38,6 +40,10 @@ class Survey:
     self._splits = array.array("B")
     self._contents, self._labels, self._keys = (array.array("Q") for _ in range(3))
     self._lengths: dict[str, array.array] = {}
+    self._looks: dict[str, array.array] = {}
+    self._scripts: list[str] = []
+    self._familiarity = Familiarity()
+    self._has_words = False
     self._waiting: list[tuple[int, np.ndarray]] = []
     self._waiting_parts = 0
     self._signatures: list[np.ndarray] = []
@@ -61,6 +67,11 @@ class Survey:
     self.met.update(described.met)
     for name, value in described.lengths.items():
       self._lengths.setdefault(name, array.array("f")).append(value)
+    for name, value in described.looks.items():
+      self._looks.setdefault(name, array.array("f")).append(value)
+    self._scripts.append(sys.intern(described.script))
+    self._has_words = self._has_words or bool(len(described.words))
+    self._familiarity.add(described.words)
     if number >= MAX_COMPARED:
       return
     if len(described.parts):
@@ -112,6 +123,22 @@ class Survey:
   def lengths(self) -> dict[str, np.ndarray]:
     """Returns `[readable rows]` float32 by the measure's name."""
     return {name: np.frombuffer(values, np.float32) for name, values in self._lengths.items()}
+
+  @property
+  def readable(self) -> np.ndarray:
+    """Returns the numbers of the rows that were described."""
+    return np.delete(np.arange(len(self.splits)), self.unreadable)
+
+  @property
+  def looks(self) -> dict[str, np.ndarray]:
+    """Returns `[readable rows]` float32 by measure; of texts also `familiar`."""
+    found = {name: np.frombuffer(values, np.float32) for name, values in self._looks.items()}
+    return {**found, "familiar": self._familiarity.scores()} if self._has_words else found
+
+  @property
+  def scripts(self) -> np.ndarray:
+    """Returns `[readable rows]` str; empty for an input that is no text."""
+    return np.array(self._scripts, str)
 
   def near_groups(self) -> np.ndarray:
     """Returns `[rows]` group numbers; inputs that are equal or nearly equal share a group."""

@@ -10,6 +10,7 @@ from collections.abc import Collection
 import numpy as np
 
 from pipeline.checks.description import Description, IndescribableError
+from pipeline.checks.looks.measuring import script_of
 
 _EXCERPT_CHARACTERS = 100
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
@@ -19,6 +20,7 @@ _RUN_CHARACTERS = 5
 # If words are longer than this on average, the script has no spaces.
 _LONG_WORD_CHARACTERS = _MIN_PARTS + _RUN_CHARACTERS - 1
 _KNOWN_WORDS = 1_000_000
+_MOST_WORDS = 1_000  # of a text, by which its language is compared with the others
 # Odd, so that the same two words in another order give another number.
 _FIRST, _SECOND = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
 
@@ -57,6 +59,8 @@ def describe(text: bytes) -> Description:
     lengths={"characters": len(decoded), "words": len(decoded.split())},
     key=key.encode("utf-8"),
     parts=_parts(words, key),
+    script=script_of(decoded),
+    words=[_WORDS[word] for word in words[:_MOST_WORDS]],
   )
 
 

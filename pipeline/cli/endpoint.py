@@ -17,8 +17,11 @@ from dlpipe_client import (
   Unauthenticated,
   connect,
 )
+from pipeline.api import explaining
 from pipeline.api.asking import Answer, answers
 from pipeline.task import Task
+
+_SIGNATURE = "serving_default"
 
 
 class EndpointModel:
@@ -32,8 +35,9 @@ class EndpointModel:
     timeout_s: float,
     token_file: str | None = None,
     ca_file: str | None = None,
+    version: int | None = None,
   ):
-    """Asks the server for its newest version; all later calls use this version.
+    """Asks the server for a version; all later calls use it.
 
     Args:
       task: the task; the served model has its name.
@@ -41,6 +45,7 @@ class EndpointModel:
       timeout_s: timeout of each call, in seconds.
       token_file: file that holds a bearer token.
       ca_file: PEM file with the certificate of the CA that signed the server's certificate.
+      version: the version; None for the one that the server gives to who names none.
 
     Raises:
       BadInputError: the endpoint or a file cannot be used.
@@ -57,22 +62,25 @@ class EndpointModel:
       )
     )
     try:
-      self.version: int = self._guarded(self._client.metadata).version
+      metadata = self._guarded(lambda: self._client.metadata(version=version))
+      self.version: int = metadata.version
+      self._signatures = frozenset(metadata.signatures)
     except (BadRequest, DlpipeError) as err:
       self.close()
       if isinstance(err, DlpipeError):
         raise
       raise DlpipeError(f"The server at {endpoint} did not answer: {err}") from err
 
-  def predict(self, values: Sequence[Any]) -> dict[str, Any]:
+  def predict(self, values: Sequence[Any], signature: str = _SIGNATURE) -> dict[str, Any]:
     """Returns arrays by output name.
 
     Raises:
       BadRequest: the model cannot read a value.
       DlpipeError: the server failed, or cannot be reached.
     """
+    inputs = {self._task.input.key: list(values)}
     return self._guarded(
-      lambda: self._client.predict({self._task.input.key: list(values)}, version=self.version)
+      lambda: self._client.predict(inputs, signature_name=signature, version=self.version)
     )
 
   def answers(self, values: Sequence[bytes]) -> list[Answer]:
@@ -82,6 +90,18 @@ class EndpointModel:
       DlpipeError: the server failed, or cannot be reached.
     """
     return answers(self.predict, values, BadRequest)
+
+  def explanations(self, values: Sequence[bytes]) -> list[Answer]:
+    """Returns the explanation of each answer, or the error.
+
+    Raises:
+      BadInputError: the model has no signature `explain`.
+      DlpipeError: the server failed, or cannot be reached.
+    """
+    where = f"Version {self.version} of {self._task.name} at {self._endpoint}"
+    explaining.require_explain(self._signatures, where)
+    found = answers(lambda some: self.predict(some, explaining.EXPLAIN), values, BadRequest)
+    return [each if isinstance(each, str) else explaining.trimmed(each) for each in found]
 
   def close(self) -> None:
     """Closes the connection."""

@@ -1,4 +1,4 @@
-"""The type of command options that are paths on this machine."""
+"""The types of command options that are paths."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dlpipe.local_paths import require_local
+from dlpipe.local_paths import require_local, require_readable
 
 
 class LocalPath(click.ParamType):
@@ -26,5 +26,25 @@ class LocalPath(click.ParamType):
       BadInputError: it is a URI.
     """
     del ctx
-    require_local(max(param.opts, key=len) if param is not None else "the path", value)
+    require_local(_named(param), value)
     return self._path_type(value)
+
+
+class DataPath(click.ParamType):
+  """Accepts local paths, and addresses of stores that can be read, unchanged."""
+
+  name = "path"
+
+  def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    """Returns the path or the address.
+
+    Raises:
+      BadInputError: it is an address that cannot be read.
+    """
+    del ctx
+    require_readable(_named(param), value)
+    return value
+
+
+def _named(param: click.Parameter | None) -> str:
+  return max(param.opts, key=len) if param is not None else "the path"

@@ -28,14 +28,18 @@ _COMMANDS = {
   "batch": "Predict every row of an input into a file.",
   "serve": "Serve models over gRPC and REST.",
   "compile": "Write the pipeline for an orchestrator.",
+  "begin": "Begin a run of a compiled pipeline.",
   "node": "Run one node of a compiled pipeline.",
+  "finish": "End a run of a compiled pipeline: report and record.",
   "worker": "Stay up and start nodes warm.",
   "join": "Join a training that several workers share.",
   "runs": "List, show, compare and repeat earlier runs.",
+  "replay": "Replay logged requests on a candidate; show the flips.",
   "promote": "Make a candidate live, or try it as the canary.",
   "pin": "Keep a version whatever is cleaned.",
   "rollback": "Serve an older version of a model again.",
   "log": "Pick logged requests to label; join labels to them.",
+  "watch": "Compare logged requests with what was trained on.",
   "clean": "Delete files of earlier runs.",
   "data": "List and fetch public data sets.",
   "settings": "List what can be set, with values and bounds.",
@@ -44,8 +48,10 @@ _COMMANDS = {
   "doctor": "Say what is wrong with the environment.",
 }
 # The package of a command, if it is not `commands`.
-_ROOMS = dict.fromkeys(("compile", "node", "worker", "join"), "for_orchestrators")
-_ROOMS |= dict.fromkeys(("clean", "log", "pin", "promote"), "operations")
+_ROOMS = dict.fromkeys(
+  ("compile", "begin", "node", "finish", "worker", "join"), "for_orchestrators"
+)
+_ROOMS |= dict.fromkeys(("clean", "log", "pin", "promote", "replay", "watch"), "operations")
 _SHOWN = 200  # characters
 # Errors that a path from the command line may cause.
 _OF_PATHS = frozenset(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.local_path import LocalPath
+from pipeline.cli.local_path import DataPath, LocalPath
 from pipeline.cli.task_argument import task_argument
 
 
@@ -45,9 +45,10 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     task_argument,
     click.option(
       "--data",
-      type=LocalPath(),
+      type=DataPath(),
       metavar="PATH",
-      help="The input. Default: the task's shipped data.",
+      help="The input: a path, or an address such as s3://bucket/folder. Default: the task's "
+      "shipped data.",
     ),
     workspace_option,
     config_option,

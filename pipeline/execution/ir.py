@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from google.protobuf import json_format
+from google.protobuf import json_format, wrappers_pb2
 from google.protobuf.message import Message
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration.pipeline import Pipeline
@@ -28,6 +28,7 @@ from tfx.proto.orchestration import (  # noqa: F401
 )
 
 from dlpipe.errors import BadInputError
+from pipeline.settings.config import PipelineConfig
 
 RUN_ID = constants.PIPELINE_RUN_ID_PARAMETER_NAME
 PIPELINE_ROOT = constants.PIPELINE_ROOT_PARAMETER_NAME
@@ -38,12 +39,15 @@ _TYPES = {
 }
 
 
-def write_ir(pipeline: Pipeline, path: str | os.PathLike[str]) -> pipeline_pb2.Pipeline:
+def write_ir(
+  pipeline: Pipeline, path: str | os.PathLike[str], config: PipelineConfig | None = None
+) -> pipeline_pb2.Pipeline:
   """Compiles a pipeline into a file, which is replaced as a whole.
 
   Args:
     pipeline: made by `create_pipeline`.
     path: the file.
+    config: what the pipeline was told, kept in the file for `single_node.compiled_file`.
 
   Returns:
     The compiled pipeline, its runtime parameters still open.
@@ -51,6 +55,11 @@ def write_ir(pipeline: Pipeline, path: str | os.PathLike[str]) -> pipeline_pb2.P
   Raises:
     BadInputError: the file cannot be written.
   """
+  if config is not None:
+    # What nobody set is left out: a reader tells a setting from a default.
+    pipeline.platform_config = wrappers_pb2.StringValue(
+      value=config.model_dump_json(exclude_unset=True)
+    )
   compiled = compiler.Compiler().compile(pipeline)
   text = json_format.MessageToJson(compiled, preserving_proto_field_name=True, sort_keys=True)
   write_whole(path, text + "\n")

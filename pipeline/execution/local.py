@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import os
 import pathlib
 import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from components.source_example_gen.summary import REJECTED_FILE
+from components.spans import kept
 from dlpipe import nodes
 from dlpipe.errors import DlpipeError
+from pipeline.announcing.announce import announce
 from pipeline.assembly import create_pipeline
 from pipeline.execution import at_work, events, node, node_events, partial, processes, sequential
 from pipeline.execution.options import RunOptions
 from pipeline.params import Params
 from pipeline.report.render import write_report
 from pipeline.runs import record, run_files
+from pipeline.runs.report_data import ReportData
 from pipeline.runs.result import Cleaned, ComponentResult, RunResult
 from pipeline.runs.retention import cleaning
+from pipeline.runs.shown.previous import Previous, previous_predictions
 from pipeline.runs.store import executions, gone_artifacts
 from pipeline.runs.store.metadata_stores import ConnectionConfig, connection, open_store
 from pipeline.settings.config import PipelineConfig
@@ -88,6 +93,8 @@ def run(
       # A checkpoint and a trial are results of an earlier run, too.
       shutil.rmtree(config.folder.checkpoints, ignore_errors=True)
       shutil.rmtree(config.folder.trials, ignore_errors=True)
+    if not options.use_cache and node.is_to_run(compiled, nodes.SOURCE_EXAMPLE_GEN.id):
+      kept.Store(str(config.folder.spans)).forget()
     if train_and_push:
       run_files.write(config, run_id)
     listener(events.RunStarted(run_id, task.name, node.node_ids(compiled), log_file))
@@ -97,9 +104,10 @@ def run(
       )
     else:
       outcomes = sequential.run_nodes(compiled, store, listener=listener, options=options)
-    result = _conclude(task, config, store, outcomes, run_id, started, listener, examine)
-    if train_and_push and config.keep.is_set:
-      result = _cleaned(config, result)
+    data = _conclude(task, config, store, outcomes, run_id, started, listener, examine)
+    if train_and_push:
+      data = cleaned(config, data)
+  result = announced(config, data) if train_and_push else data.result
   listener(events.RunFinished(result))
   return result
 
@@ -113,7 +121,7 @@ def _conclude(
   started: datetime.datetime,
   listener: events.Listener,
   examine: Examine | None,
-) -> RunResult:
+) -> ReportData:
   with node_events.progress_to(listener, _STORE), open_store(store) as handle:
     artifacts = {
       node_id: executions.outputs(handle.store, outcome.execution_id)
@@ -121,6 +129,7 @@ def _conclude(
       if outcome.execution_id is not None
     }
     gone_artifacts.mark(handle, task.pipeline_name, config.folder.artifacts)
+    before = previous_predictions(handle.store, artifacts)
   components = [
     ComponentResult(
       id=node_id,
@@ -132,8 +141,52 @@ def _conclude(
   ]
   error = next((o.error for o in outcomes.values() if o.error is not None), None)
   check = examine(run_id) if examine else None
+  return conclude(
+    task,
+    config,
+    artifacts=artifacts,
+    components=components,
+    error=error,
+    run_id=run_id,
+    started=started,
+    check=check,
+    previous=before,
+  )
+
+
+def conclude(
+  task: Task,
+  config: PipelineConfig,
+  *,
+  artifacts: record.Artifacts,
+  components: list[ComponentResult],
+  error: BaseException | None,
+  run_id: str,
+  started: datetime.datetime,
+  check: Mapping[str, Any] | None = None,
+  previous: Previous | None = None,
+) -> ReportData:
+  """Ends a run, whoever carried out its nodes: reads its artifacts, writes report and quarantine.
+
+  Args:
+    task: the task.
+    config: the run's configuration.
+    artifacts: node id to output name to artifact, for the nodes that ran.
+    components: the result of each node.
+    error: the exception that ended the run early; None if there was none.
+    run_id: the run's name.
+    started: when it began.
+    check: the findings of `dlpipe check`.
+    previous: the predictions of the model before; None if there are none.
+  """
   found = record.collect(
-    task, config, artifacts=artifacts, components=components, error=error, run_id=run_id
+    task,
+    config,
+    artifacts=artifacts,
+    components=components,
+    error=error,
+    run_id=run_id,
+    previous=previous,
   )
   report = config.folder.report(run_id)
   data = found.report_data(
@@ -146,12 +199,27 @@ def _conclude(
     # The push or the refusal holds without a report, too.
     said = f"The report could not be written: {err.strerror or err}. What the run came to stands."
     warned = [*data.result.model_warnings, said]
-    return dataclasses.replace(data.result, report=None, model_warnings=warned)
-  return data.result
+    ended = dataclasses.replace(data.result, report=None, model_warnings=warned)
+    return dataclasses.replace(data, result=ended)
+  return data
+
+
+def cleaned(config: PipelineConfig, data: ReportData) -> ReportData:
+  """Deletes what `keep` lets go; the result says how much, or why it did not work."""
+  return dataclasses.replace(data, result=_cleaned(config, data.result))
+
+
+def announced(config: PipelineConfig, data: ReportData) -> RunResult:
+  """Tells of the run whom `notify` and `tracking` name; the result says who could not be told."""
+  said = announce(data, config, os.environ)
+  if not said:
+    return data.result
+  return dataclasses.replace(data.result, model_warnings=[*data.result.model_warnings, *said])
 
 
 def _cleaned(config: PipelineConfig, result: RunResult) -> RunResult:
-  """Deletes what `keep` lets go; the result says how much, or why it did not work."""
+  if not config.keep.is_set:
+    return result
   others = at_work.run_ids(config.folder) - {result.run_id}
   if others:
     said = f"Nothing was cleaned: {', '.join(sorted(others))} is at work in the workspace, too."

@@ -22,9 +22,11 @@ from dlpipe.errors import BadInputError, DlpipeError
 from pipeline.execution import attempts
 from pipeline.runs.pushes import last_push_is_gone
 from pipeline.runs.store import executions
+from pipeline.runs.store.compared import compares_anew
 from pipeline.runs.store.metadata_stores import ConnectionConfig, open_store
 
 _NODE_CONTEXT = "node"
+_LONGEST_MESSAGE = 4000  # characters
 _STATES = {
   metadata_store_pb2.Execution.COMPLETE: nodes.COMPLETE,
   metadata_store_pb2.Execution.CACHED: nodes.CACHED,
@@ -175,7 +177,7 @@ def _launch(
 
 
 def _asks_for_another_try(handle: metadata.Metadata, node: pipeline_pb2.PipelineNode) -> bool:
-  """Whether the node's last result says that it is none to keep."""
+  """Whether the node's last result is none to keep: it says so, or is out of date."""
   for named in node.contexts.contexts:
     if named.type.name != _NODE_CONTEXT:
       continue
@@ -183,21 +185,24 @@ def _asks_for_another_try(handle: metadata.Metadata, node: pipeline_pb2.Pipeline
     context = handle.store.get_context_by_type_and_name(_NODE_CONTEXT, name)
     made = handle.store.get_artifacts_by_context(context.id) if context else []
     last = max(made, key=lambda artifact: artifact.id, default=None)
-    return last is not None and last.custom_properties[TRY_AGAIN].int_value == 1
+    tries_again = last is not None and last.custom_properties[TRY_AGAIN].int_value == 1
+    return tries_again or compares_anew(handle, made, node)
   return False
 
 
 def _note_failure(
   store_config: ConnectionConfig, node: pipeline_pb2.PipelineNode, error: Exception
 ) -> None:
-  """Keeps the exit code with a failed execution, so that a refusal is not taken for a crash."""
+  """Keeps exit code and message with a failed execution: a refusal is not taken for a crash."""
   known = user_error(error)
   # If the store itself failed, it cannot keep the code.
   with contextlib.suppress(Exception), open_store(store_config) as handle:
     execution = attempts.earlier(handle, node)
     if execution is not None and execution.last_known_state == metadata_store_pb2.Execution.FAILED:
       code = known.exit_code if known is not None else DlpipeError.exit_code
+      message = str(known) if known is not None else f"{type(error).__name__}: {error}"
       execution.custom_properties[executions.EXIT_CODE].int_value = code
+      execution.custom_properties[executions.ERROR].string_value = message[:_LONGEST_MESSAGE]
       handle.store.put_executions([execution])
 
 
@@ -208,12 +213,17 @@ def _state(
 ) -> str:
   if execution_id is None:
     return nodes.SKIPPED
+  with open_store(store_config) as handle:
+    [execution] = handle.store.get_executions_by_id([execution_id])
+  return state_of(node, execution)
+
+
+def state_of(node: pipeline_pb2.PipelineNode, execution: metadata_store_pb2.Execution) -> str:
+  """Returns what became of an execution that nobody works on: COMPLETE, CACHED or FAILED."""
   if node.node_info.type.name == executions.RESOLVER:
     # A Resolver only looks up what earlier nodes made. To find nothing is no failure: a node that
     # needs the missing artifact says so.
     return nodes.CACHED
-  with open_store(store_config) as handle:
-    [execution] = handle.store.get_executions_by_id([execution_id])
   # The launcher swallows errors in input resolution: only the store knows.
   return _STATES.get(execution.last_known_state, nodes.FAILED)
 

@@ -261,16 +261,39 @@ def _fit(text: str, width: int) -> str:
 
 
 def _shortened(message: str, width: int) -> str:
-  """Leaves out facts, two spaces apart, until the message fits; validation metrics stay longest."""
+  """Leaves out facts, two spaces apart, until the message fits.
+
+  A metric of training and of validation become one fact. Both losses and the time left stay.
+  """
   parts = message.split("  ")
-  names = {part.split(" ")[0] for part in parts}
-  order = [part for part in parts[1:] if f"val_{part.split(' ')[0]}" in names]
-  order += [part for part in parts[1:] if "loss" in part and part not in order]
+  if len(message) <= width or not any(part.startswith(("loss ", "val_loss ")) for part in parts):
+    return message
+  parts = _paired(parts)
+  order = [part for part in parts[1:] if part.startswith("step ")]
+  order += [
+    part
+    for part in reversed(parts[1:])
+    if not part.startswith(("loss ", "val_loss ", "step ")) and not part.endswith(" left")
+  ]
   for part in order:
     if len("  ".join(parts)) <= width:
       break
     parts.remove(part)
-  return "  ".join(parts)
+  said = "  ".join(parts)
+  return said if len(said) <= width else said.replace(" epoch ", " ", 1)
+
+
+def _paired(parts: list[str]) -> list[str]:
+  """Makes one part of a metric and its `val_` twin: `loss 0.412 val 0.500`."""
+  named = {part.split(" ")[0]: part for part in parts}
+  found = []
+  for name, part in named.items():
+    twin = named.get(f"val_{name}")
+    if twin is not None:
+      found.append(f"{part} val {twin.split(' ')[1]}")
+    elif not (name.startswith("val_") and name.removeprefix("val_") in named):
+      found.append(part)
+  return found
 
 
 def _can_encode(stream: Any, text: str) -> bool:

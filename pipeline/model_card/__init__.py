@@ -18,6 +18,9 @@ from components.source_example_gen.summary import Summary
 from dlpipe import nodes
 from dlpipe.artifact_files import ArtifactFile, finite
 from dlpipe.verdicts import Ruling, Verdict
+from pipeline.drift import answers
+from pipeline.drift.examples import parameters
+from pipeline.drift.profile import Profile
 from pipeline.evaluation import Evaluation, read_evaluation
 from pipeline.problems.intervals import Interval
 from pipeline.settings.config import PipelineConfig
@@ -83,7 +86,7 @@ class ModelCard(ArtifactFile):
 
 
 # Names of every file that `files` returns.
-FILES = (ModelCard.FILE, MARKDOWN_FILE)
+FILES = (ModelCard.FILE, MARKDOWN_FILE, Profile.FILE)
 
 
 def facts(task: Task, config: PipelineConfig) -> dict[str, Any]:
@@ -103,6 +106,7 @@ def facts(task: Task, config: PipelineConfig) -> dict[str, Any]:
     "data_license": config.push.data_license,
     "changed_gates": changed,
     "limits": list(task.problem.limits),
+    "rows": parameters(task),
   }
 
 
@@ -115,10 +119,24 @@ def files(directories: Mapping[str, Sequence[str]], told: Mapping[str, Any]) -> 
     told: the result of `facts`.
   """
   made = card(directories, told)
-  return {
+  written = {
     ModelCard.FILE: made.to_text(allow_nan=False) + "\n",
     MARKDOWN_FILE: markdown(made),
   }
+  profile = _profile(directories, told)
+  if profile is not None:
+    written[Profile.FILE] = profile.to_text() + "\n"
+  return written
+
+
+def _profile(directories: Mapping[str, Sequence[str]], told: Mapping[str, Any]) -> Profile | None:
+  """Returns what the model was trained on, and its answers to eval; None if nothing says."""
+  data = Profile.read(_only(directories, "profile"))
+  predictions = _only(directories, "predictions")
+  if data is None or predictions is None:
+    return data
+  found = answers.profile(predictions, told["rows"])
+  return data.also(found) if found is not None else data
 
 
 def card(directories: Mapping[str, Sequence[str]], told: Mapping[str, Any]) -> ModelCard:
@@ -134,7 +152,7 @@ def card(directories: Mapping[str, Sequence[str]], told: Mapping[str, Any]) -> M
   ]
   return ModelCard(
     **{
-      **told,
+      **_of_card(told),
       "limits": [
         *told["limits"],
         *_doubts(training),
@@ -178,6 +196,10 @@ def markdown(made: ModelCard) -> str:
     more_slices=max(0, len(made.slices) - _MOST_SLICES),
     slice_metrics=[name for name in _slice_metrics(made) if name != _COUNT],
   )
+
+
+def _of_card(told: Mapping[str, Any]) -> dict[str, Any]:
+  return {name: value for name, value in told.items() if name != "rows"}
 
 
 _EMPTY = Evaluation(metrics={}, baseline={}, slices=[], confusion={}, calibration=[])

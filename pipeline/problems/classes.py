@@ -101,7 +101,12 @@ def confusion_rows(found: Any, labels: Sequence[str]) -> list[list[float]]:
 
 
 def per_class(confusion: Sequence[Sequence[float]], labels: Sequence[str]) -> list[dict[str, Any]]:
-  """Computes each label's precision and recall from the confusion matrix; nan if undefined."""
+  """Computes each label's precision and recall from the confusion matrix; nan if undefined.
+
+  `interval` is the 95 % interval of the recall, for so many rows of the label.
+  """
+  from pipeline.problems import intervals
+
   found = []
   for index, label in enumerate(labels):
     right = confusion[index][index]
@@ -113,6 +118,7 @@ def per_class(confusion: Sequence[Sequence[float]], labels: Sequence[str]) -> li
         "precision": right / predicted if predicted else math.nan,
         "recall": right / actual if actual else math.nan,
         "count": int(actual),
+        "interval": intervals.share(right, actual),
       }
     )
   return found
@@ -135,6 +141,8 @@ PROBLEM = Problem(
   metrics="pipeline.problems.classification_metrics.classification_metrics",
   rows="pipeline.problems.rows.of_classes",
   shown=f"{__name__}.shown",
+  baseline="pipeline.suspects.cheap.of_classes",
+  answer_keys=("label",),
   contradicts=True,
   words=with_doubts(usual_words),
   limits=(

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from dlpipe.errors import BadInputError
-from dlpipe.records import FeatureValue, Rejected, class_names
+from dlpipe.records import FeatureValue, Rejected, class_names, is_part
 from pipeline.params import DataOptions, Params
 from pipeline.problem import Problem, usual_words
 from pipeline.problems.certainty.words import with_doubts
@@ -84,6 +84,8 @@ def require(
 ) -> None:
   """Reads answers until a label distinguishes rows; reads at least 5,000 if there are so many.
 
+  Of a part of an input it reads none.
+
   Args:
     answers: the results of `read_label`, or the reason why a row cannot be used.
     source: the input, for messages.
@@ -94,6 +96,8 @@ def require(
     BadInputError: no label distinguishes rows, or the separator of labels is wrong.
   """
   separator = _separator(options)
+  if is_part():
+    return
   counts: collections.Counter[str] = collections.Counter()
   rejected: Rejected | None = None
   rows = several = 0
@@ -236,6 +240,16 @@ def words(outputs: Mapping[str, Any]) -> list[str]:
   return [f"no label (the nearest is {label} {score:.4f})"]
 
 
+def answer_in(outputs: Mapping[str, Any]) -> str:
+  """Returns the labels of an answer in the order of the alphabet; each model has its own order.
+
+  >>> answer_in({"scores": [0.9, 0.1, 0.7], "labels": ["red", "old", "big"]})
+  'big, red'
+  """
+  pairs = zip(outputs["labels"], outputs["scores"], strict=True)
+  return ", ".join(sorted(label for label, score in pairs if score >= THRESHOLD))
+
+
 PROBLEM = Problem(
   name="labels",
   read_label=read_label,
@@ -254,8 +268,11 @@ PROBLEM = Problem(
   rows="pipeline.problems.rows.of_labels",
   shown=f"{__name__}.shown",
   findings="pipeline.checks.gate_findings.of_several_labels",
+  baseline="pipeline.suspects.cheap.of_labels",
   contradicts=True,
   words=with_doubts(words),
+  answer_keys=("labels", "scores"),
+  answer_in=answer_in,
   limits=(
     (
       "It knows no other labels than those it was trained on; an answer without a label says "

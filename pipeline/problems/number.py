@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dlpipe.errors import BadInputError
-from dlpipe.records import FeatureValue, Rejected
+from dlpipe.records import FeatureValue, Rejected, is_part
 from dlpipe.words import shortest
 from pipeline.params import DataOptions, Params
 from pipeline.problem import Problem
@@ -73,7 +73,7 @@ def require(
   advice: str,
   options: Mapping[str, Any],
 ) -> None:
-  """Reads answers until two of them differ.
+  """Reads answers until two of them differ; reads none of a part of an input.
 
   Args:
     answers: the results of `read_label`, or the reason why a row cannot be used.
@@ -85,6 +85,8 @@ def require(
     BadInputError: all numbers are equal, or there are none.
   """
   del options
+  if is_part():
+    return
   first: Any = None
   rejected: Rejected | None = None
   for each in answers:
@@ -184,6 +186,7 @@ PROBLEM = Problem(
   rows="pipeline.problems.rows.of_number",
   shown=f"{__name__}.shown",
   survey="pipeline.checks.numbers.Survey",
+  baseline="pipeline.suspects.cheap.of_number",
   contradicts=False,
   unread={"data.allow_lost_classes": "is for tasks with classes, and this one has none"},
   words=with_doubts(words),

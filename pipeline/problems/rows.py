@@ -25,6 +25,9 @@ MEASURE = b"measure"  # the column that a report shows beside label and predicti
 SHOWN_AS = b"shown_as"  # SAMPLES, or absent for mistakes
 SAMPLES = b"samples"
 
+# Joins the labels of a row that may have several.
+JOINT = " | "
+
 _LIST = pa.list_(pa.float32())
 Labels = Sequence[Sequence[Any]]
 Outputs = Mapping[str, np.ndarray]
@@ -166,7 +169,7 @@ def _negative_log(scores: np.ndarray) -> np.ndarray:
 
 
 def _joined(labels: Sequence[str]) -> str:
-  return " | ".join(labels) or "(none)"
+  return JOINT.join(labels) or "(none)"
 
 
 def _texts(values: Any) -> list[str]:

@@ -55,6 +55,7 @@ PROBLEM = Problem(
   compares_raw_label=True,
   metrics="pipeline.problems.translation_metrics.translation_metrics",
   rows="pipeline.problems.rows.of_text",
+  baseline="pipeline.suspects.cheap.of_text",
   contradicts=False,
   unread={"data.allow_lost_classes": "is for tasks with classes, and this one has none"},
   limits=(

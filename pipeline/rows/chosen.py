@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dlpipe.records import EVAL
 from pipeline.problems import rows as of_problems
-from pipeline.rows import SHOWN_CELLS, SHOWN_OF_CELL
+from pipeline.rows import SHOWN_CELLS, SHOWN_OF_CELL, SHOWN_OF_RIGHT, SHOWN_RIGHT
 
 SHOWN = 24  # mistakes
 SAMPLES = 12  # of each kind: as they come, and the worst
@@ -57,7 +57,9 @@ def samples(table: pa.Table) -> tuple[list[int], list[int]]:
 
 
 def cells(table: pa.Table) -> dict[tuple[str, str], list[int]]:
-  """Returns the worst rows of the fullest cells off the diagonal: (label, predicted) to numbers.
+  """Returns the worst rows of the fullest cells: (label, predicted) to numbers.
+
+  Confusions come first; then classes, with the rows that are right, but least surely.
 
   Empty if labels are no texts, or a report shows samples.
   """
@@ -65,12 +67,23 @@ def cells(table: pa.Table) -> dict[tuple[str, str], list[int]]:
     return {}
   label, predicted = (table[name].to_pylist() for name in ("label", "predicted"))
   right = table["right"].to_numpy().astype(bool)
-  found: dict[tuple[str, str], list[int]] = {}
+  wrong_cells: dict[tuple[str, str], list[int]] = {}
+  right_cells: dict[tuple[str, str], list[int]] = {}
   for number in judged(table).tolist():
-    if not right[number]:
-      found.setdefault((label[number], predicted[number]), []).append(number)
-  fullest = sorted(found.items(), key=lambda each: (-len(each[1]), each[0]))[:SHOWN_CELLS]
-  return {cell: _worst(table, numbers)[:SHOWN_OF_CELL] for cell, numbers in fullest}
+    cells_of = right_cells if right[number] else wrong_cells
+    cells_of.setdefault((label[number], predicted[number]), []).append(number)
+  return {
+    cell: _worst(table, numbers)[:most]
+    for found, most_cells, most in (
+      (wrong_cells, SHOWN_CELLS, SHOWN_OF_CELL),
+      (right_cells, SHOWN_RIGHT, SHOWN_OF_RIGHT),
+    )
+    for cell, numbers in _fullest(found)[:most_cells]
+  }
+
+
+def _fullest(found: dict[tuple[str, str], list[int]]) -> list[tuple[tuple[str, str], list[int]]]:
+  return sorted(found.items(), key=lambda each: (-len(each[1]), each[0]))
 
 
 def _worst(table: pa.Table, numbers: np.ndarray | Sequence[int]) -> list[int]:

@@ -23,11 +23,12 @@ _UNKNOWN = Origin("")
 
 
 class RawExample(NamedTuple):
-  """One example: its split, the serialized tf.Example, and where it came from."""
+  """One example: its split, the serialized tf.Example, where it came from, its row in its file."""
 
   split: str
   serialized: bytes
   origin: Origin
+  row_of_file: int = 0
 
   def values(self, *keys: str) -> list[Sequence[Value]]:
     """Returns the values of raw features; empty for one that the example lacks."""
@@ -55,8 +56,23 @@ def read_examples(
       named = pathlib.Path(beside).exists()
       names = origins.read(beside) if named else itertools.repeat(_UNKNOWN)
       rows = zip(_records(path), names, strict=named)
-      for serialized, origin in itertools.islice(rows, most_of_file):
-        yield RawExample(split, serialized, origin)
+      for number, (serialized, origin) in enumerate(itertools.islice(rows, most_of_file)):
+        yield RawExample(split, serialized, origin, number)
+
+
+def read_some(directory: pathlib.Path, split: str, count: int) -> Iterator[RawExample]:
+  """Yields at most `count` rows of a split, the same ones each time: the first of each file.
+
+  Files are in the order of a hash, so they are a random part of the split.
+  """
+  most = most_of_file(directory, split, count)
+  return itertools.islice(read_examples(directory, (split,), most_of_file=most), count)
+
+
+def most_of_file(directory: pathlib.Path, split: str, count: int) -> int:
+  """Returns how many rows of each file `read_some` reads."""
+  files = len(list((directory / f"Split-{split}").glob("*.gz"))) or 1
+  return -(-count // files)
 
 
 def batches(examples: Iterable[RawExample], size: int) -> Iterator[list[RawExample]]:

@@ -31,20 +31,25 @@ from dlpipe import progress
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from dlpipe.records import EVAL, VAL
-from pipeline.rows import chosen
-from pipeline.rows.examples import RawExample, batches, first_bytes, read_examples
+from pipeline.rows import chosen, previews
+from pipeline.rows.examples import (
+  RawExample,
+  batches,
+  first_bytes,
+  most_of_file,
+  read_examples,
+)
 from pipeline.rows.files import FILE, SHOWN_FILE
 from pipeline.sources import origins
 from pipeline.task import Task
 
-# Lies above this room; a run whose answers are no classes has none.
-BASELINE = "pipeline.suspects.baseline.measure"
 _SPLITS = (VAL, EVAL)
 _BATCH = 64
+SAMPLED = 1_000  # rows of eval, on which a cheap model is compared with the network
 _GROUP = 2_048  # rows that Parquet compresses together
 _TEXT_CHARACTERS = 1_000
-# A report with so many of the largest inputs still opens quickly.
-_MAX_INPUT_BYTES, _MAX_SHOWN_BYTES = 50_000, 1_500_000
+# A report with so many bytes of pictures still opens quickly.
+_MAX_SHOWN_BYTES = 1_500_000
 
 
 def parameters(task: Task) -> dict[str, Any]:
@@ -54,15 +59,15 @@ def parameters(task: Task) -> dict[str, Any]:
     "input_key": task.input.key,
     "label_key": task.label_key,
     "is_text": task.input.kind == "text",
-    "baseline": BASELINE if task.problem.has_one_class else None,
+    "baseline": task.problem.baseline,
   }
 
 
 def write(directory: str, examples: str, model_dir: str, told: Mapping[str, Any]) -> None:
-  """Writes the predictions, the inputs of some rows for a report, and a cheap model's accuracy.
+  """Writes the predictions, the inputs of some rows for a report, and what a cheap model is worth.
 
   `SHOWN_FILE` maps the number of a row in the table to its input, encoded in base64: of rows that
-  `chosen.for_report` picks, while they are not too large.
+  `chosen.for_report` picks, while there is room, large pictures made smaller.
 
   Args:
     directory: directory of the `Predictions` artifact.
@@ -75,17 +80,31 @@ def write(directory: str, examples: str, model_dir: str, told: Mapping[str, Any]
   ask = tf.saved_model.load(model_dir).signatures["serving_examples"]
   target, source = pathlib.Path(directory), pathlib.Path(examples)
   target.mkdir(parents=True, exist_ok=True)
-  tables = _tables(read_examples(source, _SPLITS), ask, told)
-  table = _written(target / FILE, tables)
+  sampled: list[int] = []
+  rows = _noting_sample(
+    read_examples(source, _SPLITS), most_of_file(source, EVAL, SAMPLED), sampled
+  )
+  table = _written(target / FILE, _tables(rows, ask, told))
   # A report takes a text from the table.
   wanted = [] if told["is_text"] else chosen.for_report(table)
   shown = _inputs(read_examples(source, _SPLITS), wanted, told["input_key"])
   (target / SHOWN_FILE).write_text(json.dumps(shown), encoding="utf-8")
-  if told["baseline"] is not None:
-    baseline = load_function(told["baseline"])(source, told)
+  if told["baseline"] is not None and sampled:
+    said = table.take(sampled[:SAMPLED])
+    baseline = load_function(told["baseline"])(source, told, said)
     if baseline is not None:
       (target / baseline.FILE).write_text(baseline.to_text(), encoding="utf-8")
   progress.report(f"{table.num_rows:,} examples with their predictions", rows=table.num_rows)
+
+
+def _noting_sample(
+  examples: Iterable[RawExample], most: int, numbers: list[int]
+) -> Iterator[RawExample]:
+  """Yields examples, and notes the numbers of those that `read_some` yields of eval."""
+  for number, each in enumerate(examples):
+    if each.split == EVAL and each.row_of_file < most:
+      numbers.append(number)
+    yield each
 
 
 class _Outputs(dict[str, Any]):
@@ -164,8 +183,8 @@ def _inputs(
   numbers = set(wanted)
   for number, each in enumerate(examples if numbers else ()):
     if number in numbers:
-      value = first_bytes(each.values(input_key)[0])
-      if 0 < len(value) <= _MAX_INPUT_BYTES:
+      value = previews.fitting(first_bytes(each.values(input_key)[0]))
+      if value:
         values[number] = value
       if len(numbers) == 1:
         break

@@ -11,6 +11,7 @@ from components.data_gate import DataVerdict
 from components.source_example_gen.summary import Summary
 from dlpipe import nodes
 from dlpipe.verdicts import Ruling, Verdict
+from pipeline.drift.verdict import Drift
 from pipeline.runs.retention.cleaned import CleanedRun
 
 Outputs = Mapping[str, Mapping[str, str]]
@@ -23,11 +24,14 @@ class Facts:
   Attributes:
     counted: the counts of the source; None if it did not run, or failed.
     data: the verdict of DataGate on the data.
+    drift: how the data differ from those of the served version; None if DriftGate did not run, or
+      refused them.
     verdicts: those of the gates on the model that ran.
   """
 
   counted: Summary | None = None
   data: DataVerdict = dataclasses.field(default_factory=DataVerdict)
+  drift: Drift | None = None
   verdicts: tuple[Verdict, ...] = ()
 
   @property
@@ -43,9 +47,22 @@ class Facts:
     return self.counted.recognized if self.counted is not None else {}
 
   @property
+  def spans(self) -> list[dict[str, Any]]:
+    """The spans of the data that the run saw; empty for data without spans."""
+    seen = self.counted.spans if self.counted is not None else ()
+    return [dataclasses.asdict(span) for span in seen]
+
+  @property
   def rulings(self) -> list[Ruling]:
     """Every bound that was judged, gate by gate."""
-    return [ruling for verdict in self.verdicts for ruling in verdict.rulings]
+    of_data = [self.drift.verdict] if self.drift is not None else []
+    return [ruling for verdict in [*of_data, *self.verdicts] for ruling in verdict.rulings]
+
+  @property
+  def findings(self) -> list[dict[str, Any]]:
+    """What is worth knowing of the data, and stopped nothing."""
+    drifted = self.drift.findings if self.drift is not None else []
+    return [*drifted, *self.data.findings]
 
   @property
   def warnings(self) -> list[str]:
@@ -66,6 +83,7 @@ def read_facts(outputs: Outputs) -> Facts:
   return Facts(
     counted=Summary.read(directory(outputs, nodes.QUARANTINE)),
     data=DataVerdict.read(directory(outputs, nodes.DATA_VERDICT)) or DataVerdict(),
+    drift=Drift.read(directory(outputs, nodes.DRIFT_VERDICT)),
     verdicts=tuple(verdict for verdict in verdicts if verdict is not None),
   )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -27,14 +28,21 @@ from dlpipe.errors import BadInputError, BusyError, DataRefusedError
 from dlpipe.verdicts import Ruling
 from dlpipe.workspace import Workspace
 from pipeline import evaluation
+from pipeline.behaviour.results import Behaviour
+from pipeline.drift.profile import Profile
+from pipeline.drift.verdict import REFUSED_FILE, Drift
 from pipeline.runs import result, trained
 from pipeline.runs.facts import Outputs, directory, read_facts
 from pipeline.runs.pushes import pushed_version
 from pipeline.runs.report_data import ReportData
 from pipeline.runs.run_files import package_versions
+from pipeline.runs.shown import slices
+from pipeline.runs.shown.advice import advice
+from pipeline.runs.shown.previous import Previous
 from pipeline.runs.shown_rows import shown_rows
 from pipeline.settings.config import PipelineConfig
 from pipeline.shipped import is_shipped
+from pipeline.suspects.baseline import Baseline
 from pipeline.task import Task
 from pipeline.training.training_record import TrainingRecord
 
@@ -72,6 +80,7 @@ def collect(
   components: list[result.ComponentResult],
   error: BaseException | None,
   run_id: str,
+  previous: Previous | None = None,
 ) -> RunRecord:
   """Reads every artifact that a run has, as far as it came.
 
@@ -82,17 +91,20 @@ def collect(
     components: the result of each node.
     error: the exception that ended the run early; None if there was none.
     run_id: the run's name.
+    previous: what the model before it said; None if there is none.
   """
   outputs = {node: {k: a.uri for k, a in some.items()} for node, some in artifacts.items()}
   facts = read_facts(outputs)
   quarantine = directory(outputs, nodes.QUARANTINE)
   found = _evaluation(artifacts)
+  cheap = Baseline.read(directory(outputs, nodes.PREDICTIONS))
   state, message = _state(artifacts, components, facts.rulings, error)
   pushed = nodes.PUSHED_MODEL.find(artifacts)
   version = _version(state, pushed, config)
   is_candidate = version is not None and version in list_candidates(config.folder.serving)
   live = None if is_candidate else version
   served = max(list_versions(config.folder.serving), default=live)
+  training = TrainingRecord.read(directory(outputs, nodes.MODEL_RUN)) or TrainingRecord()
   run_result = result.RunResult(
     run_id=run_id,
     task=task.name,
@@ -108,7 +120,9 @@ def collect(
     components=components,
     examples=facts.examples,
     recognized=facts.recognized,
-    data_findings=facts.data.findings,
+    data_findings=facts.findings,
+    spans=facts.spans,
+    warm_start=training.warm_start.to_json() if training.warm_start else None,
     report=None,
     error=message,
     hint=_next(task, config, version, served if live is not None else None)
@@ -118,34 +132,55 @@ def collect(
     busy=isinstance(user_error(error), BusyError),
     served_version=served if live not in (None, served) else None,
     candidate=is_candidate,
+    baseline=cheap.to_json() if cheap else None,
   )
-  model_run = directory(outputs, nodes.MODEL_RUN)
-  training = TrainingRecord.read(model_run) or TrainingRecord()
   trials = Trials.read(directory(outputs, nodes.TUNER_RESULTS))
+  shown = _shown_evaluation(found, outputs, task) or {}
+  counted = facts.counted or Summary()
   return RunRecord(
     result=run_result,
     quarantine_dir=quarantine,
     report={
       "data_path": config.data_path,
+      "data_page": _data_page(outputs, config),
       "hyperparameters": training.hyperparameters,
       "phases": training.phases,
       "history": training.epochs,
+      "chosen": training.chosen,
+      "advice": advice(training, labels=counted.labels, per_class=shown.get("per_class", ())),
       "calibration": training.calibration,
       "tuning": trained.ranked(trials) if trials else None,
       "tuned": training.tuned,
-      "evaluation": _shown_evaluation(found, outputs, task),
+      "evaluation": shown or None,
+      "baseline": cheap,
+      "behaviour": Behaviour.read(directory(outputs, nodes.BEHAVIOUR)),
       "parity": Parity.read(directory(outputs, nodes.PARITY)),
       "data_checks": facts.data.checks,
       "quarantine": _rejected(quarantine),
-      "statistics": facts.counted or Summary(),
+      "statistics": counted,
+      "drift": facts.drift or _refused_drift(components, outputs, config),
       "versions": package_versions(),
       **shown_rows(
         directory(outputs, nodes.PREDICTIONS),
         input_kind=task.input.kind,
+        data_path=config.data_path,
         one_class=task.problem.has_one_class,
+        previous=previous,
       ),
     },
   )
+
+
+def _refused_drift(
+  components: list[result.ComponentResult], outputs: Outputs, config: PipelineConfig
+) -> Drift | None:
+  """Returns the comparison by which DriftGate refused the data of this run; None if it did not."""
+  gate = nodes.DRIFT_GATE.id
+  profile = Profile.read(directory(outputs, nodes.PROFILE))
+  if profile is None or not any(c.id == gate and c.state == nodes.FAILED for c in components):
+    return None
+  refused = Drift.read(config.folder.drift.parent, REFUSED_FILE)
+  return refused if refused is not None and refused.data == profile.data else None
 
 
 def _state(
@@ -258,7 +293,8 @@ def _shown_evaluation(
     return None
   shown: dict[str, Any] = {
     "metrics": found.metrics,
-    "slices": found.slices,
+    "intervals": found.intervals,
+    "slices": slices.by_need(found),
     "calibration": found.calibration,
   }
   if task.problem.shown:
@@ -273,6 +309,15 @@ def _vocabulary(outputs: Outputs, name: str | None) -> list[str]:
     return []
   graph = tft.TFTransformOutput(str(directory(outputs, nodes.TRANSFORM_GRAPH)))
   return [label.decode() for label in graph.vocabulary_by_name(name)]
+
+
+def _data_page(outputs: Outputs, config: PipelineConfig) -> str | None:
+  """The address of the page on this data, from the report; None before a `dlpipe check`."""
+  examples = directory(outputs, nodes.EXAMPLES)
+  page = config.folder.data_page(examples) if examples is not None else None
+  if page is None or not page.is_file():
+    return None
+  return pathlib.PurePath(os.path.relpath(page, config.folder.report("").parent)).as_posix()
 
 
 def _rejected(directory: pathlib.Path | None) -> list[dict[str, Any]]:

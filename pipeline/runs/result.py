@@ -100,10 +100,13 @@ class RunResult:
     model_warnings: sentences on what a person must know before believing the model.
     served_version: the newest version in `serving_dir`, if it is not `pushed_version`: a rollback
       was made since this run's model was first pushed.
-    data_findings: the findings of DataGate, [{name, level, count, what, advice, details}].
+    data_findings: those of DataGate and DriftGate, [{name, level, count, what, advice, details}].
     check: the findings of `dlpipe check`, as `check_data` returns them; None for other commands.
     candidate: whether `pushed_version` waits for `dlpipe promote`, and no server takes it.
     cleaned: what was deleted of earlier runs; None if `keep` sets no bound.
+    spans: the spans of the data that the run saw, as `SpanSeen` has them; empty without spans.
+    warm_start: how the training began, as `WarmStart` has it; None without `train.warm_start`.
+    baseline: what a cheap model and the network are worth on the same rows, as `Baseline` has it.
   """
 
   run_id: str
@@ -127,6 +130,9 @@ class RunResult:
   check: Mapping[str, Any] | None = None
   candidate: bool = False
   cleaned: Cleaned | None = None
+  spans: Sequence[Mapping[str, Any]] = ()
+  warm_start: Mapping[str, Any] | None = None
+  baseline: Mapping[str, Any] | None = None
 
   def __post_init__(self) -> None:
     if self.state not in EXIT_CODES:
@@ -176,6 +182,10 @@ class RunResult:
       "recognized": dict(self.recognized),
       "report": self.report,
     }
+    if self.spans:
+      document["spans"] = [dict(span) for span in self.spans]
+    if self.warm_start is not None:
+      document["warm_start"] = dict(self.warm_start)
     if self.served_version is not None:
       document["served_version"] = self.served_version
     if self.candidate:
@@ -184,6 +194,8 @@ class RunResult:
       document["error"] = self.error
     if self.check is not None:
       document["check"] = dict(self.check)
+    if self.baseline is not None:
+      document["baseline"] = dict(self.baseline)
     if self.cleaned is not None:
       document["cleaned"] = dataclasses.asdict(self.cleaned)
     told: dict[str, Any] = finite(document)

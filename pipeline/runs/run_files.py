@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import pydantic
 
+from components.spans import pattern, window
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import TaskFolder, Workspace
 from pipeline.settings.config import PipelineConfig
@@ -26,6 +27,7 @@ class RunFile(pydantic.BaseModel):
     run_id: the run's name.
     config: its configuration, with every default that held then.
     versions: of the packages that determine the model.
+    last_span: the last span that it saw; None for data without spans.
   """
 
   model_config = pydantic.ConfigDict(frozen=True)
@@ -33,6 +35,7 @@ class RunFile(pydantic.BaseModel):
   run_id: str
   config: PipelineConfig
   versions: dict[str, str]
+  last_span: str | None = None
 
 
 def package_versions() -> dict[str, str]:
@@ -50,11 +53,19 @@ def write(config: PipelineConfig, run_id: str) -> pathlib.Path:
   """Writes a run's file, whole or not at all; returns its path."""
   path = config.folder.run_file(run_id)
   path.parent.mkdir(parents=True, exist_ok=True)
-  run = RunFile(run_id=run_id, config=config, versions=package_versions())
+  run = RunFile(
+    run_id=run_id, config=config, versions=package_versions(), last_span=_last_span(config)
+  )
   half = path.with_suffix(".json.tmp")
   half.write_text(run.model_dump_json(indent=2) + "\n", encoding="utf-8")
   os.replace(half, path)
   return path
+
+
+def _last_span(config: PipelineConfig) -> str | None:
+  if config.spans is None:
+    return None
+  return window.choose(pattern.Pattern(config.data_path), config.spans).spans[-1].name
 
 
 def told(folder: TaskFolder, run_id: str | None) -> RunFile | None:

@@ -15,53 +15,19 @@ import pydantic
 import pydantic_core
 
 from components.serving_gate.serving_ops import release_of_tag
+from components.spans import pattern, window
+from dlpipe.remote.addresses import WRITABLE, scheme_of
 from dlpipe.workspace import TaskFolder
 from pipeline.params import TRAIN_NAMES, Params, Role, Section
+from pipeline.settings.data_config import DataConfig
 from pipeline.settings.keep import KeepConfig
 from pipeline.settings.orchestrators import ORCHESTRATORS, OrchestratorSection, section_of
+from pipeline.settings.telling import NotifyConfig, TrackingConfig
 from pipeline.sources.labels import label_text
 from pipeline.task import Task
 
 MOST_TRIALS = 1_000  # that a search by time begins
 _Section = TypeVar("_Section", bound=OrchestratorSection)
-
-
-class DataConfig(Section):
-  """The input, its splits, and how many bad records are allowed."""
-
-  source: str | None = pydantic.Field(
-    None, description="the layout to read, by name; null takes the first that fits"
-  )
-  max_bad_fraction: float = pydantic.Field(
-    0.05,
-    ge=0,
-    le=1,
-    description="the largest part of all records that may be quarantined; more, and "
-    "DataGate refuses (exit 3)",
-  )
-  val_fraction: float = pydantic.Field(
-    0.1,
-    gt=0,
-    lt=0.5,
-    description="part of the drawn records that goes to val, above 0 and below 0.5",
-  )
-  eval_fraction: float = pydantic.Field(0.1, gt=0, lt=0.5, description="the same for eval")
-  min_severity: Literal["WARNING", "ERROR"] = pydantic.Field(
-    "ERROR", description="the mildest schema anomaly that stops the run: `ERROR` or `WARNING`"
-  )
-  allow_lost_classes: bool = pydantic.Field(
-    False,
-    description=(
-      "whether a class may be missing because none of its inputs can be used; else "
-      "DataGate refuses (exit 3)"
-    ),
-  )
-  relabel: str | None = pydantic.Field(
-    None,
-    description="a CSV with the columns `origin` and `new_label`, such as `dlpipe check --labels "
-    "--suspects FILE.csv` writes: these labels replace those of the data, which stays untouched",
-  )
-  options: dict[str, Any] = {}
 
 
 class TrainConfig(Section):
@@ -132,6 +98,22 @@ class TrainConfig(Section):
     description="whether XLA compiles the training steps; null means: on a GPU, where the model "
     "and the shapes of its batches allow it",
   )
+
+  warm_start: bool = pydantic.Field(
+    False,
+    description="whether training begins from the served model, as far as its weights fit: rows of "
+    "words and classes are carried over by name; it takes a third of the epochs that you do not "
+    "set, at 0.3 of the rate",
+  )
+  cold_every: int | None = pydantic.Field(
+    None,
+    ge=1,
+    description="every so many trainings begin anew although `warm_start` is set; null never does",
+  )
+
+  def of_trials(self) -> dict[str, Any]:
+    """Returns the settings for the trials of a Tuner, which all begin anew."""
+    return self.model_copy(update={"warm_start": False, "cold_every": None}).model_dump()
 
   @pydantic.field_validator("class_weights", mode="before")
   @classmethod
@@ -209,6 +191,32 @@ class GatesConfig(Section):
       "number, and warns where they cannot tell"
     ),
   )
+  behaviour: str | None = pydantic.Field(
+    None,
+    min_length=1,
+    description="a YAML file of tests of behaviour in place of the task's own, or `none` for no "
+    "test; null takes the task's own",
+  )
+  beats_baseline: float | None = pydantic.Field(
+    None,
+    ge=-1,
+    le=1,
+    description="by how much the model must be better than a cheap one on the same rows: of "
+    "accuracy, of chrF / 100, or of the error that a constant makes; null only warns of one that "
+    "is worse",
+  )
+  drift: Literal["warn", "refuse", "none"] = pydantic.Field(
+    "warn",
+    description="what happens if the data differ from those of the served version: `warn`, "
+    "`refuse` (exit 3), or `none`, which does not compare",
+  )
+  least_drift: float = pydantic.Field(
+    0.02,
+    gt=0,
+    lt=1,
+    description="the smallest Jensen-Shannon divergence of a feature that counts as a change, in "
+    "bits, beyond what chance makes of so many rows; the past may raise it",
+  )
 
   @property
   def bounds(self) -> Mapping[str, float | None]:
@@ -250,6 +258,27 @@ class PushConfig(Section):
     description="`live`: servers take a model that every gate let through; `candidate`: they do "
     "not, until `dlpipe promote`",
   )
+  max_flips: float | None = pydantic.Field(
+    None,
+    ge=0,
+    le=1,
+    description="the largest part of the logged requests whose answer may become another: `dlpipe "
+    "promote` replays them and refuses (exit 4) a candidate with more; null replays nothing",
+  )
+  copy_to: str | None = pydantic.Field(
+    None,
+    description="an address such as `s3://bucket/models/images`, to which a version that a run "
+    "makes live is copied, with a file `UPLOADED` when it is whole; null copies nothing",
+  )
+
+  @pydantic.field_validator("copy_to")
+  @classmethod
+  def _can_be_written(cls, address: str | None) -> str | None:
+    if address is not None and scheme_of(address) not in WRITABLE:
+      known = ", ".join(f"{scheme}://" for scheme in WRITABLE)
+      reason = f"It takes an address that can be written to: {known}"
+      raise pydantic_core.PydanticCustomError("address", "{reason}", {"reason": reason})
+    return address
 
   @pydantic.field_validator("serving_release", mode="before")
   @classmethod
@@ -301,8 +330,8 @@ class _Config(Section):
     data_path: absolute path of the input.
     workspace: absolute path under which `<task>/` holds everything the run writes.
     tiny: whether the task's CI-sized overrides apply.
-    data, train, tune, gates, push, beam, metadata, keep: the sections of `--set`; each orchestrator
-      adds one.
+    data, train, tune, gates, push, beam, metadata, keep, notify, tracking: the sections of `--set`;
+      each orchestrator adds one.
     model: the values that the user set in the task's `Params`, except those of `decode`.
     decode: the values that the user set in the `Params` with `Role.DECODE`.
   """
@@ -321,6 +350,8 @@ class _Config(Section):
   beam: BeamConfig = BeamConfig()
   metadata: MetadataConfig = MetadataConfig()
   keep: KeepConfig = KeepConfig()
+  notify: NotifyConfig = NotifyConfig()
+  tracking: TrackingConfig = TrackingConfig()
 
   def section(self, kind: type[_Section]) -> _Section:
     """Returns an orchestrator's section, as in `config.section(AirflowSection).schedule`."""
@@ -331,6 +362,18 @@ class _Config(Section):
   def folder(self) -> TaskFolder:
     """Returns the task's folder in the workspace; its attributes are the paths in it."""
     return TaskFolder(pathlib.Path(self.workspace) / self.task)
+
+  @property
+  def spans(self) -> window.Settings | None:
+    """Returns how the spans of the data are chosen; None for data without spans.
+
+    Raises:
+      BadInputError: the path is a pattern that cannot work.
+    """
+    if pattern.parse(self.data_path) is None:
+      return None
+    last, root = self.data.last_span, str(self.folder.spans)
+    return window.Settings(window=self.data.window, last_span=last, root=root)
 
   def data_options(self, task: Task) -> dict[str, Any]:
     """Returns the options for a source's `plan` and `read`: the task's defaults and the user's."""

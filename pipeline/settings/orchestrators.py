@@ -26,15 +26,30 @@ class OrchestratorSection(Section):
     name: name of the orchestrator, of its folder and of its section in a configuration.
     suffix: default suffix of the file that `dlpipe compile` writes, such as `.py`.
     help: describes that file, for `dlpipe compile --help`.
+    template_mark: a text in `--data` that makes it a template, which the orchestrator fills in for
+      each run; None if it fills in none.
+    can_finish: whether a run ends with `dlpipe finish`, which reads the section `keep`.
   """
 
   name: ClassVar[str]
   suffix: ClassVar[str]
   help: ClassVar[str]
+  template_mark: ClassVar[str | None] = None
+  can_finish: ClassVar[bool] = True
 
   def unread(self) -> Mapping[str, str]:
     """Returns settings that have no effect given the others, each with advice for the user."""
     return {}
+
+
+def is_template(orchestrator: str | None, path: str | None) -> bool:
+  """Returns whether an orchestrator fills in a path for each run.
+
+  >>> is_template("airflow", "inbox/{{ ds }}"), is_template(None, "inbox/{{ ds }}")
+  (True, False)
+  """
+  mark = section_of(orchestrator).template_mark if orchestrator in ORCHESTRATORS else None
+  return mark is not None and mark in (path or "")
 
 
 @functools.cache

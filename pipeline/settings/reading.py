@@ -21,6 +21,7 @@ import pydantic
 import yaml
 
 from dlpipe.errors import BadInputError
+from dlpipe.local_paths import absolute
 from pipeline import kinds
 from pipeline.settings.config import PipelineConfig
 from pipeline.settings.known_settings import Setting, known_settings
@@ -29,7 +30,7 @@ from pipeline.task import Task
 
 # Errors of the YAML parser; it raises ValueError for an impossible date, RecursionError for deep
 # nesting.
-_YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
+YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
 # Words for Pydantic's types of errors.
 _BOUNDS = {
   "greater_than_equal": "at least",
@@ -45,10 +46,11 @@ _KINDS = {
   "bool": "true or false",
   "dict": "a mapping",
   "model": "a mapping",
+  "tuple": "a list",
 }
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
   """Reads YAML; allows values that begin with @, as Airflow's schedules do; refuses duplicate keys.
 
   PyYAML would silently drop the first of two equal keys.
@@ -70,7 +72,7 @@ class _Loader(yaml.SafeLoader):
 
 
 # YAML 1.1 requires a decimal point and an exponent's sign; this also accepts 1e-5, as Python does.
-_Loader.add_implicit_resolver(
+Loader.add_implicit_resolver(
   "tag:yaml.org,2002:float",
   re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+$"),
   list("-+.0123456789"),
@@ -136,13 +138,13 @@ def make_config(
   try:
     config = PipelineConfig(
       task=task.name,
-      data_path=os.path.abspath(data_path),
+      data_path=absolute(data_path),
       workspace=os.path.abspath(workspace),
       tiny=tiny,
       **sections,
     )
   except pydantic.ValidationError as err:
-    raise BadInputError("\n".join(_explain(e) for e in err.errors())) from err
+    raise BadInputError("\n".join(explain(e) for e in err.errors())) from err
   require_read(task, config)
   return config
 
@@ -151,10 +153,10 @@ def _file_items(path: str | None) -> Iterable[tuple[str, str, Any]]:
   if path is None:
     return
   try:
-    content = yaml.load(pathlib.Path(path).read_text(encoding="utf-8"), _Loader) or {}
+    content = yaml.load(pathlib.Path(path).read_text(encoding="utf-8"), Loader) or {}
   except OSError as err:
     raise BadInputError(f"Cannot read --config {path}: {err.strerror}.") from err
-  except _YAML_ERRORS as err:
+  except YAML_ERRORS as err:
     raise BadInputError(f"--config {path} is not YAML: {err}") from err
   if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
     raise BadInputError(
@@ -181,7 +183,7 @@ def _parse_setting(setting: str, known: Mapping[str, Setting]) -> tuple[str, str
     if is_number and key in known and kinds.is_text(known[key].kind):
       read = value.strip()  # a text stays as written: 2.20 does not become 2.2, nor 007 a 7
     return "--set", key, read
-  except _YAML_ERRORS as err:
+  except YAML_ERRORS as err:
     raise BadInputError(f"--set {key}: the value is not readable: {value!r}") from err
 
 
@@ -190,7 +192,7 @@ def _scalar(value: str) -> Any:
   # only ~ stays null.
   if len(value) == 1 and not value.isalnum() and value != "~":
     return value
-  return yaml.load(value, _Loader)
+  return yaml.load(value, Loader)
 
 
 def _find(key: str, known: Mapping[str, Setting], task: Task, origin: str) -> Setting:
@@ -239,11 +241,15 @@ def _as_meant(value: Any, setting: Setting) -> Any:
   return float(value) if kinds.is_any_number(setting.kind) else value
 
 
-def _explain(error: Any) -> str:
+def explain(error: Any) -> str:
   """Describes Pydantic's error about a nested value, such as one of `kubeflow.resources`."""
   where = ".".join(str(part) for part in error["loc"])
   if error["type"] == "extra_forbidden":
     return f"{where}: there is no such name"
+  if error["type"] == "missing":
+    return f"{where} is missing"
+  if error["type"] == "literal_error":
+    return f"{where} must be {error['ctx']['expected']}. Received: {error['input']!r}"
   words = _BOUNDS.get(error["type"])
   if words is not None:
     [bound] = error["ctx"].values()

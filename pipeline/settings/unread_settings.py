@@ -15,12 +15,13 @@ from dlpipe.records import EVAL, VAL
 from pipeline.params import Role
 from pipeline.settings import patience
 from pipeline.settings.config import PipelineConfig, TrainConfig
+from pipeline.settings.data_config import DataConfig
 from pipeline.settings.orchestrators import ORCHESTRATORS, section_of
 from pipeline.task import Task
 
 _JOB_SERVERS = ("flink", "spark")
-# An orchestrator runs nodes, and none of them sees the whole workspace.
-_LOCAL = "keep"
+# The section that the end of a run reads.
+_OF_THE_END = "keep"
 
 
 def said(task: Task, config: PipelineConfig) -> frozenset[str]:
@@ -51,8 +52,11 @@ def require_read(task: Task, config: PipelineConfig) -> None:
   names = said(task, config)
   unread = {task.params.full_name(n): what for n, what in _of_model(task, config).items()}
   unread |= dict(_shared(task, config))
+  unread |= _of_telling(config)
   if refused := sorted(names & set(unread)):
     raise BadInputError("\n".join(f"{name} {unread[name]}." for name in refused))
+  if faults := _faults_of_telling(config):
+    raise BadInputError("\n".join(f"{name} {fault}." for name, fault in faults.items()))
 
 
 def require_read_by_layout(task: Task, names: AbstractSet[str], *, layout: str, path: str) -> None:
@@ -77,6 +81,24 @@ def require_read_by_layout(task: Task, names: AbstractSet[str], *, layout: str, 
     raise BadInputError(
       f"{name} is for {' or '.join(others) or 'no layout'}, and {path!r} is read as {layout}. "
       f"Leave it out{way}"
+    )
+
+
+def require_spans(names: AbstractSet[str], *, path: str) -> None:
+  """Refuses a setting for spans, if the data has none.
+
+  Args:
+    names: the settings that the user set, from `said`.
+    path: the input.
+
+  Raises:
+    BadInputError: the user set such a setting; the message names it.
+  """
+  unread = sorted(names & {f"data.{name}" for name in DataConfig.of_spans})
+  if unread:
+    raise BadInputError(
+      f"{unread[0]} is for data in spans, and {path!r} has no placeholder. Leave it out, or write "
+      "what differs between the spans as {date} or {span}, as in --data 'inbox/{date}/'."
     )
 
 
@@ -119,11 +141,31 @@ def require_read_by_command(settings: Sequence[str], *, orchestrator: str | None
         f"--set {key}: dlpipe compile TASK --for {section} alone reads it. Leave it out; a file of "
         "--config may hold it."
       )
-    if section == _LOCAL and orchestrator is not None:
+    if section == _OF_THE_END and not _can_finish(orchestrator):
       raise BadInputError(
-        f"--set {key}: only dlpipe run cleans after itself. Leave it out, and run dlpipe clean "
-        "TASK on a schedule; a file of --config may hold it."
+        f"--set {key}: no run of {orchestrator} cleans after itself. Leave it out, and run dlpipe "
+        "clean TASK on a schedule; a file of --config may hold it."
       )
+
+
+def _of_telling(config: PipelineConfig) -> dict[str, str]:
+  return {
+    f"{section}.{name}": what
+    for section in ("notify", "tracking")
+    for name, what in getattr(config, section).unread().items()
+  }
+
+
+def _faults_of_telling(config: PipelineConfig) -> dict[str, str]:
+  return {
+    f"{section}.{name}": fault
+    for section in ("notify", "tracking")
+    for name, fault in getattr(config, section).faults().items()
+  }
+
+
+def _can_finish(orchestrator: str | None) -> bool:
+  return orchestrator not in ORCHESTRATORS or section_of(orchestrator).can_finish
 
 
 def _of_model(task: Task, config: PipelineConfig) -> Mapping[str, str]:
@@ -145,8 +187,12 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
   if not task.problem.has_one_class:
     several = "is for rows of one class each, and these may have several labels. Leave it out"
     yield "train.class_weights", several if task.problem.has_classes else without
+  if not task.problem.baseline:
+    yield "gates.beats_baseline", "is for answers that a cheap model gives, too. Leave it out"
   if not task.problem.calibration:
     yield "train.calibrate", without
+  if not config.train.warm_start:
+    yield "train.cold_every", "is for warm starts. Set train.warm_start=true, or leave it out"
   if not task.problem.certainty or task.problem.serving_outputs:
     for name in ("train.coverage", "gates.max_coverage_gap"):
       yield name, "is for classes, labels and numbers, and this task has none. Leave it out"
@@ -155,6 +201,14 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
   if not config.tune.most_trials:
     for name in ("tune.epochs", "tune.early_stopping"):
       yield name, "is for trials, and there are none. Set tune.trials to 1 or more"
+  if config.push.stage == "live":
+    yield (
+      "push.max_flips",
+      "is for candidates, and push.stage is live. Set push.stage=candidate, or leave it out",
+    )
+  if config.push.stage != "live":
+    what = "is for versions that a run makes live, and push.stage is candidate. Leave it out"
+    yield "push.copy_to", what
   if beam.runner not in _JOB_SERVERS:
     yield (
       "beam.job_server",

@@ -6,14 +6,14 @@ import itertools
 from collections.abc import Iterable
 
 from dlpipe.errors import BadInputError
-from dlpipe.records import Record, Rejected
+from dlpipe.records import Record, Rejected, is_part
 from pipeline.sources import encoding
 
 _LOOKED_AT = 5_000  # records; a tenth of a second
 
 
 def require_one(records: Iterable[Record | Rejected], *, source: str) -> None:
-  """Reads records until one can be used, at most 5,000.
+  """Reads records until one can be used, at most 5,000; reads none of a part of an input.
 
   Args:
     records: all records of the input, or those that may be read.
@@ -22,6 +22,8 @@ def require_one(records: Iterable[Record | Rejected], *, source: str) -> None:
   Raises:
     BadInputError: there are records, and none of those read can be used.
   """
+  if is_part():
+    return
   first: Rejected | None = None
   for record in itertools.islice(records, _LOOKED_AT):
     if isinstance(record, Record):

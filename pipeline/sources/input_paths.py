@@ -24,13 +24,15 @@ _HIDDEN_TOOLS = frozenset(
     *(".temporaryitems", ".documentrevisions-v100", ".trashes", ".stfolder", ".stversions"),
   }
 )
+# Ends the names of the maps that `dlpipe predict --why` draws, perhaps beside the pictures.
+MAP_SUFFIX = ".why.png"
 
 _T = TypeVar("_T")
 
 
 def is_ignored(name: str) -> bool:
-  """Returns whether a file or folder belongs to an operating system and not to the data."""
-  return name.startswith(".") or name.lower() in _IGNORED
+  """Returns whether a file or folder belongs to a system, or to `dlpipe`, and not to the data."""
+  return name.startswith(".") or name.lower() in _IGNORED or name.endswith(MAP_SUFFIX)
 
 
 class Entry:

@@ -6,6 +6,7 @@ the name unchanged. Imports only the standard library.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import NamedTuple
 
@@ -75,3 +76,20 @@ def place(origin: str) -> Place:
   if found is not None:
     return Place(found["file"], int(found["row"]), False)
   return Place(origin, None, True)
+
+
+def on_disk(data_path: str, file: str) -> str | None:
+  """Returns the path of a file that a place names; None if it is not there.
+
+  Args:
+    data_path: the input of the run: the file, or the folder that holds it.
+    file: the name in the place: relative to the folder, or the path that a table gives.
+  """
+  if os.path.isfile(data_path) and os.path.basename(data_path) == file:
+    return os.path.abspath(data_path)
+  folder = data_path if os.path.isdir(data_path) else os.path.dirname(data_path)
+  found = os.path.abspath(os.path.join(folder, file))
+  try:
+    return found if os.path.isfile(found) else None
+  except ValueError:  # a null byte
+    return None

@@ -1,106 +1,112 @@
-"""A cheap model's accuracy on eval, beside which a run's model shows what it is worth."""
+"""`Baseline`: what a cheap model answers on eval, beside which a network shows what it is worth."""
 
 from __future__ import annotations
 
-import collections
 import dataclasses
-import itertools
-import pathlib
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
-
-import numpy as np
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from dlpipe.artifact_files import ArtifactFile
-from dlpipe.records import EVAL, TRAIN
-from pipeline.rows.examples import RawExample, Value, batches, first_bytes, read_examples
-from pipeline.suspects import features, out_of_fold
 
-# Rows that the cheap model sees and is asked about; more would cost more than the answer is worth.
-_TRAIN_ROWS, _EVAL_ROWS = 3_000, 1_000
-_MAX_CLASSES = 200
-_BATCH = 64
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Measure:
+  """How a measure is said: the network's value, the cheap model's, the constant's, and a gain."""
+
+  network: str
+  cheap: str
+  constant: str
+  shown: Callable[[float], str]
+  unit: str
+  factor: float
+
+
+def _percent(value: float) -> str:
+  return f"{value:.1%}"
+
+
+# The measures, by the name in the file; each is the mean of a row's.
+_MEASURES: Mapping[str, _Measure] = {
+  "accuracy": _Measure(
+    network="is right about {value}",
+    cheap="a cheap model of {model}, trained on {rows} rows, about {value}",
+    constant="always the commonest label, {value}",
+    shown=_percent,
+    unit="points",
+    factor=100,
+  ),
+  "f1": _Measure(
+    network="has an F1 of {value} a row",
+    cheap="a cheap model of {model}, trained on {rows} rows, {value}",
+    constant="always the labels that most rows have, {value}",
+    shown="{:.3f}".format,
+    unit="points",
+    factor=100,
+  ),
+  "chrf": _Measure(
+    network="has a chrF of {value} a row",
+    cheap="{model}, {value}",
+    constant="",
+    shown=lambda value: f"{100 * value:.1f}",
+    unit="points",
+    factor=100,
+  ),
+  "error": _Measure(
+    network="is off by {value}",
+    cheap="a cheap model of {model}, trained on {rows} rows, by {value}",
+    constant="always the median, by {value}",
+    shown="{:.4g}".format,
+    unit="% of the error of the median",
+    factor=100,
+  ),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Baseline(ArtifactFile):
-  """What a cheap model and a constant are right about.
+  """What a cheap model, a constant and the network are worth on the same rows of eval.
 
   Attributes:
-    model: what the cheap model looks at, in words.
-    accuracy: the part of the eval rows that it is right about.
-    majority: the part of these rows that have train's commonest label.
-    train_rows: the rows that it has learnt from.
-    eval_rows: the rows that it was asked about.
+    model: what the cheap model looks at, or does, in words.
+    measure: `accuracy`, `f1`, `chrf` (each 0 to 1) or `error`, in the unit of the label.
+    cheap: the measure of the cheap model; None in a file of an older release.
+    network: of the network.
+    constant: of the best constant answer; None if there is none.
+    gain: by how much the network is better: of an error, as a part of the constant's.
+    interval: the 95 % confidence interval of the gain, the rows being paired.
+    train_rows: the rows that the cheap model has learnt from.
+    eval_rows: the rows that both were asked about.
   """
 
   FILE: ClassVar[str] = "baseline.json"
 
   model: str
-  accuracy: float
-  majority: float
   train_rows: int
   eval_rows: int
+  measure: str = "accuracy"
+  cheap: float | None = None
+  network: float | None = None
+  constant: float | None = None
+  gain: float | None = None
+  interval: tuple[float, float] | None = None
 
-
-def measure(examples: pathlib.Path, told: Mapping[str, Any]) -> Baseline | None:
-  """Trains a cheap model on some rows of train and asks it about some of eval.
-
-  Args:
-    examples: directory of the `Examples` artifact.
-    told: the result of `pipeline.rows.predictions.parameters`.
-
-  Returns:
-    The result; None if there are no rows, fewer than two classes or too many, or no pictures.
-  """
-  described, labels, is_eval = _described(examples, told)
-  of_train = collections.Counter(
-    label for label, is_held in zip(labels, is_eval, strict=True) if not is_held
-  )
-  if not is_eval.any() or not 2 <= len(of_train) <= _MAX_CLASSES:
-    return None
-  names = {label: number for number, (label, _) in enumerate(of_train.most_common())}
-  # An eval row whose label train lacks counts as wrong, whatever is answered.
-  given = np.array([names.get(label, 0) for label in labels])
-  known = np.array([label in names for label in labels])
-  learn = out_of_fold.of_sparse if told["is_text"] else out_of_fold.of_dense
-  scores = learn(described, given, is_eval.astype(np.int64) - 1, len(names))
-  right = (scores.argmax(1) == given) & known
-  return Baseline(
-    model="words and pairs of words" if told["is_text"] else "edges and colours",
-    accuracy=round(float(right[is_eval].mean()), 4),
-    majority=round(float(((given == 0) & known)[is_eval].mean()), 4),
-    train_rows=int((~is_eval).sum()),
-    eval_rows=int(is_eval.sum()),
-  )
-
-
-def _described(
-  examples: pathlib.Path, told: Mapping[str, Any]
-) -> tuple[Any, list[Value], np.ndarray]:
-  """Returns the features of rows, their labels, and which rows are of eval.
-
-  Inputs may be large, so few of them are in memory at once.
-  """
-  parts: list[Any] = []
-  labels: list[Value] = []
-  is_eval: list[bool] = []
-  rows = itertools.chain(_some(examples, TRAIN, _TRAIN_ROWS), _some(examples, EVAL, _EVAL_ROWS))
-  for batch in batches(rows, _BATCH):
-    values = [each.values(told["input_key"], told["label_key"]) for each in batch]
-    usable = [n for n, (_, label) in enumerate(values) if len(label)]
-    if not usable:
-      continue
-    inputs = [first_bytes(values[n][0]) for n in usable]
-    found, readable = features.of_inputs(inputs, is_text=told["is_text"])
-    kept = [n for n, is_readable in zip(usable, readable, strict=True) if is_readable]
-    parts.append(found)
-    labels += [values[n][1][0] for n in kept]
-    is_eval += [batch[n].split == EVAL for n in kept]
-  return features.joined(parts) if labels else None, labels, np.array(is_eval, bool)
-
-
-def _some(examples: pathlib.Path, split: str, count: int) -> Iterable[RawExample]:
-  """Yields about so many rows of a split, the first of each file: a random part of it."""
-  files = len(list((examples / f"Split-{split}").glob("*.gz"))) or 1
-  return read_examples(examples, (split,), most_of_file=-(-count // files))
+  @property
+  def sentence(self) -> str:
+    """What the network is worth; empty for a file of an older release."""
+    if self.cheap is None or self.network is None or self.gain is None:
+      return ""
+    said = _MEASURES[self.measure]
+    parts = [
+      f"On {self.eval_rows:,} rows of eval the network "
+      + said.network.format(value=said.shown(self.network)),
+      said.cheap.format(
+        model=self.model, rows=f"{self.train_rows:,}", value=said.shown(self.cheap)
+      ),
+    ]
+    if self.constant is not None:
+      parts.append(said.constant.format(value=said.shown(self.constant)))
+    worth = f"{said.factor * self.gain:+.1f}"
+    if self.interval is not None:
+      low, high = (f"{said.factor * bound:+.1f}" for bound in self.interval)
+      worth += f" ({low} to {high})"
+    return f"{'; '.join(parts)}. The network is worth {worth} {said.unit}."

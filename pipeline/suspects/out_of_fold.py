@@ -40,7 +40,7 @@ def of_sparse(features: Any, given: np.ndarray, fold: np.ndarray, classes: int) 
     if not len(seen):
       continue
     known, asked = features[seen], features[held]
-    weighted, weighted_asked = _tf_idf(known, asked)
+    weighted, weighted_asked = tf_idf(known, asked)
     # Of two classes, one is what the other is not.
     for label in range(1 if classes == 2 else classes):
       is_label = given[seen] == label
@@ -53,7 +53,8 @@ def of_sparse(features: Any, given: np.ndarray, fold: np.ndarray, classes: int) 
   return _probabilities((found / spread).sum(0) / 2, given)
 
 
-def _tf_idf(known: Any, asked: Any) -> tuple[Any, Any]:
+def tf_idf(known: Any, asked: Any) -> tuple[Any, Any]:
+  """Returns both with each word weighted by TF-IDF, whose counts are those of `known`."""
   from sklearn.feature_extraction.text import TfidfTransformer
 
   transformer = TfidfTransformer().fit(known)

@@ -21,6 +21,7 @@ __path__ += _OWN
 
 
 _SCHEMAS = pathlib.Path(__file__).resolve().parents[2] / "schemas"
+BEHAVIOUR_FILE = "behaviour.yaml"
 
 
 def schema_path(name: str) -> pathlib.Path:
@@ -36,6 +37,13 @@ def schema_path(name: str) -> pathlib.Path:
       return place
   shown = " or ".join(repr(str(p)) for p in (places[-2], places[-1]))
   raise BadInputError(f"The task {name} has no reviewed schema. Expected {shown}.")
+
+
+def behaviour_path(name: str) -> pathlib.Path | None:
+  """Returns the path of the task's tests of behaviour, beside its schema; None if it has none."""
+  places = [pathlib.Path(root) / name / BEHAVIOUR_FILE for root in __path__]
+  places.append(_SCHEMAS / name / BEHAVIOUR_FILE)
+  return next((place for place in places if place.is_file()), None)
 
 
 def task_names() -> tuple[str, ...]:

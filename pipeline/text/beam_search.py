@@ -87,11 +87,14 @@ class Found(NamedTuple):
     origins: `[batch, n_best, steps]` int64, the source position that each token attended to.
     scores: `[batch, n_best]` float32, the log-probability over the length penalty, plus the
       coverage penalty.
+    attention: `[batch, n_best, steps, source time]` float32, what each token attended to, if the
+      search keeps it; else None.
   """
 
   tokens: tf.Tensor
   origins: tf.Tensor
   scores: tf.Tensor
+  attention: tf.Tensor | None = None
 
 
 class _Beam(NamedTuple):
@@ -106,6 +109,7 @@ class _Beam(NamedTuple):
   lengths: tf.Tensor  # [batch, beam] int64, number of tokens with END
   ended: tf.Tensor  # [batch, beam] bool
   state: State
+  attention: tuple[tf.Tensor, ...]  # [batch, steps, beam, source time] float32 as written; or none
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -117,12 +121,14 @@ class Search:
     start_id: the token before the first; never generated.
     end_id: the token that ends a hypothesis.
     padding_id: stands after the end; never generated.
+    keeps_attention: whether `Found` has the attention, which costs memory in each step.
   """
 
   options: Options
   start_id: int
   end_id: int
   padding_id: int = 0
+  keeps_attention: bool = False
 
   def run(
     self,
@@ -162,11 +168,13 @@ class Search:
 
     def along(written: tf.Tensor, path: tf.Tensor) -> tf.Tensor:
       by_step = tf.gather(written, tf.transpose(path, [0, 2, 1]), batch_dims=2)
-      return tf.transpose(by_step, [0, 2, 1])
+      return tf.transpose(by_step, [0, 2, 1, *range(3, written.shape.rank)])
 
     # A token attends while the one before it is read.
     tokens = along(beam.tokens, paths)[:, :, 1:]
-    return Found(tokens, along(beam.origins, paths[:, :, :-1]), scores)
+    read = paths[:, :, :-1]
+    attention = [along(each, read) for each in beam.attention]
+    return Found(tokens, along(beam.origins, read), scores, *attention)
 
   def _begin(self, state: State, is_source: tf.Tensor) -> _Beam:
     """Creates the first beam: one hypothesis for each source; equal copies have no likelihood."""
@@ -184,6 +192,7 @@ class Search:
       lengths=tf.zeros([batch, width], tf.int64),
       ended=tf.zeros([batch, width], tf.bool),
       state=state,
+      attention=(tf.zeros([batch, 0, width, tf.shape(is_source)[1]]),) * self.keeps_attention,
     )
 
   def _is_decided(self, beam: _Beam, limits: tf.Tensor) -> tf.Tensor:
@@ -253,6 +262,7 @@ class Search:
       lengths=of_parents(lengths),
       ended=of_kept(ended),
       state=State(tuple(of_parents(each) for each in state.moving), state.written),
+      attention=tuple(tf.concat([each, attention[:, tf.newaxis]], 1) for each in beam.attention),
     )
 
   def _likeliest(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -297,4 +307,5 @@ def _shapes(beam: _Beam, width: int) -> _Beam:
       moving=tuple(tf.TensorShape([None, width, *each.shape[2:]]) for each in beam.state.moving),
       written=tuple(tf.TensorShape([None] * each.shape.rank) for each in beam.state.written),
     ),
+    attention=(tf.TensorShape([None, None, width, None]),) * len(beam.attention),
   )

@@ -39,19 +39,24 @@ def answering(
   if problem.serving_outputs is not None:
     return load_function(problem.serving_outputs)(model, tft_output)
   answer = load_function(problem.answer)(tft_output, problem.vocabulary, options)
-  not_inputs = {problem.label_id_key, *task.left_out()}
 
   def outputs(features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    inputs = {name: value for name, value in features.items() if name not in not_inputs}
-    asked = datasets.single(_cut(inputs, task.sequence_keys))
+    asked = model_inputs(task, features)
     if certain is None or certain.ask is None:
       said, evidence = model(asked, training=False), None
     else:
       said, evidence = certain.ask(asked)
     found = answer(calibrating.scaled(said, calibration, problem), features)
-    return found if certain is None else certain.outputs(found, features, evidence)
+    return found if certain is None else dict(certain.outputs(found, features, evidence))
 
   return outputs
+
+
+def model_inputs(task: Task, features: Mapping[str, tf.Tensor]) -> Any:
+  """Returns what a model of the task reads of transformed features, as in training."""
+  not_inputs = {task.problem.label_id_key, *task.left_out()}
+  inputs = {name: value for name, value in features.items() if name not in not_inputs}
+  return datasets.single(_cut(inputs, task.sequence_keys))
 
 
 def _cut(inputs: dict[str, tf.Tensor], sequence_keys: Sequence[str]) -> dict[str, tf.Tensor]:

@@ -6,16 +6,17 @@ import json
 import math
 import os
 import pathlib
+import statistics
 import time
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import keras
 import numpy as np
 
-from dlpipe import progress
+from dlpipe import progress, words
 from pipeline.training.files import SET_ASIDE_SUFFIX, STATE_FILE
 from pipeline.training.machines.strategy import is_chief
 
@@ -94,21 +95,32 @@ class BestEpoch(keras.callbacks.Callback):
 
 
 class Report(keras.callbacks.Callback):
-  """Appends a row to the history after each epoch, and reports progress.
+  """Appends a row to the history after each epoch, and reports progress and the time left.
 
   Args:
     phase: name of the phase.
     epochs: number of epochs in the phase.
     steps: number of steps in an epoch.
+    rows: number of rows in an epoch.
     history: receives the rows.
     of: prefix of every progress line, such as `trial 1/3: `.
+    seconds_left: returns the seconds that a time limit leaves the phase; None without a limit.
   """
 
   def __init__(
-    self, *, phase: str, epochs: int, steps: int, history: list[dict[str, Any]], of: str = ""
+    self,
+    *,
+    phase: str,
+    epochs: int,
+    steps: int,
+    rows: int,
+    history: list[dict[str, Any]],
+    of: str = "",
+    seconds_left: Callable[[], float] | None = None,
   ):
     super().__init__()
     self._phase, self._epochs, self._steps, self._history = phase, epochs, steps, history
+    self._rows, self._seconds_left = rows, seconds_left
     self._shown = f"{of}{phase}"
     self._epoch = 0
     self._started = self._reported = 0.0
@@ -119,31 +131,76 @@ class Report(keras.callbacks.Callback):
     self._started = self._reported = time.monotonic()
 
   def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-    """Reports the step and its logs every few seconds."""
+    """Reports the step and its logs every few seconds, with the last epoch's validation loss."""
     now = time.monotonic()
     if now - self._reported > _STEP_REPORT_EVERY_S:
       self._reported = now
-      progress.report(
-        f"{self._shown} epoch {self._epoch}/{self._epochs}  step {batch + 1}/{self._steps}"
-        + "".join(f"  {name} {value:.3f}" for name, value in (logs or {}).items()),
+      values = {name: float(value) for name, value in (logs or {}).items()}
+      if self._past and "val_loss" in self._past[-1]:
+        values["val_loss"] = self._past[-1]["val_loss"]
+      done = (batch + 1) / self._steps
+      seconds = now - self._started
+      self._report(
+        f"{self._shown} epoch {self._epoch}/{self._epochs}  step {batch + 1}/{self._steps}",
+        values,
+        epochs_left=self._epochs - self._epoch + 1 - done,
+        epoch_seconds=self._epoch_seconds(or_else=seconds / done),
+        phase=self._phase,
+        epoch=self._epoch,
+        epochs=self._epochs,
         step=batch + 1,
         steps=self._steps,
+        examples_per_s=round(self._rows * done / seconds, 1),
       )
 
   def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-    """Appends the epoch's row, and reports it."""
+    """Appends the row and reports it."""
     values = {name: float(value) for name, value in (logs or {}).items()}
+    seconds = time.monotonic() - self._started
     row = {
       "phase": self._phase,
       "epoch": epoch + 1,
       "epochs": self._epochs,
-      "seconds": round(time.monotonic() - self._started, 3),
+      "seconds": round(seconds, 3),
       "learning_rate": float(self.model.optimizer.learning_rate),
       **values,
     }
     self._history.append(row)
-    shown = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
-    progress.report(f"{self._shown} epoch {epoch + 1}/{self._epochs}  {shown}", **row)
+    self._report(
+      f"{self._shown} epoch {epoch + 1}/{self._epochs}",
+      values,
+      epochs_left=self._epochs - epoch - 1,
+      epoch_seconds=self._epoch_seconds(or_else=seconds),
+      examples_per_s=round(self._rows / max(seconds, 1e-3), 1),
+      **row,
+    )
+
+  @property
+  def _past(self) -> list[dict[str, Any]]:
+    """The rows of this phase."""
+    return [row for row in self._history if row["phase"] == self._phase]
+
+  def _epoch_seconds(self, *, or_else: float) -> float:
+    """Returns how long an epoch takes; the first one compiles, and counts only if it is alone."""
+    seconds = [row["seconds"] for row in self._past]
+    return statistics.median(seconds[1:] or seconds or [or_else])
+
+  def _report(
+    self,
+    where: str,
+    values: Mapping[str, float],
+    *,
+    epochs_left: float,
+    epoch_seconds: float,
+    **fields: Any,
+  ) -> None:
+    left = epochs_left * epoch_seconds
+    if self._seconds_left is not None:
+      left = min(left, self._seconds_left())
+    said = [where, *(f"{name} {value:.3f}" for name, value in values.items())]
+    if epochs_left:
+      said.append(words.left(left))
+    progress.report("  ".join(said), **{**values, **fields, "left_s": round(left, 1)})
 
 
 class Checkpoint:

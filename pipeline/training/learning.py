@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.training_base import Base
 from dlpipe import progress
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
@@ -22,6 +24,7 @@ from pipeline.training.freezing import FrozenFeatures
 from pipeline.training.machines import strategy
 from pipeline.training.time_limit import TimeLimit
 from pipeline.training.training_record import MINUTES
+from pipeline.training.warm.start import Start, begin
 
 _ROWS_TO_BUILD_BY = 2
 
@@ -36,6 +39,8 @@ class Learned:
     phases: the phases as the task planned them.
     history: one row per epoch.
     weights: the weights of the classes; None if all count alike.
+    start: how the training began.
+    adapt_seconds: what `adapt` took before the first epoch.
   """
 
   model: keras.Model
@@ -43,6 +48,8 @@ class Learned:
   phases: list[Phase]
   history: list[dict[str, Any]]
   weights: ClassWeights | None = None
+  start: Start = dataclasses.field(default_factory=Start)
+  adapt_seconds: float = 0.0
 
 
 def learn(
@@ -86,9 +93,12 @@ def learn(
   with distribution.scope():
     model = load_function(task.build_model)(params, tft_output)
     _build(model, train)
+    start = begin(task, settings, Base.of(config), model, tft_output)
+  started = time.monotonic()
   if task.adapt:
     batches = train.batches(params.batch_size, None)
     load_function(task.adapt)(params, model, weights.beside(batches) if weights else batches)
+  adapt_seconds = time.monotonic() - started
   callbacks = load_function(task.callbacks) if task.callbacks else None
 
   def compile_args() -> Mapping[str, Any]:
@@ -103,7 +113,7 @@ def learn(
       found.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: tell(logs)))
     return found
 
-  phases = _phases(task, params, config["fixed_epochs"])
+  phases = start.phases(_phases(task, params, config["fixed_epochs"]))
   history = loop.train(
     model,
     compile_args=compile_args,
@@ -113,7 +123,7 @@ def learn(
     seed=settings["seed"],
     own_callbacks=own_callbacks,
     jit_compile=settings["jit_compile"],
-    shorten=shorten,
+    shorten=lambda phase, epochs: start.shorten(phase, shorten(epochs), config["fixed_epochs"]),
     limit=limit,
     of=of,
     phases=phases,
@@ -124,7 +134,15 @@ def learn(
     log_dir=log_dir,
     features=features,
   )
-  return Learned(model=model, precision=precision, phases=phases, history=history, weights=weights)
+  return Learned(
+    model=model,
+    precision=precision,
+    phases=phases,
+    history=history,
+    weights=weights,
+    start=start,
+    adapt_seconds=adapt_seconds,
+  )
 
 
 def best_value(history: list[dict[str, Any]], monitor: tuple[str, str]) -> float:

@@ -40,7 +40,7 @@ def train(
   own_callbacks: Callable[[], Sequence[keras.callbacks.Callback]] = tuple,
   jit_compile: bool | None = None,
   features: FrozenFeatures | None = None,
-  shorten: Callable[[int], int] = int,
+  shorten: Callable[[Phase, int], int] = lambda phase, epochs: epochs,
   limit: TimeLimit | None = None,
   of: str = "",
 ) -> list[dict[str, Any]]:
@@ -65,7 +65,7 @@ def train(
     own_callbacks: returns the task's callbacks; called once per phase.
     jit_compile: whether XLA compiles the steps. If None, the task decides, or else `xla.decide`.
     features: cached outputs of frozen layers from earlier trainings, if any.
-    shorten: maps the planned epochs of a phase to the epochs to train.
+    shorten: maps a phase and its planned epochs to the epochs to train.
     limit: the time to train in; None takes as long as the epochs take.
     of: prefix of every progress line, such as `trial 1/3: `.
 
@@ -92,7 +92,7 @@ def train(
     resumed = state if state and index == state["phase"] else None
     with frozen(model, phase, (train, val), features) as (trained, (phase_train, phase_val)):
       steps = math.ceil(phase_train.size / batch_size)
-      epochs = shorten(max(phase.epochs, math.ceil(phase.min_steps / steps)))
+      epochs = shorten(phase, max(phase.epochs, math.ceil(phase.min_steps / steps)))
       if limit and trained.trainable_variables:
         epochs = limit.most_epochs(phase, epochs)
       elif epochs > phase.epochs and not resumed:
@@ -138,7 +138,15 @@ def train(
       # The task's callbacks come first, so that all others see the logs that they add.
       callbacks = [
         *own_callbacks(),
-        Report(phase=phase.name, epochs=epochs, steps=steps, history=history, of=of),
+        Report(
+          phase=phase.name,
+          epochs=epochs,
+          steps=steps,
+          rows=phase_train.size,
+          history=history,
+          of=of,
+          seconds_left=clock.seconds_left if clock else None,
+        ),
         *([clock] if clock else []),
         best,
       ]

@@ -14,18 +14,26 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from dlpipe import progress
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import DlpipeError
 from pipeline.task import Task
 from pipeline.tasks import get_task
 from pipeline.training import checkpoints, datasets
 from pipeline.training.answering import answering
-from pipeline.training.export import calibrating, certain, serving_assets, signatures
+from pipeline.training.export import (
+  calibrating,
+  certain,
+  explaining,
+  serving_assets,
+  signatures,
+)
 from pipeline.training.learning import learn, load_splits
 from pipeline.training.machines import cluster, strategy
-from pipeline.training.training_record import TrainingRecord, phase_rows
+from pipeline.training.training_record import TrainingRecord, chosen_epoch, phase_rows
+from pipeline.training.warm import weights_file
 
-_PARITY_ROWS = 32
+_PARITY_ROWS, _EXPLAINED_ROWS = 32, 8
 
 
 def run_fn(fn_args: Any) -> None:
@@ -33,7 +41,8 @@ def run_fn(fn_args: Any) -> None:
 
   The record holds `history.json` (a row per epoch and per phase, the hyperparameters, and which of
   them the Tuner chose), TensorBoard event files, and `parity/`: the Keras model's outputs for some
-  rows, which the ServingGate compares with those of the export.
+  rows, and its explanations of the first ones, which the ServingGate compares with those of the
+  export.
 
   Args:
     fn_args: TFX's FnArgs. Its `custom_config` holds `task`, `hyperparameters`, `train` (the
@@ -64,6 +73,7 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   params = task.params.of({**config["hyperparameters"], **tuned})
   tft_output = tft.TFTransformOutput(fn_args.transform_output)
   started = time.monotonic()
+  progress.report("reading train and val")
   train, val = load_splits(fn_args, task, tft_output, cache_mb=settings["cache_mb"])
   prepare_seconds = time.monotonic() - started
   folder = checkpoints.folder_of(fn_args, params)
@@ -80,6 +90,8 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     log_dir=fn_args.model_run_dir,
   )
   model = learned.model
+  chosen = chosen_epoch(learned.history, task.problem.monitor)
+  _say_chosen(learned.history, chosen, task.problem.monitor[0])
   calibration = calibrating.calibrated(
     task.problem, model, val, wanted=settings["calibrate"], seed=settings["seed"]
   )
@@ -92,10 +104,12 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     options=config["input_bounds"],
     settings=settings,
   )
+  answered = task, model, tft_output, config["input_bounds"], calibration
   module = signatures.export(
     fn_args.serving_model_dir,
     model=model,
-    outputs=answering(task, model, tft_output, config["input_bounds"], calibration, doubts),
+    outputs=answering(*answered, doubts),
+    explanation=explaining.explanation(*answered),
     variables=doubts.variables if doubts else (),
     tft_output=tft_output,
     input_key=task.input.key,
@@ -103,6 +117,18 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     transformed_slices=task.transformed_slices,
     rule=_rule(task, config["input_bounds"]),
   )
+  warm_start, cold = learned.start.measured(
+    learned.history, task.problem.monitor, train.size, learned.adapt_seconds
+  )
+  weights_file.write(
+    pathlib.Path(fn_args.serving_model_dir),
+    model,
+    vocabularies=weights_file.vocabularies_of(tft_output),
+    generation=learned.start.generation,
+    cold=cold,
+  )
+  if said := warm_start.comparison():
+    progress.report(said)
   rows = _examples(fn_args.eval_files, _PARITY_ROWS)
   values = _input_values(rows, task.input.key, tft_output)
   serving_assets.write(
@@ -121,13 +147,27 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     prepare_seconds=round(prepare_seconds, 2),
     phases=phase_rows(learned.phases, learned.history, is_timed=settings["minutes"] is not None),
     epochs=learned.history,
+    chosen=chosen,
     class_weights=dict(learned.weights.by_label) if learned.weights else {},
     calibration=calibration,
+    warm_start=warm_start if settings["warm_start"] else None,
     certainty=doubts.record if doubts else None,
   )
   (run_dir / TrainingRecord.FILE).write_text(record.to_text())
   if folder:
     folder.close()
+
+
+def _say_chosen(history: list[dict[str, Any]], chosen: int | None, metric: str) -> None:
+  """Reports which epoch is exported; the line stays on the screen."""
+  if chosen is None:
+    return
+  row = history[chosen]
+  progress.report(
+    f"chosen: {row['phase']} epoch {row['epoch']} of {row['epochs']}  {metric} {row[metric]:.3f}",
+    chosen=chosen,
+    epoch=row["epoch"],
+  )
 
 
 def tuned_values(fn_args: Any) -> dict[str, Any]:
@@ -166,9 +206,13 @@ def _write_parity(
   with tf.io.TFRecordWriter(str(target / "examples.tfrecord")) as writer:
     for row in rows:
       writer.write(row)
-  expected = {
-    name: np.asarray(value.numpy().tolist() if value.dtype == tf.string else value.numpy())
-    for name, value in module.predict(values).items()
-  }
-  np.savez(target / "expected.npz", **expected)
+  np.savez(target / "expected.npz", **_arrays(module.predict(values)))
+  np.savez(target / "explained.npz", **_arrays(module.explain(values[:_EXPLAINED_ROWS])))
   (target / "input.json").write_text(json.dumps({"input_key": input_key}))
+
+
+def _arrays(outputs: Mapping[str, tf.Tensor]) -> dict[str, np.ndarray]:
+  return {
+    name: np.asarray(value.numpy().tolist() if value.dtype == tf.string else value.numpy())
+    for name, value in outputs.items()
+  }

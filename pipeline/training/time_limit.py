@@ -176,6 +176,10 @@ class PhaseClock(keras.callbacks.Callback):
       row[ENDED_BY] = MINUTES
       progress.report(f"{row['phase']}: the time is up ({MINUTES})", epoch=epoch + 1)
 
+  def seconds_left(self) -> float:
+    """Returns the seconds that the phase may still use."""
+    return max(self._whole_s - self._used_s(), 0.0)
+
   def _end(self) -> None:
     self._has_ended = True
     self.model.stop_training = True

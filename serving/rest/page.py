@@ -33,7 +33,7 @@ _EXAMPLE_FILE = pathlib.Path("assets.extra", "examples", "request.json")
 _MAX_EXAMPLE_BYTES = 4 << 20
 _SOURCES = pathlib.Path(__file__).resolve().parents[1] / "ui"
 # They become one script: each uses what those before it define.
-_SCRIPTS = ("signature", "curl", "requests", "answer", "picture", "page", "controls")
+_SCRIPTS = ("signature", "curl", "requests", "answer", "why", "picture", "page", "controls")
 _NO_STORE = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 
 

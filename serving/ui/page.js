@@ -187,6 +187,7 @@ async function askOnce(turn) {
   if (turn !== state.turn) return;
   byId("empty").hidden = byId("error").hidden = true;
   const sentence = showAnswer(text);
+  offerWhy(body, version);
   byId("latency").textContent = inMilliseconds(milliseconds);
   byId("model-name").textContent = state.model;
   byId("model-version").textContent = version;

@@ -24,6 +24,13 @@ def _export(module, path, functions, batch=None):
   tf.saved_model.save(module, str(path), signatures=signatures)
 
 
+def _arrays(outputs):
+  return {
+    k: np.asarray(v.numpy().tolist() if v.dtype == tf.string else v.numpy())
+    for k, v in outputs.items()
+  }
+
+
 @pytest.fixture
 def gate(tmp_path):
   """Runs `Do`; returns the blessing and what `parity.json` says, with no process left."""
@@ -33,6 +40,7 @@ def gate(tmp_path):
     functions=None,
     *,
     predict=None,
+    explain=None,
     tolerance=1e-5,
     max_latency_ms=None,
     serving_release=None,
@@ -50,11 +58,9 @@ def gate(tmp_path):
         example.features.feature["text"].bytes_list.value.append(text)
         writer.write(example.SerializeToString())
     expected = (predict or module.predict)(tf.constant(rows, tf.string))
-    arrays = {
-      k: np.asarray(v.numpy().tolist() if v.dtype == tf.string else v.numpy())
-      for k, v in expected.items()
-    }
-    np.savez(parity / "expected.npz", **arrays)
+    np.savez(parity / "expected.npz", **_arrays(expected))
+    if explain:
+      np.savez(parity / "explained.npz", **_arrays(explain(tf.constant(rows[:3], tf.string))))
     (parity / "input.json").write_text('{"input_key": "text"}')
     if damage:
       damage(tmp_path)

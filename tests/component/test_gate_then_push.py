@@ -45,7 +45,8 @@ def _export(root, expected):
     writer.write(example.SerializeToString())
   np.savez(parity / "expected.npz", length=np.float32([expected]))
   (parity / "input.json").write_text('{"input_key": "text"}')
-  (root / "verdict").mkdir()
+  for name in ("verdict", "behaviour"):
+    (root / name).mkdir()
 
 
 def _run(root):
@@ -58,12 +59,14 @@ def _run(root):
   model = imported("model", standard_artifacts.Model)
   model_run = imported("run", standard_artifacts.ModelRun)
   verdict = imported("verdict", standard_artifacts.ModelBlessing, blessed=1)
+  behaviour = imported("behaviour", standard_artifacts.InfraBlessing, blessed=1)
   gate = ServingGate(
     model=model.outputs["result"], model_run=model_run.outputs["result"], model_name="lengths"
   )
   pusher = VersionedPusher(
     model=model.outputs["result"],
     model_blessing=verdict.outputs["result"],
+    behaviour_blessing=behaviour.outputs["result"],
     infra_blessing=gate.outputs["blessing"],
     serving_dir=str(root / "serving"),
   )
@@ -74,14 +77,18 @@ def _run(root):
     tfx.dsl.Pipeline(
       pipeline_name="gate-then-push",
       pipeline_root=str(root / "artifacts"),
-      components=[model, model_run, verdict, gate, pusher],
+      components=[model, model_run, verdict, behaviour, gate, pusher],
       metadata_connection_config=connection,
       enable_cache=True,
     )
   )
   with metadata.Metadata(connection) as handle:
     (pushed,) = handle.store.get_artifacts_by_type("PushedModel")
-    (blessing,) = handle.store.get_artifacts_by_type("InfraBlessing")
+    [blessing] = [
+      each
+      for each in handle.store.get_artifacts_by_type("InfraBlessing")
+      if not each.uri.endswith("behaviour")
+    ]
   properties = {
     name: getattr(value, value.WhichOneof("value"))
     for name, value in pushed.custom_properties.items()

@@ -378,6 +378,57 @@ def test_answer_that_depends_on_the_other_rows_is_refused(gate):
   }
 
 
+def _explain(texts, shift=0.0):
+  """Words as long as the batch needs, their parts, and a picture of them."""
+  tokens = tf.strings.bytes_split(texts).to_tensor("")
+  parts = tf.cast(tokens != "", tf.float32) + shift
+  shade = tf.cast(100 + 10 * tf.strings.length(texts), tf.uint8)
+  pictures = tf.tile(shade[:, tf.newaxis, tf.newaxis, tf.newaxis], [1, 4, 5, 3])
+  return {
+    "tokens": tokens,
+    "contributions": parts * tf.cast(tokens != "", tf.float32),
+    "map_png_bytes": tf.map_fn(tf.io.encode_png, pictures, fn_output_signature=tf.string),
+  }
+
+
+def test_explanations_are_replayed_in_every_way_though_batches_pad_them_otherwise(gate):
+  toy = Toy()
+  blessed, parity = gate(toy, toy.functions() | {"explain": ("text", _explain)}, explain=_explain)
+  assert blessed == 1, parity["reasons"]
+  found = {
+    (p["loader"], p["output"], p["batch"]) for p in parity["paths"] if p["signature"] == "explain"
+  }
+  assert found == {
+    (loader, output, batch)
+    for loader in ("TF1", "TF2", "REST", "gRPC")
+    for output in ("tokens", "contributions", "map_png_bytes")
+    for batch in (1, 3)
+  }
+
+
+def test_an_export_that_explains_otherwise_than_the_trained_model_is_refused(gate):
+  toy = Toy()
+
+  def shifted(texts):
+    found = _explain(texts, shift=0.01)
+    darker = tf.zeros([4, 5, 3], tf.uint8)
+    return {**found, "map_png_bytes": tf.fill(tf.shape(texts), tf.io.encode_png(darker))}
+
+  blessed, parity = gate(toy, toy.functions() | {"explain": ("text", shifted)}, explain=_explain)
+  assert blessed == 0
+  assert _failed_paths(parity) == {
+    (loader, "explain", output)
+    for loader in ("TF1", "TF2")
+    for output in ("contributions", "map_png_bytes")
+  }
+
+
+def test_an_explanation_that_was_recorded_and_is_gone_refuses_the_model(gate):
+  blessed, parity = gate(Toy(), explain=_explain)
+  assert blessed == 0
+  assert "the model has no such signature" in parity["reasons"][0]
+
+
 def test_missing_signature_is_refused_by_name(gate):
   toy = Toy()
   functions = toy.functions()

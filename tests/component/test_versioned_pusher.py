@@ -34,23 +34,36 @@ def _artifact(artifact_type, path, **properties):
 def push(tmp_path):
   """Runs `Do` on a model whose weights are `text` and returns the `PushedModel`."""
 
-  def run(text="one", *, model_blessed=1, infra_blessed=1, serving_dir=None, stage=None):
+  def run(
+    text="one",
+    *,
+    model_blessed=1,
+    behaviour_blessed=1,
+    infra_blessed=1,
+    serving_dir=None,
+    stage=None,
+    left_out=(),
+  ):
     model = _artifact(standard_artifacts.Model, tmp_path / "Trainer" / text)
     export = tmp_path / "Trainer" / text / "Format-Serving"
     (export / "variables").mkdir(parents=True, exist_ok=True)
     (export / "saved_model.pb").write_text("graph")
     (export / "variables" / "variables.index").write_text(text)
     pushed = _artifact(standard_artifacts.PushedModel, tmp_path / "pushed" / text)
+    given = {
+      "model": [model],
+      "model_blessing": [
+        _artifact(standard_artifacts.ModelBlessing, tmp_path / "mb", blessed=model_blessed)
+      ],
+      "behaviour_blessing": [
+        _artifact(standard_artifacts.InfraBlessing, tmp_path / "bb", blessed=behaviour_blessed)
+      ],
+      "infra_blessing": [
+        _artifact(standard_artifacts.InfraBlessing, tmp_path / "ib", blessed=infra_blessed)
+      ],
+    }
     Executor().Do(
-      {
-        "model": [model],
-        "model_blessing": [
-          _artifact(standard_artifacts.ModelBlessing, tmp_path / "mb", blessed=model_blessed)
-        ],
-        "infra_blessing": [
-          _artifact(standard_artifacts.InfraBlessing, tmp_path / "ib", blessed=infra_blessed)
-        ],
-      },
+      {name: each for name, each in given.items() if name not in left_out},
       {"pushed_model": [pushed]},
       {
         "serving_dir": serving_dir or str(tmp_path / "serving"),
@@ -108,14 +121,18 @@ def test_a_model_that_was_rolled_back_from_is_not_said_to_be_served(push, tmp_pa
 
 
 @pytest.mark.parametrize(
-  ("model_blessed", "infra_blessed", "refused_by"),
-  [(0, 1, ["Evaluator"]), (1, 0, ["ServingGate"]), (0, 0, ["Evaluator", "ServingGate"])],
+  ("blessed", "refused_by"),
+  [
+    ((0, 1, 1), ["Evaluator"]),
+    ((1, 0, 1), ["BehaviourGate"]),
+    ((1, 1, 0), ["ServingGate"]),
+    ((0, 1, 0), ["Evaluator", "ServingGate"]),
+  ],
 )
-def test_refused_model_is_not_published(
-  push, tmp_path, caplog, model_blessed, infra_blessed, refused_by
-):
+def test_refused_model_is_not_published(push, tmp_path, caplog, blessed, refused_by):
+  names = ("model_blessed", "behaviour_blessed", "infra_blessed")
   with caplog.at_level(logging.INFO, LOGGER_NAME):
-    pushed = push(model_blessed=model_blessed, infra_blessed=infra_blessed)
+    pushed = push(**dict(zip(names, blessed, strict=True)))
   assert pushed.get_int_custom_property("pushed") == 0
   assert not pushed.has_custom_property("pushed_version")
   assert not (tmp_path / "serving").exists()
@@ -128,6 +145,12 @@ def test_refused_model_is_not_published(
   ]
 
 
+def test_a_pipeline_that_was_compiled_before_a_gate_was_pushes_nothing(push, tmp_path):
+  with pytest.raises(BadInputError, match="it has no BehaviourGate, .* Compile it again"):
+    push(left_out=["behaviour_blessing"])
+  assert not (tmp_path / "serving").exists()
+
+
 def test_a_bucket_is_refused_by_name(push):
   with pytest.raises(BadInputError, match="local file system. Received: 'gs://b/serving'"):
     push(serving_dir="gs://b/serving")
@@ -137,6 +160,7 @@ def test_component_declares_its_channels_and_properties():
   pusher = VersionedPusher(
     model=types.Channel(type=standard_artifacts.Model),
     model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
+    behaviour_blessing=types.Channel(type=standard_artifacts.InfraBlessing),
     infra_blessing=types.Channel(type=standard_artifacts.InfraBlessing),
     serving_dir="/srv/models/images",
     code_fingerprint="abc",

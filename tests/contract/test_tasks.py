@@ -35,6 +35,7 @@ _DOTTED = (
   "metrics",
   "rows",
   "findings",
+  "input.explain",
 )
 
 

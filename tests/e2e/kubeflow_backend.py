@@ -102,6 +102,8 @@ class Backend:
     self._store = store
     self._warm = warm
     self.rows: dict[str, dict[str, Any]] = {}
+    defined = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    self._parameters = {name: each["defaultValue"] for name, each in defined.items()}
 
   def run(self) -> str:
     """Runs the root DAG; returns SUCCEEDED or FAILED."""
@@ -143,7 +145,7 @@ class Backend:
     if "container" not in executor:
       raise NotImplementedError(f"{name}: non-container executor not implemented: {executor}")
     started = time.monotonic()
-    inputs = _resolve(task, done, status)
+    inputs = _resolve(task, done, status, self._parameters)
     key = None
     if task.get("cachingOptions", {}).get("enableCache"):
       key = _cache_key(executor["container"], component, inputs)
@@ -206,7 +208,8 @@ class Backend:
     words = [*container["command"], *container.get("args", [])]
     words = [word.replace("{{$}}", executor_input) for word in words]
     os.environ["DLPIPE_MOUNT_ROOT"] = str(self._store.root)
-    code = (_forked if self._warm else _started)(words, log)
+    variables = {each["name"]: each["value"] for each in container.get("env", [])}
+    code = (_forked if self._warm else _started)(words, log, variables)
     if code:
       return None
     written = json.loads(output_file.read_text("utf-8")) if output_file.exists() else {}
@@ -234,7 +237,10 @@ def _dependencies(task: dict[str, Any]) -> set[str]:
 
 
 def _resolve(
-  task: dict[str, Any], done: dict[str, Outputs], status: dict[str, Any]
+  task: dict[str, Any],
+  done: dict[str, Outputs],
+  status: dict[str, Any],
+  parameters: dict[str, Any],
 ) -> dict[str, Any]:
   """The task's inputs as an `ExecutorInput` has them."""
   artifacts, values = {}, {}
@@ -246,6 +252,8 @@ def _resolve(
     if "taskOutputParameter" in spec:
       origin = spec["taskOutputParameter"]
       values[name] = done[origin["producerTask"]].parameters[origin["outputParameterKey"]]
+    elif "componentInputParameter" in spec:
+      values[name] = parameters[spec["componentInputParameter"]]
     elif "taskFinalStatus" in spec:
       values[name] = status
     else:
@@ -266,14 +274,15 @@ def _cache_key(container: dict[str, Any], component: dict[str, Any], inputs: dic
   return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _started(words: list[str], log: pathlib.Path) -> int:
+def _started(words: list[str], log: pathlib.Path, variables: dict[str, str]) -> int:
   """Runs a command in a process of its own; the image's Python is this one."""
   with log.open("ab") as file:
     command = [sys.executable if word == "python" else word for word in words]
-    return subprocess.run(command, stdout=file, stderr=file, check=False).returncode
+    env = {**os.environ, **variables}
+    return subprocess.run(command, stdout=file, stderr=file, env=env, check=False).returncode
 
 
-def _forked(words: list[str], log: pathlib.Path) -> int:
+def _forked(words: list[str], log: pathlib.Path, variables: dict[str, str]) -> int:
   """Runs `python -m MODULE ...` in a fork of this process, which has imported TFX."""
   python, dash_m, module, *arguments = words
   assert (python, dash_m) == ("python", "-m"), words
@@ -284,6 +293,7 @@ def _forked(words: list[str], log: pathlib.Path) -> int:
   with log.open("ab") as file:
     os.dup2(file.fileno(), 1)
     os.dup2(file.fileno(), 2)
+  os.environ.update(variables)
   sys.argv = [module, *arguments]
   try:
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -16,11 +16,17 @@ import threading
 
 import pytest
 
+from dlpipe.workspace import TaskFolder
+from pipeline.api import history
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600 if os.environ.get("DLPIPE_COLD") else 1200)]
 
 _REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 _ALWAYS_RUN = {"SourceState", "ModelHistory", "VersionedPusher"}
-_TRAINED_AGAIN = {"Trainer", "PreviousModel", "Evaluator", "RecordBlessing", "ServingGate"}
+_TRAINED_AGAIN = {
+  *("Trainer", "PreviousModel", "Evaluator", "RecordBlessing"),
+  *("BehaviourGate", "ServingGate"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +134,7 @@ def _in_state(run, state):
 def test_every_container_of_the_first_run_succeeds(runs):
   workspace, (first, *_) = runs
   assert first["state"] == "SUCCEEDED", first
-  assert len(_in_state(first, "COMPLETE")) == len(first["tasks"]) == 16
+  assert len(_in_state(first, "COMPLETE")) == len(first["tasks"]) == 17
   served = workspace / "serving" / "1"
   assert (served / "saved_model.pb").is_file()
   [model] = first["tasks"]["Evaluator"]["inputs"]["model"]
@@ -181,3 +187,29 @@ def test_every_run_is_told_of_by_the_exit_handler(runs, hook):
     *[("images", "SUCCEEDED")] * 3,
     ("images", "FAILED"),
   ]
+
+
+def test_every_run_leaves_what_a_local_run_leaves(runs):
+  workspace, _ = runs
+  folder = TaskFolder(workspace)
+  listed = history.past_runs("images", str(workspace.parent), None)
+  assert {run.run_id: (run.state, run.pushed_version) for run in listed} == {
+    "run-1": ("pushed", 1),
+    "run-2": ("pushed", 2),
+    "run-3": ("cached", 2),
+    "run-4": ("refused_data", None),
+  }
+  first, second = (next(run for run in listed if run.run_id == f"run-{n}") for n in (1, 2))
+  assert set(first.metrics) == set(second.metrics) > {"accuracy", "skill"}
+  states = {each["id"]: each["state"] for each in second.nodes}
+  assert {name for name, state in states.items() if state == "COMPLETE"} == (
+    _ALWAYS_RUN | _TRAINED_AGAIN
+  )
+  assert states["Transform"] == "CACHED"
+  reports = [folder.report(f"run-{n}").read_text(encoding="utf-8") for n in (1, 2, 3, 4)]
+  assert "Pushed as version 1" in reports[0]
+  assert "Nothing to do: version 2 is current" in reports[2]
+  assert "The data is not fit to train on" in reports[3]
+  assert json.loads(folder.run_file("run-2").read_text())["config"]["train"]["seed"] == 2
+  assert "Trainer" in folder.log("run-1").read_text(encoding="utf-8")
+  assert (folder.quarantine("run-4") / "rejected.jsonl").stat().st_size

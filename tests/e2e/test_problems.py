@@ -39,6 +39,9 @@ def _run(tasks, run_dlpipe, name, tmp_path):
   assert gates["skill"]["passed"]
   # Both loaders, REST and gRPC, and Classify or Regress.
   assert gates["serving_difference"]["passed"]
+  [proof] = (workspace / name / "artifacts/ServingGate/blessing").glob("*/parity.json")
+  paths = json.loads(proof.read_text("utf-8"))["paths"]
+  assert "explain" in {path["signature"] for path in paths}
   table, rows = _sample(tasks, name)
   output = tmp_path / "answers.jsonl"
   done_batch = run_dlpipe(

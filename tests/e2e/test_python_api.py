@@ -127,5 +127,6 @@ def test_no_script_is_put_into_the_page(shown):
 def test_the_examples_hold(shown):
   assert shown["failed"] == [], shown["output"].stdout[-4000:]
   wanted = {"run", "check", "compile", "load", "runs", "Run", "Model", "Model.predict"}
+  wanted |= {"Model.explain"}
   wanted |= {"Gate", "Input", "Phase", "Record", "Rejected", "Source", "Task", "Ruling"}
   assert wanted <= set(shown["tried"])

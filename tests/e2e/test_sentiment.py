@@ -60,7 +60,8 @@ def test_any_text_is_answered(first_run, run_dlpipe):
     "\u96fb\u5f71\u5f88\u597d\u770b \U0001f44d\U0001f3fd",
     "<br />it isn\u2019t\u00a0bad & <b>not</b> dull\u200b",
   ]
-  done = run_dlpipe("predict", "sentiment", *hostile, "--workspace", workspace, "--json")
+  place = ("--workspace", workspace)
+  done = run_dlpipe("predict", "sentiment", *hostile, *place, "--why", "--json")
   assert done.code == 1, done.stderr
   answers = json.loads(done.stdout.splitlines()[-1])["predictions"]
   assert [answer["input"] for answer in answers] == hostile
@@ -68,6 +69,13 @@ def test_any_text_is_answered(first_run, run_dlpipe):
   assert answers.pop(2) == {"input": "", "error": "the text is empty"}
   assert [answer["label"] for answer in answers[:2]] == ["positive", "negative"]
   assert all(sum(answer["scores"]) == pytest.approx(1, abs=1e-5) for answer in answers)
+  for answer in answers:
+    why = answer["why"]
+    assert why["label"] == answer["label"]
+    assert why["intercept"] + sum(why["contributions"]) == pytest.approx(why["explained"], abs=1e-3)
+  for answer, word in zip(answers, ("wonderful", "awful"), strict=False):
+    parts = dict(zip(answer["why"]["tokens"], answer["why"]["contributions"], strict=True))
+    assert max(parts, key=parts.get) == word
 
 
 def test_model_that_learned_nothing_is_refused(run_dlpipe, tmp_path):

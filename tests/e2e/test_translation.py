@@ -65,7 +65,8 @@ def test_any_sentence_is_answered(first_run, run_dlpipe):
     "Tom\u202f!\u00a0Tom\u200b.",
     "\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627",
   ]
-  done = run_dlpipe("predict", "translation", *hostile, "--workspace", workspace, "--json")
+  place = ("--workspace", workspace)
+  done = run_dlpipe("predict", "translation", *hostile, *place, "--why", "--json")
   assert done.code == 1, done.stderr
   answers = json.loads(done.stdout.splitlines()[-1])["predictions"]
   assert [answer["input"] for answer in answers] == hostile
@@ -75,3 +76,8 @@ def test_any_sentence_is_answered(first_run, run_dlpipe):
   assert long["error"].endswith("has more characters than data.max_chars = 1000")
   assert answers[0]["translation"].startswith("Ma s\u0153ur")
   assert all(len(answer["translation"]) < 600 for answer in answers)
+  for answer in answers:
+    why = answer["why"]
+    assert why["translation"] == answer["translation"]
+    assert "".join(why["target_tokens"]) == answer["translation"].replace(" ", "")
+    assert all(sum(shares) == pytest.approx(1, abs=1e-3) for shares in why["alignment"])

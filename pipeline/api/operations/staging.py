@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from components.versioned_pusher import candidates, publish, stages, version_folders
-from dlpipe.errors import BadInputError
+from dlpipe.errors import BadInputError, BusyError
 from dlpipe.workspace import TaskFolder
 
 
@@ -31,8 +31,26 @@ class Promotion:
     return dataclasses.asdict(self)
 
 
+def target_of(folder: TaskFolder, version: int | None) -> int | None:
+  """Returns the version that `promote` takes: the one that is named, a candidate or the canary.
+
+  Raises:
+    BadInputError: no version was ever pushed.
+  """
+  _require_versions(folder)
+  if version is not None:
+    return version
+  held = candidates.list_candidates(folder.serving)
+  return max(held, default=stages.read(folder).labels.get(stages.CANARY))
+
+
 def promote(
-  folder: TaskFolder, version: int | None, *, stage: str, reason: str | None
+  folder: TaskFolder,
+  version: int | None,
+  *,
+  stage: str,
+  reason: str | None,
+  flips: stages.Flips | None = None,
 ) -> Promotion:
   """Makes a version live, or puts it beside what is live as the canary.
 
@@ -41,22 +59,32 @@ def promote(
     version: the version; None for the latest candidate.
     stage: `stable` or `canary`.
     reason: why, for the record.
+    flips: the replay that let it through, for the record; None if none was asked for.
 
   Raises:
     BadInputError: there is no such version, or it is damaged or live.
+    BusyError: what is live is not what the replay compared with any more.
     DlpipeError: the file system refused.
   """
-  _require_versions(folder)
+  target = target_of(folder, version)
   with stages.edited(folder) as found:
     held = candidates.list_candidates(folder.serving)
-    target = max(held, default=None) if version is None else version
-    if target is None and (canary := found.labels.get(stages.CANARY)) is not None:
-      target = canary
+    live = max(version_folders.list_versions(folder.serving), default=None)
+    if flips is not None and flips.against != live:
+      raise BusyError(
+        f"Version {flips.against} was live when the requests were replayed, and version {live} is "
+        "now. Promote again, so that the candidate is compared with that."
+      )
     if stage == stages.CANARY:
       number, live = candidates.show_canary(folder.serving, target)
       found.labels[stages.CANARY] = number
       change = stages.change(
-        stages.LABELLED, number, reason=reason, label=stages.CANARY, became=number
+        stages.LABELLED,
+        number,
+        reason=reason,
+        label=stages.CANARY,
+        became=number,
+        flips=flips,
       )
     else:
       number = live = candidates.promote(folder.serving, target)
@@ -64,10 +92,18 @@ def promote(
         del found.labels[stages.CANARY]
       if target in held and target != number:  # a candidate that was overtaken is gone
         found.pins = sorted({number if pin == target else pin for pin in found.pins})
-      change = stages.change(stages.PROMOTED, target or number, reason=reason, became=number)
+      change = stages.change(
+        stages.PROMOTED, target or number, reason=reason, became=number, flips=flips
+      )
     found.uses_labels = True
     found.changes.append(change)
   return Promotion(version=target or number, stage=stage, served_as=number, live=live)
+
+
+def refuse(folder: TaskFolder, version: int, *, reason: str | None, flips: stages.Flips) -> None:
+  """Records that a version was not promoted because of its flips."""
+  with stages.edited(folder) as found:
+    found.changes.append(stages.change(stages.REFUSED, version, reason=reason, flips=flips))
 
 
 def rollback(folder: TaskFolder, to: int | None, *, reason: str | None) -> int:

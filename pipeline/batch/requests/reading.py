@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from serving.protos import LoggedRequest
 
 _ONE_INPUT = "predict_log"
 _EXAMPLES = "examples"
+_DAY_S = 86_400
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,21 +73,32 @@ def log_of(folder: pathlib.Path, model: str) -> pathlib.Path:
   )
 
 
-def read(log: pathlib.Path, input_key: str, *, tell: Callable[[str], None]) -> Iterator[LoggedRow]:
+def read(
+  log: pathlib.Path, input_key: str, *, tell: Callable[[str], None], since: float = 0
+) -> Iterator[LoggedRow]:
   """Yields every row, the oldest file first.
 
   Args:
     log: the model's folder.
     input_key: the feature that a caller sends.
     tell: receives a sentence on each file that is cut off or damaged.
+    since: files of days before this moment, in seconds since 1970, are not read.
   """
   # A server that was killed, or that is writing now, leaves a name that begins with a point. Those
   # first: one that gets its other name meanwhile is found under this one, or under both.
   paths = [*log.glob("span-*/.requests-*.tfrecord"), *log.glob("span-*/requests-*.tfrecord")]
   files = {(path.parent.name, path.name.lstrip(".")): path for path in paths}
-  for _, path in sorted(files.items()):
+  for (span, _), path in sorted(files.items()):
+    if (_day(span) + 1) * _DAY_S <= since:
+      continue
     for number, record in enumerate(_records(path, tell)):
       yield from _rows(record, input_key, name=f"{path.stem.lstrip('.')}-{number}")
+
+
+def _day(span: str) -> float:
+  """Returns the day in the name of a folder, in days since 1970; another name is of any day."""
+  day = span.removeprefix("span-")
+  return int(day) if day.isdecimal() else math.inf
 
 
 def _records(path: pathlib.Path, tell: Callable[[str], None]) -> Iterator[bytes]:

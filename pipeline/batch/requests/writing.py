@@ -122,11 +122,7 @@ def _predicted(row: LoggedRow) -> tuple[Any, Any]:
 
 def _label_studio(row: LoggedRow, task: Task) -> dict[str, Any]:
   """One task of Label Studio, with the model's answer as a prediction."""
-  if task.input.kind == "file":
-    kind = _format(row.value or b"")[1]
-    shown = f"data:{kind};base64,{base64.b64encode(row.value or b'').decode()}"
-  else:
-    shown = _text(row)
+  shown = _data_uri(row.value or b"") if task.input.kind == "file" else _text(row)
   predicted, score = _predicted(row)
   way, value = ("choices", [str(predicted)]) if task.problem.has_classes else ("text", [predicted])
   result = {
@@ -158,6 +154,20 @@ def _of_label_studio(path: pathlib.Path, text: str) -> dict[str, str]:
       f"Received something else: {type(err).__name__}: {err}"
     ) from err
   return found
+
+
+def shown_input(value: bytes | None, task: Task) -> dict[str, str | None]:
+  """What a page shows of an input: its `text`, or a `picture` as a URI."""
+  if value is None:
+    return {"text": "", "picture": None}
+  if task.input.kind == "text":
+    return {"text": value.decode("utf-8", "replace"), "picture": None}
+  is_picture = any(value.startswith(magic) for magic in _FORMATS)
+  return {"text": f"{len(value):,} bytes", "picture": _data_uri(value) if is_picture else None}
+
+
+def _data_uri(value: bytes) -> str:
+  return f"data:{_format(value)[1]};base64,{base64.b64encode(value).decode()}"
 
 
 def _text(row: LoggedRow) -> str:

@@ -22,18 +22,29 @@ _WIDTH = 100
 @click.command(short_help="Read and validate the data; train nothing.")
 @click.option("--labels", is_flag=True, help="Look for labels that are likely wrong, too.")
 @click.option(
+  "--page",
+  type=LocalPath(),
+  metavar="FILE.html",
+  help="Write the page on the data there, too.",
+)
+@click.option(
   "--suspects",
   type=LocalPath(),
   metavar="FILE.csv",
   help="Write all labels that are likely wrong to a CSV, to be reviewed; implies --labels.",
 )
 @run_options
-def check(as_json: bool, labels: bool, suspects: str | None, **options: Any) -> None:
+def check(
+  as_json: bool, labels: bool, page: str | None, suspects: str | None, **options: Any
+) -> None:
   """Read TASK's data and hold it against the reviewed schema and the data gate.
 
   Then say how it is balanced and how long its inputs are, and what is repeated, nearly repeated,
   labelled in two ways, or in two splits at once. Such findings are warnings: they do not change
   the exit code. A later `dlpipe run` with the same data takes all it can from the cache.
+
+  A page shows all of it, with pictures or texts: what each class looks like, what is odd, leaks and
+  contradictions side by side. The last line says where it is; it opens without a network.
 
   With --labels, a cheap model scores each row without having seen it, and names the labels that
   contradict its scores. Review the rows in FILE.csv, enter new_label where the label is wrong, and
@@ -41,6 +52,8 @@ def check(as_json: bool, labels: bool, suspects: str | None, **options: Any) -> 
   """
   if suspects is not None and not suspects.lower().endswith(".csv"):
     raise BadInputError(f"--suspects writes CSV: the name must end in .csv. Received: {suspects}")
+  if page is not None and not page.lower().endswith(".html"):
+    raise BadInputError(f"--page writes HTML: the name must end in .html. Received: {page}")
   if suspects is not None and pathlib.Path(suspects).exists():
     raise BadInputError(f"{suspects} exists, and may hold a review. Choose another name.")
   inputs = prepare(**options)
@@ -53,6 +66,11 @@ def check(as_json: bool, labels: bool, suspects: str | None, **options: Any) -> 
 
   def look(run_id: str) -> dict[str, Any] | None:
     found.update(examine(inputs, run_id, labels=is_labels) or {})
+    if page is not None and found:
+      target = pathlib.Path(page)
+      target.parent.mkdir(parents=True, exist_ok=True)
+      shutil.copyfile(found["page"], target)
+      found["page"] = str(target)
     if suspects is not None and "suspects" in found:
       _write(suspects, found["suspects"]["likely"])
     return found or None

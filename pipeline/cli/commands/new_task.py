@@ -11,7 +11,14 @@ import click
 
 from dlpipe.errors import BadInputError
 from pipeline.cli.local_path import LocalPath
-from pipeline.tasks import VARIABLE, get_task, schema_path, task_names
+from pipeline.tasks import (
+  BEHAVIOUR_FILE,
+  VARIABLE,
+  behaviour_path,
+  get_task,
+  schema_path,
+  task_names,
+)
 
 _TEMPLATES = pathlib.Path(__file__).resolve().parents[2] / "templates"
 _KINDS = ("images", "sentiment", "translation")
@@ -51,8 +58,8 @@ def new_task(name: str, like: str, problem: str | None, into: pathlib.Path | Non
 
   It holds task.py (what the task is), model.py (the network: change it),
   params.py (the network's settings), schema.pbtxt (what the data must look
-  like) and a test. All that is not written there is taken from the task that
-  it is like.
+  like), behaviour.yaml (how a model must behave) and a test. All that is not
+  written there is taken from the task that it is like.
 
   With --problem labels or number it reads tables, whose column `label` holds
   them, and brings a sample of its own.
@@ -107,9 +114,21 @@ def _write(target: pathlib.Path, name: str, like: str, problem: str) -> None:
     files |= {path.stem: path for path in (_TEMPLATES / like).glob("*.py.txt")}
   texts = {file: template.read_text(encoding="utf-8") for file, template in files.items()}
   filled = {file: _WORD.sub(lambda word: words[word[0]], text) for file, text in texts.items()}
+  written = {**filled, "schema.pbtxt": schema, BEHAVIOUR_FILE: _behaviour(like, problem)}
   try:
     target.mkdir(parents=True)
-    for file, text in {**filled, "schema.pbtxt": schema}.items():
+    for file, text in written.items():
       (target / file).write_text(text, encoding="utf-8")
   except OSError as err:
     raise BadInputError(f"Cannot write to {str(target)!r}: {err.strerror or err}.") from err
+
+
+def _behaviour(like: str, problem: str) -> str:
+  """Returns tests of behaviour that hold for any data of such a task."""
+  places = (
+    _TEMPLATES / "of_problems" / like / f"behaviour_{problem}.yaml.txt",
+    _TEMPLATES / like / f"{BEHAVIOUR_FILE}.txt",
+    behaviour_path(like),
+  )
+  found = next(place for place in places if place is not None and place.is_file())
+  return found.read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ from pipeline.cli.json_output import echo_json
 from pipeline.cli.options import workspace_option
 from pipeline.cli.predict_inputs import InputsCommand, read_inputs
 from pipeline.cli.task_argument import task_argument
+from pipeline.cli.why import explained, why_lines
 from pipeline.problem import usual_words
 from pipeline.task import Task
 from pipeline.tasks import get_task
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
   show_default=True,
   help="Seconds to wait for the server.",
 )
+@click.option("--why", is_flag=True, help="Say what in each INPUT speaks for its answer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def predict(
   task: str,
@@ -57,6 +59,7 @@ def predict(
   token_file: str | None,
   ca_file: str | None,
   timeout_s: float,
+  why: bool,
   as_json: bool,
 ) -> None:
   """Predict each INPUT (a file, or text, as TASK has it) with the newest pushed version.
@@ -67,6 +70,9 @@ def predict(
   An INPUT of - stands for the lines of stdin; one that may be taken for an option goes behind --.
   Where the model cannot read some of the inputs, the others are answered and the exit code is 1;
   where it can read none, it is 2.
+
+  With --why each answer is explained: of a text by what each word adds, of a translation by the
+  words that each word attends to, of a picture by a map, which is drawn into the current folder.
   """
   known = get_task(task)
   asked = read_inputs(known, inputs, input_file, sample=sample)
@@ -80,15 +86,21 @@ def predict(
     model = _connected(known, endpoint, timeout_s=timeout_s, token_file=token_file, ca_file=ca_file)
   with contextlib.closing(model):
     answered = rows(known, asked, model.answers)
+    reasons = explained(asked, answered, model.explanations) if why else [None] * len(asked)
   if as_json:
-    shown = [{"input": each.shown, **row} for each, row in zip(asked, answered, strict=True)]
+    shown = [
+      {"input": each.shown, **row, **({} if reason is None else {"why": reason})}
+      for each, row, reason in zip(asked, answered, reasons, strict=True)
+    ]
     echo_json({"task": task, "version": model.version, "predictions": shown})
   else:
     click.echo(f"{task}, version {model.version}:")
-    for each, row in zip(asked, answered, strict=True):
+    for each, row, reason in zip(asked, answered, reasons, strict=True):
       words = usual_words if "error" in row else known.problem.words
       said = ", ".join(one_line(word) for word in words(row))
       click.echo(f"  {shown_input(known, each.shown)}: {said}")
+      for line in [] if reason is None else why_lines(reason):
+        click.echo(f"    {line}")
   if refused := sum("error" in row for row in answered):
     raise DlpipeError(f"The model could not answer {refused} of {len(answered)} inputs.")
 

@@ -18,6 +18,7 @@ from pipeline.cli.options import workspace_option
 from pipeline.execution.options import RunOptions
 from pipeline.runs import run_files
 from pipeline.settings.config import MetadataConfig
+from pipeline.settings.telling import NotifyConfig, TrackingConfig
 from pipeline.tasks import get_task
 
 if TYPE_CHECKING:
@@ -69,7 +70,13 @@ def reproduce(
       f"{place!r} is not empty: a repetition starts from nothing. Delete it, or name another "
       "folder with --into."
     )
-  config = original.model_copy(update={"workspace": place, "metadata": MetadataConfig()})
+  # Spans that came since are none of the run's.
+  data = original.data.model_copy(update={"last_span": told.last_span})
+  # A repetition is nobody's news.
+  quiet = {"notify": NotifyConfig(), "tracking": TrackingConfig()}
+  config = original.model_copy(
+    update={"workspace": place, "metadata": MetadataConfig(), "data": data, **quiet}
+  )
 
   def compare(repeated_id: str) -> Afterword:
     from pipeline.runs import lineage, reproduction

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from components.versioned_pusher import stages
 from components.versioned_pusher.version_folders import list_versions, version_record
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import TaskFolder, Workspace
+from pipeline.announcing.stage_moves import tell_of_stage
 from pipeline.api.operations import staging
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.options import reason_option, workspace_option
@@ -40,6 +42,8 @@ def rollback(
   if to is not None and to not in list_versions(serving_dir):
     _tell_if_cleaned(folder, to)
   version = staging.rollback(folder, to, reason=reason)
+  if (told := tell_of_stage(folder, version, stages.STABLE)) is not None:
+    click.echo(told, err=True)
   result = {
     "task": known.name,
     "version": version,

@@ -18,10 +18,9 @@ from pipeline.api.carrying_out import Examine, carry_out, new_run_id
 from pipeline.api.inputs import Inputs, prepare
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.options import run_options
-from pipeline.execution.events import Listener
+from pipeline.execution.events import Event, Listener
 from pipeline.execution.options import RunOptions
 from pipeline.execution.output import RealStreams
-from pipeline.runs.result import FAILED, RunResult
 
 _WIDTH = 100
 
@@ -59,6 +58,9 @@ class Afterword:
   "--processes", is_flag=True, help="Each node in a process of its own, several at a time."
 )
 @click.option(
+  "--watch", is_flag=True, help="Show the run on a page of this machine while it lasts."
+)
+@click.option(
   "--memory-mb",
   type=click.IntRange(min=1),
   metavar="MB",
@@ -72,6 +74,7 @@ def run(
   retries: int,
   processes: bool,
   memory_mb: int | None,
+  watch: bool,
   **options: Any,
 ) -> None:
   """Run TASK's pipeline: read, validate, transform, train, evaluate, prove, push.
@@ -89,13 +92,14 @@ def run(
   """
   if memory_mb is not None and not processes:
     raise click.UsageError("--memory-mb holds for --processes, which is not given.")
-  inputs = prepare(**options)
+  inputs = prepare(**options, tells=True)
   for option, name in (("--from", from_node), ("--until", until_node)):
     check_node(option, name, trials=inputs.config.tune.most_trials)
   execute(
     inputs,
     as_json=as_json,
     train_and_push=True,
+    watch=watch,
     how=RunOptions(
       from_node=from_node,
       until_node=until_node,
@@ -113,6 +117,7 @@ def execute(
   as_json: bool,
   train_and_push: bool,
   how: RunOptions | None = None,
+  watch: bool = False,
   afterwards: Callable[[str], Afterword] | None = None,
   examine: Examine | None = None,
 ) -> None:
@@ -123,9 +128,11 @@ def execute(
     as_json: whether the last line of stdout is the result as JSON.
     train_and_push: False runs only the nodes that read and check the data.
     how: which nodes to run, and how; None for all, one by one.
+    watch: whether to serve a page that shows the run while it lasts.
     afterwards: receives the run's id and returns additions to the output.
     examine: receives the run's id and returns findings about its data, for screen and report.
   """
+  from pipeline.execution.live.server import LivePage
   from pipeline.execution.terminal import make_terminal
 
   run_id = new_run_id()
@@ -138,8 +145,21 @@ def execute(
     screen.writelines(f"{line}\n" for said in inputs.recognized for line in _wrapped(said))
     screen.write("Loading TensorFlow and TFX, which takes some seconds ...\n")
     screen.flush()
-    with contextlib.closing(make_terminal(screen, is_tty=screen.isatty())) as terminal:
-      yield terminal
+    with contextlib.ExitStack() as opened:
+      listeners: list[Listener] = []
+      if watch:
+        page = opened.enter_context(contextlib.closing(LivePage()))
+        streams.stderr.write(f"Watch it at {page.address}\n")
+        streams.stderr.flush()
+        listeners.append(page.watched)
+      terminal = make_terminal(screen, is_tty=screen.isatty())
+      listeners.append(opened.enter_context(contextlib.closing(terminal)))
+
+      def tell(event: Event) -> None:
+        for listener in listeners:
+          listener(event)
+
+      yield tell
     if afterwards is not None:
       afterword = afterwards(run_id)
     screen.writelines(f"{line}\n" for line in afterword.lines)
@@ -167,20 +187,9 @@ def _tell_failure(err: DlpipeError, inputs: Inputs, run_id: str, *, as_json: boo
   """Prints the JSON object of a run that ended without a result; prints none for bad input."""
   if not as_json or err.exit_code == BadInputError.exit_code:
     return
-  failed = RunResult(
-    run_id=run_id,
-    task=inputs.task.name,
-    state=FAILED,
-    pushed_version=None,
-    serving_dir=str(inputs.config.folder.serving),
-    metrics={},
-    gates=[],
-    components=[],
-    examples={},
-    report=None,
-    error=str(err),
-  )
-  echo_json(failed.to_json())
+  from pipeline.announcing.announce import failed
+
+  echo_json(failed(inputs.config, run_id, err).to_json())
 
 
 def _wrapped(sentence: str) -> list[str]:

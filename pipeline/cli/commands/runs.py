@@ -20,6 +20,7 @@ from pipeline.api.stores import checked, strangers_in, tasks_in
 from pipeline.cli.commands.reproduce import reproduce
 from pipeline.cli.commands.run_rows import rows
 from pipeline.cli.json_output import echo_json
+from pipeline.cli.operations.runs_page import page
 from pipeline.cli.options import store_options
 from pipeline.runs import run_files, served
 from pipeline.runs.retention import cleaned
@@ -132,6 +133,8 @@ def show(
         "phases": [phase.to_json() for phase in training.phases],
         "class_weights": training.class_weights,
         "calibration": training.calibration and training.calibration.to_json(),
+        "warm_start": training.warm_start and training.warm_start.to_json(),
+        "spans": _spans(run, kept),
         "certainty": training.certainty and training.certainty.to_json(),
       }
       echo_json(run.to_json(with_nodes=True) | more)
@@ -141,6 +144,11 @@ def show(
       click.echo(f"Cleaned  {kept.sentence}")
     for change in told:
       click.echo(f"Told     {change.name}={in_yaml(change.after)}")
+    if spans := _spans(run, kept):
+      names = [span["name"] for span in spans if not span["is_missing"]]
+      click.echo(f"Spans    {len(names):,}: {names[0]} to {names[-1]}")
+    for sentence in training.warm_start.sentences() if training.warm_start else ():
+      click.echo(f"Began    {sentence}")
     for phase in training.phases:
       click.echo(f"Trained  {trained.sentence(phase)}")
     if training.class_weights:
@@ -161,6 +169,15 @@ def show(
       for path in (folder.report(run_id), folder.log(run_id)):
         if path.exists():
           click.echo(f"{'Report' if path.suffix == '.html' else 'Log':<20}{path}")
+
+
+def _spans(run: PastRun, kept: cleaned.CleanedRun | None) -> list[dict[str, Any]]:
+  """Returns the spans of the data that a run saw."""
+  from pipeline.runs import facts
+
+  if kept is not None:
+    return facts.of_cleaned(kept).spans
+  return facts.read_facts({node["id"]: node["outputs"] for node in run.nodes}).spans
 
 
 @runs.command("why", short_help="Tell why each node ran, or did not.")
@@ -244,6 +261,7 @@ def diff(
     click.echo("Code, data, settings and inputs are the same.")
 
 
+runs.add_command(page)
 runs.add_command(reproduce)
 runs.add_command(rows)
 

@@ -7,38 +7,23 @@ from collections.abc import Sequence
 
 import click
 
-from dlpipe.errors import BadInputError
-from pipeline.cli.local_path import LocalPath
+from pipeline.cli.for_orchestrators.options import (
+  asked_of_worker,
+  compiled_run_options,
+  parameter_option,
+  parsed,
+  worker_option,
+)
 from pipeline.execution.output import quieten_imports
-from pipeline.execution.single_node.node_request import NodeRequest, ask_worker, check_node
+from pipeline.execution.single_node.compiled_file import check_node
+from pipeline.execution.single_node.node_request import NodeRequest
 
 
 @click.command(short_help="Run one node of a compiled pipeline.")
-@click.option("--ir", "ir_file", required=True, metavar="FILE", help="From dlpipe compile.")
+@compiled_run_options
 @click.option("--node", "node_id", required=True, metavar="ID", help="Which node.")
-@click.option(
-  "--run-id",
-  required=True,
-  metavar="RUN",
-  help="The run's name: the same for all its nodes and for every attempt.",
-)
-@click.option(
-  "--mlmd",
-  type=LocalPath(),
-  metavar="FILE",
-  help="The metadata store's connection file. Default: as compiled.",
-)
-@click.option(
-  "--param",
-  "parameters",
-  multiple=True,
-  metavar="NAME=VALUE",
-  help="A runtime parameter; repeatable. Default: as compiled.",
-)
-@click.option("--worker", metavar="SOCKET", help="Where a dlpipe worker listens. Default: none.")
-@click.option(
-  "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout."
-)
+@parameter_option
+@worker_option
 def node(
   ir_file: str,
   node_id: str,
@@ -51,8 +36,8 @@ def node(
   """Run one node of a pipeline that `dlpipe compile` wrote, in this process.
 
   It may be repeated with the same run id: a node that is done is left alone, and one that failed or
-  was killed starts anew. The log goes to stderr. With --worker, a `dlpipe worker` runs it without
-  the seconds of importing TFX; where none listens, this process does.
+  was killed starts anew. The log goes to stderr and to the log of the run. With --worker, a `dlpipe
+  worker` runs it without the seconds of importing TFX; where none listens, this process does.
 
   \b
   Exit codes:  0 done or cached   99 skipped   1 failed   2 misuse or bad input
@@ -66,27 +51,15 @@ def node(
     node_id=node_id,
     run_id=run_id,
     mlmd=os.path.abspath(mlmd) if mlmd is not None else None,
-    parameters=_parsed(parameters),
+    parameters=parsed(parameters),
     as_json=as_json,
   )
   check_node(request.ir_file, node_id)
-  code = ask_worker(worker, request) if worker is not None else None
+  code = asked_of_worker(worker, request)
   if code is None:
-    if worker is not None:
-      click.echo(f"No worker listens at {worker}; running {node_id} in this process.", err=True)
     quieten_imports()
     from pipeline.execution.single_node.single import carry_out
 
     code = carry_out(request)
   # Exits at once: TensorFlow's and Beam's threads are idle, but take seconds to end.
   os._exit(code)
-
-
-def _parsed(parameters: Sequence[str]) -> dict[str, str]:
-  values = {}
-  for item in parameters:
-    name, equals, value = item.partition("=")
-    if not (name and equals):
-      raise BadInputError(f"--param takes NAME=VALUE. Received: {item!r}")
-    values[name] = value
-  return values

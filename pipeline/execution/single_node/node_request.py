@@ -1,4 +1,6 @@
-"""A node that an orchestrator wants run, and how it is handed to a worker. Imports no framework.
+"""A node that an orchestrator wants run, or the end of a run, and how a worker is asked for it.
+
+Imports no framework.
 
 A worker listens on a UNIX socket. A client connects, sends one line of JSON together with its own
 stdout and stderr, and gets a line back when the node begins, `{"process": 4711}`, and one when it
@@ -9,24 +11,22 @@ that goes away takes its node with it.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import os
-import pathlib
 import socket
 from collections.abc import Mapping
 from typing import Any
 
-from dlpipe.errors import BadInputError, DlpipeError
+from dlpipe.errors import DlpipeError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NodeRequest:
-  """The options of `dlpipe node`; paths are absolute.
+  """The options of `dlpipe node` or `dlpipe finish`; paths are absolute.
 
   Attributes:
     ir_file: the compiled pipeline.
-    node_id: which of its nodes.
+    node_id: which of its nodes; None to finish the run.
     run_id: the run's name.
     mlmd: the metadata store's connection file; None for the store that the pipeline names.
     parameters: runtime parameters by name.
@@ -34,7 +34,7 @@ class NodeRequest:
   """
 
   ir_file: str
-  node_id: str
+  node_id: str | None
   run_id: str
   mlmd: str | None = None
   parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -45,35 +45,13 @@ class NodeRequest:
 
   def arguments(self) -> list[str]:
     """The arguments of the command that runs this in its own process."""
-    found = ["node", "--ir", self.ir_file, "--node", self.node_id, "--run-id", self.run_id]
+    found = ["node" if self.node_id is not None else "finish", "--ir", self.ir_file]
+    found += ["--node", self.node_id] if self.node_id is not None else []
+    found += ["--run-id", self.run_id]
     found += ["--mlmd", self.mlmd] if self.mlmd is not None else []
     for name, value in self.parameters.items():
       found += ["--param", f"{name}={value}"]
     return found + (["--json"] if self.as_json else [])
-
-
-def check_node(ir_file: str, node_id: str) -> None:
-  """Looks into a compiled pipeline for a node, in a moment; TFX reads the file more closely.
-
-  Raises:
-    BadInputError: the file cannot be read, holds no pipeline, or has no such node.
-  """
-  try:
-    document = json.loads(pathlib.Path(ir_file).read_text(encoding="utf-8"))
-    known = [each["pipeline_node"]["node_info"]["id"] for each in document["nodes"]]
-  except OSError as err:
-    raise BadInputError(f"Cannot read --ir {ir_file}: {err.strerror or err}.") from err
-  except (ValueError, KeyError, TypeError) as err:
-    raise BadInputError(
-      f"--ir {ir_file} holds no compiled pipeline; `dlpipe compile TASK --for ir -o FILE` writes "
-      "one."
-    ) from err
-  if node_id not in known:
-    close = difflib.get_close_matches(node_id, known, n=1)
-    hint = f" Did you mean {close[0]}?" if close else ""
-    raise BadInputError(
-      f"The pipeline has no node {node_id!r}.{hint} Its nodes: {', '.join(known)}."
-    )
 
 
 def ask_worker(address: str, request: NodeRequest) -> int | None:
@@ -111,8 +89,9 @@ def ask_worker(address: str, request: NodeRequest) -> int | None:
     except OSError:
       answer = b""
   if not answer:
+    what = f"the node {request.node_id}" if request.node_id is not None else "the end of the run"
     raise DlpipeError(
-      f"The worker at {address} went away, and the node {request.node_id} with it. It can be run "
+      f"The worker at {address} went away, and {what} with it. It can be run "
       "again with the same run id."
     )
   code: int = json.loads(answer)["exit_code"]

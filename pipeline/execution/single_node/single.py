@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import pathlib
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from dlpipe import nodes
 from dlpipe.causes import user_error
 from dlpipe.errors import DlpipeError, ModelRefusedError
 from pipeline.execution import attempts, ir, node
+from pipeline.execution.single_node import compiled_file
 from pipeline.execution.single_node.node_request import NodeRequest
 from pipeline.runs.pushes import was_refused
 from pipeline.runs.store import executions
@@ -75,11 +77,19 @@ def run_single(
   Raises:
     BadInputError: a file cannot be read; there is no such node or parameter.
   """
-  compiled = ir.read_ir(ir_file)
+  compiled = ir.read_ir(compiled_file.of_run(compiled_file.read(ir_file), run_id))
   ir.bind(compiled, run_id, parameters)
   spec = node.find_node(compiled, node_id)
   store = read_connection(mlmd) if mlmd is not None else node.connection(compiled)
   outcome = node.run_node(compiled, node_id, store)
+  if outcome.execution_id is not None:
+    with open_store(store) as handle:
+      executions.note_cost(
+        handle.store,
+        outcome.execution_id,
+        seconds=round(outcome.seconds, 2),
+        peak_rss_mb=outcome.peak_rss_mb,
+      )
   code, error = _judged(outcome, compiled, spec, store)
   return SingleResult(
     node=node_id,
@@ -99,10 +109,7 @@ def carry_out(request: NodeRequest) -> int:
   Raises:
     BadInputError: as `run_single`.
   """
-  # absl, which TFX logs with, would otherwise put a second handler beside this one.
-  absl_logging.use_python_logging()
-  logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr, force=True)
-  logging.getLogger("dlpipe").setLevel(logging.INFO)
+  log_to_stderr(request.ir_file, request.run_id)
   result = run_single(
     request.ir_file,
     request.node_id,
@@ -122,6 +129,35 @@ def carry_out(request: NodeRequest) -> int:
   sys.stdout.flush()
   sys.stderr.flush()
   return result.exit_code
+
+
+def log_to_stderr(ir_file: str, run_id: str) -> pathlib.Path | None:
+  """Sends Python's logging to stderr, for the orchestrator, and to the log of the run.
+
+  Returns:
+    The log of the run; None if the pipeline does not say where that is, or it cannot be written.
+
+  Raises:
+    BadInputError: the file of the pipeline cannot be read.
+  """
+  # absl, which TFX logs with, would otherwise put a second handler beside this one.
+  absl_logging.use_python_logging()
+  logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr, force=True)
+  logging.getLogger("dlpipe").setLevel(logging.INFO)
+  compiled = compiled_file.read(ir_file)
+  if compiled.told is None:
+    return None
+  path = compiled.config.folder.log(run_id)
+  try:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Nodes of a run append side by side, each a line at a time.
+    handler = logging.FileHandler(path, mode="a", encoding="utf-8")
+  except OSError as err:
+    logging.getLogger("dlpipe").warning("The run's log %s cannot be written: %s", path, err)
+    return None
+  handler.setFormatter(logging.Formatter(_LOG_FORMAT))
+  logging.getLogger().addHandler(handler)
+  return path
 
 
 def _judged(

@@ -160,7 +160,7 @@ class Worker:
     self._close_streams(client)
     self._say(client, {"process": client.child})
     self._selector.register(client.process, selectors.EVENT_READ, lambda: self._end(client))
-    _LOGGER.info("%s of %s: process %d", request.node_id, request.run_id, client.child)
+    _LOGGER.info("%s of %s: process %d", request.node_id or "finish", request.run_id, client.child)
 
   def _end(self, client: _Client) -> None:
     assert client.child is not None
@@ -193,7 +193,10 @@ class Worker:
 
 
 def _run_warm(request: NodeRequest) -> int:
-  from pipeline.execution.single_node.single import carry_out
+  if request.node_id is None:
+    from pipeline.execution.orchestrated.finishing import carry_out
+  else:
+    from pipeline.execution.single_node.single import carry_out
 
   try:
     return carry_out(request)

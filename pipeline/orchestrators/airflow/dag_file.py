@@ -15,7 +15,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from dlpipe.errors import BadInputError
 from pipeline.execution import ir
-from pipeline.orchestrators.airflow import settings
+from pipeline.orchestrators.airflow import dag_params, settings
 from pipeline.orchestrators.airflow.section import AirflowSection
 from pipeline.settings.config import PipelineConfig
 from pipeline.task import Task
@@ -42,7 +42,7 @@ def write(
   airflow = config.section(AirflowSection)
   pooled = _pooled(airflow, [component.id for component in pipeline.components])
   # The compiled pipeline comes first: Airflow may load the DAG at any moment.
-  compiled = ir.write_ir(pipeline, target.with_suffix(".json"))
+  compiled = ir.write_ir(pipeline, target.with_suffix(".json"), config)
   ir.write_whole(
     target,
     render(
@@ -99,6 +99,7 @@ def render(
       name: (_JSON_TYPES[kind], default)
       for name, (kind, default) in sorted(open_parameters.items())
     },
+    settings=dag_params.of_settings(task, config),
   )
 
 

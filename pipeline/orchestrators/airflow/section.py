@@ -19,6 +19,7 @@ class AirflowSection(OrchestratorSection):
   name = "airflow"
   suffix = ".py"
   help = "a DAG file with the IR beside it"
+  template_mark = "{{"
 
   dag_id: str | None = pydantic.Field(
     None,
@@ -31,7 +32,29 @@ class AirflowSection(OrchestratorSection):
   )
   start_date: datetime.date = pydantic.Field(
     datetime.date(2024, 1, 1),
-    description="what the schedule counts from; what is past is not caught up",
+    description="what the schedule counts from; what is past is made up for only with `catchup`",
+  )
+  catchup: bool = pydantic.Field(
+    False,
+    description="whether runs of the schedule since `start_date` that are past are made up for, "
+    "the oldest first, one after another",
+  )
+  depends_on_past: bool = pydantic.Field(
+    False, description="whether a run begins only when the one before it has succeeded"
+  )
+  wait_for: str | None = pydantic.Field(
+    None,
+    description="a path that a run waits for before it begins, such as `/inbox/{{ ds }}/_SUCCESS`, "
+    "deferred by Airflow's triggerer; null waits for nothing",
+  )
+  wait_every_s: float = pydantic.Field(300, gt=0, description="seconds between two looks for it")
+  wait_timeout_s: float = pydantic.Field(
+    86400, gt=0, description="seconds after which the run fails because it is not there"
+  )
+  on_failure: str | None = pydantic.Field(
+    None,
+    description="a command of the shell, run where the last task ran when a run has failed; "
+    "`DLPIPE_RUN` and `DLPIPE_ERROR` in its environment say which and why; null for none",
   )
   retries: int = pydantic.Field(
     2,
@@ -69,12 +92,17 @@ class AirflowSection(OrchestratorSection):
     return schedule
 
   def unread(self) -> Mapping[str, str]:
-    """Returns `pool_nodes` if there is no pool, and the retry delay if there are no retries."""
+    """Returns settings for a pool, retries, a path or a schedule that is not there."""
     found = {}
     if self.pool is None:
       found["pool_nodes"] = "is for a pool, and there is none. Set airflow.pool, too"
     if not self.retries:
       found["retry_delay_s"] = "is for retries, and airflow.retries is 0. Leave it out"
+    if self.wait_for is None:
+      for name in ("wait_every_s", "wait_timeout_s"):
+        found[name] = "is for a path to wait for, and there is none. Set airflow.wait_for, too"
+    if self.schedule is None and self.catchup:
+      found["catchup"] = "is for a schedule, and there is none. Set airflow.schedule, too"
     return found
 
 

@@ -33,9 +33,9 @@ def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
     )
   if airflow.pool is not None and not airflow.pool.strip():
     raise BadInputError(f"airflow.pool takes the name of a pool. Received: {airflow.pool!r}")
-  for field in ("python", "worker"):
+  for field in ("python", "worker", "wait_for"):
     path = getattr(airflow, field)
-    if path is not None and not path.startswith("/"):
+    if path is not None and not path.startswith(("/", "{{")):
       raise BadInputError(
         f"airflow.{field} is a path on Airflow's workers, which starts with '/'. Received: {path!r}"
       )

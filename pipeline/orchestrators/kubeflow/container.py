@@ -1,4 +1,4 @@
-"""Runs one node in its container: TFX's executor of Kubeflow nodes, with four differences.
+"""Runs one node in its container: TFX's executor of Kubeflow nodes, with five differences.
 
 - Artifacts in `gs://`, `s3://` and `minio://` are read and written below `/gcs/`, `/s3/` and
   `/minio/`: Kubeflow's launcher downloads inputs to these folders and uploads outputs from them,
@@ -7,6 +7,7 @@
 - It creates the folders of output artifacts: nodes expect them, but the launcher creates only their
   parents.
 - A final status arrives as an object from one backend and as text from another; nodes get text.
+- It leaves a note in the workspace, and the last node or one that fails the report of the run.
 - A user's error is printed as one message, with its own exit code; other errors as a traceback.
 
     python -m pipeline.orchestrators.kubeflow.container --executor_class_path ... \\
@@ -25,6 +26,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dlpipe.causes import user_error
+from pipeline.orchestrators.kubeflow.note_taking import Notes
+from pipeline.orchestrators.kubeflow.run_notes import Place
 
 _EXECUTOR = "--executor_class_path"
 _INVOCATION = "--json_serialized_invocation_args"
@@ -54,13 +57,15 @@ def main(argv: Sequence[str]) -> int:
     kubeflow_v2_run_executor.main(parsed)
 
   folders = mounts(os.environ.get("DLPIPE_MOUNT_ROOT") or "/")
+  notes = Notes(Place.of_environment(os.environ))
   try:
     executor = import_utils.import_class_by_path(argv[argv.index(_EXECUTOR) + 1])
     if issubclass(executor, base_beam_executor.BaseBeamExecutor):
       folders = {s: f for s, f in folders.items() if s != "gs://" or set(argv) & set(_LOCAL_BEAM)}
-    run(argv, execute, folders)
+    run(argv, execute, folders, notes)
   except Exception as err:
     known = user_error(err)
+    notes.failed(known or err, known.exit_code if known is not None else 1)
     if known is None:
       raise
     sys.stderr.write(f"Error: {known}\n")
@@ -78,7 +83,10 @@ def mounts(root: str) -> dict[str, str]:
 
 
 def run(
-  argv: Sequence[str], execute: Callable[[Sequence[str]], None], folders: Mapping[str, str]
+  argv: Sequence[str],
+  execute: Callable[[Sequence[str]], None],
+  folders: Mapping[str, str],
+  notes: Notes,
 ) -> None:
   """Runs a node with local paths, then turns them back into URIs in its output.
 
@@ -86,17 +94,20 @@ def run(
     argv: the command's arguments.
     execute: called with the arguments, in which URIs are replaced by local paths.
     folders: local folders by URI scheme, as from `mounts`.
+    notes: is told what the node is given, and what it has made.
   """
   arguments = list(argv)
   at = arguments.index(_INVOCATION) + 1
   invocation = json.loads(arguments[at])
   moved = localise(invocation, folders)
+  notes.begun(invocation)
   make_folders(invocation)
   arguments[at] = json.dumps(invocation)
   execute(arguments)
+  output = pathlib.Path(invocation["outputs"]["outputFile"])
+  result = json.loads(output.read_text(encoding="utf-8")) if output.exists() else {}
+  notes.done(result)
   if moved:
-    output = pathlib.Path(invocation["outputs"]["outputFile"])
-    result = json.loads(output.read_text(encoding="utf-8"))
     restore(result, folders)
     output.write_text(json.dumps(result), encoding="utf-8")
 

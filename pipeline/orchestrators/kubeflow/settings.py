@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+from collections.abc import Iterator
 
 from dlpipe.errors import BadInputError
+from dlpipe.remote.addresses import is_remote
 from pipeline.orchestrators.kubeflow.section import KubeflowSection
 from pipeline.settings.config import PipelineConfig
 
 _ROOT_SCHEMES = ("gs://", "s3://", "minio://")
 _CLAIM_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KEY_OF_SECRET = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9._-]+")
+_PIPELINE_NAME = re.compile(r"[a-z][a-z0-9-]{0,127}")
+_WORD = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+_LABEL = re.compile(rf"([a-z0-9.-]+/)?{_WORD}")
+_LABEL_VALUE = re.compile(rf"({_WORD})?")
 _BUCKET_MOUNT = "/gcs/"  # Vertex AI mounts every bucket there
 
 
@@ -41,6 +49,12 @@ def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
       f"Workers of beam.runner={config.beam.runner} read artifacts by their addresses, and can "
       f"read gs:// only. Received: kubeflow.pipeline_root={kubeflow.pipeline_root!r}"
     )
+  if config.spans is not None or config.train.warm_start:
+    what = "train.warm_start" if config.train.warm_start else "--data in spans"
+    raise BadInputError(
+      f"{what} needs a workspace that all runs share, and Kubeflow's containers have none. Leave "
+      "it out, or compile for Airflow."
+    )
   if config.metadata.connection_file:
     raise BadInputError(
       "metadata.connection_file has no meaning on Kubeflow: the backend keeps its own metadata. "
@@ -48,7 +62,8 @@ def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
     )
   for name in ("workspace", "data_path"):
     path = getattr(kubeflow, name)
-    if path is not None and not path.startswith("/"):
+    is_address = name == "data_path" and is_remote(path or "")
+    if path is not None and not path.startswith("/") and not is_address:
       raise BadInputError(f"kubeflow.{name} is a path in the containers. Received: {path!r}")
   if kubeflow.volume_claim is None and not kubeflow.workspace.startswith(_BUCKET_MOUNT):
     raise BadInputError(
@@ -60,7 +75,61 @@ def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
     raise BadInputError(
       f"kubeflow.volume_claim takes the name of a claim. Received: {kubeflow.volume_claim!r}"
     )
-  if kubeflow.notify_url and not re.match(r"https?://[^/]+", kubeflow.notify_url):
+  _check_names(kubeflow)
+  _check_notify_url(kubeflow)
+  if kubeflow.volume_claim is None and (ignored := sorted(_of_kubernetes(kubeflow))):
     raise BadInputError(
-      f"kubeflow.notify_url takes an http(s) address. Received: {kubeflow.notify_url!r}"
+      f"Vertex AI, for which kubeflow.workspace={kubeflow.workspace!r} is, does not read "
+      f"{', '.join(ignored)}. Leave it out, or name a volume (kubeflow.volume_claim)."
     )
+
+
+def _check_names(kubeflow: KubeflowSection) -> None:
+  """Checks every name that Kubernetes or the backend would refuse only when the pipeline runs."""
+  for name in (*kubeflow.env, *kubeflow.secrets):
+    _require(_VARIABLE, name, "kubeflow.env and kubeflow.secrets take names of variables")
+  if twice := sorted(set(kubeflow.env) & set(kubeflow.secrets)):
+    raise BadInputError(f"kubeflow.env and kubeflow.secrets both set {', '.join(twice)}.")
+  for place in kubeflow.secrets.values():
+    _require(_KEY_OF_SECRET, place, "kubeflow.secrets takes SECRET/KEY, such as store/password")
+  for name in kubeflow.image_pull_secrets:
+    _require(_CLAIM_NAME, name, "kubeflow.image_pull_secrets takes names of secrets")
+  if kubeflow.pipeline_name is not None:
+    _require(
+      _PIPELINE_NAME,
+      kubeflow.pipeline_name,
+      "kubeflow.pipeline_name takes small letters, digits and '-', a letter first",
+    )
+  for given in kubeflow.resources.values():
+    for key, value in given.node_selector.items():
+      _require(_LABEL, key, "node_selector of kubeflow.resources takes labels of machines")
+      _require(_LABEL_VALUE, value, "node_selector of kubeflow.resources takes labels' values")
+
+
+def _require(pattern: re.Pattern[str], text: str, what: str) -> None:
+  if not pattern.fullmatch(text):
+    raise BadInputError(f"{what}. Received: {text!r}")
+
+
+def _check_notify_url(kubeflow: KubeflowSection) -> None:
+  url = kubeflow.notify_url
+  if not url:
+    return
+  variables = re.findall(r"\$\{([^}]*)\}", url)
+  if unknown := [n for n in variables if n not in kubeflow.env and n not in kubeflow.secrets]:
+    raise BadInputError(
+      f"kubeflow.notify_url names {unknown[0]!r}, which neither kubeflow.env nor kubeflow.secrets "
+      "sets."
+    )
+  if not re.match(r"https?://[^/]+|\$\{", url):
+    raise BadInputError(f"kubeflow.notify_url takes an http(s) address. Received: {url!r}")
+
+
+def _of_kubernetes(kubeflow: KubeflowSection) -> Iterator[str]:
+  """Yields the settings that only Kubernetes reads."""
+  for name in ("secrets", "image_pull_secrets", "image_pull_policy"):
+    if getattr(kubeflow, name):
+      yield f"kubeflow.{name}"
+  for node, given in kubeflow.resources.items():
+    if given.needs_kubernetes:
+      yield f"shared_memory_gb, node_selector and tolerations of kubeflow.resources.{node}"

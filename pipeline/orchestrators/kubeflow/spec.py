@@ -1,11 +1,12 @@
 """Makes the spec: compiles the task's pipeline with TFX, then corrects it for the backends.
 
-The result is one YAML document that both Kubeflow Pipelines and Vertex AI accept and, if a volume
-is to be mounted, a second document for Kubernetes only.
+The result is one YAML document that both Kubeflow Pipelines and Vertex AI accept and, if pods are
+to have what only Kubernetes knows, such as a volume, a second document for Kubernetes only.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -25,13 +26,14 @@ from dlpipe import nodes
 from dlpipe.errors import BadInputError
 from pipeline.assembly import create_pipeline
 from pipeline.execution.ir import write_whole
+from pipeline.orchestrators.kubeflow import pods, run_notes
 from pipeline.orchestrators.kubeflow.section import KubeflowSection, NodeResources
 from pipeline.params import Params
+from pipeline.settings import run_parameters
 from pipeline.settings.config import PipelineConfig
 from pipeline.task import Source, Task
 
 _COMMAND = ["python", "-m", "pipeline.orchestrators.kubeflow.container"]
-_EVERY_NODE = "default"  # in kubeflow.resources
 
 
 def make_documents(
@@ -50,37 +52,41 @@ def make_documents(
     params: the settings of the model.
 
   Returns:
-    The spec, and a document for Kubernetes if a volume is to be mounted.
+    The spec, and a document for Kubernetes if `pods` has something to say.
 
   Raises:
     BadInputError: `kubeflow.resources` names a node that the pipeline does not have.
   """
   kubeflow = config.section(KubeflowSection)
+  name = kubeflow.pipeline_name or task.name
+  inside = config.model_copy(
+    update={
+      "data_path": kubeflow.data_path or config.data_path,
+      "workspace": kubeflow.workspace,
+    }
+  )
   pipeline = create_pipeline(
     task,
-    config.model_copy(
-      update={
-        "data_path": kubeflow.data_path or config.data_path,
-        "workspace": kubeflow.workspace,
-      }
-    ),
+    inside,
     source=source,
     params=params,
     self_contained=True,
+    runtime_parameters=True,
   )
   notice = None
   if kubeflow.notify_url:
-    notice = RunNotice(
-      pipeline_name=task.name, url=kubeflow.notify_url, final_status=FinalStatusStr()
-    )
-  _give_resources([*pipeline.components, *([notice] if notice else [])], kubeflow.resources)
+    notice = RunNotice(pipeline_name=name, url=kubeflow.notify_url, final_status=FinalStatusStr())
+  _give_resources([*pipeline.components, *([notice] if notice else [])], kubeflow)
   spec = _compile(pipeline, image=kubeflow.image or "", exit_handler=notice)
   spec["defaultPipelineRoot"] = kubeflow.pipeline_root
   for tasks in _all_tasks(spec):
     _mend_tasks(tasks, retries=kubeflow.retries)
+  spec["pipelineInfo"]["name"] = name
+  _open_parameters(spec, run_parameters.values(inside))
+  _give_variables(spec, inside, [component.id for component in pipeline.components])
   documents = [spec]
-  if kubeflow.volume_claim:
-    documents.append(_mounts(spec, claim=kubeflow.volume_claim, path=kubeflow.workspace))
+  if (pods_of := pods.platform(spec, kubeflow)) is not None:
+    documents.append(pods_of)
   validate(documents)
   return documents
 
@@ -132,22 +138,27 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
 _Dumper.add_representer(str, _represent_text)
 
 
-def _give_resources(nodes: list[BaseNode], resources: Mapping[str, NodeResources]) -> None:
+def _give_resources(nodes: list[BaseNode], kubeflow: KubeflowSection) -> None:
   known = [node.id for node in nodes]
-  if unknown := sorted(set(resources) - {_EVERY_NODE, *known}):
+  if unknown := sorted(set(kubeflow.resources) - {pods.EVERY_NODE, *known}):
     raise BadInputError(
       f"kubeflow.resources names no node of this pipeline: {', '.join(unknown)}. "
-      f"Nodes: {', '.join(sorted(known))}; {_EVERY_NODE} stands for every node not named."
+      f"Nodes: {', '.join(sorted(known))}; {pods.EVERY_NODE} stands for every node not named."
     )
   for node in nodes:
-    given = resources.get(node.id, resources.get(_EVERY_NODE))
+    given = pods.resources_of(node.id, kubeflow)
     if given is not None:
       node.with_platform_config(_resource_spec(given))
 
 
 def _resource_spec(given: NodeResources) -> Any:
   container = pipeline_spec_pb2.PipelineDeploymentConfig.PipelineContainerSpec
-  spec = container.ResourceSpec(cpu_limit=given.cpu or 0, memory_limit=given.memory_gb or 0)
+  spec = container.ResourceSpec(
+    cpu_limit=given.cpu or 0,
+    memory_limit=given.memory_gb or 0,
+    cpu_request=given.cpu_request or 0,
+    memory_request=given.memory_request_gb or 0,
+  )
   if given.gpu:
     spec.accelerator.type = given.gpu_type
     spec.accelerator.count = given.gpu
@@ -166,6 +177,52 @@ def _compile(pipeline: Pipeline, *, image: str, exit_handler: BaseNode | None) -
   if exit_handler is not None:
     runner.set_exit_handler(exit_handler)
   return runner.run(pipeline, write_out=False)["pipelineSpec"]
+
+
+def _open_parameters(spec: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+  """Gives the pipeline's parameters their defaults, also in the DAG of an exit handler."""
+  opened = spec["root"]["inputDefinitions"]["parameters"]
+  for name, definition in opened.items():
+    definition |= {"defaultValue": defaults[name], "isOptional": True}
+  inner = spec["root"]["dag"]["tasks"].get(TFX_DAG_NAME)
+  if inner is None:
+    return
+  spec["components"][TFX_DAG_NAME]["inputDefinitions"] = {
+    "parameters": {
+      name: {"parameterType": definition["parameterType"]} for name, definition in opened.items()
+    }
+  }
+  inner["inputs"] = {"parameters": {name: {"componentInputParameter": name} for name in opened}}
+
+
+def _give_variables(spec: dict[str, Any], config: PipelineConfig, known: list[str]) -> None:
+  """Gives every container the user's variables, and its node's place for `run_notes`."""
+  told = config.model_dump(mode="json", exclude_unset=True)
+  told.pop("kubeflow", None)  # which nodes do not read, and which may hold what is not for them
+  shared = {
+    **config.section(KubeflowSection).env,
+    run_notes.PIPELINE: json.dumps({"nodes": known, "config": told}, sort_keys=True),
+  }
+  for tasks in _all_tasks(spec):
+    for name, task in tasks.items():
+      component = spec["components"][task["componentRef"]["name"]]
+      if "executorLabel" not in component:
+        continue
+      own = {run_notes.NODE: name, run_notes.PRODUCERS: json.dumps(_producers(task))}
+      container = spec["deploymentSpec"]["executors"][component["executorLabel"]]["container"]
+      container["env"] = [
+        {"name": key, "value": value} for key, value in sorted({**shared, **own}.items())
+      ]
+
+
+def _producers(task: Mapping[str, Any]) -> dict[str, list[str]]:
+  """Returns, by the name of an input, the task and the output that it comes from."""
+  inputs = task.get("inputs", {}).get("artifacts", {})
+  return {
+    name: [origin["producerTask"], origin["outputArtifactKey"]]
+    for name, value in sorted(inputs.items())
+    if (origin := value.get("taskOutputArtifact"))
+  }
 
 
 def _all_tasks(spec: dict[str, Any]) -> list[dict[str, Any]]:
@@ -187,12 +244,3 @@ def _mend_tasks(tasks: dict[str, Any], *, retries: int) -> None:
     # The task that contains all nodes would pass its retries on to each of them.
     if retries and node.is_retried and name != TFX_DAG_NAME:
       task["retryPolicy"] = {"maxRetryCount": retries}
-
-
-def _mounts(spec: dict[str, Any], *, claim: str, path: str) -> dict[str, Any]:
-  """Returns the document that mounts a volume into every container."""
-  mount = {"pvcMount": [{"constant": claim, "mountPath": path}]}
-  executors = spec["deploymentSpec"]["executors"]
-  return {
-    "platforms": {"kubernetes": {"deploymentSpec": {"executors": dict.fromkeys(executors, mount)}}}
-  }

@@ -32,7 +32,7 @@ from pipeline.runs.store.metadata_stores import (
   read_connection,
   sqlite_connection,
 )
-from pipeline.settings.config import KeepConfig
+from pipeline.settings.keep import KeepConfig
 
 
 def clean(
@@ -126,7 +126,7 @@ def _keep_facts(folder: TaskFolder, runs: Sequence[lineage.PastRun], plan: Plan)
         {
           **told.to_json(),
           "summary": known.counted.to_json() if known.counted is not None else None,
-          "findings": known.data.findings,
+          "findings": known.findings,
           "verdicts": [verdict.to_json() for verdict in known.verdicts],
           "training": dataclasses.replace(trained.record_of(run.nodes), epochs=[]).to_json(),
         }

@@ -15,9 +15,10 @@ from tfx.orchestration import metadata
 from tfx.types import standard_artifacts
 
 from components.model_history import history
+from components.spans import kept
 from components.versioned_pusher import version_folders
 from components.versioned_pusher.candidates import CANDIDATES
-from dlpipe.workspace import TaskFolder
+from dlpipe.workspace import TaskFolder, file_name
 from pipeline.runs import lineage
 from pipeline.runs.retention import sizes
 from pipeline.runs.retention.planning import Holdings, KnownRun, KnownVersion, LooseFile
@@ -181,7 +182,13 @@ def _of_history(path: pathlib.Path) -> frozenset[str]:
 
 
 def _files_of(folder: TaskFolder, run_id: str) -> Iterator[pathlib.Path]:
-  paths = (folder.report(run_id), folder.log(run_id), folder.quarantine(run_id))
+  paths = (
+    folder.report(run_id),
+    folder.log(run_id),
+    folder.quarantine(run_id),
+    folder.compiled(run_id),
+    folder.notes(run_id),
+  )
   yield from (path for path in paths if path.exists())
   # A repetition has a lock of its own, so its age says whether it may be at work.
   repeated = folder.reproduction(run_id)
@@ -190,15 +197,21 @@ def _files_of(folder: TaskFolder, run_id: str) -> Iterator[pathlib.Path]:
 
 
 def _loose(folder: TaskFolder, runs: set[str]) -> Iterator[LooseFile]:
-  """Files of runs that no store knows, results of checks, unfinished trainings, logged requests."""
-  of_runs = [folder.report("*"), folder.log("*"), folder.quarantine("*")]
+  """Files of runs that no store knows, of checks, replays, unfinished trainings and the log.
+
+  And what is kept of spans that the last window does not have.
+  """
+  of_runs = [folder.report("*"), folder.log("*"), folder.quarantine("*"), folder.compiled("*")]
+  named = {file_name(run) for run in runs}
   for pattern in of_runs:
     for path in _children(pattern.parent):
-      if path.name.removesuffix(pattern.suffix) not in runs:
+      if path.name.removesuffix(pattern.suffix) not in named:
         yield LooseFile(path=str(path), changed=sizes.changed(path))
-  for place in (folder.checks, folder.checkpoints):
+  for place in (folder.checks, folder.checkpoints, folder.replays):
     for path in _children(place):
       yield LooseFile(path=str(path), changed=sizes.changed(path))
+  for path in kept.Store(str(folder.spans)).unused():
+    yield LooseFile(path=str(path), changed=sizes.changed(path))
   for path in folder.requests.glob("*/*/requests-*"):
     yield LooseFile(path=str(path), changed=sizes.changed(path), with_runs=False)
 
@@ -208,6 +221,7 @@ def _leftovers(folder: TaskFolder) -> Iterator[pathlib.Path]:
   yield from version_folders.leftovers(folder.serving)
   yield from version_folders.leftovers(folder.serving / CANDIDATES)
   yield from _children(folder.going)
+  yield from kept.Store(str(folder.spans)).leftovers()
   for path in (folder.run_file("*").parent, folder.cleaned_file("*").parent):
     yield from path.glob("*.json.tmp")
 

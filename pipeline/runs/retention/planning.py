@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from components.versioned_pusher.version_folders import way_back
 from pipeline.runs import result
-from pipeline.settings.config import KeepConfig
+from pipeline.settings.keep import KeepConfig
 
 _GOOD = (result.PUSHED, result.CACHED)
 _DAY_S = 86400.0

@@ -9,25 +9,33 @@ from dlpipe.workspace import TaskFolder
 
 
 def of(path: str | os.PathLike[str]) -> int:
-  """Bytes of a file, or of all files below a folder; links are not followed."""
+  """Bytes of a file, or of all files below a folder; links are not followed.
+
+  A file with several names counts for each by its share: the examples of a window are those that
+  are kept of its spans.
+  """
   try:
     found = os.lstat(path)
   except OSError:
     return 0
   if not stat.S_ISDIR(found.st_mode):
-    return found.st_size
+    return _share(found)
   total = 0
   try:
     with os.scandir(path) as entries:
       for entry in entries:
         try:
           is_folder = entry.is_dir(follow_symlinks=False)
-          total += of(entry.path) if is_folder else entry.stat(follow_symlinks=False).st_size
+          total += of(entry.path) if is_folder else _share(entry.stat(follow_symlinks=False))
         except OSError:  # deleted meanwhile
           continue
   except OSError:
     return total
   return total
+
+
+def _share(found: os.stat_result) -> int:
+  return found.st_size // max(found.st_nlink, 1)
 
 
 def changed(path: str | os.PathLike[str]) -> float:

@@ -9,6 +9,10 @@ from ml_metadata.proto import metadata_store_pb2
 
 # The property in which a failed execution keeps its exit code; TFX's own notes begin so, too.
 EXIT_CODE = "__dlpipe_exit_code__"
+# The properties in which it keeps its message, and an execution what it took.
+ERROR = "__dlpipe_error__"
+SECONDS = "__dlpipe_seconds__"
+PEAK_RSS_MB = "__dlpipe_peak_rss_mb__"
 # The type of executions that only look something up.
 RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
 
@@ -30,3 +34,15 @@ def has_files(store: MetadataStore, execution: metadata_store_pb2.Execution) -> 
     artifact.state != metadata_store_pb2.Artifact.DELETED
     for artifact in outputs(store, execution.id).values()
   )
+
+
+def note_cost(
+  store: MetadataStore, execution_id: int, *, seconds: float, peak_rss_mb: float
+) -> None:
+  """Keeps what an execution took, for the report of its run; the first note stays."""
+  [execution] = store.get_executions_by_id([execution_id])
+  if SECONDS in execution.custom_properties:
+    return
+  execution.custom_properties[SECONDS].double_value = seconds
+  execution.custom_properties[PEAK_RSS_MB].double_value = peak_rss_mb
+  store.put_executions([execution])

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from dlpipe import progress
+from pipeline import carried_rows
 from pipeline.tasks.images.augmentation import Augmentation
 from pipeline.tasks.images.cnn import Whitening
 
@@ -65,7 +66,12 @@ def adapt(params: ImageParams, model: keras.Model, batches: tf.data.Dataset) -> 
     model: the result of `build_model`.
     batches: batches of `(pixels in [0, 255], label)`, or with a weight as well, which is not read.
   """
-  whitening = [each for each in model.layers if isinstance(each, Whitening)]
+  # Filters that were carried over stay those that the layers behind them learnt with.
+  whitening = [
+    each
+    for each in model.layers
+    if isinstance(each, Whitening) and not carried_rows.is_carried(each)
+  ]
   undecided = [each for each in model.layers if isinstance(each, Augmentation)]
   # A task of one's own that takes over this function may have neither layer, and no such setting.
   if undecided and params.flip is not None:

@@ -75,6 +75,7 @@ TASK = Task(
     rule=f"{_HERE}.pictures.servable.faults",
     bounds=("max_pixels",),
     describe="pipeline.checks.pictures.describe",
+    explain="pipeline.explanations.pictures.explain",
   ),
   label_key=LABEL,
   problem=PROBLEM.but(

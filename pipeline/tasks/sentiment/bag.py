@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from dlpipe import progress
+from pipeline import carried_rows
 from pipeline.tasks.sentiment.features import END_IDS, START_IDS, WORD_IDS
 from pipeline.tasks.sentiment.layers import Bag
 from pipeline.tasks.sentiment.linear import Linear, Texts
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # The most features of all texts to fit to, 12 bytes each: 100,000 reviews of 250 words.
 _MOST = 1 << 26
 _MOST_TO_CHOOSE_BY = 1 << 24
+_SHRINKAGE = "shrinkage"
 _SHRINKAGES = (1.0, 0.3, 0.1, 0.03)
 _HELD_OUT = 5  # one text in so many chooses among them
 
@@ -43,11 +45,13 @@ def adapt(params: SentimentParams, model: keras.Model, batches: tf.data.Dataset)
   progress.report(f"fitting the bag of words to {len(texts.counts):,} texts", epoch=0)
   rows, columns = bag.shape
   linear = Linear(rows=rows, columns=columns, start=params.bag_start)
-  shrinkage = params.bag_shrinkage
+  # Of a bag that was carried over, also what chose it.
+  shrinkage = params.bag_shrinkage or carried_rows.facts_of(bag).get(_SHRINKAGE)
   if shrinkage is None:
     shrinkage = chosen(linear, texts)
-  table, bias = linear.fit(texts, shrinkage)
+  table, bias = linear.fit(texts, shrinkage, *bag.get_weights())
   bag.set_weights([table, bias])
+  carried_rows.keep_fact(bag, _SHRINKAGE, shrinkage)
   progress.report(
     f"the bag of words has {np.count_nonzero(table.any(axis=1)):,} features, shrunk by "
     f"{shrinkage:g} (model.bag_shrinkage)",

@@ -9,6 +9,7 @@ LENGTH_BUCKET = "length_bucket"  # raw: the range of the number of words, to sli
 WORD_IDS = "word_ids"  # transformed: [max_words] int64, 0 after the text's end
 START_IDS = "start_ids"  # transformed: [max_words] int64, ids of the first characters of each word
 END_IDS = "end_ids"  # transformed: [max_words] int64, ids of the last characters of each word
+TOKENS = "tokens"  # transformed: [max_words] string, the words as they are read, to explain answers
 OOV_BUCKET = "oov_bucket"  # transformed: the share of words that the vocabulary lacks, to slice by
 LABEL_ID = "label_id"  # transformed: int64, index into the vocabulary of labels
 

@@ -13,6 +13,8 @@ from keras import ops
 
 # Odd multipliers without a common pattern spread pairs of ids over the buckets.
 _FIRST, _SECOND = 1_000_003, 7_919
+# A state within this distance of the largest shares its part; states are at most 1 in size.
+_NEAR, _FAR = 0.01, 1e4
 
 
 class Lengths(keras.layers.Layer):
@@ -36,10 +38,13 @@ class Excerpt(keras.layers.Layer):
 
   def call(self, ids, lengths):
     """Maps `[batch, time]` and `[batch]` to `[batch, min(time, most)]`."""
+    return tf.gather(ids, self.places(ids, lengths), batch_dims=1)
+
+  def places(self, ids, lengths):
+    """Returns where the words that are kept stand, `[batch, min(time, most)]` int32."""
     places = tf.range(tf.minimum(tf.shape(ids)[1], self._most))[tf.newaxis]
     left_out = tf.maximum(lengths - self._most, 0)[:, tf.newaxis]
-    places += tf.where(places >= self._most // 2, left_out, 0)
-    return tf.gather(ids, places, batch_dims=1)
+    return places + tf.where(places >= self._most // 2, left_out, 0)
 
 
 class WordVectors(keras.layers.Layer):
@@ -107,6 +112,30 @@ class Pooling(keras.layers.Layer):
     mean = ops.sum(ops.where(within, sequence, ops.zeros_like(sequence)), axis=1) / count
     return ops.concatenate([largest, mean], axis=-1)
 
+  def shares(self, sequence, lengths, weights):
+    """Divides the weighted sum of the output among the places that it is pooled from.
+
+    A maximum is shared by all places that come near it, so that rounding gives it to no other one.
+
+    Args:
+      sequence: `[batch, time, units]`.
+      lengths: `[batch]` int32.
+      weights: `[batch, 2 * units]` float32.
+
+    Returns:
+      `[batch, time]` float32; a row's sum is that of its output times the weights.
+    """
+    sequence = tf.cast(sequence, tf.float32)
+    within = tf.range(tf.shape(sequence)[1])[tf.newaxis] < lengths[:, tf.newaxis]
+    within = tf.cast(within, tf.float32)[..., tf.newaxis]
+    of_largest, of_mean = tf.split(weights[:, tf.newaxis], 2, axis=-1)
+    largest = tf.reduce_max(sequence - _FAR * (1 - within), axis=1, keepdims=True)
+    nearness = tf.nn.relu(sequence - largest + _NEAR) * within
+    total = tf.reduce_sum(nearness, axis=1, keepdims=True)
+    parts = nearness / tf.maximum(total, _NEAR / 2) * largest * of_largest
+    count = tf.cast(tf.maximum(lengths, 1), tf.float32)[:, tf.newaxis, tf.newaxis]
+    return tf.reduce_sum(parts + within * sequence / count * of_mean, axis=-1)
+
   def compute_output_shape(self, input_shape, *_):
     return (input_shape[0], 2 * input_shape[-1])
 
@@ -166,6 +195,16 @@ class Bag(keras.layers.Layer):
 
   def features(self, ids, starts, ends):
     """Maps `[batch, time]` each to `[batch, features]` int32: each row once, the rest -1."""
+    found = ops.sort(self.occurrences(ids, starts, ends), axis=1)
+    repeated = ops.pad(found[:, 1:] == found[:, :-1], [[0, 0], [1, 0]])
+    return ops.where(repeated, -1, found)
+
+  def occurrences(self, ids, starts, ends):
+    """Maps `[batch, time]` each to `[batch, 5 * time - 1]` int32, every row as often as it occurs.
+
+    They are the rows of the words, of their stems, starts and ends, and of the pairs of neighbours;
+    -1 for none.
+    """
     is_word = ids != 0
     of_ids = (
       (ids - self._rows, ids >= self._rows),
@@ -174,18 +213,13 @@ class Bag(keras.layers.Layer):
       (ends, is_word),
       (self._bucket(ops.cast(ids, "int64")), is_word[:, 1:]),
     )
-    found = ops.sort(
-      ops.concatenate(
-        [
-          ops.where(there, ops.cast(rows, "int32") + int(first), -1)
-          for (rows, there), first in zip(of_ids, self._first[:-1], strict=True)
-        ],
-        axis=1,
-      ),
+    return ops.concatenate(
+      [
+        ops.where(there, ops.cast(rows, "int32") + int(first), -1)
+        for (rows, there), first in zip(of_ids, self._first[:-1], strict=True)
+      ],
       axis=1,
     )
-    repeated = ops.pad(found[:, 1:] == found[:, :-1], [[0, 0], [1, 0]])
-    return ops.where(repeated, -1, found)
 
   def _bucket(self, ids):
     return (ids[:, :-1] * _FIRST + ids[:, 1:] * _SECOND) % self._pairs
@@ -204,6 +238,22 @@ class Bag(keras.layers.Layer):
     if self._classes == 2:
       return ops.concatenate([-logits / 2, logits / 2], axis=1)
     return logits
+
+  def weighted(self, rows, factors):
+    """Returns what rows of the table, and the bias, add to a weighted sum of the logits.
+
+    Args:
+      rows: `[batch, n]` int32; -1 for none.
+      factors: `[batch, classes]` float32, the weights of the logits.
+
+    Returns:
+      `[batch, n]` and `[batch]` float32, without the factor of the text.
+    """
+    if self._classes == 2:
+      factors = (factors[:, 1:] - factors[:, :1]) / 2
+    weights = ops.take(self._weights, ops.maximum(rows, 0), axis=0)
+    found = ops.sum(ops.cast(weights, "float32") * factors[:, None], axis=-1)
+    return ops.where(rows >= 0, found, 0.0), ops.sum(self._bias * factors, axis=-1)
 
   def compute_output_shape(self, input_shape, *_):
     return (input_shape[0], self._classes)

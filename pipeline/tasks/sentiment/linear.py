@@ -18,6 +18,7 @@ import numpy as np
 _SMOOTHING = 1.0  # added to each count
 _MOST_STEPS = 100
 _TOLERANCE = 1e-5  # least relative gain of a step
+_NO_RATIO = 0.01  # the square of a log ratio that says little
 _MEMORY = 5  # gradients that L-BFGS remembers
 
 
@@ -76,8 +77,20 @@ class Linear:
   columns: int
   start: float
 
-  def fit(self, texts: Texts, shrinkage: float) -> tuple[np.ndarray, np.ndarray]:
+  def fit(
+    self,
+    texts: Texts,
+    shrinkage: float,
+    table: np.ndarray | None = None,
+    biases: np.ndarray | None = None,
+  ) -> tuple[np.ndarray, np.ndarray]:
     """Minimizes the sum of losses and `shrinkage / 2` times the squared differences to `start`.
+
+    Args:
+      texts: what to fit to.
+      shrinkage: how strongly the weights are shrunk.
+      table: `[rows, columns]`, weights to begin with; 0 where there is none.
+      biases: `[columns]`, likewise.
 
     Returns:
       The weights `[rows, columns]` float32, 0 for features that no text has, and the biases
@@ -108,9 +121,16 @@ class Linear:
       gradient[count:] = slopes.sum(axis=0, dtype="float64")
       return float(losses @ texts.weights + shrinkage / 2 * (own @ own)), gradient
 
+    first = np.zeros(count + self.columns)
+    if table is not None and biases is not None:
+      known = table[used].ravel()[cell]
+      # The nearest that is not far from 0: a ratio of nearly 0 says nothing of its weight.
+      nearest = ratios * (known - ratios * self.start) / (ratios**2 + _NO_RATIO)
+      first[:count] = np.where(known != 0, nearest, 0)
+      first[count:] = biases
     found = optimize.minimize(
       value,
-      np.zeros(count + self.columns),
+      first,
       jac=True,
       method="L-BFGS-B",
       options={"maxiter": _MOST_STEPS, "maxcor": _MEMORY, "ftol": _TOLERANCE, "gtol": 0.0},

@@ -20,6 +20,7 @@ from keras import layers
 
 from dlpipe import progress
 from dlpipe.errors import BadInputError
+from pipeline import carried_rows
 from pipeline.params import inferred
 from pipeline.tasks.sentiment.features import (
   END_IDS,
@@ -37,7 +38,7 @@ from pipeline.tasks.sentiment.layers import (
   Pooling,
   WordVectors,
 )
-from pipeline.tasks.sentiment.plan import BAG, reader_names
+from pipeline.tasks.sentiment.plan import BAG, CORRECTION, STATES, reader_names
 from pipeline.text import word_vectors
 from pipeline.text.recurrent import GRU, Bidirectional
 from pipeline.text.word_counts import read_counts
@@ -102,19 +103,16 @@ def build_model(params: SentimentParams, tft_output: tft.TFTransformOutput) -> k
   pretrained = _pretrained(words, counts, params)
   inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in SEQUENCES}
   sequences = [inputs[name] for name in SEQUENCES]
-  logits = Bag(
-    stems,
-    params.part_buckets + 1,
-    pair_buckets(params, classes),
-    classes,
-    name=BAG,
-    dtype="float32",
-  )(*sequences)
+  labels = tft_output.vocabulary_by_name(VOCABULARY)
+  pairs = pair_buckets(params, classes)
+  bag = Bag(stems, params.part_buckets + 1, pairs, classes, name=BAG, dtype="float32")
+  _name_rows(bag, words, labels, params.part_buckets + 1, pairs)
+  logits = bag(*sequences)
   if params.readers:
     excerpt, lengths = Excerpt(params.reader_words), Lengths()(inputs[WORD_IDS])
     excerpts = [excerpt(ids, lengths) for ids in sequences]
     corrections = [
-      _reader(excerpts, stems, pretrained, classes, params, name)
+      _reader(excerpts, stems, pretrained, (words, labels), params, name)
       for name in reader_names(params.readers)
     ]
     logits = Corrected(dtype="float32")(logits, sum(corrections) / len(corrections))
@@ -157,27 +155,48 @@ def _reader(
   sequences: Sequence[keras.KerasTensor],
   stems: np.ndarray,
   pretrained: np.ndarray | None,
-  classes: int,
+  names: tuple[Sequence[bytes], Sequence[bytes]],
   params: SentimentParams,
   name: str,
 ) -> keras.KerasTensor:
   """Builds a bidirectional recurrent network over word vectors: `[batch, classes]`, 0 at first."""
-  vectors = WordVectors(
+  words, labels = names
+  embed = WordVectors(
     stems,
     params.part_buckets + 1,
     inferred(params.word_units),
     initializer=keras.initializers.RandomUniform(-0.05, 0.05),
     pretrained=pretrained,
     name=f"{name}_words",
-  )(*sequences)
+  )
+  carried_rows.name_rows(embed, "words", 0, [carried_rows.named("words", words)])
+  vectors = embed(*sequences)
   lengths = Lengths()(sequences[0])
   vectors = layers.SpatialDropout1D(params.word_dropout)(vectors)
-  states = Bidirectional(_CELLS[params.cell], params.units, name=f"{name}_states")(vectors, lengths)
+  states = Bidirectional(_CELLS[params.cell], params.units, name=f"{name}_{STATES}")(
+    vectors, lengths
+  )
   pooled = layers.Dropout(params.dropout)(Pooling()(states, lengths))
   # Softmax and loss stay in float32 in mixed precision.
-  return layers.Dense(
-    classes, kernel_initializer="zeros", dtype="float32", name=f"{name}_correction"
-  )(pooled)
+  correction = layers.Dense(
+    len(labels), kernel_initializer="zeros", dtype="float32", name=f"{name}_{CORRECTION}"
+  )
+  return carried_rows.name_outputs(correction, labels)(pooled)
+
+
+def _name_rows(
+  bag: Bag, words: Sequence[bytes], labels: Sequence[bytes], parts: int, pairs: int
+) -> None:
+  """Says what the bag's weights stand for; a pair's bucket depends on the ids of its words."""
+  columns = (carried_rows.contrast if len(labels) == 2 else carried_rows.named)("classes", labels)
+  features = [
+    carried_rows.named("words", words),
+    *(carried_rows.placed(kind, parts) for kind in ("stems", "starts", "ends")),
+    carried_rows.placed("pairs", pairs, words),
+  ]
+  carried_rows.name_rows(bag, "features", 0, features)
+  for weight in ("features", "bias"):
+    carried_rows.name_rows(bag, weight, -1, [columns])
 
 
 def pair_buckets(params: SentimentParams, classes: int) -> int:

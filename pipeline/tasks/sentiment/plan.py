@@ -14,6 +14,7 @@ if TYPE_CHECKING:
   from pipeline.tasks.sentiment.params import SentimentParams
 
 BAG = "bag"  # the layer of the bag, and the phase that judges it
+STATES, CORRECTION = "states", "correction"  # ends of the names of each reader's layers
 
 
 def reader_names(readers: int) -> tuple[str, ...]:

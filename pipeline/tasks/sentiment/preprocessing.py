@@ -18,6 +18,7 @@ from pipeline.tasks.sentiment.features import (
   START_IDS,
   STEM_CHARS,
   TEXT,
+  TOKENS,
   VOCABULARY,
   WORD_IDS,
   WORDS,
@@ -44,7 +45,7 @@ def preprocessing_fn(inputs: Mapping[str, Any], params: WordParams) -> dict[str,
     are words that the vocabulary lacks, hashed by their first characters; the others are the
     vocabulary's words, the most frequent first. A longer text keeps its beginning and its end.
     `start_ids` and `end_ids`, of the same shape: hashes of the words' first and last characters,
-    from 1 to `part_buckets`.
+    from 1 to `part_buckets`. `tokens` `[batch, max_words]` string: the words themselves.
     `oov_bucket` `[batch]` string: the share of words that the vocabulary lacks. `label_id`
     `[batch]` int64, -1 for a label that train lacks; labels are numbered by frequency, ties by
     name.
@@ -74,13 +75,14 @@ def text_features(text: Any, params: WordParams) -> dict[str, tf.Tensor]:
 
   def placed(ids: tf.Tensor) -> tf.Tensor:
     # An extra id, so that the gather works if no text of the batch has a word.
-    taken = tf.gather(tf.pad(ids, [[0, 1]]), places)
+    taken = tf.gather(tf.concat([ids, tf.zeros([1], ids.dtype)], axis=0), places)
     return tf.where(there, taken, tf.zeros_like(taken))
 
   return {
     WORD_IDS: placed(tf.where(known < 0, parts(STEM_CHARS), 1 + buckets + known)),
     START_IDS: placed(parts(START_CHARS)),
     END_IDS: placed(parts(END_CHARS)),
+    TOKENS: placed(words.flat_values),
     OOV_BUCKET: _oov_bucket(words.with_flat_values(known)),
   }
 

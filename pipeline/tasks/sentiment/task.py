@@ -19,6 +19,7 @@ from pipeline.tasks.sentiment.features import (
   OOV_BUCKET,
   START_IDS,
   TEXT,
+  TOKENS,
   VOCABULARY,
   WORD_IDS,
 )
@@ -71,6 +72,7 @@ TASK = Task(
     rule=f"{_HERE}.servable.faults",
     bounds=("max_chars",),
     describe="pipeline.checks.text.describe",
+    explain=f"{_HERE}.explaining.explain",
   ),
   label_key=LABEL,
   problem=PROBLEM.but(
@@ -91,6 +93,7 @@ TASK = Task(
   search_space=f"{_HERE}.model.search_space",
   slices=(LABEL, LENGTH_BUCKET),
   transformed_slices=(OOV_BUCKET,),
+  serving_keys=(TOKENS,),
   infer=_infer,
   gates=(
     *GATES,

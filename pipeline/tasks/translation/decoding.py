@@ -56,12 +56,10 @@ def translate(
     `[batch, n_best]` string, the best first, and `scores` `[batch, n_best]` float32. An empty
     source gives empty translations and the scores 0.
   """
-  sizes = tf.reduce_sum(tf.cast(source != PADDING, tf.int64), axis=1)
-  longest = tf.maximum(tf.reduce_max(tf.concat([sizes, [1]], axis=0)), 1)
-  source, spellings = source[:, :longest], spellings[:, :longest]
+  source, spellings, sizes = cut(source, spellings)
   found = search(model, source, sizes, options)
   count, steps = options.n_best, tf.shape(found.tokens)[2]
-  pieces = tf.reshape(_spell(model, found, source, spellings), [-1, steps])
+  pieces = tf.reshape(spell(model, found, source, spellings), [-1, steps])
   texts = tf.reshape(join_pieces(pieces), [-1, count])
   is_empty = (sizes == 0)[:, tf.newaxis]
   texts, scores = tf.where(is_empty, "", texts), tf.where(is_empty, 0.0, found.scores)
@@ -69,11 +67,29 @@ def translate(
   return best if count == 1 else {**best, "translations": texts, "scores": scores}
 
 
+def cut(source: tf.Tensor, spellings: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+  """Cuts both to the longest source, at least 1 long; returns `[batch]` sizes, int64, too."""
+  sizes = tf.reduce_sum(tf.cast(source != PADDING, tf.int64), axis=1)
+  longest = tf.maximum(tf.reduce_max(tf.concat([sizes, [1]], axis=0)), 1)
+  return source[:, :longest], spellings[:, :longest], sizes
+
+
 def search(
-  model: Translator, source: tf.Tensor, sizes: tf.Tensor, options: Options
+  model: Translator,
+  source: tf.Tensor,
+  sizes: tf.Tensor,
+  options: Options,
+  *,
+  keeps_attention: bool = False,
 ) -> beam_search.Found:
   """Searches the best hypotheses for `[batch, time]` sources of `[batch]` sizes."""
-  searching = beam_search.Search(options=options, start_id=START, end_id=END, padding_id=PADDING)
+  searching = beam_search.Search(
+    options=options,
+    start_id=START,
+    end_id=END,
+    padding_id=PADDING,
+    keeps_attention=keeps_attention,
+  )
   return searching.run(
     model,
     model.encode(source),
@@ -83,11 +99,15 @@ def search(
   )
 
 
-def _spell(
+def written(model: Translator, source: tf.Tensor, spellings: tf.Tensor) -> tf.Tensor:
+  """Returns `[batch, time]` string: each piece of the source, or the word if it is UNKNOWN."""
+  return tf.where(source == UNKNOWN, spellings, tf.gather(tf.constant(model.source_pieces), source))
+
+
+def spell(
   model: Translator, found: beam_search.Found, source: tf.Tensor, spellings: tf.Tensor
 ) -> tf.Tensor:
   """Returns `[batch, n, steps]` string: each piece, or the source word if it is UNKNOWN."""
-  read = tf.where(source == UNKNOWN, spellings, tf.gather(tf.constant(model.source_pieces), source))
-  copied = tf.gather(read, found.origins, batch_dims=1)
+  copied = tf.gather(written(model, source, spellings), found.origins, batch_dims=1)
   said = tf.gather(tf.constant(model.target_pieces), found.tokens)
   return tf.where(found.tokens == UNKNOWN, copied, said)

@@ -18,6 +18,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from keras import layers
 
+from pipeline import carried_rows
 from pipeline.task import Phase
 from pipeline.tasks.translation import decoding
 from pipeline.tasks.translation.features import (
@@ -70,13 +71,18 @@ class Translator(TeacherForcedModel):
     # The target's embedding is also the output layer, so it has the scale of a layer's weights.
     scale = keras.initializers.RandomNormal(stddev=params.embedding**-0.5)
 
-    def embedding(pieces: list[str]) -> layers.Layer:
-      return layers.Embedding(len(pieces), params.embedding, embeddings_initializer=scale)
+    def embedding(pieces: carried_rows.Rows) -> layers.Layer:
+      layer = layers.Embedding(pieces.size, params.embedding, embeddings_initializer=scale)
+      return carried_rows.name_rows(layer, "embeddings", 0, [pieces])
 
-    self._embed_target = embedding(target_pieces)
+    of_target = _rows("target pieces", target_pieces)
+    self._embed_target = embedding(of_target)
     self._embed_source = (
-      self._embed_target if source_pieces is target_pieces else embedding(source_pieces)
+      self._embed_target
+      if source_pieces is target_pieces
+      else embedding(_rows("source pieces", source_pieces))
     )
+    carried_rows.name_rows(self, "output_bias", 0, [of_target])
     self._bias = self.add_weight(
       shape=(len(target_pieces),), initializer="zeros", name="output_bias"
     )
@@ -130,6 +136,11 @@ class Translator(TeacherForcedModel):
       read(tf.where(tf.reduce_any(hidden, axis=1), tf.constant(UNKNOWN, source.dtype), source)),
       written(tf.where(tf.reduce_any(hidden, axis=2), tf.constant(UNKNOWN, target.dtype), target)),
     )
+
+
+def _rows(kind: str, pieces: list[str]) -> carried_rows.Rows:
+  """Names the pieces, the special ones by their number."""
+  return carried_rows.named(kind, [piece or f"<{at}>" for at, piece in enumerate(pieces)])
 
 
 def _same_pieces(source: list[str], target: list[str]) -> np.ndarray:

@@ -36,6 +36,7 @@ TASK = Task(
     rule=f"{_HERE}.servable.faults",
     bounds=("max_chars",),
     describe="pipeline.checks.text.describe",
+    explain=f"{_HERE}.explaining.explain",
   ),
   label_key=TARGET,
   problem=PROBLEM.but(

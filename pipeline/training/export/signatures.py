@@ -14,11 +14,14 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from pipeline.explanations.target import report_without
+
 SERVING_DEFAULT = "serving_default"
 SERVING_EXAMPLES = "serving_examples"
 CLASSIFY, REGRESS = "classify", "regress"
 TRANSFORM_FEATURES = "transform_features"
 TRANSFORM_LABEL = "transform_label"
+EXPLAIN = "explain"
 
 # The outputs of TensorFlow Serving's Classify and Regress, and the model outputs that fill them. A
 # model gets the signatures whose outputs it has.
@@ -48,6 +51,7 @@ class ServingModule(tf.Module):
     label_id_key: str,
     transformed_slices: Sequence[str] = (),
     rule: Rule | None = None,
+    explanation: Outputs | None = None,
     variables: Sequence[tf.Variable] = (),
   ):
     """Takes the arguments of `export`."""
@@ -66,17 +70,29 @@ class ServingModule(tf.Module):
     self._rule = rule
     # Traced once for all signatures: every copy of a rule and of a transform graph costs seconds,
     # here and wherever the model is loaded.
-    self._predict_in_graph = _concrete(self.predict, "values", self._spec[input_key].dtype)
+    dtype = self._spec[input_key].dtype
+    self._features_in_graph = _concrete(self._features, "values", dtype)
+    self._predict_in_graph = _concrete(
+      lambda values: self._outputs(self._features_in_graph(values)), "values", dtype
+    )
+    self._explain_in_graph = self._traced(explanation, dtype)
 
   def predict(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Computes the outputs of raw values `[batch]`; TFT prunes the ops that need the label.
+    """Computes the outputs of raw values `[batch]`.
 
     Raises:
       tf.errors.InvalidArgumentError: a value breaks the task's rule; the message gives the reason
         and, if there are several values, the place of the first.
     """
-    values = self._held_to_rule(values)
-    return self._outputs(self._transform({self._input_key: self._raw(values)}))
+    return self._outputs(self._features(values))
+
+  def explain(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Computes the outputs of the signature `explain`, in graph; empty without it."""
+    return self._explain_in_graph(values) if self._explain_in_graph is not None else {}
+
+  def _features(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Computes the transformed features that need no label: TFT prunes the others."""
+    return dict(self._transform({self._input_key: self._raw(self._held_to_rule(values))}))
 
   def _held_to_rule(self, values: tf.Tensor, then: tf.Tensor | None = None) -> tf.Tensor:
     """Checks every value against the rule in graph, then returns `then` (default: the values)."""
@@ -136,11 +152,25 @@ class ServingModule(tf.Module):
       TRANSFORM_FEATURES: _concrete(transform_features, "examples"),
       TRANSFORM_LABEL: _concrete(transform_label, "examples"),
     }
+    if self._explain_in_graph is not None:
+      found[EXPLAIN] = self._explain_in_graph
     answers = set(found[SERVING_EXAMPLES].structured_outputs)
     for name, outputs in OF_EXAMPLES.items():
       if set(outputs.values()) <= answers:
         found[name] = _concrete(self._renamed(outputs), "inputs")
     return found
+
+  def _traced(self, explanation: Outputs | None, dtype: tf.DType) -> Any:
+    """Traces an explanation; None, and the reason in the progress, if the model offers no way."""
+    if explanation is None:
+      return None
+    try:
+      return _concrete(
+        lambda values: explanation(self._features_in_graph(values)), self._input_key, dtype
+      )
+    except Exception as err:  # a user's model can raise anything, and is served without this
+      report_without(err)
+      return None
 
   def _renamed(self, outputs: Mapping[str, str]) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
     """Returns a function from tf.Examples to some of the outputs, renamed."""
@@ -162,6 +192,7 @@ def export(
   label_id_key: str,
   transformed_slices: Sequence[str] = (),
   rule: Rule | None = None,
+  explanation: Outputs | None = None,
   variables: Sequence[tf.Variable] = (),
 ) -> ServingModule:
   """Writes the SavedModel.
@@ -175,6 +206,7 @@ def export(
     label_id_key: the transformed label.
     transformed_slices: transformed features that the evaluation is sliced by.
     rule: checks inputs in graph, with the same bounds as the sources checked the examples.
+    explanation: the result of `explaining` for this model; None exports no signature `explain`.
     variables: those that `outputs` reads beside the model's.
 
   Returns:
@@ -189,6 +221,7 @@ def export(
     label_id_key=label_id_key,
     transformed_slices=transformed_slices,
     rule=rule,
+    explanation=explanation,
     variables=variables,
   )
   tf.saved_model.save(module, path, signatures=module.signatures())

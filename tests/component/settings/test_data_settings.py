@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pathlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -419,7 +421,34 @@ def _check_relabel(desk: Desk) -> None:
     desk.run(desk.task, "data.relabel=absent.csv")
 
 
+def _check_spans(name: str, value: str, default: Any) -> Callable[[Desk], None]:
+  """Of the window, and of what DataGate is told; the data are three days."""
+
+  def check(desk: Desk) -> None:
+    table = _TABLES[desk.task](desk)
+    days = desk.folder.parent / "inbox"
+    for day in (1, 2, 4):
+      shutil.copytree(desk.folder, days / f"2026-11-0{day}")
+    pattern = days / "{date}" / table.name
+    asked = f"data.{name}={value}"
+    given = [
+      desk.drawn(desk.run(desk.task, *settings, data=pattern)) for settings in ((), (asked,))
+    ]
+    for told, expected in zip(given, (default, value), strict=True):
+      window = json.loads(told["SourceExampleGen"]["spans"])
+      found = {**window, **told["DataGate"]}[name]
+      assert str(found) == str(expected)
+    with pytest.raises(BadInputError, match=rf"^{asked.split('=')[0]} is for data in spans, and "):
+      desk.run(desk.task, asked)
+
+  return check
+
+
 _SHARED: Mapping[str, Callable[[Desk], None]] = {
+  "window": _check_spans("window", "2", None),
+  "last_span": _check_spans("last_span", "2026-11-02", None),
+  "missing_span": _check_spans("missing_span", "refuse", "warn"),
+  "min_span_size": _check_spans("min_span_size", "0.25", 0.1),
   "source": _check_source,
   "max_bad_fraction": _check_max_bad_fraction,
   "min_severity": _check_min_severity,

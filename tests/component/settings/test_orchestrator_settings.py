@@ -26,6 +26,12 @@ _AIRFLOW = {
   "pool_nodes": "[Trainer, Evaluator]",
   "python": "/srv/dlpipe/bin/python",
   "worker": "/run/dlpipe.sock",
+  "catchup": "true",
+  "depends_on_past": "true",
+  "wait_for": "'/inbox/{{ ds }}/_SUCCESS'",
+  "wait_every_s": "60",
+  "wait_timeout_s": "3600",
+  "on_failure": "'page $DLPIPE_RUN'",
 }
 _DAG = {
   "DAG_ID": '"nightly"',
@@ -38,6 +44,12 @@ _DAG = {
   "POOLED": '["Trainer", "Evaluator"]',
   "PYTHON": 'os.environ.get("DLPIPE_PYTHON") or "/srv/dlpipe/bin/python"',
   "WORKER": 'os.environ.get("DLPIPE_WORKER") or "/run/dlpipe.sock"',
+  "CATCHUP": "True",
+  "DEPENDS_ON_PAST": "True",
+  "WAIT_FOR": '"/inbox/{{ ds }}/_SUCCESS"',
+  "WAIT_EVERY_S": "60.0",
+  "WAIT_TIMEOUT_S": "3600.0",
+  "ON_FAILURE": '"page $DLPIPE_RUN"',
 }
 _LINES = {
   "start_date": "START",
@@ -51,10 +63,17 @@ _KUBEFLOW = {
   "workspace": "/mnt/ws",
   "volume_claim": "models",
   "resources": (
-    "{Trainer: {cpu: 4, memory_gb: 16, gpu: 1, gpu_type: amd.com/gpu}, default: {cpu: 2}}"
+    "{Trainer: {cpu: 4, memory_gb: 16, gpu: 1, gpu_type: amd.com/gpu, cpu_request: 2, "
+    "memory_request_gb: 8, shared_memory_gb: 2, node_selector: {pool: gpu}, "
+    "tolerations: [{key: gpu, operator: Exists, effect: NoSchedule}]}, default: {cpu: 2}}"
   ),
   "retries": "3",
   "notify_url": "https://ops.example.com/hook",
+  "env": "{HTTPS_PROXY: http://proxy:3128}",
+  "secrets": "{TOKEN: ops/token}",
+  "image_pull_secrets": "[registry]",
+  "image_pull_policy": "Always",
+  "pipeline_name": "nightly-images",
 }
 
 
@@ -124,6 +143,11 @@ def _containers(documents) -> dict[str, Any]:
   return {name: each["container"] for name, each in executors.items() if "container" in each}
 
 
+def _pods(documents) -> dict[str, Any]:
+  found: dict[str, Any] = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+  return found
+
+
 def _check_image(documents) -> None:
   assert {each["image"] for each in _containers(documents).values()} == {_KUBEFLOW["image"]}
 
@@ -142,18 +166,29 @@ def _check_workspace(documents) -> None:
 
 
 def _check_claim(documents) -> None:
-  executors = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
   mount = [{"constant": "models", "mountPath": "/mnt/ws"}]
-  assert {json.dumps(each["pvcMount"]) for each in executors.values()} == {json.dumps(mount)}
+  assert {json.dumps(each["pvcMount"]) for each in _pods(documents).values()} == {json.dumps(mount)}
 
 
 def _check_resources(documents) -> None:
   given = {name: each.get("resources") for name, each in _containers(documents).items()}
   trainer = next(each for name, each in given.items() if "trainer" in name.lower())
   assert (trainer["cpuLimit"], trainer["memoryLimit"]) == (4, 16)
+  assert (trainer["cpuRequest"], trainer["memoryRequest"]) == (2, 8)
   assert {str(trainer["accelerator"][n]) for n in ("count", "type")} == {"1", "amd.com/gpu"}
   others = [each for name, each in given.items() if "trainer" not in name.lower()]
   assert {json.dumps(each) for each in others} == {'{"cpuLimit": 2.0}'}
+  pods = _pods(documents)
+  assert pods["Trainer_executor"]["nodeSelector"] == {"labels": {"pool": "gpu"}}
+  assert pods["Trainer_executor"]["tolerations"] == [
+    {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}
+  ]
+  [memory] = pods["Trainer_executor"]["emptyDirMounts"]
+  assert (memory["mountPath"], memory["medium"], memory["sizeLimit"]) == (
+    *("/dev/shm", "Memory"),
+    "2000M",
+  )
+  assert "nodeSelector" not in pods["DataGate_executor"]
 
 
 def _check_retries(documents) -> None:
@@ -165,7 +200,35 @@ def _check_notice(documents) -> None:
   assert _KUBEFLOW["notify_url"] in json.dumps(documents[0])
 
 
+def _check_env(documents) -> None:
+  for container in _containers(documents).values():
+    assert {"name": "HTTPS_PROXY", "value": "http://proxy:3128"} in container["env"]
+
+
+def _check_secrets(documents) -> None:
+  told = [{"secretName": "ops", "keyToEnv": [{"secretKey": "token", "envVar": "TOKEN"}]}]
+  assert all(pod["secretAsEnv"] == told for pod in _pods(documents).values())
+
+
+def _check_pull_secrets(documents) -> None:
+  told = [{"secretName": "registry"}]
+  assert all(pod["imagePullSecret"] == told for pod in _pods(documents).values())
+
+
+def _check_pull_policy(documents) -> None:
+  assert {pod["imagePullPolicy"] for pod in _pods(documents).values()} == {"Always"}
+
+
+def _check_name(documents) -> None:
+  assert documents[0]["pipelineInfo"]["name"] == "nightly-images"
+
+
 _CHECKS: Mapping[str, Callable[..., None]] = {
+  "env": _check_env,
+  "secrets": _check_secrets,
+  "image_pull_secrets": _check_pull_secrets,
+  "image_pull_policy": _check_pull_policy,
+  "pipeline_name": _check_name,
   "image": _check_image,
   "pipeline_root": _check_root,
   "data_path": _check_data_path,
@@ -227,6 +290,11 @@ def test_a_file_may_hold_the_settings_of_every_orchestrator(orchestrator, shippe
     (["airflow.schedule=@dayly"], "airflow.schedule: It takes @once"),
     (["airflow.schedule='99 * * * *'"], "The minute of cron is 0 to 59, and '99' is none."),
     (["airflow.start_date=2024-13-01"], "the value is not readable"),
+    (
+      ["airflow.wait_every_s=9"],
+      "airflow.wait_every_s is for a path to wait for, and there is none",
+    ),
+    (["airflow.catchup=true"], "airflow.catchup is for a schedule, and there is none."),
     (["airflow.pool_nodes=[Trainer]"], "airflow.pool_nodes is for a pool, and there is none."),
     (
       ["airflow.retries=0", "airflow.retry_delay_s=5"],
@@ -240,7 +308,21 @@ def test_what_airflow_could_not_obey_is_refused(settings, message, shipped_data,
   assert message in str(refused.value)
 
 
-def test_a_kind_of_gpu_without_a_gpu_is_refused(shipped_data, tmp_path):
-  setting = "kubeflow.resources={Trainer: {gpu_type: amd.com/gpu}}"
-  with pytest.raises(BadInputError, match=r"Trainer: gpu_type is a GPU's, and gpu is 0\."):
+@pytest.mark.parametrize(
+  ("given", "message"),
+  [
+    ("{gpu_type: amd.com/gpu}", "Trainer: gpu_type is a GPU's, and gpu is 0."),
+    ("{cpu: 16Gi}", "kubeflow.resources.Trainer.cpu must be a number. Received: '16Gi'"),
+    ("{memory_gb: 0}", "kubeflow.resources.Trainer.memory_gb must be above 0. Received: 0"),
+    ("{cpu: 2, cpu_request: 4}", "Trainer: cpu_request=4 is more than cpu=2."),
+    ("{memory_gb: 2, shared_memory_gb: 4}", "shared_memory_gb=4 counts as memory, and is more"),
+    ("{tolerations: [{operator: Exists, value: a}]}", "tolerations.0: Exists takes no value."),
+    ("{tolerations: [{value: a}]}", "tolerations.0: Equal takes a key."),
+    ("{node_selector: {pool: 3}}", "node_selector.pool must be text. Received: 3"),
+  ],
+)
+def test_what_no_pod_could_have_is_refused(given, message, shipped_data, tmp_path):
+  setting = f"kubeflow.resources={{Trainer: {given}}}"
+  with pytest.raises(BadInputError) as refused:
     _prepare("images", shipped_data["images"], tmp_path, setting, orchestrator="kubeflow")
+  assert message in str(refused.value)

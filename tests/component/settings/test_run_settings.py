@@ -12,9 +12,11 @@ import pytest
 from dlpipe.errors import BadInputError
 from pipeline import gates, model_card
 from pipeline.api.inputs import Inputs
+from pipeline.api.operations.told_bounds import told_max_flips
 from pipeline.evaluation import Evaluation
 from pipeline.problems.certainty import kept
 from pipeline.problems.certainty.record import Certainty
+from pipeline.runs import run_files
 from pipeline.runs.retention.planning import Holdings, KnownRun, plan
 from pipeline.runs.store import metadata_stores
 from pipeline.settings.reading import make_config
@@ -114,6 +116,41 @@ def _check_max_latency_ms(desk: Desk) -> None:
   assert desk.given_to("ServingGate")["max_latency_ms"] is None
 
 
+def _check_behaviour(desk: Desk) -> None:
+  file = desk.folder / "behaviour.yaml"
+  file.write_text("tests: []", encoding="utf-8")
+  usual, own, none = (
+    json.loads(desk.given_to("BehaviourGate", *setting)["tests"])["suite"]["tests"]
+    for setting in ((), (f"gates.behaviour={file}",), ("gates.behaviour=none",))
+  )
+  assert usual
+  assert own == none == []
+  file.write_text("tests: [\n  {name: a}]", encoding="utf-8")
+  with pytest.raises(BadInputError, match=r"behaviour.yaml, line 2: kind must be one of "):
+    desk.run(desk.task, f"gates.behaviour={file}")
+
+
+def _check_beats_baseline(desk: Desk) -> None:
+  for setting, bound in (((), None), (("gates.beats_baseline=0.02",), 0.02)):
+    told = desk.given_to("Evaluator", *setting)["gates"]
+    told = json.loads(told) if isinstance(told, str) else told
+    assert told["beats_baseline"] == bound
+
+
+def _check_drift(desk: Desk) -> None:
+  assert json.loads(desk.given_to("DriftGate")["told"])["severity"] == "warn"
+  refuses = desk.given_to("DriftGate", "gates.drift=refuse")
+  assert json.loads(refuses["told"])["severity"] == "refuse"
+  drawn = desk.drawn(desk.run(desk.task, "gates.drift=none"))
+  assert "DriftGate" not in drawn
+  assert "DataProfile" in drawn
+
+
+def _check_least_drift(desk: Desk) -> None:
+  given = desk.given_to("DriftGate", "gates.least_drift=0.3")
+  assert json.loads(given["told"])["least"] == 0.3
+
+
 def _check_trials(desk: Desk) -> None:
   assert "Tuner" not in desk.drawn(desk.run(desk.task))
   given = desk.given_to("Tuner", "tune.trials=4", "tune.epochs=2")
@@ -166,6 +203,33 @@ def _check_data_license(desk: Desk) -> None:
 def _check_stage(desk: Desk) -> None:
   assert desk.given_to("VersionedPusher")["stage"] == "live"
   assert desk.given_to("VersionedPusher", "push.stage=candidate")["stage"] == "candidate"
+
+
+def _check_max_flips(desk: Desk) -> None:
+  config = desk.run(desk.task, "push.stage=candidate", "push.max_flips=0.02").config
+  run_files.write(config, "r1")
+  found = told_max_flips(config.folder, 1, tell=lambda said: None)
+  assert found == 0.02, "dlpipe promote replays and judges by it"
+  with pytest.raises(
+    BadInputError, match=r"^push\.max_flips is for candidates, and push\.stage is"
+  ):
+    desk.run(desk.task, "push.max_flips=0.02")
+
+
+def _check_copy_to(desk: Desk) -> None:
+  assert "copy_to" not in desk.given_to("VersionedPusher")
+  address = "s3://bucket/models"
+  assert desk.given_to("VersionedPusher", f"push.copy_to={address}")["copy_to"] == address
+  for settings, message in (
+    (["push.copy_to=/models"], "push.copy_to: It takes an address that can be written to: s3://"),
+    (["push.copy_to=https://host/models"], "It takes an address that can be written to"),
+    (
+      [f"push.copy_to={address}", "push.stage=candidate"],
+      "push.copy_to is for versions that a run",
+    ),
+  ):
+    with pytest.raises(BadInputError, match=message):
+      desk.run(desk.task, *settings)
 
 
 def _check_runner(desk: Desk) -> None:
@@ -241,8 +305,10 @@ def _check_keep_days(desk: Desk) -> None:
 
 def _check_keep_max_mb(desk: Desk) -> None:
   assert _cleaned(desk, "keep.max_mb=2.5") == ["r0", "r1"]
-  with pytest.raises(BadInputError, match=r"only dlpipe run cleans after itself"):
-    require_read_by_command(["keep.max_mb=2.5"], orchestrator="airflow")
+  with pytest.raises(BadInputError, match=r"no run of kubeflow cleans after itself"):
+    require_read_by_command(["keep.max_mb=2.5"], orchestrator="kubeflow")
+  for orchestrator in ("airflow", "ir"):
+    require_read_by_command(["keep.max_mb=2.5"], orchestrator=orchestrator)
 
 
 _CHECKS: Mapping[str, Callable[[Desk], None]] = {
@@ -253,10 +319,16 @@ _CHECKS: Mapping[str, Callable[[Desk], None]] = {
   "gates.min_examples": _check_min_examples,
   "gates.max_latency_ms": _check_max_latency_ms,
   "gates.max_coverage_gap": _check_max_coverage_gap,
+  "gates.behaviour": _check_behaviour,
+  "gates.beats_baseline": _check_beats_baseline,
+  "gates.drift": _check_drift,
+  "gates.least_drift": _check_least_drift,
   "push.tolerance": _check_tolerance,
   "push.serving_release": _check_serving_release,
   "push.data_license": _check_data_license,
   "push.stage": _check_stage,
+  "push.max_flips": _check_max_flips,
+  "push.copy_to": _check_copy_to,
   "beam.runner": _check_runner,
   "beam.job_server": _check_job_server,
   "beam.options": _check_beam_options,

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dlpipe.workspace import TaskFolder
 from pipeline.runs import lineage
 from pipeline.runs.store.metadata_stores import open_store, read_connection
 
@@ -34,6 +35,9 @@ _GATES = {
   ),
   "translation": ("gates.bleu=0",),
 }
+# What two runs of the same pipeline may differ in; metrics are compared for themselves.
+_DIFFERENT = {"run_id", "serving_dir", "metrics", "gates", "components", "report"}
+_SAID = ("task", "data_path", "tiny", "train", "gates", "data")
 _STORES = ("postgresql", "mariadb")
 _CASES = [("images", "postgresql")]
 if os.environ.get("DLPIPE_NODE_TASKS") == "all":
@@ -135,6 +139,8 @@ def test_every_node_by_itself_comes_to_what_one_process_comes_to(
       assert json.loads(stdout)["node"] == name
       del left[name]
   assert _run(*common, "--node", "Trainer")[0] == 0
+  finished = _run("finish", *common[1:-3], "--json")
+  assert finished[0] == 0, finished[2][-3000:]
 
   whole = _run("run", task, *told, tmp_path / "whole", "--processes", "--json")
   assert whole[0] == 0, whole[2][-3000:]
@@ -148,6 +154,16 @@ def test_every_node_by_itself_comes_to_what_one_process_comes_to(
   # A text with a backslash, which ml-metadata garbles on PostgreSQL, came through.
   graph = next(each for each in shown["nodes"] if each["id"] == "Transform")["outputs"]
   assert pathlib.Path(graph["transform_graph"]).is_dir()
+  # The run has ended as the whole one did.
+  ended = json.loads(finished[1].splitlines()[-1])
+  assert {name for name in ended if ended[name] != expected[name]} <= _DIFFERENT
+  folder = TaskFolder(tmp_path / "apart" / task)
+  told = {name: json.loads(folder.run_file("r 1").read_text())["config"][name] for name in _SAID}
+  whole_folder = TaskFolder(tmp_path / "whole" / task)
+  [path] = whole_folder.run_file("*").parent.glob("*.json")
+  assert told == {name: json.loads(path.read_text())["config"][name] for name in _SAID}
+  assert "Pushed as version 1" in folder.report("r 1").read_text(encoding="utf-8")
+  assert "Trainer" in folder.log("r 1").read_text(encoding="utf-8")
 
 
 def _kill_at_work(client: subprocess.Popen[str], workspace: pathlib.Path) -> None:

@@ -353,3 +353,41 @@ def test_component_writes_what_is_worth_knowing_and_says_it_in_a_refusal(tmp_pat
   assert found[0]["what"] == "All 10 examples of eval are of one class, 'cat'."
   with pytest.raises(DataRefusedError, match="Warning: All 10 examples of eval are of one class"):
     run("bad", {"train": 9, "val": 10, "eval": 10})
+
+
+def _gate_of_spans(tmp_path, spans, **options):
+  quarantine = _quarantine(tmp_path)
+  path = tmp_path / "quarantine" / "summary.json"
+  summary = json.loads(path.read_text()) | {"spans": spans}
+  path.write_text(json.dumps(summary))
+  DataGate.test_call(
+    anomalies=_validated(tmp_path, {"train": 10, "val": 10, "eval": 10}),
+    quarantine=quarantine,
+    verdict=_artifact(GateVerdict, tmp_path / "verdict"),
+    max_bad_fraction=0.0,
+    min_span_size=0.1,
+    **options,
+  )
+  return json.loads((tmp_path / "verdict" / "verdict.json").read_text())
+
+
+_SPANS = [
+  *({"name": f"2026-11-0{day}", "content": str(day), "examples": {"train": 50}} for day in (1, 2)),
+  {"name": "2026-11-03", "content": "3", "examples": {"train": 2}},
+  {"name": "2026-11-04", "is_missing": True},
+]
+
+
+def test_faulty_spans_are_told_or_refused(tmp_path):
+  told = _gate_of_spans(tmp_path / "warn", _SPANS)
+  assert [(each["name"], each["level"], each["details"]) for each in told["findings"]] == [
+    ("missing_spans", "warning", ["2026-11-04"]),
+    ("small_spans", "warning", ["2026-11-03"]),
+  ]
+  assert told["findings"][1]["what"] == (
+    "1 of the window's spans are smaller than usual, which is 50 rows: 2026-11-03 (2 rows)"
+  )
+  with pytest.raises(DataRefusedError, match=r"- faulty spans: 2, must be 0\. are missing: 2026"):
+    _gate_of_spans(tmp_path / "refuse", _SPANS, missing_span="refuse")
+  passed = _gate_of_spans(tmp_path / "whole", _SPANS[:2], missing_span="refuse")
+  assert passed["checks"][-1]["reason"] == "All of 2 are there."

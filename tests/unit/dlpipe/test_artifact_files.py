@@ -12,6 +12,7 @@ from components.source_example_gen.summary import LostClass, Summary
 from components.trials import Trial, Trials
 from components.versioned_pusher.executor import Pushed
 from dlpipe.verdicts import Ruling, Verdict
+from pipeline.behaviour.results import Behaviour, Case, Step, Tested
 from pipeline.suspects.baseline import Baseline
 from pipeline.training.training_record import PhaseRow, TrainingRecord
 
@@ -97,7 +98,32 @@ _FILES = [
   ("pushed.json", Pushed(pushed=False, refused_by=["Evaluator"])),
   (
     "baseline.json",
-    Baseline(model="words", accuracy=0.8, majority=0.5, train_rows=3_000, eval_rows=600),
+    Baseline(
+      model="words",
+      train_rows=3_000,
+      eval_rows=600,
+      cheap=0.8,
+      network=0.9,
+      constant=0.5,
+      gain=0.1,
+      interval=(0.05, 0.15),
+    ),
+  ),
+  (
+    "behaviour.json",
+    Behaviour(
+      rows=100,
+      tests=(
+        Tested(
+          name="typos",
+          kind="invariance",
+          what="typos",
+          reason="r",
+          steps=(Step(tried=9, failed=1, value=0.1, bound=None, quality=(1.0, 0.9)),),
+          cases=(Case(given="a", changed="b", pictures=("data:",)),),
+        ),
+      ),
+    ),
   ),
 ]
 

@@ -67,24 +67,29 @@ def test_no_id_of_a_node_is_typed_again():
 
 def test_the_facts_about_nodes():
   assert [each.id for each in ALL if not each.is_cached] == [
+    "DriftGate",
     "VersionedPusher",
     "SourceState",
     "ModelHistory",
   ]
-  assert [each.id for each in ALL if not each.is_retried] == ["DataGate"]
+  assert [each.id for each in ALL if not each.is_retried] == ["DataGate", "DriftGate"]
   assert [each.id for each in ALL if each.is_heavy] == [
     "Transform",
     "Tuner",
     "Trainer",
     "Evaluator",
   ]
-  assert [each.id for each in nodes.model_gates()] == ["Evaluator", "ServingGate"]
+  assert [each.id for each in nodes.model_gates()] == [
+    "Evaluator",
+    "BehaviourGate",
+    "ServingGate",
+  ]
   assert nodes.named("Trainer") is nodes.TRAINER
   assert nodes.named("Left") == nodes.Node(id="Left")
 
 
 def test_the_pusher_asks_every_gate():
-  with pytest.raises(TypeError, match="takes the blessings infra_blessing, model_blessing. Rec"):
+  with pytest.raises(TypeError, match="takes the blessings behaviour_blessing, infra_"):
     VersionedPusher(model=None, serving_dir="/s", model_blessing=None)
 
 

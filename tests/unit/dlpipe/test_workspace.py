@@ -23,7 +23,10 @@ _OTHERS = {
 def _paths():
   """Every path that a task's folder knows."""
   of_kind = [getattr(_FOLDER, name) for name, what in vars(TaskFolder).items() if _is_path(what)]
-  methods = (_FOLDER.run_file, _FOLDER.report, _FOLDER.log, _FOLDER.quarantine)
+  methods = (
+    *(_FOLDER.run_file, _FOLDER.report, _FOLDER.log, _FOLDER.quarantine),
+    *(_FOLDER.compiled, _FOLDER.notes),
+  )
   return [*of_kind, *(method("r1") for method in (*methods, _FOLDER.reproduction))]
 
 
@@ -51,11 +54,14 @@ def test_the_places_of_a_task():
     "artifacts",
     "checkpoints",
     "checks",
+    "compiled/r1.json",
+    "copies",
     "logs/r1.log",
     "metadata.db",
     "models.config",
     "models.json",
     "node_memory.json",
+    "notes/r1",
     "quarantine/r1",
     "reports/r1.html",
     "reproduced/r1",
@@ -112,5 +118,5 @@ def test_a_bucket_is_no_workspace(monkeypatch):
 
 
 def test_the_examples_hold():
-  assert doctest.testmod(workspace).attempted == 2
+  assert doctest.testmod(workspace).attempted == 3
   assert doctest.testmod(workspace).failed == 0

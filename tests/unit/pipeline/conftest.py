@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import http.server
 import importlib.util
+import json
 import pathlib
+import threading
 
 import pytest
 
@@ -269,3 +273,42 @@ def write_log(tmp_path):
     return tmp_path / "log"
 
   return write
+
+
+class _WebServer(http.server.ThreadingHTTPServer):
+  daemon_threads = True
+  block_on_close = False
+
+
+@pytest.fixture
+def web():
+  """Returns a function from the codes to answer with, the last one repeated, to a server.
+
+  It yields the address and the list of requests: path, headers and JSON.
+  """
+  with contextlib.ExitStack() as stack:
+
+    def start(*codes, wait=None):
+      taken = []
+
+      class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+          body = self.rfile.read(int(self.headers["Content-Length"]))
+          taken.append((self.path, dict(self.headers), json.loads(body)))
+          if wait is not None:
+            wait.wait()
+          self.send_response(codes[min(len(taken), len(codes)) - 1])
+          self.send_header("Location", "http://127.0.0.1:9/elsewhere")
+          self.send_header("Content-Length", "0")
+          self.end_headers()
+
+        def log_message(self, *_):
+          pass
+
+      server = _WebServer(("127.0.0.1", 0), Handler)
+      threading.Thread(target=server.serve_forever, daemon=True).start()
+      stack.callback(server.server_close)
+      stack.callback(server.shutdown)
+      return f"http://127.0.0.1:{server.server_port}", taken
+
+    yield start

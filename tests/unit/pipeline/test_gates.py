@@ -7,8 +7,9 @@ import math
 import pytest
 
 from pipeline import gates
-from pipeline.evaluation import Evaluation
+from pipeline.evaluation import Evaluation, eval_config
 from pipeline.problems.classes import GATES
+from pipeline.suspects.baseline import Baseline
 from pipeline.task import MetricGate
 from pipeline.tasks.images.task import TASK
 
@@ -189,8 +190,6 @@ def test_the_tasks_reason_is_not_that_of_another_bound():
 
 @pytest.mark.parametrize("old", [None, [[0.1, 0.9]] * 2 + [[0.9, 0.1]] * 2])
 def test_what_the_evaluator_is_told_comes_back_as_a_verdict(evaluate, tmp_path, old):
-  from pipeline.evaluation import eval_config
-
   for name, labels in (("new", "cat\ndog\n"), ("old", "cat\n")):
     (tmp_path / name / "assets").mkdir(parents=True)
     (tmp_path / name / "assets" / TASK.problem.vocabulary).write_text(labels)
@@ -203,7 +202,11 @@ def test_what_the_evaluator_is_told_comes_back_as_a_verdict(evaluate, tmp_path, 
   )
   told = json.loads(json.dumps(gates.parameters(TASK, TASK.gates, min_examples=None)))
   verdict = gates.judge(
-    found, told, str(tmp_path / "new"), None if old is None else str(tmp_path / "old")
+    found,
+    told,
+    str(tmp_path / "new"),
+    None if old is None else str(tmp_path / "old"),
+    str(tmp_path),
   )
   assert verdict.passed is True
   assert [ruling.metric for ruling in verdict.rulings] == (
@@ -235,3 +238,49 @@ def test_a_gate_that_nobody_set_and_eval_cannot_measure_says_so_and_passes():
   assert (ruling.value, ruling.passed) == (None, False)
   # A metric that was not computed at all passes nothing.
   assert not gates.verdict(_found(), [_WORST]).passed
+
+
+def _cheap(gain, interval):
+  return Baseline(
+    model="words", train_rows=3_000, eval_rows=500, cheap=0.8, network=0.8 + gain, gain=gain,
+    interval=interval,
+  )  # fmt: skip
+
+
+@pytest.mark.parametrize(("bound", "passed"), [(0.0, True), (0.02, True), (0.05, False)])
+def test_a_network_must_beat_a_cheap_model_by_what_is_set(bound, passed):
+  found = gates.verdict(_found(), [], beats_baseline=bound, cheap=_cheap(0.02, (0.01, 0.03)))
+  [ruling] = found.rulings
+  assert (ruling.metric, ruling.bound, ruling.value) == ("beats_baseline", f">= {bound:g}", 0.02)
+  assert (ruling.passed, ruling.interval) == (passed, (0.01, 0.03))
+  assert "a cheap model of words, trained on 3,000 rows, about 80.0%" in ruling.reason
+  assert any("cannot tell whether the model beats" in each for each in found.warnings) is (
+    bound == 0.02
+  )
+
+
+def test_a_gain_that_was_not_measured_passes_no_bound():
+  [ruling] = gates.verdict(_found(), [], beats_baseline=-1.0).rulings
+  assert (ruling.value, ruling.passed) == (None, False)
+
+
+@pytest.mark.parametrize(
+  ("interval", "is_warned"), [((-0.05, -0.01), True), ((-0.05, 0.01), False), (None, False)]
+)
+def test_without_a_bound_only_a_network_that_is_surely_worse_is_told(interval, is_warned):
+  found = gates.verdict(_found(), [], cheap=_cheap(-0.03, interval))
+  assert found.rulings == ()
+  assert [each.startswith("A cheap model is better. On 500 rows") for each in found.warnings] == (
+    [True] if is_warned else []
+  )
+
+
+def test_the_judge_reads_what_a_cheap_model_is_worth(evaluate, tmp_path):
+  found = evaluate(
+    eval_config(TASK), label_id=[0, 1], scores=[[0.9, 0.1], [0.1, 0.9]],
+    slices={"label": ["cat", "dog"], "size_bucket": ["s"] * 2},
+  )  # fmt: skip
+  (tmp_path / Baseline.FILE).write_text(_cheap(-0.1, (-0.2, -0.05)).to_text())
+  told = gates.parameters(TASK, (), min_examples=None, beats_baseline=0.0)
+  verdict = gates.judge(found, told, str(tmp_path), None, str(tmp_path))
+  assert verdict.failed == ["beats_baseline"]

@@ -129,7 +129,28 @@ def _check_jit_compile(desk) -> None:
   assert desk.seen(asked).fits[0].compiled
 
 
+def _check_warm_start(desk) -> None:
+  """Of what is carried over, see tests/unit/pipeline/training/warm."""
+  told, trials = (
+    desk.drawn(desk.run(desk.task, "train.warm_start=true", "tune.trials=2"))[node]["custom_config"]
+    for node in ("Trainer", "Tuner")
+  )
+  assert (told["train"]["warm_start"], trials["train"]["warm_start"]) == (True, False)
+  assert told["serving_dir"].endswith(f"{desk.task}/serving")
+  assert "serving_dir" not in desk.drawn(desk.run(desk.task))["Trainer"]["custom_config"]
+
+
+def _check_cold_every(desk) -> None:
+  asked = ("train.warm_start=true", "train.cold_every=7")
+  told = desk.drawn(desk.run(desk.task, *asked))["Trainer"]["custom_config"]
+  assert told["train"]["cold_every"] == 7
+  with pytest.raises(BadInputError, match=r"^train\.cold_every is for warm starts\."):
+    desk.run(desk.task, "train.cold_every=7")
+
+
 _CHECKS = {
+  "warm_start": _check_warm_start,
+  "cold_every": _check_cold_every,
   "epochs": _check_epochs,
   "batch_size": _check_batch_size,
   "learning_rate": _check_learning_rate,

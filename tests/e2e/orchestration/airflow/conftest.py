@@ -61,14 +61,23 @@ class Airflow:
     given = {name.replace("_", "-"): value for name, value in parameters.items()}
     self.command("dags", "trigger", "--run-id", run_id, "--conf", json.dumps(given), dag_id)
 
-  def run_state(self, run_id: str) -> str:
-    [[state]] = self.query("select state from dag_run where run_id = %s", run_id)
-    return str(state)
+  def run_state(self, run_id: str) -> str | None:
+    """The state of a run; None before it is there."""
+    found = self.query("select state from dag_run where run_id = %s", run_id)
+    return str(found[0][0]) if found else None
 
   def until_it_ends(self, run_id: str) -> str:
     """Waits for a run, and returns how it ended."""
     _until(lambda: self.run_state(run_id) in ("success", "failed"), f"{run_id} runs on")
-    return self.run_state(run_id)
+    return str(self.run_state(run_id))
+
+  def until_task_is(self, run_id: str, task_id: str, state: str | None) -> None:
+    """Waits until a task of a run is there, in a state; None for one that was not scheduled."""
+    statement = "select state from task_instance where run_id = %s and task_id = %s"
+    _until(
+      lambda: self.query(statement, run_id, task_id) == [[state]],
+      f"{task_id} of {run_id} was never {state}",
+    )
 
   def tasks(self, run_id: str) -> dict[str, tuple[str, int]]:
     """Task to its state and how often it was tried."""
@@ -118,6 +127,9 @@ def start_airflow(airflow_programs, postgresql, free_ports, tmp_path_factory):
       "CORE__EXECUTOR": "LocalExecutor",
       "CORE__DAGS_FOLDER": str(dags),
       "CORE__LOAD_EXAMPLES": "False",
+      # DAG files appear while the tests run.
+      "SCHEDULER__DAG_DIR_LIST_INTERVAL": "2",
+      "DAG_PROCESSOR__REFRESH_INTERVAL": "2",
       "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
       "DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{address}",
       # Airflow 3 only: its tasks talk to its server, not to its database.
@@ -138,7 +150,7 @@ def start_airflow(airflow_programs, postgresql, free_ports, tmp_path_factory):
       },
     )
     airflow.command("db", "migrate")
-    commands = [["scheduler"]]
+    commands = [["scheduler"], ["triggerer"]]
     if airflow.command("version").strip().startswith("3."):
       commands += [["dag-processor"], ["api-server", "--port", str(port), "--workers", "1"]]
     with contextlib.ExitStack() as stack:

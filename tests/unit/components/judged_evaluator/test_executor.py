@@ -18,9 +18,10 @@ from dlpipe.verdicts import Ruling, Verdict
 _TOLD = {}
 
 
-def refuse_unless_told(evaluation_dir, told, model_dir, baseline_dir):
+def refuse_unless_told(evaluation_dir, told, model_dir, baseline_dir, predictions_dir):
   """A judge, found by its dotted path."""
   _TOLD.update(told, evaluation=evaluation_dir, model=model_dir, baseline=baseline_dir)
+  _TOLD["predictions"] = predictions_dir
   ruling = Ruling(metric="m", bound=">= 1", value=None, passed=told["pass"])
   return Verdict(rulings=(ruling,))
 
@@ -81,6 +82,7 @@ def test_the_blessing_is_the_verdict(evaluate, passes, tmp_path):
   assert blessing.get_int_custom_property("current_model_id") == 7
   assert _TOLD["evaluation"] == str(tmp_path / "evaluation")
   assert _TOLD["model"] == str(tmp_path / "candidate" / "Format-Serving")
+  assert _TOLD["predictions"] == str(tmp_path / "predictions")
 
 
 @pytest.mark.parametrize("passes", [True, False])

@@ -6,10 +6,10 @@ import math
 import numpy as np
 import pytest
 
-from components.serving_gate.compare import compare
+from components.serving_gate.compare import compare, padded
 
 
-def _compare(got, expected, tolerance=1e-5):
+def _compare(got, expected, tolerance=1e-5, answers=None):
   results = compare(
     {k: np.asarray(v) for k, v in got.items()},
     {k: np.asarray(v) for k, v in expected.items()},
@@ -17,6 +17,7 @@ def _compare(got, expected, tolerance=1e-5):
     signature="s",
     batch=2,
     tolerance=tolerance,
+    answers=answers,
   )
   return {r.output: (r.passed, r.max_difference, r.reason) for r in results}
 
@@ -152,3 +153,39 @@ def test_classes_tie_as_labels_do():
   expected = {"classes": [[b"cat", b"dog"]], "scores": [[0.5, 0.5]]}
   got = {"classes": [[b"dog", b"cat"]], "scores": [[0.5, 0.5]]}
   assert _compare(got, expected)["classes"] == (True, 0.0, "")
+
+
+def test_arrays_are_padded_to_the_longest():
+  short, long = padded([np.array([[b"a"]]), np.array([[b"b", b"c"]])])
+  assert short.tolist() == [[b"a", b""]]
+  assert long.tolist() == [[b"b", b"c"]]
+  one, other = padded([np.ones((1, 2, 1)), np.ones((1, 1, 3))])
+  assert (one.shape, other.shape) == ((1, 2, 3), (1, 2, 3))
+  assert (one.sum(), other.sum()) == (2, 3)
+
+
+def test_explanations_may_be_padded_and_nothing_else_may():
+  got = {"tokens": [[b"good"], [b"bad"]], "contributions": [[0.5], [0.25]]}
+  expected = {
+    "tokens": [[b"good", b""], [b"bad", b""]],
+    "contributions": [[0.5, 0.0], [0.25, 0.0]],
+  }
+  assert all(passed for passed, _, _ in _compare(got, expected, answers={}).values())
+  found = _compare(got, expected)
+  assert found["tokens"][2] == "has the shape [2, 1], expected [2, 2]"
+  expected["contributions"][1][1] = 0.5
+  assert _compare(got, expected, answers={})["contributions"][:2] == (False, 0.5)
+
+
+def test_of_two_labels_that_are_both_right_either_may_be_explained():
+  answers = {
+    "scores": np.array([[0.5, 0.5], [0.9, 0.1]]),
+    "labels": np.array([[b"cat", b"dog"]] * 2),
+  }
+  got = {"label": [b"dog", b"cat"], "map": [[1.0], [2.0]]}
+  expected = {"label": [b"cat", b"cat"], "map": [[-1.0], [2.0]]}
+  assert all(passed for passed, _, _ in _compare(got, expected, answers=answers).values())
+  expected["map"][1] = [3.0]
+  assert not _compare(got, expected, answers=answers)["map"][0]
+  got["label"] = [b"dog", b"dog"]
+  assert not _compare(got, expected, answers=answers)["label"][0]

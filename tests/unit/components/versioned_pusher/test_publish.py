@@ -28,16 +28,8 @@ from dlpipe.errors import BadInputError, DlpipeError
 _ROOT = pathlib.Path(__file__).parents[4]
 
 
-def _model(path: pathlib.Path, text: str = "weights") -> pathlib.Path:
-  (path / "variables").mkdir(parents=True)
-  (path / "assets").mkdir()
-  (path / "saved_model.pb").write_bytes(b"graph")
-  (path / "variables" / "variables.data-00000-of-00001").write_text(text)
-  return path
-
-
-def test_first_version_is_1_and_holds_the_models_files(tmp_path):
-  model = _model(tmp_path / "model", "abc")
+def test_first_version_is_1_and_holds_the_models_files(tmp_path, write_model):
+  model = write_model(tmp_path / "model", "abc")
   assert publish(model, tmp_path / "a" / "base") == 1
   pushed = tmp_path / "a" / "base" / "1"
   assert (pushed / "saved_model.pb").read_bytes() == b"graph"
@@ -51,8 +43,8 @@ def test_first_version_is_1_and_holds_the_models_files(tmp_path):
   ]
 
 
-def test_the_card_lies_beside_the_model_and_is_no_part_of_it(tmp_path):
-  model, base = _model(tmp_path / "model"), tmp_path / "base"
+def test_the_card_lies_beside_the_model_and_is_no_part_of_it(tmp_path, write_model):
+  model, base = write_model(tmp_path / "model"), tmp_path / "base"
   cards = {"MODEL_CARD.md": "# one\n", "model_card.json": "{}\n"}
   previous = os.umask(0o077)
   try:
@@ -66,15 +58,15 @@ def test_the_card_lies_beside_the_model_and_is_no_part_of_it(tmp_path):
   assert publish(model, base, card={"MODEL_CARD.md": "# two\n"}) == 1
   (base / "1" / "MODEL_CARD.md").write_text("# reviewed\n")
   assert is_whole(base, 1)
-  publish(_model(tmp_path / "other", "others"), base)
+  publish(write_model(tmp_path / "other", "others"), base)
   assert rollback(base) == 3
   assert (base / "3" / "MODEL_CARD.md").read_text() == "# reviewed\n"
   assert (base / "3" / "model_card.json").read_text() == "{}\n"
   assert not (base / "2" / "MODEL_CARD.md").exists()
 
 
-def test_record_names_source_and_content(tmp_path):
-  model = _model(tmp_path / "model")
+def test_record_names_source_and_content(tmp_path, write_model):
+  model = write_model(tmp_path / "model")
   publish(model, tmp_path / "base", source="runs/Trainer/model/7")
   record = json.loads((tmp_path / "base" / "1" / "dlpipe.json").read_text())
   assert record.pop("published_at").endswith("+00:00")
@@ -86,98 +78,100 @@ def test_record_names_source_and_content(tmp_path):
   }
 
 
-def test_record_keeps_what_was_said_of_the_data_through_a_rollback(tmp_path):
+def test_record_keeps_what_was_said_of_the_data_through_a_rollback(tmp_path, write_model):
   base = tmp_path / "base"
-  publish(_model(tmp_path / "a", "one"), base, data_options={"text_column": "review"})
-  publish(_model(tmp_path / "b", "two"), base)
+  publish(write_model(tmp_path / "a", "one"), base, data_options={"text_column": "review"})
+  publish(write_model(tmp_path / "b", "two"), base)
   assert "data_options" not in version_record(base, 2)
   rollback(base)
   for version in (1, 3):
     assert version_record(base, version)["data_options"] == {"text_column": "review"}
 
 
-def test_a_retried_push_makes_no_second_version(tmp_path):
-  model = _model(tmp_path / "model")
+def test_a_retried_push_makes_no_second_version(tmp_path, write_model):
+  model = write_model(tmp_path / "model")
   assert publish(model, tmp_path / "base") == 1
   assert publish(model, tmp_path / "base") == 1
   assert list_versions(tmp_path / "base") == [1]
 
 
-def test_the_digest_of_a_content_stays_what_it_is(tmp_path):
+def test_the_digest_of_a_content_stays_what_it_is(tmp_path, write_model):
   """Another one would call every version damaged that is served."""
-  model = _model(tmp_path / "model", "weights")
+  model = write_model(tmp_path / "model", "weights")
   assert content_digest(model) == (
     "34c2edf522cc8b4427a7aeec3b971a285b444fa7c2aaf583ce41a86550ad2cea"
   )
 
 
-def test_the_digest_is_of_names_and_of_every_byte(tmp_path):
+def test_the_digest_is_of_names_and_of_every_byte(tmp_path, write_model):
   large = bytes(3 << 20)
   found = set()
   for number, (name, data) in enumerate(
     [("a", large), ("b", large), ("a", large[:-1] + b"x"), ("a", large[:-1])]
   ):
-    model = _model(tmp_path / str(number))
+    model = write_model(tmp_path / str(number))
     (model / "assets" / name).write_bytes(data)
     found.add(content_digest(model))
   assert len(found) == 4
 
 
-def test_a_file_of_the_models_own_that_is_called_like_the_record_is_published(tmp_path):
-  model = _model(tmp_path / "model")
+def test_a_file_of_the_models_own_that_is_called_like_the_record_is_published(
+  tmp_path, write_model
+):
+  model = write_model(tmp_path / "model")
   (model / "assets" / "dlpipe.json").write_text("{}")
   publish(model, tmp_path / "base")
   assert (tmp_path / "base" / "1" / "assets" / "dlpipe.json").read_text() == "{}"
   assert is_whole(tmp_path / "base", 1)
 
 
-def test_same_uri_with_other_content_is_a_new_version(tmp_path):
-  publish(_model(tmp_path / "a", "one"), tmp_path / "base", source="uri")
-  assert publish(_model(tmp_path / "b", "two"), tmp_path / "base", source="uri") == 2
+def test_same_uri_with_other_content_is_a_new_version(tmp_path, write_model):
+  publish(write_model(tmp_path / "a", "one"), tmp_path / "base", source="uri")
+  assert publish(write_model(tmp_path / "b", "two"), tmp_path / "base", source="uri") == 2
 
 
-def test_a_retried_push_does_not_override_a_rollback(tmp_path):
+def test_a_retried_push_does_not_override_a_rollback(tmp_path, write_model):
   base = tmp_path / "base"
-  publish(_model(tmp_path / "a", "one"), base)
-  bad = _model(tmp_path / "b", "two")
+  publish(write_model(tmp_path / "a", "one"), base)
+  bad = write_model(tmp_path / "b", "two")
   publish(bad, base)
   assert rollback(base) == 3
   assert publish(bad, base) == 2
   assert list_versions(base) == [1, 2, 3]
 
 
-def test_numbers_grow_after_deletion(tmp_path):
+def test_numbers_grow_after_deletion(tmp_path, write_model):
   base = tmp_path / "base"
   for text in ("one", "two"):
-    publish(_model(tmp_path / text, text), base)
+    publish(write_model(tmp_path / text, text), base)
   (base / "2").rename(tmp_path / "gone")
-  assert publish(_model(tmp_path / "three", "three"), base) == 3
+  assert publish(write_model(tmp_path / "three", "three"), base) == 3
 
 
 @pytest.mark.parametrize(
   ("present", "expected"), [("1700000000", 1700000001), ("00000123", 124), ("v9", 1), ("1.5", 1)]
 )
-def test_numbers_exceed_what_a_server_takes_for_a_version(tmp_path, present, expected):
+def test_numbers_exceed_what_a_server_takes_for_a_version(tmp_path, present, expected, write_model):
   (tmp_path / "base" / present).mkdir(parents=True)
-  assert publish(_model(tmp_path / "model"), tmp_path / "base") == expected
+  assert publish(write_model(tmp_path / "model"), tmp_path / "base") == expected
 
 
-def test_damaged_mark_is_refused_and_nothing_published(tmp_path):
+def test_damaged_mark_is_refused_and_nothing_published(tmp_path, write_model):
   base = tmp_path / "base"
   base.mkdir()
   (base / ".last_version").write_text("seven")
   with pytest.raises(BadInputError, match="one whole number in .*'seven'"):
-    publish(_model(tmp_path / "model"), base)
+    publish(write_model(tmp_path / "model"), base)
   assert list_versions(base) == []
   assert not list(base.glob(".staging-*"))
   (base / ".last_version").write_text("7")
   assert publish(tmp_path / "model", base) == 8
   (base / ".last_version").write_text("seven")
   (base / ".last_version").unlink()
-  assert publish(_model(tmp_path / "other", "other"), base) == 9
+  assert publish(write_model(tmp_path / "other", "other"), base) == 9
 
 
-def test_all_is_on_the_disk_before_a_version_appears(tmp_path, monkeypatch):
+def test_all_is_on_the_disk_before_a_version_appears(tmp_path, monkeypatch, write_model):
   """What a power cut leaves: what was not flushed may be lost, though its rename is not."""
   base, done = tmp_path / "base", []
 
@@ -197,7 +191,7 @@ def test_all_is_on_the_disk_before_a_version_appears(tmp_path, monkeypatch):
 
   for name in ("fsync", "rename", "replace"):
     note(os, name)
-  publish(_model(tmp_path / "model"), base)
+  publish(write_model(tmp_path / "model"), base)
   copied = ["new/saved_model.pb", "new/variables/variables.data-00000-of-00001", "new/dlpipe.json"]
   folders = ["new", "new/assets", "new/variables"]
   assert sorted(done[:6]) == sorted(("fsync", path) for path in (*copied, *folders))
@@ -217,14 +211,14 @@ def test_source_without_a_model_is_refused_before_anything_is_made(tmp_path):
   assert not (tmp_path / "base").exists()
 
 
-def test_base_path_that_is_a_file_is_one_clear_error(tmp_path):
+def test_base_path_that_is_a_file_is_one_clear_error(tmp_path, write_model):
   (tmp_path / "base").write_text("")
   with pytest.raises(DlpipeError, match="Cannot publish into .*base"):
-    publish(_model(tmp_path / "model"), tmp_path / "base")
+    publish(write_model(tmp_path / "model"), tmp_path / "base")
 
 
-def test_another_user_may_read_a_version(tmp_path):
-  model = _model(tmp_path / "model")
+def test_another_user_may_read_a_version(tmp_path, write_model):
+  model = write_model(tmp_path / "model")
   model.chmod(0o700)
   (model / "saved_model.pb").chmod(0o600)
   umask = os.umask(0o022)
@@ -236,11 +230,11 @@ def test_another_user_may_read_a_version(tmp_path):
   assert stat.S_IMODE((tmp_path / "base" / "1" / "saved_model.pb").stat().st_mode) == 0o644
 
 
-def test_another_user_may_read_a_version_whatever_the_umask(tmp_path):
+def test_another_user_may_read_a_version_whatever_the_umask(tmp_path, write_model):
   umask = os.umask(0o077)
   try:
-    publish(_model(tmp_path / "a", "one"), tmp_path / "base")
-    publish(_model(tmp_path / "b", "two"), tmp_path / "base")
+    publish(write_model(tmp_path / "a", "one"), tmp_path / "base")
+    publish(write_model(tmp_path / "b", "two"), tmp_path / "base")
     rollback(tmp_path / "base")
   finally:
     os.umask(umask)
@@ -280,8 +274,10 @@ def _cut_the_record(version):
     (_cut_the_record, False),
   ],
 )
-def test_a_damaged_version_is_published_again_under_the_next_number(tmp_path, damage, known):
-  model, base = _model(tmp_path / "model"), tmp_path / "base"
+def test_a_damaged_version_is_published_again_under_the_next_number(
+  tmp_path, damage, known, write_model
+):
+  model, base = write_model(tmp_path / "model"), tmp_path / "base"
   publish(model, base)
   assert is_whole(base, 1)
   damage(base / "1")
@@ -293,9 +289,9 @@ def test_a_damaged_version_is_published_again_under_the_next_number(tmp_path, da
   assert publish(model, base) == 2
 
 
-def test_a_damaged_version_does_not_override_a_rollback(tmp_path):
-  base, bad = tmp_path / "base", _model(tmp_path / "b", "two")
-  publish(_model(tmp_path / "a", "one"), base)
+def test_a_damaged_version_does_not_override_a_rollback(tmp_path, write_model):
+  base, bad = tmp_path / "base", write_model(tmp_path / "b", "two")
+  publish(write_model(tmp_path / "a", "one"), base)
   publish(bad, base)
   rollback(base)
   _truncate(base / "2")
@@ -303,102 +299,8 @@ def test_a_damaged_version_does_not_override_a_rollback(tmp_path):
   assert list_versions(base) == [1, 2, 3]
 
 
-def test_a_damaged_version_is_not_rolled_back_to(tmp_path):
-  base = tmp_path / "base"
-  for text in ("one", "two", "three"):
-    publish(_model(tmp_path / text, text), base)
-  _edit(base / "2")
-  for to in (2, None):
-    with pytest.raises(BadInputError, match=r"Version 2 is damaged.* roll back to: 1\."):
-      rollback(base, to)
-  assert rollback(base, 1) == 4
-  assert is_whole(base, 4)
-
-
-def test_rollback_republishes_the_previous_version(tmp_path):
-  base = tmp_path / "base"
-  for text in ("one", "two"):
-    publish(_model(tmp_path / text, text), base)
-  assert rollback(base) == 3
-  assert content_digest(base / "3") == content_digest(base / "1")
-  record = version_record(base, 3)
-  assert (record["version"], record["rollback_of"], record["first_version"]) == (3, 1, 1)
-  assert record["pushed_from"] == "one"
-
-
-def test_repeated_rollbacks_walk_back(tmp_path):
-  base = tmp_path / "base"
-  for text in ("one", "two", "three"):
-    publish(_model(tmp_path / text, text), base)
-  assert [version_record(base, rollback(base))["rollback_of"] for _ in range(2)] == [2, 1]
-  with pytest.raises(BadInputError, match="older than the model now served .version 1."):
-    rollback(base)
-
-
-def test_a_model_keeps_its_first_number_through_a_rollback_to_a_rollback(tmp_path):
-  base = tmp_path / "base"
-  for text in ("one", "two"):
-    publish(_model(tmp_path / text, text), base)
-  assert rollback(base) == 3
-  publish(_model(tmp_path / "four", "four"), base)
-  assert rollback(base, 3) == 5
-  record = version_record(base, 5)
-  assert (record["first_version"], record["rollback_of"]) == (1, 3)
-  with pytest.raises(BadInputError, match=r"older than the model now served \(version 1\)"):
-    rollback(base)
-
-
-def test_rollback_to_a_named_version_also_goes_forward(tmp_path):
-  base = tmp_path / "base"
-  for text in ("one", "two"):
-    publish(_model(tmp_path / text, text), base)
-  rollback(base)
-  assert rollback(base, 2) == 4
-  assert content_digest(base / "4") == content_digest(base / "2")
-
-
-def test_rollback_of_versions_that_something_else_pushed(tmp_path):
-  base = tmp_path / "base"
-  _model(base / "100", "one")
-  _model(base / "200", "two")
-  assert rollback(base) == 201
-  assert content_digest(base / "201") == content_digest(base / "100")
-
-
-def test_a_rollback_repairs_nothing(tmp_path):
-  model, base = _model(tmp_path / "one", "one"), tmp_path / "base"
-  publish(model, base)
-  _truncate(base / "1")
-  publish(model, base)
-  publish(_model(tmp_path / "three", "three"), base)
-  assert version_record(base, 2)["repairs"] == 1
-  assert rollback(base, 2) == 4
-  assert "repairs" not in version_record(base, 4)
-
-
-@pytest.mark.parametrize(
-  ("to", "message"),
-  [
-    (9, "No version 9 to roll back to. Known versions in .*: 1, 2."),
-    (2, "Version 2 is the newest and served already. Known versions in .*: 1, 2."),
-  ],
-)
-def test_rollback_to_a_useless_version_lists_the_known_ones(tmp_path, to, message):
-  for text in ("one", "two"):
-    publish(_model(tmp_path / text, text), tmp_path / "base")
-  with pytest.raises(BadInputError, match=message):
-    rollback(tmp_path / "base", to)
-  assert list_versions(tmp_path / "base") == [1, 2]
-
-
-def test_rollback_without_any_version_makes_nothing(tmp_path):
-  with pytest.raises(BadInputError, match="Expected model versions in .*base. Found none"):
-    rollback(tmp_path / "base")
-  assert not (tmp_path / "base").exists()
-
-
-def test_version_record_of_an_unknown_version(tmp_path):
-  publish(_model(tmp_path / "model"), tmp_path / "base")
+def test_version_record_of_an_unknown_version(tmp_path, write_model):
+  publish(write_model(tmp_path / "model"), tmp_path / "base")
   with pytest.raises(BadInputError, match=r"No version 4 in .*Known versions: \[1\]"):
     version_record(tmp_path / "base", 4)
 
@@ -408,9 +310,9 @@ def _publish_many(base: str, models: list[str]) -> None:
     publish(model, base)
 
 
-def test_two_processes_at_once_publish_every_model_once(tmp_path):
+def test_two_processes_at_once_publish_every_model_once(tmp_path, write_model):
   base = tmp_path / "base"
-  models = [str(_model(tmp_path / f"m{i}", f"weights {i}" * 1000)) for i in range(12)]
+  models = [str(write_model(tmp_path / f"m{i}", f"weights {i}" * 1000)) for i in range(12)]
   context = multiprocessing.get_context("fork")
   workers = [
     context.Process(target=_publish_many, args=(str(base), half))
@@ -435,8 +337,8 @@ for i in itertools.count():
 """
 
 
-def test_killed_at_any_moment_every_visible_version_is_whole(tmp_path):
-  model = _model(tmp_path / "model")
+def test_killed_at_any_moment_every_visible_version_is_whole(tmp_path, write_model):
+  model = write_model(tmp_path / "model")
   for i in range(8):
     (model / "variables" / f"part-{i}").write_bytes(random.Random(i).randbytes(400_000))
   whole, base = content_digest(model), tmp_path / "base"
@@ -463,15 +365,17 @@ def test_killed_at_any_moment_every_visible_version_is_whole(tmp_path):
   assert not list(base.glob(".staging-*"))
 
 
-def test_a_retried_push_makes_no_second_version_where_all_was_moved(tmp_path):
-  publish(_model(tmp_path / "old" / "model"), tmp_path / "old" / "base")
+def test_a_retried_push_makes_no_second_version_where_all_was_moved(tmp_path, write_model):
+  publish(write_model(tmp_path / "old" / "model"), tmp_path / "old" / "base")
   (tmp_path / "old").rename(tmp_path / "new")
   assert publish(tmp_path / "new" / "model", tmp_path / "new" / "base") == 1
   assert list_versions(tmp_path / "new" / "base") == [1]
 
 
-def test_a_record_of_an_older_release_which_has_a_whole_path_is_the_same_push(tmp_path):
-  model, base = _model(tmp_path / "model"), tmp_path / "base"
+def test_a_record_of_an_older_release_which_has_a_whole_path_is_the_same_push(
+  tmp_path, write_model
+):
+  model, base = write_model(tmp_path / "model"), tmp_path / "base"
   publish(model, base)
   record = base / "1" / "dlpipe.json"
   record.write_text(json.dumps(json.loads(record.read_text()) | {"pushed_from": str(model)}))

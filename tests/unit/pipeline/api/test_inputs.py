@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import shutil
 
 import pytest
 
@@ -157,3 +158,59 @@ def test_separator_and_header_reach_the_table(tmp_path):
   assert inputs.recognized == (
     ["Read as table: text = column '2', label = column '1'; 1 file: x.csv."]
   )
+
+
+def _days(class_folders, tmp_path, *days):
+  for day in days:
+    folder = class_folders("cat", "dog")
+    (tmp_path / "inbox").mkdir(exist_ok=True)
+    folder.rename(tmp_path / "inbox" / f"2026-11-{day:02d}")
+  return tmp_path / "inbox" / "{date}"
+
+
+def test_a_pattern_is_read_as_spans_and_looked_at_in_the_newest(class_folders, tmp_path):
+  pattern = _days(class_folders, tmp_path, 1, 2, 4)
+  (tmp_path / "inbox" / "2026-11-05").mkdir()
+  inputs = _prepare(pattern, settings=("data.window=4",))
+  assert inputs.config.data_path == str(pattern)
+  assert inputs.source is TASK.sources["folder"]
+  assert inputs.params.image_size == 16
+  assert inputs.recognized[:2] == [
+    "3 spans: 2026-11-02 to 2026-11-05, data.window=4. None of them was read here before.",
+    "Warning: missing spans: 2026-11-03.",
+  ]
+  assert inputs.config.spans.root.endswith("images/spans")
+
+
+def test_a_day_may_lack_a_class_and_the_only_day_of_a_window_may_not(class_folders, tmp_path):
+  pattern = _days(class_folders, tmp_path, 1, 2)
+  shutil.rmtree(tmp_path / "inbox" / "2026-11-02" / "cat")
+  assert len(_prepare(pattern).config.spans.root)
+  with pytest.raises(BadInputError, match="at least two classes"):
+    _prepare(pattern, settings=("data.window=1",))
+
+
+@pytest.mark.parametrize(
+  ("setting", "message"),
+  [
+    ("data.window=0", "data.window must be null or a whole number of at least 1"),
+    ("data.window=1.5", "data.window must be null or a whole number of at least 1"),
+    ("data.last_span=soon", "data.last_span must be a day such as 2026-11-30"),
+    ("data.missing_span=ignore", "data.missing_span must be warn or refuse"),
+    ("data.min_span_size=1", "data.min_span_size must be a number"),
+  ],
+)
+def test_a_setting_of_spans_that_cannot_work_is_refused(class_folders, tmp_path, setting, message):
+  with pytest.raises(BadInputError, match=message):
+    _prepare(_days(class_folders, tmp_path, 1), settings=(setting,))
+
+
+def test_settings_of_spans_are_refused_for_data_without_spans(class_folders):
+  with pytest.raises(BadInputError, match=r"^data\.window is for data in spans, and "):
+    _prepare(class_folders("cat", "dog"), settings=("data.window=3",))
+
+
+def test_a_window_of_empty_days_is_refused(tmp_path):
+  (tmp_path / "inbox" / "2026-11-02").mkdir(parents=True)
+  with pytest.raises(BadInputError, match="in the window is empty: 2026-11-02"):
+    _prepare(tmp_path / "inbox" / "{date}")

@@ -329,3 +329,26 @@ def test_files_that_are_no_pictures_are_not_judged(artifacts, tmp_path):
   found = _check(WORDS, artifacts({"train": rows, "val": [], "eval": []}), tmp_path, labels=True)
   [finding] = [each for each in found["findings"] if each["name"] == "unjudged_labels"]
   assert finding["details"] == ["20 inputs cannot be read as pictures"]
+
+
+def test_what_the_page_shows_is_chosen_from_all_rows(artifacts, tmp_path):
+  words = b"this is one of the many usual texts of this data"
+  train = [(words + str(n).encode(), b"ab"[n % 2 : n % 2 + 1]) for n in range(40)]
+  train += [("Совсем другой текст на другом языке".encode(), b"a"), (b"x" * 500, b"b")]
+  train += [(b"again", b"a")] * 3
+  names = {"train": [f"a.csv, row {n}" for n in range(len(train))], "val": [], "eval": []}
+  found = _check(TEXTS, artifacts({"train": train, "val": [], "eval": []}, names=names), tmp_path)[
+    "look"
+  ]
+  assert {label: len(rows) for label, rows in found["samples"].items()} == {"a": 6, "b": 6}
+  assert found["samples"]["a"][1]["origin"] == "a.csv, row 2"
+  odd = {each["name"]: each for each in found["odd"]}
+  assert odd["longest"]["rows"][0]["input"].startswith("xxx")
+  assert odd["longest"]["rows"][0]["value"] == "500 characters"
+  [other] = odd["script"]["rows"]
+  assert (other["origin"], other["value"]) == ("a.csv, row 40", "Cyrillic")
+  [repeated] = found["repeated"]
+  assert (repeated["count"], repeated["input"]) == (3, "again")
+  [characters, _] = found["distributions"]
+  assert characters["name"] == "characters"
+  assert sum(characters["splits"]["train"]) == len(train)

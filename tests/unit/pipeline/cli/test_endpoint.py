@@ -26,13 +26,29 @@ class Shout(tf.Module):
     with tf.control_dependencies([tf.debugging.assert_less(length, 20, "too long a text")]):
       return {"label": tf.strings.upper(text), "score": tf.cast(length, tf.float32) / 8}
 
+  @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+  def explain(self, text):
+    tokens = tf.strings.split(text).to_tensor("")
+    parts = tf.cast(tf.strings.length(tokens), tf.float32) - 3.0
+    parts = tf.where(tokens == "", 0.0, parts)
+    total = tf.reduce_sum(parts, axis=1)
+    return {
+      "tokens": tokens,
+      "contributions": parts,
+      "explained": total + 0.5,
+      "intercept": tf.fill(tf.shape(text), 0.5),
+      "unexplained": tf.zeros_like(total),
+      "label": tf.strings.upper(text),
+    }
+
 
 @pytest.fixture(scope="module")
 def endpoints(free_ports, tmp_path_factory):
   """URLs of a server with version 4 of a model `sentiment`, by scheme."""
   base = tmp_path_factory.mktemp("base")
   module = Shout()
-  tf.saved_model.save(module, str(base / "4"), signatures=module.__call__)
+  signatures = {"serving_default": module.__call__, "explain": module.explain}
+  tf.saved_model.save(module, str(base / "4"), signatures=signatures)
   rpc, rest = free_ports(2)
   found, _ = flags.parse([
     f"--port={rpc}", f"--rest_api_port={rest}", "--model_name=sentiment",
@@ -69,6 +85,38 @@ def test_answers_of_the_server(endpoint):
 def test_the_screen(endpoint):
   done = _run("no", "--endpoint", endpoint)
   assert done.output == "sentiment, version 4:\n  no: label NO, score 0.2500\n"
+
+
+def test_why_is_answered_for_each_input_without_padding(endpoint):
+  done = _run("so well made", "no", "--endpoint", endpoint, "--why", "--json")
+  assert done.exit_code == 0, done.output
+  first, second = json.loads(done.stdout)["predictions"]
+  assert first["why"]["tokens"] == ["so", "well", "made"]
+  assert first["why"]["contributions"] == [-1, 1, 1]
+  assert second == {
+    "input": "no",
+    "label": "NO",
+    "score": 0.25,
+    "why": {
+      "label": "NO",
+      "tokens": ["no"],
+      "contributions": [-1],
+      "explained": -0.5,
+      "intercept": 0.5,
+      "unexplained": 0,
+    },
+  }
+
+
+def test_why_on_the_screen(endpoint):
+  done = _run("so well made", "--endpoint", endpoint, "--why")
+  assert done.output == (
+    "sentiment, version 4:\n"
+    "  so well made: label SO WELL MADE, score 1.5000\n"
+    "    why SO WELL MADE: 1.500, of which words 1.000 and the start 0.500\n"
+    "    for:     well +1.000, made +1.000\n"
+    "    against: so -1.000\n"
+  )
 
 
 def test_what_the_model_refuses_costs_no_other_its_answer(endpoint):

@@ -24,6 +24,8 @@ _NODES = (
   "SchemaGen",
   "ExampleValidator",
   "DataGate",
+  "DataProfile",
+  "DriftGate",
 )
 
 
@@ -313,3 +315,23 @@ def test_a_clean_that_fails_changes_nothing_about_the_run(pictures, tmp_path, mo
   )
   assert (result.exit_code, result.cleaned) == (0, None)
   assert "Earlier runs could not be cleaned: the disk is lost" in result.model_warnings
+
+
+def test_a_run_tells_of_its_end_and_says_who_was_not_told(web, pictures, tmp_path, monkeypatch):
+  url, taken = web(200, 404)
+  monkeypatch.setenv("HOOK", url)
+  how = {"train_and_push": True, "until_node": "ReviewedSchema"}
+  told = ("notify.webhook=env:HOOK", f"tracking.prometheus_dir={tmp_path}")
+  result, _ = _run(pictures, tmp_path, "r1", *told, **how)
+  assert (taken, result.model_warnings) == ([], [])
+  assert "dlpipe_run_exit_code" in (tmp_path / "dlpipe_images.prom").read_text()
+  result, _ = _run(tmp_path / "gone", tmp_path, "r2", *told, **how)
+  assert [document["events"] for _, _, document in taken] == [["failed"]]
+  assert taken[0][2]["run"] == result.to_json()
+  result, heard = _run(tmp_path / "gone", tmp_path, "r3", *told, **how)
+  assert (result.state, result.exit_code) == (taken[0][2]["run"]["state"], 2)
+  said = "notify.webhook was not told: the server answered 404. What the run came to stands."
+  assert said in result.model_warnings
+  assert heard[-1].result == result, "the terminal and --json say it"
+  _run(tmp_path / "gone", tmp_path, "r4", *told, until_node="ReviewedSchema")
+  assert len(taken) == 2, "`dlpipe check` tells nobody"

@@ -124,14 +124,20 @@ def test_make_terminal_chooses_by_tty():
 @pytest.mark.parametrize(
   ("width", "shown"),
   [
-    (90, "tune epoch 3/10  accuracy 0.870  loss 0.412  val_accuracy 0.873  val_loss 0.500"),
-    (66, "tune epoch 3/10  loss 0.412  val_accuracy 0.873  val_loss 0.500"),
-    (51, "tune epoch 3/10  val_accuracy 0.873  val_loss 0.500"),
-    (44, "tune epoch 3/10  val_accuracy 0.873"),
+    (
+      90,
+      "tune epoch 3/10  accuracy 0.870  loss 0.412  val_accuracy 0.873  val_loss 0.500  2m left",
+    ),
+    (75, "tune epoch 3/10  accuracy 0.870 val 0.873  loss 0.412 val 0.500  2m left"),
+    (52, "tune epoch 3/10  loss 0.412 val 0.500  2m left"),
+    (46, "tune epoch 3/10  loss 0.412 val 0.500  2m left"),
+    (45, "tune 3/10  loss 0.412 val 0.500  2m left"),
   ],
 )
-def test_a_narrow_line_keeps_the_validation_metric(width, shown):
-  message = "tune epoch 3/10  accuracy 0.870  loss 0.412  val_accuracy 0.873  val_loss 0.500"
+def test_a_narrow_line_keeps_both_losses_and_the_time_left(width, shown):
+  message = (
+    "tune epoch 3/10  accuracy 0.870  loss 0.412  val_accuracy 0.873  val_loss 0.500  2m left"
+  )
   assert terminal._shortened(message, width) == shown
 
 
@@ -252,3 +258,13 @@ def test_closing_in_the_middle_gives_the_cursor_back():
   text, screen = _on_a_terminal("1", "close")
   assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
   assert screen[4].startswith("· Pusher")
+
+
+def test_eighty_columns_hold_both_losses_and_the_time_left():
+  name_and_clock = len("⠋ SourceExampleGen") + len(" 12m 05s  ")
+  message = (
+    "readers epoch 10/12  step 120/188  accuracy 0.912  loss 0.235  val_loss 0.361  12m left"
+  )
+  shown = terminal._shortened(message, 80 - name_and_clock)
+  assert shown == "readers epoch 10/12  loss 0.235 val 0.361  12m left"
+  assert len(shown) + name_and_clock <= 80

@@ -28,7 +28,7 @@ def test_mistakes_of_eval_the_worst_first():
 
 
 def test_cells_of_the_matrix_the_fullest_first():
-  assert chosen.cells(_table(*EVAL)) == {("a", "b"): [3, 2], ("b", "a"): [4]}
+  assert chosen.cells(_table(*EVAL)) == {("a", "b"): [3, 2], ("b", "a"): [4], ("a", "a"): [1]}
 
 
 def test_without_eval_all_rows_are_judged():

@@ -6,7 +6,9 @@ import json
 import pytest
 
 from dlpipe.errors import BadInputError
+from pipeline.rows import predictions
 from pipeline.rows import table as tables
+from pipeline.rows.examples import read_some
 
 SPLITS = {
   "train": [[(b"never read", b"cat")]],
@@ -45,16 +47,18 @@ def test_more_rows_than_a_batch_and_a_group(predicted):
 
 
 def test_inputs_of_the_worst_rows_are_kept_for_the_report(predicted):
-  large = b"y" * 60_000
-  mistakes = [(b"x" * n, b"dog") for n in range(1, 40)]
+  large = b"BM" + b"y" * 60_000  # no picture that could be made smaller
+  mistakes = [(b"BM" + b"x" * n, b"dog") for n in range(1, 40)]
   rows = [(b"right", b"cat"), *mistakes, (large, b"cow")]
   directory = predicted({"val": [[(b"v", b"dog")]], "eval": [rows]}, is_text=False)
   shown = json.loads((directory / "shown.json").read_text())
   table = tables.read(directory)
   assert table["input"].null_count == len(rows) + 1
   # The label that no model knows is the worst of all, but its input is too large to show.
-  assert [len(base64.b64decode(value)) for value in shown.values()] == list(range(39, 16, -1))
-  assert all(len(shown[str(1 + n)]) == len(base64.b64encode(b"x" * n)) for n in range(17, 40))
+  assert [len(base64.b64decode(value)) for value in shown.values()] == list(range(41, 18, -1))
+  assert all(
+    len(shown[str(1 + n)]) == len(base64.b64encode(b"BM" + b"x" * n)) for n in range(17, 40)
+  )
 
 
 def test_examples_without_origins_have_empty_ones(predicted):
@@ -82,3 +86,24 @@ def test_a_report_takes_texts_from_the_table(predicted):
 def test_an_answer_without_what_the_rows_need_is_told(predicted):
   with pytest.raises(BadInputError, match="'translation', and the model answers with label, lab"):
     predicted(SPLITS, rows="pipeline.problems.rows.of_text")
+
+
+_ASKED = {}
+
+
+def remember(examples, told, said):
+  """A cheap model, found by its dotted path, that only looks at what it is given."""
+  rows = read_some(examples, "eval", predictions.SAMPLED)
+  _ASKED["inputs"] = [each.values("text")[0][0] for each in rows]
+  _ASKED["labels"] = said["label"].to_pylist()
+
+
+@pytest.mark.parametrize(("most", "kept"), [(1_000, "abcde"), (4, "abde"), (2, "ad")])
+def test_a_cheap_model_gets_the_answers_to_the_rows_that_it_samples(
+  predicted, monkeypatch, most, kept
+):
+  monkeypatch.setattr(predictions, "SAMPLED", most)
+  files = [[(name.encode(), name.encode()) for name in names] for names in ("abc", "de")]
+  predicted({"val": [[(b"v", b"v")]], "eval": files}, baseline=f"{__name__}.remember")
+  assert _ASKED["labels"] == list(kept)
+  assert _ASKED["inputs"] == [name.encode() for name in kept]

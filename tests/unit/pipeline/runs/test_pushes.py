@@ -29,6 +29,7 @@ def push(tmp_path):
       ("model", standard_artifacts.Model, {}),
       ("verdict", standard_artifacts.ModelBlessing, {"blessed": 1}),
       ("gate", standard_artifacts.InfraBlessing, {"blessed": 1}),
+      ("behaviour", standard_artifacts.InfraBlessing, {"blessed": 1}),
     ):
       (tmp_path / name).mkdir(exist_ok=True)
       imported[name] = Importer(
@@ -37,6 +38,7 @@ def push(tmp_path):
     pusher = VersionedPusher(
       model=imported["model"].outputs["result"],
       model_blessing=imported["verdict"].outputs["result"],
+      behaviour_blessing=imported["behaviour"].outputs["result"],
       infra_blessing=imported["gate"].outputs["result"],
       serving_dir=str(tmp_path / served),
     )

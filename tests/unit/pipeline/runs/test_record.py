@@ -46,7 +46,7 @@ def evaluations(evaluate, tmp_path_factory):
     found = evaluate(
       eval_config(TASK), label_id=_LABELS, scores=scores, old_scores=old, slices=_SLICES
     )
-    verdict = judge(found, told, "/none", None)
+    verdict = judge(found, told, "/none", None, "/none")
     folder = tmp_path_factory.mktemp("verdict")
     (folder / "verdict.json").write_text(verdict.to_text())
     return {
@@ -303,11 +303,11 @@ def test_a_damaged_version_is_left_for_the_newest_whole_one(tmp_path):
   assert f"`dlpipe rollback images --to 2 --workspace {tmp_path}`" in said
 
 
-@pytest.mark.parametrize("refuses", ["Evaluator", "ServingGate"])
+@pytest.mark.parametrize("refuses", ["Evaluator", "BehaviourGate", "ServingGate"])
 def test_one_gate_that_refuses_is_enough(refuses):
   artifacts = {
     node: {"blessing": _artifact("b", blessed=int(node != refuses))}
-    for node in ("Evaluator", "ServingGate")
+    for node in ("Evaluator", "BehaviourGate", "ServingGate")
   }
   result = _collect(artifacts).result
   assert (result.state, result.exit_code) == ("refused_model", 4)

@@ -10,6 +10,7 @@ from pyarrow import parquet
 
 from pipeline.problems import rows as of_problems
 from pipeline.rows.files import FILE, SHOWN_FILE
+from pipeline.runs.shown.previous import Previous
 from pipeline.runs.shown_rows import shown_rows
 
 
@@ -49,9 +50,12 @@ def test_pictures_that_browsers_show_become_data_uris(predictions, make_picture)
   png = make_picture("PNG")
   inputs = {1: png, 2: b"no picture"}
   found = shown_rows(
-    predictions(_classes(b"a", b"b", b"b", b"b"), inputs), input_kind="file", one_class=True
+    predictions(_classes(b"a", b"b", b"b", b"b"), inputs),
+    input_kind="file",
+    data_path="",
+    one_class=True,
   )
-  row = {"split": "eval", "label": "b", "predicted": "a", "score": 0.75}
+  row = {"split": "eval", "label": "b", "predicted": "a", "score": 0.75, "link": None}
   uri = f"data:image/png;base64,{base64.b64encode(png).decode()}"
   rows = [
     {**row, "origin": "a.csv, row 1", "data_uri": uri},
@@ -59,29 +63,35 @@ def test_pictures_that_browsers_show_become_data_uris(predictions, make_picture)
     {**row, "origin": "a.csv, row 3", "data_uri": None},
   ]
   assert found["pictures"] == rows
-  assert found["cells"] == [{"label": "b", "predicted": "a", "rows": rows}]
+  right = {**row, "label": "a", "origin": "a.csv, row 0", "data_uri": None}
+  assert found["cells"] == [
+    {"label": "b", "predicted": "a", "rows": rows},
+    {"label": "a", "predicted": "a", "rows": [right]},
+  ]
   assert found["texts"] == []
   # Scores of 0.25 for b: no threshold of its own, so the sure a contradicts each b.
   assert found["suspected"] == (3, 4)
 
 
 def test_labels_that_the_model_does_not_know_contradict_nothing(predictions):
-  found = shown_rows(predictions(_classes(b"a", b"new")), input_kind="file", one_class=True)
+  found = shown_rows(
+    predictions(_classes(b"a", b"new")), input_kind="file", data_path="", one_class=True
+  )
   assert found["suspected"] == (0, 1)
 
 
 def test_texts_are_never_taken_for_pictures(predictions):
   directory = predictions(_classes(b"b"), {0: b"BM"}, texts=["BM né"])
-  found = shown_rows(directory, input_kind="text", one_class=False)
+  found = shown_rows(directory, input_kind="text", data_path="", one_class=False)
   assert [(row["input"], row["origin"]) for row in found["texts"]] == [("BM né", "a.csv, row 0")]
   assert found["pictures"] == []
 
 
 def test_numbers_are_shown_with_their_distance(predictions):
   table = of_problems.of_number([[928.0200195312], [1.0]], {"value": np.array([1000.1234567, 1.0])})
-  [row] = shown_rows(predictions(table, texts=["x", "y"]), input_kind="text", one_class=False)[
-    "texts"
-  ]
+  [row] = shown_rows(
+    predictions(table, texts=["x", "y"]), input_kind="text", data_path="", one_class=False
+  )["texts"]
   assert (row["label"], row["predicted"]) == ("928.02", "1000.12")
   assert row["off"] == pytest.approx(72.1034)
   assert "score" not in row
@@ -90,10 +100,13 @@ def test_numbers_are_shown_with_their_distance(predictions):
 def test_texts_that_a_model_writes_are_samples(predictions):
   outputs = {"translation": np.array([b"un"] * 14, object), "score": np.zeros(14)}
   table = of_problems.of_text([[b"un"]] * 13 + [[b"deux"]], outputs)
-  found = shown_rows(predictions(table, texts=["one"] * 14), input_kind="text", one_class=False)
+  found = shown_rows(
+    predictions(table, texts=["one"] * 14), input_kind="text", data_path="", one_class=False
+  )
   assert [row["worst"] for row in found["samples"]] == [False] * 12 + [True] * 2
   assert found["samples"][12] == {
     "origin": "a.csv, row 13",
+    "link": None,
     "split": "eval",
     "input": "one",
     "label": "deux",
@@ -107,12 +120,69 @@ def test_texts_that_a_model_writes_are_samples(predictions):
 @pytest.mark.parametrize("kind", ["text", "file"])
 def test_where_nothing_was_left_nothing_is_shown(tmp_path, kind):
   nothing = {"pictures": [], "texts": [], "samples": [], "cells": [], "suspected": None}
-  nothing["baseline"] = None
-  assert shown_rows(None, input_kind=kind, one_class=True) == nothing
-  assert shown_rows(tmp_path, input_kind=kind, one_class=True) == nothing
+  nothing |= {"baseline": None, "curves": None, "flips": None}
+  assert shown_rows(None, input_kind=kind, data_path="", one_class=True) == nothing
+  assert shown_rows(tmp_path, input_kind=kind, data_path="", one_class=True) == nothing
 
 
 def test_a_loss_is_never_shown_as_a_score(predictions):
   table = _classes(b"b").replace_schema_metadata(None)
-  [row] = shown_rows(predictions(table), input_kind="file", one_class=True)["pictures"]
+  [row] = shown_rows(predictions(table), input_kind="file", data_path="", one_class=True)[
+    "pictures"
+  ]
   assert row["score"] is None
+
+
+def test_curves_are_of_eval_and_of_the_classes(predictions):
+  found = shown_rows(
+    predictions(_classes(b"a", b"a", b"b")), input_kind="file", data_path="", one_class=True
+  )["curves"]
+  assert found["split"] == "eval"
+  assert found["answers"]["coverage"] == [[1, pytest.approx(1 / 3), 0.75]]
+  [label] = found["labels"]
+  assert (label["label"], label["positives"], label["auc"]) == ("b", 1, 0.5)
+
+
+def test_a_row_leads_to_its_file_where_that_is_there(predictions, tmp_path, make_picture):
+  table = tmp_path / "data" / "a.csv"
+  table.parent.mkdir()
+  table.write_text("text,label\n")
+  directory = predictions(_classes(b"b"), texts=["x"])
+  [row] = shown_rows(directory, input_kind="text", data_path=str(table), one_class=True)["texts"]
+  assert row["link"] == table.as_uri()
+  table.unlink()
+  [row] = shown_rows(directory, input_kind="text", data_path=str(table), one_class=True)["texts"]
+  assert row["link"] is None
+
+
+def test_the_model_before_is_compared_row_by_row(predictions, tmp_path):
+  directory = predictions(_classes(b"a", b"b"))
+  before = tmp_path / "before"
+  before.mkdir()
+  table = parquet.read_table(directory / FILE)
+  wrong = table.set_column(table.column_names.index("predicted"), "predicted", pa.array(["b", "b"]))
+  wrong = wrong.set_column(wrong.column_names.index("right"), "right", pa.array([False, True]))
+  parquet.write_table(wrong, before / FILE)
+  found = shown_rows(
+    directory,
+    input_kind="file",
+    data_path="",
+    one_class=True,
+    previous=Previous(run_id="r1", predictions=before),
+  )["flips"]
+  assert {key: found[key] for key in ("run_id", "rows", "of", "better", "worse")} == {
+    "run_id": "r1", "rows": 2, "of": 2, "better": 1, "worse": 1,
+  }  # fmt: skip
+  [better], [worse] = found["better_rows"], found["worse_rows"]
+  assert (better["label"], better["before"], better["predicted"]) == ("a", "b", "a")
+  assert (worse["label"], worse["before"], worse["predicted"]) == ("b", "b", "a")
+
+
+def test_pictures_of_a_report_have_a_bound(predictions, make_picture, tmp_path, monkeypatch):
+  from pipeline.runs import shown_rows as module
+
+  png = make_picture("PNG")
+  directory = predictions(_classes(b"b", b"b", b"b"), dict.fromkeys(range(3), png))
+  monkeypatch.setattr(module, "_MOST_SHOWN", int(1.6 * len(png)) * 2)
+  rows = shown_rows(directory, input_kind="file", data_path="", one_class=True)["pictures"]
+  assert [row["data_uri"] is not None for row in rows] == [True, True, False]

@@ -207,7 +207,10 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
     ("model.max_pixels=5", "Did you mean data.max_pixels?"),
     (
       "zzz.qqq=5",
-      "Sections: data, model, train, tune, gates, push, beam, metadata, keep, kubeflow, airflow.",
+      (
+        "Sections: data, model, train, tune, gates, push, beam, metadata, keep, notify, tracking, "
+        "kubeflow, airflow."
+      ),
     ),
     (
       "gates.recall=0.5",
@@ -404,6 +407,8 @@ def test_known_settings_are_what_may_be_set():
     "beam",
     "metadata",
     "keep",
+    "notify",
+    "tracking",
     "kubeflow",
     "airflow",
   ]

@@ -115,7 +115,7 @@ def test_a_metric_that_is_not_there_is_an_error(model):
 
 def test_a_report_is_a_row_and_a_line_with_the_same_facts(model, caplog):
   history = [{"phase": "before"}]
-  report = Report(phase="head", epochs=3, steps=10, history=history)
+  report = Report(phase="head", epochs=3, steps=10, rows=640, history=history)
   report.set_model(model)
   with caplog.at_level(logging.INFO, logger=progress.LOGGER_NAME):
     report.on_epoch_begin(1)
@@ -129,22 +129,45 @@ def test_a_report_is_a_row_and_a_line_with_the_same_facts(model, caplog):
   assert 0 <= row["seconds"] < 5
   # No line for a step so soon after the epoch's start.
   [record] = caplog.records
-  assert record.getMessage() == "head epoch 2/3  loss 0.500  val_accuracy 0.750"
-  assert record.dlpipe == {"epochs": 3, **row}
+  assert record.getMessage() == "head epoch 2/3  loss 0.500  val_accuracy 0.750  0s left"
+  assert record.dlpipe.pop("examples_per_s") > 100
+  assert record.dlpipe == {"epochs": 3, "left_s": round(row["seconds"], 1), **row}
 
 
 def test_a_long_epoch_reports_its_steps(model, caplog, monkeypatch):
   now = iter([100.0, 101.0, 103.0, 104.0])
   monkeypatch.setattr("pipeline.training.callbacks.time.monotonic", lambda: next(now))
-  report = Report(phase="head", epochs=3, steps=10, history=[])
+  report = Report(phase="head", epochs=3, steps=10, rows=640, history=[])
   report.set_model(model)
   with caplog.at_level(logging.INFO, logger=progress.LOGGER_NAME):
     report.on_epoch_begin(0)
     for batch in range(3):
       report.on_train_batch_end(batch, {"loss": 0.25})
   [record] = caplog.records
-  assert record.getMessage() == "head epoch 1/3  step 2/10  loss 0.250"
-  assert record.dlpipe == {"step": 2, "steps": 10}
+  # A fifth of an epoch took 3 s: 15 s an epoch, and 2.8 epochs are left.
+  assert record.getMessage() == "head epoch 1/3  step 2/10  loss 0.250  42s left"
+  assert record.dlpipe == {
+    "phase": "head", "epoch": 1, "epochs": 3, "step": 2, "steps": 10, "loss": 0.25,
+    "examples_per_s": 42.7, "left_s": 42.0,
+  }  # fmt: skip
+
+
+def test_the_time_left_is_that_of_usual_epochs_or_of_the_limit(model, caplog, monkeypatch):
+  history = [
+    {"phase": "head", "seconds": seconds, "val_loss": 0.5} for seconds in (60.0, 10.0, 12.0, 11.0)
+  ]
+  now = iter([100.0, 103.0, 104.0, 107.0])
+  monkeypatch.setattr("pipeline.training.callbacks.time.monotonic", lambda: next(now))
+  with caplog.at_level(logging.INFO, logger=progress.LOGGER_NAME):
+    for limit in (None, lambda: 7.0):
+      report = Report(phase="head", epochs=6, steps=4, rows=40, history=history, seconds_left=limit)
+      report.on_epoch_begin(4)
+      report.on_train_batch_end(1, {"loss": 1.0})
+  # The first epoch, which compiles, does not count; the last validation loss stays in sight.
+  assert [record.getMessage() for record in caplog.records] == [
+    "head epoch 5/6  step 2/4  loss 1.000  val_loss 0.500  16s left",
+    "head epoch 5/6  step 2/4  loss 1.000  val_loss 0.500  7s left",
+  ]
 
 
 def _saved(tmp_path, model, best=None, epoch=4, history=()):

@@ -147,6 +147,51 @@ def test_what_a_model_does_not_know_is_said_below_the_answer(at, text, said):
   assert tab.complaints() == []
 
 
+def _ask_why(tab):
+  tab.click("#why")
+  tab.wait("!document.getElementById('reason').hidden")
+  assert tab.js("document.getElementById('why').hidden")
+  assert tab.complaints() == []
+
+
+def _say(tab, text):
+  tab.js("document.getElementById('text').focus()")
+  tab.type(text)
+  tab.answered(lambda: tab.press("Enter"))
+
+
+def test_the_words_of_an_answer_are_coloured_by_what_they_add(at):
+  tab = at("sentiment")
+  _say(tab, "so good <b>not</b> bad")
+  _ask_why(tab)
+  assert tab.text("#reason") == "so good <b>not</b> bad"
+  titles = tab.js("[...document.querySelectorAll('#reason .word')].map(word => word.title)")
+  assert titles == ["0.000", "+2.000", "0.000", "-1.000"]
+  colours = tab.js(
+    "[...document.querySelectorAll('#reason .word')].map(w => getComputedStyle(w).backgroundColor)"
+  )
+  assert len(set(colours)) == 3
+  # The next answer is not explained yet.
+  _say(tab, "good")
+  assert tab.js("document.getElementById('reason').hidden")
+  assert not tab.js("document.getElementById('why').hidden")
+
+
+def test_the_map_of_a_picture_is_shown(at, red):
+  tab = at("images")
+  tab.answered(lambda: tab.choose(red))
+  _ask_why(tab)
+  tab.wait("document.querySelector('#reason img').naturalWidth === 8")
+
+
+def test_the_words_that_a_translation_attends_to_are_listed(at):
+  tab = at("translation")
+  _say(tab, "the house")
+  _ask_why(tab)
+  lines = tab.js("[...document.querySelectorAll('#reason p')].map(line => line.innerText)")
+  assert lines == ["THE \u2190 the 80.0 %", "HOUSE \u2190 house 80.0 %"]
+
+
 def test_a_sentence_is_translated_and_the_line_sends_every_character(at, tmp_path):
   tab = at("translation")
   tab.js("document.getElementById('text').focus()")

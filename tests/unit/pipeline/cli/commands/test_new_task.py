@@ -1,5 +1,7 @@
 """`dlpipe new-task`: what it writes is a task at once."""
 
+import dataclasses
+import importlib
 import os
 import pathlib
 import re
@@ -10,8 +12,10 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from pipeline.behaviour.reading import read_suite
+from pipeline.behaviour.suite import OnlyIf
 from pipeline.cli.commands.new_task import _CLASSIFIERS, _KINDS, _PROBLEMS
-from pipeline.tasks import task_names
+from pipeline.tasks import get_task, task_names
 
 _ROOT = pathlib.Path(__file__).resolve().parents[5]
 
@@ -26,6 +30,7 @@ def test_what_is_written_is_a_task_with_its_own_settings_and_tests(command, tmp_
     "model.py",
     "params.py",
     "schema.pbtxt",
+    "behaviour.yaml",
     "test_my_own.py",
   }
   assert f"export DLPIPE_TASKS={tmp_path / 'tasks'}" in done.stdout
@@ -73,7 +78,7 @@ def test_another_kind_of_answer_comes_with_its_schema_its_sample_and_its_separat
   folder = tmp_path / "tasks" / "my_own"
   assert {path.name for path in folder.iterdir()} == {
     *("task.py", "model.py", "params.py", "preprocessing.py", "source.py", "sample.py"),
-    *("schema.pbtxt", "test_my_own.py"),
+    *("schema.pbtxt", "behaviour.yaml", "test_my_own.py"),
   }
   schema = text_format.Parse((folder / "schema.pbtxt").read_text("utf-8"), schema_pb2.Schema())
   [label] = [feature for feature in schema.feature if feature.name == "label"]
@@ -134,3 +139,22 @@ def test_it_goes_where_dlpipe_tasks_says(command, tmp_path):
   assert done.code == 0, done.stderr
   assert (tmp_path / "here" / "my_own" / "task.py").is_file()
   assert "export" not in done.stdout
+
+
+@pytest.mark.parametrize(("kind", "problem"), [*_ALL, ("translation", None)])
+def test_its_tests_of_behaviour_fit_its_answers_and_no_language(command, tmp_path, kind, problem):
+  asked = ("--problem", problem) if problem else ()
+  assert command("new-task", "my_own", "--like", kind, *asked).code == 0
+  tests = _read(tmp_path / "tasks" / "my_own" / "behaviour.yaml", kind, problem)
+  assert tests
+  assert all(test.optional and test.only_if == OnlyIf() for test in tests)
+
+
+def _read(path, kind, problem):
+  """Reads the file as for a task of such inputs and answers, which is not loaded here."""
+  task = get_task(kind)
+  if problem in _PROBLEMS:
+    task = dataclasses.replace(
+      task, problem=importlib.import_module(f"pipeline.problems.{problem}").PROBLEM, gates=()
+    )
+  return read_suite(path, task).tests

@@ -197,6 +197,8 @@ def test_a_request_is_a_command():
   words = "node --ir /ir.json --node Trainer --run-id|r 1|--mlmd /db.json --param data-path=/d=1"
   first, run_id, rest = words.split("|")
   assert request.arguments() == [*first.split(), run_id, *rest.split(), "--json"]
+  ended = NodeRequest(ir_file="/ir.json", node_id=None, run_id="r1")
+  assert ended.arguments() == ["finish", "--ir", "/ir.json", "--run-id", "r1"]
 
 
 def _until_gone(pid):

@@ -46,7 +46,13 @@ def test_a_tasks_pipeline_is_a_dag(write, name):
   }
   nodes = found["NODES"]
   assert nodes["SourceExampleGen"] == []
-  assert nodes["VersionedPusher"] == ["Evaluator", "ServingGate", "SourceExampleGen", "Trainer"]
+  assert nodes["VersionedPusher"] == [
+    "BehaviourGate",
+    "Evaluator",
+    "ServingGate",
+    "SourceExampleGen",
+    "Trainer",
+  ]
   # Each node comes after those it waits for, as the file makes them.
   order = list(nodes)
   assert all(

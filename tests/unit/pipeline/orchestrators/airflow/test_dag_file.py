@@ -19,6 +19,7 @@ from pipeline.execution import ir
 from pipeline.orchestrators.airflow import dag_file
 from pipeline.orchestrators.airflow.section import AirflowSection
 from pipeline.settings.config import MetadataConfig, PipelineConfig
+from pipeline.settings.known_settings import known_settings
 from pipeline.tasks import get_task
 
 
@@ -31,6 +32,10 @@ class _Fail(_Raised):
 
 
 class _Skip(_Raised):
+  pass
+
+
+class _Deferred(Exception):
   pass
 
 
@@ -59,9 +64,15 @@ class _Operator:
   def __rshift__(self, later):
     later.upstream.append(self.task_id)
 
+  def render_template(self, text, context):
+    return text.replace("{{ ds }}", context["ds"])
+
+  def defer(self, **given):
+    raise _Deferred(given)
+
 
 def _param(*default, **schema):
-  return (schema["type"], *default)
+  return (schema.get("type"), *default)
 
 
 def _modules(version):
@@ -69,7 +80,13 @@ def _modules(version):
   errors = {"AirflowException": _Raised, "AirflowFailException": _Fail}
   errors["AirflowSkipException"] = _Skip
   if version == 3:
-    return {"airflow": {}, "airflow.sdk": names, "airflow.sdk.exceptions": errors}
+    temporal = {"DateTimeTrigger": lambda moment: moment}
+    return {
+      "airflow": {},
+      "airflow.sdk": names,
+      "airflow.sdk.exceptions": errors,
+      "airflow.providers.standard.triggers.temporal": temporal,
+    }
   return {
     "airflow": {},
     "airflow.models": {},
@@ -84,7 +101,7 @@ def _modules(version):
 def load(tmp_path, monkeypatch):
   """Returns a function that writes a DAG of two nodes and imports it as Airflow would."""
 
-  def load_dag(version=3, mlmd=None, **airflow):
+  def load_dag(version=3, mlmd=None, data="/data", **airflow):
     first = ReviewedSchema(text="feature {}")
     second = ReviewedSchema(text="feature {}").with_id("Second")
     second.add_upstream_node(first)
@@ -96,7 +113,7 @@ def load(tmp_path, monkeypatch):
     )
     config = PipelineConfig(
       task="images",
-      data_path="",
+      data_path=data,
       workspace="",
       metadata=MetadataConfig(connection_file=mlmd),
       airflow=AirflowSection(**airflow),
@@ -117,27 +134,37 @@ def load(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(load, tmp_path, monkeypatch):
-  """Returns a function that runs the first node with a shell script in place of dlpipe."""
+  """Returns a function that runs a task, with a shell script in place of dlpipe."""
 
-  def run_first(script, **airflow):
+  def run_task(script, task_id="ReviewedSchema", params=None, **airflow):
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
     monkeypatch.setenv("DLPIPE_PYTHON", str(python))
-    task = load(**airflow).dag.tasks["ReviewedSchema"]
-    context = {"run_id": "manual__2026-11-24T00:00:00+00:00", "params": {"pipeline-root": "/a b'"}}
+    module = load(**airflow)
+    task = module.dag.tasks[task_id]
+    given = {name: default for name, (default, _) in module.SETTINGS.items()}
+    context = {
+      "run_id": "manual__2026-11-24T00:00:00+00:00",
+      "ds": "2026-11-24",
+      "params": {**given, "pipeline-root": "/a b'", **(params or {})},
+    }
     return task, lambda: task.execute(context)
 
-  return run_first
+  return run_task
 
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_a_node_is_a_task_with_its_dependencies(load, version):
   dag = load(version, schedule="@daily", retries=5, retry_delay_s=1.5, timeout_s=60).dag
   assert {name: task.upstream for name, task in dag.tasks.items()} == {
-    "ReviewedSchema": [],
+    "Begin": [],
+    "ReviewedSchema": ["Begin"],
     "Second": ["ReviewedSchema"],
+    "Finish": ["Begin", "ReviewedSchema", "Second"],
   }
+  # It ends the run whatever became of the nodes.
+  assert dag.tasks["Finish"].given == {"trigger_rule": "all_done"}
   given = dag.given
   assert (given["catchup"], given["max_active_runs"]) == (False, 1)
   assert (given["dag_id"], given["schedule"]) == ("two", "@daily")
@@ -157,15 +184,17 @@ def test_the_compiled_pipeline_lies_beside(load):
 
 
 def test_runtime_parameters_are_the_dags_parameters(load, tmp_path):
-  given = load().dag.given
-  assert given["params"] == {"pipeline-root": ("string", str(tmp_path / "artifacts"))}
+  params = load().dag.given["params"]
+  assert params["pipeline-root"] == ("string", str(tmp_path / "artifacts"))
 
 
 def test_only_the_heavy_nodes_go_to_the_pool_and_only_where_one_is_named(load):
   tasks = load(pool="heavy", pool_nodes=["Second", "Tuner"]).dag.tasks
   assert {name: task.given for name, task in tasks.items()} == {
+    "Begin": {},
     "ReviewedSchema": {},
     "Second": {"pool": "heavy"},
+    "Finish": {"trigger_rule": "all_done"},
   }
   assert load(pool_nodes=["Second"]).dag.tasks["Second"].given == {}
 
@@ -259,3 +288,104 @@ def test_a_node_runs_in_a_group_of_its_own_at_the_root(run):
   task, execute = run('[ "$(ps -o pgid= -p $$ | tr -d " ")" = $$ ] && echo "leads from $(pwd)"')
   execute()
   assert task.lines[-1] == "leads from /"
+
+
+def test_every_setting_is_a_parameter_that_airflow_checks(load):
+  import jsonschema
+
+  module = load()
+  known = [each for each in known_settings(get_task("images")) if each.section != "metadata"]
+  own = [each.key for each in known if each.section not in ("airflow", "kubeflow")]
+  assert sorted(module.SETTINGS) == sorted(own)
+  for name, (default, schema) in module.SETTINGS.items():
+    jsonschema.validate(default, schema)
+    assert schema["description"], name
+  assert module.dag.given["params"]["train.epochs"] == (
+    ["integer", "null"],
+    *module.SETTINGS["train.epochs"][:1],
+  )
+  for name, wrong in {
+    "train.epochs": 0,
+    "train.seed": "one",
+    "data.min_severity": "FATAL",
+    "train.jit_compile": 1,
+    "train.class_weights": "some",
+    "beam.options": "--a",
+  }.items():
+    with pytest.raises(jsonschema.ValidationError):
+      jsonschema.validate(wrong, module.SETTINGS[name][1])
+
+
+def test_a_run_is_begun_with_what_it_was_told_otherwise(run):
+  task, execute = run(
+    'for i in "$@"; do echo "[$i]"; done',
+    task_id="Begin",
+    params={"train.epochs": 3, "gates.skill": None, "data.source": "folder"},
+  )
+  execute()
+  arguments = [line[1:-1] for line in task.lines if line.startswith("[")]
+  assert arguments[2:4] == ["begin", "--json"]
+  assert arguments[-6:] == [
+    *("--set", 'data.source="folder"'),
+    *("--set", "train.epochs=3"),
+    *("--set", "gates.skill=null"),
+  ]
+
+
+def test_what_a_run_cannot_be_told_ends_it_before_anything_starts(run):
+  task, execute = run("exit 1", task_id="Begin", params={"train.epoch": 3})
+  with pytest.raises(_Fail, match=r"no parameter for: train.epoch. Did you mean train.epochs\?"):
+    execute()
+  assert not any("Running" in line for line in task.lines)
+
+
+def test_templates_are_filled_in_for_each_run(run, tmp_path):
+  task, execute = run(
+    'for i in "$@"; do echo "[$i]"; done', params={"pipeline-root": "/roots/{{ ds }}"}
+  )
+  execute()
+  assert "[pipeline-root=/roots/2026-11-24]" in task.lines
+  ready = tmp_path / "2026-11-24"
+  task, execute = run(
+    "", task_id="WaitForData", wait_for=f"{tmp_path}/{{{{ ds }}}}", wait_every_s=7
+  )
+  with pytest.raises(_Deferred) as deferred:
+    execute()
+  [given] = deferred.value.args
+  assert given["method_name"] == "look"
+  seconds = given["trigger"] - datetime.datetime.fromisoformat(given["kwargs"]["since"])
+  assert seconds.total_seconds() == pytest.approx(7, abs=5)
+  ready.mkdir()
+  assert execute() == str(ready)
+
+
+def test_waiting_ends(run, tmp_path):
+  task, _ = run("", task_id="WaitForData", wait_for=f"{tmp_path}/none", wait_timeout_s=60)
+  before = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=61)
+  with pytest.raises(_Fail, match="was not there after 60"):
+    task.look({"ds": ""}, since=before.isoformat())
+
+
+def test_a_day_waits_for_the_one_before_without_keeping_it_from_a_repetition(load):
+  dag = load(schedule="@daily", catchup=True, depends_on_past=True).dag
+  assert dag.given["catchup"]
+  assert dag.given["max_active_runs"] == 2
+  # The task right after Begin is Finish, too: Begin waits for the Finish of the day before.
+  assert dag.tasks["Begin"].given == {"depends_on_past": True, "wait_for_downstream": True}
+  assert "Begin" in dag.tasks["Finish"].upstream
+
+
+def test_a_failed_run_runs_the_command_for_it(load, tmp_path, monkeypatch):
+  said = tmp_path / "said"
+  monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "secret")
+  module = load(on_failure=f'echo "$DLPIPE_RUN: $DLPIPE_ERROR$AIRFLOW__CORE__FERNET_KEY" > {said}')
+  finish = module.dag.tasks["Finish"]
+  finish.given["on_failure_callback"]({"run_id": "r1", "exception": _Fail("refused")})
+  assert said.read_text() == "two.r1: refused\n"
+  assert [n for n, t in module.dag.tasks.items() if "on_failure_callback" in t.given] == ["Finish"]
+
+
+def test_what_a_command_says_last_is_the_reason(run):
+  _, execute = run('echo "Error: There is no \x27/x\x27." >&2; exit 2', task_id="Begin")
+  with pytest.raises(_Fail, match=r"^Begin: bad input. There is no '/x'\.$"):
+    execute()

@@ -45,7 +45,7 @@ def test_another_image_shows_in_the_diff(compiled):
   before, after = compiled("images"), compiled("images", "kubeflow.image=other:2")
   changes = _changes(_normalised(before), _normalised(after))
   nodes = len(before[0]["deploymentSpec"]["executors"])
-  assert nodes == 15
+  assert nodes == 18
   removed = ["-        image: registry.example.com/dlpipe-training:1"] * nodes
   assert sorted(changes) == sorted([*removed, *["+        image: other:2"] * nodes])
 

@@ -26,6 +26,14 @@ def test_what_works_passes(configured):
     ("kubeflow.volume_claim=My_Claim", r"takes the name of a claim\. Received: 'My_Claim'"),
     ("kubeflow.workspace=ws", r"kubeflow\.workspace is a path in the containers.*'ws'"),
     ("kubeflow.data_path=in/put", r"kubeflow\.data_path is a path in the containers.*'in/put'"),
+    ("kubeflow.data_path=ftp://h/a", r"kubeflow\.data_path is a path in the containers"),
+    ("kubeflow.env={1A: x}", r"take names of variables\. Received: '1A'"),
+    ("kubeflow.secrets={TOKEN: ops}", r"takes SECRET/KEY.*Received: 'ops'"),
+    ("kubeflow.image_pull_secrets=[My_Secret]", r"takes names of secrets\. Received: 'My_Secret'"),
+    ("kubeflow.pipeline_name=Nightly", r"takes small letters, digits.*Received: 'Nightly'"),
+    ("kubeflow.resources={Trainer: {node_selector: {'a b': x}}}", r"labels of machines.*'a b'"),
+    ("kubeflow.resources={Trainer: {node_selector: {a: '-'}}}", r"labels' values.*'-'"),
+    ("kubeflow.notify_url='https://h/${TOKEN}'", r"names 'TOKEN', which neither"),
     ("kubeflow.notify_url=ops", r"takes an http\(s\) address\. Received: 'ops'"),
     ("beam.runner=flink", r"beam\.runner=flink read artifacts.*gs:// only.*'s3://bucket/root'"),
     ("metadata.connection_file=/m.pbtxt", r"metadata\.connection_file has no meaning on Kubeflow"),
@@ -36,6 +44,38 @@ def test_what_cannot_work_is_bad_input(configured, setting, message):
   config = configured("images", *others, setting)
   with pytest.raises(BadInputError, match=message):
     check(config, "images.yaml")
+
+
+def test_a_variable_is_set_once(configured):
+  settings = ["kubeflow.env={TOKEN: a}", "kubeflow.secrets={TOKEN: ops/token}"]
+  with pytest.raises(BadInputError, match=r"both set TOKEN"):
+    check(configured("images", *settings), "images.yaml")
+
+
+def test_an_address_may_come_from_a_secret_and_data_from_a_store(configured):
+  check(
+    configured(
+      "images",
+      "kubeflow.secrets={HOOK: ops/url}",
+      "kubeflow.notify_url='${HOOK}'",
+      "kubeflow.data_path=s3://bucket/pictures",
+    ),
+    "images.yaml",
+  )
+
+
+@pytest.mark.parametrize(
+  ("setting", "named"),
+  [
+    ("kubeflow.secrets={A: b/c}", "kubeflow.secrets"),
+    ("kubeflow.image_pull_secrets=[a]", "kubeflow.image_pull_secrets"),
+    ("kubeflow.resources={Trainer: {shared_memory_gb: 1}}", "kubeflow.resources.Trainer"),
+  ],
+)
+def test_what_vertex_ai_would_not_read_is_refused(configured, setting, named):
+  vertex = ("kubeflow.volume_claim=null", "kubeflow.workspace=/gcs/b/ws")
+  with pytest.raises(BadInputError, match=f"does not read .*{named}"):
+    check(configured("images", *vertex, setting), "images.yaml")
 
 
 def test_the_file_must_be_yaml(configured):

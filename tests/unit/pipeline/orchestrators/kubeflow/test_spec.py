@@ -11,10 +11,11 @@ from tfx.types import artifact
 from tfx.utils import import_utils
 
 from dlpipe.errors import BadInputError
+from pipeline.orchestrators.kubeflow.run_notes import Place
 from pipeline.orchestrators.kubeflow.spec import to_yaml, validate
 from pipeline.tasks import task_names
 
-NEVER_CACHED = {"SourceState", "ModelHistory", "VersionedPusher"}
+NEVER_CACHED = {"DriftGate", "SourceState", "ModelHistory", "VersionedPusher"}
 
 
 @pytest.fixture
@@ -56,7 +57,9 @@ def test_what_kfp_does_not_take_is_refused(compiled):
 def test_paths_are_those_of_the_containers(compiled):
   spec = compiled("images", "kubeflow.data_path=/workspace/in", "kubeflow.workspace=/mnt/ws")[0]
   for node in ("SourceState", "SourceExampleGen"):
-    assert _parameter(spec, node, "data_path")["runtimeValue"]["constant"] == "/workspace/in"
+    assert _parameter(spec, node, "data_path") == {"componentInputParameter": "data-path"}
+  opened = spec["root"]["inputDefinitions"]["parameters"]
+  assert opened["data-path"]["defaultValue"] == "/workspace/in"
   serving_dir = _parameter(spec, "VersionedPusher", "serving_dir")
   assert serving_dir["runtimeValue"]["constant"] == "/mnt/ws/images/serving"
   history = {
@@ -124,10 +127,10 @@ def test_the_tuner_is_a_node_like_any_other(compiled):
   assert _container(spec, "Tuner")["resources"]["accelerator"]["count"] == "1"
 
 
-def test_retries_are_for_all_but_the_gate_of_the_data(compiled):
+def test_retries_are_for_all_but_the_gates_of_the_data(compiled):
   tasks = compiled("images", "kubeflow.retries=2")[0]["root"]["dag"]["tasks"]
   assert tasks["Trainer"]["retryPolicy"] == {"maxRetryCount": 2}
-  assert [n for n, task in tasks.items() if "retryPolicy" not in task] == ["DataGate"]
+  assert {n for n, task in tasks.items() if "retryPolicy" not in task} == {"DataGate", "DriftGate"}
 
 
 def test_a_notice_is_an_exit_handler(compiled):
@@ -145,6 +148,37 @@ def test_a_notice_is_an_exit_handler(compiled):
   # The gate would inherit what the DAG around it has.
   assert "retryPolicy" not in tasks["tfx-dag"]
   assert "retryPolicy" not in inner["DataGate"]
+
+
+def test_a_run_may_say_some_settings_anew(compiled):
+  for settings in ([], ["kubeflow.notify_url=http://ops/hook"]):
+    spec = compiled("images", "data.max_bad_fraction=0.2", *settings)[0]
+    opened = spec["root"]["inputDefinitions"]["parameters"]
+    assert {name: each["defaultValue"] for name, each in opened.items()} == {
+      "data-path": "/data",
+      "max-bad-fraction": 0.2,
+      "min-severity": "ERROR",
+    }
+    assert all(each["isOptional"] for each in opened.values())
+  # Behind an exit handler, the nodes are in a DAG of their own.
+  inner = spec["root"]["dag"]["tasks"]["tfx-dag"]["inputs"]["parameters"]
+  assert inner["data-path"] == {"componentInputParameter": "data-path"}
+  assert set(spec["components"]["tfx-dag"]["inputDefinitions"]["parameters"]) == set(opened)
+
+
+def test_every_container_knows_its_place(compiled):
+  spec = compiled("images", "kubeflow.env={A: b}", "kubeflow.notify_url=http://ops/hook")[0]
+  for node in ("SourceExampleGen", "Evaluator", "RunNotice"):
+    given = {each["name"]: each["value"] for each in _container(spec, node)["env"]}
+    assert given["A"] == "b"
+    place = Place.of_environment(given)
+    assert place.node == node
+    assert "VersionedPusher" in place.node_ids
+    assert (place.config.workspace, place.config.data_path) == ("/workspace", "/data")
+    if node == "Evaluator":
+      assert place.producers["examples"] == ("SourceExampleGen", "examples")
+  # The address of the notice may hold a token.
+  assert "ops/hook" not in given["DLPIPE_PIPELINE"]
 
 
 def test_the_volume_is_mounted_everywhere_in_a_document_of_its_own(compiled):

@@ -2,12 +2,14 @@
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
+from components.spans import kept
 from components.versioned_pusher import publish, removal, version_folders
 from dlpipe.errors import DlpipeError
 from dlpipe.workspace import TaskFolder
@@ -17,7 +19,7 @@ from pipeline.execution import node
 from pipeline.runs import lineage
 from pipeline.runs.retention import cleaned, cleaning, sizes
 from pipeline.runs.store.metadata_stores import open_store, sqlite_connection
-from pipeline.settings.config import KeepConfig
+from pipeline.settings.keep import KeepConfig
 
 
 def _clean(days, keep, **options):
@@ -230,3 +232,32 @@ def test_artifacts_on_another_disk_are_deleted_there(days, monkeypatch):
   monkeypatch.setattr(os, "rename", across)
   _clean(days, KeepConfig(runs=1))
   assert not days.paths("run-000")
+
+
+def _keep_span(folder, name, key):
+  store = kept.Store(str(folder.spans))
+  partial = store.partial(key)
+  (partial / "examples").write_bytes(b"x" * 1000)
+  return store.put(partial, kept.KeptSpan(name=name, key=key))
+
+
+def test_what_is_kept_of_spans_stays_while_the_window_needs_it(days):
+  folders = [_keep_span(days.folder, str(number), f"key{number}") for number in range(3)]
+  (days.folder.spans / "window.json").write_text(
+    json.dumps({str(number): {"kept": f"key{number}"} for number in (1, 2)})
+  )
+  for path in days.folder.spans.rglob("*"):
+    os.utime(path, (1, 1))
+  abandoned = kept.Store(str(days.folder.spans)).partial("half")
+  for day in range(3):
+    days.run(day)
+  _clean(days, KeepConfig(runs=1))
+  assert [path.exists() for path in folders] == [False, True, True]
+  assert not abandoned.exists()
+
+
+def test_a_file_with_two_names_takes_its_room_once(tmp_path):
+  (tmp_path / "kept").write_bytes(b"x" * 1000)
+  assert sizes.of(tmp_path) == 1000
+  os.link(tmp_path / "kept", tmp_path / "examples")
+  assert sizes.of(tmp_path) == 1000

@@ -12,7 +12,7 @@ from pipeline.runs.retention.planning import (
   plan,
   protected_runs,
 )
-from pipeline.settings.config import KeepConfig
+from pipeline.settings.keep import KeepConfig
 
 _DAY = 86400.0
 _NOW = 1_000 * _DAY

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
+from pipeline.tasks.sentiment import linear
 from pipeline.tasks.sentiment.linear import Linear, Texts, log_ratios
 
 _ROWS = 12
@@ -121,3 +122,33 @@ def test_a_part_keeps_each_texts_features():
   np.testing.assert_array_equal(_dense(part), _dense(texts)[kept])
   whole = Texts.joined([part, texts.part(~kept)])
   np.testing.assert_array_equal(_dense(whole)[:20], _dense(texts)[kept])
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_a_fit_that_begins_near_the_optimum_ends_there_no_later(classes, monkeypatch):
+  asked = []
+  losses = linear._losses
+
+  def counted(scores, labels):
+    asked.append(len(labels))
+    return losses(scores, labels)
+
+  monkeypatch.setattr(linear, "_losses", counted)
+  texts = _texts(classes, size=400)
+  fitted = Linear(rows=_ROWS, columns=1 if classes == 2 else classes, start=0.3)
+  table, biases = fitted.fit(texts, 0.1)
+  cold = len(asked)
+  more = Texts.joined([texts, _texts(classes, size=40, seed=9)])
+  anew, _ = fitted.fit(more, 0.1)
+  asked.clear()
+  begun, _ = fitted.fit(more, 0.1, table, biases)
+  assert len(asked) < cold
+  np.testing.assert_allclose(begun, anew, atol=0.05)
+
+
+def test_rows_that_were_not_carried_begin_where_they_always_do():
+  texts = _texts(2)
+  fitted = Linear(rows=_ROWS, columns=1, start=0.3)
+  nothing = np.zeros((_ROWS, 1), "float32"), np.zeros(1, "float32")
+  for one, other in zip(fitted.fit(texts, 0.1), fitted.fit(texts, 0.1, *nothing), strict=True):
+    np.testing.assert_array_equal(one, other)

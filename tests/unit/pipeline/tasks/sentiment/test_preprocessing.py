@@ -110,7 +110,9 @@ def test_labels_are_numbered_by_frequency_and_unknown_ones_are_minus_one(text_gr
 
 
 def test_what_a_request_gets_does_not_need_the_label(transform):
-  assert set(transform("good")) == {"word_ids", "start_ids", "end_ids", "oov_bucket"}
+  assert set(transform("good")) == {
+    "word_ids", "start_ids", "end_ids", "tokens", "oov_bucket",
+  }  # fmt: skip
 
 
 def test_a_row_is_the_same_alone_and_in_a_batch(transform):

@@ -130,7 +130,7 @@ def test_unknown_pieces_are_the_source_words_they_attend_to(translator):
     origins=tf.constant([[[0, 1, 0, 2, 0, 0]]], tf.int64),
     scores=tf.zeros([1, 1]),
   )
-  spelled = decoding._spell(
+  spelled = decoding.spell(
     translator,
     found,
     tf.constant([[4, UNKNOWN, 5]], tf.int64),

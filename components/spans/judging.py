@@ -1,0 +1,68 @@
+"""Says what is wrong with a window: spans missing, empty, small or repeated. Imports no TFX."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from components.source_example_gen.summary import SpanSeen
+from components.spans.window import some
+
+# Fewer say nothing about a usual size.
+_LEAST_SPANS = 3
+
+
+class Fault(NamedTuple):
+  """A fault of some spans.
+
+  Attributes:
+    kind: `missing`, `empty`, `small` or `repeated`.
+    spans: their names.
+    said: the fault in words.
+  """
+
+  kind: str
+  spans: tuple[str, ...]
+  said: str
+
+
+def faults(spans: Sequence[SpanSeen], min_size: float) -> list[Fault]:
+  """Returns the faults of a window.
+
+  Args:
+    spans: all its spans.
+    min_size: the part of the median of rows below which a span is too small.
+  """
+  found: list[Fault] = []
+  missing = tuple(span.name for span in spans if span.is_missing)
+  if missing:
+    found.append(Fault("missing", missing, f"are missing: {some(missing)}"))
+  there = [span for span in spans if not span.is_missing]
+  empty = tuple(span.name for span in there if not span.rows)
+  if empty:
+    found.append(Fault("empty", empty, f"have no row: {some(empty)}"))
+  filled = [span for span in there if span.rows]
+  if len(filled) >= _LEAST_SPANS:
+    usual = statistics.median(span.rows for span in filled)
+    small = [span for span in filled if span.rows < min_size * usual]
+    if small:
+      said = some([f"{span.name} ({span.rows:,} rows)" for span in small])
+      names = tuple(span.name for span in small)
+      found.append(
+        Fault("small", names, f"are smaller than usual, which is {usual:,.0f} rows: {said}")
+      )
+  found += _repeated(filled)
+  return found
+
+
+def _repeated(spans: Sequence[SpanSeen]) -> list[Fault]:
+  first: dict[str, str] = {}
+  pairs = []
+  for span in spans:
+    if first.setdefault(span.content, span.name) != span.name:
+      pairs.append((span.name, first[span.content]))
+  if not pairs:
+    return []
+  said = some([f"{name} as {other}" for name, other in pairs])
+  return [Fault("repeated", tuple(name for name, _ in pairs), f"hold the same bytes: {said}")]

@@ -1,0 +1,150 @@
+"""Begins a run of a compiled pipeline with settings and data of its own.
+
+A compiled pipeline fixes every setting. A run that is to differ is prepared as `dlpipe run` is, by
+the same checks, and compiled anew for itself; its nodes find that pipeline by its name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dlpipe.errors import BadInputError
+from pipeline.api.inputs import Inputs, prepare
+from pipeline.execution.single_node import compiled_file
+from pipeline.execution.single_node.compiled_file import CompiledFile
+from pipeline.runs import run_files
+from pipeline.settings import orchestrators
+from pipeline.settings.config import PipelineConfig
+
+_NOT_SETTINGS = ("task", "data_path", "workspace", "tiny")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Begun:
+  """A run that can be carried out.
+
+  Attributes:
+    task: the task's name.
+    run_id: the run's name.
+    pipeline: path of the pipeline that its nodes read.
+    recognized: sentences about how the input is read; empty for the data of the compiled pipeline.
+  """
+
+  task: str
+  run_id: str
+  pipeline: str
+  recognized: Sequence[str]
+
+  def to_json(self) -> dict[str, Any]:
+    """The object `dlpipe begin --json` prints."""
+    return dataclasses.asdict(self)
+
+
+def begin(
+  ir_file: str,
+  run_id: str,
+  *,
+  data: str | None = None,
+  settings: Sequence[str] = (),
+  mlmd: str | None = None,
+) -> Begun:
+  """Writes what a run was told and, if that differs from what was compiled, its own pipeline.
+
+  Args:
+    ir_file: the compiled pipeline.
+    run_id: the run's name, for its nodes.
+    data: the input of this run; None for the compiled one.
+    settings: `section.name=value` items that hold for this run.
+    mlmd: the metadata store's connection file that its nodes are given.
+
+  Raises:
+    BadInputError: a setting or the input cannot be used, or would draw other nodes than the
+      compiled pipeline has. Nothing is written then.
+  """
+  file = compiled_file.read(ir_file)
+  compiled = file.config
+  own = compiled.folder.compiled(run_id)
+  path = data if data is not None else compiled.data_path
+  if orchestrators.is_template(_orchestrator(compiled), path):
+    raise BadInputError(
+      f"The pipeline reads another path in each run, and nobody filled in {path!r}. Give this one "
+      "with --data."
+    )
+  if not settings and path == compiled.data_path:
+    run_files.write(_with_store(compiled, mlmd), run_id)
+    own.unlink(missing_ok=True)
+    return Begun(task=compiled.task, run_id=run_id, pipeline=ir_file, recognized=())
+  inputs = _prepared(compiled, path, settings)
+  _write(file, inputs, str(own))
+  run_files.write(_with_store(inputs.config, mlmd), run_id)
+  return Begun(
+    task=compiled.task, run_id=run_id, pipeline=str(own), recognized=tuple(inputs.recognized)
+  )
+
+
+def _prepared(compiled: PipelineConfig, data: str, settings: Sequence[str]) -> Inputs:
+  values = _values(compiled)
+  for setting in settings:
+    values.pop(setting.partition("=")[0].strip(), None)
+  return prepare(
+    task=compiled.task,
+    data=data,
+    workspace=compiled.workspace,
+    config_file=None,
+    settings=settings,
+    values=values,
+    tiny=compiled.tiny,
+    beam=None,
+    orchestrator=_orchestrator(compiled),
+  )
+
+
+def _orchestrator(compiled: PipelineConfig) -> str:
+  """The orchestrator whose settings or templates the pipeline was compiled with; else "ir"."""
+  for name in orchestrators.ORCHESTRATORS:
+    if name in compiled.model_fields_set or orchestrators.is_template(name, compiled.data_path):
+      return name
+  return "ir"
+
+
+def _values(config: PipelineConfig) -> dict[str, Any]:
+  """The settings that were told when the pipeline was compiled, by full name."""
+  found = {}
+  told: Mapping[str, Any] = config.model_dump(exclude_unset=True)
+  for section, values in told.items():
+    if section in _NOT_SETTINGS:
+      continue
+    options = values.pop("options", {}) if section == "data" else {}
+    found |= {f"{section}.{name}": value for name, value in {**values, **options}.items()}
+  return found
+
+
+def _with_store(config: PipelineConfig, mlmd: str | None) -> PipelineConfig:
+  if mlmd is None:
+    return config
+  metadata = config.metadata.model_copy(update={"connection_file": mlmd})
+  return config.model_copy(update={"metadata": metadata})
+
+
+def _write(file: CompiledFile, inputs: Inputs, path: str) -> None:
+  """Compiles a run's own pipeline."""
+  # Imported here, because importing TFX takes seconds.
+  from pipeline.assembly import create_pipeline
+  from pipeline.execution.ir import write_ir
+
+  pipeline = create_pipeline(
+    inputs.task,
+    inputs.config,
+    source=inputs.source,
+    params=inputs.params,
+    runtime_parameters=True,
+  )
+  drawn = {component.id for component in pipeline.components}
+  if other := sorted(drawn ^ set(file.node_ids)):
+    raise BadInputError(
+      f"These settings draw other nodes than {file.path} has: {', '.join(other)}. Compile the "
+      "pipeline with them, such as --set tune.trials=10, and run that."
+    )
+  write_ir(pipeline, path, inputs.config)

@@ -1,0 +1,133 @@
+"""Watches logged requests: do they still look like what the served version was trained on?"""
+
+from __future__ import annotations
+
+import datetime
+import pathlib
+import re
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dlpipe.errors import BadInputError
+from dlpipe.workspace import TaskFolder, Workspace
+from pipeline.api.quiet_screen import quieten_screen
+from pipeline.task import Task
+
+if TYPE_CHECKING:
+  from pipeline.batch.requests.watching import Truth, Watched
+
+_LENGTHS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
+_ACCURACY = "accuracy"
+
+
+def watch(
+  task: Task,
+  *,
+  since: str,
+  until: str | None,
+  log: str | None,
+  workspace: str | None,
+  labels: str | None,
+  column: str,
+  least: float,
+  metrics: str | None,
+  tell: Callable[[str], None],
+) -> Watched:
+  """Compares the requests of a window with train, and its answers with those to eval and before.
+
+  Args:
+    task: the task that is served.
+    since: where the window begins: a length before its end, such as `24h`, or a moment, ISO 8601.
+    until: where it ends, likewise a moment; None is now.
+    log: the folder of the request log; None takes that of the workspace.
+    workspace: the workspace as the user gave it.
+    labels: a file of labels by id, as `dlpipe log join` reads and writes; None for none.
+    column: the column of the labels.
+    least: the smallest divergence that counts as a change, in bits.
+    metrics: the file to write for Prometheus; None for none.
+    tell: receives sentences for the user.
+
+  Raises:
+    BadInputError: nothing is served, there is no log, or none of its requests is in the window.
+  """
+  end = _moment("--until", until) if until is not None else time.time()
+  start = _start(since, end)
+  folder = Workspace.of(workspace).task(task.name)
+  place = pathlib.Path(log) if log is not None else folder.requests
+  if metrics is not None and not pathlib.Path(metrics).parent.is_dir():
+    raise BadInputError(f"There is no folder to write {metrics!r} to.")
+  quieten_screen()
+  from pipeline.batch.requests import metrics as metrics_file
+  from pipeline.batch.requests import reading, watching, windows
+  from pipeline.drift import served
+  from pipeline.drift.examples import kind_of
+
+  version = served.find(folder.serving)
+  if version is None:
+    raise BadInputError(
+      f"No version of {task.name!r} is served from {str(folder.serving)!r}, so there is nothing to "
+      f"compare requests with. `dlpipe run {task.name}` pushes one."
+    )
+  model_log = reading.log_of(place, task.name)
+  truth = _truth(folder, version.version, labels, column)
+  first = start - windows.MOST_BEFORE * (end - start)
+  found = watching.watch(
+    lambda: reading.read(model_log, task.input.key, tell=tell, since=first),
+    version,
+    kind_of(task),
+    since=start,
+    until=end,
+    least=least,
+    truth=truth,
+  )
+  if not found.requests:
+    raise BadInputError(
+      f"Expected sampled requests in {str(model_log)!r} from {_said(start)} to {_said(end)}. Found "
+      "none: nobody asked, the server logged none (--request_log_sample), or --since begins too "
+      "late."
+    )
+  if metrics is not None:
+    metrics_file.write(found, task.name, pathlib.Path(metrics))
+  return found
+
+
+def _truth(folder: TaskFolder, version: int, labels: str | None, column: str) -> Truth:
+  from pipeline.batch.requests import writing
+  from pipeline.batch.requests.watching import Truth
+  from pipeline.model_card import ModelCard
+
+  if labels is None:
+    return Truth()
+  known = writing.read_labels(pathlib.Path(labels), column)
+  card = ModelCard.read(folder.serving / str(version))
+  accuracy = card.metrics.get(_ACCURACY) if card is not None else None
+  interval = card.intervals.get(_ACCURACY) if card is not None else None
+  expected = (accuracy, interval) if accuracy is not None and interval is not None else None
+  return Truth(labels=known, expected=expected)
+
+
+def _start(given: str, end: float) -> float:
+  length = re.fullmatch(r"(\d+)([mhdw])", given)
+  start = end - int(length[1]) * _LENGTHS[length[2]] if length else _moment("--since", given)
+  if start >= end:
+    raise BadInputError(f"--since must lie before --until. Received: --since {given}")
+  return start
+
+
+def _moment(option: str, given: str) -> float:
+  try:
+    moment = datetime.datetime.fromisoformat(given)
+  except ValueError as err:
+    raise BadInputError(
+      f"{option} takes a moment such as 2026-11-30 or 2026-11-30T06:00, in UTC unless it says "
+      f"otherwise{', or a length such as 24h or 7d' if option == '--since' else ''}. Received: "
+      f"{given!r}"
+    ) from err
+  return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)).timestamp()
+
+
+def _said(moment: float) -> str:
+  return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).isoformat(
+    timespec="minutes"
+  )

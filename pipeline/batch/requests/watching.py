@@ -1,0 +1,329 @@
+"""Compares logged requests with what the served version learnt from, and answers with others."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pipeline.batch.requests import windows
+from pipeline.batch.requests.picking import main_output
+from pipeline.batch.requests.reading import LoggedRow
+from pipeline.batch.requests.windows import Window
+from pipeline.drift import comparing, novel
+from pipeline.drift.comparing import Change
+from pipeline.drift.measures.features import FEATURES
+from pipeline.drift.measuring import Kind, Measure, Row
+from pipeline.drift.profile import Profile
+from pipeline.drift.served import Served
+from pipeline.drift.verdict import Example
+from pipeline.problems import intervals
+from pipeline.problems.intervals import Interval
+
+REQUESTS, ANSWERS, BEFORE = "requests", "answers", "answers before"
+# Fewer rows in an earlier window say too little to set a bound.
+_FEWEST_ROWS = 20
+_INPUTS = tuple(name for name, each in FEATURES.items() if not each.is_answer)
+_ANSWERS = tuple(name for name, each in FEATURES.items() if each.is_answer)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Compared:
+  """Features of one kind, compared with one thing.
+
+  Attributes:
+    about: REQUESTS with train, ANSWERS with the answers to eval, or BEFORE: answers with those of
+      the window before.
+    words: what was compared with what.
+    changes: every feature, the changed ones first.
+    lasting: features that differ beyond chance, but no more than in the windows before.
+  """
+
+  about: str
+  words: str
+  changes: tuple[Change, ...]
+  lasting: tuple[Change, ...] = ()
+
+  @property
+  def drifted(self) -> tuple[Change, ...]:
+    """Returns the features that have changed."""
+    return tuple(change for change in self.changes if change.drifted)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Live:
+  """How many answers are right, of the requests whose label is known.
+
+  Attributes:
+    rows: such requests.
+    accuracy: the share that is right.
+    interval: its 95 % interval.
+    expected: the accuracy on eval, and its interval; None if the model card has none.
+  """
+
+  rows: int
+  accuracy: float
+  interval: Interval
+  expected: tuple[float, Interval] | None
+
+  @property
+  def is_worse(self) -> bool:
+    """Whether even the best that it may be is below the worst that eval may have meant."""
+    return self.expected is not None and self.interval[1] < self.expected[1][0]
+
+  @property
+  def sentence(self) -> str:
+    """The accuracy in words."""
+    low, high = self.interval
+    said = f"live accuracy {self.accuracy:.3g} of {self.rows:,} labelled ({low:.3g} to {high:.3g})"
+    if self.expected is None:
+      return said
+    value, (least, most) = self.expected
+    return f"{said}; on eval {value:.3g} ({least:.3g} to {most:.3g})"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Watched:
+  """What became of the requests in a window.
+
+  Attributes:
+    version: the version they are compared with.
+    since: the first second of the window, in seconds since 1970.
+    until: the first second after it.
+    requests: sampled rows in it that were answered.
+    refused: logged requests that were refused.
+    compared: the comparisons.
+    live: the live accuracy; None without labels.
+    examples: rows of what is new.
+    notes: sentences on what could not be compared, and why.
+  """
+
+  version: int
+  since: float
+  until: float
+  requests: int
+  refused: int
+  compared: tuple[Compared, ...]
+  live: Live | None = None
+  examples: tuple[Example, ...] = ()
+  notes: tuple[str, ...] = ()
+
+  @property
+  def alarms(self) -> list[str]:
+    """Returns a sentence for each change."""
+    said = [f"{each.words}: {change.sentence}" for each in self.compared for change in each.drifted]
+    if self.live is not None and self.live.is_worse:
+      said.append(self.live.sentence)
+    return said
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Truth:
+  """What the labels are compared with.
+
+  Attributes:
+    labels: by the id of a row, or the caller's of a request with one row.
+    expected: the accuracy on eval and its interval; None if nothing says.
+  """
+
+  labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  expected: tuple[float, Interval] | None = None
+
+
+def watch(
+  read: Callable[[], Iterator[LoggedRow]],
+  served: Served,
+  kind: Kind,
+  *,
+  since: float,
+  until: float,
+  least: float,
+  truth: Truth,
+) -> Watched:
+  """Watches the requests of a window.
+
+  Args:
+    read: yields the rows of the log, each time it is called.
+    served: the version, with its profile, that they are compared with.
+    kind: what the rows are.
+    since: the first second of the window.
+    until: the first second after it.
+    least: the smallest divergence that counts as a change, in bits.
+    truth: labels that are known by now.
+  """
+  profile = served.profile or Profile(rows=0, numbers={}, names={})
+  measure = Measure(kind, known=profile.words.counts if profile.words is not None else None)
+  counted = _Accuracy(truth)
+  found = windows.windows(
+    read(), measure, since=since, until=until, most=kind.most_rows, look=counted.add
+  )
+  now, *before = found
+  notes = [] if served.profile else [_no_profile(served)]
+  compared = [] if served.profile is None else _with_version(profile, now, before, served, least)
+  compared += _with_before(now, before, least)
+  if now.rows and len(compared) < 2:
+    notes.append("The window before has no answers to compare with.")
+  if len(now.versions) > 1:
+    shown = ", ".join(f"{n} ({rows:,} rows)" for n, rows in sorted(now.versions.items()))
+    notes.append(f"Several versions answered: {shown}.")
+  return Watched(
+    version=served.version,
+    since=since,
+    until=until,
+    requests=now.rows,
+    refused=now.refused,
+    compared=tuple(compared),
+    live=counted.live(),
+    examples=_examples(read, measure, kind, compared, profile, now),
+    notes=tuple(notes),
+  )
+
+
+def _no_profile(served: Served) -> str:
+  return (
+    f"Version {served.version} has no {Profile.FILE}, which says what it was trained on: its "
+    "answers are compared with those before only."
+  )
+
+
+def _with_version(
+  profile: Profile, now: Window, before: Sequence[Window], served: Served, least: float
+) -> list[Compared]:
+  """Compares requests with train, and answers with those to eval."""
+  found = []
+  for about, only, version in ((REQUESTS, _INPUTS, None), (ANSWERS, _ANSWERS, served.version)):
+    earlier = [
+      comparing.changes(profile, each.profile(version), past={}, least=least, only=only)
+      for each in before
+      if each.rows >= _FEWEST_ROWS
+    ]
+    what = "the data of" if about == REQUESTS else "the answers to eval of"
+    words = f"{about} differ from {what} version {served.version}"
+    found.append(_compared(about, words, profile, now.profile(version), earlier, least, only))
+  return [each for each in found if each.changes]
+
+
+def _with_before(now: Window, before: Sequence[Window], least: float) -> list[Compared]:
+  """Compares answers with those of the window before."""
+  filled = [each.profile() if each.rows >= _FEWEST_ROWS else None for each in before]
+  if not filled or filled[0] is None:
+    return []
+  earlier = [
+    comparing.changes(b, a, past={}, least=least, only=_ANSWERS)
+    for a, b in zip(filled, filled[1:], strict=False)
+    if a is not None and b is not None
+  ]
+  words = "answers differ from those of the window before"
+  found = _compared(BEFORE, words, filled[0], now.profile(), earlier, least, _ANSWERS)
+  return [found] if found.changes else []
+
+
+def _compared(
+  about: str,
+  words: str,
+  before: Profile,
+  now: Profile,
+  earlier: Sequence[Sequence[Change]],
+  least: float,
+  only: Sequence[str],
+) -> Compared:
+  past: dict[str, list[float]] = {}
+  for changes in earlier:
+    for change in changes:
+      past.setdefault(change.feature, []).append(change.excess)
+  bounded = comparing.changes(before, now, past=past, least=least, only=only)
+  quiet = {change.feature for change in bounded if not change.drifted}
+  alone = comparing.changes(before, now, past={}, least=least, only=only)
+  return Compared(
+    about=about,
+    words=words,
+    changes=tuple(bounded),
+    lasting=tuple(each for each in alone if each.drifted and each.feature in quiet),
+  )
+
+
+class _Accuracy:
+  """Counts right answers of the random part, as rows are shown."""
+
+  def __init__(self, truth: Truth):
+    self._truth = truth
+    self._right = self._rows = 0
+
+  def add(self, row: LoggedRow) -> None:
+    if not self._truth.labels or row.why not in windows.SAMPLED or not row.answer:
+      return
+    names = (row.id,) if "/" in row.id else (row.id, row.client_id)
+    label = next((self._truth.labels[n] for n in names if n in self._truth.labels), None)
+    main = main_output(dict(row.answer))
+    if label is not None and main is not None:
+      self._rows += 1
+      self._right += str(row.answer[main]) == label
+
+  def live(self) -> Live | None:
+    if not self._rows:
+      return None
+    return Live(
+      rows=self._rows,
+      accuracy=self._right / self._rows,
+      interval=intervals.share(self._right, self._rows),
+      expected=self._truth.expected,
+    )
+
+
+def _examples(
+  read: Callable[[], Iterator[LoggedRow]],
+  measure: Measure,
+  kind: Kind,
+  compared: Sequence[Compared],
+  profile: Profile,
+  now: Window,
+) -> tuple[Example, ...]:
+  """Picks rows of what is new in the requests; reads the log again for what was not kept."""
+  changes = [change for each in compared if each.about == REQUESTS for change in each.drifted]
+  if not changes:
+    return ()
+  kept = {entry.id for entry in now.entries}
+
+  def rows() -> Iterator[tuple[str, str, Row]]:
+    for row in read():
+      if row.id in kept and now.since <= row.at < now.until:
+        yield row.id, "", Row(value=row.value, answer=row.answer)
+
+  return novel.examples(rows(), measure, changes, profile, now.profile(), is_text=kind.is_text)
+
+
+def as_json(found: Watched) -> dict[str, Any]:
+  """Returns what was found as JSON."""
+  return {
+    "version": found.version,
+    "since": found.since,
+    "until": found.until,
+    "requests": found.requests,
+    "refused": found.refused,
+    "alarms": found.alarms,
+    "changes": [
+      {
+        "about": each.about,
+        "feature": change.feature,
+        "sentence": change.sentence,
+        "value": change.value,
+        "bound": change.bound,
+        "drifted": change.drifted,
+        "lasting": change.feature in {lasting.feature for lasting in each.lasting},
+      }
+      for each in found.compared
+      for change in each.changes
+    ],
+    "live": None
+    if found.live is None
+    else {
+      "rows": found.live.rows,
+      "accuracy": found.live.accuracy,
+      "interval": found.live.interval,
+      "eval": found.live.expected[0] if found.live.expected is not None else None,
+    },
+    "examples": [
+      {"id": each.origin, "why": list(each.why), "text": each.text} for each in found.examples
+    ],
+    "notes": list(found.notes),
+  }

@@ -1,0 +1,89 @@
+"""Command options that the commands for a compiled pipeline share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from dlpipe.errors import BadInputError
+from pipeline.cli.local_path import LocalPath
+from pipeline.execution.single_node.node_request import NodeRequest, ask_worker
+
+
+def compiled_run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+  """Adds the options that name a compiled pipeline, a run of it, and its metadata store."""
+  options = (
+    click.option("--ir", "ir_file", required=True, metavar="FILE", help="From dlpipe compile."),
+    click.option(
+      "--run-id",
+      required=True,
+      metavar="RUN",
+      help="The run's name: the same for all its nodes and for every attempt.",
+    ),
+    click.option(
+      "--mlmd",
+      type=LocalPath(),
+      metavar="FILE",
+      help="The metadata store's connection file. Default: as compiled.",
+    ),
+    click.option(
+      "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout."
+    ),
+  )
+  for option in reversed(options):
+    command = option(command)
+  return command
+
+
+def parameter_option(command: Callable[..., Any]) -> Callable[..., Any]:
+  """Adds `--param`."""
+  return click.option(
+    "--param",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A runtime parameter; repeatable. Default: as compiled.",
+  )(command)
+
+
+def parsed(parameters: Sequence[str]) -> dict[str, str]:
+  """Returns the values of `--param` by name.
+
+  Raises:
+    BadInputError: an item has no name, or no value.
+  """
+  values = {}
+  for item in parameters:
+    name, equals, value = item.partition("=")
+    if not (name and equals):
+      raise BadInputError(f"--param takes NAME=VALUE. Received: {item!r}")
+    values[name] = value
+  return values
+
+
+def worker_option(command: Callable[..., Any]) -> Callable[..., Any]:
+  """Adds `--worker`."""
+  return click.option(
+    "--worker", metavar="SOCKET", help="Where a dlpipe worker listens. Default: none."
+  )(command)
+
+
+def asked_of_worker(worker: str | None, request: NodeRequest) -> int | None:
+  """Has a worker carry out a request.
+
+  Args:
+    worker: the worker's socket, if one was named.
+    request: what to do.
+
+  Returns:
+    The exit code; None if this process has to do it.
+  """
+  if worker is None:
+    return None
+  code = ask_worker(worker, request)
+  if code is None:
+    what = f"running {request.node_id}" if request.node_id is not None else "finishing the run"
+    click.echo(f"No worker listens at {worker}; {what} in this process.", err=True)
+  return code

@@ -1,0 +1,152 @@
+"""What `dlpipe predict --why` shows of an explanation, at 80 columns, and the maps it draws."""
+
+from __future__ import annotations
+
+import collections
+import pathlib
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from dlpipe.errors import DlpipeError
+from dlpipe.words import one_line
+from pipeline.api.asking import Answer, Input
+from pipeline.api.explaining import MAP_PNG
+from pipeline.sources.input_paths import MAP_SUFFIX
+
+MAP_FILE = "map_file"
+_WIDTH = 76  # 80 columns, less the indent
+_WORDS, _PAIRS = 12, 6  # shown, the strongest first
+_LEAST = 0.01  # of the strongest part; less is not shown
+_ALIGNED, _LEAST_ALIGNED = 3, 0.1
+_LONGEST_WORD = 24
+_UNBROKEN = "\u00a0"
+
+
+def explained(
+  asked: Sequence[Input],
+  answered: Sequence[Mapping[str, Any]],
+  explanations: Callable[[list[bytes]], list[Answer]],
+) -> list[dict[str, Any] | None]:
+  """Returns the explanation of each input; None of one without an answer. Draws maps into files.
+
+  Args:
+    asked: the inputs.
+    answered: their rows, with `error` in those that have no answer.
+    explanations: returns the model's explanations of values.
+
+  Raises:
+    DlpipeError: a map cannot be written.
+  """
+  places = [place for place, row in enumerate(answered) if "error" not in row]
+  values = [value for place in places if (value := asked[place].value) is not None]
+  found: list[dict[str, Any] | None] = [None] * len(asked)
+  used: collections.Counter[str] = collections.Counter()
+  for place, answer in zip(places, explanations(values), strict=True):
+    reason = {"error": answer} if isinstance(answer, str) else dict(answer)
+    if png := reason.pop(MAP_PNG, None):
+      stem = pathlib.PurePath(asked[place].shown).stem or "map"
+      used[stem] += 1
+      name = stem if used[stem] == 1 else f"{stem}-{used[stem]}"
+      reason[MAP_FILE] = _written(f"{name}{MAP_SUFFIX}", png)
+    found[place] = reason
+  return found
+
+
+def why_lines(reason: Mapping[str, Any]) -> list[str]:
+  """Returns the lines for a person.
+
+  >>> print(*why_lines({"tokens": ["fine", "but", "dull"], "contributions": [0.9, 0, -0.25],
+  ...   "explained": 0.75, "intercept": 0.125, "unexplained": 0.0, "label": "pos"}), sep="\\n")
+  why pos: 0.750, of which words 0.650 and the start 0.125
+  for:     fine +0.900
+  against: dull -0.250
+
+  Args:
+    reason: one of the results of `explained`.
+  """
+  if "error" in reason:
+    return [f"no explanation: {one_line(reason['error'])}"]
+  lines = []
+  if "explained" in reason:
+    lines += textwrap.wrap(_sum(reason), _WIDTH, subsequent_indent="  ")
+  if "tokens" in reason:
+    lines += _words(reason)
+  if "alignment" in reason:
+    lines += _aligned(reason)
+  if MAP_FILE in reason:
+    rows, columns = len(reason["map"]), len(reason["map"][0])
+    lines.append(f"map of {rows} x {columns} places, red for it: {reason[MAP_FILE]}")
+  return lines
+
+
+def _sum(reason: Mapping[str, Any]) -> str:
+  what, parts = ("words", reason.get("contributions")) if "tokens" in reason else ("places", None)
+  total = sum(parts) if parts is not None else sum(map(sum, reason["map"]))
+  label = f" {one_line(reason['label'])}" if "label" in reason else ""
+  said = [f"{what} {total:.3f}", f"the start {reason['intercept']:.3f}"]
+  if abs(reason["unexplained"]) >= 0.001 * max(1, abs(reason["explained"])):
+    said.append(f"unexplained {reason['unexplained']:.3f}")
+  return f"why{label}: {reason['explained']:.3f}, of which {', '.join(said[:-1])} and {said[-1]}"
+
+
+def _words(reason: Mapping[str, Any]) -> Iterator[str]:
+  by_word: collections.Counter[str] = collections.Counter()
+  for token, part in zip(reason["tokens"], reason["contributions"], strict=True):
+    by_word[token] += part
+  terms = zip(reason.get("terms", ()), reason.get("term_contributions", ()), strict=True)
+  pairs = {term: part for term, part in terms if " " in term}
+  for title, parts, count, sign in (
+    ("for:", by_word, _WORDS, 1),
+    ("against:", by_word, _WORDS, -1),
+    ("pairs:", pairs, _PAIRS, 0),
+  ):
+    said = _strongest(parts.items(), count, sign)
+    if said:
+      # A part stays on the line of its word.
+      joined = ", ".join(each.replace(" ", _UNBROKEN) for each in said)
+      wrapped = textwrap.wrap(f"{title:9}{joined}", _WIDTH, subsequent_indent=" " * 9)
+      yield from (line.replace(_UNBROKEN, " ") for line in wrapped)
+
+
+def _strongest(parts: Iterable[tuple[str, float]], count: int, sign: int) -> list[str]:
+  ranked = sorted(parts, key=lambda each: -abs(each[1]))
+  if not ranked:
+    return []
+  least = _LEAST * abs(ranked[0][1])
+  chosen = [(word, part) for word, part in ranked if part and abs(part) >= least]
+  chosen = [(word, part) for word, part in chosen if not sign or part * sign > 0]
+  return [f"{_quoted(_short(word))} {part:+.3f}" for word, part in chosen[:count]]
+
+
+def _quoted(word: str) -> str:
+  """Puts marks into quotes: a comma would be taken for one of ours."""
+  return word if all(c.isalnum() or c in " '" for c in word) else f'"{word}"'
+
+
+def _aligned(reason: Mapping[str, Any]) -> list[str]:
+  sources = [_short(word) for word in reason["source_tokens"]]
+  targets = [_short(word) for word in reason["target_tokens"]]
+  width = max(map(len, targets), default=0)
+  lines = []
+  for word, shares in zip(targets, reason["alignment"], strict=True):
+    ranked = sorted(zip(shares, sources, strict=True), key=lambda each: -each[0])[:_ALIGNED]
+    said = [f"{source} {share:.2f}" for share, source in ranked if share >= _LEAST_ALIGNED]
+    lines.append(f"{word:{width}} <- {', '.join(said) or 'no word in particular'}"[:_WIDTH])
+  return lines
+
+
+def _short(word: str) -> str:
+  shown = one_line(word)
+  return shown if len(shown) <= _LONGEST_WORD else shown[: _LONGEST_WORD - 3] + "..."
+
+
+def _written(name: str, png: bytes) -> str:
+  try:
+    pathlib.Path(name).write_bytes(png)
+  except OSError as err:
+    raise DlpipeError(
+      f"Cannot write the map {name!r} into {str(pathlib.Path.cwd())!r}: {err.strerror}. Call "
+      "`dlpipe predict --why` in a folder that you may write to."
+    ) from err
+  return name

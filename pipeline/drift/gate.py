@@ -1,0 +1,146 @@
+"""Compares the data of a run with those that the served version was trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from pipeline.drift import comparing, examples, novel, past, served
+from pipeline.drift.comparing import Change, SchemaBound
+from pipeline.drift.measures import features
+from pipeline.drift.measuring import Kind, Measure, with_unknown_words
+from pipeline.drift.profile import Profile
+from pipeline.drift.verdict import REFUSED_FILE, Drift
+from pipeline.task import Task
+
+_SCHEMA_FILE = "schema.pbtxt"
+_OF_LABELS = (features.LABEL_MIX, features.LABEL_VALUE)
+
+
+def parameters(task: Task, *, severity: str, least: float, remembers: bool) -> dict[str, Any]:
+  """Returns the argument `told` of `judge`, as JSON.
+
+  Args:
+    task: the task.
+    severity: what a change does: `warn` or `refuse`.
+    least: the smallest divergence that counts as a change, in bits.
+    remembers: whether the comparison becomes a part of the past; data that are only looked at do
+      not.
+  """
+  own = {"severity": severity, "least": least, "remembers": remembers}
+  return {**examples.parameters(task), **own}
+
+
+def judge(
+  profile_dir: str,
+  examples_dir: str,
+  schema_dir: str,
+  serving_dir: str,
+  past_file: str,
+  told: Mapping[str, Any],
+) -> Drift:
+  """Judges a run's data; called by DriftGate. Data that are not refused become part of the past.
+
+  Args:
+    profile_dir: directory of the `Profile` artifact of the run's data.
+    examples_dir: directory of their `Examples` artifact.
+    schema_dir: directory of the `Schema` artifact.
+    serving_dir: the served directory.
+    past_file: the file of earlier comparisons.
+    told: the result of `parameters`.
+
+  Raises:
+    BadInputError: the file of earlier comparisons is damaged.
+  """
+  now = Profile.read(pathlib.Path(profile_dir))
+  if now is None:
+    raise FileNotFoundError(f"{profile_dir} has no {Profile.FILE}")
+  version = served.find(pathlib.Path(serving_dir))
+  severity, least = told["severity"], told["least"]
+  if version is None:
+    return Drift(severity=severity, data=now.data, notes=("No version is served to compare with.",))
+  if version.profile is None:
+    note = (
+      f"Version {version.version} has no {Profile.FILE}, which says what it was trained on: an "
+      "older release, or something else, put it there."
+    )
+    return Drift(severity=severity, version=version.version, data=now.data, notes=(note,))
+  before = version.profile
+  known = Drift(severity=severity, version=version.version, data=now.data, reference=before.data)
+  if before.data == now.data:
+    return dataclasses.replace(known, notes=("These are the data of the version that is served.",))
+  words = before.words.counts if before.words is not None else None
+  measure = Measure(Kind(**told["kind"]), known=words)
+  if words is not None:
+    values = (row.value for _, _, row in examples.named_rows(examples_dir, told))
+    now = with_unknown_words(now, values, words)
+  file = pathlib.Path(past_file)
+  earlier = past.read(file)
+  bounds, notes = _schema_bounds(pathlib.Path(schema_dir), told)
+  changes = comparing.changes(
+    before, now, past=earlier.by_feature(but=now.data), least=least, schema=bounds
+  )
+  drifted = [change for change in changes if change.drifted]
+  found = dataclasses.replace(
+    known,
+    changes=tuple(changes),
+    notes=tuple(notes),
+    examples=_examples(examples_dir, measure, drifted, before, now, told),
+  )
+  if not found.verdict.passed:
+    # What a node that fails wrote is no artifact, and the report is to show it.
+    past.replace_file(file.with_name(REFUSED_FILE), found.to_text())
+  elif told["remembers"]:
+    past.write(file, earlier.with_comparison(now.data, before.data, changes))
+  return found
+
+
+def _examples(
+  examples_dir: str,
+  measure: Measure,
+  drifted: list[Change],
+  before: Profile,
+  now: Profile,
+  told: Mapping[str, Any],
+) -> tuple[Any, ...]:
+  if not drifted:
+    return ()
+  rows = examples.named_rows(examples_dir, told)
+  is_text = Kind(**told["kind"]).is_text
+  return novel.examples(rows, measure, drifted, before, now, is_text=is_text)
+
+
+def _schema_bounds(
+  directory: pathlib.Path, told: Mapping[str, Any]
+) -> tuple[dict[str, SchemaBound], list[str]]:
+  """Returns the bounds of the schema's comparators by feature, and what cannot be compared so."""
+  schema = text_format.Parse(
+    (directory / _SCHEMA_FILE).read_text(encoding="utf-8"), schema_pb2.Schema()
+  )
+  bounds: dict[str, SchemaBound] = {}
+  notes = []
+  for feature in schema.feature:
+    if not feature.HasField("drift_comparator"):
+      continue
+    if feature.name != told["label_key"]:
+      notes.append(
+        f"The schema's drift_comparator of {feature.name!r} is not used: it compares whole values, "
+        "which hardly any two inputs share. DriftGate compares what they look like."
+      )
+      continue
+    comparator = feature.drift_comparator
+    bound = SchemaBound(
+      infinity_norm=_threshold(comparator, "infinity_norm"),
+      divergence=_threshold(comparator, "jensen_shannon_divergence"),
+    )
+    bounds |= dict.fromkeys(_OF_LABELS, bound)
+  return bounds, notes
+
+
+def _threshold(comparator: Any, name: str) -> float | None:
+  return getattr(comparator, name).threshold if comparator.HasField(name) else None

@@ -1,0 +1,1 @@
+"""What is measured of one picture, one text, one label; `features` names each measure."""

@@ -1,0 +1,79 @@
+"""Serves the page of a run that is watched, on this machine alone, until the run ends."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import pathlib
+import threading
+from typing import Any
+
+from pipeline.execution.live.watched import Watched
+
+_HOST = "127.0.0.1"
+_PAGE = pathlib.Path(__file__).parent / "live.html"
+_POLICY = (
+  "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
+)
+
+
+class LivePage:
+  """Serves `/`, the page, and `/state.json`, which the page asks for every second.
+
+  Only names of this machine are answered, so that no page of another site can read along through a
+  name that it points here.
+
+  Attributes:
+    watched: the listener whose state is shown.
+    address: where the page is, such as `http://127.0.0.1:43127/`.
+  """
+
+  def __init__(self) -> None:
+    """Begins to serve, on a free port."""
+    self.watched = Watched()
+    self._server = http.server.ThreadingHTTPServer((_HOST, 0), _handler(self.watched))
+    self._server.daemon_threads = True
+    port = self._server.server_address[1]
+    self.address = f"http://{_HOST}:{port}/"
+    self._thread = threading.Thread(
+      target=self._server.serve_forever, args=(0.1,), name="live page", daemon=True
+    )
+    self._thread.start()
+
+  def close(self) -> None:
+    """Ends the server and frees its port."""
+    self._server.shutdown()
+    self._server.server_close()
+    self._thread.join()
+
+
+def _handler(watched: Watched) -> type[http.server.BaseHTTPRequestHandler]:
+  class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers GET."""
+
+    def do_GET(self) -> None:
+      """Answers with the page or the state."""
+      name = self.headers.get("Host", "").rpartition(":")[0]
+      if name not in (_HOST, "localhost"):
+        self.send_error(403)
+      elif self.path == "/":
+        self._send("text/html; charset=utf-8", _PAGE.read_bytes())
+      elif self.path == "/state.json":
+        told = json.dumps(watched.snapshot(), allow_nan=False)
+        self._send("application/json", told.encode())
+      else:
+        self.send_error(404)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+      """Says nothing: the terminal belongs to the run."""
+
+    def _send(self, kind: str, body: bytes) -> None:
+      self.send_response(200)
+      self.send_header("Content-Type", kind)
+      self.send_header("Content-Length", str(len(body)))
+      self.send_header("Cache-Control", "no-store")
+      self.send_header("Content-Security-Policy", _POLICY)
+      self.end_headers()
+      self.wfile.write(body)
+
+  return Handler

@@ -1,0 +1,1 @@
+"""What the report shows beside what artifacts say: advice, slices by need, the model before."""

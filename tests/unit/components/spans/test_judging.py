@@ -1,0 +1,41 @@
+"""Faulty spans: what is missing, empty, small or repeated."""
+
+from __future__ import annotations
+
+from components.source_example_gen.summary import SpanSeen
+from components.spans import judging
+
+
+def _span(name, rows, content=None, quarantined=0):
+  return SpanSeen(
+    name=name, content=content or name, examples={"train": rows}, quarantined=quarantined
+  )
+
+
+_WHOLE = [_span(str(number), 100) for number in range(5)]
+
+
+def _kinds(*spans, min_size=0.1):
+  found = judging.faults([*_WHOLE, *spans], min_size)
+  return [(fault.kind, fault.spans) for fault in found]
+
+
+def test_a_whole_window_has_no_fault():
+  assert _kinds() == []
+
+
+def test_each_fault_is_named_with_its_spans():
+  assert _kinds(SpanSeen(name="7", is_missing=True)) == [("missing", ("7",))]
+  assert _kinds(SpanSeen(name="7")) == [("empty", ("7",))]
+  assert _kinds(_span("7", 9)) == [("small", ("7",))]
+  assert _kinds(_span("7", 10)) == []
+  assert _kinds(_span("7", 9), min_size=0.0) == []
+  assert _kinds(_span("7", 100, content="3")) == [("repeated", ("7",))]
+
+
+def test_rejected_records_count_as_rows():
+  assert _kinds(_span("7", 1, quarantined=99)) == []
+
+
+def test_two_spans_tell_no_usual_size():
+  assert judging.faults([_span("1", 100), _span("2", 1)], 0.1) == []

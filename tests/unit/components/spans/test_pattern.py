@@ -1,0 +1,108 @@
+"""Patterns of spans: what they find, and what is refused before anything is read."""
+
+from __future__ import annotations
+
+import pytest
+
+from components.spans import pattern
+from dlpipe.errors import BadInputError
+
+
+def _fill(root, *names):
+  for name in names:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text("text,label\n")
+  return root
+
+
+@pytest.mark.parametrize(
+  ("path", "names", "found"),
+  [
+    ("{date}.csv", ("2026-11-30.csv", "20261201.csv"), ["2026-11-30", "2026-12-01"]),
+    ("{YYYY}/{MM}/day-{DD}", ("2026/11/day-30/a.csv",), ["2026-11-30"]),
+    ("span-{SPAN}", ("span-2/a", "span-10/a"), ["2", "10"]),
+    ("span-{span:3}", ("span-002/a", "span-10/a"), ["2"]),
+    ("{span}/reviews.csv", ("7/reviews.csv", "8/other.csv"), ["7"]),
+  ],
+)
+def test_a_pattern_finds_its_spans_in_their_order(tmp_path, path, names, found):
+  _fill(tmp_path, *names)
+  spans, _ = pattern.Pattern(str(tmp_path / path)).find()
+  assert [span.name for span in spans] == found
+
+
+def test_a_days_number_is_that_of_tfx(tmp_path):
+  from tfx.components.example_gen import utils
+
+  _fill(tmp_path, "2026-11-30/a.csv")
+  [span], _ = pattern.Pattern(str(tmp_path / "{date}")).find()
+  assert span.number == utils.date_to_span_number(2026, 11, 30)
+
+
+def test_the_highest_version_of_a_span_counts(tmp_path):
+  _fill(tmp_path, "1/v1/a.csv", "1/v10/a.csv", "1/v9/a.csv", "2/v1/a.csv")
+  spans, _ = pattern.Pattern(str(tmp_path / "{span}/v{version}")).find()
+  assert [(span.name, span.version, span.prefix) for span in spans] == [
+    ("1", 10, "1/v10/"),
+    ("2", 1, "2/v1/"),
+  ]
+
+
+def test_what_fits_no_placeholder_is_told(tmp_path):
+  _fill(tmp_path, "2026-11-30/a.csv", "2026-13-45/a.csv", "tmp/a.csv", ".hidden/a.csv")
+  spans, unread = pattern.Pattern(str(tmp_path / "{date}")).find()
+  assert [span.name for span in spans] == ["2026-11-30"]
+  assert sorted(unread) == ["2026-13-45", "tmp"]
+
+
+@pytest.mark.parametrize(
+  ("path", "message"),
+  [
+    ("in/{day}/", "there is no placeholder {day}. Known: {date}"),
+    ("in/{date}/{date}.csv", "{date} stands there twice"),
+    ("in/{date}/{span}", "expected one of {date}"),
+    ("in/{YYYY}-{MM}", "expected one of {date}"),
+    ("in/{version}/", "expected one of {date}"),
+    ("in/{span}{version}", "nothing tells where the number before {version} ends"),
+    ("in/{span:0}", "has no digit"),
+    ("in/{}", "there is no placeholder {}"),
+    ("in/{{ ds }}/{span}", "Leave one of them out"),
+    ("s3://bucket/{date}/", "Copy or mount them here"),
+  ],
+)
+def test_a_pattern_that_cannot_work_is_refused(path, message):
+  with pytest.raises(BadInputError) as refused:
+    pattern.parse(path if "://" in path else f"/{path}")
+  assert message in str(refused.value)
+
+
+def test_the_template_of_an_orchestrator_is_no_placeholder():
+  assert pattern.parse("inbox/{{ ds }}/") is None
+
+
+def test_a_pattern_that_finds_nothing_says_what_is_there(tmp_path):
+  _fill(tmp_path, "monday/a.csv")
+  with pytest.raises(BadInputError, match=r"Nothing fits .*There are 'monday' below"):
+    pattern.Pattern(str(tmp_path / "{date}")).find()
+  with pytest.raises(BadInputError, match=r"the folder '.*absent' cannot be read"):
+    pattern.Pattern(str(tmp_path / "absent" / "{date}")).find()
+
+
+def test_one_day_at_two_paths_is_refused(tmp_path):
+  _fill(tmp_path, "2026-11-30/a.csv", "20261130/a.csv")
+  with pytest.raises(BadInputError, match=r"are both span 2026-11-30 of"):
+    pattern.Pattern(str(tmp_path / "{date}")).find()
+
+
+def test_a_path_that_exists_is_no_pattern(tmp_path):
+  (tmp_path / "{date}").mkdir()
+  assert pattern.parse(str(tmp_path / "{date}")) is None
+  assert pattern.parse(str(tmp_path)) is None
+  assert pattern.parse(str(tmp_path / "{span}")) is not None
+
+
+def test_an_origin_tells_whether_it_is_of_a_span():
+  found = pattern.Pattern("/in/{date}/v{version}")
+  assert found.holds("2026-11-30/v2/reviews.csv, row 7")
+  assert not found.holds("reviews.csv, row 7")
+  assert pattern.Pattern("/in/{date}.csv").holds("2026-11-30.csv, row 7")

@@ -1,0 +1,49 @@
+"""A command gets the run on its standard input; what becomes of it is said."""
+
+import json
+import shlex
+import sys
+
+import pytest
+
+from pipeline.announcing import command
+from pipeline.announcing.notices import NotToldError, notice_of
+
+
+def _run(record, script, *arguments, timeout_s=60.0):
+  words = shlex.join([sys.executable, "-c", script, *map(str, arguments)])
+  command.run(notice_of(record().result), words, timeout_s=timeout_s)
+
+
+def test_it_gets_the_json_and_its_arguments_as_they_are(record, tmp_path):
+  target = tmp_path / "got it; $HOME.json"
+  _run(record, "import sys; open(sys.argv[1], 'w').write(sys.stdin.read())", target)
+  assert json.loads(target.read_text())["run"]["pushed_version"] == 7
+
+
+@pytest.mark.parametrize(
+  ("script", "message"),
+  [
+    ('import sys; sys.exit("no such channel")', "it ended with 1: no such channel"),
+    ("import sys; sys.exit(3)", "it ended with 3"),
+  ],
+)
+def test_a_command_that_fails_is_quoted(record, script, message):
+  with pytest.raises(NotToldError) as failed:
+    _run(record, script)
+  assert str(failed.value) == message
+
+
+def test_one_that_reads_nothing_is_none_that_fails(record):
+  _run(record, "pass")
+
+
+def test_one_that_hangs_is_ended_with_what_it_started(record):
+  script = "import subprocess; subprocess.run(['sleep', '600'])"
+  with pytest.raises(NotToldError, match=r"it took more than 0\.2 seconds and was ended"):
+    _run(record, script, timeout_s=0.2)
+
+
+def test_a_program_that_is_not_there(record):
+  with pytest.raises(NotToldError, match="it cannot be started: No such file or directory"):
+    command.run(notice_of(record().result), "/nowhere/tell", timeout_s=1.0)

@@ -1,0 +1,165 @@
+"""Requests are watched: what changed, what has lasted, how many answers are right."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from pipeline.batch.requests import metrics, watching, windows
+from pipeline.batch.requests.reading import LoggedRow
+from pipeline.batch.requests.watching import Truth
+from pipeline.drift.measuring import Kind, Measure, Row, with_unknown_words
+from pipeline.drift.served import Served
+
+_KIND = Kind(is_text=True, has_classes=True, has_one_class=True)
+_DAY = 86_400
+_UNTIL = 20_000 * _DAY
+_NUMBERS = itertools.count()
+_ENGLISH = ["the", "a", "film", "story", "is", "was", "good", "bad", "fine", "and", "too"]
+_GERMAN = ["der", "die", "das", "ist", "nicht", "und", "wir", "sind", "auf", "dem"]
+
+
+def _text(random):
+  words = random.choice(
+    ["the", "a", "film", "story", "is", "was", "good", "bad", "fine", "dull", "and", "too"], 12
+  )
+  return " ".join(words)
+
+
+def _day(number, *, rows=150, seed=None, text=_text, label="pos", score=0.9, **fields):
+  """Rows of the day that ends so many days before the window's end."""
+  random = np.random.default_rng(number if seed is None else seed)
+  for place in range(rows):
+    at = _UNTIL - number * _DAY - _DAY + place * (_DAY // rows)
+    answer = {
+      "label": label if random.random() < 0.5 else "neg",
+      "score": float(np.clip(random.normal(score, 0.03), 0, 1)),
+    }
+    name = f"r{next(_NUMBERS)}"
+    given = {"id": name, "at": at, "version": 3, "why": "sampled", "answer": answer}
+    yield LoggedRow(**{**given, "value": text(random).encode(), **fields})
+
+
+@pytest.fixture(scope="module")
+def served():
+  """A version that was trained on texts of the same words."""
+  random = np.random.default_rng(77)
+  texts = [_text(random).encode() for _ in range(600)]
+  profile = Measure(_KIND).profile(Row(value=text, labels=[b"pos"]) for text in texts)
+  profile = with_unknown_words(profile, texts[:100], profile.words.counts)
+  answers = Measure(_KIND).profile(Row(answer=row.answer) for row in _day(0, rows=400, seed=5))
+  return Served(version=3, profile=profile.also(answers))
+
+
+def _watch(served, days, **options):
+  rows = [row for day in days for row in day]
+  return watching.watch(
+    lambda: iter(rows),
+    served,
+    _KIND,
+    **{"since": _UNTIL - _DAY, "until": _UNTIL, "least": 0.02, "truth": Truth(), **options},
+  )
+
+
+def test_requests_as_in_training_are_quiet(served):
+  found = _watch(served, [_day(number) for number in range(8)])
+  assert found.alarms == []
+  assert (found.requests, found.refused, found.notes) == (150, 0, ())
+  assert [each.about for each in found.compared] == ["requests", "answers", "answers before"]
+
+
+def test_another_language_is_named_with_requests_of_it(served):
+  def german(random):
+    return " ".join(
+      random.choice(["der", "die", "das", "ist", "nicht", "und", "wir", "sind", "auf", "dem"], 10)
+    )
+
+  found = _watch(served, [_day(0, text=german), _day(1)])
+  assert found.alarms[0].startswith(
+    "requests differ from the data of version 3: language: en -> de"
+  )
+  assert 0 < len(found.examples) <= 10
+  assert "language de" in " ".join(found.examples[0].why)
+
+
+def test_answers_are_compared_with_eval_and_with_the_day_before(served):
+  found = _watch(served, [_day(0, label="neg", score=0.6), _day(1)])
+  about = {each.about: [c.feature for c in each.drifted] for each in found.compared}
+  assert about["requests"] == []
+  assert set(about["answers"]) == set(about["answers before"]) == {"answer mix", "score"}
+  assert any("unsure (below 0." in said for said in found.alarms)
+
+
+def test_what_has_been_so_for_days_is_said_and_no_alarm(served):
+  found = _watch(served, [_day(number, score=0.75) for number in range(9)])
+  assert found.alarms == []
+  lasting = [change.feature for each in found.compared for change in each.lasting]
+  assert lasting == ["score"]
+
+
+def test_rows_that_a_rule_kept_and_refused_ones_do_not_count(served):
+  kept = _day(0, why="unsure", score=0.3)
+  refused = _day(0, rows=4, error="INVALID_ARGUMENT", why="error")
+  found = _watch(served, [_day(0), _day(1), kept, refused])
+  assert (found.requests, found.refused, found.alarms) == (150, 4, [])
+
+
+def test_a_version_without_a_profile_is_said(served):
+  found = _watch(Served(version=4, profile=None), [_day(0, score=0.5), _day(1)])
+  assert "Version 4 has no data_profile.json" in found.notes[0]
+  assert [each.about for each in found.compared] == ["answers before"]
+  assert found.alarms
+
+
+def test_several_versions_that_answered_are_said(served):
+  found = _watch(served, [_day(0), _day(0, rows=20, version=2), _day(1)])
+  assert "Several versions answered: 2 (20 rows), 3 (150 rows)." in found.notes
+
+
+@pytest.mark.parametrize(("right", "worse"), [(0.93, False), (0.6, True)])
+def test_labels_that_came_later_say_how_many_answers_are_right(served, right, worse):
+  rows = list(_day(0))
+  labels = {
+    row.id: row.answer["label"] if place < right * len(rows) else "other"
+    for place, row in enumerate(rows)
+  }
+  truth = Truth(labels=labels, expected=(0.92, (0.89, 0.95)))
+  found = _watch(served, [rows, _day(1)], truth=truth)
+  assert found.live.rows == 150
+  assert found.live.accuracy == pytest.approx(right, abs=0.01)
+  assert bool(found.alarms) is worse
+  assert "on eval 0.92 (0.89 to 0.95)" in found.live.sentence
+
+
+def test_a_row_belongs_to_one_window_and_memory_is_bounded():
+  measure = Measure(_KIND)
+  rows = [
+    LoggedRow(id=str(at), at=at, why="sampled", answer={"label": "a", "score": 0.5})
+    for at in range(_UNTIL - 3 * 100, _UNTIL + 1)
+  ]
+  found = windows.windows(
+    rows, measure, since=_UNTIL - 100, until=_UNTIL, most=50, look=lambda row: None
+  )
+  assert [window.rows for window in found[:4]] == [100, 100, 100, 0]
+  assert [len(window.entries) for window in found[:4]] == [50, 50, 10, 0]
+  assert len({entry.id for entry in found[0].entries}) == 50
+
+
+def test_the_metrics_are_prometheus_text(served, tmp_path):
+  found = _watch(served, [_day(0, score=0.5), _day(1)])
+  path = tmp_path / "dlpipe.prom"
+  metrics.write(found, "sentiment", path)
+  lines = path.read_text().splitlines()
+  assert "# TYPE dlpipe_drift_changed gauge" in lines
+  assert 'dlpipe_watch_requests{task="sentiment"} 150' in lines
+  assert 'dlpipe_drift_changed{task="sentiment",about="answers before",feature="score"} 1' in lines
+  assert len(lines) == len(set(lines))
+  assert [path.name for path in tmp_path.iterdir()] == ["dlpipe.prom"]
+  assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_what_was_found_as_json(served):
+  document = watching.as_json(_watch(served, [_day(0, score=0.5), _day(1)]))
+  score = [each for each in document["changes"] if each["feature"] == "score"]
+  assert [each["about"] for each in score] == ["answers", "answers before"]
+  assert all(each["drifted"] and each["value"] > each["bound"] for each in score)

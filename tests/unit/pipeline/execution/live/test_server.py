@@ -1,0 +1,55 @@
+"""The page of a watched run over HTTP: on loopback only, closed at the end."""
+
+import contextlib
+import http.client
+import json
+import re
+import urllib.parse
+
+import pytest
+
+from pipeline.execution import events
+from pipeline.execution.live.server import LivePage
+
+
+@pytest.fixture
+def page():
+  """A page that is served."""
+  with contextlib.closing(LivePage()) as served:
+    yield served
+
+
+def _get(page, path, host=None):
+  at = urllib.parse.urlsplit(page.address)
+  connection = http.client.HTTPConnection(at.hostname, at.port, timeout=30)
+  with contextlib.closing(connection):
+    connection.request("GET", path, headers={"Host": host or at.netloc})
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode(), answer.headers
+
+
+def test_the_page_and_the_state_are_served(page):
+  page.watched(events.RunStarted("r1", "images", ("Trainer",), "run.log"))
+  status, text, headers = _get(page, "/")
+  assert status == 200
+  assert "connect-src 'self'" in headers["Content-Security-Policy"]
+  # Nothing is loaded from elsewhere.
+  assert re.findall(r"""(?:src|href)=["']?([^"' >]+)""", text) == ["data:,"]
+  status, text, headers = _get(page, "/state.json")
+  assert (status, headers["Cache-Control"]) == (200, "no-store")
+  assert json.loads(text)["run_id"] == "r1"
+
+
+def test_only_names_of_this_machine_are_answered(page):
+  assert page.address.startswith("http://127.0.0.1:")
+  port = urllib.parse.urlsplit(page.address).port
+  assert _get(page, "/state.json", host=f"localhost:{port}")[0] == 200
+  assert _get(page, "/state.json", host=f"rebound.example.org:{port}")[0] == 403
+  assert _get(page, "/etc/passwd")[0] == 404
+
+
+def test_the_port_is_free_after_the_end():
+  page = LivePage()
+  page.close()
+  with pytest.raises(ConnectionRefusedError):
+    _get(page, "/")
