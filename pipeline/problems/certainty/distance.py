@@ -122,17 +122,14 @@ def _scaled(view: View, distances: np.ndarray) -> tuple[View, np.ndarray]:
 
 def _cross_fitted(rows: np.ndarray, seed: int) -> tuple[View, np.ndarray]:
   """Compares rows with each other: the distance of each is by a view of the other folds' rows."""
-  spread = np.maximum(rows.std(axis=0), _NOTHING)
   one = np.zeros(len(rows), np.int64)
 
   def view(some: np.ndarray) -> View:
-    found = _view(some / spread, one[: len(some)], seed)
-    if found is None:  # all are alike
-      units = rows.shape[1]
-      found = View(center=some[0] / spread, whitening=np.eye(units), means=np.zeros((1, units)))
-    return dataclasses.replace(
-      found, center=found.center * spread, whitening=found.whitening / spread[:, np.newaxis]
-    )
+    found = _view(some, one[: len(some)], seed)
+    if found is not None:
+      return found
+    units = rows.shape[1]  # all rows are alike
+    return View(center=some[0], whitening=np.eye(units), means=np.zeros((1, units)))
 
   fold = np.random.default_rng(seed).permutation(len(rows)) % _FOLDS
   distances = np.empty(len(rows))

@@ -18,7 +18,8 @@ class Seen(NamedTuple):
 
   Attributes:
     evidence: `[batch, units]`; inputs are compared by it with those of train.
-    traits: `[batch, traits]`, by which they are compared with those of val; None without.
+    traits: `[batch, traits]`, by which they are compared with those of val, of similar size, since
+      what hardly varies counts less; None without.
   """
 
   evidence: tf.Tensor
