@@ -12,7 +12,7 @@ import tensorflow as tf
 from dlpipe.errors import BadInputError
 from pipeline.params import Role
 from pipeline.problems.classes import compile_args
-from pipeline.tasks.sentiment.features import WORDS
+from pipeline.tasks.sentiment.features import WORD_IDS, WORDS
 from pipeline.tasks.sentiment.model import (
   SEQUENCES,
   build_model,
@@ -22,7 +22,9 @@ from pipeline.tasks.sentiment.model import (
 from pipeline.tasks.sentiment.plan import training_plan
 from pipeline.tasks.sentiment.task import TASK
 from pipeline.text.word_counts import read_counts
+from pipeline.training import datasets
 from pipeline.training.answering import answering
+from pipeline.training.export import certain
 
 _IDS = np.array([[6, 9, 3, 0, 0], [7, 0, 0, 0, 0], [0, 0, 0, 0, 0], [8, 8, 6, 10, 1]], "int32")
 
@@ -72,6 +74,34 @@ def test_what_makes_a_text_strange_is_counted(model):
   np.testing.assert_array_equal(traits[2, :5], 1)
   assert traits[3, 0] == 1
   assert traits[1, 6] == 0
+
+
+def test_a_text_of_unknown_words_is_strange_to_the_served_model(model, text_graph):
+  random = np.random.default_rng(3)
+
+  def split(rows):
+    ids = random.integers(6, 11, (rows, 8)).astype("int32")
+    inputs = {name: value.numpy() for name, value in _inputs(ids).items()}
+    return datasets.in_memory(inputs, random.integers(0, 2, rows), sequence_keys=SEQUENCES)
+
+  doubts = certain.fitted(
+    TASK.problem,
+    model,
+    text_graph,
+    (split(200), split(100)),
+    calibration=None,
+    options={},
+    settings={"seed": 1, "coverage": None, "accepted_accuracy": None},
+  )
+  outputs = answering(TASK, model, text_graph, {}, None, doubts)
+  answers = [
+    tf.function(outputs, autograph=False)(_inputs(ids))
+    for ids in (split(50).arrays[0][WORD_IDS], np.full((3, 8), 2, "int32"))
+  ]
+  known, strange = (answer["familiarity"].numpy() for answer in answers)
+  assert np.median(known) > 0.2
+  assert strange.max() < 0.01
+  assert (answers[1]["decision"].numpy() == b"unsure").all()
 
 
 def test_what_the_bag_has_no_weight_for_is_unknown(text_graph, params):
