@@ -180,8 +180,9 @@ def _collected(
     said, seen = run(inputs)
     is_table = isinstance(said, tf.Tensor) and said.shape.rank == 2
     parts.append((said if is_table else None, *(seen or (None, None)), label))
-  said, of_model, traits, labels = (
+  labels = np.concatenate([part[-1].numpy() for part in parts])
+  said, of_model, traits = (
     None if any(part is None for part in column) else np.concatenate([p.numpy() for p in column])
-    for column in zip(*parts, strict=True)
+    for column in list(zip(*parts, strict=True))[:-1]
   )
   return said, None if of_model is None else evidence.Seen(of_model, traits), labels
