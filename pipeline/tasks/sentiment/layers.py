@@ -13,6 +13,8 @@ from keras import ops
 
 # Odd multipliers without a common pattern spread pairs of ids over the buckets.
 _FIRST, _SECOND = 1_000_003, 7_919
+# The kinds of features by which texts are compared: words, stems, starts, ends and pairs.
+_COMPARED = 5
 # A state within this distance of the largest shares its part; states are at most 1 in size.
 _NEAR, _FAR = 0.01, 1e4
 
@@ -178,7 +180,8 @@ class Bag(keras.layers.Layer):
     """
     rows = self.features(ids, starts, ends)[..., None]
     is_known = ops.any(ops.take(self._weights, ops.maximum(rows[..., 0], 0), axis=0) != 0, axis=-1)
-    of_kind = ops.logical_and(rows >= self._first[:-1], rows < self._first[1:])
+    first = self._first[: _COMPARED + 1]
+    of_kind = ops.logical_and(rows >= first[:-1], rows < first[1:])
     known = ops.sum(ops.cast(ops.logical_and(of_kind, is_known[..., None]), "float32"), axis=1)
     found = ops.sum(ops.cast(of_kind, "float32"), axis=1)
     # A word that the vocabulary lacks has no row.
