@@ -53,7 +53,8 @@ class ModelVerdict(artifact.Artifact):
 class Profile(artifact.Artifact):
   """What the data of a run look like.
 
-  The directory holds `data_profile.json`, a `pipeline.drift.profile.Profile`.
+  The directory holds `data_profile.json`, a `pipeline.drift.profile.Profile`, and of a window of
+  several spans `newest_profile.json`, that of the newest.
   """
 
   TYPE_NAME = "components.Profile"

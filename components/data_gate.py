@@ -31,7 +31,7 @@ from dlpipe.records import EVAL, SPLITS, TRAIN, VAL
 
 ANOMALIES_FILE = "SchemaDiff.pb"  # ExampleValidator's name for it, in TFX 1.16 and 1.21
 _SHOWN = 5
-_SPANS_REMEDY = "Bring or mend these spans; only they are read again. "
+_SPANS_REMEDY = "Bring or mend these spans; only they are read again."
 _SEVERITIES = {
   "WARNING": anomalies_pb2.AnomalyInfo.WARNING,
   "ERROR": anomalies_pb2.AnomalyInfo.ERROR,
@@ -267,7 +267,7 @@ def _check_spans(spans: Sequence[SpanSeen], faults: Sequence[judging.Fault]) -> 
       value=sum(len(fault.spans) for fault in faults),
       bound="0",
       reason="; ".join(fault.said for fault in faults) or f"All of {len(spans):,} are there.",
-      remedy=_SPANS_REMEDY + "--set data.missing_span=warn",
+      remedy=f"{_SPANS_REMEDY} Or train without them: --set data.missing_span=warn",
     )
 
 
@@ -276,8 +276,8 @@ def _span_finding(fault: judging.Fault) -> dict[str, Any]:
     "name": f"{fault.kind}_spans",
     "level": "warning",
     "count": len(fault.spans),
-    "what": f"{len(fault.spans)} of the window's spans {fault.said}",
-    "advice": _SPANS_REMEDY + "--set data.missing_span=refuse stops a run for this",
+    "what": fault.said,
+    "advice": f"{_SPANS_REMEDY} A run stops for this with --set data.missing_span=refuse.",
     "details": list(fault.spans),
   }
 

@@ -36,16 +36,17 @@ def DataProfile(  # noqa: N802 - TFX takes the component's class name from the f
   Args:
     examples: the examples.
     quarantine: the counts of the source.
-    profile: receives the file that `profile_fn` names.
-    profile_fn: dotted path; `(examples directory, quarantine directory, told) -> file`, which has a
-      name `FILE` and `to_text()`.
+    profile: receives the files.
+    profile_fn: dotted path; `(examples directory, quarantine directory, told) -> files`, name to
+      text.
     told: what the function is told beside the artifacts, as JSON.
     code_fingerprint: of `profile_fn`; edited code measures again.
   """
   del code_fingerprint  # only a part of the cache key
   found = load_function(profile_fn)(examples.uri, quarantine.uri, json.loads(told))
-  with fileio.open(os.path.join(profile.uri, found.FILE), "w") as f:
-    f.write(found.to_text())
+  for name, text in found.items():
+    with fileio.open(os.path.join(profile.uri, name), "w") as f:
+      f.write(text)
 
 
 @component

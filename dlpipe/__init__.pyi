@@ -59,6 +59,7 @@ class Run:
   log: pathlib.Path | None
   serving_dir: pathlib.Path
   predictions: pathlib.Path | None = None
+  spans: tuple[Mapping[str, Any], ...] = ()
   def rows(
     self, where: str | None = None, *, sort: str | None = None, limit: int | None = None
   ) -> list[dict[str, Any]]: ...

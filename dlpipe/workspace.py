@@ -16,6 +16,7 @@
       cleaned/<run>.json what is known of a run whose files were deleted
       drift.json         how far apart the data of earlier runs were
       drift_refused.json the last comparison that refused the data
+      watch.html         what the last `dlpipe watch` found
       stages.json        which versions have labels or pins, since when and why
       models.config      the labels for a model server
       requests/          requests that a model server logged
@@ -140,6 +141,11 @@ class TaskFolder:
   def drift(self) -> pathlib.Path:
     """How far apart the data of earlier runs were, which bounds the next comparison."""
     return self.root / "drift.json"
+
+  @property
+  def watched(self) -> pathlib.Path:
+    """The page of the last `dlpipe watch`."""
+    return self.root / "watch.html"
 
   @property
   def models_config(self) -> pathlib.Path:

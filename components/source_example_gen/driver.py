@@ -40,7 +40,8 @@ class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
         data_types_utils.set_metadata_value(result.exec_properties[key], value)
     examples = copy.deepcopy(execution_info.output_dict["examples"][0].mlmd_artifact)
     examples.custom_properties[FINGERPRINT_KEY].string_value = fingerprint
-    # Resolvers such as LatestArtifact and SpansResolver read these from every Examples artifact.
-    examples.custom_properties[utils.SPAN_PROPERTY_NAME].int_value = 0
+    # Resolvers such as LatestArtifact and SpansResolver read this from every Examples artifact.
+    span = sources.last_span(execution_info.exec_properties)
+    examples.custom_properties[utils.SPAN_PROPERTY_NAME].int_value = span
     result.output_artifacts["examples"].artifacts.append(examples)
     return result

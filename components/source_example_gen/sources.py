@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.source_example_gen import relabel
-from components.spans import resolving
+from components.spans import resolving, window
+from components.spans.pattern import Pattern
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from dlpipe.records import SourcePlan
@@ -45,3 +46,12 @@ def make_plan(exec_properties: Mapping[str, Any]) -> SourcePlan:
   if not path:
     return plan
   return dataclasses.replace(plan, fingerprint=f"{plan.fingerprint}-{relabel.digest(path)}")
+
+
+def last_span(exec_properties: Mapping[str, Any]) -> int:
+  """Returns the number of the window's last span; 0 for data without spans."""
+  said = exec_properties.get(resolving.SETTING)
+  if not said:
+    return 0
+  pattern = Pattern(exec_properties["data_path"])
+  return window.choose(pattern, window.Settings.from_text(said)).spans[-1].number

@@ -37,6 +37,8 @@ class SpanSeen:
     name: the day as `2026-11-30`, or the number.
     version: its version; None if the data has none.
     content: the beginning of a hash of its bytes; empty of a span that is empty or missing.
+    repeated: the part of its contents that the span before it has, too; 0 where the data draws its
+      splits itself.
     is_missing: whether the span should be there and is not.
     examples: records written, by split.
     quarantined: the number of rejected records.
@@ -46,6 +48,7 @@ class SpanSeen:
   name: str
   version: int | None = None
   content: str = ""
+  repeated: float = 0.0
   is_missing: bool = False
   examples: dict[str, int] = dataclasses.field(default_factory=dict)
   quarantined: int = 0

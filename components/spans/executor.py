@@ -206,5 +206,5 @@ def _require_known(
     exec_properties["relabel"],
     given,
     [origin for span in spans for origin in span.relabelled],
-    {label for span in spans for label in span.classes},
+    {label for folder in folders for label in together.given_classes(folder)},
   )

@@ -11,6 +11,8 @@ from components.spans.window import some
 
 # Fewer say nothing about a usual size.
 _LEAST_SPANS = 3
+# So much of a day is no chance, even where short texts come back.
+_REPEATED = 0.9
 
 
 class Fault(NamedTuple):
@@ -37,11 +39,11 @@ def faults(spans: Sequence[SpanSeen], min_size: float) -> list[Fault]:
   found: list[Fault] = []
   missing = tuple(span.name for span in spans if span.is_missing)
   if missing:
-    found.append(Fault("missing", missing, f"are missing: {some(missing)}"))
+    found.append(Fault("missing", missing, f"Missing spans: {some(missing)}"))
   there = [span for span in spans if not span.is_missing]
   empty = tuple(span.name for span in there if not span.rows)
   if empty:
-    found.append(Fault("empty", empty, f"have no row: {some(empty)}"))
+    found.append(Fault("empty", empty, f"Spans without a row: {some(empty)}"))
   filled = [span for span in there if span.rows]
   if len(filled) >= _LEAST_SPANS:
     usual = statistics.median(span.rows for span in filled)
@@ -50,7 +52,7 @@ def faults(spans: Sequence[SpanSeen], min_size: float) -> list[Fault]:
       said = some([f"{span.name} ({span.rows:,} rows)" for span in small])
       names = tuple(span.name for span in small)
       found.append(
-        Fault("small", names, f"are smaller than usual, which is {usual:,.0f} rows: {said}")
+        Fault("small", names, f"Spans smaller than usual, which is {usual:,.0f} rows: {said}")
       )
   found += _repeated(filled)
   return found
@@ -58,11 +60,12 @@ def faults(spans: Sequence[SpanSeen], min_size: float) -> list[Fault]:
 
 def _repeated(spans: Sequence[SpanSeen]) -> list[Fault]:
   first: dict[str, str] = {}
-  pairs = []
-  for span in spans:
+  found: dict[str, str] = {}
+  for before, span in zip((None, *spans), spans, strict=False):
     if first.setdefault(span.content, span.name) != span.name:
-      pairs.append((span.name, first[span.content]))
-  if not pairs:
+      found[span.name] = f"{span.name} holds the bytes of {first[span.content]}"
+    elif before is not None and span.repeated >= _REPEATED:
+      found[span.name] = f"{span.name} has {span.repeated:.0%} of its contents from {before.name}"
+  if not found:
     return []
-  said = some([f"{name} as {other}" for name, other in pairs])
-  return [Fault("repeated", tuple(name for name, _ in pairs), f"hold the same bytes: {said}")]
+  return [Fault("repeated", tuple(found), f"Spans that repeat others: {some([*found.values()])}")]

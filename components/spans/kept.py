@@ -94,8 +94,11 @@ class Store:
     """Returns the folder of a span in which exactly its contents among `moves` are moved."""
     for path in sorted((self.root / _KEPT).glob(f"{key}*")):
       span = read(path)
-      if span is not None and span.moved == moved_of(path, moves):
-        return path
+      try:
+        if span is not None and span.moved == moved_of(path, moves):
+          return path
+      except OSError:  # damaged by hand: read anew
+        continue
     return None
 
   def forget(self) -> None:
@@ -148,6 +151,14 @@ def of_keys(drawn: bytes, moves: Mapping[bytes, str]) -> dict[str, str]:
   found = wanted[np.isin(wanted, np.frombuffer(drawn, ">u8"))]
   keys = [number.to_bytes(8, "big") for number in sorted(found.tolist())]
   return {key.hex(): moves[key] for key in keys}
+
+
+def repeated(folder: pathlib.Path, before: pathlib.Path) -> float:
+  """Returns the part of a kept span's contents that another one has, too, 0 to 1."""
+  own, other = (
+    np.unique(np.frombuffer((each / KEYS_FILE).read_bytes(), ">u8")) for each in (folder, before)
+  )
+  return float(np.isin(own, other, assume_unique=True).mean()) if len(own) else 0.0
 
 
 def draw_of(folder: pathlib.Path) -> list[Any]:

@@ -16,12 +16,11 @@ from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue, SourcePlan, part_of_input
 
-# What a span is read with, beside its content.
+# What a span is read with, beside its content and its new labels.
 _READ_WITH = (
   "read_fn",
   "options",
   "label_key",
-  "relabelled_key",
   "code_fingerprint",
   "val_fraction",
   "eval_fraction",

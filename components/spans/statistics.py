@@ -13,7 +13,7 @@ import itertools
 import os
 import pathlib
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from typing import Any
 
@@ -70,9 +70,9 @@ class Executor(tfx_executor.Executor):
     with self._make_beam_pipeline() as pipeline:
       _ = pipeline | "Spans" >> beam.Create(todo) | "Count" >> beam.Map(count.count_and_keep)
     for split in SPLITS:
-      found = [
+      found = (
         count.kept(folder, of) or count.count(files) for folder, of, files in tasks if of == split
-      ]
+      )
       uri = artifact_utils.get_split_uri([statistics], split)
       os.makedirs(uri, exist_ok=True)
       path = os.path.join(uri, tfx_executor.DEFAULT_FILE_NAME)
@@ -126,14 +126,15 @@ class Counting:
       found = [each.add_input(own, batch) for each, own in zip(generators, found, strict=True)]
     return [each.compact(own) for each, own in zip(generators, found, strict=True)]
 
-  def statistics(self, counted: list[list[Any]]) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """Returns the statistics of all that was counted."""
+  def statistics(self, counted: Iterable[list[Any]]) -> statistics_pb2.DatasetFeatureStatisticsList:
+    """Returns the statistics of all that was counted, of which one at a time is in memory."""
     generators = self._generators()
-    columns = zip(*counted, strict=True) if counted else [[] for _ in generators]
-    merged = [
-      each.merge_accumulators([each.create_accumulator(), *own])
-      for each, own in zip(generators, columns, strict=True)
-    ]
+    merged = [each.create_accumulator() for each in generators]
+    for found in counted:
+      merged = [
+        each.merge_accumulators([sum_, own])
+        for each, sum_, own in zip(generators, merged, found, strict=True)
+      ]
     return stats_impl.extract_statistics_output(merged, generators)
 
   def _path(self, folder: str, split: str) -> pathlib.Path:

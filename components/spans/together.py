@@ -98,12 +98,15 @@ def rejected(
   seen: list[SpanSeen] = []
   rows: list[dict[str, Any]] = []
   budget = quarantine.KEPT_BYTES
+  before: pathlib.Path | None = None
   for span in window.spans:
     folder = folders[span.name]
     summary = _summary(folder)
-    seen.append(_seen(span, summary, contents[span.name]))
+    repeated = kept.repeated(folder, before) if folder is not None and before is not None else 0.0
+    seen.append(_seen(span, summary, contents[span.name], repeated))
     if folder is None:
       continue
+    before = folder
     summaries.append(summary)
     own, budget = _rows(folder / kept.QUARANTINE, root, f"span{len(summaries):04d}", budget)
     rows += own
@@ -126,16 +129,25 @@ def rejected(
   return found
 
 
+def given_classes(folder: pathlib.Path) -> set[str]:
+  """Returns the classes that the source gave in a span, without those of new labels."""
+  span = kept.read(folder)
+  if span is not None and span.classes:
+    return set(span.classes)
+  return {label for counts in _summary(folder).labels.values() for label in counts}
+
+
 def _summary(folder: pathlib.Path | None) -> Summary:
   found = Summary.read(folder / kept.QUARANTINE) if folder is not None else None
   return found or Summary()
 
 
-def _seen(span: Span, summary: Summary, content: str) -> SpanSeen:
+def _seen(span: Span, summary: Summary, content: str, repeated: float) -> SpanSeen:
   return SpanSeen(
     name=span.name,
     version=span.version,
     content=content[:16],
+    repeated=round(repeated, 4),
     examples=dict(summary.examples),
     quarantined=summary.quarantined,
     labels=_sum(list(summary.labels.values())),

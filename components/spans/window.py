@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from dlpipe.errors import BadInputError
 
 _FILE = "window.json"
 _TWO_WEEKS = 14
+_LEAST_TO_STEP_BY = 4  # spans
 _SHOWN = 5
 
 
@@ -51,11 +53,13 @@ class Window:
   """The spans of a run.
 
   Attributes:
+    data: the pattern that found them.
     spans: those that are there, by number.
     missing: the names of those that are not there and should be.
     unread: names beside the spans that fit no placeholder.
   """
 
+  data: str
   spans: tuple[Span, ...]
   missing: tuple[str, ...] = ()
   unread: tuple[str, ...] = ()
@@ -89,7 +93,7 @@ def choose(pattern: Pattern, settings: Settings) -> Window:
   start = max(first, found[0].number)
   expected = _expected(pattern, range(start, last + 1), numbers)
   missing = tuple(pattern.name(number) for number in expected if number not in numbers)
-  return Window(spans=spans, missing=missing, unread=tuple(unread))
+  return Window(data=pattern.path, spans=spans, missing=missing, unread=tuple(unread))
 
 
 def fingerprint(window: Window, contents: Mapping[str, str]) -> str:
@@ -118,16 +122,23 @@ def remember(
     for span in window.spans
   }
   _path(root).parent.mkdir(parents=True, exist_ok=True)
-  _path(root).write_text(json.dumps(said, indent=1), encoding="utf-8")
+  found = {"data": window.data, "spans": said}
+  _path(root).write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
-def remembered(root: str) -> dict[str, dict[str, Any]]:
-  """Returns by the name of a span what is remembered of the last window; empty if nothing is."""
+def remembered(root: str, data: str | None = None) -> dict[str, dict[str, Any]]:
+  """Returns by the name of a span what is remembered of the last window; empty if nothing is.
+
+  Args:
+    root: the folder of kept spans.
+    data: the pattern of the window; None takes any.
+  """
   try:
-    said: dict[str, dict[str, Any]] = json.loads(_path(root).read_text(encoding="utf-8"))
-  except (OSError, ValueError):
+    found = json.loads(_path(root).read_text(encoding="utf-8"))
+    said: dict[str, dict[str, Any]] = found["spans"]
+    return said if data in (None, found["data"]) else {}
+  except (OSError, ValueError, KeyError):
     return {}
-  return said
 
 
 def _path(root: str) -> pathlib.Path:
@@ -158,7 +169,7 @@ def some(names: Sequence[str]) -> str:
 
 
 def _news(window: Window, root: str) -> str:
-  before = remembered(root)
+  before = remembered(root, window.data)
   if not before:
     return "None of them was read here before."
   known = Contents(root)
@@ -199,11 +210,19 @@ def _last(pattern: Pattern, settings: Settings, found: Sequence[Span]) -> int:
 
 
 def _expected(pattern: Pattern, numbers: range, there: set[int]) -> list[int]:
-  """Returns the numbers that should have a span; weekdays that never have one are none of them.
+  """Returns the numbers that should have a span: in steps of a week, none between is missing.
 
-  Two weeks or less do not tell which weekdays these are.
+  Weekdays that never have one are not missing either; two weeks or less do not tell which.
   """
+  apart = [number - min(there) for number in there] if len(there) >= _LEAST_TO_STEP_BY else []
+  step = math.gcd(*apart) or 1
   days = {pattern.weekday(number) for number in there}
-  if len(numbers) <= _TWO_WEEKS:
-    return list(numbers)
-  return [n for n in numbers if pattern.weekday(n) in days or n == numbers[-1]]
+  return [
+    number
+    for number in numbers
+    if number == numbers[-1]
+    or (
+      not (number - min(there)) % step
+      and (len(numbers) <= _TWO_WEEKS or pattern.weekday(number) in days)
+    )
+  ]

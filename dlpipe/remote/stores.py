@@ -25,7 +25,7 @@ from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.remote.addresses import rest_of, scheme_of
 
 _CONNECT_S, _REQUEST_S = 10, 60
-_GCS_RETRY_S = 60
+_GCS_RETRY_S = 20
 _FINAL = (401, 403, 404, 410)  # answers of a web server that stay the same
 _CREDENTIALS = {
   "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile in ~/.aws, or the machine's role; "
@@ -37,7 +37,7 @@ _REFUSED = re.compile(
   r"ACCESS_DENIED|INVALID_ACCESS_KEY|SIGNATURE_DOES_NOT|InvalidAccessKeyId|SignatureDoesNotMatch|"
   r"INVALID_SIGNATURE|EXPIRED_TOKEN|ExpiredToken|UNRECOGNIZED_CLIENT|InvalidToken|AuthFailure|"
   r"MISSING_AUTHENTICATION|PERMISSION_DENIED|UNAUTHENTICATED|HTTP (response code|status) 40[13]|"
-  r"determine credentials|Permission denied",
+  r"determine credentials|access token|Permission denied",
   re.IGNORECASE,
 )
 _NO_BUCKET = re.compile(r"NO_SUCH_BUCKET|NoSuchBucket|bucket.*(not exist|not found)", re.IGNORECASE)
@@ -215,7 +215,13 @@ def _filesystem(address: str) -> Any:
   if scheme == "gs":
     import datetime
 
-    return fs.GcsFileSystem(retry_time_limit=datetime.timedelta(seconds=_GCS_RETRY_S))
+    limit = datetime.timedelta(seconds=_GCS_RETRY_S)
+    own, _, host = os.environ.get("STORAGE_EMULATOR_HOST", "").rpartition("://")
+    if host:  # as in Google's own clients: a server for tests, without credentials
+      return fs.GcsFileSystem(
+        anonymous=True, scheme=own or "http", endpoint_override=host, retry_time_limit=limit
+      )
+    return fs.GcsFileSystem(retry_time_limit=limit)
   if scheme == "hdfs":
     return fs.FileSystem.from_uri(address)[0]
   endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""

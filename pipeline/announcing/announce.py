@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import importlib.util
+import os
 from collections.abc import Callable, Iterator, Mapping
 
 from dlpipe.errors import BadInputError, BusyError, DlpipeError
@@ -26,7 +27,7 @@ def require(config: PipelineConfig, environ: Mapping[str, str]) -> None:
   """Checks, before a run begins, that it can tell of its end.
 
   Raises:
-    BadInputError: a secret is not where a setting says, or a client is not installed.
+    BadInputError: a secret or a folder is not where a setting says, or a client is not installed.
   """
   secrets = _Secrets(config, environ)
   for section in ("notify", "tracking"):
@@ -38,6 +39,11 @@ def require(config: PipelineConfig, environ: Mapping[str, str]) -> None:
         f"tracking.{name} needs a client that is not installed. Install it with: "
         f"pip install 'dlpipe[{extra}]'"
       )
+  folder = config.tracking.prometheus_dir
+  if folder is not None and not os.path.isdir(folder):
+    raise BadInputError(
+      f"tracking.prometheus_dir must be a folder that is there. Received: {folder!r}"
+    )
 
 
 def announce(data: ReportData, config: PipelineConfig, environ: Mapping[str, str]) -> list[str]:

@@ -111,7 +111,7 @@ def _orchestrator(compiled: PipelineConfig) -> str:
 
 def _values(config: PipelineConfig) -> dict[str, Any]:
   """The settings that were told when the pipeline was compiled, by full name."""
-  found = {}
+  found: dict[str, Any] = {}
   told: Mapping[str, Any] = config.model_dump(exclude_unset=True)
   for section, values in told.items():
     if section in _NOT_SETTINGS:

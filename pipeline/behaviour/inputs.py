@@ -84,7 +84,7 @@ class Measuring:
     return random.Random(f"{self.suite.seed} {test} {number}")
 
   def filled(
-    self, test: str, written: Sequence[str], words: Mapping[str, Sequence[str]]
+    self, test: str, written: Sequence[str], words: Mapping[str, tuple[str, ...]]
   ) -> list[tuple[str, dict[str, int]]]:
     """Returns texts with every choice of their slots' words, or as many as there are rows."""
     found = []

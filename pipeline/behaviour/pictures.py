@@ -80,7 +80,10 @@ def _blur(picture: Image.Image, level: int, rng: random.Random) -> Image.Image:
 
 def _noise(picture: Image.Image, level: int, rng: random.Random) -> Image.Image:
   pixels = np.asarray(picture, np.float32)
-  drawn = np.random.default_rng(rng.getrandbits(64)).standard_normal(pixels.shape, np.float32)
+  # The noise of a sensor without colours has none either.
+  channels = 1 if (pixels == pixels[..., :1]).all() else 3
+  shape = (*pixels.shape[:2], channels)
+  drawn = np.random.default_rng(rng.getrandbits(64)).standard_normal(shape, np.float32)
   return _of_pixels(pixels + drawn * 255 * (0.02, 0.05, 0.1)[level])
 
 

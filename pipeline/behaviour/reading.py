@@ -113,7 +113,7 @@ def _test(document: _Document, number: int, given: object) -> Test:
   if not isinstance(given, dict):
     raise document.fault(place, "each test must be a mapping with name, kind, at_most and reason")
   kind = given.get("kind")
-  if kind not in KINDS:
+  if not isinstance(kind, str) or kind not in KINDS:
     close = difflib.get_close_matches(str(kind), KINDS, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     raise document.fault(

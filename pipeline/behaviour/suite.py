@@ -218,7 +218,7 @@ class Corruption(_Test):
 
   @pydantic.field_validator("at_most", mode="before")
   @classmethod
-  def _for_each(cls, given: object) -> object:
+  def _for_each(cls, given: Any) -> Any:
     bounds = list(given) if isinstance(given, (list, tuple)) else [given] * STRENGTHS
     for bound in bounds:
       is_number = isinstance(bound, (int, float)) and not isinstance(bound, bool)

@@ -74,7 +74,7 @@ def _prepend(text: str, change: Change, strength: int, rng: random.Random) -> st
 def _replace(text: str, change: Change, strength: int, rng: random.Random) -> str:
   for word, others in change.words.items():
     other = rng.choice(others)
-    text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", lambda _, other=other: other, text)
+    text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", other.replace("\\", r"\\"), text)
   return text
 
 

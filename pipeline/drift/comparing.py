@@ -213,7 +213,7 @@ def _bins(feature: Feature, before: Profile, now: Profile) -> tuple[Bins, float]
   if feature.name == features.CHOICE:
     if before.words is None or now.words is None:
       return [], 1.0
-    return _word_bins(before.words, now.words), max(before.words.spread, now.words.spread)
+    return _word_bins(before.words, now.words), before.words.spread
   if feature.edges:
     return _number_bins(feature, before.numbers[feature.name], now.numbers[feature.name]), 1.0
   return _name_bins(before.names[feature.name], now.names[feature.name]), 1.0
@@ -227,15 +227,19 @@ def _number_bins(feature: Feature, before: Numbers, now: Numbers) -> Bins:
 
 
 def _name_bins(before: Names, now: Names) -> Bins:
-  known = sorted({*before.counts, *now.counts}, key=lambda n: (-before.counts.get(n, 0), n))
-  bins: Bins = [(name, before.counts.get(name, 0), now.counts.get(name, 0)) for name in known]
-  return [*bins, (_OTHERS, before.other, now.other)] if before.other or now.other else bins
+  known = {*before.counts, *now.counts}
+  for each in (before, now):
+    if each.other:  # among which one that is missing may be
+      known &= each.counts.keys()
+  ordered = sorted(known, key=lambda name: (-before.counts.get(name, 0), name))
+  bins: Bins = [(name, before.counts.get(name, 0), now.counts.get(name, 0)) for name in ordered]
+  others = (before.total - sum(each[1] for each in bins), now.total - sum(each[2] for each in bins))
+  return [*bins, (_OTHERS, *others)] if any(others) else bins
 
 
 def _word_bins(before: Words, now: Words) -> Bins:
-  half = COMPARED_WORDS // 2
-  common = {*list(before.counts)[:half], *list(now.counts)[:half]}
-  ordered = sorted(common, key=lambda word: (-before.counts.get(word, 0), word))
+  # Words picked for being common now would always seem to have risen.
+  ordered = list(before.counts)[:COMPARED_WORDS]
   bins: Bins = [(word, before.counts.get(word, 0), now.counts.get(word, 0)) for word in ordered]
   others = (before.total - sum(each[1] for each in bins), now.total - sum(each[2] for each in bins))
   return [*bins, (_OTHERS, *others)]

@@ -13,7 +13,7 @@ from pipeline.drift.verdict import NONE
 from pipeline.settings.config import PipelineConfig
 from pipeline.task import Task
 
-_PROFILE = "pipeline.drift.examples.profile"
+_PROFILE = "pipeline.drift.examples.files"
 _COMPARISON = "pipeline.drift.gate.judge"
 _COMPONENTS = "components.drift_gate"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from google.protobuf import text_format
@@ -57,7 +57,7 @@ def judge(
   Raises:
     BadInputError: the file of earlier comparisons is damaged.
   """
-  now = Profile.read(pathlib.Path(profile_dir))
+  now = _newest(pathlib.Path(profile_dir)) or Profile.read(pathlib.Path(profile_dir))
   if now is None:
     raise FileNotFoundError(f"{profile_dir} has no {Profile.FILE}")
   version = served.find(pathlib.Path(serving_dir))
@@ -71,13 +71,16 @@ def judge(
     )
     return Drift(severity=severity, version=version.version, data=now.data, notes=(note,))
   before = version.profile
-  known = Drift(severity=severity, version=version.version, data=now.data, reference=before.data)
+  known = Drift(
+    span=now.span, severity=severity, version=version.version, data=now.data, reference=before.data
+  )
   if before.data == now.data:
     return dataclasses.replace(known, notes=("These are the data of the version that is served.",))
+  only = examples.newest_files(examples_dir) if now.span else None
   words = before.words.counts if before.words is not None else None
   measure = Measure(Kind(**told["kind"]), known=words)
   if words is not None:
-    values = (row.value for _, _, row in examples.named_rows(examples_dir, told))
+    values = (row.value for _, _, row in examples.named_rows(examples_dir, told, only))
     now = with_unknown_words(now, values, words)
   file = pathlib.Path(past_file)
   earlier = past.read(file)
@@ -90,7 +93,9 @@ def judge(
     known,
     changes=tuple(changes),
     notes=tuple(notes),
-    examples=_examples(examples_dir, measure, drifted, before, now, told),
+    examples=_examples(
+      examples.named_rows(examples_dir, told, only), measure, drifted, before, now, told
+    ),
   )
   if not found.verdict.passed:
     # What a node that fails wrote is no artifact, and the report is to show it.
@@ -100,8 +105,13 @@ def judge(
   return found
 
 
+def _newest(directory: pathlib.Path) -> Profile | None:
+  """Returns the profile of the newest span; None of data that are not several spans."""
+  return Profile.read(directory, examples.NEWEST_FILE)
+
+
 def _examples(
-  examples_dir: str,
+  rows: Iterable[novel.Named],
   measure: Measure,
   drifted: list[Change],
   before: Profile,
@@ -110,7 +120,6 @@ def _examples(
 ) -> tuple[Any, ...]:
   if not drifted:
     return ()
-  rows = examples.named_rows(examples_dir, told)
   is_text = Kind(**told["kind"]).is_text
   return novel.examples(rows, measure, drifted, before, now, is_text=is_text)
 

@@ -13,10 +13,10 @@ from pipeline.drift.measures.features import FEATURES
 from pipeline.drift.measuring import Measure, Row
 from pipeline.drift.profile import Measured, Profile, names_of
 from pipeline.drift.verdict import Example
+from pipeline.rows import previews
 
 MOST = 10
 _TEXT_CHARACTERS = 300
-_PICTURE_BYTES = 60_000
 _MOST_WHY = 3
 _NEVER = 0.5  # rows that a value counts as having had which had none
 # Less than so many times commoner is not new.
@@ -111,7 +111,5 @@ def _example(named: Named, why: Sequence[str], *, is_text: bool) -> Example:
     split=split,
     why=tuple(why),
     text=text[:_TEXT_CHARACTERS] if is_text else "",
-    picture=base64.b64encode(value).decode()
-    if not is_text and len(value) <= _PICTURE_BYTES
-    else "",
+    picture="" if is_text else base64.b64encode(previews.fitting(value) or b"").decode(),
   )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import collections
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -15,9 +16,11 @@ from dlpipe.artifact_files import ArtifactFile
 from pipeline.drift import distances
 from pipeline.drift.measures.features import FEATURES
 
-MOST_NAMES, MOST_WORDS = 300, 10_000
+MOST_NAMES, MOST_WORDS = 1_000, 10_000
 # Words of which the shares are compared; the others count as one.
 COMPARED_WORDS = 500
+# Parts of the rows, and numbers of the commonest words, by which the spread of words is known.
+_PARTS, _SPREAD_OF = 8, (10, 30, 100, COMPARED_WORDS)
 Measured = Mapping[str, float | str | Sequence[str]]
 
 
@@ -80,6 +83,11 @@ class Names:
   other: int = 0
   rows: int
 
+  @property
+  def total(self) -> int:
+    """Returns how often all names occur."""
+    return sum(self.counts.values()) + self.other
+
   @classmethod
   def of(cls, counts: Mapping[str, int], rows: int) -> Names:
     """Keeps the commonest names."""
@@ -95,7 +103,7 @@ class Words:
   Attributes:
     counts: by word, of the commonest.
     total: of all words.
-    spread: how many times further apart the words of two halves of the rows are than words drawn
+    spread: how many times further apart the words of two parts of the rows are than words drawn
       one by one would be, at least 1: words of one text belong together.
   """
 
@@ -114,6 +122,7 @@ class Profile(ArtifactFile):
     names: features that are names.
     words: the words of texts; None for other inputs.
     data: of a run's examples, a text that other examples do not have; empty for anything else.
+    span: the span that these rows are, of data in spans; empty for all of them.
   """
 
   FILE: ClassVar[str] = "data_profile.json"
@@ -123,6 +132,7 @@ class Profile(ArtifactFile):
   names: dict[str, Names]
   words: Words | None = None
   data: str = ""
+  span: str = ""
 
   def also(self, other: Profile) -> Profile:
     """Returns a profile that has the features of another one, too."""
@@ -138,10 +148,9 @@ class Sketch:
     self._numbers: dict[str, list[float]] = collections.defaultdict(list)
     self._names: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     self._named: collections.Counter[str] = collections.Counter()
-    # Of every other row, to see how far apart two halves are.
-    self._words: tuple[collections.Counter[str], ...] = (
-      collections.Counter(),
-      collections.Counter(),
+    # Of parts of the rows, to see how far apart they are.
+    self._words: tuple[collections.Counter[str], ...] = tuple(
+      collections.Counter() for _ in range(_PARTS)
     )
     self._rows = 0
 
@@ -160,7 +169,7 @@ class Sketch:
       self._named[name] += 1
       self._names[name].update((value,) if isinstance(value, str) else value)
     if words is not None:
-      self._words[self._rows % 2].update(words)
+      self._words[self._rows % _PARTS].update(words)
     self._rows += 1
 
   def profile(self) -> Profile:
@@ -172,22 +181,33 @@ class Sketch:
     return Profile(rows=self._rows, numbers=numbers, names=names, words=self._counted())
 
   def _counted(self) -> Words | None:
-    both = self._words[0] + self._words[1]
-    if not both:
+    all_words: collections.Counter[str] = collections.Counter()
+    for part in self._words:
+      all_words.update(part)
+    if not all_words:
       return None
-    kept = dict(sorted(both.items(), key=lambda item: (-item[1], item[0]))[:MOST_WORDS])
-    return Words(counts=kept, total=sum(both.values()), spread=self._spread(list(kept)))
+    kept = dict(sorted(all_words.items(), key=lambda item: (-item[1], item[0]))[:MOST_WORDS])
+    return Words(counts=kept, total=sum(all_words.values()), spread=self._spread(list(kept)))
 
   def _spread(self, words: Sequence[str]) -> float:
-    compared = words[:COMPARED_WORDS]
-    halves = [
-      [*(half[word] for word in compared), sum(half.values()) - sum(half[w] for w in compared)]
-      for half in self._words
-    ]
-    if not all(map(sum, halves)):
+    """Returns how many times further apart parts of the rows are than chance puts single words.
+
+    Common words are spread less evenly than rare ones, so fewer words are looked at, too.
+    """
+    totals = [sum(part.values()) for part in self._words]
+    if not all(totals):
       return 1.0
-    found = distances.divergence(*halves)
-    return max(1.0, found / distances.expected(*map(sum, halves), bins=distances.filled(*halves)))
+    found = [1.0]
+    for most in _SPREAD_OF:
+      compared = words[:most]
+      counts = [[part[word] for word in compared] for part in self._words]
+      rows = [[*each, total - sum(each)] for each, total in zip(counts, totals, strict=True)]
+      ratios = [
+        distances.divergence(a, b) / distances.expected(sum(a), sum(b), bins=distances.filled(a, b))
+        for a, b in itertools.combinations(rows, 2)
+      ]
+      found.append(sum(ratios) / len(ratios))
+    return max(found)
 
 
 def names_of(value: Any) -> list[str]:

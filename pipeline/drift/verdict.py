@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from dlpipe.artifact_files import ArtifactFile
 from dlpipe.verdicts import Ruling, Verdict
 from pipeline.drift.comparing import Change
+from pipeline.sources import origins
 
 # Beside the past: the last comparison that refused data.
 REFUSED_FILE = "drift_refused.json"
@@ -26,7 +27,7 @@ class Example:
     split: its split; empty for a request.
     why: the features that are new in it, with its values.
     text: the text, cut; empty for a picture.
-    picture: the file's bytes in base64; empty for a text, and for a large file.
+    picture: the picture in base64, made smaller if it is large; empty for a text.
   """
 
   origin: str
@@ -42,6 +43,7 @@ class Drift(ArtifactFile):
 
   Attributes:
     severity: `warn` or `refuse`: what a change does to the run.
+    span: the newest span, which alone is compared, of data in spans; empty for all of the data.
     version: the version whose data they are compared with; None if there was nothing to compare.
     data: the text that tells this run's data apart, as `Profile.data`.
     reference: that of the version's data.
@@ -53,6 +55,7 @@ class Drift(ArtifactFile):
   FILE: ClassVar[str] = "drift.json"
 
   severity: str
+  span: str = ""
   version: int | None = None
   data: str = ""
   reference: str = ""
@@ -64,6 +67,10 @@ class Drift(ArtifactFile):
   def drifted(self) -> tuple[Change, ...]:
     """Returns the features that have changed."""
     return tuple(change for change in self.changes if change.drifted)
+
+  @property
+  def _data(self) -> str:
+    return f"The data of span {self.span}" if self.span else "The data"
 
   @property
   def verdict(self) -> Verdict:
@@ -96,7 +103,7 @@ class Drift(ArtifactFile):
       "level": "warning",
       "count": len(drifted),
       "what": (
-        f"The data differ from those of version {self.version}, which is served: {first}"
+        f"{self._data} differ from those of version {self.version}, which is served: {first}"
         f"{f'; also {others}' if others else ''}."
       ),
       "advice": (
@@ -110,10 +117,7 @@ class Drift(ArtifactFile):
   @property
   def shown_findings(self) -> list[dict[str, Any]]:
     """The findings with their examples, as those of `dlpipe check`."""
-    rows = [
-      [{"split": e.split, "label": ", ".join(e.why), "input": e.text, "origin": e.origin}]
-      for e in self.examples[:_SHOWN]
-    ]
+    rows = [[_shown(example)] for example in self.examples[:_SHOWN]]
     return [{**finding, "examples": rows} for finding in self.findings]
 
   def refusal(self) -> str:
@@ -121,8 +125,8 @@ class Drift(ArtifactFile):
     rulings = [ruling for ruling in self.verdict.rulings if not ruling.passed]
     lines = [
       (
-        f"The data differ from those of version {self.version}, which is served: {len(rulings)} of "
-        f"{len(self.changes)} features changed (gates.drift=refuse)."
+        f"{self._data} differ from those of version {self.version}, which is served: "
+        f"{len(rulings)} of {len(self.changes)} features changed (gates.drift=refuse)."
       )
     ]
     lines += [f"- {r.reason} ({r.value:.3g} bits, must be {r.bound})" for r in rulings]
@@ -136,3 +140,12 @@ class Drift(ArtifactFile):
       "  If the world has changed, train on it knowingly: --set gates.drift=warn",
     ]
     return "\n".join(lines)
+
+
+def _shown(example: Example) -> dict[str, str]:
+  """Returns an example as a finding of `dlpipe check` has it: with its file, or its row."""
+  place = origins.place(example.origin) if example.origin else None
+  row = {"split": example.split, "label": ", ".join(example.why), "input": example.text}
+  if place is not None and place.is_file:
+    return {**row, "file": place.file}
+  return {**row, "origin": example.origin}

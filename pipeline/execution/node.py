@@ -18,7 +18,7 @@ from tfx.proto.orchestration import pipeline_pb2
 from components.artifacts import TRY_AGAIN
 from dlpipe import nodes
 from dlpipe.causes import is_interrupt, user_error
-from dlpipe.errors import BadInputError, DlpipeError
+from dlpipe.errors import BadInputError, BusyError, DlpipeError
 from pipeline.execution import attempts
 from pipeline.runs.pushes import last_push_is_gone
 from pipeline.runs.store import executions
@@ -193,14 +193,20 @@ def _asks_for_another_try(handle: metadata.Metadata, node: pipeline_pb2.Pipeline
 def _note_failure(
   store_config: ConnectionConfig, node: pipeline_pb2.PipelineNode, error: Exception
 ) -> None:
-  """Keeps exit code and message with a failed execution: a refusal is not taken for a crash."""
+  """Keeps exit code and message with a failed execution: a refusal is not taken for a crash.
+
+  TFX does not end the execution of a node whose driver fails.
+  """
   known = user_error(error)
+  if isinstance(known, BusyError):
+    return  # the execution is that of another process
   # If the store itself failed, it cannot keep the code.
   with contextlib.suppress(Exception), open_store(store_config) as handle:
     execution = attempts.earlier(handle, node)
-    if execution is not None and execution.last_known_state == metadata_store_pb2.Execution.FAILED:
+    if execution is not None and not attempts.succeeded(execution):
       code = known.exit_code if known is not None else DlpipeError.exit_code
       message = str(known) if known is not None else f"{type(error).__name__}: {error}"
+      execution.last_known_state = metadata_store_pb2.Execution.FAILED
       execution.custom_properties[executions.EXIT_CODE].int_value = code
       execution.custom_properties[executions.ERROR].string_value = message[:_LONGEST_MESSAGE]
       handle.store.put_executions([execution])

@@ -43,6 +43,9 @@ def render_data(data: DataPage) -> str:
   show = _Previews(data.data_path, is_text=data.is_text)
   check, look = data.check, data.check["look"]
   labels = check["labels"] or {}
+  constant = {
+    name: each["min"] for name, each in check["lengths"].items() if each["min"] == each["max"]
+  }
   findings = [
     {**each, "examples": [[show(row) for row in rows] for rows in each["examples"]]}
     for each in check["findings"]
@@ -66,8 +69,9 @@ def render_data(data: DataPage) -> str:
       distributions=[
         {"name": each["name"], "unit": _UNITS.get(each["name"], ""), "svg": charts.histogram(each)}
         for each in look["distributions"]
-        if any(map(any, each["splits"].values()))
+        if each["name"] not in constant and any(map(any, each["splits"].values()))
       ],
+      constant=constant,
       colours=dict(zip(check["examples"], _COLOURS, strict=False)),
       suspects=(check.get("suspects") or {}).get("likely", ())[:_MOST_ROWS],
     )

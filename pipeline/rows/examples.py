@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from tensorflow.core.example import example_pb2, feature_pb2
@@ -37,7 +37,11 @@ class RawExample(NamedTuple):
 
 
 def read_examples(
-  directory: pathlib.Path, splits: Sequence[str] = SPLITS, *, most_of_file: int | None = None
+  directory: pathlib.Path,
+  splits: Sequence[str] = SPLITS,
+  *,
+  most_of_file: int | None = None,
+  files: Collection[str] | None = None,
 ) -> Iterator[RawExample]:
   """Yields the examples of an `Examples` artifact.
 
@@ -46,12 +50,15 @@ def read_examples(
     splits: the splits to read.
     most_of_file: how many to read of each file at most: the first ones, which are in the order of a
       hash; None for all.
+    files: names of the files to read of a split; None for all.
 
   Yields:
     The examples. The origin is empty if `SourceExampleGen` did not write the artifact.
   """
   for split in splits:
     for path in sorted((directory / f"Split-{split}").glob("*.gz")):
+      if files is not None and path.name not in files:
+        continue
       beside = origins.path_beside(str(path))
       named = pathlib.Path(beside).exists()
       names = origins.read(beside) if named else itertools.repeat(_UNKNOWN)

@@ -49,6 +49,7 @@ class PastRun:
       `outputs` and, but in a list of runs, of its `inputs`.
     tuning: the trials of its Tuner; None if it had none, and in a list of runs.
     cleaned: when its files were deleted, ISO 8601 in UTC; None if they were not.
+    intervals: the 95 % intervals of its metrics, as far as they are known.
   """
 
   run_id: str
@@ -60,6 +61,7 @@ class PastRun:
   nodes: Sequence[Mapping[str, Any]]
   tuning: Trials | None = None
   cleaned: str | None = None
+  intervals: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
   def to_json(self, *, with_nodes: bool) -> dict[str, Any]:
     """The object `--json` prints."""
@@ -173,12 +175,14 @@ def _past_run(
       shown["inputs"] = _inputs(handle, execution.id)
     nodes.append(shown)
   pushed = _pushed(outputs)
+  evaluated = _evaluation(outputs)
   return PastRun(
     run_id=run_id,
     task=task,
     started=_moment(executions[0].create_time_since_epoch),
     state=_state(last, pushed),
-    metrics=_metrics(outputs),
+    metrics=evaluated.metrics if evaluated is not None else {},
+    intervals=evaluated.intervals if evaluated is not None else {},
     pushed_version=pushed_version(pushed) if pushed is not None else None,
     nodes=nodes,
     tuning=_tuning(outputs) if with_artifacts else None,
@@ -229,13 +233,13 @@ def _refused_data(name: str, execution: metadata_store_pb2.Execution) -> bool:
   return name == nodes.DATA_GATE.id  # of an older release, which kept no code
 
 
-def _metrics(
+def _evaluation(
   outputs: Mapping[str, Mapping[str, metadata_store_pb2.Artifact]],
-) -> dict[str, float]:
+) -> evaluation.Evaluation | None:
   artifact = nodes.EVALUATION.find(outputs)
   if artifact is None or not pathlib.Path(artifact.uri).is_dir():
-    return {}
-  return evaluation.read_evaluation(artifact.uri).metrics
+    return None
+  return evaluation.read_evaluation(artifact.uri)
 
 
 def _tuning(

@@ -306,9 +306,10 @@ def _shown_evaluation(
 
 def _vocabulary(outputs: Outputs, name: str | None) -> list[str]:
   """The labels of the transform graph, in the order of their ids; none without a vocabulary."""
-  if name is None:
+  place = directory(outputs, nodes.TRANSFORM_GRAPH)
+  if name is None or place is None:
     return []
-  graph = tft.TFTransformOutput(str(directory(outputs, nodes.TRANSFORM_GRAPH)))
+  graph = tft.TFTransformOutput(str(place))
   return [label.decode() for label in graph.vocabulary_by_name(name)]
 
 

@@ -42,7 +42,7 @@ def shown_rows(
     previous: what the model before it said; None if there is none.
 
   Returns:
-    `pictures`, `texts`, `samples`, `cells`, `curves`, `flips`, `suspected` and `baseline`.
+    `pictures`, `texts`, `samples`, `cells`, `curves`, `flips` and `suspected`.
   """
   shown: dict[str, Any] = {
     "pictures": [],
@@ -103,10 +103,12 @@ def _curves(
   """Returns `split`, `answers` and `labels`: curves over the judged rows; None without scores."""
   numbers = chosen.judged(found)
   judged = found.take(pa.array(numbers))
-  answers = curves.of_answers(judged)
+  names = table.names_of_scores(found)
+  # Of several labels, the score is that of the surest wrong one: it says nothing of the answer.
+  answers = curves.of_answers(judged) if one_class or not names else None
   labels = []
   if scores is not None:
-    names, said = table.names_of_scores(found), judged["label"].to_pylist()
+    said = judged["label"].to_pylist()
     is_true = curves.truth(names, ([x] if one_class else x.split(JOINT) for x in said))
     labels = curves.of_labels(names, scores[numbers], is_true)
   if answers is None and not labels:

@@ -201,8 +201,6 @@ class TrackingConfig(_Telling):
         "must be a URI such as http://mlflow:5000 or sqlite:////data/mlflow.db, without a user "
         "or a password: tracking.mlflow_token takes a secret"
       )
-    if self.prometheus_dir is not None and not pathlib.Path(self.prometheus_dir).is_dir():
-      found["prometheus_dir"] = f"must be a folder that is there. Received: {self.prometheus_dir!r}"
     return found
 
   def unread(self) -> Mapping[str, str]:

@@ -14,9 +14,10 @@ from dlpipe.errors import BadInputError
 from dlpipe.records import EVAL, VAL
 from pipeline.params import Role
 from pipeline.settings import patience
-from pipeline.settings.config import PipelineConfig, TrainConfig
+from pipeline.settings.config import PipelineConfig
 from pipeline.settings.data_config import DataConfig
 from pipeline.settings.orchestrators import ORCHESTRATORS, section_of
+from pipeline.settings.train_config import TrainConfig
 from pipeline.task import Task
 
 _JOB_SERVERS = ("flink", "spark")

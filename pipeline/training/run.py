@@ -91,7 +91,6 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   )
   model = learned.model
   chosen = chosen_epoch(learned.history, task.problem.monitor)
-  _say_chosen(learned.history, chosen, task.problem.monitor[0])
   calibration = calibrating.calibrated(
     task.problem, model, val, wanted=settings["calibrate"], seed=settings["seed"]
   )
@@ -105,6 +104,7 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     settings=settings,
   )
   answered = task, model, tft_output, config["input_bounds"], calibration
+  _say_chosen(learned.history, chosen, task.problem.monitor[0])
   module = signatures.export(
     fn_args.serving_model_dir,
     model=model,

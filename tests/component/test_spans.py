@@ -186,6 +186,15 @@ def test_a_day_of_one_class_is_read_and_an_empty_one_is_told(inbox):
   assert seen["2026-11-04"]["is_missing"]
 
 
+def test_a_day_that_comes_twice_is_seen_by_its_contents(inbox):
+  inbox.day(1, rows_of(1))
+  inbox.day(2, [*reversed(rows_of(1)), ("one more", "class 0")])
+  inbox.day(3, rows_of(3))
+  _, rejected = inbox.run()
+  summary = json.loads((rejected / "summary.json").read_text())
+  assert [span["repeated"] for span in summary["spans"]] == [0.0, round(40 / 41, 4), 0.0]
+
+
 def test_rejected_records_of_all_days_are_in_quarantine(inbox):
   inbox.day(1, [*rows_of(1), ("", "class 0")])
   inbox.day(2, [*rows_of(2), ("no label", "")])
@@ -230,12 +239,18 @@ def test_new_labels_read_their_day_again_and_may_name_days_outside_of_the_window
     "read_label": "pipeline.problems.classes.read_label",
   }
   inbox.run(2, **given)
-  # The key of the feature that may be replaced belongs to what a day is read with.
-  read_days(caplog)
+  assert read_days(caplog) == ["2026-11-02"]
   file.write_text(file.read_text().replace("row 2", "row 3"))
   _, rejected = inbox.run(2, **given)
   assert read_days(caplog) == ["2026-11-02"]
   assert json.loads((rejected / "summary.json").read_text())["relabelled"] == 1
+  # The first day alone has the class.
+  inbox.day(1, [*rows_of(1), ("another", "class 2"), ("one more", "class 2")])
+  file.write_text(f'origin,new_label\n"{named[0]}",class 2\n')
+  inbox.run(2, **given)
+  file.write_text(f'origin,new_label\n"{named[0]}",clas 2\n')
+  with pytest.raises(BadInputError, match="Did you mean 'class 2'"):
+    inbox.run(2, **given)
   file.write_text('origin,new_label\n"reviews.csv, row 2",class 1\n')
   with pytest.raises(BadInputError, match="names 1 of 1 records that the data does not have"):
     inbox.run(2, **given)

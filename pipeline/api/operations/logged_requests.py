@@ -55,7 +55,9 @@ def pick(
   elif by == RANDOM:
     found = picking.at_random(rows, count, seed=seed)
   else:
-    found = picking.disagreement(rows, count, ask=_other(task, workspace, version, tell))
+    found = picking.disagreement(
+      rows, count, ask=_other(task, workspace, version, tell), problem=task.problem
+    )
   if not found:
     raise BadInputError(
       f"No logged request can be picked by {by}: that takes rows whose input and answer were logged"
@@ -142,7 +144,7 @@ def _output(output: str, endings: tuple[str, ...], task: Task) -> pathlib.Path:
 def _other(
   task: Task, workspace: str | None, version: int | None, tell: Callable[[str], None]
 ) -> Callable[[Sequence[bytes]], list[Any]]:
-  """Asks another version for its main answers."""
+  """Asks another version for what it decides."""
   base = Workspace.of(workspace).task(task.name).serving
   whole = [number for number in list_versions(base) if not is_damaged(base, number)]
   if version is None and len(whole) < 2:
@@ -157,16 +159,18 @@ def _other(
       f"{', '.join(map(str, whole)) or 'none'}."
     )
   from pipeline.batch.model import Model, read_outputs
-  from pipeline.batch.requests.picking import main_output
+  from pipeline.batch.requests.picking import decided
 
-  outputs = [each.name for each in read_outputs(base / str(chosen)) if not each.is_vector]
+  there = [each.name for each in read_outputs(base / str(chosen))]
+  outputs = [name for name in task.problem.decisive if name in there]
   model = Model(base / str(chosen))
   tell(f"Compared with the answers of version {chosen}.")
 
   def ask(values: Sequence[bytes]) -> list[Any]:
-    answers, _ = model.ask(values, outputs, batch_size=_BATCH).result()
+    answers, errors = model.ask(values, outputs, batch_size=_BATCH).result()
     rows = [{name: answers[name][row] for name in outputs} for row in range(len(values))]
-    names = [main_output(row) for row in rows]
-    return [row[name] if name is not None else None for row, name in zip(rows, names, strict=True)]
+    return [
+      None if place in errors else decided(row, task.problem) for place, row in enumerate(rows)
+    ]
 
   return ask

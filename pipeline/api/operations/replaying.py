@@ -163,7 +163,7 @@ def replay(
   place = reading.log_of(pathlib.Path(log) if log is not None else folder.requests, task.name)
 
   def read(said: Callable[[str], None] = lambda said: None) -> Iterator[LoggedRow]:
-    rows = reading.read(place, task.input.key, tell=said)
+    rows = reading.read(place, task.input.key, tell=said, since=start, answers=False)
     return (row for row in rows if row.at >= start)
 
   skipped = 0

@@ -101,7 +101,7 @@ def _section(
     "pins": staged.pins,
     "candidates": list_candidates(folder.serving),
     "changes": list(reversed(staged.changes[-10:])),
-    "charts": _charts(rows),
+    "charts": _charts(task, rows),
     "runs": rows,
     "more": len(past) - len(shown),
   }
@@ -118,7 +118,9 @@ def _row(
   facts = history.facts_of(run, folder)
   pushed = run.pushed_version if run.state == results.PUSHED else None
   tuning = _tuning(run)
-  intervals = {gate.metric: gate.interval for gate in facts.rulings if gate.interval}
+  judged = {gate.metric: gate.interval for gate in facts.rulings if gate.interval}
+  intervals = {**run.intervals, **judged}
+  order = _metric_names(run.task)
   return {
     "run_id": run.run_id,
     "started": run.started,
@@ -129,7 +131,9 @@ def _row(
     "marks": marks.get(pushed, ()) if pushed is not None else (),
     "metrics": [
       {"name": name, "value": value, "interval": intervals.get(name)}
-      for name, value in sorted(run.metrics.items())
+      for name, value in sorted(
+        run.metrics.items(), key=lambda each: (order.get(each[0], 99), each)
+      )
       if not name.endswith("_diff")
     ],
     "rulings": facts.rulings,
@@ -177,15 +181,18 @@ def _changed(
   ]
 
 
-def _charts(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-  """Returns a chart for each metric that a gate bounds, else for the first metrics."""
+def _metric_names(task: str) -> dict[str, int]:
+  """Returns the metrics that the task's gates may bound, with their place."""
+  gates = get_task(task).gates if task in task_names() else ()
+  return {gate.metric: place for place, gate in enumerate(gates)}
+
+
+def _charts(task: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+  """Returns a chart for each metric that a gate may bound; of an unknown task, for any."""
   from pipeline.report.pages.trends import trend_chart
 
-  names: dict[str, None] = {}
-  for row in rows:
-    names |= dict.fromkeys(ruling.metric for ruling in row["rulings"])
   measured = [each["name"] for row in rows for each in row["metrics"]]
-  names |= dict.fromkeys(name for name in measured if name not in _NOT_SHOWN)
+  names = _metric_names(task) or dict.fromkeys(n for n in measured if n not in _NOT_SHOWN)
   charts = []
   for name in names:
     points = [point for row in reversed(rows) if (point := _point(name, row)) is not None]

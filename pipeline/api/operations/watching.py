@@ -33,7 +33,7 @@ def watch(
   least: float,
   metrics: str | None,
   tell: Callable[[str], None],
-) -> Watched:
+) -> tuple[Watched, pathlib.Path]:
   """Compares the requests of a window with train, and its answers with those to eval and before.
 
   Args:
@@ -48,13 +48,22 @@ def watch(
     metrics: the file to write for Prometheus; None for none.
     tell: receives sentences for the user.
 
+  Returns:
+    What was found, and the page that shows it.
+
   Raises:
-    BadInputError: nothing is served, there is no log, or none of its requests is in the window.
+    BadInputError: nothing is served, there is no log, none of its requests is in the window, or
+      labels are given for answers that are no classes.
   """
   end = _moment("--until", until) if until is not None else time.time()
   start = _start(since, end)
   folder = Workspace.of(workspace).task(task.name)
   place = pathlib.Path(log) if log is not None else folder.requests
+  if labels is not None and not task.problem.has_one_class:
+    raise BadInputError(
+      "--labels says how many answers are right, which takes a task whose answer is one class. The "
+      f"answer of {task.name!r} is none."
+    )
   if metrics is not None and not pathlib.Path(metrics).parent.is_dir():
     raise BadInputError(f"There is no folder to write {metrics!r} to.")
   quieten_screen()
@@ -62,6 +71,8 @@ def watch(
   from pipeline.batch.requests import reading, watching, windows
   from pipeline.drift import served
   from pipeline.drift.examples import kind_of
+  from pipeline.report.render import write_page
+  from pipeline.report.watch_page import render_watch
 
   version = served.find(folder.serving)
   if version is None:
@@ -89,7 +100,9 @@ def watch(
     )
   if metrics is not None:
     metrics_file.write(found, task.name, pathlib.Path(metrics))
-  return found
+  page = folder.watched
+  write_page(render_watch(found, task=task.name), page)
+  return found, page
 
 
 def _truth(folder: TaskFolder, version: int, labels: str | None, column: str) -> Truth:

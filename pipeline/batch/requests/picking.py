@@ -6,28 +6,40 @@ import hashlib
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.batch.requests.reading import LoggedRow
+from pipeline.problem import Problem
 from pipeline.problems.certainty.record import OUTPUTS
 
 UNSURE, RANDOM, DISAGREEMENT = "unsure", "random", "disagreement"
-_SCORE = "score"
+_SCORE, _LABEL = "score", "label"
 _SAMPLED = ("sampled", "")
 _BATCH = 256
 Ask = Callable[[Sequence[bytes]], Sequence[Any]]
 
 
-def main_output(answer: dict[str, Any]) -> str | None:
-  """The output that is the answer in a word: a text if there is one; None without any."""
+def main_output(answer: Mapping[str, Any]) -> str | None:
+  """The output that says the answer as data do: `label`, else a text, else a number; None without.
+
+  A model may have more texts, such as whether it is sure.
+  """
   single = {
     name: value
     for name, value in answer.items()
     if not isinstance(value, list) and name not in OUTPUTS
   }
   texts = [name for name, value in single.items() if isinstance(value, str)]
-  return next(iter([*texts, *(name for name in single if name != _SCORE)]), None)
+  names = [name for name in single if name != _SCORE]
+  return next(iter([*(name for name in names if name == _LABEL), *texts, *names]), None)
+
+
+def decided(answer: Mapping[str, Any], problem: Problem) -> Any:
+  """What a logged answer decides; None if it lacks an output that says so."""
+  if any(name not in answer for name in problem.decisive):
+    return None
+  return problem.decision(answer)
 
 
 def unsure(rows: Iterable[LoggedRow], count: int) -> list[LoggedRow]:
@@ -62,21 +74,23 @@ def at_random(rows: Iterable[LoggedRow], count: int, *, seed: int) -> list[Logge
   return [row for _, row in sorted(found, key=lambda each: each[0])]
 
 
-def disagreement(rows: Iterable[LoggedRow], count: int, *, ask: Ask) -> list[LoggedRow]:
+def disagreement(
+  rows: Iterable[LoggedRow], count: int, *, ask: Ask, problem: Problem
+) -> list[LoggedRow]:
   """Rows to which another version answers otherwise, the surest of the logged answers first.
 
   Args:
     rows: the log.
     count: how many.
-    ask: from inputs to the other version's main answers; None where it has none.
+    ask: from inputs to what the other version decides; None where it cannot answer.
+    problem: the kind of answer.
   """
   found: list[tuple[float, int, LoggedRow]] = []
   numbered = enumerate(_answered(rows))
   while batch := list(itertools.islice(numbered, _BATCH)):
     others = ask([row.value for _, row in batch if row.value is not None])
     for (number, row), other in zip(batch, others, strict=True):
-      name = main_output(dict(row.answer))
-      if other is None or name is None or row.answer[name] == other:
+      if other is None or decided(row.answer, problem) in (None, other):
         continue
       score = row.answer.get(_SCORE)
       rank = float(score) if isinstance(score, (int, float)) else 0.0

@@ -116,7 +116,7 @@ def _about(row: LoggedRow) -> list[Any]:
 
 
 def _predicted(row: LoggedRow) -> tuple[Any, Any]:
-  name = main_output(dict(row.answer))
+  name = main_output(row.answer)
   return (row.answer[name] if name is not None else ""), row.answer.get("score", "")
 
 

@@ -106,6 +106,8 @@ def _stages(found: Mapping[str, Any], place: str) -> list[str]:
   for change in found["changes"][-_CHANGES:]:
     number = f" as {change['became']}" if change["became"] not in (None, change["version"]) else ""
     why = f": {change['reason']}" if change["reason"] else ""
+    if (flips := change["flips"]) is not None and flips["rate"] is not None:
+      why += f" ({flips['rate']:.2%} of {flips['sampled']:,} requests flip)"
     lines.append(
       f"  {'Change':<9}{change['at'][:16].replace('T', ' ')}Z {change['what']} {change['version']}"
       f"{number} by {change['by']}{why}"

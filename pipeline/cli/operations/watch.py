@@ -85,7 +85,7 @@ def watch(
     dlpipe watch images --since 7d --metrics /var/lib/node_exporter/dlpipe.prom
   """
   known = get_task(task)
-  found = watching.watch(
+  found, page = watching.watch(
     known,
     since=since,
     until=until,
@@ -99,11 +99,12 @@ def watch(
   )
   for line in _lines(found):
     click.echo(line, err=as_json)
+  click.echo(f"Report: {page}", err=as_json)
   if as_json:
     from pipeline.batch.requests.watching import as_json as document
 
     state = "drift" if found.alarms else "quiet"
-    echo_json({"task": known.name, "state": state, **document(found)})
+    echo_json({"task": known.name, "state": state, **document(found), "report": str(page)})
   if found.alarms:
     context.exit(DataRefusedError.exit_code)
 

@@ -1,6 +1,6 @@
 """Guesses the script and the language of a text by simple means: letters and stop words.
 
-A guess that two languages share, and a text without any stop word, count as unknown (`?`): of many
+A guess that two languages share, and a text without any stop word, count as unclear: of many
 rows the shares still show when another language comes. `stop_words.txt` has a language a line.
 """
 
@@ -12,7 +12,7 @@ import pathlib
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-UNKNOWN, NONE = "?", "none"
+UNKNOWN, NONE = "unclear", "none"
 _LOOKED_AT = 400  # characters, or words
 # A word's vote is divided by the languages that have it: a word of many says little.
 _VOTE = 60
@@ -47,10 +47,10 @@ def script(text: str) -> str:
 
 
 def language(words: Sequence[str], script_name: str) -> str:
-  """Returns the language as a code of two letters; `?` if the words do not tell.
+  """Returns the language as a code of two letters; `unclear` if the words do not tell.
 
   >>> language("das ist nicht gut".split(), "Latin"), language(["taxi"], "Latin")
-  ('de', '?')
+  ('de', 'unclear')
 
   Args:
     words: the words in lower case.

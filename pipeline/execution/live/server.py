@@ -18,7 +18,7 @@ _POLICY = (
 
 
 class LivePage:
-  """Serves `/`, the page, and `/state.json`, which the page asks for every second.
+  """Serves `/`, the page, and `/state.json`, which the page asks for twice a second.
 
   Only names of this machine are answered, so that no page of another site can read along through a
   name that it points here.

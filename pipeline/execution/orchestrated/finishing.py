@@ -96,7 +96,9 @@ def finish(
       "orchestrator says why."
     )
   error, culprit = _failure(compiled, found)
-  run_files.write(config, run_id)
+  begun = run_files.told(config.folder, run_id)
+  if begun is None or begun.config.model_dump() != config.model_dump():
+    run_files.write(config, run_id)
   data = local.conclude(
     task,
     config,
@@ -171,7 +173,8 @@ def _failure(
     kind = _ERRORS.get(properties[executions.EXIT_CODE].int_value, DlpipeError)
     return kind(properties[executions.ERROR].string_value), culprit
   if began:
-    return DlpipeError("it was killed, or its machine was lost; the log ends there"), began[0]
+    first = began[0]
+    return DlpipeError(_without_words(found[first])), first
   return DlpipeError("it was never started; the log of the orchestrator says why"), left[0]
 
 
@@ -182,6 +185,14 @@ def _says_why(execution: metadata_store_pb2.Execution | None) -> bool:
     and execution.last_known_state == metadata_store_pb2.Execution.FAILED
     and executions.ERROR in execution.custom_properties
   )
+
+
+def _without_words(execution: metadata_store_pb2.Execution | None) -> str:
+  """What became of a node that began and left no message."""
+  assert execution is not None
+  if execution.last_known_state == metadata_store_pb2.Execution.FAILED:
+    return "it failed, perhaps for want of its inputs; the log says why"
+  return "it was killed, or its machine was lost; the log ends there"
 
 
 def _properties(execution: metadata_store_pb2.Execution | None) -> Mapping[str, Any]:

@@ -109,6 +109,8 @@ def carry_out(request: NodeRequest) -> int:
   Raises:
     BadInputError: as `run_single`.
   """
+  if request.node_id is None:
+    raise ValueError(f"Expected a node. Received: {request}")
   log_to_stderr(request.ir_file, request.run_id)
   result = run_single(
     request.ir_file,

@@ -159,8 +159,18 @@ def write(place: Place, run_id: str, note: Note) -> None:
 
 def read(config: PipelineConfig, run_id: str) -> list[Note]:
   """Reads the notes of a run, the earliest first."""
+  return _read(_folder(config, run_id))
+
+
+def read_all(config: PipelineConfig) -> list[Note]:
+  """Reads the notes of every run that is not cleaned."""
+  runs = _folder(config, "*").parent
+  return [note for run in (runs.iterdir() if runs.is_dir() else ()) for note in _read(run)]
+
+
+def _read(folder: pathlib.Path) -> list[Note]:
   found = []
-  for path in _folder(config, run_id).glob("*.json"):
+  for path in folder.glob("*.json"):
     values = json.loads(path.read_text(encoding="utf-8"))
     artifacts = {name: Kept(**each) for name, each in values.pop("found").items()}
     found.append(Note(**values, found=artifacts))

@@ -25,6 +25,7 @@ from pipeline.runs.result import ComponentResult, RunResult
 from pipeline.runs.store import executions
 from pipeline.runs.store.metadata_stores import connection, open_store
 from pipeline.settings import run_parameters
+from pipeline.settings.config import PipelineConfig
 from pipeline.tasks import get_task
 
 _ERRORS = {kind.exit_code: kind for kind in (BadInputError, DataRefusedError, BusyError)}
@@ -45,7 +46,7 @@ def conclude(place: Place, run_id: str) -> RunResult:
   given = {name: value for note in notes for name, value in note.parameters.items()}
   config = run_parameters.replaced(place.config, given)
   task = get_task(config.task)
-  artifacts = _artifacts(notes)
+  artifacts = _artifacts([*notes, *_of_cached(place.config, notes)])
   failed = next((note for note in notes if note.error is not None), None)
   components = _components(place, notes, artifacts, is_whole=failed is None)
   error = None
@@ -67,6 +68,31 @@ def conclude(place: Place, run_id: str) -> RunResult:
   return local.announced(config, data)
 
 
+def _of_cached(config: PipelineConfig, notes: list[Note]) -> list[Note]:
+  """The notes of earlier runs about the nodes whose results this run took from the cache.
+
+  What a run has of such a node is what another node of it was given. Who made that made more, and
+  was given something in turn.
+  """
+  makers = {
+    (name, kept.path): note
+    for note in run_notes.read_all(config)
+    for name, kept in note.found.items()
+    if kept.path and name.startswith(f"{note.node}/")
+  }
+  known = {note.node for note in notes}
+  found: list[Note] = []
+  left = list(notes)
+  while left:
+    for name, kept in left.pop().found.items():
+      maker = makers.get((name, kept.path))
+      if maker is not None and maker.node not in known:
+        known.add(maker.node)
+        found.append(maker)
+        left.append(maker)
+  return found
+
+
 def _artifacts(notes: list[Note]) -> _Artifacts:
   """The artifacts that the containers saw and that are kept, by node and output."""
   found: _Artifacts = {}
@@ -74,7 +100,7 @@ def _artifacts(notes: list[Note]) -> _Artifacts:
     for name, kept in note.found.items():
       node, _, output = name.partition("/")
       if kept.path:
-        found.setdefault(node, {})[output] = _artifact(kept)
+        found.setdefault(node, {}).setdefault(output, _artifact(kept))
   return found
 
 

@@ -196,7 +196,11 @@ def _open_parameters(spec: dict[str, Any], defaults: Mapping[str, Any]) -> None:
 
 
 def _give_variables(spec: dict[str, Any], config: PipelineConfig, known: list[str]) -> None:
-  """Gives every container the user's variables, and its node's place for `run_notes`."""
+  """Gives every container the user's variables, and its node's place for `run_notes`.
+
+  A node without outputs has no place there: it cannot tell which run it is of.
+  """
+  known = [name for name in known if _has_outputs(spec, name)]
   told = config.model_dump(mode="json", exclude_unset=True)
   told.pop("kubeflow", None)  # which nodes do not read, and which may hold what is not for them
   shared = {
@@ -213,6 +217,10 @@ def _give_variables(spec: dict[str, Any], config: PipelineConfig, known: list[st
       container["env"] = [
         {"name": key, "value": value} for key, value in sorted({**shared, **own}.items())
       ]
+
+
+def _has_outputs(spec: Mapping[str, Any], node: str) -> bool:
+  return bool(spec["components"][node].get("outputDefinitions", {}).get("artifacts"))
 
 
 def _producers(task: Mapping[str, Any]) -> dict[str, list[str]]:

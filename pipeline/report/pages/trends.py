@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from dlpipe.words import number
-from pipeline.report.svg import nice_ticks
+from pipeline.report import svg
 
 _WIDTH, _HEIGHT = 420, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 14, 30
@@ -44,7 +44,7 @@ def trend_chart(metric: str, points: Sequence[Point], *, bound: float | None) ->
   """
   ends = [end for each in points for end in each.interval or () if math.isfinite(end)]
   values = [each.value for each in points] + ends + ([bound] if bound is not None else [])
-  ticks = nice_ticks(min(values), max(values))
+  ticks = svg.nice_ticks(min(values), max(values))
   low, high = ticks[0], ticks[-1]
   plot_width, plot_height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 
@@ -57,44 +57,23 @@ def trend_chart(metric: str, points: Sequence[Point], *, bound: float | None) ->
 
   parts = []
   for tick in ticks:
-    parts.append(_line(_LEFT, y_of(tick), _WIDTH - _RIGHT, y_of(tick), "grid"))
-    parts.append(_text(_LEFT - 6, y_of(tick) + 4, number(round(tick, 10)), "end"))
+    parts.append(svg.line(_LEFT, y_of(tick), _WIDTH - _RIGHT, y_of(tick), "grid"))
+    parts.append(svg.text(_LEFT - 6, y_of(tick) + 4, number(round(tick, 10)), "end"))
   if bound is not None:
-    parts.append(_line(_LEFT, y_of(bound), _WIDTH - _RIGHT, y_of(bound), "bound"))
+    parts.append(svg.line(_LEFT, y_of(bound), _WIDTH - _RIGHT, y_of(bound), "bound"))
   for place, point in enumerate(points):
     if point.interval is not None and all(map(math.isfinite, point.interval)):
       x = x_of(place)
-      parts.append(_line(x, y_of(point.interval[0]), x, y_of(point.interval[1]), "interval"))
-  pairs = " ".join(f"{_n(x_of(i))},{_n(y_of(p.value))}" for i, p in enumerate(points))
+      parts.append(svg.line(x, y_of(point.interval[0]), x, y_of(point.interval[1]), "interval"))
   if len(points) > 1:
-    parts.append(Markup('<polyline class="trend" points="{}"/>').format(pairs))
+    places = [(x_of(place), y_of(point.value)) for place, point in enumerate(points)]
+    parts.append(svg.path(places, "trend"))
   radius = 4 if len(points) <= 60 else 2.5
   for place, point in enumerate(points):
-    kind = "live" if point.is_live else "good" if point.passed else "bad"
-    parts.append(
-      Markup('<circle class="{}" cx="{}" cy="{}" r="{}"><title>{}</title></circle>').format(
-        kind, _n(x_of(place)), _n(y_of(point.value)), _n(radius), point.name
-      )
-    )
+    kind = "live" if point.is_live else "passed" if point.passed else "refused"
+    parts.append(svg.dot(x_of(place), y_of(point.value), radius, kind, point.name))
   what = f"{len(points)} runs" if len(points) > 1 else "one run"
-  parts.append(_text(_LEFT + plot_width / 2, _HEIGHT - 8, f"{what}, the latest right", "middle"))
+  below = f"{what}, the latest right"
+  parts.append(svg.text(_LEFT + plot_width / 2, _HEIGHT - 8, below, "middle"))
   said = f"{metric} of {what}; the latest is {number(points[-1].value)}."
-  return Markup('<svg role="img" aria-label="{}" viewBox="0 0 {} {}">{}</svg>').format(
-    said, _WIDTH, _HEIGHT, Markup("").join(parts)
-  )
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, css: str) -> Markup:
-  return Markup('<line class="{}" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(
-    css, _n(x1), _n(y1), _n(x2), _n(y2)
-  )
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> Markup:
-  return Markup('<text class="axis" x="{}" y="{}" text-anchor="{}">{}</text>').format(
-    _n(x), _n(y), anchor, text
-  )
-
-
-def _n(value: float) -> str:
-  return f"{value:.1f}".removesuffix(".0")
+  return svg.drawing(_WIDTH, _HEIGHT, said, parts)

@@ -1,14 +1,13 @@
-"""Renders a template of this folder as one self-contained HTML file."""
+"""Renders the pages of this folder as self-contained HTML files."""
 
 from __future__ import annotations
 
-import os
 import pathlib
 from typing import Any
 
 import jinja2
 
-from dlpipe import words
+from pipeline.report.render import environment, write_page
 
 
 def write(template: str, path: pathlib.Path, **values: Any) -> None:
@@ -19,35 +18,16 @@ def write(template: str, path: pathlib.Path, **values: Any) -> None:
     path: the `.html` file; its folder is created.
     **values: what the template shows, and `title`.
   """
-  environment = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-  )
-  environment.filters.update(
-    number=_number, percent=_percent, minute=_minute, duration=words.duration
-  )
-  html = environment.get_template(template).render(**values)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-  try:
-    partial.write_text(html, encoding="utf-8", errors="replace")
-    partial.replace(path)
-  finally:
-    partial.unlink(missing_ok=True)
+  pages = environment()
+  assert pages.loader is not None
+  own = jinja2.FileSystemLoader(pathlib.Path(__file__).parent)
+  pages.loader = jinja2.ChoiceLoader([own, pages.loader])  # beside the report's own
+  pages.filters.update(share=_share, minute=_minute)
+  write_page(pages.get_template(template).render(**values), path)
 
 
-def _number(value: Any) -> str:
-  if value is None:
-    return "-"
-  if isinstance(value, bool) or not isinstance(value, (int, float)):
-    return str(value)
-  return words.number(value)
-
-
-def _percent(value: float | None) -> str:
+def _share(value: float | None) -> str:
+  """Formats a small share with three digits, such as `2.17 %`."""
   return "-" if value is None else f"{100 * value:.3g} %"
 
 

@@ -58,7 +58,7 @@ class ImageParams(Params):
     "pictures still resemble their class",
   )
   cutout: float = Field(
-    0.0,
+    0.25,
     ge=0,
     le=1,
     description="augmentation: side of a square that is covered, as a part of the picture's",

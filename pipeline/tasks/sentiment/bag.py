@@ -23,7 +23,7 @@ from pipeline.tasks.sentiment.plan import BAG
 if TYPE_CHECKING:
   from pipeline.tasks.sentiment.params import SentimentParams
 
-# The most features of all texts to fit to, 12 bytes each: 100,000 reviews of 250 words.
+# The most features of all texts to fit to, 12 bytes each: 75,000 reviews of 250 words.
 _MOST = 1 << 26
 _MOST_TO_CHOOSE_BY = 1 << 24
 _SHRINKAGE = "shrinkage"

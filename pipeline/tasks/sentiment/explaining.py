@@ -1,4 +1,4 @@
-"""Explains the answers of the sentiment model: what each word, and each pair of words, adds.
+"""Explains the answers of the sentiment model: what each word, and each run of words, adds.
 
 The bag is linear, so its parts are its weights. A reader's correction is a weighted sum of what it
 pools over the words, and each word gets what is pooled from its place: class activation in time.
@@ -7,6 +7,7 @@ Both add up to the answer, and neither needs a gradient.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -24,10 +25,10 @@ def explain(model: keras.Model, target: Target) -> Explanation:
   """Returns the function from transformed features to the part of each word.
 
   Its outputs are `tokens` `[batch, time]` string, the words, empty after the end; `contributions`
-  `[batch, time]` float32, what each adds, a pair's part divided among its two words; `terms` and
-  `term_contributions` `[batch, n]`, the words and pairs of the bag that add or take most, without
-  the readers' part; and those of `Target.account`. A network of a task's own, without the bag, is
-  explained by `texts.explain`.
+  `[batch, time]` float32, what each adds, the part of a pair or triple divided among its words;
+  `terms` and `term_contributions` `[batch, n]`, the words, pairs and triples of the bag that add or
+  take most, without the readers' part; and those of `Target.account`. A network of a task's own,
+  without the bag, is explained by `texts.explain`.
 
   Args:
     model: the result of `build_model`.
@@ -53,9 +54,11 @@ def explain(model: keras.Model, target: Target) -> Explanation:
     factors = tape.gradient(number, said)
     ids = inputs[WORD_IDS]
     tokens = features[TOKENS][:, : tf.shape(ids)[1]]
-    words, pairs, intercept = _of_bag(model.get_layer(BAG), inputs, factors)
-    strongest, parts = _terms(tokens, words, pairs)
-    by_word = words + (_shifted(pairs, 0, 1) + _shifted(pairs, 1, 0)) / 2
+    *runs, intercept = _of_bag(model.get_layer(BAG), inputs, factors)
+    strongest, parts = _terms(tokens, runs)
+    by_word = tf.add_n(
+      [_by_word(parts, words, tf.shape(ids)[1]) for words, parts in enumerate(runs, 1)]
+    )
     for reader, sequence in zip(readers, states, strict=True):
       read, bias = _of_reader(model, reader, sequence, ids, factors / len(readers))
       by_word, intercept = by_word + read, intercept + bias
@@ -70,8 +73,8 @@ def explain(model: keras.Model, target: Target) -> Explanation:
   return outputs
 
 
-def _of_bag(bag: Bag, inputs: Any, factors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-  """Returns the parts of words `[batch, time]`, of pairs `[batch, time - 1]`, and the bias."""
+def _of_bag(bag: Bag, inputs: Any, factors: tf.Tensor) -> tuple[tf.Tensor, ...]:
+  """Returns the parts of words `[batch, time]`, of pairs, of triples, and the bias."""
   ids = inputs[WORD_IDS]
   rows = bag.occurrences(ids, inputs[START_IDS], inputs[END_IDS])
   values, bias = bag.weighted(rows, factors)
@@ -79,7 +82,8 @@ def _of_bag(bag: Bag, inputs: Any, factors: tf.Tensor) -> tuple[tf.Tensor, tf.Te
   values = values / texts.counts(tf.cast(rows, tf.int64) + 1) * bag.scales(ids)
   time = tf.shape(ids)[1]
   by_kind = tf.reshape(values[:, : 4 * time], [-1, 4, time])
-  return tf.reduce_sum(by_kind, axis=1), values[:, 4 * time :], bias
+  pairs, triples = values[:, 4 * time : 5 * time - 1], values[:, 5 * time - 1 :]
+  return tf.reduce_sum(by_kind, axis=1), pairs, triples, bias
 
 
 def _of_reader(
@@ -103,15 +107,25 @@ def _of_reader(
   return tf.reshape(placed, tf.shape(ids)), tf.linalg.matvec(factors, bias)
 
 
-def _terms(tokens: tf.Tensor, words: tf.Tensor, pairs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-  """Returns the strongest words and pairs of the bag, as `texts.terms`."""
-  first, second = tokens[:, :-1], tokens[:, 1:]
-  joined = tf.where(second != "", tf.strings.join([first, second], " "), "")
-  names = tf.concat([tokens, joined], axis=1)
-  # A word contains no blank, so no pair is taken for a word.
-  keys = tf.strings.to_hash_bucket_fast(names, 1 << 40)
-  return texts.terms(names, keys, tf.concat([words, pairs], axis=1))
+def _terms(tokens: tf.Tensor, runs: Sequence[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+  """Returns the strongest words, pairs and triples of the bag, as `texts.terms`."""
+  names = [tokens]
+  for words in range(2, len(runs) + 1):
+    parts = [_from(tokens, place, words) for place in range(words)]
+    names.append(tf.where(parts[-1] != "", tf.strings.join(parts, " "), ""))
+  joined = tf.concat(names, axis=1)
+  # A word contains no blank, so no run of words is taken for another one.
+  keys = tf.strings.to_hash_bucket_fast(joined, 1 << 40)
+  return texts.terms(joined, keys, tf.concat(runs, axis=1))
 
 
-def _shifted(pairs: tf.Tensor, before: int, after: int) -> tf.Tensor:
-  return tf.pad(pairs, [[0, 0], [before, after]])
+def _by_word(parts: tf.Tensor, words: int, time: tf.Tensor) -> tf.Tensor:
+  """Divides the parts of runs of so many words among these: `[batch, time]`."""
+  placed = [tf.pad(parts, [[0, 0], [place, words - 1 - place]]) for place in range(words)]
+  # A text shorter than a run has none, and is padded beyond its end.
+  return tf.add_n(placed)[:, :time] / words
+
+
+def _from(tokens: tf.Tensor, place: int, words: int) -> tf.Tensor:
+  """Returns the tokens at a place of each run of so many words."""
+  return tokens[:, place : place + tf.maximum(tf.shape(tokens)[1] - words + 1, 0)]

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-# Odd multipliers without a common pattern spread pairs of ids over the buckets.
-_FIRST, _SECOND = 1_000_003, 7_919
+# Odd multipliers without a common pattern spread runs of ids over the buckets.
+_MULTIPLIERS = (1_000_003, 7_919, 104_729)
 # The kinds of features by which texts are compared: words, stems, starts, ends and pairs.
 _COMPARED = 5
 # A state within this distance of the largest shares its part; states are at most 1 in size.
@@ -143,7 +143,7 @@ class Pooling(keras.layers.Layer):
 
 
 class Bag(keras.layers.Layer):
-  """A linear model of the words of a text, their parts and pairs of neighbours.
+  """A linear model of the words of a text, their parts, and pairs and triples of neighbours.
 
   A feature counts once a text, and the sum is divided by the root of the text's number of words.
   `bag.adapt` sets the weights; no training changes them.
@@ -151,16 +151,18 @@ class Bag(keras.layers.Layer):
   Args:
     stems: as for `WordVectors`.
     rows: as for `WordVectors`.
-    pairs: number of hash buckets of pairs; pairs of equal hash share a weight.
+    buckets: numbers of hash buckets of pairs and of triples; those of equal hash share a weight.
     classes: the number of classes. Two of them share one column of weights.
   """
 
-  def __init__(self, stems: np.ndarray, rows: int, pairs: int, classes: int, **kwargs):
+  def __init__(
+    self, stems: np.ndarray, rows: int, buckets: tuple[int, int], classes: int, **kwargs
+  ):
     super().__init__(trainable=False, **kwargs)
-    self._stem_rows, self._rows, self._pairs = np.asarray(stems, "int32"), rows, pairs
+    self._stem_rows, self._rows, self._buckets = np.asarray(stems, "int32"), rows, buckets
     words = max(len(self._stem_rows) - rows, 1)
-    # The first rows of words, stems, starts, ends and pairs, and the number of all rows.
-    self._first = np.cumsum([0, words, rows, rows, rows, pairs])
+    # The first rows of words, stems, starts, ends, pairs and triples, and the number of all rows.
+    self._first = np.cumsum([0, words, rows, rows, rows, *buckets])
     self._classes = classes
 
   @property
@@ -203,10 +205,10 @@ class Bag(keras.layers.Layer):
     return ops.where(repeated, -1, found)
 
   def occurrences(self, ids, starts, ends):
-    """Maps `[batch, time]` each to `[batch, 5 * time - 1]` int32, every row as often as it occurs.
+    """Maps `[batch, time]` each to `[batch, n]` int32, every row as often as it occurs.
 
-    They are the rows of the words, of their stems, starts and ends, and of the pairs of neighbours;
-    -1 for none.
+    They are the rows of the words, of their stems, starts and ends, `time` each, of the pairs of
+    neighbours, `time - 1`, and of the triples, `time - 2` or 0; -1 for none.
     """
     is_word = ids != 0
     of_ids = (
@@ -214,7 +216,8 @@ class Bag(keras.layers.Layer):
       (ops.take(self._stem_rows, ids, axis=0), is_word),
       (starts, is_word),
       (ends, is_word),
-      (self._bucket(ops.cast(ids, "int64")), is_word[:, 1:]),
+      (self._bucket(ids, 2), is_word[:, 1:]),
+      (self._bucket(ids, 3), is_word[:, 2:]),
     )
     return ops.concatenate(
       [
@@ -224,8 +227,12 @@ class Bag(keras.layers.Layer):
       axis=1,
     )
 
-  def _bucket(self, ids):
-    return (ids[:, :-1] * _FIRST + ids[:, 1:] * _SECOND) % self._pairs
+  def _bucket(self, ids, words):
+    """Returns the buckets of runs of so many words."""
+    runs = tf.maximum(tf.shape(ids)[1] - words + 1, 0)
+    ids = ops.cast(ids, "int64")
+    total = sum(ids[:, n : n + runs] * _MULTIPLIERS[n] for n in range(words))
+    return total % self._buckets[words - 2]
 
   def scales(self, ids):
     """Maps `[batch, time]` ids to `[batch, 1]`, the factor of each text's features."""

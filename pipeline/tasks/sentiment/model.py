@@ -48,9 +48,9 @@ if TYPE_CHECKING:
   from pipeline.tasks.sentiment.params import SentimentParams
 
 SEQUENCES = (WORD_IDS, START_IDS, END_IDS)
-_PAIRS = 1 << 20
+_RUNS = 1 << 20
 _FREQUENT = 100  # words that are compared one by one
-_MOST_WEIGHTS = 1 << 24  # of the pairs: buckets times classes
+_MOST_WEIGHTS = 1 << 24  # of the pairs, and of the triples: buckets times classes
 _CELLS = {"gru": GRU, "lstm": layers.LSTM}
 
 
@@ -104,9 +104,9 @@ def build_model(params: SentimentParams, tft_output: tft.TFTransformOutput) -> k
   inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in SEQUENCES}
   sequences = [inputs[name] for name in SEQUENCES]
   labels = tft_output.vocabulary_by_name(VOCABULARY)
-  pairs = pair_buckets(params, classes)
-  bag = Bag(stems, params.part_buckets + 1, pairs, classes, name=BAG, dtype="float32")
-  _name_rows(bag, words, labels, params.part_buckets + 1, pairs)
+  buckets = run_buckets(params, classes)
+  bag = Bag(stems, params.part_buckets + 1, buckets, classes, name=BAG, dtype="float32")
+  _name_rows(bag, words, labels, params.part_buckets + 1, buckets)
   logits = bag(*sequences)
   if params.readers:
     excerpt, lengths = Excerpt(params.reader_words), Lengths()(inputs[WORD_IDS])
@@ -185,25 +185,30 @@ def _reader(
 
 
 def _name_rows(
-  bag: Bag, words: Sequence[bytes], labels: Sequence[bytes], parts: int, pairs: int
+  bag: Bag, words: Sequence[bytes], labels: Sequence[bytes], parts: int, buckets: tuple[int, int]
 ) -> None:
-  """Says what the bag's weights stand for; a pair's bucket depends on the ids of its words."""
+  """Says what the bag's weights stand for; the bucket of several words depends on their ids."""
   columns = (carried_rows.contrast if len(labels) == 2 else carried_rows.named)("classes", labels)
   features = [
     carried_rows.named("words", words),
     *(carried_rows.placed(kind, parts) for kind in ("stems", "starts", "ends")),
-    carried_rows.placed("pairs", pairs, words),
+    *(
+      carried_rows.placed(kind, count, words)
+      for kind, count in zip(("pairs", "triples"), buckets, strict=True)
+    ),
   ]
   carried_rows.name_rows(bag, "features", 0, features)
   for weight in ("features", "bias"):
     carried_rows.name_rows(bag, weight, -1, [columns])
 
 
-def pair_buckets(params: SentimentParams, classes: int) -> int:
-  """Returns a power of two: with more classes fewer, so that the table has a bounded size."""
-  if params.pair_buckets is not None:
-    return params.pair_buckets
-  return min(_PAIRS, 1 << (_MOST_WEIGHTS // classes).bit_length() - 1)
+def run_buckets(params: SentimentParams, classes: int) -> tuple[int, int]:
+  """Returns the buckets of pairs and of triples.
+
+  Unset ones are a power of two: with more classes fewer, so that the table has a bounded size.
+  """
+  usual = min(_RUNS, 1 << (_MOST_WEIGHTS // classes).bit_length() - 1)
+  return params.pair_buckets or usual, params.triple_buckets or usual
 
 
 def search_space(hp: keras_tuner.HyperParameters, params: SentimentParams) -> None:

@@ -46,6 +46,12 @@ class SentimentParams(WordParams):
     description="bag: numbers for pairs of neighbouring words; null is 1048576, or fewer for more "
     "than 16 classes",
   )
+  triple_buckets: int | None = Field(
+    None,
+    ge=1,
+    le=100_000_000,
+    description="bag: the same for three words in a row",
+  )
   bag_start: float = Field(
     0.3,
     ge=0,
@@ -107,6 +113,7 @@ class SentimentParams(WordParams):
     return cls(
       part_buckets=512,
       pair_buckets=4_096,
+      triple_buckets=4_096,
       units=16,
       epochs=2,
       min_steps=0,

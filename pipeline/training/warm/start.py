@@ -20,7 +20,7 @@ from pipeline.training.warm import carrying, weights_file
 
 # A training that begins from a trained model needs fewer epochs, and smaller steps, which do not
 # shake off what was learnt: docs/decisions/0065-warm-starts.md has the measurements.
-_EPOCHS, _RATE = 1 / 3, 0.3
+_EPOCHS, _RATE = 1 / 4, 0.3
 
 
 @dataclasses.dataclass(frozen=True)

@@ -385,9 +385,9 @@ def test_faulty_spans_are_told_or_refused(tmp_path):
     ("small_spans", "warning", ["2026-11-03"]),
   ]
   assert told["findings"][1]["what"] == (
-    "1 of the window's spans are smaller than usual, which is 50 rows: 2026-11-03 (2 rows)"
+    "Spans smaller than usual, which is 50 rows: 2026-11-03 (2 rows)"
   )
-  with pytest.raises(DataRefusedError, match=r"- faulty spans: 2, must be 0\. are missing: 2026"):
+  with pytest.raises(DataRefusedError, match=r"- faulty spans: 2, must be 0\. Missing spans: 2026"):
     _gate_of_spans(tmp_path / "refuse", _SPANS, missing_span="refuse")
   passed = _gate_of_spans(tmp_path / "whole", _SPANS[:2], missing_span="refuse")
   assert passed["checks"][-1]["reason"] == "All of 2 are there."

@@ -1,6 +1,5 @@
 """`DataProfile` and `DriftGate`: what they write, and that a change stops the run if it is to."""
 
-import dataclasses
 import json
 import pathlib
 
@@ -31,19 +30,8 @@ def judge(profile, examples, schema, served_from, past_file, told):
   return Drift(**told, version=3, reference=given, changes=(_CHANGE,))
 
 
-@dataclasses.dataclass
-class Counts:
-  """Stands for a profile."""
-
-  text: str
-  FILE = "data_profile.json"
-
-  def to_text(self):
-    return self.text
-
-
 def measure(examples, quarantine, told):
-  return Counts(json.dumps([examples, quarantine, told]))
+  return {"data_profile.json": json.dumps([examples, quarantine, told]), "other.json": "{}"}
 
 
 def _artifact(kind, uri):
@@ -96,3 +84,4 @@ def test_the_profile_is_written_as_it_is_measured(tmp_path):
     told='{"a": 1}',
   )
   assert json.loads((tmp_path / "data_profile.json").read_text()) == ["e", "q", {"a": 1}]
+  assert (tmp_path / "other.json").exists()

@@ -56,6 +56,7 @@ def test_the_places_of_a_task():
     "checks",
     "compiled/r1.json",
     "copies",
+    "drift.json",
     "logs/r1.log",
     "metadata.db",
     "models.config",
@@ -63,14 +64,17 @@ def test_the_places_of_a_task():
     "node_memory.json",
     "notes/r1",
     "quarantine/r1",
+    "replays",
     "reports/r1.html",
     "reproduced/r1",
     "requests",
     "runs",
     "runs/r1.json",
     "serving",
+    "spans",
     "stages.json",
     "trials",
+    "watch.html",
   ]
   assert TaskFolder.of_serving(str(_FOLDER.serving)) == _FOLDER
   assert workspace.running(_FOLDER.artifacts) == _FOLDER.artifacts / ".running"

@@ -30,6 +30,7 @@ from pipeline import kinds
       [[0], 1],
     ),
     (tuple[str, ...], "a list of texts", [["a"], ("a", "b")], [[1], "ab"]),
+    (tuple[Literal["a", "b"], ...], "a list of a or b", [["a"], []], [["c"], "a"]),
     (dict[str, int], "a mapping", [{"a": 1}], [[1], {"a": "b"}]),
     (datetime.date, "a date, such as 2024-01-31", [datetime.date(2024, 1, 1)], [5]),
     (Any, "any value", [1, "a", None], []),

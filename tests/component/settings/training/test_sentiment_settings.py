@@ -17,7 +17,7 @@ SECTIONS = ("model",)
 # Trainings and transforms are dear; these do not depend on each other.
 _TOGETHER = (
   *("model.units=5", "model.word_units=9", "model.word_dropout=0.45", "model.dropout=0.35"),
-  *("model.pair_buckets=77", "model.reader_words=7"),
+  *("model.pair_buckets=77", "model.triple_buckets=55", "model.reader_words=7"),
 )
 _TRANSFORM = ("model.max_words=6", "model.vocabulary_size=30", "model.part_buckets=64")
 
@@ -53,9 +53,10 @@ def _check_part_buckets(desk) -> None:
   assert desk.prepared(*_TRANSFORM).values["start_ids"].max() <= 64
 
 
-def _check_pair_buckets(desk) -> None:
+def _check_buckets(desk) -> None:
   few, usual = (_table_rows(desk.seen(*each), "bag")[0] for each in (_TOGETHER, ()))
-  assert usual - few == get_task("sentiment").params.tiny().pair_buckets - 77
+  tiny = get_task("sentiment").params.tiny()
+  assert usual - few == tiny.pair_buckets - 77 + tiny.triple_buckets - 55
 
 
 def _bag_weights(seen) -> np.ndarray:
@@ -149,7 +150,8 @@ _CHECKS = {
   "vocabulary_size": _check_vocabulary_size,
   "min_frequency": _check_min_frequency,
   "part_buckets": _check_part_buckets,
-  "pair_buckets": _check_pair_buckets,
+  "pair_buckets": _check_buckets,
+  "triple_buckets": _check_buckets,
   "bag_start": _check_bag_start,
   "bag_shrinkage": _check_bag_shrinkage,
   "readers": _check_readers,

@@ -6,9 +6,13 @@ from components.source_example_gen.summary import SpanSeen
 from components.spans import judging
 
 
-def _span(name, rows, content=None, quarantined=0):
+def _span(name, rows, content=None, quarantined=0, repeated=0.0):
   return SpanSeen(
-    name=name, content=content or name, examples={"train": rows}, quarantined=quarantined
+    name=name,
+    content=content or name,
+    examples={"train": rows},
+    quarantined=quarantined,
+    repeated=repeated,
   )
 
 
@@ -31,6 +35,15 @@ def test_each_fault_is_named_with_its_spans():
   assert _kinds(_span("7", 10)) == []
   assert _kinds(_span("7", 9), min_size=0.0) == []
   assert _kinds(_span("7", 100, content="3")) == [("repeated", ("7",))]
+  assert _kinds(_span("7", 100, repeated=0.95)) == [("repeated", ("7",))]
+  assert _kinds(_span("7", 100, repeated=0.5)) == []
+
+
+def test_a_repeated_span_is_told_of_which():
+  [fault] = judging.faults([*_WHOLE, _span("7", 100, repeated=0.95), _span("8", 9, "3")], 0.0)
+  assert fault.said == (
+    "Spans that repeat others: 7 has 95% of its contents from 4, 8 holds the bytes of 3"
+  )
 
 
 def test_rejected_records_count_as_rows():

@@ -67,6 +67,16 @@ def test_weekends_that_never_have_data_are_not_missing(inbox, settings):
   assert window.choose(pattern, settings(30)).missing == ("2026-11-12",)
 
 
+def test_spans_in_larger_steps_miss_none_between(inbox, settings, tmp_path):
+  assert window.choose(inbox(2, 9, 16, 23), settings(30)).missing == ()
+  shutil.rmtree(tmp_path / "inbox" / "2026-11-16")
+  assert window.choose(inbox(30), settings(30)).missing == ("2026-11-16",)
+  for number in (10, 20, 40, 50):
+    (tmp_path / "numbers" / str(number)).mkdir(parents=True)
+  found = window.choose(Pattern(str(tmp_path / "numbers" / "{span}")), settings())
+  assert found.missing == ("30",)
+
+
 @pytest.mark.parametrize(
   ("count", "last", "message"),
   [
@@ -125,6 +135,16 @@ def test_files_that_were_only_copied_again_are_no_other_content(inbox, settings)
     os.utime(path, ns=(1, 1))
   assert "Nothing changed" in _said(pattern, asked)[0]
   assert _read(pattern, asked) == first
+
+
+def test_another_folder_of_days_is_no_correction(inbox, settings, tmp_path):
+  asked = settings()
+  _read(inbox(1), asked)
+  other = tmp_path / "other" / "2026-11-01"
+  other.mkdir(parents=True)
+  (other / "a.csv").write_text("else")
+  [said] = _said(Pattern(str(tmp_path / "other" / "{date}")), asked)
+  assert said.endswith("None of them was read here before.")
 
 
 def test_a_higher_version_is_a_correction(tmp_path, settings):

@@ -136,6 +136,7 @@ def test_a_file_that_changes_meanwhile_is_no_copy(bucket, tmp_path, monkeypatch)
   [
     ("AWS Error ACCESS_DENIED during HeadObject operation", BadInputError, "these credentials"),
     ("InvalidAccessKeyId: The AWS Access Key Id", BadInputError, "AWS_ACCESS_KEY_ID and"),
+    ("Could not create a OAuth2 access token to authenticate", BadInputError, "these credentials"),
     ("AWS Error NO_SUCH_BUCKET during ListObjectsV2", BadInputError, "no such bucket"),
     ("AWS Error UNKNOWN (HTTP status 503)", DlpipeError, "connection failed, or was lost"),
   ],

@@ -41,6 +41,7 @@ def test_a_server_that_is_busy_is_tried_again(web, record):
   [
     ((500,), 2, 3, "the server answered 500"),
     ((404,), 2, 1, "the server answered 404"),
+    ((302,), 2, 1, "the server answered 302"),
     ((307,), 2, 1, "the server answered 307"),
   ],
 )

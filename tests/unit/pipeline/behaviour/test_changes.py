@@ -113,3 +113,12 @@ def test_names_and_numbers_of_a_text():
 @pytest.mark.parametrize(("module", "count"), [(copied, 2), (suite, 1)])
 def test_the_examples_hold(module, count):
   assert doctest.testmod(module) == (0, count)
+
+
+def test_the_noise_of_a_grey_picture_is_grey():
+  noise = Change.model_validate("noise")
+  for picture, is_grey in ((_photo(), False), (_photo().convert("L").convert("RGB"), True)):
+    noisy = pictures.changed(picture, noise, strength=2, rng=random.Random(0))
+    pixels = np.asarray(noisy)
+    assert (pixels == pixels[..., :1]).all() == is_grey
+    assert 5 < np.abs(pixels - np.asarray(picture, float)).mean() < 20

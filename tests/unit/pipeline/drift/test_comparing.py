@@ -96,6 +96,35 @@ def test_a_rare_class_that_a_small_day_lacks_is_not_gone():
   assert not _one(_names("label mix", a=995, b=5), _names("label mix", a=60)).drifted
 
 
+def test_of_more_names_than_are_kept_none_seems_to_come_or_go():
+  def many(seed):
+    drawn = np.random.default_rng(seed).integers(0, 3_000, 40_000)
+    return _names(
+      "label mix", **{f"c{n}": int(count) for n, count in enumerate(np.bincount(drawn))}
+    )
+
+  assert not _one(many(1), many(2)).drifted
+
+
+def test_words_of_few_texts_are_no_news():
+  words = ["".join(chr(97 + int(digit)) for digit in str(n)) for n in range(2_000)]
+  weights = 1 / (20 + np.arange(2_000))
+
+  def texts(count, seed):
+    random = np.random.default_rng(seed)
+    drawn = random.choice(words, (count, 8), p=weights / weights.sum())
+    return _texts([(" ".join(row), "x") for row in drawn])
+
+  before = texts(3_000, 1)
+  alarms = [
+    change.sentence
+    for seed in range(2, 22)
+    for change in comparing.changes(before, texts(50, seed), past={})
+    if change.drifted
+  ]
+  assert alarms == []
+
+
 def test_a_schema_sets_its_own_bound():
   before, now = _names("label mix", a=50, b=50), _names("label mix", a=60, b=40)
   assert not _one(before, now).drifted

@@ -1,12 +1,16 @@
 """DriftGate's judgement: what is compared with what, what the past says, what is shown."""
 
+import collections
 import json
 import pathlib
 
 import pytest
+import tensorflow as tf
 
+from components.source_example_gen.summary import SpanSeen, Summary
+from components.spans.together import Parts
 from dlpipe.errors import BadInputError
-from pipeline.drift import gate
+from pipeline.drift import examples, gate
 from pipeline.drift.profile import Profile
 from pipeline.drift.verdict import Drift
 
@@ -134,3 +138,54 @@ def test_a_profile_counts_every_label_and_the_unknown_words_of_val(profiled, rev
   assert found.names["label mix"].counts.keys() == {"good", "bad"}
   assert found.numbers["unknown words"].mean == 1
   assert found.rows == 300
+
+
+@pytest.fixture
+def windowed(tmp_path, reviews, told):
+  """Returns a function that writes a window of two spans, the newest of which has other rows."""
+
+  def write(newest):
+    place = tmp_path / "window"
+    rows = {"day1": reviews(300, seed=4), "day2": newest}
+    folder = place / "examples" / "Split-train"
+    folder.mkdir(parents=True)
+    files = {}
+    for number, (name, some) in enumerate(rows.items()):
+      path = folder / f"data-{number}.gz"
+      with tf.io.TFRecordWriter(str(path), options="GZIP") as writer:
+        for text, label in some:
+          example = tf.train.Example()
+          example.features.feature["text"].bytes_list.value.append(text.encode())
+          example.features.feature["label"].bytes_list.value.append(label.encode())
+          writer.write(example.SerializeToString())
+      files[name] = {"train": [path.name]}
+    parts = Parts(root="kept", files=files)
+    (place / "examples" / Parts.FILE).write_text(parts.to_text())
+    spans = tuple(
+      SpanSeen(name=name, content="c", labels=dict(collections.Counter(label for _, label in some)))
+      for name, some in rows.items()
+    )
+    counts = dict.fromkeys(("good", "bad"), 150)
+    summary = Summary(examples={"train": 300 + len(newest)}, labels={"train": counts}, spans=spans)
+    for name in ("quarantine", "profile"):
+      (place / name).mkdir()
+    (place / "quarantine" / Summary.FILE).write_text(summary.to_text())
+    written = examples.files(str(place / "examples"), str(place / "quarantine"), told)
+    for name, text in written.items():
+      (place / "profile" / name).write_text(text)
+    return place
+
+  return write
+
+
+def test_of_a_window_the_newest_span_is_compared(windowed, served, schema, tmp_path, told, reviews):
+  place = windowed([(f"{text} and {text}", label) for text, label in reviews(30, seed=6)])
+  parts = [str(place / name) for name in ("profile", "examples")]
+  found = gate.judge(*parts, schema(), served, str(tmp_path / "drift.json"), told)
+  assert found.span == "day2"
+  assert {"length in words"} <= {change.feature for change in found.drifted}
+  assert found.findings[0]["what"].startswith(
+    "The data of span day2 differ from those of version 1"
+  )
+  assert found.drifted[0].rows[1] == 30
+  assert len(found.examples) == 10

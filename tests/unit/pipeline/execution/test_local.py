@@ -320,7 +320,7 @@ def test_a_clean_that_fails_changes_nothing_about_the_run(pictures, tmp_path, mo
 def test_a_run_tells_of_its_end_and_says_who_was_not_told(web, pictures, tmp_path, monkeypatch):
   url, taken = web(200, 404)
   monkeypatch.setenv("HOOK", url)
-  how = {"train_and_push": True, "until_node": "ReviewedSchema"}
+  how = {"train_and_push": True, "until_node": "SourceExampleGen"}
   told = ("notify.webhook=env:HOOK", f"tracking.prometheus_dir={tmp_path}")
   result, _ = _run(pictures, tmp_path, "r1", *told, **how)
   assert (taken, result.model_warnings) == ([], [])
@@ -333,5 +333,5 @@ def test_a_run_tells_of_its_end_and_says_who_was_not_told(web, pictures, tmp_pat
   said = "notify.webhook was not told: the server answered 404. What the run came to stands."
   assert said in result.model_warnings
   assert heard[-1].result == result, "the terminal and --json say it"
-  _run(tmp_path / "gone", tmp_path, "r4", *told, until_node="ReviewedSchema")
+  _run(tmp_path / "gone", tmp_path, "r4", *told, until_node="SourceExampleGen")
   assert len(taken) == 2, "`dlpipe check` tells nobody"

@@ -66,7 +66,9 @@ def test_odd_repeated_and_sampled_inputs_are_shown_with_what_was_measured(folder
       {"name": "width", "edges": [0, 1], "splits": {"train": [8], "val": [1], "eval": [1]}},
     ],
   }  # fmt: skip
-  words = _words(_page(_check(look=look), folder))
+  lengths = {"height": {"min": 8, "max": 8}, "width": {"min": 1, "max": 9}}
+  words = _words(_page(_check(look=look, lengths=lengths), folder))
+  assert "height: always 8." in words
   assert "30 dark Below 30. The oddest 1: cat , train, brightness 7 1.png" in words
   assert "The longest cat" in words
   assert "cat , train, 17 times" in words

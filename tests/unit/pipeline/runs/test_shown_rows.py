@@ -120,7 +120,7 @@ def test_texts_that_a_model_writes_are_samples(predictions):
 @pytest.mark.parametrize("kind", ["text", "file"])
 def test_where_nothing_was_left_nothing_is_shown(tmp_path, kind):
   nothing = {"pictures": [], "texts": [], "samples": [], "cells": [], "suspected": None}
-  nothing |= {"baseline": None, "curves": None, "flips": None}
+  nothing |= {"curves": None, "flips": None}
   assert shown_rows(None, input_kind=kind, data_path="", one_class=True) == nothing
   assert shown_rows(tmp_path, input_kind=kind, data_path="", one_class=True) == nothing
 
@@ -186,3 +186,19 @@ def test_pictures_of_a_report_have_a_bound(predictions, make_picture, tmp_path, 
   monkeypatch.setattr(module, "_MOST_SHOWN", int(1.6 * len(png)) * 2)
   rows = shown_rows(directory, input_kind="file", data_path="", one_class=True)["pictures"]
   assert [row["data_uri"] is not None for row in rows] == [True, True, False]
+
+
+def test_several_labels_have_curves_of_each_and_no_risk(predictions):
+  outputs = {
+    "labels": np.array([[b"a", b"b"]] * 3, object),
+    "scores": np.array([[0.9, 0.8], [0.2, 0.7], [0.6, 0.1]]),
+  }
+  table = of_problems.of_labels([[b"a", b"b"], [b"b"], []], outputs)
+  found = shown_rows(
+    predictions(table, texts=["x"] * 3), input_kind="text", data_path="", one_class=False
+  )["curves"]
+  assert found["answers"] is None  # the score of such a row is that of its surest wrong label
+  assert [(each["label"], each["positives"], each["auc"]) for each in found["labels"]] == [
+    ("a", 1, 1),
+    ("b", 2, 1),
+  ]

@@ -2,6 +2,7 @@
 
 from pipeline.batch.requests import picking
 from pipeline.batch.requests.reading import LoggedRow
+from pipeline.problems import classes, number
 
 
 def _row(number, score, *, why="sampled", label="pos", text=None):
@@ -43,13 +44,22 @@ def test_the_surest_disagreements_come_first():
     asked.extend(values)
     return ["pos"] * (len(values) - 1) + [None]
 
-  found = picking.disagreement(rows, 3, ask=ask)
+  found = picking.disagreement(rows, 3, ask=ask, problem=classes.PROBLEM)
   assert [row.id for row in found] == ["r8", "r6", "r4"]
   assert len(asked) == 10
 
 
+def test_what_a_logged_answer_decides():
+  answer = {"decision": "unsure", "label": "a", "score": 0.5, "scores": [0.5]}
+  assert picking.decided(answer, classes.PROBLEM) == "a"
+  assert picking.decided({"score": 0.5, "value": 3.0}, number.PROBLEM) == 3.0
+  assert picking.decided({"score": 0.5}, classes.PROBLEM) is None
+
+
 def test_the_answer_in_a_word():
-  assert picking.main_output({"score": 0.5, "label": "a", "scores": [0.5]}) == "label"
+  answer = {"decision": "unsure", "score": 0.5, "label": "a", "scores": [0.5]}
+  assert picking.main_output(answer) == "label"
+  assert picking.main_output({"score": 0.5, "translation": "Hallo"}) == "translation"
   assert picking.main_output({"score": 0.5, "value": 3.0}) == "value"
   # What a model says of its doubts is no answer.
   doubts = {"decision": "unsure", "familiarity": 0.5}

@@ -101,3 +101,13 @@ def test_a_file_that_may_not_be_read_is_named(write_log, monkeypatch):
   monkeypatch.setattr(tf.data, "TFRecordDataset", refused)
   with pytest.raises(BadInputError, match=r"requests-.* cannot be read: .*Permission denied"):
     _read(reading.log_of(log, "sentiment"))
+
+
+def test_answers_that_are_not_wanted_leave_the_rows_as_they_are(write_log):
+  log = reading.log_of(write_log(*[(f"text {n}", "pos", 0.5) for n in range(130)]), "sentiment")
+  whole, _ = _read(log)
+  without = list(reading.read(log, "text", tell=print, answers=False))
+  assert [row.answer for row in without] == [{}] * 130
+  assert [(row.id, row.value) for row in without] == [(row.id, row.value) for row in whole]
+  unlogged = list(reading.read(log, "another", tell=print, answers=False))
+  assert [row.value for row in unlogged] == [None] * 130

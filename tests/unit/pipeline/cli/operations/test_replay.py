@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 
-from components.versioned_pusher import candidates
+from components.versioned_pusher import candidates, stages
 from components.versioned_pusher.publish import publish
-from dlpipe.errors import BadInputError, ModelRefusedError
+from dlpipe.errors import BadInputError, BusyError, ModelRefusedError
 from dlpipe.workspace import TaskFolder
-from pipeline.api.operations import replaying
+from pipeline.api.operations import replaying, staging
 from pipeline.cli.operations.promote import promote
 from pipeline.cli.operations.replay import replay
 from serving import flags
@@ -206,6 +206,17 @@ def test_a_promotion_with_too_many_flips_is_refused_and_recorded(folder, invoke,
   assert (change["what"], change["reason"]) == ("promoted", "they are meant to flip")
   assert (change["flips"]["against"], change["flips"]["sampled"]) == (1, 200)
   assert change["flips"]["report"].endswith(".html")
+
+
+def test_another_version_that_went_live_meanwhile_stops_a_promotion(folder):
+  flips = stages.Flips(
+    against=7, max_flips=0.5, rate=0.1, interval=(0.0, 0.2), sampled=10, report="r.html"
+  )
+  with pytest.raises(
+    BusyError, match="Version 7 was live when the requests were replayed, and ver"
+  ):
+    staging.promote(folder, 2, stage="stable", reason=None, flips=flips)
+  assert candidates.list_candidates(folder.serving) == [2]
 
 
 def test_without_a_random_sample_nothing_is_promoted(folder, invoke, write_log, monkeypatch):

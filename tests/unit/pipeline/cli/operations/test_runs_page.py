@@ -122,7 +122,7 @@ def test_trends_intervals_and_trials(told, tmp_path, monkeypatch):
   assert text.count("<svg") == 1
   assert text.count('class="interval"') == 3
   assert text.count('circle class="live"') == 1
-  assert text.count('circle class="bad"') == 1
+  assert text.count('circle class="refused"') == 1
   assert "accuracy of 3 runs; the latest is 0.8." in text
   shown = _Page(text).text
   assert "accuracy , bound 0.5" in shown or "accuracy, bound 0.5" in shown

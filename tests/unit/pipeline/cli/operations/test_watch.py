@@ -1,6 +1,7 @@
 """`dlpipe watch`: a sentence, a line of JSON, an exit code and metrics for what has changed."""
 
 import json
+import pathlib
 
 import pytest
 from click.testing import CliRunner
@@ -51,6 +52,9 @@ def test_strange_requests_are_named_and_end_with_3(write_log, invoke, tmp_path):
   assert found["examples"][0]["text"].startswith("der Film")
   assert 'feature="language"} 1' in (tmp_path / "dlpipe.prom").read_text()
   assert "Changed: " in done.stderr
+  page = pathlib.Path(found["report"]).read_text(encoding="utf-8")
+  assert "language: en -&gt; de" in page
+  assert "der Film ist nicht gut" in page
 
 
 def test_labels_say_how_many_answers_are_right(write_log, invoke, tmp_path):
@@ -75,6 +79,15 @@ def test_what_cannot_work_is_a_sentence(write_log, invoke, arguments, said):
   write_log(*_USUAL[:3])
   with pytest.raises(BadInputError, match=said):
     invoke(*arguments)
+
+
+def test_labels_are_for_classes(tmp_path):
+  with pytest.raises(BadInputError, match="The answer of 'translation' is none"):
+    CliRunner().invoke(
+      watch,
+      ["translation", "--labels", "l.csv", "--workspace", str(tmp_path)],
+      catch_exceptions=False,
+    )
 
 
 def test_without_a_version_there_is_nothing_to_compare(write_log, tmp_path):

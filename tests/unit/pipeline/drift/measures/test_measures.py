@@ -78,8 +78,8 @@ def test_a_large_picture_costs_little_and_measures_alike(picture):
     ("我不知道", "Cjk", "zh"),
     ("これはペンです", "Hiragana", "ja"),
     ("Δεν ξέρω", "Greek", "el"),
-    ("123 !?", "none", "?"),
-    ("qwrt zxcv", "Latin", "?"),
+    ("123 !?", "none", "unclear"),
+    ("qwrt zxcv", "Latin", "unclear"),
   ],
 )
 def test_script_and_language(text, script, language):

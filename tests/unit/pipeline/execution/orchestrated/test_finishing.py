@@ -112,7 +112,7 @@ def test_the_first_node_that_is_missing_has_failed(stopped):
     "Transform failed: it was never started; the log of the orchestrator says why"
   )
   states = {each.id: each.state for each in result.components}
-  assert [states[node] for node in _DATA_NODES] == ["COMPLETE"] * 6
+  assert [states[node] for node in _DATA_NODES] == ["COMPLETE"] * len(_DATA_NODES)
   assert states.pop("Transform") == "FAILED"
   assert {states[node] for node in ("Trainer", "Evaluator", "VersionedPusher")} == {"SKIPPED"}
   data = next(each for each in result.components if each.id == "SourceExampleGen")
@@ -240,3 +240,16 @@ def test_a_path_that_each_run_fills_in_is_looked_at_when_the_run_begins(write_pi
   begun = beginning.begin(file, "r1", data=f"{tmp_path}/inbox/2026-11-24")
   # The size of the day's pictures, which nobody could know when the pipeline was compiled.
   assert compiled_file.read(begun.pipeline).config.data_path.endswith("2026-11-24")
+
+
+def test_bad_input_is_told_as_by_a_local_run(compiled):
+  file, data, folder = compiled
+  hidden = data.rename(data.with_name("hidden"))
+  try:
+    assert _run(file, "hidden", "ReviewedSchema", "SourceExampleGen") == 2
+    result = finish(file, "hidden")
+  finally:
+    hidden.rename(data)
+  assert (result.state, result.exit_code) == ("failed", 2)
+  assert result.error.startswith("SourceExampleGen failed: Expected a folder")
+  assert "Nothing exists at" in folder.report("hidden").read_text(encoding="utf-8")

@@ -48,6 +48,7 @@ def test_a_tasks_pipeline_is_a_dag(write, name):
   assert nodes["SourceExampleGen"] == []
   assert nodes["VersionedPusher"] == [
     "BehaviourGate",
+    "DataProfile",
     "Evaluator",
     "ServingGate",
     "SourceExampleGen",

@@ -8,7 +8,7 @@ import pytest
 from dlpipe import nodes
 from dlpipe.workspace import TaskFolder
 from pipeline.api import history
-from pipeline.orchestrators.kubeflow import run_notes
+from pipeline.orchestrators.kubeflow import run_notes, run_record
 from pipeline.orchestrators.kubeflow.note_taking import Notes
 from pipeline.orchestrators.kubeflow.run_notes import Place
 from pipeline.settings.config import PipelineConfig
@@ -184,3 +184,29 @@ def test_what_goes_wrong_with_notes_fails_no_node(container, folder, monkeypatch
   monkeypatch.setattr(run_notes, "write", full)
   container("VersionedPusher")
   assert "The record of the run could not be written" in caplog.text
+
+
+def test_what_no_node_of_a_run_was_given_is_known_from_the_run_that_made_it(
+  container, folder, monkeypatch
+):
+  concluded = []
+  conclude = run_record.local.conclude
+  monkeypatch.setattr(
+    run_record.local,
+    "conclude",
+    lambda *args, **told: (concluded.append(told["artifacts"]), conclude(*args, **told))[1],
+  )
+  graph = container("Transform", outputs={"transform_graph": {"vocabulary": ""}})
+  trained = container("Trainer", inputs=graph, outputs={"model_run": {}})
+  judged = container(
+    "Evaluator", inputs=trained, outputs={"predictions": {}, "evaluation": {}, "blessing": {}}
+  )
+  container("VersionedPusher", inputs={**trained, **judged})
+  # The next run takes everything from the cache but the last node, which is given a part of it.
+  given = {name: each for name, each in judged.items() if name == "Evaluator/evaluation"}
+  container("VersionedPusher", run="run-8", inputs={**trained, **given})
+  first, second = concluded
+  assert second.keys() - {"VersionedPusher"} == {"Transform", "Trainer", "Evaluator"}
+  for node in ("Transform", "Trainer", "Evaluator"):
+    assert {k: a.uri for k, a in second[node].items()} == {k: a.uri for k, a in first[node].items()}
+  assert "predictions" in second["Evaluator"]

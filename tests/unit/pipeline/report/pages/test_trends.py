@@ -25,7 +25,7 @@ def test_runs_stand_in_their_order_and_higher_is_better():
     Point(name="r3", value=0.9, interval=(0.8, 1.0), is_live=True),
   ]
   svg, circles, lines = _drawn(points, bound=0.6)
-  assert [kind for kind, _, _ in circles] == ["good", "bad", "live"]
+  assert [kind for kind, _, _ in circles] == ["passed", "refused", "live"]
   assert [x for _, x, _ in circles] == sorted(x for _, x, _ in circles)
   heights = [y for _, _, y in circles]
   assert heights == sorted(heights, reverse=True)

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import shutil
+import time
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
@@ -244,7 +245,7 @@ def _keep_span(folder, name, key):
 def test_what_is_kept_of_spans_stays_while_the_window_needs_it(days):
   folders = [_keep_span(days.folder, str(number), f"key{number}") for number in range(3)]
   (days.folder.spans / "window.json").write_text(
-    json.dumps({str(number): {"kept": f"key{number}"} for number in (1, 2)})
+    json.dumps({"data": "d", "spans": {str(n): {"kept": f"key{n}"} for n in (1, 2)}})
   )
   for path in days.folder.spans.rglob("*"):
     os.utime(path, (1, 1))
@@ -261,3 +262,15 @@ def test_a_file_with_two_names_takes_its_room_once(tmp_path):
   assert sizes.of(tmp_path) == 1000
   os.link(tmp_path / "kept", tmp_path / "examples")
   assert sizes.of(tmp_path) == 1000
+
+
+def test_replays_go_by_their_age(days):
+  days.run(0)
+  place = days.folder.replays
+  place.mkdir()
+  for name, age_days in (("old.html", 9), ("old.json", 9), ("new.html", 1)):
+    (place / name).write_text("x")
+    moment = time.time() - age_days * 86_400
+    os.utime(place / name, (moment, moment))
+  _clean(days, KeepConfig(days=5))
+  assert [path.name for path in place.iterdir()] == ["new.html"]

@@ -54,4 +54,6 @@ def params():
   """Small values that go with `text_graph`."""
   from pipeline.tasks.sentiment.params import SentimentParams
 
-  return SentimentParams(**WORDS, word_units=4, units=3, readers=2, pair_buckets=50)
+  return SentimentParams(
+    **WORDS, word_units=4, units=3, readers=2, pair_buckets=50, triple_buckets=60
+  )

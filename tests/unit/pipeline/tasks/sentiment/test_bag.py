@@ -18,8 +18,8 @@ _STEMS = np.array([0, 1, 2, 1, 2])
 _PAIRS_FROM = 2 + 3 * 3
 
 
-def _bag(classes=2, pairs=1000):
-  layer = Bag(_STEMS, 3, pairs, classes, name="bag")
+def _bag(classes=2, pairs=1000, triples=1000):
+  layer = Bag(_STEMS, 3, (pairs, triples), classes, name="bag")
   layer.build()
   return layer
 
@@ -57,10 +57,12 @@ def test_a_feature_is_there_once_however_often_a_text_has_it():
   [found] = layer.features(*(tf.constant(each, tf.int32) for each in (ids, starts, ends))).numpy()
   there = found[found >= 0]
   assert sorted(set(there)) == there.tolist()
-  # Words 0 and 1, stems 1 and 2, starts 1 and 2, end 2; and the pairs 3-4 and 4-3.
+  # Words 0 and 1, stems 1 and 2, starts 1 and 2, end 2; the pairs 3-4 and 4-3; 3-4-3 and 4-3-4.
   assert there[:7].tolist() == [0, 1, 2 + 1, 2 + 2, 5 + 1, 5 + 2, 8 + 2]
-  assert len(there) == 9
-  assert (there[7:] >= _PAIRS_FROM).all()
+  assert len(there) == 11
+  assert (there[7:9] >= _PAIRS_FROM).all()
+  assert (there[9:] >= _PAIRS_FROM + 1000).all()
+  assert layer.shape == (_PAIRS_FROM + 1000 + 1000, 1)
 
 
 def test_unknown_words_are_known_by_their_parts_alone():
@@ -69,9 +71,21 @@ def test_unknown_words_are_known_by_their_parts_alone():
 
 
 def test_ids_beyond_32_bits_of_product_find_a_bucket():
-  layer = Bag(np.array([0, 1]), 2, 97, 2)
-  buckets = layer._bucket(tf.fill([1, 4], tf.constant(2**31 - 1, tf.int64))).numpy()
-  assert ((buckets >= 0) & (buckets < 97)).all()
+  layer = Bag(np.array([0, 1]), 2, (97, 89), 2)
+  ids = tf.fill([1, 4], tf.constant(2**31 - 1, tf.int32))
+  for words, most in ((2, 97), (3, 89)):
+    buckets = layer._bucket(ids, words).numpy()
+    assert buckets.shape == (1, 5 - words)
+    assert ((buckets >= 0) & (buckets < most)).all()
+
+
+def test_the_order_of_words_makes_another_triple_and_few_words_make_none():
+  layer = _bag(pairs=10**6, triples=10**6)
+  found = layer._bucket(tf.constant([[1, 2, 3], [3, 2, 1], [2, 1, 3], [1, 2, 3]]), 3).numpy()[:, 0]
+  assert len(set(found.tolist())) == 3
+  assert found[0] == found[3]
+  for words in (1, 2):
+    assert layer._bucket(tf.ones([5, words], tf.int32), 3).shape == (5, 0)
 
 
 @pytest.mark.parametrize("classes", [2, 3])

@@ -16,7 +16,7 @@ from pipeline.tasks.sentiment.features import WORD_IDS, WORDS
 from pipeline.tasks.sentiment.model import (
   SEQUENCES,
   build_model,
-  pair_buckets,
+  run_buckets,
   search_space,
 )
 from pipeline.tasks.sentiment.plan import training_plan
@@ -192,8 +192,10 @@ def test_readers_read_an_excerpt_and_the_bag_all(text_graph, params):
   ("classes", "buckets"), [(2, 2**20), (16, 2**20), (17, 2**19), (300, 2**15)]
 )
 def test_more_classes_share_a_table_of_bounded_size(params, classes, buckets):
-  assert pair_buckets(params.replace(pair_buckets=None), classes) == buckets
-  assert pair_buckets(params.replace(pair_buckets=77), classes) == 77
+  unset = params.replace(pair_buckets=None, triple_buckets=None)
+  assert run_buckets(unset, classes) == (buckets, buckets)
+  assert run_buckets(unset.replace(pair_buckets=77), classes) == (77, buckets)
+  assert run_buckets(unset.replace(triple_buckets=77), classes) == (buckets, 77)
 
 
 def test_the_loss_takes_logits_and_integer_labels(params):

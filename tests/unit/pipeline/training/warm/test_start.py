@@ -76,7 +76,7 @@ def test_a_warm_start_begins_where_the_served_model_ended(graph, serving, tmp_pa
   assert (warm.version, warm.rows) == (1, {"classes": (2, 2)})
   assert warm.weights[0] == warm.weights[1] > 5
   assert any(line.startswith("warm start from version 1: carried ") for line in _said(caplog))
-  assert len(record.epochs) == 2  # a third of six
+  assert len(record.epochs) == 2  # a quarter of six
   before, after = (
     tf.saved_model.load(str(path)).signatures["serving_examples"](
       examples=tf.constant(graph.examples)
