@@ -23,6 +23,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sklearn.metrics import roc_auc_score
 
 import dlpipe
@@ -70,7 +71,7 @@ def measure(
     if other != name
   }
   model = dlpipe.load(task, workspace=workspace) if result["pushed_version"] else None
-  known = found.filter(pa.compute.equal(found["split"], "eval"))["familiarity"].to_numpy()
+  known = found.filter(pc.equal(found["split"], "eval"))["familiarity"].to_numpy()
   return {
     "run": {key: result["metrics"].get(key) for key in ("accuracy", "coverage", "set_size")},
     "accepted": [result["metrics"].get(key) for key in ("accepted", "accepted_accuracy")],
@@ -92,7 +93,7 @@ def _drawn(found: pa.Table, asked: float | None) -> dict[str, float]:
   names = {label: place for place, label in enumerate(table.names_of_scores(found))}
   scores = np.array(found["scores"].to_pylist(), np.float64)
   labels = np.array([names.get(label, -1) for label in found["label"].to_pylist()])
-  count = int(pa.compute.sum(pa.compute.equal(found["split"], "val")).as_py())
+  count = int(pc.sum(pc.equal(found["split"], "val")).as_py())
   logits = np.log(np.maximum(scores, 1e-30))
   random, rows = np.random.default_rng(0), []
   for _ in range(_DRAWS):

@@ -153,7 +153,11 @@ def card(directories: Mapping[str, Sequence[str]], told: Mapping[str, Any]) -> M
   return ModelCard(
     **{
       **_of_card(told),
-      "limits": [*told["limits"], *(w for verdict in verdicts for w in verdict.warnings)],
+      "limits": [
+        *told["limits"],
+        *_doubts(training),
+        *(w for verdict in verdicts for w in verdict.warnings),
+      ],
     },
     recognized=summary.recognized,
     examples={**summary.examples, "quarantined": summary.quarantined},
@@ -199,6 +203,12 @@ def _of_card(told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _EMPTY = Evaluation(metrics={}, baseline={}, slices=[], confusion={}, calibration=[])
+
+
+def _doubts(training: TrainingRecord) -> list[str]:
+  """Returns sentences on what the model says of its own doubts."""
+  found = training.certainty.sentences if training.certainty else ()
+  return [f"Of its doubts: {sentence}." for sentence in found]
 
 
 def _only(directories: Mapping[str, Sequence[str]], name: str) -> pathlib.Path | None:

@@ -149,6 +149,7 @@ def collect(
       "chosen": training.chosen,
       "advice": advice(training, labels=counted.labels, per_class=shown.get("per_class", ())),
       "calibration": training.calibration,
+      "certainty": training.certainty,
       "tuning": trained.ranked(trials) if trials else None,
       "tuned": training.tuned,
       "evaluation": shown or None,

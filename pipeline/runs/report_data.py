@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # with frameworks, which the page does not need
   from pipeline.behaviour.results import Behaviour
   from pipeline.drift.verdict import Drift
   from pipeline.problems.calibration import Calibration
+  from pipeline.problems.certainty.record import Certainty
   from pipeline.suspects.baseline import Baseline
   from pipeline.training.training_record import PhaseRow
 
@@ -38,6 +39,7 @@ class ReportData:
     chosen: the place in `history` of the epoch whose weights the model has; None if unknown.
     advice: sentences on what the training shows.
     calibration: how the model's outputs become scores.
+    certainty: what val says about how far answers can be trusted.
     tuning: the Tuner's trials, the best first.
     tuned: name to value, of the hyperparameters that the Trainer took from the Tuner.
     evaluation: `metrics` {name: value}; `intervals` {metric: (low, high)}; `slices` [{feature,
@@ -78,6 +80,7 @@ class ReportData:
   chosen: int | None = None
   advice: Sequence[str] = ()
   calibration: Calibration | None = None
+  certainty: Certainty | None = None
   tuning: Trials | None = None
   tuned: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   evaluation: Mapping[str, Any] | None = None

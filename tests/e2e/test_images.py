@@ -28,6 +28,7 @@ def test_first_run_pushes_version_1(first_run):
   assert [gate["metric"] for gate in result["gates"]] == [
     "skill",
     "worst_recall",
+    "coverage",
     "serving_difference",
   ]
   assert all(gate["passed"] for gate in result["gates"])

@@ -33,6 +33,7 @@ def test_first_run_pushes_version_1(first_run):
     "worst_recall",
     "auc",
     "calibration_error",
+    "coverage",
     "serving_difference",
   ]
   assert all(gate["passed"] for gate in result["gates"])

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.batch.requests.reading import LoggedRow
 from pipeline.problem import Problem
+from pipeline.problems.certainty.record import OUTPUTS
 
 UNSURE, RANDOM, DISAGREEMENT = "unsure", "random", "disagreement"
 _SCORE, _LABEL = "score", "label"
@@ -24,7 +25,11 @@ def main_output(answer: Mapping[str, Any]) -> str | None:
 
   A model may have more texts, such as whether it is sure.
   """
-  single = {name: value for name, value in answer.items() if not isinstance(value, list)}
+  single = {
+    name: value
+    for name, value in answer.items()
+    if not isinstance(value, list) and name not in OUTPUTS
+  }
   texts = [name for name, value in single.items() if isinstance(value, str)]
   names = [name for name in single if name != _SCORE]
   return next(iter([*(name for name in names if name == _LABEL), *texts, *names]), None)

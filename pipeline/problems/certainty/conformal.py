@@ -17,6 +17,7 @@ import numpy as np
 
 # Without a wish, sets are to miss the label of at most one row in twenty.
 USUAL = 0.95
+_SPARED = 3  # rows of val that a set may miss, at the least: a bound by the very last is chance
 _DECIMALS = 1_000  # a coverage that is chosen here is rounded down to three
 _ROUNDING = 1e-9  # 0.9 * 10 is not 9 in floating point
 
@@ -70,11 +71,11 @@ def least_score(scores: np.ndarray, shares: np.ndarray, rows: int, coverage: flo
 def chosen_coverage(wrong: float, rows: int) -> float:
   """Returns the coverage if the user has not asked for one.
 
-  It is 0.95; or, if the answers alone are right more often, half of their errors. Sets that miss as
-  often as the answers do would hold nothing beside them.
+  It is 0.95; or, if the answers alone are right more often, half of their errors, as far as so few
+  rows can tell. Sets that miss as often as the answers do would hold nothing beside them.
 
-  >>> chosen_coverage(20, 100), chosen_coverage(2, 100), chosen_coverage(0, 100)
-  (0.95, 0.99, 0.99)
+  >>> chosen_coverage(20, 100), chosen_coverage(6, 100), chosen_coverage(0, 100)
+  (0.95, 0.97, 0.97)
 
   Args:
     wrong: how many of the rows the answers are wrong about.
@@ -82,7 +83,7 @@ def chosen_coverage(wrong: float, rows: int) -> float:
   """
   if not rows:
     return USUAL
-  most = rows / (rows + 1)  # what so many rows can keep
+  most = 1 - _SPARED / (rows + 1)
   halved = min(1 - wrong / rows / 2, most)
   return max(USUAL, math.floor(halved * _DECIMALS + _ROUNDING) / _DECIMALS)
 

@@ -1,22 +1,18 @@
 """How far an input is from those of train, as a chance: how rarely a familiar one is further away.
 
 What a model makes of an input, its evidence, is compared with the mean evidence of each class, in
-units of how inputs of one class differ (Mahalanobis distance). The distances of val, which the
-model has not learned from, turn that into a p-value: of inputs like those of val, a part of p is at
-least so far away.
+units of how inputs of one class differ (Mahalanobis distance). Traits, such as the part of a text's
+words that train knows, are compared with those of val: in train every word is known. The distances
+of val, which the model has not learned from, turn the sum of both into a p-value: of inputs like
+those of val, a part of p is at least so far away.
 
-Before that, evidence is scaled to one length and signed roots are taken of it, as for Fisher
-vectors: a few large numbers would decide alone. The logarithm of the length is one more number.
-
-Sources: Lee et al. 2018, "A Simple Unified Framework for Detecting Out-of-Distribution Samples",
-https://arxiv.org/abs/1807.03888; Perronnin, Sanchez and Mensink 2010, "Improving the Fisher Kernel
-for Large-Scale Image Classification".
+Source: Lee et al. 2018, "A Simple Unified Framework for Detecting Out-of-Distribution Samples",
+https://arxiv.org/abs/1807.03888
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -25,12 +21,39 @@ LEAST_VAL = 20  # rows; fewer say too little about what is far
 MOST_UNITS = 1_024  # of evidence that is compared as it is; of more, so many random sums are
 
 _PER_CLASS = 2  # the fewest rows of train by which a class has a mean of its own
+_FOLDS = 5  # of val, if its own rows say what is usual
 # A server rounds otherwise, so few knots, and no direction that hardly varies counts fully.
 _KNOTS, _TAIL = 64, 16
 _LEAST_SHRINKAGE = 1e-2
-_LEAST_ROOT = 1e-3  # is added before a root is taken, which is steep at 0
-_LEAST_LENGTH = 1e-6
 _LEAST_STEP = 2e-3  # between two knots, as a part of the distance
+_NOTHING = 1e-6
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class View:
+  """How one kind of numbers is compared.
+
+  Attributes:
+    center: `[units]` float64, the mean of all rows.
+    whitening: `[units, whitened]` float64; whitened numbers differ alike in all directions.
+    means: `[classes, whitened]` float64, of each class.
+    usual: the mean distance of a row of val.
+  """
+
+  center: np.ndarray
+  whitening: np.ndarray
+  means: np.ndarray
+  usual: float = 1.0
+
+  def distances(self, rows: np.ndarray) -> np.ndarray:
+    """Returns the distance of each row `[rows, units]` from the nearest mean, in usual ones."""
+    whitened = (rows - self.center) @ self.whitening
+    squares = (
+      np.square(whitened).sum(axis=1, keepdims=True)
+      - 2 * whitened @ self.means.T
+      + np.square(self.means).sum(axis=1)
+    )
+    return np.sqrt(np.maximum(squares.min(axis=1), 0)) / self.usual
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,29 +61,35 @@ class Distances:
   """The constants of the graph.
 
   Attributes:
-    center: `[units + 1]` float32, the mean of train's evidence, as it is shaped.
-    whitening: `[units + 1, whitened]` float32; whitened evidence differs alike in all directions.
-    means: `[classes, whitened]` float32, of each class.
-    knots: `[knots]` float32, distances of val, rising.
-    chances: `[knots]` float32, the p-value at each knot, falling.
+    evidence: how evidence is compared.
+    traits: how traits are; None without traits.
+    knots: `[knots]`, distances of val, rising.
+    chances: `[knots]`, the p-value at each knot, falling.
     decay: how quickly it falls beyond the last knot, by distance.
   """
 
-  center: np.ndarray
-  whitening: np.ndarray
-  means: np.ndarray
+  evidence: View
+  traits: View | None
   knots: np.ndarray
   chances: np.ndarray
   decay: float
 
 
-def fit(train: np.ndarray, groups: np.ndarray, val: np.ndarray, *, seed: int) -> Distances | str:
+def fit(
+  train: np.ndarray,
+  groups: np.ndarray,
+  val: np.ndarray,
+  *,
+  traits: np.ndarray | None = None,
+  seed: int,
+) -> Distances | str:
   """Fits the constants.
 
   Args:
     train: `[rows, units]`, evidence of rows of train.
     groups: `[rows]` int, the class of each.
     val: `[rows, units]`, evidence of rows of val.
+    traits: `[rows, traits]`, of the same rows of val; None without traits.
     seed: of the random sums of very long evidence.
 
   Returns:
@@ -68,41 +97,60 @@ def fit(train: np.ndarray, groups: np.ndarray, val: np.ndarray, *, seed: int) ->
   """
   if len(val) < LEAST_VAL:
     return f"val has {len(val)} rows, and fewer than {LEAST_VAL} say too little about what is far"
-  if not (np.isfinite(train).all() and np.isfinite(val).all()):
+  tables = [each.astype(np.float64) for each in (train, val, traits) if each is not None]
+  if not all(np.isfinite(each).all() for each in tables):
     return "what the model makes of its inputs are no finite numbers"
-  train, val = (shaped(each).numpy().astype(np.float64) for each in (train, val))
-  center = train.mean(axis=0)
-  summed = np.eye(train.shape[1])
-  if train.shape[1] > MOST_UNITS:
-    random = np.random.default_rng(seed)
-    summed = random.standard_normal((train.shape[1], MOST_UNITS)) / np.sqrt(train.shape[1])
-  centered = (train - center) @ summed
-  means, of_row = _means(centered, groups)
-  if np.abs(centered - means[of_row]).max() < 1e-6:
+  train, val, *rest = tables
+  view = _view(train, groups, seed)
+  if view is None:
     return "what the model makes of its inputs is the same for all of a class"
+  view, total = _scaled(view, view.distances(val))
+  of_traits: View | None = None
+  if rest:
+    own, distances = _cross_fitted(rest[0], seed)
+    of_traits, more = _scaled(own, distances)
+    total = total + more
+  knots, chances, decay = _p_values(total)
+  return Distances(evidence=view, traits=of_traits, knots=knots, chances=chances, decay=decay)
+
+
+def _scaled(view: View, distances: np.ndarray) -> tuple[View, np.ndarray]:
+  """Returns a view by which the mean distance of val is 1, and the distances by it."""
+  usual = float(distances.mean()) or 1.0
+  return dataclasses.replace(view, usual=usual), distances / usual
+
+
+def _cross_fitted(rows: np.ndarray, seed: int) -> tuple[View, np.ndarray]:
+  """Compares rows with each other: the distance of each is by a view of the other folds' rows."""
+  one = np.zeros(len(rows), np.int64)
+
+  def view(some: np.ndarray) -> View:
+    found = _view(some, one[: len(some)], seed)
+    if found is not None:
+      return found
+    units = rows.shape[1]  # all rows are alike
+    return View(center=some[0], whitening=np.eye(units), means=np.zeros((1, units)))
+
+  fold = np.random.default_rng(seed).permutation(len(rows)) % _FOLDS
+  distances = np.empty(len(rows))
+  for number in range(_FOLDS):
+    distances[fold == number] = view(rows[fold != number]).distances(rows[fold == number])
+  return view(rows), distances
+
+
+def _view(rows: np.ndarray, groups: np.ndarray, seed: int) -> View | None:
+  """Returns how rows are compared with those of their group; None if they do not differ."""
+  center = rows.mean(axis=0)
+  summed = np.eye(rows.shape[1])
+  if rows.shape[1] > MOST_UNITS:
+    random = np.random.default_rng(seed)
+    summed = random.standard_normal((rows.shape[1], MOST_UNITS)) / np.sqrt(rows.shape[1])
+  centered = (rows - center) @ summed
+  means, of_row = _means(centered, groups)
+  if np.abs(centered - means[of_row]).max() < _NOTHING:
+    return None
   root = _inverse_root(centered - means[of_row])
-  whitening = (summed @ root).astype(np.float32)
-  means = (means @ root).astype(np.float32)
-  center = center.astype(np.float32)
-  distances = _distances((val - center) @ whitening, means)
-  knots, chances, decay = _p_values(distances)
-  return Distances(
-    center=center,
-    whitening=whitening,
-    means=means,
-    knots=knots,
-    chances=chances,
-    decay=decay,
-  )
-
-
-def shaped(evidence: Any) -> tf.Tensor:
-  """Maps evidence `[batch, units]` to `[batch, units + 1]` float32: roots, and the log length."""
-  values = tf.cast(evidence, tf.float32)
-  length = tf.sqrt(tf.reduce_mean(tf.square(values), axis=1, keepdims=True)) + _LEAST_LENGTH
-  scaled = values / length
-  roots = tf.sqrt(tf.abs(scaled) + _LEAST_ROOT) - _LEAST_ROOT**0.5
-  return tf.concat([tf.sign(scaled) * roots, tf.math.log(length)], axis=1)
+  return View(center=center, whitening=summed @ root, means=means @ root)
 
 
 def _means(centered: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -127,15 +175,6 @@ def _inverse_root(differences: np.ndarray) -> np.ndarray:
   usual = np.trace(covariance) / len(covariance)
   variances, directions = np.linalg.eigh((1 - shrinkage) * covariance)
   return directions / np.sqrt(np.maximum(variances, 0) + shrinkage * usual)
-
-
-def _distances(whitened: np.ndarray, means: np.ndarray) -> np.ndarray:
-  squares = (
-    np.square(whitened).sum(axis=1, keepdims=True)
-    - 2 * whitened @ means.T
-    + np.square(means).sum(axis=1)
-  )
-  return np.sqrt(np.maximum(squares.min(axis=1), 0)).astype(np.float64)
 
 
 def _p_values(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -163,12 +202,8 @@ def _p_values(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
   kept.reverse()
   # The furthest tenth of val says how quickly familiar inputs become rare.
   far = ordered[-max(count // 10, 2) :]
-  decay = float(far.mean() - far[0]) or float(ordered.mean() or 1.0)
-  return (
-    ordered[kept].astype(np.float32),
-    chances[kept].astype(np.float32),
-    max(decay, _LEAST_STEP * float(ordered[-1]), 1e-6),
-  )
+  decay = max(float(far.mean() - far[0]), _LEAST_STEP * float(ordered[-1]), _NOTHING)
+  return ordered[kept], chances[kept], decay
 
 
 class FamiliarityGraph:
@@ -180,40 +215,50 @@ class FamiliarityGraph:
 
   def __init__(self, constants: Distances):
     self._decay = constants.decay
-    center, whitening, means = (
-      tf.Variable(value, trainable=False, dtype=tf.float32)
-      for value in (constants.center, constants.whitening, constants.means)
-    )
-    self._center, self._whitening, self._means = center, whitening, means
-    self._knots, self._chances = (
-      tf.Variable(value, trainable=False, dtype=tf.float32)
-      for value in (constants.knots, constants.chances)
-    )
-    self.variables = [center, whitening, means, self._knots, self._chances]
+    self.variables: list[tf.Variable] = []
+    self._evidence = self._held(constants.evidence)
+    self._traits = self._held(constants.traits) if constants.traits is not None else None
+    self._knots, self._chances = map(self._variable, (constants.knots, constants.chances))
 
-  def __call__(self, evidence: tf.Tensor) -> tf.Tensor:
-    """Maps evidence `[batch, units]` to p-values `[batch]` float32 in [0, 1]."""
-    exact = tf.float64  # differences of large squares
-    whitened = tf.matmul(
-      tf.cast(shaped(evidence), exact) - tf.cast(self._center, exact),
-      tf.cast(self._whitening, exact),
-    )
-    means = tf.cast(self._means, exact)
-    squares = (
-      tf.reduce_sum(tf.square(whitened), axis=1, keepdims=True)
-      - 2 * tf.matmul(whitened, means, transpose_b=True)
-      + tf.reduce_sum(tf.square(means), axis=1)
-    )
-    distance = tf.cast(tf.sqrt(tf.maximum(tf.reduce_min(squares, axis=1), 0)), tf.float32)
-    last = tf.size(self._knots) - 1
-    above = tf.searchsorted(self._knots, distance, side="right")
-    low, high = tf.maximum(above - 1, 0), tf.minimum(above, last)
+  def _variable(self, value: np.ndarray, dtype: tf.DType = tf.float64) -> tf.Variable:
+    variable = tf.Variable(value, trainable=False, dtype=dtype)
+    self.variables.append(variable)
+    return variable
+
+  def _held(self, view: View) -> tuple[tf.Variable, tf.Variable, tf.Variable, float]:
+    whitening = self._variable(view.whitening, tf.float32)  # the largest
+    return self._variable(view.center), whitening, self._variable(view.means), view.usual
+
+  def __call__(self, evidence: tf.Tensor, traits: tf.Tensor | None = None) -> tf.Tensor:
+    """Maps evidence `[batch, units]` and traits to p-values `[batch]` float32 in [0, 1]."""
+    distance = _distance(evidence, *self._evidence)
+    if self._traits is not None:
+      distance += _distance(traits, *self._traits)
     knots, chances = tf.convert_to_tensor(self._knots), tf.convert_to_tensor(self._chances)
+    last = tf.size(knots) - 1
+    above = tf.searchsorted(knots, distance, side="right")
+    low, high = tf.maximum(above - 1, 0), tf.minimum(above, last)
     width = tf.gather(knots, high) - tf.gather(knots, low)
     part = tf.math.divide_no_nan(distance - tf.gather(knots, low), width)
     between = tf.gather(chances, low) + part * (tf.gather(chances, high) - tf.gather(chances, low))
     beyond = chances[-1] * tf.exp(-(distance - knots[-1]) / self._decay)
     found = tf.where(distance > knots[-1], beyond, between)
     # An input that is no number is as strange as can be.
-    is_number = tf.reduce_all(tf.math.is_finite(evidence), axis=1)
-    return tf.where(is_number, tf.minimum(found, 1), tf.zeros_like(found))
+    found = tf.where(tf.math.is_finite(distance), tf.minimum(found, 1), tf.zeros_like(found))
+    return tf.cast(found, tf.float32)
+
+
+def _distance(
+  rows: tf.Tensor, center: tf.Variable, whitening: tf.Variable, means: tf.Variable, usual: float
+) -> tf.Tensor:
+  """As `View.distances`, in graph; a row that is no number is infinitely far."""
+  # Differences of large squares need float64.
+  whitened = tf.matmul(tf.cast(rows, tf.float64) - center, tf.cast(whitening, tf.float64))
+  squares = (
+    tf.reduce_sum(tf.square(whitened), axis=1, keepdims=True)
+    - 2 * tf.matmul(whitened, means, transpose_b=True)
+    + tf.reduce_sum(tf.square(means), axis=1)
+  )
+  distance = tf.sqrt(tf.maximum(tf.reduce_min(squares, axis=1), 0)) / usual
+  is_number = tf.reduce_all(tf.math.is_finite(rows), axis=1)
+  return tf.where(is_number, distance, tf.fill(tf.shape(distance), tf.constant(np.inf, tf.float64)))

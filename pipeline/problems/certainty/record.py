@@ -17,7 +17,8 @@ FOLDER = "assets.extra"  # beside a SavedModel
 # Outputs of a served model.
 SET, LOW, HIGH = "set", "low", "high"
 FAMILIARITY, DECISION = "familiarity", "decision"
-ACCEPTED, UNSURE = "accepted", "unsure"
+OUTPUTS = (SET, LOW, HIGH, FAMILIARITY, DECISION)
+ACCEPTED, UNSURE = "accepted", "unsure"  # decisions
 
 # An input of the kind that was trained on is less familiar in one case of a hundred.
 STRANGE = 0.01
@@ -133,7 +134,11 @@ class Certainty(ArtifactFile):
       told = f"val has {self.rows:,} rows, and {self.coverage:g} takes {self.least_rows:,}"
       return f"no interval: {told}" if self.size is None else f"sets hold every label: {told}"
     held = f"{what} for a coverage of {self.coverage:g}, from {self.rows:,} val rows"
-    return held if self.size is None else f"{held}: {self.size:.3g} labels on average"
+    if self.size is None:
+      return held
+    if self.size == 1:
+      return f"{held}: each is the answer alone, which is right as often or more"
+    return f"{held}: {self.size:.3g} labels on average"
 
   @property
   def _of_accepted(self) -> str:

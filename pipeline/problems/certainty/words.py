@@ -10,13 +10,13 @@ from pipeline.problems.certainty.record import (
   FAMILIARITY,
   HIGH,
   LOW,
+  OUTPUTS,
   SET,
   STRANGE,
   UNSURE,
 )
 
 _MOST = 5  # labels of a set that are named
-_OUTPUTS = (SET, LOW, HIGH, FAMILIARITY, DECISION)
 
 Words = Callable[[Mapping[str, Any]], list[str]]
 
@@ -30,7 +30,7 @@ def with_doubts(words: Words) -> Words:
   """
 
   def said(outputs: Mapping[str, Any]) -> list[str]:
-    answer = {name: value for name, value in outputs.items() if name not in _OUTPUTS}
+    answer = {name: value for name, value in outputs.items() if name not in OUTPUTS}
     return [*words(answer), *_doubts(outputs)]
 
   return said

@@ -13,6 +13,8 @@ from keras import ops
 
 # Odd multipliers without a common pattern spread runs of ids over the buckets.
 _MULTIPLIERS = (1_000_003, 7_919, 104_729)
+# The kinds of features by which texts are compared: words, stems, starts, ends and pairs.
+_COMPARED = 5
 # A state within this distance of the largest shares its part; states are at most 1 in size.
 _NEAR, _FAR = 0.01, 1e4
 
@@ -167,6 +169,29 @@ class Bag(keras.layers.Layer):
   def shape(self) -> tuple[int, int]:
     """The shape of the table of weights."""
     return int(self._first[-1]), 1 if self._classes == 2 else self._classes
+
+  @property
+  def vocabulary(self) -> tuple[int, int]:
+    """The id of the most frequent word, and the number of words that have an id of their own."""
+    return self._rows, len(self._stem_rows) - self._rows
+
+  def unknown_shares(self, ids, starts, ends):
+    """Maps `[batch, time]` each to `[batch, 5]`: the part of each kind that train has not.
+
+    The kinds are words, stems, starts, ends and pairs. Of a kind that a text lacks, all is unknown.
+    """
+    rows = self.features(ids, starts, ends)[..., None]
+    is_known = ops.any(ops.take(self._weights, ops.maximum(rows[..., 0], 0), axis=0) != 0, axis=-1)
+    first = self._first[: _COMPARED + 1]
+    of_kind = ops.logical_and(rows >= first[:-1], rows < first[1:])
+    known = ops.sum(ops.cast(ops.logical_and(of_kind, is_known[..., None]), "float32"), axis=1)
+    found = ops.sum(ops.cast(of_kind, "float32"), axis=1)
+    # A word that the vocabulary lacks has no row.
+    words = ops.sum(ops.cast(ids >= self._rows, "float32"), axis=1)
+    length = ops.sum(ops.cast(ids != 0, "float32"), axis=1)
+    known = ops.concatenate([words[:, None], known[:, 1:]], axis=1)
+    found = ops.concatenate([length[:, None], found[:, 1:]], axis=1)
+    return 1 - known / ops.maximum(found, 1)
 
   def build(self, *_):
     """Creates the weights, which start at 0."""

@@ -49,8 +49,46 @@ if TYPE_CHECKING:
 
 SEQUENCES = (WORD_IDS, START_IDS, END_IDS)
 _RUNS = 1 << 20
+_FREQUENT = 100  # words that are compared one by one
 _MOST_WEIGHTS = 1 << 24  # of the pairs, and of the triples: buckets times classes
 _CELLS = {"gru": GRU, "lstm": layers.LSTM}
+
+
+class TextModel(keras.Model):
+  """The model, which says itself how texts are compared with those of train."""
+
+  def evidence(self, inputs):
+    """Maps `[batch, time]` ids to `[batch, 100]`: which of the most frequent words a text has."""
+    ids, bag = inputs[WORD_IDS], self.get_layer(BAG)
+    place = ids - bag.vocabulary[0]
+    place = tf.where(tf.logical_and(place >= 0, place < _FREQUENT), place, _FREQUENT)
+    found = tf.math.bincount(
+      tf.cast(place, tf.int32),
+      minlength=_FREQUENT + 1,
+      maxlength=_FREQUENT + 1,
+      axis=-1,
+      binary_output=True,
+    )
+    found = tf.ensure_shape(found, [None, _FREQUENT + 1])
+    return tf.cast(found[:, :_FREQUENT], tf.float32) * bag.scales(ids)
+
+  def traits(self, inputs):
+    """Maps `[batch, time]` ids to `[batch, 8]`: how known, how frequent and how long a text is.
+
+    The ranks of its words say how frequent they are: mean and deviation of the logarithm.
+    """
+    ids, bag = inputs[WORD_IDS], self.get_layer(BAG)
+    unknown = bag.unknown_shares(*(inputs[name] for name in SEQUENCES))
+    first, words = bag.vocabulary
+    is_known = tf.cast(ids >= first, tf.float32)
+    count = tf.reduce_sum(is_known, axis=1)
+    ranks = tf.math.log1p(tf.cast(tf.maximum(ids - first, 0), tf.float32))
+    mean = tf.math.divide_no_nan(tf.reduce_sum(ranks * is_known, axis=1), count)
+    squares = tf.square(ranks - mean[:, tf.newaxis]) * is_known
+    spread = tf.sqrt(tf.math.divide_no_nan(tf.reduce_sum(squares, axis=1), count))
+    mean = tf.where(count > 0, mean, tf.math.log1p(tf.cast(words, tf.float32)))
+    length = tf.math.log1p(tf.reduce_sum(tf.cast(ids != 0, tf.float32), axis=1))
+    return tf.concat([unknown, tf.stack([mean, spread, length], axis=1)], axis=1)
 
 
 def build_model(params: SentimentParams, tft_output: tft.TFTransformOutput) -> keras.Model:
@@ -78,7 +116,7 @@ def build_model(params: SentimentParams, tft_output: tft.TFTransformOutput) -> k
       for name in reader_names(params.readers)
     ]
     logits = Corrected(dtype="float32")(logits, sum(corrections) / len(corrections))
-  return keras.Model(inputs, logits, name="sentiment")
+  return TextModel(inputs, logits, name="sentiment")
 
 
 def _stems(words: list[bytes], params: SentimentParams) -> np.ndarray:

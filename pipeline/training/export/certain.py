@@ -59,17 +59,17 @@ class Certain:
     """Returns the variables that the exported module must hold."""
     return self.familiarity.variables if self.familiarity else []
 
-  def outputs(self, found: Features, features: Features, seen: tf.Tensor | None) -> Features:
+  def outputs(self, found: Features, features: Features, seen: evidence.Seen | None) -> Features:
     """Returns the outputs with those that say what the model does not know, in graph.
 
     Args:
       found: the outputs of the problem's `answer`.
       features: the transformed features.
-      seen: the evidence, `[batch, units]`; None without evidence.
+      seen: what the model makes of the inputs; None without evidence.
     """
     more, accepted = self.added(found, features) if self.added else ({}, None)
     if self.familiarity is not None and seen is not None:
-      chance = self.familiarity(seen)
+      chance = self.familiarity(*seen)
       more[FAMILIARITY] = chance
       is_familiar = chance >= STRANGE
       accepted = is_familiar if accepted is None else tf.logical_and(accepted, is_familiar)
@@ -107,7 +107,8 @@ def fitted(
   signatures.without_cudnn(model)  # as it is exported
   kind = load_function(problem.certainty)()
   answer = load_function(problem.answer)(tft_output, problem.vocabulary, options)
-  asked = evidence.asking(model)
+  train, val = splits
+  asked = _tried(evidence.asking(model), train)
   ask = None if isinstance(asked, str) else asked[0]
 
   def values(inputs: Any) -> tuple[Any, Any]:
@@ -117,7 +118,6 @@ def fitted(
     scaled = calibrating.scaled(said, calibration, problem)
     return answer(scaled, inputs if isinstance(inputs, dict) else {}).get(kind.reads), seen
 
-  train, val = splits
   seed = settings["seed"]
   said, seen, labels = _collected(values, val, _MOST_VAL, seed)
   added = None
@@ -137,15 +137,15 @@ def fitted(
     found: distance.Distances | str = asked
     told = Familiarity(reason=asked)
   else:
-    _, of_train, names = _collected(
+    _, (of_train, _), names = _collected(
       lambda inputs: (None, asked[0](inputs)[1]), train, _MOST_TRAIN, seed
     )
-    found = distance.fit(of_train, kind.groups(names), seen, seed=seed)
+    found = distance.fit(of_train, kind.groups(names), seen.evidence, traits=seen.traits, seed=seed)
     told = Familiarity(
       evidence=asked[1],
-      units=of_train.shape[1],
+      units=sum(each.shape[1] for each in seen if each is not None),
       train_rows=len(of_train),
-      val_rows=len(seen),
+      val_rows=len(seen.evidence),
       reason=found if isinstance(found, str) else None,
     )
   progress.report(told.sentence, epoch=0)
@@ -155,18 +155,34 @@ def fitted(
   return Certain(record=record, added=added, ask=ask, familiarity=distance.FamiliarityGraph(found))
 
 
+def _tried(asked: tuple[evidence.Asked, str] | str, train: Split) -> Any:
+  """Returns what it got; or why the evidence of a user's own model cannot be used."""
+  if isinstance(asked, str):
+    return asked
+  [(inputs, _)] = train.batches(2, None).take(1)
+  try:
+    _, seen = asked[0](inputs)
+    ranks = [each.shape.rank for each in seen if each is not None]
+  except Exception as err:  # a user's model can raise anything, and is served without this
+    return f"{asked[1]} cannot be computed: {next(iter(str(err).splitlines()), type(err).__name__)}"
+  if ranks != [2] * len(ranks):
+    return f"{asked[1]} must be [batch, numbers], and has the rank {ranks}"
+  return asked
+
+
 def _collected(
-  values: Callable[[Any], tuple[Any, Any]], split: Split, most: int, seed: int
+  values: Callable[[Any], tuple[Any, evidence.Seen | None]], split: Split, most: int, seed: int
 ) -> tuple[np.ndarray | None, Any, np.ndarray]:
-  """Returns values, evidence and labels of rows of a split; None for what there is not."""
+  """Returns values, `Seen` and labels of rows of a split; None for what there is not."""
   run = tf.function(values, reduce_retracing=True, autograph=False)
   parts: list[tuple[Any, ...]] = []
   for inputs, label in split.batches(_BATCH, seed).take(-(-most // _BATCH)):
     said, seen = run(inputs)
     is_table = isinstance(said, tf.Tensor) and said.shape.rank == 2
-    parts.append((said if is_table else None, seen, label))
-  joined = [
+    parts.append((said if is_table else None, *(seen or (None, None)), label))
+  labels = np.concatenate([part[-1].numpy() for part in parts])
+  said, of_model, traits = (
     None if any(part is None for part in column) else np.concatenate([p.numpy() for p in column])
-    for column in zip(*parts, strict=True)
-  ]
-  return joined[0], joined[1], joined[2]
+    for column in list(zip(*parts, strict=True))[:-1]
+  )
+  return said, None if of_model is None else evidence.Seen(of_model, traits), labels

@@ -49,6 +49,7 @@ _NOT_FOR_EVERY_TASK = {
   ("translation", "data.allow_lost_classes"),
   ("translation", "train.class_weights"),
   ("translation", "train.calibrate"),
+  ("translation", "gates.max_coverage_gap"),
 }
 
 
@@ -59,7 +60,7 @@ def _needs(task_name, key):
 def test_its_documented_default_is_taken_as_it_is_printed(task_name, setting):
   """`dlpipe settings` and docs/configuration.md print `in_yaml(default)`."""
   if (task_name, setting.key) in _NOT_FOR_EVERY_TASK:
-    with pytest.raises(BadInputError, match=r"is for tasks with classes, and this one has none\."):
+    with pytest.raises(BadInputError, match=r"^\S+ is for .*classes.* has none\."):
       _make(task_name, f"{setting.key}={in_yaml(setting.default)}")
     return
   config = _make(

@@ -4,10 +4,12 @@ import json
 import math
 import pathlib
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from dlpipe.errors import BadInputError, BusyError
-from pipeline.batch import text_format
+from pipeline.batch import text_format, values
 from pipeline.batch.columns import Layout, ModelOutput, make_layout
 from pipeline.batch.outputs import OutputPlan, plan_output, publish, staging
 
@@ -106,6 +108,19 @@ def test_names_that_the_input_has_are_the_inputs():
   everything = make_layout(["id"], [LABEL, SCORE, SCORES], vectors=True, input_types={})
   assert everything.names == ["id", "label", "score", "scores", "error"]
   assert everything.renamed == {}
+
+
+def test_a_set_is_written_without_being_asked_for():
+  sets = ModelOutput(name="set", dtype="string", is_vector=True)
+  layout = make_layout(["id"], [LABEL, sets, SCORES], vectors=False, input_types={})
+  assert layout.names == ["id", "label", "set", "error"]
+  assert layout.types["set"] == pa.list_(pa.string())
+
+
+def test_a_set_loses_what_only_fills_its_row():
+  found = {"set": np.array([[b"a", b""], [b"a", b"b"]], object), "score": np.float32([0.5, 1])}
+  columns = values.plain_columns(found, ["set", "score"])
+  assert columns == {"set": [["a"], ["a", "b"]], "score": [0.5, 1.0]}
 
 
 def test_json_lines_hold_what_json_has_no_word_for(tmp_path):

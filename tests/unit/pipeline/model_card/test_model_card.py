@@ -9,6 +9,7 @@ from components.source_example_gen.summary import Summary
 from dlpipe.verdicts import Ruling, Verdict
 from pipeline import model_card
 from pipeline.evaluation import Evaluation
+from pipeline.problems.certainty.record import Certainty
 from pipeline.settings.config import PipelineConfig
 from pipeline.tasks import get_task
 from pipeline.training.training_record import TrainingRecord
@@ -37,7 +38,11 @@ def directories(tmp_path, monkeypatch):
     "model_run": (
       TrainingRecord.FILE,
       TrainingRecord(
-        hyperparameters={"width": 16}, precision="float32", parameters=12345, epochs=[{}, {}]
+        hyperparameters={"width": 16},
+        precision="float32",
+        parameters=12345,
+        epochs=[{}, {}],
+        certainty=Certainty(coverage=0.95, rows=12, size=3.0),
       ).to_text(),
     ),
     "verdict": (
@@ -90,6 +95,7 @@ def test_json_has_what_the_artifacts_have(directories):
   assert [gate["metric"] for gate in written["gates"]] == ["skill", "recall", "latency"]
   assert (written["parameters"], written["epochs"]) == (12345, 2)
   assert written["limits"][-1] == "200 eval rows are few."
+  assert any("val has 12 rows, and 0.95 takes 19" in limit for limit in written["limits"])
   assert any("no other labels" in limit for limit in written["limits"])
 
 

@@ -14,6 +14,7 @@ from components.trials import Trial, Trials
 from dlpipe.verdicts import Ruling
 from pipeline.behaviour.results import Behaviour, Case, Step, Tested
 from pipeline.problems.calibration import Calibration
+from pipeline.problems.certainty.record import Certainty
 from pipeline.report import render
 from pipeline.runs import report_data
 from pipeline.runs import result as results
@@ -669,3 +670,23 @@ def test_metrics_classes_and_slices_have_intervals_and_n():
 def test_a_report_leads_to_the_page_on_its_data():
   text = render.render(_data(data_page="../checks/data-3.html"))
   assert '<a href="../checks/data-3.html">The data, looked at</a>' in text
+
+
+def test_what_was_asked_of_the_doubts_stands_beside_what_came():
+  metrics = {"coverage": 0.9461, "set_size": 1.25, "accepted": 0.8, "accepted_accuracy": 0.975}
+  evaluation = {"metrics": metrics, "intervals": {"coverage": (0.93, 0.96)}}
+  record = Certainty(
+    coverage=0.95, rows=400, bound=0.1, size=1.2, accepted=0.81, accepted_accuracy=None
+  )
+  page = _Page(render.render(_data(certainty=record, evaluation=evaluation)))
+  assert page.tables["doubts"][1:] == [
+    ["sets hold the label", "95.0%", "94.6%", "93.0% to 96.0%"],
+    ["labels in a set", "", "1.25", ""],
+    ["answers that are accepted", "", "80.0%", ""],
+    ["accepted answers that are right", "", "97.5%", ""],
+  ]
+  assert "Sets for a coverage of 0.95, from 400 val rows: 1.2 labels on average;" in page.text
+
+
+def test_a_run_without_doubts_has_no_such_part():
+  assert "doubts" not in _Page(render.render(_data())).tables

@@ -56,13 +56,25 @@ class Colours(tf.Module):
 
 
 class Moods(tf.Module):
-  """The sentiment task's `serving_default`: whether a text says "good" or "bad"."""
+  """The sentiment task's `serving_default`: whether a text says "good" or "bad".
+
+  A text that says neither may be both, and one with "strange" is.
+  """
 
   @tf.function
   def __call__(self, text):
     says = [tf.strings.regex_full_match(text, f"(?s).*{word}.*") for word in ("bad", "good")]
     logits = 2 * tf.stack([tf.cast(one, tf.float32) for one in says], axis=1)
-    return _class_outputs(logits, ("negative", "positive"))
+    answer = _class_outputs(logits, ("negative", "positive"))
+    is_open = says[0] == says[1]
+    other = tf.where(answer["label"] == "positive", "negative", "positive")
+    is_strange = tf.strings.regex_full_match(text, "(?s).*strange.*")
+    return {
+      **answer,
+      "set": tf.stack([answer["label"], tf.where(is_open, other, "")], axis=1),
+      "familiarity": tf.where(is_strange, 0.003, 0.5),
+      "decision": tf.where(is_open | is_strange, "unsure", "accepted"),
+    }
 
   def explain(self, text):
     tokens = tf.strings.split(text).to_tensor("")

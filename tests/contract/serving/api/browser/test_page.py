@@ -130,6 +130,23 @@ def test_a_sentence_is_answered_with_classes(at, tmp_path):
   assert tab.complaints() == []
 
 
+@pytest.mark.parametrize(
+  ("text", "said"),
+  [
+    ("good", "Accepted."),
+    ("so so", "Unsure: negative or positive."),
+    ("strange, good", "Unfamiliar: 0.003 of the inputs it knows are as strange."),
+  ],
+)
+def test_what_a_model_does_not_know_is_said_below_the_answer(at, text, said):
+  tab = at("sentiment")
+  tab.js("document.getElementById('text').focus()")
+  tab.type(text)
+  tab.answered(lambda: tab.press("Enter"))
+  assert tab.text("#score") == said
+  assert tab.complaints() == []
+
+
 def _ask_why(tab):
   tab.click("#why")
   tab.wait("!document.getElementById('reason').hidden")

@@ -61,4 +61,8 @@ def test_the_answer_in_a_word():
   assert picking.main_output(answer) == "label"
   assert picking.main_output({"score": 0.5, "translation": "Hallo"}) == "translation"
   assert picking.main_output({"score": 0.5, "value": 3.0}) == "value"
+  # What a model says of its doubts is no answer.
+  doubts = {"decision": "unsure", "familiarity": 0.5}
+  assert picking.main_output({**doubts, "label": "a"}) == "label"
+  assert picking.main_output({**doubts, "low": 1.0, "high": 5.0, "value": 3.0}) == "value"
   assert picking.main_output({"score": 0.5}) is None

@@ -82,7 +82,8 @@ def test_rows_of_one_label_each_have_the_bound_of_one_class(rows, coverage):
 
 def test_a_wish_is_kept_and_without_one_the_errors_are_halved():
   assert conformal.chosen_coverage(30, 100) == 0.95
-  assert conformal.chosen_coverage(4, 200) == 0.99
+  assert conformal.chosen_coverage(6, 300) == 0.99
+  assert conformal.chosen_coverage(0, 299) == 0.99  # three rows that are missed, of 300
   assert conformal.chosen_coverage(0, 5) == 0.95  # five rows cannot keep it
   assert conformal.chosen_coverage(0, 0) == 0.95
 

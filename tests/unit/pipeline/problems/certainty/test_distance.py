@@ -55,13 +55,13 @@ def test_a_row_between_the_classes_is_strange_though_no_number_of_it_is():
 
 def test_the_graph_counts_as_a_brute_force_count_does():
   found, graph, val = _fitted(60)
-  val, new = (distance.shaped(rows).numpy() for rows in (val, _rows(50, 77)[0]))
-  whitened = (val - found.center) @ found.whitening
-  distances = np.sqrt(((whitened[:, None] - found.means[None]) ** 2).sum(-1).min(-1))
-  z = (new - found.center) @ found.whitening
-  of_new = np.sqrt(((z[:, None] - found.means[None]) ** 2).sum(-1).min(-1))
+  view, (new, _) = found.evidence, _rows(50, 77)
+  whitened = (val - view.center) @ view.whitening
+  distances = np.sqrt(((whitened[:, None] - view.means[None]) ** 2).sum(-1).min(-1))
+  z = (new - view.center) @ view.whitening
+  of_new = np.sqrt(((z[:, None] - view.means[None]) ** 2).sum(-1).min(-1))
   counted = (1 + (distances[None] >= of_new[:, None]).sum(-1)) / 61
-  chances = graph(tf.constant(_rows(50, 77)[0], tf.float32)).numpy()
+  chances = graph(tf.constant(new, tf.float32)).numpy()
   within = of_new <= distances.max()
   np.testing.assert_allclose(chances[within], counted[within], atol=2 / 61)
   assert (chances[~within] < 2 / 61).all()
@@ -91,10 +91,31 @@ def test_evidence_of_thousands_of_numbers_is_summed_up():
     return random.normal(size=(count, 5)) @ directions + 0.1 * random.normal(size=(count, 3_000))
 
   found = distance.fit(rows(200, familiar), np.zeros(200, int), rows(100, familiar), seed=1)
-  assert found.whitening.shape == (3_001, distance.MOST_UNITS)
+  assert found.evidence.whitening.shape == (3_000, distance.MOST_UNITS)
   graph = distance.FamiliarityGraph(found)
   assert np.median(graph(tf.constant(rows(100, strange), tf.float32))) < 0.01
   assert np.median(graph(tf.constant(rows(100, familiar), tf.float32))) > 0.1
+
+
+def test_traits_are_compared_with_those_of_val_and_count_beside_evidence():
+  """In train, no trait is ever missing; so it says nothing of what is usual."""
+  random = np.random.default_rng(0)
+
+  def traits(count, unknown):
+    return np.stack([random.beta(2, 20, count) + unknown, np.ones(count)], axis=1)
+
+  below = []
+  for seed in range(0, 60, 3):
+    train, groups = _rows(600, seed)
+    val, new = _rows(100, seed + 1)[0], _rows(400, 1_000 + seed)[0]
+    found = distance.fit(train, groups, val, traits=traits(100, 0), seed=1)
+    graph = distance.FamiliarityGraph(found)
+    familiar, strange = (
+      graph(tf.constant(new, tf.float32), tf.constant(traits(400, more))) for more in (0, 0.8)
+    )
+    assert np.median(strange) < 0.01
+    below.append((familiar.numpy() < 0.1).mean())
+  assert np.mean(below) == pytest.approx(0.1, abs=0.03)
 
 
 @pytest.mark.parametrize(

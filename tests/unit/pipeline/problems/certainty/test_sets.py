@@ -92,6 +92,13 @@ def test_of_a_model_that_is_right_more_often_than_95_times_the_errors_are_halved
   assert record.coverage == pytest.approx(1 - wrong / 2, abs=1e-3)
 
 
+def test_a_coverage_that_the_answers_alone_keep_makes_sets_of_the_answer_and_says_so():
+  scores, labels = _rows(400, noise=0.1)
+  record = _fit(ClassSets(), scores, labels, coverage=0.6)
+  assert record.size == record.accepted == 1
+  assert "each is the answer alone" in record.sentence
+
+
 def test_answers_are_accepted_by_the_accuracy_that_is_wanted():
   kind = ClassSets()
   scores, labels = _rows(2_000)

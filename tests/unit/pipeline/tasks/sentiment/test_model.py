@@ -12,7 +12,7 @@ import tensorflow as tf
 from dlpipe.errors import BadInputError
 from pipeline.params import Role
 from pipeline.problems.classes import compile_args
-from pipeline.tasks.sentiment.features import WORDS
+from pipeline.tasks.sentiment.features import WORD_IDS, WORDS
 from pipeline.tasks.sentiment.model import (
   SEQUENCES,
   build_model,
@@ -22,7 +22,9 @@ from pipeline.tasks.sentiment.model import (
 from pipeline.tasks.sentiment.plan import training_plan
 from pipeline.tasks.sentiment.task import TASK
 from pipeline.text.word_counts import read_counts
+from pipeline.training import datasets
 from pipeline.training.answering import answering
+from pipeline.training.export import certain
 
 _IDS = np.array([[6, 9, 3, 0, 0], [7, 0, 0, 0, 0], [0, 0, 0, 0, 0], [8, 8, 6, 10, 1]], "int32")
 
@@ -51,6 +53,69 @@ def test_it_goes_from_ids_to_logits(model):
   for dtype in ("int32", "int64"):
     logits = model(_inputs(_IDS, dtype), training=False)
     assert (logits.shape, logits.dtype) == ((4, 2), tf.float32)
+
+
+def test_what_makes_a_text_strange_is_counted(model):
+  """The graph numbers 5 parts: the ids from 6 on are words, the most frequent first."""
+  ids = np.array([[6, 9, 3, 0], [7, 0, 0, 0], [0, 0, 0, 0], [1, 2, 0, 0]], "int32")
+  inputs = _inputs(ids)
+  evidence, traits = model.evidence(inputs).numpy(), model.traits(inputs).numpy()
+  assert evidence.shape == (4, 100)
+  assert np.flatnonzero(evidence[0]).tolist() == [0, 3]
+  np.testing.assert_allclose(evidence[0, 0], 1 / np.sqrt(3), rtol=1e-6)
+  assert not evidence[2:].any()
+  ranks = np.log1p([0, 3])
+  np.testing.assert_allclose(
+    traits[0, [0, 5, 6, 7]], [1 / 3, ranks.mean(), ranks.std(), np.log(4)], rtol=1e-5
+  )
+  # All parts are known here; a text without words, or without pairs, has none that are.
+  np.testing.assert_array_equal(traits[0, 1:5], 0)
+  np.testing.assert_array_equal(traits[1, :5], [0, 0, 0, 0, 1])
+  np.testing.assert_array_equal(traits[2, :5], 1)
+  assert traits[3, 0] == 1
+  assert traits[1, 6] == 0
+
+
+def test_a_text_of_unknown_words_is_strange_to_the_served_model(model, text_graph):
+  random = np.random.default_rng(3)
+
+  def split(rows):
+    ids = random.integers(6, 11, (rows, 8)).astype("int32")
+    inputs = {name: value.numpy() for name, value in _inputs(ids).items()}
+    return datasets.in_memory(inputs, random.integers(0, 2, rows), sequence_keys=SEQUENCES)
+
+  doubts = certain.fitted(
+    TASK.problem,
+    model,
+    text_graph,
+    (split(200), split(100)),
+    calibration=None,
+    options={},
+    settings={"seed": 1, "coverage": None, "accepted_accuracy": None},
+  )
+  outputs = answering(TASK, model, text_graph, {}, None, doubts)
+  answers = [
+    tf.function(outputs, autograph=False)(_inputs(ids))
+    for ids in (split(50).arrays[0][WORD_IDS], np.full((3, 8), 2, "int32"))
+  ]
+  known, strange = (answer["familiarity"].numpy() for answer in answers)
+  assert np.median(known) > 0.2
+  assert strange.max() < 0.01
+  assert (answers[1]["decision"].numpy() == b"unsure").all()
+
+
+def test_what_the_bag_has_no_weight_for_is_unknown(text_graph, params):
+  built = build_model(params, text_graph)
+  inputs = _inputs(np.array([[6, 7, 8]], "int32"))
+  unknown = built.traits(inputs).numpy()[0, :5]
+  np.testing.assert_array_equal(unknown, [0, 1, 1, 1, 1])  # words come from the vocabulary
+
+
+@pytest.mark.parametrize("padding", [1, 40])
+def test_padding_changes_no_evidence(model, padding):
+  longer = np.pad(_IDS, ((0, 0), (0, padding)))
+  for of in (model.evidence, model.traits):
+    np.testing.assert_allclose(of(_inputs(longer)), of(_inputs(_IDS)), atol=1e-6)
 
 
 @pytest.mark.parametrize("padding", [1, 40])

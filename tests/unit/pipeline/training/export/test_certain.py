@@ -97,7 +97,7 @@ def test_every_kind_of_model_says_what_it_does_not_know(splits, new, make):
   held = [_NAMES[y] in row.tolist() for y, row in zip(labels, answer["set"], strict=True)]
   assert np.mean(held) >= 0.88
   assert (answer["familiarity"] < 0.01).mean() < 0.03
-  strange = np.random.default_rng(3).normal(size=(200, 5)) * 20
+  strange = -np.abs(np.random.default_rng(3).normal(size=(200, 5))) * 20
   _, of_strange = _served(make(), splits, strange.astype("float32"))
   assert np.median(of_strange["familiarity"]) < 0.01
   assert (of_strange["decision"] == b"unsure").mean() > 0.8
@@ -118,6 +118,21 @@ def test_a_model_that_hides_its_layers_has_sets_and_no_familiarity(splits, new):
   assert set(answer) == {*_OUTPUTS, "set", "decision"}
   assert doubts.variables == []
   assert "no method `evidence`" in doubts.record.familiarity.sentence
+
+
+@pytest.mark.parametrize(
+  ("evidence", "reason"),
+  [
+    (lambda self, inputs: inputs[:, :, None], "must be [batch, numbers]"),
+    (lambda self, inputs: inputs["no such feature"], "cannot be computed"),
+    (property(lambda self: layers.Dense), "cannot be computed"),  # a name that is taken
+  ],
+)
+def test_evidence_that_cannot_be_used_breaks_nothing(splits, new, evidence, reason):
+  own = type("Own", (Subclassed,), {"evidence": evidence})
+  doubts, answer = _served(own(), splits, new[0]["x"])
+  assert set(answer) == {*_OUTPUTS, "set", "decision"}
+  assert reason in doubts.record.familiarity.reason
 
 
 def test_a_sum_of_two_parts_has_no_layer_that_answers(splits, new):
