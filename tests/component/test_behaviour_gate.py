@@ -295,11 +295,11 @@ def test_the_score_of_the_rows_own_label(judged):
 
 
 def test_a_class_that_no_model_has_is_told(judged):
-  suite = _suite(kind="direction", change={"append": " Awful."}, score="falls", score_of="postive")
+  suite = _suite(kind="direction", change={"append": " Awful."}, score="falls", score_of="positivo")
   found = judged("sentiment", classes(_NAMES, _answer), _ROWS, suite)
   ruling = found.ruling("it")
   assert (found.blessed, ruling.value) == (0, None)
-  assert "the model has no class postive; it has negative, positive" in ruling.reason
+  assert "the model has no class positivo; it has negative, positive" in ruling.reason
 
 
 def test_words_are_replaced_in_rows_and_in_texts_of_ones_own(judged):

@@ -65,7 +65,7 @@ def test_every_change_has_a_function():
     ),
     ("change: upper_case", "change: {replace: Anna}", 5, "must map a word to others"),
     ("change: upper_case", "change: {typos: 3}", 5, "change must be just typos, without a value"),
-    ("    at_most", "    strenght: 2\n    at_most", 6, "no such name. Did you mean strength?"),
+    ("    at_most", "    strengths_: 2\n    at_most", 6, "no such name. Did you mean strength?"),
     ("    at_most", "    strength: 4\n    at_most", 6, "strength must be at most 3. Received: 4"),
     ("    at_most", '    texts: "a {thing}"\n    at_most', 3, "{thing} has no words: add `words:"),
     ("rows: 50", "rows: 5", 1, "rows must be at least 10. Received: 5"),
