@@ -38,7 +38,7 @@ def finish(
   exit code that `dlpipe run` would have had.
 
   \b
-  Exit codes:  0 pushed or nothing to do   1 failed          2 misuse or bad input
+  Exit codes:  0 pushed or nothing to do   1 failed          2 bad input
                3 data refused              4 model refused   75 busy: try again
   \b
   Example:

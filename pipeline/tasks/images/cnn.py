@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _PATCH = 2  # side of the patches that the first layer sees, in pixels
 _PATCH_VALUES = 3 * _PATCH**2
 _PATCHES = 1_000_000
+_NO_VARIANCE = 1e-7  # of values from 0 to 1: less than a tenth of a grey level
 
 
 def cnn(params: ImageParams, classes: int) -> keras.Model:
@@ -124,7 +125,8 @@ class Whitening(layers.Layer):
     ]
     patches = np.concatenate(shifted, axis=-1).reshape(-1, _PATCH_VALUES) / 255
     variances, components = np.linalg.eigh(np.cov(patches, rowvar=False, bias=True))
-    # What hardly varies is not blown up: of grey pictures, the difference between two colours.
-    filters = components / np.sqrt(variances + 5e-4)
+    # What hardly varies is not blown up, and what never does is not read: of grey pictures, the
+    # difference between two colours. Else a trace of colour in service would outweigh the picture.
+    filters = components * np.where(variances > _NO_VARIANCE, 1 / np.sqrt(variances + 5e-4), 0)
     kernel = np.concatenate([filters, -filters], axis=1)
     self.kernel.assign(kernel.reshape(_PATCH, _PATCH, 3, 2 * _PATCH_VALUES))

@@ -214,7 +214,7 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
     ),
     (
       "gates.recall=0.5",
-      "Names in gates: accuracy, accuracy.max_regression, drift, least_drift, max_coverage_gap,",
+      "Names in gates: accuracy, accuracy.max_regression, beats_baseline, behaviour, drift,",
     ),
     ("data.options={}", "unknown name 'data.options'"),
     ("train.epochs=[1", "--set train.epochs: the value is not readable: '[1'"),
@@ -422,6 +422,8 @@ def test_known_settings_are_what_may_be_set():
     "max_latency_ms",
     "max_coverage_gap",
     "min_examples",
+    "behaviour",
+    "beats_baseline",
     "drift",
     "least_drift",
   ]

@@ -119,7 +119,7 @@ def test_what_is_known_beforehand_is_told_before_tfx_is_loaded(
 
 def test_run_takes_the_options_of_check_and_some_of_its_own():
   names = [[p.name for p in c.params] for c in (run, check)]
-  of_check = {"labels", "suspects"}
+  of_check = {"labels", "suspects", "page"}
   shared = [name for name in names[1] if name not in of_check]
   assert [name for name in names[0] if name in names[1]] == shared
   assert set(names[0]) - set(names[1]) == {
@@ -129,6 +129,7 @@ def test_run_takes_the_options_of_check_and_some_of_its_own():
     "retries",
     "processes",
     "memory_mb",
+    "watch",
   }
   assert shared[0] == "task"
   assert set(shared[1:]) == {
