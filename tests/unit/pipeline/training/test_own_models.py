@@ -73,7 +73,7 @@ def learn(splits, monkeypatch):
         task,
         {"train": settings, "fixed_epochs": []},
         TASK.params.usual().replace(batch_size=16),
-        None,
+        types.SimpleNamespace(vocabulary_by_name=lambda name: [b"low", b"high"]),
         splits,
         distribution=tf.distribute.get_strategy(),
         checkpoint_dir=checkpoint_dir,

@@ -121,5 +121,7 @@ def test_names_of_what_is_computed():
     "skill",
     "calibration_error",
     "worst_recall",
+    "coverage",
+    "accepted_accuracy",
     "auc",
   ]
