@@ -82,6 +82,9 @@ def test_confusion_and_per_class_of_a_result(single):
   rows = confusion_rows(read_evaluation(single), ["a", "b"])
   assert rows == [[2.0, 0.0], [1.0, 1.0]]
   first, second = per_class(rows, ["a", "b"])
+  # Wilson's interval of 2 of 2, and of 1 of 2.
+  intervals = [pytest.approx(first.pop("interval"), abs=1e-3), second.pop("interval")]
+  assert intervals == [(0.342, 1.0), pytest.approx((0.095, 0.905), abs=1e-3)]
   assert first == {"label": "a", "precision": pytest.approx(2 / 3), "recall": 1.0, "count": 2}
   assert second == {"label": "b", "precision": 1.0, "recall": 0.5, "count": 2}
 

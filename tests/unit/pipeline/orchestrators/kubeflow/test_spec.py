@@ -118,7 +118,7 @@ def test_resources_reach_the_nodes_they_name(compiled):
 
 
 def test_resources_of_no_node_are_bad_input(compiled):
-  with pytest.raises(BadInputError, match=r"names no node .*: Trainr\. Nodes: BehaviourGate, .*Trainer"):
+  with pytest.raises(BadInputError, match=r"names no node .*: Trainr\. Nodes: Beh.*, Trainer"):
     compiled("images", "kubeflow.resources={Trainr: {cpu: 4}}")
 
 
