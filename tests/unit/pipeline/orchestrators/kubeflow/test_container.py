@@ -12,6 +12,7 @@ from pipeline.orchestrators.kubeflow.container import (
   restore,
   run,
 )
+from pipeline.orchestrators.kubeflow.note_taking import Notes
 
 FOLDERS = mounts("/")
 
@@ -94,7 +95,7 @@ def test_run_hands_on_paths_and_leaves_addresses(tmp_path):
     output_file.write_text(json.dumps({"artifacts": _artifacts(c=older)}))
 
   arguments = ["--json_serialized_invocation_args", json.dumps(given), "--runner=DirectRunner"]
-  run(arguments, execute, folders)
+  run(arguments, execute, folders, Notes(None))
   folder = tmp_path / "minio" / "bucket" / "c"
   assert _uris(json.loads(seen[1])["outputs"]["artifacts"]) == {"c": str(folder)}
   assert folder.is_dir()
