@@ -148,7 +148,7 @@ def _found(of: Tested, step: Step, *, named: bool) -> str:
   """Returns what was counted, and some cases that failed."""
   if step.quality is not None:
     before, after = step.quality
-    counted = f"Of {step.tried} rows {before:.3g} are right before it, and {after:.3g} after it"
+    counted = f"Of {step.tried} rows, {before:.1%} are right before it and {after:.1%} after it"
   else:
     counted = f"{step.failed} of {step.tried} failed"
   cases = of.cases[:_NAMED] if named else ()
