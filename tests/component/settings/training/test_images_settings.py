@@ -17,7 +17,7 @@ _BACKBONE = ("model.backbone=squeezenet", "model.image_size=32")
 # Trainings are dear; these do not depend on each other.
 _CNN_TOGETHER = (
   *("model.widths=[3, 5, 7]", "model.dropout=0.45", "model.shift=0.2", "model.flip=true"),
-  *("model.residual=true", "model.whitening=false", "model.cutout=0.25"),
+  *("model.residual=true", "model.whitening=false", "model.cutout=0.5"),
   *("model.label_smoothing=0.125", "model.weight_decay=0.375", "model.warmup=0.5"),
 )
 _BACKBONE_TOGETHER = (
@@ -112,8 +112,8 @@ def _check_flip(desk) -> None:
 
 
 def _check_cutout(desk) -> None:
-  assert _augmentation(desk.seen(*_CNN_TOGETHER)).cutout == 4
-  assert _augmentation(desk.seen()).cutout == 0
+  assert _augmentation(desk.seen(*_CNN_TOGETHER)).cutout == 8
+  assert _augmentation(desk.seen()).cutout == 4
 
 
 def _check_label_smoothing(desk) -> None:

@@ -37,7 +37,7 @@ def test_a_picture_can_be_asked_about_and_the_line_copied_by_keys_alone(at, tmp_
   )
   assert tab.text("#headline") == "blue"
   assert tab.js(FOCUSED) == "file"
-  assert _tab_to(tab, "copy") == ["ask", "example", "more", "copy"]
+  assert _tab_to(tab, "copy") == ["ask", "example", "more", "why", "copy"]
   tab.press("Enter")
   tab.wait_for_text("#copy", "Copied")
   assert tab.js("navigator.clipboard.readText()") == tab.text("#curl-line")
