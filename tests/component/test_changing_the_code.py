@@ -86,7 +86,7 @@ def test_an_orchestrator_is_a_folder_and_a_line(changed):
   target = changed.root / "images.mk"
   changed("compile", "images", "--tiny", "--for", "make", "-o", target, "--set", "make.command=d")
   lines = target.read_text(encoding="utf-8").splitlines()
-  assert "Transform: DataGate ReviewedSchema SourceExampleGen" in [
+  assert "Transform: DataGate DriftGate ReviewedSchema SourceExampleGen" in [
     f"{name}: {' '.join(sorted(needs.split()))}"
     for name, _, needs in (x.partition(":") for x in lines)
   ]
