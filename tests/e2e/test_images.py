@@ -62,7 +62,7 @@ def test_every_eval_picture_has_its_file_and_what_was_predicted(first_run, run_d
   report = pathlib.Path(first.result["report"]).read_text(encoding="utf-8")
   worst = max((row for row in rows if not row["right"]), key=lambda row: row["loss"])
   assert worst["origin"] in report
-  assert "What the model is worth: it is right about" in report
+  assert f"On {len(rows)} rows of eval the network is right about" in report
 
 
 def test_status_names_the_run_that_pushed_each_version_and_its_metrics(first_run, run_dlpipe):

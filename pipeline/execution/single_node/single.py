@@ -145,7 +145,8 @@ def log_to_stderr(ir_file: str, run_id: str) -> pathlib.Path | None:
   # absl, which TFX logs with, would otherwise put a second handler beside this one.
   absl_logging.use_python_logging()
   logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr, force=True)
-  logging.getLogger("dlpipe").setLevel(logging.INFO)
+  for name in ("absl", "dlpipe"):
+    logging.getLogger(name).setLevel(logging.INFO)
   compiled = compiled_file.read(ir_file)
   if compiled.told is None:
     return None
