@@ -106,6 +106,7 @@ class ImageParams(Params):
     """Returns settings for a narrow `cnn`, or for the head of a backbone only."""
     return cls(
       widths=[8, 16],
+      cutout=0.0,
       epochs=6,
       head_epochs=6,
       fine_tune_epochs=0,
