@@ -16,7 +16,7 @@ from pipeline.sources.input_paths import MAP_SUFFIX
 
 MAP_FILE = "map_file"
 _WIDTH = 76  # 80 columns, less the indent
-_WORDS, _PAIRS = 12, 6  # shown, the strongest first
+_WORDS, _PHRASES = 12, 6  # shown, the strongest first
 _LEAST = 0.01  # of the strongest part; less is not shown
 _ALIGNED, _LEAST_ALIGNED = 3, 0.1
 _LONGEST_WORD = 24
@@ -95,11 +95,11 @@ def _words(reason: Mapping[str, Any]) -> Iterator[str]:
   for token, part in zip(reason["tokens"], reason["contributions"], strict=True):
     by_word[token] += part
   terms = zip(reason.get("terms", ()), reason.get("term_contributions", ()), strict=True)
-  pairs = {term: part for term, part in terms if " " in term}
+  phrases = {term: part for term, part in terms if " " in term}
   for title, parts, count, sign in (
     ("for:", by_word, _WORDS, 1),
     ("against:", by_word, _WORDS, -1),
-    ("pairs:", pairs, _PAIRS, 0),
+    ("phrases:", phrases, _PHRASES, 0),
   ):
     said = _strongest(parts.items(), count, sign)
     if said:

@@ -29,6 +29,7 @@ def test_first_run_pushes_version_1(first_run):
     "skill",
     "worst_recall",
     "coverage",
+    *(f"behaviour.{test}" for test in ("blur", "noise", "jpeg", "brightness", "rotation")),
     "serving_difference",
   ]
   assert all(gate["passed"] for gate in result["gates"])

@@ -48,7 +48,7 @@ def test_equal_words_are_one_and_what_hardly_counts_is_left_out():
     "why pos: 1.000, of which words 0.501 and the start 0.250",
     "for:     good +0.750",
     "against: bad -0.250",
-    "pairs:   the good +0.125",
+    "phrases: the good +0.125",
   ]
 
 
@@ -60,7 +60,7 @@ def test_marks_are_told_from_our_own():
     "term_contributions": [0.125],
     **_SUM,
   }
-  assert why_lines(reason)[1:] == ['for:     "," +0.500, n\'t +0.250', 'pairs:   ", n\'t" +0.125']
+  assert why_lines(reason)[1:] == ['for:     "," +0.500, n\'t +0.250', 'phrases: ", n\'t" +0.125']
 
 
 def test_what_is_unexplained_is_told():
