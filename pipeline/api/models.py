@@ -59,7 +59,7 @@ class Model:
   >>> with dlpipe.load("images") as model:
   ...   answers = model.predict(["a.png", "b.png"])
   >>> sorted(answers[0])
-  ['label', 'labels', 'score', 'scores']
+  ['decision', 'familiarity', 'label', 'labels', 'score', 'scores', 'set']
 
   Attributes:
     task: the task's name.

@@ -89,7 +89,7 @@ class Run:
 
     >>> run = dlpipe.runs("images")[0]
     >>> sorted(run.rows("split == 'eval'", sort="loss", limit=1)[0])[:5]
-    ['file', 'id', 'input', 'label', 'loss']
+    ['decision', 'familiarity', 'file', 'id', 'input']
 
     Args:
       where: a condition on the columns, such as "label == 'cat' and predicted == 'dog'".
