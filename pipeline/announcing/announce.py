@@ -36,8 +36,8 @@ def require(config: PipelineConfig, environ: Mapping[str, str]) -> None:
   for name, (module, extra) in _CLIENTS.items():
     if getattr(config.tracking, name) is not None and not _is_installed(module):
       raise BadInputError(
-        f"tracking.{name} needs a client that is not installed. Install it with: "
-        f"pip install 'dlpipe[{extra}]'"
+        f"tracking.{name} needs a client that is not installed. In the folder of dlpipe: "
+        f"uv pip install --editable '.[{extra}]' (docs/install.md)"
       )
   folder = config.tracking.prometheus_dir
   if folder is not None and not os.path.isdir(folder):

@@ -18,7 +18,8 @@ from pipeline.runs.report_data import ReportData
 from pipeline.runs.result import FAILED, REFUSED_DATA, REFUSED_MODEL
 from pipeline.settings.config import PipelineConfig
 
-_PRODUCER = "https://pypi.org/project/dlpipe"
+# The specification asks for an address; its client, for one with a host.
+_PRODUCER = "dlpipe://dlpipe"
 _FACET = "dlpipe_run"
 _TIMEOUT_S, _TRIES = 10.0, 3
 

@@ -1,4 +1,4 @@
-"""The memory that nodes may use together, and the memory that each used when it last ran."""
+"""The memory that is free, that a run uses, and that each node used when it last ran."""
 
 from __future__ import annotations
 
@@ -34,6 +34,36 @@ def available_mb() -> float:
       bound = int(pathlib.Path(limit).read_text())
       left.append((bound - int(pathlib.Path(used).read_text())) / _MB)
   return min(left)
+
+
+def family_mb() -> float:
+  """The resident memory of this process and of all that it started, in MB; 0 if unknown."""
+  resident: dict[int, float] = {}
+  parents: dict[int, int] = {}
+  for folder in pathlib.Path("/proc").glob("[0-9]*"):
+    with contextlib.suppress(OSError, ValueError, KeyError):
+      lines = (folder / "status").read_text().splitlines()
+      facts = dict(line.split(":", 1) for line in lines if ":" in line)
+      process = int(facts["Pid"])
+      parents[process] = int(facts["PPid"])
+      resident[process] = int(facts["VmRSS"].split()[0]) * 1024 / _MB
+  return round(sum_of_family(os.getpid(), resident, parents), 1)
+
+
+def sum_of_family(process: int, values: Mapping[int, float], parents: Mapping[int, int]) -> float:
+  """Returns the sum of a process's value and those of all that it started.
+
+  >>> sum_of_family(1, {1: 5.0, 2: 3.0, 3: 1.0, 9: 7.0}, {2: 1, 3: 2, 9: 0})
+  9.0
+  """
+  family, waiting, total = {process}, [process], 0.0
+  while waiting:
+    member = waiting.pop()
+    total += values.get(member, 0.0)
+    children = {child for child, parent in parents.items() if parent == member} - family
+    waiting += children
+    family |= children
+  return total
 
 
 def expected_mb(folder: TaskFolder, node_id: str) -> float:

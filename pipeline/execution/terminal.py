@@ -23,7 +23,7 @@ from pipeline.runs import summary
 
 _PLAIN_INTERVAL_S = 5.0
 _PLAIN_WIDTH = 100
-_WAITING, _RUNNING = "WAITING", "RUNNING"
+_WAITING, RUNNING = "WAITING", "RUNNING"
 _SYMBOLS = {
   nodes.COMPLETE: ("✓", "+", "green"),
   nodes.CACHED: ("=", "=", "cyan"),
@@ -50,7 +50,9 @@ def make_terminal(stream: TextIO, *, is_tty: bool) -> Terminal:
 
 
 @dataclasses.dataclass
-class _Row:
+class Row:
+  """A component: its state, when it started, and what was last heard of it."""
+
   id: str
   state: str = _WAITING
   started: float = 0.0
@@ -59,22 +61,23 @@ class _Row:
   message: str = ""
 
 
-class _Board:
-  """Where every component is; what both terminals know."""
+class Board:
+  """Where every component is; what terminals and the live page know."""
 
   def __init__(self, clock: Callable[[], float]):
     self.clock = clock
     self.started = clock()
     self.run: events.RunStarted | None = None
-    self.rows: dict[str, _Row] = {}
+    self.rows: dict[str, Row] = {}
 
   def apply(self, event: Event) -> None:
+    """Takes in an event."""
     if isinstance(event, events.RunStarted):
       self.run, self.started = event, self.clock()
-      self.rows = {name: _Row(name) for name in event.components}
+      self.rows = {name: Row(name) for name in event.components}
     elif isinstance(event, events.ComponentStarted):
       row = self.row(event.id)
-      row.state, row.started = _RUNNING, self.clock()
+      row.state, row.started = RUNNING, self.clock()
     elif isinstance(event, events.Progress):
       self.row(event.component).message = words.one_line(event.message)
     elif isinstance(event, events.ComponentFinished):
@@ -83,10 +86,12 @@ class _Board:
       if event.error:
         row.message = words.one_line(event.error.strip().split("\n")[0])
 
-  def row(self, name: str) -> _Row:
-    return self.rows.setdefault(name, _Row(name))
+  def row(self, name: str) -> Row:
+    """Returns the row of a component, a new one for a name that the run did not tell."""
+    return self.rows.setdefault(name, Row(name))
 
   def summary(self, event: events.RunFinished, width: int) -> list[summary.Line]:
+    """Returns the lines that end a run."""
     return summary.summary_lines(
       event.result,
       log_file=self.run.log_file if self.run else "",
@@ -103,7 +108,7 @@ class PlainTerminal:
 
   def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic):
     self._stream = stream
-    self._board = _Board(clock)
+    self._board = Board(clock)
     self._lock = threading.Lock()
     self._last_progress: dict[str, float] = {}
     self._unsaid: dict[str, str] = {}
@@ -177,7 +182,7 @@ class LiveTerminal:
   """A line for each component, redrawn in place; the last drawing stays as text."""
 
   def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic):
-    self._board = _Board(clock)
+    self._board = Board(clock)
     self._lock = threading.RLock()
     self._fancy = _can_encode(stream, _SPINNER[0] + "✓✗·…")
     self._console = rich_console.Console(
@@ -219,26 +224,26 @@ class LiveTerminal:
         lines = self._window(rows, lines)
       return Text("\n").join(lines)
 
-  def _window(self, rows: list[_Row], lines: list[Text]) -> list[Text]:
+  def _window(self, rows: list[Row], lines: list[Text]) -> list[Text]:
     """As many lines as the screen holds, the first running component among them."""
     space = max(self._console.height - 2, 3)
     if len(lines) <= space:
       return lines
-    running = next((i for i, row in enumerate(rows) if row.state == _RUNNING), 0)
+    running = next((i for i, row in enumerate(rows) if row.state == RUNNING), 0)
     first = min(max(running - space // 2, 0), len(lines) - space)
     return lines[first : first + space]
 
-  def _line(self, row: _Row) -> Text:
+  def _line(self, row: Row) -> Text:
     width = min(self._console.width, 120)
     name_width = min(max((len(name) for name in self._board.rows), default=0), 24)
-    if row.state == _RUNNING:
+    if row.state == RUNNING:
       frames = _SPINNER[0] if self._fancy else _SPINNER[1]
       symbol, style = frames[int(self._board.clock() * 5) % len(frames)], "yellow"
       seconds = self._board.clock() - row.started
     else:
       fancy, ascii_symbol, style = _SYMBOLS[row.state]
       symbol, seconds = (fancy if self._fancy else ascii_symbol), row.seconds
-    timed = row.state in (_RUNNING, nodes.COMPLETE, nodes.FAILED)
+    timed = row.state in (RUNNING, nodes.COMPLETE, nodes.FAILED)
     line = Text(no_wrap=True, overflow="ellipsis" if self._fancy else "crop")
     line.append(f"{symbol} ", style=style)
     line.append(_fit(row.id, name_width), style="" if row.state != _WAITING else "dim")
@@ -248,7 +253,7 @@ class LiveTerminal:
     line.truncate(width, overflow="ellipsis" if self._fancy else "crop")
     return line
 
-  def _detail(self, row: _Row) -> str:
+  def _detail(self, row: Row) -> str:
     if row.state in (nodes.CACHED, nodes.SKIPPED):
       return row.message or row.state.lower()
     if row.state == nodes.COMPLETE and row.peak_rss_mb and not row.message:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import collections
 import functools
 import pathlib
-import unicodedata
 from collections.abc import Mapping, Sequence
 
+from pipeline.checks.looks.measuring import letters_by_script
+
 UNKNOWN, NONE = "unclear", "none"
-_LOOKED_AT = 400  # characters, or words
+_LOOKED_AT = 400  # words
 # A word's vote is divided by the languages that have it: a word of many says little.
 _VOTE = 60
 
@@ -39,11 +40,8 @@ def script(text: str) -> str:
   >>> script("Good morning"), script("Доброе утро"), script("12:30")
   ('Latin', 'Cyrillic', 'none')
   """
-  start = text[:_LOOKED_AT]
-  if start.isascii():
-    return "Latin" if any(map(str.isalpha, start)) else NONE
-  counts = collections.Counter(_script_of(letter) for letter in start if letter.isalpha())
-  return counts.most_common(1)[0][0] if counts else NONE
+  found = letters_by_script(text).most_common(1)
+  return found[0][0].capitalize() if found else NONE
 
 
 def language(words: Sequence[str], script_name: str) -> str:
@@ -68,11 +66,6 @@ def language(words: Sequence[str], script_name: str) -> str:
   if not best or (len(best) == 2 and best[0][1] == best[1][1]):
     return UNKNOWN
   return best[0][0]
-
-
-@functools.lru_cache(maxsize=4_096)
-def _script_of(letter: str) -> str:
-  return unicodedata.name(letter, "UNKNOWN").split(" ")[0].split("-")[0].capitalize()
 
 
 @functools.cache

@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import os
-import pathlib
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dlpipe import nodes, words
+from dlpipe import nodes
 from dlpipe.artifact_files import finite
 from pipeline.execution import events
 from pipeline.execution.events import Event
-
-_RUNNING, _WAITING = "RUNNING", "WAITING"
-_MB = 1000  # kB
-
-
-@dataclasses.dataclass
-class _Node:
-  id: str
-  state: str = _WAITING
-  started: float = 0.0
-  seconds: float = 0.0
-  peak_rss_mb: float = 0.0
-  message: str = ""
+from pipeline.execution.memory import family_mb
+from pipeline.execution.terminal import RUNNING, Board
 
 
 class Watched:
   """A listener that keeps the state of a run. Events may come from any thread."""
 
   def __init__(self, clock: Callable[[], float] = time.monotonic):
-    self._clock = clock
+    self._board = Board(clock)
     self._lock = threading.Lock()
-    self._started = clock()
-    self._run: events.RunStarted | None = None
-    self._nodes: dict[str, _Node] = {}
     self._epochs: list[dict[str, Any]] = []
     self._learning: str | None = None
     self._now: dict[str, Any] = {}
@@ -47,23 +29,13 @@ class Watched:
 
   def __call__(self, event: Event) -> None:
     with self._lock:
-      if isinstance(event, events.RunStarted):
-        self._run, self._started = event, self._clock()
-        self._nodes = {name: _Node(name) for name in event.components}
-      elif isinstance(event, events.ComponentStarted):
-        node = self._node(event.id)
-        node.state, node.started = _RUNNING, self._clock()
-      elif isinstance(event, events.Progress):
-        self._node(event.component).message = words.one_line(event.message)
+      self._board.apply(event)
+      if isinstance(event, events.Progress):
         self._learn(event.component, event.fields)
       elif isinstance(event, events.ComponentFinished):
-        node = self._node(event.id)
-        node.state, node.seconds, node.peak_rss_mb = event.state, event.seconds, event.peak_rss_mb
-        if event.error:
-          node.message = words.one_line(event.error.strip().split("\n")[0])
         if event.id == self._learning:
           self._now = {}
-      else:
+      elif isinstance(event, events.RunFinished):
         self._state, self._report = event.result.state, event.result.report
 
   def snapshot(self) -> dict[str, Any]:
@@ -76,34 +48,32 @@ class Watched:
       and those that it started; `state` and `report` of a run that has ended.
     """
     with self._lock:
-      now = self._clock()
+      board = self._board
+      now = board.clock()
       shown = [
         {
           "id": node.id,
           "state": node.state,
-          "seconds": round(now - node.started if node.state == _RUNNING else node.seconds, 1),
+          "seconds": round(now - node.started if node.state == RUNNING else node.seconds, 1),
           "peak_rss_mb": node.peak_rss_mb,
           "message": node.message,
         }
-        for node in self._nodes.values()
+        for node in board.rows.values()
       ]
       told: dict[str, Any] = finite(
         {
-          "run_id": self._run.run_id if self._run else "",
-          "task": self._run.task if self._run else "",
-          "seconds": round(now - self._started, 1),
+          "run_id": board.run.run_id if board.run else "",
+          "task": board.run.task if board.run else "",
+          "seconds": round(now - board.started, 1),
           "nodes": shown,
           "epochs": list(self._epochs),
           "now": dict(self._now),
-          "memory_mb": memory_mb(),
+          "memory_mb": family_mb(),
           "state": self._state,
           "report": self._report,
         }
       )
       return told
-
-  def _node(self, name: str) -> _Node:
-    return self._nodes.setdefault(name, _Node(name))
 
   def _learn(self, component: str, fields: Mapping[str, Any]) -> None:
     """Takes the progress of a training: a step, or the row of an epoch."""
@@ -120,28 +90,3 @@ class Watched:
     self._learning = component
     self._epochs.append(dict(fields))
     self._now = {**self._now, **fields}
-
-
-def memory_mb() -> float:
-  """Returns the resident memory of this process and of all that it started, in MB; 0 if unknown."""
-  resident: dict[int, float] = {}
-  parents: dict[int, int] = {}
-  for folder in pathlib.Path("/proc").glob("[0-9]*"):
-    with contextlib.suppress(OSError, ValueError, KeyError):
-      lines = (folder / "status").read_text().splitlines()
-      facts = dict(line.split(":", 1) for line in lines if ":" in line)
-      process = int(facts["Pid"])
-      parents[process] = int(facts["PPid"])
-      resident[process] = int(facts["VmRSS"].split()[0]) / _MB
-  return round(_of_family(resident, parents), 1)
-
-
-def _of_family(resident: Mapping[int, float], parents: Mapping[int, int]) -> float:
-  mine, waiting, total = {os.getpid()}, [os.getpid()], 0.0
-  while waiting:
-    process = waiting.pop()
-    total += resident.get(process, 0.0)
-    children = [child for child, parent in parents.items() if parent == process]
-    waiting += [child for child in children if child not in mine]
-    mine.update(children)
-  return total

@@ -35,8 +35,8 @@ def write(
   """
   if importlib.util.find_spec("kfp") is None:
     raise BadInputError(
-      "Compiling for Kubeflow needs kfp, which is not installed. The extra `kubeflow` brings it: "
-      "pip install 'dlpipe[kubeflow]', or make install, which has it."
+      "Compiling for Kubeflow needs kfp, which is not installed. make install brings it, or in the "
+      "folder of dlpipe: uv pip install --editable '.[kubeflow]'"
     )
   settings.check(config, output)
   # Imported here, because importing TFX and kfp takes seconds.

@@ -130,7 +130,7 @@ def test_a_run_does_not_begin_without_its_secrets(settings, tmp_path, text, mess
 )
 def test_a_client_that_is_missing_is_named_with_its_command(settings, monkeypatch, setting, extra):
   monkeypatch.setattr(announce, "_is_installed", lambda module: False)
-  with pytest.raises(BadInputError, match=rf"pip install 'dlpipe\[{extra}\]'"):
+  with pytest.raises(BadInputError, match=rf"uv pip install --editable '\.\[{extra}\]'"):
     announce.require(settings(f"tracking.{setting}"), {})
 
 

@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-pytest.importorskip("mlflow", reason="pip install 'dlpipe[mlflow]' brings it")
+pytest.importorskip("mlflow", reason="the extra mlflow brings it")
 
 from mlflow.tracking import MlflowClient
 

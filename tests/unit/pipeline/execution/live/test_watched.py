@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 
 import pytest
 
@@ -87,11 +86,3 @@ def test_the_end_is_told(page):
   )  # fmt: skip
   told = page.snapshot()
   assert (told["state"], told["report"]) == ("pushed", "r1.html")
-
-
-def test_memory_is_that_of_this_process_and_its_children():
-  me, child, grandchild, other = os.getpid(), 10**8, 10**8 + 1, 10**8 + 2
-  resident = {me: 100.0, child: 20.0, grandchild: 3.0, other: 5000.0}
-  parents = {me: 1, child: me, grandchild: child, other: 1}
-  assert watched._of_family(resident, parents) == 123
-  assert watched.memory_mb() > 10

@@ -102,7 +102,7 @@ def test_a_missing_kfp_names_the_extra(configured, monkeypatch, tmp_path):
   monkeypatch.setattr(builtins, "__import__", unimportable)
   task, config = get_task("images"), configured("images")
   output = tmp_path / "images.yaml"
-  with pytest.raises(BadInputError, match=r"pip install 'dlpipe\[kubeflow\]'") as refused:
+  with pytest.raises(BadInputError, match=r"uv pip install --editable '\.\[kubeflow\]'") as refused:
     write(
       task,
       config,
