@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import datetime
 import pathlib
-import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import TaskFolder, Workspace
+from pipeline.api.operations import moments
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.task import Task
 
 if TYPE_CHECKING:
   from pipeline.batch.requests.watching import Truth, Watched
 
-_LENGTHS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 _ACCURACY = "accuracy"
 
 
@@ -38,8 +37,8 @@ def watch(
 
   Args:
     task: the task that is served.
-    since: where the window begins: a length before its end, such as `24h`, or a moment, ISO 8601.
-    until: where it ends, likewise a moment; None is now.
+    since: where the window begins: its length, such as `24h`, or a moment, as `moments` reads them.
+    until: where it ends, a moment; None is now.
     log: the folder of the request log; None takes that of the workspace.
     workspace: the workspace as the user gave it.
     labels: a file of labels by id, as `dlpipe log join` reads and writes; None for none.
@@ -55,8 +54,8 @@ def watch(
     BadInputError: nothing is served, there is no log, none of its requests is in the window, or
       labels are given for answers that are no classes.
   """
-  end = _moment("--until", until) if until is not None else time.time()
-  start = _start(since, end)
+  end = moments.until(until) if until is not None else time.time()
+  start = moments.since(since, end=end)
   folder = Workspace.of(workspace).task(task.name)
   place = pathlib.Path(log) if log is not None else folder.requests
   if labels is not None and not task.problem.has_one_class:
@@ -118,26 +117,6 @@ def _truth(folder: TaskFolder, version: int, labels: str | None, column: str) ->
   interval = card.intervals.get(_ACCURACY) if card is not None else None
   expected = (accuracy, interval) if accuracy is not None and interval is not None else None
   return Truth(labels=known, expected=expected)
-
-
-def _start(given: str, end: float) -> float:
-  length = re.fullmatch(r"(\d+)([mhdw])", given)
-  start = end - int(length[1]) * _LENGTHS[length[2]] if length else _moment("--since", given)
-  if start >= end:
-    raise BadInputError(f"--since must lie before --until. Received: --since {given}")
-  return start
-
-
-def _moment(option: str, given: str) -> float:
-  try:
-    moment = datetime.datetime.fromisoformat(given)
-  except ValueError as err:
-    raise BadInputError(
-      f"{option} takes a moment such as 2026-11-30 or 2026-11-30T06:00, in UTC unless it says "
-      f"otherwise{', or a length such as 24h or 7d' if option == '--since' else ''}. Received: "
-      f"{given!r}"
-    ) from err
-  return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)).timestamp()
 
 
 def _said(moment: float) -> str:

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
   default="24h",
   show_default=True,
   metavar="WHEN",
-  help="A length before --until, such as 24h or 7d, or a moment such as 2026-11-30T06:00 (UTC).",
+  help="Requests since then: an age at --until such as 24h or 7d, or a date and time in UTC.",
 )
-@click.option("--until", metavar="WHEN", help="The window's end, a moment. Default: now.")
+@click.option(
+  "--until", metavar="WHEN", help="The window's end, a date and time in UTC. Default: now."
+)
 @click.option(
   "--labels",
   type=LocalPath(),
