@@ -171,7 +171,9 @@ def _gate_lines(gate: Ruling, width: int, *, first: bool) -> list[Line]:
   word = "passed" if gate.passed else "FAILED"
   label = ("Gates" if first else "").ljust(_LABEL_WIDTH)
   hanging = " " * (_LABEL_WIDTH + 8)
-  wrapped = _wrapped(one_line(gate_sentence(gate)), width, indent=hanging)
+  # The report has every reason; here those that matter now would be lost among them.
+  told = dataclasses.replace(gate, reason="") if gate.passed else gate
+  wrapped = _wrapped(one_line(gate_sentence(told)), width, indent=hanging)
   head = f"{label}{word}  {wrapped[0].strip()}"
   return [Line(text, PLAIN if gate.passed else BAD) for text in [head, *wrapped[1:]]]
 

@@ -66,8 +66,7 @@ def test_a_pushed_run_says_all_of_it():
     "Pushed as version 3 (1m 12s)",
     "Metrics     accuracy 0.9313   example_count 2,000",
     "Examples    train 12,000   eval 2,000   quarantined 0",
-    "Gates       passed  accuracy 0.9313, must be >= 0.9: below this more than one",
-    "                    picture in ten lands on the wrong shelf",
+    "Gates       passed  accuracy 0.9313, must be >= 0.9",
     "Model       /srv/workspace/images/serving/3",
     "Report      /srv/workspace/images/reports/r1.html",
     "Log         run.log",
@@ -95,6 +94,16 @@ def test_a_refused_model_names_the_broken_gate_and_no_command_to_predict():
   assert lines[-1] == "Next: Train on."
   assert not [line for line in lines if line.startswith("Model") or "predict" in line]
   assert "The same in other words." not in lines
+
+
+def test_the_reason_of_a_failed_gate_is_told_and_not_that_of_a_passed_one():
+  gates = [
+    Ruling(metric="skill", bound=">= 0.3", value=0.9, passed=True, reason="it learned"),
+    Ruling(metric="auc", bound=">= 0.9", value=0.4, passed=False, reason="it sorts wrongly"),
+  ]
+  lines = _lines(state=results.REFUSED_MODEL, pushed_version=None, gates=gates)
+  first = lines.index("Gates       passed  skill 0.9, must be >= 0.3")
+  assert lines[first + 1] == "            FAILED  auc 0.4, must be >= 0.9: it sorts wrongly"
 
 
 def test_a_metric_that_came_out_as_nan_was_not_measured():
