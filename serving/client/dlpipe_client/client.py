@@ -25,7 +25,14 @@ _T = TypeVar("_T")
 
 
 class Client(abc.ABC):
-  """Asks one model. May be used by many threads; close it, or use it in a `with`."""
+  """Asks one model. May be used by many threads; close it, or use it in a `with`.
+
+  `connect` gives one:
+
+      client = connect("http://127.0.0.1:8501", "sentiment")
+      client.status()       # (VersionStatus(version=3, state="AVAILABLE", ...),)
+      client.close()
+  """
 
   def __init__(self, model: str, *, timeout_s: float, retry: Retry | None, token: str | None):
     """Args: the model's name; seconds for a call with all its tries; when to try again; a token."""
@@ -49,6 +56,9 @@ class Client(abc.ABC):
     timeout_s: float | None = None,
   ) -> dict[str, Array]:
     """Runs a signature.
+
+        client.predict(["well made", "a waste of time"])["label"]
+        client.predict({"text": ["well made"]}, signature_name="explain", version=3)
 
     Args:
       inputs: input name to value; a value alone where the signature has one input. An array keeps
@@ -84,6 +94,8 @@ class Client(abc.ABC):
   ) -> list[list[tuple[str, float]]]:
     """The classes of each example with their scores.
 
+        client.classify([{"text": "well made"}])    # [[("positive", 0.98), ("negative", 0.02)]]
+
     Args:
       examples: each a mapping of feature name to a value or a flat list of one kind: int and bool,
         float, or str and bytes.
@@ -111,6 +123,8 @@ class Client(abc.ABC):
   ) -> Array:
     """The value of each example, `[examples]` float32; the arguments are those of `classify`.
 
+        client.regress([{"rooms": 3, "area": 71.5}])[0]
+
     Raises:
       ServingClientError: as `dlpipe_client` lists.
     """
@@ -121,6 +135,8 @@ class Client(abc.ABC):
     self, *, version: int | None = None, label: str | None = None, timeout_s: float | None = None
   ) -> ModelMetadata:
     """The signatures of a version, asked of the server each time.
+
+        client.metadata().signatures["serving_default"].outputs["score"].dtype    # "float32"
 
     Raises:
       ServingClientError: as `dlpipe_client` lists.
@@ -148,6 +164,8 @@ class Client(abc.ABC):
     self, *, timeout_s: float = 60.0, version: int | None = None
   ) -> VersionStatus:
     """Waits for a version that answers: the one given, or any.
+
+        client.wait_until_ready(timeout_s=30).version
 
     Returns:
       The highest version that is available.

@@ -23,6 +23,9 @@ def connect(
 ) -> Client:
   """The client for an endpoint.
 
+      with connect("grpcs://models.example:8500", "images", token="...") as client:
+        client.predict({"image": [pathlib.Path("a.jpg").read_bytes()]})["label"]
+
   Args:
     endpoint: `http://host:port`, `https://host:port`, `grpc://host:port`, `grpcs://host:port`, or
       `unix:/path` for gRPC over a socket file.

@@ -39,7 +39,10 @@ _CODES = (
 
 
 class GrpcClient(Client):
-  """Asks one model over gRPC; the methods are those of `Client`."""
+  """Asks one model over gRPC; the methods are those of `Client`.
+
+      GrpcClient("127.0.0.1:8500", "sentiment").predict(["well made"])["label"]
+  """
 
   def __init__(
     self,

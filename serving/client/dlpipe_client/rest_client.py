@@ -23,7 +23,10 @@ from dlpipe_client.tls import Tls
 
 
 class RestClient(Client):
-  """Asks one model over REST; the methods are those of `Client`."""
+  """Asks one model over REST; the methods are those of `Client`.
+
+      RestClient("http://127.0.0.1:8501", "sentiment").predict(["well made"])["label"]
+  """
 
   def __init__(
     self,

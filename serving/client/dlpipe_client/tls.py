@@ -15,6 +15,8 @@ from dlpipe_client.errors import InvalidInput
 class Tls:
   """Certificates, as PEM files.
 
+      connect("https://models.example", "images", tls=Tls(ca_path="our-ca.pem"))
+
   Attributes:
     ca_path: who may have signed the server's certificate; None trusts whom the system trusts.
     cert_path: the client's own certificate, where the server asks for one.
