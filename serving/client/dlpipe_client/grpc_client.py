@@ -39,9 +39,11 @@ _CODES = (
 
 
 class GrpcClient(Client):
-  """Asks one model over gRPC; the methods are those of `Client`.
+  """Asks one model over gRPC.
 
       GrpcClient("127.0.0.1:8500", "sentiment").predict(["well made"])["label"]
+
+  The methods are those of `Client`.
   """
 
   def __init__(

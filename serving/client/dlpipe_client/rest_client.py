@@ -23,9 +23,11 @@ from dlpipe_client.tls import Tls
 
 
 class RestClient(Client):
-  """Asks one model over REST; the methods are those of `Client`.
+  """Asks one model over REST.
 
       RestClient("http://127.0.0.1:8501", "sentiment").predict(["well made"])["label"]
+
+  The methods are those of `Client`.
   """
 
   def __init__(
