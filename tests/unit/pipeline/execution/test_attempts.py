@@ -1,6 +1,5 @@
 """A node run again under the same run id: after success, failure, a kill, and beside another."""
 
-import multiprocessing
 import pathlib
 
 import pytest
@@ -19,6 +18,7 @@ from pipeline.execution import at_work, attempts, node
 from pipeline.runs.store import executions
 from pipeline.runs.store.metadata_stores import open_store, sqlite_connection
 
+_TIMEOUT_S = 300
 _STATISTICS = statistics_pb2.DatasetFeatureStatisticsList(
   datasets=[statistics_pb2.DatasetFeatureStatistics(num_examples=1)]
 )
@@ -134,15 +134,14 @@ def test_lineage_is_whole_where_the_first_attempt_had_no_inputs_yet(compiled, st
 def _hold(compiled, ready, release):
   with attempts.alone(compiled, "ReviewedSchema"):
     ready.set()
-    release.wait(30)
+    release.wait(_TIMEOUT_S)
 
 
-def test_the_same_node_of_the_same_run_runs_once_at_a_time(reviewed, store, tmp_path):
-  context = multiprocessing.get_context("fork")
-  ready, release = context.Event(), context.Event()
-  holder = context.Process(target=_hold, args=(reviewed("r/1"), ready, release))
+def test_the_same_node_of_the_same_run_runs_once_at_a_time(reviewed, store, tmp_path, fresh):
+  ready, release = fresh.Event(), fresh.Event()
+  holder = fresh.Process(target=_hold, args=(reviewed("r/1"), ready, release))
   holder.start()
-  assert ready.wait(30)
+  assert ready.wait(_TIMEOUT_S)
   assert at_work.run_ids(TaskFolder(tmp_path)) == {"r/1"}
   outcome = node.run_node(reviewed("r/1"), "ReviewedSchema", store)
   assert isinstance(outcome.error, BusyError)
@@ -151,7 +150,7 @@ def test_the_same_node_of_the_same_run_runs_once_at_a_time(reviewed, store, tmp_
   )
   assert node.run_node(reviewed("r2"), "ReviewedSchema", store).state == nodes.COMPLETE
   release.set()
-  holder.join(30)
+  holder.join(_TIMEOUT_S)
   assert node.run_node(reviewed("r/1"), "ReviewedSchema", store).state == nodes.COMPLETE
   assert list((tmp_path / "artifacts" / ".running").iterdir()) == []
   assert at_work.run_ids(TaskFolder(tmp_path)) == set()
