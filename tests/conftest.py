@@ -18,7 +18,7 @@ _ROOT = pathlib.Path(__file__).resolve().parents[1]
 def _not_forked():
   """Refuses to fork this process: threads of gRPC and TensorFlow hold locks that a fork would keep.
 
-  A test starts an interpreter instead (`subprocess`), or takes `multiprocessing`'s "forkserver".
+  A test starts an interpreter with `subprocess` instead.
   """
 
   def refuse():

@@ -1,86 +1,52 @@
 """Nodes in processes of their own: at the same time, within memory, killed, tried again."""
 
-import functools
+import json
 import os
-import signal
-import time
+import pathlib
+import pickle
+import subprocess
+import sys
 
 import pytest
-from tfx.orchestration.pipeline import Pipeline
 
-from components.reviewed_schema import ReviewedSchema
-from dlpipe import nodes, progress
+from dlpipe import nodes
 from dlpipe.errors import BadInputError, DataRefusedError
 from dlpipe.workspace import TaskFolder
-from pipeline.execution import events, forks, memory, node, processes
-from pipeline.execution.options import RunOptions
+from pipeline.execution import events, memory, node, processes
 from pipeline.runs.store.metadata_stores import open_store, sqlite_connection
 
-_TIMEOUT_S = 300
-_INTERRUPTED = "interrupted"
+_ROOT = pathlib.Path(__file__).resolve().parents[4]
+
+
+@pytest.fixture(scope="module")
+def runner():
+  """A process that has imported TFX, and forks where this one, which has threads, must not."""
+  with subprocess.Popen(
+    [sys.executable, pathlib.Path(__file__).with_name("three_nodes.py")],
+    env={**os.environ, "PYTHONPATH": str(_ROOT)},
+    stdin=subprocess.PIPE,
+    stdout=subprocess.PIPE,
+    text=True,
+  ) as process:
+    yield process
+    process.stdin.close()
 
 
 @pytest.fixture
-def run(tmp_path, fresh):
+def run(tmp_path, runner):
   """Returns a function that runs Left, Right and, after both, Last; events and outcomes.
 
-  Its first argument stands in for `run_node`: a function of this module, with what it takes first.
+  It takes the name of what stands in for `run_node`, if anything does.
   """
 
-  def run_with(*run_node, **options):
-    receiving, sending = fresh.Pipe(duplex=False)
-    process = fresh.Process(target=_run, args=(sending, tmp_path, run_node, options))
-    process.start()
-    sending.close()
-    with receiving:
-      answer = receiving.recv()
-    process.join()
-    return answer
+  def run_with(run_node=None, **options):
+    asked = {"folder": str(tmp_path), "run_node": run_node, "options": options}
+    runner.stdin.write(json.dumps(asked) + "\n")
+    runner.stdin.flush()
+    assert runner.stdout.readline() == "done\n"
+    return pickle.loads((tmp_path / "answer.pickle").read_bytes())
 
   return run_with
-
-
-def _run(answer, folder, run_node, options):
-  signal.signal(signal.SIGINT, signal.default_int_handler)
-  forks.warm_up = lambda: None
-  os.sched_getaffinity = lambda pid: {0, 1}
-  if run_node:
-    node.run_node = functools.partial(*run_node)
-  left, right, last = (
-    ReviewedSchema(text=f'feature {{ name: "{name}" }}').with_id(name)
-    for name in ("Left", "Right", "Last")
-  )
-  last.add_upstream_nodes([left, right])
-  pipeline = Pipeline(
-    pipeline_name="test",
-    pipeline_root=str(folder / "artifacts"),
-    components=[left, right, last],
-  )
-  heard = []
-  try:
-    outcomes = processes.run_nodes(
-      node.compile_pipeline(pipeline, "r1"),
-      sqlite_connection(folder / "metadata.db"),
-      listener=heard.append,
-      options=RunOptions(processes=True, **options),
-      folder=TaskFolder(folder),
-    )
-  except KeyboardInterrupt:
-    outcomes = _INTERRUPTED
-  answer.send((heard, outcomes))
-
-
-def _done(seconds=0.1):
-  return node.NodeOutcome(
-    state=nodes.COMPLETE, execution_id=None, seconds=seconds, peak_rss_mb=50.0
-  )
-
-
-def _until(is_so):
-  deadline = time.monotonic() + _TIMEOUT_S
-  while not is_so():
-    assert time.monotonic() < deadline
-    time.sleep(0.01)
 
 
 def test_real_nodes_run_and_leave_their_executions(run, tmp_path):
@@ -97,51 +63,22 @@ def test_real_nodes_run_and_leave_their_executions(run, tmp_path):
   assert memory.expected_mb(TaskFolder(tmp_path), "Left") == outcomes["Left"].peak_rss_mb
 
 
-def _meet(folder, compiled, node_id, store):
-  """Left and Right wait for each other; Last sees that both have ended."""
-  if node_id == "Last":
-    assert all((folder / f"{name}-ended").exists() for name in ("Left", "Right"))
-    return _done()
-  (folder / node_id).touch()
-  _until(lambda: all((folder / name).exists() for name in ("Left", "Right")))
-  (folder / f"{node_id}-ended").touch()
-  return _done()
-
-
-def test_nodes_that_wait_for_nothing_run_at_the_same_time(run, tmp_path):
-  _, outcomes = run(_meet, tmp_path, memory_mb=4000)
+def test_nodes_that_wait_for_nothing_run_at_the_same_time(run):
+  _, outcomes = run("meet", memory_mb=4000)
   assert {o.state for o in outcomes.values()} == {"COMPLETE"}
-
-
-def _span(folder, compiled, node_id, store):
-  started = time.monotonic()
-  time.sleep(0.3)  # two that could run at the same time would
-  (folder / node_id).write_text(f"{started} {time.monotonic()}")
-  return _done()
 
 
 def test_nodes_that_do_not_fit_into_memory_together_run_in_turn(run, tmp_path):
   memory.remember(TaskFolder(tmp_path), {"Left": 600.0, "Right": 500.0})
-  run(_span, tmp_path, memory_mb=1000)
+  run("span", memory_mb=1000)
   left, right = (
     [float(word) for word in (tmp_path / name).read_text().split()] for name in ("Left", "Right")
   )
   assert right[0] > left[1]
 
 
-def _refuse(compiled, node_id, store):
-  if node_id == "Right":
-    return _done()
-  progress.report("half way", records=5)
-  raised = RuntimeError("wrapped")
-  raised.__cause__ = DataRefusedError("not fit\nsecond line")
-  return node.NodeOutcome(
-    state=nodes.FAILED, execution_id=7, seconds=1.0, peak_rss_mb=2.0, error=raised
-  )
-
-
 def test_progress_and_the_users_errors_come_through(run):
-  heard, outcomes = run(_refuse, retries=3)
+  heard, outcomes = run("refuse", retries=3)
   assert events.Progress("Left", "half way", {"records": 5}) in heard
   error = outcomes["Left"].error
   assert (type(error), str(error)) == (DataRefusedError, "not fit\nsecond line")
@@ -152,46 +89,26 @@ def test_progress_and_the_users_errors_come_through(run):
   assert not any("tried again" in e.message for e in heard if isinstance(e, events.Progress))
 
 
-def _die_once(folder, error, compiled, node_id, store):
-  marker = folder / f"{node_id}-ran"
-  if node_id == "Left" and not marker.exists():
-    marker.write_text("")
-    if error is not None:
-      raise error
-    os.kill(os.getpid(), signal.SIGKILL)
-  return _done()
-
-
-def test_a_killed_process_is_a_failure_that_says_so(run, tmp_path):
-  heard, outcomes = run(_die_once, tmp_path, None)
+def test_a_killed_process_is_a_failure_that_says_so(run):
+  heard, outcomes = run("die_once")
   assert outcomes["Left"].state == "FAILED"
-  assert "the process of Left was killed by signal 9" in str(outcomes["Left"].error)
+  assert "the process of Left was killed by signal 9 (SIGKILL)" in str(outcomes["Left"].error)
   assert outcomes["Last"].state == "SKIPPED"
   [finished] = [e for e in heard if isinstance(e, events.ComponentFinished) and e.id == "Left"]
   assert finished.error.startswith("NodeProcessError: the process of Left was killed")
 
 
-@pytest.mark.parametrize("error", [None, MemoryError("no more")])
-def test_a_killed_process_is_tried_again(run, tmp_path, error):
-  heard, outcomes = run(_die_once, tmp_path, error, retries=1)
+@pytest.mark.parametrize("run_node", ["die_once", "no_memory_once"])
+def test_a_killed_process_is_tried_again(run, run_node):
+  heard, outcomes = run(run_node, retries=1)
   assert {o.state for o in outcomes.values()} == {"COMPLETE"}
   said = [e.message for e in heard if isinstance(e, events.Progress)]
   assert said == ["failed, tried again (1 of 1)"]
 
 
-def _interrupt(folder, compiled, node_id, store):
-  (folder / f"{node_id}.pid").write_text(str(os.getpid()))
-  (folder / f"{node_id}.pid").rename(folder / node_id)
-  if node_id == "Right":
-    _until((folder / "Left").exists)
-    os.kill(os.getppid(), signal.SIGINT)
-  time.sleep(10_000)
-  return _done()
-
-
 def test_what_begins_is_killed_when_the_run_is_interrupted(run, tmp_path):
-  _, outcomes = run(_interrupt, tmp_path, memory_mb=4000)
-  assert outcomes == _INTERRUPTED
+  _, outcomes = run("interrupt", memory_mb=4000)
+  assert outcomes == "interrupted"
   for name in ("Left", "Right"):
     with pytest.raises(ProcessLookupError):
       os.kill(int((tmp_path / name).read_text()), 0)
