@@ -14,6 +14,21 @@ import pytest
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _not_forked():
+  """Refuses to fork this process: threads of gRPC and TensorFlow hold locks that a fork would keep.
+
+  A test starts an interpreter with `subprocess` instead.
+  """
+
+  def refuse():
+    raise AssertionError("The process of the tests has threads, and forks of it crash at times.")
+
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(os, "fork", refuse)
+    yield
+
+
 @pytest.fixture(scope="session")
 def dataset():
   """Returns a function from a public data set's name to its path; skips where it is absent."""

@@ -83,6 +83,19 @@ def kill(child: int) -> None:
       send(child, signal.SIGKILL)
 
 
+def ending(code: int) -> str:
+  """How a process ended, in words that follow its name.
+
+  Args:
+    code: as `os.waitstatus_to_exitcode` gives it.
+  """
+  if code >= 0:
+    return f"ended with code {code}"
+  name = f" ({signal.Signals(-code).name})" if -code in set(signal.Signals) else ""
+  why = ", as where memory runs out" if -code == signal.SIGKILL else ""
+  return f"was killed by signal {-code}{name}{why}"
+
+
 def loaded_sources() -> dict[str, tuple[int, int] | None]:
   """Every file of ours that is imported, with its state as `file_state` has it."""
   ours = f"{_REPOSITORY}{os.sep}"

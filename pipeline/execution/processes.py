@@ -169,16 +169,13 @@ class _Schedule:
   def _ended(self, running: _Running, status: int) -> None:
     outcome = running.outcome
     if outcome is None:
-      code = os.waitstatus_to_exitcode(status)
-      how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
       outcome = node.NodeOutcome(
         state=nodes.FAILED,
         execution_id=None,
         seconds=time.monotonic() - running.started,
         peak_rss_mb=0.0,
         error=NodeProcessError(
-          f"the process of {running.node_id} {how}"
-          + (", as where memory runs out" if code == -9 else "")
+          f"the process of {running.node_id} {forks.ending(os.waitstatus_to_exitcode(status))}"
         ),
       )
     retries = self._options.retries

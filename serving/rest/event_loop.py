@@ -47,6 +47,9 @@ class EventLoop:
     self._turns.stop()
     self._mouth.send(b"\0")
     self._turns.join()
+
+  def close(self) -> None:
+    """Closes what was opened to watch; nothing watches any more, or ever did."""
     self._selector.close()
     self._ear.close()
     self._mouth.close()

@@ -104,7 +104,11 @@ class HttpServer:
       OSError: the address cannot be had.
     """
     self._max_connections = connections_that_fit(self._max_connections)
-    self._listeners = _listen(*self._address)
+    try:
+      self._listeners = _listen(*self._address)
+    except OSError:
+      self._release()
+      raise
     for listener in self._listeners:
       listener.setblocking(False)
       self._loop.watch(listener, READ, functools.partial(self._accept, listener))
@@ -131,6 +135,10 @@ class HttpServer:
     for _ in range(self._thread_count):
       self._work.put(None)
     self._loop.stop()
+    self._release()
+
+  def _release(self) -> None:
+    self._loop.close()
     os.close(self._spare)
 
   def watch(self, sock: AnySocket, events: int, callback: Callable[[int], None]) -> None:

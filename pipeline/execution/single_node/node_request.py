@@ -4,8 +4,8 @@ Imports no framework.
 
 A worker listens on a UNIX socket. A client connects, sends one line of JSON together with its own
 stdout and stderr, and gets a line back when the node begins, `{"process": 4711}`, and one when it
-has ended, `{"exit_code": 0}`. What the node writes goes straight to the client's streams. A client
-that goes away takes its node with it.
+has ended, `{"exit_code": 0}`, negative where a signal ended it. What the node writes goes straight
+to the client's streams. A client that goes away takes its node with it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dlpipe.errors import DlpipeError
+from pipeline.execution import forks
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ def ask_worker(address: str, request: NodeRequest) -> int | None:
     The node's exit code; None if no worker took it.
 
   Raises:
-    DlpipeError: the worker went away while the node was at work.
+    DlpipeError: the worker went away while the node was at work, or a signal ended the node.
   """
   with socket.socket(socket.AF_UNIX) as connection:
     try:
@@ -88,11 +89,11 @@ def ask_worker(address: str, request: NodeRequest) -> int | None:
       answer = answers.readline()
     except OSError:
       answer = b""
+  what = f"the node {request.node_id}" if request.node_id is not None else "the end of the run"
+  again = "It can be run again with the same run id."
   if not answer:
-    what = f"the node {request.node_id}" if request.node_id is not None else "the end of the run"
-    raise DlpipeError(
-      f"The worker at {address} went away, and {what} with it. It can be run "
-      "again with the same run id."
-    )
+    raise DlpipeError(f"The worker at {address} went away, and {what} with it. {again}")
   code: int = json.loads(answer)["exit_code"]
+  if code < 0:
+    raise DlpipeError(f"The process for {what} {forks.ending(code)}. {again}")
   return code

@@ -30,7 +30,6 @@ _REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 _LOGGER = logging.getLogger("dlpipe.worker")
 _LONGEST_MESSAGE = 4 << 20
 _BACKLOG = 64
-_FAILED = DlpipeError.exit_code
 
 
 @dataclasses.dataclass
@@ -167,10 +166,10 @@ class Worker:
     assert client.process is not None
     _, status = os.waitpid(client.child, 0)
     code = os.waitstatus_to_exitcode(status)
-    _LOGGER.info("Process %d ended with %d.", client.child, code)
+    _LOGGER.info("Process %d %s.", client.child, forks.ending(code))
     self._selector.unregister(client.process)
     os.close(client.process)
-    self._say(client, {"exit_code": code if code >= 0 else _FAILED})
+    self._say(client, {"exit_code": code})
     self._forget(client)
 
   def _say(self, client: _Client, answer: dict[str, int]) -> None:

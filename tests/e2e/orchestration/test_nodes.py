@@ -61,8 +61,10 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
-  """A real worker's address."""
+def worker_process(
+  tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[subprocess.Popen[bytes], pathlib.Path]]:
+  """A real worker and its address."""
   folder = tmp_path_factory.mktemp("worker")
   with (folder / "log").open("wb") as log:
     process = subprocess.Popen(
@@ -78,10 +80,16 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
         assert process.poll() is None, (folder / "log").read_text(errors="replace")
         assert time.monotonic() < deadline
         time.sleep(0.2)
-      yield folder / "socket"
+      yield process, folder / "socket"
     finally:
       process.terminate()
       process.wait(timeout=_TIMEOUT_S)
+
+
+@pytest.fixture(scope="module")
+def worker(worker_process: tuple[subprocess.Popen[bytes], pathlib.Path]) -> pathlib.Path:
+  """A real worker's address."""
+  return worker_process[1]
 
 
 def _start(*arguments: object) -> subprocess.Popen[str]:
@@ -102,6 +110,14 @@ def _ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 def _run(*arguments: object) -> tuple[int, str, str]:
   return _ended(_start(*arguments))
+
+
+def test_what_a_worker_imports_starts_no_thread_that_a_fork_would_lose(worker_process):
+  process, _ = worker_process
+  folder = pathlib.Path(f"/proc/{process.pid}")
+  threads = {(task / "comm").read_text().strip() for task in (folder / "task").iterdir()}
+  # jemalloc's copes with forks, and so does OpenBLAS, whose threads bear the process's name.
+  assert threads <= {(folder / "comm").read_text().strip(), "jemalloc_bg_thd"}
 
 
 @pytest.mark.timeout(1800)

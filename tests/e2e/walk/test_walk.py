@@ -31,7 +31,7 @@ _KILLED = -signal.SIGKILL
 
 def _kill_the_gates_server(run: subprocess.Popen[str]) -> None:
   """Kills the server that ServingGate starts, as soon as it is there."""
-  deadline = time.monotonic() + 120
+  deadline = time.monotonic() + 600
   while run.poll() is None and time.monotonic() < deadline:
     # Threads and children end while they are listed.
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):

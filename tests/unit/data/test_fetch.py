@@ -179,11 +179,11 @@ def test_of_two_fetches_one_works_and_one_waits(words, server, tmp_path):
   def start_second():
     server.on_request = None
     second.start()
-    assert waits.wait(10)
+    assert waits.wait(120)
 
   server.on_request = start_second
   assert _run(words, tmp_path).is_new
-  second.join(10)
+  second.join(120)
   assert stages == [WAITING]
   assert [r.is_new for r in results] == [False]
   assert len(server.asked) == 2

@@ -12,7 +12,8 @@ from components.source_example_gen.summary import LostClass, Summary
 from components.trials import Trial, Trials
 from components.versioned_pusher.executor import Pushed
 from dlpipe.verdicts import Ruling, Verdict
-from pipeline.behaviour.results import Behaviour, Case, Step, Tested
+from pipeline.behaviour import results
+from pipeline.behaviour.results import Behaviour, Case, Step
 from pipeline.suspects.baseline import Baseline
 from pipeline.training.training_record import PhaseRow, TrainingRecord
 
@@ -114,7 +115,7 @@ _FILES = [
     Behaviour(
       rows=100,
       tests=(
-        Tested(
+        results.Tested(
           name="typos",
           kind="invariance",
           what="typos",

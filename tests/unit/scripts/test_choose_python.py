@@ -78,7 +78,7 @@ esac""",
       env={"PATH": str(self.bin), "HOME": str(self.home), **environment},
       capture_output=True,
       text=True,
-      timeout=60,
+      timeout=300,
       check=False,
     )
     return done.returncode, done.stdout.strip(), done.stderr

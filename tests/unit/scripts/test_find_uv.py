@@ -36,7 +36,7 @@ def find(tmp_path):
       env={"PATH": str(folder), "LOG": str(log), **environment},
       capture_output=True,
       text=True,
-      timeout=60,
+      timeout=300,
       check=False,
     )
     asked = log.read_text().splitlines() if log.exists() else []

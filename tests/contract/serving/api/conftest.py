@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import http.client
 import json
 import os
 import pathlib
-import resource
 import subprocess
 import sys
 import time
@@ -125,12 +123,14 @@ class Process(Client):
   def __init__(self, log, ports, *flags, limit_of_descriptors=None):
     super().__init__(*ports)
     self._log = log
-    arguments = [f"--port={self.port}", f"--rest_api_port={self.rest_port}", *map(str, flags)]
+    command = [sys.executable, "-m", "serving", f"--port={self.port}"]
+    command += [f"--rest_api_port={self.rest_port}", *map(str, flags)]
+    if limit_of_descriptors is not None:
+      command = ["sh", "-c", f'ulimit -n {limit_of_descriptors} && exec "$@"', "sh", *command]
     with log.open("w") as out:
       self.process = subprocess.Popen(
-        [sys.executable, "-m", "serving", *arguments],
+        command,
         cwd=pathlib.Path(__file__).parents[4],
-        preexec_fn=functools.partial(_limit_descriptors, limit_of_descriptors),
         stdout=out,
         stderr=subprocess.STDOUT,
       )
@@ -162,11 +162,6 @@ class Process(Client):
     self.channel.close()
     self.process.kill()
     self.process.wait()
-
-
-def _limit_descriptors(most):
-  if most is not None:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def predict_request(model, inputs, *, version=None, label=None, signature="", outputs=()):

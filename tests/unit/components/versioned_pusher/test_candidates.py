@@ -2,9 +2,12 @@
 
 import errno
 import json
-import multiprocessing
 import os
+import pathlib
 import shutil
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -16,6 +19,8 @@ from components.versioned_pusher.version_folders import (
   version_record,
 )
 from dlpipe.errors import BadInputError, DlpipeError
+
+_ROOT = pathlib.Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture
@@ -115,9 +120,13 @@ def test_without_anything_live_there_is_no_canary(base, model):
     candidates.show_canary(base)
 
 
-def _churn(base, model):
-  while True:
-    candidates.show_canary(base, candidates.hold(model, base))
+_CHURN = """
+import sys
+from components.versioned_pusher import candidates
+print("ready", flush=True)
+while True:
+  candidates.show_canary(sys.argv[1], candidates.hold(sys.argv[2], sys.argv[1]))
+"""
 
 
 def test_killed_at_any_moment_what_is_live_stays(base, model):
@@ -125,11 +134,14 @@ def test_killed_at_any_moment_what_is_live_stays(base, model):
   publish(model("live"), base)
   for turn in range(6):
     candidate = model(f"candidate {turn}")
-    process = multiprocessing.get_context("fork").Process(target=_churn, args=(base, candidate))
-    process.start()
-    process.join(0.02 * turn)
-    process.kill()
-    process.join()
+    with subprocess.Popen(
+      [sys.executable, "-c", _CHURN, base, candidate],
+      stdout=subprocess.PIPE,
+      env={**os.environ, "PYTHONPATH": str(_ROOT)},
+    ) as process:
+      assert process.stdout.readline() == b"ready\n"
+      time.sleep(0.02 * turn)
+      process.kill()
     versions = list_versions(base)
     assert _content(base, versions[-1]) == "live"
     assert all(is_whole(base, number) for number in versions)

@@ -1,7 +1,7 @@
 """`publish`: every visible version is whole, whatever is killed and whoever else publishes."""
 
+import contextlib
 import json
-import multiprocessing
 import os
 import pathlib
 import random
@@ -26,6 +26,7 @@ from components.versioned_pusher.version_folders import (
 from dlpipe.errors import BadInputError, DlpipeError
 
 _ROOT = pathlib.Path(__file__).parents[4]
+_TIMEOUT_S = 300
 
 
 def test_first_version_is_1_and_holds_the_models_files(tmp_path, write_model):
@@ -305,24 +306,37 @@ def test_version_record_of_an_unknown_version(tmp_path, write_model):
     version_record(tmp_path / "base", 4)
 
 
-def _publish_many(base: str, models: list[str]) -> None:
-  for model in models:
-    publish(model, base)
+_PUBLISH_MANY = """
+import sys
+from components.versioned_pusher.publish import publish
+base, *models = sys.argv[1:]
+print("ready", flush=True)
+sys.stdin.readline()
+for model in models:
+  publish(model, base)
+"""
 
 
 def test_two_processes_at_once_publish_every_model_once(tmp_path, write_model):
   base = tmp_path / "base"
   models = [str(write_model(tmp_path / f"m{i}", f"weights {i}" * 1000)) for i in range(12)]
-  context = multiprocessing.get_context("fork")
-  workers = [
-    context.Process(target=_publish_many, args=(str(base), half))
-    for half in (models[::2], models[1::2])
-  ]
-  for worker in workers:
-    worker.start()
-  for worker in workers:
-    worker.join(60)
-  assert [worker.exitcode for worker in workers] == [0, 0]
+  with contextlib.ExitStack() as stack:
+    publishers = [
+      stack.enter_context(
+        subprocess.Popen(
+          [sys.executable, "-c", _PUBLISH_MANY, base, *half],
+          stdin=subprocess.PIPE,
+          stdout=subprocess.PIPE,
+          env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        )
+      )
+      for half in (models[::2], models[1::2])
+    ]
+    for each in publishers:
+      assert each.stdout.readline() == b"ready\n"
+    for each in publishers:
+      each.stdin.close()
+    assert [each.wait(_TIMEOUT_S) for each in publishers] == [0, 0]
   assert list_versions(base) == list(range(1, 13))
   published = sorted(content_digest(base / str(v)) for v in range(1, 13))
   assert published == sorted(content_digest(m) for m in models)

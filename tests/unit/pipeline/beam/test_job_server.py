@@ -18,7 +18,7 @@ JavaJobServer([sys.argv[1]], artifacts_dir=None, port=0).start()
 """
 
 
-def _wait_for(condition, timeout_s=60):
+def _wait_for(condition, timeout_s=300):
   end = time.monotonic() + timeout_s
   while not condition() and time.monotonic() < end:
     time.sleep(0.05)

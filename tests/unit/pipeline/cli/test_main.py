@@ -46,10 +46,13 @@ def _with_subcommands():
       yield from ((name, each) for each in found.list_commands(click.Context(found)))
 
 
-@pytest.mark.parametrize("words", _with_subcommands(), ids=" ".join)
-def test_no_line_of_help_is_wider_than_80_columns(words):
-  help_ = CliRunner().invoke(cli, [*words, "--help"], terminal_width=80).output
-  assert [line for line in help_.splitlines() if len(line) > 80] == []
+def test_no_line_of_help_is_wider_than_80_columns():
+  wide = {}
+  for words in _with_subcommands():
+    help_ = CliRunner().invoke(cli, [*words, "--help"], terminal_width=80).output
+    assert help_.startswith("Usage:"), words
+    wide[words] = [line for line in help_.splitlines() if len(line) > 80]
+  assert {words: lines for words, lines in wide.items() if lines} == {}
 
 
 def test_help_names_the_tasks(command):

@@ -1,7 +1,9 @@
 """A node run again under the same run id: after success, failure, a kill, and beside another."""
 
-import multiprocessing
+import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2
@@ -15,10 +17,11 @@ from components.reviewed_schema import ReviewedSchema
 from dlpipe import nodes
 from dlpipe.errors import BusyError
 from dlpipe.workspace import TaskFolder
-from pipeline.execution import at_work, attempts, node
+from pipeline.execution import at_work, node
 from pipeline.runs.store import executions
 from pipeline.runs.store.metadata_stores import open_store, sqlite_connection
 
+_ROOT = pathlib.Path(__file__).resolve().parents[4]
 _STATISTICS = statistics_pb2.DatasetFeatureStatisticsList(
   datasets=[statistics_pb2.DatasetFeatureStatistics(num_examples=1)]
 )
@@ -131,27 +134,35 @@ def test_lineage_is_whole_where_the_first_attempt_had_no_inputs_yet(compiled, st
   assert artifact.uri.endswith("/statistics")
 
 
-def _hold(compiled, ready, release):
-  with attempts.alone(compiled, "ReviewedSchema"):
-    ready.set()
-    release.wait(30)
+_HOLD = """
+import pathlib, sys
+from tfx.proto.orchestration import pipeline_pb2
+from pipeline.execution import attempts
+compiled = pipeline_pb2.Pipeline.FromString(pathlib.Path(sys.argv[1]).read_bytes())
+with attempts.alone(compiled, "ReviewedSchema"):
+  print("ready", flush=True)
+  sys.stdin.read()
+"""
 
 
 def test_the_same_node_of_the_same_run_runs_once_at_a_time(reviewed, store, tmp_path):
-  context = multiprocessing.get_context("fork")
-  ready, release = context.Event(), context.Event()
-  holder = context.Process(target=_hold, args=(reviewed("r/1"), ready, release))
-  holder.start()
-  assert ready.wait(30)
-  assert at_work.run_ids(TaskFolder(tmp_path)) == {"r/1"}
-  outcome = node.run_node(reviewed("r/1"), "ReviewedSchema", store)
-  assert isinstance(outcome.error, BusyError)
-  assert str(outcome.error).startswith(
-    "ReviewedSchema of the run r/1 is at work in another process"
-  )
-  assert node.run_node(reviewed("r2"), "ReviewedSchema", store).state == nodes.COMPLETE
-  release.set()
-  holder.join(30)
+  (tmp_path / "compiled.pb").write_bytes(reviewed("r/1").SerializeToString())
+  with subprocess.Popen(
+    [sys.executable, "-c", _HOLD, tmp_path / "compiled.pb"],
+    env={**os.environ, "PYTHONPATH": str(_ROOT)},
+    stdin=subprocess.PIPE,
+    stdout=subprocess.PIPE,
+    text=True,
+  ) as holder:
+    assert holder.stdout.readline() == "ready\n"
+    assert at_work.run_ids(TaskFolder(tmp_path)) == {"r/1"}
+    outcome = node.run_node(reviewed("r/1"), "ReviewedSchema", store)
+    assert isinstance(outcome.error, BusyError)
+    assert str(outcome.error).startswith(
+      "ReviewedSchema of the run r/1 is at work in another process"
+    )
+    assert node.run_node(reviewed("r2"), "ReviewedSchema", store).state == nodes.COMPLETE
+    holder.stdin.close()
   assert node.run_node(reviewed("r/1"), "ReviewedSchema", store).state == nodes.COMPLETE
   assert list((tmp_path / "artifacts" / ".running").iterdir()) == []
   assert at_work.run_ids(TaskFolder(tmp_path)) == set()

@@ -1,57 +1,52 @@
 """Nodes in processes of their own: at the same time, within memory, killed, tried again."""
 
+import json
 import os
-import signal
-import time
+import pathlib
+import pickle
+import subprocess
+import sys
 
 import pytest
-from tfx.orchestration.pipeline import Pipeline
 
-from components.reviewed_schema import ReviewedSchema
-from dlpipe import nodes, progress
+from dlpipe import nodes
 from dlpipe.errors import BadInputError, DataRefusedError
 from dlpipe.workspace import TaskFolder
-from pipeline.execution import events, forks, memory, node, processes
-from pipeline.execution.options import RunOptions
+from pipeline.execution import events, memory, node, processes
 from pipeline.runs.store.metadata_stores import open_store, sqlite_connection
+
+_ROOT = pathlib.Path(__file__).resolve().parents[4]
+
+
+@pytest.fixture(scope="module")
+def runner():
+  """A process that has imported TFX, and forks where this one, which has threads, must not."""
+  with subprocess.Popen(
+    [sys.executable, pathlib.Path(__file__).with_name("three_nodes.py")],
+    env={**os.environ, "PYTHONPATH": str(_ROOT)},
+    stdin=subprocess.PIPE,
+    stdout=subprocess.PIPE,
+    text=True,
+  ) as process:
+    yield process
+    process.stdin.close()
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-  """Returns a function that runs Left, Right and, after both, Last; events and outcomes."""
-  monkeypatch.setattr(forks, "warm_up", lambda: None)
-  monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+def run(tmp_path, runner):
+  """Returns a function that runs Left, Right and, after both, Last; events and outcomes.
+
+  It takes the name of what stands in for `run_node`, if anything does.
+  """
 
   def run_with(run_node=None, **options):
-    if run_node is not None:
-      monkeypatch.setattr(node, "run_node", run_node)
-    left, right, last = (
-      ReviewedSchema(text=f'feature {{ name: "{name}" }}').with_id(name)
-      for name in ("Left", "Right", "Last")
-    )
-    last.add_upstream_nodes([left, right])
-    pipeline = Pipeline(
-      pipeline_name="test",
-      pipeline_root=str(tmp_path / "artifacts"),
-      components=[left, right, last],
-    )
-    heard = []
-    outcomes = processes.run_nodes(
-      node.compile_pipeline(pipeline, "r1"),
-      sqlite_connection(tmp_path / "metadata.db"),
-      listener=heard.append,
-      options=RunOptions(processes=True, **options),
-      folder=TaskFolder(tmp_path),
-    )
-    return heard, outcomes
+    asked = {"folder": str(tmp_path), "run_node": run_node, "options": options}
+    runner.stdin.write(json.dumps(asked) + "\n")
+    runner.stdin.flush()
+    assert runner.stdout.readline() == "done\n"
+    return pickle.loads((tmp_path / "answer.pickle").read_bytes())
 
   return run_with
-
-
-def _done(seconds=0.1):
-  return node.NodeOutcome(
-    state=nodes.COMPLETE, execution_id=None, seconds=seconds, peak_rss_mb=50.0
-  )
 
 
 def test_real_nodes_run_and_leave_their_executions(run, tmp_path):
@@ -68,46 +63,22 @@ def test_real_nodes_run_and_leave_their_executions(run, tmp_path):
   assert memory.expected_mb(TaskFolder(tmp_path), "Left") == outcomes["Left"].peak_rss_mb
 
 
-def _times(tmp_path):
-  def run_node(compiled, node_id, store):
-    started = time.monotonic()
-    time.sleep(0.3)
-    (tmp_path / node_id).write_text(f"{started} {time.monotonic()}")
-    return _done()
-
-  return run_node
-
-
-def _span(tmp_path, name):
-  return [float(word) for word in (tmp_path / name).read_text().split()]
-
-
-def test_nodes_that_wait_for_nothing_run_at_the_same_time(run, tmp_path):
-  run(_times(tmp_path), memory_mb=4000)
-  left, right, last = (_span(tmp_path, name) for name in ("Left", "Right", "Last"))
-  assert max(left[0], right[0]) < min(left[1], right[1])
-  assert last[0] > max(left[1], right[1])
+def test_nodes_that_wait_for_nothing_run_at_the_same_time(run):
+  _, outcomes = run("meet", memory_mb=4000)
+  assert {o.state for o in outcomes.values()} == {"COMPLETE"}
 
 
 def test_nodes_that_do_not_fit_into_memory_together_run_in_turn(run, tmp_path):
   memory.remember(TaskFolder(tmp_path), {"Left": 600.0, "Right": 500.0})
-  run(_times(tmp_path), memory_mb=1000)
-  left, right = _span(tmp_path, "Left"), _span(tmp_path, "Right")
+  run("span", memory_mb=1000)
+  left, right = (
+    [float(word) for word in (tmp_path / name).read_text().split()] for name in ("Left", "Right")
+  )
   assert right[0] > left[1]
 
 
 def test_progress_and_the_users_errors_come_through(run):
-  def run_node(compiled, node_id, store):
-    if node_id == "Right":
-      return _done()
-    progress.report("half way", records=5)
-    raised = RuntimeError("wrapped")
-    raised.__cause__ = DataRefusedError("not fit\nsecond line")
-    return node.NodeOutcome(
-      state=nodes.FAILED, execution_id=7, seconds=1.0, peak_rss_mb=2.0, error=raised
-    )
-
-  heard, outcomes = run(run_node, retries=3)
+  heard, outcomes = run("refuse", retries=3)
   assert events.Progress("Left", "half way", {"records": 5}) in heard
   error = outcomes["Left"].error
   assert (type(error), str(error)) == (DataRefusedError, "not fit\nsecond line")
@@ -118,53 +89,26 @@ def test_progress_and_the_users_errors_come_through(run):
   assert not any("tried again" in e.message for e in heard if isinstance(e, events.Progress))
 
 
-def _killed_once(tmp_path, error=None):
-  def run_node(compiled, node_id, store):
-    marker = tmp_path / f"{node_id}-ran"
-    if node_id == "Left" and not marker.exists():
-      marker.write_text("")
-      if error is not None:
-        raise error
-      os.kill(os.getpid(), signal.SIGKILL)
-    return _done()
-
-  return run_node
-
-
-def test_a_killed_process_is_a_failure_that_says_so(run, tmp_path):
-  heard, outcomes = run(_killed_once(tmp_path))
+def test_a_killed_process_is_a_failure_that_says_so(run):
+  heard, outcomes = run("die_once")
   assert outcomes["Left"].state == "FAILED"
-  assert "the process of Left was killed by signal 9" in str(outcomes["Left"].error)
+  assert "the process of Left was killed by signal 9 (SIGKILL)" in str(outcomes["Left"].error)
   assert outcomes["Last"].state == "SKIPPED"
   [finished] = [e for e in heard if isinstance(e, events.ComponentFinished) and e.id == "Left"]
   assert finished.error.startswith("NodeProcessError: the process of Left was killed")
 
 
-@pytest.mark.parametrize("error", [None, MemoryError("no more")])
-def test_a_killed_process_is_tried_again(run, tmp_path, error):
-  heard, outcomes = run(_killed_once(tmp_path, error), retries=1)
+@pytest.mark.parametrize("run_node", ["die_once", "no_memory_once"])
+def test_a_killed_process_is_tried_again(run, run_node):
+  heard, outcomes = run(run_node, retries=1)
   assert {o.state for o in outcomes.values()} == {"COMPLETE"}
   said = [e.message for e in heard if isinstance(e, events.Progress)]
   assert said == ["failed, tried again (1 of 1)"]
 
 
 def test_what_begins_is_killed_when_the_run_is_interrupted(run, tmp_path):
-  def run_node(compiled, node_id, store):
-    (tmp_path / node_id).write_text(str(os.getpid()))
-    if node_id == "Right":
-      os.kill(os.getppid(), signal.SIGINT)
-    time.sleep(30)
-    return _done()
-
-  # Whoever starts the tests in the background has them ignore SIGINT.
-  before = signal.signal(signal.SIGINT, signal.default_int_handler)
-  started = time.monotonic()
-  try:
-    with pytest.raises(KeyboardInterrupt):
-      run(run_node, memory_mb=4000)
-  finally:
-    signal.signal(signal.SIGINT, before)
-  assert time.monotonic() - started < 20
+  _, outcomes = run("interrupt", memory_mb=4000)
+  assert outcomes == "interrupted"
   for name in ("Left", "Right"):
     with pytest.raises(ProcessLookupError):
       os.kill(int((tmp_path / name).read_text()), 0)

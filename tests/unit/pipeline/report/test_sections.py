@@ -4,7 +4,8 @@ import collections
 import dataclasses
 
 from components.trials import Trial, Trials
-from pipeline.behaviour.results import Behaviour, Case, Step, Tested
+from pipeline.behaviour import results
+from pipeline.behaviour.results import Behaviour, Case, Step
 from pipeline.problems.calibration import Calibration
 from pipeline.problems.certainty.record import Certainty
 from pipeline.report import render
@@ -57,7 +58,7 @@ def test_what_the_model_is_worth(make_data, read_page):
   assert "cheap model" not in read_page(render.render(make_data(baseline=old))).text
 
 
-_SENTENCES = Tested(
+_SENTENCES = results.Tested(
   name="capitals",
   kind="invariance",
   what="the answer must stay the same (upper_case: letters become capitals)",
@@ -77,8 +78,12 @@ _SENTENCES = Tested(
 
 
 def test_behaviour_is_a_section_with_its_failed_cases(make_data, read_page):
-  left_out = Tested(name="praise", kind="minimum", what="cases", reason="r", left_out="no English")
-  unmeasured = Tested(name="blur", kind="corruption", what="blur", reason="r", unmeasured="3 rows")
+  left_out = results.Tested(
+    name="praise", kind="minimum", what="cases", reason="r", left_out="no English"
+  )
+  unmeasured = results.Tested(
+    name="blur", kind="corruption", what="blur", reason="r", unmeasured="3 rows"
+  )
   found = Behaviour(rows=100, tests=(_SENTENCES, left_out, unmeasured))
   page = read_page(render.render(make_data(behaviour=found)))
   [_, row, praise, blur, _, case] = page.tables["behaviour"]

@@ -29,7 +29,7 @@ class Doubles:
 
   def run(self, feeds, fetches, timeout_s=None):
     self.started.release()
-    assert self.gate.wait(5)
+    assert self.gate.wait(120)
     self.sizes.append(len(feeds["x"]))
     self.timeouts_s.append(timeout_s)
     if self.error is not None:
@@ -84,7 +84,7 @@ def _hold(runner, graph):
 
 def _queued(runner, count):
   """Waits until so many tasks are queued."""
-  deadline = time.monotonic() + 5
+  deadline = time.monotonic() + 120
   while sum(len(b.tasks) for q in runner._queues.values() for b in q.batches) < count:
     assert time.monotonic() < deadline
     time.sleep(0.001)
@@ -125,7 +125,7 @@ def test_a_batch_waits_for_more_until_its_time_is_over_or_it_is_full(graph):
   runner = _runner(graph, max_batch_size=2, max_execution_size=2, timeout_s=0.2)
   started = time.monotonic()
   runner.run({"x": np.float32([[1, 2]])}, ["y"])
-  assert 0.2 <= time.monotonic() - started < 2
+  assert 0.2 <= time.monotonic() - started < 30
   runner = _runner(graph, max_batch_size=2, max_execution_size=2, timeout_s=60)
   calls = [Call(runner, value) for value in (1, 2)]
   for call in calls:

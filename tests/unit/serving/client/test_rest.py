@@ -185,23 +185,23 @@ def test_what_is_not_http_is_no_response():
 
 
 def test_no_answer_in_time():
-  url = _server(lambda connection: time.sleep(0.5))
+  url = _server(lambda connection: time.sleep(120))
   with pytest.raises(DeadlineExceeded, match="No answer within 0.1 s"):
     HttpTransport(url).send("GET", "/", None, {}, 0.1)
 
 
 def test_an_answer_that_trickles_in_is_cut_off():
   def trickle(connection):
-    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n")
+    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n")
     with contextlib.suppress(ConnectionError):  # the client leaves
-      for _ in range(8):
+      for _ in range(2400):
         time.sleep(0.05)
         connection.sendall(b"x")
 
   started = time.monotonic()
   with pytest.raises(DeadlineExceeded):
     HttpTransport(_server(trickle)).send("GET", "/", None, {}, 0.2)
-  assert time.monotonic() - started < 0.35
+  assert time.monotonic() - started < 60, "the whole answer takes 120 s"
 
 
 def test_no_server():

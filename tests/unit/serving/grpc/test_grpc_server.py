@@ -128,7 +128,7 @@ def test_the_health_of_a_service_that_there_is(server, service, code):
     check = channel.unary_unary("/grpc.health.v1.Health/Check")
     request = protos.HealthCheckRequest(service=service).SerializeToString()
     try:
-      assert check(request, timeout=20) == b"\x08\x01"  # the field 1 is SERVING
+      assert check(request, timeout=120) == b"\x08\x01"  # the field 1 is SERVING
       found = None
     except grpc.RpcError as err:
       found = err.code().name

@@ -21,7 +21,7 @@ class Loads(Loader):
   def load(self, name, version, path):
     self.events.append(f"load {version}")
     if version in self.held:
-      self.held[version].wait(5)
+      self.held[version].wait(120)
     if self.broken.get(version):
       raise self.broken[version].pop()
     return Servable(name, version, runner=None, signatures={})
@@ -41,7 +41,7 @@ def manager(loads):
   yield made
   for event in loads.held.values():
     event.set()
-  made.close(5)
+  made.close(120)
 
 
 def _paths(*versions):
@@ -55,7 +55,7 @@ def _wait(manager, **states):
       lambda: (
         wanted.items() <= {status.version: status.state for status in manager.statuses("m")}.items()
       ),
-      5,
+      120,
     ), manager.statuses("m")
 
 

@@ -1,10 +1,13 @@
 """HTTP/1 on a real socket: what a client may send, in which pieces, and what it gets back."""
 
 import contextlib
+import gc
 import json
+import os
 import socket
 import threading
 import time
+import warnings
 
 import pytest
 
@@ -33,7 +36,7 @@ class Echo:
   def handle(self, request):
     self._threads[request.target] = threading.current_thread()
     if request.target == "/wait":
-      assert self.gate.wait(5)
+      assert self.gate.wait(120)
     if request.target == "/large":
       return Response(200, b"x" * 5_000_000)
     found = {"method": request.method, "target": request.target, "body": request.body.decode()}
@@ -97,6 +100,21 @@ def _echoed(answers):
 
 def _is_closed(connection):
   return connection.recv(1) == b""
+
+
+def test_a_server_whose_port_is_taken_leaves_nothing_open(api):
+  with socket.create_server(("127.0.0.1", 0)) as taken:
+    server = HttpServer(api, port=taken.getsockname()[1], threads=1, timeout_s=30.0)
+    gc.collect()
+    with warnings.catch_warnings(record=True) as said:
+      warnings.simplefilter("always", ResourceWarning)
+      with pytest.raises(OSError, match="in use"):
+        server.start()
+      with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(server._spare)
+      del server
+      gc.collect()
+  assert [str(each.message) for each in said] == []
 
 
 def test_a_request_in_pieces(serve):
@@ -452,7 +470,7 @@ def test_one_that_takes_longer_than_those_before_keeps_nobody_waiting(serve, api
   for _ in range(5):
     quick.sendall(b"GET /a HTTP/1.1\r\n\r\n")
     assert _echoed(_read(quick)) == ["/a"]
-  assert time.monotonic() - started < 1
+  assert time.monotonic() - started < 60, "the slow one takes 120 s"
   assert api.thread("/wait") != api.thread("/a")
   api.gate.set()
   assert _echoed(_read(slow)) == ["/wait"]
@@ -517,7 +535,7 @@ def test_a_stop_lets_requests_end_and_closes_what_is_idle(serve, api):
   assert _is_closed(idle)
   api.gate.set()
   assert _echoed(_read(busy)) == ["/wait"]
-  stopping.join(5)
+  stopping.join(120)
   with pytest.raises(ConnectionRefusedError):
     connect()
 

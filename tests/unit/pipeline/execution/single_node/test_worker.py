@@ -1,7 +1,6 @@
 """A worker and its clients, each in a process of its own; the node itself is a stand-in."""
 
 import json
-import multiprocessing
 import os
 import pathlib
 import socket
@@ -17,7 +16,30 @@ from pipeline.execution.single_node import worker
 from pipeline.execution.single_node.node_request import NodeRequest, ask_worker
 
 _REPOSITORY = pathlib.Path(__file__).resolve().parents[5]
-_TIMEOUT_S = 120
+_TIMEOUT_S = 300
+# A node writes who it is and ends with the code that it is called, or by the signal, or waits.
+_WORKER = """
+import os, signal, sys, time
+from pipeline.execution import forks
+from pipeline.execution.single_node import worker
+
+def stand_in(request):
+  os.write(1, f"{os.getpid()} {os.getcwd()} {os.environ['DLPIPE_TEST']}\\n".encode())
+  os.write(2, b"to the log\\n")
+  if request.node_id == "wait":
+    time.sleep(1000)
+  if request.node_id.startswith("SIG"):
+    os.kill(os.getpid(), signal.Signals[request.node_id])
+  return int(request.node_id)
+
+address, *sources = sys.argv[1:]
+if sources:
+  forks.loaded_sources = lambda: {source: forks.file_state(source) for source in sources}
+worker._run_warm = stand_in
+worker._run_cold = lambda request: os.write(1, b"cold\\n") - 5
+again = worker.Worker(address, ready=lambda: print("ready", flush=True)).serve()
+print("again" if again else "stopped", flush=True)
+"""
 _CLIENT = """
 import json, os, sys
 from pipeline.execution.single_node.node_request import NodeRequest, ask_worker
@@ -25,62 +47,60 @@ os._exit(ask_worker(sys.argv[1], NodeRequest(**json.loads(sys.argv[2]))))
 """
 
 
-def _stand_in(request):
-  """Writes who it is and ends with the code that its node is called, or waits."""
-  # The descriptors themselves: pytest has put something else into `sys.stdout`.
-  os.write(1, f"{os.getpid()} {os.getcwd()} {os.environ['DLPIPE_TEST']}\n".encode())
-  os.write(2, b"to the log\n")
-  if request.node_id == "wait":
-    time.sleep(_TIMEOUT_S)
-  if request.node_id == "killed":
-    os.kill(os.getpid(), 9)
-  return int(request.node_id)
-
-
-def _serve(address, ready, again):
-  again.value = worker.Worker(address, ready=ready.set).serve()
+def _python(code, *arguments, **options):
+  """Starts an interpreter. This process has threads of other tests: no fork of it would be safe."""
+  return subprocess.Popen(
+    [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True, **options
+  )
 
 
 @pytest.fixture
-def start(tmp_path, monkeypatch):
-  """Returns a function that starts a worker; gives its address, process and verdict at the end."""
-  monkeypatch.setattr(worker, "_run_warm", _stand_in)
-  monkeypatch.setattr(worker, "_run_cold", lambda request: os.write(1, b"cold\n") - 5)
-  context = multiprocessing.get_context("fork")
+def start(tmp_path):
+  """Returns a function that starts a worker, which watches these sources or all that it loads.
+
+  It returns the worker's address and process.
+  """
   started = []
 
-  def begin():
+  def begin(*sources):
     address = str(tmp_path / "deep" / "worker.sock")
-    ready, again = context.Event(), context.Value("b", -1)
-    process = context.Process(target=_serve, args=(address, ready, again))
-    process.start()
+    process = _python(
+      _WORKER, address, *map(str, sources), env={**os.environ, "PYTHONPATH": str(_REPOSITORY)}
+    )
     started.append(process)
-    assert ready.wait(_TIMEOUT_S)
-    return address, process, again
+    assert process.stdout.readline() == "ready\n"
+    return address, process
 
   yield begin
   for process in started:
-    process.terminate()
-    process.join(_TIMEOUT_S)
-    assert process.exitcode == 0
+    with process:
+      if process.poll() is None:
+        process.terminate()
+        assert process.wait(_TIMEOUT_S) == 0
 
 
 @pytest.fixture
 def client(tmp_path):
   """Returns a function that starts `dlpipe node`'s side of a request."""
+  started = []
 
   def begin(address, node_id):
     request = NodeRequest(ir_file="/ir.json", node_id=node_id, run_id="r1")
-    return subprocess.Popen(
-      [sys.executable, "-c", _CLIENT, address, json.dumps(request.to_json())],
+    process = _python(
+      _CLIENT,
+      address,
+      json.dumps(request.to_json()),
       cwd=tmp_path,
       env={**os.environ, "PYTHONPATH": str(_REPOSITORY), "DLPIPE_TEST": f"of {node_id}"},
-      stdout=subprocess.PIPE,
       stderr=subprocess.PIPE,
-      text=True,
     )
+    started.append(process)
+    return process
 
-  return begin
+  yield begin
+  for process in started:
+    with process:
+      process.kill()
 
 
 def _ended(process):
@@ -91,7 +111,7 @@ def _ended(process):
 def test_nodes_run_in_forks_with_the_clients_streams_folder_and_environment(
   start, client, tmp_path
 ):
-  address, server, _ = start()
+  address, server = start()
   clients = {code: client(address, str(code)) for code in (0, 3, 99)}
   pids = set()
   for code, process in clients.items():
@@ -105,13 +125,22 @@ def test_nodes_run_in_forks_with_the_clients_streams_folder_and_environment(
   assert os.stat(address).st_mode & 0o777 == 0o600
 
 
-def test_a_killed_node_is_a_failure(start, client):
-  address, _, _ = start()
-  assert _ended(client(address, "killed"))[0] == 1
+@pytest.mark.parametrize(
+  ("name", "said"),
+  [
+    ("SIGKILL", "was killed by signal 9 (SIGKILL), as where memory runs out."),
+    ("SIGSEGV", "was killed by signal 11 (SIGSEGV)."),
+  ],
+)
+def test_a_killed_node_is_a_failure_that_says_so(start, client, name, said):
+  address, _ = start()
+  code, _, stderr = _ended(client(address, name))
+  assert code == 1
+  assert f"The process for the node {name} {said} It can be run again" in stderr
 
 
 def test_a_client_that_is_killed_takes_its_node_with_it(start, client):
-  address, _, _ = start()
+  address, _ = start()
   process = client(address, "wait")
   pid = int(process.stdout.readline().split()[0])
   os.kill(pid, 0)
@@ -121,32 +150,43 @@ def test_a_client_that_is_killed_takes_its_node_with_it(start, client):
 
 
 def test_a_worker_that_stops_takes_its_nodes_with_it_and_says_so(start, client):
-  address, server, again = start()
+  address, server = start()
   process = client(address, "wait")
   pid = int(process.stdout.readline().split()[0])
   server.terminate()
-  server.join(_TIMEOUT_S)
+  assert _ended(server)[:2] == (0, "stopped\n")
   _until_gone(pid)
   code, _, stderr = _ended(process)
   assert code == 1
   assert "The worker at" in stderr
   assert "went away, and the node wait with it" in stderr
-  assert (again.value, os.path.exists(address)) == (False, False)
+  assert not os.path.exists(address)
 
 
-def test_changed_sources_are_not_run_warm_and_end_the_worker(start, client, monkeypatch, tmp_path):
+def test_so_does_a_worker_that_is_killed_and_the_next_one_takes_its_place(start, client):
+  address, server = start()
+  process = client(address, "wait")
+  pid = int(process.stdout.readline().split()[0])
+  server.kill()
+  _until_gone(pid)
+  code, _, stderr = _ended(process)
+  assert code == 1
+  assert "went away, and the node wait with it" in stderr
+  start()
+  assert _ended(client(address, "0"))[0] == 0
+
+
+def test_changed_sources_are_not_run_warm_and_end_the_worker(start, client, tmp_path):
   source = tmp_path / "source.py"
   source.write_text("before")
-  monkeypatch.setattr(forks, "loaded_sources", lambda: {str(source): forks.file_state(str(source))})
-  address, server, again = start()
+  address, server = start(source)
   at_work = client(address, "wait")
   assert at_work.stdout.readline().endswith("of wait\n")
   source.write_text("after an edit")
   assert _ended(client(address, "0"))[:2] == (0, "cold\n")
-  assert server.is_alive()
+  assert server.poll() is None
   at_work.kill()
-  server.join(_TIMEOUT_S)
-  assert again.value == True  # noqa: E712 - a number in shared memory
+  assert _ended(server)[:2] == (0, "again\n")
 
 
 def test_where_no_worker_listens_nothing_is_run(tmp_path):
@@ -168,7 +208,7 @@ def test_the_sources_that_are_watched_are_ours():
 
 
 def test_one_worker_to_an_address(start, tmp_path):
-  address, _, _ = start()
+  address, _ = start()
   with pytest.raises(BadInputError, match="A worker listens at .* already"):
     worker.Worker(address)
   with socket.socket(socket.AF_UNIX) as dead:
@@ -177,7 +217,7 @@ def test_one_worker_to_an_address(start, tmp_path):
 
 
 def test_a_message_that_is_none_is_dropped_and_the_worker_goes_on(start, client):
-  address, _, _ = start()
+  address, _ = start()
   with socket.socket(socket.AF_UNIX) as connection:
     connection.connect(address)
     connection.sendall(b'{"request": {"node": "Trainer"}}\n')

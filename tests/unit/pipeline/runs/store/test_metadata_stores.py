@@ -1,11 +1,12 @@
 """Connection files, turns at a SQLite file, and backslashes kept from PostgreSQL."""
 
 import contextlib
-import multiprocessing
+import os
+import pathlib
 import re
+import select
 import subprocess
 import sys
-import time
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2, metadata_store_service_pb2
@@ -14,6 +15,8 @@ from dlpipe import file_locks
 from dlpipe.errors import BadInputError, BusyError, DlpipeError
 from pipeline.runs.store import metadata_stores
 
+_ROOT = pathlib.Path(__file__).resolve().parents[5]
+_TIMEOUT_S = 300
 _PASSWORD = "DLPIPE_TEST_PASSWORD"
 
 
@@ -61,28 +64,46 @@ def test_a_connection_file_that_cannot_be_used_is_bad_input(tmp_path, content, m
     metadata_stores.read_connection(str(path))
 
 
-def _hold(path, ready, release):
-  with metadata_stores.open_store(metadata_stores.sqlite_connection(path)):
-    ready.set()
-    release.wait(30)
+_HOLD_STORE = """
+import sys
+from pipeline.runs.store import metadata_stores
+config = metadata_stores.sqlite_connection(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+with metadata_stores.open_store(config):
+  print("entered", flush=True)
+  sys.stdin.read()
+"""
+
+
+def _python(code, path):
+  """Starts an interpreter. This process has threads of other tests: no fork of it would be safe."""
+  return subprocess.Popen(
+    [sys.executable, "-c", code, str(path)],
+    stdin=subprocess.PIPE,
+    stdout=subprocess.PIPE,
+    text=True,
+    env={**os.environ, "PYTHONPATH": str(_ROOT)},
+  )
+
+
+def _enter(process):
+  process.stdin.write("go\n")
+  process.stdin.flush()
 
 
 def test_a_second_process_waits_for_its_turn_at_a_sqlite_file(tmp_path):
   path = tmp_path / "new" / "metadata.db"
-  context = multiprocessing.get_context("fork")
-  ready, release = context.Event(), context.Event()
-  holder = context.Process(target=_hold, args=(path, ready, release))
-  holder.start()
-  assert ready.wait(30)
-  waiter = context.Process(target=_hold, args=(path, entered := context.Event(), release))
-  waiter.start()
-  time.sleep(0.3)
-  assert not entered.is_set()
-  release.set()
-  assert entered.wait(30)
-  for process in (holder, waiter):
-    process.join(30)
-    assert process.exitcode == 0
+  with _python(_HOLD_STORE, path) as holder, _python(_HOLD_STORE, path) as waiter:
+    assert [each.stdout.readline() for each in (holder, waiter)] == ["ready\n", "ready\n"]
+    _enter(holder)
+    assert holder.stdout.readline() == "entered\n"
+    _enter(waiter)
+    assert select.select([waiter.stdout], [], [], 0.3)[0] == []
+    holder.stdin.close()
+    assert waiter.stdout.readline() == "entered\n"
+    waiter.stdin.close()
+    assert [each.wait(_TIMEOUT_S) for each in (holder, waiter)] == [0, 0]
 
 
 def test_one_process_may_open_a_store_twice_and_lets_go_of_it_afterwards(tmp_path):
@@ -133,10 +154,7 @@ sys.stdin.read()
 @contextlib.contextmanager
 def _locked_by_another_program(path):
   """Yields its process; ends it afterwards."""
-  command = [sys.executable, "-c", _HOLD_LOCK, str(path)]
-  with subprocess.Popen(
-    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-  ) as process:
+  with _python(_HOLD_LOCK, path) as process:
     assert process.stdout.readline() == "held\n"
     yield process
     process.stdin.close()
