@@ -9,7 +9,7 @@ import itertools
 import json
 import os
 import pathlib
-import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from dlpipe.artifact_files import finite
 from dlpipe.errors import BadInputError
 from dlpipe.verdicts import Ruling
 from dlpipe.workspace import TaskFolder, Workspace
+from pipeline.api.operations import periods
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.task import Task
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 FLIPS = "flips"
 _BATCH = 64
 _MOST_SHOWN = 200
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-_AGO = re.compile(r"(\d+)([mhd])")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -155,7 +154,7 @@ def replay(
     DlpipeError: a version cannot be loaded, or a server does not answer.
   """
   folder = Workspace.of(workspace).task(task.name)
-  start = oldest(since)
+  start = periods.since(since, end=time.time()) if since is not None else 0.0
   chosen = _chosen(folder, candidate, against, is_local=connect is None)
   quieten_screen()
   from pipeline.batch.requests import reading, replaying
@@ -189,28 +188,6 @@ def replay(
     )
   ruling = _ruling(found, max_flips) if max_flips is not None else None
   return _written(folder, task, found, ruling, versions=(after.version, before.version), log=place)
-
-
-def oldest(since: str | None) -> float:
-  """Returns the time of `--since` in seconds since 1970; 0 if nothing was said.
-
-  Raises:
-    BadInputError: it is neither an age nor a date.
-  """
-  if since is None:
-    return 0.0
-  now = datetime.datetime.now(datetime.timezone.utc)
-  if (ago := _AGO.fullmatch(since)) is not None:
-    with contextlib.suppress(OverflowError):
-      return (now - datetime.timedelta(**{_UNITS[ago[2]]: int(ago[1])})).timestamp()
-  with contextlib.suppress(ValueError):
-    moment = datetime.datetime.fromisoformat(since.replace("Z", "+00:00"))
-    zone = moment.tzinfo or datetime.timezone.utc
-    return moment.replace(tzinfo=zone).timestamp()
-  raise BadInputError(
-    "--since takes an age in minutes, hours or days, such as 30m, 24h or 7d, or a date in UTC, "
-    f"such as 2026-01-31 or 2026-01-31T08:00. Received: {since!r}"
-  )
 
 
 def _chosen(

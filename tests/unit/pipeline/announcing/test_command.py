@@ -1,7 +1,9 @@
 """A command gets the run on its standard input; what becomes of it is said."""
 
 import json
+import os
 import shlex
+import signal
 import sys
 
 import pytest
@@ -42,6 +44,29 @@ def test_one_that_hangs_is_ended_with_what_it_started(record):
   script = "import subprocess; subprocess.run(['sleep', '600'])"
   with pytest.raises(NotToldError, match=r"it took more than 0\.2 seconds and was ended"):
     _run(record, script, timeout_s=0.2)
+
+
+@pytest.fixture
+def left_behind(tmp_path):
+  """A command that leaves a program behind, which holds its output open; and who that is."""
+  file = tmp_path / "pid"
+  yield f"setsid sh -c 'echo $$ > {file}; exec sleep 60' &", lambda: int(file.read_text())
+  os.kill(int(file.read_text()), signal.SIGKILL)
+
+
+def test_one_that_leaves_a_program_behind_has_told(record, left_behind):
+  leave, pid = left_behind
+  words = shlex.join(["sh", "-c", f"{leave} exit 0"])
+  command.run(notice_of(record().result), words, timeout_s=3.0)
+  os.kill(pid(), 0)  # it is there
+
+
+def test_who_left_the_group_of_one_that_hangs_is_not_waited_for(record, left_behind):
+  leave, pid = left_behind
+  words = shlex.join(["sh", "-c", f"{leave} sleep 60"])
+  with pytest.raises(NotToldError, match="it took more than 3 seconds and was ended"):
+    command.run(notice_of(record().result), words, timeout_s=3.0)
+  os.kill(pid(), 0)
 
 
 def test_a_program_that_is_not_there(record):

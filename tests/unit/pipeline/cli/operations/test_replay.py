@@ -11,7 +11,7 @@ from components.versioned_pusher import candidates, stages
 from components.versioned_pusher.publish import publish
 from dlpipe.errors import BadInputError, BusyError, ModelRefusedError
 from dlpipe.workspace import TaskFolder
-from pipeline.api.operations import replaying, staging
+from pipeline.api.operations import staging
 from pipeline.cli.operations.promote import promote
 from pipeline.cli.operations.replay import replay
 from serving import flags
@@ -135,7 +135,7 @@ def test_the_latest_and_the_recent_alone(folder, invoke, write_log):
   done = json.loads(invoke(replay, "--log", log, "--count", 50, "--json").stdout)
   assert (done["rows"], done["flips"]) == (50, sum(map(_flips, TEXTS[-50:])))
   tomorrow = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)
-  with pytest.raises(BadInputError, match=r"No request in .* since .* can be replayed: 0 were ref"):
+  with pytest.raises(BadInputError, match=r"--since must lie before the end of the period"):
     invoke(replay, "--log", log, "--since", tomorrow.strftime("%Y-%m-%dT%H:%M"))
   done = json.loads(invoke(replay, "--log", log, "--since", "24h", "--json").stdout)
   assert done["rows"] == 200
@@ -146,7 +146,7 @@ def test_the_latest_and_the_recent_alone(folder, invoke, write_log):
   [
     (("--candidate", 9), r"There is no version 9 in .* Versions: 1, 2\."),
     (("--against", 2), "Version 2 cannot be compared with itself"),
-    (("--since", "yesterday"), "--since takes an age .* Received: 'yesterday'"),
+    (("--since", "yesterday"), "--since takes a moment .* Received: 'yesterday'"),
     (("--log", "nowhere"), "Expected logged requests in 'nowhere'. Found none"),
   ],
 )
@@ -164,23 +164,6 @@ def test_without_a_candidate_it_says_how_to_name_one(tmp_path, models, invoke):
   done = invoke(replay, "--candidate", 1, "--candidate-endpoint", "http://localhost:1")
   assert done.exit_code == 2
   assert "are for servers: give --endpoint, too." in done.stderr
-
-
-@pytest.mark.parametrize(
-  ("since", "seconds"), [("30m", 1800), ("24h", 86400), ("7d", 604800), (None, None)]
-)
-def test_an_age_counts_from_now(since, seconds):
-  now = datetime.datetime.now(datetime.timezone.utc).timestamp()
-  expected = now - seconds if seconds else 0.0
-  assert replaying.oldest(since) == pytest.approx(expected, abs=30)
-
-
-def test_a_date_is_in_utc():
-  moment = datetime.datetime(2026, 1, 31, 8, tzinfo=datetime.timezone.utc).timestamp()
-  assert replaying.oldest("2026-01-31T08:00") == moment
-  assert replaying.oldest("2026-01-31T08:00Z") == moment
-  assert replaying.oldest("2026-01-31T10:00+02:00") == moment
-  assert replaying.oldest("2026-01-31") == moment - 8 * 3600
 
 
 def _changes(folder):
