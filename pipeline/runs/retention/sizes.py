@@ -44,7 +44,7 @@ class Linked(NamedTuple):
 
 
 def measured(path: str | os.PathLike[str]) -> tuple[int, dict[tuple[int, int], Linked]]:
-  """Returns the bytes of the files of a path that have one name, and by device and number all others."""
+  """Returns the bytes of a path's files with one name, and all others by device and number."""
   alone, linked = 0, dict[tuple[int, int], Linked]()
   folders = () if os.path.islink(path) else os.walk(path)
   for file in (path, *(os.path.join(at, name) for at, _, names in folders for name in names)):

@@ -179,9 +179,8 @@ def test_what_nobody_foresaw_in_telling_changes_nothing_and_shows_no_secret(
   monkeypatch.setattr(announce.webhook, "post", broken)
   done = tmp_path / "told"
   config = settings(HOOK, f"notify.command=touch {done}")
-  assert announce.announce(record(), config, {"HOOK": "https://hooks.example.com/sEcReT"}) == [
-    "notify.webhook was not told: RuntimeError, which was not foreseen. What the run came to stands."
-  ]
+  [said] = announce.announce(record(), config, {"HOOK": "https://hooks.example.com/sEcReT"})
+  assert said.startswith("notify.webhook was not told: RuntimeError, which was not foreseen.")
   assert done.exists()
 
 
