@@ -263,7 +263,7 @@ def check(flags: Flags) -> None:
     if not flags.request_log_dir and getattr(flags, name) != _FIELDS[name].default:
       raise InvalidArgument(f"--{name} needs --request_log_dir.")
   for name in _LIMITS:
-    if getattr(flags, name) < 0:
+    if not getattr(flags, name) >= 0:  # nan is neither
       raise InvalidArgument(f"--{name} must be 0, for no limit, or more.")
   if 0 < flags.max_bytes_in_flight < 2 * (flags.max_request_bytes or sys.maxsize):
     raise InvalidArgument(

@@ -133,7 +133,7 @@ class Executor(executor.Executor):
       moved=moves,
     )
     shards = len(plan.shards)
-    labels = {o: v for o, v in found.new_labels.items() if o.startswith(span.prefix)}
+    labels = {o: v for o, v in found.new_labels.items() if span.has(o)}
     properties = {**exec_properties, "origin_prefix": span.prefix}
     self._read(plan, range(shards), rule, targets, properties, labels)
     if contents.state_of(span.path) != before:
@@ -194,12 +194,11 @@ def _require_known(
   """Checks `data.relabel` against the window; it may name records of other spans, too."""
   if not found.new_labels:
     return
-  prefixes = tuple(span.prefix for span in found.window.spans)
   pattern = Pattern(exec_properties["data_path"])
   given: dict[str, FeatureValue] = {
     origin: value
     for origin, value in found.new_labels.items()
-    if origin.startswith(prefixes) or not pattern.holds(origin)
+    if not pattern.holds(origin) or any(span.has(origin) for span in found.window.spans)
   }
   spans = [span for span in map(kept.read, folders) if span is not None]
   relabel.require_known(

@@ -12,7 +12,7 @@ import datetime
 import os
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from dlpipe.errors import BadInputError
 
@@ -37,6 +37,7 @@ class Span:
     version: its version; None if the pattern has none.
     path: the file or folder.
     prefix: what stands before the origins of its records, such as `2026-11-30/`.
+    begins: what the origins of its records begin with: the prefix, and of a file its name.
   """
 
   name: str
@@ -44,11 +45,31 @@ class Span:
   version: int | None
   path: str
   prefix: str
+  begins: str
+
+  def has(self, origin: str) -> bool:
+    """Returns whether an origin is that of a record of this span."""
+    rest = origin.removeprefix(self.begins)
+    return rest != origin and (self.begins.endswith("/") or not rest[:1].isalnum())
 
   @property
   def said(self) -> str:
     """Names the span and its version for a person."""
     return self.name if self.version is None else f"{self.name} (version {self.version})"
+
+
+class Found(NamedTuple):
+  """What is there of a pattern.
+
+  Attributes:
+    spans: by number; of each the highest version.
+    unread: names that do not fit.
+    hollow: the numbers of spans that have a folder, and in it nothing that fits the pattern.
+  """
+
+  spans: list[Span]
+  unread: list[str]
+  hollow: list[int]
 
 
 class Pattern:
@@ -76,21 +97,20 @@ class Pattern:
     self.root = "/".join(steps[:first]) or "/"
     self._steps = [_compiled(step, path) for step in steps[first:]]
 
-  def find(self) -> tuple[list[Span], list[str]]:
-    """Lists the spans, by number; of each the highest version.
-
-    Returns:
-      The spans, and the names beside them that fit no placeholder.
+  def find(self) -> Found:
+    """Lists the spans, and what is beside them.
 
     Raises:
       BadInputError: nothing fits, or two paths are the same span.
     """
     best: dict[int, Span] = {}
     unread: list[str] = []
-    for path, values in self._walk(self.root, 0, {}, unread):
+    hollow: set[int] = set()
+    for path, values, is_whole in self._walk(self.root, 0, {}, unread):
       span = self._span(path, values)
-      if span is None:
+      if span is None or not is_whole:
         unread.append(os.path.relpath(path, self.root))
+        hollow |= {span.number} if span is not None else set()
         continue
       other = best.get(span.number)
       if other is not None and other.version == span.version:
@@ -102,7 +122,8 @@ class Pattern:
         best[span.number] = span
     if not best:
       raise BadInputError(self._nothing(unread))
-    return [best[number] for number in sorted(best)], unread
+    spans = [best[number] for number in sorted(best)]
+    return Found(spans, unread, sorted(hollow - best.keys()))
 
   def number(self, name: str) -> int:
     """Returns the number of the span with this name.
@@ -148,30 +169,39 @@ class Pattern:
 
   def _walk(
     self, folder: str, at: int, values: dict[str, str], unread: list[str]
-  ) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yields the paths that fit, with what their placeholders stand for."""
+  ) -> Iterator[tuple[str, dict[str, str], bool]]:
+    """Yields the paths that fit, with what their placeholders stand for.
+
+    So are those of which only the beginning fits, with nothing in them that fits the rest; their
+    last value is False.
+    """
     if at == len(self._steps):
-      yield folder, values
+      yield folder, values, True
       return
     try:
       names = sorted(os.listdir(folder))
     except OSError as err:
       if at and isinstance(err, (NotADirectoryError, FileNotFoundError)):
+        yield folder, values, False
         return
       raise BadInputError(
         f"{self.path!r}: the folder {folder!r} cannot be read: {err.strerror or err}."
       ) from err
+    some_fit = False
     for name in names:
       found = self._steps[at].fullmatch(name)
       if found is None:
         if self._steps[at].groups and not name.startswith("."):
           unread.append(os.path.relpath(os.path.join(folder, name), self.root))
         continue
+      some_fit = True
       step = {**values, **found.groupdict()}
       yield from self._walk(os.path.join(folder, name), at + 1, step, unread)
+    if at and not some_fit:
+      yield folder, values, False
 
   def _span(self, path: str, values: dict[str, str]) -> Span | None:
-    """Returns the span at a path; None if its digits are no date."""
+    """Returns the span at a path; None if its digits are no date, or parts of it are not there."""
     try:
       if _SPAN in values:
         name = str(int(values[_SPAN]))
@@ -179,16 +209,18 @@ class Pattern:
         name = str(_day(values[_DATE]))
       else:
         name = str(datetime.date(*(int(values[part]) for part in _PARTS)))
-    except ValueError:
+    except (KeyError, ValueError):
       return None
     inside = os.path.relpath(path, self.root)
-    folder = inside if os.path.isdir(path) else os.path.dirname(inside)
+    is_folder = os.path.isdir(path)
+    folder = inside if is_folder else os.path.dirname(inside)
     return Span(
       name=name,
       number=self.number(name),
       version=int(values[_VERSION]) if _VERSION in values else None,
       path=path,
       prefix=f"{folder}/" if folder else "",
+      begins=f"{inside}/" if is_folder else inside,
     )
 
   def _nothing(self, unread: list[str]) -> str:

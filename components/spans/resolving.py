@@ -92,7 +92,7 @@ def plan_of(span: Span, exec_properties: Mapping[str, Any]) -> SourcePlan:
 def _key(
   span: Span, content: str, labels: Mapping[str, FeatureValue], exec_properties: Mapping[str, Any]
 ) -> str:
-  own = sorted((o, repr(label)) for o, label in labels.items() if o.startswith(span.prefix))
+  own = sorted((o, repr(label)) for o, label in labels.items() if span.has(o))
   read_with = [exec_properties.get(name) for name in _READ_WITH]
-  said = repr((span.prefix, content, own, read_with)).encode("utf-8", "surrogateescape")
+  said = repr((span.begins, content, own, read_with)).encode("utf-8", "surrogateescape")
   return hashlib.sha256(said).hexdigest()[:24]

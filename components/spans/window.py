@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ from dlpipe.errors import BadInputError
 _FILE = "window.json"
 _TWO_WEEKS = 14
 _LEAST_TO_STEP_BY = 4  # spans
+_MOST_TO_ONE = 100  # numbers to a span
 _SHOWN = 5
 
 
@@ -55,8 +57,9 @@ class Window:
   Attributes:
     data: the pattern that found them.
     spans: those that are there, by number.
-    missing: the names of those that are not there and should be.
-    unread: names beside the spans that fit no placeholder.
+    missing: the names of those that are not there and should be, or have a folder in which nothing
+      fits the pattern.
+    unread: names beside the spans that do not fit the pattern.
   """
 
   data: str
@@ -77,8 +80,8 @@ def choose(pattern: Pattern, settings: Settings) -> Window:
   Raises:
     BadInputError: nothing fits the pattern, or no span lies in the window.
   """
-  found, unread = pattern.find()
-  last = _last(pattern, settings, found)
+  found, unread, hollow = pattern.find()
+  last = _last(pattern, settings, max([found[-1].number, *hollow]))
   first = found[0].number if settings.window is None else last - settings.window + 1
   spans = tuple(span for span in found if first <= span.number <= last)
   if not spans:
@@ -92,13 +95,14 @@ def choose(pattern: Pattern, settings: Settings) -> Window:
   # Before the first span of all there was perhaps none yet.
   start = max(first, found[0].number)
   expected = _expected(pattern, range(start, last + 1), numbers)
-  missing = tuple(pattern.name(number) for number in expected if number not in numbers)
+  due = {*expected, *(number for number in hollow if start <= number <= last)}
+  missing = tuple(pattern.name(number) for number in sorted(due - numbers))
   return Window(data=pattern.path, spans=spans, missing=missing, unread=tuple(unread))
 
 
 def fingerprint(window: Window, contents: Mapping[str, str]) -> str:
   """Hashes which spans a window has, and what is in them."""
-  said = [(span.name, span.version, span.prefix, contents[span.name]) for span in window.spans]
+  said = [(span.name, span.version, span.begins, contents[span.name]) for span in window.spans]
   return hashlib.sha256(repr((said, window.missing)).encode()).hexdigest()
 
 
@@ -122,8 +126,9 @@ def remember(
     for span in window.spans
   }
   _path(root).parent.mkdir(parents=True, exist_ok=True)
-  found = {"data": window.data, "spans": said}
-  _path(root).write_text(json.dumps(found, indent=1), encoding="utf-8")
+  half = _path(root).with_suffix(".json.tmp")
+  half.write_text(json.dumps({"data": window.data, "spans": said}, indent=1), encoding="utf-8")
+  os.replace(half, _path(root))
 
 
 def remembered(root: str, data: str | None = None) -> dict[str, dict[str, Any]]:
@@ -158,7 +163,7 @@ def sentences(window: Window, settings: Settings) -> list[str]:
   if window.missing:
     said.append(f"Warning: missing spans: {some(window.missing)}.")
   if window.unread:
-    said.append(f"Not read, because no placeholder fits: {some(window.unread)}.")
+    said.append(f"Not read, because the pattern does not fit: {some(window.unread)}.")
   return said
 
 
@@ -196,9 +201,9 @@ def _news(window: Window, root: str) -> str:
   return f"Nothing new: {newest} was read before. Nothing changed: no span has other content."
 
 
-def _last(pattern: Pattern, settings: Settings, found: Sequence[Span]) -> int:
+def _last(pattern: Pattern, settings: Settings, newest: int) -> int:
   if settings.last_span is None:
-    return found[-1].number
+    return newest
   try:
     return pattern.number(settings.last_span)
   except ValueError:
@@ -212,17 +217,15 @@ def _last(pattern: Pattern, settings: Settings, found: Sequence[Span]) -> int:
 def _expected(pattern: Pattern, numbers: range, there: set[int]) -> list[int]:
   """Returns the numbers that should have a span: in steps of a week, none between is missing.
 
-  Weekdays that never have one are not missing either; two weeks or less do not tell which.
+  Weekdays that never have one are not missing either; two weeks or less do not tell which. Numbers
+  that lie very far apart, such as seconds since 1970, do not count spans.
   """
   apart = [number - min(there) for number in there] if len(there) >= _LEAST_TO_STEP_BY else []
   step = math.gcd(*apart) or 1
+  first = numbers[0] + (min(there) - numbers[0]) % step
+  due = range(first, numbers[-1] + 1, step)
+  if not pattern.of_days and len(due) > _MOST_TO_ONE * len(there):
+    return [numbers[-1]]
   days = {pattern.weekday(number) for number in there}
-  return [
-    number
-    for number in numbers
-    if number == numbers[-1]
-    or (
-      not (number - min(there)) % step
-      and (len(numbers) <= _TWO_WEEKS or pattern.weekday(number) in days)
-    )
-  ]
+  is_short = len(numbers) <= _TWO_WEEKS
+  return [*(n for n in due if is_short or pattern.weekday(n) in days), numbers[-1]]

@@ -43,21 +43,26 @@ def write(folder: TaskFolder, labels: Mapping[str, int]) -> None:
 
 def _text(task: str, base_path: str, loaded: int, labels: Mapping[str, int]) -> str:
   lines = [
-    f"    version_labels {{ key: {json.dumps(label)} value: {number} }}\n"
+    f"    version_labels {{ key: {_quoted(label)} value: {number} }}\n"
     for label, number in sorted(labels.items())
   ]
   return (
     "# Written by dlpipe with each change of a label; servers poll it.\n"
     "model_config_list {\n"
     "  config {\n"
-    f"    name: {json.dumps(task)}\n"
-    f"    base_path: {json.dumps(base_path)}\n"
+    f"    name: {_quoted(task)}\n"
+    f"    base_path: {_quoted(base_path)}\n"
     '    model_platform: "tensorflow"\n'
     f"    model_version_policy {{ latest {{ num_versions: {loaded} }} }}\n"
     f"{''.join(lines)}"
     "  }\n"
     "}\n"
   )
+
+
+def _quoted(text: str) -> str:
+  """Quotes a text for protobuf's text format, whose escapes of letters are not those of JSON."""
+  return json.dumps(text, ensure_ascii=False)
 
 
 def _replace(path: pathlib.Path, text: str) -> None:

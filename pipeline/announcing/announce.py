@@ -8,6 +8,8 @@ import importlib.util
 import os
 from collections.abc import Callable, Iterator, Mapping
 
+from dlpipe import progress
+from dlpipe.causes import user_error
 from dlpipe.errors import BadInputError, BusyError, DlpipeError
 from pipeline.announcing import command, mail, notices, prometheus, webhook
 from pipeline.announcing.notices import NotToldError
@@ -60,7 +62,12 @@ def announce(data: ReportData, config: PipelineConfig, environ: Mapping[str, str
     try:
       tell()
     except (NotToldError, BadInputError) as err:
-      said.append(f"{name} was not told: {str(err).rstrip('.')}. What the run came to stands.")
+      reason = str(err).rstrip(".")
+    except Exception as err:  # not foreseen; its text may hold a secret
+      reason = f"{type(err).__name__}, which was not foreseen"
+    else:
+      continue
+    said.append(f"{name} was not told: {reason}. What the run came to stands.")
   return said
 
 
@@ -70,7 +77,8 @@ def failures_told(
 ) -> Iterator[None]:
   """Tells of a run that ends without a record; the error is raised again.
 
-  A run that finds another at work is no failure: the same command works later.
+  A run that finds another at work is no failure: the same command works later. A disk that is full,
+  and what nobody foresaw, is one.
 
   Args:
     config: the run's configuration.
@@ -80,21 +88,25 @@ def failures_told(
   started = datetime.datetime.now(datetime.timezone.utc)
   try:
     yield
-  except BusyError:
-    raise
-  except DlpipeError as err:
+  except Exception as err:
+    if isinstance(err, BusyError) or isinstance(user_error(err), BusyError):
+      raise
     data = ReportData(
       result=failed(config, run_id, err),
       started=started.isoformat(timespec="seconds"),
       data_path=config.data_path,
     )
-    if said := announce(data, config, environ):
+    said = announce(data, config, environ)
+    if said and isinstance(err, DlpipeError):
       raise type(err)("\n".join([str(err), *said])) from err
+    for each in said:
+      progress.report(each)
     raise
 
 
-def failed(config: PipelineConfig, run_id: str, error: DlpipeError) -> RunResult:
+def failed(config: PipelineConfig, run_id: str, error: Exception) -> RunResult:
   """Returns the result of a run that ended without one."""
+  known = error if isinstance(error, DlpipeError) else user_error(error)
   return RunResult(
     run_id=run_id,
     task=config.task,
@@ -106,8 +118,8 @@ def failed(config: PipelineConfig, run_id: str, error: DlpipeError) -> RunResult
     components=[],
     examples={},
     report=None,
-    error=str(error),
-    bad_input=isinstance(error, BadInputError),
+    error=str(known) if known is not None else f"{type(error).__name__}: {error}",
+    bad_input=isinstance(known, BadInputError),
   )
 
 

@@ -42,7 +42,7 @@ def send(
     try:
       _deliver(message, settings, password)
       return
-    except (smtplib.SMTPException, OSError) as err:
+    except (smtplib.SMTPException, OSError, UnicodeError) as err:
       reason, is_final = _reason(err)
       if is_final:
         break
@@ -72,6 +72,8 @@ def _deliver(
 
 def _reason(err: Exception) -> tuple[str, bool]:
   """Returns why the server took nothing, and whether trying again finds the same."""
+  if isinstance(err, UnicodeError):
+    return "the name and the password must be of ASCII characters", True
   if isinstance(err, smtplib.SMTPRecipientsRefused):
     codes = [code for code, _ in err.recipients.values()]
     who = ", ".join(err.recipients)

@@ -56,7 +56,10 @@ def notice_of(result: RunResult) -> Notice:
   lines.append(f"Run {result.run_id}")
   if result.report:
     lines.append(f"Report {result.report}")
-  text = "\n".join(lines)
+  # A file's name that is not UTF-8 is escaped, as in messages.
+  subject, text = (
+    each.encode("utf-8", "backslashreplace").decode() for each in (subject, "\n".join(lines))
+  )
   document = {
     "events": events,
     "task": result.task,

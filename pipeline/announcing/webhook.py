@@ -47,13 +47,16 @@ def post(
   Raises:
     NotToldError: the server did not take it; the message names neither address nor token.
   """
-  parts = urllib.parse.urlsplit(url)
+  try:
+    parts = urllib.parse.urlsplit(url)
+  except ValueError as err:  # which quotes a part of it
+    raise NotToldError("the webhook's address is none") from err
   if parts.scheme not in ("http", "https") or not parts.netloc:
     raise NotToldError("the webhook's address does not begin with http:// or https://")
   headers = {"Content-Type": "application/json", "User-Agent": "dlpipe"}
   if token is not None:
     headers["Authorization"] = f"Bearer {token}"
-  body = json.dumps(notice.document, ensure_ascii=False).encode()
+  body = json.dumps(notice.document).encode()
   opener = urllib.request.build_opener(_NoRedirect)
   for number in range(retries + 1):
     try:

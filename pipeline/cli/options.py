@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,17 @@ import click
 
 from pipeline.cli.local_path import DataPath, LocalPath
 from pipeline.cli.task_argument import task_argument
+
+
+class FiniteRange(click.FloatRange):
+  """Accepts numbers within bounds; `nan` and `inf`, which pass any bound of click, are refused."""
+
+  def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    """Returns the number."""
+    found: float = super().convert(value, param, ctx)
+    if not math.isfinite(found):
+      self.fail(f"{value!r} is no finite number.", param, ctx)
+    return found
 
 
 def config_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ as a change: the larger of `least` and twice the upper quartile of what the past
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
@@ -147,7 +148,10 @@ def _change(
   schema: SchemaBound | None,
 ) -> Change | None:
   bins, spread = _bins(feature, before, now)
-  a, b = [each[1] for each in bins], [each[2] for each in bins]
+  # Which bins are put together must not depend on which of the two samples has them: of rare names,
+  # those of one sample would be together, and those of the other.
+  counted = bins if feature.edges else sorted(bins)
+  a, b = [each[1] for each in counted], [each[2] for each in counted]
   if not sum(a) or not sum(b):
     return None
   p, q = distances.merged(a, b, ordered=bool(feature.edges))
@@ -238,8 +242,11 @@ def _name_bins(before: Names, now: Names) -> Bins:
 
 
 def _word_bins(before: Words, now: Words) -> Bins:
-  # Words picked for being common now would always seem to have risen.
-  ordered = list(before.counts)[:COMPARED_WORDS]
+  # Words picked for being common now would always seem to have risen, those that were common before
+  # to have fallen. How the sum of both is divided says nothing of either.
+  counts = collections.Counter(before.counts)
+  counts.update(now.counts)
+  ordered = sorted(counts, key=lambda word: (-counts[word], word))[:COMPARED_WORDS]
   bins: Bins = [(word, before.counts.get(word, 0), now.counts.get(word, 0)) for word in ordered]
   others = (before.total - sum(each[1] for each in bins), now.total - sum(each[2] for each in bins))
   return [*bins, (_OTHERS, *others)]

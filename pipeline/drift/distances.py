@@ -75,7 +75,8 @@ def merged(
   Args:
     before: counts by bin.
     now: likewise.
-    ordered: whether neighbours are put together, rather than the smallest bins.
+    ordered: whether neighbours are put together, rather than the smallest bins. Then the order of
+      bins with equal sums must say nothing of their counts.
   """
   smaller = min(sum(before), sum(now))
   fewest = _FEWEST * (sum(before) + sum(now)) / max(1, smaller)

@@ -6,6 +6,7 @@ This is the only definition of what is measured; a `Profile` of anything is made
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -130,6 +131,7 @@ def _answer(answer: Mapping[str, Any], kind: Kind) -> Measured:
   score = answer.get(_SCORE)
   if isinstance(score, (int, float)):
     found[features.SCORE] = float(score)
+    found[features.NO_NUMBER] = float(not math.isfinite(score))
   main = _main(answer)
   if kind.has_classes and main is not None:
     found[features.ANSWER_MIX] = _text(main)
@@ -137,6 +139,7 @@ def _answer(answer: Mapping[str, Any], kind: Kind) -> Measured:
     found[features.ANSWER_LENGTH] = len(_text(main).split())
   elif main is not None:
     found[features.ANSWER_VALUE] = float(main)
+    found[features.NO_NUMBER] = float(not math.isfinite(main))
   return found
 
 

@@ -49,7 +49,7 @@ def fitting(data: bytes, *, most: int = MOST_BYTES, side: int = _MOST_SIDE) -> b
         coloured = whole.convert("RGBA")
         page.paste(coloured, mask=coloured.getchannel("A"))
         whole = page
-  except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+  except Exception:  # Pillow raises many kinds of errors for broken files
     return None
   while True:
     whole.thumbnail((side, side))

@@ -135,7 +135,7 @@ def remove_old(root: pathlib.Path, *, before: float, max_bytes: int) -> None:
     max_bytes: what the rest may take; 0 sets no bound.
   """
   found = []
-  for path in root.glob("*/*/requests-*.tfrecord"):
+  for path in root.glob("*/*/requests-*.tfrecord*"):  # and those that somebody packed
     with contextlib.suppress(OSError):
       seen = path.stat()
       found.append((seen.st_mtime, seen.st_size, path))

@@ -69,7 +69,8 @@ class Sampler:
     is_rare = sampling.rare_below > 0 and self._has_rare(answer.labels)
     if is_sampled:  # whatever else it is: without the unsure, the random part would look too good
       return SAMPLED
-    if sampling.unsure_below > 0 and any(s < sampling.unsure_below for s in answer.scores):
+    # A score that is no number is not sure.
+    if sampling.unsure_below > 0 and any(not s >= sampling.unsure_below for s in answer.scores):
       return UNSURE
     return RARE if is_rare else None
 

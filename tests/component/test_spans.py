@@ -324,3 +324,49 @@ def test_statistics_are_those_of_the_files_where_nothing_is_kept_any_more(inbox,
   shutil.rmtree(inbox.root / "spans")
   found = _counted(examples, tmp_path, statistics.Executor)
   assert sum(each.datasets[0].num_examples for each in found.values()) == 40
+
+
+def _files_of_days(inbox, days):
+  """Writes each day as a file, and returns the pattern."""
+  (inbox.root / "inbox").mkdir(exist_ok=True)
+  for day, rows in days.items():
+    with open(inbox.root / "inbox" / f"2026-11-{day:02d}.csv", "w", newline="") as file:
+      csv.writer(file).writerows([("text", "label"), *rows])
+  return str(inbox.root / "inbox" / "{date}.csv")
+
+
+def test_days_that_are_equal_files_are_kept_apart(inbox, tmp_path):
+  pattern = _files_of_days(inbox, {1: rows_of(1), 2: rows_of(1), 3: rows_of(3)})
+  examples, _ = inbox.run(data_path=pattern)
+  named = [
+    each.origin.partition(",")[0]
+    for path in (pathlib.Path(examples.uri) / "origins").rglob("*.gz")
+    for each in origins.read(str(path))
+  ]
+  assert {name: named.count(name) for name in named} == {
+    f"2026-11-0{day}.csv": 40 for day in (1, 2, 3)
+  }
+  _counted(examples, tmp_path, statistics.Executor)
+  # The day that came twice is counted once in a window that has one of them.
+  examples, _ = inbox.run(2, data_path=pattern)
+  found = _counted(examples, tmp_path, statistics.Executor)
+  assert sum(each.datasets[0].num_examples for each in found.values()) == 80
+
+
+def test_new_labels_of_days_that_are_files_read_their_day_alone(inbox, caplog, tmp_path):
+  caplog.set_level(logging.INFO, logger=progress.LOGGER_NAME)
+  pattern = _files_of_days(inbox, {day: rows_of(day) for day in (1, 2)})
+  inbox.run(2, data_path=pattern)
+  read_days(caplog)
+  file = tmp_path / "new.csv"
+  file.write_text(
+    'origin,new_label\n"2026-11-02.csv, row 2",class 1\n"2025-01-01.csv, row 9",class 1\n'
+  )
+  given = {
+    "relabel": str(file),
+    "relabelled_key": "label",
+    "read_label": "pipeline.problems.classes.read_label",
+  }
+  _, rejected = inbox.run(2, data_path=pattern, **given)
+  assert read_days(caplog) == ["2026-11-02"]
+  assert json.loads((rejected / "summary.json").read_text())["relabelled"] == 1

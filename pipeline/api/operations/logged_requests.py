@@ -103,15 +103,21 @@ def join(
   path = _output(output, (".csv",), task)
   from pipeline.batch.requests import writing
 
-  given = writing.read_labels(pathlib.Path(labels), column)
-  found, strangers = writing.joined(_rows(task, log, workspace, tell), given)
-  if not found:
+  several = task.problem.has_classes and not task.problem.has_one_class
+  given = writing.read_labels(pathlib.Path(labels), column, several=several)
+  found = writing.joined(_rows(task, log, workspace, tell), given)
+  if found.shared:
+    tell(
+      f"{len(found.shared):,} ids are of several requests with different inputs, and label none: "
+      f"{', '.join(found.shared[:3])}"
+    )
+  if not found.rows:
     raise BadInputError(
       f"None of the {len(given):,} labels in {labels!r} belongs to a logged request whose input "
-      f"was logged. Their ids begin with: {', '.join(strangers[:3]) or 'none'}."
+      f"was logged. Their ids begin with: {', '.join(found.strangers[:3]) or 'none'}."
     )
-  writing.write_labelled(found, task, path)
-  return len(found), strangers
+  writing.write_labelled(found.rows, task, path)
+  return len(found.rows), found.strangers
 
 
 def _rows(task: Task, log: str | None, workspace: str | None, tell: Callable[[str], None]) -> Any:

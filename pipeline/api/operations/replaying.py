@@ -20,7 +20,7 @@ from dlpipe.artifact_files import finite
 from dlpipe.errors import BadInputError
 from dlpipe.verdicts import Ruling
 from dlpipe.workspace import TaskFolder, Workspace
-from pipeline.api.operations import moments
+from pipeline.api.operations import periods
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.task import Task
 
@@ -141,8 +141,8 @@ def replay(
     candidate: the version to try; None for the latest candidate, else the canary.
     against: the version to compare with; None for what is live.
     log: the folder of the request log; None takes that of the workspace.
-    since: the age, such as `24h` or `7d`, or the date and time in UTC of the oldest request, as
-      `moments` reads them; None for all.
+    since: the age, such as `24h` or `7d`, or the date and time in UTC of the oldest request; None
+      for all.
     count: the most requests, the latest ones; None for all.
     tolerance: the largest difference of two numbers that is no flip.
     max_flips: the largest flip rate that passes; None judges nothing.
@@ -154,7 +154,7 @@ def replay(
     DlpipeError: a version cannot be loaded, or a server does not answer.
   """
   folder = Workspace.of(workspace).task(task.name)
-  start = moments.since(since, end=time.time()) if since is not None else 0.0
+  start = periods.since(since, end=time.time()) if since is not None else 0.0
   chosen = _chosen(folder, candidate, against, is_local=connect is None)
   quieten_screen()
   from pipeline.batch.requests import reading, replaying

@@ -25,6 +25,7 @@ from pipeline.tasks import get_task, task_names
 
 if TYPE_CHECKING:
   from pipeline.report.pages.trends import Point
+  from pipeline.runs.facts import Facts
   from pipeline.runs.lineage import PastRun
 
 _MOST_CHARTS = 6
@@ -115,7 +116,7 @@ def _row(
   marks: Mapping[int, Sequence[str]],
   changed: Sequence[str] | None,
 ) -> dict[str, Any]:
-  facts = history.facts_of(run, folder)
+  facts, damaged = _facts(run, folder)
   pushed = run.pushed_version if run.state == results.PUSHED else None
   tuning = _tuning(run)
   judged = {gate.metric: gate.interval for gate in facts.rulings if gate.interval}
@@ -145,6 +146,7 @@ def _row(
         if f["level"] == "warning"
       ),
       *facts.warnings,
+      *([damaged] if damaged else []),
     ],
     "examples": facts.examples,
     "changed": changed,
@@ -153,6 +155,16 @@ def _row(
     "tuning": tuning,
     "trial_columns": _columns(tuning),
   }
+
+
+def _facts(run: PastRun, folder: TaskFolder) -> tuple[Facts, str]:
+  """Returns what a run's artifacts say, and a sentence if they are damaged: one spoils no page."""
+  from pipeline.runs.facts import Facts
+
+  try:
+    return history.facts_of(run, folder), ""
+  except (OSError, ValueError) as err:
+    return Facts(), f"What this run wrote cannot be read: {str(err).splitlines()[0]}"
 
 
 def _changed(
@@ -238,7 +250,7 @@ def _tuning(run: PastRun) -> Trials | None:
   uri = nodes.TUNER_RESULTS.find(history.outputs_of(run))
   try:
     trials = Trials.read(pathlib.Path(uri)) if uri is not None else None
-  except OSError:  # cleaned
+  except (OSError, ValueError):  # cleaned, or damaged
     return None
   return trained.ranked(trials) if trials is not None else None
 

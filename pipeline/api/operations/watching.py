@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import pathlib
 import time
 from collections.abc import Callable
@@ -10,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import TaskFolder, Workspace
-from pipeline.api.operations import moments
+from pipeline.api.operations import periods
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.task import Task
 
 if TYPE_CHECKING:
   from pipeline.batch.requests.watching import Truth, Watched
+  from pipeline.drift.served import Served
 
 _ACCURACY = "accuracy"
 
@@ -37,8 +37,8 @@ def watch(
 
   Args:
     task: the task that is served.
-    since: where the window begins: its length, such as `24h`, or a moment, as `moments` reads them.
-    until: where it ends, a moment; None is now.
+    since: where the window begins: a length before its end, such as `24h`, or a moment, ISO 8601.
+    until: where it ends, likewise a moment; None is now.
     log: the folder of the request log; None takes that of the workspace.
     workspace: the workspace as the user gave it.
     labels: a file of labels by id, as `dlpipe log join` reads and writes; None for none.
@@ -54,8 +54,8 @@ def watch(
     BadInputError: nothing is served, there is no log, none of its requests is in the window, or
       labels are given for answers that are no classes.
   """
-  end = moments.until(until) if until is not None else time.time()
-  start = moments.since(since, end=end)
+  end = periods.moment("--until", until) if until is not None else time.time()
+  start = periods.since(since, end=end)
   folder = Workspace.of(workspace).task(task.name)
   place = pathlib.Path(log) if log is not None else folder.requests
   if labels is not None and not task.problem.has_one_class:
@@ -80,7 +80,7 @@ def watch(
       f"compare requests with. `dlpipe run {task.name}` pushes one."
     )
   model_log = reading.log_of(place, task.name)
-  truth = _truth(folder, version.version, labels, column)
+  truth = _truth(folder, version, labels, column, tell)
   first = start - windows.MOST_BEFORE * (end - start)
   found = watching.watch(
     lambda: reading.read(model_log, task.input.key, tell=tell, since=first),
@@ -93,9 +93,9 @@ def watch(
   )
   if not found.requests:
     raise BadInputError(
-      f"Expected sampled requests in {str(model_log)!r} from {_said(start)} to {_said(end)}. Found "
-      "none: nobody asked, the server logged none (--request_log_sample), or --since begins too "
-      "late."
+      f"Expected sampled requests in {str(model_log)!r} from {periods.words(start)} to "
+      f"{periods.words(end)}. Found none: nobody asked, the server logged none "
+      "(--request_log_sample), or --since begins too late."
     )
   if metrics is not None:
     metrics_file.write(found, task.name, pathlib.Path(metrics))
@@ -104,7 +104,13 @@ def watch(
   return found, page
 
 
-def _truth(folder: TaskFolder, version: int, labels: str | None, column: str) -> Truth:
+def _truth(
+  folder: TaskFolder,
+  served: Served,
+  labels: str | None,
+  column: str,
+  tell: Callable[[str], None],
+) -> Truth:
   from pipeline.batch.requests import writing
   from pipeline.batch.requests.watching import Truth
   from pipeline.model_card import ModelCard
@@ -112,14 +118,37 @@ def _truth(folder: TaskFolder, version: int, labels: str | None, column: str) ->
   if labels is None:
     return Truth()
   known = writing.read_labels(pathlib.Path(labels), column)
-  card = ModelCard.read(folder.serving / str(version))
+  _look_at_classes(labels, set(known.values()), served, tell)
+  card = ModelCard.read(folder.serving / str(served.version))
   accuracy = card.metrics.get(_ACCURACY) if card is not None else None
   interval = card.intervals.get(_ACCURACY) if card is not None else None
   expected = (accuracy, interval) if accuracy is not None and interval is not None else None
   return Truth(labels=known, expected=expected)
 
 
-def _said(moment: float) -> str:
-  return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).isoformat(
-    timespec="minutes"
-  )
+def _look_at_classes(
+  path: str, labels: set[str], served: Served, tell: Callable[[str], None]
+) -> None:
+  """Refuses labels that are a class in other letters; tells of those that are none.
+
+  Raises:
+    BadInputError: there is one: each of its answers would count as wrong.
+  """
+  from pipeline.drift.measures.features import LABEL_MIX
+
+  mix = served.profile.names.get(LABEL_MIX) if served.profile is not None else None
+  if mix is None or mix.other:
+    return
+  strangers = sorted(labels - mix.counts.keys())
+  alike = {name.casefold(): name for name in mix.counts}
+  for label in strangers:
+    if (meant := alike.get(label.casefold())) is not None:
+      raise BadInputError(
+        f"{path!r} has the label {label!r}, and version {served.version} answers {meant!r}. Write "
+        "it as the model does, so that right answers count as right."
+      )
+  if strangers:
+    tell(
+      f"No class of version {served.version}: {', '.join(strangers[:5])}. What it answers to "
+      "requests with these labels counts as wrong."
+    )

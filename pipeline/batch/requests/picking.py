@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import itertools
+import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -42,6 +43,12 @@ def decided(answer: Mapping[str, Any], problem: Problem) -> Any:
   return problem.decision(answer)
 
 
+def sureness(score: Any) -> float:
+  """A score by which answers are ordered; 0 if there is none, or it is no number."""
+  is_number = isinstance(score, (int, float)) and not math.isnan(score)
+  return float(score) if is_number else 0.0
+
+
 def unsure(rows: Iterable[LoggedRow], count: int) -> list[LoggedRow]:
   """The rows with the lowest scores, the lowest first; each input once."""
   found: list[tuple[float, int, LoggedRow]] = []
@@ -49,7 +56,8 @@ def unsure(rows: Iterable[LoggedRow], count: int) -> list[LoggedRow]:
     score = row.answer.get(_SCORE)
     if not isinstance(score, (int, float)):
       continue
-    entry = (-float(score), -number, row)
+    # One that is no number is the least sure of all.
+    entry = (math.inf if math.isnan(score) else -float(score), -number, row)
     if len(found) < count:
       heapq.heappush(found, entry)
     else:
@@ -92,9 +100,7 @@ def disagreement(
     for (number, row), other in zip(batch, others, strict=True):
       if other is None or decided(row.answer, problem) in (None, other):
         continue
-      score = row.answer.get(_SCORE)
-      rank = float(score) if isinstance(score, (int, float)) else 0.0
-      heapq.heappush(found, (rank, -number, row))
+      heapq.heappush(found, (sureness(row.answer.get(_SCORE)), -number, row))
       if len(found) > count:
         heapq.heappop(found)
   return [row for _, _, row in sorted(found, key=lambda entry: entry[:2], reverse=True)]

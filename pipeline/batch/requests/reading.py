@@ -22,6 +22,7 @@ _ENDS = (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.PermissionD
 _ONE_INPUT = "predict_log"
 _EXAMPLES = "examples"
 _DAY_S = 86_400
+_PACKED = ".gz"  # by whoever keeps the log
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,15 +96,28 @@ def read(
   """
   # A server that was killed, or that is writing now, leaves a name that begins with a point. Those
   # first: one that gets its other name meanwhile is found under this one, or under both.
-  paths = [*log.glob("span-*/.requests-*.tfrecord"), *log.glob("span-*/requests-*.tfrecord")]
-  files = {(path.parent.name, path.name.lstrip(".")): path for path in paths}
-  for (span, _), path in sorted(files.items()):
+  names = (f"requests-*.tfrecord{_PACKED}", ".requests-*.tfrecord", "requests-*.tfrecord")
+  paths = [path for name in names for path in log.glob(f"span-*/{name}")]
+  files = {(p.parent.name, p.name.lstrip(".").partition(".")[0]): p for p in paths}
+  asked = _Asked()
+  for (span, stem), path in sorted(files.items()):
     if (_day(span) + 1) * _DAY_S <= since:
       continue
     for number, record in enumerate(_records(path, tell)):
-      yield from _rows(
-        record, input_key, name=f"{path.stem.lstrip('.')}-{number}", with_answers=answers
-      )
+      yield from _rows(record, input_key, asked, name=f"{stem}-{number}", with_answers=answers)
+  if asked.others and not asked.is_met:
+    raise BadInputError(
+      f"Expected requests with the input {input_key!r} in {str(log)!r}. They have "
+      f"{', '.join(sorted(asked.others))}: this is the log of another task."
+    )
+
+
+@dataclasses.dataclass
+class _Asked:
+  """Which inputs the requests had: whether the task's own, and names of others without it."""
+
+  is_met: bool = False
+  others: set[str] = dataclasses.field(default_factory=set)
 
 
 def _day(span: str) -> float:
@@ -116,7 +130,7 @@ def _records(path: pathlib.Path, tell: Callable[[str], None]) -> Iterator[bytes]
   count = 0
   with contextlib.suppress(*_ENDS):
     # Many at once cost a tenth; a file that is cut off is then read on one by one.
-    for some in tf.data.TFRecordDataset(str(path)).batch(_AT_ONCE).as_numpy_iterator():
+    for some in _dataset(path).batch(_AT_ONCE).as_numpy_iterator():
       count += len(some)
       yield from some
     return
@@ -126,7 +140,7 @@ def _records(path: pathlib.Path, tell: Callable[[str], None]) -> Iterator[bytes]
 def _one_by_one(path: pathlib.Path, tell: Callable[[str], None]) -> Iterator[bytes]:
   count = 0
   try:
-    for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+    for record in _dataset(path).as_numpy_iterator():
       yield record
       count += 1
   except tf.errors.DataLossError:
@@ -139,7 +153,14 @@ def _one_by_one(path: pathlib.Path, tell: Callable[[str], None]) -> Iterator[byt
       yield from itertools.islice(_one_by_one(whole, tell), count, None)
 
 
-def _rows(record: bytes, input_key: str, *, name: str, with_answers: bool) -> Iterator[LoggedRow]:
+def _dataset(path: pathlib.Path) -> Any:
+  packed = "GZIP" if path.suffix == _PACKED else ""
+  return tf.data.TFRecordDataset(str(path), compression_type=packed)
+
+
+def _rows(
+  record: bytes, input_key: str, asked: _Asked, *, name: str, with_answers: bool
+) -> Iterator[LoggedRow]:
   log = prediction_log_pb2.PredictionLog.FromString(record)
   note = LoggedRequest.FromString(record).note
   shared = LoggedRow(
@@ -155,6 +176,11 @@ def _rows(record: bytes, input_key: str, *, name: str, with_answers: bool) -> It
     yield shared
     return
   values, answers = _content(log, input_key, with_answers)
+  sent = set(log.predict_log.request.inputs) - {_EXAMPLES}
+  if any(value is not None for value in values):
+    asked.is_met = True
+  elif sent and input_key not in sent:
+    asked.others |= sent
   rows = max(len(values), len(answers))
   for row in range(rows):
     yield dataclasses.replace(

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from pipeline.batch.requests.picking import sureness
 from pipeline.batch.requests.reading import LoggedRow
 from pipeline.problem import Problem
 from pipeline.problems import intervals
@@ -139,7 +140,7 @@ def replay(
     rows=counts.rows,
     without_input=counts.without_input,
     refused=counts.refused,
-    flips=tuple(sorted(counts.flips, key=lambda flip: -(flip.before_score or 0.0))),
+    flips=tuple(sorted(counts.flips, key=lambda flip: -sureness(flip.before_score))),
     sampled=counts.sampled,
     sampled_flips=counts.sampled_flips,
     interval=_interval(counts),

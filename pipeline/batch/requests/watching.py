@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.batch.requests import windows
 from pipeline.batch.requests.picking import main_output
 from pipeline.batch.requests.reading import LoggedRow
 from pipeline.batch.requests.windows import Window
+from pipeline.batch.requests.writing import named
 from pipeline.drift import comparing, novel
 from pipeline.drift.comparing import Change
 from pipeline.drift.measures.features import FEATURES
@@ -161,8 +162,7 @@ def watch(
   notes = [] if served.profile else [_no_profile(served)]
   compared = [] if served.profile is None else _with_version(profile, now, before, served, least)
   compared += _with_before(now, before, least)
-  if now.rows and len(compared) < 2:
-    notes.append("The window before has no answers to compare with.")
+  notes += _not_compared({each.about for each in compared}, served, now, before[0])
   if len(now.versions) > 1:
     shown = ", ".join(f"{n} ({rows:,} rows)" for n, rows in sorted(now.versions.items()))
     notes.append(f"Several versions answered: {shown}.")
@@ -184,6 +184,33 @@ def _no_profile(served: Served) -> str:
     f"Version {served.version} has no {Profile.FILE}, which says what it was trained on: its "
     "answers are compared with those before only."
   )
+
+
+def _not_compared(
+  compared: Collection[str], served: Served, now: Window, before: Window
+) -> Iterator[str]:
+  """Yields a sentence on each comparison that could not be made."""
+  if not now.rows:
+    return
+  if served.profile is not None and REQUESTS not in compared:
+    yield (
+      f"The requests are not compared with the data of version {served.version}: their inputs are "
+      "not logged."
+    )
+  if served.profile is not None and ANSWERS not in compared:
+    others = ", ".join(map(str, sorted(now.versions)))
+    why = (
+      f"they are of version {others}"
+      if served.version not in now.versions
+      else "they are not logged, or nothing says what it answered to eval"
+    )
+    yield f"The answers are not compared with those to eval of version {served.version}: {why}."
+  if BEFORE not in compared:
+    yield (
+      "The window before has no answers to compare with."
+      if before.rows < _FEWEST_ROWS
+      else "The answers are not compared with those of the window before: they are not logged."
+    )
 
 
 def _with_version(
@@ -247,25 +274,29 @@ class _Accuracy:
 
   def __init__(self, truth: Truth):
     self._truth = truth
-    self._right = self._rows = 0
+    # By the name that has a label, by input: whether each answer is right.
+    self._right: dict[str, dict[bytes | str, list[bool]]] = {}
 
   def add(self, row: LoggedRow) -> None:
     if not self._truth.labels or row.why not in windows.SAMPLED or not row.answer:
       return
-    names = (row.id,) if "/" in row.id else (row.id, row.client_id)
-    label = next((self._truth.labels[n] for n in names if n in self._truth.labels), None)
-    main = main_output(dict(row.answer))
-    if label is not None and main is not None:
-      self._rows += 1
-      self._right += str(row.answer[main]) == label
+    name, main = named(row, self._truth.labels), main_output(row.answer)
+    if name is not None and main is not None:
+      of_input = self._right.setdefault(name, {}).setdefault(
+        row.value if row.value is not None else row.id, []
+      )
+      of_input.append(str(row.answer[main]) == self._truth.labels[name])
 
   def live(self) -> Live | None:
-    if not self._rows:
+    # A name of a caller's for different inputs says which label is whose of none.
+    alone = [some for some in self._right.values() if len(some) == 1]
+    right = [each for some in alone for answers in some.values() for each in answers]
+    if not right:
       return None
     return Live(
-      rows=self._rows,
-      accuracy=self._right / self._rows,
-      interval=intervals.share(self._right, self._rows),
+      rows=len(right),
+      accuracy=sum(right) / len(right),
+      interval=intervals.share(sum(right), len(right)),
       expected=self._truth.expected,
     )
 

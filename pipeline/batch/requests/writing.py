@@ -7,17 +7,21 @@ import csv
 import datetime
 import io
 import json
+import math
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from dlpipe.artifact_files import finite
 from dlpipe.errors import BadInputError
 from pipeline.batch import input_columns
 from pipeline.batch.requests.picking import main_output
 from pipeline.batch.requests.reading import LoggedRow
+from pipeline.problems.labels import SEPARATOR, THRESHOLD
 from pipeline.task import Task
 
 ID, CLIENT_ID = "id", "client_id"
+_SEPARATORS = (",", ";", "\t")
 _ABOUT = ("predicted", "score", "version", "why", "at", CLIENT_ID)
 # Formats of files that people can look at, by their first bytes.
 _FORMATS = {
@@ -44,7 +48,8 @@ def write(rows: Sequence[LoggedRow], task: Task, path: pathlib.Path) -> None:
   """
   if path.suffix == ".json":
     tasks = [_label_studio(row, task) for row in rows]
-    path.write_text(json.dumps(tasks, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(finite(tasks), ensure_ascii=False, indent=1)
+    path.write_text(text + "\n", encoding="utf-8", errors="replace")
   elif path.suffix == ".csv":
     _write_csv([(row, "") for row in rows], task, path)
   else:
@@ -58,33 +63,65 @@ def write_labelled(rows: Sequence[tuple[LoggedRow, str]], task: Task, path: path
   _write_csv(rows, task, path)
 
 
-def read_labels(path: pathlib.Path, column: str) -> dict[str, str]:
+def read_labels(path: pathlib.Path, column: str, *, several: bool = False) -> dict[str, str]:
   """Labels by id, from a CSV with the columns `id` and `column`, or Label Studio's export as JSON.
 
   Rows without a label are left out.
 
+  Args:
+    path: the file; a CSV may have semicolons or tabs instead of commas.
+    column: the column of the labels.
+    several: whether a row may have several labels.
+
   Raises:
-    BadInputError: the file is neither.
+    BadInputError: the file is neither, a label has no id, or an id has two labels.
   """
   try:
     text = path.read_text(encoding="utf-8-sig")
   except (OSError, UnicodeDecodeError) as err:
     raise BadInputError(f"{str(path)!r} cannot be read: {err}") from err
-  if path.suffix == ".json":
-    return _of_label_studio(path, text)
-  reader = csv.DictReader(io.StringIO(text, newline=""))
-  missing = {ID, column} - set(reader.fieldnames or ())
-  if missing:
+  is_export = path.suffix.lower() == ".json"
+  found = _of_label_studio(path, text, several) if is_export else _of_table(path, text, column)
+  labels: dict[str, str] = {}
+  twice: dict[str, str] = {}
+  for name, label in found:
+    if labels.setdefault(name, label) != label:
+      twice[name] = f"{name} ({labels[name]}, {label})"
+  if twice:
+    raise BadInputError(
+      f"{str(path)!r} has two labels for {len(twice):,} ids: {', '.join([*twice.values()][:3])}. "
+      "Keep one of them."
+    )
+  return labels
+
+
+def _of_table(path: pathlib.Path, text: str, column: str) -> list[tuple[str, str]]:
+  def open_with(separator: str) -> csv.DictReader[str]:
+    return csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+
+  # Spreadsheets write semicolons where the comma is a decimal point.
+  tried = [open_with(separator) for separator in _SEPARATORS]
+  reader = next((r for r in tried if {ID, column} <= set(r.fieldnames or ())), None)
+  if reader is None:
     raise BadInputError(
       f"Expected the columns {ID} and {column} in {str(path)!r}. Found: "
-      f"{', '.join(reader.fieldnames or ()) or 'none'}. --label-column names another column."
+      f"{', '.join(tried[0].fieldnames or ()) or 'none'}. --label-column names another column."
     )
+  found = []
   try:
-    return {row[ID]: row[column] for row in reader if row[column]}
+    for row in reader:
+      name, label = ((row[key] or "").strip() for key in (ID, column))
+      if label and not name:
+        raise BadInputError(
+          f"{str(path)!r}, line {reader.line_num}: expected an {ID} for the label {label!r}."
+        )
+      if label:
+        found.append((name, label))
   except csv.Error as err:
     raise BadInputError(
       f"{str(path)!r} cannot be read after line {reader.line_num}: {err}"
     ) from err
+  return found
 
 
 def _write_csv(rows: Sequence[tuple[LoggedRow, str]], task: Task, path: pathlib.Path) -> None:
@@ -124,30 +161,46 @@ def _label_studio(row: LoggedRow, task: Task) -> dict[str, Any]:
   """One task of Label Studio, with the model's answer as a prediction."""
   shown = _data_uri(row.value or b"") if task.input.kind == "file" else _text(row)
   predicted, score = _predicted(row)
-  way, value = ("choices", [str(predicted)]) if task.problem.has_classes else ("text", [predicted])
+  has_classes = task.problem.has_classes
+  way, value = ("choices", _choices(row, task)) if has_classes else ("text", [predicted])
   result = {
     "from_name": task.label_key,
     "to_name": task.input.key,
-    "type": "choices" if task.problem.has_classes else "textarea",
+    "type": "choices" if has_classes else "textarea",
     "value": {way: value},
   }
   prediction: dict[str, Any] = {"model_version": str(row.version), "result": [result]}
-  if isinstance(score, (int, float)):
+  if isinstance(score, (int, float)) and math.isfinite(score):
     prediction["score"] = score
   data = {ID: row.id, task.input.key: shown, CLIENT_ID: row.client_id}
   return {"data": data, "predictions": [prediction]}
 
 
-def _of_label_studio(path: pathlib.Path, text: str) -> dict[str, str]:
+def _choices(row: LoggedRow, task: Task) -> list[str]:
+  """The classes of an answer: one, or those of several that the model chose."""
+  if task.problem.has_one_class:
+    return [str(_predicted(row)[0])]
+  named = zip(row.answer.get("labels") or (), row.answer.get("scores") or (), strict=False)
+  return [str(label) for label, score in named if score >= THRESHOLD]
+
+
+def _of_label_studio(path: pathlib.Path, text: str, several: bool) -> list[tuple[str, str]]:
   try:
     tasks = json.loads(text)
-    found = {}
+    found = []
     for task in tasks:
+      if "data" not in task:
+        raise BadInputError(
+          f"Expected Label Studio's export as JSON in {str(path)!r}. Received another one of its "
+          f"formats, such as JSON-MIN, in which {ID} is a number of its own: export as JSON."
+        )
       for annotation in (task.get("annotations") or [])[-1:]:
         for result in annotation["result"][:1]:
           value = result["value"]
-          [label] = value.get("choices") or value["text"]
-          found[str(task["data"][ID])] = str(label)
+          chosen = value.get("choices") or value["text"]
+          if not several and len(chosen) != 1:
+            raise ValueError(f"{len(chosen)} labels of {task['data'][ID]} where one is expected")
+          found.append((str(task["data"][ID]), SEPARATOR.join(map(str, chosen))))
   except (ValueError, TypeError, KeyError, AttributeError) as err:
     raise BadInputError(
       f"Expected Label Studio's export as JSON in {str(path)!r}, with data.{ID} of each task. "
@@ -179,17 +232,36 @@ def _format(value: bytes) -> tuple[str, str]:
   return next(known, ("bin", "application/octet-stream"))
 
 
-def joined(
-  rows: Iterable[LoggedRow], labels: Mapping[str, str]
-) -> tuple[list[tuple[LoggedRow, str]], list[str]]:
-  """The rows that have a label, by their own id or the caller's, and the ids that no row has."""
-  found, used = [], set()
+class Joined(NamedTuple):
+  """Logged rows with labels.
+
+  Attributes:
+    rows: each with its label; a request that was repeated counts once.
+    strangers: the ids that no row with an input has.
+    shared: names that callers gave to requests with different inputs: they label none.
+  """
+
+  rows: list[tuple[LoggedRow, str]]
+  strangers: list[str]
+  shared: list[str]
+
+
+def joined(rows: Iterable[LoggedRow], labels: Mapping[str, str]) -> Joined:
+  """Finds the rows that have a label, by their own id or the caller's."""
+  found: dict[str, dict[bytes | None, LoggedRow]] = {}
   for row in rows:
-    # One name of the caller's for several rows would be one label for all.
-    names = (row.id,) if "/" in row.id else (row.id, row.client_id)
-    for name in names:
-      if name and name in labels and row.value is not None:
-        found.append((row, labels[name]))
-        used.add(name)
-        break
-  return found, sorted(labels.keys() - used)
+    if row.value is not None and (name := named(row, labels)) is not None:
+      found.setdefault(name, {}).setdefault(row.value, row)
+  alone = {name: [*some.values()] for name, some in found.items() if len(some) == 1}
+  return Joined(
+    rows=[(row, labels[name]) for name, [row] in alone.items()],
+    strangers=sorted(labels.keys() - found.keys()),
+    shared=sorted(found.keys() - alone.keys()),
+  )
+
+
+def named(row: LoggedRow, labels: Mapping[str, str]) -> str | None:
+  """Returns the name by which a row has a label: its own id, or the caller's; None without one."""
+  # One name of the caller's for several rows would be one label for all.
+  names = (row.id,) if "/" in row.id else (row.id, row.client_id)
+  return next((name for name in names if name and name in labels), None)

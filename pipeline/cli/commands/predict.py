@@ -12,7 +12,7 @@ from dlpipe.words import one_line
 from pipeline.api.asking import require_readable, rows, shown_input
 from pipeline.api.models import Loaded, loaded
 from pipeline.cli.json_output import echo_json
-from pipeline.cli.options import workspace_option
+from pipeline.cli.options import FiniteRange, workspace_option
 from pipeline.cli.predict_inputs import InputsCommand, read_inputs
 from pipeline.cli.task_argument import task_argument
 from pipeline.cli.why import explained, why_lines
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option(
   "--timeout",
   "timeout_s",
-  type=click.FloatRange(min=0, min_open=True),
+  type=FiniteRange(min=0, min_open=True),
   default=60.0,
   show_default=True,
   help="Seconds to wait for the server.",

@@ -14,7 +14,7 @@ from pipeline.api.inputs import look_at
 from pipeline.api.stores import checked, tasks_in
 from pipeline.cli.commands.run import Afterword, execute
 from pipeline.cli.local_path import LocalPath
-from pipeline.cli.options import workspace_option
+from pipeline.cli.options import FiniteRange, workspace_option
 from pipeline.execution.options import RunOptions
 from pipeline.runs import run_files
 from pipeline.settings.config import MetadataConfig
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option(
   "--tolerance",
-  type=click.FloatRange(min=0),
+  type=FiniteRange(min=0),
   default=1e-6,
   show_default=True,
   help="What two values of a metric may differ by.",

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from components.versioned_pusher.repair import repair_of
-from dlpipe.words import memory, number
+from dlpipe.words import memory, number, one_line
 from dlpipe.workspace import Workspace
 from pipeline.api.history import served_now
 from pipeline.api.stores import checked, tasks_in
@@ -105,7 +105,7 @@ def _stages(found: Mapping[str, Any], place: str) -> list[str]:
     lines.append(f"  {'Waiting':<9}{waiting}; dlpipe promote {found['task']}{place}")
   for change in found["changes"][-_CHANGES:]:
     number = f" as {change['became']}" if change["became"] not in (None, change["version"]) else ""
-    why = f": {change['reason']}" if change["reason"] else ""
+    why = f": {one_line(change['reason'])}" if change["reason"] else ""
     if (flips := change["flips"]) is not None and flips["rate"] is not None:
       why += f" ({flips['rate']:.2%} of {flips['sampled']:,} requests flip)"
     lines.append(

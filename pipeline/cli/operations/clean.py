@@ -11,7 +11,7 @@ from dlpipe.workspace import Workspace
 from pipeline.api.operations.cleaning import clean as delete
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
-from pipeline.cli.options import workspace_option
+from pipeline.cli.options import FiniteRange, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.settings.keep import KeepConfig
 
@@ -28,13 +28,13 @@ _MB = 1_000_000
 )
 @click.option(
   "--days",
-  type=click.FloatRange(min=0, min_open=True),
+  type=FiniteRange(min=0, min_open=True),
   metavar="D",
   help="Keep runs of the last D days (keep.days).",
 )
 @click.option(
   "--max-mb",
-  type=click.FloatRange(min=0, min_open=True),
+  type=FiniteRange(min=0, min_open=True),
   metavar="MB",
   help="Delete the oldest until the task's folder takes so many MB (keep.max_mb).",
 )

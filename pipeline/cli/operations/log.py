@@ -159,6 +159,7 @@ def join(
   click.echo(f"Wrote {written:,} labelled rows to {output}")
   if strangers:
     click.echo(
-      f"{len(strangers):,} ids are of no logged request, such as {', '.join(strangers[:3])}",
+      f"{len(strangers):,} ids are of no request whose input was logged, such as "
+      f"{', '.join(strangers[:3])}",
       err=True,
     )

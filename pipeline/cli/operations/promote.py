@@ -15,7 +15,7 @@ from pipeline.api.operations import replaying, staging
 from pipeline.api.operations.told_bounds import told_max_flips
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.operations.replay import lines, replay_options, replayed
-from pipeline.cli.options import reason_option, workspace_option
+from pipeline.cli.options import FiniteRange, reason_option, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.tasks import get_task
 
@@ -33,7 +33,7 @@ from pipeline.tasks import get_task
 )
 @click.option(
   "--max-flips",
-  type=click.FloatRange(min=0, max=1),
+  type=FiniteRange(min=0, max=1),
   metavar="RATE",
   help="Replay logged requests first; refuse if more of them get another answer, such as 0.02. "
   "Default: push.max_flips of the run that pushed VERSION.",

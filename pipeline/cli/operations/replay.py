@@ -12,7 +12,7 @@ from dlpipe.words import one_line
 from pipeline.api.operations import replaying
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
-from pipeline.cli.options import workspace_option
+from pipeline.cli.options import FiniteRange, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.task import Task
 from pipeline.tasks import get_task
@@ -42,7 +42,7 @@ def replay_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ),
     click.option(
       "--tolerance",
-      type=click.FloatRange(min=0),
+      type=FiniteRange(min=0),
       default=0.0,
       show_default=True,
       help="For tasks that answer with a number: the largest difference that is no flip.",

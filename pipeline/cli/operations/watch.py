@@ -10,7 +10,7 @@ from dlpipe.errors import DataRefusedError
 from pipeline.api.operations import watching
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
-from pipeline.cli.options import workspace_option
+from pipeline.cli.options import FiniteRange, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.tasks import get_task
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 )
 @click.option(
   "--least",
-  type=click.FloatRange(0, 1, min_open=True, max_open=True),
+  type=FiniteRange(0, 1, min_open=True, max_open=True),
   default=0.02,
   show_default=True,
   metavar="BITS",

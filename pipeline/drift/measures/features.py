@@ -20,7 +20,7 @@ SATURATION, BRIGHTNESS, CONTRAST = "saturation", "brightness", "contrast"
 SHARPNESS, WARMTH, COMPRESSION = "sharpness", "warmth", "bytes per pixel"
 UNREADABLE = "unreadable"
 ANSWER_MIX, ANSWER_VALUE, ANSWER_LENGTH = "answer mix", "answer value", "answer length"
-SCORE = "score"
+SCORE, NO_NUMBER = "score", "answers that are no number"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,6 +103,7 @@ _ALL = (
   Feature(name=CHARACTERS, edges=_COUNTS),
   Feature(name=UNKNOWN, edges=_steps(0.025, 0.975, 0.05), is_share=True, by_mean=True),
   Feature(name=CHOICE),
+  Feature(name=NO_NUMBER, edges=(0.5,), is_share=True, by_mean=True, is_answer=True),
   Feature(name=ANSWER_MIX, is_closed=True, is_answer=True),
   Feature(name=SCORE, edges=_SCORES, is_answer=True),
   Feature(name=ANSWER_VALUE, edges=_ANY_NUMBER, is_answer=True),

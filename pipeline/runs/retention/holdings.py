@@ -116,6 +116,7 @@ def read(folder: TaskFolder, stores: Known, *, held: Mapping[int, str]) -> Holdi
   named = {*leftovers, *(version.path for version in versions), *(each.path for each in loose)}
   for known_run in runs:
     named |= known_run.outputs | known_run.files
+  measured = {path: sizes.measured(path) for path in named if os.path.lexists(path)}
   return Holdings(
     runs=tuple(runs),
     versions=versions,
@@ -123,7 +124,8 @@ def read(folder: TaskFolder, stores: Known, *, held: Mapping[int, str]) -> Holdi
     leftovers=frozenset(leftovers),
     held=held,
     baselines=stores.baselines | _of_history(folder.models),
-    sizes={path: sizes.of(path) for path in named if os.path.lexists(path)},
+    sizes={path: alone for path, (alone, _) in measured.items()},
+    linked={path: linked for path, (_, linked) in measured.items() if linked},
     total=sizes.of(folder.root),
   )
 

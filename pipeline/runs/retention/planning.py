@@ -5,11 +5,13 @@ A bound of `keep` says what may go; what is protected stays whatever the bounds 
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 
 from components.versioned_pusher.version_folders import way_back
 from pipeline.runs import result
+from pipeline.runs.retention.sizes import Linked
 from pipeline.settings.keep import KeepConfig
 
 _GOOD = (result.PUSHED, result.CACHED)
@@ -89,7 +91,8 @@ class Holdings:
     leftovers: what killed processes left; it goes whatever the bounds.
     held: versions that somebody holds, with the reason, such as the label `canary`.
     baselines: paths of artifacts that the gates of the next run need.
-    sizes: bytes of each path named here.
+    sizes: bytes of each path named here, without those of files that have several names.
+    linked: by path, the files in it that have several names, such as the examples of a window.
     total: bytes of the whole folder.
   """
 
@@ -100,7 +103,20 @@ class Holdings:
   held: Mapping[int, str] = dataclasses.field(default_factory=dict)
   baselines: frozenset[str] = frozenset()
   sizes: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  linked: Mapping[str, Mapping[tuple[int, int], Linked]] = dataclasses.field(default_factory=dict)
   total: int = 0
+
+  def freed(self, paths: Iterable[str]) -> int:
+    """Returns the bytes that deleting these paths frees: a file's with the last of its names."""
+    going = set(paths)
+    names: collections.Counter[tuple[int, int]] = collections.Counter()
+    files: dict[tuple[int, int], Linked] = {}
+    for path in going:
+      for file, linked in self.linked.get(path, {}).items():
+        names[file] += linked.here
+        files[file] = linked
+    alone = sum(self.sizes[path] for path in going)
+    return alone + sum(each.size for file, each in files.items() if names[file] >= each.names)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -268,7 +284,7 @@ def _made(
   files = _union(run.files for run in gone) | frozenset(loose) | holdings.leftovers
   there = holdings.sizes.keys()
   artifacts, files = artifacts & there, files & there
-  freed = sum(holdings.sizes[path] for path in {*artifacts, *files, *versions.values()})
+  freed = holdings.freed({*artifacts, *files, *versions.values()})
   # Of a run that was cleaned before, nothing is left to go.
   pushed = {version.first_version for version in holdings.versions if version.number in versions}
   told = [

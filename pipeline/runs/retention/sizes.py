@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import NamedTuple
 
 from dlpipe.workspace import TaskFolder
 
@@ -32,6 +33,34 @@ def of(path: str | os.PathLike[str]) -> int:
   except OSError:
     return total
   return total
+
+
+class Linked(NamedTuple):
+  """A file with several names: its bytes, how many names it has, and how many of them are here."""
+
+  size: int
+  names: int
+  here: int
+
+
+def measured(path: str | os.PathLike[str]) -> tuple[int, dict[tuple[int, int], Linked]]:
+  """Returns the bytes of a path's files with one name, and all others by device and number."""
+  alone, linked = 0, dict[tuple[int, int], Linked]()
+  folders = () if os.path.islink(path) else os.walk(path)
+  for file in (path, *(os.path.join(at, name) for at, _, names in folders for name in names)):
+    try:
+      found = os.lstat(file)
+    except OSError:  # deleted meanwhile
+      continue
+    if stat.S_ISDIR(found.st_mode):
+      continue
+    if found.st_nlink < 2:
+      alone += found.st_size
+    else:
+      before = linked.get((found.st_dev, found.st_ino))
+      here = 1 + (before.here if before is not None else 0)
+      linked[found.st_dev, found.st_ino] = Linked(found.st_size, found.st_nlink, here)
+  return alone, linked
 
 
 def _share(found: os.stat_result) -> int:

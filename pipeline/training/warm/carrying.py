@@ -51,7 +51,9 @@ class Carried:
     total: the number of weights of the new model.
     numbers: the part of all numbers in them that was carried, 0 to 1.
     kinds: by kind of rows.
-    anew: the first weights that begin anew, with the reason.
+    anew: the first weights that begin anew.
+    is_enough: whether half of the weights, or of their numbers, fit. If not, nothing was carried:
+      a training that is shortened would end before it has learnt the rest.
   """
 
   weights: int
@@ -59,6 +61,7 @@ class Carried:
   numbers: float
   kinds: dict[str, Kind] = dataclasses.field(default_factory=dict)
   anew: tuple[str, ...] = ()
+  is_enough: bool = True
 
   def sentence(self) -> str:
     """Describes it for a person."""
@@ -86,7 +89,7 @@ def carry(
   known: WeightsFile,
   vocabularies: Mapping[str, tuple[str, int]],
 ) -> Carried:
-  """Sets the weights of a model as far as an exported one has them.
+  """Sets the weights of a model as far as an exported one has them, if that is at least half.
 
   Args:
     model: built.
@@ -107,27 +110,17 @@ def carry(
       anew.append(weight.name.partition("#")[0])
     else:
       plans.append((number, variable, axes))
-  values = weights_file.values_of(model_dir, [number for number, _, _ in plans])
-  some = {id(variable) for _, variable, _ in plans}
-  whole, numbers = set(), 0
-  for (_, variable, axes), value in zip(plans, values, strict=True):
-    numbers += _set(variable, value, axes)
-    if all(len(axis.to) == size for axis, size in zip(axes, variable.shape, strict=True)):
-      whole.add(id(variable))
-  for name, layer in weights_file.layers_of(model):
-    own = weights_file.own_weights(layer)
-    if own and all(id(variable) in whole for variable in own):
-      carried_rows.set_carried(layer, known.facts.get(name, {}))
-    elif any(id(variable) in some for variable in own):
-      for fact, said in known.facts.get(name, {}).items():
-        carried_rows.keep_fact(layer, fact, said)
   total = sum(int(np.prod(weight.shape)) for weight, _ in now)
+  fit = sum(int(np.prod([len(axis.to) for axis in axes])) for _, _, axes in plans)
+  is_enough = bool(plans) and (2 * len(plans) >= len(now) or 2 * fit >= total)
+  _fill(model, plans if is_enough else [], model_dir, known)
   return Carried(
     weights=len(plans),
     total=len(now),
-    numbers=numbers / max(total, 1),
+    numbers=fit / max(total, 1),
     kinds=_kinds([old.axes for _, old in before.values()], [weight.axes for weight, _ in now]),
     anew=tuple(anew[:_SHOWN]),
+    is_enough=is_enough,
   )
 
 
@@ -138,6 +131,31 @@ class _Axis:
   to: np.ndarray
   source: np.ndarray
   sign: np.ndarray
+
+
+def _fill(
+  model: keras.Model,
+  plans: Sequence[tuple[int, keras.Variable, Sequence[_Axis]]],
+  model_dir: pathlib.Path,
+  known: WeightsFile,
+) -> None:
+  """Sets the planned rows, and tells layers what was carried of them."""
+  if not plans:
+    return
+  values = weights_file.values_of(model_dir, [number for number, _, _ in plans])
+  some = {id(variable) for _, variable, _ in plans}
+  whole = set()
+  for (_, variable, axes), value in zip(plans, values, strict=True):
+    _set(variable, value, axes)
+    if all(len(axis.to) == size for axis, size in zip(axes, variable.shape, strict=True)):
+      whole.add(id(variable))
+  for name, layer in weights_file.layers_of(model):
+    own = weights_file.own_weights(layer)
+    if own and all(id(variable) in whole for variable in own):
+      carried_rows.set_carried(layer, known.facts.get(name, {}))
+    elif any(id(variable) in some for variable in own):
+      for fact, said in known.facts.get(name, {}).items():
+        carried_rows.keep_fact(layer, fact, said)
 
 
 def _axes(new: Weight, old: Weight) -> list[_Axis] | None:
@@ -192,11 +210,11 @@ def _matched(new: Rows, old: Rows) -> tuple[Sequence[int], Sequence[int], float]
   return every, every, 1.0
 
 
-def _set(variable: keras.Variable, value: np.ndarray, axes: Sequence[_Axis]) -> int:
-  """Writes the carried rows; returns how many numbers that are."""
+def _set(variable: keras.Variable, value: np.ndarray, axes: Sequence[_Axis]) -> None:
+  """Writes the carried rows."""
   if not axes:
     variable.assign(value)
-    return 1
+    return
   part = value[np.ix_(*(axis.source for axis in axes))]
   for number, axis in enumerate(axes):
     if (axis.sign != 1).any():
@@ -209,7 +227,6 @@ def _set(variable: keras.Variable, value: np.ndarray, axes: Sequence[_Axis]) -> 
     whole = np.array(variable)
     whole[np.ix_(*(axis.to for axis in axes))] = part
     variable.assign(whole)
-  return int(part.size)
 
 
 def _names(axes: Sequence[Any]) -> dict[str, tuple[str, ...]]:

@@ -12,6 +12,7 @@ import keras
 import tensorflow_transform as tft
 
 from components.training_base import Base
+from components.versioned_pusher import version_folders
 from dlpipe import progress
 from pipeline import carried_rows
 from pipeline.task import Phase, Task
@@ -106,8 +107,11 @@ def _begun(
   tft_output: tft.TFTransformOutput,
 ) -> Start:
   if base is None:
-    return _cold("no model is served yet")
+    return _cold("no model that was pushed is served, or it is damaged")
   path = pathlib.Path(base.path)
+  # A training that is repeated begins from the version of the first one, whatever became of that.
+  if not path.is_dir() or version_folders.content_digest(path) != base.sha256:
+    return _cold(f"version {base.version} is gone, or damaged by now")
   known = weights_file.read(path)
   if known is None:
     return _cold(f"version {base.version} does not say what its weights stand for")
@@ -116,8 +120,11 @@ def _begun(
     return _cold(f"train.cold_every={every}")
   vocabularies = weights_file.vocabularies_of(tft_output)
   found = carrying.carry(model, path, known, vocabularies)
-  if not found.weights:
-    return _cold(f"version {base.version} has another architecture, and nothing fits")
+  if not found.is_enough:
+    fits = (
+      f"only {found.weights:,} of {found.total:,} weights fit" if found.weights else "none fits"
+    )
+    return _cold(f"version {base.version} has another architecture, and {fits}")
   record = WarmStart(
     version=base.version,
     carried=f"warm start from version {base.version}: {found.sentence()}",

@@ -74,6 +74,10 @@ def test_values_of_another_type(args, message):
     ({"ui": True}, "--ui needs --rest_api_port."),
     ({"max_connections": -1}, "--max_connections must be 0, for no limit, or more."),
     (
+      {"request_log_dir": "d", "request_log_keep_days": float("nan")},
+      "--request_log_keep_days must be 0, for no limit, or more.",
+    ),
+    (
       {"max_request_bytes": 200 << 20},
       "--max_bytes_in_flight must be at least twice --max_request_bytes",
     ),

@@ -27,7 +27,7 @@ def _fill(root, *names):
 )
 def test_a_pattern_finds_its_spans_in_their_order(tmp_path, path, names, found):
   _fill(tmp_path, *names)
-  spans, _ = pattern.Pattern(str(tmp_path / path)).find()
+  spans, *_ = pattern.Pattern(str(tmp_path / path)).find()
   assert [span.name for span in spans] == found
 
 
@@ -35,13 +35,13 @@ def test_a_days_number_is_that_of_tfx(tmp_path):
   from tfx.components.example_gen import utils
 
   _fill(tmp_path, "2026-11-30/a.csv")
-  [span], _ = pattern.Pattern(str(tmp_path / "{date}")).find()
+  [span], *_ = pattern.Pattern(str(tmp_path / "{date}")).find()
   assert span.number == utils.date_to_span_number(2026, 11, 30)
 
 
 def test_the_highest_version_of_a_span_counts(tmp_path):
   _fill(tmp_path, "1/v1/a.csv", "1/v10/a.csv", "1/v9/a.csv", "2/v1/a.csv")
-  spans, _ = pattern.Pattern(str(tmp_path / "{span}/v{version}")).find()
+  spans, *_ = pattern.Pattern(str(tmp_path / "{span}/v{version}")).find()
   assert [(span.name, span.version, span.prefix) for span in spans] == [
     ("1", 10, "1/v10/"),
     ("2", 1, "2/v1/"),
@@ -50,7 +50,7 @@ def test_the_highest_version_of_a_span_counts(tmp_path):
 
 def test_what_fits_no_placeholder_is_told(tmp_path):
   _fill(tmp_path, "2026-11-30/a.csv", "2026-13-45/a.csv", "tmp/a.csv", ".hidden/a.csv")
-  spans, unread = pattern.Pattern(str(tmp_path / "{date}")).find()
+  spans, unread, _ = pattern.Pattern(str(tmp_path / "{date}")).find()
   assert [span.name for span in spans] == ["2026-11-30"]
   assert sorted(unread) == ["2026-13-45", "tmp"]
 
@@ -106,3 +106,32 @@ def test_an_origin_tells_whether_it_is_of_a_span():
   assert found.holds("2026-11-30/v2/reviews.csv, row 7")
   assert not found.holds("reviews.csv, row 7")
   assert pattern.Pattern("/in/{date}.csv").holds("2026-11-30.csv, row 7")
+
+
+@pytest.mark.parametrize(
+  ("path", "names", "hollow", "unread"),
+  [
+    ("{date}/reviews.csv", ("2026-12-01/Reviews.CSV",), ["2026-12-01"], ["2026-12-01"]),
+    ("{date}/v{version}", ("2026-12-01",), ["2026-12-01"], ["2026-12-01"]),
+    ("{YYYY}/{MM}/{DD}", ("2027/readme",), [], ["2027", "2027/readme"]),
+  ],
+)
+def test_a_folder_of_a_span_without_what_the_pattern_names_is_told(
+  tmp_path, path, names, hollow, unread
+):
+  there = {"{YYYY}/{MM}/{DD}": "2026/11/30/a.csv", "{date}/v{version}": "2026-11-30/v1/a.csv"}
+  _fill(tmp_path, there.get(path, "2026-11-30/reviews.csv"), *names)
+  found = pattern.Pattern(str(tmp_path / path))
+  spans, told, without = found.find()
+  assert [span.name for span in spans] == ["2026-11-30"]
+  assert [found.name(number) for number in without] == hollow
+  assert sorted(told) == unread
+
+
+def test_origins_are_of_the_span_whose_folder_or_file_they_name(tmp_path):
+  _fill(tmp_path, "files/1", "files/10", "files/1.csv", "folders/1/a.csv", "folders/10/a.csv")
+  for place, one in (("files", "1, row 3"), ("folders", "1/a.csv, row 3")):
+    spans, *_ = pattern.Pattern(str(tmp_path / place / "{span}")).find()
+    assert [span.name for span in spans if span.has(one)] == ["1"]
+    assert [span.name for span in spans if span.has(f"1{one.replace('1', '10', 1)[1:]}")] == ["10"]
+    assert not any(span.has("2, row 3") for span in spans)

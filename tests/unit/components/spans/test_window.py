@@ -156,3 +156,36 @@ def test_a_higher_version_is_a_correction(tmp_path, settings):
     said = _said(pattern, settings())
     _read(pattern, settings())
   assert said[0].endswith("Corrected since they were read: 7 (version 2), before 1.")
+
+
+def test_the_newest_day_is_missing_if_its_folder_has_nothing_that_fits(inbox, settings, tmp_path):
+  inbox(1, 2)
+  (tmp_path / "inbox" / "2026-11-03").mkdir()
+  pattern = Pattern(str(tmp_path / "inbox" / "{date}" / "a.csv"))
+  chosen = window.choose(pattern, settings(2))
+  assert (_names(chosen), chosen.missing) == (["02"], ("2026-11-03",))
+  assert "Warning: missing spans: 2026-11-03." in window.sentences(chosen, settings(2))
+
+
+def test_numbers_that_do_not_count_spans_miss_none(settings, tmp_path):
+  for number in (1_764_460_800, 1_764_547_201, 1_764_633_599):  # three days, in seconds since 1970
+    (tmp_path / "spans" / f"{number}").mkdir(parents=True)
+  assert window.choose(Pattern(str(tmp_path / "spans" / "{span}")), settings()).missing == ()
+
+
+def test_what_is_remembered_is_replaced_whole(inbox, settings, monkeypatch):
+  asked = settings(2)
+  _read(inbox(1), asked)
+  before = window.remembered(asked.root)
+  pattern = inbox(2)
+
+  def killed(*_):
+    raise KeyboardInterrupt
+
+  with monkeypatch.context() as patch:
+    patch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+      window.remember(
+        asked.root, window.choose(pattern, asked), {"2026-11-01": "", "2026-11-02": ""}, {}
+      )
+  assert window.remembered(asked.root) == before != {}

@@ -151,6 +151,47 @@ def test_a_run_without_a_record_is_told_too(web, record, settings):
     raise DlpipeError("the disk is full")
 
 
+@pytest.mark.parametrize(
+  ("error", "said"),
+  [
+    (OSError(28, "No space left on device"), "no space is left on a disk"),
+    (KeyError("nobody foresaw this"), "KeyError: 'nobody foresaw this'"),
+  ],
+)
+def test_a_failure_that_is_no_sentence_is_told_too(web, settings, error, said):
+  url, taken = web(200)
+  with (
+    pytest.raises(type(error)) as raised,
+    announce.failures_told(settings(HOOK), "r1", {"HOOK": url}),
+  ):
+    raise error
+  assert raised.value is error
+  [(_, _, document)] = taken
+  assert said in document["run"]["error"]
+
+
+def test_what_nobody_foresaw_in_telling_changes_nothing_and_shows_no_secret(
+  web, record, settings, tmp_path, monkeypatch
+):
+  def broken(*arguments, **options):
+    raise RuntimeError("https://hooks.example.com/services/sEcReT")
+
+  monkeypatch.setattr(announce.webhook, "post", broken)
+  done = tmp_path / "told"
+  config = settings(HOOK, f"notify.command=touch {done}")
+  [said] = announce.announce(record(), config, {"HOOK": "https://hooks.example.com/sEcReT"})
+  assert said.startswith("notify.webhook was not told: RuntimeError, which was not foreseen.")
+  assert done.exists()
+
+
+def test_names_that_are_no_text_are_told_with_escapes(web, record, settings):
+  url, taken = web(200)
+  failed = record(state="failed", error="/data/gr\udcfcn.csv cannot be read")
+  assert announce.announce(failed, settings(HOOK), {"HOOK": url}) == []
+  [(_, _, document)] = taken
+  assert r"/data/gr\udcfcn.csv cannot be read" in document["text"]
+
+
 def test_another_run_at_work_is_no_failure(web, settings):
   url, taken = web(200)
   with pytest.raises(BusyError), announce.failures_told(settings(HOOK), "r1", {"HOOK": url}):

@@ -44,6 +44,30 @@ def test_one_that_hangs_is_ended_with_what_it_started(record):
     _run(record, script, timeout_s=0.2)
 
 
+@pytest.fixture
+def left_behind(tmp_path):
+  """A command that leaves a program behind, which holds its output open; and what it makes then."""
+  go, ended = tmp_path / "go", tmp_path / "ended"
+  wait = f"for i in $(seq 60); do [ -e {go} ] && exit; sleep 0.5; done; touch {ended}"
+  yield f"setsid sh -c '{wait}' &", ended
+  go.touch()
+
+
+def test_one_that_leaves_a_program_behind_has_told(record, left_behind):
+  leave, ended = left_behind
+  words = shlex.join(["sh", "-c", f"{leave} exit 0"])
+  command.run(notice_of(record().result), words, timeout_s=2.0)
+  assert not ended.exists()
+
+
+def test_who_left_the_group_of_one_that_hangs_is_not_waited_for(record, left_behind):
+  leave, ended = left_behind
+  words = shlex.join(["sh", "-c", f"{leave} sleep 60"])
+  with pytest.raises(NotToldError, match="it took more than 1 seconds and was ended"):
+    command.run(notice_of(record().result), words, timeout_s=1.0)
+  assert not ended.exists()
+
+
 def test_a_program_that_is_not_there(record):
   with pytest.raises(NotToldError, match="it cannot be started: No such file or directory"):
     command.run(notice_of(record().result), "/nowhere/tell", timeout_s=1.0)

@@ -162,6 +162,23 @@ def test_no_password_goes_over_a_server_without_tls(smtp, record, settings):
   assert taken == []
 
 
+def test_a_password_that_no_server_takes_is_not_shown(record, settings, tls_smtp, monkeypatch):
+  address, taken, authority = tls_smtp()
+  monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+  config = settings(
+    "notify.email_to=[ml@example.com]",
+    "notify.email_from=dlpipe@example.com",
+    f"notify.smtp_server={address}",
+    "notify.smtp_security=tls",
+    "notify.smtp_user=me",
+    "notify.smtp_password=env:MAIL_PASSWORD",
+  )
+  with pytest.raises(NotToldError) as refused:
+    mail.send(notice_of(record().result), config.notify, password="geheim-pässwort")
+  assert str(refused.value) == "the name and the password must be of ASCII characters"
+  assert taken == []
+
+
 def test_a_server_that_is_away(record, settings, free_ports):
   [port] = free_ports(1)
   with pytest.raises(NotToldError, match="the mail server cannot be reached: Connection refused"):

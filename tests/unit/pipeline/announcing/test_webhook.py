@@ -62,6 +62,7 @@ def test_who_does_not_take_it_is_named_without_the_secret(
     ("http://127.0.0.1:port" + SECRET, "the server cannot be reached (InvalidURL)"),
     ("http://nowhere.invalid" + SECRET, "the server cannot be reached: "),
     ("ftp://example.com" + SECRET, "the webhook's address does not begin with http:// or"),
+    ("http://[::1" + SECRET, "the webhook's address is none"),
   ],
 )
 def test_an_address_that_leads_nowhere_is_not_shown(record, url, message):

@@ -1,6 +1,9 @@
 """Paths that options take: on this machine, or refused before anything is made there."""
 
 import pytest
+from click.testing import CliRunner
+
+from pipeline.cli.main import cli
 
 
 @pytest.mark.parametrize(
@@ -47,3 +50,23 @@ def test_an_address_elsewhere_is_refused_and_makes_no_folder(
   assert len(done.stderr.splitlines()) == 1
   assert not {"tensorflow", "tfx"} & set(done.heavy)
   assert not [path for path in tmp_path.iterdir() if ":" in path.name]
+
+
+@pytest.mark.parametrize("number", ["nan", "inf"])
+@pytest.mark.parametrize(
+  "arguments",
+  [
+    ("watch", "images", "--least"),
+    ("promote", "images", "--max-flips"),
+    ("replay", "images", "--tolerance"),
+    ("clean", "images", "--days"),
+    ("clean", "images", "--max-mb"),
+    ("runs", "reproduce", "r", "--tolerance"),
+    ("predict", "images", "--timeout"),
+  ],
+  ids=" ".join,
+)
+def test_a_number_that_no_bound_holds_is_refused(arguments, number):
+  done = CliRunner().invoke(cli, [*arguments, number])
+  assert done.exit_code == 2, done.output
+  assert f"Invalid value for '{arguments[-1]}'" in done.output

@@ -62,6 +62,42 @@ def test_chance_is_no_change_however_few_rows():
   assert alarms == 0
 
 
+@pytest.mark.parametrize(
+  ("before", "now", "names"), [(20, 20, 40), (50, 50, 100), (200, 200, 1_000), (20, 5_000, 300)]
+)
+def test_chance_is_no_change_of_many_names_in_few_rows(before, now, names):
+  """Names that only one of two small samples has are put together with those of the other."""
+  random = np.random.default_rng(7)
+
+  def drawn(rows):
+    counts = random.multinomial(rows, np.full(names, 1 / names))
+    found = {f"class {n}": int(count) for n, count in enumerate(counts)}
+    return _names("answer mix", **found)
+
+  alarms = [change for _ in range(40) if (change := _one(drawn(before), drawn(now))).drifted]
+  assert alarms == []
+
+
+@pytest.mark.parametrize(("before", "now"), [(40, 20), (120, 100), (600, 20)])
+def test_chance_is_no_change_of_words_in_few_texts(before, now):
+  """Words are as rare as in a language; those that were common before by chance are less so now."""
+  random = np.random.default_rng(3)
+  shares = 1 / (np.arange(5_000) + 2.7)
+  letters = "abcdefghijklmnopq"
+  words = np.array(["".join(letters[int(c)] for c in f"{n:05d}") for n in range(5_000)])
+
+  def drawn(rows):
+    texts = (random.choice(words, 20, p=shares / shares.sum()) for _ in range(rows))
+    return Measure(_TEXTS).profile(Row(value=" ".join(text).encode()) for text in texts)
+
+  alarms = []
+  for _ in range(5):
+    changes = comparing.changes(drawn(before), drawn(now), past={})
+    assert "word choice" in {change.feature for change in changes}
+    alarms += [change.sentence for change in changes if change.drifted]
+  assert alarms == []
+
+
 def test_a_small_change_of_many_rows_is_none_unless_it_is_to_count():
   before, now = _names("label mix", a=50_000, b=50_000), _names("label mix", a=53_000, b=47_000)
   assert not _one(before, now).drifted

@@ -29,6 +29,12 @@ def test_a_large_picture_is_made_smaller_and_keeps_its_shape(make_picture, mode)
   assert width / height == pytest.approx(1.5, abs=0.02)
 
 
+def test_what_pillow_does_not_implement_has_no_preview(make_picture):
+  dds = bytearray(make_picture("DDS"))
+  dds[80:84] = bytes(4)  # no pixel format
+  assert previews.fitting(bytes(dds)) is None
+
+
 def test_a_picture_that_browsers_do_not_show_becomes_one_that_they_do(make_picture):
   tiff = make_picture("TIFF")
   assert previews.uri(tiff) is None

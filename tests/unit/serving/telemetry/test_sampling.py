@@ -107,3 +107,9 @@ def test_the_random_part_has_its_share_of_the_unsure_and_the_rare():
 
 def test_a_score_below_zero_is_unsure_only_if_that_was_asked_for():
   assert Sampler(Sampling(rate=0.0, rare_below=0.1)).why(Answer([-0.5], [])) is None
+
+
+def test_a_score_that_is_no_number_is_unsure():
+  sampler = Sampler(Sampling(rate=0.0, unsure_below=0.6))
+  assert sampler.why(Answer([float("nan")], ["a"])) == "unsure"
+  assert sampler.why(Answer([0.6], ["a"])) is None

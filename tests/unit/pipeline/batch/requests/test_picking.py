@@ -1,5 +1,7 @@
 """Rows that are worth a label: unsure ones, a fair sample, and those two versions differ on."""
 
+import math
+
 from pipeline.batch.requests import picking
 from pipeline.batch.requests.reading import LoggedRow
 from pipeline.problems import classes, number
@@ -19,6 +21,13 @@ def test_the_unsure_come_first_and_once():
   ]
   assert [row.id for row in picking.unsure(rows, 3)] == ["r1", "r3", "r2"]
   assert [row.id for row in picking.unsure(rows, 99)] == ["r1", "r3", "r2", "r0"]
+
+
+def test_a_score_that_is_no_number_is_the_least_sure():
+  rows = [_row(n, score) for n, score in enumerate([0.9, math.nan, 0.5, math.nan, 0.7])]
+  assert [row.id for row in picking.unsure(rows, 3)] == ["r1", "r3", "r2"]
+  found = picking.disagreement(rows, 2, ask=lambda v: ["neg"] * len(v), problem=classes.PROBLEM)
+  assert [row.id for row in found] == ["r0", "r4"]
 
 
 def test_a_fair_sample_leaves_out_what_was_kept_for_another_reason():

@@ -1,5 +1,7 @@
 """The log is read row by row, whatever wrote it and wherever it ends."""
 
+import gzip
+import itertools
 import pathlib
 
 import pytest
@@ -95,7 +97,7 @@ def test_a_file_that_is_completed_meanwhile_is_read_once(write_log, monkeypatch)
 def test_a_file_that_may_not_be_read_is_named(write_log, monkeypatch):
   log = write_log(("fine", "pos", 0.9))
 
-  def refused(path):
+  def refused(path, **options):
     raise tf.errors.PermissionDeniedError(None, None, f"{path}; Permission denied")
 
   monkeypatch.setattr(tf.data, "TFRecordDataset", refused)
@@ -109,5 +111,23 @@ def test_answers_that_are_not_wanted_leave_the_rows_as_they_are(write_log):
   without = list(reading.read(log, "text", tell=print, answers=False))
   assert [row.answer for row in without] == [{}] * 130
   assert [(row.id, row.value) for row in without] == [(row.id, row.value) for row in whole]
-  unlogged = list(reading.read(log, "another", tell=print, answers=False))
-  assert [row.value for row in unlogged] == [None] * 130
+  # Whose input is another one: the rows are there, and then it is refused.
+  others = reading.read(log, "another", tell=print, answers=False)
+  assert [row.value for row in itertools.islice(others, 130)] == [None] * 130
+
+
+def test_files_that_somebody_packed_are_read_once(write_log):
+  log = write_log(("fine", "pos", 0.9), ("dull", "neg", 0.6))
+  [file] = log.glob("*/*/*")
+  packed = file.with_name(f"{file.name}.gz")
+  packed.write_bytes(gzip.compress(file.read_bytes()))
+  before = _read(reading.log_of(log, "sentiment"))
+  file.unlink()
+  assert _read(reading.log_of(log, "sentiment")) == before
+  assert [row.value for row in before[0]] == [b"fine", b"dull"]
+
+
+def test_the_log_of_another_task_is_refused(write_log):
+  log = write_log(("fine", "pos", 0.9), name="mine", key="document")
+  with pytest.raises(BadInputError, match="They have document: this is the log of another task"):
+    _read(log / "mine")

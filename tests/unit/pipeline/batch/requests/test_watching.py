@@ -1,5 +1,6 @@
 """Requests are watched: what changed, what has lasted, how many answers are right."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -109,6 +110,34 @@ def test_a_version_without_a_profile_is_said(served):
   assert "Version 4 has no data_profile.json" in found.notes[0]
   assert [each.about for each in found.compared] == ["answers before"]
   assert found.alarms
+
+
+@pytest.mark.parametrize(
+  ("fields", "note"),
+  [
+    ({"value": None}, "not compared with the data of version 3: their inputs are not logged."),
+    ({"answer": {}}, "with those to eval of version 3: they are not logged"),
+    ({"version": 2}, "with those to eval of version 3: they are of version 2."),
+  ],
+)
+def test_what_cannot_be_compared_is_said(served, fields, note):
+  found = _watch(served, [_day(0, **fields), _day(1, **fields)])
+  assert any(note in said for said in found.notes), found.notes
+
+
+def test_scores_that_are_no_numbers_are_an_alarm(served):
+  days = [_day(0, score=float("nan")), *(_day(number) for number in range(1, 4))]
+  found = _watch(served, days)
+  assert any("answers that are no number: 0 % -> 100 %" in said for said in found.alarms)
+
+
+def test_a_name_of_a_caller_for_different_requests_says_nothing_of_them(served):
+  rows = list(_day(0, client_id="batch-job"))
+  alone = dataclasses.replace(rows[0], client_id="order-1")
+  again = dataclasses.replace(alone, id="again")
+  truth = Truth(labels={"batch-job": "neg", "order-1": alone.answer["label"]})
+  found = _watch(served, [[alone, again, *rows[1:]], _day(1)], truth=truth)
+  assert (found.live.rows, found.live.accuracy) == (2, 1.0)
 
 
 def test_several_versions_that_answered_are_said(served):

@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import dataclasses
 import json
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from dlpipe.errors import BadInputError
 from pipeline.batch.requests import reading, writing
 from pipeline.batch.requests.reading import LoggedRow
+from pipeline.problems.labels import PROBLEM as SEVERAL
 from pipeline.tasks import get_task
 
 PNG = b"\x89PNG rest"
@@ -67,7 +69,8 @@ def test_labels_are_joined_by_the_rows_id_or_the_callers(tmp_path):
     "id,outcome,label\norder-1,pos,\norder-2,pos,\nb/1,neg,\norder-3,pos,\nd,neg,\ne,pos,\n"
   )
   given = writing.read_labels(labels, "outcome")
-  found, strangers = writing.joined(rows, given)
+  found, strangers, shared = writing.joined(rows, given)
+  assert shared == []
   assert [(row.id, label) for row, label in found] == [
     ("a", "pos"),
     ("b/1", "neg"),
@@ -108,6 +111,77 @@ def test_label_studio_takes_the_tasks_and_its_export_comes_back(tmp_path):
   path.write_text('{"no": "list"}')
   with pytest.raises(BadInputError, match="Expected Label Studio's export as JSON"):
     writing.read_labels(path, "label")
+
+
+def test_a_repeated_request_counts_once_and_a_name_of_several_labels_none():
+  rows = [
+    LoggedRow(id="a", client_id="order-1", value=b"fine"),
+    LoggedRow(id="b", client_id="order-1", value=b"fine"),
+    LoggedRow(id="c", client_id="batch", value=b"one"),
+    LoggedRow(id="d", client_id="batch", value=b"another"),
+  ]
+  found = writing.joined(rows, {"order-1": "pos", "batch": "neg", "e": "pos"})
+  assert [(row.id, label) for row, label in found.rows] == [("a", "pos")]
+  assert (found.strangers, found.shared) == (["e"], ["batch"])
+
+
+@pytest.mark.parametrize(
+  "text",
+  [
+    "\ufeffid;label\r\na; pos \r\nb;\r\n",
+    "label\tid\npos\ta\n\tb\n",
+    "id,label\na,pos\na,pos\n",
+  ],
+)
+def test_labels_of_spreadsheets_are_read(tmp_path, text):
+  path = tmp_path / "labels.csv"
+  path.write_bytes(text.encode())
+  assert writing.read_labels(path, "label") == {"a": "pos"}
+
+
+@pytest.mark.parametrize(
+  ("text", "message"),
+  [
+    ("id,label\na,pos\nb,neg\na,neg\n", r"has two labels for 1 ids: a \(pos, neg\)"),
+    ("label,id\nneg,b\npos\n", r"line 3: expected an id for the label 'pos'"),
+    ("id,label\n  ,pos\n", r"line 2: expected an id for the label 'pos'"),
+  ],
+)
+def test_labels_that_cannot_be_true_are_refused(tmp_path, text, message):
+  path = tmp_path / "labels.csv"
+  path.write_text(text)
+  with pytest.raises(BadInputError, match=message):
+    writing.read_labels(path, "label")
+
+
+def test_several_labels_of_a_row_go_to_label_studio_and_come_back(tmp_path):
+  task = dataclasses.replace(get_task("sentiment"), problem=SEVERAL)
+  answer = {"label": "old|red", "labels": ["red", "big", "old"], "scores": [0.9, 0.1, 0.7]}
+  row = LoggedRow(id="a", value=b"fine", version=3, answer=answer)
+  path = tmp_path / "tasks.json"
+  writing.write([row], task, path)
+  [found] = json.loads(path.read_text())
+  [result] = found["predictions"][0]["result"]
+  assert result["value"] == {"choices": ["red", "old"]}
+  path.write_text(json.dumps([{**found, "annotations": [{"result": [result]}]}]))
+  assert writing.read_labels(path, "label", several=True) == {"a": "red|old"}
+  with pytest.raises(BadInputError, match="2 labels of a where one is expected"):
+    writing.read_labels(path, "label")
+
+
+def test_another_export_of_label_studio_is_named(tmp_path):
+  path = tmp_path / "export.json"
+  path.write_text('[{"id": 1, "text": "fine", "label": "pos"}]')
+  with pytest.raises(BadInputError, match="such as JSON-MIN"):
+    writing.read_labels(path, "label")
+
+
+def test_what_no_standard_json_holds_is_left_out_for_label_studio(tmp_path):
+  row = LoggedRow(id="a", value=b"fine", answer={"label": "pos", "score": float("nan")})
+  path = tmp_path / "tasks.json"
+  writing.write([row], get_task("sentiment"), path)
+  [found] = json.loads(path.read_text(), parse_constant=pytest.fail)
+  assert "score" not in found["predictions"][0]
 
 
 def test_pictures_lie_beside_the_table_and_within_the_json(tmp_path):

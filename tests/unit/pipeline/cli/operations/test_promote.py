@@ -155,3 +155,13 @@ def test_status_names_no_canary_as_the_way_back(folder, invoke, tmp_path):
   publish(tmp_path / "c", folder.serving)
   invoke(promote, "images", "2", "--to", "canary")
   assert "  Back     dlpipe rollback images --to 1" in invoke(status, "images")
+
+
+def test_a_reason_of_several_lines_stays_on_its_line(folder, invoke):
+  reason = 'wrong on "Mondays"\nand\x1b[2J slow'
+  invoke(promote, "images", "--reason", reason)
+  said = invoke(status, "images")
+  assert ': wrong on "Mondays" and [2J slow' in said
+  assert "\x1b" not in said
+  [told] = json.loads(invoke(status, "images", "--json"))["tasks"]
+  assert told["changes"][-1]["reason"] == reason

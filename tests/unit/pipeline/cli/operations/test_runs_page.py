@@ -148,3 +148,15 @@ def test_what_cannot_be_written_is_refused(tmp_path, arguments, message):
   with pytest.raises(BadInputError) as refused:
     _invoke(tmp_path, *arguments)
   assert message in str(refused.value)
+
+
+def test_a_run_whose_files_are_damaged_spoils_no_page(told):
+  [verdict] = [
+    path / "verdict.json" for path in told.paths("run-001") if path.parent.name == "verdict"
+  ]
+  verdict.write_text('{"gates": [{"metric"')
+  done = _invoke(told.folder.root.parent, "images")
+  assert done.exit_code == 0
+  shown = _Page((told.folder.root.parent / "runs.html").read_text())
+  assert "What this run wrote cannot be read: " in shown.text
+  assert "run-000" in shown.text

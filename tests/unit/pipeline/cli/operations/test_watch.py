@@ -65,11 +65,25 @@ def test_labels_say_how_many_answers_are_right(write_log, invoke, tmp_path):
   assert "Live accuracy 0.5 of 2 labelled (" in done.stdout
 
 
+def test_labels_in_other_letters_are_refused_and_those_of_no_class_told(
+  write_log, invoke, tmp_path
+):
+  write_log(*_USUAL[:4], client=lambda number: f"order-{number}")
+  labels = tmp_path / "labels.csv"
+  labels.write_text("id,label\norder-0,neg\norder-1,POS\n")
+  with pytest.raises(BadInputError, match="the label 'POS', and version 1 answers 'pos'"):
+    invoke("--labels", labels)
+  labels.write_text("id,label\norder-0,neg\norder-1,mixed\n")
+  done = invoke("--labels", labels)
+  assert "No class of version 1: mixed." in done.stderr
+  assert "Live accuracy 0.5 of 2 labelled (" in done.stdout
+
+
 @pytest.mark.parametrize(
   ("arguments", "said"),
   [
-    (("--since", "soon"), "--since takes an age .* Received: 'soon'"),
-    (("--since", "2999-01-01"), "--since must lie before the end of the window"),
+    (("--since", "soon"), "--since takes a moment such as 2026-01-31"),
+    (("--since", "2999-01-01"), "--since must lie before the end"),
     (("--until", "2001-01-01"), "Found none: nobody asked, the server logged none"),
     (("--metrics", "/nowhere/at/all.prom"), "There is no folder to write"),
     (("--labels", "/nowhere.csv"), "'/nowhere.csv' cannot be read"),

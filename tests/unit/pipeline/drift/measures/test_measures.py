@@ -107,14 +107,18 @@ def test_labels_and_answers_are_measured_by_the_kind_of_problem():
   assert of(one, answer={"label": "cat", "score": 0.9, "scores": [0.9, 0.1]}) == {
     "answer mix": "cat",
     "score": 0.9,
+    "answers that are no number": 0.0,
   }
   assert of(
     several, answer={"label": "a|b", "labels": ["a", "b", "c"], "scores": [0.9, 0.5, 0.1]}
   ) == {"answer mix": ["a", "b"]}
-  assert of(none, answer={"value": 2.5}) == {"answer value": 2.5}
+  sure = {"answers that are no number": 0.0}
+  assert of(none, answer={"value": 2.5}) == {"answer value": 2.5, **sure}
+  assert of(none, answer={"value": float("nan")})["answers that are no number"] == 1.0
   assert of(none, answer={"translation": "deux mots", "score": -0.5}) == {
     "answer length": 2,
     "score": -0.5,
+    **sure,
   }
 
 

@@ -264,6 +264,27 @@ def test_a_file_with_two_names_takes_its_room_once(tmp_path):
   assert sizes.of(tmp_path) == 1000
 
 
+def test_a_file_frees_its_room_with_the_last_of_its_names(days):
+  """The examples of a window are those that are kept of its spans, in every run that read them."""
+  for day in range(4):
+    days.run(day)
+  folder = _keep_span(days.folder, "1", "key")
+  (folder / "day").write_bytes(b"x" * 400_000)
+  (days.folder.spans / "window.json").write_text('{"data": "d", "spans": {"1": {"kept": "key"}}}')
+  for path in days.folder.artifacts.glob("*/examples/*"):
+    os.link(folder / "day", path / "day")
+  before = sizes.of(days.folder.root)
+  told = _clean(days, KeepConfig(runs=1), dry_run=True)
+  plan = _clean(days, KeepConfig(runs=1))
+  assert told == plan
+  gone = before - sizes.of(days.folder.root)
+  assert plan.freed == pytest.approx(gone, abs=20_000)  # the facts that are kept of cleaned runs
+  bound = KeepConfig(max_mb=(before - 300_000) / 1e6)
+  assert _clean(days, bound).over == pytest.approx(
+    sizes.of(days.folder.root) - bound.max_mb * 1e6, abs=20_000
+  )
+
+
 def test_replays_go_by_their_age(days):
   days.run(0)
   place = days.folder.replays

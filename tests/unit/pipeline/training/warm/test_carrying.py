@@ -95,10 +95,22 @@ def test_another_shape_begins_anew_and_is_named(carry):
   new = _model(["good"], ["no", "yes"], units=5, seed=1)
   before = _logits(new, range(5))
   found = carry(old, new)
-  # Only the output's bias has the shape that it had.
-  assert (found.weights, found.total) == (1, 5)
+  # Only the output's bias has the shape that it had, which is no model to begin from.
+  assert (found.weights, found.total, found.is_enough) == (1, 5, False)
   assert "embedding/embeddings" in found.anew
   np.testing.assert_array_equal(before, _logits(new, range(5)))
+
+
+def test_what_is_less_than_half_is_not_carried_at_all(carry):
+  words = [f"word {n}" for n in range(20)]
+  old, new = (_model(words, ["no", "yes"], seed=seed) for seed in (0, 1))
+  old.layers[-1].bias.assign([1.0, 2.0])
+  assert carry(old, new).is_enough
+  for changed, is_enough in (({"buckets": 2}, True), ({"units": 5}, False)):
+    other = _model(words, ["no", "yes"], seed=2, **changed)
+    before = other.layers[-1].bias.numpy()
+    assert carry(old, other).is_enough is is_enough
+    assert np.array_equal(other.layers[-1].bias.numpy(), before) is not is_enough
 
 
 def test_rows_of_another_hash_begin_anew(carry):

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from components.versioned_pusher.version_folders import content_digest
 from dlpipe import progress
 from pipeline.settings.config import TrainConfig
 from pipeline.tasks.images.task import TASK
@@ -23,8 +24,12 @@ from pipeline.training.warm import weights_file
 _SMALL = {"widths": [2], "image_size": 12, "epochs": 6, "batch_size": 10}
 
 
-def _trained(graph, root, *, base=None, serving=None, fixed=(), model=None, **settings):
-  """Trains; `base` names the version in `serving` to begin from."""
+def _trained(
+  graph, root, *, base=None, digest=None, serving=None, fixed=(), model=None, **settings
+):
+  """Trains; `base` names the version in `serving` to begin from, `digest` its files."""
+  if base and digest is None:
+    digest = content_digest(serving / str(base))
   config = {
     "input_bounds": {"max_pixels": 1_000},
     "task": "images",
@@ -33,7 +38,7 @@ def _trained(graph, root, *, base=None, serving=None, fixed=(), model=None, **se
     "train": TrainConfig(mixed_precision=False, **settings).model_dump(),
     "code_fingerprint": "f",
     "serving_dir": str(serving),
-    "base": {"version": base, "sha256": "s"} if base else {},
+    "base": {"version": base, "sha256": digest} if base else {},
   }
   arguments = {field.name: None for field in attr.fields(FnArgs)}
   run_fn(
@@ -103,13 +108,16 @@ def test_epochs_that_the_user_set_hold(graph, serving, tmp_path):
 @pytest.mark.parametrize(
   ("given", "reason"),
   [
-    ({}, "no model is served yet"),
-    ({"base": 7}, "version 7 does not say what its weights stand for"),
+    ({}, "no model that was pushed is served, or it is damaged"),
+    ({"base": 7}, "version 7 is gone, or damaged by now"),
+    ({"base": 8}, "version 8 does not say what its weights stand for"),
     ({"base": 1, "cold_every": 1}, "train.cold_every=1"),
   ],
 )
 def test_a_cold_start_says_why(graph, serving, tmp_path, given, reason):
   place, _ = serving
+  (place / "8").mkdir(exist_ok=True)
+  (place / "8" / "saved_model.pb").write_bytes(b"of an older release")
   record = _trained(graph, tmp_path, serving=place, warm_start=True, **given)
   assert (record.warm_start.version, record.warm_start.cold_because) == (None, reason)
   assert len(record.epochs) == 6
@@ -117,11 +125,21 @@ def test_a_cold_start_says_why(graph, serving, tmp_path, given, reason):
   assert weights_file.read(tmp_path / "model").generation == 0
 
 
-def test_another_architecture_is_told(graph, serving, tmp_path):
+def test_another_architecture_is_told_and_trained_from_nothing(graph, serving, tmp_path):
   place, _ = serving
   record = _trained(graph, tmp_path, base=1, serving=place, warm_start=True, model={"widths": [3]})
-  assert record.warm_start.version == 1
-  assert "begin anew: " in record.warm_start.carried
+  warm = record.warm_start
+  assert warm.version is None
+  assert warm.cold_because.startswith("version 1 has another architecture, and only ")
+  assert len(record.epochs) == 6  # not a quarter: hardly anything was learnt before
+
+
+def test_a_version_that_was_damaged_since_is_not_begun_from(graph, serving, tmp_path):
+  place, _ = serving
+  record = _trained(
+    graph, tmp_path, base=1, digest="of what was pushed", serving=place, warm_start=True
+  )
+  assert record.warm_start.cold_because == "version 1 is gone, or damaged by now"
 
 
 def test_without_the_setting_nothing_is_carried_or_recorded(graph, serving, tmp_path):
