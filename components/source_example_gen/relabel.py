@@ -60,7 +60,7 @@ def _written(path: str) -> dict[str, tuple[str, str]]:
       )
     for row in rows:
       line = rows.line_num
-      if any(row.get(None) or ()):  # type: ignore[call-overload]  # what stands behind the header
+      if any(row.get(None) or ()):  # what stands behind the columns of the header
         raise BadInputError(
           f"{SETTING}={path!r}, line {line} has more fields than the header. A name that holds the "
           'mark between fields goes in quotes, such as "reviews.csv, row 7".'

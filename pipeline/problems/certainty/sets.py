@@ -130,8 +130,9 @@ class LabelSets:
       rows,
       wanted,
     )
-    is_kept = found is not None and found > -np.inf
-    bound = min(found * (1 - _APART), THRESHOLD) if is_kept else None
+    bound = None
+    if found is not None and found > -math.inf:
+      bound = min(found * (1 - _APART), THRESHOLD)
     in_set = scores >= (0 if bound is None else bound)
     surest = np.maximum(scores, 1 - scores).min(axis=1, initial=1)
     return _record(
