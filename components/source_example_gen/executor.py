@@ -31,7 +31,7 @@ from components.source_example_gen.splits import SplitRule, content_key
 from dlpipe import progress
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import DataRefusedError, DlpipeError
-from dlpipe.records import SPLITS, FeatureValue, Record, Rejected, SourcePlan, class_names
+from dlpipe.records import SPLITS, Record, Rejected, SourcePlan, class_names
 
 _REPORT_RECORDS = 5000
 _REPORT_S = 5.0
@@ -145,7 +145,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     rule: SplitRule,
     targets: Targets,
     exec_properties: dict[str, Any],
-    new_labels: Mapping[str, FeatureValue],
+    new_labels: Mapping[str, relabel.NewLabel],
   ) -> list[quarantine.ShardReport]:
     """Reads every shard, and those again of which a record goes elsewhere than its hash says.
 
@@ -180,7 +180,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     rule: SplitRule,
     targets: Targets,
     exec_properties: dict[str, Any],
-    new_labels: Mapping[str, FeatureValue],
+    new_labels: Mapping[str, relabel.NewLabel],
   ) -> None:
     """Runs the Beam pipeline over some of the shards; each leaves its files and its report."""
     shards = [json.dumps({"number": n, "shard": dict(plan.shards[n])}) for n in numbers]
@@ -215,7 +215,7 @@ class ReadShard(beam.DoFn):
     options: str,
     label_key: str,
     relabelled_key: str,
-    new_labels: Mapping[str, FeatureValue],
+    new_labels: Mapping[str, relabel.NewLabel],
     rule: SplitRule,
     shards: int,
     targets: Targets,
@@ -292,9 +292,11 @@ class ReadShard(beam.DoFn):
       report.classes[name] = report.classes.get(name, 0) + 1
     if origin not in self._new_labels:
       return record
+    new = self._new_labels[origin]
+    relabel.require_unchanged(origin, record.features.get(self._relabelled_key), new)
     report.relabelled.append(origin)
-    label = self._new_labels[origin]
-    return dataclasses.replace(record, features={**record.features, self._relabelled_key: label})
+    features = {**record.features, self._relabelled_key: new.value}
+    return dataclasses.replace(record, features=features)
 
   def _labels(self, record: Record) -> tuple[str, ...]:
     """The classes of a record; none where labels name no classes."""
@@ -314,7 +316,7 @@ class ReadShard(beam.DoFn):
       self._reported = (0, now)
 
 
-def _new_labels(exec_properties: Mapping[str, Any]) -> dict[str, FeatureValue]:
+def _new_labels(exec_properties: Mapping[str, Any]) -> dict[str, relabel.NewLabel]:
   """The labels that replace those of the source, by origin; empty without `data.relabel`."""
   path = exec_properties.get("relabel")
   if not path:

@@ -1,7 +1,9 @@
 """Reads `data.relabel`: labels that replace those of the data, by origin; the data stay untouched.
 
-The file is a CSV with the columns `origin` and `new_label`, such as `dlpipe check --labels` writes;
-other columns, and rows without a new label, are ignored. Imports no TFX.
+The file is a CSV with the columns `origin` and `new_label`, such as `dlpipe check --labels` writes,
+with commas, semicolons or tabs between them. If it has a column `label`, that is the label that a
+record must have: a row that has moved or changed since is never relabelled. Other columns, and rows
+without a new label, are ignored. Imports no TFX.
 """
 
 from __future__ import annotations
@@ -11,17 +13,27 @@ import csv
 import difflib
 import hashlib
 import io
+import math
 import pathlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue, class_names
 
 SETTING = "data.relabel"
-ORIGIN, NEW_LABEL = "origin", "new_label"
+ORIGIN, NEW_LABEL, OLD_LABEL = "origin", "new_label", "label"
+_MARKS = ",;\t"  # between fields
 _SHOWN = 3
+_ROUNDING = 1e-6  # of numbers that a table writes with fewer digits
+
+
+class NewLabel(NamedTuple):
+  """What a file says of a record: its new label, and the label that it must have; None if any."""
+
+  value: FeatureValue
+  old: FeatureValue | None = None
 
 
 def read(path: str) -> dict[str, str]:
@@ -31,9 +43,15 @@ def read(path: str) -> dict[str, str]:
     BadInputError: the file is missing or no such CSV, names no new label, or names two for one
       origin.
   """
-  rows = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
-  found: dict[str, str] = {}
+  return {origin: new for origin, (new, _) in _written(path).items()}
+
+
+def _written(path: str) -> dict[str, tuple[str, str]]:
+  """Returns the new and the old label by origin; empty for an old one that is not told."""
+  found: dict[str, tuple[str, str]] = {}
+  line = 1
   try:
+    rows = _reader(_text(path))
     missing = [name for name in (ORIGIN, NEW_LABEL) if name not in (rows.fieldnames or ())]
     if missing:
       raise BadInputError(
@@ -41,16 +59,25 @@ def read(path: str) -> dict[str, str]:
         f"{', '.join(rows.fieldnames or ()) or 'no columns'}"
       )
     for row in rows:
-      origin, label = row[ORIGIN], (row[NEW_LABEL] or "").strip()
+      line = rows.line_num
+      if any(row.get(None) or ()):  # what stands behind the columns of the header
+        raise BadInputError(
+          f"{SETTING}={path!r}, line {line} has more fields than the header. A name that holds the "
+          'mark between fields goes in quotes, such as "reviews.csv, row 7".'
+        )
+      origin, label = row[ORIGIN] or "", (row[NEW_LABEL] or "").strip()
       if not label:
         continue
-      if found.setdefault(origin, label) != label:
+      if not origin:
+        raise BadInputError(f"{SETTING}={path!r}, line {line}: {label!r} has no {ORIGIN}.")
+      first, _ = found.setdefault(origin, (label, (row.get(OLD_LABEL) or "").strip()))
+      if first != label:
         raise BadInputError(
-          f"{SETTING}={path!r}, line {rows.line_num}: {origin!r} has two new labels, "
-          f"{found[origin]!r} and {label!r}."
+          f"{SETTING}={path!r}, line {line}: {origin!r} has two new labels, {first!r} and "
+          f"{label!r}."
         )
   except csv.Error as err:
-    raise BadInputError(f"{SETTING}={path!r}, line {rows.line_num}: {err}") from err
+    raise BadInputError(f"{SETTING}={path!r}, after line {line}: {err}") from err
   if not found:
     raise BadInputError(
       f"{SETTING}={path!r} has no {NEW_LABEL}. Enter the right label in the rows that are wrong, "
@@ -59,13 +86,24 @@ def read(path: str) -> dict[str, str]:
   return found
 
 
+def _reader(text: str) -> csv.DictReader[str]:
+  """Returns what reads the rows; spreadsheets of many countries write semicolons for commas."""
+  header, _, _ = text.partition("\n")
+  for mark in _MARKS:
+    if {ORIGIN, NEW_LABEL} <= {name.strip('" \r') for name in header.split(mark)}:
+      break
+  else:
+    mark = _MARKS[0]
+  return csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=mark)
+
+
 def digest(path: str) -> str:
   """Returns a hash of what the file says."""
   said = sorted(read(path).items())
   return hashlib.sha256(repr(said).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def values(path: str, read_label: str, options: Mapping[str, Any]) -> dict[str, FeatureValue]:
+def values(path: str, read_label: str, options: Mapping[str, Any]) -> dict[str, NewLabel]:
   """Returns the values of the label feature by origin.
 
   Args:
@@ -78,17 +116,57 @@ def values(path: str, read_label: str, options: Mapping[str, Any]) -> dict[str, 
   """
   convert: Callable[[str, Mapping[str, Any]], FeatureValue] = load_function(read_label)
   found = {}
-  for origin, label in read(path).items():
+  for origin, (new, old) in _written(path).items():
     try:
-      found[origin] = convert(label, options)
+      value = convert(new, options)
     except ValueError as err:
       raise BadInputError(f"{SETTING}={path!r}: the new label of {origin!r}: {err}") from err
+    try:
+      found[origin] = NewLabel(value, convert(old, options) if old else None)
+    except ValueError:  # no record has it
+      found[origin] = NewLabel(value, old)
   return found
+
+
+def require_unchanged(origin: str, label: FeatureValue | None, new: NewLabel) -> None:
+  """Checks that a record has the label that the file says, or already the new one.
+
+  A file names a row by its place, and rows move if one above them is deleted.
+
+  Raises:
+    BadInputError: it has another one.
+  """
+  if new.old is None or _is_same(label, new.old) or _is_same(label, new.value):
+    return
+  raise BadInputError(
+    f"{SETTING} was made of other data: {origin!r} has the label {_shown(label)}, and the file "
+    f"says {_shown(new.old)} (column {OLD_LABEL}). Make the file anew from this data; if its "
+    f"{ORIGIN} is surely right, leave the column {OLD_LABEL} out."
+  )
+
+
+def _is_same(label: FeatureValue | None, other: FeatureValue) -> bool:
+  """Returns whether two labels are the same; lists are not compared, and taken for it."""
+  if isinstance(label, (int, float)) and isinstance(other, (int, float)):
+    return math.isclose(label, other, rel_tol=_ROUNDING)
+  if isinstance(label, (str, bytes)) and isinstance(other, (str, bytes)):
+    return _words(label) == _words(other)
+  return not isinstance(label, (str, bytes)) and not isinstance(other, (str, bytes))
+
+
+def _words(label: str | bytes) -> list[str]:
+  [text] = class_names(label)
+  return text.split()
+
+
+def _shown(label: FeatureValue | None) -> str:
+  names = class_names(label)
+  return repr(names[0]) if names else repr(label)
 
 
 def require_known(
   path: str,
-  given: Mapping[str, FeatureValue],
+  given: Mapping[str, NewLabel],
   applied: Iterable[str],
   labels: Collection[str],
 ) -> None:
@@ -115,7 +193,9 @@ def require_known(
   twice = sorted(origin for origin, count in met.items() if count > 1)
   if twice:
     raise BadInputError(f"{SETTING}={path!r}: several records have the origin {_some(twice)}.")
-  strangers = sorted({n for value in given.values() for n in class_names(value)} - set(labels))
+  strangers = sorted(
+    {name for new in given.values() for name in class_names(new.value)} - set(labels)
+  )
   if labels and strangers:
     close = difflib.get_close_matches(strangers[0], labels, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""

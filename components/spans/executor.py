@@ -24,7 +24,7 @@ from components.spans import contents, kept, resolving, together, window
 from components.spans.pattern import Pattern, Span
 from dlpipe import progress
 from dlpipe.errors import BadInputError, DataRefusedError, DlpipeError
-from dlpipe.records import SPLITS, FeatureValue, SourcePlan
+from dlpipe.records import SPLITS, SourcePlan
 
 
 class Executor(executor.Executor):
@@ -195,7 +195,7 @@ def _require_known(
   if not found.new_labels:
     return
   pattern = Pattern(exec_properties["data_path"])
-  given: dict[str, FeatureValue] = {
+  given = {
     origin: value
     for origin, value in found.new_labels.items()
     if not pattern.holds(origin) or any(span.has(origin) for span in found.window.spans)

@@ -14,7 +14,7 @@ from components.spans.contents import Contents
 from components.spans.pattern import Pattern, Span
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
-from dlpipe.records import FeatureValue, SourcePlan, part_of_input
+from dlpipe.records import SourcePlan, part_of_input
 
 # What a span is read with, beside its content and its new labels.
 _READ_WITH = (
@@ -46,7 +46,7 @@ class Resolved:
   contents: Mapping[str, str]
   keys: Mapping[str, str]
   fingerprint: str
-  new_labels: Mapping[str, FeatureValue]
+  new_labels: Mapping[str, relabel.NewLabel]
 
 
 def resolve(exec_properties: Mapping[str, Any]) -> Resolved:
@@ -58,7 +58,7 @@ def resolve(exec_properties: Mapping[str, Any]) -> Resolved:
   settings = window.Settings.from_text(exec_properties[SETTING])
   chosen = window.choose(Pattern(exec_properties["data_path"]), settings)
   contents = chosen.contents(Contents(settings.root))
-  labels: dict[str, FeatureValue] = {}
+  labels: dict[str, relabel.NewLabel] = {}
   fingerprint = window.fingerprint(chosen, contents)
   if path := exec_properties.get("relabel"):
     fingerprint += f"-{relabel.digest(path)}"
@@ -90,7 +90,10 @@ def plan_of(span: Span, exec_properties: Mapping[str, Any]) -> SourcePlan:
 
 
 def _key(
-  span: Span, content: str, labels: Mapping[str, FeatureValue], exec_properties: Mapping[str, Any]
+  span: Span,
+  content: str,
+  labels: Mapping[str, relabel.NewLabel],
+  exec_properties: Mapping[str, Any],
 ) -> str:
   own = sorted((o, repr(label)) for o, label in labels.items() if span.has(o))
   read_with = [exec_properties.get(name) for name in _READ_WITH]

@@ -24,5 +24,11 @@ def tokens(text: str, what: str) -> list[str]:
 
 
 def holds(text: str, token: str) -> bool:
-  """Returns whether a text holds a number or a name as a whole."""
+  """Returns whether a text holds a number or a name as a whole; a unit may follow a number.
+
+  >>> [holds("Run 5km with 1,250 others.", number) for number in ("5", "1,250", "1")]
+  [True, True, False]
+  """
+  if _NUMBER.fullmatch(token):
+    return token in _NUMBER.findall(text)
   return re.search(rf"(?<!\w){re.escape(token)}(?!\w)", text) is not None

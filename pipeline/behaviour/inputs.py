@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import functools
 import itertools
@@ -14,7 +15,7 @@ import numpy as np
 from pipeline.behaviour import pictures, texts
 from pipeline.behaviour.asking import Answer, Given, Model
 from pipeline.behaviour.results import Case
-from pipeline.behaviour.suite import Change, OnlyIf, Suite, filled, slots
+from pipeline.behaviour.suite import Change, OnlyIf, Suite, choices, filled, slots
 
 _LONGEST = 200  # characters of an input or an answer that are shown
 
@@ -57,11 +58,12 @@ class Measuring:
   def left_out(self, only_if: OnlyIf) -> str:
     """Returns why a test makes no sense here; empty if it does."""
     if only_if.classes is not None:
-      self.asked(self.pool[:1])
+      self._learn_classes()
       others = sorted({*self.model.classes} - {*only_if.classes})
-      if not self.model.classes or others:
-        has = repr(others[0]) if others else "none"
-        return f"it is for the classes {', '.join(only_if.classes)}, and the model has {has}"
+      if others:
+        return (
+          f"it is for the classes {', '.join(only_if.classes)}, and the model has {others[0]!r}"
+        )
     if only_if.words is not None:
       words = {word.casefold() for word in only_if.words}
       rows = [each.text for each in self.pool[: self.suite.rows]]
@@ -72,6 +74,13 @@ class Measuring:
           f"{len(rows)} rows have one"
         )
     return ""
+
+  def _learn_classes(self) -> None:
+    """Asks about rows until the model has answered one, which tells its classes."""
+    for each in self.pool[: self.suite.rows]:
+      if self.model.classes:
+        return
+      self.asked([each])
 
   def asked(self, given: Sequence[Given]) -> list[Answer | None]:
     """Returns the answer to each input; None for one that the model refuses."""
@@ -87,14 +96,21 @@ class Measuring:
     self, test: str, written: Sequence[str], words: Mapping[str, tuple[str, ...]]
   ) -> list[tuple[str, dict[str, int]]]:
     """Returns texts with every choice of their slots' words, or as many as there are rows."""
+    # Many slots of many words have more texts than memory holds, so few are ever filled.
+    ends = list(itertools.accumulate(choices(text, words) for text in written))
+    numbers: Sequence[int] = range(ends[-1])
+    if len(numbers) > self.suite.rows:
+      numbers = self.rng(test, 0).sample(numbers, self.suite.rows)
     found = []
-    for text in written:
-      names = slots(text)
-      for places in itertools.product(*(range(len(words[name])) for name in names)):
-        chosen = dict(zip(names, places, strict=True))
-        found.append((filled(text, words, chosen), chosen))
-    most = self.suite.rows
-    return found if len(found) <= most else self.rng(test, 0).sample(found, most)
+    for number in numbers:
+      place = bisect.bisect_right(ends, number)
+      text = written[place]
+      rest = number - (ends[place] - choices(text, words))
+      chosen: dict[str, int] = {}
+      for name in reversed(slots(text)):
+        rest, chosen[name] = divmod(rest, len(words[name]))
+      found.append((filled(text, words, chosen), chosen))
+    return found
 
   def compared(
     self, test: str, change: Change, strength: int, given: Sequence[Given]
@@ -119,13 +135,15 @@ class Measuring:
   ) -> Iterator[tuple[Given, Given]]:
     for number, each in enumerate(given):
       rng = self.rng(test, number)
+      before = each.data
       if self.is_text:
+        before = each.text.encode()  # bytes that are no UTF-8 are mended alike
         after = texts.changed(each.text, change, strength=strength, rng=rng).encode()
       elif (picture := pictures.opened(each.data)) is not None:
         after = pictures.encoded(pictures.changed(picture, change, strength=strength, rng=rng))
       else:
         continue
-      if after != each.data:
+      if after != before:
         yield each, each._replace(data=after)
 
   def case(self, of: Compared, wanted: str) -> Case:

@@ -225,7 +225,8 @@ def _counted(
   said = dataclasses.replace(said, refused_inputs=refused)
   own = isinstance(test, Minimum) or test.texts is not None
   if tried < (1 if own else FEWEST):
-    return dataclasses.replace(said, unmeasured=_too_few(tried))
+    few = "it applies to none of its own inputs" if own else _too_few(tried)
+    return dataclasses.replace(said, unmeasured=few)
   step = Step(
     tried=tried,
     failed=failed,

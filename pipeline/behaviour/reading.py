@@ -18,7 +18,7 @@ import yaml
 from dlpipe.errors import BadInputError
 from pipeline.behaviour.suite import KINDS, REFUSED, Minimum, MinimumCase, Suite, Test
 from pipeline.settings.config import PipelineConfig
-from pipeline.settings.reading import YAML_ERRORS, Loader, explain
+from pipeline.settings.reading import YAML_ERRORS, Loader, explain, shown
 from pipeline.task import Task
 from pipeline.tasks import behaviour_path
 
@@ -114,10 +114,10 @@ def _test(document: _Document, number: int, given: object) -> Test:
     raise document.fault(place, "each test must be a mapping with name, kind, at_most and reason")
   kind = given.get("kind")
   if not isinstance(kind, str) or kind not in KINDS:
-    close = difflib.get_close_matches(str(kind), KINDS, n=1)
+    close = difflib.get_close_matches(kind, KINDS, n=1) if isinstance(kind, str) else []
     hint = f" Did you mean {close[0]}?" if close else ""
     raise document.fault(
-      (*place, "kind"), f"kind must be one of {', '.join(KINDS)}.{hint} Received: {kind!r}"
+      (*place, "kind"), f"kind must be one of {', '.join(KINDS)}.{hint} Received: {shown(kind)}"
     )
   try:
     return KINDS[kind](**given)
@@ -146,8 +146,9 @@ def _with_content(
     return case, 0
   try:
     data = (document.path.parent / case.file).read_bytes()
-  except OSError as err:
-    raise document.fault((*place, "file"), f"cannot read {case.file!r}: {err.strerror}") from err
+  except (OSError, ValueError) as err:  # ValueError for a NUL
+    reason = getattr(err, "strerror", None) or err
+    raise document.fault((*place, "file"), f"cannot read {case.file!r}: {reason}") from err
   if len(data) > room:
     raise document.fault(
       (*place, "file"),
@@ -228,12 +229,12 @@ def _in_words(error: Any) -> str:
   """Returns what is wrong with a value, and what it is."""
   where = ".".join(str(part) for part in error["loc"])
   if error["type"] == REFUSED:
-    received = f". Received: {error['input']!r}" if where else ""
+    received = f". Received: {shown(error['input'])}" if where else ""
     return f"{where} {error['msg']}{received}".strip()
   if error["type"] == "string_pattern_mismatch":
     return (
       f"{where} must have at most 60 letters, digits, spaces, points and dashes. Received: "
-      f"{error['input']!r}"
+      f"{shown(error['input'])}"
     )
   return explain(error)
 

@@ -7,6 +7,7 @@ NLP models with CheckList" (invariance, direction, minimum functionality), and H
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -43,6 +44,7 @@ STRENGTHS = 3
 FEWEST = 10  # rows of eval; fewer are not judged
 REFUSED = "behaviour"  # the type of errors that are ours
 _WITH_TEXT = ("append", "prepend")
+_MOST_CHOICES = 1_000_000_000  # of the words of one text
 _SLOT = re.compile(r"\{(\w+)\}")
 Texts = Annotated[tuple[str, ...], pydantic.Field(min_length=1)]
 
@@ -70,10 +72,11 @@ class Change(Section):
   @pydantic.model_validator(mode="before")
   @classmethod
   def _is_known(cls, given: object) -> object:
-    if isinstance(given, Mapping) and set(given) == {"name", "to", "words"}:
-      return given  # as `model_dump` writes it
     name, value = given, None
-    if isinstance(given, Mapping) and len(given) == 1:
+    if isinstance(given, Mapping) and set(given) == {"name", "to", "words"}:
+      # As `model_dump` writes it.
+      name, value = given["name"], given["to"] or given["words"] or None
+    elif isinstance(given, Mapping) and len(given) == 1:
       [(name, value)] = given.items()
     if not isinstance(name, str) or name not in {**TEXT_CHANGES, **PICTURE_CHANGES}:
       known = ", ".join((*TEXT_CHANGES, *PICTURE_CHANGES))
@@ -95,8 +98,10 @@ def _replacements(value: object) -> dict[str, Any]:
     raise refused("must map a word to others, as in `replace: {Anna: [Mei, Ahmed]}`")
   found = {word: _as_tuple(others) for word, others in value.items()}
   for word, others in found.items():
-    if not isinstance(word, str) or not all(isinstance(each, str) for each in others):
-      raise refused("must map a word to others, all of them texts")
+    if not isinstance(word, str) or not others or not all(isinstance(o, str) for o in others):
+      raise refused("must map a word to one other or more, all of them texts")
+    if not word.strip():
+      raise refused("must map words, and an empty text is none")
   return found
 
 
@@ -126,7 +131,7 @@ class _Test(Section):
   KIND: ClassVar[str]
 
   name: str = pydantic.Field(pattern=r"^\w[\w .-]{0,59}$")
-  reason: str = pydantic.Field(min_length=1)
+  reason: Annotated[str, pydantic.StringConstraints(strip_whitespace=True, min_length=1)]
   at_most: float | None = pydantic.Field(ge=0, le=1, strict=True)
   only_if: OnlyIf = OnlyIf()
   optional: bool = False
@@ -341,10 +346,21 @@ class Suite(Section):
 
 
 def require_words(texts: tuple[str, ...], words: Mapping[str, tuple[str, ...]]) -> None:
-  """Refuses a slot without words."""
-  slots = {slot for text in texts for slot in _SLOT.findall(text)}
-  if missing := sorted(slots - set(words)):
+  """Refuses a slot without words, and a text with too many choices of them."""
+  missing = sorted({slot for text in texts for slot in slots(text)} - set(words))
+  if missing:
     raise refused(f"{{{missing[0]}}} has no words: add `words: {{{missing[0]}: [...]}}`")
+  if any(choices(text, words) > _MOST_CHOICES for text in texts):
+    raise refused(f"has a text with more than {_MOST_CHOICES:,} choices of words")
+
+
+def choices(text: str, words: Mapping[str, tuple[str, ...]]) -> int:
+  """Returns in how many ways words fill the slots of a text.
+
+  >>> choices("a {good} {thing}", {"good": ("fine", "great"), "thing": ("film", "plot", "book")})
+  6
+  """
+  return math.prod(len(words[name]) for name in slots(text))
 
 
 def filled(text: str, words: Mapping[str, tuple[str, ...]], chosen: Mapping[str, int]) -> str:

@@ -72,10 +72,11 @@ def _prepend(text: str, change: Change, strength: int, rng: random.Random) -> st
 
 
 def _replace(text: str, change: Change, strength: int, rng: random.Random) -> str:
-  for word, others in change.words.items():
-    other = rng.choice(others)
-    text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", other.replace("\\", r"\\"), text)
-  return text
+  chosen = {word: rng.choice(others) for word, others in change.words.items()}
+  # At once: where two words change places, the first must not be changed back. Longest first: "New
+  # York" is not "New".
+  words = "|".join(map(re.escape, sorted(chosen, key=len, reverse=True)))
+  return re.sub(rf"(?<!\w)(?:{words})(?!\w)", lambda found: chosen[found[0]], text)
 
 
 _Function = Callable[[str, Change, int, random.Random], str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import pathlib
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ _WORDS, _PHRASES = 12, 6  # shown, the strongest first
 _LEAST = 0.01  # of the strongest part; less is not shown
 _ALIGNED, _LEAST_ALIGNED = 3, 0.1
 _LONGEST_WORD = 24
+_OF_SUM = frozenset({"explained", "intercept", "unexplained", "label", "map"})
 _UNBROKEN = "\u00a0"
 
 
@@ -41,16 +43,22 @@ def explained(
   places = [place for place, row in enumerate(answered) if "error" not in row]
   values = [value for place in places if (value := asked[place].value) is not None]
   found: list[dict[str, Any] | None] = [None] * len(asked)
-  used: collections.Counter[str] = collections.Counter()
+  used: set[str] = set()
   for place, answer in zip(places, explanations(values), strict=True):
     reason: dict[str, Any] = {"error": answer} if isinstance(answer, str) else dict(answer)
     if png := reason.pop(MAP_PNG, None):
-      stem = pathlib.PurePath(asked[place].shown).stem or "map"
-      used[stem] += 1
-      name = stem if used[stem] == 1 else f"{stem}-{used[stem]}"
+      name = _free_name(pathlib.PurePath(asked[place].shown).stem or "map", used)
       reason[MAP_FILE] = _written(f"{name}{MAP_SUFFIX}", png)
     found[place] = reason
   return found
+
+
+def _free_name(stem: str, used: set[str]) -> str:
+  """Returns a name that no other map has, and notes it; many systems take a and A for the same."""
+  names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+  name = next(each for each in names if each.casefold() not in used)
+  used.add(name.casefold())
+  return name
 
 
 def why_lines(reason: Mapping[str, Any]) -> list[str]:
@@ -75,19 +83,30 @@ def why_lines(reason: Mapping[str, Any]) -> list[str]:
   if "alignment" in reason:
     lines += _aligned(reason)
   if MAP_FILE in reason:
-    rows, columns = len(reason["map"]), len(reason["map"][0])
-    lines.append(f"map of {rows} x {columns} places, red for it: {reason[MAP_FILE]}")
+    rows = reason.get("map")
+    size = f" of {len(rows)} x {len(rows[0])} places" if rows else ""
+    lines.append(f"map{size}, red for it: {reason[MAP_FILE]}")
+  if not reason.keys() & {"tokens", "alignment", MAP_FILE}:  # of a way of the task's own
+    parts = sorted(reason.keys() - _OF_SUM)
+    lines += [f"--json has the parts: {', '.join(parts)}"] if parts else []
   return lines
 
 
 def _sum(reason: Mapping[str, Any]) -> str:
-  what, parts = ("words", reason.get("contributions")) if "tokens" in reason else ("places", None)
-  total = sum(parts) if parts is not None else sum(map(sum, reason["map"]))
   label = f" {one_line(reason['label'])}" if "label" in reason else ""
-  said = [f"{what} {total:.3f}", f"the start {reason['intercept']:.3f}"]
-  if abs(reason["unexplained"]) >= 0.001 * max(1, abs(reason["explained"])):
-    said.append(f"unexplained {reason['unexplained']:.3f}")
-  return f"why{label}: {reason['explained']:.3f}, of which {', '.join(said[:-1])} and {said[-1]}"
+  explained, unexplained = reason["explained"], reason.get("unexplained", 0.0)
+  said = []
+  if "tokens" in reason:
+    said.append(f"words {sum(reason['contributions']):.3f}")
+  elif "map" in reason:
+    said.append(f"places {sum(map(sum, reason['map'])):.3f}")
+  if "intercept" in reason:
+    said.append(f"the start {reason['intercept']:.3f}")
+  if abs(unexplained) >= 0.001 * max(1, abs(explained)):
+    said.append(f"unexplained {unexplained:.3f}")
+  *first, last = said or [""]
+  parts = f", of which {', '.join(first)} and {last}" if first else f", of which {last}"
+  return f"why{label}: {explained:.3f}{parts if said else ''}"
 
 
 def _words(reason: Mapping[str, Any]) -> Iterator[str]:

@@ -13,6 +13,8 @@ Deep Networks" (integrated gradients), https://arxiv.org/abs/1703.01365
 
 from __future__ import annotations
 
+import collections
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -57,10 +59,31 @@ def _last_map(model: keras.Model) -> Any:
   """Returns the tensor in which the network's last map ends; None if no known layer ends one."""
   if len(model.outputs) != 1:
     return None
-  for layer in reversed(model.layers):
-    if isinstance(layer, _ENDS) and len(layer.input.shape) == 4:
-      return layer.input if min(layer.input.shape[1:3]) >= _LEAST_PLACES else None
+  for node in _behind(model.outputs[0]):
+    if isinstance(node.operation, _ENDS) and len(node.input_tensors[0].shape) == 4:
+      [last] = node.input_tensors
+      # A network that joins pooled maps of several depths has no map that tells all.
+      is_whole = all(each.input_tensors for each in _behind(model.outputs[0], but_for=last))
+      return last if is_whole and min(last.shape[1:3]) >= _LEAST_PLACES else None
   return None
+
+
+def _behind(answer: Any, *, but_for: Any = None) -> Iterator[Any]:
+  """Yields the calls of layers that made a tensor, the last first, and each once.
+
+  Args:
+    answer: the tensor.
+    but_for: a tensor behind which is not looked; None looks as far as the input.
+  """
+  waiting, seen = collections.deque([answer]), {id(but_for)}
+  while waiting:
+    tensor = waiting.popleft()
+    if id(tensor) not in seen:
+      seen.add(id(tensor))
+      made_by = tensor._keras_history
+      node = made_by.operation._inbound_nodes[made_by.node_index]
+      waiting.extend(node.input_tensors)
+      yield node
 
 
 def _activated(

@@ -236,4 +236,4 @@ def _number(value: Any) -> str:
 def _text(value: Any) -> str:
   """Returns a value in one line that neither ends a cell of a table nor starts markup."""
   line = " ".join(str(value).split())
-  return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in line)
+  return "".join(f"\\{c}" if c in "\\`*_[]<>|#~&" else c for c in line)

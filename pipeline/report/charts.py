@@ -252,7 +252,8 @@ def xy_chart(
 
 def bar(value: float, most: float, css_class: str) -> Markup:
   """Draws a bar of `value` out of `most`, for a table's cell whose text gives the number."""
-  share = min(max(value / most, 0.0), 1.0) if most > 0 else 0.0
+  is_known = most > 0 and math.isfinite(value)
+  share = min(max(value / most, 0.0), 1.0) if is_known else 0.0
   return Markup(
     '<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
     '<rect class="track" width="100" height="10"/><rect class="{}" width="{}" height="10"/></svg>'

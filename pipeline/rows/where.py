@@ -113,7 +113,14 @@ def _compared(table: pa.Table, left: ast.expr, op: ast.cmpop, right: ast.expr) -
     raise BadInputError(
       f"{ast.unparse(left)} is a {kinds[0]} and {ast.unparse(right)} a {kinds[1]}"
     )
-  return _COMPARED[type(op)](a, b)
+  return _COMPARED[type(op)](_as_kept(a, b), _as_kept(b, a))
+
+
+def _as_kept(value: Any, other: Any) -> Any:
+  """Returns a literal as the column that it is compared with keeps it: 0.9 is no float32."""
+  if isinstance(value, float) and pa.types.is_float32(other.type):
+    return pa.scalar(value, pa.float32())
+  return value
 
 
 def _missing(table: pa.Table, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Any:
@@ -141,7 +148,7 @@ def _contained(table: pa.Table, left: ast.expr, right: ast.expr) -> Any:
     raise BadInputError(f"{left.id} is a {_kind(column)} and {strangers[0]!r} is not")
   mask = pa.chunked_array([pa.array([False] * table.num_rows, pa.bool_())])
   for value in values:
-    mask = pc.or_kleene(mask, pc.equal(column, pa.scalar(value)))
+    mask = pc.or_kleene(mask, pc.equal(column, _as_kept(value, column)))
   return mask
 
 
@@ -162,6 +169,8 @@ def _literal(node: ast.expr) -> Any:
     raise BadInputError(f"{ast.unparse(node)!r} is no text, number or truth value")
   if isinstance(value, int) and not -(2**63) <= value < 2**63:
     return float(value)
+  if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+    raise BadInputError(f"{ast.unparse(node)} holds half a character")
   return value
 
 

@@ -13,6 +13,7 @@ import difflib
 import os
 import pathlib
 import re
+import reprlib
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -48,6 +49,10 @@ _KINDS = {
   "model": "a mapping",
   "tuple": "a list",
 }
+
+_SHOWN = reprlib.Repr()
+_SHOWN.maxlevel, _SHOWN.maxlist, _SHOWN.maxtuple, _SHOWN.maxdict = 3, 6, 6, 6
+_SHOWN.maxstring, _SHOWN.maxlong, _SHOWN.maxother = 200, 60, 200
 
 
 class Loader(yaml.SafeLoader):
@@ -241,6 +246,15 @@ def _as_meant(value: Any, setting: Setting) -> Any:
   return float(value) if kinds.is_any_number(setting.kind) else value
 
 
+def shown(value: Any) -> str:
+  """Returns a value of a file for a message, cut where it is large: YAML's anchors may repeat it.
+
+  >>> shown(["ha"] * 1_000)[:20], len(shown([["ha"] * 1_000] * 1_000)) < 1_000
+  ("['ha', 'ha', 'ha', '", True)
+  """
+  return _SHOWN.repr(value)
+
+
 def explain(error: Any) -> str:
   """Describes Pydantic's error about a nested value, such as one of `kubeflow.resources`."""
   where = ".".join(str(part) for part in error["loc"])
@@ -249,12 +263,12 @@ def explain(error: Any) -> str:
   if error["type"] == "missing":
     return f"{where} is missing"
   if error["type"] == "literal_error":
-    return f"{where} must be {error['ctx']['expected']}. Received: {error['input']!r}"
+    return f"{where} must be {error['ctx']['expected']}. Received: {shown(error['input'])}"
   words = _BOUNDS.get(error["type"])
   if words is not None:
     [bound] = error["ctx"].values()
-    return f"{where} must be {words} {bound:g}. Received: {error['input']!r}"
+    return f"{where} must be {words} {bound:g}. Received: {shown(error['input'])}"
   expected = next((word for kind, word in _KINDS.items() if error["type"].startswith(kind)), None)
   if expected is not None:
-    return f"{where} must be {expected}. Received: {error['input']!r}"
-  return f"{where}: {error['msg']}. Received: {error['input']!r}"
+    return f"{where} must be {expected}. Received: {shown(error['input'])}"
+  return f"{where}: {error['msg']}. Received: {shown(error['input'])}"

@@ -179,6 +179,21 @@ def test_new_labels_of_what_is_not_there_are_refused(relabel, class_folders, lab
   assert why in str(refused.value)
 
 
+def test_a_row_that_has_moved_since_the_review_is_refused(run, class_folders, tmp_path):
+  root = class_folders("cat", "dog", count=20)
+  file = tmp_path / "new.csv"
+  file.write_text(
+    "origin,label,new_label\ncat/1.png,cat,dog\ndog/2.png,cat,dog\ndog/3.png,cat,cow\n"
+  )
+  with pytest.raises(BadInputError, match=r"other data: 'dog/3\.png' has the label 'dog', and"):
+    run(
+      root,
+      relabel=str(file),
+      relabelled_key="label",
+      read_label="pipeline.problems.classes.read_label",
+    )
+
+
 def test_classes_are_mixed_in_the_files(run, class_folders):
   examples, _ = run(class_folders("cat", "dog", count=40))
   labels = [r["label"] for r in read_split(examples, "train")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import pathlib
+import sys
 import threading
 from typing import Any
 
@@ -31,8 +32,7 @@ class LivePage:
   def __init__(self) -> None:
     """Begins to serve, on a free port."""
     self.watched = Watched()
-    self._server = http.server.ThreadingHTTPServer((_HOST, 0), _handler(self.watched))
-    self._server.daemon_threads = True
+    self._server = _Server((_HOST, 0), _handler(self.watched))
     port = self._server.server_address[1]
     self.address = f"http://{_HOST}:{port}/"
     self._thread = threading.Thread(
@@ -45,6 +45,15 @@ class LivePage:
     self._server.shutdown()
     self._server.server_close()
     self._thread.join()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+  daemon_threads = True
+
+  def handle_error(self, request: Any, client_address: Any) -> None:
+    """Says nothing of a browser that went away: the terminal belongs to the run."""
+    if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+      super().handle_error(request, client_address)
 
 
 def _handler(watched: Watched) -> type[http.server.BaseHTTPRequestHandler]:

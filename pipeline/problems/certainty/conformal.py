@@ -54,7 +54,7 @@ def least_score(scores: np.ndarray, shares: np.ndarray, rows: int, coverage: flo
   Args:
     scores: `[labels]`, of every label of every row.
     shares: `[labels]`, 1 by the number of labels of its row.
-    rows: how many rows there are, those without labels included.
+    rows: how many rows have labels.
     coverage: the least mean part, above 0 and below 1.
 
   Source: Angelopoulos et al. 2022, "Conformal Risk Control", https://arxiv.org/abs/2208.02814

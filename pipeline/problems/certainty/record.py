@@ -69,7 +69,7 @@ class Certainty(ArtifactFile):
   Attributes:
     coverage: how often a set or an interval is to hold the label; None if there are neither.
     is_asked: whether the user asked for that coverage.
-    rows: the rows of val that count.
+    rows: the rows of val that count: if rows may have several labels, those with any.
     bound: the least score of a label in the set, or half the width of the interval in standard
       deviations; None if val has too few rows for the coverage, so that a set holds every label.
     size: the mean number of labels in a set, on val; None without sets.
@@ -132,6 +132,8 @@ class Certainty(ArtifactFile):
     what = "an interval" if self.size is None else "sets"
     if self.bound is None:
       told = f"val has {self.rows:,} rows, and {self.coverage:g} takes {self.least_rows:,}"
+      if self.rows >= self.least_rows:
+        told = f"too many of the {self.rows:,} val rows have labels or answers that it cannot hold"
       return f"no interval: {told}" if self.size is None else f"sets hold every label: {told}"
     held = f"{what} for a coverage of {self.coverage:g}, from {self.rows:,} val rows"
     if self.size is None:

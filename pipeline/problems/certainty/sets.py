@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from pipeline.problems.certainty import conformal
 from pipeline.problems.certainty.record import SET, Certainty
-from pipeline.problems.labels import THRESHOLD
+from pipeline.problems.labels import NONE, THRESHOLD
 
 Outputs = Mapping[str, tf.Tensor]
 # More outputs of a model, and `[batch]` bool, which answers are accepted; None if that is open.
@@ -69,6 +69,7 @@ class ClassSets:
       is_right,
       sizes,
       sizes == 1,
+      rows=rows,
       coverage=wanted,
       is_asked=coverage is not None,
       bound=bound,
@@ -108,20 +109,30 @@ class LabelSets:
     coverage: float | None,
     accepted_accuracy: float | None,
   ) -> Certainty:
-    """Finds the bounds of scores; `labels` are ids `[rows, most]`, and a negative one is none."""
-    rows = len(scores)
+    """Finds the bounds of scores; `labels` are ids `[rows, most]`, as `label_ids`."""
     known = (labels >= 0) & (labels < scores.shape[1])
     truth = np.zeros(scores.shape, bool)
     row, place = np.nonzero(known)
     truth[row, labels[row, place]] = True
     answer = scores >= THRESHOLD
-    each = truth.sum(axis=1)
-    missed = (truth & ~answer).sum(axis=1) / np.maximum(each, 1)
-    is_right = (truth == answer).all(axis=1)
+    # No set can hold a label that the model does not know.
+    strange = ((labels != NONE) & ~known).sum(axis=1)
+    each = truth.sum(axis=1) + strange
+    rows = int((each > 0).sum())  # one without labels has none that a set could miss
+    missed = ((truth & ~answer).sum(axis=1) + strange) / np.maximum(each, 1)
+    is_right = (truth == answer).all(axis=1) & (strange == 0)
     wanted = coverage or conformal.chosen_coverage(float(missed.sum()), rows)
     row, place = np.nonzero(truth)
-    found = conformal.least_score(scores[row, place], 1 / each[row], rows, wanted)
-    bound = None if found is None else min(found * (1 - _APART), THRESHOLD)
+    of_strange = np.repeat(np.arange(len(scores)), strange)
+    found = conformal.least_score(
+      np.concatenate([scores[row, place], np.full(len(of_strange), -np.inf)]),
+      1 / each[np.concatenate([row, of_strange])],
+      rows,
+      wanted,
+    )
+    bound = None
+    if found is not None and found > -math.inf:
+      bound = min(found * (1 - _APART), THRESHOLD)
     in_set = scores >= (0 if bound is None else bound)
     surest = np.maximum(scores, 1 - scores).min(axis=1, initial=1)
     return _record(
@@ -129,6 +140,7 @@ class LabelSets:
       is_right,
       in_set.sum(axis=1),
       (in_set == answer).all(axis=1),
+      rows=rows,
       coverage=wanted,
       is_asked=coverage is not None,
       bound=bound,
@@ -155,6 +167,7 @@ def _record(
   sizes: np.ndarray,
   alone: np.ndarray,
   *,
+  rows: int,
   coverage: float,
   is_asked: bool,
   bound: float | None,
@@ -162,7 +175,7 @@ def _record(
 ) -> Certainty:
   """Returns the record; a set that adds nothing to the answer is `alone`."""
   start: float | None = None
-  accepted = alone
+  accepted = alone & (bound is not None)
   if accepted_accuracy is not None:
     start = conformal.accepted_from(surest, is_right, accepted_accuracy)
     start = None if start is None else start * (1 - _ROUNDING)
@@ -170,7 +183,7 @@ def _record(
   return Certainty(
     coverage=coverage,
     is_asked=is_asked,
-    rows=len(surest),
+    rows=rows,
     bound=bound,
     size=float(sizes.mean()) if len(sizes) else 0.0,
     accepted_accuracy=accepted_accuracy,
@@ -212,5 +225,6 @@ def _sorted_set(
 
 def _is_accepted(record: Certainty, surest: tf.Tensor, alone: tf.Tensor) -> tf.Tensor:
   if record.accepted_accuracy is None:
-    return alone
+    # Without a bound a set says nothing, and neither does an answer that fills it.
+    return alone if record.bound is not None else tf.zeros_like(alone)
   return surest >= (math.inf if record.accepted_from is None else record.accepted_from)

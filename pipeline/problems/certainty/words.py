@@ -40,10 +40,13 @@ def _doubts(outputs: Mapping[str, Any]) -> list[str]:
   found = []
   chance = outputs.get(FAMILIARITY)
   is_strange = isinstance(chance, float) and chance < STRANGE
-  if LOW in outputs and HIGH in outputs:
-    found.append(f"from {outputs[LOW]:.6g} to {outputs[HIGH]:.6g}")
+  low, high = outputs.get(LOW), outputs.get(HIGH)
+  if isinstance(low, (int, float)) and isinstance(high, (int, float)):
+    found.append(f"from {low:.6g} to {high:.6g}")
   if outputs.get(DECISION) == UNSURE:
-    labels = [label for label in outputs.get(SET, ()) if label]
+    # An answer of a task's own may have an output of the same name, of any kind.
+    of_set = outputs.get(SET)
+    labels = [label for label in of_set if label] if isinstance(of_set, (list, tuple)) else []
     if len(labels) > 1:
       found.append(f"unsure: {_alternatives(labels)}")
     elif not is_strange:

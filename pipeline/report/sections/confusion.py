@@ -24,20 +24,23 @@ def matrix(data: ReportData) -> dict[str, Any] | None:
   evaluation = data.evaluation or {}
   links = {(cell["label"], cell["predicted"]): f"#cell-{n}" for n, cell in enumerate(data.cells)}
   drawn, confusions = _matrix(evaluation, links), _confusions(evaluation)
+  labels = evaluation.get("labels") or ()
   if not (drawn or confusions):
     return None
   return {
     "matrix": drawn,
     "confusions": confusions,
     "links": links,
-    "small_matrix": len(evaluation.get("labels") or ()) <= _MOST_SIDE_BY_SIDE,
+    "small_matrix": len(labels) <= _MOST_SIDE_BY_SIDE,
+    "too_many": len(labels) if len(labels) > _MOST_LABELS_IN_MATRIX else 0,
+    "most_labels": _MOST_LABELS_IN_MATRIX,
   }
 
 
 def classes(data: ReportData) -> dict[str, Any] | None:
   """Returns precision and recall of each label, the weakest first."""
-  found = sorted((data.evaluation or {}).get("per_class") or (), key=_f1)[:_MOST_ROWS]
-  return {"per_class": found} if found else None
+  found = sorted((data.evaluation or {}).get("per_class") or (), key=_f1)
+  return {"per_class": found[:_MOST_ROWS], "labels": len(found)} if found else None
 
 
 def cells(data: ReportData) -> dict[str, Any] | None:

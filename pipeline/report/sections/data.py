@@ -46,7 +46,8 @@ def label_rows(labels: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
   ]
   shares = (count / totals[s] for s, counts in labels.items() for count in counts.values())
   most = max(shares, default=0.0)
-  return {"splits": list(labels), "rows": rows[:_MOST_ROWS], "most": most}
+  shown = rows[:_MOST_ROWS]
+  return {"splits": list(labels), "rows": shown, "labels": len(rows), "most": most}
 
 
 def _splits(data: ReportData) -> dict[str, int]:

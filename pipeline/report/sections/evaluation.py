@@ -57,6 +57,7 @@ def slices(data: ReportData) -> dict[str, Any] | None:
   names = list(dict.fromkeys(name for each in found for name in each["metrics"]))
   return {
     "slices": found[:_MOST_ROWS],
+    "slice_count": len(found),
     "slice_metrics": [name for name in names if name != _COUNT],
     "counted": _COUNT in names,
     "few": _FEW,

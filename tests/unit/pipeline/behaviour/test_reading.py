@@ -64,6 +64,12 @@ def test_every_change_has_a_function():
       "must name a text, as in `append: ' That is all.'`",
     ),
     ("change: upper_case", "change: {replace: Anna}", 5, "must map a word to others"),
+    ("change: upper_case", "change: {replace: {Anna: []}}", 5, "must map a word to one other or"),
+    ("change: upper_case", "change: {replace: {Anna: }}", 5, "must map a word to one other or"),
+    ("change: upper_case", "change: {replace: {'': [a]}}", 5, "an empty text is none"),
+    ("change: upper_case", "change: {name: append, to: [], words: {}}", 5, "must name a text, as"),
+    ("change: upper_case", "change: {name: replace, to: [], words: {}}", 5, "must map a word"),
+    ("reason: a reason", "reason: ' '", 7, "reason"),
     ("change: upper_case", "change: {typos: 3}", 5, "change must be just typos, without a value"),
     ("    at_most", "    strengths_: 2\n    at_most", 6, "no such name. Did you mean strength?"),
     ("    at_most", "    strength: 4\n    at_most", 6, "strength must be at most 3. Received: 4"),
@@ -115,6 +121,20 @@ def test_what_is_wrong_is_refused_with_its_line(written, old, new, line, expecte
     ("sentiment", "kind: minimum_functionality, cases: [{text: a}]", "either answer or contains"),
     ("images", "kind: minimum_functionality, cases: [{colour: rde, answer: b}]", "such as red or"),
     ("images", "kind: minimum_functionality, cases: [{file: a.png, answer: b}]", "cannot read 'a."),
+    (
+      "images",
+      'kind: minimum_functionality, cases: [{file: "a\\0.png", answer: b}]',
+      "cannot read 'a\\x00.png'",
+    ),
+    (
+      "sentiment",
+      "kind: minimum_functionality, cases: [{text: '"
+      + "".join(f"{{w{n}}} " for n in range(10))
+      + "', answer: b}], words: {"
+      + ", ".join(f"w{n}: [a, b, c, d, e, f, g, h]" for n in range(10))
+      + "}",
+      "more than 1,000,000,000 choices of words",
+    ),
   ],
 )
 def test_a_test_that_makes_no_sense_for_the_task_is_refused(written, task, test, expected):
@@ -123,6 +143,15 @@ def test_a_test_that_makes_no_sense_for_the_task_is_refused(written, task, test,
     read_suite(path, get_task(task))
   assert "mine.yaml, line 2: " in str(refused.value)
   assert expected in str(refused.value)
+
+
+def test_a_value_that_anchors_repeat_is_cut_in_the_message(written):
+  nested = ["&a0 [x, x, x, x, x, x, x, x, x, x]"]
+  nested += [f"&a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+  path = written(_GOOD.replace("rows: 50", f"rows: [{', '.join(nested)}]"))  # 10^9 leaves
+  with pytest.raises(BadInputError, match="rows must be a whole number") as refused:
+    read_suite(path, get_task("sentiment"))
+  assert len(str(refused.value)) < 2_000
 
 
 @pytest.mark.parametrize("bounds", ["[0.1, 0.2]", "[0.1, 0.2, 3]", "yes", "a"])

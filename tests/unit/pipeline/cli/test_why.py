@@ -116,3 +116,25 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch):
 def test_an_explanation_that_failed_is_told():
   [reason] = explained(_inputs("a"), [{"label": "x"}], lambda values: ["too long"])
   assert why_lines(reason) == ["no explanation: too long"]
+
+
+def test_no_map_is_written_over_another_one(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  shown = ["a/cat.png", "b/cat.png", "cat-2.png", "CAT.png"]
+  answers = [{"map": [[1.0]], "map_png_bytes": each.encode(), **_SUM} for each in shown]
+  found = explained(_inputs(*shown), [{}] * 4, lambda values: answers)
+  names = [each["map_file"] for each in found]
+  assert len({name.lower() for name in names}) == 4
+  assert [(tmp_path / name).read_text() for name in names] == shown
+
+
+def test_an_explanation_of_a_tasks_own_names_its_parts():
+  assert why_lines({"explained": 1.5, "columns": [1.0, 0.5], "label": "x"}) == [
+    "why x: 1.500",
+    "--json has the parts: columns",
+  ]
+  assert why_lines({"explained": 1.5, "intercept": 0.5, "columns": [1.0]}) == [
+    "why: 1.500, of which the start 0.500",
+    "--json has the parts: columns",
+  ]
+  assert why_lines({"map_file": "a.why.png"}) == ["map, red for it: a.why.png"]

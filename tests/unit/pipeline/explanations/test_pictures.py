@@ -164,6 +164,29 @@ def test_a_map_of_few_places_is_not_taken():
   assert _explained(_network(layers.GlobalAveragePooling2D()), _batch())["map"].shape == (4, 8, 8)
 
 
+def test_a_network_that_joins_maps_of_several_depths_has_integrated_gradients():
+  keras.utils.set_random_seed(1)
+  inputs = keras.Input((_SIDE, _SIDE, 3))
+  first = layers.Conv2D(4, 3, padding="same", activation="relu")(inputs)
+  second = layers.Conv2D(4, 3, padding="same", activation="relu")(first)
+  pooled = [layers.GlobalAveragePooling2D()(each) for each in (first, second)]
+  joined = keras.Model(inputs, layers.Dense(3)(layers.Concatenate()(pooled)))
+  found = _explained(joined, _batch())
+  assert found["map"].shape == (4, _SIDE, _SIDE)
+  total = found["map"].sum(axis=(1, 2)) + found["unexplained"]
+  np.testing.assert_allclose(total, joined(_batch()).numpy().max(axis=1), rtol=1e-4)
+
+
+def test_a_network_that_grew_layer_by_layer_has_its_last_map():
+  keras.utils.set_random_seed(1)
+  model = keras.Sequential()
+  model.add(keras.Input((_SIDE, _SIDE, 3)))
+  model.add(layers.Conv2D(5, 3, strides=2, padding="same", activation="relu"))
+  model.add(layers.GlobalAveragePooling2D())
+  model.add(layers.Dense(3))
+  assert _explained(model, _batch())["map"].shape == (4, 8, 8)
+
+
 @pytest.mark.parametrize("strides", [2, 3], ids=["class activation", "integrated gradients"])
 def test_deleting_what_it_names_lowers_the_score_more_than_chance(strides):
   """The score of a red patch in noise; the bound of a trained network is 0.05."""

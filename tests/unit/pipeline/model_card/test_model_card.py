@@ -144,3 +144,12 @@ def test_every_kind_of_problem_states_its_limits():
 
   for problem in (classes, labels, number, text):
     assert problem.PROBLEM.limits, problem.PROBLEM.name
+
+
+@pytest.mark.parametrize("text", ["&lt;b&gt;", "~~gone~~", "a|b", "<b>", "`x`", "[a](b)", "# a"])
+def test_markup_in_names_is_shown_and_not_obeyed(text):
+  escaped = model_card._text(text)
+  assert escaped.replace("\\", "") == text
+  assert all(
+    before == "\\" for before, c in zip(" " + escaped, escaped, strict=False) if c in "&~|<`[#"
+  )

@@ -38,6 +38,10 @@ TABLE = pa.table(
     ("row is None", [1]),
     ("row is not None and label is None", [2]),
     ("score > 1e999", []),
+    ("score < 1e300", [0, 1, 2]),
+    ("score == 0.9", [1]),
+    ("score >= 0.9 and score <= 0.9", [1]),
+    ("score in [0.1, 0.9]", [0, 1]),
     ("  n == 3\n", [3]),
   ],
 )
@@ -56,6 +60,7 @@ def test_what_fulfils_a_condition(where, rows):
     ("label", "'label' is no truth value"),
     ("scores == 3", "a column of lists cannot be compared"),
     ("label ==", "it cannot be parsed"),
+    (r"label == '\ud800'", "holds half a character"),
     ("label = 'cat'", "it cannot be parsed"),
     (f"n < 1{'0' * 400}", "it cannot be parsed"),
     ("", "it cannot be parsed"),

@@ -53,3 +53,17 @@ def test_the_port_is_free_after_the_end():
   page.close()
   with pytest.raises(ConnectionRefusedError):
     _get(page, "/")
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError, ConnectionResetError, TimeoutError])
+def test_a_browser_that_goes_away_leaves_nothing_on_the_screen(page, capsys, error):
+  try:
+    raise error("the browser is closed")
+  except OSError:
+    page._server.handle_error(None, ("127.0.0.1", 1))
+  assert capsys.readouterr().err == ""
+  try:
+    raise KeyError("a fault of ours")
+  except KeyError:
+    page._server.handle_error(None, ("127.0.0.1", 1))
+  assert "a fault of ours" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from pipeline.problems.certainty.interval import Interval
 from pipeline.problems.certainty.sets import ClassSets, LabelSets
-from pipeline.problems.labels import MOST, NONE
+from pipeline.problems.labels import MOST, NONE, UNKNOWN
 from pipeline.problems.number import DEVIATION
 
 _NAMES = np.array([b"a", b"b", b"c", b"d"])
@@ -166,3 +166,53 @@ def test_an_interval_of_too_few_rows_is_left_out():
   record = kind.fit(np.zeros((5, 1)), np.ones((5, 1)), coverage=0.9, accepted_accuracy=None)
   assert kind.graph(record)({"value": tf.constant([1.0])}, {}) == ({}, None)
   assert record.sentence == "no interval: val has 5 rows, and 0.9 takes 9"
+
+
+def test_labels_that_no_class_of_the_model_is_are_told_from_too_few_rows():
+  scores, labels = _rows(100)
+  labels[:20] = -1
+  record = _fit(ClassSets(), scores, labels, coverage=0.95)
+  assert (record.bound, record.accepted) == (None, 0)
+  assert "too many of the 100 val rows have labels" in record.sentence
+  assert "takes" not in record.sentence
+
+
+def test_a_label_that_train_lacks_counts_as_missed():
+  kind = LabelSets()
+  scores, ids, truth = _labelled(400, 0)
+  plain = _fit(kind, scores, ids, coverage=0.8)
+  ids[np.arange(400), truth.sum(axis=1)] = np.where(np.arange(400) % 20 == 0, UNKNOWN, NONE)
+  strange = ids == UNKNOWN
+  record = _fit(kind, scores, ids, coverage=0.8)
+  sets, _, _ = _asked(kind, record, scores)
+  in_set = np.array([[name.decode() in each for name in _NAMES] for each in sets])
+  each = truth.sum(axis=1) + strange.sum(axis=1)
+  held = (in_set & truth).sum(axis=1)[each > 0] / each[each > 0]
+  assert held.mean() >= 0.8
+  assert record.bound < plain.bound
+  ids[:, 0] = UNKNOWN
+  assert _fit(kind, scores, ids, coverage=0.8).bound is None
+
+
+def test_rows_without_labels_do_not_lower_what_is_kept_of_the_others():
+  """As the metric `coverage` has it: rows without labels say nothing of what a set holds."""
+  kind, held = LabelSets(), []
+  new_scores, _, truth = _labelled(2_000, seed=99)
+  for seed in range(10):
+    scores, ids, _ = _labelled(200, seed)
+    ids[::2] = NONE
+    record = _fit(kind, scores, ids, coverage=0.8)
+    assert record.rows == int((ids != NONE).any(axis=1).sum())
+    in_set = new_scores >= record.bound
+    has = truth.any(axis=1)
+    held.append(((in_set & truth).sum(axis=1)[has] / truth.sum(axis=1)[has]).mean())
+  assert 0.78 < np.mean(held) < 0.84
+
+
+def test_without_a_bound_an_answer_of_all_labels_is_not_accepted():
+  kind = LabelSets()
+  _, ids, _ = _labelled(10, 0)
+  everything = np.full((10, 4), 0.9, "float32")
+  record = _fit(kind, everything, ids, coverage=0.95)
+  assert (record.bound, record.accepted) == (None, 0)
+  assert not _asked(kind, record, everything)[1].any()

@@ -33,3 +33,8 @@ def test_labels_and_numbers_have_doubts_too():
   assert labels.PROBLEM.words(several)[-1] == "unsure: cat, dog or cow"
   outputs = {"value": 3.25, "low": 1.0, "high": 5.5, "familiarity": 0.5, "decision": "accepted"}
   assert number.PROBLEM.words(outputs) == ["value 3.25", "from 1 to 5.5"]
+
+
+def test_outputs_of_a_tasks_own_with_such_names_are_no_doubts():
+  own = {**_ANSWER, "set": 7, "low": "cold", "high": "hot", "decision": "unsure"}
+  assert classes.PROBLEM.words(own)[2:] == ["unsure"]
