@@ -17,6 +17,11 @@ def number(value: Any) -> str:
   return words.number(value)
 
 
+def signed(value: float) -> str:
+  """Formats a part of a sum: a number with its sign, such as `+0.25`."""
+  return f"{'+' if value > 0 else ''}{words.number(value)}"
+
+
 def cell(value: Any) -> str:
   """Formats like `number`, but gives shares four decimals so that a column lines up."""
   if is_number(value) and isinstance(value, float) and 0.001 <= abs(value) <= 1:
