@@ -2,9 +2,10 @@
 
     python -m benchmarks.extras TASK [options of dlpipe run]
 
-Runs `dlpipe run` in this process, whose nodes are forks of it, and adds up the CPU seconds of the
-functions in `_PARTS`, each without those that it calls for another part. What a larger graph and
-further columns cost elsewhere (saving, loading, serving, metrics over sets) is not in them.
+Runs `dlpipe run` in a fork of this process, whose nodes are forks of it, and adds up the CPU
+seconds of the functions in `_PARTS`, each without those that it calls for another part.
+What a larger graph and further columns cost elsewhere (saving, loading, serving, metrics over sets)
+is not in them.
 Prints a JSON line: seconds by part, of the Trainer, of everything, and the share of the parts.
 """
 
@@ -15,7 +16,6 @@ import functools
 import importlib
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -55,17 +55,19 @@ def main() -> None:
     for part, names in _NOTED.items():
       for name in names:
         _wrap(name, part, notes.name)
-    code = cli.main(["run", *sys.argv[1:]], prog_name="dlpipe", standalone_mode=False)
+    child = os.fork()  # the command ends its process
+    if not child:
+      cli.main(["run", *sys.argv[1:]], prog_name="dlpipe", standalone_mode=False)
+    _, status, usage = os.wait4(child, 0)
     seconds: collections.Counter[str] = collections.Counter()
     for line in notes:
       part, spent = json.loads(line)
       seconds[part] += spent
-  total = sum(
-    usage.ru_utime + usage.ru_stime
-    for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-  )
+  # With all processes that the command waited for; the imports were this process's.
+  total = usage.ru_utime + usage.ru_stime + time.process_time()
   shown = {part: round(seconds[part], 2) for part in _NOTED}
   share = sum(seconds[part] for part in _PARTS) / total
+  code = os.waitstatus_to_exitcode(status)
   told = {"exit": code, "cpu_seconds": round(total, 1), **shown, "share": round(share, 4)}
   print(json.dumps(told))
 

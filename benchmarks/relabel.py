@@ -110,7 +110,8 @@ def _dlpipe(
   command: str, data: Data, path: pathlib.Path, scratch: pathlib.Path, *told: str
 ) -> dict[str, Any]:
   """Runs `dlpipe COMMAND TASK`; returns its JSON."""
-  settings = [part for each in data.settings for part in ("--set", each)]
+  read = [each for each in data.settings if command == "run" or each.startswith("data.")]
+  settings = [part for each in read for part in ("--set", each)]
   done = subprocess.run(
     [
       *(sys.executable, "-m", "pipeline.cli.main", command, data.task, "--json"),

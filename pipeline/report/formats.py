@@ -18,8 +18,8 @@ def number(value: Any) -> str:
 
 
 def signed(value: float) -> str:
-  """Formats a part of a sum: a number with its sign, such as `+0.25`."""
-  return f"{'+' if value > 0 else ''}{words.number(value)}"
+  """Formats a part of a sum: its sign and three significant digits, such as `+0.25`, `-12,345`."""
+  return f"{value:+,.0f}" if abs(value) >= 1_000 else f"{value:+.3g}"
 
 
 def cell(value: Any) -> str:

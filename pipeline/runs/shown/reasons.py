@@ -16,7 +16,7 @@ from pipeline.rows.reasons import Reasons
 _RED, _BLUE = (214, 30, 30), (30, 90, 230)  # as `pipeline.explanations.heat` draws them
 _MOST_COLOUR = 0.7
 _FOR, _AGAINST = 6, 3  # words shown
-_LEAST = 0.01  # of the strongest part; less is not shown
+_LEAST = 0.05  # of the strongest part; less is not shown
 _DOWN, _ACROSS = ("top", "middle", "bottom"), ("left", "centre", "right")
 _BEFORE_REASONS = (
   "The predictions of this run were written before reports gave reasons. "

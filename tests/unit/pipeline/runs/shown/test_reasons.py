@@ -26,7 +26,7 @@ def shown(tmp_path):
 
 def test_words_for_and_against_have_the_parts_of_the_artifact(shown):
   parts = [*((f"w{n}", 2.0 - n / 8) for n in range(8)), ("bad", -0.5), ("a" * 30, -0.25)]
-  found = shown({**ACCOUNT, "words": [*parts, ("hardly", 0.001)]}).of(0)
+  found = shown({**ACCOUNT, "words": [*parts, ("hardly", 0.09)]}).of(0)
   assert (found["label"], found["explained"]) == ("cat", 2.5)
   assert [(each["word"], each["part"]) for each in found["speaks_for"]] == parts[:6]
   assert found["speaks_against"] == [
