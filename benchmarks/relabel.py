@@ -12,6 +12,7 @@ commands:
 4. `run --set data.relabel=` trains again.
 
 Accuracy is that on eval, whose labels are never changed. `--clean` runs once more without errors.
+`--keep DIR` keeps data and workspaces, so that a measurement that was ended goes on.
 Prints a JSON line for each data set and rate.
 """
 
@@ -54,6 +55,7 @@ def main() -> None:
   parser.add_argument("--rates", nargs="+", type=float, default=[0.05, 0.15])
   parser.add_argument("--seed", type=int, default=1)
   parser.add_argument("--clean", action="store_true", help="run without errors, too")
+  parser.add_argument("--keep", type=pathlib.Path, help="a folder for data and workspaces")
   options = parser.parse_args()
   datasets = os.environ.get("DLPIPE_DATASETS")
   if not datasets:
@@ -61,8 +63,9 @@ def main() -> None:
   for name in options.data:
     data = _READ[name](pathlib.Path(datasets))
     for rate in [*([0.0] if options.clean else []), *options.rates]:
-      with tempfile.TemporaryDirectory(prefix="dlpipe-relabel-") as scratch:
-        found = measure(data, rate, options.seed, pathlib.Path(scratch))
+      with tempfile.TemporaryDirectory(prefix="dlpipe-relabel-") as folder:
+        scratch = (options.keep or pathlib.Path(folder)) / f"{name}-{rate}-{options.seed}"
+        found = measure(data, rate, options.seed, scratch)
       print(json.dumps({"data": name, "rate": rate, **found}), flush=True)
 
 
@@ -90,7 +93,8 @@ def measure(data: Data, rate: float, seed: int, scratch: pathlib.Path) -> dict[s
   if not len(wrong):
     return found
   suspects = scratch / "suspects.csv"
-  _dlpipe("check", data, path, scratch, "--suspects", str(suspects))
+  if not suspects.exists():
+    _dlpipe("check", data, path, scratch, "--suspects", str(suspects))
   right = {name: str(label) for name, label in zip(names, truth.tolist(), strict=True)}
   with suspects.open(encoding="utf-8", newline="") as file:
     listed = list(csv.DictReader(file))
@@ -137,8 +141,9 @@ def _folders(
   for number, (data, label, split) in enumerate(zip(inputs, labels, splits, strict=True)):
     names.append(f"{split}/{label}/{number}.png")
     file = root / names[-1]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(data)
+    if not file.exists():
+      file.parent.mkdir(parents=True, exist_ok=True)
+      file.write_bytes(data)
   return root, names
 
 
@@ -146,10 +151,11 @@ def _table(
   root: pathlib.Path, inputs: list[bytes], labels: np.ndarray, splits: np.ndarray
 ) -> tuple[pathlib.Path, list[str]]:
   """Writes a table of texts; returns its path and each row's origin."""
-  root.mkdir()
   path = root / "reviews.csv"
-  rows = zip((each.decode() for each in inputs), labels.tolist(), splits.tolist(), strict=True)
-  _write_rows(path, ("text", "label", "split"), rows)
+  if not path.exists():
+    root.mkdir(parents=True)
+    rows = zip((each.decode() for each in inputs), labels.tolist(), splits.tolist(), strict=True)
+    _write_rows(path, ("text", "label", "split"), rows)
   return path, [f"{path.name}, row {number}" for number in range(2, len(inputs) + 2)]
 
 
