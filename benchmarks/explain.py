@@ -10,8 +10,16 @@ names first is deleted first; `random` is the mean over random orders of the sam
 - a translation loses the source word that a target word attends to most, or another one; the share
   is that of target words that vanish.
 
-`--again` is the workspace of a second training: `agreement` is the mean rank correlation of the
-parts in texts and maps that both models answer alike. Prints a JSON line.
+`--again` is the workspace of a second training, and `stability` compares the explanations of rows
+that both models answer alike, beside what chance gives:
+
+- texts and maps: `rank`, the mean rank correlation of the parts, and `top`, the share of the fifth
+  of the parts that counts most in one explanation which is in that fifth of the other, too. By
+  chance, parts are in random order; `another` is the correlation with the map of another picture;
+- translations: `attended`, of words that both translations of a sentence have once, the share
+  that attends most to the same source word; by chance, to any word.
+
+Prints a JSON line.
 """
 
 from __future__ import annotations
@@ -62,7 +70,7 @@ def main() -> None:
     found = faithfulness(model, inputs, chance)
     if options.again:
       with dlpipe.load(task.name, workspace=options.again) as other:
-        found["agreement"] = agreement(model, other, inputs)
+        found |= stability(model, other, inputs, chance)
     found |= costs(model.path, task.input.key, values)
   print(json.dumps({"task": task.name, "rows": len(values), **found}))
 
@@ -117,17 +125,68 @@ def faithfulness(
   }
 
 
-def agreement(one: dlpipe.Model, other: dlpipe.Model, inputs: Sequence[Any]) -> float:
-  """Returns the mean rank correlation of the parts of answers that both models give."""
-  found = []
-  for a, b in zip(one.explain(inputs), other.explain(inputs), strict=True):
-    if a.get("label") == b.get("label"):
-      first, second = (
-        np.ravel(each["contributions"] if "tokens" in each else each["map"]) for each in (a, b)
-      )
-      if len(first) >= _LEAST_PARTS:
-        found.append(stats.spearmanr(first, second).statistic)
-  return round(float(np.nanmean(found)), 3)
+def stability(
+  one: dlpipe.Model, other: dlpipe.Model, inputs: Sequence[Any], chance: random.Random
+) -> dict[str, float]:
+  """Returns how alike two models explain the answers that both give, and how alike chance is."""
+  pairs = list(zip(one.explain(inputs), other.explain(inputs), strict=True))
+  if "alignment" in pairs[0][0]:
+    return _same_source(pairs)
+  parts = [
+    [np.ravel(each["contributions"] if "tokens" in each else each["map"]) for each in (a, b)]
+    for a, b in pairs
+    if a.get("label") == b.get("label")
+  ]
+  parts = [(a, b) for a, b in parts if len(a) == len(b) >= _LEAST_PARTS]
+  shuffled = [(a, np.array(chance.sample(b.tolist(), len(b)))) for a, b in parts]
+  found = {
+    "compared": len(parts),
+    "rank": _rank(parts),
+    "rank_by_chance": _rank(shuffled),
+    "top": _top(parts),
+    "top_by_chance": round(statistics.fmean(_fifth(len(a)) / len(a) for a, _ in parts), 3),
+  }
+  if "map" in pairs[0][0]:
+    others = [parts[place - 1][1] for place in range(len(parts))]
+    found["rank_with_another"] = _rank([(a, b) for (a, _), b in zip(parts, others, strict=True)])
+  return found
+
+
+def _rank(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+  return round(float(np.nanmean([stats.spearmanr(a, b).statistic for a, b in parts])), 3)
+
+
+def _top(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+  """Returns the mean share of the strongest fifth of parts that is in that of the other, too."""
+  shares = []
+  for a, b in parts:
+    count = _fifth(len(a))
+    first, second = ({*np.argsort(-np.abs(each))[:count].tolist()} for each in (a, b))
+    shares.append(len(first & second) / count)
+  return round(statistics.fmean(shares), 3)
+
+
+def _fifth(count: int) -> int:
+  return max(1, count // 5)
+
+
+def _same_source(pairs: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, float]:
+  """Compares the source words that words of both translations attend to most."""
+  same, by_chance = [], []
+  for a, b in pairs:
+    words = [word for word in a["target_tokens"] if word.isalpha()]
+    for word in words:
+      if a["target_tokens"].count(word) == b["target_tokens"].count(word) == 1:
+        first, second = (
+          int(np.argmax(each["alignment"][each["target_tokens"].index(word)])) for each in (a, b)
+        )
+        same.append(first == second)
+        by_chance.append(1 / len(a["source_tokens"]))
+  return {
+    "compared": len(same),
+    "attended": round(statistics.fmean(same), 3),
+    "attended_by_chance": round(statistics.fmean(by_chance), 3),
+  }
 
 
 def costs(path: pathlib.Path, key: str, values: Sequence[bytes]) -> dict[str, float]:

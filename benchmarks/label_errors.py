@@ -89,6 +89,11 @@ def _caltech(root: pathlib.Path) -> tuple[list[bytes], np.ndarray, bool]:
 
 
 def _fashion(root: pathlib.Path) -> tuple[list[bytes], np.ndarray, bool]:
+  return *pictures_of_fashion(root, _FASHION_ROWS), False
+
+
+def pictures_of_fashion(root: pathlib.Path, count: int) -> tuple[list[bytes], np.ndarray]:
+  """Returns the first pictures of Fashion-MNIST as PNG files, and their classes `[count]` int."""
   from PIL import Image
 
   def read(name: str, header: int) -> np.ndarray:
@@ -96,20 +101,25 @@ def _fashion(root: pathlib.Path) -> tuple[list[bytes], np.ndarray, bool]:
     return np.frombuffer(gzip.decompress(packed), np.uint8, offset=header)
 
   pictures = []
-  for pixels in read("images-idx3", 16).reshape(-1, 28, 28)[:_FASHION_ROWS]:
+  for pixels in read("images-idx3", 16).reshape(-1, 28, 28)[:count]:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     pictures.append(file.getvalue())
-  return pictures, read("labels-idx1", 8)[:_FASHION_ROWS].astype(int), False
+  return pictures, read("labels-idx1", 8)[:count].astype(int)
 
 
 def _mr(root: pathlib.Path) -> tuple[list[bytes], np.ndarray, bool]:
+  return *sentences_of_mr(root), True
+
+
+def sentences_of_mr(root: pathlib.Path) -> tuple[list[bytes], np.ndarray]:
+  """Returns the sentences of MR polarity in UTF-8, and their classes: 1 is positive."""
   texts, truth = [], []
   for label, name in enumerate(("neg", "pos")):
     lines = (root / "mr_polarity" / f"rt-polarity.{name}").read_bytes().splitlines()
     texts += [line.decode("latin-1").encode() for line in lines]
     truth += [label] * len(lines)
-  return texts, np.array(truth), True
+  return texts, np.array(truth)
 
 
 _READ = {"caltech": _caltech, "fashion": _fashion, "mr": _mr}

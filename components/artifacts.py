@@ -34,7 +34,8 @@ class Predictions(artifact.Artifact):
   """What a model says of each val and eval example, with the example's origin.
 
   The directory holds `predictions.parquet`, whose columns `pipeline.rows.predictions` lists, and
-  `shown.json`, the inputs of the rows that a report shows; and `baseline.json`, a
+  `shown.json`, the inputs of the rows that a report shows; `reasons.json`, why the model answers
+  some of these as it does, a `pipeline.rows.reasons.Reasons`; and `baseline.json`, a
   `pipeline.suspects.baseline.Baseline`, unless no cheap model could be compared.
   """
 

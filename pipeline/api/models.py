@@ -11,11 +11,13 @@ from typing import Any
 from components.versioned_pusher.version_folders import list_versions
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.workspace import Workspace
-from pipeline.api import asking, explaining
+from pipeline.api import asking
 from pipeline.api.asking import Answer, Input
 from pipeline.api.damaged import ways_out
+from pipeline.api.explaining import require_explain
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.values import Path, local_path, task_named
+from pipeline.explanations.values import EXPLAIN, trimmed
 from pipeline.task import Task
 
 _SIGNATURE = "serving_default"
@@ -247,9 +249,9 @@ class Loaded:
       BadInputError: the model has no signature `explain`.
       DlpipeError: the model failed.
     """
-    explaining.require_explain(self._model.signatures, f"The model in {os.fspath(self.path)!r}")
-    found = self._asked(explaining.EXPLAIN, values)
-    return [each if isinstance(each, str) else explaining.trimmed(each) for each in found]
+    require_explain(self._model.signatures, f"The model in {os.fspath(self.path)!r}")
+    found = self._asked(EXPLAIN, values)
+    return [each if isinstance(each, str) else trimmed(each) for each in found]
 
   def _asked(self, signature: str, values: Sequence[bytes]) -> list[Answer]:
     from serving.errors import InvalidArgument, ServingError

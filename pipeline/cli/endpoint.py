@@ -17,8 +17,9 @@ from dlpipe_client import (
   Unauthenticated,
   connect,
 )
-from pipeline.api import explaining
 from pipeline.api.asking import Answer, answers
+from pipeline.api.explaining import require_explain
+from pipeline.explanations.values import EXPLAIN, trimmed
 from pipeline.task import Task
 
 _SIGNATURE = "serving_default"
@@ -99,9 +100,9 @@ class EndpointModel:
       DlpipeError: the server failed, or cannot be reached.
     """
     where = f"Version {self.version} of {self._task.name} at {self._endpoint}"
-    explaining.require_explain(self._signatures, where)
-    found = answers(lambda some: self.predict(some, explaining.EXPLAIN), values, BadRequest)
-    return [each if isinstance(each, str) else explaining.trimmed(each) for each in found]
+    require_explain(self._signatures, where)
+    found = answers(lambda some: self.predict(some, EXPLAIN), values, BadRequest)
+    return [each if isinstance(each, str) else trimmed(each) for each in found]
 
   def close(self) -> None:
     """Closes the connection."""

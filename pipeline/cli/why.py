@@ -12,15 +12,13 @@ from typing import Any
 from dlpipe.errors import DlpipeError
 from dlpipe.words import one_line
 from pipeline.api.asking import Answer, Input
-from pipeline.api.explaining import MAP_PNG
+from pipeline.explanations.values import MAP_PNG, attended, by_word, short_word
 from pipeline.sources.input_paths import MAP_SUFFIX
 
 MAP_FILE = "map_file"
 _WIDTH = 76  # 80 columns, less the indent
 _WORDS, _PHRASES = 12, 6  # shown, the strongest first
 _LEAST = 0.01  # of the strongest part; less is not shown
-_ALIGNED, _LEAST_ALIGNED = 3, 0.1
-_LONGEST_WORD = 24
 _OF_SUM = frozenset({"explained", "intercept", "unexplained", "label", "map"})
 _UNBROKEN = "\u00a0"
 
@@ -110,17 +108,15 @@ def _sum(reason: Mapping[str, Any]) -> str:
 
 
 def _words(reason: Mapping[str, Any]) -> Iterator[str]:
-  by_word: collections.Counter[str] = collections.Counter()
-  for token, part in zip(reason["tokens"], reason["contributions"], strict=True):
-    by_word[token] += part
+  words = by_word(reason["tokens"], reason["contributions"])
   terms = zip(reason.get("terms", ()), reason.get("term_contributions", ()), strict=True)
   phrases = {term: part for term, part in terms if " " in term}
   for title, parts, count, sign in (
-    ("for:", by_word, _WORDS, 1),
-    ("against:", by_word, _WORDS, -1),
-    ("phrases:", phrases, _PHRASES, 0),
+    ("for:", words, _WORDS, 1),
+    ("against:", words, _WORDS, -1),
+    ("phrases:", phrases.items(), _PHRASES, 0),
   ):
-    said = _strongest(parts.items(), count, sign)
+    said = _strongest(parts, count, sign)
     if said:
       # A part stays on the line of its word.
       joined = ", ".join(each.replace(" ", _UNBROKEN) for each in said)
@@ -135,7 +131,7 @@ def _strongest(parts: Iterable[tuple[str, float]], count: int, sign: int) -> lis
   least = _LEAST * abs(ranked[0][1])
   chosen = [(word, part) for word, part in ranked if part and abs(part) >= least]
   chosen = [(word, part) for word, part in chosen if not sign or part * sign > 0]
-  return [f"{_quoted(_short(word))} {part:+.3f}" for word, part in chosen[:count]]
+  return [f"{_quoted(short_word(word))} {part:+.3f}" for word, part in chosen[:count]]
 
 
 def _quoted(word: str) -> str:
@@ -144,20 +140,14 @@ def _quoted(word: str) -> str:
 
 
 def _aligned(reason: Mapping[str, Any]) -> list[str]:
-  sources = [_short(word) for word in reason["source_tokens"]]
-  targets = [_short(word) for word in reason["target_tokens"]]
+  sources = [short_word(word) for word in reason["source_tokens"]]
+  targets = [short_word(word) for word in reason["target_tokens"]]
   width = max(map(len, targets), default=0)
   lines = []
   for word, shares in zip(targets, reason["alignment"], strict=True):
-    ranked = sorted(zip(shares, sources, strict=True), key=lambda each: -each[0])[:_ALIGNED]
-    said = [f"{source} {share:.2f}" for share, source in ranked if share >= _LEAST_ALIGNED]
+    said = [f"{source} {share:.2f}" for source, share in attended(shares, sources)]
     lines.append(f"{word:{width}} <- {', '.join(said) or 'no word in particular'}"[:_WIDTH])
   return lines
-
-
-def _short(word: str) -> str:
-  shown = one_line(word)
-  return shown if len(shown) <= _LONGEST_WORD else shown[: _LONGEST_WORD - 3] + "..."
 
 
 def _written(name: str, png: bytes) -> str:

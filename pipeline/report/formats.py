@@ -17,6 +17,11 @@ def number(value: Any) -> str:
   return words.number(value)
 
 
+def signed(value: float) -> str:
+  """Formats a part of a sum: its sign and three significant digits, such as `+0.25`, `-12,345`."""
+  return f"{value:+,.0f}" if abs(value) >= 1_000 else f"{value:+.3g}"
+
+
 def cell(value: Any) -> str:
   """Formats like `number`, but gives shares four decimals so that a column lines up."""
   if is_number(value) and isinstance(value, float) and 0.001 <= abs(value) <= 1:

@@ -82,6 +82,7 @@ def environment() -> jinja2.Environment:
   )
   pages.filters.update(
     number=formats.number,
+    signed=formats.signed,
     cell=formats.cell,
     duration=words.duration,
     memory=words.memory,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from pipeline.rows import SHOWN_CELLS, SHOWN_OF_CELL, SHOWN_OF_RIGHT, SHOWN_RIGH
 
 SHOWN = 24  # mistakes
 SAMPLES = 12  # of each kind: as they come, and the worst
+EXPLAINED = 120
 _COLUMNS = ("split", "label", "predicted", "loss", "right")
 
 
@@ -28,6 +30,19 @@ def for_report(table: pa.Table) -> list[int]:
   first, worst = samples(table) if is_sampled(table) else ([], mistakes(table))
   by_cell = [number for numbers in cells(table).values() for number in numbers]
   return list(dict.fromkeys([*first, *worst, *by_cell]))
+
+
+def to_explain(table: pa.Table) -> list[int]:
+  """Returns the numbers of those rows whose answers are explained, up to 120.
+
+  They are the mistakes, or samples, and then the worst row of each cell, the second of each, ...
+  """
+  if not table.num_rows:
+    return []
+  found = [*itertools.chain(*samples(table))] if is_sampled(table) else mistakes(table)
+  for of_each in itertools.zip_longest(*cells(table).values()):
+    found += [number for number in of_each if number is not None]
+  return list(dict.fromkeys(found))[:EXPLAINED]
 
 
 def is_sampled(table: pa.Table) -> bool:

@@ -2,3 +2,4 @@
 
 FILE = "predictions.parquet"
 SHOWN_FILE = "shown.json"
+REASONS_FILE = "reasons.json"

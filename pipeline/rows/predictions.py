@@ -1,4 +1,4 @@
-"""Writes what a model says of each val and eval example: `predictions.parquet`.
+"""Writes what a model says of each val and eval example: `predictions.parquet`, and why.
 
 The Evaluator calls `write` by its dotted path, after the metrics. The signature `serving_examples`
 of the exported model answers, as it does for the metrics and for a server.
@@ -20,7 +20,7 @@ import base64
 import itertools
 import json
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from dlpipe import progress
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from dlpipe.records import EVAL, VAL
-from pipeline.rows import chosen, previews
+from pipeline.rows import chosen, previews, reasons
 from pipeline.rows.examples import (
   RawExample,
   batches,
@@ -67,7 +67,8 @@ def write(directory: str, examples: str, model_dir: str, told: Mapping[str, Any]
   """Writes the predictions, the inputs of some rows for a report, and what a cheap model is worth.
 
   `SHOWN_FILE` maps the number of a row in the table to its input, encoded in base64: of rows that
-  `chosen.for_report` picks, while there is room, large pictures made smaller.
+  `chosen.for_report` picks, while there is room, large pictures made smaller. `REASONS_FILE` says
+  why the model answers as it does, of rows that `chosen.to_explain` picks.
 
   Args:
     directory: directory of the `Predictions` artifact.
@@ -77,7 +78,8 @@ def write(directory: str, examples: str, model_dir: str, told: Mapping[str, Any]
   """
   import tensorflow as tf
 
-  ask = tf.saved_model.load(model_dir).signatures["serving_examples"]
+  signatures = tf.saved_model.load(model_dir).signatures
+  ask = signatures["serving_examples"]
   target, source = pathlib.Path(directory), pathlib.Path(examples)
   target.mkdir(parents=True, exist_ok=True)
   sampled: list[int] = []
@@ -87,8 +89,11 @@ def write(directory: str, examples: str, model_dir: str, told: Mapping[str, Any]
   table = _written(target / FILE, _tables(rows, ask, told))
   # A report takes a text from the table.
   wanted = [] if told["is_text"] else chosen.for_report(table)
-  shown = _inputs(read_examples(source, _SPLITS), wanted, told["input_key"])
+  asker = reasons.Asker(reasons.asking(signatures, told["input_key"]), chosen.to_explain(table))
+  values = _values(read_examples(source, _SPLITS), {*wanted, *asker.wanted}, told["input_key"])
+  shown = _inputs(asker.noting(values), wanted)
   (target / SHOWN_FILE).write_text(json.dumps(shown), encoding="utf-8")
+  asker.found.write(target)
   if told["baseline"] is not None and sampled:
     said = table.take(sampled[:SAMPLED])
     baseline = load_function(told["baseline"])(source, told, said)
@@ -175,20 +180,24 @@ def _written(path: pathlib.Path, tables: Iterable[pa.Table]) -> pa.Table:
   return pa.concat_tables(kept)
 
 
-def _inputs(
-  examples: Iterable[RawExample], wanted: Sequence[int], input_key: str
-) -> dict[int, str]:
+def _values(
+  examples: Iterable[RawExample], wanted: Collection[int], input_key: str
+) -> Iterator[tuple[int, bytes]]:
+  """Yields the wanted rows: their numbers and inputs. Reads no further than the last one."""
+  last = max(wanted, default=-1)
+  for number, each in enumerate(itertools.islice(examples, last + 1)):
+    if number in wanted:
+      yield number, first_bytes(each.values(input_key)[0])
+
+
+def _inputs(rows: Iterable[tuple[int, bytes]], wanted: Sequence[int]) -> dict[int, str]:
   """Returns inputs by the number of their row, encoded in base64; the first wanted come first."""
   values: dict[int, bytes] = {}
-  numbers = set(wanted)
-  for number, each in enumerate(examples if numbers else ()):
-    if number in numbers:
-      value = previews.fitting(first_bytes(each.values(input_key)[0]))
-      if value:
-        values[number] = value
-      if len(numbers) == 1:
-        break
-      numbers.discard(number)
+  numbers = frozenset(wanted)
+  for number, given in rows:
+    value = previews.fitting(given) if number in numbers else None
+    if value:
+      values[number] = value
   shown: dict[int, str] = {}
   room = _MAX_SHOWN_BYTES
   for number in wanted:

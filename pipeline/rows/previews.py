@@ -8,6 +8,7 @@ import pathlib
 
 MOST_BYTES = 30_000
 _MOST_SIDE = 640  # pixels, of a picture that is made smaller
+_ORIENTATION, _TURNED = 0x0112, frozenset({5, 6, 7, 8})  # EXIF: on its side
 # Formats that browsers show, by their first bytes.
 _SHOWN = {b"\x89PNG": "png", b"\xff\xd8": "jpeg", b"GIF8": "gif", b"BM": "bmp"}
 
@@ -16,6 +17,19 @@ def uri(data: bytes) -> str | None:
   """Returns a picture as a URI for a page; None if browsers do not show it."""
   kind = _kind(data)
   return f"data:image/{kind};base64,{base64.b64encode(data).decode()}" if kind else None
+
+
+def size(address: str) -> tuple[int, int] | None:
+  """Returns width and height of a picture as browsers show it, from its URI; None if unknown."""
+  from PIL import Image
+
+  try:
+    with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as picture:
+      width, height = picture.size
+      turned = picture.getexif().get(_ORIENTATION, 1) in _TURNED
+  except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    return None
+  return (height, width) if turned else (width, height)
 
 
 def of_file(path: str, *, most: int = MOST_BYTES, side: int = _MOST_SIDE) -> str | None:

@@ -54,11 +54,14 @@ class ReportData:
     versions: package to version.
     pictures: mistakes to look at, [{origin, split, data_uri or None, label, predicted, score}], or
       `off` for `score` where answers are numbers; `link` is the address of the file,
-      if it is there.
+      if it is there, `size` width and height of the picture, or None, and `why`, why the model
+      answered so, as `pipeline.runs.shown.reasons.ShownReasons.of` returns it.
     texts: mistakes to read, [{origin, split, input, label, predicted, score}], likewise.
     samples: the model's texts for some inputs, the same as `texts` with `worst`.
     cells: examples of what is taken for what, [{label, predicted, rows}], rows as in `pictures` or
       `texts`.
+    reasons: what holds for every `why`, as `ShownReasons.about` returns it, and
+      `of_several`, whether answers are several labels; None without rows.
     curves: `split`; `answers`, as `pipeline.rows.curves.of_answers` returns it; `labels`, as
       `of_labels`; None without scores.
     flips: the comparison with the model before, row by row: `run_id` of that model, `rows`
@@ -93,6 +96,7 @@ class ReportData:
   texts: Sequence[Row] = ()
   samples: Sequence[Row] = ()
   cells: Sequence[Row] = ()
+  reasons: Row | None = None
   curves: Row | None = None
   flips: Row | None = None
   suspected: tuple[int, int] | None = None

@@ -17,6 +17,7 @@ from pipeline.problems.rows import JOINT, MEASURE
 from pipeline.rows import chosen, curves, flips, previews, table
 from pipeline.rows.files import FILE, SHOWN_FILE
 from pipeline.runs.shown.previous import Previous
+from pipeline.runs.shown.reasons import ShownReasons
 from pipeline.sources import origins
 from pipeline.suspects import confident
 
@@ -42,13 +43,14 @@ def shown_rows(
     previous: what the model before it said; None if there is none.
 
   Returns:
-    `pictures`, `texts`, `samples`, `cells`, `curves`, `flips` and `suspected`.
+    `pictures`, `texts`, `samples`, `cells`, `reasons`, `curves`, `flips` and `suspected`.
   """
   shown: dict[str, Any] = {
     "pictures": [],
     "texts": [],
     "samples": [],
     "cells": [],
+    "reasons": None,
     "curves": None,
     "flips": None,
     "suspected": None,
@@ -59,7 +61,10 @@ def shown_rows(
   if not found.num_rows:
     return shown
   is_text = input_kind == "text"
-  row_of = _row_maker(found, _inputs(predictions), data_path, is_text=is_text)
+  reasons = ShownReasons(predictions)
+  has_several = bool(table.names_of_scores(found)) and not one_class
+  shown["reasons"] = {**reasons.about(), "of_several": has_several}
+  row_of = _row_maker(found, _inputs(predictions), reasons, data_path, is_text=is_text)
   scores = _scores(predictions, found)
   shown["curves"] = _curves(found, scores, one_class=one_class)
   if chosen.is_sampled(found):
@@ -165,7 +170,12 @@ def _inputs(directory: pathlib.Path) -> dict[int, str]:
 
 
 def _row_maker(
-  found: pa.Table, inputs: Mapping[int, str], data_path: str, *, is_text: bool
+  found: pa.Table,
+  inputs: Mapping[int, str],
+  reasons: ShownReasons,
+  data_path: str,
+  *,
+  is_text: bool,
 ) -> Callable[[int], dict[str, Any]]:
   """Returns the function from a row's number to what the report shows of it."""
   measure = (found.schema.metadata or {}).get(MEASURE, b"").decode()
@@ -184,6 +194,7 @@ def _row_maker(
       "predicted": _words(row["predicted"], "{:.6g}".format),
       # "off" is a distance in the answer's unit, everything else a score.
       ("off" if measure == "off" else "score"): row[measure] if measure else None,
+      "why": reasons.of(number),
     }
     if is_text:
       return {**shown, "input": row["input"] or ""}
@@ -191,9 +202,10 @@ def _row_maker(
       uri = previews.uri(base64.b64decode(inputs[number]))
     else:
       uri = previews.of_file(file) if file and place.is_file and room > 0 else None
-    uri = uri if uri and len(uri) <= room else None
-    room -= len(uri or "")
-    return {**shown, "data_uri": uri}
+    drawn = (shown["why"] or {}).get("map") or ""
+    uri = uri if uri and len(uri) + len(drawn) <= room else None
+    room -= len(uri + drawn) if uri else 0
+    return {**shown, "data_uri": uri, "size": previews.size(uri) if uri else None}
 
   return row_of
 

@@ -60,6 +60,23 @@ def test_from_a_cell_of_the_matrix_to_the_file_in_two_clicks(tab, report, run_dl
   assert f"{file.parent.name}/{file.name}" in {row["file"] for row in rows["rows"]}
 
 
+def test_a_map_says_why_beside_each_mistake(tab, report):
+  page = tab(report.as_uri(), width=390, height=900, phone=True)
+  mistakes = "section[aria-labelledby=h-pictures] .shown"
+  count = page.js(f"document.querySelectorAll({mistakes!r}).length")
+  assert count == page.js(f"document.querySelectorAll('{mistakes} > .map').length") > 0
+  boxes = (
+    f"[...document.querySelectorAll({mistakes!r})].map(each => [...each.querySelectorAll('img')]"
+    ".map(img => img.naturalWidth && JSON.stringify(img.getBoundingClientRect())))"
+  )
+  assert all(picture == drawn != 0 for picture, drawn in page.js(boxes))
+  shown = f"getComputedStyle(document.querySelector('{mistakes} > .map')).visibility"
+  assert page.js(shown) == "visible"
+  page.js("document.querySelector('section[aria-labelledby=h-pictures] .switch input').focus()")
+  page.press(" ")
+  assert page.js(shown) == "hidden"
+
+
 @pytest.mark.parametrize("width", [1100, 700, 390])
 @pytest.mark.parametrize("name", ["report", "data_page"])
 def test_a_page_fits_and_loads_nothing(tab, request, name, width):

@@ -52,6 +52,8 @@ def cells(data: ReportData) -> dict[str, Any] | None:
     "confusions": sum(cell["label"] != cell["predicted"] for cell in data.cells),
     "most_cells": SHOWN_CELLS,
     "most_of_cell": SHOWN_OF_CELL,
+    "some_unexplained": bool((data.reasons or {}).get("kind"))
+    and any(not row.get("why") for cell in data.cells for row in cell["rows"]),
   }
 
 

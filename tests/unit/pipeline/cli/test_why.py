@@ -5,10 +5,10 @@ import doctest
 import pytest
 
 from dlpipe.errors import DlpipeError
-from pipeline.api import explaining
 from pipeline.api.asking import Input
 from pipeline.cli import why
 from pipeline.cli.why import explained, why_lines
+from pipeline.explanations import values
 
 _SUM = {"explained": 1.0, "intercept": 0.25, "unexplained": 0.0}
 
@@ -17,9 +17,9 @@ def _inputs(*shown):
   return [Input(each, b"value", None) for each in shown]
 
 
-@pytest.mark.parametrize("module", [why, explaining])
-def test_the_examples_hold(module):
-  assert doctest.testmod(module) == (0, 1)
+@pytest.mark.parametrize(("module", "count"), [(why, 1), (values, 3)])
+def test_the_examples_hold(module, count):
+  assert doctest.testmod(module) == (0, count)
 
 
 def test_rows_are_cut_to_their_own_length():
@@ -28,7 +28,7 @@ def test_rows_are_cut_to_their_own_length():
     "target_tokens": ["house", ""],
     "alignment": [[0.25, 0.75, 0.0], [0.0, 0.0, 0.0]],
   }
-  assert explaining.trimmed(outputs) == {
+  assert values.trimmed(outputs) == {
     "source_tokens": ["la", "casa"],
     "target_tokens": ["house"],
     "alignment": [[0.25, 0.75]],

@@ -129,7 +129,7 @@ def _data(result=None, **changes):
 class _Page(html.parser.HTMLParser):
   """Text, tables as rows of cells, and whether every element that opens also closes."""
 
-  _VOID = frozenset({"meta", "img"})
+  _VOID = frozenset({"meta", "img", "input"})
 
   def __init__(self, text):
     super().__init__()

@@ -10,10 +10,13 @@ import pytest
 from pyarrow import parquet
 from sklearn import metrics
 
+from dlpipe.words import number
 from pipeline.problems import classes
 from pipeline.problems import rows as of_problems
 from pipeline.report import render
+from pipeline.rows import chosen
 from pipeline.rows.files import FILE, SHOWN_FILE
+from pipeline.rows.reasons import Reasons
 from pipeline.runs import report_data
 from pipeline.runs import result as results
 from pipeline.runs.shown.previous import Previous
@@ -57,6 +60,15 @@ def scored(tmp_path_factory):
     directory = tmp_path_factory.mktemp("predictions")
     parquet.write_table(table, directory / FILE)
     (directory / SHOWN_FILE).write_text("{}")
+    reasons = {
+      number: {
+        "label": table["predicted"][number].as_py(),
+        "explained": float(logits[number, said[number]]),
+        "words": [(f"{n}".rjust(24, "w"), (-1) ** n * (1 - n / 100)) for n in range(20)],
+      }
+      for number in chosen.to_explain(table)
+    }
+    Reasons(reasons=reasons).write(directory)
     found.append(directory)
   return found, table, scores
 
@@ -121,6 +133,19 @@ def test_its_numbers_are_those_of_the_predictions(report, scored):
     f"{100 * sure.mean():.1f}%",
     f"{100 - 100 * right[sure].mean():.1f}%",
   ]
+
+
+def test_reasons_are_those_of_the_artifact(report, scored):
+  html, _, _ = report
+  reasons = Reasons.read(scored[0][1]).reasons
+  assert len(reasons) == chosen.EXPLAINED
+  for reason in reasons.values():
+    assert f"in all {number(reason['explained'])}</span>" in html
+  said = {f"{part:+.3g}" for _, part in next(iter(reasons.values()))["words"]}
+  shown = re.findall(r'<span class="part [^>]*>w*\d+ ([-+.\d]+)</span>', html)
+  # Six words for and three against, of each row wherever it stands.
+  assert len(shown) == 9 * html.count("in all ")
+  assert {*shown} <= said
 
 
 def test_what_flipped_is_counted_over_all_rows(report, scored):

@@ -40,19 +40,29 @@ def _example(text, label):
 
 
 @pytest.fixture(scope="session")
-def classifier(tmp_path_factory):
+def save_classifier(tmp_path_factory):
+  """Returns a function that writes the model, with further signatures; returns its directory."""
+
+  def save(**signatures):
+    path = str(tmp_path_factory.mktemp("model"))
+    module = Classifier()
+    tf.saved_model.save(module, path, signatures={"serving_examples": module.answer, **signatures})
+    return path
+
+  return save
+
+
+@pytest.fixture(scope="session")
+def classifier(save_classifier):
   """The directory of the model."""
-  path = str(tmp_path_factory.mktemp("model"))
-  module = Classifier()
-  tf.saved_model.save(module, path, signatures={"serving_examples": module.answer})
-  return path
+  return save_classifier()
 
 
 @pytest.fixture
 def predicted(classifier, tmp_path):
   """Returns a function that writes `{split: [[(text, label)] of a file]}`; returns a directory."""
 
-  def write(splits, *, named=True, **told):
+  def write(splits, *, named=True, model=classifier, **told):
     for split, files in splits.items():
       (tmp_path / "examples" / f"Split-{split}").mkdir(parents=True)
       for number, rows in enumerate(files):
@@ -65,7 +75,7 @@ def predicted(classifier, tmp_path):
           lines = [origins.line(Origin(name, f"id of {name}")) for name in names]
           origins.write(origins.path_beside(path), lines)
     target = tmp_path / "predictions"
-    predictions.write(str(target), str(tmp_path / "examples"), classifier, {**TOLD, **told})
+    predictions.write(str(target), str(tmp_path / "examples"), model, {**TOLD, **told})
     return target
 
   return write

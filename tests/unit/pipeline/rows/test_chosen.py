@@ -46,10 +46,22 @@ def test_few_of_many_are_shown_and_each_once():
   assert wanted[:2] == [999, 998]
 
 
+def test_some_of_each_cell_are_explained_before_more_of_any():
+  many = [("eval", f"l{n % 50}", "x", float(n)) for n in range(1_000)]
+  right = [("eval", "x", "x", 0.1)] * 5
+  found = chosen.to_explain(_table(*many, *right))
+  assert found[:24] == chosen.mistakes(_table(*many))
+  assert len(found) == len(set(found)) == chosen.EXPLAINED
+  cells = list(chosen.cells(_table(*many, *right)).values())
+  assert set(found) >= {number for numbers in cells for number in numbers[:2]}
+  assert chosen.to_explain(_table()) == []
+
+
 def test_texts_are_sampled():
   rows = [("eval", f"text {n}", "x", float(n)) for n in range(40)]
   table = _table(*rows, metadata={of_problems.SHOWN_AS: of_problems.SAMPLES})
   assert chosen.samples(table) == (list(range(12)), list(range(39, 27, -1)))
+  assert chosen.to_explain(table) == [*range(12), *range(39, 27, -1)]
   assert chosen.cells(table) == {}
 
 

@@ -57,3 +57,11 @@ def test_what_is_no_picture_has_no_preview(data):
 def test_a_file_that_is_gone_has_no_preview(tmp_path):
   assert previews.of_file(str(tmp_path / "gone.png")) is None
   assert previews.of_file("a\0b") is None
+
+
+def test_the_size_is_that_which_browsers_show(make_picture):
+  exif = Image.Exif()
+  exif[0x0112] = 6  # on its side
+  for kind, told, size in (("PNG", {}, (12, 10)), ("JPEG", {"exif": exif}, (10, 12))):
+    assert previews.size(previews.uri(make_picture(kind, **told))) == size
+  assert previews.size("data:image/png;base64,AAAA") is None

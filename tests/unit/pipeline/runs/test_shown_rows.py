@@ -9,8 +9,11 @@ import pytest
 from pyarrow import parquet
 
 from pipeline.problems import rows as of_problems
+from pipeline.rows import previews
 from pipeline.rows.files import FILE, SHOWN_FILE
+from pipeline.rows.reasons import Reasons
 from pipeline.runs.shown.previous import Previous
+from pipeline.runs.shown.reasons import ShownReasons
 from pipeline.runs.shown_rows import shown_rows
 
 
@@ -55,10 +58,13 @@ def test_pictures_that_browsers_show_become_data_uris(predictions, make_picture)
     data_path="",
     one_class=True,
   )
-  row = {"split": "eval", "label": "b", "predicted": "a", "score": 0.75, "link": None}
+  row = {
+    "split": "eval", "label": "b", "predicted": "a", "score": 0.75, "link": None, "why": None,
+    "size": None,
+  }  # fmt: skip
   uri = f"data:image/png;base64,{base64.b64encode(png).decode()}"
   rows = [
-    {**row, "origin": "a.csv, row 1", "data_uri": uri},
+    {**row, "origin": "a.csv, row 1", "data_uri": uri, "size": (12, 10)},
     {**row, "origin": "a.csv, row 2", "data_uri": None},
     {**row, "origin": "a.csv, row 3", "data_uri": None},
   ]
@@ -111,6 +117,7 @@ def test_texts_that_a_model_writes_are_samples(predictions):
     "input": "one",
     "label": "deux",
     "predicted": "un",
+    "why": None,
     "score": pytest.approx(0, abs=20),
     "worst": True,
   }
@@ -120,7 +127,7 @@ def test_texts_that_a_model_writes_are_samples(predictions):
 @pytest.mark.parametrize("kind", ["text", "file"])
 def test_where_nothing_was_left_nothing_is_shown(tmp_path, kind):
   nothing = {"pictures": [], "texts": [], "samples": [], "cells": [], "suspected": None}
-  nothing |= {"curves": None, "flips": None}
+  nothing |= {"curves": None, "flips": None, "reasons": None}
   assert shown_rows(None, input_kind=kind, data_path="", one_class=True) == nothing
   assert shown_rows(tmp_path, input_kind=kind, data_path="", one_class=True) == nothing
 
@@ -202,3 +209,32 @@ def test_several_labels_have_curves_of_each_and_no_risk(predictions):
     ("a", 1, 1),
     ("b", 2, 1),
   ]
+
+
+def test_each_row_has_its_reason_and_all_have_one_kind(predictions):
+  directory = predictions(_classes(b"a", b"b"), texts=["fine", "dull"])
+  account = {"label": "a", "explained": 2.0, "intercept": 0.5, "unexplained": 0.0}
+  Reasons(reasons={1: {**account, "words": [("dull", 1.5)]}}).write(directory)
+  found = shown_rows(directory, input_kind="text", data_path="", one_class=True)
+  [row] = found["texts"]
+  assert row["why"]["speaks_for"] == [{"word": "dull", "part": 1.5, "share": 1.0}]
+  wrong, right = found["cells"]
+  assert wrong["rows"][0]["why"] == row["why"]
+  assert right["rows"][0]["why"] is None
+  assert (found["reasons"]["kind"], found["reasons"]["of_several"]) == ("words", False)
+  several = shown_rows(directory, input_kind="text", data_path="", one_class=False)
+  assert several["reasons"]["of_several"]
+
+
+def test_maps_have_room_only_where_their_pictures_have(predictions, make_picture, monkeypatch):
+  from pipeline.runs import shown_rows as module
+
+  png = make_picture("PNG")
+  directory = predictions(_classes(b"b", b"b"), dict.fromkeys(range(2), png))
+  Reasons(reasons={n: {"explained": 1.0, "map": [[1.0]]} for n in range(2)}).write(directory)
+  both = len(previews.uri(png)) + len(ShownReasons(directory).of(0)["map"])
+  # Both rows are in the list of mistakes, and again in their cell.
+  for room, shown in ((both - 1, 0), (both, 1), (4 * both, 2)):
+    monkeypatch.setattr(module, "_MOST_SHOWN", room)
+    rows = shown_rows(directory, input_kind="file", data_path="", one_class=True)["pictures"]
+    assert sum(row["data_uri"] is not None for row in rows) == shown

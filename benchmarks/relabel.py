@@ -1,0 +1,186 @@
+"""Measures what it is worth to mend labels by the list of `dlpipe check --suspects`.
+
+    DLPIPE_DATASETS=... python -m benchmarks.relabel [--data fashion mr] [--rates 0.05 0.15]
+
+A part of the labels of train and val, chosen at random, gets another class. Then, with dlpipe's own
+commands:
+
+1. `run` trains on them;
+2. `check --suspects` lists the labels that are likely wrong;
+3. a reviewer, who knows the truth, goes through the list and enters the right label where the label
+   is wrong. What the list lacks stays wrong;
+4. `run --set data.relabel=` trains again.
+
+Accuracy is that on eval, whose labels are never changed. `--clean` runs once more without errors.
+`--keep DIR` keeps data and workspaces, so that a measurement that was ended goes on.
+Prints a JSON line for each data set and rate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.label_errors import pictures_of_fashion, sentences_of_mr
+
+_REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
+_REFUSED = 4  # exit code if a gate refuses; the model was evaluated
+_SPLITS = ("train", "val", "eval")
+
+
+class Data(NamedTuple):
+  """A data set: its task, settings of its runs, inputs, classes `[rows]`, rows of each split."""
+
+  task: str
+  settings: tuple[str, ...]
+  inputs: list[bytes]
+  truth: np.ndarray
+  sizes: tuple[int, int, int]
+
+
+def main() -> None:
+  """Prints a JSON line for each data set and rate."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument("--data", nargs="+", choices=sorted(_READ), default=sorted(_READ))
+  parser.add_argument("--rates", nargs="+", type=float, default=[0.05, 0.15])
+  parser.add_argument("--seed", type=int, default=1)
+  parser.add_argument("--clean", action="store_true", help="run without errors, too")
+  parser.add_argument("--keep", type=pathlib.Path, help="a folder for data and workspaces")
+  options = parser.parse_args()
+  datasets = os.environ.get("DLPIPE_DATASETS")
+  if not datasets:
+    parser.error("set DLPIPE_DATASETS to the folder that holds the data sets")
+  for name in options.data:
+    data = _READ[name](pathlib.Path(datasets))
+    for rate in [*([0.0] if options.clean else []), *options.rates]:
+      with tempfile.TemporaryDirectory(prefix="dlpipe-relabel-") as folder:
+        scratch = (options.keep or pathlib.Path(folder)) / f"{name}-{rate}-{options.seed}"
+        found = measure(data, rate, options.seed, scratch)
+      print(json.dumps({"data": name, "rate": rate, **found}), flush=True)
+
+
+def measure(data: Data, rate: float, seed: int, scratch: pathlib.Path) -> dict[str, Any]:
+  """Plants errors, trains, mends what the list names, and trains again.
+
+  Args:
+    data: the data set.
+    rate: the part of the labels of train and val to change.
+    seed: of the order of the rows and of the choice.
+    scratch: a folder for data and workspace.
+  """
+  random = np.random.default_rng(seed)
+  order = random.permutation(len(data.truth))[: sum(data.sizes)]
+  truth, inputs = data.truth[order], [data.inputs[place] for place in order]
+  judged, classes = sum(data.sizes[:2]), int(truth.max()) + 1
+  wrong = random.choice(judged, round(rate * judged), replace=False)
+  given = truth.copy()
+  given[wrong] = (given[wrong] + random.integers(1, classes, len(wrong))) % classes
+  splits = np.repeat(_SPLITS, data.sizes)
+  write = _folders if data.task == "images" else _table
+  path, names = write(scratch / "data", inputs, given, splits)
+  before = _dlpipe("run", data, path, scratch)
+  found = {"accuracy_before": before["metrics"]["accuracy"], "planted": len(wrong)}
+  if not len(wrong):
+    return found
+  suspects = scratch / "suspects.csv"
+  if not suspects.exists():
+    _dlpipe("check", data, path, scratch, "--suspects", str(suspects))
+  right = {name: str(label) for name, label in zip(names, truth.tolist(), strict=True)}
+  with suspects.open(encoding="utf-8", newline="") as file:
+    listed = list(csv.DictReader(file))
+  review = scratch / "reviewed.csv"
+  mended = [row["origin"] for row in listed if row["label"] != right[row["origin"]]]
+  _write_rows(review, ("origin", "new_label"), ((name, right[name]) for name in mended))
+  after = _dlpipe("run", data, path, scratch, "--set", f"data.relabel={review}")
+  return {
+    **found,
+    "listed": len(listed),
+    "mended": len(mended),
+    "accuracy_after": after["metrics"]["accuracy"],
+  }
+
+
+def _dlpipe(
+  command: str, data: Data, path: pathlib.Path, scratch: pathlib.Path, *told: str
+) -> dict[str, Any]:
+  """Runs `dlpipe COMMAND TASK`; returns its JSON."""
+  read = [each for each in data.settings if command == "run" or each.startswith("data.")]
+  settings = [part for each in read for part in ("--set", each)]
+  done = subprocess.run(
+    [
+      *(sys.executable, "-m", "pipeline.cli.main", command, data.task, "--json"),
+      *("--data", str(path), "--workspace", str(scratch / "workspace"), *settings, *told),
+    ],
+    cwd=_REPOSITORY,
+    env={**os.environ, "PYTHONPATH": str(_REPOSITORY), "TF_CPP_MIN_LOG_LEVEL": "3"},
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  if done.returncode not in (0, _REFUSED):
+    sys.exit(f"dlpipe {command} exited with {done.returncode}:\n{done.stderr[-4000:]}")
+  found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+  return found
+
+
+def _folders(
+  root: pathlib.Path, inputs: list[bytes], labels: np.ndarray, splits: np.ndarray
+) -> tuple[pathlib.Path, list[str]]:
+  """Writes pictures into folders of split and class; returns the path and each row's origin."""
+  names = []
+  for number, (data, label, split) in enumerate(zip(inputs, labels, splits, strict=True)):
+    names.append(f"{split}/{label}/{number}.png")
+    file = root / names[-1]
+    if not file.exists():
+      file.parent.mkdir(parents=True, exist_ok=True)
+      file.write_bytes(data)
+  return root, names
+
+
+def _table(
+  root: pathlib.Path, inputs: list[bytes], labels: np.ndarray, splits: np.ndarray
+) -> tuple[pathlib.Path, list[str]]:
+  """Writes a table of texts; returns its path and each row's origin."""
+  path = root / "reviews.csv"
+  if not path.exists():
+    root.mkdir(parents=True)
+    rows = zip((each.decode() for each in inputs), labels.tolist(), splits.tolist(), strict=True)
+    _write_rows(path, ("text", "label", "split"), rows)
+  return path, [f"{path.name}, row {number}" for number in range(2, len(inputs) + 2)]
+
+
+def _write_rows(
+  path: pathlib.Path, names: tuple[str, ...], rows: Iterator[tuple[Any, ...]]
+) -> None:
+  with path.open("w", encoding="utf-8", newline="") as file:
+    writer = csv.writer(file)
+    writer.writerow(names)
+    writer.writerows(rows)
+
+
+def _fashion(root: pathlib.Path) -> Data:
+  pictures, truth = pictures_of_fashion(root, 9_000)
+  return Data("images", ("train.epochs=6",), pictures, truth, (5_000, 1_000, 3_000))
+
+
+def _mr(root: pathlib.Path) -> Data:
+  sentences, truth = sentences_of_mr(root)
+  settings = ("data.split_column=split", "model.readers=0", "train.epochs=4")
+  return Data("sentiment", settings, sentences, truth, (6_000, 1_000, 3_600))
+
+
+_READ = {"fashion": _fashion, "mr": _mr}
+
+
+if __name__ == "__main__":
+  main()
