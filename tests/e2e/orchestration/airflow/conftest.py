@@ -53,6 +53,21 @@ class Airflow:
     command = [self.programs / "python", "-c", _QUERY, statement, *values]
     return json.loads(_output(command, self.environment))
 
+  def run_of(self, dag_id: str, day: str) -> str:
+    """The name of the scheduled run of a day, as soon as there is one."""
+    statement = (
+      "select run_id from dag_run where dag_id = %s and run_type = 'scheduled' "
+      "and data_interval_start = %s"
+    )
+    found: list[list[object]] = []
+
+    def look() -> bool:
+      found[:] = self.query(statement, dag_id, f"{day}T00:00:00+00:00")
+      return bool(found)
+
+    _until(look, f"{dag_id} was not run for {day}")
+    return str(found[0][0])
+
   def trigger(self, dag_id: str, run_id: str, **parameters: object) -> None:
     """Starts a run, as soon as Airflow has read the DAG."""
     _until(
