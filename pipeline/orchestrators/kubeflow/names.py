@@ -55,7 +55,9 @@ def check(kubeflow: KubeflowSection) -> None:
     )
   for name, value in kubeflow.env.items():
     if "\0" in value:
-      raise BadInputError(f"kubeflow.env: the value of {name} has a zero byte, which no variable has.")
+      raise BadInputError(
+        f"kubeflow.env: the value of {name} has a zero byte, which no variable has."
+      )
 
 
 def _names(kubeflow: KubeflowSection) -> Iterator[tuple[str, re.Pattern[str], str]]:
@@ -96,4 +98,8 @@ def _of_resources(
     said = f"gpu_type {of_node} is a resource of Kubernetes, such as nvidia.com/gpu"
     yield said, _GPU_OF_KUBERNETES, given.gpu_type
   elif given.gpu:
-    yield f"gpu_type {of_node} is Vertex AI's, such as NVIDIA_TESLA_T4", _GPU_OF_VERTEX, given.gpu_type
+    yield (
+      f"gpu_type {of_node} is Vertex AI's, such as NVIDIA_TESLA_T4",
+      _GPU_OF_VERTEX,
+      given.gpu_type,
+    )

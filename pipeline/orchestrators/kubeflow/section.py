@@ -10,7 +10,6 @@ import pydantic_core
 from pipeline.params import Section
 from pipeline.settings.orchestrators import OrchestratorSection
 
-
 # In CPUs and GB: Kubernetes counts in thousandths, and reads no number with an exponent.
 _LEAST, _MOST = 0.001, 1e6
 
@@ -129,7 +128,7 @@ class KubeflowSection(OrchestratorSection):
     0,
     ge=0,
     le=1000,
-    description="how often a failed node is tried again; DataGate and DriftGate never are"
+    description="how often a failed node is tried again; DataGate and DriftGate never are",
   )
   notify_url: str | None = pydantic.Field(
     None,

@@ -4,6 +4,7 @@ import os
 import pathlib
 
 import pytest
+
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.remote import copying, stores
 
@@ -22,7 +23,7 @@ def read(bucket, monkeypatch):
   return names
 
 
-def _put(bucket, name, content="x", changed=1_000_000):
+def _put(root, name, content="x", changed=1_000_000):
   path = root / name
   path.parent.mkdir(parents=True, exist_ok=True)
   path.write_text(content)

@@ -19,10 +19,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
   def log_message(self, *args):
     pass
 
-  def do_HEAD(self):  # noqa: N802 - the server's name
+  def do_HEAD(self):
     self._answer()
 
-  def do_GET(self):  # noqa: N802 - the server's name
+  def do_GET(self):
     self._answer()
 
   def _answer(self):

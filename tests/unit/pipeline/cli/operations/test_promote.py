@@ -180,7 +180,9 @@ def test_after_a_lost_connection_promoting_again_copies_what_is_live(
 
   with monkeypatch.context() as patch:
     patch.setattr(stores._Filesystem, "write", lost)
-    with pytest.raises(DlpipeError, match=r"To copy it: dlpipe promote images 2 --workspace") as err:
+    with pytest.raises(
+      DlpipeError, match=r"To copy it: dlpipe promote images 2 --workspace"
+    ) as err:
       invoke(promote, "images")
   assert err.value.exit_code == 1
   assert list_versions(folder.serving) == [1, 2], "it is live all the same"

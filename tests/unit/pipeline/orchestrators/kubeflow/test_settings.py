@@ -35,7 +35,10 @@ def test_what_works_passes(configured):
     ("kubeflow.data_path=in/put", r"kubeflow\.data_path is a path in the containers.*'in/put'"),
     ("kubeflow.data_path=ftp://h/a", r"kubeflow\.data_path is a path in the containers"),
     ("kubeflow.env={1A: x}", r"take names of variables\. Received: '1A'"),
-    ("kubeflow.env={DLPIPE_NODE: a}", r"cannot set DLPIPE_NODE: every container has one of its own"),
+    (
+      "kubeflow.env={DLPIPE_NODE: a}",
+      r"cannot set DLPIPE_NODE: every container has one of its own",
+    ),
     ("kubeflow.secrets={DLPIPE_PIPELINE: a/b}", r"cannot set DLPIPE_PIPELINE"),
     ("kubeflow.env={KFP_POD_NAME: a}", r"cannot set KFP_POD_NAME.*begins with KFP_"),
     ('kubeflow.env={A: "b\\0"}', r"the value of A has a zero byte"),
@@ -46,7 +49,10 @@ def test_what_works_passes(configured):
     ("kubeflow.pipeline_name=Nightly", r"takes at most 128 small letters.*Received: 'Nightly'"),
     ("kubeflow.resources={Trainer: {node_selector: {'a b': x}}}", r"labels of machines.*'a b'"),
     ("kubeflow.resources={Trainer: {node_selector: {a: '-'}}}", r"labels' values.*'-'"),
-    (f"kubeflow.resources={{Trainer: {{node_selector: {{{'a' * 64}: x}}}}}}", r"labels of machines"),
+    (
+      f"kubeflow.resources={{Trainer: {{node_selector: {{{'a' * 64}: x}}}}}}",
+      r"labels of machines",
+    ),
     (
       "kubeflow.resources={Trainer: {tolerations: [{key: a b}]}}",
       r"tolerations of kubeflow\.resources\.Trainer take keys of taints\. Received: 'a b'",
@@ -120,7 +126,9 @@ def test_the_file_must_be_yaml(configured):
 
 
 def test_a_resource_must_be_one(configured):
-  with pytest.raises(BadInputError, match=r"kubeflow\.resources\.Trainer\.cpu must be at least 0\.001"):
+  with pytest.raises(
+    BadInputError, match=r"kubeflow\.resources\.Trainer\.cpu must be at least 0\.001"
+  ):
     configured("images", "kubeflow.resources={Trainer: {cpu: 0}}")
 
 
