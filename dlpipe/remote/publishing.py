@@ -79,5 +79,6 @@ def publish(folder: str | os.PathLike[str], address: str) -> None:
   with failures_of(address, _WRITING):
     store = open_store(address)
     for name in sorted(names, key=lambda each: each == _LOADED):
-      store.write(name, (root / name).open("rb"))
+      with (root / name).open("rb") as content:
+        store.write(name, content)
     store.write(UPLOADED, io.BytesIO())

@@ -116,6 +116,7 @@ class _Redirections(urllib.request.HTTPRedirectHandler):
   ) -> urllib.request.Request | None:
     scheme = urllib.parse.urlsplit(newurl).scheme
     if scheme not in ("https", req.type):
+      fp.close()
       raise BadInputError(
         f"{req.full_url} cannot be read: the server sends on to {scheme}://, where nothing is "
         "encrypted. Give the address of the file itself if that is meant."

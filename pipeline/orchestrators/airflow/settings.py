@@ -22,6 +22,7 @@ _FILLED_IN = {
   *("dag", "dag_run", "task", "task_instance", "task_instance_key_str", "ti", "params"),
   *("var", "conn", "macros", "test_mode", "inlets", "outlets"),
 }
+_FILTERS = ("ds", "ds_nodash", "ts", "ts_nodash", "ts_nodash_with_tz")
 # The characters that Airflow allows in the name of a DAG and, in practice, of a pool.
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,250}")
 
@@ -59,11 +60,13 @@ def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
 
 def _check_template(option: str, text: str) -> None:
   """Checks that Airflow can fill in a text for each run: its syntax, and the names in it."""
+  environment = jinja2.Environment()  # only to parse: it is filled in as a path, not as a page
+  environment.filters.update(dict.fromkeys(_FILTERS, str))
   try:
-    names = jinja2.meta.find_undeclared_variables(jinja2.Environment().parse(text))
+    names = jinja2.meta.find_undeclared_variables(environment.parse(text))
   except jinja2.TemplateSyntaxError as err:
     raise BadInputError(
-      f"{option} cannot be filled in for a run: {err}. Received: {text!r}"
+      f"{option} cannot be filled in for a run: {err.message} Received: {text!r}"
     ) from err
   if unknown := sorted(names - _FILLED_IN):
     near = difflib.get_close_matches(unknown[0], _FILLED_IN, n=1)

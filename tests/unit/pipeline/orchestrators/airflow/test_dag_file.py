@@ -388,7 +388,9 @@ def test_waiting_ends(run, tmp_path):
 def test_a_day_waits_for_the_one_before_without_keeping_it_from_a_repetition(load):
   dag = load(schedule="@daily", catchup=True, depends_on_past=True).dag
   assert dag.given["catchup"]
-  assert dag.given["max_active_runs"] == 2
+  # Many days may wait, and the one that failed still gets room.
+  assert dag.given["max_active_runs"] == 32
+  assert load(schedule="@daily", catchup=True).dag.given["max_active_runs"] == 1
   # The task right after Begin is Finish, too: Begin waits for the Finish of the day before.
   assert dag.tasks["Begin"].given == {"depends_on_past": True, "wait_for_downstream": True}
   assert "Begin" in dag.tasks["Finish"].upstream
