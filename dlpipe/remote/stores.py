@@ -21,6 +21,7 @@ from dlpipe.remote.items import Item, Store
 from dlpipe.remote.web import WebFile
 
 _CONNECT_S, _REQUEST_S = 10, 60
+_ATTEMPTS = 5  # some ten seconds; by default it would be 10, and most of a minute
 _GCS_RETRY_S = 20
 # Answers of a web server that another try may change, beside those of a server in trouble (5xx).
 _PASSING = (408, 421, 425, 429)
@@ -208,6 +209,7 @@ def _filesystem(address: str) -> Any:
     region=region,
     connect_timeout=_CONNECT_S,
     request_timeout=_REQUEST_S,
+    retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
     background_writes=False,
     **at,
   )

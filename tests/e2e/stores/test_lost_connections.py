@@ -7,11 +7,17 @@ import os
 import pytest
 
 from dlpipe.errors import BadInputError, DlpipeError
-from dlpipe.remote import copying, publishing
+from dlpipe.remote import copying, publishing, stores
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 _KB, _FILES = 1 << 10, 40
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+  """Clients in this process take a lost connection for one at once."""
+  monkeypatch.setattr(stores, "_ATTEMPTS", 1)
 
 
 @pytest.fixture
@@ -50,10 +56,12 @@ def test_a_connection_lost_in_the_middle_of_reading(folder, put, wire, tmp_path,
       assert file.read() == path.read_bytes()
 
 
-def test_a_connection_lost_in_the_middle_of_publishing(folder, wire, s3):
+def test_a_connection_lost_in_the_middle_of_publishing(folder, wire, monkeypatch):
   (folder / "saved_model.pb").write_bytes(os.urandom(12 << 20))
   wire.left = 8 << 20
-  with pytest.raises(DlpipeError, match="s3://data/models/7 cannot be written: the connection"):
+  lost = pytest.raises(DlpipeError, match="s3://data/models/7 cannot be written: the connection")
+  with monkeypatch.context() as patch, lost:
+    patch.setattr(stores, "_REQUEST_S", 5)  # which it waits for an answer about what was cut
     publishing.publish(folder, "s3://data/models/7")
   wire.left = None
   assert publishing.uploaded("s3://data/models/7", "saved_model.pb") is None
