@@ -124,6 +124,20 @@ def with_signatures():
 
 
 @pytest.fixture
+def bucket(tmp_path, monkeypatch):
+  """The folder of a bucket `b`, which every address of a store is read from and written to."""
+  from pyarrow import fs
+
+  from dlpipe.remote import stores
+
+  root = tmp_path / "store"
+  (root / "b").mkdir(parents=True)
+  files = fs.SubTreeFileSystem(str(root), fs.LocalFileSystem())
+  monkeypatch.setattr(stores, "_filesystem", lambda address: files)
+  return root / "b"
+
+
+@pytest.fixture
 def class_folders(tmp_path, make_picture):
   """Returns a function that writes `count` PNGs for each class folder and returns their root."""
 

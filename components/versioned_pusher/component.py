@@ -83,7 +83,8 @@ class VersionedPusher(base_component.BaseComponent):
       card_inputs: the artifacts that the card is written from, by the names in
         `executor.CARD_INPUTS`.
       stage: `live`, or `candidate` for a version that servers do not take until it is promoted.
-      copy_to: the address of a store to which a version is copied when it is live; None for none.
+      copy_to: the address of a store to which what becomes live is copied, also by promoting and
+        rolling back; None for none.
       code_fingerprint: changes when the component's code changes, so that it runs again.
       **blessings: the blessing of each gate that `dlpipe.nodes.model_gates` names, by its
         `pusher_input`: `model_blessing` from Evaluator, `infra_blessing` from ServingGate.

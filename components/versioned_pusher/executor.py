@@ -16,7 +16,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import path_utils
 
 from components.artifacts import ModelVerdict, Predictions, Profile, Quarantine
-from components.versioned_pusher import stages
+from components.versioned_pusher import mirror, stages
 from components.versioned_pusher.candidates import CANDIDATES, hold, list_candidates
 from components.versioned_pusher.publish import publish
 from components.versioned_pusher.version_folders import (
@@ -29,7 +29,6 @@ from dlpipe.artifact_files import ArtifactFile
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
 from dlpipe.progress import report
-from dlpipe.remote import copying
 from dlpipe.workspace import TaskFolder
 
 MODEL = "model"
@@ -141,6 +140,7 @@ class Executor(base_executor.BaseExecutor):
       data_options=json.loads(exec_properties.get(DATA_OPTIONS) or "{}"),
       card=_card(input_dict, exec_properties),
     )
+    mirror.remember(folder, exec_properties.get(COPY_TO))
     is_candidate = is_candidate and version in list_candidates(base)
     destination = os.path.join(base, *([CANDIDATES] if is_candidate else ()), str(version))
     pushed.set_int_custom_property(IS_PUSHED, 1)
@@ -151,10 +151,8 @@ class Executor(base_executor.BaseExecutor):
       report(f"Holds version {version} in {destination} until it is promoted", version=version)
       return
     stages.refresh(folder)
-    if copy_to := exec_properties.get(COPY_TO):
-      address = f"{copy_to.rstrip('/')}/{version}"
-      copying.publish(destination, address)
-      report(f"Copied version {version} to {address}", version=version)
+    if address := mirror.copy_live(folder):
+      report(f"What is live is copied to {address}", address=address)
     newest = max(list_versions(base))
     repairs = version_record(base, version).get("repairs")
     _write(pushed, Pushed(pushed=True, version=version, destination=destination, repairs=repairs))

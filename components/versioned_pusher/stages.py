@@ -84,12 +84,21 @@ class Change(pydantic.BaseModel):
 
 
 class Stages(pydantic.BaseModel):
-  """Labels, pins and the changes that led to them, the oldest first."""
+  """Labels, pins and the changes that led to them, the oldest first.
+
+  Attributes:
+    uses_labels: whether servers are told of labels.
+    labels: label to version.
+    pins: the versions that stay on the disk.
+    changes: by people and programs.
+    copy_to: the store to which what is live is copied, as the last run said; None for none.
+  """
 
   uses_labels: bool = False
   labels: dict[str, int] = {}
   pins: list[int] = []
   changes: list[Change] = []
+  copy_to: str | None = None
 
   def held(self) -> dict[int, str]:
     """The versions that must stay on the disk, with the reason."""

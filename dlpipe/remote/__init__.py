@@ -1,1 +1,1 @@
-"""Addresses of object stores and web servers: read by copying here, written by copying there."""
+"""Addresses of object stores and web servers: `copying` brings them here, `publishing` there."""

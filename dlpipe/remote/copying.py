@@ -1,4 +1,4 @@
-"""Copies what an address names into a local folder, and a local folder to an address.
+"""Copies what an address names into a local folder.
 
 A copy is of one state of the store and does not change any more: its folder is named by the names,
 sizes and times of the files. The next state takes over the files that stayed the same, as links to
@@ -15,22 +15,21 @@ import concurrent.futures
 import contextlib
 import fcntl
 import hashlib
-import io
 import json
 import os
 import pathlib
 import shutil
+import threading
 from collections.abc import Iterator
 
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.progress import report
 from dlpipe.remote.addresses import is_remote, rest_of
-from dlpipe.remote.stores import Item, Store, failures_of, open_store
+from dlpipe.remote.items import Item, Store
+from dlpipe.remote.stores import failures_of, open_store
 
 _SIDE_BY_SIDE = 16
 _KEPT = 2
-_LOADED = "saved_model.pb"
-UPLOADED = "UPLOADED"
 _LOCK, _PARTIAL = ".lock", ".partial"
 _BLOCK = 1 << 20
 _ROUNDED_S = 0.001  # what a file system may make of a time
@@ -78,29 +77,6 @@ def named(address: str, copy: str) -> Iterator[None]:
     raise type(err)(str(err).replace(copy, address.rstrip("/"))) from err
 
 
-def publish(folder: str | os.PathLike[str], address: str) -> None:
-  """Copies every file of a version of a model to an address.
-
-  An upload is not one step: `saved_model.pb`, without which no server loads a version, comes after
-  all others, and then the empty file `UPLOADED`, which says that it is whole.
-
-  Args:
-    folder: the version.
-    address: where its files are to be, such as `s3://bucket/models/images/3`.
-
-  Raises:
-    BadInputError: the store refuses these credentials, or there is no such bucket.
-    DlpipeError: the connection was lost.
-  """
-  root = pathlib.Path(folder)
-  names = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
-  with failures_of(address, "written"):
-    store = open_store(address)
-    for name in sorted(names, key=lambda each: each == _LOADED):
-      store.write(name, (root / name).open("rb"))
-    store.write(UPLOADED, io.BytesIO())
-
-
 def _copy(
   store: Store, items: list[Item], state: _State, own: pathlib.Path, key: str, inside: str
 ) -> None:
@@ -123,11 +99,39 @@ def _copy(
       if not path.exists() and not _took_over(item, path, before, inside)
     ]
     report(f"Copying {len(left):,} of {len(items):,} files", files=len(left))
+    is_lost = threading.Event()
+
+    def fetch(item: Item) -> None:
+      if is_lost.is_set():  # else each of thousands of files would try the lost connection
+        return
+      try:
+        _fetch(store, item, _place(item, target))
+      except BaseException:
+        is_lost.set()
+        raise
+
     with concurrent.futures.ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-      for done in [pool.submit(_fetch, store, item, _place(item, target)) for item in left]:
+      for done in [pool.submit(fetch, item) for item in left]:
         done.result()
+    _require_unchanged(store, state, left)
     (own / f"{key}.json").write_text(json.dumps(state, sort_keys=True), encoding="utf-8")
     partial.rename(own / key)
+
+
+def _require_unchanged(store: Store, state: _State, read: list[Item]) -> None:
+  """Checks that what was just read is still what was listed: a copy is of one state.
+
+  Raises:
+    DlpipeError: a file changed, or is gone.
+  """
+  if not read:
+    return
+  now = {item.name: [item.size, item.changed] for item in store.items()[1]}
+  if changed := [item.source for item in read if now.get(item.name) != state[item.name]]:
+    raise DlpipeError(
+      f"{len(changed):,} files changed while they were copied, among them {changed[0]}. Run again "
+      "when nothing writes to them any more."
+    )
 
 
 def _is_whole(path: pathlib.Path, item: Item) -> bool:

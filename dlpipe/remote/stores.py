@@ -6,27 +6,25 @@ Every failure becomes one sentence. What the user must mend (credentials, a wron
 
 from __future__ import annotations
 
-import abc
 import contextlib
-import dataclasses
-import email.utils
-import hashlib
 import http.client
 import os
 import re
 import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from typing import IO, Any
 
 from dlpipe.causes import is_full
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.remote.addresses import rest_of, scheme_of
+from dlpipe.remote.items import Item, Store
+from dlpipe.remote.web import WebFile
 
 _CONNECT_S, _REQUEST_S = 10, 60
+_ATTEMPTS = 5  # some ten seconds; by default it would be 10, and most of a minute
 _GCS_RETRY_S = 20
-_FINAL = (401, 403, 404, 410)  # answers of a web server that stay the same
+# Answers of a web server that another try may change, beside those of a server in trouble (5xx).
+_PASSING = (408, 421, 425, 429)
 _CREDENTIALS = {
   "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile in ~/.aws, or the machine's role; "
   "AWS_ENDPOINT_URL for a server that is not Amazon's",
@@ -41,44 +39,8 @@ _REFUSED = re.compile(
   re.IGNORECASE,
 )
 _NO_BUCKET = re.compile(r"NO_SUCH_BUCKET|NoSuchBucket|bucket.*(not exist|not found)", re.IGNORECASE)
+_NO_TRUST = re.compile(r"certificate verify failed|curlCode: (51|60|77)\b", re.IGNORECASE)
 _NO_HADOOP = re.compile(r"libhdfs|libjvm|JVM|CLASSPATH", re.IGNORECASE)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Item:
-  """A file of a store.
-
-  Attributes:
-    name: its path below the address; the last part of the address for a single file.
-    size: bytes; None if the server does not say.
-    changed: seconds since 1970 of its last change, or a number that stands for its content.
-    source: what the store opens it by.
-  """
-
-  name: str
-  size: int | None
-  changed: float
-  source: str
-
-
-class Store(abc.ABC):
-  """The files at an address."""
-
-  @abc.abstractmethod
-  def items(self) -> tuple[str, list[Item]]:
-    """Returns what the address is, "folder", "file" or "prefix", and its files by name.
-
-    A prefix is the common beginning of several files, such as `corpus/train` of `train.en` and
-    `train.de`. Without files, nothing is there.
-    """
-
-  @abc.abstractmethod
-  def open(self, item: Item) -> contextlib.AbstractContextManager[IO[bytes]]:
-    """Opens a file for reading."""
-
-  def write(self, name: str, content: IO[bytes]) -> None:
-    """Writes a file to `name` below the address, and closes its content."""
-    raise NotImplementedError
 
 
 def open_store(address: str) -> Store:
@@ -89,7 +51,7 @@ def open_store(address: str) -> Store:
   """
   scheme = scheme_of(address)
   if scheme in ("http", "https"):
-    return _WebFile(address)
+    return WebFile(address)
   path = rest_of(address)
   if not path or (path.startswith("/") and scheme != "hdfs"):
     raise BadInputError(f"{address!r} names no bucket; {scheme}://BUCKET/FOLDER does.")
@@ -121,11 +83,16 @@ def _explained(address: str, doing: str, error: Exception) -> DlpipeError:
   scheme = scheme_of(address) or ""
   said = " ".join(str(error).split())
   if isinstance(error, urllib.error.HTTPError):
-    if error.code in (401, 403, 404, 410):
-      return BadInputError(
-        f"{address} cannot be {doing}: the server says {error.code} {error.msg}."
-      )
-    return DlpipeError(f"{address} cannot be {doing}: the server says {error.code} {error.msg}.")
+    reason = " ".join(str(error.reason).split())
+    stays = error.code < 500 and error.code not in _PASSING
+    return (BadInputError if stays else DlpipeError)(
+      f"{address} cannot be {doing}: the server says {error.code} {reason}."
+    )
+  if _NO_TRUST.search(said):
+    return BadInputError(
+      f"{address} cannot be {doing}: this machine does not trust the server's certificate. If it "
+      f"should, name the authority's file in SSL_CERT_FILE. It says: {_brief(said)}"
+    )
   if scheme == "hdfs" and _NO_HADOOP.search(said):
     return BadInputError(
       f"{address} cannot be {doing}: hdfs:// needs Java and Hadoop's libhdfs on this machine "
@@ -179,6 +146,12 @@ class _Filesystem(Store):
       item.source, compression=None
     )
     return stream
+
+  def folders(self) -> list[str]:
+    from pyarrow import fs
+
+    found = self._opened().get_file_info(fs.FileSelector(self._path, allow_not_found=True))
+    return sorted(each.base_name for each in found if each.type == fs.FileType.Directory)
 
   def write(self, name: str, content: IO[bytes]) -> None:
     target = f"{self._path}/{name}"
@@ -236,43 +209,7 @@ def _filesystem(address: str) -> Any:
     region=region,
     connect_timeout=_CONNECT_S,
     request_timeout=_REQUEST_S,
+    retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
     background_writes=False,
     **at,
   )
-
-
-class _WebFile(Store):
-  """One file of a web server."""
-
-  def __init__(self, address: str):
-    self._address = address
-    path = urllib.parse.urlsplit(address).path
-    self._name = urllib.parse.unquote(path).rpartition("/")[2]
-    if not self._name:
-      raise BadInputError(f"{address!r} names no file; a web server has no folders to list.")
-
-  def items(self) -> tuple[str, list[Item]]:
-    request = urllib.request.Request(self._address, method="HEAD")
-    with urllib.request.urlopen(request, timeout=_REQUEST_S) as answer:
-      size = answer.headers.get("Content-Length")
-      changed = _changed(answer.headers.get("ETag"), answer.headers.get("Last-Modified"))
-    found = Item(
-      name=self._name,
-      size=int(size) if size else None,
-      changed=changed,
-      source=self._address,
-    )
-    return "file", [found]
-
-  def open(self, item: Item) -> contextlib.AbstractContextManager[IO[bytes]]:
-    opened: contextlib.AbstractContextManager[IO[bytes]] = urllib.request.urlopen(
-      item.source, timeout=_REQUEST_S
-    )
-    return opened
-
-
-def _changed(tag: str | None, moment: str | None) -> float:
-  """When a file of a server changed; if it says only a tag, a number that changes with the tag."""
-  if moment and (known := email.utils.parsedate_to_datetime(moment)):
-    return known.timestamp()
-  return float(int(hashlib.sha256((tag or "").encode()).hexdigest()[:7], 16))

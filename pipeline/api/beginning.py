@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dlpipe.errors import BadInputError
+from dlpipe.remote import publishing
 from pipeline.api.inputs import Inputs, prepare
 from pipeline.execution.single_node import compiled_file
 from pipeline.execution.single_node.compiled_file import CompiledFile
@@ -60,8 +61,9 @@ def begin(
     mlmd: the metadata store's connection file that its nodes are given.
 
   Raises:
-    BadInputError: a setting or the input cannot be used, or would draw other nodes than the
-      compiled pipeline has. Nothing is written then.
+    BadInputError: a setting, the input or the store of `push.copy_to` cannot be used, or other
+      nodes would be drawn than the compiled pipeline has. Nothing is written then.
+    DlpipeError: the connection to the store was lost.
   """
   file = compiled_file.read(ir_file)
   compiled = file.config
@@ -73,10 +75,12 @@ def begin(
       "with --data."
     )
   if not settings and path == compiled.data_path:
+    _require_store(compiled)
     run_files.write(_with_store(compiled, mlmd), run_id)
     own.unlink(missing_ok=True)
     return Begun(task=compiled.task, run_id=run_id, pipeline=ir_file, recognized=())
   inputs = _prepared(compiled, path, settings)
+  _require_store(inputs.config)
   _write(file, inputs, str(own))
   run_files.write(_with_store(inputs.config, mlmd), run_id)
   return Begun(
@@ -99,6 +103,12 @@ def _prepared(compiled: PipelineConfig, data: str, settings: Sequence[str]) -> I
     beam=None,
     orchestrator=_orchestrator(compiled),
   )
+
+
+def _require_store(config: PipelineConfig) -> None:
+  """Checks that what becomes live can be copied to where it should be."""
+  if config.push.copy_to is not None:
+    publishing.require_writable(config.push.copy_to)
 
 
 def _orchestrator(compiled: PipelineConfig) -> str:

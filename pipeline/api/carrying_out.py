@@ -12,6 +12,7 @@ from typing import Any
 
 from dlpipe.causes import user_error
 from dlpipe.errors import DlpipeError
+from dlpipe.remote import publishing
 from pipeline.api.inputs import Inputs
 from pipeline.beam.engines import check_engine
 from pipeline.execution.events import Listener
@@ -55,6 +56,8 @@ def carry_out(
 
     told = failures_told(inputs.config, run_id, os.environ)
   with told:
+    if train_and_push and how.until_node is None and inputs.config.push.copy_to is not None:
+      publishing.require_writable(inputs.config.push.copy_to)
     return _carried_out(
       inputs, run_id, show, log, train_and_push=train_and_push, how=how, examine=examine
     )

@@ -166,8 +166,9 @@ class PushConfig(Section):
   )
   copy_to: str | None = pydantic.Field(
     None,
-    description="an address such as `s3://bucket/models/images`, to which a version that a run "
-    "makes live is copied, with a file `UPLOADED` when it is whole; null copies nothing",
+    description="an address such as `s3://bucket/models/images`, to which what becomes live is "
+    "copied, by a run, `dlpipe promote` or `dlpipe rollback`, with a file `UPLOADED` when it is "
+    "whole; null copies nothing",
   )
 
   @pydantic.field_validator("copy_to")

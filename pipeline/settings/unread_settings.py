@@ -207,9 +207,6 @@ def _shared(task: Task, config: PipelineConfig) -> Iterator[tuple[str, str]]:
       "push.max_flips",
       "is for candidates, and push.stage is live. Set push.stage=candidate, or leave it out",
     )
-  if config.push.stage != "live":
-    what = "is for versions that a run makes live, and push.stage is candidate. Leave it out"
-    yield "push.copy_to", what
   if beam.runner not in _JOB_SERVERS:
     yield (
       "beam.job_server",

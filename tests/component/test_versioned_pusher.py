@@ -7,7 +7,8 @@ import pytest
 from tfx import types
 from tfx.types import standard_artifacts
 
-from components.versioned_pusher import stages
+from components.versioned_pusher import mirror, stages
+from components.versioned_pusher.candidates import promote
 from components.versioned_pusher.component import VersionedPusher
 from components.versioned_pusher.executor import Executor
 from components.versioned_pusher.publish import rollback
@@ -42,6 +43,7 @@ def push(tmp_path):
     infra_blessed=1,
     serving_dir=None,
     stage=None,
+    copy_to=None,
     left_out=(),
   ):
     model = _artifact(standard_artifacts.Model, tmp_path / "Trainer" / text)
@@ -68,6 +70,7 @@ def push(tmp_path):
       {
         "serving_dir": serving_dir or str(tmp_path / "serving"),
         **({"stage": stage} if stage else {}),
+        **({"copy_to": copy_to} if copy_to else {}),
       },
     )
     return pushed
@@ -205,3 +208,13 @@ def test_where_the_labels_cannot_be_read_nothing_is_published(push, tmp_path):
   with pytest.raises(BadInputError, match="stages.json cannot be used"):
     push("two")
   assert list_versions(tmp_path / "serving") == [1]
+
+
+def test_what_is_live_is_copied_to_the_store_and_a_candidate_when_it_is(push, tmp_path, bucket):
+  push("one", copy_to="s3://b/images/")
+  assert (bucket / "images" / "1" / "UPLOADED").exists()
+  push("two", copy_to="s3://b/images/", stage="candidate")
+  assert [path.name for path in (bucket / "images").iterdir()] == ["1"]
+  assert mirror.copy_live(TaskFolder(tmp_path)) == "s3://b/images/1"
+  promote(tmp_path / "serving")
+  assert mirror.copy_live(TaskFolder(tmp_path)) == "s3://b/images/2"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from components.versioned_pusher import candidates, publish, stages, version_folders
-from dlpipe.errors import BadInputError, BusyError
+from components.versioned_pusher import candidates, mirror, publish, stages, version_folders
+from dlpipe.errors import BadInputError, BusyError, DlpipeError
 from dlpipe.workspace import TaskFolder
 
 
@@ -29,6 +29,32 @@ class Promotion:
   def to_json(self) -> dict[str, Any]:
     """The object `--json` prints, without the task."""
     return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Copied:
+  """What became of copying what is live to the store of `push.copy_to`.
+
+  Attributes:
+    address: where it is in the store; None if it is in none.
+    failure: why it is not there although it should be; None if it should not, or is.
+  """
+
+  address: str | None = None
+  failure: DlpipeError | None = None
+
+  def require(self) -> None:
+    """Raises the failure, if there is one: what is live here has changed nevertheless."""
+    if self.failure is not None:
+      raise self.failure
+
+
+def copy_live(folder: TaskFolder) -> Copied:
+  """Copies what is live to the store that the last run named, if any."""
+  try:
+    return Copied(address=mirror.copy_live(folder))
+  except DlpipeError as err:
+    return Copied(failure=err)
 
 
 def target_of(folder: TaskFolder, version: int | None) -> int | None:

@@ -35,6 +35,8 @@ def rollback(
 
   The older version is published once more under the next number, because a model server always
   takes the largest number for the newest. Nothing is deleted: --to also goes forward again.
+
+  With push.copy_to, it is copied to the store, too.
   """
   known = get_task(task)
   folder = Workspace.of(workspace).task(known.name)
@@ -44,12 +46,15 @@ def rollback(
   version = staging.rollback(folder, to, reason=reason)
   if (told := tell_of_stage(folder, version, stages.STABLE)) is not None:
     click.echo(told, err=True)
+  copied = staging.copy_live(folder)
   result = {
     "task": known.name,
     "version": version,
     "rollback_of": version_record(serving_dir, version)["rollback_of"],
     "serving_dir": str(serving_dir),
   }
+  if copied.address is not None:
+    result["copied_to"] = copied.address
   if as_json:
     echo_json(result)
   else:
@@ -57,6 +62,9 @@ def rollback(
       "{task}: version {rollback_of} is served again, as version {version}.".format_map(result)
     )
     click.echo(f"In {serving_dir}")
+    if copied.address is not None:
+      click.echo(f"What is live is copied to {copied.address}")
+  copied.require()
 
 
 def _tell_if_cleaned(folder: TaskFolder, version: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from components.versioned_pusher import stages
+from components.versioned_pusher import mirror, stages
 from components.versioned_pusher.version_folders import list_versions
 from dlpipe.errors import ModelRefusedError
 from dlpipe.workspace import Workspace
@@ -61,6 +61,9 @@ def promote(
   With --max-flips, or the setting push.max_flips, logged requests are replayed as by `dlpipe
   replay`. Too many flips refuse the promotion (exit 4), and the record says so.
 
+  With push.copy_to, what is live is copied to the store. If that fails, promoting the version again
+  copies it; a canary is not copied.
+
   \b
   Examples:
     dlpipe promote images --to canary --reason "try it on 5 % of the traffic"
@@ -75,6 +78,13 @@ def promote(
   if bound is None:
     bound = told_max_flips(folder, target, tell=lambda said: click.echo(said, err=True))
   live = max(list_versions(folder.serving), default=None)
+  if target == live and stage == stages.STABLE and mirror.is_missing(folder):
+    address = mirror.copy_live(folder)
+    if as_json:
+      echo_json({"task": known.name, "version": target, "copied_to": address})
+    else:
+      click.echo(f"{known.name}: version {target} is live already; copied to {address}")
+    return
   if bound is not None and live is None:
     click.echo("Nothing is live, so no answer can flip: no request is replayed.", err=True)
   elif bound is not None and target is not None and target != live:
@@ -96,11 +106,15 @@ def promote(
   told = tell_of_stage(folder, done.served_as, stage)
   if told is not None:
     click.echo(told, err=True)
+  copied = staging.copy_live(folder)
   if as_json:
     found = {"task": known.name, **done.to_json(), "serving_dir": str(folder.serving)}
     if compared is not None:
       found["replay"] = compared.to_json()
+    if copied.address is not None:
+      found["copied_to"] = copied.address
     echo_json(found)
+    copied.require()
     return
   for line in lines(known, compared) if compared is not None else ():
     click.echo(line)
@@ -113,6 +127,10 @@ def promote(
   else:
     click.echo(f"{known.name}: version {done.version} is live{number}.")
   click.echo(f"Labels for servers are in {folder.models_config}")
+  if copied.address is not None:
+    but = "; the canary is not" if stage == stages.CANARY else ""
+    click.echo(f"What is live is copied to {copied.address}{but}")
+  copied.require()
 
 
 def _flips(done: replaying.Replayed, bound: float) -> stages.Flips:

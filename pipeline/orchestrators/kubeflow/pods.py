@@ -57,7 +57,7 @@ def _pod(executor: str, kubeflow: KubeflowSection) -> dict[str, Any]:
   if given.shared_memory_gb:
     # A container has 64 MB there unless a volume says otherwise.
     mount = {"volumeName": "shm", "mountPath": "/dev/shm", "medium": "Memory"}
-    pod["emptyDirMounts"] = [{**mount, "sizeLimit": f"{given.shared_memory_gb * 1000:g}M"}]
+    pod["emptyDirMounts"] = [{**mount, "sizeLimit": f"{round(given.shared_memory_gb * 1000)}M"}]
   return pod
 
 

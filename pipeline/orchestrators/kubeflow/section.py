@@ -10,6 +10,9 @@ import pydantic_core
 from pipeline.params import Section
 from pipeline.settings.orchestrators import OrchestratorSection
 
+# In CPUs and GB: Kubernetes counts in thousandths, and reads no number with an exponent.
+_LEAST, _MOST = 0.001, 1e6
+
 
 class Toleration(Section):
   """A taint of a machine that a node's pod may run on."""
@@ -18,7 +21,7 @@ class Toleration(Section):
   operator: Literal["Equal", "Exists"] = "Equal"
   value: str | None = None
   effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-  seconds: int | None = pydantic.Field(None, ge=0)
+  seconds: int | None = pydantic.Field(None, ge=0, le=10**9)
 
   @pydantic.model_validator(mode="after")
   def _is_one(self) -> Toleration:
@@ -26,18 +29,20 @@ class Toleration(Section):
       raise pydantic_core.PydanticCustomError("toleration", "Exists takes no value")
     if self.operator == "Equal" and self.key is None:
       raise pydantic_core.PydanticCustomError("toleration", "Equal takes a key")
+    if self.seconds is not None and self.effect != "NoExecute":
+      raise pydantic_core.PydanticCustomError("toleration", "seconds are for effect: NoExecute")
     return self
 
 
 class NodeResources(Section):
   """What one node's pod gets, and where it may run; None leaves a resource to the cluster."""
 
-  cpu: float | None = pydantic.Field(None, gt=0)
-  memory_gb: float | None = pydantic.Field(None, gt=0)
-  cpu_request: float | None = pydantic.Field(None, gt=0)
-  memory_request_gb: float | None = pydantic.Field(None, gt=0)
-  shared_memory_gb: float | None = pydantic.Field(None, gt=0)
-  gpu: int = pydantic.Field(0, ge=0)
+  cpu: float | None = pydantic.Field(None, ge=_LEAST, le=_MOST)
+  memory_gb: float | None = pydantic.Field(None, ge=_LEAST, le=_MOST)
+  cpu_request: float | None = pydantic.Field(None, ge=_LEAST, le=_MOST)
+  memory_request_gb: float | None = pydantic.Field(None, ge=_LEAST, le=_MOST)
+  shared_memory_gb: float | None = pydantic.Field(None, ge=_LEAST, le=_MOST)
+  gpu: int = pydantic.Field(0, ge=0, le=1000)
   gpu_type: str = "nvidia.com/gpu"
   node_selector: dict[str, str] = {}
   tolerations: list[Toleration] = []
@@ -120,7 +125,10 @@ class KubeflowSection(OrchestratorSection):
     "task's name",
   )
   retries: int = pydantic.Field(
-    0, ge=0, description="how often a failed node is tried again; DataGate and DriftGate never are"
+    0,
+    ge=0,
+    le=1000,
+    description="how often a failed node is tried again; DataGate and DriftGate never are",
   )
   notify_url: str | None = pydantic.Field(
     None,

@@ -9,17 +9,11 @@ from collections.abc import Iterator
 
 from dlpipe.errors import BadInputError
 from dlpipe.remote.addresses import is_remote
+from pipeline.orchestrators.kubeflow import names
 from pipeline.orchestrators.kubeflow.section import KubeflowSection
 from pipeline.settings.config import PipelineConfig
 
-_ROOT_SCHEMES = ("gs://", "s3://", "minio://")
-_CLAIM_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_KEY_OF_SECRET = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9._-]+")
-_PIPELINE_NAME = re.compile(r"[a-z][a-z0-9-]{0,127}")
-_WORD = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
-_LABEL = re.compile(rf"([a-z0-9.-]+/)?{_WORD}")
-_LABEL_VALUE = re.compile(rf"({_WORD})?")
+_ROOT = re.compile(r"(gs|s3|minio)://[^/\s]+(/\S*)?")
 _BUCKET_MOUNT = "/gcs/"  # Vertex AI mounts every bucket there
 
 
@@ -39,10 +33,10 @@ def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
       "kubeflow.image must name the image that every node runs in, such as "
       "registry.example.com/dlpipe-training:1. deploy/docker/training.Dockerfile builds it."
     )
-  if not (kubeflow.pipeline_root or "").startswith(_ROOT_SCHEMES):
+  if not _ROOT.fullmatch(kubeflow.pipeline_root or ""):
     raise BadInputError(
       "kubeflow.pipeline_root must name a place in an object store, where the backend keeps "
-      f"artifacts: {', '.join(_ROOT_SCHEMES)}. Received: {kubeflow.pipeline_root!r}"
+      f"artifacts: gs://BUCKET, s3://BUCKET or minio://BUCKET. Received: {kubeflow.pipeline_root!r}"
     )
   if config.beam.runner != "direct" and not str(kubeflow.pipeline_root).startswith("gs://"):
     raise BadInputError(
@@ -71,44 +65,13 @@ def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
       "it. Name the PersistentVolumeClaim to mount there (kubeflow.volume_claim), or on Vertex AI "
       f"a folder in a bucket ({_BUCKET_MOUNT}BUCKET/FOLDER)."
     )
-  if kubeflow.volume_claim is not None and not _CLAIM_NAME.fullmatch(kubeflow.volume_claim):
-    raise BadInputError(
-      f"kubeflow.volume_claim takes the name of a claim. Received: {kubeflow.volume_claim!r}"
-    )
-  _check_names(kubeflow)
+  names.check(kubeflow)
   _check_notify_url(kubeflow)
   if kubeflow.volume_claim is None and (ignored := sorted(_of_kubernetes(kubeflow))):
     raise BadInputError(
       f"Vertex AI, for which kubeflow.workspace={kubeflow.workspace!r} is, does not read "
       f"{', '.join(ignored)}. Leave it out, or name a volume (kubeflow.volume_claim)."
     )
-
-
-def _check_names(kubeflow: KubeflowSection) -> None:
-  """Checks every name that Kubernetes or the backend would refuse only when the pipeline runs."""
-  for name in (*kubeflow.env, *kubeflow.secrets):
-    _require(_VARIABLE, name, "kubeflow.env and kubeflow.secrets take names of variables")
-  if twice := sorted(set(kubeflow.env) & set(kubeflow.secrets)):
-    raise BadInputError(f"kubeflow.env and kubeflow.secrets both set {', '.join(twice)}.")
-  for place in kubeflow.secrets.values():
-    _require(_KEY_OF_SECRET, place, "kubeflow.secrets takes SECRET/KEY, such as store/password")
-  for name in kubeflow.image_pull_secrets:
-    _require(_CLAIM_NAME, name, "kubeflow.image_pull_secrets takes names of secrets")
-  if kubeflow.pipeline_name is not None:
-    _require(
-      _PIPELINE_NAME,
-      kubeflow.pipeline_name,
-      "kubeflow.pipeline_name takes small letters, digits and '-', a letter first",
-    )
-  for given in kubeflow.resources.values():
-    for key, value in given.node_selector.items():
-      _require(_LABEL, key, "node_selector of kubeflow.resources takes labels of machines")
-      _require(_LABEL_VALUE, value, "node_selector of kubeflow.resources takes labels' values")
-
-
-def _require(pattern: re.Pattern[str], text: str, what: str) -> None:
-  if not pattern.fullmatch(text):
-    raise BadInputError(f"{what}. Received: {text!r}")
 
 
 def _check_notify_url(kubeflow: KubeflowSection) -> None:

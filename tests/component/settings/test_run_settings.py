@@ -220,13 +220,11 @@ def _check_copy_to(desk: Desk) -> None:
   assert "copy_to" not in desk.given_to("VersionedPusher")
   address = "s3://bucket/models"
   assert desk.given_to("VersionedPusher", f"push.copy_to={address}")["copy_to"] == address
+  held = desk.given_to("VersionedPusher", f"push.copy_to={address}", "push.stage=candidate")
+  assert held["copy_to"] == address, "dlpipe promote copies it"
   for settings, message in (
     (["push.copy_to=/models"], "push.copy_to: It takes an address that can be written to: s3://"),
     (["push.copy_to=https://host/models"], "It takes an address that can be written to"),
-    (
-      [f"push.copy_to={address}", "push.stage=candidate"],
-      "push.copy_to is for versions that a run",
-    ),
   ):
     with pytest.raises(BadInputError, match=message):
       desk.run(desk.task, *settings)

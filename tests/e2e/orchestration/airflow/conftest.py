@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -53,6 +54,21 @@ class Airflow:
     command = [self.programs / "python", "-c", _QUERY, statement, *values]
     return json.loads(_output(command, self.environment))
 
+  def run_of(self, dag_id: str, day: str) -> str:
+    """The name of the scheduled run of a day, as soon as there is one."""
+    statement = (
+      "select run_id from dag_run where dag_id = %s and run_type = 'scheduled' "
+      "and data_interval_start = %s"
+    )
+    found: list[list[object]] = []
+
+    def look() -> bool:
+      found[:] = self.query(statement, dag_id, f"{day}T00:00:00+00:00")
+      return bool(found)
+
+    _until(look, f"{dag_id} was not run for {day}")
+    return str(found[0][0])
+
   def trigger(self, dag_id: str, run_id: str, **parameters: object) -> None:
     """Starts a run, as soon as Airflow has read the DAG."""
     _until(
@@ -60,6 +76,20 @@ class Airflow:
     )
     given = {name.replace("_", "-"): value for name, value in parameters.items()}
     self.command("dags", "trigger", "--run-id", run_id, "--conf", json.dumps(given), dag_id)
+
+  def backfill(self, dag_id: str, first: str, last: str) -> None:
+    """Runs all days from one to another once more, or lets the scheduler do so."""
+    if self.is_3:
+      days = ("--from-date", first, "--to-date", last)
+      again = ("--reprocess-behavior", "completed")
+      self.command("backfill", "create", "--dag-id", dag_id, *days, *again)
+    else:
+      again = ("--yes", "--reset-dagruns")
+      self.command("dags", "backfill", *again, "-s", first, "-e", last, dag_id)
+
+  @functools.cached_property
+  def is_3(self) -> bool:
+    return self.command("version").strip().startswith("3.")
 
   def run_state(self, run_id: str) -> str | None:
     """The state of a run; None before it is there."""
@@ -151,7 +181,7 @@ def start_airflow(airflow_programs, postgresql, free_ports, tmp_path_factory):
     )
     airflow.command("db", "migrate")
     commands = [["scheduler"], ["triggerer"]]
-    if airflow.command("version").strip().startswith("3."):
+    if airflow.is_3:
       commands += [["dag-processor"], ["api-server", "--port", str(port), "--workers", "1"]]
     with contextlib.ExitStack() as stack:
       for command in commands:

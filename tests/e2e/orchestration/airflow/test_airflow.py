@@ -22,8 +22,9 @@ _NODES = {
   "BehaviourGate", "ServingGate", "VersionedPusher",
 }  # fmt: skip
 _TASKS = {"Begin", *_NODES, "Finish"}
-# How many days are made up for; DLPIPE_AIRFLOW_DAYS=10 takes ten.
-_DAYS = int(os.environ.get("DLPIPE_AIRFLOW_DAYS", "3"))
+# How many days are made up for, at least four: two wait behind one that failed.
+# DLPIPE_AIRFLOW_DAYS=10 takes ten.
+_DAYS = int(os.environ.get("DLPIPE_AIRFLOW_DAYS", "4"))
 _RETRIES = 1
 _SETTINGS = {
   "train.epochs": 1,
@@ -179,26 +180,32 @@ def test_days_are_made_up_for_in_order_and_a_failed_one_is_repeated(
   airflow, days, write_digits, workspace
 ):
   inbox, names = days
-  runs = [f"scheduled__{name}T00:00:00+00:00" for name in names]
   folder = TaskFolder(workspace.parent / "daily" / "images")
 
-  assert airflow.until_it_ends(runs[0]) == "success"
+  first = airflow.run_of("daily", names[0])
+  assert airflow.until_it_ends(first) == "success"
+  second = airflow.run_of("daily", names[1])
   # The second day fails: its folder holds nothing but the mark.
-  assert airflow.until_it_ends(runs[1]) == "failed"
-  assert "Begin: bad input." in airflow.log("daily", runs[1], "Begin")
-  assert (inbox / "failed").read_text().split() == [f"daily.{runs[1]}"]
+  assert airflow.until_it_ends(second) == "failed"
+  assert "Begin: bad input." in airflow.log("daily", second, "Begin")
+  assert (inbox / "failed").read_text().split() == [f"daily.{second}"]
   # The third waits for it, although its run is there.
-  airflow.until_task_is(runs[2], "Begin", None)
-  assert not list(folder.root.glob(f"*/daily.{runs[2]}*"))
+  third = airflow.run_of("daily", names[2])
+  airflow.until_task_is(third, "Begin", None)
+  assert not list(folder.root.glob(f"*/daily.{third}*"))
 
   write_digits(inbox / names[1], load_digits().target[:160])
   airflow.command("tasks", "clear", "--yes", "--only-failed", "--start-date", names[1], "daily")
-  assert airflow.until_it_ends(runs[1]) == "success"
+  assert airflow.until_it_ends(second) == "success"
+  runs = [first, second]
+  for name in names[2:-1]:
+    runs.append(airflow.run_of("daily", name))
+    assert airflow.until_it_ends(runs[-1]) == "success"
   # The last waits for its data, deferred.
+  runs.append(airflow.run_of("daily", names[-1]))
   airflow.until_task_is(runs[-1], "WaitForData", "deferred")
   (inbox / names[-1] / "_SUCCESS").touch()
-  for run in runs[2:]:
-    assert airflow.until_it_ends(run) == "success"
+  assert airflow.until_it_ends(runs[-1]) == "success"
 
   began = []
   for name, run in zip(names, runs, strict=True):
@@ -212,3 +219,10 @@ def test_days_are_made_up_for_in_order_and_a_failed_one_is_repeated(
   assert began == sorted(began)
   served = sorted(int(path.name) for path in folder.serving.glob("[0-9]*"))
   assert served == list(range(1, _DAYS + 1))
+
+  # A backfill runs days again that are over; what was done in a run stays done.
+  airflow.backfill("daily", names[-2], names[-1])
+  for run in runs[-2:]:
+    assert airflow.until_it_ends(run) == "success"
+    assert airflow.tasks(run)["Trainer"] == ("success", 2)
+    assert "Pushed as version" in folder.report(f"daily.{run}").read_text(encoding="utf-8")

@@ -1,35 +1,26 @@
 """Copies of what a store holds: one state each, only what is new is read again."""
 
-import contextlib
-import functools
-import http.server
 import os
 import pathlib
-import threading
 
 import pytest
-from pyarrow import fs
 
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.remote import copying, stores
 
 
 @pytest.fixture
-def bucket(tmp_path, monkeypatch):
-  """A store of pyarrow's with the bucket `b`, and the names of the files that were read from it."""
-  root = tmp_path / "store"
-  (root / "b").mkdir(parents=True)
-  files = fs.SubTreeFileSystem(str(root), fs.LocalFileSystem())
-  monkeypatch.setattr(stores, "_filesystem", lambda address: files)
-  read = []
+def read(bucket, monkeypatch):
+  """The names of the files that were read from the store."""
+  names = []
   opened = stores._Filesystem.open
 
   def noted(self, item):
-    read.append(item.name)
+    names.append(item.name)
     return opened(self, item)
 
   monkeypatch.setattr(stores._Filesystem, "open", noted)
-  return root / "b", read
+  return names
 
 
 def _put(root, name, content="x", changed=1_000_000):
@@ -45,9 +36,8 @@ def test_a_local_path_is_left_alone(tmp_path):
 
 
 def test_a_folder_is_copied_with_its_times(bucket, tmp_path):
-  root, _ = bucket
-  _put(root, "pics/cat/1.png", "cat", changed=1_500_000_000)
-  _put(root, "pics/dog/2.png", "dog")
+  _put(bucket, "pics/cat/1.png", "cat", changed=1_500_000_000)
+  _put(bucket, "pics/dog/2.png", "dog")
   copy = pathlib.Path(copying.local("s3://b/pics/", tmp_path / "copies"))
   assert copy.name == "pics"
   assert sorted(str(p.relative_to(copy)) for p in copy.rglob("*.png")) == ["cat/1.png", "dog/2.png"]
@@ -55,21 +45,20 @@ def test_a_folder_is_copied_with_its_times(bucket, tmp_path):
   assert (copy / "cat" / "1.png").stat().st_mtime == 1_500_000_000
 
 
-def test_only_what_is_new_is_read_again_and_the_copy_before_stays(bucket, tmp_path):
-  root, read = bucket
-  _put(root, "pics/a")
-  _put(root, "pics/b")
+def test_only_what_is_new_is_read_again_and_the_copy_before_stays(bucket, read, tmp_path):
+  _put(bucket, "pics/a")
+  _put(bucket, "pics/b")
   first = copying.local("s3://b/pics", tmp_path / "copies")
   assert copying.local("s3://b/pics", tmp_path / "copies") == first
   assert sorted(read) == ["a", "b"]
-  _put(root, "pics/b", "longer")
-  _put(root, "pics/c")
+  _put(bucket, "pics/b", "longer")
+  _put(bucket, "pics/c")
   second = copying.local("s3://b/pics", tmp_path / "copies")
   assert sorted(read[2:]) == ["b", "c"]
   assert pathlib.Path(second, "b").read_text() == "longer"
   # A run that reads the first copy goes on undisturbed.
   assert pathlib.Path(first, "b").read_text() == "x"
-  (root / "pics" / "a").unlink()
+  (bucket / "pics" / "a").unlink()
   third = copying.local("s3://b/pics", tmp_path / "copies")
   assert sorted(os.listdir(third)) == ["b", "c"]
   assert not pathlib.Path(first).exists()
@@ -77,9 +66,8 @@ def test_only_what_is_new_is_read_again_and_the_copy_before_stays(bucket, tmp_pa
 
 
 def test_a_file_and_a_common_beginning_are_found(bucket, tmp_path):
-  root, _ = bucket
   for name in ("corpus/train.en", "corpus/train.de", "corpus/trainer.txt"):
-    _put(root, name)
+    _put(bucket, name)
   file = copying.local("s3://b/corpus/train.en", tmp_path / "copies")
   assert os.listdir(os.path.dirname(file)) == ["train.en"]
   prefix = copying.local("s3://b/corpus/train", tmp_path / "copies")
@@ -94,10 +82,9 @@ def test_an_address_with_nothing_there_is_refused_and_leaves_nothing(bucket, tmp
   assert not (tmp_path / "copies").exists()
 
 
-def test_a_connection_that_is_lost_leaves_no_half_copy(bucket, tmp_path, monkeypatch):
-  root, read = bucket
-  _put(root, "pics/a")
-  _put(root, "pics/b")
+def test_a_connection_that_is_lost_leaves_no_half_copy(bucket, read, tmp_path, monkeypatch):
+  _put(bucket, "pics/a")
+  _put(bucket, "pics/b")
   opened = stores._Filesystem.open
 
   def broken(self, item):
@@ -118,17 +105,49 @@ def test_a_connection_that_is_lost_leaves_no_half_copy(bucket, tmp_path, monkeyp
 
 
 def test_a_file_that_changes_meanwhile_is_no_copy(bucket, tmp_path, monkeypatch):
-  root, _ = bucket
-  _put(root, "a.csv", "x")
+  _put(bucket, "a.csv", "x")
   fetch = copying._fetch
 
   def changing(store, item, path):
-    _put(root, "a.csv", "longer")
+    _put(bucket, "a.csv", "longer")
     fetch(store, item, path)
 
   monkeypatch.setattr(copying, "_fetch", changing)
   with pytest.raises(DlpipeError, match=r"has 6 bytes, and 1 were listed"):
     copying.local("s3://b/a.csv", tmp_path / "copies")
+
+
+def test_a_file_that_changes_and_stays_as_long_is_no_copy(bucket, tmp_path, monkeypatch):
+  _put(bucket, "pics/a", "old", changed=1_000_000)
+  _put(bucket, "pics/b", "old", changed=1_000_000)
+  fetch = copying._fetch
+
+  def changing(store, item, path):
+    fetch(store, item, path)
+    _put(bucket, "pics/b", "new", changed=2_000_000)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(copying, "_fetch", changing)
+    with pytest.raises(DlpipeError, match=r"1 files changed while .* b/pics/b\. Run again"):
+      copying.local("s3://b/pics", tmp_path / "copies")
+  copy = copying.local("s3://b/pics", tmp_path / "copies")
+  assert pathlib.Path(copy, "b").read_text() == "new"
+
+
+def test_after_a_lost_connection_no_other_file_is_asked_for(bucket, tmp_path, monkeypatch):
+  for number in range(200):
+    _put(bucket, f"pics/{number}")
+  asked = []
+
+  def broken(self, item):
+    asked.append(item.name)
+    raise OSError("AWS Error NETWORK_CONNECTION during GetObject operation: curlCode: 7")
+
+  monkeypatch.setattr(stores._Filesystem, "open", broken)
+  monkeypatch.setattr(copying, "_SIDE_BY_SIDE", 1)
+  with pytest.raises(DlpipeError, match="the connection failed, or was lost"):
+    copying.local("s3://b/pics", tmp_path / "copies")
+  assert len(asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -159,55 +178,6 @@ def test_a_full_disk_is_not_blamed_on_the_store():
 def test_an_address_that_names_nothing_is_refused(address, tmp_path):
   with pytest.raises(BadInputError, match="names no"):
     copying.local(address, tmp_path)
-
-
-def test_a_version_is_written_with_its_mark_last(bucket, tmp_path, monkeypatch):
-  root, _ = bucket
-  version = tmp_path / "7"
-  for name in ("saved_model.pb", "variables/variables.index", "assets.extra/a"):
-    _put(version, name, name)
-  written = []
-  write = stores._Filesystem.write
-  monkeypatch.setattr(
-    stores._Filesystem,
-    "write",
-    lambda self, name, content: (written.append(name), write(self, name, content)),
-  )
-  copying.publish(version, "s3://b/models/images/7")
-  assert written[-2:] == ["saved_model.pb", "UPLOADED"]
-  assert (root / "models/images/7/variables/variables.index").read_text().startswith("variables")
-  assert (root / "models/images/7/UPLOADED").read_bytes() == b""
-
-
-@contextlib.contextmanager
-def _web_server(folder):
-  class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-      pass
-
-  server = http.server.ThreadingHTTPServer(
-    ("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))
-  )
-  thread = threading.Thread(target=server.serve_forever)
-  thread.start()
-  try:
-    yield f"http://127.0.0.1:{server.server_port}"
-  finally:
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_a_file_of_a_web_server_is_copied(tmp_path):
-  _put(tmp_path / "web", "my reviews.csv", "text,label\n", changed=1_500_000_000)
-  with _web_server(tmp_path / "web") as address:
-    copy = copying.local(f"{address}/my%20reviews.csv", tmp_path / "copies")
-    assert os.path.basename(copy) == "my reviews.csv"
-    assert os.stat(copy).st_mtime == 1_500_000_000
-    with pytest.raises(BadInputError, match="the server says 404"):
-      copying.local(f"{address}/none.csv", tmp_path / "copies")
-  with pytest.raises(DlpipeError, match="connection failed, or was lost"):
-    copying.local(f"{address}/my%20reviews.csv", tmp_path / "copies")
 
 
 def test_an_error_about_a_copy_names_the_address(tmp_path):

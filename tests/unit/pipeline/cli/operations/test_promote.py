@@ -8,10 +8,11 @@ from click.testing import CliRunner
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from components.versioned_pusher import candidates, stages
+from components.versioned_pusher import candidates, mirror, stages
 from components.versioned_pusher.publish import publish
 from components.versioned_pusher.version_folders import list_versions
-from dlpipe.errors import BadInputError
+from dlpipe.errors import BadInputError, DlpipeError
+from dlpipe.remote import stores
 from dlpipe.workspace import TaskFolder
 from pipeline.cli.commands.rollback import rollback
 from pipeline.cli.commands.status import status
@@ -165,3 +166,37 @@ def test_a_reason_of_several_lines_stays_on_its_line(folder, invoke):
   assert "\x1b" not in said
   [told] = json.loads(invoke(status, "images", "--json"))["tasks"]
   assert told["changes"][-1]["reason"] == reason
+
+
+def test_what_becomes_live_is_copied_to_the_store(folder, invoke, bucket):
+  mirror.remember(folder, "s3://b/images")
+  said = invoke(promote, "images", "2", "--to", "canary")
+  assert "What is live is copied to s3://b/images/3; the canary is not" in said
+  assert "What is live is copied to s3://b/images/4" in invoke(promote, "images")
+  assert (bucket / "images" / "4" / "saved_model.pb").read_text() == "b"
+  found = json.loads(invoke(rollback, "images", "--json"))
+  assert found["copied_to"] == "s3://b/images/5"
+  assert (bucket / "images" / "5" / "saved_model.pb").read_text() == "a"
+  assert "What is live is copied to s3://b/images/6" in invoke(rollback, "images", "--to", "4")
+
+
+def test_after_a_lost_connection_promoting_again_copies_what_is_live(
+  folder, invoke, bucket, monkeypatch
+):
+  mirror.remember(folder, "s3://b/images")
+
+  def lost(self, name, content):
+    raise OSError("AWS Error NETWORK_CONNECTION during PutObject operation: curlCode: 7")
+
+  with monkeypatch.context() as patch:
+    patch.setattr(stores._Filesystem, "write", lost)
+    with pytest.raises(
+      DlpipeError, match=r"To copy it: dlpipe promote images 2 --workspace"
+    ) as err:
+      invoke(promote, "images")
+  assert err.value.exit_code == 1
+  assert list_versions(folder.serving) == [1, 2], "it is live all the same"
+  said = invoke(promote, "images", "2")
+  assert said == "images: version 2 is live already; copied to s3://b/images/2\n"
+  with pytest.raises(BadInputError, match="Version 2 is live already"):
+    invoke(promote, "images", "2")

@@ -9,6 +9,7 @@ import signal
 import sys
 import types
 
+import jinja2
 import pytest
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
@@ -65,7 +66,7 @@ class _Operator:
     later.upstream.append(self.task_id)
 
   def render_template(self, text, context):
-    return text.replace("{{ ds }}", context["ds"])
+    return jinja2.Template(text, undefined=jinja2.StrictUndefined).render(context)
 
   def defer(self, **given):
     raise _Deferred(given)
@@ -75,15 +76,20 @@ def _param(*default, **schema):
   return (schema.get("type"), *default)
 
 
+def _timetable(cron, timezone):
+  return f"intervals of {cron} in {timezone}"
+
+
 def _modules(version):
   names = {"DAG": _Dag, "BaseOperator": _Operator, "Param": _param}
   errors = {"AirflowException": _Raised, "AirflowFailException": _Fail}
   errors["AirflowSkipException"] = _Skip
+  timetable = {"CronDataIntervalTimetable": _timetable}
   if version == 3:
     temporal = {"DateTimeTrigger": lambda moment: moment}
     return {
       "airflow": {},
-      "airflow.sdk": names,
+      "airflow.sdk": {**names, **timetable},
       "airflow.sdk.exceptions": errors,
       "airflow.providers.standard.triggers.temporal": temporal,
     }
@@ -94,6 +100,8 @@ def _modules(version):
     "airflow.models.dag": names,
     "airflow.models.param": names,
     "airflow.exceptions": errors,
+    "airflow.timetables": {},
+    "airflow.timetables.interval": timetable,
   }
 
 
@@ -167,7 +175,7 @@ def test_a_node_is_a_task_with_its_dependencies(load, version):
   assert dag.tasks["Finish"].given == {"trigger_rule": "all_done"}
   given = dag.given
   assert (given["catchup"], given["max_active_runs"]) == (False, 1)
-  assert (given["dag_id"], given["schedule"]) == ("two", "@daily")
+  assert (given["dag_id"], given["schedule"]) == ("two", "intervals of @daily in UTC")
   assert given["start_date"] == datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)
   assert given["default_args"] == {
     "retries": 5,
@@ -359,6 +367,17 @@ def test_templates_are_filled_in_for_each_run(run, tmp_path):
   assert execute() == str(ready)
 
 
+def test_a_run_without_a_date_is_told_so(run):
+  task, _ = run("", task_id="WaitForData", wait_for="/inbox/{{ ds }}")
+  with pytest.raises(_Fail, match=r"cannot be filled in: 'ds' is undefined. .*--logical-date"):
+    task.execute({})
+
+
+def test_what_is_no_cron_is_left_to_airflow(load):
+  assert load(schedule="@once").dag.given["schedule"] == "@once"
+  assert load().dag.given["schedule"] is None
+
+
 def test_waiting_ends(run, tmp_path):
   task, _ = run("", task_id="WaitForData", wait_for=f"{tmp_path}/none", wait_timeout_s=60)
   before = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=61)
@@ -369,7 +388,9 @@ def test_waiting_ends(run, tmp_path):
 def test_a_day_waits_for_the_one_before_without_keeping_it_from_a_repetition(load):
   dag = load(schedule="@daily", catchup=True, depends_on_past=True).dag
   assert dag.given["catchup"]
-  assert dag.given["max_active_runs"] == 2
+  # Many days may wait, and the one that failed still gets room.
+  assert dag.given["max_active_runs"] == 32
+  assert load(schedule="@daily", catchup=True).dag.given["max_active_runs"] == 1
   # The task right after Begin is Finish, too: Begin waits for the Finish of the day before.
   assert dag.tasks["Begin"].given == {"depends_on_past": True, "wait_for_downstream": True}
   assert "Begin" in dag.tasks["Finish"].upstream

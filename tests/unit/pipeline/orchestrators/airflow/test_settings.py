@@ -46,3 +46,24 @@ def test_what_can_work_passes(airflow):
 def test_what_cannot_work_is_bad_input(airflow, output, message):
   with pytest.raises(BadInputError, match=message):
     settings.check(config(**airflow), output)
+
+
+@pytest.mark.parametrize(
+  ("path", "message"),
+  [
+    ("/in/{{ ds }/", r"--data cannot be filled in for a run: .* Received: '/in/\{\{ ds \}/'"),
+    ("/in/{{ dss }}/", r"--data names 'dss', which Airflow does not fill in. Did you mean ds\?"),
+    ("/in/{{ yesterday }}/", r"--data names 'yesterday', which Airflow does not fill in\. Rec"),
+  ],
+)
+def test_a_template_that_no_run_could_fill_in_is_bad_input(path, message):
+  told = config().model_copy(update={"data_path": path})
+  with pytest.raises(BadInputError, match=message):
+    settings.check(told, "d.py")
+
+
+def test_a_template_that_airflow_fills_in_passes():
+  path = "/in/{{ data_interval_start | ds }}/{{ macros.ds_add(ds, -1) }}/{{ dag_run.conf.x }}"
+  settings.check(config(wait_for="/in/{{ ds }}/_OK").model_copy(update={"data_path": path}), "d.py")
+  with pytest.raises(BadInputError, match=r"airflow\.wait_for names 'day'"):
+    settings.check(config(wait_for="/in/{{ day }}/_OK"), "d.py")

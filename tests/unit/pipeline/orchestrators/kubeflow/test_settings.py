@@ -20,19 +20,51 @@ def test_what_works_passes(configured):
   ("setting", "message"),
   [
     ("kubeflow.image=null", r"kubeflow\.image must name the image .*training\.Dockerfile"),
-    ("kubeflow.pipeline_root=null", r"gs://, s3://, minio://\. Received: None"),
+    ("kubeflow.pipeline_root=null", r"gs://BUCKET, s3://BUCKET or minio://BUCKET\. Received: None"),
     ("kubeflow.pipeline_root=/data/root", r"in an object store.*Received: '/data/root'"),
     ("kubeflow.volume_claim=null", r"Nothing would keep kubeflow\.workspace='/workspace'"),
-    ("kubeflow.volume_claim=My_Claim", r"takes the name of a claim\. Received: 'My_Claim'"),
+    ("kubeflow.pipeline_root=gs://", r"in an object store.*Received: 'gs://'"),
+    ("kubeflow.image=My Image:1", r"takes the name of an image.*Received: 'My Image:1'"),
+    ("kubeflow.image=registry/Image", r"takes the name of an image"),
+    ("kubeflow.volume_claim=My_Claim", r"takes the name of a claim: .*Received: 'My_Claim'"),
+    (f"kubeflow.volume_claim={'a' * 64}", r"at most 63 of a-z, 0-9 and '-'"),
+    ("kubeflow.volume_claim=data.pool", r"takes the name of a claim"),
+    ("kubeflow.workspace=/", r"kubeflow\.workspace takes a folder below /.*Received: '/'"),
+    ("kubeflow.workspace=/a/../b", r"kubeflow\.workspace takes a folder below /"),
     ("kubeflow.workspace=ws", r"kubeflow\.workspace is a path in the containers.*'ws'"),
     ("kubeflow.data_path=in/put", r"kubeflow\.data_path is a path in the containers.*'in/put'"),
     ("kubeflow.data_path=ftp://h/a", r"kubeflow\.data_path is a path in the containers"),
     ("kubeflow.env={1A: x}", r"take names of variables\. Received: '1A'"),
+    (
+      "kubeflow.env={DLPIPE_NODE: a}",
+      r"cannot set DLPIPE_NODE: every container has one of its own",
+    ),
+    ("kubeflow.secrets={DLPIPE_PIPELINE: a/b}", r"cannot set DLPIPE_PIPELINE"),
+    ("kubeflow.env={KFP_POD_NAME: a}", r"cannot set KFP_POD_NAME.*begins with KFP_"),
+    ('kubeflow.env={A: "b\\0"}', r"the value of A has a zero byte"),
     ("kubeflow.secrets={TOKEN: ops}", r"takes SECRET/KEY.*Received: 'ops'"),
-    ("kubeflow.image_pull_secrets=[My_Secret]", r"takes names of secrets\. Received: 'My_Secret'"),
-    ("kubeflow.pipeline_name=Nightly", r"takes small letters, digits.*Received: 'Nightly'"),
+    ("kubeflow.secrets={TOKEN: ops..a/key}", r"takes SECRET/KEY"),
+    (f"kubeflow.secrets={{TOKEN: {'a' * 254}/key}}", r"each at most 253 letters"),
+    ("kubeflow.image_pull_secrets=[My_Secret]", r"takes names of secrets: .*'My_Secret'"),
+    ("kubeflow.pipeline_name=Nightly", r"takes at most 128 small letters.*Received: 'Nightly'"),
     ("kubeflow.resources={Trainer: {node_selector: {'a b': x}}}", r"labels of machines.*'a b'"),
     ("kubeflow.resources={Trainer: {node_selector: {a: '-'}}}", r"labels' values.*'-'"),
+    (
+      f"kubeflow.resources={{Trainer: {{node_selector: {{{'a' * 64}: x}}}}}}",
+      r"labels of machines",
+    ),
+    (
+      "kubeflow.resources={Trainer: {tolerations: [{key: a b}]}}",
+      r"tolerations of kubeflow\.resources\.Trainer take keys of taints\. Received: 'a b'",
+    ),
+    (
+      "kubeflow.resources={Trainer: {tolerations: [{key: a, value: b c}]}}",
+      r"take values of taints\. Received: 'b c'",
+    ),
+    (
+      "kubeflow.resources={Trainer: {gpu: 1, gpu_type: NVIDIA_TESLA_T4}}",
+      r"is a resource of Kubernetes, such as nvidia\.com/gpu\. Received: 'NVIDIA_TESLA_T4'",
+    ),
     ("kubeflow.notify_url='https://h/${TOKEN}'", r"names 'TOKEN', which neither"),
     ("kubeflow.notify_url=ops", r"takes an http\(s\) address\. Received: 'ops'"),
     ("beam.runner=flink", r"beam\.runner=flink read artifacts.*gs:// only.*'s3://bucket/root'"),
@@ -78,13 +110,25 @@ def test_what_vertex_ai_would_not_read_is_refused(configured, setting, named):
     check(configured("images", *vertex, setting), "images.yaml")
 
 
+def test_vertex_ai_has_names_of_its_own_for_gpus(configured):
+  vertex = ("kubeflow.volume_claim=null", "kubeflow.workspace=/gcs/b/ws")
+  check(
+    configured("images", *vertex, "kubeflow.resources={Trainer: {gpu: 1, gpu_type: NVIDIA_L4}}"),
+    "images.yaml",
+  )
+  with pytest.raises(BadInputError, match=r"such as NVIDIA_TESLA_T4\. Received: 'nvidia\.com/gpu'"):
+    check(configured("images", *vertex, "kubeflow.resources={Trainer: {gpu: 1}}"), "images.yaml")
+
+
 def test_the_file_must_be_yaml(configured):
   with pytest.raises(BadInputError, match=r"ends with \.yaml\. Received: 'images\.json'"):
     check(configured("images"), "images.json")
 
 
 def test_a_resource_must_be_one(configured):
-  with pytest.raises(BadInputError, match=r"kubeflow\.resources\.Trainer\.cpu must be above 0"):
+  with pytest.raises(
+    BadInputError, match=r"kubeflow\.resources\.Trainer\.cpu must be at least 0\.001"
+  ):
     configured("images", "kubeflow.resources={Trainer: {cpu: 0}}")
 
 
