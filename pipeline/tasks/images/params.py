@@ -37,7 +37,7 @@ class ImageParams(Params):
     None,
     min_length=1,
     description="`cnn`: filters of each block; each block halves the picture; null infers them "
-    "from `image_size`: 64, 128, 256 at 32 pixels",
+    "from `image_size`: 64, 256, 256 at 32 pixels",
   )
   residual: bool = Field(
     False, description="`cnn`: blocks of three convolutions with a shortcut instead of two"
@@ -62,6 +62,11 @@ class ImageParams(Params):
     ge=0,
     le=1,
     description="augmentation: side of a square that is covered, as a part of the picture's",
+  )
+  mirrored_answers: bool = Field(
+    False,
+    description="`cnn`: each answer is the mean of those for a picture and its mirror image, where "
+    "pictures are mirrored in training; takes twice the time",
   )
   label_smoothing: float = Field(
     0.0, ge=0, lt=1, description="part of each target that goes to all classes alike"
@@ -119,12 +124,17 @@ class ImageParams(Params):
     if self.backbone.lower() == "cnn":
       of_backbone = "is a backbone's, and the cnn has none. Set model.backbone, or leave it out"
       names = ("head_epochs", "head_views", "head_l2", "fine_tune_epochs", "fine_tune_factor")
-      return dict.fromkeys(names, of_backbone)
+      unread = dict.fromkeys(names, of_backbone)
+      if self.flip is False:
+        unread["mirrored_answers"] = (
+          "needs pictures that are mirrored in training. Leave out model.flip=false"
+        )
+      return unread
     of_cnn = "is the cnn's, and a backbone has its own. Leave it out"
     unread = {
       "epochs": "is the cnn's. A backbone's epochs are model.head_epochs and "
       "model.fine_tune_epochs",
-      **dict.fromkeys(("widths", "residual", "whitening"), of_cnn),
+      **dict.fromkeys(("widths", "residual", "whitening", "mirrored_answers"), of_cnn),
       **dict.fromkeys(("weight_decay", "warmup"), "is the cnn's. Leave it out"),
     }
     if not self.fine_tune_epochs:
@@ -139,9 +149,9 @@ def widths_for(size: int) -> list[int]:
   whole picture.
 
   >>> widths_for(16), widths_for(32), widths_for(96)
-  ([64, 128], [64, 128, 256], [32, 64, 128, 256])
+  ([64, 128], [64, 256, 256], [32, 64, 128, 256])
   """
   blocks = max(1, round(math.log2(size / 4.5)))
-  return {1: [64], 2: [64, 128], 3: [64, 128, 256]}.get(
+  return {1: [64], 2: [64, 128], 3: [64, 256, 256]}.get(
     blocks, [*[16] * (blocks - 5), *[32] * min(blocks - 3, 2), 64, 128, 256][-blocks:]
   )
