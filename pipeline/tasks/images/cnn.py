@@ -80,38 +80,18 @@ def augmentation(params: ImageParams, *, both: bool = False) -> Augmentation:
 
 def _block(x: Any, width: int, *, residual: bool) -> Any:
   """Halves the map: a convolution and pooling, then one at half the size, or two and a shortcut."""
-  x = _convolution(width)(x)
+  x = layers.Conv2D(width, 3, padding="same", use_bias=False)(x)
   # Pooling before the normalization makes that four times cheaper. A map of one pixel stays.
   x = layers.MaxPooling2D(padding="valid" if x.shape[1] > 1 else "same")(x)
   x = shortcut = _normalized(x)
   for _ in range(2 if residual else 1):
-    x = _normalized(_convolution(width)(x))
+    x = _normalized(layers.Conv2D(width, 3, padding="same", use_bias=False)(x))
   return layers.Add()([x, shortcut]) if residual else x
-
-
-def _convolution(width: int) -> layers.Conv2D:
-  return layers.Conv2D(width, 3, padding="same", use_bias=False, kernel_initializer=PassingOn())
 
 
 def _normalized(x: Any) -> Any:
   # Keras' default of 0.99 needs hundreds of steps to converge; small data has few steps.
   return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
-
-
-class PassingOn(keras.initializers.Initializer):
-  """Filters of which the first pass on a channel each, as it is; the others are random.
-
-  A network that begins by passing on its input learns in fewer steps.
-  """
-
-  def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
-    """Returns filters `[height, width, channels, filters]`, of an odd height and width."""
-    height, width, channels, filters = shape
-    kernel = keras.initializers.GlorotUniform()(shape, dtype="float32")
-    passed = min(channels, filters)
-    first = np.zeros((height, width, channels, passed), "float32")
-    first[height // 2, width // 2, range(passed), range(passed)] = 1
-    return ops.cast(ops.concatenate([first, kernel[..., passed:]], axis=-1), dtype or "float32")
 
 
 class Whitening(layers.Layer):

@@ -37,7 +37,7 @@ class ImageParams(Params):
     None,
     min_length=1,
     description="`cnn`: filters of each block; each block halves the picture; null infers them "
-    "from `image_size`: 64, 256, 256 at 32 pixels",
+    "from `image_size`: 64, 128, 256 at 32 pixels",
   )
   residual: bool = Field(
     False, description="`cnn`: blocks of three convolutions with a shortcut instead of two"
@@ -149,9 +149,9 @@ def widths_for(size: int) -> list[int]:
   whole picture.
 
   >>> widths_for(16), widths_for(32), widths_for(96)
-  ([64, 128], [64, 256, 256], [32, 64, 128, 256])
+  ([64, 128], [64, 128, 256], [32, 64, 128, 256])
   """
   blocks = max(1, round(math.log2(size / 4.5)))
-  return {1: [64], 2: [64, 128], 3: [64, 256, 256]}.get(
+  return {1: [64], 2: [64, 128], 3: [64, 128, 256]}.get(
     blocks, [*[16] * (blocks - 5), *[32] * min(blocks - 3, 2), 64, 128, 256][-blocks:]
   )

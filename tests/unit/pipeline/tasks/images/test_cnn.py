@@ -8,7 +8,7 @@ import tensorflow as tf
 from pipeline.explanations.pictures import explain
 from pipeline.explanations.target import Target
 from pipeline.tasks.images.augmentation import Augmentation
-from pipeline.tasks.images.cnn import PassingOn, cnn
+from pipeline.tasks.images.cnn import cnn
 from pipeline.tasks.images.params import ImageParams, widths_for
 from pipeline.tasks.images.recipe import compile_args
 
@@ -111,21 +111,6 @@ def test_xla_compiles_every_change(pixels):
   compiled = tf.function(lambda x: layer(x, training=True), jit_compile=True, autograph=False)
   assert compiled(tf.constant(pixels)).shape == pixels.shape
   assert layer.supports_jit
-
-
-def test_a_block_begins_by_passing_on_what_it_gets():
-  """Of a convolution with as many filters as channels, the output is the input."""
-  maps = np.random.default_rng(0).normal(size=(2, 5, 5, 3)).astype("float32")
-  passing = keras.layers.Conv2D(3, 3, padding="same", kernel_initializer=PassingOn())
-  np.testing.assert_array_equal(passing(maps), maps)
-  more = np.asarray(keras.layers.Conv2D(7, 3, padding="same", kernel_initializer=PassingOn())(maps))
-  np.testing.assert_array_equal(more[..., :3], maps)
-  assert more[..., 3:].std(axis=(0, 1, 2)).all()
-  fewer = keras.layers.Conv2D(2, 3, padding="same", kernel_initializer=PassingOn())
-  np.testing.assert_array_equal(fewer(maps), maps[..., :2])
-  for layer in cnn(ImageParams(image_size=16, widths=[3]), 2).layers:
-    if isinstance(layer, keras.layers.Conv2D):
-      assert isinstance(layer.kernel_initializer, PassingOn)
 
 
 def _pictures():

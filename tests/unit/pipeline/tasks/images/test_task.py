@@ -62,7 +62,7 @@ def test_a_size_that_cannot_work_is_bad_input(size):
 
 
 @pytest.mark.parametrize(
-  ("size", "widths"), [(16, [64, 128]), (28, [64, 256, 256]), (96, [32, 64, 128, 256])]
+  ("size", "widths"), [(16, [64, 128]), (28, [64, 128, 256]), (96, [32, 64, 128, 256])]
 )
 def test_the_cnns_depth_follows_from_the_size(size, widths):
   assert _infer("unused", image_size=size)["widths"] == widths
