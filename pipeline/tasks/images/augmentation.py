@@ -1,5 +1,7 @@
 """`Augmentation`: pictures are moved, mirrored and partly covered at random, in training only.
 
+`MirroredMean`: a served picture may be looked at twice, as it is and mirrored.
+
 Gathers alone, which XLA compiles, so that it may compile the whole step on a GPU.
 """
 
@@ -22,20 +24,31 @@ class Augmentation(keras.layers.Layer):
     flip: whether to mirror left and right with probability 0.5.
     cutout: side in pixels of the square that is covered with the picture's mean colour; 0 covers
       nothing.
+    both: whether served pictures are followed by their mirror images, where `flip` is on;
+      `MirroredMean` brings them together again.
     seed: seed of the random draws; None draws one.
   """
 
   def __init__(
-    self, *, size: int, shift: int, flip: bool, cutout: int, name: str, seed: int | None = None
+    self,
+    *,
+    size: int,
+    shift: int,
+    flip: bool,
+    cutout: int,
+    name: str,
+    both: bool = False,
+    seed: int | None = None,
   ):
     super().__init__(name=name)
     self.size, self.shift, self.flip, self.cutout = size, shift, flip, cutout
+    self.both = both
     self._seeds = keras.random.SeedGenerator(seed)
 
   def call(self, pixels: Any, training: bool = False) -> Any:
-    """Returns the pictures, changed if `training`."""
+    """Returns the pictures, changed if `training`; else twice as many if `mirrors_answers`."""
     if not training:
-      return pixels
+      return ops.concatenate([pixels, pixels[:, :, ::-1]]) if self.mirrors_answers else pixels
     rows = ops.shape(pixels)[0]
     if self.shift or self.flip:
       # Whole rows, then whole columns: a tenth of the time of a gather of single values.
@@ -44,6 +57,11 @@ class Augmentation(keras.layers.Layer):
       turned = tf.gather(turned, self._places(rows, flip=self.flip), axis=1, batch_dims=1)
       pixels = tf.transpose(turned, (0, 2, 1, 3))
     return self._covered(pixels, rows) if self.cutout else pixels
+
+  @property
+  def mirrors_answers(self) -> bool:
+    """Whether served pictures are followed by their mirror images."""
+    return self.both and self.flip
 
   def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
     """Returns the input's shape."""
@@ -73,3 +91,30 @@ class Augmentation(keras.layers.Layer):
   def _draw(self, rows: Any, low: int, high: int) -> Any:
     """Draws `[rows, 1]` whole numbers from `low` to below `high`."""
     return keras.random.randint((rows, 1), low, high, dtype="int32", seed=self._seeds)
+
+
+class MirroredMean(keras.layers.Layer):
+  """Brings together the maps of pictures and of their mirror images, if `Augmentation` adds these.
+
+  A map of a mirror image is mirrored back, so that each place stands for the same part of the
+  picture. Behind it, a mean over the map and a layer without bends give the mean of both answers.
+
+  Args:
+    augmentation: the layer that may add mirror images.
+  """
+
+  def __init__(self, augmentation: Augmentation, *, name: str):
+    super().__init__(name=name)
+    # A function: Keras would take an attribute for a layer of this one.
+    self._is_on = lambda: augmentation.mirrors_answers
+
+  def call(self, maps: Any, training: bool = False) -> Any:
+    """Maps `[2 * batch, height, width, channels]` to `[batch, ...]`, or returns what it gets."""
+    if training or not self._is_on():
+      return maps
+    plain, mirrored = ops.split(maps, 2)
+    return (plain + mirrored[:, :, ::-1]) / 2
+
+  def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    """Returns the input's shape; the batch is that of the pictures."""
+    return input_shape

@@ -16,7 +16,7 @@ import numpy as np
 from keras import layers, ops
 
 from pipeline.params import inferred
-from pipeline.tasks.images.augmentation import Augmentation
+from pipeline.tasks.images.augmentation import Augmentation, MirroredMean
 from pipeline.tasks.images.features import PIXELS
 from pipeline.tasks.images.params import widths_for
 
@@ -42,20 +42,30 @@ def cnn(params: ImageParams, classes: int) -> keras.Model:
   """
   size = inferred(params.image_size)
   pixels = keras.Input((size, size, 3), name=PIXELS)
-  x = augmentation(params)(pixels)
+  # Read after `first_look.adapt` has decided about `flip`.
+  both = params.flip is not False and params.mirrored_answers
+  augment = augmentation(params, both=both)
+  x = augment(pixels)
   x = layers.Rescaling(1 / 255)(x)
   if params.whitening:
     x = layers.ReLU()(Whitening(name="whitening")(x))
   for width in params.widths or widths_for(size):
     x = _block(x, width, residual=params.residual)
+  if both:
+    x = MirroredMean(augment, name="mirrored_mean")(x)
   x = layers.GlobalAveragePooling2D()(x)
   x = layers.Dropout(params.dropout)(x)
   # Softmax and loss stay in float32 in mixed precision.
   return keras.Model(pixels, layers.Dense(classes, dtype="float32")(x), name="cnn")
 
 
-def augmentation(params: ImageParams) -> Augmentation:
-  """Returns the layer that changes pictures in training, and nothing when the model is served."""
+def augmentation(params: ImageParams, *, both: bool = False) -> Augmentation:
+  """Returns the layer that changes pictures in training, and nothing when the model is served.
+
+  Args:
+    params: the settings.
+    both: whether a served picture is also looked at mirrored; `MirroredMean` must follow.
+  """
   size = inferred(params.image_size)
   return Augmentation(
     size=size,
@@ -63,6 +73,7 @@ def augmentation(params: ImageParams) -> Augmentation:
     # Null is decided from the pictures, before training: `first_look.adapt`.
     flip=bool(params.flip),
     cutout=round(params.cutout * size),
+    both=both,
     name="augmentation",
   )
 

@@ -63,6 +63,11 @@ class ImageParams(Params):
     le=1,
     description="augmentation: side of a square that is covered, as a part of the picture's",
   )
+  mirrored_answers: bool = Field(
+    False,
+    description="`cnn`: each answer is the mean of those for a picture and its mirror image, where "
+    "pictures are mirrored in training; takes twice the time",
+  )
   label_smoothing: float = Field(
     0.0, ge=0, lt=1, description="part of each target that goes to all classes alike"
   )
@@ -119,12 +124,17 @@ class ImageParams(Params):
     if self.backbone.lower() == "cnn":
       of_backbone = "is a backbone's, and the cnn has none. Set model.backbone, or leave it out"
       names = ("head_epochs", "head_views", "head_l2", "fine_tune_epochs", "fine_tune_factor")
-      return dict.fromkeys(names, of_backbone)
+      unread = dict.fromkeys(names, of_backbone)
+      if self.flip is False:
+        unread["mirrored_answers"] = (
+          "needs pictures that are mirrored in training. Leave out model.flip=false"
+        )
+      return unread
     of_cnn = "is the cnn's, and a backbone has its own. Leave it out"
     unread = {
       "epochs": "is the cnn's. A backbone's epochs are model.head_epochs and "
       "model.fine_tune_epochs",
-      **dict.fromkeys(("widths", "residual", "whitening"), of_cnn),
+      **dict.fromkeys(("widths", "residual", "whitening", "mirrored_answers"), of_cnn),
       **dict.fromkeys(("weight_decay", "warmup"), "is the cnn's. Leave it out"),
     }
     if not self.fine_tune_epochs:

@@ -18,6 +18,7 @@ _BACKBONE = ("model.backbone=squeezenet", "model.image_size=32")
 _CNN_TOGETHER = (
   *("model.widths=[3, 5, 7]", "model.dropout=0.45", "model.shift=0.2", "model.flip=true"),
   *("model.residual=true", "model.whitening=false", "model.cutout=0.5"),
+  "model.mirrored_answers=true",
   *("model.label_smoothing=0.125", "model.weight_decay=0.375", "model.warmup=0.5"),
 )
 _BACKBONE_TOGETHER = (
@@ -116,6 +117,13 @@ def _check_cutout(desk) -> None:
   assert _augmentation(desk.seen()).cutout == 0  # with --tiny
 
 
+def _check_mirrored_answers(desk) -> None:
+  assert _augmentation(desk.seen(*_CNN_TOGETHER)).mirrors_answers
+  assert not _augmentation(desk.seen()).mirrors_answers
+  with pytest.raises(BadInputError, match=r"^model\.mirrored_answers needs pictures that are"):
+    desk.run(desk.task, "model.flip=false", "model.mirrored_answers=true")
+
+
 def _check_label_smoothing(desk) -> None:
   assert desk.seen(*_CNN_TOGETHER).model.loss._smoothing == 0.125
   assert isinstance(desk.seen().model.loss, keras.losses.SparseCategoricalCrossentropy)
@@ -169,6 +177,7 @@ _CHECKS = {
   "shift": _check_shift,
   "flip": _check_flip,
   "cutout": _check_cutout,
+  "mirrored_answers": _check_mirrored_answers,
   "label_smoothing": _check_label_smoothing,
   "weight_decay": _check_weight_decay,
   "warmup": _check_warmup,

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.explanations.pictures import explain
+from pipeline.explanations.target import Target
 from pipeline.tasks.images.augmentation import Augmentation
 from pipeline.tasks.images.cnn import cnn
 from pipeline.tasks.images.params import ImageParams, widths_for
@@ -109,3 +111,73 @@ def test_xla_compiles_every_change(pixels):
   compiled = tf.function(lambda x: layer(x, training=True), jit_compile=True, autograph=False)
   assert compiled(tf.constant(pixels)).shape == pixels.shape
   assert layer.supports_jit
+
+
+def _pictures():
+  return np.random.default_rng(1).uniform(0, 255, (3, 16, 16, 3)).astype("float32")
+
+
+def _plain_and_mirrored(flip=True, **changes):
+  """Two networks of the same weights, of which the second looks at pictures mirrored, too."""
+  values = {"image_size": 16, "widths": [4], "flip": flip, "shift": 0.0, "cutout": 0.0, **changes}
+  plain = cnn(ImageParams(**values, dropout=0.0), 2)
+  both = cnn(ImageParams(**values, dropout=0.0, mirrored_answers=True), 2)
+  both.set_weights(plain.get_weights())
+  return plain, both
+
+
+def test_an_answer_may_be_the_mean_over_a_picture_and_its_mirror_image():
+  plain, both = _plain_and_mirrored()
+  pixels = _pictures()
+  expected = (plain(pixels) + plain(pixels[:, :, ::-1])) / 2
+  np.testing.assert_allclose(both(pixels), expected, rtol=1e-4, atol=1e-5)
+  np.testing.assert_allclose(both(pixels[:, :, ::-1]), expected, rtol=1e-4, atol=1e-5)
+  assert np.abs(plain(pixels) - expected).max() > 1e-3
+
+
+def test_training_sees_each_picture_once():
+  _, both = _plain_and_mirrored()
+  assert both(_pictures(), training=True).shape == (3, 2)
+  seen = both.get_layer("augmentation")(_pictures(), training=True)
+  assert seen.shape == (3, 16, 16, 3)
+
+
+@pytest.mark.parametrize("flip", [None, False])
+def test_answers_are_not_mirrored_where_training_is_not(flip):
+  plain, both = _plain_and_mirrored(flip)
+  pixels = _pictures()
+  np.testing.assert_allclose(both(pixels), plain(pixels), rtol=1e-5)
+  if flip is None:
+    both.get_layer("augmentation").flip = True  # as decided from the pictures
+    assert np.abs(both(pixels) - plain(pixels)).max() > 1e-3
+
+
+def test_an_answer_by_both_is_explained_in_the_pictures_own_places():
+  _, both = _plain_and_mirrored()
+  target = Target(
+    features={"pixels"},
+    inputs=lambda features: features["pixels"],
+    numbers=lambda said, features: tf.cast(said, tf.float32),
+    labels=["cat", "dog"],
+  )
+  explanation = tf.function(explain(both, target), autograph=False)
+  pixels = _pictures()
+  of_plain, of_mirrored = (
+    explanation({"pixels": tf.constant(each)}) for each in (pixels, pixels[:, :, ::-1])
+  )
+  assert of_plain["map"].shape == (3, 7, 7)
+  np.testing.assert_allclose(of_mirrored["map"], of_plain["map"][:, :, ::-1], rtol=1e-3, atol=1e-5)
+  np.testing.assert_allclose(of_plain["unexplained"], 0, atol=1e-4)
+
+
+def test_answers_by_both_are_float32_in_mixed_precision():
+  before = keras.config.dtype_policy()
+  keras.config.set_dtype_policy("mixed_float16")
+  try:
+    plain, both = _plain_and_mirrored()
+    found = both(_pictures())
+    assert found.dtype == tf.float32
+    expected = (plain(_pictures()) + plain(_pictures()[:, :, ::-1])) / 2
+    np.testing.assert_allclose(found, expected, rtol=0.05, atol=0.02)
+  finally:
+    keras.config.set_dtype_policy(before)

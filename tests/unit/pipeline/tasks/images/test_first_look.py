@@ -102,6 +102,13 @@ def test_the_decision_reaches_the_model_and_is_said(data, expected, caplog):
   assert [word in line for line in caplog.messages] == [True]
 
 
+@pytest.mark.parametrize(("data", "said"), [(_photos, False), (_arrows, True)])
+def test_answers_that_cannot_be_mirrored_are_said(data, said, caplog):
+  with caplog.at_level("INFO"):
+    adapt(ImageParams(), _model(mirrored_answers=True), _batches(*data()))
+  assert ["so model.mirrored_answers does nothing" in line for line in caplog.messages] == [said]
+
+
 @pytest.mark.parametrize("flip", [True, False])
 def test_what_a_user_says_holds(flip, caplog):
   model = _model(flip=flip)
