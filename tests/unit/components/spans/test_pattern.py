@@ -106,3 +106,14 @@ def test_an_origin_tells_whether_it_is_of_a_span():
   assert found.holds("2026-11-30/v2/reviews.csv, row 7")
   assert not found.holds("reviews.csv, row 7")
   assert pattern.Pattern("/in/{date}.csv").holds("2026-11-30.csv, row 7")
+
+
+def test_an_origin_names_its_span():
+  def named(path, origin):
+    return pattern.Pattern(path).span_of(origin)
+
+  assert named("/in/{date}.csv", "20261130.csv, row 7") == "2026-11-30"
+  assert named("/in/{YYYY}/{MM}/{DD}/", "2026/11/30/a/b.png") == "2026-11-30"
+  assert named("/in/span-{span}/", "span-007/a.csv, row 2") == "7"
+  assert named("/in/{date}/", "2026-13-30/a.csv, row 2") is None
+  assert named("/in/{date}/v{version}", "2026-11-30") is None
