@@ -102,7 +102,10 @@ class Year:
         day.said[each.name] = _acted(each, world, servers, number)
     trains = any(e.trains for e in today) or (_in_month(number) in _TRAINED and not self._only)
     self._night(day, trains=trains, settings=[s for e in today for s in e.settings])
-    self._requests(day, servers, today)
+    try:
+      self._requests(day, servers, today)
+    except Exception:  # a command that breaks is no reason to leave out the rest of the year
+      day.alarms.append(traceback.format_exc())
     day.failed, day.cpu_s = servers.failed - failed, round(_cpu_s() - began, 1)
     self._end(day, today)
 
@@ -165,8 +168,10 @@ class Year:
     day.live = max((int(p.name) for p in world.serving.iterdir() if p.name.isdigit()), default=None)
     day.mb = round(world.size_mb(), 2)
     self.days.append(day)
+    with (world.place / "days.jsonl").open("a", encoding="utf-8") as file:
+      file.write(f"{json.dumps(dataclasses.asdict(day))}\n")
     for each in today:
-      said = day.said[each.name if each.channel == "operations" else each.channel]
+      said = day.said.get(each.name if each.channel == "operations" else each.channel, "")
       found = each.is_named(said, world, day.number)
       self.rows.append(
         {
