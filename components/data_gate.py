@@ -108,9 +108,9 @@ def DataGate(  # noqa: N802 - TFX takes the component's class name from the func
     findings_fn: dotted path; `(summary, gates) -> findings`, what is worth knowing before hours of
       training and stops nothing. Empty finds nothing.
     gates: the model's gates as JSON, for `findings_fn`.
-    missing_span: "refuse" refuses a window with a span that is missing, empty, small or repeated;
-      "warn" says so.
-    min_span_size: the part of the median of rows below which a span is small.
+    missing_span: "refuse" refuses a window with a span that is missing, empty, unusable, small or
+      repeated; "warn" says so.
+    min_span_size: the part of the median of rows up to which a span is small.
     code_fingerprint: of this module and of `findings_fn`; an edited gate judges again.
   """
   del code_fingerprint  # only a part of the cache key
@@ -122,7 +122,7 @@ def DataGate(  # noqa: N802 - TFX takes the component's class name from the func
     min_severity=min_severity,
     allow_lost_classes=bool(allow_lost_classes),
   )
-  faults = judging.faults(summary.spans, min_span_size)
+  faults = judging.faults(summary.spans, min_span_size, max_bad_fraction=max_bad_fraction)
   if missing_span == "refuse":
     checks.extend(_check_spans(summary.spans, faults))
   found = load_function(findings_fn)(summary.to_json(), json.loads(gates)) if findings_fn else []

@@ -82,12 +82,13 @@ def DriftGate(  # noqa: N802
   found = load_function(judge_fn)(
     profile.uri, examples.uri, schema.uri, served_from, past_file, json.loads(told)
   )
-  for change in found.drifted:
+  drifted = [change for part in found.parts for change in part.drifted]
+  for change in drifted:
     report(change.sentence, feature=change.feature)
   if not found.verdict.passed:
     raise DataRefusedError(found.refusal())
   verdict.set_string_custom_property(DATA, found.data)
   verdict.set_string_custom_property(REFERENCE, found.reference)
-  verdict.set_int_custom_property(DRIFTED, len(found.drifted))
+  verdict.set_int_custom_property(DRIFTED, len(drifted))
   with fileio.open(os.path.join(verdict.uri, found.FILE), "w") as f:
     f.write(found.to_text())

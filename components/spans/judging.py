@@ -1,4 +1,7 @@
-"""Says what is wrong with a window: spans missing, empty, small or repeated. Imports no TFX."""
+"""Says what is wrong with a window: spans missing, empty, unusable, small or repeated.
+
+Imports no TFX.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from components.spans.window import some
 
 # Fewer say nothing about a usual size.
 _LEAST_SPANS = 3
+# Fewer rejected records of a span are slips of single rows, whatever part of it they are.
+_SLIPS = 10
 # So much of a day is no chance, even where short texts come back.
 _REPEATED = 0.9
 
@@ -19,7 +24,7 @@ class Fault(NamedTuple):
   """A fault of some spans.
 
   Attributes:
-    kind: `missing`, `empty`, `small` or `repeated`.
+    kind: `missing`, `empty`, `unusable`, `small` or `repeated`.
     spans: their names.
     said: the fault in words.
   """
@@ -29,12 +34,16 @@ class Fault(NamedTuple):
   said: str
 
 
-def faults(spans: Sequence[SpanSeen], min_size: float) -> list[Fault]:
+def faults(
+  spans: Sequence[SpanSeen], min_size: float, *, max_bad_fraction: float = 1.0
+) -> list[Fault]:
   """Returns the faults of a window.
 
   Args:
     spans: all its spans.
-    min_size: the part of the median of rows below which a span is too small.
+    min_size: the part of the median of rows up to which a span is too small.
+    max_bad_fraction: the largest part of a span's records that may have been rejected, 0 to 1; of
+      many spans, one that cannot be used at all is a small part.
   """
   found: list[Fault] = []
   missing = tuple(span.name for span in spans if span.is_missing)
@@ -45,9 +54,10 @@ def faults(spans: Sequence[SpanSeen], min_size: float) -> list[Fault]:
   if empty:
     found.append(Fault("empty", empty, f"Spans without a row: {some(empty)}"))
   filled = [span for span in there if span.rows]
+  found += _unusable(filled, max_bad_fraction)
   if len(filled) >= _LEAST_SPANS:
     usual = statistics.median(span.rows for span in filled)
-    small = [span for span in filled if span.rows < min_size * usual]
+    small = [span for span in filled if span.rows <= min_size * usual]
     if small:
       said = some([f"{span.name} ({span.rows:,} rows)" for span in small])
       names = tuple(span.name for span in small)
@@ -56,6 +66,20 @@ def faults(spans: Sequence[SpanSeen], min_size: float) -> list[Fault]:
       )
   found += _repeated(filled)
   return found
+
+
+def _unusable(spans: Sequence[SpanSeen], max_bad_fraction: float) -> list[Fault]:
+  bad = [
+    span
+    for span in spans
+    if span.quarantined > max_bad_fraction * span.rows
+    and (span.quarantined >= _SLIPS or span.quarantined == span.rows)
+  ]
+  if not bad:
+    return []
+  said = some([f"{span.name} ({span.quarantined:,} of {span.rows:,} records)" for span in bad])
+  names = tuple(span.name for span in bad)
+  return [Fault("unusable", names, f"Spans of which too much cannot be used: {said}")]
 
 
 def _repeated(spans: Sequence[SpanSeen]) -> list[Fault]:

@@ -11,7 +11,7 @@ import dataclasses
 import datetime
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from dlpipe.errors import BadInputError
@@ -143,11 +143,20 @@ class Pattern:
 
   def holds(self, origin: str) -> bool:
     """Returns whether a record's origin begins as those of some span do."""
+    return self.span_of(origin) is not None
+
+  def span_of(self, origin: str) -> str | None:
+    """Returns the name of the span that a record's origin begins with; None if there is none."""
     steps = origin.split("/")
-    return len(steps) >= len(self._steps) and all(
-      fits.fullmatch(step) if at + 1 < len(self._steps) else fits.match(step)
-      for at, (fits, step) in enumerate(zip(self._steps, steps, strict=False))
-    )
+    if len(steps) < len(self._steps):
+      return None
+    values: dict[str, str] = {}
+    for at, (fits, step) in enumerate(zip(self._steps, steps, strict=False)):
+      found = fits.fullmatch(step) if at + 1 < len(self._steps) else fits.match(step)
+      if found is None:
+        return None
+      values |= found.groupdict()
+    return _name(values)
 
   def _require(self, names: list[str]) -> None:
     for text in _BRACES.findall(self.path):
@@ -202,14 +211,8 @@ class Pattern:
 
   def _span(self, path: str, values: dict[str, str]) -> Span | None:
     """Returns the span at a path; None if its digits are no date, or parts of it are not there."""
-    try:
-      if _SPAN in values:
-        name = str(int(values[_SPAN]))
-      elif _DATE in values:
-        name = str(_day(values[_DATE]))
-      else:
-        name = str(datetime.date(*(int(values[part]) for part in _PARTS)))
-    except (KeyError, ValueError):
+    name = _name(values)
+    if name is None:
       return None
     inside = os.path.relpath(path, self.root)
     is_folder = os.path.isdir(path)
@@ -271,6 +274,18 @@ def _compiled(step: str, path: str) -> re.Pattern[str]:
     is_open = name in (_SPAN, _VERSION) and not width
     end = found.end()
   return re.compile("".join([*parts, re.escape(step[end:])]))
+
+
+def _name(values: Mapping[str, str]) -> str | None:
+  """Returns the name of a span by what its placeholders stand for; None if that is no date, or not all of one."""
+  try:
+    if _SPAN in values:
+      return str(int(values[_SPAN]))
+    if _DATE in values:
+      return str(_day(values[_DATE]))
+    return str(datetime.date(*(int(values[part]) for part in _PARTS)))
+  except (KeyError, ValueError):
+    return None
 
 
 def _day(text: Any) -> datetime.date:

@@ -32,13 +32,16 @@ class Parts(ArtifactFile):
 
   Attributes:
     root: the folder of kept spans.
-    files: by folder in it, by split, the names of the files that came from there.
+    files: by folder in it, by split, the names of the files that came from there; the newest span
+      is last.
+    names: the span's name by folder.
   """
 
   FILE = "spans.json"
 
   root: str
   files: dict[str, dict[str, list[str]]] = dataclasses.field(default_factory=dict)
+  names: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def examples(root: pathlib.Path, folders: Sequence[pathlib.Path], kept_root: str) -> Parts:
@@ -52,7 +55,9 @@ def examples(root: pathlib.Path, folders: Sequence[pathlib.Path], kept_root: str
   Returns:
     What came from where, which is written beside.
   """
-  found = Parts(root=kept_root, files={folder.name: {} for folder in folders})
+  spans = {folder.name: kept.read(folder) for folder in folders}
+  names = {name: span.name for name, span in spans.items() if span is not None}
+  found = Parts(root=kept_root, files={name: {} for name in spans}, names=names)
   for split in SPLITS:
     files = [
       (folder.name, path)

@@ -111,6 +111,39 @@ def newest_files(examples_dir: str) -> list[str] | None:
   return list(parts.files.values())[-1].get(TRAIN, [])
 
 
+def spans_of(examples_dir: str) -> list[str]:
+  """Returns a text for each span that spans with other contents do not have; the newest is last."""
+  parts = Parts.read(pathlib.Path(examples_dir))
+  return [_content_of(folder) for folder in parts.files] if parts is not None else []
+
+
+def late_files(examples_dir: str, known: Collection[str]) -> dict[str, list[str]]:
+  """Returns the names of train's files of spans that came late or were corrected, by span.
+
+  Args:
+    examples_dir: directory of the `Examples` artifact.
+    known: the spans that are no news, as `spans_of` has them. If none of the older spans is among
+      them, nobody can tell which are late: all were read anew, by another release.
+  """
+  parts = Parts.read(pathlib.Path(examples_dir))
+  older = list(parts.files)[:-1] if parts is not None else []
+  new = [folder for folder in older if _content_of(folder) not in known]
+  if parts is None or not known or (len(new) == len(older) > 1):
+    return {}
+  return {parts.names.get(folder, folder): parts.files[folder].get(TRAIN, []) for folder in new}
+
+
+def of_files(
+  examples_dir: str, told: Mapping[str, Any], measure: Measure, only: Collection[str]
+) -> Profile:
+  """Returns what the rows in some files of train look like."""
+  return measure.profile(row for _, _, row in named_rows(examples_dir, told, only))
+
+
+def _content_of(folder: str) -> str:
+  return folder.partition("-")[0]  # contents that are moved to another split are the same
+
+
 def _with_labels(found: Profile, labels: Mapping[str, int], rows: int) -> Profile:
   """Returns a profile with the labels that the source counted, if it counted any."""
   if not labels:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from google.protobuf import text_format
@@ -15,7 +16,7 @@ from pipeline.drift.comparing import Change, SchemaBound
 from pipeline.drift.measures import features
 from pipeline.drift.measuring import Kind, Measure, with_unknown_words
 from pipeline.drift.profile import Profile
-from pipeline.drift.verdict import REFUSED_FILE, Drift
+from pipeline.drift.verdict import REFUSED_FILE, Drift, LateSpan
 from pipeline.task import Task
 
 _SCHEMA_FILE = "schema.pbtxt"
@@ -97,17 +98,52 @@ def judge(
       examples.named_rows(examples_dir, told, only), measure, drifted, before, now, told
     ),
   )
+  if now.span:
+    compare = functools.partial(
+      comparing.changes, before, past=earlier.by_feature(but=now.data), least=least, schema=bounds
+    )
+    late = examples.late_files(examples_dir, earlier.spans)
+    found = dataclasses.replace(
+      found,
+      late=tuple(
+        _late(span, examples_dir, told, measure, names, before, compare)
+        for span, names in late.items()
+      ),
+    )
   if not found.verdict.passed:
     # What a node that fails wrote is no artifact, and the report is to show it.
     past.replace_file(file.with_name(REFUSED_FILE), found.to_text())
   elif told["remembers"]:
-    past.write(file, earlier.with_comparison(now.data, before.data, changes))
+    past.write(
+      file,
+      earlier.with_comparison(
+        now.data, before.data, changes, spans=examples.spans_of(examples_dir)
+      ),
+    )
   return found
 
 
 def _newest(directory: pathlib.Path) -> Profile | None:
   """Returns the profile of the newest span; None of data that are not several spans."""
   return Profile.read(directory, examples.NEWEST_FILE)
+
+
+def _late(
+  span: str,
+  examples_dir: str,
+  told: Mapping[str, Any],
+  measure: Measure,
+  files: Collection[str],
+  before: Profile,
+  compare: Callable[[Profile], list[Change]],
+) -> LateSpan:
+  """Compares a span that came late, or was corrected since it was compared."""
+  now = examples.of_files(examples_dir, told, measure, files)
+  changes = compare(now)
+  drifted = [change for change in changes if change.drifted]
+  rows = examples.named_rows(examples_dir, told, files)
+  shown = _examples(rows, measure, drifted, before, now, told)
+  return LateSpan(span=span, changes=tuple(changes), examples=shown)
 
 
 def _examples(

@@ -17,6 +17,7 @@ from dlpipe.errors import BadInputError
 from pipeline.drift.comparing import Change
 
 _MOST = 100  # comparisons
+_MOST_SPANS = 1_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,11 +39,17 @@ class Seen:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Past(ArtifactFile):
-  """`drift.json` of a task's folder: the comparisons of its runs, the oldest first."""
+  """`drift.json` of a task's folder: what its runs compared.
+
+  Attributes:
+    seen: the comparisons, the oldest first.
+    spans: of data in spans, those that were compared or lay in a window that was, by content.
+  """
 
   FILE: ClassVar[str] = "drift.json"
 
   seen: tuple[Seen, ...] = ()
+  spans: tuple[str, ...] = ()
 
   def by_feature(self, *, but: str = "") -> Mapping[str, Sequence[float]]:
     """Returns the excess of each comparison by feature, without those of some data."""
@@ -53,13 +60,16 @@ class Past(ArtifactFile):
           found.setdefault(name, []).append(excess)
     return found
 
-  def with_comparison(self, data: str, reference: str, changes: Sequence[Change]) -> Past:
+  def with_comparison(
+    self, data: str, reference: str, changes: Sequence[Change], *, spans: Sequence[str] = ()
+  ) -> Past:
     """Returns the past with one more comparison, which replaces that of the same data."""
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     excess = {change.feature: round(change.excess, 6) for change in changes}
     others = [each for each in self.seen if each.data != data]
     added = Seen(at=now, data=data, reference=reference, excess=excess)
-    return Past(seen=tuple([*others, added][-_MOST:]))
+    known = dict.fromkeys([*(each for each in self.spans if each not in spans), *spans])
+    return Past(seen=tuple([*others, added][-_MOST:]), spans=tuple(known)[-_MOST_SPANS:])
 
 
 def read(path: pathlib.Path) -> Past:

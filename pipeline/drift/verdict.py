@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from dlpipe.artifact_files import ArtifactFile
@@ -38,18 +37,39 @@ class Example:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class LateSpan:
+  """A span that came late, or was corrected after it was compared.
+
+  Attributes:
+    span: its name.
+    changes: every feature, the changed ones first.
+    examples: rows of what is new.
+  """
+
+  span: str
+  changes: tuple[Change, ...] = ()
+  examples: tuple[Example, ...] = ()
+
+  @property
+  def drifted(self) -> tuple[Change, ...]:
+    """Returns the features that have changed."""
+    return tuple(change for change in self.changes if change.drifted)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Drift(ArtifactFile):
   """`drift.json`: the data of a run, compared with those that the served version was trained on.
 
   Attributes:
     severity: `warn` or `refuse`: what a change does to the run.
-    span: the newest span, which alone is compared, of data in spans; empty for all of the data.
+    span: the newest span, which is compared, of data in spans; empty for all of the data.
     version: the version whose data they are compared with; None if there was nothing to compare.
     data: the text that tells this run's data apart, as `Profile.data`.
     reference: that of the version's data.
     changes: every feature, the changed ones first.
     examples: rows of what is new.
     notes: sentences on what was not compared, and why.
+    late: the older spans that were not compared before as they are now.
   """
 
   FILE: ClassVar[str] = "drift.json"
@@ -62,6 +82,7 @@ class Drift(ArtifactFile):
   changes: tuple[Change, ...] = ()
   examples: tuple[Example, ...] = ()
   notes: tuple[str, ...] = ()
+  late: tuple[LateSpan, ...] = ()
 
   @property
   def drifted(self) -> tuple[Change, ...]:
@@ -69,77 +90,90 @@ class Drift(ArtifactFile):
     return tuple(change for change in self.changes if change.drifted)
 
   @property
-  def _data(self) -> str:
-    return f"The data of span {self.span}" if self.span else "The data"
+  def parts(self) -> tuple[LateSpan, ...]:
+    """Returns what was compared: the newest span, or all of the data, and the late ones."""
+    return (LateSpan(span=self.span, changes=self.changes, examples=self.examples), *self.late)
 
   @property
   def verdict(self) -> Verdict:
     """The gate's verdict: a ruling a feature if a change refuses the data, else warnings."""
     if self.severity != REFUSE:
-      return Verdict(rulings=(), warnings=tuple(change.sentence for change in self.drifted))
+      warnings = [change.sentence for part in self.parts for change in part.drifted]
+      return Verdict(rulings=(), warnings=tuple(warnings))
     return Verdict(
       rulings=tuple(
         Ruling(
-          metric=f"drift of {change.feature}",
+          metric=f"drift of {change.feature}{f' in span {part.span}' if number else ''}",
           bound=change.words_of_bound,
           value=change.value,
           passed=not change.drifted,
           reason=change.sentence,
         )
-        for change in self.changes
+        for number, part in enumerate(self.parts)
+        for change in part.changes
       )
     )
 
   @property
   def findings(self) -> list[dict[str, Any]]:
-    """The finding that stops nothing, as those of DataGate; none if nothing has changed."""
-    drifted = self.drifted
-    if not drifted or self.severity == REFUSE:
+    """The findings that stop nothing, as those of DataGate; none if nothing has changed."""
+    if self.severity == REFUSE:
       return []
-    first = "; ".join(change.sentence for change in drifted[:_SAID])
-    others = ", ".join(change.feature for change in drifted[_SAID:])
-    found: Mapping[str, Any] = {
-      "name": "drift",
-      "level": "warning",
-      "count": len(drifted),
-      "what": (
-        f"{self._data} differ from those of version {self.version}, which is served: {first}"
-        f"{f'; also {others}' if others else ''}."
-      ),
-      "advice": (
-        "Look at the examples of what is new in the report. With gates.drift=refuse such data stop "
-        "the run."
-      ),
-      "details": [change.sentence for change in drifted],
-    }
-    return [dict(found)]
+    return [self._finding(part) for part in self.parts if part.drifted]
 
   @property
   def shown_findings(self) -> list[dict[str, Any]]:
     """The findings with their examples, as those of `dlpipe check`."""
-    rows = [[_shown(example)] for example in self.examples[:_SHOWN]]
-    return [{**finding, "examples": rows} for finding in self.findings]
+    drifted = [part for part in self.parts if part.drifted]
+    return [
+      {**finding, "examples": [[_shown(example)] for example in part.examples[:_SHOWN]]}
+      for finding, part in zip(self.findings, drifted, strict=False)
+    ]
 
   def refusal(self) -> str:
     """Returns the message of a refusal: each change, some rows of what is new, what to do."""
-    rulings = [ruling for ruling in self.verdict.rulings if not ruling.passed]
-    lines = [
-      (
-        f"{self._data} differ from those of version {self.version}, which is served: "
-        f"{len(rulings)} of {len(self.changes)} features changed (gates.drift=refuse)."
+    lines = []
+    for part in self.parts:
+      if not part.drifted:
+        continue
+      lines.append(
+        f"{self._differ(part)}: {len(part.drifted)} of {len(part.changes)} features changed "
+        "(gates.drift=refuse)."
       )
-    ]
-    lines += [f"- {r.reason} ({r.value:.3g} bits, must be {r.bound})" for r in rulings]
-    shown = [example for example in self.examples if example.origin][:_SHOWN]
-    if shown:
-      lines.append("Rows of what is new:")
-      lines += [f"  {example.origin}: {', '.join(example.why)}" for example in shown]
+      lines += [
+        f"- {change.sentence} ({change.value:.3g} bits, must be {change.words_of_bound})"
+        for change in part.drifted
+      ]
+      shown = [example for example in part.examples if example.origin][:_SHOWN]
+      if shown:
+        lines.append("Rows of what is new:")
+        lines += [f"  {example.origin}: {', '.join(example.why)}" for example in shown]
     lines += [
       "What to do:",
       "  Mend the data, if something went wrong where they come from.",
       "  If the world has changed, train on it knowingly: --set gates.drift=warn",
     ]
     return "\n".join(lines)
+
+  def _finding(self, part: LateSpan) -> dict[str, Any]:
+    first = "; ".join(change.sentence for change in part.drifted[:_SAID])
+    others = ", ".join(change.feature for change in part.drifted[_SAID:])
+    return {
+      "name": "drift",
+      "level": "warning",
+      "count": len(part.drifted),
+      "what": f"{self._differ(part)}: {first}{f'; also {others}' if others else ''}.",
+      "advice": (
+        "Look at the examples of what is new in the report. With gates.drift=refuse such data stop "
+        "the run."
+      ),
+      "details": [change.sentence for change in part.drifted],
+    }
+
+  def _differ(self, part: LateSpan) -> str:
+    data = f"The data of span {part.span}" if part.span else "The data"
+    late = "" if part.span == self.span else ", which is new or corrected since it was compared,"
+    return f"{data}{late} differ from those of version {self.version}, which is served"
 
 
 def _shown(example: Example) -> dict[str, str]:

@@ -107,6 +107,11 @@ def run(
     data = _conclude(task, config, store, outcomes, run_id, started, listener, examine)
     if train_and_push:
       data = cleaned(config, data)
+    if (said := run_files.clock_behind(config.folder, run_id)) is not None:
+      warned = [*data.result.model_warnings, said]
+      data = dataclasses.replace(
+        data, result=dataclasses.replace(data.result, model_warnings=warned)
+      )
   result = announced(config, data) if train_and_push else data.result
   listener(events.RunFinished(result))
   return result

@@ -16,6 +16,7 @@ from tfx.components.evaluator import constants as evaluator_constants
 
 from components.serving_gate.parity import Parity
 from components.source_example_gen.summary import REJECTED_FILE, Summary
+from components.spans import pattern
 from components.trials import Trials
 from components.versioned_pusher.candidates import list_candidates
 from components.versioned_pusher.executor import Pushed
@@ -31,6 +32,8 @@ from pipeline import evaluation
 from pipeline.behaviour.results import Behaviour
 from pipeline.drift.profile import Profile
 from pipeline.drift.verdict import REFUSED_FILE, Drift
+from pipeline.rows import by_span, table
+from pipeline.rows.files import FILE
 from pipeline.runs import result, trained
 from pipeline.runs.facts import Outputs, directory, read_facts
 from pipeline.runs.pushes import pushed_version
@@ -115,6 +118,7 @@ def collect(
     gates=facts.rulings,
     model_warnings=[
       *facts.warnings,
+      *_worse_spans(outputs, config, task),
       *_damaged_versions(outputs, config, live, served, task.name),
     ],
     components=components,
@@ -256,6 +260,18 @@ def _version(
   ):
     return max(list_versions(config.folder.serving), default=None)
   return pushed_version(pushed)
+
+
+def _worse_spans(outputs: Outputs, config: PipelineConfig, task: Task) -> list[str]:
+  """Warnings about spans whose labels the model contradicts more than those of others."""
+  place = directory(outputs, nodes.PREDICTIONS)
+  spans = pattern.parse(config.data_path) if config.spans is not None else None
+  if place is None or spans is None or not task.problem.has_classes:
+    return []
+  if not (place / FILE).is_file():
+    return []
+  rows = table.read(place, without=["input", "scores"])
+  return list(by_span.worse_spans(rows, spans.span_of))
 
 
 def _damaged_versions(

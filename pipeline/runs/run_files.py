@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib.metadata
 import os
 import pathlib
+import re
 from collections.abc import Iterable
 
 import pydantic
@@ -18,6 +20,10 @@ from dlpipe.workspace import TaskFolder, Workspace
 from pipeline.settings.config import PipelineConfig
 
 _PACKAGES = ("dlpipe", "tfx", "tensorflow", "keras", "tensorflow-transform", "apache-beam")
+
+# Names of runs of `dlpipe run`; those that an orchestrator gives tell nothing about a clock.
+_BEGAN = re.compile(r"(\d{8}-\d{6})-[0-9a-f]{4}")
+_LEAST_BEHIND = datetime.timedelta(minutes=1)  # clocks are also set right
 
 
 class RunFile(pydantic.BaseModel):
@@ -66,6 +72,40 @@ def _last_span(config: PipelineConfig) -> str | None:
   if config.spans is None:
     return None
   return window.choose(pattern.Pattern(config.data_path), config.spans).spans[-1].name
+
+
+def clock_behind(folder: TaskFolder, run_id: str) -> str | None:
+  """Says that an earlier run of the folder began later than this one, so that a clock is wrong.
+
+  Args:
+    folder: that of the task.
+    run_id: the name of the run that begins.
+
+  Returns:
+    A sentence; None if there is no such run.
+  """
+  now = _began(run_id)
+  known = {
+    began: p.stem for p in folder.run_file("*").parent.glob("*.json") if (began := _began(p.stem))
+  }
+  latest = max(known, default=None)
+  if now is None or latest is None or latest - now < _LEAST_BEHIND:
+    return None
+  return (
+    f"The clock is wrong, or was: this run began at {now:%Y-%m-%d %H:%M} UTC, and the earlier run "
+    f"{known[latest]} {latest - now} later. Until it is past that, runs are not listed, taken for "
+    "the latest and cleaned in the order in which they were made."
+  )
+
+
+def _began(run_id: str) -> datetime.datetime | None:
+  named = _BEGAN.fullmatch(run_id)
+  if named is None:
+    return None
+  try:
+    return datetime.datetime.strptime(f"{named[1]}+0000", "%Y%m%d-%H%M%S%z")
+  except ValueError:  # no moment
+    return None
 
 
 def told(folder: TaskFolder, run_id: str | None) -> RunFile | None:

@@ -56,14 +56,14 @@ class DataConfig(Section):
   )
   missing_span: Literal["warn", "refuse"] = pydantic.Field(
     "warn",
-    description="what DataGate does about a span that is missing, empty, too small or the same as "
-    "another: `warn`, or `refuse` (exit 3)",
+    description="what DataGate does about a span that is missing, empty, too small, the same as "
+    "another, or has too much that cannot be used: `warn`, or `refuse` (exit 3)",
   )
   min_span_size: float = pydantic.Field(
     0.1,
     ge=0,
     lt=1,
-    description="a span with fewer rows than this part of the window's median is too small",
+    description="a span with no more rows than this part of the window's median is too small",
   )
   options: dict[str, Any] = {}
   # The settings that only data with spans has.

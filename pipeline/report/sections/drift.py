@@ -33,6 +33,11 @@ def drift(data: ReportData) -> dict[str, Any] | None:
     "quiet": [change for change in found.changes if not change.drifted],
     "examples": rows_of(found.examples),
     "notes": found.notes,
+    "late": [
+      {"span": each.span, "changed": shown(each.drifted), "examples": rows_of(each.examples)}
+      for each in found.late
+      if each.drifted
+    ],
   }
 
 

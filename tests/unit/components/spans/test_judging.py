@@ -32,7 +32,8 @@ def test_each_fault_is_named_with_its_spans():
   assert _kinds(SpanSeen(name="7", is_missing=True)) == [("missing", ("7",))]
   assert _kinds(SpanSeen(name="7")) == [("empty", ("7",))]
   assert _kinds(_span("7", 9)) == [("small", ("7",))]
-  assert _kinds(_span("7", 10)) == []
+  assert _kinds(_span("7", 10)) == [("small", ("7",))]
+  assert _kinds(_span("7", 11)) == []
   assert _kinds(_span("7", 9), min_size=0.0) == []
   assert _kinds(_span("7", 100, content="3")) == [("repeated", ("7",))]
   assert _kinds(_span("7", 100, repeated=0.95)) == [("repeated", ("7",))]
@@ -44,6 +45,18 @@ def test_a_repeated_span_is_told_of_which():
   assert fault.said == (
     "Spans that repeat others: 7 has 95% of its contents from 4, 8 holds the bytes of 3"
   )
+
+
+def test_a_day_that_cannot_be_used_is_not_lost_in_the_window():
+  def found(rows, quarantined):
+    spans = [*_WHOLE, _span("7", rows, quarantined=quarantined)]
+    return [fault.said for fault in judging.faults(spans, 0.1, max_bad_fraction=0.05)]
+
+  assert found(0, 100) == ["Spans of which too much cannot be used: 7 (100 of 100 records)"]
+  assert found(90, 10) == ["Spans of which too much cannot be used: 7 (10 of 100 records)"]
+  assert found(0, 4)[0].startswith("Spans of which too much cannot be used: 7 (4 of 4 records)")
+  assert found(91, 9) == [], "slips of single rows"
+  assert found(990, 10) == []
 
 
 def test_rejected_records_count_as_rows():

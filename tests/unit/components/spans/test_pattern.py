@@ -135,3 +135,14 @@ def test_origins_are_of_the_span_whose_folder_or_file_they_name(tmp_path):
     assert [span.name for span in spans if span.has(one)] == ["1"]
     assert [span.name for span in spans if span.has(f"1{one.replace('1', '10', 1)[1:]}")] == ["10"]
     assert not any(span.has("2, row 3") for span in spans)
+
+
+def test_an_origin_names_its_span():
+  def named(path, origin):
+    return pattern.Pattern(path).span_of(origin)
+
+  assert named("/in/{date}.csv", "20261130.csv, row 7") == "2026-11-30"
+  assert named("/in/{YYYY}/{MM}/{DD}/", "2026/11/30/a/b.png") == "2026-11-30"
+  assert named("/in/span-{span}/", "span-007/a.csv, row 2") == "7"
+  assert named("/in/{date}/", "2026-13-30/a.csv, row 2") is None
+  assert named("/in/{date}/v{version}", "2026-11-30") is None

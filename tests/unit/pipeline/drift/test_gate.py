@@ -1,6 +1,7 @@
 """DriftGate's judgement: what is compared with what, what the past says, what is shown."""
 
 import collections
+import hashlib
 import json
 import pathlib
 
@@ -141,15 +142,14 @@ def test_a_profile_counts_every_label_and_the_unknown_words_of_val(profiled, rev
 
 
 @pytest.fixture
-def windowed(tmp_path, reviews, told):
-  """Returns a function that writes a window of two spans, the newest of which has other rows."""
+def windowed(tmp_path, told):
+  """Returns a function that writes a window of spans, by name; the last is the newest."""
 
-  def write(newest):
-    place = tmp_path / "window"
-    rows = {"day1": reviews(300, seed=4), "day2": newest}
+  def write(**rows):
+    place = tmp_path / f"window {len(list(tmp_path.glob('window *')))}"
     folder = place / "examples" / "Split-train"
     folder.mkdir(parents=True)
-    files = {}
+    files, names = {}, {}
     for number, (name, some) in enumerate(rows.items()):
       path = folder / f"data-{number}.gz"
       with tf.io.TFRecordWriter(str(path), options="GZIP") as writer:
@@ -158,29 +158,33 @@ def windowed(tmp_path, reviews, told):
           example.features.feature["text"].bytes_list.value.append(text.encode())
           example.features.feature["label"].bytes_list.value.append(label.encode())
           writer.write(example.SerializeToString())
-      files[name] = {"train": [path.name]}
-    parts = Parts(root="kept", files=files)
+      kept = hashlib.sha256(repr(some).encode()).hexdigest()
+      files[kept], names[kept] = {"train": [path.name]}, name
+    parts = Parts(root="kept", files=files, names=names)
     (place / "examples" / Parts.FILE).write_text(parts.to_text())
-    spans = tuple(
-      SpanSeen(name=name, content="c", labels=dict(collections.Counter(label for _, label in some)))
-      for name, some in rows.items()
+    labels = {n: collections.Counter(label for _, label in some) for n, some in rows.items()}
+    spans = tuple(SpanSeen(name=n, content="c", labels=dict(each)) for n, each in labels.items())
+    total = sum(labels.values(), collections.Counter())
+    summary = Summary(
+      examples={"train": sum(total.values())}, labels={"train": dict(total)}, spans=spans
     )
-    counts = dict.fromkeys(("good", "bad"), 150)
-    summary = Summary(examples={"train": 300 + len(newest)}, labels={"train": counts}, spans=spans)
     for name in ("quarantine", "profile"):
       (place / name).mkdir()
     (place / "quarantine" / Summary.FILE).write_text(summary.to_text())
     written = examples.files(str(place / "examples"), str(place / "quarantine"), told)
     for name, text in written.items():
       (place / "profile" / name).write_text(text)
-    return place
+    return [str(place / name) for name in ("profile", "examples")]
 
   return write
 
 
+def _longer(rows):
+  return [(f"{text} and {text}", label) for text, label in rows]
+
+
 def test_of_a_window_the_newest_span_is_compared(windowed, served, schema, tmp_path, told, reviews):
-  place = windowed([(f"{text} and {text}", label) for text, label in reviews(30, seed=6)])
-  parts = [str(place / name) for name in ("profile", "examples")]
+  parts = windowed(day1=reviews(300, seed=4), day2=_longer(reviews(30, seed=6)))
   found = gate.judge(*parts, schema(), served, str(tmp_path / "drift.json"), told)
   assert found.span == "day2"
   assert {"length in words"} <= {change.feature for change in found.drifted}
@@ -189,3 +193,43 @@ def test_of_a_window_the_newest_span_is_compared(windowed, served, schema, tmp_p
   )
   assert found.drifted[0].rows[1] == 30
   assert len(found.examples) == 10
+
+
+def test_a_span_that_was_corrected_or_came_late_is_compared_once(
+  windowed, served, schema, tmp_path, told, reviews
+):
+  def judged(severity, **spans):
+    own = {**told, "severity": severity}
+    return gate.judge(*windowed(**spans), schema(), served, str(tmp_path / "drift.json"), own)
+
+  days = {f"day{number}": reviews(200, seed=number) for number in (3, 4, 5)}
+  assert judged("warn", **days).late == (), "nobody knows which spans were compared before"
+  whole = {**days, "day6": reviews(200, seed=6)}
+  assert judged("warn", **whole).late == ()
+  wrong = {**whole, "day4": _longer(days["day4"])}
+  for _ in range(2):  # what was refused stays news
+    found = judged("refuse", **wrong)
+    assert found.drifted == ()
+    assert [part.span for part in found.late] == ["day4"]
+    assert "drift of length in words in span day4" in found.verdict.failed
+    assert (
+      "The data of span day4, which is new or corrected since it was compared, differ from those "
+      "of version 1"
+    ) in found.refusal()
+  [finding] = judged("warn", **wrong).findings
+  assert "span day4" in finding["what"]
+  assert Drift.from_text(found.to_text()) == found
+  assert judged("warn", **wrong).findings == []
+  right = {**whole, "day5": reviews(200, seed=9), "day4": days["day4"]}
+  assert [(part.span, part.drifted) for part in judged("refuse", **right).late] == [("day5", ())]
+
+
+def test_spans_that_another_release_read_anew_are_not_late(
+  windowed, served, schema, tmp_path, told, reviews
+):
+  def judged(**spans):
+    return gate.judge(*windowed(**spans), schema(), served, str(tmp_path / "drift.json"), told)
+
+  judged(**{f"day{number}": reviews(100, seed=number) for number in (3, 4, 5)})
+  anew = judged(**{f"day{number}": _longer(reviews(100, seed=number)) for number in (3, 4, 5)})
+  assert anew.late == ()

@@ -335,3 +335,18 @@ def test_a_run_tells_of_its_end_and_says_who_was_not_told(web, pictures, tmp_pat
   assert heard[-1].result == result, "the terminal and --json say it"
   _run(tmp_path / "gone", tmp_path, "r4", *told, until_node="SourceExampleGen")
   assert len(taken) == 2, "`dlpipe check` tells nobody"
+
+
+def test_a_clock_that_was_put_back_is_said(pictures, tmp_path):
+  how = {"train_and_push": True, "until_node": "SourceExampleGen"}
+  for run_id, hours in (
+    ("20261130-090000-0a1b", None),
+    ("20261130-100500-0a1b", None),
+    ("20261130-100430-0a1b", None),
+    ("20261130-090500-0a1b", "20261130-100500-0a1b 1:00:00 later"),
+    ("scheduled-2026", None),
+  ):
+    result, heard = _run(pictures, tmp_path, run_id, **how)
+    assert len(result.model_warnings) == (hours is not None)
+    assert hours is None or hours in result.model_warnings[0]
+    assert heard[-1].result == result, "the terminal and --json say it"

@@ -4,9 +4,12 @@ import json
 import re
 import shlex
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from ml_metadata.proto import metadata_store_pb2
+from pyarrow import parquet
 
 from components.serving_gate.compare import PathResult
 from components.serving_gate.parity import Parity
@@ -18,6 +21,8 @@ from dlpipe.verdicts import Ruling, Verdict
 from pipeline.cli.main import cli
 from pipeline.evaluation import eval_config
 from pipeline.gates import judge, parameters
+from pipeline.problems import rows as of_problems
+from pipeline.rows.files import FILE, SHOWN_FILE
 from pipeline.runs import record
 from pipeline.runs.result import ComponentResult
 from pipeline.settings.reading import make_config
@@ -108,8 +113,8 @@ def _component(name, state="COMPLETE"):
   return ComponentResult(id=name, state=state, seconds=1.0, peak_rss_mb=2.0)
 
 
-def _collect(artifacts, *components, error=None, gates=(), workspace="/w"):
-  config = make_config(TASK, data_path="/d", workspace=str(workspace), settings=gates)
+def _collect(artifacts, *components, error=None, gates=(), workspace="/w", data="/d"):
+  config = make_config(TASK, data_path=data, workspace=str(workspace), settings=gates)
   return record.collect(
     TASK,
     config,
@@ -362,3 +367,24 @@ def test_the_trials_stand_in_the_report_the_best_first(tmp_path):
   assert (report["tuning"].best, report["tuned"]) == (3, {"dropout": 0.1})
   assert _collect({"Tuner": tuner}).report["tuned"] == {}
   assert _collect({}).report["tuning"] is None
+
+
+def test_a_day_whose_labels_the_model_contradicts_is_a_warning(tmp_path):
+  outputs = {
+    "label": np.array([b"cat"] * 60, object),
+    "score": np.full(60, 0.9, np.float32),
+    "scores": np.array([[0.9, 0.1]] * 60, np.float32),
+    "labels": np.array([[b"cat", b"dog"]] * 60, object),
+  }
+  found = of_problems.of_classes([[b"cat"]] * 40 + [[b"dog"]] * 20, outputs)
+  table = found.append_column(
+    "origin", [[f"2026-11-0{1 + n // 20}/cat/{n}.png" for n in range(60)]]
+  ).append_column("split", [["eval"] * 60])
+  parquet.write_table(table.append_column("input", pa.nulls(60, pa.string())), tmp_path / FILE)
+  (tmp_path / SHOWN_FILE).write_text("{}")
+  artifacts = {"Evaluator": {"predictions": _artifact(tmp_path)}}
+  [said] = _collect(artifacts, data="/inbox/{date}/").result.model_warnings
+  assert said.startswith(
+    "Of span 2026-11-03 the model has 0 of 20 held-out rows right (0%), of the"
+  )
+  assert _collect(artifacts).result.model_warnings == [], "data without spans"

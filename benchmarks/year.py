@@ -1,0 +1,290 @@
+"""A year in production: what goes wrong in it, and whether somebody would have known that day.
+
+    python benchmarks/year.py --days 30
+    python benchmarks/year.py --events "a new class,full disk"    # these days alone
+
+Each night a span of texts arrives and `dlpipe run` reads it; each week, and when an event is about
+the model, it trains, and what passes is promoted after a replay of yesterday's requests. Two
+servers are asked all the time; the first logs, `dlpipe watch` reads its log, and labels that come
+three days later are joined into a span. `keep.runs` and the log's retention clean. Runs and
+commands work in this process with the tiny model without readers, servers and what is killed in
+their own; the log has the time of the calendar, which ends yesterday.
+
+Prints, in Markdown and as JSON (--output), for each event of `year_events.py` whether it was found
+and named on its day, whether anything wrong was live, whether requests failed, and the alarms on
+quiet days. Needs `unshare` for the full disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import csv
+import dataclasses
+import json
+import pathlib
+import resource
+import sys
+import tempfile
+import time
+import traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from year_events import Event, events
+from year_servers import Servers, end_day
+from year_world import REQUESTS, TASK, WINDOW, Told, World
+
+_MONTH = 30
+_TRAINED = (1, 8, 15, 22, 29)  # days of a month on which the night trains
+_LATE = 3  # days until labels come
+_MOST_FLIPS = "0.15"
+# A model that is worse on ordinary texts is wrong to be live.
+_LEAST_RIGHT = 0.8
+
+
+@dataclasses.dataclass
+class Day:
+  """What a day came to."""
+
+  number: int
+  said: dict[str, str] = dataclasses.field(default_factory=dict)
+  alarms: list[str] = dataclasses.field(default_factory=list)
+  live: int | None = None
+  right: float = 1.0
+  failed: int = 0
+  mb: float = 0.0
+  cpu_s: float = 0.0
+
+
+class Year:
+  """The calendar: carries out a day after the other."""
+
+  def __init__(self, world: World, planned: list[Event], *, only: bool):
+    self._world, self._planned, self._only = world, planned, only
+    self._late: dict[int, pathlib.Path] = {}
+    self._spoilt: list[int] = []
+    self.rows: list[dict[str, object]] = []
+    self.quiet: list[Day] = []
+    self.days: list[Day] = []
+
+  def run(self) -> Servers:
+    """Carries out all days; returns the servers, which have ended."""
+    world = self._world
+    first = Day(1)
+    world.write(1, world.usual(1))
+    self._night(first, trains=True, settings=())
+    servers = Servers(world)
+    with servers:
+      self._requests(first, servers, [])
+      self._end(first, [])
+      for number in range(2, world.days + 1):
+        today = [each for each in self._planned if each.day == _in_month(number)]
+        for each in self._spoilt:
+          world.write(each, world.usual(each))
+        self._spoilt = []
+        world.write(number, world.usual(number))
+        if today or not self._only:
+          self._day(Day(number), servers, today)
+    return servers
+
+  def _day(self, day: Day, servers: Servers, today: list[Event]) -> None:
+    world, number = self._world, day.number
+    began, failed = _cpu_s(), servers.failed
+    self._join(day, with_data=not any(each.plant for each in today))
+    for each in today:
+      if each.plant is not None:
+        each.plant(world, number)
+      if each.mended and each.plant is not None:
+        self._spoilt = [*range(number - 2, number + 1)]
+    for each in today:
+      if each.act is not None:
+        day.said[each.name] = _acted(each, world, servers, number)
+    trains = any(e.trains for e in today) or (_in_month(number) in _TRAINED and not self._only)
+    self._night(day, trains=trains, settings=[s for e in today for s in e.settings])
+    try:
+      self._requests(day, servers, today)
+    except Exception:  # a command that breaks is no reason to leave out the rest of the year
+      day.alarms.append(traceback.format_exc())
+    day.failed, day.cpu_s = servers.failed - failed, round(_cpu_s() - began, 1)
+    self._end(day, today)
+
+  def _night(self, day: Day, *, trains: bool, settings: object) -> None:
+    world = self._world
+    world.clock.set(world.moment(day.number + 0.1))
+    told = world.run(day.number, *settings, until=None if trains else "DriftGate")  # type: ignore[misc]
+    day.said["data"] = told.said
+    day.alarms += told.alarms
+    if trains and told.code == 0:
+      day.said["data"] += self._promote(day)
+
+  def _promote(self, day: Day) -> str:
+    world = self._world
+    first = (
+      [] if day.number == 1 else ["--max-flips", _MOST_FLIPS, "--since", world.name(day.number - 1)]
+    )
+    told = world.ask("promote", TASK, *first, "--reason", "the weekly one")
+    if told.code != 0:
+      day.alarms.append(_last_line(told))
+    return f"\n{told.said}"
+
+  def _requests(self, day: Day, servers: Servers, today: list[Event]) -> None:
+    """Asks the day's requests, and watches them."""
+    world, number = self._world, day.number
+    world.clock.set(world.moment(number + 0.5))
+    rows = world.texts.rows(("requests", number), REQUESTS)
+    sent = next((each.asked(rows) for each in today if each.asked is not None), rows)
+    answers = [servers.ask(text, f"{number}-{n}") for n, (text, _) in enumerate(sent)]
+    asked = rows if sent is rows else world.texts.rows(("live", number), REQUESTS)
+    if sent is rows:
+      self._late[number] = _labels(world, number, [label for _, label in rows])
+    else:
+      answers = [servers.ask(text, first=1) for text, _ in asked]
+    right = [answer == label for answer, (_, label) in zip(answers, asked, strict=True)]
+    day.right = sum(right) / len(right)
+    end_day(world, number)
+    watched = world.ask(
+      "watch", TASK, "--since", world.name(number), "--until", world.name(number + 1)
+    )
+    day.said["requests"] = watched.said
+    if watched.code != 0:
+      day.alarms += watched.json["alarms"] if watched.json else [_last_line(watched)]
+
+  def _join(self, day: Day, *, with_data: bool) -> None:
+    """Joins labels that came late into the day's span, and asks how many answers were right."""
+    world, labels = self._world, self._late.pop(day.number - _LATE, None)
+    if labels is None or not with_data or self._only:
+      return
+    target = world.folder(day.number) / "requests.csv"
+    joined = world.ask("log", "join", TASK, "--labels", str(labels), "-o", str(target))
+    of = world.name(day.number - _LATE), world.name(day.number - _LATE + 1)
+    told = world.ask("watch", TASK, "--since", of[0], "--until", of[1], "--labels", str(labels))
+    live = (told.json or {}).get("live") or {}
+    if joined.code or not joined.json["rows"] or live.get("rows") != joined.json["rows"]:
+      day.alarms.append(f"{_last_line(joined)} {live}")
+
+  def _end(self, day: Day, today: list[Event]) -> None:
+    world = self._world
+    day.live = max((int(p.name) for p in world.serving.iterdir() if p.name.isdigit()), default=None)
+    day.mb = round(world.size_mb(), 2)
+    self.days.append(day)
+    with (world.place / "days.jsonl").open("a", encoding="utf-8") as file:
+      file.write(f"{json.dumps(dataclasses.asdict(day))}\n")
+    for each in today:
+      said = day.said.get(each.name if each.channel == "operations" else each.channel, "")
+      found = each.is_named(said, world, day.number)
+      self.rows.append(
+        {
+          "day": day.number,
+          "event": each.name,
+          "found_and_named": found,
+          "wrong_live": day.right < _LEAST_RIGHT,
+          "failed": day.failed,
+          "said": said[-3000:],
+        }
+      )
+      print(f"day {day.number}: {each.name}: {'named' if found else 'NOT NAMED'}", file=sys.stderr)
+    if not today:
+      self.quiet.append(day)
+    print(
+      f"day {day.number}: live {day.live}, right {day.right:.2f}, {day.mb} MB, {day.cpu_s} CPU s"
+      f"{'' if today else f', quiet: {day.alarms}'}",
+      file=sys.stderr,
+      flush=True,
+    )
+
+
+def _acted(event: Event, world: World, servers: Servers, day: int) -> str:
+  assert event.act is not None
+  try:
+    return event.act(world, servers, day)
+  except Exception:  # an event that cannot be carried out is none that was found
+    return f"It could not be carried out: {traceback.format_exc()}"
+
+
+def _labels(world: World, day: int, labels: list[str]) -> pathlib.Path:
+  path = world.place / f"labels-{day}.csv"
+  with path.open("w", newline="", encoding="utf-8") as file:
+    csv.writer(file).writerows(
+      [("id", "label"), *((f"{day}-{n}", x) for n, x in enumerate(labels))]
+    )
+  return path
+
+
+def _last_line(told: Told) -> str:
+  return next((line for line in reversed(told.said.splitlines()) if line.strip()), str(told.code))
+
+
+def _in_month(day: int) -> int:
+  return (day - 1) % _MONTH + 1
+
+
+def _cpu_s() -> float:
+  used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+  return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def _table(year: Year, servers: Servers, spent: float) -> str:
+  by_name: dict[str, list[dict[str, object]]] = collections.defaultdict(list)
+  for row in year.rows:
+    by_name[str(row["event"])].append(row)
+  lines = [
+    "| event | day | found and named | wrong live | requests failed |",
+    "|---|---|---|---|---|",
+  ]
+  for name, rows in by_name.items():
+    named = sum(bool(row["found_and_named"]) for row in rows)
+    shown = ("yes" if named else "**no**") if len(rows) == 1 else f"{named} of {len(rows)}"
+    wrong = sum(bool(row["wrong_live"]) for row in rows) or "no"
+    failed = sum(int(str(row["failed"])) for row in rows) or "none"
+    lines.append(f"| {name} | {rows[0]['day']} | {shown} | {wrong} | {failed} |")
+  alarmed = [day for day in year.quiet if day.alarms]
+  named = sum(bool(row["found_and_named"]) for row in year.rows)
+  sizes = ", ".join(
+    f"{d.mb:g} (day {d.number})" for d in year.days if d.number in (1, WINDOW) or not d.number % 10
+  )
+  lines += [
+    "",
+    f"Named on their day: {named} of {len(year.rows)}.",
+    f"Quiet days with an alarm: {len(alarmed)} of {len(year.quiet)}.",
+    f"Requests: {servers.asked:,}, failed {servers.failed}.",
+    f"Ordinary texts answered right, worst day: {min(day.right for day in year.days):.2f}.",
+    f"MB of the workspace: {sizes}. CPU seconds: {spent:.0f}.",
+  ]
+  return "\n".join(lines)
+
+
+def main() -> None:
+  """Runs the calendar; prints the table."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument("--days", type=int, default=_MONTH)
+  parser.add_argument("--events", help="parts of the names of events, with commas: these alone")
+  parser.add_argument("--output", type=pathlib.Path, help="where to write all as JSON")
+  parser.add_argument("--keep", type=pathlib.Path, help="work in this folder, and leave it")
+  given = parser.parse_args()
+  planned = events()
+  if given.events:
+    parts = given.events.split(",")
+    planned = [each for each in planned if any(part in each.name for part in parts)]
+  began = time.perf_counter()
+  with tempfile.TemporaryDirectory(prefix="dlpipe-year-") as scratch:
+    place = given.keep or pathlib.Path(scratch)
+    days = max(each.day for each in planned) if given.events else given.days
+    year = Year(World(place, days), planned, only=bool(given.events))
+    servers = year.run()
+    spent = _cpu_s()
+    print(_table(year, servers, spent))
+    if given.output:
+      found = {
+        "events": year.rows,
+        "days": [dataclasses.asdict(day) for day in year.days],
+        "requests": servers.asked,
+        "failures": servers.failures,
+        "cpu_s": round(spent),
+        "seconds": round(time.perf_counter() - began),
+      }
+      given.output.write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+  main()
