@@ -277,7 +277,7 @@ def _compiled(step: str, path: str) -> re.Pattern[str]:
 
 
 def _name(values: Mapping[str, str]) -> str | None:
-  """Returns the name of a span by what its placeholders stand for; None if that is no date, or not all of one."""
+  """Returns the name of a span by what its placeholders stand for; None if not of a date."""
   try:
     if _SPAN in values:
       return str(int(values[_SPAN]))
