@@ -32,10 +32,11 @@ def _export(path, graph, model, task=TASK):
   )
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory, graph):
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "mirrored"])
+def exported(tmp_path_factory, graph, request):
   tf.keras.utils.set_random_seed(1)
-  model = build_model(TASK.params.usual().replace(widths=[4], image_size=12), graph.output)
+  changes = {"widths": [4], "image_size": 12, "flip": True, "mirrored_answers": request.param}
+  model = build_model(TASK.params.usual().replace(**changes), graph.output)
   path = tmp_path_factory.mktemp("export") / "model"
   return path, _export(path, graph, model)
 
@@ -48,6 +49,7 @@ def test_both_loaders_explain_as_the_model(exported, graph, load):
   with load(str(path)) as (run, names):
     assert "explain" in names
     found = run("explain", "image", pictures)
+    scores = run("serving_default", "image", pictures)["scores"]
   assert set(found) == _OUTPUTS
   assert found["map"].shape == (5, 12, 12)
   for name in ("map", "explained", "unexplained"):
@@ -55,6 +57,7 @@ def test_both_loaders_explain_as_the_model(exported, graph, load):
   assert found["label"].tolist() == expected["label"].numpy().tolist()
   answered = module.predict(tf.constant(graph.pictures[:5]))
   assert found["label"].tolist() == answered["label"].numpy().tolist()
+  np.testing.assert_allclose(scores, answered["scores"], atol=1e-5)
   assert found["map"].any()
   assert tf.io.decode_png(found["map_png_bytes"][0]).shape == (120, 120, 3)
 
