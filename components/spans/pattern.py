@@ -185,7 +185,7 @@ class Pattern:
     last value is False.
     """
     if at == len(self._steps):
-      yield folder, values, True
+      yield folder, values, os.path.exists(folder)  # a link may lead nowhere
       return
     try:
       names = sorted(os.listdir(folder))
@@ -293,4 +293,6 @@ def _day(text: Any) -> datetime.date:
   written = str(text)
   if re.fullmatch(r"\d{8}", written):
     written = f"{written[:4]}-{written[4:6]}-{written[6:]}"
+  if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", written, re.ASCII):
+    raise ValueError(written)  # Python 3.11 takes weeks, too
   return datetime.date.fromisoformat(written)

@@ -128,6 +128,22 @@ def test_a_folder_of_a_span_without_what_the_pattern_names_is_told(
   assert sorted(told) == unread
 
 
+def test_a_day_that_is_a_link_is_read_and_one_that_leads_nowhere_is_told(tmp_path):
+  _fill(tmp_path, "real/a.csv", "in/2026-11-29/a.csv")
+  for day, leads_to in (("30", "real"), ("28", "gone")):
+    (tmp_path / "in" / f"2026-11-{day}").symlink_to(tmp_path / leads_to)
+  found = pattern.Pattern(str(tmp_path / "in" / "{date}"))
+  spans, unread, hollow = found.find()
+  assert [span.name for span in spans] == ["2026-11-29", "2026-11-30"]
+  assert (unread, [found.name(number) for number in hollow]) == (["2026-11-28"], ["2026-11-28"])
+
+
+@pytest.mark.parametrize("name", ["2026-W49-1", "2026-11-31", "2026-1-1", "\u0662026-11-30"])
+def test_what_is_no_day_in_any_python_is_none(name):
+  with pytest.raises(ValueError, match="."):
+    pattern.Pattern("/in/{date}").number(name)
+
+
 def test_origins_are_of_the_span_whose_folder_or_file_they_name(tmp_path):
   _fill(tmp_path, "files/1", "files/10", "files/1.csv", "folders/1/a.csv", "folders/10/a.csv")
   for place, one in (("files", "1, row 3"), ("folders", "1/a.csv, row 3")):
