@@ -199,7 +199,8 @@ class _Document:
   ) -> BadInputError:
     """Returns the error for values that a model of settings refuses."""
     said = []
-    for error in err.errors()[:_MOST_FAULTS]:
+    faults = [error for error in err.errors() if not _is_echo(error)]
+    for error in faults[:_MOST_FAULTS]:
       inner = error["loc"]
       what = _in_words(error)
       if error["type"] == "extra_forbidden":
@@ -223,6 +224,11 @@ class _Document:
       [(key, node)] = found
       line = key.start_mark.line + 1
     return line
+
+
+def _is_echo(error: Any) -> bool:
+  """Returns whether a list is called too short because of the faults of its items, told already."""
+  return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
 def _in_words(error: Any) -> str:

@@ -57,6 +57,16 @@ def _as_tuple(given: Any) -> Any:
 OneOrMore = Annotated[Texts, pydantic.BeforeValidator(_as_tuple)]
 
 
+def _of_words(texts: tuple[str, ...]) -> tuple[str, ...]:
+  """Refuses an empty text: no model is asked about it."""
+  if not all(text.strip() for text in texts):
+    raise refused("must not hold an empty text")
+  return texts
+
+
+Inputs = Annotated[OneOrMore, pydantic.AfterValidator(_of_words)]
+
+
 def refused(reason: str) -> pydantic_core.PydanticCustomError:
   """Returns the error for a value that no type excludes."""
   return pydantic_core.PydanticCustomError(REFUSED, "{reason}", {"reason": reason})
@@ -156,7 +166,7 @@ class _Changed(_Test):
 
   change: Change
   strength: int = pydantic.Field(1, ge=1, le=STRENGTHS, strict=True)
-  texts: OneOrMore | None = None
+  texts: Inputs | None = None
   words: Mapping[str, OneOrMore] = {}
 
   @pydantic.model_validator(mode="after")
@@ -263,6 +273,8 @@ class MinimumCase(Section):
   def _is_whole(self) -> MinimumCase:
     if sum(each is not None for each in (self.text, self.file, self.colour)) != 1:
       raise refused("must have one input: text, file or colour")
+    if self.text is not None:
+      _of_words((self.text,))
     if (self.answer is None) == (self.contains is None):
       raise refused("must have either answer or contains")
     return self
@@ -305,7 +317,7 @@ class Copying(_Test):
   KIND = "copying"
   kind: Literal["copying"]
   what: Literal["numbers", "names"]
-  texts: OneOrMore | None = None
+  texts: Inputs | None = None
   words: Mapping[str, OneOrMore] = {}
 
   @pydantic.model_validator(mode="after")

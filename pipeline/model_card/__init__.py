@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import jinja2
 
 from components.source_example_gen.summary import Summary
-from dlpipe import nodes
+from dlpipe import nodes, words
 from dlpipe.artifact_files import ArtifactFile, finite
 from dlpipe.verdicts import Ruling, Verdict
 from pipeline.drift import answers
@@ -230,7 +230,7 @@ def _number(value: Any) -> str:
     return "not measured"
   if isinstance(value, int):
     return f"{value:,}"
-  return f"{value:.4g}" if isinstance(value, float) else _text(value)
+  return words.number(value) if isinstance(value, float) else _text(value)
 
 
 def _text(value: Any) -> str:

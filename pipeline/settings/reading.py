@@ -264,6 +264,10 @@ def explain(error: Any) -> str:
     return f"{where} is missing"
   if error["type"] == "literal_error":
     return f"{where} must be {error['ctx']['expected']}. Received: {shown(error['input'])}"
+  if error["type"] == "too_short":
+    return (
+      f"{where} must have {error['ctx']['min_length']} or more. Received: {shown(error['input'])}"
+    )
   words = _BOUNDS.get(error["type"])
   if words is not None:
     [bound] = error["ctx"].values()

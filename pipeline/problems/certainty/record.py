@@ -133,7 +133,8 @@ class Certainty(ArtifactFile):
     if self.bound is None:
       told = f"val has {self.rows:,} rows, and {self.coverage:g} takes {self.least_rows:,}"
       if self.rows >= self.least_rows:
-        told = f"too many of the {self.rows:,} val rows have labels or answers that it cannot hold"
+        what = "answers that are no numbers" if self.size is None else "labels that get no score"
+        told = f"too many of the {self.rows:,} val rows have {what}"
       return f"no interval: {told}" if self.size is None else f"sets hold every label: {told}"
     held = f"{what} for a coverage of {self.coverage:g}, from {self.rows:,} val rows"
     if self.size is None:

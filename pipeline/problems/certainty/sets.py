@@ -56,7 +56,9 @@ class ClassSets:
     labels, rows = self.groups(labels), len(scores)
     known = (labels >= 0) & (labels < scores.shape[1])
     of_label = scores[np.arange(rows), np.where(known, labels, 0)]
-    distance = np.where(known, -np.log(np.maximum(of_label, _LEAST_SCORE)), np.inf)
+    # A score that has become 0 is in no order with others, and no bound above 0 holds it.
+    has_score = known & (of_label > _LEAST_SCORE)
+    distance = np.where(has_score, -np.log(np.maximum(of_label, _LEAST_SCORE)), np.inf)
     is_right = scores.argmax(axis=1) == labels
     wanted = coverage or conformal.chosen_coverage(float((~is_right).sum()), rows)
     found = conformal.bound(distance, wanted)

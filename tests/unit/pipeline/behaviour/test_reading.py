@@ -73,6 +73,8 @@ def test_every_change_has_a_function():
     ("change: upper_case", "change: {typos: 3}", 5, "change must be just typos, without a value"),
     ("    at_most", "    strengths_: 2\n    at_most", 6, "no such name. Did you mean strength?"),
     ("    at_most", "    strength: 4\n    at_most", 6, "strength must be at most 3. Received: 4"),
+    ("    at_most", "    texts: ' '\n    at_most", 6, "texts must not hold an empty text"),
+    ("    at_most", "    texts: []\n    at_most", 6, "texts must have 1 or more. Received: []"),
     ("    at_most", '    texts: "a {thing}"\n    at_most', 3, "{thing} has no words: add `words:"),
     ("rows: 50", "rows: 5", 1, "rows must be at least 10. Received: 5"),
     ("rows: 50", "rwos: 50", 1, "there is no such name. Did you mean rows?"),
@@ -120,6 +122,11 @@ def test_what_is_wrong_is_refused_with_its_line(written, old, new, line, expecte
     ),
     ("sentiment", "kind: minimum_functionality, cases: [{text: a}]", "either answer or contains"),
     ("images", "kind: minimum_functionality, cases: [{colour: rde, answer: b}]", "such as red or"),
+    (
+      "sentiment",
+      "kind: minimum_functionality, cases: [{text: '', answer: b}]",
+      "cases.0 must not hold an empty text",
+    ),
     ("images", "kind: minimum_functionality, cases: [{file: a.png, answer: b}]", "cannot read 'a."),
     (
       "images",
@@ -207,3 +214,14 @@ def test_pictures_of_cases_travel_with_the_suite_while_they_are_small(written, m
   (path.parent / "a.png").write_bytes(b"x" * 70_000)
   with pytest.raises(BadInputError, match=r"line 6: the files of all cases may have 65,536 bytes"):
     read_suite(path, get_task("images"))
+
+
+def test_a_fault_of_an_item_is_told_once(written):
+  path = written(
+    "tests:\n  - {name: it, kind: minimum_functionality, reason: r, at_most: 0, "
+    "cases: [{text: a, answer: 1}]}\n"
+  )
+  with pytest.raises(BadInputError) as refused:
+    read_suite(path, get_task("sentiment"))
+  assert str(refused.value).endswith("line 2: cases.0.answer.0 must be text. Received: 1.")
+  assert str(refused.value).count("line 2") == 1

@@ -153,3 +153,11 @@ def test_markup_in_names_is_shown_and_not_obeyed(text):
   assert all(
     before == "\\" for before, c in zip(" " + escaped, escaped, strict=False) if c in "&~|<`[#"
   )
+
+
+@pytest.mark.parametrize(
+  ("value", "shown"),
+  [(-0.0, "0"), (12345.0, "12,345"), (0.123456, "0.1235"), (None, "not measured"), (7, "7")],
+)
+def test_numbers_are_those_of_the_report(value, shown):
+  assert model_card._number(value) == shown

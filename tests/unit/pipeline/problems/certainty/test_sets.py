@@ -173,8 +173,21 @@ def test_labels_that_no_class_of_the_model_is_are_told_from_too_few_rows():
   labels[:20] = -1
   record = _fit(ClassSets(), scores, labels, coverage=0.95)
   assert (record.bound, record.accepted) == (None, 0)
-  assert "too many of the 100 val rows have labels" in record.sentence
+  assert "too many of the 100 val rows have labels that get no score" in record.sentence
   assert "takes" not in record.sentence
+
+
+def test_a_model_that_is_always_wholly_sure_is_not_believed_to_be_right_as_often_as_asked():
+  """Its wrong labels have a score of 0, which no bound above 0 lets into a set."""
+  kind = ClassSets()
+  scores = np.repeat([[1, 0]], 100, axis=0).astype("float32")
+  labels = (np.arange(100) < 7).astype(int)
+  record = _fit(kind, scores, labels, coverage=0.95)
+  names = np.repeat(_NAMES[np.newaxis, :2], 100, axis=0)
+  more, accepted = kind.graph(record)({"scores": scores, "labels": tf.constant(names)}, {})
+  assert (more["set"].numpy() != b"").all()  # both labels
+  assert not accepted.numpy().any()
+  assert _fit(kind, scores, labels, coverage=0.9).size == 1
 
 
 def test_a_label_that_train_lacks_counts_as_missed():
