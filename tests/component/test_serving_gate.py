@@ -85,6 +85,20 @@ def toy_base_path(tmp_path):
   return tmp_path / "models"
 
 
+@pytest.fixture
+def no_server(monkeypatch):
+  """Starts no server, for models that are refused without one; fails where one is asked."""
+
+  class Never(server_process.ServerProcess):
+    def begin(self):
+      pass
+
+    def __enter__(self):
+      raise AssertionError("A server was asked.")
+
+  monkeypatch.setattr(server_replay, "ServerProcess", Never)
+
+
 def _failed_paths(parity):
   return {(p["loader"], p["signature"], p["output"]) for p in parity["paths"] if not p["passed"]}
 
@@ -265,7 +279,7 @@ def test_no_server_outlives_a_killed_gate(toy_base_path, tmp_path):
     assert server.is_running()
     parent.kill()
     parent.communicate()
-    server.wait(timeout=20)
+    server.wait(timeout=120)
   finally:
     with contextlib.suppress(psutil.NoSuchProcess):
       server.kill()
@@ -278,7 +292,7 @@ def test_a_server_that_is_killed_is_no_verdict_about_the_model(gate, monkeypatch
 
     def kill(self):
       self._running().kill()
-      self._running().wait(timeout=20)
+      self._running().wait(timeout=120)
 
     def __enter__(self):
       super().__enter__()
@@ -312,6 +326,7 @@ def _is_open(url):
   return True
 
 
+@pytest.mark.usefixtures("no_server")
 def test_keras_model_without_bare_variables_is_refused_by_the_tf1_loader_alone(gate):
   class Held(tf.Module):
     def __init__(self):
@@ -336,6 +351,7 @@ def test_keras_model_without_bare_variables_is_refused_by_the_tf1_loader_alone(g
   assert "Could not find variable" in parity["reasons"][0]
 
 
+@pytest.mark.usefixtures("no_server")
 def test_model_that_takes_one_row_only_is_refused(gate):
   toy = Toy()
   functions = toy.functions()
@@ -347,6 +363,7 @@ def test_model_that_takes_one_row_only_is_refused(gate):
   }
 
 
+@pytest.mark.usefixtures("no_server")
 def test_model_that_is_wrong_about_a_row_alone_is_refused(gate):
   toy = Toy()
 
@@ -362,6 +379,7 @@ def test_model_that_is_wrong_about_a_row_alone_is_refused(gate):
   }
 
 
+@pytest.mark.usefixtures("no_server")
 def test_answer_that_depends_on_the_other_rows_is_refused(gate):
   toy = Toy()
 
@@ -406,6 +424,7 @@ def test_explanations_are_replayed_in_every_way_though_batches_pad_them_otherwis
   }
 
 
+@pytest.mark.usefixtures("no_server")
 def test_an_export_that_explains_otherwise_than_the_trained_model_is_refused(gate):
   toy = Toy()
 
@@ -423,12 +442,14 @@ def test_an_export_that_explains_otherwise_than_the_trained_model_is_refused(gat
   }
 
 
+@pytest.mark.usefixtures("no_server")
 def test_an_explanation_that_was_recorded_and_is_gone_refuses_the_model(gate):
   blessed, parity = gate(Toy(), explain=_explain)
   assert blessed == 0
   assert "the model has no such signature" in parity["reasons"][0]
 
 
+@pytest.mark.usefixtures("no_server")
 def test_missing_signature_is_refused_by_name(gate):
   toy = Toy()
   functions = toy.functions()
@@ -439,6 +460,7 @@ def test_missing_signature_is_refused_by_name(gate):
   assert "serving_examples (TF2 loader" in parity["reasons"][0]
 
 
+@pytest.mark.usefixtures("no_server")
 def test_other_input_name_is_refused(gate):
   toy = Toy()
   blessed, parity = gate(toy, toy.functions() | {"serving_default": ("words", toy.predict)})
@@ -446,6 +468,7 @@ def test_other_input_name_is_refused(gate):
   assert "expected the input 'text'; the signature takes ['words']" in parity["reasons"][0]
 
 
+@pytest.mark.usefixtures("no_server")
 def test_missing_output_is_refused(gate):
   toy = Toy()
 
@@ -462,6 +485,7 @@ def test_missing_output_is_refused(gate):
   }
 
 
+@pytest.mark.usefixtures("no_server")
 def test_python_inside_the_graph_is_refused_though_it_runs_here(gate):
   toy = Toy()
 
@@ -490,6 +514,7 @@ def test_ops_that_the_binary_links_beside_tensorflows_are_served(gate):
   assert {p["loader"] for p in parity["paths"]} >= {"TF1", "TF2", "REST", "gRPC"}
 
 
+@pytest.mark.usefixtures("no_server")
 def test_ops_are_held_to_the_release_that_will_serve(gate):
   toy = Toy()
 
@@ -514,6 +539,7 @@ def test_a_release_that_is_not_known_is_bad_input(gate):
     gate(Toy(), serving_release="2.15.1")
 
 
+@pytest.mark.usefixtures("no_server")
 def test_unloadable_model_is_refused_with_the_errors_of_both_loaders(gate):
   def damage(root):
     (root / "model" / "Format-Serving" / "saved_model.pb").write_bytes(b"not a protobuf")
@@ -527,6 +553,7 @@ def test_unloadable_model_is_refused_with_the_errors_of_both_loaders(gate):
   assert third.startswith("The TF1 loader cannot load the model: ")
 
 
+@pytest.mark.usefixtures("no_server")
 def test_lost_variables_are_refused(gate):
   def damage(root):
     (root / "model" / "Format-Serving" / "variables" / "variables.index").unlink()

@@ -69,6 +69,5 @@ def test_ten_times_as_many_as_there_is_room_for(limited, ask):
   usual, _ = _flood(limited, ask, LIMIT, 1.5)
   accepted, refused = _flood(limited, ask, 10 * LIMIT, 2.5)
   assert len(refused) > len(accepted) > len(usual) / 3
-  # The clients share a process with the server: 10 ms and less where they do not.
-  assert statistics.median(refused) < 0.05
+  assert statistics.median(refused) < statistics.median(accepted)
   assert statistics.median(accepted) < 3 * statistics.median(usual) + 0.05

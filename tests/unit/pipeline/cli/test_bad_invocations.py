@@ -34,9 +34,9 @@ def run(args):
   except SystemExit as err:
     return err.code if isinstance(err.code, int) else 1
 
-invocations = json.load(sys.stdin)
-for name in json.loads(sys.argv[1]).get(invocations[0][0], ()):
+for name in json.loads(sys.argv[1]):
   importlib.import_module(name)
+invocations = json.load(sys.stdin)
 found = []
 for args in invocations:
   with tempfile.TemporaryFile() as said:
@@ -60,11 +60,11 @@ for args in invocations:
 print(json.dumps(found))
 """
 
-# What these commands import only when they need it: once here, instead of once a child.
-_LATE = {
-  "runs": ("pipeline.runs.changes", "pipeline.runs.lineage", "pipeline.runs.said"),
-  "join": ("pipeline.training.machines.strategy",),
-}
+# What `runs` and `join` import only when they need it: once here, instead of once a child.
+_LATE = (
+  *("pipeline.runs.changes", "pipeline.runs.lineage", "pipeline.runs.said"),
+  "pipeline.training.machines.strategy",
+)
 _VALUES = ("caf\udce9", "", "\0", "x" * 5000, "loop", "locked_folder/x")
 _FILES = (
   *("empty", "bytes", "latin.yaml", "open.yaml", "deep.yaml", "list.yaml", "utf16.yaml"),
@@ -144,25 +144,30 @@ def _invocations(template):
   return [[word.replace("{}", value) for word in template] for value in _values(template)]
 
 
-def _answers(folder, invocations):
-  """Code and output of each."""
+@pytest.fixture(scope="module")
+def answers(folder):
+  """Code and output of each invocation, by its template."""
+  asked = {template: _invocations(template) for template in _ALWAYS_BAD}
   done = subprocess.run(
     [sys.executable, "-c", _SCRIPT, json.dumps(_LATE)],
-    input=json.dumps(invocations),
+    input=json.dumps([each for invocations in asked.values() for each in invocations]),
     cwd=folder,
     env={**os.environ, "PYTHONPATH": str(_ROOT)},
     capture_output=True,
     text=True,
-    timeout=300,
     check=True,
   )
-  return json.loads(done.stdout)
+  found = iter(json.loads(done.stdout))
+  return {
+    template: [(each, *next(found)) for each in invocations]
+    for template, invocations in asked.items()
+  }
 
 
 @pytest.mark.parametrize("template", _ALWAYS_BAD, ids=" ".join)
-def test_bad_values_are_refused_with_a_message(folder, template):
-  invocations = _invocations(template)
-  for args, (code, said) in zip(invocations, _answers(folder, invocations), strict=True):
+def test_bad_values_are_refused_with_a_message(answers, template):
+  assert answers[template]
+  for args, code, said in answers[template]:
     shown = ([word[:60] for word in args], code, said[-2000:])
     assert "Traceback" not in said, shown
     assert "not foreseen" not in said, shown
