@@ -24,6 +24,7 @@ import dataclasses
 import json
 import pathlib
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -39,6 +40,7 @@ _MONTH = 30
 _TRAINED = (1, 8, 15, 22, 29)  # days of a month on which the night trains
 _LATE = 3  # days until labels come
 _MOST_FLIPS = "0.15"
+_NOT_DONE = "It could not be carried out"
 # A model that is worse on ordinary texts is wrong to be live.
 _LEAST_RIGHT = 0.8
 
@@ -73,11 +75,14 @@ class Year:
     world = self._world
     first = Day(1)
     world.write(1, world.usual(1))
-    self._night(first, trains=True, settings=())
+    is_new = not world.serving.is_dir()
+    if is_new:
+      self._night(first, trains=True, settings=())
     servers = Servers(world)
     with servers:
-      self._requests(first, servers, [])
-      self._end(first, [])
+      if is_new:
+        self._requests(first, servers, [])
+        self._end(first, [])
       for number in range(2, world.days + 1):
         today = [each for each in self._planned if each.day == _in_month(number)]
         for each in self._spoilt:
@@ -172,7 +177,7 @@ class Year:
       file.write(f"{json.dumps(dataclasses.asdict(day))}\n")
     for each in today:
       said = day.said.get(each.name if each.channel == "operations" else each.channel, "")
-      found = each.is_named(said, world, day.number)
+      found = not said.startswith(_NOT_DONE) and each.is_named(said, world, day.number)
       self.rows.append(
         {
           "day": day.number,
@@ -199,7 +204,7 @@ def _acted(event: Event, world: World, servers: Servers, day: int) -> str:
   try:
     return event.act(world, servers, day)
   except Exception:  # an event that cannot be carried out is none that was found
-    return f"It could not be carried out: {traceback.format_exc()}"
+    return f"{_NOT_DONE}: {traceback.format_exc()}"
 
 
 def _labels(world: World, day: int, labels: list[str]) -> pathlib.Path:
@@ -260,16 +265,19 @@ def main() -> None:
   parser.add_argument("--days", type=int, default=_MONTH)
   parser.add_argument("--events", help="parts of the names of events, with commas: these alone")
   parser.add_argument("--output", type=pathlib.Path, help="where to write all as JSON")
-  parser.add_argument("--keep", type=pathlib.Path, help="work in this folder, and leave it")
+  parser.add_argument(
+    "--keep", type=pathlib.Path, help="work in this folder and leave it; continues what is there"
+  )
   given = parser.parse_args()
   planned = events()
   if given.events:
     parts = given.events.split(",")
     planned = [each for each in planned if any(part in each.name for part in parts)]
   began = time.perf_counter()
+  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers end, too
   with tempfile.TemporaryDirectory(prefix="dlpipe-year-") as scratch:
     place = given.keep or pathlib.Path(scratch)
-    days = max(each.day for each in planned) if given.events else given.days
+    days = _MONTH if given.events else given.days
     year = Year(World(place, days), planned, only=bool(given.events))
     servers = year.run()
     spent = _cpu_s()

@@ -20,6 +20,7 @@ import shutil
 import socketserver
 import tempfile
 import threading
+import types
 from collections.abc import Callable, Sequence
 from unittest import mock
 
@@ -161,7 +162,12 @@ def events() -> list[Event]:
         ),
       ),
     ),
-    by_hand(name="the clock back by an hour", day=18, names=["clock"], act=_clock_back),
+    by_hand(
+      name="the clock back by an hour",
+      day=18,
+      names=["The clock is wrong", "0:\\d\\d:\\d\\d later"],
+      act=_clock_back,
+    ),
     data(
       name="a class gone",
       day=19,
@@ -347,14 +353,16 @@ def _clock_back(world: World, servers: Servers, day: int) -> str:
     def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
       return datetime.datetime.now(tz) - datetime.timedelta(hours=1)
 
+  behind = types.SimpleNamespace(datetime=Back, timezone=datetime.timezone)
+
   world.clock.set(world.moment(day) - 3_600)
-  with mock.patch.object(carrying_out.datetime, "datetime", Back):
+  with mock.patch.object(carrying_out, "datetime", behind):
     return world.run(day - 1).said
 
 
 def _kill_run(world: World, servers: Servers, day: int) -> str:
   process = world.start("--workspace", str(world.workspace))
-  killed_at(process, "SourceExampleGen", lambda pid: pid)
+  killed_at(process, "StatisticsGen", lambda pid: pid)
   return world.ask("runs", "list", TASK).said
 
 

@@ -106,9 +106,17 @@ class World:
     self.inbox, self.workspace = place / "inbox", place / "workspace"
     self.texts = Texts()
     self.clock = Clock(_made(place) / "clock")
-    self.first = datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days + 1)
+    self.first = self._first(days)
     self.log = self.workspace / TASK / "requests" / TASK
     self.serving = self.workspace / TASK / "serving"
+
+  def _first(self, days: int) -> datetime.date:
+    """Returns day 0; a calendar that is continued keeps its own."""
+    path = self.place / "first"
+    if not path.exists():
+      today = datetime.datetime.now(datetime.timezone.utc).date()
+      path.write_text(str(today - datetime.timedelta(days + 1)))
+    return datetime.date.fromisoformat(path.read_text())
 
   def name(self, day: int) -> str:
     """Returns the name of a day's span."""
