@@ -84,12 +84,11 @@ def adapt(params: ImageParams, model: keras.Model, batches: tf.data.Dataset) -> 
   for layer in undecided:
     found = mirrored(pixels, labels)
     layer.flip = found.harmless
-    nothing = layer.both and not found.harmless
+    answers = ", and answers are the mean of both" if found.harmless else ", and answers neither"
     progress.report(
       f"pictures are {'' if found.harmless else 'not '}mirrored in training: of mirrored ones "
       f"{found.mirrored:.2f} resemble their class, of others {found.plain:.2f} (model.flip)"
-      + "; so model.mirrored_answers does nothing"
-      * nothing,
+      f"{f'{answers} (model.mirrored_answers)' if layer.both else ''}",
       epoch=0,
     )
 

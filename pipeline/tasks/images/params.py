@@ -64,7 +64,7 @@ class ImageParams(Params):
     description="augmentation: side of a square that is covered, as a part of the picture's",
   )
   mirrored_answers: bool = Field(
-    False,
+    True,
     description="`cnn`: each answer is the mean of those for a picture and its mirror image, where "
     "pictures are mirrored in training; takes twice the time",
   )
@@ -112,6 +112,7 @@ class ImageParams(Params):
     return cls(
       widths=[8, 16],
       cutout=0.0,
+      mirrored_answers=False,
       epochs=6,
       head_epochs=6,
       fine_tune_epochs=0,

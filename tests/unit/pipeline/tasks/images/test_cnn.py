@@ -120,7 +120,7 @@ def _pictures():
 def _plain_and_mirrored(flip=True, **changes):
   """Two networks of the same weights, of which the second looks at pictures mirrored, too."""
   values = {"image_size": 16, "widths": [4], "flip": flip, "shift": 0.0, "cutout": 0.0, **changes}
-  plain = cnn(ImageParams(**values, dropout=0.0), 2)
+  plain = cnn(ImageParams(**values, dropout=0.0, mirrored_answers=False), 2)
   both = cnn(ImageParams(**values, dropout=0.0, mirrored_answers=True), 2)
   both.set_weights(plain.get_weights())
   return plain, both
