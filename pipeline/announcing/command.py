@@ -8,11 +8,15 @@ import os
 import shlex
 import signal
 import subprocess
+import tempfile
+import threading
 
 from pipeline.announcing.notices import Notice, NotToldError
 
 _SHOWN = 200  # characters of what the program wrote
-_PATIENCE_S = 1.0  # for the end of what was killed
+_KEPT = 4 * _SHOWN  # bytes of it: a character has up to four
+_BLOCK = 1 << 16
+_PATIENCE_S = 1.0  # for the end of what was killed, and of what was written
 
 
 def run(notice: Notice, command: str, *, timeout_s: float) -> None:
@@ -27,40 +31,49 @@ def run(notice: Notice, command: str, *, timeout_s: float) -> None:
     NotToldError: it cannot be started, ended with another code than 0, or took too long.
   """
   try:
-    started = subprocess.Popen(
-      shlex.split(command),
-      stdin=subprocess.PIPE,
-      stdout=subprocess.PIPE,
-      stderr=subprocess.STDOUT,
-      start_new_session=True,
-    )
+    # A file, which a program may leave unread.
+    with tempfile.TemporaryFile() as body:
+      body.write(json.dumps(notice.document).encode())
+      body.seek(0)
+      started = subprocess.Popen(
+        shlex.split(command),
+        stdin=body,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+      )
   except (OSError, ValueError) as err:
     raise NotToldError(f"it cannot be started: {getattr(err, 'strerror', None) or err}") from err
-  said = b""
+  said = _Said(started)
   try:
-    said, _ = started.communicate(json.dumps(notice.document).encode(), timeout=timeout_s)
+    started.wait(timeout=timeout_s)
   except subprocess.TimeoutExpired as err:
-    # A program that left another one behind, which holds its output open, has ended all the same.
-    if started.poll() is None:
-      _end(started)
-      raise NotToldError(f"it took more than {timeout_s:g} seconds and was ended") from err
+    with contextlib.suppress(ProcessLookupError):
+      os.killpg(started.pid, signal.SIGKILL)  # with what it has started
+    started.wait()
+    raise NotToldError(f"it took more than {timeout_s:g} seconds and was ended") from err
   finally:
-    _close(started)
+    last = said.end()
   if started.returncode:
-    last = said.decode("utf-8", "replace").strip()[-_SHOWN:]
     raise NotToldError(f"it ended with {started.returncode}{f': {last}' if last else ''}")
 
 
-def _end(started: subprocess.Popen[bytes]) -> None:
-  """Ends a program with what it has started; who left its group is not waited for."""
-  with contextlib.suppress(ProcessLookupError):
-    os.killpg(started.pid, signal.SIGKILL)
-  with contextlib.suppress(subprocess.TimeoutExpired):
-    started.wait(timeout=_PATIENCE_S)
+class _Said:
+  """Reads what a program writes, so that it can go on, and keeps the end of it."""
 
+  def __init__(self, started: subprocess.Popen[bytes]):
+    assert started.stdout is not None
+    self._pipe = started.stdout
+    self._kept = b""
+    self._thread = threading.Thread(target=self._read, daemon=True)
+    self._thread.start()
 
-def _close(started: subprocess.Popen[bytes]) -> None:
-  for pipe in (started.stdin, started.stdout):
-    with contextlib.suppress(OSError):
-      if pipe is not None:
-        pipe.close()
+  def end(self) -> str:
+    """Returns the last characters; who holds the pipe open after the program is not waited for."""
+    self._thread.join(_PATIENCE_S)
+    return self._kept.decode("utf-8", "replace").strip()[-_SHOWN:]
+
+  def _read(self) -> None:
+    with self._pipe:
+      while block := os.read(self._pipe.fileno(), _BLOCK):
+        self._kept = (self._kept + block)[-_KEPT:]

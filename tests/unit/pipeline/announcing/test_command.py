@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+import tracemalloc
 
 import pytest
 
@@ -32,6 +33,19 @@ def test_a_command_that_fails_is_quoted(record, script, message):
   with pytest.raises(NotToldError) as failed:
     _run(record, script)
   assert str(failed.value) == message
+
+
+def test_of_what_it_writes_the_end_is_kept(record):
+  """Kept whole, what `yes` writes would fill the memory until its time is over."""
+  script = "import sys; sys.stdout.write('y' * 100_000_000 + ' no such channel'); sys.exit(3)"
+  tracemalloc.start()
+  try:
+    with pytest.raises(NotToldError, match=r"^it ended with 3: y+ no such channel$"):
+      _run(record, script)
+    _, most = tracemalloc.get_traced_memory()
+  finally:
+    tracemalloc.stop()
+  assert most < 20_000_000
 
 
 def test_one_that_reads_nothing_is_none_that_fails(record):
