@@ -88,14 +88,10 @@ def test_second_run_is_cached_and_pushes_nothing(first_run, run_dlpipe):
 
 def test_a_run_is_reproduced_with_what_it_was_told(first_run, run_dlpipe, tmp_path):
   workspace, first = first_run
-  run_id = first.result["run_id"]
-
-  def reproduce(into):
-    return run_dlpipe(
-      "runs", "reproduce", run_id, "--workspace", workspace, "--into", into, "--json"
-    )
-
-  again = reproduce(tmp_path / "again")
+  run_id, into = first.result["run_id"], tmp_path / "again"
+  again = run_dlpipe(
+    "runs", "reproduce", run_id, "--workspace", workspace, "--into", into, "--json"
+  )
   assert again.code == 0, again.stderr
   assert set(again.states().values()) == {"COMPLETE", "CACHED"}  # PreviousModel looks up
   assert again.states()["Trainer"] == "COMPLETE"
@@ -104,18 +100,6 @@ def test_a_run_is_reproduced_with_what_it_was_told(first_run, run_dlpipe, tmp_pa
   assert found["metrics"]["loss"][0] == first.result["metrics"]["loss"]
   assert "Reproduced" in again.stderr
   assert [p.name for p in _versions(workspace)] == ["1"]
-
-  file = workspace / "images" / "runs" / f"{run_id}.json"
-  told = file.read_text()
-  file.write_text(told.replace('"seed": 1', '"seed": 2'))
-  try:
-    other = reproduce(tmp_path / "other")
-  finally:
-    file.write_text(told)
-  assert other.code == 1, other.stderr
-  assert other.result["state"] == "pushed"
-  assert not other.result["reproduces"]["is_equal"]
-  assert "Differs" in other.stderr
 
 
 def test_deleted_version_is_pushed_again(first_run, run_dlpipe, tmp_path):
@@ -140,15 +124,14 @@ def test_only_what_an_edit_touches_runs_again(first_run, run_dlpipe, tmp_path):
   with (sentiment / "__init__.py").open("a") as file:
     file.write("# A comment.\n")
 
-  def run():
-    return run_dlpipe(
-      "run", "images", "--tiny", "--workspace", workspace, "--json", source=tmp_path
-    )
+  def run(*until):
+    told = ("run", "images", "--tiny", "--workspace", workspace, "--json", *until)
+    return run_dlpipe(*told, source=tmp_path)
 
   assert set(run().states().values()) == {"CACHED"}
   with (tmp_path / "pipeline/tasks/images/preprocessing.py").open("a") as file:
     file.write("# A comment.\n")
-  states = run().states()
+  states = run("--until", "Trainer").states()
   assert states["SourceExampleGen"] == "CACHED"
   assert states["StatisticsGen"] == "CACHED"
   assert states["Transform"] == "COMPLETE"

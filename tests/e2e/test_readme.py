@@ -36,6 +36,7 @@ _ELSEWHERE = {
   "dlpipe run translation": "minutes: tests/e2e/test_translation.py",
   "dlpipe serve": "serves until it is stopped: tests/contract/serving/api",
   "dlpipe run images --data my_pictures/ --set model.backbone": "needs a file of weights",
+  "dlpipe run images --data my_pictures/ --set train.epochs": "minutes: tests/component/settings",
   "dlpipe run images --data my_pictures/ --set tune": "minutes: tests/e2e/test_images.py",
   "dlpipe run images --data 'inbox/": "needs a folder a day: tests/component/test_spans.py",
   "dlpipe watch": "needs logged requests: tests/unit/pipeline/cli/operations",

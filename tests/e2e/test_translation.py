@@ -46,6 +46,7 @@ def test_another_decoding_trains_nothing_and_is_judged_anew(first_run, run_dlpip
   done = run_dlpipe(
     *("run", "translation", "--tiny", "--workspace", workspace, "--json"),
     *("--set", "decode.beam_width=1", "--set", "gates.bleu.max_regression=20"),
+    *("--until", "Evaluator"),
   )
   assert done.code == 0, done.stderr
   states = done.states()
