@@ -6,7 +6,7 @@ Runs `dlpipe run` in a fork of this process, whose nodes are forks of it, and ad
 seconds of the functions in `_PARTS`, each without those that it calls for another part.
 What a larger graph and further columns cost elsewhere (saving, loading, serving, metrics over sets)
 is not in them.
-Prints a JSON line: seconds by part, of the Trainer, of everything, and the share of the parts.
+Prints a JSON line: seconds by part and of everything, and the share of the parts.
 """
 
 from __future__ import annotations
@@ -43,8 +43,6 @@ _PARTS = {
   "pages": ["pipeline.runs.record.shown_rows", "pipeline.execution.local.write_report"],
   "model card": ["pipeline.model_card.files"],
 }
-_TRAINING = "training"
-_NOTED = {**_PARTS, _TRAINING: ["pipeline.training.run.learn"]}
 
 
 def main() -> None:
@@ -52,7 +50,7 @@ def main() -> None:
   from pipeline.cli.main import cli
 
   with tempfile.NamedTemporaryFile("r", suffix=".jsonl") as notes:
-    for part, names in _NOTED.items():
+    for part, names in _PARTS.items():
       for name in names:
         _wrap(name, part, notes.name)
     child = os.fork()  # the command ends its process
@@ -65,7 +63,7 @@ def main() -> None:
       seconds[part] += spent
   # With all processes that the command waited for; the imports were this process's.
   total = usage.ru_utime + usage.ru_stime + time.process_time()
-  shown = {part: round(seconds[part], 2) for part in _NOTED}
+  shown = {part: round(seconds[part], 2) for part in _PARTS}
   share = sum(seconds[part] for part in _PARTS) / total
   code = os.waitstatus_to_exitcode(status)
   told = {"exit": code, "cpu_seconds": round(total, 1), **shown, "share": round(share, 4)}

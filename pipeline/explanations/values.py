@@ -55,7 +55,7 @@ def by_word(tokens: Sequence[str], contributions: Sequence[float]) -> list[tuple
   >>> by_word(["good", "bad", "good"], [0.5, -0.75, 0.5])
   [('good', 1.0), ('bad', -0.75)]
   """
-  found: collections.Counter[str] = collections.Counter()
+  found: collections.defaultdict[str, float] = collections.defaultdict(float)
   for token, part in zip(tokens, contributions, strict=True):
     found[token] += part
   return sorted(found.items(), key=lambda each: -abs(each[1]))

@@ -109,8 +109,8 @@ class Asker:
       outputs = self._ask([value for _, value in rows])
     except tf.errors.OpError as err:
       if len(rows) > 1:  # one input must not cost the others their reason
-        for row in rows:
-          self._answer([row])
+        for each in rows:
+          self._answer([each])
       else:
         self._fail(one_line(err.message))
       return

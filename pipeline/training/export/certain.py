@@ -119,7 +119,9 @@ def fitted(
     return answer(scaled, inputs if isinstance(inputs, dict) else {}).get(kind.reads), seen
 
   seed = settings["seed"]
-  said, seen, labels = _collected(values, val, _MOST_VAL, seed)
+  # Traced once for both splits: a trace of a reader of texts takes longer than its answers.
+  run = tf.function(values, reduce_retracing=True, autograph=False)
+  said, seen, labels = _collected(run, val, _MOST_VAL, seed)
   added = None
   if said is None:
     reason = "the model's answers have no scores" if kind.reads else "the model has several outputs"
@@ -137,9 +139,7 @@ def fitted(
     found: distance.Distances | str = asked
     told = Familiarity(reason=asked)
   else:
-    _, (of_train, _), names = _collected(
-      lambda inputs: (None, asked[0](inputs)[1]), train, _MOST_TRAIN, seed
-    )
+    _, (of_train, _), names = _collected(run, train, _MOST_TRAIN, seed)
     found = distance.fit(of_train, kind.groups(names), seen.evidence, traits=seen.traits, seed=seed)
     told = Familiarity(
       evidence=asked[1],
@@ -171,10 +171,9 @@ def _tried(asked: tuple[evidence.Asked, str] | str, train: Split) -> Any:
 
 
 def _collected(
-  values: Callable[[Any], tuple[Any, evidence.Seen | None]], split: Split, most: int, seed: int
+  run: Callable[[Any], tuple[Any, evidence.Seen | None]], split: Split, most: int, seed: int
 ) -> tuple[np.ndarray | None, Any, np.ndarray]:
   """Returns values, `Seen` and labels of rows of a split; None for what there is not."""
-  run = tf.function(values, reduce_retracing=True, autograph=False)
   parts: list[tuple[Any, ...]] = []
   for inputs, label in split.batches(_BATCH, seed).take(-(-most // _BATCH)):
     said, seen = run(inputs)

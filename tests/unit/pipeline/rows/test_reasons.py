@@ -135,3 +135,13 @@ def test_an_alignment_is_cut_to_its_own_and_to_a_bounded_length():
   )
   assert (len(long["alignment"]), len(long["alignment"][0])) == (60, 60)
   assert len(json.dumps(long)) < 100_000
+
+
+def test_a_number_is_explained_without_a_label():
+  reason = _answered(
+    map=tf.constant([[[1.5]]]).numpy(),
+    explained=tf.constant([2.0]).numpy(),
+    intercept=tf.constant([0.5]).numpy(),
+    unexplained=tf.constant([0.0]).numpy(),
+  )
+  assert reason == {"explained": 2.0, "intercept": 0.5, "unexplained": 0.0, "map": [[1.5]]}
