@@ -67,7 +67,7 @@ def measure(
   started = time.process_time()
   fold = out_of_fold.folds(inputs)
   if is_text:
-    scores = out_of_fold.of_sparse(features.of_texts(inputs), given, fold, classes)
+    scores = out_of_fold.of_sparse(features.of_texts(inputs, parts=True), given, fold, classes)
   else:
     described, readable = features.of_pictures(inputs)
     assert readable.all()
