@@ -78,9 +78,7 @@ def _words_and_pairs(text: str) -> list[str]:
 def _words_and_parts(text: str) -> list[str]:
   """Returns words, pairs, and each word's first 6, first 4 and last 4 characters, marked."""
   parts = [
-    part
-    for word in set(_words(text))
-    for part in (f"={word[:6]}", f"<{word[:4]}", f"{word[-4:]}>")
+    part for word in set(_words(text)) for part in (f"={word[:6]}", f"<{word[:4]}", f"{word[-4:]}>")
   ]
   return _words_and_pairs(text) + parts
 

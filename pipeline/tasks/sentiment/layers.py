@@ -149,7 +149,7 @@ class Bag(keras.layers.Layer):
   """A linear model of the words of a text, their parts, and pairs and triples of neighbours.
 
   A feature counts once a text, and the sum is divided by the root of the text's number of words.
-  A bucket belongs to one pair or triple, whose name it has; others of the same hash are no features.
+  A bucket belongs to one pair or triple, whose name it has; others of that hash are no features.
   `bag.adapt` sets weights and names; no training changes them.
 
   Args:
@@ -216,7 +216,8 @@ class Bag(keras.layers.Layer):
     They are the rows of the words, of their stems, starts and ends, `time` each, of the pairs of
     neighbours, `time - 1`, and of the triples, `time - 2` or 0; -1 for none.
     """
-    return self._placed([*self._of_words(ids, starts, ends), *(self._owned(ids, n) for n in (2, 3))])
+    runs = [self._owned(ids, words) for words in (2, 3)]
+    return self._placed([*self._of_words(ids, starts, ends), *runs])
 
   def candidates(self, ids, starts, ends):
     """Maps `[batch, time]` each to `[batch, n]` int64: what a text has, each once, the rest -1.

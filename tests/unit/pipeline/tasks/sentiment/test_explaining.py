@@ -22,7 +22,7 @@ _TEXTS = (
 
 @pytest.fixture
 def modelled(text_graph, own_runs):
-  """Returns a function that builds a model with weights that are not 0; also of pairs and triples."""
+  """Returns a function that builds a model whose weights, also of pairs and triples, are not 0."""
 
   def build(params, *texts):
     keras.utils.set_random_seed(1)
