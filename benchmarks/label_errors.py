@@ -1,6 +1,6 @@
 """Measures how well `dlpipe check --labels` finds label errors that were planted in public data.
 
-    DLPIPE_DATASETS=... python benchmarks/label_errors.py [--data caltech mr] [--rates 0.05 0.15]
+    DLPIPE_DATASETS=... python benchmarks/label_errors.py [--data imdb mr] [--rates 0.05 0.15]
 
 A part of the labels, chosen at random, gets another class, each with the same chance. `precision`
 is the part of the planted ones among as many of the likeliest. The data's own label errors count
@@ -15,6 +15,7 @@ import io
 import json
 import os
 import pathlib
+import sys
 import time
 
 import numpy as np
@@ -22,6 +23,7 @@ import numpy as np
 from pipeline.suspects import confident, features, out_of_fold
 
 _FASHION_ROWS = 5_000
+_REVIEWS = 5_000  # of each class of IMDB, from train
 
 
 def main() -> None:
@@ -35,7 +37,10 @@ def main() -> None:
   if not datasets:
     parser.error("set DLPIPE_DATASETS to the folder that holds the data sets")
   for name in options.data:
-    inputs, truth, is_text = _READ[name](pathlib.Path(datasets))
+    if not (pathlib.Path(datasets) / _FOLDERS[name]).exists():
+      print(f"{name}: left out; {_FOLDERS[name]} is not in {datasets}", file=sys.stderr)
+      continue
+    inputs, truth, is_text = _READ[name](pathlib.Path(datasets) / _FOLDERS[name])
     for rate in options.rates:
       print(json.dumps({"data": name, **measure(inputs, truth, is_text, rate, options.seed)}))
 
@@ -62,7 +67,7 @@ def measure(
   started = time.process_time()
   fold = out_of_fold.folds(inputs)
   if is_text:
-    scores = out_of_fold.of_sparse(features.of_texts(inputs), given, fold, classes)
+    scores = out_of_fold.of_sparse(features.of_texts(inputs, parts=True), given, fold, classes)
   else:
     described, readable = features.of_pictures(inputs)
     assert readable.all()
@@ -82,7 +87,7 @@ def measure(
 
 
 def _caltech(root: pathlib.Path) -> tuple[list[bytes], np.ndarray, bool]:
-  files = sorted((root / "caltech101_subset").rglob("*.jpg"))
+  files = sorted(root.rglob("*.jpg"))
   names = sorted({file.parent.name for file in files})
   truth = np.array([names.index(file.parent.name) for file in files])
   return [file.read_bytes() for file in files], truth, False
@@ -97,7 +102,7 @@ def pictures_of_fashion(root: pathlib.Path, count: int) -> tuple[list[bytes], np
   from PIL import Image
 
   def read(name: str, header: int) -> np.ndarray:
-    packed = (root / "fashion_mnist" / f"train-{name}-ubyte.gz").read_bytes()
+    packed = (root / f"train-{name}-ubyte.gz").read_bytes()
     return np.frombuffer(gzip.decompress(packed), np.uint8, offset=header)
 
   pictures = []
@@ -108,6 +113,16 @@ def pictures_of_fashion(root: pathlib.Path, count: int) -> tuple[list[bytes], np
   return pictures, read("labels-idx1", 8)[:count].astype(int)
 
 
+def _imdb(root: pathlib.Path) -> tuple[list[bytes], np.ndarray, bool]:
+  texts, truth = [], []
+  for label, name in enumerate(("neg", "pos")):
+    files = sorted((root / "train" / name).iterdir())
+    chosen = np.random.default_rng(0).permutation(len(files))[:_REVIEWS]
+    texts += [files[place].read_bytes() for place in sorted(chosen)]
+    truth += [label] * len(chosen)
+  return texts, np.array(truth), True
+
+
 def _mr(root: pathlib.Path) -> tuple[list[bytes], np.ndarray, bool]:
   return *sentences_of_mr(root), True
 
@@ -116,13 +131,19 @@ def sentences_of_mr(root: pathlib.Path) -> tuple[list[bytes], np.ndarray]:
   """Returns the sentences of MR polarity in UTF-8, and their classes: 1 is positive."""
   texts, truth = [], []
   for label, name in enumerate(("neg", "pos")):
-    lines = (root / "mr_polarity" / f"rt-polarity.{name}").read_bytes().splitlines()
+    lines = (root / f"rt-polarity.{name}").read_bytes().splitlines()
     texts += [line.decode("latin-1").encode() for line in lines]
     truth += [label] * len(lines)
   return texts, np.array(truth)
 
 
-_READ = {"caltech": _caltech, "fashion": _fashion, "mr": _mr}
+_READ = {"caltech": _caltech, "fashion": _fashion, "imdb": _imdb, "mr": _mr}
+_FOLDERS = {
+  "caltech": "caltech101_subset",
+  "fashion": "fashion_mnist",
+  "imdb": "aclImdb",
+  "mr": "mr_polarity",
+}
 
 
 if __name__ == "__main__":

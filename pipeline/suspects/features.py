@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -20,9 +21,13 @@ _CLIPPED = 0.4  # of a normalized histogram of gradients
 _MAX_PIXELS = 50_000_000
 
 
-def of_inputs(inputs: Sequence[bytes], *, is_text: bool) -> tuple[Any, np.ndarray]:
+def of_inputs(
+  inputs: Sequence[bytes], *, is_text: bool, parts: bool = False
+) -> tuple[Any, np.ndarray]:
   """Returns the features of those that can be read, and `[inputs]` bool: which these are."""
-  return (of_texts(inputs), np.ones(len(inputs), bool)) if is_text else of_pictures(inputs)
+  if is_text:
+    return of_texts(inputs, parts=parts), np.ones(len(inputs), bool)
+  return of_pictures(inputs)
 
 
 def joined(parts: Sequence[Any]) -> Any:
@@ -32,19 +37,20 @@ def joined(parts: Sequence[Any]) -> Any:
   return np.concatenate(parts)
 
 
-def of_texts(texts: Sequence[bytes]) -> scipy.sparse.csr_matrix:
+def of_texts(texts: Sequence[bytes], *, parts: bool = False) -> scipy.sparse.csr_matrix:
   """Returns `[texts, 2^20]` float32: which words and pairs of words each text has.
 
   A text in a script without spaces is taken as its runs of two characters.
+
+  Args:
+    texts: UTF-8.
+    parts: whether the beginnings and ends of words count, too.
   """
   from sklearn.feature_extraction.text import HashingVectorizer
 
   vectorizer = HashingVectorizer(
     n_features=_HASHES,
-    ngram_range=(1, 2),
-    tokenizer=_words,
-    token_pattern=None,
-    lowercase=False,
+    analyzer=_words_and_parts if parts else _words_and_pairs,
     alternate_sign=False,
     norm=None,
     binary=True,
@@ -62,6 +68,19 @@ def _words(text: str) -> list[str]:
   if any(len(word) > _LONG_WORD for word in found):
     return [part for word in found for part in (word if len(word) > _LONG_WORD else [word])]
   return found
+
+
+def _words_and_pairs(text: str) -> list[str]:
+  words = _words(text)
+  return [*words, *map(" ".join, itertools.pairwise(words))]
+
+
+def _words_and_parts(text: str) -> list[str]:
+  """Returns words, pairs, and each word's first 6, first 4 and last 4 characters, marked."""
+  parts = [
+    part for word in set(_words(text)) for part in (f"={word[:6]}", f"<{word[:4]}", f"{word[-4:]}>")
+  ]
+  return _words_and_pairs(text) + parts
 
 
 def of_pictures(pictures: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:

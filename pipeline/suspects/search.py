@@ -121,7 +121,7 @@ class _Rows:
       return
     inputs = [first_bytes(values[place][0]) for place in taken]
     labels = [_text(values[place][1]) for place in taken]
-    found, readable = features.of_inputs(inputs, is_text=self._is_text)
+    found, readable = features.of_inputs(inputs, is_text=self._is_text, parts=True)
     self._features.append(found)
     self._folds.append(out_of_fold.folds(inputs)[readable])
     self._unreadable += int((~readable).sum())

@@ -49,8 +49,8 @@ def adapt(params: SentimentParams, model: keras.Model, batches: tf.data.Dataset)
   shrinkage = params.bag_shrinkage or carried_rows.facts_of(bag).get(_SHRINKAGE)
   if shrinkage is None:
     shrinkage = chosen(linear, texts)
-  table, bias = linear.fit(texts, shrinkage, *bag.get_weights())
-  bag.set_weights([table, bias])
+  table, bias = linear.fit(texts, shrinkage, *bag.get_weights()[:2])
+  bag.set_weights([table, bias, bag.get_weights()[2]])
   carried_rows.keep_fact(bag, _SHRINKAGE, shrinkage)
   progress.report(
     f"the bag of words has {np.count_nonzero(table.any(axis=1)):,} features, shrunk by "
@@ -79,6 +79,8 @@ def chosen(linear: Linear, texts: Texts) -> float:
 def read(bag: Bag, batches: tf.data.Dataset, most: int = _MOST) -> Texts:
   """Reads the features of all texts; of very many texts, of every second, fourth, ... one.
 
+  The layer's buckets get their owners from what is read.
+
   Args:
     bag: the layer whose features are read.
     batches: as for `adapt`.
@@ -88,7 +90,7 @@ def read(bag: Bag, batches: tf.data.Dataset, most: int = _MOST) -> Texts:
   def rows(inputs: Any, label: Any, *weight: Any) -> tuple[Any, ...]:
     ids = inputs[WORD_IDS]
     return (
-      bag.features(ids, inputs[START_IDS], inputs[END_IDS]),
+      bag.candidates(ids, inputs[START_IDS], inputs[END_IDS]),
       bag.scales(ids)[:, 0],
       tf.cast(label, tf.int32),
       tf.cast(weight[0], tf.float32) if weight else tf.ones(tf.shape(label)),
@@ -120,4 +122,6 @@ def read(bag: Bag, batches: tf.data.Dataset, most: int = _MOST) -> Texts:
       f"{most:,} features",
       epoch=0,
     )
-  return Texts.joined(parts)
+  texts = Texts.joined(parts)
+  bag.own(texts.features)
+  return texts.renumbered(bag.rows_of(texts.features))

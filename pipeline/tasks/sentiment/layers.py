@@ -13,6 +13,9 @@ from keras import ops
 
 # Odd multipliers without a common pattern spread runs of ids over the buckets.
 _MULTIPLIERS = (1_000_003, 7_919, 104_729)
+# Names of runs are from 1 to this less 1: float32 holds them exactly, and on any device.
+_CODES = 1 << 24
+_LEAST_TEXTS = 2  # that have a run
 # The kinds of features by which texts are compared: words, stems, starts, ends and pairs.
 _COMPARED = 5
 # A state within this distance of the largest shares its part; states are at most 1 in size.
@@ -146,12 +149,13 @@ class Bag(keras.layers.Layer):
   """A linear model of the words of a text, their parts, and pairs and triples of neighbours.
 
   A feature counts once a text, and the sum is divided by the root of the text's number of words.
-  `bag.adapt` sets the weights; no training changes them.
+  A bucket belongs to one pair or triple, whose name it has; others of that hash are no features.
+  `bag.adapt` sets weights and names; no training changes them.
 
   Args:
     stems: as for `WordVectors`.
     rows: as for `WordVectors`.
-    buckets: numbers of hash buckets of pairs and of triples; those of equal hash share a weight.
+    buckets: numbers of hash buckets of pairs and of triples.
     classes: the number of classes. Two of them share one column of weights.
   """
 
@@ -186,23 +190,25 @@ class Bag(keras.layers.Layer):
     of_kind = ops.logical_and(rows >= first[:-1], rows < first[1:])
     known = ops.sum(ops.cast(ops.logical_and(of_kind, is_known[..., None]), "float32"), axis=1)
     found = ops.sum(ops.cast(of_kind, "float32"), axis=1)
-    # A word that the vocabulary lacks has no row.
+    # A word that the vocabulary lacks has no row, and a pair that owns no bucket has none.
     words = ops.sum(ops.cast(ids >= self._rows, "float32"), axis=1)
     length = ops.sum(ops.cast(ids != 0, "float32"), axis=1)
-    known = ops.concatenate([words[:, None], known[:, 1:]], axis=1)
-    found = ops.concatenate([length[:, None], found[:, 1:]], axis=1)
+    pairs = ops.sum(ops.cast(self._owned(ids, 2)[1], "float32"), axis=1)
+    known = ops.stack([words, known[:, 1], known[:, 2], known[:, 3], pairs], axis=1)
+    found = ops.stack([length, found[:, 1], found[:, 2], found[:, 3], length - 1], axis=1)
     return 1 - known / ops.maximum(found, 1)
 
   def build(self, *_):
     """Creates the weights, which start at 0."""
     self._weights = self.add_weight(name="features", shape=self.shape, initializer="zeros")
     self._bias = self.add_weight(name="bias", shape=self.shape[1:], initializer="zeros")
+    self._owners = self.add_weight(
+      name="owners", shape=(sum(self._buckets),), initializer="zeros", dtype="float32"
+    )
 
   def features(self, ids, starts, ends):
     """Maps `[batch, time]` each to `[batch, features]` int32: each row once, the rest -1."""
-    found = ops.sort(self.occurrences(ids, starts, ends), axis=1)
-    repeated = ops.pad(found[:, 1:] == found[:, :-1], [[0, 0], [1, 0]])
-    return ops.where(repeated, -1, found)
+    return _once(self.occurrences(ids, starts, ends))
 
   def occurrences(self, ids, starts, ends):
     """Maps `[batch, time]` each to `[batch, n]` int32, every row as often as it occurs.
@@ -210,29 +216,84 @@ class Bag(keras.layers.Layer):
     They are the rows of the words, of their stems, starts and ends, `time` each, of the pairs of
     neighbours, `time - 1`, and of the triples, `time - 2` or 0; -1 for none.
     """
+    runs = [self._owned(ids, words) for words in (2, 3)]
+    return self._placed([*self._of_words(ids, starts, ends), *runs])
+
+  def candidates(self, ids, starts, ends):
+    """Maps `[batch, time]` each to `[batch, n]` int64: what a text has, each once, the rest -1.
+
+    A code is a row of the table times 2^24, plus the name of a pair or triple.
+    """
+    placed = self._placed(self._of_words(ids, starts, ends))
+    codes = [ops.where(placed >= 0, ops.cast(placed, "int64") * _CODES, -1)]
+    for words, first in zip((2, 3), self._first[4:], strict=False):
+      bucket, name = self._run(ids, words)
+      code = (bucket + int(first)) * _CODES + name
+      codes.append(ops.where(ids[:, words - 1 :] != 0, code, -1))
+    return _once(ops.concatenate(codes, axis=1))
+
+  def own(self, codes: np.ndarray) -> None:
+    """Gives each bucket to the pair or triple that most texts have, and at least two.
+
+    What one text alone has says nothing of others, and would fit that text by itself. A row that
+    gets another owner loses its weight.
+
+    Args:
+      codes: `[n]` int64, the `candidates` of all texts.
+    """
+    runs, counts = np.unique(codes[codes % _CODES != 0], return_counts=True)
+    runs, counts = runs[counts >= _LEAST_TEXTS], counts[counts >= _LEAST_TEXTS]
+    runs = runs[np.argsort(counts, kind="stable")]  # of a bucket's, the last remains
+    first = self._first[4]
+    names = np.zeros(self._owners.shape, "float32")
+    names[runs // _CODES - first] = runs % _CODES
+    weights, owners = (ops.convert_to_numpy(each) for each in (self._weights, self._owners))
+    kept = np.concatenate([np.ones(first, bool), names == owners])
+    self._weights.assign(weights * kept[:, np.newaxis])
+    self._owners.assign(names)
+
+  def rows_of(self, codes: np.ndarray) -> np.ndarray:
+    """Maps codes, `[n]` int64, to rows of the table, int32; -1 for a run that owns no bucket."""
+    rows = codes // _CODES
+    owners = ops.convert_to_numpy(self._owners)
+    names = np.concatenate([np.zeros(self._first[4], "float32"), owners])
+    return np.where(names[rows] == codes % _CODES, rows, -1).astype("int32")
+
+  def _of_words(self, ids, starts, ends):
+    """Returns rows and whether they are there, for words, stems, starts and ends."""
     is_word = ids != 0
-    of_ids = (
+    return (
       (ids - self._rows, ids >= self._rows),
       (ops.take(self._stem_rows, ids, axis=0), is_word),
       (starts, is_word),
       (ends, is_word),
-      (self._bucket(ids, 2), is_word[:, 1:]),
-      (self._bucket(ids, 3), is_word[:, 2:]),
     )
+
+  def _placed(self, kinds):
+    """Returns the rows of the table, `[batch, n]` int32, -1 where there is none."""
     return ops.concatenate(
       [
         ops.where(there, ops.cast(rows, "int32") + int(first), -1)
-        for (rows, there), first in zip(of_ids, self._first[:-1], strict=True)
+        for (rows, there), first in zip(kinds, self._first, strict=False)
       ],
       axis=1,
     )
 
-  def _bucket(self, ids, words):
-    """Returns the buckets of runs of so many words."""
+  def _owned(self, ids, words):
+    """Returns the buckets of runs of so many words, and whether they are the runs' own."""
+    bucket, name = self._run(ids, words)
+    first = 0 if words == 2 else self._buckets[0]
+    owners = ops.take(self._owners, bucket + first, axis=0)
+    is_owner = owners == ops.cast(name, "float32")
+    return bucket, ops.logical_and(is_owner, ids[:, words - 1 :] != 0)
+
+  def _run(self, ids, words):
+    """Returns the buckets of runs of so many words, and their names, int64."""
     runs = tf.maximum(tf.shape(ids)[1] - words + 1, 0)
     ids = ops.cast(ids, "int64")
     total = sum(ids[:, n : n + runs] * _MULTIPLIERS[n] for n in range(words))
-    return total % self._buckets[words - 2]
+    buckets = self._buckets[words - 2]
+    return total % buckets, 1 + total // buckets % (_CODES - 1)
 
   def scales(self, ids):
     """Maps `[batch, time]` ids to `[batch, 1]`, the factor of each text's features."""
@@ -267,6 +328,13 @@ class Bag(keras.layers.Layer):
 
   def compute_output_shape(self, input_shape, *_):
     return (input_shape[0], self._classes)
+
+
+def _once(found):
+  """Returns what each row of `[batch, n]` holds, sorted, and -1 for repetitions."""
+  found = ops.sort(found, axis=1)
+  repeated = ops.pad(found[:, 1:] == found[:, :-1], [[0, 0], [1, 0]])
+  return ops.where(repeated, -1, found)
 
 
 class Corrected(keras.layers.Layer):

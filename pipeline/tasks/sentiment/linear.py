@@ -58,6 +58,12 @@ class Texts:
       weights=self.weights[kept],
     )
 
+  def renumbered(self, rows: np.ndarray) -> Texts:
+    """Returns the texts with other rows, `[features]` int32; without features whose row is -1."""
+    kept, text = rows >= 0, np.repeat(np.arange(len(self.counts)), self.counts)
+    counts = np.bincount(text[kept], minlength=len(self.counts))
+    return dataclasses.replace(self, features=rows[kept], counts=counts)
+
 
 @dataclasses.dataclass(frozen=True)
 class Linear:

@@ -198,6 +198,7 @@ def _name_rows(
     ),
   ]
   carried_rows.name_rows(bag, "features", 0, features)
+  carried_rows.name_rows(bag, "owners", 0, features[4:])
   for weight in ("features", "bias"):
     carried_rows.name_rows(bag, weight, -1, [columns])
 

@@ -81,6 +81,17 @@ def test_wrong_labels_of_texts(examples):
   assert {each.split for each in found.likely} == {"train", "eval"}
 
 
+def test_words_that_differ_at_their_ends_vouch_for_each_other(examples):
+  truth, given, planted = _planted(["good", "bad"])
+  # No word occurs twice: only their first characters tell the class.
+  texts = [
+    " ".join(f"{('delight', 'disappoint')[label]}{row}x{n}" for n in range(4)).encode()
+    for row, label in enumerate(truth)
+  ]
+  found = searching.search(SENTIMENT, examples(texts, given, "text"), ROWS)
+  assert _precision(found, planted) == 1
+
+
 def test_wrong_labels_of_pictures(examples):
   truth, given, planted = _planted(["circle", "square", "line"])
   found = searching.search(IMAGES, examples(_pictures(truth), given, "image"), ROWS)

@@ -39,12 +39,13 @@ def _inputs(ids, dtype="int32"):
 
 
 @pytest.fixture(scope="module")
-def model(text_graph, params):
+def model(text_graph, params, own_runs):
   keras.utils.set_random_seed(1)
   built = build_model(params, text_graph)
   random = np.random.default_rng(1)
   # The bag starts at zero; trained weights are not.
   built.set_weights([random.normal(0, 0.5, w.shape) for w in built.get_weights()])
+  own_runs(built.get_layer("bag"), *_inputs(_IDS).values())
   return built
 
 
@@ -168,7 +169,7 @@ def test_the_last_phase_trains_every_weight_that_is_no_weight_of_the_bag(text_gr
 def test_without_readers_the_bag_is_alone(text_graph, params):
   alone = params.replace(readers=0)
   bag = build_model(alone, text_graph)
-  assert {w.path for w in bag.weights} == {"bag/features", "bag/bias"}
+  assert {w.path for w in bag.weights} == {"bag/features", "bag/bias", "bag/owners"}
   [phase] = training_plan(alone)
   assert (phase.name, phase.output) == ("bag", "bag")
 
