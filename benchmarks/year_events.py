@@ -137,7 +137,10 @@ def events() -> list[Event]:
       settings=("model.max_words=2",),
     ),
     data(
-      name="a broken exporter: a file cut off", day=16, names=["{day}", "row|quote"], plant=_cut_off
+      name="a broken exporter: a file cut off",
+      day=16,
+      names=["{day}", "never closed"],
+      plant=_cut_off,
     ),
     by_hand(
       name="the store down for an hour", day=16, names=["http://", "refused"], act=_store_down

@@ -181,10 +181,16 @@ class World:
     said += [each["what"] for each in result.findings if each["level"] == "warning"]
     said += result.model_warnings
     said += [f"{g.metric} {g.value}, must be {g.bound}" for g in result.gates if not g.passed]
+    said += self._rejected(task, result.run_id)
     alarms = [each["what"] for each in result.findings if _is_alarm(each["name"])]
     if result.error:
       alarms.append(result.error)
     return Told(result.exit_code, "\n".join(said), result.state, tuple(alarms))
+
+  def _rejected(self, task: str, run_id: str) -> list[str]:
+    """Returns the first records that a run put into quarantine, where people look."""
+    path = self.workspace / task / "quarantine" / run_id / "rejected.jsonl"
+    return path.read_text("utf-8").splitlines()[:5] if path.exists() else []
 
   def ask(self, *arguments: str) -> Told:
     """Runs a command of `dlpipe` in this process; those that end it are for `run` and `start`."""

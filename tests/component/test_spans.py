@@ -186,6 +186,17 @@ def test_a_day_of_one_class_is_read_and_an_empty_one_is_told(inbox):
   assert seen["2026-11-04"]["is_missing"]
 
 
+def test_a_day_with_a_header_alone_is_empty(inbox):
+  for day in (1, 2):
+    inbox.day(day, rows_of(day))
+  inbox.day(3, [])
+  examples, quarantine = inbox.run()
+  assert len(placed(examples)) == 80
+  summary = json.loads((quarantine / "summary.json").read_text())
+  assert [sum(span["examples"].values()) for span in summary["spans"]] == [40, 40, 0]
+  assert len(placed(inbox.run()[0])) == 80, "what is kept of it can be used"
+
+
 def test_a_day_that_comes_twice_is_seen_by_its_contents(inbox):
   inbox.day(1, rows_of(1))
   inbox.day(2, [*reversed(rows_of(1)), ("one more", "class 0")])
