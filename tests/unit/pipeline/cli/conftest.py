@@ -46,32 +46,41 @@ class Finished:
   heavy: list[str]
 
 
+@pytest.fixture(scope="session")
+def command_in():
+  """Returns a function from a folder to `dlpipe` run there, without the user's environment."""
+
+  def command_of(folder):
+    def run(*arguments, **environment) -> Finished:
+      done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, *map(str, arguments)],
+        cwd=folder,
+        env={
+          **{k: v for k, v in os.environ.items() if not k.startswith("DLPIPE_")},
+          "PYTHONPATH": str(_ROOT),
+          "XDG_CACHE_HOME": str(folder / "cache"),
+          **environment,
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+      )
+      assert done.stdout, done.stderr
+      stdout, _, heavy = done.stdout.rstrip("\n").rpartition("\n")
+      return Finished(
+        code=done.returncode,
+        stdout=stdout.strip(),
+        stderr=done.stderr.strip(),
+        heavy=json.loads(heavy),
+      )
+
+    return run
+
+  return command_of
+
+
 @pytest.fixture
-def command(tmp_path):
-  """Returns a function that runs `dlpipe` in `tmp_path`, with nothing of the user's environment."""
-
-  def run(*arguments, **environment) -> Finished:
-    done = subprocess.run(
-      [sys.executable, "-c", _SCRIPT, *map(str, arguments)],
-      cwd=tmp_path,
-      env={
-        **{k: v for k, v in os.environ.items() if not k.startswith("DLPIPE_")},
-        "PYTHONPATH": str(_ROOT),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        **environment,
-      },
-      capture_output=True,
-      text=True,
-      timeout=120,
-      check=False,
-    )
-    assert done.stdout, done.stderr
-    stdout, _, heavy = done.stdout.rstrip("\n").rpartition("\n")
-    return Finished(
-      code=done.returncode,
-      stdout=stdout.strip(),
-      stderr=done.stderr.strip(),
-      heavy=json.loads(heavy),
-    )
-
-  return run
+def command(command_in, tmp_path):
+  """Returns a function that runs `dlpipe` in `tmp_path`."""
+  return command_in(tmp_path)

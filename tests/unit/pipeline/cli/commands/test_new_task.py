@@ -18,89 +18,130 @@ from pipeline.cli.commands.new_task import _CLASSIFIERS, _KINDS, _PROBLEMS
 from pipeline.tasks import get_task, task_names
 
 _ROOT = pathlib.Path(__file__).resolve().parents[5]
+_PLAIN = [(kind, None) for kind in _KINDS]
+_OTHERS = [(kind, problem) for kind in _CLASSIFIERS for problem in _PROBLEMS]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Written:
+  """What `new-task` wrote; `passed` are its tests that do."""
+
+  name: str
+  folder: pathlib.Path
+  said: str
+  cache: pathlib.Path
+  passed: list[str]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+  return tmp_path_factory.mktemp("new")
+
+
+@pytest.fixture(scope="module")
+def written(command_in, place):
+  """A task for each kind and problem. One process runs the tests of them all."""
+  command, found = command_in(place), {}
+  for kind, problem in (*_PLAIN, *_OTHERS):
+    name = f"own_{kind[0]}{(problem or 'classes')[0]}"  # as long as `my_own`
+    asked = ("--problem", problem) if problem else ()
+    done = command("new-task", name, "--like", kind, *asked)
+    assert done.code == 0, done.stderr
+    found[kind, problem] = name, done.stdout
+  tested = subprocess.run(
+    [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", str(place / "tasks")],
+    cwd=_ROOT,
+    env={**os.environ, **_environment(place)},
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert tested.returncode == 0, tested.stdout
+  return {
+    key: Written(
+      name=name,
+      folder=place / "tasks" / name,
+      said=said,
+      cache=place / "cache" / "dlpipe" / name,
+      passed=re.findall(rf"^PASSED \S*\b{name}/\S+", tested.stdout, re.MULTILINE),
+    )
+    for key, (name, said) in found.items()
+  }
+
+
+def _environment(place):
+  return {"DLPIPE_TASKS": str(place / "tasks"), "XDG_CACHE_HOME": str(place / "cache")}
+
+
+@pytest.fixture(scope="module")
+def settings(command_in, place):
+  """Returns a function that lists a section of a task's settings."""
+
+  def listed(name, section):
+    done = command_in(place)("settings", name, section, **_environment(place))
+    assert done.code == 0, done.stderr
+    assert "the task does not say" not in done.stdout
+    return done.stdout
+
+  return listed
 
 
 @pytest.mark.parametrize("kind", _KINDS)
-def test_what_is_written_is_a_task_with_its_own_settings_and_tests(command, tmp_path, kind):
-  done = command("new-task", "my_own", "--like", kind)
-  assert done.code == 0, done.stderr
-  folder = tmp_path / "tasks" / "my_own"
-  assert {path.name for path in folder.iterdir()} == {
+def test_what_is_written_is_a_task_with_its_own_settings_and_tests(written, place, settings, kind):
+  task = written[kind, None]
+  assert {path.name for path in task.folder.iterdir()} - {"__pycache__"} == {
     "task.py",
     "model.py",
     "params.py",
     "schema.pbtxt",
     "behaviour.yaml",
-    "test_my_own.py",
+    f"test_{task.name}.py",
   }
-  assert f"export DLPIPE_TASKS={tmp_path / 'tasks'}" in done.stdout
-  assert "dlpipe run my_own --tiny" in done.stdout
-  tasks = {"DLPIPE_TASKS": str(tmp_path / "tasks")}
-  listed = command("settings", "my_own", "model", **tasks)
-  assert listed.code == 0, listed.stderr
+  assert f"export DLPIPE_TASKS={place / 'tasks'}" in task.said
+  assert f"dlpipe run {task.name} --tiny" in task.said
   own = {"images": "blocks = 3", "sentiment": "units = 32", "translation": "source_noise = 0.05"}
-  assert own[kind] in listed.stdout
-  assert "the task does not say" not in listed.stdout
-  tested = subprocess.run(
-    [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)],
-    cwd=_ROOT,
-    env={**os.environ, **tasks, "XDG_CACHE_HOME": str(tmp_path / "cache")},
-    capture_output=True,
-    text=True,
-    timeout=120,
-    check=False,
-  )
-  assert tested.returncode == 0, tested.stdout
-  assert "3 passed" in tested.stdout
+  assert own[kind] in settings(task.name, "model")
+  assert len(task.passed) == 3
 
 
-_ALL = [(kind, "classes") for kind in _KINDS if kind in _CLASSIFIERS]
-_ALL += [(kind, problem) for kind in _CLASSIFIERS for problem in _PROBLEMS]
+@pytest.mark.parametrize("kind", _CLASSIFIERS)
+def test_classes_are_what_a_task_answers_with_if_nothing_is_said(command, written, tmp_path, kind):
+  task = written[kind, None]
+  assert command("new-task", task.name, "--like", kind, "--problem", "classes").code == 0
+  said = tmp_path / "tasks" / task.name
+  names = sorted(path.name for path in said.iterdir())
+  assert names == sorted(path.name for path in task.folder.iterdir() if path.is_file())
+  for name in names:
+    assert (said / name).read_text("utf-8") == (task.folder / name).read_text("utf-8")
 
 
-@pytest.mark.parametrize(("kind", "problem"), [*_ALL, ("translation", None)])
-def test_what_is_written_keeps_to_the_house_style(command, tmp_path, kind, problem):
-  asked = ("--problem", problem) if problem else ()
-  assert command("new-task", "my_own", "--like", kind, *asked).code == 0
-  for file in (tmp_path / "tasks" / "my_own").glob("*.py"):
+@pytest.mark.parametrize("key", [*_PLAIN, *_OTHERS])
+def test_what_is_written_keeps_to_the_house_style(written, key):
+  files = list(written[key].folder.glob("*.py"))
+  assert len(files) >= 4
+  for file in files:
     text = file.read_text(encoding="utf-8")
     assert not re.search(r"\b(NAME|KIND|SUMMARY|FOLDER)\b", text)
     assert max(map(len, text.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("kind", _CLASSIFIERS)
-@pytest.mark.parametrize("problem", _PROBLEMS)
+@pytest.mark.parametrize(("kind", "problem"), _OTHERS)
 def test_another_kind_of_answer_comes_with_its_schema_its_sample_and_its_separator(
-  command, tmp_path, kind, problem
+  written, settings, kind, problem
 ):
-  done = command("new-task", "my_own", "--like", kind, "--problem", problem)
-  assert done.code == 0, done.stderr
-  folder = tmp_path / "tasks" / "my_own"
-  assert {path.name for path in folder.iterdir()} == {
+  task = written[kind, problem]
+  assert {path.name for path in task.folder.iterdir()} - {"__pycache__"} == {
     *("task.py", "model.py", "params.py", "preprocessing.py", "source.py", "sample.py"),
-    *("schema.pbtxt", "behaviour.yaml", "test_my_own.py"),
+    *("schema.pbtxt", "behaviour.yaml", f"test_{task.name}.py"),
   }
-  schema = text_format.Parse((folder / "schema.pbtxt").read_text("utf-8"), schema_pb2.Schema())
+  schema = text_format.Parse((task.folder / "schema.pbtxt").read_text("utf-8"), schema_pb2.Schema())
   [label] = [feature for feature in schema.feature if feature.name == "label"]
   assert label.HasField("shape") is (problem == "number")
   assert label.type == {"number": schema_pb2.FLOAT, "labels": schema_pb2.BYTES}[problem]
-  environment = {"DLPIPE_TASKS": str(tmp_path / "tasks"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-  listed = command("settings", "my_own", "data", **environment)
-  assert ("label_separator = |" in listed.stdout) is (problem == "labels")
-  assert "the task does not say" not in listed.stdout
-  tested = subprocess.run(
-    [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)],
-    cwd=_ROOT,
-    env={**os.environ, **environment},
-    capture_output=True,
-    text=True,
-    timeout=120,
-    check=False,
-  )
-  assert tested.returncode == 0, tested.stdout
-  assert "3 passed" in tested.stdout
+  assert ("label_separator = |" in settings(task.name, "data")) is (problem == "labels")
+  assert len(task.passed) == 3
   rows = {"images": 300, "sentiment": 600}[kind]
-  [table] = (tmp_path / "cache").rglob("*.csv")
+  [table] = task.cache.rglob("*.csv")
   assert len(table.read_text("utf-8").splitlines()) == rows + 1
 
 
@@ -141,11 +182,9 @@ def test_it_goes_where_dlpipe_tasks_says(command, tmp_path):
   assert "export" not in done.stdout
 
 
-@pytest.mark.parametrize(("kind", "problem"), [*_ALL, ("translation", None)])
-def test_its_tests_of_behaviour_fit_its_answers_and_no_language(command, tmp_path, kind, problem):
-  asked = ("--problem", problem) if problem else ()
-  assert command("new-task", "my_own", "--like", kind, *asked).code == 0
-  tests = _read(tmp_path / "tasks" / "my_own" / "behaviour.yaml", kind, problem)
+@pytest.mark.parametrize(("kind", "problem"), [*_PLAIN, *_OTHERS])
+def test_its_tests_of_behaviour_fit_its_answers_and_no_language(written, kind, problem):
+  tests = _read(written[kind, problem].folder / "behaviour.yaml", kind, problem)
   assert tests
   assert all(test.optional and test.only_if == OnlyIf() for test in tests)
 
