@@ -62,7 +62,7 @@ class Texts:
 
 
 _BEGINNINGS = ("ta", "mo", "ri", "sel", "ka", "ven", "do", "pla", "lu", "ber", "fi", "no")
-_ENDINGS = ("ble", "ning", "ter", "ra", "dow", "ment", "lis", "ga", "port", "sen", "ly", "chor")
+_ENDINGS = ("ble", "ning", "ter", "ra", "dow", "mon", "lis", "ga", "port", "sen", "ly", "chor")
 _TELLING = {
   "good": ("lovely", "great", "charming", "superb", "delightful", "moving"),
   "bad": ("awful", "boring", "clumsy", "dreadful", "tedious", "shallow"),
