@@ -62,7 +62,7 @@ class Texts:
 
 
 _BEGINNINGS = ("ta", "mo", "ri", "sel", "ka", "ven", "do", "pla", "lu", "ber", "fi", "no")
-_ENDINGS = ("ble", "ning", "ter", "ra", "dow", "mond", "lis", "ga", "port", "sen", "ly", "chor")
+_ENDINGS = ("ble", "ning", "ter", "ra", "dow", "mon", "lis", "ga", "port", "sen", "ly", "chor")
 _TELLING = {
   "good": ("lovely", "great", "charming", "superb", "delightful", "moving"),
   "bad": ("awful", "boring", "clumsy", "dreadful", "tedious", "shallow"),
@@ -201,7 +201,8 @@ class World:
     done = CliRunner().invoke(cli, [*arguments, "--workspace", str(self.workspace), "--json"])
     lines = done.stdout.splitlines()
     found = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else None
-    return Told(done.exit_code, done.output, json=found)
+    broke = "" if isinstance(done.exception, (SystemExit, type(None))) else repr(done.exception)
+    return Told(done.exit_code, f"{done.output}{broke}", json=found)
 
   def start(self, *arguments: str, around: Sequence[str] = ()) -> subprocess.Popen[str]:
     """Starts `dlpipe run` over the inbox in a process of its own."""
