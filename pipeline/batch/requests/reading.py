@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import glob
 import itertools
 import math
 import pathlib
@@ -63,9 +64,9 @@ def log_of(folder: pathlib.Path, model: str) -> pathlib.Path:
     BadInputError: there is no log, or those of other models alone.
   """
   for place in (folder / model, folder):
-    if any(place.glob("span-*")):
+    if _found(place, "span-*"):
       return place
-  others = sorted({path.parent.name for path in folder.glob("*/span-*")})
+  others = sorted({path.parent.name for path in _found(folder, "*/span-*")})
   if others:
     raise BadInputError(
       f"Expected requests to {model!r} in {str(folder)!r}. Found those to {', '.join(others)}: "
@@ -97,7 +98,7 @@ def read(
   # A server that was killed, or that is writing now, leaves a name that begins with a point. Those
   # first: one that gets its other name meanwhile is found under this one, or under both.
   names = (f"requests-*.tfrecord{_PACKED}", ".requests-*.tfrecord", "requests-*.tfrecord")
-  paths = [path for name in names for path in log.glob(f"span-*/{name}")]
+  paths = [path for name in names for path in _found(log, f"span-*/{name}")]
   files = {(p.parent.name, p.name.lstrip(".").partition(".")[0]): p for p in paths}
   asked = _Asked()
   for (span, stem), path in sorted(files.items()):
@@ -110,6 +111,14 @@ def read(
       f"Expected requests with the input {input_key!r} in {str(log)!r}. They have "
       f"{', '.join(sorted(asked.others))}: this is the log of another task."
     )
+
+
+def _found(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:
+  """Returns what fits below a folder. A day that the server deletes meanwhile is not there.
+
+  `pathlib` raises for such a day, up to Python 3.12.
+  """
+  return [pathlib.Path(path) for path in glob.glob(f"{glob.escape(str(folder))}/{pattern}")]
 
 
 @dataclasses.dataclass

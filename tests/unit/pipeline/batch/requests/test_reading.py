@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import os
 import pathlib
 
 import pytest
@@ -131,3 +132,20 @@ def test_the_log_of_another_task_is_refused(write_log):
   log = write_log(("fine", "pos", 0.9), name="mine", key="document")
   with pytest.raises(BadInputError, match="They have document: this is the log of another task"):
     _read(log / "mine")
+
+
+def test_a_day_that_is_deleted_meanwhile_is_not_there(write_log, monkeypatch):
+  log = reading.log_of(write_log(("fine", "pos", 0.9)), "sentiment")
+  gone, listed = log / "span-1", os.scandir
+  gone.mkdir()
+
+  def scandir(folder):
+    if str(folder) == str(gone):
+      gone.rmdir()
+    return listed(folder)
+
+  monkeypatch.setattr(os, "scandir", scandir)
+  if hasattr(pathlib, "_NormalAccessor"):  # Python 3.10 keeps it here
+    monkeypatch.setattr(pathlib._NormalAccessor, "scandir", staticmethod(scandir))
+  assert [row.value for row in _read(log)[0]] == [b"fine"]
+  assert not gone.exists()
