@@ -36,14 +36,14 @@ function mapOf(row) {
   return picture;
 }
 
-/** The words of the text; the stronger the colour, the more a word adds. */
+/** The words of the text, red for the answer and blue against it; the stronger, the more. */
 function wordsOf({ tokens, contributions }) {
   const largest = Math.max(...contributions.map(Math.abs)) || 1;
   return tokens.filter((token) => token !== "").flatMap((token, i) => {
     const word = span("word", token);
     const part = contributions[i];
     const strength = Math.round((Math.abs(part) / largest) * 60);
-    const colour = part > 0 ? "--accent" : "--bad";
+    const colour = part > 0 ? "--for" : "--against";
     word.style.background = `color-mix(in srgb, var(${colour}) ${strength}%, transparent)`;
     word.title = `${part > 0 ? "+" : ""}${fixed(part, 3)}`;
     return [word, " "];

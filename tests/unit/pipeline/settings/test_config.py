@@ -259,7 +259,7 @@ def test_hyperparameters_keep_their_defaults_type(setting, value):
     ("data.max_pixels=many", "data.max_pixels must be a whole number of at least 1"),
     (
       "kubeflow.resources={Trainer: {cpu: 0}}",
-      "kubeflow.resources.Trainer.cpu must be above 0. Received: 0",
+      "kubeflow.resources.Trainer.cpu must be at least 0.001. Received: 0",
     ),
     (
       "kubeflow.resources={Trainer: {gpu: -1}}",
