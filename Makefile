@@ -7,8 +7,9 @@ SHELL := /bin/sh
 # make install PYTHON=3.12 chooses the Python; the environment's own PYTHON does not.
 PYTHON :=
 BIN := .venv/bin
-# A worker imports TensorFlow and takes up to 2 GB; ARGS='-n 0' takes none. The tests of a file share
-# what it makes; files come in the order of collection, so that the longest tests are not the last.
+# A worker imports TensorFlow and takes up to 2 GB; there is one more of them than processors, up to
+# four; ARGS='-n 0' takes none. The tests of a file share what it makes; files come in the order of
+# collection, so that the longest tests are not the last.
 SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install run test lint format rooms audit sbom constraints test-tfx-1.21 test-airflow bench mutants clean

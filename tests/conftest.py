@@ -14,6 +14,15 @@ import pytest
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+  """Returns how many workers `-n logical` takes: one more than there are processors.
+
+  A fifth of a worker's time it waits for servers and commands that its tests start.
+  """
+  return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _not_forked():
   """Refuses to fork this process: threads of gRPC and TensorFlow hold locks that a fork would keep.
