@@ -39,6 +39,7 @@ _ELSEWHERE = {
   "dlpipe run images --data my_pictures/ --set train.epochs": "minutes: tests/component/settings",
   "dlpipe run images --data my_pictures/ --set tune": "minutes: tests/e2e/test_images.py",
   "dlpipe run images --data 'inbox/": "needs a folder a day: tests/component/test_spans.py",
+  "dlpipe rollback": "needs a second version: tests/e2e/test_images.py",
   "dlpipe watch": "needs logged requests: tests/unit/pipeline/cli/operations",
   "dlpipe replay": "needs a candidate, too: tests/unit/pipeline/cli/operations",
   "dlpipe run images --processes": "minutes: tests/e2e/orchestration",
