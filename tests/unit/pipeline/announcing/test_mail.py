@@ -121,7 +121,7 @@ def test_it_says_what_became_of_the_run(smtp, record, settings):
   error = "Trainer failed: out of memory\nin node Trainer"
   assert _send(record, settings, address, state="failed", error=error) == []
   [(sender, recipients, message, login)] = taken
-  assert sender.startswith("mail FROM:<dlpipe@example.com>")
+  assert sender.casefold().startswith("mail from:<dlpipe@example.com>")
   assert len(recipients) == 2
   assert message["Subject"] == "images: The run failed"
   assert message["To"] == "ml@example.com, ops@example.com"
