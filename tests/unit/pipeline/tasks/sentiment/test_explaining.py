@@ -148,7 +148,7 @@ def test_a_network_of_embeddings_is_explained_too(text_graph, params):
 
 
 def test_deleting_what_it_names_lowers_the_score_more_than_chance(text_graph, params, modelled):
-  """A trained model is held to 0.10 of the answered label's score; these weights are random."""
+  """As a trained model: 0.10 of the score of the answered label."""
   random = np.random.default_rng(1)
   words = np.array(["good", "bad", "film", "not", "plot", ".", ","])
   texts = [random.permutation(words)[:6].tolist() for _ in range(30)]
@@ -169,4 +169,4 @@ def test_deleting_what_it_names_lowers_the_score_more_than_chance(text_graph, pa
     scores = outputs["scores"].numpy().reshape(4, 30, 2)
     return scores[:, np.arange(30), column].mean()
 
-  assert area(named) < area(chance) - 0.05
+  assert area(named) < area(chance) - 0.10
