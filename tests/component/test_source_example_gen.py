@@ -20,10 +20,12 @@ from components.source_example_gen import quarantine
 from components.source_example_gen.component import SourceExampleGen
 from components.source_example_gen.executor import Executor
 from dlpipe.errors import BadInputError, DataRefusedError, DlpipeError
+from pipeline.beam.options import beam_args
 from pipeline.rows.examples import read_examples
+from pipeline.settings.config import PipelineConfig
 
 FOLDER = "pipeline.tasks.images.sources.folder"
-IN_PROCESS = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
+IN_PROCESS = beam_args(PipelineConfig(task="t", data_path="", workspace=""))
 
 
 @pytest.fixture

@@ -23,8 +23,10 @@ from components.spans import executor, kept, statistics, window
 from dlpipe import progress
 from dlpipe.errors import BadInputError, DataRefusedError
 from dlpipe.records import SPLITS
+from pipeline.beam.options import beam_args
+from pipeline.settings.config import PipelineConfig
 
-IN_PROCESS = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
+IN_PROCESS = beam_args(PipelineConfig(task="t", data_path="", workspace=""))
 _CONTEXT = base_beam_executor.BaseBeamExecutor.Context(beam_pipeline_args=IN_PROCESS)
 TABLE = "pipeline.tasks.sentiment.sources.table"
 _SCHEMA = """

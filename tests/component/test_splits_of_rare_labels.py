@@ -16,10 +16,12 @@ from tfx.types import artifact_utils, standard_artifacts
 from components.artifacts import Quarantine
 from components.source_example_gen.executor import Executor
 from dlpipe.records import SPLITS, Record, SourcePlan
+from pipeline.beam.options import beam_args
+from pipeline.settings.config import PipelineConfig
 from pipeline.tasks.sentiment.sources import table
 
 TABLE = "pipeline.tasks.sentiment.sources.table"
-IN_PROCESS = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
+IN_PROCESS = beam_args(PipelineConfig(task="t", data_path="", workspace=""))
 
 
 @pytest.fixture
