@@ -43,6 +43,8 @@ from collections.abc import Mapping
 from dlpipe.local_paths import require_local
 
 _VARIABLE = "DLPIPE_WORKSPACE"
+# The file without which a folder is no SavedModel.
+MODEL_FILE = "saved_model.pb"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,6 +14,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
+from dlpipe.disk.whole_files import write_whole
 from dlpipe.errors import BadInputError, DlpipeError
 
 # Stands for no model: a node that looked for one and found none has an output all the same.
@@ -77,9 +78,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[list[dict[str, Any]]]:
       before = json.dumps(models)
       yield models
       if json.dumps(models) != before:
-        new = file.with_name(f"{file.name}.new")
-        new.write_text(json.dumps(models, indent=2) + "\n", encoding="utf-8")
-        os.replace(new, file)
+        write_whole(file, json.dumps(models, indent=2) + "\n")
   except OSError as err:
     raise DlpipeError(
       f"Cannot keep the history of models in {file}: {err.strerror or err}. Expected a folder on a "

@@ -11,6 +11,8 @@ import os
 import pathlib
 from collections.abc import Iterator
 
+from dlpipe.disk.whole_files import write_whole
+
 _BLOCK = 1 << 20
 _FILE = "contents.json"
 
@@ -46,10 +48,7 @@ class Contents:
   def save(self, paths: list[str]) -> None:
     """Writes the hashes of these paths, and forgets all others."""
     self._known = {path: self._known[path] for path in paths if path in self._known}
-    self._path.parent.mkdir(parents=True, exist_ok=True)
-    half = self._path.with_suffix(".json.tmp")
-    half.write_text(json.dumps(self._known, indent=1), encoding="utf-8")
-    os.replace(half, self._path)
+    write_whole(self._path, json.dumps(self._known, indent=1))
 
 
 def state_of(path: str) -> str:

@@ -30,6 +30,7 @@ import numpy as np
 from components.source_example_gen.draws import Draw
 from components.spans import window
 from dlpipe.artifact_files import ArtifactFile
+from dlpipe.disk.whole_files import write_whole
 
 EXAMPLES, QUARANTINE, STATISTICS = "examples", "quarantine", "statistics"
 DRAW_FILE, KEYS_FILE = "draw.json", "keys"
@@ -125,9 +126,7 @@ class Store:
   def add_moves(self, moves: Mapping[bytes, str]) -> None:
     """Adds contents that are moved from now on."""
     known = {key.hex(): split for key, split in {**moves, **self.moves()}.items()}
-    half = self.root / f"{_MOVES_FILE}.tmp"
-    half.write_text(json.dumps(known, indent=1), encoding="utf-8")
-    os.replace(half, self.root / _MOVES_FILE)
+    write_whole(self.root / _MOVES_FILE, json.dumps(known, indent=1))
 
 
 def read(folder: pathlib.Path) -> KeptSpan | None:

@@ -33,6 +33,7 @@ from tfx_bsl.coders import example_coder
 
 from components.spans import kept
 from components.spans.together import Parts
+from dlpipe.disk.whole_files import write_whole
 from dlpipe.records import SPLITS
 
 # Rows are counted together up to either, so that pictures do not fill the memory.
@@ -109,14 +110,8 @@ class Counting:
     path = self._path(folder, split)
     if not (pathlib.Path(folder) / kept.KeptSpan.FILE).exists():
       return  # cleaned meanwhile
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for target, content in (
-      (path, pickle.dumps(counted)),
-      (path.with_suffix(".pb"), self.statistics([counted]).SerializeToString()),
-    ):
-      half = target.with_name(f"{target.name}.tmp")
-      half.write_bytes(content)
-      os.replace(half, target)
+    write_whole(path, pickle.dumps(counted))
+    write_whole(path.with_suffix(".pb"), self.statistics([counted]).SerializeToString())
 
   def count(self, files: list[str]) -> list[Any]:
     """Returns the combiners' accumulators for all rows of the files."""

@@ -10,13 +10,13 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.spans.contents import Contents
 from components.spans.pattern import Pattern, Span
+from dlpipe.disk.whole_files import write_whole
 from dlpipe.errors import BadInputError
 
 _FILE = "window.json"
@@ -125,10 +125,7 @@ def remember(
     }
     for span in window.spans
   }
-  _path(root).parent.mkdir(parents=True, exist_ok=True)
-  half = _path(root).with_suffix(".json.tmp")
-  half.write_text(json.dumps({"data": window.data, "spans": said}, indent=1), encoding="utf-8")
-  os.replace(half, _path(root))
+  write_whole(_path(root), json.dumps({"data": window.data, "spans": said}, indent=1))
 
 
 def remembered(root: str, data: str | None = None) -> dict[str, dict[str, Any]]:

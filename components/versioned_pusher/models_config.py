@@ -10,11 +10,10 @@ Source: tensorflow_serving/config/model_server_config.proto.
 from __future__ import annotations
 
 import json
-import os
-import pathlib
 from collections.abc import Mapping
 
 from components.versioned_pusher.version_folders import list_versions
+from dlpipe.disk.whole_files import FOR_OTHERS, write_whole
 from dlpipe.workspace import TaskFolder
 
 # For labels of versions that are still being loaded when a server starts.
@@ -37,8 +36,11 @@ def write(folder: TaskFolder, labels: Mapping[str, int]) -> None:
     return
   # One more than the labels need, so that the next version is loaded before the labels move to it.
   loaded = sum(number >= min(there.values()) for number in versions) + 1
-  _replace(folder.models_config, _text(folder.task, str(folder.serving), loaded, there))
-  _replace(inside, _text(folder.task, f"/models/{folder.task}", loaded, there))
+  for path, base in (
+    (folder.models_config, str(folder.serving)),
+    (inside, f"/models/{folder.task}"),
+  ):
+    write_whole(path, _text(folder.task, base, loaded, there), mode=FOR_OTHERS)
 
 
 def _text(task: str, base_path: str, loaded: int, labels: Mapping[str, int]) -> str:
@@ -63,10 +65,3 @@ def _text(task: str, base_path: str, loaded: int, labels: Mapping[str, int]) -> 
 def _quoted(text: str) -> str:
   """Quotes a text for protobuf's text format, whose escapes of letters are not those of JSON."""
   return json.dumps(text, ensure_ascii=False)
-
-
-def _replace(path: pathlib.Path, text: str) -> None:
-  new = path.with_name(f".{path.name}.new")
-  new.write_text(text, encoding="utf-8")
-  new.chmod(0o644)  # a server in a container usually runs as another user
-  os.replace(new, path)

@@ -20,6 +20,7 @@ import pydantic
 
 from components.versioned_pusher import models_config
 from components.versioned_pusher.version_folders import list_versions
+from dlpipe.disk.whole_files import write_whole
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import TaskFolder
 
@@ -186,12 +187,7 @@ def _write(folder: TaskFolder, stages: Stages) -> None:
   stages.labels = {name: n for name, n in stages.labels.items() if n in versions}
   if stages.uses_labels and versions:
     stages.labels[STABLE] = versions[-1]
-  new = folder.stages.with_name(f"{folder.stages.name}.new")
-  with new.open("w", encoding="utf-8") as file:
-    file.write(stages.model_dump_json(indent=2) + "\n")
-    file.flush()
-    os.fsync(file.fileno())
-  os.replace(new, folder.stages)
+  write_whole(folder.stages, stages.model_dump_json(indent=2) + "\n")
   models_config.write(folder, stages.labels)
 
 

@@ -30,11 +30,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypedDict, cast
 
 from dlpipe.errors import BadInputError, DlpipeError
+from dlpipe.workspace import MODEL_FILE
 
 RECORD_FILE = "dlpipe.json"
 # The model card, and what the data looked like: about the model, and no part of it.
 CARD_FILES = ("MODEL_CARD.md", "model_card.json", "data_profile.json")
-_MODEL_FILE = "saved_model.pb"
 _LOCK_FILE = ".publish.lock"
 MARK_FILE = ".last_version"
 STAGING_PREFIX = ".staging-"
@@ -259,8 +259,8 @@ def way_back(turns: Mapping[int, int]) -> int | None:
 
 def check_model(directory: pathlib.Path) -> None:
   """Raises `BadInputError` if a directory holds no SavedModel."""
-  if not (directory / _MODEL_FILE).is_file():
-    raise BadInputError(f"Expected a SavedModel in {directory}. Found no {_MODEL_FILE} there.")
+  if not (directory / MODEL_FILE).is_file():
+    raise BadInputError(f"Expected a SavedModel in {directory}. Found no {MODEL_FILE} there.")
 
 
 def _files(root: pathlib.Path) -> list[pathlib.Path]:

@@ -11,9 +11,9 @@ import os
 import pathlib
 
 from dlpipe.remote.stores import failures_of, open_store
+from dlpipe.workspace import MODEL_FILE
 
 UPLOADED = "UPLOADED"
-_LOADED = "saved_model.pb"
 _WRITING = "written"
 # Written before a run begins, to see that it can; no server takes its name for a version.
 _TRIAL = ".writable"
@@ -78,7 +78,7 @@ def publish(folder: str | os.PathLike[str], address: str) -> None:
   names = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
   with failures_of(address, _WRITING):
     store = open_store(address)
-    for name in sorted(names, key=lambda each: each == _LOADED):
+    for name in sorted(names, key=lambda each: each == MODEL_FILE):
       with (root / name).open("rb") as content:
         store.write(name, content)
     store.write(UPLOADED, io.BytesIO())

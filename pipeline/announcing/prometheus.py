@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import pathlib
 import re
 import time
 from collections.abc import Iterator
 
 from components.versioned_pusher.version_folders import list_versions
+from dlpipe.disk.whole_files import FOR_OTHERS, write_whole
 from dlpipe.workspace import TaskFolder
 from pipeline.announcing.notices import NotToldError
 from pipeline.runs.result import EXIT_CODES, FAILED, REFUSED_DATA, REFUSED_MODEL, RunResult
@@ -42,11 +42,8 @@ def write(result: RunResult, folder: str) -> None:
     NotToldError: the file cannot be written.
   """
   path = pathlib.Path(folder) / f"dlpipe_{result.task}.prom"
-  partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")  # which the collector does not read
   try:
-    partial.write_text(_text(result, time.time(), _last_success(path)), encoding="utf-8")
-    partial.chmod(0o644)
-    partial.replace(path)
+    write_whole(path, _text(result, time.time(), _last_success(path)), mode=FOR_OTHERS)
   except OSError as err:
     raise NotToldError(f"{path} cannot be written: {err.strerror or err}") from err
 

@@ -18,6 +18,7 @@ import apache_beam as beam
 from apache_beam.utils.shared import Shared
 
 from dlpipe import progress
+from dlpipe.disk.whole_files import write_whole
 from dlpipe.errors import DlpipeError
 from pipeline.batch.columns import Layout
 from pipeline.batch.inputs import InputPlan, InputRow, read_rows
@@ -71,7 +72,7 @@ class ShardReport:
 
   def save(self, parts_dir: str, shard: int) -> None:
     """Writes the report beside the parts."""
-    _replace(_report_path(parts_dir, shard), json.dumps(dataclasses.asdict(self)))
+    write_whole(_report_path(parts_dir, shard), json.dumps(dataclasses.asdict(self)))
 
   @classmethod
   def load(cls, parts_dir: str, shard: int) -> ShardReport:
@@ -257,13 +258,6 @@ def _spread(values: list[Any], indices: list[int], length: int) -> list[Any]:
 
 def _report_path(parts_dir: str, shard: int) -> str:
   return os.path.join(parts_dir, f"report-{shard:06d}.json")
-
-
-def _replace(path: str, text: str) -> None:
-  partial = f"{path}.{secrets.token_hex(4)}"
-  with open(partial, "w", encoding="utf-8") as f:
-    f.write(text)
-  os.replace(partial, path)
 
 
 def shard_elements(shards: Iterable[Mapping[str, Any]]) -> list[str]:

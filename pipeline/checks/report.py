@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from components.source_example_gen.summary import REJECTED_FILE, Summary
+from dlpipe.disk.whole_files import write_whole
 from dlpipe.dotted_paths import load_function
 from dlpipe.fingerprint import code_fingerprint
 from dlpipe.records import SPLITS
@@ -71,9 +72,7 @@ def check_data(
     return json.loads(file.read_text(encoding="utf-8"))
   folder.mkdir(parents=True, exist_ok=True)
   result = _check(task, examples, quarantine, gates, folder, labels)
-  partial = file.with_suffix(".part")
-  partial.write_text(json.dumps(result), encoding="utf-8")
-  partial.replace(file)
+  write_whole(file, json.dumps(result))
   return result
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from components.reviewed_schema import SCHEMA_FILE
+from dlpipe.disk.whole_files import write_whole
 from pipeline.drift import comparing, examples, novel, past, served
 from pipeline.drift.comparing import Change, SchemaBound
 from pipeline.drift.measures import features
@@ -19,7 +21,6 @@ from pipeline.drift.profile import Profile
 from pipeline.drift.verdict import REFUSED_FILE, Drift, LateSpan
 from pipeline.task import Task
 
-_SCHEMA_FILE = "schema.pbtxt"
 _OF_LABELS = (features.LABEL_MIX, features.LABEL_VALUE)
 
 
@@ -112,7 +113,7 @@ def judge(
     )
   if not found.verdict.passed:
     # What a node that fails wrote is no artifact, and the report is to show it.
-    past.replace_file(file.with_name(REFUSED_FILE), found.to_text())
+    write_whole(file.with_name(REFUSED_FILE), found.to_text() + "\n")
   elif told["remembers"]:
     past.write(
       file,
@@ -165,7 +166,7 @@ def _schema_bounds(
 ) -> tuple[dict[str, SchemaBound], list[str]]:
   """Returns the bounds of the schema's comparators by feature, and what cannot be compared so."""
   schema = text_format.Parse(
-    (directory / _SCHEMA_FILE).read_text(encoding="utf-8"), schema_pb2.Schema()
+    (directory / SCHEMA_FILE).read_text(encoding="utf-8"), schema_pb2.Schema()
   )
   bounds: dict[str, SchemaBound] = {}
   notes = []

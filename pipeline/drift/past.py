@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from dlpipe.artifact_files import ArtifactFile
+from dlpipe.disk.whole_files import write_whole
 from dlpipe.errors import BadInputError
 from pipeline.drift.comparing import Change
 
@@ -90,12 +90,4 @@ def read(path: pathlib.Path) -> Past:
 
 def write(path: pathlib.Path, past: Past) -> None:
   """Writes the past, whole or not at all."""
-  replace_file(path, past.to_text())
-
-
-def replace_file(path: pathlib.Path, text: str) -> None:
-  """Writes a file, whole or not at all."""
-  path.parent.mkdir(parents=True, exist_ok=True)
-  half = path.with_name(f".{path.name}.{os.getpid()}")
-  half.write_text(text + "\n", encoding="utf-8")
-  os.replace(half, path)
+  write_whole(path, past.to_text() + "\n")

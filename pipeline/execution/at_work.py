@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Iterator
 from typing import TextIO
 
-from dlpipe import file_locks
+from dlpipe.disk import file_locks
 from dlpipe.errors import BusyError
 from dlpipe.workspace import TaskFolder, running
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,6 +26,7 @@ from tfx.proto.orchestration import (  # noqa: F401
   platform_config_pb2,
 )
 
+from dlpipe.disk.whole_files import FOR_OTHERS, write_whole
 from dlpipe.errors import BadInputError
 from pipeline.settings.config import PipelineConfig
 
@@ -62,28 +62,20 @@ def write_ir(
     )
   compiled = compiler.Compiler().compile(pipeline)
   text = json_format.MessageToJson(compiled, preserving_proto_field_name=True, sort_keys=True)
-  write_whole(path, text + "\n")
+  write_compiled(path, text + "\n")
   return compiled
 
 
-def write_whole(path: str | os.PathLike[str], text: str) -> None:
-  """Writes a file that a reader sees whole or not at all.
+def write_compiled(path: str | os.PathLike[str], text: str) -> None:
+  """Writes a file for an orchestrator, whole or not at all.
 
   Raises:
     BadInputError: the file cannot be written.
   """
-  target = pathlib.Path(path)
   try:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-      "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False
-    ) as file:
-      file.write(text)
-    # Temporary files are their owner's alone; an orchestrator may be another user.
-    pathlib.Path(file.name).chmod(0o644)
-    os.replace(file.name, target)
+    write_whole(path, text, mode=FOR_OTHERS)
   except OSError as err:
-    raise BadInputError(f"Cannot write {str(target)!r}: {err.strerror or err}.") from err
+    raise BadInputError(f"Cannot write {str(path)!r}: {err.strerror or err}.") from err
 
 
 def read_ir(path: str | os.PathLike[str]) -> pipeline_pb2.Pipeline:

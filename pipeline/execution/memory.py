@@ -9,6 +9,7 @@ import pathlib
 from collections.abc import Mapping
 
 from dlpipe import nodes
+from dlpipe.disk.whole_files import write_whole
 from dlpipe.workspace import TaskFolder
 
 _MB = 10**6
@@ -78,7 +79,8 @@ def expected_mb(folder: TaskFolder, node_id: str) -> float:
 
 def remember(folder: TaskFolder, peaks: Mapping[str, float]) -> None:
   """Keeps the peak memory of nodes, in MB, for the next run."""
-  folder.node_memory.write_text(json.dumps({**_read(folder), **peaks}, indent=2, sort_keys=True))
+  known = {**_read(folder), **peaks}
+  write_whole(folder.node_memory, json.dumps(known, indent=2, sort_keys=True))
 
 
 def _read(folder: TaskFolder) -> dict[str, float]:

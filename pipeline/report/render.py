@@ -12,6 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from dlpipe import words
+from dlpipe.disk.whole_files import write_whole
 from dlpipe.verdicts import Ruling
 from pipeline.report import charts, formats
 from pipeline.report.sections import SECTIONS
@@ -37,14 +38,7 @@ def write_report(data: ReportData, path: str | os.PathLike[str]) -> None:
 
 def write_page(html: str, path: str | os.PathLike[str]) -> None:
   """Writes a page atomically; its folder is created."""
-  target = pathlib.Path(path)
-  target.parent.mkdir(parents=True, exist_ok=True)
-  partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-  try:
-    partial.write_text(html, encoding="utf-8", errors="replace")
-    partial.replace(target)
-  finally:
-    partial.unlink(missing_ok=True)
+  write_whole(path, html.encode("utf-8", "replace"))
 
 
 def render(data: ReportData) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import os
 import pathlib
 import re
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from collections.abc import Iterable
 import pydantic
 
 from components.spans import pattern, window
+from dlpipe.disk.whole_files import write_whole
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import TaskFolder, Workspace
 from pipeline.settings.config import PipelineConfig
@@ -58,13 +58,10 @@ def package_versions() -> dict[str, str]:
 def write(config: PipelineConfig, run_id: str) -> pathlib.Path:
   """Writes a run's file, whole or not at all; returns its path."""
   path = config.folder.run_file(run_id)
-  path.parent.mkdir(parents=True, exist_ok=True)
   run = RunFile(
     run_id=run_id, config=config, versions=package_versions(), last_span=_last_span(config)
   )
-  half = path.with_suffix(".json.tmp")
-  half.write_text(run.model_dump_json(indent=2) + "\n", encoding="utf-8")
-  os.replace(half, path)
+  write_whole(path, run.model_dump_json(indent=2) + "\n")
   return path
 
 

@@ -17,6 +17,7 @@ from components.versioned_pusher import stages
 from components.versioned_pusher.candidates import CANDIDATES, list_candidates
 from components.versioned_pusher.version_folders import is_damaged, list_versions
 from dlpipe.artifact_files import finite
+from dlpipe.disk.whole_files import write_whole
 from dlpipe.errors import BadInputError
 from dlpipe.verdicts import Ruling
 from dlpipe.workspace import TaskFolder, Workspace
@@ -324,9 +325,8 @@ def _written(
     report=report,
     facts=report.with_suffix(".json"),
   )
-  report.parent.mkdir(parents=True, exist_ok=True)
   facts = {"task": task.name, "at": now.isoformat(timespec="seconds"), **done.to_json()}
-  done.facts.write_text(json.dumps(finite(facts), indent=1) + "\n", encoding="utf-8")
+  write_whole(done.facts, json.dumps(finite(facts), indent=1) + "\n")
   shown, pairs = found.flips[:_MOST_SHOWN], found.pairs
   writing.write(
     "replay.html.j2",

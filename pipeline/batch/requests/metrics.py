@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 from collections.abc import Iterator, Mapping
 
+from dlpipe.disk.whole_files import FOR_OTHERS, write_whole
 from pipeline.batch.requests.watching import Watched
 
 _HELP = {
@@ -24,10 +24,7 @@ _HELP = {
 
 def write(found: Watched, task: str, path: pathlib.Path) -> None:
   """Writes the file, whole or not at all, because the collector may read it at any time."""
-  half = path.with_name(f".{path.name}.{os.getpid()}")
-  half.write_text(text(found, task), encoding="utf-8")
-  half.chmod(0o644)  # the collector is another user
-  os.replace(half, path)
+  write_whole(path, text(found, task), mode=FOR_OTHERS)
 
 
 def text(found: Watched, task: str) -> str:

@@ -43,7 +43,7 @@ def write(
   pooled = _pooled(airflow, [component.id for component in pipeline.components])
   # The compiled pipeline comes first: Airflow may load the DAG at any moment.
   compiled = ir.write_ir(pipeline, target.with_suffix(".json"), config)
-  ir.write_whole(
+  ir.write_compiled(
     target,
     render(
       compiled,

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dlpipe import nodes
+from dlpipe.disk.whole_files import write_whole
 from pipeline.settings.config import PipelineConfig
 
 # Variables of a container, which the spec sets.
@@ -151,10 +152,7 @@ def parameters(invocation: Mapping[str, Any]) -> dict[str, Any]:
 def write(place: Place, run_id: str, note: Note) -> None:
   """Writes a note, whole or not at all; a second try replaces that of the first."""
   path = _folder(place.config, run_id) / f"{note.node}.json"
-  path.parent.mkdir(parents=True, exist_ok=True)
-  half = path.with_suffix(".tmp")
-  half.write_text(json.dumps(dataclasses.asdict(note)), encoding="utf-8")
-  os.replace(half, path)
+  write_whole(path, json.dumps(dataclasses.asdict(note)))
 
 
 def read(config: PipelineConfig, run_id: str) -> list[Note]:

@@ -25,7 +25,7 @@ from components.run_notice import RunNotice
 from dlpipe import nodes
 from dlpipe.errors import BadInputError
 from pipeline.assembly import create_pipeline
-from pipeline.execution.ir import write_whole
+from pipeline.execution.ir import write_compiled
 from pipeline.orchestrators.kubeflow import pods, run_notes
 from pipeline.orchestrators.kubeflow.section import KubeflowSection, NodeResources
 from pipeline.params import Params
@@ -115,7 +115,7 @@ def write(documents: list[dict[str, Any]], task: Task, output: str | os.PathLike
     BadInputError: the file cannot be written.
   """
   header = f"# Written by `dlpipe compile {task.name} --for kubeflow`; docs/kubeflow.md.\n"
-  write_whole(output, header + to_yaml(documents))
+  write_compiled(output, header + to_yaml(documents))
 
 
 def to_yaml(documents: list[dict[str, Any]]) -> str:

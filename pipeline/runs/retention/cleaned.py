@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from dlpipe.artifact_files import ArtifactFile
+from dlpipe.disk.whole_files import write_whole
 from dlpipe.workspace import TaskFolder
 
 
@@ -55,10 +55,7 @@ def write(folder: TaskFolder, run: CleanedRun) -> None:
   path = folder.cleaned_file(run.run_id)
   if path.exists():
     return
-  path.parent.mkdir(parents=True, exist_ok=True)
-  half = path.with_suffix(".json.tmp")
-  half.write_text(run.to_text() + "\n", encoding="utf-8")
-  os.replace(half, path)
+  write_whole(path, run.to_text() + "\n")
 
 
 def find(folder: TaskFolder, run_id: str) -> CleanedRun | None:

@@ -25,8 +25,8 @@ from google.protobuf.message import Message
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
-from dlpipe import file_locks
 from dlpipe.causes import LOCKED
+from dlpipe.disk import file_locks
 from dlpipe.errors import BadInputError, DlpipeError
 from pipeline.runs.store.stored_paths import StoredPaths
 from pipeline.settings.config import PipelineConfig

@@ -16,7 +16,9 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+from dlpipe.disk.whole_files import write_whole
 from dlpipe.errors import BadInputError
+from pipeline.training.machines import strategy
 
 _FILE = "training.json"
 _KEPT = ("train_files", "eval_files", "transform_output", "hyperparameters", "custom_config")
@@ -32,10 +34,7 @@ def announced(fn_args: Any) -> Iterator[None]:
       "Several workers need a workspace that all of them see. Received: a training without one."
     )
   path = pathlib.Path(root) / _FILE
-  path.parent.mkdir(parents=True, exist_ok=True)
-  staged = path.with_suffix(".staged")
-  staged.write_text(json.dumps({name: getattr(fn_args, name) for name in _KEPT}))
-  staged.replace(path)
+  write_whole(path, json.dumps({name: getattr(fn_args, name) for name in _KEPT}))
   try:
     yield
   finally:
@@ -67,13 +66,11 @@ def await_training(checkpoint_root: pathlib.Path, own_dir: str) -> types.SimpleN
 
 
 def _chief_address() -> tuple[str, int]:
-  cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
+  cluster = strategy.tf_config().get("cluster", {})
   addresses = cluster.get("chief") or cluster.get("worker")
   if not addresses:
     raise BadInputError(
-      "TF_CONFIG must name the workers, such as "
-      '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
-      '"task": {"type": "worker", "index": 1}}. '
+      f"TF_CONFIG must name the workers, such as {strategy.CONFIG_EXAMPLE}. "
       f"Received: {os.environ.get('TF_CONFIG')!r}"
     )
   host, _, port = addresses[0].rpartition(":")

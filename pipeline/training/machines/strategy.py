@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from dlpipe.errors import BadInputError
+
+CONFIG_EXAMPLE = (
+  '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 1}}'
+)
 
 
 def sees_gpu() -> bool:
@@ -45,20 +50,36 @@ def of_this_machine() -> tf.distribute.Strategy:
 
 def worker_count() -> int:
   """Returns the number of workers in `TF_CONFIG`; 1 without it."""
-  cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
+  cluster = tf_config().get("cluster", {})
   return max(1, len(cluster.get("worker", ())) + len(cluster.get("chief", ())))
 
 
 def is_chief() -> bool:
   """Returns whether this process writes the files that all workers share."""
-  task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
-  return task.get("type", "chief") == "chief" or (
-    task.get("type") == "worker" and int(task.get("index", 0)) == 0 and not _has_chief()
-  )
+  config = tf_config()
+  task = config.get("task", {})
+  if task.get("type", "chief") == "chief":
+    return True
+  is_first = task.get("type") == "worker" and int(task.get("index", 0)) == 0
+  return is_first and "chief" not in config.get("cluster", {})
 
 
-def _has_chief() -> bool:
-  return "chief" in json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
+def tf_config() -> dict[str, Any]:
+  """Returns the value of `TF_CONFIG`; empty without it.
+
+  Raises:
+    BadInputError: it is no JSON object.
+  """
+  given = os.environ.get("TF_CONFIG") or "{}"
+  try:
+    found = json.loads(given)
+  except ValueError:
+    found = None
+  if not isinstance(found, dict):
+    raise BadInputError(
+      f"TF_CONFIG must be a JSON object: {CONFIG_EXAMPLE}. Received: TF_CONFIG={given!r}"
+    )
+  return found
 
 
 def set_precision(mixed: bool | None) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import shutil
 from typing import Any
 
 from components.trials import Trial, Trials
 from dlpipe import progress
+from dlpipe.disk.whole_files import write_whole
 from pipeline.training import checkpoints
 
 # More trials or more time go on with the trials that there are.
@@ -55,7 +55,4 @@ def read(path: pathlib.Path | None) -> dict[int, Trial]:
 
 def write(record: Trials, path: pathlib.Path) -> None:
   """Writes the trials atomically."""
-  path.parent.mkdir(parents=True, exist_ok=True)
-  staged = path.with_suffix(".staged")
-  staged.write_text(record.to_text(), encoding="utf-8")
-  os.replace(staged, path)
+  write_whole(path, record.to_text())

@@ -94,4 +94,4 @@ def test_what_is_no_compiled_pipeline_is_bad_input(tmp_path, content, message):
 def test_a_file_that_cannot_be_written_is_bad_input(tmp_path):
   (tmp_path / "file").write_text("")
   with pytest.raises(BadInputError, match="Cannot write"):
-    ir.write_whole(tmp_path / "file" / "ir.json", "x")
+    ir.write_compiled(tmp_path / "file" / "ir.json", "x")

@@ -11,7 +11,7 @@ import sys
 import pytest
 from ml_metadata.proto import metadata_store_pb2, metadata_store_service_pb2
 
-from dlpipe import file_locks
+from dlpipe.disk import file_locks
 from dlpipe.errors import BadInputError, BusyError, DlpipeError
 from pipeline.runs.store import metadata_stores
 

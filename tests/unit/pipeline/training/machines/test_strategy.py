@@ -6,6 +6,7 @@ import keras
 import pytest
 import tensorflow as tf
 
+from dlpipe.errors import BadInputError
 from pipeline.training.machines import strategy
 
 _TWO = {"worker": ["a:1", "b:1"]}
@@ -36,6 +37,15 @@ def test_alone_there_is_one_worker_and_it_is_the_chief(monkeypatch):
   monkeypatch.setenv("TF_CONFIG", "")
   assert strategy.worker_count() == 1
   assert strategy.is_chief()
+
+
+@pytest.mark.parametrize("given", ["worker:0", "[]", '{"cluster": '])
+def test_what_is_no_object_is_bad_input(monkeypatch, given):
+  monkeypatch.setenv("TF_CONFIG", given)
+  for ask in (strategy.worker_count, strategy.is_chief):
+    with pytest.raises(BadInputError, match="TF_CONFIG must be a JSON object") as raised:
+      ask()
+    assert repr(given) in str(raised.value)
 
 
 @pytest.mark.parametrize(
