@@ -21,10 +21,10 @@ from tfx.proto.orchestration import execution_result_pb2, pipeline_pb2
 
 from dlpipe.errors import BusyError
 from pipeline.execution import at_work
+from pipeline.runs.store import executions
 from pipeline.runs.store.cache_keys import install as install_cache_keys
 
 install_cache_keys()
-_INPUTS = (metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.INTERNAL_INPUT)
 
 
 def earlier(
@@ -40,7 +40,7 @@ def earlier(
   contexts = []
   for spec in node.contexts.contexts:
     name = spec.name.field_value.string_value
-    if run_id is not None and spec.type.name == "pipeline_run":
+    if run_id is not None and spec.type.name == executions.PIPELINE_RUN:
       name = run_id
     context = handle.store.get_context_by_type_and_name(spec.type.name, name)
     if context is None:
@@ -86,7 +86,7 @@ def _remove(uri: str) -> None:
 def complete_inputs(handle: metadata.Metadata, info: data_types.ExecutionInfo) -> None:
   """Adds the inputs to the lineage if the execution was registered before they were known."""
   known = handle.store.get_events_by_execution_ids([info.execution_id])
-  if any(event.type in _INPUTS for event in known):
+  if any(event.type in executions.INPUTS for event in known):
     return
   events = []
   for key, artifacts in (info.input_dict or {}).items():

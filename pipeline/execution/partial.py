@@ -55,12 +55,14 @@ def _base_run(
 ) -> str:
   """The latest run in which every node succeeded whose results are needed."""
   this = compiled.runtime_spec.pipeline_run_id.field_value.string_value
-  pipeline = handle.store.get_context_by_type_and_name("pipeline", compiled.pipeline_info.id)
+  pipeline = handle.store.get_context_by_type_and_name(
+    executions_of.PIPELINE, compiled.pipeline_info.id
+  )
   # Every run is a child of its pipeline's context.
   runs = [
     run
     for run in (handle.store.get_children_contexts_by_context(pipeline.id) if pipeline else ())
-    if run.type == "pipeline_run" and run.name != this
+    if run.type == executions_of.PIPELINE_RUN and run.name != this
   ]
   for run in sorted(runs, key=lambda run: run.create_time_since_epoch, reverse=True):
     executions = [attempts.earlier(handle, each, run_id=run.name) for each in needed]

@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
 from pipeline.runs.store import executions
@@ -20,10 +19,6 @@ from pipeline.runs.store import executions
 CODE, DATA, SETTING, INPUT = "code", "data", "setting", "input"
 
 _KINDS = {"code_fingerprint": CODE, "input_fingerprint": DATA}
-_INPUT_EVENTS = (metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.INTERNAL_INPUT)
-_OUTPUT_EVENTS = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INTERNAL_OUTPUT)
-_ENDED = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
-_NODE, _RUN = "node", "pipeline_run"
 # Custom properties that TFX adds to the parameters, and names of runs.
 _NO_PARAMETERS = ("__", "tfx_", "span", "version")
 
@@ -140,7 +135,7 @@ def read(handle: metadata.Metadata, execution_id: int) -> Execution:
       parameters.update(_leaves(name, getattr(value, value.WhichOneof("value"))))
   found: dict[str, list[int]] = {}
   for event in handle.store.get_events_by_execution_ids([execution_id]):
-    if event.type in _INPUT_EVENTS:
+    if event.type in executions.INPUTS:
       found.setdefault(event.path.steps[0].key, []).append(event.artifact_id)
   ids = sorted({each for group in found.values() for each in group})
   uris = {artifact.id: artifact.uri for artifact in handle.store.get_artifacts_by_id(ids)}
@@ -170,25 +165,25 @@ def _earlier(handle: metadata.Metadata, execution_id: int) -> int | None:
   run = _run(handle, execution_id)
   found = []
   for context in handle.store.get_contexts_by_execution(execution_id):
-    if context.type == _NODE:
+    if context.type == executions.NODE:
       found = handle.store.get_executions_by_context(context.id)
-  ids = [e.id for e in found if e.id < execution_id and e.last_known_state in _ENDED]
+  ids = [e.id for e in found if e.id < execution_id and e.last_known_state in executions.ENDED]
   return next((each for each in sorted(ids, reverse=True) if _run(handle, each) != run), None)
 
 
 def _origin(handle: metadata.Metadata, execution_id: int) -> int:
   """The execution that made the outputs: itself, unless it took a cached result."""
   events = handle.store.get_events_by_execution_ids([execution_id])
-  artifacts = [event.artifact_id for event in events if event.type in _OUTPUT_EVENTS]
+  artifacts = [event.artifact_id for event in events if event.type in executions.OUTPUTS]
   if not artifacts:
     return execution_id
   made = handle.store.get_events_by_artifact_ids(artifacts[:1])
-  return min(each.execution_id for each in made if each.type in _OUTPUT_EVENTS)
+  return min(each.execution_id for each in made if each.type in executions.OUTPUTS)
 
 
 def _run(handle: metadata.Metadata, execution_id: int) -> str | None:
   contexts = handle.store.get_contexts_by_execution(execution_id)
-  return next((each.name for each in contexts if each.type == _RUN), None)
+  return next((each.name for each in contexts if each.type == executions.PIPELINE_RUN), None)
 
 
 def _different(

@@ -37,7 +37,7 @@ def data_artifacts(config: PipelineConfig, run_id: str) -> DataArtifacts | None:
   """
   found: dict[str, dict[str, pathlib.Path]] = {}
   with open_store(connection(config)) as handle:
-    run = handle.store.get_context_by_type_and_name("pipeline_run", run_id)
+    run = handle.store.get_context_by_type_and_name(executions.PIPELINE_RUN, run_id)
     for execution in handle.store.get_executions_by_context(run.id) if run else ():
       for node in (nodes.SOURCE_EXAMPLE_GEN, nodes.DRIFT_GATE):
         if execution.type.endswith(node.id):

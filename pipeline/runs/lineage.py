@@ -21,15 +21,11 @@ from dlpipe.errors import BadInputError, DataRefusedError
 from pipeline import evaluation
 from pipeline.runs import result
 from pipeline.runs.pushes import pushed_version
-from pipeline.runs.store.executions import EXIT_CODE, RESOLVER
-from pipeline.runs.store.executions import outputs as outputs_of
+from pipeline.runs.store import executions as stored
 from pipeline.task import task_of
 
 # States that a run of ours does not end with, but that one seen from outside may be in.
 UNFINISHED, AT_WORK, DONE = result.UNFINISHED, result.AT_WORK, result.DONE
-
-_ENDED = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
-_INPUTS = (metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.INTERNAL_INPUT)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,7 +82,7 @@ def list_runs(handle: metadata.Metadata, task: str | None = None) -> list[PastRu
     task: the task's name; None for all that the store holds.
   """
   found = []
-  for pipeline in _contexts(handle, "pipeline"):
+  for pipeline in stored.contexts(handle.store, stored.PIPELINE):
     if task is None or task_of(pipeline.name) == task:
       found += _runs_of(handle, pipeline, None)
   return sorted(found, key=lambda run: (run.started, run.run_id), reverse=True)
@@ -104,19 +100,13 @@ def show_run(handle: metadata.Metadata, run_id: str, task: str | None = None) ->
     BadInputError: runs of several tasks have this name.
   """
   found = []
-  for pipeline in _contexts(handle, "pipeline"):
+  for pipeline in stored.contexts(handle.store, stored.PIPELINE):
     if task is None or task_of(pipeline.name) == task:
       found += _runs_of(handle, pipeline, run_id)
   if len(found) > 1:
     tasks = ", ".join(run.task for run in found)
     raise BadInputError(f"Several tasks have a run {run_id!r}: {tasks}. Choose one with --task.")
   return found[0] if found else None
-
-
-def _contexts(handle: metadata.Metadata, kind: str) -> list[metadata_store_pb2.Context]:
-  # A store that nothing was written to does not know the type.
-  known = {each.name for each in handle.store.get_context_types()}
-  return list(handle.store.get_contexts_by_type(kind)) if kind in known else []
 
 
 def _runs_of(
@@ -126,12 +116,12 @@ def _runs_of(
   executions = {e.id: e for e in handle.store.get_executions_by_context(pipeline.id)}
   prefix = f"{pipeline.name}."
   names: dict[int, str] = {}
-  for context in _contexts(handle, "node"):
+  for context in stored.contexts(handle.store, stored.NODE):
     if context.name.startswith(prefix):
       for execution in handle.store.get_executions_by_context(context.id):
         names[execution.id] = context.name.removeprefix(prefix)
   runs = []
-  for context in _contexts(handle, "pipeline_run"):
+  for context in stored.contexts(handle.store, stored.PIPELINE_RUN):
     if run_id is not None and context.name != run_id:
       continue
     # Pipelines that share a store may have given the same name to a run of theirs.
@@ -161,7 +151,7 @@ def _past_run(
   nodes = []
   outputs: dict[str, Mapping[str, metadata_store_pb2.Artifact]] = {}
   for name, execution in last.items():
-    outputs[name] = outputs_of(handle.store, execution.id)
+    outputs[name] = stored.outputs(handle.store, execution.id)
     spent = execution.last_update_time_since_epoch - execution.create_time_since_epoch
     shown: dict[str, Any] = {
       "id": name,
@@ -190,7 +180,7 @@ def _past_run(
 
 
 def _node_state(execution: metadata_store_pb2.Execution) -> str:
-  if execution.type == RESOLVER:  # only looks something up
+  if execution.type == stored.RESOLVER:  # only looks something up
     return nodes.CACHED
   return str(metadata_store_pb2.Execution.State.Name(execution.last_known_state))
 
@@ -214,7 +204,7 @@ def _state(
   if failed:
     refused = any(_refused_data(name, last[name]) for name in failed)
     return result.REFUSED_DATA if refused else result.FAILED
-  if any(e.last_known_state not in _ENDED for e in last.values()):
+  if any(e.last_known_state not in stored.ENDED for e in last.values()):
     return UNFINISHED
   if pushed is None:
     return (
@@ -227,8 +217,8 @@ def _state(
 
 
 def _refused_data(name: str, execution: metadata_store_pb2.Execution) -> bool:
-  if EXIT_CODE in execution.custom_properties:
-    code = execution.custom_properties[EXIT_CODE].int_value
+  if stored.EXIT_CODE in execution.custom_properties:
+    code = execution.custom_properties[stored.EXIT_CODE].int_value
     return bool(code == DataRefusedError.exit_code)
   return name == nodes.DATA_GATE.id  # of an older release, which kept no code
 
@@ -251,7 +241,7 @@ def _tuning(
 
 def _inputs(handle: metadata.Metadata, execution_id: int) -> dict[str, str]:
   events = handle.store.get_events_by_execution_ids([execution_id])
-  ids = {e.path.steps[0].key: e.artifact_id for e in events if e.type in _INPUTS}
+  ids = {e.path.steps[0].key: e.artifact_id for e in events if e.type in stored.INPUTS}
   uris = {a.id: a.uri for a in handle.store.get_artifacts_by_id(list(ids.values()))}
   return {key: uris[artifact_id] for key, artifact_id in ids.items()}
 

@@ -16,10 +16,10 @@ from components.versioned_pusher.version_folders import (
   turn,
   version_record,
 )
+from dlpipe.workspace import MODEL_FILE
 
 PUSHED, ROLLED_BACK, UNKNOWN = "pushed", "rolled_back", "unknown"
 WHOLE, CHANGED, DAMAGED = "whole", "changed", "damaged"
-_MODEL_FILE = "saved_model.pb"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def _version(serving_dir: pathlib.Path, number: int) -> Version:
 
 def _files(directory: pathlib.Path, digest: str | None) -> str:
   try:
-    if not (directory / _MODEL_FILE).is_file():
+    if not (directory / MODEL_FILE).is_file():
       return DAMAGED
     if digest is None:
       return UNKNOWN

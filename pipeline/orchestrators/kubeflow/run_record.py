@@ -163,11 +163,14 @@ def _store(
   """Stores the executions of a run as TFX does; those that are there already are brought up."""
   began = {note.node: int(note.started * 1000) for note in notes}
   errors = {note.node: note for note in notes if note.error is not None}
-  shared = [_context(store, "pipeline", pipeline), _context(store, "pipeline_run", run_id)]
+  shared = [
+    _context(store, executions.PIPELINE, pipeline),
+    _context(store, executions.PIPELINE_RUN, run_id),
+  ]
   for component in components:
     if component.state == nodes.SKIPPED:
       continue
-    contexts = [*shared, _context(store, "node", f"{pipeline}.{component.id}")]
+    contexts = [*shared, _context(store, executions.NODE, f"{pipeline}.{component.id}")]
     execution = _execution(store, component.id, contexts)
     execution.last_known_state = metadata_store_pb2.Execution.State.Value(component.state)
     if component.id in began:

@@ -21,12 +21,10 @@ from components.versioned_pusher.candidates import CANDIDATES
 from dlpipe.workspace import TaskFolder, file_name
 from pipeline.runs import lineage
 from pipeline.runs.retention import sizes
-from pipeline.runs.retention.planning import Holdings, KnownRun, KnownVersion, LooseFile
+from pipeline.runs.retention.planning import DAY_S, Holdings, KnownRun, KnownVersion, LooseFile
+from pipeline.runs.store import executions
 from pipeline.task import task_of
 
-_INPUTS = (metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.INTERNAL_INPUT)
-_OUTPUTS = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INTERNAL_OUTPUT)
-_DAY_S = 86400.0
 # Nothing reads artifacts in these states, and nobody writes them.
 _OVER = (metadata_store_pb2.Artifact.DELETED, metadata_store_pb2.Artifact.ABANDONED)
 
@@ -65,7 +63,7 @@ def known(handles: Iterable[metadata.Metadata], folder: TaskFolder) -> Known:
   begun: set[str] = set()
   for handle in handles:
     runs += lineage.list_runs(handle, folder.task)
-    for context in _contexts(handle, "pipeline"):
+    for context in executions.contexts(handle.store, executions.PIPELINE):
       if task_of(context.name) != folder.task:
         continue
       artifacts = {a.id: a for a in handle.store.get_artifacts_by_context(context.id)}
@@ -111,7 +109,7 @@ def read(folder: TaskFolder, stores: Known, *, held: Mapping[int, str]) -> Holdi
   loose = tuple(_loose(folder, {run.run_id for run in stores.runs}))
   leftovers = {str(path) for path in _leftovers(folder)}
   leftovers |= {uri for uri in stores.unused if os.path.exists(uri)}
-  before = time.time() - _DAY_S
+  before = time.time() - DAY_S
   leftovers |= {uri for uri in stores.unfinished if 0 < sizes.changed(uri) < before}
   named = {*leftovers, *(version.path for version in versions), *(each.path for each in loose)}
   for known_run in runs:
@@ -130,12 +128,6 @@ def read(folder: TaskFolder, stores: Known, *, held: Mapping[int, str]) -> Holdi
   )
 
 
-def _contexts(handle: metadata.Metadata, kind: str) -> list[metadata_store_pb2.Context]:
-  # A store that nothing was written to does not know the type.
-  types = {each.name for each in handle.store.get_context_types()}
-  return list(handle.store.get_contexts_by_type(kind)) if kind in types else []
-
-
 def _paths(
   handle: metadata.Metadata, pipeline: metadata_store_pb2.Context
 ) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
@@ -147,7 +139,7 @@ def _paths(
   ids = sorted({event.artifact_id for some in events.values() for event in some})
   uris = {a.id: a.uri for a in handle.store.get_artifacts_by_id(ids)} if ids else {}
   found = {}
-  for run in _contexts(handle, "pipeline_run"):
+  for run in executions.contexts(handle.store, executions.PIPELINE_RUN):
     of_run = [
       event
       for execution in handle.store.get_executions_by_context(run.id)
@@ -155,8 +147,8 @@ def _paths(
       for event in events.get(execution.id, ())
     ]
     if of_run:
-      outputs = frozenset(uris[e.artifact_id] for e in of_run if e.type in _OUTPUTS)
-      inputs = frozenset(uris[e.artifact_id] for e in of_run if e.type in _INPUTS)
+      outputs = frozenset(uris[e.artifact_id] for e in of_run if e.type in executions.OUTPUTS)
+      inputs = frozenset(uris[e.artifact_id] for e in of_run if e.type in executions.INPUTS)
       found[run.name] = (outputs, inputs)
   return found
 
@@ -194,7 +186,7 @@ def _files_of(folder: TaskFolder, run_id: str) -> Iterator[pathlib.Path]:
   yield from (path for path in paths if path.exists())
   # A repetition has a lock of its own, so its age says whether it may be at work.
   repeated = folder.reproduction(run_id)
-  if 0 < sizes.changed(repeated) < time.time() - _DAY_S:
+  if 0 < sizes.changed(repeated) < time.time() - DAY_S:
     yield repeated
 
 

@@ -15,9 +15,9 @@ from pipeline.runs.retention.sizes import Linked
 from pipeline.settings.keep import KeepConfig
 
 _GOOD = (result.PUSHED, result.CACHED)
-_DAY_S = 86400.0
+DAY_S = 86400.0
 # An orchestrator may be between two nodes of a run for so long.
-_BETWEEN_NODES_S = _DAY_S
+_BETWEEN_NODES_S = DAY_S
 _MB = 1_000_000
 
 
@@ -242,7 +242,7 @@ def plan(
     # Runs that began in the same second.
     going.update({run.run_id: f"keep.runs={keep.runs}" for run in counted[: -keep.runs]})
   if keep.days is not None:
-    drop_before(now - keep.days * _DAY_S, f"keep.days={keep.days:g}", runs_only=False)
+    drop_before(now - keep.days * DAY_S, f"keep.days={keep.days:g}", runs_only=False)
   going = {run_id: why for run_id, why in going.items() if run_id not in protected}
   found = _made(holdings, going, loose, protected)
   if keep.max_mb is None:

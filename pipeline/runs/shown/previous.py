@@ -14,9 +14,6 @@ from dlpipe import nodes
 from pipeline.rows.files import FILE
 from pipeline.runs.store import executions
 
-_INPUTS = (metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.INTERNAL_INPUT)
-_RUN = "pipeline_run"
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Previous:
@@ -43,23 +40,28 @@ def previous_predictions(
   mine = nodes.PREDICTIONS.find(artifacts)
   if mine is None:
     return None
-  made = [e for e in store.get_events_by_artifact_ids([mine.id]) if e.type not in _INPUTS]
+  made = [e for e in store.get_events_by_artifact_ids([mine.id]) if e.type not in executions.INPUTS]
   told = store.get_events_by_execution_ids([event.execution_id for event in made])
   baselines = {
     event.artifact_id
     for event in told
-    if event.type in _INPUTS and _key(event) == standard_component_specs.BASELINE_MODEL_KEY
+    if event.type in executions.INPUTS
+    and _key(event) == standard_component_specs.BASELINE_MODEL_KEY
   }
   evaluated = {
     event.execution_id
     for event in store.get_events_by_artifact_ids(sorted(baselines))
-    if event.type in _INPUTS and _key(event) == standard_component_specs.MODEL_KEY
+    if event.type in executions.INPUTS and _key(event) == standard_component_specs.MODEL_KEY
   }
   # The latest evaluation of a model has today's columns.
   for execution in sorted(evaluated, reverse=True):
     found = executions.outputs(store, execution).get(nodes.PREDICTIONS.name)
     if found is not None and (pathlib.Path(found.uri) / FILE).is_file():
-      runs = [c.name for c in store.get_contexts_by_execution(execution) if c.type == _RUN]
+      runs = [
+        c.name
+        for c in store.get_contexts_by_execution(execution)
+        if c.type == executions.PIPELINE_RUN
+      ]
       return Previous(run_id=min(runs, default=""), predictions=pathlib.Path(found.uri))
   return None
 

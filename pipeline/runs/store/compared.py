@@ -16,7 +16,6 @@ from pipeline.drift.profile import Profile
 from pipeline.runs.store import executions
 
 _SERVED_FROM = "served_from"
-_RUN_CONTEXT = "pipeline_run"
 
 
 def compares_anew(
@@ -54,10 +53,10 @@ def compares_anew(
 def _data_of_run(handle: metadata.Metadata, node: pipeline_pb2.PipelineNode) -> str:
   """Returns the text that tells the data of the node's run apart; empty if it is unknown."""
   for named in node.contexts.contexts:
-    if named.type.name != _RUN_CONTEXT:
+    if named.type.name != executions.PIPELINE_RUN:
       continue
     name = named.name.field_value.string_value
-    context = handle.store.get_context_by_type_and_name(_RUN_CONTEXT, name)
+    context = handle.store.get_context_by_type_and_name(executions.PIPELINE_RUN, name)
     for execution in handle.store.get_executions_by_context(context.id) if context else ():
       if execution.type.endswith(nodes.DATA_PROFILE.id):
         found = executions.outputs(handle.store, execution.id).get(nodes.PROFILE.name)
