@@ -44,6 +44,45 @@ def workspace_option(command: Callable[..., Any]) -> Callable[..., Any]:
   )(command)
 
 
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+  """Adds `--json` to a command that prints nothing else then."""
+  return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
+
+
+def json_last_option(command: Callable[..., Any]) -> Callable[..., Any]:
+  """Adds `--json` to a command that may print other lines before the object."""
+  return click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout."
+  )(command)
+
+
+def beam_option(command: Callable[..., Any]) -> Callable[..., Any]:
+  """Adds `--beam`."""
+  return click.option(
+    "--beam",
+    type=click.Choice(["direct", "flink", "spark", "dataflow"]),
+    help="Where Beam runs. Default: direct, on this machine.",
+  )(command)
+
+
+def log_option(command: Callable[..., Any]) -> Callable[..., Any]:
+  """Adds `--log`."""
+  return click.option(
+    "--log",
+    "log_dir",
+    type=LocalPath(),
+    metavar="DIR",
+    help="The folder of the request log. Default: that of dlpipe serve --log-requests.",
+  )(command)
+
+
+def task_of_run_option(command: Callable[..., Any]) -> Callable[..., Any]:
+  """Adds `--task` to a command that takes the name of a run."""
+  return click.option("--task", metavar="TASK", help="Whose run, where several have that name.")(
+    command
+  )
+
+
 def reason_option(command: Callable[..., Any]) -> Callable[..., Any]:
   """Adds `--reason`."""
   return click.option(
@@ -72,20 +111,14 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
       help="One setting, such as train.epochs=5; repeatable, wins over --config.",
     ),
     click.option("--tiny", is_flag=True, help="A small model for a run in seconds."),
-    click.option(
-      "--beam",
-      type=click.Choice(["direct", "flink", "spark", "dataflow"]),
-      help="Where Beam runs. Default: direct, on this machine.",
-    ),
+    beam_option,
     click.option(
       "--mlmd",
       type=LocalPath(),
       metavar="FILE",
       help="The metadata store's connection file. Default: SQLite in the workspace.",
     ),
-    click.option(
-      "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout."
-    ),
+    json_last_option,
   )
   for option in reversed(options):
     command = option(command)
@@ -102,7 +135,7 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
       metavar="FILE",
       help="A metadata store's connection file. Default: the SQLite files of the workspace.",
     ),
-    click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+    json_option,
   )
   for option in reversed(options):
     command = option(command)

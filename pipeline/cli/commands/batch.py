@@ -21,7 +21,7 @@ from pipeline.beam.engines import check_engine
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.main import INTERRUPTED
-from pipeline.cli.options import config_option, workspace_option
+from pipeline.cli.options import beam_option, config_option, json_last_option, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.settings.config import PipelineConfig
 from pipeline.settings.reading import make_config
@@ -95,14 +95,8 @@ BATCH_SIZE = 128
   metavar="KEY=VALUE",
   help="One setting, such as data.separator=semicolon or beam.options=[...]; repeatable.",
 )
-@click.option(
-  "--beam",
-  type=click.Choice(["direct", "flink", "spark", "dataflow"]),
-  help="Where Beam runs. Default: direct, on this machine.",
-)
-@click.option(
-  "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout."
-)
+@beam_option
+@json_last_option
 def batch(
   task: str,
   input_path: str,

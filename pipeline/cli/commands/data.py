@@ -20,6 +20,8 @@ from data.fetch import Fetched, Step
 from dlpipe.errors import BadInputError, DlpipeError
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
+from pipeline.cli.options import json_last_option, json_option
+from pipeline.shipped import cache_folder
 
 _MIRROR = "DLPIPE_DATA_MIRROR"
 _PLAIN_INTERVAL_S = 5.0
@@ -41,10 +43,10 @@ def data() -> None:
 
 @data.command("list", short_help="List the data sets that can be fetched.")
 @_to_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def list_(parent: pathlib.Path | None, as_json: bool) -> None:
   """List the data sets that can be fetched, with licence and size."""
-  parent = (parent or _default_parent()).absolute()
+  parent = (parent or pathlib.Path(cache_folder("datasets"))).absolute()
   rows = [_row(data_set, parent) for data_set in DATA_SETS.values()]
   if as_json:
     echo_json({"data_sets": rows})
@@ -68,9 +70,7 @@ def list_(parent: pathlib.Path | None, as_json: bool) -> None:
   help="Take the files from URL/NAME/FILE instead of their publisher; checksums hold all the same. "
   f"Default: ${_MIRROR}, if set.",
 )
-@click.option(
-  "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout."
-)
+@json_last_option
 def fetch(name: str, parent: pathlib.Path | None, mirror: str | None, as_json: bool) -> None:
   """Fetch the data set NAME and say how to run a task on it.
 
@@ -82,7 +82,7 @@ def fetch(name: str, parent: pathlib.Path | None, mirror: str | None, as_json: b
     dlpipe data fetch imdb --to my_data/ --mirror https://example.org/public
   """
   data_set = _known(name)
-  parent = (parent or _default_parent()).absolute()
+  parent = (parent or pathlib.Path(cache_folder("datasets"))).absolute()
   try:
     with _shown(sys.stderr) as on_step:
       found = fetching.fetch(data_set, parent, mirror=mirror, on_step=on_step)
@@ -112,11 +112,6 @@ def _known(name: str) -> DataSet:
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise BadInputError(f"Unknown data set {name!r}.{hint} Known: {', '.join(DATA_SETS)}.")
   return DATA_SETS[name]
-
-
-def _default_parent() -> pathlib.Path:
-  cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-  return pathlib.Path(cache, "dlpipe", "datasets")
 
 
 def _row(data_set: DataSet, parent: pathlib.Path) -> dict[str, Any]:

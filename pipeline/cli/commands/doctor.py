@@ -10,6 +10,7 @@ import click
 from dlpipe.workspace import from_env
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
+from pipeline.cli.options import json_option
 from pipeline.doctor.environment import Finding, judge
 from pipeline.doctor.environment_facts import gather
 from pipeline.doctor.workspace_findings import look
@@ -25,7 +26,7 @@ _STATE_WIDTH, _NAME_WIDTH = 9, 17
   metavar="DIR",
   help="Where runs will write. Default: $DLPIPE_WORKSPACE, else ./workspace.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def doctor(workspace: str | None, as_json: bool) -> None:
   """Say what is wrong with this environment and how to mend it.
 

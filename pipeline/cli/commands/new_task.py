@@ -11,6 +11,7 @@ import click
 
 from dlpipe.errors import BadInputError
 from pipeline.cli.local_path import LocalPath
+from pipeline.task import NAME
 from pipeline.tasks import (
   BEHAVIOUR_FILE,
   VARIABLE,
@@ -27,7 +28,6 @@ _KINDS = ("images", "sentiment", "translation")
 _CLASSES = "classes"
 _PROBLEMS = {"labels": "The labels", "number": "The number"}
 _CLASSIFIERS = ("images", "sentiment")
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _FOLDER = "tasks"
 _WORD = re.compile(r"\b(NAME|KIND|SUMMARY|FOLDER)\b")
 _LABEL = re.compile(r'feature \{\n  name: "label"\n.*?\n\}', re.DOTALL)
@@ -69,7 +69,7 @@ def new_task(name: str, like: str, problem: str | None, into: pathlib.Path | Non
     dlpipe new-task my_images --like images
     dlpipe new-task prices --like sentiment --problem number
   """
-  if not _NAME.fullmatch(name):
+  if not NAME.fullmatch(name):
     raise BadInputError(
       f"NAME must be lower-case letters, digits and _, the first a letter. Received: {name!r}"
     )

@@ -12,7 +12,7 @@ from dlpipe.words import one_line
 from pipeline.api.asking import require_readable, rows, shown_input
 from pipeline.api.models import Loaded, loaded
 from pipeline.cli.json_output import echo_json
-from pipeline.cli.options import FiniteRange, workspace_option
+from pipeline.cli.options import FiniteRange, json_option, workspace_option
 from pipeline.cli.predict_inputs import InputsCommand, read_inputs
 from pipeline.cli.task_argument import task_argument
 from pipeline.cli.why import explained, why_lines
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
   help="Seconds to wait for the server.",
 )
 @click.option("--why", is_flag=True, help="Say what in each INPUT speaks for its answer.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def predict(
   task: str,
   inputs: tuple[str, ...],

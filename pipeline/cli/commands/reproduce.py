@@ -14,7 +14,7 @@ from pipeline.api.inputs import look_at
 from pipeline.api.stores import checked, tasks_in
 from pipeline.cli.commands.run import Afterword, execute
 from pipeline.cli.local_path import LocalPath
-from pipeline.cli.options import FiniteRange, workspace_option
+from pipeline.cli.options import FiniteRange, json_last_option, task_of_run_option, workspace_option
 from pipeline.execution.options import RunOptions
 from pipeline.runs import run_files
 from pipeline.settings.config import MetadataConfig
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Repeat a run, and compare.")
 @click.argument("run_id", metavar="RUN")
-@click.option("--task", metavar="TASK", help="Whose run, where several have that name.")
+@task_of_run_option
 @workspace_option
 @click.option(
   "--into",
@@ -42,9 +42,7 @@ if TYPE_CHECKING:
   show_default=True,
   help="What two values of a metric may differ by.",
 )
-@click.option(
-  "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout."
-)
+@json_last_option
 def reproduce(
   run_id: str,
   task: str | None,

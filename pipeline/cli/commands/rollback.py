@@ -11,7 +11,7 @@ from dlpipe.workspace import TaskFolder, Workspace
 from pipeline.announcing.stage_moves import tell_of_stage
 from pipeline.api.operations import staging
 from pipeline.cli.json_output import echo_json
-from pipeline.cli.options import reason_option, workspace_option
+from pipeline.cli.options import json_option, reason_option, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.runs.retention import cleaned
 from pipeline.tasks import get_task
@@ -27,7 +27,7 @@ from pipeline.tasks import get_task
 )
 @reason_option
 @workspace_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def rollback(
   task: str, to: int | None, reason: str | None, workspace: str | None, as_json: bool
 ) -> None:

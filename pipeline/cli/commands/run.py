@@ -14,12 +14,12 @@ import click
 
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.nodes import check_node
-from pipeline.api.carrying_out import Examine, carry_out, new_run_id
+from pipeline.api.carrying_out import carry_out, new_run_id
 from pipeline.api.inputs import Inputs, prepare
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.options import run_options
 from pipeline.execution.events import Event, Listener
-from pipeline.execution.options import RunOptions
+from pipeline.execution.options import Examine, RunOptions
 from pipeline.execution.output import RealStreams
 
 _WIDTH = 100

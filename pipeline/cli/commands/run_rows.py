@@ -16,7 +16,7 @@ from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.stores import checked
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
-from pipeline.cli.options import store_options
+from pipeline.cli.options import store_options, task_of_run_option
 
 _SHOWN = 20  # rows on the screen, unless --limit says otherwise
 _COLUMNS = 120  # if the width of the screen is unknown
@@ -25,7 +25,7 @@ _CELL_CHARACTERS = 40
 
 @click.command("rows", short_help="List val and eval examples with their predictions.")
 @click.argument("run_id", metavar="RUN")
-@click.option("--task", metavar="TASK", help="Whose run, where several have that name.")
+@task_of_run_option
 @click.option(
   "--where",
   metavar="CONDITION",

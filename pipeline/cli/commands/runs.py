@@ -21,7 +21,7 @@ from pipeline.cli.commands.reproduce import reproduce
 from pipeline.cli.commands.run_rows import rows
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.operations.runs_page import page
-from pipeline.cli.options import store_options
+from pipeline.cli.options import store_options, task_of_run_option
 from pipeline.runs import run_files, served
 from pipeline.runs.retention import cleaned
 from pipeline.settings.known_settings import in_yaml
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 _COLUMNS = 120  # if the width of the screen is unknown
 _MOST_SHOWN = 40
-_task_option = click.option(
-  "--task", metavar="TASK", help="Whose run, where several have that name."
-)
 
 
 @click.group(short_help="List, show, compare and repeat earlier runs.")
@@ -114,7 +111,7 @@ def _again(version: served.Version) -> str:
 
 @runs.command("show", short_help="Show one run, node by node.")
 @click.argument("run_id", metavar="RUN")
-@_task_option
+@task_of_run_option
 @store_options
 def show(
   run_id: str, task: str | None, workspace: str | None, mlmd: str | None, as_json: bool
@@ -182,7 +179,7 @@ def _spans(run: PastRun, kept: cleaned.CleanedRun | None) -> list[dict[str, Any]
 
 @runs.command("why", short_help="Tell why each node ran, or did not.")
 @click.argument("run_id", metavar="RUN")
-@_task_option
+@task_of_run_option
 @store_options
 def why(
   run_id: str, task: str | None, workspace: str | None, mlmd: str | None, as_json: bool
@@ -214,7 +211,7 @@ def why(
 @runs.command("diff", short_help="Compare two runs of a task.")
 @click.argument("before", metavar="RUN")
 @click.argument("after", metavar="OTHER")
-@_task_option
+@task_of_run_option
 @store_options
 def diff(
   before: str,

@@ -11,14 +11,13 @@ import click
 from components.versioned_pusher import models_config, stages
 from components.versioned_pusher.version_folders import list_versions
 from dlpipe.errors import BadInputError
-from dlpipe.workspace import Workspace
+from dlpipe.workspace import MODEL_FILE, Workspace
 from pipeline.api.damaged import ways_out
 from pipeline.cli.options import workspace_option
 from pipeline.tasks import get_task
 from serving import flags
 from serving.errors import InvalidArgument
 
-_MODEL_FILE = "saved_model.pb"
 _POLL_S = 1
 _REST_PORT = 8501  # as in TensorFlow Serving's image
 
@@ -94,9 +93,9 @@ def _task_flags(arguments: tuple[str, ...], workspace: str | None, page: list[st
       "workspace of that run with --workspace."
     )
   newest = max(versions)
-  if not (root / str(newest) / _MODEL_FILE).is_file():
+  if not (root / str(newest) / MODEL_FILE).is_file():
     raise BadInputError(
-      f"Version {newest} in {str(root)!r} holds no {_MODEL_FILE}, and a model server takes the "
+      f"Version {newest} in {str(root)!r} holds no {MODEL_FILE}, and a model server takes the "
       f"newest. {ways_out(task.name, workspace, newest)}"
     )
   with contextlib.suppress(OSError):  # read-only, so nobody moved it either

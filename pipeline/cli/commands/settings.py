@@ -12,7 +12,7 @@ import click
 
 from dlpipe.errors import BadInputError
 from pipeline.cli.json_output import echo_json
-from pipeline.cli.options import config_option
+from pipeline.cli.options import config_option, json_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.settings.known_settings import Setting, in_yaml, known_settings, value_of
 from pipeline.settings.reading import make_config, nearest
@@ -34,7 +34,7 @@ _WIDTH = 100
   help="One setting, such as train.epochs=5; repeatable, wins over --config.",
 )
 @click.option("--tiny", is_flag=True, help="Show the values of a --tiny run.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def settings(
   task: str,
   names: tuple[str, ...],

@@ -9,6 +9,7 @@ import click
 
 from dlpipe.errors import BadInputError
 from pipeline.cli.local_path import LocalPath
+from pipeline.cli.options import json_last_option
 from pipeline.execution.single_node.node_request import NodeRequest, ask_worker
 
 
@@ -28,9 +29,7 @@ def compiled_run_options(command: Callable[..., Any]) -> Callable[..., Any]:
       metavar="FILE",
       help="The metadata store's connection file. Default: as compiled.",
     ),
-    click.option(
-      "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of stdout."
-    ),
+    json_last_option,
   )
   for option in reversed(options):
     command = option(command)

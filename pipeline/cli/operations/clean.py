@@ -11,7 +11,7 @@ from dlpipe.workspace import Workspace
 from pipeline.api.operations.cleaning import clean as delete
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
-from pipeline.cli.options import FiniteRange, workspace_option
+from pipeline.cli.options import FiniteRange, json_option, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.settings.keep import KeepConfig
 
@@ -46,7 +46,7 @@ _MB = 1_000_000
   metavar="FILE",
   help="A further metadata store that runs of TASK are in.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def clean(
   task: str,
   runs: int | None,

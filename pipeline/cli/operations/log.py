@@ -12,18 +12,9 @@ from dlpipe.workspace import Workspace
 from pipeline.api.operations import logged_requests
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
-from pipeline.cli.options import workspace_option
+from pipeline.cli.options import json_option, log_option, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.tasks import get_task
-
-_log_option = click.option(
-  "--log",
-  "log_dir",
-  type=LocalPath(),
-  metavar="DIR",
-  help="The folder of the request log. Default: that of dlpipe serve --log-requests.",
-)
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 def _output_option(help_text: str) -> Callable[[Any], Any]:
@@ -59,9 +50,9 @@ def log() -> None:
   help="With --by disagreement: the version to compare with. Default: the one before.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="With --by random.")
-@_log_option
+@log_option
 @workspace_option
-@_json_option
+@json_option
 def pick(
   task: str,
   by: str,
@@ -121,9 +112,9 @@ def pick(
 @click.option(
   "--label-column", metavar="NAME", help="The column of the labels. Default: the task's."
 )
-@_log_option
+@log_option
 @workspace_option
-@_json_option
+@json_option
 def join(
   task: str,
   labels: str,

@@ -7,7 +7,7 @@ import click
 from dlpipe.workspace import Workspace
 from pipeline.api.operations import staging
 from pipeline.cli.json_output import echo_json
-from pipeline.cli.options import reason_option, workspace_option
+from pipeline.cli.options import json_option, reason_option, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.tasks import get_task
 
@@ -18,7 +18,7 @@ from pipeline.tasks import get_task
 @click.option("--remove", is_flag=True, help="Let it be cleaned again.")
 @reason_option
 @workspace_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def pin(
   task: str, version: int, remove: bool, reason: str | None, workspace: str | None, as_json: bool
 ) -> None:

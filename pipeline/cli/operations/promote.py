@@ -15,7 +15,7 @@ from pipeline.api.operations import replaying, staging
 from pipeline.api.operations.told_bounds import told_max_flips
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.operations.replay import lines, replay_options, replayed
-from pipeline.cli.options import FiniteRange, reason_option, workspace_option
+from pipeline.cli.options import FiniteRange, json_option, reason_option, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.tasks import get_task
 
@@ -41,7 +41,7 @@ from pipeline.tasks import get_task
 @replay_options
 @reason_option
 @workspace_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def promote(
   task: str,
   version: int | None,

@@ -11,8 +11,7 @@ import click
 from dlpipe.words import one_line
 from pipeline.api.operations import replaying
 from pipeline.cli.json_output import echo_json
-from pipeline.cli.local_path import LocalPath
-from pipeline.cli.options import FiniteRange, workspace_option
+from pipeline.cli.options import FiniteRange, json_option, log_option, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.task import Task
 from pipeline.tasks import get_task
@@ -25,13 +24,7 @@ _SHOWN_FLIPS, _SHOWN_PAIRS = 10, 10
 def replay_options(command: Callable[..., Any]) -> Callable[..., Any]:
   """Adds the options that `replay` and `promote` share: which requests, and who answers."""
   options = (
-    click.option(
-      "--log",
-      "log_dir",
-      type=LocalPath(),
-      metavar="DIR",
-      help="The folder of the request log. Default: that of dlpipe serve --log-requests.",
-    ),
+    log_option,
     click.option(
       "--since",
       metavar="WHEN",
@@ -83,7 +76,7 @@ def replay_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @replay_options
 @workspace_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def replay(
   task: str,
   candidate: int | None,

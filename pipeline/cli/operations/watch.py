@@ -10,7 +10,7 @@ from dlpipe.errors import DataRefusedError
 from pipeline.api.operations import watching
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
-from pipeline.cli.options import FiniteRange, workspace_option
+from pipeline.cli.options import FiniteRange, log_option, workspace_option
 from pipeline.cli.task_argument import task_argument
 from pipeline.tasks import get_task
 
@@ -53,13 +53,7 @@ if TYPE_CHECKING:
   metavar="FILE",
   help="Write the numbers for Prometheus's textfile collector, such as dlpipe.prom.",
 )
-@click.option(
-  "--log",
-  "log_dir",
-  type=LocalPath(),
-  metavar="DIR",
-  help="The folder of the request log. Default: that of dlpipe serve --log-requests.",
-)
+@log_option
 @workspace_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 @click.pass_context
