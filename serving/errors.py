@@ -25,10 +25,12 @@
 Each class has both codes, so that no two tables have to agree. The pairs are TensorFlow Serving's
 (Source: tensorflow_serving/model_servers/http_server.cc), but for the four that are subclasses of
 another error: HTTP has separate statuses for requests that are refused before they are read.
-Imports nothing.
+Imports nothing but logging.
 """
 
 from __future__ import annotations
+
+import logging
 
 
 class ServingError(Exception):
@@ -201,6 +203,14 @@ CODE_NUMBERS = {
 }
 _CLASSES = {c.grpc_code: c for c in ServingError.__subclasses__()}
 _NAMES = {number: name for name, number in CODE_NUMBERS.items()}
+
+
+def for_the_caller(error: Exception, log: logging.Logger) -> ServingError:
+  """Returns what the caller is told; an error that nobody foresaw is logged with its traceback."""
+  if isinstance(error, ServingError):
+    return error
+  log.error("A request failed", exc_info=error)
+  return Internal(f"{type(error).__name__}: {error}")
 
 
 def error_of_code(grpc_code: str | int, message: str) -> ServingError:

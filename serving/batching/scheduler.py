@@ -120,9 +120,9 @@ class BatchScheduler:
   def _work(self) -> None:
     while True:
       queue, batch = self._take()
-      if self._on_batch is not None:
-        self._on_batch(time.monotonic() - batch.tasks[0].queued_at)
       try:
+        if self._on_batch is not None:
+          self._on_batch(time.monotonic() - batch.tasks[0].queued_at)
         _run(queue, batch)
       except Exception as err:
         _LOG.exception("A batch failed")

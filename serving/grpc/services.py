@@ -24,10 +24,10 @@ from tensorflow_serving.apis import (
 )
 
 from serving.errors import (
-  Internal,
   InvalidArgument,
   PermissionDenied,
   ServingError,
+  for_the_caller,
 )
 from serving.models import proto_calls
 from serving.models.servable import ModelSpec, Run, Servable
@@ -154,7 +154,7 @@ class PredictionService:
   def _refuse(self, api: str, spec: ModelSpec, context: Any, err: Exception, run: Run) -> Any:
     # In a function of its own: an error that a variable of its own traceback's frame refers to is a
     # cycle, which keeps the request in memory until the garbage collector runs.
-    error = _as_serving_error(err)
+    error = for_the_caller(err, _LOG)
     self._hooks.refused(api, "GRPC", spec.name, error, run)
     return _abort(context, error)
 
@@ -244,14 +244,7 @@ def _call(context: Any, call: Callable[[], Any]) -> Any:
   try:
     return call()
   except Exception as err:
-    return _abort(context, _as_serving_error(err))
-
-
-def _as_serving_error(error: Exception) -> ServingError:
-  if isinstance(error, ServingError):
-    return error
-  _LOG.error("A request failed", exc_info=error)
-  return Internal(f"{type(error).__name__}: {error}")
+    return _abort(context, for_the_caller(err, _LOG))
 
 
 def _abort(context: Any, error: ServingError) -> None:

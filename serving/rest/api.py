@@ -15,7 +15,7 @@ from typing import Literal
 
 from serving import tensor_json
 from serving.auth import Tokens
-from serving.errors import Internal, InvalidArgument, ServingError, Unauthenticated
+from serving.errors import InvalidArgument, ServingError, Unauthenticated, for_the_caller
 from serving.models import classification, inference, proto_calls
 from serving.models.servable import ModelSpec, Run
 from serving.models.serving_core import ServingCore
@@ -156,7 +156,7 @@ class RestApi:
   def _refuse(self, route: Route, err: Exception, run: Run) -> Response:
     # In a function of its own: an error that a variable of its own traceback's frame refers to is a
     # cycle, which keeps the request in memory until the garbage collector runs.
-    error = _as_serving_error(err)
+    error = for_the_caller(err, _LOG)
     self._hooks.refused(_api_name(route), "REST", route.spec.name, error, run)
     return self.refusal(error)
 
@@ -236,7 +236,7 @@ class RestApi:
     try:
       return page.answer(request)
     except Exception as err:
-      return self.refusal(_as_serving_error(err))
+      return self.refusal(for_the_caller(err, _LOG))
 
   def _metrics(self, request: Request) -> Response:
     if request.method != "GET" or request.target != self._options.metrics_path:
@@ -254,13 +254,6 @@ def _held_bytes(inputs: Mapping[str, Array], body_bytes: int) -> int:
 def _api_name(route: Route) -> str:
   """The name in the metrics: the method, or nothing if the call is no inference."""
   return route.call if route.call in ("predict", "classify", "regress") else ""
-
-
-def _as_serving_error(error: Exception) -> ServingError:
-  if isinstance(error, ServingError):
-    return error
-  _LOG.error("A request failed", exc_info=error)
-  return Internal(f"{type(error).__name__}: {error}")
 
 
 def _authorization(request: Request) -> str | None:

@@ -139,6 +139,23 @@ def test_a_batch_of_an_allowed_size_is_not_padded(graph):
     assert graph.sizes[-1] == size
 
 
+def test_an_observer_that_fails_stops_no_thread(graph):
+  waited = []
+
+  def broken_once(seconds):
+    waited.append(seconds)
+    if len(waited) == 1:
+      raise ZeroDivisionError("of a metric")
+
+  scheduler = BatchScheduler(1, on_batch=broken_once)
+  runner = BatchingRunner(graph, scheduler, BatchOptions(threads=1))
+  first = Call(runner, 1)
+  first.answer()
+  assert isinstance(first.error, Internal)
+  assert str(first.error) == "ZeroDivisionError: of a metric"
+  assert Call(runner, 1).answer()[0].tolist() == [[2, 2]]
+
+
 def test_other_outputs_are_another_batch(graph):
   runner = _runner(graph)
   first = _hold(runner, graph)
