@@ -16,7 +16,7 @@ from typing import Any, Literal
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue
 
-_DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _PATHS = ("compile_args", "answer", "metrics", "rows", "findings")
 _OPTIONAL_PATHS = ("serving_outputs", "calibration", "certainty", "shown", "survey", "baseline")
 
@@ -173,7 +173,7 @@ def _faults(problem: Problem) -> Iterator[str]:
     value = getattr(problem, field)
     if value is None and field in _OPTIONAL_PATHS:
       continue
-    if not isinstance(value, str) or not _DOTTED_PATH.fullmatch(value):
+    if not isinstance(value, str) or not DOTTED_PATH.fullmatch(value):
       yield _fault(
         problem, field, "a function's dotted path, such as 'pipeline.tasks.mine.model.f'"
       )

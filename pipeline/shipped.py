@@ -19,7 +19,7 @@ def shipped_path(write: Callable[[str], str], task: str, name: str) -> str:
   Raises:
     BadInputError: the cache folder cannot be written.
   """
-  target = os.path.join(_folder(task), name)
+  target = os.path.join(cache_folder(task), name)
   try:
     return write(target)
   except OSError as err:
@@ -31,9 +31,10 @@ def shipped_path(write: Callable[[str], str], task: str, name: str) -> str:
 
 def is_shipped(path: str, task: str) -> bool:
   """Whether a path is that of a task's sample data."""
-  return path.startswith(_folder(task) + os.sep)
+  return path.startswith(cache_folder(task) + os.sep)
 
 
-def _folder(task: str) -> str:
+def cache_folder(name: str) -> str:
+  """The path of a folder for files that can be written or fetched again."""
   cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-  return os.path.join(cache, "dlpipe", task)
+  return os.path.join(cache, "dlpipe", name)

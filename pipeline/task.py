@@ -17,11 +17,10 @@ from typing import Any, Literal
 from dlpipe.errors import BadInputError
 from dlpipe.records import Record, Rejected, SourcePlan
 from pipeline.params import DataOptions, Params
-from pipeline.problem import Problem
+from pipeline.problem import DOTTED_PATH, Problem
 
 Options = Mapping[str, Any]
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def beside(folder: str, name: Any) -> str:
@@ -327,7 +326,7 @@ def _faults(task: Task) -> Iterator[str]:
   for field in _NAMES:
     if not (isinstance(getattr(task, field), str) and getattr(task, field)):
       yield _fault(task, field, "a name, such as 'text'")
-  if not _NAME.fullmatch(task.name):
+  if not NAME.fullmatch(task.name):
     yield _fault(task, "name", "lower-case letters, digits and _, the first a letter")
   if not isinstance(task.summary, str):
     yield _fault(task, "summary", "a line of text")
@@ -391,7 +390,7 @@ def _gate_faults(task: Task) -> Iterator[str]:
 
 
 def _is_path(value: Any) -> bool:
-  return isinstance(value, str) and _DOTTED_PATH.fullmatch(value) is not None
+  return isinstance(value, str) and DOTTED_PATH.fullmatch(value) is not None
 
 
 def _fault(task: Task | Source | Input, field: str, expected: str) -> str:

@@ -16,6 +16,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tfx.dsl.io import fileio
 
 from components.serving_gate.serving_ops import UsedOp
+from dlpipe.workspace import MODEL_FILE
 from serving.op_libraries import register_ops
 
 # (signature, input name, values) -> output name to array.
@@ -67,7 +68,7 @@ def load_tf1(model_dir: str) -> Iterator[tuple[Run, frozenset[str]]]:
 
 def used_ops(model_dir: str) -> set[UsedOp]:
   """The ops of a SavedModel, those within its functions included."""
-  with fileio.open(os.path.join(model_dir, "saved_model.pb"), "rb") as f:
+  with fileio.open(os.path.join(model_dir, MODEL_FILE), "rb") as f:
     model = saved_model_pb2.SavedModel.FromString(f.read())
   found: set[UsedOp] = set()
   for meta_graph in model.meta_graphs:

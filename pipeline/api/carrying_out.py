@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import os
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -16,12 +16,9 @@ from dlpipe.remote import publishing
 from pipeline.api.inputs import Inputs
 from pipeline.beam.engines import check_engine
 from pipeline.execution.events import Listener
-from pipeline.execution.options import RunOptions
+from pipeline.execution.options import WHOLE_RUN, Examine, RunOptions
 from pipeline.execution.output import RealStreams, quiet_output, quieten_imports
 from pipeline.runs.result import RunResult
-
-Examine = Callable[[str], "Mapping[str, Any] | None"]
-_WHOLE_RUN = RunOptions()
 
 
 def carry_out(
@@ -30,7 +27,7 @@ def carry_out(
   run_id: str,
   show: Callable[[RealStreams], AbstractContextManager[Listener]],
   train_and_push: bool,
-  how: RunOptions = _WHOLE_RUN,
+  how: RunOptions = WHOLE_RUN,
   examine: Examine | None = None,
 ) -> RunResult:
   """Executes a prepared run.

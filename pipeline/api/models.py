@@ -10,7 +10,7 @@ from typing import Any
 
 from components.versioned_pusher.version_folders import list_versions
 from dlpipe.errors import BadInputError, DlpipeError
-from dlpipe.workspace import Workspace
+from dlpipe.workspace import MODEL_FILE, Workspace
 from pipeline.api import asking
 from pipeline.api.asking import Answer, Input
 from pipeline.api.damaged import ways_out
@@ -21,7 +21,6 @@ from pipeline.explanations.values import EXPLAIN, trimmed
 from pipeline.task import Task
 
 _SIGNATURE = "serving_default"
-_MODEL_FILE = "saved_model.pb"
 
 
 def load(
@@ -188,8 +187,8 @@ def loaded(
   if folder is not None:
     if version is not None or place is not None:
       raise BadInputError("path names a model by itself. Leave version and workspace out.")
-    if not os.path.isfile(os.path.join(folder, _MODEL_FILE)):
-      raise BadInputError(f"path takes a folder with a {_MODEL_FILE}. There is none in {folder!r}.")
+    if not os.path.isfile(os.path.join(folder, MODEL_FILE)):
+      raise BadInputError(f"path takes a folder with a {MODEL_FILE}. There is none in {folder!r}.")
     return Loaded(task, os.path.abspath(folder))
   base = Workspace.of(place).task(task.name).serving
   pushed = list_versions(base)

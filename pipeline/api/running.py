@@ -18,7 +18,7 @@ from pipeline.api.inputs import Inputs
 from pipeline.api.run import Run
 from pipeline.api.values import Path, prepared
 from pipeline.execution.events import Event, Listener
-from pipeline.execution.options import RunOptions
+from pipeline.execution.options import Examine, RunOptions
 from pipeline.execution.output import RealStreams
 from pipeline.runs.result import FAILED, RunResult
 from pipeline.suspects.supported import require_classes
@@ -176,7 +176,7 @@ def _carried_out(
   *,
   train_and_push: bool,
   how: RunOptions | None = None,
-  examine: carrying_out.Examine | None = None,
+  examine: Examine | None = None,
 ) -> Run:
   if not isinstance(progress, bool) and not callable(progress):
     raise BadInputError(f"progress takes True, False or a function. Received: {progress!r}")

@@ -199,7 +199,7 @@ def _expected(task: Task) -> str:
 
 
 def _plan_files(path: str) -> InputPlan:
-  names = [os.path.relpath(file, path) for file in _walk(path, frozenset())]
+  names = [os.path.relpath(file, path) for file in input_paths.files_below(path)]
   if not names:
     raise BadInputError(f"Expected files in the folder {path!r}. Found none.")
   return InputPlan(
@@ -212,17 +212,6 @@ def _plan_files(path: str) -> InputPlan:
     input_column=PATH,
     input_kind="file",
   )
-
-
-def _walk(folder: str, above: frozenset[str]) -> Iterator[str]:
-  real = os.path.realpath(folder)
-  if real in above:  # a link to one of its parent folders
-    return
-  for entry in input_paths.entries(folder):
-    if entry.is_dir():
-      yield from _walk(entry.path, above | {real})
-    else:
-      yield entry.path
 
 
 def _read_files(

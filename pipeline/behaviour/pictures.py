@@ -16,10 +16,10 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from pipeline.behaviour.suite import Change
+from pipeline.sources.file_formats import MAX_PIXELS
 
 # A larger picture is scaled down first, and compared with what a model says of it then.
 _MOST_SIDE = 256
-_MOST_PIXELS = 50_000_000
 _THUMBNAIL = 64
 _ONE_COLOUR = 64  # pixels a side
 
@@ -31,7 +31,7 @@ def opened(data: bytes) -> Image.Image | None:
   """
   try:
     with Image.open(io.BytesIO(data)) as picture:
-      if picture.width * picture.height > _MOST_PIXELS or picture.mode[0] in "IF":
+      if picture.width * picture.height > MAX_PIXELS or picture.mode[0] in "IF":
         return None
       picture.draft("RGB", (2 * _MOST_SIDE, 2 * _MOST_SIDE))
       upright = ImageOps.exif_transpose(picture)

@@ -14,10 +14,10 @@ from PIL import Image
 
 from pipeline.checks.description import Description, IndescribableError
 from pipeline.checks.looks.measuring import of_picture
+from pipeline.sources.file_formats import BIT_DEPTHS
 
 _COLUMNS, _ROWS = 9, 8
 SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I")
-_DEPTHS = (8, 10, 12, 14, 16)
 _ORIENTATION = 0x0112
 _TURNS = {
   2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -102,4 +102,4 @@ def in_grey(picture: Image.Image) -> tuple[Image.Image, bool]:
 
 
 def _ranges(brightest: int) -> Iterator[int]:
-  return (2**bits - 1 for bits in _DEPTHS if brightest < 2**bits)
+  return (2**bits - 1 for bits in BIT_DEPTHS if brightest < 2**bits)

@@ -7,7 +7,7 @@ import datetime
 import os
 import pathlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from components.source_example_gen.summary import REJECTED_FILE
@@ -17,7 +17,7 @@ from dlpipe.errors import DlpipeError
 from pipeline.announcing.announce import announce
 from pipeline.assembly import create_pipeline
 from pipeline.execution import at_work, events, node, node_events, partial, processes, sequential
-from pipeline.execution.options import RunOptions
+from pipeline.execution.options import WHOLE_RUN, Examine, RunOptions
 from pipeline.params import Params
 from pipeline.report.render import write_report
 from pipeline.runs import record, run_files
@@ -30,8 +30,6 @@ from pipeline.runs.store.metadata_stores import ConnectionConfig, connection, op
 from pipeline.settings.config import PipelineConfig
 from pipeline.task import Source, Task
 
-Examine = Callable[[str], "Mapping[str, Any] | None"]
-_WHOLE_RUN = RunOptions()
 # What a run waits for between nodes, by its name on the screen.
 _STORE = "metadata store"
 
@@ -46,7 +44,7 @@ def run(
   log_file: str,
   listener: events.Listener,
   train_and_push: bool = True,
-  options: RunOptions = _WHOLE_RUN,
+  options: RunOptions = WHOLE_RUN,
   examine: Examine | None = None,
 ) -> RunResult:
   """Runs the pipeline; writes the run's settings and its report.

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+# From a run's id to findings about its data, for the report.
+Examine = Callable[[str], Mapping[str, Any] | None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,3 +30,6 @@ class RunOptions:
   retries: int = 0
   processes: bool = False
   memory_mb: int | None = None
+
+
+WHOLE_RUN = RunOptions()

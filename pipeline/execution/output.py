@@ -21,7 +21,7 @@ from typing import Any, TextIO
 from dlpipe.causes import is_full
 from dlpipe.errors import BadInputError
 
-_LOG_FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
+LOG_FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def quiet_output(log_path: str | os.PathLike[str]) -> Iterator[RealStreams]:
       f"The log file {str(path)!r} cannot be written: {err.strerror or err}. "
       "Free the path or choose another --workspace."
     ) from err
-  handler.setFormatter(logging.Formatter(_LOG_FORMAT))
+  handler.setFormatter(logging.Formatter(LOG_FORMAT))
   with contextlib.ExitStack() as stack:
     stack.callback(_close, handler)
     real = RealStreams(

@@ -27,7 +27,7 @@ LOGITS, SOFTMAX, SIGMOID = "logits", "softmax", "sigmoid"
 # float32; a sigmoid near 1 is not.
 LEAST_OF_SOFTMAX, LEAST_OF_SIGMOID = 1e-30, 1e-7
 
-_LEAST_SCORE = 1e-7  # Keras' bound for a probability, so that a loss is finite
+LEAST_SCORE = 1e-7  # Keras' bound for a probability, so that a loss is finite
 # Bounds of the temperature; a fit outside of them says that the outputs are no logits.
 _LOWEST, _HIGHEST = 1e-3, 1e3
 _HALVINGS = 40
@@ -108,7 +108,7 @@ def of_classes(outputs: _Numbers, labels: _Numbers, *, wanted: bool = True) -> C
 
   def judged(temperature: float) -> tuple[float, float]:
     scores = _softmax(logits / temperature)
-    loss = -np.log(np.maximum(scores[rows, labels], _LEAST_SCORE)).mean()
+    loss = -np.log(np.maximum(scores[rows, labels], LEAST_SCORE)).mean()
     is_right = scores.argmax(axis=1) == labels
     return float(loss), _expected_error(scores.max(axis=1), is_right)
 
@@ -229,7 +229,7 @@ def _are_sigmoids(outputs: _Numbers) -> bool:
 
 def _binary_loss(scores: _Numbers, truth: _Numbers) -> float:
   right = np.where(truth > 0, scores, 1 - scores)
-  return float(-np.log(np.maximum(right, _LEAST_SCORE)).mean())
+  return float(-np.log(np.maximum(right, LEAST_SCORE)).mean())
 
 
 def _softmax(logits: _Numbers) -> _Numbers:

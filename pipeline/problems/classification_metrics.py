@@ -23,7 +23,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from dlpipe.fingerprint import code_fingerprint
 from pipeline.problems import intervals
-from pipeline.problems.calibration import BINS, binned_errors
+from pipeline.problems.calibration import BINS, LEAST_SCORE, binned_errors
 from pipeline.problems.certainty import metrics as certainty
 from pipeline.problems.classes import WORST_NAME, WORST_RECALL, WORST_ROWS
 from pipeline.problems.paired_metrics import PairedCombiner, RightCombiner, Scored, paired_metric
@@ -32,8 +32,6 @@ BINS_NAME = "calibration_bins"
 CONFUSION_NAME = "confusion_matrix"
 GUESSING_LOSS = "guessing_loss"
 COMMON_NAME = "accuracy_where_both_know"
-# Keras' bound for a probability, so that a loss is finite.
-_LEAST_SCORE = 1e-7
 # Scores are rounded to 1 / _RANKS, which changes an AUC by less than that.
 _RANKS = 4096
 
@@ -189,7 +187,7 @@ class _LossCombiner(PairedCombiner):
 def _loss(row: Scored) -> float:
   known = 0 <= row.label < len(row.prediction)
   score = float(row.prediction[row.label]) if known else 0.0
-  return -math.log(max(score, _LEAST_SCORE)) if score == score else math.nan
+  return -math.log(max(score, LEAST_SCORE)) if score == score else math.nan
 
 
 class _RightCombiner(RightCombiner):

@@ -16,7 +16,7 @@ Interval = tuple[float, float]
 
 NONE: Interval = (math.nan, math.nan)
 REPLICATES = 200
-_Z = 1.959964  # the normal distribution's 97.5 %
+Z = 1.959964  # the normal distribution's 97.5 %
 
 
 def share(right: float, count: float) -> Interval:
@@ -26,9 +26,9 @@ def share(right: float, count: float) -> Interval:
   """
   if count <= 0:
     return NONE
-  p, z2 = right / count, _Z * _Z
+  p, z2 = right / count, Z * Z
   middle = (p + z2 / (2 * count)) / (1 + z2 / count)
-  half = _Z / (1 + z2 / count) * math.sqrt(p * (1 - p) / count + z2 / (4 * count * count))
+  half = Z / (1 + z2 / count) * math.sqrt(p * (1 - p) / count + z2 / (4 * count * count))
   return max(0.0, middle - half), min(1.0, middle + half)
 
 
@@ -65,7 +65,7 @@ def paired_shares(gained: float, lost: float, count: float) -> Interval:
     return NONE
   gained, lost, count = gained + 0.5, lost + 0.5, count + 2
   difference = (gained - lost) / count
-  half = _Z * math.sqrt(max(gained + lost - (gained - lost) ** 2 / count, 0)) / count
+  half = Z * math.sqrt(max(gained + lost - (gained - lost) ** 2 / count, 0)) / count
   return max(-1.0, difference - half), min(1.0, difference + half)
 
 
@@ -80,7 +80,7 @@ def mean(total: float, squares: float, count: float) -> Interval:
   if count < 2:
     return NONE
   middle = total / count
-  half = _Z * math.sqrt(max(squares / count - middle * middle, 0) / (count - 1))
+  half = Z * math.sqrt(max(squares / count - middle * middle, 0) / (count - 1))
   return middle - half, middle + half
 
 

@@ -17,6 +17,7 @@ from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.problems import intervals
+from pipeline.problems.calibration import LEAST_SCORE
 from pipeline.problems.certainty import metrics as certainty
 from pipeline.problems.classification_metrics import GUESSING_LOSS
 from pipeline.problems.labels import COUNTS_NAME, NONE, THRESHOLD, UNKNOWN
@@ -28,7 +29,6 @@ from pipeline.problems.paired_metrics import (
   paired_metric,
 )
 
-_LEAST_SCORE = 1e-7  # Keras' bound for a probability, so that a loss is finite
 _RANKS = 512
 
 
@@ -166,8 +166,8 @@ class _LossCombiner(_MeanCombiner):
     truth, unknown = row.label
     right = np.where(truth > 0, row.prediction, 1 - row.prediction)
     # nan stays nan: a training that diverged has no loss.
-    losses = -np.log(np.maximum(right, _LEAST_SCORE))
-    return float((losses.sum() - unknown * math.log(_LEAST_SCORE)) / max(len(truth), 1))
+    losses = -np.log(np.maximum(right, LEAST_SCORE))
+    return float((losses.sum() - unknown * math.log(LEAST_SCORE)) / max(len(truth), 1))
 
   def extract_output(self, accumulator):
     (n, total, squares, pairs, change, change_squares), counts = accumulator
@@ -176,7 +176,7 @@ class _LossCombiner(_MeanCombiner):
     shares = counts[:-1] / n
     inner = shares[(shares > 0) & (shares < 1)]
     entropy = -(inner * np.log(inner) + (1 - inner) * np.log(1 - inner)).sum()
-    guessing = (entropy - counts[-1] / n * math.log(_LEAST_SCORE)) / max(len(shares), 1)
+    guessing = (entropy - counts[-1] / n * math.log(LEAST_SCORE)) / max(len(shares), 1)
     return self.output(
       total / n,
       intervals.mean(total, squares, n),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dlpipe.errors import BadInputError
@@ -73,13 +73,15 @@ class Listing:
           continue
         label = _label(entry)
         self.labels.add(label)
-        self.files += [(path, label, split) for path in _walk(entry.path, frozenset())]
+        self.files += [(path, label, split) for path in input_paths.files_below(entry.path)]
       elif layout.keeps_stray and entry.name.lower().endswith(layout.suffixes):
         self.files.append((entry.path, None, split))
       else:
         self.unread.append(Unread(name=name, reason="beside the class folders"))
     for entry in input_paths.hidden_folders(folder):
-      lost = sum(path.lower().endswith(layout.suffixes) for path in _walk(entry.path, frozenset()))
+      lost = sum(
+        path.lower().endswith(layout.suffixes) for path in input_paths.files_below(entry.path)
+      )
       if lost:
         name = input_paths.printable(os.path.relpath(entry.path, root))
         what = f"{lost:,} {layout.item}{'s' if lost > 1 else ''}"
@@ -198,17 +200,6 @@ def _require_known_splits(
           f"Expected one folder per class in {path!r}, as in train/. Found none, so the {split} "
           f"split would have no labels; sort its {layout.item}s into class folders or move it away."
         )
-
-
-def _walk(folder: str, above: frozenset[str]) -> Iterator[str]:
-  real = os.path.realpath(folder)
-  if real in above:  # a link to a folder that contains it
-    return
-  for entry in input_paths.entries(folder):
-    if entry.is_dir():
-      yield from _walk(entry.path, above | {real})
-    else:
-      yield entry.path
 
 
 def _label(entry: input_paths.Entry) -> str:

@@ -1,10 +1,14 @@
-"""Recognizes a file's real format by its first bytes, if its name suggests another."""
+"""Recognizes a file's real format by its first bytes, and bounds the pictures that are decoded."""
 
 from __future__ import annotations
 
 import re
 
 HEAD_BYTES = 4096  # bytes that `describe` reads
+# A larger picture is not decoded by default: it costs memory, and may be a decompression bomb.
+MAX_PIXELS = 50_000_000
+# Bit depths of sensors. A 16-bit picture is scaled by the smallest that holds its largest value.
+BIT_DEPTHS = (8, 10, 12, 14, 16)
 
 _LFS_POINTER = b"version https://git-lfs"
 _FORMATS = (

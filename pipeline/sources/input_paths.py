@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from dlpipe.errors import BadInputError
@@ -67,6 +67,26 @@ def entries(path: str) -> list[Entry]:
     BadInputError: the folder cannot be read.
   """
   return [entry for entry in _scan(path) if not is_ignored(entry.name)]
+
+
+def files_below(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str]:
+  """Yields the paths of the visible files in a folder and in those below it, by name.
+
+  Args:
+    folder: its path.
+    above: the real paths of the folders that it lies in; a link to one of them is not followed.
+
+  Raises:
+    BadInputError: a folder cannot be read.
+  """
+  real = os.path.realpath(folder)
+  if real in above:
+    return
+  for entry in entries(folder):
+    if entry.is_dir():
+      yield from files_below(entry.path, above | {real})
+    else:
+      yield entry.path
 
 
 def _scan(path: str) -> list[Entry]:

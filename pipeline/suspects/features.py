@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from pipeline.sources.file_formats import MAX_PIXELS
+
 _HASHES = 1 << 20
 _SIDE = 64  # pictures are scaled to so many pixels a side
 _CELLS, _ANGLES = 8, 9
 _CELL = _SIDE // _CELLS
 _CHUNK = 256  # pictures described at once
 _CLIPPED = 0.4  # of a normalized histogram of gradients
-# Larger pictures cost more to decode than an answer about their label is worth.
-_MAX_PIXELS = 50_000_000
 
 
 def of_inputs(
@@ -119,7 +119,7 @@ def _pixels(data: bytes) -> np.ndarray | None:
 
   try:
     with Image.open(io.BytesIO(data)) as picture:
-      if picture.width * picture.height > _MAX_PIXELS:
+      if picture.width * picture.height > MAX_PIXELS:
         return None
       picture.draft("RGB", (2 * _SIDE, 2 * _SIDE))  # JPEGs are decoded at a fraction of their size
       return np.asarray(picture.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))

@@ -10,13 +10,13 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pipeline.batch.requests import windows
 from pipeline.batch.requests.reading import LoggedRow
 from pipeline.problem import Problem
 from pipeline.problems.certainty.record import OUTPUTS
 
 UNSURE, RANDOM, DISAGREEMENT = "unsure", "random", "disagreement"
 _SCORE, _LABEL = "score", "label"
-_SAMPLED = ("sampled", "")
 _BATCH = 256
 Ask = Callable[[Sequence[bytes]], Sequence[Any]]
 
@@ -73,7 +73,7 @@ def at_random(rows: Iterable[LoggedRow], count: int, *, seed: int) -> list[Logge
   rng = random.Random(seed)
   found: list[tuple[int, LoggedRow]] = []
   # Before equal inputs are dropped, so that one that is logged for another reason takes none away.
-  sampled = (row for row in rows if row.why in _SAMPLED)
+  sampled = (row for row in rows if row.why in windows.SAMPLED)
   for number, row in enumerate(_answered(sampled)):
     if len(found) < count:
       found.append((number, row))

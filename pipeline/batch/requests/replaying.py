@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from pipeline.batch.requests import windows
 from pipeline.batch.requests.picking import sureness
 from pipeline.batch.requests.reading import LoggedRow
 from pipeline.problem import Problem
@@ -18,7 +19,6 @@ Begin = Callable[[Sequence[bytes]], Callable[[], Sequence["dict[str, Any] | str"
 
 REFUSED = "(refused)"
 SCORE = "score"
-_SAMPLED = ("sampled", "")
 # As large as what `dlpipe batch` asks at once: enough rows to sort by length, few enough to hold.
 _CHUNK_ROWS, _CHUNK_BYTES = 5000, 64 << 20
 _KEPT_BYTES = 8 << 20  # of the inputs of flipped rows
@@ -172,7 +172,7 @@ def _compare(
   rows, before, after = waiting
   for row, old, new in zip(rows, before(), after(), strict=True):
     counts.rows += 1
-    is_sampled = row.why in _SAMPLED
+    is_sampled = row.why in windows.SAMPLED
     if is_sampled:
       counts.sampled += 1
       counts.asked[hashlib.blake2b(row.value or b"", digest_size=16).digest()] += 1

@@ -17,6 +17,7 @@ from dlpipe import nodes
 from dlpipe.causes import user_error
 from dlpipe.errors import DlpipeError, ModelRefusedError
 from pipeline.execution import attempts, ir, node
+from pipeline.execution.output import LOG_FORMAT
 from pipeline.execution.single_node import compiled_file
 from pipeline.execution.single_node.node_request import NodeRequest
 from pipeline.runs.pushes import was_refused
@@ -24,7 +25,6 @@ from pipeline.runs.store import executions
 from pipeline.runs.store.metadata_stores import ConnectionConfig, open_store, read_connection
 
 SKIPPED = 99
-_LOG_FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -144,7 +144,7 @@ def log_to_stderr(ir_file: str, run_id: str) -> pathlib.Path | None:
   """
   # absl, which TFX logs with, would otherwise put a second handler beside this one.
   absl_logging.use_python_logging()
-  logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr, force=True)
+  logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr, force=True)
   for name in ("absl", "dlpipe"):
     logging.getLogger(name).setLevel(logging.INFO)
   compiled = compiled_file.read(ir_file)
@@ -158,7 +158,7 @@ def log_to_stderr(ir_file: str, run_id: str) -> pathlib.Path | None:
   except OSError as err:
     logging.getLogger("dlpipe").warning("The run's log %s cannot be written: %s", path, err)
     return None
-  handler.setFormatter(logging.Formatter(_LOG_FORMAT))
+  handler.setFormatter(logging.Formatter(LOG_FORMAT))
   logging.getLogger().addHandler(handler)
   return path
 

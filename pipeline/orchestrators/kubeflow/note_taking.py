@@ -10,11 +10,11 @@ from typing import Any
 
 from dlpipe import nodes
 from dlpipe.errors import DlpipeError
+from pipeline.execution.output import LOG_FORMAT
 from pipeline.orchestrators.kubeflow import run_notes
 from pipeline.orchestrators.kubeflow.run_notes import Note, Place
 
 _LOGGER = logging.getLogger("dlpipe")
-_LOG_FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
 _LAST = nodes.VERSIONED_PUSHER.id
 
 
@@ -60,7 +60,7 @@ class Notes:
     except OSError as err:
       _LOGGER.warning("The run's log %s cannot be written: %s", path, err)
       return
-    handler.setFormatter(logging.Formatter(_LOG_FORMAT))
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
     logging.getLogger().addHandler(handler)
 
   def _note(self, code: int, error: str | None, result: Mapping[str, Any] | None) -> None:

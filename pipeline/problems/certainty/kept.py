@@ -13,7 +13,6 @@ COVERAGE, ACCURACY = "coverage", "accepted_accuracy"
 SIZE_NAME, ACCEPTED_NAME = "set_size", "accepted"
 
 MAX_GAP = 0.02  # by default
-_Z = 1.959964  # the normal distribution's 97.5 %
 
 
 def rulings(
@@ -48,7 +47,7 @@ def rulings(
     value = metrics.get(name, math.nan)
     if share is None or not math.isfinite(value) or min(of_val, of_eval) < 1:
       continue
-    chance = _Z * math.sqrt(share * (1 - share) * (1 / of_val + 1 / of_eval))
+    chance = intervals.Z * math.sqrt(share * (1 - share) * (1 / of_val + 1 / of_eval))
     bound = max(0.0, share - max_gap - chance)
     yield Ruling(
       metric=name,

@@ -15,13 +15,13 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from pipeline.explanations.target import report_without
+from pipeline.explanations.values import EXPLAIN
 
 SERVING_DEFAULT = "serving_default"
 SERVING_EXAMPLES = "serving_examples"
 CLASSIFY, REGRESS = "classify", "regress"
 TRANSFORM_FEATURES = "transform_features"
 TRANSFORM_LABEL = "transform_label"
-EXPLAIN = "explain"
 
 # The outputs of TensorFlow Serving's Classify and Regress, and the model outputs that fill them. A
 # model gets the signatures whose outputs it has.

@@ -12,10 +12,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from pipeline.sources.file_formats import BIT_DEPTHS
 from pipeline.tasks.images.pictures import formats, gif, orientation
 
-# Bit depths of sensors. A 16-bit picture is scaled by the smallest that holds its largest value.
-_DEPTHS = (8, 10, 12, 14, 16)
 _AS_STORED = 1
 
 _Then = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -177,7 +176,7 @@ def _on_white(pixels: tf.Tensor) -> tf.Tensor:
 def _of_16_bits(pixels: tf.Tensor) -> tf.Tensor:
   """Composites `[height, width, 4]` uint16 on white: `[height, width, 3]` float32 in [0, 255]."""
   color, opacity = tf.cast(pixels[..., :3], tf.float32), tf.cast(pixels[..., 3:], tf.float32)
-  ranges = tf.constant([2.0**bits - 1 for bits in _DEPTHS])
+  ranges = tf.constant([2.0**bits - 1 for bits in BIT_DEPTHS])
   brightest = tf.reduce_min(tf.boolean_mask(ranges, ranges >= tf.reduce_max(color)))
   opacity /= ranges[-1]
   return 255 * (color / brightest * opacity + 1 - opacity)

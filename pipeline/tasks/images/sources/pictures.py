@@ -12,11 +12,10 @@ from typing import Any
 
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue, Record, Rejected
+from pipeline.sources.file_formats import MAX_PIXELS
 from pipeline.sources.tfrecord.op_errors import words_of
 from pipeline.tasks.images.features import IMAGE, LABEL, SIZE_BUCKET
 from pipeline.tasks.images.sources import headers
-
-MAX_PIXELS = 50_000_000
 
 
 class UnusablePictureError(Exception):

@@ -203,9 +203,9 @@ def test_another_version_that_went_live_meanwhile_stops_a_promotion(folder):
 
 
 def test_without_a_random_sample_nothing_is_promoted(folder, invoke, write_log, monkeypatch):
-  from pipeline.batch.requests import replaying as pure
+  from pipeline.batch.requests import windows
 
-  monkeypatch.setattr(pure, "_SAMPLED", ())  # as if all were logged because they are unsure
+  monkeypatch.setattr(windows, "SAMPLED", ())  # as if all were logged because they are unsure
   with pytest.raises(ModelRefusedError, match="None is of the random sample"):
     invoke(promote, "--max-flips", 1, "--log", write_log(*LOGGED[:5]))
   assert candidates.list_candidates(folder.serving) == [2]
