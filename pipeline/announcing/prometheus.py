@@ -43,6 +43,7 @@ def write(result: RunResult, folder: str) -> None:
   """
   path = pathlib.Path(folder) / f"dlpipe_{result.task}.prom"
   try:
+    path.parent.stat()  # raises if it is gone: the collector's folder is not made here
     write_whole(path, _text(result, time.time(), _last_success(path)), mode=FOR_OTHERS)
   except OSError as err:
     raise NotToldError(f"{path} cannot be written: {err.strerror or err}") from err

@@ -31,7 +31,6 @@ from dlpipe.errors import BadInputError
 from pipeline.settings.config import PipelineConfig
 
 RUN_ID = constants.PIPELINE_RUN_ID_PARAMETER_NAME
-PIPELINE_ROOT = constants.PIPELINE_ROOT_PARAMETER_NAME
 _TYPES = {
   pipeline_pb2.RuntimeParameter.INT: int,
   pipeline_pb2.RuntimeParameter.DOUBLE: float,
