@@ -171,20 +171,20 @@ def _feeds(
 
 
 def _fetches(outputs: Mapping[str, str], output_filter: Sequence[str]) -> Mapping[str, str]:
-  """Output name to tensor name."""
+  """Output name to tensor name, sorted by name: the same outputs are one kind of run and batch."""
   if not output_filter:
     return outputs
-  fetches: dict[str, str] = {}
+  wanted: set[str] = set()
   for alias in output_filter:
     if alias not in outputs:
       raise InvalidArgument(
         f"output tensor alias not found in signature: {alias} Outputs expected to be in the set "
         f"{_set(outputs)}."
       )
-    if alias in fetches:
+    if alias in wanted:
       raise InvalidArgument(f"duplicate output tensor alias: {alias}")
-    fetches[alias] = outputs[alias]
-  return fetches
+    wanted.add(alias)
+  return {alias: tensor for alias, tensor in outputs.items() if alias in wanted}
 
 
 def _set(names: Any) -> str:

@@ -48,8 +48,14 @@ class RecordFile:
     name = f"requests-{int(time.time() * 1000)}-{next(_numbers)}.tfrecord"
     self._hidden = folder / f".{name}"
     self._lock = os.open(self._hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    fcntl.flock(self._lock, fcntl.LOCK_EX)
-    self._writer = tf.io.TFRecordWriter(str(self._hidden))
+    try:
+      fcntl.flock(self._lock, fcntl.LOCK_EX)
+      self._writer = tf.io.TFRecordWriter(str(self._hidden))
+    except BaseException:
+      # Tried again with each request: neither descriptors nor empty files may pile up.
+      os.close(self._lock)
+      self._hidden.unlink(missing_ok=True)
+      raise
     self.opened_at = time.monotonic()
     self.size = 0
     self.pending = 0
@@ -84,7 +90,7 @@ class RecordFile:
       How many records are not in it, after an error.
 
     Raises:
-      OSError: it cannot be cut or renamed.
+      OSError, tf.errors.OpError: it cannot be read, cut or renamed.
     """
     lost = 0
     try:

@@ -106,6 +106,7 @@ class RequestLog:
     self._number = 0
     self._files: dict[pathlib.Path, RecordFile] = {}
     self._dropped = 0
+    self._dropping = threading.Lock()
     self._lost = 0
     self._lost_why: Exception | None = None
     self._reported_at = -_REPORTED_EVERY_S
@@ -173,7 +174,8 @@ class RequestLog:
     now = time.monotonic()
     waiting = len(self._waiting)
     if waiting >= _MOST_WAITING or (waiting and now - self._oldest(now) > _LONGEST_WAIT_S):
-      self._dropped += 1
+      with self._dropping:
+        self._dropped += 1
       return
     self._waiting.append((now, make, noted))
     if waiting >= _WRITTEN_AT:
@@ -247,7 +249,7 @@ class RequestLog:
   def _complete(self, folder: pathlib.Path) -> None:
     try:
       self._lost += self._files.pop(folder).complete()
-    except OSError as err:
+    except ERRORS as err:
       _LOG.warning("A file of logged requests in %s cannot be completed: %s", folder, err)
 
   def _complete_old(self) -> None:
@@ -273,10 +275,12 @@ class RequestLog:
     """Logs lost records, at once and then at intervals: a full disk loses every request."""
     if time.monotonic() - self._reported_at < _REPORTED_EVERY_S:
       return
+    with self._dropping:
+      dropped, self._dropped = self._dropped, 0
     if self._lost:
       _LOG.warning("%d requests were not logged: %s", self._lost, self._lost_why)
-    if self._dropped:
-      _LOG.warning("%d requests were not logged: the disk is too slow", self._dropped)
-    if self._lost or self._dropped:
-      self._lost = self._dropped = 0
+    if dropped:
+      _LOG.warning("%d requests were not logged: the disk is too slow", dropped)
+    if self._lost or dropped:
+      self._lost = 0
       self._reported_at = time.monotonic()

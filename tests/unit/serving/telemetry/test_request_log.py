@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -78,6 +79,13 @@ def _lost(stderr):
   """The counts of what the log says is lost, line by line."""
   lines = [line for line in stderr.splitlines() if "requests were not logged: " in line]
   return [int(line.split()[1]) for line in lines]
+
+
+def _until(is_so):
+  deadline = time.monotonic() + 120
+  while not is_so():
+    assert time.monotonic() < deadline
+    time.sleep(0.01)
 
 
 def _hidden(folder):
@@ -234,3 +242,32 @@ def test_what_cannot_be_written_costs_no_other_request(tmp_path, caplog, monkeyp
   assert list(_records(tmp_path).values()) == [1]
   assert "A request could not be logged" in caplog.text
   assert "stay as they are: [Errno 2] No such file" in caplog.text
+
+
+def test_a_file_that_cannot_be_opened_keeps_no_descriptor(tmp_path, monkeypatch):
+  def full(path):
+    raise tf.errors.ResourceExhaustedError(None, None, f"{path}; No space left on device")
+
+  monkeypatch.setattr(tf.io, "TFRecordWriter", full)
+  before = len(os.listdir("/proc/self/fd"))
+  for _ in range(20):  # as many requests
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+      RecordFile(tmp_path)
+  assert len(os.listdir("/proc/self/fd")) < before + 20
+  assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_goes_while_the_disk_is_full_stops_no_log(tmp_path, caplog, monkeypatch):
+  log = RequestLog(str(tmp_path), choice=Sampling(rate=0.0, errors=True))
+
+  def full(file):
+    shutil.rmtree(tmp_path / "gone", ignore_errors=True)
+    raise OSError(28, "No space left on device")
+
+  with monkeypatch.context() as patch:
+    patch.setattr(RecordFile, "flush", full)
+    log.refused("gone", InvalidArgument("wrong"), Run())
+    _until(lambda: "cannot be completed" in caplog.text)
+  log.refused("m", InvalidArgument("wrong"), Run())
+  log.close()
+  assert list(_records(tmp_path).values()) == [1]
