@@ -27,11 +27,9 @@ _T = TypeVar("_T")
 class Client(abc.ABC):
   """Asks one model. May be used by many threads; close it, or use it in a `with`.
 
-  `connect` gives one:
-
-      client = connect("http://127.0.0.1:8501", "sentiment")
-      client.status()       # (VersionStatus(version=3, state="AVAILABLE", ...),)
-      client.close()
+  >>> with connect("http://127.0.0.1:8501", "sentiment") as client:
+  ...   client.predict(["well made"])["label"]
+  array([b'positive'], dtype=object)
   """
 
   def __init__(self, model: str, *, timeout_s: float, retry: Retry | None, token: str | None):
@@ -57,8 +55,10 @@ class Client(abc.ABC):
   ) -> dict[str, Array]:
     """Runs a signature.
 
-        client.predict(["well made", "a waste of time"])["label"]
-        client.predict({"text": ["well made"]}, signature_name="explain", version=3)
+    >>> client.predict(["well made"])
+    {'label': array([b'positive'], dtype=object), 'score': array([0.98], dtype=float32)}
+    >>> client.predict({"text": ["well made"]}, version=3)["label"].tolist()
+    [b'positive']
 
     Args:
       inputs: input name to value; a value alone where the signature has one input. An array keeps
@@ -94,7 +94,8 @@ class Client(abc.ABC):
   ) -> list[list[tuple[str, float]]]:
     """The classes of each example with their scores.
 
-        client.classify([{"text": "well made"}])    # [[("positive", 0.98), ("negative", 0.02)]]
+    >>> client.classify([{"text": "well made"}])
+    [[('positive', 0.98), ('negative', 0.02)]]
 
     Args:
       examples: each a mapping of feature name to a value or a flat list of one kind: int and bool,
@@ -123,7 +124,8 @@ class Client(abc.ABC):
   ) -> Array:
     """The value of each example, `[examples]` float32; the arguments are those of `classify`.
 
-        client.regress([{"rooms": 3, "area": 71.5}])[0]
+    >>> client.regress([{"rooms": 3, "area": 71.5}])
+    array([412.5], dtype=float32)
 
     Raises:
       ServingClientError: as `dlpipe_client` lists.
@@ -136,7 +138,8 @@ class Client(abc.ABC):
   ) -> ModelMetadata:
     """The signatures of a version, asked of the server each time.
 
-        client.metadata().signatures["serving_default"].outputs["score"].dtype    # "float32"
+    >>> client.metadata().signatures["serving_default"].outputs["score"]
+    TensorInfo(dtype='float32', shape=(None,))
 
     Raises:
       ServingClientError: as `dlpipe_client` lists.
@@ -150,6 +153,9 @@ class Client(abc.ABC):
     self, *, version: int | None = None, timeout_s: float | None = None
   ) -> tuple[VersionStatus, ...]:
     """What became of every version, or of one.
+
+    >>> client.status()
+    (VersionStatus(version=3, state='AVAILABLE', error_code='OK', error_message=''),)
 
     Raises:
       NotFound: the server knows none.
@@ -165,7 +171,8 @@ class Client(abc.ABC):
   ) -> VersionStatus:
     """Waits for a version that answers: the one given, or any.
 
-        client.wait_until_ready(timeout_s=30).version
+    >>> client.wait_until_ready(timeout_s=30).version
+    3
 
     Returns:
       The highest version that is available.

@@ -23,8 +23,12 @@ def connect(
 ) -> Client:
   """The client for an endpoint.
 
-      with connect("grpcs://models.example:8500", "images", token="...") as client:
-        client.predict({"image": [pathlib.Path("a.jpg").read_bytes()]})["label"]
+  >>> with connect("grpcs://models.example:8500", "images", token="...") as client:
+  ...   client.model
+  'images'
+  >>> connect("models.example:8500", "images")
+  Traceback (most recent call last):
+  dlpipe_client.errors.InvalidInput: Expected an endpoint like http://host:8501, ...
 
   Args:
     endpoint: `http://host:port`, `https://host:port`, `grpc://host:port`, `grpcs://host:port`, or

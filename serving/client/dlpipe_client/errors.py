@@ -9,6 +9,12 @@ from __future__ import annotations
 class ServingClientError(Exception):
   """A call that gave no answer.
 
+  >>> try:
+  ...   client.status(version=9)
+  ... except ServingClientError as err:
+  ...   print(type(err).__name__, err.code, err.message)
+  NotFound NOT_FOUND Model sentiment has no version 9
+
   Attributes:
     code: the name of the gRPC status; for REST, of the first one with that HTTP status.
     message: the server's words, or the client's where no server answered.
@@ -45,7 +51,7 @@ class BadRequest(ServingClientError):
 
 
 class Unauthenticated(ServingClientError):
-  """The server wants a token, or another one."""
+  """The server refused the request: the token is missing or unknown."""
 
   http_statuses = (401,)
   grpc_codes = ("UNAUTHENTICATED",)

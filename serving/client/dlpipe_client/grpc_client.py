@@ -41,9 +41,11 @@ _CODES = (
 class GrpcClient(Client):
   """Asks one model over gRPC.
 
-      GrpcClient("127.0.0.1:8500", "sentiment").predict(["well made"])["label"]
-
   The methods are those of `Client`.
+
+  >>> with GrpcClient("127.0.0.1:8500", "sentiment", timeout_s=5) as client:
+  ...   client.model
+  'sentiment'
   """
 
   def __init__(

@@ -25,9 +25,17 @@ from dlpipe_client.tls import Tls
 class RestClient(Client):
   """Asks one model over REST.
 
-      RestClient("http://127.0.0.1:8501", "sentiment").predict(["well made"])["label"]
+  The methods are those of `Client`. A test of an application gives a transport of its own:
 
-  The methods are those of `Client`.
+  >>> class AlwaysStarting:
+  ...   def send(self, method, path, body, headers, timeout_s):
+  ...     return 503, b'{"error": "starting"}'
+  ...   def close(self):
+  ...     pass
+  >>> client = RestClient("", "sentiment", transport=AlwaysStarting(), retry=Retry(attempts=1))
+  >>> client.predict({"text": ["well made"]})
+  Traceback (most recent call last):
+  dlpipe_client.errors.Unavailable: starting
   """
 
   def __init__(

@@ -42,7 +42,8 @@ class Retry:
   random part of that, so that many clients do not come back together. Each method here only
   reads, so a call that may have reached the server is tried again as well.
 
-      connect("http://127.0.0.1:8501", "images", retry=Retry(attempts=1))    # never again
+  >>> never_again = Retry(attempts=1)
+  >>> client = connect("http://127.0.0.1:8501", "images", retry=never_again)
 
   Attributes:
     attempts: calls at most; 1 never tries again.

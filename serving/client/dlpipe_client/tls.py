@@ -15,7 +15,10 @@ from dlpipe_client.errors import InvalidInput
 class Tls:
   """Certificates, as PEM files.
 
-      connect("https://models.example", "images", tls=Tls(ca_path="our-ca.pem"))
+  >>> client = connect("https://models.example", "images", tls=Tls())  # whom the system trusts
+  >>> Tls(ca_path="our-ca.pem")
+  Traceback (most recent call last):
+  dlpipe_client.errors.InvalidInput: `ca_path` must be a PEM file. Received: 'our-ca.pem'.
 
   Attributes:
     ca_path: who may have signed the server's certificate; None trusts whom the system trusts.
