@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import errno
 import importlib
 import io
-import logging
 import os
 import signal
 import sys
@@ -19,6 +17,7 @@ from typing import NoReturn
 import click
 
 from dlpipe.causes import user_error
+from dlpipe.ending import end_now
 from dlpipe.errors import BadInputError, DlpipeError
 
 _COMMANDS = {
@@ -209,12 +208,7 @@ def _end(code: int) -> NoReturn:
   """Exits; skips cleanup if TensorFlow was interrupted, because that would print tracebacks."""
   if "tensorflow" not in sys.modules:
     sys.exit(code)
-  logging.shutdown()
-  for stream in (sys.stdout, sys.stderr):
-    # A full disk or a closed pipe does not change the exit code.
-    with contextlib.suppress(OSError, ValueError):
-      stream.flush()
-  os._exit(code)
+  end_now(code)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from dlpipe.ending import delete_generated, generated_files
 from pipeline.execution.output import quieten_imports
 
 _REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -53,6 +54,7 @@ def start(body: Callable[[], int]) -> int:
   sys.stdout.flush()
   sys.stderr.flush()
   parent = os.getpid()
+  generated = generated_files()
   child = os.fork()
   if child:
     return child
@@ -72,6 +74,7 @@ def start(body: Callable[[], int]) -> int:
     with contextlib.suppress(OSError, ValueError):
       sys.stdout.flush()
       sys.stderr.flush()
+    delete_generated(but=generated)
     # Nothing of the parent's may be run here: no exit handlers, no `finally` further out.
     os._exit(code)
 

@@ -14,6 +14,7 @@ import click
 
 from components.versioned_pusher.version_folders import list_versions
 from dlpipe.causes import user_error
+from dlpipe.ending import end_now
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.workspace import Workspace
 from pipeline.api.damaged import ways_out
@@ -162,8 +163,7 @@ def batch(
   _tell(known.name, number, result, log_file, as_json=as_json)
   sys.stdout.flush()
   sys.stderr.flush()
-  # Exits at once: TensorFlow's and Beam's threads are idle, but take seconds to end.
-  os._exit(1 if result.rows and result.errors == result.rows else 0)
+  end_now(1 if result.rows and result.errors == result.rows else 0)
 
 
 def _require_used(used: Sequence[str], settings: Sequence[str]) -> None:
@@ -227,7 +227,7 @@ def _run(
   except KeyboardInterrupt:
     click.echo("Interrupted. Nothing was written.", err=True)
     # Otherwise a worker's threads would continue to the end of their rows.
-    os._exit(INTERRUPTED)
+    end_now(INTERRUPTED)
   except Exception as err:
     raise user_error(err) or DlpipeError(
       f"{type(err).__name__}: {err}\nThis was not foreseen; the traceback is in {log_file}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 import click
 
+from dlpipe.ending import end_now
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.nodes import check_node
 from pipeline.api.carrying_out import carry_out, new_run_id
@@ -179,8 +179,7 @@ def execute(
   if as_json:
     echo_json({**result.to_json(), **afterword.fields})
   sys.stdout.flush()
-  # Exits at once: TensorFlow's and Beam's threads are idle, but take seconds to end.
-  os._exit(result.exit_code or int(afterword.failed))
+  end_now(result.exit_code or int(afterword.failed))
 
 
 def _tell_failure(err: DlpipeError, inputs: Inputs, run_id: str, *, as_json: bool) -> None:

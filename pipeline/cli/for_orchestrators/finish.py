@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from dlpipe.ending import end_now
 from pipeline.cli.for_orchestrators.options import (
   asked_of_worker,
   compiled_run_options,
@@ -59,5 +60,4 @@ def finish(
     from pipeline.execution.orchestrated.finishing import carry_out
 
     code = carry_out(request)
-  # Exits at once: TensorFlow's threads are idle, but take seconds to end.
-  os._exit(code)
+  end_now(code)

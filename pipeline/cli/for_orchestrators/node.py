@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from dlpipe.ending import end_now
 from pipeline.cli.for_orchestrators.options import (
   asked_of_worker,
   compiled_run_options,
@@ -61,5 +62,4 @@ def node(
     from pipeline.execution.single_node.single import carry_out
 
     code = carry_out(request)
-  # Exits at once: TensorFlow's and Beam's threads are idle, but take seconds to end.
-  os._exit(code)
+  end_now(code)

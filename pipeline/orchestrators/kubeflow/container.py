@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dlpipe.causes import user_error
+from dlpipe.ending import end_now
 from pipeline.orchestrators.kubeflow.note_taking import Notes
 from pipeline.orchestrators.kubeflow.run_notes import Place
 
@@ -166,8 +167,4 @@ def _artifacts(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-  code = main(sys.argv[1:])
-  sys.stdout.flush()
-  sys.stderr.flush()
-  # Exits at once: TensorFlow's and Beam's threads are idle, but take seconds to end.
-  os._exit(code)
+  end_now(main(sys.argv[1:]))

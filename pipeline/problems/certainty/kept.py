@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from dlpipe.verdicts import Ruling
 from pipeline.problems.certainty.record import Certainty
+from pipeline.problems.intervals import Z
 
 # Metrics.
 COVERAGE, ACCURACY = "coverage", "accepted_accuracy"
@@ -47,7 +48,7 @@ def rulings(
     value = metrics.get(name, math.nan)
     if share is None or not math.isfinite(value) or min(of_val, of_eval) < 1:
       continue
-    chance = intervals.Z * math.sqrt(share * (1 - share) * (1 / of_val + 1 / of_eval))
+    chance = Z * math.sqrt(share * (1 - share) * (1 / of_val + 1 / of_eval))
     bound = max(0.0, share - max_gap - chance)
     yield Ruling(
       metric=name,
