@@ -2,7 +2,7 @@
 
     python -m benchmarks.steps [--tasks images sentiment translation] [--steps 40] [--rounds 3]
 
-(a) is the loop that `dlpipe run` trains with, `pipeline.training.loop.train`: metrics, schedule,
+(a) is the loop that `dlpipe run` trains with, `pipeline.training.loop.Training`: metrics, schedule,
 progress, checkpoints, TensorBoard, all that a run has but the pass over val. (b) is one tf.function
 over an in-memory tf.data pipeline, with the loss alone and nothing else. Both have the same model,
 optimizer, batch size and rows. The rounds alternate, and each begins with an epoch that traces.
@@ -100,8 +100,8 @@ def _ours(work: Work) -> tuple[float, float]:
   clock = _Clock()
   few = {name: array[:_BATCH] for name, array in work.inputs.items()}
   with tempfile.TemporaryDirectory(prefix="dlpipe-bench-") as scratch:
-    loop.train(
-      work.build(),
+    loop.Training(
+      model=work.build(),
       phases=[Phase(name="train", epochs=2, learning_rate=1e-3)],
       train=_split(work),
       val=_split(dataclasses.replace(work, inputs=few, labels=work.labels[:_BATCH])),
@@ -114,7 +114,7 @@ def _ours(work: Work) -> tuple[float, float]:
       checkpoint_dir=pathlib.Path(scratch) / "checkpoint",
       log_dir=scratch,
       own_callbacks=lambda: [clock],
-    )
+    ).run()
   return clock.took
 
 

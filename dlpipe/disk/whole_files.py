@@ -11,6 +11,7 @@ import secrets
 
 # Other users read it: a collector of metrics, an orchestrator, a server in a container.
 FOR_OTHERS = 0o644
+_PARTIAL = ".partial"
 
 
 def write_whole(
@@ -35,7 +36,7 @@ def write_whole(
   target = pathlib.Path(path)
   target.parent.mkdir(parents=True, exist_ok=True)
   # No reader's pattern, such as *.json, takes this name, and no other writer has it.
-  partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+  partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_PARTIAL}")
   try:
     with partial.open("xb") as file:
       file.write(content.encode() if isinstance(content, str) else content)
@@ -46,3 +47,8 @@ def write_whole(
     os.replace(partial, target)
   finally:
     partial.unlink(missing_ok=True)
+
+
+def leftovers(folder: pathlib.Path) -> list[pathlib.Path]:
+  """Returns what processes that were killed left in a folder; none may be writing there."""
+  return sorted(folder.glob(f".*{_PARTIAL}"))

@@ -175,7 +175,7 @@ class _Changed(_Test):
     return self
 
   def faults(self, *, kind: str, answers: str) -> Iterator[str]:
-    """As of every test."""
+    """Yields why the test cannot be carried out, as `_Test.faults` does."""
     yield from super().faults(kind=kind, answers=answers)
     yield from _unfit_change(self.change, kind)
     if self.texts and kind != "text":
@@ -206,7 +206,7 @@ class Direction(_Changed):
   by: float = pydantic.Field(0.05, ge=0, strict=True)
 
   def faults(self, *, kind: str, answers: str) -> Iterator[str]:
-    """As of every test."""
+    """Yields why the test cannot be carried out, as `_Test.faults` does."""
     yield from super().faults(kind=kind, answers=answers)
     if answers == "text":
       yield "direction is for answers with the scores of classes, or numbers"
@@ -244,7 +244,7 @@ class Corruption(_Test):
     return bounds
 
   def faults(self, *, kind: str, answers: str) -> Iterator[str]:
-    """As of every test."""
+    """Yields why the test cannot be carried out, as `_Test.faults` does."""
     yield from super().faults(kind=kind, answers=answers)
     yield from _unfit_change(self.change, kind)
     if answers == "number":
@@ -295,7 +295,7 @@ class Minimum(_Test):
     return self
 
   def faults(self, *, kind: str, answers: str) -> Iterator[str]:
-    """As of every test."""
+    """Yields why the test cannot be carried out, as `_Test.faults` does."""
     yield from super().faults(kind=kind, answers=answers)
     if answers == "number":
       yield "minimum_functionality is for answers that are classes or texts"
@@ -326,7 +326,7 @@ class Copying(_Test):
     return self
 
   def faults(self, *, kind: str, answers: str) -> Iterator[str]:
-    """As of every test."""
+    """Yields why the test cannot be carried out, as `_Test.faults` does."""
     yield from super().faults(kind=kind, answers=answers)
     if kind != "text" or answers != "text":
       yield "copying is for models that answer a text with a text"

@@ -76,9 +76,9 @@ def learn(
     tft_output: the transform graph.
     splits: train and val.
     distribution: the strategy whose scope holds the variables.
-    checkpoint_dir: as in `loop.train`.
-    log_dir: as in `loop.train`.
-    features: as in `loop.train`.
+    checkpoint_dir: as in `loop.Training`.
+    log_dir: as in `loop.Training`.
+    features: as in `loop.Training`.
     shorten: maps the planned epochs of a phase to the epochs to train.
     after_epoch: is told the logs of each epoch; an error that it raises ends the training.
     of: prefix of every progress line.
@@ -114,8 +114,8 @@ def learn(
     return found
 
   phases = start.phases(_phases(task, params, config["fixed_epochs"]))
-  history = loop.train(
-    model,
+  history = loop.Training(
+    model=model,
     compile_args=compile_args,
     batch_size=params.batch_size,
     monitor=task.problem.monitor,
@@ -133,7 +133,7 @@ def learn(
     checkpoint_dir=checkpoint_dir,
     log_dir=log_dir,
     features=features,
-  )
+  ).run()
   return Learned(
     model=model,
     precision=precision,

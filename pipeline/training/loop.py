@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import pathlib
 import warnings
@@ -22,31 +23,14 @@ from pipeline.training.machines import workers, xla
 from pipeline.training.time_limit import PhaseClock, TimeLimit
 from pipeline.training.training_record import ENDED_BY
 
+_LEAST_VAL_BATCH = 256
 
-def train(
-  model: keras.Model,
-  *,
-  phases: Sequence[Phase],
-  train: datasets.Split,
-  val: datasets.Split,
-  compile_args: Callable[[], Mapping[str, Any]],
-  batch_size: int,
-  monitor: tuple[str, str],
-  patience: int,
-  seed: int,
-  distribution: tf.distribute.Strategy,
-  checkpoint_dir: pathlib.Path | None,
-  log_dir: str | None,
-  own_callbacks: Callable[[], Sequence[keras.callbacks.Callback]] = tuple,
-  jit_compile: bool | None = None,
-  features: FrozenFeatures | None = None,
-  shorten: Callable[[Phase, int], int] = lambda phase, epochs: epochs,
-  limit: TimeLimit | None = None,
-  of: str = "",
-) -> list[dict[str, Any]]:
-  """Trains `model` in place and leaves the best epoch's weights in it.
 
-  Args:
+@dataclasses.dataclass(kw_only=True)
+class Training:
+  """A model, and how it is trained; `run` trains it, once.
+
+  Attributes:
     model: built in the scope of `distribution`. If it is compiled already, it is not compiled
       again: it must have one phase that freezes nothing.
     phases: trained one after another, each with a new optimizer.
@@ -68,109 +52,182 @@ def train(
     shorten: maps a phase and its planned epochs to the epochs to train.
     limit: the time to train in; None takes as long as the epochs take.
     of: prefix of every progress line, such as `trial 1/3: `.
-
-  Returns:
-    One row per epoch: `phase`, `epoch`, `epochs` of its schedule, `seconds`, `learning_rate` and
-    Keras' own logs.
-
-  Raises:
-    BadInputError: the task's arguments of `compile` conflict with the phases or the machine.
   """
-  is_compiled = model.compiled
-  if is_compiled:
-    compiling.require_no_other(model, phases, compile_args())
-  checkpoint = Checkpoint(checkpoint_dir, model) if checkpoint_dir else None
-  state = checkpoint.restore() if checkpoint else None
-  history: list[dict[str, Any]] = list(state["history"]) if state else []
-  best_value = -math.inf
-  features = features or FrozenFeatures()
-  if limit:
-    limit.begin(phases, math.ceil(train.size / batch_size), history)
-  for index, phase in enumerate(phases):
-    if state and index < state["phase"]:
-      continue
-    resumed = state if state and index == state["phase"] else None
-    with frozen(model, phase, (train, val), features) as (trained, (phase_train, phase_val)):
-      steps = math.ceil(phase_train.size / batch_size)
-      epochs = shorten(phase, max(phase.epochs, math.ceil(phase.min_steps / steps)))
-      if limit and trained.trainable_variables:
-        epochs = limit.most_epochs(phase, epochs)
-      elif epochs > phase.epochs and not resumed:
-        progress.report(
-          f"{of}{phase.name}: {phase.epochs} epochs are {phase.epochs * steps} steps; trained "
-          f"for {epochs} (model.min_steps)",
-          epochs=epochs,
-        )
-      arguments = dict(compile_args())
-      asked = trained.jit_compile if is_compiled else arguments.pop("jit_compile", None)
-      with distribution.scope():
-        clock = limit and PhaseClock(
-          limit,
-          index,
-          steps=steps,
-          epochs=epochs,
-          val_part=phase_val.size / phase_train.size,
-          history=history,
-        )
-        if not is_compiled:
-          schedule = compiling.schedule_of(phase, steps * epochs)
-          compiling.compile_phase(
-            trained, arguments, schedule=clock.schedule(schedule) if clock else schedule, of=of
-          )
-        if trained.optimizer is not None and not trained.optimizer.built:
-          trained.optimizer.build(trained.trainable_variables)
-      optimizers = compiling.Optimizers(trained)
-      best = BestEpoch(
-        model,
-        monitor=monitor,
-        patience=patience,
-        counts_from=counts_from(epochs),
+
+  model: keras.Model
+  phases: Sequence[Phase]
+  train: datasets.Split
+  val: datasets.Split
+  compile_args: Callable[[], Mapping[str, Any]]
+  batch_size: int
+  monitor: tuple[str, str]
+  patience: int
+  seed: int
+  distribution: tf.distribute.Strategy
+  checkpoint_dir: pathlib.Path | None
+  log_dir: str | None
+  own_callbacks: Callable[[], Sequence[keras.callbacks.Callback]] = tuple
+  jit_compile: bool | None = None
+  features: FrozenFeatures | None = None
+  shorten: Callable[[Phase, int], int] = lambda phase, epochs: epochs
+  limit: TimeLimit | None = None
+  of: str = ""
+
+  def run(self) -> list[dict[str, Any]]:
+    """Trains the model in place and leaves the best epoch's weights in it.
+
+    Returns:
+      One row per epoch: `phase`, `epoch`, `epochs` of its schedule, `seconds`, `learning_rate` and
+      Keras' own logs.
+
+    Raises:
+      BadInputError: the task's arguments of `compile` conflict with the phases or the machine.
+    """
+    is_compiled = self.model.compiled
+    if is_compiled:
+      compiling.require_no_other(self.model, self.phases, self.compile_args())
+    checkpoint = Checkpoint(self.checkpoint_dir, self.model) if self.checkpoint_dir else None
+    state = checkpoint.restore() if checkpoint else None
+    history: list[dict[str, Any]] = list(state["history"]) if state else []
+    best_value = -math.inf
+    features = self.features or FrozenFeatures()
+    if self.limit:
+      self.limit.begin(self.phases, math.ceil(self.train.size / self.batch_size), history)
+    for index, phase in enumerate(self.phases):
+      if state and index < state["phase"]:
+        continue
+      is_resumed = bool(state and index == state["phase"])
+      with frozen(self.model, phase, (self.train, self.val), features) as (trained, splits):
+        one = _PhaseRun(self, phase, index, trained, *splits, history, checkpoint)
+        one.plan(is_resumed=is_resumed)
+        one.compile(is_compiled=is_compiled)
+        best_value = one.train(is_resumed=is_resumed, so_far=best_value)
+    return history
+
+
+class _PhaseRun:
+  """One phase of a training: `plan`, then `compile`, then `train`."""
+
+  def __init__(
+    self,
+    training: Training,
+    phase: Phase,
+    index: int,
+    model: keras.Model,
+    train: datasets.Split,
+    val: datasets.Split,
+    history: list[dict[str, Any]],
+    checkpoint: Checkpoint | None,
+  ):
+    """Takes the model and the splits as the phase sees them: without its frozen first layers."""
+    self._training, self._phase, self._index = training, phase, index
+    self._model, self._train, self._val = model, train, val
+    self._history, self._checkpoint = history, checkpoint
+    self._steps = math.ceil(train.size / training.batch_size)
+    self._epochs = 0
+    self._asked: bool | str | None = None
+    self._clock: PhaseClock | None = None
+
+  def plan(self, *, is_resumed: bool) -> None:
+    """Decides on the number of epochs."""
+    training, phase, steps = self._training, self._phase, self._steps
+    epochs = training.shorten(phase, max(phase.epochs, math.ceil(phase.min_steps / steps)))
+    if training.limit and self._model.trainable_variables:
+      epochs = training.limit.most_epochs(phase, epochs)
+    elif epochs > phase.epochs and not is_resumed:
+      progress.report(
+        f"{training.of}{phase.name}: {phase.epochs} epochs are {phase.epochs * steps} steps; "
+        f"trained for {epochs} (model.min_steps)",
+        epochs=epochs,
       )
-      if index and not resumed:
-        # A later phase starts from the best epoch so far, and must improve on it.
-        best.start_from(best_value)
-      first_epoch = 0
-      if resumed and checkpoint:
-        first_epoch = checkpoint.restore_phase(optimizers, best)
-        progress.report(
-          f"{phase.name}: going on after epoch {first_epoch} of {epochs}", epoch=first_epoch
+    self._epochs = epochs
+
+  def compile(self, *, is_compiled: bool) -> None:
+    """Compiles the model unless the task did, and makes the optimizer's variables."""
+    training, model = self._training, self._model
+    arguments = dict(training.compile_args())
+    self._asked = model.jit_compile if is_compiled else arguments.pop("jit_compile", None)
+    with training.distribution.scope():
+      if training.limit:
+        self._clock = PhaseClock(
+          training.limit,
+          self._index,
+          steps=self._steps,
+          epochs=self._epochs,
+          val_part=self._val.size / self._train.size,
+          history=self._history,
         )
-      # The task's callbacks come first, so that all others see the logs that they add.
-      callbacks = [
-        *own_callbacks(),
-        Report(
-          phase=phase.name,
-          epochs=epochs,
-          steps=steps,
-          rows=phase_train.size,
-          history=history,
-          of=of,
-          seconds_left=clock.seconds_left if clock else None,
-        ),
-        *([clock] if clock else []),
-        best,
-      ]
-      if log_dir:
-        events = keras.callbacks.TensorBoard(f"{log_dir}/{phase.name}", write_graph=False)
-        callbacks.insert(-2, events)
-      if checkpoint:
-        callbacks.append(checkpoint.callback(index, optimizers, best, history))
-      is_over = resumed is not None and ENDED_BY in history[-1]
-      if first_epoch < epochs and not best.exhausted and not is_over:
-        label = compiling.labelled(trained)
-        _fit(
-          trained,
-          distribution,
-          asked=asked if jit_compile is None else jit_compile,
-          train=label(phase_train.batches(batch_size, seed)),
-          val=label(phase_val.batches(max(batch_size, 256), None)),
-          initial_epoch=first_epoch,
-          epochs=epochs,
-          callbacks=callbacks,
-        )
-      best.restore()
-      best_value = best.value
-  return history
+      if not is_compiled:
+        schedule = compiling.schedule_of(self._phase, self._steps * self._epochs)
+        if self._clock:
+          schedule = self._clock.schedule(schedule)
+        compiling.compile_phase(model, arguments, schedule=schedule, of=training.of)
+      if model.optimizer is not None and not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+
+  def train(self, *, is_resumed: bool, so_far: float) -> float:
+    """Trains, and leaves the best epoch's weights in the model.
+
+    Args:
+      is_resumed: whether the phase goes on from a checkpoint.
+      so_far: the best value of the phases before.
+
+    Returns:
+      The best value.
+    """
+    training, epochs = self._training, self._epochs
+    optimizers = compiling.Optimizers(self._model)
+    best = BestEpoch(
+      training.model,
+      monitor=training.monitor,
+      patience=training.patience,
+      counts_from=counts_from(epochs),
+    )
+    if self._index and not is_resumed:
+      # A later phase starts from the best epoch so far, and must improve on it.
+      best.start_from(so_far)
+    first_epoch = 0
+    if is_resumed and self._checkpoint:
+      first_epoch = self._checkpoint.restore_phase(optimizers, best)
+      progress.report(
+        f"{self._phase.name}: going on after epoch {first_epoch} of {epochs}", epoch=first_epoch
+      )
+    callbacks = self._callbacks(best)
+    if self._checkpoint:
+      callbacks.append(self._checkpoint.callback(self._index, optimizers, best, self._history))
+    is_over = is_resumed and ENDED_BY in self._history[-1]
+    if first_epoch < epochs and not best.exhausted and not is_over:
+      label, batch_size = compiling.labelled(self._model), training.batch_size
+      _fit(
+        self._model,
+        training.distribution,
+        asked=self._asked if training.jit_compile is None else training.jit_compile,
+        train=label(self._train.batches(batch_size, training.seed)),
+        val=label(self._val.batches(max(batch_size, _LEAST_VAL_BATCH), None)),
+        initial_epoch=first_epoch,
+        epochs=epochs,
+        callbacks=callbacks,
+      )
+    best.restore()
+    return best.value
+
+  def _callbacks(self, best: BestEpoch) -> list[keras.callbacks.Callback]:
+    training, clock = self._training, self._clock
+    report = Report(
+      phase=self._phase.name,
+      epochs=self._epochs,
+      steps=self._steps,
+      rows=self._train.size,
+      history=self._history,
+      of=training.of,
+      seconds_left=clock.seconds_left if clock else None,
+    )
+    # The task's callbacks come first, so that all others see the logs that they add.
+    callbacks = [*training.own_callbacks(), report, *([clock] if clock else []), best]
+    if training.log_dir:
+      folder = f"{training.log_dir}/{self._phase.name}"
+      callbacks.insert(-2, keras.callbacks.TensorBoard(folder, write_graph=False))
+    return callbacks
 
 
 def _fit(

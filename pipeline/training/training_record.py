@@ -94,7 +94,7 @@ class TrainingRecord(ArtifactFile):
     train_examples: the number of rows in train.
     prepare_seconds: the time until training began.
     phases: a row for each phase that was trained.
-    epochs: a row for each epoch, as `loop.train` returns them.
+    epochs: a row for each epoch, as `loop.Training.run` returns them.
     chosen: the place of the epoch in `epochs` whose weights the model has; None if unknown.
     class_weights: label to weight; empty if all classes count alike.
     calibration: how outputs become scores; None if the task has no scores of labels.
@@ -129,7 +129,7 @@ def phase_rows(
 
   Args:
     phases: the phases as the task planned them.
-    history: the rows of `loop.train`.
+    history: the rows of `loop.Training.run`.
     is_timed: whether the training had a time limit, which lifts epochs as far as it allows.
   """
   found = []
@@ -151,12 +151,12 @@ def phase_rows(
 
 
 def chosen_epoch(history: Sequence[Mapping[str, Any]], monitor: tuple[str, str]) -> int | None:
-  """Returns the place of the epoch whose weights `loop.train` leaves in the model.
+  """Returns the place of the epoch whose weights `loop.Training` leaves in the model.
 
   An equal later epoch replaces an earlier one, as in `BestEpoch`.
 
   Args:
-    history: the rows of `loop.train`.
+    history: the rows of `loop.Training.run`.
     monitor: the metric that picks the best epoch, and "max" or "min".
 
   Returns:

@@ -18,6 +18,7 @@ from components.model_history import history
 from components.spans import kept
 from components.versioned_pusher import version_folders
 from components.versioned_pusher.candidates import CANDIDATES
+from dlpipe.disk import whole_files
 from dlpipe.workspace import TaskFolder, file_name
 from pipeline.runs import lineage
 from pipeline.runs.retention import sizes
@@ -216,8 +217,8 @@ def _leftovers(folder: TaskFolder) -> Iterator[pathlib.Path]:
   yield from version_folders.leftovers(folder.serving / CANDIDATES)
   yield from _children(folder.going)
   yield from kept.Store(str(folder.spans)).leftovers()
-  for path in (folder.run_file("*").parent, folder.cleaned_file("*").parent):
-    yield from path.glob("*.json.tmp")
+  for path in (folder.root, folder.run_file("*").parent, folder.cleaned_file("*").parent):
+    yield from whole_files.leftovers(path)
 
 
 def _versions(serving: pathlib.Path) -> Iterator[KnownVersion]:

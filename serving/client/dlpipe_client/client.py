@@ -33,7 +33,17 @@ class Client(abc.ABC):
   """
 
   def __init__(self, model: str, *, timeout_s: float, retry: Retry | None, token: str | None):
-    """Args: the model's name; seconds for a call with all its tries; when to try again; a token."""
+    """Connects to nothing yet.
+
+    Args:
+      model: the model's name.
+      timeout_s: seconds for a call, all tries included.
+      retry: when a call is tried again; None takes the defaults of `Retry`.
+      token: a bearer token.
+
+    Raises:
+      InvalidInput: an argument is not as above.
+    """
     if not model or "/" in model or ":" in model:
       raise InvalidInput(f"Expected a model's name without `/` and `:`. Received: {model!r}.")
     if timeout_s <= 0:

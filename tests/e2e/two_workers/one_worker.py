@@ -35,8 +35,8 @@ def main():
     model = keras.Sequential(
       [keras.Input((8,)), keras.layers.Dense(16, activation="relu"), keras.layers.Dense(2)]
     )
-  history = loop.train(
-    model,
+  history = loop.Training(
+    model=model,
     phases=[Phase(name="train", epochs=_EPOCHS, learning_rate=0.01)],
     train=_data(203, 1),
     val=_data(64, 2),
@@ -51,7 +51,7 @@ def main():
     distribution=distribution,
     checkpoint_dir=folder / "checkpoints",
     log_dir=str(folder / f"logs-{strategy.is_chief()}"),
-  )
+  ).run()
   weights = [w.tolist() for w in model.get_weights()]
   sys.stdout.write(json.dumps({"history": history, "weights": weights}))
 

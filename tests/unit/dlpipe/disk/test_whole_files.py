@@ -4,12 +4,17 @@ import doctest
 import errno
 import os
 import pathlib
+import signal
 import stat
+import subprocess
+import sys
 
 import pytest
 
 from dlpipe.disk import whole_files
 from dlpipe.disk.whole_files import FOR_OTHERS, write_whole
+
+_ROOT = pathlib.Path(__file__).resolve().parents[4]
 
 
 def test_the_example(tmp_path, monkeypatch):
@@ -58,6 +63,31 @@ def test_it_is_on_the_disk_before_it_has_its_name_which_no_pattern_takes(tmp_pat
   monkeypatch.setattr(os, "replace", named)
   write_whole(path, "all of it")
   assert done == ["fsync", "replace"]
+
+
+_KILLED = """
+import os, signal
+from dlpipe.disk.whole_files import write_whole
+
+os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)
+write_whole("record.json", "all of it")
+"""
+
+
+def test_what_a_killed_process_left_is_found(tmp_path):
+  (tmp_path / "record.json").write_text("before")
+  (tmp_path / ".hidden").write_text("of somebody else")
+  done = subprocess.run(
+    [sys.executable, "-c", _KILLED],
+    cwd=tmp_path,
+    env={"PYTHONPATH": str(_ROOT)},
+    check=False,
+    timeout=120,
+  )
+  assert done.returncode == -signal.SIGKILL
+  assert (tmp_path / "record.json").read_text() == "before"
+  [left] = whole_files.leftovers(tmp_path)
+  assert left.read_bytes() == b"all of it"
 
 
 @pytest.mark.parametrize(("mode", "found"), [(None, 0o600), (FOR_OTHERS, 0o644)])

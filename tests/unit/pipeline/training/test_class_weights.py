@@ -111,8 +111,8 @@ def _train(split, wanted, *, kind=keras.Model, phases=1, compile_args=compile_ar
     given = {"optimizer": keras.optimizers.SGD, **compile_args(None)}
     return weights.compiled(given) if weights else given
 
-  history = loop.train(
-    model,
+  history = loop.Training(
+    model=model,
     phases=[Phase(name=f"phase{n}", epochs=1, learning_rate=1.0) for n in range(phases)],
     train=split,
     val=split,
@@ -125,7 +125,7 @@ def _train(split, wanted, *, kind=keras.Model, phases=1, compile_args=compile_ar
     checkpoint_dir=None,
     log_dir=None,
     own_callbacks=lambda: [RequireAsked()] if weights else [],
-  )
+  ).run()
   # The gradient at 0 is a third of all weights less the weights of the class.
   logits = model.get_weights()[0][0]
   given = np.array([*weights.by_label.values()]) if weights else np.ones(3)

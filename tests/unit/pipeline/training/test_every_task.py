@@ -131,15 +131,15 @@ def trained(prepared, tmp_path_factory):
       "train": TrainConfig(mixed_precision=True).model_dump(),
     },
   }
-  learn = loop.train
+  learn = loop.Training.run
   with pytest.MonkeyPatch.context() as patch:
 
-    def learn_and_see_a_gpu(*args, **kwargs):
-      history = learn(*args, **kwargs)
+    def learn_and_see_a_gpu(training):
+      history = learn(training)
       patch.setattr(tf.config, "list_logical_devices", lambda kind=None: ["a GPU"])
       return history
 
-    patch.setattr(loop, "train", learn_and_see_a_gpu)
+    patch.setattr(loop.Training, "run", learn_and_see_a_gpu)
     try:
       run_fn(FnArgs(**arguments))
     finally:

@@ -61,7 +61,7 @@ def _train(model, splits, tmp_path, *phases, **changes):
     "checkpoint_dir": None,
     "log_dir": str(tmp_path / "logs"),
   }
-  return loop.train(model, phases=phases, **{**arguments, **changes})
+  return loop.Training(model=model, phases=phases, **{**arguments, **changes}).run()
 
 
 def _phase(name="train", epochs=4, learning_rate=0.05, **more):

@@ -48,8 +48,8 @@ def split():
 
 def _train(split, clock, seconds, *phases, fixed=(), checkpoint_dir=None):
   keras.utils.set_random_seed(1)
-  return loop.train(
-    keras.Sequential([keras.Input((3,)), layers.Dense(2)]),
+  return loop.Training(
+    model=keras.Sequential([keras.Input((3,)), layers.Dense(2)]),
     phases=phases,
     train=split,
     val=split,
@@ -66,7 +66,7 @@ def _train(split, clock, seconds, *phases, fixed=(), checkpoint_dir=None):
     log_dir=None,
     limit=TimeLimit(seconds / 60, fixed_epochs=fixed, clock=lambda: clock.now),
     own_callbacks=lambda: [clock],
-  )
+  ).run()
 
 
 def _phase(epochs, name="train", **more):

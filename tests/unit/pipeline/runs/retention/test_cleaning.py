@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import pathlib
 import shutil
 import time
 
@@ -12,6 +13,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components.spans import kept
 from components.versioned_pusher import publish, removal, version_folders
+from dlpipe.disk.whole_files import write_whole
 from dlpipe.errors import DlpipeError
 from dlpipe.workspace import TaskFolder
 from pipeline.api import history
@@ -130,6 +132,22 @@ def test_killed_at_any_point_it_is_whole_or_gone(days, monkeypatch, after):
   assert version_folders.leftovers(days.folder.serving) == []
   with open_store(days.store) as handle:
     assert len(lineage.list_runs(handle)) == 4
+
+
+def test_a_record_that_a_killed_process_began_to_write_goes(days, monkeypatch):
+  days.run(0)
+  path = days.folder.run_file("run-000")
+  whole = path.read_text() if path.exists() else None
+
+  with monkeypatch.context() as patch:
+    patch.setattr(pathlib.Path, "unlink", lambda *_, **__: None)  # nothing tidies up
+    patch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(Killed))
+    with pytest.raises(Killed):
+      write_whole(path, "half of")
+  [left] = [each for each in path.parent.iterdir() if each != path]
+  _clean(days, KeepConfig())
+  assert not left.exists()
+  assert (path.read_text() if path.exists() else None) == whole
 
 
 def test_the_newest_version_is_not_deleted_even_if_told_so(days):

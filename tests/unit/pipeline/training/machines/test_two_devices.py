@@ -52,12 +52,12 @@ def trained(strategy, arguments):
   with strategy.scope():
     model = Copier()
   split = datasets.in_memory({"x": np.ones((4, 1), "int64")}, np.array([[4, 3]] * 4))
-  history = loop.train(
-    model, phases=[Phase(name="train", epochs=1, learning_rate=1.0)], train=split, val=split,
+  history = loop.Training(
+    model=model, phases=[Phase(name="train", epochs=1, learning_rate=1.0)], train=split, val=split,
     compile_args=lambda: arguments, batch_size=4,
     monitor=("val_loss", "min"), patience=1, seed=1, distribution=strategy,
     checkpoint_dir=None, log_dir=None,
-  )
+  ).run()
   return float(np.linalg.norm(np.asarray(model.table))), history[0]["val_loss"]
 
 both = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

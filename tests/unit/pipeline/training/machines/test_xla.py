@@ -45,8 +45,8 @@ def _model(*more):
 
 def _train(model, asked=None, **own):
   split = datasets.in_memory({"x": _ROWS}, np.arange(12) % 2)
-  return loop.train(
-    model,
+  return loop.Training(
+    model=model,
     phases=[Phase(name="train", epochs=2, learning_rate=0.01)],
     train=split,
     val=split,
@@ -59,7 +59,7 @@ def _train(model, asked=None, **own):
     checkpoint_dir=None,
     log_dir=None,
     jit_compile=asked,
-  )
+  ).run()
 
 
 def test_without_a_gpu_nothing_is_compiled_and_nothing_said(reasons):
