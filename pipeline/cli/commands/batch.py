@@ -198,11 +198,9 @@ def _run(
 ) -> tuple[Any, pathlib.Path]:
   """Runs the batch; shows its progress and sends all other output to a log."""
   from pipeline.batch.terminal import BatchTerminal
-  from pipeline.execution.output import quiet_output
+  from pipeline.execution.output import quiet_output, quieten_imports
 
-  # TensorFlow reads these once, at import.
-  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-  os.environ.setdefault("TEMPORARILY_DISABLE_PROTOBUF_VERSION_CHECK", "true")
+  quieten_imports()
   now = datetime.datetime.now(datetime.timezone.utc)
   log_file = config.folder.log(f"batch-{now:%Y%m%d-%H%M%S}-{os.urandom(2).hex()}")
   try:

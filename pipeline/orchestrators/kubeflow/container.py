@@ -27,6 +27,7 @@ from typing import Any
 
 from dlpipe.causes import user_error
 from dlpipe.ending import end_now
+from pipeline.execution.output import quieten_imports
 from pipeline.orchestrators.kubeflow.note_taking import Notes
 from pipeline.orchestrators.kubeflow.run_notes import Place
 
@@ -46,8 +47,7 @@ def main(argv: Sequence[str]) -> int:
   Returns:
     The exit code: 0, or that of the error.
   """
-  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-  os.environ.setdefault("TEMPORARILY_DISABLE_PROTOBUF_VERSION_CHECK", "true")
+  quieten_imports()
   logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
   from tfx.dsl.components.base import base_beam_executor
   from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
