@@ -16,6 +16,12 @@ from typing import Any, Literal
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue
 
+# For `limits` and `unread`.
+MEASURED_ON_SUCH = (
+  "Its metrics hold for inputs like those of the data below. Nothing was measured on others."
+)
+WITHOUT_CLASSES = {"data.allow_lost_classes": "is for tasks with classes, and this one has none"}
+
 DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _PATHS = ("compile_args", "answer", "metrics", "rows", "findings")
 _OPTIONAL_PATHS = ("serving_outputs", "calibration", "certainty", "shown", "survey", "baseline")

@@ -8,7 +8,7 @@ from typing import Any
 
 from dlpipe.records import FeatureValue, Rejected
 from pipeline.params import Params
-from pipeline.problem import Problem, usual_words
+from pipeline.problem import MEASURED_ON_SUCH, Problem, usual_words
 from pipeline.problems.certainty.words import with_doubts
 from pipeline.sources.class_counts import require_labels
 from pipeline.sources.labels import label_text
@@ -150,7 +150,7 @@ PROBLEM = Problem(
       "It knows no other labels than those it was trained on: whatever it is asked, it answers "
       "with one of them."
     ),
-    ("Its metrics hold for inputs like those of the data below. Nothing was measured on others."),
+    MEASURED_ON_SUCH,
   ),
 )
 

@@ -16,7 +16,7 @@ from pydantic import Field
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue, Rejected, class_names, is_part
 from pipeline.params import DataOptions, Params
-from pipeline.problem import Problem, usual_words
+from pipeline.problem import MEASURED_ON_SUCH, Problem, usual_words
 from pipeline.problems.certainty.words import with_doubts
 from pipeline.sources import encoding
 from pipeline.sources.class_counts import names
@@ -278,7 +278,7 @@ PROBLEM = Problem(
       "It knows no other labels than those it was trained on; an answer without a label says "
       "only that none of them scored high enough."
     ),
-    ("Its metrics hold for inputs like those of the data below. Nothing was measured on others."),
+    MEASURED_ON_SUCH,
   ),
 )
 

@@ -13,7 +13,7 @@ from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue, Rejected, is_part
 from dlpipe.words import shortest
 from pipeline.params import DataOptions, Params
-from pipeline.problem import Problem
+from pipeline.problem import WITHOUT_CLASSES, Problem
 from pipeline.problems.certainty.words import with_doubts
 from pipeline.sources import encoding
 from pipeline.sources.class_counts import names
@@ -188,7 +188,7 @@ PROBLEM = Problem(
   survey="pipeline.checks.numbers.Survey",
   baseline="pipeline.suspects.cheap.of_number",
   contradicts=False,
-  unread={"data.allow_lost_classes": "is for tasks with classes, and this one has none"},
+  unread=WITHOUT_CLASSES,
   words=with_doubts(words),
   limits=(
     "It answers with a number for any input; `low` and `high` are equally far from it for all.",

@@ -7,7 +7,7 @@ from typing import Any
 
 from dlpipe.records import FeatureValue, Rejected
 from pipeline.params import Params
-from pipeline.problem import Problem
+from pipeline.problem import MEASURED_ON_SUCH, WITHOUT_CLASSES, Problem
 from pipeline.sources.text_files import texts
 
 
@@ -57,12 +57,12 @@ PROBLEM = Problem(
   rows="pipeline.problems.rows.of_text",
   baseline="pipeline.suspects.cheap.of_text",
   contradicts=False,
-  unread={"data.allow_lost_classes": "is for tasks with classes, and this one has none"},
+  unread=WITHOUT_CLASSES,
   limits=(
     (
       "It answers any input with a text that may leave out, add or change something. The score "
       "does not tell a right text from a wrong one."
     ),
-    ("Its metrics hold for inputs like those of the data below. Nothing was measured on others."),
+    MEASURED_ON_SUCH,
   ),
 )
