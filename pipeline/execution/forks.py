@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import logging
 import os
@@ -37,6 +38,8 @@ def warm_up() -> None:
   tasks = importlib.import_module("pipeline.tasks")
   for name in tasks.task_names():
     tasks.get_task(name)
+  # A fork's search for garbage would look at every imported object, and so copy its page.
+  gc.freeze()
 
 
 def start(body: Callable[[], int]) -> int:
