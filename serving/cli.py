@@ -21,8 +21,8 @@ from serving.network.sockets import require_free
 from serving.quiet_import import quieten_tensorflow
 from serving.telemetry.log_lines import LineFormatter
 
-# With TensorFlow imported a full collection takes 0.1 s and more: importing it would set off several,
-# and so would building the lists of one large request.
+# With TensorFlow imported a full collection takes 0.1 s and more. Importing it would set off
+# several, and so would building the lists of one large request.
 _GC_THRESHOLDS = (50_000, 50, 1000)
 _FAILED = 255  # TensorFlow Serving's -1
 

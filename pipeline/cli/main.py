@@ -61,8 +61,8 @@ _OF_PATHS = frozenset(
     *(errno.EEXIST, errno.EPERM, errno.EROFS),
   }
 )
-# TensorFlow and TFX are 800,000 objects, none of which is garbage: by Python's own thresholds looking
-# at them again and again is a third of the time that they take to import.
+# TensorFlow and TFX are 800,000 objects, none of which is garbage. Python's own thresholds look at
+# them again and again, which is a third of the time that they take to import.
 _GC_THRESHOLDS = (20_000, 10, 10)
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 TERMINATED = 143  # 128 + SIGTERM

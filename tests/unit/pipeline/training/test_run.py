@@ -129,8 +129,8 @@ def test_a_floor_lifts_a_default_and_not_what_the_user_said(
   assert len(_history(tmp_path)["epochs"]) == epochs
   assert [line for line in caplog.messages if "min_steps" in line] == said
 
-@pytest.mark.usefixtures("without_export")
 
+@pytest.mark.usefixtures("without_export")
 def test_what_the_tuner_found_wins(graph, tmp_path):
   run_fn(_fn_args(graph, tmp_path, tuned={"space": [], "values": {"dropout": 0.125, "epochs": 1}}))
   found = _history(tmp_path)
@@ -160,8 +160,8 @@ def _kill_after_the_first_epoch(graph, root, monkeypatch, **arguments):
   [kept] = (root / "checkpoints").iterdir()
   return kept, json.loads(str(np.load(kept / "state.npz")["state"]))["history"]
 
-@pytest.mark.usefixtures("without_export")
 
+@pytest.mark.usefixtures("without_export")
 def test_a_killed_training_goes_on_and_a_different_one_starts_anew(
   graph, tmp_path, monkeypatch, caplog
 ):
@@ -176,8 +176,8 @@ def test_a_killed_training_goes_on_and_a_different_one_starts_anew(
   assert _history(tmp_path)["epochs"][:1] != first_row
   assert not list((tmp_path / "checkpoints").iterdir())
 
-@pytest.mark.usefixtures("without_export")
 
+@pytest.mark.usefixtures("without_export")
 def test_a_complete_training_leaves_nothing_to_go_on_from(graph, tmp_path):
   run_fn(_fn_args(graph, tmp_path))
   assert not list((tmp_path / "checkpoints").iterdir())
@@ -196,8 +196,8 @@ def _copied(graph, root):
     shutil.copyfile(file, files[-1])
   return dataclasses.replace(graph, path=str(root / "graph"), files=files)
 
-@pytest.mark.usefixtures("without_export")
 
+@pytest.mark.usefixtures("without_export")
 def test_other_content_under_the_same_paths_is_another_training(graph, tmp_path, monkeypatch):
   data = _copied(graph, tmp_path)
   _, first_row = _kill_after_the_first_epoch(data, tmp_path, monkeypatch)
@@ -222,8 +222,8 @@ def test_another_transform_graph_under_the_same_path_is_another_training(
   other, _ = _kill_after_the_first_epoch(data, tmp_path, monkeypatch)
   assert other != kept
 
-@pytest.mark.usefixtures("without_export")
 
+@pytest.mark.usefixtures("without_export")
 def test_the_same_content_under_other_paths_is_the_same_training(graph, tmp_path, monkeypatch):
   _, first_row = _kill_after_the_first_epoch(graph, tmp_path, monkeypatch)
   (tmp_path / "elsewhere").mkdir()
@@ -231,8 +231,8 @@ def test_the_same_content_under_other_paths_is_the_same_training(graph, tmp_path
   run_fn(_fn_args(dataclasses.replace(graph, path=str(tmp_path / "elsewhere" / "graph")), tmp_path))
   assert _history(tmp_path)["epochs"][:1] == first_row
 
-@pytest.mark.usefixtures("without_export")
 
+@pytest.mark.usefixtures("without_export")
 def test_a_damaged_checkpoint_does_not_end_a_training(graph, tmp_path, monkeypatch):
   kept, first_row = _kill_after_the_first_epoch(graph, tmp_path, monkeypatch)
   (kept / "state.npz").write_bytes(b"PK\x03\x04 cut short")
@@ -241,8 +241,8 @@ def test_a_damaged_checkpoint_does_not_end_a_training(graph, tmp_path, monkeypat
   assert _history(tmp_path)["epochs"][:1] != first_row
   assert (tmp_path / "checkpoints" / f"{kept.name}-set-aside.npz").is_file()
 
-@pytest.mark.usefixtures("without_export")
 
+@pytest.mark.usefixtures("without_export")
 def test_without_a_checkpoint_folder_none_is_written(graph, tmp_path):
   run_fn(_fn_args(graph, tmp_path, checkpoints=False, hyperparameters={"epochs": 1}))
   assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "run"]
