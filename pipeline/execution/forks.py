@@ -1,6 +1,6 @@
 """Processes that start warm: forked from one that has imported TFX and has not used TensorFlow.
 
-Importing takes five seconds of CPU, a fork some hundredths. TensorFlow's runtime, gRPC's and Beam's
+Importing takes four seconds of CPU, a fork some hundredths. TensorFlow's runtime, gRPC's and Beam's
 threads do not survive a fork, so the parent must not have started them: it only imports, draws and
 compiles.
 """
