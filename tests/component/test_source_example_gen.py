@@ -10,9 +10,11 @@ import shutil
 
 import pytest
 import tensorflow as tf
-from tfx import v1 as tfx
 from tfx.components import StatisticsGen
 from tfx.dsl.components.base import base_beam_executor
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+from tfx.orchestration.pipeline import Pipeline
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.artifacts import Quarantine
@@ -376,7 +378,7 @@ def test_an_unchanged_input_is_cached_and_a_changed_one_is_read_again(
   tmp_path, class_folders, make_picture
 ):
   root = class_folders("cat", "dog", count=12)
-  metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(tmp_path / "m.db"))
+  metadata = sqlite_metadata_connection_config(str(tmp_path / "m.db"))
 
   def run_pipeline() -> list[int]:
     """Runs a pipeline of two nodes; returns the count of examples of every read."""
@@ -388,7 +390,7 @@ def test_an_unchanged_input_is_cached_and_a_changed_one_is_read_again(
       label_key="label",
       code_fingerprint="1",
     )
-    pipeline = tfx.dsl.Pipeline(
+    pipeline = Pipeline(
       pipeline_name="cache",
       pipeline_root=str(tmp_path / "root"),
       components=[source, StatisticsGen(examples=source.outputs["examples"])],
@@ -396,7 +398,7 @@ def test_an_unchanged_input_is_cached_and_a_changed_one_is_read_again(
       beam_pipeline_args=IN_PROCESS,
       enable_cache=True,
     )
-    tfx.orchestration.LocalDagRunner().run(pipeline)
+    LocalDagRunner().run(pipeline)
     summaries = sorted((tmp_path / "root/SourceExampleGen/quarantine").glob("*/summary.json"))
     return [sum(json.loads(s.read_text())["examples"].values()) for s in summaries]
 
@@ -417,14 +419,12 @@ def test_an_input_that_cannot_be_used_stops_before_anything_is_written(tmp_path)
     label_key="label",
     code_fingerprint="1",
   )
-  pipeline = tfx.dsl.Pipeline(
+  pipeline = Pipeline(
     pipeline_name="gone",
     pipeline_root=str(tmp_path / "root"),
     components=[source],
-    metadata_connection_config=(
-      tfx.orchestration.metadata.sqlite_metadata_connection_config(str(tmp_path / "m.db"))
-    ),
+    metadata_connection_config=(sqlite_metadata_connection_config(str(tmp_path / "m.db"))),
   )
   with pytest.raises(BadInputError, match="Nothing exists at"):
-    tfx.orchestration.LocalDagRunner().run(pipeline)
+    LocalDagRunner().run(pipeline)
   assert not list((tmp_path / "root").rglob("*.gz"))
