@@ -8,6 +8,7 @@ include a hash of the sources. Imports only the standard library.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib.util
 import pathlib
@@ -15,6 +16,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 FIRST_PARTY = ("components", "dlpipe", "dlpipe_client", "pipeline", "serving")
+# What a statement can stand in; expressions hold none.
+_OF_STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
 
 
 def udf_path(function: Callable[..., Any]) -> str:
@@ -80,23 +83,27 @@ def _source_path(name: str) -> pathlib.Path | None:
 
 
 def _executed(node: ast.AST) -> Iterator[ast.AST]:
-  """Yields all nodes below a node, except those below `if TYPE_CHECKING:`, which never run."""
+  """Yields all statements below a node, except those below `if TYPE_CHECKING:`, which never run."""
   yield node
   children = ast.iter_child_nodes(node)
   if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
     children = iter(node.orelse)
   for child in children:
-    yield from _executed(child)
+    if isinstance(child, _OF_STATEMENTS):
+      yield from _executed(child)
 
 
-def _imported(name: str, source: bytes, *, is_package: bool) -> Iterator[str]:
+# Modules of several nodes import the same ones, and parsing them takes longer than all the rest.
+@functools.cache
+def _imported(name: str, source: bytes, *, is_package: bool) -> tuple[str, ...]:
   package = name if is_package else name.rpartition(".")[0]
+  found: list[str] = []
   for node in _executed(ast.parse(source)):
     if isinstance(node, ast.Import):
-      yield from (alias.name for alias in node.names)
+      found += (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
       base = node.module or ""
       if node.level:
         base = importlib.util.resolve_name("." * node.level + base, package)
-      yield base
-      yield from (f"{base}.{alias.name}" for alias in node.names)
+      found += (base, *(f"{base}.{alias.name}" for alias in node.names))
+  return tuple(found)

@@ -84,6 +84,8 @@ run_uv() {
 # What has no wheel is built with the locked setuptools, not with whatever is newest that day.
 run_uv sync --require-hashes --build-constraints "$lock" --compile-bytecode "$lock"
 run_uv install --no-deps --no-build-isolation --editable .
+# Our own, too: a file that is edited later is compiled at each start, as all of them would be.
+"$venv/bin/python" -m compileall -q components data dlpipe pipeline serving
 
 printf '%s\n%s\n' "$fingerprint" "$place" >"$stamp"
 echo "Ready in $(($(date +%s) - started)) s. Check it with: $venv/bin/dlpipe doctor"

@@ -21,8 +21,8 @@ from serving.network.sockets import require_free
 from serving.quiet_import import quieten_tensorflow
 from serving.telemetry.log_lines import LineFormatter
 
-# With TensorFlow imported a full collection takes 0.1 s and more; building the lists of one large
-# request would set off several.
+# With TensorFlow imported a full collection takes 0.1 s and more. Importing it would set off
+# several, and so would building the lists of one large request.
 _GC_THRESHOLDS = (50_000, 50, 1000)
 _FAILED = 255  # TensorFlow Serving's -1
 
@@ -52,6 +52,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def serve(flags: Flags) -> int:
   """Runs a server with these flags until a signal; returns the exit code."""
+  gc.set_threshold(*_GC_THRESHOLDS)
   lines = logging.StreamHandler()
   lines.setFormatter(LineFormatter("%(asctime)s %(levelname).1s %(message)s"))
   logging.basicConfig(level=logging.INFO, handlers=[lines])
@@ -75,7 +76,6 @@ def serve(flags: Flags) -> int:
     return _FAILED
   gc.collect()
   gc.freeze()
-  gc.set_threshold(*_GC_THRESHOLDS)
   stopped.wait()
   logging.getLogger(__name__).info("Stopping: requests in flight are answered first.")
   server.stop()

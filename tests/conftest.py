@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.util
 import io
 import os
@@ -12,6 +13,16 @@ import socket
 import pytest
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def pytest_configure():
+  """Collects garbage as seldom as the command line does."""
+  gc.set_threshold(20_000, 10, 10)
+
+
+def pytest_collection_finish():
+  """Looks at no imported module and at no test again for garbage: a million objects."""
+  gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from tfx import v1 as tfx
+from tfx.dsl.components.common.importer import Importer
 from tfx.orchestration import metadata
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.orchestration.pipeline import Pipeline
 from tfx.types import standard_artifacts
 
 from components.serving_gate.component import ServingGate
@@ -51,7 +53,7 @@ def _export(root, expected):
 
 def _run(root):
   def imported(name, artifact_type, **properties):
-    importer = tfx.dsl.Importer(
+    importer = Importer(
       source_uri=str(root / name), artifact_type=artifact_type, custom_properties=properties
     )
     return importer.with_id(name)
@@ -70,11 +72,9 @@ def _run(root):
     infra_blessing=gate.outputs["blessing"],
     serving_dir=str(root / "serving"),
   )
-  connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
-    str(root / "metadata.db")
-  )
-  tfx.orchestration.LocalDagRunner().run(
-    tfx.dsl.Pipeline(
+  connection = metadata.sqlite_metadata_connection_config(str(root / "metadata.db"))
+  LocalDagRunner().run(
+    Pipeline(
       pipeline_name="gate-then-push",
       pipeline_root=str(root / "artifacts"),
       components=[model, model_run, verdict, behaviour, gate, pusher],

@@ -16,7 +16,7 @@ from pipeline.runs.store.metadata_stores import sqlite_connection
 
 _MODULE = """
 import keras_tuner
-from tfx.v1.components import TunerFnResult
+from tfx.components.tuner.component import TunerFnResult
 
 from pipeline.training.tuning.search import Search
 

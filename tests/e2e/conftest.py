@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 _TIMEOUT_S = 1800
+_STREAMS = ("stdout", "stderr")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,10 +60,38 @@ def run_dlpipe() -> Callable[..., Finished]:
 
 
 @pytest.fixture(scope="session")
-def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, Finished]:
-  """A workspace after one tiny run on the shipped digits."""
-  workspace = tmp_path_factory.mktemp("workspace")
-  return workspace, dlpipe("run", "images", "--tiny", "--workspace", workspace, "--json")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, Finished]:
+  """A workspace that nobody changes, after the one tiny run on the shipped digits.
+
+  All processes of the tests share it: the first to ask makes it, and the others wait.
+  """
+  root = tmp_path_factory.getbasetemp()
+  if "PYTEST_XDIST_WORKER" in os.environ:
+    root = root.parent
+  workspace, ended = root / "digits_run", root / "digits_run.json"
+  with _alone(root / "digits_run.lock"):
+    if not ended.exists():
+      done = dlpipe("run", "images", "--tiny", "--workspace", workspace, "--json")
+      ended.write_text(json.dumps(dataclasses.asdict(done)), encoding="utf-8")
+  return workspace, Finished(**json.loads(ended.read_text(encoding="utf-8")))
+
+
+@contextlib.contextmanager
+def _alone(lock: pathlib.Path) -> Iterator[None]:
+  with lock.open("w") as file:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    yield
+
+
+@pytest.fixture(scope="module")
+def first_run(digits_run, tmp_path_factory) -> tuple[pathlib.Path, Finished]:
+  """A file's own copy of the workspace of `digits_run`, and what the run said, of the copy."""
+  original, done = digits_run
+  workspace = tmp_path_factory.mktemp("copied") / "workspace"
+  if original.exists():
+    shutil.copytree(original, workspace, symlinks=True)
+  said = {name: getattr(done, name).replace(str(original), str(workspace)) for name in _STREAMS}
+  return workspace, dataclasses.replace(done, **said)
 
 
 @pytest.fixture(scope="session")

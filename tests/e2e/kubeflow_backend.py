@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import gc
 import hashlib
 import importlib
 import json
@@ -310,8 +311,10 @@ def main() -> None:
   parser.add_argument("--warm", action="store_true")
   arguments = parser.parse_args()
   if arguments.warm:
+    gc.set_threshold(20_000, 10, 10)
     for module in _WARM_MODULES:
       importlib.import_module(module)
+    gc.freeze()
   for path in arguments.spec:
     spec = next(yaml.safe_load_all(path.read_text("utf-8")))
     backend = Backend(spec, Store(arguments.state_dir.resolve()), warm=arguments.warm)

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import keras_tuner
 import tensorflow_transform as tft
-from tfx.v1.components import TunerFnResult
+from tfx.components.tuner.component import TunerFnResult
 
 from components.trials import Trial, Trials
 from dlpipe import progress

@@ -1,5 +1,6 @@
 """Dotted paths of user functions, and fingerprints that change with the code behind them."""
 
+import ast
 import functools
 import sys
 
@@ -100,6 +101,17 @@ def test_nothing_is_imported_to_read_it(package):
   package(a="raise RuntimeError('imported')\n")
   assert len(code_fingerprint("ours.a")) == 64
   assert "ours.a" not in sys.modules
+
+
+def test_what_several_modules_import_is_parsed_once(package, monkeypatch):
+  parsed = []
+  parse = ast.parse
+  monkeypatch.setattr(ast, "parse", lambda source: parsed.append(source) or parse(source))
+  package(a="import ours.shared\n", b="import ours.shared\n", shared="once = 1\n")
+  first = code_fingerprint("ours.a"), code_fingerprint("ours.b")
+  assert parsed.count(b"once = 1\n") == 1
+  package(shared="once = 2\n")
+  assert code_fingerprint("ours.a") != first[0]
 
 
 @pytest.mark.parametrize("name", ["json.dumps", "absent", "ours.absent.module", "ours_not.a"])

@@ -15,7 +15,7 @@ _ROOT = pathlib.Path(__file__).resolve().parents[4]
 # Runs each invocation in a child of a process that has imported the command line once, without the
 # right that root has to read any file.
 _SCRIPT = """
-import ctypes, importlib, json, os, signal, sys, tempfile
+import ctypes, gc, importlib, json, os, signal, sys, tempfile
 from pipeline.cli.main import _COMMANDS, _load, main
 from pipeline.tasks import get_task, task_names
 
@@ -37,6 +37,7 @@ def run(args):
 for name in json.loads(sys.argv[1]):
   importlib.import_module(name)
 invocations = json.load(sys.stdin)
+gc.freeze()
 found = []
 for args in invocations:
   with tempfile.TemporaryFile() as said:

@@ -1,4 +1,6 @@
-"""Forked processes: how they end, in words."""
+"""Forked processes: what they start from, and how they end, in words."""
+
+import gc
 
 import pytest
 
@@ -17,3 +19,10 @@ from pipeline.execution import forks
 )
 def test_how_a_process_ended_is_said(code, said):
   assert forks.ending(code) == said
+
+
+def test_forks_look_at_nothing_imported_for_garbage(monkeypatch):
+  monkeypatch.setattr(forks, "_MODULES", ())  # they may be here already
+  gc.unfreeze()
+  forks.warm_up()
+  assert gc.get_freeze_count() > 1000

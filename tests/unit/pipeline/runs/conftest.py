@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from tfx import v1 as tfx
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
 from tfx.orchestration.pipeline import Pipeline
 from tfx.types import standard_artifacts
 
@@ -11,13 +12,13 @@ from components.reviewed_schema import ReviewedSchema
 from dlpipe.errors import DataRefusedError
 
 
-@tfx.dsl.components.component
+@component
 def Reader(  # noqa: N802
-  schema: tfx.dsl.components.InputArtifact[standard_artifacts.Schema],
-  copy: tfx.dsl.components.OutputArtifact[standard_artifacts.Schema],
-  settings: tfx.dsl.components.Parameter[str],
-  code_fingerprint: tfx.dsl.components.Parameter[str],
-  input_fingerprint: tfx.dsl.components.Parameter[str],
+  schema: InputArtifact[standard_artifacts.Schema],
+  copy: OutputArtifact[standard_artifacts.Schema],
+  settings: Parameter[str],
+  code_fingerprint: Parameter[str],
+  input_fingerprint: Parameter[str],
 ):
   """Reads nothing, and fails or refuses where its settings say so."""
   if "refused" in settings:

@@ -111,6 +111,7 @@ def test_event_files_lie_in_the_run(trained):
   assert list((trained / "run" / "train").rglob("events.out.tfevents.*"))
 
 
+@pytest.mark.usefixtures("without_export")
 @pytest.mark.parametrize(
   ("fixed", "epochs", "said"),
   [
@@ -129,6 +130,7 @@ def test_a_floor_lifts_a_default_and_not_what_the_user_said(
   assert [line for line in caplog.messages if "min_steps" in line] == said
 
 
+@pytest.mark.usefixtures("without_export")
 def test_what_the_tuner_found_wins(graph, tmp_path):
   run_fn(_fn_args(graph, tmp_path, tuned={"space": [], "values": {"dropout": 0.125, "epochs": 1}}))
   found = _history(tmp_path)
@@ -159,6 +161,7 @@ def _kill_after_the_first_epoch(graph, root, monkeypatch, **arguments):
   return kept, json.loads(str(np.load(kept / "state.npz")["state"]))["history"]
 
 
+@pytest.mark.usefixtures("without_export")
 def test_a_killed_training_goes_on_and_a_different_one_starts_anew(
   graph, tmp_path, monkeypatch, caplog
 ):
@@ -174,6 +177,7 @@ def test_a_killed_training_goes_on_and_a_different_one_starts_anew(
   assert not list((tmp_path / "checkpoints").iterdir())
 
 
+@pytest.mark.usefixtures("without_export")
 def test_a_complete_training_leaves_nothing_to_go_on_from(graph, tmp_path):
   run_fn(_fn_args(graph, tmp_path))
   assert not list((tmp_path / "checkpoints").iterdir())
@@ -193,6 +197,7 @@ def _copied(graph, root):
   return dataclasses.replace(graph, path=str(root / "graph"), files=files)
 
 
+@pytest.mark.usefixtures("without_export")
 def test_other_content_under_the_same_paths_is_another_training(graph, tmp_path, monkeypatch):
   data = _copied(graph, tmp_path)
   _, first_row = _kill_after_the_first_epoch(data, tmp_path, monkeypatch)
@@ -218,6 +223,7 @@ def test_another_transform_graph_under_the_same_path_is_another_training(
   assert other != kept
 
 
+@pytest.mark.usefixtures("without_export")
 def test_the_same_content_under_other_paths_is_the_same_training(graph, tmp_path, monkeypatch):
   _, first_row = _kill_after_the_first_epoch(graph, tmp_path, monkeypatch)
   (tmp_path / "elsewhere").mkdir()
@@ -226,6 +232,7 @@ def test_the_same_content_under_other_paths_is_the_same_training(graph, tmp_path
   assert _history(tmp_path)["epochs"][:1] == first_row
 
 
+@pytest.mark.usefixtures("without_export")
 def test_a_damaged_checkpoint_does_not_end_a_training(graph, tmp_path, monkeypatch):
   kept, first_row = _kill_after_the_first_epoch(graph, tmp_path, monkeypatch)
   (kept / "state.npz").write_bytes(b"PK\x03\x04 cut short")
@@ -235,6 +242,7 @@ def test_a_damaged_checkpoint_does_not_end_a_training(graph, tmp_path, monkeypat
   assert (tmp_path / "checkpoints" / f"{kept.name}-set-aside.npz").is_file()
 
 
+@pytest.mark.usefixtures("without_export")
 def test_without_a_checkpoint_folder_none_is_written(graph, tmp_path):
   run_fn(_fn_args(graph, tmp_path, checkpoints=False, hyperparameters={"epochs": 1}))
   assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "run"]

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from pyarrow import parquet
-from tfx import v1 as tfx
+from tfx.dsl.component.experimental.annotations import OutputArtifact
+from tfx.dsl.component.experimental.decorators import component
 from tfx.orchestration.pipeline import Pipeline
 
 from components.artifacts import Predictions
@@ -22,8 +23,8 @@ from pipeline.rows.files import FILE
 from pipeline.runs.store.metadata_stores import sqlite_connection
 
 
-@tfx.dsl.components.component
-def Predicts(predictions: tfx.dsl.components.OutputArtifact[Predictions]):  # noqa: N802
+@component
+def Predicts(predictions: OutputArtifact[Predictions]):  # noqa: N802
   """Writes predictions as the Evaluator does."""
   rows = {
     "origin": [f"cats/{n} \x1b[31m.jpg" if n == 29 else f"cats/{n}.jpg" for n in range(30)],

@@ -58,6 +58,7 @@ def _search(graph, root, **changes):
   return tuner, json.loads((root / "working" / Trials.FILE).read_text())
 
 
+@pytest.mark.usefixtures("without_export")
 def test_a_trial_ends_as_the_trainer_does_with_its_values(graph, tmp_path):
   tuner, record = _search(graph, tmp_path)
   assert [trial["state"] for trial in record["trials"]] == ["complete", "complete"]

@@ -99,12 +99,14 @@ def cold_best(record):
   return max(row["val_accuracy"] for row in record.epochs)
 
 
+@pytest.mark.usefixtures("without_export")
 def test_epochs_that_the_user_set_hold(graph, serving, tmp_path):
   place, _ = serving
   record = _trained(graph, tmp_path, base=1, serving=place, warm_start=True, fixed=("epochs",))
   assert len(record.epochs) == 6
 
 
+@pytest.mark.usefixtures("without_export")
 @pytest.mark.parametrize(
   ("given", "reason"),
   [
@@ -125,6 +127,7 @@ def test_a_cold_start_says_why(graph, serving, tmp_path, given, reason):
   assert weights_file.read(tmp_path / "model").generation == 0
 
 
+@pytest.mark.usefixtures("without_export")
 def test_another_architecture_is_told_and_trained_from_nothing(graph, serving, tmp_path):
   place, _ = serving
   record = _trained(graph, tmp_path, base=1, serving=place, warm_start=True, model={"widths": [3]})
@@ -134,6 +137,7 @@ def test_another_architecture_is_told_and_trained_from_nothing(graph, serving, t
   assert len(record.epochs) == 6  # not a quarter: hardly anything was learnt before
 
 
+@pytest.mark.usefixtures("without_export")
 def test_a_version_that_was_damaged_since_is_not_begun_from(graph, serving, tmp_path):
   place, _ = serving
   record = _trained(
@@ -142,6 +146,7 @@ def test_a_version_that_was_damaged_since_is_not_begun_from(graph, serving, tmp_
   assert record.warm_start.cold_because == "version 1 is gone, or damaged by now"
 
 
+@pytest.mark.usefixtures("without_export")
 def test_without_the_setting_nothing_is_carried_or_recorded(graph, serving, tmp_path):
   place, _ = serving
   record = _trained(graph, tmp_path, base=1, serving=place)
