@@ -217,12 +217,12 @@ def _write_rows(
 
 
 def _fashion(root: pathlib.Path) -> Data:
-  pictures, truth = pictures_of_fashion(root, 9_000)
-  return Data("images", ("train.epochs=6",), pictures, truth, (5_000, 1_000, 3_000))
+  pictures, truth = pictures_of_fashion(root / "fashion_mnist", 6_000)
+  return Data("images", ("train.epochs=6",), pictures, truth, (3_400, 600, 2_000))
 
 
 def _mr(root: pathlib.Path) -> Data:
-  sentences, truth = sentences_of_mr(root)
+  sentences, truth = sentences_of_mr(root / "mr_polarity")
   settings = ("data.split_column=split", "model.readers=0", "train.epochs=4")
   return Data("sentiment", settings, sentences, truth, (6_000, 1_000, 3_600))
 

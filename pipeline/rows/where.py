@@ -133,7 +133,7 @@ def _missing(table: pa.Table, left: ast.expr, op: ast.cmpop, right: ast.expr) ->
 
 
 def _contained(table: pa.Table, left: ast.expr, right: ast.expr) -> Any:
-  """Returns whether a column is one of some literals, or a literal is in a column's text or list."""
+  """Returns whether a column is one of some literals, or a literal is in its text or list."""
   if isinstance(right, ast.Name):
     column, part = _column(table, right.id), _literal(left)
     if column.type == pa.list_(pa.string()) and isinstance(part, str):

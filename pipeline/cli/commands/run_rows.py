@@ -107,8 +107,8 @@ def _write(path: pathlib.Path, text: str) -> None:
     with path.open("rb") as file:
       if file.readline(len(header) + 2).rstrip(b"\r\n") != header.encode():
         raise BadInputError(
-          f"{str(path)!r} exists and has other columns: it may be a review, or data. Choose another "
-          "name."
+          f"{str(path)!r} exists and has other columns: it may be a review, or data. Choose "
+          "another name."
         )
   path.parent.mkdir(parents=True, exist_ok=True)
   path.write_text(text, encoding="utf-8")
