@@ -223,7 +223,7 @@ def _fashion(root: pathlib.Path) -> Data:
 
 def _mr(root: pathlib.Path) -> Data:
   sentences, truth = sentences_of_mr(root / "mr_polarity")
-  settings = ("data.split_column=split", "model.readers=0", "train.epochs=4")
+  settings = ("data.split_column=split", "model.readers=0")
   return Data("sentiment", settings, sentences, truth, (6_000, 1_000, 3_600))
 
 
