@@ -6,7 +6,8 @@ Runs `dlpipe run` in a fork of this process, whose nodes are forks of it, and ad
 seconds of the functions in `_PARTS`, each without those that it calls for another part.
 What a larger graph and further columns cost elsewhere (saving, loading, serving, metrics over sets)
 is not in them.
-Prints a JSON line: seconds by part and of everything, and the share of the parts.
+Prints a JSON line: seconds by part and of everything, and the share of the parts. A run that is
+ended goes on when it is started again, and its lines may be added up.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import functools
 import importlib
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -56,6 +58,7 @@ def main() -> None:
     child = os.fork()  # the command ends its process
     if not child:
       cli.main(["run", *sys.argv[1:]], prog_name="dlpipe", standalone_mode=False)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what was spent until then is said
     _, status, usage = os.wait4(child, 0)
     seconds: collections.Counter[str] = collections.Counter()
     for line in notes:

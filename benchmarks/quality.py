@@ -1,6 +1,6 @@
 """Runs every data set at hand with defaults, beside baselines on the same splits.
 
-    DLPIPE_DATASETS=... python benchmarks/quality.py [--only digits mr] [--seeds 3] [--json FILE]
+    DLPIPE_DATASETS=... python -m benchmarks.quality [--only digits mr] [--seeds 3] [--json FILE]
 
 Prints a Markdown table, and writes everything, with the curve of each training, as JSON. A data set
 that is not there is left out, and said. A model counts even if a gate refuses it. Nothing is chosen
@@ -15,15 +15,14 @@ import json
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
-_REFUSED = 4  # exit code if a gate refuses; the model was evaluated
+from benchmarks.command_line import dlpipe
+
 _WEIGHTS = (
   "pretrained/squeezenet_v1.1_imagenet_keras/squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
 )
@@ -133,25 +132,15 @@ def measure(
 def _run(
   data_set: DataSet, workspace: pathlib.Path, seed: int, options: argparse.Namespace
 ) -> dict[str, Any]:
-  command = [sys.executable, "-m", "dlpipe", "run", data_set.task, "--json"]
-  command += ["--workspace", str(workspace)]
-  if data_set.path:
-    command += ["--data", str(options.data / data_set.path)]
   settings = [each.format(data=options.data) for each in data_set.settings]
-  for setting in [f"train.seed={seed}", *settings, *options.set]:
-    command += ["--set", setting]
   started = time.monotonic()
-  done = subprocess.run(
-    command,
-    cwd=_REPOSITORY,
-    env={**os.environ, "PYTHONPATH": str(_REPOSITORY), "TF_CPP_MIN_LOG_LEVEL": "3"},
-    capture_output=True,
-    text=True,
-    check=False,
+  result = dlpipe(
+    "run",
+    data_set.task,
+    workspace=workspace,
+    data=options.data / data_set.path if data_set.path else None,
+    settings=[f"train.seed={seed}", *settings, *options.set],
   )
-  if done.returncode not in (0, _REFUSED):
-    sys.exit(f"{' '.join(command)} exited with {done.returncode}:\n{done.stderr[-4000:]}")
-  result = json.loads(done.stdout.splitlines()[-1])
   records = (workspace / data_set.task / "artifacts/Trainer/model_run").iterdir()
   latest = max(records, key=lambda path: int(path.name))
   history = json.loads((latest / "history.json").read_text(encoding="utf-8"))
@@ -234,5 +223,4 @@ def curves(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-  sys.path.insert(0, str(_REPOSITORY))
   main()

@@ -5,13 +5,15 @@
 A part of the labels of train and val, chosen at random, gets another class. Then, with dlpipe's own
 commands:
 
-1. `run` trains on them;
+1. `run --until Evaluator` trains on them;
 2. `check --suspects` lists the labels that are likely wrong;
 3. a reviewer, who knows the truth, goes through the list and enters the right label where the label
    is wrong. What the list lacks stays wrong;
-4. `run --set data.relabel=` trains again.
+4. the same with `--set data.relabel=` trains again.
 
-Accuracy is that on eval, whose labels are never changed. `--clean` runs once more without errors.
+Accuracy is that on eval, whose labels are never changed: all figures are of the same rows and the
+same labels. `gained` and `lost` are the rows of eval that only the second, and only the first model
+has right; `gain` is the 95 % interval of the difference. `--clean` runs once more without errors.
 `--keep DIR` keeps data and workspaces, so that a measurement that was ended goes on. `--cheap` does
 the same in seconds, with the cheap model of `check --labels` in place of both trainings.
 Prints a JSON line for each data set and rate.
@@ -24,19 +26,18 @@ import csv
 import json
 import os
 import pathlib
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.command_line import dlpipe
 from benchmarks.label_errors import pictures_of_fashion, sentences_of_mr
+from pipeline.problems import intervals
+from pipeline.rows import flips, table
 from pipeline.suspects import confident, features, out_of_fold
 
-_REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
-_REFUSED = 4  # exit code if a gate refuses; the model was evaluated
 _SPLITS = ("train", "val", "eval")
 
 
@@ -141,49 +142,44 @@ def measure(data: Data, rate: float, seed: int, scratch: pathlib.Path) -> dict[s
   splits = np.repeat(_SPLITS, data.sizes)
   write = _folders if data.task == "images" else _table
   path, names = write(scratch / "data", inputs, given, splits)
-  before = _dlpipe("run", data, path, scratch)
+  workspace = scratch / "workspace"
+
+  def run(*more: str) -> dict[str, Any]:
+    told, settings = ("--until", "Evaluator"), data.settings + more  # nothing need be served
+    return dlpipe("run", data.task, *told, workspace=workspace, data=path, settings=settings)
+
+  before = run()
   found = {"accuracy_before": before["metrics"]["accuracy"], "planted": len(wrong)}
   if not len(wrong):
     return found
   suspects = scratch / "suspects.csv"
   if not suspects.exists():
-    _dlpipe("check", data, path, scratch, "--suspects", str(suspects))
+    read = [each for each in data.settings if each.startswith("data.")]
+    told = ("--suspects", str(suspects))
+    dlpipe("check", data.task, *told, workspace=workspace, data=path, settings=read)
   right = {name: str(label) for name, label in zip(names, truth.tolist(), strict=True)}
   with suspects.open(encoding="utf-8", newline="") as file:
     listed = list(csv.DictReader(file))
   review = scratch / "reviewed.csv"
   mended = [row["origin"] for row in listed if row["label"] != right[row["origin"]]]
   _write_rows(review, ("origin", "new_label"), ((name, right[name]) for name in mended))
-  after = _dlpipe("run", data, path, scratch, "--set", f"data.relabel={review}")
+  after = run(f"data.relabel={review}")
   return {
     **found,
     "listed": len(listed),
     "mended": len(mended),
     "accuracy_after": after["metrics"]["accuracy"],
+    **_gain(workspace / data.task),
   }
 
 
-def _dlpipe(
-  command: str, data: Data, path: pathlib.Path, scratch: pathlib.Path, *told: str
-) -> dict[str, Any]:
-  """Runs `dlpipe COMMAND TASK`; returns its JSON."""
-  read = [each for each in data.settings if command == "run" or each.startswith("data.")]
-  settings = [part for each in read for part in ("--set", each)]
-  done = subprocess.run(
-    [
-      *(sys.executable, "-m", "pipeline.cli.main", command, data.task, "--json"),
-      *("--data", str(path), "--workspace", str(scratch / "workspace"), *settings, *told),
-    ],
-    cwd=_REPOSITORY,
-    env={**os.environ, "PYTHONPATH": str(_REPOSITORY), "TF_CPP_MIN_LOG_LEVEL": "3"},
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-  if done.returncode not in (0, _REFUSED):
-    sys.exit(f"dlpipe {command} exited with {done.returncode}:\n{done.stderr[-4000:]}")
-  found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-  return found
+def _gain(workspace: pathlib.Path) -> dict[str, Any]:
+  """Compares the predictions of the first and the last run on eval, row by row."""
+  written = sorted(workspace.glob("artifacts/Evaluator/predictions/*"), key=lambda x: int(x.name))
+  compared = flips.compare(table.read(written[-1]), table.read(written[0]))
+  gained, lost = len(compared.better), len(compared.worse)
+  interval = intervals.paired_shares(gained, lost, compared.rows)
+  return {"gained": gained, "lost": lost, "gain": [round(bound, 4) for bound in interval]}
 
 
 def _folders(
@@ -222,13 +218,13 @@ def _write_rows(
 
 
 def _fashion(root: pathlib.Path) -> Data:
-  pictures, truth = pictures_of_fashion(root, 9_000)
-  return Data("images", ("train.epochs=6",), pictures, truth, (5_000, 1_000, 3_000))
+  pictures, truth = pictures_of_fashion(root / "fashion_mnist", 6_000)
+  return Data("images", ("train.epochs=6",), pictures, truth, (3_400, 600, 2_000))
 
 
 def _mr(root: pathlib.Path) -> Data:
-  sentences, truth = sentences_of_mr(root)
-  settings = ("data.split_column=split", "model.readers=0", "train.epochs=4")
+  sentences, truth = sentences_of_mr(root / "mr_polarity")
+  settings = ("data.split_column=split", "model.readers=0")
   return Data("sentiment", settings, sentences, truth, (6_000, 1_000, 3_600))
 
 

@@ -1,6 +1,6 @@
 """Measures what a model says it does not know: coverage of its sets, and strange inputs found.
 
-    DLPIPE_DATASETS=... python benchmarks/uncertainty.py [--data caltech digits fashion mr]
+    DLPIPE_DATASETS=... python -m benchmarks.uncertainty [--data caltech digits fashion mr]
 
 Runs `dlpipe run` once for each data set. From the scores of val and eval, temperature and sets are
 then fitted again on many draws of as many rows as val has, and the others are asked: one draw says
@@ -16,7 +16,6 @@ import gzip
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ import pyarrow.compute as pc
 from sklearn.metrics import roc_auc_score
 
 import dlpipe
+from benchmarks import command_line
 from pipeline.problems import calibration
 from pipeline.problems.certainty.sets import ClassSets
 from pipeline.rows import table
@@ -37,7 +37,6 @@ _STRANGERS = 300
 _DRAWS = 200
 _WEIGHTS = "squeezenet_v1.1_imagenet_keras/squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
 _COVERAGES = (None, 0.9, 0.95, 0.99)
-_REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
@@ -62,7 +61,8 @@ def measure(
   task, path, own = _SETTINGS[name]
   data = _first_pictures(root, scratch) if name == "fashion" else root / path
   workspace = scratch / name
-  result = _run(task, data, workspace, [*own(root), *settings])
+  told = [*own(root), *settings]
+  result = command_line.dlpipe("run", task, workspace=workspace, data=data, settings=told)
   [file] = (workspace / task / "artifacts").rglob(FILE)
   found = table.read(file.parent)
   strangers = {
@@ -114,19 +114,6 @@ def _drawn(found: pa.Table, asked: float | None) -> dict[str, float]:
   of_all = np.mean(rows, axis=0)
   keys = ("asked", "coverage", "size", "alone", "accuracy")
   return {key: round(float(value), 4) for key, value in zip(keys, of_all, strict=True)}
-
-
-def _run(
-  task: str, data: pathlib.Path, workspace: pathlib.Path, settings: Sequence[str]
-) -> dict[str, object]:
-  command = [sys.executable, "-m", "pipeline.cli.main", "run", task, "--json"]
-  command += ["--data", str(data), "--workspace", str(workspace)]
-  for setting in settings:
-    command += ["--set", setting]
-  done = subprocess.run(command, cwd=_REPOSITORY, capture_output=True, text=True, check=False)
-  if done.returncode not in (0, 4):  # a refused model was evaluated, too
-    sys.exit(f"{' '.join(command)} exited with {done.returncode}:\n{done.stderr[-4000:]}")
-  return json.loads(done.stdout.splitlines()[-1])
 
 
 def _first_pictures(root: pathlib.Path, scratch: pathlib.Path) -> pathlib.Path:

@@ -64,6 +64,37 @@ def require_readable(option: str, path: str) -> str:
   )
 
 
+def require_new_file(option: str, path: str, *, source: str | None = None) -> None:
+  """Checks that a command can write a file, before it reads anything; the file may exist.
+
+  Args:
+    option: the option that named the file, such as `--page`.
+    path: the file.
+    source: the input that the command reads; None if it reads none.
+
+  Raises:
+    BadInputError: the path is a folder, cannot be made, or lies in the input, where the next run
+      would read it.
+  """
+  if os.path.isdir(path):
+    raise BadInputError(f"{option} takes the name of a file. {path!r} is a folder.")
+  if source is not None and lies_in(path, source):
+    raise BadInputError(f"{option} {path!r} lies in the input {source!r}. Choose another name.")
+  folder = os.path.dirname(os.path.abspath(path))
+  while not os.path.lexists(folder):
+    folder = os.path.dirname(folder)
+  if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+    raise BadInputError(f"{option} {path!r} cannot be written: {folder!r} is no writable folder.")
+
+
+def lies_in(path: str, source: str) -> bool:
+  """Returns whether a path is an input, or in the folder that is one."""
+  if addresses.scheme_of(source) is not None:
+    return False
+  real, real_source = os.path.realpath(path), os.path.realpath(source)
+  return real == real_source or (os.path.isdir(source) and real.startswith(real_source + os.sep))
+
+
 def absolute(path: str) -> str:
   """Returns the absolute path; an address, and a template that begins with a variable, stay."""
   if addresses.scheme_of(path) is not None or path.startswith("{{"):

@@ -16,6 +16,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, path_utils
 
+from components.judged_evaluator import loaded
 from components.model_history.history import NO_MODEL_FILE
 from dlpipe.dotted_paths import load_function
 from dlpipe.progress import report
@@ -26,6 +27,8 @@ WRITER, ROWS = "writer", "rows"
 JUDGE, GATES, CODE_FINGERPRINT = "judge", "gates", "code_fingerprint"
 _MODEL, _BASELINE = standard_component_specs.MODEL_KEY, standard_component_specs.BASELINE_MODEL_KEY
 _EXAMPLES = standard_component_specs.EXAMPLES_KEY
+# By TFX's name for it.
+_SHARED_MODEL = {"custom_eval_shared_model": f"{loaded.__name__}.eval_shared_model"}
 
 
 class Executor(executor.Executor):
@@ -53,14 +56,17 @@ class Executor(executor.Executor):
       for model in input_dict.get(_BASELINE, [])
       if not fileio.exists(os.path.join(model.uri, NO_MODEL_FILE))
     ]
-    super().Do({**input_dict, _BASELINE: baselines}, output_dict, exec_properties)
     model = artifact_utils.get_single_instance(input_dict[_MODEL])
-    load_function(exec_properties[WRITER])(
-      artifact_utils.get_single_uri(output_dict[PREDICTIONS]),
-      artifact_utils.get_single_uri(input_dict[_EXAMPLES]),
-      path_utils.serving_model_path(model.uri),
-      json.loads(exec_properties[ROWS]),
-    )
+    with loaded.kept():
+      super().Do(
+        {**input_dict, _BASELINE: baselines}, output_dict, {**exec_properties, **_SHARED_MODEL}
+      )
+      load_function(exec_properties[WRITER])(
+        artifact_utils.get_single_uri(output_dict[PREDICTIONS]),
+        artifact_utils.get_single_uri(input_dict[_EXAMPLES]),
+        path_utils.serving_model_path(model.uri),
+        json.loads(exec_properties[ROWS]),
+      )
     verdict: Verdict = load_function(exec_properties[JUDGE])(
       artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY]),
       json.loads(exec_properties[GATES]),

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from dlpipe.errors import BadInputError, BusyError, DlpipeError
+from dlpipe.local_paths import lies_in
 from pipeline.batch.columns import Layout
 
 _FORMATS = {
@@ -82,8 +83,7 @@ def plan_output(
     raise BadInputError(
       f"--output must end with {', '.join(_FORMATS)}: that names its format. Received: {path!r}"
     )
-  real, real_source = os.path.realpath(path), os.path.realpath(source)
-  if real == real_source or (os.path.isdir(source) and real.startswith(real_source + os.sep)):
+  if lies_in(path, source):
     raise BadInputError(
       f"The output {path!r} lies in the input {source!r}. Choose another --output."
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import unicodedata
 from collections.abc import Collection, Mapping
 
 from dlpipe.records import TRAIN
 from pipeline.checks.finding import NOTE, WARNING, Finding
-from pipeline.sources.labels import alike_labels
+from pipeline.sources.labels import alike_labels, drawn
 
 Counts = Mapping[str, Mapping[str, int]]
 
@@ -96,9 +97,12 @@ def _everywhere(counts: Counts) -> dict[str, int]:
 
 def _alike(everywhere: Mapping[str, int]) -> list[Finding]:
   groups = alike_labels(everywhere)
-  details = [
-    ", ".join(f"{written(label)} {everywhere[label]:,}" for label in group) for group in groups
-  ]
+  details = []
+  for group in groups:
+    same = collections.Counter(map(drawn, group))
+    names = (ascii(label) if same[drawn(label)] > 1 else written(label) for label in group)
+    counted = zip(names, group, strict=True)
+    details.append(", ".join(f"{name} {everywhere[label]:,}" for name, label in counted))
   labels = [label for group in groups for label in group]
   return [_finding("alike_labels", labels, {}, details=details)]
 

@@ -25,10 +25,12 @@ MEASURE = b"measure"  # the column that a report shows beside label and predicti
 SHOWN_AS = b"shown_as"  # SAMPLES, or absent for mistakes
 SAMPLES = b"samples"
 
-# Joins the labels of a row that may have several.
+# Joins the labels of a row that may have several, for people. A label may hold it, so programs read
+# the lists.
 JOINT = " | "
+LABEL_LIST, PREDICTED_LIST = "label_list", "predicted_list"
 
-_LIST = pa.list_(pa.float32())
+_LIST, _TEXTS = pa.list_(pa.float32()), pa.list_(pa.string())
 Labels = Sequence[Sequence[Any]]
 Outputs = Mapping[str, np.ndarray]
 
@@ -66,8 +68,9 @@ def of_labels(labels: Labels, outputs: Outputs) -> pa.Table:
   """Returns rows of several labels.
 
   Returns:
-    `label` and `predicted` string, labels joined by ` | `; `score` float, the certainty of the
-    surest wrong label, 0 if all are right; `scores` list of float; `loss` double, the mean binary
+    `label` and `predicted` string, labels joined by ` | `; `label_list` and `predicted_list`, the
+    same as lists of string; `score` float, the certainty of the surest wrong label, 0 if all are
+    right; `scores` list of float; `loss` double, the mean binary
     cross-entropy over the model's labels, infinite if the row has an unknown label; `right` bool,
     whether every label is right.
   """
@@ -81,12 +84,14 @@ def of_labels(labels: Labels, outputs: Outputs) -> pa.Table:
   chosen = scores >= THRESHOLD
   sure = np.where(chosen != is_true, np.where(is_true, 1 - scores, scores), 0).max(1, initial=0)
   loss = _negative_log(np.where(is_true, scores, 1 - scores)).mean(1)
+  given = [sorted(row) for row in truth]
+  said = [sorted(np.array(names, object)[row]) for row in chosen]
   return pa.table(
     {
-      "label": pa.array([_joined(sorted(row)) for row in truth], pa.string()),
-      "predicted": pa.array(
-        [_joined(sorted(np.array(names, object)[row])) for row in chosen], pa.string()
-      ),
+      "label": pa.array(map(_joined, given), pa.string()),
+      "predicted": pa.array(map(_joined, said), pa.string()),
+      LABEL_LIST: pa.array(given, _TEXTS),
+      PREDICTED_LIST: pa.array(said, _TEXTS),
       "score": pa.array(np.where(unknown, 1, sure).astype(np.float32)),
       "scores": pa.array(list(scores.astype(np.float32)), _LIST),
       "loss": pa.array(np.where(unknown, np.inf, loss)),
@@ -154,7 +159,7 @@ def _doubts(outputs: Outputs) -> dict[str, pa.Array]:
   found: dict[str, pa.Array] = {}
   if SET in outputs:
     sets = [[name for name in _texts(row) if name] for row in outputs[SET]]
-    found[SET] = pa.array(sets, pa.list_(pa.string()))
+    found[SET] = pa.array(sets, _TEXTS)
   for name in (LOW, HIGH, FAMILIARITY):
     if name in outputs:
       found[name] = pa.array(outputs[name].astype(np.float32))

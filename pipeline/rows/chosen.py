@@ -16,11 +16,12 @@ SHOWN = 24  # mistakes
 SAMPLES = 12  # of each kind: as they come, and the worst
 EXPLAINED = 120
 _COLUMNS = ("split", "label", "predicted", "loss", "right")
+_LISTS = (of_problems.LABEL_LIST, of_problems.PREDICTED_LIST)
 
 
 def columns(table: pa.Table) -> pa.Table:
-  """Returns the columns that the functions here read."""
-  return table.select(list(_COLUMNS))
+  """Returns the columns that the functions here and a cheap model's comparison read."""
+  return table.select([*_COLUMNS, *(name for name in _LISTS if name in table.column_names)])
 
 
 def for_report(table: pa.Table) -> list[int]:

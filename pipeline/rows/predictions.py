@@ -76,9 +76,9 @@ def write(directory: str, examples: str, model_dir: str, told: Mapping[str, Any]
     model_dir: directory of the SavedModel.
     told: the result of `parameters`.
   """
-  import tensorflow as tf
+  from components.judged_evaluator.loaded import saved_model
 
-  signatures = tf.saved_model.load(model_dir).signatures
+  signatures = saved_model(model_dir).signatures
   ask = signatures["serving_examples"]
   target, source = pathlib.Path(directory), pathlib.Path(examples)
   target.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -26,6 +27,7 @@ from pipeline.explanations.values import EXPLAIN, WITHOUT, by_word, trimmed
 from pipeline.rows.files import REASONS_FILE
 
 _BATCH = 16
+_NOT_OPTIMIZED = "disable_meta_optimizer"
 _MOST_PLACES = 28  # of a side of a map
 _MOST_WORDS = 20
 _MOST_ALIGNED = 60  # words of a side
@@ -68,10 +70,25 @@ def asking(signatures: Mapping[str, Any], input_key: str) -> Ask | None:
     return None
 
   def ask(values: Sequence[bytes]) -> dict[str, np.ndarray]:
-    found = explain(**{input_key: tf.constant(values, tf.string)})
+    with _as_written():
+      found = explain(**{input_key: tf.constant(values, tf.string)})
     return {name: np.asarray(value) for name, value in found.items()}
 
   return ask
+
+
+@contextlib.contextmanager
+def _as_written() -> Iterator[None]:
+  """Runs graphs as they are written: to optimize one takes longer than a hundred reasons."""
+  import tensorflow as tf
+
+  before = tf.config.optimizer.get_experimental_options()
+  tf.config.optimizer.set_experimental_options({_NOT_OPTIMIZED: True})
+  try:
+    yield
+  finally:
+    told = {_NOT_OPTIMIZED: before.get(_NOT_OPTIMIZED, False)}
+    tf.config.optimizer.set_experimental_options(told)
 
 
 class Asker:

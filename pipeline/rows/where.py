@@ -133,9 +133,12 @@ def _missing(table: pa.Table, left: ast.expr, op: ast.cmpop, right: ast.expr) ->
 
 
 def _contained(table: pa.Table, left: ast.expr, right: ast.expr) -> Any:
-  """Returns whether a column is one of some literals, or a literal is a part of a column's text."""
+  """Returns whether a column is one of some literals, or a literal is in its text or list."""
   if isinstance(right, ast.Name):
     column, part = _column(table, right.id), _literal(left)
+    if column.type == pa.list_(pa.string()) and isinstance(part, str):
+      held = [None if each is None else part in each for each in column.to_pylist()]
+      return pa.chunked_array([pa.array(held, pa.bool_())])
     if _kind(column) != "text" or not isinstance(part, str):
       raise BadInputError("`in` before a column takes a text, as in `'abc' in input`")
     return pc.match_substring(column, part)

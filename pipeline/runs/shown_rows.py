@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlpipe.words import shortest
-from pipeline.problems.rows import JOINT, MEASURE
+from pipeline.problems.rows import LABEL_LIST, MEASURE
 from pipeline.rows import chosen, curves, flips, previews, table
 from pipeline.rows.files import FILE, SHOWN_FILE
 from pipeline.runs.shown.previous import Previous
@@ -113,8 +113,9 @@ def _curves(
   answers = curves.of_answers(judged) if one_class or not names else None
   labels = []
   if scores is not None:
-    said = judged["label"].to_pylist()
-    is_true = curves.truth(names, ([x] if one_class else x.split(JOINT) for x in said))
+    of_several = LABEL_LIST in judged.column_names
+    said = judged[LABEL_LIST if of_several else "label"].to_pylist()
+    is_true = curves.truth(names, said if of_several else ([each] for each in said))
     labels = curves.of_labels(names, scores[numbers], is_true)
   if answers is None and not labels:
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import datetime
 import decimal
 import functools
@@ -35,6 +34,15 @@ _WHOLE_NUMBER = re.compile(r"(-?(?:0|[1-9]\d*))\.0+", re.ASCII)
 
 # The exponent is bounded, because a text such as 1e999999999 is not meant as a number.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII)
+# Letters that are drawn like Latin ones: Cyrillic small and capital, Greek small and capital.
+_DRAWN = str.maketrans(
+  "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u04bb\u0501\u051b\u051d"
+  "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421"
+  "\u0422\u0423\u0425\u0406\u0408\u0405\u050c\u051a\u051c"
+  "\u03bf\u03bd\u0391\u0392\u0395\u0396\u0397\u0399\u039a"
+  "\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7",
+  "aeopcyxijshdqwABEKMHOPCTYXIJSGQWovABEZHIKMNOPTYX",
+)
 # Blanks, control characters, and format characters such as U+200B and U+00AD.
 _UNSEEN_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
 # Further default-ignorable characters of Unicode: joiners, Hangul fillers, variation selectors.
@@ -69,15 +77,26 @@ def alike_labels(labels: Iterable[str]) -> list[tuple[str, ...]]:
   """Returns groups of two or more labels that look alike to a person.
 
   Labels of a group differ only in case, blanks, invisible characters, composed or decomposed
-  accents, full or half width, or the notation of a number.
+  accents, full or half width, the notation of a number, or letters of other alphabets that are
+  drawn like Latin ones.
 
       >>> alike_labels(["cat", "Cat ", "dog", "1", "1.0", "2"])
       [('1', '1.0'), ('Cat ', 'cat')]
   """
-  groups: dict[Any, set[str]] = collections.defaultdict(set)
+  groups: dict[Any, set[str]] = {}
   for label in labels:
-    groups[_likeness(label)].add(label)
-  return sorted(tuple(sorted(group)) for group in groups.values() if len(group) > 1)
+    # "KOT" is drawn alike in Latin and Cyrillic, "kot" is not: a label joins groups of both kinds.
+    keys = _likeness(label), _likeness(drawn(label))
+    group = {label}.union(*(groups.get(key, ()) for key in keys))
+    for each in group:
+      groups[_likeness(each)] = groups[_likeness(drawn(each))] = group
+  found = {tuple(sorted(group)) for group in groups.values()}
+  return sorted(group for group in found if len(group) > 1)
+
+
+def drawn(label: str) -> str:
+  """Returns a label in the Latin letters that look like those it has."""
+  return label.translate(_DRAWN)
 
 
 @functools.lru_cache(maxsize=4096)  # a table has few labels and many rows

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from dlpipe.records import EVAL, TRAIN
 from pipeline.problems import intervals
+from pipeline.problems.rows import LABEL_LIST, PREDICTED_LIST
 from pipeline.rows import predictions
 from pipeline.rows.examples import Value, batches, first_bytes, read_some
 from pipeline.suspects import features, out_of_fold
@@ -104,12 +105,8 @@ def of_labels(examples: pathlib.Path, told: Mapping[str, Any], said: pa.Table) -
     _f1({name for name, is_in in zip(names, row, strict=True) if is_in}, wanted)
     for row, wanted in zip(chosen, truth, strict=True)
   ]
-  network = [
-    _f1({*_split(predicted)}, {*_split(label)})
-    for predicted, label in zip(
-      *(said[name].take(rows.places).to_pylist() for name in ("predicted", "label")), strict=True
-    )
-  ]
+  lists = (said[name].take(rows.places).to_pylist() for name in (PREDICTED_LIST, LABEL_LIST))
+  network = [_f1({*predicted}, {*given}) for predicted, given in zip(*lists, strict=True)]
   constant = float(np.mean([_f1(usual, wanted) for wanted in truth]))
   return _compared(
     rows,
@@ -224,10 +221,6 @@ def _ridge(rows: _Described, targets: np.ndarray, *, is_text: bool) -> np.ndarra
   if is_text:
     known, asked = out_of_fold.tf_idf(known, asked)
   return Ridge(alpha=1.0).fit(known, targets[~rows.is_eval]).predict(asked)
-
-
-def _split(joined: str) -> list[str]:
-  return [label for label in joined.split(" | ") if label != "(none)"]
 
 
 def _f1(chosen: set[Any], wanted: set[Any]) -> float:

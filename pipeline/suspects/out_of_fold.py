@@ -85,7 +85,7 @@ def of_dense(features: np.ndarray, given: np.ndarray, fold: np.ndarray, classes:
   Args:
     features: `[rows, features]` float32.
     given: `[rows]` int, the class of each row's label.
-    fold: `[rows]` int, the fold of each row.
+    fold: `[rows]` int, the fold of each row; rows of a negative one are learnt from, not scored.
     classes: the number of classes.
 
   Returns:
@@ -95,11 +95,14 @@ def of_dense(features: np.ndarray, given: np.ndarray, fold: np.ndarray, classes:
 
   mapped = _mapped(features)
   targets = np.eye(classes, dtype=np.float32)[given] - 1 / classes
-  held = [fold == number for number in np.unique(fold)]
+  numbers = np.unique(fold)
+  held = [fold == number for number in numbers]
   products = [mapped[rows].T @ mapped[rows] for rows in held]
   answers = [mapped[rows].T @ targets[rows] for rows in held]
   found = np.zeros((len(given), classes))
-  for rows, product, answer in zip(held, products, answers, strict=True):
+  for number, rows, product, answer in zip(numbers, held, products, answers, strict=True):
+    if number < 0:
+      continue
     matrix = (sum(products) - product).astype(np.float64)
     matrix[np.diag_indices_from(matrix)] += _RIDGE
     solved = scipy.linalg.solve(matrix, (sum(answers) - answer).astype(np.float64), assume_a="pos")

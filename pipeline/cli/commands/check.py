@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import shutil
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import click
 
 from dlpipe.errors import BadInputError
+from dlpipe.local_paths import require_new_file
 from pipeline.api.carrying_out import examine
 from pipeline.api.inputs import prepare
 from pipeline.cli.commands.run import Afterword, execute
@@ -56,6 +58,9 @@ def check(
     raise BadInputError(f"--page writes HTML: the name must end in .html. Received: {page}")
   if suspects is not None and pathlib.Path(suspects).exists():
     raise BadInputError(f"{suspects} exists, and may hold a review. Choose another name.")
+  for option, file in (("--page", page), ("--suspects", suspects)):
+    if file is not None:
+      require_new_file(option, file, source=options["data"])
   inputs = prepare(**options)
   is_labels = labels or suspects is not None
   if is_labels:
@@ -69,7 +74,8 @@ def check(
     if page is not None and found:
       target = pathlib.Path(page)
       target.parent.mkdir(parents=True, exist_ok=True)
-      shutil.copyfile(found["page"], target)
+      with contextlib.suppress(shutil.SameFileError):  # it is there already
+        shutil.copyfile(found["page"], target)
       found["page"] = str(target)
     if suspects is not None and "suspects" in found:
       _write(suspects, found["suspects"]["likely"])

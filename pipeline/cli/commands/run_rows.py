@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from dlpipe.errors import BadInputError
+from dlpipe.local_paths import require_new_file
 from dlpipe.words import number
 from pipeline.api.history import predictions_of
 from pipeline.api.quiet_screen import quieten_screen
@@ -63,6 +64,8 @@ def rows(
     raise BadInputError(
       f"--output writes CSV: expected a name that ends in .csv. Received: {output}"
     )
+  if output is not None:
+    require_new_file("--output", output)
   name = checked(task, workspace)
   from pipeline.rows import table
 
@@ -72,8 +75,7 @@ def rows(
   found = table.asked(table.read(directory, without=without), where=where, sort=sort)
   shown = found if limit is None else found.slice(0, limit)
   if output is not None:
-    pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
-    pathlib.Path(output).write_text(table.as_csv(shown), encoding="utf-8")
+    _write(pathlib.Path(output), table.as_csv(shown))
   if as_json:
     facts = {"run_id": run.run_id, "task": run.task, "count": found.num_rows}
     listed = {"output": output} if output is not None else {"rows": table.as_rows(shown)}
@@ -94,6 +96,24 @@ def rows(
     )
 
 
+def _write(path: pathlib.Path, text: str) -> None:
+  """Writes the CSV; replaces one of this command, but no review of it and no other file.
+
+  Raises:
+    BadInputError: there is another file.
+  """
+  header = text.partition("\n")[0]
+  if path.exists():
+    with path.open("rb") as file:
+      if file.readline(len(header) + 2).rstrip(b"\r\n") != header.encode():
+        raise BadInputError(
+          f"{str(path)!r} exists and has other columns: it may be a review, or data. Choose "
+          "another name."
+        )
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_text(text, encoding="utf-8")
+
+
 def _lines(rows: list[dict[str, Any]], columns: int) -> list[str]:
   """Returns the rows as a table that fits the screen: its end is cut, where a text stands."""
   if not rows:
@@ -112,7 +132,7 @@ def _lines(rows: list[dict[str, Any]], columns: int) -> list[str]:
 
 
 # Parts of the origin, and columns that only a program reads.
-_HIDDEN = ("file", "row", "id", "number", "scores")
+_HIDDEN = ("file", "row", "id", "number", "scores", "label_list", "predicted_list")
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:

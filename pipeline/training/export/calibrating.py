@@ -19,7 +19,7 @@ from pipeline.problems.calibration import (
   SOFTMAX,
   Calibration,
 )
-from pipeline.training.datasets import Split
+from pipeline.training.datasets import Split, traced
 from pipeline.training.export import signatures
 
 _MOST_ROWS = 4_000  # one number needs no more
@@ -82,7 +82,7 @@ def scaled(said: Any, calibration: Calibration | None, problem: Problem) -> Any:
 
 def _asked(model: keras.Model, val: Split, seed: int) -> tuple[np.ndarray, np.ndarray] | None:
   """Returns a model's outputs and the labels of val; None if there are several outputs."""
-  ask = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+  ask = traced(lambda inputs: model(inputs, training=False), val, _BATCH)
   outputs, labels = [], []
   for inputs, label in val.batches(_BATCH, seed).take(-(-_MOST_ROWS // _BATCH)):
     said = ask(inputs)

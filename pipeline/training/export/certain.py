@@ -29,7 +29,7 @@ from pipeline.problems.certainty.record import (
   Certainty,
   Familiarity,
 )
-from pipeline.training.datasets import Split
+from pipeline.training.datasets import Split, traced
 from pipeline.training.export import calibrating, evidence, signatures
 
 _BATCH = 256
@@ -119,8 +119,7 @@ def fitted(
     return answer(scaled, inputs if isinstance(inputs, dict) else {}).get(kind.reads), seen
 
   seed = settings["seed"]
-  # Traced once for both splits: a trace of a reader of texts takes longer than its answers.
-  run = tf.function(values, reduce_retracing=True, autograph=False)
+  run = traced(values, val, _BATCH)
   said, seen, labels = _collected(run, val, _MOST_VAL, seed)
   added = None
   if said is None:

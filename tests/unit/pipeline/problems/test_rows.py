@@ -40,6 +40,8 @@ def test_several_labels():
   found = _columns(rows.of_labels([[b"cat"], [], [b"cat", b"dog", b"cow"]], outputs))
   assert found["label"] == ["cat", "(none)", "cat | cow | dog"]
   assert found["predicted"] == ["cat", "cat", "cat | dog"]
+  assert found["label_list"] == [["cat"], [], ["cat", "cow", "dog"]]
+  assert found["predicted_list"] == [["cat"], ["cat"], ["cat", "dog"]]
   assert found["right"] == [True, False, False]
   # The surest wrong label; one that the model does not know is as wrong as can be.
   assert found["score"] == [0, 0.75, 1]

@@ -15,6 +15,7 @@ TABLE = pa.table(
     "row": pa.array([0, None, 2, 3], pa.int64()),
     "scores": pa.array([[0.1], [0.2], [0.3], [0.4]], pa.list_(pa.float32())),
     "n": pa.array([0, 1, 2, 3], pa.int64()),
+    "label_list": pa.array([["cat"], ["cat | cow", "cow"], None, []], pa.list_(pa.string())),
   }
 )
 
@@ -35,6 +36,9 @@ TABLE = pa.table(
     ("n in [1, 2] and not (n == 2)", [1]),
     ("label in []", []),
     ("'a' in label", [0, 3]),
+    ("'cat' in label_list", [0]),
+    ("'cat | cow' in label_list and n > 0", [1]),
+    ("'cow' not in label_list", [0, 3]),
     ("row is None", [1]),
     ("row is not None and label is None", [2]),
     ("score > 1e999", []),
@@ -80,4 +84,4 @@ def test_anything_else_is_refused_with_the_columns(where, why):
   with pytest.raises(BadInputError) as refused:
     matching(TABLE, where)
   assert why in str(refused.value)
-  assert str(refused.value).endswith("Columns: label, predicted, score, right, row, scores, n.")
+  assert str(refused.value).endswith(f"Columns: {', '.join(TABLE.column_names)}.")

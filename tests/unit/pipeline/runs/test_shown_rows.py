@@ -211,6 +211,19 @@ def test_several_labels_have_curves_of_each_and_no_risk(predictions):
   ]
 
 
+def test_a_label_that_looks_like_several_is_one(predictions):
+  outputs = {
+    "labels": np.array([[b"a", b"a | b"]] * 3, object),
+    "scores": np.array([[0.1, 0.9], [0.8, 0.2], [0.1, 0.1]]),
+  }
+  table = of_problems.of_labels([[b"a | b"], [b"a"], []], outputs)
+  found = shown_rows(
+    predictions(table, texts=["x"] * 3), input_kind="text", data_path="", one_class=False
+  )["curves"]
+  positives = {each["label"]: each["positives"] for each in found["labels"]}
+  assert positives == {"a": 1, "a | b": 1}
+
+
 def test_each_row_has_its_reason_and_all_have_one_kind(predictions):
   directory = predictions(_classes(b"a", b"b"), texts=["fine", "dull"])
   account = {"label": "a", "explained": 2.0, "intercept": 0.5, "unexplained": 0.0}

@@ -124,6 +124,9 @@ def test_what_is_no_label_is_refused(value, words):
     ("\u2764", "\u2764\ufe0f"),
     ("a\u00a0b", "a b", "a\tb"),
     ("STRASSE", "stra\u00dfe"),
+    ("cat", "c\u0430t", "CAT"),
+    ("KOT", "\u041a\u041e\u0422", "\u043a\u043e\u0442", "kot"),
+    ("\u039c\u0397\u039d", "\u03bc\u03b7\u03bd"),
   ],
 )
 def test_labels_that_a_person_takes_for_one_are_alike(group):
@@ -134,6 +137,7 @@ def test_other_labels_are_not_alike():
   long = "1" * 5000
   labels = ["1", "10", "-1", "0.1", "2", "None", "null", "NaN", "", "\u200b", " "]
   assert alike_labels([*labels, long, f"{long}2", "cote", "cot\u00e9", "1.1", "a-b", "ab"]) == []
+  assert alike_labels(["m", "\u03bc", "\u043c\u0438\u0440", "mup"]) == []
 
 
 def test_groups_of_alike_labels_are_sorted():

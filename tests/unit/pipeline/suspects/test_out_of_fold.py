@@ -16,6 +16,16 @@ def test_most_rows_may_be_equal():
   assert (scores.argmax(1) == given).all()
 
 
+def test_rows_of_no_fold_are_learnt_from_and_not_scored():
+  random = np.random.default_rng(1)
+  given = np.arange(90) % 3
+  features = (3 * np.eye(3)[given] + random.normal(size=(90, 3))).astype(np.float32)
+  fold = np.where(np.arange(90) < 60, -1, 0)
+  scores = out_of_fold.of_dense(features, given, fold, 3)
+  assert (scores[60:].argmax(1) == given[60:]).mean() > 0.8
+  np.testing.assert_allclose(scores[:60], 1 / 3)
+
+
 def test_what_is_asked_about_nothing_costs_no_model(monkeypatch):
   features, given = scipy.sparse.csr_matrix(np.eye(8)), np.array([0, 1] * 4)
   learnt = []

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.tasks.images.task import TASK
-from pipeline.training.datasets import in_memory, load_split, raw_examples, transform_fn
+from pipeline.training.datasets import in_memory, load_split, raw_examples, traced, transform_fn
 
 
 def _load(graph, cache_mb, **changes):
@@ -150,3 +150,19 @@ def test_several_inputs_stay_a_dict_and_one_becomes_a_tensor():
 def test_arrays_without_rows_are_an_error():
   with pytest.raises(ValueError, match="no examples"):
     in_memory({"a": np.zeros((0, 1))}, np.zeros(0))
+
+
+def test_one_graph_answers_batches_of_every_length():
+  rows = {"ids": np.tril(np.ones((5, 5), np.int64)), "more": np.arange(5.0)}
+  split = in_memory(rows, np.arange(5), sequence_keys=("ids",))
+  traces = []
+
+  def lengths(inputs):
+    traces.append(inputs["ids"].shape)
+    return tf.reduce_sum(inputs["ids"], axis=1)
+
+  ask = traced(lengths, split, 2)
+  found = np.concatenate([ask(inputs).numpy() for inputs, _ in split.batches(2, None)])
+  assert sorted(found) == [1, 2, 3, 4, 5]
+  assert len({inputs["ids"].shape for inputs, _ in split.batches(2, None)}) > 1
+  assert len(traces) == 1

@@ -98,6 +98,20 @@ def test_csv_has_all_rows(invoke, tmp_path):
   with file.open(newline="") as content:
     rows = list(csv.DictReader(content))
   assert [row["file"] for row in rows] == [f"cats/{n}.jpg" for n in range(30)]
+  assert "2 rows" in invoke("r1", "--where", "not right", "--output", str(file))
+  assert len(file.read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("header", ["text,label", "{},new_label", ""])
+def test_a_review_and_other_files_are_not_replaced(invoke, tmp_path, header):
+  invoke("r1", "--output", str(tmp_path / "rows.csv"))
+  own = (tmp_path / "rows.csv").read_text().partition("\n")[0]
+  (tmp_path / "kept.csv").write_text(header.format(own) + "\nfine,good\n")
+  with pytest.raises(BadInputError, match="exists and has other columns"):
+    invoke("r1", "--output", str(tmp_path / "kept.csv"))
+  assert (tmp_path / "kept.csv").read_text().endswith("fine,good\n")
+  with pytest.raises(BadInputError, match="is no writable folder"):
+    invoke("r1", "--output", str(tmp_path / "rows.csv" / "rows.csv"))
 
 
 @pytest.mark.parametrize(
