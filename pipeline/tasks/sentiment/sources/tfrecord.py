@@ -72,7 +72,9 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
     except ValueError as err:
       yield Rejected(origin=origin, reason=str(err), data=data)
     else:
-      yield records.to_record(value, class_name, split=shard["split"], origin=origin, limit=limit, data=data)
+      yield records.to_record(
+        value, class_name, split=shard["split"], origin=origin, limit=limit, data=data
+      )
 
 
 def _text(values: Any) -> bytes:
