@@ -76,7 +76,7 @@ class Loader(yaml.SafeLoader):
     return super().construct_mapping(node, deep)
 
 
-# YAML 1.1 reads 010 as 8 and 1:30 as 90, and 1e-5 as text. Numbers are written as in Python instead.
+# YAML 1.1 reads 010 as 8, 1:30 as 90 and 1e-5 as text. Here numbers are written as in Python.
 _NUMBERS = {
   "tag:yaml.org,2002:int": r"[-+]?(0|[1-9][\d_]*|0x[\da-fA-F_]+)$",
   "tag:yaml.org,2002:float": r"[-+]?(\d[\d_]*\.[\d_]*([eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+"

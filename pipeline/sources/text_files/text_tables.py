@@ -20,6 +20,7 @@ from pipeline.sources.tables import dialect as dialects
 TABLE_OPTIONS = ("separator", "header", "split_column")
 
 _SET_WITH = "--set data."
+_SPLIT_COLUMNS = ("split", "subset", "partition", "set")
 _PARTS = 2  # parts of 5,000 rows in a shard, from all over the table
 
 
@@ -131,9 +132,14 @@ def unread(path: str, columns: Columns) -> list[Unread]:
   """
   taken = {*columns.names.values(), columns.split}
   left = [name for name in _names(path, columns.dialect) if name not in taken]
-  found = [Unread(name=f"column {name!r}", reason="not used") for name in left]
+  found = [Unread(name=f"column {name!r}", reason=_unused(name, columns)) for name in left]
   files = tables.files(path, columns.dialect)
   return found + input_paths.unread(path, files, "beside the table")
+
+
+def _unused(name: str, columns: Columns) -> str:
+  has_splits = not columns.split and name.strip().lower() in _SPLIT_COLUMNS
+  return "not used; data.split_column=... does" if has_splits else "not used"
 
 
 def plan_table(path: str, columns: Columns) -> tuple[list[dict[str, Any]], tuple[str, ...]]:

@@ -144,3 +144,13 @@ def test_a_shard_has_rows_from_all_over(write):
     for shard in shards
   ]
   assert firsts == [[2, 10_002], [5_002, 15_002]]
+
+
+def test_a_column_of_splits_that_is_not_read_is_told_with_its_setting(write):
+  path = write("x.csv", "a,train", "b,test", header="text,Split")
+  found = text_tables.find_columns(str(path), {}, {"text": ()})
+  [left] = text_tables.unread(str(path), found)
+  assert left.name == "column 'Split'"
+  assert left.reason == "not used; data.split_column=... does"
+  found = text_tables.find_columns(str(path), {"split_column": "Split"}, {"text": ()})
+  assert text_tables.unread(str(path), found) == []
