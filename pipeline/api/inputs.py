@@ -146,7 +146,8 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
     sentences.append(f"Read from a copy of {path}, in {here}")
   if config.data.relabel:
     count = len(relabel.read(config.data.relabel))
-    sentences.append(f"{count:,} labels come from {config.data.relabel} (data.relabel)")
+    labels = "label comes" if count == 1 else "labels come"
+    sentences.append(f"{count:,} {labels} from {config.data.relabel} (data.relabel)")
   unread_settings.require_drawn(said, given_splits=plan.given_splits, path=path)
   params = config.params(known)
   if known.infer:

@@ -200,13 +200,15 @@ def _parse_setting(setting: str, known: Mapping[str, Setting]) -> tuple[str, str
     )
   is_text = key in known and kinds.is_text(known[key].kind)
   has_comment = written[0] not in "\"'[{" and _COMMENT.search(written)
+  as_written = is_text and written[0] not in "[{"
   try:
     read = _scalar(value)
   except YAML_ERRORS as err:
-    raise BadInputError(f"--set {key}: the value is not readable: {value!r}") from err
+    if not as_written or written[0] in "\"'":
+      raise BadInputError(f"--set {key}: the value is not readable: {value!r}") from err
+    read = None
   is_no_text = read is None and written not in _NULL
-  is_cut = has_comment or is_no_text or not isinstance(read, str | None)
-  if is_text and written[0] not in "[{" and is_cut:
+  if as_written and (has_comment or is_no_text or not isinstance(read, str | None)):
     read = written  # a text stays as written: 2.20 does not become 2.2, nor "text #1" "text"
   elif has_comment and len(written) > 1:
     raise BadInputError(

@@ -140,6 +140,7 @@ def test_a_separator_is_the_mark_that_was_written(written, value):
   [
     *("2", "007", "010", "1:30", "2.20", "1e3", "2024-01-31", "yes", "no", "true"),
     *("#label", "text #1", "a: b", "- a", "&a", "a:b", "it's #1"),
+    *("2026-11-31", "*a", "!a", "%a", "a: b: c"),
   ],
 )
 def test_a_text_is_what_was_written(written):
