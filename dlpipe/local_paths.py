@@ -40,6 +40,21 @@ def require_local(option: str, path: str) -> str:
   raise BadInputError(f"{option} takes a path on this machine. Received: {path!r}; {advice}.")
 
 
+def require_no_pattern(option: str, path: str) -> str:
+  """Returns the path of a folder that TFX writes below.
+
+  Raises:
+    BadInputError: TFX and Beam would take the path for a pattern, and find none of the files.
+  """
+  mark = next((each for each in path if each in "*?["), None)
+  if mark is None:
+    return path
+  raise BadInputError(
+    f"{option} takes a path without *, ? and [, which TFX takes for patterns of file names. "
+    f"Received: {path!r}; choose another folder, as with --workspace."
+  )
+
+
 def require_readable(option: str, path: str) -> str:
   """Returns the absolute path, or the address of a store that can be read.
 

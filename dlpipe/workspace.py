@@ -268,7 +268,7 @@ def running(artifacts: pathlib.Path) -> pathlib.Path:
 
 def default_workspace(environ: Mapping[str, str]) -> str:
   """Returns the workspace if none is named: `$DLPIPE_WORKSPACE`, else `./workspace`."""
-  return environ.get(_VARIABLE) or "workspace"
+  return os.path.expanduser(environ.get(_VARIABLE) or "workspace")
 
 
 def from_env() -> str:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from components.source_example_gen import relabel
 from components.spans import contents, pattern, window
 from dlpipe.errors import BadInputError
-from dlpipe.local_paths import absolute
+from dlpipe.local_paths import absolute, require_no_pattern
 from dlpipe.records import SourcePlan, part_of_input
 from dlpipe.remote import addresses, copying
 from dlpipe.workspace import Workspace
@@ -80,7 +80,7 @@ def prepare(
   config = make_config(
     known,
     data_path=data if data is not None else "",
-    workspace=str(Workspace.of(workspace).path),
+    workspace=require_no_pattern("The workspace", str(Workspace.of(workspace).path)),
     tiny=tiny,
     config_file=config_file,
     settings=settings,
@@ -146,7 +146,8 @@ def look_at(known: Task, config: PipelineConfig, *, said: AbstractSet[str] = fro
     sentences.append(f"Read from a copy of {path}, in {here}")
   if config.data.relabel:
     count = len(relabel.read(config.data.relabel))
-    sentences.append(f"{count:,} labels come from {config.data.relabel} (data.relabel)")
+    labels = "label comes" if count == 1 else "labels come"
+    sentences.append(f"{count:,} {labels} from {config.data.relabel} (data.relabel)")
   unread_settings.require_drawn(said, given_splits=plan.given_splits, path=path)
   params = config.params(known)
   if known.infer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,10 @@ from dlpipe.local_paths import require_local, require_readable
 
 
 class LocalPath(click.ParamType):
-  """Accepts local paths unchanged; refuses URIs such as `gs://bucket/pictures`."""
+  """Accepts local paths; refuses URIs such as `gs://bucket/pictures`.
+
+  A home folder is `~` in `--data=~/pictures`, too, where a shell leaves it as it is.
+  """
 
   name = "path"
 
@@ -26,12 +30,13 @@ class LocalPath(click.ParamType):
       BadInputError: it is a URI.
     """
     del ctx
-    require_local(_named(param), value)
-    return self._path_type(value)
+    path = os.path.expanduser(value)
+    require_local(_named(param), path)
+    return self._path_type(path)
 
 
 class DataPath(click.ParamType):
-  """Accepts local paths, and addresses of stores that can be read, unchanged."""
+  """Accepts local paths, with `~` as `LocalPath` has it, and addresses that can be read."""
 
   name = "path"
 
@@ -42,8 +47,9 @@ class DataPath(click.ParamType):
       BadInputError: it is an address that cannot be read.
     """
     del ctx
-    require_readable(_named(param), value)
-    return value
+    path = os.path.expanduser(value)
+    require_readable(_named(param), path)
+    return path
 
 
 def _named(param: click.Parameter | None) -> str:

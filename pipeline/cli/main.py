@@ -20,6 +20,7 @@ import click
 from dlpipe.causes import user_error
 from dlpipe.ending import end_now
 from dlpipe.errors import BadInputError, DlpipeError
+from pipeline.cli import given_once
 
 _COMMANDS = {
   "run": "Run the whole pipeline on this machine.",
@@ -91,7 +92,10 @@ class _LazyGroup(click.Group):
       close = difflib.get_close_matches(name, _COMMANDS, n=1)
       hint = f" Did you mean {close[0]!r}?" if close else ""
       ctx.fail(f"No such command {name!r}.{hint} Commands: {', '.join(_COMMANDS)}.")
-    return super().resolve_command(ctx, args)
+    found, command, rest = super().resolve_command(ctx, args)
+    if command is not None:
+      given_once.require(ctx, command, rest)
+    return found, command, rest
 
   def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
     # The list of commands needs no tasks, so a missing folder of tasks must not break the help.

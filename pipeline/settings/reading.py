@@ -76,12 +76,21 @@ class Loader(yaml.SafeLoader):
     return super().construct_mapping(node, deep)
 
 
-# YAML 1.1 requires a decimal point and an exponent's sign; this also accepts 1e-5, as Python does.
-Loader.add_implicit_resolver(
-  "tag:yaml.org,2002:float",
-  re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+$"),
-  list("-+.0123456789"),
-)
+# YAML 1.1 reads 010 as 8, 1:30 as 90 and 1e-5 as text. Here numbers are written as in Python.
+_NUMBERS = {
+  "tag:yaml.org,2002:int": r"[-+]?(0|[1-9][\d_]*|0x[\da-fA-F_]+)$",
+  "tag:yaml.org,2002:float": r"[-+]?(\d[\d_]*\.[\d_]*([eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+"
+  r"|\.\d[\d_]*([eE][-+]?\d+)?|\.(inf|Inf|INF))$|\.(nan|NaN|NAN)$",
+}
+Loader.yaml_implicit_resolvers = {
+  first: [(tag, pattern) for tag, pattern in found if tag not in _NUMBERS]
+  for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _tag, _pattern in _NUMBERS.items():
+  Loader.add_implicit_resolver(_tag, re.compile(_pattern), list("-+.0123456789"))
+
+_NULL = ("null", "Null", "NULL", "~")
+_COMMENT = re.compile(r"(^|\s)#")
 
 
 def make_config(
@@ -163,12 +172,12 @@ def _file_items(path: str | None) -> Iterable[tuple[str, str, Any]]:
     raise BadInputError(f"Cannot read --config {path}: {err.strerror}.") from err
   except YAML_ERRORS as err:
     raise BadInputError(f"--config {path} is not YAML: {err}") from err
-  if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
+  if not isinstance(content, dict) or not all(isinstance(v, dict | None) for v in content.values()):
     raise BadInputError(
       f"--config {path} must map sections to names to values, as in 'train: {{epochs: 5}}'."
     )
   for section, names in content.items():
-    for name, value in names.items():
+    for name, value in (names or {}).items():
       yield f"--config {path}", f"{section}.{name}", value
 
 
@@ -182,14 +191,30 @@ def _parse_setting(setting: str, known: Mapping[str, Setting]) -> tuple[str, str
     raise BadInputError(
       f"--set takes section.name=value, such as train.epochs=5. Received: {setting!r}.{hint}"
     )
+  written = value if len(value) == 1 else value.strip()  # a blank may be a separator
+  if not written:
+    # Such as an unset shell variable: the user did not mean the default.
+    raise BadInputError(
+      f"--set {key} takes a value. Received an empty text; give one, or leave it out. null is the "
+      'value that is none, "" the empty text.'
+    )
+  is_text = key in known and kinds.is_text(known[key].kind)
+  has_comment = written[0] not in "\"'[{" and _COMMENT.search(written)
+  as_written = is_text and written[0] not in "[{"
   try:
     read = _scalar(value)
-    is_number = isinstance(read, (int, float, datetime.date)) and not isinstance(read, bool)
-    if is_number and key in known and kinds.is_text(known[key].kind):
-      read = value.strip()  # a text stays as written: 2.20 does not become 2.2, nor 007 a 7
-    return "--set", key, read
   except YAML_ERRORS as err:
-    raise BadInputError(f"--set {key}: the value is not readable: {value!r}") from err
+    if not as_written or written[0] in "\"'":
+      raise BadInputError(f"--set {key}: the value is not readable: {value!r}") from err
+    read = None
+  is_no_text = read is None and written not in _NULL
+  if as_written and (has_comment or is_no_text or not isinstance(read, str | None)):
+    read = written  # a text stays as written: 2.20 does not become 2.2, nor "text #1" "text"
+  elif has_comment and len(written) > 1:
+    raise BadInputError(
+      f"--set {key}: YAML takes what follows # for a comment. Received: {value!r}; leave it out."
+    )
+  return "--set", key, read
 
 
 def _scalar(value: str) -> Any:

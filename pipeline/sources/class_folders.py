@@ -64,6 +64,7 @@ class Listing:
 
   def add(self, folder: str, split: str | None, root: str, layout: Layout) -> None:
     """Adds the class folders of a folder: the input, or the folder of a split."""
+    above = frozenset({os.path.realpath(root), os.path.realpath(folder)})
     for entry in input_paths.entries(folder):
       name = input_paths.printable(os.path.relpath(entry.path, root))
       if entry.is_dir():
@@ -73,14 +74,20 @@ class Listing:
           continue
         label = _label(entry)
         self.labels.add(label)
-        self.files += [(path, label, split) for path in input_paths.files_below(entry.path)]
+        for path in input_paths.files_below(entry.path, above):
+          if input_paths.is_special(path):
+            special = input_paths.printable(os.path.relpath(path, root))
+            self.unread.append(Unread(name=special, reason=input_paths.SPECIAL))
+          else:
+            self.files.append((path, label, split))
       elif layout.keeps_stray and entry.name.lower().endswith(layout.suffixes):
         self.files.append((entry.path, None, split))
       else:
         self.unread.append(Unread(name=name, reason="beside the class folders"))
     for entry in input_paths.hidden_folders(folder):
       lost = sum(
-        path.lower().endswith(layout.suffixes) for path in input_paths.files_below(entry.path)
+        path.lower().endswith(layout.suffixes)
+        for path in input_paths.files_below(entry.path, above)
       )
       if lost:
         name = input_paths.printable(os.path.relpath(entry.path, root))

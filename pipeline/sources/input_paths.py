@@ -26,6 +26,7 @@ _HIDDEN_TOOLS = frozenset(
 )
 # Ends the names of the maps that `dlpipe predict --why` draws, perhaps beside the pictures.
 MAP_SUFFIX = ".why.png"
+SPECIAL = "no file, but a pipe, a socket or a device"
 
 _T = TypeVar("_T")
 
@@ -58,6 +59,11 @@ class Entry:
       return self._entry.is_dir()
     except OSError:
       return False
+
+
+def is_special(path: str) -> bool:
+  """Returns whether a path is a pipe, a socket or a device, whose reading may never end."""
+  return not os.path.isfile(path) and os.path.exists(path) and not os.path.isdir(path)
 
 
 def entries(path: str) -> list[Entry]:

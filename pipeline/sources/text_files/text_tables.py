@@ -20,6 +20,7 @@ from pipeline.sources.tables import dialect as dialects
 TABLE_OPTIONS = ("separator", "header", "split_column")
 
 _SET_WITH = "--set data."
+_SPLIT_COLUMNS = ("split", "subset", "partition", "set")
 _PARTS = 2  # parts of 5,000 rows in a shard, from all over the table
 
 
@@ -131,16 +132,21 @@ def unread(path: str, columns: Columns) -> list[Unread]:
   """
   taken = {*columns.names.values(), columns.split}
   left = [name for name in _names(path, columns.dialect) if name not in taken]
-  found = [Unread(name=f"column {name!r}", reason="not used") for name in left]
+  found = [Unread(name=f"column {name!r}", reason=_unused(name, columns)) for name in left]
   files = tables.files(path, columns.dialect)
   return found + input_paths.unread(path, files, "beside the table")
+
+
+def _unused(name: str, columns: Columns) -> str:
+  has_splits = not columns.split and name.strip().lower() in _SPLIT_COLUMNS
+  return "not used; data.split_column=... does" if has_splits else "not used"
 
 
 def plan_table(path: str, columns: Columns) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
   """Returns the shards of a table for `read_table`, and the splits that it defines.
 
-  The column `split_column` gives the splits, if it is set; otherwise the files' names give them, if
-  each name starts with a split, such as `train.csv` beside `test.csv`.
+  The column `split_column` gives the splits, if it is set; otherwise the files' names give them, as
+  `given_splits.of_names` says.
 
   Raises:
     BadInputError: a column is missing, a row names an unknown split, or only some of the files'
@@ -185,8 +191,13 @@ def read_table(shard: Mapping[str, Any]) -> Iterator[SplitRow | Rejected]:
 def _names(path: str, dialect: tables.Dialect) -> list[str]:
   """Returns the columns of a table; if files are named by splits, those of train."""
   files = tables.files(path, dialect)
-  of_train = [f for f in files if given_splits.of_text(os.path.basename(f)) == TRAIN]
+  of_train = [file for file, split in _named_splits(files).items() if split == TRAIN]
   return tables.columns((of_train or files)[0], dialect)
+
+
+def _named_splits(files: Sequence[str]) -> dict[str, str | None]:
+  found = given_splits.of_names([os.path.basename(file) for file in files])
+  return dict(zip(files, found, strict=True))
 
 
 def _name(options: Mapping[str, Any], option: str, counted: Sequence[str]) -> str | None:
@@ -209,9 +220,9 @@ def _splits_of_files(path: str, columns: Columns) -> dict[str, str | None]:
   """
   wanted, dialect = columns.names.values(), columns.dialect
   files = tables.files(path, dialect)
-  found = {file: given_splits.of_text(os.path.basename(file)) for file in files}
+  found = _named_splits(files)
   if TRAIN not in found.values():
-    return dict.fromkeys(files)
+    return found
   has_columns = {file: set(wanted) <= set(tables.columns(file, dialect)) for file in files}
   train = next(file for file, split in found.items() if split == TRAIN)
   lacking = [os.path.basename(file) for file in files if not has_columns[file]]
@@ -226,8 +237,8 @@ def _splits_of_files(path: str, columns: Columns) -> dict[str, str | None]:
   if others:
     raise BadInputError(
       f"Beside {os.path.basename(train)!r} in {path!r} lie tables of no split: "
-      f"{class_counts.names(others)}. Let their names begin with train, val or test, or move them "
-      "away."
+      f"{class_counts.names(others)}. Call them train, val or test as the others are, or move "
+      "them away."
     )
   return found
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized
-from pipeline.sources import input_paths
+from pipeline.sources import given_splits, input_paths
+from pipeline.sources.class_counts import names
 from pipeline.sources.tfrecord.op_errors import words_of
 
 _SUFFIXES = (".tfrecord", ".tfrecords", ".tfrec", ".tfrecord.gz", ".tfrecords.gz")
@@ -33,6 +34,24 @@ def files(path: str, *, expected: str) -> list[str]:
   if not found:
     raise BadInputError(f"Expected {expected}. Found none at {path!r}.")
   return found
+
+
+def splits(files: Sequence[str]) -> tuple[list[str | None], tuple[str, ...]]:
+  """Returns the split of each file, and those that the input defines, by the names of the files.
+
+  Raises:
+    BadInputError: some names give a split and others do not.
+  """
+  bases = [os.path.basename(file) for file in files]
+  found = given_splits.of_names(bases)
+  others = [base for base, split in zip(bases, found, strict=True) if split is None]
+  if len(others) not in (0, len(files)):
+    raise BadInputError(
+      f"Beside the TFRecords of train in {os.path.dirname(files[0])!r} lie files of no split: "
+      f"{names(others)}. Call them train, val or test as the others are, or move them away."
+    )
+  settled = given_splits.settle(found)
+  return [settled[split] if split else None for split in found], given_splits.given(settled)
 
 
 def recognized(path: str, files: Sequence[str], fields: Mapping[str, str]) -> Recognized:

@@ -416,7 +416,7 @@ def _check_relabel(desk: Desk) -> None:
   assert given["relabelled_key"] == get_task(desk.task).label_key
   assert desk.given_to("SourceExampleGen", "data.relabel=null").get("relabel") is None
   said = desk.run(desk.task, f"data.relabel={data}").recognized
-  assert said[-1] == f"1 labels come from {data} (data.relabel)"
+  assert said[-1] == f"1 label comes from {data} (data.relabel)"
   with pytest.raises(BadInputError, match=r"data\.relabel='.*absent.csv' cannot be read"):
     desk.run(desk.task, "data.relabel=absent.csv")
 

@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import os
 import pathlib
 
 import pytest
@@ -113,6 +114,7 @@ def test_the_workspace_comes_from_the_environment_where_it_says_one():
   assert default_workspace({}) == "workspace"
   assert default_workspace({"DLPIPE_WORKSPACE": ""}) == "workspace"
   assert default_workspace({"DLPIPE_WORKSPACE": "/there"}) == "/there"
+  assert default_workspace({"DLPIPE_WORKSPACE": "~/ws"}) == os.path.expanduser("~/ws")
 
 
 def test_a_bucket_is_no_workspace(monkeypatch):

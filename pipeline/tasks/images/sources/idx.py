@@ -1,8 +1,8 @@
 """Reads MNIST's idx files: `<prefix>-images-idx3-ubyte` with `<prefix>-labels-idx1-ubyte`.
 
-The files may be gzipped. A pair whose prefix starts with `train` is the train split, with `t10k` or
-`test` the eval split; for other prefixes the split is drawn. A `labels.txt` beside them names the
-classes, one a line. Source of the format: yann.lecun.com/exdb/mnist.
+The files may be gzipped. A pair whose prefix is or ends with `train` is the train split, one with
+`t10k` or `test` the eval split; for other prefixes the split is drawn. A `labels.txt` beside them
+names the classes, one a line. Source of the format: yann.lecun.com/exdb/mnist.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import Any
 
 from dlpipe.errors import BadInputError
 from dlpipe.recognition import Recognized
-from dlpipe.records import EVAL, SPLITS, TRAIN, Record, Rejected, SourcePlan
-from pipeline.sources import input_paths, origins
+from dlpipe.records import SPLITS, Record, Rejected, SourcePlan, is_part
+from pipeline.sources import class_counts, given_splits, input_paths, origins
 from pipeline.sources.labels import label_text
 from pipeline.tasks.images.sources import headers, pictures, png
 
@@ -59,7 +59,8 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   """Reads the files' headers.
 
   Raises:
-    BadInputError: a file of a pair is missing or damaged, or the counts of a pair differ.
+    BadInputError: a file of a pair is missing or damaged, the counts of a pair differ, two labels
+      have one name, or there are fewer than two classes with two pictures.
   """
   limit = pictures.max_pixels(options)
   pairs = _pairs(path)
@@ -70,6 +71,14 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
         f"The pictures of {pair.images!r} have {pair.height} x {pair.width} pixels, more than "
         f"data.max_pixels = {limit}."
       )
+  classes = _classes(pairs, names)
+  if not is_part():
+    class_counts.require_counts(
+      {label: count for label, count in classes.items() if count},
+      None,
+      source=os.path.abspath(path),
+      advice="Add pictures of another class.",
+    )
   shards = []
   for pair in pairs:
     step = max(1, min(_SHARD_RECORDS, _SHARD_BYTES // (pair.height * pair.width)))
@@ -92,7 +101,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
       files=[input_paths.printable(os.path.basename(file)) for file in files],
       file_count=len(files),
       rows=sum(pair.count for pair in pairs),
-      classes=_classes(pairs, names),
+      classes=classes,
       unread=input_paths.unread(path, known, "not a file of these pairs"),
     ),
   )
@@ -150,10 +159,16 @@ def _pairs(path: str) -> list[_Pair]:
       files.setdefault(match["what"], os.path.abspath(entry.path))
   if not found:
     raise BadInputError(f"Expected {DESCRIPTION}. Found none in {path!r}.")
-  return [_pair(prefix, files, path) for prefix, files in sorted(found.items())]
+  prefixes = sorted(found)
+  splits = given_splits.of_names([prefix.lower().replace("t10k", "test") for prefix in prefixes])
+  settled = given_splits.settle(splits)
+  return [
+    _pair(prefix, found[prefix], path, settled[split] if split else None)
+    for prefix, split in zip(prefixes, splits, strict=True)
+  ]
 
 
-def _pair(prefix: str, files: Mapping[str, str], path: str) -> _Pair:
+def _pair(prefix: str, files: Mapping[str, str], path: str, split: str | None) -> _Pair:
   for what in ("images", "labels"):
     if what not in files:
       raise BadInputError(
@@ -169,10 +184,6 @@ def _pair(prefix: str, files: Mapping[str, str], path: str) -> _Pair:
     )
   if not height or not width:
     raise BadInputError(f"The pictures of {files['images']!r} have no pixels: {height} x {width}.")
-  lowered = prefix.lower()
-  split = TRAIN if lowered.startswith("train") else None
-  if lowered.startswith(("t10k", "test", "eval")):
-    split = EVAL
   return _Pair(
     images=files["images"],
     labels=files["labels"],
@@ -227,7 +238,14 @@ def _label_names(path: str) -> list[str]:
       lines = f.read().rstrip().split("\n")
   except (OSError, UnicodeDecodeError) as err:
     raise BadInputError(f"Expected one class name a line in {file!r}. Received: {err}") from err
-  return [_label_name(line, number, file) for number, line in enumerate(lines, 1)]
+  names = [_label_name(line, number, file) for number, line in enumerate(lines, 1)]
+  for number, name in enumerate(names):
+    if name in names[:number]:
+      raise BadInputError(
+        f"Expected another name in each line of {file!r}. Lines {names.index(name) + 1} and "
+        f"{number + 1} are both {name!r}, so two classes would become one; rename one of them."
+      )
+  return names
 
 
 def _label_name(line: str, number: int, file: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue, Record, Rejected
+from pipeline.sources import input_paths
 from pipeline.sources.file_formats import MAX_PIXELS
 from pipeline.sources.tfrecord.op_errors import words_of
 from pipeline.tasks.images.features import IMAGE, LABEL, SIZE_BUCKET
@@ -95,6 +96,8 @@ def read_file(
   path: str, *, label: FeatureValue, split: str | None, origin: str, max_pixels: int
 ) -> Record | Rejected:
   """Returns the record of one picture file, or the reason for its rejection."""
+  if input_paths.is_special(path):
+    return Rejected(origin=origin, reason=f"the path is {input_paths.SPECIAL}", label=label)
   try:
     with open(path, "rb") as f:
       data = f.read()

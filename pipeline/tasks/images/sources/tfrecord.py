@@ -35,9 +35,13 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   layout = example_features.find_layout(
     tfrecords.first_records(files, _LOOKED_AT), options, source=os.path.abspath(path)
   )
+  splits, given = tfrecords.splits(files)
   return SourcePlan(
-    shards=[{"file": file, **layout} for file in files],
+    shards=[
+      {"file": file, "split": split, **layout} for file, split in zip(files, splits, strict=True)
+    ],
     fingerprint=input_paths.fingerprint(path, files, limit, sorted(layout.items())),
+    given_splits=given,
     recognized=tfrecords.recognized(
       path, files, {"image": layout["image_feature"], "label": layout["label_feature"]}
     ),
@@ -60,7 +64,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
       continue
     if isinstance(image, bytes):
       yield pictures.to_record(
-        image, label=label, split=None, origin=origin, file=None, max_pixels=limit
+        image, label=label, split=shard["split"], origin=origin, file=None, max_pixels=limit
       )
       continue
     side, channels = shard["side"], shard["channels"]
@@ -68,7 +72,7 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
       png.encode(image.tobytes(), width=side, height=side, channels=channels),
       label=label,
       size_bucket=headers.Header(headers.PNG, side, side).size_bucket,
-      split=None,
+      split=shard["split"],
       origin=origin,
     )
 

@@ -103,11 +103,13 @@ def _words(name: str) -> list[re.Match[str]]:
 def _without_splits(
   words: list[list[re.Match[str]]],
 ) -> tuple[list[list[re.Match[str]]], list[str | None]]:
-  """Removes the split with which each name starts or ends; returns names and splits."""
-  for place in (0, -1):
-    found = [given_splits.of_text(w[place].group()) if len(w) > 1 else None for w in words]
-    if TRAIN in found and None not in found:
-      return [w[1:] if place == 0 else w[:-1] for w in words], found
+  """Removes the split that each name holds; returns names and splits."""
+  texts = [[word.group() for word in each] for each in words]
+  at = given_splits.place_of_split(texts)
+  if at is not None and all(len(each) > 1 for each in words):
+    found = [given_splits.of_text(each[at]) for each in texts]
+    if None not in found:
+      return [[w for w in each if w is not each[at]] for each in words], found
   return words, [None] * len(words)
 
 

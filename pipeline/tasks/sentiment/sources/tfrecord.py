@@ -37,7 +37,10 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   files = tfrecords.files(path, expected=DESCRIPTION)
   source = os.path.abspath(path)
   layout = _find_layout(tfrecords.first_records(files, _LOOKED_AT), options, source)
-  shards = [{"file": file, **layout} for file in files]
+  splits, given = tfrecords.splits(files)
+  shards = [
+    {"file": file, "split": split, **layout} for file, split in zip(files, splits, strict=True)
+  ]
   require_classes(
     (record for shard in shards for record in read(shard, options)),
     LABEL,
@@ -48,6 +51,7 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   return SourcePlan(
     shards=shards,
     fingerprint=input_paths.fingerprint(path, files, limit, sorted(layout.items())),
+    given_splits=given,
     recognized=tfrecords.recognized(path, files, fields),
   )
 
@@ -68,7 +72,9 @@ def read(shard: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Recor
     except ValueError as err:
       yield Rejected(origin=origin, reason=str(err), data=data)
     else:
-      yield records.to_record(value, class_name, split=None, origin=origin, limit=limit, data=data)
+      yield records.to_record(
+        value, class_name, split=shard["split"], origin=origin, limit=limit, data=data
+      )
 
 
 def _text(values: Any) -> bytes:

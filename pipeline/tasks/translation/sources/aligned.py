@@ -1,7 +1,7 @@
 """Reads two files with aligned lines: `train.en` and `train.de`, plain or gzipped.
 
 The path is their folder, or the common prefix of their names (`corpus/train`). The options
-`source_language` and `target_language` give the languages. If the names in a folder start with
+`source_language` and `target_language` give the languages. If the names in a folder are
 splits, as in `train.en`, `val.en` and `test.en`, these are used.
 """
 
@@ -60,10 +60,8 @@ def plan(path: str, options: Mapping[str, Any]) -> SourcePlan:
   corpora = _find(path, options)
   source, target = _languages(corpora, options, path)
   stems = [stem for stem, files in corpora.items() if source in files or target in files]
-  found = {stem: given_splits.of_text(stem) for stem in stems}
-  if TRAIN not in found.values():
-    found = dict.fromkeys(found)
-  elif None in found.values():
+  found = dict(zip(stems, given_splits.of_names(stems), strict=True))
+  if TRAIN in found.values() and None in found.values():
     others = names(stem for stem, split in found.items() if split is None)
     raise BadInputError(
       f"Beside train in {path!r} lie files that are of no split: {others}. Name them train, val or "

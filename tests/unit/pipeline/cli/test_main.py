@@ -56,6 +56,31 @@ def test_no_line_of_help_is_wider_than_80_columns():
   assert {words: lines for words, lines in wide.items() if lines} == {}
 
 
+@pytest.mark.parametrize(
+  ("arguments", "option"),
+  [
+    (("check", "sentiment", "--data", "a.csv", "--data", "b.csv"), "--data"),
+    (("check", "sentiment", "--config=a.yaml", "--config=a.yaml"), "--config"),
+    (("batch", "images", "--input", "a", "--output", "b.csv", "--input", "c"), "--input"),
+    (("runs", "rows", "latest", "--where", "right", "--where", "score > 1"), "--where"),
+    (("log", "pick", "images", "-o", "a.csv", "--output", "b.csv"), "--output"),
+    (("serve", "images", "--port=1", "--workspace", "a", "--workspace=b"), "--workspace"),
+  ],
+)
+def test_an_option_that_holds_once_is_given_once(arguments, option):
+  done = CliRunner().invoke(cli, arguments)
+  assert done.exit_code == 2
+  assert f"Error: {option} is given 2 times, and only one of them would hold." in done.stderr
+
+
+def test_options_that_hold_each_time_and_flags_may_be_repeated():
+  done = CliRunner().invoke(
+    cli, ["settings", "images", "--tiny", "--tiny", "--set", "train.seed=2", "--set=train.seed=3"]
+  )
+  assert done.exit_code == 0
+  assert "seed = 3" in done.stdout
+
+
 def test_help_names_the_tasks(command):
   assert "Tasks:\n  images, sentiment, translation\n" in command("--help").stdout
 

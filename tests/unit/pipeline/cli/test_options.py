@@ -70,3 +70,13 @@ def test_a_number_that_no_bound_holds_is_refused(arguments, number):
   done = CliRunner().invoke(cli, [*arguments, number])
   assert done.exit_code == 2, done.output
   assert f"Invalid value for '{arguments[-1]}'" in done.output
+
+
+def test_a_home_folder_is_the_user_s_where_the_shell_left_it(command, tmp_path):
+  home = tmp_path / "me"
+  (home / "data").mkdir(parents=True)
+  done = command("check", "sentiment", "--data=~/data", HOME=str(home))
+  assert done.code == 2
+  assert str(home / "data") in done.stderr
+  done = command("status", "--workspace=~/runs", HOME=str(home))
+  assert f"Nothing has run in {home / 'runs'}." in done.stdout

@@ -135,17 +135,51 @@ def test_a_separator_is_the_mark_that_was_written(written, value):
   assert make(f"data.separator={written}").data.options == {"separator": value}
 
 
-@pytest.mark.parametrize("written", ["2", "007", "2.20", "1e3", "2024-01-31"])
+@pytest.mark.parametrize(
+  "written",
+  [
+    *("2", "007", "010", "1:30", "2.20", "1e3", "2024-01-31", "yes", "no", "true"),
+    *("#label", "text #1", "a: b", "- a", "&a", "a:b", "it's #1"),
+    *("2026-11-31", "*a", "!a", "%a", "a: b: c"),
+  ],
+)
 def test_a_text_is_what_was_written(written):
   assert make(f"data.label_column={written}").data.options == {"label_column": written}
+
+
+def test_quotes_hold_what_yaml_means_otherwise():
+  assert make("data.label_column='null'").data.options == {"label_column": "null"}
+  assert make('data.label_column="a #b"').data.options == {"label_column": "a #b"}
+
+
+@pytest.mark.parametrize("written", ["", "  ", "\t "])
+def test_an_empty_value_is_no_default(written):
+  # Such as an unset variable of a shell.
+  with pytest.raises(BadInputError, match="train.epochs takes a value. Received an empty text"):
+    make(f"train.epochs={written}")
+
+
+@pytest.mark.parametrize("written", ["010", "0b11", "1:30", "5 # of them"])
+def test_a_number_is_not_another_one_than_was_written(written, config_file):
+  with pytest.raises(BadInputError, match="train.epochs"):
+    make(f"train.epochs={written}")
+  if "#" not in written:  # which is a comment in a file
+    with pytest.raises(BadInputError, match=f"Received: '{written}'"):
+      make(config_file=config_file(f"train: {{epochs: {written}}}\n"))
+
+
+def test_a_section_of_a_file_may_be_empty(config_file):
+  path = config_file("model:\n  # backbone: squeezenet\ntrain:\n  epochs: 3\n")
+  assert make(config_file=path).train.epochs == 3
 
 
 def test_a_column_may_be_called_by_a_number(config_file):
   assert make("data.label_column=2").data.options == {"label_column": "2"}
   path = config_file("data: {label_column: 2, header: false}\n")
   assert make(config_file=path).data.options == {"label_column": "2", "header": False}
+  path = config_file("data: {label_column: true}\n")
   with pytest.raises(BadInputError, match="data.label_column must be text, such as 'label'"):
-    make("data.label_column=true")
+    make(config_file=path)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +195,7 @@ def test_a_column_may_be_called_by_a_number(config_file):
     ("train.learning_rate=2", "train", "learning_rate", 2.0),
     ("train.mixed_precision=true", "train", "mixed_precision", True),
     ("train.epochs=5", "train", "epochs", 5),
-    ("train.epochs=", "train", "epochs", None),
+    ("train.epochs=null", "train", "epochs", None),
     ("push.tolerance=0", "push", "tolerance", 0.0),
     ("beam.options=[--a=1, --b]", "beam", "options", ("--a=1", "--b")),
     (" data.source = folder", "data", "source", "folder"),

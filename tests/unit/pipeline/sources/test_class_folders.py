@@ -150,3 +150,21 @@ def test_links_are_their_own_class(write, tmp_path):
   os.rename(root / "elsewhere", tmp_path.parent / f"{tmp_path.name}-elsewhere")
   os.symlink(tmp_path.parent / f"{tmp_path.name}-elsewhere" / "real", root / "b")
   assert plan(root).classes == {"a": 3, "b": 3}
+
+
+def test_a_link_back_to_the_input_gives_no_class_the_files_of_another(write):
+  for above in ("", "train"):
+    root = write("train/a", "train/b", "test/a", "test/b")
+    os.symlink(root / above, root / "train" / "a" / "back")
+    assert plan(root).classes == {"a": 6, "b": 6}
+    os.remove(root / "train" / "a" / "back")
+
+
+def test_a_pipe_among_the_files_is_not_waited_for(write):
+  root = write("a", "b")
+  os.mkfifo(root / "a" / "pipe.txt")
+  found = plan(root)
+  assert found.classes == {"a": 3, "b": 3}
+  assert found.recognized.unread == [
+    Unread(name="a/pipe.txt", reason="no file, but a pipe, a socket or a device")
+  ]

@@ -92,11 +92,22 @@ def test_a_third_table_beside_train_and_test_is_refused(write):
   with pytest.raises(BadInputError) as caught:
     read(root)
   assert str(caught.value) == (
-    f"Beside 'train.csv' in {str(root)!r} lie tables of no split: 'more.csv'. Let their names "
-    "begin with train, val or test, or move them away."
+    f"Beside 'train.csv' in {str(root)!r} lie tables of no split: 'more.csv'. Call them train, val "
+    "or test as the others are, or move them away."
   )
   (root / "more.csv").rename(root / "train-more.csv")
   assert placed(read(root)[1]) == {"a": "train", "b": "eval", "c": "train"}
+
+
+def test_splits_stand_anywhere_in_names_that_differ_by_them(write):
+  write("reviews_train.csv", "a,")
+  root = write("reviews_test.csv", "b,")
+  given, rows = read(root)
+  assert given == ("train", "eval")
+  assert placed(rows) == {"a": "train", "b": "eval"}
+  write("reviews_unlabelled.csv", "c,")
+  with pytest.raises(BadInputError, match="tables of no split: 'reviews_unlabelled.csv'"):
+    read(root)
 
 
 def test_a_column_of_splits_counts_more_than_names(write):
@@ -133,3 +144,13 @@ def test_a_shard_has_rows_from_all_over(write):
     for shard in shards
   ]
   assert firsts == [[2, 10_002], [5_002, 15_002]]
+
+
+def test_a_column_of_splits_that_is_not_read_is_told_with_its_setting(write):
+  path = write("x.csv", "a,train", "b,test", header="text,Split")
+  found = text_tables.find_columns(str(path), {}, {"text": ()})
+  [left] = text_tables.unread(str(path), found)
+  assert left.name == "column 'Split'"
+  assert left.reason == "not used; data.split_column=... does"
+  found = text_tables.find_columns(str(path), {"split_column": "Split"}, {"text": ()})
+  assert text_tables.unread(str(path), found) == []

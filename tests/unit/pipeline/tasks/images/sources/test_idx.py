@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from dlpipe.errors import BadInputError
-from dlpipe.records import Record, Rejected
+from dlpipe.records import Record, Rejected, part_of_input
 from pipeline.tasks.images.sources import idx, infer_image_size
 
 
@@ -167,6 +167,38 @@ def test_a_line_of_labels_txt_that_names_no_class_is_refused(tmp_path, names, li
 
 
 def test_a_file_name_that_is_no_utf_8_is_escaped_in_origins(tmp_path):
-  write_pair(tmp_path, "caf\udce9", 1)
-  _, [record] = read_all(tmp_path)
+  write_pair(tmp_path, "caf\udce9")
+  _, [record, *_] = read_all(tmp_path)
   assert record.origin == "caf\\udce9-images-idx3-ubyte[0]"
+
+
+@pytest.mark.parametrize(
+  ("prefixes", "given"),
+  [
+    (("emnist-letters-test", "emnist-letters-train"), ("train", "eval")),  # EMNIST, QMNIST
+    (("t10k", "train", "val"), ("train", "val", "eval")),
+    (("train", "val"), ("train", "eval")),
+    (("t10k",), ()),  # nothing of train is there: drawn
+  ],
+)
+def test_splits_are_those_of_the_names(prefixes, given, tmp_path):
+  for prefix in prefixes:
+    write_pair(tmp_path, prefix)
+  plan, records = read_all(tmp_path)
+  assert plan.given_splits == given
+  assert {r.split for r in records} == (set(given) or {None})
+
+
+def test_two_lines_of_labels_txt_cannot_be_one_class(tmp_path):
+  write_pair(tmp_path, "train")
+  (tmp_path / "labels.txt").write_text("coat\nshoe\ncoat \n", encoding="utf-8")
+  with pytest.raises(BadInputError, match="Lines 1 and 3 are both 'coat'"):
+    idx.plan(str(tmp_path), {})
+
+
+def test_one_class_is_refused_except_of_a_part(tmp_path):
+  write_pair(tmp_path, "train", 1)
+  with pytest.raises(BadInputError, match="at least two classes"):
+    idx.plan(str(tmp_path), {})
+  with part_of_input():
+    assert idx.plan(str(tmp_path), {}).classes == {"0": 1}

@@ -291,3 +291,12 @@ def test_whatever_passes_is_decoded_by_the_graph(which, end, flips, originals):
   except pictures.UnusablePictureError:
     return
   assert graph([data]).shape == (1, 8, 8, 3)
+
+
+def test_a_pipe_that_a_table_names_is_not_waited_for(tmp_path):
+  os.mkfifo(tmp_path / "x.png")
+  path = str(tmp_path / "x.png")
+  found = pictures.read_file(path, label="a", split=None, origin="x.png", max_pixels=9)
+  assert found == Rejected(
+    origin="x.png", reason="the path is no file, but a pipe, a socket or a device"
+  )

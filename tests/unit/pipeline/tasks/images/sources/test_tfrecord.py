@@ -153,3 +153,15 @@ def test_mnist(dataset):
   assert len(records) == 1000
   assert {r.features["label"] for r in records} == {str(d) for d in range(10)}
   assert infer_image_size("tfrecord", path, {}) == 28
+
+
+def test_splits_are_those_of_the_names(tmp_path, make_picture):
+  for name in ("train.tfrecord", "validation.tfrecord", "test.tfrecord"):
+    write(tmp_path / name, [example(image=make_picture("PNG", seed=len(name)), label=1)])
+  plan, records = read_all(str(tmp_path))
+  assert plan.given_splits == ("train", "val", "eval")
+  assert sorted((r.origin, r.split) for r in records) == [
+    ("test.tfrecord[0]", "eval"),
+    ("train.tfrecord[0]", "train"),
+    ("validation.tfrecord[0]", "val"),
+  ]

@@ -40,10 +40,13 @@ def test_labels_are_what_names_do_not_share(files, labels, write, read_all):
   assert plan.given_splits == ()
 
 
-def test_names_may_start_with_splits(write, read_all):
-  names = ("train.pos", "train.neg", "dev.pos", "dev.neg", "test.pos", "test.neg")
-  plan, records = read_all("lines", write({name: f"{name}\nmore\n" for name in names}))
+@pytest.mark.parametrize("form", ["{split}.{label}", "{label}-{split}.txt", "mr.{split}.{label}"])
+def test_names_may_hold_splits(form, write, read_all):
+  names = [(split, label) for split in ("train", "dev", "test") for label in ("pos", "neg")]
+  files = {form.format(split=s, label=lb): f"{s}.{lb}\nmore\n" for s, lb in names}
+  plan, records = read_all("lines", write(files))
   assert plan.given_splits == ("train", "val", "eval")
+  assert plan.labels == ("neg", "pos")
   found = {r.features["text"]: (r.features["label"], r.split) for r in records}
   assert found["dev.pos"] == ("pos", "val")
   assert found["test.neg"] == ("neg", "eval")

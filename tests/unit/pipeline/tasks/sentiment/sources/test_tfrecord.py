@@ -26,8 +26,8 @@ def example(**features) -> bytes:
 
 @pytest.fixture
 def write(tmp_path):
-  def write(examples, compression=""):
-    path = tmp_path / "x.tfrecord"
+  def write(examples, compression="", name="x.tfrecord"):
+    path = tmp_path / name
     with tf.io.TFRecordWriter(str(path), compression) as f:
       for serialized in examples:
         f.write(serialized)
@@ -90,3 +90,18 @@ def test_records_without_a_text_or_classes_are_refused(write, read_all):
     read_all("tfrecord", write([example(text=b"a b", label=1)] * 3))
   with pytest.raises(BadInputError, match="Expected one feature with a label"):
     read_all("tfrecord", write([example(text=b"a b", p=1, q=1)]))
+
+
+def test_splits_are_those_of_the_names(write, read_all):
+  for split in ("test", "train"):
+    rows = [(f"{split} {text}", label) for text, label in ROWS]
+    path = write(
+      [example(text=t.encode(), label=lb) for t, lb in rows],
+      name=f"reviews-{split}.tfrecord-00000-of-00001",
+    )
+  plan, records = read_all("tfrecord", path.parent)
+  assert plan.given_splits == ("train", "eval")
+  assert [r.split for r in records] == ["eval"] * 4 + ["train"] * 4
+  write([example(text=b"one more", label=1)], name="reviews-more.tfrecord")
+  with pytest.raises(BadInputError, match="of no split: 'reviews-more.tfrecord'"):
+    read_all("tfrecord", path.parent)

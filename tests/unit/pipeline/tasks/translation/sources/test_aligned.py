@@ -50,6 +50,15 @@ def test_splits_are_those_of_the_names(write, read_all):
   assert records[0].origin == "test.en.gz and test.de, row 1"
 
 
+def test_splits_may_stand_behind_what_all_names_share(write, read_all):
+  root = write(
+    ep_train__en="one\n", ep_train__de="eins\n", ep_test__en="two\n", ep_test__de="zwei\n"
+  )
+  plan, records = read_all("aligned", root, **EN_DE)
+  assert plan.given_splits == ("train", "eval")
+  assert triples(records) == [("one", "eins", "train"), ("two", "zwei", "eval")]
+
+
 def test_names_without_splits_are_drawn(write, read_all):
   root = write(corpus__en="a\nb\n", corpus__de="A\nB\n", news__en="c\n", news__de="C\n")
   plan, records = read_all("aligned", root, **EN_DE)
