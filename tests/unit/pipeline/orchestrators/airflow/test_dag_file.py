@@ -415,6 +415,13 @@ def test_templates_are_filled_in_for_each_run(run, tmp_path):
   assert execute() == str(ready)
 
 
+def test_the_last_span_of_a_run_is_filled_in(run):
+  told = {"data.last_span": "{{ ds }}"}
+  task, execute = run('for i in "$@"; do echo "[$i]"; done', task_id="Begin", params=told)
+  execute()
+  assert '[data.last_span="2026-11-24"]' in task.lines
+
+
 def test_a_run_without_a_date_is_told_so(run):
   task, _ = run("", task_id="WaitForData", wait_for="/inbox/{{ ds }}")
   with pytest.raises(_Fail, match=r"cannot be filled in: 'ds' is undefined. .*--logical-date"):
