@@ -109,8 +109,8 @@ def _explained(address: str, doing: str, error: Exception) -> DlpipeError:
   if _IN_TROUBLE.search(said):
     # Some servers that speak S3 answer so to a request without credentials, too.
     return DlpipeError(
-      f"{address} cannot be {doing}: the store answers that it is in trouble. Run again later; what "
-      "was copied stays. If it goes on, look at its credentials: it takes "
+      f"{address} cannot be {doing}: the store answers that it is in trouble. Run again later; "
+      "what was copied stays. If it goes on, look at its credentials: it takes "
       f"{_CREDENTIALS.get(scheme, 'those of its server')}. It says: {_brief(said)}"
     )
   return DlpipeError(

@@ -89,9 +89,7 @@ def prepare(
     mlmd=mlmd,
   )
   per_run = [
-    text
-    for text in (data, config.data.last_span)
-    if orchestrators.is_template(orchestrator, text)
+    text for text in (data, config.data.last_span) if orchestrators.is_template(orchestrator, text)
   ]
   path = absolute(data) if data is not None else known.shipped_data()
   new_labels = config.data.relabel and os.path.abspath(os.path.expanduser(config.data.relabel))

@@ -257,7 +257,7 @@ def test_the_last_span_of_a_run_is_its_own(write_pictures, tmp_path):
   )
   file = str(tmp_path / "images.json")
   compiling.write(inputs, "ir", file)
-  with pytest.raises(BadInputError, match=r"nobody filled in '\{\{ ds \}\}'.*--set data.last_span="):
+  with pytest.raises(BadInputError, match=r"filled in '\{\{ ds \}\}'.*--set data.last_span="):
     beginning.begin(file, "r1")
   beginning.begin(file, "r1", settings=['data.last_span="2026-11-24"'])
   assert run_files.told(TaskFolder(tmp_path / "ws" / "images"), "r1").last_span == "2026-11-24"
