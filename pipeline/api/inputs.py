@@ -88,9 +88,8 @@ def prepare(
     beam=beam,
     mlmd=mlmd,
   )
-  per_run = [
-    text for text in (data, config.data.last_span) if orchestrators.is_template(orchestrator, text)
-  ]
+  texts = (data or "", config.data.last_span or "")
+  per_run = [text for text in texts if orchestrators.is_template(orchestrator, text)]
   path = absolute(data) if data is not None else known.shipped_data()
   new_labels = config.data.relabel and os.path.abspath(os.path.expanduser(config.data.relabel))
   section = config.data.model_copy(update={"relabel": new_labels})
