@@ -221,9 +221,11 @@ def test_days_are_made_up_for_in_order_and_a_failed_one_is_repeated(
   served = sorted(int(path.name) for path in folder.serving.glob("[0-9]*"))
   assert served == list(range(1, _DAYS + 1))
 
-  # A backfill runs days again that are over; what was done in a run stays done.
+  # A backfill runs days again that are over; what was done in a run stays done, and served.
   airflow.backfill("daily", names[-2], names[-1])
-  for run in runs[-2:]:
+  stays = f"Version {_DAYS - 1} was pushed before; version {_DAYS}, published later, stays served"
+  for run, said in zip(runs[-2:], (stays, f"Pushed as version {_DAYS}"), strict=True):
     assert airflow.until_it_ends(run) == "success"
     assert airflow.tasks(run)["Trainer"] == ("success", 2)
-    assert "Pushed as version" in folder.report(f"daily.{run}").read_text(encoding="utf-8")
+    assert said in folder.report(f"daily.{run}").read_text(encoding="utf-8")
+  assert sorted(int(path.name) for path in folder.serving.glob("[0-9]*")) == served
