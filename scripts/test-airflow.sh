@@ -30,7 +30,7 @@ if [ "$(cat "$venv/installed" 2>/dev/null)" != "$(sha256sum <"$lock")" ]; then
   echo "Installing Airflow into $venv"
   rm -rf "$venv"
   "$uv" venv --quiet --python "$python" "$venv"
-  "$uv" pip sync --quiet --require-hashes --compile-bytecode --python "$venv/bin/python" "$lock"
+  "$uv" pip sync --quiet --require-hashes --python "$venv/bin/python" "$lock"
   sha256sum <"$lock" >"$venv/installed"
 fi
 

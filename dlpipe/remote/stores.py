@@ -38,6 +38,7 @@ _REFUSED = re.compile(
   r"determine credentials|access token|Permission denied",
   re.IGNORECASE,
 )
+_IN_TROUBLE = re.compile(r"HTTP (?:response code|status) 5\d\d", re.IGNORECASE)
 _NO_BUCKET = re.compile(r"NO_SUCH_BUCKET|NoSuchBucket|bucket.*(not exist|not found)", re.IGNORECASE)
 _NO_TRUST = re.compile(r"certificate verify failed|curlCode: (51|60|77)\b", re.IGNORECASE)
 _NO_HADOOP = re.compile(r"libhdfs|libjvm|JVM|CLASSPATH", re.IGNORECASE)
@@ -105,6 +106,13 @@ def _explained(address: str, doing: str, error: Exception) -> DlpipeError:
     )
   if _NO_BUCKET.search(said):
     return BadInputError(f"{address} cannot be {doing}: there is no such bucket. Check its name.")
+  if _IN_TROUBLE.search(said):
+    # Some servers that speak S3 answer so to a request without credentials, too.
+    return DlpipeError(
+      f"{address} cannot be {doing}: the store answers that it is in trouble. Run again later; "
+      "what was copied stays. If it goes on, look at its credentials: it takes "
+      f"{_CREDENTIALS.get(scheme, 'those of its server')}. It says: {_brief(said)}"
+    )
   return DlpipeError(
     f"{address} cannot be {doing}: the connection failed, or was lost. Run again when the store "
     f"answers; what was copied stays. It says: {_brief(said)}"

@@ -19,6 +19,7 @@ from pipeline.runs import run_files
 from pipeline.settings import orchestrators
 from pipeline.settings.config import PipelineConfig
 
+_LAST_SPAN = "data.last_span"
 _NOT_SETTINGS = ("task", "data_path", "workspace", "tiny")
 
 
@@ -69,11 +70,7 @@ def begin(
   compiled = file.config
   own = compiled.folder.compiled(run_id)
   path = data if data is not None else compiled.data_path
-  if orchestrators.is_template(_orchestrator(compiled), path):
-    raise BadInputError(
-      f"The pipeline reads another path in each run, and nobody filled in {path!r}. Give this one "
-      "with --data."
-    )
+  _require_filled_in(compiled, path, settings)
   if not settings and path == compiled.data_path:
     _require_store(compiled)
     run_files.write(_with_store(compiled, mlmd), run_id)
@@ -88,10 +85,28 @@ def begin(
   )
 
 
+def _require_filled_in(compiled: PipelineConfig, path: str, settings: Sequence[str]) -> None:
+  """Checks that a run of a pipeline with templates was given what they are filled in with."""
+  is_told = any(_name(setting) == _LAST_SPAN for setting in settings)
+  for option, text in (
+    ("--data", path),
+    (f"--set {_LAST_SPAN}=", None if is_told else compiled.data.last_span),
+  ):
+    if orchestrators.is_template(_orchestrator(compiled), text):
+      raise BadInputError(
+        f"The pipeline reads other data in each run, and nobody filled in {text!r}. Give this one "
+        f"with {option}."
+      )
+
+
+def _name(setting: str) -> str:
+  return setting.partition("=")[0].strip()
+
+
 def _prepared(compiled: PipelineConfig, data: str, settings: Sequence[str]) -> Inputs:
   values = _values(compiled)
   for setting in settings:
-    values.pop(setting.partition("=")[0].strip(), None)
+    values.pop(_name(setting), None)
   return prepare(
     task=compiled.task,
     data=data,
@@ -114,7 +129,10 @@ def _require_store(config: PipelineConfig) -> None:
 def _orchestrator(compiled: PipelineConfig) -> str:
   """The orchestrator whose settings or templates the pipeline was compiled with; else "ir"."""
   for name in orchestrators.ORCHESTRATORS:
-    if name in compiled.model_fields_set or orchestrators.is_template(name, compiled.data_path):
+    texts = (compiled.data_path, compiled.data.last_span)
+    if name in compiled.model_fields_set or any(
+      orchestrators.is_template(name, text) for text in texts
+    ):
       return name
   return "ir"
 

@@ -88,7 +88,8 @@ def prepare(
     beam=beam,
     mlmd=mlmd,
   )
-  per_run = orchestrators.is_template(orchestrator, data)
+  texts = (data or "", config.data.last_span or "")
+  per_run = [text for text in texts if orchestrators.is_template(orchestrator, text)]
   path = absolute(data) if data is not None else known.shipped_data()
   new_labels = config.data.relabel and os.path.abspath(os.path.expanduser(config.data.relabel))
   section = config.data.model_copy(update={"relabel": new_labels})
@@ -96,7 +97,7 @@ def prepare(
   gates = config.gates.model_copy(update={"behaviour": _behaviour(config.gates.behaviour)})
   config = config.model_copy(update={"data_path": path, "data": section, "gates": gates})
   if per_run:
-    return _unseen(known, config)
+    return _unseen(known, config, per_run)
   if not tells:
     return look_at(known, config, said=told)
   from pipeline.announcing.announce import failures_told, require
@@ -106,8 +107,8 @@ def prepare(
     return look_at(known, config, said=told)
 
 
-def _unseen(known: Task, config: PipelineConfig) -> Inputs:
-  """Returns a pipeline whose runs each read a path of their own, and look at it when they begin."""
+def _unseen(known: Task, config: PipelineConfig, templates: Sequence[str]) -> Inputs:
+  """Returns a pipeline whose runs each read data of their own, and look at them when they begin."""
   schema_path(known.name)
   suite_of(known, config)
   source = _named_source(known, config.data.source or next(iter(known.sources)))
@@ -115,7 +116,7 @@ def _unseen(known: Task, config: PipelineConfig) -> Inputs:
     task=known,
     config=config,
     source=source,
-    recognized=[f"Every run reads a path of its own: {config.data_path}"],
+    recognized=[f"Every run reads data of its own, by {' and '.join(templates)}"],
     params=config.params(known),
   )
 

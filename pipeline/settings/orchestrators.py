@@ -26,8 +26,8 @@ class OrchestratorSection(Section):
     name: name of the orchestrator, of its folder and of its section in a configuration.
     suffix: default suffix of the file that `dlpipe compile` writes, such as `.py`.
     help: describes that file, for `dlpipe compile --help`.
-    template_mark: a text in `--data` that makes it a template, which the orchestrator fills in for
-      each run; None if it fills in none.
+    template_mark: a text in `--data`, or in `data.last_span`, that makes it a template, which the
+      orchestrator fills in for each run; None if it fills in none.
     can_finish: whether a run ends with `dlpipe finish`, which reads the section `keep`.
   """
 
@@ -42,14 +42,14 @@ class OrchestratorSection(Section):
     return {}
 
 
-def is_template(orchestrator: str | None, path: str | None) -> bool:
-  """Returns whether an orchestrator fills in a path for each run.
+def is_template(orchestrator: str | None, text: str | None) -> bool:
+  """Returns whether an orchestrator fills in a path, or a span's name, for each run.
 
   >>> is_template("airflow", "inbox/{{ ds }}"), is_template(None, "inbox/{{ ds }}")
   (True, False)
   """
   mark = section_of(orchestrator).template_mark if orchestrator in ORCHESTRATORS else None
-  return mark is not None and mark in (path or "")
+  return mark is not None and mark in (text or "")
 
 
 @functools.cache

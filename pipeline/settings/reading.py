@@ -219,8 +219,8 @@ def _parse_setting(setting: str, known: Mapping[str, Setting]) -> tuple[str, str
 
 def _scalar(value: str) -> Any:
   # Most punctuation has a meaning in YAML. A single mark is read as text, such as a separator;
-  # only ~ stays null.
-  if len(value) == 1 and not value.isalnum() and value != "~":
+  # only ~ stays null. So is what an orchestrator fills in, {{ ds }}, which no YAML can be.
+  if (len(value) == 1 and not value.isalnum() and value != "~") or value.startswith("{{"):
     return value
   return yaml.load(value, Loader)
 

@@ -48,6 +48,14 @@ def check(config: PipelineConfig, output: str | os.PathLike[str]) -> None:
     raise BadInputError(f"airflow.pool takes the name of a pool. Received: {airflow.pool!r}")
   if "{{" in config.data_path:
     _check_template("--data", config.data_path)
+  if config.data.last_span is not None:
+    _check_template("data.last_span", config.data.last_span)
+  elif airflow.catchup and config.spans is not None:
+    raise BadInputError(
+      "With airflow.catchup, each run of a day that is past would read up to the newest span there "
+      f"is of {config.data_path!r}, and not up to its own. Give each its own, with --set "
+      "'data.last_span={{ ds }}'."
+    )
   if airflow.wait_for is not None:
     _check_template("airflow.wait_for", airflow.wait_for)
   for field in ("python", "worker", "wait_for"):

@@ -14,7 +14,7 @@ from dlpipe.workspace import TaskFolder
 from pipeline.runs import run_files
 
 # Airflow's programs take seconds to start, the nodes of three runs minutes.
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(7200)]
 
 _NODES = {
   "ReviewedSchema", "SourceExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator",
@@ -164,8 +164,8 @@ def days(airflow, run_dlpipe, write_digits, dags, workspace, tmp_path):
     "airflow.catchup": "true",
     "airflow.depends_on_past": "true",
     "airflow.wait_for": f"'{inbox}/{{{{ ds }}}}/_SUCCESS'",
-    "airflow.wait_every_s": 1,
-    "airflow.on_failure": f"'echo $DLPIPE_RUN >> {inbox}/failed'",
+    "airflow.wait_every_s": 10,
+    "airflow.on_failure": f"'echo \"$DLPIPE_RUN: $DLPIPE_ERROR\" >> {inbox}/failed'",
   }
   compiled = run_dlpipe(
     *("compile", "images", "--for", "airflow", "-o", dags / "daily.py", "--tiny"),
@@ -188,7 +188,8 @@ def test_days_are_made_up_for_in_order_and_a_failed_one_is_repeated(
   # The second day fails: its folder holds nothing but the mark.
   assert airflow.until_it_ends(second) == "failed"
   assert "Begin: bad input." in airflow.log("daily", second, "Begin")
-  assert (inbox / "failed").read_text().split() == [f"daily.{second}"]
+  [told] = (inbox / "failed").read_text().splitlines()
+  assert told.startswith(f"daily.{second}: Finish: bad input. Begin: bad input. "), told
   # The third waits for it, although its run is there.
   third = airflow.run_of("daily", names[2])
   airflow.until_task_is(third, "Begin", None)
@@ -220,9 +221,11 @@ def test_days_are_made_up_for_in_order_and_a_failed_one_is_repeated(
   served = sorted(int(path.name) for path in folder.serving.glob("[0-9]*"))
   assert served == list(range(1, _DAYS + 1))
 
-  # A backfill runs days again that are over; what was done in a run stays done.
+  # A backfill runs days again that are over; what was done in a run stays done, and served.
   airflow.backfill("daily", names[-2], names[-1])
-  for run in runs[-2:]:
+  stays = f"Version {_DAYS - 1} was pushed before; version {_DAYS}, published later, stays served"
+  for run, said in zip(runs[-2:], (stays, f"Pushed as version {_DAYS}"), strict=True):
     assert airflow.until_it_ends(run) == "success"
     assert airflow.tasks(run)["Trainer"] == ("success", 2)
-    assert "Pushed as version" in folder.report(f"daily.{run}").read_text(encoding="utf-8")
+    assert said in folder.report(f"daily.{run}").read_text(encoding="utf-8")
+  assert sorted(int(path.name) for path in folder.serving.glob("[0-9]*")) == served

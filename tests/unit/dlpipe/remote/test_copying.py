@@ -157,7 +157,8 @@ def test_after_a_lost_connection_no_other_file_is_asked_for(bucket, tmp_path, mo
     ("InvalidAccessKeyId: The AWS Access Key Id", BadInputError, "AWS_ACCESS_KEY_ID and"),
     ("Could not create a OAuth2 access token to authenticate", BadInputError, "these credentials"),
     ("AWS Error NO_SUCH_BUCKET during ListObjectsV2", BadInputError, "no such bucket"),
-    ("AWS Error UNKNOWN (HTTP status 503)", DlpipeError, "connection failed, or was lost"),
+    ("AWS Error UNKNOWN (HTTP status 503)", DlpipeError, "in trouble.* AWS_SECRET_ACCESS_KEY"),
+    ("AWS Error NETWORK_CONNECTION: curlCode: 7", DlpipeError, "connection failed, or was lost"),
   ],
 )
 def test_what_a_store_says_is_one_sentence(said, kind, message):

@@ -242,6 +242,27 @@ def test_a_path_that_each_run_fills_in_is_looked_at_when_the_run_begins(write_pi
   assert compiled_file.read(begun.pipeline).config.data_path.endswith("2026-11-24")
 
 
+def test_the_last_span_of_a_run_is_its_own(write_pictures, tmp_path):
+  for day in ("2026-11-24", "2026-11-25"):
+    write_pictures(tmp_path / "inbox" / day, broken=0)
+  inputs = prepare(
+    task="images",
+    data=f"{tmp_path}/inbox/{{date}}/",
+    workspace=str(tmp_path / "ws"),
+    config_file=None,
+    settings=["data.window=1", "data.last_span={{ ds }}"],
+    tiny=True,
+    beam=None,
+    orchestrator="airflow",
+  )
+  file = str(tmp_path / "images.json")
+  compiling.write(inputs, "ir", file)
+  with pytest.raises(BadInputError, match=r"filled in '\{\{ ds \}\}'.*--set data.last_span="):
+    beginning.begin(file, "r1")
+  beginning.begin(file, "r1", settings=['data.last_span="2026-11-24"'])
+  assert run_files.told(TaskFolder(tmp_path / "ws" / "images"), "r1").last_span == "2026-11-24"
+
+
 def test_bad_input_is_told_as_by_a_local_run(compiled):
   file, data, folder = compiled
   hidden = data.rename(data.with_name("hidden"))

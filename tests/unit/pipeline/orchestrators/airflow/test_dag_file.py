@@ -40,6 +40,19 @@ class _Deferred(Exception):
   pass
 
 
+class _Instance:
+  """Keeps what tasks of a run leave for each other."""
+
+  def __init__(self):
+    self.task_id, self.left = "", {}
+
+  def xcom_push(self, key, value):
+    self.left[self.task_id, key] = value
+
+  def xcom_pull(self, task_ids, key):
+    return self.left.get((task_ids, key))
+
+
 class _Dag:
   """Keeps what it is given, and the tasks made while it is entered."""
 
@@ -143,8 +156,9 @@ def load(tmp_path, monkeypatch):
 @pytest.fixture
 def run(load, tmp_path, monkeypatch):
   """Returns a function that runs a task, with a shell script in place of dlpipe."""
+  instance = _Instance()
 
-  def run_task(script, task_id="ReviewedSchema", params=None, **airflow):
+  def run_task(script, task_id="ReviewedSchema", params=None, conf=None, **airflow):
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
@@ -156,7 +170,10 @@ def run(load, tmp_path, monkeypatch):
       "run_id": "manual__2026-11-24T00:00:00+00:00",
       "ds": "2026-11-24",
       "params": {**given, "pipeline-root": "/a b'", **(params or {})},
+      "ti": instance,
+      "dag_run": types.SimpleNamespace(conf=conf),
     }
+    instance.task_id = task_id
     return task, lambda: task.execute(context)
 
   return run_task
@@ -347,6 +364,37 @@ def test_what_a_run_cannot_be_told_ends_it_before_anything_starts(run):
   assert not any("Running" in line for line in task.lines)
 
 
+def test_what_airflow_does_not_pass_on_ends_the_run_before_anything_starts(run):
+  """As an Airflow does whose `core.dag_run_conf_overrides_params` is False."""
+  task, execute = run("exit 1", task_id="Begin", conf={"train.epochs": 3, "gates.skill": None})
+  with pytest.raises(_Fail, match="was given gates.skill, train.epochs, and this Airflow does not"):
+    execute()
+  _, execute = run("exit 1", task_id="Begin", conf={"train.epoch": 3})
+  with pytest.raises(_Fail, match=r"no parameter for: train.epoch. Did you mean train.epochs\?"):
+    execute()
+  told = {"train.epochs": 3}
+  _, execute = run("echo '{}'", task_id="Begin", params=told, conf=told)
+  assert execute() == {}
+  assert not any("Running" in line for line in task.lines)
+
+
+@pytest.mark.parametrize("before", ["Begin", "WaitForData"])
+def test_a_run_that_never_began_ends_with_what_kept_it_from_that(run, before):
+  waiting = {"wait_for": "/none/{{ dss }}"} if before == "WaitForData" else {}
+  _, execute = run('echo "Error: There is no data." >&2; exit 2', task_id=before, **waiting)
+  with pytest.raises(_Fail) as raised:
+    execute()
+  nothing = 'echo "Error: No node of the run was started." >&2; exit 2'
+  _, execute = run(nothing, task_id="Finish", **waiting)
+  with pytest.raises(_Fail) as ended:
+    execute()
+  assert str(ended.value) == f"Finish: bad input. {raised.value}"
+  # What became of its nodes comes before what became of an earlier try to begin.
+  _, execute = run('echo \'{"error": "1 anomaly."}\'; exit 3', task_id="Finish", **waiting)
+  with pytest.raises(_Fail, match=r"^Finish: the data was refused. 1 anomaly\.$"):
+    execute()
+
+
 def test_templates_are_filled_in_for_each_run(run, tmp_path):
   task, execute = run(
     'for i in "$@"; do echo "[$i]"; done', params={"pipeline-root": "/roots/{{ ds }}"}
@@ -367,10 +415,26 @@ def test_templates_are_filled_in_for_each_run(run, tmp_path):
   assert execute() == str(ready)
 
 
+def test_the_last_span_of_a_run_is_filled_in(run):
+  told = {"data.last_span": "{{ ds }}"}
+  task, execute = run('for i in "$@"; do echo "[$i]"; done', task_id="Begin", params=told)
+  execute()
+  assert '[data.last_span="2026-11-24"]' in task.lines
+
+
 def test_a_run_without_a_date_is_told_so(run):
   task, _ = run("", task_id="WaitForData", wait_for="/inbox/{{ ds }}")
   with pytest.raises(_Fail, match=r"cannot be filled in: 'ds' is undefined. .*--logical-date"):
-    task.execute({})
+    task.execute({"ti": _Instance(), "params": {}})
+
+
+def test_a_run_that_was_given_its_data_waits_for_no_other(run):
+  task, _ = run("", task_id="WaitForData", wait_for="/inbox/{{ ds }}/_SUCCESS")
+  task.execute.__globals__["PARAMETERS"]["data-path"] = ("string", "/inbox/{{ ds }}")
+  given = {"params": {"data-path": "/inbox/corrected"}, "ti": _Instance()}
+  assert task.execute(given) == "/inbox/corrected"
+  with pytest.raises(_Deferred):
+    task.execute({"params": {"data-path": "/inbox/{{ ds }}"}, "ds": "2026-11-20"})
 
 
 def test_what_is_no_cron_is_left_to_airflow(load):
@@ -382,14 +446,14 @@ def test_waiting_ends(run, tmp_path):
   task, _ = run("", task_id="WaitForData", wait_for=f"{tmp_path}/none", wait_timeout_s=60)
   before = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=61)
   with pytest.raises(_Fail, match="was not there after 60"):
-    task.look({"ds": ""}, since=before.isoformat())
+    task.look({"ds": "", "ti": _Instance()}, since=before.isoformat())
 
 
 def test_a_day_waits_for_the_one_before_without_keeping_it_from_a_repetition(load):
   dag = load(schedule="@daily", catchup=True, depends_on_past=True).dag
   assert dag.given["catchup"]
-  # Many days may wait, and the one that failed still gets room.
-  assert dag.given["max_active_runs"] == 32
+  # A year of days may wait, and the one that failed still gets room.
+  assert dag.given["max_active_runs"] > 366
   assert load(schedule="@daily", catchup=True).dag.given["max_active_runs"] == 1
   # The task right after Begin is Finish, too: Begin waits for the Finish of the day before.
   assert dag.tasks["Begin"].given == {"depends_on_past": True, "wait_for_downstream": True}

@@ -6,6 +6,7 @@ from dlpipe.errors import BadInputError
 from pipeline.orchestrators.airflow import settings
 from pipeline.orchestrators.airflow.section import AirflowSection
 from pipeline.settings.config import PipelineConfig
+from pipeline.settings.data_config import DataConfig
 
 
 def config(**airflow):
@@ -60,6 +61,21 @@ def test_a_template_that_no_run_could_fill_in_is_bad_input(path, message):
   told = config().model_copy(update={"data_path": path})
   with pytest.raises(BadInputError, match=message):
     settings.check(told, "d.py")
+
+
+def test_days_that_are_made_up_for_each_end_with_their_own_span():
+  spans = {"data_path": "/in/{date}/"}
+  past = config(schedule="@daily", catchup=True).model_copy(update=spans)
+  with pytest.raises(BadInputError, match=r"newest span .* --set 'data\.last_span=\{\{ ds \}\}'"):
+    settings.check(past, "d.py")
+  settings.check(config(schedule="@daily").model_copy(update=spans), "d.py")
+  for last, message in (("{{ ds }}", None), ("{{ day }}", "data.last_span names 'day'")):
+    told = past.model_copy(update={"data": DataConfig(last_span=last)})
+    if message is None:
+      settings.check(told, "d.py")
+    else:
+      with pytest.raises(BadInputError, match=message):
+        settings.check(told, "d.py")
 
 
 def test_a_template_that_airflow_fills_in_passes():
