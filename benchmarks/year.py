@@ -147,13 +147,13 @@ class Year:
       answers = [servers.ask(text, first=1) for text, _ in asked]
     right = [answer == label for answer, (_, label) in zip(answers, asked, strict=True)]
     day.right = sum(right) / len(right)
-    end_day(world, number)
+    end_day(world, number, f"{number}-{len(sent) - 1}")
     watched = world.ask(
       "watch", TASK, "--since", world.name(number), "--until", world.name(number + 1)
     )
-    day.said["requests"] = watched.said
+    day.said["requests"] = watched.said.partition("\n{")[0]  # the JSON has quiet features, too
     if watched.code != 0:
-      day.alarms += watched.json["alarms"] if watched.json else [_last_line(watched)]
+      day.alarms += watched.json["alarms"] if watched.json else [watched.said]
 
   def _join(self, day: Day, *, with_data: bool) -> None:
     """Joins labels that came late into the day's span, and asks how many answers were right."""

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from year_world import DAY_S, KEPT_LOG_DAYS, REPOSITORY, START_S, TASK, World
@@ -32,7 +33,7 @@ class Servers:
 
   def __init__(self, world: World):
     self._world = world
-    self._ports = [_free_port(), _free_port()]
+    self._ports = [free_port(), free_port()]
     self._processes: list[subprocess.Popen[bytes] | None] = [None, None]
     self._ending = threading.Event()
     self._asker = threading.Thread(target=self._ask_on)
@@ -118,22 +119,34 @@ class Servers:
       self.ask(rows[self.asked % len(rows)][0], first=1)
 
 
-def _free_port() -> int:
-
+def free_port() -> int:
+  """Returns a port that nobody listens on."""
   with socket.socket() as found:
     found.bind(("127.0.0.1", 0))
     return int(found.getsockname()[1])
 
 
-def end_day(world: World, day: int) -> None:
-  """Lets the log complete its files, and dates them: the disk has no clock that can be set."""
-  world.clock.set(world.moment(day + 0.9), skip=DAY_S)
-  deadline = time.monotonic() + START_S
+def end_day(world: World, day: int, last: str) -> None:
+  """Lets the log complete its files, and dates them: the disk has no clock that can be set.
+
+  The log writes ten times a second, and gives what it writes the time of then: the day ends when
+  its `last` request is written.
+  """
   span = world.log / f"span-{int(world.moment(day)) // DAY_S}"
-  while any(span.glob(".requests-*")) and time.monotonic() < deadline:
-    time.sleep(0.05)
+  _wait(lambda: any(last.encode() in path.read_bytes() for path in span.glob(".requests-*")))
+  world.clock.set(world.moment(day + 0.9), skip=DAY_S)
+  _wait(lambda: not any(span.glob(".requests-*")))
   for file in span.glob("*"):
     os.utime(file, (world.moment(day + 0.9),) * 2)
+
+
+def _wait(is_so: Callable[[], bool]) -> None:
+  deadline = time.monotonic() + START_S
+  while time.monotonic() < deadline:
+    if is_so():
+      return
+    time.sleep(0.05)
+  raise RuntimeError("The log did not write what it was to")
 
 
 class _Time:

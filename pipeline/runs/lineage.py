@@ -18,8 +18,9 @@ from tfx.types import standard_artifacts
 from components.trials import Trials
 from dlpipe import nodes
 from dlpipe.errors import BadInputError, DataRefusedError
+from dlpipe.workspace import TaskFolder
 from pipeline import evaluation
-from pipeline.runs import result
+from pipeline.runs import result, run_files
 from pipeline.runs.pushes import pushed_version
 from pipeline.runs.store.executions import EXIT_CODE, RESOLVER
 from pipeline.runs.store.executions import outputs as outputs_of
@@ -69,6 +70,18 @@ class PastRun:
     if not with_nodes:
       del values["nodes"], values["tuning"]
     return values
+
+
+def killed_apart(run: PastRun, folder: TaskFolder) -> PastRun:
+  """The run, unfinished and not done if it was killed while no node was at work.
+
+  Args:
+    run: a run whose report was not deleted by us.
+    folder: that of its task.
+  """
+  if run.state == DONE and not run_files.was_ended(folder, run.run_id):
+    return dataclasses.replace(run, state=UNFINISHED)
+  return run
 
 
 def told_apart(run: PastRun, at_work: Collection[str]) -> PastRun:

@@ -120,6 +120,10 @@ def _lines(found: Watched) -> list[str]:
   lines += [f"  Changed: {said}" for said in found.alarms]
   for each in found.compared:
     lines += [f"  As in the windows before: {change.sentence}" for change in each.lasting]
+    lines += [
+      f"  As to eval again, unlike in the window before: {change.sentence}"
+      for change in each.returned
+    ]
   if found.live is not None and not found.live.is_worse:
     lines.append(f"  {found.live.sentence[0].upper()}{found.live.sentence[1:]}")
   lines += [f"  Note: {note}" for note in found.notes]
