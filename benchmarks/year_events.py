@@ -118,7 +118,7 @@ def events() -> list[Event]:
     data(
       name="a broken exporter: a file cut off",
       day=16,
-      names=["{day}", "never closed"],
+      names=["1 file may be cut off", "{day}/reviews.csv, row \\d+", "ends within this row"],
       plant=_cut_off,
     ),
     by_hand(

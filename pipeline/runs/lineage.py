@@ -42,8 +42,8 @@ class PastRun:
     task: the task's name.
     started: when its first node began, ISO 8601 in UTC.
     state: pushed, cached, refused_data, refused_model or failed, as `dlpipe run` has them; done
-      if nothing was to be pushed, unfinished if a node was killed or is missing, and at_work if a
-      process on this machine runs it.
+      if nothing was to be pushed, unfinished if a node was killed or is missing, or if the run left
+      no report, and at_work if a process on this machine runs it.
     metrics: the evaluation's overall metrics; empty without an evaluation or its files.
     pushed_version: the version that the run pushed, or found to be pushed; None if none.
     nodes: each node that has an execution, in the order of their beginning, with the URIs of its
