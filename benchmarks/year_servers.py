@@ -37,7 +37,8 @@ class Servers:
     self._processes: list[subprocess.Popen[bytes] | None] = [None, None]
     self._ending = threading.Event()
     self._asker = threading.Thread(target=self._ask_on)
-    self.asked = self.failed = 0
+    self._asked = 0
+    self._counted = (0, 0)
     self.failures: list[str] = []
 
   def __enter__(self) -> Servers:
@@ -89,16 +90,20 @@ class Servers:
 
   def ask(self, text: str, name: str = "", *, first: int = 0) -> str:
     """Returns the label of a text, of whichever server answers; an empty one if none does."""
-    self.asked += 1
+    self._asked += 1
     said = ""
     for number in (first, 1 - first):
       try:
         return self._once(number, text, name)
       except (OSError, http.client.HTTPException, ValueError) as err:
         said = f"{type(err).__name__}: {err}"
-    self.failed += 1
     self.failures.append(said)
     return ""
+
+  def counted(self) -> tuple[int, int]:
+    """Returns how many requests there were since the last call, and how many failed."""
+    before, self._counted = self._counted, (self._asked, len(self.failures))
+    return self._counted[0] - before[0], self._counted[1] - before[1]
 
   def _once(self, number: int, text: str, name: str) -> str:
     connection = http.client.HTTPConnection("127.0.0.1", self._ports[number], timeout=30)
@@ -116,7 +121,7 @@ class Servers:
   def _ask_on(self) -> None:
     rows = self._world.texts.rows("all the time", 200)
     while not self._ending.wait(0.5):
-      self.ask(rows[self.asked % len(rows)][0], first=1)
+      self.ask(rows[self._asked % len(rows)][0], first=1)
 
 
 def free_port() -> int:
