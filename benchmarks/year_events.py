@@ -1,4 +1,4 @@
-"""What goes wrong in the year of `year.py`: 29 events, each with the words that name it.
+"""What goes wrong in the year of `year.py`: 28 events, each with the words that name it.
 
 An event is planted before the night of its day, as the world would do it, and found if what the
 product says on that day has all of its words. They are more than that something is wrong: which

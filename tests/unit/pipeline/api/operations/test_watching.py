@@ -30,7 +30,8 @@ def test_a_caller_gets_what_the_command_prints(asked, tmp_path):
     catch_exceptions=False,
   )
   printed = json.loads(told.stdout.splitlines()[-1])
-  assert printed | {"since": 0, "until": 0} == found | {"since": 0, "until": 0}
+  again = json.loads(json.dumps(found))
+  assert printed | {"since": 0, "until": 0} == again | {"since": 0, "until": 0}
 
 
 def test_a_file_that_is_cut_off_is_among_the_notes(asked):
