@@ -12,7 +12,8 @@ their own; the log has the time of the calendar, which ends yesterday.
 
 Prints, in Markdown and as JSON (--output), for each event of `year_events.py` whether it was found
 and named on its day, whether anything wrong was live, whether requests failed, and the alarms on
-quiet days. Needs `unshare` for the full disk.
+quiet days. With --keep, a calendar that was interrupted goes on after its last whole day. Needs
+`unshare` for the full disk.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Day:
   alarms: list[str] = dataclasses.field(default_factory=list)
   live: int | None = None
   right: float = 1.0
+  asked: int = 0
   failed: int = 0
   mb: float = 0.0
   cpu_s: float = 0.0
@@ -64,44 +66,69 @@ class Year:
 
   def __init__(self, world: World, planned: list[Event], *, only: bool):
     self._world, self._planned, self._only = world, planned, only
-    self._late: dict[int, pathlib.Path] = {}
-    self._spoilt: list[int] = []
-    self.rows: list[dict[str, object]] = []
-    self.quiet: list[Day] = []
-    self.days: list[Day] = []
+    self._written = world.place / "days.jsonl"
+    lines = self._written.read_text("utf-8").splitlines() if self._written.exists() else []
+    self.days = [Day(**json.loads(line)) for line in lines]
 
-  def run(self) -> Servers:
-    """Carries out all days; returns the servers, which have ended."""
+  def run(self) -> list[str]:
+    """Carries out the days that are to come; returns the requests that failed in them."""
     world = self._world
-    first = Day(1)
-    world.write(1, world.usual(1))
-    is_new = not world.serving.is_dir()
-    if is_new:
+    began = _cpu_s()
+    if not self.days:
+      first = Day(1)
+      world.write(1, world.usual(1))
       self._night(first, trains=True, settings=())
-    servers = Servers(world)
-    with servers:
-      if is_new:
+    with Servers(world) as servers:
+      if not self.days:
         self._requests(first, servers, [])
-        self._end(first, [])
-      for number in range(2, world.days + 1):
-        today = [each for each in self._planned if each.day == _in_month(number)]
-        for each in self._spoilt:
-          world.write(each, world.usual(each))
-        self._spoilt = []
+        self._end(first, servers, began)
+      for number in range(self.days[-1].number + 1, world.days + 1):
+        for each in self.events(number - 1):
+          if each.mended and each.plant is not None:
+            for spoilt in range(number - 3, number):
+              world.write(spoilt, world.usual(spoilt))
         world.write(number, world.usual(number))
-        if today or not self._only:
-          self._day(Day(number), servers, today)
-    return servers
+        if self.events(number) or not self._only:
+          self._day(Day(number), servers)
+    return servers.failures
 
-  def _day(self, day: Day, servers: Servers, today: list[Event]) -> None:
+  def events(self, day: int) -> list[Event]:
+    """Returns what goes wrong on a day."""
+    return [each for each in self._planned if each.day == _in_month(day)]
+
+  @property
+  def rows(self) -> list[dict[str, object]]:
+    """What became of each event."""
+    found = []
+    for day in self.days:
+      for each in self.events(day.number):
+        said = day.said.get(each.name if each.channel == "operations" else each.channel, "")
+        is_named = each.is_named(said, self._world, day.number)
+        found.append(
+          {
+            "day": day.number,
+            "event": each.name,
+            "found_and_named": is_named and not said.startswith(_NOT_DONE),
+            "wrong_live": day.right < _LEAST_RIGHT,
+            "failed": day.failed,
+            "said": said[-3000:],
+          }
+        )
+    return found
+
+  @property
+  def quiet(self) -> list[Day]:
+    """The days on which nothing goes wrong."""
+    return [day for day in self.days if not self.events(day.number)]
+
+  def _day(self, day: Day, servers: Servers) -> None:
     world, number = self._world, day.number
-    began, failed = _cpu_s(), servers.failed
+    today = self.events(number)
+    began = _cpu_s()
     self._join(day, with_data=not any(each.plant for each in today))
     for each in today:
       if each.plant is not None:
         each.plant(world, number)
-      if each.mended and each.plant is not None:
-        self._spoilt = [*range(number - 2, number + 1)]
     for each in today:
       if each.act is not None:
         day.said[each.name] = _acted(each, world, servers, number)
@@ -111,8 +138,7 @@ class Year:
       self._requests(day, servers, today)
     except Exception:  # a command that breaks is no reason to leave out the rest of the year
       day.alarms.append(traceback.format_exc())
-    day.failed, day.cpu_s = servers.failed - failed, round(_cpu_s() - began, 1)
-    self._end(day, today)
+    self._end(day, servers, began)
 
   def _night(self, day: Day, *, trains: bool, settings: object) -> None:
     world = self._world
@@ -142,23 +168,24 @@ class Year:
     answers = [servers.ask(text, f"{number}-{n}") for n, (text, _) in enumerate(sent)]
     asked = rows if sent is rows else world.texts.rows(("live", number), REQUESTS)
     if sent is rows:
-      self._late[number] = _labels(world, number, [label for _, label in rows])
+      _write_labels(_labels(world, number), number, [label for _, label in rows])
     else:
       answers = [servers.ask(text, first=1) for text, _ in asked]
     right = [answer == label for answer, (_, label) in zip(answers, asked, strict=True)]
     day.right = sum(right) / len(right)
-    end_day(world, number)
+    end_day(world, number, f"{number}-{len(sent) - 1}")
     watched = world.ask(
       "watch", TASK, "--since", world.name(number), "--until", world.name(number + 1)
     )
-    day.said["requests"] = watched.said
+    day.said["requests"] = watched.said.partition("\n{")[0]  # the JSON has quiet features, too
     if watched.code != 0:
-      day.alarms += watched.json["alarms"] if watched.json else [_last_line(watched)]
+      day.alarms += watched.json["alarms"] if watched.json else [watched.said]
 
   def _join(self, day: Day, *, with_data: bool) -> None:
     """Joins labels that came late into the day's span, and asks how many answers were right."""
-    world, labels = self._world, self._late.pop(day.number - _LATE, None)
-    if labels is None or not with_data or self._only:
+    world = self._world
+    labels = _labels(world, day.number - _LATE)
+    if not labels.exists() or not with_data or self._only:
       return
     target = world.folder(day.number) / "requests.csv"
     joined = world.ask("log", "join", TASK, "--labels", str(labels), "-o", str(target))
@@ -168,32 +195,22 @@ class Year:
     if joined.code or not joined.json["rows"] or live.get("rows") != joined.json["rows"]:
       day.alarms.append(f"{_last_line(joined)} {live}")
 
-  def _end(self, day: Day, today: list[Event]) -> None:
+  def _end(self, day: Day, servers: Servers, began: float) -> None:
+    """Writes a day down; `began` is the CPU seconds of before it."""
     world = self._world
     day.live = max((int(p.name) for p in world.serving.iterdir() if p.name.isdigit()), default=None)
-    day.mb = round(world.size_mb(), 2)
+    day.mb, day.cpu_s = round(world.size_mb(), 2), round(_cpu_s() - began, 1)
+    day.asked, day.failed = servers.counted()
     self.days.append(day)
-    with (world.place / "days.jsonl").open("a", encoding="utf-8") as file:
+    with self._written.open("a", encoding="utf-8") as file:
       file.write(f"{json.dumps(dataclasses.asdict(day))}\n")
-    for each in today:
-      said = day.said.get(each.name if each.channel == "operations" else each.channel, "")
-      found = not said.startswith(_NOT_DONE) and each.is_named(said, world, day.number)
-      self.rows.append(
-        {
-          "day": day.number,
-          "event": each.name,
-          "found_and_named": found,
-          "wrong_live": day.right < _LEAST_RIGHT,
-          "failed": day.failed,
-          "said": said[-3000:],
-        }
-      )
-      print(f"day {day.number}: {each.name}: {'named' if found else 'NOT NAMED'}", file=sys.stderr)
-    if not today:
-      self.quiet.append(day)
+    for row in self.rows:
+      if row["day"] == day.number:
+        named = "named" if row["found_and_named"] else "NOT NAMED"
+        print(f"day {day.number}: {row['event']}: {named}", file=sys.stderr)
     print(
       f"day {day.number}: live {day.live}, right {day.right:.2f}, {day.mb} MB, {day.cpu_s} CPU s"
-      f"{'' if today else f', quiet: {day.alarms}'}",
+      f"{'' if self.events(day.number) else f', quiet: {day.alarms}'}",
       file=sys.stderr,
       flush=True,
     )
@@ -207,13 +224,15 @@ def _acted(event: Event, world: World, servers: Servers, day: int) -> str:
     return f"{_NOT_DONE}: {traceback.format_exc()}"
 
 
-def _labels(world: World, day: int, labels: list[str]) -> pathlib.Path:
-  path = world.place / f"labels-{day}.csv"
+def _labels(world: World, day: int) -> pathlib.Path:
+  return world.place / f"labels-{day}.csv"
+
+
+def _write_labels(path: pathlib.Path, day: int, labels: list[str]) -> None:
   with path.open("w", newline="", encoding="utf-8") as file:
     csv.writer(file).writerows(
       [("id", "label"), *((f"{day}-{n}", x) for n, x in enumerate(labels))]
     )
-  return path
 
 
 def _last_line(told: Told) -> str:
@@ -229,7 +248,7 @@ def _cpu_s() -> float:
   return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def _table(year: Year, servers: Servers, spent: float) -> str:
+def _table(year: Year) -> str:
   by_name: dict[str, list[dict[str, object]]] = collections.defaultdict(list)
   for row in year.rows:
     by_name[str(row["event"])].append(row)
@@ -252,9 +271,9 @@ def _table(year: Year, servers: Servers, spent: float) -> str:
     "",
     f"Named on their day: {named} of {len(year.rows)}.",
     f"Quiet days with an alarm: {len(alarmed)} of {len(year.quiet)}.",
-    f"Requests: {servers.asked:,}, failed {servers.failed}.",
+    f"Requests: {sum(d.asked for d in year.days):,}, failed {sum(d.failed for d in year.days)}.",
     f"Ordinary texts answered right, worst day: {min(day.right for day in year.days):.2f}.",
-    f"MB of the workspace: {sizes}. CPU seconds: {spent:.0f}.",
+    f"MB of the workspace: {sizes}. CPU seconds: {sum(day.cpu_s for day in year.days):.0f}.",
   ]
   return "\n".join(lines)
 
@@ -266,7 +285,7 @@ def main() -> None:
   parser.add_argument("--events", help="parts of the names of events, with commas: these alone")
   parser.add_argument("--output", type=pathlib.Path, help="where to write all as JSON")
   parser.add_argument(
-    "--keep", type=pathlib.Path, help="work in this folder and leave it; continues what is there"
+    "--keep", type=pathlib.Path, help="work in this folder and leave it; goes on with what is there"
   )
   given = parser.parse_args()
   planned = events()
@@ -279,16 +298,13 @@ def main() -> None:
     place = given.keep or pathlib.Path(scratch)
     days = _MONTH if given.events else given.days
     year = Year(World(place, days), planned, only=bool(given.events))
-    servers = year.run()
-    spent = _cpu_s()
-    print(_table(year, servers, spent))
+    failures = year.run()
+    print(_table(year))
     if given.output:
       found = {
         "events": year.rows,
         "days": [dataclasses.asdict(day) for day in year.days],
-        "requests": servers.asked,
-        "failures": servers.failures,
-        "cpu_s": round(spent),
+        "failures": failures,
         "seconds": round(time.perf_counter() - began),
       }
       given.output.write_text(json.dumps(found, indent=1), encoding="utf-8")

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from year_world import DAY_S, KEPT_LOG_DAYS, REPOSITORY, START_S, TASK, World
@@ -32,11 +33,12 @@ class Servers:
 
   def __init__(self, world: World):
     self._world = world
-    self._ports = [_free_port(), _free_port()]
+    self._ports = [free_port(), free_port()]
     self._processes: list[subprocess.Popen[bytes] | None] = [None, None]
     self._ending = threading.Event()
     self._asker = threading.Thread(target=self._ask_on)
-    self.asked = self.failed = 0
+    self._asked = 0
+    self._counted = (0, 0)
     self.failures: list[str] = []
 
   def __enter__(self) -> Servers:
@@ -88,16 +90,20 @@ class Servers:
 
   def ask(self, text: str, name: str = "", *, first: int = 0) -> str:
     """Returns the label of a text, of whichever server answers; an empty one if none does."""
-    self.asked += 1
+    self._asked += 1
     said = ""
     for number in (first, 1 - first):
       try:
         return self._once(number, text, name)
       except (OSError, http.client.HTTPException, ValueError) as err:
         said = f"{type(err).__name__}: {err}"
-    self.failed += 1
     self.failures.append(said)
     return ""
+
+  def counted(self) -> tuple[int, int]:
+    """Returns how many requests there were since the last call, and how many failed."""
+    before, self._counted = self._counted, (self._asked, len(self.failures))
+    return self._counted[0] - before[0], self._counted[1] - before[1]
 
   def _once(self, number: int, text: str, name: str) -> str:
     connection = http.client.HTTPConnection("127.0.0.1", self._ports[number], timeout=30)
@@ -115,25 +121,37 @@ class Servers:
   def _ask_on(self) -> None:
     rows = self._world.texts.rows("all the time", 200)
     while not self._ending.wait(0.5):
-      self.ask(rows[self.asked % len(rows)][0], first=1)
+      self.ask(rows[self._asked % len(rows)][0], first=1)
 
 
-def _free_port() -> int:
-
+def free_port() -> int:
+  """Returns a port that nobody listens on."""
   with socket.socket() as found:
     found.bind(("127.0.0.1", 0))
     return int(found.getsockname()[1])
 
 
-def end_day(world: World, day: int) -> None:
-  """Lets the log complete its files, and dates them: the disk has no clock that can be set."""
-  world.clock.set(world.moment(day + 0.9), skip=DAY_S)
-  deadline = time.monotonic() + START_S
+def end_day(world: World, day: int, last: str) -> None:
+  """Lets the log complete its files, and dates them: the disk has no clock that can be set.
+
+  The log writes ten times a second, and gives what it writes the time of then: the day ends when
+  its `last` request is written.
+  """
   span = world.log / f"span-{int(world.moment(day)) // DAY_S}"
-  while any(span.glob(".requests-*")) and time.monotonic() < deadline:
-    time.sleep(0.05)
+  _wait(lambda: any(last.encode() in path.read_bytes() for path in span.glob(".requests-*")))
+  world.clock.set(world.moment(day + 0.9), skip=DAY_S)
+  _wait(lambda: not any(span.glob(".requests-*")))
   for file in span.glob("*"):
     os.utime(file, (world.moment(day + 0.9),) * 2)
+
+
+def _wait(is_so: Callable[[], bool]) -> None:
+  deadline = time.monotonic() + START_S
+  while time.monotonic() < deadline:
+    if is_so():
+      return
+    time.sleep(0.05)
+  raise RuntimeError("The log did not write what it was to")
 
 
 class _Time:

@@ -10,13 +10,12 @@ import json
 import os
 import pathlib
 import random
-import shutil
-import signal
 import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+import traceback
+from collections.abc import Sequence
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -196,12 +195,16 @@ class World:
     """Runs a command of `dlpipe` in this process; those that end it are for `run` and `start`."""
     from click.testing import CliRunner
 
+    from dlpipe.errors import DlpipeError
     from pipeline.cli.main import cli
 
     done = CliRunner().invoke(cli, [*arguments, "--workspace", str(self.workspace), "--json"])
     lines = done.stdout.splitlines()
     found = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else None
-    broke = "" if isinstance(done.exception, (SystemExit, type(None))) else repr(done.exception)
+    raised = done.exception
+    if isinstance(raised, DlpipeError):  # as the program ends with it
+      return Told(raised.exit_code, f"{done.output}Error: {raised}\n", json=found)
+    broke = "" if isinstance(raised, (SystemExit, type(None))) else _traceback(raised)
     return Told(done.exit_code, f"{done.output}{broke}", json=found)
 
   def start(self, *arguments: str, around: Sequence[str] = ()) -> subprocess.Popen[str]:
@@ -229,6 +232,10 @@ class World:
     return sum(seen.values()) / 1e6
 
 
+def _traceback(err: BaseException) -> str:
+  return "".join(traceback.format_exception(type(err), err, err.__traceback__))
+
+
 def _is_alarm(finding: str) -> bool:
   """Returns whether a finding says that a day is not as others; some are of all small data."""
   return finding == "drift" or finding.endswith("_spans")
@@ -237,42 +244,3 @@ def _is_alarm(finding: str) -> bool:
 def _made(path: pathlib.Path) -> pathlib.Path:
   path.mkdir(parents=True, exist_ok=True)
   return path
-
-
-def damage(path: pathlib.Path, place: pathlib.Path) -> Callable[[], None]:
-  """Cuts a file to half; returns what puts it back. The whole file waits in `place`."""
-  kept = place / path.name
-  shutil.copyfile(path, kept)
-  os.truncate(path, path.stat().st_size // 2)
-  return lambda: shutil.copyfile(kept, path) and None
-
-
-def killed(process: subprocess.Popen[str], at: str, victim: Callable[[int], int]) -> str:
-  """Kills the victim as soon as a line of the process has some words; returns all it said."""
-  assert process.stdout is not None
-  lines = []
-  for line in process.stdout:
-    lines.append(line)
-    if at and at in line:
-      at = ""
-      os.kill(victim(process.pid), signal.SIGKILL)
-  process.wait()
-  if at:
-    raise RuntimeError(f"No line had {at!r}:\n{''.join(lines)}")
-  return "".join(lines)
-
-
-def child_of(pid: int) -> int:
-  """Returns the first process that a process forks."""
-  deadline = time.monotonic() + START_S
-  while time.monotonic() < deadline:
-    for listed in _listed(pid):
-      return listed
-    time.sleep(0.005)
-  raise RuntimeError(f"Process {pid} started none")
-
-
-def _listed(pid: int) -> Iterator[int]:
-  for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-    with contextlib.suppress(OSError):
-      yield from map(int, path.read_text().split())

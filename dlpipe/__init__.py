@@ -27,6 +27,7 @@ _PUBLIC = {
   "load": "pipeline.api.models:load",
   "Model": "pipeline.api.models:Model",
   "compile": "pipeline.api.compiling:compile",
+  "watch": "pipeline.api.operations.watching:watch",
   "Task": "pipeline.task:Task",
   "Input": "pipeline.task:Input",
   "Source": "pipeline.task:Source",

@@ -38,6 +38,7 @@ __all__ = [
   "problems",
   "run",
   "runs",
+  "watch",
 ]
 
 _Path = str | os.PathLike[str]
@@ -136,3 +137,15 @@ def load(
 def runs(
   task: str | Task | None = None, *, workspace: _Path | None = None, mlmd: _Path | None = None
 ) -> list[Run]: ...
+def watch(
+  task: str | Task,
+  *,
+  since: str = "24h",
+  until: str | None = None,
+  labels: _Path | None = None,
+  label_column: str | None = None,
+  least: float = 0.02,
+  metrics: _Path | None = None,
+  log: _Path | None = None,
+  workspace: _Path | None = None,
+) -> dict[str, Any]: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from components.versioned_pusher import stages
@@ -15,7 +15,7 @@ from dlpipe.nodes import PREDICTIONS
 from dlpipe.workspace import TaskFolder, Workspace
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.run import Run, as_run
-from pipeline.api.stores import checked, stores
+from pipeline.api.stores import checked, stores, tasks_in
 from pipeline.api.values import Path, local_path, task_name
 from pipeline.runs import run_files, served
 from pipeline.runs.retention import cleaned, sizes
@@ -95,8 +95,30 @@ def past_runs(task: str | None, workspace: str | None, mlmd: str | None) -> list
   for config in connections:
     with open_store(config) as handle:
       found += lineage.list_runs(handle, name)
+  if mlmd is None:
+    found += _never_begun(name, workspace, found)
   found = [_told_apart(run, workspace) for run in found]
   return sorted(found, key=lambda run: (run.started, run.run_id), reverse=True)
+
+
+def _never_begun(
+  task: str | None, workspace: str | None, known: Collection[PastRun]
+) -> Iterator[PastRun]:
+  """Yields the runs that were killed before a node of theirs began, of which no store knows."""
+  from pipeline.runs import lineage
+
+  for name in [task] if task is not None else tasks_in(workspace):
+    stored = {run.run_id for run in known if run.task == name}
+    for run_id, began in run_files.never_begun(Workspace.of(workspace).task(name), stored):
+      yield lineage.PastRun(
+        run_id=run_id,
+        task=name,
+        started=began.isoformat(timespec="seconds"),
+        state=lineage.UNFINISHED,
+        metrics={},
+        pushed_version=None,
+        nodes=(),
+      )
 
 
 @contextlib.contextmanager
@@ -115,16 +137,20 @@ def opened(
   name = checked(task, workspace)
   found = []
   with contextlib.ExitStack() as stack:
-    for config in stores(name, workspace, mlmd):
-      handle = stack.enter_context(open_store(config))
+    handles = [stack.enter_context(open_store(each)) for each in stores(name, workspace, mlmd)]
+    for handle in handles:
       run = lineage.show_run(handle, run_id, name)
-      found += [(handle, _told_apart(run, workspace))] if run is not None else []
+      found += [(handle, run)] if run is not None else []
+    if not found and handles and mlmd is None:
+      never_begun = _never_begun(name, workspace, ())
+      found = [(handles[0], run) for run in never_begun if run.run_id == run_id]
     if not found:
       raise BadInputError(f"There is no run {run_id!r}. `dlpipe runs list` lists what there is.")
     if len(found) > 1:
       tasks = ", ".join(run.task for _, run in found)
       raise BadInputError(f"Several tasks have a run {run_id!r}: {tasks}. Choose one with --task.")
-    yield found[0]
+    handle, run = found[0]
+    yield handle, _told_apart(run, workspace)
 
 
 def predictions_of(
@@ -253,7 +279,12 @@ def _told_apart(run: PastRun, workspace: str | None) -> PastRun:
   folder = Workspace.of(workspace).task(run.task)
   kept = cleaned.find(folder, run.run_id)
   if kept is not None:
-    run = dataclasses.replace(run, metrics=run.metrics or kept.metrics, cleaned=kept.at)
+    state = kept.state if run.state == lineage.DONE else run.state
+    run = dataclasses.replace(
+      run, metrics=run.metrics or kept.metrics, state=state, cleaned=kept.at
+    )
+  else:
+    run = lineage.killed_apart(run, folder)
   return lineage.told_apart(run, at_work.run_ids(folder))
 
 

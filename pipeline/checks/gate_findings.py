@@ -14,6 +14,7 @@ from dlpipe.records import SPLITS
 from pipeline.checks.finding import WARNING, Finding
 from pipeline.checks.judging import about_judging
 from pipeline.checks.label_findings import about_labels
+from pipeline.sources.tables.delimited_records import CUT_OFF
 
 _SHOWN = 5
 _ADVICE = (
@@ -59,6 +60,7 @@ def _findings(
   found = [
     *about_judging(summary.get("examples") or {}, classes, gates),
     *_lost_labels(summary.get("lost") or {}),
+    *_cut_off(summary.get("reasons") or {}),
     *_recognized(summary),
     *about_labels(labels_by_split(summary)),
   ]
@@ -94,6 +96,22 @@ def _lost_labels(lost: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
       what=f"{len(lost):,} label{'s' if len(lost) != 1 else ''} without one usable example.",
       advice="No model of this data will ever answer so. Mend their inputs, or remove them.",
       details=tuple(details[:_SHOWN]),
+    )
+  ]
+
+
+def _cut_off(reasons: Mapping[str, int]) -> list[Finding]:
+  """Returns a finding if a table ends within a row: it is one bad row, and how many are missing?"""
+  files = sum(count for reason, count in reasons.items() if reason.startswith(CUT_OFF))
+  if not files:
+    return []
+  return [
+    Finding(
+      name="cut_off",
+      level=WARNING,
+      count=files,
+      what=f"{files:,} file{'s' if files != 1 else ''} may be cut off: the last row is not whole.",
+      advice="The rejected records name the file. Compare its size with where it comes from.",
     )
   ]
 

@@ -56,9 +56,11 @@ def _numbers(feature: Feature, before: Numbers, now: Numbers) -> str:
 
 def _unsure(before: Numbers, now: Numbers) -> str:
   """Returns the share of answers that are as unsure as the tenth of the least sure before."""
-  seen = itertools.accumulate(before.counts)
+  seen = list(itertools.accumulate(before.counts))
   place = next(p for p, rows in enumerate(seen) if rows >= _UNSURE * before.rows)
-  if place >= len(before.edges):
+  if seen[place] > before.rows / 2:  # that bin has most of them: those below it are the unsure ones
+    place -= 1
+  if not 0 <= place < len(before.edges):
     return ""
   shares = [sum(each.counts[: place + 1]) / each.rows for each in (before, now)]
   return f", unsure (below {before.edges[place]:g}) {percent(shares[0])} -> {percent(shares[1])}"

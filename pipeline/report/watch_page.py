@@ -29,6 +29,7 @@ def render_watch(found: Any, *, task: str) -> str:
       "words": f"{each.words[0].upper()}{each.words[1:]}",
       "changed": shown(each.drifted),
       "lasting": each.lasting,
+      "returned": each.returned,
       "quiet": [change for change in each.changes if not change.drifted],
     }
     for each in found.compared

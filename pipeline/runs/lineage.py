@@ -18,8 +18,9 @@ from tfx.types import standard_artifacts
 from components.trials import Trials
 from dlpipe import nodes
 from dlpipe.errors import BadInputError, DataRefusedError
+from dlpipe.workspace import TaskFolder
 from pipeline import evaluation
-from pipeline.runs import result
+from pipeline.runs import result, run_files
 from pipeline.runs.pushes import pushed_version
 from pipeline.runs.store import executions as stored
 from pipeline.task import task_of
@@ -37,8 +38,8 @@ class PastRun:
     task: the task's name.
     started: when its first node began, ISO 8601 in UTC.
     state: pushed, cached, refused_data, refused_model or failed, as `dlpipe run` has them; done
-      if nothing was to be pushed, unfinished if a node was killed or is missing, and at_work if a
-      process on this machine runs it.
+      if nothing was to be pushed, unfinished if a node was killed or is missing, or if the run left
+      no report, and at_work if a process on this machine runs it.
     metrics: the evaluation's overall metrics; empty without an evaluation or its files.
     pushed_version: the version that the run pushed, or found to be pushed; None if none.
     nodes: each node that has an execution, in the order of their beginning, with the URIs of its
@@ -65,6 +66,18 @@ class PastRun:
     if not with_nodes:
       del values["nodes"], values["tuning"]
     return values
+
+
+def killed_apart(run: PastRun, folder: TaskFolder) -> PastRun:
+  """The run, unfinished and not done if it was killed while no node was at work.
+
+  Args:
+    run: a run whose report was not deleted by us.
+    folder: that of its task.
+  """
+  if run.state == DONE and not run_files.was_ended(folder, run.run_id):
+    return dataclasses.replace(run, state=UNFINISHED)
+  return run
 
 
 def told_apart(run: PastRun, at_work: Collection[str]) -> PastRun:

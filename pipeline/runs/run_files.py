@@ -9,7 +9,7 @@ import datetime
 import importlib.metadata
 import pathlib
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 
 import pydantic
 
@@ -93,6 +93,41 @@ def clock_behind(folder: TaskFolder, run_id: str) -> str | None:
     f"{known[latest]} {latest - now} later. Until it is past that, runs are not listed, taken for "
     "the latest and cleaned in the order in which they were made."
   )
+
+
+def was_ended(folder: TaskFolder, run_id: str) -> bool:
+  """Returns whether a run came to its end, which leaves a report; False for one that was killed.
+
+  A run without a file, such as one of `dlpipe check`, leaves no report: it is taken for ended.
+
+  Args:
+    folder: that of the task.
+    run_id: the run's name.
+  """
+  return folder.report(run_id).exists() or not folder.run_file(run_id).exists()
+
+
+def never_begun(
+  folder: TaskFolder, known: Container[str]
+) -> Iterator[tuple[str, datetime.datetime]]:
+  """Yields runs of `dlpipe run` that were killed before a node of theirs began.
+
+  No metadata store has them.
+
+  Args:
+    folder: that of the task.
+    known: the names of the runs that the metadata store of the folder has.
+
+  Yields:
+    The run's name, and when it began, in UTC.
+  """
+  for path in sorted(folder.run_file("*").parent.glob("*.json")):
+    run_id, began = path.stem, _began(path.stem)
+    if began is None or run_id in known or was_ended(folder, run_id):
+      continue
+    run = told(folder, run_id)
+    if run is not None and run.config.metadata.connection_file is None:
+      yield run_id, began
 
 
 def _began(run_id: str) -> datetime.datetime | None:

@@ -4,23 +4,102 @@ from __future__ import annotations
 
 import pathlib
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from dlpipe.errors import BadInputError
 from dlpipe.workspace import TaskFolder, Workspace
 from pipeline.api.operations import periods
 from pipeline.api.quiet_screen import quieten_screen
+from pipeline.api.values import Path, local_path, task_named
 from pipeline.task import Task
 
 if TYPE_CHECKING:
   from pipeline.batch.requests.watching import Truth, Watched
   from pipeline.drift.served import Served
 
+# What holds if nobody says.
+SINCE, LEAST = "24h", 0.02
 _ACCURACY = "accuracy"
 
 
 def watch(
+  task: str | Task,
+  *,
+  since: str = SINCE,
+  until: str | None = None,
+  labels: Path | None = None,
+  label_column: str | None = None,
+  least: float = LEAST,
+  metrics: Path | None = None,
+  log: Path | None = None,
+  workspace: Path | None = None,
+) -> dict[str, Any]:
+  """Compares logged requests with what the served version was trained on.
+
+  >>> dlpipe.watch("images")
+  Traceback (most recent call last):
+  dlpipe.errors.BadInputError: Expected logged requests in ... Found none. ...
+
+  Args:
+    task: the task, or its name.
+    since: where the window begins: a length before its end, such as "24h", or a moment, ISO 8601
+      in UTC.
+    until: where it ends, likewise a moment; None is now.
+    labels: a file of labels by id, as `dlpipe log join` takes and writes them: how many answers are
+      right is said then.
+    label_column: the column of the labels; None takes the task's.
+    least: the smallest change that counts, in bits, between 0 and 1.
+    metrics: a file to write for Prometheus's textfile collector.
+    log: the folder of the request log; None takes that of `dlpipe serve --log-requests`.
+    workspace: the workspace of the served model; None takes $DLPIPE_WORKSPACE, else ./workspace.
+
+  Returns:
+    What `dlpipe watch --json` prints: `state`, which is "drift" or "quiet", a sentence for each of
+    the `alarms`, the `changes` of all features, `notes` on what could not be compared, the path of
+    the `report`, and more.
+
+  Raises:
+    BadInputError: nothing is served, there is no log, none of its requests is in the window, or an
+      argument cannot be used.
+  """
+  known = task_named(task)
+  if not 0 < least < 1:
+    raise BadInputError(f"least must be between 0 and 1. Received: {least!r}")
+  told: list[str] = []
+  found, page = compare(
+    known,
+    since=since,
+    until=until,
+    log=local_path("log", log),
+    workspace=local_path("workspace", workspace),
+    labels=local_path("labels", labels),
+    column=label_column or known.label_key,
+    least=least,
+    metrics=local_path("metrics", metrics),
+    tell=told.append,
+  )
+  return document(known, found, page, told)
+
+
+def document(task: Task, found: Watched, page: pathlib.Path, told: Sequence[str]) -> dict[str, Any]:
+  """Returns what was found as JSON.
+
+  Args:
+    task: the task.
+    found: what was found.
+    page: the page that shows it.
+    told: sentences for the user.
+  """
+  from pipeline.batch.requests.watching import as_json
+
+  shown = as_json(found)
+  state = "drift" if found.alarms else "quiet"
+  notes = [*told, *shown["notes"]]
+  return {"task": task.name, "state": state, **shown, "notes": notes, "report": str(page)}
+
+
+def compare(
   task: Task,
   *,
   since: str,

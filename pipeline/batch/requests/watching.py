@@ -7,48 +7,26 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.batch.requests import windows
+from pipeline.batch.requests.compared import (
+  ANSWERS,
+  BEFORE,
+  FEWEST_ROWS,
+  REQUESTS,
+  Compared,
+  with_before,
+  with_version,
+)
 from pipeline.batch.requests.picking import main_output
 from pipeline.batch.requests.reading import LoggedRow
 from pipeline.batch.requests.windows import Window
 from pipeline.batch.requests.writing import named
-from pipeline.drift import comparing, novel
-from pipeline.drift.comparing import Change
-from pipeline.drift.measures.features import FEATURES
+from pipeline.drift import novel
 from pipeline.drift.measuring import Kind, Measure, Row
 from pipeline.drift.profile import Profile
 from pipeline.drift.served import Served
 from pipeline.drift.verdict import Example
 from pipeline.problems import intervals
 from pipeline.problems.intervals import Interval
-
-REQUESTS, ANSWERS, BEFORE = "requests", "answers", "answers before"
-# Fewer rows in an earlier window say too little to set a bound.
-_FEWEST_ROWS = 20
-_INPUTS = tuple(name for name, each in FEATURES.items() if not each.is_answer)
-_ANSWERS = tuple(name for name, each in FEATURES.items() if each.is_answer)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Compared:
-  """Features of one kind, compared with one thing.
-
-  Attributes:
-    about: REQUESTS with train, ANSWERS with the answers to eval, or BEFORE: answers with those of
-      the window before.
-    words: what was compared with what.
-    changes: every feature, the changed ones first.
-    lasting: features that differ beyond chance, but no more than in the windows before.
-  """
-
-  about: str
-  words: str
-  changes: tuple[Change, ...]
-  lasting: tuple[Change, ...] = ()
-
-  @property
-  def drifted(self) -> tuple[Change, ...]:
-    """Returns the features that have changed."""
-    return tuple(change for change in self.changes if change.drifted)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -160,8 +138,8 @@ def watch(
   )
   now, *before = found
   notes = [] if served.profile else [_no_profile(served)]
-  compared = [] if served.profile is None else _with_version(profile, now, before, served, least)
-  compared += _with_before(now, before, least)
+  compared = [] if served.profile is None else with_version(profile, now, before, served, least)
+  compared += with_before(profile, now, before, served, least)
   notes += _not_compared({each.about for each in compared}, served, now, before[0])
   if len(now.versions) > 1:
     shown = ", ".join(f"{n} ({rows:,} rows)" for n, rows in sorted(now.versions.items()))
@@ -208,65 +186,9 @@ def _not_compared(
   if BEFORE not in compared:
     yield (
       "The window before has no answers to compare with."
-      if before.rows < _FEWEST_ROWS
+      if before.rows < FEWEST_ROWS
       else "The answers are not compared with those of the window before: they are not logged."
     )
-
-
-def _with_version(
-  profile: Profile, now: Window, before: Sequence[Window], served: Served, least: float
-) -> list[Compared]:
-  """Compares requests with train, and answers with those to eval."""
-  found = []
-  for about, only, version in ((REQUESTS, _INPUTS, None), (ANSWERS, _ANSWERS, served.version)):
-    earlier = [
-      comparing.changes(profile, each.profile(version), past={}, least=least, only=only)
-      for each in before
-      if each.rows >= _FEWEST_ROWS
-    ]
-    what = "the data of" if about == REQUESTS else "the answers to eval of"
-    words = f"{about} differ from {what} version {served.version}"
-    found.append(_compared(about, words, profile, now.profile(version), earlier, least, only))
-  return [each for each in found if each.changes]
-
-
-def _with_before(now: Window, before: Sequence[Window], least: float) -> list[Compared]:
-  """Compares answers with those of the window before."""
-  filled = [each.profile() if each.rows >= _FEWEST_ROWS else None for each in before]
-  if not filled or filled[0] is None:
-    return []
-  earlier = [
-    comparing.changes(b, a, past={}, least=least, only=_ANSWERS)
-    for a, b in zip(filled, filled[1:], strict=False)
-    if a is not None and b is not None
-  ]
-  words = "answers differ from those of the window before"
-  found = _compared(BEFORE, words, filled[0], now.profile(), earlier, least, _ANSWERS)
-  return [found] if found.changes else []
-
-
-def _compared(
-  about: str,
-  words: str,
-  before: Profile,
-  now: Profile,
-  earlier: Sequence[Sequence[Change]],
-  least: float,
-  only: Sequence[str],
-) -> Compared:
-  past: dict[str, list[float]] = {}
-  for changes in earlier:
-    for change in changes:
-      past.setdefault(change.feature, []).append(change.excess)
-  bounded = comparing.changes(before, now, past=past, least=least, only=only)
-  quiet = {change.feature for change in bounded if not change.drifted}
-  alone = comparing.changes(before, now, past={}, least=least, only=only)
-  return Compared(
-    about=about,
-    words=words,
-    changes=tuple(bounded),
-    lasting=tuple(each for each in alone if each.drifted and each.feature in quiet),
-  )
 
 
 class _Accuracy:
@@ -341,6 +263,7 @@ def as_json(found: Watched) -> dict[str, Any]:
         "bound": change.bound,
         "drifted": change.drifted,
         "lasting": change.feature in {lasting.feature for lasting in each.lasting},
+        "returned": change.feature in {returned.feature for returned in each.returned},
       }
       for each in found.compared
       for change in each.changes

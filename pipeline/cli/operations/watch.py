@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @task_argument
 @click.option(
   "--since",
-  default="24h",
+  default=watching.SINCE,
   show_default=True,
   metavar="WHEN",
   help="Requests since then: an age at --until such as 24h or 7d, or a date and time in UTC.",
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option(
   "--least",
   type=FiniteRange(0, 1, min_open=True, max_open=True),
-  default=0.02,
+  default=watching.LEAST,
   show_default=True,
   metavar="BITS",
   help="The smallest change that counts, as gates.least_drift.",
@@ -81,7 +81,13 @@ def watch(
     dlpipe watch images --since 7d --metrics /var/lib/node_exporter/dlpipe.prom
   """
   known = get_task(task)
-  found, page = watching.watch(
+  told: list[str] = []
+
+  def tell(said: str) -> None:
+    told.append(said)
+    click.echo(said, err=True)
+
+  found, page = watching.compare(
     known,
     since=since,
     until=until,
@@ -91,16 +97,13 @@ def watch(
     column=label_column or known.label_key,
     least=least,
     metrics=metrics,
-    tell=lambda said: click.echo(said, err=True),
+    tell=tell,
   )
   for line in _lines(found):
     click.echo(line, err=as_json)
   click.echo(f"Report: {page}", err=as_json)
   if as_json:
-    from pipeline.batch.requests.watching import as_json as document
-
-    state = "drift" if found.alarms else "quiet"
-    echo_json({"task": known.name, "state": state, **document(found), "report": str(page)})
+    echo_json(watching.document(known, found, page, told))
   if found.alarms:
     context.exit(DataRefusedError.exit_code)
 
@@ -114,6 +117,10 @@ def _lines(found: Watched) -> list[str]:
   lines += [f"  Changed: {said}" for said in found.alarms]
   for each in found.compared:
     lines += [f"  As in the windows before: {change.sentence}" for change in each.lasting]
+    lines += [
+      f"  As to eval again, unlike in the window before: {change.sentence}"
+      for change in each.returned
+    ]
   if found.live is not None and not found.live.is_worse:
     lines.append(f"  {found.live.sentence[0].upper()}{found.live.sentence[1:]}")
   lines += [f"  Note: {note}" for note in found.notes]

@@ -63,7 +63,7 @@ def known(handles: Iterable[metadata.Metadata], folder: TaskFolder) -> Known:
   over: set[str] = set()
   begun: set[str] = set()
   for handle in handles:
-    runs += lineage.list_runs(handle, folder.task)
+    runs += [lineage.killed_apart(run, folder) for run in lineage.list_runs(handle, folder.task)]
     for context in executions.contexts(handle.store, executions.PIPELINE):
       if task_of(context.name) != folder.task:
         continue

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from pipeline.sources.text_files.line_files import ByteFile
 
 MAX_RECORD_BYTES = 1 << 20  # a longer quoted field is a stray quote
+CUT_OFF = "the file ends within this row"
 
 _QUOTE = b'"'
 _BLOCK = 1 << 20
@@ -111,13 +112,18 @@ class RecordReader:
         if self._grow():
           quote = -1
           continue
-        is_long = len(self._data) - self._position > MAX_RECORD_BYTES
-        fault = _too_long() if is_long else f"the quote before field {err.column} is never closed"
-        yield self._take(newline, newline + 1, fault=fault)
+        yield self._take(newline, newline + 1, fault=self._why_open(newline, err.column))
       except _FaultyQuoteError as err:
         yield self._take(newline, newline + 1, fault=str(err))
       else:
         yield self._take(end, after, is_quoted=True)
+
+  def _why_open(self, newline: int, column: int) -> str:
+    if len(self._data) - self._position > MAX_RECORD_BYTES:
+      return _too_long()
+    if newline >= len(self._data):  # no line ends after the quote, as where a copy broke off
+      return f"{CUT_OFF}, in the quotes of field {column}"
+    return f"the quote before field {column} is never closed"
 
   def _quoted_end(self) -> tuple[int, int]:
     """Returns the offsets of the record's end and of the next record."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import doctest
+import re
 
 import numpy as np
 import pytest
@@ -232,6 +233,14 @@ def test_scores_say_how_many_answers_are_unsure():
   change = _one(_numbers("score", sure), _numbers("score", unsure))
   assert change.drifted
   assert ", unsure (below 0." in change.sentence
+
+
+def test_of_a_model_that_was_nearly_always_sure_most_answers_are_not_called_unsure():
+  random = np.random.default_rng(2)
+  sure, unsure = 1 - random.beta(1, 3_000, 800), random.beta(9, 1, 400)
+  change = _one(_numbers("score", sure), _numbers("score", unsure))
+  [before] = re.findall(r", unsure \(below [0-9.]+\) ([0-9.]+) % -> [0-9.]+ %", change.sentence)
+  assert float(before) <= 10, change.sentence
 
 
 def test_the_divergence_by_chance_is_that_of_samples():

@@ -98,6 +98,39 @@ def test_what_has_been_so_for_days_is_said_and_no_alarm(served):
   assert lasting == ["score"]
 
 
+def test_answers_that_are_as_to_eval_again_are_said_and_no_alarm(served):
+  found = _watch(served, [_day(0), _day(1, label="neg", score=0.6), _day(2)])
+  assert found.alarms == []
+  returned = {change.feature for each in found.compared for change in each.returned}
+  assert returned == {"answer mix", "score"}
+
+
+def test_the_usual_answers_of_another_version_are_no_return(served):
+  found = _watch(served, [_day(0, version=4), _day(1, label="neg", score=0.6), _day(2)])
+  assert not any(each.returned for each in found.compared)
+  assert found.alarms
+
+
+def test_a_new_version_after_a_day_of_strange_requests_is_no_alarm(served):
+  def german(random):
+    return " ".join(random.choice(_GERMAN, 12))
+
+  strange = _day(1, text=german, label="neg", score=0.6, version=2)
+  found = _watch(served, [_day(0), strange, _day(2, version=2)])
+  assert found.alarms == []
+
+
+def test_a_new_version_that_answers_otherwise_is_an_alarm(served):
+  found = _watch(served, [_day(0), *(_day(n, label="neg", version=2) for n in (1, 2, 3))])
+  assert [each.about for each in found.compared if each.drifted] == ["answers before"]
+
+
+def test_answers_that_turn_from_one_strange_way_to_another_are_an_alarm(served):
+  found = _watch(served, [_day(0, score=0.4), _day(1, score=0.6), _day(2)])
+  about = {each.about: [c.feature for c in each.drifted] for each in found.compared}
+  assert about["answers"] == about["answers before"] == ["score"]
+
+
 def test_rows_that_a_rule_kept_and_refused_ones_do_not_count(served):
   kept = _day(0, why="unsure", score=0.3)
   refused = _day(0, rows=4, error="INVALID_ARGUMENT", why="error")

@@ -46,6 +46,8 @@ def workspace(tmp_path_factory):
       settings=[f"train.epochs={epochs}"],
     )
     run_files.write(config, run_id)
+    config.folder.report(run_id).parent.mkdir(exist_ok=True)
+    config.folder.report(run_id).touch()  # it came to its end
   for number in (1, 2):
     (root / f"model{number}").mkdir()
     (root / f"model{number}" / "saved_model.pb").write_text(f"graph {number}")

@@ -82,5 +82,14 @@ def test_faults_are_named():
   assert faults == [
     "field 2 goes on after its closing quote; a quote inside quotes is doubled",
     "field 1 goes on after its closing quote; a quote inside quotes is doubled",
-    "the quote before field 2 is never closed",
+    "the file ends within this row, in the quotes of field 2",
   ]
+
+
+def test_a_file_that_is_cut_off_is_told_from_a_stray_quote():
+  assert [record.fault for record in read(b'a,b\n"x,')] == [
+    None,
+    "the file ends within this row, in the quotes of field 1",
+  ]
+  for rest in (b"\n", b"\na,b"):
+    assert read(b'a,b\n"x,' + rest)[1].fault == "the quote before field 1 is never closed"
