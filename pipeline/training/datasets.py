@@ -118,8 +118,10 @@ def load_split(
         )
       )
       rows = rows.apply(tf.data.experimental.assert_cardinality(-(-size // batch_size)))
-    return rows.map(lambda features: _inputs_and_label(features, label_id_key)).prefetch(
-      tf.data.AUTOTUNE
+    return _untuned(
+      rows.map(lambda features: _inputs_and_label(features, label_id_key)).prefetch(
+        tf.data.AUTOTUNE
+      )
     )
 
   return Split(size=size, batches=batches)
@@ -162,9 +164,20 @@ def in_memory(
           lambda index: {name: tf.gather(tensor, index) for name, tensor in tensors.items()},
           num_parallel_calls=1,
         )
-      return rows.map(lambda batch: _inputs_and_label(batch, _LABEL)).prefetch(2)
+      return _untuned(rows.map(lambda batch: _inputs_and_label(batch, _LABEL)).prefetch(2))
 
   return Split(size=size, batches=batches, arrays=(inputs, labels))
+
+
+def _untuned(batches: tf.data.Dataset) -> tf.data.Dataset:
+  """Returns the batches without the thread that tunes parallelism and buffers in tf.data.
+
+  It sleeps between its looks, twice as long each time, up to a minute. If an epoch ends meanwhile,
+  the next one may have to wait until it wakes. Untuned, a parallel map takes a thread per processor.
+  """
+  options = tf.data.Options()
+  options.autotune.enabled = False
+  return batches.with_options(options)
 
 
 def _lengths(

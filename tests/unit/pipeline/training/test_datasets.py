@@ -88,6 +88,12 @@ def test_each_epoch_has_every_example_once_in_another_order(splits, kind):
 
 
 @pytest.mark.parametrize("kind", ["kept", "streamed"])
+def test_no_epoch_waits_for_the_sleep_of_a_tuner(splits, kind):
+  # Of tf.data's tuning: its thread sleeps up to a minute, and the end of an iterator waits for it.
+  assert splits[kind].batches(6, 1).options().autotune.enabled is False
+
+
+@pytest.mark.parametrize("kind", ["kept", "streamed"])
 def test_the_seed_decides_the_order_and_labels_stay_with_their_pictures(splits, kind):
   plain, plain_labels, _ = _rows(splits[kind])
   first, labels, _ = _rows(splits[kind], seed=7)
