@@ -56,7 +56,7 @@ def code_fingerprint(*modules: str) -> str:
     sources[name] = path.read_bytes()
     if (table := path.with_suffix(".tsv")).is_file():
       sources[f"{name}.tsv"] = table.read_bytes()
-    pending.extend(_imported(name, sources[name], is_package=path.name == "__init__.py"))
+    pending.extend(_imported_once(name, sources[name], is_package=path.name == "__init__.py"))
   digest = hashlib.sha256()
   for name in sorted(sources):
     digest.update(name.encode() + b"\0" + hashlib.sha256(sources[name]).digest())
@@ -93,8 +93,6 @@ def _executed(node: ast.AST) -> Iterator[ast.AST]:
       yield from _executed(child)
 
 
-# Modules of several nodes import the same ones, and parsing them takes longer than all the rest.
-@functools.cache
 def _imported(name: str, source: bytes, *, is_package: bool) -> tuple[str, ...]:
   package = name if is_package else name.rpartition(".")[0]
   found: list[str] = []
@@ -107,3 +105,7 @@ def _imported(name: str, source: bytes, *, is_package: bool) -> tuple[str, ...]:
         base = importlib.util.resolve_name("." * node.level + base, package)
       found += (base, *(f"{base}.{alias.name}" for alias in node.names))
   return tuple(found)
+
+
+# Modules of several nodes import the same ones, and parsing them takes longer than all the rest.
+_imported_once = functools.cache(_imported)
