@@ -7,8 +7,10 @@ import shutil
 
 import pytest
 import tensorflow as tf
-from tfx import v1 as tfx
 from tfx.components import StatisticsGen
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+from tfx.orchestration.pipeline import Pipeline
 
 from components.source_example_gen import quarantine
 from components.source_example_gen.component import SourceExampleGen
@@ -143,7 +145,7 @@ def test_an_unchanged_input_is_cached_and_a_changed_one_is_read_again(
   tmp_path, class_folders, make_picture
 ):
   root = class_folders("cat", "dog", count=12)
-  metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(tmp_path / "m.db"))
+  metadata = sqlite_metadata_connection_config(str(tmp_path / "m.db"))
 
   def run_pipeline() -> list[int]:
     """Runs a pipeline of two nodes; returns the count of examples of every read."""
@@ -155,7 +157,7 @@ def test_an_unchanged_input_is_cached_and_a_changed_one_is_read_again(
       label_key="label",
       code_fingerprint="1",
     )
-    pipeline = tfx.dsl.Pipeline(
+    pipeline = Pipeline(
       pipeline_name="cache",
       pipeline_root=str(tmp_path / "root"),
       components=[source, StatisticsGen(examples=source.outputs["examples"])],
@@ -163,7 +165,7 @@ def test_an_unchanged_input_is_cached_and_a_changed_one_is_read_again(
       beam_pipeline_args=IN_PROCESS,
       enable_cache=True,
     )
-    tfx.orchestration.LocalDagRunner().run(pipeline)
+    LocalDagRunner().run(pipeline)
     summaries = sorted((tmp_path / "root/SourceExampleGen/quarantine").glob("*/summary.json"))
     return [sum(json.loads(s.read_text())["examples"].values()) for s in summaries]
 
@@ -184,14 +186,12 @@ def test_an_input_that_cannot_be_used_stops_before_anything_is_written(tmp_path)
     label_key="label",
     code_fingerprint="1",
   )
-  pipeline = tfx.dsl.Pipeline(
+  pipeline = Pipeline(
     pipeline_name="gone",
     pipeline_root=str(tmp_path / "root"),
     components=[source],
-    metadata_connection_config=(
-      tfx.orchestration.metadata.sqlite_metadata_connection_config(str(tmp_path / "m.db"))
-    ),
+    metadata_connection_config=(sqlite_metadata_connection_config(str(tmp_path / "m.db"))),
   )
   with pytest.raises(BadInputError, match="Nothing exists at"):
-    tfx.orchestration.LocalDagRunner().run(pipeline)
+    LocalDagRunner().run(pipeline)
   assert not list((tmp_path / "root").rglob("*.gz"))
