@@ -90,3 +90,14 @@ def finite(value: Any) -> Any:
   if isinstance(value, (list, tuple)):
     return [finite(item) for item in value]
   return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def decoded(value: Any) -> Any:
+  """Returns a value, or nested lists of values, with text for bytes, which JSON does not have.
+
+  >>> decoded([[b"caf\\xc3\\xa9", 0.5], b"\\xff"])
+  [['café', 0.5], '�']
+  """
+  if isinstance(value, list):
+    return [decoded(item) for item in value]
+  return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

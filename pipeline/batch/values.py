@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dlpipe.artifact_files import decoded
 from pipeline.problems.certainty.record import SET
 
 _FILES = "_bytes"  # ends the names of outputs that REST encodes
@@ -20,7 +21,7 @@ def plain_values(array: Any) -> list[Any]:
   if array.dtype == np.float32:
     return array.astype(str).astype(np.float64).tolist()
   values = array.tolist()
-  return _decoded(values) if array.dtype == object else values
+  return decoded(values) if array.dtype == object else values
 
 
 def plain_columns(found: Mapping[str, Any], names: Iterable[str]) -> dict[str, list[Any]]:
@@ -37,9 +38,3 @@ def plain_columns(found: Mapping[str, Any], names: Iterable[str]) -> dict[str, l
       [label for label in row if label] if isinstance(row, list) else row for row in columns[SET]
     ]
   return columns
-
-
-def _decoded(value: Any) -> Any:
-  if isinstance(value, list):
-    return [_decoded(item) for item in value]
-  return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from dlpipe.artifact_files import decoded
 from dlpipe.words import one_line
 from pipeline.explanations.values import EXPLAIN, WITHOUT, by_word, trimmed
 from pipeline.rows.files import REASONS_FILE
@@ -176,13 +177,7 @@ def _smaller(places: np.ndarray) -> np.ndarray:
 
 def _plain(value: Any) -> Any:
   found = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
-  return _decoded(found)
-
-
-def _decoded(value: Any) -> Any:
-  if isinstance(value, list):
-    return [_decoded(each) for each in value]
-  return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+  return decoded(found)
 
 
 def _is_finite(value: Any) -> bool:

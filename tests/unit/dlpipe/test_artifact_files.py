@@ -1,5 +1,6 @@
 """What components keep as JSON is read back as it was written."""
 
+import doctest
 import json
 
 import pytest
@@ -11,6 +12,7 @@ from components.serving_gate.parity import Parity
 from components.source_example_gen.summary import LostClass, Summary
 from components.trials import Trial, Trials
 from components.versioned_pusher.executor import Pushed
+from dlpipe import artifact_files
 from dlpipe.verdicts import Ruling, Verdict
 from pipeline.behaviour import results
 from pipeline.behaviour.results import Behaviour, Case, Step
@@ -162,3 +164,7 @@ def test_a_damaged_file_is_an_error(tmp_path, text):
   (tmp_path / "trials.json").write_text(text)
   with pytest.raises(ValueError, match=r"trials|Expecting|validation"):
     Trials.read(tmp_path)
+
+
+def test_the_examples_are_true():
+  assert doctest.testmod(artifact_files) == (0, 2)
