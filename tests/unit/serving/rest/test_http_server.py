@@ -218,7 +218,7 @@ KIB = 1 << 10
 def test_what_has_no_end_is_refused_while_it_grows(serve, head, piece, status, together):
   """However little is sent at a time."""
   connection = serve()[1]()
-  connection.settimeout(10)
+  connection.settimeout(120)
   # Behind another request, too.
   connection.sendall(b"GET /a HTTP/1.1\r\n\r\n" + head)
   writer = threading.Thread(target=_send_on, args=(connection, piece * together, 300_000))
