@@ -50,7 +50,7 @@ def sync(store, mode="once", **more):
     },
     capture_output=True,
     text=True,
-    timeout=120,
+    timeout=600,
   )
 
 

@@ -51,7 +51,7 @@ def _run(*options):
     cwd=_ROOT,
     capture_output=True,
     text=True,
-    timeout=120,
+    timeout=600,
     check=False,
   )
   assert "Traceback" not in done.stderr

@@ -15,7 +15,7 @@ from serving.errors import ServingError
 def _run(*flags):
   """Exit code and output of a server that does not start."""
   done = subprocess.run(
-    [sys.executable, "-m", "serving", *map(str, flags)], capture_output=True, text=True, timeout=120
+    [sys.executable, "-m", "serving", *map(str, flags)], capture_output=True, text=True, timeout=600
   )
   return done.returncode, done.stdout
 

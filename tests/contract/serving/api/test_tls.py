@@ -77,7 +77,7 @@ def test_tls(start, tools, models, certificates, ssl_config, is_mutual):
     assert ask(**pair) == 4.0
   else:
     assert ask() == 4.0
-    assert tools.refused(lambda: server.predict("m", X, timeout_s=2))[0] == "UNAVAILABLE"
+    assert tools.refused(lambda: server.predict("m", X, timeout_s=300))[0] == "UNAVAILABLE"
 
 
 def _https(server, folder, *, certificate=False, version=None):

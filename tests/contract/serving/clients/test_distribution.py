@@ -24,7 +24,7 @@ from dlpipe_client import NotFound, connect
 found = {"file": dlpipe_client.__file__, "version": dlpipe_client.__version__}
 for endpoint in sys.argv[1:]:
   with connect(endpoint, "m") as client:
-    client.wait_until_ready(timeout_s=60)
+    client.wait_until_ready(timeout_s=300)
     found[endpoint] = {
       "predict": client.predict([[2.0]])["y"].tolist(),
       "regress": client.regress([{"x": 2.0}], signature_name="regress_x_to_y").tolist(),

@@ -88,8 +88,8 @@ def test_without_curl_the_others_are_executed_and_that_is_said(folder, monkeypat
 def test_one_that_hangs_is_ended(folder, monkeypatch):
   monkeypatch.setattr(snippets, "_TIMEOUT_S", 0.2)
   monkeypatch.setattr(snippets.shutil, "which", lambda name: None)
-  (folder / "predict_rest.py").write_text("import time\ntime.sleep(60)\n")
+  (folder / "predict_rest.py").write_text("import time\ntime.sleep(600)\n")
   started = time.monotonic()
   _, results = _ask(folder)
-  assert time.monotonic() - started < 30
+  assert time.monotonic() - started < 300
   assert results["predict_rest.py"].reason.endswith("timed out after 0.2 seconds")

@@ -11,7 +11,7 @@ from pipeline.announcing import command
 from pipeline.announcing.notices import NotToldError, notice_of
 
 
-def _run(record, script, *arguments, timeout_s=60.0):
+def _run(record, script, *arguments, timeout_s=300.0):
   words = shlex.join([sys.executable, "-c", script, *map(str, arguments)])
   command.run(notice_of(record().result), words, timeout_s=timeout_s)
 
@@ -62,7 +62,7 @@ def test_one_that_hangs_is_ended_with_what_it_started(record):
 def left_behind(tmp_path):
   """A command that leaves a program behind, which holds its output open; and what it makes then."""
   go, ended = tmp_path / "go", tmp_path / "ended"
-  wait = f"for i in $(seq 60); do [ -e {go} ] && exit; sleep 0.5; done; touch {ended}"
+  wait = f"for i in $(seq 600); do [ -e {go} ] && exit; sleep 0.5; done; touch {ended}"
   yield f"setsid sh -c '{wait}' &", ended
   go.touch()
 
@@ -70,7 +70,7 @@ def left_behind(tmp_path):
 def test_one_that_leaves_a_program_behind_has_told(record, left_behind):
   leave, ended = left_behind
   words = shlex.join(["sh", "-c", f"{leave} exit 0"])
-  command.run(notice_of(record().result), words, timeout_s=2.0)
+  command.run(notice_of(record().result), words, timeout_s=20.0)
   assert not ended.exists()
 
 

@@ -63,7 +63,7 @@ def command_in():
         },
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
       )
       assert done.stdout, done.stderr

@@ -183,7 +183,7 @@ main(["doctor"])
   ) as process:
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=120)
+    stdout, stderr = process.communicate(timeout=600)
   assert process.returncode == code
   assert stdout == "cleaned up\n"
   assert "Run the command again to go on from here." in stderr
@@ -224,7 +224,7 @@ main(["doctor"])
     env={"PYTHONPATH": str(_ROOT)},
     capture_output=True,
     text=True,
-    timeout=120,
+    timeout=600,
     check=False,
   )
   assert done.returncode == code

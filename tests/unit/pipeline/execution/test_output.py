@@ -25,7 +25,7 @@ LOG = {str(log)!r}
     capture_output=True,
     text=True,
     env={"PYTHONPATH": str(_ROOT), "PATH": "/usr/bin:/bin"},
-    timeout=120,
+    timeout=600,
   )
   if check:
     assert done.returncode == 0, done.stderr

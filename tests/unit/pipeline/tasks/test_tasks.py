@@ -86,7 +86,7 @@ def _python(*arguments, tasks, path=str(_ROOT)):
     env={**os.environ, "PYTHONPATH": path, "DLPIPE_TASKS": tasks},
     capture_output=True,
     text=True,
-    timeout=120,
+    timeout=600,
     check=False,
   )
   return done.returncode, done.stdout.strip(), done.stderr.strip()

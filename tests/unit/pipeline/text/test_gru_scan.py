@@ -1,5 +1,7 @@
 """The loop of its own computes what Keras' recurrent layer does, and learns what it learns."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -28,8 +30,11 @@ def _pair(**arguments) -> tuple[GRU, keras.layers.GRU]:
   return both
 
 
-def _learned(call, layers, sequence, *rest):
-  """The outputs, and the gradients of their weighted sum by inputs and weights."""
+def _traced(call, layers, *rest):
+  """A function to the outputs, and the gradients of their weighted sum by inputs and weights.
+
+  The time is known only when it runs, as in training: one trace is for all.
+  """
 
   @tf.function(reduce_retracing=True)
   def step(sequence, *rest):
@@ -44,12 +49,7 @@ def _learned(call, layers, sequence, *rest):
     weights = [weight.value for layer in layers for weight in layer.weights]
     return outputs, tape.gradient(loss, [sequence, *rest, *weights])
 
-  # The time is known only when it runs, as in training.
-  shape = tf.TensorSpec([None, None, sequence.shape[-1]])
-  others = [tf.TensorSpec([None, *each.shape[1:]], each.dtype) for each in rest]
-  return step.get_concrete_function(shape, *others)(
-    tf.constant(sequence), *(tf.constant(each) for each in rest)
-  )
+  return step.get_concrete_function(tf.TensorSpec([None, None, _FEATURES]), *rest)
 
 
 def _assert_close(found, expected) -> None:
@@ -57,17 +57,29 @@ def _assert_close(found, expected) -> None:
     np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5 * max(1, np.abs(other).max()))
 
 
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("time", _TIMES)
-def test_outputs_and_gradients_are_those_of_keras(time, training):
-  found, expected = (
-    _learned(
+@pytest.fixture(scope="module")
+def pair_traced():
+  """A layer of ours and of Keras', traced; by whether they train."""
+  return {training: _pair_traced(training) for training in (True, False)}
+
+
+def _pair_traced(training):
+  return [
+    _traced(
       lambda x, h, layer=layer: layer(x, initial_state=h, training=training),
       [layer],
-      _normal(_ROWS, time, _FEATURES),
-      _normal(_ROWS, _UNITS),
+      tf.TensorSpec([None, _UNITS]),
     )
     for layer in _pair(return_sequences=True, return_state=True)
+  ]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("time", _TIMES)
+def test_outputs_and_gradients_are_those_of_keras(time, training, pair_traced):
+  sequence, state = _normal(_ROWS, time, _FEATURES), _normal(_ROWS, _UNITS)
+  found, expected = (
+    learned(tf.constant(sequence), tf.constant(state)) for learned in pair_traced[training]
   )
   _assert_close(found, expected)
 
@@ -80,23 +92,34 @@ def test_a_known_number_of_steps_and_eager_calls_give_the_same(time):
   _assert_close(tf.function(ours)(tf.constant(sequence)), theirs(sequence))
 
 
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("time", _TIMES)
-def test_two_directions_are_two_layers_of_keras(time, training):
-  sequence = _normal(_ROWS, time, _FEATURES)
-  lengths = np.array([time, max(time // 2, 1), 0], "int32")
-  within = (np.arange(time) < lengths[:, None])[..., None].astype("float32")
-  found = []
+@pytest.fixture(scope="module")
+def directions_traced():
+  """Two directions of ours and of Keras', traced; by whether they train."""
+  return {training: _directions_traced(training) for training in (True, False)}
+
+
+def _directions_traced(training):
+  def call(layer, x):
+    time = tf.shape(x)[1]
+    lengths = tf.stack([time, tf.maximum(time // 2, 1), 0])
+    within = tf.cast(tf.range(time) < lengths[:, None], tf.float32)[..., None]
+    return layer(x, lengths, training=training) * within
+
+  traced = []
   for each in (GRU, keras.layers.GRU):
     layer = Bidirectional(each, _UNITS)
     layer.build([None, None, _FEATURES])
     layer.set_weights([_normal(*weight.shape) / 2 for weight in layer.weights])
-    found.append(
-      _learned(
-        lambda x, layer=layer: layer(x, lengths, training=training) * within, [layer], sequence
-      )
-    )
-  _assert_close(*found)
+    traced.append(_traced(functools.partial(call, layer), [layer]))
+  return traced
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("time", _TIMES)
+def test_two_directions_are_two_layers_of_keras(time, training, directions_traced):
+  sequence = tf.constant(_normal(_ROWS, time, _FEATURES))
+  found, expected = (learned(sequence) for learned in directions_traced[training])
+  _assert_close(found, expected)
 
 
 def test_the_padding_changes_no_output_at_all():
@@ -131,7 +154,7 @@ def test_half_precision_learns_about_the_same():
     return lambda x: tf.cast(layer(x, training=True), tf.float32)
 
   (found, gradients), (expected, others) = (
-    _learned(call(layer), [layer], sequence) for layer in (half, whole)
+    _traced(call(layer), [layer])(tf.constant(sequence)) for layer in (half, whole)
   )
   assert half(sequence).dtype == tf.float16
   assert all(gradient.dtype == tf.float32 for gradient in gradients)

@@ -69,7 +69,7 @@ class Call(threading.Thread):
       self.error = err
 
   def answer(self):
-    self.join(5)
+    self.join(300)
     assert not self.is_alive()
     return self.outputs
 
@@ -125,7 +125,7 @@ def test_a_batch_waits_for_more_until_its_time_is_over_or_it_is_full(graph):
   runner = _runner(graph, max_batch_size=2, max_execution_size=2, timeout_s=0.2)
   started = time.monotonic()
   runner.run({"x": np.float32([[1, 2]])}, ["y"])
-  assert 0.2 <= time.monotonic() - started < 30
+  assert 0.2 <= time.monotonic() - started < 120
   runner = _runner(graph, max_batch_size=2, max_execution_size=2, timeout_s=60)
   calls = [Call(runner, value) for value in (1, 2)]
   for call in calls:

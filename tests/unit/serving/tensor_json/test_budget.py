@@ -70,7 +70,7 @@ def test_who_needs_more_than_is_left_waits_for_the_others():
     budget.read(MIB)  # another way to read instead of the first: the second one may come between
     order.append("first")
     budget.keep(0)
-    thread.join(10)
+    thread.join(300)
     assert sorted(order) == ["first", "second"]
 
 

@@ -96,7 +96,7 @@ def _visible(folder):
 def test_rows_with_errors_are_counted_and_the_batch_is_done(dlpipe, tmp_path):
   (tmp_path / "in.csv").write_text("id,text\n1,a\n2,boom\n3,c\n", encoding="utf-8")
   process = dlpipe("--input", "in.csv", "--output", "out.jsonl", "--json")
-  stdout, stderr = process.communicate(timeout=120)
+  stdout, stderr = process.communicate(timeout=600)
   assert process.returncode == 0, stderr
   result = json.loads(stdout.splitlines()[-1])
   assert result.pop("seconds") > 0
@@ -116,7 +116,7 @@ def test_rows_with_errors_are_counted_and_the_batch_is_done(dlpipe, tmp_path):
 def test_a_batch_without_one_prediction_has_failed(dlpipe, tmp_path):
   (tmp_path / "in.txt").write_text("boom\n", encoding="utf-8")
   process = dlpipe("--input", "in.txt", "--output", "out.csv", "--version", "2")
-  stdout, stderr = process.communicate(timeout=120)
+  stdout, stderr = process.communicate(timeout=600)
   assert process.returncode == 1
   assert "1 of 1 rows have no prediction; the first: assertion failed: [boom is no text]" in stderr
   assert stdout.splitlines()[-3].startswith("toy, version 2: 1 row in ")
@@ -143,7 +143,7 @@ def test_a_damaged_version_is_told_with_the_ways_out(
   (folder / "saved_model.pb").write_bytes((model / "saved_model.pb").read_bytes())
   (tmp_path / "in.txt").write_text("one\n", encoding="utf-8")
   process = dlpipe("--input", "in.txt", "--output", "out.csv", *options)
-  _, stderr = process.communicate(timeout=120)
+  _, stderr = process.communicate(timeout=600)
   assert process.returncode == 1
   lines = stderr.splitlines()
   assert lines[0].startswith(f"Error: The model in '{folder}' cannot be loaded: ")
@@ -165,7 +165,7 @@ def test_a_batch_that_is_stopped_leaves_nothing_under_its_name(dlpipe, tmp_path,
     assert time.monotonic() < deadline
     time.sleep(0.01)
   process.send_signal(number)
-  _, stderr = process.communicate(timeout=120)
+  _, stderr = process.communicate(timeout=600)
   assert process.returncode == code, stderr
   assert not (tmp_path / "out.jsonl").exists()
   if number == signal.SIGINT:
@@ -174,7 +174,7 @@ def test_a_batch_that_is_stopped_leaves_nothing_under_its_name(dlpipe, tmp_path,
     return
   (tmp_path / "in.txt").write_text("one\ntwo\n", encoding="utf-8")
   process = dlpipe("--input", "in.txt", "--output", "out.jsonl")
-  process.communicate(timeout=120)
+  process.communicate(timeout=600)
   assert process.returncode == 0
   assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2
   assert _visible(tmp_path) == ["in.txt", "out.jsonl", "workspace"]

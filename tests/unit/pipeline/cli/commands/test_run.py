@@ -65,7 +65,7 @@ def test_a_run_that_cannot_go_on_has_its_object_too(tmp_path):
     [sys.executable, "-m", "pipeline.cli.main", "check", "sentiment", *map(str, options)],
     capture_output=True,
     text=True,
-    timeout=120,
+    timeout=600,
     check=False,
   )
   assert done.returncode == 1, done.stderr

@@ -46,7 +46,7 @@ def test_a_worker_learns_what_the_chief_trains_once_that_listens(chief, tmp_path
   thread.join(0.2)
   assert not found
   with cluster.announced(_fn_args(tmp_path / "checkpoints")), socket.create_server(chief):
-    thread.join(10)
+    thread.join(300)
   [args] = found
   assert (args.train_files, args.eval_files, args.transform_output) == (
     ["train/*"],
