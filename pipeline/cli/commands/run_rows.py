@@ -63,6 +63,8 @@ def rows(
     raise BadInputError(
       f"--output writes CSV: expected a name that ends in .csv. Received: {output}"
     )
+  if output is not None and pathlib.Path(output).exists():
+    raise BadInputError(f"{output} exists, and may hold a review. Choose another name.")
   name = checked(task, workspace)
   from pipeline.rows import table
 

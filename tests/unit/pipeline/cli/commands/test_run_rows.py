@@ -99,6 +99,14 @@ def test_csv_has_all_rows(invoke, tmp_path):
   assert [row["file"] for row in rows] == [f"cats/{n}.jpg" for n in range(30)]
 
 
+def test_a_file_that_somebody_may_have_reviewed_is_not_replaced(invoke, tmp_path):
+  file = tmp_path / "rows.csv"
+  file.write_text("origin,new_label\n")
+  with pytest.raises(BadInputError, match="rows.csv exists, and may hold a review"):
+    invoke("r1", "--output", str(file))
+  assert file.read_text() == "origin,new_label\n"
+
+
 @pytest.mark.parametrize(
   ("arguments", "why"),
   [
