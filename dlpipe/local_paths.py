@@ -46,12 +46,11 @@ def require_no_pattern(option: str, path: str) -> str:
   Raises:
     BadInputError: TFX and Beam would take the path for a pattern, and find none of the files.
   """
-  mark = next((each for each in path if each in "*?["), None)
-  if mark is None:
+  if not set("*?[\\") & set(path):
     return path
   raise BadInputError(
-    f"{option} takes a path without *, ? and [, which TFX takes for patterns of file names. "
-    f"Received: {path!r}; choose another folder, as with --workspace."
+    f"{option} takes a path without *, ?, [ and \\, which TFX takes for patterns of file names. "
+    f"Received: {path}; choose another folder, as with --workspace."
   )
 
 

@@ -226,7 +226,7 @@ class Workspace:
     Raises:
       BadInputError: the default workspace is not on this machine.
     """
-    return cls(pathlib.Path(os.path.abspath(given or from_env())))
+    return cls(pathlib.Path(os.path.abspath(os.path.expanduser(given or from_env()))))
 
   @property
   def option(self) -> str:

@@ -15,14 +15,14 @@ def require(ctx: click.Context, command: click.Command, args: Sequence[str]) -> 
     command: the command, or a group of commands.
     args: its arguments; what cannot be parsed is left for the command to refuse.
   """
-  inner = command.context_class(command, info_name=command.name, parent=ctx, resilient_parsing=True)
+  inner = command.context_class(
+    command, info_name=command.name, parent=ctx, **command.context_settings
+  )
   if isinstance(command, click.Group):
     found = command.get_command(inner, args[0]) if args else None
     if found is not None:
       require(inner, found, args[1:])
     return
-  for name, value in command.context_settings.items():
-    setattr(inner, name, value)
   try:
     _, _, order = command.make_parser(inner).parse_args(list(args))
   except click.UsageError:

@@ -106,6 +106,7 @@ def _read(file: str) -> Iterator[line_files.Line]:
   if file != STDIN:
     if not os.path.isfile(file):
       raise BadInputError(f"--input-file takes a file of lines. There is none at {file!r}.")
+    line_files.require_ends(file)
     yield from line_files.read_lines(file)
     return
   lines = sys.stdin.buffer.read().removeprefix(encoding.BOM).split(b"\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import os
 import pathlib
 import re
@@ -72,6 +73,10 @@ def new_task(name: str, like: str, problem: str | None, into: pathlib.Path | Non
   if not NAME.fullmatch(name):
     raise BadInputError(
       f"NAME must be lower-case letters, digits and _, the first a letter. Received: {name!r}"
+    )
+  if keyword.iskeyword(name):
+    raise BadInputError(
+      f"NAME must be no word of Python's own, as {name!r} is. Choose another one."
     )
   if name in task_names():
     raise BadInputError(f"There is a task {name!r} already. Tasks: {', '.join(task_names())}.")

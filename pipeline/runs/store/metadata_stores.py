@@ -22,6 +22,7 @@ from typing import Any, TextIO, TypeAlias
 
 from google.protobuf import json_format, text_format
 from google.protobuf.message import Message
+from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
@@ -39,6 +40,13 @@ _OURS_AFTER_S = 600.0
 _OTHERS_AFTER_S = 120.0
 # Of Unicode's private use area: no text that a pipeline stores holds it.
 _STORED_BACKSLASH = "\ue05c"
+# What a connection file must say of each kind of store; of alternatives, one.
+_NEEDED = {
+  "sqlite": (("filename_uri",),),
+  "mysql": (("host", "socket"), ("database",)),
+  "postgresql": (("host", "hostaddr"), ("port",), ("user",), ("dbname",)),
+  "grpc": (("host",), ("port",)),
+}
 # SQLite's messages about a damaged file.
 _DAMAGED = ("file is not a database", "disk image is malformed")
 
@@ -91,6 +99,7 @@ def read_connection(path: str) -> ConnectionConfig:
     if kind_of(found) not in ("sqlite", "mysql", "postgresql", "grpc"):
       break
     rewrite_texts(found, lambda value: _expanded(value, path))
+    _require_complete(found, path)
     return found
   raise BadInputError(
     f"The connection file {path} must say where a metadata store is, such as\n"
@@ -99,6 +108,21 @@ def read_connection(path: str) -> ConnectionConfig:
     '  {"mysql": {"host": "db", "port": 3306, "user": "dlpipe", "password": "${MYSQL_PWD}", '
     '"database": "mlmd"}}' + "".join(f"\nThe reader says: {reason}" for reason in reasons[:1])
   )
+
+
+def _require_complete(config: ConnectionConfig, path: str) -> None:
+  """Raises `BadInputError` for what would abort the process, or keep the metadata nowhere."""
+  kind = str(kind_of(config))
+  server = config if kind == "grpc" else getattr(config, kind)
+  lacking = [
+    " or ".join(names)
+    for names in _NEEDED[kind]
+    if sum(bool(getattr(server, name)) for name in names) != 1
+  ]
+  if lacking:
+    raise BadInputError(
+      f"The connection file {path} must say of the {kind} store, once each: {', '.join(lacking)}."
+    )
 
 
 def kind_of(config: ConnectionConfig) -> str | None:
@@ -159,11 +183,15 @@ class _Metadata(metadata.Metadata):
           f"{config.sqlite.filename_uri} is damaged, or no SQLite file. Move it away: the next run "
           "makes a new one and does everything once more; what is served stays."
         ) from err
+      if kind != "sqlite" and isinstance(err, Exception):
+        raise _unreachable(config, err) from err
       raise
     self._turns = [*getattr(self, "_turns", []), held]
     store: Any = self._store
     if kind == "postgresql":
       store._call = _translated(store._call, _without_backslashes, _with_backslashes)
+    elif kind == "grpc":
+      store._call = _reached(store._call, config)
     elif (paths := stored_paths(self)) is not None:
       store._call = _translated(store._call, paths.stored, paths.found)
     return self
@@ -173,6 +201,28 @@ class _Metadata(metadata.Metadata):
       super().__exit__(*error)
     finally:
       self._turns.pop().close()
+
+
+def _unreachable(config: ConnectionConfig, err: Exception) -> DlpipeError:
+  kind = kind_of(config)
+  server = config if kind == "grpc" else getattr(config, str(kind))
+  reason = " ".join(str(err).split()).rstrip(".,: ")
+  return DlpipeError(
+    f"No connection to the metadata store, {kind} at {server.host}:{server.port}: {reason}. Check "
+    "that it runs, and what its connection file says of it; then try again."
+  )
+
+
+def _reached(call: Callable[..., Any], config: ConnectionConfig) -> Callable[..., Any]:
+  """Wraps `MetadataStore._call` of a metadata server, which is connected to by the first call."""
+
+  def reached(*args: Any) -> Any:
+    try:
+      return call(*args)
+    except mlmd_errors.UnavailableError as err:
+      raise _unreachable(config, err) from err
+
+  return reached
 
 
 class _Turn:

@@ -81,24 +81,47 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
     stop=shard.get("stop"),
     number=shard.get("number", 1),
   )
+  decoder = _Decoder()
   for line in lines:
     if not line.fault and not line.data.strip():
       continue
     where = f"{prefix}{line.number}"
-    values, reason = ({}, line.fault) if line.fault else _parse(line.data)
+    values, reason = ({}, line.fault) if line.fault else _parse(line.data, decoder)
     if wanted is not None:
-      values = {name: values[name] for name in wanted if name in values}
+      unclear = [] if reason else [name for name in wanted if name in decoder.unclear]
+      values = {name: values[name] for name in wanted if name in values and name not in unclear}
+      if unclear:
+        reason = f"the key {unclear[0]!r} stands there twice, with two values"
     if reason:
       yield BadRow(line.number, where, reason, line.data, values)
     else:
       yield Row(line.number, where, values)
 
 
-def _parse(data: bytes) -> tuple[dict[str, Any], str]:
+class _Decoder(json.JSONDecoder):
+  """Notes the keys of a line's object that have two values, of which Python takes the last.
+
+  Attributes:
+    unclear: these keys, after a line was decoded.
+  """
+
+  def __init__(self) -> None:
+    super().__init__(object_pairs_hook=self._read)
+    self.unclear: frozenset[str] = frozenset()
+
+  def _read(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    # The outermost object comes last, and is the one whose keys are columns.
+    is_clear = len(values) == len(pairs)
+    self.unclear = frozenset() if is_clear else frozenset(k for k, v in pairs if values[k] != v)
+    return values
+
+
+def _parse(data: bytes, decoder: _Decoder) -> tuple[dict[str, Any], str]:
   """Parses the object of one line; returns it and its fault, which is empty for a valid line."""
   try:
     text = decode(data)
-    values = json.loads(text)
+    values = decoder.decode(text)
   except UndecodableError as err:
     return _readable(data), str(err)
   except json.JSONDecodeError as err:

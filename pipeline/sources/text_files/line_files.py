@@ -122,6 +122,20 @@ def damaged(err: Exception) -> str:
   return f"the file cannot be read from here on: {reason}"
 
 
+def require_ends(file: str) -> None:
+  """Raises `BadInputError` if lines end with CR alone, so that the file would be one long line."""
+  try:
+    with open_bytes(file) as f:
+      head = f.read(_BUFFER_BYTES)
+  except READ_ERRORS:  # which those who read the file report
+    return
+  if b"\n" not in head and b"\r" in head.rstrip(b"\r"):
+    raise BadInputError(
+      f"Expected lines that end with LF or CRLF in {file!r}. They end with CR alone; write them "
+      "anew, for example with `tr '\\r' '\\n' < old.txt > new.txt`."
+    )
+
+
 def cut(file: str, *, lines: int = SHARD_LINES, size: int = SHARD_BYTES) -> list[Range]:
   """Cuts a file into ranges of at most `lines` lines and about `size` bytes.
 
@@ -130,7 +144,7 @@ def cut(file: str, *, lines: int = SHARD_LINES, size: int = SHARD_BYTES) -> list
   Raises:
     BadInputError: the file cannot be read, or its lines end with CR.
   """
-  _require_ends(file)
+  require_ends(file)
   if is_gzip(file):
     return [Range(start=0, stop=None, number=1)]
   ranges: list[Range] = []
@@ -174,7 +188,7 @@ def index(file: str, every: int) -> tuple[list[int], int]:
   Raises:
     BadInputError: the file cannot be read, or its lines end with CR.
   """
-  _require_ends(file)
+  require_ends(file)
   offsets: list[int] = []
   position = number = 0
   begins = True
@@ -190,20 +204,6 @@ def index(file: str, every: int) -> tuple[list[int], int]:
   except READ_ERRORS as err:
     raise unreadable(file, err) from err
   return offsets, number
-
-
-def _require_ends(file: str) -> None:
-  """Raises `BadInputError` if lines end with CR alone, so that the file would be one long line."""
-  try:
-    with open_bytes(file) as f:
-      head = f.read(_BUFFER_BYTES)
-  except READ_ERRORS:  # which those who read the file report
-    return
-  if b"\n" not in head and b"\r" in head.rstrip(b"\r"):
-    raise BadInputError(
-      f"Expected lines that end with LF or CRLF in {file!r}. They end with CR alone; write them "
-      "anew, for example with `tr '\\r' '\\n' < old.txt > new.txt`."
-    )
 
 
 def _trim(data: bytes) -> bytes:

@@ -117,6 +117,10 @@ def test_the_workspace_comes_from_the_environment_where_it_says_one():
   assert default_workspace({"DLPIPE_WORKSPACE": "~/ws"}) == os.path.expanduser("~/ws")
 
 
+def test_a_home_folder_may_be_written_as_shells_have_it():
+  assert str(Workspace.of("~/runs").path) == os.path.expanduser("~/runs")
+
+
 def test_a_bucket_is_no_workspace(monkeypatch):
   monkeypatch.setenv("DLPIPE_WORKSPACE", "gs://bucket/runs")
   with pytest.raises(BadInputError, match="DLPIPE_WORKSPACE takes a path on this machine"):

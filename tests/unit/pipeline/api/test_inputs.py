@@ -72,10 +72,10 @@ def test_a_wrong_setting_is_refused_before_the_sample_is_written(monkeypatch, tm
   assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize("name", ["runs [old]", "a*", "why?"])
+@pytest.mark.parametrize("name", ["runs [old]", "a*", "why?", "a\\b"])
 def test_a_workspace_that_tfx_takes_for_a_pattern_is_refused(name, class_folders, tmp_path):
   # StatisticsGen would find none of the files: "No files found based on the file pattern".
-  with pytest.raises(BadInputError, match=r"The workspace takes a path without \*, \? and \["):
+  with pytest.raises(BadInputError, match="The workspace takes a path without"):
     _prepare(class_folders("cat", "dog"), workspace=str(tmp_path / name))
 
 

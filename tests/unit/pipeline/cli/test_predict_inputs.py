@@ -69,3 +69,9 @@ def test_a_file_of_lines_that_cannot_be_read_is_refused(tmp_path):
   for name in (str(tmp_path), str(tmp_path / "absent"), "\0", ""):
     with pytest.raises(BadInputError, match="--input-file takes a file of lines"):
       read_inputs(get_task("sentiment"), [], name, sample=False)
+
+
+def test_a_file_whose_lines_end_with_cr_is_no_single_input(tmp_path):
+  (tmp_path / "x.txt").write_bytes(b"good\rbad\r")
+  with pytest.raises(BadInputError, match="They end with CR alone"):
+    read_inputs(get_task("sentiment"), [], str(tmp_path / "x.txt"), sample=False)

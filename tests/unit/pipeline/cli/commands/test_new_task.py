@@ -154,6 +154,7 @@ def test_every_shipped_task_is_one_to_be_like():
   ("arguments", "message"),
   [
     (("My-Task", "--like", "images"), "NAME must be lower-case letters, digits and _"),
+    (("class", "--like", "images"), "NAME must be no word of Python's own, as 'class' is."),
     (("images", "--like", "images"), "There is a task 'images' already."),
     (("taken", "--like", "images"), "taken' is there already. Choose another NAME or --into."),
     (("a", "--like", "imges"), "'imges' is not one of"),

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2, metadata_store_service_pb2
+from tfx.orchestration import metadata
 
 from dlpipe.disk import file_locks
 from dlpipe.errors import BadInputError, BusyError, DlpipeError
@@ -23,8 +24,8 @@ _PASSWORD = "DLPIPE_TEST_PASSWORD"
 @pytest.mark.parametrize(
   "text",
   [
-    '{"mysql": {"host": "db", "port": 3306, "user": "u", "password": "${DLPIPE_TEST_PASSWORD}"}}',
-    'mysql { host: "db" port: 3306 user: "u" password: "${DLPIPE_TEST_PASSWORD}" }',
+    '{"mysql": {"host":"db", "port":3306, "database":"d", "password":"${DLPIPE_TEST_PASSWORD}"}}',
+    'mysql { host: "db" port: 3306 database: "d" password: "${DLPIPE_TEST_PASSWORD}" }',
   ],
 )
 def test_a_connection_file_is_json_or_text_and_takes_the_password_from_outside(
@@ -133,6 +134,55 @@ def test_no_backslash_reaches_the_server_and_every_one_comes_back():
   # A text proto shows a backslash as two.
   assert "\\\\" not in sent[0]
   assert response.artifacts[0] == artifact
+
+
+@pytest.mark.parametrize(
+  ("text", "lacking"),
+  [
+    ('{"mysql": {"host": "db"}}', "mysql store, once each: database."),
+    ('{"mysql": {"host": "db", "socket": "s", "database": "d"}}', "each: host or socket."),
+    ('{"postgresql": {"host": "db"}}', "each: port, user, dbname."),
+    ('{"postgresql": {"port": "1", "user": "${EMPTY}", "dbname": "d"}}', "or hostaddr, user."),
+    ('{"sqlite": {}}', "sqlite store, once each: filename_uri."),
+    ('{"host": "db"}', "grpc store, once each: port."),
+  ],
+)
+def test_a_connection_file_that_would_abort_the_process_is_refused(
+  text, lacking, tmp_path, monkeypatch
+):
+  # ml-metadata's C++ code ends the process where it lacks these, and a SQLite of no name is lost.
+  monkeypatch.setenv("EMPTY", "")
+  file = tmp_path / "connection.json"
+  file.write_text(text)
+  with pytest.raises(BadInputError) as refused:
+    metadata_stores.read_connection(str(file))
+  assert str(refused.value).endswith(lacking)
+
+
+@pytest.mark.parametrize(
+  ("text", "where"),
+  [
+    (
+      '{"mysql": {"host": "127.0.0.1", "port": 1, "database": "d", "password": "hush"}}',
+      "mysql at 127.0.0.1:1",
+    ),
+    (
+      'postgresql { host: "127.0.0.1" port: "1" user: "u" password: "hush" dbname: "d" }',
+      "postgresql at 127.0.0.1:1",
+    ),
+    ('{"host": "127.0.0.1", "port": 1}', "grpc at 127.0.0.1:1"),
+  ],
+)
+def test_a_server_that_is_not_there_is_named_with_what_to_do(text, where, tmp_path, monkeypatch):
+  monkeypatch.setattr(metadata, "_MAX_INIT_RETRY", 1)
+  file = tmp_path / "connection.json"
+  file.write_text(text)
+  connection = metadata_stores.read_connection(str(file))
+  with pytest.raises(DlpipeError) as refused, metadata_stores.open_store(connection) as handle:
+    handle.store.get_context_types()
+  assert str(refused.value).startswith(f"No connection to the metadata store, {where}: ")
+  assert str(refused.value).endswith("says of it; then try again.")
+  assert "hush" not in str(refused.value)
 
 
 def test_a_damaged_file_is_named_with_what_to_do(tmp_path):

@@ -35,6 +35,22 @@ def test_a_row_without_a_column_lacks_it(tmp_path, read_table):
   assert [row.values for row in read_table(tmp_path / "x.jsonl", ["a"])] == [{"a": 1}, {}]
 
 
+def test_a_key_with_two_values_is_no_guess(tmp_path, read_table):
+  lines = [
+    '{"text": "a", "label": "x", "label": "y"}',
+    '{"text": "b", "label": "x", "label": "x"}',
+    '{"text": "c", "label": "x", "id": 1, "id": 2}',
+    '{"text": "d", "label": "x", "more": {"label": 1, "label": 2}}',
+  ]
+  (tmp_path / "x.jsonl").write_text("\n".join(lines))
+  assert tables.columns(str(tmp_path / "x.jsonl")) == ["text", "label", "id", "more"]
+  bad, *good = read_table(tmp_path / "x.jsonl", ["text", "label"])
+  assert isinstance(bad, BadRow)
+  assert bad.reason == "the key 'label' stands there twice, with two values"
+  assert bad.values == {"text": "a"}
+  assert [row.values for row in good] == [{"text": t, "label": "x"} for t in "bcd"]
+
+
 def test_lines_that_are_no_objects_are_bad_rows(tmp_path, read_table):
   lines = [
     b'{"text": "good"}',
