@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from components.versioned_pusher import stages
@@ -227,7 +227,7 @@ def _runs(
 
 
 def _pushed_by(
-  version: served.Version, runs: Sequence[PastRun], serving_dir: pathlib.Path
+  version: served.Version, runs: list[PastRun], serving_dir: pathlib.Path
 ) -> PastRun | None:
   """Returns the run that pushed a version, if it is among the runs, the latest first."""
   from pipeline.runs import result
