@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.versioned_pusher import stages
 from components.versioned_pusher.candidates import list_candidates
+from components.versioned_pusher.version_folders import version_record
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.nodes import PREDICTIONS
 from dlpipe.workspace import TaskFolder, Workspace
@@ -224,8 +225,8 @@ def served_now(
   folder = Workspace.of(workspace).task(task)
   serving_dir = folder.serving
   versions = served.versions(serving_dir)
-  runs = _pushes(task, workspace, mlmd, tell) if versions else {}
-  facts = [_facts(version, runs) for version in versions]
+  runs = _runs(task, workspace, mlmd, tell) if versions else []
+  facts = [_facts(version, _pushed_by(version, runs, serving_dir)) for version in versions]
   found = stages.read(folder)
   return {
     "task": task,
@@ -240,27 +241,43 @@ def served_now(
   }
 
 
-def _pushes(
+def _runs(
   task: str, workspace: str | None, mlmd: str | None, tell: Callable[[str], None]
-) -> Mapping[int, PastRun]:
-  """Returns, by version, the run that pushed it, if the metadata store contains that run."""
+) -> list[PastRun]:
+  """Returns the runs, the latest first; none if the metadata store is damaged."""
+  try:
+    return past_runs(task, workspace, mlmd)
+  except DlpipeError as err:  # the served versions are known without it
+    tell(f"Which run pushed what is not known: {err}")
+    return []
+
+
+def _pushed_by(
+  version: served.Version, runs: list[PastRun], serving_dir: pathlib.Path
+) -> PastRun | None:
+  """Returns the run that pushed a version, if it is among the runs, the latest first."""
   from pipeline.runs import result
 
-  try:
-    runs = past_runs(task, workspace, mlmd)
-  except DlpipeError as err:  # a damaged store: the served versions are known without it
-    tell(f"Which run pushed what is not known: {err}")
-    return {}
-  # The latest run first: a version number is pushed again only if that version was deleted.
-  return {
-    run.pushed_version: run
-    for run in reversed(runs)
-    if run.state == result.PUSHED and run.pushed_version is not None
-  }
+  # A version number is pushed again only if that version was deleted.
+  for run in runs:
+    if run.state == result.PUSHED and run.pushed_version == version.first_version:
+      return run
+  # A run that failed, or was killed, right after the version was published: its copy to a store was
+  # lost, for instance. It is the first that made the model.
+  origin = version_record(serving_dir, version.version).get("pushed_from")
+  return next((run for run in reversed(runs) if origin and _made(run, origin)), None)
 
 
-def _facts(version: served.Version, runs: Mapping[int, PastRun]) -> dict[str, Any]:
-  run = runs.get(version.first_version)
+def _made(run: PastRun, origin: str) -> bool:
+  """Returns whether a run made an artifact, whose path may be one below the task's folder."""
+  return any(
+    uri == origin or uri.endswith(f"/{origin}")
+    for node in run.nodes
+    for uri in node["outputs"].values()
+  )
+
+
+def _facts(version: served.Version, run: PastRun | None) -> dict[str, Any]:
   return {
     **version.to_json(),
     "run_id": run.run_id if run is not None else None,

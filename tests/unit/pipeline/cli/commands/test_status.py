@@ -7,7 +7,9 @@ from click.testing import CliRunner
 
 from components.versioned_pusher.publish import publish, rollback
 from dlpipe.errors import BadInputError
+from pipeline.api import history
 from pipeline.cli.commands.status import status
+from pipeline.runs.lineage import PastRun
 
 
 @pytest.fixture
@@ -47,6 +49,31 @@ def test_a_rollback_is_what_is_served_until_the_next_push(invoke, workspace):
   assert (now["run_id"], now["metrics"]) == (None, {})  # no store says so
   assert [each["version"] for each in found["versions"]] == [3, 2, 1]
   assert found["serving_dir"] == str(workspace / "images" / "serving")
+
+
+def test_a_run_that_failed_after_its_version_was_live_is_known(invoke, workspace, monkeypatch):
+  """Its copy to a store was lost, or it was killed, before the push was recorded."""
+  made = str(workspace.parent / "model2")
+  versions = {"late": None, "failed": None, "pushed": 1}
+  runs = [
+    PastRun(
+      run_id=name,
+      task="images",
+      started="",
+      state="pushed" if version else "failed",
+      metrics={"accuracy": 0.5},
+      pushed_version=version,
+      nodes=[{"id": "Trainer", "outputs": {"model": "/elsewhere" if version else made}}],
+    )
+    for name, version in versions.items()
+  ]
+  monkeypatch.setattr(history, "past_runs", lambda *_: runs)
+  [found] = json.loads(invoke("images", "--json"))["tasks"]
+  # "late" found the model in the cache.
+  assert [each["run_id"] for each in found["versions"]] == ["pushed", "failed", "pushed"]
+  assert found["versions"][1]["metrics"] == {"accuracy": 0.5}
+  assert "version 2 since" in invoke("images")
+  assert "pushed by run failed" in invoke("images")
 
 
 def test_a_person_reads_it_in_some_lines(invoke, workspace):
