@@ -163,7 +163,7 @@ def _pictures(folder: pathlib.Path, day: int, dark: float) -> None:
 
   draw = np.random.default_rng(day)
   for name, color in (("brick", (190, 90, 70)), ("leaf", (80, 170, 90))):
-    (folder / name).mkdir(parents=True)
+    (folder / name).mkdir(parents=True, exist_ok=True)
     for number in range(30):
       light = dark * draw.uniform(0.8, 1.2)
       pixels = draw.normal(np.array(color) * light, 12, (12, 12, 3))

@@ -218,7 +218,10 @@ def events() -> list[Event]:
       trains=True,
     ),
     by_hand(
-      name="a full disk", day=28, names=["no space left|disk is full"], act=year_by_hand.fill_disk
+      name="a full disk",
+      day=28,
+      names=["\\w+ failed: no space is left on a disk"],
+      act=year_by_hand.fill_disk,
     ),
     by_hand(
       name="dark pictures",
