@@ -173,7 +173,7 @@ def _untuned(batches: tf.data.Dataset) -> tf.data.Dataset:
   """Returns the batches without the thread that tunes parallelism and buffers in tf.data.
 
   It sleeps between its looks, twice as long each time, up to a minute. If an epoch ends meanwhile,
-  the next one may have to wait until it wakes. Untuned, a parallel map takes a thread per processor.
+  the next one may have to wait until it wakes. A parallel map takes a thread per processor then.
   """
   options = tf.data.Options()
   options.autotune.enabled = False
