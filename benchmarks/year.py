@@ -188,6 +188,7 @@ class Year:
     if not labels.exists() or not with_data or self._only:
       return
     target = world.folder(day.number) / "requests.csv"
+    target.unlink(missing_ok=True)  # of a day that was interrupted
     joined = world.ask("log", "join", TASK, "--labels", str(labels), "-o", str(target))
     of = world.name(day.number - _LATE), world.name(day.number - _LATE + 1)
     told = world.ask("watch", TASK, "--since", of[0], "--until", of[1], "--labels", str(labels))
