@@ -1,7 +1,6 @@
 """`dlpipe runs reproduce`: what it refuses, and how it ends; the run itself is a stand-in."""
 
 import json
-import os
 import sys
 
 import pytest
@@ -83,7 +82,7 @@ def repeated(tmp_path, class_folders, monkeypatch):
       )
 
   monkeypatch.setattr("pipeline.cli.commands.run.carry_out", carry_out)
-  monkeypatch.setattr(os, "_exit", sys.exit)
+  monkeypatch.setattr("pipeline.cli.commands.run.end_now", sys.exit)
 
   def repeat(before, after):
     def show_run(handle, run_id, task):
