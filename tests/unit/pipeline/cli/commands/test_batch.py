@@ -200,8 +200,8 @@ def test_refusals_come_before_tensorflow(command, tmp_path, arguments, message):
 @pytest.mark.parametrize(
   ("options", "message"),
   [
-    (("--version", "3"), "Error: No version 3 in "),
-    (("--column", "txt"), "Error: Expected a column 'txt' in "),
+    (("--input", "in.csv", "--version", "3"), "Error: No version 3 in "),
+    (("--input", "in.csv", "--column", "txt"), "Error: Expected a column 'txt' in "),
     (("--input", "absent.csv"), "Error: Expected a folder of files, a CSV, TSV, JSONL or Parquet"),
   ],
 )
@@ -209,7 +209,7 @@ def test_bad_input_is_one_message_and_leaves_no_trace(command, tmp_path, options
   serving = tmp_path / "workspace" / "images" / "serving" / "1"
   serving.mkdir(parents=True)
   (tmp_path / "in.csv").write_text("path,b\n1,2\n", encoding="utf-8")
-  done = command("batch", "images", "--input", "in.csv", "--output", "out.csv", *options)
+  done = command("batch", "images", "--output", "out.csv", *options)
   assert done.code == 2
   assert done.stderr.startswith(message)
   assert done.stderr.count("Error") == 1

@@ -114,14 +114,6 @@ def test_a_review_and_other_files_are_not_replaced(invoke, tmp_path, header):
     invoke("r1", "--output", str(tmp_path / "rows.csv" / "rows.csv"))
 
 
-def test_a_file_that_somebody_may_have_reviewed_is_not_replaced(invoke, tmp_path):
-  file = tmp_path / "rows.csv"
-  file.write_text("origin,new_label\n")
-  with pytest.raises(BadInputError, match="rows.csv exists, and may hold a review"):
-    invoke("r1", "--output", str(file))
-  assert file.read_text() == "origin,new_label\n"
-
-
 @pytest.mark.parametrize(
   ("arguments", "why"),
   [

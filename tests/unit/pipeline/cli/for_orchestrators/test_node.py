@@ -10,20 +10,17 @@ _NODES = [{"pipeline_node": {"node_info": {"id": name}}} for name in ("Transform
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
-    (("--node", "Trainer"), "Missing option '--run-id'"),
-    (
-      ("--node", "Trianer", "--run-id", "r"),
-      "Did you mean Trainer? Its nodes: Transform, Tr",
-    ),
-    (("--node", "Trainer", "--run-id", "r", "--param", "x"), "--param takes NAME=VALUE"),
-    (("--node", "Trainer", "--run-id", "r", "--ir", "absent.json"), "absent.json: No such file"),
-    (("--node", "Trainer", "--run-id", "r", "--ir", "other.json"), "holds no compiled pipeline"),
+    ("ir.json --node Trainer", "Missing option '--run-id'"),
+    ("ir.json --node Trianer --run-id r", "Did you mean Trainer? Its nodes: Transform, Tr"),
+    ("ir.json --node Trainer --run-id r --param x", "--param takes NAME=VALUE"),
+    ("absent.json --node Trainer --run-id r", "absent.json: No such file"),
+    ("other.json --node Trainer --run-id r", "holds no compiled pipeline"),
   ],
 )
 def test_misuse_is_told_before_tfx_is_imported(command, tmp_path, arguments, message):
   (tmp_path / "ir.json").write_text(json.dumps({"nodes": _NODES}))
   (tmp_path / "other.json").write_text("[1]")
-  done = command("node", "--ir", "ir.json", *arguments)
+  done = command("node", "--ir", *arguments.split())
   assert done.code == 2
   assert message in done.stderr
   assert "Traceback" not in done.stderr
