@@ -56,7 +56,7 @@ def command_in():
         [sys.executable, "-c", _SCRIPT, *map(str, arguments)],
         cwd=folder,
         env={
-          **{k: v for k, v in os.environ.items() if not k.startswith("DLPIPE_")},
+          **{k: v for k, v in os.environ.items() if not k.startswith(("DLPIPE_", "TF_CPP_"))},
           "PYTHONPATH": str(_ROOT),
           "XDG_CACHE_HOME": str(folder / "cache"),
           **environment,
