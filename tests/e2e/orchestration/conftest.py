@@ -73,11 +73,10 @@ def mariadb(free_ports) -> Iterator[Databases]:
     pytest.skip("there is no MariaDB here; scripts/install-test-servers.sh installs it")
   with _folder("mysql") as (home, user):
     data, port, address = home / "data", free_ports(1)[0], home / "server.sock"
-    _run(
-      [install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"],
-      user,
-    )
-    command = [server, "--no-defaults", f"--datadir={data}", f"--socket={address}"]
+    # Its user may not be able to write to TMPDIR.
+    places = ["--no-defaults", f"--datadir={data}", f"--tmpdir={home}"]
+    _run([install, *places, "--auth-root-authentication-method=normal"], user)
+    command = [server, *places, f"--socket={address}"]
     options = [f"--port={port}", "--bind-address=127.0.0.1", f"--pid-file={home / 'pid'}"]
     with _serving([*command, *options], user, home, stop=signal.SIGKILL):
       client = ["mariadb", "--no-defaults", f"--socket={address}", "-u", "root", "-e"]
