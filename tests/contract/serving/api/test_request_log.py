@@ -120,7 +120,7 @@ def test_a_killed_server_loses_no_more_than_a_second(start_process, reviews, too
   server.process.kill()
   for thread in threads:
     thread.join()
-  rows, _ = _read(tmp_path)
+  rows, at_kill = _read(tmp_path)
   found = {row.client_id for row in rows}
   assert set(before) <= found
   # Whatever follows starts whole, and the reader says where the last file was cut.
@@ -128,7 +128,8 @@ def test_a_killed_server_loses_no_more_than_a_second(start_process, reviews, too
   with file.open("r+b") as opened:
     opened.truncate(file.stat().st_size - 5)
   cut, said = _read(tmp_path)
-  assert len(cut) == len(rows) - 1
+  # The kill itself may have ended the file within a record.
+  assert len(rows) - 1 <= len(cut) <= len(rows) - (not at_kill)
   assert said == [f"{file} ends within a record: its first {len(cut):,} are read."]
 
 
