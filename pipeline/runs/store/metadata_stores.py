@@ -1,10 +1,10 @@
 """Where a pipeline keeps its metadata: SQLite in the workspace, or a server that a file names.
 
-Whatever of ours reads or writes ML Metadata opens it here, because three things are mended on
+Whatever of ours reads or writes ML Metadata opens it here, because four things are mended on
 the way. Processes that share a SQLite file take turns. A SQLite file names what lies beside it as
-`stored_paths` says, so that a workspace can be moved. And to PostgreSQL, ml-metadata 1.16 sends
-broken SQL for every text that holds a backslash, as all JSON in JSON does: backslashes are stored
-as another character and read back as backslashes.
+`stored_paths` says, so that a workspace can be moved. A transaction that MariaDB wants to be begun
+anew is. And to PostgreSQL, ml-metadata 1.16 sends broken SQL for every text that holds a backslash,
+as all JSON in JSON does: backslashes are stored as another character and read back as backslashes.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import random
 import re
 import sqlite3
 import threading
+import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO, TypeAlias
@@ -47,6 +49,9 @@ _NEEDED = {
   "postgresql": (("host", "hostaddr"), ("port",), ("user",), ("dbname",)),
   "grpc": (("host",), ("port",)),
 }
+# What a MySQL server says of a transaction that it has undone; the longest waits before another.
+_RESTART = "try restarting transaction"
+_RESTART_WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 # SQLite's messages about a damaged file.
 _DAMAGED = ("file is not a database", "disk image is malformed")
 
@@ -175,7 +180,7 @@ class _Metadata(metadata.Metadata):
     if kind == "sqlite":
       held.enter_context(_turn(config.sqlite.filename_uri))
     try:
-      super().__enter__()
+      _restarting(super().__enter__)()
     except BaseException as err:
       held.close()
       if kind == "sqlite" and any(text in str(err) for text in _DAMAGED):
@@ -190,6 +195,8 @@ class _Metadata(metadata.Metadata):
     store: Any = self._store
     if kind == "postgresql":
       store._call = _translated(store._call, _without_backslashes, _with_backslashes)
+    elif kind == "mysql":
+      store._call = _restarting(store._call)
     elif kind == "grpc":
       store._call = _reached(store._call, config)
     elif (paths := stored_paths(self)) is not None:
@@ -211,6 +218,26 @@ def _unreachable(config: ConnectionConfig, err: Exception) -> DlpipeError:
     f"No connection to the metadata store, {kind} at {server.host}:{server.port}: {reason}. Check "
     "that it runs, and what its connection file says of it; then try again."
   )
+
+
+def _restarting(call: Callable[..., Any]) -> Callable[..., Any]:
+  """Wraps a call that is one transaction, of which a server may say that another came between.
+
+  ML Metadata repeats what MySQL calls a deadlock. What MariaDB calls a record that has changed,
+  by default from 11.6 on (`innodb_snapshot_isolation`), is an internal error to it.
+  """
+
+  def restarting(*args: Any) -> Any:
+    for most_s in _RESTART_WAITS_S:
+      try:
+        return call(*args)
+      except mlmd_errors.InternalError as err:
+        if _RESTART not in str(err):
+          raise
+      time.sleep(random.uniform(0, most_s))
+    return call(*args)
+
+  return restarting
 
 
 def _reached(call: Callable[..., Any], config: ConnectionConfig) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from ml_metadata import errors
 from ml_metadata.proto import metadata_store_pb2, metadata_store_service_pb2
 from tfx.orchestration import metadata
 
@@ -134,6 +135,28 @@ def test_no_backslash_reaches_the_server_and_every_one_comes_back():
   # A text proto shows a backslash as two.
   assert "\\\\" not in sent[0]
   assert response.artifacts[0] == artifact
+
+
+def test_a_transaction_that_a_server_wants_begun_anew_is(monkeypatch):
+  monkeypatch.setattr(metadata_stores, "_RESTART_WAITS_S", (0.0,) * 3)
+  changed = "Record has changed since last read in table 'Execution'; try restarting transaction"
+  asked = []
+
+  def call(name, *, fails=3, error=changed):
+    asked.append(name)
+    if len(asked) <= fails:
+      raise errors.InternalError(f"mysql_query failed: errno: {error}")
+    return "done"
+
+  assert metadata_stores._restarting(call)("get") == "done"
+  assert asked == ["get"] * 4
+  asked.clear()
+  with pytest.raises(errors.InternalError, match="try restarting transaction"):
+    metadata_stores._restarting(lambda name: call(name, fails=9))("get")
+  asked.clear()
+  with pytest.raises(errors.InternalError, match="Table 'x' is gone"):
+    metadata_stores._restarting(lambda name: call(name, error="Table 'x' is gone"))("get")
+  assert asked == ["get"]
 
 
 @pytest.mark.parametrize(
