@@ -18,7 +18,8 @@ import time
 import pytest
 
 _LOG = logging.getLogger(__name__)
-MOST_CPU_S = 2.0
+# Eight of the worst bodies at once take up to two on a machine with other work.
+MOST_CPU_S = 5.0
 MOST_BYTES = 200_000_000
 PREDICT = "/v1/models/half_plus:predict"
 TOKEN = "right"
