@@ -49,7 +49,8 @@ def test_summary(findings, expected):
 @pytest.mark.parametrize(
   ("findings", "exit_code"), [([OK], 0), ([OK, WARNING], 0), ([OK, BROKEN], 1)]
 )
-def test_only_what_is_broken_fails(monkeypatch, findings, exit_code):
+def test_only_what_is_broken_fails(monkeypatch, tmp_path, findings, exit_code):
+  monkeypatch.chdir(tmp_path)  # where no workspace is that a run of the README made
   monkeypatch.setattr(module, "judge", lambda facts: findings)
   text = CliRunner().invoke(doctor, [])
   assert text.exit_code == exit_code
