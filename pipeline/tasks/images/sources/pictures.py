@@ -7,8 +7,10 @@ other libraries accept other pictures. TensorFlow is imported at the first pictu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import atexit
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue, Record, Rejected
@@ -17,6 +19,9 @@ from pipeline.sources.file_formats import MAX_PIXELS
 from pipeline.sources.tfrecord.op_errors import words_of
 from pipeline.tasks.images.features import IMAGE, LABEL, SIZE_BUCKET
 from pipeline.tasks.images.sources import headers
+
+if TYPE_CHECKING:
+  import tensorflow as tf
 
 
 class UnusablePictureError(Exception):
@@ -44,17 +49,24 @@ def check(data: bytes, *, max_pixels: int) -> headers.Header:
   """
   import tensorflow as tf
 
-  from pipeline.tasks.images.pictures.servable import inspect
-
   try:
     with tf.device("/CPU:0"):
-      fault, size = inspect(data, max_pixels)
+      fault, size = _inspect()(tf.constant(data), tf.constant(max_pixels, tf.int64))
   except tf.errors.OpError as err:
     raise UnusablePictureError(words_of(err)) from err
   if reason := fault.numpy():
     raise UnusablePictureError(reason.decode("ascii"))
   height, width = size.numpy().tolist()
   return headers.Header(headers.kind_of(data) or "", width, height)
+
+
+@functools.cache
+def _inspect() -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+  """Returns the traced rule: a polymorphic function costs as much again to choose its trace."""
+  from pipeline.tasks.images.pictures.servable import inspect
+
+  atexit.register(_inspect.cache_clear)  # TensorFlow cannot let go of a trace once it is torn down
+  return inspect.get_concrete_function()
 
 
 def to_record(
