@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints the path of uv: the one on PATH where it is recent enough, else the pinned one in .tools,
-# which is fetched first: with pip, hash-checked, or by uv's own installer where no Python has pip and
-# UV_PYTHON_DOWNLOADS is not "never". `$1` is a Python whose pip may be used.
+# which is fetched first: with pip, hash-checked, or by uv's own installer where no Python has pip or
+# venv and UV_PYTHON_DOWNLOADS is not "never". `$1` is a Python whose pip may be used.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -23,6 +23,17 @@ with_pip() { # PYTHON...: hash-checked
         --target .tools --require-hashes --requirement constraints/uv.txt >&2
       return
     fi
+  done
+  return 1
+}
+
+with_venv() { # PYTHON...: Debian's python3-venv brings pip for environments, and none beside them
+  for python; do
+    if "$python" -m venv .cache/with-pip >/dev/null 2>&1 && with_pip .cache/with-pip/bin/python; then
+      rm -rf .cache/with-pip
+      return
+    fi
+    rm -rf .cache/with-pip
   done
   return 1
 }
@@ -50,8 +61,8 @@ if is_recent uv; then
 fi
 path=$PWD/.tools/bin/uv
 if ! is_recent "$path"; then
-  with_pip "${1:-python3}" python3 python || with_installer || {
-    echo "Expected uv >= $oldest on PATH, or a Python with pip, or curl or wget, to fetch it with." >&2
+  with_pip "${1:-python3}" python3 python || with_venv "${1:-python3}" python3 || with_installer || {
+    echo "Expected uv >= $oldest on PATH, or a Python with pip or venv, or curl or wget, to fetch it with." >&2
     echo "Install uv, or pip (Debian and Ubuntu: apt-get install python3-pip), and repeat." >&2
     exit 1
   }

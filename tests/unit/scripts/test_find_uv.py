@@ -23,7 +23,7 @@ def find(tmp_path):
   (root / "constraints/uv.in").write_text("uv==0.13.9  # why\n")
   (root / "constraints/uv.txt").write_text("")
   folder.mkdir()
-  for name in ("awk", "cat", "chmod", "cut", "dirname", "mkdir", "sed", "sh"):
+  for name in ("awk", "cat", "chmod", "cut", "dirname", "mkdir", "rm", "sed", "sh"):
     (folder / name).symlink_to(shutil.which(name))
 
   def run(commands, **environment):
@@ -83,6 +83,21 @@ def test_without_pip_its_own_installer_does_of_the_pinned_version(find, pythons,
   assert asked[0].endswith(" https://astral.sh/uv/0.13.9/install.sh")
 
 
+def test_a_python_that_has_only_venv_takes_the_pip_of_an_environment(find):
+  """As on Debian with python3-venv and without python3-pip."""
+  venv = f"""case $* in "-m venv "*) ;; *) exit 1;; esac
+mkdir -p "$3/bin"; cat >"$3/bin/python" <<'END'
+#!/bin/sh
+{_PIP}
+END
+chmod +x "$3/bin/python\""""
+  code, path, said, asked = find({"python3": venv, "curl": _CURL})
+  assert (code, path) == (0, str(find.root / ".tools/bin/uv")), said
+  assert [line.split()[:3] for line in asked] == [["-m", "pip", "install"]]
+  assert "--require-hashes" in asked[0]
+  assert not (find.root / ".cache/with-pip").exists()
+
+
 def test_what_was_fetched_before_is_taken(find):
   find({"curl": _CURL})
   code, _, said, asked = find({"curl": _CURL})
@@ -101,5 +116,5 @@ def test_what_was_fetched_before_is_taken(find):
 def test_otherwise_it_says_what_is_missing(find, commands, environment):
   code, path, said, asked = find({"python3": _NO_PIP, **commands}, **environment)
   assert (code, path, asked) == (1, "", [])
-  assert "Expected uv >= 0.8.0 on PATH, or a Python with pip, or curl or wget" in said
+  assert "Expected uv >= 0.8.0 on PATH, or a Python with pip or venv, or curl or wget" in said
   assert "apt-get install python3-pip" in said
