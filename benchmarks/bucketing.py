@@ -52,6 +52,10 @@ class Vocabularies:
     """Returns the number of classes."""
     return 2
 
+  def vocabulary_by_name(self, _: str) -> list[bytes]:
+    """Returns the classes."""
+    return [b"negative", b"positive"]
+
 
 def main() -> None:
   """Prints a JSON line for each way, and the ratio."""

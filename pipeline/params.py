@@ -138,6 +138,13 @@ class Params(_Settings):
     """Returns the settings for `--tiny`, a run of seconds; a task may override the defaults."""
     return cls.usual()
 
+  def bfloat16_pays(self) -> bool:
+    """Returns whether the model was measured to train faster in bfloat16 on a CPU with AMX.
+
+    Then it is trained so by default. A task may override it: float32 is the safe answer.
+    """
+    return False
+
   def unread(self) -> Mapping[str, str]:
     """Maps each setting that the chosen model does not use to advice for the user.
 

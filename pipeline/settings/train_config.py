@@ -49,8 +49,11 @@ class TrainConfig(Section):
     description="a split whose transformed features fit into so many MiB is kept in memory;"
     " a larger one is read and transformed in each epoch; 0 always reads",
   )
-  mixed_precision: bool | None = pydantic.Field(
-    None, description="float16 where it pays; null means: on a GPU"
+  mixed_precision: bool | Literal["bfloat16"] | None = pydantic.Field(
+    None,
+    description="whether layers compute in float16, or `bfloat16`; weights and what is served are "
+    "float32. null means float16 on a GPU; on a CPU with AMX bfloat16 where that is faster: "
+    "pictures by `cnn`, translation",
   )
   class_weights: Literal["none", "auto"] | dict[str, float] = pydantic.Field(
     "none",

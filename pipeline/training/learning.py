@@ -21,7 +21,7 @@ from pipeline.task import Phase, Task
 from pipeline.training import datasets, loop
 from pipeline.training.class_weights import ClassWeights, RequireAsked, class_weights
 from pipeline.training.freezing import FrozenFeatures
-from pipeline.training.machines import strategy
+from pipeline.training.machines import precision
 from pipeline.training.time_limit import TimeLimit
 from pipeline.training.training_record import MINUTES
 from pipeline.training.warm.start import Start, begin
@@ -84,7 +84,9 @@ def learn(
     of: prefix of every progress line.
   """
   settings = config["train"]
-  precision = strategy.set_precision(settings["mixed_precision"])
+  dtype_policy = precision.set_policy(
+    settings["mixed_precision"], pays_on_cpu=params.bfloat16_pays()
+  )
   # Seeded here, so that earlier random draws do not change the initial weights.
   keras.utils.set_random_seed(settings["seed"])
   limit = _time_limit(settings["minutes"], config["fixed_epochs"], distribution, of)
@@ -134,9 +136,10 @@ def learn(
     log_dir=log_dir,
     features=features,
   ).run()
+  precision.to_float32(model)
   return Learned(
     model=model,
-    precision=precision,
+    precision=dtype_policy,
     phases=phases,
     history=history,
     weights=weights,

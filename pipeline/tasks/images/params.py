@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from pipeline.params import Params, Role
+from pipeline.tasks.images.backbone_names import CNN
 
 if TYPE_CHECKING:
   from typing_extensions import Self
@@ -105,6 +106,10 @@ class ImageParams(Params):
   )
   batch_size: int = 64
   learning_rate: float = 0.003
+
+  def bfloat16_pays(self) -> bool:
+    """Returns whether the pictures go through `cnn`; a backbone's features are computed once."""
+    return self.backbone == CNN
 
   @classmethod
   def tiny(cls) -> Self:

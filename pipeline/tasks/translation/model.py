@@ -199,14 +199,9 @@ def serving_outputs(
 ) -> Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]:
   """Returns the in-graph function from transformed features to what `decoding.translate` returns.
 
-  It computes in float32 even if training used half precision, which is slow on a CPU, and
-  whose results depend on the shape of a batch.
-
   `translation` is `[batch]` string; `score` `[batch]` float32, the length-normalised
   log-probability, at most 0.
   """
-  for layer in model._flatten_layers():
-    layer.dtype_policy = keras.dtype_policies.get("float32")
 
   def outputs(features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     return decoding.translate(model, features[SOURCE_IDS], features[SPELLINGS], model.decoding)

@@ -1,4 +1,4 @@
-"""Chooses the distribution strategy and the precision for the devices of this machine."""
+"""Chooses the distribution strategy for the devices of this machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from dlpipe.errors import BadInputError
@@ -80,12 +79,3 @@ def tf_config() -> dict[str, Any]:
       f"TF_CONFIG must be a JSON object: {CONFIG_EXAMPLE}. Received: TF_CONFIG={given!r}"
     )
   return found
-
-
-def set_precision(mixed: bool | None) -> str:
-  """Sets Keras' dtype policy; if `mixed` is None, mixed precision is used on a GPU."""
-  if mixed is None:
-    mixed = sees_gpu()
-  policy = "mixed_float16" if mixed else "float32"
-  keras.config.set_dtype_policy(policy)
-  return policy

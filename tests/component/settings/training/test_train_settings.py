@@ -10,6 +10,7 @@ import pytest
 from dlpipe.errors import BadInputError
 from pipeline.tasks import get_task
 from pipeline.training.class_weights import WeightedLoss
+from pipeline.training.machines import precision
 
 SECTIONS = ("train",)
 
@@ -68,7 +69,8 @@ def _check_cache_mb(desk) -> None:
 
 
 def _check_mixed_precision(desk) -> None:
-  assert desk.seen().fits[0].policy == "float32"
+  pays = get_task(desk.task).params.usual().bfloat16_pays() and precision.has_bfloat16_units()
+  assert desk.seen().fits[0].policy == ("mixed_bfloat16" if pays else "float32")
   assert desk.seen(*_OTHERWISE).fits[0].policy == "mixed_float16"
 
 

@@ -16,6 +16,8 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from google.protobuf import text_format
+from tensorflow.core.framework import types_pb2
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
 from tfx.components.trainer.fn_args_utils import FnArgs
@@ -108,9 +110,9 @@ def _transform(task, params, rows, root):
     _ = graph | tft_beam.WriteTransformFn(str(root / "graph"))
 
 
-@pytest.fixture(scope="module")
-def trained(prepared, tmp_path_factory):
-  """What the Trainer's function wrote in mixed precision, where Keras saw a GPU at the end.
+@pytest.fixture(scope="module", params=[True, "bfloat16"])
+def trained(request, prepared, tmp_path_factory):
+  """What the Trainer's function wrote in half precision, where Keras saw a GPU at the end.
 
   Learning itself would need the GPU.
   """
@@ -128,7 +130,7 @@ def trained(prepared, tmp_path_factory):
       "hyperparameters": prepared.params.as_json(),
       "fixed_epochs": [],
       "input_bounds": prepared.bounds,
-      "train": TrainConfig(mixed_precision=True).model_dump(),
+      "train": TrainConfig(mixed_precision=request.param).model_dump(),
     },
   }
   learn = loop.Training.run
@@ -147,14 +149,16 @@ def trained(prepared, tmp_path_factory):
   return root
 
 
-def test_a_task_learns_in_mixed_precision(trained):
+def test_a_task_learns_in_half_precision(request, trained):
   history = json.loads((trained / "run/history.json").read_text())
-  assert history["precision"] == "mixed_float16"
+  wanted = request.node.callspec.params["trained"]
+  assert history["precision"] == f"mixed_{'float16' if wanted is True else wanted}"
   assert all(np.isfinite(row["loss"]) for row in history["epochs"])
 
 
 def test_what_is_exported_where_a_gpu_is_answers_without(trained):
   assert b"Cudnn" not in (trained / "export" / "saved_model.pb").read_bytes()
+  assert not _ops_in_half(trained / "export")
   rows = list(tf.data.TFRecordDataset(str(trained / "run/parity/examples.tfrecord")))
   signature = tf.saved_model.load(str(trained / "export")).signatures["serving_examples"]
   answer = signature(examples=tf.stack(rows))
@@ -171,7 +175,21 @@ def test_what_is_exported_where_a_gpu_is_answers_without(trained):
     in_tf1 = run("serving_examples", "examples", np.array([row.numpy() for row in rows[:2]]))
   for name, value in in_tf1.items():
     if value.dtype.kind == "f":
-      np.testing.assert_allclose(value, expected[name][:2], atol=1e-2)  # half precision
+      np.testing.assert_allclose(value, expected[name][:2], atol=1e-5)
+
+
+def _ops_in_half(export):
+  """Names of the ops of a SavedModel that compute in half precision."""
+  model = saved_model_pb2.SavedModel.FromString((export / "saved_model.pb").read_bytes())
+  graph = model.meta_graphs[0].graph_def
+  nodes = [*graph.node, *itertools.chain(*(each.node_def for each in graph.library.function))]
+  half = (types_pb2.DT_HALF, types_pb2.DT_BFLOAT16)
+  return {
+    node.op
+    for node in nodes
+    for value in node.attr.values()
+    if value.type in half or set(half) & set(value.list.type)
+  }
 
 
 def test_xla_compiles_a_task_or_says_what_speaks_against_it(prepared, monkeypatch, caplog):

@@ -2,7 +2,6 @@
 
 import json
 
-import keras
 import pytest
 import tensorflow as tf
 
@@ -16,14 +15,6 @@ _CHIEF = {"chief": ["c:1"], "worker": ["a:1"]}
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch):
   monkeypatch.delenv("TF_CONFIG", raising=False)
-
-
-@pytest.fixture
-def policy():
-  """The dtype policy is the process's: put it back."""
-  before = keras.config.dtype_policy()
-  yield lambda: keras.config.dtype_policy().name
-  keras.config.set_dtype_policy(before)
 
 
 def _set(monkeypatch, cluster, kind, index):
@@ -69,17 +60,3 @@ def test_one_machine_without_gpus_takes_the_default_strategy():
   if len(tf.config.list_physical_devices("GPU")) > 1:
     pytest.skip("this machine has several GPUs")
   assert strategy.make_strategy() is tf.distribute.get_strategy()
-
-
-@pytest.mark.parametrize(("mixed", "name"), [(True, "mixed_float16"), (False, "float32")])
-def test_precision_is_what_was_asked(policy, mixed, name):
-  assert strategy.set_precision(mixed) == name
-  assert policy() == name
-
-
-def test_precision_is_full_without_a_gpu(policy):
-  if tf.config.list_physical_devices("GPU"):
-    pytest.skip("this machine has a GPU")
-  strategy.set_precision(True)
-  assert strategy.set_precision(None) == "float32"
-  assert policy() == "float32"
