@@ -87,6 +87,11 @@ def learn(
   dtype_policy = precision.set_policy(
     settings["mixed_precision"], pays_on_cpu=params.bfloat16_pays()
   )
+  if settings["mixed_precision"] is None and dtype_policy != "float32":
+    half = dtype_policy.removeprefix("mixed_")
+    progress.report(
+      f"{of}layers compute in {half}, faster here; train.mixed_precision=false: float32", epoch=0
+    )
   # Seeded here, so that earlier random draws do not change the initial weights.
   keras.utils.set_random_seed(settings["seed"])
   limit = _time_limit(settings["minutes"], config["fixed_epochs"], distribution, of)
