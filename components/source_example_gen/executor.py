@@ -57,7 +57,7 @@ class Targets:
     return os.path.join(self.work_uri, f"draw-{shard:05d}.json")
 
   def keys_path(self, shard: int) -> str:
-    """The content keys that a shard drew, eight bytes each."""
+    """Returns the content keys that a shard drew, eight bytes each."""
     return os.path.join(self.work_uri, f"keys-{shard:05d}")
 
   def final_path(self, split: str, shard: int, shards: int) -> str:
@@ -299,7 +299,7 @@ class ReadShard(beam.DoFn):
     return dataclasses.replace(record, features=features)
 
   def _labels(self, record: Record) -> tuple[str, ...]:
-    """The classes of a record; none where labels name no classes."""
+    """Returns the classes of a record; none where labels name no classes."""
     value = record.features.get(self._label_key) if self._label_key else None
     if isinstance(value, (int, float)):
       return (str(value),)
@@ -317,7 +317,7 @@ class ReadShard(beam.DoFn):
 
 
 def _new_labels(exec_properties: Mapping[str, Any]) -> dict[str, relabel.NewLabel]:
-  """The labels that replace those of the source, by origin; empty without `data.relabel`."""
+  """Returns the labels that replace the source's, by origin; empty without `data.relabel`."""
   path = exec_properties.get("relabel")
   if not path:
     return {}
@@ -341,14 +341,14 @@ def merged_draw(targets: Targets, shards: int) -> Draw:
 
 
 def _draws_any(keys_path: str, wanted: Collection[bytes]) -> bool:
-  """Whether a shard drew one of these content keys."""
+  """Returns whether a shard drew one of these content keys."""
   with fileio.open(keys_path, "rb") as f:
     keys = np.frombuffer(f.read(), ">u8")
   return bool(np.isin(keys, np.frombuffer(b"".join(wanted), ">u8")).any())
 
 
 def _words(moves: Moves) -> str:
-  """The moves in words, for the log."""
+  """Returns the moves in words, for the log."""
   filled = collections.Counter(moves.held_out.values())
   parts = [f"{len(moves.to_train)} contents of labels that train did not have go to train"]
   parts += [f"{count} contents go to {split}" for split, count in sorted(filled.items())]

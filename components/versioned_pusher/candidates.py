@@ -68,7 +68,7 @@ def hold(source_dir: PathLike, base_dir: PathLike, *, source: str = "", **option
 
 
 def list_candidates(base_dir: PathLike) -> list[int]:
-  """Numbers of the candidates, ascending."""
+  """Returns the numbers of the candidates, ascending."""
   return list_versions(pathlib.Path(base_dir, CANDIDATES))
 
 

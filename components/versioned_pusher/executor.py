@@ -79,7 +79,7 @@ class Pushed(ArtifactFile):
   refused_by: list[str] | None = None
 
   def to_json(self) -> dict[str, Any]:
-    """The content of the file."""
+    """Returns the content of the file."""
     return {name: value for name, value in super().to_json().items() if value is not None}
 
 
@@ -201,7 +201,7 @@ def _blessing_of(
 
 
 def _is_blessed(blessing: types.Artifact) -> bool:
-  """Whether a gate let the model pass; TFX's two kinds of blessings have one name for it."""
+  """Returns whether a gate let the model pass; TFX's two kinds of blessings share this name."""
   return bool(
     blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
     == constants.BLESSED_VALUE

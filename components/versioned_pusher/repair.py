@@ -29,7 +29,7 @@ class Repair:
   rollback_to: int | None
 
   def commands(self, task: str, place: str) -> list[str]:
-    """The commands, the better one first; at least one.
+    """Returns the commands, the better one first; at least one.
 
     Args:
       task: its name.
@@ -44,7 +44,7 @@ class Repair:
 
 
 def repair_of(base_dir: PathLike, version: int | None = None) -> Repair:
-  """How to get a whole version in place of one that is damaged.
+  """Returns how to get a whole version in place of one that is damaged.
 
   Args:
     base_dir: the served directory, which has versions.

@@ -45,7 +45,7 @@ class OutputPlan:
 
   @property
   def targets(self) -> list[str]:
-    """Returns the paths of the files to write."""
+    """The paths of the files to write."""
     if self.shards is None:
       return [self.path]
     stem, suffix = os.path.splitext(self.path)
@@ -53,7 +53,7 @@ class OutputPlan:
 
   @property
   def work_dir(self) -> str:
-    """Returns the hidden folder that holds parts until the output is complete."""
+    """The hidden folder that holds parts until the output is complete."""
     folder, name = os.path.split(self.path)
     return os.path.join(folder, f".{name}.partial")
 

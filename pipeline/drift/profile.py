@@ -46,7 +46,7 @@ class Numbers:
 
   @property
   def rows(self) -> int:
-    """Returns the number of values."""
+    """The number of values."""
     return sum(self.counts)
 
   @classmethod
@@ -85,7 +85,7 @@ class Names:
 
   @property
   def total(self) -> int:
-    """Returns how often all names occur."""
+    """How often all names occur."""
     return sum(self.counts.values()) + self.other
 
   @classmethod

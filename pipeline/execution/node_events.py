@@ -13,12 +13,12 @@ from pipeline.execution import events, node
 
 
 def skipped() -> node.NodeOutcome:
-  """The outcome of a node that is never run."""
+  """Returns the outcome of a node that is never run."""
   return node.NodeOutcome(state=nodes.SKIPPED, execution_id=None, seconds=0.0, peak_rss_mb=0.0)
 
 
 def finished(node_id: str, outcome: node.NodeOutcome) -> events.ComponentFinished:
-  """The event for an outcome."""
+  """Returns the event for an outcome."""
   error = None
   if outcome.error is not None:
     known = user_error(outcome.error)
@@ -29,7 +29,7 @@ def finished(node_id: str, outcome: node.NodeOutcome) -> events.ComponentFinishe
 
 
 def is_retriable(outcome: node.NodeOutcome) -> bool:
-  """Whether a second attempt may succeed: not if a user has to mend something first."""
+  """Returns whether a second attempt may succeed: not if a user has to mend something first."""
   if outcome.state != nodes.FAILED:
     return False
   known = user_error(outcome.error)

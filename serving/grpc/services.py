@@ -143,7 +143,7 @@ class PredictionService:
     return response
 
   def _client_id(self, context: Any) -> str:
-    """The name that the caller gave to the request, if the log wants it."""
+    """Returns the name that the caller gave to the request, if the log wants it."""
     wanted = self._hooks.id_header
     if not wanted:
       return ""
@@ -209,7 +209,7 @@ class ModelService:
 
 
 def seconds_left(context: Any) -> float | None:
-  """Seconds until the caller's deadline; None if there is none."""
+  """Returns seconds until the caller's deadline; None if there is none."""
   left = context.time_remaining()
   return left if left is not None and left < _LONGEST_S else None
 

@@ -64,6 +64,6 @@ def _is_for_predict(method: str) -> bool:
 
 
 def _authorization(metadata: Sequence[tuple[str, Any]]) -> str | None:
-  """The header. If it is given twice, the result can be no token, so that neither counts."""
+  """Returns the header. If it is given twice, the result can be no token, so neither counts."""
   values = [value for name, value in metadata if name == "authorization"]
   return ", ".join(values) if values else None

@@ -144,7 +144,7 @@ class LocalModel:
 
 
 def find_model(path: str | os.PathLike[str], version: int | None = None) -> pathlib.Path:
-  """The folder that `LocalModel.load` loads; reads no model.
+  """Returns the folder that `LocalModel.load` loads; reads no model.
 
   >>> find_model("workspace/images/serving")
   PosixPath('workspace/images/serving/3')
@@ -176,7 +176,7 @@ def find_model(path: str | os.PathLike[str], version: int | None = None) -> path
 
 
 def list_models(base_path: str | os.PathLike[str]) -> dict[int, pathlib.Path]:
-  """Number to folder of every version below a base path that holds a SavedModel.
+  """Maps the number of every version below a base path that holds a SavedModel to its folder.
 
   A base path that is not there has none.
   """

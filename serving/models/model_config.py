@@ -33,7 +33,7 @@ class VersionPolicy:
   specific: frozenset[int] = frozenset()
 
   def choose(self, found: Mapping[int, pathlib.Path]) -> dict[int, pathlib.Path]:
-    """The versions of `found` to serve, ascending."""
+    """Returns the versions of `found` to serve, ascending."""
     numbers = sorted(found)
     if self.specific:
       numbers = [number for number in numbers if number in self.specific]

@@ -30,7 +30,7 @@ SIGNATURE_DEF = "signature_def"  # the one metadata field there is
 
 
 def read_spec(message: Any) -> ModelSpec:
-  """The model that a request is for.
+  """Returns the model that a request is for.
 
   Raises:
     InvalidArgument: the request names no model.
@@ -41,7 +41,7 @@ def read_spec(message: Any) -> ModelSpec:
 
 
 def to_spec(proto: Any) -> ModelSpec:
-  """A `ModelSpec` message as a plain record."""
+  """Returns a `ModelSpec` message as a plain record."""
   choice = proto.WhichOneof("version_choice")
   return ModelSpec(
     proto.name,
@@ -59,7 +59,7 @@ def predict(
   check_method: bool = False,
   as_content: bool = False,
 ) -> Any:
-  """PredictRequest to PredictResponse."""
+  """Answers a PredictRequest with a PredictResponse."""
   signature_name = _signature_name(request.model_spec)
   outputs = inference.predict(
     servable,
@@ -78,7 +78,7 @@ def predict(
 
 
 def classify(servable: Servable, request: Any, *, run: Run | None = None) -> Any:
-  """ClassificationRequest to ClassificationResponse."""
+  """Answers a ClassificationRequest with a ClassificationResponse."""
   signature_name = _signature_name(request.model_spec)
   classes = classification.classify(
     servable,
@@ -93,7 +93,7 @@ def classify(servable: Servable, request: Any, *, run: Run | None = None) -> Any
 
 
 def regress(servable: Servable, request: Any, *, run: Run | None = None) -> Any:
-  """RegressionRequest to RegressionResponse."""
+  """Answers a RegressionRequest with a RegressionResponse."""
   signature_name = _signature_name(request.model_spec)
   values = classification.regress(
     servable,
@@ -108,7 +108,7 @@ def regress(servable: Servable, request: Any, *, run: Run | None = None) -> Any:
 
 
 def multi_inference(servable: Servable, request: Any, *, run: Run | None = None) -> Any:
-  """MultiInferenceRequest to MultiInferenceResponse."""
+  """Answers a MultiInferenceRequest with a MultiInferenceResponse."""
   tasks = []
   for task in request.tasks:
     if not task.model_spec.name:
@@ -131,7 +131,7 @@ def multi_inference(servable: Servable, request: Any, *, run: Run | None = None)
 
 
 def read_examples(proto: Any) -> list[bytes]:
-  """Serialized tf.Examples of an `Input`, each with the context before it if there is one."""
+  """Returns an `Input`'s tf.Examples, serialized, each with the context before it if it has one."""
   kind = proto.WhichOneof("kind")
   if kind == "example_list":
     return _serialized(proto.example_list.examples)
@@ -147,7 +147,7 @@ def _serialized(examples: Sequence[Any]) -> list[bytes]:
 
 
 def _signature_name(proto: Any) -> str:
-  """The signature that a `ModelSpec` message means."""
+  """Returns the signature that a `ModelSpec` message means."""
   return proto.signature_name or SERVING_DEFAULT
 
 
@@ -178,7 +178,7 @@ def fill_values(proto: Any, values: Array) -> None:
 
 
 def signature_map(servable: Servable) -> Any:
-  """SignatureDefMap with all signatures of a version."""
+  """Returns a SignatureDefMap with all signatures of a version."""
   signatures = get_model_metadata_pb2.SignatureDefMap()
   for name, signature in servable.signatures.items():
     signatures.signature_def[name].CopyFrom(signature)
@@ -186,7 +186,7 @@ def signature_map(servable: Servable) -> Any:
 
 
 def metadata_response(servable: Servable) -> Any:
-  """GetModelMetadataResponse with all signatures."""
+  """Returns a GetModelMetadataResponse with all signatures."""
   response = get_model_metadata_pb2.GetModelMetadataResponse()
   fill_spec(response.model_spec, servable)
   response.metadata[SIGNATURE_DEF].Pack(signature_map(servable))
@@ -194,7 +194,7 @@ def metadata_response(servable: Servable) -> Any:
 
 
 def status_response(statuses: Sequence[VersionStatus]) -> Any:
-  """GetModelStatusResponse."""
+  """Returns a GetModelStatusResponse."""
   response = get_model_status_pb2.GetModelStatusResponse()
   for status in statuses:
     entry = response.model_version_status.add(version=status.version, state=int(status.state))

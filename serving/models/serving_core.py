@@ -42,7 +42,7 @@ class ServingCore:
     self._reloading = threading.Lock()
 
   def acquire(self, spec: ModelSpec) -> Servable:
-    """The version that a request means, to use in a `with` block.
+    """Returns the version that a request means, to use in a `with` block.
 
     Raises:
       InvalidArgument: the request has no name, or a label that no version has.
@@ -58,11 +58,11 @@ class ServingCore:
     return self._manager.acquire(spec.name, version)
 
   def names(self) -> list[str]:
-    """The models that are configured, in alphabetical order."""
+    """Returns the models that are configured, in alphabetical order."""
     return sorted(self._models)
 
   def statuses(self, spec: ModelSpec) -> list[VersionStatus]:
-    """The status of one version, or of all; ignores a label.
+    """Returns the status of one version, or of all; ignores a label.
 
     Raises:
       InvalidArgument: the request has no name.
@@ -105,7 +105,7 @@ class ServingCore:
     self._wait(new, timeout_s, what)
 
   def start(self, config: Any) -> None:
-    """The first `configure`; goes on looking for versions from then on.
+    """Configures for the first time; goes on looking for versions from then on.
 
     Raises:
       ServingError: as `configure`.

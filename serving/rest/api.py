@@ -106,7 +106,7 @@ class RestApi:
     return None
 
   def _is_open(self, request: Request) -> bool:
-    """Whether the request needs no token."""
+    """Returns whether the request needs no token."""
     path = request.target.partition("?")[0]
     if self._page is None or self._is_metrics(path) or not self._page.is_open(path):
       return request.method == "OPTIONS"
@@ -145,7 +145,7 @@ class RestApi:
     return self._options.metrics_path != "" and path == self._options.metrics_path
 
   def refusal(self, error: ServingError) -> Response:
-    """The response for an error."""
+    """Returns the response for an error."""
     message = error.message
     if len(message) > _MAX_MESSAGE:
       message = message[:_MAX_MESSAGE] + "..."
@@ -207,13 +207,13 @@ class RestApi:
     return name, examples
 
   def _client_id(self, request: Request) -> str:
-    """The name that the caller gave to the request, if the log wants it."""
+    """Returns the name that the caller gave to the request, if the log wants it."""
     if not self._hooks.id_header:
       return ""
     return request.headers.get(self._hooks.id_header.encode("latin-1"), b"").decode("latin-1")
 
   def _time_left_s(self, request: Request) -> float:
-    """Seconds until the request's time is over, as whole seconds if there is more than one."""
+    """Returns the seconds until the request's time is over, rounded up if it is more than one."""
     left = request.ends_at - time.monotonic()
     return min(self._options.timeout_s, math.ceil(left) if 1 < left < math.inf else max(left, 0))
 
@@ -245,14 +245,14 @@ class RestApi:
 
 
 def _held_bytes(inputs: Mapping[str, Array], body_bytes: int) -> int:
-  """Bytes that a request takes until it is answered; strings count as the body they came in."""
+  """Returns the bytes that a request takes until it is answered; strings count as in the body."""
   has_strings = any(array.dtype == object for array in inputs.values())
   size = sum(array.nbytes for array in inputs.values()) + (body_bytes if has_strings else 0)
   return _COPIES * size
 
 
 def _api_name(route: Route) -> str:
-  """The name in the metrics: the method, or nothing if the call is no inference."""
+  """Returns the name in the metrics: the method, or nothing if the call is no inference."""
   return route.call if route.call in ("predict", "classify", "regress") else ""
 
 

@@ -22,15 +22,15 @@ class Hooks:
   id_header: str = ""
 
   def answered(self, api: str, protocol: str, model: str, seconds: float, run: Run) -> None:
-    """A request got its answer after so many seconds."""
+    """Takes note of a request that got its answer after so many seconds."""
 
   def refused(
     self, api: str, protocol: str, model: str, error: ServingError, run: Run | None = None
   ) -> None:
-    """A request got an error; `run` is None if it did not come so far."""
+    """Takes note of a request that got an error; `run` is None if it did not come so far."""
 
   def log_messages(self, api: str, request: Any, response: Any, run: Run) -> None:
-    """Messages of a gRPC request that got its answer."""
+    """Takes the messages of a gRPC request that got its answer."""
 
   def log_predict(
     self,
@@ -40,7 +40,7 @@ class Hooks:
     outputs: Mapping[str, Array],
     run: Run,
   ) -> None:
-    """Arrays of a REST Predict that got its answer."""
+    """Takes the arrays of a REST Predict that got its answer."""
 
   def log_examples(
     self,
@@ -51,12 +51,12 @@ class Hooks:
     result: Classes | Array,
     run: Run,
   ) -> None:
-    """Serialized tf.Examples of a REST Classify or Regress that got its answer."""
+    """Takes the tf.Examples of a REST Classify or Regress that got its answer, serialized."""
 
   def totals(self, names: Iterable[str]) -> dict[str, float]:
-    """The sums over all labels of those named counters that exist."""
+    """Returns the sums over all labels of those named counters that exist."""
     return {}
 
   def exposition(self) -> bytes:
-    """All metrics in Prometheus' text format."""
+    """Returns all metrics in Prometheus' text format."""
     return b""

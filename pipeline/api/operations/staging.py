@@ -27,7 +27,7 @@ class Promotion:
   live: int
 
   def to_json(self) -> dict[str, Any]:
-    """The object `--json` prints, without the task."""
+    """Returns the object `--json` prints, without the task."""
     return dataclasses.asdict(self)
 
 

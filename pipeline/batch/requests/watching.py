@@ -89,7 +89,7 @@ class Watched:
 
   @property
   def alarms(self) -> list[str]:
-    """Returns a sentence for each change."""
+    """A sentence for each change."""
     said = [f"{each.words}: {change.sentence}" for each in self.compared for change in each.drifted]
     if self.live is not None and self.live.is_worse:
       said.append(self.live.sentence)

@@ -116,7 +116,7 @@ def _stages(found: Mapping[str, Any], place: str) -> list[str]:
 
 
 def _disk(sizes: Mapping[str, int]) -> list[str]:
-  """What the task's folder takes, and its largest parts."""
+  """Returns what the task's folder takes, and its largest parts."""
   if not sizes:
     return []
   parts = ", ".join(f"{name} {memory(size / 1e6)}" for name, size in [*sizes.items()][:_PARTS])

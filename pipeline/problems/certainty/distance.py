@@ -251,7 +251,7 @@ class FamiliarityGraph:
 def _distance(
   rows: tf.Tensor, center: tf.Variable, whitening: tf.Variable, means: tf.Variable, usual: float
 ) -> tf.Tensor:
-  """As `View.distances`, in graph; a row that is no number is infinitely far."""
+  """Returns `View.distances`, in graph; a row that is no number is infinitely far."""
   # Differences of large squares need float64.
   whitened = tf.matmul(tf.cast(rows, tf.float64) - center, tf.cast(whitening, tf.float64))
   squares = (

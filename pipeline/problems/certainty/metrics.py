@@ -145,7 +145,7 @@ class _ClassCoverage(_CoverageCombiner):
 
 class _LabelCoverage(_CoverageCombiner):
   def held(self, row: _Answered) -> float | None:
-    """A label that the model does not know, which has the id -2, is in no set."""
+    """Returns the share of a row's labels in its set; one that the model lacks (-2) is in none."""
     count = int((row.label != NONE).sum())
     held = len(_names(row) & {*_texts(row.outputs[SET]).tolist()})
     return held / count if count else None

@@ -56,7 +56,7 @@ class Certain:
 
   @property
   def variables(self) -> list[tf.Variable]:
-    """Returns the variables that the exported module must hold."""
+    """The variables that the exported module must hold."""
     return self.familiarity.variables if self.familiarity else []
 
   def outputs(self, found: Features, features: Features, seen: evidence.Seen | None) -> Features:

@@ -23,7 +23,7 @@ class Deadline:
     self._at = clock() + timeout_s
 
   def remaining_s(self) -> float:
-    """Seconds left.
+    """Returns the seconds left.
 
     Raises:
       DeadlineExceeded: none are.
