@@ -13,7 +13,7 @@ from __future__ import annotations
 import collections
 import functools
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -138,10 +138,6 @@ class _SumCounts(PairedCombiner):
     before = np.zeros_like(counts) if old is None else self._count(old.prediction, old.label)
     counted = np.stack([weights * counts, weights * before])
     return counted if accumulator is None else accumulator + counted
-
-  def merge_accumulators(self, accumulators: Iterable[np.ndarray | None]) -> np.ndarray | None:
-    found = [counts for counts in accumulators if counts is not None]
-    return sum(found[1:], found[0]) if found else None
 
   def extract_output(self, accumulator: np.ndarray | None) -> dict[Any, Any]:
     if accumulator is None:
