@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any
 
 from serving.errors import Internal, InvalidArgument, NotFound, ServingError
@@ -134,12 +133,7 @@ class LocalModel:
   def __enter__(self) -> LocalModel:
     return self
 
-  def __exit__(
-    self,
-    kind: type[BaseException] | None,
-    error: BaseException | None,
-    trace: TracebackType | None,
-  ) -> None:
+  def __exit__(self, *exc_info: object) -> None:
     self.close()
 
 
