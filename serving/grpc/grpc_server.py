@@ -127,7 +127,7 @@ def read_credentials(ssl_config_file: str) -> Any:
   )
 
 
-def open_port(server: Any, address: str, credentials: Any = None) -> int:
+def open_port(server: grpc.Server, address: str, credentials: Any = None) -> int:
   """Listens on `host:port` or `unix:path`; returns the port.
 
   Raises:
@@ -164,10 +164,10 @@ def _is_free(address: str) -> bool:
   return True
 
 
-def add_health_service(server: Any) -> None:
+def add_health_service(server: grpc.Server) -> None:
   """Registers `grpc.health.v1.Health/Check`."""
 
-  def check(request: Any, context: Any) -> Any:
+  def check(request: Any, context: grpc.ServicerContext) -> Any:
     if request.service not in _HEALTHY_NAMES:
       context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
     return HealthCheckResponse(status=_SERVING)

@@ -51,7 +51,7 @@ class TokenInterceptor(grpc.ServerInterceptor):
     code, message = getattr(grpc.StatusCode, error.grpc_code), error.message
     tell = functools.partial(self._tokens.refused, error.with_traceback(None), protocol="GRPC")
 
-    def refuse(request: Any, context: Any) -> None:
+    def refuse(request: Any, context: grpc.ServicerContext) -> None:
       tell(peer=context.peer())
       context.abort(code, message)
 

@@ -14,6 +14,7 @@ from tensorflow_serving.apis import (
   get_model_metadata_pb2,
   get_model_status_pb2,
   inference_pb2,
+  input_pb2,
   model_pb2,
   predict_pb2,
   regression_pb2,
@@ -40,7 +41,7 @@ def read_spec(message: Any) -> ModelSpec:
   return to_spec(message.model_spec)
 
 
-def to_spec(proto: Any) -> ModelSpec:
+def to_spec(proto: model_pb2.ModelSpec) -> ModelSpec:
   """Returns a `ModelSpec` message as a plain record."""
   choice = proto.WhichOneof("version_choice")
   return ModelSpec(
@@ -53,12 +54,12 @@ def to_spec(proto: Any) -> ModelSpec:
 
 def predict(
   servable: Servable,
-  request: Any,
+  request: predict_pb2.PredictRequest,
   *,
   run: Run | None = None,
   check_method: bool = False,
   as_content: bool = False,
-) -> Any:
+) -> predict_pb2.PredictResponse:
   """Answers a PredictRequest with a PredictResponse."""
   signature_name = _signature_name(request.model_spec)
   outputs = inference.predict(
@@ -77,7 +78,9 @@ def predict(
   return response
 
 
-def classify(servable: Servable, request: Any, *, run: Run | None = None) -> Any:
+def classify(
+  servable: Servable, request: classification_pb2.ClassificationRequest, *, run: Run | None = None
+) -> classification_pb2.ClassificationResponse:
   """Answers a ClassificationRequest with a ClassificationResponse."""
   signature_name = _signature_name(request.model_spec)
   classes = classification.classify(
@@ -92,7 +95,9 @@ def classify(servable: Servable, request: Any, *, run: Run | None = None) -> Any
   return response
 
 
-def regress(servable: Servable, request: Any, *, run: Run | None = None) -> Any:
+def regress(
+  servable: Servable, request: regression_pb2.RegressionRequest, *, run: Run | None = None
+) -> regression_pb2.RegressionResponse:
   """Answers a RegressionRequest with a RegressionResponse."""
   signature_name = _signature_name(request.model_spec)
   values = classification.regress(
@@ -107,7 +112,9 @@ def regress(servable: Servable, request: Any, *, run: Run | None = None) -> Any:
   return response
 
 
-def multi_inference(servable: Servable, request: Any, *, run: Run | None = None) -> Any:
+def multi_inference(
+  servable: Servable, request: inference_pb2.MultiInferenceRequest, *, run: Run | None = None
+) -> inference_pb2.MultiInferenceResponse:
   """Answers a MultiInferenceRequest with a MultiInferenceResponse."""
   tasks = []
   for task in request.tasks:
@@ -130,7 +137,7 @@ def multi_inference(servable: Servable, request: Any, *, run: Run | None = None)
   return response
 
 
-def read_examples(proto: Any) -> list[bytes]:
+def read_examples(proto: input_pb2.Input) -> list[bytes]:
   """Returns an `Input`'s tf.Examples, serialized, each with the context before it if it has one."""
   kind = proto.WhichOneof("kind")
   if kind == "example_list":
@@ -146,12 +153,12 @@ def _serialized(examples: Sequence[Any]) -> list[bytes]:
   return [example.SerializeToString() for example in examples]
 
 
-def _signature_name(proto: Any) -> str:
+def _signature_name(proto: model_pb2.ModelSpec) -> str:
   """Returns the signature that a `ModelSpec` message means."""
   return proto.signature_name or SERVING_DEFAULT
 
 
-def _echo(proto: Any, servable: Servable, signature_name: str) -> None:
+def _echo(proto: model_pb2.ModelSpec, servable: Servable, signature_name: str) -> None:
   fill_spec(proto, servable)
   proto.signature_name = signature_name
 
@@ -162,7 +169,7 @@ def fill_spec(proto: model_pb2.ModelSpec, servable: Servable) -> None:
   proto.version.value = servable.version
 
 
-def fill_classes(proto: Any, classes: Classes) -> None:
+def fill_classes(proto: classification_pb2.ClassificationResult, classes: Classes) -> None:
   """Writes a ClassificationResult."""
   for row in classes.rows():
     entry = proto.classifications.add()
@@ -171,13 +178,13 @@ def fill_classes(proto: Any, classes: Classes) -> None:
       entry.classes.add(label=label.decode("utf-8", "replace"), score=score)
 
 
-def fill_values(proto: Any, values: Array) -> None:
+def fill_values(proto: regression_pb2.RegressionResult, values: Array) -> None:
   """Writes a RegressionResult."""
   for value in values.tolist():
     proto.regressions.add(value=value)
 
 
-def signature_map(servable: Servable) -> Any:
+def signature_map(servable: Servable) -> get_model_metadata_pb2.SignatureDefMap:
   """Returns a SignatureDefMap with all signatures of a version."""
   signatures = get_model_metadata_pb2.SignatureDefMap()
   for name, signature in servable.signatures.items():
@@ -185,7 +192,7 @@ def signature_map(servable: Servable) -> Any:
   return signatures
 
 
-def metadata_response(servable: Servable) -> Any:
+def metadata_response(servable: Servable) -> get_model_metadata_pb2.GetModelMetadataResponse:
   """Returns a GetModelMetadataResponse with all signatures."""
   response = get_model_metadata_pb2.GetModelMetadataResponse()
   fill_spec(response.model_spec, servable)
@@ -193,7 +200,9 @@ def metadata_response(servable: Servable) -> Any:
   return response
 
 
-def status_response(statuses: Sequence[VersionStatus]) -> Any:
+def status_response(
+  statuses: Sequence[VersionStatus],
+) -> get_model_status_pb2.GetModelStatusResponse:
   """Returns a GetModelStatusResponse."""
   response = get_model_status_pb2.GetModelStatusResponse()
   for status in statuses:

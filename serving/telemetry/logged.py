@@ -68,7 +68,7 @@ class Noted:
     return logged
 
 
-def of_messages(api: str, request: Any, response: Any) -> Any:
+def of_messages(api: str, request: Any, response: Any) -> prediction_log_pb2.PredictionLog:
   """Returns the record of a gRPC request."""
   record = prediction_log_pb2.PredictionLog()
   field = _FIELDS[api]
@@ -84,7 +84,7 @@ def of_predict(
   signature: str,
   inputs: Mapping[str, Array],
   outputs: Mapping[str, Array],
-) -> Any:
+) -> prediction_log_pb2.PredictionLog:
   """Returns the record of a REST Predict."""
   record = _record(servable, signature)
   log = record.predict_log
@@ -101,7 +101,7 @@ def of_examples(
   signature: str,
   examples: Sequence[bytes],
   result: Classes | Array,
-) -> Any:
+) -> prediction_log_pb2.PredictionLog:
   """Returns the record of a REST Classify or Regress."""
   record = _record(servable, signature)
   log = getattr(record, _FIELDS[api])
@@ -115,14 +115,14 @@ def of_examples(
   return record
 
 
-def of_error(model: str) -> Any:
+def of_error(model: str) -> prediction_log_pb2.PredictionLog:
   """Returns the record of a refused request: without its content, of which nothing may be known."""
   record = prediction_log_pb2.PredictionLog()
   record.log_metadata.model_spec.name = model
   return record
 
 
-def without(record: Any, names: Collection[str]) -> None:
+def without(record: prediction_log_pb2.PredictionLog, names: Collection[str]) -> None:
   """Removes inputs, outputs and features from a record, in place.
 
   Serialized examples go whole, because they may hold any of them.
