@@ -33,6 +33,7 @@ from serving.errors import (
 from serving.models import proto_calls
 from serving.models.servable import ModelSpec, Run
 from serving.models.serving_core import ServingCore
+from serving.telemetry import logged, sampling
 from serving.telemetry.hooks import Hooks
 
 _LOG = logging.getLogger(__name__)
@@ -135,7 +136,8 @@ class PredictionService:
     except Exception as err:
       return self._refuse(api, spec, context, err, run)
     self._hooks.answered(api, "GRPC", spec.name, time.perf_counter() - started, run)
-    self._hooks.log_messages(api, request, response, run)
+    record = functools.partial(logged.of_messages, api, request, response)
+    self._hooks.log(record, functools.partial(sampling.of_message, api, response), run)
     return response
 
   def _client_id(self, context: grpc.ServicerContext) -> str:

@@ -7,6 +7,7 @@ tensorflow_serving/util/json_tensor.cc.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import math
 import time
@@ -23,6 +24,7 @@ from serving.rest.json_protos import metadata_body, status_body
 from serving.rest.messages import JSON, Request, Response, html
 from serving.rest.page import Page
 from serving.rest.routes import METADATA, STATUS, Route, find_route, is_api
+from serving.telemetry import logged, sampling
 from serving.telemetry.hooks import Hooks
 from serving.tensor_json.budget import Budget, Pool
 from serving.tensor_json.dtypes import Array
@@ -180,7 +182,8 @@ class RestApi:
           run=run,
           check_method=self._options.check_method,
         )
-        self._hooks.log_predict(servable, name, inputs, outputs, run)
+        record = functools.partial(logged.of_predict, servable, name, inputs, outputs)
+        self._hooks.log(record, functools.partial(sampling.of_arrays, outputs), run)
     return tensor_json.write_predict(outputs, row=is_row)
 
   def _classify(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
@@ -188,7 +191,10 @@ class RestApi:
       name, examples = self._read_examples(request, "classify", budget)
       with self._core.acquire(spec) as servable:
         classes = classification.classify(servable, examples, signature_name=name, run=run)
-        self._hooks.log_examples("Classify", servable, name, examples, classes, run)
+        record = functools.partial(
+          logged.of_examples, "Classify", servable, name, examples, classes
+        )
+        self._hooks.log(record, functools.partial(sampling.of_classes, classes), run)
     return tensor_json.write_classify(classes.rows())
 
   def _regress(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
@@ -196,7 +202,8 @@ class RestApi:
       name, examples = self._read_examples(request, "regress", budget)
       with self._core.acquire(spec) as servable:
         values = classification.regress(servable, examples, signature_name=name, run=run)
-        self._hooks.log_examples("Regress", servable, name, examples, values, run)
+        record = functools.partial(logged.of_examples, "Regress", servable, name, examples, values)
+        self._hooks.log(record, functools.partial(sampling.of_classes, values), run)
     return tensor_json.write_regress(values)
 
   def _read_examples(
