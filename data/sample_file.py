@@ -44,12 +44,15 @@ def write_once(target: str, write: Callable[[TextIO], object]) -> str:
   return target
 
 
-def write_folder_once(target: str, write: Callable[[pathlib.Path], object]) -> str:
+def write_folder_once(
+  target: str, write: Callable[[pathlib.Path], object], *, modified_s: int = _MODIFIED_S
+) -> str:
   """Writes the folder `target` if it does not exist.
 
   Args:
     target: path of the folder; it is created complete or not at all.
     write: called with a folder; writes the files below it.
+    modified_s: modification time of every file, in seconds since the epoch.
 
   Returns:
     `target`.
@@ -65,7 +68,7 @@ def write_folder_once(target: str, write: Callable[[pathlib.Path], object]) -> s
   try:
     write(partial)
     for file in partial.rglob("*"):
-      os.utime(file, (_MODIFIED_S, _MODIFIED_S))
+      os.utime(file, (modified_s, modified_s))
     partial.chmod(0o755)
     try:
       partial.rename(target)

@@ -26,7 +26,7 @@ from tfx.types import artifact_utils
 
 from components.source_example_gen import origins, quarantine, relabel, shard_writer, sources
 from components.source_example_gen.draws import Draw, Moves
-from components.source_example_gen.driver import FINGERPRINT_KEY
+from components.source_example_gen.driver import require_unchanged
 from components.source_example_gen.splits import SplitRule, content_key
 from dlpipe import progress
 from dlpipe.dotted_paths import load_function
@@ -84,11 +84,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     """
     self._log_startup(input_dict, output_dict, exec_properties)
     plan = sources.make_plan(exec_properties)
-    if exec_properties.get(FINGERPRINT_KEY, plan.fingerprint) != plan.fingerprint:
-      raise DlpipeError(
-        f"The input {exec_properties['data_path']} changed while the run was starting. "
-        "Run again when nothing writes to it any more."
-      )
+    require_unchanged(exec_properties, plan.fingerprint)
     try:
       self._write(plan, output_dict, exec_properties)
     except Exception as err:

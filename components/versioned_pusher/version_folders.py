@@ -11,7 +11,7 @@ after a version was deleted, because the server takes the largest for the newest
     <base>/.staging-*         a copy in the making, or what a killed publisher left behind
 
 `publish` and `candidates` decide what is published; this module names, copies, locks and checks the
-folders. Both import only the standard library and our errors.
+folders. Both import only the standard library and our ground.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypedDict, cast
 
+from dlpipe.disk.whole_files import flush
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.workspace import MODEL_FILE
 
@@ -294,12 +295,3 @@ def write(path: pathlib.Path, text: str) -> None:
   """Writes a file and flushes it to the disk."""
   path.write_text(text, encoding="utf-8")
   flush(path)
-
-
-def flush(path: pathlib.Path) -> None:
-  """Flushes a file, or the names in a folder, to the disk."""
-  handle = os.open(path, os.O_RDONLY)
-  try:
-    os.fsync(handle)
-  finally:
-    os.close(handle)

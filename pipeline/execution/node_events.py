@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
 
 from dlpipe import nodes, progress
 from dlpipe.causes import user_error
@@ -50,22 +49,8 @@ def retrying(
   )
 
 
-@contextlib.contextmanager
-def progress_to(listener: events.Listener, node_id: str) -> Iterator[None]:
+def progress_to(listener: events.Listener, node_id: str) -> contextlib.AbstractContextManager[None]:
   """Turns what `dlpipe.progress` logs into events while a node runs."""
-
-  class Forward(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-      fields = getattr(record, progress.FIELDS, {})
-      listener(events.Progress(node_id, record.getMessage(), fields))
-
-  logger = logging.getLogger(progress.LOGGER_NAME)
-  handler = Forward()
-  level = logger.level
-  logger.addHandler(handler)
-  logger.setLevel(logging.INFO)
-  try:
-    yield
-  finally:
-    logger.removeHandler(handler)
-    logger.setLevel(level)
+  return progress.forwarded(
+    lambda message, fields: listener(events.Progress(node_id, message, fields))
+  )
