@@ -149,5 +149,5 @@ def part_of_input() -> Iterator[None]:
 
 
 def is_part() -> bool:
-  """Returns whether a source plans a part, of which nothing need be learnt alone."""
+  """Returns whether a source plans only a part of the input, which alone need not be enough."""
   return _IS_PART.get()

@@ -143,7 +143,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     exec_properties: dict[str, Any],
     new_labels: Mapping[str, relabel.NewLabel],
   ) -> list[quarantine.ShardReport]:
-    """Reads every shard, and those again of which a record goes elsewhere than its hash says.
+    """Reads every shard; reads those again that hold a record to move to another split.
 
     Returns:
       The reports in the order of the shards.

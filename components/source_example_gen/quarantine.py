@@ -118,7 +118,7 @@ def lost_classes(
   named: Mapping[str, int],
   rejected: Iterable[Mapping[str, Any]],
 ) -> dict[str, LostClass]:
-  """Returns the classes that the input has and of which no example could be used.
+  """Returns the classes of the input without a usable example.
 
   Args:
     labels: records written, by split and label; without any, there is nothing to compare with.

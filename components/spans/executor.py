@@ -90,7 +90,7 @@ class Executor(executor.Executor):
     spans: list[Span],
     exec_properties: dict[str, Any],
   ) -> dict[str, pathlib.Path]:
-    """Reads those spans of which nothing is kept with the moves of now."""
+    """Reads the spans that are not kept, or kept with other moves."""
     moves = store.moves()
     folders = {span.name: store.find(found.keys[span.name], moves) for span in spans}
     new = [span for span in spans if folders[span.name] is None]

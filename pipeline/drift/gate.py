@@ -174,7 +174,7 @@ def _examples(
 def _schema_bounds(
   directory: pathlib.Path, told: Mapping[str, Any]
 ) -> tuple[dict[str, SchemaBound], list[str]]:
-  """Returns the bounds of the schema's comparators by feature, and what cannot be compared so."""
+  """Returns the bounds of the schema's comparators by feature, and a note on each unused one."""
   schema = text_format.Parse(
     (directory / SCHEMA_FILE).read_text(encoding="utf-8"), schema_pb2.Schema()
   )

@@ -51,7 +51,7 @@ class Numbers:
 
   @classmethod
   def of(cls, edges: Sequence[float], values: Iterable[float]) -> Numbers:
-    """Counts values, of which there is at least one."""
+    """Counts values; there must be at least one."""
     array = np.asarray(list(values), np.float64)
     places = np.searchsorted(np.asarray(edges), array, side="right")
     low, median, high = (float(np.quantile(array, part)) for part in (0.05, 0.5, 0.95))

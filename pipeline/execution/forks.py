@@ -83,7 +83,7 @@ def start(body: Callable[[], int]) -> int:
 
 
 def kill(child: int) -> None:
-  """Kills a child and whatever it started; one that has ended is left alone."""
+  """Kills a child process and all that it started; does nothing if it has ended."""
   for send in (os.killpg, os.kill):  # the child may not lead its group yet
     with contextlib.suppress(ProcessLookupError, PermissionError):
       send(child, signal.SIGKILL)

@@ -177,7 +177,7 @@ def _launch(
 
 
 def _asks_for_another_try(handle: metadata.Metadata, node: pipeline_pb2.PipelineNode) -> bool:
-  """Returns whether the node's last result is none to keep: it says so, or is out of date."""
+  """Returns whether the node's last result must not be reused: it says so, or is out of date."""
   for named in node.contexts.contexts:
     if named.type.name != _NODE_CONTEXT:
       continue

@@ -44,7 +44,7 @@ def text(x: float, y: float, words: str, anchor: str, css: str = "", full: str =
 
 
 def line(x1: float, y1: float, x2: float, y2: float, css: str) -> Markup:
-  """Returns a line."""
+  """Draws a straight line."""
   return Markup('<line class="{}" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(
     css, n(x1), n(y1), n(x2), n(y2)
   )

@@ -116,7 +116,7 @@ def of_examples(
 
 
 def of_error(model: str) -> prediction_log_pb2.PredictionLog:
-  """Returns the record of a refused request: without its content, of which nothing may be known."""
+  """Returns the record of a refused request, without its content, which may be anything."""
   record = prediction_log_pb2.PredictionLog()
   record.log_metadata.model_spec.name = model
   return record

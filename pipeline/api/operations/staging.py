@@ -44,7 +44,7 @@ class Copied:
   failure: DlpipeError | None = None
 
   def require(self) -> None:
-    """Raises the failure, if there is one: what is live here has changed nevertheless."""
+    """Raises the failure, if there is one. What is live here has changed in any case."""
     if self.failure is not None:
       raise self.failure
 

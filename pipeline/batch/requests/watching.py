@@ -47,7 +47,7 @@ class Live:
 
   @property
   def is_worse(self) -> bool:
-    """Whether even the best that it may be is below the worst that eval may have meant."""
+    """Whether the interval is below that of eval: chance does not explain the difference."""
     return self.expected is not None and self.interval[1] < self.expected[1][0]
 
   @property

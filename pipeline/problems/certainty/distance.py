@@ -115,7 +115,7 @@ def fit(
 
 
 def _scaled(view: View, distances: np.ndarray) -> tuple[View, np.ndarray]:
-  """Returns a view by which the mean distance of val is 1, and the distances by it."""
+  """Scales a view and distances of val so that the mean distance is 1."""
   usual = float(distances.mean()) or 1.0
   return dataclasses.replace(view, usual=usual), distances / usual
 

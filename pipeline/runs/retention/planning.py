@@ -152,7 +152,7 @@ class Plan:
 def protected_runs(
   holdings: Holdings, *, now: float, at_work: Collection[str] = ()
 ) -> dict[str, str]:
-  """Returns the runs that stay whatever the bounds say, with the reason.
+  """Returns the runs that no bound deletes, with the reason.
 
   Args:
     holdings: what there is.
@@ -188,7 +188,7 @@ def protected_runs(
 
 
 def protected_versions(holdings: Holdings) -> set[int]:
-  """Returns the versions that stay whatever the bounds say.
+  """Returns the versions that no bound deletes.
 
   Those that servers take or somebody holds, the latest candidate, what a rollback goes back to, and
   what something else than dlpipe put there.

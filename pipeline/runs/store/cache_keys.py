@@ -20,7 +20,7 @@ _context_of = cache_utils.get_cache_context
 
 
 def install() -> None:
-  """Makes TFX's launcher look results up so."""
+  """Makes TFX's launcher look up results by these keys."""
   cache_utils.get_cache_context = get_cache_context
 
 

@@ -221,7 +221,7 @@ def _unreachable(config: ConnectionConfig, err: Exception) -> DlpipeError:
 
 
 def _restarting(call: Callable[..., Any]) -> Callable[..., Any]:
-  """Wraps a call that is one transaction, of which a server may say that another came between.
+  """Repeats a call, which is one transaction, if the server says that another came between.
 
   ML Metadata repeats what MySQL calls a deadlock. What MariaDB calls a record that has changed,
   by default from 11.6 on (`innodb_snapshot_isolation`), is an internal error to it.

@@ -179,7 +179,7 @@ def _tried(asked: tuple[evidence.Asked, str] | str, train: Split) -> Any:
 def _collected(
   run: Callable[[Any], tuple[Any, evidence.Seen | None]], split: Split, most: int, seed: int
 ) -> tuple[np.ndarray | None, Any, np.ndarray]:
-  """Returns values, `Seen` and labels of rows of a split; None for what there is not."""
+  """Returns values, `Seen` and labels of rows of a split; None instead of what is missing."""
   parts: list[tuple[Any, ...]] = []
   for inputs, label in split.batches(_BATCH, seed).take(-(-most // _BATCH)):
     said, seen = run(inputs)
