@@ -120,7 +120,7 @@ class _SumCounts(PairedCombiner):
   """Sums the counts of rows, for both models and each replicate, and scores the sums."""
 
   def __init__(self, count: Callable[[str, str], np.ndarray], score: Callable[[Any], float], *keys):
-    """Args: count: counts one row. score: scores a sum of counts. *keys: as `PairedCombiner`."""
+    """Takes what counts one row, what scores a sum of counts, and `PairedCombiner`'s keys."""
     super().__init__(*keys)
     self._count, self._score = count, score
 

@@ -25,7 +25,7 @@ class ServingClientError(Exception):
   grpc_codes: tuple[str, ...] = ()
 
   def __init__(self, message: str, code: str | None = None):
-    """Args: message: what went wrong. code: the status, if the class has several."""
+    """Takes what went wrong, and the status if the class has several."""
     super().__init__(message)
     self.message = message
     self.code = code or (self.grpc_codes[0] if self.grpc_codes else type(self).code)
