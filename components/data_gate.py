@@ -74,7 +74,7 @@ class DataVerdict(ArtifactFile):
   findings: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
   def to_json(self) -> dict[str, Any]:
-    """The content of the file, which only data that passed has."""
+    """Returns the content of the file, which only data that passed has."""
     checks = [
       {k: v for k, v in dataclasses.asdict(c).items() if k != "remedy"} for c in self.checks
     ]

@@ -24,10 +24,11 @@ class ArtifactFile:
   """
 
   FILE: ClassVar[str]
+  __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]  # of each subclass
 
   def to_json(self) -> dict[str, Any]:
     """Returns the content of the file as a JSON object."""
-    return dataclasses.asdict(self)  # type: ignore[call-overload]
+    return dataclasses.asdict(self)
 
   def to_text(self, *, allow_nan: bool = True) -> str:
     """Returns the text of the file.

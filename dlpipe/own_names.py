@@ -31,7 +31,7 @@ class OwnNames:
   """Finds our packages in the application's folder, even if other modules have their names."""
 
   def __init__(self, root: str):
-    """Args: root: folder of the application; used if no folder on the path holds it."""
+    """Takes the folder of the application, for use if no folder on the path holds it."""
     self.root = root
 
   def find_spec(

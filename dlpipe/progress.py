@@ -6,7 +6,9 @@ named logger. A runner attaches a handler to it; without a handler the lines go 
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 LOGGER_NAME = "dlpipe.progress"
@@ -24,3 +26,21 @@ def report(message: str, **fields: Any) -> None:
       handler finds them as the log record's attribute `dlpipe`.
   """
   _LOGGER.info(message, extra={FIELDS: fields})
+
+
+@contextlib.contextmanager
+def forwarded(to: Callable[[str, Mapping[str, Any]], None]) -> Iterator[None]:
+  """Calls a function with the line and the fields of each report in the block."""
+
+  class Forward(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+      to(record.getMessage(), getattr(record, FIELDS, {}))
+
+  handler, level = Forward(), _LOGGER.level
+  _LOGGER.addHandler(handler)
+  _LOGGER.setLevel(logging.INFO)
+  try:
+    yield
+  finally:
+    _LOGGER.removeHandler(handler)
+    _LOGGER.setLevel(level)

@@ -54,7 +54,7 @@ class SourcePlan:
 
   @property
   def classes(self) -> Mapping[str, int]:
-    """Maps every class that the layout names to the number of its inputs, as `Recognized` does."""
+    """The number of inputs of every class that the layout names, as `Recognized` has it."""
     return self.recognized.classes if self.recognized else {}
 
   @property
@@ -140,7 +140,7 @@ _IS_PART: contextvars.ContextVar[bool] = contextvars.ContextVar("is_part", defau
 
 @contextlib.contextmanager
 def part_of_input() -> Iterator[None]:
-  """Inside the block, a source plans a part of the input, such as a day: it may lack a class."""
+  """Marks a block in which a source plans part of the input, such as a day: it may lack a class."""
   token = _IS_PART.set(True)
   try:
     yield
@@ -149,5 +149,5 @@ def part_of_input() -> Iterator[None]:
 
 
 def is_part() -> bool:
-  """Returns whether a source plans a part, of which nothing need be learnt alone."""
+  """Returns whether a source plans only a part of the input, which alone need not be enough."""
   return _IS_PART.get()

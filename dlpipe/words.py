@@ -32,6 +32,15 @@ def duration(seconds: float) -> str:
   return f"{minutes // 60}h {minutes % 60:02d}m"
 
 
+def minute(moment: str) -> str:
+  """Formats an ISO 8601 moment in UTC.
+
+  >>> minute("2026-11-30T22:51:07+00:00")
+  '2026-11-30 22:51Z'
+  """
+  return f"{moment[:16].replace('T', ' ')}Z"
+
+
 def memory(megabytes: float) -> str:
   """Formats a size, such as `512 MB`, `1.4 GB`."""
   return f"{megabytes / 1000:.1f} GB" if megabytes >= 999.5 else f"{megabytes:.0f} MB"

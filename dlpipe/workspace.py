@@ -72,7 +72,7 @@ class TaskFolder:
 
   @property
   def is_used(self) -> bool:
-    """Returns whether a run was started here, or versions are served from here."""
+    """Whether a run was started here, or versions are served from here."""
     return any(path.exists() for path in (self.metadata, self._runs, self.serving))
 
   @property
@@ -97,7 +97,7 @@ class TaskFolder:
 
   @property
   def spans(self) -> pathlib.Path:
-    """What was read of each span, as `components.spans.kept` has it."""
+    """The records of what was read of each span, as `components.spans.kept` has it."""
     return self.root / "spans"
 
   @property
@@ -141,7 +141,7 @@ class TaskFolder:
 
   @property
   def drift(self) -> pathlib.Path:
-    """How far apart the data of earlier runs were, which bounds the next comparison."""
+    """Record of how far apart the data of earlier runs were; it bounds the next comparison."""
     return self.root / "drift.json"
 
   @property

@@ -122,6 +122,40 @@ def _data_stage(
   task: Task, config: PipelineConfig, source: Source, self_contained: bool, setting: _Setting
 ) -> tuple[list[BaseNode], BaseNode, BaseNode, list[BaseNode], BaseNode]:
   """Builds the nodes that read, describe and judge the data."""
+  state, data = _source(task, config, source, self_contained, setting)
+  schema = ReviewedSchema(text=schema_path(task.name).read_text(encoding="utf-8"))
+  examples = data.outputs["examples"]
+  # The reviewed schema marks encoded inputs; TFDV then counts their bytes instead of their values.
+  statistics = (SpansStatisticsGen if config.spans else StatisticsGen)(
+    examples=examples,
+    schema=schema.outputs["schema"],
+    # Counting every distinct text takes memory that grows with the rows. Sketches are exact for a
+    # feature with up to 1,024 distinct values, such as labels; with more, counts are off by at most
+    # a 1,024th of the rows.
+    stats_options=tfdv.StatsOptions(use_sketch_based_topk_uniques=True),
+  )
+  inferred = SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=True)
+  validator = ExampleValidator(
+    statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+  )
+  gate = DataGate(
+    anomalies=validator.outputs["anomalies"],
+    quarantine=data.outputs["quarantine"],
+    max_bad_fraction=setting("max-bad-fraction", config.data.max_bad_fraction),
+    min_severity=setting("min-severity", config.data.min_severity),
+    allow_lost_classes=int(config.data.allow_lost_classes),
+    **(config.data.of_faulty_spans if config.spans else {}),
+    findings_fn=task.problem.findings,
+    gates=json.dumps(gate_facts(task, config.gates.bounds)),
+    code_fingerprint=code_fingerprint("components.data_gate", task.problem.findings),
+  )
+  return state, data, schema, [statistics, inferred, validator], gate
+
+
+def _source(
+  task: Task, config: PipelineConfig, source: Source, self_contained: bool, setting: _Setting
+) -> tuple[list[BaseNode], BaseNode]:
+  """Builds the node that reads the data, and the one before it that looks at its files, if any."""
   plan_fn, read_fn = udf_path(source.plan), udf_path(source.read)
   copies = {"copies": str(config.folder.copies)} if is_remote(config.data_path) else {}
   options = config.data_options(task)
@@ -159,33 +193,7 @@ def _data_stage(
     read_label=udf_path(task.problem.read_label) if config.data.relabel else "",
     **copies,
   )
-  schema = ReviewedSchema(text=schema_path(task.name).read_text(encoding="utf-8"))
-  examples = data.outputs["examples"]
-  # The reviewed schema marks encoded inputs; TFDV then counts their bytes instead of their values.
-  statistics = (SpansStatisticsGen if spans else StatisticsGen)(
-    examples=examples,
-    schema=schema.outputs["schema"],
-    # Counting every distinct text takes memory that grows with the rows. Sketches are exact for a
-    # feature with up to 1,024 distinct values, such as labels; with more, counts are off by at most
-    # a 1,024th of the rows.
-    stats_options=tfdv.StatsOptions(use_sketch_based_topk_uniques=True),
-  )
-  inferred = SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=True)
-  validator = ExampleValidator(
-    statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
-  )
-  gate = DataGate(
-    anomalies=validator.outputs["anomalies"],
-    quarantine=data.outputs["quarantine"],
-    max_bad_fraction=setting("max-bad-fraction", config.data.max_bad_fraction),
-    min_severity=setting("min-severity", config.data.min_severity),
-    allow_lost_classes=int(config.data.allow_lost_classes),
-    **(config.data.of_faulty_spans if spans else {}),
-    findings_fn=task.problem.findings,
-    gates=json.dumps(gate_facts(task, config.gates.bounds)),
-    code_fingerprint=code_fingerprint("components.data_gate", task.problem.findings),
-  )
-  return state, data, schema, [statistics, inferred, validator], gate
+  return state, data
 
 
 def _training_stage(
@@ -197,8 +205,34 @@ def _training_stage(
   params: Params,
 ) -> list[BaseNode]:
   """Builds the nodes that train; they run only after the gates have accepted the data."""
-  params_code, problem = task.params.code_modules(), task.problem
-  transform = Transform(
+  transform = _transform(task, data, schema, params)
+  transform.add_upstream_nodes(gates)
+  inputs = {
+    "examples": data.outputs["examples"],
+    "transform_graph": transform.outputs["transform_graph"],
+    "schema": schema.outputs["schema"],
+    "train_args": trainer_pb2.TrainArgs(splits=[TRAIN]),
+    "eval_args": trainer_pb2.EvalArgs(splits=[VAL]),
+  }
+  told = _told_to_train(task, config, params)
+  tuners: list[BaseNode] = []
+  if config.tune.most_trials:
+    of_trials = {**told, **_told_to_tune(task, config)}
+    tuners = [Tuner(tuner_fn=_TUNER_FN, custom_config=of_trials, **inputs)]
+  places = {"checkpoint_root": str(config.folder.checkpoints)}
+  if config.train.warm_start:
+    places["serving_dir"] = str(config.folder.serving)
+  trainer = (WarmTrainer if config.train.warm_start else Trainer)(
+    run_fn=_RUN_FN,
+    hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
+    custom_config={**told, **places},
+    **inputs,
+  )
+  return [transform, *tuners, trainer]
+
+
+def _transform(task: Task, data: BaseNode, schema: BaseNode, params: Params) -> BaseNode:
+  return Transform(
     examples=data.outputs["examples"],
     schema=schema.outputs["schema"],
     preprocessing_fn=_PREPROCESSING_FN,
@@ -211,18 +245,17 @@ def _training_stage(
       "preprocessing_fn": task.preprocessing_fn,
       "params": f"{task.params.__module__}.{task.params.__name__}",
       "hyperparameters": params.as_json(Role.TRANSFORM),
-      "code_fingerprint": code_fingerprint(_PREPROCESSING_FN, task.preprocessing_fn, *params_code),
+      "code_fingerprint": code_fingerprint(
+        _PREPROCESSING_FN, task.preprocessing_fn, *task.params.code_modules()
+      ),
     },
   )
-  transform.add_upstream_nodes(gates)
-  inputs = {
-    "examples": data.outputs["examples"],
-    "transform_graph": transform.outputs["transform_graph"],
-    "schema": schema.outputs["schema"],
-    "train_args": trainer_pb2.TrainArgs(splits=[TRAIN]),
-    "eval_args": trainer_pb2.EvalArgs(splits=[VAL]),
-  }
-  custom_config = {
+
+
+def _told_to_train(task: Task, config: PipelineConfig, params: Params) -> dict[str, Any]:
+  """Returns what Trainer and Tuner are told: all that a training depends on beside its inputs."""
+  problem = task.problem
+  return {
     "task": task.name,
     "hyperparameters": params.as_json(),
     "fixed_epochs": config.fixed_epochs(task),
@@ -232,7 +265,7 @@ def _training_stage(
       # this dictionary holds all that training reads of it. Also without modules that only declare
       # settings.
       _RUN_FN,
-      *params_code,
+      *task.params.code_modules(),
       task.build_model,
       *(path for path in (task.adapt, task.callbacks) if path),
       problem.compile_args,
@@ -250,38 +283,21 @@ def _training_stage(
     "sequence_keys": list(task.sequence_keys),
     "transformed_slices": list(task.transformed_slices),
   }
-  if not config.tune.most_trials:
-    tuners: list[BaseNode] = []
-    best = None
-  else:
-    tuner = Tuner(
-      tuner_fn=_TUNER_FN,
-      custom_config={
-        **custom_config,
-        "train": config.train.of_trials(),
-        "tune": config.tune.model_dump(),
-        "trials_root": str(config.folder.trials),
-        "code_fingerprint": code_fingerprint(
-          _TUNER_FN,
-          *params_code,
-          task.search_space,
-          task.build_model,
-          *(path for path in (task.adapt, task.callbacks) if path),
-          problem.compile_args,
-          task.training_plan,
-        ),
-      },
-      **inputs,
-    )
-    tuners = [tuner]
-    best = tuner.outputs["best_hyperparameters"]
-  places = {"checkpoint_root": str(config.folder.checkpoints)}
-  if config.train.warm_start:
-    places["serving_dir"] = str(config.folder.serving)
-  trainer = (WarmTrainer if config.train.warm_start else Trainer)(
-    run_fn=_RUN_FN,
-    hyperparameters=best,
-    custom_config={**custom_config, **places},
-    **inputs,
-  )
-  return [transform, *tuners, trainer]
+
+
+def _told_to_tune(task: Task, config: PipelineConfig) -> dict[str, Any]:
+  """Returns what the Tuner is told instead of that, or in addition."""
+  return {
+    "train": config.train.of_trials(),
+    "tune": config.tune.model_dump(),
+    "trials_root": str(config.folder.trials),
+    "code_fingerprint": code_fingerprint(
+      _TUNER_FN,
+      *task.params.code_modules(),
+      task.search_space,
+      task.build_model,
+      *(path for path in (task.adapt, task.callbacks) if path),
+      task.problem.compile_args,
+      task.training_plan,
+    ),
+  }

@@ -150,7 +150,7 @@ class Problem:
 
   @property
   def decisive(self) -> tuple[str, ...]:
-    """Returns the names of the outputs that `decision` reads."""
+    """The names of the outputs that `decision` reads."""
     return self.answer_keys or (self.prediction_key,)
 
   def decision(self, outputs: Mapping[str, Any]) -> Any:

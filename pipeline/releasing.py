@@ -43,34 +43,10 @@ def release_nodes(
   self_contained: bool,
   card_facts: Mapping[str, Any],
 ) -> list[BaseNode]:
-  """Builds the nodes that evaluate, compare serving with training, and push if both gates pass."""
+  """Builds the nodes that evaluate, compare serving with training, and push if all gates pass."""
   model = trainer.outputs["model"]
   asked = _ask_history(config, trainer) if self_contained else [_resolve_previous(trainer)]
-  gates = task_gates(task, config.gates.bounds)
-  evaluator = Evaluator(
-    examples=data.outputs["examples"],
-    model=model,
-    baseline_model=asked[-1].outputs[previous_model.MODEL],
-    eval_config=evaluation.eval_config(task),
-    example_splits=[EVAL],
-    judge=_JUDGE,
-    gates=gate_parameters(
-      task,
-      gates,
-      min_examples=config.gates.min_examples,
-      max_gap=config.gates.max_coverage_gap,
-      beats_baseline=config.gates.beats_baseline,
-    ),
-    writer=_WRITER,
-    rows=predictions.parameters(task),
-    code_fingerprint=code_fingerprint(
-      _JUDGE,
-      _WRITER,
-      task.problem.rows,
-      *([task.problem.baseline] if task.problem.baseline else []),
-      "components.judged_evaluator.executor",
-    ),
-  )
+  evaluator = _evaluator(task, config, data, model, asked[-1].outputs[previous_model.MODEL])
   recorded: list[BaseNode] = []
   if self_contained:
     recorded = [
@@ -101,8 +77,52 @@ def release_nodes(
       "serving.__main__",
     ),
   )
-  pusher = VersionedPusher(
+  gates = [evaluator, behaviour_gate, serving_gate]
+  pusher = _pusher(config, data, profile, trainer, gates, card_facts)
+  return [*asked, evaluator, *recorded, behaviour_gate, serving_gate, pusher]
+
+
+def _evaluator(
+  task: Task, config: PipelineConfig, data: BaseNode, model: Channel, baseline: Channel
+) -> BaseNode:
+  return Evaluator(
+    examples=data.outputs["examples"],
     model=model,
+    baseline_model=baseline,
+    eval_config=evaluation.eval_config(task),
+    example_splits=[EVAL],
+    judge=_JUDGE,
+    gates=gate_parameters(
+      task,
+      task_gates(task, config.gates.bounds),
+      min_examples=config.gates.min_examples,
+      max_gap=config.gates.max_coverage_gap,
+      beats_baseline=config.gates.beats_baseline,
+    ),
+    writer=_WRITER,
+    rows=predictions.parameters(task),
+    code_fingerprint=code_fingerprint(
+      _JUDGE,
+      _WRITER,
+      task.problem.rows,
+      *([task.problem.baseline] if task.problem.baseline else []),
+      "components.judged_evaluator.executor",
+    ),
+  )
+
+
+def _pusher(
+  config: PipelineConfig,
+  data: BaseNode,
+  profile: BaseNode,
+  trainer: BaseNode,
+  gates: list[BaseNode],
+  card_facts: Mapping[str, Any],
+) -> BaseNode:
+  """Builds the node that publishes; the evaluator is the first of the gates."""
+  evaluator = gates[0]
+  return VersionedPusher(
+    model=trainer.outputs["model"],
     serving_dir=str(config.folder.serving),
     # `dlpipe batch` reads tables with the data options of the training.
     data_options=json.dumps(
@@ -122,9 +142,8 @@ def release_nodes(
     stage=config.push.stage,
     copy_to=config.push.copy_to,
     code_fingerprint=code_fingerprint("components.versioned_pusher.executor", _CARD),
-    **_blessings([evaluator, behaviour_gate, serving_gate]),
+    **_blessings(gates),
   )
-  return [*asked, evaluator, *recorded, behaviour_gate, serving_gate, pusher]
 
 
 def _blessings(gates: list[BaseNode]) -> dict[str, Channel]:

@@ -30,11 +30,11 @@ def shipped_path(write: Callable[[str], str], task: str, name: str) -> str:
 
 
 def is_shipped(path: str, task: str) -> bool:
-  """Whether a path is that of a task's sample data."""
+  """Returns whether a path is that of a task's sample data."""
   return path.startswith(cache_folder(task) + os.sep)
 
 
 def cache_folder(name: str) -> str:
-  """The path of a folder for files that can be written or fetched again."""
+  """Returns the path of a folder for files that can be written or fetched again."""
   cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
   return os.path.join(cache, "dlpipe", name)

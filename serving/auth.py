@@ -55,7 +55,7 @@ class Token(NamedTuple):
 
   @classmethod
   def of(cls, token: str, role: Role = Role.PREDICT, line: int = 0) -> Token:
-    """The record that is kept of a token."""
+    """Returns the record that is kept of a token."""
     return cls(_digest(token), role, line)
 
 
@@ -171,7 +171,7 @@ def read_tokens(path: str) -> Tokens:
 
 
 def _role(path: str, number: int, words: Sequence[str]) -> Role:
-  """The role of a line. Messages never show words that may be a token."""
+  """Returns the role of a line. Messages never show words that may be a token."""
   roles = {role.name.lower(): role for role in Role}
   if not _TOKEN.fullmatch(words[0]):
     raise InvalidArgument(

@@ -214,6 +214,6 @@ def for_the_caller(error: Exception, log: logging.Logger) -> ServingError:
 
 
 def error_of_code(grpc_code: str | int, message: str) -> ServingError:
-  """The error of a gRPC status, by name or number; a plain `ServingError` for an unknown one."""
+  """Returns the error of a gRPC status, by name or number; a `ServingError` for an unknown one."""
   name = _NAMES.get(grpc_code, "") if isinstance(grpc_code, int) else grpc_code
   return _CLASSES.get(name, ServingError)(message)

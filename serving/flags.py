@@ -204,7 +204,7 @@ def parse(args: Sequence[str]) -> tuple[Flags, list[str]]:
 
 
 def nearest(argument: str, *, others: Iterable[str] = (), ratio: float = 0.5) -> str | None:
-  """The flag that an unknown argument is most like; None if it is like none.
+  """Returns the flag that an unknown argument is most like; None if it is like none.
 
   Args:
     argument: as it was given, such as `--auth_token_file=/x`.
@@ -296,7 +296,7 @@ def check(flags: Flags) -> None:
 
 
 def without_effect(flags: Flags) -> list[str]:
-  """A sentence for each flag that was set and has no effect here."""
+  """Returns a sentence for each flag that was set and has no effect here."""
   return [
     f"--{field.name} has no effect: {field.metadata['help']}."
     for field in _FIELDS.values()
@@ -305,7 +305,7 @@ def without_effect(flags: Flags) -> list[str]:
 
 
 def usage() -> str:
-  """The usage text of all flags; no line is wider than 80 columns."""
+  """Returns the usage text of all flags; no line is wider than 80 columns."""
   lines = ["Flags:"]
   for field in _FIELDS.values():
     default = str(field.default).lower() if field.type == "bool" else repr(field.default)

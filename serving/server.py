@@ -239,7 +239,7 @@ def _request_log(flags: Flags) -> RequestLog:
 
 
 def read_models(flags: Flags) -> Any:
-  """The `ModelServerConfig` that the flags name or stand for.
+  """Returns the `ModelServerConfig` that the flags name or stand for.
 
   Raises:
     ServingError: the file is missing or wrong.
@@ -292,12 +292,12 @@ def _bracketed(host: str) -> str:
 
 
 def _reached_at(host: str) -> str:
-  """The address by which this machine reaches a server on `host`."""
+  """Returns the address by which this machine reaches a server on `host`."""
   return "127.0.0.1" if host in _EVERY_HOST else _bracketed(host)
 
 
 def _batches(flags: Flags, telemetry: Telemetry) -> Wrap:
-  """The function that puts batches in front of each version's session."""
+  """Returns the function that puts batches in front of each version's session."""
   common = BatchOptions()
   if flags.batching_parameters_file:
     common = read_options(flags.batching_parameters_file)
@@ -316,7 +316,7 @@ def _batches(flags: Flags, telemetry: Telemetry) -> Wrap:
 
 
 def _metrics_path(flags: Flags) -> str:
-  """The path of the metrics for Prometheus; empty if there are none."""
+  """Returns the path of the metrics for Prometheus; empty if there are none."""
   if not flags.monitoring_config_file:
     return ""
   config = read_text_proto(flags.monitoring_config_file, MonitoringConfig()).prometheus_config

@@ -22,7 +22,7 @@ NO_MODEL_FILE = "NO_MODEL"
 
 
 def previous_blessed(path: str | os.PathLike[str], candidate: str) -> str | None:
-  """The latest blessed model that is older than the candidate.
+  """Returns the latest blessed model that is older than the candidate.
 
   A candidate that is new is added, so that its age is known from then on, blessed or not.
 
@@ -58,7 +58,7 @@ def record_blessing(path: str | os.PathLike[str], model: str, *, blessed: bool) 
 
 
 def read(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-  """The models, the oldest first; none if there is no history.
+  """Returns the models, the oldest first; none if there is no history.
 
   Raises:
     BadInputError: the file is damaged.
@@ -68,7 +68,7 @@ def read(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[list[dict[str, Any]]]:
-  """The history, written back if it changed; held for one process at a time."""
+  """Yields the history, written back if it changed; held for one process at a time."""
   file = pathlib.Path(path)
   try:
     file.parent.mkdir(parents=True, exist_ok=True)

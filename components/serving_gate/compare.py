@@ -55,7 +55,7 @@ class PathResult:
 
 
 def failed(loader: str, signature: str, batch: int, reason: str) -> PathResult:
-  """A path that gave no answer; the arguments are the attributes of the result."""
+  """Returns a path that gave no answer; the arguments are the attributes of the result."""
   return PathResult(
     loader=loader,
     signature=signature,
@@ -201,7 +201,7 @@ def _compare_texts(
 
 
 def _score_tables(expected: Mapping[str, np.ndarray]) -> list[dict[bytes, float]] | None:
-  """Label to score for each row; None for outputs that are no classification."""
+  """Maps label to score for each row; None for outputs that are no classification."""
   labels = next((expected[name] for name in _LABELS if name in expected), None)
   scores = expected.get(_SCORES)
   if labels is None or scores is None or labels.ndim != 2 or labels.shape != scores.shape:

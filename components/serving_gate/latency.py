@@ -33,7 +33,7 @@ class Latency:
   p99_ms: float
 
   def reason(self, max_latency_ms: float | None) -> str:
-    """Why the model is too slow; empty if it is not, or if there is no limit."""
+    """Returns why the model is too slow; empty if it is not, or if there is no limit."""
     if max_latency_ms is None or self.p99_ms <= max_latency_ms:
       return ""
     return (
@@ -86,7 +86,7 @@ def measure(
 
 
 def percentile(values: Sequence[float], part: float) -> float:
-  """The smallest of the values that at least this part of them does not exceed."""
+  """Returns the smallest of the values that at least this part of them does not exceed."""
   return sorted(values)[max(math.ceil(part * len(values)), 1) - 1]
 
 

@@ -67,7 +67,7 @@ def load_tf1(model_dir: str) -> Iterator[tuple[Run, frozenset[str]]]:
 
 
 def used_ops(model_dir: str) -> set[UsedOp]:
-  """The ops of a SavedModel, those within its functions included."""
+  """Returns the ops of a SavedModel, those within its functions included."""
   with fileio.open(os.path.join(model_dir, MODEL_FILE), "rb") as f:
     model = saved_model_pb2.SavedModel.FromString(f.read())
   found: set[UsedOp] = set()
@@ -94,7 +94,7 @@ def _ops_of(nodes: Iterable[Any], functions: Collection[str], *, by_xla: bool) -
 
 
 def first_line(error: BaseException) -> str:
-  """The first line of an error's message that says something, with the error's type."""
+  """Returns the first line of an error's message that says something, with the error's type."""
   lines = [line.strip() for line in str(error).splitlines()]
   telling = [line for line in lines if line and not any(p in line for p in _PREAMBLE)]
   return f"{type(error).__name__}: {telling[0]}" if telling else type(error).__name__

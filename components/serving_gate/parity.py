@@ -85,7 +85,7 @@ class Parity(ArtifactFile):
     return max(refused, key=lambda path: path.max_difference or 0, default=None)
 
   def to_json(self) -> dict[str, Any]:
-    """The content of the file: the fields, and the values computed from them."""
+    """Returns the content of the file: the fields, and the values computed from them."""
     fields = dataclasses.asdict(self)
     del fields["log"]
     gates = self.verdict.to_json()["gates"]

@@ -79,7 +79,7 @@ def replay_in_process(
 
 
 def requests(expectations: Expectations, signatures: Collection[str]) -> Iterator[Request]:
-  """The requests to a model that has these signatures."""
+  """Yields the requests to a model that has these signatures."""
   outputs = expectations.outputs
   yield Request(SERVING_DEFAULT, expectations.input_key, expectations.values, outputs)
   yield Request(SERVING_EXAMPLES, "examples", expectations.examples, outputs)
@@ -154,7 +154,7 @@ def _comparable(name: str, values: np.ndarray) -> np.ndarray:
 
 
 def op_reasons(model_dir: str, release: ServingRelease) -> list[str]:
-  """Why the release of TensorFlow Serving could not run the graph; empty if it can."""
+  """Returns why the release of TensorFlow Serving could not run the graph; empty if it can."""
   try:
     return refusals(used_ops(model_dir), release)
   except Exception as err:  # see `replay_in_process`

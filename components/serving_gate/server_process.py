@@ -134,7 +134,7 @@ class ServerProcess:
     return self._running().pid
 
   def log_text(self) -> str:
-    """The server's output; of a long one, the end."""
+    """Returns the server's output; of a long one, the end."""
     if not self._log.exists():
       return ""
     return self._log.read_bytes()[-_SHOWN_BYTES:].decode("utf-8", "replace")
@@ -170,7 +170,7 @@ class ServerProcess:
 
 
 def _free_ports(count: int) -> list[int]:
-  """Different ports that nothing listens on now."""
+  """Returns different ports that nothing listens on now."""
   with contextlib.ExitStack() as stack:
     sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
     for each in sockets:
@@ -187,7 +187,7 @@ def _is_open(port: int) -> bool:
 
 
 def _is_about_the_model(code: int, log: str) -> bool:
-  """Whether the end of a server says something of the model, and not of the machine.
+  """Returns whether the end of a server says something of the model, and not of the machine.
 
   Out of memory, a stop of the machine, a port that is taken: the same model may do well next time.
   """
@@ -204,7 +204,7 @@ def _shown(code: int) -> str:
 
 
 def _reason(log: str) -> str:
-  """The server's own reason in its log, else the last line."""
+  """Returns the server's own reason in its log, else the last line."""
   start = log.rfind(_REFUSAL)
   if start >= 0:
     return log[start + len(_REFUSAL) :].split("\n", 1)[0].strip()

@@ -226,7 +226,7 @@ def _raise_if_unanswered(err: Exception, server: ServerProcess) -> None:
 
 
 def _end_of(log: str) -> str:
-  """The last lines of a log, introduced; empty if the server wrote nothing."""
+  """Returns the last lines of a log, introduced; empty if the server wrote nothing."""
   lines = log.strip().splitlines()[-_LAST_LINES:]
   return "\n".join([" The server's log ends with:", *lines]) if lines else ""
 
@@ -263,7 +263,7 @@ def _measure(client: Client, protocol: str, expectations: Expectations) -> Laten
 
 
 def _columns(answer: Sequence[Sequence[tuple[str, float]]]) -> dict[str, np.ndarray]:
-  """The answers of Classify, `[rows, classes]`."""
+  """Returns the answers of Classify, `[rows, classes]`."""
   classes = [[label.encode("utf-8", "surrogateescape") for label, _ in row] for row in answer]
   return {
     "classes": np.array(classes, object),
@@ -272,7 +272,7 @@ def _columns(answer: Sequence[Sequence[tuple[str, float]]]) -> dict[str, np.ndar
 
 
 def _features(serialized: bytes) -> dict[str, list[Any]]:
-  """A tf.Example as the client takes it; a feature without values is left out."""
+  """Returns a tf.Example as the client takes it; a feature without values is left out."""
   features = tf.train.Example.FromString(serialized).features.feature
   found = {
     name: list(getattr(feature, kind).value)

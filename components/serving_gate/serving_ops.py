@@ -60,7 +60,7 @@ class _Line:
 
 
 def release_of_tag(tag: str) -> ServingRelease:
-  """The release of an image `tensorflow/serving:TAG`.
+  """Returns the release of an image `tensorflow/serving:TAG`.
 
   Args:
     tag: such as "2.16.1" or "2.16.1-gpu"; patches of a release have the same ops.
@@ -79,13 +79,13 @@ def release_of_tag(tag: str) -> ServingRelease:
 
 
 def default_release(tensorflow: str) -> ServingRelease:
-  """The newest release, without a GPU, that is no newer than this TensorFlow, "2.16.2"."""
+  """Returns the newest release, without a GPU, that is no newer than this TensorFlow, "2.16.2"."""
   fit = [release for release in _releases() if _number(release) <= _number(tensorflow)]
   return ServingRelease(version=fit[-1] if fit else _releases()[0])
 
 
 def refusals(used: Iterable[UsedOp], release: ServingRelease) -> list[str]:
-  """Why the release cannot run a graph, a sentence a reason; empty if it can.
+  """Returns why the release cannot run a graph, a sentence a reason; empty if it can.
 
   Args:
     used: the graph's ops.
@@ -101,7 +101,7 @@ def refusals(used: Iterable[UsedOp], release: ServingRelease) -> list[str]:
 
 
 def _reason(op: UsedOp, release: ServingRelease) -> str | None:
-  """A sentence with "{ops}" in it; None if the op runs."""
+  """Returns a sentence with "{ops}" in it; None if the op runs."""
   lines = _lines().get(op.name, ())
   line = next((line for line in lines if release.version in line.releases), None)
   if op.name in _PYTHON_OPS:
@@ -156,7 +156,7 @@ def _lines() -> Mapping[str, list[_Line]]:
 
 @functools.cache
 def _releases() -> list[str]:
-  """Every release of the list, the oldest first."""
+  """Returns every release of the list, the oldest first."""
   found = {version for lines in _lines().values() for line in lines for version in line.releases}
   return sorted(found, key=_number)
 

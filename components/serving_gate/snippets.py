@@ -122,7 +122,7 @@ class Snippets:
 
 
 def read_answer(printed: str, expected: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-  """Output name to array `[1, ...]` of what an example printed.
+  """Maps output name to array `[1, ...]` of what an example printed.
 
   Args:
     printed: JSON.

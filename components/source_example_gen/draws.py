@@ -41,7 +41,7 @@ class Moves:
 
   @property
   def splits(self) -> dict[bytes, str]:
-    """Every moved content key's new split."""
+    """The new split of every moved content key."""
     return {**dict.fromkeys(self.to_train, TRAIN), **self.held_out}
 
 
@@ -74,7 +74,7 @@ class Draw:
       del keys[-1 if split == TRAIN else 0]
 
   def to_json(self) -> list[list]:
-    """Rows of label, split and hexadecimal keys."""
+    """Returns rows of label, split and hexadecimal keys."""
     return [
       [label, split, [key.hex() for key in keys]]
       for label, by_split in self._nearest.items()
@@ -88,7 +88,7 @@ class Draw:
         self.add(label, split, bytes.fromhex(key))
 
   def moves(self, rule: SplitRule) -> Moves:
-    """The moves without which a class would be lost.
+    """Returns the moves without which a class would be lost.
 
     Args:
       rule: the rule that drew, which moves nothing itself.
@@ -126,7 +126,7 @@ class Draw:
     return moved
 
   def _present(self, split: str, to_train: frozenset[bytes], wanted: int) -> set[str | None]:
-    """Labels that stay in a held-out split, as many as are wanted."""
+    """Returns labels that stay in a held-out split, as many as are wanted."""
     found: set[str | None] = set()
     for label, by_split in self._nearest.items():
       if any(key not in to_train for key in by_split.get(split, ())):

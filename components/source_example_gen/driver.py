@@ -7,6 +7,8 @@ the plan's fingerprint to them re-runs the component exactly when the input chan
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from typing import Any
 
 from tfx.components.example_gen import utils
 from tfx.dsl.components.base import base_driver
@@ -16,6 +18,7 @@ from tfx.orchestration.portable import data_types
 from tfx.proto.orchestration import driver_output_pb2
 
 from components.source_example_gen import sources
+from dlpipe.errors import DlpipeError
 
 FINGERPRINT_KEY = utils.FINGERPRINT_PROPERTY_NAME  # "input_fingerprint", TFX's own name for it
 
@@ -45,3 +48,16 @@ class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
     examples.custom_properties[utils.SPAN_PROPERTY_NAME].int_value = span
     result.output_artifacts["examples"].artifacts.append(examples)
     return result
+
+
+def require_unchanged(exec_properties: Mapping[str, Any], fingerprint: str) -> None:
+  """Refuses an input that is another than the driver saw.
+
+  Raises:
+    DlpipeError: the input changed while the run was starting.
+  """
+  if exec_properties.get(FINGERPRINT_KEY, fingerprint) != fingerprint:
+    raise DlpipeError(
+      f"The input {exec_properties['data_path']} changed while the run was starting. "
+      "Run again when nothing writes to it any more."
+    )

@@ -26,7 +26,7 @@ from tfx.types import artifact_utils
 
 from components.source_example_gen import origins, quarantine, relabel, shard_writer, sources
 from components.source_example_gen.draws import Draw, Moves
-from components.source_example_gen.driver import FINGERPRINT_KEY
+from components.source_example_gen.driver import require_unchanged
 from components.source_example_gen.splits import SplitRule, content_key
 from dlpipe import progress
 from dlpipe.dotted_paths import load_function
@@ -57,7 +57,7 @@ class Targets:
     return os.path.join(self.work_uri, f"draw-{shard:05d}.json")
 
   def keys_path(self, shard: int) -> str:
-    """The content keys that a shard drew, eight bytes each."""
+    """Returns the content keys that a shard drew, eight bytes each."""
     return os.path.join(self.work_uri, f"keys-{shard:05d}")
 
   def final_path(self, split: str, shard: int, shards: int) -> str:
@@ -84,11 +84,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     """
     self._log_startup(input_dict, output_dict, exec_properties)
     plan = sources.make_plan(exec_properties)
-    if exec_properties.get(FINGERPRINT_KEY, plan.fingerprint) != plan.fingerprint:
-      raise DlpipeError(
-        f"The input {exec_properties['data_path']} changed while the run was starting. "
-        "Run again when nothing writes to it any more."
-      )
+    require_unchanged(exec_properties, plan.fingerprint)
     try:
       self._write(plan, output_dict, exec_properties)
     except Exception as err:
@@ -147,7 +143,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     exec_properties: dict[str, Any],
     new_labels: Mapping[str, relabel.NewLabel],
   ) -> list[quarantine.ShardReport]:
-    """Reads every shard, and those again of which a record goes elsewhere than its hash says.
+    """Reads every shard; reads those again that hold a record to move to another split.
 
     Returns:
       The reports in the order of the shards.
@@ -299,7 +295,7 @@ class ReadShard(beam.DoFn):
     return dataclasses.replace(record, features=features)
 
   def _labels(self, record: Record) -> tuple[str, ...]:
-    """The classes of a record; none where labels name no classes."""
+    """Returns the classes of a record; none where labels name no classes."""
     value = record.features.get(self._label_key) if self._label_key else None
     if isinstance(value, (int, float)):
       return (str(value),)
@@ -317,7 +313,7 @@ class ReadShard(beam.DoFn):
 
 
 def _new_labels(exec_properties: Mapping[str, Any]) -> dict[str, relabel.NewLabel]:
-  """The labels that replace those of the source, by origin; empty without `data.relabel`."""
+  """Returns the labels that replace the source's, by origin; empty without `data.relabel`."""
   path = exec_properties.get("relabel")
   if not path:
     return {}
@@ -341,14 +337,14 @@ def merged_draw(targets: Targets, shards: int) -> Draw:
 
 
 def _draws_any(keys_path: str, wanted: Collection[bytes]) -> bool:
-  """Whether a shard drew one of these content keys."""
+  """Returns whether a shard drew one of these content keys."""
   with fileio.open(keys_path, "rb") as f:
     keys = np.frombuffer(f.read(), ">u8")
   return bool(np.isin(keys, np.frombuffer(b"".join(wanted), ">u8")).any())
 
 
 def _words(moves: Moves) -> str:
-  """The moves in words, for the log."""
+  """Returns the moves in words, for the log."""
   filled = collections.Counter(moves.held_out.values())
   parts = [f"{len(moves.to_train)} contents of labels that train did not have go to train"]
   parts += [f"{count} contents go to {split}" for split, count in sorted(filled.items())]

@@ -53,7 +53,7 @@ class ShardReport:
 
 
 def keep_data(rejected: Rejected, *, root: str, name: str, budget: int) -> tuple[dict, int]:
-  """The row of a rejected record, and what remains of `budget` bytes after keeping its data."""
+  """Returns the row of a rejected record, and what its data leave of `budget` bytes."""
   row: dict[str, Any] = {"origin": rejected.origin, "reason": rejected.reason}
   if rejected.label is not None:
     row["label"] = rejected.label
@@ -118,7 +118,7 @@ def lost_classes(
   named: Mapping[str, int],
   rejected: Iterable[Mapping[str, Any]],
 ) -> dict[str, LostClass]:
-  """The classes that the input has and of which no example could be used.
+  """Returns the classes of the input without a usable example.
 
   Args:
     labels: records written, by split and label; without any, there is nothing to compare with.
@@ -146,12 +146,12 @@ def lost_classes(
 
 
 def _plain(label: str) -> str:
-  """The label as any source writes it: composed, without blanks around it."""
+  """Returns the label as any source writes it: composed, without blanks around it."""
   return unicodedata.normalize("NFC", label).strip()
 
 
 def nothing_usable(data_path: str, reports: Sequence[ShardReport]) -> str:
-  """The message of a run whose every record was rejected."""
+  """Returns the message of a run whose every record was rejected."""
   rows = [row for report in reports for row in report.rejected]
   lines = [f"None of the {len(rows)} records of {data_path} can be used."]
   lines.extend(f"  {row['origin']}: {row['reason']}" for row in rows[:_SHOWN])

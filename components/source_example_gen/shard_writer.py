@@ -25,7 +25,7 @@ _WORTH_COMPRESSING = 0.95
 
 
 def file_name(shard: int, shards: int) -> str:
-  """The name of a shard's file inside a split's directory."""
+  """Returns the name of a shard's file inside a split's directory."""
   return f"data_tfrecord-{shard:05d}-of-{shards:05d}.gz"
 
 
@@ -78,7 +78,7 @@ class ShardWriter:
 
 
 def open_writer(path: str, probe: list[bytes]) -> tf.io.TFRecordWriter:
-  """A writer of gzipped TFRecords, which every TFX component reads.
+  """Returns a writer of gzipped TFRecords, which every TFX component reads.
 
   JPEGs and PNGs do not get smaller: where a probe shows that, gzip only stores, which is five times
   as fast as its quickest compression.
@@ -92,7 +92,7 @@ def open_writer(path: str, probe: list[bytes]) -> tf.io.TFRecordWriter:
 
 
 def serialize(features: Mapping[str, FeatureValue]) -> bytes:
-  """The tf.Example of a record's features; str as UTF-8, bool and int as int64."""
+  """Returns the tf.Example of a record's features; str as UTF-8, bool and int as int64."""
   example = tf.train.Example()
   target = example.features.feature
   for name, value in features.items():

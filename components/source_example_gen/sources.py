@@ -21,7 +21,7 @@ COPIES = "copies"
 
 
 def make_plan(exec_properties: Mapping[str, Any]) -> SourcePlan:
-  """The source's plan for the input that a `SourceExampleGen` was given.
+  """Returns the source's plan for the input that a `SourceExampleGen` was given.
 
   Its fingerprint stands for the file of new labels, too, if there is one. That of a window of spans
   has no shards: each span has a plan of its own. Input in a store is copied here first.

@@ -37,11 +37,11 @@ class SplitRule:
     return tuple(s for s, part in fractions.items() if part > 0 and s not in self.given)
 
   def is_drawn(self, split: str | None) -> bool:
-    """Whether a record with this given split takes part in the draw."""
+    """Returns whether a record with this given split takes part in the draw."""
     return split is None or (split == TRAIN and bool(self.drawn))
 
   def split_of(self, key: bytes, split: str | None) -> str:
-    """The split of a record with the content key `key` and the given split `split`.
+    """Returns the split of a record with the content key `key` and the given split `split`.
 
     >>> SplitRule().split_of(content_key(b"a review"), None)
     'train'
@@ -65,5 +65,5 @@ class SplitRule:
 
 
 def content_key(content: bytes) -> bytes:
-  """Eight bytes that stand for the content."""
+  """Returns eight bytes that stand for the content."""
   return hashlib.sha256(content).digest()[:8]

@@ -16,7 +16,7 @@ REJECTED_FILE = "rejected.jsonl"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LostClass:
-  """A class of the input of which no example could be used.
+  """A class of the input without a usable example.
 
   Attributes:
     inputs: the number of its inputs.

@@ -18,7 +18,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
 from components.source_example_gen import executor, quarantine, relabel
-from components.source_example_gen.driver import FINGERPRINT_KEY
+from components.source_example_gen.driver import require_unchanged
 from components.source_example_gen.splits import SplitRule
 from components.spans import contents, kept, resolving, together, window
 from components.spans.pattern import Pattern, Span
@@ -40,11 +40,7 @@ class Executor(executor.Executor):
     """
     self._log_startup(input_dict, output_dict, exec_properties)
     found = resolving.resolve(exec_properties)
-    if exec_properties.get(FINGERPRINT_KEY, found.fingerprint) != found.fingerprint:
-      raise DlpipeError(
-        f"The input {exec_properties['data_path']} changed while the run was starting. "
-        "Run again when nothing writes to it any more."
-      )
+    require_unchanged(exec_properties, found.fingerprint)
     folders = self._folders(found, exec_properties)
     examples = artifact_utils.get_single_instance(output_dict["examples"])
     examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
@@ -94,7 +90,7 @@ class Executor(executor.Executor):
     spans: list[Span],
     exec_properties: dict[str, Any],
   ) -> dict[str, pathlib.Path]:
-    """Reads those spans of which nothing is kept with the moves of now."""
+    """Reads the spans that are not kept, or kept with other moves."""
     moves = store.moves()
     folders = {span.name: store.find(found.keys[span.name], moves) for span in spans}
     new = [span for span in spans if folders[span.name] is None]

@@ -103,7 +103,7 @@ class Store:
     return None
 
   def forget(self) -> None:
-    """Deletes what was read; contents that were moved stay so."""
+    """Deletes what was read, but not the list of contents that were moved."""
     shutil.rmtree(self.root / _KEPT, ignore_errors=True)
 
   def unused(self) -> list[pathlib.Path]:

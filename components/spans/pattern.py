@@ -54,7 +54,7 @@ class Span:
 
   @property
   def said(self) -> str:
-    """Names the span and its version for a person."""
+    """The span and its version, for a person."""
     return self.name if self.version is None else f"{self.name} (version {self.version})"
 
 

@@ -122,7 +122,7 @@ class Counting:
     return [each.compact(own) for each, own in zip(generators, found, strict=True)]
 
   def statistics(self, counted: Iterable[list[Any]]) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """Returns the statistics of all that was counted, of which one at a time is in memory."""
+    """Merges what was counted into statistics; only one count at a time is in memory."""
     generators = self._generators()
     merged = [each.create_accumulator() for each in generators]
     for found in counted:

@@ -28,6 +28,7 @@ from components.versioned_pusher.version_folders import (
   list_versions,
   version_record,
 )
+from dlpipe.disk.whole_files import flush
 from dlpipe.errors import BadInputError
 
 CANDIDATES = "candidates"
@@ -68,7 +69,7 @@ def hold(source_dir: PathLike, base_dir: PathLike, *, source: str = "", **option
 
 
 def list_candidates(base_dir: PathLike) -> list[int]:
-  """Numbers of the candidates, ascending."""
+  """Returns the numbers of the candidates, ascending."""
   return list_versions(pathlib.Path(base_dir, CANDIDATES))
 
 
@@ -144,7 +145,7 @@ def discard(version_dir: pathlib.Path) -> None:
   # A name that servers ignore, and that the next publisher clears if this process is killed.
   going = version_dir.with_name(f"{folders.STAGING_PREFIX}{version_dir.name}")
   os.rename(version_dir, going)
-  folders.flush(version_dir.parent)
+  flush(version_dir.parent)
   with contextlib.suppress(OSError):
     folders.remove(going)
 
@@ -186,6 +187,6 @@ def _show(base: pathlib.Path, path: pathlib.Path, record: VersionRecord) -> None
   folders.write(new, json.dumps(values, indent=2, sort_keys=True) + "\n")
   new.chmod(folders.FILE_MODE)
   os.replace(new, path / RECORD_FILE)
-  folders.flush(path)
+  flush(path)
   os.rename(path, base / path.name)
-  folders.flush(base)
+  flush(base)

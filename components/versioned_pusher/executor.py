@@ -79,7 +79,7 @@ class Pushed(ArtifactFile):
   refused_by: list[str] | None = None
 
   def to_json(self) -> dict[str, Any]:
-    """The content of the file."""
+    """Returns the content of the file."""
     return {name: value for name, value in super().to_json().items() if value is not None}
 
 
@@ -153,21 +153,22 @@ class Executor(base_executor.BaseExecutor):
     stages.refresh(folder)
     if address := mirror.copy_live(folder):
       report(f"What is live is copied to {address}", address=address)
-    newest = max(list_versions(base))
     repairs = version_record(base, version).get("repairs")
     _write(pushed, Pushed(pushed=True, version=version, destination=destination, repairs=repairs))
-    if repairs is not None:
-      report(
-        f"Version {repairs} in {base} is damaged; pushed the model again as version {version}",
-        version=version,
-        serving_dir=base,
-      )
-    elif newest == version:
-      report(f"Pushed version {version} to {base}", version=version, serving_dir=base)
-    elif is_damaged(base, version):
-      report(f"Version {version} in {base} is damaged; version {newest} stays served")
-    else:
-      report(f"Version {version} is in {base} already; version {newest} stays served")
+    _report_version(base, version, repairs)
+
+
+def _report_version(base: str, version: int, repairs: int | None) -> None:
+  newest = max(list_versions(base))
+  if repairs is not None:
+    said = f"Version {repairs} in {base} is damaged; pushed the model again as version {version}"
+    report(said, version=version, serving_dir=base)
+  elif newest == version:
+    report(f"Pushed version {version} to {base}", version=version, serving_dir=base)
+  elif is_damaged(base, version):
+    report(f"Version {version} in {base} is damaged; version {newest} stays served")
+  else:
+    report(f"Version {version} is in {base} already; version {newest} stays served")
 
 
 def _card(
@@ -201,7 +202,7 @@ def _blessing_of(
 
 
 def _is_blessed(blessing: types.Artifact) -> bool:
-  """Whether a gate let the model pass; TFX's two kinds of blessings have one name for it."""
+  """Returns whether a gate let the model pass; TFX's two kinds of blessings share this name."""
   return bool(
     blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
     == constants.BLESSED_VALUE

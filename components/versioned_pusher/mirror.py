@@ -68,7 +68,7 @@ def copy_live(folder: TaskFolder) -> str | None:
 
 
 def is_missing(folder: TaskFolder) -> bool:
-  """Whether what is live should be in a store, and is not there.
+  """Returns whether what is live should be in a store, and is not there.
 
   Raises:
     BadInputError, DlpipeError: the store cannot be read.
@@ -78,7 +78,7 @@ def is_missing(folder: TaskFolder) -> bool:
 
 
 def _place(folder: TaskFolder) -> tuple[str, int] | None:
-  """The store's address, and the number of what is live and whole."""
+  """Returns the store's address, and the number of what is live and whole."""
   base = stages.read(folder).copy_to
   number = max(list_versions(folder.serving), default=None)
   if base is None or number is None or is_damaged(folder.serving, number):

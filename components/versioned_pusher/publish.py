@@ -127,7 +127,7 @@ def rollback(base_dir: PathLike, to: int | None = None) -> int:
 
 
 def _was_left(base: pathlib.Path, versions: Mapping[int, pathlib.Path], version: int) -> bool:
-  """Whether a rollback was made since: publishing the version again would override it.
+  """Returns whether a rollback was made since: publishing the version again would override it.
 
   If no whole version is left to roll back to, the rollback no longer counts.
   """
@@ -150,6 +150,6 @@ def _previous(base: pathlib.Path, versions: Mapping[int, pathlib.Path]) -> int:
 
 
 def _origin(base: pathlib.Path, version_dir: pathlib.Path) -> VersionRecord:
-  """A version's record; an older release wrote whole paths."""
+  """Returns a version's record; an older release wrote whole paths."""
   record = read_record(version_dir)
   return record | {"pushed_from": beside(base, str(record.get("pushed_from")))}

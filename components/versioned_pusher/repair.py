@@ -29,7 +29,7 @@ class Repair:
   rollback_to: int | None
 
   def commands(self, task: str, place: str) -> list[str]:
-    """The commands, the better one first; at least one.
+    """Returns the commands, the better one first; at least one.
 
     Args:
       task: its name.
@@ -43,15 +43,14 @@ class Repair:
     return found
 
 
-def repair_of(base_dir: PathLike, version: int | None = None) -> Repair:
-  """How to get a whole version in place of one that is damaged.
+def repair_of(base_dir: PathLike) -> Repair:
+  """Returns how to get a whole version in place of the newest, which is damaged.
 
   Args:
     base_dir: the served directory, which has versions.
-    version: the damaged one; None for the newest.
   """
   versions = list_versions(base_dir)
-  damaged = version if version is not None else versions[-1]
+  damaged = versions[-1]
   record = version_record(base_dir, damaged)
   whole = [n for n in versions if n != damaged and not is_damaged(base_dir, n)]
   live = [n for n in whole if turn(version_record(base_dir, n), n)]

@@ -102,12 +102,12 @@ class Stages(pydantic.BaseModel):
   copy_to: str | None = None
 
   def held(self) -> dict[int, str]:
-    """The versions that must stay on the disk, with the reason."""
+    """Returns the versions that must stay on the disk, with the reason."""
     found = dict.fromkeys(self.pins, "it is pinned")
     return found | {version: f"the label {name}" for name, version in self.labels.items()}
 
   def last(self, version: int, *what: str) -> Change | None:
-    """The last change of these kinds that is about a version."""
+    """Returns the last change of these kinds that is about a version."""
     about = (c for c in reversed(self.changes) if version in (c.version, c.became))
     return next((change for change in about if change.what in what), None)
 
@@ -121,7 +121,7 @@ def change(
   became: int | None = None,
   flips: Flips | None = None,
 ) -> Change:
-  """A change that the user of this process makes now."""
+  """Returns a change that the user of this process makes now."""
   return Change(
     at=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     by=_user(),
@@ -135,7 +135,7 @@ def change(
 
 
 def read(folder: TaskFolder) -> Stages:
-  """The stages of a task; without a file, no version has any.
+  """Returns the stages of a task; without a file, no version has any.
 
   Raises:
     BadInputError: the file is damaged.

@@ -11,7 +11,7 @@ after a version was deleted, because the server takes the largest for the newest
     <base>/.staging-*         a copy in the making, or what a killed publisher left behind
 
 `publish` and `candidates` decide what is published; this module names, copies, locks and checks the
-folders. Both import only the standard library and our errors.
+folders. Both import only the standard library and our ground.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypedDict, cast
 
+from dlpipe.disk.whole_files import flush
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.workspace import MODEL_FILE
 
@@ -78,7 +79,7 @@ class VersionRecord(TypedDict, total=False):
 
 
 def list_versions(base_dir: PathLike) -> list[int]:
-  """Numbers of the versions in `base_dir`, ascending; empty if there is no such directory."""
+  """Returns the versions in `base_dir`, ascending; empty if there is no such directory."""
   return sorted(version_dirs(pathlib.Path(base_dir)))
 
 
@@ -88,7 +89,7 @@ def leftovers(base_dir: PathLike) -> list[pathlib.Path]:
 
 
 def version_record(base_dir: PathLike, version: int) -> VersionRecord:
-  """The origin of a version; empty for a version that something else put there.
+  """Returns the origin of a version; empty for a version that something else put there.
 
   Raises:
     BadInputError: there is no such version.
@@ -102,7 +103,7 @@ def version_record(base_dir: PathLike, version: int) -> VersionRecord:
 
 
 def is_whole(base_dir: PathLike, version: int) -> bool:
-  """Whether a version is there with a record, and its files are those that the record names."""
+  """Returns whether a version has a record, and its files are those that the record names."""
   path = pathlib.Path(base_dir, str(version))
   recorded = read_record(path).get("sha256")
   try:
@@ -112,7 +113,7 @@ def is_whole(base_dir: PathLike, version: int) -> bool:
 
 
 def is_damaged(base_dir: PathLike, version: int) -> bool:
-  """Whether a version's files are not those that its record names.
+  """Returns whether a version's files are not those that its record names.
 
   A version without a record was put there by something else, and nothing is known of it.
   """
@@ -123,7 +124,7 @@ def is_damaged(base_dir: PathLike, version: int) -> bool:
 
 
 def content_digest(directory: PathLike) -> str:
-  """SHA-256 over names and bytes of every file below `directory`, without our record and card."""
+  """Hashes names and bytes of all files in `directory`, except our record and card, by SHA-256."""
   root = pathlib.Path(directory)
   digest = hashlib.sha256()
   for path in _files(root):
@@ -225,7 +226,7 @@ def version_dirs(base: pathlib.Path) -> dict[int, pathlib.Path]:
 
 
 def beside(base: pathlib.Path, path: str) -> str:
-  """A path relative to the folder that the served directory is in, if it lies there.
+  """Returns a path relative to the folder that the served directory is in, if it lies there.
 
   So a record stays true in a workspace that was moved.
   """
@@ -242,12 +243,12 @@ def read_record(version_dir: pathlib.Path) -> VersionRecord:
 
 
 def turn(record: VersionRecord, number: int) -> int:
-  """The number under which a version's model went live; 0 if it never did."""
+  """Returns the number under which a version's model went live; 0 if it never did."""
   return record.get("live_as", record.get("first_version", number))
 
 
 def way_back(turns: Mapping[int, int]) -> int | None:
-  """The version that a rollback goes back to; None if there is none.
+  """Returns the version that a rollback goes back to; None if there is none.
 
   Args:
     turns: version to `turn`, of the versions that servers see.
@@ -294,12 +295,3 @@ def write(path: pathlib.Path, text: str) -> None:
   """Writes a file and flushes it to the disk."""
   path.write_text(text, encoding="utf-8")
   flush(path)
-
-
-def flush(path: pathlib.Path) -> None:
-  """Flushes a file, or the names in a folder, to the disk."""
-  handle = os.open(path, os.O_RDONLY)
-  try:
-    os.fsync(handle)
-  finally:
-    os.close(handle)

@@ -6,12 +6,11 @@ files. README.md gives the source, the licence and the changes.
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
+import pathlib
 
-# The year and month in which the data set was donated. A fixed time gives the files the same
-# fingerprint on every machine, and after the folder was deleted and written again.
+from data.sample_file import write_folder_once
+
+# The year and month in which the data set was donated. See `data.sample_file`.
 _MODIFIED_S = 899251200
 
 
@@ -27,31 +26,17 @@ def write_digits(target: str) -> str:
   Raises:
     OSError: the folder cannot be written.
   """
-  if os.path.isdir(target):
-    return target
+  return write_folder_once(target, _write, modified_s=_MODIFIED_S)
+
+
+def _write(folder: pathlib.Path) -> None:
   from PIL import Image
   from sklearn import datasets
 
   digits = datasets.load_digits()
-  parent = os.path.dirname(os.path.abspath(target))
-  os.makedirs(parent, exist_ok=True)
-  partial = tempfile.mkdtemp(prefix=".digits-", dir=parent)
-  try:
-    # Values run from 0 to 16; 255 / 16 spreads them over the eight bits of a picture.
-    pictures = (digits.images * (255 / 16)).round().astype("uint8")
-    for number, (pixels, digit) in enumerate(zip(pictures, digits.target, strict=True)):
-      folder = os.path.join(partial, str(digit))
-      os.makedirs(folder, exist_ok=True)
-      path = os.path.join(folder, f"{number:04d}.png")
-      Image.fromarray(pixels).save(path)
-      os.utime(path, (_MODIFIED_S, _MODIFIED_S))
-    os.chmod(partial, 0o755)
-    try:
-      os.rename(partial, target)
-    except OSError:
-      # Another process was first; its folder is complete, because a rename is atomic.
-      if not os.path.isdir(target):
-        raise
-  finally:
-    shutil.rmtree(partial, ignore_errors=True)
-  return target
+  # Values run from 0 to 16; 255 / 16 spreads them over the eight bits of a picture.
+  pictures = (digits.images * (255 / 16)).round().astype("uint8")
+  for number, (pixels, digit) in enumerate(zip(pictures, digits.target, strict=True)):
+    path = folder / str(digit) / f"{number:04d}.png"
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(pixels).save(path)

@@ -49,6 +49,15 @@ def write_whole(
     partial.unlink(missing_ok=True)
 
 
+def flush(path: str | os.PathLike[str]) -> None:
+  """Flushes a file, or the names in a folder, to the disk."""
+  handle = os.open(path, os.O_RDONLY)
+  try:
+    os.fsync(handle)
+  finally:
+    os.close(handle)
+
+
 def leftovers(folder: pathlib.Path) -> list[pathlib.Path]:
   """Returns what processes that were killed left in a folder; none may be writing there."""
   return sorted(folder.glob(f".*{_PARTIAL}"))

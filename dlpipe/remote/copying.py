@@ -135,7 +135,7 @@ def _require_unchanged(store: Store, state: _State, read: list[Item]) -> None:
 
 
 def _is_whole(path: pathlib.Path, item: Item) -> bool:
-  """Whether an earlier try has copied a file to its end, when it is given the time of the store."""
+  """Returns whether an earlier try copied a file to its end, given the time of the store."""
   found = path.stat()
   return abs(found.st_mtime - item.changed) < _ROUNDED_S and item.size in (None, found.st_size)
 
@@ -166,7 +166,7 @@ def _took_over(
 
 
 def _place(item: Item, target: pathlib.Path) -> pathlib.Path:
-  """The path of a file's copy; its folder is made."""
+  """Returns the path of a file's copy; its folder is made."""
   parts = item.name.split("/")
   if {"", ".", ".."} & set(parts):
     raise BadInputError(f"{item.source} has a name that no file here can have. Rename it.")
@@ -181,7 +181,7 @@ def _place(item: Item, target: pathlib.Path) -> pathlib.Path:
 
 
 def _latest(own: pathlib.Path) -> tuple[pathlib.Path, _State] | None:
-  """The folder and the state of the copy that was used last."""
+  """Returns the folder and the state of the copy that was used last."""
   for path in _states(own)[:1]:
     with contextlib.suppress(OSError, ValueError):
       return path.with_suffix(""), json.loads(path.read_text(encoding="utf-8"))
@@ -195,7 +195,7 @@ def _delete_older(own: pathlib.Path) -> None:
 
 
 def _states(own: pathlib.Path) -> list[pathlib.Path]:
-  """The states that were copied, the one that was used last first."""
+  """Returns the states that were copied, the one that was used last first."""
   return sorted(own.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
 
 

@@ -82,7 +82,7 @@ class WebFile(Store):
     return _OPENER.open(request, timeout=REQUEST_S)
 
   def _item(self, answer: Any) -> Item:
-    """What an answer says of the file.
+    """Returns what an answer says of the file.
 
     Raises:
       BadInputError: it is not the file that answers.
@@ -134,7 +134,7 @@ _OPENER = urllib.request.build_opener(_Redirections)
 
 
 def _changed(tag: str | None, moment: str | None) -> float:
-  """When a file of a server changed; if it says only a tag, a number that changes with the tag."""
+  """Returns when a server's file changed; if only a tag is known, a number that changes with it."""
   if moment and (known := email.utils.parsedate_to_datetime(moment)):
     return known.timestamp()
   return float(int(hashlib.sha256((tag or "").encode()).hexdigest()[:7], 16))

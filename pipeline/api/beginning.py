@@ -40,7 +40,7 @@ class Begun:
   recognized: Sequence[str]
 
   def to_json(self) -> dict[str, Any]:
-    """The object `dlpipe begin --json` prints."""
+    """Returns the object `dlpipe begin --json` prints."""
     return dataclasses.asdict(self)
 
 
@@ -127,7 +127,7 @@ def _require_store(config: PipelineConfig) -> None:
 
 
 def _orchestrator(compiled: PipelineConfig) -> str:
-  """The orchestrator whose settings or templates the pipeline was compiled with; else "ir"."""
+  """Returns the orchestrator for which the settings or templates were compiled; else "ir"."""
   for name in orchestrators.ORCHESTRATORS:
     texts = (compiled.data_path, compiled.data.last_span)
     if name in compiled.model_fields_set or any(
@@ -138,7 +138,7 @@ def _orchestrator(compiled: PipelineConfig) -> str:
 
 
 def _values(config: PipelineConfig) -> dict[str, Any]:
-  """The settings that were told when the pipeline was compiled, by full name."""
+  """Returns the settings that were told when the pipeline was compiled, by full name."""
   found: dict[str, Any] = {}
   told: Mapping[str, Any] = config.model_dump(exclude_unset=True)
   for section, values in told.items():

@@ -105,7 +105,7 @@ def past_runs(task: str | None, workspace: str | None, mlmd: str | None) -> list
 def _never_begun(
   task: str | None, workspace: str | None, known: Collection[PastRun]
 ) -> Iterator[PastRun]:
-  """Yields the runs that were killed before a node of theirs began, of which no store knows."""
+  """Yields the runs that were killed before their first node began; no store knows them."""
   from pipeline.runs import lineage
 
   for name in [task] if task is not None else tasks_in(workspace):

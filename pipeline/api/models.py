@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Iterable, Sequence
-from types import TracebackType
 from typing import Any
 
 from components.versioned_pusher.version_folders import list_versions
@@ -156,12 +155,7 @@ class Model:
   def __enter__(self) -> Model:
     return self
 
-  def __exit__(
-    self,
-    kind: type[BaseException] | None,
-    error: BaseException | None,
-    trace: TracebackType | None,
-  ) -> None:
+  def __exit__(self, *exc_info: object) -> None:
     self.close()
 
   def __repr__(self) -> str:

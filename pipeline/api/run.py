@@ -108,7 +108,7 @@ class Run:
 
   @property
   def exit_code(self) -> int:
-    """Returns the exit code of `dlpipe run`: 3 data refused, 4 model refused, 1 failed, else 0."""
+    """The exit code of `dlpipe run`: 3 data refused, 4 model refused, 1 failed, else 0."""
     return 0 if self.state == "done" else results.EXIT_CODES.get(self.state, 1)
 
   def __repr__(self) -> str:

@@ -52,7 +52,7 @@ class Layout:
 
   @property
   def renamed(self) -> dict[str, str]:
-    """Returns the new names of outputs whose own names a column of the input already has."""
+    """The new names of outputs whose own names a column of the input already has."""
     found = {name: column for name, column in self.outputs.items() if name != column}
     return found | ({ERROR: self.error} if self.error != ERROR else {})
 

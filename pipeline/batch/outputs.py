@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from dlpipe.disk.whole_files import flush
 from dlpipe.errors import BadInputError, BusyError, DlpipeError
 from dlpipe.local_paths import lies_in
 from pipeline.batch.columns import Layout
@@ -45,7 +46,7 @@ class OutputPlan:
 
   @property
   def targets(self) -> list[str]:
-    """Returns the paths of the files to write."""
+    """The paths of the files to write."""
     if self.shards is None:
       return [self.path]
     stem, suffix = os.path.splitext(self.path)
@@ -53,7 +54,7 @@ class OutputPlan:
 
   @property
   def work_dir(self) -> str:
-    """Returns the hidden folder that holds parts until the output is complete."""
+    """The hidden folder that holds parts until the output is complete."""
     folder, name = os.path.split(self.path)
     return os.path.join(folder, f".{name}.partial")
 
@@ -167,19 +168,11 @@ def publish(plan: OutputPlan, parts: Parts, layout: Layout, work: str) -> list[s
   ]
   plan.joiner()(parts, staged, layout)
   for path, _ in staged:
-    _flush(path)
+    flush(path)
   _require_free(plan)
   for (path, _), target in zip(staged, plan.targets, strict=True):
     os.replace(path, target)
   for file in _other_shards(plan):
     os.unlink(file)
-  _flush(os.path.dirname(plan.path))
+  flush(os.path.dirname(plan.path))
   return plan.targets
-
-
-def _flush(path: str) -> None:
-  handle = os.open(path, os.O_RDONLY)
-  try:
-    os.fsync(handle)
-  finally:
-    os.close(handle)

@@ -94,9 +94,9 @@ def _common_type(types: Sequence[Any]) -> Any:
   return pa.string()
 
 
-def _tables(parts: Iterable[str], schema: Any) -> Iterator[Any]:
+def _tables(parts: Iterable[str], schema: pa.Schema) -> Iterator[pa.Table]:
   """Yields tables of the size of a row group."""
-  waiting: list[Any] = []
+  waiting: list[pa.Table] = []
   for part in parts:
     with open_parquet(part) as file:
       columns = file.read(use_threads=False).columns

@@ -157,7 +157,7 @@ class PredictShard(beam.DoFn):
 
   @contextlib.contextmanager
   def _cancelling(self) -> Iterator[None]:
-    """On an error, cancels waiting predictions: their threads would keep the process alive."""
+    """Cancels waiting predictions on an error: their threads would keep the process alive."""
     try:
       yield
     except BaseException:

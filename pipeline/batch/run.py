@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -122,20 +121,11 @@ def _predict(work: Work, inputs: InputPlan, args: list[str]) -> None:
     raise
 
 
-@contextlib.contextmanager
-def _progress_to(listener: Callable[[Mapping[str, Any]], None]) -> Iterator[None]:
-  class Forward(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-      fields = getattr(record, progress.FIELDS, {})
-      if "shards" in fields:
-        listener(fields)
+def _progress_to(
+  listener: Callable[[Mapping[str, Any]], None],
+) -> contextlib.AbstractContextManager[None]:
+  def tell(message: str, fields: Mapping[str, Any]) -> None:
+    if "shards" in fields:
+      listener(fields)
 
-  logger = logging.getLogger(progress.LOGGER_NAME)
-  handler, level = Forward(), logger.level
-  logger.addHandler(handler)
-  logger.setLevel(logging.INFO)
-  try:
-    yield
-  finally:
-    logger.removeHandler(handler)
-    logger.setLevel(level)
+  return progress.forwarded(tell)

@@ -147,7 +147,7 @@ class _Test(Section):
   optional: bool = False
 
   def faults(self, *, kind: str, answers: str) -> Iterator[str]:
-    """Yields why a model with such inputs (`text`, `file`) and answers cannot be tested so."""
+    """Yields why a model with this kind of input (`text`, `file`) and answer cannot be tested."""
     if self.only_if.words and kind != "text":
       yield "only_if.words is for tasks whose input is a text"
     if self.only_if.classes and answers != "classes":

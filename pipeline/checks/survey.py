@@ -101,43 +101,43 @@ class Survey:
 
   @property
   def splits(self) -> np.ndarray:
-    """Returns `[rows]` uint8: the index of each row's split in `SPLITS`."""
+    """The index of each row's split in `SPLITS`, `[rows]` uint8."""
     return np.frombuffer(self._splits, np.uint8)
 
   @property
   def contents(self) -> np.ndarray:
-    """Returns `[rows]` uint64: hashes of the inputs."""
+    """Hashes of the inputs, `[rows]` uint64."""
     return np.frombuffer(self._contents, np.uint64)
 
   @property
   def labels(self) -> np.ndarray:
-    """Returns `[rows]` uint64: hashes of the labels."""
+    """Hashes of the labels, `[rows]` uint64."""
     return np.frombuffer(self._labels, np.uint64)
 
   @property
   def unreadable(self) -> np.ndarray:
-    """Returns the numbers of the rows that could not be described."""
+    """The numbers of the rows that could not be described."""
     return np.frombuffer(self._unreadable, np.uint64).astype(np.int64)
 
   @property
   def lengths(self) -> dict[str, np.ndarray]:
-    """Returns `[readable rows]` float32 by the measure's name."""
+    """Lengths, `[readable rows]` float32, by the measure's name."""
     return {name: np.frombuffer(values, np.float32) for name, values in self._lengths.items()}
 
   @property
   def readable(self) -> np.ndarray:
-    """Returns the numbers of the rows that were described."""
+    """The numbers of the rows that were described."""
     return np.delete(np.arange(len(self.splits)), self.unreadable)
 
   @property
   def looks(self) -> dict[str, np.ndarray]:
-    """Returns `[readable rows]` float32 by measure; of texts also `familiar`."""
+    """Measures, `[readable rows]` float32, by name; of texts also `familiar`."""
     found = {name: np.frombuffer(values, np.float32) for name, values in self._looks.items()}
     return {**found, "familiar": self._familiarity.scores()} if self._has_words else found
 
   @property
   def scripts(self) -> np.ndarray:
-    """Returns `[readable rows]` str; empty for an input that is no text."""
+    """The scripts, `[readable rows]` str; empty for an input that is no text."""
     return np.array(self._scripts, str)
 
   def near_groups(self) -> np.ndarray:

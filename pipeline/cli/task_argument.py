@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import click
 
@@ -20,9 +19,7 @@ class _TaskName(click.ParamType):
     return f"Known tasks: {', '.join(task_names())}."
 
 
-def task_argument(command: Callable[..., Any]) -> Callable[..., Any]:
-  """Adds the argument TASK."""
-  return click.argument("task", type=_TaskName())(command)
+task_argument = click.argument("task", type=_TaskName())
 
 
 def settings_of(args: Sequence[str]) -> list[str]:

@@ -34,12 +34,12 @@ class World:
 
   @property
   def lock(self) -> str:
-    """Returns the name of the lock file in `constraints/`, without `.txt`."""
+    """The name of the lock file in `constraints/`, without `.txt`."""
     return f"py{self.python[0]}{self.python[1]}-tfx{self.tfx}"
 
   @property
   def pins(self) -> str:
-    """Returns the name of the file of pins in `constraints/`, without `.in`."""
+    """The name of the file of pins in `constraints/`, without `.in`."""
     return f"tfx{self.tfx}"
 
 

@@ -74,7 +74,7 @@ class Change:
 
   @property
   def words_of_bound(self) -> str:
-    """Returns the bound for a person."""
+    """The bound for a person."""
     if self.drifted and self.value <= self.bound:
       return "no name that comes or goes"
     return f"<= {self.bound:.3g}"

@@ -62,22 +62,10 @@ def judge(
   now = _newest(pathlib.Path(profile_dir)) or Profile.read(pathlib.Path(profile_dir))
   if now is None:
     raise FileNotFoundError(f"{profile_dir} has no {Profile.FILE}")
-  version = served.find(pathlib.Path(serving_dir))
-  severity, least = told["severity"], told["least"]
-  if version is None:
-    return Drift(severity=severity, data=now.data, notes=("No version is served to compare with.",))
-  if version.profile is None:
-    note = (
-      f"Version {version.version} has no {Profile.FILE}, which says what it was trained on: an "
-      "older release, or something else, put it there."
-    )
-    return Drift(severity=severity, version=version.version, data=now.data, notes=(note,))
-  before = version.profile
-  known = Drift(
-    span=now.span, severity=severity, version=version.version, data=now.data, reference=before.data
-  )
-  if before.data == now.data:
-    return dataclasses.replace(known, notes=("These are the data of the version that is served.",))
+  known, before = _reference(now, serving_dir, told["severity"])
+  if before is None:
+    return known
+  least = told["least"]
   only = examples.newest_files(examples_dir) if now.span else None
   words = before.words.counts if before.words is not None else None
   measure = Measure(Kind(**told["kind"]), known=words)
@@ -124,6 +112,28 @@ def judge(
   return found
 
 
+def _reference(now: Profile, serving_dir: str, severity: str) -> tuple[Drift, Profile | None]:
+  """Returns what is known before a comparison, and the profile to compare with; None for none."""
+  version = served.find(pathlib.Path(serving_dir))
+  if version is None:
+    note = "No version is served to compare with."
+    return Drift(severity=severity, data=now.data, notes=(note,)), None
+  before = version.profile
+  if before is None:
+    note = (
+      f"Version {version.version} has no {Profile.FILE}, which says what it was trained on: an "
+      "older release, or something else, put it there."
+    )
+    return Drift(severity=severity, version=version.version, data=now.data, notes=(note,)), None
+  known = Drift(
+    span=now.span, severity=severity, version=version.version, data=now.data, reference=before.data
+  )
+  if before.data == now.data:
+    note = "These are the data of the version that is served."
+    return dataclasses.replace(known, notes=(note,)), None
+  return known, before
+
+
 def _newest(directory: pathlib.Path) -> Profile | None:
   """Returns the profile of the newest span; None of data that are not several spans."""
   return Profile.read(directory, examples.NEWEST_FILE)
@@ -164,7 +174,7 @@ def _examples(
 def _schema_bounds(
   directory: pathlib.Path, told: Mapping[str, Any]
 ) -> tuple[dict[str, SchemaBound], list[str]]:
-  """Returns the bounds of the schema's comparators by feature, and what cannot be compared so."""
+  """Returns the bounds of the schema's comparators by feature, and a note on each unused one."""
   schema = text_format.Parse(
     (directory / SCHEMA_FILE).read_text(encoding="utf-8"), schema_pb2.Schema()
   )

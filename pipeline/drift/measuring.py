@@ -50,7 +50,7 @@ class Kind:
 
   @property
   def most_rows(self) -> int:
-    """Returns how many rows are measured at most."""
+    """How many rows are measured at most."""
     return MOST_TEXTS if self.is_text else MOST_PICTURES
 
 

@@ -46,12 +46,12 @@ class Numbers:
 
   @property
   def rows(self) -> int:
-    """Returns the number of values."""
+    """The number of values."""
     return sum(self.counts)
 
   @classmethod
   def of(cls, edges: Sequence[float], values: Iterable[float]) -> Numbers:
-    """Counts values, of which there is at least one."""
+    """Counts values; there must be at least one."""
     array = np.asarray(list(values), np.float64)
     places = np.searchsorted(np.asarray(edges), array, side="right")
     low, median, high = (float(np.quantile(array, part)) for part in (0.05, 0.5, 0.95))
@@ -85,7 +85,7 @@ class Names:
 
   @property
   def total(self) -> int:
-    """Returns how often all names occur."""
+    """How often all names occur."""
     return sum(self.counts.values()) + self.other
 
   @classmethod

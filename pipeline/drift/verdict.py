@@ -52,7 +52,7 @@ class LateSpan:
 
   @property
   def drifted(self) -> tuple[Change, ...]:
-    """Returns the features that have changed."""
+    """The features that have changed."""
     return tuple(change for change in self.changes if change.drifted)
 
 
@@ -86,12 +86,12 @@ class Drift(ArtifactFile):
 
   @property
   def drifted(self) -> tuple[Change, ...]:
-    """Returns the features that have changed."""
+    """The features that have changed."""
     return tuple(change for change in self.changes if change.drifted)
 
   @property
   def parts(self) -> tuple[LateSpan, ...]:
-    """Returns what was compared: the newest span, or all of the data, and the late ones."""
+    """What was compared: the newest span, or all of the data, and the late ones."""
     return (LateSpan(span=self.span, changes=self.changes, examples=self.examples), *self.late)
 
   @property

@@ -92,7 +92,7 @@ def _names(
 
 
 def _is_another(shares: dict[str, tuple[float, float]], old: str, new: str) -> bool:
-  """Whether most rows had one name, and most now have another."""
+  """Returns whether most rows had one name, and most now have another."""
   return old != new and shares[old][0] > 0.5 and shares[new][1] > 0.5
 
 

@@ -55,14 +55,14 @@ def take(file: TextIO) -> bool:
 
 
 def node_file(artifacts: pathlib.Path, run_id: str, node_id: str) -> pathlib.Path:
-  """The file that a node of a run locks while it is at work; its folder is made."""
+  """Returns the file that a node of a run locks while it is at work; its folder is made."""
   folder = running(artifacts)
   folder.mkdir(parents=True, exist_ok=True)
   return folder / urllib.parse.quote(f"{run_id} {node_id}", safe=" :+")
 
 
 def run_ids(folder: TaskFolder) -> set[str]:
-  """The runs at work in the folder of a task: a whole one, and those that an orchestrator runs."""
+  """Returns the runs at work in a task's folder: a whole one, and those of an orchestrator."""
   found = set()
   if _is_held(folder.lock):
     found.add(folder.lock.read_text(encoding="utf-8").strip())

@@ -30,7 +30,7 @@ install_cache_keys()
 def earlier(
   handle: metadata.Metadata, node: pipeline_pb2.PipelineNode, *, run_id: str | None = None
 ) -> metadata_store_pb2.Execution | None:
-  """A node's execution in its run: the successful one, else the last, else None.
+  """Returns a node's execution in its run: the successful one, else the last, else None.
 
   Args:
     handle: the open store.
@@ -52,7 +52,7 @@ def earlier(
 
 
 def succeeded(execution: metadata_store_pb2.Execution) -> bool:
-  """Whether an execution's outputs can be used."""
+  """Returns whether an execution's outputs can be used."""
   return execution_lib.is_execution_successful(execution)
 
 

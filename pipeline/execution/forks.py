@@ -83,14 +83,14 @@ def start(body: Callable[[], int]) -> int:
 
 
 def kill(child: int) -> None:
-  """Kills a child and whatever it started; one that has ended is left alone."""
+  """Kills a child process and all that it started; does nothing if it has ended."""
   for send in (os.killpg, os.kill):  # the child may not lead its group yet
     with contextlib.suppress(ProcessLookupError, PermissionError):
       send(child, signal.SIGKILL)
 
 
 def ending(code: int) -> str:
-  """How a process ended, in words that follow its name.
+  """Returns how a process ended, in words that follow its name.
 
   Args:
     code: as `os.waitstatus_to_exitcode` gives it.
@@ -103,14 +103,14 @@ def ending(code: int) -> str:
 
 
 def loaded_sources() -> dict[str, tuple[int, int] | None]:
-  """Every file of ours that is imported, with its state as `file_state` has it."""
+  """Returns every file of ours that is imported, with its state as `file_state` has it."""
   ours = f"{_REPOSITORY}{os.sep}"
   paths = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
   return {p: file_state(p) for p in paths if p.startswith(ours) and "site-packages" not in p}
 
 
 def file_state(path: str) -> tuple[int, int] | None:
-  """A file's modification time in ns and its size in bytes; None if there is no such file."""
+  """Returns a file's modification time in ns and size in bytes; None if there is no such file."""
   try:
     status = os.stat(path)
   except FileNotFoundError:

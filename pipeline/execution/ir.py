@@ -99,7 +99,7 @@ def read_ir(path: str | os.PathLike[str]) -> pipeline_pb2.Pipeline:
 
 
 def parameters(compiled: pipeline_pb2.Pipeline) -> dict[str, tuple[type, Any]]:
-  """The runtime parameters that are open: name to type and default; None for no default."""
+  """Returns the runtime parameters that are open: name to type and default; None for no default."""
   found: dict[str, tuple[type, Any]] = {}
   for parameter in _open_parameters(compiled):
     default = parameter.default_value

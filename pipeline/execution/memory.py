@@ -23,7 +23,7 @@ _CGROUP = (
 
 
 def available_mb() -> float:
-  """The free memory of this machine or container, in MB of 10^6 bytes."""
+  """Returns the free memory of this machine or container, in MB of 10^6 bytes."""
   page = os.sysconf("SC_PAGE_SIZE")
   left = [os.sysconf("SC_PHYS_PAGES") * page / _MB]
   with contextlib.suppress(OSError, StopIteration):
@@ -38,7 +38,7 @@ def available_mb() -> float:
 
 
 def family_mb() -> float:
-  """The resident memory of this process and of all that it started, in MB; 0 if unknown."""
+  """Returns the resident memory of this process and of all that it started, in MB; 0 if unknown."""
   resident: dict[int, float] = {}
   parents: dict[int, int] = {}
   for folder in pathlib.Path("/proc").glob("[0-9]*"):
@@ -68,7 +68,7 @@ def sum_of_family(process: int, values: Mapping[int, float], parents: Mapping[in
 
 
 def expected_mb(folder: TaskFolder, node_id: str) -> float:
-  """The memory that a node is expected to need: the peak of its last run in this workspace.
+  """Returns the memory that a node is expected to need: the peak of its last run in this workspace.
 
   Args:
     folder: the task's folder in the workspace.

@@ -62,7 +62,7 @@ def compile_pipeline(pipeline: Pipeline, run_id: str) -> pipeline_pb2.Pipeline:
 
 
 def node_ids(compiled: pipeline_pb2.Pipeline) -> tuple[str, ...]:
-  """Ids of all nodes, each after those it depends on."""
+  """Returns the ids of all nodes, each after those it depends on."""
   return tuple(node.pipeline_node.node_info.id for node in compiled.nodes)
 
 
@@ -73,7 +73,7 @@ def without_cache(compiled: pipeline_pb2.Pipeline) -> None:
 
 
 def find_node(compiled: pipeline_pb2.Pipeline, node_id: str) -> pipeline_pb2.PipelineNode:
-  """The node with this id.
+  """Returns the node with this id.
 
   Raises:
     BadInputError: there is none.
@@ -87,14 +87,14 @@ def find_node(compiled: pipeline_pb2.Pipeline, node_id: str) -> pipeline_pb2.Pip
 
 
 def is_to_run(compiled: pipeline_pb2.Pipeline, node_id: str) -> bool:
-  """Whether the pipeline has this node, and no partial run leaves it out."""
+  """Returns whether the pipeline has this node, and no partial run leaves it out."""
   return node_id in node_ids(compiled) and not find_node(
     compiled, node_id
   ).execution_options.HasField("skip")
 
 
 def connection(compiled: pipeline_pb2.Pipeline) -> ConnectionConfig:
-  """Where the pipeline keeps its metadata by itself."""
+  """Returns where the pipeline keeps its metadata by itself."""
   config = runner_utils.extract_local_deployment_config(compiled).metadata_connection_config
   return getattr(config, config.WhichOneof("connection_config"))
 
@@ -177,7 +177,7 @@ def _launch(
 
 
 def _asks_for_another_try(handle: metadata.Metadata, node: pipeline_pb2.PipelineNode) -> bool:
-  """Whether the node's last result is none to keep: it says so, or is out of date."""
+  """Returns whether the node's last result must not be reused: it says so, or is out of date."""
   for named in node.contexts.contexts:
     if named.type.name != _NODE_CONTEXT:
       continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
 
 from dlpipe import nodes, progress
 from dlpipe.causes import user_error
@@ -13,12 +12,12 @@ from pipeline.execution import events, node
 
 
 def skipped() -> node.NodeOutcome:
-  """The outcome of a node that is never run."""
+  """Returns the outcome of a node that is never run."""
   return node.NodeOutcome(state=nodes.SKIPPED, execution_id=None, seconds=0.0, peak_rss_mb=0.0)
 
 
 def finished(node_id: str, outcome: node.NodeOutcome) -> events.ComponentFinished:
-  """The event for an outcome."""
+  """Returns the event for an outcome."""
   error = None
   if outcome.error is not None:
     known = user_error(outcome.error)
@@ -29,7 +28,7 @@ def finished(node_id: str, outcome: node.NodeOutcome) -> events.ComponentFinishe
 
 
 def is_retriable(outcome: node.NodeOutcome) -> bool:
-  """Whether a second attempt may succeed: not if a user has to mend something first."""
+  """Returns whether a second attempt may succeed: not if a user has to mend something first."""
   if outcome.state != nodes.FAILED:
     return False
   known = user_error(outcome.error)
@@ -50,22 +49,8 @@ def retrying(
   )
 
 
-@contextlib.contextmanager
-def progress_to(listener: events.Listener, node_id: str) -> Iterator[None]:
+def progress_to(listener: events.Listener, node_id: str) -> contextlib.AbstractContextManager[None]:
   """Turns what `dlpipe.progress` logs into events while a node runs."""
-
-  class Forward(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-      fields = getattr(record, progress.FIELDS, {})
-      listener(events.Progress(node_id, record.getMessage(), fields))
-
-  logger = logging.getLogger(progress.LOGGER_NAME)
-  handler = Forward()
-  level = logger.level
-  logger.addHandler(handler)
-  logger.setLevel(logging.INFO)
-  try:
-    yield
-  finally:
-    logger.removeHandler(handler)
-    logger.setLevel(level)
+  return progress.forwarded(
+    lambda message, fields: listener(events.Progress(node_id, message, fields))
+  )

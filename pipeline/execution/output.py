@@ -213,5 +213,5 @@ def _close(handler: logging.Handler) -> None:
 
 
 def _flush_c_buffers() -> None:
-  """C's stdout is buffered when it is not a terminal; its rest belongs to the log."""
+  """Flushes C's stdout, which is buffered if it is not a terminal; its rest belongs to the log."""
   ctypes.CDLL(None).fflush(None)

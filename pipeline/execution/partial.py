@@ -53,7 +53,7 @@ def _base_run(
   handle: metadata.Metadata,
   needed: list[pipeline_pb2.PipelineNode],
 ) -> str:
-  """The latest run in which every node succeeded whose results are needed."""
+  """Returns the latest run in which every node succeeded whose results are needed."""
   this = compiled.runtime_spec.pipeline_run_id.field_value.string_value
   pipeline = handle.store.get_context_by_type_and_name(
     executions_of.PIPELINE, compiled.pipeline_info.id

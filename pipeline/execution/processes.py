@@ -210,7 +210,7 @@ def _work(
 
 
 def _encoded(outcome: node.NodeOutcome) -> dict[str, Any]:
-  """An outcome as JSON, with the kind and the message of its error."""
+  """Returns an outcome as JSON, with the kind and the message of its error."""
   values = {field.name: getattr(outcome, field.name) for field in dataclasses.fields(outcome)}
   if outcome.error is not None:
     known = user_error(outcome.error)

@@ -45,7 +45,7 @@ class Terminal(Protocol):
 
 
 def make_terminal(stream: TextIO, *, is_tty: bool) -> Terminal:
-  """The terminal for a stream: `LiveTerminal` where a person watches, else `PlainTerminal`."""
+  """Returns the terminal for a stream: `LiveTerminal` if a person watches, else `PlainTerminal`."""
   return LiveTerminal(stream) if is_tty else PlainTerminal(stream)
 
 
@@ -141,7 +141,7 @@ class PlainTerminal:
     self._stream.flush()
 
   def _tell_skipped(self) -> None:
-    """One line for nodes in a row that did not run."""
+    """Writes one line for nodes in a row that did not run."""
     names, self._skipped = self._skipped, []
     if names:
       self._say("skipped", ", ".join(names))
@@ -225,7 +225,7 @@ class LiveTerminal:
       return Text("\n").join(lines)
 
   def _window(self, rows: list[Row], lines: list[Text]) -> list[Text]:
-    """As many lines as the screen holds, the first running component among them."""
+    """Returns as many lines as the screen holds, the first running component among them."""
     space = max(self._console.height - 2, 3)
     if len(lines) <= space:
       return lines

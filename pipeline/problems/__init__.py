@@ -13,7 +13,7 @@ _KINDS = ("classes", "labels", "number", "text")
 
 
 def __getattr__(name: str) -> ModuleType:
-  """The module of a kind, as in `dlpipe.problems.classes`; loaded when it is asked for."""
+  """Returns the module of a kind, as in `dlpipe.problems.classes`; loaded when it is asked for."""
   if name not in _KINDS:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
   return importlib.import_module(f"{__name__}.{name}")

@@ -64,7 +64,7 @@ class Calibration(ArtifactFile):
 
   @property
   def sentence(self) -> str:
-    """Describes the calibration for a person.
+    """The calibration, for a person.
 
     >>> Calibration(reason="train.calibrate is false").sentence
     'not calibrated: train.calibrate is false'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlpipe.records import FeatureValue, Rejected
 from pipeline.params import Params
@@ -13,6 +13,9 @@ from pipeline.problems.certainty.words import with_doubts
 from pipeline.sources.class_counts import require_labels
 from pipeline.sources.labels import label_text
 from pipeline.task import MetricGate
+
+if TYPE_CHECKING:
+  import tensorflow_transform as tft
 
 WORST_RECALL = "worst_recall"
 WORST_NAME = "worst_class"  # which class has the metric `worst_recall`, and by how many rows
@@ -71,7 +74,7 @@ def compile_args(params: Params) -> dict[str, Any]:
 
 
 def answer(
-  tft_output: Any, vocabulary: str, options: Mapping[str, Any]
+  tft_output: tft.TFTransformOutput, vocabulary: str, options: Mapping[str, Any]
 ) -> Callable[[Any, Mapping[str, Any]], dict[str, Any]]:
   """Returns the graph function from `[batch, classes]` logits to the outputs of `class_outputs`."""
   from pipeline.problems.classification_outputs import class_outputs

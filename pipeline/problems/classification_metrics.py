@@ -174,14 +174,10 @@ class _LossCombiner(PairedCombiner):
     return np.sum([sums for sums, _ in pairs], axis=0), _merged(counts for _, counts in pairs)
 
   def extract_output(self, accumulator):
-    (n, total, squares, pairs, change, change_squares), counts = accumulator[0], accumulator[1]
-    shares = [count / n for count in counts.values()]
-    return self.output(
-      total / n if n else math.nan,
-      intervals.mean(total, squares, n),
-      intervals.mean(change, change_squares, pairs),
-      -sum(share * math.log(share) for share in shares) if shares else math.nan,
-    )
+    sums, counts = accumulator
+    shares = [count / sums[0] for count in counts.values()]
+    guessing = -sum(share * math.log(share) for share in shares) if shares else math.nan
+    return self.averaged(sums, guessing)
 
 
 def _loss(row: Scored) -> float:
@@ -306,17 +302,9 @@ class _CalibrationCombiner(PairedCombiner):
         bins[:, min(int(score * BINS), BINS - 1)] += weights[:, np.newaxis] * counted
     return accumulator
 
-  def merge_accumulators(self, accumulators: Iterable):
-    return np.sum(list(accumulators), axis=0)
-
   def extract_output(self, accumulator):
     errors = binned_errors(accumulator)
-    return self.output(
-      float(errors[0, 0]),
-      intervals.percentiles(errors[0, 1:]),
-      intervals.percentiles(errors[0, 1:] - errors[1, 1:]),
-      accumulator[0, 0],
-    )
+    return self.resampled(errors, accumulator[0, 0])
 
 
 class _AucCombiner(PairedCombiner):
@@ -333,10 +321,6 @@ class _AucCombiner(PairedCombiner):
     for index, rank in enumerate(ranks):
       accumulator[index, int(index == row.label), rank] += 1
     return accumulator
-
-  def merge_accumulators(self, accumulators: Iterable):
-    filled = [a for a in accumulators if a is not None]
-    return np.sum(filled, axis=0) if filled else None
 
   def extract_output(self, accumulator):
     if accumulator is None:

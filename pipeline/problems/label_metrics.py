@@ -170,19 +170,14 @@ class _LossCombiner(_MeanCombiner):
     return float((losses.sum() - unknown * math.log(LEAST_SCORE)) / max(len(truth), 1))
 
   def extract_output(self, accumulator):
-    (n, total, squares, pairs, change, change_squares), counts = accumulator
-    if not n:
+    sums, counts = accumulator
+    if not (n := sums[0]):
       return self.output(math.nan, intervals.NONE, intervals.NONE, math.nan)
     shares = counts[:-1] / n
     inner = shares[(shares > 0) & (shares < 1)]
     entropy = -(inner * np.log(inner) + (1 - inner) * np.log(1 - inner)).sum()
     guessing = (entropy - counts[-1] / n * math.log(LEAST_SCORE)) / max(len(shares), 1)
-    return self.output(
-      total / n,
-      intervals.mean(total, squares, n),
-      intervals.mean(change, change_squares, pairs),
-      float(guessing),
-    )
+    return self.averaged(sums, float(guessing))
 
 
 class _SkillCombiner(_MeanCombiner):
@@ -234,16 +229,8 @@ class _MicroCombiner(_LabelCombiner):
         sums += weights * (_hits(each).sum(axis=0) + np.array([0, 0, each.label[1]]))
     return accumulator
 
-  def merge_accumulators(self, accumulators: Iterable):
-    return np.sum(list(accumulators), axis=0)
-
   def extract_output(self, accumulator):
-    scores = _f1(accumulator)
-    return self.output(
-      float(scores[0, 0]),
-      intervals.percentiles(scores[0, 1:]),
-      intervals.percentiles(scores[0, 1:] - scores[1, 1:]),
-    )
+    return self.resampled(_f1(accumulator))
 
 
 def _f1(counts: np.ndarray) -> np.ndarray:
@@ -263,10 +250,6 @@ class _MacroCombiner(_LabelCombiner):
     row, _ = self.rows(element)
     hits = _hits(row)
     return hits if accumulator is None else accumulator + hits
-
-  def merge_accumulators(self, accumulators: Iterable):
-    filled = [each for each in accumulators if each is not None]
-    return np.sum(filled, axis=0) if filled else None
 
   def extract_output(self, accumulator):
     counts = np.zeros((0, 3)) if accumulator is None else accumulator
@@ -289,10 +272,6 @@ class _PrecisionCombiner(_LabelCombiner):
     ranks = np.clip((np.nan_to_num(row.prediction) * _RANKS).astype(int), 0, _RANKS - 1)
     accumulator[np.arange(len(ranks)), row.label[0].astype(int), ranks] += 1
     return accumulator
-
-  def merge_accumulators(self, accumulators: Iterable):
-    filled = [each for each in accumulators if each is not None]
-    return np.sum(filled, axis=0) if filled else None
 
   def extract_output(self, accumulator):
     value = math.nan

@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -22,6 +22,9 @@ from pipeline.sources import encoding
 from pipeline.sources.class_counts import names
 from pipeline.sources.labels import label_text
 from pipeline.task import MetricGate
+
+if TYPE_CHECKING:
+  import tensorflow_transform as tft
 
 LABEL_IDS = "label_ids"  # transformed: [MOST] int64, NONE after the last, UNKNOWN to train
 VOCABULARY = "labels"  # the vocabulary file in the transform graph
@@ -162,7 +165,7 @@ def label_features(label: Any, other: Any) -> dict[str, Any]:
   return {LABEL_IDS: tf.ensure_shape(dense, [None, MOST])}
 
 
-def units(tft_output: Any) -> int:
+def units(tft_output: tft.TFTransformOutput) -> int:
   """Returns the number of logits of a model for each row."""
   return tft_output.vocabulary_size_by_name(VOCABULARY)
 
@@ -187,7 +190,7 @@ def compile_args(params: Params) -> dict[str, Any]:
 
 
 def answer(
-  tft_output: Any, vocabulary: str, options: Mapping[str, Any]
+  tft_output: tft.TFTransformOutput, vocabulary: str, options: Mapping[str, Any]
 ) -> Callable[[Any, Mapping[str, Any]], dict[str, Any]]:
   """Returns the graph function from `[batch, labels]` logits to the outputs of a served model.
 

@@ -7,7 +7,7 @@ import math
 import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlpipe.errors import BadInputError
 from dlpipe.records import FeatureValue, Rejected, is_part
@@ -18,6 +18,9 @@ from pipeline.problems.certainty.words import with_doubts
 from pipeline.sources import encoding
 from pipeline.sources.class_counts import names
 from pipeline.task import MetricGate
+
+if TYPE_CHECKING:
+  import tensorflow_transform as tft
 
 TARGET = "target"  # transformed: [1] float32, the label in standard deviations from the mean
 MEAN, DEVIATION = "target_mean", "target_deviation"  # transformed: float32, statistics of train
@@ -130,7 +133,7 @@ def label_features(label: Any, other: Any) -> dict[str, Any]:
   }
 
 
-def units(tft_output: Any) -> int:
+def units(tft_output: tft.TFTransformOutput) -> int:
   """Returns the number of outputs of a model for each row."""
   del tft_output
   return 1
@@ -147,7 +150,7 @@ def compile_args(params: Params) -> dict[str, Any]:
 
 
 def answer(
-  tft_output: Any, vocabulary: str, options: Mapping[str, Any]
+  tft_output: tft.TFTransformOutput, vocabulary: str, options: Mapping[str, Any]
 ) -> Callable[[Any, Mapping[str, Any]], dict[str, Any]]:
   """Returns the graph function from `[batch, 1]` outputs to `value` `[batch]` float32."""
   import tensorflow as tf

@@ -8,7 +8,6 @@ the classes by name, so this module must be importable on Beam workers.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -99,14 +98,9 @@ class _DistanceCombiner(_NumberCombiner):
     return np.sum([sums for sums, _ in pairs], axis=0), _fewest(merged, _MOST_POINTS)
 
   def extract_output(self, accumulator):
-    (n, total, squares, pairs, change, change_squares), points = accumulator
+    sums, points = accumulator
     shown = sorted(_fewest(points, _MOST_POINTS).values())
-    return self.output(
-      total / n if n else math.nan,
-      intervals.mean(total, squares, n),
-      intervals.mean(change, change_squares, pairs),
-      np.array(shown, float).reshape(-1, 2),
-    )
+    return self.averaged(sums, np.array(shown, float).reshape(-1, 2))
 
 
 def _fewest(
@@ -133,16 +127,8 @@ class _SumsCombiner(_NumberCombiner):
         sums += weights * np.array([1, each.label, each.label * each.label, error * error])
     return accumulator
 
-  def merge_accumulators(self, accumulators: Iterable):
-    return np.sum(list(accumulators), axis=0)
-
   def extract_output(self, accumulator):
-    values = self.value(accumulator)
-    return self.output(
-      float(values[0, 0]),
-      intervals.percentiles(values[0, 1:]),
-      intervals.percentiles(values[0, 1:] - values[1, 1:]),
-    )
+    return self.resampled(self.value(accumulator))
 
   def value(self, sums: np.ndarray) -> np.ndarray:
     """Computes the metric from `[..., 4]` sums: `[...]`; nan without rows."""

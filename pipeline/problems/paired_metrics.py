@@ -72,6 +72,27 @@ class PairedCombiner(beam.CombineFn):
     values = (value, np.array(interval, float), np.array(change, float), *more)
     return dict(zip(self._keys, values, strict=True))
 
+  def averaged(self, sums: np.ndarray, *more: Any) -> dict:
+    """Returns the result for rows, sum and sum of squares; the same of differences: `[6]`."""
+    n, total, squares, pairs, change, change_squares = sums
+    return self.output(
+      total / n if n else math.nan,
+      intervals.mean(total, squares, n),
+      intervals.mean(change, change_squares, pairs),
+      *more,
+    )
+
+  def resampled(self, values: np.ndarray, *more: Any) -> dict:
+    """Returns the result for `[both models, 1 + replicates]`: the value, then its resamples."""
+    interval = intervals.percentiles(values[0, 1:])
+    change = intervals.percentiles(values[0, 1:] - values[1, 1:])
+    return self.output(float(values[0, 0]), interval, change, *more)
+
+  def merge_accumulators(self, accumulators: Iterable) -> Any:
+    """Adds arrays; None stands for no rows. Subclasses with other accumulators override it."""
+    found = [each for each in accumulators if each is not None]
+    return sum(found[1:], found[0]) if found else None
+
   def _row(self, element: metric_types.StandardMetricInputs, model: str) -> Scored:
     [(label, prediction, _)] = metric_util.to_label_prediction_example_weight(
       element,
@@ -102,9 +123,6 @@ class RightCombiner(PairedCombiner):
       before = self.is_right(old)
       accumulator[2:] += (1, right > before, right < before)
     return accumulator
-
-  def merge_accumulators(self, accumulators: Iterable) -> Any:
-    return np.sum(list(accumulators), axis=0)
 
   def extract_output(self, accumulator):
     count, right, pairs, gained, lost = accumulator.tolist()

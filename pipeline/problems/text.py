@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlpipe.records import FeatureValue, Rejected
 from pipeline.params import Params
 from pipeline.problem import MEASURED_ON_SUCH, WITHOUT_CLASSES, Problem
 from pipeline.sources.text_files import texts
+
+if TYPE_CHECKING:
+  import tensorflow_transform as tft
 
 
 def read_label(cell: Any, options: Mapping[str, Any]) -> bytes:
@@ -37,7 +40,7 @@ def compile_args(params: Params) -> dict[str, Any]:
 
 
 def answer(
-  tft_output: Any, vocabulary: str, options: Mapping[str, Any]
+  tft_output: tft.TFTransformOutput, vocabulary: str, options: Mapping[str, Any]
 ) -> Callable[[Any, Mapping[str, Any]], dict[str, Any]]:
   """Returns the identity, because the model returns `{output name: tensor}`."""
   return lambda said, features: dict(said)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import collections
 import functools
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -120,7 +120,7 @@ class _SumCounts(PairedCombiner):
   """Sums the counts of rows, for both models and each replicate, and scores the sums."""
 
   def __init__(self, count: Callable[[str, str], np.ndarray], score: Callable[[Any], float], *keys):
-    """Args: count: counts one row. score: scores a sum of counts. *keys: as `PairedCombiner`."""
+    """Takes what counts one row, what scores a sum of counts, and `PairedCombiner`'s keys."""
     super().__init__(*keys)
     self._count, self._score = count, score
 
@@ -138,10 +138,6 @@ class _SumCounts(PairedCombiner):
     before = np.zeros_like(counts) if old is None else self._count(old.prediction, old.label)
     counted = np.stack([weights * counts, weights * before])
     return counted if accumulator is None else accumulator + counted
-
-  def merge_accumulators(self, accumulators: Iterable[np.ndarray | None]) -> np.ndarray | None:
-    found = [counts for counts in accumulators if counts is not None]
-    return sum(found[1:], found[0]) if found else None
 
   def extract_output(self, accumulator: np.ndarray | None) -> dict[Any, Any]:
     if accumulator is None:

@@ -35,5 +35,5 @@ def percent(value: Any) -> str:
 
 
 def is_number(value: Any) -> bool:
-  """Whether a value is a finite number."""
+  """Returns whether a value is a finite number."""
   return isinstance(value, (int, float)) and math.isfinite(value)

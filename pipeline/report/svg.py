@@ -44,7 +44,7 @@ def text(x: float, y: float, words: str, anchor: str, css: str = "", full: str =
 
 
 def line(x1: float, y1: float, x2: float, y2: float, css: str) -> Markup:
-  """Returns a line."""
+  """Draws a straight line."""
   return Markup('<line class="{}" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(
     css, n(x1), n(y1), n(x2), n(y2)
   )
@@ -71,7 +71,7 @@ def path(points: Sequence[tuple[float, float]], css: str) -> Markup:
   )
 
 
-def nice_ticks(low: float, high: float, *, about: int = 5) -> list[float]:
+def nice_ticks(low: float, high: float) -> list[float]:
   """Returns round numbers that enclose both ends; always at least two.
 
   >>> nice_ticks(3, 97)
@@ -79,7 +79,7 @@ def nice_ticks(low: float, high: float, *, about: int = 5) -> list[float]:
   """
   if high - low <= 1e-12 * max(abs(low), abs(high), 1.0):
     low, high = low - (abs(low) or 1.0) * 0.1, high + (abs(high) or 1.0) * 0.1
-  rough = (high - low) / about
+  rough = (high - low) / 5
   power = 10.0 ** math.floor(math.log10(rough))
   step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * 0.999)
   first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

@@ -47,7 +47,7 @@ def to_explain(table: pa.Table) -> list[int]:
 
 
 def is_sampled(table: pa.Table) -> bool:
-  """Whether a report shows samples rather than mistakes, because no answer is simply wrong."""
+  """Returns whether a report shows samples, because no answer is simply wrong, and not mistakes."""
   metadata = table.schema.metadata or {}
   return metadata.get(of_problems.SHOWN_AS) == of_problems.SAMPLES
 

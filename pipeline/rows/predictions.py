@@ -113,7 +113,7 @@ def _noting_sample(
 
 
 class _Outputs(dict[str, Any]):
-  """The outputs of a model by name; says so if there is none of a name."""
+  """The outputs of a model by name; a name that is missing is bad input."""
 
   def __missing__(self, name: str) -> Any:
     raise BadInputError(

@@ -53,7 +53,7 @@ class Reasons:
 
   @classmethod
   def read(cls, directory: pathlib.Path) -> Reasons | None:
-    """Reads the file; None if there is none, as in runs before there were reasons."""
+    """Reads the file; None if there is none, as in a run of an older release."""
     path = directory / REASONS_FILE
     if not path.is_file():
       return None

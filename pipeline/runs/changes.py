@@ -71,7 +71,7 @@ class Reason:
   changes: Sequence[Change]
 
   def to_json(self) -> dict[str, Any]:
-    """The object `--json` prints."""
+    """Returns the object `--json` prints."""
     return dataclasses.asdict(self)
 
 
@@ -143,7 +143,7 @@ def read(handle: metadata.Metadata, execution_id: int) -> Execution:
 
 
 def between(before: Execution, after: Execution) -> list[Change]:
-  """The differences: code and data first, then settings, then inputs."""
+  """Returns the differences: code and data first, then settings, then inputs."""
   found = [
     Change(_KINDS.get(name.rpartition(".")[2], SETTING), name, *values)
     for name, *values in _different(before.parameters, after.parameters)
@@ -161,7 +161,7 @@ def _is_resolver(handle: metadata.Metadata, execution_id: int) -> bool:
 
 
 def _earlier(handle: metadata.Metadata, execution_id: int) -> int | None:
-  """The last execution before, of the same node, that succeeded in another run."""
+  """Returns the last execution before, of the same node, that succeeded in another run."""
   run = _run(handle, execution_id)
   found = []
   for context in handle.store.get_contexts_by_execution(execution_id):
@@ -172,7 +172,7 @@ def _earlier(handle: metadata.Metadata, execution_id: int) -> int | None:
 
 
 def _origin(handle: metadata.Metadata, execution_id: int) -> int:
-  """The execution that made the outputs: itself, unless it took a cached result."""
+  """Returns the execution that made the outputs: itself, unless it took a cached result."""
   events = handle.store.get_events_by_execution_ids([execution_id])
   artifacts = [event.artifact_id for event in events if event.type in executions.OUTPUTS]
   if not artifacts:
@@ -195,7 +195,7 @@ def _different(
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-  """A parameter; of one that contains JSON, each value in it."""
+  """Yields a parameter; of one that contains JSON, each value in it."""
   if isinstance(value, str) and value.startswith(("{", "[")):
     # Text may only look like it, such as a message in text format.
     with contextlib.suppress(ValueError):

@@ -29,7 +29,7 @@ class DataArtifacts:
 
 
 def data_artifacts(config: PipelineConfig, run_id: str) -> DataArtifacts | None:
-  """The data of a run; None if the run ended before it was read.
+  """Returns the data of a run; None if the run ended before it was read.
 
   Args:
     config: the run's configuration.

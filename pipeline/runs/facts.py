@@ -89,7 +89,7 @@ def read_facts(outputs: Outputs) -> Facts:
 
 
 def of_cleaned(run: CleanedRun) -> Facts:
-  """The facts of a run whose artifacts were deleted, as they were kept."""
+  """Returns the facts of a run whose artifacts were deleted, as they were kept."""
   return Facts(
     counted=Summary.from_json(run.summary) if run.summary is not None else None,
     data=DataVerdict(findings=[dict(finding) for finding in run.findings]),
@@ -98,6 +98,6 @@ def of_cleaned(run: CleanedRun) -> Facts:
 
 
 def directory(outputs: Outputs, output: nodes.Output) -> pathlib.Path | None:
-  """The directory of an artifact; None if there is none."""
+  """Returns the directory of an artifact; None if there is none."""
   uri = output.find(outputs)
   return pathlib.Path(uri) if uri is not None else None

@@ -61,7 +61,7 @@ class PastRun:
   intervals: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
   def to_json(self, *, with_nodes: bool) -> dict[str, Any]:
-    """The object `--json` prints."""
+    """Returns the object `--json` prints."""
     values = dataclasses.asdict(self)
     if not with_nodes:
       del values["nodes"], values["tuning"]
@@ -69,7 +69,7 @@ class PastRun:
 
 
 def killed_apart(run: PastRun, folder: TaskFolder) -> PastRun:
-  """The run, unfinished and not done if it was killed while no node was at work.
+  """Returns the run, unfinished and not done if it was killed while no node was at work.
 
   Args:
     run: a run whose report was not deleted by us.
@@ -81,14 +81,14 @@ def killed_apart(run: PastRun, folder: TaskFolder) -> PastRun:
 
 
 def told_apart(run: PastRun, at_work: Collection[str]) -> PastRun:
-  """The run, at work and not unfinished if its name is among those at work."""
+  """Returns the run, at work and not unfinished if its name is among those at work."""
   if run.state == UNFINISHED and run.run_id in at_work:
     return dataclasses.replace(run, state=AT_WORK)
   return run
 
 
 def list_runs(handle: metadata.Metadata, task: str | None = None) -> list[PastRun]:
-  """Every run, the latest first.
+  """Returns every run, the latest first.
 
   Args:
     handle: the open store.
@@ -102,7 +102,7 @@ def list_runs(handle: metadata.Metadata, task: str | None = None) -> list[PastRu
 
 
 def show_run(handle: metadata.Metadata, run_id: str, task: str | None = None) -> PastRun | None:
-  """One run with the artifacts of its nodes; None if the store does not have it.
+  """Returns one run with the artifacts of its nodes; None if the store does not have it.
 
   Args:
     handle: the open store.
@@ -125,7 +125,7 @@ def show_run(handle: metadata.Metadata, run_id: str, task: str | None = None) ->
 def _runs_of(
   handle: metadata.Metadata, pipeline: metadata_store_pb2.Context, run_id: str | None
 ) -> list[PastRun]:
-  """A pipeline's runs, or the one of a name, which then has its artifacts."""
+  """Returns a pipeline's runs, or the one of a name, which then has its artifacts."""
   executions = {e.id: e for e in handle.store.get_executions_by_context(pipeline.id)}
   prefix = f"{pipeline.name}."
   names: dict[int, str] = {}

@@ -20,14 +20,14 @@ from components.versioned_pusher.version_folders import (
 
 
 def pushed_version(artifact: metadata_store_pb2.Artifact) -> int | None:
-  """The version that a PushedModel artifact stands for; None if the model was refused."""
+  """Returns the version that a PushedModel artifact stands for; None if the model was refused."""
   if artifact.custom_properties[IS_PUSHED].int_value != 1:
     return None
   return int(artifact.custom_properties[VERSION].string_value)
 
 
 def was_refused(artifacts: Iterable[metadata_store_pb2.Artifact]) -> bool:
-  """Whether a PushedModel that was not pushed is among the artifacts."""
+  """Returns whether a PushedModel that was not pushed is among the artifacts."""
   return any(
     artifact.type == standard_artifacts.PushedModel.TYPE_NAME and pushed_version(artifact) is None
     for artifact in artifacts
@@ -37,7 +37,7 @@ def was_refused(artifacts: Iterable[metadata_store_pb2.Artifact]) -> bool:
 def last_push_is_gone(
   handle: metadata.Metadata, pipeline_id: str, node: pipeline_pb2.PipelineNode
 ) -> bool:
-  """Whether a pusher's last version was since deleted from the served directory, or damaged there.
+  """Returns whether a pusher's last version is gone from the served directory, or damaged there.
 
   A push is cached by its inputs; if its result is gone, it has to run again.
 

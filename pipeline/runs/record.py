@@ -70,7 +70,7 @@ class RunRecord:
   def report_data(
     self, *, report: str, started: str, check: Mapping[str, Any] | None = None
   ) -> ReportData:
-    """The content of the report; `check` has the findings of `dlpipe check`."""
+    """Returns the content of the report; `check` has the findings of `dlpipe check`."""
     ended = dataclasses.replace(self.result, report=report, check=check)
     return ReportData(result=ended, started=started, **self.report)
 
@@ -194,7 +194,7 @@ def _state(
   rulings: list[Ruling],
   error: BaseException | None,
 ) -> tuple[str, str | None]:
-  """The run's state, and the message if it failed or was refused."""
+  """Returns the run's state, and the message if it failed or was refused."""
   known = user_error(error)
   if isinstance(known, DataRefusedError):
     return result.REFUSED_DATA, str(known)
@@ -217,7 +217,7 @@ def _state(
 
 
 def _next(task: Task, config: PipelineConfig, version: int, served: int | None) -> str:
-  """The command to try next: asks the served version; if that is another, serves this one.
+  """Returns the command to try next: asks the served version; if that is another, serves this one.
 
   A candidate, beside which `served` is None, is promoted.
 
@@ -235,7 +235,7 @@ def _next(task: Task, config: PipelineConfig, version: int, served: int | None) 
 
 
 def _place(config: PipelineConfig) -> str:
-  """The option `--workspace` for a command to copy, if the workspace is not the default one."""
+  """Returns the option `--workspace` for a command to copy, if the workspace is not the default."""
   return Workspace.of(config.workspace).option
 
 
@@ -252,7 +252,7 @@ def _blessed(artifact: metadata_store_pb2.Artifact) -> bool:
 def _version(
   state: str, pushed: metadata_store_pb2.Artifact | None, config: PipelineConfig
 ) -> int | None:
-  """The version this run pushed; if it had nothing to push, the one that is served."""
+  """Returns the version this run pushed; if it had nothing to push, the one that is served."""
   if pushed is None:
     return None
   if state == result.CACHED and pushed_version(pushed) not in list_candidates(
@@ -263,7 +263,7 @@ def _version(
 
 
 def _worse_spans(outputs: Outputs, config: PipelineConfig, task: Task) -> list[str]:
-  """Warnings about spans whose labels the model contradicts more than those of others."""
+  """Returns warnings of spans whose labels the model contradicts more than those of others."""
   place = directory(outputs, nodes.PREDICTIONS)
   spans = pattern.parse(config.data_path) if config.spans is not None else None
   if place is None or spans is None or not task.problem.has_classes:
@@ -277,7 +277,7 @@ def _worse_spans(outputs: Outputs, config: PipelineConfig, task: Task) -> list[s
 def _damaged_versions(
   outputs: Outputs, config: PipelineConfig, version: int | None, served: int | None, task: str
 ) -> list[str]:
-  """Warnings about damaged files in the served directory, for a run that names a version."""
+  """Returns warnings of damaged files in the served directory, for a run that names a version."""
   if version is None:
     return []
   said = []
@@ -321,7 +321,7 @@ def _shown_evaluation(
 
 
 def _vocabulary(outputs: Outputs, name: str | None) -> list[str]:
-  """The labels of the transform graph, in the order of their ids; none without a vocabulary."""
+  """Returns the labels of the transform graph, ordered by their ids; none without a vocabulary."""
   place = directory(outputs, nodes.TRANSFORM_GRAPH)
   if name is None or place is None:
     return []
@@ -330,7 +330,7 @@ def _vocabulary(outputs: Outputs, name: str | None) -> list[str]:
 
 
 def _data_page(outputs: Outputs, config: PipelineConfig) -> str | None:
-  """The address of the page on this data, from the report; None before a `dlpipe check`."""
+  """Returns the address of the page on this data, from the report; None before a `dlpipe check`."""
   examples = directory(outputs, nodes.EXAMPLES)
   page = config.folder.data_page(examples) if examples is not None else None
   if page is None or not page.is_file():

@@ -38,7 +38,7 @@ class Reproduction:
     return bool(self.metrics) and all(self.has_same(name) for name in self.metrics)
 
   def has_same(self, name: str) -> bool:
-    """Whether a metric is the same in both, within the tolerance."""
+    """Returns whether a metric is the same in both, within the tolerance."""
     before, after = self.metrics[name]
     if before is None or after is None:
       return False
@@ -47,7 +47,7 @@ class Reproduction:
     return abs(before - after) <= self.tolerance
 
   def to_json(self) -> dict[str, Any]:
-    """The object `--json` prints."""
+    """Returns the object `--json` prints."""
     return {"is_equal": self.is_equal, **dataclasses.asdict(self)}
 
 

@@ -142,7 +142,7 @@ class RunResult:
 
   @property
   def exit_code(self) -> int:
-    """Of the process: 0 pushed or cached, 1 failed, 2 bad input, 3, 4 refused, 75 busy."""
+    """The process's exit code: 0 pushed or cached, 1 failed, 2 bad input, 3, 4 refused, 75 busy."""
     if self.state == FAILED and self.bad_input:
       return BadInputError.exit_code
     if self.state == FAILED and self.busy:
@@ -167,7 +167,7 @@ class RunResult:
     ]
 
   def to_json(self) -> dict[str, Any]:
-    """The object `--json` prints; numbers that JSON cannot say (NaN, infinities) become None."""
+    """Returns the object `--json` prints; numbers that JSON lacks (NaN, infinities) become None."""
     document = {
       "run_id": self.run_id,
       "task": self.task,
@@ -205,6 +205,6 @@ class RunResult:
 def told_findings(
   findings: Sequence[Mapping[str, Any]], gates: Sequence[Ruling]
 ) -> list[Mapping[str, Any]]:
-  """The findings in a run's data without those that its gates tell better."""
+  """Returns the findings in a run's data without those that its gates tell better."""
   is_measured = any(gate.interval for gate in gates)
   return [each for each in findings if not (is_measured and each["name"] == _FEW_EXAMPLES)]

@@ -45,7 +45,7 @@ class RunFile(pydantic.BaseModel):
 
 
 def package_versions() -> dict[str, str]:
-  """The installed versions of the packages that determine the model."""
+  """Returns the installed versions of the packages that determine the model."""
   found = {}
   for name in _PACKAGES:
     try:
@@ -141,7 +141,7 @@ def _began(run_id: str) -> datetime.datetime | None:
 
 
 def told(folder: TaskFolder, run_id: str | None) -> RunFile | None:
-  """The settings of a run; None if it left no file, or one of another release.
+  """Returns the settings of a run; None if it left no file, or one of another release.
 
   Args:
     folder: that of its task.
@@ -157,7 +157,7 @@ def told(folder: TaskFolder, run_id: str | None) -> RunFile | None:
 
 
 def find(workspace: Workspace, run_id: str, tasks: Iterable[str]) -> RunFile:
-  """The file of a run.
+  """Returns the file of a run.
 
   Args:
     workspace: where it ran.

@@ -20,7 +20,7 @@ _GATES, _EVALUATION = "gates.", "eval_config."
 
 
 def differences(before: RunFile, after: RunFile, task: Task) -> list[Change]:
-  """The options and settings that differ, by the names that a user gives them."""
+  """Returns the options and settings that differ, by the names that a user gives them."""
   first, second = before.config, after.config
   found = [
     Change(SETTING, option, *values)
@@ -38,7 +38,7 @@ def differences(before: RunFile, after: RunFile, task: Task) -> list[Change]:
 
 
 def told(run: RunFile, task: Task) -> list[Change]:
-  """The settings of a run that differ from the defaults, without its data and workspace."""
+  """Returns the settings of a run that differ from the defaults, without its data and workspace."""
   config = run.config
   usual = PipelineConfig(
     task=config.task, data_path=config.data_path, workspace=config.workspace, tiny=config.tiny
@@ -47,7 +47,7 @@ def told(run: RunFile, task: Task) -> list[Change]:
 
 
 def in_users_words(changes: Iterable[Change], said: Sequence[Change]) -> list[Change]:
-  """A node's changes, with the user's settings in place of the parameters that follow from them."""
+  """Returns a node's changes, with the user's settings instead of parameters that follow them."""
   kept: list[Change] = []
   words: list[Change] = []
   for change in changes:
@@ -59,7 +59,7 @@ def in_users_words(changes: Iterable[Change], said: Sequence[Change]) -> list[Ch
 
 
 def _follows(change: Change, said: Change) -> bool:
-  """Whether a parameter follows from a setting: by its name, or as the bound of a gate.
+  """Returns whether a parameter follows from a setting: by its name, or as the bound of a gate.
 
   TFMA's configuration has its own names for bounds, and a fall is a negative number there.
   """

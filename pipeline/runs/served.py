@@ -46,12 +46,12 @@ class Version:
   files: str
 
   def to_json(self) -> dict[str, Any]:
-    """The object `--json` prints."""
+    """Returns the object `--json` prints."""
     return dataclasses.asdict(self)
 
 
 def versions(serving_dir: pathlib.Path) -> list[Version]:
-  """All versions, the newest first; that is the one that a model server takes."""
+  """Returns all versions, the newest first; that is the one that a model server takes."""
   return [_version(serving_dir, number) for number in reversed(list_versions(serving_dir))]
 
 

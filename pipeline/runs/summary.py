@@ -32,7 +32,7 @@ class Line:
 
 
 def summary_lines(result: RunResult, *, log_file: str, seconds: float, width: int) -> list[Line]:
-  """The end of a run: verdict, metrics, gates, paths, and the next command to try.
+  """Returns the end of a run: verdict, metrics, gates, paths, and the next command to try.
 
   Args:
     result: the run.
@@ -67,7 +67,7 @@ def summary_lines(result: RunResult, *, log_file: str, seconds: float, width: in
 
 
 def _cleaned(cleaned: results.Cleaned) -> str:
-  """How much `keep` deleted of earlier runs."""
+  """Returns how much `keep` deleted of earlier runs."""
   count = len(cleaned.runs)
   freed, left = memory(cleaned.freed_bytes / 1e6), memory(cleaned.left_bytes / 1e6)
   said = f"{count} earlier run{'s' if count != 1 else ''}, {freed}; {left} stay (keep)"
@@ -78,7 +78,7 @@ def _cleaned(cleaned: results.Cleaned) -> str:
 
 
 def verdict(result: RunResult) -> str:
-  """One sentence without its full stop: pushed as which version, refused, failed."""
+  """Returns one sentence without its full stop: pushed as which version, refused, failed."""
   if result.candidate:
     return f"Holds the candidate {result.pushed_version}; no server takes it until it is promoted"
   if result.served_version is not None:
@@ -100,7 +100,7 @@ def verdict(result: RunResult) -> str:
 
 
 def is_good(result: RunResult) -> bool:
-  """Whether all went well: a check that found something worth a warning did not quite."""
+  """Returns whether all went well: a check that found something worth a warning did not quite."""
   only_checked = result.state == results.CACHED and result.pushed_version is None
   return result.exit_code == 0 and not (only_checked and (result.warnings or not _judged(result)))
 
@@ -112,7 +112,7 @@ def _tone(result: RunResult) -> str:
 
 
 def _checked(result: RunResult) -> str:
-  """The verdict on data that nothing was trained on."""
+  """Returns the verdict on data that nothing was trained on."""
   if not _judged(result):
     return f"Stopped before {_DATA_GATE}: the data was not checked"
   count = len(result.warnings)
@@ -126,7 +126,7 @@ def _judged(result: RunResult) -> bool:
 
 
 def next_step(result: RunResult) -> str | None:
-  """The next command to try, or how to mend the failure; the result's own hint wins."""
+  """Returns the next command to try, or how to mend the failure; the result's own hint wins."""
   if result.hint or result.exit_code != 0:
     return result.hint
   if result.pushed_version is None:
@@ -136,7 +136,7 @@ def next_step(result: RunResult) -> str | None:
 
 
 def left_out(result: RunResult) -> list[str]:
-  """The nodes that did not run; in a run that succeeded, nobody asked for them."""
+  """Returns the nodes that did not run; in a run that succeeded, nobody asked for them."""
   return [c.id for c in result.components if c.state == nodes.SKIPPED]
 
 
@@ -151,12 +151,12 @@ def _as_far_as_asked(result: RunResult) -> str:
 
 
 def gates_say_it(result: RunResult) -> bool:
-  """Whether the failed gates, which are shown with their reasons, make the error a repetition."""
+  """Returns whether the failed gates, shown with their reasons, make the error a repetition."""
   return result.state == results.REFUSED_MODEL and any(not gate.passed for gate in result.gates)
 
 
 def gate_sentence(gate: Ruling) -> str:
-  """Such as `accuracy 0.31 (0.2 to 0.44), must be >= 0.9: <reason>`."""
+  """Returns, for example, `accuracy 0.31 (0.2 to 0.44), must be >= 0.9: <reason>`."""
   value = "not measured"
   if gate.value is not None and not math.isnan(gate.value):
     value = number(gate.value)
@@ -207,7 +207,7 @@ def _places(result: RunResult, log_file: str) -> list[Line]:
 
 
 def _shown(path: str) -> str:
-  """The path relative to the working directory if it lies below it, else the absolute path."""
+  """Returns the path relative to the working directory if it is below it, else absolute."""
   relative = os.path.relpath(path)
   return one_line(path if relative.startswith(os.pardir) else relative)
 
@@ -218,7 +218,7 @@ def _labelled(label: str, texts: list[str]) -> list[Line]:
 
 
 def _flowed(items: list[str], width: int) -> list[str]:
-  """Items side by side, three spaces between, in lines of at most `width`."""
+  """Returns items side by side, three spaces between, in lines of at most `width`."""
   lines = [""]
   for item in items:
     joined = f"{lines[-1]}   {item}" if lines[-1] else item

@@ -15,7 +15,7 @@ from pipeline.training.training_record import PhaseRow, TrainingRecord
 
 
 def record_of(nodes: Sequence[Mapping[str, Any]], kept: CleanedRun | None = None) -> TrainingRecord:
-  """The record of a run's training; empty if nothing was trained, or its files are gone.
+  """Returns the record of a run's training; empty if nothing was trained, or its files are gone.
 
   Args:
     nodes: those of a `PastRun` with artifacts.
@@ -33,7 +33,7 @@ def record_of(nodes: Sequence[Mapping[str, Any]], kept: CleanedRun | None = None
 
 
 def sentence(phase: PhaseRow) -> str:
-  """`train: 150 epochs, of 12 asked for (model.min_steps); ended after 122 (train.patience)`."""
+  """Returns `train: 150 epochs, of 12 asked for (model.min_steps); ended after 122 (...)`."""
   words = f"{phase.phase}: {phase.scheduled} epoch{'' if phase.scheduled == 1 else 's'}"
   if phase.scheduled != phase.asked:
     words += f", of {phase.asked} asked for ({phase.lifted_by})"
@@ -43,13 +43,13 @@ def sentence(phase: PhaseRow) -> str:
 
 
 def weights_in_words(weights: Mapping[str, float]) -> str:
-  """The weights of classes, the heaviest first: `rare 5, common 1`."""
+  """Returns the weights of classes, the heaviest first: `rare 5, common 1`."""
   ordered = sorted(weights.items(), key=lambda item: -item[1])
   return ", ".join(f"{label} {number(weight)}" for label, weight in ordered)
 
 
 def ranked(trials: Trials) -> Trials:
-  """The trials with the best first; those that failed come last, in their order."""
+  """Returns the trials with the best first; those that failed come last, in their order."""
   sign = -1 if trials.mode == "max" else 1
   failed = float("inf")
   rows = sorted(trials.trials, key=lambda t: failed if t.score is None else sign * t.score)
@@ -57,7 +57,7 @@ def ranked(trials: Trials) -> Trials:
 
 
 def trial_lines(trials: Trials) -> list[str]:
-  """The trials for a terminal, the best first."""
+  """Returns the trials for a terminal, the best first."""
   found = [f"Trials, by {trials.monitor}; the Trainer takes the best one's values"]
   if trials.ended_by:
     found[0] += f"; ended by {trials.ended_by}"
@@ -74,5 +74,5 @@ def trial_lines(trials: Trials) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-  """A hyperparameter for a person."""
+  """Returns a hyperparameter for a person."""
   return number(value) if isinstance(value, float) else str(value)

@@ -59,7 +59,7 @@ class TuneConfig(Section):
 
   @property
   def most_trials(self) -> int:
-    """Returns the most trials of a search; 0 if there is none."""
+    """The most trials of a search; 0 if there is none."""
     return self.trials or (MOST_TRIALS if self.minutes is not None else 0)
 
 
@@ -119,7 +119,7 @@ class GatesConfig(Section):
 
   @property
   def bounds(self) -> Mapping[str, float | None]:
-    """Returns, by metric, the bounds that replace the task's own; None removes a bound."""
+    """The bounds, by metric, that replace the task's own; None removes a bound."""
     return self.__pydantic_extra__
 
 
@@ -260,12 +260,12 @@ class _Config(Section):
 
   @property
   def folder(self) -> TaskFolder:
-    """Returns the task's folder in the workspace; its attributes are the paths in it."""
+    """The task's folder in the workspace; its attributes are the paths in it."""
     return TaskFolder(pathlib.Path(self.workspace) / self.task)
 
   @property
   def spans(self) -> window.Settings | None:
-    """Returns how the spans of the data are chosen; None for data without spans.
+    """How the spans of the data are chosen; None for data without spans.
 
     Raises:
       BadInputError: the path is a pattern that cannot work.
@@ -291,7 +291,7 @@ class _Config(Section):
 
   @property
   def said(self) -> frozenset[str]:
-    """Returns the names in `Params` that the user set, even to their defaults.
+    """The names in `Params` that the user set, even to their defaults.
 
     A null in the section `train` sets nothing.
     """

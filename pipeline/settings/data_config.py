@@ -71,5 +71,5 @@ class DataConfig(Section):
 
   @property
   def of_faulty_spans(self) -> dict[str, Any]:
-    """Returns the parameters of DataGate about spans."""
+    """The parameters of DataGate about spans."""
     return {"missing_span": self.missing_span, "min_span_size": self.min_span_size}

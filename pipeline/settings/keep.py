@@ -35,5 +35,5 @@ class KeepConfig(Section):
 
   @property
   def is_set(self) -> bool:
-    """Returns whether there is a bound."""
+    """Whether there is a bound."""
     return any(bound is not None for bound in (self.runs, self.days, self.max_mb))

@@ -48,12 +48,12 @@ class Setting:
 
   @property
   def key(self) -> str:
-    """Returns the full name, as in `--set`."""
+    """The full name, as in `--set`."""
     return f"{self.section}.{self.name}"
 
   @property
   def takes(self) -> str:
-    """Describes the allowed values in words, such as `a whole number of at least 1`."""
+    """The allowed values in words, such as `a whole number of at least 1`."""
     return kinds.in_words(self.kind)
 
   def refusal(self, value: Any) -> str:

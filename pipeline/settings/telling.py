@@ -97,12 +97,12 @@ class NotifyConfig(_Telling):
 
   @property
   def is_set(self) -> bool:
-    """Returns whether anybody is told."""
+    """Whether anybody is told."""
     return self.webhook is not None or self.command is not None or bool(self.email_to)
 
   @property
   def smtp_address(self) -> tuple[str, int]:
-    """Returns the mail server's host and port."""
+    """The mail server's host and port."""
     host, _, port = (self.smtp_server or "").rpartition(":")
     return host.strip("[]"), int(port)
 

@@ -125,14 +125,13 @@ def list_files(root: str, layout: Layout) -> Listing:
   return listing
 
 
-def plan(path: str, layout: Layout, *facts: Any, source: str = "folder") -> SourcePlan:
+def plan(path: str, layout: Layout, *facts: Any) -> SourcePlan:
   """Plans a source with this layout; its shards are `{"root", "files"}`.
 
   Args:
     path: the folder.
     layout: the expected content.
     *facts: the options that affect the records.
-    source: name of the source.
 
   Raises:
     BadInputError: there are no class folders or fewer than two classes, a class has one item or the
@@ -157,7 +156,7 @@ def plan(path: str, layout: Layout, *facts: Any, source: str = "folder") -> Sour
     fingerprint=input_paths.fingerprint(root, (file for file, _, _ in files), *facts, *empty),
     given_splits=listing.given,
     recognized=Recognized(
-      layout=source,
+      layout="folder",
       fields={"label": "the folder's name"},
       files=[input_paths.printable(os.path.relpath(file, root)) for file in labelled[:5]],
       file_count=len(labelled),

@@ -17,7 +17,7 @@ class _Scanned(keras.layers.RNN):
   def inner_loop(
     self, sequences: tf.Tensor, initial_state: Any, mask: Any, training: bool = False
   ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-    """`[batch, time, features]` to the last output, all outputs and the last state."""
+    """Turns `[batch, time, features]` into the last output, all outputs and the last state."""
     if mask is not None or not _is_plain(self):
       return super().inner_loop(sequences, initial_state, mask, training)
     state = initial_state[0] if isinstance(initial_state, (list, tuple)) else initial_state
@@ -57,7 +57,7 @@ class ReverseWithin(keras.layers.Layer):
   """Reverses `[batch, time, units]` up to each row's length, and keeps the rest unchanged."""
 
   def call(self, sequence, lengths):
-    """`lengths` is `[batch]` int32."""
+    """Reverses the first `lengths`, `[batch]` int32, of each row."""
     return tf.reverse_sequence(sequence, lengths, seq_axis=1)
 
 
@@ -86,7 +86,7 @@ class Bidirectional(keras.layers.Layer):
     self.backward.build(input_shape)
 
   def call(self, sequence, lengths, training=False):
-    """`[batch, time, features]` and `[batch]` to `[batch, time, 2 * units]`."""
+    """Turns `[batch, time, features]` and `[batch]` into `[batch, time, 2 * units]`."""
     if self._in_one_loop():
       return self._together(sequence, lengths, bool(training))
     backward = self.backward(self._reverse(sequence, lengths))

@@ -20,7 +20,7 @@ class TeacherForcedModel(keras.Model):
   """
 
   def __init__(self, *, start_id: int, label_smoothing: float, clip_norm: float, name: str):
-    """Args: clip_norm: largest global norm of the gradients; larger gradients are scaled down.
+    """Takes the largest global norm of the gradients; larger gradients are scaled down.
 
     The gradients of replicas are summed, so each replica gets its share of this norm.
     """

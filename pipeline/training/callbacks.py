@@ -31,7 +31,7 @@ class Stateful(Protocol):
 
   @property
   def variables(self) -> Sequence[keras.Variable]:
-    """Returns all state variables, always in the same order."""
+    """All state variables, always in the same order."""
 
 
 class BestEpoch(keras.callbacks.Callback):

@@ -12,7 +12,7 @@ import os
 import pathlib
 import shutil
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -21,6 +21,9 @@ from dlpipe import progress
 from pipeline.params import Params, Role
 from pipeline.training.files import STATE_FILE
 from pipeline.training.machines import strategy
+
+if TYPE_CHECKING:
+  from tfx.components.trainer.fn_args_utils import FnArgs
 
 _FINISHED_FILE = "finished.json"
 _BLOCK = 1 << 20
@@ -82,7 +85,7 @@ class TrainingFolder:
     return bool(before != json.loads(json.dumps(self._decoding)))
 
 
-def folder_of(fn_args: Any, params: Params) -> TrainingFolder | None:
+def folder_of(fn_args: FnArgs, params: Params) -> TrainingFolder | None:
   """Returns the checkpoint folder of a training; None if `checkpoint_root` is not set.
 
   Two trainings share a folder if the code, the settings and every byte of the examples and of the
@@ -98,7 +101,7 @@ def folder_of(fn_args: Any, params: Params) -> TrainingFolder | None:
   return TrainingFolder(pathlib.Path(root) / name, decoding)
 
 
-def identity_of(fn_args: Any, config: Mapping[str, Any], graph: str) -> str:
+def identity_of(fn_args: FnArgs, config: Mapping[str, Any], graph: str) -> str:
   """Returns a hash of all that a training reads.
 
   Args:

@@ -104,7 +104,7 @@ class Optimizers:
 
   @property
   def variables(self) -> list[keras.Variable]:
-    """Returns the current variables; an optimizer that has not run yet may have none."""
+    """The current variables; an optimizer that has not run yet may have none."""
     return [variable for each in optimizers_of(self._model) for variable in each.variables]
 
 
@@ -126,7 +126,7 @@ def labelled(model: keras.Model) -> Callable[[tf.data.Dataset], tf.data.Dataset]
 
 @contextlib.contextmanager
 def watched(model: keras.Model) -> Iterator[None]:
-  """Inside the block, flattens the logs of the model's steps and checks that the loss is scaled.
+  """Flattens the logs of the model's steps in the block, and checks that the loss is scaled.
 
   Keras flattens nested logs for its own training steps only.
 

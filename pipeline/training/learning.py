@@ -6,7 +6,7 @@ import dataclasses
 import pathlib
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -25,6 +25,9 @@ from pipeline.training.machines import precision
 from pipeline.training.time_limit import TimeLimit
 from pipeline.training.training_record import MINUTES
 from pipeline.training.warm.start import Start, begin
+
+if TYPE_CHECKING:
+  from tfx.components.trainer.fn_args_utils import FnArgs
 
 _ROWS_TO_BUILD_BY = 2
 
@@ -161,7 +164,7 @@ def best_value(history: list[dict[str, Any]], monitor: tuple[str, str]) -> float
 
 
 def load_splits(
-  fn_args: Any, task: Task, tft_output: tft.TFTransformOutput, *, cache_mb: int
+  fn_args: FnArgs, task: Task, tft_output: tft.TFTransformOutput, *, cache_mb: int
 ) -> tuple[datasets.Split, datasets.Split]:
   """Loads the training and the validation split of a Trainer or a Tuner."""
   transform = datasets.transform_fn(tft_output)
@@ -205,7 +208,7 @@ def _time_limit(
   return TimeLimit(minutes, fixed_epochs=fixed_epochs)
 
 
-def _build(model: Any, train: datasets.Split) -> None:
+def _build(model: keras.Model, train: datasets.Split) -> None:
   """Builds a model that creates its weights only when it sees its first input.
 
   Raises:

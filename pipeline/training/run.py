@@ -8,8 +8,9 @@ import pathlib
 import re
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -17,6 +18,7 @@ import tensorflow_transform as tft
 from dlpipe import progress
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import DlpipeError
+from pipeline.problems.calibration import Calibration
 from pipeline.task import Task
 from pipeline.tasks import get_task
 from pipeline.training import checkpoints, datasets
@@ -33,10 +35,13 @@ from pipeline.training.machines import cluster, strategy
 from pipeline.training.training_record import TrainingRecord, chosen_epoch, phase_rows
 from pipeline.training.warm import weights_file
 
+if TYPE_CHECKING:
+  from tfx.components.trainer.fn_args_utils import FnArgs
+
 _PARITY_ROWS, _EXPLAINED_ROWS = 32, 8
 
 
-def run_fn(fn_args: Any) -> None:
+def run_fn(fn_args: FnArgs) -> None:
   """Trains, exports to `fn_args.serving_model_dir`, and writes a record to `model_run_dir`.
 
   The record holds `history.json` (a row per epoch and per phase, the hyperparameters, and which of
@@ -65,7 +70,7 @@ def run_fn(fn_args: Any) -> None:
       ) from err
 
 
-def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> None:
+def _train_and_export(fn_args: FnArgs, distribution: tf.distribute.Strategy) -> None:
   config = fn_args.custom_config
   task = get_task(config["task"])
   settings = config["train"]
@@ -103,20 +108,8 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     options=config["input_bounds"],
     settings=settings,
   )
-  answered = task, model, tft_output, config["input_bounds"], calibration
   _say_chosen(learned.history, chosen, task.problem.monitor[0])
-  module = signatures.export(
-    fn_args.serving_model_dir,
-    model=model,
-    outputs=answering(*answered, doubts),
-    explanation=explaining.explanation(*answered),
-    variables=doubts.variables if doubts else (),
-    tft_output=tft_output,
-    input_key=task.input.key,
-    label_id_key=task.problem.label_id_key,
-    transformed_slices=task.transformed_slices,
-    rule=_rule(task, config["input_bounds"]),
-  )
+  module = _export(fn_args, task, model, tft_output, calibration, doubts)
   warm_start, cold = learned.start.measured(
     learned.history, task.problem.monitor, train.size, learned.adapt_seconds
   )
@@ -129,15 +122,9 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
   )
   if said := warm_start.comparison():
     progress.report(said)
-  rows = _examples(fn_args.eval_files, _PARITY_ROWS)
-  values = _input_values(rows, task.input.key, tft_output)
-  serving_assets.write(
-    pathlib.Path(fn_args.serving_model_dir), task.name, task.input.key, values.numpy()[0]
-  )
   if doubts:
     doubts.record.write(pathlib.Path(fn_args.serving_model_dir))
-  run_dir = pathlib.Path(fn_args.model_run_dir)
-  _write_parity(run_dir / "parity", module, rows, values, task.input.key)
+  _write_examples(fn_args, task, module, tft_output)
   record = TrainingRecord(
     hyperparameters=params.as_json(),
     tuned=tuned,
@@ -153,9 +140,44 @@ def _train_and_export(fn_args: Any, distribution: tf.distribute.Strategy) -> Non
     warm_start=warm_start if settings["warm_start"] else None,
     certainty=doubts.record if doubts else None,
   )
-  (run_dir / TrainingRecord.FILE).write_text(record.to_text())
+  pathlib.Path(fn_args.model_run_dir, TrainingRecord.FILE).write_text(record.to_text())
   if folder:
     folder.close()
+
+
+def _export(
+  fn_args: FnArgs,
+  task: Task,
+  model: keras.Model,
+  tft_output: tft.TFTransformOutput,
+  calibration: Calibration | None,
+  doubts: certain.Certain | None,
+) -> signatures.ServingModule:
+  bounds = fn_args.custom_config["input_bounds"]
+  answered = task, model, tft_output, bounds, calibration
+  return signatures.export(
+    fn_args.serving_model_dir,
+    model=model,
+    outputs=answering(*answered, doubts),
+    explanation=explaining.explanation(*answered),
+    variables=doubts.variables if doubts else (),
+    tft_output=tft_output,
+    input_key=task.input.key,
+    label_id_key=task.problem.label_id_key,
+    transformed_slices=task.transformed_slices,
+    rule=_rule(task, bounds),
+  )
+
+
+def _write_examples(
+  fn_args: FnArgs, task: Task, module: signatures.ServingModule, tft_output: tft.TFTransformOutput
+) -> None:
+  """Writes requests beside the model, and what the model answers to rows of val."""
+  key = task.input.key
+  rows = _examples(fn_args.eval_files, _PARITY_ROWS)
+  values = _input_values(rows, key, tft_output)
+  serving_assets.write(pathlib.Path(fn_args.serving_model_dir), task.name, key, values.numpy()[0])
+  _write_parity(pathlib.Path(fn_args.model_run_dir) / "parity", module, rows, values, key)
 
 
 def _say_chosen(history: list[dict[str, Any]], chosen: int | None, metric: str) -> None:
@@ -170,7 +192,7 @@ def _say_chosen(history: list[dict[str, Any]], chosen: int | None, metric: str) 
   )
 
 
-def tuned_values(fn_args: Any) -> dict[str, Any]:
+def tuned_values(fn_args: FnArgs) -> dict[str, Any]:
   """Returns the hyperparameters that the Tuner chose; empty without a Tuner."""
   return dict((fn_args.hyperparameters or {}).get("values", {}))
 

@@ -188,7 +188,7 @@ class PhaseClock(keras.callbacks.Callback):
     return self._time_to_train_s() - self._used_s()
 
   def _time_to_train_s(self) -> float:
-    """The phase's time without its next validation."""
+    """Returns the phase's time without its next validation."""
     # Before the first one, as if a row cost as much as in training.
     expected = self._step_s * self._steps * self._val_part
     return self._whole_s - (expected if self._val_s is None else self._val_s)

@@ -14,7 +14,7 @@ from serving.models.tensors import Array
 
 
 def batch_size(feeds: Mapping[str, Array]) -> int:
-  """The number of rows of a request.
+  """Returns the number of rows of a request.
 
   Raises:
     InvalidArgument: an input has no rows, or inputs have different numbers of them.

@@ -40,7 +40,7 @@ class BatchOptions:
 
 
 def read_options(path: str) -> BatchOptions:
-  """The options of a text file.
+  """Returns the options of a text file.
 
   Raises:
     NotFound: there is no such file.

@@ -41,7 +41,7 @@ def make_server(
   interceptors: Sequence[Any] = (),
   answers_at_once: bool = True,
 ) -> grpc.Server:
-  """A gRPC server without services and ports.
+  """Returns a gRPC server without services and ports.
 
   Args:
     threads: threads for calls that take long.
@@ -93,7 +93,7 @@ def _timeouts(header_timeout_s: float, idle_timeout_s: float) -> dict[str, Any]:
 
 
 def first_field(message: bytes) -> bytes:
-  """The first field of a message if it is short: in our requests it names the model."""
+  """Returns the first field of a message if it is short: in our requests it names the model."""
   return message[: 2 + message[1]] if len(message) > 1 and message[1] < _ONE_BYTE else b""
 
 
@@ -113,7 +113,7 @@ def read_channel_arguments(text: str) -> dict[str, int | str]:
 
 
 def read_credentials(ssl_config_file: str) -> Any:
-  """Server credentials of an `SSLConfig` text file, whose fields hold the PEM texts themselves.
+  """Returns the server credentials of an `SSLConfig` text file, whose fields hold the PEM texts.
 
   Raises:
     ServingError: the file cannot be read.
@@ -127,7 +127,7 @@ def read_credentials(ssl_config_file: str) -> Any:
   )
 
 
-def open_port(server: Any, address: str, credentials: Any = None) -> int:
+def open_port(server: grpc.Server, address: str, credentials: Any = None) -> int:
   """Listens on `host:port` or `unix:path`; returns the port.
 
   Raises:
@@ -151,7 +151,7 @@ def open_port(server: Any, address: str, credentials: Any = None) -> int:
 
 
 def _is_free(address: str) -> bool:
-  """Whether somebody may listen on `host:port`."""
+  """Returns whether somebody may listen on `host:port`."""
   host, _, port = address.rpartition(":")
   try:
     found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
@@ -164,10 +164,10 @@ def _is_free(address: str) -> bool:
   return True
 
 
-def add_health_service(server: Any) -> None:
+def add_health_service(server: grpc.Server) -> None:
   """Registers `grpc.health.v1.Health/Check`."""
 
-  def check(request: Any, context: Any) -> Any:
+  def check(request: Any, context: grpc.ServicerContext) -> Any:
     if request.service not in _HEALTHY_NAMES:
       context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
     return HealthCheckResponse(status=_SERVING)

@@ -30,7 +30,7 @@ _TOO_MANY = Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "Concurrent RPC limit exc
 
 
 def is_possible() -> bool:
-  """Whether this release of gRPC has the parts that the server uses, in the same shapes."""
+  """Returns whether this release of gRPC has the parts that the server uses, in the same shapes."""
   try:
     cygrpc.Server([], False).register_completion_queue(cygrpc.CompletionQueue())
     ending(Answer(grpc.StatusCode.OK, response=b""))

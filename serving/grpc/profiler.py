@@ -30,7 +30,7 @@ class ProfilerProxy:
     self._starting = threading.Lock()
     self._channel: Any = None
 
-  def add_to(self, server: Any) -> None:
+  def add_to(self, server: grpc.Server) -> None:
     """Registers the service."""
     handlers = {
       method: grpc.unary_unary_rpc_method_handler(self._handler(method)) for method in _METHODS
@@ -38,7 +38,7 @@ class ProfilerProxy:
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
 
   def _handler(self, method: str) -> Any:
-    def call(request: bytes, context: Any) -> Any:
+    def call(request: bytes, context: grpc.ServicerContext) -> Any:
       try:
         return self._connected().unary_unary(f"/{_SERVICE}/{method}")(
           request, timeout=seconds_left(context), wait_for_ready=True

@@ -6,6 +6,7 @@ grpc_status_util}.cc.
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -30,8 +31,9 @@ from serving.errors import (
   for_the_caller,
 )
 from serving.models import proto_calls
-from serving.models.servable import ModelSpec, Run, Servable
+from serving.models.servable import ModelSpec, Run
 from serving.models.serving_core import ServingCore
+from serving.telemetry import logged, sampling
 from serving.telemetry.hooks import Hooks
 
 _LOG = logging.getLogger(__name__)
@@ -65,7 +67,7 @@ class PredictionService:
     self._check_method = check_method
     self._as_content = as_content
 
-  def add_to(self, server: Any) -> None:
+  def add_to(self, server: grpc.Server) -> None:
     """Registers the service."""
     _register(
       server,
@@ -79,37 +81,32 @@ class PredictionService:
       },
     )
 
-  def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
-    def call(servable: Servable, run: Run) -> Any:
-      return proto_calls.predict(
-        servable,
-        request,
-        run=run,
-        check_method=self._check_method,
-        as_content=self._as_content,
-      )
-
+  def Predict(  # noqa: N802
+    self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
+  ) -> predict_pb2.PredictResponse:
+    call = functools.partial(
+      proto_calls.predict, check_method=self._check_method, as_content=self._as_content
+    )
     return self._answer("Predict", request, context, call)
 
-  def Classify(self, request: Any, context: Any) -> Any:  # noqa: N802
-    def call(servable: Servable, run: Run) -> Any:
-      return proto_calls.classify(servable, request, run=run)
+  def Classify(  # noqa: N802
+    self, request: classification_pb2.ClassificationRequest, context: grpc.ServicerContext
+  ) -> classification_pb2.ClassificationResponse:
+    return self._answer("Classify", request, context, proto_calls.classify)
 
-    return self._answer("Classify", request, context, call)
+  def Regress(  # noqa: N802
+    self, request: regression_pb2.RegressionRequest, context: grpc.ServicerContext
+  ) -> regression_pb2.RegressionResponse:
+    return self._answer("Regress", request, context, proto_calls.regress)
 
-  def Regress(self, request: Any, context: Any) -> Any:  # noqa: N802
-    def call(servable: Servable, run: Run) -> Any:
-      return proto_calls.regress(servable, request, run=run)
+  def MultiInference(  # noqa: N802
+    self, request: inference_pb2.MultiInferenceRequest, context: grpc.ServicerContext
+  ) -> inference_pb2.MultiInferenceResponse:
+    return self._answer("MultiInference", request, context, proto_calls.multi_inference)
 
-    return self._answer("Regress", request, context, call)
-
-  def MultiInference(self, request: Any, context: Any) -> Any:  # noqa: N802
-    def call(servable: Servable, run: Run) -> Any:
-      return proto_calls.multi_inference(servable, request, run=run)
-
-    return self._answer("MultiInference", request, context, call)
-
-  def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+  def GetModelMetadata(  # noqa: N802
+    self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: grpc.ServicerContext
+  ) -> get_model_metadata_pb2.GetModelMetadataResponse:
     def call() -> Any:
       spec = proto_calls.read_spec(request)
       if not request.metadata_field:
@@ -126,8 +123,8 @@ class PredictionService:
     self,
     api: str,
     request: Any,
-    context: Any,
-    call: Callable[[Servable, Run], Any],
+    context: grpc.ServicerContext,
+    call: Callable[..., Any],
   ) -> Any:
     started = time.perf_counter()
     spec = ModelSpec("")
@@ -135,15 +132,16 @@ class PredictionService:
     try:
       spec = _spec_of(api, request)
       with self._core.acquire(spec) as servable:
-        response = call(servable, run)
+        response = call(servable, request, run=run)
     except Exception as err:
       return self._refuse(api, spec, context, err, run)
     self._hooks.answered(api, "GRPC", spec.name, time.perf_counter() - started, run)
-    self._hooks.log_messages(api, request, response, run)
+    record = functools.partial(logged.of_messages, api, request, response)
+    self._hooks.log(record, functools.partial(sampling.of_message, api, response), run)
     return response
 
-  def _client_id(self, context: Any) -> str:
-    """The name that the caller gave to the request, if the log wants it."""
+  def _client_id(self, context: grpc.ServicerContext) -> str:
+    """Returns the name that the caller gave to the request, if the log wants it."""
     wanted = self._hooks.id_header
     if not wanted:
       return ""
@@ -151,7 +149,9 @@ class PredictionService:
     value = next(given, "")
     return value if isinstance(value, str) else value.decode("latin-1")
 
-  def _refuse(self, api: str, spec: ModelSpec, context: Any, err: Exception, run: Run) -> Any:
+  def _refuse(
+    self, api: str, spec: ModelSpec, context: grpc.ServicerContext, err: Exception, run: Run
+  ) -> Any:
     # In a function of its own: an error that a variable of its own traceback's frame refers to is a
     # cycle, which keeps the request in memory until the garbage collector runs.
     error = for_the_caller(err, _LOG)
@@ -174,7 +174,7 @@ class ModelService:
     self._with_reload = with_reload
     self._hooks = hooks or Hooks()
 
-  def add_to(self, server: Any) -> None:
+  def add_to(self, server: grpc.Server) -> None:
     """Registers the service."""
     _register(
       server,
@@ -185,13 +185,17 @@ class ModelService:
       },
     )
 
-  def GetModelStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
+  def GetModelStatus(  # noqa: N802
+    self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
+  ) -> get_model_status_pb2.GetModelStatusResponse:
     def call() -> Any:
       return proto_calls.status_response(self._core.statuses(proto_calls.read_spec(request)))
 
     return _call(context, call)
 
-  def HandleReloadConfigRequest(self, request: Any, context: Any) -> Any:  # noqa: N802
+  def HandleReloadConfigRequest(  # noqa: N802
+    self, request: model_management_pb2.ReloadConfigRequest, context: grpc.ServicerContext
+  ) -> model_management_pb2.ReloadConfigResponse:
     def call() -> Any:
       count = len(request.config.model_config_list.config)
       _LOG.info("%s asks for another configuration, of %d models", context.peer(), count)
@@ -208,8 +212,8 @@ class ModelService:
     return _call(context, call)
 
 
-def seconds_left(context: Any) -> float | None:
-  """Seconds until the caller's deadline; None if there is none."""
+def seconds_left(context: grpc.ServicerContext) -> float | None:
+  """Returns seconds until the caller's deadline; None if there is none."""
   left = context.time_remaining()
   return left if left is not None and left < _LONGEST_S else None
 
@@ -220,7 +224,7 @@ def _spec_of(api: str, request: Any) -> ModelSpec:
   return proto_calls.to_spec(request.tasks[0].model_spec) if request.tasks else ModelSpec("")
 
 
-def _register(server: Any, service: str, methods: Mapping[Callable[..., Any], Any]) -> None:
+def _register(server: grpc.Server, service: str, methods: Mapping[Callable[..., Any], Any]) -> None:
   handlers = {call.__name__: _handler(call, request) for call, request in methods.items()}
   server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
 
@@ -228,7 +232,7 @@ def _register(server: Any, service: str, methods: Mapping[Callable[..., Any], An
 def _handler(call: Callable[[Any, Any], Any], request_class: Any) -> Any:
   """Parses the message here: gRPC's Python leaks the message of a call that it cannot parse."""
 
-  def handle(message: bytes, context: Any) -> Any:
+  def handle(message: bytes, context: grpc.ServicerContext) -> Any:
     try:
       request = request_class.FromString(message)
     except DecodeError:
@@ -240,14 +244,14 @@ def _handler(call: Callable[[Any, Any], Any], request_class: Any) -> Any:
   )
 
 
-def _call(context: Any, call: Callable[[], Any]) -> Any:
+def _call(context: grpc.ServicerContext, call: Callable[[], Any]) -> Any:
   try:
     return call()
   except Exception as err:
     return _abort(context, for_the_caller(err, _LOG))
 
 
-def _abort(context: Any, error: ServingError) -> None:
+def _abort(context: grpc.ServicerContext, error: ServingError) -> None:
   message = error.message
   if len(message) > _MAX_MESSAGE:
     message = message[:_MAX_MESSAGE] + "...TRUNCATED"

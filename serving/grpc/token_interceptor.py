@@ -51,7 +51,7 @@ class TokenInterceptor(grpc.ServerInterceptor):
     code, message = getattr(grpc.StatusCode, error.grpc_code), error.message
     tell = functools.partial(self._tokens.refused, error.with_traceback(None), protocol="GRPC")
 
-    def refuse(request: Any, context: Any) -> None:
+    def refuse(request: Any, context: grpc.ServicerContext) -> None:
       tell(peer=context.peer())
       context.abort(code, message)
 
@@ -64,6 +64,6 @@ def _is_for_predict(method: str) -> bool:
 
 
 def _authorization(metadata: Sequence[tuple[str, Any]]) -> str | None:
-  """The header. If it is given twice, the result can be no token, so that neither counts."""
+  """Returns the header. If it is given twice, the result can be no token, so neither counts."""
   values = [value for name, value in metadata if name == "authorization"]
   return ", ".join(values) if values else None

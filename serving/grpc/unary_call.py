@@ -46,15 +46,15 @@ class Context:
     self._metadata = event.invocation_metadata
 
   def invocation_metadata(self) -> Any:
-    """The caller's headers."""
+    """Returns the caller's headers."""
     return self._metadata
 
   def peer(self) -> str:
-    """Who calls, such as `ipv4:127.0.0.1:51744`."""
+    """Returns who calls, such as `ipv4:127.0.0.1:51744`."""
     return str(self._call.peer().decode("utf-8", "replace"))
 
   def time_remaining(self) -> float:
-    """Seconds until the caller's deadline."""
+    """Returns seconds until the caller's deadline."""
     return max(self._deadline - time.time(), 0.0)
 
   def abort(self, code: grpc.StatusCode, details: str) -> NoReturn:
@@ -140,7 +140,7 @@ class UnaryCall:
       return Answer(grpc.StatusCode.UNKNOWN, f"Exception calling application: {err}")
 
   def no_message(self) -> Answer:
-    """The refusal of a call without a message."""
+    """Returns the refusal of a call without a message."""
     method = self.method.decode("utf-8", "replace")
     return Answer(
       grpc.StatusCode.UNIMPLEMENTED, f'"{method}" requires exactly one request message.'
@@ -167,7 +167,7 @@ def refuse(event: Any, answer: Answer) -> None:
 
 
 def ending(answer: Answer) -> list[Any]:
-  """The operations that end a call."""
+  """Returns the operations that end a call."""
   batch = [cygrpc.SendInitialMetadataOperation(None, _NO_FLAGS)]
   if answer.response is not None:
     batch.append(cygrpc.SendMessageOperation(answer.response, _NO_FLAGS))

@@ -33,7 +33,7 @@ class Classes:
   scores: Array | None
 
   def rows(self) -> list[list[tuple[bytes, float]]]:
-    """(label, score) pairs of each example; missing ones are `b""` and 0."""
+    """Returns the (label, score) pairs of each example; missing ones are `b""` and 0."""
     given = self.labels if self.labels is not None else self.scores
     shape = given.shape if given is not None else (0, 0)
     labels = self.labels.tolist() if self.labels is not None else [[b""] * shape[1]] * shape[0]
@@ -48,7 +48,7 @@ def classify(
   signature_name: str,
   run: Run | None = None,
 ) -> Classes:
-  """Labels and scores of serialized tf.Examples.
+  """Returns the labels and scores of serialized tf.Examples.
 
   Raises:
     InvalidArgument: no examples, or the signature or its answer is not a classifier's.
@@ -65,7 +65,7 @@ def regress(
   signature_name: str,
   run: Run | None = None,
 ) -> Array:
-  """`[batch]` float32 of serialized tf.Examples.
+  """Returns `[batch]` float32 of serialized tf.Examples.
 
   Raises:
     InvalidArgument: no examples, or the signature or its answer is not a regressor's.
@@ -76,7 +76,7 @@ def regress(
 
 
 def to_batch(examples: Sequence[bytes]) -> Array:
-  """`[batch]` strings of serialized tf.Examples; refuses an empty batch."""
+  """Returns `[batch]` strings of serialized tf.Examples; refuses an empty batch."""
   if not examples:
     raise InvalidArgument("Input is empty.")
   batch = np.empty(len(examples), object)
@@ -85,7 +85,7 @@ def to_batch(examples: Sequence[bytes]) -> Array:
 
 
 def classify_outputs(signature: Any) -> tuple[str, dict[str, str]]:
-  """The input's tensor, and output name to tensor, of a classifier's signature."""
+  """Returns the input's tensor, and output name to tensor, of a classifier's signature."""
   if len(signature.inputs) != 1:
     raise InvalidArgument("Expected one input Tensor.")
   if len(signature.outputs) not in (1, 2):
@@ -104,7 +104,7 @@ def classify_outputs(signature: Any) -> tuple[str, dict[str, str]]:
 
 
 def regress_outputs(signature: Any) -> tuple[str, dict[str, str]]:
-  """The input's tensor, and output name to tensor, of a regressor's signature."""
+  """Returns the input's tensor, and output name to tensor, of a regressor's signature."""
   if len(signature.inputs) != 1:
     raise InvalidArgument("Expected one input Tensor.")
   if len(signature.outputs) != 1:

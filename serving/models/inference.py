@@ -138,7 +138,7 @@ def _feeds(
   inputs: Mapping[str, Any],
   read: Callable[[Any], Array],
 ) -> dict[str, Array]:
-  """Tensor name to value."""
+  """Maps tensor name to value."""
   if len(inputs) > len(wanted) or (len(inputs) < len(wanted) and not defaults):
     raise InvalidArgument(
       f"input size does not match signature: {len(inputs)}!={len(wanted)} len({_set(inputs)}) != "
@@ -171,7 +171,7 @@ def _feeds(
 
 
 def _fetches(outputs: Mapping[str, str], output_filter: Sequence[str]) -> Mapping[str, str]:
-  """Output name to tensor name, sorted by name: the same outputs are one kind of run and batch."""
+  """Maps output name to tensor name, sorted by name: the same outputs are one kind of run."""
   if not output_filter:
     return outputs
   wanted: set[str] = set()

@@ -96,7 +96,7 @@ class ModelManager:
     self._is_closing = False
 
   def acquire(self, name: str, version: int | None = None) -> Servable:
-    """A version to use in a `with` block; None takes the largest that is available.
+    """Returns a version to use in a `with` block; None takes the largest that is available.
 
     Raises:
       NotFound: the version is not loaded.
@@ -110,7 +110,7 @@ class ModelManager:
         return servable
 
   def statuses(self, name: str) -> list[VersionStatus]:
-    """The statuses of all versions so far, the highest first."""
+    """Returns the statuses of all versions so far, the highest first."""
     with self._changed:
       records = self._records.get(name, {})
       return [
@@ -119,7 +119,7 @@ class ModelManager:
       ]
 
   def is_available(self, name: str, version: int) -> bool:
-    """Whether a version can answer now."""
+    """Returns whether a version can answer now."""
     return version in self._serving.get(name, {})
 
   def aspire(self, name: str, versions: Mapping[int, pathlib.Path]) -> None:

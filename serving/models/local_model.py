@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any
 
 from serving.errors import Internal, InvalidArgument, NotFound, ServingError
@@ -134,17 +133,12 @@ class LocalModel:
   def __enter__(self) -> LocalModel:
     return self
 
-  def __exit__(
-    self,
-    kind: type[BaseException] | None,
-    error: BaseException | None,
-    trace: TracebackType | None,
-  ) -> None:
+  def __exit__(self, *exc_info: object) -> None:
     self.close()
 
 
 def find_model(path: str | os.PathLike[str], version: int | None = None) -> pathlib.Path:
-  """The folder that `LocalModel.load` loads; reads no model.
+  """Returns the folder that `LocalModel.load` loads; reads no model.
 
   >>> find_model("workspace/images/serving")
   PosixPath('workspace/images/serving/3')
@@ -176,7 +170,7 @@ def find_model(path: str | os.PathLike[str], version: int | None = None) -> path
 
 
 def list_models(base_path: str | os.PathLike[str]) -> dict[int, pathlib.Path]:
-  """Number to folder of every version below a base path that holds a SavedModel.
+  """Maps the number of every version below a base path that holds a SavedModel to its folder.
 
   A base path that is not there has none.
   """

@@ -10,9 +10,12 @@ import dataclasses
 import pathlib
 import re
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serving.errors import InvalidArgument
+
+if TYPE_CHECKING:
+  from tensorflow_serving.config import model_server_config_pb2
 
 TENSORFLOW = "tensorflow"
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -33,7 +36,7 @@ class VersionPolicy:
   specific: frozenset[int] = frozenset()
 
   def choose(self, found: Mapping[int, pathlib.Path]) -> dict[int, pathlib.Path]:
-    """The versions of `found` to serve, ascending."""
+    """Returns the versions of `found` to serve, ascending."""
     numbers = sorted(found)
     if self.specific:
       numbers = [number for number in numbers if number in self.specific]
@@ -63,7 +66,9 @@ class ModelConfig:
   labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
-def read_config(config: Any, current: Collection[str] = ()) -> list[ModelConfig]:
+def read_config(
+  config: model_server_config_pb2.ModelServerConfig, current: Collection[str] = ()
+) -> list[ModelConfig]:
   """Checks a `ModelServerConfig` and makes plain records of it.
 
   Args:
@@ -100,7 +105,7 @@ def _check_name(what: str, name: str) -> None:
     raise InvalidArgument(f"{what} must be printable, and not . or .. . Received: {name!a}")
 
 
-def _read_model(entry: Any, is_served: bool) -> ModelConfig:
+def _read_model(entry: model_server_config_pb2.ModelConfig, is_served: bool) -> ModelConfig:
   _check_name("A model's name", entry.name)
   for label in entry.version_labels:
     _check_name("A version's label", label)

@@ -14,6 +14,7 @@ from tensorflow_serving.apis import (
   get_model_metadata_pb2,
   get_model_status_pb2,
   inference_pb2,
+  input_pb2,
   model_pb2,
   predict_pb2,
   regression_pb2,
@@ -30,7 +31,7 @@ SIGNATURE_DEF = "signature_def"  # the one metadata field there is
 
 
 def read_spec(message: Any) -> ModelSpec:
-  """The model that a request is for.
+  """Returns the model that a request is for.
 
   Raises:
     InvalidArgument: the request names no model.
@@ -40,8 +41,8 @@ def read_spec(message: Any) -> ModelSpec:
   return to_spec(message.model_spec)
 
 
-def to_spec(proto: Any) -> ModelSpec:
-  """A `ModelSpec` message as a plain record."""
+def to_spec(proto: model_pb2.ModelSpec) -> ModelSpec:
+  """Returns a `ModelSpec` message as a plain record."""
   choice = proto.WhichOneof("version_choice")
   return ModelSpec(
     proto.name,
@@ -53,13 +54,13 @@ def to_spec(proto: Any) -> ModelSpec:
 
 def predict(
   servable: Servable,
-  request: Any,
+  request: predict_pb2.PredictRequest,
   *,
   run: Run | None = None,
   check_method: bool = False,
   as_content: bool = False,
-) -> Any:
-  """PredictRequest to PredictResponse."""
+) -> predict_pb2.PredictResponse:
+  """Answers a PredictRequest with a PredictResponse."""
   signature_name = _signature_name(request.model_spec)
   outputs = inference.predict(
     servable,
@@ -77,8 +78,10 @@ def predict(
   return response
 
 
-def classify(servable: Servable, request: Any, *, run: Run | None = None) -> Any:
-  """ClassificationRequest to ClassificationResponse."""
+def classify(
+  servable: Servable, request: classification_pb2.ClassificationRequest, *, run: Run | None = None
+) -> classification_pb2.ClassificationResponse:
+  """Answers a ClassificationRequest with a ClassificationResponse."""
   signature_name = _signature_name(request.model_spec)
   classes = classification.classify(
     servable,
@@ -92,8 +95,10 @@ def classify(servable: Servable, request: Any, *, run: Run | None = None) -> Any
   return response
 
 
-def regress(servable: Servable, request: Any, *, run: Run | None = None) -> Any:
-  """RegressionRequest to RegressionResponse."""
+def regress(
+  servable: Servable, request: regression_pb2.RegressionRequest, *, run: Run | None = None
+) -> regression_pb2.RegressionResponse:
+  """Answers a RegressionRequest with a RegressionResponse."""
   signature_name = _signature_name(request.model_spec)
   values = classification.regress(
     servable,
@@ -107,8 +112,10 @@ def regress(servable: Servable, request: Any, *, run: Run | None = None) -> Any:
   return response
 
 
-def multi_inference(servable: Servable, request: Any, *, run: Run | None = None) -> Any:
-  """MultiInferenceRequest to MultiInferenceResponse."""
+def multi_inference(
+  servable: Servable, request: inference_pb2.MultiInferenceRequest, *, run: Run | None = None
+) -> inference_pb2.MultiInferenceResponse:
+  """Answers a MultiInferenceRequest with a MultiInferenceResponse."""
   tasks = []
   for task in request.tasks:
     if not task.model_spec.name:
@@ -130,8 +137,8 @@ def multi_inference(servable: Servable, request: Any, *, run: Run | None = None)
   return response
 
 
-def read_examples(proto: Any) -> list[bytes]:
-  """Serialized tf.Examples of an `Input`, each with the context before it if there is one."""
+def read_examples(proto: input_pb2.Input) -> list[bytes]:
+  """Returns an `Input`'s tf.Examples, serialized, each with the context before it if it has one."""
   kind = proto.WhichOneof("kind")
   if kind == "example_list":
     return _serialized(proto.example_list.examples)
@@ -146,12 +153,12 @@ def _serialized(examples: Sequence[Any]) -> list[bytes]:
   return [example.SerializeToString() for example in examples]
 
 
-def _signature_name(proto: Any) -> str:
-  """The signature that a `ModelSpec` message means."""
+def _signature_name(proto: model_pb2.ModelSpec) -> str:
+  """Returns the signature that a `ModelSpec` message means."""
   return proto.signature_name or SERVING_DEFAULT
 
 
-def _echo(proto: Any, servable: Servable, signature_name: str) -> None:
+def _echo(proto: model_pb2.ModelSpec, servable: Servable, signature_name: str) -> None:
   fill_spec(proto, servable)
   proto.signature_name = signature_name
 
@@ -162,7 +169,7 @@ def fill_spec(proto: model_pb2.ModelSpec, servable: Servable) -> None:
   proto.version.value = servable.version
 
 
-def fill_classes(proto: Any, classes: Classes) -> None:
+def fill_classes(proto: classification_pb2.ClassificationResult, classes: Classes) -> None:
   """Writes a ClassificationResult."""
   for row in classes.rows():
     entry = proto.classifications.add()
@@ -171,30 +178,32 @@ def fill_classes(proto: Any, classes: Classes) -> None:
       entry.classes.add(label=label.decode("utf-8", "replace"), score=score)
 
 
-def fill_values(proto: Any, values: Array) -> None:
+def fill_values(proto: regression_pb2.RegressionResult, values: Array) -> None:
   """Writes a RegressionResult."""
   for value in values.tolist():
     proto.regressions.add(value=value)
 
 
-def signature_map(servable: Servable) -> Any:
-  """SignatureDefMap with all signatures of a version."""
+def signature_map(servable: Servable) -> get_model_metadata_pb2.SignatureDefMap:
+  """Returns a SignatureDefMap with all signatures of a version."""
   signatures = get_model_metadata_pb2.SignatureDefMap()
   for name, signature in servable.signatures.items():
     signatures.signature_def[name].CopyFrom(signature)
   return signatures
 
 
-def metadata_response(servable: Servable) -> Any:
-  """GetModelMetadataResponse with all signatures."""
+def metadata_response(servable: Servable) -> get_model_metadata_pb2.GetModelMetadataResponse:
+  """Returns a GetModelMetadataResponse with all signatures."""
   response = get_model_metadata_pb2.GetModelMetadataResponse()
   fill_spec(response.model_spec, servable)
   response.metadata[SIGNATURE_DEF].Pack(signature_map(servable))
   return response
 
 
-def status_response(statuses: Sequence[VersionStatus]) -> Any:
-  """GetModelStatusResponse."""
+def status_response(
+  statuses: Sequence[VersionStatus],
+) -> get_model_status_pb2.GetModelStatusResponse:
+  """Returns a GetModelStatusResponse."""
   response = get_model_status_pb2.GetModelStatusResponse()
   for status in statuses:
     entry = response.model_version_status.add(version=status.version, state=int(status.state))

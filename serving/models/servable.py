@@ -10,7 +10,6 @@ import pathlib
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any
 
 from serving.models.sessions import Array, Runnable
@@ -134,10 +133,5 @@ class Servable:
   def __enter__(self) -> Servable:
     return self
 
-  def __exit__(
-    self,
-    kind: type[BaseException] | None,
-    error: BaseException | None,
-    trace: TracebackType | None,
-  ) -> None:
+  def __exit__(self, *exc_info: object) -> None:
     self.release()

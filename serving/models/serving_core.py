@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from serving.errors import FailedPrecondition, InvalidArgument, NotFound, ServingError, Unknown
 from serving.models.lifecycle import ModelManager, VersionStatus
 from serving.models.model_config import ModelConfig, read_config
 from serving.models.servable import ModelSpec, Servable
 from serving.models.version_source import VersionSource
+
+if TYPE_CHECKING:
+  from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 
 class ServingCore:
@@ -42,7 +45,7 @@ class ServingCore:
     self._reloading = threading.Lock()
 
   def acquire(self, spec: ModelSpec) -> Servable:
-    """The version that a request means, to use in a `with` block.
+    """Returns the version that a request means, to use in a `with` block.
 
     Raises:
       InvalidArgument: the request has no name, or a label that no version has.
@@ -58,11 +61,11 @@ class ServingCore:
     return self._manager.acquire(spec.name, version)
 
   def names(self) -> list[str]:
-    """The models that are configured, in alphabetical order."""
+    """Returns the models that are configured, in alphabetical order."""
     return sorted(self._models)
 
   def statuses(self, spec: ModelSpec) -> list[VersionStatus]:
-    """The status of one version, or of all; ignores a label.
+    """Returns the status of one version, or of all; ignores a label.
 
     Raises:
       InvalidArgument: the request has no name.
@@ -80,11 +83,11 @@ class ServingCore:
       raise NotFound(f"Could not find version {spec.version} of model {spec.name}")
     return found
 
-  def configure(self, config: Any, timeout_s: float | None = None) -> None:
+  def configure(self, config: ModelServerConfig, timeout_s: float | None = None) -> None:
     """Replaces what is served and returns when every new model has an available version.
 
     Args:
-      config: a `ModelServerConfig`.
+      config: the models.
       timeout_s: seconds to wait for new models; None waits until they are available or have failed.
 
     Raises:
@@ -94,7 +97,7 @@ class ServingCore:
     """
     self._configure(config, timeout_s, "model(s)")
 
-  def _configure(self, config: Any, timeout_s: float | None, what: str) -> None:
+  def _configure(self, config: ModelServerConfig, timeout_s: float | None, what: str) -> None:
     with self._reloading:
       models = read_config(config, self._models.keys())
       labels = self._checked_labels(models)
@@ -104,8 +107,8 @@ class ServingCore:
       self._source.set_models(models)
     self._wait(new, timeout_s, what)
 
-  def start(self, config: Any) -> None:
-    """The first `configure`; goes on looking for versions from then on.
+  def start(self, config: ModelServerConfig) -> None:
+    """Configures for the first time; goes on looking for versions from then on.
 
     Raises:
       ServingError: as `configure`.

@@ -168,7 +168,7 @@ class SavedModelSession:
 
 
 def _scalar(value: Any) -> Array:
-  """An array of the scalar that TensorFlow returns for a tensor without dimensions."""
+  """Returns an array of the scalar that TensorFlow returns for a tensor without dimensions."""
   return np.array(value, object if isinstance(value, bytes) else None)
 
 
@@ -235,7 +235,7 @@ def _config(options: SessionOptions) -> Any:
 
 
 def for_caller(message: str) -> str:
-  r"""The message of a graph's error as the caller gets it: the sentence first.
+  r"""Returns the message of a graph's error as the caller gets it: the sentence first.
 
   TensorFlow Serving passes the graph's message through, and so does this server, every word of it,
   with two differences. The names of functions, which fill some hundred characters before the

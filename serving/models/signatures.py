@@ -49,7 +49,7 @@ class Signature:
 
 
 def from_definitions(definitions: Mapping[str, Any]) -> dict[str, Signature]:
-  """Signatures of `SignatureDef`s by name, without the one that initializes the model."""
+  """Returns `SignatureDef`s by name, without the one that initializes the model."""
   return {
     name: Signature(inputs=_specs(definition.inputs), outputs=_specs(definition.outputs))
     for name, definition in definitions.items()
@@ -58,7 +58,7 @@ def from_definitions(definitions: Mapping[str, Any]) -> dict[str, Signature]:
 
 
 def read_signatures(path: str | os.PathLike[str]) -> dict[str, Signature]:
-  """The signatures of a SavedModel, without loading it.
+  """Returns the signatures of a SavedModel, without loading it.
 
   >>> read_signatures("workspace/images/serving/3")["serving_default"].outputs["score"].dtype
   'float32'
@@ -84,7 +84,7 @@ def read_signatures(path: str | os.PathLike[str]) -> dict[str, Signature]:
 
 
 def as_array(name: str, value: Array | Sequence[Any], spec: TensorSpec | None) -> Array:
-  """An array of an input's value; an array stays what it is.
+  """Returns an array of an input's value; an array stays what it is.
 
   Args:
     name: the input's.
@@ -148,7 +148,7 @@ def _numbers(name: str, value: Array | Sequence[Any], spec: TensorSpec) -> Array
 
 
 def _converted(array: Array, wanted: np.dtype[Any]) -> Array | None:
-  """The array in another type; None if the kind does not fit or a value is out of range."""
+  """Converts an array to a type; None if the kind does not fit or a value is out of range."""
   if not np.can_cast(array.dtype, wanted, casting="same_kind") and not (
     array.dtype.kind == "i" and wanted.kind == "u"
   ):

@@ -63,7 +63,7 @@ class TensorParseError(ValueError):
 
 
 def dtype_enum(array: Array) -> int:
-  """The number of the array's type in TensorFlow's `DataType`."""
+  """Returns the number of the array's type in TensorFlow's `DataType`."""
   if array.dtype.kind == "O":
     return int(_STRING)
   enum = _ENUMS.get(array.dtype)
@@ -73,12 +73,12 @@ def dtype_enum(array: Array) -> int:
 
 
 def dtype_name(array: Array) -> str:
-  """TensorFlow's name of the array's type, such as `DT_FLOAT`."""
+  """Returns TensorFlow's name of the array's type, such as `DT_FLOAT`."""
   return str(_DATA_TYPE.values_by_number[dtype_enum(array)].name)
 
 
 def array_from_proto(proto: Any) -> Array:
-  """The array of a TensorProto; strings are bytes in an array of objects.
+  """Returns the array of a TensorProto; strings are bytes in an array of objects.
 
   Raises:
     TensorParseError: unknown type, impossible shape, or content of another length.
@@ -143,7 +143,7 @@ def _from_content(enum: int, content: bytes, count: int) -> Array:
 
 
 def _strings_from_content(content: bytes, count: int) -> Array:
-  """Lengths of all strings as varints, then the strings. Source: TensorFlow's DecodeStringList."""
+  """Returns all lengths as varints, then the strings. Source: TensorFlow's DecodeStringList."""
   sizes, position = [], 0
   if count > len(content):
     raise TensorParseError(f"{len(content)} bytes for {count} strings")
@@ -169,7 +169,7 @@ def _strings_from_content(content: bytes, count: int) -> Array:
 
 
 def _from_field(enum: int, values: Any, count: int) -> Array:
-  """The values of a typed field: cuts too many, repeats the last for too few, zeros for none."""
+  """Returns the values of a typed field: cuts too many, repeats the last of too few; else zeros."""
   dtype = _NUMPY[enum]
   if enum in (tf.complex64.as_datatype_enum, tf.complex128.as_datatype_enum):
     pairs = np.array(values, dtype=dtype.type(0).real.dtype)

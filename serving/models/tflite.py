@@ -108,7 +108,7 @@ def _by_name(details: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any
 
 
 def tensor_type(details: Mapping[str, Any]) -> Any:
-  """The type of a tensor with these details; the interpreter calls strings bytes."""
+  """Returns the type of a tensor with these details; the interpreter calls strings bytes."""
   return tf.as_dtype(object if details["dtype"] is bytes else details["dtype"])
 
 
@@ -134,7 +134,7 @@ def _check_type(alias: str, value: Array, detail: Mapping[str, Any]) -> None:
 
 
 def read_signatures(model: bytes, inputs: Details, outputs: Details) -> dict[str, Any]:
-  """Name to `SignatureDef`; all of their tensors are the model's.
+  """Maps name to `SignatureDef`; all of their tensors are the model's.
 
   Args:
     model: a valid TFLite model.
@@ -200,5 +200,5 @@ def _fix_names(kind: str, infos: Mapping[str, Any], known: Iterable[str]) -> Non
 
 
 def _legacy_name(name: str) -> str:
-  """Early converters wrote tensor names without TensorFlow's ":0"."""
+  """Removes TensorFlow's ":0" from a tensor's name, which early converters wrote without it."""
   return name.partition(":")[0]

@@ -103,7 +103,7 @@ class VersionSource:
 
 
 def find_versions(base_path: str | os.PathLike[str]) -> dict[int, pathlib.Path]:
-  """Number to path of every version below a base path.
+  """Maps the number of every version below a base path to its path.
 
   A version is a child whose whole name is a number, whatever it holds: publishers write elsewhere
   and rename.

@@ -49,7 +49,7 @@ def require_free(host: str, port: int) -> None:
 
 
 def connection_share() -> int:
-  """How many connections each protocol may have, so that neither takes the other's descriptors.
+  """Returns how many connections a protocol may have, so that both have enough descriptors.
 
   Raises the process's soft limit as far as the hard limit allows.
   """
@@ -63,7 +63,7 @@ def connection_share() -> int:
 
 
 def connections_that_fit(wanted: int) -> int:
-  """`wanted` connections, or as many as there are descriptors for; 0 means no limit, and stays."""
+  """Returns `wanted`, or fewer connections if descriptors are few; 0 means no limit, and stays."""
   share = connection_share()
   if wanted <= share:
     return wanted

@@ -30,7 +30,7 @@ def read_ssl_config(path: str) -> Any:
 
 
 def http_context(path: str) -> ssl.SSLContext:
-  """The context of an HTTP port for TLS 1.2 or later, mutual TLS with `client_verify`.
+  """Returns the context of an HTTP port for TLS 1.2 or later, mutual TLS with `client_verify`.
 
   Raises:
     ServingError: the file cannot be read.
@@ -153,7 +153,7 @@ AnySocket = socket.socket | TlsSocket
 
 
 def is_shaking(sock: AnySocket) -> bool:
-  """Whether the TLS handshake of a socket is still going on."""
+  """Returns whether the TLS handshake of a socket is still going on."""
   return isinstance(sock, TlsSocket) and not sock.is_shaken
 
 

@@ -36,7 +36,7 @@ class Durations:
     self._seconds: dict[Hashable, float] = {}
 
   def is_short(self, kind: Hashable, size: int) -> bool:
-    """Whether a request of `size` bytes takes less time than it costs to hand it to a thread."""
+    """Returns whether it takes less time to answer `size` bytes than to hand them to a thread."""
     return size < _SHORT_BYTES and self._seconds.get(kind, _SHORT_S) < _SHORT_S
 
   def learn(self, kind: Hashable, seconds: float) -> None:
@@ -105,7 +105,7 @@ class Turns:
     self._thread.join()
 
   def has_ended(self, turn: Turn) -> bool:
-    """Whether a thread must leave, because another one waits or the turns were stopped."""
+    """Returns whether a thread must leave, because another one waits or the turns were stopped."""
     return turn is not self._current or self._is_stopped
 
   def begin(self, turn: Turn) -> None:

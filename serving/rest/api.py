@@ -7,6 +7,7 @@ tensorflow_serving/util/json_tensor.cc.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import math
 import time
@@ -23,6 +24,7 @@ from serving.rest.json_protos import metadata_body, status_body
 from serving.rest.messages import JSON, Request, Response, html
 from serving.rest.page import Page
 from serving.rest.routes import METADATA, STATUS, Route, find_route, is_api
+from serving.telemetry import logged, sampling
 from serving.telemetry.hooks import Hooks
 from serving.tensor_json.budget import Budget, Pool
 from serving.tensor_json.dtypes import Array
@@ -106,7 +108,7 @@ class RestApi:
     return None
 
   def _is_open(self, request: Request) -> bool:
-    """Whether the request needs no token."""
+    """Returns whether the request needs no token."""
     path = request.target.partition("?")[0]
     if self._page is None or self._is_metrics(path) or not self._page.is_open(path):
       return request.method == "OPTIONS"
@@ -145,7 +147,7 @@ class RestApi:
     return self._options.metrics_path != "" and path == self._options.metrics_path
 
   def refusal(self, error: ServingError) -> Response:
-    """The response for an error."""
+    """Returns the response for an error."""
     message = error.message
     if len(message) > _MAX_MESSAGE:
       message = message[:_MAX_MESSAGE] + "..."
@@ -180,7 +182,8 @@ class RestApi:
           run=run,
           check_method=self._options.check_method,
         )
-        self._hooks.log_predict(servable, name, inputs, outputs, run)
+        record = functools.partial(logged.of_predict, servable, name, inputs, outputs)
+        self._hooks.log(record, functools.partial(sampling.of_arrays, outputs), run)
     return tensor_json.write_predict(outputs, row=is_row)
 
   def _classify(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
@@ -188,7 +191,10 @@ class RestApi:
       name, examples = self._read_examples(request, "classify", budget)
       with self._core.acquire(spec) as servable:
         classes = classification.classify(servable, examples, signature_name=name, run=run)
-        self._hooks.log_examples("Classify", servable, name, examples, classes, run)
+        record = functools.partial(
+          logged.of_examples, "Classify", servable, name, examples, classes
+        )
+        self._hooks.log(record, functools.partial(sampling.of_classes, classes), run)
     return tensor_json.write_classify(classes.rows())
 
   def _regress(self, spec: ModelSpec, request: Request, run: Run) -> bytes:
@@ -196,7 +202,8 @@ class RestApi:
       name, examples = self._read_examples(request, "regress", budget)
       with self._core.acquire(spec) as servable:
         values = classification.regress(servable, examples, signature_name=name, run=run)
-        self._hooks.log_examples("Regress", servable, name, examples, values, run)
+        record = functools.partial(logged.of_examples, "Regress", servable, name, examples, values)
+        self._hooks.log(record, functools.partial(sampling.of_classes, values), run)
     return tensor_json.write_regress(values)
 
   def _read_examples(
@@ -207,13 +214,13 @@ class RestApi:
     return name, examples
 
   def _client_id(self, request: Request) -> str:
-    """The name that the caller gave to the request, if the log wants it."""
+    """Returns the name that the caller gave to the request, if the log wants it."""
     if not self._hooks.id_header:
       return ""
     return request.headers.get(self._hooks.id_header.encode("latin-1"), b"").decode("latin-1")
 
   def _time_left_s(self, request: Request) -> float:
-    """Seconds until the request's time is over, as whole seconds if there is more than one."""
+    """Returns the seconds until the request's time is over, rounded up if it is more than one."""
     left = request.ends_at - time.monotonic()
     return min(self._options.timeout_s, math.ceil(left) if 1 < left < math.inf else max(left, 0))
 
@@ -245,14 +252,14 @@ class RestApi:
 
 
 def _held_bytes(inputs: Mapping[str, Array], body_bytes: int) -> int:
-  """Bytes that a request takes until it is answered; strings count as the body they came in."""
+  """Returns the bytes that a request takes until it is answered; strings count as in the body."""
   has_strings = any(array.dtype == object for array in inputs.values())
   size = sum(array.nbytes for array in inputs.values()) + (body_bytes if has_strings else 0)
   return _COPIES * size
 
 
 def _api_name(route: Route) -> str:
-  """The name in the metrics: the method, or nothing if the call is no inference."""
+  """Returns the name in the metrics: the method, or nothing if the call is no inference."""
   return route.call if route.call in ("predict", "classify", "regress") else ""
 
 

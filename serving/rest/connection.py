@@ -47,7 +47,7 @@ class Host(Protocol):
     """Sees to it that `Connection.answer` is called for the request, now or later."""
 
   def refusal(self, error: ServingError) -> Response:
-    """The response for an error."""
+    """Returns the response for an error."""
 
 
 class Connection:
@@ -129,7 +129,7 @@ class Connection:
       self._close()
 
   def idle_since(self) -> tuple[bool, bool, float] | None:
-    """A key that sorts the idlest connection first; None while a request is being answered."""
+    """Returns a key that sorts the idlest connection first; None while it answers a request."""
     if self._is_closed or not self._is_idle() or (self._unsent and not self._lingers):
       return None
     intake = self._intake
@@ -300,7 +300,7 @@ class Connection:
 
 
 def _is_over(seconds: float, timeout_s: float, size: int) -> bool:
-  """Whether `size` bytes took longer than allowed."""
+  """Returns whether `size` bytes took longer than allowed."""
   return 0 < timeout_s < seconds - size / SLOWEST_RATE
 
 
@@ -316,7 +316,7 @@ _DATE = [0, ""]
 
 
 def _date() -> str:
-  """The current time in HTTP's form, formatted once a second."""
+  """Returns the current time in HTTP's form, formatted once a second."""
   now = int(time.time())
   if _DATE[0] != now:
     _DATE[:] = [now, email.utils.formatdate(now, usegmt=True)]

@@ -167,7 +167,7 @@ class HttpServer:
     return error
 
   def refusal(self, error: ServingError) -> Response:
-    """The response for an error."""
+    """Returns the response for an error."""
     return self._api.refusal(error)
 
   def _begin(self, connection: Connection, request: Request) -> bool:
@@ -304,7 +304,7 @@ def _sweep_s(limits: Limits) -> float:
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:
-  """Listening sockets; one for both IP versions if the host is every interface."""
+  """Returns listening sockets; one for both IP versions if the host is every interface."""
   if host in ("", "0.0.0.0", "::") and socket.has_dualstack_ipv6():
     return [
       socket.create_server(

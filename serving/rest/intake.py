@@ -220,7 +220,7 @@ class Intake:
         return
 
   def _without_upgrade(self, rest: bytes) -> bytes:
-    """The request without its offer of another protocol, to be read again; b"" if it has none.
+    """Returns the request without its offer of another protocol, to be read anew; b"" without one.
 
     Java's client offers HTTP/2 with each first request, and llhttp takes no body after an offer.
     """

@@ -22,12 +22,12 @@ _WITH_DEFAULTS = (
 
 
 def status_body(response: Any) -> bytes:
-  """GetModelStatusResponse as the answer to a GET of a model."""
+  """Returns a GetModelStatusResponse as the answer to a GET of a model."""
   return _dump(_to_dict(response))
 
 
 def metadata_body(servable: Servable) -> bytes:
-  """The signatures of a version as the answer to a GET of its metadata."""
+  """Returns the signatures of a version as the answer to a GET of its metadata."""
   spec = model_pb2.ModelSpec()
   fill_spec(spec, servable)
   signatures = signature_map(servable)

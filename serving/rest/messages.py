@@ -64,13 +64,13 @@ class Request:
     return b"transfer-encoding" in self.headers or length.strip(b"0") != b""
 
   def declared_bytes(self) -> int:
-    """The inflated size that the body declares, which may be wrong."""
+    """Returns the inflated size that the body declares, which may be wrong."""
     if self.is_gzip and len(self.body) >= _SMALLEST_GZIP:
       return int.from_bytes(self.body[-4:], "little")
     return len(self.body)
 
   def content(self, budget: Budget | None = None) -> bytes:
-    """The body, inflated if it is gzip.
+    """Returns the body, inflated if it is gzip.
 
     A body that cannot be inflated, or to more than 100 MiB, is empty.
     Source: tensorflow_serving/util/net_http/server/internal/evhttp_request.cc.
@@ -86,7 +86,7 @@ class Request:
 
 
 def _inflated(body: bytes, budget: Budget) -> bytes:
-  """The first gzip member; b"" if it is damaged, cut off, or too large for TensorFlow Serving."""
+  """Returns the first gzip member; b"" if damaged, cut off or too large for TensorFlow Serving."""
   inflater, content, size = zlib.decompressobj(_GZIP), io.BytesIO(), 0
   limit = budget.max_bytes or _MAX_INFLATED_BYTES + 1
   for start in range(0, len(body), _TAKEN_BYTES):
@@ -117,7 +117,7 @@ class Response:
   headers: tuple[tuple[str, str], ...] = ()
 
   def head(self, request: Request, date: str) -> bytes:
-    """Status line and headers."""
+    """Returns status line and headers."""
     lines = [
       f"HTTP/1.1 {self.status} {_REASONS.get(self.status, 'Unknown')}",
       f"Content-Type: {self.content_type}",
@@ -133,7 +133,7 @@ class Response:
 
 
 def path_of(target: bytes) -> str:
-  """Path and query of a target; a proxy's request has scheme and host before them."""
+  """Returns path and query of a target; a proxy's request has scheme and host before them."""
   text = target.decode("utf-8", "replace")
   if text.startswith(("http://", "https://")):
     _, slash, path = text.split("://", 1)[1].partition("/")
@@ -142,7 +142,7 @@ def path_of(target: bytes) -> str:
 
 
 def html(status: int) -> Response:
-  """The answer of libevent's server to a request without a handler."""
+  """Returns the answer of libevent's server to a request without a handler."""
   reason = _REASONS[status]
   page = (
     f"<HTML><HEAD>\n<TITLE>{status} {reason}</TITLE>\n</HEAD><BODY>\n"

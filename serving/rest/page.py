@@ -67,12 +67,12 @@ class Page:
 
   @staticmethod
   def owns(path: str) -> bool:
-    """Whether the page answers this path."""
+    """Returns whether the page answers this path."""
     return path in ("/", _PATH) or path.startswith(f"{_PATH}/")
 
   @staticmethod
   def is_open(path: str) -> bool:
-    """Whether a path needs no token."""
+    """Returns whether a path needs no token."""
     return path in ("/", _PATH)
 
   def answer(self, request: Request) -> Response:
@@ -96,7 +96,7 @@ class Page:
     return _json({"models": self._core.names()})
 
   def _example(self, name: str, version: int) -> dict[str, Any]:
-    """The example beside a version; without instances if there is none."""
+    """Returns the example beside a version; without instances if there is none."""
     with self._core.acquire(ModelSpec(name, version)) as servable:
       path = servable.path
     if path is None or not (path / _EXAMPLE_FILE).is_file():
@@ -126,7 +126,7 @@ def _read(name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-  """A Content-Security-Policy that lets only the page's own script and style run."""
+  """Returns a Content-Security-Policy that lets only the page's own script and style run."""
   return "; ".join(
     (
       "default-src 'none'",

@@ -32,14 +32,14 @@ class Route:
 
 
 def is_api(target: str) -> bool:
-  """Whether a path is the API's at all; others are 404."""
+  """Returns whether a path is the API's at all; others are 404."""
   return _API.fullmatch(target) is not None
 
 
 # Callers ask for the same few paths again and again; refusals are not cached.
 @functools.lru_cache(maxsize=256)
 def find_route(method: str, target: str) -> Route:
-  """The call that a request makes.
+  """Returns the call that a request makes.
 
   Args:
     method: the verb.

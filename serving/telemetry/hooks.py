@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
+
+from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.errors import ServingError
-from serving.models.classification import Classes
-from serving.models.servable import Run, Servable
-from serving.models.tensors import Array
+from serving.models.servable import Run
+from serving.telemetry.sampling import Answer
 
 
 class Hooks:
@@ -22,41 +22,31 @@ class Hooks:
   id_header: str = ""
 
   def answered(self, api: str, protocol: str, model: str, seconds: float, run: Run) -> None:
-    """A request got its answer after so many seconds."""
+    """Takes note of a request that got its answer after so many seconds."""
 
   def refused(
     self, api: str, protocol: str, model: str, error: ServingError, run: Run | None = None
   ) -> None:
-    """A request got an error; `run` is None if it did not come so far."""
+    """Takes note of a request that got an error; `run` is None if it did not come so far."""
 
-  def log_messages(self, api: str, request: Any, response: Any, run: Run) -> None:
-    """Messages of a gRPC request that got its answer."""
-
-  def log_predict(
+  def log(
     self,
-    servable: Servable,
-    signature: str,
-    inputs: Mapping[str, Array],
-    outputs: Mapping[str, Array],
+    record: Callable[[], prediction_log_pb2.PredictionLog],
+    answer: Callable[[], Answer],
     run: Run,
   ) -> None:
-    """Arrays of a REST Predict that got its answer."""
+    """Takes a request that got its answer, for the log.
 
-  def log_examples(
-    self,
-    api: str,
-    servable: Servable,
-    signature: str,
-    examples: Sequence[bytes],
-    result: Classes | Array,
-    run: Run,
-  ) -> None:
-    """Serialized tf.Examples of a REST Classify or Regress that got its answer."""
+    Args:
+      record: makes what is written; called later, in another thread, if it is to be written.
+      answer: makes what decides whether it is.
+      run: how the request ran.
+    """
 
   def totals(self, names: Iterable[str]) -> dict[str, float]:
-    """The sums over all labels of those named counters that exist."""
+    """Returns the sums over all labels of those named counters that exist."""
     return {}
 
   def exposition(self) -> bytes:
-    """All metrics in Prometheus' text format."""
+    """Returns all metrics in Prometheus' text format."""
     return b""

@@ -22,7 +22,7 @@ class LineFormatter(logging.Formatter):
 
 
 def escaped(text: str) -> str:
-  """The text with Python's escapes for characters that are invisible or end the line."""
+  """Returns the text with Python's escapes for characters that are invisible or end the line."""
   if text.isprintable():
     return text
   return "".join(

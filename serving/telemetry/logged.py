@@ -53,12 +53,12 @@ class Noted:
 
   @classmethod
   def now(cls, run: Run, why: str, error: str = "") -> Noted:
-    """The note of a request that has its answer now."""
+    """Returns the note of a request that has its answer now."""
     spent = time.perf_counter() - run.started if run.started else 0.0
     return cls(why, run.client_id, int(spent * _US), error)
 
   def message(self, number: int) -> Any:
-    """The note as it follows a record; `number` is one that no other entry of this server has."""
+    """Returns the note as it follows a record; no other entry of this server has this `number`."""
     logged = LoggedRequest()
     logged.note.id = f"{_START}-{number:x}"
     logged.note.client_id = _text(self.client_id)
@@ -68,8 +68,8 @@ class Noted:
     return logged
 
 
-def of_messages(api: str, request: Any, response: Any) -> Any:
-  """The record of a gRPC request."""
+def of_messages(api: str, request: Any, response: Any) -> prediction_log_pb2.PredictionLog:
+  """Returns the record of a gRPC request."""
   record = prediction_log_pb2.PredictionLog()
   field = _FIELDS[api]
   getattr(record, field).request.CopyFrom(request)
@@ -84,8 +84,8 @@ def of_predict(
   signature: str,
   inputs: Mapping[str, Array],
   outputs: Mapping[str, Array],
-) -> Any:
-  """The record of a REST Predict."""
+) -> prediction_log_pb2.PredictionLog:
+  """Returns the record of a REST Predict."""
   record = _record(servable, signature)
   log = record.predict_log
   for message, arrays in ((log.request.inputs, inputs), (log.response.outputs, outputs)):
@@ -101,8 +101,8 @@ def of_examples(
   signature: str,
   examples: Sequence[bytes],
   result: Classes | Array,
-) -> Any:
-  """The record of a REST Classify or Regress."""
+) -> prediction_log_pb2.PredictionLog:
+  """Returns the record of a REST Classify or Regress."""
   record = _record(servable, signature)
   log = getattr(record, _FIELDS[api])
   for example in examples:
@@ -115,14 +115,14 @@ def of_examples(
   return record
 
 
-def of_error(model: str) -> Any:
-  """The record of a refused request: without its content, of which nothing may be known."""
+def of_error(model: str) -> prediction_log_pb2.PredictionLog:
+  """Returns the record of a refused request, without its content, which may be anything."""
   record = prediction_log_pb2.PredictionLog()
   record.log_metadata.model_spec.name = model
   return record
 
 
-def without(record: Any, names: Collection[str]) -> None:
+def without(record: prediction_log_pb2.PredictionLog, names: Collection[str]) -> None:
   """Removes inputs, outputs and features from a record, in place.
 
   Serialized examples go whole, because they may hold any of them.
@@ -142,7 +142,7 @@ def without(record: Any, names: Collection[str]) -> None:
 
 
 def _hides(tensor: Any, names: Collection[str]) -> bool:
-  """Whether a tensor has a serialized example with such a feature, whatever the input is called."""
+  """Returns whether a tensor, whatever its name, has a serialized example with the feature."""
   if tensor.dtype != tf.string.as_datatype_enum:
     return False
   for value in array_from_proto(tensor).ravel():
@@ -153,7 +153,7 @@ def _hides(tensor: Any, names: Collection[str]) -> bool:
 
 
 def _text(text: str) -> str:
-  """The text without halves of characters, which stand for bytes that are not UTF-8."""
+  """Returns the text without halves of characters, which stand for bytes that are not UTF-8."""
   return text.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -42,7 +42,7 @@ class Counter:
       self._values[labels] = self._values.get(labels, 0) + value
 
   def total(self) -> int:
-    """The sum over all labels."""
+    """Returns the sum over all labels."""
     with self._lock:
       return sum(self._values.values())
 
@@ -93,7 +93,7 @@ class Histogram:
       cells.sum += value
 
   def total(self) -> int:
-    """How many values there were."""
+    """Returns how many values there were."""
     with self._lock:
       return sum(sum(cells.counts) for cells in self._cells.values())
 
@@ -113,7 +113,7 @@ class Histogram:
 
 
 def exposition(metrics: Sequence[Counter | Histogram]) -> bytes:
-  """All metrics as Prometheus reads them."""
+  """Returns all metrics as Prometheus reads them."""
   lines = []
   for metric in metrics:
     lines += [f"# TYPE {metric.name} {metric.kind}", *metric.lines()]
@@ -121,7 +121,7 @@ def exposition(metrics: Sequence[Counter | Histogram]) -> bytes:
 
 
 def _bounded(labels: Labels, known: Mapping[Labels, object]) -> Labels:
-  """The labels, or empty ones if there are too many: callers choose the names of models."""
+  """Returns the labels, or empty ones if there are too many: callers choose the names of models."""
   if labels in known or len(known) < _MOST_LABELS:
     return labels
   return ("",) * len(labels)

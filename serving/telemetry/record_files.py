@@ -170,7 +170,7 @@ def _finish(hidden: pathlib.Path, size: int) -> None:
 
 
 def _whole_records(path: pathlib.Path) -> tuple[int, int]:
-  """Number and bytes of the undamaged records at the start of a file."""
+  """Returns number and bytes of the undamaged records at the start of a file."""
   count = size = 0
   with contextlib.suppress(tf.errors.DataLossError):
     for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():

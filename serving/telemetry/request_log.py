@@ -18,13 +18,12 @@ import logging
 import pathlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+
+from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.errors import FailedPrecondition, ServingError
-from serving.models.classification import Classes
-from serving.models.servable import Run, Servable
-from serving.models.tensors import Array
+from serving.models.servable import Run
 from serving.telemetry import logged, sampling
 from serving.telemetry.logged import Noted
 from serving.telemetry.record_files import ERRORS, RecordFile, recover, remove_old
@@ -39,7 +38,7 @@ _WRITTEN_EVERY_S = 0.1
 _WRITTEN_AT = _MOST_WAITING // 4
 _REPORTED_EVERY_S = 10.0
 _CLEANED_EVERY_S = 3600.0
-_Make = Callable[[], Any]
+_Make = Callable[[], prediction_log_pb2.PredictionLog]
 _SAMPLED_ALL = Sampling(rate=1.0)
 
 
@@ -114,44 +113,17 @@ class RequestLog:
     self._thread = threading.Thread(target=self._write_all, name="request log", daemon=True)
     self._thread.start()
 
-  def messages(self, api: str, request: Any, response: Any, run: Run) -> None:
-    """Logs a gRPC request."""
-    reads = self._choice.reads_answers
-    why = self._sampler.why(sampling.of_message(api, response) if reads else None)
-    if why is not None:
-      self._offer(lambda: logged.of_messages(api, request, response), Noted.now(run, why))
+  def answered(self, record: _Make, answer: Callable[[], Answer], run: Run) -> None:
+    """Logs a request that got its answer, if it is chosen.
 
-  def predict(
-    self,
-    servable: Servable,
-    signature: str,
-    inputs: Mapping[str, Array],
-    outputs: Mapping[str, Array],
-    run: Run,
-  ) -> None:
-    """Logs a REST Predict."""
-    why = self._why(lambda: sampling.of_arrays(outputs))
+    Args:
+      record: makes what is written; called in the thread that writes.
+      answer: makes its answer; not called if answers do not count.
+      run: how it ran.
+    """
+    why = self._sampler.why(answer() if self._choice.reads_answers else None)
     if why is not None:
-      self._offer(
-        lambda: logged.of_predict(servable, signature, inputs, outputs), Noted.now(run, why)
-      )
-
-  def examples(
-    self,
-    api: str,
-    servable: Servable,
-    signature: str,
-    examples: Sequence[bytes],
-    result: Classes | Array,
-    run: Run,
-  ) -> None:
-    """Logs a REST Classify or Regress."""
-    why = self._why(lambda: sampling.of_classes(result))
-    if why is not None:
-      self._offer(
-        lambda: logged.of_examples(api, servable, signature, examples, result),
-        Noted.now(run, why),
-      )
+      self._offer(record, Noted.now(run, why))
 
   def refused(self, model: str, error: ServingError, run: Run) -> None:
     """Logs a request that got an error, without its content."""
@@ -166,9 +138,6 @@ class RequestLog:
     self._closing = True
     self._wake.set()
     self._thread.join()
-
-  def _why(self, answer: Callable[[], Answer]) -> str | None:
-    return self._sampler.why(answer() if self._choice.reads_answers else None)
 
   def _offer(self, make: _Make, noted: Noted) -> None:
     now = time.monotonic()
@@ -223,7 +192,7 @@ class RequestLog:
     for _ in range(count):  # what is not flushed counts as waiting
       self._waiting.popleft()
 
-  def _write(self, record: Any, noted: Noted) -> pathlib.Path:
+  def _write(self, record: prediction_log_pb2.PredictionLog, noted: Noted) -> pathlib.Path:
     now = time.time()
     record.log_metadata.timestamp_secs = int(now)
     # A model's name may have characters that a file's name must not have.

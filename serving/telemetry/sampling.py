@@ -56,7 +56,7 @@ class Sampler:
     self._counting = threading.Lock()
 
   def why(self, answer: Answer | None) -> str | None:
-    """Why a request is logged; None if it is not.
+    """Returns why a request is logged; None if it is not.
 
     Args:
       answer: its answer; None if `reads_answers` is false.
@@ -99,7 +99,7 @@ class Answer:
 
 
 def of_arrays(outputs: Mapping[str, Array]) -> Answer:
-  """The answer in arrays of a Predict; outputs of these names may be something else there."""
+  """Returns the answer in a Predict's arrays; outputs of these names may be something else."""
   scores, labels = outputs.get(SCORE), outputs.get(LABEL)
   return Answer(
     scores.ravel().tolist() if scores is not None and scores.dtype.kind in "fiu" else (),
@@ -108,7 +108,7 @@ def of_arrays(outputs: Mapping[str, Array]) -> Answer:
 
 
 def of_message(api: str, response: Any) -> Answer:
-  """The answer in a response of gRPC."""
+  """Returns the answer in a response of gRPC."""
   if api == "Predict":
     named = {SCORE, LABEL} & set(response.outputs)
     return of_arrays({name: array_from_proto(response.outputs[name]) for name in named})
@@ -120,7 +120,7 @@ def of_message(api: str, response: Any) -> Answer:
 
 
 def of_classes(result: Any) -> Answer:
-  """The answer of a REST Classify or Regress."""
+  """Returns the answer of a REST Classify or Regress."""
   if not isinstance(result, Classes):
     return Answer()
   best = [max(row, key=lambda pair: pair[1]) for row in result.rows() if row]

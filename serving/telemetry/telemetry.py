@@ -7,13 +7,12 @@ tensorflow_serving/batching/batching_session.cc.
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
+
+from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.errors import ServingError
-from serving.models.classification import Classes
-from serving.models.servable import Run, Servable
-from serving.models.tensors import Array
+from serving.models.servable import Run
 from serving.telemetry.hooks import Hooks
 from serving.telemetry.metrics import (
   COUNT_BUCKETS,
@@ -23,6 +22,7 @@ from serving.telemetry.metrics import (
   exposition,
 )
 from serving.telemetry.request_log import RequestLog
+from serving.telemetry.sampling import Answer
 
 _PREFIX = "/tensorflow/serving/"
 _US = 1e6
@@ -86,32 +86,14 @@ class Telemetry(Hooks):
     self._queued.add((), seconds * _US)
     self._batches.add(())
 
-  def log_messages(self, api: str, request: Any, response: Any, run: Run) -> None:
-    if self._log is not None:
-      self._log.messages(api, request, response, run)
-
-  def log_predict(
+  def log(
     self,
-    servable: Servable,
-    signature: str,
-    inputs: Mapping[str, Array],
-    outputs: Mapping[str, Array],
+    record: Callable[[], prediction_log_pb2.PredictionLog],
+    answer: Callable[[], Answer],
     run: Run,
   ) -> None:
     if self._log is not None:
-      self._log.predict(servable, signature, inputs, outputs, run)
-
-  def log_examples(
-    self,
-    api: str,
-    servable: Servable,
-    signature: str,
-    examples: Sequence[bytes],
-    result: Classes | Array,
-    run: Run,
-  ) -> None:
-    if self._log is not None:
-      self._log.examples(api, servable, signature, examples, result, run)
+      self._log.answered(record, answer, run)
 
   def totals(self, names: Iterable[str]) -> dict[str, float]:
     known = {metric.name: metric for metric in self._metrics}

@@ -28,7 +28,7 @@ _MOST_DIMENSIONS = 32  # of a numpy array
 
 
 def tensor(value: Any, dtype: int, name: str) -> Array:
-  """The array of a value in the columnar format; its shape is that of the lists.
+  """Returns the array of a value in the columnar format; its shape is that of the lists.
 
   Raises:
     InvalidArgument: lists of different lengths, or a value of another type.
@@ -42,7 +42,7 @@ def tensor(value: Any, dtype: int, name: str) -> Array:
 
 
 def batch(rows: Sequence[Any], dtype: int, name: str) -> Array | None:
-  """The array of the rows' values, `[rows, ...]`; None unless all have one type and shape."""
+  """Returns the array of the rows' values, `[rows, ...]`; None if types or shapes differ."""
   return _regular(rows, dtype)
 
 
@@ -79,13 +79,13 @@ class Batch:
     self._values += values
 
   def array(self, count: int) -> Array:
-    """The first `count` rows as one array; TensorFlow, too, ignores rows of a repeated name."""
+    """Returns the first `count` rows as one array; TensorFlow, too, ignores repeated names."""
     values = self._values[: count * self._size]
     return _array(values, [count, *self._shape], self._dtype, self._name)
 
 
 def decode_base64(text: str | bytes) -> bytes:
-  """The bytes of base64 text; padding may be absent and white space is skipped.
+  """Returns the bytes of base64 text; padding may be absent and white space is skipped.
 
   Raises:
     InvalidArgument: it is not base64.
@@ -102,12 +102,12 @@ def decode_base64(text: str | bytes) -> bytes:
 
 
 def is_base64(value: Any) -> bool:
-  """Whether the value is `{"b64": "<text>"}`, with nothing beside it and not twice."""
+  """Returns whether the value is `{"b64": "<text>"}`, with nothing beside it and not twice."""
   return type(value) is dict and len(value) == 1 and isinstance(value.get("b64"), (str, bytes))
 
 
 def _regular(values: Sequence[Any], dtype: int) -> Array | None:
-  """`[values, ...]`; None if a list or a value needs the slow way or is wrong."""
+  """Returns `[values, ...]`; None if a list or a value needs the slow way or is wrong."""
   shape, level = [len(values)], values
   while isinstance(level[0], list):
     size = len(level[0])
@@ -137,7 +137,7 @@ def _leaves(values: Sequence[Any], types: set[type], dtype: int) -> Array | None
 
 
 def from_numbers(numbers: Array, dtype: int) -> Array | None:
-  """An array of float64 or int64 in another type; None if each value must be checked alone."""
+  """Converts float64 or int64 to another type; returns None if each value must be checked alone."""
   if dtype in _FLOATS:
     return _cast(numbers.astype(np.float64, copy=False), dtype)
   if dtype not in dtypes.RANGES or numbers.dtype != np.int64:
@@ -160,7 +160,7 @@ def _strings(values: Sequence[bytes]) -> Array:
 
 
 def _shape(value: Any) -> list[int]:
-  """The length of the first list of each level."""
+  """Returns the length of the first list of each level."""
   shape = []
   while isinstance(value, list):
     shape.append(len(value))
@@ -171,7 +171,7 @@ def _shape(value: Any) -> list[int]:
 
 
 def _fill(value: Any, shape: list[int], dtype: int) -> list[Any]:
-  """Every value of nested lists that must have `shape`, in order; nothing recurses."""
+  """Returns every value of nested lists that must have `shape`, in order; nothing recurses."""
   rank, found = len(shape), []
   levels = [iter((value,))]
   while levels:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from types import TracebackType
 
 from serving.errors import DeadlineExceeded, ResourceExhausted, TooLarge
 
@@ -204,11 +203,6 @@ class Budget:
     self.check()
     return self
 
-  def __exit__(
-    self,
-    kind: type[BaseException] | None,
-    error: BaseException | None,
-    trace: TracebackType | None,
-  ) -> None:
+  def __exit__(self, *exc_info: object) -> None:
     if self.holds_memory:
       self.keep(0)

@@ -31,7 +31,7 @@ _VALUE_MARK, _ROW_MARK, _PATCH_MARK = 1, 2, 3
 
 
 def decimal(value: float | np.float32 | np.float64) -> str:
-  """One number; a `np.float32` is a float, anything else a double."""
+  """Returns one number; a `np.float32` is a float, anything else a double."""
   is_float = isinstance(value, np.float32)
   number = float(value)
   text = f"{number:g}"
@@ -42,7 +42,7 @@ def decimal(value: float | np.float32 | np.float64) -> str:
 
 
 def rows(array: Array, separator: bytes) -> list[bytes]:
-  """The numbers of each innermost row, joined.
+  """Returns the numbers of each innermost row, joined.
 
   Args:
     array: float32 or float64, `[..., n]`, n >= 1.
@@ -64,7 +64,7 @@ def rows(array: Array, separator: bytes) -> list[bytes]:
 
 
 def _one_by_one(flat: Array) -> list[bytes]:
-  """Each number of `[n]` float32 or float64, by `decimal`'s rule."""
+  """Returns each number of `[n]` float32 or float64, by `decimal`'s rule."""
   if flat.dtype == np.float32:
     return _floats_one_by_one(flat.tolist())
   numbers = flat.tolist()
@@ -110,7 +110,7 @@ def _finished(text: str) -> str:
 
 
 def _many(values: Array, start: int, width: int) -> bytes:
-  """The numbers of `values`, each after its mark.
+  """Returns the numbers of `values`, each after its mark.
 
   Args:
     values: `[n]` float32.
@@ -165,7 +165,7 @@ def _many(values: Array, start: int, width: int) -> bytes:
 
 
 def _cells(nine: Array, exponent: Array, is_short: Array) -> Array:
-  """The characters of each number without its sign; 0 for no character.
+  """Returns the characters of each number without its sign; 0 for no character.
 
   Args:
     nine: `[n]` int32, nine digits.

@@ -22,7 +22,7 @@ _FLOAT_MAX = float(np.finfo(np.float32).max)
 
 
 def describe(value: Any) -> str:
-  """The value as JSON; bytes that are not UTF-8 are surrogate escapes."""
+  """Returns the value as JSON; bytes that are not UTF-8 are surrogate escapes."""
   if isinstance(value, float):
     # RapidJSON shows what fits into a float as that float.
     return decimal(np.float32(value) if abs(value) <= _FLOAT_MAX else value)
@@ -39,7 +39,7 @@ def describe(value: Any) -> str:
 
 
 def type_name(value: Any) -> str:
-  """RapidJSON's name of the value's type, as messages give it."""
+  """Returns RapidJSON's name of the value's type, as messages give it."""
   if value is None:
     return "Null"
   if isinstance(value, bool):
@@ -52,7 +52,7 @@ def type_name(value: Any) -> str:
 
 
 def shown(text: str | bytes) -> str:
-  """A string or a name as a message holds it; undecodable bytes are surrogate escapes."""
+  """Returns a string or a name as a message holds it; undecodable bytes are surrogate escapes."""
   return text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
 
 
@@ -71,7 +71,7 @@ def _scalar(value: Any) -> str:
 
 
 def _pieces(value: Any) -> Iterator[str]:
-  """The JSON text in pieces, depth first, without recursion."""
+  """Yields the JSON text in pieces, depth first, without recursion."""
   levels: list[Iterator[tuple[str, Any]]] = [iter([("", value)])]
   closings = [""]
   while levels:

@@ -25,7 +25,7 @@ _BYTE_COST = 3
 
 
 def read_values(body: bytes, budget: Budget | None = None) -> Any:
-  """The body's first JSON value.
+  """Returns the body's first JSON value.
 
   Args:
     body: the request's.

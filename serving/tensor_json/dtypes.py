@@ -87,10 +87,10 @@ class InputInfo(Protocol):
 
 
 def name_of(dtype: int) -> str:
-  """TensorFlow's name of a type; `unknown dtype enum (n)` for a number it does not have."""
+  """Returns TensorFlow's name of a type; `unknown dtype enum (n)` for a number it does not have."""
   return NAMES.get(dtype, f"unknown dtype enum ({dtype})")
 
 
 def name_of_numpy(dtype: np.dtype[Any]) -> str:
-  """TensorFlow's name of a numpy type."""
+  """Returns TensorFlow's name of a numpy type."""
   return _NAME_OF_NUMPY.get(dtype, str(dtype))

@@ -26,7 +26,7 @@ _KIND_NAMES = {_BYTES: "bytes", _FLOAT: "float", _INT64: "int64"}
 def parse_classify(
   body: bytes, method: Literal["classify", "regress"], budget: Budget | None = None
 ) -> tuple[str, list[bytes]]:
-  """The signature's name and the examples, each merged with the context if there is one.
+  """Returns the signature's name and the examples, each merged with the context if there is one.
 
   Args:
     body: the request.
@@ -112,7 +112,7 @@ def _element(name: str, value: Any, kind: int) -> tuple[int, Any]:
 
 
 def _field(number: int, payload: bytes) -> bytes:
-  """A length-delimited field."""
+  """Returns a length-delimited field."""
   return bytes((number << 3 | 2,)) + _varint(len(payload)) + payload
 
 

@@ -61,7 +61,7 @@ class Numbers:
 
 
 def read_numbers(body: bytes, budget: Budget | None = None) -> Numbers | None:
-  """The one tensor of numbers that the body holds; None if it holds anything else.
+  """Returns the one tensor of numbers that the body holds; None if it holds anything else.
 
   Args:
     body: the request's.
@@ -114,7 +114,7 @@ def _numbers(root: Any, body: bytes, *, named: bool) -> Numbers | None:
 
 
 def _regular_shape(brackets: bytes) -> tuple[int, ...] | None:
-  """The shape of nested lists, reduced to `[`, `]` and `,`; None if they are ragged.
+  """Returns the shape of nested lists, reduced to `[`, `]` and `,`; None if they are ragged.
 
   A list of one element looks like an empty one: the caller compares the number of elements.
   """
@@ -137,7 +137,7 @@ def _regular_shape(brackets: bytes) -> tuple[int, ...] | None:
 
 
 def _in_pieces(body: bytes, named: bool, budget: Budget) -> Numbers | None:
-  """As `_numbers`, with a piece of the numbers at a time."""
+  """Reads as `_numbers` does, but a piece of the numbers at a time."""
   start, end = body.find(b"["), body.rfind(b"]") + 1
   if not 0 <= start < end:
     return None
@@ -187,7 +187,7 @@ def _without_long_space(piece: bytes) -> bytes:
 
 
 def _piece(parser: Any, piece: bytes, is_whole: bool) -> Array | None:
-  """The numbers between two commas; None if one is before `[` or after `]`."""
+  """Returns the numbers between two commas; None if one is before `[` or after `]`."""
   marks = piece.translate(_NUMBERS_TO_ZERO, _SPACE)
   if b"0[" in marks or b"]0" in marks:
     return None

@@ -64,7 +64,7 @@ def parse_predict(body: bytes, budget: Budget | None = None) -> ParsedPredict:
 
 
 def parse_object(body: bytes, budget: Budget) -> dict[Any, Any]:
-  """The JSON object of a body.
+  """Returns the JSON object of a body.
 
   Raises:
     InvalidArgument: the body is no JSON object.
@@ -79,7 +79,7 @@ def parse_object(body: bytes, budget: Budget) -> dict[Any, Any]:
 
 
 def signature_of(values: dict[Any, Any]) -> str:
-  """The signature that a request asks for.
+  """Returns the signature that a request asks for.
 
   Raises:
     InvalidArgument: `signature_name` is no string.
@@ -96,7 +96,7 @@ def signature_of(values: dict[Any, Any]) -> str:
 def to_inputs(
   parsed: ParsedPredict, signature: Mapping[str, InputInfo]
 ) -> tuple[dict[str, Array], bool]:
-  """The arrays of a request.
+  """Returns the arrays of a request.
 
   Args:
     parsed: what `parse_predict` returned.
@@ -180,7 +180,7 @@ def _is_named(row: Any) -> bool:
 def _regular_objects(
   rows: list[Any], signature: Mapping[str, InputInfo]
 ) -> dict[str, Array] | None:
-  """One array for each input, if every row is an object with just these names."""
+  """Returns one array for each input, if every row is an object with just these names."""
   names = signature.keys()
   if any(type(row) is not dict or row.keys() != names for row in rows):
     return None

@@ -73,12 +73,12 @@ class Repeated(dict[Any, Any]):
 
 
 def members_of(value: dict[Any, Any]) -> list[tuple[str | bytes, Any]]:
-  """Every member of an object in order, repeated ones included."""
+  """Returns every member of an object in order, repeated ones included."""
   return value.members if isinstance(value, Repeated) else list(value.items())
 
 
 def read_document(body: bytes, budget: Budget | None = None) -> Any:
-  """The first JSON value of `body`; what follows it is ignored.
+  """Returns the first JSON value of `body`; what follows it is ignored.
 
   Args:
     body: the request's.
@@ -174,7 +174,7 @@ def _name(text: bytes, at: int, budget: Budget) -> tuple[str | bytes, int]:
 
 
 def _flat_numbers(text: bytes, at: int) -> tuple[list[Any], int] | None:
-  """A long list of numbers, read at once; None if it is no such list."""
+  """Returns a long list of numbers, read at once; None if it is no such list."""
   match = _FLAT.match(text, at)
   if match is None:
     return None
@@ -186,7 +186,7 @@ def _flat_numbers(text: bytes, at: int) -> tuple[list[Any], int] | None:
 
 
 def _with_constants(text: bytes) -> list[Any] | None:
-  """A list with NaN or Infinity; None if only the reader can read or refuse it."""
+  """Returns a list with NaN or Infinity; None if only the reader can read or refuse it."""
   if b"N" not in text and b"I" not in text:
     return None
   try:
@@ -212,7 +212,7 @@ def _scalar(text: bytes, at: int, budget: Budget) -> tuple[Any, int]:
 
 
 def _consumed(text: bytes, at: int, word: bytes) -> int:
-  """The offset after `word`, which must stand at `at`."""
+  """Returns the offset after `word`, which must stand at `at`."""
   for index, expected in enumerate(word):
     if text[at + index] != expected:
       raise _error(INVALID, at + index)
@@ -278,7 +278,7 @@ def _string(text: bytes, at: int, budget: Budget) -> tuple[str | bytes, int]:
 
 
 def _unicode(text: bytes, at: int) -> tuple[bytes, int]:
-  """The character of the escape at `at`, as UTF-8, and the offset after it."""
+  """Returns the character of the escape at `at`, as UTF-8, and the offset after it."""
   code, end = _hex(text, at + 2, at), at + 6
   if 0xD800 <= code <= 0xDFFF:
     if code > 0xDBFF or text[end : end + 2] != b"\\u":

@@ -48,7 +48,7 @@ _ESCAPES = {
 
 
 def write_predict(outputs: Mapping[str, Array], *, row: bool) -> bytes:
-  """The body of a Predict response.
+  """Returns the body of a Predict response.
 
   Args:
     outputs: output name to array, all outputs of the signature that was run; strings are bytes in
@@ -64,7 +64,7 @@ def write_predict(outputs: Mapping[str, Array], *, row: bool) -> bytes:
 
 
 def write_classify(results: Sequence[Sequence[tuple[str | bytes, float]]]) -> bytes:
-  """The body of a Classify response: for each example, its (label, score) in order.
+  """Returns the body of a Classify response: for each example, its (label, score) in order.
 
   Raises:
     InvalidArgument: there is no result.
@@ -84,7 +84,7 @@ def write_classify(results: Sequence[Sequence[tuple[str | bytes, float]]]) -> by
 
 
 def write_regress(values: Sequence[float] | Array) -> bytes:
-  """The body of a Regress response: a float for each example.
+  """Returns the body of a Regress response: a float for each example.
 
   Raises:
     InvalidArgument: there is no result.
@@ -96,7 +96,7 @@ def write_regress(values: Sequence[float] | Array) -> bytes:
 
 
 def write_error(message: str) -> bytes:
-  """The body of an error; surrogate escapes in the message become the bytes they stand for."""
+  """Returns the body of an error; surrogate escapes become the bytes they stand for."""
   try:
     raw = message.encode("utf-8", "surrogateescape")
   except UnicodeEncodeError:
@@ -165,7 +165,7 @@ class _Layout:
   one_line: bool
 
   def within(self, lists: int) -> _Layout:
-    """The layout inside of so many more lists."""
+    """Returns the layout inside of so many more lists."""
     return _Layout(self.level + lists, self.one_line)
 
   def break_line(self, less: int = 0) -> bytes:
@@ -175,19 +175,19 @@ class _Layout:
     return b", " if self.one_line else b"," + self.break_line()
 
   def in_brackets(self, text: bytes) -> bytes:
-    """The list whose elements, on this level, are `text`."""
+    """Returns the list whose elements, on this level, are `text`."""
     if self.one_line:
       return b"[" + text + b"]"
     return b"[" + self.break_line() + text + self.break_line(less=1) + b"]"
 
   def base64(self, value: bytes) -> bytes:
-    """The object of base64 text, which always takes several lines."""
+    """Returns the object of base64 text, which always takes several lines."""
     line = self.within(1).break_line()
     return b"{" + line + b'"b64": "' + base64.b64encode(value) + b'"' + self.break_line() + b"}"
 
 
 def _whole(name: str, array: Array, layout: _Layout) -> bytes:
-  """The JSON of the whole array."""
+  """Returns the JSON of the whole array."""
   if array.ndim < 2 or not array.size:
     [text] = _texts(name, array[np.newaxis], layout)
     return text
@@ -196,7 +196,7 @@ def _whole(name: str, array: Array, layout: _Layout) -> bytes:
 
 
 def _all_rows(name: str, array: Array, layout: _Layout, separator: bytes) -> bytes:
-  """The JSON of the rows with separators between, many rows at a time."""
+  """Returns the JSON of the rows with separators between, many rows at a time."""
   if array.size <= _BLOCK_VALUES >= len(array):
     return separator.join(_texts(name, array, layout))
   return separator.join(
@@ -208,13 +208,13 @@ def _all_rows(name: str, array: Array, layout: _Layout, separator: bytes) -> byt
 
 
 def _blocks(count: int, size: int) -> Iterator[slice]:
-  """Slices of `count` rows, which together have `size` values."""
+  """Returns slices of `count` rows, which together have `size` values."""
   rows = max(1, count * _BLOCK_VALUES // max(size, count))
   return (slice(start, start + rows) for start in range(0, count, rows))
 
 
 def _texts(name: str, array: Array, layout: _Layout) -> list[bytes]:
-  """The JSON of each row of `[rows, ...]`."""
+  """Returns the JSON of each row of `[rows, ...]`."""
   shape = array.shape[1:]
   if 0 in shape:
     shape = shape[: shape.index(0)]
@@ -237,7 +237,7 @@ def _texts(name: str, array: Array, layout: _Layout) -> list[bytes]:
 
 
 def _joined(name: str, rows: Array, layout: _Layout) -> list[bytes]:
-  """The values of each row of `[rows, n]`, with separators between; rows, n >= 1."""
+  """Returns the values of each row of `[rows, n]`, with separators between; rows, n >= 1."""
   separator = layout.separator()
   if rows.dtype in _FLOATS:
     return decimals.rows(rows, separator)

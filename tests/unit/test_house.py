@@ -88,3 +88,19 @@ def _renames(call: ast.Call) -> bool:
   return (call.func.attr, len(call.args)) in (
     {("replace", 2), ("rename", 2)} if on_os else {("replace", 1), ("rename", 1)}
   )
+
+
+def test_docstrings_of_functions_begin_with_a_verb_and_of_properties_with_what_they_are():
+  nouns = {"The", "A", "An", "Whether", "How", "What", "Why", "Every", "Each"}
+  verbs = {"Returns", "Returns,", "Describes", "Says", "Maps", "Names"}
+  found = []
+  for path in _modules():
+    for each in ast.walk(ast.parse((_ROOT / path).read_text("utf-8"))):
+      if not isinstance(each, ast.FunctionDef) or not (said := ast.get_docstring(each)):
+        continue
+      by = [ast.unparse(decorator) for decorator in each.decorator_list]
+      wrong = verbs if any(name.endswith("property") for name in by) else nouns
+      is_help = any(name.startswith("click.group") for name in by)  # a screen's title
+      if said.split()[0] in wrong and not is_help:
+        found.append(f"{path}:{each.lineno} {each.name}")
+  assert found == []

@@ -61,7 +61,7 @@ def clean(
 
 
 def _of_latest_run(folder: TaskFolder) -> KeepConfig:
-  """The bounds that the latest run was told."""
+  """Returns the bounds that the latest run was told."""
   for path in sorted(folder.run_file("*").parent.glob("*.json"), reverse=True):
     told = run_files.told(folder, path.stem)
     if told is not None:

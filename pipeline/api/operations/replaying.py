@@ -76,7 +76,7 @@ class Replayed:
 
   @property
   def sentence(self) -> str:
-    """Says how many answers flip."""
+    """How many answers flip, as a sentence."""
     found = self.found
     said = f"{len(found.flips):,} of {found.rows:,} requests get another answer."
     if found.rate is None or found.interval is None:
@@ -89,7 +89,7 @@ class Replayed:
 
   @property
   def doubt(self) -> str | None:
-    """Says that the bound lies inside the interval of a rate that keeps it; None if it does not."""
+    """Why the rate may be beyond the bound: its interval holds the bound; None if it does not."""
     if self.ruling is None or not self.ruling.passed or self.ruling.interval is None:
       return None
     if self.ruling.interval[1] <= float(str(self.ruling.bound).removeprefix("<= ")):
@@ -100,7 +100,7 @@ class Replayed:
     )
 
   def to_json(self) -> dict[str, Any]:
-    """The object `--json` prints, without the task."""
+    """Returns the object `--json` prints, without the task."""
     found = self.found
     return {
       "candidate": self.candidate,

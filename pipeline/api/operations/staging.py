@@ -27,7 +27,7 @@ class Promotion:
   live: int
 
   def to_json(self) -> dict[str, Any]:
-    """The object `--json` prints, without the task."""
+    """Returns the object `--json` prints, without the task."""
     return dataclasses.asdict(self)
 
 
@@ -44,7 +44,7 @@ class Copied:
   failure: DlpipeError | None = None
 
   def require(self) -> None:
-    """Raises the failure, if there is one: what is live here has changed nevertheless."""
+    """Raises the failure, if there is one. What is live here has changed in any case."""
     if self.failure is not None:
       raise self.failure
 

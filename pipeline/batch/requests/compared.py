@@ -41,7 +41,7 @@ class Compared:
 
   @property
   def drifted(self) -> tuple[Change, ...]:
-    """Returns the features that have changed."""
+    """The features that have changed."""
     return tuple(change for change in self.changes if change.drifted)
 
 

@@ -22,7 +22,7 @@ Ask = Callable[[Sequence[bytes]], Sequence[Any]]
 
 
 def main_output(answer: Mapping[str, Any]) -> str | None:
-  """The output that says the answer as data do: `label`, else a text, else a number; None without.
+  """Returns the output that data would hold: `label`, a text, or a number; None if there is none.
 
   A model may have more texts, such as whether it is sure.
   """
@@ -37,20 +37,20 @@ def main_output(answer: Mapping[str, Any]) -> str | None:
 
 
 def decided(answer: Mapping[str, Any], problem: Problem) -> Any:
-  """What a logged answer decides; None if it lacks an output that says so."""
+  """Returns what a logged answer decides; None if it lacks an output that says so."""
   if any(name not in answer for name in problem.decisive):
     return None
   return problem.decision(answer)
 
 
 def sureness(score: Any) -> float:
-  """A score by which answers are ordered; 0 if there is none, or it is no number."""
+  """Returns a score by which answers are ordered; 0 if there is none, or it is no number."""
   is_number = isinstance(score, (int, float)) and not math.isnan(score)
   return float(score) if is_number else 0.0
 
 
 def unsure(rows: Iterable[LoggedRow], count: int) -> list[LoggedRow]:
-  """The rows with the lowest scores, the lowest first; each input once."""
+  """Returns the rows with the lowest scores, the lowest first; each input once."""
   found: list[tuple[float, int, LoggedRow]] = []
   for number, row in enumerate(_answered(rows)):
     score = row.answer.get(_SCORE)
@@ -66,7 +66,7 @@ def unsure(rows: Iterable[LoggedRow], count: int) -> list[LoggedRow]:
 
 
 def at_random(rows: Iterable[LoggedRow], count: int, *, seed: int) -> list[LoggedRow]:
-  """Rows of the random sample, in their order: a metric on them holds for the traffic's inputs.
+  """Returns rows of the random sample, in order: a metric on them holds for the traffic's inputs.
 
   Rows that are logged for another reason are left out: they would make the service look worse.
   """
@@ -85,7 +85,7 @@ def at_random(rows: Iterable[LoggedRow], count: int, *, seed: int) -> list[Logge
 def disagreement(
   rows: Iterable[LoggedRow], count: int, *, ask: Ask, problem: Problem
 ) -> list[LoggedRow]:
-  """Rows to which another version answers otherwise, the surest of the logged answers first.
+  """Returns rows to which another version answers otherwise, the surest logged answers first.
 
   Args:
     rows: the log.
@@ -107,7 +107,7 @@ def disagreement(
 
 
 def _answered(rows: Iterable[LoggedRow]) -> Iterator[LoggedRow]:
-  """Rows with their input and an answer; each input once, as it came first."""
+  """Yields rows with their input and an answer; each input once, as it came first."""
   seen: set[bytes] = set()
   for row in rows:
     if row.value is None or not row.answer:

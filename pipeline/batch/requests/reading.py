@@ -54,7 +54,7 @@ class LoggedRow:
 
 
 def log_of(folder: pathlib.Path, model: str) -> pathlib.Path:
-  """The folder of a model in a request log.
+  """Returns the folder of a model in a request log.
 
   Args:
     folder: `--request_log_dir` of the server, or a model's folder in it.
@@ -203,7 +203,7 @@ def _rows(
 def _content(
   log: Any, input_key: str, with_answers: bool
 ) -> tuple[list[bytes | None], list[dict[str, Any]]]:
-  """The inputs and the answers, row by row; empty answers if they are not wanted."""
+  """Returns the inputs and the answers, row by row; empty answers if they are not wanted."""
   kind = log.WhichOneof("log_type")
   if kind == _ONE_INPUT:
     sent, came = log.predict_log.request.inputs, log.predict_log.response.outputs

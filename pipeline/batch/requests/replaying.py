@@ -51,7 +51,7 @@ class Flip:
   value: bytes | None
 
   def to_json(self) -> dict[str, Any]:
-    """The object of a report and of `--json`, without the input."""
+    """Returns the object of a report and of `--json`, without the input."""
     names = (field.name for field in dataclasses.fields(self) if field.name != "value")
     return {name: getattr(self, name) for name in names}
 

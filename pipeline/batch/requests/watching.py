@@ -47,7 +47,7 @@ class Live:
 
   @property
   def is_worse(self) -> bool:
-    """Whether even the best that it may be is below the worst that eval may have meant."""
+    """Whether the interval is below that of eval: chance does not explain the difference."""
     return self.expected is not None and self.interval[1] < self.expected[1][0]
 
   @property
@@ -89,7 +89,7 @@ class Watched:
 
   @property
   def alarms(self) -> list[str]:
-    """Returns a sentence for each change."""
+    """A sentence for each change."""
     said = [f"{each.words}: {change.sentence}" for each in self.compared for change in each.drifted]
     if self.live is not None and self.live.is_worse:
       said.append(self.live.sentence)

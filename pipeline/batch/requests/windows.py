@@ -72,7 +72,7 @@ class Window:
 
   @property
   def entries(self) -> Sequence[Entry]:
-    """Returns the rows that were measured."""
+    """The rows that were measured."""
     return self._kept
 
   def profile(self, version: int | None = None) -> Profile:

@@ -33,7 +33,7 @@ _FORMATS = {
 
 
 def places(path: pathlib.Path, task: Task) -> list[pathlib.Path]:
-  """What is written for an output: the file, and beside a CSV the folder of its pictures."""
+  """Returns what is written for an output: the file, and for a CSV the folder of its pictures."""
   has_files = task.input.kind == "file" and path.suffix == ".csv"
   return [path, *([_files(path)] if has_files else [])]
 
@@ -64,7 +64,7 @@ def write_labelled(rows: Sequence[tuple[LoggedRow, str]], task: Task, path: path
 
 
 def read_labels(path: pathlib.Path, column: str, *, several: bool = False) -> dict[str, str]:
-  """Labels by id, from a CSV with the columns `id` and `column`, or Label Studio's export as JSON.
+  """Returns labels by id, from a CSV with the columns `id` and `column`, or Label Studio's JSON.
 
   Rows without a label are left out.
 
@@ -158,7 +158,7 @@ def _predicted(row: LoggedRow) -> tuple[Any, Any]:
 
 
 def _label_studio(row: LoggedRow, task: Task) -> dict[str, Any]:
-  """One task of Label Studio, with the model's answer as a prediction."""
+  """Returns one task of Label Studio, with the model's answer as a prediction."""
   shown = _data_uri(row.value or b"") if task.input.kind == "file" else _text(row)
   predicted, score = _predicted(row)
   has_classes = task.problem.has_classes
@@ -177,7 +177,7 @@ def _label_studio(row: LoggedRow, task: Task) -> dict[str, Any]:
 
 
 def _choices(row: LoggedRow, task: Task) -> list[str]:
-  """The classes of an answer: one, or those of several that the model chose."""
+  """Returns the classes of an answer: one, or those of several that the model chose."""
   if task.problem.has_one_class:
     return [str(_predicted(row)[0])]
   named = zip(row.answer.get("labels") or (), row.answer.get("scores") or (), strict=False)
@@ -210,7 +210,7 @@ def _of_label_studio(path: pathlib.Path, text: str, several: bool) -> list[tuple
 
 
 def shown_input(value: bytes | None, task: Task) -> dict[str, str | None]:
-  """What a page shows of an input: its `text`, or a `picture` as a URI."""
+  """Returns what a page shows of an input: its `text`, or a `picture` as a URI."""
   if value is None:
     return {"text": "", "picture": None}
   if task.input.kind == "text":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlpipe.errors import BadInputError
-from dlpipe.words import number
+from dlpipe.words import minute, number
 from dlpipe.workspace import Workspace
 from pipeline.api.history import opened, past_runs
 from pipeline.api.quiet_screen import quieten_screen
@@ -88,25 +88,21 @@ def _listed(found: Sequence[PastRun], rollbacks: Sequence[dict[str, Any]]) -> li
   lines = []
   for each in rollbacks:
     line = (
-      f"{'-':<{width}}  {each['task']:<{task_width}}{_minute(each['since'])}  {'rolled_back':<14}"
+      f"{'-':<{width}}  {each['task']:<{task_width}}{minute(each['since'])}  {'rolled_back':<14}"
     )
     line += f"{'version ' + str(each['version']):<12}is version {each['rollback_of']} again"
     lines.append((each["since"], line))
   for run in found:
     version = f"version {run.pushed_version}" if run.pushed_version is not None else ""
-    line = f"{run.run_id:<{width}}  {run.task:<{task_width}}{_minute(run.started)}  "
+    line = f"{run.run_id:<{width}}  {run.task:<{task_width}}{minute(run.started)}  "
     line += f"{run.state:<14}{version:<12}{'cleaned  ' if run.cleaned else ''}"
     lines.append((run.started, f"{line}{_shown_metrics(run, columns - len(line))}".rstrip()))
   return [line for _, line in sorted(lines, key=lambda each: each[0], reverse=True)]
 
 
-def _minute(moment: str) -> str:
-  return f"{moment[:16].replace('T', ' ')}Z"
-
-
 def _again(version: served.Version) -> str:
   again = f", which is version {version.rollback_of} again" if version.rollback_of else ""
-  return again + (f", since {_minute(version.since)}" if version.since else "")
+  return again + (f", since {minute(version.since)}" if version.since else "")
 
 
 @runs.command("show", short_help="Show one run, node by node.")

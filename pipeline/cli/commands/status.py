@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from components.versioned_pusher.repair import repair_of
-from dlpipe.words import memory, number, one_line
+from dlpipe.words import memory, minute, number, one_line
 from dlpipe.workspace import Workspace
 from pipeline.api.history import served_now
 from pipeline.api.stores import checked, tasks_in
@@ -109,14 +109,14 @@ def _stages(found: Mapping[str, Any], place: str) -> list[str]:
     if (flips := change["flips"]) is not None and flips["rate"] is not None:
       why += f" ({flips['rate']:.2%} of {flips['sampled']:,} requests flip)"
     lines.append(
-      f"  {'Change':<9}{change['at'][:16].replace('T', ' ')}Z {change['what']} {change['version']}"
+      f"  {'Change':<9}{minute(change['at'])} {change['what']} {change['version']}"
       f"{number} by {change['by']}{why}"
     )
   return lines
 
 
 def _disk(sizes: Mapping[str, int]) -> list[str]:
-  """What the task's folder takes, and its largest parts."""
+  """Returns what the task's folder takes, and its largest parts."""
   if not sizes:
     return []
   parts = ", ".join(f"{name} {memory(size / 1e6)}" for name, size in [*sizes.items()][:_PARTS])
@@ -124,7 +124,7 @@ def _disk(sizes: Mapping[str, int]) -> list[str]:
 
 
 def _since(version: Mapping[str, Any]) -> str:
-  return f" since {version['since'][:16].replace('T', ' ')}Z" if version["since"] else ""
+  return f" since {minute(version['since'])}" if version["since"] else ""
 
 
 def _how(version: Mapping[str, Any]) -> str:

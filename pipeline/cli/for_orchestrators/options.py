@@ -2,49 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import click
 
 from dlpipe.errors import BadInputError
 from pipeline.cli.local_path import LocalPath
-from pipeline.cli.options import json_last_option
+from pipeline.cli.options import json_last_option, together
 from pipeline.execution.single_node.node_request import NodeRequest, ask_worker
 
+# What names a compiled pipeline, a run of it, and its metadata store.
+compiled_run_options = together(
+  click.option("--ir", "ir_file", required=True, metavar="FILE", help="From dlpipe compile."),
+  click.option(
+    "--run-id",
+    required=True,
+    metavar="RUN",
+    help="The run's name: the same for all its nodes and for every attempt.",
+  ),
+  click.option(
+    "--mlmd",
+    type=LocalPath(),
+    metavar="FILE",
+    help="The metadata store's connection file. Default: as compiled.",
+  ),
+  json_last_option,
+)
 
-def compiled_run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-  """Adds the options that name a compiled pipeline, a run of it, and its metadata store."""
-  options = (
-    click.option("--ir", "ir_file", required=True, metavar="FILE", help="From dlpipe compile."),
-    click.option(
-      "--run-id",
-      required=True,
-      metavar="RUN",
-      help="The run's name: the same for all its nodes and for every attempt.",
-    ),
-    click.option(
-      "--mlmd",
-      type=LocalPath(),
-      metavar="FILE",
-      help="The metadata store's connection file. Default: as compiled.",
-    ),
-    json_last_option,
-  )
-  for option in reversed(options):
-    command = option(command)
-  return command
+parameter_option = click.option(
+  "--param",
+  "parameters",
+  multiple=True,
+  metavar="NAME=VALUE",
+  help="A runtime parameter; repeatable. Default: as compiled.",
+)
 
-
-def parameter_option(command: Callable[..., Any]) -> Callable[..., Any]:
-  """Adds `--param`."""
-  return click.option(
-    "--param",
-    "parameters",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A runtime parameter; repeatable. Default: as compiled.",
-  )(command)
+worker_option = click.option(
+  "--worker", metavar="SOCKET", help="Where a dlpipe worker listens. Default: none."
+)
 
 
 def parsed(parameters: Sequence[str]) -> dict[str, str]:
@@ -60,13 +55,6 @@ def parsed(parameters: Sequence[str]) -> dict[str, str]:
       raise BadInputError(f"--param takes NAME=VALUE. Received: {item!r}")
     values[name] = value
   return values
-
-
-def worker_option(command: Callable[..., Any]) -> Callable[..., Any]:
-  """Adds `--worker`."""
-  return click.option(
-    "--worker", metavar="SOCKET", help="Where a dlpipe worker listens. Default: none."
-  )(command)
 
 
 def asked_of_worker(worker: str | None, request: NodeRequest) -> int | None:

@@ -88,7 +88,7 @@ def clean(
 
 
 def to_json(plan: Plan) -> dict[str, Any]:
-  """The object `--json` prints of a plan."""
+  """Returns the object `--json` prints of a plan."""
   return {
     "runs": [{"run_id": run_id, "why": why} for run_id, why in plan.runs.items()],
     "versions": sorted(plan.versions),

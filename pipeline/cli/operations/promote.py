@@ -9,7 +9,7 @@ import click
 from components.versioned_pusher import mirror, stages
 from components.versioned_pusher.version_folders import list_versions
 from dlpipe.errors import ModelRefusedError
-from dlpipe.workspace import Workspace
+from dlpipe.workspace import TaskFolder, Workspace
 from pipeline.announcing.stage_moves import tell_of_stage
 from pipeline.api.operations import replaying, staging
 from pipeline.api.operations.told_bounds import told_max_flips
@@ -118,19 +118,26 @@ def promote(
     return
   for line in lines(known, compared) if compared is not None else ():
     click.echo(line)
-  number = f", as version {done.served_as}" if done.served_as != done.version else ""
-  if stage == stages.CANARY:
+  _show(known.name, folder, done, stage, copied.address)
+  copied.require()
+
+
+def _show(
+  task: str, folder: TaskFolder, done: staging.Promotion, stage: str, address: str | None
+) -> None:
+  is_canary = stage == stages.CANARY
+  if is_canary:
     click.echo(
-      f"{known.name}: version {done.version} is the canary; version {done.live} is live and "
+      f"{task}: version {done.version} is the canary; version {done.live} is live and "
       "answers whoever names neither."
     )
   else:
-    click.echo(f"{known.name}: version {done.version} is live{number}.")
+    number = f", as version {done.served_as}" if done.served_as != done.version else ""
+    click.echo(f"{task}: version {done.version} is live{number}.")
   click.echo(f"Labels for servers are in {folder.models_config}")
-  if copied.address is not None:
-    but = "; the canary is not" if stage == stages.CANARY else ""
-    click.echo(f"What is live is copied to {copied.address}{but}")
-  copied.require()
+  if address is not None:
+    but = "; the canary is not" if is_canary else ""
+    click.echo(f"What is live is copied to {address}{but}")
 
 
 def _flips(done: replaying.Replayed, bound: float) -> stages.Flips:

@@ -11,7 +11,13 @@ import click
 from dlpipe.words import one_line
 from pipeline.api.operations import replaying
 from pipeline.cli.json_output import echo_json
-from pipeline.cli.options import FiniteRange, json_option, log_option, workspace_option
+from pipeline.cli.options import (
+  FiniteRange,
+  json_option,
+  log_option,
+  together,
+  workspace_option,
+)
 from pipeline.cli.task_argument import task_argument
 from pipeline.task import Task
 from pipeline.tasks import get_task
@@ -21,43 +27,39 @@ _SIDE_BY_SIDE = 4  # requests of a batch each
 _SHOWN_FLIPS, _SHOWN_PAIRS = 10, 10
 
 
-def replay_options(command: Callable[..., Any]) -> Callable[..., Any]:
-  """Adds the options that `replay` and `promote` share: which requests, and who answers."""
-  options = (
-    log_option,
-    click.option(
-      "--since",
-      metavar="WHEN",
-      help="Requests since then: an age such as 24h or 7d, or a date and time in UTC.",
-    ),
-    click.option(
-      "--count", type=click.IntRange(min=1), metavar="N", help="The latest N requests alone."
-    ),
-    click.option(
-      "--tolerance",
-      type=FiniteRange(min=0),
-      default=0.0,
-      show_default=True,
-      help="For tasks that answer with a number: the largest difference that is no flip.",
-    ),
-    click.option(
-      "--endpoint",
-      metavar="URL",
-      help="Ask a server that has both versions. Default: load them into this process.",
-    ),
-    click.option(
-      "--candidate-endpoint",
-      metavar="URL",
-      help="Ask another server for the candidate.",
-    ),
-    click.option("--token-file", metavar="FILE", help="A bearer token for the servers."),
-    click.option(
-      "--ca-file", metavar="FILE", help="Who signed the certificate of an https or grpcs URL."
-    ),
-  )
-  for option in reversed(options):
-    command = option(command)
-  return command
+# What `replay` and `promote` share: which requests, and who answers.
+replay_options = together(
+  log_option,
+  click.option(
+    "--since",
+    metavar="WHEN",
+    help="Requests since then: an age such as 24h or 7d, or a date and time in UTC.",
+  ),
+  click.option(
+    "--count", type=click.IntRange(min=1), metavar="N", help="The latest N requests alone."
+  ),
+  click.option(
+    "--tolerance",
+    type=FiniteRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="For tasks that answer with a number: the largest difference that is no flip.",
+  ),
+  click.option(
+    "--endpoint",
+    metavar="URL",
+    help="Ask a server that has both versions. Default: load them into this process.",
+  ),
+  click.option(
+    "--candidate-endpoint",
+    metavar="URL",
+    help="Ask another server for the candidate.",
+  ),
+  click.option("--token-file", metavar="FILE", help="A bearer token for the servers."),
+  click.option(
+    "--ca-file", metavar="FILE", help="Who signed the certificate of an https or grpcs URL."
+  ),
+)
 
 
 @click.command(short_help="Replay logged requests on a candidate; show the flips.")

@@ -141,7 +141,7 @@ def carry_out(request: NodeRequest) -> int:
 def _config(
   compiled: PipelineConfig, run_id: str, mlmd: str | None, parameters: Mapping[str, str]
 ) -> PipelineConfig:
-  """The configuration of a run: as it was begun, or as compiled, with the run's parameters."""
+  """Returns the configuration of a run: as begun, or as compiled, with the run's parameters."""
   begun = run_files.told(compiled.folder, run_id)
   told = begun.config if begun is not None else compiled
   config = run_parameters.replaced(told, parameters)
@@ -161,7 +161,7 @@ def _executions(handle: tfx_metadata.Metadata, compiled: pipeline_pb2.Pipeline) 
 def _failure(
   compiled: pipeline_pb2.Pipeline, found: _Executions
 ) -> tuple[BaseException | None, str | None]:
-  """What ended the run early, and the node; None, None for a run whose nodes all succeeded."""
+  """Returns what ended the run early, and the node; None, None if all nodes succeeded."""
   left = [n for n, e in found.items() if e is None or not attempts.succeeded(e)]
   began = [node_id for node_id in left if found[node_id] is not None]
   if not left:
@@ -188,7 +188,7 @@ def _says_why(execution: metadata_store_pb2.Execution | None) -> bool:
 
 
 def _without_words(execution: metadata_store_pb2.Execution | None) -> str:
-  """What became of a node that began and left no message."""
+  """Returns what became of a node that began and left no message."""
   assert execution is not None
   if execution.last_known_state == metadata_store_pb2.Execution.FAILED:
     return "it failed, perhaps for want of its inputs; the log says why"

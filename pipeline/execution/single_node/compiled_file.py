@@ -33,7 +33,7 @@ class CompiledFile:
 
   @property
   def config(self) -> PipelineConfig:
-    """Returns the configuration; its `model_fields_set` are those that the user set.
+    """The configuration; its `model_fields_set` are those that the user set.
 
     Raises:
       BadInputError: the file is of another release.

@@ -45,7 +45,7 @@ class NodeRequest:
     return dataclasses.asdict(self)
 
   def arguments(self) -> list[str]:
-    """The arguments of the command that runs this in its own process."""
+    """Returns the arguments of the command that runs this in its own process."""
     found = ["node" if self.node_id is not None else "finish", "--ir", self.ir_file]
     found += ["--node", self.node_id] if self.node_id is not None else []
     found += ["--run-id", self.run_id]

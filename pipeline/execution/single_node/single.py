@@ -53,7 +53,7 @@ class SingleResult:
   error: str | None = None
 
   def to_json(self) -> dict[str, Any]:
-    """The object `dlpipe node --json` prints."""
+    """Returns the object `dlpipe node --json` prints."""
     return dataclasses.asdict(self)
 
 
@@ -169,7 +169,7 @@ def _judged(
   spec: pipeline_pb2.PipelineNode,
   store: ConnectionConfig,
 ) -> tuple[int, str | None]:
-  """The exit code, and the message that goes with it."""
+  """Returns the exit code, and the message that goes with it."""
   if outcome.state == nodes.SKIPPED:
     return SKIPPED, None
   if outcome.error is not None:
@@ -190,7 +190,7 @@ def _judged(
 def _unresolved(
   compiled: pipeline_pb2.Pipeline, spec: pipeline_pb2.PipelineNode, store: ConnectionConfig
 ) -> str:
-  """Why the inputs of a node could not be found: which node before it has not done its part."""
+  """Returns why a node's inputs could not be found: which node before it has not done its part."""
   run_id = compiled.runtime_spec.pipeline_run_id.field_value.string_value
   waiting = []
   with open_store(store) as handle:

@@ -238,7 +238,7 @@ def _listen(address: str) -> socket.socket:
 
 
 def _peer(connection: socket.socket) -> int:
-  """The user id of the process at the other end."""
+  """Returns the user id of the process at the other end."""
   credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
   _, user, _ = struct.unpack("3i", credentials)
   return int(user)

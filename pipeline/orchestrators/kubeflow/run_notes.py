@@ -180,7 +180,7 @@ def _folder(config: PipelineConfig, run_id: str) -> pathlib.Path:
 
 
 def _named(message: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-  """The first artifact of each name in a message."""
+  """Returns the first artifact of each name in a message."""
   return dict(_artifacts(message))
 
 

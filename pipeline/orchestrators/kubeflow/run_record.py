@@ -69,7 +69,7 @@ def conclude(place: Place, run_id: str) -> RunResult:
 
 
 def _of_cached(config: PipelineConfig, notes: list[Note]) -> list[Note]:
-  """The notes of earlier runs about the nodes whose results this run took from the cache.
+  """Returns the notes of earlier runs about the nodes whose results this run took from the cache.
 
   What a run has of such a node is what another node of it was given. Who made that made more, and
   was given something in turn.
@@ -94,7 +94,7 @@ def _of_cached(config: PipelineConfig, notes: list[Note]) -> list[Note]:
 
 
 def _artifacts(notes: list[Note]) -> _Artifacts:
-  """The artifacts that the containers saw and that are kept, by node and output."""
+  """Returns the artifacts that the containers saw and that are kept, by node and output."""
   found: _Artifacts = {}
   for note in notes:
     for name, kept in note.found.items():
@@ -140,7 +140,7 @@ def _components(
 
 
 def _was_there(note: Note) -> bool:
-  """Whether a node is the pusher, which always runs, and found its version published before."""
+  """Returns whether a node is the pusher, which always runs, and found its version published."""
   pushed = note.found.get(f"{note.node}/{nodes.PUSHED_MODEL.name}")
   place = pushed.properties.get(DESTINATION) if pushed is not None else None
   if place is None or note.node != nodes.VERSIONED_PUSHER.id:
@@ -228,7 +228,7 @@ def _context(store: MetadataStore, kind: str, name: str) -> metadata_store_pb2.C
 def _execution(
   store: MetadataStore, node: str, contexts: list[metadata_store_pb2.Context]
 ) -> metadata_store_pb2.Execution:
-  """A node's execution in a run, which is new unless the run was stored before."""
+  """Returns a node's execution in a run, which is new unless the run was stored before."""
   shared = [
     {execution.id: execution for execution in store.get_executions_by_context(context.id)}
     for context in contexts

@@ -64,7 +64,7 @@ class NodeResources(Section):
 
   @property
   def needs_kubernetes(self) -> bool:
-    """Returns whether something here is for Kubernetes alone, and Vertex AI knows nothing of it."""
+    """Whether a setting here is for Kubernetes alone, and Vertex AI knows nothing of it."""
     return bool(self.shared_memory_gb or self.node_selector or self.tolerations)
 
 

@@ -115,7 +115,7 @@ def fit(
 
 
 def _scaled(view: View, distances: np.ndarray) -> tuple[View, np.ndarray]:
-  """Returns a view by which the mean distance of val is 1, and the distances by it."""
+  """Scales a view and distances of val so that the mean distance is 1."""
   usual = float(distances.mean()) or 1.0
   return dataclasses.replace(view, usual=usual), distances / usual
 
@@ -251,7 +251,7 @@ class FamiliarityGraph:
 def _distance(
   rows: tf.Tensor, center: tf.Variable, whitening: tf.Variable, means: tf.Variable, usual: float
 ) -> tf.Tensor:
-  """As `View.distances`, in graph; a row that is no number is infinitely far."""
+  """Returns `View.distances`, in graph; a row that is no number is infinitely far."""
   # Differences of large squares need float64.
   whitened = tf.matmul(tf.cast(rows, tf.float64) - center, tf.cast(whitening, tf.float64))
   squares = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -127,9 +127,6 @@ class _CoverageCombiner(_Combiner):
         accumulator += (1, part, part * part, size)
     return accumulator
 
-  def merge_accumulators(self, accumulators: Iterable):
-    return np.sum(list(accumulators), axis=0)
-
   def extract_output(self, accumulator):
     rows, total, squares, sizes = accumulator.tolist()
     is_share = total == squares
@@ -145,7 +142,7 @@ class _ClassCoverage(_CoverageCombiner):
 
 class _LabelCoverage(_CoverageCombiner):
   def held(self, row: _Answered) -> float | None:
-    """A label that the model does not know, which has the id -2, is in no set."""
+    """Returns the share of a row's labels in its set; one that the model lacks (-2) is in none."""
     count = int((row.label != NONE).sum())
     held = len(_names(row) & {*_texts(row.outputs[SET]).tolist()})
     return held / count if count else None
@@ -175,9 +172,6 @@ class _AcceptedCombiner(_Combiner):
       is_accepted = _texts(row.outputs[DECISION])[0] == ACCEPTED
       accumulator += (1, is_accepted, is_accepted and self.is_right(row))
     return accumulator
-
-  def merge_accumulators(self, accumulators: Iterable):
-    return np.sum(list(accumulators), axis=0)
 
   def extract_output(self, accumulator):
     rows, accepted, right = accumulator.tolist()

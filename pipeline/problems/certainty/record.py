@@ -53,7 +53,7 @@ class Familiarity(ArtifactFile):
 
   @property
   def sentence(self) -> str:
-    """Describes it for a person."""
+    """The familiarity, for a person."""
     if self.reason is not None:
       return f"familiarity is left out: {self.reason}"
     return (
@@ -108,7 +108,7 @@ class Certainty(ArtifactFile):
 
   @property
   def sentence(self) -> str:
-    """Describes sets or interval, and what is accepted, for a person.
+    """Sets or interval, and what is accepted, for a person.
 
     >>> Certainty(coverage=0.95, rows=12, size=3.0).sentence
     'sets hold every label: val has 12 rows, and 0.95 takes 19'
@@ -117,12 +117,12 @@ class Certainty(ArtifactFile):
 
   @property
   def sentences(self) -> tuple[str, str]:
-    """Describes all of it."""
+    """All of it, for a person."""
     return self.sentence, self.familiarity.sentence
 
   @property
   def least_rows(self) -> int:
-    """Returns how few rows of val can keep the coverage; 0 if none is asked."""
+    """How few rows of val can keep the coverage; 0 if none is asked."""
     return 0 if self.coverage is None else least_rows(self.coverage)
 
   @property

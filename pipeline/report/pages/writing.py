@@ -7,6 +7,7 @@ from typing import Any
 
 import jinja2
 
+from dlpipe.words import minute
 from pipeline.report.render import environment, write_page
 
 
@@ -22,14 +23,10 @@ def write(template: str, path: pathlib.Path, **values: Any) -> None:
   assert pages.loader is not None
   own = jinja2.FileSystemLoader(pathlib.Path(__file__).parent)
   pages.loader = jinja2.ChoiceLoader([own, pages.loader])  # beside the report's own
-  pages.filters.update(share=_share, minute=_minute)
+  pages.filters.update(share=_share, minute=minute)
   write_page(pages.get_template(template).render(**values), path)
 
 
 def _share(value: float | None) -> str:
   """Formats a small share with three digits, such as `2.17 %`."""
   return "-" if value is None else f"{100 * value:.3g} %"
-
-
-def _minute(moment: str) -> str:
-  return f"{moment[:16].replace('T', ' ')}Z"

@@ -15,7 +15,7 @@ _FEW = 30  # rows; a metric of fewer says little
 
 
 def gates(data: ReportData) -> dict[str, Any] | None:
-  """Returns the gates."""
+  """Returns the gates' bounds and verdicts, for the table."""
   found = data.result.gates
   return {"gates": found} if found else None
 

@@ -43,7 +43,7 @@ class CleanedRun(ArtifactFile):
 
   @property
   def sentence(self) -> str:
-    """Says that the files are gone, and how to get them again."""
+    """That the files are gone, and how to get them again, as a sentence."""
     return (
       f"The files of {self.run_id} were cleaned on {self.at[:10]} ({self.why}); what is told of it "
       f"was kept. `dlpipe runs reproduce {self.run_id}` computes them again."
@@ -59,7 +59,7 @@ def write(folder: TaskFolder, run: CleanedRun) -> None:
 
 
 def find(folder: TaskFolder, run_id: str) -> CleanedRun | None:
-  """What is kept of a run; None if its files were not cleaned, or what was kept is damaged."""
+  """Returns what is kept of a run; None if it was not cleaned, or what was kept is damaged."""
   try:
     return CleanedRun.from_text(folder.cleaned_file(run_id).read_text(encoding="utf-8"))
   except (OSError, ValueError):
@@ -75,6 +75,6 @@ def all_of(folder: TaskFolder) -> Iterator[CleanedRun]:
 
 
 def of_version(folder: TaskFolder, version: int) -> CleanedRun | None:
-  """What is kept of the run that pushed a version; None if it was not cleaned."""
+  """Returns what is kept of the run that pushed a version; None if it was not cleaned."""
   pushed = (run for run in all_of(folder) if run.state == "pushed" and run.version == version)
   return next(pushed, None)

@@ -86,7 +86,7 @@ def clean(
 
 
 def stores_of(folder: TaskFolder, *more: str | None) -> list[ConnectionConfig]:
-  """Every metadata store that runs of a task were told, and is there.
+  """Returns every metadata store that runs of a task were told, and is there.
 
   Artifacts that only another store knows are not touched.
 

@@ -132,7 +132,7 @@ def read(folder: TaskFolder, stores: Known, *, held: Mapping[int, str]) -> Holdi
 def _paths(
   handle: metadata.Metadata, pipeline: metadata_store_pb2.Context
 ) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
-  """By run, the paths of its outputs and of its inputs."""
+  """Returns, by run, the paths of its outputs and of its inputs."""
   own = {e.id for e in handle.store.get_executions_by_context(pipeline.id)}
   events: dict[int, list[metadata_store_pb2.Event]] = {}
   for event in handle.store.get_events_by_execution_ids(sorted(own)) if own else ():
@@ -155,7 +155,7 @@ def _paths(
 
 
 def _baselines(artifacts: Iterable[metadata_store_pb2.Artifact]) -> set[str]:
-  """The latest blessed model that is there, with its blessing: the next candidate is held to it."""
+  """Returns the latest blessed model, with its blessing: the next candidate is held to it."""
   models, blessings = {}, {}
   for artifact in artifacts:
     if artifact.type == standard_artifacts.Model.TYPE_NAME and os.path.exists(artifact.uri):
@@ -171,7 +171,7 @@ def _baselines(artifacts: Iterable[metadata_store_pb2.Artifact]) -> set[str]:
 
 
 def _of_history(path: pathlib.Path) -> frozenset[str]:
-  """The latest two blessed models of a backend without resolvers."""
+  """Returns the latest two blessed models of a backend without resolvers."""
   blessed = [model["uri"] for model in history.read(path) if model["blessed"]]
   return frozenset(blessed[-2:])
 
@@ -192,7 +192,7 @@ def _files_of(folder: TaskFolder, run_id: str) -> Iterator[pathlib.Path]:
 
 
 def _loose(folder: TaskFolder, runs: set[str]) -> Iterator[LooseFile]:
-  """Files of runs that no store knows, of checks, replays, unfinished trainings and the log.
+  """Yields files of runs that no store knows, of checks, replays, unfinished trainings and the log.
 
   And what is kept of spans that the last window does not have.
   """
@@ -212,7 +212,7 @@ def _loose(folder: TaskFolder, runs: set[str]) -> Iterator[LooseFile]:
 
 
 def _leftovers(folder: TaskFolder) -> Iterator[pathlib.Path]:
-  """What killed processes left. No run is at work in the folder."""
+  """Yields what killed processes left. No run is at work in the folder."""
   yield from version_folders.leftovers(folder.serving)
   yield from version_folders.leftovers(folder.serving / CANDIDATES)
   yield from _children(folder.going)

@@ -152,7 +152,7 @@ class Plan:
 def protected_runs(
   holdings: Holdings, *, now: float, at_work: Collection[str] = ()
 ) -> dict[str, str]:
-  """The runs that stay whatever the bounds say, with the reason.
+  """Returns the runs that no bound deletes, with the reason.
 
   Args:
     holdings: what there is.
@@ -188,7 +188,7 @@ def protected_runs(
 
 
 def protected_versions(holdings: Holdings) -> set[int]:
-  """The versions that stay whatever the bounds say.
+  """Returns the versions that no bound deletes.
 
   Those that servers take or somebody holds, the latest candidate, what a rollback goes back to, and
   what something else than dlpipe put there.
@@ -204,7 +204,7 @@ def protected_versions(holdings: Holdings) -> set[int]:
 
 
 def _largest(numbers: Iterable[int]) -> set[int]:
-  """The largest number; empty if there is none."""
+  """Returns the largest number; empty if there is none."""
   largest = max(numbers, default=None)
   return {largest} if largest is not None else set()
 
@@ -212,7 +212,7 @@ def _largest(numbers: Iterable[int]) -> set[int]:
 def plan(
   holdings: Holdings, keep: KeepConfig, *, now: float, at_work: Collection[str] = ()
 ) -> Plan:
-  """What goes so that the bounds hold.
+  """Returns what goes so that the bounds hold.
 
   Args:
     holdings: what there is.
@@ -264,7 +264,7 @@ def plan(
 
 
 def _held(holdings: Holdings) -> list[tuple[int, str]]:
-  """The held versions that are there."""
+  """Returns the held versions that are there."""
   there = {version.number for version in holdings.versions}
   return [(number, why) for number, why in holdings.held.items() if number in there]
 
@@ -275,7 +275,7 @@ def _made(
   loose: Collection[str],
   protected: Mapping[str, str],
 ) -> Plan:
-  """The plan that cleans these runs and these files."""
+  """Returns the plan that cleans these runs and these files."""
   kept = [run for run in holdings.runs if run.run_id not in going]
   gone = [run for run in holdings.runs if run.run_id in going]
   needed = _union(run.outputs | run.inputs for run in kept) | holdings.baselines
@@ -307,7 +307,7 @@ def _made(
 def _versions(
   holdings: Holdings, kept: Collection[KnownRun], gone: Collection[KnownRun]
 ) -> dict[int, str]:
-  """The versions to delete: those of the runs that are cleaned, or of none and older than all."""
+  """Returns the versions to delete: those of cleaned runs, or of no run and older than all."""
   staying = protected_versions(holdings)
   of_kept = {run.version for run in kept if run.version is not None}
   of_gone = {run.version for run in gone if run.version is not None}

@@ -10,7 +10,7 @@ from dlpipe.workspace import TaskFolder
 
 
 def of(path: str | os.PathLike[str]) -> int:
-  """Bytes of a file, or of all files below a folder; links are not followed.
+  """Returns the bytes of a file, or of all files below a folder; links are not followed.
 
   A file with several names counts for each by its share: the examples of a window are those that
   are kept of its spans.
@@ -68,7 +68,7 @@ def _share(found: os.stat_result) -> int:
 
 
 def changed(path: str | os.PathLike[str]) -> float:
-  """When the newest file of a path was last written, in seconds since 1970; 0.0 if it is gone."""
+  """Returns when the newest file of a path was written, in seconds since 1970; 0.0 without one."""
   newest = 0.0
   for name in [path, *(os.path.join(at, n) for at, _, names in os.walk(path) for n in names)]:
     try:
@@ -79,7 +79,7 @@ def changed(path: str | os.PathLike[str]) -> float:
 
 
 def by_part(folder: TaskFolder) -> dict[str, int]:
-  """Bytes of each file and folder in a task's folder that takes any, the largest first."""
+  """Returns the bytes of all that takes any in a task's folder, the largest first."""
   root = folder.root
   parts = {name: of(root / name) for name in (os.listdir(root) if root.is_dir() else ())}
   order = sorted(parts.items(), key=lambda part: (-part[1], part[0]))

@@ -20,7 +20,7 @@ _context_of = cache_utils.get_cache_context
 
 
 def install() -> None:
-  """Has TFX's launcher look results up so."""
+  """Makes TFX's launcher look up results by these keys."""
   cache_utils.get_cache_context = get_cache_context
 
 
@@ -31,7 +31,7 @@ def get_cache_context(
   parameters: Mapping[str, Any] | None = None,
   **rest: Any,
 ) -> Any:
-  """TFX's function of this name, for paths as `stored_paths` has them."""
+  """Replaces TFX's function of this name, for paths as `stored_paths` has them."""
   paths = stored_paths(metadata_handle)
   if paths is not None:
     input_artifacts = copy.deepcopy(dict(input_artifacts or {}))

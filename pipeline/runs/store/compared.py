@@ -23,7 +23,7 @@ def compares_anew(
   made: Sequence[metadata_store_pb2.Artifact],
   node: pipeline_pb2.PipelineNode,
 ) -> bool:
-  """Whether a node compares with what is served, and its cached result did so with other data.
+  """Returns whether a node compares with what is served, and its cached result used other data.
 
   A comparison is cached by the data alone; what is served changes meanwhile. Where these are the
   data of the served version, a result that found nothing still holds.

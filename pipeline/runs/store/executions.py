@@ -28,13 +28,13 @@ ENDED = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CAC
 
 
 def contexts(store: MetadataStore, kind: str) -> list[metadata_store_pb2.Context]:
-  """All contexts of a type; a store that nothing was written to knows no type."""
+  """Returns all contexts of a type; a store that nothing was written to knows no type."""
   known = {each.name for each in store.get_context_types()}
   return list(store.get_contexts_by_type(kind)) if kind in known else []
 
 
 def outputs(store: MetadataStore, execution_id: int) -> Mapping[str, metadata_store_pb2.Artifact]:
-  """The first artifact of each of an execution's outputs, by output name."""
+  """Returns the first artifact of each of an execution's outputs, by output name."""
   named: dict[str, int] = {}
   for event in store.get_events_by_execution_ids([execution_id]):
     if event.type in OUTPUTS:
@@ -44,7 +44,7 @@ def outputs(store: MetadataStore, execution_id: int) -> Mapping[str, metadata_st
 
 
 def has_files(store: MetadataStore, execution: metadata_store_pb2.Execution) -> bool:
-  """Whether none of an execution's outputs was deleted."""
+  """Returns whether none of an execution's outputs was deleted."""
   return all(
     artifact.state != metadata_store_pb2.Artifact.DELETED
     for artifact in outputs(store, execution.id).values()

@@ -57,7 +57,7 @@ _DAMAGED = ("file is not a database", "disk image is malformed")
 
 
 def connection(config: PipelineConfig) -> ConnectionConfig:
-  """Where a run with this configuration keeps its metadata.
+  """Returns where a run with this configuration keeps its metadata.
 
   Raises:
     BadInputError: the connection file cannot be used.
@@ -68,7 +68,7 @@ def connection(config: PipelineConfig) -> ConnectionConfig:
 
 
 def sqlite_connection(path: pathlib.Path) -> metadata_store_pb2.ConnectionConfig:
-  """A SQLite file, made if it is missing."""
+  """Returns a SQLite file, made if it is missing."""
   return metadata_store_pb2.ConnectionConfig(
     sqlite=metadata_store_pb2.SqliteMetadataSourceConfig(
       filename_uri=str(path),
@@ -131,19 +131,19 @@ def _require_complete(config: ConnectionConfig, path: str) -> None:
 
 
 def kind_of(config: ConnectionConfig) -> str | None:
-  """The kind of store: sqlite, postgresql, mysql or grpc; None if the file names none."""
+  """Returns the kind of store: sqlite, postgresql, mysql or grpc; None if the file names none."""
   if isinstance(config, metadata_store_pb2.MetadataStoreClientConfig):
     return "grpc"
   return config.WhichOneof("config")
 
 
 def open_store(config: ConnectionConfig) -> metadata.Metadata:
-  """TFX's handle of a metadata store; used as a context manager, as TFX does."""
+  """Returns TFX's handle of a metadata store; used as a context manager, as TFX does."""
   return _Metadata(config)
 
 
 def stored_paths(handle: metadata.Metadata) -> StoredPaths | None:
-  """How a store names the paths beside it; None for a store in no folder, or not opened here."""
+  """Returns how a store names paths beside it; None if it has no folder or was opened elsewhere."""
   config = handle.connection_config
   if not isinstance(handle, _Metadata) or kind_of(config) != "sqlite":
     return None
@@ -221,7 +221,7 @@ def _unreachable(config: ConnectionConfig, err: Exception) -> DlpipeError:
 
 
 def _restarting(call: Callable[..., Any]) -> Callable[..., Any]:
-  """Wraps a call that is one transaction, of which a server may say that another came between.
+  """Repeats a call, which is one transaction, if the server says that another came between.
 
   ML Metadata repeats what MySQL calls a deadlock. What MariaDB calls a record that has changed,
   by default from 11.6 on (`innodb_snapshot_isolation`), is an internal error to it.
@@ -302,7 +302,7 @@ def _locked(file: TextIO) -> bool:
 
 
 def _is_free(database: str) -> bool:
-  """Whether nobody writes to a SQLite file; only while this process has no handle of it.
+  """Returns whether nobody writes to a SQLite file; only while this process has no handle of it.
 
   Closing a file ends all locks that a process has on it, those of ml-metadata's SQLite, too.
   """

@@ -35,17 +35,17 @@ class StoredPaths:
     ]
 
   def stored(self, text: str) -> str:
-    """A text as the store has it: the same wherever the folder lies."""
+    """Returns a text as the store has it: the same wherever the folder lies."""
     for pattern, name in self._patterns:
       text = pattern.sub(name, text)
     return text
 
   def found(self, text: str) -> str:
-    """A stored text with absolute paths."""
+    """Returns a stored text with absolute paths."""
     for name, path in self._names.items():
       text = text.replace(name, path)
     return text
 
   def key(self, text: str) -> str:
-    """The text in a cache key: the same whatever the folder is called."""
+    """Returns the text in a cache key: the same whatever the folder is called."""
     return self.stored(text).replace(_ROOT_IN_JSON, ROOT)

@@ -99,7 +99,7 @@ def rows(shard: Mapping[str, Any]) -> Iterator[Row | BadRow]:
 
 
 class _Decoder(json.JSONDecoder):
-  """Notes the keys of a line's object that have two values, of which Python takes the last.
+  """Notes keys that a line's object has twice; Python alone would keep only the last value.
 
   Attributes:
     unclear: these keys, after a line was decoded.

@@ -32,7 +32,7 @@ class SplitRow(NamedTuple):
 
   @property
   def data(self) -> bytes:
-    """Returns the row for the quarantine, as JSON, because the bytes of the table are not kept."""
+    """The row for the quarantine, as JSON, because the bytes of the table are not kept."""
     return json.dumps(self.row.values, ensure_ascii=False, default=str).encode(
       "utf-8", "backslashreplace"
     )
@@ -55,12 +55,12 @@ class Columns(NamedTuple):
 
   @property
   def facts(self) -> tuple[Any, ...]:
-    """Returns the values, beside the files, on which a plan depends."""
+    """The values, beside the files, on which a plan depends."""
     return sorted(self.names.items()), self.split, tuple(self.dialect)
 
   @property
   def fields(self) -> dict[str, str]:
-    """Returns the parts of an example for `Recognized.fields`."""
+    """The parts of an example for `Recognized.fields`."""
     split = {"split": self.split} if self.split else {}
     return {role: f"column {name!r}" for role, name in {**self.names, **split}.items()}
 

@@ -53,7 +53,7 @@ class Translator(TeacherForcedModel):
     source_pieces: list[str],
     target_pieces: list[str],
   ):
-    """Args: source_pieces, target_pieces: begin with an empty string for each special piece.
+    """Takes pieces that begin with an empty string for each special piece.
 
     If they are the same list, both sides share one embedding.
     """

@@ -47,7 +47,7 @@ class RecurrentNetwork(layers.Layer):
   def __init__(
     self, params: TranslationParams, embed_source: layers.Layer, embed_target: layers.Layer
   ):
-    """Args: embed_source, embed_target: `[...]` ids to `[..., embedding]`."""
+    """Takes `embed_source` and `embed_target`: `[...]` ids to `[..., embedding]`."""
     super().__init__(name="recurrent")
     count, units = params.layers or _LAYERS, params.decoder_units
     self._embed_source, self._embed_target = embed_source, embed_target

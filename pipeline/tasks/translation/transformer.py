@@ -38,7 +38,7 @@ class TransformerNetwork(layers.Layer):
   def __init__(
     self, params: TranslationParams, embed_source: layers.Layer, embed_target: layers.Layer
   ):
-    """Args: embed_source, embed_target: `[...]` ids to `[..., embedding]`."""
+    """Takes `embed_source` and `embed_target`: `[...]` ids to `[..., embedding]`."""
     super().__init__(name="transformer")
     self._units, self._heads = params.embedding, params.heads
     self._embed_source, self._embed_target = embed_source, embed_target

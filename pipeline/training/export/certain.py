@@ -56,7 +56,7 @@ class Certain:
 
   @property
   def variables(self) -> list[tf.Variable]:
-    """Returns the variables that the exported module must hold."""
+    """The variables that the exported module must hold."""
     return self.familiarity.variables if self.familiarity else []
 
   def outputs(self, found: Features, features: Features, seen: evidence.Seen | None) -> Features:
@@ -135,23 +135,30 @@ def fitted(
     added = kind.graph(record)
   progress.report(record.sentence, epoch=0)
   if isinstance(asked, str):
-    found: distance.Distances | str = asked
-    told = Familiarity(reason=asked)
+    told, familiarity = Familiarity(reason=asked), None
   else:
     _, (of_train, _), names = _collected(run, train, _MOST_TRAIN, seed)
-    found = distance.fit(of_train, kind.groups(names), seen.evidence, traits=seen.traits, seed=seed)
-    told = Familiarity(
-      evidence=asked[1],
-      units=sum(each.shape[1] for each in seen if each is not None),
-      train_rows=len(of_train),
-      val_rows=len(seen.evidence),
-      reason=found if isinstance(found, str) else None,
-    )
+    told, familiarity = _familiarity(asked[1], of_train, kind.groups(names), seen, seed)
   progress.report(told.sentence, epoch=0)
   record = dataclasses.replace(record, familiarity=told)
-  if isinstance(found, str):
+  if familiarity is None:
     return Certain(record=record, added=added)
-  return Certain(record=record, added=added, ask=ask, familiarity=distance.FamiliarityGraph(found))
+  return Certain(record=record, added=added, ask=ask, familiarity=familiarity)
+
+
+def _familiarity(
+  what: str, of_train: np.ndarray, groups: np.ndarray, seen: evidence.Seen, seed: int
+) -> tuple[Familiarity, distance.FamiliarityGraph | None]:
+  """Returns what is told of the familiarity, and its graph; None if distances say nothing."""
+  found = distance.fit(of_train, groups, seen.evidence, traits=seen.traits, seed=seed)
+  told = Familiarity(
+    evidence=what,
+    units=sum(each.shape[1] for each in seen if each is not None),
+    train_rows=len(of_train),
+    val_rows=len(seen.evidence),
+    reason=found if isinstance(found, str) else None,
+  )
+  return told, None if isinstance(found, str) else distance.FamiliarityGraph(found)
 
 
 def _tried(asked: tuple[evidence.Asked, str] | str, train: Split) -> Any:
@@ -172,7 +179,7 @@ def _tried(asked: tuple[evidence.Asked, str] | str, train: Split) -> Any:
 def _collected(
   run: Callable[[Any], tuple[Any, evidence.Seen | None]], split: Split, most: int, seed: int
 ) -> tuple[np.ndarray | None, Any, np.ndarray]:
-  """Returns values, `Seen` and labels of rows of a split; None for what there is not."""
+  """Returns values, `Seen` and labels of rows of a split; None instead of what is missing."""
   parts: list[tuple[Any, ...]] = []
   for inputs, label in split.batches(_BATCH, seed).take(-(-most // _BATCH)):
     said, seen = run(inputs)

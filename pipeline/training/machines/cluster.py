@@ -14,11 +14,14 @@ import socket
 import time
 import types
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from dlpipe.disk.whole_files import write_whole
 from dlpipe.errors import BadInputError
 from pipeline.training.machines import strategy
+
+if TYPE_CHECKING:
+  from tfx.components.trainer.fn_args_utils import FnArgs
 
 _FILE = "training.json"
 _KEPT = ("train_files", "eval_files", "transform_output", "hyperparameters", "custom_config")
@@ -26,7 +29,7 @@ _POLL_S = 0.5
 
 
 @contextlib.contextmanager
-def announced(fn_args: Any) -> Iterator[None]:
+def announced(fn_args: FnArgs) -> Iterator[None]:
   """Writes the training's arguments for the other workers; removes them when the block ends."""
   root = fn_args.custom_config.get("checkpoint_root")
   if root is None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import pathlib
 import shutil
-from typing import Any
+from typing import TYPE_CHECKING
 
 from components.trials import Trial, Trials
 from dlpipe import progress
 from dlpipe.disk.whole_files import write_whole
 from pipeline.training import checkpoints
 
+if TYPE_CHECKING:
+  from tfx.components.trainer.fn_args_utils import FnArgs
+
 # More trials or more time go on with the trials that there are.
 _OF_NO_TRIAL = ("trials", "minutes")
 
 
-def file_of(fn_args: Any) -> pathlib.Path | None:
+def file_of(fn_args: FnArgs) -> pathlib.Path | None:
   """Returns the file of the trials with these data, code and settings; None without a folder.
 
   Deletes those of other searches.

@@ -8,7 +8,7 @@ import pathlib
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import keras_tuner
@@ -26,6 +26,9 @@ from pipeline.training.machines import strategy
 from pipeline.training.tuning import kept_trials, search_space
 from pipeline.training.tuning.halving import Halving
 
+if TYPE_CHECKING:
+  from tfx.components.trainer.fn_args_utils import FnArgs
+
 _LEAST_EPOCHS = 3
 _SHARE_OF_EPOCHS = 0.25
 _LONGEST_REASON = 300
@@ -38,7 +41,7 @@ AfterEpoch = Callable[[Mapping[str, float]], None]
 _Train = Callable[[Mapping[str, Any], str, AfterEpoch], list[dict[str, Any]]]
 
 
-def tuner_fn(fn_args: Any) -> TunerFnResult:
+def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
   """Trains `tune.trials` times as the Trainer does, for fewer epochs, with random values.
 
   The first trial uses the run's own values, so the chosen values score at least as well as they do.

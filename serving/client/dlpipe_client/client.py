@@ -102,7 +102,7 @@ class Client(abc.ABC):
     label: str | None = None,
     timeout_s: float | None = None,
   ) -> list[list[tuple[str, float]]]:
-    """The classes of each example with their scores.
+    """Returns the classes of each example with their scores.
 
     >>> client.classify([{"text": "well made"}])
     [[('positive', 0.98), ('negative', 0.02)]]
@@ -132,7 +132,7 @@ class Client(abc.ABC):
     label: str | None = None,
     timeout_s: float | None = None,
   ) -> Array:
-    """The value of each example, `[examples]` float32; the arguments are those of `classify`.
+    """Returns each example's value, `[examples]` float32; the arguments are those of `classify`.
 
     >>> client.regress([{"rooms": 3, "area": 71.5}])
     array([412.5], dtype=float32)
@@ -146,7 +146,7 @@ class Client(abc.ABC):
   def metadata(
     self, *, version: int | None = None, label: str | None = None, timeout_s: float | None = None
   ) -> ModelMetadata:
-    """The signatures of a version, asked of the server each time.
+    """Returns the signatures of a version, asked of the server each time.
 
     >>> client.metadata().signatures["serving_default"].outputs["score"]
     TensorInfo(dtype='float32', shape=(None,))
@@ -162,7 +162,7 @@ class Client(abc.ABC):
   def status(
     self, *, version: int | None = None, timeout_s: float | None = None
   ) -> tuple[VersionStatus, ...]:
-    """What became of every version, or of one.
+    """Returns what became of every version, or of one.
 
     >>> client.status()
     (VersionStatus(version=3, state='AVAILABLE', error_code='OK', error_message=''),)
@@ -257,7 +257,7 @@ class Client(abc.ABC):
     return {name: as_array(name, value, infos.get(name)) for name, value in inputs.items()}
 
   def _signature(self, spec: ModelSpec, deadline: Deadline, *, anew: bool = False) -> Signature:
-    """What the model says of a signature, remembered from the first time it was asked."""
+    """Returns what the model says of a signature, remembered from the first time it was asked."""
     key = (spec.version, spec.label)
     known = None if anew else self._metadata.get(key)
     if known is None or spec.signature_name not in known.signatures:
@@ -275,7 +275,7 @@ class Client(abc.ABC):
   def _predict(
     self, spec: ModelSpec, inputs: dict[str, Array], deadline: Deadline
   ) -> dict[str, Array]:
-    """One call of Predict."""
+    """Makes one call of Predict."""
 
   @abc.abstractmethod
   def _classify(
@@ -285,7 +285,7 @@ class Client(abc.ABC):
     context: Mapping[str, Any] | None,
     left_s: float,
   ) -> list[list[tuple[str, float]]]:
-    """One call of Classify."""
+    """Makes one call of Classify."""
 
   @abc.abstractmethod
   def _regress(
@@ -295,12 +295,12 @@ class Client(abc.ABC):
     context: Mapping[str, Any] | None,
     left_s: float,
   ) -> Array:
-    """One call of Regress."""
+    """Makes one call of Regress."""
 
   @abc.abstractmethod
   def _get_metadata(self, spec: ModelSpec, left_s: float) -> ModelMetadata:
-    """One call of GetModelMetadata."""
+    """Makes one call of GetModelMetadata."""
 
   @abc.abstractmethod
   def _get_status(self, spec: ModelSpec, left_s: float) -> tuple[VersionStatus, ...]:
-    """One call of GetModelStatus."""
+    """Makes one call of GetModelStatus."""

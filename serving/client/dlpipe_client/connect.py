@@ -21,7 +21,7 @@ def connect(
   tls: Tls | None = None,
   token: str | None = None,
 ) -> Client:
-  """The client for an endpoint.
+  """Returns the client for an endpoint.
 
   >>> with connect("grpcs://models.example:8500", "images", token="...") as client:
   ...   client.model

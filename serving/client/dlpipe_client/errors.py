@@ -25,7 +25,7 @@ class ServingClientError(Exception):
   grpc_codes: tuple[str, ...] = ()
 
   def __init__(self, message: str, code: str | None = None):
-    """Args: message: what went wrong. code: the status, if the class has several."""
+    """Takes what went wrong, and the status if the class has several."""
     super().__init__(message)
     self.message = message
     self.code = code or (self.grpc_codes[0] if self.grpc_codes else type(self).code)
@@ -121,7 +121,7 @@ class DeadlineExceeded(ServingClientError):
 
 
 def error_of_http(status: int, message: str) -> ServingClientError:
-  """The error of an HTTP status; `ServerFailed` or `BadRequest` where none has just that one."""
+  """Returns the error of an HTTP status; `ServerFailed` or `BadRequest` if none has just that."""
   for error in ServingClientError.__subclasses__():
     if status in error.http_statuses:
       return error(message)
@@ -129,7 +129,7 @@ def error_of_http(status: int, message: str) -> ServingClientError:
 
 
 def error_of_grpc(code: str, message: str) -> ServingClientError:
-  """The error of a gRPC status."""
+  """Returns the error of a gRPC status."""
   for error in ServingClientError.__subclasses__():
     if code in error.grpc_codes:
       return error(message, code)

@@ -18,7 +18,7 @@ _KINDS = {bool: "int64_list", int: "int64_list", float: "float_list", bytes: "by
 
 
 def example_to_proto(example: Mapping[str, Any]) -> Any:
-  """The `tf.Example`.
+  """Returns the `tf.Example`.
 
   Raises:
     InvalidInput: a feature is not as the module says.
@@ -34,7 +34,7 @@ def example_to_proto(example: Mapping[str, Any]) -> Any:
 
 
 def example_to_json(example: Mapping[str, Any]) -> dict[str, list[Any]]:
-  """The example as REST takes it, bytes in base64.
+  """Returns the example as REST takes it, bytes in base64.
 
   Raises:
     InvalidInput: a feature is not as the module says.

@@ -26,7 +26,7 @@ class GrpcTransport(Protocol):
   def send(
     self, method: str, request: bytes, metadata: Mapping[str, str], timeout_s: float
   ) -> bytes:
-    """The answer to a serialized request.
+    """Returns the answer to a serialized request.
 
     Raises:
       ServingClientError: the error of the call's status.

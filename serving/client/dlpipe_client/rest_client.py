@@ -157,7 +157,7 @@ class RestClient(Client):
 
 
 def _message(status: int, body: bytes) -> str:
-  """The server's own message, or what a proxy between says."""
+  """Returns the server's own message, or what a proxy between says."""
   try:
     message = rest_json.loads(body).get("error")
   except InvalidResponse:

@@ -23,7 +23,7 @@ _NOT_SENT = ("float16", "uint16")
 
 
 def loads(body: bytes) -> dict[str, Any]:
-  """The JSON object that a body is.
+  """Returns the JSON object that a body is.
 
   Raises:
     InvalidResponse: it is none.
@@ -38,7 +38,7 @@ def loads(body: bytes) -> dict[str, Any]:
 
 
 def predict_body(inputs: Mapping[str, Array], signature_name: str) -> bytes:
-  """The body of a Predict request, in the columnar format.
+  """Returns the body of a Predict request, in the columnar format.
 
   Raises:
     InvalidInput: JSON cannot carry a type.
@@ -54,7 +54,7 @@ def predict_body(inputs: Mapping[str, Array], signature_name: str) -> bytes:
 
 
 def dumps(value: Any) -> bytes:
-  """JSON with `NaN` and `Infinity`, without spaces."""
+  """Returns JSON with `NaN` and `Infinity`, without spaces."""
   return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(
     "utf-8", "surrogateescape"
   )
@@ -67,7 +67,7 @@ def _encoded(value: Any) -> Any:
 
 
 def predict_outputs(body: bytes, outputs: Mapping[str, TensorInfo]) -> dict[str, Array]:
-  """The arrays of a Predict response.
+  """Returns the arrays of a Predict response.
 
   Args:
     body: the response.
@@ -118,7 +118,7 @@ def _bytes_of(value: Any) -> bytes:
 
 
 def metadata_of(body: bytes) -> ModelMetadata:
-  """What a metadata response says.
+  """Returns what a metadata response says.
 
   Raises:
     InvalidResponse: it is none.
@@ -156,7 +156,7 @@ def _infos(infos: Mapping[str, Any]) -> dict[str, TensorInfo]:
 
 
 def statuses_of(body: bytes) -> tuple[VersionStatus, ...]:
-  """What a status response says, the highest version first.
+  """Returns what a status response says, the highest version first.
 
   Raises:
     InvalidResponse: it is none.
@@ -177,7 +177,7 @@ def statuses_of(body: bytes) -> tuple[VersionStatus, ...]:
 
 
 def results_of(body: bytes) -> list[Any]:
-  """The `results` of Classify or Regress; `result` in the documentation of old versions.
+  """Returns the `results` of Classify or Regress; `result` in the documentation of old versions.
 
   Raises:
     InvalidResponse: there are none.

@@ -20,7 +20,7 @@ class RestTransport(Protocol):
   def send(
     self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout_s: float
   ) -> tuple[int, bytes]:
-    """The HTTP status and the body.
+    """Returns the HTTP status and the body.
 
     Raises:
       Unavailable: no server answered.

@@ -17,13 +17,13 @@ class Deadline:
   """A point in time, counted from now."""
 
   def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic):
-    """Args: timeout_s: seconds from now. clock: returns the current time in seconds."""
+    """Ends in `timeout_s` seconds; `clock` returns the current time in seconds."""
     self.timeout_s = timeout_s
     self._clock = clock
     self._at = clock() + timeout_s
 
   def remaining_s(self) -> float:
-    """Seconds left.
+    """Returns the seconds left.
 
     Raises:
       DeadlineExceeded: none are.

@@ -59,18 +59,18 @@ _VALUE_FIELDS = {
 
 
 def name_of_number(number: int) -> str:
-  """TensorFlow's name of a type; the number itself where it is unknown."""
+  """Returns TensorFlow's name of a type; the number itself if it is unknown."""
   return NAMES.get(number, str(number))
 
 
 def name_of_proto(proto_name: str) -> str:
-  """The name of `DT_FLOAT` and its like."""
+  """Returns the name of `DT_FLOAT` and its like."""
   name = proto_name.removeprefix("DT_").lower()
   return _PROTO_NAMES.get(name, name)
 
 
 def numpy_dtype(name: str) -> np.dtype[Any] | None:
-  """What an array of the type has; `object` for strings, None where numpy has no such type."""
+  """Returns the type of an array's items; `object` for strings, None if numpy has no such type."""
   if name == "string":
     return np.dtype(object)
   if name == "bfloat16":
@@ -79,7 +79,7 @@ def numpy_dtype(name: str) -> np.dtype[Any] | None:
 
 
 def as_array(name: str, value: Any, info: TensorInfo | None) -> Array:
-  """What is sent for an input.
+  """Returns what is sent for an input.
 
   Args:
     name: the input's.
@@ -153,7 +153,7 @@ def _converted(name: str, array: Array, wanted: np.dtype[Any]) -> Array:
 
 
 def to_proto(array: Array) -> Any:
-  """The array as a `TensorProto`: numbers in `tensor_content`, strings in `string_val`."""
+  """Returns the array as a `TensorProto`: numbers in `tensor_content`, strings in `string_val`."""
   proto = TensorProto()
   for size in array.shape:
     proto.tensor_shape.dim.add(size=size)
@@ -169,7 +169,7 @@ def to_proto(array: Array) -> Any:
 
 
 def from_proto(proto: Any) -> Array:
-  """The array that a `TensorProto` is, by `tensor_content` or by its typed field.
+  """Returns the array that a `TensorProto` is, by `tensor_content` or by its typed field.
 
   As in TensorFlow, the last value stands for all that are missing. bfloat16 becomes float32.
 

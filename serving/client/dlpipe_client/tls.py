@@ -39,7 +39,7 @@ class Tls:
         raise InvalidInput(f"`{name}` must be a PEM file. Received: {str(path)!r}.")
 
   def ssl_context(self) -> ssl.SSLContext:
-    """For HTTP.
+    """Returns the settings for HTTP.
 
     Raises:
       InvalidInput: a file holds no such thing.
@@ -53,7 +53,7 @@ class Tls:
     return context
 
   def channel_credentials(self) -> grpc.ChannelCredentials:
-    """For gRPC."""
+    """Returns the settings for gRPC."""
     return grpc.ssl_channel_credentials(
       root_certificates=_read(self.ca_path),
       private_key=_read(self.key_path),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import http.server
 import importlib.util
 import json
@@ -257,6 +258,7 @@ def write_log(tmp_path):
   from tensorflow_serving.apis import predict_pb2
 
   from serving.models.servable import Run
+  from serving.telemetry import logged, sampling
   from serving.telemetry.request_log import RequestLog
 
   def write(*rows, name="sentiment", key="text", client=lambda number: ""):
@@ -268,7 +270,8 @@ def write_log(tmp_path):
       response.outputs["score"].CopyFrom(tf.make_tensor_proto([score], tf.float32))
       response.model_spec.name = name
       response.model_spec.version.value = 3
-      log.messages("Predict", request, response, Run(client_id=client(number)))
+      record = functools.partial(logged.of_messages, "Predict", request, response)
+      log.answered(record, sampling.Answer, Run(client_id=client(number)))
     log.close()
     return tmp_path / "log"
 

@@ -24,11 +24,12 @@ from serving.telemetry.sampling import Sampling
 _ROOT = pathlib.Path(__file__).resolve().parents[4]
 # A limit of the process stands for a full disk: a record is cut off in its middle, too.
 _SERVER = """
-import logging, os, resource, signal, sys, time
+import functools, logging, os, resource, signal, sys, time
 
 from tensorflow_serving.apis import predict_pb2
 
 from serving.models.servable import Run
+from serving.telemetry import logged, sampling
 from serving.telemetry.request_log import RequestLog
 
 logging.basicConfig(level=logging.INFO, format="LOG %(message)s")
@@ -40,7 +41,8 @@ def log(count, size=20_000):
     request.inputs["x"].string_val.append(b"x" * size)
     response = predict_pb2.PredictResponse()
     response.model_spec.name = "m"
-    requests.messages("Predict", request, response, Run())
+    record = functools.partial(logged.of_messages, "Predict", request, response)
+    requests.answered(record, sampling.Answer, Run())
 
 
 def idle():
