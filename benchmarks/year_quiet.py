@@ -6,7 +6,7 @@ Each day 50 ordinary requests are asked, as in `year.py`; each week another vers
 or less sure than the one before, as it answered to its own eval. All of that is drawn, nothing is
 trained or served; what compares is what `dlpipe watch` calls. The same days are watched again with
 versions that answer to requests otherwise than they did to eval: all answers of a class become
-another's, or one in two is unsure. Takes a CPU minute.
+another's, or one in two is unsure. Takes about a CPU second a day.
 """
 
 from __future__ import annotations
