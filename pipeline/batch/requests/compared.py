@@ -167,17 +167,18 @@ def _in_both(now: Window, before: Window) -> int | None:
 
 
 def _as_to_eval(found: Compared, answers: Compared | None) -> set[str]:
-  """Returns features of a new version that are as those to its eval, and nearer to them.
+  """Returns features of a new version that are as those to its eval, as far as that can be told.
 
-  Nearer, because from few rows of eval hardly anything differs beyond chance.
+  From few rows of eval hardly anything differs beyond chance: they explain no change that is too
+  small to be seen beside them.
   """
   if answers is None:
     return set()
-  excess = {change.feature: change.excess for change in found.changes}
+  seen = {change.feature: change.value for change in found.changes}
   return {
     change.feature
     for change in answers.changes
-    if not change.drifted and change.excess < excess.get(change.feature, 0.0)
+    if not change.drifted and change.bound < seen.get(change.feature, 0.0)
   }
 
 
