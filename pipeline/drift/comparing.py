@@ -135,8 +135,8 @@ def changes(
 def power(rows: int, before_rows: int, *, least: float, noun: str) -> str:
   """Returns what so few rows cannot show, in words; empty of rows that show what matters.
 
-  >>> power(12, 3_000, least=0.02, noun="requests")
-  '12 requests are too few to tell any but new names from chance.'
+  >>> power(8, 3_000, least=0.02, noun="requests")
+  '8 requests are too few to tell any but new names from chance.'
   >>> power(50, 3_000, least=0.02, noun="requests")
   'Of 50 requests only large changes can be told from chance: a share of 50 % must become 82 %.'
   >>> power(500, 3_000, least=0.02, noun="requests")
