@@ -75,6 +75,12 @@ def events() -> list[Event]:
       names=["smaller than usual[^\n]*: {day}"],
       plant=_rows(lambda rows: rows[: len(rows) // 10]),
     ),
+    by_hand(
+      name="kill -9 of a server",
+      day=6,
+      names=["was left unfinished: \\d+ records are kept"],
+      act=year_by_hand.kill_server,
+    ),
     requests(
       name="requests with other words",
       day=7,
@@ -86,12 +92,6 @@ def events() -> list[Event]:
       day=9,
       names=['"how": "rolled_back", "rollback_of": \\d+', "wrong on Mondays"],
       act=year_by_hand.roll_back,
-    ),
-    by_hand(
-      name="kill -9 of a server",
-      day=9,
-      names=["was left unfinished: \\d+ records are kept"],
-      act=year_by_hand.kill_server,
     ),
     data(name="a day missing", day=10, names=["Missing spans: [^.]*{day}"], plant=_missing),
     data(name="a day twice", day=11, names=["{day} holds the bytes of"], plant=_twice),

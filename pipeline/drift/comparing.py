@@ -25,6 +25,8 @@ _OF_QUARTILE = 2
 _SURELY, _FEWEST_NEW = 15, 5
 _MOST_BARS = 40
 _OTHERS = "(others)"
+# Percent that a share of one half must become to be seen, from which on that is said.
+_LARGE = 80
 # Changes this much smaller than the largest are named after it.
 _ALIKE = 0.5
 
@@ -127,6 +129,34 @@ def changes(
       if each.drifted
       else (True, True, PLACES[each.feature])
     ),
+  )
+
+
+def power(rows: int, before_rows: int, *, least: float, noun: str) -> str:
+  """Returns what so few rows cannot show, in words; empty of rows that show what matters.
+
+  >>> power(8, 3_000, least=0.02, noun="requests")
+  '8 requests are too few to tell any but new names from chance.'
+  >>> power(50, 3_000, least=0.02, noun="requests")
+  'Of 50 requests only large changes can be told from chance: a share of 50 % must become 82 %.'
+  >>> power(500, 3_000, least=0.02, noun="requests")
+  ''
+  """
+  if not rows or not before_rows:
+    return ""
+  bound = distances.by_chance(before_rows, rows, bins=2) + least
+  seen = [
+    share
+    for share in range(50, 101)
+    if distances.divergence((50, 50), (share, 100 - share)) > bound
+  ]
+  if not seen:
+    return f"{rows} {noun} are too few to tell any but new names from chance."
+  if seen[0] < _LARGE:
+    return ""
+  return (
+    f"Of {rows} {noun} only large changes can be told from chance: a share of 50 % must become "
+    f"{seen[0]} %."
   )
 
 

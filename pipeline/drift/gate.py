@@ -79,6 +79,8 @@ def judge(
     before, now, past=earlier.by_feature(but=now.data), least=least, schema=bounds
   )
   drifted = [change for change in changes if change.drifted]
+  if few := comparing.power(now.rows, before.rows, least=least, noun="rows"):
+    notes.append(few)
   found = dataclasses.replace(
     known,
     changes=tuple(changes),

@@ -30,6 +30,7 @@ def render_watch(found: Any, *, task: str) -> str:
       "changed": shown(each.drifted),
       "lasting": each.lasting,
       "returned": each.returned,
+      "renewed": each.renewed,
       "quiet": [change for change in each.changes if not change.drifted],
     }
     for each in found.compared

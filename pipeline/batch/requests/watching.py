@@ -13,6 +13,7 @@ from pipeline.batch.requests.compared import (
   FEWEST_ROWS,
   REQUESTS,
   Compared,
+  answering,
   with_before,
   with_version,
 )
@@ -20,7 +21,7 @@ from pipeline.batch.requests.picking import main_output
 from pipeline.batch.requests.reading import LoggedRow
 from pipeline.batch.requests.windows import Window
 from pipeline.batch.requests.writing import named
-from pipeline.drift import novel
+from pipeline.drift import comparing, novel
 from pipeline.drift.measuring import Kind, Measure, Row
 from pipeline.drift.profile import Profile
 from pipeline.drift.served import Served
@@ -139,7 +140,10 @@ def watch(
   now, *before = found
   notes = [] if served.profile else [_no_profile(served)]
   compared = [] if served.profile is None else with_version(profile, now, before, served, least)
-  compared += with_before(profile, now, before, served, least)
+  answers = next((each for each in compared if each.about == ANSWERS), None)
+  compared += with_before(profile, now, before, served, least, answers)
+  if shown := comparing.power(len(now.entries), profile.rows, least=least, noun="requests"):
+    notes.append(shown)
   notes += _not_compared({each.about for each in compared}, served, now, before[0])
   if len(now.versions) > 1:
     shown = ", ".join(f"{n} ({rows:,} rows)" for n, rows in sorted(now.versions.items()))
@@ -183,6 +187,8 @@ def _not_compared(
       else "they are not logged, or nothing says what it answered to eval"
     )
     yield f"The answers are not compared with those to eval of version {served.version}: {why}."
+  if ANSWERS in compared and (version := answering(now, served)) != served.version:
+    yield (f"Version {version} gave most answers: they are compared with those to its own eval.")
   if BEFORE not in compared:
     yield (
       "The window before has no answers to compare with."
@@ -264,6 +270,7 @@ def as_json(found: Watched) -> dict[str, Any]:
         "drifted": change.drifted,
         "lasting": change.feature in {lasting.feature for lasting in each.lasting},
         "returned": change.feature in {returned.feature for returned in each.returned},
+        "renewed": change.feature in {renewed.feature for renewed in each.renewed},
       }
       for each in found.compared
       for change in each.changes

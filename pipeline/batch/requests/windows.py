@@ -71,6 +71,11 @@ class Window:
     self._kept[place : place + 1] = [entry]
 
   @property
+  def main_version(self) -> int | None:
+    """Returns the version that answered most rows; None without rows."""
+    return max(self.versions, key=lambda each: (self.versions[each], each), default=None)
+
+  @property
   def entries(self) -> Sequence[Entry]:
     """The rows that were measured."""
     return self._kept

@@ -121,6 +121,10 @@ def _lines(found: Watched) -> list[str]:
       f"  As to eval again, unlike in the window before: {change.sentence}"
       for change in each.returned
     ]
+    lines += [
+      f"  As to eval of the version that answers, unlike another one before: {change.sentence}"
+      for change in each.renewed
+    ]
   if found.live is not None and not found.live.is_worse:
     lines.append(f"  {found.live.sentence[0].upper()}{found.live.sentence[1:]}")
   lines += [f"  Note: {note}" for note in found.notes]

@@ -262,3 +262,4 @@ def test_a_profile_is_read_as_it_was_written(reviews):
 
 def test_the_examples_hold():
   assert doctest.testmod(distances) == (0, 2)
+  assert doctest.testmod(comparing) == (0, 3)

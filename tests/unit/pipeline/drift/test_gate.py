@@ -127,6 +127,15 @@ def test_a_comparator_that_is_not_used_is_said(judge, reviews, served):
   assert "drift_comparator of 'text' is not used" in note
 
 
+@pytest.mark.parametrize(
+  ("rows", "said"),
+  [(8, ("8 rows are too few",)), (40, ("Of 40 rows only large changes",)), (200, ())],
+)
+def test_what_a_small_day_cannot_show_is_said(judge, reviews, served, rows, said):
+  notes = judge("tomorrow", reviews(rows, seed=5)).notes
+  assert tuple(note[: len(each)] for note, each in zip(notes, said, strict=True)) == said
+
+
 def test_a_damaged_past_is_a_sentence(judge, reviews, served, tmp_path):
   (tmp_path / "drift.json").write_text("{")
   with pytest.raises(BadInputError, match=r"drift.json is damaged.*Move it away"):

@@ -120,9 +120,81 @@ def test_a_new_version_after_a_day_of_strange_requests_is_no_alarm(served):
   assert found.alarms == []
 
 
-def test_a_new_version_that_answers_otherwise_is_an_alarm(served):
+def test_a_new_version_that_answers_as_to_its_eval_is_said_and_no_alarm(served):
   found = _watch(served, [_day(0), *(_day(n, label="neg", version=2) for n in (1, 2, 3))])
+  assert found.alarms == []
+  assert {change.feature for each in found.compared for change in each.renewed} == {"answer mix"}
+  assert "window before, which version 2 gave" in found.compared[-1].words
+
+
+def test_a_new_version_that_is_surer_on_a_small_day_is_no_alarm(served):
+  days = [_day(0, rows=50), *(_day(n, rows=50, score=0.7, version=2) for n in (1, 2, 3))]
+  found = _watch(served, days)
+  assert found.alarms == []
+  assert {change.feature for each in found.compared for change in each.renewed} == {"score"}
+
+
+def test_a_new_version_that_answers_otherwise_than_to_its_eval_is_an_alarm(served):
+  days = [_day(0, score=0.6), *(_day(n, version=2) for n in (1, 2, 3))]
+  found = _watch(served, days)
+  assert [each.about for each in found.compared if each.drifted] == ["answers", "answers before"]
+  assert not any(each.renewed for each in found.compared)
+
+
+def test_a_new_version_of_which_nothing_says_what_it_answered_to_eval_is_an_alarm(served):
+  inputs = dataclasses.replace(served.profile, numbers={}, names={})
+  silent = Served(version=3, profile=inputs)
+  found = _watch(silent, [_day(0, score=0.6), *(_day(n, version=2) for n in (1, 2, 3))])
   assert [each.about for each in found.compared if each.drifted] == ["answers before"]
+
+
+def test_few_rows_of_eval_do_not_explain_what_a_new_version_answers(served):
+  few = Measure(_KIND).profile(Row(answer=row.answer) for row in _day(0, rows=12, seed=5))
+  small = Served(version=3, profile=served.profile.also(few))
+  days = [_day(0, rows=400, score=0.88), *(_day(n, rows=400, version=2) for n in (1, 2, 3))]
+  about = {each.about: [c.feature for c in each.drifted] for each in _watch(small, days).compared}
+  assert about == {"requests": [], "answers": [], "answers before": ["score"]}
+
+
+def test_versions_that_share_the_traffic_are_each_compared_with_themselves(served):
+  def day(number, *, new):
+    return [*_day(number, rows=150 - new, score=0.6, version=2), *_day(number, rows=new)]
+
+  found = _watch(served, [day(0, new=120), day(1, new=30), day(2, new=30)])
+  assert found.alarms == []
+  assert found.compared[-1].words.endswith("window before, of version 3 alone")
+
+
+def test_a_version_that_changes_while_it_shares_the_traffic_is_an_alarm(served):
+  def day(number, score):
+    return [*_day(number, rows=50, score=score), *_day(number, rows=100, score=0.6, version=2)]
+
+  found = _watch(served, [day(0, 0.7), day(1, 0.9), day(2, 0.9)])
+  about = {each.about: [c.feature for c in each.drifted] for each in found.compared}
+  assert about["answers"] == ["score"]
+
+
+def test_answers_of_before_a_new_version_is_loaded_are_compared_with_its_predecessors_eval(served):
+  newest = Served(version=4, profile=served.profile, others={3: served.profile}.get)
+  strange = _day(1, label="neg", score=0.6)
+  found = _watch(newest, [_day(0), strange, _day(2)])
+  assert found.alarms == []
+  assert {c.feature for each in found.compared for c in each.returned} == {"answer mix", "score"}
+  assert found.compared[1].words.endswith("the answers to eval of version 3")
+  assert found.notes == (
+    "Version 3 gave most answers: they are compared with those to its own eval.",
+  )
+
+
+def test_what_has_been_so_for_days_stays_no_alarm_with_a_new_version(served):
+  old = dataclasses.replace(served, version=2)
+  known = dataclasses.replace(served, others=lambda version: old.profile)
+  found = _watch(
+    known, [_day(0, score=0.75), *(_day(n, score=0.75, version=2) for n in range(1, 9))]
+  )
+  assert found.alarms == []
+  lasting = [change.feature for each in found.compared for change in each.lasting]
+  assert lasting == ["score"]
 
 
 def test_answers_that_turn_from_one_strange_way_to_another_are_an_alarm(served):
@@ -171,6 +243,23 @@ def test_a_name_of_a_caller_for_different_requests_says_nothing_of_them(served):
   truth = Truth(labels={"batch-job": "neg", "order-1": alone.answer["label"]})
   found = _watch(served, [[alone, again, *rows[1:]], _day(1)], truth=truth)
   assert (found.live.rows, found.live.accuracy) == (2, 1.0)
+
+
+@pytest.mark.parametrize(
+  ("rows", "notes"),
+  [
+    (5, ("5 requests are too few to tell any but new names from chance.",)),
+    (
+      30,
+      ("Of 30 requests only large changes can be told from chance: a share of 50 % must become",),
+    ),
+    (150, ()),
+  ],
+)
+def test_what_few_requests_cannot_show_is_said(served, rows, notes):
+  found = _watch(served, [_day(0, rows=rows), _day(1)])
+  assert found.alarms == []
+  assert tuple(said[: len(note)] for said, note in zip(found.notes, notes, strict=True)) == notes
 
 
 def test_several_versions_that_answered_are_said(served):
