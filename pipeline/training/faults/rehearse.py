@@ -6,6 +6,7 @@ the training, and by what follows from them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,9 @@ from pipeline.training.faults.traced import Traced, listed, trace
 
 _ROWS = 4
 _KINDS = "pipeline.problems."
+_NODE = re.compile(r"\{\{.*?\}\}")
+# Beginnings of lines in the message of an op that say where it stands.
+_PLACES = ("[[", "File ", "Graph execution error", "Detected at node", "<stack traces")
 # Largest difference of two answers, as a part of the largest number in them: rounding differs with
 # the number of rows, in half precision by more.
 _SAME, _SAME_IN_HALF = 1e-3, 3e-2
@@ -42,8 +46,13 @@ def rehearse(
     BadInputError: the model could be trained, but not served; the message says what to change.
   """
   [(inputs, _)] = train.batches(_ROWS, None).take(1)
-  for fault in _faults(problem, trace(model, train, _ROWS), tft_output, inputs):
-    raise BadInputError(fault)
+  try:
+    for fault in _faults(problem, trace(model, train, _ROWS), tft_output, inputs):
+      raise BadInputError(fault)
+  except tf.errors.OpError as err:
+    raise BadInputError(
+      f"The model of build_model cannot answer rows of train: {_words(err)}"
+    ) from err
 
 
 def _faults(
@@ -119,6 +128,13 @@ def _meaning(problem: Problem, tft_output: tft.TFTransformOutput) -> str:
     return "a number for each row"
   labels = [name.decode() for name in tft_output.vocabulary_by_name(problem.vocabulary)]
   return f"a number for each of the {len(labels)} labels ({listed(labels)})"
+
+
+def _words(error: tf.errors.OpError) -> str:
+  """Returns what an op said, without the places in the graph."""
+  lines = [line.strip() for line in error.message.splitlines()]
+  telling = [line for line in lines if line and not line.startswith(_PLACES)]
+  return _NODE.sub("", telling[-1]).strip() if telling else type(error).__name__
 
 
 def _numbers(said: Any) -> list[np.ndarray]:

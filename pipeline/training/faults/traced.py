@@ -52,7 +52,7 @@ class Traced:
     kept = [
       (variable, np.asarray(variable))
       for variable in self.model.variables
-      if not isinstance(variable, keras.Variable) or "seed_generator" not in variable.path
+      if "seed_generator" not in variable.path
     ]
     self.ask(inputs)
     return [

@@ -172,8 +172,18 @@ def test_an_error_of_ones_own_code_is_told_with_file_and_line(learn):
 def test_an_error_in_a_layer_is_told_as_it_was(learn):
   class Short(layers.Layer):
     def call(self, inputs):
+      return tf.matmul(inputs, tf.ones((7, 2)))
+
+  said = r"test_rehearsal\.py, line \d+, in call: ValueError: .*\(calling Short\.call\(\)\)"
+  with pytest.raises(DlpipeError, match=said):
+    learn(lambda: _sequential(Short())())
+
+
+def test_an_error_in_the_graph_is_told_in_a_line(learn):
+  class Short(layers.Layer):
+    def call(self, inputs):
       return tf.reshape(inputs, [-1, 7])
 
-  said = r"test_rehearsal\.py, line \d+, in call: .*reshape.*\(calling Short\.call\(\)\)"
-  with pytest.raises(DlpipeError, match=said):
+  said = r"cannot answer rows of train: Input to reshape is a tensor with 32 values.*multiple of 7$"
+  with pytest.raises(BadInputError, match=said):
     learn(lambda: _sequential(Short())())
