@@ -24,7 +24,9 @@ WITHOUT_CLASSES = {"data.allow_lost_classes": "is for tasks with classes, and th
 
 DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _PATHS = ("compile_args", "answer", "metrics", "rows", "findings")
-_OPTIONAL_PATHS = ("serving_outputs", "calibration", "certainty", "shown", "survey", "baseline")
+_OPTIONAL_PATHS = (
+  *("units", "serving_outputs", "calibration", "certainty", "shown", "survey", "baseline"),
+)
 
 
 def usual_words(outputs: Mapping[str, Any]) -> list[str]:
@@ -55,6 +57,8 @@ class Problem:
     options: names of the data options that `read_label` and `answer` read; a model is exported
       with their values in training.
     compile_args: `(params) -> {"loss": ..., "metrics": [...]}` for Keras.
+    units: `(tft_output, vocabulary) -> how many numbers a model gives for each row`; a model is
+      held to it before it is trained, unless the task has its own `answer`. None: any will do.
     monitor: the validation metric that picks the best epoch, and its mode.
     answer: `(tft_output, vocabulary, data options) -> fn(the model's output, transformed features)
       -> {output name: tensor}`, in graph; makes the outputs of every signature.
@@ -99,6 +103,7 @@ class Problem:
   vocabulary: str | None = None
   options: tuple[str, ...] = ()
   compile_args: str
+  units: str | None = None
   monitor: tuple[str, Literal["max", "min"]] = ("val_loss", "min")
   answer: str
   serving_keys: tuple[str, ...] = ()

@@ -7,22 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tfx.dsl.io import fileio
 
-from components.serving_gate.serving_ops import UsedOp
+from components.serving_gate.serving_ops import UsedOp, ops_of
 from dlpipe.workspace import MODEL_FILE
 from serving.op_libraries import register_ops
 
 # (signature, input name, values) -> output name to array.
 Run = Callable[[str, str, np.ndarray], dict[str, np.ndarray]]
 
-_COMPILED = "_XlaMustCompile"  # on functions: jit_compile=True
 # Words that TensorFlow may print before its message.
 _PREAMBLE = ("Graph execution error:", "Detected at node", "root error(s) found.")
 
@@ -70,27 +68,7 @@ def used_ops(model_dir: str) -> set[UsedOp]:
   """Returns the ops of a SavedModel, those within its functions included."""
   with fileio.open(os.path.join(model_dir, MODEL_FILE), "rb") as f:
     model = saved_model_pb2.SavedModel.FromString(f.read())
-  found: set[UsedOp] = set()
-  for meta_graph in model.meta_graphs:
-    library = meta_graph.graph_def.library.function
-    functions = {function.signature.name for function in library}
-    found |= _ops_of(meta_graph.graph_def.node, functions, by_xla=False)
-    for function in library:
-      by_xla = _COMPILED in function.attr and function.attr[_COMPILED].b
-      found |= _ops_of(function.node_def, functions, by_xla=by_xla)
-  return found
-
-
-def _ops_of(nodes: Iterable[Any], functions: Collection[str], *, by_xla: bool) -> set[UsedOp]:
-  return {
-    UsedOp(
-      name=node.op,
-      attributes=frozenset(name for name in node.attr if not name.startswith("_")),
-      by_xla=by_xla,
-    )
-    for node in nodes
-    if node.op not in functions
-  }
+  return {op for each in model.meta_graphs for op in ops_of(each.graph_def)}
 
 
 def first_line(error: BaseException) -> str:

@@ -12,11 +12,15 @@ import functools
 import pathlib
 import re
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 _TABLE = pathlib.Path(__file__).with_name("serving_ops.tsv")
 _TAG = re.compile(r"(\d+\.\d+)\.\d+(-gpu)?")
 # These call back into the Python process that built the graph; a model server has none.
 _PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
+# These read files by their paths. Tables read their assets with other ops, once.
+_FILE_OPS = frozenset({"ReadFile", "MatchingFiles", "WholeFileReader", "WholeFileReaderV2"})
+_COMPILED = "_XlaMustCompile"  # on functions: jit_compile=True
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -100,6 +104,34 @@ def refusals(used: Iterable[UsedOp], release: ServingRelease) -> list[str]:
   return [reason.format(ops=", ".join(names)) for reason, names in reasons.items()]
 
 
+def refused_by_all(used: Iterable[UsedOp]) -> list[str]:
+  """Why no release could run a graph, a sentence a reason; empty if one can."""
+  every = [ServingRelease(version=version, with_gpu=True) for version in _releases()]
+  return refusals([op for op in used if all(_reason(op, each) for each in every)], every[-1])
+
+
+def ops_of(graph: Any) -> set[UsedOp]:
+  """Returns the ops of a `GraphDef`, those within its functions included."""
+  functions = {function.signature.name for function in graph.library.function}
+  found = _ops_of(graph.node, functions, by_xla=False)
+  for function in graph.library.function:
+    by_xla = _COMPILED in function.attr and function.attr[_COMPILED].b
+    found |= _ops_of(function.node_def, functions, by_xla=by_xla)
+  return found
+
+
+def _ops_of(nodes: Iterable[Any], functions: Collection[str], *, by_xla: bool) -> set[UsedOp]:
+  return {
+    UsedOp(
+      name=node.op,
+      attributes=frozenset(name for name in node.attr if not name.startswith("_")),
+      by_xla=by_xla,
+    )
+    for node in nodes
+    if node.op not in functions
+  }
+
+
 def _reason(op: UsedOp, release: ServingRelease) -> str | None:
   """Returns a sentence with "{ops}" in it; None if the op runs."""
   lines = _lines().get(op.name, ())
@@ -108,6 +140,11 @@ def _reason(op: UsedOp, release: ServingRelease) -> str | None:
     return (
       "{ops} calls back into the Python process that exported the model, which a server has not. "
       "Write it with TensorFlow's ops."
+    )
+  if op.name in _FILE_OPS:
+    return (
+      "{ops} reads a file of this machine whenever the model answers, and a server has no such "
+      "file. Read it in build_model, and keep what it says in a constant or a weight."
     )
   if line is None:
     others = [version for each in lines for version in each.releases]

@@ -55,6 +55,11 @@ def require(
   require_labels(labels, source=source, advice=advice)
 
 
+def units(tft_output: Any, vocabulary: str) -> int:
+  """Returns the number of logits of a model for each row."""
+  return tft_output.vocabulary_size_by_name(vocabulary)
+
+
 def compile_args(params: Params) -> dict[str, Any]:
   """Returns the loss for logits and integer labels, and the accuracy to monitor.
 
@@ -136,6 +141,7 @@ PROBLEM = Problem(
   label_id_key="label_id",
   vocabulary="labels",
   compile_args=f"{__name__}.compile_args",
+  units=f"{__name__}.units",
   monitor=("val_accuracy", "max"),
   answer=f"{__name__}.answer",
   calibration="pipeline.problems.calibration.of_classes",

@@ -26,7 +26,7 @@ def class_outputs(
   )
 
   def outputs(logits: tf.Tensor) -> dict[str, tf.Tensor]:
-    scores = tf.nn.softmax(logits)
+    scores = tf.nn.softmax(tf.cast(logits, tf.float32))  # of mixed precision
     return {
       "label": tf.gather(names, tf.argmax(scores, axis=1)),
       "score": tf.reduce_max(scores, axis=1),

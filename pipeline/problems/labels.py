@@ -165,9 +165,9 @@ def label_features(label: Any, other: Any) -> dict[str, Any]:
   return {LABEL_IDS: tf.ensure_shape(dense, [None, MOST])}
 
 
-def units(tft_output: tft.TFTransformOutput) -> int:
+def units(tft_output: tft.TFTransformOutput, vocabulary: str = VOCABULARY) -> int:
   """Returns the number of logits of a model for each row."""
-  return tft_output.vocabulary_size_by_name(VOCABULARY)
+  return tft_output.vocabulary_size_by_name(vocabulary)
 
 
 def binary_cross_entropy(ids: Any, logits: Any) -> Any:
@@ -262,6 +262,7 @@ PROBLEM = Problem(
   vocabulary=VOCABULARY,
   options=tuple(Options.model_fields),
   compile_args=f"{__name__}.compile_args",
+  units=f"{__name__}.units",
   answer=f"{__name__}.answer",
   calibration="pipeline.problems.calibration.of_labels",
   certainty="pipeline.problems.certainty.sets.LabelSets",

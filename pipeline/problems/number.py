@@ -133,9 +133,9 @@ def label_features(label: Any, other: Any) -> dict[str, Any]:
   }
 
 
-def units(tft_output: tft.TFTransformOutput) -> int:
+def units(tft_output: tft.TFTransformOutput, vocabulary: str | None = None) -> int:
   """Returns the number of outputs of a model for each row."""
-  del tft_output
+  del tft_output, vocabulary
   return 1
 
 
@@ -180,6 +180,7 @@ PROBLEM = Problem(
   has_classes=False,
   label_id_key=TARGET,
   compile_args=f"{__name__}.compile_args",
+  units=f"{__name__}.units",
   answer=f"{__name__}.answer",
   serving_keys=(MEAN, DEVIATION),
   certainty="pipeline.problems.certainty.interval.Interval",

@@ -17,7 +17,10 @@ import keras
 import numpy as np
 
 from dlpipe import progress, words
+from pipeline.training.compiling import rate_of
+from pipeline.training.faults.first_look import require_monitor
 from pipeline.training.files import SET_ASIDE_SUFFIX, STATE_FILE
+from pipeline.training.machines.averages import averaged
 from pipeline.training.machines.strategy import is_chief
 
 _STEP_REPORT_EVERY_S = 2.0
@@ -36,6 +39,8 @@ class Stateful(Protocol):
 
 class BestEpoch(keras.callbacks.Callback):
   """Keeps the weights of the best epoch; ends training if no epoch improves within `patience`.
+
+  If the optimizer averages weights (`use_ema`), it keeps the averages.
 
   An equal later epoch replaces the weights, because its learning rate was lower, but does not
   extend the patience.
@@ -57,7 +62,7 @@ class BestEpoch(keras.callbacks.Callback):
   ):
     super().__init__()
     self._whole_model = whole_model
-    self._metric, mode = monitor
+    self.metric, mode = monitor
     self._sign = 1 if mode == "max" else -1
     self._patience, self._counts_from = patience, counts_from
     self.value = -math.inf
@@ -77,14 +82,14 @@ class BestEpoch(keras.callbacks.Callback):
   def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
     """Compares this epoch with the best so far."""
     known = logs or {}
-    if self._metric not in known:
-      raise ValueError(f"No metric {self._metric!r} to monitor. Known: {sorted(known)}")
-    value = self._sign * float(known[self._metric])
+    require_monitor(self.metric, [name for name in known if name.startswith("val_")])
+    value = self._sign * float(known[self.metric])
     better = value > self.value
     self.wait = 0 if better or epoch < self._counts_from else self.wait + 1
     if better or value == self.value:
       self.value = value
-      self.weights = self._whole_model.get_weights()
+      with averaged(self.model):
+        self.weights = self._whole_model.get_weights()
     if self.exhausted:
       self.model.stop_training = True
 
@@ -162,7 +167,7 @@ class Report(keras.callbacks.Callback):
       "epoch": epoch + 1,
       "epochs": self._epochs,
       "seconds": round(seconds, 3),
-      "learning_rate": float(self.model.optimizer.learning_rate),
+      "learning_rate": rate_of(self.model),
       **values,
     }
     self._history.append(row)

@@ -16,8 +16,11 @@ import tensorflow as tf
 from dlpipe import progress
 from dlpipe.errors import BadInputError
 from pipeline.task import Phase
+from pipeline.training.faults.gradients import watch_gradients
 from pipeline.training.logs import flat
 from pipeline.training.machines.adam import FusedAdam
+
+_RATE_SETTERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 
 
 def schedule_of(phase: Phase, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -89,6 +92,49 @@ def require_no_other(
     )
 
 
+def require_obeyed(
+  model: keras.Model, callbacks: Sequence[keras.callbacks.Callback], monitor: str
+) -> None:
+  """Checks that training does what a task's callbacks ask for; reports what it does otherwise.
+
+  Args:
+    model: compiled.
+    callbacks: the task's.
+    monitor: the metric that picks the best epoch.
+
+  Raises:
+    BadInputError: a callback sets the learning rate, and a schedule does so, too.
+  """
+  rate = getattr(model.optimizer, "_learning_rate", None)
+  for each in callbacks:
+    name = type(each).__name__
+    if isinstance(each, _RATE_SETTERS) and isinstance(
+      rate, keras.optimizers.schedules.LearningRateSchedule
+    ):
+      raise BadInputError(
+        f"The task's callbacks have {name}, which sets the learning rate, but a schedule sets it "
+        "as well. Give an optimizer with a rate of its own in compile_args, such as "
+        f"'optimizer': keras.optimizers.Adam(0.001), or leave {name} out."
+      )
+    if getattr(each, "restore_best_weights", False) and each.monitor != monitor:
+      progress.report(
+        f"the weights of the best epoch by {monitor} are kept, and not those that {name} restores, "
+        f"by {each.monitor}",
+        epoch=0,
+      )
+
+
+def rate_of(model: keras.Model) -> float:
+  """Returns the learning rate of the optimizer that trains a model.
+
+  One that has its own `compile` may leave Keras' default in `optimizer` and use others; then it is
+  the first of these by name.
+  """
+  used = [each for each in optimizers_of(model) if int(each.iterations)]
+  is_used = not used or any(each is model.optimizer for each in used)
+  return float((model.optimizer if is_used else used[0]).learning_rate)
+
+
 def optimizers_of(model: keras.Model) -> list[keras.Optimizer]:
   """Returns the model's optimizers; a model with its own training step may have several."""
   named = {n: v for n, v in vars(model).items() if isinstance(v, keras.Optimizer)}
@@ -126,18 +172,22 @@ def labelled(model: keras.Model) -> Callable[[tf.data.Dataset], tf.data.Dataset]
 
 @contextlib.contextmanager
 def watched(model: keras.Model) -> Iterator[None]:
-  """Flattens the logs of the model's steps in the block, and checks that the loss is scaled.
+  """Flattens the logs of the model's steps in the block, and checks what optimizers apply.
 
-  Keras flattens nested logs for its own training steps only.
+  Keras flattens nested logs for its own training steps only. Weights without a gradient are
+  reported.
 
   Raises:
-    BadInputError: in mixed precision, the training step does not scale its loss; the optimizer
-      would divide the gradients by a scale that was never applied.
+    BadInputError: no weight has a gradient; or in mixed precision, the training step does not scale
+      its loss, and the optimizer would divide the gradients by a scale that was never applied.
   """
   steps = ("train_step", "test_step")
-  scaled = [o for o in optimizers_of(model) if isinstance(o, keras.optimizers.LossScaleOptimizer)]
+  optimizers = optimizers_of(model)
+  scaled = [o for o in optimizers if isinstance(o, keras.optimizers.LossScaleOptimizer)]
   for name in steps:
     setattr(model, name, _with_flat_logs(getattr(model, name), name))
+  for optimizer in optimizers:
+    watch_gradients(optimizer)
   for optimizer in scaled:
     _require_scaled_loss(optimizer)
   try:
@@ -145,8 +195,10 @@ def watched(model: keras.Model) -> Iterator[None]:
   finally:
     for name in steps:
       delattr(model, name)
+    for optimizer in optimizers:
+      del optimizer.apply
     for optimizer in scaled:
-      del optimizer.scale_loss, optimizer.apply
+      del optimizer.scale_loss
 
 
 def _with_flat_logs(step: Callable[[Any], Any], name: str) -> Callable[[Any], dict[str, Any]]:

@@ -20,6 +20,8 @@ from pipeline.params import Params
 from pipeline.task import Phase, Task
 from pipeline.training import datasets, loop
 from pipeline.training.class_weights import ClassWeights, RequireAsked, class_weights
+from pipeline.training.faults.own_code import own_code
+from pipeline.training.faults.rehearse import rehearse
 from pipeline.training.freezing import FrozenFeatures
 from pipeline.training.machines import precision
 from pipeline.training.time_limit import TimeLimit
@@ -85,6 +87,9 @@ def learn(
     shorten: maps the planned epochs of a phase to the epochs to train.
     after_epoch: is told the logs of each epoch; an error that it raises ends the training.
     of: prefix of every progress line.
+
+  Raises:
+    BadInputError: the model could not be served, or cannot be trained as the settings ask.
   """
   settings = config["train"]
   dtype_policy = precision.set_policy(
@@ -100,9 +105,12 @@ def learn(
   limit = _time_limit(settings["minutes"], config["fixed_epochs"], distribution, of)
   train, val = splits
   weights = class_weights(task.problem, settings["class_weights"], train, tft_output)
-  with distribution.scope():
-    model = load_function(task.build_model)(params, tft_output)
+  build_model = load_function(task.build_model)
+  with distribution.scope(), own_code(build_model, "The model of build_model"):
+    model = build_model(params, tft_output)
     _build(model, train)
+    rehearse(task.problem, model, tft_output, train)
+  with distribution.scope():
     start = begin(task, settings, Base.of(config), model, tft_output)
   started = time.monotonic()
   if task.adapt:
@@ -124,7 +132,7 @@ def learn(
     return found
 
   phases = start.phases(_phases(task, params, config["fixed_epochs"]))
-  history = loop.Training(
+  training = loop.Training(
     model=model,
     compile_args=compile_args,
     batch_size=params.batch_size,
@@ -143,7 +151,9 @@ def learn(
     checkpoint_dir=checkpoint_dir,
     log_dir=log_dir,
     features=features,
-  ).run()
+  )
+  with own_code(build_model, "Training"):
+    history = training.run()
   precision.to_float32(model)
   return Learned(
     model=model,

@@ -18,10 +18,13 @@ from pipeline.settings.patience import counts_from
 from pipeline.task import Phase
 from pipeline.training import compiling, datasets
 from pipeline.training.callbacks import BestEpoch, Checkpoint, Report
+from pipeline.training.faults.finite import Finite
+from pipeline.training.faults.first_look import look_at_val
 from pipeline.training.freezing import FrozenFeatures, frozen
 from pipeline.training.machines import workers, xla
+from pipeline.training.machines.averages import JudgedByAverages, require_one_swap
 from pipeline.training.time_limit import PhaseClock, TimeLimit
-from pipeline.training.training_record import ENDED_BY
+from pipeline.training.training_record import BY_CALLBACK, ENDED_BY
 
 _LEAST_VAL_BATCH = 256
 
@@ -127,6 +130,8 @@ class _PhaseRun:
     self._epochs = 0
     self._asked: bool | str | None = None
     self._clock: PhaseClock | None = None
+    self._finite: Finite | None = None
+    self._has_own_callbacks = False
 
   def plan(self, *, is_resumed: bool) -> None:
     """Decides on the number of epochs."""
@@ -207,9 +212,18 @@ class _PhaseRun:
         initial_epoch=first_epoch,
         epochs=epochs,
         callbacks=callbacks,
+        monitor=training.monitor[0],
+        may_be_added=self._has_own_callbacks,
       )
+      self._say_who_ended(best)
     best.restore()
     return best.value
+
+  def _say_who_ended(self, best: BestEpoch) -> None:
+    """Records why the phase has fewer epochs than planned, unless it was for `train.patience`."""
+    row = self._history[-1]
+    if row["epoch"] < self._epochs and ENDED_BY not in row and not best.exhausted:
+      row[ENDED_BY] = (self._finite and self._finite.found) or BY_CALLBACK
 
   def _callbacks(self, best: BestEpoch) -> list[keras.callbacks.Callback]:
     training, clock = self._training, self._clock
@@ -222,8 +236,13 @@ class _PhaseRun:
       of=training.of,
       seconds_left=clock.seconds_left if clock else None,
     )
+    own = training.own_callbacks()
+    self._has_own_callbacks = bool(own)
+    self._finite = Finite(self._phase.name, best)
+    require_one_swap(own)
+    compiling.require_obeyed(self._model, own, training.monitor[0])
     # The task's callbacks come first, so that all others see the logs that they add.
-    callbacks = [*training.own_callbacks(), report, *([clock] if clock else []), best]
+    callbacks = [JudgedByAverages(), *own, self._finite, report, *([clock] if clock else []), best]
     if training.log_dir:
       folder = f"{training.log_dir}/{self._phase.name}"
       callbacks.insert(-2, keras.callbacks.TensorBoard(folder, write_graph=False))
@@ -235,6 +254,8 @@ def _fit(
   distribution: tf.distribute.Strategy,
   *,
   asked: bool | str | None,
+  monitor: str,
+  may_be_added: bool,
   **arguments: Any,
 ) -> None:
   """Trains a compiled model.
@@ -243,16 +264,28 @@ def _fit(
     model: compiled.
     distribution: the strategy; several workers train with `workers.fit`.
     asked: whether XLA compiles the steps, as in `xla.fit`.
+    monitor: the metric that picks the best epoch.
+    may_be_added: whether callbacks of the task could add it to the logs.
     **arguments: the other arguments of `xla.fit` and `workers.fit`.
 
   Raises:
-    BadInputError: `asked` is True, but several workers train or a layer does not support XLA.
+    BadInputError: `asked` is True, but several workers train or a layer does not support XLA; or
+      the metric that picks the best epoch is missing.
   """
   with compiling.watched(model), warnings.catch_warnings():
     # A phase without trainable weights is judged, not trained.
     warnings.filterwarnings("ignore", "The model does not have any trainable weights")
+    # `watched` reports them.
+    warnings.filterwarnings("ignore", "Gradients do not exist for variables")
     if not isinstance(distribution, tf.distribute.MultiWorkerMirroredStrategy):
-      xla.fit(model, asked=asked, replicas=distribution.num_replicas_in_sync, **arguments)
+      val = arguments["val"]
+      xla.fit(
+        model,
+        asked=asked,
+        replicas=distribution.num_replicas_in_sync,
+        first=lambda: look_at_val(model, val, monitor, may_be_added=may_be_added),
+        **arguments,
+      )
     elif asked is True:
       raise BadInputError("Several workers train without XLA. Leave train.jit_compile out.")
     else:

@@ -12,7 +12,8 @@ from pipeline.problems.certainty.record import Certainty
 from pipeline.task import Phase
 
 MIN_STEPS, PATIENCE, MINUTES = "model.min_steps", "train.patience", "train.minutes"
-ENDED_BY = "ended_by"  # in the row of an epoch: the setting that ended the phase
+ENDED_BY = "ended_by"  # in the row of an epoch: the setting, or what else, ended the phase
+BY_CALLBACK = "a callback of the task"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class PhaseRow(ArtifactFile):
     scheduled: the most epochs that were planned.
     trained: the epochs that were trained.
     lifted_by: the setting for which more epochs were planned than asked.
-    ended_by: the setting that ended the phase before all planned epochs.
+    ended_by: the setting that ended the phase before all planned epochs, or what else did.
   """
 
   phase: str

@@ -58,6 +58,7 @@ class ServingModule(tf.Module):
     super().__init__()
     self.variables_by_value = [variable.value for variable in model.variables]
     self.further_variables = list(variables)
+    self._model_resources = _resources(model)
     layer = tft_output.transform_features_layer()
     self._transform = layer.call
     # Its tables and files, but not the layer: Keras 2 would trace the layer again to save it.
@@ -237,6 +238,12 @@ def without_cudnn(model: keras.Model) -> None:
   for layer in model._flatten_layers():
     if hasattr(layer, "use_cudnn"):
       layer.use_cudnn = False
+
+
+def _resources(model: keras.Model) -> list[Any]:
+  """Returns what a model looks up beside its variables: the tables of its layers."""
+  kind = tf.saved_model.experimental.TrackableResource
+  return [each for each in tf.train.TrackableView(model).descendants() if isinstance(each, kind)]
 
 
 def _concrete(function: Callable[[tf.Tensor], Any], name: str, dtype: tf.DType = tf.string) -> Any:

@@ -55,7 +55,9 @@ def fit(
     )
     seen = _mean(strategy, logs)
     model.reset_metrics()
+    told.on_test_begin()
     judged = _mean(strategy, _pass(test_step, val_part, lambda step, logs: None))
+    told.on_test_end(judged)
     told.on_epoch_end(epoch, {**seen, **{f"val_{name}": value for name, value in judged.items()}})
     if model.stop_training:
       break

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -28,6 +28,7 @@ def fit(
   initial_epoch: int,
   epochs: int,
   callbacks: Sequence[keras.callbacks.Callback],
+  first: Callable[[], None] = lambda: None,
 ) -> None:
   """Trains a compiled model; trains without XLA if XLA fails and `asked` did not demand it.
 
@@ -40,6 +41,7 @@ def fit(
     initial_epoch: number of the first epoch, from 0.
     epochs: the number after the last epoch.
     callbacks: Keras callbacks.
+    first: called before the first epoch, with the model as it is trained.
 
   Raises:
     BadInputError: `asked` is True, but XLA cannot compile a layer.
@@ -65,6 +67,7 @@ def fit(
     "verbose": 0,
   }
   try:
+    first()
     model.fit(train, initial_epoch=initial_epoch, **arguments)
   except tf.errors.OpError as err:
     if asked or not model.jit_compile or not any(word in str(err) for word in _REFUSALS):

@@ -250,9 +250,15 @@ class Search(keras_tuner.Tuner):
       DlpipeError: every trial failed.
     """
     if all(row.error for row in self._rows):
+      reasons: dict[str, list[str]] = {}
+      for row in self._rows:
+        reasons.setdefault(str(row.error), []).append(str(row.trial))
       raise DlpipeError(
         "No trial of the Tuner came to an end: "
-        + "; ".join(f"trial {row.trial}: {row.error}" for row in self._rows)
+        + "; ".join(
+          f"trial{'s' * (len(trials) > 1)} {', '.join(trials)}: {reason}"
+          for reason, trials in reasons.items()
+        )
       )
     if self._is_over():
       progress.report(f"the time for trials is up after {len(self._rows)} (tune.minutes)", epoch=0)

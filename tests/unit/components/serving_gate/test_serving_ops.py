@@ -7,7 +7,9 @@ from components.serving_gate.serving_ops import (
   ServingRelease,
   UsedOp,
   default_release,
+  ops_of,
   refusals,
+  refused_by_all,
   release_of_tag,
 )
 
@@ -47,6 +49,34 @@ def test_a_python_function_is_refused():
   assert reason.startswith("PyFunc calls back into the Python process")
 
 
+def test_a_file_that_is_read_to_answer_is_refused():
+  [reason] = _reasons(_NEW, "ReadFile")
+  assert reason.startswith("ReadFile reads a file of this machine whenever the model answers")
+  # A table of a vocabulary is made once, of an asset.
+  assert _reasons(_NEW, "InitializeTableFromTextFileV2", "TFRecordDatasetV2") == []
+
+
+def test_what_some_release_can_run_is_not_refused_by_all():
+  some = [UsedOp(name=name) for name in ("DecodeWebP", "CudnnRNNV3", "SobolSample", "MatMul")]
+  assert refused_by_all(some) == []
+  [reason] = refused_by_all([*some, UsedOp(name="EagerPyFunc")])
+  assert reason.startswith("EagerPyFunc calls back")
+
+
+def test_the_ops_of_a_graph_are_those_of_its_functions_as_well():
+  @tf.function
+  def inner(value):
+    return tf.sqrt(value)
+
+  @tf.function(jit_compile=True)
+  def compiled(value):
+    return tf.square(value)
+
+  graph = tf.function(lambda value: inner(value) + compiled(value)).get_concrete_function(1.0).graph
+  found = {op.name: op.by_xla for op in ops_of(graph.as_graph_def())}
+  assert (found["AddV2"], found["Sqrt"], found["Square"]) == (False, False, True)
+
+
 def test_an_attribute_that_the_release_does_not_know_is_refused():
   assert _reasons(_NEW, "MapDataset", attributes=["f", "force_synchronous"]) == []
   [reason] = _reasons(_OLD, "MapDataset", attributes=["f", "force_synchronous"])
@@ -70,7 +100,10 @@ def test_every_public_op_of_this_tensorflow_with_a_kernel_here_is_in_the_list_of
   assert len(names) > 1000
   refused = {name for name in names if _reasons(release, name)}
   # Their kernels are in Python's module; that of SobolSample has been in the library since 2.19.
-  assert refused - {"SobolSample"} == {"EagerPyFunc", "PyFunc", "PyFuncStateless"}
+  python = {"EagerPyFunc", "PyFunc", "PyFuncStateless"}
+  files = {"MatchingFiles", "ReadFile", "WholeFileReader", "WholeFileReaderV2"}
+  assert refused - {"SobolSample"} <= python | files
+  assert refused >= python | {"ReadFile", "WholeFileReaderV2"}
 
 
 def _has_cpu_kernel(kernels, name):

@@ -54,7 +54,8 @@ def learn(splits, monkeypatch):
     }
     monkeypatch.setitem(sys.modules, "my_model", types.SimpleNamespace(**functions))
     paths = {name: f"my_model.{name}" for name in functions}
-    problem = TASK.problem.but(monitor=monitor, compile_args=paths.pop("compile_args"))
+    own = {name: paths.pop(name) for name in ("compile_args", "answer") if name in paths}
+    problem = TASK.problem.but(monitor=monitor, **own)
     task = dataclasses.replace(TASK, adapt=None, problem=problem, **paths)
     settings = TrainConfig(**{"mixed_precision": False, **(train or {})}).model_dump()
     before = keras.config.dtype_policy()
@@ -63,7 +64,10 @@ def learn(splits, monkeypatch):
         task,
         {"train": settings, "fixed_epochs": []},
         TASK.params.usual().replace(batch_size=16),
-        types.SimpleNamespace(vocabulary_by_name=lambda name: [b"low", b"high"]),
+        types.SimpleNamespace(
+          vocabulary_by_name=lambda name: [b"low", b"high"],
+          vocabulary_size_by_name=lambda name: 2,
+        ),
         splits,
         distribution=tf.distribute.get_strategy(),
         checkpoint_dir=checkpoint_dir,

@@ -146,6 +146,8 @@ def test_several_optimizers_train_their_own_parts_and_are_kept(learn, tmp_path):
 
   learned = learn(build, compile_args=lambda hp: {}, checkpoint_dir=tmp_path)
   assert learned.history[-1]["val_loss"] < learned.history[0]["val_loss"]
+  # Keras' own compile leaves an RMSprop behind, at a rate that trains nothing.
+  assert [row["learning_rate"] for row in learned.history] == pytest.approx([0.05] * _EPOCHS)
   kept = np.load(tmp_path / "state.npz")
   # Adam has two for each of the two weights, and both optimizers their step and rate.
   assert len([name for name in kept.files if name.startswith("optimizer/")]) >= 8
@@ -178,3 +180,68 @@ def test_callbacks_may_stop_training_and_set_the_rate_of_ones_own_optimizer(lear
   own = _args(optimizer=keras.optimizers.SGD(0.7))
   learned = learn(_logits, callbacks=callbacks, compile_args=own)
   assert [row["learning_rate"] for row in learned.history] == pytest.approx([0.1, 0.05])
+
+
+def test_averages_of_weights_are_judged_and_kept(learn):
+  """Adam(use_ema=True): what Keras' fit leaves at its end, of the best epoch."""
+  told = {}
+
+  class Told(keras.callbacks.Callback):
+    def on_test_begin(self, logs=None):
+      told["judged"] = self.model.get_weights()
+
+    def on_epoch_end(self, epoch, logs=None):
+      told["trained"] = self.model.get_weights()
+      told["averages"] = [np.array(v) for v in self.model.optimizer._model_variables_moving_average]
+
+  own = _args(optimizer=keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.8))
+  # The last epoch is the best by a monitor that grows.
+  learned = learn(
+    _logits,
+    compile_args=own,
+    callbacks=lambda params: [Told(), Growing()],
+    monitor=("val_growing", "max"),
+  )
+  for kept, judged, average, trained in zip(
+    learned.model.get_weights(), told["judged"], told["averages"], told["trained"], strict=True
+  ):
+    np.testing.assert_array_equal(kept, average)
+    np.testing.assert_array_equal(judged, average)
+    assert not np.array_equal(trained, average)
+
+
+class Growing(keras.callbacks.Callback):
+  def on_epoch_end(self, epoch, logs=None):
+    logs["val_growing"] = float(epoch)
+
+
+def test_a_second_swap_of_averages_is_refused(learn):
+  own = _args(optimizer=keras.optimizers.SGD(0.5, use_ema=True))
+  with pytest.raises(BadInputError, match="have SwapEMAWeights. Leave it out"):
+    learn(_logits, compile_args=own, callbacks=lambda params: [keras.callbacks.SwapEMAWeights()])
+
+
+@pytest.mark.parametrize(
+  "callback",
+  [
+    keras.callbacks.ReduceLROnPlateau(patience=1),
+    keras.callbacks.LearningRateScheduler(lambda epoch: 0.1),
+  ],
+)
+def test_two_that_set_the_rate_are_refused_before_the_first_epoch(learn, callback):
+  said = f"callbacks have {type(callback).__name__}, which sets the learning rate, but a schedule"
+  with pytest.raises(BadInputError, match=said):
+    learn(_logits, callbacks=lambda params: [callback])
+
+
+def test_weights_that_a_callback_restores_by_another_metric_are_told(learn, caplog):
+  caplog.set_level(logging.INFO, logger=progress.LOGGER_NAME)
+  stopping = keras.callbacks.EarlyStopping("val_loss", patience=9, restore_best_weights=True)
+  learn(_logits, callbacks=lambda params: [stopping], monitor=("val_accuracy", "max"))
+  assert (
+    "the weights of the best epoch by val_accuracy are kept, and not those that EarlyStopping "
+    "restores, by val_loss"
+  ) in caplog.messages
+  caplog.clear()
+  learn(_logits, callbacks=lambda params: [stopping], monitor=("val_loss", "min"))
+  assert not any("restores" in line for line in caplog.messages)

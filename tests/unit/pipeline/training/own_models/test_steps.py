@@ -9,6 +9,7 @@ from keras import layers, ops
 
 from dlpipe import progress
 from dlpipe.errors import BadInputError
+from pipeline.problems import classes
 from pipeline.tasks.images.task import TASK
 from pipeline.training.machines import precision, strategy
 
@@ -118,6 +119,16 @@ def test_a_loss_of_ones_own_is_what_is_learned(learn):
   assert rows[0]["val_weighted"] == pytest.approx(rows[0]["val_loss"], rel=0.1)
 
 
+def _answer_of(output):
+  """An answer from one of several outputs, as docs/adding-a-task.md has it."""
+
+  def answer(tft_output, vocabulary, options):
+    of_kind = classes.answer(tft_output, vocabulary, options)
+    return lambda said, features: of_kind(said[output], features)
+
+  return answer
+
+
 def test_several_outputs_may_have_losses_of_their_own(learn):
   def build():
     inputs = keras.Input((4,))
@@ -136,6 +147,7 @@ def test_several_outputs_may_have_losses_of_their_own(learn):
       "metrics": {"main": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]},
     },
     monitor=("val_main_accuracy", "max"),
+    answer=_answer_of("main"),
   ).history
   assert {"main_loss", "aux_loss", "val_main_accuracy"} <= set(rows[0])
   assert rows[0]["main_loss"] < rows[0]["loss"] > rows[0]["aux_loss"]
@@ -147,7 +159,7 @@ def test_a_list_of_losses_goes_with_a_list_of_outputs(learn):
     return keras.Model(inputs, [layers.Dense(2)(inputs), layers.Dense(2)(inputs)])
 
   losses = [_CROSS_ENTROPY(from_logits=True) for _ in range(2)]
-  rows = learn(build, compile_args=lambda hp: {"loss": losses}).history
+  rows = learn(build, compile_args=lambda hp: {"loss": losses}, answer=_answer_of(0)).history
   assert rows[-1]["loss"] < rows[0]["loss"]
 
 
@@ -192,3 +204,45 @@ def test_bfloat16_is_taken_and_said_where_the_model_gains_by_it(learn, monkeypat
   said = "layers compute in bfloat16, faster here; train.mixed_precision=false: float32"
   assert (said in caplog.messages) is pays
   assert learned.model.layers[-1].compute_dtype == "float32"
+
+
+def test_a_metric_to_pick_by_that_is_missing_is_refused_before_the_first_epoch(learn):
+  steps = []
+
+  class Counted(OwnStep):
+    def train_step(self, data):
+      steps.append(data)
+      return super().train_step(data)
+
+  own = {"loss": _CROSS_ENTROPY(from_logits=True), "metrics": ["sparse_categorical_accuracy"]}
+  said = (
+    r"picked by 'val_accuracy', and training has no such metric\. It has: val_loss, "
+    r"val_sparse_categorical_accuracy\. Give a metric that name"
+  )
+  with pytest.raises(BadInputError, match=said):
+    learn(
+      lambda: _logits(model=Counted),
+      compile_args=lambda params: own,
+      monitor=("val_accuracy", "max"),
+    )
+  assert steps == []
+
+
+def test_a_test_step_that_fails_does_so_before_the_first_epoch(learn):
+  steps = []
+
+  class NoTestStep(keras.Model):
+    """Its loss is in train_step, and val is judged by none."""
+
+    def train_step(self, data):
+      steps.append(data)
+      x, y = data
+      with tf.GradientTape() as tape:
+        loss = _CROSS_ENTROPY(from_logits=True)(y, self(x, training=True))
+      gradients = tape.gradient(loss, self.trainable_variables)
+      self.optimizer.apply(gradients, self.trainable_variables)
+      return {"loss": loss}
+
+  with pytest.raises(ValueError, match="loss"):
+    learn(lambda: _logits(model=NoTestStep), compile_args=lambda params: {})
+  assert steps == []

@@ -158,6 +158,17 @@ def test_a_failed_trial_says_why_and_ends_nothing(tmp_path, caplog):
   assert search.get_best_hyperparameters()[0].values == trials[3]["hyperparameters"]
 
 
+def test_what_fails_every_trial_is_said_once(tmp_path):
+  def train(values, of, after_epoch):
+    raise BadInputError("the second trial" if of.startswith("trial 2/") else "the model")
+
+  with pytest.raises(DlpipeError) as caught:
+    _toy(tmp_path, train, trials=3).search()
+  assert str(caught.value) == (
+    "No trial of the Tuner came to an end: trials 1, 3: the model; trial 2: the second trial"
+  )
+
+
 def test_the_first_trial_has_the_runs_own_values(tmp_path):
   space = keras_tuner.HyperParameters()
   space.Float("rate", 0.0, 1.0, default=0.125)

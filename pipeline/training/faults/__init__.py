@@ -1,0 +1,1 @@
+"""Faults of a model: found before it is trained, or while it is."""
