@@ -178,7 +178,7 @@ class _LossCombiner(PairedCombiner):
     shares = [count / n for count in counts.values()]
     return self.output(
       total / n if n else math.nan,
-      intervals.mean(total, squares, n),
+      intervals.mean_from_zero(total, squares, n),
       intervals.mean(change, change_squares, pairs),
       -sum(share * math.log(share) for share in shares) if shares else math.nan,
     )

@@ -179,7 +179,7 @@ class _LossCombiner(_MeanCombiner):
     guessing = (entropy - counts[-1] / n * math.log(LEAST_SCORE)) / max(len(shares), 1)
     return self.output(
       total / n,
-      intervals.mean(total, squares, n),
+      intervals.mean_from_zero(total, squares, n),
       intervals.mean(change, change_squares, pairs),
       float(guessing),
     )
@@ -199,7 +199,7 @@ class _SkillCombiner(_MeanCombiner):
       return self.output(math.nan, intervals.NONE, intervals.NONE)
     # The interval treats the base rates as known.
     scale = n / guessing
-    low, high = intervals.mean(total, squares, n)
+    low, high = intervals.mean_from_zero(total, squares, n)
     worse, better = intervals.mean(change, change_squares, pairs)
     return self.output(
       1 - total / guessing, (1 - scale * high, 1 - scale * low), (-scale * better, -scale * worse)

@@ -103,7 +103,7 @@ class _DistanceCombiner(_NumberCombiner):
     shown = sorted(_fewest(points, _MOST_POINTS).values())
     return self.output(
       total / n if n else math.nan,
-      intervals.mean(total, squares, n),
+      intervals.mean_from_zero(total, squares, n),
       intervals.mean(change, change_squares, pairs),
       np.array(shown, float).reshape(-1, 2),
     )
