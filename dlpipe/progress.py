@@ -7,10 +7,13 @@ named logger. A runner attaches a handler to it; without a handler the lines go 
 from __future__ import annotations
 
 import logging
-from typing import Any
+import os
+from typing import Any, TextIO
 
 LOGGER_NAME = "dlpipe.progress"
 FIELDS = "dlpipe"
+
+_CANNOT_REDRAW = ("dumb", "unknown")  # values of TERM
 
 _LOGGER = logging.getLogger(LOGGER_NAME)
 
@@ -24,3 +27,12 @@ def report(message: str, **fields: Any) -> None:
       handler finds them as the log record's attribute `dlpipe`.
   """
   _LOGGER.info(message, extra={FIELDS: fields})
+
+
+def can_redraw(stream: TextIO) -> bool:
+  """Returns whether a person watches the stream, and lines on it can be drawn anew.
+
+  A terminal that cannot move its cursor, such as Emacs' shell, gets plain lines like a pipe: a
+  drawing would show nothing there until the end.
+  """
+  return stream.isatty() and os.environ.get("TERM", "").lower() not in _CANNOT_REDRAW
