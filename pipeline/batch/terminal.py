@@ -1,4 +1,4 @@
-"""Shows the progress of a batch: a bar where a line can be redrawn, a line every five seconds elsewhere."""
+"""Shows the progress of a batch: a bar where a line can be redrawn, else a line every 5 seconds."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class LivePage:
     self._thread.start()
 
   def close(self) -> None:
-    """Ends the server and frees its port; waits at most two seconds for who looks to see the end."""
+    """Ends the server and frees its port; who looks is shown the end for up to two seconds."""
     try:
       self.watched.end()
       self._readers.wait_for_the_last_look()
