@@ -9,7 +9,7 @@ from dlpipe import words
 
 # Embeddings, overrides and isolates of Unicode's bidirectional algorithm; C0 and C1 controls.
 _TURNING = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_VISIBLE = {
+_VISIBLE: dict[int, str | int] = {
   **{code: f"[U+{code:04X}]" for code in (*_TURNING, *range(0x7F, 0xA0))},
   **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n\r"},
 }
