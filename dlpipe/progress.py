@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 LOGGER_NAME = "dlpipe.progress"
 FIELDS = "dlpipe"
+
+_CANNOT_REDRAW = ("dumb", "unknown")  # values of TERM
 
 _LOGGER = logging.getLogger(LOGGER_NAME)
 
@@ -44,3 +47,12 @@ def forwarded(to: Callable[[str, Mapping[str, Any]], None]) -> Iterator[None]:
   finally:
     _LOGGER.removeHandler(handler)
     _LOGGER.setLevel(level)
+
+
+def can_redraw(stream: TextIO) -> bool:
+  """Returns whether a person watches the stream, and lines on it can be drawn anew.
+
+  A terminal that cannot move its cursor, such as Emacs' shell, gets plain lines like a pipe: a
+  drawing would show nothing there until the end.
+  """
+  return stream.isatty() and os.environ.get("TERM", "").lower() not in _CANNOT_REDRAW

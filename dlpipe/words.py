@@ -7,16 +7,16 @@ import struct
 
 
 def number(value: float) -> str:
-  """Formats a metric with four significant digits; whole numbers keep all, with separators.
+  """Formats a metric with four significant digits; all before the point stay, with separators.
 
-  >>> number(0.98765), number(12345.0), number(float("nan"))
-  ('0.9877', '12,345', '-')
+  >>> number(0.98765), number(12345.0), number(12345.67), number(float("nan"))
+  ('0.9877', '12,345', '12,346', '-')
   """
   if math.isnan(value):
     return "-"
   if float(value).is_integer() and abs(value) < 1e15:
     return f"{int(value):,}"
-  return f"{value:.4g}"
+  return f"{value:,.0f}" if 9999.5 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def duration(seconds: float) -> str:

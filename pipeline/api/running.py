@@ -13,6 +13,7 @@ from typing import Any
 
 from dlpipe.errors import BadInputError, BusyError, DlpipeError
 from dlpipe.nodes import check_node
+from dlpipe.progress import can_redraw
 from pipeline.api import carrying_out, history
 from pipeline.api.inputs import Inputs
 from pipeline.api.run import Run
@@ -213,7 +214,7 @@ def _show(inputs: Inputs, progress: Progress, streams: RealStreams) -> Iterator[
 
     screen = streams.stdout
     screen.writelines(f"{said}\n" for said in inputs.recognized)
-    with contextlib.closing(make_terminal(screen, is_tty=screen.isatty())) as terminal:
+    with contextlib.closing(make_terminal(screen, can_redraw=can_redraw(screen))) as terminal:
       yield terminal
 
 

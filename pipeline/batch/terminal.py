@@ -1,4 +1,4 @@
-"""Shows the progress of a batch: a bar on a terminal, a line every five seconds elsewhere."""
+"""Shows the progress of a batch: a bar where a line can be redrawn, else a line every 5 seconds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BatchTerminal:
     self,
     stream: TextIO,
     *,
-    is_tty: bool,
+    can_redraw: bool,
     shards: int,
     clock: Callable[[], float] = time.monotonic,
   ):
@@ -32,7 +32,7 @@ class BatchTerminal:
     self._shards, self._shards_done = shards, 0
     self._rows = self._errors = 0
     self._bar: rich_progress.Progress | None = None
-    if is_tty:
+    if can_redraw:
       self._bar = rich_progress.Progress(
         rich_progress.SpinnerColumn("line"),
         rich_progress.BarColumn(),

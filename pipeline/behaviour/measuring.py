@@ -129,7 +129,8 @@ def _interval_of_loss(before: np.ndarray, lost: np.ndarray) -> tuple[float, floa
     low, high = intervals.paired_shares(float((lost > 0).sum()), float((lost < 0).sum()), len(lost))
   else:
     low, high = intervals.mean(float(lost.sum()), float(np.square(lost).sum()), len(lost))
-  found = float(low / before.mean()), float(high / before.mean())
+  # No more than all can be lost.
+  found = float(low / before.mean()), min(float(high / before.mean()), 1.0)
   return found if all(map(math.isfinite, found)) else None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TextIO
 
 from rich import console as rich_console
@@ -44,9 +44,9 @@ class Terminal(Protocol):
     """Leaves the stream as a shell expects it; safe to call twice."""
 
 
-def make_terminal(stream: TextIO, *, is_tty: bool) -> Terminal:
-  """Returns the terminal for a stream: `LiveTerminal` if a person watches, else `PlainTerminal`."""
-  return LiveTerminal(stream) if is_tty else PlainTerminal(stream)
+def make_terminal(stream: TextIO, *, can_redraw: bool) -> Terminal:
+  """Returns the terminal for a stream: `LiveTerminal` if it `can_redraw`, else `PlainTerminal`."""
+  return LiveTerminal(stream) if can_redraw else PlainTerminal(stream)
 
 
 @dataclasses.dataclass
@@ -268,7 +268,8 @@ def _fit(text: str, width: int) -> str:
 def _shortened(message: str, width: int) -> str:
   """Leaves out facts, two spaces apart, until the message fits.
 
-  A metric of training and of validation become one fact. Both losses and the time left stay.
+  A metric of training and of validation become one fact. Both losses and the time left stay as
+  long as there is room for them; the time left stays longest.
   """
   parts = message.split("  ")
   if len(message) <= width or not any(part.startswith(("loss ", "val_loss ")) for part in parts):
@@ -281,11 +282,20 @@ def _shortened(message: str, width: int) -> str:
     if not part.startswith(("loss ", "val_loss ", "step ")) and not part.endswith(" left")
   ]
   for part in order:
-    if len("  ".join(parts)) <= width:
+    if _fits(parts, width):
       break
     parts.remove(part)
-  said = "  ".join(parts)
-  return said if len(said) <= width else said.replace(" epoch ", " ", 1)
+  parts[0] = parts[0] if _fits(parts, width) else parts[0].replace(" epoch ", " ", 1)
+  for place, part in enumerate(parts):
+    if part.startswith("loss ") and " val " in part and not _fits(parts, width):
+      parts[place] = f"val_loss {part.partition(' val ')[2]}"
+  if not _fits(parts, width) and parts[-1].endswith(" left"):
+    parts = [parts[0], parts[-1]]
+  return "  ".join(parts)
+
+
+def _fits(parts: Sequence[str], width: int) -> bool:
+  return len("  ".join(parts)) <= width
 
 
 def _paired(parts: list[str]) -> list[str]:

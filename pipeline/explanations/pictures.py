@@ -25,7 +25,9 @@ from pipeline.explanations import heat
 from pipeline.explanations.target import CannotExplain, Explanation, Features, Target
 
 _LEAST_PLACES = 7  # of a side of the last map; fewer were no better than chance on 28 pixels
-_CELLS = 14  # about as many cells has a side of a map of pixels
+_CELLS = 14  # about as many cells has a side of a map of pixels,
+_LEAST_CELL = 4  # pixels of a cell's side: smaller ones alternate between for and against,
+_LEAST_CELLS = 7  # unless a small picture would have fewer cells than these
 _ENDS = (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D, layers.Flatten)
 
 
@@ -35,7 +37,7 @@ def explain(model: keras.Model, target: Target) -> Explanation:
   Its outputs are `map` `[batch, h, w]` float32, the part of each place in the answer;
   `map_png_bytes` `[batch]` string, the map over the picture as a PNG file; and those of
   `Target.account`. A class activation has the size of the network's last map, integrated gradients
-  have about 14 cells a side.
+  have about 14 cells a side, and 7 or 8 of four pixels in a small picture.
 
   Args:
     model: a model of one picture, `[batch, height, width, channels]`.
@@ -60,12 +62,19 @@ def _last_map(model: keras.Model) -> Any:
   if len(model.outputs) != 1:
     return None
   for node in _behind(model.outputs[0]):
-    if isinstance(node.operation, _ENDS) and len(node.input_tensors[0].shape) == 4:
+    if _ends_map(node):
       [last] = node.input_tensors
       # A network that joins pooled maps of several depths has no map that tells all.
-      is_whole = all(each.input_tensors for each in _behind(model.outputs[0], but_for=last))
+      is_whole = all(
+        each.input_tensors and not (_ends_map(each) and each.input_tensors[0] is not last)
+        for each in _behind(model.outputs[0], but_for=last)
+      )
       return last if is_whole and min(last.shape[1:3]) >= _LEAST_PLACES else None
   return None
+
+
+def _ends_map(node: Any) -> bool:
+  return isinstance(node.operation, _ENDS) and len(node.input_tensors[0].shape) == 4
 
 
 def _behind(answer: Any, *, but_for: Any = None) -> Iterator[Any]:
@@ -124,7 +133,8 @@ def _in_cells(parts: tf.Tensor) -> tf.Tensor:
   A slope goes to one of the pixels whose values tie in a pooling, and which one is chance.
   """
   height, width = parts.shape[1:3]
-  side = max(1, max(height, width) // _CELLS)
+  longer = max(height, width)
+  side = max(1, min(max(_LEAST_CELL, longer // _CELLS), longer // _LEAST_CELLS))
   rows, columns = -(-height // side), -(-width // side)
   padded = tf.pad(parts, [[0, 0], [0, rows * side - height], [0, columns * side - width]])
   return tf.reduce_sum(tf.reshape(padded, [-1, rows, side, columns, side]), axis=(2, 4))

@@ -1,8 +1,9 @@
 """Computes 95 % confidence intervals of metrics.
 
 Shares have closed forms that also hold for few rows, or if every row is right; scores of sums use
-the bootstrap. Differences between two models are paired: both models judge the same rows, and only
-the rows on which they disagree count.
+the bootstrap. No interval reaches where its metric cannot be: a loss is not below 0, a share not
+above 1. Differences between two models are paired: both models judge the same rows, and only the
+rows on which they disagree count.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def paired_shares(gained: float, lost: float, count: float) -> Interval:
 
 
 def mean(total: float, squares: float, count: float) -> Interval:
-  """Returns the interval of a mean, by the normal approximation.
+  """Returns the interval of a mean of numbers of both signs, by the normal approximation.
 
   Args:
     total: sum of the numbers.
@@ -82,6 +83,36 @@ def mean(total: float, squares: float, count: float) -> Interval:
   middle = total / count
   half = Z * math.sqrt(max(squares / count - middle * middle, 0) / (count - 1))
   return middle - half, middle + half
+
+
+def mean_from_zero(total: float, squares: float, count: float) -> Interval:
+  """Returns the interval of a mean of numbers from 0, such as losses: of the logarithm of the mean.
+
+  Losses are skewed to the right, so the upper side is the longer one. If every number is 0, so are
+  both ends. Takes the arguments of `mean`.
+
+  Source: the delta method; the standard error of log(m) is that of m, divided by m.
+  """
+  low, high = mean(total, squares, count)
+  if total == 0:
+    return low, high
+  middle = total / count
+  factor = math.exp((high - middle) / middle)
+  return middle / factor, middle * factor
+
+
+def mean_share(total: float, squares: float, count: float) -> Interval:
+  """Returns the interval of a mean of parts, each from 0 to 1, by Wilson.
+
+  The number of trials is the one that gives the variance of the parts, as for `area`; for parts
+  that are all 0 or 1, it is the number of rows. Takes the arguments of `mean`.
+  """
+  if count <= 0:
+    return NONE
+  middle = total / count
+  spread, most = squares / count - middle * middle, middle * (1 - middle)
+  trials = count * (most / spread if spread > 1e-9 * most else 1.0)
+  return share(middle * trials, trials)
 
 
 def bootstrap_weights(row: bytes) -> np.ndarray:

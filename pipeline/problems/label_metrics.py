@@ -194,7 +194,7 @@ class _SkillCombiner(_MeanCombiner):
       return self.output(math.nan, intervals.NONE, intervals.NONE)
     # The interval treats the base rates as known.
     scale = n / guessing
-    low, high = intervals.mean(total, squares, n)
+    low, high = intervals.mean_from_zero(total, squares, n)
     worse, better = intervals.mean(change, change_squares, pairs)
     return self.output(
       1 - total / guessing, (1 - scale * high, 1 - scale * low), (-scale * better, -scale * worse)

@@ -73,11 +73,11 @@ class PairedCombiner(beam.CombineFn):
     return dict(zip(self._keys, values, strict=True))
 
   def averaged(self, sums: np.ndarray, *more: Any) -> dict:
-    """Returns the result for rows, sum and sum of squares; the same of differences: `[6]`."""
+    """Returns the result for numbers from 0: rows, sum, sum of squares; of differences: `[6]`."""
     n, total, squares, pairs, change, change_squares = sums
     return self.output(
       total / n if n else math.nan,
-      intervals.mean(total, squares, n),
+      intervals.mean_from_zero(total, squares, n),
       intervals.mean(change, change_squares, pairs),
       *more,
     )

@@ -7,6 +7,13 @@ from typing import Any
 
 from dlpipe import words
 
+# Embeddings, overrides and isolates of Unicode's bidirectional algorithm; C0 and C1 controls.
+_TURNING = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_VISIBLE: dict[int, str | int] = {
+  **{code: f"[U+{code:04X}]" for code in (*_TURNING, *range(0x7F, 0xA0))},
+  **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n\r"},
+}
+
 
 def number(value: Any) -> str:
   """Formats a number for a person; None and NaN become a dash, other values their text."""
@@ -15,6 +22,19 @@ def number(value: Any) -> str:
   if isinstance(value, bool) or not isinstance(value, (int, float)):
     return str(value)
   return words.number(value)
+
+
+def visible(page: str) -> str:
+  """Returns a page in which characters that hide or turn what stands around them are named.
+
+  A label, text or file name may hold marks that turn the order of letters, which a browser would
+  obey in the numbers behind them, too: `99.1%` would read `%1.99`. Control characters are shown as
+  their pictures. Spaces, line breaks and joiners, of which emoji are made, stay.
+
+  >>> visible("\u202e12.5 \x1b[0m")
+  '[U+202E]12.5 \u241b[0m'
+  """
+  return page.translate(_VISIBLE)
 
 
 def signed(value: float) -> str:

@@ -37,8 +37,8 @@ def write_report(data: ReportData, path: str | os.PathLike[str]) -> None:
 
 
 def write_page(html: str, path: str | os.PathLike[str]) -> None:
-  """Writes a page atomically; its folder is created."""
-  write_whole(path, html.encode("utf-8", "replace"))
+  """Writes a page atomically; its folder is created. What cannot be seen is named: `visible`."""
+  write_whole(path, formats.visible(html).encode("utf-8", "replace"))
 
 
 def render(data: ReportData) -> str:

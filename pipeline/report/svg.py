@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from pipeline.report.formats import visible
+
 _LABEL_CHARACTERS = 16
 
 
@@ -88,6 +90,7 @@ def nice_ticks(low: float, high: float) -> list[float]:
 
 def shorten(label: str) -> str:
   """Shortens a long label in the middle, because names often differ only at the end."""
+  label = visible(label)
   return label if len(label) <= _LABEL_CHARACTERS else f"{label[:8]}…{label[-7:]}"
 
 

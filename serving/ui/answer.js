@@ -43,7 +43,8 @@ function showDoubts(row) {
   if (row.decision === "unsure" && labels.length > 1) said.push(`Unsure: ${alternatives(labels)}.`);
   else if (row.decision === "unsure" && !isStrange) said.push("Unsure.");
   if (isStrange) {
-    said.push(`Unfamiliar: ${row.familiarity.toPrecision(1)} of the inputs it knows are as strange.`);
+    const share = row.familiarity < 0.001 ? "fewer than 0.1 %" : percent(row.familiarity);
+    said.push(`Unfamiliar: ${share} of the inputs it knows are as strange.`);
   }
   byId("score").textContent = said.join(" ");
   byId("score").hidden = said.length === 0;

@@ -152,9 +152,14 @@ function requestBody() {
   if (state.kind === "picture") {
     return state.picture ? `{"instances":[{"b64":"${state.picture.base64}"}]}` : "";
   }
-  if (state.kind === "json") return byId("json").value.trim();
+  if (state.kind === "json") return withoutTurns(byId("json").value.trim());
   const text = byId("text").value.trim();
-  return text ? JSON.stringify({ instances: [text] }) : "";
+  return text ? withoutTurns(JSON.stringify({ instances: [text] })) : "";
+}
+
+/** Escapes marks that turn the order of letters, which would show another line than is copied. */
+function withoutTurns(json) {
+  return json.replace(/[\u202a-\u202e\u2066-\u2069]/g, (mark) => `\\u${mark.charCodeAt(0).toString(16)}`);
 }
 
 async function ask() {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 import subprocess
@@ -11,6 +12,10 @@ import urllib.parse
 import urllib.request
 
 import pytest
+
+from dlpipe import words
+from pipeline.execution import events
+from pipeline.execution.live.server import LivePage
 
 pytestmark = pytest.mark.e2e
 
@@ -99,6 +104,58 @@ def test_the_page_on_the_data_shows_each_class_and_leads_to_files(tab, data_page
   page.wait("document.contentType === 'image/png'")
 
 
+def test_the_live_page_says_numbers_as_the_terminal_does(tab):
+  values = (0.0, 1.0, -3.0, 0.5, 0.98765, 0.000123456, 0.00001234, 1e-12, 9999.4, 9999.6, 12345.67)
+  times = (0.04, 9.94, 9.96, 59.4, 59.6, 60, 119.6, 3599.4, 3599.6, 7199.9, 86400)
+  sizes = (1.4, 999.4, 999.6, 1449.0)
+  with contextlib.closing(LivePage()) as page:
+    shown = tab(page.address)
+    for name, function, given in (
+      ("number", words.number, values),
+      ("duration", words.duration, times),
+      ("memory", words.memory, sizes),
+      ("left", lambda given: words.left(given).removesuffix(" left"), (-1, 42.3, 700, 9000)),
+    ):
+      said = shown.js(f"{json.dumps(given)}.map({name})")
+      assert said == [function(value) for value in given]
+
+
+@pytest.mark.parametrize("width", [1400, 768, 360])
+def test_the_live_page_fits_and_breaks_no_word(tab, width):
+  with contextlib.closing(LivePage()) as page:
+    page.watched(events.RunStarted("r1", "images", ("SourceExampleGen", "Trainer"), "run.log"))
+    page.watched(events.ComponentStarted("SourceExampleGen"))
+    page.watched(events.ComponentFinished("SourceExampleGen", "COMPLETE", 83.0, 1912.0))
+    page.watched(events.ComponentStarted("Trainer"))
+    page.watched(events.Progress("Trainer", "train epoch 1/2  loss 0.04286 " + "x" * 200, {}))
+    told = {"phase": "train", "epoch": 1, "epochs": 2, "left_s": 9.0, "loss": 0.04286}
+    page.watched(events.Progress("Trainer", "train epoch 1/2", told))
+    shown = tab(page.address, width=width, height=900, phone=width < 500)
+    shown.wait("document.querySelectorAll('#nodes tr').length === 2")
+    assert shown.js("document.documentElement.scrollWidth") <= width
+    lines = "document.querySelector('#nodes td').getClientRects()[0].height"
+    assert shown.js(lines) < 45
+    cut = "[...document.querySelectorAll('svg text')].filter(t => t.getBBox().x < 0).length"
+    assert shown.js(cut) == 0
+
+
+def test_the_live_page_shows_phases_and_how_a_run_ended(tab):
+  page = LivePage()
+  page.watched(events.RunStarted("r1", "images", ("Trainer", "Evaluator"), "run.log"))
+  page.watched(events.ComponentStarted("Trainer"))
+  for phase, loss in (("head", 0.5), ("head", 0.0004), ("tune", 0.0002)):
+    told = {"phase": phase, "epoch": 1, "epochs": 2, "left_s": 700.0, "loss": loss}
+    page.watched(events.Progress("Trainer", "an epoch", told))
+  shown = tab(page.address)
+  shown.wait("document.querySelectorAll('#nodes tr').length === 2")
+  assert shown.text("#charts figcaption") == "loss training 0.0002"
+  assert "tune" in shown.js("document.querySelector('#charts svg').textContent")
+  assert shown.js("document.title") == "images: Trainer"
+  assert shown.complaints() == []
+  page.close()  # as Ctrl-C does: without a RunFinished
+  shown.wait("document.getElementById('about').textContent.startsWith('Ended before its end')")
+
+
 def test_a_run_can_be_watched_until_it_ends(tab, first_run):
   workspace, first = first_run
   count = len(first.result["components"])
@@ -121,6 +178,7 @@ def test_a_run_can_be_watched_until_it_ends(tab, first_run):
     process.kill()
   assert process.returncode == 0
   assert json.loads(stdout.splitlines()[-1])["run_id"] == run_id
-  page.wait("document.getElementById('about').textContent.includes('nded')")
+  page.wait("document.getElementById('about').textContent.startsWith('Ended: ')")
+  assert json.loads(stdout.splitlines()[-1])["report"] in page.text("#about")
   with pytest.raises(urllib.error.URLError):
     urllib.request.urlopen(address, timeout=30)

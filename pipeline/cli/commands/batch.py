@@ -16,6 +16,7 @@ from components.versioned_pusher.version_folders import list_versions
 from dlpipe.causes import user_error
 from dlpipe.ending import end_now
 from dlpipe.errors import BadInputError, DlpipeError
+from dlpipe.progress import can_redraw
 from dlpipe.workspace import Workspace
 from pipeline.api.damaged import ways_out
 from pipeline.beam.engines import check_engine
@@ -210,7 +211,7 @@ def _run(
       screen.flush()
       from pipeline.batch.run import run
 
-      terminal = BatchTerminal(screen, is_tty=screen.isatty(), shards=len(inputs.shards))
+      terminal = BatchTerminal(screen, can_redraw=can_redraw(screen), shards=len(inputs.shards))
       with contextlib.closing(terminal):
         result = run(
           config,

@@ -18,6 +18,7 @@ from data.catalog import DATA_SETS, DataSet
 from data.download import DownloadError
 from data.fetch import Fetched, Step
 from dlpipe.errors import BadInputError, DlpipeError
+from dlpipe.progress import can_redraw
 from pipeline.cli.json_output import echo_json
 from pipeline.cli.local_path import LocalPath
 from pipeline.cli.options import json_last_option, json_option
@@ -154,7 +155,7 @@ def _megabytes(size: float) -> str:
 @contextlib.contextmanager
 def _shown(stream: Any) -> Iterator[Callable[[Step], None]]:
   """Yields a listener that shows steps: a bar on a terminal, plain lines elsewhere."""
-  if not stream.isatty():
+  if not can_redraw(stream):
     yield _Lines(stream)
     return
   from rich import console, progress

@@ -14,6 +14,7 @@ import click
 from dlpipe.ending import end_now
 from dlpipe.errors import BadInputError, DlpipeError
 from dlpipe.nodes import check_node
+from dlpipe.progress import can_redraw
 from pipeline.api.carrying_out import carry_out, new_run_id
 from pipeline.api.inputs import Inputs, prepare
 from pipeline.cli.json_output import echo_json
@@ -152,7 +153,7 @@ def execute(
         streams.stderr.write(f"Watch it at {page.address}\n")
         streams.stderr.flush()
         listeners.append(page.watched)
-      terminal = make_terminal(screen, is_tty=screen.isatty())
+      terminal = make_terminal(screen, can_redraw=can_redraw(screen))
       listeners.append(opened.enter_context(contextlib.closing(terminal)))
 
       def tell(event: Event) -> None:

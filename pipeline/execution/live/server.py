@@ -7,19 +7,25 @@ import json
 import pathlib
 import sys
 import threading
+import time
 from typing import Any
 
 from pipeline.execution.live.watched import Watched
 
 _HOST = "127.0.0.1"
+_LOOKS_S = 2.0  # who asked within this time is looking
+_LINGER_S = 2.0  # how long the end is told to them
 _PAGE = pathlib.Path(__file__).parent / "live.html"
 _POLICY = (
-  "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
+  "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+  "img-src data:"
 )
 
 
 class LivePage:
   """Serves `/`, the page, and `/state.json`, which the page asks for twice a second.
+
+  What stands behind a `?` tells readers apart, so that each of them can be shown the end.
 
   Only names of this machine are answered, so that no page of another site can read along through a
   name that it points here.
@@ -32,7 +38,8 @@ class LivePage:
   def __init__(self) -> None:
     """Begins to serve, on a free port."""
     self.watched = Watched()
-    self._server = _Server((_HOST, 0), _handler(self.watched))
+    self._readers = _Readers()
+    self._server = _Server((_HOST, 0), _handler(self.watched, self._readers))
     port = self._server.server_address[1]
     self.address = f"http://{_HOST}:{port}/"
     self._thread = threading.Thread(
@@ -41,10 +48,41 @@ class LivePage:
     self._thread.start()
 
   def close(self) -> None:
-    """Ends the server and frees its port."""
-    self._server.shutdown()
-    self._server.server_close()
-    self._thread.join()
+    """Ends the server and frees its port; who looks is shown the end for up to two seconds."""
+    try:
+      self.watched.end()
+      self._readers.wait_for_the_last_look()
+    finally:
+      self._server.shutdown()
+      self._server.server_close()
+      self._thread.join()
+
+
+class _Readers:
+  """Who looks at the page, as far as the end is to be shown to them. Called from any thread."""
+
+  def __init__(self) -> None:
+    self._changed = threading.Condition()
+    self._asked: dict[str, float] = {}
+
+  def ask(self, name: str, *, saw_the_end: bool) -> None:
+    """Takes in that a reader was answered."""
+    with self._changed:
+      if saw_the_end:
+        self._asked.pop(name, None)
+      else:
+        now = time.monotonic()
+        self._asked = {n: at for n, at in self._asked.items() if at > now - _LOOKS_S}
+        self._asked[name] = now
+      self._changed.notify_all()
+
+  def wait_for_the_last_look(self) -> None:
+    """Returns when everybody who looks has seen the end, or after two seconds."""
+    with self._changed:
+      seen_since = time.monotonic() - _LOOKS_S
+      self._changed.wait_for(
+        lambda: all(moment < seen_since for moment in self._asked.values()), _LINGER_S
+      )
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -56,20 +94,22 @@ class _Server(http.server.ThreadingHTTPServer):
       super().handle_error(request, client_address)
 
 
-def _handler(watched: Watched) -> type[http.server.BaseHTTPRequestHandler]:
+def _handler(watched: Watched, readers: _Readers) -> type[http.server.BaseHTTPRequestHandler]:
   class Handler(http.server.BaseHTTPRequestHandler):
     """Answers GET."""
 
     def do_GET(self) -> None:
       """Answers with the page or the state."""
       name = self.headers.get("Host", "").rpartition(":")[0]
+      path, _, reader = self.path.partition("?")
       if name not in (_HOST, "localhost"):
         self.send_error(403)
-      elif self.path == "/":
+      elif path == "/":
         self._send("text/html; charset=utf-8", _PAGE.read_bytes())
-      elif self.path == "/state.json":
-        told = json.dumps(watched.snapshot(), allow_nan=False)
-        self._send("application/json", told.encode())
+      elif path == "/state.json":
+        told = watched.snapshot()
+        self._send("application/json", json.dumps(told, allow_nan=False).encode())
+        readers.ask(reader, saw_the_end=told["ended"])
       else:
         self.send_error(404)
 

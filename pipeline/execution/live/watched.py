@@ -24,6 +24,7 @@ class Watched:
     self._epochs: list[dict[str, Any]] = []
     self._learning: str | None = None
     self._now: dict[str, Any] = {}
+    self._ended = False
     self._state: str | None = None
     self._report: str | None = None
 
@@ -38,6 +39,11 @@ class Watched:
       elif isinstance(event, events.RunFinished):
         self._state, self._report = event.result.state, event.result.report
 
+  def end(self) -> None:
+    """Takes in that nothing more will be told: the run has ended, well or not."""
+    with self._lock:
+      self._ended = True
+
   def snapshot(self) -> dict[str, Any]:
     """Returns the state as JSON.
 
@@ -45,7 +51,8 @@ class Watched:
       `run_id`, `task`, `seconds`; `nodes` [{id, state, seconds, peak_rss_mb, message}]; `epochs`, a
       row an epoch as the training reports it; `now`, the latest progress of training: `phase`,
       `epoch`, `epochs`, `step`, `steps`, `examples_per_s`, `left_s`; `memory_mb`, of this process
-      and those that it started; `state` and `report` of a run that has ended.
+      and those that it started; `ended`, whether nothing more will come; `state` and `report` of a
+      run that told its end, else None.
     """
     with self._lock:
       board = self._board
@@ -69,6 +76,7 @@ class Watched:
           "epochs": list(self._epochs),
           "now": dict(self._now),
           "memory_mb": family_mb(),
+          "ended": self._ended,
           "state": self._state,
           "report": self._report,
         }

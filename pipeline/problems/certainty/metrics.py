@@ -129,8 +129,7 @@ class _CoverageCombiner(_Combiner):
 
   def extract_output(self, accumulator):
     rows, total, squares, sizes = accumulator.tolist()
-    is_share = total == squares
-    interval = intervals.share(total, rows) if is_share else intervals.mean(total, squares, rows)
+    interval = intervals.mean_share(total, squares, rows)
     more = [sizes / rows if rows else math.nan] if SET in self.needs else []
     return self.output(total / rows if rows else math.nan, interval, intervals.NONE, *more)
 

@@ -73,7 +73,7 @@ def trend_chart(metric: str, points: Sequence[Point], *, bound: float | None) ->
     kind = "live" if point.is_live else "passed" if point.passed else "refused"
     parts.append(svg.dot(x_of(place), y_of(point.value), radius, kind, point.name))
   what = f"{len(points)} runs" if len(points) > 1 else "one run"
-  below = f"{what}, the latest right"
+  below = f"{what}, the latest right" if len(points) > 1 else what
   parts.append(svg.text(_LEFT + plot_width / 2, _HEIGHT - 8, below, "middle"))
   said = f"{metric} of {what}; the latest is {number(points[-1].value)}."
   return svg.drawing(_WIDTH, _HEIGHT, said, parts)

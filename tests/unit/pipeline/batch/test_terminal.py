@@ -15,7 +15,7 @@ class _Clock:
 
 def test_plain_lines_come_every_five_seconds():
   stream, clock = io.StringIO(), _Clock()
-  terminal = BatchTerminal(stream, is_tty=False, shards=3, clock=clock)
+  terminal = BatchTerminal(stream, can_redraw=False, shards=3, clock=clock)
   for second in range(1, 11):
     clock.now = float(second)
     terminal({"rows": 1000, "errors": int(second == 7), "shards": int(second in (5, 10))})
@@ -28,7 +28,7 @@ def test_plain_lines_come_every_five_seconds():
 
 def test_a_terminal_gets_a_bar_and_its_cursor_back():
   stream, clock = io.StringIO(), _Clock()
-  terminal = BatchTerminal(stream, is_tty=True, shards=1, clock=clock)
+  terminal = BatchTerminal(stream, can_redraw=True, shards=1, clock=clock)
   clock.now = 2.0
   terminal({"rows": 300, "errors": 0, "shards": 1})
   terminal.close()

@@ -116,9 +116,9 @@ def test_plain_says_the_first_line_of_a_failure_and_the_error_at_the_end(plain):
   assert "second line" not in stream.getvalue()
 
 
-def test_make_terminal_chooses_by_tty():
-  assert isinstance(terminal.make_terminal(io.StringIO(), is_tty=True), terminal.LiveTerminal)
-  assert isinstance(terminal.make_terminal(io.StringIO(), is_tty=False), terminal.PlainTerminal)
+def test_make_terminal_chooses_by_what_the_stream_can_do():
+  assert isinstance(terminal.make_terminal(io.StringIO(), can_redraw=True), terminal.LiveTerminal)
+  assert isinstance(terminal.make_terminal(io.StringIO(), can_redraw=False), terminal.PlainTerminal)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +132,9 @@ def test_make_terminal_chooses_by_tty():
     (52, "tune epoch 3/10  loss 0.412 val 0.500  2m left"),
     (46, "tune epoch 3/10  loss 0.412 val 0.500  2m left"),
     (45, "tune 3/10  loss 0.412 val 0.500  2m left"),
+    # Of 60 columns, component and clock take 27.
+    (33, "tune 3/10  2m left"),
+    (34, "tune 3/10  val_loss 0.500  2m left"),
   ],
 )
 def test_a_narrow_line_keeps_both_losses_and_the_time_left(width, shown):
@@ -146,7 +149,7 @@ import sys, time
 from pipeline.execution import terminal
 from pipeline.execution import events as e
 from pipeline.runs import result as r
-t = terminal.make_terminal(sys.stdout, is_tty=sys.stdout.isatty())
+t = terminal.make_terminal(sys.stdout, can_redraw=sys.stdout.isatty())
 names = [f"Component{i}" for i in range(int(sys.argv[1]))]
 t(e.RunStarted("r1", "images", (*names, "StatisticsGen", "Trainer", "Pusher"), "run.log"))
 for name in names:

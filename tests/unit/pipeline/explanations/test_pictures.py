@@ -101,12 +101,12 @@ def test_a_network_without_a_last_map_has_integrated_gradients():
   inputs = keras.Input((_SIDE, _SIDE, 3))
   functional = keras.Model(inputs, model(inputs))
   found = _explained(functional, batch)
-  assert found["map"].shape == (4, _SIDE, _SIDE)
+  assert found["map"].shape == (4, _SIDE // 2, _SIDE // 2)
   wide = keras.Input((30, 31, 3))
   in_cells = keras.Model(wide, layers.Dense(2)(layers.Lambda(lambda x: x[:, 0, 0])(wide)))
   picture = np.random.default_rng(1).uniform(0, 255, (2, 30, 31, 3)).astype("float32")
   cells = _explained(in_cells, picture, _target(labels=["cat", "dog"]))["map"]
-  assert cells.shape == (2, 15, 16)  # of two pixels a side
+  assert cells.shape == (2, 8, 8)  # of four pixels a side
   assert cells[:, 0, 0].all()
   cells[:, 0, 0] = 0
   assert not cells.any()
@@ -114,6 +114,14 @@ def test_a_network_without_a_last_map_has_integrated_gradients():
   chosen = model(batch).numpy().argmax(axis=1)
   nothing = model(plain).numpy()[np.arange(4), chosen]
   np.testing.assert_allclose(found["unexplained"], nothing, rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize(("side", "cells"), [(8, 8), (28, 7), (32, 8), (224, 14)])
+def test_cells_have_four_pixels_or_there_are_seven_of_them(side, cells):
+  parts = tf.ones([1, side, side])
+  found = pictures._in_cells(parts)
+  assert found.shape == (1, cells, cells)
+  assert float(tf.reduce_sum(found)) == side * side
 
 
 def test_a_number_is_explained_in_its_unit():
@@ -160,8 +168,10 @@ def test_a_map_of_few_places_is_not_taken():
       layers.Dense(3),
     ]
   )
-  assert _explained(small, _batch())["map"].shape == (4, _SIDE, _SIDE)
-  assert _explained(_network(layers.GlobalAveragePooling2D()), _batch())["map"].shape == (4, 8, 8)
+  # Class activation leaves nothing unexplained; integrated gradients, which have no start, do.
+  assert np.abs(_explained(small, _batch())["unexplained"]).min() > 1e-3
+  large = _explained(_network(layers.GlobalAveragePooling2D()), _batch())
+  assert np.abs(large["unexplained"]).max() < 1e-3
 
 
 def test_a_network_that_joins_maps_of_several_depths_has_integrated_gradients():
@@ -172,7 +182,7 @@ def test_a_network_that_joins_maps_of_several_depths_has_integrated_gradients():
   pooled = [layers.GlobalAveragePooling2D()(each) for each in (first, second)]
   joined = keras.Model(inputs, layers.Dense(3)(layers.Concatenate()(pooled)))
   found = _explained(joined, _batch())
-  assert found["map"].shape == (4, _SIDE, _SIDE)
+  assert found["map"].shape == (4, _SIDE // 2, _SIDE // 2)
   total = found["map"].sum(axis=(1, 2)) + found["unexplained"]
   np.testing.assert_allclose(total, joined(_batch()).numpy().max(axis=1), rtol=1e-4)
 

@@ -129,6 +129,13 @@ def test_a_class_that_cannot_be_ranked_lowers_no_auc(computed):
   assert found.metrics["auc"] == 1.0
 
 
+def test_a_loss_has_no_interval_below_zero(combined):
+  rows = [*[([0], [0.99, 0.01])] * 30, ([0], [0.001, 0.999])]  # one is surely wrong
+  found = combined(classification_metrics._LossCombiner, rows, "guessing_loss")
+  low, high = found["interval"]
+  assert 0 < low < found["value"] < high
+
+
 def test_a_loss_of_no_number_is_none():
   row = Scored(0, np.array([math.nan, 1.0]), b"")
   assert math.isnan(classification_metrics._loss(row))

@@ -47,6 +47,10 @@ def test_without_rows_there_is_no_interval():
     intervals.paired_shares(0, 0, 0),
     intervals.mean(0, 0, 0),
     intervals.mean(1, 1, 1),
+    intervals.mean_from_zero(0, 0, 0),
+    intervals.mean_from_zero(1, 1, 1),
+    intervals.mean_from_zero(math.nan, math.nan, 9),
+    intervals.mean_share(0, 0, 0),
     intervals.percentiles(np.array([1.0, math.nan])),
     intervals.percentiles(np.array([0.0] * 199 + [math.inf])),
   ):
@@ -86,3 +90,43 @@ def test_the_interval_of_an_area_holds_it_as_often_as_it_says(area, positives, n
     low, high = intervals.area(value, positives, negatives)
     held += low <= area <= high
   assert 0.93 <= held / 1000 <= 0.99
+
+
+def _sums(values):
+  return float(values.sum()), float((values**2).sum()), len(values)
+
+
+def test_a_mean_of_losses_is_never_below_zero():
+  # One row of 60 is surely wrong: the normal approximation would begin at -0.11.
+  losses = np.array([7.0, *[0.01] * 59])
+  assert intervals.mean(*_sums(losses))[0] < 0
+  low, high = intervals.mean_from_zero(*_sums(losses))
+  assert 0 < low < losses.mean() < high
+  assert low * high == pytest.approx(losses.mean() ** 2)
+  assert intervals.mean_from_zero(0.0, 0.0, 20) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("count", [60, 200])
+def test_the_interval_of_a_skewed_loss_holds_it_at_least_as_often_as_the_normal_one(count):
+  draws = np.random.default_rng(4).lognormal(0, 1.2, (2000, count))
+  truth = math.exp(1.2**2 / 2)
+  ends = [(intervals.mean_from_zero(*_sums(row)), intervals.mean(*_sums(row))) for row in draws]
+  held, held_by_normal = (
+    np.mean([low <= truth <= high for low, high in each]) for each in zip(*ends, strict=True)
+  )
+  assert held_by_normal <= held
+  assert 0.88 < held < 0.97
+
+
+def test_a_mean_of_shares_is_a_share():
+  # Half of the labels of two rows of 40 are missed.
+  parts = np.array([0.5, 0.5, *[1.0] * 38])
+  assert intervals.mean(*_sums(parts))[1] > 1
+  low, high = intervals.mean_share(*_sums(parts))
+  assert 0.88 < low < parts.mean() < high < 1
+  # Of rows that are held or not, it is Wilson's; of rows that are all alike, too.
+  assert intervals.mean_share(17, 17, 35) == pytest.approx(intervals.share(17, 35))
+  assert intervals.mean_share(10, 10, 10) == pytest.approx(intervals.share(10, 10))
+  assert intervals.mean_share(0, 0, 10) == pytest.approx(intervals.share(0, 10))
+  low, high = intervals.mean_share(5, 2.5, 10)
+  assert low <= 0.5 <= high

@@ -55,6 +55,15 @@ def test_skill_is_what_the_base_rates_leave_to_avoid(combined):
   assert found["value"] == pytest.approx(1 - errors / (4 * 3 / 16 + 4 / 4))
 
 
+def test_no_interval_reaches_below_no_loss_or_above_full_skill(combined):
+  sure = [([n % 2, NONE, NONE], [0.99 - 0.98 * (n % 2), 0.01 + 0.98 * (n % 2)]) for n in range(30)]
+  rows = [*sure, ([0, NONE, NONE], [0.001, 0.999])]  # one is surely wrong
+  loss = combined(label_metrics._LossCombiner, rows, "guessing_loss")
+  assert 0 < loss["interval"][0] < loss["value"] < loss["interval"][1]
+  skill = combined(label_metrics._SkillCombiner, rows)
+  assert skill["interval"][0] < skill["value"] < skill["interval"][1] < 1
+
+
 def test_loss_and_that_of_the_base_rates(combined):
   found = combined(label_metrics._LossCombiner, _ROWS, "guessing_loss")
   right = [0.9, 0.8, 0.7, 0.2, 0.6, 0.4, 0.9, 0.7]

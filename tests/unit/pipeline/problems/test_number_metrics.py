@@ -29,6 +29,13 @@ def test_errors_in_the_labels_unit(combined):
   assert found["value"] == pytest.approx(math.sqrt(6 / 4))
 
 
+def test_no_interval_holds_an_error_below_zero(combined):
+  rows = [(0.0, 9.0), *[(float(n), n + 0.01) for n in range(19)]]
+  found = combined(number_metrics._DistanceCombiner, rows, "answers")
+  low, high = found["interval"]
+  assert 0 < low < found["value"] < high
+
+
 def test_skill_is_the_part_of_the_variance_that_is_explained(combined):
   found = combined(number_metrics._SkillCombiner, _ROWS)
   # Errors 1 + 0 + 4 + 1; around the mean 3: 9 + 1 + 1 + 9.

@@ -135,7 +135,7 @@ def test_a_sentence_is_answered_with_classes(at, tmp_path):
   [
     ("good", "Accepted."),
     ("so so", "Unsure: negative or positive."),
-    ("strange, good", "Unfamiliar: 0.003 of the inputs it knows are as strange."),
+    ("strange, good", "Unfamiliar: 0.3 % of the inputs it knows are as strange."),
   ],
 )
 def test_what_a_model_does_not_know_is_said_below_the_answer(at, text, said):
@@ -164,7 +164,15 @@ def test_the_words_of_an_answer_are_coloured_by_what_they_add(at):
   tab = at("sentiment")
   _say(tab, "so good <b>not</b> bad")
   _ask_why(tab)
-  assert tab.text("#reason") == "so good <b>not</b> bad"
+  assert tab.text("#reason .words") == "so good <b>not</b> bad"
+  # Colours and titles are not all: who cannot point or see reads the same.
+  said = tab.js("[...document.querySelectorAll('#reason .faint')].map(line => line.innerText)")
+  assert said == [
+    "Red speaks for the answer, blue against it.",
+    "Red: good +2.000",
+    "Blue: bad -1.000",
+  ]
+  assert tab.js("document.activeElement.id") == "reason"
   titles = tab.js("[...document.querySelectorAll('#reason .word')].map(word => word.title)")
   assert titles == ["0.000", "+2.000", "0.000", "-1.000"]
   colours = tab.js(
@@ -175,6 +183,16 @@ def test_the_words_of_an_answer_are_coloured_by_what_they_add(at):
   _say(tab, "good")
   assert tab.js("document.getElementById('reason').hidden")
   assert not tab.js("document.getElementById('why').hidden")
+
+
+def test_marks_that_turn_letters_do_not_turn_the_line(at, tmp_path):
+  tab = at("translation")
+  _say(tab, "\u202etext\u202c")
+  line = tab.text("#curl-line")
+  assert r'["\u202etext\u202c"]' in line
+  assert not {"\u202e", "\u202c"} & set(line)
+  (answer,) = _run(line, tmp_path)["predictions"]
+  assert answer["translation"] == "\u202eTEXT\u202c"
 
 
 def test_the_map_of_a_picture_is_shown(at, red):

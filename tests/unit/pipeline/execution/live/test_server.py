@@ -4,11 +4,13 @@ import contextlib
 import http.client
 import json
 import re
+import threading
 import urllib.parse
 
 import pytest
 
 from pipeline.execution import events
+from pipeline.execution.live import server
 from pipeline.execution.live.server import LivePage
 
 
@@ -53,6 +55,33 @@ def test_the_port_is_free_after_the_end():
   page.close()
   with pytest.raises(ConnectionRefusedError):
     _get(page, "/")
+
+
+def test_everybody_who_looks_is_shown_the_end_before_the_port_is_freed():
+  page, ends = LivePage(), {}
+  for reader in "ab":
+    _get(page, f"/state.json?{reader}")
+
+  def look(reader):
+    told = {"ended": False}
+    while not told["ended"]:
+      told = json.loads(_get(page, f"/state.json?{reader}")[1])
+    ends[reader] = told
+
+  looking = [threading.Thread(target=look, args=(reader,)) for reader in "ab"]
+  for each in looking:
+    each.start()
+  page.close()
+  for each in looking:
+    each.join()
+  assert sorted(ends) == ["a", "b"]
+
+
+def test_nobody_is_waited_for_who_does_not_look(monkeypatch):
+  monkeypatch.setattr(server, "_LINGER_S", 3600)
+  page = LivePage()
+  _get(page, "/")
+  page.close()
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError, ConnectionResetError, TimeoutError])

@@ -85,4 +85,6 @@ def test_the_end_is_told(page):
     )
   )  # fmt: skip
   told = page.snapshot()
-  assert (told["state"], told["report"]) == ("pushed", "r1.html")
+  assert (told["state"], told["report"], told["ended"]) == ("pushed", "r1.html", False)
+  page.end()
+  assert page.snapshot()["ended"]

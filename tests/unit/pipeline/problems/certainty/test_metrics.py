@@ -58,6 +58,8 @@ def test_of_several_labels_the_part_that_is_held_counts():
   ]
   found = _combined(metrics._LabelCoverage, rows, "set_size")
   assert found["value"] == pytest.approx((0.5 + 0.5 + 1) / 3)
+  low, high = found["interval"]
+  assert 0 < low < found["value"] < high < 1
 
 
 def test_a_number_is_covered_between_its_bounds():
