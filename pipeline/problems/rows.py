@@ -105,7 +105,8 @@ def of_number(labels: Labels, outputs: Outputs) -> pa.Table:
   """Returns rows of numbers.
 
   Returns:
-    `label` and `predicted` double; `off` double, their distance; `loss` double, its square, or
+    `label` and `predicted` float, as the data and the model have them, so that a condition such as
+    `label == 19.99` finds 19.99; `off` double, their distance; `loss` double, its square, or
     infinity if the prediction is not finite; `right` bool, whether both are equal.
   """
   truth = np.array([float(values[0]) if len(values) else np.nan for values in labels], np.float64)
@@ -114,8 +115,8 @@ def of_number(labels: Labels, outputs: Outputs) -> pa.Table:
   loss = np.where(np.isfinite(said), np.square(off), np.inf)
   return pa.table(
     {
-      "label": pa.array(truth),
-      "predicted": pa.array(said),
+      "label": pa.array(truth.astype(np.float32)),
+      "predicted": pa.array(said.astype(np.float32)),
       "off": pa.array(off),
       "loss": pa.array(loss),
       "right": pa.array(off == 0),
