@@ -79,7 +79,9 @@ class Recognized:
       shown = "" if self.classes else f": {listed(self.files, self.file_count)}"
       facts.append(_count(self.file_count, "file") + shown)
     if self.classes:
-      counted = [f"{label} ({count:,})" for label, count in sorted(self.classes.items())]
+      # Quoted where a comma within a name would look like one between names.
+      named = repr if any("," in label for label in self.classes) else str
+      counted = [f"{named(label)} ({count:,})" for label, count in sorted(self.classes.items())]
       facts.append(f"{_count(len(counted), 'class')}: {listed(counted, len(counted))}")
     if splits:
       facts.append(f"splits of its own: {', '.join(splits)}")

@@ -122,6 +122,17 @@ class Rejected:
   label: FeatureValue | None = dataclasses.field(default=None, compare=False)
 
 
+def labels_in_words(labels: Sequence[str]) -> str:
+  """Joins the labels of a row that may have several, for people; `(none)` without labels.
+
+  A label may hold the mark, so programs read lists.
+
+  >>> labels_in_words(["red", "round"]), labels_in_words([])
+  ('red | round', '(none)')
+  """
+  return " | ".join(labels) or "(none)"
+
+
 def class_names(label: Any) -> tuple[str, ...]:
   """Returns the classes in a label's value: one text, or each text of a list; none for a number.
 

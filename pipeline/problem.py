@@ -154,6 +154,11 @@ class Problem:
     return label_key if self.compares_raw_label else self.label_id_key
 
   @property
+  def has_several(self) -> bool:
+    """Returns whether a row may have several classes, or none."""
+    return self.has_classes and not self.has_one_class
+
+  @property
   def decisive(self) -> tuple[str, ...]:
     """The names of the outputs that `decision` reads."""
     return self.answer_keys or (self.prediction_key,)

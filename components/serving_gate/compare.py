@@ -29,6 +29,8 @@ class PathResult:
     max_difference: the largest absolute difference; None if it is no number.
     passed: whether every row is within the tolerance.
     reason: the difference in words; empty if it passed.
+    slack: how many times the gate's tolerance `max_difference` may be: more than once for
+      explanations.
   """
 
   loader: str
@@ -38,6 +40,7 @@ class PathResult:
   max_difference: float | None
   passed: bool
   reason: str
+  slack: float = 1.0
 
   @property
   def asked(self) -> str:
@@ -75,6 +78,7 @@ def compare(
   signature: str,
   batch: int,
   tolerance: float,
+  slack: float = 1.0,
   answers: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[PathResult]:
   """Yields a result for each output that either side names.
@@ -90,6 +94,7 @@ def compare(
     batch: rows per request.
     tolerance: the largest difference of numbers that passes; of an output whose numbers are larger
       than 1, as a part of the largest.
+    slack: how many times the tolerance this signature may differ by; copied into the results.
     answers: of explanations, the expected answers to the same rows. Rows may then be padded to
       different lengths; where both of two labels are right answers, either may be explained; and
       the mean difference of a row counts, as a part of the largest number, since where two values
@@ -105,7 +110,7 @@ def compare(
       difference, reason = None, "the training process recorded no expectation of this output"
     else:
       difference, reason = _compare_arrays(
-        got[name], expected[name], tables, tolerance, is_explanation=answers is not None
+        got[name], expected[name], tables, tolerance * slack, is_explanation=answers is not None
       )
     yield PathResult(
       loader=loader,
@@ -115,6 +120,7 @@ def compare(
       max_difference=difference,
       passed=not reason,
       reason=reason,
+      slack=slack,
     )
 
 

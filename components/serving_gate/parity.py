@@ -96,7 +96,9 @@ class Parity(ArtifactFile):
     slow = [each.reason(self.max_latency_ms) for each in self.latency]
     wrong = [path for path in self.paths if not path.passed]
     reasons = [*(path.sentence for path in wrong), *self.op_reasons]
-    compared = [path.max_difference for path in self.paths if path.max_difference is not None]
+    compared = [
+      path.max_difference / path.slack for path in self.paths if path.max_difference is not None
+    ]
     largest = max(compared, default=None)
     if reasons and largest is not None and largest <= self.tolerance:
       largest = None  # the model is refused for a reason that is not this number

@@ -129,7 +129,8 @@ def replay_request(
       loader=loader,
       signature=request.signature,
       batch=batch,
-      tolerance=tolerance if request.answers is None else tolerance * _EXPLAIN_SLACK,
+      tolerance=tolerance,
+      slack=1 if request.answers is None else _EXPLAIN_SLACK,
       answers=request.answers
       and {name: values[:count] for name, values in request.answers.items()},
     )

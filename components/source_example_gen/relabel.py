@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from dlpipe.dotted_paths import load_function
 from dlpipe.errors import BadInputError
-from dlpipe.records import FeatureValue, class_names
+from dlpipe.records import FeatureValue, class_names, labels_in_words
 
 SETTING = "data.relabel"
 ORIGIN, NEW_LABEL, OLD_LABEL = "origin", "new_label", "label"
@@ -30,10 +30,14 @@ _ROUNDING = 1e-6  # of numbers that a table writes with fewer digits
 
 
 class NewLabel(NamedTuple):
-  """What a file says of a record: its new label, and the label that it must have; None if any."""
+  """What a file says of a record: its new label, and the label that it must have; None if any.
+
+  `written` is the old label as the file has it; `dlpipe runs rows` writes several ones in words.
+  """
 
   value: FeatureValue
   old: FeatureValue | None = None
+  written: str = ""
 
 
 def read(path: str) -> dict[str, str]:
@@ -122,9 +126,9 @@ def values(path: str, read_label: str, options: Mapping[str, Any]) -> dict[str, 
     except ValueError as err:
       raise BadInputError(f"{SETTING}={path!r}: the new label of {origin!r}: {err}") from err
     try:
-      found[origin] = NewLabel(value, convert(old, options) if old else None)
-    except ValueError:  # no record has it
-      found[origin] = NewLabel(value, old)
+      found[origin] = NewLabel(value, convert(old, options) if old else None, old)
+    except ValueError:  # no record has it, but several labels may be written so
+      found[origin] = NewLabel(value, old, old)
   return found
 
 
@@ -138,6 +142,9 @@ def require_unchanged(origin: str, label: FeatureValue | None, new: NewLabel) ->
   """
   if new.old is None or _is_same(label, new.old) or _is_same(label, new.value):
     return
+  names = class_names(label)
+  if _has_several(label) and new.written == labels_in_words(sorted(names)):
+    return
   raise BadInputError(
     f"{SETTING} was made of other data: {origin!r} has the label {_shown(label)}, and the file "
     f"says {_shown(new.old)} (column {OLD_LABEL}). Make the file anew from this data; if its "
@@ -146,12 +153,18 @@ def require_unchanged(origin: str, label: FeatureValue | None, new: NewLabel) ->
 
 
 def _is_same(label: FeatureValue | None, other: FeatureValue) -> bool:
-  """Returns whether two labels are the same; lists are not compared, and taken for it."""
+  """Returns whether two labels are the same; the order of several ones does not count."""
   if isinstance(label, (int, float)) and isinstance(other, (int, float)):
     return math.isclose(label, other, rel_tol=_ROUNDING)
   if isinstance(label, (str, bytes)) and isinstance(other, (str, bytes)):
     return _words(label) == _words(other)
-  return not isinstance(label, (str, bytes)) and not isinstance(other, (str, bytes))
+  if _has_several(label) and _has_several(other):
+    return set(class_names(label)) == set(class_names(other))
+  return False
+
+
+def _has_several(label: FeatureValue | None) -> bool:
+  return not isinstance(label, (str, bytes, int, float))
 
 
 def _words(label: str | bytes) -> list[str]:
@@ -161,6 +174,8 @@ def _words(label: str | bytes) -> list[str]:
 
 def _shown(label: FeatureValue | None) -> str:
   names = class_names(label)
+  if _has_several(label):
+    return repr(labels_in_words(names))
   return repr(names[0]) if names else repr(label)
 
 

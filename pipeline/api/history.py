@@ -136,6 +136,7 @@ def opened(
   from pipeline.runs.store.metadata_stores import open_store
 
   name = checked(task, workspace)
+  run_id = named(run_id, name, workspace, mlmd)
   found = []
   with contextlib.ExitStack() as stack:
     handles = [stack.enter_context(open_store(each)) for each in stores(name, workspace, mlmd)]
@@ -152,6 +153,21 @@ def opened(
       raise BadInputError(f"Several tasks have a run {run_id!r}: {tasks}. Choose one with --task.")
     handle, run = found[0]
     yield handle, _told_apart(run, workspace)
+
+
+def named(run_id: str, task: str | None, workspace: str | None, mlmd: str | None) -> str:
+  """Returns the name of a run; for `latest` that of the latest run of the task, or of all.
+
+  Raises:
+    BadInputError: `latest`, and nothing has run.
+  """
+  if run_id != LATEST:
+    return run_id
+  found = past_runs(task, workspace, mlmd)
+  if not found:
+    of_task = f" of {task}" if task is not None else ""
+    raise BadInputError(f"There is no run{of_task} yet. `dlpipe run` makes one.")
+  return found[0].run_id
 
 
 def predictions_of(

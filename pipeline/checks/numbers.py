@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -12,7 +13,9 @@ from pipeline.checks.description import Row
 from pipeline.checks.finding import NOTE, WARNING, Finding
 
 _SHOWN = 5
+_DIGITS = 24  # binary digits of a float32
 _FAR = 10  # interquartile ranges
+_COARSE = 0.01  # standard deviations
 
 
 class Survey:
@@ -27,7 +30,7 @@ class Survey:
       self._numbers.setdefault(row.split, []).append(float(row.label))
 
   def findings(self) -> list[Finding]:
-    """Returns findings about numbers that are all equal, outside train's range, or outliers."""
+    """Returns findings about numbers: all equal, rounded, outside train's range, or outliers."""
     train = self._numbers.get(TRAIN, [])
     if not train:
       return []
@@ -40,6 +43,7 @@ class Survey:
     far = _far(sorted([*train, *held_out]))
     of_train = f"outside of {shortest(least)} to {shortest(most)}, the range of train"
     found = [
+      *_coarse(train),
       _finding("far_values", WARNING, len(far), f"{_count(far)} far from all others.", _CODE, far),
       _finding(
         "outside_range", NOTE, len(outside), f"{_count(outside)} {of_train}.", _NEW, outside
@@ -49,11 +53,30 @@ class Survey:
 
 
 _CONSTANT = "There is nothing to learn. Add rows, or name another column (data.label_column)."
+_ROUNDED = (
+  "float32, in which models learn and answer, holds about seven digits. Subtract a constant, such "
+  "as the first moment, from all of them."
+)
 _CODE = (
   "A number such as -999 often stands for one that is missing, and one such row outweighs many in "
   "the squared error. Remove the rows, or correct them."
 )
 _NEW = "A model hardly answers what it has never seen. Add such examples to train."
+
+
+def _coarse(train: Sequence[float]) -> list[Finding]:
+  """Returns a finding if steps of float32 are a large part of how the numbers differ."""
+  largest = max(map(abs, train))
+  step = math.ldexp(1, math.frexp(largest)[1] - _DIGITS)
+  mean = statistics.fmean(train)
+  part = step / math.sqrt(statistics.fmean((number - mean) ** 2 for number in train))
+  if part <= _COARSE:
+    return []
+  what = (
+    f"All {len(train):,} training examples are kept in steps of {step:g}, which is {part:.3g} of "
+    "their standard deviation."
+  )
+  return [_finding("coarse", WARNING, len(train), what, _ROUNDED)]
 
 
 def _count(numbers: Sequence[float]) -> str:

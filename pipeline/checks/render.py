@@ -23,7 +23,7 @@ def lines(check: Mapping[str, Any], *, width: int = 100) -> list[str]:
   """
   shown = [""]
   if check["labels"]:
-    shown += _labelled("Labels", _balance(check["labels"]), width)
+    shown += _labelled("Labels", _balance(check["labels"], check["examples"]), width)
   shown += _labelled("Lengths", _lengths(check["lengths"]), width)
   if check["met"]:
     met = ", ".join(f"{count:,} {name}" for name, count in check["met"].items())
@@ -57,12 +57,13 @@ def _verdict(check: Mapping[str, Any]) -> str:
   return verdict
 
 
-def _balance(labels: Mapping[str, Mapping[str, int]]) -> list[str]:
+def _balance(labels: Mapping[str, Mapping[str, int]], examples: Mapping[str, int]) -> list[str]:
+  """Returns a line for each split: its labels, with the share of the rows that have each."""
   rows = []
   for split, counts in labels.items():
-    total = sum(counts.values())
-    if not total:
+    if not counts:
       continue
+    total = examples[split]
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     if len(ordered) > _SHOWN_LABELS:
       most, fewest = ordered[0], ordered[-1]

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.drift.measures import features, pictures, texts
 from pipeline.drift.profile import Measured, Numbers, Profile, Sketch
+from pipeline.problems.certainty.record import OUTPUTS
 
 # How many rows are measured: of so many a share is known to about one percent. Pictures cost more.
 MOST_TEXTS, MOST_PICTURES = 10_000, 2_000
@@ -132,7 +133,8 @@ def _answer(answer: Mapping[str, Any], kind: Kind) -> Measured:
   if isinstance(score, (int, float)):
     found[features.SCORE] = float(score)
     found[features.NO_NUMBER] = float(not math.isfinite(score))
-  main = _main(answer)
+  name = main_output(answer)
+  main = answer[name] if name is not None else None
   if kind.has_classes and main is not None:
     found[features.ANSWER_MIX] = _text(main)
   elif isinstance(main, (str, bytes)):
@@ -143,16 +145,22 @@ def _answer(answer: Mapping[str, Any], kind: Kind) -> Measured:
   return found
 
 
-def _main(answer: Mapping[str, Any]) -> Any:
-  """Returns the output that is the answer: the label, else a text, else a number."""
-  if _LABEL in answer:
-    return answer[_LABEL]
-  single = [value for name, value in answer.items() if name != _SCORE]
-  texts_first = [
-    *(value for value in single if isinstance(value, (str, bytes))),
-    *(value for value in single if isinstance(value, (int, float)) and value is not True),
-  ]
-  return texts_first[0] if texts_first else None
+def main_output(answer: Mapping[str, Any]) -> str | None:
+  """Returns the output that says the answer as data do: `label`, else a text, else a number.
+
+  What a model says of its doubts, such as the text `decision`, is no answer.
+
+  >>> main_output({"decision": "unsure", "low": 1.0, "high": 5.0, "value": 3.0})
+  'value'
+  """
+  single = {
+    name: value
+    for name, value in answer.items()
+    if isinstance(value, (str, bytes, int, float)) and name not in (_SCORE, *OUTPUTS)
+  }
+  texts_first = [name for name, value in single.items() if isinstance(value, (str, bytes))]
+  names = [*(name for name in single if name == _LABEL), *texts_first, *single]
+  return names[0] if names else None
 
 
 def _text(value: Any) -> str:

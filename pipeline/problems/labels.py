@@ -53,16 +53,24 @@ def read_label(cell: Any, options: Mapping[str, Any]) -> list[str]:
   [['red', 'round'], [], [], ['3', 'red']]
 
   Raises:
-    ValueError: a label is not a line of text, or there are more than a hundred labels; the
-      quarantine stores the message.
+    ValueError: a label is not a line of text, a label of a list holds the separator, or there are
+      more than a hundred labels; the quarantine stores the message.
   """
   if isinstance(cell, bytes):
     cell = cell.decode("utf-8", "replace")
   if cell is None or cell != cell or (isinstance(cell, str) and not cell.strip()):
     return []
-  parts = cell.split(_separator(options)) if isinstance(cell, str) else cell
+  separator = _separator(options)
+  parts = cell.split(separator) if isinstance(cell, str) else cell
   each = parts if isinstance(parts, (list, tuple)) else [parts]
   found = sorted({*map(label_text, each)})
+  # Answers join labels by it: a table of them would be read back as other labels.
+  holding = next((label for label in found if separator in label), None)
+  if holding is not None:
+    raise ValueError(
+      f"the label {holding!r} holds {separator!r}, which stands between labels; write it without, "
+      "or name another separator with data.label_separator"
+    )
   if len(found) > MOST:
     raise ValueError(f"the row has {len(found)} labels, and {MOST} are the most")
   return found

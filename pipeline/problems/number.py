@@ -26,7 +26,11 @@ TARGET = "target"  # transformed: [1] float32, the label in standard deviations 
 MEAN, DEVIATION = "target_mean", "target_deviation"  # transformed: float32, statistics of train
 POINTS_NAME = "answers"  # label and answer of some rows, from `number_metrics`
 
-_GROUPED = re.compile(r"[+-]?\d{1,3}([ ',.\u00a0\u202f]\d{3})+([.,]\d+)?")
+# 1,5 and 1.234,50: digits in another notation.
+_OTHERWISE = re.compile(r"[+-]?\d+([ ',.\u00a0\u202f]\d+)+")
+# 45 years and $ 7: a number with one word or sign at one side.
+_UNIT = re.compile(r"[^\W\d_]{1,12}\.?|[^\w\s]{1,3}")
+_NUMBER = re.compile(r"[+-]?\d[\d',.\u00a0\u202f]*")
 
 
 class Options(DataOptions):
@@ -56,10 +60,7 @@ def read_label(cell: Any, options: Mapping[str, Any]) -> float:
   if math.isnan(value) and isinstance(cell, float):
     raise ValueError("the number is missing")  # numeric tables mark a missing value by nan
   if math.isnan(value):
-    how = ""
-    if isinstance(cell, str) and (_GROUPED.fullmatch(cell.strip()) or "," in cell):
-      how = "; write it with a point and without marks between thousands, such as 1234.5"
-    raise ValueError(f"{names([str(cell)])} is no number{how}")
+    raise ValueError(f"{names([str(cell)])} is no number{_how_to_write(str(cell).strip())}")
   try:
     [narrow] = struct.unpack("f", struct.pack("f", value))
   except OverflowError:
@@ -67,6 +68,16 @@ def read_label(cell: Any, options: Mapping[str, Any]) -> float:
   if math.isinf(narrow):
     raise ValueError(f"{names([str(cell)])} is no finite number that float32 can hold")
   return narrow
+
+
+def _how_to_write(text: str) -> str:
+  """Returns how to write what is meant for a number; empty if it looks like none."""
+  if _OTHERWISE.fullmatch(text):
+    return "; write it with a point and without marks between thousands, such as 1234.5"
+  number = _NUMBER.search(text)
+  if number and _UNIT.fullmatch((text[: number.start()] + text[number.end() :]).strip()):
+    return "; write the number alone, without a unit, such as 1234.5"
+  return ""
 
 
 def require(

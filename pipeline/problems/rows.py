@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from dlpipe.records import labels_in_words
 from pipeline.problems.certainty.record import DECISION, FAMILIARITY, HIGH, LOW, SET
 
 # Keys of the schema's metadata.
@@ -25,9 +26,6 @@ MEASURE = b"measure"  # the column that a report shows beside label and predicti
 SHOWN_AS = b"shown_as"  # SAMPLES, or absent for mistakes
 SAMPLES = b"samples"
 
-# Joins the labels of a row that may have several, for people. A label may hold it, so programs read
-# the lists.
-JOINT = " | "
 LABEL_LIST, PREDICTED_LIST = "label_list", "predicted_list"
 
 _LIST, _TEXTS = pa.list_(pa.float32()), pa.list_(pa.string())
@@ -88,8 +86,8 @@ def of_labels(labels: Labels, outputs: Outputs) -> pa.Table:
   said = [sorted(np.array(names, object)[row]) for row in chosen]
   return pa.table(
     {
-      "label": pa.array(map(_joined, given), pa.string()),
-      "predicted": pa.array(map(_joined, said), pa.string()),
+      "label": pa.array(map(labels_in_words, given), pa.string()),
+      "predicted": pa.array(map(labels_in_words, said), pa.string()),
       LABEL_LIST: pa.array(given, _TEXTS),
       PREDICTED_LIST: pa.array(said, _TEXTS),
       "score": pa.array(np.where(unknown, 1, sure).astype(np.float32)),
@@ -105,7 +103,8 @@ def of_number(labels: Labels, outputs: Outputs) -> pa.Table:
   """Returns rows of numbers.
 
   Returns:
-    `label` and `predicted` double; `off` double, their distance; `loss` double, its square, or
+    `label` and `predicted` float, as the data and the model have them, so that a condition such as
+    `label == 19.99` finds 19.99; `off` double, their distance; `loss` double, its square, or
     infinity if the prediction is not finite; `right` bool, whether both are equal.
   """
   truth = np.array([float(values[0]) if len(values) else np.nan for values in labels], np.float64)
@@ -114,8 +113,8 @@ def of_number(labels: Labels, outputs: Outputs) -> pa.Table:
   loss = np.where(np.isfinite(said), np.square(off), np.inf)
   return pa.table(
     {
-      "label": pa.array(truth),
-      "predicted": pa.array(said),
+      "label": pa.array(truth.astype(np.float32)),
+      "predicted": pa.array(said.astype(np.float32)),
       "off": pa.array(off),
       "loss": pa.array(loss),
       "right": pa.array(off == 0),
@@ -171,10 +170,6 @@ def _doubts(outputs: Outputs) -> dict[str, pa.Array]:
 def _negative_log(scores: np.ndarray) -> np.ndarray:
   with np.errstate(divide="ignore"):
     return -np.log(scores)
-
-
-def _joined(labels: Sequence[str]) -> str:
-  return JOINT.join(labels) or "(none)"
 
 
 def _texts(values: Any) -> list[str]:

@@ -10,6 +10,7 @@ import pathlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -114,9 +115,24 @@ def as_csv(table: pa.Table) -> str:
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
   labels = names_of_scores(table)
+  narrow = {field.name for field in table.schema if _is_narrow(field.type)}
   for batch in table.to_batches(max_chunksize=_BATCH):  # Python's numbers take far more memory
     for row in batch.to_pylist():
-      yield {name: _plain(name, value, labels) for name, value in row.items()}
+      yield {
+        name: _plain(name, _shortened(value) if name in narrow else value, labels)
+        for name, value in row.items()
+      }
+
+
+def _is_narrow(kind: pa.DataType) -> bool:
+  return pa.types.is_float32(kind.value_type if pa.types.is_list(kind) else kind)
+
+
+def _shortened(value: Any) -> Any:
+  """Returns a float32 with the fewest decimals that tell it, as `batch` writes it."""
+  if isinstance(value, list):
+    return [_shortened(each) for each in value]
+  return float(str(np.float32(value))) if isinstance(value, float) else value
 
 
 def _plain(name: str, value: Any, labels: Sequence[str]) -> Any:

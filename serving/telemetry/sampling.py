@@ -13,12 +13,14 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from serving.models.classification import Classes
 from serving.models.tensors import Array, array_from_proto
 
 SAMPLED, UNSURE, RARE, ERROR = "sampled", "unsure", "rare", "error"
 # The outputs of every classification that dlpipe exports; other models may have them, too.
-SCORE, LABEL = "score", "label"
+SCORE, LABEL, SCORES = "score", "label", "scores"
 _HALVED_AT = 10_000
 _MOST_LABELS = 1000
 
@@ -101,16 +103,25 @@ class Answer:
 def of_arrays(outputs: Mapping[str, Array]) -> Answer:
   """Returns the answer in a Predict's arrays; outputs of these names may be something else."""
   scores, labels = outputs.get(SCORE), outputs.get(LABEL)
+  if SCORE not in outputs and LABEL in outputs:
+    scores = _least_sure(outputs.get(SCORES))
   return Answer(
     scores.ravel().tolist() if scores is not None and scores.dtype.kind in "fiu" else (),
     labels.ravel().tolist() if labels is not None else (),
   )
 
 
+def _least_sure(scores: Array | None) -> Array | None:
+  """The score of the least sure label of each row, of a model that gives each label one."""
+  if scores is None or scores.dtype.kind != "f" or scores.ndim != 2 or not scores.shape[1]:
+    return None
+  return np.maximum(scores, 1 - scores).min(axis=1)
+
+
 def of_message(api: str, response: Any) -> Answer:
   """Returns the answer in a response of gRPC."""
   if api == "Predict":
-    named = {SCORE, LABEL} & set(response.outputs)
+    named = {SCORE, LABEL, SCORES} & set(response.outputs)
     return of_arrays({name: array_from_proto(response.outputs[name]) for name in named})
   if api == "Classify":
     rows = [row.classes for row in response.result.classifications if row.classes]

@@ -62,7 +62,7 @@ def pick(
     raise BadInputError(
       f"No logged request can be picked by {by}: that takes rows whose input and answer were logged"
       + {
-        UNSURE: ", with a score.",
+        UNSURE: ", with a score. Without scores, take --by random or --by disagreement.",
         RANDOM: ", of the random sample (--request_log_sample).",
         DISAGREEMENT: ", to which the other version answers otherwise.",
       }[by]
@@ -103,8 +103,7 @@ def join(
   path = _output(output, (".csv",), task)
   from pipeline.batch.requests import writing
 
-  several = task.problem.has_classes and not task.problem.has_one_class
-  given = writing.read_labels(pathlib.Path(labels), column, several=several)
+  given = writing.read_labels(pathlib.Path(labels), column, several=task.problem.has_several)
   found = writing.joined(_rows(task, log, workspace, tell), given)
   if found.shared:
     tell(
@@ -126,7 +125,8 @@ def _rows(task: Task, log: str | None, workspace: str | None, tell: Callable[[st
   )
   from pipeline.batch.requests import reading
 
-  return reading.read(reading.log_of(folder, task.name), task.input.key, tell=tell)
+  model_log = reading.log_of(folder, task.name)
+  return reading.read(model_log, task.input.key, tell=tell, several=task.problem.has_several)
 
 
 def _output(output: str, endings: tuple[str, ...], task: Task) -> pathlib.Path:

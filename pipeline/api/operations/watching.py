@@ -162,7 +162,9 @@ def compare(
   truth = _truth(folder, version, labels, column, tell)
   first = start - windows.MOST_BEFORE * (end - start)
   found = watching.watch(
-    lambda: reading.read(model_log, task.input.key, tell=tell, since=first),
+    lambda: reading.read(
+      model_log, task.input.key, tell=tell, since=first, several=task.problem.has_several
+    ),
     version,
     kind_of(task),
     since=start,

@@ -13,27 +13,11 @@ from typing import Any
 from pipeline.batch.requests import windows
 from pipeline.batch.requests.reading import LoggedRow
 from pipeline.problem import Problem
-from pipeline.problems.certainty.record import OUTPUTS
 
 UNSURE, RANDOM, DISAGREEMENT = "unsure", "random", "disagreement"
-_SCORE, _LABEL = "score", "label"
+_SCORE, _SCORES = "score", "scores"
 _BATCH = 256
 Ask = Callable[[Sequence[bytes]], Sequence[Any]]
-
-
-def main_output(answer: Mapping[str, Any]) -> str | None:
-  """Returns the output that data would hold: `label`, a text, or a number; None if there is none.
-
-  A model may have more texts, such as whether it is sure.
-  """
-  single = {
-    name: value
-    for name, value in answer.items()
-    if not isinstance(value, list) and name not in OUTPUTS
-  }
-  texts = [name for name, value in single.items() if isinstance(value, str)]
-  names = [name for name in single if name != _SCORE]
-  return next(iter([*(name for name in names if name == _LABEL), *texts, *names]), None)
 
 
 def decided(answer: Mapping[str, Any], problem: Problem) -> Any:
@@ -41,6 +25,20 @@ def decided(answer: Mapping[str, Any], problem: Problem) -> Any:
   if any(name not in answer for name in problem.decisive):
     return None
   return problem.decision(answer)
+
+
+def score_of(answer: Mapping[str, Any]) -> float | None:
+  """How sure an answer is: its score, or of several labels that of the least sure; None without.
+
+  >>> score_of({"label": "a", "labels": ["a", "b"], "scores": [0.9, 0.375]})
+  0.625
+  """
+  score, scores = answer.get(_SCORE), answer.get(_SCORES)
+  if isinstance(score, (int, float)):
+    return float(score)
+  if _SCORE in answer or not isinstance(scores, list) or not scores:
+    return None
+  return min((max(each, 1 - each) for each in scores), key=lambda each: (each == each, each))
 
 
 def sureness(score: Any) -> float:
@@ -53,11 +51,11 @@ def unsure(rows: Iterable[LoggedRow], count: int) -> list[LoggedRow]:
   """Returns the rows with the lowest scores, the lowest first; each input once."""
   found: list[tuple[float, int, LoggedRow]] = []
   for number, row in enumerate(_answered(rows)):
-    score = row.answer.get(_SCORE)
-    if not isinstance(score, (int, float)):
+    score = score_of(row.answer)
+    if score is None:
       continue
     # One that is no number is the least sure of all.
-    entry = (math.inf if math.isnan(score) else -float(score), -number, row)
+    entry = (math.inf if math.isnan(score) else -score, -number, row)
     if len(found) < count:
       heapq.heappush(found, entry)
     else:
@@ -100,7 +98,7 @@ def disagreement(
     for (number, row), other in zip(batch, others, strict=True):
       if other is None or decided(row.answer, problem) in (None, other):
         continue
-      heapq.heappush(found, (sureness(row.answer.get(_SCORE)), -number, row))
+      heapq.heappush(found, (sureness(score_of(row.answer)), -number, row))
       if len(found) > count:
         heapq.heappop(found)
   return [row for _, _, row in sorted(found, key=lambda entry: entry[:2], reverse=True)]

@@ -85,6 +85,7 @@ def read(
   tell: Callable[[str], None],
   since: float = 0,
   answers: bool = True,
+  several: bool = False,
 ) -> Iterator[LoggedRow]:
   """Yields every row, the oldest file first.
 
@@ -94,6 +95,7 @@ def read(
     tell: receives a sentence on each file that is cut off or damaged.
     since: files of days before this moment, in seconds since 1970, are not read.
     answers: whether the rows get what was answered, which costs most of the time.
+    several: whether a row may have several labels, so that Classify's best class is no answer.
   """
   # A server that was killed, or that is writing now, leaves a name that begins with a point. Those
   # first: one that gets its other name meanwhile is found under this one, or under both.
@@ -105,7 +107,14 @@ def read(
     if (_day(span) + 1) * _DAY_S <= since:
       continue
     for number, record in enumerate(_records(path, tell)):
-      yield from _rows(record, input_key, asked, name=f"{stem}-{number}", with_answers=answers)
+      yield from _rows(
+        record,
+        input_key,
+        asked,
+        name=f"{stem}-{number}",
+        with_answers=answers,
+        several=several,
+      )
   if asked.others and not asked.is_met:
     raise BadInputError(
       f"Expected requests with the input {input_key!r} in {str(log)!r}. They have "
@@ -168,7 +177,13 @@ def _dataset(path: pathlib.Path) -> Any:
 
 
 def _rows(
-  record: bytes, input_key: str, asked: _Asked, *, name: str, with_answers: bool
+  record: bytes,
+  input_key: str,
+  asked: _Asked,
+  *,
+  name: str,
+  with_answers: bool,
+  several: bool,
 ) -> Iterator[LoggedRow]:
   log = prediction_log_pb2.PredictionLog.FromString(record)
   note = LoggedRequest.FromString(record).note
@@ -184,7 +199,7 @@ def _rows(
   if note.error:
     yield shared
     return
-  values, answers = _content(log, input_key, with_answers)
+  values, answers = _content(log, input_key, with_answers, several)
   sent = set(log.predict_log.request.inputs) - {_EXAMPLES}
   if any(value is not None for value in values):
     asked.is_met = True
@@ -201,7 +216,7 @@ def _rows(
 
 
 def _content(
-  log: Any, input_key: str, with_answers: bool
+  log: Any, input_key: str, with_answers: bool, several: bool
 ) -> tuple[list[bytes | None], list[dict[str, Any]]]:
   """Returns the inputs and the answers, row by row; empty answers if they are not wanted."""
   kind = log.WhichOneof("log_type")
@@ -225,15 +240,19 @@ def _content(
     return [], answers
   if kind == "classify_log":
     rows = log.classify_log.response.result.classifications
-    answers = [_best(row.classes) for row in rows]
+    answers = [_best(row.classes, several) for row in rows]
     examples = log.classify_log.request.input.example_list.examples
     return [_feature(example, input_key) for example in examples], answers
   return [], []
 
 
-def _best(classes: Any) -> dict[str, Any]:
+def _best(classes: Any, several: bool) -> dict[str, Any]:
+  """The answer in the classes of a row; of several labels, the best one is no answer."""
   if not classes:
     return {}
+  if several:
+    labels, scores = [each.label for each in classes], [each.score for each in classes]
+    return {"labels": labels, "scores": scores}
   best = max(classes, key=lambda each: each.score)
   return {
     "label": best.label,

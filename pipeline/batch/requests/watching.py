@@ -17,12 +17,11 @@ from pipeline.batch.requests.compared import (
   with_before,
   with_version,
 )
-from pipeline.batch.requests.picking import main_output
 from pipeline.batch.requests.reading import LoggedRow
 from pipeline.batch.requests.windows import Window
 from pipeline.batch.requests.writing import named
 from pipeline.drift import comparing, novel
-from pipeline.drift.measuring import Kind, Measure, Row
+from pipeline.drift.measuring import Kind, Measure, Row, main_output
 from pipeline.drift.profile import Profile
 from pipeline.drift.served import Served
 from pipeline.drift.verdict import Example

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 from dlpipe.artifact_files import finite
 from dlpipe.errors import BadInputError
 from pipeline.batch import input_columns
-from pipeline.batch.requests.picking import main_output
+from pipeline.batch.requests.picking import score_of
 from pipeline.batch.requests.reading import LoggedRow
+from pipeline.drift.measuring import main_output
 from pipeline.problems.labels import SEPARATOR, THRESHOLD
 from pipeline.task import Task
 
@@ -153,8 +154,8 @@ def _about(row: LoggedRow) -> list[Any]:
 
 
 def _predicted(row: LoggedRow) -> tuple[Any, Any]:
-  name = main_output(row.answer)
-  return (row.answer[name] if name is not None else ""), row.answer.get("score", "")
+  name, score = main_output(row.answer), score_of(row.answer)
+  return (row.answer[name] if name is not None else ""), ("" if score is None else score)
 
 
 def _label_studio(row: LoggedRow, task: Task) -> dict[str, Any]:
@@ -184,6 +185,13 @@ def _choices(row: LoggedRow, task: Task) -> list[str]:
   return [str(label) for label, score in named if score >= THRESHOLD]
 
 
+def _require_apart(chosen: Sequence[Any]) -> None:
+  """Raises `ValueError` for a label that would be read back as two."""
+  holding = next((label for label in map(str, chosen) if SEPARATOR in label), None)
+  if holding is not None:
+    raise ValueError(f"the label {holding!r} holds {SEPARATOR!r}, which stands between labels")
+
+
 def _of_label_studio(path: pathlib.Path, text: str, several: bool) -> list[tuple[str, str]]:
   try:
     tasks = json.loads(text)
@@ -198,6 +206,7 @@ def _of_label_studio(path: pathlib.Path, text: str, several: bool) -> list[tuple
         for result in annotation["result"][:1]:
           value = result["value"]
           chosen = value.get("choices") or value["text"]
+          _require_apart(chosen if several else ())
           if not several and len(chosen) != 1:
             raise ValueError(f"{len(chosen)} labels of {task['data'][ID]} where one is expected")
           found.append((str(task["data"][ID]), SEPARATOR.join(map(str, chosen))))

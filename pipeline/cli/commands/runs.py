@@ -14,7 +14,7 @@ import click
 from dlpipe.errors import BadInputError
 from dlpipe.words import minute, number
 from dlpipe.workspace import Workspace
-from pipeline.api.history import opened, past_runs
+from pipeline.api.history import named, opened, past_runs
 from pipeline.api.quiet_screen import quieten_screen
 from pipeline.api.stores import checked, strangers_in, tasks_in
 from pipeline.cli.commands.reproduce import reproduce
@@ -112,7 +112,10 @@ def _again(version: served.Version) -> str:
 def show(
   run_id: str, task: str | None, workspace: str | None, mlmd: str | None, as_json: bool
 ) -> None:
-  """Show the run RUN: what it was told, its nodes, their artifacts, and what came of it."""
+  """Show the run RUN: what it was told, its nodes, their artifacts, and what came of it.
+
+  RUN may be `latest`.
+  """
   quieten_screen()
   from pipeline.runs import trained
 
@@ -159,7 +162,7 @@ def show(
       click.echo(line)
     if mlmd is None:
       folder = Workspace.of(workspace).task(run.task)
-      for path in (folder.report(run_id), folder.log(run_id)):
+      for path in (folder.report(run.run_id), folder.log(run.run_id)):
         if path.exists():
           click.echo(f"{'Report' if path.suffix == '.html' else 'Log':<20}{path}")
 
@@ -180,7 +183,10 @@ def _spans(run: PastRun, kept: cleaned.CleanedRun | None) -> list[dict[str, Any]
 def why(
   run_id: str, task: str | None, workspace: str | None, mlmd: str | None, as_json: bool
 ) -> None:
-  """Tell why each node of the run RUN ran: what is another than when it last succeeded."""
+  """Tell why each node of the run RUN ran: what is another than when it last succeeded.
+
+  RUN may be `latest`.
+  """
   quieten_screen()
   from pipeline.runs import changes
   from pipeline.runs.said import in_users_words
@@ -217,20 +223,23 @@ def diff(
   mlmd: str | None,
   as_json: bool,
 ) -> None:
-  """Compare the run RUN with the run OTHER: what went in, and what came out."""
+  """Compare the run RUN with the run OTHER: what went in, and what came out.
+
+  Either may be `latest`.
+  """
   quieten_screen()
   from pipeline.runs import changes, lineage
   from pipeline.runs.said import in_users_words
 
   with opened(before, task, workspace, mlmd) as (handle, first):
-    second = lineage.show_run(handle, after, first.task)
+    second = lineage.show_run(handle, named(after, first.task, workspace, mlmd), first.task)
     if second is None:
       raise BadInputError(
         f"There is no run {after!r} of {first.task} beside {before}. `dlpipe runs list` lists what "
         "there is."
       )
     nodes = changes.compare(handle, first.nodes, second.nodes)
-  said = _said(first.task, before, after, workspace, mlmd)
+  said = _said(first.task, first.run_id, second.run_id, workspace, mlmd)
   if as_json:
     both = {"before": first.to_json(with_nodes=False), "after": second.to_json(with_nodes=False)}
     shown = {name: [dataclasses.asdict(each) for each in found] for name, found in nodes.items()}

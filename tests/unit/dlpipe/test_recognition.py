@@ -8,6 +8,11 @@ from dlpipe.recognition import Recognized, Unread, listed, shortened
 from dlpipe.records import SourcePlan
 
 
+def test_names_with_commas_are_told_apart():
+  [said] = Recognized(layout="manifest", classes={"red, bright": 2, "red": 1}).sentences()
+  assert said == "Read as manifest: 2 classes: 'red' (1), 'red, bright' (2)."
+
+
 def test_the_sentences_of_many_classes_are_short():
   classes = {f"class {n:03d}": 10 * n for n in range(300)}
   found = Recognized(

@@ -44,6 +44,18 @@ def test_without_a_limit_the_latency_is_no_gate():
   assert _rows(_parity()) == [("serving_difference", "<= 1e-05", 2e-7, True)]
 
 
+def test_an_explanation_is_measured_by_the_bound_that_it_is_held_to():
+  # Held to 100 times the tolerance: what passes is never shown as more than the bound.
+  explained = dataclasses.replace(_PATH, max_difference=7e-5, slack=100)
+  assert _rows(_parity(paths=(_PATH, explained))) == [
+    ("serving_difference", "<= 1e-05", pytest.approx(7e-7), True)
+  ]
+  far = dataclasses.replace(explained, max_difference=2e-3, passed=False, reason="differs by 0.002")
+  assert _rows(_parity(paths=(_PATH, far))) == [
+    ("serving_difference", "<= 1e-05", pytest.approx(2e-5), False)
+  ]
+
+
 @pytest.mark.parametrize(("limit", "passed"), [(4.0, True), (3.9, False)])
 def test_the_slower_protocol_decides(limit, passed):
   assert _rows(_parity(max_latency_ms=limit)) == [

@@ -96,6 +96,11 @@ _LABELS = "pipeline.problems.labels.read_label"
     (b"good", "", _CLASSES),
     (2.5, "2.50", _NUMBER),
     (["good"], "good", _LABELS),
+    (["good", "odd"], "odd|good", _LABELS),
+    ([b"bad"], "good", _LABELS),  # has the new label already
+    # As `dlpipe runs rows` writes them, whatever separates labels in the data.
+    (["a|b", "good"], "a|b | good", _LABELS),
+    ([], "(none)", _LABELS),
   ],
 )
 def test_a_record_with_the_label_that_the_file_says_is_relabelled(file, label, old, read_label):
@@ -106,7 +111,14 @@ def test_a_record_with_the_label_that_the_file_says_is_relabelled(file, label, o
 
 @pytest.mark.parametrize(
   ("label", "old", "read_label"),
-  [(b"other", "good", _CLASSES), (None, "good", _CLASSES), (3.5, "2.5", _NUMBER)],
+  [
+    (b"other", "good", _CLASSES),
+    (None, "good", _CLASSES),
+    (3.5, "2.5", _NUMBER),
+    (["good"], "good|odd", _LABELS),
+    ([], "good", _LABELS),
+    (["good"], "(none)", _LABELS),
+  ],
 )
 def test_a_record_that_is_another_one_now_is_refused(file, label, old, read_label):
   new = "7" if read_label == _NUMBER else "bad"

@@ -60,6 +60,19 @@ def test_it_is_shown_with_what_it_was_told(begin, tmp_path):
     pass
 
 
+def test_the_latest_run_needs_no_name(begin, tmp_path):
+  def invoke(*args):
+    return CliRunner().invoke(runs, [*args, "--workspace", str(tmp_path)])
+
+  assert "There is no run yet" in str(invoke("show", "latest").exception)
+  begin("20260101-030405-abcd", **{"train.epochs": 3})
+  begin(_KILLED, **{"train.epochs": 7})
+  shown = invoke("show", "latest", "--task", "images")
+  assert _KILLED in shown.output
+  assert "train.epochs=7" in shown.output
+  assert _KILLED in invoke("why", "latest").output
+
+
 def test_what_another_store_has_or_an_orchestrator_began_is_not_missed(begin, tmp_path):
   begin("scheduled__2026-01-02")
   begin("20260103-000000-abcd", **{"metadata.connection_file": str(tmp_path / "mlmd.json")})

@@ -1,5 +1,6 @@
 """Findings about answers that are numbers."""
 
+import numpy as np
 import pytest
 
 from pipeline.checks.description import Row, label_bytes
@@ -35,6 +36,19 @@ def test_what_stands_for_missing_is_told_with_how_often():
 def test_what_train_never_has_is_told(held_out, said):
   found = _findings(range(50), held_out)
   assert found["outside_range"].what == f"{said} outside of 0 to 49, the range of train."
+
+
+def test_numbers_that_float32_hardly_tells_apart_are_told():
+  # Seconds since 1970 lie 128 apart as float32, and these differ by some hundred.
+  numbers = [float(np.float32(1_764_500_000 + second)) for second in range(0, 1500, 7)]
+  found = _findings(numbers)
+  assert found["coarse"].what == (
+    "All 215 training examples are kept in steps of 128, which is 0.296 of their standard "
+    "deviation."
+  )
+  assert "Subtract" in found["coarse"].advice
+  assert "coarse" not in _findings([1_000_000 + each for each in range(500)])
+  assert "coarse" not in _findings([float(np.float32(0.1 * each)) for each in range(500)])
 
 
 def test_a_few_numbers_are_not_told_apart_by_their_quartiles():

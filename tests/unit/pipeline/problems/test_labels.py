@@ -21,6 +21,7 @@ from pipeline.problems.labels import MOST, PROBLEM, read_label, require
     ("a|b", ";", ["a|b"]),
     (b"x||y", "||", ["x", "y"]),
     (["b", 3.0], "|", ["3", "b"]),
+    (["a|b", "c"], ";", ["a|b", "c"]),
     (7, "|", ["7"]),
     ("", "|", []),
     ("  ", "|", []),
@@ -40,6 +41,7 @@ def test_the_labels_of_a_cell_each_once_by_name(cell, separator, labels):
     ("red|", "the label is empty"),
     ("|".join(map(str, range(MOST + 1))), "the row has 101 labels, and 100 are the most"),
     ([{"a": 1}], "the label is no single value, but a dict"),
+    (["red", "a|b"], "the label 'a|b' holds '|', which stands between labels; write it without"),
   ],
 )
 def test_a_cell_that_holds_none_is_told_why(cell, reason):
@@ -66,6 +68,11 @@ def test_a_label_that_some_rows_have_and_others_lack_is_enough():
 def test_labels_that_tell_nothing_apart_are_refused(answers):
   with pytest.raises(BadInputError, match="Expected a label in 't.csv' that two rows have and"):
     _require(answers)
+
+
+def test_what_lists_alone_cannot_say_is_refused_before_it_is_read():
+  with pytest.raises(BadInputError, match="holds '|', which stands between labels"):
+    _require([Rejected(origin="row 2", reason="the label 'a|b' holds '|', which stands between")])
 
 
 def test_another_separator_is_found_and_asked_for():

@@ -38,6 +38,9 @@ def test_what_is_a_number(cell, value):
     ("1,234.50", "'1,234.50' is no number; write it with a point and without marks"),
     ("1.234.567", "'1.234.567' is no number; write it with a point and without marks"),
     ("1_000", "'1_000' is no number"),
+    ("12,5 EUR", "'12,5 EUR' is no number; write the number alone, without a unit"),
+    ("$7", "'$7' is no number; write the number alone, without a unit"),
+    ("45 years", "'45 years' is no number; write the number alone, without a unit"),
     ("nan", "'nan' is no number"),
     ("inf", "'inf' is no finite number"),
     (1e39, "'1e+39' is no finite number that float32 can hold"),
@@ -47,6 +50,12 @@ def test_what_is_a_number(cell, value):
 )
 def test_what_is_none_is_told_why(cell, reason):
   with pytest.raises(ValueError, match=re.escape(reason)):
+    read_label(cell, {})
+
+
+@pytest.mark.parametrize("cell", ["two rooms, quiet", "n/a", "room 5, no 7, quiet", "0x10"])
+def test_a_text_is_given_no_advice_on_how_to_write_numbers(cell):
+  with pytest.raises(ValueError, match="is no number$"):
     read_label(cell, {})
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from pipeline.problems import classes, labels, number, rows, text
 from pipeline.problems.translation_metrics import row_chrf
+from pipeline.rows.table import as_csv, as_rows
+from pipeline.rows.where import matching
 
 NAMES = np.array([[b"cat", b"dog"]] * 3, object)
 
@@ -56,6 +58,15 @@ def test_a_number():
   assert (found["label"], found["right"]) == ([2.5, 1.0, 0.0], [True, False, False])
   assert found["off"][:2] == [0, 2]
   assert found["loss"] == [0, 4, math.inf]
+
+
+def test_numbers_are_found_by_what_the_data_say():
+  outputs = {"value": np.array([19.99, 0.1], np.float32)}
+  found = rows.of_number([[float(np.float32(19.99))], [float(np.float32(0.1))]], outputs)
+  assert matching(found, "label == 19.99 and predicted == 19.99").num_rows == 1
+  assert matching(found, "label in [0.1, 3]").num_rows == 1
+  assert [row["label"] for row in as_rows(found)] == [19.99, 0.1]
+  assert as_csv(found).splitlines()[1].startswith("19.99,19.99,")
 
 
 def test_a_text():

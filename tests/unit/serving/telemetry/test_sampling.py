@@ -77,6 +77,19 @@ def test_outputs_of_these_names_may_be_something_else():
   assert sampler.why(sampling.of_arrays(outputs)) is None
 
 
+def test_an_answer_of_several_labels_is_as_sure_as_its_least_sure_label():
+  scores = np.array([[0.875, 0.125], [0.875, 0.375]], np.float32)
+  outputs = {"label": np.array([b"a", b"a"], object), "scores": scores}
+  assert sampling.of_arrays(outputs).scores == [0.875, 0.625]
+  assert Sampler(Sampling(rate=0.0, unsure_below=0.7)).why(sampling.of_arrays(outputs)) == "unsure"
+  response = predict_pb2.PredictResponse()
+  fill_proto(response.outputs["scores"], scores, as_content=True)
+  response.outputs["label"].CopyFrom(tf.make_tensor_proto([b"a", b"a"]))
+  assert sampling.of_message("Predict", response).scores == [0.875, 0.625]
+  # Scores of another model, beside no label, say nothing.
+  assert sampling.of_arrays({"scores": scores}) == Answer()
+
+
 def test_threads_count_one_after_the_other():
   """A new label while another thread went through the counts failed that thread's request."""
   sampler = Sampler(Sampling(rate=0.0, rare_below=0.1))

@@ -23,6 +23,20 @@ def test_the_unsure_come_first_and_once():
   assert [row.id for row in picking.unsure(rows, 99)] == ["r1", "r3", "r2", "r0"]
 
 
+def test_of_several_labels_the_least_sure_one_counts():
+  def answer(*scores):
+    return {"label": "", "labels": ["a", "b"], "scores": list(scores)}
+
+  rows = [
+    LoggedRow(id=f"r{n}", value=f"text {n}".encode(), why="sampled", answer=each)
+    for n, each in enumerate([answer(0.9, 0.1), answer(1, 0.6), answer(0.3, 0), answer(1, 0.55)])
+  ]
+  assert [row.id for row in picking.unsure(rows, 3)] == ["r3", "r1", "r2"]
+  assert [row.id for row in picking.unsure([*rows, _row(4, 0.1)], 1)] == ["r4"]
+  value = {"value": 3.0, "low": 1.0, "high": 5.0, "decision": "accepted"}
+  assert picking.unsure([LoggedRow(id="number", value=b"x", answer=value)], 3) == []
+
+
 def test_a_score_that_is_no_number_is_the_least_sure():
   rows = [_row(n, score) for n, score in enumerate([0.9, math.nan, 0.5, math.nan, 0.7])]
   assert [row.id for row in picking.unsure(rows, 3)] == ["r1", "r3", "r2"]
@@ -63,15 +77,3 @@ def test_what_a_logged_answer_decides():
   assert picking.decided(answer, classes.PROBLEM) == "a"
   assert picking.decided({"score": 0.5, "value": 3.0}, number.PROBLEM) == 3.0
   assert picking.decided({"score": 0.5}, classes.PROBLEM) is None
-
-
-def test_the_answer_in_a_word():
-  answer = {"decision": "unsure", "score": 0.5, "label": "a", "scores": [0.5]}
-  assert picking.main_output(answer) == "label"
-  assert picking.main_output({"score": 0.5, "translation": "Hallo"}) == "translation"
-  assert picking.main_output({"score": 0.5, "value": 3.0}) == "value"
-  # What a model says of its doubts is no answer.
-  doubts = {"decision": "unsure", "familiarity": 0.5}
-  assert picking.main_output({**doubts, "label": "a"}) == "label"
-  assert picking.main_output({**doubts, "low": 1.0, "high": 5.0, "value": 3.0}) == "value"
-  assert picking.main_output({"score": 0.5}) is None

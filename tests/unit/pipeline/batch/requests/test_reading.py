@@ -56,6 +56,9 @@ def test_a_log_of_an_older_release_or_of_examples_is_read(tmp_path, name):
     ("requests-1-1-1", b"fine", 0.75),
   ]
   assert rows[2].answer["label"] == "b"
+  # Where a row may have several labels, the best one is not the answer.
+  *_, last = reading.read(tmp_path / "m", "text", tell=str, several=True)
+  assert last.answer == {"labels": ["a", "b"], "scores": [0.25, 0.75]}
 
 
 @pytest.mark.parametrize("cut", [1, 20, 60])

@@ -167,6 +167,10 @@ def test_several_labels_of_a_row_go_to_label_studio_and_come_back(tmp_path):
   assert writing.read_labels(path, "label", several=True) == {"a": "red|old"}
   with pytest.raises(BadInputError, match="2 labels of a where one is expected"):
     writing.read_labels(path, "label")
+  result["value"]["choices"] = ["red", "a|b"]
+  path.write_text(json.dumps([{**found, "annotations": [{"result": [result]}]}]))
+  with pytest.raises(BadInputError, match=r"the label 'a\|b' holds '\|'"):
+    writing.read_labels(path, "label", several=True)
 
 
 def test_another_export_of_label_studio_is_named(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
 from pipeline.drift.measures import features, languages, pictures, texts
-from pipeline.drift.measuring import Kind, Measure, Row
+from pipeline.drift.measuring import Kind, Measure, Row, main_output
 
 
 def _retaken(encoded, look):
@@ -120,6 +120,27 @@ def test_labels_and_answers_are_measured_by_the_kind_of_problem():
     "score": -0.5,
     **sure,
   }
+
+
+def test_what_a_model_says_of_its_doubts_is_not_measured_as_its_answer():
+  kind = Kind(is_text=False, has_classes=False, has_one_class=False)
+  answer = {"decision": "accepted", "familiarity": 0.5, "high": 17.0, "low": 11.0, "value": 14.0}
+  assert dict(Measure(kind).of(Row(answer=answer))[0]) == {
+    "answer value": 14.0,
+    "answers that are no number": 0.0,
+  }
+
+
+def test_the_answer_in_a_word():
+  answer = {"decision": "unsure", "score": 0.5, "label": "a", "scores": [0.5]}
+  assert main_output(answer) == "label"
+  assert main_output({"score": 0.5, "translation": "Hallo"}) == "translation"
+  assert main_output({"score": 0.5, "value": 3.0}) == "value"
+  # What a model says of its doubts is no answer.
+  doubts = {"decision": "unsure", "familiarity": 0.5}
+  assert main_output({**doubts, "label": "a"}) == "label"
+  assert main_output({**doubts, "low": 1.0, "high": 5.0, "value": 3.0}) == "value"
+  assert main_output({"score": 0.5}) is None
 
 
 def test_the_examples_hold():
