@@ -82,7 +82,7 @@ class BestEpoch(keras.callbacks.Callback):
   def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
     """Compares this epoch with the best so far."""
     known = logs or {}
-    require_monitor(self.metric, [name for name in known if name.startswith("val_")])
+    require_monitor(self.metric, list(known))
     value = self._sign * float(known[self.metric])
     better = value > self.value
     self.wait = 0 if better or epoch < self._counts_from else self.wait + 1

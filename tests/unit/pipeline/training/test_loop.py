@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from dlpipe.errors import BadInputError
 from pipeline.task import Phase
 from pipeline.training import callbacks, datasets, loop
 
@@ -164,7 +165,7 @@ def test_small_data_gets_more_epochs(splits, tmp_path, min_steps, epochs):
 
 
 def test_a_metric_that_is_not_there_is_an_error_that_names_those_that_are(splits, tmp_path):
-  with pytest.raises(ValueError, match="'val_f1'.*'val_accuracy'"):
+  with pytest.raises(BadInputError, match=r"picked by 'val_f1', .* It has: .*val_accuracy, .*loss"):
     _train(_model(), splits, tmp_path, _phase(), monitor=("val_f1", "max"))
 
 
