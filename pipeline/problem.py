@@ -155,7 +155,7 @@ class Problem:
 
   @property
   def has_several(self) -> bool:
-    """Returns whether a row may have several classes, or none."""
+    """Whether a row may have several classes, or none."""
     return self.has_classes and not self.has_one_class
 
   @property

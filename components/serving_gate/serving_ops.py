@@ -105,7 +105,7 @@ def refusals(used: Iterable[UsedOp], release: ServingRelease) -> list[str]:
 
 
 def refused_by_all(used: Iterable[UsedOp]) -> list[str]:
-  """Why no release could run a graph, a sentence a reason; empty if one can."""
+  """Returns why no release could run a graph, a sentence a reason; empty if one can."""
   every = [ServingRelease(version=version, with_gpu=True) for version in _releases()]
   return refusals([op for op in used if all(_reason(op, each) for each in every)], every[-1])
 

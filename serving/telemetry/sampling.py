@@ -112,7 +112,7 @@ def of_arrays(outputs: Mapping[str, Array]) -> Answer:
 
 
 def _least_sure(scores: Array | None) -> Array | None:
-  """The score of the least sure label of each row, of a model that gives each label one."""
+  """Returns the score of the least sure label of each row, if each label has one."""
   if scores is None or scores.dtype.kind != "f" or scores.ndim != 2 or not scores.shape[1]:
     return None
   return np.maximum(scores, 1 - scores).min(axis=1)

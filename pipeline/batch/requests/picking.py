@@ -28,7 +28,7 @@ def decided(answer: Mapping[str, Any], problem: Problem) -> Any:
 
 
 def score_of(answer: Mapping[str, Any]) -> float | None:
-  """How sure an answer is: its score, or of several labels that of the least sure; None without.
+  """Returns how sure an answer is: its score, or that of its least sure label; None without.
 
   >>> score_of({"label": "a", "labels": ["a", "b"], "scores": [0.9, 0.375]})
   0.625

@@ -247,7 +247,7 @@ def _content(
 
 
 def _best(classes: Any, several: bool) -> dict[str, Any]:
-  """The answer in the classes of a row; of several labels, the best one is no answer."""
+  """Returns the answer in the classes of a row; of several labels, the best one is no answer."""
   if not classes:
     return {}
   if several:

@@ -72,7 +72,7 @@ class Window:
 
   @property
   def main_version(self) -> int | None:
-    """Returns the version that answered most rows; None without rows."""
+    """The version that answered most rows; None without rows."""
     return max(self.versions, key=lambda each: (self.versions[each], each), default=None)
 
   @property
