@@ -31,15 +31,19 @@ def report(message: str, **fields: Any) -> None:
   _LOGGER.info(message, extra={FIELDS: fields})
 
 
+class _Forward(logging.Handler):
+  def __init__(self, to: Callable[[str, Mapping[str, Any]], None]):
+    super().__init__()
+    self._to = to
+
+  def emit(self, record: logging.LogRecord) -> None:
+    self._to(record.getMessage(), getattr(record, FIELDS, {}))
+
+
 @contextlib.contextmanager
 def forwarded(to: Callable[[str, Mapping[str, Any]], None]) -> Iterator[None]:
   """Calls a function with the line and the fields of each report in the block."""
-
-  class Forward(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-      to(record.getMessage(), getattr(record, FIELDS, {}))
-
-  handler, level = Forward(), _LOGGER.level
+  handler, level = _Forward(to), _LOGGER.level
   _LOGGER.addHandler(handler)
   _LOGGER.setLevel(logging.INFO)
   try:

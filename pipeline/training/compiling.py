@@ -130,7 +130,7 @@ def rate_of(model: keras.Model) -> float:
   One that has its own `compile` may leave Keras' default in `optimizer` and use others; then it is
   the first of these by name.
   """
-  used = [each for each in optimizers_of(model) if int(each.iterations)]
+  used = [each for each in optimizers_of(model) if each.iterations.numpy()]
   is_used = not used or any(each is model.optimizer for each in used)
   return float((model.optimizer if is_used else used[0]).learning_rate)
 

@@ -221,7 +221,10 @@ class _PhaseRun:
 
   def _say_who_ended(self, best: BestEpoch) -> None:
     """Records why the phase has fewer epochs than planned, unless it was for `train.patience`."""
-    row = self._history[-1]
+    rows = [row for row in self._history if row["phase"] == self._phase.name]
+    if not rows:  # a callback may end a phase before its first epoch
+      return
+    row = rows[-1]
     if row["epoch"] < self._epochs and ENDED_BY not in row and not best.exhausted:
       row[ENDED_BY] = (self._finite and self._finite.found) or BY_CALLBACK
 

@@ -41,6 +41,7 @@ def test_result_names_its_path():
     "max_difference": None,
     "passed": False,
     "reason": "the signature has no such output",
+    "slack": 1.0,
   }
 
 
