@@ -260,7 +260,7 @@ def _peak(optimizer: keras.Optimizer, steps: int) -> float:
 
 def _epochs_without_a_better_one(best: BestEpoch, model: keras.Model, epochs: int) -> int:
   best.set_model(model)
-  metric = {best._metric: 0.5}
+  metric = {best.metric: 0.5}
   for epoch in range(min(epochs, _MOST_EPOCHS)):
     best.on_epoch_end(epoch, metric)
     if best.exhausted:
