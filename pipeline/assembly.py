@@ -259,6 +259,7 @@ def _told_to_train(task: Task, config: PipelineConfig, params: Params) -> dict[s
     "task": task.name,
     "hyperparameters": params.as_json(),
     "fixed_epochs": config.fixed_epochs(task),
+    "bfloat16_pays": params.bfloat16_pays(),
     "train": config.train.model_dump(),
     "code_fingerprint": code_fingerprint(
       # Without task.py: a gate's new bound or an edited source must not cause another training, and

@@ -275,4 +275,4 @@ class _Bare(Params):
   size: int = 0
 
 
-_NO_CODE = {*vars(_Bare), "tiny", "unread"}
+_NO_CODE = {*vars(_Bare), "tiny", "unread", "bfloat16_pays"}

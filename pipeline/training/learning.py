@@ -92,9 +92,9 @@ def learn(
     BadInputError: the model could not be served, or cannot be trained as the settings ask.
   """
   settings = config["train"]
-  dtype_policy = precision.set_policy(
-    settings["mixed_precision"], pays_on_cpu=params.bfloat16_pays()
-  )
+  # XLA on a CPU has no products of bfloat16.
+  pays = config.get("bfloat16_pays", False) and not settings["jit_compile"]
+  dtype_policy = precision.set_policy(settings["mixed_precision"], pays_on_cpu=pays)
   if settings["mixed_precision"] is None and dtype_policy != "float32":
     half = dtype_policy.removeprefix("mixed_")
     progress.report(

@@ -52,8 +52,9 @@ def run_fn(fn_args: FnArgs) -> None:
   Args:
     fn_args: TFX's FnArgs. Its `custom_config` holds `task`, `hyperparameters`, `train` (the
       configuration's section), `fixed_epochs` (settings of epochs that `min_steps` must not raise),
-      `input_bounds` (the data options that a model is exported with) and `checkpoint_root`; its
-      `hyperparameters` are those of the Tuner, if any.
+      `bfloat16_pays` (what `Params.bfloat16_pays` returned), `input_bounds` (the data options that
+      a model is exported with) and `checkpoint_root`; its `hyperparameters` are those of the Tuner,
+      if any.
   """
   leads = strategy.worker_count() > 1 and strategy.is_chief()
   with cluster.announced(fn_args) if leads else contextlib.nullcontext():

@@ -14,7 +14,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from components.artifacts import TRY_AGAIN
 from components.serving_gate import parity as proof
-from components.serving_gate import server_process, server_replay
+from components.serving_gate import server_process, server_replay, serving_ops
 from dlpipe.errors import DlpipeError
 
 _ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -85,6 +85,7 @@ def test_model_that_answers_otherwise_in_the_server_is_refused(
   gate, tmp_path, monkeypatch, toy, failed_paths
 ):
   monkeypatch.chdir(tmp_path)
+  monkeypatch.setattr(serving_ops, "_FILE_OPS", frozenset())  # a file tells the server here
   made = toy()
 
   def elsewhere(texts):

@@ -45,7 +45,15 @@ def _plan(params):
 def learn(splits, monkeypatch):
   """Trains a task whose functions these are, by the task's own interface."""
 
-  def of(build_model, *, monitor=("val_loss", "min"), checkpoint_dir=None, train=None, **functions):
+  def of(
+    build_model,
+    *,
+    monitor=("val_loss", "min"),
+    checkpoint_dir=None,
+    train=None,
+    pays=False,
+    **functions,
+  ):
     functions = {
       "build_model": lambda params, tft_output: build_model(),
       "compile_args": _compile_args,
@@ -62,7 +70,7 @@ def learn(splits, monkeypatch):
     try:
       return learning.learn(
         task,
-        {"train": settings, "fixed_epochs": []},
+        {"train": settings, "fixed_epochs": [], "bfloat16_pays": pays},
         TASK.params.usual().replace(batch_size=16),
         types.SimpleNamespace(
           vocabulary_by_name=lambda name: [b"low", b"high"],

@@ -10,7 +10,6 @@ from keras import layers, ops
 from dlpipe import progress
 from dlpipe.errors import BadInputError
 from pipeline.problems import classes
-from pipeline.tasks.images.task import TASK
 from pipeline.training.machines import precision, strategy
 
 _CROSS_ENTROPY = keras.losses.SparseCategoricalCrossentropy
@@ -193,16 +192,21 @@ def test_a_step_that_scales_its_loss_learns_in_mixed_precision(learn):
     assert one["loss"] == pytest.approx(other["loss"], rel=1e-2)
 
 
-@pytest.mark.parametrize("pays", [True, False])
-def test_bfloat16_is_taken_and_said_where_the_model_gains_by_it(learn, monkeypatch, caplog, pays):
-  monkeypatch.setattr(TASK.params, "bfloat16_pays", lambda params: pays)
+@pytest.mark.parametrize(
+  ("pays", "jit_compile", "taken"),
+  [(True, None, True), (False, None, False), (True, True, False), (True, False, True)],
+)
+def test_bfloat16_is_taken_and_said_where_the_model_gains_by_it(
+  learn, monkeypatch, caplog, pays, jit_compile, taken
+):
   monkeypatch.setattr(precision, "has_bfloat16_units", lambda: True)
   monkeypatch.setattr(strategy, "sees_gpu", lambda: False)
   caplog.set_level(logging.INFO, logger=progress.LOGGER_NAME)
-  learned = learn(_logits, train={"mixed_precision": None})
-  assert learned.precision == ("mixed_bfloat16" if pays else "float32")
+  train = {"mixed_precision": None, "jit_compile": jit_compile}
+  learned = learn(_logits, train=train, pays=pays)
+  assert learned.precision == ("mixed_bfloat16" if taken else "float32")
   said = "layers compute in bfloat16, faster here; train.mixed_precision=false: float32"
-  assert (said in caplog.messages) is pays
+  assert (said in caplog.messages) is taken
   assert learned.model.layers[-1].compute_dtype == "float32"
 
 
